@@ -1,0 +1,96 @@
+#include "core/backends.h"
+
+#include <dlfcn.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+
+namespace orthokit {
+
+const Backend* cpu_backend(std::string* reason);  // native/cpu/backend.cpp
+
+namespace {
+
+struct Found {
+  const Backend* table = nullptr;
+  std::string reason;
+};
+
+std::string& plugin_folder() {
+  static auto& folder = *new std::string;
+  return folder;
+}
+
+std::string rebuilt(const std::string& path, const std::string& what) {
+  return path + " was built for another version of orthokit (" + what + "); rebuild or reinstall it";
+}
+
+// A plug-in is never closed: its code must outlive every thread that may still run it.
+Found open_plugin() {
+  if (environment_flag("ORTHOKIT_DISABLE_CUDA")) return {nullptr, "disabled by ORTHOKIT_DISABLE_CUDA"};
+  const char* chosen = secure_getenv("ORTHOKIT_CUDA_PLUGIN");
+  const bool named = chosen && *chosen;
+  std::string path = named ? chosen : plugin_folder() + "/orthokit_cuda.so";
+  if (path.find('/') == path.npos) path = "./" + path;  // a bare name would be looked for in the system's folders
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0) {
+    if (named) return {nullptr, "ORTHOKIT_CUDA_PLUGIN names " + path + ": " + std::strerror(errno)};
+    return {nullptr, "this build has no CUDA plug-in (" + path + " does not exist)"};
+  }
+  if (!S_ISREG(status.st_mode)) return {nullptr, path + " is not a file"};
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (!library) return {nullptr, std::string("the CUDA plug-in cannot be loaded: ") + dlerror()};
+  auto get = reinterpret_cast<decltype(&orthokit_backend)>(dlsym(library, "orthokit_backend"));
+  if (!get) return {nullptr, path + " is not an orthokit plug-in"};
+  const Backend* table = get();
+  if (!table) return {nullptr, path + " offers no backend"};
+  if (table->abi != kBackendAbi || table->bytes != sizeof(Backend))
+    return {nullptr, rebuilt(path, "contract " + std::to_string(table->abi))};
+  for (int64_t i = 0; i < table->kernel_count; ++i) {
+    const auto* op = registry().find(table->kernels[i].name);
+    if (!op || layout_of(*op->info) != table->kernels[i].layout)
+      return {nullptr, rebuilt(path, std::string("op ") + table->kernels[i].name)};
+  }
+  int32_t count = 0;
+  Failure failure;
+  if (table->device_count(&count, &failure)) return {nullptr, failure.text};
+  if (count == 0) return {nullptr, "there is no CUDA device"};
+  return {table, ""};
+}
+
+Found open_backend(Kind kind) {
+  Found found;
+  if (kind == Kind::kCuda)
+    found = open_plugin();
+  else
+    found.table = cpu_backend(&found.reason);
+  for (int64_t i = 0; found.table && i < found.table->kernel_count; ++i)
+    registry().find(found.table->kernels[i].name)->kernels[int(kind)] = found.table->kernels[i].run;
+  return found;
+}
+
+const Found& found(Kind kind) {
+  static const Found& cpu = *new Found(open_backend(Kind::kCpu));
+  if (kind == Kind::kCpu) return cpu;
+  static const Found& cuda = *new Found(open_backend(Kind::kCuda));
+  return cuda;
+}
+
+}  // namespace
+
+const Backend* backend(Kind kind) { return found(kind).table; }
+std::string unavailable(Kind kind) { return found(kind).reason; }
+
+void set_plugin_folder(std::string folder) {
+  static std::once_flag once;
+  std::call_once(once, [&] { plugin_folder() = std::move(folder); });
+}
+
+bool environment_flag(const char* name) {
+  const char* value = secure_getenv(name);
+  return value && *value && std::strcmp(value, "0") != 0;
+}
+
+}  // namespace orthokit

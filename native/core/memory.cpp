@@ -1,0 +1,118 @@
+#include "core/memory.h"
+
+#include <algorithm>
+#include <bit>
+#include <future>
+
+namespace orthokit {
+namespace {
+constexpr size_t kLeastPool = size_t(64) << 20;  // the pool may hold as much as is alive, and at least this
+}
+
+size_t Memory::rounded(size_t bytes) {
+  if (bytes <= 4096) return (bytes + 255) / 256 * 256 + (bytes == 0) * 256;
+  const size_t step = std::bit_ceil(bytes) / 16;
+  return (bytes + step - 1) / step * step;
+}
+
+void* Memory::allocate(size_t bytes) {
+  void* data = nullptr;
+  Failure failure;
+  if (backend_.allocate(handle_, bytes, &data, &failure)) {
+    if (failure.code != int32_t(ErrorCode::kMemory)) throw Error(failure);
+    throw Error(ErrorCode::kMemory, "the device has no memory for " + std::to_string(bytes) + " bytes", failure.native);
+  }
+  std::lock_guard lock(mutex_);
+  blocks_.insert(data);
+  return data;
+}
+
+void* Memory::allocate_or_trim(size_t bytes, Ticket finished) {
+  try {
+    return allocate(bytes);
+  } catch (const Error& e) {
+    if (e.code != ErrorCode::kMemory) throw;
+  }
+  trim(finished, 0);
+  return allocate(bytes);
+}
+
+void* Memory::take(size_t bytes) {
+  if (stream_.closed()) throw Error(ErrorCode::kDisposed, "the device is closed");
+  void* data = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    if (auto at = pool_.find(bytes); at != pool_.end()) {
+      pooled_ -= bytes;
+      data = pool_.extract(at).mapped().data;
+    }
+  }
+  if (!data) {
+    try {
+      data = allocate_or_trim(bytes, stream_.finished());
+    } catch (const Error& e) {
+      if (e.code != ErrorCode::kMemory) throw;
+      // The last resort: blocks that queued work still uses come free in stream order.
+      std::promise<void> trimmed;
+      stream_.submit_always([&] {
+        trim(stream_.last(), 0);
+        trimmed.set_value();
+      });
+      trimmed.get_future().get();
+      data = allocate(bytes);
+    }
+  }
+  std::lock_guard lock(mutex_);
+  ++live_;
+  bytes_ += int64_t(bytes);
+  peak_ = std::max(peak_, bytes_);
+  return data;
+}
+
+void Memory::give(void* data, size_t bytes) {
+  size_t most;
+  {
+    std::lock_guard lock(mutex_);
+    --live_;
+    bytes_ -= int64_t(bytes);
+    if (released_) return;
+    pool_.emplace(bytes, Freed{data, stream_.last()});
+    pooled_ += bytes;
+    most = std::max(kLeastPool, size_t(bytes_));
+    if (pooled_ <= most) return;
+  }
+  trim(stream_.finished(), most);
+}
+
+void Memory::trim(Ticket finished, size_t keep) {
+  Failure ignored;
+  backend_.synchronize(handle_, &ignored);
+  std::lock_guard lock(mutex_);
+  if (released_) return;
+  for (auto at = pool_.end(); at != pool_.begin() && pooled_ > keep;) {  // the largest first
+    --at;
+    if (at->second.ticket > finished) continue;
+    pooled_ -= at->first;
+    blocks_.erase(at->second.data);
+    backend_.release(handle_, at->second.data);
+    at = pool_.erase(at);
+  }
+}
+
+void* Memory::allocate_scratch(size_t bytes) { return allocate_or_trim(bytes, stream_.finished()); }
+
+void Memory::release_all() {
+  std::lock_guard lock(mutex_);
+  released_ = true;
+  for (void* data : blocks_) backend_.release(handle_, data);  // also of tensors that outlive the device
+  blocks_.clear();
+  pool_.clear();
+  pooled_ = 0;
+}
+
+MemoryUse Memory::use() const {
+  std::lock_guard lock(mutex_);
+  return {live_, bytes_, peak_};
+}
+
+}  // namespace orthokit

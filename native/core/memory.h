@@ -1,0 +1,48 @@
+// The memory of one device: a pool of freed blocks, counters, and recovery when the backend has no more.
+#pragma once
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "core/stream.h"
+
+namespace orthokit {
+
+struct MemoryUse {
+  int64_t live, bytes, peak;  // tensors alive, their bytes, the most bytes so far
+};
+
+class Memory {
+ public:
+  Memory(const Backend& backend, void* const& handle, Stream& stream)
+      : backend_(backend), handle_(handle), stream_(stream) {}
+
+  // A block for a tensor: from the pool, else from the backend. Not on the stream's thread.
+  void* take(size_t bytes);
+  void give(void* data, size_t bytes);  // queued work may still use it; any thread
+  void* allocate_scratch(size_t bytes);  // on the stream's thread; stays until release_all
+  void release_all();                    // on the stream's thread, at its end
+  MemoryUse use() const;
+  static size_t rounded(size_t bytes);  // the size class: sizes that differ by little share blocks
+
+ private:
+  struct Freed {
+    void* data;
+    Ticket ticket;  // the last work that may use it
+  };
+  void* allocate(size_t bytes);
+  void* allocate_or_trim(size_t bytes, Ticket finished);
+  void trim(Ticket finished, size_t keep);  // back to the backend, what no work can use any more
+
+  const Backend& backend_;
+  void* const& handle_;
+  Stream& stream_;
+  mutable std::mutex mutex_;
+  std::multimap<size_t, Freed> pool_;  // by size class
+  std::set<void*> blocks_;             // all that the backend gave
+  size_t pooled_ = 0;
+  int64_t live_ = 0, bytes_ = 0, peak_ = 0;
+  bool released_ = false;
+};
+
+}  // namespace orthokit

@@ -1,0 +1,77 @@
+// Elements of any dtype as the type that a kernel computes in, block by block, and back.
+#pragma once
+#include <cmath>
+#include <limits>
+
+#include "cpu/variant.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+inline constexpr int64_t kBlock = 1024;  // elements: a few blocks stay in L1
+
+template <class To, class From>
+To convert(From x) {
+  if constexpr (std::is_same_v<To, From>) {
+    return x;
+  } else if constexpr (std::is_same_v<From, Half> || std::is_same_v<From, Bfloat16>) {
+    return convert<To>(to_float(x));
+  } else if constexpr (std::is_same_v<To, Half> || std::is_same_v<To, Bfloat16>) {
+    float rounded;
+    if constexpr (std::is_same_v<From, double>)
+      rounded = to_float_odd(x);
+    else if constexpr (std::is_same_v<From, int32_t>)
+      rounded = to_float_odd(double(x));
+    else
+      rounded = float(x);
+    if constexpr (std::is_same_v<To, Half>)
+      return to_half(rounded);
+    else
+      return to_bfloat16(rounded);
+  } else if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
+    // Toward zero; beyond the range to its end; NaN to 0.
+    const double low = double(std::numeric_limits<To>::min()), high = double(std::numeric_limits<To>::max());
+    const double d = x;
+    return d != d ? To(0) : d <= low ? std::numeric_limits<To>::min() : d >= high ? std::numeric_limits<To>::max() : To(d);
+  } else if constexpr (std::is_same_v<To, uint8_t> && std::is_same_v<From, int32_t>) {
+    return To(std::clamp(x, 0, 255));
+  } else {
+    return To(x);
+  }
+}
+
+// n elements from `at`: in place if they are of type T already, else converted into the buffer.
+template <class T>
+const T* load(const View& v, int64_t at, int64_t n, T* buffer) {
+  return visit_storage(v.dtype, [&]<class S>() -> const T* {
+    const S* from = v.as<S>() + at;
+    if constexpr (std::is_same_v<S, T>) {
+      return from;
+    } else {
+      for (int64_t i = 0; i < n; ++i) buffer[i] = convert<T>(from[i]);
+      return buffer;
+    }
+  });
+}
+
+// Where a kernel writes n elements from `at`; store() brings them home.
+template <class T>
+T* target(const View& v, int64_t at, T* buffer) {
+  return visit_storage(v.dtype, [&]<class S>() -> T* {
+    if constexpr (std::is_same_v<S, T>)
+      return v.as<S>() + at;
+    else
+      return buffer;
+  });
+}
+
+template <class T>
+void store(const View& v, int64_t at, int64_t n, const T* values) {
+  visit_storage(v.dtype, [&]<class S>() {
+    if constexpr (!std::is_same_v<S, T>) {
+      S* to = v.as<S>() + at;
+      for (int64_t i = 0; i < n; ++i) to[i] = convert<S>(values[i]);
+    }
+  });
+}
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -1,0 +1,24 @@
+// A block of one state tensor in the type that is computed in: brought in at the start, taken home at the end.
+#pragma once
+#include "cpu/convert.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+template <class T>
+class State {
+ public:
+  State(const View& v, int64_t at, int64_t n) : view_(v), at_(at), size_(n), data_(target(v, at, buffer_)) {
+    load(v, at, n, buffer_);
+  }
+  ~State() { store(view_, at_, size_, data_); }
+  State(const State&) = delete;
+  T* data() { return data_; }
+
+ private:
+  const View& view_;
+  int64_t at_, size_;
+  T* data_;
+  alignas(64) T buffer_[kBlock];
+};
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA

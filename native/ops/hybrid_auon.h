@@ -1,0 +1,31 @@
+#pragma once
+#include "ops/auon.h"
+#include "ops/orthogonal_step.h"
+
+namespace orthokit {
+
+// One HybridAuON step on a list of matrices: the momentum goes through Newton–Schulz, then through the AuON scaling
+// (AuON, arXiv 2509.24320, section 3.2). paper: renormalized, y / ‖y‖ / r; head: y / r.
+// Composed of momentum, newton_schulz and auon, one parameter after the other.
+struct HybridAuon {
+  static constexpr const char *name = "hybrid_auon", *summary = "one HybridAuON step on a list of parameters";
+  static constexpr const char* examples[] = {
+      "weights=f32[65x300],f32[33x31] grads=f32[65x300],f32[33x31] momenta=f32[65x300],f32[33x31] lr=0.05 "
+      "coefficients=3.4445,-4.775,2.0315 statistics=f64[2x3]",
+      "weights=f64[33x31] grads=f64[33x31] momenta=f64[33x31] lr=0.24 coefficients=3.4445,-4.775,2.0315 variant=head gamma=1.5"};
+  OrthogonalStep base;
+  double gamma = 1;
+  AuonVariant variant = AuonVariant::kPaper;
+
+  void fields(Fields& f) {
+    base.operands(f);
+    base.values(f);
+    f.value("gamma", gamma), f.value("variant", variant);
+  }
+  void check() const {
+    base.check();
+    require(gamma > 0 && gamma <= 100, ErrorCode::kArgument, "gamma must be in (0, 100]", gamma);
+  }
+};
+
+}  // namespace orthokit
