@@ -29,7 +29,8 @@ function problem(file, header, quoted) {
   }
   const target = header.split('/')[0];
   if (!Object.hasOwn(mayInclude, target)) return `"${header}" is not a path from native/`;
-  if (file.startsWith('cuda/device/') && !deviceMayInclude.test(header)) return `device code may not include "${header}"`;
+  if (file.startsWith('cuda/device/') && !deviceMayInclude.test(header))
+    return `device code may not include "${header}"`;
   return mayInclude[area].includes(target) ? undefined : `native/${area} may not include "${header}"`;
 }
 

@@ -98,13 +98,18 @@ function build(args) {
   return result.status === 0 ? 0 : 1;
 }
 
+function print(text) {
+  console.log(text);
+  return 0;
+}
+
 async function main([name, ...args]) {
-  if (name === '--version') return console.log(version), 0;
-  if (name === '--help' || name === '-h') return console.log(help()), 0;
+  if (name === '--version') return print(version);
+  if (name === '--help' || name === '-h') return print(help());
   if (name === undefined) throw new UsageError('no command');
   if (!Object.hasOwn(commands, name)) throw new UsageError(`no command ${name}`);
-  if (args.includes('--help')) return console.log(`${commands[name].usage}\n${commands[name].summary}`), 0;
-  return commands[name].run(args);
+  const { usage, summary, run } = commands[name];
+  return args.includes('--help') ? print(`${usage}\n    ${summary}`) : run(args);
 }
 
 const words = process.argv.slice(2);
