@@ -36,7 +36,7 @@ packages() {
 
 addon() {
   [[ -f build/Release/orthokit.node ]] || echo "Building the addon" >&2
-  node scripts/gyp-build.cjs Release --quiet -G Ninja
+  node scripts/gyp-build.cjs Release --quiet
   node scripts/generate-native-types.mjs build/Release/orthokit.node build/native-ops.ts
   cmp -s build/native-ops.ts lib/native-ops.ts || cp build/native-ops.ts lib/native-ops.ts
 }
