@@ -18,7 +18,8 @@ const op = (snake) => {
 
 namespace orthokit {
 
-// Formula, paper with equation or algorithm number, numerics (accumulation type; zero, infinity, NaN), memory traffic.
+// Formula, paper with equation or algorithm number, numerics (accumulation type; zero, infinity,
+// NaN), memory traffic.
 struct ${type} {
   static constexpr const char *name = "${snake}", *summary = "out = x";
   static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597x43]"};
