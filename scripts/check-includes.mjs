@@ -1,0 +1,54 @@
+// Which folder of native/ may include what: lib → addon → core → backend → kernel, one direction.
+// usage: node scripts/check-includes.mjs [root]
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+const root = path.resolve(process.argv[2] ?? path.join(import.meta.dirname, '..'));
+
+const mayInclude = {
+  core: ['core'],
+  ops: ['ops', 'core'],
+  cpu: ['cpu', 'ops', 'core'],
+  cuda: ['cuda', 'ops', 'core'],
+  bench: ['bench', 'ops', 'core'],
+  addon: ['addon', 'ops', 'core'],
+};
+const onlyIn = [
+  { header: /^(napi|node_api|js_native_api)/, area: 'addon' },
+  { header: /^(cuda|cublas|cooperative_groups|cub\/)/, area: 'cuda' },
+  { header: /^cblas\.h$/, area: 'cpu' },
+];
+// Device building blocks also compile for the emulator, so they see nothing of the host side.
+const deviceMayInclude = /^(cuda\/device\/.*|core\/op\.h|cuda\/stream\.h)$/;
+
+function problem(file, header, quoted) {
+  const area = file.split('/')[0];
+  if (!quoted) {
+    const rule = onlyIn.find((candidate) => candidate.header.test(header));
+    return rule && rule.area !== area ? `<${header}> belongs to native/${rule.area} alone` : undefined;
+  }
+  const target = header.split('/')[0];
+  if (!Object.hasOwn(mayInclude, target)) return `"${header}" is not a path from native/`;
+  if (file.startsWith('cuda/device/') && !deviceMayInclude.test(header))
+    return `device code may not include "${header}"`;
+  return mayInclude[area].includes(target) ? undefined : `native/${area} may not include "${header}"`;
+}
+
+const native = path.join(root, 'native');
+const files = readdirSync(native, { recursive: true }).filter((file) => /\.(h|c|cpp|cu|cuh)$/.test(file));
+const problems = [];
+for (const file of files.sort()) {
+  if (!Object.hasOwn(mayInclude, file.split('/')[0])) {
+    problems.push(`native/${file}: no include rule for this folder`);
+    continue;
+  }
+  const lines = readFileSync(path.join(native, file), 'utf8').split('\n');
+  for (const [i, line] of lines.entries()) {
+    const include = /^\s*#\s*include\s*([<"])([^>"]+)[>"]/.exec(line);
+    const found = include && problem(file, include[2], include[1] === '"');
+    if (found) problems.push(`native/${file}:${i + 1}: ${found}`);
+  }
+}
+if (files.length === 0) problems.push(`no sources in ${native}`);
+for (const line of problems) console.error(line);
+process.exitCode = problems.length > 0 ? 1 : 0;

@@ -1,0 +1,52 @@
+// npm run check: format, lint, types, include rules, stale generated files. Names every check; exit 1 if one fails.
+// usage: node scripts/check.mjs [check…]
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+
+const root = path.join(import.meta.dirname, '..');
+const node = process.execPath;
+const addon = 'build/Release/orthokit.node';
+
+function sources() {
+  return ['native', 'test/native']
+    .filter((folder) => existsSync(path.join(root, folder)))
+    .flatMap((folder) => readdirSync(path.join(root, folder), { recursive: true }).map((file) => `${folder}/${file}`))
+    .filter((file) => /\.(h|c|cpp|cu|cuh)$/.test(file));
+}
+
+const typescript = 'node_modules/typescript/bin/tsc';
+const checks = {
+  biome: () => [[node, 'node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '--colors=off']],
+  'clang-format': () => [['clang-format', '--dry-run', '-Werror', ...sources()]],
+  types: () => [
+    [node, typescript, '--noEmit', '-p', '.'],
+    [node, typescript, '--noEmit', '-p', 'test'],
+  ],
+  includes: () => [[node, 'scripts/check-includes.mjs']],
+  generated: () => [
+    [node, 'scripts/generate-native-types.mjs', addon, 'build/native-ops.ts'],
+    ['cmp', 'build/native-ops.ts', 'lib/native-ops.ts'],
+  ],
+};
+
+function passes(name) {
+  for (const [command, ...args] of checks[name]()) {
+    const { error, status, stdout, stderr } = spawnSync(command, args, { cwd: root, encoding: 'utf8' });
+    if (status === 0) continue;
+    console.error(error ? `${command}: ${error.message}` : `${stdout}${stderr}`);
+    return false;
+  }
+  return true;
+}
+
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(checks);
+for (const name of names) {
+  if (!Object.hasOwn(checks, name)) {
+    console.error(`no check ${name}; there are ${Object.keys(checks).join(', ')}`);
+    process.exit(2);
+  }
+  const passed = passes(name);
+  console.log(`${name}: ${passed ? 'passed' : 'failed'}`);
+  if (!passed) process.exitCode = 1;
+}

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# bash scripts/run.sh demo|test|build
+# Installs what is missing, builds what is out of date, then trains the demo or runs the tests.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/require-packages.sh
+
+tools() {
+  require_packages nodejs=node npm=npm g++=g++ cmake=cmake ninja-build=ninja \
+    libopenblas-serial-dev='/usr/lib/*/openblas-serial/libopenblas.a' "$@"
+  if ! node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)'; then
+    echo "orthokit needs Node.js 20.19 or later, and this is $(node --version): install a newer one from https://nodejs.org first." >&2
+    exit 1
+  fi
+}
+
+# Shows what a command printed only if it fails.
+quietly() {
+  local log
+  log=$(mktemp)
+  if ! "$@" > "$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    return 1
+  fi
+  rm -f "$log"
+}
+
+packages() {
+  if [[ ! -f node_modules/.package-lock.json || package-lock.json -nt node_modules/.package-lock.json ]]; then
+    echo "Installing npm packages" >&2
+    quietly npm ci --ignore-scripts --no-audit --no-fund
+    touch node_modules/.package-lock.json
+  fi
+}
+
+addon() {
+  [[ -f build/Release/orthokit.node ]] || echo "Building the addon" >&2
+  node scripts/gyp-build.cjs Release --quiet
+  node scripts/generate-native-types.mjs build/Release/orthokit.node build/native-ops.ts
+  cmp -s build/native-ops.ts lib/native-ops.ts || cp build/native-ops.ts lib/native-ops.ts
+}
+
+# dist/.built is newer than everything that tsc reads; a folder counts too, as it changes when a file goes.
+typescript() {
+  if [[ ! -f dist/.built || -n $(find lib tsconfig.json package.json package-lock.json -newer dist/.built -print -quit) ]]; then
+    touch build/started
+    rm -rf dist
+    node node_modules/typescript/bin/tsc -p .
+    touch -r build/started dist/.built
+  fi
+}
+
+# preset <name>: configures when needed, builds, prints only what goes wrong
+preset() {
+  if [[ ! -f build/$1/build.ninja ]]; then
+    echo "Building for C++ (preset $1)" >&2
+    quietly cmake --preset "$1"
+  fi
+  quietly cmake --build --preset "$1"
+}
+
+build() {
+  packages
+  addon
+  typescript
+}
+
+# The instruction sets that this machine has, weakest first; the strongest is what runs by default.
+instruction_sets() {
+  node -e '
+    const flags = new Set(/^flags\s*:(.*)$/m.exec(require("node:fs").readFileSync("/proc/cpuinfo", "utf8"))?.[1].trim().split(" "));
+    const has = (...names) => names.every((name) => flags.has(name));
+    const avx2 = has("avx2", "fma", "f16c", "bmi2");
+    const avx512 = avx2 && has("avx512f", "avx512bw", "avx512dq", "avx512vl");
+    console.log(["portable", ...(avx2 ? ["avx2"] : []), ...(avx512 ? ["avx512"] : [])].join(" "));'
+}
+
+vitest() { node node_modules/vitest/vitest.mjs run --dir test "$@"; }
+
+run_tests() {
+  ctest --preset cpu
+  vitest
+  local sets set
+  read -ra sets <<< "$(instruction_sets)"
+  for set in "${sets[@]::${#sets[@]}-1}"; do
+    echo "Operations with ORTHOKIT_CPU=$set"
+    ORTHOKIT_CPU=$set build/cpu/orthokit_bench --verify > /dev/null
+    ORTHOKIT_CPU=$set vitest test/ops
+  done
+}
+
+case "${1:-} $#" in
+  "build 1") tools && build && preset cpu ;;
+  "demo 1") tools && build && exec node examples/digits/train.mjs ;;
+  "test 1") tools doctest-dev=/usr/include/doctest/doctest.h && build && preset cpu && run_tests ;;
+  *)
+    echo "usage: bash scripts/run.sh demo|test|build" >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,103 @@
+// The package as users get it: binaries, tarball, an install that runs no script, asks no server and finds no compiler,
+// then an optimizer step from ESM and from CommonJS, and the types.
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+const root = path.join(import.meta.dirname, '..', '..');
+const work = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'orthokit package ')));
+const app = path.join(work, 'app');
+const bin = path.join(work, 'bin');
+mkdirSync(app);
+mkdirSync(bin);
+symlinkSync(process.execPath, path.join(bin, 'node'));
+const npm = realpathSync(execFileSync('which', ['npm'], { encoding: 'utf8' }).trim());
+
+const env = {
+  HOME: work,
+  PATH: bin,
+  npm_config_cache: path.join(work, 'cache'),
+  npm_config_update_notifier: 'false',
+};
+
+function assert(condition, message) {
+  if (!condition) throw new Error(message);
+}
+
+function inApp(file, args) {
+  return execFileSync(file, args, { cwd: app, encoding: 'utf8', stdio: 'pipe', env });
+}
+
+/** Runs a script in the app; what it prints on stderr, a warning for example, is a failure. */
+function runInApp(script) {
+  copyFileSync(path.join(import.meta.dirname, script), path.join(app, script));
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script], { cwd: app, encoding: 'utf8', env });
+  assert(status === 0 && stderr === '', `${script} says\n${stdout}${stderr}`);
+}
+
+function pack(folder) {
+  const [{ filename, files }] = JSON.parse(
+    execFileSync(process.execPath, [npm, 'pack', folder, '--json', '--ignore-scripts', '--pack-destination', work], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  );
+  return { tarball: path.join(work, filename), files: files.map((file) => file.path) };
+}
+
+function checkFiles(files) {
+  const need = ['dist/index.js', 'dist/index.d.ts', 'CMakeLists.txt', 'scripts/cli.mjs', 'scripts/gyp-build.cjs'];
+  for (const file of need) assert(files.includes(file), `the tarball lacks ${file}`);
+  assert(
+    files.some((file) => /^prebuilds\/.*\/orthokit\..*node$/.test(file)),
+    'the tarball lacks the addon',
+  );
+  // With binding.gyp in the tarball npm would run node-gyp at install.
+  const unwanted = files.filter((file) => /^(binding\.gyp|build|test|node_modules)(\/|$)/.test(file));
+  assert(unwanted.length === 0, `the tarball holds ${unwanted}`);
+}
+
+try {
+  execFileSync('npm', ['run', '--silent', 'prebuilds'], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  const orthokit = pack('.');
+  checkFiles(orthokit.files);
+  // The dependencies come as tarballs too, so that the install can be cut off from the registry.
+  const dependencies = ['node-addon-api', 'node-gyp-build'].map((name) => pack(`./node_modules/${name}`).tarball);
+
+  writeFileSync(path.join(app, 'package.json'), '{ "private": true }');
+  const install = ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund'];
+  inApp(process.execPath, [npm, ...install, orthokit.tarball, ...dependencies]);
+  const installed = readdirSync(path.join(app, 'node_modules')).filter((name) => !name.startsWith('.'));
+  assert(installed.sort().join() === 'node-addon-api,node-gyp-build,orthokit', `installed ${installed}`);
+
+  runInApp('use.mjs');
+  runInApp('use.cjs');
+
+  const info = JSON.parse(inApp(path.join(app, 'node_modules', '.bin', 'orthokit'), ['info', '--json']));
+  assert(info.devices?.[0]?.kind === 'cpu', `orthokit info says ${JSON.stringify(info)}`);
+
+  // Without @types/node and without skipLibCheck: our types must stand on their own.
+  const compilerOptions = { noEmit: true, strict: true, target: 'es2022', module: 'nodenext', types: [] };
+  compilerOptions.lib = ['es2023', 'esnext.disposable', 'dom'];
+  const files = ['types.mts', 'types.cts'];
+  for (const file of files) copyFileSync(path.join(import.meta.dirname, file), path.join(app, file));
+  writeFileSync(path.join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
+  inApp(process.execPath, [path.join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', '.']);
+  console.log('package: passed');
+} catch (error) {
+  console.error(`package: ${error.message}\n${error.stdout ?? ''}${error.stderr ?? ''}`);
+  process.exitCode = 1;
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}

@@ -1,0 +1,3 @@
+import type { Device, Tensor } from 'orthokit' with { 'resolution-mode': 'import' };
+
+export type Pair = [Device, Tensor];
