@@ -1,0 +1,52 @@
+// The only calls to the file system here; tests replace them one by one.
+
+import type { Stats } from 'node:fs';
+import { type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises';
+import { OrthokitError } from '../errors.ts';
+
+export interface Calls {
+  open(path: string, flags: number | string, mode?: number): Promise<FileHandle>;
+  fstat(file: FileHandle): Promise<Stats>;
+  read(file: FileHandle, bytes: Uint8Array, position: number): Promise<number>;
+  write(file: FileHandle, bytes: Uint8Array, position: number): Promise<number>;
+  sync(file: FileHandle): Promise<void>;
+  close(file: FileHandle): Promise<void>;
+  realpath(path: string): Promise<string>;
+  stat(path: string): Promise<Stats>;
+  rename(from: string, to: string): Promise<void>;
+  unlink(path: string): Promise<void>;
+}
+
+export const calls: Calls = {
+  open: (path, flags, mode) => open(path, flags, mode),
+  fstat: (file) => file.stat(),
+  read: async (file, bytes, position) => (await file.read(bytes, 0, bytes.length, position)).bytesRead,
+  write: async (file, bytes, position) => (await file.write(bytes, 0, bytes.length, position)).bytesWritten,
+  sync: (file) => file.sync(),
+  close: (file) => file.close(),
+  realpath: (path) => realpath(path),
+  stat: (path) => stat(path),
+  rename: (from, to) => rename(from, to),
+  unlink: (path) => unlink(path),
+};
+
+/** `ERR_IO` with the system's error as `cause`. */
+export function ioError(op: string, path: string, done: string, cause: unknown): OrthokitError {
+  const code = systemCode(cause) ?? String(cause);
+  return new OrthokitError('ERR_IO', `${op}: path could not be ${done}, got ${code} for ${path}`, { cause });
+}
+
+/** The code of a system error, such as `ENOENT`. */
+export function systemCode(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** Awaits a call of the table above, with its failure as `ERR_IO`. */
+export async function attempt<T>(op: string, path: string, done: string, call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (cause) {
+    throw ioError(op, path, done, cause);
+  }
+}

@@ -1,0 +1,144 @@
+import { constants } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { OrthokitError } from '../errors.ts';
+import { attempt, calls } from './calls.ts';
+import { type TypedArray, tensorDtype, typedArray } from './dtypes.ts';
+import { limits, parseHeader, type TensorInfo } from './header.ts';
+import { checkPath } from './options.ts';
+import type { Fail } from './scanner.ts';
+
+const lengthBytes = 8;
+const pieceBytes = 1 << 22;
+
+export interface OpenOptions {
+  /** The public function that messages begin with. */
+  readonly op: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An open safetensors file whose header has been checked whole. */
+export interface TensorFile {
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly metadata: ReadonlyMap<string, string>;
+  /** The bytes of one tensor in fresh memory; `onBytes` hears of each piece. */
+  readBytes(info: TensorInfo, onBytes?: (count: number) => void): Promise<ArrayBuffer>;
+  /** The same as the array that `Tensor.from` takes; `ERR_UNSUPPORTED` for element types that tensors lack. */
+  read(name: string, onBytes?: (count: number) => void): Promise<TypedArray>;
+}
+
+/**
+ * Opens and checks a file, hands it to `use`, and closes it whatever happens. `use` can compare names, shapes, dtypes and
+ * metadata with what it needs before it reads or changes anything.
+ *
+ * @throws `ERR_FORMAT` for anything wrong in the file, `ERR_IO` for a file call that fails, the reason of an aborted signal.
+ */
+export async function withTensorFile<T>(
+  path: string,
+  options: OpenOptions,
+  use: (file: TensorFile) => Promise<T>,
+): Promise<T> {
+  const { op, signal } = options;
+  checkPath(op, path);
+  signal?.throwIfAborted();
+  // Without O_NONBLOCK, a FIFO would keep open() waiting for a writer.
+  const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+  const handle = await attempt(op, path, 'opened', calls.open(path, flags));
+  let result: T;
+  try {
+    result = await use(await readHeader(handle, path, options));
+  } catch (error) {
+    await calls.close(handle).catch(() => {});
+    throw error;
+  }
+  await attempt(op, path, 'closed', calls.close(handle));
+  return result;
+}
+
+async function readHeader(handle: FileHandle, path: string, options: OpenOptions): Promise<TensorFile> {
+  const { op, signal } = options;
+  const fail: Fail = (problem) => {
+    throw new OrthokitError('ERR_FORMAT', `${op}: ${problem} in ${path}`);
+  };
+  const read = (bytes: Uint8Array, position: number, onBytes?: (count: number) => void): Promise<void> =>
+    readFully(handle, bytes, position, { ...options, path, fail, onBytes });
+
+  const stats = await attempt(op, path, 'examined', calls.fstat(handle));
+  if (!stats.isFile()) fail('path must be a regular file, got another kind');
+  if (stats.size < lengthBytes + 2) fail(`file must have at least 10 bytes, got ${stats.size}`);
+
+  const start = new Uint8Array(lengthBytes + 1);
+  await read(start, 0);
+  const length = new DataView(start.buffer).getBigUint64(0, true);
+  const most = Math.min(limits.headerBytes, stats.size - lengthBytes);
+  if (length < 2n || length > BigInt(most)) fail(`header must have 2 to ${most} bytes, got ${length}`);
+  if (start[lengthBytes] !== 0x7b) fail(`header must begin with '{', got 0x${start[lengthBytes]?.toString(16)}`);
+
+  const header = new Uint8Array(Number(length));
+  await read(header, lengthBytes);
+  const dataStart = lengthBytes + header.length;
+  const { tensors, metadata } = await inTurns(parseHeader(header, stats.size - dataStart, fail), signal);
+
+  const readBytes: TensorFile['readBytes'] = async (info, onBytes) => {
+    const bytes = allocate(op, info.byteLength);
+    await read(new Uint8Array(bytes), dataStart + info.begin, onBytes);
+    return bytes;
+  };
+  return {
+    tensors,
+    metadata,
+    readBytes,
+    async read(name, onBytes) {
+      const info = tensors.get(name);
+      if (!info) fail(`tensor ${JSON.stringify(name)} must be present, got none`);
+      const dtype = tensorDtype(op, name, info);
+      return typedArray(dtype, await readBytes(info, onBytes));
+    },
+  };
+}
+
+interface ReadOptions extends OpenOptions {
+  readonly path: string;
+  readonly fail: Fail;
+  readonly onBytes: ((count: number) => void) | undefined;
+}
+
+// Explicit positions: a read never depends on where another one left the file.
+async function readFully(
+  handle: FileHandle,
+  bytes: Uint8Array,
+  position: number,
+  { op, path, signal, fail, onBytes }: ReadOptions,
+): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    signal?.throwIfAborted();
+    const piece = bytes.subarray(done, done + pieceBytes);
+    const count = await attempt(op, path, 'read', calls.read(handle, piece, position + done));
+    if (count === 0) fail(`file must keep its size while it is read, got its end at byte ${position + done}`);
+    done += count;
+    onBytes?.(count);
+  }
+  signal?.throwIfAborted();
+}
+
+function allocate(op: string, bytes: number): ArrayBuffer {
+  try {
+    return new ArrayBuffer(bytes);
+  } catch (cause) {
+    throw new OrthokitError(
+      'ERR_MEMORY',
+      `${op}: host memory must have ${bytes} bytes for a tensor, got an allocation failure`,
+      { cause },
+    );
+  }
+}
+
+/** Runs a generator to its end; other events have their turn at each yield. */
+async function inTurns<T>(steps: Generator<undefined, T>, signal: AbortSignal | undefined): Promise<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    await nextTurn();
+    signal?.throwIfAborted();
+  }
+}

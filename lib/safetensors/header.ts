@@ -1,0 +1,186 @@
+// The header of a safetensors file, a JSON object: { "<name>": { "dtype", "shape", "data_offsets": [begin, end] }, …,
+// "__metadata__": { "<key>": "<text>" } }. Everything that a reader of the data relies on is checked here, once.
+import { byteLengthOf, type FileDtype, isFileDtype, quote } from './dtypes.ts';
+import { type Fail, Scanner } from './scanner.ts';
+
+export const limits = {
+  headerBytes: 100_000_000,
+  nameBytes: 1024,
+  entries: 1_000_000,
+  rank: 64,
+} as const;
+
+export const metadataName = '__metadata__';
+
+/** One stored tensor: `dtype` as the file spells it, `begin` counted in bytes from the first byte of data. */
+export interface TensorInfo {
+  readonly dtype: FileDtype;
+  readonly shape: readonly number[];
+  readonly byteLength: number;
+  readonly begin: number;
+}
+
+export interface Header {
+  /** In the order of the header. */
+  readonly tensors: Map<string, TensorInfo>;
+  readonly metadata: Map<string, string>;
+}
+
+const pauseBytes = 1 << 17;
+const pauseEntries = 1 << 14;
+
+/**
+ * Parses the bytes of a header, which it consumes, in front of `dataBytes` bytes of data. A generator, so that a long
+ * header never holds the event loop: it yields at least every few hundred kilobytes.
+ */
+export function* parseHeader(bytes: Uint8Array, dataBytes: number, fail: Fail): Generator<undefined, Header> {
+  const scanner = new Scanner(bytes, fail);
+  const tensors = new Map<string, TensorInfo>();
+  let metadata: Map<string, string> | undefined;
+  let pauseAt = pauseBytes;
+  if (bytes[0] !== 0x7b) scanner.unexpected("'{'");
+  scanner.expect('{');
+  if (!scanner.accept('}')) {
+    do {
+      const name = scanner.text(limits.nameBytes);
+      scanner.expect(':');
+      if (name === metadataName) {
+        if (metadata) fail(`header must have one ${metadataName}, got two`);
+        metadata = yield* parseMetadata(scanner, fail);
+      } else {
+        if (tensors.has(name)) fail(`header must have each name once, got ${quote(name)} twice`);
+        if (tensors.size === limits.entries) fail(`header must have at most ${limits.entries} tensors, got more`);
+        tensors.set(name, parseTensor(scanner, name, fail));
+      }
+      if (scanner.at > pauseAt) {
+        pauseAt = scanner.at + pauseBytes;
+        yield;
+      }
+    } while (scanner.accept(','));
+    if (!scanner.accept('}')) scanner.unexpected("',' or '}'");
+  }
+  yield* scanner.padding();
+  yield* checkLayout(tensors, dataBytes, fail);
+  return { tensors, metadata: metadata ?? new Map() };
+}
+
+function* parseMetadata(scanner: Scanner, fail: Fail): Generator<undefined, Map<string, string>> {
+  const metadata = new Map<string, string>();
+  let pauseAt = scanner.at + pauseBytes;
+  scanner.expect('{');
+  if (scanner.accept('}')) return metadata;
+  do {
+    const key = scanner.text(limits.nameBytes);
+    scanner.expect(':');
+    if (metadata.has(key)) fail(`${metadataName} must have each key once, got ${quote(key)} twice`);
+    if (metadata.size === limits.entries) fail(`${metadataName} must have at most ${limits.entries} keys, got more`);
+    metadata.set(key, yield* scanner.longText());
+    if (scanner.at > pauseAt) {
+      pauseAt = scanner.at + pauseBytes;
+      yield;
+    }
+  } while (scanner.accept(','));
+  if (!scanner.accept('}')) scanner.unexpected("',' or '}'");
+  return metadata;
+}
+
+function parseTensor(scanner: Scanner, name: string, fail: Fail): TensorInfo {
+  let dtype: FileDtype | undefined;
+  let shape: number[] | undefined;
+  let offsets: number[] | undefined;
+  const field = `tensor ${quote(name)}`;
+  const once = (value: unknown, key: string): void => {
+    if (value !== undefined) fail(`${field} must have ${key} once, got it twice`);
+  };
+  scanner.expect('{');
+  do {
+    const key = scanner.text(limits.nameBytes);
+    scanner.expect(':');
+    if (key === 'dtype') {
+      once(dtype, key);
+      const text = scanner.text(limits.nameBytes);
+      if (!isFileDtype(text)) fail(`${field} must have a known dtype, got ${quote(text)}`);
+      dtype = text;
+    } else if (key === 'shape') {
+      once(shape, key);
+      shape = parseIntegers(scanner, limits.rank, `${field} shape`, fail);
+    } else if (key === 'data_offsets') {
+      once(offsets, key);
+      offsets = parseIntegers(scanner, 2, `${field} data_offsets`, fail);
+    } else {
+      fail(`${field} must have only dtype, shape and data_offsets, got ${quote(key)}`);
+    }
+  } while (scanner.accept(','));
+  if (!scanner.accept('}')) scanner.unexpected("',' or '}'");
+  if (dtype === undefined) fail(`${field} must have a dtype, got none`);
+  if (shape === undefined) fail(`${field} must have a shape, got none`);
+  const [begin, end] = offsets ?? [];
+  if (begin === undefined || end === undefined) fail(`${field} must have two data_offsets, got fewer`);
+  const byteLength = byteLengthOf(dtype, shape);
+  if (byteLength === undefined) {
+    fail(`${field} must have a whole and countable number of bytes, got ${dtype} [${shape.join(', ')}]`);
+  }
+  if (end - begin !== byteLength) {
+    fail(`${field} must have ${byteLength} bytes for ${dtype} [${shape.join(', ')}], got [${begin}, ${end}]`);
+  }
+  return { dtype, shape: Object.freeze(shape), byteLength, begin };
+}
+
+function parseIntegers(scanner: Scanner, most: number, field: string, fail: Fail): number[] {
+  const values: number[] = [];
+  scanner.expect('[');
+  if (scanner.accept(']')) return values;
+  do {
+    if (values.length === most) fail(`${field} must have at most ${most} numbers, got more`);
+    values.push(scanner.integer());
+  } while (scanner.accept(','));
+  if (!scanner.accept(']')) scanner.unexpected("',' or ']'");
+  return values;
+}
+
+/** The tensors cover the data from its first to its last byte, without overlap or hole. */
+function* checkLayout(
+  tensors: ReadonlyMap<string, TensorInfo>,
+  dataBytes: number,
+  fail: Fail,
+): Generator<undefined, void> {
+  const places = yield* sortByPlace([...tensors]);
+  let end = 0;
+  for (const [name, { begin, byteLength }] of places) {
+    if (begin !== end) {
+      fail(`tensor ${quote(name)} must begin at byte ${end}, where the one before it ends, got ${begin}`);
+    }
+    end += byteLength;
+    // Counted at every step, so that the sum stays exact.
+    if (end > dataBytes) fail(`tensor ${quote(name)} must end within ${dataBytes} bytes of data, got ${end}`);
+  }
+  if (end !== dataBytes) fail(`data must have the ${end} bytes of the tensors, got ${dataBytes}`);
+}
+
+type Entry = readonly [string, TensorInfo];
+
+function inOrder(a: Entry, b: Entry): boolean {
+  return a[1].begin < b[1].begin || (a[1].begin === b[1].begin && a[1].byteLength <= b[1].byteLength);
+}
+
+// Array.prototype.sort would hold the event loop for most of a second where a million tensors come in disorder.
+function* sortByPlace(entries: Entry[]): Generator<undefined, readonly Entry[]> {
+  const count = entries.length;
+  if (entries.every((entry, i) => i === 0 || inOrder(entries[i - 1]!, entry))) return entries;
+  let from = entries;
+  let to = new Array<Entry>(count);
+  for (let width = 1; width < count; width *= 2) {
+    for (let i = 0, a = 0, b = 0, middle = 0, end = 0; i < count; i += 1) {
+      if (i === end) {
+        a = i;
+        middle = b = Math.min(i + width, count);
+        end = Math.min(middle + width, count);
+      }
+      if (a < middle && (b === end || inOrder(from[a]!, from[b]!))) to[i] = from[a++]!;
+      else to[i] = from[b++]!;
+      if (i % pauseEntries === pauseEntries - 1) yield;
+    }
+    [from, to] = [to, from];
+  }
+  return from;
+}

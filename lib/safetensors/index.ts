@@ -1,0 +1,129 @@
+import { Device } from '../device.ts';
+import { OrthokitError } from '../errors.ts';
+import { Tensor } from '../tensor.ts';
+import { fileDtypes, tensorDtype } from './dtypes.ts';
+import { withTensorFile } from './file.ts';
+import type { TensorInfo } from './header.ts';
+import { checkOptions, checkPath, isRecord, type TransferOptions } from './options.ts';
+import { type TensorSource, writeTensorFile } from './write.ts';
+
+export type { FileDtype } from './dtypes.ts';
+export type { TensorInfo } from './header.ts';
+export type { Progress, TransferOptions } from './options.ts';
+
+export interface SaveTensorsOptions extends TransferOptions {
+  /** Texts to store with the tensors. Default: none. */
+  metadata?: Record<string, string> | undefined;
+}
+
+/**
+ * Stores tensors of any shape and dtype in a safetensors file, readable by every program that knows the format.
+ *
+ * The file holds the values of the moment of the call: all reads are queued before the call returns, so work queued
+ * afterwards, or `dispose()`, does not show in it. The price is a copy of all the tensors in host memory until they are
+ * written. The file replaces `path` at once and whole: whatever fails or is killed on the way, `path` holds the old file
+ * or the new one.
+ *
+ * @example
+ * await saveTensors('model.safetensors', { weight, bias }, { metadata: { step: '1000' } });
+ *
+ * @param path a regular file to replace, or a free name in a folder that exists
+ * @param tensors by name; a name has at most 1 KB of UTF-8 and is not `__metadata__`
+ * @throws `ERR_ARGUMENT`; `ERR_IO` with the system's error as `cause`; `ERR_DISPOSED`; the signal's reason when aborted.
+ * Format: https://github.com/huggingface/safetensors
+ */
+export async function saveTensors(
+  path: string,
+  tensors: Record<string, Tensor>,
+  options: SaveTensorsOptions = {},
+): Promise<void> {
+  const op = 'saveTensors';
+  checkPath(op, path);
+  checkOptions(op, options, ['metadata', 'signal', 'onProgress']);
+  if (!isRecord(tensors))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: tensors must be an object, got ${typeof tensors}`);
+  for (const [name, tensor] of Object.entries<unknown>(tensors)) {
+    if (!(tensor instanceof Tensor)) {
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: tensors.${name} must be a Tensor, got ${typeof tensor}`);
+    }
+  }
+  options.signal?.throwIfAborted();
+  await writeTensorFile(path, snapshot(tensors), { ...options, op });
+}
+
+/** Queues the reads of all tensors now; each array is given away once, so that it can be freed when it is written. */
+export function snapshot(tensors: Readonly<Record<string, Tensor>>): TensorSource[] {
+  return Object.entries(tensors).map(([name, tensor]) => {
+    const read = tensor.read();
+    // The writer reports a failure when the turn of this tensor comes, unless it has failed at another one before.
+    read.catch(() => {});
+    const held = [read];
+    return { name, dtype: fileDtypes[tensor.dtype], shape: tensor.shape, data: () => held.pop()! };
+  });
+}
+
+/**
+ * Loads all tensors of a safetensors file, each with the shape and dtype that it has there.
+ *
+ * The file is checked whole before the first tensor is made. If anything fails, no tensor is left behind.
+ *
+ * @example
+ * const { weight, bias } = await loadTensors('model.safetensors', device);
+ *
+ * @returns an object without prototype, so that every name is an ordinary key
+ * @throws `ERR_FORMAT` for a file that is not what it says; `ERR_UNSUPPORTED` for a tensor of another element type than
+ * F32 F64 F16 BF16 I32 U8, or of more than 5 dimensions; `ERR_IO` with the system's error as `cause`; `ERR_MEMORY`;
+ * `ERR_ARGUMENT`; the signal's reason when aborted
+ */
+export async function loadTensors(
+  path: string,
+  device: Device,
+  options: TransferOptions = {},
+): Promise<Record<string, Tensor>> {
+  const op = 'loadTensors';
+  checkPath(op, path);
+  if (!(device instanceof Device))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: device must be a Device, got ${typeof device}`);
+  checkOptions(op, options, ['signal', 'onProgress']);
+  const { signal, onProgress } = options;
+  const tensors: Record<string, Tensor> = Object.create(null);
+  try {
+    await withTensorFile(path, { op, signal }, async (file) => {
+      let total = 0;
+      for (const [name, info] of file.tensors) {
+        tensorDtype(op, name, info);
+        total += info.byteLength;
+      }
+      let done = 0;
+      for (const [name, info] of file.tensors) {
+        const data = await file.read(name, (count) => {
+          done += count;
+          onProgress?.({ done, total });
+        });
+        tensors[name] = Tensor.from(device, data, info.shape, { dtype: tensorDtype(op, name, info) });
+      }
+    });
+  } catch (error) {
+    for (const tensor of Object.values(tensors)) tensor.dispose();
+    throw error;
+  }
+  return tensors;
+}
+
+/**
+ * What a safetensors file holds, without its data: names, element types as the file spells them, shapes, sizes and texts.
+ *
+ * @example
+ * const { tensors, metadata } = await readTensorInfo('model.safetensors');
+ * for (const [name, { dtype, shape }] of tensors) console.log(name, dtype, shape);
+ *
+ * @throws `ERR_FORMAT`, `ERR_IO` and `ERR_ARGUMENT` as `loadTensors`
+ */
+export async function readTensorInfo(
+  path: string,
+): Promise<{ tensors: Map<string, TensorInfo>; metadata: Map<string, string> }> {
+  return withTensorFile(path, { op: 'readTensorInfo' }, async (file) => ({
+    tensors: new Map(file.tensors),
+    metadata: new Map(file.metadata),
+  }));
+}

@@ -1,0 +1,233 @@
+import { randomBytes } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import nodePath from 'node:path';
+import { OrthokitError } from '../errors.ts';
+import { attempt, calls, ioError, systemCode } from './calls.ts';
+import { bitsOf, byteLengthOf, type FileDtype, isFileDtype, quote } from './dtypes.ts';
+import { limits, metadataName } from './header.ts';
+import { abortable, checkPath, isRecord, type TransferOptions } from './options.ts';
+
+const alignment = 8;
+const pieceBytes = 1 << 22;
+
+/** A tensor to be stored. `data` is asked for when its turn comes, so that a file needs memory for one tensor only. */
+export interface TensorSource {
+  readonly name: string;
+  readonly dtype: FileDtype;
+  readonly shape: readonly number[];
+  data(): ArrayBufferView | Promise<ArrayBufferView>;
+}
+
+export interface WriteOptions extends TransferOptions {
+  /** The public function that messages begin with. */
+  readonly op: string;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+}
+
+/**
+ * Stores tensors and metadata in a safetensors file that replaces `path` at once and whole: the file is written beside it
+ * under a name of its own, synced, renamed, and the folder synced. Whatever fails or is killed on the way, `path` holds the
+ * old file or the new one. A killed process may leave `<path>.<random>.tmp` behind; a failed call does not. The same
+ * tensors give the same bytes, in whatever order they come. A symbolic link is followed and stays a link.
+ *
+ * @throws `ERR_ARGUMENT` for names, shapes or texts that a file cannot hold, `ERR_IO` for a file call that fails, the
+ * reason of an aborted signal, and whatever `data` or `onProgress` throws.
+ */
+export async function writeTensorFile(
+  path: string,
+  sources: readonly TensorSource[],
+  options: WriteOptions,
+): Promise<void> {
+  const { op, signal } = options;
+  checkPath(op, path);
+  const { start, ordered, total } = layOut(op, sources, options.metadata ?? {});
+  signal?.throwIfAborted();
+  const target = await findTarget(op, path);
+  const folder = nodePath.dirname(target);
+  // Opened before anything is written: what fails here has changed nothing.
+  const folderHandle = await openFolder(op, folder);
+  try {
+    const temporary = `${target}.${randomBytes(8).toString('hex')}.tmp`;
+    const handle = await attempt(op, temporary, 'created', calls.open(temporary, 'wx'));
+    try {
+      await writeContents(handle, temporary, start, ordered, total, options);
+      signal?.throwIfAborted();
+      await attempt(op, target, 'replaced', calls.rename(temporary, target));
+    } catch (error) {
+      await calls.unlink(temporary).catch(() => {});
+      throw error;
+    }
+    if (folderHandle) await syncFolder(op, folder, folderHandle);
+  } catch (error) {
+    if (folderHandle) await calls.close(folderHandle).catch(() => {});
+    throw error;
+  }
+  if (folderHandle) await attempt(op, folder, 'closed', calls.close(folderHandle));
+}
+
+async function writeContents(
+  handle: FileHandle,
+  path: string,
+  start: Uint8Array,
+  sources: readonly TensorSource[],
+  total: number,
+  { op, signal, onProgress }: WriteOptions,
+): Promise<void> {
+  try {
+    let position = await writeFully(op, handle, path, start, 0);
+    let done = 0;
+    for (const source of sources) {
+      signal?.throwIfAborted();
+      const data = await abortable(Promise.resolve(source.data()), signal);
+      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      checkLength(op, source, bytes.length);
+      for (let from = 0; from < bytes.length; from += pieceBytes) {
+        signal?.throwIfAborted();
+        const piece = bytes.subarray(from, from + pieceBytes);
+        position = await writeFully(op, handle, path, piece, position);
+        done += piece.length;
+        onProgress?.({ done, total });
+      }
+    }
+    await attempt(op, path, 'synced', calls.sync(handle));
+  } catch (error) {
+    await calls.close(handle).catch(() => {});
+    throw error;
+  }
+  await attempt(op, path, 'closed', calls.close(handle));
+}
+
+/** Answers the position after the last byte. */
+async function writeFully(
+  op: string,
+  handle: FileHandle,
+  path: string,
+  bytes: Uint8Array,
+  position: number,
+): Promise<number> {
+  for (let done = 0; done < bytes.length; ) {
+    const count = await attempt(op, path, 'written', calls.write(handle, bytes.subarray(done), position + done));
+    if (count === 0) throw ioError(op, path, 'written', new Error('no byte was taken'));
+    done += count;
+  }
+  return position + bytes.length;
+}
+
+/** What the rename replaces: the file behind `path`, never a device or a folder. */
+async function findTarget(op: string, path: string): Promise<string> {
+  let target: string;
+  try {
+    target = await calls.realpath(path);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return path;
+    throw ioError(op, path, 'resolved', error);
+  }
+  const stats = await attempt(op, target, 'examined', calls.stat(target));
+  if (!stats.isFile()) {
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: path must be a regular file or free, got another kind at ${path}`);
+  }
+  return target;
+}
+
+// Windows has no handle for folders and makes renames last by itself.
+async function openFolder(op: string, folder: string): Promise<FileHandle | undefined> {
+  if (process.platform === 'win32') return undefined;
+  return attempt(op, folder, 'opened', calls.open(folder, 'r'));
+}
+
+async function syncFolder(op: string, folder: string, handle: FileHandle): Promise<void> {
+  try {
+    await calls.sync(handle);
+  } catch (error) {
+    // Some network file systems cannot sync a folder and say so with EINVAL; they have no stronger promise to give.
+    if (systemCode(error) !== 'EINVAL') throw ioError(op, folder, 'synced', error);
+  }
+}
+
+interface Layout {
+  /** The length, the header and its padding. */
+  readonly start: Uint8Array;
+  readonly ordered: readonly TensorSource[];
+  readonly total: number;
+}
+
+// The widest elements come first, so that every tensor is aligned to its own element; then by name.
+function layOut(op: string, sources: readonly TensorSource[], metadata: Readonly<Record<string, string>>): Layout {
+  for (const source of sources) checkSource(op, source);
+  const ordered = [...sources].sort((a, b) => bitsOf[b.dtype] - bitsOf[a.dtype] || compare(a.name, b.name));
+  if (ordered.length > limits.entries) wrong(op, `tensors must be at most ${limits.entries}, got ${ordered.length}`);
+  const parts: string[] = [];
+  const texts = checkMetadata(op, metadata);
+  if (texts.length > 0) parts.push(`${JSON.stringify(metadataName)}:{${texts.join(',')}}`);
+  const names = new Set<string>();
+  let begin = 0;
+  for (const { name, dtype, shape } of ordered) {
+    if (names.has(name)) wrong(op, `tensors must have each name once, got ${quote(name)} twice`);
+    names.add(name);
+    const bytes = byteLengthOf(dtype, shape);
+    if (bytes === undefined || begin + bytes > Number.MAX_SAFE_INTEGER) {
+      wrong(
+        op,
+        `tensor ${quote(name)} must have a whole and countable number of bytes, got ${dtype} [${shape.join(', ')}]`,
+      );
+    }
+    const end = begin + bytes;
+    parts.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [begin, end] })}`);
+    begin = end;
+  }
+  const header = Buffer.from(`{${parts.join(',')}}`);
+  const padded = Math.ceil(header.length / alignment) * alignment;
+  if (padded > limits.headerBytes) wrong(op, `header must have at most ${limits.headerBytes} bytes, got ${padded}`);
+  const start = Buffer.alloc(8 + padded, ' ');
+  start.writeBigUInt64LE(BigInt(padded));
+  header.copy(start, 8);
+  return { start, ordered, total: begin };
+}
+
+function checkSource(op: string, { name, dtype, shape }: TensorSource): void {
+  checkName(op, 'name', name);
+  if (name === metadataName) wrong(op, `name must not be ${metadataName}, which the format keeps for itself, got it`);
+  if (!isFileDtype(dtype)) wrong(op, `tensor ${quote(name)} must have a dtype of the format, got ${quote(dtype)}`);
+  if (shape.length > limits.rank || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
+    wrong(op, `tensor ${quote(name)} must have at most ${limits.rank} whole dimensions, got [${shape.join(', ')}]`);
+  }
+}
+
+function checkMetadata(op: string, metadata: Readonly<Record<string, string>>): string[] {
+  if (!isRecord(metadata)) wrong(op, `metadata must be an object of texts, got ${typeof metadata}`);
+  const entries = Object.entries<unknown>(metadata).sort(([a], [b]) => compare(a, b));
+  if (entries.length > limits.entries)
+    wrong(op, `metadata must have at most ${limits.entries} keys, got ${entries.length}`);
+  return entries.map(([key, value]) => {
+    checkName(op, 'metadata key', key);
+    if (typeof value !== 'string' || !wellFormed(value)) {
+      wrong(op, `metadata ${quote(key)} must be a well-formed text, got ${typeof value}`);
+    }
+    return `${JSON.stringify(key)}:${JSON.stringify(value)}`;
+  });
+}
+
+function checkName(op: string, field: string, name: string): void {
+  if (!wellFormed(name)) wrong(op, `${field} must be well-formed Unicode, got ${quote(name)}`);
+  const bytes = Buffer.byteLength(name);
+  if (bytes > limits.nameBytes) wrong(op, `${field} must have at most ${limits.nameBytes} bytes, got ${bytes}`);
+}
+
+function checkLength(op: string, { name, dtype, shape }: TensorSource, bytes: number): void {
+  const expected = byteLengthOf(dtype, shape);
+  if (bytes !== expected) wrong(op, `tensor ${quote(name)} must have ${expected} bytes of data, got ${bytes}`);
+}
+
+/** No lone surrogate, which UTF-8 cannot spell. */
+function wellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+function wrong(op: string, problem: string): never {
+  throw new OrthokitError('ERR_ARGUMENT', `${op}: ${problem}`);
+}
