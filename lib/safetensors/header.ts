@@ -36,6 +36,7 @@ const pauseEntries = 1 << 14;
 export function* parseHeader(bytes: Uint8Array, dataBytes: number, fail: Fail): Generator<undefined, Header> {
   const scanner = new Scanner(bytes, fail);
   const tensors = new Map<string, TensorInfo>();
+  const entries: Entry[] = [];
   let metadata: Map<string, string> | undefined;
   let pauseAt = pauseBytes;
   if (bytes[0] !== 0x7b) scanner.unexpected("'{'");
@@ -50,7 +51,9 @@ export function* parseHeader(bytes: Uint8Array, dataBytes: number, fail: Fail): 
       } else {
         if (tensors.has(name)) fail(`header must have each name once, got ${quote(name)} twice`);
         if (tensors.size === limits.entries) fail(`header must have at most ${limits.entries} tensors, got more`);
-        tensors.set(name, parseTensor(scanner, name, fail));
+        const info = parseTensor(scanner, name, fail);
+        tensors.set(name, info);
+        entries.push([name, info]);
       }
       if (scanner.at > pauseAt) {
         pauseAt = scanner.at + pauseBytes;
@@ -60,7 +63,7 @@ export function* parseHeader(bytes: Uint8Array, dataBytes: number, fail: Fail): 
     if (!scanner.accept('}')) scanner.unexpected("',' or '}'");
   }
   yield* scanner.padding();
-  yield* checkLayout(tensors, dataBytes, fail);
+  yield* checkLayout(entries, dataBytes, fail);
   return { tensors, metadata: metadata ?? new Map() };
 }
 
@@ -138,49 +141,54 @@ function parseIntegers(scanner: Scanner, most: number, field: string, fail: Fail
   return values;
 }
 
+type Entry = readonly [name: string, info: TensorInfo];
+
 /** The tensors cover the data from its first to its last byte, without overlap or hole. */
-function* checkLayout(
-  tensors: ReadonlyMap<string, TensorInfo>,
-  dataBytes: number,
-  fail: Fail,
-): Generator<undefined, void> {
-  const places = yield* sortByPlace([...tensors]);
+function* checkLayout(entries: Entry[], dataBytes: number, fail: Fail): Generator<undefined, void> {
   let end = 0;
-  for (const [name, { begin, byteLength }] of places) {
+  let count = 0;
+  for (const [name, { begin, byteLength }] of yield* sortByPlace(entries)) {
     if (begin !== end) {
       fail(`tensor ${quote(name)} must begin at byte ${end}, where the one before it ends, got ${begin}`);
     }
     end += byteLength;
-    // Counted at every step, so that the sum stays exact.
+    // Compared at every step, so that the sum stays exact.
     if (end > dataBytes) fail(`tensor ${quote(name)} must end within ${dataBytes} bytes of data, got ${end}`);
+    count += 1;
+    if (count % pauseEntries === 0) yield;
   }
   if (end !== dataBytes) fail(`data must have the ${end} bytes of the tensors, got ${dataBytes}`);
 }
 
-type Entry = readonly [string, TensorInfo];
-
-function inOrder(a: Entry, b: Entry): boolean {
-  return a[1].begin < b[1].begin || (a[1].begin === b[1].begin && a[1].byteLength <= b[1].byteLength);
-}
-
 // Array.prototype.sort would hold the event loop for most of a second where a million tensors come in disorder.
-function* sortByPlace(entries: Entry[]): Generator<undefined, readonly Entry[]> {
-  const count = entries.length;
-  if (entries.every((entry, i) => i === 0 || inOrder(entries[i - 1]!, entry))) return entries;
+function* sortByPlace(entries: Entry[]): Generator<undefined, Entry[]> {
   let from = entries;
-  let to = new Array<Entry>(count);
-  for (let width = 1; width < count; width *= 2) {
-    for (let i = 0, a = 0, b = 0, middle = 0, end = 0; i < count; i += 1) {
-      if (i === end) {
-        a = i;
-        middle = b = Math.min(i + width, count);
-        end = Math.min(middle + width, count);
+  let to: Entry[] = [];
+  let work = 0;
+  for (let width = 1; width < entries.length; width *= 2) {
+    for (let start = 0; start < entries.length; start += 2 * width) {
+      let a = start;
+      let b = start + width;
+      const end = b + width;
+      for (;;) {
+        const left = a < start + width ? from[a] : undefined;
+        const right = b < end ? from[b] : undefined;
+        if (left && (!right || inOrder(left, right))) {
+          to.push(left);
+          a += 1;
+        } else if (right) {
+          to.push(right);
+          b += 1;
+        } else break;
+        work += 1;
+        if (work % pauseEntries === 0) yield;
       }
-      if (a < middle && (b === end || inOrder(from[a]!, from[b]!))) to[i] = from[a++]!;
-      else to[i] = from[b++]!;
-      if (i % pauseEntries === pauseEntries - 1) yield;
     }
-    [from, to] = [to, from];
+    [from, to] = [to, []];
   }
   return from;
+}
+
+function inOrder([, a]: Entry, [, b]: Entry): boolean {
+  return a.begin < b.begin || (a.begin === b.begin && a.byteLength <= b.byteLength);
 }

@@ -1,7 +1,7 @@
 import { Device } from '../device.ts';
 import { OrthokitError } from '../errors.ts';
 import { Tensor } from '../tensor.ts';
-import { fileDtypes, tensorDtype } from './dtypes.ts';
+import { fileDtypes, quote, tensorDtype } from './dtypes.ts';
 import { withTensorFile } from './file.ts';
 import type { TensorInfo } from './header.ts';
 import { checkOptions, checkPath, isRecord, type TransferOptions } from './options.ts';
@@ -51,14 +51,20 @@ export async function saveTensors(
   await writeTensorFile(path, snapshot(tensors), { ...options, op });
 }
 
-/** Queues the reads of all tensors now; each array is given away once, so that it can be freed when it is written. */
+/** Queues the reads of all tensors now; a source gives its array away once, so that it can be freed when it is written. */
 export function snapshot(tensors: Readonly<Record<string, Tensor>>): TensorSource[] {
   return Object.entries(tensors).map(([name, tensor]) => {
-    const read = tensor.read();
+    let read: ReturnType<Tensor['read']> | undefined = tensor.read();
     // The writer reports a failure when the turn of this tensor comes, unless it has failed at another one before.
     read.catch(() => {});
-    const held = [read];
-    return { name, dtype: fileDtypes[tensor.dtype], shape: tensor.shape, data: () => held.pop()! };
+    const data = async (): ReturnType<Tensor['read']> => {
+      const given = read;
+      read = undefined;
+      if (!given)
+        throw new OrthokitError('ERR_ARGUMENT', `snapshot: data of ${quote(name)} must be taken once, got twice`);
+      return given;
+    };
+    return { name, dtype: fileDtypes[tensor.dtype], shape: tensor.shape, data };
   });
 }
 
