@@ -90,7 +90,7 @@ const hostile: Record<string, Make> = {
   'a plus sign': one(entry('[+4]', '[0,4]')),
   'a hexadecimal number': one(entry('[0x4]', '[0,4]')),
   'a number in quotes': one(entry('["4"]', '[0,4]')),
-  'Infinity': one(entry('[Infinity]', '[0,4]')),
+  Infinity: one(entry('[Infinity]', '[0,4]')),
   '2^53': header(`{"w":${entry('[9007199254740992]', '[0,9007199254740992]')}}`, 0),
   '2^53 + 1, a double of which is 2^53': header(`{"w":${entry('[1]', '[9007199254740993,9007199254740994]')}}`, 0),
   'a number of a thousand digits': one(entry(`[${'9'.repeat(1000)}]`, '[0,4]')),
@@ -222,17 +222,30 @@ describe('an unusual file is taken for what it is:', () => {
   };
 
   it.each<[string, string[], Make]>([
-    ['special names', ['__proto__', 'constructor', 'toString'], header(
-      `{"__proto__":${good},"constructor":${entry('[0]', '[4,4]')},"toString":${entry('[0]', '[4,4]')}}`)],
+    [
+      'special names',
+      ['__proto__', 'constructor', 'toString'],
+      header(`{"__proto__":${good},"constructor":${entry('[0]', '[4,4]')},"toString":${entry('[0]', '[4,4]')}}`),
+    ],
     ['JSON in a name', ['{"w":null}'], header(`{"{\\"w\\":null}":${good}}`)],
     ['a path as a name', ['../../etc/passwd'], header(`{"../../etc/passwd":${good}}`)],
-    ['every escape', ['"\\/\b\f\n\r\tAéé∇𝛻'], header(`{"\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041é\\u00E9\\u2207\\ud835\\udefb":${good}}`)],
+    [
+      'every escape',
+      ['"\\/\b\f\n\r\tAéé∇𝛻'],
+      header(`{"\\"\\\\\\/\\b\\f\\n\\r\\t\\u0041é\\u00E9\\u2207\\ud835\\udefb":${good}}`),
+    ],
     ['all white space of JSON', ['w'], header(`{ \t\r\n"w" : ${good} }   `)],
     ['a megabyte of padding', ['w'], header(`{"w":${good}}${' '.repeat(1 << 20)}`)],
     ['the largest size that is counted', ['w'], header(`{"w":${entry('[0,1125899906842623]', '[0,0]')}}`, 0)],
     ['64 dimensions', ['w'], header(`{"w":${entry(`[${Array(63).fill(1)},4]`, '[0,4]')}}`)],
-    ['a header out of order, empty tensors at every border', ['c', 'z', 'b', 'y', 'a', 'x'], header(
-      `{"c":${entry('[2]', '[5,7]')},"z":${entry('[0]', '[7,7]')},"b":${entry('[2]', '[3,5]')},"y":${entry('[0]', '[3,3]')},"a":${entry('[3]', '[0,3]')},"x":${entry('[0]', '[0,0]')}}`, 7)],
+    [
+      'a header out of order, empty tensors at every border',
+      ['c', 'z', 'b', 'y', 'a', 'x'],
+      header(
+        `{"c":${entry('[2]', '[5,7]')},"z":${entry('[0]', '[7,7]')},"b":${entry('[2]', '[3,5]')},"y":${entry('[0]', '[3,3]')},"a":${entry('[3]', '[0,3]')},"x":${entry('[0]', '[0,0]')}}`,
+        7,
+      ),
+    ],
     ['no tensors', [], header('{}', 0)],
   ])('%s', async (_, names, make) => {
     expect(await listed(make)).toEqual(names);

@@ -15,14 +15,15 @@ export interface PlainTensor {
 }
 
 /** A second reader, for files that are known to be right. */
-export function plainRead(file: Uint8Array): { tensors: Record<string, PlainTensor>; metadata: Record<string, string> } {
+export function plainRead(file: Uint8Array): { tensors: Map<string, PlainTensor>; metadata: Record<string, string> } {
   const view = Buffer.from(file);
   const length = Number(view.readBigUInt64LE(0));
   const { __metadata__: metadata = {}, ...entries } = JSON.parse(view.toString('utf8', 8, 8 + length));
-  const tensors: Record<string, PlainTensor> = {};
+  const tensors = new Map<string, PlainTensor>();
   for (const [name, entry] of Object.entries<any>(entries)) {
     const [begin, end] = entry.data_offsets;
-    tensors[name] = { dtype: entry.dtype, shape: entry.shape, bytes: view.subarray(8 + length + begin, 8 + length + end) };
+    const bytes = view.subarray(8 + length + begin, 8 + length + end);
+    tensors.set(name, { dtype: entry.dtype, shape: entry.shape, bytes });
   }
   return { tensors, metadata };
 }

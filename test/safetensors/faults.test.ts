@@ -16,7 +16,9 @@ const fault = (): Error => Object.assign(new Error('EIO: i/o error'), { code: 'E
 type Call = (...args: unknown[]) => Promise<unknown>;
 
 /** Every call goes through `around`, which gets its name and the real call. */
-function intercept(around: (name: keyof Calls, call: () => Promise<unknown>, args: unknown[]) => Promise<unknown>): void {
+function intercept(
+  around: (name: keyof Calls, call: () => Promise<unknown>, args: unknown[]) => Promise<unknown>,
+): void {
   for (const name of names) {
     const real = original[name] as Call;
     (calls as unknown as Record<string, Call>)[name] = (...args) => around(name, () => real(...args), args);
@@ -75,7 +77,18 @@ const tensors = (value: number): Record<string, Tensor> => ({
 
 // A write takes at most 4 MiB: the start, two for the first tensor, one for the second.
 const writes = ['write', 'write', 'write', 'write'] as const;
-const order: (keyof Calls)[] = ['realpath', 'stat', 'open', 'open', ...writes, 'sync', 'close', 'rename', 'sync', 'close'];
+const order: (keyof Calls)[] = [
+  'realpath',
+  'stat',
+  'open',
+  'open',
+  ...writes,
+  'sync',
+  'close',
+  'rename',
+  'sync',
+  'close',
+];
 
 describe('every file call fails once', () => {
   it('while tensors are saved over an old file', async () => {
@@ -204,6 +217,9 @@ describe('the folder', () => {
 
   it('that does not exist is ERR_IO', async () => {
     using folder = new Folder();
-    await expect(saveTensors(folder.file('no/x'), tensors(1))).rejects.toMatchObject({ code: 'ERR_IO', cause: { code: 'ENOENT' } });
+    await expect(saveTensors(folder.file('no/x'), tensors(1))).rejects.toMatchObject({
+      code: 'ERR_IO',
+      cause: { code: 'ENOENT' },
+    });
   });
 });

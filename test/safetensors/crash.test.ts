@@ -1,0 +1,201 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import ts from 'typescript';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Calls, calls } from '../../lib/safetensors/calls.ts';
+import { withTensorFile } from '../../lib/safetensors/file.ts';
+import { writeTensorFile } from '../../lib/safetensors/write.ts';
+import { Folder } from './folder.ts';
+
+const lib = path.join(import.meta.dirname, '..', '..', 'lib');
+
+const count = 30_000;
+
+/** The one value that all parts of a file agree on; throws for a torn file. */
+async function load(file: string): Promise<number> {
+  return withTensorFile(file, { op: 'test' }, async (open) => {
+    const value = Number(open.metadata.get('value'));
+    expect([...open.tensors.keys()].sort()).toEqual(['a', 'b', 'c']);
+    for (const name of open.tensors.keys()) {
+      const data = await open.read(name);
+      expect(data.length).toBe(count);
+      expect(data.every((x) => x === value)).toBe(true);
+    }
+    return value;
+  });
+}
+
+function save(file: string, value: number): Promise<void> {
+  const sources = ['a', 'b', 'c'].map((name) => ({
+    name,
+    dtype: 'F32' as const,
+    shape: [count],
+    data: () => new Float32Array(count).fill(value),
+  }));
+  return writeTensorFile(file, sources, { op: 'test', metadata: { value: `${value}` } });
+}
+
+describe('a process that is killed while it saves', () => {
+  /** The writer alone, in JavaScript, as a plain Node process runs it. */
+  function compile(folder: Folder): string {
+    const options = {
+      module: ts.ModuleKind.ESNext,
+      target: ts.ScriptTarget.ES2022,
+      rewriteRelativeImportExtensions: true,
+      verbatimModuleSyntax: true,
+    };
+    mkdirSync(folder.file('safetensors'));
+    const files = readdirSync(path.join(lib, 'safetensors')).map((name) => path.join('safetensors', name));
+    for (const name of ['errors.ts', ...files]) {
+      const { outputText } = ts.transpileModule(readFileSync(path.join(lib, name), 'utf8'), {
+        compilerOptions: options,
+      });
+      writeFileSync(folder.file(name.replace(/\.ts$/, '.js')), outputText);
+    }
+    writeFileSync(folder.file('package.json'), '{"type":"module"}');
+    writeFileSync(
+      folder.file('child.js'),
+      `import { writeTensorFile } from './safetensors/write.js';
+      const [file, first] = process.argv.slice(2);
+      for (let value = Number(first); ; value += 1) {
+        const sources = ['a', 'b', 'c'].map((name) => ({
+          name, dtype: 'F32', shape: [${count}], data: () => new Float32Array(${count}).fill(value),
+        }));
+        await writeTensorFile(file, sources, { op: 'child', metadata: { value: String(value) } });
+        process.stdout.write(value + '\\n');
+      }`,
+    );
+    return folder.file('child.js');
+  }
+
+  it('leaves the old or the new file whole, 40 times', async () => {
+    using code = new Folder();
+    using folder = new Folder();
+    const child = compile(code);
+    const file = folder.file('x');
+    await save(file, 0);
+    let last = 0;
+    let midway = 0;
+    for (let kill = 0; kill < 40; kill += 1) {
+      const acknowledged = await runAndKill(child, file, last + 1, (kill * 37) % 29);
+      const found = await load(file);
+      // A save that was acknowledged is never lost, and one beyond it may have been under way.
+      expect(found).toBeGreaterThanOrEqual(acknowledged);
+      expect(found).toBeLessThanOrEqual(acknowledged + 1);
+      last = found;
+      for (const name of folder.names) {
+        if (name === 'x') continue;
+        expect(name).toMatch(/^x\.[0-9a-f]{16}\.tmp$/);
+        rmSync(folder.file(name));
+        midway += 1;
+      }
+    }
+    expect(last).toBeGreaterThanOrEqual(40);
+    // Some kills have hit a save half done, else this test has seen nothing.
+    expect(midway).toBeGreaterThan(3);
+  }, 60_000);
+
+  /** Kills the process some time after its first save; the last value that it has told. */
+  function runAndKill(script: string, file: string, first: number, delay: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(process.execPath, [script, file, `${first}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+      let told = '';
+      child.stdout.on('data', (text) => {
+        if (told === '') setTimeout(() => child.kill('SIGKILL'), delay);
+        told += text;
+      });
+      child.on('error', reject);
+      child.on('close', (_, signal) => {
+        if (signal !== 'SIGKILL') return reject(new Error('the child ended by itself'));
+        // The last line may be cut.
+        resolve(Number(told.split('\n').at(-2)));
+      });
+    });
+  }
+});
+
+describe('a power cut', () => {
+  const original: Calls = { ...calls };
+  afterEach(() => Object.assign(calls, original));
+
+  type Event =
+    | { kind: 'write'; file: object; bytes: Buffer; position: number }
+    | { kind: 'sync'; file: object }
+    | { kind: 'rename'; file: object };
+
+  /** What a save did to its file and its folder, in order. */
+  async function record(folder: Folder): Promise<Event[]> {
+    const events: Event[] = [];
+    const files = new Map<string, object>();
+    Object.assign(calls, {
+      open: async (name, flags, mode) => {
+        const handle = await original.open(name, flags, mode);
+        files.set(name, handle);
+        return handle;
+      },
+      write: async (file, bytes, position) => {
+        events.push({ kind: 'write', file, bytes: Buffer.from(bytes), position });
+        return original.write(file, bytes, position);
+      },
+      sync: async (file) => {
+        await original.sync(file);
+        events.push({ kind: 'sync', file });
+      },
+      rename: async (from, to) => {
+        await original.rename(from, to);
+        events.push({ kind: 'rename', file: files.get(from)! });
+      },
+    } satisfies Partial<Calls>);
+    await save(folder.file('x'), 2);
+    Object.assign(calls, original);
+    return events;
+  }
+
+  it('after any step, with any unsynced writes lost, leaves the old or the new file', async () => {
+    using folder = new Folder();
+    await save(folder.file('x'), 1);
+    const old = readFileSync(folder.file('x'));
+    const events = await record(folder);
+    const found = new Set<string>();
+    for (let cut = 0; cut <= events.length; cut += 1) {
+      const done = events.slice(0, cut);
+      const renamed = done.findIndex((event) => event.kind === 'rename');
+      const folderSynced = renamed >= 0 && done.slice(renamed).some((event) => event.kind === 'sync');
+      // A rename that was not synced may have reached the disk or not.
+      for (const visible of renamed < 0 ? [false] : folderSynced ? [true] : [false, true]) {
+        for (let pattern = 0; pattern < 16; pattern += 1) {
+          const contents = visible ? onDisk(done, renamed, pattern) : old;
+          writeFileSync(folder.file('y'), contents);
+          found.add(`${cut === events.length ? 'end' : 'before'} ${await load(folder.file('y'))}`);
+        }
+      }
+    }
+    expect([...found].sort()).toEqual(['before 1', 'before 2', 'end 2']);
+  });
+
+  /** The renamed file as the disk has it when each unsynced write is lost whose bit is not in the pattern. */
+  function onDisk(events: readonly Event[], renamed: number, pattern: number): Buffer {
+    const { file } = events[renamed]!;
+    const synced = events.findLastIndex((event) => event.kind === 'sync' && event.file === file);
+    let disk = Buffer.alloc(0);
+    let nth = 0;
+    for (const [i, event] of events.entries()) {
+      if (event.kind !== 'write' || event.file !== file) continue;
+      nth += 1;
+      const end = event.position + event.bytes.length;
+      if (disk.length < end) disk = Buffer.concat([disk, Buffer.alloc(end - disk.length)]);
+      if (i < synced || (pattern >> (nth - 1)) & 1) event.bytes.copy(disk, event.position);
+    }
+    return disk;
+  }
+});
+
+describe('several writers of one file', () => {
+  it('leave one of their files whole', async () => {
+    using folder = new Folder();
+    await Promise.all(Array.from({ length: 12 }, (_, i) => save(folder.file('x'), i)));
+    expect(await load(folder.file('x'))).toBeLessThan(12);
+    expect(folder.names).toEqual(['x']);
+  });
+});
