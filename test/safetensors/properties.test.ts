@@ -25,6 +25,7 @@ const content = fc.record({
   tensors: fc.uniqueArray(tensor, { selector: (t) => t.name, maxLength: 8 }),
   metadata: fc.dictionary(text, text, { maxKeys: 4 }),
 });
+type Content = typeof content extends fc.Arbitrary<infer T> ? T : never;
 
 function parse(file: Uint8Array): ReturnType<typeof parseHeader> extends Generator<undefined, infer T> ? T : never {
   const length = Number(Buffer.from(file).readBigUInt64LE(0));
@@ -38,7 +39,7 @@ function parse(file: Uint8Array): ReturnType<typeof parseHeader> extends Generat
   }
 }
 
-async function written(folder: Folder, { tensors, metadata }: fc.infer<typeof content>): Promise<Buffer> {
+async function written(folder: Folder, { tensors, metadata }: Content): Promise<Buffer> {
   const sources = tensors.map(({ data, ...rest }) => ({ ...rest, data: () => data }));
   await writeTensorFile(folder.file('x'), sources, { op: 'test', metadata });
   return readFileSync(folder.file('x'));

@@ -243,12 +243,18 @@ describe('loadTensors', () => {
     ['F6_E3M2', 8, 6],
   ])('lists whole bytes of %s and refuses broken ones', async (dtype, count, bytes) => {
     using folder = new Folder();
-    const header = (n: number): string => `{"w":{"dtype":"${dtype}","shape":[${n}],"data_offsets":[0,${bytes}]}}`;
-    writeFileSync(folder.file('x'), fileBytes(header(count), bytes));
+    const make = (n: number, bytes: number): void =>
+      writeFileSync(
+        folder.file('x'),
+        fileBytes(`{"w":{"dtype":"${dtype}","shape":[${n}],"data_offsets":[0,${bytes}]}}`, bytes),
+      );
+    make(count, bytes);
     expect((await readTensorInfo(folder.file('x'))).tensors.get('w')?.byteLength).toBe(bytes);
     await expect(loadTensors(folder.file('x'), device)).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
-    writeFileSync(folder.file('x'), fileBytes(header(count - 1), bytes));
-    await expect(readTensorInfo(folder.file('x'))).rejects.toMatchObject({ code: 'ERR_FORMAT' });
+    for (const broken of [bytes, bytes - 1]) {
+      make(count - 1, broken);
+      await expect(readTensorInfo(folder.file('x'))).rejects.toMatchObject({ code: 'ERR_FORMAT' });
+    }
   });
 
   it('refuses six dimensions', async () => {
