@@ -81,8 +81,8 @@ async function readHeader(handle: FileHandle, path: string, options: OpenOptions
 
   const readBytes: TensorFile['readBytes'] = async (info, onBytes) => {
     const bytes = allocate(op, info.byteLength);
-    await read(new Uint8Array(bytes), dataStart + info.begin, onBytes);
-    return bytes;
+    await read(bytes, dataStart + info.begin, onBytes);
+    return bytes.buffer;
   };
   return {
     tensors,
@@ -121,9 +121,9 @@ async function readFully(
   signal?.throwIfAborted();
 }
 
-function allocate(op: string, bytes: number): ArrayBuffer {
+function allocate(op: string, bytes: number): Uint8Array<ArrayBuffer> {
   try {
-    return new ArrayBuffer(bytes);
+    return new Uint8Array(bytes);
   } catch (cause) {
     throw new OrthokitError(
       'ERR_MEMORY',

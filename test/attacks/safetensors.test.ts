@@ -1,6 +1,6 @@
 // Hostile and broken files. Each names the code of its refusal, by the listing and by the loading of tensors alike.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, loadTensors, readTensorInfo } from '../../lib/index.ts';
 import { fileBytes } from '../safetensors/bytes.ts';
@@ -215,6 +215,15 @@ describe('a path that cannot be opened is refused with ERR_IO:', () => {
     make(folder.file('x'));
     await expect(loadTensors(folder.file('x'), device)).rejects.toMatchObject({ code: 'ERR_IO', cause: { code } });
   });
+});
+
+it('a tensor larger than any memory is refused with ERR_MEMORY', async () => {
+  using folder = new Folder();
+  const bytes = 2 ** 43;
+  header(`{"w":${entry(`[${bytes}]`, `[0,${bytes}]`)}}`, 0)(folder.file('x'));
+  truncateSync(folder.file('x'), bytes + readFileSync(folder.file('x')).length);
+  expect((await readTensorInfo(folder.file('x'))).tensors.get('w')?.byteLength).toBe(bytes);
+  await expect(loadTensors(folder.file('x'), device)).rejects.toMatchObject({ code: 'ERR_MEMORY' });
 });
 
 describe('an unusual file is taken for what it is:', () => {
