@@ -1,4 +1,5 @@
 import { OrthokitError } from '../errors.ts';
+import type { TypedArray } from '../native.ts';
 import type { Dtype } from '../tensor.ts';
 
 /** Bits per element of every element type that the format defines. */
@@ -29,8 +30,6 @@ export const bitsOf = {
 
 /** An element type as a file spells it. */
 export type FileDtype = keyof typeof bitsOf;
-
-export type TypedArray = Float32Array | Float64Array | Uint16Array | Int32Array | Uint8Array;
 
 /** How a file spells the element types of tensors. */
 export const fileDtypes: Readonly<Record<Dtype, FileDtype>> = {

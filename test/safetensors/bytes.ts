@@ -8,6 +8,12 @@ export function fileBytes(header: string | Uint8Array, data: Uint8Array | number
   return Buffer.concat([prefix, text, typeof data === 'number' ? Buffer.alloc(data) : data]);
 }
 
+interface Entry {
+  dtype: string;
+  shape: number[];
+  data_offsets: [number, number];
+}
+
 export interface PlainTensor {
   dtype: string;
   shape: number[];
@@ -20,7 +26,7 @@ export function plainRead(file: Uint8Array): { tensors: Map<string, PlainTensor>
   const length = Number(view.readBigUInt64LE(0));
   const { __metadata__: metadata = {}, ...entries } = JSON.parse(view.toString('utf8', 8, 8 + length));
   const tensors = new Map<string, PlainTensor>();
-  for (const [name, entry] of Object.entries<any>(entries)) {
+  for (const [name, entry] of Object.entries<Entry>(entries)) {
     const [begin, end] = entry.data_offsets;
     const bytes = view.subarray(8 + length + begin, 8 + length + end);
     tensors.set(name, { dtype: entry.dtype, shape: entry.shape, bytes });

@@ -150,7 +150,7 @@ describe('saveTensors', () => {
     ['tensors that are no object', (file) => saveTensors(file, null as never)],
     ['a value that is no tensor', (file) => saveTensors(file, { a: new Float32Array(1) as never })],
     ['the reserved name', (file) => saveTensors(file, { __metadata__: good()['a']! })],
-    ['a name of 1025 bytes', (file) => saveTensors(file, { ['é'.repeat(512) + 'x']: good()['a']! })],
+    ['a name of 1025 bytes', (file) => saveTensors(file, { [`${'é'.repeat(512)}x`]: good()['a']! })],
     ['a name with a lone surrogate', (file) => saveTensors(file, { [lone]: good()['a']! })],
     ['metadata that is no text', (file) => saveTensors(file, good(), { metadata: { a: 1 as never } })],
     ['metadata with a lone surrogate', (file) => saveTensors(file, good(), { metadata: { a: lone } })],
@@ -179,7 +179,7 @@ describe('saveTensors', () => {
 
   it('accepts a name of exactly 1024 bytes', async () => {
     using folder = new Folder();
-    const name = '∇'.repeat(341) + 'x';
+    const name = `${'∇'.repeat(341)}x`;
     await saveTensors(folder.file('x'), { [name]: good()['a']! });
     expect(Object.keys(await loadTensors(folder.file('x'), device))).toEqual([name]);
   });
@@ -288,13 +288,14 @@ describe('loadTensors', () => {
 
 describe('a file of another program', () => {
   const golden = path.join(import.meta.dirname, '..', 'golden');
-  const expected = JSON.parse(readFileSync(path.join(golden, 'dtypes.json'), 'utf8'));
+  type Golden = { metadata: object; tensors: { name: string; dtype: string; shape: number[]; values: string[] }[] };
+  const expected: Golden = JSON.parse(readFileSync(path.join(golden, 'dtypes.json'), 'utf8'));
   const file = path.join(golden, 'dtypes.safetensors');
 
   it('is listed as it was written', async () => {
     const { tensors, metadata } = await readTensorInfo(file);
     expect(Object.fromEntries(metadata)).toEqual(expected.metadata);
-    expect([...tensors.keys()].sort()).toEqual(expected.tensors.map((t: any) => t.name).sort());
+    expect([...tensors.keys()].sort()).toEqual(expected.tensors.map((t) => t.name).sort());
     for (const { name, dtype, shape } of expected.tensors) expect(tensors.get(name)).toMatchObject({ dtype, shape });
   });
 
@@ -304,7 +305,7 @@ describe('a file of another program', () => {
       for (const { name, dtype, values } of expected.tensors) {
         const bytes = await open.readBytes(open.tensors.get(name)!);
         const read = dtype === 'I64' ? new BigInt64Array(bytes) : await open.read(name);
-        const wanted = values.map((v: string) =>
+        const wanted = values.map((v) =>
           dtype === 'I64' ? BigInt(v) : dtype === 'F32' ? Math.fround(Number(v)) : Number(v),
         );
         expect([...read]).toEqual(wanted);
