@@ -24,16 +24,19 @@ std::string& plugin_folder() {
 }
 
 std::string rebuilt(const std::string& path, const std::string& what) {
-  return path + " was built for another version of orthokit (" + what + "); rebuild or reinstall it";
+  return path + " was built for another version of orthokit (" + what +
+         "); rebuild or reinstall it";
 }
 
 // A plug-in is never closed: its code must outlive every thread that may still run it.
 Found open_plugin() {
-  if (environment_flag("ORTHOKIT_DISABLE_CUDA")) return {nullptr, "disabled by ORTHOKIT_DISABLE_CUDA"};
+  if (environment_flag("ORTHOKIT_DISABLE_CUDA"))
+    return {nullptr, "disabled by ORTHOKIT_DISABLE_CUDA"};
   const char* chosen = secure_getenv("ORTHOKIT_CUDA_PLUGIN");
   const bool named = chosen && *chosen;
   std::string path = named ? chosen : plugin_folder() + "/orthokit_cuda.so";
-  if (path.find('/') == path.npos) path = "./" + path;  // a bare name would be looked for in the system's folders
+  if (path.find('/') == path.npos)
+    path = "./" + path;  // a bare name would be looked for in the system's folders
   struct stat status;
   if (stat(path.c_str(), &status) != 0) {
     if (named) return {nullptr, "ORTHOKIT_CUDA_PLUGIN names " + path + ": " + std::strerror(errno)};

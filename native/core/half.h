@@ -13,7 +13,8 @@ struct Bfloat16 {  // the upper half of binary32
 };
 
 inline float to_float(Half h) {
-  // The exponent field is too small by 112 after the shift; the product mends that for subnormals too.
+  // The exponent field is too small by 112 after the shift; the product mends that for subnormals
+  // too.
   const float scaled = std::bit_cast<float>(uint32_t(h.bits & 0x7fffu) << 13) * 0x1p112f;
   uint32_t u = std::bit_cast<uint32_t>(scaled);
   u |= (h.bits & 0x7c00u) == 0x7c00u ? 0x7f800000u : 0u;

@@ -6,7 +6,8 @@
 
 namespace orthokit {
 namespace {
-constexpr size_t kLeastPool = size_t(64) << 20;  // the pool may hold as much as is alive, and at least this
+constexpr size_t kLeastPool = size_t(64)
+                              << 20;  // the pool may hold as much as is alive, and at least this
 }
 
 size_t Memory::rounded(size_t bytes) {
@@ -20,7 +21,8 @@ void* Memory::allocate(size_t bytes) {
   Failure failure;
   if (backend_.allocate(handle_, bytes, &data, &failure)) {
     if (failure.code != int32_t(ErrorCode::kMemory)) throw Error(failure);
-    throw Error(ErrorCode::kMemory, "the device has no memory for " + std::to_string(bytes) + " bytes", failure.native);
+    throw Error(ErrorCode::kMemory,
+                "the device has no memory for " + std::to_string(bytes) + " bytes", failure.native);
   }
   std::lock_guard lock(mutex_);
   blocks_.insert(data);
@@ -104,7 +106,8 @@ void* Memory::allocate_scratch(size_t bytes) { return allocate_or_trim(bytes, st
 void Memory::release_all() {
   std::lock_guard lock(mutex_);
   released_ = true;
-  for (void* data : blocks_) backend_.release(handle_, data);  // also of tensors that outlive the device
+  for (void* data : blocks_)
+    backend_.release(handle_, data);  // also of tensors that outlive the device
   blocks_.clear();
   pool_.clear();
   pooled_ = 0;

@@ -1,4 +1,5 @@
-// The memory of one device: a pool of freed blocks, counters, and recovery when the backend has no more.
+// The memory of one device: a pool of freed blocks, counters, and recovery when the backend has no
+// more.
 #pragma once
 #include <map>
 #include <mutex>
@@ -19,7 +20,7 @@ class Memory {
 
   // A block for a tensor: from the pool, else from the backend. Not on the stream's thread.
   void* take(size_t bytes);
-  void give(void* data, size_t bytes);  // queued work may still use it; any thread
+  void give(void* data, size_t bytes);   // queued work may still use it; any thread
   void* allocate_scratch(size_t bytes);  // on the stream's thread; stays until release_all
   void release_all();                    // on the stream's thread, at its end
   MemoryUse use() const;

@@ -5,12 +5,14 @@ namespace orthokit {
 constexpr int64_t kMaxElements = int64_t(1) << 44;
 
 View view_of(void* data, const Shape& shape, Dtype dtype, int device) {
-  require(shape.size() <= kMaxRank, ErrorCode::kShape, "shape must have at most 5 dimensions", double(shape.size()));
+  require(shape.size() <= kMaxRank, ErrorCode::kShape, "shape must have at most 5 dimensions",
+          double(shape.size()));
   View view{.data = data, .rank = int32_t(shape.size()), .dtype = dtype, .device = device};
   int64_t most = 1;  // zeros left out, so that [2^40, 2^40, 0] is refused like [2^40, 2^40]
   for (size_t i = 0; i < shape.size(); ++i) {
     require(shape[i] >= 0, ErrorCode::kShape, "shape must not be negative", double(shape[i]));
-    const bool fits = !__builtin_mul_overflow(most, shape[i] ? shape[i] : 1, &most) && most <= kMaxElements;
+    const bool fits =
+        !__builtin_mul_overflow(most, shape[i] ? shape[i] : 1, &most) && most <= kMaxElements;
     require(fits, ErrorCode::kShape, "shape must hold at most 2^44 elements", double(shape[i]));
     view.shape[i] = shape[i];
   }
@@ -19,7 +21,8 @@ View view_of(void* data, const Shape& shape, Dtype dtype, int device) {
 
 Tensor Tensor::reshaped(const Shape& shape) const {
   const View view = view_of(view_.data, shape, view_.dtype, view_.device);
-  require(view.size() == view_.size(), ErrorCode::kShape, "shape must have as many elements as the tensor", view_);
+  require(view.size() == view_.size(), ErrorCode::kShape,
+          "shape must have as many elements as the tensor", view_);
   return {view, owner_};
 }
 

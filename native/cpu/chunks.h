@@ -1,4 +1,5 @@
-// A list of tensors, cut into chunks of fixed size and numbered in order: one parallel region covers them all.
+// A list of tensors, cut into chunks of fixed size and numbered in order: one parallel region
+// covers them all.
 #pragma once
 #include <algorithm>
 
@@ -19,10 +20,13 @@ class Chunks {
   Chunks(const List<View>& tensors, Stream& stream)
       : tensors_(tensors), stream_(stream), first_(stream.scratch<int64_t>(tensors.count + 1)) {
     first_[0] = 0;
-    for (int64_t t = 0; t < tensors.count; ++t) first_[t + 1] = first_[t] + (tensors[t].size() + kChunk - 1) / kChunk;
+    for (int64_t t = 0; t < tensors.count; ++t)
+      first_[t + 1] = first_[t] + (tensors[t].size() + kChunk - 1) / kChunk;
   }
   int64_t count() const { return first_[tensors_.count]; }
-  int64_t begin(int64_t tensor) const { return first_[tensor]; }  // slots of a tensor: begin(t) … begin(t + 1) − 1
+  int64_t begin(int64_t tensor) const {
+    return first_[tensor];
+  }  // slots of a tensor: begin(t) … begin(t + 1) − 1
 
   // body(chunk) for every chunk, on all threads.
   template <class Body>

@@ -29,9 +29,13 @@ To convert(From x) {
       return to_bfloat16(rounded);
   } else if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
     // Toward zero; beyond the range to its end; NaN to 0.
-    const double low = double(std::numeric_limits<To>::min()), high = double(std::numeric_limits<To>::max());
+    const double low = double(std::numeric_limits<To>::min()),
+                 high = double(std::numeric_limits<To>::max());
     const double d = x;
-    return d != d ? To(0) : d <= low ? std::numeric_limits<To>::min() : d >= high ? std::numeric_limits<To>::max() : To(d);
+    return d != d      ? To(0)
+           : d <= low  ? std::numeric_limits<To>::min()
+           : d >= high ? std::numeric_limits<To>::max()
+                       : To(d);
   } else if constexpr (std::is_same_v<To, uint8_t> && std::is_same_v<From, int32_t>) {
     return To(std::clamp(x, 0, 255));
   } else {

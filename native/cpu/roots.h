@@ -15,9 +15,12 @@ inline float power_of_two(float x) {
 }
 inline double power_of_two(double x) {
   const uint64_t exponent = std::bit_cast<uint64_t>(x) & 0x7ff0000000000000u;
-  return std::bit_cast<double>(std::min(std::max(exponent, uint64_t(1) << 52), uint64_t(2045) << 52));
+  return std::bit_cast<double>(
+      std::min(std::max(exponent, uint64_t(1) << 52), uint64_t(2045) << 52));
 }
-inline float inverse_of_power(float p) { return std::bit_cast<float>((254u << 23) - std::bit_cast<uint32_t>(p)); }
+inline float inverse_of_power(float p) {
+  return std::bit_cast<float>((254u << 23) - std::bit_cast<uint32_t>(p));
+}
 inline double inverse_of_power(double p) {
   return std::bit_cast<double>((uint64_t(2046) << 52) - std::bit_cast<uint64_t>(p));
 }

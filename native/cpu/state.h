@@ -1,4 +1,5 @@
-// A block of one state tensor in the type that is computed in: brought in at the start, taken home at the end.
+// A block of one state tensor in the type that is computed in: brought in at the start, taken home
+// at the end.
 #pragma once
 #include "cpu/convert.h"
 
@@ -7,7 +8,8 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 template <class T>
 class State {
  public:
-  State(const View& v, int64_t at, int64_t n) : view_(v), at_(at), size_(n), data_(target(v, at, buffer_)) {
+  State(const View& v, int64_t at, int64_t n)
+      : view_(v), at_(at), size_(n), data_(target(v, at, buffer_)) {
     load(v, at, n, buffer_);
   }
   ~State() { store(view_, at_, size_, data_); }

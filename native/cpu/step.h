@@ -1,4 +1,5 @@
-// One optimizer step over a list of parameters: a kernel gives the direction of a block, the rest is here.
+// One optimizer step over a list of parameters: a kernel gives the direction of a block, the rest
+// is here.
 #pragma once
 #include <cmath>
 
@@ -17,7 +18,8 @@ struct StepSums {
   }
 };
 
-// A block as a direction sees it: at most kBlock elements from `begin` of one tensor. Writes `update`.
+// A block as a direction sees it: at most kBlock elements from `begin` of one tensor. Writes
+// `update`.
 template <class T>
 struct Block {
   const T *grads, *weights;
@@ -37,7 +39,8 @@ T* load_weights(const Step& step, int64_t tensor, int64_t at, int64_t n, T* buff
       const View& masters = step.masters[tensor];
       if (masters.dtype == Dtype::kF32) return masters.as<float>() + at;
       const auto *high = weights.as<uint16_t>() + at, *low = masters.as<uint16_t>() + at;
-      for (int64_t i = 0; i < n; ++i) buffer[i] = std::bit_cast<float>(uint32_t(high[i]) << 16 | low[i]);
+      for (int64_t i = 0; i < n; ++i)
+        buffer[i] = std::bit_cast<float>(uint32_t(high[i]) << 16 | low[i]);
       return buffer;
     }
   }
@@ -104,7 +107,8 @@ StepSums step_chunk(const Step& step, const Chunk& chunk, double rate, Direction
   return sums;
 }
 
-// w ← keep · w − rates[tensor] · u for every tensor, u by direction(Block<T>). The sums of each tensor, in scratch memory.
+// w ← keep · w − rates[tensor] · u for every tensor, u by direction(Block<T>). The sums of each
+// tensor, in scratch memory.
 template <class Direction>
 StepSums* run_step(const Step& step, const double* rates, Stream& stream, Direction&& direction) {
   const Chunks chunks(step.weights, stream);
@@ -134,7 +138,8 @@ inline double* same_rates(const Step& step, Stream& stream) {
   return rates;
 }
 
-inline void write_statistics(const Step& step, int64_t tensor, const StepSums& sums, double own = 0) {
+inline void write_statistics(const Step& step, int64_t tensor, const StepSums& sums,
+                             double own = 0) {
   if (!step.statistics) return;
   double* row = step.statistics.as<double>() + 3 * tensor;
   row[0] = sums.grad, row[1] = sums.update, row[2] = own;

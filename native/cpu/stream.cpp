@@ -81,7 +81,8 @@ void Stream::parallel(int64_t count, const std::function<void(int64_t)>& body) {
   wake_.notify_all();
   work();
   while (busy_.load(std::memory_order_acquire) != 0) {
-    if (!spin([&] { return busy_.load(std::memory_order_acquire) == 0; })) std::this_thread::yield();
+    if (!spin([&] { return busy_.load(std::memory_order_acquire) == 0; }))
+      std::this_thread::yield();
   }
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
 }

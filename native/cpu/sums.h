@@ -1,4 +1,5 @@
-// Sums in f64 with a fixed order: eight running sums, so that the compiler may use SIMD without changing a bit.
+// Sums in f64 with a fixed order: eight running sums, so that the compiler may use SIMD without
+// changing a bit.
 #pragma once
 #include "cpu/variant.h"
 
@@ -12,7 +13,8 @@ double sum_of(int64_t n, Term&& term) {
   for (; i + 8 <= n; i += 8)
     for (int k = 0; k < 8; ++k) lanes[k] += term(i + k);
   for (int k = 0; i < n; ++i, ++k) lanes[k] += term(i);
-  return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
+  return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) +
+         ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
 }
 
 template <class T>

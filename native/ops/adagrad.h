@@ -8,9 +8,11 @@ namespace orthokit {
 // Numerics: the state is the root r of the accumulator, as in adamw.
 // Traffic per element, f32: read w, g, r, write w, r: 20 bytes.
 struct Adagrad {
-  static constexpr const char *name = "adagrad", *summary = "one AdaGrad step on a list of parameters";
+  static constexpr const char *name = "adagrad",
+                              *summary = "one AdaGrad step on a list of parameters";
   static constexpr const char* examples[] = {
-      "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] roots=f32[597x43],f32[31] steps=i32[1],i32[1] lr=0.01 "
+      "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] roots=f32[597x43],f32[31] "
+      "steps=i32[1],i32[1] lr=0.01 "
       "weightDecay=0.1 weightDecayMode=l2 lrDecay=0.1 statistics=f64[2x3]"};
   Step step;
   List<View> roots, steps;

@@ -9,18 +9,23 @@ inline Words words(NormScope) {
   return list;
 }
 
-// One step of AdaGrad-Norm (AdAdaGrad, arXiv 2402.11215; Ward, Wu and Bottou): one accumulator for many coordinates.
+// One step of AdaGrad-Norm (AdAdaGrad, arXiv 2402.11215; Ward, Wu and Bottou): one accumulator for
+// many coordinates.
 //   b² ← b² + ‖g‖²,  u = g / (b + eps),  rate = lr / (1 + (t−1) · lrDecay)
-// `tensor`: one b² a parameter; `global`: one for the list, the same number in each of `squares`; `rows`: one a row.
-// Numerics: sums of squares and b² in f64, in a fixed order.
-// Traffic per element, f32: read g, then read w, g, write w: 16 bytes.
+// `tensor`: one b² a parameter; `global`: one for the list, kept in all of `squares`, however many;
+// `rows`: one a row. Numerics: sums of squares and b² in f64, in a fixed order. Traffic per
+// element, f32: read g, then read w, g, write w: 16 bytes.
 struct AdagradNorm {
-  static constexpr const char *name = "adagrad_norm", *summary = "one AdaGrad-Norm step on a list of parameters";
+  static constexpr const char *name = "adagrad_norm",
+                              *summary = "one AdaGrad-Norm step on a list of parameters";
   static constexpr const char* examples[] = {
-      "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] squares=f64[1],f64[1] steps=i32[1],i32[1] lr=0.5 "
+      "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] squares=f64[1],f64[1] "
+      "steps=i32[1],i32[1] lr=0.5 "
       "statistics=f64[2x3]",
-      "weights=f32[59x43],f32[31] grads=f32[59x43],f32[31] squares=f64[59],f64[31] steps=i32[1],i32[1] lr=0.5 scope=rows",
-      "weights=f64[59x43],f64[31] grads=f64[59x43],f64[31] squares=f64[1],f64[1] steps=i32[1],i32[1] lr=0.5 scope=global"};
+      "weights=f32[59x43],f32[31] grads=f32[59x43],f32[31] squares=f64[59],f64[31] "
+      "steps=i32[1],i32[1] lr=0.5 scope=rows",
+      "weights=f64[59x43],f64[31] grads=f64[59x43],f64[31] squares=f64[1],f64[1] "
+      "steps=i32[1],i32[1] lr=0.5 scope=global"};
   Step step;
   List<View> squares, steps;
   double lr_decay = 0, eps = 0;
@@ -34,12 +39,19 @@ struct AdagradNorm {
   }
   void check() const {
     step.check();
-    require(squares.count == step.weights.count, ErrorCode::kArgument, "squares must be as many as weights",
-            double(squares.count));
+    if (scope == NormScope::kGlobal)
+      require(squares.count > 0, ErrorCode::kArgument, "squares must be at least one");
+    else
+      require(squares.count == step.weights.count, ErrorCode::kArgument,
+              "squares must be as many as weights", double(squares.count));
     for (int64_t i = 0; i < squares.count; ++i) {
-      const int64_t size = scope == NormScope::kRows ? matrices(step.weights[i]).batch * matrices(step.weights[i]).rows : 1;
-      require(squares[i].dtype == Dtype::kF64, ErrorCode::kDtype, "squares must be f64", squares[i]);
-      require(squares[i].size() == size, ErrorCode::kShape, "squares must have one element a scope", squares[i]);
+      const int64_t size = scope == NormScope::kRows
+                               ? matrices(step.weights[i]).batch * matrices(step.weights[i]).rows
+                               : 1;
+      require(squares[i].dtype == Dtype::kF64, ErrorCode::kDtype, "squares must be f64",
+              squares[i]);
+      require(squares[i].size() == size, ErrorCode::kShape, "squares must have one element a scope",
+              squares[i]);
     }
     step.check_steps(steps);
     require(lr_decay >= 0, ErrorCode::kArgument, "lrDecay must not be negative", lr_decay);

@@ -9,7 +9,8 @@ namespace orthokit {
 struct ApplyUpdate {
   static constexpr const char *name = "apply_update", *summary = "decay, then w = w - lr scale u";
   static constexpr const char* examples[] = {
-      "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] scales=1,0.5 lr=0.1 weightDecay=0.1 statistics=f64[2x3]"};
+      "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] scales=1,0.5 lr=0.1 weightDecay=0.1 "
+      "statistics=f64[2x3]"};
   Step step;
   List<double> scales;  // empty: all 1
 

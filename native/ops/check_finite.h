@@ -9,22 +9,26 @@ inline Words words(NonFinite) {
   return list;
 }
 
-// guard = how many tensors of x hold a NaN or an infinity; a step that is given the guard changes nothing unless it is 0.
-// `skipped` counts how often that happened. `throw`: the queued work fails with ERR_ARGUMENT instead.
-// Traffic: one read of x.
+// guard = how many tensors of x hold a NaN or an infinity; a step that is given the guard changes
+// nothing unless it is 0. `skipped` counts how often that happened. `throw`: the queued work fails
+// with ERR_ARGUMENT instead. Traffic: one read of x.
 struct CheckFinite {
-  static constexpr const char *name = "check_finite", *summary = "guard = number of tensors that are not finite";
-  static constexpr const char* examples[] = {"x=f32[597x43],f32[31],f32[0] guard=f64[1] skipped=f64[1]"};
+  static constexpr const char *name = "check_finite",
+                              *summary = "guard = number of tensors that are not finite";
+  static constexpr const char* examples[] = {
+      "x=f32[597x43],f32[31],f32[0] guard=f64[1] skipped=f64[1]"};
   List<View> x;
   View guard, skipped;
   NonFinite action = NonFinite::kSkip;
 
   void fields(Fields& f) {
-    f.in("x", x), f.out("guard", guard), f.inout("skipped", skipped, kOptional), f.value("action", action);
+    f.in("x", x), f.out("guard", guard), f.inout("skipped", skipped, kOptional),
+        f.value("action", action);
   }
   void check() const {
     for (auto& v : x) require(is_floating(v), ErrorCode::kDtype, "x must be floating", v);
-    require(guard.dtype == Dtype::kF64 && guard.size() == 1, ErrorCode::kShape, "guard must be f64[1]", guard);
+    require(guard.dtype == Dtype::kF64 && guard.size() == 1, ErrorCode::kShape,
+            "guard must be f64[1]", guard);
     require(!skipped || (skipped.dtype == Dtype::kF64 && skipped.size() == 1), ErrorCode::kShape,
             "skipped must be f64[1]", skipped);
   }

@@ -3,12 +3,13 @@
 
 namespace orthokit {
 
-// One step of Lion (Chen et al. 2023): u = sign(β₁ m + (1−β₁) g),  m ← β₂ m + (1−β₂) g. sign(0) = 0, sign(NaN) = NaN.
-// Traffic per element, f32: read w, g, m, write w, m: 20 bytes.
+// One step of Lion (Chen et al. 2023): u = sign(β₁ m + (1−β₁) g),  m ← β₂ m + (1−β₂) g. sign(0) =
+// 0, sign(NaN) = NaN. Traffic per element, f32: read w, g, m, write w, m: 20 bytes.
 struct Lion {
   static constexpr const char *name = "lion", *summary = "one Lion step on a list of parameters";
   static constexpr const char* examples[] = {
-      "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] momenta=f32[597x43],f32[31] lr=0.0001 weightDecay=0.01 "
+      "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] momenta=f32[597x43],f32[31] lr=0.0001 "
+      "weightDecay=0.01 "
       "statistics=f64[2x3]"};
   Step step;
   List<View> momenta;

@@ -4,14 +4,18 @@
 
 namespace orthokit {
 
-// The momentum of a matrix optimizer, and the vector that is orthogonalized: m as MomentumRule says, out = m or its
-// look-ahead. With `l2`, g is g + l2 · w first. A guard that is not 0 leaves the momenta and gives zeros.
-// Numerics: in out's dtype, f32 or f64. Traffic per element, f32: read g, m, write m, out: 16 bytes.
+// The momentum of a matrix optimizer, and the vector that is orthogonalized: m as MomentumRule
+// says, out = m or its look-ahead. With `l2`, g is g + l2 · w first. A guard that is not 0 leaves
+// the momenta and gives zeros. Numerics: in out's dtype, f32 or f64. Traffic per element, f32: read
+// g, m, write m, out: 16 bytes.
 struct Momentum {
-  static constexpr const char *name = "momentum", *summary = "momentum and its look-ahead, of a list of gradients";
+  static constexpr const char *name = "momentum",
+                              *summary = "momentum and its look-ahead, of a list of gradients";
   static constexpr const char* examples[] = {
-      "grads=f32[597x43],f32[31] momenta=f32[597x43],f32[31] out=f32[597x43],f32[31] momentum=0.95 nesterov=on",
-      "grads=f64[4097] momenta=f64[4097] out=f64[4097] weights=f64[4097] l2=0.1 momentum=0.9 momentumForm=heavy-ball"};
+      "grads=f32[597x43],f32[31] momenta=f32[597x43],f32[31] out=f32[597x43],f32[31] momentum=0.95 "
+      "nesterov=on",
+      "grads=f64[4097] momenta=f64[4097] out=f64[4097] weights=f64[4097] l2=0.1 momentum=0.9 "
+      "momentumForm=heavy-ball"};
   List<View> grads, momenta, out, weights;
   View guard;
   View squares;  // f64, one a gradient: Σg²
@@ -21,25 +25,28 @@ struct Momentum {
 
   MomentumRule rule() const { return {momentum, dampening, nesterov == Nesterov::kOn, form}; }
   void fields(Fields& f) {
-    f.in("grads", grads), f.inout("momenta", momenta), f.out("out", out), f.in("weights", weights, kOptional);
+    f.in("grads", grads), f.inout("momenta", momenta), f.out("out", out),
+        f.in("weights", weights, kOptional);
     f.in("guard", guard, kOptional), f.out("squares", squares, kOptional);
     f.value("momentum", momentum), f.value("dampening", dampening), f.value("l2", l2);
     f.value("nesterov", nesterov), f.value("momentumForm", form);
   }
   void check() const {
     const int64_t n = out.count;
-    require(grads.count == n && momenta.count == n, ErrorCode::kArgument, "grads, momenta and out must be equally many",
-            double(n));
+    require(grads.count == n && momenta.count == n, ErrorCode::kArgument,
+            "grads, momenta and out must be equally many", double(n));
     require(weights.count == n || (weights.count == 0 && l2 == 0), ErrorCode::kArgument,
             "weights must be as many as out, for l2", double(weights.count));
     for (int64_t i = 0; i < n; ++i) {
       require(is_f32_or_f64(out[i]), ErrorCode::kDtype, "out must be f32 or f64", out[i]);
       for (auto& v : {grads[i], momenta[i]}) {
         require(is_floating(v), ErrorCode::kDtype, "grads and momenta must be floating", v);
-        require(same_shape(v, out[i]), ErrorCode::kShape, "grads and momenta must have out's shape", v);
+        require(same_shape(v, out[i]), ErrorCode::kShape, "grads and momenta must have out's shape",
+                v);
       }
     }
-    require(!guard || (guard.dtype == Dtype::kF64 && guard.size() == 1), ErrorCode::kShape, "guard must be f64[1]", guard);
+    require(!guard || (guard.dtype == Dtype::kF64 && guard.size() == 1), ErrorCode::kShape,
+            "guard must be f64[1]", guard);
     require(!squares || (squares.dtype == Dtype::kF64 && squares.size() == n), ErrorCode::kShape,
             "squares must be f64 with one element a gradient", squares);
     check_fraction("momentum must be in [0, 1)", momentum);

@@ -9,7 +9,8 @@ inline Words words(MomentumForm) {
   return list;
 }
 
-// ema: m ← β m + (1−β) g, look-ahead β m + (1−β) g;  heavy-ball: m ← β m + (1−dampening) g, look-ahead g + β m.
+// ema: m ← β m + (1−β) g, look-ahead β m + (1−β) g;  heavy-ball: m ← β m + (1−dampening) g,
+// look-ahead g + β m.
 struct MomentumRule {
   double momentum = 0, dampening = 0;
   bool nesterov = false;

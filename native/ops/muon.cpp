@@ -12,7 +12,8 @@ void muon(const Muon& op, Device& d) {
     OrthogonalUpdate update = orthogonal_update(op.base, i, d);
     Step step = without_l2(all.only(i));
     step.grads = {&update.value, 1};
-    d.run(ApplyUpdate{.step = step, .scales = {shape_scale(op.shape_scale, matrices(all.weights[i]))}});
+    d.run(ApplyUpdate{.step = step,
+                      .scales = {shape_scale(op.shape_scale, matrices(all.weights[i]))}});
     restore_gradient_sum(step, update, d);
   }
 }

@@ -10,7 +10,8 @@ namespace orthokit {
 OrthogonalUpdate orthogonal_update(const OrthogonalStep& op, int64_t i, Device& d) {
   const View& weight = op.step.weights[i];
   const Matrices m = matrices(weight);
-  View update = d.temporary(shape_of(weight), weight.dtype == Dtype::kF64 ? Dtype::kF64 : Dtype::kF32);
+  View update =
+      d.temporary(shape_of(weight), weight.dtype == Dtype::kF64 ? Dtype::kF64 : Dtype::kF32);
   const View squares = op.step.statistics ? d.temporary({1}, Dtype::kF64) : View{};
   Momentum momentum{.grads = {&op.step.grads[i], 1},
                     .momenta = {&op.momenta[i], 1},
@@ -27,7 +28,11 @@ OrthogonalUpdate orthogonal_update(const OrthogonalStep& op, int64_t i, Device& 
   View matrix = update;
   matrix.rank = 3;
   matrix.shape[0] = m.batch, matrix.shape[1] = m.rows, matrix.shape[2] = m.columns;
-  d.run(NewtonSchulz{.x = matrix, .out = matrix, .coefficients = op.coefficients, .eps = op.eps, .scale = op.norm_scale});
+  d.run(NewtonSchulz{.x = matrix,
+                     .out = matrix,
+                     .coefficients = op.coefficients,
+                     .eps = op.eps,
+                     .scale = op.norm_scale});
   return {update, squares};
 }
 

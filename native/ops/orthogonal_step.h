@@ -31,7 +31,8 @@ inline double shape_scale(ShapeScale rule, const Matrices& m) {
   }
 }
 
-// What the steps that orthogonalize their momentum share: momentum rule and Newton–Schulz coefficients.
+// What the steps that orthogonalize their momentum share: momentum rule and Newton–Schulz
+// coefficients.
 struct OrthogonalStep {
   Step step;
   List<View> momenta;
@@ -54,15 +55,21 @@ struct OrthogonalStep {
   void check() const {
     step.check();
     step.check_state("momenta must be like weights", momenta);
-    for (auto& w : step.weights) require(w.rank >= 2, ErrorCode::kShape, "weights must have rank 2 or more", w);
     require(coefficients.count % 3 == 0, ErrorCode::kArgument, "coefficients must come in threes",
             double(coefficients.count));
-    for (double c : coefficients) require(std::isfinite(c), ErrorCode::kArgument, "coefficients must be finite", c);
+    for (double c : coefficients)
+      require(std::isfinite(c), ErrorCode::kArgument, "coefficients must be finite", c);
     check_fraction("momentum must be in [0, 1)", momentum);
+    check_fraction("dampening must be in [0, 1)", dampening);
     require(eps >= 0, ErrorCode::kArgument, "eps must not be negative", eps);
     require(norm_scale > 0, ErrorCode::kArgument, "normScale must be positive", norm_scale);
   }
 };
+
+inline void check_matrices(const List<View>& weights) {
+  for (auto& w : weights)
+    require(w.rank >= 2, ErrorCode::kShape, "weights must have rank 2 or more", w);
+}
 
 // l2 decay has its place in the gradient; what applies the finished update must not add it again.
 inline Step without_l2(Step step) {
@@ -71,8 +78,8 @@ inline Step without_l2(Step step) {
 }
 
 class Device;
-// The approximate polar factor of parameter i's momentum, or of its look-ahead, once the momentum is up to date: a
-// temporary of the caller's scope.
+// The approximate polar factor of parameter i's momentum, or of its look-ahead, once the momentum
+// is up to date: a temporary of the caller's scope.
 struct OrthogonalUpdate {
   View value;
   View squares;  // Σg², f64[1]; none if the step has no statistics

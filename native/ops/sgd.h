@@ -5,13 +5,14 @@
 namespace orthokit {
 
 // One step of stochastic gradient descent, as torch.optim.SGD defines it (specs: Baselines).
-//   heavy-ball: m ← g at the first step, then m ← μ m + (1−dampening) g;  u = m, or g + μ m (nesterov), or g (no momenta)
-//   ema: m ← μ m + (1−μ) g;  u = m, or μ m + (1−μ) g
+//   heavy-ball: m ← g at the first step, then m ← μ m + (1−dampening) g;  u = m, or g + μ m
+//   (nesterov), or g (no momenta) ema: m ← μ m + (1−μ) g;  u = m, or μ m + (1−μ) g
 // Traffic per element, f32: read w, g, m, write w, m: 20 bytes; 12 without momentum.
 struct Sgd {
   static constexpr const char *name = "sgd", *summary = "one SGD step on a list of parameters";
   static constexpr const char* examples[] = {
-      "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] momenta=f32[597x43],f32[31] steps=i32[1],i32[1] lr=0.1 "
+      "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] momenta=f32[597x43],f32[31] "
+      "steps=i32[1],i32[1] lr=0.1 "
       "momentum=0.9 nesterov=on weightDecay=0.01 weightDecayMode=l2 statistics=f64[2x3]",
       "weights=f64[4097] grads=f64[4097] lr=0.1 weightDecay=0.1 weightDecayMode=cautious"};
   Step step;
@@ -31,7 +32,8 @@ struct Sgd {
   void check() const {
     step.check();
     check_fraction("momentum must be in [0, 1)", momentum);
-    require(momenta.count > 0 || momentum == 0, ErrorCode::kArgument, "momenta are missing for momentum", momentum);
+    require(momenta.count > 0 || momentum == 0, ErrorCode::kArgument,
+            "momenta are missing for momentum", momentum);
     if (momenta.count == 0) return;
     step.check_state("momenta must be like weights", momenta);
     step.check_steps(steps);

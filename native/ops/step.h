@@ -11,14 +11,16 @@ inline Words words(WeightDecayMode) {
   return list;
 }
 
-// What every optimizer step on a list of parameters shares: w ← keep · w − rate · u, where u is the method's direction.
-//   decoupled keep = 1 − lr·decay   independent 1 − decay   palm 1 − decay·lr²   l2: g ← g + decay·w instead
-//   cautious: w ← w − lr·decay·w where w·u ≥ 0
-// Weights, gradients and state may be of any floating dtype; the arithmetic is f32, or f64 for f64 weights.
+// What every optimizer step on a list of parameters shares: w ← keep · w − rate · u, where u is the
+// method's direction.
+//   decoupled keep = 1 − lr·decay   independent 1 − decay   palm 1 − decay·lr²   l2: g ← g +
+//   decay·w instead cautious: w ← w − lr·decay·w where w·u ≥ 0
+// Weights, gradients and state may be of any floating dtype; the arithmetic is f32, or f64 for f64
+// weights.
 struct Step {
   List<View> weights, grads;
-  // Of weights in 16 bits: f32 copies that are stepped in their place, or (bf16 weights) the 16 low bits of an f32 whose
-  // high bits are the weight, stored as bf16. Empty: none.
+  // Of weights in 16 bits: f32 copies that are stepped in their place, or (bf16 weights) the 16 low
+  // bits of an f32 whose high bits are the weight, stored as bf16. Empty: none.
   List<View> masters;
   View guard;       // f64[1]: if not 0, the step changes nothing (check_finite)
   View statistics;  // f64[weights, 3]: Σg², Σ(rate·u)², the method's own number
@@ -49,17 +51,21 @@ struct Step {
     }
   }
   double l2() const { return weight_decay_mode == WeightDecayMode::kL2 ? weight_decay : 0; }
-  double cautious() const { return weight_decay_mode == WeightDecayMode::kCautious ? lr * weight_decay : 0; }
+  double cautious() const {
+    return weight_decay_mode == WeightDecayMode::kCautious ? lr * weight_decay : 0;
+  }
 
   void operands(Fields& f) {
     f.inout("weights", weights), f.in("grads", grads), f.inout("masters", masters, kOptional);
     f.in("guard", guard, kOptional), f.out("statistics", statistics, kOptional);
   }
   void values(Fields& f) {
-    f.value("lr", lr), f.value("weightDecay", weight_decay), f.value("weightDecayMode", weight_decay_mode);
+    f.value("lr", lr), f.value("weightDecay", weight_decay),
+        f.value("weightDecayMode", weight_decay_mode);
   }
   void check() const {
-    require(grads.count == weights.count, ErrorCode::kArgument, "grads must be as many as weights", double(grads.count));
+    require(grads.count == weights.count, ErrorCode::kArgument, "grads must be as many as weights",
+            double(grads.count));
     require(masters.count == 0 || masters.count == weights.count, ErrorCode::kArgument,
             "masters must be as many as weights, or none", double(masters.count));
     for (int64_t i = 0; i < weights.count; ++i) {
@@ -70,14 +76,18 @@ struct Step {
       const Dtype of = weights[i].dtype, master = masters[i].dtype;
       const bool whole = master == Dtype::kF32 && (of == Dtype::kF16 || of == Dtype::kBf16);
       const bool split = master == Dtype::kBf16 && of == Dtype::kBf16;
-      require(whole || split, ErrorCode::kDtype, "masters must be f32, or bf16 for bf16 weights", masters[i]);
+      require(whole || split, ErrorCode::kDtype, "masters must be f32, or bf16 for bf16 weights",
+              masters[i]);
     }
-    require(!guard || (guard.dtype == Dtype::kF64 && guard.size() == 1), ErrorCode::kShape, "guard must be f64[1]", guard);
-    require(!statistics || statistics.dtype == Dtype::kF64, ErrorCode::kDtype, "statistics must be f64", statistics);
+    require(!guard || (guard.dtype == Dtype::kF64 && guard.size() == 1), ErrorCode::kShape,
+            "guard must be f64[1]", guard);
+    require(!statistics || statistics.dtype == Dtype::kF64, ErrorCode::kDtype,
+            "statistics must be f64", statistics);
     require(!statistics || statistics.size() == 3 * weights.count, ErrorCode::kShape,
             "statistics must have three elements a weight", statistics);
     require(std::isfinite(lr), ErrorCode::kArgument, "lr must be finite", lr);
-    require(std::isfinite(weight_decay), ErrorCode::kArgument, "weightDecay must be finite", weight_decay);
+    require(std::isfinite(weight_decay), ErrorCode::kArgument, "weightDecay must be finite",
+            weight_decay);
   }
   // State and gradients: floating, one a weight, of its shape.
   void check_like(const char* what, const List<View>& list, int64_t i) const {
@@ -90,9 +100,11 @@ struct Step {
   }
   // Counters on the device: a step that the guard holds back does not count.
   void check_steps(const List<View>& steps) const {
-    require(steps.count == weights.count, ErrorCode::kArgument, "steps must be as many as weights", double(steps.count));
+    require(steps.count == weights.count, ErrorCode::kArgument, "steps must be as many as weights",
+            double(steps.count));
     for (auto& s : steps)
-      require(s.dtype == Dtype::kI32 && s.size() == 1, ErrorCode::kShape, "steps must be i32[1] each", s);
+      require(s.dtype == Dtype::kI32 && s.size() == 1, ErrorCode::kShape,
+              "steps must be i32[1] each", s);
   }
 };
 

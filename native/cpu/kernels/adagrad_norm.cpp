@@ -31,7 +31,8 @@ void accumulate_rows(const AdagradNorm& op, Stream& stream) {
     const int64_t columns = row_length(op.step.weights[t]);
     double* squares = op.squares[t].as<double>();
     for_rows(stream, op.squares[t].size(), columns, [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) squares[r] += squares_of(op.step, t, r * columns, columns);
+      for (int64_t r = begin; r < end; ++r)
+        squares[r] += squares_of(op.step, t, r * columns, columns);
     });
   }
 }
@@ -39,14 +40,16 @@ void accumulate_rows(const AdagradNorm& op, Stream& stream) {
 void accumulate_tensors(const AdagradNorm& op, Stream& stream) {
   const Chunks chunks(op.step.weights, stream);
   auto* partial = stream.scratch<double>(chunks.count());
-  chunks.run([&](const Chunk& c) { partial[c.index] = squares_of(op.step, c.tensor, c.begin, c.size); });
+  chunks.run(
+      [&](const Chunk& c) { partial[c.index] = squares_of(op.step, c.tensor, c.begin, c.size); });
   double all = 0;
   chunks.reduce(partial, [&](int64_t t, double sum) {
     all += sum;
     if (op.scope == NormScope::kTensor) *op.squares[t].as<double>() += sum;
   });
   if (op.scope == NormScope::kTensor) return;
-  for (auto& s : op.squares) *s.as<double>() += all;
+  all += *op.squares[0].as<double>();
+  for (auto& s : op.squares) *s.as<double>() = all;
 }
 
 }  // namespace
@@ -54,12 +57,16 @@ void accumulate_tensors(const AdagradNorm& op, Stream& stream) {
 void adagrad_norm(const AdagradNorm& op, Stream& stream) {
   if (is_held(op.step.guard)) return;
   double* rates = count_steps(op.steps, stream);
-  for (int64_t t = 0; t < op.steps.count; ++t) rates[t] = op.step.lr / (1 + (rates[t] - 1) * op.lr_decay);
-  const auto inverse = [&](double square) { return square == 0 ? 0 : 1 / (std::sqrt(square) + op.eps); };
+  for (int64_t t = 0; t < op.steps.count; ++t)
+    rates[t] = op.step.lr / (1 + (rates[t] - 1) * op.lr_decay);
+  const auto inverse = [&](double square) {
+    return square == 0 ? 0 : 1 / (std::sqrt(square) + op.eps);
+  };
   if (op.scope != NormScope::kRows) {
     accumulate_tensors(op, stream);
     run_plain_step(op.step, rates, stream, [&]<class T>(const Block<T>& b) {
-      const T factor = T(inverse(*op.squares[b.tensor].template as<double>()));
+      const View& square = op.squares[op.scope == NormScope::kGlobal ? 0 : b.tensor];
+      const T factor = T(inverse(*square.template as<double>()));
       for (int64_t i = 0; i < b.size; ++i) b.update[i] = factor * b.grads[i];
     });
     return;
@@ -69,8 +76,10 @@ void adagrad_norm(const AdagradNorm& op, Stream& stream) {
     const double* squares = op.squares[b.tensor].template as<double>();
     const int64_t columns = row_length(op.step.weights[b.tensor]);
     for (int64_t i = 0; i < b.size;) {
-      const int64_t row = (b.begin + i) / columns, end = std::min(b.size, (row + 1) * columns - b.begin);
-      for (const T factor = T(inverse(squares[row])); i < end; ++i) b.update[i] = factor * b.grads[i];
+      const int64_t row = (b.begin + i) / columns,
+                    end = std::min(b.size, (row + 1) * columns - b.begin);
+      for (const T factor = T(inverse(squares[row])); i < end; ++i)
+        b.update[i] = factor * b.grads[i];
     }
   });
 }

@@ -13,7 +13,8 @@ static bool is_finite(const View& x, const Chunk& c) {
     const int64_t n = std::min(kBlock, c.size - done);
     const T* values = load(x, c.begin + done, n, buffer);
     int bad = 0;
-    for (int64_t i = 0; i < n; ++i) bad |= !(values[i] - values[i] == 0);  // NaN and infinity are not 0
+    for (int64_t i = 0; i < n; ++i)
+      bad |= !(values[i] - values[i] == 0);  // NaN and infinity are not 0
     finite = finite && !bad;
   }
   return finite;
@@ -29,7 +30,8 @@ void check_finite(const CheckFinite& op, Stream& stream) {
   double tensors = 0;
   chunks.reduce(bad, [&](int64_t, int64_t count) { tensors += count > 0; });
   if (tensors > 0 && op.action == NonFinite::kThrow)
-    throw Error(ErrorCode::kArgument, "grads are not finite in " + std::to_string(int64_t(tensors)) + " of " +
+    throw Error(ErrorCode::kArgument, "grads are not finite in " +
+                                          std::to_string(int64_t(tensors)) + " of " +
                                           std::to_string(op.x.count) + " tensors");
   *op.guard.as<double>() = tensors;
   if (op.skipped && tensors > 0) *op.skipped.as<double>() += 1;

@@ -9,15 +9,17 @@ void sgd(const Sgd& op, Stream& stream) {
   if (is_held(op.step.guard)) return;
   const double* rates = same_rates(op.step, stream);
   if (op.momenta.count == 0)
-    return run_plain_step(op.step, rates, stream,
-                          [&]<class T>(const Block<T>& b) { std::copy_n(b.grads, b.size, b.update); });
+    return run_plain_step(op.step, rates, stream, [&]<class T>(const Block<T>& b) {
+      std::copy_n(b.grads, b.size, b.update);
+    });
   const double* counts = count_steps(op.steps, stream);
   const MomentumRule rule = op.rule();
   run_plain_step(op.step, rates, stream, [&]<class T>(const Block<T>& b) {
     const bool first = counts[b.tensor] == 1 && rule.form == MomentumForm::kHeavyBall;
-    const T beta = T(rule.momentum), fresh = first ? T(1) : T(rule.fresh()), ahead = T(rule.look_ahead());
+    const T beta = T(rule.momentum), fresh = first ? T(1) : T(rule.fresh()),
+            ahead = T(rule.look_ahead());
     State<T> momenta(op.momenta[b.tensor], b.begin, b.size);
-    T *__restrict m = momenta.data(), *__restrict u = b.update;
+    T* __restrict m = momenta.data(), * __restrict u = b.update;
     const T* __restrict g = b.grads;
     for (int64_t i = 0; i < b.size; ++i) {
       m[i] = beta * m[i] + fresh * g[i];

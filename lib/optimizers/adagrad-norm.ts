@@ -1,0 +1,53 @@
+import { ops } from '../native-ops.ts';
+import type { Tensor } from '../tensor.ts';
+import { startValue } from './adagrad.ts';
+import { Optimizer, type OptimizerOptions, type Params, type Work } from './optimizer.ts';
+import { type CommonOptions, commonSchema, notNegative, type Schema, word } from './options.ts';
+import { counter, type Slot } from './state.ts';
+
+export interface AdaGradNormOptions extends CommonOptions {
+  /** The rate at step t is lr / (1 + (t − 1)·lrDecay). Default 0. */
+  lrDecay: number;
+  /** b₀²: what the accumulator starts with. Default 0.01. Settled when the optimizer is made. */
+  initialAccumulator: number;
+  /** One accumulator a `tensor`, a row of each (`rows`), or one for the whole group (`global`). Default `tensor`. */
+  scope: 'tensor' | 'global' | 'rows';
+  /** Added to b. Default 0. */
+  eps: number;
+}
+
+const schema: Schema<AdaGradNormOptions> = {
+  ...commonSchema(1, 0, 'l2'),
+  lrDecay: notNegative(0),
+  initialAccumulator: startValue(0.01),
+  scope: word(['tensor', 'global', 'rows'], 'tensor', true),
+  eps: notNegative(0),
+};
+
+/**
+ * AdaGrad-Norm: b² ← b² + ‖g‖², w ← w − lr/b·g (AdAdaGrad, arXiv 2402.11215: the paper's scalar form; the program of its
+ * authors keeps one accumulator a row, which is `scope: 'rows'` here). Defaults: lr 1, b₀² 0.01, weightDecayMode `l2`.
+ *
+ * @example
+ * const optimizer = new AdaGradNorm([w], { scope: 'global' });
+ */
+export class AdaGradNorm extends Optimizer<AdaGradNormOptions, 'squares' | 'steps'> {
+  constructor(params: Params<AdaGradNormOptions>, options: OptimizerOptions<AdaGradNormOptions> = {}) {
+    super(params, options, schema);
+  }
+
+  protected override slots(weight: Tensor, options: AdaGradNormOptions): Record<'squares' | 'steps', Slot> {
+    const { shape } = weight;
+    const rows = shape.length === 3 ? (shape[0] ?? 1) * (shape[1] ?? 1) : (shape[0] ?? 1);
+    const count = options.scope === 'rows' ? rows : 1;
+    return { squares: { shape: [count], dtype: 'f64', start: options.initialAccumulator }, steps: counter() };
+  }
+
+  protected override update(
+    { device, step, state, all }: Work<'squares' | 'steps'>,
+    { lrDecay, eps, scope }: AdaGradNormOptions,
+  ): void {
+    const squares = scope === 'global' ? all('squares') : state.squares;
+    ops.adagradNorm(device, { ...step, squares, steps: state.steps, lrDecay, eps, scope });
+  }
+}

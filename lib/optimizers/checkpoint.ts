@@ -1,0 +1,209 @@
+// Checkpoints of optimizers: a safetensors file of state tensors, with groups and scalars as text.
+import { OrthokitError } from '../errors.ts';
+import type { TypedArray } from '../native.ts';
+import { fileDtypes } from '../safetensors/dtypes.ts';
+import { type TensorFile, withTensorFile } from '../safetensors/file.ts';
+import { snapshot, type TransferOptions } from '../safetensors/index.ts';
+import { checkOptions, checkPath, isRecord } from '../safetensors/options.ts';
+import { writeTensorFile } from '../safetensors/write.ts';
+import type { Tensor } from '../tensor.ts';
+import type { OptimizerPart } from './optimizer.ts';
+import type { Option } from './options.ts';
+
+export interface SaveOptions extends TransferOptions {
+  /** Texts of the caller's to store beside the state, such as the state of random streams. Default: none. */
+  metadata?: Record<string, string> | undefined;
+}
+
+export interface LoadResult {
+  /** The texts that were given to `save`. */
+  readonly metadata: Record<string, string>;
+}
+
+const format = 'orthokit-optimizer';
+const version = 1;
+const ownNames = ['format', 'version', 'content'];
+
+/** What the text of a checkpoint says of one optimizer. */
+interface StoredPart {
+  optimizer: string;
+  steps: number;
+  groups: { name: string; options: Record<string, unknown>; shapes: (readonly number[])[] }[];
+}
+
+const describePart = ({ optimizer, steps, groups, schema }: OptimizerPart): StoredPart => ({
+  optimizer,
+  steps,
+  groups: groups.map((group) => ({
+    name: group.name,
+    options: Object.fromEntries(Object.keys(schema).map((name) => [name, (group as never)[name]])),
+    shapes: group.params.map((weight) => weight.shape),
+  })),
+});
+
+/** The tensors of all parts under names that are unique in the file. */
+function tensorsOf(parts: readonly OptimizerPart[]): Map<string, Tensor> {
+  const named = new Map<string, Tensor>();
+  for (const [i, part] of parts.entries())
+    for (const [name, tensor] of Object.entries(part.tensors))
+      named.set(parts.length > 1 ? `${i}/${name}` : name, tensor);
+  return named;
+}
+
+export async function save(
+  path: string,
+  op: string,
+  parts: readonly OptimizerPart[],
+  options: SaveOptions,
+): Promise<void> {
+  checkPath(op, path);
+  checkOptions(op, options, ['metadata', 'signal', 'onProgress']);
+  const own = options.metadata ?? {};
+  for (const name of Object.keys(own))
+    if (ownNames.includes(name))
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: metadata must not use the name ${name}`);
+  options.signal?.throwIfAborted();
+  const content = JSON.stringify(parts.map(describePart));
+  await writeTensorFile(path, snapshot(Object.fromEntries(tensorsOf(parts))), {
+    ...options,
+    metadata: { ...own, format, version: String(version), content },
+    op,
+  });
+}
+
+export async function load(
+  path: string,
+  op: string,
+  parts: readonly OptimizerPart[],
+  options: TransferOptions,
+): Promise<LoadResult> {
+  checkPath(op, path);
+  checkOptions(op, options, ['signal', 'onProgress']);
+  const { signal, onProgress } = options;
+  return withTensorFile(path, { op, signal }, async (file) => {
+    const stored = storedParts(op, file);
+    const settings = compare(op, stored, parts);
+    const tensors = tensorsOf(parts);
+    compareTensors(op, file, tensors);
+    const total = [...file.tensors.values()].reduce((sum, info) => sum + info.byteLength, 0);
+    let done = 0;
+    const data = new Map<string, TypedArray>();
+    for (const name of tensors.keys())
+      data.set(
+        name,
+        await file.read(name, (count) => {
+          done += count;
+          onProgress?.({ done, total });
+        }),
+      );
+    signal?.throwIfAborted();
+    // All is read and fits: from here on nothing can fail but a device that has been closed meanwhile.
+    for (const [name, tensor] of tensors) tensor.write(data.get(name) as TypedArray);
+    for (const { group, values } of settings) Object.assign(group, values);
+    for (const [i, part] of parts.entries()) part.restore(stored[i]?.steps ?? 0);
+    const metadata: Record<string, string> = Object.create(null);
+    for (const [name, text] of file.metadata) if (!ownNames.includes(name)) metadata[name] = text;
+    return { metadata };
+  });
+}
+
+const unfit = (op: string, what: string): never => {
+  throw new OrthokitError('ERR_STATE', `${op}: ${what}`);
+};
+
+/** The description of a file, its kinds checked. */
+function storedParts(op: string, { metadata }: TensorFile): StoredPart[] {
+  if (metadata.get('format') !== format) unfit(op, 'the file is not a checkpoint of an optimizer');
+  if (metadata.get('version') !== String(version))
+    unfit(op, `the checkpoint has format version ${metadata.get('version')}, and this release reads ${version}`);
+  const bad = (): never => {
+    throw new OrthokitError('ERR_FORMAT', `${op}: the description of the optimizer is damaged`);
+  };
+  let content: unknown;
+  try {
+    content = JSON.parse(metadata.get('content') ?? '');
+  } catch {
+    return bad();
+  }
+  if (!Array.isArray(content)) return bad();
+  for (const part of content as unknown[]) {
+    if (!isRecord(part) || typeof part['optimizer'] !== 'string' || !Array.isArray(part['groups'])) return bad();
+    if (!Number.isSafeInteger(part['steps']) || (part['steps'] as number) < 0) return bad();
+    for (const group of part['groups'] as unknown[])
+      if (
+        !isRecord(group) ||
+        typeof group['name'] !== 'string' ||
+        !isRecord(group['options']) ||
+        !Array.isArray(group['shapes'])
+      )
+        return bad();
+  }
+  return content as StoredPart[];
+}
+
+interface Setting {
+  readonly group: object;
+  readonly values: Record<string, unknown>;
+}
+
+/** Compares classes, groups and settled options; the values that scalars will get. */
+function compare(op: string, stored: readonly StoredPart[], parts: readonly OptimizerPart[]): Setting[] {
+  const settings: Setting[] = [];
+  const names = (all: readonly { optimizer: string }[]): string => all.map((part) => part.optimizer).join(', ');
+  if (names(stored) !== names(parts))
+    unfit(op, `the checkpoint is of ${names(stored)}, and the optimizer is ${names(parts)}`);
+  for (const [i, part] of parts.entries()) {
+    const groups = stored[i]?.groups ?? [];
+    const list = (all: readonly { name: string }[]): string => all.map((group) => group.name).join(', ');
+    if (list(groups) !== list(part.groups))
+      unfit(op, `the checkpoint has groups ${list(groups)}, and the optimizer has ${list(part.groups)}`);
+    for (const [g, group] of part.groups.entries()) {
+      const from = groups[g] as StoredPart['groups'][number];
+      const shapes = (all: readonly unknown[]): string => all.map((shape) => `[${shape}]`).join(' ');
+      const own = shapes(group.params.map((weight) => weight.shape));
+      if (shapes(from.shapes) !== own)
+        unfit(op, `group ${group.name} has parameters ${shapes(from.shapes)} in the checkpoint, and ${own} here`);
+      settings.push({ group, values: valuesOf(op, group, from.options, part.schema) });
+    }
+  }
+  return settings;
+}
+
+function valuesOf(
+  op: string,
+  group: { readonly name: string },
+  stored: Record<string, unknown>,
+  schema: Readonly<Record<string, Option<unknown>>>,
+): Record<string, unknown> {
+  for (const name of Object.keys(stored))
+    if (!Object.hasOwn(schema, name))
+      unfit(op, `group ${group.name} has option ${name} in the checkpoint, unknown here`);
+  const values: Record<string, unknown> = {};
+  for (const [name, option] of Object.entries(schema)) {
+    // An option that came after the checkpoint was written has its default.
+    const value = Object.hasOwn(stored, name) ? stored[name] : option.default;
+    const problem = option.wrong(value);
+    if (problem) unfit(op, `group ${group.name}: ${name} ${problem}, got ${String(value)}`);
+    if (!option.fixed) values[name] = value;
+    else if (value !== (group as never)[name])
+      unfit(
+        op,
+        `group ${group.name} has ${name} ${String(value)} in the checkpoint, and ${String((group as never)[name])} here`,
+      );
+  }
+  return values;
+}
+
+function compareTensors(op: string, { tensors: stored }: TensorFile, tensors: ReadonlyMap<string, Tensor>): void {
+  const missing = [...tensors.keys()].filter((name) => !stored.has(name));
+  const extra = [...stored.keys()].filter((name) => !tensors.has(name));
+  const few = (names: readonly string[]): string => names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');
+  if (missing.length > 0) unfit(op, `the checkpoint lacks state ${few(missing)}`);
+  if (extra.length > 0) unfit(op, `the checkpoint has state that the optimizer lacks: ${few(extra)}`);
+  for (const [name, tensor] of tensors) {
+    const info = stored.get(name);
+    const own = `${fileDtypes[tensor.dtype]} [${tensor.shape}]`;
+    const other = `${info?.dtype} [${info?.shape}]`;
+    if (own !== other) unfit(op, `state ${name} is ${other} in the checkpoint, and ${own} here`);
+  }
+}

@@ -1,0 +1,149 @@
+// Coefficient sets of Newton–Schulz iterations, as data with their source: p(x) = a·x + b·x³ + c·x⁵ a step.
+export type Triple = readonly [a: number, b: number, c: number];
+
+export type CoefficientName = 'jordan' | 'you5' | 'polar-express' | 'polar-express-kj' | 'deepseek-v4';
+
+/** A published set of steps. */
+export interface CoefficientSet {
+  readonly source: string;
+  readonly steps: readonly Triple[];
+  /** What follows the last step: it again, or the first. */
+  readonly beyond: 'last' | 'first';
+  /** How many steps where the caller does not say. */
+  readonly count: number;
+  /** Multiplies the norm that the input is divided by: room for rounding above 1. Default 1. */
+  readonly normScale?: number;
+  /** Added to the norm. Default 1e-7. */
+  readonly eps?: number;
+}
+
+// Polar Express for singular values from 1e-3 on, without safety.
+const polarExpress: readonly Triple[] = [
+  [8.28721201814563, -23.595886519098837, 17.300387312530933],
+  [4.107059111542203, -2.9478499167379106, 0.5448431082926601],
+  [3.9486908534822946, -2.908902115962949, 0.5518191394370137],
+  [3.3184196573706015, -2.488488024314874, 0.51004894012372],
+  [2.300652019954817, -1.6689039845747493, 0.4188073119525673],
+  [1.891301407787398, -1.2679958271945868, 0.37680408948524835],
+  [1.8750014808534479, -1.2500016453999487, 0.3750001645474248],
+  [1.875, -1.25, 0.375],
+];
+
+/** p(x / s): the set stays in range for inputs up to s. */
+const withSafety = (steps: readonly Triple[], s: number): Triple[] =>
+  steps.map(([a, b, c]) => [a / s, b / s ** 3, c / s ** 5]);
+
+export const coefficientSets: Readonly<Record<CoefficientName, CoefficientSet>> = {
+  jordan: {
+    source: 'KellerJordan/Muon, zeropower_via_newtonschulz5',
+    steps: [[3.4445, -4.775, 2.0315]],
+    beyond: 'last',
+    count: 5,
+  },
+  you5: {
+    source: 'You Jiacheng; "quintic" in NVIDIA Emerging-Optimizers',
+    steps: [
+      [4.0848, -6.8946, 2.927],
+      [3.9505, -6.3029, 2.6377],
+      [3.7418, -5.5913, 2.3037],
+      [2.8769, -3.1427, 1.2046],
+      [2.8366, -3.0525, 1.2012],
+    ],
+    beyond: 'first',
+    count: 5,
+  },
+  'polar-express': {
+    source:
+      'Polar Express (Amsel et al. 2025) for [1e-3, 1], safety 1.05 on every step, as in Dao-AILab/gram-newton-schulz',
+    steps: withSafety(polarExpress, 1.05),
+    beyond: 'last',
+    count: 5,
+  },
+  'polar-express-kj': {
+    source: 'Polar Express with safety 1.02 inside the recurrence, as in modded-nanogpt and dion; norm × 1.02 + 1e-6',
+    steps: [
+      [8.156554524902461, -22.48329292557795, 15.878769915207462],
+      [4.042929935166739, -2.808917465908714, 0.5000178451051316],
+      [3.8916678022926607, -2.772484153217685, 0.5060648178503393],
+      [3.285753657755655, -2.3681294933425376, 0.46449024233003106],
+      [2.3465413258596377, -1.7097828382687081, 0.42323551169305323],
+    ],
+    beyond: 'last',
+    count: 5,
+    normScale: 1.02,
+    eps: 1e-6,
+  },
+  'deepseek-v4': {
+    source: 'Jordan’s step eight times, then (2, −1.5, 0.5) twice',
+    steps: [...Array<Triple>(8).fill([3.4445, -4.775, 2.0315]), [2, -1.5, 0.5], [2, -1.5, 0.5]],
+    beyond: 'last',
+    count: 10,
+  },
+};
+
+/** A named set, or the (a, b, c) of each step. */
+export type Coefficients = CoefficientName | readonly Triple[];
+
+/** What Newton–Schulz needs to know. */
+export interface Iteration {
+  /** a, b, c of each step, one after the other. */
+  readonly coefficients: number[];
+  readonly normScale: number;
+  readonly eps: number;
+}
+
+const isTriple = (x: unknown): x is Triple =>
+  Array.isArray(x) && x.length === 3 && x.every((c) => typeof c === 'number' && Number.isFinite(c));
+
+/** What is wrong with coefficients, or nothing. */
+export function wrongCoefficients(value: Coefficients): string | undefined {
+  if (typeof value === 'string')
+    return Object.hasOwn(coefficientSets, value)
+      ? undefined
+      : `must be one of ${Object.keys(coefficientSets).join(', ')}, or a list of [a, b, c]`;
+  if (!Array.isArray(value) || value.length === 0 || !value.every(isTriple)) return 'must be a list of [a, b, c]';
+  return undefined;
+}
+
+/** The iteration of a set, or of the caller's steps, which are repeated from the first where `count` asks for more. */
+export function iterationOf(coefficients: Coefficients, count?: number, eps?: number): Iteration {
+  const set: CoefficientSet =
+    typeof coefficients === 'string'
+      ? coefficientSets[coefficients]
+      : { source: 'the caller', steps: coefficients, beyond: 'first', count: coefficients.length };
+  const flat: number[] = [];
+  for (let i = 0; i < (count ?? set.count); ++i) {
+    const at = set.beyond === 'first' ? i % set.steps.length : Math.min(i, set.steps.length - 1);
+    flat.push(...(set.steps[at] as Triple));
+  }
+  return { coefficients: flat, normScale: set.normScale ?? 1, eps: eps ?? set.eps ?? 1e-7 };
+}
+
+/** f(σ) of the whole iteration for one singular value. */
+export function composed({ coefficients }: Iteration, sigma: number): number {
+  let x = sigma;
+  for (let i = 0; i < coefficients.length; i += 3) {
+    const [a = 0, b = 0, c = 0] = coefficients.slice(i, i + 3);
+    x = a * x + b * x ** 3 + c * x ** 5;
+  }
+  return x;
+}
+
+const examined = new WeakSet<object>();
+
+/**
+ * Warns, once, of steps that do not keep every singular value in [0, 1.05] positive and below 1.6: some published sets turn
+ * the sign of large ones, which is a step uphill, or diverge just above 1, where rounding puts the one of a rank-1 input.
+ */
+export function warnOfRange(where: string, steps: readonly Triple[], iteration: Iteration): void {
+  if (examined.has(steps)) return;
+  examined.add(steps);
+  for (let i = 1; i <= 1050; ++i) {
+    const sigma = i / 1000;
+    const value = composed(iteration, sigma / iteration.normScale);
+    if (value > 0 && value < 1.6) continue;
+    const text = `${where}: coefficients map singular value ${sigma} to ${value.toPrecision(4)}, outside (0, 1.6)`;
+    process.emitWarning(text, { type: 'OrthokitWarning', code: 'ORTHOKIT_COEFFICIENTS' });
+    return;
+  }
+}

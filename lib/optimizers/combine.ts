@@ -1,0 +1,173 @@
+import type { Device } from '../device.ts';
+import { OrthokitError } from '../errors.ts';
+import type { TransferOptions } from '../safetensors/index.ts';
+import type { Tensor } from '../tensor.ts';
+import { type LoadResult, load, type SaveOptions, save } from './checkpoint.ts';
+import { Guard, type NonFinite } from './guard.ts';
+import { type Group, Optimizer, type OptimizerPart } from './optimizer.ts';
+import type { CommonOptions } from './options.ts';
+import type { Report } from './report.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: the options of each class are checked by the class
+type AnyOptimizer = Optimizer<any, any>;
+type OptimizerClass = new (params: never, options?: never) => AnyOptimizer;
+type OptionsOf<C> = C extends new (params: never, options?: infer O) => unknown ? O : never;
+
+/** One part of a combination: a class, its parameters or groups, its options. */
+export type CombinePart<C extends OptimizerClass = OptimizerClass> = {
+  optimizer: C;
+  params: ConstructorParameters<C>[0];
+} & OptionsOf<C>;
+
+export interface CombineOptions {
+  /** What a step of all parts does with NaN or infinity in a gradient of any. Default `propagate`. */
+  nonFinite?: NonFinite;
+}
+
+/** A report of several optimizers: sums over all of them, and theirs. */
+export interface CombinedReport extends Report {
+  readonly parts: readonly Report[];
+}
+
+/** Several optimizers that step, save and load as one; see {@link combine}. */
+export class CombinedOptimizer {
+  /** The groups of all parts, in order. */
+  readonly groups: readonly Group<CommonOptions>[];
+  readonly device: Device;
+  /** The optimizers, in order. */
+  readonly parts: readonly AnyOptimizer[];
+  readonly #guard: Guard;
+  readonly #counts: readonly number[];
+
+  /** @internal Use {@link combine}. */
+  constructor(parts: readonly AnyOptimizer[], guard: Guard) {
+    this.parts = parts;
+    this.groups = parts.flatMap((part) => part.groups);
+    this.device = (parts[0] as AnyOptimizer).device;
+    this.#guard = guard;
+    this.#counts = parts.map((part) => part.groups.reduce((sum, group) => sum + group.params.length, 0));
+  }
+
+  /** One step of all parts: a gradient or `null` per parameter, in the order of the parts. Checked whole before it starts. */
+  step(grads: readonly (Tensor | null)[]): void {
+    const total = this.#counts.reduce((a, b) => a + b, 0);
+    if (!Array.isArray(grads) || grads.length !== total)
+      throw new OrthokitError('ERR_ARGUMENT', `combine.step: grads must be ${total}, got ${grads?.length}`);
+    let next = 0;
+    const runs = this.parts.map((part, i) => {
+      const own = grads.slice(next, next + (this.#counts[i] ?? 0));
+      next += own.length;
+      return part.prepare(own, this.#guard);
+    });
+    this.#guard.examine(grads);
+    for (const run of runs) run();
+  }
+
+  /** What the last step did, of all parts and of each. */
+  async report(): Promise<CombinedReport> {
+    const [held, ...parts] = await Promise.all([this.#guard.read(), ...this.parts.map((part) => part.report())]);
+    const sizes = this.parts.map((part) =>
+      part.groups.reduce(
+        (sum: number, { params }: Group<CommonOptions>) => sum + params.reduce((n, p) => n + p.size, 0),
+        0,
+      ),
+    );
+    const elements = sizes.reduce((a, b) => a + b, 0);
+    const brakes = parts.flatMap((part) => part.brake ?? []);
+    const isHeld = held !== undefined && held.nonFinite > 0;
+    const moved = parts.reduce((sum, part, i) => sum + part.updateRms ** 2 * (sizes[i] ?? 0), 0);
+    return {
+      step: parts[0]?.step ?? 0,
+      gradNorm: Math.hypot(...parts.map((part) => part.gradNorm)),
+      updateRms: isHeld ? 0 : Math.sqrt(moved / Math.max(1, elements)),
+      nonFinite: isHeld ? held.nonFinite : parts.reduce((sum, part) => sum + part.nonFinite, 0),
+      skipped: held?.skipped ?? 0,
+      ...(brakes.length > 0 ? { brake: Math.max(...brakes) } : {}),
+      parts,
+    };
+  }
+
+  /** Bytes of state on the device. */
+  get stateBytes(): number {
+    return this.parts.reduce((sum, part) => sum + part.stateBytes, 0);
+  }
+
+  /** Stores all parts in one file, as {@link Optimizer.save}. */
+  async save(path: string, options: SaveOptions = {}): Promise<void> {
+    await save(path, 'combine.save', this.#stored(), options);
+  }
+
+  /** Brings all parts back, as {@link Optimizer.load}. */
+  async load(path: string, options: TransferOptions = {}): Promise<LoadResult> {
+    return load(path, 'combine.load', this.#stored(), options);
+  }
+
+  /** Gives the memory of the state back; the parameters stay. */
+  dispose(): void {
+    for (const part of this.parts) part.dispose();
+    this.#guard.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #stored(): OptimizerPart[] {
+    const guard: OptimizerPart = {
+      optimizer: 'combine',
+      groups: [],
+      schema: {},
+      tensors: Object.fromEntries(this.#guard.tensors()),
+      steps: 0,
+      restore: () => {},
+    };
+    return [guard, ...this.parts.map((part) => part.part())];
+  }
+}
+
+/**
+ * Several optimizers as one, with one `step`, `save` and `load`: matrices to one that orthogonalizes, the rest to another.
+ *
+ * @example
+ * const optimizer = combine([
+ *   { optimizer: Muon, params: matrices, lr: 0.02 },
+ *   { optimizer: AdamW, params: vectors, lr: 3e-4 },
+ * ]);
+ * optimizer.step([...matrixGrads, ...vectorGrads]);
+ * @throws ERR_ARGUMENT for a parameter that two parts hold, and whatever the classes throw
+ */
+export function combine<const C extends readonly OptimizerClass[]>(
+  parts: readonly [...{ [K in keyof C]: CombinePart<C[K]> }],
+  options: CombineOptions = {},
+): CombinedOptimizer {
+  for (const name of Object.keys(options))
+    if (name !== 'nonFinite') throw new OrthokitError('ERR_ARGUMENT', `combine: ${name} is not an option`);
+  if (!Array.isArray(parts) || parts.length === 0)
+    throw new OrthokitError('ERR_ARGUMENT', 'combine: parts must be a list of { optimizer, params }, at least one');
+  const made: AnyOptimizer[] = [];
+  try {
+    for (const part of parts as unknown as readonly CombinePart[]) made.push(makePart(part));
+    const [first] = made as [AnyOptimizer];
+    const seen = new Set<object>();
+    for (const weight of made.flatMap((part) => part.groups.flatMap((group: Group<CommonOptions>) => group.params))) {
+      if (weight.device !== first.device)
+        throw new OrthokitError('ERR_DEVICE', 'combine: params must be on one device');
+      if (seen.has(weight.storage))
+        throw new OrthokitError('ERR_ARGUMENT', 'combine: params must not hold a tensor twice');
+      seen.add(weight.storage);
+    }
+    return new CombinedOptimizer(made, new Guard('combine', options.nonFinite ?? 'propagate', first.device));
+  } catch (error) {
+    for (const part of made) part.dispose();
+    throw error;
+  }
+}
+
+function makePart(part: CombinePart): AnyOptimizer {
+  const { optimizer, params, ...options } = part as { optimizer: unknown; params: unknown; nonFinite?: unknown };
+  const isClass = typeof optimizer === 'function' && optimizer.prototype instanceof Optimizer;
+  if (!isClass) throw new OrthokitError('ERR_ARGUMENT', 'combine: optimizer must be a class of optimizers');
+  if (options.nonFinite !== undefined)
+    throw new OrthokitError('ERR_ARGUMENT', 'combine: nonFinite belongs to the combination, not to a part');
+  return new (optimizer as new (params: unknown, options: unknown) => AnyOptimizer)(params, options);
+}

@@ -1,0 +1,54 @@
+import type { Device } from '../device.ts';
+import { OrthokitError } from '../errors.ts';
+import { ops } from '../native-ops.ts';
+import { Tensor } from '../tensor.ts';
+
+/** What a step does with NaN or infinity in a gradient. */
+export type NonFinite = 'propagate' | 'skip' | 'throw';
+
+/** Holds a step back, on the device, when a gradient is not finite. */
+export class Guard {
+  readonly mode: NonFinite;
+  readonly #device: Device;
+  readonly #guard: Tensor | undefined;
+  readonly #skipped: Tensor | undefined;
+
+  constructor(where: string, mode: NonFinite, device: Device) {
+    if (!['propagate', 'skip', 'throw'].includes(mode))
+      throw new OrthokitError('ERR_ARGUMENT', `${where}: nonFinite must be one of propagate, skip, throw, got ${mode}`);
+    this.mode = mode;
+    this.#device = device;
+    if (mode === 'propagate') return;
+    this.#guard = Tensor.zeros(device, [1], { dtype: 'f64' });
+    this.#skipped = Tensor.zeros(device, [1], { dtype: 'f64' });
+  }
+
+  /** Queues the look at all gradients of a step. */
+  examine(grads: readonly (Tensor | null)[]): void {
+    if (!this.#guard || !this.#skipped || this.mode === 'propagate') return;
+    const x = grads.filter((grad) => grad !== null);
+    ops.checkFinite(this.#device, { x, guard: this.#guard, skipped: this.#skipped, action: this.mode });
+  }
+
+  /** The field of a step's op. */
+  field(): { guard?: Tensor } {
+    return this.#guard ? { guard: this.#guard } : {};
+  }
+
+  /** State of a checkpoint. */
+  tensors(): [string, Tensor][] {
+    return this.#skipped ? [['skipped', this.#skipped]] : [];
+  }
+
+  /** How many tensors were not finite in the last step, and how many steps have been skipped. */
+  async read(): Promise<{ nonFinite: number; skipped: number } | undefined> {
+    if (!this.#guard || !this.#skipped) return undefined;
+    const [guard, skipped] = await Promise.all([this.#guard.read(), this.#skipped.read()]);
+    return { nonFinite: guard[0] ?? 0, skipped: skipped[0] ?? 0 };
+  }
+
+  dispose(): void {
+    this.#guard?.dispose();
+    this.#skipped?.dispose();
+  }
+}

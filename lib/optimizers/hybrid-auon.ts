@@ -1,0 +1,73 @@
+import { ops } from '../native-ops.ts';
+import type { Tensor } from '../tensor.ts';
+import { gammaOption, gammas } from './auon.ts';
+import {
+  checkOrthogonal,
+  MatrixOptimizer,
+  type OrthogonalOptions,
+  orthogonalFields,
+  orthogonalSchema,
+} from './matrix-optimizer.ts';
+import type { OptimizerOptions, Params, Work } from './optimizer.ts';
+import { commonSchema, type Schema, word } from './options.ts';
+
+export interface HybridAuONOptions extends OrthogonalOptions {
+  /**
+   * `paper`: one Newton–Schulz step, then renormalized, lr 0.055 · `head`: the reference program, five steps, lr 0.24,
+   * vectors as AuON `head`. Default `paper`.
+   */
+  variant: 'paper' | 'head';
+  /** Scale inside cosh, in (0, 100]. Default 1 (`paper`), 1.5 (`head`). */
+  gamma: number | undefined;
+}
+
+const rates = { paper: 0.055, head: 0.24 };
+const steps = { paper: 1, head: 5 };
+
+const schema: Schema<HybridAuONOptions> = {
+  ...commonSchema(rates.paper, 0, 'decoupled'),
+  ...orthogonalSchema('jordan'),
+  variant: word(['paper', 'head'], 'paper', true),
+  gamma: gammaOption,
+};
+
+/**
+ * HybridAuON (arXiv 2509.24320, section 3.2): momentum through Newton–Schulz, then through the AuON scaling. Defaults:
+ * variant `paper`, lr 0.055, coefficients `jordan`, nsSteps 1 (`paper`) or 5 (`head`). State: one moment a parameter.
+ *
+ * @example
+ * const optimizer = new HybridAuON([w], { lr: 0.055 });
+ * @throws ERR_SHAPE for tensors of rank 0 and 1, but for variant `head`
+ */
+export class HybridAuON extends MatrixOptimizer<HybridAuONOptions> {
+  constructor(params: Params<HybridAuONOptions>, options: OptimizerOptions<HybridAuONOptions> = {}) {
+    super(params, options, schema);
+  }
+
+  protected override defaults({ variant = 'paper' }: Partial<HybridAuONOptions>): Partial<HybridAuONOptions> {
+    return { lr: rates[variant] };
+  }
+
+  protected override get hasBrake(): boolean {
+    return true;
+  }
+
+  protected override takesVectors({ variant }: HybridAuONOptions): boolean {
+    return variant === 'head';
+  }
+
+  protected override checkWeight(where: string, weight: Tensor, options: HybridAuONOptions): void {
+    super.checkWeight(where, weight, options);
+    checkOrthogonal(where, options, [weight]);
+  }
+
+  protected override checkOptions(where: string, options: HybridAuONOptions): void {
+    super.checkOptions(where, options);
+    checkOrthogonal(where, options);
+  }
+
+  protected override update({ device, step, state }: Work<'momenta'>, options: HybridAuONOptions): void {
+    const { variant, gamma = gammas[variant], nsSteps = steps[variant] } = options;
+    ops.hybridAuon(device, { ...step, ...state, ...orthogonalFields({ ...options, nsSteps }), variant, gamma });
+  }
+}

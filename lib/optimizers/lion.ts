@@ -1,0 +1,33 @@
+import { ops } from '../native-ops.ts';
+import type { Tensor } from '../tensor.ts';
+import { Optimizer, type OptimizerOptions, type Params, type Work } from './optimizer.ts';
+import { betas, type CommonOptions, commonSchema, type Schema } from './options.ts';
+import { moment, type Slot } from './state.ts';
+
+export interface LionOptions extends CommonOptions {
+  /** Factors of the update and of the momentum, in [0, 1). Default [0.9, 0.99]. */
+  betas: readonly [number, number];
+}
+
+const schema: Schema<LionOptions> = { ...commonSchema(1e-4, 0, 'decoupled'), betas: betas([0.9, 0.99]) };
+
+/**
+ * Lion (Chen et al. 2023): steps by the sign of the momentum. Defaults: lr 1e-4, betas [0.9, 0.99]. State: one moment a
+ * parameter.
+ *
+ * @example
+ * const optimizer = new Lion([w], { lr: 1e-4, weightDecay: 0.1 });
+ */
+export class Lion extends Optimizer<LionOptions, 'momenta'> {
+  constructor(params: Params<LionOptions>, options: OptimizerOptions<LionOptions> = {}) {
+    super(params, options, schema);
+  }
+
+  protected override slots(weight: Tensor, options: LionOptions): Record<'momenta', Slot> {
+    return { momenta: moment(weight, options) };
+  }
+
+  protected override update({ device, step, state }: Work<'momenta'>, { betas: [beta1, beta2] }: LionOptions): void {
+    ops.lion(device, { ...step, ...state, beta1, beta2 });
+  }
+}

@@ -1,0 +1,117 @@
+import { OrthokitError } from '../errors.ts';
+import type { Dtype } from '../tensor.ts';
+
+/** What an option may be: `wrong` says what is amiss with a value, or nothing. */
+export interface Option<T> {
+  readonly default: T;
+  readonly wrong: (value: T) => string | undefined;
+  /** Settled when the optimizer is made, because its state depends on it. */
+  readonly fixed?: boolean;
+}
+
+export type Schema<O> = { readonly [K in keyof Required<O>]: Option<O[K & keyof O]> };
+
+const numeric =
+  (text: string, good: (x: number) => boolean) =>
+  (x: number | undefined): string | undefined =>
+    typeof x === 'number' && good(x) ? undefined : text;
+
+export const notNegative = (value: number): Option<number> => ({
+  default: value,
+  wrong: numeric('must be finite and not negative', (x) => x >= 0 && x < Infinity),
+});
+export const fraction = (value: number): Option<number> => ({
+  default: value,
+  wrong: numeric('must be in [0, 1)', (x) => x >= 0 && x < 1),
+});
+export const positive = (value: number, most: number): Option<number> => ({
+  default: value,
+  wrong: numeric(`must be in (0, ${most}]`, (x) => x > 0 && x <= most),
+});
+export const flag = (value: boolean): Option<boolean> => ({
+  default: value,
+  wrong: (x) => (typeof x === 'boolean' ? undefined : 'must be true or false'),
+});
+export const word = <T extends string>(words: readonly T[], value: T, fixed = false): Option<T> => ({
+  default: value,
+  wrong: (x) => (words.includes(x) ? undefined : `must be one of ${words.join(', ')}`),
+  fixed,
+});
+export const optional = <T>(option: Option<T>): Option<T | undefined> => ({
+  ...option,
+  default: undefined,
+  wrong: (x) => (x === undefined ? undefined : option.wrong(x)),
+});
+export const whole = (value: number, least: number, most: number, fixed = false): Option<number> => ({
+  default: value,
+  wrong: numeric(
+    `must be a whole number from ${least} to ${most}`,
+    (x) => Number.isInteger(x) && x >= least && x <= most,
+  ),
+  fixed,
+});
+export const betas = (value: readonly [number, number]): Option<readonly [number, number]> => ({
+  default: value,
+  wrong: (x) =>
+    Array.isArray(x) && x.length === 2 && x.every((b) => typeof b === 'number' && b >= 0 && b < 1)
+      ? undefined
+      : 'must be two numbers in [0, 1)',
+});
+
+/** How decay acts on weights w at rate lr, with the update u (specs: Muon docs, Emerging-Optimizers, modded-nanogpt). */
+export type WeightDecayMode = 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious';
+
+export interface CommonOptions {
+  /** Learning rate, ≥ 0. */
+  lr: number;
+  /** Weight decay, ≥ 0. Default 0 where the class does not say otherwise. */
+  weightDecay: number;
+  /**
+   * `decoupled` w ← (1 − lr·decay)·w · `independent` (1 − decay)·w · `palm` (1 − decay·lr²)·w · `l2` g ← g + decay·w ·
+   * `cautious` decoupled, where w and the update agree in sign. Default `decoupled`; `l2` for SGD, AdaGrad, AdaGradNorm.
+   */
+  weightDecayMode: WeightDecayMode;
+  /** What a `null` gradient means: `skip` leaves parameter and state alone; `zero` steps with zeros. Default `skip`. */
+  missingGrad: 'skip' | 'zero';
+  /** Dtype of moments. Default f64 for f64 weights, else f32. Settled when the optimizer is made. */
+  stateDtype: Dtype | undefined;
+  /**
+   * For weights in f16 or bf16: step f32 copies (`fp32`), or keep the 16 low bits beside bf16 weights (`split16`), which
+   * are then rounded toward zero. Default `none`. Settled when the optimizer is made.
+   */
+  masterWeights: 'none' | 'fp32' | 'split16';
+}
+
+export const commonSchema = (lr: number, decay: number, mode: WeightDecayMode): Schema<CommonOptions> => ({
+  lr: notNegative(lr),
+  weightDecay: notNegative(decay),
+  weightDecayMode: word(['decoupled', 'independent', 'l2', 'palm', 'cautious'], mode),
+  missingGrad: word(['skip', 'zero'], 'skip'),
+  stateDtype: optional(word<Dtype>(['f32', 'f64', 'f16', 'bf16'], 'f32', true)),
+  masterWeights: word(['none', 'fp32', 'split16'], 'none', true),
+});
+
+/** Throws unless every name is an option. */
+export function checkNames(where: string, given: object, schema: object, also: readonly string[]): void {
+  for (const name of Object.keys(given))
+    if (!Object.hasOwn(schema, name) && !also.includes(name))
+      throw new OrthokitError('ERR_ARGUMENT', `${where}: ${name} is not an option`);
+}
+
+/** Throws unless every value is one that its option may have. */
+export function checkValues<O>(where: string, values: O, schema: Schema<O>): void {
+  for (const name of Object.keys(schema) as (keyof O & string)[]) {
+    const problem = schema[name].wrong(values[name] as never);
+    if (problem) throw new OrthokitError('ERR_ARGUMENT', `${where}: ${name} ${problem}, got ${String(values[name])}`);
+  }
+}
+
+/** Defaults, then the optimizer's options, then the group's; an option that is undefined counts as not given. */
+export function resolve<O>(schema: Schema<O>, ...given: readonly Partial<O>[]): O {
+  const values: Partial<O> = {};
+  for (const name of Object.keys(schema) as (keyof O)[]) {
+    values[name] = schema[name].default;
+    for (const options of given) if (options[name] !== undefined) values[name] = options[name];
+  }
+  return values as O;
+}

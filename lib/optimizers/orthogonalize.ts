@@ -1,0 +1,63 @@
+import { OrthokitError } from '../errors.ts';
+import { ops } from '../native-ops.ts';
+import { type Dtype, Tensor } from '../tensor.ts';
+import { type Coefficients, iterationOf, wrongCoefficients } from './coefficients.ts';
+import { checkNames, checkValues, notNegative, optional, resolve, type Schema, whole, word } from './options.ts';
+import { isFloating } from './state.ts';
+
+export interface OrthogonalizeOptions {
+  /** `newton-schulz`. `gram` and `polar` are not available yet: ERR_UNSUPPORTED. */
+  method: 'newton-schulz' | 'gram' | 'polar';
+  /** A named set or a list of [a, b, c]. Default `polar-express`. */
+  coefficients: Coefficients;
+  /** How many steps, 0 to 100. Default: as many as the set has. */
+  nsSteps: number | undefined;
+  /** Added to the norm. Default: the set's own, 1e-7 for most. */
+  eps: number | undefined;
+  /** Working precision, f32 or f64. Default f64 for f64 tensors, else f32. Others: ERR_UNSUPPORTED. */
+  dtype: Dtype | undefined;
+}
+
+const schema: Schema<OrthogonalizeOptions> = {
+  method: word(['newton-schulz', 'gram', 'polar'], 'newton-schulz'),
+  coefficients: { default: 'polar-express', wrong: wrongCoefficients },
+  nsSteps: optional(whole(5, 0, 100)),
+  eps: optional(notNegative(1e-7)),
+  dtype: optional(word<Dtype>(['f32', 'f64', 'f16', 'bf16'], 'f32')),
+};
+
+/**
+ * The approximate polar factor U·Vᵀ of each matrix U·Σ·Vᵀ in `x`, of shape [… batch, m, n], as a new tensor of x's dtype
+ * (Newton–Schulz, as in Muon). Queued; returns at once.
+ *
+ * @example
+ * const q = orthogonalize(x, { coefficients: 'jordan' });
+ * @throws ERR_SHAPE for rank 0 and 1, ERR_DTYPE for integers, ERR_ARGUMENT, ERR_UNSUPPORTED
+ */
+export function orthogonalize(x: Tensor, options: Partial<OrthogonalizeOptions> = {}): Tensor {
+  const where = 'orthogonalize';
+  if (!(x instanceof Tensor)) throw new OrthokitError('ERR_ARGUMENT', `${where}: x must be a Tensor, got ${typeof x}`);
+  checkNames(where, options, schema, []);
+  const { method, coefficients, nsSteps, eps, dtype } = resolve(schema, options);
+  checkValues(where, { method, coefficients, nsSteps, eps, dtype }, schema);
+  if (!isFloating(x.dtype)) throw new OrthokitError('ERR_DTYPE', `${where}: x must be floating, got ${x.dtype}`);
+  if (x.shape.length < 2)
+    throw new OrthokitError('ERR_SHAPE', `${where}: x must be a matrix or a batch of matrices, got [${x.shape}]`);
+  const working = dtype ?? (x.dtype === 'f64' ? 'f64' : 'f32');
+  if (method !== 'newton-schulz')
+    throw new OrthokitError('ERR_UNSUPPORTED', `${where}: method ${method} is not available yet`);
+  if (working !== 'f32' && working !== 'f64')
+    throw new OrthokitError('ERR_UNSUPPORTED', `${where}: dtype ${working} is not available yet`);
+
+  const [rows = 1, columns = 1] = x.shape.slice(-2);
+  const batch = x.shape.slice(0, -2).reduce((a, b) => a * b, 1);
+  const { normScale, ...iteration } = iterationOf(coefficients, nsSteps, eps);
+  using from =
+    x.dtype === working ? x.reshape([batch, rows, columns]) : x.cast(working).reshape([batch, rows, columns]);
+  const out = new Tensor(x.device, x.shape, working);
+  using to = out.reshape([batch, rows, columns]);
+  ops.newtonSchulz(x.device, { x: from, out: to, ...iteration, scale: normScale });
+  if (x.dtype === working) return out;
+  using exact = out;
+  return exact.cast(x.dtype);
+}

@@ -1,0 +1,35 @@
+import { OrthokitError } from '../errors.ts';
+import { type Dtype, Tensor } from '../tensor.ts';
+import type { CommonOptions } from './options.ts';
+
+/** A named tensor of state that belongs to one parameter. */
+export interface Slot {
+  readonly shape: readonly number[];
+  readonly dtype: Dtype;
+  /** The value it starts with. */
+  readonly start: number;
+}
+
+/** Like the weight, in the dtype of moments. */
+export const moment = (weight: Tensor, options: CommonOptions, start = 0): Slot => ({
+  shape: weight.shape,
+  dtype: options.stateDtype ?? (weight.dtype === 'f64' ? 'f64' : 'f32'),
+  start,
+});
+/** Counts steps on the device, where a step that was held back does not count. */
+export const counter = (): Slot => ({ shape: [1], dtype: 'i32', start: 0 });
+
+export const isFloating = (dtype: Dtype): boolean => dtype !== 'i32' && dtype !== 'u8';
+
+/** What `masterWeights` keeps beside a weight, if anything. */
+export function masterOf(where: string, weight: Tensor, { masterWeights }: CommonOptions): Tensor | undefined {
+  const { device, shape, dtype } = weight;
+  if (masterWeights === 'none' || dtype === 'f32' || dtype === 'f64') return undefined;
+  if (masterWeights === 'fp32') return weight.cast('f32');
+  if (dtype !== 'bf16')
+    throw new OrthokitError('ERR_DTYPE', `${where}: masterWeights split16 is for bf16 weights, got ${dtype}`);
+  return Tensor.zeros(device, shape, { dtype: 'bf16' });
+}
+
+export const create = (weight: Tensor, { shape, dtype, start }: Slot): Tensor =>
+  Tensor.full(weight.device, shape, start, { dtype });
