@@ -3,9 +3,9 @@
 
 namespace orthokit {
 
-// outⱼ = Σᵢ xᵢⱼ + beta · outⱼ: the gradient of a bias.
-// Numerics: sums in f64 in a fixed order, rounded once to the dtype. beta = 0 does not read out. No
-// rows: beta · out. Traffic: one read of x, one write of out.
+// outⱼ = Σᵢ xᵢⱼ + beta · outⱼ: the gradient of a bias. No rows leave beta · out.
+// Numerics: sums in f64 in a fixed order, rounded once to the dtype. beta = 0 does not read out.
+// Traffic: one read of x, one write of out.
 struct ColumnSum {
   static constexpr const char *name = "column_sum",
                               *summary = "out = sum of the rows of x + beta out";

@@ -3,9 +3,9 @@
 
 namespace orthokit {
 
-// outₚ = Σᵢ xₚᵢ yₚᵢ for each pair p of tensors, on the device.
-// Numerics: products and sums in f64, in a fixed order: right for f32 of any size. No elements give
-// 0. Traffic: one read of x and y.
+// outₚ = Σᵢ xₚᵢ yₚᵢ for each pair p of tensors, on the device; 0 where they have no elements.
+// Numerics: products and sums in f64, in a fixed order: right for f32 of any size.
+// Traffic: one read of x and y.
 struct Dots {
   static constexpr const char *name = "dots",
                               *summary = "inner product of each pair, on the device";

@@ -5,7 +5,8 @@ namespace orthokit {
 
 // outᵢ = x[indexᵢ], where a row is all that follows the first axis: mini-batches, embeddings.
 // Numerics: bits are copied. An index outside 0 … n − 1 gives a row of NaN, of 0 for integers;
-// nothing outside x is read. Traffic: one read of the rows in index, one write of out.
+// nothing outside x is read.
+// Traffic: one read of the rows in index, one write of out.
 struct GatherRows {
   static constexpr const char *name = "gather_rows", *summary = "out = rows of x by index";
   static constexpr const char* examples[] = {"x=f32[597x43] index=i32[128] out=f32[128x43]",

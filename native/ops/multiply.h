@@ -3,9 +3,9 @@
 
 namespace orthokit {
 
-// outₚ = xₚ ⊙ yₚ, element by element, for each tensor p of the list. An output may be one of its
-// own factors. Numerics: one product in the tensors' dtype. 0 · inf and NaN give NaN. Traffic: two
-// reads, one write.
+// outₚ = xₚ ⊙ yₚ, element by element, for each tensor p of the list. An output may be a factor too.
+// Numerics: one product in the tensors' dtype; 0 · inf is NaN.
+// Traffic: two reads, one write.
 struct Multiply {
   static constexpr const char *name = "multiply", *summary = "out = x y, element by element";
   static constexpr const char* examples[] = {

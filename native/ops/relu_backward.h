@@ -4,8 +4,8 @@
 namespace orthokit {
 
 // out = x > 0 ? grad : 0, where x is the input or the output of relu. out may be grad or x.
-// Numerics: the derivative at 0 is 0. Where x is NaN the result is 0; grad passes unchanged, NaN
-// too, where x > 0. Traffic: two reads, one write.
+// Numerics: 0 where x is 0 or NaN; elsewhere grad passes unchanged, NaN too.
+// Traffic: two reads, one write.
 struct ReluBackward {
   static constexpr const char *name = "relu_backward", *summary = "out = grad where x > 0, else 0";
   static constexpr const char* examples[] = {"grad=f32[597x43] x=f32[597x43] out=f32[597x43]",

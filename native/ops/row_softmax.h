@@ -4,9 +4,10 @@
 namespace orthokit {
 
 // outᵢⱼ = exp(xᵢⱼ − mᵢ) / Σₖ exp(xᵢₖ − mᵢ), mᵢ = maxₖ xᵢₖ. out may be x.
-// Numerics: exponentials, in the dtype between the two passes, and sums in f64, in a fixed order.
-// An exponential below 1e-307 is 0. −inf gives 0; a row that holds a NaN or +inf, or nothing but
-// −inf, becomes NaN, as in PyTorch. Traffic: one read, one write of a row that stays in cache.
+// Numerics: in f64, sums in a fixed order, rounded to the dtype before and after the division. An
+// exponential below 3.4e-308 is 0. −inf gives 0; a row that holds a NaN or +inf, or nothing but
+// −inf, becomes NaN, as in PyTorch.
+// Traffic: one read, one write; the second pass finds its row in cache.
 struct RowSoftmax {
   static constexpr const char *name = "row_softmax", *summary = "softmax of every row";
   static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597x43]",

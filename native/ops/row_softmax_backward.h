@@ -4,7 +4,7 @@
 namespace orthokit {
 
 // outᵢⱼ = yᵢⱼ (gradᵢⱼ − Σₖ gradᵢₖ yᵢₖ), where y is the output of row_softmax. out may be grad or y.
-// Numerics: in f64, rounded once. A NaN or infinity of a row reaches all of it, where y is not 0.
+// Numerics: in f64, rounded once. A NaN or an infinity leaves no finite number in its row.
 // Traffic: two reads, one write.
 struct RowSoftmaxBackward {
   static constexpr const char *name = "row_softmax_backward",

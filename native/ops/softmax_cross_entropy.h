@@ -5,14 +5,14 @@ namespace orthokit {
 
 // loss = mean over the rows i with labelᵢ ≥ 0 of log Σⱼ exp(xᵢⱼ) − xᵢ,labelᵢ, x = logits.
 // correct = number of those rows whose largest logit, the first of equal ones, is at the label.
-// A negative label leaves its row out; a label ≥ columns makes the loss NaN. No counted row: loss
-// 0. Numerics: in f64, the row's largest logit subtracted, in a fixed order. A logit of −inf is a
-// probability of 0: at the label the loss is +inf. A row with NaN or +inf, or nothing but −inf,
-// makes the loss NaN; one with NaN is not correct. Traffic: one read of logits and labels.
+// A negative label leaves its row out; a label ≥ columns makes the loss NaN. No counted row: 0.
+// Numerics: in f64, the largest logit of the row subtracted, sums in a fixed order. A logit of −inf
+// is a probability of 0: at the label the loss is +inf. A row that holds a NaN or +inf, or nothing
+// but −inf, makes the loss NaN and is not correct.
+// Traffic: one read of logits and labels.
 struct SoftmaxCrossEntropy {
-  static constexpr const char
-      *name = "softmax_cross_entropy",
-      *summary = "mean negative log-likelihood of the labels, and how many are right";
+  static constexpr const char *name = "softmax_cross_entropy",
+                              *summary = "mean loss, number of correct rows";
   static constexpr const char* examples[] = {
       "logits=f32[597x43] labels=i32[597] loss=f64[1] correct=i32[1]",
       "logits=f64[128x10] labels=i32[128] loss=f64[1]"};

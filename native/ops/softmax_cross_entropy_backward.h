@@ -4,11 +4,11 @@
 namespace orthokit {
 
 // The gradient of scale · softmax_cross_entropy with respect to the logits x:
-//   gradᵢⱼ = scale / counted · (exp(xᵢⱼ − mᵢ) / Σₖ exp(xᵢₖ − mᵢ) − [j = labelᵢ]), mᵢ = maxₖ xᵢₖ
-// with counted = number of labels ≥ 0. Rows of negative labels are 0; a label ≥ columns makes its
-// row NaN. grad may be logits. Numerics: as row_softmax; the element at the label in f64, so that
-// it keeps its digits where the probability is near 1. Traffic: one read, one write of a row that
-// stays in cache.
+//   gradᵢⱼ = scale / counted · (softmax(xᵢ)ⱼ − [j = labelᵢ]), counted = number of labels ≥ 0
+// Rows of negative labels are 0; a label ≥ columns makes its row NaN. grad may be logits.
+// Numerics: as row_softmax; the element at the label is rounded once, so that it keeps its digits
+// where the probability is near 1.
+// Traffic: one read, one write; the second pass finds its row in cache.
 struct SoftmaxCrossEntropyBackward {
   static constexpr const char *name = "softmax_cross_entropy_backward",
                               *summary = "grad = scale (softmax - one-hot) / counted rows";
