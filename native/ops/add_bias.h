@@ -1,0 +1,27 @@
+#pragma once
+#include "core/op.h"
+
+namespace orthokit {
+
+// outᵢⱼ = xᵢⱼ + biasⱼ. out may be x.
+// Numerics: one sum in the dtype. Traffic: one read of x, one write of out.
+struct AddBias {
+  static constexpr const char *name = "add_bias", *summary = "out = x + bias, row by row";
+  static constexpr const char* examples[] = {"x=f32[597x43] bias=f32[43] out=f32[597x43]",
+                                             "x=f64[1x4097] bias=f64[4097] out=f64[1x4097]"};
+  View x, bias, out;
+
+  void fields(Fields& f) { f.in("x", x), f.in("bias", bias), f.out("out", out, kMayAlias); }
+  double flops() const { return double(x.size()); }
+  void check() const {
+    require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
+    require(bias.dtype == x.dtype, ErrorCode::kDtype, "bias must have x's dtype", bias);
+    require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
+    require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);
+    require(bias.rank == 1 && bias.shape[0] == x.shape[1], ErrorCode::kShape,
+            "bias must have one element a column of x", bias);
+    require(same_shape(out, x), ErrorCode::kShape, "out must have x's shape", out);
+  }
+};
+
+}  // namespace orthokit

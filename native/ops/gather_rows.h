@@ -1,0 +1,34 @@
+#pragma once
+#include "core/op.h"
+
+namespace orthokit {
+
+// outᵢ = x[indexᵢ], where a row is all that follows the first axis: mini-batches, embeddings.
+// Numerics: bits are copied. An index outside 0 … n − 1 gives a row of NaN, of 0 for integers;
+// nothing outside x is read.
+// Traffic: one read of the rows in index, one write of out.
+struct GatherRows {
+  static constexpr const char *name = "gather_rows", *summary = "out = rows of x by index";
+  static constexpr const char* examples[] = {"x=f32[597x43] index=i32[128] out=f32[128x43]",
+                                             "x=i32[31] index=i32[4097] out=i32[4097]"};
+  View x, index, out;
+
+  int64_t row_size() const {
+    int64_t n = 1;
+    for (int i = 1; i < x.rank; ++i) n *= x.shape[i];
+    return n;
+  }
+  void fields(Fields& f) { f.in("x", x), f.in("index", index), f.out("out", out); }
+  void check() const {
+    require(x.rank >= 1, ErrorCode::kShape, "x must have rows", x);
+    require(index.dtype == Dtype::kI32, ErrorCode::kDtype, "index must be i32", index);
+    require(index.rank == 1, ErrorCode::kShape, "index must have rank 1", index);
+    require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
+    View shape = x;
+    shape.shape[0] = index.shape[0];
+    require(same_shape(out, shape), ErrorCode::kShape,
+            "out must have one row of x an element of index", out);
+  }
+};
+
+}  // namespace orthokit

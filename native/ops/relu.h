@@ -1,0 +1,21 @@
+#pragma once
+#include "core/op.h"
+
+namespace orthokit {
+
+// out = x > 0 ? x : 0, with NaN kept. −0 gives 0. out may be x. Traffic: one read, one write.
+struct Relu {
+  static constexpr const char *name = "relu", *summary = "out = max(x, 0)";
+  static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597x43]",
+                                             "x=f64[4097] out=f64[4097]"};
+  View x, out;
+
+  void fields(Fields& f) { f.in("x", x), f.out("out", out, kMayAlias); }
+  void check() const {
+    require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
+    require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
+    require(same_shape(out, x), ErrorCode::kShape, "out must have x's shape", out);
+  }
+};
+
+}  // namespace orthokit

@@ -1,0 +1,26 @@
+#pragma once
+#include "core/op.h"
+
+namespace orthokit {
+
+// outᵢⱼ = exp(xᵢⱼ − mᵢ) / Σₖ exp(xᵢₖ − mᵢ), mᵢ = maxₖ xᵢₖ. out may be x.
+// Numerics: in f64, sums in a fixed order, rounded to the dtype before and after the division. An
+// exponential below 3.4e-308 is 0. −inf gives 0; a row that holds a NaN or +inf, or nothing but
+// −inf, becomes NaN, as in PyTorch.
+// Traffic: one read, one write; the second pass finds its row in cache.
+struct RowSoftmax {
+  static constexpr const char *name = "row_softmax", *summary = "softmax of every row";
+  static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597x43]",
+                                             "x=f64[3x4097] out=f64[3x4097]"};
+  View x, out;
+
+  void fields(Fields& f) { f.in("x", x), f.out("out", out, kMayAlias); }
+  void check() const {
+    require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
+    require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
+    require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);
+    require(same_shape(out, x), ErrorCode::kShape, "out must have x's shape", out);
+  }
+};
+
+}  // namespace orthokit

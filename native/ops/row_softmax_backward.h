@@ -1,0 +1,27 @@
+#pragma once
+#include "core/op.h"
+
+namespace orthokit {
+
+// outᵢⱼ = yᵢⱼ (gradᵢⱼ − Σₖ gradᵢₖ yᵢₖ), where y is the output of row_softmax. out may be grad or y.
+// Numerics: in f64, rounded once. A NaN or an infinity leaves no finite number in its row.
+// Traffic: two reads, one write.
+struct RowSoftmaxBackward {
+  static constexpr const char *name = "row_softmax_backward",
+                              *summary = "out = y (grad - sum of grad y), by rows";
+  static constexpr const char* examples[] = {"grad=f32[597x43] y=f32[597x43] out=f32[597x43]",
+                                             "grad=f64[3x4097] y=f64[3x4097] out=f64[3x4097]"};
+  View grad, y, out;
+
+  void fields(Fields& f) { f.in("grad", grad), f.in("y", y), f.out("out", out, kMayAlias); }
+  void check() const {
+    require(is_f32_or_f64(grad), ErrorCode::kDtype, "grad must be f32 or f64", grad);
+    require(y.dtype == grad.dtype, ErrorCode::kDtype, "y must have grad's dtype", y);
+    require(out.dtype == grad.dtype, ErrorCode::kDtype, "out must have grad's dtype", out);
+    require(grad.rank == 2, ErrorCode::kShape, "grad must be a matrix", grad);
+    require(same_shape(y, grad), ErrorCode::kShape, "y must have grad's shape", y);
+    require(same_shape(out, grad), ErrorCode::kShape, "out must have grad's shape", out);
+  }
+};
+
+}  // namespace orthokit
