@@ -13,8 +13,9 @@ inline Words words(NormScope) {
 // many coordinates.
 //   b² ← b² + ‖g‖²,  u = g / (b + eps),  rate = lr / (1 + (t−1) · lrDecay)
 // `tensor`: one b² a parameter; `global`: one for the list, kept in all of `squares`, however many;
-// `rows`: one a row. Numerics: sums of squares and b² in f64, in a fixed order. Traffic per
-// element, f32: read g, then read w, g, write w: 16 bytes.
+// `rows`: one a row.
+// Numerics: sums of squares and b² in f64, in a fixed order.
+// Traffic per element, f32: read g, then read w, g, write w: 16 bytes.
 struct AdagradNorm {
   static constexpr const char *name = "adagrad_norm",
                               *summary = "one AdaGrad-Norm step on a list of parameters";

@@ -5,7 +5,8 @@ namespace orthokit {
 
 // out = x in another dtype, for each tensor of the list.
 // Numerics: to floating types rounded once to nearest, ties to even; to integers cut toward zero,
-// held in range, NaN as 0. Traffic: one read, one write.
+// held in range, NaN as 0.
+// Traffic: one read, one write.
 struct Cast {
   static constexpr const char *name = "cast", *summary = "out = x in out's dtype";
   static constexpr const char* examples[] = {

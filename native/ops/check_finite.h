@@ -10,8 +10,10 @@ inline Words words(NonFinite) {
 }
 
 // guard = how many tensors of x hold a NaN or an infinity; a step that is given the guard changes
-// nothing unless it is 0. `skipped` counts how often that happened. `throw`: the queued work fails
-// with ERR_ARGUMENT instead. Traffic: one read of x.
+// nothing unless it is 0.
+// `skipped` counts how often that happened. `throw`: the queued work fails with ERR_ARGUMENT
+// instead.
+// Traffic: one read of x.
 struct CheckFinite {
   static constexpr const char *name = "check_finite",
                               *summary = "guard = number of tensors that are not finite";

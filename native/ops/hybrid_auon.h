@@ -5,9 +5,9 @@
 namespace orthokit {
 
 // One HybridAuON step on a list of matrices: the momentum goes through Newton–Schulz, then through
-// the AuON scaling (AuON, arXiv 2509.24320, section 3.2). paper: renormalized, y / ‖y‖ / r; head: y
-// / r, and vectors as auon head. Composed of momentum, newton_schulz and auon, one parameter after
-// the other.
+// the AuON scaling (AuON, arXiv 2509.24320, section 3.2).
+//   paper: renormalized, y / ‖y‖ / r;  head: y / r, and vectors as auon head
+// Composed of momentum, newton_schulz and auon, one parameter after the other.
 struct HybridAuon {
   static constexpr const char *name = "hybrid_auon",
                               *summary = "one HybridAuON step on a list of parameters";

@@ -4,7 +4,8 @@
 namespace orthokit {
 
 // One step of Lion (Chen et al. 2023): u = sign(β₁ m + (1−β₁) g),  m ← β₂ m + (1−β₂) g. sign(0) =
-// 0, sign(NaN) = NaN. Traffic per element, f32: read w, g, m, write w, m: 20 bytes.
+// 0, sign(NaN) = NaN.
+// Traffic per element, f32: read w, g, m, write w, m: 20 bytes.
 struct Lion {
   static constexpr const char *name = "lion", *summary = "one Lion step on a list of parameters";
   static constexpr const char* examples[] = {

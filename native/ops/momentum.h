@@ -5,9 +5,11 @@
 namespace orthokit {
 
 // The momentum of a matrix optimizer, and the vector that is orthogonalized: m as MomentumRule
-// says, out = m or its look-ahead. With `l2`, g is g + l2 · w first. A guard that is not 0 leaves
-// the momenta and gives zeros. Numerics: in out's dtype, f32 or f64. Traffic per element, f32: read
-// g, m, write m, out: 16 bytes.
+// says, out = m or its
+// look-ahead. With `l2`, g is g + l2 · w first. A guard that is not 0 leaves the momenta and gives
+// zeros.
+// Numerics: in out's dtype, f32 or f64. Traffic per element, f32: read g, m, write m, out: 16
+// bytes.
 struct Momentum {
   static constexpr const char *name = "momentum",
                               *summary = "momentum and its look-ahead, of a list of gradients";

@@ -6,7 +6,8 @@ namespace orthokit {
 
 // One step of stochastic gradient descent, as torch.optim.SGD defines it (specs: Baselines).
 //   heavy-ball: m ← g at the first step, then m ← μ m + (1−dampening) g;  u = m, or g + μ m
-//   (nesterov), or g (no momenta) ema: m ← μ m + (1−μ) g;  u = m, or μ m + (1−μ) g
+//   (nesterov), or g (no momenta)
+//   ema: m ← μ m + (1−μ) g;  u = m, or μ m + (1−μ) g
 // Traffic per element, f32: read w, g, m, write w, m: 20 bytes; 12 without momentum.
 struct Sgd {
   static constexpr const char *name = "sgd", *summary = "one SGD step on a list of parameters";

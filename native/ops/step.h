@@ -14,13 +14,15 @@ inline Words words(WeightDecayMode) {
 // What every optimizer step on a list of parameters shares: w ← keep · w − rate · u, where u is the
 // method's direction.
 //   decoupled keep = 1 − lr·decay   independent 1 − decay   palm 1 − decay·lr²   l2: g ← g +
-//   decay·w instead cautious: w ← w − lr·decay·w where w·u ≥ 0
+//   decay·w instead
+//   cautious: w ← w − lr·decay·w where w·u ≥ 0
 // Weights, gradients and state may be of any floating dtype; the arithmetic is f32, or f64 for f64
 // weights.
 struct Step {
   List<View> weights, grads;
   // Of weights in 16 bits: f32 copies that are stepped in their place, or (bf16 weights) the 16 low
-  // bits of an f32 whose high bits are the weight, stored as bf16. Empty: none.
+  // bits of an f32 whose
+  // high bits are the weight, stored as bf16. Empty: none.
   List<View> masters;
   View guard;       // f64[1]: if not 0, the step changes nothing (check_finite)
   View statistics;  // f64[weights, 3]: Σg², Σ(rate·u)², the method's own number
