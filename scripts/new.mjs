@@ -18,8 +18,9 @@ const op = (snake) => {
 
 namespace orthokit {
 
-// Formula, paper with equation or algorithm number, numerics (accumulation type; zero, infinity,
-// NaN), memory traffic.
+// Formula; paper with equation or algorithm number.
+// Numerics: accumulation; what happens at zero, infinity and NaN.
+// Traffic: what is read and written.
 struct ${type} {
   static constexpr const char *name = "${snake}", *summary = "out = x";
   static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597x43]"};
@@ -30,7 +31,7 @@ struct ${type} {
     f.out("out", out);
   }
   void check() const {
-    require(is_float(x), ErrorCode::kDtype, "x must be f32 or f64", x);
+    require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have the dtype of x", out);
     require(same_shape(out, x), ErrorCode::kShape, "out must have the shape of x", out);
   }
@@ -40,16 +41,29 @@ struct ${type} {
 `,
     [`native/cpu/kernels/${snake}.cpp`]: `#include "ops/${snake}.h"
 
-#include "cpu/stream.h"
+#include "cpu/chunks.h"
 
-namespace orthokit::cpu {
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 void ${snake}(const ${type}&, Stream&) {
-  throw Error(ErrorCode::kUnsupported, "the kernel of ${snake} is not written");
+  throw Error(ErrorCode::kUnsupported, "the kernel is not written");
 }
 ORTHOKIT_KERNEL(${type}, ${snake});
 
-}  // namespace orthokit::cpu
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA
+`,
+    [`native/bench/reference/${snake}.cpp`]: `#include "ops/${snake}.h"
+
+#include "bench/reference.h"
+
+namespace orthokit::bench {
+
+void ${snake}(const ${type}&) {
+  throw Error(ErrorCode::kUnsupported, "the reference is not written");
+}
+ORTHOKIT_REFERENCE(${type}, ${snake});
+
+}  // namespace orthokit::bench
 `,
     [`test/reference/${kebab}.ts`]: `/** The formula of ${snake} in plain float64. */
 export function ${camel}(_x: Float64Array): Float64Array {
@@ -60,7 +74,7 @@ export function ${camel}(_x: Float64Array): Float64Array {
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { ${camel} as reference } from '../reference/${kebab}.ts';
 
-describe.each(Device.available)('${camel} on %s', (kind) => {
+describe.each([...Device.available])('${camel} on %s', (kind) => {
   it.each([1, 31, 32, 33, 597, 4097])('agrees with the reference, n = %i', async (n) => {
     const device = Device.open(kind);
     const values = Float64Array.from({ length: n }, (_, i) => Math.sin(i));
@@ -81,20 +95,34 @@ const optimizer = (snake) => {
   return {
     [`lib/optimizers/${kebab}.ts`]: `import { OrthokitError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
-import { type CommonOptions, Optimizer, type Slots } from './optimizer.ts';
+import { Optimizer, type OptimizerOptions, type Params, type Work } from './optimizer.ts';
+import { type CommonOptions, commonSchema, fraction, type Schema } from './options.ts';
+import { moment, type Slot } from './state.ts';
 
-export interface ${type}Options extends CommonOptions {}
+export interface ${type}Options extends CommonOptions {
+  /** Factor of the momentum, in [0, 1). Default 0.9. */
+  momentum: number;
+}
 
-const defaults: ${type}Options = { lr: 1e-3, weightDecay: 0 };
+const schema: Schema<${type}Options> = { ...commonSchema(1e-3, 0, 'decoupled'), momentum: fraction(0.9) };
 
-/** Formula, paper, equation; what differs from the paper. */
-export class ${type} extends Optimizer<${type}Options, never> {
-  constructor(params: Tensor[], options: Partial<${type}Options> = {}) {
-    super(params, options, defaults, []);
+/**
+ * Formula, paper, equation; what differs from the paper. Defaults: lr 1e-3, momentum 0.9. State: one moment a parameter.
+ *
+ * @example
+ * const optimizer = new ${type}([w], { lr: 1e-3 });
+ */
+export class ${type} extends Optimizer<${type}Options, 'momenta'> {
+  constructor(params: Params<${type}Options>, options: OptimizerOptions<${type}Options> = {}) {
+    super(params, options, schema);
   }
 
-  protected override update(_slots: Slots<never>, _options: ${type}Options): void {
-    throw new OrthokitError('ERR_UNSUPPORTED', '${snake}: the update is not written');
+  protected override slots(weight: Tensor, options: ${type}Options): Record<'momenta', Slot> {
+    return { momenta: moment(weight, options) };
+  }
+
+  protected override update(_work: Work<'momenta'>, _options: ${type}Options): void {
+    throw new OrthokitError('ERR_UNSUPPORTED', '${type}: the update is not written');
   }
 }
 `,
