@@ -5,7 +5,7 @@ import { expectClose } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
 import { matrixShapes } from '../support/matrices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
-import { expectSameBits } from '../support/same-bits.ts';
+import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
 describe.each(Device.available)('addBias on %s', (kind) => {
@@ -21,7 +21,7 @@ describe.each(Device.available)('addBias on %s', (kind) => {
       ops.addBias(device, { x, bias, out });
       expectClose(await valuesOf(out), expected, { dtype, ulps: 0.5 });
       ops.addBias(device, { x, bias, out: x });
-      expect(await x.read()).toEqual(await out.read());
+      expect(sameBits(await x.read(), await out.read())).toBe(true);
     });
   });
 
