@@ -36,13 +36,19 @@ export async function drawCurves(curves, { folder, name }) {
   return files;
 }
 
+// Of the grid of a logarithmic axis, the powers of ten stand out.
+const powersOfTen = {
+  condition: { test: 'abs(log(datum.value) / LN10 - round(log(datum.value) / LN10)) < 1e-6', value: 1 },
+  value: 0.35,
+};
+
 /** @param {readonly Curve[]} curves @returns {TopLevelSpec} */
 function specification(curves) {
   const names = curves.map(({ name }) => name);
   const epochs = curves[0].accuracies.length;
   const stepsPerEpoch = curves[0].losses.length / epochs;
   const losses = curves.flatMap(({ name, losses }) =>
-    losses.map((loss, step) => ({ name, epoch: (step + 1) / stepsPerEpoch, loss })),
+    losses.map((loss, step) => ({ name, step, epoch: (step + 1) / stepsPerEpoch, loss })),
   );
   const accuracies = curves.flatMap(({ name, accuracies }) =>
     accuracies.map((accuracy, epoch) => ({ name, epoch: epoch + 1, accuracy })),
@@ -51,7 +57,7 @@ function specification(curves) {
   const x = { field: 'epoch', type: 'quantitative', title: 'Epoch', scale: { domain: [0, epochs] } };
   /** @type {any} */
   const color = { field: 'name', scale: { domain: names, range: colors }, legend: { title: 'Optimizer' } };
-  const half = Math.floor(stepsPerEpoch / 4);
+  const quarter = Math.floor(stepsPerEpoch / 4);
   return {
     background: 'white',
     padding: 12,
@@ -74,13 +80,20 @@ function specification(curves) {
             window: [{ op: 'mean', field: 'loss', as: 'smooth' }],
             sort: [{ field: 'epoch' }],
             groupby: ['name'],
-            frame: [-half, half],
+            frame: [-quarter, quarter],
           },
+          { filter: 'datum.step % 4 === 0' },
         ],
         mark: 'line',
         encoding: {
           x,
-          y: { field: 'smooth', type: 'quantitative', title: 'Mean cross-entropy', scale: { type: 'log' } },
+          y: {
+            field: 'smooth',
+            type: 'quantitative',
+            title: 'Mean cross-entropy',
+            scale: { type: 'log' },
+            axis: { gridOpacity: powersOfTen },
+          },
           color,
         },
       },
