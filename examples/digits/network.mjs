@@ -17,9 +17,8 @@ export class Mlp {
     this.dtype = dtype;
     this.outputs = sizes.slice(1);
     /** Of every layer, `[outputs, inputs]`. */
-    this.weights = this.outputs.map((size, layer) =>
-      Tensor.randn(device, [size, sizes[layer]], { seed: seed + layer, dtype }),
-    );
+    this.weights = this.outputs.map((size, layer) => new Tensor(device, [size, sizes[layer]], dtype));
+    ops.random(device, { x: this.weights, seed, distribution: 'normal' });
     for (const weight of this.weights) {
       const deviation = Math.sqrt(2 / weight.shape[1]);
       ops.linearCombination(device, { out: [weight], terms: [weight], coefficients: [deviation] });
