@@ -22,6 +22,7 @@ const checks = {
   types: () => [
     [node, typescript, '--noEmit', '-p', '.'],
     [node, typescript, '--noEmit', '-p', 'test'],
+    [node, typescript, '--noEmit', '-p', 'examples'],
   ],
   includes: () => [[node, 'scripts/check-includes.mjs']],
   generated: () => [
