@@ -8,7 +8,7 @@ import { checkOptions, checkPath, isRecord } from '../safetensors/options.ts';
 import { writeTensorFile } from '../safetensors/write.ts';
 import type { Tensor } from '../tensor.ts';
 import type { OptimizerPart } from './optimizer.ts';
-import type { Option } from './options.ts';
+import { type Option, shown } from './options.ts';
 
 export interface SaveOptions extends TransferOptions {
   /** Texts of the caller's to store beside the state, such as the state of random streams. Default: none. */
@@ -59,10 +59,13 @@ export async function save(
   checkPath(op, path);
   checkOptions(op, options, ['metadata', 'signal', 'onProgress']);
   const own = options.metadata ?? {};
+  if (!isRecord(own)) throw new OrthokitError('ERR_ARGUMENT', `${op}: metadata must be an object of texts`);
   for (const name of Object.keys(own))
     if (ownNames.includes(name))
       throw new OrthokitError('ERR_ARGUMENT', `${op}: metadata must not use the name ${name}`);
   options.signal?.throwIfAborted();
+  // Values that no step would take make a file that cannot be loaded.
+  for (const part of parts) for (const [index, group] of part.groups.entries()) part.check(op, group, index);
   const content = JSON.stringify(parts.map(describePart));
   await writeTensorFile(path, snapshot(Object.fromEntries(tensorsOf(parts))), {
     ...options,
@@ -107,9 +110,12 @@ export async function load(
   });
 }
 
-const unfit = (op: string, what: string): never => {
-  throw new OrthokitError('ERR_STATE', `${op}: ${what}`);
+const unfit = (op: string, what: string, cause?: unknown): never => {
+  throw new OrthokitError('ERR_STATE', `${op}: ${what}`, cause === undefined ? {} : { cause });
 };
+
+const isShape = (shape: unknown): boolean =>
+  Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n >= 0);
 
 /** The description of a file, its kinds checked. */
 function storedParts(op: string, { metadata }: TensorFile): StoredPart[] {
@@ -134,7 +140,8 @@ function storedParts(op: string, { metadata }: TensorFile): StoredPart[] {
         !isRecord(group) ||
         typeof group['name'] !== 'string' ||
         !isRecord(group['options']) ||
-        !Array.isArray(group['shapes'])
+        !Array.isArray(group['shapes']) ||
+        !group['shapes'].every(isShape)
       )
         return bad();
   }
@@ -150,12 +157,12 @@ interface Setting {
 function compare(op: string, stored: readonly StoredPart[], parts: readonly OptimizerPart[]): Setting[] {
   const settings: Setting[] = [];
   const names = (all: readonly { optimizer: string }[]): string => all.map((part) => part.optimizer).join(', ');
-  if (names(stored) !== names(parts))
+  if (stored.length !== parts.length || names(stored) !== names(parts))
     unfit(op, `the checkpoint is of ${names(stored)}, and the optimizer is ${names(parts)}`);
   for (const [i, part] of parts.entries()) {
     const groups = stored[i]?.groups ?? [];
     const list = (all: readonly { name: string }[]): string => all.map((group) => group.name).join(', ');
-    if (list(groups) !== list(part.groups))
+    if (groups.length !== part.groups.length || list(groups) !== list(part.groups))
       unfit(op, `the checkpoint has groups ${list(groups)}, and the optimizer has ${list(part.groups)}`);
     for (const [g, group] of part.groups.entries()) {
       const from = groups[g] as StoredPart['groups'][number];
@@ -163,7 +170,13 @@ function compare(op: string, stored: readonly StoredPart[], parts: readonly Opti
       const own = shapes(group.params.map((weight) => weight.shape));
       if (shapes(from.shapes) !== own)
         unfit(op, `group ${group.name} has parameters ${shapes(from.shapes)} in the checkpoint, and ${own} here`);
-      settings.push({ group, values: valuesOf(op, group, from.options, part.schema) });
+      const values = valuesOf(op, group, from.options, part.schema);
+      try {
+        part.check(op, { ...group, ...values }, g);
+      } catch (cause) {
+        unfit(op, `group ${group.name} has options that do not go together: ${(cause as Error).message}`, cause);
+      }
+      settings.push({ group, values });
     }
   }
   return settings;
@@ -183,12 +196,12 @@ function valuesOf(
     // An option that came after the checkpoint was written has its default.
     const value = Object.hasOwn(stored, name) ? stored[name] : option.default;
     const problem = option.wrong(value);
-    if (problem) unfit(op, `group ${group.name}: ${name} ${problem}, got ${String(value)}`);
+    if (problem) unfit(op, `group ${group.name}: ${name} ${problem}, got ${shown(value)}`);
     if (!option.fixed) values[name] = value;
     else if (value !== (group as never)[name])
       unfit(
         op,
-        `group ${group.name} has ${name} ${String(value)} in the checkpoint, and ${String((group as never)[name])} here`,
+        `group ${group.name} has ${name} ${shown(value)} in the checkpoint, and ${shown((group as never)[name])} here`,
       );
   }
   return values;

@@ -93,7 +93,7 @@ export interface Iteration {
 }
 
 const isTriple = (x: unknown): x is Triple =>
-  Array.isArray(x) && x.length === 3 && x.every((c) => typeof c === 'number' && Number.isFinite(c));
+  Array.isArray(x) && x.length === 3 && [...x].every((c) => typeof c === 'number' && Number.isFinite(c));
 
 /** What is wrong with coefficients, or nothing. */
 export function wrongCoefficients(value: Coefficients): string | undefined {
@@ -101,7 +101,7 @@ export function wrongCoefficients(value: Coefficients): string | undefined {
     return Object.hasOwn(coefficientSets, value)
       ? undefined
       : `must be one of ${Object.keys(coefficientSets).join(', ')}, or a list of [a, b, c]`;
-  if (!Array.isArray(value) || value.length === 0 || !value.every(isTriple)) return 'must be a list of [a, b, c]';
+  if (!Array.isArray(value) || value.length === 0 || ![...value].every(isTriple)) return 'must be a list of [a, b, c]';
   return undefined;
 }
 

@@ -1,11 +1,12 @@
 import type { Device } from '../device.ts';
 import { OrthokitError } from '../errors.ts';
 import type { TransferOptions } from '../safetensors/index.ts';
+import { isRecord } from '../safetensors/options.ts';
 import type { Tensor } from '../tensor.ts';
 import { type LoadResult, load, type SaveOptions, save } from './checkpoint.ts';
 import { Guard, type NonFinite } from './guard.ts';
 import { type Group, Optimizer, type OptimizerPart } from './optimizer.ts';
-import type { CommonOptions } from './options.ts';
+import { type CommonOptions, checkNames } from './options.ts';
 import type { Report } from './report.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the options of each class are checked by the class
@@ -24,7 +25,7 @@ export interface CombineOptions {
   nonFinite?: NonFinite;
 }
 
-/** A report of several optimizers: sums over all of them, and theirs. */
+/** A report of several optimizers: over all of them, and theirs. `skipped` is the combination's in each. */
 export interface CombinedReport extends Report {
   readonly parts: readonly Report[];
 }
@@ -59,28 +60,31 @@ export class CombinedOptimizer {
       next += own.length;
       return part.prepare(own, this.#guard);
     });
+    for (const [i, grad] of grads.entries())
+      if (grad && this.parts.some((part) => part.owns(grad)))
+        throw new OrthokitError(
+          'ERR_ARGUMENT',
+          `combine.step: grads[${i}] must not share its bytes with a parameter or state`,
+        );
     this.#guard.examine(grads);
     for (const run of runs) run();
   }
 
   /** What the last step did, of all parts and of each. */
   async report(): Promise<CombinedReport> {
-    const [held, ...parts] = await Promise.all([this.#guard.read(), ...this.parts.map((part) => part.report())]);
-    const sizes = this.parts.map((part) =>
-      part.groups.reduce(
-        (sum: number, { params }: Group<CommonOptions>) => sum + params.reduce((n, p) => n + p.size, 0),
-        0,
-      ),
-    );
-    const elements = sizes.reduce((a, b) => a + b, 0);
+    const [held, ...reports] = await Promise.all([
+      this.#guard.read(),
+      ...this.parts.map((part) => part.measure(this.#guard)),
+    ]);
+    const parts = reports.map(({ report }) => report);
     const brakes = parts.flatMap((part) => part.brake ?? []);
-    const isHeld = held !== undefined && held.nonFinite > 0;
-    const moved = parts.reduce((sum, part, i) => sum + part.updateRms ** 2 * (sizes[i] ?? 0), 0);
+    const elements = reports.reduce((sum, report) => sum + report.elements, 0);
+    const moved = reports.reduce((sum, { report, elements }) => sum + report.updateRms ** 2 * elements, 0);
     return {
       step: parts[0]?.step ?? 0,
       gradNorm: Math.hypot(...parts.map((part) => part.gradNorm)),
-      updateRms: isHeld ? 0 : Math.sqrt(moved / Math.max(1, elements)),
-      nonFinite: isHeld ? held.nonFinite : parts.reduce((sum, part) => sum + part.nonFinite, 0),
+      updateRms: Math.sqrt(moved / Math.max(1, elements)),
+      nonFinite: held && held.nonFinite > 0 ? held.nonFinite : parts.reduce((sum, part) => sum + part.nonFinite, 0),
       skipped: held?.skipped ?? 0,
       ...(brakes.length > 0 ? { brake: Math.max(...brakes) } : {}),
       parts,
@@ -119,6 +123,7 @@ export class CombinedOptimizer {
       schema: {},
       tensors: Object.fromEntries(this.#guard.tensors()),
       steps: 0,
+      check: () => {},
       restore: () => {},
     };
     return [guard, ...this.parts.map((part) => part.part())];
@@ -140,8 +145,7 @@ export function combine<const C extends readonly OptimizerClass[]>(
   parts: readonly [...{ [K in keyof C]: CombinePart<C[K]> }],
   options: CombineOptions = {},
 ): CombinedOptimizer {
-  for (const name of Object.keys(options))
-    if (name !== 'nonFinite') throw new OrthokitError('ERR_ARGUMENT', `combine: ${name} is not an option`);
+  checkNames('combine', options, {}, ['nonFinite']);
   if (!Array.isArray(parts) || parts.length === 0)
     throw new OrthokitError('ERR_ARGUMENT', 'combine: parts must be a list of { optimizer, params }, at least one');
   const made: AnyOptimizer[] = [];
@@ -164,6 +168,7 @@ export function combine<const C extends readonly OptimizerClass[]>(
 }
 
 function makePart(part: CombinePart): AnyOptimizer {
+  if (!isRecord(part)) throw new OrthokitError('ERR_ARGUMENT', 'combine: parts must be objects { optimizer, params }');
   const { optimizer, params, ...options } = part as { optimizer: unknown; params: unknown; nonFinite?: unknown };
   const isClass = typeof optimizer === 'function' && optimizer.prototype instanceof Optimizer;
   if (!isClass) throw new OrthokitError('ERR_ARGUMENT', 'combine: optimizer must be a class of optimizers');

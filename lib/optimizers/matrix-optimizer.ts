@@ -44,7 +44,10 @@ export interface OrthogonalOptions extends MatrixOptions {
   nsSteps: number | undefined;
   /** `newton-schulz`. `gram` and `polar` are not available yet: ERR_UNSUPPORTED. */
   nsMethod: 'newton-schulz' | 'gram' | 'polar';
-  /** Working precision. Default f64 for f64 weights, else f32; others are not available yet: ERR_UNSUPPORTED. */
+  /**
+   * Working precision. Default f64 for f64 weights, else f32; others are not available yet: ERR_UNSUPPORTED. Settled when
+   * the optimizer is made.
+   */
   nsDtype: Dtype | undefined;
   /** Added to the norm. Default: the set's own, 1e-7 for most. */
   eps: number | undefined;
@@ -60,7 +63,7 @@ const ownSchema: { readonly [K in keyof OwnOptions]: Option<OwnOptions[K]> } = {
   coefficients: { default: 'polar-express', wrong: wrongCoefficients },
   nsSteps: optional(whole(5, 0, 100)),
   nsMethod: word(['newton-schulz', 'gram', 'polar'], 'newton-schulz'),
-  nsDtype: optional(word<Dtype>(['f32', 'f64', 'f16', 'bf16'], 'f32')),
+  nsDtype: optional(word<Dtype>(['f32', 'f64', 'f16', 'bf16'], 'f32', true)),
   eps: optional(notNegative(1e-7)),
 };
 

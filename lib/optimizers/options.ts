@@ -1,4 +1,5 @@
 import { OrthokitError } from '../errors.ts';
+import { isRecord } from '../safetensors/options.ts';
 import type { Dtype } from '../tensor.ts';
 
 /** What an option may be: `wrong` says what is amiss with a value, or nothing. */
@@ -53,7 +54,7 @@ export const whole = (value: number, least: number, most: number, fixed = false)
 export const betas = (value: readonly [number, number]): Option<readonly [number, number]> => ({
   default: value,
   wrong: (x) =>
-    Array.isArray(x) && x.length === 2 && x.every((b) => typeof b === 'number' && b >= 0 && b < 1)
+    Array.isArray(x) && x.length === 2 && [...x].every((b) => typeof b === 'number' && b >= 0 && b < 1)
       ? undefined
       : 'must be two numbers in [0, 1)',
 });
@@ -91,8 +92,16 @@ export const commonSchema = (lr: number, decay: number, mode: WeightDecayMode): 
   masterWeights: word(['none', 'fp32', 'split16'], 'none', true),
 });
 
+/** A value in a message, whatever it is: objects from outside may not even turn into text. */
+export const shown = (value: unknown): string => {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  return typeof value === 'function' ? 'a function' : String(value);
+};
+
 /** Throws unless every name is an option. */
-export function checkNames(where: string, given: object, schema: object, also: readonly string[]): void {
+export function checkNames(where: string, given: unknown, schema: object, also: readonly string[]): void {
+  if (!isRecord(given))
+    throw new OrthokitError('ERR_ARGUMENT', `${where}: options must be an object, got ${shown(given)}`);
   for (const name of Object.keys(given))
     if (!Object.hasOwn(schema, name) && !also.includes(name))
       throw new OrthokitError('ERR_ARGUMENT', `${where}: ${name} is not an option`);
@@ -102,9 +111,13 @@ export function checkNames(where: string, given: object, schema: object, also: r
 export function checkValues<O>(where: string, values: O, schema: Schema<O>): void {
   for (const name of Object.keys(schema) as (keyof O & string)[]) {
     const problem = schema[name].wrong(values[name] as never);
-    if (problem) throw new OrthokitError('ERR_ARGUMENT', `${where}: ${name} ${problem}, got ${String(values[name])}`);
+    if (problem) throw new OrthokitError('ERR_ARGUMENT', `${where}: ${name} ${problem}, got ${shown(values[name])}`);
   }
 }
+
+/** A copy that nobody can change behind the checks; the caller's list, and that of a default, stay theirs. */
+const frozen = <T>(value: T): T =>
+  Array.isArray(value) ? (Object.freeze(value.map((item) => frozen(item as unknown))) as T) : value;
 
 /** Defaults, then the optimizer's options, then the group's; an option that is undefined counts as not given. */
 export function resolve<O>(schema: Schema<O>, ...given: readonly Partial<O>[]): O {
@@ -112,6 +125,7 @@ export function resolve<O>(schema: Schema<O>, ...given: readonly Partial<O>[]): 
   for (const name of Object.keys(schema) as (keyof O)[]) {
     values[name] = schema[name].default;
     for (const options of given) if (options[name] !== undefined) values[name] = options[name];
+    values[name] = frozen(values[name]);
   }
   return values as O;
 }

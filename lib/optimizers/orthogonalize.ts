@@ -52,8 +52,8 @@ export function orthogonalize(x: Tensor, options: Partial<OrthogonalizeOptions> 
   const [rows = 1, columns = 1] = x.shape.slice(-2);
   const batch = x.shape.slice(0, -2).reduce((a, b) => a * b, 1);
   const { normScale, ...iteration } = iterationOf(coefficients, nsSteps, eps);
-  using from =
-    x.dtype === working ? x.reshape([batch, rows, columns]) : x.cast(working).reshape([batch, rows, columns]);
+  using cast = x.dtype === working ? undefined : x.cast(working);
+  using from = (cast ?? x).reshape([batch, rows, columns]);
   const out = new Tensor(x.device, x.shape, working);
   using to = out.reshape([batch, rows, columns]);
   ops.newtonSchulz(x.device, { x: from, out: to, ...iteration, scale: normScale });

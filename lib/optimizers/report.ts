@@ -7,7 +7,7 @@ import type { Guard } from './guard.ts';
 export interface Report {
   /** Steps so far, skipped ones included. */
   readonly step: number;
-  /** 2-norm of all gradients together, before decay. */
+  /** 2-norm of all gradients together, before decay; NaN after a step that was held back. */
   readonly gradNorm: number;
   /** Root mean square of what was subtracted from the weights, without decay. */
   readonly updateRms: number;
@@ -17,6 +17,12 @@ export interface Report {
   readonly skipped: number;
   /** AuON classes: the largest r − 1 of a parameter; near zero says that the scaling by cosh does nothing. */
   readonly brake?: number;
+}
+
+/** A report, and how many elements were stepped. */
+export interface Measured {
+  readonly report: Report;
+  readonly elements: number;
 }
 
 interface Used {
@@ -54,7 +60,7 @@ export class Statistics {
     return table;
   }
 
-  async report(step: number, guard: Guard, hasBrake: boolean): Promise<Report> {
+  async measure(step: number, guard: Guard, hasBrake: boolean): Promise<Measured> {
     const used = [...this.#used];
     const [held, ...tables] = await Promise.all([guard.read(), ...used.map(({ table }) => table.read())]);
     let [grad, update, brake, nonFinite, elements] = [0, 0, 0, 0, 0];
@@ -69,10 +75,11 @@ export class Statistics {
       }
     }
     if (held && held.nonFinite > 0) {
+      grad = Number.NaN;
       update = 0;
       nonFinite = held.nonFinite;
     }
-    return {
+    const report = {
       step,
       gradNorm: Math.sqrt(grad),
       updateRms: elements > 0 ? Math.sqrt(update / elements) : 0,
@@ -80,6 +87,7 @@ export class Statistics {
       skipped: held?.skipped ?? 0,
       ...(hasBrake ? { brake } : {}),
     };
+    return { report, elements };
   }
 
   dispose(): void {

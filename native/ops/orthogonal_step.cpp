@@ -23,7 +23,10 @@ OrthogonalUpdate orthogonal_update(const OrthogonalStep& op, int64_t i, Device& 
                     .l2 = op.step.l2(),
                     .nesterov = op.nesterov,
                     .form = op.form};
-  if (op.step.l2() != 0) momentum.weights = {&op.step.weights[i], 1};
+  if (op.step.l2() != 0) {
+    momentum.weights = {&op.step.weights[i], 1};
+    if (op.step.masters.count > 0) momentum.masters = {&op.step.masters[i], 1};
+  }
   d.run(momentum);
   View matrix = update;
   matrix.rank = 3;

@@ -14,7 +14,8 @@ static double momentum_block(const Momentum& op, int64_t tensor, int64_t at, int
   const T* g = load(op.grads[tensor], at, n, grads);
   const double squares = op.squares ? sum_of_squares(g, n) : 0;
   if (op.l2 != 0) {
-    const T* w = load(op.weights[tensor], at, n, weights);
+    const T* w =
+        load_weights(Step{.weights = op.weights, .masters = op.masters}, tensor, at, n, weights);
     for (int64_t i = 0; i < n; ++i) grads[i] = g[i] + l2 * w[i];
     g = grads;
   }

@@ -1,0 +1,104 @@
+// Every optimizer of the library, found by itself, and what the tests ask of each.
+import * as library from '../../lib/index.ts';
+import {
+  type CommonOptions,
+  type Device,
+  type Dtype,
+  type GroupOptions,
+  Optimizer,
+  type OptimizerOptions,
+  OrthokitError,
+  Tensor,
+} from '../../lib/index.ts';
+
+export interface AnyOptions extends CommonOptions {
+  [name: string]: unknown;
+}
+export type AnyOptimizer = Optimizer<AnyOptions, string>;
+export type OptimizerClass = new (
+  params: readonly Tensor[] | readonly GroupOptions<AnyOptions>[],
+  options?: OptimizerOptions<AnyOptions>,
+) => AnyOptimizer;
+
+export const classes: [string, OptimizerClass][] = Object.entries(library as Record<string, unknown>).filter(
+  (entry): entry is [string, OptimizerClass] =>
+    typeof entry[1] === 'function' && entry[1].prototype instanceof Optimizer,
+);
+
+/** Deterministic values of both signs, of size around 1. */
+export function values(count: number, seed: number): number[] {
+  return Array.from({ length: count }, (_, i) => Math.fround(Math.sin(12.9898 * (i + 1) + 78.233 * seed) * 1.5));
+}
+
+export const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+export function tensor(
+  device: Device,
+  shape: readonly number[],
+  seed: number,
+  scale = 1,
+  dtype: Dtype = 'f32',
+): Tensor {
+  const data = values(sizeOf(shape), seed).map((x) => x * scale);
+  return Tensor.from(device, data, shape, { dtype });
+}
+
+/** Whether the class steps vectors, with its defaults. */
+export function takesVectors(device: Device, Class: OptimizerClass): boolean {
+  using w = Tensor.zeros(device, [3]);
+  try {
+    new Class([w]).dispose();
+    return true;
+  } catch (error) {
+    if (error instanceof OrthokitError && error.code === 'ERR_SHAPE') return false;
+    throw error;
+  }
+}
+
+/** Shapes that every class takes, and vectors for those that do. */
+export const shapesFor = (device: Device, Class: OptimizerClass): number[][] => [
+  [5, 7],
+  [7, 5],
+  [4, 4],
+  ...(takesVectors(device, Class) ? [[6], []] : []),
+];
+
+export const weightsOf = (device: Device, shapes: readonly number[][], dtype: Dtype = 'f32'): Tensor[] =>
+  shapes.map((shape, i) => tensor(device, shape, 100 + i, 0.5, dtype));
+export const gradsOf = (device: Device, shapes: readonly number[][], step: number, scale = 1): Tensor[] =>
+  shapes.map((shape, i) => tensor(device, shape, 10 * step + i, scale));
+
+const hex = (data: ArrayBufferView): string =>
+  Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex');
+
+/** The bits of tensors, to be compared. */
+export async function bits(tensors: readonly Tensor[]): Promise<string[]> {
+  return Promise.all(tensors.map(async (t) => hex(await t.read())));
+}
+
+/** The bits of all state by name. */
+export async function stateBits(optimizer: Pick<AnyOptimizer, 'part'>): Promise<Record<string, string>> {
+  const { tensors } = optimizer.part();
+  const data = await bits(Object.values(tensors));
+  return Object.fromEntries(Object.keys(tensors).map((name, i) => [name, data[i] ?? '']));
+}
+
+export async function numbers(t: Tensor): Promise<number[]> {
+  if (t.dtype !== 'f16' && t.dtype !== 'bf16') return Array.from(await t.read());
+  using wide = t.cast('f32');
+  return Array.from(await wide.read());
+}
+
+/** Options that can be scheduled, each with another value than it has now. */
+export function otherScalars(optimizer: AnyOptimizer): [string, unknown][] {
+  const { schema, groups } = optimizer.part();
+  const group = groups[0] as unknown as Record<string, unknown>;
+  return Object.entries(schema).flatMap(([name, option]): [string, unknown][] => {
+    const value = group[name];
+    if (option.fixed) return [];
+    if (typeof value === 'number') return [[name, value === 0 ? 0.01 : value * 0.5]];
+    if (typeof value === 'boolean') return [[name, !value]];
+    if (Array.isArray(value) && value.every((x) => typeof x === 'number')) return [[name, value.map((x) => x * 0.5)]];
+    return [];
+  });
+}
