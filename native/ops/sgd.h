@@ -31,7 +31,8 @@ struct Sgd {
   void check() const {
     step.check();
     check_fraction("momentum must be in [0, 1)", momentum);
-    require(momenta.count > 0 || momentum == 0, ErrorCode::kArgument, "momenta are missing for momentum", momentum);
+    require(momenta.count > 0 || momentum == 0 || step.weights.count == 0, ErrorCode::kArgument,
+            "momenta are missing for momentum", momentum);
     if (momenta.count == 0) return;
     step.check_state("momenta must be like weights", momenta);
     step.check_steps(steps);
