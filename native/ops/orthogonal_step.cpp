@@ -6,6 +6,17 @@
 #include "ops/newton_schulz.h"
 
 namespace orthokit {
+namespace {
+
+// The place of Σg² of parameter i in the statistics.
+View gradient_sum(const Step& step, int64_t i) {
+  View first = step.statistics;
+  first.data = step.statistics.as<double>() + 3 * i;
+  first.rank = 1, first.shape[0] = 1;
+  return first;
+}
+
+}  // namespace
 
 OrthogonalUpdate orthogonal_update(const OrthogonalStep& op, int64_t i, Device& d) {
   const View& weight = op.step.weights[i];
@@ -27,6 +38,8 @@ OrthogonalUpdate orthogonal_update(const OrthogonalStep& op, int64_t i, Device& 
     momentum.weights = {&op.step.weights[i], 1};
     if (op.step.masters.count > 0) momentum.masters = {&op.step.masters[i], 1};
   }
+  // What a guard holds back must leave the statistics, too.
+  if (squares) d.run(Copy{.out = {squares}, .x = {gradient_sum(op.step, i)}});
   d.run(momentum);
   View matrix = update;
   matrix.rank = 3;
@@ -40,10 +53,7 @@ OrthogonalUpdate orthogonal_update(const OrthogonalStep& op, int64_t i, Device& 
 }
 
 void restore_gradient_sum(const Step& step, const OrthogonalUpdate& update, Device& d) {
-  if (!update.squares) return;
-  View first = update.squares;
-  first.data = step.statistics.data;
-  d.run(Copy{.out = {first}, .x = {update.squares}});
+  if (update.squares) d.run(Copy{.out = {gradient_sum(step, 0)}, .x = {update.squares}});
 }
 
 }  // namespace orthokit

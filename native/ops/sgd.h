@@ -33,7 +33,7 @@ struct Sgd {
   void check() const {
     step.check();
     check_fraction("momentum must be in [0, 1)", momentum);
-    require(momenta.count > 0 || momentum == 0, ErrorCode::kArgument,
+    require(momenta.count > 0 || momentum == 0 || step.weights.count == 0, ErrorCode::kArgument,
             "momenta are missing for momentum", momentum);
     if (momenta.count == 0) return;
     step.check_state("momenta must be like weights", momenta);

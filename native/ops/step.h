@@ -73,23 +73,24 @@ struct Step {
     for (int64_t i = 0; i < weights.count; ++i) {
       require(is_floating(weights[i]), ErrorCode::kDtype, "weights must be floating", weights[i]);
       check_like("grads must be like weights", grads, i);
-      if (masters.count == 0) continue;
-      check_like("masters must be like weights", masters, i);
-      const Dtype of = weights[i].dtype, master = masters[i].dtype;
-      const bool whole = master == Dtype::kF32 && (of == Dtype::kF16 || of == Dtype::kBf16);
-      const bool split = master == Dtype::kBf16 && of == Dtype::kBf16;
-      require(whole || split, ErrorCode::kDtype, "masters must be f32, or bf16 for bf16 weights",
-              masters[i]);
     }
-    require(!guard || (guard.dtype == Dtype::kF64 && guard.size() == 1), ErrorCode::kShape,
-            "guard must be f64[1]", guard);
-    require(!statistics || statistics.dtype == Dtype::kF64, ErrorCode::kDtype,
-            "statistics must be f64", statistics);
+    check_masters();
+    require(!guard || (guard.dtype == Dtype::kF64 && guard.size() == 1), ErrorCode::kShape, "guard must be f64[1]", guard);
+    require(!statistics || statistics.dtype == Dtype::kF64, ErrorCode::kDtype, "statistics must be f64", statistics);
     require(!statistics || statistics.size() == 3 * weights.count, ErrorCode::kShape,
             "statistics must have three elements a weight", statistics);
     require(std::isfinite(lr), ErrorCode::kArgument, "lr must be finite", lr);
     require(std::isfinite(weight_decay), ErrorCode::kArgument, "weightDecay must be finite",
             weight_decay);
+  }
+  void check_masters() const {
+    for (int64_t i = 0; i < masters.count; ++i) {
+      check_like("masters must be like weights", masters, i);
+      const Dtype of = weights[i].dtype, master = masters[i].dtype;
+      const bool whole = master == Dtype::kF32 && (of == Dtype::kF16 || of == Dtype::kBf16);
+      const bool split = master == Dtype::kBf16 && of == Dtype::kBf16;
+      require(whole || split, ErrorCode::kDtype, "masters must be f32, or bf16 for bf16 weights", masters[i]);
+    }
   }
   // State and gradients: floating, one a weight, of its shape.
   void check_like(const char* what, const List<View>& list, int64_t i) const {

@@ -18,12 +18,11 @@ describe.each(Device.available)('norms on %s', (kind) => {
     const values = await Promise.all(x.map(valuesOf));
     const out = new Tensor(device, [x.length], 'f64');
     ops.norms(device, { x, out });
-    // 40,001 squares are added up, here one by one, with an error of about the root of their number.
-    expectClose(await valuesOf(out), values.map(norm), { dtype: 'f64', ulps: 256 });
+    expectClose(await valuesOf(out), values.map(norm), { dtype: 'f64', ulps: 64 });
     const eps = 1e-7;
     ops.norms(device, { x, out, result: 'inverse', eps, scale: 1.02 });
     const expected = values.map((v) => inverseNorm(v, eps, 1.02));
-    expectClose(await valuesOf(out), expected, { dtype: 'f64', ulps: 256 });
+    expectClose(await valuesOf(out), expected, { dtype: 'f64', ulps: 64 });
   });
 
   it('of nothing and of zeros is 0, and so is the inverse', async () => {

@@ -1,4 +1,5 @@
-import { apply, type Decay, decayed, matricesOf, type Parameter, type Statistics, sumOfSquares } from './step.ts';
+import { apply, type Decay, decayed, matricesOf, type Parameter, type Statistics } from './step.ts';
+import { sumOfSquares } from './sums.ts';
 
 export interface AdagradNormOptions extends Decay {
   lrDecay?: number;
@@ -22,7 +23,7 @@ export function adagradNorm(
     const { columns } = matricesOf(p.shape);
     if (scope === 'tensor') b2[0]! += sumOfSquares(g);
     if (scope === 'global') b2[0]! += all;
-    if (scope === 'rows') b2.forEach((_, r) => (b2[r]! += sumOfSquares(g.subarray(r * columns, (r + 1) * columns))));
+    if (scope === 'rows') for (const r of b2.keys()) b2[r]! += sumOfSquares(g.subarray(r * columns, (r + 1) * columns));
     const update = g.map((x, i) => {
       const b = Math.sqrt(b2[scope === 'rows' ? Math.floor(i / columns) : 0]!);
       return b === 0 ? 0 : x / (b + eps);

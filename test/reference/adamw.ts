@@ -12,7 +12,7 @@ export function adamw(
   const update = g.map((x, i) => {
     m[i] = beta1 * m[i]! + (1 - beta1) * x;
     r[i] = Math.sqrt(beta2 * r[i]! ** 2 + (1 - beta2) * x ** 2);
-    return m[i]! / (1 - beta1 ** step) / (r[i]! / Math.sqrt(1 - beta2 ** step) + eps);
+    return m[i] === 0 ? 0 : m[i]! / (1 - beta1 ** step) / (r[i]! / Math.sqrt(1 - beta2 ** step) + eps);
   });
   return apply(p, update, options.lr, options);
 }

@@ -1,11 +1,11 @@
+import { sum } from './sums.ts';
+
 /** ‖x‖₂, scaled by the largest element so that no square overflows. */
 export function norm(x: ArrayLike<number>): number {
   let most = 0;
   for (let i = 0; i < x.length; i++) most = Math.max(most, Math.abs(x[i]!));
   if (most === 0) return 0;
-  let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += (x[i]! / most) ** 2;
-  return most * Math.sqrt(sum);
+  return most * Math.sqrt(sum(x.length, (i) => (x[i]! / most) ** 2));
 }
 
 /** 1 / (scale · ‖x‖ + eps); of an exact 0, 0. */

@@ -1,4 +1,5 @@
 // What all optimizer steps share. Weights and state are changed in place.
+import { sumOfSquares } from './sums.ts';
 
 export type WeightDecayMode = 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious';
 
@@ -17,12 +18,6 @@ export interface Parameter {
 
 /** Σg², Σ(rate·u)², and the method's own number. */
 export type Statistics = [number, number, number];
-
-export const sumOfSquares = (x: ArrayLike<number>): number => {
-  let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += x[i]! * x[i]!;
-  return sum;
-};
 
 /** g, or g + decay·w in the mode l2. */
 export function decayed({ weights, grads }: Parameter, { weightDecay = 0, weightDecayMode }: Decay): Float64Array {

@@ -1,0 +1,30 @@
+import { hybridAuon } from '../reference/hybrid-auon.ts';
+import { coefficientSets } from '../reference/newton-schulz.ts';
+import { describeCheckValues } from '../support/check-values.ts';
+import { describeStep, each, type Method } from '../support/steps.ts';
+
+const jordan = coefficientSets.jordan;
+const method: Method = {
+  op: 'hybridAuon',
+  reference: each(hybridAuon),
+  options: { lr: 0.05, coefficients: jordan.slice(0, 3), eps: 1e-7 },
+  states: { momenta: 'like' },
+  shapes: [[33, 31], [17, 65], [3, 17, 9], [4, 3, 2, 2], [1, 1], [0, 4]], // biome-ignore format: one line
+};
+describeStep(method);
+describeStep({ ...method, options: { ...method.options, variant: 'head', gamma: 1.5, momentumForm: 'heavy-ball' } });
+
+describeCheckValues(method, [
+  {
+    name: 'head, five steps',
+    options: { lr: 0.24, weightDecay: 0.01, variant: 'head', gamma: 1.5, coefficients: jordan },
+    wide: [0.2959250307, 0.1094074466, 0.8323380062],
+    tall: [0.3723831728, 0.4724396481, 0.8342717941],
+  },
+  {
+    name: 'paper, renormalized, one step',
+    options: { lr: 0.24, weightDecay: 0.01, coefficients: jordan.slice(0, 3) },
+    wide: [0.3974784446, 0.1245813067, 0.4938359643],
+    tall: [0.3742644948, 0.5259011097, 0.5466831855],
+  },
+]);

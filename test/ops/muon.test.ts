@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest';
+import { Device, ops, Tensor } from '../../lib/index.ts';
+import { muon } from '../reference/muon.ts';
+import { coefficientSets } from '../reference/newton-schulz.ts';
+import { describeCheckValues } from '../support/check-values.ts';
+import { expectClose } from '../support/compare.ts';
+import { normal } from '../support/data.ts';
+import { describeStep, each, type Method } from '../support/steps.ts';
+import { tensorOf, thrownBy } from '../support/tensors.ts';
+
+const { jordan, you5, polarExpress, polarExpressKj } = coefficientSets;
+const method: Method = {
+  op: 'muon',
+  reference: each(muon),
+  // Two steps of Newton–Schulz show all that a step does, and leave rounding errors small.
+  options: { lr: 0.02, coefficients: jordan.slice(0, 6), eps: 1e-7 },
+  states: { momenta: 'like' },
+  shapes: [[33, 31], [17, 65], [3, 17, 9], [4, 3, 2, 2], [3, 2, 2, 1, 5], [1, 1], [0, 4]], // biome-ignore format: one line
+};
+describeStep(method);
+describeStep({
+  ...method,
+  options: { ...method.options, momentumForm: 'heavy-ball', dampening: 0.2, nesterov: 'off', shapeScale: 'spectral' },
+});
+
+const common = { lr: 0.02, weightDecay: 0.01, momentum: 0.95 };
+describeCheckValues(method, [
+  {
+    name: 'jordan',
+    options: { ...common, coefficients: jordan },
+    wide: [0.4730244253, 0.0946415631, 0.0728958473],
+    tall: [0.4774686063, 0.4647954092, 0.0895457269],
+  },
+  {
+    name: 'jordan, match_rms_adamw',
+    options: { ...common, coefficients: jordan, shapeScale: 'match_rms_adamw' },
+    wide: [0.4815507313, 0.0939063423, 0.0356204156],
+    tall: [0.4848310392, 0.4639947802, 0.0356966306],
+  },
+  {
+    name: 'you5',
+    options: { ...common, coefficients: you5 },
+    wide: [0.4779920752, 0.0947955738, 0.0752186861],
+    tall: [0.4821415958, 0.4691318547, 0.0911559232],
+  },
+  {
+    name: 'polar express',
+    options: { ...common, coefficients: polarExpress },
+    wide: [0.4776708239, 0.092705759, 0.0769737551],
+    tall: [0.4816139789, 0.4693217519, 0.0936092833],
+  },
+  {
+    name: 'polar express, safety inside',
+    options: { ...common, coefficients: polarExpressKj, normScale: 1.02, eps: 1e-6 },
+    wide: [0.4793505688, 0.094165085, 0.070717949],
+    tall: [0.4810828611, 0.468047456, 0.0956192572],
+  },
+  {
+    name: 'jordan, cautious decay .1',
+    options: { ...common, coefficients: jordan, weightDecay: 0.1, weightDecayMode: 'cautious' },
+    wide: [0.4704351017, 0.0943326736, 0.075067054],
+    tall: [0.4758219875, 0.4641189895, 0.0907313631],
+  },
+]);
+
+describe.each(Device.available)('muon on %s', (kind) => {
+  it.each(['original', 'match_rms_adamw', 'spectral', 'max', 'none'] as const)('shape scale %s', async (shapeScale) => {
+    const device = Device.open(kind);
+    for (const [rows, columns] of [
+      [12, 5],
+      [5, 12],
+    ] as const) {
+      const one = async (scale: typeof shapeScale) => {
+        const weights = [Tensor.zeros(device, [rows, columns], { dtype: 'f64' })];
+        const momenta = [Tensor.zeros(device, [rows, columns], { dtype: 'f64' })];
+        const grads = [tensorOf(device, normal(60, 2), [rows, columns], 'f64')];
+        ops.muon(device, { weights, grads, momenta, lr: 1, coefficients: jordan, shapeScale: scale });
+        return weights[0]!.read();
+      };
+      const factor = {
+        original: rows > columns ? Math.sqrt(12 / 5) : 1,
+        match_rms_adamw: 0.2 * Math.sqrt(12),
+        spectral: Math.sqrt(rows / columns),
+        max: Math.sqrt(12),
+        none: 1,
+      }[shapeScale];
+      const plain = Float64Array.from(await one('none'), (x) => x * factor);
+      expectClose(await one(shapeScale), plain, { dtype: 'f64', ulps: 2 });
+    }
+    await device.close();
+  });
+
+  it('refuses vectors and bad coefficients', async () => {
+    const device = Device.open(kind);
+    const zeros = (...shape: number[]) => [Tensor.zeros(device, shape)];
+    const step = (shape: number[], more: object) =>
+      thrownBy(() =>
+        ops.muon(device, { weights: zeros(...shape), grads: zeros(...shape), momenta: zeros(...shape), ...more }),
+      );
+    expect(step([6], {})).toEqual({ code: 'ERR_SHAPE', message: 'muon: weights must have rank 2 or more, got f32[6]' });
+    expect(step([2, 3], { coefficients: [1, 2] }).code).toBe('ERR_ARGUMENT');
+    expect(step([2, 3], { momentum: 1 }).code).toBe('ERR_ARGUMENT');
+    await device.close();
+  });
+});
