@@ -3,7 +3,10 @@
 namespace orthokit::bench {
 
 Case::Case(const OpEntry& entry, Device& device, const std::string& flags)
-    : entry_(entry), device_(device), reader_(device, flags), op_(new std::byte[entry.info->bytes]) {
+    : entry_(entry),
+      device_(device),
+      reader_(device, flags),
+      op_(new std::byte[entry.info->bytes]) {
   info().construct(op_.get());
   info().fields(op_.get(), reader_);
   reader_.done();

@@ -15,7 +15,7 @@ class Case {
   const void* op() const { return op_.get(); }
   const std::vector<Operand>& operands() const { return reader_.operands; }
   void run() { device_.run(entry_, op_.get()); }  // queues
-  std::vector<Bytes> read();                      // what the operands hold, once all queued work is done
+  std::vector<Bytes> read();  // what the operands hold, once all queued work is done
   double flops() const { return info().flops(op()); }
   double traffic() const;  // bytes
   // The share of the operands' bytes that is only read, read and written, only written.

@@ -15,8 +15,9 @@ constexpr double kLeastPass = 2e-3;   // seconds
 class Streams {
  public:
   explicit Streams(const Case::Mix& mix) {
-    const double total = std::max(1.0, mix.read + mix.update + mix.write), shrink = std::min(1.0, kMostBytes / total);
-    slices_ = size_t(total * shrink / 65536) + 1;
+    const double total = std::max(1.0, mix.read + mix.update + mix.write),
+                 shrink = std::min(1.0, kMostBytes / total);
+    slices_ = size_t(total * shrink / 1024) + 1;
     const auto words = [&](double bytes) { return size_t(bytes * shrink / 8 / double(slices_)); };
     read_ = words(mix.read), update_ = words(mix.update), write_ = words(mix.write);
     data_.assign(slices_ * (read_ + update_ + write_), 1);
@@ -61,12 +62,14 @@ double host_stream(const Case::Mix& mix, int threads, const Clock& clock) {
   const double once = std::max(seconds_of_passes(streams, threads, 1, clock), 1e-7);
   const int passes = int(std::min(1e5, kLeastPass / once)) + 1;
   double least = once;
-  for (int i = 0; i < kRounds; ++i) least = std::min(least, seconds_of_passes(streams, threads, passes, clock));
+  for (int i = 0; i < kRounds; ++i)
+    least = std::min(least, seconds_of_passes(streams, threads, passes, clock));
   return streams.traffic() / least;
 }
 
 double best_round(Device& device, std::function<void()> work, const Clock& clock) {
-  Racer racer(std::move(work), [&] { device.synchronize(); }, clock);
+  Racer racer(
+      std::move(work), [&] { device.synchronize(); }, clock);
   return race({&racer})[0].least;
 }
 
@@ -74,7 +77,9 @@ double copy_stream(const Case::Mix& mix, Device& device, const Clock& clock) {
   const double bytes = std::min(kMostBytes, mix.read + mix.update + mix.write);
   const Shape shape{int64_t(bytes / 8) + 1};
   const Tensor x = device.empty(shape, Dtype::kF32), out = device.empty(shape, Dtype::kF32);
-  return 2.0 * double(x.bytes()) / best_round(device, [&] { device.run(Copy{.out = {out}, .x = {x}}); }, clock);
+  return 2.0 * double(x.bytes()) /
+         best_round(
+             device, [&] { device.run(Copy{.out = {out}, .x = {x}}); }, clock);
 }
 
 }  // namespace
@@ -85,10 +90,12 @@ double stream_ceiling(const Case& c, Device& device, int threads, const Clock& c
 }
 
 double gemm_ceiling(Device& device, Dtype dtype, int64_t side, const Clock& clock) {
-  const std::string type = kDtypeNames[int(dtype)], square = "[" + std::to_string(side) + "x" + std::to_string(side) + "]";
+  const std::string type = kDtypeNames[int(dtype)],
+                    square = "[" + std::to_string(side) + "x" + std::to_string(side) + "]";
   const auto c = make_case(*registry().find(Gemm::name), device,
                            "a=" + type + square + " b=" + type + square + " c=" + type + square);
-  return c->flops() / best_round(device, [&] { c->run(); }, clock);
+  return c->flops() / best_round(
+                          device, [&] { c->run(); }, clock);
 }
 
 }  // namespace orthokit::bench

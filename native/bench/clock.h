@@ -1,9 +1,8 @@
 // Time of one round of work on a device.
 #pragma once
-#include <ctime>
-
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <functional>
 #include <thread>
 #include <vector>
@@ -12,7 +11,8 @@
 
 namespace orthokit::bench {
 
-// One CPU thread: the process's CPU time, which neighbours do not lengthen. Else the time on the wall.
+// One CPU thread: the process's CPU time, which neighbours do not lengthen. Else the time on the
+// wall.
 class Clock {
  public:
   explicit Clock(bool cpu_time) : cpu_time_(cpu_time) {}

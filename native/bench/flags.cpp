@@ -73,7 +73,8 @@ bool FlagReader::take(const char* name, std::string& text) {
   return true;
 }
 
-View FlagReader::tensor_from(const std::string& name, int64_t index, int role, const std::string& text) {
+View FlagReader::tensor_from(const std::string& name, int64_t index, int role,
+                             const std::string& text) {
   const auto bracket = text.find('[');
   const auto is_word = [&](const char* word) { return text.substr(0, bracket) == word; };
   const auto dtype = std::ranges::find_if(kDtypeNames, is_word);
@@ -95,7 +96,8 @@ Factor FlagReader::factor_from(const char* name, int64_t index, const std::strin
 }
 
 template <class T, class Read>
-void FlagReader::read_list(const char* name, List<T>& x, std::deque<std::vector<T>>& lists, Read&& read) {
+void FlagReader::read_list(const char* name, List<T>& x, std::deque<std::vector<T>>& lists,
+                           Read&& read) {
   std::string text;
   if (!take(name, text)) return;
   auto& items = lists.emplace_back();
@@ -107,7 +109,8 @@ void FlagReader::tensor(const char* name, int role, View& x) {
   if (std::string text; take(name, text)) x = tensor_from(name, 0, role, text);
 }
 void FlagReader::tensors(const char* name, int role, List<View>& x) {
-  read_list(name, x, views_, [&](int64_t i, auto& text) { return tensor_from(name, i, role, text); });
+  read_list(name, x, views_,
+            [&](int64_t i, auto& text) { return tensor_from(name, i, role, text); });
 }
 void FlagReader::number(const char* name, double& x) {
   if (std::string text; take(name, text)) x = number_from(name, text);

@@ -23,7 +23,8 @@ int64_t integer_from(const std::string& name, const std::string& text);
 
 std::vector<std::string> split(const std::string& text, char at);
 
-// Makes the tensors that the words describe, with seeded values. Owns the lists of the op that it has filled.
+// Makes the tensors that the words describe, with seeded values. Owns the lists of the op that it
+// has filled.
 class FlagReader final : public Fields {
  public:
   FlagReader(Device& device, const std::string& flags);

@@ -11,9 +11,11 @@ class JsonLine {
  public:
   JsonLine& text(std::string_view key, std::string_view value) { return raw(key, quoted(value)); }
   JsonLine& word(std::string_view key, bool value) { return raw(key, value ? "true" : "false"); }
-  JsonLine& number(std::string_view key, double value) {  // four digits; JSON has no NaN and no infinity
+  JsonLine& number(std::string_view key,
+                   double value) {  // four digits; JSON has no NaN and no infinity
     char digits[32];
-    const auto end = std::to_chars(digits, digits + sizeof digits, value, std::chars_format::general, 4).ptr;
+    const auto end =
+        std::to_chars(digits, digits + sizeof digits, value, std::chars_format::general, 4).ptr;
     return raw(key, std::isfinite(value) ? std::string_view(digits, size_t(end - digits)) : "null");
   }
   JsonLine& raw(std::string_view key, std::string_view json) {

@@ -34,7 +34,8 @@ Line line_from(const std::vector<std::string>& words) {
       if (i + 1 == words.size()) throw Usage(word + " needs a value");
       return words[++i];
     };
-    const bool is_command = word == "--list" || word == "--describe" || word == "--verify" || word == "--all";
+    const bool is_command =
+        word == "--list" || word == "--describe" || word == "--verify" || word == "--all";
     if (word == "--device") {
       line.options.device = value();
     } else if (word == "--threads") {
@@ -54,14 +55,16 @@ Line line_from(const std::vector<std::string>& words) {
     }
   }
   if (line.command.empty()) throw Usage("there is nothing to do");
-  if (line.options.threads > 0 && line.command == "--verify") throw Usage("--verify chooses the threads itself");
+  if (line.options.threads > 0 && line.command == "--verify")
+    throw Usage("--verify chooses the threads itself");
   if (line.options.small && (line.command == "--verify" || !line.flags.empty()))
     throw Usage("--small chooses cases, and there is no choice here");
   return line;
 }
 
 int list() {
-  for (auto& entry : registry().ops) std::printf("%s  %s\n", entry->info->name, entry->info->summary);
+  for (auto& entry : registry().ops)
+    std::printf("%s  %s\n", entry->info->name, entry->info->summary);
   return 0;
 }
 
@@ -85,11 +88,14 @@ int main(int count, char** arguments) {
   const std::string self = arguments[0];
   set_plugin_folder(self.substr(0, self.find_last_of('/') + 1) + ".");
   int result = 0;
-  caught([&] { result = run(line_from({arguments + 1, arguments + count})); },
-         [&](ErrorCode code, const char* what, int32_t) {
-           const bool ends = std::strchr(what, '\n') != nullptr;
-           std::fprintf(stderr, "orthokit_bench: %s%s", what, ends ? "" : "\n");
-           result = is_usage(code) ? 2 : 1;
-         });
+  caught(
+      [&] {
+        result = run(line_from({arguments + 1, arguments + count}));
+      },
+      [&](ErrorCode code, const char* what, int32_t) {
+        const bool ends = std::strchr(what, '\n') != nullptr;
+        std::fprintf(stderr, "orthokit_bench: %s%s", what, ends ? "" : "\n");
+        result = is_usage(code) ? 2 : 1;
+      });
   return result;
 }

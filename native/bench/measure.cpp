@@ -42,9 +42,11 @@ Baseline make_baseline(Case& c, Device& device, const Clock& clock) {
     if (std::string_view(c.info().name) == Copy::name) return b;
     b.name = "copy of as many bytes";
     b.from = device.empty(shape, Dtype::kF32), b.to = device.empty(shape, Dtype::kF32);
-    device.run(Fill{.x = {b.from}, .value = 1});  // pages that nobody has written would be read from cache
-    b.racer = std::make_unique<Racer>([&device, from = b.from, to = b.to] { device.run(Copy{.out = {to}, .x = {from}}); },
-                                      [&device] { device.synchronize(); }, clock);
+    device.run(
+        Fill{.x = {b.from}, .value = 1});  // pages that nobody has written would be read from cache
+    b.racer = std::make_unique<Racer>(
+        [&device, from = b.from, to = b.to] { device.run(Copy{.out = {to}, .x = {from}}); },
+        [&device] { device.synchronize(); }, clock);
     return b;
   }
   const Reference* reference = find_reference(c.info());
@@ -52,9 +54,11 @@ Baseline make_baseline(Case& c, Device& device, const Clock& clock) {
   b.name = "reference";
   std::vector<std::vector<double>> values;
   const auto data = c.read();
-  for (size_t i = 0; i < data.size(); ++i) values.push_back(decode(data[i], c.operands()[i].tensor.view().dtype));
+  for (size_t i = 0; i < data.size(); ++i)
+    values.push_back(decode(data[i], c.operands()[i].tensor.view().dtype));
   b.reference = std::make_unique<CopyOfCase>(c, std::move(values));
-  b.racer = std::make_unique<Racer>([op = b.reference->op(), run = reference->run] { run(op); }, [] {}, clock);
+  b.racer = std::make_unique<Racer>([op = b.reference->op(), run = reference->run] { run(op); },
+                                    [] {}, clock);
   return b;
 }
 
@@ -74,7 +78,8 @@ void measure_case(const OpEntry& entry, const std::string& flags, const Options&
   double bandwidth = 0, rate = 0, floor = 0;
   if (bytes > 0) bandwidth = stream_ceiling(*c, *device, threads, clock), floor = bytes / bandwidth;
   if (flops > 0) {
-    rate = gemm_ceiling(*device, dtype == Dtype::kF64 ? dtype : Dtype::kF32, options.small ? 384 : 1024, clock);
+    rate = gemm_ceiling(*device, dtype == Dtype::kF64 ? dtype : Dtype::kF32,
+                        options.small ? 384 : 1024, clock);
     floor = std::max(floor, flops / rate);
   }
 
@@ -90,14 +95,19 @@ void measure_case(const OpEntry& entry, const std::string& flags, const Options&
   JsonLine line, ceiling;
   if (bandwidth > 0) ceiling.number("gbps", bandwidth / 1e9);
   if (rate > 0) ceiling.number("gflops", rate / 1e9);
-  line.text("op", entry.info->name).text("shape", shape_of(*c)).text("dtype", kDtypeNames[int(dtype)]);
+  line.text("op", entry.info->name)
+      .text("shape", shape_of(*c))
+      .text("dtype", kDtypeNames[int(dtype)]);
   line.text("device", options.device);
   if (on_cpu) line.number("threads", threads);
-  line.number("median_ms", times[0].median * 1e3).number("min_ms", times[0].least * 1e3).number("rounds", kRounds);
+  line.number("median_ms", times[0].median * 1e3)
+      .number("min_ms", times[0].least * 1e3)
+      .number("rounds", kRounds);
   if (bytes > 0) line.number("gbps", bytes / seconds / 1e9);
   if (flops > 0) line.number("gflops", flops / seconds / 1e9);
   if (floor > 0) line.raw("ceiling", ceiling.str()).number("ratio_to_floor", seconds / floor);
-  if (baseline.racer) line.text("baseline", baseline.name).number("ratio_to_baseline", seconds / best(times[1]));
+  if (baseline.racer)
+    line.text("baseline", baseline.name).number("ratio_to_baseline", seconds / best(times[1]));
   line.text("cpu", info.name);
   if (on_cpu) line.text("isa", info.isa);
   line.text("blas_core", info.blas).text("commit", ORTHOKIT_COMMIT).text("case", flags);

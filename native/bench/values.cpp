@@ -47,11 +47,14 @@ double loaded(T x) {
 
 }  // namespace
 
-std::vector<double> seeded_values(const std::string& name, int64_t index, int role, const View& view) {
+std::vector<double> seeded_values(const std::string& name, int64_t index, int role,
+                                  const View& view) {
   std::vector<double> values(size_t(view.size()));
   const bool whole = !is_floating(view), positive = name == "roots" || name == "squares";
   if ((role & kInOut) == kOut) {
-    const double unread = view.dtype == Dtype::kU8 ? 77 : whole ? -77 : std::numeric_limits<double>::quiet_NaN();
+    const double unread = view.dtype == Dtype::kU8 ? 77
+                          : whole                  ? -77
+                                                   : std::numeric_limits<double>::quiet_NaN();
     values.assign(values.size(), unread);
     return values;
   }

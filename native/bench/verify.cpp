@@ -42,7 +42,8 @@ std::vector<Value> values_of(const Case& c, const std::vector<Bytes>& data) {
   return all;
 }
 
-// Masters in bf16 are the low bits of f32 numbers: the weights become these numbers, the low bits alone mean nothing.
+// Masters in bf16 are the low bits of f32 numbers: the weights become these numbers, the low bits
+// alone mean nothing.
 void join_halves(const Case& c, const std::vector<Bytes>& data, std::vector<Value>& all) {
   const auto& operands = c.operands();
   const auto is_half = [&](size_t i, const char* name) {
@@ -50,7 +51,9 @@ void join_halves(const Case& c, const std::vector<Bytes>& data, std::vector<Valu
   };
   for (size_t w = 0; w < operands.size(); ++w)
     for (size_t m = 0; m < operands.size(); ++m) {
-      if (!is_half(w, "weights") || !is_half(m, "masters") || operands[w].index != operands[m].index) continue;
+      if (!is_half(w, "weights") || !is_half(m, "masters") ||
+          operands[w].index != operands[m].index)
+        continue;
       for (size_t i = 0; i < all[w].elements.size(); ++i) {
         uint16_t high, low;
         std::memcpy(&high, &data[w][2 * i], 2), std::memcpy(&low, &data[m][2 * i], 2);
@@ -67,7 +70,8 @@ std::vector<Value> joined_values(const Case& c, const std::vector<Bytes>& data) 
   return all;
 }
 
-// The largest difference relative to the largest element. Statistics are sums of different things: each by itself.
+// The largest difference relative to the largest element. Statistics are sums of different things:
+// each by itself.
 double error_of(const Operand& operand, const Vector& expected, const Vector& actual) {
   const bool exact = !is_floating(operand.tensor), single = operand.name == "statistics";
   double largest = 0, worst = 0;
@@ -89,7 +93,8 @@ struct Verdict {
   bool passed = true;
 };
 
-Verdict compare(const Case& c, const std::vector<Value>& expected, const std::vector<Value>& actual, double growth) {
+Verdict compare(const Case& c, const std::vector<Value>& expected, const std::vector<Value>& actual,
+                double growth) {
   Verdict verdict;
   double furthest = -1;
   for (size_t i = 0; i < actual.size(); ++i) {
@@ -98,7 +103,9 @@ Verdict compare(const Case& c, const std::vector<Value>& expected, const std::ve
     const double unit = expected[i].unit, storage = unit > unit_of(Dtype::kF32) ? 2 * unit : 0;
     const double limit = growth == 0 || unit == 0 ? 0 : growth * arithmetic_unit(c) + storage;
     const double error = error_of(operand, expected[i].elements, actual[i].elements);
-    const double share = limit > 0 ? error / limit : error > 0 ? std::numeric_limits<double>::infinity() : 0;
+    const double share = limit > 0   ? error / limit
+                         : error > 0 ? std::numeric_limits<double>::infinity()
+                                     : 0;
     if (share <= furthest) continue;
     furthest = share;
     verdict = {operand.name, "", error, limit, error <= limit};
@@ -107,8 +114,8 @@ Verdict compare(const Case& c, const std::vector<Value>& expected, const std::ve
 }
 
 // What the reference makes of a case; rounded to the tensors' dtypes where the op is exact.
-std::vector<Value> reference_values(const Case& c, const Reference& reference, const std::vector<Bytes>& before,
-                                    bool exact) {
+std::vector<Value> reference_values(const Case& c, const Reference& reference,
+                                    const std::vector<Bytes>& before, bool exact) {
   auto all = joined_values(c, before);
   std::vector<Vector> elements;
   for (auto& v : all) elements.push_back(v.elements);
@@ -124,9 +131,11 @@ std::vector<Value> reference_values(const Case& c, const Reference& reference, c
 
 Verdict failed(const std::string& reason) { return {"", reason, 0, 0, false}; }
 
-std::string changed_input(const Case& c, const std::vector<Bytes>& before, const std::vector<Bytes>& after) {
+std::string changed_input(const Case& c, const std::vector<Bytes>& before,
+                          const std::vector<Bytes>& after) {
   for (size_t i = 0; i < before.size(); ++i)
-    if (!(c.operands()[i].role & kOut) && before[i] != after[i]) return c.operands()[i].name + " was changed";
+    if (!(c.operands()[i].role & kOut) && before[i] != after[i])
+      return c.operands()[i].name + " was changed";
   return "";
 }
 
@@ -138,16 +147,19 @@ struct Devices {
 Verdict verify_case(const OpEntry& entry, const std::string& flags, const Devices& devices) {
   const Reference* reference = find_reference(*entry.info);
   if (!reference) return failed("there is no reference");
-  auto on_cpu = make_case(entry, *devices.cpu, flags), on_other = make_case(entry, *devices.other, flags);
+  auto on_cpu = make_case(entry, *devices.cpu, flags),
+       on_other = make_case(entry, *devices.other, flags);
   const double growth = reference->growth(on_cpu->op());
   const auto before = on_cpu->read();
   on_cpu->run(), on_other->run();
   const auto after = on_cpu->read(), after_other = on_other->read();
   if (auto what = changed_input(*on_other, before, after_other); !what.empty()) return failed(what);
   const auto actual = joined_values(*on_cpu, after);
-  if (!devices.own_reference) return compare(*on_other, actual, joined_values(*on_other, after_other), growth);
+  if (!devices.own_reference)
+    return compare(*on_other, actual, joined_values(*on_other, after_other), growth);
   if (after != after_other) return failed("the bits depend on the number of threads");
-  return compare(*on_cpu, reference_values(*on_cpu, *reference, before, growth == 0), actual, growth);
+  return compare(*on_cpu, reference_values(*on_cpu, *reference, before, growth == 0), actual,
+                 growth);
 }
 
 }  // namespace
@@ -166,7 +178,8 @@ int verify(const Options& options) {
       line.text("op", entry->info->name).text("case", example).text("device", options.device);
       line.text("against", devices.own_reference ? "reference" : "cpu");
       if (!verdict.tensor.empty()) line.text("tensor", verdict.tensor);
-      if (verdict.reason.empty()) line.number("error", verdict.error).number("limit", verdict.limit);
+      if (verdict.reason.empty())
+        line.number("error", verdict.error).number("limit", verdict.limit);
       if (!verdict.reason.empty()) line.text("reason", verdict.reason);
       std::printf("%s\n", line.word("passed", verdict.passed).str().c_str());
       std::fflush(stdout);

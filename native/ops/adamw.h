@@ -13,7 +13,13 @@ struct Adamw {
   static constexpr const char* examples[] = {
       "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] momenta=f32[597x43],f32[31] "
       "roots=f32[597x43],f32[31] steps=i32[1],i32[1] lr=0.001 weightDecay=0.01 statistics=f64[2x3]",
-      "weights=f64[4097] grads=f64[4097] momenta=f64[4097] roots=f64[4097] steps=i32[1] lr=0.01"};
+      "weights=f64[4097] grads=f64[4097] momenta=f64[4097] roots=f64[4097] steps=i32[1] lr=0.01",
+      "weights=f16[597x43] grads=bf16[597x43] masters=f32[597x43] momenta=f16[597x43] roots=bf16[597x43] steps=i32[1] "
+      "lr=0.001 weightDecay=0.01 weightDecayMode=palm",
+      "weights=bf16[4097] grads=bf16[4097] masters=bf16[4097] momenta=bf16[4097] roots=bf16[4097] steps=i32[1] lr=0.01",
+      "weights=f32[31] grads=f32[31] guard=f64[1] momenta=f32[31] roots=f32[31] steps=i32[1] lr=0.01 statistics=f64[3]"};
+  static constexpr const char* cases[] = {"weights=f32[4096x1024],f32[4096] grads=f32[4096x1024],f32[4096] momenta=f32[4096x1024],f32[4096] "
+      "roots=f32[4096x1024],f32[4096] steps=i32[1],i32[1] lr=0.001 weightDecay=0.01"};
   Step step;
   List<View> momenta, roots, steps;
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;

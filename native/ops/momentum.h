@@ -5,13 +5,16 @@
 namespace orthokit {
 
 // The momentum of a matrix optimizer, and the vector that is orthogonalized: m as MomentumRule says, out = m or its
-// look-ahead. With `l2`, g is g + l2 · w first. A guard that is not 0 leaves the momenta and gives zeros.
+// look-ahead. With `l2`, g is g + l2 · w first. A guard that is not 0 leaves momenta and squares and gives zeros.
 // Numerics: in out's dtype, f32 or f64. Traffic per element, f32: read g, m, write m, out: 16 bytes.
 struct Momentum {
   static constexpr const char *name = "momentum", *summary = "momentum and its look-ahead, of a list of gradients";
   static constexpr const char* examples[] = {
       "grads=f32[597x43],f32[31] momenta=f32[597x43],f32[31] out=f32[597x43],f32[31] momentum=0.95 nesterov=on",
-      "grads=f64[4097] momenta=f64[4097] out=f64[4097] weights=f64[4097] l2=0.1 momentum=0.9 momentumForm=heavy-ball"};
+      "grads=f64[4097] momenta=f64[4097] out=f64[4097] weights=f64[4097] l2=0.1 momentum=0.9 momentumForm=heavy-ball",
+      "grads=bf16[4097],f16[31] momenta=bf16[4097],f32[31] out=f32[4097],f32[31] squares=f64[2] weights=bf16[4097],f32[31] l2=0.1",
+      "grads=f32[31] momenta=f32[31] out=f32[31] guard=f64[1] squares=f64[1]"};
+  static constexpr const char* cases[] = {"grads=f32[4096x1024] momenta=f32[4096x1024] out=f32[4096x1024] nesterov=on"};
   List<View> grads, momenta, out, weights;
   View guard;
   View squares;  // f64, one a gradient: Σg²

@@ -25,6 +25,7 @@ struct Step {
   double lr = 0, weight_decay = 0;
   WeightDecayMode weight_decay_mode = WeightDecayMode::kDecoupled;
 
+  double bytes() const { return 2 * bytes_in(weights) + 2 * bytes_in(masters) + bytes_in(grads); }
   // The step of one parameter alone; borrows from this one.
   Step only(int64_t i) const {
     Step one = *this;

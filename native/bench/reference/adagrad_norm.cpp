@@ -19,7 +19,8 @@ static void adagrad_norm(const AdagradNorm& op) {
     const Vector g = decayed_gradient(step, t);
     for (size_t i = 0; i < g.size(); ++i) {
       all += g[i] * g[i];
-      if (op.scope != NormScope::kGlobal) values(op.squares[t])[group_of(op, t, int64_t(i))] += g[i] * g[i];
+      if (op.scope != NormScope::kGlobal)
+        values(op.squares[t])[group_of(op, t, int64_t(i))] += g[i] * g[i];
     }
   }
   for (int64_t t = 0; t < step.weights.count; ++t) {

@@ -9,7 +9,8 @@ static void adamw(const Adamw& op) {
   if (is_held(step.guard)) return;
   for (int64_t t = 0; t < step.weights.count; ++t) {
     const double count = ++*values(op.steps[t]);
-    const double correction1 = 1 - std::pow(op.beta1, count), correction2 = 1 - std::pow(op.beta2, count);
+    const double correction1 = 1 - std::pow(op.beta1, count),
+                 correction2 = 1 - std::pow(op.beta2, count);
     const Vector g = decayed_gradient(step, t);
     Vector u(g.size());
     for (size_t i = 0; i < g.size(); ++i) {

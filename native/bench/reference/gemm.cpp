@@ -16,7 +16,8 @@ static void gemm(const Gemm& op) {
       for (int64_t j = 0; j < size.columns; ++j) {
         double sum = 0;
         for (int64_t k = 0; k < inner; ++k)
-          sum += a[ta ? k * sa.columns + i : i * sa.columns + k] * b[tb ? j * sb.columns + k : k * sb.columns + j];
+          sum += a[ta ? k * sa.columns + i : i * sa.columns + k] *
+                 b[tb ? j * sb.columns + k : k * sb.columns + j];
         double& target = c[i * size.columns + j];
         target = op.alpha * sum + (op.beta == 0 ? 0 : op.beta * target);
       }

@@ -7,7 +7,7 @@ namespace orthokit::bench {
 static void momentum(const Momentum& op) {
   for (int64_t t = 0; t < op.out.count; ++t) {
     double* out = values(op.out[t]);
-    if (op.squares) values(op.squares)[t] = is_held(op.guard) ? 0 : sum_of_squares(op.grads[t]);
+    if (op.squares && !is_held(op.guard)) values(op.squares)[t] = sum_of_squares(op.grads[t]);
     if (is_held(op.guard)) {
       for (int64_t i = 0; i < op.out[t].size(); ++i) out[i] = 0;
       continue;

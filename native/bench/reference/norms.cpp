@@ -12,6 +12,6 @@ static void norms(const Norms& op) {
   }
 }
 // Squares and sums are f64 even where x is f32.
-ORTHOKIT_REFERENCE(Norms, norms, op.x.count > 0 && op.x[0].dtype == Dtype::kF64 ? 100 : 1e-6);
+ORTHOKIT_REFERENCE(Norms, norms, op.x.count > 0 && op.x[0].dtype == Dtype::kF64 ? 16 : 1e-7);
 
 }  // namespace orthokit::bench

@@ -6,12 +6,14 @@
 namespace orthokit::bench {
 
 // out = op(a) b, row-major; a is m × k, or k × m where transposed.
-inline Vector product(const Vector& a, bool transposed, const Vector& b, int64_t m, int64_t k, int64_t n) {
+inline Vector product(const Vector& a, bool transposed, const Vector& b, int64_t m, int64_t k,
+                      int64_t n) {
   Vector out(size_t(m * n));
   for (int64_t i = 0; i < m; ++i)
     for (int64_t p = 0; p < k; ++p)
       for (int64_t j = 0; j < n; ++j)
-        out[size_t(i * n + j)] += a[size_t(transposed ? p * m + i : i * k + p)] * b[size_t(p * n + j)];
+        out[size_t(i * n + j)] +=
+            a[size_t(transposed ? p * m + i : i * k + p)] * b[size_t(p * n + j)];
   return out;
 }
 
@@ -22,11 +24,14 @@ inline Vector transpose(const Vector& x, int64_t rows, int64_t columns) {
   return out;
 }
 
-// y = x / (scale ‖x‖ + eps), then y ← a y + y (b g + c g²) with g = yᵀ y, for the matrix with at most as many columns as rows.
-inline Vector newton_schulz(Vector x, int64_t rows, int64_t columns, const List<double>& coefficients, double scale,
-                            double eps) {
+// y = x / (scale ‖x‖ + eps), then y ← a y + y (b g + c g²) with g = yᵀ y, for the matrix with at
+// most as many columns as rows.
+inline Vector newton_schulz(Vector x, int64_t rows, int64_t columns,
+                            const List<double>& coefficients, double scale, double eps) {
   if (columns > rows)
-    return transpose(newton_schulz(transpose(x, rows, columns), columns, rows, coefficients, scale, eps), columns, rows);
+    return transpose(
+        newton_schulz(transpose(x, rows, columns), columns, rows, coefficients, scale, eps),
+        columns, rows);
   double squares = 0;
   for (double v : x) squares += v * v;
   for (double& v : x) v = squares == 0 ? 0 : v / (scale * std::sqrt(squares) + eps);
@@ -42,22 +47,24 @@ inline Vector newton_schulz(Vector x, int64_t rows, int64_t columns, const List<
 }
 
 // Each matrix of a batch of x's shape.
-inline Vector newton_schulz(const Vector& x, const Matrices& s, const List<double>& coefficients, double scale,
-                            double eps) {
+inline Vector newton_schulz(const Vector& x, const Matrices& s, const List<double>& coefficients,
+                            double scale, double eps) {
   Vector out;
   const int64_t size = s.rows * s.columns;
   for (int64_t i = 0; i < s.batch; ++i) {
-    const Vector one = newton_schulz(Vector(x.begin() + i * size, x.begin() + (i + 1) * size), s.rows, s.columns,
-                                     coefficients, scale, eps);
+    const Vector one = newton_schulz(Vector(x.begin() + i * size, x.begin() + (i + 1) * size),
+                                     s.rows, s.columns, coefficients, scale, eps);
     out.insert(out.end(), one.begin(), one.end());
   }
   return out;
 }
 
-// A small singular value grows by the first coefficient in each step, and its rounding error with it.
+// A small singular value grows by the first coefficient in each step, and its rounding error with
+// it.
 inline double newton_schulz_growth(const List<double>& coefficients) {
   double growth = 16;
-  for (int64_t t = 0; t < coefficients.count; t += 3) growth *= std::max(1.0, std::abs(coefficients[t]));
+  for (int64_t t = 0; t < coefficients.count; t += 3)
+    growth *= std::max(1.0, std::abs(coefficients[t]));
   return growth;
 }
 

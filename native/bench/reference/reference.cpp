@@ -12,7 +12,8 @@ std::vector<Reference>& reference_list() {
 
 const Reference* find_reference(const OpInfo& op) {
   const auto& list = reference_list();
-  const auto at = std::ranges::find_if(list, [&](auto& r) { return std::string_view(r.op->name) == op.name; });
+  const auto at =
+      std::ranges::find_if(list, [&](auto& r) { return std::string_view(r.op->name) == op.name; });
   return at == list.end() ? nullptr : &*at;
 }
 

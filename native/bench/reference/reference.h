@@ -1,5 +1,6 @@
-// The formulas again, in plain loops over doubles. A reference gets an op whose views keep shape and dtype while their
-// data are doubles, one an element, integers included; tensors it must not change are not to be written.
+// The formulas again, in plain loops over doubles. A reference gets an op whose views keep shape
+// and dtype while their data are doubles, one an element, integers included; tensors it must not
+// change are not to be written.
 #pragma once
 #include <cmath>
 #include <vector>
@@ -11,7 +12,8 @@ namespace orthokit::bench {
 struct Reference {
   const OpInfo* op;
   void (*run)(const void* op);
-  // The error that is allowed, in units of rounding of the arithmetic's dtype, relative to a tensor's largest element.
+  // The error that is allowed, in units of rounding of the arithmetic's dtype, relative to a
+  // tensor's largest element.
   double (*growth)(const void* op);
 };
 std::vector<Reference>& reference_list();
@@ -20,9 +22,10 @@ const Reference* find_reference(const OpInfo&);
 inline double* values(const View& v) { return v.as<double>(); }
 
 inline double sum_of_squares(const View& v) {
-  double sum = 0;
-  for (int64_t i = 0; i < v.size(); ++i) sum += values(v)[i] * values(v)[i];
-  return sum;
+  long double sum = 0;
+  for (int64_t i = 0; i < v.size(); ++i)
+    sum += static_cast<long double>(values(v)[i]) * values(v)[i];
+  return double(sum);
 }
 
 inline constexpr double kExact = 0;         // the reference, rounded once
@@ -38,6 +41,6 @@ bool register_reference() {
 }  // namespace orthokit::bench
 
 // The last line of a reference's file: the loops, and how far rounding may take a kernel from them.
-#define ORTHOKIT_REFERENCE(Op, run, growth)                                                 \
+#define ORTHOKIT_REFERENCE(Op, run, growth)                                               \
   static double growth_of(const Op& op) { return static_cast<void>(op), double(growth); } \
   [[maybe_unused]] static const bool reference_known = register_reference<Op, run, growth_of>()

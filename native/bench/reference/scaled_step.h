@@ -5,10 +5,12 @@
 
 namespace orthokit::bench {
 
-inline void scaled_step(const Step& step, int64_t t, const Vector& u, AuonVariant variant, double gamma, double eps) {
+inline void scaled_step(const Step& step, int64_t t, const Vector& u, AuonVariant variant,
+                        double gamma, double eps) {
   const View& w = step.weights[t];
   const Matrices shape = matrices(w);
-  const size_t parts = variant == AuonVariant::kHead ? 1 : size_t(shape.batch), size = parts ? u.size() / parts : 0;
+  const size_t parts = variant == AuonVariant::kHead ? 1 : size_t(shape.batch),
+               size = parts ? u.size() / parts : 0;
   const double rows = double(shape.rows), columns = double(shape.columns);
   const double scale = w.rank < 2 ? 1 : std::sqrt(std::max(1.0, rows / columns));
   const double longer = w.rank < 2 ? double(w.size()) : std::max(rows, columns);

@@ -1,4 +1,5 @@
-// What the references of optimizer steps share: weights, decay, statistics, as ops/step.h defines them.
+// What the references of optimizer steps share: weights, decay, statistics, as ops/step.h defines
+// them.
 #pragma once
 #include "bench/reference/reference.h"
 #include "ops/momentum_form.h"
@@ -10,7 +11,8 @@ using Vector = std::vector<double>;
 
 inline bool is_held(const View& guard) { return guard && *values(guard) != 0; }
 
-// The f32 masters where there are some. Of weights whose low 16 bits lie apart, the harness has joined both.
+// The f32 masters where there are some. Of weights whose low 16 bits lie apart, the harness has
+// joined both.
 inline double* weights_of(const Step& step, int64_t i) {
   const bool apart = step.masters.count > 0 && step.masters[i].dtype == Dtype::kF32;
   return values(apart ? step.masters[i] : step.weights[i]);
@@ -63,7 +65,9 @@ inline Vector advance(const MomentumRule& rule, double* m, const Vector& g, bool
   const bool ema = rule.form == MomentumForm::kEma;
   Vector u(g.size());
   for (size_t j = 0; j < g.size(); ++j) {
-    const double fresh = ema ? (1 - rule.momentum) * g[j] : first ? g[j] : (1 - rule.dampening) * g[j];
+    const double fresh = ema     ? (1 - rule.momentum) * g[j]
+                         : first ? g[j]
+                                 : (1 - rule.dampening) * g[j];
     m[j] = (first && !ema ? 0 : rule.momentum * m[j]) + fresh;
     u[j] = rule.nesterov ? rule.momentum * m[j] + (ema ? (1 - rule.momentum) * g[j] : g[j]) : m[j];
   }

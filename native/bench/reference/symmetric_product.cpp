@@ -22,6 +22,7 @@ static void symmetric_product(const SymmetricProduct& op) {
       }
   }
 }
-ORTHOKIT_REFERENCE(SymmetricProduct, symmetric_product, 4 + std::sqrt(double(op.a.size()) / double(matrices(op.c).rows)));
+ORTHOKIT_REFERENCE(SymmetricProduct, symmetric_product,
+                   4 + std::sqrt(double(op.a.size()) / double(matrices(op.c).rows)));
 
 }  // namespace orthokit::bench

@@ -38,7 +38,7 @@ void momentum(const Momentum& op, Stream& stream) {
         partial[c.index] += momentum_block<T>(op, c.tensor, c.begin + done, std::min(kBlock, c.size - done));
     });
   });
-  if (op.squares) chunks.reduce(partial, [&](int64_t t, double sum) { op.squares.as<double>()[t] = sum; });
+  if (op.squares && !held) chunks.reduce(partial, [&](int64_t t, double sum) { op.squares.as<double>()[t] = sum; });
 }
 ORTHOKIT_KERNEL(Momentum, momentum);
 
