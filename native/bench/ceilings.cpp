@@ -10,6 +10,7 @@ namespace {
 
 constexpr double kMostBytes = 256e6;  // far beyond any cache: more changes nothing
 constexpr double kLeastPass = 2e-3;   // seconds
+constexpr double kSlice = 4096;       // bytes: all arrays stay in the sight of the prefetchers
 
 // Three arrays, walked together in slices: summed, incremented, overwritten.
 class Streams {
@@ -17,7 +18,7 @@ class Streams {
   explicit Streams(const Case::Mix& mix) {
     const double total = std::max(1.0, mix.read + mix.update + mix.write),
                  shrink = std::min(1.0, kMostBytes / total);
-    slices_ = size_t(total * shrink / 1024) + 1;
+    slices_ = size_t(total * shrink / kSlice) + 1;
     const auto words = [&](double bytes) { return size_t(bytes * shrink / 8 / double(slices_)); };
     read_ = words(mix.read), update_ = words(mix.update), write_ = words(mix.write);
     data_.assign(slices_ * (read_ + update_ + write_), 1);
