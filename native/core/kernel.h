@@ -1,6 +1,5 @@
 // How a backend's kernel files make themselves known. Every binary (the addon, a plug-in) has lists
-// of its own; hidden
-// visibility keeps them apart.
+// of its own; hidden visibility keeps them apart.
 #pragma once
 #include "core/op.h"
 

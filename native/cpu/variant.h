@@ -1,6 +1,6 @@
 // Kernels are compiled once per instruction set, each time in a namespace of its own, so that no
-// inline function of
-// one variant is taken for another's. Kernel files and the helpers they include open
+// inline function of one variant is taken for another's. Kernel files and the helpers they include
+// open
 //   namespace orthokit::cpu::inline ORTHOKIT_ISA { … }
 #pragma once
 #include "core/kernel.h"

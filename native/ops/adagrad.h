@@ -13,7 +13,12 @@ struct Adagrad {
   static constexpr const char* examples[] = {
       "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] roots=f32[597x43],f32[31] "
       "steps=i32[1],i32[1] lr=0.01 "
-      "weightDecay=0.1 weightDecayMode=l2 lrDecay=0.1 statistics=f64[2x3]"};
+      "weightDecay=0.1 weightDecayMode=l2 lrDecay=0.1 statistics=f64[2x3]",
+      "weights=bf16[4097] grads=f16[4097] masters=bf16[4097] roots=f16[4097] steps=i32[1] lr=0.01",
+      "weights=f64[31] grads=f64[31] guard=f64[1] roots=f64[31] steps=i32[1] lr=0.01"};
+  static constexpr const char* cases[] = {
+      "weights=f32[4096x1024],f32[4096] grads=f32[4096x1024],f32[4096] "
+      "roots=f32[4096x1024],f32[4096] steps=i32[1],i32[1] lr=0.01"};
   Step step;
   List<View> roots, steps;
   double lr_decay = 0, eps = 1e-10;

@@ -26,12 +26,22 @@ struct AdagradNorm {
       "weights=f32[59x43],f32[31] grads=f32[59x43],f32[31] squares=f64[59],f64[31] "
       "steps=i32[1],i32[1] lr=0.5 scope=rows",
       "weights=f64[59x43],f64[31] grads=f64[59x43],f64[31] squares=f64[1],f64[1] "
-      "steps=i32[1],i32[1] lr=0.5 scope=global"};
+      "steps=i32[1],i32[1] lr=0.5 scope=global",
+      "weights=f16[3x33x65] grads=bf16[3x33x65] masters=f32[3x33x65] squares=f64[99] steps=i32[1] "
+      "lr=0.5 scope=rows "
+      "weightDecay=0.1 weightDecayMode=l2 lrDecay=0.1",
+      "weights=f32[31] grads=f32[31] guard=f64[1] squares=f64[1] steps=i32[1] lr=0.5"};
+  static constexpr const char* cases[] = {
+      "weights=f32[4096x1024],f32[4096] grads=f32[4096x1024],f32[4096] "
+      "squares=f64[1],f64[1] steps=i32[1],i32[1] lr=0.5"};
   Step step;
   List<View> squares, steps;
   double lr_decay = 0, eps = 0;
   NormScope scope = NormScope::kTensor;
 
+  double bytes() const {
+    return step.bytes() + bytes_in(step.grads) + 2 * bytes_in(squares);
+  }  // gradients twice
   void fields(Fields& f) {
     step.operands(f);
     f.inout("squares", squares), f.inout("steps", steps);

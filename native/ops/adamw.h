@@ -6,15 +6,27 @@ namespace orthokit {
 // One step of AdamW (Loshchilov and Hutter 2019; defaults of torch.optim.AdamW).
 //   m ← β₁ m + (1−β₁) g,  r ← sqrt(β₂ r² + (1−β₂) g²),  u = m / (1−β₁ᵗ) / (r / sqrt(1−β₂ᵗ) + eps)
 // A momentum of exactly 0 moves nothing, even without eps.
-// Numerics: the state is the root r of the second moment, so that gradients from 1e-30 to 1e30, and state in 16 bits,
-// neither overflow nor vanish; the sum under the root is scaled by a power of two.
+// Numerics: the state is the root r of the second moment, so that gradients from 1e-30 to 1e30, and
+// state in 16 bits, neither overflow nor vanish; the sum under the root is scaled by a power of
+// two.
 // Traffic per element, f32: read w, g, m, r, write w, m, r: 28 bytes.
 struct Adamw {
   static constexpr const char *name = "adamw", *summary = "one AdamW step on a list of parameters";
   static constexpr const char* examples[] = {
       "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] momenta=f32[597x43],f32[31] "
       "roots=f32[597x43],f32[31] steps=i32[1],i32[1] lr=0.001 weightDecay=0.01 statistics=f64[2x3]",
-      "weights=f64[4097] grads=f64[4097] momenta=f64[4097] roots=f64[4097] steps=i32[1] lr=0.01"};
+      "weights=f64[4097] grads=f64[4097] momenta=f64[4097] roots=f64[4097] steps=i32[1] lr=0.01",
+      "weights=f16[597x43] grads=bf16[597x43] masters=f32[597x43] momenta=f16[597x43] "
+      "roots=bf16[597x43] steps=i32[1] "
+      "lr=0.001 weightDecay=0.01 weightDecayMode=palm",
+      "weights=bf16[4097] grads=bf16[4097] masters=bf16[4097] momenta=bf16[4097] roots=bf16[4097] "
+      "steps=i32[1] lr=0.01",
+      "weights=f32[31] grads=f32[31] guard=f64[1] momenta=f32[31] roots=f32[31] steps=i32[1] "
+      "lr=0.01 statistics=f64[3]"};
+  static constexpr const char* cases[] = {
+      "weights=f32[4096x1024],f32[4096] grads=f32[4096x1024],f32[4096] "
+      "momenta=f32[4096x1024],f32[4096] "
+      "roots=f32[4096x1024],f32[4096] steps=i32[1],i32[1] lr=0.001 weightDecay=0.01"};
   Step step;
   List<View> momenta, roots, steps;
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;

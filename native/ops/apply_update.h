@@ -10,7 +10,16 @@ struct ApplyUpdate {
   static constexpr const char *name = "apply_update", *summary = "decay, then w = w - lr scale u";
   static constexpr const char* examples[] = {
       "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] scales=1,0.5 lr=0.1 weightDecay=0.1 "
-      "statistics=f64[2x3]"};
+      "statistics=f64[2x3]",
+      "weights=bf16[4097],f16[31] grads=f32[4097],f32[31] masters=bf16[4097],f32[31] lr=0.1 "
+      "weightDecay=0.1 "
+      "weightDecayMode=cautious",
+      "weights=f64[4097] grads=f64[4097] scales=-2 lr=0.1 weightDecay=0.1 "
+      "weightDecayMode=independent",
+      "weights=f32[31] grads=f32[31] guard=f64[1] lr=0.1"};
+  static constexpr const char* cases[] = {
+      "weights=f32[4096x1024],f32[4096] grads=f32[4096x1024],f32[4096] lr=0.1 "
+      "weightDecay=0.1"};
   Step step;
   List<double> scales;  // empty: all 1
 

@@ -18,7 +18,9 @@ struct CheckFinite {
   static constexpr const char *name = "check_finite",
                               *summary = "guard = number of tensors that are not finite";
   static constexpr const char* examples[] = {
-      "x=f32[597x43],f32[31],f32[0] guard=f64[1] skipped=f64[1]"};
+      "x=f32[597x43],f32[31],f32[0] guard=f64[1] skipped=f64[1]",
+      "x=f64[4097],bf16[31],f16[31] guard=f64[1]"};
+  static constexpr const char* cases[] = {"x=f32[4096x1024],f32[4096] guard=f64[1]"};
   List<View> x;
   View guard, skipped;
   NonFinite action = NonFinite::kSkip;

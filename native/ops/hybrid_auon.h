@@ -16,11 +16,19 @@ struct HybridAuon {
       "lr=0.05 "
       "coefficients=3.4445,-4.775,2.0315 statistics=f64[2x3]",
       "weights=f64[33x31] grads=f64[33x31] momenta=f64[33x31] lr=0.24 "
-      "coefficients=3.4445,-4.775,2.0315 variant=head gamma=1.5"};
+      "coefficients=3.4445,-4.775,2.0315 variant=head gamma=1.5",
+      "weights=bf16[33x65] grads=bf16[33x65] masters=bf16[33x65] momenta=bf16[33x65] lr=0.05 "
+      "coefficients=3.4445,-4.775,2.0315",
+      "weights=f32[31x33] grads=f32[31x33] guard=f64[1] momenta=f32[31x33] lr=0.02 "
+      "coefficients=1.5,-0.5,0 statistics=f64[3]"};
+  static constexpr const char* cases[] = {
+      "weights=f32[1024x1024] grads=f32[1024x1024] momenta=f32[1024x1024] lr=0.05 "
+      "coefficients=3.4445,-4.775,2.0315"};
   OrthogonalStep base;
   double gamma = 1;
   AuonVariant variant = AuonVariant::kPaper;
 
+  double flops() const { return base.flops(); }
   void fields(Fields& f) {
     base.operands(f);
     base.values(f);

@@ -11,7 +11,17 @@ struct Lion {
   static constexpr const char* examples[] = {
       "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] momenta=f32[597x43],f32[31] lr=0.0001 "
       "weightDecay=0.01 "
-      "statistics=f64[2x3]"};
+      "statistics=f64[2x3]",
+      "weights=bf16[4097] grads=bf16[4097] masters=bf16[4097] momenta=bf16[4097] lr=0.0001 "
+      "weightDecay=0.1 "
+      "weightDecayMode=cautious",
+      "weights=f64[4097] grads=f64[4097] momenta=f64[4097] lr=0.0001 weightDecay=0.1 "
+      "weightDecayMode=l2",
+      "weights=f32[31] grads=f32[31] guard=f64[1] momenta=f32[31] lr=0.1"};
+  static constexpr const char* cases[] = {
+      "weights=f32[4096x1024],f32[4096] grads=f32[4096x1024],f32[4096] "
+      "momenta=f32[4096x1024],f32[4096] "
+      "lr=0.0001 weightDecay=0.01"};
   Step step;
   List<View> momenta;
   double beta1 = 0.9, beta2 = 0.99;

@@ -4,15 +4,24 @@
 
 namespace orthokit {
 
-// The momentum of a matrix optimizer, and the vector that is orthogonalized: m as MomentumRule says, out = m or its
-// look-ahead. With `l2`, g is g + l2 · w first. A guard that is not 0 leaves momenta and squares, and gives zeros.
-// Numerics: in out's dtype, f32 or f64. Traffic per element, f32: read g, m, write m, out: 16 bytes.
+// The momentum of a matrix optimizer, and the vector that is orthogonalized: m as MomentumRule
+// says, out = m or its look-ahead. With `l2`, g is g + l2 · w first. A guard that is not 0 leaves
+// momenta and squares, and gives zeros.
+// Numerics: in out's dtype, f32 or f64. Traffic per element, f32: read g, m, write m, out: 16
+// bytes.
 struct Momentum {
   static constexpr const char *name = "momentum",
                               *summary = "momentum and its look-ahead, of a list of gradients";
   static constexpr const char* examples[] = {
-      "grads=f32[597x43],f32[31] momenta=f32[597x43],f32[31] out=f32[597x43],f32[31] momentum=0.95 nesterov=on",
-      "grads=f64[4097] momenta=f64[4097] out=f64[4097] weights=f64[4097] l2=0.1 momentum=0.9 momentumForm=heavy-ball"};
+      "grads=f32[597x43],f32[31] momenta=f32[597x43],f32[31] out=f32[597x43],f32[31] momentum=0.95 "
+      "nesterov=on",
+      "grads=f64[4097] momenta=f64[4097] out=f64[4097] weights=f64[4097] l2=0.1 momentum=0.9 "
+      "momentumForm=heavy-ball",
+      "grads=bf16[4097],f16[31] momenta=bf16[4097],f32[31] out=f32[4097],f32[31] squares=f64[2] "
+      "weights=bf16[4097],f32[31] l2=0.1",
+      "grads=f32[31] momenta=f32[31] out=f32[31] guard=f64[1] squares=f64[1]"};
+  static constexpr const char* cases[] = {
+      "grads=f32[4096x1024] momenta=f32[4096x1024] out=f32[4096x1024] nesterov=on"};
   List<View> grads, momenta, out, weights;
   List<View> masters;  // of the weights, as in a step
   View guard;
@@ -23,7 +32,8 @@ struct Momentum {
 
   MomentumRule rule() const { return {momentum, dampening, nesterov == Nesterov::kOn, form}; }
   void fields(Fields& f) {
-    f.in("grads", grads), f.inout("momenta", momenta), f.out("out", out), f.in("weights", weights, kOptional);
+    f.in("grads", grads), f.inout("momenta", momenta), f.out("out", out),
+        f.in("weights", weights, kOptional);
     f.in("masters", masters, kOptional);
     f.in("guard", guard, kOptional), f.out("squares", squares, kOptional);
     f.value("momentum", momentum), f.value("dampening", dampening), f.value("l2", l2);
@@ -39,7 +49,8 @@ struct Momentum {
             "masters must be as many as weights, or none", double(masters.count));
     for (int64_t i = 0; i < weights.count; ++i) {
       require(is_floating(weights[i]), ErrorCode::kDtype, "weights must be floating", weights[i]);
-      require(same_shape(weights[i], out[i]), ErrorCode::kShape, "weights must have out's shape", weights[i]);
+      require(same_shape(weights[i], out[i]), ErrorCode::kShape, "weights must have out's shape",
+              weights[i]);
     }
     Step{.weights = weights, .masters = masters}.check_masters();
     for (int64_t i = 0; i < n; ++i) {

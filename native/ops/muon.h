@@ -16,10 +16,24 @@ struct Muon {
       "coefficients=3.4445,-4.775,2.0315,3.4445,-4.775,2.0315 statistics=f64[2x3]",
       "weights=f64[3x33x31] grads=f64[3x33x31] momenta=f64[3x33x31] lr=0.02 "
       "coefficients=1.5,-0.5,0 "
-      "shapeScale=match_rms_adamw momentumForm=heavy-ball"};
+      "shapeScale=match_rms_adamw momentumForm=heavy-ball",
+      "weights=bf16[33x65],f16[5x3x2x2] grads=bf16[33x65],f32[5x3x2x2] "
+      "masters=bf16[33x65],f32[5x3x2x2] "
+      "momenta=bf16[33x65],f32[5x3x2x2] lr=0.02 coefficients=3.4445,-4.775,2.0315 weightDecay=0.1 "
+      "shapeScale=spectral",
+      "weights=f32[31x33] grads=f32[31x33] momenta=f32[31x33] lr=0.02 coefficients=1.5,-0.5,0 "
+      "weightDecay=0.1 "
+      "weightDecayMode=l2 shapeScale=max dampening=0.1 nesterov=off momentumForm=heavy-ball",
+      "weights=f32[31x33] grads=f32[31x33] guard=f64[1] momenta=f32[31x33] lr=0.02 "
+      "coefficients=1.5,-0.5,0 statistics=f64[3]"};
+  static constexpr const char* cases[] = {
+      "weights=f32[1024x1024] grads=f32[1024x1024] momenta=f32[1024x1024] lr=0.02 "
+      "coefficients=3.4445,-4.775,2.0315,3.4445,-4.775,2.0315,3.4445,-4.775,2.0315,3.4445,-4.775,2."
+      "0315,3.4445,-4.775,2.0315"};
   OrthogonalStep base;
   ShapeScale shape_scale = ShapeScale::kOriginal;
 
+  double flops() const { return base.flops(); }
   void fields(Fields& f) {
     base.operands(f);
     base.values(f);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ops/momentum_form.h"
+#include "ops/newton_schulz.h"
 #include "ops/step.h"
 
 namespace orthokit {
@@ -41,6 +42,11 @@ struct OrthogonalStep {
   Nesterov nesterov = Nesterov::kOn;
   MomentumForm form = MomentumForm::kEma;
 
+  double flops() const {
+    double sum = 0;
+    for (auto& w : step.weights) sum += newton_schulz_flops(matrices(w), coefficients.count / 3);
+    return sum;
+  }
   void operands(Fields& f) {
     step.operands(f);
     f.inout("momenta", momenta);

@@ -15,7 +15,17 @@ struct Sgd {
       "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] momenta=f32[597x43],f32[31] "
       "steps=i32[1],i32[1] lr=0.1 "
       "momentum=0.9 nesterov=on weightDecay=0.01 weightDecayMode=l2 statistics=f64[2x3]",
-      "weights=f64[4097] grads=f64[4097] lr=0.1 weightDecay=0.1 weightDecayMode=cautious"};
+      "weights=f64[4097] grads=f64[4097] lr=0.1 weightDecay=0.1 weightDecayMode=cautious",
+      "weights=bf16[597x43],bf16[31] grads=bf16[597x43],f32[31] masters=f32[597x43],f32[31] "
+      "momenta=bf16[597x43],f16[31] "
+      "steps=i32[1],i32[1] lr=0.1 momentum=0.9 momentumForm=ema statistics=f64[2x3]",
+      "weights=bf16[4097] grads=f32[4097] masters=bf16[4097] lr=0.1 weightDecay=0.1 "
+      "weightDecayMode=independent",
+      "weights=f16[4097] grads=f16[4097] guard=f64[1] lr=0.1"};
+  static constexpr const char* cases[] = {
+      "weights=f32[4096x1024],f32[4096] grads=f32[4096x1024],f32[4096] "
+      "momenta=f32[4096x1024],f32[4096] "
+      "steps=i32[1],i32[1] lr=0.1 momentum=0.9"};
   Step step;
   List<View> momenta, steps;  // both empty: no momentum
   double momentum = 0, dampening = 0;

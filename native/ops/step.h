@@ -21,14 +21,14 @@ inline Words words(WeightDecayMode) {
 struct Step {
   List<View> weights, grads;
   // Of weights in 16 bits: f32 copies that are stepped in their place, or (bf16 weights) the 16 low
-  // bits of an f32 whose
-  // high bits are the weight, stored as bf16. Empty: none.
+  // bits of an f32 whose high bits are the weight, stored as bf16. Empty: none.
   List<View> masters;
   View guard;       // f64[1]: if not 0, the step changes nothing (check_finite)
   View statistics;  // f64[weights, 3]: Σg², Σ(rate·u)², the method's own number
   double lr = 0, weight_decay = 0;
   WeightDecayMode weight_decay_mode = WeightDecayMode::kDecoupled;
 
+  double bytes() const { return 2 * bytes_in(weights) + 2 * bytes_in(masters) + bytes_in(grads); }
   // The step of one parameter alone; borrows from this one.
   Step only(int64_t i) const {
     Step one = *this;
@@ -75,8 +75,10 @@ struct Step {
       check_like("grads must be like weights", grads, i);
     }
     check_masters();
-    require(!guard || (guard.dtype == Dtype::kF64 && guard.size() == 1), ErrorCode::kShape, "guard must be f64[1]", guard);
-    require(!statistics || statistics.dtype == Dtype::kF64, ErrorCode::kDtype, "statistics must be f64", statistics);
+    require(!guard || (guard.dtype == Dtype::kF64 && guard.size() == 1), ErrorCode::kShape,
+            "guard must be f64[1]", guard);
+    require(!statistics || statistics.dtype == Dtype::kF64, ErrorCode::kDtype,
+            "statistics must be f64", statistics);
     require(!statistics || statistics.size() == 3 * weights.count, ErrorCode::kShape,
             "statistics must have three elements a weight", statistics);
     require(std::isfinite(lr), ErrorCode::kArgument, "lr must be finite", lr);
@@ -89,7 +91,8 @@ struct Step {
       const Dtype of = weights[i].dtype, master = masters[i].dtype;
       const bool whole = master == Dtype::kF32 && (of == Dtype::kF16 || of == Dtype::kBf16);
       const bool split = master == Dtype::kBf16 && of == Dtype::kBf16;
-      require(whole || split, ErrorCode::kDtype, "masters must be f32, or bf16 for bf16 weights", masters[i]);
+      require(whole || split, ErrorCode::kDtype, "masters must be f32, or bf16 for bf16 weights",
+              masters[i]);
     }
   }
   // State and gradients: floating, one a weight, of its shape.

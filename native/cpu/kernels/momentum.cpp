@@ -6,7 +6,8 @@
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 template <class T>
-static double momentum_block(const Momentum& op, const Step& decayed, int64_t tensor, int64_t at, int64_t n) {
+static double momentum_block(const Momentum& op, const Step& decayed, int64_t tensor, int64_t at,
+                             int64_t n) {
   const MomentumRule rule = op.rule();
   const T beta = T(rule.momentum), fresh = T(rule.fresh()), ahead = T(rule.look_ahead()),
           l2 = T(op.l2);
@@ -37,10 +38,12 @@ void momentum(const Momentum& op, Stream& stream) {
       partial[c.index] = 0;
       if (held) std::fill_n(op.out[c.tensor].as<T>() + c.begin, c.size, T(0));
       for (int64_t done = 0; done < c.size && !held; done += kBlock)
-        partial[c.index] += momentum_block<T>(op, decayed, c.tensor, c.begin + done, std::min(kBlock, c.size - done));
+        partial[c.index] += momentum_block<T>(op, decayed, c.tensor, c.begin + done,
+                                              std::min(kBlock, c.size - done));
     });
   });
-  if (op.squares && !held) chunks.reduce(partial, [&](int64_t t, double sum) { op.squares.as<double>()[t] = sum; });
+  if (op.squares && !held)
+    chunks.reduce(partial, [&](int64_t t, double sum) { op.squares.as<double>()[t] = sum; });
 }
 ORTHOKIT_KERNEL(Momentum, momentum);
 

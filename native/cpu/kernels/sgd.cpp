@@ -16,13 +16,13 @@ void sgd(const Sgd& op, Stream& stream) {
   const MomentumRule rule = op.rule();
   run_plain_step(op.step, rates, stream, [&]<class T>(const Block<T>& b) {
     const bool first = counts[b.tensor] == 1 && rule.form == MomentumForm::kHeavyBall;
-    const T beta = T(rule.momentum), fresh = first ? T(1) : T(rule.fresh()),
-            ahead = T(rule.look_ahead());
+    const T beta = T(rule.momentum), kept = first ? T(0) : beta,
+            fresh = first ? T(1) : T(rule.fresh()), ahead = T(rule.look_ahead());
     State<T> momenta(op.momenta[b.tensor], b.begin, b.size);
     T* __restrict m = momenta.data(), * __restrict u = b.update;
     const T* __restrict g = b.grads;
     for (int64_t i = 0; i < b.size; ++i) {
-      m[i] = beta * m[i] + fresh * g[i];
+      m[i] = kept * m[i] + fresh * g[i];
       u[i] = rule.nesterov ? beta * m[i] + ahead * g[i] : m[i];
     }
   });

@@ -1,0 +1,48 @@
+#include "bench/case.h"
+
+namespace orthokit::bench {
+
+Case::Case(const OpEntry& entry, Device& device, const std::string& flags)
+    : entry_(entry),
+      device_(device),
+      reader_(device, flags),
+      op_(new std::byte[entry.info->bytes]) {
+  info().construct(op_.get());
+  info().fields(op_.get(), reader_);
+  reader_.done();
+}
+
+std::vector<Bytes> Case::read() {
+  std::vector<Bytes> all;
+  for (auto& o : operands()) {
+    auto& data = all.emplace_back(o.tensor.bytes());
+    device_.read(o.tensor, data.data(), [](auto) {});
+  }
+  device_.synchronize();
+  return all;
+}
+
+Case::Mix Case::mix() const {
+  Mix mix;
+  for (auto& o : operands()) {
+    const int role = o.role & kInOut;
+    (role == kIn ? mix.read : role == kOut ? mix.write : mix.update) += double(o.tensor.bytes());
+  }
+  return mix;
+}
+
+double Case::traffic() const {
+  if (info().traffic) return info().traffic(op());
+  const Mix m = mix();
+  return m.read + m.write + 2 * m.update;
+}
+
+std::unique_ptr<Case> make_case(const OpEntry& entry, Device& device, const std::string& flags) {
+  try {
+    return std::make_unique<Case>(entry, device, flags);
+  } catch (const Error& e) {
+    throw Error(e.code, std::string(entry.info->name) + ": " + e.message, e.native);
+  }
+}
+
+}  // namespace orthokit::bench

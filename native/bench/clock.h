@@ -1,0 +1,77 @@
+// Time of one round of work on a device.
+#pragma once
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "core/device.h"
+
+namespace orthokit::bench {
+
+// One CPU thread: the process's CPU time, which neighbours do not lengthen. Else the time on the
+// wall.
+class Clock {
+ public:
+  explicit Clock(bool cpu_time) : cpu_time_(cpu_time) {}
+  double seconds() const {
+    timespec t;
+    clock_gettime(cpu_time_ ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+    return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+  }
+
+ private:
+  bool cpu_time_;
+};
+
+// A piece of work that is repeated until a round is long against the cost of waiting for it.
+class Racer {
+ public:
+  Racer(std::function<void()> work, std::function<void()> wait, const Clock& clock)
+      : work_(std::move(work)), wait_(std::move(wait)), clock_(clock) {
+    constexpr double kRound = 2e-3;
+    const double once = round();
+    if (once < kRound) repeats_ = int(std::min(1000.0, kRound / std::max(once, 1e-7))) + 1;
+  }
+  double round() {
+    const double start = clock_.seconds();
+    for (int i = 0; i < repeats_; ++i) work_();
+    wait_();
+    return (clock_.seconds() - start) / repeats_;
+  }
+
+ private:
+  std::function<void()> work_, wait_;
+  const Clock& clock_;
+  int repeats_ = 1;
+};
+
+struct Times {
+  double least, median;
+};
+
+inline Times times_of(std::vector<double> seconds) {
+  std::ranges::sort(seconds);
+  return {seconds.front(), seconds[seconds.size() / 2]};
+}
+
+inline constexpr int kWarmUps = 2, kRounds = 9;
+
+// All racers in turn, round after round, so that what slows the machine slows each of them.
+inline std::vector<Times> race(std::vector<Racer*> racers) {
+  std::vector<std::vector<double>> seconds(racers.size());
+  for (int round = 0; round < kWarmUps + kRounds; ++round) {
+    for (size_t i = 0; i < racers.size(); ++i) {
+      const double time = racers[i]->round();
+      if (round >= kWarmUps) seconds[i].push_back(time);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+  }
+  std::vector<Times> times;
+  for (auto& s : seconds) times.push_back(times_of(std::move(s)));
+  return times;
+}
+
+}  // namespace orthokit::bench

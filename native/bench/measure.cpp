@@ -1,0 +1,135 @@
+// Times one case beside the machine's ceilings and a baseline, and prints one line.
+#include <cstdio>
+
+#include "bench/ceilings.h"
+#include "bench/commands.h"
+#include "bench/json.h"
+#include "bench/reference/copy_of_case.h"
+#include "bench/reference/reference.h"
+#include "bench/values.h"
+#include "ops/copy.h"
+#include "ops/fill.h"
+
+namespace orthokit::bench {
+namespace {
+
+constexpr double kIntense = 4;               // flops per byte above which a copy is no measure
+constexpr double kMostReferenceFlops = 1e8;  // plain loops take 0.1 s for these
+
+// "4096x1024,31" of the first field that holds tensors.
+std::string shape_of(const Case& c) {
+  std::string text;
+  for (auto& o : c.operands()) {
+    if (o.name != c.operands()[0].name) break;
+    if (o.index > 0) text += ",";
+    const View& v = o.tensor;
+    for (int i = 0; i < v.rank; ++i) text += (i ? "x" : "") + std::to_string(v.shape[i]);
+  }
+  return text;
+}
+
+struct Baseline {
+  std::string name;
+  std::unique_ptr<Racer> racer;  // null: none is known
+  std::unique_ptr<CopyOfCase> reference;
+  Tensor from, to;
+};
+
+Baseline make_baseline(Case& c, Device& device, const Clock& clock) {
+  Baseline b;
+  if (c.flops() < kIntense * c.traffic()) {
+    const Shape shape{int64_t(c.traffic() / 2 / sizeof(float)) + 1};
+    if (std::string_view(c.info().name) == Copy::name) return b;
+    b.name = "copy of as many bytes";
+    b.from = device.empty(shape, Dtype::kF32), b.to = device.empty(shape, Dtype::kF32);
+    device.run(
+        Fill{.x = {b.from}, .value = 1});  // pages that nobody has written would be read from cache
+    b.racer = std::make_unique<Racer>(
+        [&device, from = b.from, to = b.to] { device.run(Copy{.out = {to}, .x = {from}}); },
+        [&device] { device.synchronize(); }, clock);
+    return b;
+  }
+  const Reference* reference = find_reference(c.info());
+  if (!reference || c.flops() > kMostReferenceFlops) return b;
+  b.name = "reference";
+  std::vector<std::vector<double>> values;
+  const auto data = c.read();
+  for (size_t i = 0; i < data.size(); ++i)
+    values.push_back(decode(data[i], c.operands()[i].tensor.view().dtype));
+  b.reference = std::make_unique<CopyOfCase>(c, std::move(values));
+  b.racer = std::make_unique<Racer>([op = b.reference->op(), run = reference->run] { run(op); },
+                                    [] {}, clock);
+  return b;
+}
+
+void measure_case(const OpEntry& entry, const std::string& flags, const Options& options) {
+  auto device = Device::open(options.device, options.threads);
+  const DeviceInfo info = device->device_info();
+  const bool on_cpu = device->kind() == Kind::kCpu;
+  const int threads = options.threads > 0 ? options.threads : info.units;
+  const bool one_thread = on_cpu && threads == 1;
+  const Clock clock(one_thread);
+  const auto c = make_case(entry, *device, flags);
+  device->run(entry, c->op());
+  device->synchronize();  // what is wrong with the case shows before anything is timed
+
+  const double bytes = c->traffic(), flops = c->flops();
+  const Dtype dtype = c->operands().empty() ? Dtype::kF32 : c->operands()[0].tensor.view().dtype;
+  double bandwidth = 0, rate = 0, floor = 0;
+  if (bytes > 0) bandwidth = stream_ceiling(*c, *device, threads, clock), floor = bytes / bandwidth;
+  if (flops > 0) {
+    rate = gemm_ceiling(*device, dtype == Dtype::kF64 ? dtype : Dtype::kF32,
+                        options.small ? 384 : 1024, clock);
+    floor = std::max(floor, flops / rate);
+  }
+
+  Racer racer([&] { c->run(); }, [&] { device->synchronize(); }, clock);
+  const Baseline baseline = make_baseline(*c, *device, clock);
+  std::vector<Racer*> racers{&racer};
+  if (baseline.racer) racers.push_back(baseline.racer.get());
+  const auto times = race(racers);
+  // CPU time has no noise worth the name; on the wall only the best round is free of neighbours.
+  const auto best = [&](const Times& t) { return one_thread ? t.median : t.least; };
+  const double seconds = best(times[0]);
+
+  JsonLine line, ceiling;
+  if (bandwidth > 0) ceiling.number("gbps", bandwidth / 1e9);
+  if (rate > 0) ceiling.number("gflops", rate / 1e9);
+  line.text("op", entry.info->name)
+      .text("shape", shape_of(*c))
+      .text("dtype", kDtypeNames[int(dtype)]);
+  line.text("device", options.device);
+  if (on_cpu) line.number("threads", threads);
+  line.number("median_ms", times[0].median * 1e3)
+      .number("min_ms", times[0].least * 1e3)
+      .number("rounds", kRounds);
+  if (bytes > 0) line.number("gbps", bytes / seconds / 1e9);
+  if (flops > 0) line.number("gflops", flops / seconds / 1e9);
+  if (floor > 0) line.raw("ceiling", ceiling.str()).number("ratio_to_floor", seconds / floor);
+  if (baseline.racer)
+    line.text("baseline", baseline.name).number("ratio_to_baseline", seconds / best(times[1]));
+  line.text("cpu", info.name);
+  if (on_cpu) line.text("isa", info.isa);
+  line.text("blas_core", info.blas).text("commit", ORTHOKIT_COMMIT).text("case", flags);
+  std::printf("%s\n", line.str().c_str());
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int measure(const OpEntry& entry, const std::string& flags, const Options& options) {
+  const auto& info = *entry.info;
+  const auto& known = options.small || info.cases.empty() ? info.examples : info.cases;
+  if (!flags.empty())
+    measure_case(entry, flags, options);
+  else
+    for (auto words : known) measure_case(entry, words, options);
+  return 0;
+}
+
+int measure_all(const Options& options) {
+  for (auto& entry : registry().ops) measure(*entry, "", options);
+  return 0;
+}
+
+}  // namespace orthokit::bench

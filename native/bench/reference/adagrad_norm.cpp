@@ -1,0 +1,37 @@
+#include "ops/adagrad_norm.h"
+
+#include "bench/reference/step.h"
+
+namespace orthokit::bench {
+
+// The coordinates of parameter t that share one accumulator, and which.
+static int64_t group_of(const AdagradNorm& op, int64_t t, int64_t i) {
+  if (op.scope != NormScope::kRows) return 0;
+  const int64_t groups = op.squares[t].size(), size = op.step.weights[t].size();
+  return i / (size / groups);
+}
+
+static void adagrad_norm(const AdagradNorm& op) {
+  const Step& step = op.step;
+  if (is_held(step.guard)) return;
+  double all = 0;
+  for (int64_t t = 0; t < step.weights.count; ++t) {
+    const Vector g = decayed_gradient(step, t);
+    for (size_t i = 0; i < g.size(); ++i) {
+      all += g[i] * g[i];
+      if (op.scope != NormScope::kGlobal)
+        values(op.squares[t])[group_of(op, t, int64_t(i))] += g[i] * g[i];
+    }
+  }
+  for (int64_t t = 0; t < step.weights.count; ++t) {
+    if (op.scope == NormScope::kGlobal) *values(op.squares[t]) += all;
+    const double count = ++*values(op.steps[t]);
+    Vector u = decayed_gradient(step, t);
+    for (size_t i = 0; i < u.size(); ++i)
+      if (u[i] != 0) u[i] /= std::sqrt(values(op.squares[t])[group_of(op, t, int64_t(i))]) + op.eps;
+    note(step, t, apply(step, t, u, step.lr / (1 + (count - 1) * op.lr_decay)));
+  }
+}
+ORTHOKIT_REFERENCE(AdagradNorm, adagrad_norm, kElementwise);
+
+}  // namespace orthokit::bench

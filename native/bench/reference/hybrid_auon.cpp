@@ -1,0 +1,16 @@
+#include "ops/hybrid_auon.h"
+
+#include "bench/reference/orthogonal.h"
+#include "bench/reference/scaled_step.h"
+
+namespace orthokit::bench {
+
+static void hybrid_auon(const HybridAuon& op) {
+  const Step& step = op.base.step;
+  if (is_held(step.guard)) return;
+  for (int64_t t = 0; t < step.weights.count; ++t)
+    scaled_step(step, t, orthogonal_direction(op.base, t), op.variant, op.gamma, op.base.eps);
+}
+ORTHOKIT_REFERENCE(HybridAuon, hybrid_auon, 2 * newton_schulz_growth(op.base.coefficients));
+
+}  // namespace orthokit::bench

@@ -1,0 +1,93 @@
+#include "bench/values.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace orthokit::bench {
+namespace {
+
+// SplitMix64: the finalizer of a counter.
+uint64_t mix(uint64_t z) {
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+  return z ^ z >> 31;
+}
+
+uint64_t seed_of(const std::string& name, int64_t index) {
+  uint64_t hash = 1469598103934665603u;  // FNV-1a
+  for (char c : name) hash = (hash ^ uint8_t(c)) * 1099511628211u;
+  return mix(hash + uint64_t(index));
+}
+
+// The sum of four uniform numbers: bell-shaped, in (−2√3, 2√3).
+double bell(uint64_t bits) {
+  double sum = -2;
+  for (int i = 0; i < 4; ++i) sum += (double(bits >> 16 * i & 0xffffu) + 0.5) / 65536;
+  return std::sqrt(3.0) * sum;
+}
+
+template <class T>
+T stored(double x) {
+  if constexpr (std::is_same_v<T, Half>)
+    return to_half(to_float_odd(x));
+  else if constexpr (std::is_same_v<T, Bfloat16>)
+    return to_bfloat16(to_float_odd(x));
+  else
+    return T(x);
+}
+
+template <class T>
+double loaded(T x) {
+  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, Bfloat16>)
+    return double(to_float(x));
+  else
+    return double(x);
+}
+
+}  // namespace
+
+std::vector<double> seeded_values(const std::string& name, int64_t index, int role,
+                                  const View& view) {
+  std::vector<double> values(size_t(view.size()));
+  const bool whole = !is_floating(view), positive = name == "roots" || name == "squares";
+  if ((role & kInOut) == kOut) {
+    const double unread = view.dtype == Dtype::kU8 ? 77
+                          : whole                  ? -77
+                                                   : std::numeric_limits<double>::quiet_NaN();
+    values.assign(values.size(), unread);
+    return values;
+  }
+  if (name == "steps") return values;
+  const uint64_t seed = seed_of(name, index);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint64_t bits = mix(seed + 0x9e3779b97f4a7c15u * (i + 1));
+    values[i] = whole ? double(bits % 10) : positive ? std::abs(bell(bits)) : bell(bits);
+  }
+  return values;
+}
+
+std::vector<std::byte> encode(const std::vector<double>& values, Dtype dtype) {
+  std::vector<std::byte> data(values.size() * bytes_of(dtype));
+  visit_storage(dtype, [&]<class T>() {
+    for (size_t i = 0; i < values.size(); ++i) {
+      const T x = stored<T>(values[i]);
+      std::memcpy(data.data() + i * sizeof(T), &x, sizeof(T));
+    }
+  });
+  return data;
+}
+
+std::vector<double> decode(const std::vector<std::byte>& data, Dtype dtype) {
+  std::vector<double> values(data.size() / bytes_of(dtype));
+  visit_storage(dtype, [&]<class T>() {
+    for (size_t i = 0; i < values.size(); ++i) {
+      T x;
+      std::memcpy(&x, data.data() + i * sizeof(T), sizeof(T));
+      values[i] = loaded(x);
+    }
+  });
+  return values;
+}
+
+}  // namespace orthokit::bench

@@ -1,0 +1,174 @@
+#include "core/device.h"
+
+#include <doctest/doctest.h>
+
+#include "gate.h"
+#include "ops.h"
+#include "ops/fill.h"
+
+using namespace orthokit;
+
+namespace {
+
+std::vector<float> values(Device& device, const Tensor& tensor) {
+  std::vector<float> data(size_t(tensor.view().size()));
+  device.read(tensor, data.data(), [](auto) {});
+  device.synchronize();
+  return data;
+}
+
+}  // namespace
+
+TEST_CASE("a kernel body that throws surfaces as the error of its op") {
+  for (int threads : {1, 2, 5}) {
+    auto device = Device::open("cpu", threads);
+    for (int64_t at : {0, 3, 99}) {
+      device->run(test::ParallelFailure{.at = at});
+      try {
+        device->synchronize();
+        FAIL("nothing was thrown");
+      } catch (const Error& e) {
+        CHECK(e.code == ErrorCode::kArgument);
+        CHECK(e.message == "test_parallel_failure: part " + std::to_string(at));
+      }
+      const Tensor x = device->empty({3}, Dtype::kF32);
+      device->run(Fill{.x = {x}, .value = 2});
+      CHECK(values(*device, x) == std::vector<float>{2, 2, 2});
+    }
+  }
+}
+
+TEST_CASE("work after a failure is skipped until someone has been told") {
+  auto device = Device::open("cpu", 2);
+  const Tensor x = device->empty({2}, Dtype::kF32);
+  device->run(Fill{.x = {x}, .value = 1});
+  device->run(test::ParallelFailure{.at = 0});
+  device->run(Fill{.x = {x}, .value = 5});
+  CHECK_THROWS_AS(device->synchronize(), Error);
+  CHECK(values(*device, x) == std::vector<float>{1, 1});
+}
+
+TEST_CASE("temporaries nest: a scope's end frees its own and keeps the others") {
+  auto device = Device::open("cpu", 1);
+  std::string problem;
+  test::body = [&](Device& d) {
+    const View outer = d.temporary({100}, Dtype::kF32);
+    void *first, *large;
+    {
+      const Device::Scope scope(d);
+      first = d.temporary({10}, Dtype::kF64).data;
+      large = d.temporary({1 << 20}, Dtype::kF32).data;  // needs a chunk of its own
+      if (first == outer.data || large == first) problem = "temporaries overlap";
+    }
+    {
+      const Device::Scope scope(d);
+      if (d.temporary({10}, Dtype::kF64).data != first) problem = "the scope's end did not free";
+      if (d.temporary({1 << 20}, Dtype::kF32).data != large)
+        problem = "the large chunk is not used again";
+    }
+    if (d.temporary({10}, Dtype::kF64).data != first)
+      problem = "the stack did not return to the outer level";
+    if (reinterpret_cast<uintptr_t>(outer.data) % 256 != 0) problem = "not aligned";
+    if (!d.temporary({0}, Dtype::kF32)) problem = "an empty temporary is missing";
+    d.run(Fill{.x = {outer}, .value = 3});
+    if (outer.as<float>()[99] != 3) problem = "the op inside did not run at once";
+  };
+  device->run(test::Composed{});
+  device->synchronize();
+  CHECK(problem == "");
+}
+
+TEST_CASE("what fails inside a composition keeps the name of the part that failed") {
+  auto device = Device::open("cpu", 2);
+  test::body = [](Device& d) { d.run(test::ParallelFailure{.at = 1}); };
+  device->run(test::Composed{});
+  try {
+    device->synchronize();
+    FAIL("nothing was thrown");
+  } catch (const Error& e) {
+    CHECK(e.message == "test_parallel_failure: part 1");
+  }
+}
+
+TEST_CASE("close runs what is queued; later calls are refused") {
+  auto device = Device::open("cpu", 1);
+  Gate gate;
+  int ran = 0;
+  test::hook = [&] {
+    if (++ran == 1) gate.wait();
+  };
+  device->run(test::Hook{});
+  gate.await_reached();
+  device->run(test::Hook{});
+  std::promise<void> closed;
+  device->close([&] { closed.set_value(); });
+  CHECK_THROWS_AS(device->run(test::Hook{}), Error);
+  CHECK_THROWS_AS(device->empty({1}, Dtype::kF32), Error);
+  gate.open();
+  closed.get_future().get();
+  CHECK(ran == 2);
+}
+
+TEST_CASE("halt drops what is queued") {
+  auto device = Device::open("cpu", 1);
+  const Tensor x = device->empty({1000}, Dtype::kF32);
+  Gate gate;
+  int ran = 0;
+  test::hook = [&] {
+    if (++ran == 1) gate.wait();
+  };
+  device->run(test::Hook{});
+  gate.await_reached();
+  device->run(test::Hook{});
+  const std::vector<float> data(1000);
+  device->write(x, data.data());
+  std::thread halting([&] { device->halt(); });
+  while (!device->closed()) std::this_thread::yield();
+  gate.open();
+  halting.join();
+  CHECK(ran == 1);
+}
+
+TEST_CASE("the last owner of a busy device does not wait; the work still runs") {
+  auto device = Device::open("cpu", 2);
+  Gate gate;
+  std::promise<void> second;
+  int ran = 0;
+  test::hook = [&] {
+    if (++ran == 1)
+      gate.wait();
+    else
+      second.set_value();
+  };
+  device->run(test::Hook{});
+  gate.await_reached();
+  device->run(test::Hook{});
+  device.reset();  // would hang here if it waited
+  gate.open();
+  second.get_future().get();
+  CHECK(ran == 2);
+}
+
+TEST_CASE("a tensor may outlive the words that made its device, not its memory") {
+  Tensor x;
+  {
+    auto device = Device::open("cpu", 1);
+    x = device->empty({4}, Dtype::kF32);
+    device->run(Fill{.x = {x}, .value = 1});
+    CHECK(device->memory_use().live == 1);
+  }
+  CHECK(x.view().size() == 4);
+  x = {};  // the last owner of the device goes with it
+}
+
+TEST_CASE("unknown devices are refused with the name that was given") {
+  for (const char* name : {"gpu", "cuda:", "cuda:x", "cuda:-1", ""}) {
+    CAPTURE(name);
+    try {
+      Device::open(name);
+      FAIL("nothing was thrown");
+    } catch (const Error& e) {
+      CHECK((e.code == ErrorCode::kArgument || e.code == ErrorCode::kBackend));
+    }
+  }
+}

@@ -1,0 +1,225 @@
+#include "core/memory.h"
+
+#include <doctest/doctest.h>
+
+#include "gate.h"
+
+using namespace orthokit;
+
+namespace {
+
+// A backend of which the test knows everything: fails the allocations that it is told to, and
+// counts.
+struct FakeMemory {
+  std::mutex mutex;
+  std::set<void*> given;
+  int calls = 0, fail_from = 0, fail_to = 0;  // calls [from, to) fail
+  int32_t code = int32_t(ErrorCode::kMemory);
+  bool double_release = false;
+};
+FakeMemory* fake = nullptr;
+
+const Backend& fake_backend() {
+  static const Backend table = [] {
+    Backend b{};
+    b.abi = kBackendAbi, b.bytes = sizeof(Backend);
+    b.allocate = [](void*, size_t bytes, void** data, Failure* failure) -> int32_t {
+      std::lock_guard lock(fake->mutex);
+      const int call = ++fake->calls;
+      if (call >= fake->fail_from && call < fake->fail_to) return failure->code = fake->code;
+      *data = ::operator new(bytes);
+      fake->given.insert(*data);
+      return 0;
+    };
+    b.release = [](void*, void* data) {
+      std::lock_guard lock(fake->mutex);
+      if (fake->given.erase(data) == 0) fake->double_release = true;
+      ::operator delete(data);
+    };
+    b.synchronize = [](void*, Failure*) -> int32_t { return 0; };
+    return b;
+  }();
+  return table;
+}
+
+struct Pool {
+  FakeMemory counters;
+  void* handle = &counters;
+  Stream stream{[this] { memory.release_all(); }};
+  Memory memory{fake_backend(), handle, stream};
+  Pool() { fake = &counters; }
+  ~Pool() {
+    stream.halt();
+    CHECK(counters.given.empty());
+    CHECK_FALSE(counters.double_release);
+  }
+  void finish() {
+    std::promise<void> done;
+    stream.submit([&] { done.set_value(); }, 0);
+    done.get_future().get();
+  }
+};
+
+constexpr size_t kMegabyte = size_t(1) << 20;
+
+}  // namespace
+
+TEST_CASE("size classes hold what was asked for and waste little") {
+  CHECK(Memory::rounded(0) == 256);
+  CHECK(Memory::rounded(1) == 256);
+  CHECK(Memory::rounded(256) == 256);
+  CHECK(Memory::rounded(257) == 512);
+  size_t before = 0;
+  for (size_t bytes = 1; bytes < 40 * kMegabyte; bytes += bytes / 7 + 1) {
+    const size_t rounded = Memory::rounded(bytes);
+    CHECK(rounded >= bytes);
+    CHECK(rounded % 256 == 0);
+    CHECK(rounded >= before);
+    CHECK(Memory::rounded(rounded) == rounded);
+    if (bytes > 4096) CHECK(double(rounded) <= 1.125 * double(bytes));
+    before = rounded;
+  }
+}
+
+TEST_CASE("a freed block serves the next tensor of its size") {
+  Pool pool;
+  void* first = pool.memory.take(1024);
+  pool.memory.give(first, 1024);
+  CHECK(pool.memory.take(1024) == first);
+  CHECK(pool.counters.calls == 1);
+  CHECK(pool.memory.take(1024) != first);
+  CHECK(pool.memory.take(2048) != first);
+  CHECK(pool.counters.calls == 3);
+}
+
+TEST_CASE("counters follow live tensors") {
+  Pool pool;
+  void *a = pool.memory.take(1024), *b = pool.memory.take(2048);
+  CHECK(pool.memory.use().live == 2);
+  CHECK(pool.memory.use().bytes == 3072);
+  pool.memory.give(a, 1024);
+  CHECK(pool.memory.use().live == 1);
+  CHECK(pool.memory.use().bytes == 2048);
+  CHECK(pool.memory.use().peak == 3072);
+  pool.memory.give(b, 2048);
+  CHECK(pool.memory.use().live == 0);
+  CHECK(pool.memory.use().bytes == 0);
+}
+
+TEST_CASE("the pool gives back what exceeds its share") {
+  Pool pool;
+  std::vector<void*> blocks;
+  for (int i = 0; i < 200; ++i) blocks.push_back(pool.memory.take(kMegabyte));
+  for (void* b : blocks) pool.memory.give(b, kMegabyte);
+  CHECK(pool.counters.given.size() <= 64);
+  CHECK(pool.counters.given.size() >= 32);
+}
+
+TEST_CASE("blocks that queued work may use are not given back") {
+  Pool pool;
+  Gate gate;
+  std::vector<void*> blocks;
+  for (int i = 0; i < 200; ++i) blocks.push_back(pool.memory.take(kMegabyte));
+  pool.stream.submit([&] { gate.wait(); }, 0);
+  gate.await_reached();
+  for (void* b : blocks) pool.memory.give(b, kMegabyte);
+  CHECK(pool.counters.given.size() == 200);
+  gate.open();
+  pool.finish();
+  pool.memory.give(pool.memory.take(kMegabyte), kMegabyte);
+  CHECK(pool.counters.given.size() <= 65);
+}
+
+TEST_CASE("without memory, freed blocks of other sizes go back first") {
+  Pool pool;
+  pool.memory.give(pool.memory.take(1024), 1024);
+  pool.memory.give(pool.memory.take(2048), 2048);
+  pool.counters.fail_from = 3, pool.counters.fail_to = 4;
+  void* block = pool.memory.take(4096);
+  CHECK(block != nullptr);
+  CHECK(pool.counters.given.size() == 1);
+  pool.memory.give(block, 4096);
+}
+
+TEST_CASE("without memory, the last resort waits for queued work") {
+  Pool pool;
+  Gate gate;
+  void* used = pool.memory.take(1024);
+  pool.stream.submit([&] { gate.wait(); }, 0);
+  gate.await_reached();
+  pool.memory.give(used, 1024);
+  pool.counters.fail_from = 2, pool.counters.fail_to = 4;
+  std::thread opener([&] { gate.open(); });
+  CHECK(pool.memory.take(4096) != nullptr);
+  opener.join();
+  CHECK(pool.counters.given.size() == 1);
+}
+
+// Whichever call of the backend fails first, and however many do: an error that says so, no leak,
+// and the next call works.
+TEST_CASE("running out of memory at any allocation leaves everything in order") {
+  for (int first = 1; first <= 7; ++first)
+    for (int count = 1; count <= 4; ++count) {
+      CAPTURE(first);
+      CAPTURE(count);
+      Pool pool;
+      pool.counters.fail_from = first, pool.counters.fail_to = first + count;
+      std::vector<std::pair<void*, size_t>> live;
+      int failed = 0;
+      for (size_t bytes : {1024, 2048, 1024, 4096, 512, 8192, 2048, 256}) {
+        try {
+          live.emplace_back(pool.memory.take(bytes), bytes);
+        } catch (const Error& e) {
+          ++failed;
+          CHECK(e.code == ErrorCode::kMemory);
+          CHECK(e.message == "the device has no memory for " + std::to_string(bytes) + " bytes");
+        }
+        CHECK(pool.memory.use().live == int64_t(live.size()));
+        if (live.size() == 3) {
+          pool.memory.give(live.front().first, live.front().second);
+          live.erase(live.begin());
+        }
+      }
+      CHECK(failed == (count >= 3 ? 1 : 0));  // a call tries three times
+      pool.counters.fail_from = pool.counters.fail_to = 0;
+      CHECK(pool.memory.take(16384) != nullptr);
+      int64_t bytes = 16384;
+      for (auto& [data, size] : live) bytes += int64_t(size);
+      CHECK(pool.memory.use().bytes == bytes);
+    }
+}
+
+TEST_CASE("an error that is not about memory is passed on at once") {
+  Pool pool;
+  pool.counters.code = int32_t(ErrorCode::kBackend);
+  pool.counters.fail_from = 1, pool.counters.fail_to = 2;
+  try {
+    pool.memory.take(1024);
+    FAIL("nothing was thrown");
+  } catch (const Error& e) {
+    CHECK(e.code == ErrorCode::kBackend);
+  }
+  CHECK(pool.counters.calls == 1);
+}
+
+TEST_CASE("scratch memory recovers too, and stays until the end") {
+  Pool pool;
+  pool.memory.give(pool.memory.take(1024), 1024);
+  pool.finish();
+  pool.counters.fail_from = 2, pool.counters.fail_to = 3;
+  std::promise<void*> scratch;
+  pool.stream.submit([&] { scratch.set_value(pool.memory.allocate_scratch(kMegabyte)); }, 0);
+  CHECK(scratch.get_future().get() != nullptr);
+  CHECK(pool.memory.use().live == 0);
+  CHECK(pool.counters.given.size() == 1);
+}
+
+TEST_CASE("a closed stream gives no memory, and takes back what outlived it") {
+  Pool pool;
+  void* late = pool.memory.take(1024);
+  pool.stream.halt();
+  CHECK(pool.counters.given.empty());
+  pool.memory.give(late, 1024);
+  CHECK(pool.memory.use().live == 0);
+  CHECK_THROWS_AS(pool.memory.take(1024), Error);
+}

@@ -1,0 +1,57 @@
+// Operations that only the tests have.
+#pragma once
+#include <functional>
+
+#include "core/device.h"
+
+namespace orthokit::test {
+
+inline std::function<void()> hook;         // runs inside a Hook
+inline std::function<void(Device&)> body;  // runs inside a Composed
+
+struct Hook {
+  static constexpr const char *name = "test_hook",
+                              *summary = "a kernel that runs a function of the test";
+  static constexpr const char* examples[] = {"x=f32[1]"};
+  View x;
+  void fields(Fields& f) { f.inout("x", x, kOptional); }
+  void check() const {}
+};
+
+struct Composed {
+  static constexpr const char *name = "test_composed",
+                              *summary = "a composition that runs a function of the test";
+  static constexpr const char* examples[] = {""};
+  int64_t unused = 0;
+  void fields(Fields& f) { f.value("unused", unused); }
+  void check() const {}
+};
+
+struct ParallelFailure {
+  static constexpr const char *name = "test_parallel_failure",
+                              *summary = "a kernel of which one part throws";
+  static constexpr const char* examples[] = {"at=3"};
+  int64_t at = -1, count = 100;
+  void fields(Fields& f) { f.value("at", at), f.value("count", count); }
+  void check() const {}
+};
+
+struct Operands {
+  static constexpr const char *name = "test_operands", *summary = "fields of every kind";
+  static constexpr const char* examples[] = {""};
+  View in, out, optional;
+  List<View> many, targets;
+  Factor factor;
+  List<Factor> factors;
+  List<double> numbers;
+  int64_t integer = 7;
+  void fields(Fields& f) {
+    f.in("in", in), f.out("out", out), f.in("optional", optional, kOptional);
+    f.in("many", many), f.out("targets", targets, kMayAlias);
+    f.value("factor", factor), f.value("factors", factors), f.value("numbers", numbers),
+        f.value("integer", integer);
+  }
+  void check() const {}
+};
+
+}  // namespace orthokit::test
