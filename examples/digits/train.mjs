@@ -60,7 +60,7 @@ const rows = runs.map(({ name, setting, losses, accuracies, seconds, optimizerSh
   name,
   setting,
   percent(accuracies[epochs - 1]),
-  mean(losses.slice(-batches[0].length)).toFixed(4),
+  mean(losses.slice(-batches[0].length)).toExponential(1),
   ((1000 * seconds) / losses.length).toFixed(2),
   percent(optimizerShare),
   seconds.toFixed(1),
