@@ -92,7 +92,7 @@ function specification(curves) {
             type: 'quantitative',
             title: 'Mean cross-entropy',
             scale: { type: 'log' },
-            axis: { gridOpacity: powersOfTen },
+            axis: { format: '~g', gridOpacity: powersOfTen },
           },
           color,
         },

@@ -7,7 +7,7 @@ export function progressTo(stream) {
   return {
     /** @param {string} line */
     show(line) {
-      stream.write(stream.isTTY ? `\r${line.slice(0, stream.columns - 1)}\x1b[K` : `${line}\n`);
+      stream.write(stream.isTTY ? `\r${line.slice(0, (stream.columns || 80) - 1)}\x1b[K` : `${line}\n`);
     },
     /** Leaves the terminal's line empty for what follows. */
     end() {
