@@ -32,14 +32,20 @@ describe.each([...Device.available])('on %s', (kind) => {
     device = Device.open(kind, kind === 'cpu' ? { threads: 2 } : {});
   });
   afterAll(() => device.close());
+  /** Runs with a device of its own, whose tensors are those of the test alone. */
+  const alone = (work: (device: Device) => void | Promise<void>) => async (): Promise<void> => {
+    const own = Device.open(kind, kind === 'cpu' ? { threads: 1 } : {});
+    await work(own);
+    await own.close();
+  };
 
   describe.each(classes)('%s', (name, Class) => {
     let shapes: number[][];
     beforeAll(() => {
       shapes = shapesFor(device, Class);
     });
-    const start = (): Tensor[] => weightsOf(device, shapes);
-    const grads = (step: number, scale = 1): Tensor[] => gradsOf(device, shapes, step, scale);
+    const start = (on = device): Tensor[] => weightsOf(on, shapes);
+    const grads = (step: number, scale = 1, on = device): Tensor[] => gradsOf(on, shapes, step, scale);
 
     it('moves the weights and leaves gradients as they are', async () => {
       const weights = start();
@@ -199,7 +205,7 @@ describe.each([...Device.available])('on %s', (kind) => {
       const optimizer = new Class(
         [
           { name: 'first', params: a.slice(0, 1), lr: 0.003, weightDecay: 0.5 },
-          { params: a.slice(1), lr: undefined },
+          { params: a.slice(1) },
           { name: 'none', params: [] },
         ],
         { lr: 0.007 },
@@ -258,47 +264,53 @@ describe.each([...Device.available])('on %s', (kind) => {
       expect((await optimizer.report()).step).toBe(1);
     });
 
-    it('refuses names that are not options', () => {
-      const weights = start();
-      const before = device.info.memory.live;
-      for (const option of ['learningRate', 'toString', '__proto__', 'constructor', 'params', 'name']) {
-        const given = Object.defineProperty({}, option, { value: 1, enumerable: true });
-        expect(() => new Class(weights, given), option).toThrow(code('ERR_ARGUMENT'));
-        if (option === 'params' || option === 'name') continue;
-        const group = Object.defineProperty({ params: weights }, option, { value: 1, enumerable: true });
-        expect(() => new Class([group]), option).toThrow(code('ERR_ARGUMENT'));
-      }
-      expect(() => new Class([{ params: weights, nonFinite: 'skip' } as never])).toThrow(code('ERR_ARGUMENT'));
-      for (const wrong of [null, 5, 'lr', []])
-        expect(() => new Class(weights, wrong as never)).toThrow(code('ERR_ARGUMENT'));
-      expect(device.info.memory.live).toBe(before);
-    });
+    it(
+      'refuses names that are not options',
+      alone((device) => {
+        const weights = start(device);
+        const before = device.info.memory.live;
+        for (const option of ['learningRate', 'toString', '__proto__', 'constructor', 'params', 'name']) {
+          const given = Object.defineProperty({}, option, { value: 1, enumerable: true });
+          expect(() => new Class(weights, given), option).toThrow(code('ERR_ARGUMENT'));
+          if (option === 'params' || option === 'name') continue;
+          const group = Object.defineProperty({ params: weights }, option, { value: 1, enumerable: true });
+          expect(() => new Class([group]), option).toThrow(code('ERR_ARGUMENT'));
+        }
+        expect(() => new Class([{ params: weights, nonFinite: 'skip' } as never])).toThrow(code('ERR_ARGUMENT'));
+        for (const wrong of [null, 5, 'lr', []])
+          expect(() => new Class(weights, wrong as never)).toThrow(code('ERR_ARGUMENT'));
+        expect(device.info.memory.live).toBe(before);
+      }),
+    );
 
-    it('refuses parameters that it cannot own', async () => {
-      const [w] = start() as [Tensor];
-      using other = Device.open('cpu', { threads: 1 }) as Device & Disposable;
-      const elsewhere = tensor(other, w.shape, 1);
-      const before = device.info.memory.live;
-      for (const params of [[], [w, w], [w, w.reshape([w.size, 1])], [{ params: [] }], [w, { params: [w] }], w, null])
-        expect(() => new Class(params as never)).toThrow(code('ERR_ARGUMENT'));
-      expect(() => new Class([{ params: [w], name: 5 } as never])).toThrow(code('ERR_ARGUMENT'));
-      expect(
-        () =>
-          new Class([
-            { name: 'a', params: [w] },
-            { name: 'a', params: [] },
-          ]),
-      ).toThrow(code('ERR_ARGUMENT'));
-      expect(() => new Class([w, elsewhere])).toThrow(code('ERR_DEVICE'));
-      for (const dtype of ['i32', 'u8'] as const)
-        expect(() => new Class([Tensor.zeros(device, [3, 3], { dtype })])).toThrow(code('ERR_DTYPE'));
-      const gone = tensor(device, [3, 3], 1);
-      gone.dispose();
-      expect(() => new Class([gone])).toThrow(code('ERR_DISPOSED'));
-      expect(() => new Class([w], { nonFinite: 'ignore' as never })).toThrow(code('ERR_ARGUMENT'));
-      expect(device.info.memory.live).toBeLessThanOrEqual(before + 3); // the views and integers made here
-      await other.close();
-    });
+    it(
+      'refuses parameters that it cannot own',
+      alone(async (device) => {
+        const [w] = start(device) as [Tensor];
+        const other = Device.open('cpu', { threads: 1 });
+        const elsewhere = tensor(other, w.shape, 1);
+        const before = device.info.memory.live;
+        for (const params of [[], [w, w], [w, w.reshape([w.size, 1])], [{ params: [] }], [w, { params: [w] }], w, null])
+          expect(() => new Class(params as never)).toThrow(code('ERR_ARGUMENT'));
+        expect(() => new Class([{ params: [w], name: 5 } as never])).toThrow(code('ERR_ARGUMENT'));
+        expect(
+          () =>
+            new Class([
+              { name: 'a', params: [w] },
+              { name: 'a', params: [] },
+            ]),
+        ).toThrow(code('ERR_ARGUMENT'));
+        expect(() => new Class([w, elsewhere])).toThrow(code('ERR_DEVICE'));
+        for (const dtype of ['i32', 'u8'] as const)
+          expect(() => new Class([Tensor.zeros(device, [3, 3], { dtype })])).toThrow(code('ERR_DTYPE'));
+        const gone = tensor(device, [3, 3], 1);
+        gone.dispose();
+        expect(() => new Class([gone])).toThrow(code('ERR_DISPOSED'));
+        expect(() => new Class([w], { nonFinite: 'ignore' as never })).toThrow(code('ERR_ARGUMENT'));
+        expect(device.info.memory.live).toBeLessThanOrEqual(before + 3); // the views and integers made here
+        await other.close();
+      }),
+    );
 
     it('seals its groups', () => {
       const optimizer = new Class(start());
@@ -350,42 +362,49 @@ describe.each([...Device.available])('on %s', (kind) => {
       await other.close();
     });
 
-    it('makes no tensor in a step', async () => {
-      for (const nonFinite of ['propagate', 'skip', 'throw'] as const) {
-        const weights = start();
-        const optimizer = new Class(weights, { missingGrad: 'skip', nonFinite });
-        const given = grads(1);
-        const missing = given.map((g, i) => (i === 1 ? null : g));
-        for (let i = 0; i < 2; ++i) for (const list of [given, missing]) optimizer.step(list);
-        await device.synchronize();
+    it(
+      'makes no tensor in a step',
+      alone(async (device) => {
+        for (const nonFinite of ['propagate', 'skip', 'throw'] as const) {
+          const weights = start(device);
+          const optimizer = new Class(weights, { missingGrad: 'skip', nonFinite });
+          const given = grads(1, 1, device);
+          const missing = given.map((g, i) => (i === 1 ? null : g));
+          for (let i = 0; i < 2; ++i) for (const list of [given, missing]) optimizer.step(list);
+          await device.synchronize();
+          const { live, bytes } = device.info.memory;
+          for (let i = 0; i < 50; ++i) optimizer.step(i % 3 === 0 ? missing : given);
+          expect(device.info.memory.live).toBe(live);
+          await device.synchronize();
+          expect(device.info.memory).toMatchObject({ live, bytes });
+          optimizer.dispose();
+          for (const t of [...weights, ...given]) t.dispose();
+        }
+      }),
+    );
+
+    it(
+      'gives its memory back and leaves the parameters',
+      alone(async (device) => {
+        const weights = start(device);
+        const given = grads(1, 1, device);
         const { live, bytes } = device.info.memory;
-        for (let i = 0; i < 50; ++i) optimizer.step(i % 3 === 0 ? missing : given);
-        expect(device.info.memory.live).toBe(live);
+        const optimizer = new Class(weights, { nonFinite: 'skip', missingGrad: 'zero' });
+        expect(device.info.memory.bytes).toBeGreaterThanOrEqual(bytes + optimizer.stateBytes);
+        optimizer.step(given.map((g, i) => (i === 0 ? null : g)));
+        await optimizer.report();
+        const before = await bits(weights);
+        optimizer.dispose();
+        optimizer[Symbol.dispose]();
+        expect(await bits(weights)).toEqual(before);
         await device.synchronize();
         expect(device.info.memory).toMatchObject({ live, bytes });
-        optimizer.dispose();
-      }
-    });
-
-    it('gives its memory back and leaves the parameters', async () => {
-      const weights = start();
-      const given = grads(1);
-      const { live, bytes } = device.info.memory;
-      const optimizer = new Class(weights, { nonFinite: 'skip', missingGrad: 'zero' });
-      expect(device.info.memory.bytes).toBeGreaterThanOrEqual(bytes + optimizer.stateBytes);
-      optimizer.step(given.map((g, i) => (i === 0 ? null : g)));
-      await optimizer.report();
-      const before = await bits(weights);
-      optimizer.dispose();
-      optimizer[Symbol.dispose]();
-      expect(await bits(weights)).toEqual(before);
-      await device.synchronize();
-      expect(device.info.memory).toMatchObject({ live, bytes });
-      expect(() => optimizer.step(given)).toThrow(code('ERR_DISPOSED'));
-      await expect(optimizer.report()).rejects.toThrow(code('ERR_DISPOSED'));
-      await expect(optimizer.save('/nowhere/x')).rejects.toThrow(code('ERR_DISPOSED'));
-      await expect(optimizer.load('/nowhere/x')).rejects.toThrow(code('ERR_DISPOSED'));
-    });
+        expect(() => optimizer.step(given)).toThrow(code('ERR_DISPOSED'));
+        await expect(optimizer.report()).rejects.toThrow(code('ERR_DISPOSED'));
+        await expect(optimizer.save('/nowhere/x')).rejects.toThrow(code('ERR_DISPOSED'));
+        await expect(optimizer.load('/nowhere/x')).rejects.toThrow(code('ERR_DISPOSED'));
+      }),
+    );
 
     it('reports what float64 says', async () => {
       const weights = weightsOf(device, shapes, 'f64');
@@ -450,7 +469,7 @@ describe.each([...Device.available])('on %s', (kind) => {
         const [one, two] = [new Class(a), new Class(b)];
         one.step(await bad(1, Number.NaN));
         two.step(grads(1));
-        expect(await numbers(a[1] as Tensor)).toContain(Number.NaN);
+        expect((await numbers(a[1] as Tensor)).some(Number.isNaN)).toBe(true);
         expect(await one.report()).toMatchObject({ nonFinite: 1, skipped: 0, gradNorm: Number.NaN });
         const others = (all: Tensor[]): Tensor[] => all.filter((_, i) => i !== 1);
         expect(await bits(others(a))).toEqual(await bits(others(b)));
@@ -510,7 +529,7 @@ describe.each([...Device.available])('on %s', (kind) => {
 
     it.each(['f64', 'f16', 'bf16'] as const)('keeps moments in %s', async (stateDtype) => {
       const [a, b] = [start(), start()];
-      const [one, two] = [new Class(a, { stateDtype, lr: 0.05 }), new Class(b, { lr: 0.05 })];
+      const [one, two] = [new Class(a, { stateDtype, lr: 0.01 }), new Class(b, { lr: 0.01 })];
       const [own, usual] = [Object.values(one.part().tensors), Object.values(two.part().tensors)];
       for (const [i, t] of own.entries())
         expect(t.dtype).toBe(usual[i]?.dtype === 'f32' ? stateDtype : usual[i]?.dtype);
@@ -518,7 +537,7 @@ describe.each([...Device.available])('on %s', (kind) => {
       for (const [i, weight] of a.entries()) {
         const expected = await numbers(b[i] as Tensor);
         for (const [k, x] of (await numbers(weight)).entries())
-          expect(Math.abs(x - (expected[k] ?? 0))).toBeLessThan(0.03);
+          expect(Math.abs(x - (expected[k] ?? 0))).toBeLessThan(0.02);
       }
     });
 
@@ -580,15 +599,18 @@ describe.each([...Device.available])('on %s', (kind) => {
       }
     });
 
-    it('refuses split16 for f16 weights, and leaves nothing behind', async () => {
-      const weights = weightsOf(device, shapes, 'f16');
-      const { live } = device.info.memory;
-      expect(() => new Class(weights, { masterWeights: 'split16' })).toThrow(code('ERR_DTYPE'));
-      const mixed = [tensor(device, [3, 3], 1, 1, 'bf16'), ...weights];
-      expect(() => new Class(mixed, { masterWeights: 'split16', nonFinite: 'skip' })).toThrow(code('ERR_DTYPE'));
-      await device.synchronize();
-      expect(device.info.memory.live).toBe(live + 1);
-    });
+    it(
+      'refuses split16 for f16 weights, and leaves nothing behind',
+      alone(async (device) => {
+        const weights = weightsOf(device, shapes, 'f16');
+        const { live } = device.info.memory;
+        expect(() => new Class(weights, { masterWeights: 'split16' })).toThrow(code('ERR_DTYPE'));
+        const mixed = [tensor(device, [3, 3], 1, 1, 'bf16'), ...weights];
+        expect(() => new Class(mixed, { masterWeights: 'split16', nonFinite: 'skip' })).toThrow(code('ERR_DTYPE'));
+        await device.synchronize();
+        expect(device.info.memory.live).toBe(live + 1);
+      }),
+    );
 
     it.runIf(kind === 'cpu')('gives the same bits on 1, 2 and 3 threads', async () => {
       const large = [
@@ -645,13 +667,15 @@ describe.each([...Device.available])('on %s', (kind) => {
     describe.each(matrixClasses)('%s', (_name, Class) => {
       const options = { weightDecay: 0.1 };
 
-      it.each([[[]], [[5]]])('refuses shape %j and names combine', (shape) => {
-        const matrix = tensor(device, [3, 3], 1);
-        const { live } = device.info.memory;
-        expect(() => new Class([matrix, tensor(device, shape, 1)])).toThrow(/combine/);
-        expect(() => new Class([matrix, tensor(device, shape, 1)])).toThrow(code('ERR_SHAPE'));
-        expect(device.info.memory.live).toBe(live + 2);
-      });
+      it.each([[[]], [[5]]])('refuses shape %j and names combine', (shape) =>
+        alone((device) => {
+          const matrix = tensor(device, [3, 3], 1);
+          const { live } = device.info.memory;
+          expect(() => new Class([matrix, tensor(device, shape, 1)])).toThrow(/combine/);
+          expect(() => new Class([matrix, tensor(device, shape, 1)])).toThrow(code('ERR_SHAPE'));
+          expect(device.info.memory.live).toBe(live + 2);
+        })(),
+      );
 
       it('takes heads for matrices of their own', async () => {
         const whole = tensor(device, [12, 5], 1);
@@ -669,19 +693,22 @@ describe.each([...Device.available])('on %s', (kind) => {
         expect(await bits([whole])).toEqual(before);
       });
 
-      it('does not keep gradients that went through heads', async () => {
-        const weight = tensor(device, [4, 4], 1);
-        const optimizer = new Class([weight], { heads: 2 });
-        optimizer.step([tensor(device, [4, 4], 2)]);
-        await device.synchronize();
-        const { bytes } = device.info.memory;
-        for (let i = 0; i < 5; ++i) {
-          using grad = tensor(device, [4, 4], i);
-          optimizer.step([grad]);
-        }
-        await device.synchronize();
-        expect(device.info.memory.bytes).toBe(bytes);
-      });
+      it(
+        'does not keep gradients that went through heads',
+        alone(async (device) => {
+          const weight = tensor(device, [4, 4], 1);
+          const optimizer = new Class([weight], { heads: 2 });
+          optimizer.step([tensor(device, [4, 4], 2)]);
+          await device.synchronize();
+          const { bytes } = device.info.memory;
+          for (let i = 0; i < 5; ++i) {
+            using grad = tensor(device, [4, 4], i);
+            optimizer.step([grad]);
+          }
+          await device.synchronize();
+          expect(device.info.memory.bytes).toBe(bytes);
+        }),
+      );
 
       it('takes a convolution for its flattened matrix', async () => {
         const [a, b] = [tensor(device, [4, 3, 2, 2], 1), tensor(device, [4, 12], 1)];

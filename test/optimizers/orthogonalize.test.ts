@@ -1,0 +1,155 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { coefficientSets, Device, orthogonalize, Tensor } from '../../lib/index.ts';
+import { bits, numbers, tensor } from './classes.ts';
+
+const code = (name: string): object => expect.objectContaining({ name: 'OrthokitError', code: name });
+
+/** The iteration from its definition: y = x / (s·‖x‖ + eps); y ← a·y + b·(y yᵀ) y + c·(y yᵀ)² y. */
+function reference(x: number[], rows: number, columns: number, name: keyof typeof coefficientSets): number[] {
+  const set = coefficientSets[name];
+  const norm = Math.sqrt(x.reduce((sum, v) => sum + v * v, 0)) * (set.normScale ?? 1) + (set.eps ?? 1e-7);
+  let y = x.map((v) => v / norm);
+  for (let t = 0; t < set.count; ++t) {
+    const [a, b, c] = set.steps[set.beyond === 'first' ? t % set.steps.length : Math.min(t, set.steps.length - 1)]!;
+    const apply = (z: number[]): number[] => {
+      const gram = Array.from({ length: rows * rows }, (_, k) => {
+        const [i, j] = [Math.floor(k / rows), k % rows];
+        let sum = 0;
+        for (let n = 0; n < columns; ++n) sum += y[i * columns + n]! * y[j * columns + n]!;
+        return sum;
+      });
+      return z.map((_, k) => {
+        const [i, n] = [Math.floor(k / columns), k % columns];
+        let sum = 0;
+        for (let j = 0; j < rows; ++j) sum += gram[i * rows + j]! * z[j * columns + n]!;
+        return sum;
+      });
+    };
+    const [first, second] = [apply(y), apply(apply(y))];
+    y = y.map((v, k) => a * v + b * first[k]! + c * second[k]!);
+  }
+  return y;
+}
+
+describe.each([...Device.available])('orthogonalize on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+
+  it.each(Object.keys(coefficientSets) as (keyof typeof coefficientSets)[])(
+    'follows the definition, %s',
+    async (name) => {
+      for (const [rows, columns] of [
+        [4, 7],
+        [7, 4],
+        [5, 5],
+        [1, 6],
+        [6, 1],
+        [1, 1],
+      ] as const) {
+        const x = tensor(device, [rows, columns], 3, 1, 'f64');
+        const expected = reference(await numbers(x), rows, columns, name);
+        const before = await bits([x]);
+        const o = orthogonalize(x, { coefficients: name });
+        for (const [k, v] of (await numbers(o)).entries()) expect(v).toBeCloseTo(expected[k] ?? Number.NaN, 9);
+        expect(await bits([x])).toEqual(before);
+        const single = orthogonalize(x.cast('f32'), { coefficients: name });
+        expect(single.dtype).toBe('f32');
+        for (const [k, v] of (await numbers(single)).entries())
+          expect(Math.abs(v - (expected[k] ?? 0))).toBeLessThan(name === 'deepseek-v4' ? 2e-3 : 1e-4);
+      }
+    },
+  );
+
+  it('takes batches of any depth', async () => {
+    const x = tensor(device, [2, 3, 4, 5], 1);
+    const whole = orthogonalize(x);
+    expect(whole.shape).toEqual([2, 3, 4, 5]);
+    const data = await numbers(x);
+    const parts = Array.from({ length: 6 }, (_, i) =>
+      orthogonalize(Tensor.from(device, data.slice(i * 20, i * 20 + 20), [4, 5])),
+    );
+    expect((await bits([whole])).join('')).toBe((await bits(parts)).join(''));
+    expect((await bits([orthogonalize(x.reshape([1, 6, 4, 5]))])).join('')).toBe((await bits(parts)).join(''));
+  });
+
+  it.each([[[0, 5]], [[5, 0]], [[0, 4, 5]], [[3, 0, 5]]])('takes the empty shape %j', async (shape) => {
+    const o = orthogonalize(Tensor.zeros(device, shape));
+    expect(o.shape).toEqual(shape);
+    expect((await o.read()).length).toBe(0);
+  });
+
+  it.each(['f16', 'bf16'] as const)('takes and gives %s, computed in f32', async (dtype) => {
+    const x = tensor(device, [6, 9], 2, 1, dtype);
+    const o = orthogonalize(x);
+    expect(o.dtype).toBe(dtype);
+    expect(await bits([o])).toEqual(await bits([orthogonalize(x.cast('f32')).cast(dtype)]));
+  });
+
+  it('works in the precision that is asked for', async () => {
+    const x = tensor(device, [6, 9], 2);
+    const o = orthogonalize(x, { dtype: 'f64' });
+    expect(o.dtype).toBe('f32');
+    expect(await bits([o])).toEqual(await bits([orthogonalize(x.cast('f64')).cast('f32')]));
+    const down = orthogonalize(x.cast('f64'), { dtype: 'f32' });
+    expect(down.dtype).toBe('f64');
+    expect(await bits([down])).toEqual(await bits([orthogonalize(x).cast('f64')]));
+  });
+
+  it('keeps zeros zero, and directions at any scale', async () => {
+    for (const eps of [0, 1e-7]) {
+      const o = await numbers(orthogonalize(Tensor.zeros(device, [3, 5]), { eps }));
+      expect(o.every((v) => v === 0)).toBe(true);
+    }
+    const expected = await numbers(orthogonalize(tensor(device, [5, 6], 1), { eps: 0 }));
+    for (const scale of [1e-30, 1e30])
+      for (const [k, v] of (await numbers(orthogonalize(tensor(device, [5, 6], 1, scale), { eps: 0 }))).entries())
+        expect(Math.abs(v - (expected[k] ?? 0))).toBeLessThan(1e-4);
+  });
+
+  it('with no step divides by the norm', async () => {
+    const o = await numbers(orthogonalize(tensor(device, [5, 6], 1, 1, 'f64'), { nsSteps: 0, eps: 0 }));
+    expect(Math.hypot(...o)).toBeCloseTo(1, 12);
+  });
+
+  it('leaves no tensor behind', async () => {
+    const own = Device.open(kind);
+    const [single, half, exact] = (['f32', 'bf16', 'f64'] as const).map((dtype) => tensor(own, [4, 6], 1, 1, dtype));
+    await own.synchronize();
+    const { live } = own.info.memory;
+    for (const x of [single, half, exact] as Tensor[]) {
+      for (const dtype of ['f32', 'f64'] as const) orthogonalize(x, { dtype }).dispose();
+      orthogonalize(x.reshape([1, 1, 4, 6]));
+    }
+    await own.synchronize();
+    expect(own.info.memory.live).toBeLessThanOrEqual(live + 6); // three results and the views given
+    await own.close();
+  });
+
+  it('refuses what it cannot do', () => {
+    const x = tensor(device, [4, 5], 1);
+    for (const shape of [[], [5]]) expect(() => orthogonalize(tensor(device, shape, 1))).toThrow(code('ERR_SHAPE'));
+    expect(() => orthogonalize(Tensor.zeros(device, [2, 2], { dtype: 'i32' }))).toThrow(code('ERR_DTYPE'));
+    expect(() => orthogonalize([[1]] as never)).toThrow(code('ERR_ARGUMENT'));
+    for (const method of ['gram', 'polar'] as const)
+      expect(() => orthogonalize(x, { method })).toThrow(code('ERR_UNSUPPORTED'));
+    for (const dtype of ['f16', 'bf16'] as const)
+      expect(() => orthogonalize(x, { dtype })).toThrow(code('ERR_UNSUPPORTED'));
+    for (const options of [
+      { method: 'qr' },
+      { nsSteps: -1 },
+      { nsSteps: 1.5 },
+      { nsSteps: 101 },
+      { eps: -1 },
+      { eps: Number.NaN },
+      { dtype: 'i32' },
+      { coefficients: 'quintic' },
+      { steps: 5 },
+      { toString: 1 },
+      null,
+      5,
+    ])
+      expect(() => orthogonalize(x, options as never), JSON.stringify(options)).toThrow(code('ERR_ARGUMENT'));
+    x.dispose();
+    expect(() => orthogonalize(x)).toThrow(code('ERR_DISPOSED'));
+  });
+});
