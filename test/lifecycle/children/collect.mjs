@@ -1,0 +1,30 @@
+// Tensors that nobody holds give their memory back. Needs --expose-gc.
+import { Device, Tensor } from '../../../dist/index.js';
+
+const device = Device.open('cpu');
+const start = device.info.memory;
+async function use() {
+  for (let i = 0; i < 200; i++) {
+    const x = Tensor.zeros(device, [1000]);
+    x.reshape([10, 100]);
+    if (i % 50 === 0) await x.read();
+  }
+}
+for (let round = 0; round < 3; round++) {
+  await use();
+  const full = device.info.memory.live;
+  for (let i = 0; i < 20 && device.info.memory.live > 0; i++) {
+    globalThis.gc();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  console.log(full > 0, device.info.memory.live === start.live, device.info.memory.bytes === start.bytes);
+}
+// Devices, too: their threads and queues go with them.
+for (let i = 0; i < 50; i++) Tensor.zeros(Device.open('cpu', { threads: 2 }), [10]);
+for (let i = 0; i < 20; i++) {
+  globalThis.gc();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+}
+const { readdirSync } = await import('node:fs');
+console.log(readdirSync('/proc/self/task').length < 60);
+await device.close();

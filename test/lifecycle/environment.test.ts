@@ -1,0 +1,125 @@
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { runChild } from '../support/child.ts';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Found {
+  available: string[];
+  unavailable: { cpu: string | null; cuda: string | null };
+  info: { cpu?: { isa: string; units: number } };
+  errors: { cpu?: { code: string; message: string }; cuda?: { code: string; message: string } };
+}
+
+async function open(env: Record<string, string>, args: string[] = []): Promise<Found> {
+  const { stdout, ...ended } = await runChild('open.mjs', { env, args });
+  expect(ended).toEqual({ status: 0, signal: null, stderr: '' });
+  return JSON.parse(stdout);
+}
+
+describe('ORTHOKIT_CPU', { timeout: 60_000 }, () => {
+  it('a word that is none: no device, with the reason, and import works', async () => {
+    const found = await open({ ORTHOKIT_CPU: 'nonsense' });
+    const reason = 'ORTHOKIT_CPU must be portable, avx2 or avx512, got nonsense';
+    expect(found.available).not.toContain('cpu');
+    expect(found.unavailable.cpu).toBe(reason);
+    expect(found.errors.cpu).toEqual({ code: 'ERR_BACKEND', message: `cpu is unavailable: ${reason}` });
+  });
+
+  it.each(['portable', 'avx2', 'avx512'])('%s is what runs, or the reason why not', async (isa) => {
+    const found = await open({ ORTHOKIT_CPU: isa });
+    if (found.unavailable.cpu === null) expect(found.info.cpu?.isa).toBe(isa);
+    else expect(found.unavailable.cpu).toMatch(new RegExp(`(this build has no kernels for|this processor cannot run) ORTHOKIT_CPU=${isa}`)); // biome-ignore format: one line
+    if (isa === 'portable') expect(found.unavailable.cpu).toBeNull();
+  });
+
+  it('nothing is the best there is', async () => {
+    expect((await open({ ORTHOKIT_CPU: '' })).available).toContain('cpu');
+  });
+});
+
+describe('ORTHOKIT_NUM_THREADS', { timeout: 60_000 }, () => {
+  it('is the number of threads; what is no number is all cores', async () => {
+    expect((await open({ ORTHOKIT_NUM_THREADS: '3' })).info.cpu?.units).toBe(3);
+    const all = os.availableParallelism();
+    for (const wrong of ['', '0', '-2', 'many']) {
+      const units = (await open({ ORTHOKIT_NUM_THREADS: wrong })).info.cpu?.units;
+      expect(units).toBeGreaterThanOrEqual(1);
+      expect(units).toBeLessThanOrEqual(Math.max(all, os.cpus().length));
+    }
+  });
+});
+
+describe('ORTHOKIT_CUDA_PLUGIN', { timeout: 60_000 }, () => {
+  const file = path.join(folder, 'text.so');
+  writeFileSync(file, 'this is no library\n'.repeat(10));
+  const empty = path.join(folder, 'empty.so');
+  writeFileSync(empty, '');
+  const { sharedObjects } = process.report.getReport() as unknown as { sharedObjects: string[] };
+  const library = sharedObjects.find((name) => /\/libm[.-]/.test(name)) ?? '';
+
+  it.each([
+    ['a missing file', path.join(folder, 'missing.so'), 'No such file'],
+    ['a text file', file, 'invalid ELF header'],
+    ['an empty file', empty, 'file too short'],
+    ['a folder', folder, 'is not a file'],
+    ['a library of another kind', library, 'is not an orthokit plug-in'],
+  ])('%s: import works, and the reason names it', async (_, plugin, words) => {
+    const found = await open({ ORTHOKIT_CUDA_PLUGIN: plugin });
+    expect(found.available).toEqual(['cpu']);
+    expect(found.unavailable.cuda).toContain(plugin);
+    expect(found.unavailable.cuda).toContain(words);
+    expect(found.errors.cuda?.code).toBe('ERR_BACKEND');
+    expect(found.errors.cuda?.message).toContain(plugin);
+  });
+});
+
+describe('ORTHOKIT_DISABLE_CUDA', { timeout: 60_000 }, () => {
+  it('1 is the reason; 0 and nothing are off', async () => {
+    expect((await open({ ORTHOKIT_DISABLE_CUDA: '1' })).unavailable.cuda).toBe('disabled by ORTHOKIT_DISABLE_CUDA');
+    for (const off of ['0', ''])
+      expect((await open({ ORTHOKIT_DISABLE_CUDA: off })).unavailable.cuda ?? '').not.toContain('DISABLE');
+  });
+});
+
+describe('ORTHOKIT_SYNC', { timeout: 60_000 }, () => {
+  it('1 throws where queued work was called, and goes on after it', async () => {
+    const { stdout } = await runChild('sync.mjs', { env: { ORTHOKIT_SYNC: '1' } });
+    expect(stdout).toBe('thrown ERR_ARGUMENT\n2 2\n');
+  });
+
+  it.each(['0', ''])('%j is off', async (off) => {
+    const { stdout } = await runChild('sync.mjs', { env: { ORTHOKIT_SYNC: off } });
+    expect(stdout).toBe('queued\nrejected ERR_ARGUMENT\n');
+  });
+});
+
+describe('threads', { timeout: 60_000 }, () => {
+  it('do not change a bit', async () => {
+    const digests = await Promise.all(
+      ['1', '2', '3', '7'].map(async (threads) => (await runChild('bits.mjs', { args: [threads] })).stdout),
+    );
+    expect(digests[0]).toMatch(/^[0-9a-f]{64}\n$/);
+    expect(new Set(digests).size).toBe(1);
+  });
+});
+
+describe('a checkout in a folder with a space', { timeout: 60_000 }, () => {
+  it('finds its binary and looks for the plug-in beside it', async () => {
+    const root = path.join(import.meta.dirname, '..', '..');
+    const copy = path.join(folder, 'my files %20 é');
+    mkdirSync(path.join(copy, 'build', 'Release'), { recursive: true });
+    copyFileSync(path.join(root, 'package.json'), path.join(copy, 'package.json'));
+    cpSync(path.join(root, 'dist'), path.join(copy, 'dist'), { recursive: true });
+    const binary = path.join('build', 'Release', 'orthokit.node');
+    copyFileSync(path.join(root, binary), path.join(copy, binary));
+    symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'));
+    const env = { ORTHOKIT_CUDA_PLUGIN: '', ORTHOKIT_DISABLE_CUDA: '' };
+    const found = await open(env, [path.join(copy, 'dist', 'index.js')]);
+    expect(found.available).toContain('cpu');
+    expect(found.unavailable.cuda).toContain(path.join(copy, 'build', 'Release', 'orthokit_cuda.so'));
+  });
+});
