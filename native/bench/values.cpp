@@ -59,7 +59,8 @@ std::vector<double> seeded_values(const std::string& name, int64_t index, int ro
     return values;
   }
   if (name == "steps") return values;
-  const uint64_t seed = seed_of(name, index);
+  // An accumulator of the whole list is kept once a tensor: the same number each time.
+  const uint64_t seed = seed_of(name, name == "squares" ? 0 : index);
   for (size_t i = 0; i < values.size(); ++i) {
     const uint64_t bits = mix(seed + 0x9e3779b97f4a7c15u * (i + 1));
     values[i] = whole ? double(bits % 10) : positive ? std::abs(bell(bits)) : bell(bits);

@@ -13,7 +13,8 @@ static void momentum(const Momentum& op) {
       continue;
     }
     Vector g(values(op.grads[t]), values(op.grads[t]) + op.grads[t].size());
-    for (size_t i = 0; op.l2 != 0 && i < g.size(); ++i) g[i] += op.l2 * values(op.weights[t])[i];
+    const Step decayed{.weights = op.weights, .masters = op.masters};
+    for (size_t i = 0; op.l2 != 0 && i < g.size(); ++i) g[i] += op.l2 * weights_of(decayed, t)[i];
     const MomentumRule rule{op.momentum, op.dampening, op.nesterov == Nesterov::kOn, op.form};
     const Vector u = advance(rule, values(op.momenta[t]), g);
     for (size_t i = 0; i < u.size(); ++i) out[i] = u[i];
