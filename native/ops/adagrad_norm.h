@@ -12,7 +12,8 @@ inline Words words(NormScope) {
 // One step of AdaGrad-Norm (AdAdaGrad, arXiv 2402.11215; Ward, Wu and Bottou): one accumulator for
 // many coordinates.
 //   b² ← b² + ‖g‖²,  u = g / (b + eps),  rate = lr / (1 + (t−1) · lrDecay)
-// `tensor`: one b² a parameter; `global`: one for the list, kept in all of `squares`, however many;
+// `tensor`: one b² a parameter; `global`: one for the list, kept in all of `squares`, which
+// may be of more parameters than those that step;
 // `rows`: one a row.
 // Numerics: sums of squares and b² in f64, in a fixed order.
 // Traffic per element, f32: read g, then read w, g, write w: 16 bytes.
@@ -50,11 +51,10 @@ struct AdagradNorm {
   }
   void check() const {
     step.check();
-    if (scope == NormScope::kGlobal)
-      require(squares.count > 0, ErrorCode::kArgument, "squares must be at least one");
-    else
-      require(squares.count == step.weights.count, ErrorCode::kArgument,
-              "squares must be as many as weights", double(squares.count));
+    const bool enough = scope == NormScope::kGlobal ? squares.count >= step.weights.count
+                                                    : squares.count == step.weights.count;
+    require(enough, ErrorCode::kArgument, "squares must be as many as weights",
+            double(squares.count));
     for (int64_t i = 0; i < squares.count; ++i) {
       const int64_t size = scope == NormScope::kRows
                                ? matrices(step.weights[i]).batch * matrices(step.weights[i]).rows

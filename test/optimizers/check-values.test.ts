@@ -27,21 +27,84 @@ type Make = (w: Tensor[]) => { step(grads: Tensor[]): void };
 type Row = [name: string, make: Make, wide: [number, number, number], tall?: [number, number, number]];
 
 const rows: Row[] = [
-  ['Muon, Jordan’s coefficients', (w) => new Muon(w, muon), [0.4730244253, 0.0946415631, 0.0728958473], [0.4774686063, 0.4647954092, 0.0895457269]],
-  ['Muon, heavy ball with the same direction', (w) => new Muon(w, { ...muon, momentumForm: 'heavy-ball', eps: 2e-6 }), [0.4730244253, 0.0946415631, 0.0728958473], [0.4774686063, 0.4647954092, 0.0895457269]],
-  ['Muon, match_rms_adamw', (w) => new Muon(w, { ...muon, shapeScale: 'match_rms_adamw' }), [0.4815507313, 0.0939063423, 0.0356204156], [0.4848310392, 0.4639947802, 0.0356966306]],
-  ['Muon, you5', (w) => new Muon(w, { ...muon, coefficients: 'you5' }), [0.4779920752, 0.0947955738, 0.0752186861], [0.4821415958, 0.4691318547, 0.0911559232]],
-  ['Muon, polar-express', (w) => new Muon(w, { ...muon, coefficients: 'polar-express' }), [0.4776708239, 0.0927057590, 0.0769737551], [0.4816139789, 0.4693217519, 0.0936092833]],
-  ['Muon, polar-express-kj', (w) => new Muon(w, { ...muon, coefficients: 'polar-express-kj' }), [0.4793505688, 0.0941650850, 0.0707179490], [0.4810828611, 0.4680474560, 0.0956192572]],
-  ['Muon, cautious decay', (w) => new Muon(w, { ...muon, weightDecay: 0.1, weightDecayMode: 'cautious' }), [0.4704351017, 0.0943326736, 0.0750670540], [0.4758219875, 0.4641189895, 0.0907313631]],
-  ['AuON head', (w) => new AuON(w, { variant: 'head', lr: 0.24, weightDecay: 0.01, gamma: 1.5 }), [0.4397993276, 0.1084218979, 0.1699254801], [0.4397968157, 0.4742228351, 0.1424826654]],
-  ['AuON paper', (w) => new AuON(w, { lr: 0.24, weightDecay: 0.01 }), [0.3461658747, 0.1410872250, 0.5105879453], [0.3051952813, 0.5092112753, 0.5581987856]],
-  ['HybridAuON head', (w) => new HybridAuON(w, { variant: 'head', lr: 0.24, weightDecay: 0.01 }), [0.2959250307, 0.1094074466, 0.8323380062], [0.3723831728, 0.4724396481, 0.8342717941]],
-  ['HybridAuON paper', (w) => new HybridAuON(w, { lr: 0.24, weightDecay: 0.01 }), [0.3974784446, 0.1245813067, 0.4938359643], [0.3742644948, 0.5259011097, 0.5466831855]],
+  [
+    'Muon, Jordan’s coefficients',
+    (w) => new Muon(w, muon),
+    [0.4730244253, 0.0946415631, 0.0728958473],
+    [0.4774686063, 0.4647954092, 0.0895457269],
+  ],
+  [
+    'Muon, heavy ball with the same direction',
+    (w) => new Muon(w, { ...muon, momentumForm: 'heavy-ball', eps: 2e-6 }),
+    [0.4730244253, 0.0946415631, 0.0728958473],
+    [0.4774686063, 0.4647954092, 0.0895457269],
+  ],
+  [
+    'Muon, match_rms_adamw',
+    (w) => new Muon(w, { ...muon, shapeScale: 'match_rms_adamw' }),
+    [0.4815507313, 0.0939063423, 0.0356204156],
+    [0.4848310392, 0.4639947802, 0.0356966306],
+  ],
+  [
+    'Muon, you5',
+    (w) => new Muon(w, { ...muon, coefficients: 'you5' }),
+    [0.4779920752, 0.0947955738, 0.0752186861],
+    [0.4821415958, 0.4691318547, 0.0911559232],
+  ],
+  [
+    'Muon, polar-express',
+    (w) => new Muon(w, { ...muon, coefficients: 'polar-express' }),
+    [0.4776708239, 0.092705759, 0.0769737551],
+    [0.4816139789, 0.4693217519, 0.0936092833],
+  ],
+  [
+    'Muon, polar-express-kj',
+    (w) => new Muon(w, { ...muon, coefficients: 'polar-express-kj' }),
+    [0.4793505688, 0.094165085, 0.070717949],
+    [0.4810828611, 0.468047456, 0.0956192572],
+  ],
+  [
+    'Muon, cautious decay',
+    (w) => new Muon(w, { ...muon, weightDecay: 0.1, weightDecayMode: 'cautious' }),
+    [0.4704351017, 0.0943326736, 0.075067054],
+    [0.4758219875, 0.4641189895, 0.0907313631],
+  ],
+  [
+    'AuON head',
+    (w) => new AuON(w, { variant: 'head', lr: 0.24, weightDecay: 0.01, gamma: 1.5 }),
+    [0.4397993276, 0.1084218979, 0.1699254801],
+    [0.4397968157, 0.4742228351, 0.1424826654],
+  ],
+  [
+    'AuON paper',
+    (w) => new AuON(w, { lr: 0.24, weightDecay: 0.01 }),
+    [0.3461658747, 0.141087225, 0.5105879453],
+    [0.3051952813, 0.5092112753, 0.5581987856],
+  ],
+  [
+    'HybridAuON head',
+    (w) => new HybridAuON(w, { variant: 'head', lr: 0.24, weightDecay: 0.01 }),
+    [0.2959250307, 0.1094074466, 0.8323380062],
+    [0.3723831728, 0.4724396481, 0.8342717941],
+  ],
+  [
+    'HybridAuON paper',
+    (w) => new HybridAuON(w, { lr: 0.24, weightDecay: 0.01 }),
+    [0.3974784446, 0.1245813067, 0.4938359643],
+    [0.3742644948, 0.5259011097, 0.5466831855],
+  ],
   ['AdamW', (w) => new AdamW(w, { lr: 1e-3, weightDecay: 0.01 }), [0.4875617434, 0.0942958191, 0.0087326165]],
-  ['SGD', (w) => new SGD(w, { lr: 0.01, momentum: 0.9, nesterov: true, weightDecay: 0.01 }), [0.4516523831, 0.1063914735, 0.1403119969]],
+  [
+    'SGD',
+    (w) => new SGD(w, { lr: 0.01, momentum: 0.9, nesterov: true, weightDecay: 0.01 }),
+    [0.4516523831, 0.1063914735, 0.1403119969],
+  ],
   ['AdaGrad', (w) => new AdaGrad(w, { lr: 0.01 }), [0.4782445086, 0.1020771112, 0.0585003872]],
-  ['AdaGradNorm', (w) => new AdaGradNorm(w, { lr: 1, initialAccumulator: 0.01 }), [0.1802102548, 0.2295034089, 1.1611550814]],
+  [
+    'AdaGradNorm',
+    (w) => new AdaGradNorm(w, { lr: 1, initialAccumulator: 0.01 }),
+    [0.1802102548, 0.2295034089, 1.1611550814],
+  ],
   ['Lion', (w) => new Lion(w, { lr: 1e-4, weightDecay: 0.01 }), [0.4899318191, 0.0933559048, 0.0007477299]],
 ];
 
@@ -60,7 +123,10 @@ describe.each([...Device.available])('check values on %s', (kind) => {
   };
 
   it.each(rows)('%s', async (_name, make, wide, tall) => {
-    for (const [shape, expected] of [[[4, 6], wide], [[6, 4], tall]] as const) {
+    for (const [shape, expected] of [
+      [[4, 6], wide],
+      [[6, 4], tall],
+    ] as const) {
       if (!expected) continue;
       const exact = await threeSteps(make, shape[0], shape[1], 'f64');
       const single = await threeSteps(make, shape[0], shape[1], 'f32');

@@ -23,8 +23,11 @@ static void adagrad_norm(const AdagradNorm& op) {
         values(op.squares[t])[group_of(op, t, int64_t(i))] += g[i] * g[i];
     }
   }
+  if (op.scope == NormScope::kGlobal && op.squares.count > 0) {
+    const double total = *values(op.squares[0]) + all;
+    for (auto& square : op.squares) *values(square) = total;
+  }
   for (int64_t t = 0; t < step.weights.count; ++t) {
-    if (op.scope == NormScope::kGlobal) *values(op.squares[t]) += all;
     const double count = ++*values(op.steps[t]);
     Vector u = decayed_gradient(step, t);
     for (size_t i = 0; i < u.size(); ++i)

@@ -47,7 +47,7 @@ void accumulate_tensors(const AdagradNorm& op, Stream& stream) {
     all += sum;
     if (op.scope == NormScope::kTensor) *op.squares[t].as<double>() += sum;
   });
-  if (op.scope == NormScope::kTensor) return;
+  if (op.scope == NormScope::kTensor || op.squares.count == 0) return;
   all += *op.squares[0].as<double>();
   for (auto& s : op.squares) *s.as<double>() = all;
 }
