@@ -92,7 +92,7 @@ function specification(curves) {
             type: 'quantitative',
             title: 'Mean cross-entropy',
             scale: { type: 'log' },
-            axis: { format: '~g', gridOpacity: powersOfTen },
+            axis: { gridOpacity: powersOfTen },
           },
           color,
         },
