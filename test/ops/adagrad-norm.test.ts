@@ -27,7 +27,7 @@ const method: Method = {
   counts: true,
 };
 describeStep(method);
-describeStep({ ...method, options: { lr: 0.5, scope: 'global', lrDecay: 0.5, eps: 1e-3 } });
+describeStep({ ...method, shared: ['squares'], options: { lr: 0.5, scope: 'global', lrDecay: 0.5, eps: 1e-3 } });
 describeStep({
   ...method,
   options: { lr: 0.5, scope: 'rows' },
@@ -53,6 +53,19 @@ describe.each(Device.available)('adagrad_norm on %s', (kind) => {
     ops.adagradNorm(device, { weights, grads, squares, steps, lr: 1, scope: 'rows' });
     expect(await valuesOf(squares[0]!)).toEqual(Float64Array.from([25, 2500]));
     expectClose(await weights[0]!.read(), [-0.6, -0.8, -0.6, -0.8], { dtype: 'f32', ulps: 2 });
+  });
+
+  it('global: one accumulator serves all, and so do several that agree', async () => {
+    const grads = [tensorOf(device, [3]), tensorOf(device, [4])];
+    for (const count of [1, 2, 3]) {
+      const weights = [Tensor.zeros(device, [1]), Tensor.zeros(device, [1])];
+      const squares = Array.from({ length: count }, () => Tensor.zeros(device, [1], { dtype: 'f64' }));
+      const steps = [0, 0].map(() => Tensor.zeros(device, [1], { dtype: 'i32' }));
+      ops.adagradNorm(device, { weights, grads, squares, steps, lr: 1, scope: 'global' });
+      for (const square of squares) expect(await valuesOf(square)).toEqual(Float64Array.from([25]));
+      const moved = [...(await valuesOf(weights[0]!)), ...(await valuesOf(weights[1]!))];
+      expectClose(moved, [-0.6, -0.8], { dtype: 'f32', ulps: 2 });
+    }
   });
 
   it('refuses squares that do not fit the scope', () => {
