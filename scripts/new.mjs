@@ -54,11 +54,11 @@ ORTHOKIT_KERNEL(${type}, ${snake});
 `,
     [`native/bench/reference/${snake}.cpp`]: `#include "ops/${snake}.h"
 
-#include "bench/reference.h"
+#include "bench/reference/reference.h"
 
 namespace orthokit::bench {
 
-void ${snake}(const ${type}&) {
+static void ${snake}(const ${type}&) {
   throw Error(ErrorCode::kUnsupported, "the reference is not written");
 }
 ORTHOKIT_REFERENCE(${type}, ${snake});
