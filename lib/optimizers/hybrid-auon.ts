@@ -1,6 +1,6 @@
 import { ops } from '../native-ops.ts';
 import type { Tensor } from '../tensor.ts';
-import { gammaOption, gammas } from './auon.ts';
+import { type AuONVariant, gammaOption, gammas, rates } from './auon.ts';
 import {
   checkOrthogonal,
   MatrixOptimizer,
@@ -14,26 +14,25 @@ import { commonSchema, type Schema, word } from './options.ts';
 export interface HybridAuONOptions extends OrthogonalOptions {
   /**
    * `paper`: one Newton–Schulz step, then renormalized, lr 0.055 · `head`: the reference program, five steps, lr 0.24,
-   * vectors as AuON `head`. Default `paper`.
+   * vectors as AuON `head` · `rms`: ours, of neither; one step, then scaled as AuON `rms`. Default `paper`.
    */
-  variant: 'paper' | 'head';
-  /** Scale inside cosh, in (0, 100]. Default 1 (`paper`), 1.5 (`head`). */
+  variant: AuONVariant;
+  /** Scale inside cosh, in (0, 100]. Default 1 (`paper`), 1.5 (`head`), 0.5 (`rms`). */
   gamma: number | undefined;
 }
 
-const rates = { paper: 0.055, head: 0.24 };
-const steps = { paper: 1, head: 5 };
+const steps: Record<AuONVariant, number> = { paper: 1, head: 5, rms: 1 };
 
 const schema: Schema<HybridAuONOptions> = {
   ...commonSchema(rates.paper, 0, 'decoupled'),
   ...orthogonalSchema('jordan'),
-  variant: word(['paper', 'head'], 'paper', true),
+  variant: word(['paper', 'head', 'rms'], 'paper', true),
   gamma: gammaOption,
 };
 
 /**
  * HybridAuON (arXiv 2509.24320, section 3.2): momentum through Newton–Schulz, then through the AuON scaling. Defaults:
- * variant `paper`, lr 0.055, coefficients `jordan`, nsSteps 1 (`paper`) or 5 (`head`). State: one moment a parameter.
+ * variant `paper`, lr 0.055, coefficients `jordan`, nsSteps 1, or 5 (`head`). State: one moment a parameter.
  *
  * @example
  * const optimizer = new HybridAuON([w], { lr: 0.055 });

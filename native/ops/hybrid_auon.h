@@ -6,17 +6,18 @@ namespace orthokit {
 
 // One HybridAuON step on a list of matrices: the momentum goes through Newton–Schulz, then through
 // the AuON scaling (AuON, arXiv 2509.24320, section 3.2).
-//   paper: renormalized, y / ‖y‖ / r;  head: y / r, and vectors as auon head
+//   paper: renormalized, y / ‖y‖ / r;  head: y / r, and vectors as auon head;  rms: as auon rms
 // Composed of momentum, newton_schulz and auon, one parameter after the other.
 struct HybridAuon {
   static constexpr const char *name = "hybrid_auon",
                               *summary = "one HybridAuON step on a list of parameters";
   static constexpr const char* examples[] = {
       "weights=f32[65x300],f32[33x31] grads=f32[65x300],f32[33x31] momenta=f32[65x300],f32[33x31] "
-      "lr=0.05 "
-      "coefficients=3.4445,-4.775,2.0315 statistics=f64[2x3]",
+      "lr=0.05 coefficients=3.4445,-4.775,2.0315 statistics=f64[2x3]",
       "weights=f64[33x31] grads=f64[33x31] momenta=f64[33x31] lr=0.24 "
       "coefficients=3.4445,-4.775,2.0315 variant=head gamma=1.5",
+      "weights=f32[2x31x33] grads=f32[2x31x33] momenta=f32[2x31x33] lr=0.05 "
+      "coefficients=3.4445,-4.775,2.0315 variant=rms gamma=0.5 statistics=f64[3]",
       "weights=bf16[33x65] grads=bf16[33x65] masters=bf16[33x65] momenta=bf16[33x65] lr=0.05 "
       "coefficients=3.4445,-4.775,2.0315",
       "weights=f32[31x33] grads=f32[31x33] guard=f64[1] momenta=f32[31x33] lr=0.02 "
@@ -36,8 +37,7 @@ struct HybridAuon {
   }
   void check() const {
     base.check();
-    require(variant != AuonVariant::kRms, ErrorCode::kArgument, "variant must be paper or head");
-    if (variant == AuonVariant::kPaper) check_matrices(base.step.weights);
+    if (variant != AuonVariant::kHead) check_matrices(base.step.weights);
     require(gamma > 0 && gamma <= 100, ErrorCode::kArgument, "gamma must be in (0, 100]", gamma);
   }
 };
