@@ -27,7 +27,7 @@ const method: Method = {
   counts: true,
 };
 describeStep(method);
-describeStep({ ...method, shared: ['squares'], options: { lr: 0.5, scope: 'global', lrDecay: 0.5, eps: 1e-3 } });
+describeStep({ ...method, options: { lr: 0.5, scope: 'global', lrDecay: 0.5, eps: 1e-3 } });
 describeStep({
   ...method,
   options: { lr: 0.5, scope: 'rows' },
@@ -55,9 +55,9 @@ describe.each(Device.available)('adagrad_norm on %s', (kind) => {
     expectClose(await weights[0]!.read(), [-0.6, -0.8, -0.6, -0.8], { dtype: 'f32', ulps: 2 });
   });
 
-  it('global: one accumulator serves all, and so do several that agree', async () => {
+  it('global: one number in all accumulators, also of parameters that do not step', async () => {
     const grads = [tensorOf(device, [3]), tensorOf(device, [4])];
-    for (const count of [1, 2, 3]) {
+    for (const count of [2, 3]) {
       const weights = [Tensor.zeros(device, [1]), Tensor.zeros(device, [1])];
       const squares = Array.from({ length: count }, () => Tensor.zeros(device, [1], { dtype: 'f64' }));
       const steps = [0, 0].map(() => Tensor.zeros(device, [1], { dtype: 'i32' }));
