@@ -14,6 +14,8 @@ const method: Method = {
 describeStep(method);
 describeStep({ ...method, options: { ...method.options, variant: 'head', gamma: 1.5, momentumForm: 'heavy-ball' } });
 
+describeStep({ ...method, options: { ...method.options, variant: 'rms', gamma: 0.5 } });
+
 describeCheckValues(method, [
   {
     name: 'head, five steps',
