@@ -7,6 +7,7 @@ import { snapshot, type TransferOptions } from '../safetensors/index.ts';
 import { checkOptions, checkPath, isRecord } from '../safetensors/options.ts';
 import { writeTensorFile } from '../safetensors/write.ts';
 import type { Tensor } from '../tensor.ts';
+import { skippedName } from './guard.ts';
 import type { OptimizerPart } from './optimizer.ts';
 import { type Option, shown } from './options.ts';
 
@@ -22,6 +23,8 @@ export interface LoadResult {
 
 const format = 'orthokit-optimizer';
 const version = 1;
+// `nonFinite` is no part of a checkpoint: its counter may be missing, or left over.
+const isOptional = (name: string): boolean => name === skippedName || name === `0/${skippedName}`;
 const ownNames = ['format', 'version', 'content'];
 
 /** What the text of a checkpoint says of one optimizer. */
@@ -88,17 +91,15 @@ export async function load(
     const settings = compare(op, stored, parts);
     const tensors = tensorsOf(parts);
     compareTensors(op, file, tensors);
-    const total = [...file.tensors.values()].reduce((sum, info) => sum + info.byteLength, 0);
+    const total = [...tensors.keys()].reduce((sum, name) => sum + (file.tensors.get(name)?.byteLength ?? 0), 0);
     let done = 0;
     const data = new Map<string, TypedArray>();
-    for (const name of tensors.keys())
-      data.set(
-        name,
-        await file.read(name, (count) => {
-          done += count;
-          onProgress?.({ done, total });
-        }),
-      );
+    const onBytes = (count: number): void => {
+      done += count;
+      onProgress?.({ done, total });
+    };
+    for (const [name, { size }] of tensors)
+      data.set(name, file.tensors.has(name) ? await file.read(name, onBytes) : new Float64Array(size));
     signal?.throwIfAborted();
     // All is read and fits: from here on nothing can fail but a device that has been closed meanwhile.
     for (const [name, tensor] of tensors) tensor.write(data.get(name) as TypedArray);
@@ -208,15 +209,16 @@ function valuesOf(
 }
 
 function compareTensors(op: string, { tensors: stored }: TensorFile, tensors: ReadonlyMap<string, Tensor>): void {
-  const missing = [...tensors.keys()].filter((name) => !stored.has(name));
-  const extra = [...stored.keys()].filter((name) => !tensors.has(name));
+  const missing = [...tensors.keys()].filter((name) => !stored.has(name) && !isOptional(name));
+  const extra = [...stored.keys()].filter((name) => !tensors.has(name) && !isOptional(name));
   const few = (names: readonly string[]): string => names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');
   if (missing.length > 0) unfit(op, `the checkpoint lacks state ${few(missing)}`);
   if (extra.length > 0) unfit(op, `the checkpoint has state that the optimizer lacks: ${few(extra)}`);
   for (const [name, tensor] of tensors) {
     const info = stored.get(name);
+    if (!info) continue;
     const own = `${fileDtypes[tensor.dtype]} [${tensor.shape}]`;
-    const other = `${info?.dtype} [${info?.shape}]`;
+    const other = `${info.dtype} [${info.shape}]`;
     if (own !== other) unfit(op, `state ${name} is ${other} in the checkpoint, and ${own} here`);
   }
 }

@@ -6,6 +6,9 @@ import { Tensor } from '../tensor.ts';
 /** What a step does with NaN or infinity in a gradient. */
 export type NonFinite = 'propagate' | 'skip' | 'throw';
 
+/** Its name in a checkpoint. */
+export const skippedName = 'skipped';
+
 /** Holds a step back, on the device, when a gradient is not finite. */
 export class Guard {
   readonly mode: NonFinite;
@@ -37,7 +40,7 @@ export class Guard {
 
   /** State of a checkpoint. */
   tensors(): [string, Tensor][] {
-    return this.#skipped ? [['skipped', this.#skipped]] : [];
+    return this.#skipped ? [[skippedName, this.#skipped]] : [];
   }
 
   /** How many tensors were not finite in the last step, and how many steps have been skipped. */

@@ -679,6 +679,33 @@ describe('saving', () => {
     expect((await readTensorInfo(folder.file('x'))).tensors.size).toBe(6);
   });
 
+  it('fits another policy of gradients that are not finite', async () => {
+    using folder = new Folder();
+    for (const [from, to, skipped] of [
+      ['propagate', 'skip', 0],
+      ['skip', 'propagate', 0],
+      ['throw', 'skip', 0],
+      ['skip', 'skip', 1],
+    ] as const) {
+      const [, optimizer] = make({ nonFinite: from });
+      optimizer.step(gradsOf(device, shapes, 1));
+      if (from === 'skip') optimizer.step(gradsOf(device, shapes, 2, Infinity));
+      await optimizer.save(folder.file('x'));
+      const [, other] = make({ nonFinite: to });
+      if (to === 'skip') other.step(gradsOf(device, shapes, 2, Infinity));
+      await other.load(folder.file('x'));
+      const state = (of: AdamW): Promise<Record<string, string>> => stateBits(of as unknown as AnyOptimizer);
+      const { skipped: _, ...own } = await state(optimizer);
+      expect(await state(other)).toMatchObject(own);
+      expect((await other.report()).skipped).toBe(skipped);
+      const combination = combine([{ optimizer: AdamW, params: weightsOf(device, shapes) }], { nonFinite: from });
+      await combination.save(folder.file('y'));
+      await combine([{ optimizer: AdamW, params: weightsOf(device, shapes) }], { nonFinite: to }).load(
+        folder.file('y'),
+      );
+    }
+  });
+
   it('keeps the texts of the caller', async () => {
     using folder = new Folder();
     const [, optimizer] = make();

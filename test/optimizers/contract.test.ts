@@ -636,7 +636,10 @@ describe.each([...Device.available])('on %s', (kind) => {
   describe.each(classes.filter(([name]) => ['AdamW', 'AdaGrad', 'Lion', 'Muon', 'AuON', 'HybridAuON'].includes(name)))(
     '%s moves the same whatever the scale of gradients',
     (name, Class: OptimizerClass) => {
-      const variants: Record<string, object[]> = { AuON: [{}, { variant: 'rms' }] };
+      const variants: Record<string, object[]> = {
+        AuON: [{}, { variant: 'rms' }],
+        HybridAuON: [{}, { variant: 'rms' }],
+      };
       it.each(variants[name] ?? [{}])('%j', async (options) => {
         const shapes = shapesFor(device, Class);
         const run = async (scale: number): Promise<number[][]> => {
