@@ -1,7 +1,16 @@
 import { OrthokitError } from './errors.ts';
 
-/** @throws ERR_ARGUMENT for an option that nobody reads. */
-export function checkOptions(call: string, options: object, known: readonly string[]): void {
-  for (const key of Object.keys(options))
-    if (!known.includes(key)) throw new OrthokitError('ERR_ARGUMENT', `${call}: ${key} is not an option`);
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** @throws ERR_ARGUMENT unless the options are an object, and each of its names one that somebody reads. */
+export function checkOptions(where: string, options: unknown, known: readonly string[]): void {
+  if (!isRecord(options))
+    throw new OrthokitError(
+      'ERR_ARGUMENT',
+      `${where}: options must be an object, got ${options === null ? 'null' : typeof options}`,
+    );
+  for (const name of Object.keys(options))
+    if (!known.includes(name)) throw new OrthokitError('ERR_ARGUMENT', `${where}: ${name} is not an option`);
 }

@@ -1,10 +1,11 @@
 // Checkpoints of optimizers: a safetensors file of state tensors, with groups and scalars as text.
 import { OrthokitError } from '../errors.ts';
 import type { TypedArray } from '../native.ts';
+import { isRecord } from '../options.ts';
 import { fileDtypes } from '../safetensors/dtypes.ts';
 import { type TensorFile, withTensorFile } from '../safetensors/file.ts';
 import { snapshot, type TransferOptions } from '../safetensors/index.ts';
-import { checkOptions, checkPath, isRecord } from '../safetensors/options.ts';
+import { checkPath, checkTransfer } from '../safetensors/options.ts';
 import { writeTensorFile } from '../safetensors/write.ts';
 import type { Tensor } from '../tensor.ts';
 import { skippedName } from './guard.ts';
@@ -60,7 +61,7 @@ export async function save(
   options: SaveOptions,
 ): Promise<void> {
   checkPath(op, path);
-  checkOptions(op, options, ['metadata', 'signal', 'onProgress']);
+  checkTransfer(op, options, ['metadata', 'signal', 'onProgress']);
   const own = options.metadata ?? {};
   if (!isRecord(own)) throw new OrthokitError('ERR_ARGUMENT', `${op}: metadata must be an object of texts`);
   for (const name of Object.keys(own))
@@ -84,7 +85,7 @@ export async function load(
   options: TransferOptions,
 ): Promise<LoadResult> {
   checkPath(op, path);
-  checkOptions(op, options, ['signal', 'onProgress']);
+  checkTransfer(op, options, ['signal', 'onProgress']);
   const { signal, onProgress } = options;
   return withTensorFile(path, { op, signal }, async (file) => {
     const stored = storedParts(op, file);

@@ -1,12 +1,12 @@
 import type { Device } from '../device.ts';
 import { OrthokitError } from '../errors.ts';
+import { checkOptions, isRecord } from '../options.ts';
 import type { TransferOptions } from '../safetensors/index.ts';
-import { isRecord } from '../safetensors/options.ts';
 import type { Tensor } from '../tensor.ts';
 import { type LoadResult, load, type SaveOptions, save } from './checkpoint.ts';
 import { Guard, type NonFinite } from './guard.ts';
 import { type Group, Optimizer, type OptimizerPart } from './optimizer.ts';
-import { type CommonOptions, checkNames } from './options.ts';
+import type { CommonOptions } from './options.ts';
 import type { Report } from './report.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the options of each class are checked by the class
@@ -145,7 +145,7 @@ export function combine<const C extends readonly OptimizerClass[]>(
   parts: readonly [...{ [K in keyof C]: CombinePart<C[K]> }],
   options: CombineOptions = {},
 ): CombinedOptimizer {
-  checkNames('combine', options, {}, ['nonFinite']);
+  checkOptions('combine', options, ['nonFinite']);
   if (!Array.isArray(parts) || parts.length === 0)
     throw new OrthokitError('ERR_ARGUMENT', 'combine: parts must be a list of { optimizer, params }, at least one');
   const made: AnyOptimizer[] = [];

@@ -1,5 +1,4 @@
 import { OrthokitError } from '../errors.ts';
-import { isRecord } from '../safetensors/options.ts';
 import type { Dtype } from '../tensor.ts';
 
 /** What an option may be: `wrong` says what is amiss with a value, or nothing. */
@@ -97,15 +96,6 @@ export const shown = (value: unknown): string => {
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
   return typeof value === 'function' ? 'a function' : String(value);
 };
-
-/** Throws unless every name is an option. */
-export function checkNames(where: string, given: unknown, schema: object, also: readonly string[]): void {
-  if (!isRecord(given))
-    throw new OrthokitError('ERR_ARGUMENT', `${where}: options must be an object, got ${shown(given)}`);
-  for (const name of Object.keys(given))
-    if (!Object.hasOwn(schema, name) && !also.includes(name))
-      throw new OrthokitError('ERR_ARGUMENT', `${where}: ${name} is not an option`);
-}
 
 /** Throws unless every value is one that its option may have. */
 export function checkValues<O>(where: string, values: O, schema: Schema<O>): void {

@@ -1,8 +1,9 @@
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
+import { checkOptions } from '../options.ts';
 import { type Dtype, Tensor } from '../tensor.ts';
 import { type Coefficients, iterationOf, wrongCoefficients } from './coefficients.ts';
-import { checkNames, checkValues, notNegative, optional, resolve, type Schema, whole, word } from './options.ts';
+import { checkValues, notNegative, optional, resolve, type Schema, whole, word } from './options.ts';
 import { isFloating } from './state.ts';
 
 export interface OrthogonalizeOptions {
@@ -37,7 +38,7 @@ const schema: Schema<OrthogonalizeOptions> = {
 export function orthogonalize(x: Tensor, options: Partial<OrthogonalizeOptions> = {}): Tensor {
   const where = 'orthogonalize';
   if (!(x instanceof Tensor)) throw new OrthokitError('ERR_ARGUMENT', `${where}: x must be a Tensor, got ${typeof x}`);
-  checkNames(where, options, schema, []);
+  checkOptions(where, options, Object.keys(schema));
   const { method, coefficients, nsSteps, eps, dtype } = resolve(schema, options);
   checkValues(where, { method, coefficients, nsSteps, eps, dtype }, schema);
   if (!isFloating(x.dtype)) throw new OrthokitError('ERR_DTYPE', `${where}: x must be floating, got ${x.dtype}`);

@@ -1,10 +1,11 @@
 import { Device } from '../device.ts';
 import { OrthokitError } from '../errors.ts';
+import { isRecord } from '../options.ts';
 import { Tensor } from '../tensor.ts';
 import { fileDtypes, quote, tensorDtype } from './dtypes.ts';
 import { withTensorFile } from './file.ts';
 import type { TensorInfo } from './header.ts';
-import { checkOptions, checkPath, isRecord, type TransferOptions } from './options.ts';
+import { checkPath, checkTransfer, type TransferOptions } from './options.ts';
 import { type TensorSource, writeTensorFile } from './write.ts';
 
 export type { FileDtype } from './dtypes.ts';
@@ -39,7 +40,7 @@ export async function saveTensors(
 ): Promise<void> {
   const op = 'saveTensors';
   checkPath(op, path);
-  checkOptions(op, options, ['metadata', 'signal', 'onProgress']);
+  checkTransfer(op, options, ['metadata', 'signal', 'onProgress']);
   if (!isRecord(tensors))
     throw new OrthokitError('ERR_ARGUMENT', `${op}: tensors must be an object, got ${typeof tensors}`);
   for (const [name, tensor] of Object.entries<unknown>(tensors)) {
@@ -90,7 +91,7 @@ export async function loadTensors(
   checkPath(op, path);
   if (!(device instanceof Device))
     throw new OrthokitError('ERR_ARGUMENT', `${op}: device must be a Device, got ${typeof device}`);
-  checkOptions(op, options, ['signal', 'onProgress']);
+  checkTransfer(op, options, ['signal', 'onProgress']);
   const { signal, onProgress } = options;
   const tensors: Record<string, Tensor> = Object.create(null);
   try {

@@ -1,4 +1,5 @@
 import { OrthokitError } from '../errors.ts';
+import { checkOptions } from '../options.ts';
 
 export interface Progress {
   /** Bytes of tensor data read or written so far. */
@@ -21,24 +22,13 @@ export function checkPath(op: string, path: unknown): asserts path is string {
 }
 
 /** Known names only, and each of the right kind. */
-export function checkOptions(op: string, options: unknown, known: readonly string[]): void {
-  const wrong = (problem: string): never => {
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: ${problem}`);
-  };
-  if (!isRecord(options)) wrong(`options must be an object, got ${options === null ? 'null' : typeof options}`);
-  for (const [name, value] of Object.entries(options as object)) {
-    if (!known.includes(name)) wrong(`option must be one of ${known.join(' ')}, got ${JSON.stringify(name)}`);
-    if (name === 'signal' && value !== undefined && !(value instanceof AbortSignal)) {
-      wrong(`signal must be an AbortSignal, got ${typeof value}`);
-    }
-    if (name === 'onProgress' && value !== undefined && typeof value !== 'function') {
-      wrong(`onProgress must be a function, got ${typeof value}`);
-    }
-  }
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+export function checkTransfer(op: string, options: TransferOptions, known: readonly string[]): void {
+  checkOptions(op, options, known);
+  const { signal, onProgress } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: signal must be an AbortSignal, got ${typeof signal}`);
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: onProgress must be a function, got ${typeof onProgress}`);
 }
 
 /** Settles like `promise`, or rejects with the signal's reason as soon as it is aborted. */

@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import nodePath from 'node:path';
 import { OrthokitError } from '../errors.ts';
+import { isRecord } from '../options.ts';
 import { attempt, calls, ioError, systemCode } from './calls.ts';
 import { bitsOf, byteLengthOf, type FileDtype, isFileDtype, quote } from './dtypes.ts';
 import { limits, metadataName } from './header.ts';
-import { abortable, checkPath, isRecord, type TransferOptions } from './options.ts';
+import { abortable, checkPath, type TransferOptions } from './options.ts';
 
 const alignment = 8;
 const pieceBytes = 1 << 22;

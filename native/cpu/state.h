@@ -15,6 +15,12 @@ class State {
   ~State() { store(view_, at_, size_, data_); }
   State(const State&) = delete;
   T* data() { return data_; }
+  // Rounds the values as their storage will: what is derived of them now equals what is derived of
+  // them later.
+  void round() {
+    store(view_, at_, size_, data_);
+    load(view_, at_, size_, buffer_);
+  }
 
  private:
   const View& view_;
