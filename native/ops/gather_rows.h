@@ -10,7 +10,9 @@ namespace orthokit {
 struct GatherRows {
   static constexpr const char *name = "gather_rows", *summary = "out = rows of x by index";
   static constexpr const char* examples[] = {"x=f32[597x43] index=i32[128] out=f32[128x43]",
-                                             "x=i32[31] index=i32[4097] out=i32[4097]"};
+                                             "x=i32[31] index=i32[4097] out=i32[4097]",
+                                             "x=bf16[5x3x7] index=i32[33] out=bf16[33x3x7]"};
+  static constexpr const char* cases[] = {"x=f32[10000x784] index=i32[128] out=f32[128x784]"};
   View x, index, out;
 
   int64_t row_size() const {
@@ -18,6 +20,7 @@ struct GatherRows {
     for (int i = 1; i < x.rank; ++i) n *= x.shape[i];
     return n;
   }
+  double bytes() const { return double(bytes_in(index) + 2 * bytes_in(out)); }
   void fields(Fields& f) { f.in("x", x), f.in("index", index), f.out("out", out); }
   void check() const {
     require(x.rank >= 1, ErrorCode::kShape, "x must have rows", x);

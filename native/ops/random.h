@@ -28,7 +28,14 @@ struct Random {
                               *summary = "random numbers: uniform, normal or words";
   static constexpr const char* examples[] = {
       "x=f32[597x43],f32[31],f32[0] seed=1 distribution=normal",
-      "x=f64[4097] seed=2 offset=3 stream=1", "x=f32[4097] seed=3"};
+      "x=f64[4097] seed=2 offset=3 stream=1",
+      "x=f32[4097] seed=3",
+      "x=f16[597],f16[31] seed=4 offset=5",
+      "x=bf16[4097] seed=5 offset=1 distribution=normal",
+      "x=f64[597] seed=6 offset=1 distribution=normal",
+      "x=i32[4097] seed=7 offset=2 distribution=bits"};
+  static constexpr const char* cases[] = {"x=f32[8192x1024] seed=1",
+                                          "x=f32[8192x1024] seed=1 distribution=normal"};
   List<View> x;
   int64_t seed = 0, offset = 0, stream = 0;
   Distribution distribution = Distribution::kUniform;

@@ -8,6 +8,7 @@ struct Relu {
   static constexpr const char *name = "relu", *summary = "out = max(x, 0)";
   static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597x43]",
                                              "x=f64[4097] out=f64[4097]"};
+  static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[8192x1024]"};
   View x, out;
 
   void fields(Fields& f) { f.in("x", x), f.out("out", out, kMayAlias); }

@@ -12,6 +12,7 @@ struct RowSoftmax {
   static constexpr const char *name = "row_softmax", *summary = "softmax of every row";
   static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597x43]",
                                              "x=f64[3x4097] out=f64[3x4097]"};
+  static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[8192x1024]"};
   View x, out;
 
   void fields(Fields& f) { f.in("x", x), f.out("out", out, kMayAlias); }

@@ -11,6 +11,8 @@ struct RowSoftmaxBackward {
                               *summary = "out = y (grad - sum of grad y), by rows";
   static constexpr const char* examples[] = {"grad=f32[597x43] y=f32[597x43] out=f32[597x43]",
                                              "grad=f64[3x4097] y=f64[3x4097] out=f64[3x4097]"};
+  static constexpr const char* cases[] = {
+      "grad=f32[8192x1024] y=f32[8192x1024] out=f32[8192x1024]"};
   View grad, y, out;
 
   void fields(Fields& f) { f.in("grad", grad), f.in("y", y), f.out("out", out, kMayAlias); }

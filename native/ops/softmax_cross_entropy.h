@@ -15,7 +15,10 @@ struct SoftmaxCrossEntropy {
                               *summary = "mean loss, number of correct rows";
   static constexpr const char* examples[] = {
       "logits=f32[597x43] labels=i32[597] loss=f64[1] correct=i32[1]",
-      "logits=f64[128x10] labels=i32[128] loss=f64[1]"};
+      "logits=f64[128x10] labels=i32[128] loss=f64[1]",
+      "logits=f32[597x5] labels=i32[597] loss=f64[1] correct=i32[1]"};
+  static constexpr const char* cases[] = {
+      "logits=f32[8192x1024] labels=i32[8192] loss=f64[1] correct=i32[1]"};
   View logits, labels, loss, correct;
 
   void fields(Fields& f) {

@@ -14,7 +14,10 @@ struct SoftmaxCrossEntropyBackward {
                               *summary = "grad = scale (softmax - one-hot) / counted rows";
   static constexpr const char* examples[] = {
       "logits=f32[597x43] labels=i32[597] grad=f32[597x43]",
-      "logits=f64[128x10] labels=i32[128] grad=f64[128x10] scale=0.5"};
+      "logits=f64[128x10] labels=i32[128] grad=f64[128x10] scale=0.5",
+      "logits=f32[597x5] labels=i32[597] grad=f32[597x5]"};
+  static constexpr const char* cases[] = {
+      "logits=f32[8192x1024] labels=i32[8192] grad=f32[8192x1024]"};
   View logits, labels, grad;
   double scale = 1;
 
