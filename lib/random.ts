@@ -1,7 +1,8 @@
 import type { Device } from './device.ts';
 import { OrthokitError } from './errors.ts';
 import { ops } from './native-ops.ts';
-import { Tensor, type TensorOptions } from './tensor.ts';
+import { checkOptions } from './options.ts';
+import { isTensor, Tensor, type TensorOptions } from './tensor.ts';
 
 /** Where a {@link RandomStream} stands: whole numbers, as JSON keeps them. */
 export interface RandomState {
@@ -35,13 +36,14 @@ export class RandomStream {
   #offset = 0;
 
   /** @throws ERR_ARGUMENT unless seed and stream (default 0) are whole and below 2^53. */
-  constructor(seed: number, options: { stream?: number } = {}) {
+  constructor(seed: number, options: { stream?: number | undefined } = {}) {
+    checkOptions('RandomStream', options, ['stream']);
     const { stream = 0 } = options;
     for (const [name, value] of Object.entries({ seed, stream }))
       if (!isWhole(value))
         throw new OrthokitError(
           'ERR_ARGUMENT',
-          `RandomStream: ${name} must be whole and from 0 to 2^53 - 1, got ${value}`,
+          `RandomStream: ${name} must be whole and from 0 to 2^53 - 1, got ${String(value)}`,
         );
     this.seed = seed;
     this.stream = stream;
@@ -51,12 +53,16 @@ export class RandomStream {
   static restore(state: RandomState): RandomStream {
     const { seed, stream, offset } = state ?? {};
     if (![seed, stream, offset].every(isWhole) || offset % 4 !== 0)
-      throw new OrthokitError('ERR_STATE', `RandomStream: state is not one of a stream, got ${JSON.stringify(state)}`);
+      throw new OrthokitError(
+        'ERR_STATE',
+        `RandomStream: state is not one of a stream, got ${[seed, stream, offset].map(String)}`,
+      );
     const restored = new RandomStream(seed, { stream });
     restored.#offset = offset;
     return restored;
   }
 
+  /** Where the stream stands now: a new object each time. */
   get state(): RandomState {
     return { seed: this.seed, stream: this.stream, offset: this.#offset };
   }
@@ -84,9 +90,11 @@ export class RandomStream {
   #tensor(
     device: Device,
     shape: readonly number[],
-    { dtype }: TensorOptions,
+    options: TensorOptions,
     distribution: 'normal' | 'uniform',
   ): Tensor {
+    checkOptions(`RandomStream.${distribution}`, options, ['dtype']);
+    const { dtype } = options;
     const tensor = new Tensor(device, shape, dtype);
     try {
       this.#fill([tensor], distribution);
@@ -98,7 +106,9 @@ export class RandomStream {
   }
 
   #fill(tensors: readonly Tensor[], distribution: 'normal' | 'uniform'): void {
-    const [first] = tensors;
+    if (!Array.isArray(tensors) || !tensors.every(isTensor))
+      throw new OrthokitError('ERR_ARGUMENT', 'RandomStream: tensors must be a list of Tensors');
+    const [first] = tensors as readonly Tensor[];
     if (!first) return;
     const { seed, stream } = this;
     const next = this.#offset + wordsOf(tensors);

@@ -105,6 +105,14 @@ describe.each(Device.available)('a %s device', (kind) => {
     await device.close();
   });
 
+  it('is closed by `await using`, closed before or not', async () => {
+    const device = Device.open(kind);
+    const x = tensorOf(device, [1]);
+    await device[Symbol.asyncDispose]();
+    expect(thrownBy(() => x.read()).code).toBe('ERR_DISPOSED');
+    await device[Symbol.asyncDispose]();
+  });
+
   it('closes once: what is queued finishes, later calls throw', async () => {
     const device = Device.open(kind);
     const x = tensorOf(device, [1, 2]);

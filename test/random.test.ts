@@ -129,7 +129,31 @@ describe('RandomStream', () => {
     { seed: 1, stream: 0, offset: 2 },
     { seed: 1, stream: 0, offset: -4 },
     { seed: '1', stream: 0, offset: 4 },
+    null,
+    5,
   ])('does not restore %j', (state) => {
     expect(thrownBy(() => RandomStream.restore(state as RandomState)).code).toBe('ERR_STATE');
+  });
+
+  it('does not restore what JSON cannot say', () => {
+    const state = { seed: 1n, stream: 0, offset: 4 } as unknown as RandomState;
+    expect(thrownBy(() => RandomStream.restore(state)).code).toBe('ERR_STATE');
+  });
+
+  it('refuses options and lists that are not what they should be', async () => {
+    const device = Device.open('cpu', { threads: 1 });
+    const random = new RandomStream(1);
+    const calls = [
+      () => new RandomStream(1, null as never),
+      () => new RandomStream(1, { steam: 2 } as never),
+      () => random.normal(device, [2], null as never),
+      () => random.uniform(device, [2], { dtpe: 'f64' } as never),
+      () => random.fillNormal(null as never),
+      () => random.fillUniform([null as never]),
+    ];
+    for (const call of calls) expect(thrownBy(call).code).toBe('ERR_ARGUMENT');
+    expect(random.state.offset).toBe(0);
+    expect(device.info.memory.live).toBe(0);
+    await device.close();
   });
 });

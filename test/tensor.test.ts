@@ -80,6 +80,16 @@ describe.each(Device.available)('a tensor on %s', (kind) => {
         expect(thrownBy(() => Tensor.from(device, [x], [1], { dtype })).code).toBe('ERR_ARGUMENT');
     });
 
+    it('full takes numbers, and for integers those that the dtype holds', async () => {
+      const before = device.info.memory.live;
+      for (const value of [undefined, null, '1', 1n])
+        expect(thrownBy(() => Tensor.full(device, [1], value as never)).code).toBe('ERR_ARGUMENT');
+      for (const value of [256, -1, 0.5, NaN])
+        expect(thrownBy(() => Tensor.full(device, [1], value, { dtype: 'u8' })).code).toBe('ERR_ARGUMENT');
+      expect(device.info.memory.live).toBe(before);
+      expect(await Tensor.full(device, [1], 255, { dtype: 'u8' }).read()).toEqual(Uint8Array.from([255]));
+    });
+
     it('refuses unknown options', () => {
       const wrong = { dtpe: 'f64' } as never;
       for (const call of [

@@ -9,9 +9,9 @@ export interface AdaGradNormOptions extends CommonOptions {
   /** The rate at step t is lr / (1 + (t − 1)·lrDecay). Default 0. */
   lrDecay: number;
   /** b₀²: what the accumulator starts with. Default 0.01. Settled when the optimizer is made. */
-  initialAccumulator: number;
+  readonly initialAccumulator: number;
   /** One accumulator a `tensor`, a row of each (`rows`), or one for the whole group (`global`). Default `tensor`. */
-  scope: 'tensor' | 'global' | 'rows';
+  readonly scope: 'tensor' | 'global' | 'rows';
   /** Added to b. Default 0. */
   eps: number;
 }

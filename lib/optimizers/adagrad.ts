@@ -8,7 +8,7 @@ export interface AdaGradOptions extends CommonOptions {
   /** The rate at step t is lr / (1 + (t − 1)·lrDecay). Default 0. */
   lrDecay: number;
   /** What the sums of squares start with. Default 0. Settled when the optimizer is made. */
-  initialAccumulator: number;
+  readonly initialAccumulator: number;
   /** Added to the root. Default 1e-10. */
   eps: number;
 }

@@ -62,7 +62,7 @@ export async function save(
 ): Promise<void> {
   checkPath(op, path);
   checkTransfer(op, options, ['metadata', 'signal', 'onProgress']);
-  const own = options.metadata ?? {};
+  const { metadata: own = {} } = options;
   if (!isRecord(own)) throw new OrthokitError('ERR_ARGUMENT', `${op}: metadata must be an object of texts`);
   for (const name of Object.keys(own))
     if (ownNames.includes(name))

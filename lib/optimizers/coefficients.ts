@@ -33,6 +33,7 @@ const polarExpress: readonly Triple[] = [
 const withSafety = (steps: readonly Triple[], s: number): Triple[] =>
   steps.map(([a, b, c]) => [a / s, b / s ** 3, c / s ** 5]);
 
+/** The published sets by name; frozen. */
 export const coefficientSets: Readonly<Record<CoefficientName, CoefficientSet>> = {
   jordan: {
     source: 'KellerJordan/Muon, zeropower_via_newtonschulz5',
@@ -80,6 +81,13 @@ export const coefficientSets: Readonly<Record<CoefficientName, CoefficientSet>> 
     count: 10,
   },
 };
+
+for (const set of Object.values(coefficientSets)) {
+  for (const step of set.steps) Object.freeze(step);
+  Object.freeze(set.steps);
+  Object.freeze(set);
+}
+Object.freeze(coefficientSets);
 
 /** A named set, or the (a, b, c) of each step. */
 export type Coefficients = CoefficientName | readonly Triple[];

@@ -2,7 +2,7 @@ import type { Device } from '../device.ts';
 import { OrthokitError } from '../errors.ts';
 import { checkOptions, isRecord } from '../options.ts';
 import type { TransferOptions } from '../safetensors/index.ts';
-import type { Tensor } from '../tensor.ts';
+import { storageOf, type Tensor } from '../tensor.ts';
 import { type LoadResult, load, type SaveOptions, save } from './checkpoint.ts';
 import { Guard, type NonFinite } from './guard.ts';
 import { type Group, Optimizer, type OptimizerPart } from './optimizer.ts';
@@ -12,7 +12,12 @@ import type { Report } from './report.ts';
 // biome-ignore lint/suspicious/noExplicitAny: the options of each class are checked by the class
 type AnyOptimizer = Optimizer<any, any>;
 type OptimizerClass = new (params: never, options?: never) => AnyOptimizer;
-type OptionsOf<C> = C extends new (params: never, options?: infer O) => unknown ? O : never;
+type OptionsOf<C> = C extends new (
+  params: never,
+  options?: infer O,
+) => unknown
+  ? { [K in keyof O as Exclude<K, 'nonFinite'>]: O[K] }
+  : never;
 
 /** One part of a combination: a class, its parameters or groups, its options. */
 export type CombinePart<C extends OptimizerClass = OptimizerClass> = {
@@ -22,7 +27,7 @@ export type CombinePart<C extends OptimizerClass = OptimizerClass> = {
 
 export interface CombineOptions {
   /** What a step of all parts does with NaN or infinity in a gradient of any. Default `propagate`. */
-  nonFinite?: NonFinite;
+  nonFinite?: NonFinite | undefined;
 }
 
 /** A report of several optimizers: over all of them, and theirs. `skipped` is the combination's in each. */
@@ -36,14 +41,14 @@ export class CombinedOptimizer {
   readonly groups: readonly Group<CommonOptions>[];
   readonly device: Device;
   /** The optimizers, in order. */
-  readonly parts: readonly AnyOptimizer[];
+  readonly parts: readonly Optimizer<CommonOptions, string>[];
   readonly #guard: Guard;
   readonly #counts: readonly number[];
 
   /** @internal Use {@link combine}. */
   constructor(parts: readonly AnyOptimizer[], guard: Guard) {
-    this.parts = parts;
-    this.groups = parts.flatMap((part) => part.groups);
+    this.parts = Object.freeze([...parts]) as readonly unknown[] as CombinedOptimizer['parts'];
+    this.groups = Object.freeze(parts.flatMap((part) => part.groups));
     this.device = (parts[0] as AnyOptimizer).device;
     this.#guard = guard;
     this.#counts = parts.map((part) => part.groups.reduce((sum, group) => sum + group.params.length, 0));
@@ -55,7 +60,7 @@ export class CombinedOptimizer {
     if (!Array.isArray(grads) || grads.length !== total)
       throw new OrthokitError('ERR_ARGUMENT', `combine.step: grads must be ${total}, got ${grads?.length}`);
     let next = 0;
-    const runs = this.parts.map((part, i) => {
+    const steps = this.parts.map((part, i) => {
       const own = grads.slice(next, next + (this.#counts[i] ?? 0));
       next += own.length;
       return part.prepare(own, this.#guard);
@@ -66,8 +71,9 @@ export class CombinedOptimizer {
           'ERR_ARGUMENT',
           `combine.step: grads[${i}] must not share its bytes with a parameter or state`,
         );
+    for (const step of steps) step.begin();
     this.#guard.examine(grads);
-    for (const run of runs) run();
+    for (const step of steps) step.run();
   }
 
   /** What the last step did, of all parts and of each. */
@@ -156,11 +162,12 @@ export function combine<const C extends readonly OptimizerClass[]>(
     for (const weight of made.flatMap((part) => part.groups.flatMap((group: Group<CommonOptions>) => group.params))) {
       if (weight.device !== first.device)
         throw new OrthokitError('ERR_DEVICE', 'combine: params must be on one device');
-      if (seen.has(weight.storage))
+      if (seen.has(storageOf(weight)))
         throw new OrthokitError('ERR_ARGUMENT', 'combine: params must not hold a tensor twice');
-      seen.add(weight.storage);
+      seen.add(storageOf(weight));
     }
-    return new CombinedOptimizer(made, new Guard('combine', options.nonFinite ?? 'propagate', first.device));
+    const { nonFinite = 'propagate' } = options;
+    return new CombinedOptimizer(made, new Guard('combine', nonFinite, first.device));
   } catch (error) {
     for (const part of made) part.dispose();
     throw error;

@@ -2,6 +2,7 @@ import type { Device } from '../device.ts';
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { Tensor } from '../tensor.ts';
+import { shown } from './options.ts';
 
 /** What a step does with NaN or infinity in a gradient. */
 export type NonFinite = 'propagate' | 'skip' | 'throw';
@@ -18,7 +19,10 @@ export class Guard {
 
   constructor(where: string, mode: NonFinite, device: Device) {
     if (!['propagate', 'skip', 'throw'].includes(mode))
-      throw new OrthokitError('ERR_ARGUMENT', `${where}: nonFinite must be one of propagate, skip, throw, got ${mode}`);
+      throw new OrthokitError(
+        'ERR_ARGUMENT',
+        `${where}: nonFinite must be one of propagate, skip, throw, got ${shown(mode)}`,
+      );
     this.mode = mode;
     this.#device = device;
     if (mode === 'propagate') return;

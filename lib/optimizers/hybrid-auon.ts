@@ -16,7 +16,7 @@ export interface HybridAuONOptions extends OrthogonalOptions {
    * `paper`: one Newton–Schulz step, then renormalized, lr 0.055 · `head`: the reference program, five steps, lr 0.24,
    * vectors as AuON `head` · `rms`: ours, of neither; one step, then scaled as AuON `rms`. Default `paper`.
    */
-  variant: AuONVariant;
+  readonly variant: AuONVariant;
   /** Scale inside cosh, in (0, 100]. Default 1 (`paper`), 1.5 (`head`), 0.5 (`rms`). */
   gamma: number | undefined;
 }

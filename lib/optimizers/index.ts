@@ -10,7 +10,13 @@ export {
   coefficientSets,
   type Triple,
 } from './coefficients.ts';
-export { CombinedOptimizer, type CombinedReport, type CombineOptions, type CombinePart, combine } from './combine.ts';
+export {
+  type CombinedOptimizer,
+  type CombinedReport,
+  type CombineOptions,
+  type CombinePart,
+  combine,
+} from './combine.ts';
 export type { NonFinite } from './guard.ts';
 export { HybridAuON, type HybridAuONOptions } from './hybrid-auon.ts';
 export { Lion, type LionOptions } from './lion.ts';
@@ -22,9 +28,8 @@ export {
   Optimizer,
   type OptimizerOptions,
   type Params,
-  type Work,
 } from './optimizer.ts';
-export type { CommonOptions, WeightDecayMode } from './options.ts';
+export type { CommonOptions, Given, WeightDecayMode } from './options.ts';
 export { type OrthogonalizeOptions, orthogonalize } from './orthogonalize.ts';
 export type { Report } from './report.ts';
 export { type MomentumForm, SGD, type SGDOptions } from './sgd.ts';

@@ -18,9 +18,9 @@ import { moment, type Slot } from './state.ts';
 
 export interface MatrixOptions extends CommonOptions {
   /** Rows are cut into so many equal blocks, each a matrix of its own: attention heads. Default: the whole matrix. */
-  heads: number | undefined;
+  readonly heads: number | undefined;
   /** Blocks of given sizes: not available yet, throws ERR_UNSUPPORTED. */
-  split: { axis: number; sizes: readonly number[] } | undefined;
+  readonly split: { axis: number; sizes: readonly number[] } | undefined;
 }
 
 export const matrixSchema: Schema<Omit<MatrixOptions, keyof CommonOptions>> = {
@@ -37,7 +37,7 @@ export interface OrthogonalOptions extends MatrixOptions {
   /** Orthogonalizes the look-ahead of the momentum. Default true. */
   nesterov: boolean;
   /** `ema` m ← β·m + (1 − β)·g, or `heavy-ball` m ← β·m + g. Default `ema`. */
-  momentumForm: MomentumForm;
+  readonly momentumForm: MomentumForm;
   /** The steps of Newton–Schulz: a named set or a list of [a, b, c]. */
   coefficients: Coefficients;
   /** How many steps, 0 to 100. Default: as many as the set has, 5 for most. */
@@ -48,7 +48,7 @@ export interface OrthogonalOptions extends MatrixOptions {
    * Working precision. Default f64 for f64 weights, else f32; others are not available yet: ERR_UNSUPPORTED. Settled when
    * the optimizer is made.
    */
-  nsDtype: Dtype | undefined;
+  readonly nsDtype: Dtype | undefined;
   /** Added to the norm. Default: the set's own, 1e-7 for most. */
   eps: number | undefined;
 }

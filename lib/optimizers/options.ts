@@ -58,6 +58,9 @@ export const betas = (value: readonly [number, number]): Option<readonly [number
       : 'must be two numbers in [0, 1)',
 });
 
+/** Options of which each may be left out; one that is `undefined` counts as left out. */
+export type Given<O> = { [K in keyof O]?: O[K] | undefined };
+
 /** How decay acts on weights w at rate lr, with the update u (specs: Muon docs, Emerging-Optimizers, modded-nanogpt). */
 export type WeightDecayMode = 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious';
 
@@ -74,12 +77,12 @@ export interface CommonOptions {
   /** What a `null` gradient means: `skip` leaves parameter and state alone; `zero` steps with zeros. Default `skip`. */
   missingGrad: 'skip' | 'zero';
   /** Dtype of moments. Default f64 for f64 weights, else f32. Settled when the optimizer is made. */
-  stateDtype: Dtype | undefined;
+  readonly stateDtype: Dtype | undefined;
   /**
    * For weights in f16 or bf16: step f32 copies (`fp32`), or keep the 16 low bits beside bf16 weights (`split16`), which
    * are then rounded toward zero. Default `none`. Settled when the optimizer is made.
    */
-  masterWeights: 'none' | 'fp32' | 'split16';
+  readonly masterWeights: 'none' | 'fp32' | 'split16';
 }
 
 export const commonSchema = (lr: number, decay: number, mode: WeightDecayMode): Schema<CommonOptions> => ({
@@ -110,11 +113,11 @@ const frozen = <T>(value: T): T =>
   Array.isArray(value) ? (Object.freeze(value.map((item) => frozen(item as unknown))) as T) : value;
 
 /** Defaults, then the optimizer's options, then the group's; an option that is undefined counts as not given. */
-export function resolve<O>(schema: Schema<O>, ...given: readonly Partial<O>[]): O {
+export function resolve<O>(schema: Schema<O>, ...given: readonly Given<O>[]): O {
   const values: Partial<O> = {};
   for (const name of Object.keys(schema) as (keyof O)[]) {
     values[name] = schema[name].default;
-    for (const options of given) if (options[name] !== undefined) values[name] = options[name];
+    for (const options of given) if (options[name] !== undefined) values[name] = options[name] as O[keyof O];
     values[name] = frozen(values[name]);
   }
   return values as O;

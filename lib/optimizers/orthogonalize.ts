@@ -1,9 +1,9 @@
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { checkOptions } from '../options.ts';
-import { type Dtype, Tensor } from '../tensor.ts';
+import { type Dtype, isTensor, Tensor } from '../tensor.ts';
 import { type Coefficients, iterationOf, wrongCoefficients } from './coefficients.ts';
-import { checkValues, notNegative, optional, resolve, type Schema, whole, word } from './options.ts';
+import { checkValues, type Given, notNegative, optional, resolve, type Schema, whole, word } from './options.ts';
 import { isFloating } from './state.ts';
 
 export interface OrthogonalizeOptions {
@@ -35,9 +35,9 @@ const schema: Schema<OrthogonalizeOptions> = {
  * const q = orthogonalize(x, { coefficients: 'jordan' });
  * @throws ERR_SHAPE for rank 0 and 1, ERR_DTYPE for integers, ERR_ARGUMENT, ERR_UNSUPPORTED
  */
-export function orthogonalize(x: Tensor, options: Partial<OrthogonalizeOptions> = {}): Tensor {
+export function orthogonalize(x: Tensor, options: Given<OrthogonalizeOptions> = {}): Tensor {
   const where = 'orthogonalize';
-  if (!(x instanceof Tensor)) throw new OrthokitError('ERR_ARGUMENT', `${where}: x must be a Tensor, got ${typeof x}`);
+  if (!isTensor(x)) throw new OrthokitError('ERR_ARGUMENT', `${where}: x must be a Tensor, got ${typeof x}`);
   checkOptions(where, options, Object.keys(schema));
   const { method, coefficients, nsSteps, eps, dtype } = resolve(schema, options);
   checkValues(where, { method, coefficients, nsSteps, eps, dtype }, schema);

@@ -11,7 +11,7 @@ export interface Report {
   readonly gradNorm: number;
   /** Root mean square of what was subtracted from the weights, without decay. */
   readonly updateRms: number;
-  /** Gradients that held NaN or infinity. */
+  /** Gradients that held NaN or infinity; NaN after a step that `nonFinite: 'throw'` held back. */
   readonly nonFinite: number;
   /** Steps that `nonFinite: 'skip'` has held back so far. */
   readonly skipped: number;
@@ -54,7 +54,7 @@ export class Statistics {
       table = Tensor.zeros(this.#device, [parameters, 3], { dtype: 'f64' });
       this.#tables.set(key, table);
     }
-    // A step that is held back writes no sums: what remains must not look like the step before.
+    // A step that does not run writes no sums: what remains must not look like the step before.
     if (this.#mayHold) ops.fill(this.#device, { x: [table], value: Number.NaN });
     this.#used.push({ table, elements });
     return table;
@@ -79,6 +79,8 @@ export class Statistics {
       update = 0;
       nonFinite = held.nonFinite;
     }
+    // The guard tells nothing of a step that threw; one that ran had no such gradient.
+    if (guard.mode === 'throw' && nonFinite > 0) [grad, update, nonFinite] = [Number.NaN, 0, Number.NaN];
     const report = {
       step,
       gradNorm: Math.sqrt(grad),

@@ -15,7 +15,7 @@ export interface SGDOptions extends CommonOptions {
   /** Steps with the look-ahead of the momentum. Default false. */
   nesterov: boolean;
   /** `heavy-ball` m ← μ·m + g, or `ema` m ← μ·m + (1 − μ)·g. Default `heavy-ball`. */
-  momentumForm: MomentumForm;
+  readonly momentumForm: MomentumForm;
 }
 
 const schema: Schema<SGDOptions> = {

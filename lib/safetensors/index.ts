@@ -1,7 +1,7 @@
 import { Device } from '../device.ts';
 import { OrthokitError } from '../errors.ts';
 import { isRecord } from '../options.ts';
-import { Tensor } from '../tensor.ts';
+import { isTensor, Tensor } from '../tensor.ts';
 import { fileDtypes, quote, tensorDtype } from './dtypes.ts';
 import { withTensorFile } from './file.ts';
 import type { TensorInfo } from './header.ts';
@@ -44,7 +44,7 @@ export async function saveTensors(
   if (!isRecord(tensors))
     throw new OrthokitError('ERR_ARGUMENT', `${op}: tensors must be an object, got ${typeof tensors}`);
   for (const [name, tensor] of Object.entries<unknown>(tensors)) {
-    if (!(tensor instanceof Tensor)) {
+    if (!isTensor(tensor)) {
       throw new OrthokitError('ERR_ARGUMENT', `${op}: tensors.${name} must be a Tensor, got ${typeof tensor}`);
     }
   }

@@ -41,7 +41,7 @@ export async function writeTensorFile(
 ): Promise<void> {
   const { op, signal } = options;
   checkPath(op, path);
-  const { start, ordered, total } = layOut(op, sources, options.metadata ?? {});
+  const { start, ordered, total } = layOut(op, sources, options.metadata === undefined ? {} : options.metadata);
   signal?.throwIfAborted();
   const target = await findTarget(op, path);
   const folder = nodePath.dirname(target);

@@ -283,6 +283,14 @@ describe.each([...Device.available])('on %s', (kind) => {
       }),
     );
 
+    it('keeps its groups', () => {
+      const optimizer = new Class(start());
+      const groups = optimizer.groups as unknown[];
+      expect(() => groups.push({})).toThrow(TypeError);
+      expect(() => Object.assign(optimizer, { groups: [] })).toThrow(TypeError);
+      expect(optimizer.groups.length).toBe(1);
+    });
+
     it(
       'refuses parameters that it cannot own',
       alone(async (device) => {
@@ -290,7 +298,16 @@ describe.each([...Device.available])('on %s', (kind) => {
         const other = Device.open('cpu', { threads: 1 });
         const elsewhere = tensor(other, w.shape, 1);
         const before = device.info.memory.live;
-        for (const params of [[], [w, w], [w, w.reshape([w.size, 1])], [{ params: [] }], [w, { params: [w] }], w, null])
+        for (const params of [
+          [],
+          [w, w],
+          [w, w.reshape([w.size, 1])],
+          [{ params: [] }],
+          [w, { params: [w] }],
+          w,
+          null,
+          [new Proxy(w, {})],
+        ])
           expect(() => new Class(params as never)).toThrow(code('ERR_ARGUMENT'));
         expect(() => new Class([{ params: [w], name: 5 } as never])).toThrow(code('ERR_ARGUMENT'));
         expect(
@@ -306,7 +323,8 @@ describe.each([...Device.available])('on %s', (kind) => {
         const gone = tensor(device, [3, 3], 1);
         gone.dispose();
         expect(() => new Class([gone])).toThrow(code('ERR_DISPOSED'));
-        expect(() => new Class([w], { nonFinite: 'ignore' as never })).toThrow(code('ERR_ARGUMENT'));
+        for (const nonFinite of ['ignore', null])
+          expect(() => new Class([w], { nonFinite } as never)).toThrow(code('ERR_ARGUMENT'));
         expect(device.info.memory.live).toBeLessThanOrEqual(before + 3); // the views and integers made here
         await other.close();
       }),
@@ -510,6 +528,22 @@ describe.each([...Device.available])('on %s', (kind) => {
         one.step(await bad(4, Infinity));
         await expect(one.report()).rejects.toThrow(code('ERR_ARGUMENT'));
         expect(await bits(a)).toEqual(await bits(b));
+      });
+
+      it('throws in the first step, and leaves nothing unset that later ones use', async () => {
+        const [a, b] = [start(), start()];
+        const options = { nonFinite: 'throw', missingGrad: 'zero' } as const;
+        const [one, two] = [new Class(a, options), new Class(b, options)];
+        // Memory that the step gets is memory that was given back.
+        const used = [...a, ...a].map((w) => Tensor.full(device, w.shape, 7));
+        used.push(...a.map(() => Tensor.full(device, [a.length, 3], 7, { dtype: 'f64' })));
+        for (const tensor of used) tensor.dispose();
+        one.step([...(await bad(2, Number.NaN)).slice(0, -1), null]);
+        await expect(device.synchronize()).rejects.toThrow(code('ERR_ARGUMENT'));
+        expect(await one.report()).toMatchObject({ gradNorm: NaN, updateRms: 0, nonFinite: NaN, skipped: 0 });
+        for (const optimizer of [one, two]) optimizer.step([...grads(3).slice(0, -1), null]);
+        expect(await bits(a)).toEqual(await bits(b));
+        expect(await one.report()).toEqual({ ...(await two.report()), step: 2 });
       });
     });
 

@@ -1,6 +1,45 @@
-import { Device, type Muon, Tensor } from 'orthokit';
+import { AdamW, combine, Device, Muon, Tensor } from 'orthokit';
 
-declare const optimizer: Muon;
 const device = Device.open('cpu');
 const weights: Tensor = Tensor.from(device, new Float32Array(4), [2, 2]);
-optimizer.step([weights, null]);
+const optimizer = new Muon([weights]);
+optimizer.step([weights]);
+
+// What is internal, settled or unknown is refused.
+const group = optimizer.groups[0]!;
+group.lr = 0.01;
+// @ts-expect-error
+group.stateDtype = 'f64';
+// @ts-expect-error
+group.nsDtype = 'f64';
+// @ts-expect-error
+optimizer.prepare([null]);
+// @ts-expect-error
+optimizer.part();
+// @ts-expect-error
+weights._write(new Float32Array(4));
+// @ts-expect-error
+device._info();
+// @ts-expect-error
+new Device('cpu');
+
+new Muon([weights], { lr: undefined });
+// @ts-expect-error
+new Muon([weights], { betas: [0.9, 0.99] });
+// @ts-expect-error
+new Muon([{ params: [weights], betas: [0.9, 0.99] }]);
+
+const combined = combine([
+  { optimizer: Muon, params: [weights], lr: 0.02, nsSteps: 5 },
+  { optimizer: AdamW, params: [{ params: [weights], betas: [0.9, 0.99] }] },
+]);
+const rate: number = combined.parts[0]!.groups[0]!.lr;
+// @ts-expect-error
+const text: string = combined.parts[0]!.groups[0]!.lr;
+// @ts-expect-error
+combine([{ optimizer: Muon, params: [weights], betas: [0.9, 0.99] }]);
+// @ts-expect-error
+combine([{ optimizer: AdamW, params: [{ params: [weights], nsSteps: 5 }] }]);
+// @ts-expect-error
+combine([{ optimizer: AdamW, params: [weights], nonFinite: 'skip' }]);
+console.log(rate, text);
