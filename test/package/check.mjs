@@ -89,7 +89,6 @@ try {
 
   // Without @types/node and without skipLibCheck: our types must stand on their own.
   const compilerOptions = { noEmit: true, strict: true, target: 'es2022', module: 'nodenext', types: [] };
-  compilerOptions.lib = ['es2023', 'esnext.disposable', 'dom'];
   const files = ['types.mts', 'types.cts'];
   for (const file of files) copyFileSync(path.join(import.meta.dirname, file), path.join(app, file));
   writeFileSync(path.join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
