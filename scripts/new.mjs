@@ -95,8 +95,9 @@ const optimizer = (snake) => {
   return {
     [`lib/optimizers/${kebab}.ts`]: `import { OrthokitError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
-import { Optimizer, type OptimizerOptions, type Params, type Work } from './optimizer.ts';
+import { Optimizer, type OptimizerOptions, type Work } from './optimizer.ts';
 import { type CommonOptions, commonSchema, fraction, type Schema } from './options.ts';
+import type { Params } from './params.ts';
 import { moment, type Slot } from './state.ts';
 
 export interface ${type}Options extends CommonOptions {

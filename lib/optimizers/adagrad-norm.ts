@@ -1,8 +1,9 @@
 import { ops } from '../native-ops.ts';
 import type { Tensor } from '../tensor.ts';
 import { startValue } from './adagrad.ts';
-import { Optimizer, type OptimizerOptions, type Params, type Work } from './optimizer.ts';
+import { Optimizer, type OptimizerOptions, type Work } from './optimizer.ts';
 import { type CommonOptions, commonSchema, notNegative, type Schema, word } from './options.ts';
+import type { Params } from './params.ts';
 import { counter, type Slot } from './state.ts';
 
 export interface AdaGradNormOptions extends CommonOptions {

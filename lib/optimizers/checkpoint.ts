@@ -5,7 +5,7 @@ import { isRecord } from '../options.ts';
 import { fileDtypes } from '../safetensors/dtypes.ts';
 import { type TensorFile, withTensorFile } from '../safetensors/file.ts';
 import { snapshot, type TransferOptions } from '../safetensors/index.ts';
-import { checkPath, checkTransfer } from '../safetensors/options.ts';
+import { checkPath, checkTransfer } from '../safetensors/transfer.ts';
 import { writeTensorFile } from '../safetensors/write.ts';
 import type { Tensor } from '../tensor.ts';
 import { skippedName } from './guard.ts';

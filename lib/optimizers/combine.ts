@@ -5,8 +5,9 @@ import type { TransferOptions } from '../safetensors/index.ts';
 import { storageOf, type Tensor } from '../tensor.ts';
 import { type LoadResult, load, type SaveOptions, save } from './checkpoint.ts';
 import { Guard, type NonFinite } from './guard.ts';
-import { type Group, Optimizer, type OptimizerPart } from './optimizer.ts';
+import { Optimizer, type OptimizerPart } from './optimizer.ts';
 import type { CommonOptions } from './options.ts';
+import type { Group } from './params.ts';
 import type { Report } from './report.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the options of each class are checked by the class

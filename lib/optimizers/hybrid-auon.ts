@@ -1,15 +1,14 @@
 import { ops } from '../native-ops.ts';
-import type { Tensor } from '../tensor.ts';
 import { type AuONVariant, gammaOption, gammas, rates } from './auon.ts';
+import type { OptimizerOptions, Work } from './optimizer.ts';
+import { commonSchema, type Schema, word } from './options.ts';
 import {
-  checkOrthogonal,
-  MatrixOptimizer,
+  OrthogonalOptimizer,
   type OrthogonalOptions,
   orthogonalFields,
   orthogonalSchema,
-} from './matrix-optimizer.ts';
-import type { OptimizerOptions, Params, Work } from './optimizer.ts';
-import { commonSchema, type Schema, word } from './options.ts';
+} from './orthogonal-optimizer.ts';
+import type { Params } from './params.ts';
 
 export interface HybridAuONOptions extends OrthogonalOptions {
   /**
@@ -38,7 +37,7 @@ const schema: Schema<HybridAuONOptions> = {
  * const optimizer = new HybridAuON([w], { lr: 0.055 });
  * @throws ERR_SHAPE for tensors of rank 0 and 1, but for variant `head`
  */
-export class HybridAuON extends MatrixOptimizer<HybridAuONOptions> {
+export class HybridAuON extends OrthogonalOptimizer<HybridAuONOptions> {
   constructor(params: Params<HybridAuONOptions>, options: OptimizerOptions<HybridAuONOptions> = {}) {
     super(params, options, schema);
   }
@@ -53,16 +52,6 @@ export class HybridAuON extends MatrixOptimizer<HybridAuONOptions> {
 
   protected override takesVectors({ variant }: HybridAuONOptions): boolean {
     return variant === 'head';
-  }
-
-  protected override checkWeight(where: string, weight: Tensor, options: HybridAuONOptions): void {
-    super.checkWeight(where, weight, options);
-    checkOrthogonal(where, options, [weight]);
-  }
-
-  protected override checkOptions(where: string, options: HybridAuONOptions): void {
-    super.checkOptions(where, options);
-    checkOrthogonal(where, options);
   }
 
   protected override update({ device, step, state }: Work<'momenta'>, options: HybridAuONOptions): void {

@@ -20,16 +20,12 @@ export {
 export type { NonFinite } from './guard.ts';
 export { HybridAuON, type HybridAuONOptions } from './hybrid-auon.ts';
 export { Lion, type LionOptions } from './lion.ts';
-export type { MatrixOptions, OrthogonalOptions } from './matrix-optimizer.ts';
+export type { MatrixOptions } from './matrix-optimizer.ts';
 export { Muon, type MuonOptions, type ShapeScale } from './muon.ts';
-export {
-  type Group,
-  type GroupOptions,
-  Optimizer,
-  type OptimizerOptions,
-  type Params,
-} from './optimizer.ts';
+export { Optimizer, type OptimizerOptions } from './optimizer.ts';
 export type { CommonOptions, Given, WeightDecayMode } from './options.ts';
+export type { OrthogonalOptions } from './orthogonal-optimizer.ts';
 export { type OrthogonalizeOptions, orthogonalize } from './orthogonalize.ts';
+export type { Group, GroupOptions, Params } from './params.ts';
 export type { Report } from './report.ts';
 export { type MomentumForm, SGD, type SGDOptions } from './sgd.ts';

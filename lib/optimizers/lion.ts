@@ -1,7 +1,8 @@
 import { ops } from '../native-ops.ts';
 import type { Tensor } from '../tensor.ts';
-import { Optimizer, type OptimizerOptions, type Params, type Work } from './optimizer.ts';
+import { Optimizer, type OptimizerOptions, type Work } from './optimizer.ts';
 import { betas, type CommonOptions, commonSchema, type Schema } from './options.ts';
+import type { Params } from './params.ts';
 import { moment, type Slot } from './state.ts';
 
 export interface LionOptions extends CommonOptions {

@@ -1,5 +1,5 @@
+import type { Dtype } from '../dtypes.ts';
 import { OrthokitError } from '../errors.ts';
-import type { Dtype } from '../tensor.ts';
 
 /** What an option may be: `wrong` says what is amiss with a value, or nothing. */
 export interface Option<T> {

@@ -1,10 +1,10 @@
+import { type Dtype, isFloating } from '../dtypes.ts';
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { checkOptions } from '../options.ts';
-import { type Dtype, isTensor, Tensor } from '../tensor.ts';
+import { isTensor, Tensor } from '../tensor.ts';
 import { type Coefficients, iterationOf, wrongCoefficients } from './coefficients.ts';
 import { checkValues, type Given, notNegative, optional, resolve, type Schema, whole, word } from './options.ts';
-import { isFloating } from './state.ts';
 
 export interface OrthogonalizeOptions {
   /** `newton-schulz`. `gram` and `polar` are not available yet: ERR_UNSUPPORTED. */

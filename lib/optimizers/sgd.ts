@@ -1,8 +1,9 @@
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import type { Tensor } from '../tensor.ts';
-import { Optimizer, type OptimizerOptions, type Params, type Work } from './optimizer.ts';
+import { Optimizer, type OptimizerOptions, type Work } from './optimizer.ts';
 import { type CommonOptions, commonSchema, flag, fraction, type Schema, word } from './options.ts';
+import type { Params } from './params.ts';
 import { counter, moment, type Slot } from './state.ts';
 
 export type MomentumForm = 'ema' | 'heavy-ball';

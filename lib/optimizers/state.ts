@@ -1,5 +1,6 @@
+import type { Dtype } from '../dtypes.ts';
 import { OrthokitError } from '../errors.ts';
-import { type Dtype, Tensor } from '../tensor.ts';
+import { Tensor } from '../tensor.ts';
 import type { CommonOptions } from './options.ts';
 
 /** A named tensor of state that belongs to one parameter. */
@@ -18,8 +19,6 @@ export const moment = (weight: Tensor, options: CommonOptions, start = 0): Slot 
 });
 /** Counts steps on the device, where a step that was held back does not count. */
 export const counter = (): Slot => ({ shape: [1], dtype: 'i32', start: 0 });
-
-export const isFloating = (dtype: Dtype): boolean => dtype !== 'i32' && dtype !== 'u8';
 
 /** What `masterWeights` keeps beside a weight, if anything. */
 export function masterOf(where: string, weight: Tensor, { masterWeights }: CommonOptions): Tensor | undefined {

@@ -1,6 +1,6 @@
+import { arrays, type Dtype } from '../dtypes.ts';
 import { OrthokitError } from '../errors.ts';
 import type { TypedArray } from '../native.ts';
-import type { Dtype } from '../tensor.ts';
 
 /** Bits per element of every element type that the format defines. */
 export const bitsOf = {
@@ -43,15 +43,6 @@ export const fileDtypes: Readonly<Record<Dtype, FileDtype>> = {
 
 const dtypes = new Map<FileDtype, Dtype>();
 for (const dtype of Object.keys(fileDtypes) as Dtype[]) dtypes.set(fileDtypes[dtype], dtype);
-
-const arrays = {
-  f32: Float32Array,
-  f64: Float64Array,
-  f16: Uint16Array,
-  bf16: Uint16Array,
-  i32: Int32Array,
-  u8: Uint8Array,
-} as const;
 
 const maxRank = 5;
 

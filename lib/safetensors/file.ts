@@ -6,8 +6,8 @@ import type { TypedArray } from '../native.ts';
 import { attempt, calls } from './calls.ts';
 import { tensorDtype, typedArray } from './dtypes.ts';
 import { limits, parseHeader, type TensorInfo } from './header.ts';
-import { checkPath } from './options.ts';
 import type { Fail } from './scanner.ts';
+import { checkPath } from './transfer.ts';
 
 const lengthBytes = 8;
 const pieceBytes = 1 << 22;

@@ -5,12 +5,12 @@ import { isTensor, Tensor } from '../tensor.ts';
 import { fileDtypes, quote, tensorDtype } from './dtypes.ts';
 import { withTensorFile } from './file.ts';
 import type { TensorInfo } from './header.ts';
-import { checkPath, checkTransfer, type TransferOptions } from './options.ts';
+import { checkPath, checkTransfer, type TransferOptions } from './transfer.ts';
 import { type TensorSource, writeTensorFile } from './write.ts';
 
 export type { FileDtype } from './dtypes.ts';
 export type { TensorInfo } from './header.ts';
-export type { Progress, TransferOptions } from './options.ts';
+export type { Progress, TransferOptions } from './transfer.ts';
 
 export interface SaveTensorsOptions extends TransferOptions {
   /** Texts to store with the tensors. Default: none. */

@@ -6,7 +6,7 @@ import { isRecord } from '../options.ts';
 import { attempt, calls, ioError, systemCode } from './calls.ts';
 import { bitsOf, byteLengthOf, type FileDtype, isFileDtype, quote } from './dtypes.ts';
 import { limits, metadataName } from './header.ts';
-import { abortable, checkPath, type TransferOptions } from './options.ts';
+import { abortable, checkPath, type TransferOptions } from './transfer.ts';
 
 const alignment = 8;
 const pieceBytes = 1 << 22;

@@ -1,0 +1,21 @@
+/** `f16` and `bf16` are read and written as raw bits in `Uint16Array`, or rounded from numbers. */
+export type Dtype = 'f32' | 'f64' | 'f16' | 'bf16' | 'i32' | 'u8';
+
+/** The array that holds the elements of each dtype. */
+export const arrays: {
+  readonly f32: Float32ArrayConstructor;
+  readonly f64: Float64ArrayConstructor;
+  readonly f16: Uint16ArrayConstructor;
+  readonly bf16: Uint16ArrayConstructor;
+  readonly i32: Int32ArrayConstructor;
+  readonly u8: Uint8ArrayConstructor;
+} = {
+  f32: Float32Array,
+  f64: Float64Array,
+  f16: Uint16Array,
+  bf16: Uint16Array,
+  i32: Int32Array,
+  u8: Uint8Array,
+};
+
+export const isFloating = (dtype: Dtype): boolean => dtype !== 'i32' && dtype !== 'u8';

@@ -1,0 +1,110 @@
+import type { Dtype } from '../dtypes.ts';
+import { OrthokitError } from '../errors.ts';
+import type { Tensor } from '../tensor.ts';
+import { type Coefficients, iterationOf, warnOfRange, wrongCoefficients } from './coefficients.ts';
+import { MatrixOptimizer, type MatrixOptions, matrixSchema } from './matrix-optimizer.ts';
+import {
+  type CommonOptions,
+  flag,
+  fraction,
+  notNegative,
+  type Option,
+  optional,
+  type Schema,
+  whole,
+  word,
+} from './options.ts';
+import type { MomentumForm } from './sgd.ts';
+
+/** Momentum that goes through Newton–Schulz. */
+export interface OrthogonalOptions extends MatrixOptions {
+  /** Factor of the momentum, in [0, 1). Default 0.95. */
+  momentum: number;
+  /** heavy-ball takes 1 − dampening of the gradient. Default 0. */
+  dampening: number;
+  /** Orthogonalizes the look-ahead of the momentum. Default true. */
+  nesterov: boolean;
+  /** `ema` m ← β·m + (1 − β)·g, or `heavy-ball` m ← β·m + g. Default `ema`. */
+  readonly momentumForm: MomentumForm;
+  /** The steps of Newton–Schulz: a named set or a list of [a, b, c]. */
+  coefficients: Coefficients;
+  /** How many steps, 0 to 100. Default: as many as the set has, 5 for most. */
+  nsSteps: number | undefined;
+  /** `newton-schulz`. `gram` and `polar` are not available yet: ERR_UNSUPPORTED. */
+  nsMethod: 'newton-schulz' | 'gram' | 'polar';
+  /**
+   * Working precision. Default f64 for f64 weights, else f32; others are not available yet: ERR_UNSUPPORTED. Settled when
+   * the optimizer is made.
+   */
+  readonly nsDtype: Dtype | undefined;
+  /** Added to the norm. Default: the set's own, 1e-7 for most. */
+  eps: number | undefined;
+}
+
+type OwnOptions = Omit<OrthogonalOptions, keyof MatrixOptions>;
+
+const ownSchema: { readonly [K in keyof OwnOptions]: Option<OwnOptions[K]> } = {
+  momentum: fraction(0.95),
+  dampening: fraction(0),
+  nesterov: flag(true),
+  momentumForm: word(['ema', 'heavy-ball'], 'ema', true),
+  coefficients: { default: 'polar-express', wrong: wrongCoefficients },
+  nsSteps: optional(whole(5, 0, 100)),
+  nsMethod: word(['newton-schulz', 'gram', 'polar'], 'newton-schulz'),
+  nsDtype: optional(word<Dtype>(['f32', 'f64', 'f16', 'bf16'], 'f32', true)),
+  eps: optional(notNegative(1e-7)),
+};
+
+export const orthogonalSchema = (coefficients: Coefficients): Schema<Omit<OrthogonalOptions, keyof CommonOptions>> => ({
+  ...matrixSchema,
+  ...ownSchema,
+  coefficients: { ...ownSchema.coefficients, default: coefficients },
+});
+
+/** An optimizer whose momentum goes through Newton–Schulz. */
+export abstract class OrthogonalOptimizer<O extends OrthogonalOptions> extends MatrixOptimizer<O> {
+  protected override checkWeight(where: string, weight: Tensor, options: O): void {
+    super.checkWeight(where, weight, options);
+    checkOrthogonal(where, options, weight);
+  }
+
+  protected override checkOptions(where: string, options: O): void {
+    super.checkOptions(where, options);
+    checkOrthogonal(where, options);
+  }
+}
+
+/** Refuses what is not available; warns of coefficients that would step uphill. */
+function checkOrthogonal(where: string, options: OrthogonalOptions, weight?: Tensor): void {
+  const { nsMethod, nsDtype, coefficients, nsSteps } = options;
+  if (nsMethod !== 'newton-schulz')
+    throw new OrthokitError('ERR_UNSUPPORTED', `${where}: nsMethod ${nsMethod} is not available yet`);
+  const working = weight?.dtype === 'f64' ? 'f64' : 'f32';
+  if (weight && nsDtype !== undefined && nsDtype !== working)
+    throw new OrthokitError(
+      'ERR_UNSUPPORTED',
+      `${where}: nsDtype ${nsDtype} is not available yet for ${weight.dtype} weights`,
+    );
+  if (typeof coefficients !== 'string' && nsSteps !== 0)
+    warnOfRange(where, coefficients, iterationOf(coefficients, nsSteps));
+}
+
+/** The fields of an op that orthogonalizes momentum. */
+export function orthogonalFields(options: OrthogonalOptions): {
+  coefficients: number[];
+  normScale: number;
+  eps: number;
+  momentum: number;
+  dampening: number;
+  nesterov: 'on' | 'off';
+  momentumForm: MomentumForm;
+} {
+  const { coefficients, nsSteps, eps, momentum, dampening, nesterov, momentumForm } = options;
+  return {
+    ...iterationOf(coefficients, nsSteps, eps),
+    momentum,
+    dampening,
+    nesterov: nesterov ? 'on' : 'off',
+    momentumForm,
+  };
+}

@@ -1,0 +1,47 @@
+import type { Device } from '../device.ts';
+import { OrthokitError } from '../errors.ts';
+import { isTensor, storageOf, type Tensor } from '../tensor.ts';
+import type { Given } from './options.ts';
+
+/** Parameters with options of their own. */
+export type GroupOptions<O> = { name?: string | undefined; params: readonly Tensor[] } & Given<O>;
+
+/** A group as the optimizer keeps it; assign to its scalars between steps to schedule them. */
+export type Group<O> = { readonly name: string; readonly params: readonly Tensor[] } & O;
+
+/** The parameters of an optimizer: tensors, or groups of them. */
+export type Params<O> = readonly Tensor[] | readonly GroupOptions<O>[];
+
+/** The groups that parameters make: one of all tensors, or those that are given. */
+export function groupsOf<O>(where: string, params: Params<O>): readonly GroupOptions<O>[] {
+  if (!Array.isArray(params) || params.length === 0)
+    throw new OrthokitError('ERR_ARGUMENT', `${where}: params must be tensors or groups, at least one`);
+  if (params.every(isTensor)) return [{ params } as unknown as GroupOptions<O>];
+  for (const group of params as unknown[]) {
+    const tensors = (group as { params?: unknown } | null)?.params;
+    if (isTensor(group) || !Array.isArray(tensors) || !tensors.every(isTensor))
+      throw new OrthokitError(
+        'ERR_ARGUMENT',
+        `${where}: params must be all tensors, or all groups { params: tensors }`,
+      );
+  }
+  return params as readonly GroupOptions<O>[];
+}
+
+/** The device of all parameters; each belongs to one group, under a name of its own. */
+export function deviceOf(where: string, params: readonly Tensor[], groups: readonly { name: string }[]): Device {
+  const [first] = params;
+  if (!first) throw new OrthokitError('ERR_ARGUMENT', `${where}: params must hold at least one tensor`);
+  const seen = new Set<object>();
+  for (const weight of params) {
+    if (weight.disposed) throw new OrthokitError('ERR_DISPOSED', `${where}: a parameter has been disposed`);
+    if (weight.device !== first.device) throw new OrthokitError('ERR_DEVICE', `${where}: params must be on one device`);
+    if (seen.has(storageOf(weight)))
+      throw new OrthokitError('ERR_ARGUMENT', `${where}: params must not hold a tensor twice`);
+    seen.add(storageOf(weight));
+  }
+  const names = groups.map((group) => group.name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new OrthokitError('ERR_ARGUMENT', `${where}: group name must be unique, got ${twice}`);
+  return first.device;
+}
