@@ -39,7 +39,7 @@ describe('Device.open', () => {
   ])('refuses the name %j', (name) => {
     const { code, message } = thrownBy(() => Device.open(name as never));
     expect(code).toBe('ERR_ARGUMENT');
-    expect(message).toMatch(/device must be cpu, cuda, cuda:<n> or auto/);
+    expect(message).toMatch(/^Device\.open: device must be cpu, cuda, cuda:<n> or auto/);
   });
 
   it.runIf(!Device.available.includes('cuda'))('never falls back from cuda', () => {
@@ -59,7 +59,7 @@ describe('Device.open', () => {
   it.each([0, -1, 1.5, NaN, Infinity, 1025, '2', null])('refuses %j threads', (threads) => {
     const { code, message } = thrownBy(() => Device.open('cpu', { threads: threads as never }));
     expect(code).toBe('ERR_ARGUMENT');
-    expect(message).toContain('threads must be a whole number from 1 to 1024, got ');
+    expect(message).toContain('Device.open: threads must be a whole number from 1 to 1024, got ');
   });
 
   it('refuses unknown options', () => {

@@ -253,6 +253,8 @@ describe.each(Device.available)('a tensor on %s', (kind) => {
     ];
     for (const call of calls) expect(thrownBy(call).code).toBe('ERR_DISPOSED');
     expect(thrownBy(() => ops.fill(device, { x: [tensor] })).message).toBe('fill: x has been disposed');
+    expect(thrownBy(() => tensor.read()).message).toBe('read: tensor has been disposed');
+    expect(thrownBy(() => new Tensor(device, [-1])).message).toMatch(/^Tensor: shape must be of whole sizes/);
     expect(tensor).toMatchObject({ shape: [2], size: 2, byteLength: 8 });
     const kept = (() => {
       using short = Tensor.zeros(device, [1]);

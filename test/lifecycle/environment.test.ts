@@ -26,7 +26,7 @@ describe('ORTHOKIT_CPU', { timeout: 60_000 }, () => {
     const reason = 'ORTHOKIT_CPU must be portable, avx2 or avx512, got nonsense';
     expect(found.available).not.toContain('cpu');
     expect(found.unavailable.cpu).toBe(reason);
-    expect(found.errors.cpu).toEqual({ code: 'ERR_BACKEND', message: `cpu is unavailable: ${reason}` });
+    expect(found.errors.cpu).toEqual({ code: 'ERR_BACKEND', message: `Device.open: cpu is unavailable: ${reason}` });
   });
 
   it.each(['portable', 'avx2', 'avx512'])('%s is what runs, or the reason why not', async (isa) => {

@@ -47,7 +47,7 @@ describe('a process that is killed while it saves', () => {
     };
     mkdirSync(folder.file('safetensors'));
     const files = readdirSync(path.join(lib, 'safetensors')).map((name) => path.join('safetensors', name));
-    for (const name of ['errors.ts', 'options.ts', ...files]) {
+    for (const name of ['dtypes.ts', 'errors.ts', 'options.ts', ...files]) {
       const { outputText } = ts.transpileModule(readFileSync(path.join(lib, name), 'utf8'), {
         compilerOptions: options,
       });
