@@ -6,6 +6,7 @@ import { type CommonOptions, commonSchema, notNegative, type Schema, word } from
 import type { Params } from './params.ts';
 import { counter, type Slot } from './state.ts';
 
+/** Options of {@link AdaGradNorm}; all may be left out. */
 export interface AdaGradNormOptions extends CommonOptions {
   /** The rate at step t is lr / (1 + (t − 1)·lrDecay). Default 0. */
   lrDecay: number;

@@ -5,6 +5,7 @@ import { type CommonOptions, commonSchema, notNegative, type Option, type Schema
 import type { Params } from './params.ts';
 import { counter, moment, type Slot } from './state.ts';
 
+/** Options of {@link AdaGrad}; all may be left out. */
 export interface AdaGradOptions extends CommonOptions {
   /** The rate at step t is lr / (1 + (t − 1)·lrDecay). Default 0. */
   lrDecay: number;

@@ -5,6 +5,7 @@ import { betas, type CommonOptions, commonSchema, notNegative, type Schema } fro
 import type { Params } from './params.ts';
 import { counter, moment, type Slot } from './state.ts';
 
+/** Options of {@link AdamW}; all may be left out. */
 export interface AdamWOptions extends CommonOptions {
   /** Factors of the first and second moment, in [0, 1). Default [0.9, 0.999]. */
   betas: readonly [number, number];

@@ -12,11 +12,13 @@ import { skippedName } from './guard.ts';
 import type { OptimizerPart } from './optimizer.ts';
 import { type Option, shown } from './options.ts';
 
+/** Options of saving an optimizer. */
 export interface SaveOptions extends TransferOptions {
   /** Texts of the caller's to store beside the state, such as the state of random streams. Default: none. */
   metadata?: Record<string, string> | undefined;
 }
 
+/** What a checkpoint held besides the state. */
 export interface LoadResult {
   /** The texts that were given to `save`. */
   readonly metadata: Record<string, string>;

@@ -1,6 +1,8 @@
-// Coefficient sets of Newton–Schulz iterations, as data with their source: p(x) = a·x + b·x³ + c·x⁵ a step.
+// Coefficient sets of Newton–Schulz iterations, as data with their source.
+/** p(x) = a·x + b·x³ + c·x⁵, one step of Newton–Schulz. */
 export type Triple = readonly [a: number, b: number, c: number];
 
+/** The names of {@link coefficientSets}. */
 export type CoefficientName = 'jordan' | 'you5' | 'polar-express' | 'polar-express-kj' | 'deepseek-v4';
 
 /** A published set of steps. */

@@ -26,6 +26,7 @@ export type CombinePart<C extends OptimizerClass = OptimizerClass> = {
   params: ConstructorParameters<C>[0];
 } & OptionsOf<C>;
 
+/** Options of {@link combine} itself; those of the optimizers stand in the parts. */
 export interface CombineOptions {
   /** What a step of all parts does with NaN or infinity in a gradient of any. Default `propagate`. */
   nonFinite?: NonFinite | undefined;

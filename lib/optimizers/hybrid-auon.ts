@@ -10,6 +10,7 @@ import {
 } from './orthogonal-optimizer.ts';
 import type { Params } from './params.ts';
 
+/** Options of {@link HybridAuON}; all may be left out. */
 export interface HybridAuONOptions extends OrthogonalOptions {
   /**
    * `paper`: one Newton–Schulz step, then renormalized, lr 0.055 · `head`: the reference program, five steps, lr 0.24,

@@ -5,6 +5,7 @@ import { betas, type CommonOptions, commonSchema, type Schema } from './options.
 import type { Params } from './params.ts';
 import { moment, type Slot } from './state.ts';
 
+/** Options of {@link Lion}; all may be left out. */
 export interface LionOptions extends CommonOptions {
   /** Factors of the update and of the momentum, in [0, 1). Default [0.9, 0.99]. */
   betas: readonly [number, number];

@@ -4,6 +4,7 @@ import { Optimizer } from './optimizer.ts';
 import { type CommonOptions, optional, type Schema, whole } from './options.ts';
 import { moment, type Slot } from './state.ts';
 
+/** Options of optimizers of matrices. */
 export interface MatrixOptions extends CommonOptions {
   /** Rows are cut into so many equal blocks, each a matrix of its own: attention heads. Default: the whole matrix. */
   readonly heads: number | undefined;

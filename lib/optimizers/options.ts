@@ -64,6 +64,7 @@ export type Given<O> = { [K in keyof O]?: O[K] | undefined };
 /** How decay acts on weights w at rate lr, with the update u (specs: Muon docs, Emerging-Optimizers, modded-nanogpt). */
 export type WeightDecayMode = 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious';
 
+/** Options that every optimizer has, for all its groups or for one. */
 export interface CommonOptions {
   /** Learning rate, ≥ 0. */
   lr: number;

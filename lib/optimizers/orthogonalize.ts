@@ -6,6 +6,7 @@ import { isTensor, Tensor } from '../tensor.ts';
 import { type Coefficients, iterationOf, wrongCoefficients } from './coefficients.ts';
 import { checkValues, type Given, notNegative, optional, resolve, type Schema, whole, word } from './options.ts';
 
+/** Options of {@link orthogonalize}; all may be left out. */
 export interface OrthogonalizeOptions {
   /** `newton-schulz`. `gram` and `polar` are not available yet: ERR_UNSUPPORTED. */
   method: 'newton-schulz' | 'gram' | 'polar';

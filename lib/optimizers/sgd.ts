@@ -6,8 +6,10 @@ import { type CommonOptions, commonSchema, flag, fraction, type Schema, word } f
 import type { Params } from './params.ts';
 import { counter, moment, type Slot } from './state.ts';
 
+/** How momentum m takes a gradient g: `ema` m ← β·m + (1 − β)·g, `heavy-ball` m ← β·m + g. */
 export type MomentumForm = 'ema' | 'heavy-ball';
 
+/** Options of {@link SGD}; all may be left out. */
 export interface SGDOptions extends CommonOptions {
   /** Factor of the momentum, in [0, 1). Default 0: no momentum and no state, which must be so from the start. */
   momentum: number;

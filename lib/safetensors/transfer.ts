@@ -1,6 +1,7 @@
 import { OrthokitError } from '../errors.ts';
 import { checkOptions } from '../options.ts';
 
+/** How far a file has been read or written. */
 export interface Progress {
   /** Bytes of tensor data read or written so far. */
   readonly done: number;
@@ -8,6 +9,7 @@ export interface Progress {
   readonly total: number;
 }
 
+/** Options of everything that reads or writes a file. */
 export interface TransferOptions {
   /** Aborting rejects with the signal's reason, and nothing has changed. */
   signal?: AbortSignal | undefined;
