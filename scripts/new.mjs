@@ -115,7 +115,7 @@ const schema: Schema<${type}Options> = { ...commonSchema(1e-3, 0, 'decoupled'), 
  */
 export class ${type} extends Optimizer<${type}Options, 'momenta'> {
   constructor(params: Params<${type}Options>, options: OptimizerOptions<${type}Options> = {}) {
-    super(params, options, schema);
+    super('${type}', params, options, schema);
   }
 
   protected override slots(weight: Tensor, options: ${type}Options): Record<'momenta', Slot> {

@@ -4,7 +4,7 @@ import { AdamW, AuON, combine, HybridAuON, Muon, SGD } from 'orthokit';
 
 /** @import { Mlp } from './network.mjs' */
 
-/** @typedef {{ groups: readonly { lr: number }[], step(grads: readonly (import('orthokit').Tensor | null)[]): void }} Optimizer */
+/** @typedef {import('orthokit').AnyOptimizer} Optimizer */
 
 /** @type {readonly { name: string, setting: string, make: (network: Mlp) => Optimizer }[]} */
 export const optimizers = [

@@ -35,7 +35,7 @@ const schema: Schema<AdaGradNormOptions> = {
  */
 export class AdaGradNorm extends Optimizer<AdaGradNormOptions, 'squares' | 'steps'> {
   constructor(params: Params<AdaGradNormOptions>, options: OptimizerOptions<AdaGradNormOptions> = {}) {
-    super(params, options, schema);
+    super('AdaGradNorm', params, options, schema);
   }
 
   protected override slots(weight: Tensor, options: AdaGradNormOptions): Record<'squares' | 'steps', Slot> {

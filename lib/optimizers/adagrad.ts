@@ -34,7 +34,7 @@ const schema: Schema<AdaGradOptions> = {
  */
 export class AdaGrad extends Optimizer<AdaGradOptions, 'roots' | 'steps'> {
   constructor(params: Params<AdaGradOptions>, options: OptimizerOptions<AdaGradOptions> = {}) {
-    super(params, options, schema);
+    super('AdaGrad', params, options, schema);
   }
 
   protected override slots(weight: Tensor, options: AdaGradOptions): Record<'roots' | 'steps', Slot> {

@@ -31,7 +31,7 @@ type State = 'momenta' | 'roots' | 'steps';
  */
 export class AdamW extends Optimizer<AdamWOptions, State> {
   constructor(params: Params<AdamWOptions>, options: OptimizerOptions<AdamWOptions> = {}) {
-    super(params, options, schema);
+    super('AdamW', params, options, schema);
   }
 
   protected override slots(weight: Tensor, options: AdamWOptions): Record<State, Slot> {

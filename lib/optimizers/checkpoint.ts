@@ -9,8 +9,8 @@ import { checkPath, checkTransfer } from '../safetensors/transfer.ts';
 import { writeTensorFile } from '../safetensors/write.ts';
 import type { Tensor } from '../tensor.ts';
 import { skippedName } from './guard.ts';
-import type { OptimizerPart } from './optimizer.ts';
-import { type Option, shown } from './options.ts';
+import { type CommonOptions, type Option, type Schema, shown } from './options.ts';
+import type { Group } from './params.ts';
 
 /** Options of saving an optimizer. */
 export interface SaveOptions extends TransferOptions {
@@ -22,6 +22,18 @@ export interface SaveOptions extends TransferOptions {
 export interface LoadResult {
   /** The texts that were given to `save`. */
   readonly metadata: Record<string, string>;
+}
+
+/** What a checkpoint stores of one optimizer, and how it puts it back. */
+export interface OptimizerPart {
+  readonly optimizer: string;
+  readonly groups: readonly Group<CommonOptions>[];
+  readonly schema: Schema<Record<string, unknown>>;
+  readonly tensors: Readonly<Record<string, Tensor>>;
+  readonly steps: number;
+  /** Throws for options that the group of this index could not step with. */
+  check(where: string, options: object, index: number): void;
+  restore(steps: number): void;
 }
 
 const format = 'orthokit-optimizer';

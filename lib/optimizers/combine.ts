@@ -3,16 +3,17 @@ import { OrthokitError } from '../errors.ts';
 import { checkOptions, isRecord } from '../options.ts';
 import type { TransferOptions } from '../safetensors/index.ts';
 import { storageOf, type Tensor } from '../tensor.ts';
-import { type LoadResult, load, type SaveOptions, save } from './checkpoint.ts';
+import type { AnyOptimizer } from './any-optimizer.ts';
+import { type LoadResult, load, type OptimizerPart, type SaveOptions, save } from './checkpoint.ts';
 import { Guard, type NonFinite } from './guard.ts';
-import { Optimizer, type OptimizerPart } from './optimizer.ts';
+import { Optimizer } from './optimizer.ts';
 import type { CommonOptions } from './options.ts';
 import type { Group } from './params.ts';
 import type { Report } from './report.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the options of each class are checked by the class
-type AnyOptimizer = Optimizer<any, any>;
-type OptimizerClass = new (params: never, options?: never) => AnyOptimizer;
+type Part = Optimizer<any, any>;
+type OptimizerClass = new (params: never, options?: never) => Part;
 type OptionsOf<C> = C extends new (
   params: never,
   options?: infer O,
@@ -38,7 +39,7 @@ export interface CombinedReport extends Report {
 }
 
 /** Several optimizers that step, save and load as one; see {@link combine}. */
-export class CombinedOptimizer {
+export class CombinedOptimizer implements AnyOptimizer {
   /** The groups of all parts, in order. */
   readonly groups: readonly Group<CommonOptions>[];
   readonly device: Device;
@@ -48,10 +49,10 @@ export class CombinedOptimizer {
   readonly #counts: readonly number[];
 
   /** @internal Use {@link combine}. */
-  constructor(parts: readonly AnyOptimizer[], guard: Guard) {
+  constructor(parts: readonly Part[], guard: Guard) {
     this.parts = Object.freeze([...parts]) as readonly unknown[] as CombinedOptimizer['parts'];
     this.groups = Object.freeze(parts.flatMap((part) => part.groups));
-    this.device = (parts[0] as AnyOptimizer).device;
+    this.device = (parts[0] as Part).device;
     this.#guard = guard;
     this.#counts = parts.map((part) => part.groups.reduce((sum, group) => sum + group.params.length, 0));
   }
@@ -156,10 +157,10 @@ export function combine<const C extends readonly OptimizerClass[]>(
   checkOptions('combine', options, ['nonFinite']);
   if (!Array.isArray(parts) || parts.length === 0)
     throw new OrthokitError('ERR_ARGUMENT', 'combine: parts must be a list of { optimizer, params }, at least one');
-  const made: AnyOptimizer[] = [];
+  const made: Part[] = [];
   try {
     for (const part of parts as unknown as readonly CombinePart[]) made.push(makePart(part));
-    const [first] = made as [AnyOptimizer];
+    const [first] = made as [Part];
     const seen = new Set<object>();
     for (const weight of made.flatMap((part) => part.groups.flatMap((group: Group<CommonOptions>) => group.params))) {
       if (weight.device !== first.device)
@@ -176,12 +177,12 @@ export function combine<const C extends readonly OptimizerClass[]>(
   }
 }
 
-function makePart(part: CombinePart): AnyOptimizer {
+function makePart(part: CombinePart): Part {
   if (!isRecord(part)) throw new OrthokitError('ERR_ARGUMENT', 'combine: parts must be objects { optimizer, params }');
   const { optimizer, params, ...options } = part as { optimizer: unknown; params: unknown; nonFinite?: unknown };
   const isClass = typeof optimizer === 'function' && optimizer.prototype instanceof Optimizer;
   if (!isClass) throw new OrthokitError('ERR_ARGUMENT', 'combine: optimizer must be a class of optimizers');
   if (options.nonFinite !== undefined)
     throw new OrthokitError('ERR_ARGUMENT', 'combine: nonFinite belongs to the combination, not to a part');
-  return new (optimizer as new (params: unknown, options: unknown) => AnyOptimizer)(params, options);
+  return new (optimizer as new (params: unknown, options: unknown) => Part)(params, options);
 }

@@ -40,7 +40,7 @@ const schema: Schema<HybridAuONOptions> = {
  */
 export class HybridAuON extends OrthogonalOptimizer<HybridAuONOptions> {
   constructor(params: Params<HybridAuONOptions>, options: OptimizerOptions<HybridAuONOptions> = {}) {
-    super(params, options, schema);
+    super('HybridAuON', params, options, schema);
   }
 
   protected override defaults({ variant = 'paper' }: Partial<HybridAuONOptions>): Partial<HybridAuONOptions> {

@@ -22,7 +22,7 @@ const schema: Schema<LionOptions> = { ...commonSchema(1e-4, 0, 'decoupled'), bet
  */
 export class Lion extends Optimizer<LionOptions, 'momenta'> {
   constructor(params: Params<LionOptions>, options: OptimizerOptions<LionOptions> = {}) {
-    super(params, options, schema);
+    super('Lion', params, options, schema);
   }
 
   protected override slots(weight: Tensor, options: LionOptions): Record<'momenta', Slot> {

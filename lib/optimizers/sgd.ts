@@ -39,7 +39,7 @@ const schema: Schema<SGDOptions> = {
  */
 export class SGD extends Optimizer<SGDOptions, 'momenta' | 'steps'> {
   constructor(params: Params<SGDOptions>, options: OptimizerOptions<SGDOptions> = {}) {
-    super(params, options, schema);
+    super('SGD', params, options, schema);
   }
 
   protected override slots(weight: Tensor, options: SGDOptions): Record<'momenta' | 'steps', Slot> {

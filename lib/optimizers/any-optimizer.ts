@@ -1,0 +1,26 @@
+import type { Device } from '../device.ts';
+import type { TransferOptions } from '../safetensors/index.ts';
+import type { Tensor } from '../tensor.ts';
+import type { LoadResult, SaveOptions } from './checkpoint.ts';
+import type { CommonOptions } from './options.ts';
+import type { Group } from './params.ts';
+import type { Report } from './report.ts';
+
+/** What every optimizer offers, and a combination of several: for code that takes any of them. */
+export interface AnyOptimizer {
+  /** The groups of parameters; assign to their scalars between steps to schedule them. */
+  readonly groups: readonly Group<CommonOptions>[];
+  readonly device: Device;
+  /** Bytes of state on the device. */
+  readonly stateBytes: number;
+  /** One step: a gradient or `null` per parameter, in the order given. Queued; returns at once. */
+  step(grads: readonly (Tensor | null)[]): void;
+  /** What the last step did. */
+  report(): Promise<Report>;
+  /** Stores the state in a safetensors file, at once and whole. */
+  save(path: string, options?: SaveOptions): Promise<void>;
+  /** Brings back what `save` stored. */
+  load(path: string, options?: TransferOptions): Promise<LoadResult>;
+  /** Gives the memory of the state back; the parameters stay. */
+  dispose(): void;
+}
