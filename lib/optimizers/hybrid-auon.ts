@@ -1,3 +1,4 @@
+import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import type { Tensor } from '../tensor.ts';
 import { type AuONVariant, gammaOption, gammas, rates } from './auon.ts';
@@ -57,6 +58,8 @@ export class HybridAuON extends MatrixOptimizer<HybridAuONOptions> {
 
   protected override checkWeight(where: string, weight: Tensor, options: HybridAuONOptions): void {
     super.checkWeight(where, weight, options);
+    if (weight.shape.length < 2 && options.momentumForm !== 'ema')
+      throw new OrthokitError('ERR_UNSUPPORTED', `${where}: tensors of rank 0 and 1 need momentumForm ema`);
     checkOrthogonal(where, options, [weight]);
   }
 
