@@ -171,6 +171,7 @@ TEST_CASE("the last resort leaves blocks of work that was queued meanwhile") {
   CHECK(pool.counters.given.contains(used));
   after.open();
   taking.join();
+  pool.finish();
 }
 
 // Whichever call of the backend fails first, and however many do: an error that says so, no leak,
