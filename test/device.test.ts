@@ -195,6 +195,18 @@ describe.each(Device.available)('a %s device', (kind) => {
       },
     };
     expect(() => ops.fill(device, getter)).toThrow(RangeError);
+    const gone = tensorOf(device, [1]);
+    const disposing = {
+      x: [gone],
+      get value(): number {
+        gone.dispose();
+        return 3;
+      },
+    };
+    expect(thrownBy(() => ops.fill(device, disposing))).toMatchObject({
+      code: 'ERR_DISPOSED',
+      message: 'fill: a tensor was disposed while the fields were read',
+    });
     ops.fill(device, { x: [x], value: 4 });
     expect(await x.read()).toEqual(Float32Array.from([4]));
     await device.close();

@@ -165,6 +165,14 @@ describe.each(Device.available)('a tensor on %s', (kind) => {
       for (const [i, read] of reads.entries()) expect(await read).toEqual(new Float32Array(20000).fill(i + 1));
     });
 
+    it('has its array from the start: nothing is copied where JavaScript runs', async () => {
+      const tensor = Tensor.zeros(device, [1 << 24]);
+      const before = process.memoryUsage().arrayBuffers;
+      const read = tensor.read();
+      expect(process.memoryUsage().arrayBuffers - before).toBeGreaterThanOrEqual(tensor.byteLength);
+      expect((await read).length).toBe(tensor.size);
+    });
+
     it('takes parts of a buffer', async () => {
       const whole = Float32Array.from({ length: 10 }, (_, i) => i);
       expect(await Tensor.from(device, whole.subarray(3, 6), [3]).read()).toEqual(Float32Array.from([3, 4, 5]));

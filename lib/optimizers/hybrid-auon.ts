@@ -1,4 +1,6 @@
+import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
+import type { Tensor } from '../tensor.ts';
 import { type AuONVariant, gammaOption, gammas, rates } from './auon.ts';
 import type { OptimizerOptions, Work } from './optimizer.ts';
 import { commonSchema, type Schema, word } from './options.ts';
@@ -53,6 +55,12 @@ export class HybridAuON extends OrthogonalOptimizer<HybridAuONOptions> {
 
   protected override takesVectors({ variant }: HybridAuONOptions): boolean {
     return variant === 'head';
+  }
+
+  protected override checkWeight(where: string, weight: Tensor, options: HybridAuONOptions): void {
+    super.checkWeight(where, weight, options);
+    if (weight.shape.length < 2 && options.momentumForm !== 'ema')
+      throw new OrthokitError('ERR_UNSUPPORTED', `${where}: tensors of rank 0 and 1 need momentumForm ema`);
   }
 
   protected override update({ device, step, state }: Work<'momenta'>, options: HybridAuONOptions): void {

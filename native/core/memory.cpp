@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <future>
 
 namespace orthokit {
 namespace {
@@ -55,12 +54,13 @@ void* Memory::take(size_t bytes) {
     } catch (const Error& e) {
       if (e.code != ErrorCode::kMemory) throw;
       // The last resort: blocks that queued work still uses come free in stream order.
-      std::promise<void> trimmed;
-      stream_.submit_always([&] {
-        trim(stream_.last(), 0);
-        trimmed.set_value();
+      auto trimmed = std::make_shared<std::promise<void>>();
+      auto done = trimmed->get_future();
+      stream_.submit_always([this, trimmed = std::move(trimmed)] {
+        trim(stream_.finished(), 0);  // not what later work, of another thread, may use
+        trimmed->set_value();
       });
-      trimmed.get_future().get();
+      await(done);
       data = allocate(bytes);
     }
   }

@@ -1,5 +1,6 @@
 // Elements of any dtype as the type that a kernel computes in, block by block, and back.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -41,6 +42,13 @@ To convert(From x) {
   } else {
     return To(x);
   }
+}
+
+// A factor as T: the inverse of a subnormal norm must not become infinity, and 0 times it NaN.
+template <class T>
+T finite_factor(double x) {
+  constexpr double kMost = std::numeric_limits<T>::max();
+  return T(std::clamp(x, -kMost, kMost));
 }
 
 // n elements from `at`: in place if they are of type T already, else converted into the buffer.

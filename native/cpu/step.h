@@ -91,7 +91,7 @@ template <class T, class Direction>
 StepSums step_chunk(const Step& step, const Chunk& chunk, double rate, Direction&& direction) {
   alignas(64) T weights[kBlock], grads[kBlock], update[kBlock];
   const bool measured = bool(step.statistics);
-  const T keep = T(step.keep()), cautious = T(step.cautious());
+  const T keep = T(step.keep()), cautious = T(step.cautious()), factor = finite_factor<T>(rate);
   StepSums sums;
   for (int64_t done = 0; done < chunk.size; done += kBlock) {
     const int64_t at = chunk.begin + done, n = std::min(kBlock, chunk.size - done);
@@ -101,7 +101,7 @@ StepSums step_chunk(const Step& step, const Chunk& chunk, double rate, Direction
     g = decayed_grads(step, g, w, n, grads);
     direction(Block<T>{g, w, update, chunk.tensor, at, n});
     if (measured) sums.update += rate * rate * sum_of_squares(update, n);
-    apply_update(w, update, n, keep, T(rate), cautious);
+    apply_update(w, update, n, keep, factor, cautious);
     store_weights(step, chunk.tensor, at, n, w);
   }
   return sums;

@@ -1,6 +1,7 @@
 #include "cpu/stream.h"
 
 #include <chrono>
+#include <system_error>
 #include <utility>
 
 namespace orthokit::cpu {
@@ -28,16 +29,26 @@ bool spin(Ready&& ready) {
 }  // namespace
 
 Stream::Stream(int threads, Services services) : services_(services) {
-  for (int i = 1; i < threads; ++i) threads_.emplace_back([this] { helper(); });
+  try {
+    for (int i = 1; i < threads; ++i) threads_.emplace_back([this] { helper(); });
+  } catch (const std::system_error& e) {
+    const size_t started = threads_.size();
+    stop();
+    throw Error(ErrorCode::kBackend,
+                "only " + std::to_string(started + 1) + " of " + std::to_string(threads) +
+                    " threads could be started: " + e.code().message(),
+                e.code().value());
+  }
 }
 
-Stream::~Stream() {
+void Stream::stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
   for (auto& t : threads_) t.join();
+  threads_.clear();
 }
 
 void Stream::helper() {

@@ -38,6 +38,9 @@ struct HybridAuon {
   void check() const {
     base.check();
     if (variant != AuonVariant::kHead) check_matrices(base.step.weights);
+    for (auto& w : base.step.weights)
+      require(w.rank >= 2 || base.form == MomentumForm::kEma, ErrorCode::kUnsupported,
+              "weights of rank 0 and 1 step as in auon, with momentumForm ema", w);
     require(gamma > 0 && gamma <= 100, ErrorCode::kArgument, "gamma must be in (0, 100]", gamma);
   }
 };

@@ -66,6 +66,8 @@ struct Momentum {
     require(!squares || (squares.dtype == Dtype::kF64 && squares.size() == n), ErrorCode::kShape,
             "squares must be f64 with one element a gradient", squares);
     check_fraction("momentum must be in [0, 1)", momentum);
+    check_fraction("dampening must be in [0, 1)", dampening);
+    require(std::isfinite(l2), ErrorCode::kArgument, "l2 must be finite", l2);
   }
 };
 

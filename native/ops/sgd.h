@@ -43,9 +43,16 @@ struct Sgd {
   void check() const {
     step.check();
     check_fraction("momentum must be in [0, 1)", momentum);
+    check_fraction("dampening must be in [0, 1)", dampening);
     require(momenta.count > 0 || momentum == 0 || step.weights.count == 0, ErrorCode::kArgument,
             "momenta are missing for momentum", momentum);
-    if (momenta.count == 0) return;
+    if (momenta.count == 0) {
+      require(steps.count == 0, ErrorCode::kArgument, "momenta are missing for steps",
+              double(steps.count));
+      require(nesterov == Nesterov::kOff || step.weights.count == 0, ErrorCode::kArgument,
+              "momenta are missing for nesterov");
+      return;
+    }
     step.check_state("momenta must be like weights", momenta);
     step.check_steps(steps);
   }

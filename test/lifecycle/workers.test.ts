@@ -13,4 +13,8 @@ describe('worker threads with devices', { timeout: 60_000 }, () => {
     expect(ended).toEqual({ status: 0, signal: null, stderr: '' });
     expect(JSON.parse(stdout)).toEqual(codes);
   });
+
+  it('give back the memory of reads that were dropped', async () => {
+    expect(await runChild('dropped-reads.mjs')).toEqual({ status: 0, signal: null, stdout: 'true\n', stderr: '' });
+  });
 });

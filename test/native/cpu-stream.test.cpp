@@ -1,4 +1,8 @@
 #include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fstream>
 
 #include "cpu/stream.h"
 
@@ -43,3 +47,24 @@ TEST_CASE("regions that follow each other closely, and after sleep") {
   }
   CHECK(total == 2000 * 6);
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)  // they need the room themselves
+TEST_CASE("threads that cannot be started are an error, and those that were end") {
+  rlimit before;
+  getrlimit(RLIMIT_AS, &before);
+  size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  rlimit little = before;
+  little.rlim_cur = pages * size_t(sysconf(_SC_PAGESIZE)) + (size_t(256) << 20);
+  setrlimit(RLIMIT_AS, &little);
+  int32_t code = 0;
+  try {
+    Stream stream(1024, {});
+  } catch (const orthokit::Error& e) {
+    code = int32_t(e.code);
+  }
+  setrlimit(RLIMIT_AS, &before);
+  CHECK(code == int32_t(orthokit::ErrorCode::kBackend));
+}
+#endif

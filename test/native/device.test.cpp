@@ -129,6 +129,49 @@ TEST_CASE("halt drops what is queued") {
   CHECK(ran == 1);
 }
 
+TEST_CASE("halt ends a composition before its next part") {
+  auto device = Device::open("cpu", 1);
+  Gate gate;
+  int ran = 0;
+  test::hook = [&] { ++ran; };
+  test::body = [&](Device& d) {
+    d.run(test::Hook{});
+    gate.wait();
+    d.run(test::Hook{});
+  };
+  device->run(test::Composed{});
+  gate.await_reached();
+  std::thread halting([&] { device->halt(); });
+  while (!device->closed()) std::this_thread::yield();
+  gate.open();
+  halting.join();
+  CHECK(ran == 1);
+}
+
+TEST_CASE("who waits for work that halt drops is told") {
+  auto device = Device::open("cpu", 1);
+  Gate gate;
+  test::hook = [&] { gate.wait(); };
+  device->run(test::Hook{});
+  gate.await_reached();
+  ErrorCode code = ErrorCode::kNone;
+  std::thread waiting([&] {
+    try {
+      device->synchronize();
+    } catch (const Error& e) {
+      code = e.code;
+    }
+  });
+  // The last owner of what waits in the queue goes with it, so time does not matter here.
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  std::thread halting([&] { device->halt(); });
+  while (!device->closed()) std::this_thread::yield();
+  gate.open();
+  halting.join();
+  waiting.join();
+  CHECK(code == ErrorCode::kDisposed);
+}
+
 TEST_CASE("the last owner of a busy device does not wait; the work still runs") {
   auto device = Device::open("cpu", 2);
   Gate gate;

@@ -155,6 +155,25 @@ TEST_CASE("without memory, the last resort waits for queued work") {
   CHECK(pool.counters.given.size() == 1);
 }
 
+TEST_CASE("the last resort leaves blocks of work that was queued meanwhile") {
+  Pool pool;
+  Gate before, after;
+  void* used = pool.memory.take(1024);
+  pool.stream.submit([&] { before.wait(); }, 0);
+  before.await_reached();
+  pool.counters.fail_from = 2, pool.counters.fail_to = 4;
+  std::thread taking([&] { pool.memory.take(4096); });
+  while (pool.stream.last() < 2) std::this_thread::yield();
+  pool.stream.submit([&] { after.wait(); }, 0);  // uses the block
+  pool.memory.give(used, 1024);
+  before.open();
+  after.await_reached();
+  CHECK(pool.counters.given.contains(used));
+  after.open();
+  taking.join();
+  pool.finish();
+}
+
 // Whichever call of the backend fails first, and however many do: an error that says so, no leak,
 // and the next call works.
 TEST_CASE("running out of memory at any allocation leaves everything in order") {

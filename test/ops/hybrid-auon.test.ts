@@ -1,7 +1,10 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { Device, HybridAuON, ops, Tensor } from '../../lib/index.ts';
 import { hybridAuon } from '../reference/hybrid-auon.ts';
 import { coefficientSets } from '../reference/newton-schulz.ts';
 import { describeCheckValues } from '../support/check-values.ts';
 import { describeStep, each, type Method } from '../support/steps.ts';
+import { thrownBy } from '../support/tensors.ts';
 
 const jordan = coefficientSets.jordan;
 const method: Method = {
@@ -30,3 +33,23 @@ describeCheckValues(method, [
     tall: [0.3742644948, 0.5259011097, 0.5466831855],
   },
 ]);
+
+describe('hybrid_auon', () => {
+  const device = Device.open('cpu');
+  afterAll(() => device.close());
+
+  it('refuses heavy-ball momentum of vectors, which step as in auon', () => {
+    const [weights, grads, momenta] = [0, 1, 2].map(() => [Tensor.zeros(device, [2])]) as [
+      Tensor[],
+      Tensor[],
+      Tensor[],
+    ];
+    const fields = { weights, grads, momenta, lr: 0.1, coefficients: jordan, variant: 'head' } as const;
+    ops.hybridAuon(device, fields);
+    expect(thrownBy(() => ops.hybridAuon(device, { ...fields, momentumForm: 'heavy-ball' })).code).toBe(
+      'ERR_UNSUPPORTED',
+    );
+    const make = () => new HybridAuON(weights, { variant: 'head', momentumForm: 'heavy-ball' });
+    expect(thrownBy(make).code).toBe('ERR_UNSUPPORTED');
+  });
+});

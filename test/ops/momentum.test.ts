@@ -80,6 +80,8 @@ describe.each(Device.available)('momentum on %s', (kind) => {
     expect(code({ l2: 0.1 })).toBe('ERR_ARGUMENT');
     expect(code({ momentum: 1 })).toBe('ERR_ARGUMENT');
     expect(code({ momentum: -0.1 })).toBe('ERR_ARGUMENT');
+    expect(code({ dampening: NaN })).toBe('ERR_ARGUMENT');
+    expect(code({ weights: zeros(), l2: Infinity })).toBe('ERR_ARGUMENT');
     expect(code({ out: fields.grads })).toBe('ERR_ARGUMENT');
     expect(code({ momenta: [] })).toBe('ERR_ARGUMENT');
     expect(code({ squares: Tensor.zeros(device, [1]) })).toBe('ERR_SHAPE');

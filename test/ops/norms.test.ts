@@ -37,6 +37,15 @@ describe.each(Device.available)('norms on %s', (kind) => {
     expect(await none.read()).toEqual(new Float64Array(0));
   });
 
+  it('has an inverse that is finite in f32, for subnormal f32', async () => {
+    const x = [tensorOf(device, [1e-42, 0]), tensorOf(device, [1e-42], [1], 'f64')];
+    const out = new Tensor(device, [2], 'f64');
+    ops.norms(device, { x, out, result: 'inverse' });
+    const [narrow, wide] = await valuesOf(out);
+    expect(narrow).toBe((2 - 2 ** -23) * 2 ** 127);
+    expect(wide).toBeCloseTo(1e42, -30);
+  });
+
   it('passes on what is no number', async () => {
     const x = [tensorOf(device, [1, NaN]), tensorOf(device, [1, -Infinity])];
     const out = new Tensor(device, [2], 'f64');

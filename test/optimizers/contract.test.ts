@@ -152,6 +152,22 @@ describe.each([...Device.available])('on %s', (kind) => {
       }
     });
 
+    it('stays finite with subnormal gradients, in every variant, without an eps too', async () => {
+      for (const variant of [undefined, 'head', 'rms'])
+        for (const eps of [undefined, 0]) {
+          const weights = start();
+          const known = new Class(weights).groups[0] as object;
+          const given = { variant, eps };
+          const options = Object.fromEntries(
+            Object.entries(given).filter(([name, x]) => name in known && x !== undefined),
+          );
+          const optimizer = new Class(weights, options);
+          for (let step = 1; step <= 2; ++step) optimizer.step(grads(step, 1e-42));
+          for (const weight of weights)
+            expect((await numbers(weight)).every(Number.isFinite), JSON.stringify(options)).toBe(true);
+        }
+    });
+
     it.each([[[1, 1]], [[1, 6]], [[6, 1]], [[0, 5]], [[5, 0]], [[2, 3, 4]], [[3, 2, 2, 2]], [[3, 0, 2, 2]]])(
       'takes shape %j',
       async (shape) => {

@@ -66,7 +66,7 @@ void adagrad_norm(const AdagradNorm& op, Stream& stream) {
     accumulate_tensors(op, stream);
     run_plain_step(op.step, rates, stream, [&]<class T>(const Block<T>& b) {
       const View& square = op.squares[op.scope == NormScope::kGlobal ? 0 : b.tensor];
-      const T factor = T(inverse(*square.template as<double>()));
+      const T factor = finite_factor<T>(inverse(*square.template as<double>()));
       for (int64_t i = 0; i < b.size; ++i) b.update[i] = factor * b.grads[i];
     });
     return;
@@ -78,7 +78,7 @@ void adagrad_norm(const AdagradNorm& op, Stream& stream) {
     for (int64_t i = 0; i < b.size;) {
       const int64_t row = (b.begin + i) / columns,
                     end = std::min(b.size, (row + 1) * columns - b.begin);
-      for (const T factor = T(inverse(squares[row])); i < end; ++i)
+      for (const T factor = finite_factor<T>(inverse(squares[row])); i < end; ++i)
         b.update[i] = factor * b.grads[i];
     }
   });

@@ -24,7 +24,8 @@ void adamw(const Adamw& op, Stream& stream) {
     for (int64_t i = 0; i < b.size; ++i) {
       m[i] = beta1 * m[i] + fresh1 * g[i];
       r[i] = root_of_sum(beta2, r[i], fresh2, g[i]);
-      u[i] = m[i] == 0 ? T(0) : m[i] * correction1 / (r[i] * correction2 + eps);
+      const T divisor = r[i] * correction2 + eps;
+      u[i] = divisor == 0 ? T(0) : m[i] * correction1 / divisor;
     }
   });
 }
