@@ -90,10 +90,24 @@ run_tests() {
   done
 }
 
+# Commands stand one by one: in a list of && a failure inside a function would go unseen.
 case "${1:-} $#" in
-  "build 1") tools && build && preset cpu ;;
-  "demo 1") tools && build && exec node examples/digits/train.mjs ;;
-  "test 1") tools doctest-dev=/usr/include/doctest/doctest.h && build && preset cpu && run_tests ;;
+  "build 1")
+    tools
+    build
+    preset cpu
+    ;;
+  "demo 1")
+    tools
+    build
+    exec node examples/digits/train.mjs
+    ;;
+  "test 1")
+    tools doctest-dev=/usr/include/doctest/doctest.h
+    build
+    preset cpu
+    run_tests
+    ;;
   *)
     echo "usage: bash scripts/run.sh demo|test|build" >&2
     exit 2

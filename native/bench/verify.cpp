@@ -1,4 +1,5 @@
 // Every op on its own examples: the CPU against the references, other devices against the CPU.
+#include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <cstring>

@@ -1,5 +1,6 @@
 // sqrt(p a² + q b²) without overflow or underflow of the squares.
 #pragma once
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>

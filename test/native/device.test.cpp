@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
+
 #include "gate.h"
 #include "ops.h"
 #include "ops/fill.h"

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <vector>
+
 #include "gate.h"
 
 using namespace orthokit;

@@ -1,5 +1,7 @@
 #include "ops/cast.h"
 
+#include <algorithm>
+
 #include "bench/reference/reference.h"
 
 namespace orthokit::bench {

@@ -1,5 +1,7 @@
 #include "ops/fill.h"
 
+#include <algorithm>
+
 #include "bench/reference/reference.h"
 
 namespace orthokit::bench {

@@ -1,5 +1,7 @@
 // The cosh-scaled step of AuON (arXiv 2509.24320, section 3.1), for a vector u that is given.
 #pragma once
+#include <algorithm>
+
 #include "bench/reference/step.h"
 #include "ops/auon.h"
 

@@ -1,5 +1,7 @@
 #include "ops/column_sum.h"
 
+#include <algorithm>
+
 #include "cpu/variant.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
