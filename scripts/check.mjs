@@ -18,7 +18,7 @@ function sources() {
 const typescript = 'node_modules/typescript/bin/tsc';
 const checks = {
   biome: () => [[node, 'node_modules/@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', '--colors=off']],
-  'clang-format': () => [['clang-format', '--dry-run', '-Werror', ...sources()]],
+  'clang-format': () => [[node, 'node_modules/clang-format/index.js', '--dry-run', '-Werror', ...sources()]],
   types: () => [
     [node, typescript, '--noEmit', '-p', '.'],
     [node, typescript, '--noEmit', '-p', 'test'],
