@@ -7,6 +7,7 @@
 #include "gate.h"
 #include "ops.h"
 #include "ops/fill.h"
+#include "ops/norms.h"
 
 using namespace orthokit;
 
@@ -172,6 +173,47 @@ TEST_CASE("who waits for work that halt drops is told") {
   halting.join();
   waiting.join();
   CHECK(code == ErrorCode::kDisposed);
+}
+
+TEST_CASE("a read that does not fit into the queue leaves nothing there") {
+  auto device = Device::open("cpu", 1);
+  const Tensor x = device->empty({1}, Dtype::kF32), norms = device->empty({5000}, Dtype::kF64);
+  const std::vector<View> many(5000, x);
+  // Fills the queue until `most` small items are in it, or no more fit; then tries to read.
+  const auto read_behind = [&](int most) {
+    Gate gate;
+    test::hook = [&] { gate.wait(); };
+    device->run(test::Hook{});
+    gate.await_reached();
+    try {
+      for (;;) device->run(Norms{.x = {const_cast<View*>(many.data()), 5000}, .out = norms});
+    } catch (const Error&) {
+    }
+    int small = 0;
+    float value = 7, host = 9;
+    try {
+      for (; small < most; ++small) device->write(x, &value);
+    } catch (const Error&) {
+    }
+    bool refused = false;
+    try {
+      device->read(x, &host, [](auto) {});
+    } catch (const Error&) {
+      refused = true;
+    }
+    gate.open();
+    for (;;) {  // until the queue takes work again
+      try {
+        device->synchronize();
+        break;
+      } catch (const Error&) {
+      }
+    }
+    CHECK(host == (refused ? 9 : 7));
+    return small;
+  };
+  const int fitting = read_behind(1 << 20);
+  read_behind(fitting - 1);  // room for one item
 }
 
 TEST_CASE("the last owner of a busy device does not wait; the work still runs") {
