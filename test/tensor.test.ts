@@ -280,4 +280,13 @@ describe.each(Device.available)('a tensor on %s', (kind) => {
     for (const wrong of [{}, tensor, Object.create(Device.prototype)])
       expect(() => device.synchronize.call(wrong as Device)).toThrow();
   });
+
+  it('refuses at once what the device could never hold, and still works', async () => {
+    const before = device.info.memory;
+    const { code, message } = thrownBy(() => new Tensor(device, [2 ** 22, 2 ** 22]));
+    expect(code).toBe('ERR_MEMORY');
+    expect(message).toContain(`the device has ${device.info.memoryBytes} bytes`);
+    expect(device.info.memory).toEqual(before);
+    expect(await Tensor.full(device, [1], 3).read()).toEqual(new Float32Array([3]));
+  });
 });

@@ -14,7 +14,7 @@ import {
   whole,
   word,
 } from './options.ts';
-import type { MomentumForm } from './sgd.ts';
+import { checkDampening, type MomentumForm } from './sgd.ts';
 
 /** Momentum that goes through Newton–Schulz. */
 export interface OrthogonalOptions extends MatrixOptions {
@@ -77,6 +77,7 @@ export abstract class OrthogonalOptimizer<O extends OrthogonalOptions> extends M
 /** Refuses what is not available; warns of coefficients that would step uphill. */
 function checkOrthogonal(where: string, options: OrthogonalOptions, weight?: Tensor): void {
   const { nsMethod, nsDtype, coefficients, nsSteps } = options;
+  checkDampening(where, options);
   if (nsMethod !== 'newton-schulz')
     throw new OrthokitError('ERR_UNSUPPORTED', `${where}: nsMethod ${nsMethod} is not available yet`);
   const working = weight?.dtype === 'f64' ? 'f64' : 'f32';

@@ -29,6 +29,15 @@ const schema: Schema<SGDOptions> = {
   momentumForm: word(['ema', 'heavy-ball'], 'heavy-ball', true),
 };
 
+/** Only heavy-ball momentum takes a dampening; ema would ignore it. */
+export function checkDampening(
+  where: string,
+  { dampening, momentumForm }: { dampening: number; momentumForm: MomentumForm },
+): void {
+  if (dampening !== 0 && momentumForm === 'ema')
+    throw new OrthokitError('ERR_ARGUMENT', `${where}: dampening is for momentumForm heavy-ball`);
+}
+
 /**
  * Stochastic gradient descent with momentum, as `torch.optim.SGD` defines it. Defaults: lr 1e-3, momentum 0,
  * weightDecayMode `l2`. State: one moment a parameter, if momentum is not 0.
@@ -51,6 +60,7 @@ export class SGD extends Optimizer<SGDOptions, 'momenta' | 'steps'> {
     const { nesterov, momentum, dampening } = options;
     if (nesterov && (momentum === 0 || dampening !== 0))
       throw new OrthokitError('ERR_ARGUMENT', `${where}: nesterov needs momentum and no dampening`);
+    checkDampening(where, options);
     if (momentum !== 0 && slots?.size === 0)
       throw new OrthokitError(
         'ERR_ARGUMENT',

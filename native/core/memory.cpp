@@ -40,6 +40,10 @@ void* Memory::allocate_or_trim(size_t bytes, Ticket finished) {
 
 void* Memory::take(size_t bytes) {
   if (stream_.closed()) throw Error(ErrorCode::kDisposed, "the device is closed");
+  // Before anything waits: emptying the pool cannot help.
+  if (bytes > total_)
+    throw Error(ErrorCode::kMemory, "the device has " + std::to_string(total_) +
+                                        " bytes, and not " + std::to_string(bytes));
   void* data = nullptr;
   {
     std::lock_guard lock(mutex_);

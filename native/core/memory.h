@@ -15,8 +15,9 @@ struct MemoryUse {
 
 class Memory {
  public:
-  Memory(const Backend& backend, void* const& handle, Stream& stream)
-      : backend_(backend), handle_(handle), stream_(stream) {}
+  // `total` is all that the device has, in bytes.
+  Memory(const Backend& backend, void* const& handle, Stream& stream, int64_t total)
+      : backend_(backend), handle_(handle), stream_(stream), total_(size_t(total)) {}
 
   // A block for a tensor: from the pool, else from the backend. Not on the stream's thread.
   void* take(size_t bytes);
@@ -38,6 +39,7 @@ class Memory {
   const Backend& backend_;
   void* const& handle_;
   Stream& stream_;
+  const size_t total_;
   mutable std::mutex mutex_;
   std::multimap<size_t, Freed> pool_;  // by size class
   std::set<void*> blocks_;             // all that the backend gave

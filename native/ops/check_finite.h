@@ -31,10 +31,8 @@ struct CheckFinite {
   }
   void check() const {
     for (auto& v : x) require(is_floating(v), ErrorCode::kDtype, "x must be floating", v);
-    require(guard.dtype == Dtype::kF64 && guard.size() == 1, ErrorCode::kShape,
-            "guard must be f64[1]", guard);
-    require(!skipped || (skipped.dtype == Dtype::kF64 && skipped.size() == 1), ErrorCode::kShape,
-            "skipped must be f64[1]", skipped);
+    require_array("guard must be f64[1]", guard, Dtype::kF64, 1);
+    if (skipped) require_array("skipped must be f64[1]", skipped, Dtype::kF64, 1);
   }
 };
 

@@ -61,10 +61,9 @@ struct Momentum {
                 v);
       }
     }
-    require(!guard || (guard.dtype == Dtype::kF64 && guard.size() == 1), ErrorCode::kShape,
-            "guard must be f64[1]", guard);
-    require(!squares || (squares.dtype == Dtype::kF64 && squares.size() == n), ErrorCode::kShape,
-            "squares must be f64 with one element a gradient", squares);
+    if (guard) require_array("guard must be f64[1]", guard, Dtype::kF64, 1);
+    if (squares)
+      require_array("squares must be f64 with one element a gradient", squares, Dtype::kF64, n);
     check_fraction("momentum must be in [0, 1)", momentum);
     check_fraction("dampening must be in [0, 1)", dampening);
     require(std::isfinite(l2), ErrorCode::kArgument, "l2 must be finite", l2);

@@ -75,8 +75,7 @@ struct Step {
       check_like("grads must be like weights", grads, i);
     }
     check_masters();
-    require(!guard || (guard.dtype == Dtype::kF64 && guard.size() == 1), ErrorCode::kShape,
-            "guard must be f64[1]", guard);
+    if (guard) require_array("guard must be f64[1]", guard, Dtype::kF64, 1);
     require(!statistics || statistics.dtype == Dtype::kF64, ErrorCode::kDtype,
             "statistics must be f64", statistics);
     require(!statistics || statistics.size() == 3 * weights.count, ErrorCode::kShape,
@@ -108,9 +107,7 @@ struct Step {
   void check_steps(const List<View>& steps) const {
     require(steps.count == weights.count, ErrorCode::kArgument, "steps must be as many as weights",
             double(steps.count));
-    for (auto& s : steps)
-      require(s.dtype == Dtype::kI32 && s.size() == 1, ErrorCode::kShape,
-              "steps must be i32[1] each", s);
+    for (auto& s : steps) require_array("steps must be i32[1] each", s, Dtype::kI32, 1);
   }
 };
 

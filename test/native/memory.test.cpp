@@ -48,7 +48,7 @@ struct Pool {
   FakeMemory counters;
   void* handle = &counters;
   Stream stream{[this] { memory.release_all(); }};
-  Memory memory{fake_backend(), handle, stream};
+  Memory memory{fake_backend(), handle, stream, int64_t(1) << 40};
   Pool() { fake = &counters; }
   ~Pool() {
     stream.halt();

@@ -84,6 +84,6 @@ describe.each(Device.available)('momentum on %s', (kind) => {
     expect(code({ weights: zeros(), l2: Infinity })).toBe('ERR_ARGUMENT');
     expect(code({ out: fields.grads })).toBe('ERR_ARGUMENT');
     expect(code({ momenta: [] })).toBe('ERR_ARGUMENT');
-    expect(code({ squares: Tensor.zeros(device, [1]) })).toBe('ERR_SHAPE');
+    expect(code({ squares: Tensor.zeros(device, [1]) })).toBe('ERR_DTYPE');
   });
 });

@@ -292,7 +292,7 @@ export function describeStep(method: Method): void {
       expect(thrown({ masters: rest.map((w) => w.copy()) }).code).toBe('ERR_ARGUMENT');
       expect(thrown({ masters: bench.weights.map((w) => w.copy()) }).code).toBe('ERR_DTYPE');
       expect(thrown({ guard: Tensor.zeros(device, [2], { dtype: 'f64' }) }).code).toBe('ERR_SHAPE');
-      expect(thrown({ guard: Tensor.zeros(device, [1]) }).code).toBe('ERR_SHAPE');
+      expect(thrown({ guard: Tensor.zeros(device, [1]) }).code).toBe('ERR_DTYPE');
       expect(thrown({ statistics: Tensor.zeros(device, [3], { dtype: 'f64' }) }).code).toBe('ERR_SHAPE');
       expect(thrown({ lr: NaN }).code).toBe('ERR_ARGUMENT');
       expect(thrown({ weightDecay: Infinity }).code).toBe('ERR_ARGUMENT');

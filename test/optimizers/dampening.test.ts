@@ -1,0 +1,15 @@
+import { expect, it } from 'vitest';
+import { Device, HybridAuON, Muon, SGD, Tensor } from '../../lib/index.ts';
+import { thrownBy } from '../support/tensors.ts';
+
+it.each([SGD, Muon, HybridAuON])('%o refuses a dampening that ema momentum would ignore', async (Class) => {
+  const device = Device.open('cpu');
+  const params = [Tensor.zeros(device, [2, 3])];
+  const make = (momentumForm: 'ema' | 'heavy-ball') => () =>
+    new Class(params, { momentum: 0.9, dampening: 0.5, momentumForm, nesterov: false });
+  const { code, message } = thrownBy(make('ema'));
+  expect(code).toBe('ERR_ARGUMENT');
+  expect(message).toContain('dampening is for momentumForm heavy-ball');
+  expect(make('heavy-ball')).not.toThrow();
+  await device.close();
+});
