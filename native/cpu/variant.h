@@ -13,6 +13,5 @@
 #define ORTHOKIT_STRING(word) ORTHOKIT_STRING_OF(word)
 
 // The last line of a kernel's file, inside its namespace.
-#define ORTHOKIT_KERNEL(Op, kernel)                        \
-  [[maybe_unused]] static const bool kernel##_registered = \
-      register_kernel<Op, Stream, kernel>(ORTHOKIT_STRING(ORTHOKIT_ISA))
+#define ORTHOKIT_KERNEL(Op, kernel) \
+  ORTHOKIT_REGISTER_KERNEL(Op, kernel, ORTHOKIT_STRING(ORTHOKIT_ISA))
