@@ -11,7 +11,8 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 // The larger one; NaN if one of them is.
 template <class T>
 T larger(T a, T b) {
-  return (b > a) | (b != b) ? b : a;
+  const T most = b > a ? b : a;  // a where it is NaN
+  return b != b ? b : most;
 }
 
 // The largest of n elements; NaN if there is one, −inf of none.
