@@ -1,7 +1,9 @@
 // Reductions of a piece of a row or column, and of the pieces' results.
 #pragma once
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "cpu/sums.h"
 #include "ops/reduction.h"
@@ -15,19 +17,21 @@ T larger(T a, T b) {
   return b != b ? b : most;
 }
 
-// The largest of n elements; NaN if there is one, −inf of none.
+// The largest of n elements; NaN if there is one, −inf of none. Compared as integers, whose maximum
+// the compiler may take in any order: a float's bits, of negative ones all but the sign turned, have
+// the order of the floats, with a positive NaN above infinity.
 template <class T>
 T max_or_nan(const T* x, int64_t n) {
-  constexpr int kLanes = 16;
-  T lanes[kLanes];
-  for (T& lane : lanes) lane = -std::numeric_limits<T>::infinity();
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int k = 0; k < kLanes; ++k) lanes[k] = larger(lanes[k], x[i + k]);
-  T largest = -std::numeric_limits<T>::infinity();
-  for (; i < n; ++i) largest = larger(largest, x[i]);
-  for (T lane : lanes) largest = larger(largest, lane);
-  return largest;
+  using Bits = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+  constexpr T kNaN = std::numeric_limits<T>::quiet_NaN();
+  constexpr Bits kNoSign = std::numeric_limits<Bits>::max();
+  const auto turned = [](Bits bits) { return bits ^ (bits < 0 ? kNoSign : 0); };
+  Bits largest = turned(std::bit_cast<Bits>(-std::numeric_limits<T>::infinity()));
+  for (int64_t i = 0; i < n; ++i) {
+    const Bits bits = turned(std::bit_cast<Bits>(x[i] != x[i] ? kNaN : x[i]));
+    largest = bits > largest ? bits : largest;
+  }
+  return std::bit_cast<T>(turned(largest));
 }
 
 inline double start_of(Reduction r) { return r == Reduction::kMax ? -HUGE_VAL : 0; }
