@@ -7,7 +7,7 @@ namespace orthokit {
 // form tanh: out = x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))
 // out may be x.
 // Numerics: in f64 with the tail of Φ to its full relative precision, rounded once to the dtype; in
-// f64 within 8 ulp, of the tanh form times 1 + x² below 0. −0 below −37 (erf) and −21 (tanh), where
+// f64 within 8 ulp, of the tanh form times 1 + x² below 0. −0 below −37.6 (erf) and −21.1 (tanh), where
 // the exponential would be subnormal, and for −inf; +inf and NaN pass.
 // Traffic: one read, one write.
 struct Gelu {
