@@ -3,9 +3,9 @@
 
 namespace orthokit {
 
-enum class Distribution : int32_t { kUniform, kNormal, kBits };
+enum class Distribution : int32_t { kUniform, kNormal, kBits, kRademacher };
 inline Words words(Distribution) {
-  static constexpr const char* list[] = {"uniform", "normal", "bits"};
+  static constexpr const char* list[] = {"uniform", "normal", "bits", "rademacher"};
   return list;
 }
 
@@ -20,12 +20,13 @@ inline Words words(Distribution) {
 //            rounded once, where u in (0, 1] and v in [0, 1) are
 //            (w[2p] + 1) / 2³² and w[2p+1] / 2³²; for f64, (a + 1) / 2⁵³ and b / 2⁵³ with
 //            a, b the upper 53 bits of (w[4p], w[4p+1]) and of (w[4p+2], w[4p+3])
-// Numerics: words and uniform numbers are the same bits on every backend; the last bits of normal
+//   rademacher  1 where the top bit of w[g] is 0, else −1, in any dtype that is floating
+// Numerics: words, uniform numbers and signs are the same bits on every backend; the last bits of normal
 // numbers depend on its log, sine and cosine. Normal numbers stay within ±6.67, f64 within ±8.58.
 // Traffic: one write of x.
 struct Random {
   static constexpr const char *name = "random",
-                              *summary = "random numbers: uniform, normal or words";
+                              *summary = "random numbers: uniform, normal, signs or words";
   static constexpr const char* examples[] = {
       "x=f32[597x43],f32[31],f32[0] seed=1 distribution=normal",
       "x=f64[4097] seed=2 offset=3 stream=1",
@@ -33,9 +34,12 @@ struct Random {
       "x=f16[597],f16[31] seed=4 offset=5",
       "x=bf16[4097] seed=5 offset=1 distribution=normal",
       "x=f64[597] seed=6 offset=1 distribution=normal",
-      "x=i32[4097] seed=7 offset=2 distribution=bits"};
+      "x=i32[4097] seed=7 offset=2 distribution=bits",
+      "x=f32[597x43],f32[31] seed=8 offset=3 distribution=rademacher",
+      "x=f64[597] seed=9 offset=1 distribution=rademacher"};
   static constexpr const char* cases[] = {"x=f32[8192x1024] seed=1",
-                                          "x=f32[8192x1024] seed=1 distribution=normal"};
+                                          "x=f32[8192x1024] seed=1 distribution=normal",
+                                          "x=f32[8192x1024] seed=1 distribution=rademacher"};
   List<View> x;
   int64_t seed = 0, offset = 0, stream = 0;
   Distribution distribution = Distribution::kUniform;

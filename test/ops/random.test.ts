@@ -55,7 +55,7 @@ describe.each(Device.available)('random on %s', (kind) => {
 
   describe.each(floatingDtypes)('in %s', (dtype: Floating) => {
     it.each([0, 1, 2, 3, 31, 32, 33, 597, 1024, 4097])('agrees with the reference, n = %i', async (n) => {
-      for (const distribution of ['uniform', 'normal'] as const) {
+      for (const distribution of ['uniform', 'normal', 'rademacher'] as const) {
         const at = { seed: n + 7, stream: 3, offset: n % 2 === 0 ? 1 : 2 + (n % 4) };
         const x = Tensor.full(device, [n], NaN, { dtype });
         ops.random(device, { x: [x], distribution, ...at });
@@ -63,35 +63,38 @@ describe.each(Device.available)('random on %s', (kind) => {
         const expected = exact.map((value) => rounded(value, dtype));
         // The log, the sine and the cosine of two libraries may differ in their last bits, and then, rarely, so does the
         // rounding to a shorter type.
-        const ulps = distribution === 'uniform' ? 0 : dtype === 'f64' ? 4 : 1;
+        const ulps = distribution !== 'normal' ? 0 : dtype === 'f64' ? 4 : 1;
         expectClose(await valuesOf(x), expected, { dtype, ulps, magnitude: dtype === 'f64' ? 1 : 0 });
       }
     });
 
-    it.each(['uniform', 'normal'] as const)('does not depend on how %s numbers are split', async (distribution) => {
-      const at = { seed: 5, distribution };
-      const whole = Tensor.zeros(device, [40001], { dtype });
-      ops.random(device, { x: [whole], ...at, offset: 10 });
-      const sizes = [0, 1, 4, 1024, 0, 16385, 17, 20000, 2570]; // from even and odd positions
-      const parts = sizes.map((n) => Tensor.zeros(device, [n], { dtype }));
-      ops.random(device, { x: parts, ...at, offset: 10 });
-      const again = sizes.map((n) => Tensor.zeros(device, [n], { dtype }));
-      let offset = 10;
-      for (const x of again) {
-        ops.random(device, { x: [x], ...at, offset });
-        offset += x.size;
-      }
-      expect(offset - 10).toBe(whole.size);
-      const expected = await whole.read();
-      for (const list of [parts, again]) {
-        const arrays = await Promise.all(list.map((x) => x.read()));
-        let begin = 0;
-        for (const array of arrays) {
-          expect(sameBits(array, expected.slice(begin, begin + array.length))).toBe(true);
-          begin += array.length;
+    it.each(['uniform', 'normal', 'rademacher'] as const)(
+      'does not depend on how %s numbers are split',
+      async (distribution) => {
+        const at = { seed: 5, distribution };
+        const whole = Tensor.zeros(device, [40001], { dtype });
+        ops.random(device, { x: [whole], ...at, offset: 10 });
+        const sizes = [0, 1, 4, 1024, 0, 16385, 17, 20000, 2570]; // from even and odd positions
+        const parts = sizes.map((n) => Tensor.zeros(device, [n], { dtype }));
+        ops.random(device, { x: parts, ...at, offset: 10 });
+        const again = sizes.map((n) => Tensor.zeros(device, [n], { dtype }));
+        let offset = 10;
+        for (const x of again) {
+          ops.random(device, { x: [x], ...at, offset });
+          offset += x.size;
         }
-      }
-    });
+        expect(offset - 10).toBe(whole.size);
+        const expected = await whole.read();
+        for (const list of [parts, again]) {
+          const arrays = await Promise.all(list.map((x) => x.read()));
+          let begin = 0;
+          for (const array of arrays) {
+            expect(sameBits(array, expected.slice(begin, begin + array.length))).toBe(true);
+            begin += array.length;
+          }
+        }
+      },
+    );
 
     it('keeps uniform numbers in [0, 1), and none stands still', async () => {
       const x = Tensor.zeros(device, [100_000], { dtype });
@@ -103,7 +106,7 @@ describe.each(Device.available)('random on %s', (kind) => {
   });
 
   // 1e6 numbers: the bounds are five standard deviations of each moment.
-  it('has the moments of the uniform and of the normal distribution', async () => {
+  it('has the moments of the uniform and the normal distribution and of signs', async () => {
     const x = Tensor.zeros(device, [1_000_000], { dtype: 'f64' });
     const moment = (values: Float64Array, k: number) =>
       values.reduce((sum, value) => sum + value ** k, 0) / values.length;
@@ -120,6 +123,10 @@ describe.each(Device.available)('random on %s', (kind) => {
       [4, 3, 96],
     ] as const)
       expect(Math.abs(moment(bell, k) - value)).toBeLessThan(5 * Math.sqrt(variance / 1e6));
+    ops.random(device, { x: [x], seed: 1, distribution: 'rademacher' });
+    const signs = await valuesOf(x);
+    expect(signs.every((sign) => sign === 1 || sign === -1)).toBe(true);
+    expect(Math.abs(moment(signs, 1))).toBeLessThan(5 / 1e3);
     // Neighbours come from one pair of uniform numbers and must not know of each other.
     const together = bell.reduce((sum, value, i) => (i % 2 ? sum + value * bell[i - 1]! : sum), 0) / 500_000;
     expect(Math.abs(together)).toBeLessThan(5 * Math.sqrt(1 / 500_000));
@@ -145,7 +152,7 @@ describe('random', () => {
       [
         { distribution: 'cauchy' },
         'ERR_ARGUMENT',
-        'random: distribution must be one of uniform, normal, bits, got cauchy',
+        'random: distribution must be one of uniform, normal, bits, rademacher, got cauchy',
       ],
     ];
   });

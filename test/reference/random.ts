@@ -27,7 +27,7 @@ const bits = { f32: 24, f16: 11, bf16: 8 };
 
 /** Element g, before it is rounded to the dtype. */
 export function random(
-  distribution: 'uniform' | 'normal' | 'bits',
+  distribution: 'uniform' | 'normal' | 'bits' | 'rademacher',
   dtype: Dtype,
   { seed = 0, stream = 0 }: { seed?: number; stream?: number },
   g: number,
@@ -36,6 +36,7 @@ export function random(
   const fraction = (w: bigint) => (at(w) * 2 ** 21 + Math.floor(at(w + 1n) / 2 ** 11)) / 2 ** 53;
   const n = BigInt(g);
   if (distribution === 'bits' || dtype === 'i32') return at(n) | 0;
+  if (distribution === 'rademacher') return at(n) < 2 ** 31 ? 1 : -1;
   if (distribution === 'uniform')
     return dtype === 'f64' ? fraction(2n * n) : Math.floor(at(n) / 2 ** (32 - bits[dtype])) / 2 ** bits[dtype];
   const p = n / 2n;

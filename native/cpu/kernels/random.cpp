@@ -56,6 +56,9 @@ static void fill_random(const Random& op, uint64_t g, int64_t n, T* out) {
   if constexpr (std::is_same_v<T, int32_t>) {
     const uint32_t* words = draw(op, g, n, buffer);
     for (int64_t i = 0; i < n; ++i) out[i] = int32_t(words[i]);
+  } else if (op.distribution == Distribution::kRademacher) {
+    const uint32_t* words = draw(op, g, n, buffer);
+    for (int64_t i = 0; i < n; ++i) out[i] = convert<T>(words[i] >> 31 ? -1.0f : 1.0f);
   } else if (op.distribution == Distribution::kUniform) {
     const uint32_t* words = draw(op, kWords * g, int64_t(kWords) * n, buffer);
     for (int64_t i = 0; i < n; ++i) out[i] = uniform<T>(words + kWords * uint64_t(i));

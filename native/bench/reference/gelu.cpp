@@ -1,0 +1,17 @@
+#include "ops/gelu.h"
+
+#include "bench/reference/reference.h"
+
+namespace orthokit::bench {
+
+static void gelu(const Gelu& op) {
+  for (int64_t i = 0; i < op.x.size(); ++i) {
+    const double x = values(op.x)[i];
+    const double inner = std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x);
+    values(op.out)[i] = op.form == GeluForm::kErf ? x / 2 * std::erfc(-x / std::sqrt(2.0))
+                                                  : x / 2 * (1 + std::tanh(inner));
+  }
+}
+ORTHOKIT_REFERENCE(Gelu, gelu);
+
+}  // namespace orthokit::bench

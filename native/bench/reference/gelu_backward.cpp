@@ -1,0 +1,21 @@
+#include "ops/gelu_backward.h"
+
+#include "bench/reference/reference.h"
+
+namespace orthokit::bench {
+
+static void gelu_backward(const GeluBackward& op) {
+  const double pi = std::acos(-1.0);
+  for (int64_t i = 0; i < op.x.size(); ++i) {
+    const double x = values(op.x)[i];
+    const double th = std::tanh(std::sqrt(2 / pi) * (x + 0.044715 * x * x * x));
+    const double slope =
+        op.form == GeluForm::kErf
+            ? std::erfc(-x / std::sqrt(2.0)) / 2 + x * std::exp(-x * x / 2) / std::sqrt(2 * pi)
+            : (1 + th) / 2 + x / 2 * (1 - th * th) * std::sqrt(2 / pi) * (1 + 0.134145 * x * x);
+    values(op.out)[i] = values(op.grad)[i] * slope;
+  }
+}
+ORTHOKIT_REFERENCE(GeluBackward, gelu_backward);
+
+}  // namespace orthokit::bench

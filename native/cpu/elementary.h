@@ -1,0 +1,100 @@
+// Elementary functions in f64, in forms that the compiler turns into SIMD.
+#pragma once
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "cpu/exp.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+inline constexpr double kRoundingShift = 0x1.8p52;  // a sum with it ends in the nearest integer
+
+// 2ᵏ for a whole |k| < 1023.
+inline double power_of_two(double k) {
+  return std::bit_cast<double>((std::bit_cast<uint64_t>(k + kRoundingShift) << 52) +
+                               (uint64_t(1023) << 52));
+}
+
+struct Reduced {
+  double k, r;  // x = k ln 2 + r, |r| ≤ ln 2 / 2
+};
+inline Reduced reduced_by_log_two(double x) {
+  const double k = x * std::numbers::log2e + kRoundingShift - kRoundingShift;
+  return {k, (x - k * 0x1.62e42fee00000p-1) - k * 0x1.a39ef35793c76p-33};
+}
+
+// (exp(r) − 1) / r for |r| ≤ ln 2 / 2, by its series.
+inline double exp_slope(double r) {
+  double p = 1.0 / 87178291200;
+  for (double inverse_factorial :
+       {1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320,
+        1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0})
+    p = p * r + inverse_factorial;
+  return p;
+}
+
+inline double exp_of(double x) {
+  const double low = x < -750 ? -750 : x, finite = low > 710 ? 710 : low;
+  const auto [k, r] = reduced_by_log_two(finite);
+  // In two factors, as 2ᵏ alone may be subnormal or infinite.
+  const double half = k * 0.5 + kRoundingShift - kRoundingShift;
+  return (1 + r * exp_slope(r)) * power_of_two(half) * power_of_two(k - half);
+}
+
+// exp(x) − 1 for x ≤ 0.
+inline double exp_less_one(double x) {
+  const auto [k, r] = reduced_by_log_two(x < -700 ? -700 : x);
+  const double power = power_of_two(k);
+  return power * (r * exp_slope(r)) + (power - 1);
+}
+
+inline double tanh_of(double x) {
+  const double e = exp_less_one(-2 * std::abs(x));
+  return std::copysign(-e / (2 + e), x);
+}
+
+// 2 atanh(f) for |f| ≤ 1/3, by its series.
+inline double twice_atanh(double f) {
+  const double s = f * f;
+  double p = 1.0 / 33;
+#pragma GCC unroll 16
+  for (double odd : {31., 29., 27., 25., 23., 21., 19., 17., 15., 13., 11., 9., 7., 5., 3.})
+    p = p * s + 1 / odd;
+  return 2 * f + 2 * f * (s * p);
+}
+
+inline double log_of(double x) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const bool small = x < 0x1p-1022;
+  const auto bits = std::bit_cast<uint64_t>(small ? x * 0x1p54 : x);
+  // The exponent as a number: below 2⁵², an integer is the end of a significand.
+  const double exponent = std::bit_cast<double>(bits >> 52 | std::bit_cast<uint64_t>(0x1p52)) -
+                          0x1p52 - (small ? 1023 + 54 : 1023);
+  const double m = std::bit_cast<double>((bits & 0xfffffffffffff) | (uint64_t(1023) << 52));
+  const bool upper = m > std::numbers::sqrt2;
+  const double k = upper ? exponent + 1 : exponent, d = (upper ? m * 0.5 : m) - 1;
+  const double log =
+      k * 0x1.62e42fee00000p-1 + (twice_atanh(d / (2 + d)) + k * 0x1.a39ef35793c76p-33);
+  const double positive = x < kInfinity ? log : x;  // NaN and infinity pass
+  const double zero = x == 0 ? -kInfinity : positive;
+  return x < 0 ? std::numeric_limits<double>::quiet_NaN() : zero;
+}
+
+inline double sigmoid_of(double x) {
+  const double e = exp_of_negative(-std::abs(x));
+  return (x < 0 ? e : 1) / (1 + e);
+}
+
+// max(x, 0) + ln(1 + e⁻|ˣ|), and ln(1 + e) = 2 atanh(e / (2 + e)).
+inline double softplus_of(double x) {
+  const double e = exp_of(-std::abs(x));
+  return (x < 0 ? 0 : x) + twice_atanh(e / (2 + e));
+}
+
+inline double softplus_curvature_of(double x) {
+  const double e = exp_of_negative(-std::abs(x));
+  return e / ((1 + e) * (1 + e));
+}
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA

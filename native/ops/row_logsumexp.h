@@ -1,0 +1,29 @@
+#pragma once
+#include "core/op.h"
+
+namespace orthokit {
+
+// outᵢ = ln Σⱼ exp(xᵢⱼ) = mᵢ + ln Σⱼ exp(xᵢⱼ − mᵢ), mᵢ = maxⱼ xᵢⱼ.
+// Numerics: in f64, sums in a fixed order, rounded once to the dtype: no exponential overflows. A row
+// of no elements, or of nothing but −inf, gives −inf; one that holds +inf gives +inf, a NaN NaN, as
+// in PyTorch.
+// Traffic: one read of x, one write of out; the second pass finds its row in cache.
+struct RowLogsumexp {
+  static constexpr const char *name = "row_logsumexp",
+                              *summary = "logarithm of the sum of exponentials of every row";
+  static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597]",
+                                             "x=f64[3x4097] out=f64[3]"};
+  static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[8192]"};
+  View x, out;
+
+  void fields(Fields& f) { f.in("x", x), f.out("out", out); }
+  void check() const {
+    require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
+    require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
+    require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);
+    require(out.rank == 1 && out.shape[0] == x.shape[0], ErrorCode::kShape,
+            "out must have one element a row of x", out);
+  }
+};
+
+}  // namespace orthokit

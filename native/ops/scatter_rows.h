@@ -1,0 +1,57 @@
+#pragma once
+#include "core/op.h"
+
+namespace orthokit {
+
+enum class ScatterMode : int32_t { kAdd, kSet };
+inline Words words(ScatterMode) {
+  static constexpr const char* list[] = {"add", "set"};
+  return list;
+}
+
+// mode add: out[indexᵢ] += xᵢ; mode set: out[indexᵢ] = xᵢ, where a row is all that follows the first
+// axis: the gradient of gather_rows, codebooks. Other rows of out stay as they are.
+// Numerics: an index that stands several times adds its rows to out's in their order, in f64, rounded
+// once; of several that set, the last remains, its bits copied. An index outside 0 … n − 1 is passed
+// over; nothing outside out is written.
+// Traffic: one read of x and index; adding reads and writes the rows in index, setting writes them.
+struct ScatterRows {
+  static constexpr const char *name = "scatter_rows",
+                              *summary = "rows of out by index: add or set rows of x";
+  static constexpr const char* examples[] = {"out=f32[597x43] index=i32[128] x=f32[128x43]",
+                                             "out=f64[31x5] index=i32[4097] x=f64[4097x5]",
+                                             "out=bf16[33x3x7] index=i32[65] x=bf16[65x3x7]",
+                                             "out=i32[31] index=i32[4097] x=i32[4097] mode=set"};
+  static constexpr const char* cases[] = {
+      "out=f32[10000x784] index=i32[4096] x=f32[4096x784]",
+      "out=f32[10000x784] index=i32[4096] x=f32[4096x784] mode=set"};
+  View out, index, x;
+  ScatterMode mode = ScatterMode::kAdd;
+
+  int64_t row_size() const {
+    int64_t n = 1;
+    for (int i = 1; i < out.rank; ++i) n *= out.shape[i];
+    return n;
+  }
+  double flops() const { return mode == ScatterMode::kAdd ? double(x.size()) : 0; }
+  double bytes() const {
+    return double(bytes_in(index) + (mode == ScatterMode::kAdd ? 3 : 2) * bytes_in(x));
+  }
+  void fields(Fields& f) {
+    f.inout("out", out), f.in("index", index), f.in("x", x), f.value("mode", mode);
+  }
+  void check() const {
+    require(out.rank >= 1, ErrorCode::kShape, "out must have rows", out);
+    require(mode == ScatterMode::kSet || is_floating(out), ErrorCode::kDtype,
+            "out must be floating to add", out);
+    require(index.dtype == Dtype::kI32, ErrorCode::kDtype, "index must be i32", index);
+    require(index.rank == 1, ErrorCode::kShape, "index must have rank 1", index);
+    require(x.dtype == out.dtype, ErrorCode::kDtype, "x must have out's dtype", x);
+    View shape = out;
+    shape.shape[0] = index.shape[0];
+    require(same_shape(x, shape), ErrorCode::kShape,
+            "x must have one row of out an element of index", x);
+  }
+};
+
+}  // namespace orthokit

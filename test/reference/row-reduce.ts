@@ -1,0 +1,15 @@
+import { sum, sumOfSquares } from './sums.ts';
+
+export type Reduction = 'sum' | 'mean' | 'max' | 'sum_of_squares';
+export const reductions: readonly Reduction[] = ['sum', 'mean', 'max', 'sum_of_squares'];
+
+/** Of one row. */
+export function reduce(x: ArrayLike<number>, reduction: Reduction): number {
+  if (reduction === 'max') return Array.from(x).reduce((a, b) => Math.max(a, b), -Infinity);
+  if (reduction === 'sum_of_squares') return sumOfSquares(x);
+  const total = sum(x.length, (i) => x[i]!);
+  return reduction === 'mean' ? total / x.length : total;
+}
+
+export const rowReduce = (x: Float64Array, rows: number, columns: number, reduction: Reduction): Float64Array =>
+  Float64Array.from({ length: rows }, (_, i) => reduce(x.subarray(i * columns, (i + 1) * columns), reduction));
