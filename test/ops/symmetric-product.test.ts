@@ -42,6 +42,8 @@ describe.each(Device.available)('symmetric_product on %s', (kind) => {
         [65, 33],
         [300, 31],
         [129, 257],
+        [150, 800],
+        [800, 150],
         [3, 0],
         [0, 3],
       ] as const) {
