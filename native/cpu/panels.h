@@ -28,13 +28,12 @@ inline void multiply_panels(int64_t depth, const float* left, const float* right
           std::min<int64_t>({kTileColumns, columns - j, triangle ? last - j : kPanel});
       micro_tile(depth, width, left + i, right + j, sums);
       for (int64_t r = i; r < last; ++r) {
-        const int64_t n = triangle ? std::min(width, r + 1 - j) : width;
         const float *sum = sums + (r - i) * kTileColumns, *old = from + r * stride + j;
         float* out = c + r * stride + j;
         if (beta == 0)
-          for (int64_t q = 0; q < n; ++q) out[q] = alpha * sum[q];
+          for (int64_t q = 0; q < width; ++q) out[q] = alpha * sum[q];
         else
-          for (int64_t q = 0; q < n; ++q) out[q] = alpha * sum[q] + beta * old[q];
+          for (int64_t q = 0; q < width; ++q) out[q] = alpha * sum[q] + beta * old[q];
       }
     }
 }
