@@ -107,6 +107,13 @@ StepSums step_chunk(const Step& step, const Chunk& chunk, double rate, Direction
   return sums;
 }
 
+template <class Direction>
+StepSums any_step_chunk(const Step& step, const Chunk& c, double rate, Direction&& direction) {
+  if (step.weights[c.tensor].dtype == Dtype::kF64)
+    return step_chunk<double>(step, c, rate, direction);
+  return step_chunk<float>(step, c, rate, direction);
+}
+
 // w ← keep · w − rates[tensor] · u for every tensor, u by direction(Block<T>). The sums of each
 // tensor, in scratch memory.
 template <class Direction>
@@ -114,10 +121,7 @@ StepSums* run_step(const Step& step, const double* rates, Stream& stream, Direct
   const Chunks chunks(step.weights, stream);
   auto* partial = stream.scratch<StepSums>(chunks.count());
   chunks.run([&](const Chunk& c) {
-    if (step.weights[c.tensor].dtype == Dtype::kF64)
-      partial[c.index] = step_chunk<double>(step, c, rates[c.tensor], direction);
-    else
-      partial[c.index] = step_chunk<float>(step, c, rates[c.tensor], direction);
+    partial[c.index] = any_step_chunk(step, c, rates[c.tensor], direction);
   });
   auto* sums = stream.scratch<StepSums>(step.weights.count);
   chunks.reduce(partial, [&](int64_t t, const StepSums& sum) { sums[t] = sum; });

@@ -1,20 +1,38 @@
-// Sums in f64 with a fixed order: eight running sums, so that the compiler may use SIMD without
-// changing a bit.
+// Sums in f64 with a fixed order: many running sums, so that the compiler may use SIMD without
+// changing a bit, and no addition waits for the one before.
 #pragma once
 #include "cpu/variant.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
+inline constexpr int kSums = 32;
+
+// The running sums as one, by halves.
+inline double total_of(double* sums) {
+  for (int half = kSums / 2; half > 0; half /= 2)
+    for (int k = 0; k < half; ++k) sums[k] += sums[k + half];
+  return sums[0];
+}
+
 // Σ term(i) for i < n.
 template <class Term>
 double sum_of(int64_t n, Term&& term) {
-  double lanes[8] = {};
+  double sums[kSums] = {};
   int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (int k = 0; k < 8; ++k) lanes[k] += term(i + k);
-  for (int k = 0; i < n; ++i, ++k) lanes[k] += term(i);
-  return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) +
-         ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
+  for (; i + kSums <= n; i += kSums)
+    for (int k = 0; k < kSums; ++k) sums[k] += term(i + k);
+  for (int k = 0; i < n; ++i, ++k) sums[k] += term(i);
+  return total_of(sums);
+}
+
+// Eight elements as doubles, on every processor. (Not returned: ABIs differ on such vectors.)
+using Doubles = double __attribute__((vector_size(64)));
+template <class T>
+void load_doubles(const T* x, Doubles& out) {
+  struct __attribute__((packed, may_alias)) Eight {
+    T values __attribute__((vector_size(8 * sizeof(T)), aligned(sizeof(T))));
+  };
+  out = __builtin_convertvector(reinterpret_cast<const Eight*>(x)->values, Doubles);
 }
 
 template <class T>

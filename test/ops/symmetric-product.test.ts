@@ -6,7 +6,7 @@ import { normal } from '../support/data.ts';
 import { arrayOf } from '../support/dtypes.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
-async function check(device: Device, dtype: 'f32' | 'f64', p: SymmetricProduct): Promise<void> {
+async function check(device: Device, dtype: 'f32' | 'f64', p: SymmetricProduct, separate = false): Promise<void> {
   const { batch, rows, columns, trans = false, alpha = 1, beta = 0, diagonal = 0 } = p;
   const [n, inner] = trans ? [columns, rows] : [rows, columns];
   const count = batch ?? 1;
@@ -16,8 +16,9 @@ async function check(device: Device, dtype: 'f32' | 'f64', p: SymmetricProduct):
   for (let i = 0; i < old.length; i++) if (beta === 0 || i % n > Math.floor(i / n) % n) old[i] = NaN;
   const prefix = batch === undefined ? [] : [batch];
   const a = tensorOf(device, x, [...prefix, rows, columns], dtype);
-  const c = tensorOf(device, old, [...prefix, n, n], dtype);
-  ops.symmetricProduct(device, { a, c, alpha, beta, diagonal, trans: trans ? 'transposed' : 'none' });
+  const before = tensorOf(device, old, [...prefix, n, n], dtype);
+  const c = separate ? Tensor.full(device, before.shape, NaN, { dtype }) : before;
+  ops.symmetricProduct(device, { a, c, addend: separate ? before : undefined, alpha, beta, diagonal, trans: trans ? 'transposed' : 'none' });
   const actual = await valuesOf(c);
   const magnitude = Math.abs(alpha) * Math.sqrt(inner) + Math.abs(beta) + Math.abs(diagonal);
   expectClose(actual, symmetricProduct(p, x, old), { dtype, ulps: 4 + 2 * Math.sqrt(inner), magnitude });
@@ -42,17 +43,21 @@ describe.each(Device.available)('symmetric_product on %s', (kind) => {
         [65, 33],
         [300, 31],
         [129, 257],
+        [150, 800],
+        [800, 150],
         [3, 0],
         [0, 3],
       ] as const) {
         await check(device, dtype, { rows, columns, trans });
         await check(device, dtype, { rows, columns, trans, alpha: -2, beta: 0.5, diagonal: 3 });
+        await check(device, dtype, { rows, columns, trans, alpha: 3, beta: -2 }, true);
       }
     });
 
     it.each([false, true])('batches, transposed: %s', async (trans) => {
       await check(device, dtype, { batch: 3, rows: 31, columns: 140, trans });
       await check(device, dtype, { batch: 4, rows: 33, columns: 5, trans, beta: 1, diagonal: -1 });
+      await check(device, dtype, { batch: 2, rows: 129, columns: 5, trans, beta: 1, diagonal: -1 }, true);
     });
   });
 
@@ -69,6 +74,8 @@ describe.each(Device.available)('symmetric_product on %s', (kind) => {
       message: 'symmetric_product: c does not fit a, got f32[2, 2]',
     });
     expect(thrownBy(() => ops.symmetricProduct(device, { a: c, c })).code).toBe('ERR_ARGUMENT');
+    const addend = Tensor.zeros(device, [2, 3]);
+    expect(thrownBy(() => ops.symmetricProduct(device, { a, c, addend })).code).toBe('ERR_SHAPE');
     const half = Tensor.zeros(device, [2, 2], { dtype: 'f16' });
     expect(thrownBy(() => ops.symmetricProduct(device, { a, c: half })).code).toBe('ERR_DTYPE');
   });

@@ -11,14 +11,15 @@ static void symmetric_product(const SymmetricProduct& op) {
   for (int64_t batch = 0; batch < size.batch; ++batch) {
     const double* a = values(op.a) + batch * n * inner;
     double* c = values(op.c) + batch * n * n;
+    const double* old = op.addend ? values(op.addend) + batch * n * n : c;
     for (int64_t i = 0; i < n; ++i)
       for (int64_t j = 0; j <= i; ++j) {
         double sum = 0;
         for (int64_t k = 0; k < inner; ++k)
           sum += t ? a[k * n + i] * a[k * n + j] : a[i * inner + k] * a[j * inner + k];
-        double& lower = c[i * n + j];
-        lower = op.alpha * sum + (op.beta == 0 ? 0 : op.beta * lower) + (i == j ? op.diagonal : 0);
-        c[j * n + i] = lower;
+        c[i * n + j] = op.alpha * sum + (op.beta == 0 ? 0 : op.beta * old[i * n + j]) +
+                       (i == j ? op.diagonal : 0);
+        c[j * n + i] = c[i * n + j];
       }
   }
 }

@@ -1,0 +1,51 @@
+// A matrix in panels, as the tiles of a product read it.
+#pragma once
+#include "cpu/micro_tile.h"
+#include "cpu/transpose.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+// A panel of `rows` ≤ kPanel rows of a and `depth` of their elements; rows lie across (`down`:
+// a[k, row]) or along a's own rows. What the panel has beyond them is 0.
+inline void pack_panel(bool down, const float* a, int64_t stride, int64_t rows, int64_t depth,
+                       float* panel) {
+  if (rows < kPanel) std::fill_n(panel, depth * kPanel, 0.0f);
+  if (!down) return transpose(a, stride, rows, depth, panel, kPanel);
+  for (int64_t k = 0; k < depth; ++k) std::copy_n(a + k * stride, rows, panel + k * kPanel);
+}
+
+// c = alpha · (left · rightᵀ) + beta · from, where c has `rows` × `columns` elements and the panels
+// `depth`; with `triangle`, only on and below the diagonal. c may be `from`; beta = 0 does not read
+// it.
+inline void multiply_panels(int64_t depth, const float* left, const float* right, int64_t rows,
+                            int64_t columns, bool triangle, float alpha, float beta,
+                            const float* from, float* c, int64_t stride) {
+  alignas(64) float sums[kTileRows * kTileColumns];
+  for (int64_t j = 0; j < columns; j += kTileColumns)
+    for (int64_t i = triangle ? j / kTileRows * kTileRows : 0; i < rows; i += kTileRows) {
+      const int64_t last = std::min<int64_t>(rows, i + kTileRows);
+      const int64_t width =
+          std::min<int64_t>({kTileColumns, columns - j, triangle ? last - j : kPanel});
+      micro_tile(depth, width, left + i, right + j, sums);
+      for (int64_t r = i; r < last; ++r) {
+        const float *sum = sums + (r - i) * kTileColumns, *old = from + r * stride + j;
+        float* out = c + r * stride + j;
+        if (beta == 0)
+          for (int64_t q = 0; q < width; ++q) out[q] = alpha * sum[q];
+        else
+          for (int64_t q = 0; q < width; ++q) out[q] = alpha * sum[q] + beta * old[q];
+      }
+    }
+}
+
+// Above the diagonal of the c[rows, rows] what is below it.
+inline void mirror_square(int64_t rows, float* c, int64_t stride) {
+  for (int64_t i = 0; i < rows; i += 8) {
+    const int64_t height = std::min<int64_t>(8, rows - i);
+    transpose(c + i * stride, stride, height, i, c + i, stride);
+    for (int64_t r = i; r < i + height; ++r)
+      for (int64_t q = i; q < r; ++q) c[q * stride + r] = c[r * stride + q];
+  }
+}
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA
