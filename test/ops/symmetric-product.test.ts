@@ -18,7 +18,15 @@ async function check(device: Device, dtype: 'f32' | 'f64', p: SymmetricProduct, 
   const a = tensorOf(device, x, [...prefix, rows, columns], dtype);
   const before = tensorOf(device, old, [...prefix, n, n], dtype);
   const c = separate ? Tensor.full(device, before.shape, NaN, { dtype }) : before;
-  ops.symmetricProduct(device, { a, c, addend: separate ? before : undefined, alpha, beta, diagonal, trans: trans ? 'transposed' : 'none' });
+  ops.symmetricProduct(device, {
+    a,
+    c,
+    addend: separate ? before : undefined,
+    alpha,
+    beta,
+    diagonal,
+    trans: trans ? 'transposed' : 'none',
+  });
   const actual = await valuesOf(c);
   const magnitude = Math.abs(alpha) * Math.sqrt(inner) + Math.abs(beta) + Math.abs(diagonal);
   expectClose(actual, symmetricProduct(p, x, old), { dtype, ulps: 4 + 2 * Math.sqrt(inner), magnitude });
