@@ -22,17 +22,8 @@ struct ColumnReduce {
   Reduction reduction = Reduction::kSum;
 
   void fields(Fields& f) { f.in("x", x), f.out("out", out), f.value("reduction", reduction); }
-  double flops() const {
-    return double(x.size()) * (reduction == Reduction::kSumOfSquares ? 2 : 1);
-  }
-  void check() const {
-    require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
-    require(out.dtype == x.dtype || out.dtype == Dtype::kF64, ErrorCode::kDtype,
-            "out must have x's dtype or f64", out);
-    require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);
-    require(out.rank == 1 && out.shape[0] == x.shape[1], ErrorCode::kShape,
-            "out must have one element a column of x", out);
-  }
+  double flops() const { return reduction_flops(x, reduction); }
+  void check() const { check_reduction(x, out, 1, "out must have one element a column of x"); }
 };
 
 }  // namespace orthokit

@@ -1,5 +1,5 @@
 #pragma once
-#include "core/op.h"
+#include "ops/elementwise.h"
 
 namespace orthokit {
 
@@ -15,24 +15,8 @@ struct Divide {
   List<View> out, x, y;
 
   void fields(Fields& f) { f.out("out", out, kMayAlias), f.in("x", x), f.in("y", y); }
-  double flops() const {
-    double n = 0;
-    for (auto& v : out) n += double(v.size());
-    return n;
-  }
-  void check() const {
-    require(x.count == out.count, ErrorCode::kArgument, "x must be as many as out",
-            double(x.count));
-    require(y.count == out.count, ErrorCode::kArgument, "y must be as many as out",
-            double(y.count));
-    for (int64_t i = 0; i < out.count; ++i) {
-      require(is_f32_or_f64(out[i]), ErrorCode::kDtype, "out must be f32 or f64", out[i]);
-      require(x[i].dtype == out[i].dtype, ErrorCode::kDtype, "x must have out's dtype", x[i]);
-      require(y[i].dtype == out[i].dtype, ErrorCode::kDtype, "y must have out's dtype", y[i]);
-      require(same_shape(x[i], out[i]), ErrorCode::kShape, "x must have out's shape", x[i]);
-      require(same_shape(y[i], out[i]), ErrorCode::kShape, "y must have out's shape", y[i]);
-    }
-  }
+  double flops() const { return total_size(out); }
+  void check() const { check_elementwise(out, x, y); }
 };
 
 }  // namespace orthokit
