@@ -96,7 +96,8 @@ const optimizer = (snake) => {
     [`lib/optimizers/${kebab}.ts`]: `import { OrthokitError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import { Optimizer, type OptimizerOptions, type Work } from './optimizer.ts';
-import { type CommonOptions, commonSchema, fraction, type Schema } from './options.ts';
+import { type CommonOptions, commonSchema } from './common-options.ts';
+import { fraction, type Schema } from './schema.ts';
 import type { Params } from './params.ts';
 import { moment, type Slot } from './state.ts';
 

@@ -1,8 +1,9 @@
 import { ops } from '../native-ops.ts';
 import type { Tensor } from '../tensor.ts';
+import { type CommonOptions, commonSchema } from './common-options.ts';
 import { Optimizer, type OptimizerOptions, type Work } from './optimizer.ts';
-import { betas, type CommonOptions, commonSchema, notNegative, type Schema } from './options.ts';
 import type { Params } from './params.ts';
+import { betas, notNegative, type Schema } from './schema.ts';
 import { counter, moment, type Slot } from './state.ts';
 
 /** Options of {@link AdamW}; all may be left out. */

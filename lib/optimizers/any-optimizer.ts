@@ -2,7 +2,7 @@ import type { Device } from '../device.ts';
 import type { TransferOptions } from '../safetensors/index.ts';
 import type { Tensor } from '../tensor.ts';
 import type { LoadResult, SaveOptions } from './checkpoint.ts';
-import type { CommonOptions } from './options.ts';
+import type { CommonOptions } from './common-options.ts';
 import type { Group } from './params.ts';
 import type { Report } from './report.ts';
 

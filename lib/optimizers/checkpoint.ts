@@ -1,16 +1,17 @@
 // Checkpoints of optimizers: a safetensors file of state tensors, with groups and scalars as text.
 import { OrthokitError } from '../errors.ts';
 import type { TypedArray } from '../native.ts';
-import { isRecord } from '../options.ts';
+import { isRecord, shown } from '../options.ts';
 import { fileDtypes } from '../safetensors/dtypes.ts';
 import { type TensorFile, withTensorFile } from '../safetensors/file.ts';
 import { snapshot, type TransferOptions } from '../safetensors/index.ts';
 import { checkPath, checkTransfer } from '../safetensors/transfer.ts';
 import { writeTensorFile } from '../safetensors/write.ts';
 import type { Tensor } from '../tensor.ts';
+import type { CommonOptions } from './common-options.ts';
 import { skippedName } from './guard.ts';
-import { type CommonOptions, type Option, type Schema, shown } from './options.ts';
 import type { Group } from './params.ts';
+import type { Option, Schema } from './schema.ts';
 
 /** Options of saving an optimizer. */
 export interface SaveOptions extends TransferOptions {

@@ -5,9 +5,9 @@ import type { TransferOptions } from '../safetensors/index.ts';
 import { storageOf, type Tensor } from '../tensor.ts';
 import type { AnyOptimizer } from './any-optimizer.ts';
 import { type LoadResult, load, type OptimizerPart, type SaveOptions, save } from './checkpoint.ts';
+import type { CommonOptions } from './common-options.ts';
 import { Guard, type NonFinite } from './guard.ts';
 import { Optimizer } from './optimizer.ts';
-import type { CommonOptions } from './options.ts';
 import type { Group } from './params.ts';
 import type { Report } from './report.ts';
 

@@ -2,8 +2,8 @@ import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import type { Tensor } from '../tensor.ts';
 import { type AuONVariant, gammaOption, gammas, rates } from './auon.ts';
+import { commonSchema } from './common-options.ts';
 import type { OptimizerOptions, Work } from './optimizer.ts';
-import { commonSchema, type Schema, word } from './options.ts';
 import {
   OrthogonalOptimizer,
   type OrthogonalOptions,
@@ -11,6 +11,7 @@ import {
   orthogonalSchema,
 } from './orthogonal-optimizer.ts';
 import type { Params } from './params.ts';
+import { type Schema, word } from './schema.ts';
 
 /** Options of {@link HybridAuON}; all may be left out. */
 export interface HybridAuONOptions extends OrthogonalOptions {

@@ -18,15 +18,16 @@ export {
   type CombinePart,
   combine,
 } from './combine.ts';
+export type { CommonOptions, WeightDecayMode } from './common-options.ts';
 export type { NonFinite } from './guard.ts';
 export { HybridAuON, type HybridAuONOptions } from './hybrid-auon.ts';
 export { Lion, type LionOptions } from './lion.ts';
 export type { MatrixOptions } from './matrix-optimizer.ts';
 export { Muon, type MuonOptions, type ShapeScale } from './muon.ts';
 export { Optimizer, type OptimizerOptions } from './optimizer.ts';
-export type { CommonOptions, Given, WeightDecayMode } from './options.ts';
 export type { OrthogonalOptions } from './orthogonal-optimizer.ts';
 export { type OrthogonalizeOptions, orthogonalize } from './orthogonalize.ts';
 export type { Group, GroupOptions, Params } from './params.ts';
 export type { Report } from './report.ts';
+export type { Given } from './schema.ts';
 export { type MomentumForm, SGD, type SGDOptions } from './sgd.ts';

@@ -1,7 +1,8 @@
 import { OrthokitError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
+import type { CommonOptions } from './common-options.ts';
 import { Optimizer } from './optimizer.ts';
-import { type CommonOptions, optional, type Schema, whole } from './options.ts';
+import { optional, type Schema, whole } from './schema.ts';
 import { moment, type Slot } from './state.ts';
 
 /** Options of optimizers of matrices. */

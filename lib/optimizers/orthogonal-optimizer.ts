@@ -2,18 +2,9 @@ import type { Dtype } from '../dtypes.ts';
 import { OrthokitError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import { type Coefficients, iterationOf, warnOfRange, wrongCoefficients } from './coefficients.ts';
+import type { CommonOptions } from './common-options.ts';
 import { MatrixOptimizer, type MatrixOptions, matrixSchema } from './matrix-optimizer.ts';
-import {
-  type CommonOptions,
-  flag,
-  fraction,
-  notNegative,
-  type Option,
-  optional,
-  type Schema,
-  whole,
-  word,
-} from './options.ts';
+import { flag, fraction, notNegative, type Option, optional, type Schema, whole, word } from './schema.ts';
 import { checkDampening, type MomentumForm } from './sgd.ts';
 
 /** Momentum that goes through Newton–Schulz. */

@@ -4,7 +4,7 @@ import { ops } from '../native-ops.ts';
 import { checkOptions } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
 import { type Coefficients, iterationOf, wrongCoefficients } from './coefficients.ts';
-import { checkValues, type Given, notNegative, optional, resolve, type Schema, whole, word } from './options.ts';
+import { checkValues, type Given, notNegative, optional, resolve, type Schema, whole, word } from './schema.ts';
 
 /** Options of {@link orthogonalize}; all may be left out. */
 export interface OrthogonalizeOptions {

@@ -1,7 +1,7 @@
 import type { Device } from '../device.ts';
 import { OrthokitError } from '../errors.ts';
 import { isTensor, storageOf, type Tensor } from '../tensor.ts';
-import type { Given } from './options.ts';
+import type { Given } from './schema.ts';
 
 /** Parameters with options of their own. */
 export type GroupOptions<O> = { name?: string | undefined; params: readonly Tensor[] } & Given<O>;

@@ -1,7 +1,7 @@
 import type { Dtype } from '../dtypes.ts';
 import { OrthokitError } from '../errors.ts';
 import { Tensor } from '../tensor.ts';
-import type { CommonOptions } from './options.ts';
+import type { CommonOptions } from './common-options.ts';
 
 /** A named tensor of state that belongs to one parameter. */
 export interface Slot {

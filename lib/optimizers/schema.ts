@@ -1,5 +1,6 @@
-import type { Dtype } from '../dtypes.ts';
+// What an optimizer's options may be: builders of single options, the checks and the defaults of a whole set.
 import { OrthokitError } from '../errors.ts';
+import { shown } from '../options.ts';
 
 /** What an option may be: `wrong` says what is amiss with a value, or nothing. */
 export interface Option<T> {
@@ -60,46 +61,6 @@ export const betas = (value: readonly [number, number]): Option<readonly [number
 
 /** Options of which each may be left out; one that is `undefined` counts as left out. */
 export type Given<O> = { [K in keyof O]?: O[K] | undefined };
-
-/** How decay acts on weights w at rate lr, with the update u (specs: Muon docs, Emerging-Optimizers, modded-nanogpt). */
-export type WeightDecayMode = 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious';
-
-/** Options that every optimizer has, for all its groups or for one. */
-export interface CommonOptions {
-  /** Learning rate, ≥ 0. */
-  lr: number;
-  /** Weight decay, ≥ 0. Default 0 where the class does not say otherwise. */
-  weightDecay: number;
-  /**
-   * `decoupled` w ← (1 − lr·decay)·w · `independent` (1 − decay)·w · `palm` (1 − decay·lr²)·w · `l2` g ← g + decay·w ·
-   * `cautious` decoupled, where w and the update agree in sign. Default `decoupled`; `l2` for SGD, AdaGrad, AdaGradNorm.
-   */
-  weightDecayMode: WeightDecayMode;
-  /** What a `null` gradient means: `skip` leaves parameter and state alone; `zero` steps with zeros. Default `skip`. */
-  missingGrad: 'skip' | 'zero';
-  /** Dtype of moments. Default f64 for f64 weights, else f32. Settled when the optimizer is made. */
-  readonly stateDtype: Dtype | undefined;
-  /**
-   * For weights in f16 or bf16: step f32 copies (`fp32`), or keep the 16 low bits beside bf16 weights (`split16`), which
-   * are then rounded toward zero. Default `none`. Settled when the optimizer is made.
-   */
-  readonly masterWeights: 'none' | 'fp32' | 'split16';
-}
-
-export const commonSchema = (lr: number, decay: number, mode: WeightDecayMode): Schema<CommonOptions> => ({
-  lr: notNegative(lr),
-  weightDecay: notNegative(decay),
-  weightDecayMode: word(['decoupled', 'independent', 'l2', 'palm', 'cautious'], mode),
-  missingGrad: word(['skip', 'zero'], 'skip'),
-  stateDtype: optional(word<Dtype>(['f32', 'f64', 'f16', 'bf16'], 'f32', true)),
-  masterWeights: word(['none', 'fp32', 'split16'], 'none', true),
-});
-
-/** A value in a message, whatever it is: objects from outside may not even turn into text. */
-export const shown = (value: unknown): string => {
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
-  return typeof value === 'function' ? 'a function' : String(value);
-};
 
 /** Throws unless every value is one that its option may have. */
 export function checkValues<O>(where: string, values: O, schema: Schema<O>): void {
