@@ -95,10 +95,10 @@ const optimizer = (snake) => {
   return {
     [`lib/optimizers/${kebab}.ts`]: `import { OrthokitError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
-import { Optimizer, type OptimizerOptions, type Work } from './optimizer.ts';
 import { type CommonOptions, commonSchema } from './common-options.ts';
-import { fraction, type Schema } from './schema.ts';
+import { Optimizer, type OptimizerOptions, type Work } from './optimizer.ts';
 import type { Params } from './params.ts';
+import { fraction, type Schema } from './schema.ts';
 import { moment, type Slot } from './state.ts';
 
 export interface ${type}Options extends CommonOptions {

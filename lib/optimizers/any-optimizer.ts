@@ -10,6 +10,7 @@ import type { Report } from './report.ts';
 export interface AnyOptimizer {
   /** The groups of parameters; assign to their scalars between steps to schedule them. */
   readonly groups: readonly Group<CommonOptions>[];
+  /** The device of all parameters. */
   readonly device: Device;
   /** Bytes of state on the device. */
   readonly stateBytes: number;

@@ -7,7 +7,9 @@ export type CoefficientName = 'jordan' | 'you5' | 'polar-express' | 'polar-expre
 
 /** A published set of steps. */
 export interface CoefficientSet {
+  /** Who published it. */
   readonly source: string;
+  /** (a, b, c) of each step, in order. */
   readonly steps: readonly Triple[];
   /** What follows the last step: it again, or the first. */
   readonly beyond: 'last' | 'first';

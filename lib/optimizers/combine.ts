@@ -23,7 +23,9 @@ type OptionsOf<C> = C extends new (
 
 /** One part of a combination: a class, its parameters or groups, its options. */
 export type CombinePart<C extends OptimizerClass = OptimizerClass> = {
+  /** The class. */
   optimizer: C;
+  /** Its tensors or groups, as its constructor takes them. */
   params: ConstructorParameters<C>[0];
 } & OptionsOf<C>;
 
@@ -35,6 +37,7 @@ export interface CombineOptions {
 
 /** A report of several optimizers: over all of them, and theirs. `skipped` is the combination's in each. */
 export interface CombinedReport extends Report {
+  /** One report a part, in order. */
   readonly parts: readonly Report[];
 }
 
@@ -42,6 +45,7 @@ export interface CombinedReport extends Report {
 export class CombinedOptimizer implements AnyOptimizer {
   /** The groups of all parts, in order. */
   readonly groups: readonly Group<CommonOptions>[];
+  /** The device of all parameters. */
   readonly device: Device;
   /** The optimizers, in order. */
   readonly parts: readonly Optimizer<CommonOptions, string>[];
@@ -121,6 +125,7 @@ export class CombinedOptimizer implements AnyOptimizer {
     this.#guard.dispose();
   }
 
+  /** Disposes: `using optimizer = combine([…])`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -10,7 +10,14 @@ export interface MatrixOptions extends CommonOptions {
   /** Rows are cut into so many equal blocks, each a matrix of its own: attention heads. Default: the whole matrix. */
   readonly heads: number | undefined;
   /** Blocks of given sizes: not available yet, throws ERR_UNSUPPORTED. */
-  readonly split: { axis: number; sizes: readonly number[] } | undefined;
+  readonly split:
+    | {
+        /** The axis that is cut: 0 rows, 1 columns. */
+        axis: number;
+        /** Sizes of the blocks, which add up to the axis. */
+        sizes: readonly number[];
+      }
+    | undefined;
 }
 
 export const matrixSchema: Schema<Omit<MatrixOptions, keyof CommonOptions>> = {

@@ -4,10 +4,20 @@ import { isTensor, storageOf, type Tensor } from '../tensor.ts';
 import type { Given } from './schema.ts';
 
 /** Parameters with options of their own. */
-export type GroupOptions<O> = { name?: string | undefined; params: readonly Tensor[] } & Given<O>;
+export type GroupOptions<O> = {
+  /** For messages and checkpoints. Default: the number of the group, from 0. */
+  name?: string | undefined;
+  /** The parameters, in the order in which their gradients will come. */
+  params: readonly Tensor[];
+} & Given<O>;
 
 /** A group as the optimizer keeps it; assign to its scalars between steps to schedule them. */
-export type Group<O> = { readonly name: string; readonly params: readonly Tensor[] } & O;
+export type Group<O> = {
+  /** As given, or the number of the group. */
+  readonly name: string;
+  /** The parameters, in the order given; frozen. */
+  readonly params: readonly Tensor[];
+} & O;
 
 /** The parameters of an optimizer: tensors, or groups of them. */
 export type Params<O> = readonly Tensor[] | readonly GroupOptions<O>[];

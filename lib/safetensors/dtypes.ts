@@ -2,8 +2,33 @@ import { arrays, type Dtype } from '../dtypes.ts';
 import { OrthokitError } from '../errors.ts';
 import type { TypedArray } from '../native.ts';
 
+/** An element type as a file spells it. */
+export type FileDtype =
+  | 'BOOL'
+  | 'U8'
+  | 'I8'
+  | 'F8_E4M3'
+  | 'F8_E5M2'
+  | 'F8_E8M0'
+  | 'F8_E4M3FNUZ'
+  | 'F8_E5M2FNUZ'
+  | 'F4'
+  | 'F6_E2M3'
+  | 'F6_E3M2'
+  | 'U16'
+  | 'I16'
+  | 'F16'
+  | 'BF16'
+  | 'U32'
+  | 'I32'
+  | 'F32'
+  | 'U64'
+  | 'I64'
+  | 'F64'
+  | 'C64';
+
 /** Bits per element of every element type that the format defines. */
-export const bitsOf = {
+export const bitsOf: Readonly<Record<FileDtype, number>> = {
   BOOL: 8,
   U8: 8,
   I8: 8,
@@ -26,10 +51,7 @@ export const bitsOf = {
   I64: 64,
   F64: 64,
   C64: 64,
-} as const;
-
-/** An element type as a file spells it. */
-export type FileDtype = keyof typeof bitsOf;
+};
 
 /** How a file spells the element types of tensors. */
 export const fileDtypes: Readonly<Record<Dtype, FileDtype>> = {

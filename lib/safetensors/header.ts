@@ -12,11 +12,15 @@ export const limits = {
 
 export const metadataName = '__metadata__';
 
-/** One stored tensor: `dtype` as the file spells it, `begin` counted in bytes from the first byte of data. */
+/** One stored tensor. */
 export interface TensorInfo {
+  /** The element type as the file spells it. */
   readonly dtype: FileDtype;
+  /** Sizes, outermost first. */
   readonly shape: readonly number[];
+  /** Bytes of its data. */
   readonly byteLength: number;
+  /** Where its data begin, in bytes from the first byte of data. */
   readonly begin: number;
 }
 

@@ -12,6 +12,7 @@ export type { FileDtype } from './dtypes.ts';
 export type { TensorInfo } from './header.ts';
 export type { Progress, TransferOptions } from './transfer.ts';
 
+/** Options of {@link saveTensors}. */
 export interface SaveTensorsOptions extends TransferOptions {
   /** Texts to store with the tensors. Default: none. */
   metadata?: Record<string, string> | undefined;
@@ -117,6 +118,14 @@ export async function loadTensors(
   return tensors;
 }
 
+/** What a safetensors file says of itself. */
+export interface TensorFileInfo {
+  /** The tensors by name, in the order of the file. */
+  readonly tensors: Map<string, TensorInfo>;
+  /** The texts that are stored with them. */
+  readonly metadata: Map<string, string>;
+}
+
 /**
  * What a safetensors file holds, without its data: names, element types as the file spells them, shapes, sizes and texts.
  *
@@ -126,9 +135,7 @@ export async function loadTensors(
  *
  * @throws `ERR_FORMAT`, `ERR_IO` and `ERR_ARGUMENT` as `loadTensors`
  */
-export async function readTensorInfo(
-  path: string,
-): Promise<{ tensors: Map<string, TensorInfo>; metadata: Map<string, string> }> {
+export async function readTensorInfo(path: string): Promise<TensorFileInfo> {
   return withTensorFile(path, { op: 'readTensorInfo' }, async (file) => ({
     tensors: new Map(file.tensors),
     metadata: new Map(file.metadata),

@@ -11,8 +11,9 @@ export interface Progress {
 
 /** Options of everything that reads or writes a file. */
 export interface TransferOptions {
-  /** Aborting rejects with the signal's reason, and nothing has changed. */
+  /** Aborting rejects with the signal's reason, and nothing has changed. Default: none. */
   signal?: AbortSignal | undefined;
+  /** Called after each piece of data, with bytes. Default: none. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 

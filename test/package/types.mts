@@ -1,4 +1,4 @@
-import { AdamW, combine, Device, Muon, Tensor } from 'orthokit';
+import { AdamW, combine, Device, Muon, type Ops, Optimizer, ops, Tensor } from 'orthokit';
 
 const device = Device.open('cpu');
 const weights: Tensor = Tensor.from(device, new Float32Array(4), [2, 2]);
@@ -22,6 +22,15 @@ weights._write(new Float32Array(4));
 device._info();
 // @ts-expect-error
 new Device('cpu');
+// @ts-expect-error
+new Optimizer('own', [weights], {}, {});
+// @ts-expect-error
+optimizer.update();
+
+const fields: Parameters<Ops['gemm']>[1] = { a: weights, b: weights, c: weights, transA: 'transposed' };
+ops.gemm(device, fields);
+// @ts-expect-error
+ops.gemm(device, { a: weights, b: weights });
 
 new Muon([weights], { lr: undefined });
 // @ts-expect-error
