@@ -32,6 +32,8 @@ const schema: Schema<AdaGradOptions> = {
  *
  * @example
  * const optimizer = new AdaGrad([w], { lr: 0.05 });
+ * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without any;
+ * ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
  */
 export class AdaGrad extends Optimizer<AdaGradOptions, 'roots' | 'steps'> {
   constructor(params: Params<AdaGradOptions>, options: OptimizerOptions<AdaGradOptions> = {}) {

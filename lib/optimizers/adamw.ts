@@ -29,6 +29,8 @@ type State = 'momenta' | 'roots' | 'steps';
  *
  * @example
  * const optimizer = new AdamW([w], { lr: 3e-4 });
+ * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without any;
+ * ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
  */
 export class AdamW extends Optimizer<AdamWOptions, State> {
   constructor(params: Params<AdamWOptions>, options: OptimizerOptions<AdamWOptions> = {}) {

@@ -61,7 +61,10 @@ export class CombinedOptimizer implements AnyOptimizer {
     this.#counts = parts.map((part) => part.groups.reduce((sum, group) => sum + group.params.length, 0));
   }
 
-  /** One step of all parts: a gradient or `null` per parameter, in the order of the parts. Checked whole before it starts. */
+  /**
+   * One step of all parts: a gradient or `null` per parameter, in the order of the parts. Checked whole before it starts.
+   * @throws as {@link Optimizer.step}: ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED
+   */
   step(grads: readonly (Tensor | null)[]): void {
     const total = this.#counts.reduce((a, b) => a + b, 0);
     if (!Array.isArray(grads) || grads.length !== total)

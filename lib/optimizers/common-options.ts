@@ -6,7 +6,7 @@ export type WeightDecayMode = 'decoupled' | 'independent' | 'l2' | 'palm' | 'cau
 
 /** Options that every optimizer has, for all its groups or for one. */
 export interface CommonOptions {
-  /** Learning rate, ≥ 0. */
+  /** Learning rate, ≥ 0. The default is that of the class. */
   lr: number;
   /** Weight decay, ≥ 0. Default 0 where the class does not say otherwise. */
   weightDecay: number;

@@ -2,7 +2,8 @@ export { AdaGrad, type AdaGradOptions } from './adagrad.ts';
 export { AdaGradNorm, type AdaGradNormOptions } from './adagrad-norm.ts';
 export { AdamW, type AdamWOptions } from './adamw.ts';
 export type { AnyOptimizer } from './any-optimizer.ts';
-export { AuON, type AuONOptions, type AuONVariant } from './auon.ts';
+export { AuON, type AuONOptions } from './auon.ts';
+export type { AuONVariant } from './braked-optimizer.ts';
 export type { LoadResult, SaveOptions } from './checkpoint.ts';
 export {
   type CoefficientName,

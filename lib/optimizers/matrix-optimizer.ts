@@ -9,7 +9,7 @@ import { moment, type Slot } from './state.ts';
 export interface MatrixOptions extends CommonOptions {
   /** Rows are cut into so many equal blocks, each a matrix of its own: attention heads. Default: the whole matrix. */
   readonly heads: number | undefined;
-  /** Blocks of given sizes: not available yet, throws ERR_UNSUPPORTED. */
+  /** Blocks of given sizes: not available yet, throws ERR_UNSUPPORTED. Default: none. */
   readonly split:
     | {
         /** The axis that is cut: 0 rows, 1 columns. */

@@ -17,11 +17,11 @@ export interface OrthogonalOptions extends MatrixOptions {
   nesterov: boolean;
   /** `ema` m ← β·m + (1 − β)·g, or `heavy-ball` m ← β·m + g. Default `ema`. */
   readonly momentumForm: MomentumForm;
-  /** The steps of Newton–Schulz: a named set or a list of [a, b, c]. */
+  /** The steps of Newton–Schulz: a named set or a list of [a, b, c]. Default: `polar-express`, or `jordan` for HybridAuON. */
   coefficients: Coefficients;
   /** How many steps, 0 to 100. Default: as many as the set has, 5 for most. */
   nsSteps: number | undefined;
-  /** `newton-schulz`. `gram` and `polar` are not available yet: ERR_UNSUPPORTED. */
+  /** Default `newton-schulz`. `gram` and `polar` are not available yet: ERR_UNSUPPORTED. */
   nsMethod: 'newton-schulz' | 'gram' | 'polar';
   /**
    * Working precision. Default f64 for f64 weights, else f32; others are not available yet: ERR_UNSUPPORTED. Settled when
@@ -66,7 +66,7 @@ export abstract class OrthogonalOptimizer<O extends OrthogonalOptions> extends M
 }
 
 /** Refuses what is not available; warns of coefficients that would step uphill. */
-function checkOrthogonal(where: string, options: OrthogonalOptions, weight?: Tensor): void {
+export function checkOrthogonal(where: string, options: OrthogonalOptions, weight?: Tensor): void {
   const { nsMethod, nsDtype, coefficients, nsSteps } = options;
   checkDampening(where, options);
   if (nsMethod !== 'newton-schulz')

@@ -8,7 +8,7 @@ import { checkValues, type Given, notNegative, optional, resolve, type Schema, w
 
 /** Options of {@link orthogonalize}; all may be left out. */
 export interface OrthogonalizeOptions {
-  /** `newton-schulz`. `gram` and `polar` are not available yet: ERR_UNSUPPORTED. */
+  /** Default `newton-schulz`. `gram` and `polar` are not available yet: ERR_UNSUPPORTED. */
   method: 'newton-schulz' | 'gram' | 'polar';
   /** A named set or a list of [a, b, c]. Default `polar-express`. */
   coefficients: Coefficients;

@@ -46,6 +46,8 @@ export function checkDampening(
  * @example
  * const optimizer = new SGD([w], { lr: 0.1, momentum: 0.9 });
  * optimizer.step([grad]);
+ * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without any;
+ * ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
  */
 export class SGD extends Optimizer<SGDOptions, 'momenta' | 'steps'> {
   constructor(params: Params<SGDOptions>, options: OptimizerOptions<SGDOptions> = {}) {

@@ -8,6 +8,7 @@ namespace orthokit {
 // the AuON scaling (AuON, arXiv 2509.24320, section 3.2).
 //   paper: renormalized, y / ‖y‖ / r;  head: y / r, and vectors as auon head;  rms: as auon rms
 // Composed of momentum, newton_schulz and auon, one parameter after the other.
+// Numerics: f32, or f64 for f64 weights; sums of squares and of the hyperbolic cosine in f64.
 struct HybridAuon {
   static constexpr const char *name = "hybrid_auon",
                               *summary = "one HybridAuON step on a list of parameters";

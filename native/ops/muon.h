@@ -8,6 +8,7 @@ namespace orthokit {
 //   m ← momentum, u = look-ahead, o = newton_schulz(u), w ← keep · w − lr · shapeScale · o
 // Composed of momentum, newton_schulz and apply_update, one parameter after the other: scratch for
 // the largest only.
+// Numerics: f32, or f64 for f64 weights; the norm before Newton–Schulz in f64.
 struct Muon {
   static constexpr const char *name = "muon", *summary = "one Muon step on a list of parameters";
   static constexpr const char* examples[] = {

@@ -1,0 +1,153 @@
+// Every public name says what it is: a summary, defaults of options, errors, and where a method comes from.
+import path from 'node:path';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+
+const root = path.join(import.meta.dirname, '..');
+const entry = path.join(root, 'lib', 'index.ts');
+const config = ts.readConfigFile(path.join(root, 'tsconfig.json'), ts.sys.readFile);
+const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, root);
+const program = ts.createProgram([entry], { ...options, noEmit: true });
+const checker = program.getTypeChecker();
+const moduleSymbol = checker.getSymbolAtLocation(program.getSourceFile(entry)!)!;
+
+interface PublicName {
+  readonly name: string;
+  readonly symbol: ts.Symbol;
+  readonly node: ts.Declaration;
+}
+
+const target = (symbol: ts.Symbol): ts.Symbol =>
+  symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+
+const named = (name: string, symbol: ts.Symbol): PublicName[] =>
+  symbol.declarations?.[0] ? [{ name, symbol, node: symbol.declarations[0] }] : [];
+
+const exported = checker
+  .getExportsOfModule(moduleSymbol)
+  .map(target)
+  .flatMap((symbol) => named(symbol.name, symbol));
+
+const tagsOf = (symbol: ts.Symbol, tag: string): string[] =>
+  symbol
+    .getJsDocTags(checker)
+    .filter(({ name }) => name === tag)
+    .map(({ text }) => ts.displayPartsToString(text));
+const summaryOf = (symbol: ts.Symbol): string =>
+  ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim();
+const documentationOf = (symbol: ts.Symbol): string =>
+  [summaryOf(symbol), ...tagsOf(symbol, 'throws'), ...tagsOf(symbol, 'example')].join('\n');
+
+const isOurs = (node: ts.Node): boolean => node.getSourceFile().fileName.startsWith(path.join(root, 'lib'));
+const isHidden = (node: ts.Declaration): boolean =>
+  ('name' in node && ts.isPrivateIdentifier(node.name as ts.Node)) ||
+  (ts.getCombinedModifierFlags(node) & (ts.ModifierFlags.Private | ts.ModifierFlags.Protected)) !== 0 ||
+  ts.getJSDocTags(node).some(({ tagName }) => tagName.text === 'internal') ||
+  /@internal/.test(node.getFullText().slice(0, node.getLeadingTriviaWidth()));
+
+/** Members that a class or interface declares itself; those of types written in place are members of their owner. */
+function membersOf({ name, node, symbol }: PublicName): PublicName[] {
+  const statics = ts.isClassDeclaration(node) ? checker.getPropertiesOfType(checker.getTypeOfSymbol(symbol)) : [];
+  const instance = checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol));
+  return [...instance, ...statics].flatMap((member) => {
+    const at = member.declarations?.[0];
+    const own = at && isOurs(at) && member.name !== 'prototype' && !isHidden(at);
+    const label = member.name.startsWith('__@') ? member.name.replace(/^__@(\w+)@\d+$/, '[$1]') : member.name;
+    return own ? named(`${name}.${label}`, member) : [];
+  });
+}
+
+const types = exported.filter(({ symbol }) => symbol.flags & (ts.SymbolFlags.Class | ts.SymbolFlags.Interface));
+const members = types.flatMap(membersOf);
+const all = [...exported, ...members];
+
+const documented = (names: readonly PublicName[], good: (n: PublicName) => boolean): string[] =>
+  names.filter((n) => !good(n)).map(({ name }) => name);
+
+it('finds the names', () => {
+  expect(exported.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['Device', 'Tensor', 'Muon', 'combine', 'saveTensors']),
+  );
+  expect(members.map(({ name }) => name)).toEqual(
+    expect.arrayContaining([
+      'Device.open',
+      'Tensor.read',
+      'Muon.step',
+      'MuonOptions.lr',
+      'Tensor.[dispose]',
+      'Ops.gemm',
+    ]),
+  );
+  expect(members.map(({ name }) => name)).not.toContain('Muon.update');
+});
+
+it('each has a summary', () => {
+  expect(documented(all, ({ symbol }) => summaryOf(symbol).length > 3)).toEqual([]);
+});
+
+it('options say their defaults, or may not be left out', () => {
+  const optional = members.filter(
+    ({ name, node }) =>
+      /Options\.\w+$/.test(name) &&
+      (ts.isPropertySignature(node) || ts.isPropertyDeclaration(node)) &&
+      !/\.seed$/.test(name),
+  );
+  expect(optional.length).toBeGreaterThan(30);
+  expect(documented(optional, ({ symbol }) => /default/i.test(summaryOf(symbol)))).toEqual([]);
+});
+
+const refusal = /new OrthokitError\(|\b(checkOptions|checkValues|checkPath|checkTransfer|checkDampening)\(|#check\(/;
+/** What runs when the name is called: of a class its constructor. */
+const calledOf = (node: ts.Declaration): ts.Declaration | undefined =>
+  ts.isClassDeclaration(node)
+    ? node.members.find((member) => ts.isConstructorDeclaration(member) && member.body)
+    : node;
+const bodyOf = (node: ts.Declaration): string => {
+  const called = calledOf(node);
+  return called && 'body' in called ? ((called.body as ts.Node | undefined)?.getText() ?? '') : '';
+};
+const throwsOf = ({ node, symbol }: PublicName): string[] => {
+  const own = ts.getJSDocTags(calledOf(node) ?? node).filter(({ tagName }) => tagName.text === 'throws');
+  return [...tagsOf(symbol, 'throws'), ...own.map(({ comment }) => ts.getTextOfJSDocComment(comment) ?? '')];
+};
+
+it('what refuses says with which codes', () => {
+  const throwing = all.filter(({ node }) => refusal.test(bodyOf(node)));
+  expect(throwing.length).toBeGreaterThan(10);
+  expect(documented(throwing, (n) => throwsOf(n).some((text) => /ERR_[A-Z]+/.test(text)))).toEqual([]);
+});
+
+describe('optimizers', () => {
+  const isOptimizer = (type: ts.Type): boolean =>
+    checker
+      .getBaseTypes(type as ts.InterfaceType)
+      .some((base) => base.symbol.name === 'Optimizer' || isOptimizer(base));
+  const classes = exported.filter(
+    ({ node, symbol }) => ts.isClassDeclaration(node) && isOptimizer(checker.getDeclaredTypeOfSymbol(symbol)),
+  );
+
+  it('are found', () => {
+    expect(classes.map(({ name }) => name)).toEqual(expect.arrayContaining(['SGD', 'Muon', 'AuON', 'HybridAuON']));
+  });
+  it.each(classes)('$name says source, defaults, state, errors, and shows itself', ({ symbol }) => {
+    expect(summaryOf(symbol)).toMatch(/arXiv \d{4}\.\d{5}|\b(19|20)\d\d\)|`torch\.optim\.\w+`/);
+    expect(summaryOf(symbol)).toMatch(/Defaults: /);
+    expect(summaryOf(symbol)).toMatch(/State: /);
+    expect(tagsOf(symbol, 'throws').join()).toMatch(/ERR_/);
+    expect(tagsOf(symbol, 'example')).not.toEqual([]);
+  });
+});
+
+describe('operations', () => {
+  const ops = members.filter(({ name }) => name.startsWith('Ops.'));
+  it.each(ops)('$name says formula, numerics or traffic, its demands and its errors', ({ symbol }) => {
+    expect(documentationOf(symbol)).toMatch(/```text\n.*(Numerics|Traffic).*\n```/s);
+    expect(summaryOf(symbol)).toMatch(/^- .* must |of any dtype/m);
+    expect(tagsOf(symbol, 'throws').join()).toMatch(/ERR_ARGUMENT/);
+  });
+  it.each(ops)('$name says what each field is for', ({ node }) => {
+    const [, fields] = (node as ts.MethodSignature).parameters;
+    for (const property of checker.getTypeAtLocation(fields!).getProperties())
+      expect(summaryOf(property)).toMatch(/^(Read|Written)|Default/);
+  });
+});
