@@ -1,7 +1,7 @@
 import type { Device } from './device.ts';
 import { OrthokitError } from './errors.ts';
 import { ops } from './native-ops.ts';
-import { checkOptions } from './options.ts';
+import { checkOptions, shown } from './options.ts';
 import { isTensor, Tensor, type TensorOptions } from './tensor.ts';
 
 /** Where a {@link RandomStream} stands: whole numbers, as JSON keeps them. */
@@ -110,12 +110,13 @@ export class RandomStream {
 
   #fill(tensors: readonly Tensor[], distribution: 'normal' | 'uniform'): void {
     if (!Array.isArray(tensors) || !tensors.every(isTensor))
-      throw new OrthokitError('ERR_ARGUMENT', 'RandomStream: tensors must be a list of Tensors');
+      throw new OrthokitError('ERR_ARGUMENT', `RandomStream: tensors must be a list of Tensors, got ${shown(tensors)}`);
     const [first] = tensors as readonly Tensor[];
     if (!first) return;
     const { seed, stream } = this;
     const next = this.#offset + wordsOf(tensors);
-    if (!Number.isSafeInteger(next)) throw new OrthokitError('ERR_ARGUMENT', 'RandomStream: the sequence is used up');
+    if (!Number.isSafeInteger(next))
+      throw new OrthokitError('ERR_ARGUMENT', `RandomStream: offset must stay below 2^53, got ${next}`);
     const offset = first.dtype === 'f64' ? this.#offset / 2 : this.#offset;
     ops.random(first.device, { x: tensors, seed, stream, offset, distribution });
     this.#offset = next;

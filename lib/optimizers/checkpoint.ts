@@ -78,10 +78,14 @@ export async function save(
   checkPath(op, path);
   checkTransfer(op, options, ['metadata', 'signal', 'onProgress']);
   const { metadata: own = {} } = options;
-  if (!isRecord(own)) throw new OrthokitError('ERR_ARGUMENT', `${op}: metadata must be an object of texts`);
+  if (!isRecord(own))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: metadata must be an object of texts, got ${shown(own)}`);
   for (const name of Object.keys(own))
     if (ownNames.includes(name))
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: metadata must not use the name ${name}`);
+      throw new OrthokitError(
+        'ERR_ARGUMENT',
+        `${op}: metadata must not use the names ${ownNames.join(', ')}, got ${name}`,
+      );
   options.signal?.throwIfAborted();
   // Values that no step would take make a file that cannot be loaded.
   for (const part of parts) for (const [index, group] of part.groups.entries()) part.check(op, group, index);

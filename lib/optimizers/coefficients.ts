@@ -142,6 +142,7 @@ export function composed({ coefficients }: Iteration, sigma: number): number {
 }
 
 const examined = new WeakSet<object>();
+const warned = new Set<string>();
 
 /**
  * Warns, once, of steps that do not keep every singular value in [0, 1.05] positive and below 1.6: some published sets turn
@@ -155,6 +156,8 @@ export function warnOfRange(where: string, steps: readonly Triple[], iteration: 
     const value = composed(iteration, sigma / iteration.normScale);
     if (value > 0 && value < 1.6) continue;
     const text = `${where}: coefficients map singular value ${sigma} to ${value.toPrecision(4)}, outside (0, 1.6)`;
+    if (warned.has(text)) return;
+    warned.add(text);
     process.emitWarning(text, { type: 'OrthokitWarning', code: 'ORTHOKIT_COEFFICIENTS' });
     return;
   }

@@ -1,6 +1,6 @@
 import type { Device } from '../device.ts';
 import { OrthokitError } from '../errors.ts';
-import { checkOptions, isRecord } from '../options.ts';
+import { checkOptions, isRecord, shown } from '../options.ts';
 import type { TransferOptions } from '../safetensors/index.ts';
 import { storageOf, type Tensor } from '../tensor.ts';
 import type { AnyOptimizer } from './any-optimizer.ts';
@@ -164,17 +164,21 @@ export function combine<const C extends readonly OptimizerClass[]>(
 ): CombinedOptimizer {
   checkOptions('combine', options, ['nonFinite']);
   if (!Array.isArray(parts) || parts.length === 0)
-    throw new OrthokitError('ERR_ARGUMENT', 'combine: parts must be a list of { optimizer, params }, at least one');
+    throw new OrthokitError(
+      'ERR_ARGUMENT',
+      `combine: parts must be a list of { optimizer, params }, at least one, got ${Array.isArray(parts) ? 'none' : shown(parts)}`,
+    );
   const made: Part[] = [];
   try {
     for (const part of parts as unknown as readonly CombinePart[]) made.push(makePart(part));
     const [first] = made as [Part];
     const seen = new Set<object>();
-    for (const weight of made.flatMap((part) => part.groups.flatMap((group: Group<CommonOptions>) => group.params))) {
+    const params = made.flatMap((part) => part.groups.flatMap((group: Group<CommonOptions>) => group.params));
+    for (const [i, weight] of params.entries()) {
       if (weight.device !== first.device)
-        throw new OrthokitError('ERR_DEVICE', 'combine: params must be on one device');
+        throw new OrthokitError('ERR_DEVICE', `combine: params must be on one device, got another at ${i}`);
       if (seen.has(storageOf(weight)))
-        throw new OrthokitError('ERR_ARGUMENT', 'combine: params must not hold a tensor twice');
+        throw new OrthokitError('ERR_ARGUMENT', `combine: params must not hold a tensor twice, got one again at ${i}`);
       seen.add(storageOf(weight));
     }
     const { nonFinite = 'propagate' } = options;
@@ -186,11 +190,19 @@ export function combine<const C extends readonly OptimizerClass[]>(
 }
 
 function makePart(part: CombinePart): Part {
-  if (!isRecord(part)) throw new OrthokitError('ERR_ARGUMENT', 'combine: parts must be objects { optimizer, params }');
+  if (!isRecord(part))
+    throw new OrthokitError('ERR_ARGUMENT', `combine: parts must be objects { optimizer, params }, got ${shown(part)}`);
   const { optimizer, params, ...options } = part as { optimizer: unknown; params: unknown; nonFinite?: unknown };
   const isClass = typeof optimizer === 'function' && optimizer.prototype instanceof Optimizer;
-  if (!isClass) throw new OrthokitError('ERR_ARGUMENT', 'combine: optimizer must be a class of optimizers');
+  if (!isClass)
+    throw new OrthokitError(
+      'ERR_ARGUMENT',
+      `combine: optimizer must be a class of optimizers, got ${shown(optimizer)}`,
+    );
   if (options.nonFinite !== undefined)
-    throw new OrthokitError('ERR_ARGUMENT', 'combine: nonFinite belongs to the combination, not to a part');
+    throw new OrthokitError(
+      'ERR_ARGUMENT',
+      `combine: nonFinite must be given to the combination, not to a part, got ${shown(options.nonFinite)}`,
+    );
   return new (optimizer as new (params: unknown, options: unknown) => Part)(params, options);
 }

@@ -3,7 +3,7 @@ import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { checkOptions } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
-import { type Coefficients, iterationOf, wrongCoefficients } from './coefficients.ts';
+import { type Coefficients, iterationOf, warnOfRange, wrongCoefficients } from './coefficients.ts';
 import { checkValues, type Given, notNegative, optional, resolve, type Schema, whole, word } from './schema.ts';
 
 /** Options of {@link orthogonalize}; all may be left out. */
@@ -54,6 +54,9 @@ export function orthogonalize(x: Tensor, options: Given<OrthogonalizeOptions> = 
   const [rows = 1, columns = 1] = x.shape.slice(-2);
   const batch = x.shape.slice(0, -2).reduce((a, b) => a * b, 1);
   const { normScale, ...iteration } = iterationOf(coefficients, nsSteps, eps);
+  const { coefficients: own } = options;
+  if (own !== undefined && typeof own !== 'string' && nsSteps !== 0)
+    warnOfRange(where, own, { normScale, ...iteration });
   using cast = x.dtype === working ? undefined : x.cast(working);
   using from = (cast ?? x).reshape([batch, rows, columns]);
   const out = new Tensor(x.device, x.shape, working);

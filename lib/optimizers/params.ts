@@ -1,5 +1,6 @@
 import type { Device } from '../device.ts';
 import { OrthokitError } from '../errors.ts';
+import { shown } from '../options.ts';
 import { isTensor, storageOf, type Tensor } from '../tensor.ts';
 import type { Given } from './schema.ts';
 
@@ -25,14 +26,17 @@ export type Params<O> = readonly Tensor[] | readonly GroupOptions<O>[];
 /** The groups that parameters make: one of all tensors, or those that are given. */
 export function groupsOf<O>(where: string, params: Params<O>): readonly GroupOptions<O>[] {
   if (!Array.isArray(params) || params.length === 0)
-    throw new OrthokitError('ERR_ARGUMENT', `${where}: params must be tensors or groups, at least one`);
+    throw new OrthokitError(
+      'ERR_ARGUMENT',
+      `${where}: params must be tensors or groups, at least one, got ${Array.isArray(params) ? 'none' : shown(params)}`,
+    );
   if (params.every(isTensor)) return [{ params } as unknown as GroupOptions<O>];
-  for (const group of params as unknown[]) {
+  for (const [i, group] of (params as unknown[]).entries()) {
     const tensors = (group as { params?: unknown } | null)?.params;
     if (isTensor(group) || !Array.isArray(tensors) || !tensors.every(isTensor))
       throw new OrthokitError(
         'ERR_ARGUMENT',
-        `${where}: params must be all tensors, or all groups { params: tensors }`,
+        `${where}: params must be all tensors, or all groups { params: tensors }, got another at ${i}`,
       );
   }
   return params as readonly GroupOptions<O>[];
@@ -41,13 +45,14 @@ export function groupsOf<O>(where: string, params: Params<O>): readonly GroupOpt
 /** The device of all parameters; each belongs to one group, under a name of its own. */
 export function deviceOf(where: string, params: readonly Tensor[], groups: readonly { name: string }[]): Device {
   const [first] = params;
-  if (!first) throw new OrthokitError('ERR_ARGUMENT', `${where}: params must hold at least one tensor`);
+  if (!first) throw new OrthokitError('ERR_ARGUMENT', `${where}: params must hold at least one tensor, got none`);
   const seen = new Set<object>();
-  for (const weight of params) {
+  for (const [i, weight] of params.entries()) {
     if (weight.disposed) throw new OrthokitError('ERR_DISPOSED', `${where}: a parameter has been disposed`);
-    if (weight.device !== first.device) throw new OrthokitError('ERR_DEVICE', `${where}: params must be on one device`);
+    if (weight.device !== first.device)
+      throw new OrthokitError('ERR_DEVICE', `${where}: params must be on one device, got another at ${i}`);
     if (seen.has(storageOf(weight)))
-      throw new OrthokitError('ERR_ARGUMENT', `${where}: params must not hold a tensor twice`);
+      throw new OrthokitError('ERR_ARGUMENT', `${where}: params must not hold a tensor twice, got one again at ${i}`);
     seen.add(storageOf(weight));
   }
   const names = groups.map((group) => group.name);

@@ -36,7 +36,7 @@ export function checkDampening(
   { dampening, momentumForm }: { dampening: number; momentumForm: MomentumForm },
 ): void {
   if (dampening !== 0 && momentumForm === 'ema')
-    throw new OrthokitError('ERR_ARGUMENT', `${where}: dampening is for momentumForm heavy-ball`);
+    throw new OrthokitError('ERR_ARGUMENT', `${where}: dampening must be 0 for momentumForm ema, got ${dampening}`);
 }
 
 /**
@@ -62,12 +62,15 @@ export class SGD extends Optimizer<SGDOptions, 'momenta' | 'steps'> {
   protected override checkOptions(where: string, options: SGDOptions, slots?: ReadonlySet<string>): void {
     const { nesterov, momentum, dampening } = options;
     if (nesterov && (momentum === 0 || dampening !== 0))
-      throw new OrthokitError('ERR_ARGUMENT', `${where}: nesterov needs momentum and no dampening`);
+      throw new OrthokitError(
+        'ERR_ARGUMENT',
+        `${where}: nesterov must have momentum and no dampening, got momentum ${momentum} and dampening ${dampening}`,
+      );
     checkDampening(where, options);
     if (momentum !== 0 && slots?.size === 0)
       throw new OrthokitError(
         'ERR_ARGUMENT',
-        `${where}: momentum must not be 0 when the optimizer is made, to be set later`,
+        `${where}: momentum must not be 0 when the optimizer is made, to be set later, got ${momentum}`,
       );
   }
 

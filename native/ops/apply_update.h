@@ -30,7 +30,7 @@ struct ApplyUpdate {
   }
   void check() const {
     step.check();
-    require(step.l2() == 0, ErrorCode::kArgument, "weightDecayMode must not be l2");
+    require(step.l2() == 0, ErrorCode::kArgument, "weightDecayMode must not be l2, got l2");
     require(scales.count == 0 || scales.count == step.weights.count, ErrorCode::kArgument,
             "scales must be as many as weights, or none", double(scales.count));
   }
