@@ -128,7 +128,8 @@ export class ${type} extends Optimizer<${type}Options, 'momenta'> {
   }
 }
 `,
-    [`test/optimizers/${kebab}.test.ts`]: `import { expect, it } from 'vitest';
+    [`test/optimizers/${kebab}.test.ts`]: `// Values: program or computation that they come from.
+import { expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';
 import { ${type} } from '../../lib/optimizers/${kebab}.ts';
 

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as orthokit from '../lib/index.ts';
 import { native } from '../lib/native.ts';
+import { classes } from './optimizers/classes.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const read = (...names: string[]) => readFileSync(path.join(root, ...names), 'utf8');
@@ -15,7 +16,11 @@ interface Description {
   composed: boolean;
   fields: { name: string; kind: string; role: string }[];
   examples: string[];
+  cases: string[];
 }
+// Backends that are complete: every operation has a kernel there, or a composition.
+const backends = ['cpu'];
+
 const descriptions: Description[] = JSON.parse(native.describe());
 
 describe('operations', () => {
@@ -26,22 +31,27 @@ describe('operations', () => {
     expect(camel.length).toBeGreaterThan(15);
   });
 
-  it.each(descriptions)('$name', ({ name, summary, composed, fields, examples }) => {
+  it.each(descriptions)('$name', ({ name, summary, composed, fields, examples, cases }) => {
     const kebab = name.replaceAll('_', '-');
     const header = read('native', 'ops', `${name}.h`);
     expect(header).toMatch(new RegExp(`^//.*\\n(//.*\\n)*struct \\w+ {\\n.*\\*name = "${name}"`, 'm'));
-    expect(exists('native', 'cpu', 'kernels', `${name}.cpp`)).toBe(!composed);
+    for (const backend of backends)
+      expect(composed || exists('native', backend, 'kernels', `${name}.cpp`), `a kernel on ${backend}`).toBe(true);
     expect(exists('native', 'ops', `${name}.cpp`)).toBe(composed);
     expect(summary).toMatch(/^\S.+[^.]$/);
     expect(fields.some(({ role }) => role === 'out' || role === 'inout')).toBe(true);
     expect(examples.length).toBeGreaterThanOrEqual(1);
-    for (const example of examples)
+    expect(cases.length).toBeGreaterThanOrEqual(1);
+    for (const example of [...examples, ...cases])
       for (const [, field] of example.matchAll(/(\w+)=/g)) expect(fields.map((f) => f.name)).toContain(field);
 
+    const struct = /^struct (\w+) {\n.*\*name = /m.exec(header)![1];
+    const loops = read('native', 'bench', 'reference', `${name}.cpp`);
+    expect(loops).toMatch(new RegExp(`^ORTHOKIT_REFERENCE\\(${struct},`, 'm'));
     expect(exists('test', 'reference', `${kebab}.ts`)).toBe(true);
     const test = read('test', 'ops', `${kebab}.test.ts`);
     expect(test).toContain(`'../reference/${kebab}.ts'`);
-    expect(test).toMatch(/Device\.available|describeStep/);
+    expect(test).toMatch(/Device\.available|describe(Step|Reduction)/);
   });
 
   it('every kernel and every test belongs to one', () => {
@@ -54,19 +64,29 @@ describe('operations', () => {
 });
 
 describe('optimizers', () => {
-  const classes = Object.entries(orthokit).filter(
-    ([name, value]) =>
-      name !== 'Optimizer' && typeof value === 'function' && value.prototype instanceof orthokit.Optimizer,
+  const page = read('docs', 'guide', 'optimizers.md');
+  const checkValues = read('test', 'optimizers', 'check-values.test.ts');
+  const own = readdirSync(path.join(root, 'test', 'optimizers'))
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => read('test', 'optimizers', file));
+  const exported = Object.entries(orthokit).filter(
+    ([, value]) => typeof value === 'function' && value.prototype instanceof orthokit.Optimizer,
   );
 
-  it('are found', () => {
-    for (const name of ['SGD', 'AdamW', 'AdaGrad', 'AdaGradNorm', 'Lion', 'Muon', 'AuON', 'HybridAuON'])
-      expect(classes.map(([own]) => own)).toContain(name);
+  it('are found, and all of them keep the contract', () => {
+    const names = classes.map(([name]) => name);
+    expect(names).toEqual(exported.map(([name]) => name));
+    expect(names).toEqual(
+      expect.arrayContaining(['SGD', 'AdamW', 'AdaGrad', 'AdaGradNorm', 'Lion', 'Muon', 'AuON', 'HybridAuON']),
+    );
+    expect(read('test', 'optimizers', 'contract.test.ts')).toContain('describe.each(classes)');
   });
 
-  it.each(classes)('%s is in the guide and in the table of systems or foundations', (name) => {
-    expect(read('docs', 'guide', 'optimizers.md')).toMatch(new RegExp(`\\b${name}\\b`));
+  it.each(exported)('%s has a section in the guide, a row in systems.md and values of a source', (name) => {
+    expect(page).toMatch(new RegExp(`^##.*\\b${name}\\b`, 'm'));
     expect(read('docs', 'systems.md')).toMatch(new RegExp(`\\b${name}\\b`));
+    const sourced = own.filter((text) => /^\/\/ Values: \S/m.test(text) && text.includes(`new ${name}(`));
+    expect(checkValues.includes(`new ${name}(`) || sourced.length > 0).toBe(true);
   });
 });
 

@@ -170,12 +170,12 @@ describe.each(Device.available)('a %s device', (kind) => {
     for (const wrong of [undefined, null, 3, {}, x, 'cpu'])
       expect(thrownBy(() => ops.fill(wrong as never, { x: [x] }))).toEqual({
         code: 'ERR_ARGUMENT',
-        message: 'fill: device must be a Device',
+        message: `fill: device must be a Device, got ${wrong === null ? 'null' : typeof wrong}`,
       });
     for (const wrong of [undefined, null, 3, 'x'])
       expect(thrownBy(() => ops.fill(device, wrong as never))).toEqual({
         code: 'ERR_ARGUMENT',
-        message: 'fill: fields must be an object',
+        message: `fill: fields must be an object, got ${wrong === null ? 'null' : typeof wrong}`,
       });
     for (const wrong of [undefined, null, 3, {}, device])
       expect(thrownBy(() => ops.fill(device, { x: [wrong as never] })).message).toBe('fill: x must be a Tensor');

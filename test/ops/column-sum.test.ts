@@ -67,7 +67,7 @@ describe('columnSum', () => {
         'column_sum: out must have one element a column of x, got f32[2]',
       ],
       [{ x: out.reshape([1, 1]), out }, 'ERR_ARGUMENT', 'column_sum: out must not share a tensor with x'],
-      [{ beta: '1' }, 'ERR_ARGUMENT', 'column_sum: beta must be a number'],
+      [{ beta: '1' }, 'ERR_ARGUMENT', 'column_sum: beta must be a number, got string'],
     ];
   });
 

@@ -205,6 +205,14 @@ describe.each([...Device.available])('on %s', (kind) => {
       expect(await bits(weights)).toEqual(before);
     });
 
+    it('takes no value from a weight at a rate of 0, but may take the sign of a zero', async () => {
+      const signed = [-0, 0, 1e-40, -1e-40, 3, -3];
+      const w = Tensor.from(device, signed, [2, 3]);
+      const optimizer = new Class([w], { lr: 0, weightDecay: 0 });
+      for (let step = 1; step <= 3; ++step) optimizer.step([tensor(device, [2, 3], step)]);
+      for (const [i, x] of (await w.read()).entries()) expect(x === Math.fround(signed[i]!)).toBe(true);
+    });
+
     it('does not care about the order of parameters', async () => {
       const [a, b] = [start(), start()];
       const [one, two] = [new Class(a), new Class(b.toReversed())];
