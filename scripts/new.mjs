@@ -24,6 +24,7 @@ namespace orthokit {
 struct ${type} {
   static constexpr const char *name = "${snake}", *summary = "out = x";
   static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597x43]"};
+  static constexpr const char* cases[] = {"x=f32[4096x1024] out=f32[4096x1024]"};  // timed
   View x, out;
 
   void fields(Fields& f) {

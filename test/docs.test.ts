@@ -1,9 +1,12 @@
-// Every TypeScript block of README and docs runs as it stands, importing the built package under its own name.
+// Every block of README, guides and CONTRIBUTING is run or checked: TypeScript runs as it stands, importing the built
+// package under its own name; C++ compiles; commands name scripts, presets, operations, fields and options that exist;
+// JSON is what the bench prints.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
 import { afterAll, describe, expect, it } from 'vitest';
+import { native } from '../lib/native.ts';
 
 const root = path.join(import.meta.dirname, '..');
 // Inside the package, where `orthokit` resolves to itself; blocks write their files into a folder of their own.
@@ -16,9 +19,11 @@ interface Block {
   readonly code: string;
 }
 
-function blocksOf(file: string): Block[] {
-  const text = readFileSync(path.join(root, file), 'utf8');
-  return [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(({ index, 1: code = '' }) => ({
+const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
+
+function blocksOf(file: string, language: string): Block[] {
+  const text = read(file);
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, 'gms'))].map(({ index, 1: code = '' }) => ({
     line: text.slice(0, index).split('\n').length,
     code,
   }));
@@ -27,15 +32,113 @@ function blocksOf(file: string): Block[] {
 const pages = readdirSync(path.join(root, 'docs'), { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.md'))
   .map((file) => path.join('docs', file));
-const documents = ['README.md', 'CONTRIBUTING.md', ...pages].map((file) => ({ file, blocks: blocksOf(file) }));
+const files = ['README.md', 'CONTRIBUTING.md', ...pages];
+const blocks = (language: string): [file: string, line: number, code: string][] =>
+  files.flatMap((file) =>
+    blocksOf(file, language).map(({ line, code }): [string, number, string] => [file, line, code]),
+  );
 
-describe.each(documents.filter(({ blocks }) => blocks.length > 0))('$file', ({ file, blocks }) => {
-  it.each(blocks)('block at line $line', ({ line, code }) => {
+it('no block is in a language that nothing checks', () => {
+  const languages = files.flatMap((file) => [...read(file).matchAll(/^```(\w+)$/gm)].map(([, language]) => language));
+  expect(new Set(languages)).toEqual(new Set(['ts', 'cpp', 'sh', 'json']));
+});
+
+// The reference in CONTRIBUTING is a module for tests, and imports nothing.
+describe('TypeScript runs', () => {
+  it.each(blocks('ts'))('%s, line %i', (file, line, code) => {
     const { outputText } = ts.transpileModule(code, {
       compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
     });
     const script = path.join(folder, `${file.replaceAll(/\W/g, '-')}-${line}.mjs`);
     writeFileSync(script, outputText);
     expect(() => execFileSync(process.execPath, [script], { cwd: folder, stdio: 'pipe' })).not.toThrow();
+  });
+});
+
+interface Described {
+  readonly name: string;
+  readonly fields: readonly { readonly name: string }[];
+}
+const ops: Described[] = JSON.parse(native.describe());
+const op = (name: string): Described | undefined => ops.find((own) => own.name === name);
+
+describe('C++ compiles', () => {
+  it.each(blocks('cpp'))(
+    '%s, line %i',
+    (_file, line, code) => {
+      // A header, then files that include it.
+      const [, header] = /struct (?:\w+) \{\n.*\*name = "(\w+)"/.exec(code) ?? [];
+      const name = header ? path.join('ops', `${header}.h`) : `block-${line}.cpp`;
+      mkdirSync(path.join(folder, 'ops'), { recursive: true });
+      const target = path.join(folder, name);
+      writeFileSync(target, code);
+      const args = ['-std=c++20', '-fsyntax-only', '-Wall', '-Wextra', '-Wno-pragma-once-outside-header', '-x', 'c++'];
+      const includes = [`-I${folder}`, `-I${path.join(root, 'native')}`];
+      execFileSync(process.env['CXX'] || 'c++', [...args, ...includes, target], { stdio: 'pipe' });
+    },
+    120_000,
+  );
+});
+
+describe('commands exist', () => {
+  const { scripts } = JSON.parse(read('package.json'));
+  const presets: string[] = JSON.parse(read('CMakePresets.json')).configurePresets.map((p: { name: string }) => p.name);
+  const bench = read('native/bench/main.cpp');
+  const runs = /^ {2}"(\w+) 1"\)$/gm;
+  const known: [RegExp, (words: string[]) => boolean][] = [
+    [
+      /^bash scripts\/run\.sh /,
+      ([, , word = '']) => [...read('scripts/run.sh').matchAll(runs)].some(([, w]) => w === word),
+    ],
+    [/^npm run /, ([, , name = '']) => Object.hasOwn(scripts, name)],
+    [/^npm (pack|install orthokit-[\d.]+\.tgz)$/, () => true],
+    [/^cmake (--build )?--preset /, (words) => presets.includes(words[words.indexOf('--preset') + 1] ?? '')],
+    [
+      /^npx orthokit (info|build)/,
+      (words) => words.filter((w) => w.startsWith('-')).every((w) => read('scripts/cli.mjs').includes(`[${w}`)),
+    ],
+    [/^sudo apt install /, (words) => words.slice(3).every((w) => read('scripts/run.sh').includes(`${w}=`))],
+    [
+      /^build\/cpu\/orthokit_bench /,
+      ([, command = '', ...rest]) => {
+        const options = [command, ...rest].filter((word) => word.startsWith('--'));
+        const fields = rest.filter((word) => word.includes('=')).map((word) => word.replace(/^'/, '').split('=')[0]);
+        const own = op(command)?.fields.map((field) => field.name) ?? [];
+        return (
+          (command.startsWith('--') || op(command) !== undefined) &&
+          options.every((word) => bench.includes(`"${word}"`)) &&
+          fields.every((field) => own.includes(field ?? ''))
+        );
+      },
+    ],
+  ];
+  const commands = blocks('sh').flatMap(([file, line, code]) =>
+    code.split('\n').flatMap((text, i): [string, number, string][] =>
+      text
+        .replace(/\s+#.*$/, '')
+        .split(' && ')
+        .filter((command) => command.trim() !== '')
+        .map((command) => [file, line + 1 + i, command.trim()]),
+    ),
+  );
+  it.each(commands)('%s, line %i: %s', (_file, _line, command) => {
+    const [, check] = known.find(([pattern]) => pattern.test(command)) ?? [];
+    expect(check, 'a kind of command that the test knows').toBeDefined();
+    expect(check!(command.split(/\s+/))).toBe(true);
+  });
+});
+
+describe('JSON is what the bench prints', () => {
+  const printed = ['main', 'verify', 'measure', 'case'].map((file) => read(`native/bench/${file}.cpp`)).join('\n');
+  const lines = blocks('json').flatMap(([file, line, code]) =>
+    code
+      .trimEnd()
+      .split('\n')
+      .map((text, i): [string, number, string] => [file, line + 1 + i, text]),
+  );
+  it.each(lines)('%s, line %i', (_file, _line, text) => {
+    const value: Record<string, unknown> = JSON.parse(text.replace(/,…\}$/, '}'));
+    expect(op(value['op'] as string)).toBeDefined();
+    for (const key of Object.keys(value)) expect(printed).toContain(`"${key}`);
   });
 });

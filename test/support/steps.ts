@@ -1,6 +1,6 @@
 // Runs an optimizer step and its reference side by side.
 import { afterAll, describe, expect, it } from 'vitest';
-import { Device, type Dtype, ops, Tensor } from '../../lib/index.ts';
+import { Device, type Dtype, type Ops, ops, Tensor } from '../../lib/index.ts';
 import type { Parameter, Statistics, WeightDecayMode } from '../reference/step.ts';
 import { sumOfSquares } from '../reference/sums.ts';
 import { expectClose, expectSame, largest } from './compare.ts';
@@ -8,7 +8,10 @@ import { normal, sizeOf } from './data.ts';
 import { arrayOf, type Floating, rounded, spacing } from './dtypes.ts';
 import { tensorOf, thrownBy, valuesOf } from './tensors.ts';
 
-type StepOp = 'sgd' | 'adamw' | 'adagrad' | 'adagradNorm' | 'lion' | 'auon' | 'muon' | 'hybridAuon' | 'applyUpdate';
+/** Operations that step lists of parameters. */
+type StepOp = {
+  [K in keyof Ops]: Parameters<Ops[K]>[1] extends { weights: readonly Tensor[]; grads: readonly Tensor[] } ? K : never;
+}[keyof Ops];
 type States = Record<string, Float64Array>;
 type Options = Record<string, unknown> & { lr: number };
 type Shape = readonly number[];
