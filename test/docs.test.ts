@@ -2,7 +2,7 @@
 // package under its own name; C++ compiles; commands name scripts, presets, operations, fields and options that exist;
 // JSON is what the bench prints.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -41,6 +41,26 @@ const blocks = (language: string): [file: string, line: number, code: string][] 
 it('no block is in a language that nothing checks', () => {
   const languages = files.flatMap((file) => [...read(file).matchAll(/^```(\w+)$/gm)].map(([, language]) => language));
   expect(new Set(languages)).toEqual(new Set(['ts', 'cpp', 'sh', 'json']));
+});
+
+describe('links lead somewhere', () => {
+  const anchorOf = (heading: string): string =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .trim()
+      .replaceAll(' ', '-');
+  const anchorsOf = (file: string): string[] =>
+    [...read(file).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchorOf(heading));
+  const links = [...files, 'SECURITY.md'].flatMap((file) =>
+    [...read(file).matchAll(/\]\((?!https?:)([^)\s]+)\)/g)].map(([, link = '']): [string, string] => [file, link]),
+  );
+  it.each(links)('%s: %s', (file, link) => {
+    const [to = '', anchor] = link.split('#');
+    const target = to === '' ? file : path.join(path.dirname(file), to);
+    expect(existsSync(path.join(root, target)), target).toBe(true);
+    if (anchor !== undefined) expect(anchorsOf(target)).toContain(anchor);
+  });
 });
 
 // The reference in CONTRIBUTING is a module for tests, and imports nothing.
