@@ -1,102 +1,132 @@
 #include "bench/ceilings.h"
 
-#include <barrier>
-
 #include "ops/copy.h"
+#include "ops/fill.h"
 #include "ops/gemm.h"
 
 namespace orthokit::bench {
 namespace {
 
 constexpr double kMostBytes = 256e6;  // far beyond any cache: more changes nothing
-constexpr double kLeastPass = 2e-3;   // seconds
+constexpr double kLeastRound = 2e-3;  // seconds: long against the start of a thread
 constexpr double kSlice = 4096;       // bytes: all arrays stay in the sight of the prefetchers
 
-// Three arrays, walked together in slices: summed, incremented, overwritten.
+// Three arrays, walked together in slices: summed, incremented, overwritten. `words` is how much of
+// each belongs to a slice.
+struct Walk {
+  struct Array {
+    uint64_t* data;
+    size_t words;
+    uint64_t* slice(size_t s) const { return data + s * words; }
+  } read, update, write;
+};
+
+[[gnu::always_inline]] inline void walk_slices(const Walk& w, size_t begin, size_t end) {
+  for (size_t s = begin; s < end; ++s) {
+    uint64_t *in = w.read.slice(s), sum = s;
+    for (size_t i = 0; i < w.read.words; ++i) sum ^= in[i];
+    uint64_t* inout = w.update.slice(s);
+    for (size_t i = 0; i < w.update.words; ++i) inout[i] += sum;
+    uint64_t* out = w.write.slice(s);
+    for (size_t i = 0; i < w.write.words; ++i) out[i] = sum;
+    if (w.read.words > 0) in[0] = sum;  // the sum is used
+  }
+}
+
+// Narrow instructions would be the ceiling of what lies in a cache.
+void walk_portable(const Walk& w, size_t begin, size_t end) { walk_slices(w, begin, end); }
+#if defined(__x86_64__)
+[[gnu::target("avx2")]] void walk_avx2(const Walk& w, size_t begin, size_t end) {
+  walk_slices(w, begin, end);
+}
+[[gnu::target("avx512f,prefer-vector-width=512")]] void walk_avx512(const Walk& w, size_t begin,
+                                                                    size_t end) {
+  walk_slices(w, begin, end);
+}
+#endif
+decltype(&walk_portable) widest_walk() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) return walk_avx512;
+  if (__builtin_cpu_supports("avx2")) return walk_avx2;
+#endif
+  return walk_portable;
+}
+
+// In the device's own memory, so that it lies like the operands of the case.
 class Streams {
  public:
-  explicit Streams(const Case::Mix& mix) {
+  Streams(const Case::Mix& mix, Device& device, int threads) : threads_(threads) {
     const double total = std::max(1.0, mix.read + mix.update + mix.write),
                  shrink = std::min(1.0, kMostBytes / total);
     slices_ = size_t(total * shrink / kSlice) + 1;
-    const auto words = [&](double bytes) { return size_t(bytes * shrink / 8 / double(slices_)); };
-    read_ = words(mix.read), update_ = words(mix.update), write_ = words(mix.write);
-    data_.assign(slices_ * (read_ + update_ + write_), 1);
+    const auto array = [&](double bytes) {
+      const size_t words = size_t(bytes * shrink / 8 / double(slices_));
+      const Tensor t = device.empty({int64_t(2 * slices_ * words)}, Dtype::kF32);
+      tensors_.push_back(t);
+      device.run(Fill{.x = {t}, .value = 1});
+      return Walk::Array{t.view().as<uint64_t>(), words};
+    };
+    walk_ = {array(mix.read), array(mix.update), array(mix.write)};
+    device.synchronize();
   }
-  double traffic() const { return 8.0 * double(slices_) * double(read_ + 2 * update_ + write_); }
-
-  // Part `index` of `count`; each slice holds its share of the three arrays.
-  void walk(size_t index, size_t count) {
-    const size_t begin = slices_ * index / count, end = slices_ * (index + 1) / count;
-    for (size_t s = begin; s < end; ++s) {
-      uint64_t *in = &data_[0] + s * read_, sum = s;
-      for (size_t i = 0; i < read_; ++i) sum ^= in[i];
-      uint64_t* inout = &data_[0] + slices_ * read_ + s * update_;
-      for (size_t i = 0; i < update_; ++i) inout[i] += sum;
-      uint64_t* out = &data_[0] + slices_ * (read_ + update_) + s * write_;
-      for (size_t i = 0; i < write_; ++i) out[i] = sum;
-      if (read_ > 0) in[0] = sum;  // the sum is used
-    }
+  double traffic() const {
+    return 8.0 * double(slices_) *
+           double(walk_.read.words + 2 * walk_.update.words + walk_.write.words);
+  }
+  void walk(int passes) const {
+    const auto share = [this, passes](size_t t) {
+      for (int i = 0; i < passes; ++i)
+        walk_function_(walk_, slices_ * t / size_t(threads_), slices_ * (t + 1) / size_t(threads_));
+    };
+    std::vector<std::thread> others;
+    for (int t = 1; t < threads_; ++t) others.emplace_back(share, size_t(t));
+    share(0);
+    for (auto& t : others) t.join();
   }
 
  private:
-  size_t slices_, read_, update_, write_;
-  std::vector<uint64_t> data_;
+  const int threads_;
+  decltype(&walk_portable) walk_function_ = widest_walk();
+  std::vector<Tensor> tensors_;
+  size_t slices_;
+  Walk walk_;
 };
 
-double seconds_of_passes(Streams& streams, int threads, int passes, const Clock& clock) {
-  std::barrier start(threads + 1);
-  std::vector<std::thread> workers;
-  for (int t = 0; t < threads; ++t)
-    workers.emplace_back([&, t] {
-      start.arrive_and_wait();
-      for (int i = 0; i < passes; ++i) streams.walk(size_t(t), size_t(threads));
-    });
-  const double before = clock.seconds();
-  start.arrive_and_wait();
-  for (auto& w : workers) w.join();
-  return (clock.seconds() - before) / passes;
+Ceiling host_stream(const Case::Mix& mix, Device& device, int threads, const Clock& clock) {
+  auto streams = std::make_shared<Streams>(mix, device, threads);
+  streams->walk(1);
+  const double start = clock.seconds();
+  streams->walk(1);
+  const double once = std::max(clock.seconds() - start, 1e-7);
+  const int passes = int(std::min(1e5, kLeastRound / once)) + 1;
+  return {std::make_unique<Racer>([streams, passes] { streams->walk(passes); }, [] {}, clock),
+          streams->traffic() * passes};
 }
 
-double host_stream(const Case::Mix& mix, int threads, const Clock& clock) {
-  Streams streams(mix);
-  const double once = std::max(seconds_of_passes(streams, threads, 1, clock), 1e-7);
-  const int passes = int(std::min(1e5, kLeastPass / once)) + 1;
-  double least = once;
-  for (int i = 0; i < kRounds; ++i)
-    least = std::min(least, seconds_of_passes(streams, threads, passes, clock));
-  return streams.traffic() / least;
-}
-
-double best_round(Device& device, std::function<void()> work, const Clock& clock) {
-  Racer racer(
-      std::move(work), [&] { device.synchronize(); }, clock);
-  return race({&racer})[0].least;
-}
-
-double copy_stream(const Case::Mix& mix, Device& device, const Clock& clock) {
+Ceiling copy_stream(const Case::Mix& mix, Device& device, const Clock& clock) {
   const double bytes = std::min(kMostBytes, mix.read + mix.update + mix.write);
   const Shape shape{int64_t(bytes / 8) + 1};
   const Tensor x = device.empty(shape, Dtype::kF32), out = device.empty(shape, Dtype::kF32);
-  return 2.0 * double(x.bytes()) /
-         best_round(
-             device, [&] { device.run(Copy{.out = {out}, .x = {x}}); }, clock);
+  return {std::make_unique<Racer>([&device, x, out] { device.run(Copy{.out = {out}, .x = {x}}); },
+                                  [&device] { device.synchronize(); }, clock),
+          2.0 * double(x.bytes())};
 }
 
 }  // namespace
 
-double stream_ceiling(const Case& c, Device& device, int threads, const Clock& clock) {
+Ceiling stream_ceiling(const Case& c, Device& device, int threads, const Clock& clock) {
   if (device.kind() != Kind::kCpu) return copy_stream(c.mix(), device, clock);
-  return host_stream(c.mix(), threads, clock);
+  return host_stream(c.mix(), device, threads, clock);
 }
 
-double gemm_ceiling(Device& device, Dtype dtype, int64_t side, const Clock& clock) {
+Ceiling gemm_ceiling(Device& device, Dtype dtype, int64_t side, const Clock& clock) {
   const std::string type = kDtypeNames[int(dtype)],
                     square = "[" + std::to_string(side) + "x" + std::to_string(side) + "]";
-  const auto c = make_case(*registry().find(Gemm::name), device,
-                           "a=" + type + square + " b=" + type + square + " c=" + type + square);
-  return c->flops() / best_round(
-                          device, [&] { c->run(); }, clock);
+  const std::shared_ptr<Case> c =
+      make_case(*registry().find(Gemm::name), device,
+                "a=" + type + square + " b=" + type + square + " c=" + type + square);
+  return {std::make_unique<Racer>([c] { c->run(); }, [&device] { device.synchronize(); }, clock),
+          c->flops()};
 }
 
 }  // namespace orthokit::bench

@@ -5,9 +5,15 @@
 
 namespace orthokit::bench {
 
-// Bytes per second of streams with the case's mix of reads and writes, and as large in all.
-double stream_ceiling(const Case&, Device&, int threads, const Clock&);
-// Flops per second of a product of square matrices.
-double gemm_ceiling(Device&, Dtype, int64_t side, const Clock&);
+// Work that the machine cannot do faster, raced with the case: its amount ÷ its time is a ceiling.
+struct Ceiling {
+  std::unique_ptr<Racer> racer;  // null: none was asked for
+  double amount = 0;             // bytes or flops of a round
+};
+
+// Streams with the case's mix of reads and writes, and as large in all.
+Ceiling stream_ceiling(const Case&, Device&, int threads, const Clock&);
+// A product of square matrices.
+Ceiling gemm_ceiling(Device&, Dtype, int64_t side, const Clock&);
 
 }  // namespace orthokit::bench

@@ -26,6 +26,18 @@ Shape shape_from(const std::string& name, const std::string& text) {
   return shape;
 }
 
+// "f32[3]*2,f32[4]" as "f32[3],f32[3],f32[4]".
+std::string repeated(const std::string& name, const std::string& text) {
+  std::string all;
+  for (auto& part : split(text, ',')) {
+    const auto star = part.find('*');
+    const int64_t times = star == part.npos ? 1 : integer_from(name, part.substr(star + 1));
+    if (times < 1 || times > 10000) refuse(name, "must be repeated 1 to 10000 times", part);
+    for (int64_t i = 0; i < times; ++i) all += (all.empty() ? "" : ",") + part.substr(0, star);
+  }
+  return all;
+}
+
 }  // namespace
 
 double number_from(const std::string& name, const std::string& text) {
@@ -109,6 +121,7 @@ void FlagReader::tensor(const char* name, int role, View& x) {
   if (std::string text; take(name, text)) x = tensor_from(name, 0, role, text);
 }
 void FlagReader::tensors(const char* name, int role, List<View>& x) {
+  if (auto at = flags_.find(name); at != flags_.end()) at->second = repeated(name, at->second);
   read_list(name, x, views_,
             [&](int64_t i, auto& text) { return tensor_from(name, i, role, text); });
 }

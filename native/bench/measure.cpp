@@ -16,16 +16,21 @@ namespace {
 constexpr double kIntense = 4;               // flops per byte above which a copy is no measure
 constexpr double kMostReferenceFlops = 1e8;  // plain loops take 0.1 s for these
 
-// "4096x1024,31" of the first field that holds tensors.
+// "4096x1024,31*12" of the first field that holds tensors.
 std::string shape_of(const Case& c) {
-  std::string text;
+  std::vector<std::pair<std::string, int>> shapes;  // and how many of them in a row
   for (auto& o : c.operands()) {
     if (o.name != c.operands()[0].name) break;
-    if (o.index > 0) text += ",";
+    std::string text;
     const View& v = o.tensor;
     for (int i = 0; i < v.rank; ++i) text += (i ? "x" : "") + std::to_string(v.shape[i]);
+    if (shapes.empty() || shapes.back().first != text) shapes.emplace_back(text, 0);
+    ++shapes.back().second;
   }
-  return text;
+  std::string all;
+  for (auto& [text, count] : shapes)
+    all += (all.empty() ? "" : ",") + text + (count > 1 ? "*" + std::to_string(count) : "");
+  return all;
 }
 
 struct Baseline {
@@ -75,22 +80,32 @@ void measure_case(const OpEntry& entry, const std::string& flags, const Options&
 
   const double bytes = c->traffic(), flops = c->flops();
   const Dtype dtype = c->operands().empty() ? Dtype::kF32 : c->operands()[0].tensor.view().dtype;
-  double bandwidth = 0, rate = 0, floor = 0;
-  if (bytes > 0) bandwidth = stream_ceiling(*c, *device, threads, clock), floor = bytes / bandwidth;
-  if (flops > 0) {
-    rate = gemm_ceiling(*device, dtype == Dtype::kF64 ? dtype : Dtype::kF32,
+  Ceiling stream, gemm;
+  if (bytes > 0) stream = stream_ceiling(*c, *device, threads, clock);
+  if (flops > 0)
+    gemm = gemm_ceiling(*device, dtype == Dtype::kF64 ? dtype : Dtype::kF32,
                         options.small ? 384 : 1024, clock);
-    floor = std::max(floor, flops / rate);
-  }
-
   Racer racer([&] { c->run(); }, [&] { device->synchronize(); }, clock);
   const Baseline baseline = make_baseline(*c, *device, clock);
   std::vector<Racer*> racers{&racer};
-  if (baseline.racer) racers.push_back(baseline.racer.get());
+  for (auto* other : {stream.racer.get(), gemm.racer.get(), baseline.racer.get()})
+    if (other) racers.push_back(other);
   const auto times = race(racers);
   // CPU time has no noise worth the name; on the wall only the best round is free of neighbours.
-  const auto best = [&](const Times& t) { return one_thread ? t.median : t.least; };
-  const double seconds = best(times[0]);
+  const auto seconds_of = [&](Racer* r) {
+    const Times& t = times[size_t(std::ranges::find(racers, r) - racers.begin())];
+    return one_thread ? t.median : t.least;
+  };
+  const double seconds = seconds_of(&racer);
+  double bandwidth = 0, rate = 0, floor = 0;
+  if (stream.racer) {
+    bandwidth = stream.amount / seconds_of(stream.racer.get());
+    floor = bytes / bandwidth;
+  }
+  if (gemm.racer) {
+    rate = gemm.amount / seconds_of(gemm.racer.get());
+    floor = std::max(floor, flops / rate);
+  }
 
   JsonLine line, ceiling;
   if (bandwidth > 0) ceiling.number("gbps", bandwidth / 1e9);
@@ -107,7 +122,8 @@ void measure_case(const OpEntry& entry, const std::string& flags, const Options&
   if (flops > 0) line.number("gflops", flops / seconds / 1e9);
   if (floor > 0) line.raw("ceiling", ceiling.str()).number("ratio_to_floor", seconds / floor);
   if (baseline.racer)
-    line.text("baseline", baseline.name).number("ratio_to_baseline", seconds / best(times[1]));
+    line.text("baseline", baseline.name)
+        .number("ratio_to_baseline", seconds / seconds_of(baseline.racer.get()));
   line.text("cpu", info.name);
   if (on_cpu) line.text("isa", info.isa);
   line.text("blas_core", info.blas).text("commit", ORTHOKIT_COMMIT).text("case", flags);

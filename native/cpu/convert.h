@@ -8,7 +8,7 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-inline constexpr int64_t kBlock = 1024;  // elements: a few blocks stay in L1
+inline constexpr int64_t kBlock = 512;  // elements: the blocks of all operands of a step stay in L1
 
 template <class To, class From>
 To convert(From x) {

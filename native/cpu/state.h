@@ -15,6 +15,8 @@ class State {
   ~State() { store(view_, at_, size_, data_); }
   State(const State&) = delete;
   T* data() { return data_; }
+  // The storage is of type T: what is written is what a later step reads.
+  bool is_rounded() const { return data_ != buffer_; }
   // Rounds the values as their storage will: what is derived of them now equals what is derived of
   // them later.
   void round() {

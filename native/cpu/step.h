@@ -97,10 +97,10 @@ StepSums step_chunk(const Step& step, const Chunk& chunk, double rate, Direction
     const int64_t at = chunk.begin + done, n = std::min(kBlock, chunk.size - done);
     T* w = load_weights(step, chunk.tensor, at, n, weights);
     const T* g = load(step.grads[chunk.tensor], at, n, grads);
-    if (measured) sums.grad += sum_of_squares(g, n);
+    if (measured) sums.grad += block_sum_of_squares(g, n);
     g = decayed_grads(step, g, w, n, grads);
     direction(Block<T>{g, w, update, chunk.tensor, at, n});
-    if (measured) sums.update += rate * rate * sum_of_squares(update, n);
+    if (measured) sums.update += rate * rate * block_sum_of_squares(update, n);
     apply_update(w, update, n, keep, factor, cautious);
     store_weights(step, chunk.tensor, at, n, w);
   }

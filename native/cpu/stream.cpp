@@ -1,11 +1,14 @@
 #include "cpu/stream.h"
 
+#include <algorithm>
 #include <chrono>
 #include <system_error>
 #include <utility>
 
 namespace orthokit::cpu {
 namespace {
+
+constexpr uint64_t kMostHelpers = 1 << 16;
 
 void relax() {
 #if defined(__x86_64__)
@@ -30,9 +33,13 @@ bool spin(Ready&& ready) {
 
 Stream::Stream(int threads, Services services) : services_(services) {
   try {
-    for (int i = 1; i < threads; ++i) threads_.emplace_back([this] { helper(); });
+    for (int i = 1; i < threads; ++i) {
+      auto& h = *helpers_.emplace_back(std::make_unique<Helper>());
+      h.thread = std::thread([this, &h, index = uint64_t(i - 1)] { helper(h, index); });
+    }
   } catch (const std::system_error& e) {
-    const size_t started = threads_.size();
+    helpers_.pop_back();
+    const size_t started = helpers_.size();
     stop();
     throw Error(ErrorCode::kBackend,
                 "only " + std::to_string(started + 1) + " of " + std::to_string(threads) +
@@ -46,20 +53,24 @@ void Stream::stop() {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  wake_.notify_all();
-  for (auto& t : threads_) t.join();
-  threads_.clear();
+  for (auto& h : helpers_) h->wake.notify_one();
+  for (auto& h : helpers_) h->thread.join();
+  helpers_.clear();
 }
 
-void Stream::helper() {
+void Stream::helper(Helper& own, uint64_t index) {
   for (uint64_t seen = 0;;) {
-    const auto called = [&] { return round_.load(std::memory_order_acquire) != seen || stopping_; };
+    uint64_t call = 0;
+    const auto called = [&] {
+      call = call_.load(std::memory_order_acquire);
+      return (call != seen && index < call % kMostHelpers) || stopping_;
+    };
     if (!spin(called)) {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, called);
+      own.wake.wait(lock, called);
     }
     if (stopping_) return;
-    ++seen;
+    seen = call;
     work();
     busy_.fetch_sub(1, std::memory_order_release);
   }
@@ -77,19 +88,21 @@ void Stream::work() {
 }
 
 void Stream::parallel(int64_t count, const std::function<void(int64_t)>& body) {
-  if (count <= 1 || threads_.empty()) {
+  const auto called = uint64_t(std::min<int64_t>(count - 1, int64_t(helpers_.size())));
+  if (count <= 1 || called == 0) {
     for (int64_t i = 0; i < count; ++i) body(i);
     return;
   }
   body_ = &body;
   count_ = count;
   next_ = 0;
-  busy_ = int(threads_.size());
+  busy_ = int(called);
   {
     std::lock_guard lock(mutex_);
-    round_.fetch_add(1, std::memory_order_release);
+    const uint64_t rounds = call_.load(std::memory_order_relaxed) / kMostHelpers + 1;
+    call_.store(rounds * kMostHelpers + called, std::memory_order_release);
   }
-  wake_.notify_all();
+  for (uint64_t h = 0; h < called; ++h) helpers_[h]->wake.notify_one();
   work();
   while (busy_.load(std::memory_order_acquire) != 0) {
     if (!spin([&] { return busy_.load(std::memory_order_acquire) == 0; }))

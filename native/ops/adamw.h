@@ -24,9 +24,13 @@ struct Adamw {
       "weights=f32[31] grads=f32[31] guard=f64[1] momenta=f32[31] roots=f32[31] steps=i32[1] "
       "lr=0.01 statistics=f64[3]"};
   static constexpr const char* cases[] = {
-      "weights=f32[4096x1024],f32[4096] grads=f32[4096x1024],f32[4096] "
-      "momenta=f32[4096x1024],f32[4096] "
-      "roots=f32[4096x1024],f32[4096] steps=i32[1],i32[1] lr=0.001 weightDecay=0.01"};
+      "weights=" ORTHOKIT_TRANSFORMER " grads=" ORTHOKIT_TRANSFORMER
+      " momenta=" ORTHOKIT_TRANSFORMER " roots=" ORTHOKIT_TRANSFORMER
+      " steps=i32[1]*148 statistics=f64[148x3] lr=0.001 weightDecay=0.01",
+      "weights=f32[4096x1024] grads=f32[4096x1024] momenta=f32[4096x1024] roots=f32[4096x1024] "
+      "steps=i32[1] statistics=f64[1x3] lr=0.001 weightDecay=0.01",
+      "weights=f32[1024x1024] grads=f32[1024x1024] momenta=f32[1024x1024] roots=f32[1024x1024] "
+      "steps=i32[1] statistics=f64[1x3] lr=0.001 weightDecay=0.01"};
   Step step;
   List<View> momenta, roots, steps;
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;

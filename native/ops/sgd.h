@@ -23,9 +23,13 @@ struct Sgd {
       "weightDecayMode=independent",
       "weights=f16[4097] grads=f16[4097] guard=f64[1] lr=0.1"};
   static constexpr const char* cases[] = {
-      "weights=f32[4096x1024],f32[4096] grads=f32[4096x1024],f32[4096] "
-      "momenta=f32[4096x1024],f32[4096] "
-      "steps=i32[1],i32[1] lr=0.1 momentum=0.9"};
+      "weights=" ORTHOKIT_TRANSFORMER " grads=" ORTHOKIT_TRANSFORMER
+      " momenta=" ORTHOKIT_TRANSFORMER
+      " steps=i32[1]*148 statistics=f64[148x3] lr=0.1 momentum=0.9",
+      "weights=f32[4096x1024] grads=f32[4096x1024] momenta=f32[4096x1024] steps=i32[1] "
+      "statistics=f64[1x3] lr=0.1 momentum=0.9",
+      "weights=f32[1024x1024] grads=f32[1024x1024] momenta=f32[1024x1024] steps=i32[1] "
+      "statistics=f64[1x3] lr=0.1 momentum=0.9"};
   Step step;
   List<View> momenta, steps;  // both empty: no momentum
   double momentum = 0, dampening = 0;

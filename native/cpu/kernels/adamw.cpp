@@ -6,13 +6,29 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
+namespace {
+
+struct Corrections {
+  double momentum, root;  // of the bias towards the zeros that the state started with
+};
+
+Corrections* corrections_of(const Adamw& op, Stream& stream) {
+  const double* counts = count_steps(op.steps, stream);
+  auto* corrections = stream.scratch<Corrections>(op.steps.count);
+  for (int64_t t = 0; t < op.steps.count; ++t)
+    corrections[t] = {1 / (1 - std::pow(op.beta1, counts[t])),
+                      1 / std::sqrt(1 - std::pow(op.beta2, counts[t]))};
+  return corrections;
+}
+
+}  // namespace
+
 void adamw(const Adamw& op, Stream& stream) {
   if (is_held(op.step.guard)) return;
-  const double* counts = count_steps(op.steps, stream);
+  const Corrections* corrections = corrections_of(op, stream);
   run_plain_step(op.step, same_rates(op.step, stream), stream, [&]<class T>(const Block<T>& b) {
-    const double t = counts[b.tensor];
-    const T correction1 = T(1 / (1 - std::pow(op.beta1, t))),
-            correction2 = T(1 / std::sqrt(1 - std::pow(op.beta2, t)));
+    const T correction1 = T(corrections[b.tensor].momentum),
+            correction2 = T(corrections[b.tensor].root);
     const T beta1 = T(op.beta1), beta2 = T(op.beta2), fresh1 = T(1 - op.beta1),
             fresh2 = T(1 - op.beta2);
     const T eps = T(op.eps);
@@ -22,10 +38,10 @@ void adamw(const Adamw& op, Stream& stream) {
     const T* __restrict g = b.grads;
     T* __restrict u = b.update;
     for (int64_t i = 0; i < b.size; ++i) {
-      m[i] = beta1 * m[i] + fresh1 * g[i];
-      r[i] = root_of_sum(beta2, r[i], fresh2, g[i]);
-      const T divisor = r[i] * correction2 + eps;
-      u[i] = divisor == 0 ? T(0) : m[i] * correction1 / divisor;
+      const T fresh = g[i], root = root_of_sum(beta2, r[i], fresh2, fresh);
+      const T momentum = beta1 * m[i] + fresh1 * fresh, divisor = root * correction2 + eps;
+      u[i] = divisor == 0 ? T(0) : momentum * correction1 / divisor;
+      m[i] = momentum, r[i] = root;
     }
   });
 }

@@ -19,8 +19,9 @@ void lion(const Lion& op, Stream& stream) {
     T* __restrict m = momenta.data(), * __restrict u = b.update;
     const T* __restrict g = b.grads;
     for (int64_t i = 0; i < b.size; ++i) {
-      u[i] = sign_of(beta1 * m[i] + fresh1 * g[i]);
-      m[i] = beta2 * m[i] + fresh2 * g[i];
+      const T gradient = g[i], momentum = m[i];
+      u[i] = sign_of(beta1 * momentum + fresh1 * gradient);
+      m[i] = beta2 * momentum + fresh2 * gradient;
     }
   });
 }

@@ -9,7 +9,10 @@ void relu_backward(const ReluBackward& op, Stream& stream) {
     const T *grad = op.grad.as<T>(), *x = op.x.as<T>();
     T* out = op.out.as<T>();
     for_rows(stream, op.x.size(), 1, [=](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i) out[i] = x[i] > 0 ? grad[i] : T(0);
+      for (int64_t i = first; i < last; ++i) {
+        const T g = grad[i];  // read in any case: a branch for it would often be mispredicted
+        out[i] = x[i] > 0 ? g : T(0);
+      }
     });
   });
 }

@@ -22,8 +22,9 @@ void sgd(const Sgd& op, Stream& stream) {
     T* __restrict m = momenta.data(), * __restrict u = b.update;
     const T* __restrict g = b.grads;
     for (int64_t i = 0; i < b.size; ++i) {
-      m[i] = kept * m[i] + fresh * g[i];
-      u[i] = rule.nesterov ? beta * m[i] + ahead * g[i] : m[i];
+      const T gradient = g[i], momentum = kept * m[i] + fresh * gradient;
+      u[i] = rule.nesterov ? beta * momentum + ahead * gradient : momentum;
+      m[i] = momentum;
     }
   });
 }
