@@ -178,7 +178,9 @@ describe.each(Device.available)('a %s device', (kind) => {
         message: `fill: fields must be an object, got ${wrong === null ? 'null' : typeof wrong}`,
       });
     for (const wrong of [undefined, null, 3, {}, device])
-      expect(thrownBy(() => ops.fill(device, { x: [wrong as never] })).message).toMatch(/^fill: x must be a Tensor, got /);
+      expect(thrownBy(() => ops.fill(device, { x: [wrong as never] })).message).toMatch(
+        /^fill: x must be a Tensor, got /,
+      );
     expect(thrownBy(() => ops.fill(device, { x: x as never })).message).toBe('fill: x must be an array, got object');
     expect(thrownBy(() => ops.fill(device, {} as never)).message).toBe('fill: x is missing');
     expect(thrownBy(() => ops.fill(device, { x: [x], values: 1 } as never)).message).toBe(
