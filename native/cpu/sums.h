@@ -41,9 +41,8 @@ inline constexpr int kFloats = 8;
 inline constexpr int kFloats = 4;
 #endif
 using Floats = float __attribute__((vector_size(4 * kFloats)));
-struct UnalignedFloats {
-  float __attribute__((vector_size(4 * kFloats), aligned(4), may_alias)) floats;
-};
+using UnalignedFloats =
+    float __attribute__((vector_size(4 * kFloats), aligned(alignof(float)), may_alias));
 inline const UnalignedFloats* floats_at(const float* x) {
   return reinterpret_cast<const UnalignedFloats*>(x);
 }
@@ -68,7 +67,7 @@ inline double block_sum_of_squares(const float* x, int64_t n) {
   for (; i + kFloatSums <= n; i += kFloatSums)
 #pragma GCC unroll 4
     for (int k = 0; k < 4; ++k) {
-      const Floats v = floats_at(x + i + k * kFloats)->floats;
+      const Floats v = *floats_at(x + i + k * kFloats);
       sums.sums[k] += v * v;
     }
   double sum = sums.total();
