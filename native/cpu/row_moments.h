@@ -4,6 +4,7 @@
 
 #include "cpu/doubles.h"
 #include "cpu/fused.h"
+#include "cpu/sums.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
