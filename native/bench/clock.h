@@ -50,11 +50,14 @@ class Racer {
 
 struct Times {
   double least, median;
+  double spread;  // of the rounds: the distance of their quartiles ÷ their median
 };
 
 inline Times times_of(std::vector<double> seconds) {
   std::ranges::sort(seconds);
-  return {seconds.front(), seconds[seconds.size() / 2]};
+  const size_t n = seconds.size();
+  const double median = seconds[n / 2];
+  return {seconds.front(), median, (seconds[n - 1 - n / 4] - seconds[n / 4]) / median};
 }
 
 inline constexpr int kWarmUps = 2, kRounds = 9;

@@ -13,7 +13,7 @@
 namespace orthokit::bench {
 namespace {
 
-constexpr double kIntense = 4;               // flops per byte above which a copy is no measure
+constexpr double kIntense = 12;              // flops per byte above which a copy is no measure
 constexpr double kMostReferenceFlops = 1e8;  // plain loops take 0.1 s for these
 
 // "4096x1024,31*12" of the first field that holds tensors.
@@ -117,6 +117,7 @@ void measure_case(const OpEntry& entry, const std::string& flags, const Options&
   if (on_cpu) line.number("threads", threads);
   line.number("median_ms", times[0].median * 1e3)
       .number("min_ms", times[0].least * 1e3)
+      .number("spread", times[0].spread)
       .number("rounds", kRounds);
   if (bytes > 0) line.number("gbps", bytes / seconds / 1e9);
   if (flops > 0) line.number("gflops", flops / seconds / 1e9);

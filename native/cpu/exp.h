@@ -1,26 +1,69 @@
-// An exponential that the compiler turns into SIMD.
+// Exponentials that the compiler turns into SIMD.
 #pragma once
 #include <bit>
 #include <cstdint>
 
-#include "cpu/variant.h"
+#include "cpu/fused.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 // exp(x) for x ≤ 0, within 2 ulp; 0 below −708, where the result would be subnormal; NaN for NaN.
 inline double exp_of_negative(double x) {
   constexpr double kShift = 0x1.8p52;  // a sum with it holds the nearest integer in its low bits
-  const double shifted = x * 1.4426950408889634 + kShift, k = shifted - kShift;
+  const double shifted = fused(x, 1.4426950408889634, kShift), k = shifted - kShift;
   // ln 2 in two parts: k times the first is exact.
-  const double r = (x - k * 0x1.62e42fee00000p-1) - k * 0x1.a39ef35793c76p-33;
+  const double r = fused(k, -0x1.a39ef35793c76p-33, fused(k, -0x1.62e42fee00000p-1, x));
   double p = 1.0 / 6227020800;
   for (double inverse_factorial :
        {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
         1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0})
-    p = p * r + inverse_factorial;
+    p = fused(p, r, inverse_factorial);
   const double power =
       std::bit_cast<double>((std::bit_cast<uint64_t>(shifted) << 52) + (uint64_t(1023) << 52));
   return x < -708 ? 0 : p * power;
+}
+
+inline constexpr float kFloatShift = 0x1.8p23f;
+
+// x = k ln 2 + r with |r| ≤ ln 2 / 2.
+struct ReducedFloat {
+  float shifted, r;  // k in the low bits of `shifted`
+  int32_t k() const {
+    return std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(kFloatShift);
+  }
+};
+inline ReducedFloat reduced_by_log_two(float x) {
+  const float shifted = fused(x, 1.44269504f, kFloatShift), k = shifted - kFloatShift;
+  return {shifted, fused(k, -0x1.7f7d1cp-20f, fused(k, -0x1.62e400p-1f, x))};
+}
+
+// exp(r) − 1 for |r| ≤ ln 2 / 2, within 2⁻²⁸ of exp(r): r and r² times a polynomial fitted to the
+// smallest error relative to exp(r).
+inline float exp_less_one_near_zero(float r) {
+  float p = 0x1.6db4e4p-10f;
+#pragma GCC unroll 4
+  for (float coefficient : {0x1.123be0p-7f, 0x1.55545ep-5f, 0x1.55548ep-3f, 0x1p-1f})
+    p = fused(p, r, coefficient);
+  return fused(p, r * r, r);
+}
+
+inline float power_of_two(int32_t k) { return std::bit_cast<float>((k + 127) << 23); }
+
+// exp(x) within 1 ulp, down to the subnormal results; infinity above 88.7, NaN for NaN.
+inline float exp_of(float x) {
+  const float low = x < -104 ? -104 : x;
+  const ReducedFloat reduced = reduced_by_log_two(low > 89 ? 89 : low);
+  // In two factors, as 2ᵏ alone may be subnormal or infinite.
+  const int32_t k = reduced.k(), half = k >> 1;
+  return (exp_less_one_near_zero(reduced.r) + 1) * power_of_two(half) * power_of_two(k - half);
+}
+
+// The same for x ≤ 0, where 2ᵏ is made of 2ᵏ⁺⁶⁴ and 2⁻⁶⁴.
+inline float exp_of_negative(float x) {
+  const auto [shifted, r] = reduced_by_log_two(x < -104 ? -104 : x);
+  const float power =
+      std::bit_cast<float>((std::bit_cast<uint32_t>(shifted) << 23) + (uint32_t(127 + 64) << 23));
+  return (exp_less_one_near_zero(r) + 1) * power * 0x1p-64f;
 }
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

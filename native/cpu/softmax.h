@@ -1,8 +1,10 @@
 // What the softmax of one row is made of.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "cpu/convert.h"
 #include "cpu/exp.h"
 #include "cpu/sums.h"
 
@@ -12,32 +14,39 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 template <class T>
 T max_of(const T* x, int64_t n) {
   constexpr T kLeast = -std::numeric_limits<T>::infinity();
-  T lanes[16];
+  constexpr int kLanes = 64;
+  T lanes[kLanes];
   for (T& lane : lanes) lane = kLeast;
   int64_t i = 0;
-  for (; i + 16 <= n; i += 16)
-    for (int k = 0; k < 16; ++k) lanes[k] = x[i + k] > lanes[k] ? x[i + k] : lanes[k];
+  for (; i + kLanes <= n; i += kLanes)
+    for (int k = 0; k < kLanes; ++k) lanes[k] = x[i + k] > lanes[k] ? x[i + k] : lanes[k];
   T largest = kLeast;
   for (; i < n; ++i) largest = x[i] > largest ? x[i] : largest;
   for (T lane : lanes) largest = lane > largest ? lane : largest;
   return largest;
 }
 
+// out = exp(x − max), and the sum of these. out may be x.
+template <class T>
+double exps_of(const T* x, int64_t n, T max, T* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = exp_of_negative(x[i] - max);
+  return sum_of(n, [out](int64_t i) { return double(out[i]); });
+}
+
 // Σ exp(xᵢ − max). A row without a finite maximum gives NaN.
 template <class T>
 double sum_of_exps(const T* x, int64_t n, T max) {
-  return sum_of(n, [=](int64_t i) { return exp_of_negative(double(x[i]) - double(max)); });
+  T exps[kBlock];
+  double sum = 0;
+  for (int64_t at = 0; at < n; at += kBlock)
+    sum += exps_of(x + at, std::min(kBlock, n - at), max, exps);
+  return sum;
 }
 
 // out = factor · exp(x − max) / Σ exp(x − max), and that sum. out may be x.
 template <class T>
 double softmax(const T* x, int64_t n, T max, double factor, T* out) {
-  const double sum = sum_of(n, [=](int64_t i) {
-    const double e = exp_of_negative(double(x[i]) - double(max));
-    out[i] = T(e);
-    return e;
-  });
-  const double scale = factor / sum;
+  const double sum = exps_of(x, n, max, out), scale = factor / sum;
   for (int64_t i = 0; i < n; ++i) out[i] = T(double(out[i]) * scale);
   return sum;
 }

@@ -9,7 +9,8 @@ struct AddBias {
   static constexpr const char *name = "add_bias", *summary = "out = x + bias, row by row";
   static constexpr const char* examples[] = {"x=f32[597x43] bias=f32[43] out=f32[597x43]",
                                              "x=f64[1x4097] bias=f64[4097] out=f64[1x4097]"};
-  static constexpr const char* cases[] = {"x=f32[8192x1024] bias=f32[1024] out=f32[8192x1024]"};
+  static constexpr const char* cases[] = {"x=f32[8192x1024] bias=f32[1024] out=f32[8192x1024]",
+                                          "x=f32[64x1024] bias=f32[1024] out=f32[64x1024]"};
   View x, bias, out;
 
   void fields(Fields& f) { f.in("x", x), f.in("bias", bias), f.out("out", out, kMayAlias); }

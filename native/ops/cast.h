@@ -14,8 +14,9 @@ struct Cast {
       "out=i32[33],u8[31],f32[29] x=f64[33],f16[31],bf16[29]",
       "out=f16[4097],bf16[4097],u8[4097],i32[4097] x=f64[4097],f64[4097],f32[4097],f64[4097]",
       "out=f64[31],f64[31],f32[31],bf16[31] x=i32[31],u8[31],i32[31],i32[31]"};
-  static constexpr const char* cases[] = {"out=bf16[4096x1024] x=f32[4096x1024]",
-                                          "out=f32[4096x1024] x=f16[4096x1024]"};
+  static constexpr const char* cases[] = {"out=bf16[8192x1024] x=f32[8192x1024]",
+                                          "out=f32[8192x1024] x=f16[8192x1024]",
+                                          "out=bf16[64x1024] x=f32[64x1024]"};
   List<View> out, x;
 
   void fields(Fields& f) { f.out("out", out), f.in("x", x); }

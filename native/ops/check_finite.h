@@ -20,7 +20,8 @@ struct CheckFinite {
   static constexpr const char* examples[] = {
       "x=f32[597x43],f32[31],f32[0] guard=f64[1] skipped=f64[1]",
       "x=f64[4097],bf16[31],f16[31] guard=f64[1]"};
-  static constexpr const char* cases[] = {"x=f32[4096x1024],f32[4096] guard=f64[1]"};
+  static constexpr const char* cases[] = {"x=f32[8192x1024] guard=f64[1]",
+                                          "x=f32[64x1024] guard=f64[1]"};
   List<View> x;
   View guard, skipped;
   NonFinite action = NonFinite::kSkip;

@@ -17,7 +17,7 @@ struct ColumnReduce {
       "x=f32[33x1025] out=f64[1025] reduction=sum_of_squares"};
   static constexpr const char* cases[] = {
       "x=f32[8192x1024] out=f32[1024]", "x=f32[8192x1024] out=f32[1024] reduction=max",
-      "x=f32[8192x1024] out=f32[1024] reduction=sum_of_squares"};
+      "x=f32[8192x1024] out=f32[1024] reduction=sum_of_squares", "x=f32[64x1024] out=f32[1024]"};
   View x, out;
   Reduction reduction = Reduction::kSum;
 

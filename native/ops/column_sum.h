@@ -1,5 +1,6 @@
 #pragma once
 #include "core/op.h"
+#include "ops/arithmetic.h"
 
 namespace orthokit {
 
@@ -12,12 +13,13 @@ struct ColumnSum {
   static constexpr const char* examples[] = {"x=f32[597x43] out=f32[43]",
                                              "x=f64[4097x1] out=f64[1] beta=0.5",
                                              "x=f32[3x1025] out=f32[1025] beta=-1"};
-  static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[1024]"};
+  static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[1024]",
+                                          "x=f32[64x1024] out=f32[1024]"};
   View x, out;
   double beta = 0;
 
   void fields(Fields& f) { f.in("x", x), f.inout("out", out), f.value("beta", beta); }
-  double flops() const { return double(x.size()); }
+  double flops() const { return kWideFlops * double(x.size()); }
   double bytes() const { return double(bytes_in(x) + (beta == 0 ? 1 : 2) * bytes_in(out)); }
   void check() const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);

@@ -9,7 +9,8 @@ struct Copy {
   static constexpr const char* examples[] = {
       "out=f32[597x43],f32[1],f32[0] x=f32[597x43],f32[1],f32[0]",
       "out=i32[33],u8[31] x=i32[33],u8[31]"};
-  static constexpr const char* cases[] = {"out=f32[4096x1024] x=f32[4096x1024]"};
+  static constexpr const char* cases[] = {"out=f32[8192x1024] x=f32[8192x1024]",
+                                          "out=f32[64x1024] x=f32[64x1024]"};
   List<View> out, x;
 
   void fields(Fields& f) { f.out("out", out), f.in("x", x); }

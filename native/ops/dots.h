@@ -12,7 +12,8 @@ struct Dots {
   static constexpr const char* examples[] = {
       "x=f32[597x43],f32[1],f32[0] y=f32[597x43],f32[1],f32[0] out=f64[3]",
       "x=f64[200000] y=f64[200000] out=f64[1]", "x=bf16[33] y=f16[33] out=f64[1]"};
-  static constexpr const char* cases[] = {"x=f32[8192x1024] y=f32[8192x1024] out=f64[1]"};
+  static constexpr const char* cases[] = {"x=f32[8192x1024] y=f32[8192x1024] out=f64[1]",
+                                          "x=f32[64x1024] y=f32[64x1024] out=f64[1]"};
   List<View> x, y;
   View out;
 

@@ -12,7 +12,8 @@ struct GatherRows {
   static constexpr const char* examples[] = {"x=f32[597x43] index=i32[128] out=f32[128x43]",
                                              "x=i32[31] index=i32[4097] out=i32[4097]",
                                              "x=bf16[5x3x7] index=i32[33] out=bf16[33x3x7]"};
-  static constexpr const char* cases[] = {"x=f32[10000x784] index=i32[128] out=f32[128x784]"};
+  static constexpr const char* cases[] = {"x=f32[10000x784] index=i32[8192] out=f32[8192x784]",
+                                          "x=f32[10000x784] index=i32[128] out=f32[128x784]"};
   View x, index, out;
 
   int64_t row_size() const {

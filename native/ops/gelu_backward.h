@@ -1,4 +1,5 @@
 #pragma once
+#include "ops/arithmetic.h"
 #include "ops/gelu_form.h"
 
 namespace orthokit {
@@ -7,7 +8,7 @@ namespace orthokit {
 // form erf:  gelu'(x) = Φ(x) + x φ(x), where φ is the density of the normal distribution
 // form tanh: gelu'(x) = s + x s (1 − s) u', where s = (1 + tanh(u/2)) / 2, u = √(8/π) (x + 0.044715 x³)
 // out may be grad or x.
-// Numerics: in f64, rounded once. The derivative is 0 at −inf and 1 at +inf; a NaN passes.
+// Numerics: in the dtype, within 8 ulp of grad. The derivative is 0 at −inf and 1 at +inf; a NaN passes.
 // Traffic: two reads, one write.
 struct GeluBackward {
   static constexpr const char *name = "gelu_backward", *summary = "out = grad times slope of gelu";
@@ -17,12 +18,16 @@ struct GeluBackward {
       "grad=f64[597x43] x=f64[597x43] out=f64[597x43] form=tanh"};
   static constexpr const char* cases[] = {
       "grad=f32[8192x1024] x=f32[8192x1024] out=f32[8192x1024]",
-      "grad=f32[8192x1024] x=f32[8192x1024] out=f32[8192x1024] form=tanh"};
+      "grad=f32[8192x1024] x=f32[8192x1024] out=f32[8192x1024] form=tanh",
+      "grad=f32[64x1024] x=f32[64x1024] out=f32[64x1024]"};
   View grad, x, out;
   GeluForm form = GeluForm::kErf;
 
   void fields(Fields& f) {
     f.in("grad", grad), f.in("x", x), f.out("out", out, kMayAlias), f.value("form", form);
+  }
+  double flops() const {
+    return double(x.size()) * (form == GeluForm::kErf ? kNormalTailFlops + 6 : kSigmoidFlops + 16);
   }
   void check() const {
     require(is_f32_or_f64(grad), ErrorCode::kDtype, "grad must be f32 or f64", grad);

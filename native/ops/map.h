@@ -1,5 +1,6 @@
 #pragma once
 #include "core/op.h"
+#include "ops/arithmetic.h"
 
 namespace orthokit {
 
@@ -48,8 +49,10 @@ inline Words words(MapFunction) {
 //   tanh  tanh x                                       the projection onto a box
 //   sigmoid   1 / (1 + e⁻ˣ)            power           xᵉ, parameters = e, as pow of C
 //   softplus  ln(1 + eˣ); its derivative, the sigmoid s; its second derivative, s (1 − s)
-// Numerics: in f64, rounded once to the dtype. In f64 within 4 ulp; sigmoid and the derivatives of
-// softplus are 0 below −708. exp overflows to inf and passes through subnormals to 0. NaN stays NaN.
+// Numerics: in the dtype. In f64 within 4 ulp, gelu 8; in f32, measured at one number in 123 of all,
+// exp 1.1, log 1, tanh, sigmoid and softplus 3, the second derivative 4, gelu 6, the others 0.51. In f64
+// sigmoid and the derivatives of softplus are 0 below −708. exp overflows to inf and passes through
+// subnormals to 0. NaN stays NaN.
 // Traffic: one read, one write.
 struct Map {
   static constexpr const char *name = "map", *summary = "out = f(x), element by element, by a word";
@@ -73,7 +76,10 @@ struct Map {
       "out=f32[8192x1024] x=f32[8192x1024] function=tanh",
       "out=f32[8192x1024] x=f32[8192x1024] function=softplus",
       "out=f32[8192x1024] x=f32[8192x1024] function=soft_threshold parameters=0.5",
-      "out=f32[8192x1024] x=f32[8192x1024] function=power parameters=3"};
+      "out=f32[8192x1024] x=f32[8192x1024] function=power parameters=3",
+      "out=f32[8192x1024] x=f32[8192x1024] function=power parameters=1.7",
+      "out=f32[8192x1024] x=f32[8192x1024] function=sigmoid",
+      "out=f32[64x1024] x=f32[64x1024] function=exp"};
   List<View> out, x;
   MapFunction function = MapFunction::kAbs;
   List<double> parameters;
@@ -81,6 +87,36 @@ struct Map {
   void fields(Fields& f) {
     f.out("out", out, kMayAlias), f.in("x", x);
     f.value("function", function), f.value("parameters", parameters);
+  }
+  double flops() const {
+    double n = 0;
+    for (auto& v : x) n += double(v.size());
+    return n * flops_of(function);
+  }
+  static double flops_of(MapFunction function) {
+    switch (function) {
+      case MapFunction::kSqrt:
+        return kRootFlops;
+      case MapFunction::kExp:
+        return kExpFlops;
+      case MapFunction::kLog:
+        return kLogFlops;
+      case MapFunction::kTanh:
+        return kTanhFlops;
+      case MapFunction::kSigmoid:
+      case MapFunction::kSoftplusDerivative:
+        return kSigmoidFlops;
+      case MapFunction::kSoftplus:
+        return kSoftplusFlops;
+      case MapFunction::kSoftplusSecondDerivative:
+        return kSigmoidFlops + 2;
+      case MapFunction::kGelu:
+        return kNormalTailFlops + 3;
+      case MapFunction::kPower:
+        return kWideFlops * (kLogFlops + kExpFlops + 1);
+      default:
+        return 1;
+    }
   }
   void check() const {
     require(x.count == out.count, ErrorCode::kArgument, "x must be as many as out",

@@ -1,5 +1,6 @@
 #pragma once
 #include "core/op.h"
+#include "ops/arithmetic.h"
 
 namespace orthokit {
 
@@ -37,9 +38,9 @@ struct Random {
       "x=i32[4097] seed=7 offset=2 distribution=bits",
       "x=f32[597x43],f32[31] seed=8 offset=3 distribution=rademacher",
       "x=f64[597] seed=9 offset=1 distribution=rademacher"};
-  static constexpr const char* cases[] = {"x=f32[8192x1024] seed=1",
-                                          "x=f32[8192x1024] seed=1 distribution=normal",
-                                          "x=f32[8192x1024] seed=1 distribution=rademacher"};
+  static constexpr const char* cases[] = {
+      "x=f32[8192x1024] seed=1", "x=f32[8192x1024] seed=1 distribution=normal",
+      "x=f32[8192x1024] seed=1 distribution=rademacher", "x=f32[64x1024] seed=1"};
   List<View> x;
   int64_t seed = 0, offset = 0, stream = 0;
   Distribution distribution = Distribution::kUniform;
@@ -47,6 +48,14 @@ struct Random {
   void fields(Fields& f) {
     f.out("x", x), f.value("seed", seed), f.value("offset", offset), f.value("stream", stream);
     f.value("distribution", distribution);
+  }
+  double flops() const {
+    // Ten rounds of two products of words, two sums and four other operations a block of four words;
+    // Box–Muller in f64.
+    constexpr double kWord = 20, kPair = kLogFlops + kRootFlops + 36;
+    double n = 0;
+    for (auto& v : x) n += double(v.size()) * (v.dtype == Dtype::kF64 ? 2 : 1);
+    return n * (kWord + (distribution == Distribution::kNormal ? kPair / 2 * kWideFlops : 0));
   }
   void check() const {
     require(seed >= 0, ErrorCode::kArgument, "seed must not be negative", double(seed));

@@ -1,6 +1,7 @@
 // What a row or a column of a matrix is reduced to.
 #pragma once
 #include "core/op.h"
+#include "ops/arithmetic.h"
 
 namespace orthokit {
 
@@ -11,7 +12,8 @@ inline Words words(Reduction) {
 }
 
 inline double reduction_flops(const View& x, Reduction reduction) {
-  return double(x.size()) * (reduction == Reduction::kSumOfSquares ? 2 : 1);
+  const double terms = reduction == Reduction::kSumOfSquares ? 2 : 1;
+  return double(x.size()) * (reduction == Reduction::kMax ? 1 : terms * kWideFlops);
 }
 
 // `what` says which side of x (0 rows, 1 columns) out has the length of.

@@ -8,10 +8,12 @@ struct Relu {
   static constexpr const char *name = "relu", *summary = "out = max(x, 0)";
   static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597x43]",
                                              "x=f64[4097] out=f64[4097]"};
-  static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[8192x1024]"};
+  static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[8192x1024]",
+                                          "x=f32[64x1024] out=f32[64x1024]"};
   View x, out;
 
   void fields(Fields& f) { f.in("x", x), f.out("out", out, kMayAlias); }
+  double flops() const { return double(x.size()); }
   void check() const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);

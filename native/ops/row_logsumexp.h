@@ -1,10 +1,12 @@
 #pragma once
 #include "core/op.h"
+#include "ops/arithmetic.h"
 
 namespace orthokit {
 
 // outᵢ = ln Σⱼ exp(xᵢⱼ) = mᵢ + ln Σⱼ exp(xᵢⱼ − mᵢ), mᵢ = maxⱼ xᵢⱼ.
-// Numerics: in f64, sums in a fixed order, rounded once to the dtype: no exponential overflows. A row
+// Numerics: exponentials in the dtype, the rest in f64, sums in a fixed order, rounded once: no
+// exponential overflows. Of f32 the relative error of the sum is below 1e-7. A row
 // of no elements, or of nothing but −inf, gives −inf; one that holds +inf gives +inf, a NaN NaN, as
 // in PyTorch.
 // Traffic: one read of x, one write of out; the second pass finds its row in cache.
@@ -13,10 +15,14 @@ struct RowLogsumexp {
                               *summary = "logarithm of the sum of exponentials of every row";
   static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597]",
                                              "x=f64[3x4097] out=f64[3]"};
-  static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[8192]"};
+  static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[8192]",
+                                          "x=f32[64x1024] out=f32[64]"};
   View x, out;
 
   void fields(Fields& f) { f.in("x", x), f.out("out", out); }
+  double flops() const {
+    return (kExpFlops + 2 + kWideFlops) * double(x.size()) + kLogFlops * double(x.shape[0]);
+  }
   void check() const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);

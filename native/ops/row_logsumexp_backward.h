@@ -1,5 +1,6 @@
 #pragma once
 #include "core/op.h"
+#include "ops/arithmetic.h"
 
 namespace orthokit {
 
@@ -13,10 +14,12 @@ struct RowLogsumexpBackward {
                               *summary = "out = grad times softmax of x, by rows";
   static constexpr const char* examples[] = {"grad=f32[597] x=f32[597x43] out=f32[597x43]",
                                              "grad=f64[3] x=f64[3x4097] out=f64[3x4097]"};
-  static constexpr const char* cases[] = {"grad=f32[8192] x=f32[8192x1024] out=f32[8192x1024]"};
+  static constexpr const char* cases[] = {"grad=f32[8192] x=f32[8192x1024] out=f32[8192x1024]",
+                                          "grad=f32[64] x=f32[64x1024] out=f32[64x1024]"};
   View grad, x, out;
 
   void fields(Fields& f) { f.in("grad", grad), f.in("x", x), f.out("out", out, kMayAlias); }
+  double flops() const { return (kExpFlops + 3 + kWideFlops) * double(x.size()); }
   void check() const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(grad.dtype == x.dtype, ErrorCode::kDtype, "grad must have x's dtype", grad);

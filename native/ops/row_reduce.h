@@ -17,7 +17,8 @@ struct RowReduce {
                                              "x=f32[31x4097] out=f64[31] reduction=sum_of_squares"};
   static constexpr const char* cases[] = {
       "x=f32[8192x1024] out=f32[8192]", "x=f32[8192x1024] out=f32[8192] reduction=max",
-      "x=f32[8192x1024] out=f32[8192] reduction=sum_of_squares", "x=f32[1x8388608] out=f32[1]"};
+      "x=f32[8192x1024] out=f32[8192] reduction=sum_of_squares", "x=f32[1x8388608] out=f32[1]",
+      "x=f32[64x1024] out=f32[64]"};
   View x, out;
   Reduction reduction = Reduction::kSum;
 

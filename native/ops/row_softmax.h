@@ -1,10 +1,11 @@
 #pragma once
 #include "core/op.h"
+#include "ops/arithmetic.h"
 
 namespace orthokit {
 
 // outᵢⱼ = exp(xᵢⱼ − mᵢ) / Σₖ exp(xᵢₖ − mᵢ), mᵢ = maxₖ xᵢₖ. out may be x.
-// Numerics: in f64, sums in a fixed order, rounded to the dtype before and after the division. An
+// Numerics: exponentials in the dtype, sums in f64 in a fixed order: in f32 within 2.5 ulp. In f64 an
 // exponential below 3.4e-308 is 0. −inf gives 0; a row that holds a NaN or +inf, or nothing but
 // −inf, becomes NaN, as in PyTorch.
 // Traffic: one read, one write; the second pass finds its row in cache.
@@ -12,10 +13,12 @@ struct RowSoftmax {
   static constexpr const char *name = "row_softmax", *summary = "softmax of every row";
   static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597x43]",
                                              "x=f64[3x4097] out=f64[3x4097]"};
-  static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[8192x1024]"};
+  static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[8192x1024]",
+                                          "x=f32[64x1024] out=f32[64x1024]"};
   View x, out;
 
   void fields(Fields& f) { f.in("x", x), f.out("out", out, kMayAlias); }
+  double flops() const { return (kExpFlops + 3 + kWideFlops) * double(x.size()); }
   void check() const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);

@@ -1,5 +1,6 @@
 #pragma once
 #include "core/op.h"
+#include "ops/arithmetic.h"
 
 namespace orthokit {
 
@@ -11,11 +12,12 @@ struct RowSoftmaxBackward {
                               *summary = "out = y (grad - sum of grad y), by rows";
   static constexpr const char* examples[] = {"grad=f32[597x43] y=f32[597x43] out=f32[597x43]",
                                              "grad=f64[3x4097] y=f64[3x4097] out=f64[3x4097]"};
-  static constexpr const char* cases[] = {
-      "grad=f32[8192x1024] y=f32[8192x1024] out=f32[8192x1024]"};
+  static constexpr const char* cases[] = {"grad=f32[8192x1024] y=f32[8192x1024] out=f32[8192x1024]",
+                                          "grad=f32[64x1024] y=f32[64x1024] out=f32[64x1024]"};
   View grad, y, out;
 
   void fields(Fields& f) { f.in("grad", grad), f.in("y", y), f.out("out", out, kMayAlias); }
+  double flops() const { return 4 * kWideFlops * double(y.size()); }
   void check() const {
     require(is_f32_or_f64(grad), ErrorCode::kDtype, "grad must be f32 or f64", grad);
     require(y.dtype == grad.dtype, ErrorCode::kDtype, "y must have grad's dtype", y);

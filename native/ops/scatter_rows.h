@@ -23,8 +23,9 @@ struct ScatterRows {
                                              "out=bf16[33x3x7] index=i32[65] x=bf16[65x3x7]",
                                              "out=i32[31] index=i32[4097] x=i32[4097] mode=set"};
   static constexpr const char* cases[] = {
-      "out=f32[10000x784] index=i32[4096] x=f32[4096x784]",
-      "out=f32[10000x784] index=i32[4096] x=f32[4096x784] mode=set"};
+      "out=f32[10000x784] index=i32[8192] x=f32[8192x784]",
+      "out=f32[10000x784] index=i32[8192] x=f32[8192x784] mode=set",
+      "out=f32[64x784] index=i32[32] x=f32[32x784]"};
   View out, index, x;
   ScatterMode mode = ScatterMode::kAdd;
 

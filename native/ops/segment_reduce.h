@@ -1,5 +1,6 @@
 #pragma once
 #include "core/op.h"
+#include "ops/arithmetic.h"
 
 namespace orthokit {
 
@@ -16,14 +17,15 @@ struct SegmentReduce {
       "x=f32[597x43],f32[31] y=f32[597x43],f32[31] out=f64[2x6]",
       "x=bf16[4097],f16[33] y=f32[4097],f16[33] out=f64[2x6]"};
   static constexpr const char* cases[] = {"x=f32[8192x1024] out=f64[1x4]",
-                                          "x=f32[8192x1024] y=f32[8192x1024] out=f64[1x6]"};
+                                          "x=f32[8192x1024] y=f32[8192x1024] out=f64[1x6]",
+                                          "x=f32[64x1024] out=f64[1x4]"};
   List<View> x, y;
   View out;
 
   void fields(Fields& f) { f.in("x", x), f.in("y", y, kOptional), f.out("out", out); }
   double flops() const {
     double n = 0;
-    for (auto& v : x) n += (y.count > 0 ? 9.0 : 5.0) * double(v.size());
+    for (auto& v : x) n += ((y.count > 0 ? 8 : 4) * kWideFlops + 1) * double(v.size());
     return n;
   }
   void check() const {

@@ -1,5 +1,6 @@
 #pragma once
 #include "core/op.h"
+#include "ops/arithmetic.h"
 
 namespace orthokit {
 
@@ -17,7 +18,8 @@ struct SoftmaxCrossEntropyBackward {
       "logits=f64[128x10] labels=i32[128] grad=f64[128x10] scale=0.5",
       "logits=f32[597x5] labels=i32[597] grad=f32[597x5]"};
   static constexpr const char* cases[] = {
-      "logits=f32[8192x1024] labels=i32[8192] grad=f32[8192x1024]"};
+      "logits=f32[8192x1024] labels=i32[8192] grad=f32[8192x1024]",
+      "logits=f32[64x1024] labels=i32[64] grad=f32[64x1024]"};
   View logits, labels, grad;
   double scale = 1;
 
@@ -25,6 +27,7 @@ struct SoftmaxCrossEntropyBackward {
     f.in("logits", logits), f.in("labels", labels), f.out("grad", grad, kMayAlias),
         f.value("scale", scale);
   }
+  double flops() const { return (kExpFlops + 3 + kWideFlops) * double(logits.size()); }
   void check() const {
     require(is_f32_or_f64(logits), ErrorCode::kDtype, "logits must be f32 or f64", logits);
     require(logits.rank == 2, ErrorCode::kShape, "logits must be a matrix", logits);

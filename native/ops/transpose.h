@@ -10,9 +10,9 @@ struct Transpose {
   static constexpr const char* examples[] = {
       "x=f32[597x43] out=f32[43x597]", "x=f64[3x33x31] out=f64[3x31x33]",
       "x=bf16[1x4097] out=bf16[4097x1]", "x=u8[597x31] out=u8[31x597]"};
-  static constexpr const char* cases[] = {"x=f32[4096x4096] out=f32[4096x4096]",
-                                          "x=bf16[4096x4096] out=bf16[4096x4096]",
-                                          "x=f32[64x512x512] out=f32[64x512x512]"};
+  static constexpr const char* cases[] = {
+      "x=f32[4096x4096] out=f32[4096x4096]", "x=bf16[4096x4096] out=bf16[4096x4096]",
+      "x=f32[64x512x512] out=f32[64x512x512]", "x=f32[256x256] out=f32[256x256]"};
   View x, out;
 
   void fields(Fields& f) { f.in("x", x), f.out("out", out); }

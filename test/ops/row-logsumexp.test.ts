@@ -20,8 +20,8 @@ describe.each(Device.available)('rowLogsumexp on %s', (kind) => {
       ops.rowLogsumexp(device, { x, out });
       const expected = reference(await valuesOf(x), rows, columns);
       // max + log cancels where they have different signs, both at most of the size of 100.
-      const magnitude = dtype === 'f32' ? 1e-6 : 100;
-      const ulps = dtype === 'f32' ? 0.51 : 4 + Math.sqrt(columns);
+      const magnitude = dtype === 'f32' ? 1 : 100;
+      const ulps = dtype === 'f32' ? 1 : 4 + Math.sqrt(columns);
       expectClose(await valuesOf(out), expected, { dtype, ulps, magnitude });
       expect(sameBits(await x.read(), before)).toBe(true);
     });

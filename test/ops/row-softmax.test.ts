@@ -8,8 +8,8 @@ import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
-// f32: rounded twice. f64: the exponentials (2 ulp each), their sum and the quotient, in this and in the reference.
-const ulpsOf = (dtype: 'f32' | 'f64', columns: number) => (dtype === 'f32' ? 1.6 : 8 + Math.sqrt(columns));
+// f32: the exponential (1.1 ulp) and two roundings. f64: the exponentials (2 ulp each), their sum and the quotient, in this and in the reference.
+const ulpsOf = (dtype: 'f32' | 'f64', columns: number) => (dtype === 'f32' ? 2.5 : 8 + Math.sqrt(columns));
 
 describe.each(Device.available)('rowSoftmax on %s', (kind) => {
   const device = Device.open(kind);
@@ -40,7 +40,7 @@ describe.each(Device.available)('rowSoftmax on %s', (kind) => {
     const x = [0, -50, -86, -87.5, -100, -200, -1000];
     const out = tensorOf(device, x, [1, 7]);
     ops.rowSoftmax(device, { x: out, out });
-    expectClose(await valuesOf(out), reference(x, 7), { dtype: 'f32', ulps: 1.6 });
+    expectClose(await valuesOf(out), reference(x, 7), { dtype: 'f32', ulps: 2.5 });
     expect((await valuesOf(out)).slice(5)).toEqual(new Float64Array([0, 0]));
   });
 

@@ -29,6 +29,6 @@ static void layer_norm_backward(const LayerNormBackward& op) {
     if (op.grad_bias) values(op.grad_bias)[j] = by_bias[size_t(j)];
   }
 }
-ORTHOKIT_REFERENCE(LayerNormBackward, layer_norm_backward, op.x.dtype == Dtype::kF64 ? 64 : 2);
+ORTHOKIT_REFERENCE(LayerNormBackward, layer_norm_backward, op.x.dtype == Dtype::kF64 ? 64 : 6);
 
 }  // namespace orthokit::bench

@@ -10,7 +10,7 @@ static void gelu(const Gelu& op, Stream& stream) {
   const T* x = op.x.as<T>();
   T* out = op.out.as<T>();
   for_rows(stream, op.x.size(), 1, [=](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) out[i] = T(Form::value(double(x[i])));
+    for (int64_t i = first; i < last; ++i) out[i] = Form::value(x[i]);
   });
 }
 

@@ -5,17 +5,17 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-template <class T>
-static void normalize(const T* x, int64_t n, Moments m, const T* weight, const T* bias, T* out) {
-  const auto normal = [=](int64_t j) { return (double(x[j]) - m.mean) * m.inverse; };
+template <class T, class A>
+static void normalize(const T* x, int64_t n, Normalized<A> normal, const T* weight, const T* bias,
+                      T* out) {
   if (weight && bias)
-    for (int64_t j = 0; j < n; ++j) out[j] = T(normal(j) * double(weight[j]) + double(bias[j]));
+    for (int64_t j = 0; j < n; ++j) out[j] = T(fused(normal(x[j]), A(weight[j]), A(bias[j])));
   else if (weight)
-    for (int64_t j = 0; j < n; ++j) out[j] = T(normal(j) * double(weight[j]));
+    for (int64_t j = 0; j < n; ++j) out[j] = T(normal(x[j]) * A(weight[j]));
   else if (bias)
-    for (int64_t j = 0; j < n; ++j) out[j] = T(normal(j) + double(bias[j]));
+    for (int64_t j = 0; j < n; ++j) out[j] = T(normal(x[j]) + A(bias[j]));
   else
-    for (int64_t j = 0; j < n; ++j) out[j] = T(normal(j));
+    for (int64_t j = 0; j < n; ++j) out[j] = T(normal(x[j]));
 }
 
 void layer_norm(const LayerNorm& op, Stream& stream) {
@@ -24,8 +24,10 @@ void layer_norm(const LayerNorm& op, Stream& stream) {
     for_rows(stream, rows, columns, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
         const T* x = op.x.as<T>() + i * columns;
-        normalize(x, columns, moments_of(x, columns, op.eps), op.weight.as<T>(), op.bias.as<T>(),
-                  op.out.as<T>() + i * columns);
+        with_normalized<T>(moments_of(x, columns, op.eps), [&](auto normal) {
+          normalize(x, columns, normal, op.weight.as<T>(), op.bias.as<T>(),
+                    op.out.as<T>() + i * columns);
+        });
       }
     });
   });

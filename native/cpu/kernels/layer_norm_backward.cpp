@@ -1,27 +1,71 @@
 #include "ops/layer_norm_backward.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "cpu/row_moments.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
+inline constexpr int kLanes = 16;          // running sums of one kind
 inline constexpr int64_t kMostBands = 64;  // of rows: each has its own sums over columns
 
-// A row's gradient; adds to the sums of its columns.
-template <class T>
-static void row_gradient(const T* grad, const T* x, const double* weight, int64_t n, double eps,
-                         double* by_weight, double* by_bias, T* grad_x) {
-  const auto [mean, inverse] = moments_of(x, n, eps);
-  const auto normal = [=, m = mean, r = inverse](int64_t j) { return (double(x[j]) - m) * r; };
-  const auto inner = [=](int64_t j) { return double(grad[j]) * weight[j]; };
-  for (int64_t j = 0; j < n; ++j) {
-    by_weight[j] += double(grad[j]) * normal(j);
-    by_bias[j] += double(grad[j]);
+// Eight elements, or one, as doubles.
+template <class V, class T>
+static void load(const T* from, V& to) {
+  if constexpr (std::is_same_v<V, double>)
+    to = double(*from);
+  else
+    load_eight(from, to);
+}
+
+struct RowMeans {
+  double inner, with_normal;  // mean(g), mean(g ⊙ h)
+};
+
+// The means of some rows that follow each other; adds to the sums of the columns, which are read and
+// written once for all of these rows.
+template <int rows, class T>
+static void add_rows(const T* grad, const T* x, const T* weight, int64_t n, const Moments* moments,
+                     double* by_weight, double* by_bias, RowMeans* means) {
+  const auto take = [&]<class V>(int64_t j, V* inner, V* product) {
+    V w{}, weight_sum, bias_sum;
+    load(by_weight + j, weight_sum), load(by_bias + j, bias_sum);
+    if (weight) load(weight + j, w);
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; ++i) {
+      V g, h;
+      load(grad + i * n + j, g), load(x + i * n + j, h);
+      h = (h - moments[i].mean) * moments[i].inverse;
+      weight_sum += g * h, bias_sum += g;
+      if (weight) g *= w;
+      inner[i] += g, product[i] += g * h;
+    }
+    std::memcpy(by_weight + j, &weight_sum, sizeof weight_sum);
+    std::memcpy(by_bias + j, &bias_sum, sizeof bias_sum);
+  };
+  Eight inners[rows] = {}, products[rows] = {};
+  double inner[rows] = {}, product[rows] = {};
+  int64_t j = 0;
+  for (; j + 8 <= n; j += 8) take(j, inners, products);
+  for (; j < n; ++j) take(j, inner, product);
+  for (int i = 0; i < rows; ++i) {
+    means[i] = {(inner[i] + total_of(inners[i])) / double(n),
+                (product[i] + total_of(products[i])) / double(n)};
   }
-  const double shift = sum_of(n, inner) / double(n);
-  const double slope = sum_of(n, [=](int64_t j) { return inner(j) * normal(j); }) / double(n);
-  for (int64_t j = 0; j < n; ++j) grad_x[j] = T(inverse * (inner(j) - shift - normal(j) * slope));
+}
+
+template <class T, class A>
+static void row_gradient(const T* grad, const T* x, const T* weight, int64_t n,
+                         Normalized<A> normal, RowMeans means, T* grad_x) {
+  const A inner = A(means.inner), product = A(means.with_normal);
+  const auto gradient = [=](A g, T value) {
+    return T(fused(normal(value), -product, g - inner) * normal.inverse);
+  };
+  if (weight)
+    for (int64_t j = 0; j < n; ++j) grad_x[j] = gradient(A(grad[j]) * A(weight[j]), x[j]);
+  else
+    for (int64_t j = 0; j < n; ++j) grad_x[j] = gradient(A(grad[j]), x[j]);
 }
 
 template <class T>
@@ -30,16 +74,27 @@ static void layer_norm_backward(const LayerNormBackward& op, Stream& stream) {
   const int64_t height = (rows + kMostBands - 1) / kMostBands;
   const int64_t bands = rows == 0 ? 0 : (rows + height - 1) / height;
   auto* sums = stream.scratch<double>(2 * bands * columns);
-  auto* weight = stream.scratch<double>(columns);
-  for (int64_t j = 0; j < columns; ++j) weight[j] = op.weight ? double(op.weight.as<T>()[j]) : 1;
+  const T* weight = op.weight.as<T>();
   stream.parallel(bands, [&](int64_t band) {
     double *by_weight = sums + 2 * band * columns, *by_bias = by_weight + columns;
     std::fill_n(by_weight, 2 * columns, 0.0);
-    for (int64_t i = band * height; i < std::min(rows, (band + 1) * height); ++i) {
-      const int64_t at = i * columns;
-      row_gradient(op.grad.as<T>() + at, op.x.as<T>() + at, weight, columns, op.eps, by_weight,
-                   by_bias, op.grad_x.as<T>() + at);
-    }
+    const auto take = [&]<int count>(int64_t first, std::integral_constant<int, count>) {
+      const int64_t at = first * columns;
+      const T *grad = op.grad.as<T>() + at, *x = op.x.as<T>() + at;
+      Moments moments[count];
+      RowMeans means[count];
+      for (int i = 0; i < count; ++i) moments[i] = moments_of(x + i * columns, columns, op.eps);
+      add_rows<count>(grad, x, weight, columns, moments, by_weight, by_bias, means);
+      for (int i = 0; i < count; ++i)
+        with_normalized<T>(moments[i], [&](auto normal) {
+          row_gradient(grad + i * columns, x + i * columns, weight, columns, normal, means[i],
+                       op.grad_x.as<T>() + at + i * columns);
+        });
+    };
+    const int64_t last = std::min(rows, (band + 1) * height);
+    int64_t i = band * height;
+    for (; i + 2 <= last; i += 2) take(i, std::integral_constant<int, 2>());
+    for (; i < last; ++i) take(i, std::integral_constant<int, 1>());
   });
   const View* outs[] = {&op.grad_weight, &op.grad_bias};
   for (int64_t k = 0; k < 2; ++k) {

@@ -1,8 +1,8 @@
 #include "ops/map.h"
 
 #include "cpu/chunks.h"
-#include "cpu/elementary.h"
 #include "cpu/gelu.h"
+#include "cpu/power.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -13,28 +13,28 @@ static void with_function(const Map& op, Body&& body) {
   const double second = op.parameters.count > 1 ? op.parameters[1] : 0;
   switch (op.function) {
     case MapFunction::kAbs:
-      return body([](double x) { return std::abs(x); });
+      return body([](auto x) { return std::abs(x); });
     case MapFunction::kSign:
-      return body([](double x) { return x > 0 ? 1 : x < 0 ? -1 : x; });
+      return body([](auto x) { return x > 0 ? 1 : x < 0 ? -1 : x; });
     case MapFunction::kSqrt:
-      return body([](double x) { return std::sqrt(x); });
+      return body([](auto x) { return std::sqrt(x); });
     case MapFunction::kExp:
-      return body([](double x) { return exp_of(x); });
+      return body([](auto x) { return exp_of(x); });
     case MapFunction::kLog:
-      return body([](double x) { return log_of(x); });
+      return body([](auto x) { return log_of(x); });
     case MapFunction::kTanh:
-      return body([](double x) { return tanh_of(x); });
+      return body([](auto x) { return tanh_of(x); });
     case MapFunction::kSigmoid:
     case MapFunction::kSoftplusDerivative:
-      return body([](double x) { return sigmoid_of(x); });
+      return body([](auto x) { return sigmoid_of(x); });
     case MapFunction::kSoftplus:
-      return body([](double x) { return softplus_of(x); });
+      return body([](auto x) { return softplus_of(x); });
     case MapFunction::kSoftplusSecondDerivative:
-      return body([](double x) { return softplus_curvature_of(x); });
+      return body([](auto x) { return softplus_curvature_of(x); });
     case MapFunction::kRelu:
-      return body([](double x) { return x <= 0 ? 0 : x; });
+      return body([](auto x) { return x <= 0 ? 0 : x; });
     case MapFunction::kGelu:
-      return body([](double x) { return ErfGelu::value(x); });
+      return body([](auto x) { return ErfGelu::value(x); });
     case MapFunction::kSoftThreshold:
       return body([=](double x) {
         const double rest = std::abs(x) - first;
@@ -46,7 +46,7 @@ static void with_function(const Map& op, Body&& body) {
         return low > second ? second : low;
       });
     case MapFunction::kPower:
-      return body([=](double x) { return std::pow(x, first); });
+      return with_power(first, body);
   }
 }
 
@@ -57,7 +57,7 @@ void map(const Map& op, Stream& stream) {
       visit(op.out[c.tensor].dtype, [&]<class T>() {
         const T* x = op.x[c.tensor].as<T>() + c.begin;
         T* out = op.out[c.tensor].as<T>() + c.begin;
-        for (int64_t i = 0; i < c.size; ++i) out[i] = T(f(double(x[i])));
+        for (int64_t i = 0; i < c.size; ++i) out[i] = T(f(x[i]));
       });
     });
   });

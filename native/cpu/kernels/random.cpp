@@ -2,19 +2,18 @@
 
 #include <numbers>
 
+#include "cpu/box_muller.h"
 #include "cpu/chunks.h"
 #include "cpu/convert.h"
-#include "ops/philox.h"
+#include "cpu/philox.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 // The words `first` … `first + count − 1` of the sequence lie at the pointer that is returned.
 static const uint32_t* draw(const Random& op, uint64_t first, int64_t count, uint32_t* buffer) {
   const uint64_t begin = first / 4, end = (first + uint64_t(count) + 3) / 4;
-  for (uint64_t b = begin; b < end; ++b) {
-    const PhiloxBlock block = philox(uint64_t(op.seed), uint64_t(op.stream), b);
-    for (int k = 0; k < 4; ++k) buffer[4 * (b - begin) + uint64_t(k)] = block.words[k];
-  }
+  for (uint64_t b = begin; b < end; b += kPhiloxBlocks)
+    philox_blocks(uint64_t(op.seed), uint64_t(op.stream), b, buffer + 4 * (b - begin));
   return buffer + first % 4;
 }
 
@@ -37,13 +36,9 @@ struct Pair {
 };
 
 // Box–Muller.
-template <class T>
 static Pair normal(const uint32_t* words) {
-  double u, v;
-  if constexpr (std::is_same_v<T, double>)
-    u = double(upper_53_bits(words) + 1) * 0x1p-53, v = double(upper_53_bits(words + 2)) * 0x1p-53;
-  else
-    u = (double(words[0]) + 1) * 0x1p-32, v = double(words[1]) * 0x1p-32;
+  const double u = double(upper_53_bits(words) + 1) * 0x1p-53,
+               v = double(upper_53_bits(words + 2)) * 0x1p-53;
   const double radius = std::sqrt(-2 * std::log(u)), angle = 2 * std::numbers::pi * v;
   return {radius * std::cos(angle), radius * std::sin(angle)};
 }
@@ -52,7 +47,7 @@ static Pair normal(const uint32_t* words) {
 template <class T>
 static void fill_random(const Random& op, uint64_t g, int64_t n, T* out) {
   constexpr uint64_t kWords = std::is_same_v<T, double> ? 2 : 1;  // an element
-  uint32_t buffer[2 * kBlock + 16];
+  uint32_t buffer[2 * kBlock + 16 + 4 * kPhiloxBlocks];
   if constexpr (std::is_same_v<T, int32_t>) {
     const uint32_t* words = draw(op, g, n, buffer);
     for (int64_t i = 0; i < n; ++i) out[i] = int32_t(words[i]);
@@ -67,12 +62,15 @@ static void fill_random(const Random& op, uint64_t g, int64_t n, T* out) {
     const int64_t pairs = (lead + n + 1) / 2;
     const uint32_t* words =
         draw(op, kWords * (g - uint64_t(lead)), int64_t(2 * kWords) * pairs, buffer);
-    for (int64_t p = 0; p < pairs; ++p) {
-      const Pair pair = normal<T>(words + 2 * kWords * uint64_t(p));
-      const int64_t i = 2 * p - lead;
-      if (i >= 0) out[i] = convert<T>(pair.first);
-      if (i + 1 < n) out[i + 1] = convert<T>(pair.second);
-    }
+    double values[kBlock + 2];
+    if constexpr (std::is_same_v<T, double>)
+      for (int64_t p = 0; p < pairs; ++p) {
+        const Pair pair = normal(words + 4 * p);
+        values[2 * p] = pair.first, values[2 * p + 1] = pair.second;
+      }
+    else
+      box_muller(words, pairs, values);
+    for (int64_t i = 0; i < n; ++i) out[i] = convert<T>(values[lead + i]);
   }
 }
 

@@ -1,7 +1,10 @@
 #include "ops/segment_reduce.h"
 
+#include <algorithm>
+
 #include "cpu/chunks.h"
 #include "cpu/convert.h"
+#include "cpu/doubles.h"
 #include "cpu/reduction.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -17,26 +20,65 @@ struct Results {
 };
 }  // namespace
 
-// Blocks stay in L1, so that only the first of the loops over one waits for memory.
+// The largest |x| of n elements, none of them NaN.
+template <class T>
+static T max_of_sizes(const T* x, int64_t n) {
+  constexpr int kLanes = 64;
+  T lanes[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    for (int k = 0; k < kLanes; ++k) {
+      const T size = std::abs(x[i + k]);
+      lanes[k] = size > lanes[k] ? size : lanes[k];
+    }
+  for (; i < n; ++i) lanes[0] = std::max(lanes[0], std::abs(x[i]));
+  return *std::max_element(lanes, lanes + kLanes);
+}
+
+inline constexpr int64_t kStep = 16;  // elements: two vectors, so that no sum waits for its last
+
+// The running sums of one kind.
+struct Sums {
+  Eight even = {}, odd = {};
+  double total() const { return total_of(even + odd); }
+};
+
+// One read; what is left beyond whole steps is filled up with zeros.
+template <bool two, class T>
+static Results block_results(const T* x, const T* y, int64_t n) {
+  Sums sum, sizes, xx, xy, yy;
+  const auto take = [&](const T* p, const T* q) {
+    const auto half = [&](int64_t at, Eight Sums::*lanes) {
+      Eight a, b;
+      load_eight(p + at, a);
+      sum.*lanes += a, sizes.*lanes += a < 0 ? -a : a, xx.*lanes += a * a;
+      if constexpr (two) load_eight(q + at, b), xy.*lanes += a * b, yy.*lanes += b * b;
+    };
+    half(0, &Sums::even), half(kStep / 2, &Sums::odd);
+  };
+  const int64_t whole = n / kStep * kStep;
+  for (int64_t i = 0; i < whole; i += kStep) take(x + i, y + (two ? i : 0));
+  if (whole < n) {
+    T rest_x[kStep] = {}, rest_y[kStep] = {};
+    std::copy_n(x + whole, n - whole, rest_x);
+    if (two) std::copy_n(y + whole, n - whole, rest_y);
+    take(rest_x, rest_y);
+  }
+  // Sums of sizes are NaN only where an element is.
+  const double size = sizes.total();
+  const double largest = size == size ? double(max_of_sizes(x, n)) : size;
+  return {sum.total(), size, largest, xx.total(), xy.total(), yy.total()};
+}
+
 template <class T>
 static Results chunk_results(const View& x, const View* y, const Chunk& c) {
-  T x_buffer[kBlock], y_buffer[kBlock], sizes[kBlock];
+  T x_buffer[kBlock], y_buffer[kBlock];
   Results total;
   for (int64_t done = 0; done < c.size; done += kBlock) {
-    const int64_t n = std::min(kBlock, c.size - done);
-    const T* a = load(x, c.begin + done, n, x_buffer);
-    for (int64_t i = 0; i < n; ++i) sizes[i] = std::abs(a[i]);
-    Results block;
-    block.sum = sum_of(n, [=](int64_t i) { return double(a[i]); });
-    block.sizes = sum_of(n, [&](int64_t i) { return double(sizes[i]); });
-    block.largest = double(max_or_nan(sizes, n));
-    block.xx = sum_of_squares(a, n);
-    if (y) {
-      const T* b = load(*y, c.begin + done, n, y_buffer);
-      block.xy = sum_of(n, [=](int64_t i) { return double(a[i]) * double(b[i]); });
-      block.yy = sum_of_squares(b, n);
-    }
-    total += block;
+    const int64_t n = std::min(kBlock, c.size - done), at = c.begin + done;
+    const T* a = load(x, at, n, x_buffer);
+    total += y ? block_results<true>(a, load(*y, at, n, y_buffer), n)
+               : block_results<false, T>(a, nullptr, n);
   }
   return total;
 }
