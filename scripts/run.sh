@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# bash scripts/run.sh demo|test|build
+# bash scripts/run.sh demo|test|soak|build
 # bash scripts/run.sh torture [goal…]
 # bash scripts/run.sh replay <goal> --seed <n> [--path <path>]
-# Installs what is missing, builds what is out of date, then trains the demo or runs the tests: all of them, or those of
-# some reliability goals (docs/design/reliability.md) at their deep sizes, or one case of a goal again.
+# Installs what is missing, builds what is out of date, then trains the demo or runs tests: the short ones (test); fuzzing
+# and others that need many runs (soak); those of some reliability goals (docs/design/reliability.md) at their deep sizes;
+# one case of a goal again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/require-packages.sh
@@ -83,18 +84,18 @@ vitest() { node node_modules/vitest/vitest.mjs run --dir test "$@"; }
 
 run_tests() {
   ctest --preset cpu
-  vitest
+  vitest --exclude '{fuzz,soak}/**'
   local sets set
   read -ra sets <<< "$(instruction_sets)"
   for set in "${sets[@]::${#sets[@]}-1}"; do
-    echo "Operations with ORTHOKIT_CPU=$set"
+    echo "Operations and optimizers with ORTHOKIT_CPU=$set"
     ORTHOKIT_CPU=$set build/cpu/orthokit_bench --verify > /dev/null
-    ORTHOKIT_CPU=$set vitest test/ops
+    ORTHOKIT_CPU=$set vitest test/ops test/optimizers
   done
 }
 
 usage() {
-  echo "usage: bash scripts/run.sh demo|test|build
+  echo "usage: bash scripts/run.sh demo|test|soak|build
        bash scripts/run.sh torture [goal…]
        bash scripts/run.sh replay <goal> --seed <n> [--path <path>]" >&2
   exit 2
@@ -135,6 +136,10 @@ case "${1:-} $#" in
   "test 1")
     test_tools
     run_tests
+    ;;
+  "soak 1")
+    test_tools
+    vitest test/fuzz test/soak
     ;;
   "torture "*)
     shift

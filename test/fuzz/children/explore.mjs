@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { Random } from './random.mjs';
+import { Random } from '../../support/random.mjs';
 
 const growthLimit = 256 << 20;
 const hangMilliseconds = 1000;

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { Device, OrthokitError, ops, Tensor } from '../../../dist/index.js';
 import { native } from '../../../dist/native.js';
+import { Random } from '../../support/random.mjs';
 import { disguises, hostileValue, Thrown } from './hostile.mjs';
-import { Random } from './random.mjs';
 
 const [seed, executions] = process.argv.slice(2).map(Number);
 const random = new Random(seed);
@@ -263,7 +263,7 @@ for (let i = 0; i < executions; i += 1) {
     // JavaScript's own words for a proxy that is no more or tells lies, and for a method of another class.
     const isForeign =
       error instanceof Thrown ||
-      (error instanceof TypeError && /revoked|Illegal invocation|on proxy: trap/.test(error.message));
+      (error instanceof TypeError && /revoked|Illegal invocation|on proxy: trap|private member/.test(error.message));
     const name = error instanceof OrthokitError ? error.code : isForeign ? 'thrown' : undefined;
     if (!codes.includes(name) && name !== 'thrown') {
       process.stderr.write(`seed ${seed}, execution ${i}, ${what}: ${error?.stack ?? String(error)}\n`);
