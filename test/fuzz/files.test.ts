@@ -24,7 +24,6 @@ const targets: Target[] = [
     measured: ['dtypes', 'file', 'header', 'scanner'].map((name) => `safetensors/${name}.ts`),
     outcomes: ['ERR_FORMAT', 'ERR_UNSUPPORTED', 'accepted'],
     beyond: {
-      'safetensors/file.ts: () => {}': 'a file that fails to close; faults.test.ts',
       'safetensors/file.ts: catch (cause) {': 'no memory for a tensor; test/attacks',
       'safetensors/file.ts: constants.O_NONBLOCK ?? 0': 'systems without the flag',
       "safetensors/file.ts: fail('path must be a regular file, got another kind');": 'test/attacks',
