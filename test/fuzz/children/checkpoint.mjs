@@ -82,6 +82,7 @@ async function run(input) {
     const state = look ? await saved(optimizer) : undefined;
     try {
       await optimizer.load('input');
+      agree(input, await saved(optimizer));
       // What was accepted can be stepped with and saved again.
       optimizer.step(grads);
       await optimizer.save('again');
@@ -96,6 +97,24 @@ async function run(input) {
   }
   await device.flow();
   return outcomes.includes('accepted') ? 'accepted' : outcomes.sort()[0];
+}
+
+/** What was loaded is what is saved. */
+function agree(input, again) {
+  const [given, found] = [input, again].map((file) => JSON.parse(parts(file).metadata.content));
+  assert.equal(given.length, found.length);
+  for (const [i, { optimizer, steps, groups }] of given.entries()) {
+    assert.ok(steps >= 0);
+    assert.deepEqual([optimizer, steps, groups.length], [found[i].optimizer, found[i].steps, found[i].groups.length]);
+    for (const [g, { name, shapes, options }] of groups.entries()) {
+      const group = found[i].groups[g];
+      assert.deepEqual([name, shapes], [group.name, group.shapes]);
+      for (const key of Object.keys(options)) assert.deepEqual(options[key], group.options[key], key);
+    }
+  }
+  const tensors = new Map(parts(again).tensors.map(({ name, ...tensor }) => [name, tensor]));
+  for (const { name, ...tensor } of parts(input).tensors)
+    if (!name.endsWith('skipped')) assert.deepEqual(tensors.get(name), tensor);
 }
 
 const values = [null, true, false, 0, -0, 1, -1, 0.5, 1e-300, 1e300, 2 ** 53, 2 ** 53 - 1, '', 'muon', 'AdamW', 'f64', 'NaN', [], {}, [0], [0.9, 0.99], [[1, 2, 3]], [0.9], '__proto__', 'none']; // biome-ignore format: one line

@@ -17,6 +17,11 @@ const tokens = [
     '\\u2207',
     '\\ud835\\udefb',
     '\\ud800',
+    '\\ud800\\ue000',
+    '\\udbff\\udfff',
+    '\\ud7ff',
+    '\\ue000',
+    '\\ud800\\udbff',
     '\\udc00',
     '\\u12',
     '\\x',
@@ -93,6 +98,7 @@ const changes = [
     return splice(random, text, 0, text.slice(from, from + random.below(80)));
   },
   (random, text) => at(random, text, /\d+/g, () => random.of(numbers)),
+  (random, text) => at(random, text, /\d+/g, (digits) => random.of(['0', '+', '-', ' ']) + digits),
   (random, text) => at(random, text, /\d+/g, (digits) => String(Number(digits) + random.below(5) - 2)),
   (random, text) => at(random, text, /"[A-Z][A-Z0-9_]*"/g, () => `"${random.of(Object.keys(dtypes))}"`),
   (random, text) =>
@@ -132,13 +138,18 @@ function headerOf(file) {
 
 /** A changed file of the pool, or a fresh one. */
 export function mutateFile(random, pool) {
-  let text = pool.length === 0 || random.chance(0.1) ? fresh(random) : headerOf(random.of(pool));
+  let text = pool.length === 0 || random.chance(0.4) ? fresh(random) : headerOf(random.of(pool));
   const other = pool.length === 0 ? '' : headerOf(random.of(pool));
   for (let i = random.of([0, 1, 1, 1, 2, 3, 6]); i > 0; i -= 1) text = random.of(changes)(random, text, other);
   text = text.slice(0, 20_000);
 
-  let data = 0;
-  for (const [, digits] of text.matchAll(/,\s*(\d+)\s*\]/g)) data = Math.max(data, Number(digits));
+  // As many bytes as the last tensor asks for; or as all of them do, which is another number where there are holes.
+  let [data, sum] = [0, 0];
+  for (const [, begin, end] of text.matchAll(/\[\s*(\d+)\s*,\s*(\d+)\s*\]\s*[,}]/g)) {
+    data = Math.max(data, Number(end));
+    sum += Number(end) - Number(begin);
+  }
+  if (random.chance(0.2)) data = Math.max(0, sum);
   if (data > 1 << 16 || random.chance(0.05)) data = random.below(64);
   const file = Buffer.alloc(8 + text.length + data, 0x61);
   file.write(text, 8, 'latin1');
