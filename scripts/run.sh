@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
-# bash scripts/run.sh demo|test|build
-# Installs what is missing, builds what is out of date, then trains the demo or runs the tests.
+# bash scripts/run.sh demo|test|soak|build
+# bash scripts/run.sh torture [goal…]
+# bash scripts/run.sh replay <goal> --seed <n> [--path <path>]
+# Installs what is missing, builds what is out of date, then trains the demo or runs tests: the short ones (test); fuzzing
+# and others that need many runs (soak); those of some reliability goals (docs/design/reliability.md) at their deep sizes;
+# one case of a goal again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/require-packages.sh
@@ -80,14 +84,41 @@ vitest() { node node_modules/vitest/vitest.mjs run --dir test "$@"; }
 
 run_tests() {
   ctest --preset cpu
-  vitest
+  vitest --exclude '{fuzz,soak}/**'
   local sets set
   read -ra sets <<< "$(instruction_sets)"
   for set in "${sets[@]::${#sets[@]}-1}"; do
-    echo "Operations with ORTHOKIT_CPU=$set"
+    echo "Operations and optimizers with ORTHOKIT_CPU=$set"
     ORTHOKIT_CPU=$set build/cpu/orthokit_bench --verify > /dev/null
-    ORTHOKIT_CPU=$set vitest test/ops
+    ORTHOKIT_CPU=$set vitest test/ops test/optimizers
   done
+}
+
+usage() {
+  echo "usage: bash scripts/run.sh demo|test|soak|build
+       bash scripts/run.sh torture [goal…]
+       bash scripts/run.sh replay <goal> --seed <n> [--path <path>]" >&2
+  exit 2
+}
+
+goals() { grep -rhoE "\bgoal\('R[0-9]+'" test --include='*.test.ts' | grep -oE 'R[0-9]+' | sort -Vu; }
+
+# run_goal <goal>: the tests whose titles begin with it, in the files that call goal() for it
+run_goal() {
+  local files
+  if ! files=$(grep -rlE "\bgoal\('$1'" test --include='*.test.ts'); then
+    echo "There is no goal $1, only" $(goals) >&2
+    exit 2
+  fi
+  readarray -t files <<< "$files"
+  echo "=== $1"
+  vitest -t "\b$1: " "${files[@]#test/}"
+}
+
+test_tools() {
+  tools doctest-dev=/usr/include/doctest/doctest.h
+  build
+  preset cpu
 }
 
 # Commands stand one by one: in a list of && a failure inside a function would go unseen.
@@ -103,13 +134,25 @@ case "${1:-} $#" in
     exec node examples/digits/train.mjs
     ;;
   "test 1")
-    tools doctest-dev=/usr/include/doctest/doctest.h
-    build
-    preset cpu
+    test_tools
     run_tests
     ;;
-  *)
-    echo "usage: bash scripts/run.sh demo|test|build" >&2
-    exit 2
+  "soak 1")
+    test_tools
+    vitest test/fuzz test/soak
     ;;
+  "torture "*)
+    shift
+    (($# > 0)) || set -- $(goals)
+    test_tools
+    export ORTHOKIT_TORTURE=1
+    for goal; do run_goal "$goal"; done
+    ;;
+  "replay 4" | "replay 6")
+    [[ $3 == --seed && $4 =~ ^-?[0-9]+$ && ${5:---path} == --path ]] || usage
+    test_tools
+    export ORTHOKIT_SEED=$4 ORTHOKIT_PATH=${6:-}
+    run_goal "$2"
+    ;;
+  *) usage ;;
 esac

@@ -55,7 +55,8 @@ describe.each(Device.available)('a tensor on %s', (kind) => {
     });
 
     it('needs a dtype for bits and for other arrays', () => {
-      for (const data of [new Uint16Array(1), new Int8Array(1), new BigUint64Array(1), 'a', undefined, null])
+      const bare = Object.create(null);
+      for (const data of [new Uint16Array(1), new Int8Array(1), new BigUint64Array(1), 'a', undefined, null, bare])
         expect(thrownBy(() => Tensor.from(device, data as never, [1])).code).toBe('ERR_DTYPE');
     });
 

@@ -7,7 +7,7 @@ import { attempt, calls } from './calls.ts';
 import { tensorDtype, typedArray } from './dtypes.ts';
 import { limits, parseHeader, type TensorInfo } from './header.ts';
 import type { Fail } from './scanner.ts';
-import { checkPath } from './transfer.ts';
+import { abortable, checkPath, givenUp } from './transfer.ts';
 
 const lengthBytes = 8;
 const pieceBytes = 1 << 22;
@@ -49,7 +49,7 @@ export async function withTensorFile<T>(
   try {
     result = await use(await readHeader(handle, path, options));
   } catch (error) {
-    await calls.close(handle).catch(() => {});
+    await givenUp(calls.close(handle), signal);
     throw error;
   }
   await attempt(op, path, 'closed', calls.close(handle));
@@ -114,7 +114,7 @@ async function readFully(
   for (let done = 0; done < bytes.length; ) {
     signal?.throwIfAborted();
     const piece = bytes.subarray(done, done + pieceBytes);
-    const count = await attempt(op, path, 'read', calls.read(handle, piece, position + done));
+    const count = await abortable(attempt(op, path, 'read', calls.read(handle, piece, position + done)), signal);
     if (count === 0) fail(`file must keep its size while it is read, got its end at byte ${position + done}`);
     done += count;
     onBytes?.(count);

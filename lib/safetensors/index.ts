@@ -133,10 +133,16 @@ export interface TensorFileInfo {
  * const { tensors, metadata } = await readTensorInfo('model.safetensors');
  * for (const [name, { dtype, shape }] of tensors) console.log(name, dtype, shape);
  *
- * @throws `ERR_FORMAT`, `ERR_IO` and `ERR_ARGUMENT` as `loadTensors`
+ * @throws `ERR_FORMAT`, `ERR_IO` and `ERR_ARGUMENT` as `loadTensors`; the signal's reason when aborted
  */
-export async function readTensorInfo(path: string): Promise<TensorFileInfo> {
-  return withTensorFile(path, { op: 'readTensorInfo' }, async (file) => ({
+export async function readTensorInfo(
+  path: string,
+  options: Pick<TransferOptions, 'signal'> = {},
+): Promise<TensorFileInfo> {
+  const op = 'readTensorInfo';
+  checkPath(op, path);
+  checkTransfer(op, options, ['signal']);
+  return withTensorFile(path, { op, signal: options.signal }, async (file) => ({
     tensors: new Map(file.tensors),
     metadata: new Map(file.metadata),
   }));

@@ -45,3 +45,9 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefine
     if (signal.aborted) abort();
   });
 }
+
+/** Waits for the close of a file that was given up, unless an abort asks for haste: it waits for the calls under way. */
+export async function givenUp(close: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  const done = close.catch(() => {});
+  if (!signal?.aborted) await done;
+}

@@ -6,7 +6,7 @@ import { isRecord } from '../options.ts';
 import { attempt, calls, ioError, systemCode } from './calls.ts';
 import { bitsOf, byteLengthOf, type FileDtype, isFileDtype, quote } from './dtypes.ts';
 import { limits, metadataName } from './header.ts';
-import { abortable, checkPath, type TransferOptions } from './transfer.ts';
+import { abortable, checkPath, givenUp, type TransferOptions } from './transfer.ts';
 
 const alignment = 8;
 const pieceBytes = 1 << 22;
@@ -75,7 +75,7 @@ async function writeContents(
   { op, signal, onProgress }: WriteOptions,
 ): Promise<void> {
   try {
-    let position = await writeFully(op, handle, path, start, 0);
+    let position = await writeFully(op, handle, path, start, 0, signal);
     let done = 0;
     for (const source of sources) {
       signal?.throwIfAborted();
@@ -85,14 +85,14 @@ async function writeContents(
       for (let from = 0; from < bytes.length; from += pieceBytes) {
         signal?.throwIfAborted();
         const piece = bytes.subarray(from, from + pieceBytes);
-        position = await writeFully(op, handle, path, piece, position);
+        position = await writeFully(op, handle, path, piece, position, signal);
         done += piece.length;
         onProgress?.({ done, total });
       }
     }
-    await attempt(op, path, 'synced', calls.sync(handle));
+    await abortable(attempt(op, path, 'synced', calls.sync(handle)), signal);
   } catch (error) {
-    await calls.close(handle).catch(() => {});
+    await givenUp(calls.close(handle), signal);
     throw error;
   }
   await attempt(op, path, 'closed', calls.close(handle));
@@ -105,9 +105,11 @@ async function writeFully(
   path: string,
   bytes: Uint8Array,
   position: number,
+  signal: AbortSignal | undefined,
 ): Promise<number> {
   for (let done = 0; done < bytes.length; ) {
-    const count = await attempt(op, path, 'written', calls.write(handle, bytes.subarray(done), position + done));
+    const writing = attempt(op, path, 'written', calls.write(handle, bytes.subarray(done), position + done));
+    const count = await abortable(writing, signal);
     if (count === 0) throw ioError(op, path, 'written', new Error('no byte was taken'));
     done += count;
   }

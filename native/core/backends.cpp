@@ -1,10 +1,12 @@
 #include "core/backends.h"
 
 #include <dlfcn.h>
+#include <elf.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <mutex>
 
 namespace orthokit {
@@ -28,6 +30,40 @@ std::string rebuilt(const std::string& path, const std::string& what) {
          "); rebuild or reinstall it";
 }
 
+// The loader maps what the program headers say: beyond the end of a file that was cut short, the
+// first touch ends the process. What is no ELF file at all is the loader's to name.
+bool is_cut_short(const std::string& path, uint64_t bytes) {
+  std::ifstream file(path, std::ios::binary);
+  Elf64_Ehdr header;
+  if (!file.read(reinterpret_cast<char*>(&header), sizeof header)) return false;
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64)
+    return false;
+  file.seekg(std::streamoff(header.e_phoff));
+  for (int i = 0; i < header.e_phnum; ++i) {
+    Elf64_Phdr part;
+    if (!file.read(reinterpret_cast<char*>(&part), sizeof part)) return true;
+    if (part.p_offset > bytes || part.p_filesz > bytes - part.p_offset) return true;
+  }
+  return false;
+}
+
+// The table of a plug-in, if it is of this version and has a device.
+Found usable(const Backend* table, const std::string& path) {
+  if (!table) return {nullptr, path + " offers no backend"};
+  if (table->abi != kBackendAbi || table->bytes != sizeof(Backend))
+    return {nullptr, rebuilt(path, "contract " + std::to_string(table->abi))};
+  for (int64_t i = 0; i < table->kernel_count; ++i) {
+    const auto* op = registry().find(table->kernels[i].name);
+    if (!op || layout_of(*op->info) != table->kernels[i].layout)
+      return {nullptr, rebuilt(path, std::string("op ") + table->kernels[i].name)};
+  }
+  int32_t count = 0;
+  Failure failure;
+  if (table->device_count(&count, &failure)) return {nullptr, failure.text};
+  if (count == 0) return {nullptr, "there is no CUDA device"};
+  return {table, ""};
+}
+
 // A plug-in is never closed: its code must outlive every thread that may still run it.
 Found open_plugin() {
   if (environment_flag("ORTHOKIT_DISABLE_CUDA"))
@@ -43,24 +79,19 @@ Found open_plugin() {
     return {nullptr, "this build has no CUDA plug-in (" + path + " does not exist)"};
   }
   if (!S_ISREG(status.st_mode)) return {nullptr, path + " is not a file"};
+  if (is_cut_short(path, uint64_t(status.st_size)))
+    return {nullptr, path + " is cut short; rebuild or reinstall it"};
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!library) return {nullptr, std::string("the CUDA plug-in cannot be loaded: ") + dlerror()};
   auto get = reinterpret_cast<decltype(&orthokit_backend)>(dlsym(library, "orthokit_backend"));
   if (!get) return {nullptr, path + " is not an orthokit plug-in"};
-  const Backend* table = get();
-  if (!table) return {nullptr, path + " offers no backend"};
-  if (table->abi != kBackendAbi || table->bytes != sizeof(Backend))
-    return {nullptr, rebuilt(path, "contract " + std::to_string(table->abi))};
-  for (int64_t i = 0; i < table->kernel_count; ++i) {
-    const auto* op = registry().find(table->kernels[i].name);
-    if (!op || layout_of(*op->info) != table->kernels[i].layout)
-      return {nullptr, rebuilt(path, std::string("op ") + table->kernels[i].name)};
+  try {
+    return usable(get(), path);
+  } catch (const std::exception& e) {
+    return {nullptr, path + " cannot be started: " + e.what()};
+  } catch (...) {
+    return {nullptr, path + " cannot be started"};
   }
-  int32_t count = 0;
-  Failure failure;
-  if (table->device_count(&count, &failure)) return {nullptr, failure.text};
-  if (count == 0) return {nullptr, "there is no CUDA device"};
-  return {table, ""};
 }
 
 Found open_backend(Kind kind) {

@@ -167,6 +167,7 @@ const hostile: Record<string, Make> = {
   'a lone high surrogate': header(`{"\\ud800":${good}}`),
   'a lone low surrogate': header(`{"\\udc00":${good}}`),
   'two high surrogates': header(`{"\\ud800\\ud800":${good}}`),
+  'a high surrogate before the first code point after the low ones': header(`{"\\ud800\\ue000":${good}}`),
   'a high surrogate before plain text': header(`{"\\ud800abcdef":${good}}`),
   'an unknown escape': header(`{"\\x41":${good}}`),
   'three hexadecimal digits': header(`{"\\u04g0":${good}}`),

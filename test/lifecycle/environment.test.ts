@@ -1,4 +1,14 @@
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -53,13 +63,35 @@ describe('ORTHOKIT_NUM_THREADS', { timeout: 60_000 }, () => {
   });
 });
 
-describe('ORTHOKIT_CUDA_PLUGIN', { timeout: 60_000 }, () => {
+/** A plug-in of a few lines of C++. */
+function plugin(name: string, code: string): string {
+  const target = path.join(folder, `${name}.so`);
+  execFileSync('g++', ['-shared', '-fPIC', '-x', 'c++', '-', '-o', target], { input: code });
+  return target;
+}
+
+/** The first bytes of a file. */
+function cut(file: string, bytes: number): string {
+  const target = path.join(folder, `${bytes}.so`);
+  writeFileSync(target, readFileSync(file).subarray(0, bytes));
+  return target;
+}
+
+describe('R20: ORTHOKIT_CUDA_PLUGIN', { timeout: 60_000 }, () => {
   const file = path.join(folder, 'text.so');
   writeFileSync(file, 'this is no library\n'.repeat(10));
   const empty = path.join(folder, 'empty.so');
   writeFileSync(empty, '');
   const { sharedObjects } = process.report.getReport() as unknown as { sharedObjects: string[] };
   const library = sharedObjects.find((name) => /\/libm[.-]/.test(name)) ?? '';
+  const loop = path.join(folder, 'loop.so');
+  symlinkSync('loop.so', loop);
+  const get = 'extern "C" const void* orthokit_backend()';
+  const none = plugin('none', `${get} { return nullptr; }`);
+  const old = plugin('old', `unsigned table[64] = {999, 8}; ${get} { return table; }`);
+  const lacks = plugin('lacks', `void* nowhere(); ${get} { return nowhere(); }`);
+  const throws = plugin('throws', `#include <stdexcept>\n${get} { throw std::runtime_error("from the plug-in"); }`);
+  const throwsNumber = plugin('number', `${get} { throw 1; }`);
 
   it.each([
     ['a missing file', path.join(folder, 'missing.so'), 'No such file'],
@@ -67,6 +99,17 @@ describe('ORTHOKIT_CUDA_PLUGIN', { timeout: 60_000 }, () => {
     ['an empty file', empty, 'file too short'],
     ['a folder', folder, 'is not a file'],
     ['a library of another kind', library, 'is not an orthokit plug-in'],
+    ['a link to itself, which nobody can read', loop, 'Too many levels of symbolic links'],
+    ['one of another version', old, 'was built for another version of orthokit (contract 999)'],
+    ['one that lacks a symbol', lacks, 'undefined symbol'],
+    ['one without a backend', none, 'offers no backend'],
+    ['one that throws when it starts', throws, 'cannot be started: from the plug-in'],
+    ['one that throws a number', throwsNumber, 'cannot be started'],
+    // Where a loader would run beyond the end of the file, and end the process.
+    ['one of 64 bytes', cut(none, 64), 'is cut short'],
+    ['one of 1,000 bytes', cut(none, 1000), 'is cut short'],
+    ['one of 4,096 bytes', cut(none, 4096), 'is cut short'],
+    ['one of 12,000 bytes', cut(none, 12_000), 'is cut short'],
   ])('%s: import works, and the reason names it', async (_, plugin, words) => {
     const found = await open({ ORTHOKIT_CUDA_PLUGIN: plugin });
     expect(found.available).toEqual(['cpu']);

@@ -1,5 +1,6 @@
 // The package as users get it: binaries, tarball, an install that runs no script, asks no server and finds no compiler,
-// then an optimizer step from ESM and from CommonJS, and the types.
+// then an optimizer step from ESM and from CommonJS, and the types.  check.mjs [node…]: further versions of Node.js that
+// take the step.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -39,10 +40,10 @@ function inApp(file, args) {
 }
 
 /** Runs a script in the app; what it prints on stderr, a warning for example, is a failure. */
-function runInApp(script) {
+function runInApp(script, node) {
   copyFileSync(path.join(import.meta.dirname, script), path.join(app, script));
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script], { cwd: app, encoding: 'utf8', env });
-  assert(status === 0 && stderr === '', `${script} says\n${stdout}${stderr}`);
+  const { status, stdout, stderr } = spawnSync(node, [script], { cwd: app, encoding: 'utf8', env });
+  assert(status === 0 && stderr === '', `${script} on ${node} says\n${stdout}${stderr}`);
 }
 
 function pack(folder) {
@@ -81,8 +82,10 @@ try {
   const installed = readdirSync(path.join(app, 'node_modules')).filter((name) => !name.startsWith('.'));
   assert(installed.sort().join() === 'node-addon-api,node-gyp-build,orthokit', `installed ${installed}`);
 
-  runInApp('use.mjs');
-  runInApp('use.cjs');
+  for (const node of [process.execPath, ...process.argv.slice(2)]) {
+    runInApp('use.mjs', node);
+    runInApp('use.cjs', node);
+  }
 
   const info = JSON.parse(inApp(path.join(app, 'node_modules', '.bin', 'orthokit'), ['info', '--json']));
   assert(info.devices?.[0]?.kind === 'cpu', `orthokit info says ${JSON.stringify(info)}`);

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 
 const root = path.join(import.meta.dirname, '..', '..');
@@ -15,22 +15,26 @@ export interface ChildOptions {
   args?: readonly string[];
   env?: Record<string, string>;
   nodeArgs?: readonly string[];
-  /** Sent when the child has printed a line. */
-  signalWhenReady?: NodeJS.Signals;
+  /** Hears of each line that the child prints. */
+  onLine?: (line: string, child: ChildProcess) => void;
+  /** Milliseconds until a child counts as one that hangs. Default: a minute. */
+  limit?: number;
 }
 
 /** Runs a program of test/lifecycle/children in a process of its own; one that hangs ends by SIGKILL. */
 export function runChild(file: string, options: ChildOptions = {}): Promise<Ended> {
-  const { args = [], env = {}, nodeArgs = [], signalWhenReady } = options;
+  const { args = [], env = {}, nodeArgs = [], onLine, limit = 60_000 } = options;
   const script = path.resolve(root, 'test', 'lifecycle', 'children', file);
   const child = spawn(process.execPath, [...nodeArgs, script, ...args], { env: { ...process.env, ...env } });
   const ended: Ended = { status: null, signal: null, stdout: '', stderr: '' };
+  let lines = 0;
   child.stdout.on('data', (text) => {
     ended.stdout += text;
-    if (signalWhenReady && ended.stdout.includes('\n')) child.kill(signalWhenReady);
+    const whole = ended.stdout.split('\n').slice(0, -1);
+    for (; lines < whole.length; lines++) onLine?.(whole[lines] as string, child);
   });
   child.stderr.on('data', (text) => (ended.stderr += text));
-  const hangs = setTimeout(() => child.kill('SIGKILL'), 60_000);
+  const hangs = setTimeout(() => child.kill('SIGKILL'), limit);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (status, signal) => {

@@ -1,15 +1,30 @@
-// process.exit() with work in the queue, in all the ways a process ends: argument 2.
+// Ends with work in the queue, in the way that argument 2 names.
 import { busyDevice } from './work.mjs';
 
 const devices = [busyDevice(), busyDevice()];
 devices[0].c.read();
+const stay = () => setTimeout(() => {}, 60_000);
+const ways = {
+  exit: () => process.exit(7),
+  'exit-later': () => {
+    devices[1].device.close();
+    setImmediate(() => process.exit(7));
+  },
+  throw: () => {
+    throw new RangeError('uncaught');
+  },
+  reject: () => void Promise.reject(new RangeError('uncaught')),
+  SIGTERM: stay,
+  SIGINT: stay,
+  'SIGINT twice': stay,
+};
 const way = process.argv[2];
+// As servers do it: the first begins to close, the second ends.
+if (way === 'SIGINT twice')
+  process.once('SIGINT', () => {
+    process.once('SIGINT', () => process.exit(130));
+    devices[1].device.close();
+    console.log('closing');
+  });
 console.log('ready');
-if (way === 'exit') process.exit(7);
-if (way === 'exit-after-read') {
-  devices[1].device.close();
-  setImmediate(() => process.exit(7));
-}
-if (way === 'throw') throw new RangeError('uncaught');
-if (way === 'reject') void Promise.reject(new RangeError('uncaught'));
-if (way === 'kill') setTimeout(() => {}, 60_000);
+ways[way]();

@@ -1,0 +1,89 @@
+// Random files against the readers: whatever they hold, only errors with a code come out.
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { goal } from '../support/goal.ts';
+import { instrumentLibrary, type Point } from './instrument.ts';
+import { type Found, runTarget } from './target.ts';
+
+interface Target {
+  name: string;
+  /** Files of lib/ whose branches lead the search. */
+  measured: string[];
+  /** The ways in which inputs end, in order. */
+  outcomes: string[];
+  /** Branches that no input can reach, as `file: code`, each with the reason. */
+  beyond: Record<string, string>;
+  /** Inputs a round. */
+  executions: number;
+}
+
+const targets: Target[] = [
+  {
+    name: 'reader',
+    measured: ['dtypes', 'file', 'header', 'scanner'].map((name) => `safetensors/${name}.ts`),
+    outcomes: ['ERR_FORMAT', 'ERR_UNSUPPORTED', 'accepted'],
+    beyond: {
+      'safetensors/file.ts: catch (cause) {': 'no memory for a tensor; test/attacks',
+      'safetensors/file.ts: constants.O_NONBLOCK ?? 0': 'systems without the flag',
+      "safetensors/file.ts: fail('path must be a regular file, got another kind');": 'test/attacks',
+      'safetensors/file.ts: fail(`file must keep its size while it is read, got its end at byte ${position + done}`);':
+        'a file that shrinks meanwhile; faults.test.ts',
+      'safetensors/file.ts: fail(`tensor ${JSON.stringify(name)} must be present, got none`);':
+        'asked for by its caller, not by the file',
+      'safetensors/header.ts: scanner.unexpected("\'{\'");': 'file.ts has looked at this byte before',
+    },
+    executions: 25_000,
+  },
+  {
+    name: 'checkpoint',
+    measured: ['optimizers/checkpoint.ts'],
+    outcomes: ['ERR_FORMAT', 'ERR_STATE', 'accepted'],
+    beyond: {
+      'optimizers/checkpoint.ts: stored[i]?.groups ?? []': 'as many parts as the optimizer has: compared before',
+      'optimizers/checkpoint.ts: stored[i]?.steps ?? 0': 'the same',
+      "optimizers/checkpoint.ts: throw new OrthokitError('ERR_ARGUMENT', `${op}: metadata must be an object of texts`);":
+        'an argument of save',
+      "optimizers/checkpoint.ts: throw new OrthokitError('ERR_ARGUMENT', `${op}: metadata must not use the name ${name}`);":
+        'an argument of save',
+    },
+    executions: 3000,
+  },
+];
+
+const rounds = goal('R13', { ci: 6, deep: 600 });
+
+describe.each(targets)('R13: fuzzing of $name', ({ name, measured, outcomes, beyond, executions }) => {
+  const corpus = path.join(import.meta.dirname, 'corpus', name);
+  // Inside of the house, where node_modules is found.
+  const library = path.join(import.meta.dirname, '..', '..', 'build', 'fuzz', name);
+  let points: Point[] = [];
+  beforeAll(() => {
+    points = instrumentLibrary(library, measured);
+  });
+
+  const run = async (options: object): Promise<Found> =>
+    JSON.parse(await runTarget(`${name}.mjs`, [library, JSON.stringify({ corpus, ...options })], 300_000));
+
+  it('the corpus reaches every branch and every outcome', async () => {
+    const found = await run({ seed: 0, executions: 0, long: true });
+    expect(Object.keys(found.outcomes).sort()).toEqual(outcomes);
+    const reached = new Set(found.reached);
+    const missed = points.filter((_, point) => !reached.has(point));
+    expect(missed.map(({ file, text }) => `${file}: ${text}`).sort()).toEqual(Object.keys(beyond).sort());
+  });
+
+  it(
+    'what a seed makes of the corpus is accepted or refused with a code',
+    async () => {
+      // What reaches something new is kept, to be added to the corpus.
+      const keep = path.join(library, 'kept');
+      mkdirSync(keep);
+      await rounds.each(async (seed) => {
+        const found = await run({ seed, executions, keep });
+        expect(Object.keys(found.outcomes).sort()).toEqual(outcomes);
+      });
+    },
+    rounds.limit(300_000),
+  );
+});

@@ -1,0 +1,121 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, describe, expect, it } from 'vitest';
+import { AdamW, combine, Device, loadTensors, ops, readTensorInfo, saveTensors, Tensor } from '../../lib/index.ts';
+import { fileBytes } from '../safetensors/bytes.ts';
+import { Folder } from '../safetensors/folder.ts';
+import { uniform } from '../support/data.ts';
+import { goal } from '../support/goal.ts';
+
+const folder = new Folder();
+const device = Device.open('cpu');
+afterAll(async () => {
+  await device.close();
+  folder[Symbol.dispose]();
+});
+
+const aborts = goal('R18', { ci: 20, deep: 500 });
+
+const size = 1 << 21; // 8 MB a tensor
+const tensors = {
+  a: Tensor.full(device, [size], 1),
+  b: Tensor.full(device, [size], 2),
+  c: Tensor.full(device, [3], 3),
+};
+const optimizer = new AdamW([Tensor.full(device, [size], 0.5)], { lr: 0.1 });
+const combined = combine([{ optimizer: AdamW, params: [Tensor.full(device, [size], 0.5)] }]);
+const grads = [Tensor.full(device, [size], 1)];
+const [busy, product] = [Tensor.zeros(device, [700, 700]), Tensor.zeros(device, [700, 700])];
+
+const entry = (i: number): string => `"${i}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`;
+const manyNames = fileBytes(`{${Array.from({ length: 20_000 }, (_, i) => entry(i)).join(',')}}`);
+
+const names = ['saveTensors', 'loadTensors', 'readTensorInfo', 'save', 'load', 'save of a combination'] as const;
+type Name = (typeof names)[number];
+
+const calls: Record<Name, (signal: AbortSignal) => Promise<unknown>> = {
+  saveTensors: (signal) => saveTensors(folder.file('tensors'), tensors, { signal }),
+  loadTensors: async (signal) => {
+    const loaded = await loadTensors(folder.file('tensors'), device, { signal });
+    for (const tensor of Object.values(loaded)) tensor.dispose();
+  },
+  readTensorInfo: (signal) => readTensorInfo(folder.file('names'), { signal }),
+  save: (signal) => optimizer.save(folder.file('optimizer'), { signal }),
+  load: (signal) => optimizer.load(folder.file('optimizer'), { signal }),
+  'save of a combination': (signal) => combined.save(folder.file('combined'), { signal }),
+};
+
+/** All that an aborted call must leave as it was. */
+async function everything(): Promise<unknown> {
+  const read = await Promise.all(
+    Object.values(tensors).map(async (tensor) => Buffer.from((await tensor.read()).buffer)),
+  );
+  await optimizer.save(folder.file('check'));
+  const files = folder.names.map((name) => [name, readFileSync(folder.file(name))] as const);
+  const { live } = device.info.memory;
+  return {
+    live,
+    contents: [...read.map((bytes) => ['', bytes] as const), ...files].map(([name, bytes]) => [name, digest(bytes)]),
+  };
+}
+
+// FNV-1a over words.
+function digest(bytes: Buffer): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i + 4 <= bytes.length; i += 4) hash = Math.imul(hash ^ bytes.readInt32LE(i), 0x01000193);
+  return hash;
+}
+
+const openFiles = (): number => readdirSync('/proc/self/fd').length;
+
+describe('R18: a call that is aborted at a random time', () => {
+  it.each(names)(
+    '%s rejects with the AbortError, and nothing has changed',
+    async (name) => {
+      const none = new AbortController().signal;
+      optimizer.step(grads);
+      combined.step(grads);
+      for (const save of ['saveTensors', 'save', 'save of a combination'] as const) await calls[save](none);
+      writeFileSync(folder.file('names'), manyNames);
+      const start = performance.now();
+      await calls[name](none);
+      const whole = performance.now() - start;
+      const before = await everything();
+      const filesBefore = openFiles();
+
+      const latencies: number[] = [];
+      await aborts.each(async (seed) => {
+        const random = uniform(seed);
+        // Half of them wait for the device.
+        if (random() < 0.5) for (let i = 0; i < 10; i++) ops.gemm(device, { a: busy, b: busy, c: product });
+        const controller = new AbortController();
+        let abortedAt = 0;
+        const abort = sleep(whole * random() * 0.8).then(() => {
+          abortedAt = performance.now();
+          controller.abort();
+        });
+        const error = await calls[name](controller.signal).then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+        const now = performance.now();
+        if (error !== undefined && abortedAt > 0) {
+          expect(error).toMatchObject({ name: 'AbortError' });
+          latencies.push(now - abortedAt);
+        }
+        await abort;
+      });
+      // Some must have been in time, else this test has seen nothing.
+      if (aborts.count > 1) expect(latencies.length).toBeGreaterThan(aborts.count / 4);
+      latencies.sort((a, b) => a - b);
+      // One late answer may be that of a busy machine; a call that does not listen is late every time.
+      if (latencies.length > 0) expect(latencies[latencies.length >> 1]).toBeLessThan(50);
+      if (aborts.deep) expect(latencies[Math.ceil(latencies.length * 0.99) - 1]).toBeLessThan(50);
+
+      expect(await everything()).toEqual(before);
+      for (let i = 0; i < 500 && openFiles() > filesBefore; i++) await sleep(10);
+      expect(openFiles()).toBeLessThanOrEqual(filesBefore);
+    },
+    aborts.limit(120_000),
+  );
+});
