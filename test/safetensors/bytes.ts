@@ -20,13 +20,31 @@ export interface PlainTensor {
   bytes: Buffer;
 }
 
+/**
+ * The members of an object in JSON text, those named "__proto__" too. JSON.parse of Node.js 24.21 may take a key with an
+ * escape for a key of an object that it parsed before (`"\u0000"` for `"\\"`), so each is put in as hexadecimal digits.
+ */
+function members(json: string): Map<string, unknown> {
+  const plainKeys = json.replaceAll(/("(?:[^"\\]|\\.)*")(\s*:)?/gs, (text, key, colon) =>
+    colon ? `"${Buffer.from(key).toString('hex')}":` : text,
+  );
+  const named = (value: unknown): unknown => {
+    if (Array.isArray(value) || typeof value !== 'object' || value === null) return value;
+    const name = (key: string): string => JSON.parse(Buffer.from(key, 'hex').toString());
+    return Object.fromEntries(Object.entries(value).map(([key, member]) => [name(key), named(member)]));
+  };
+  return new Map(Object.entries(named(JSON.parse(plainKeys)) as object));
+}
+
 /** A second reader, for files that are known to be right. */
 export function plainRead(file: Uint8Array): { tensors: Map<string, PlainTensor>; metadata: Record<string, string> } {
   const view = Buffer.from(file);
   const length = Number(view.readBigUInt64LE(0));
-  const { __metadata__: metadata = {}, ...entries } = JSON.parse(view.toString('utf8', 8, 8 + length));
+  const header = members(view.toString('utf8', 8, 8 + length));
+  const metadata = (header.get('__metadata__') ?? {}) as Record<string, string>;
+  header.delete('__metadata__');
   const tensors = new Map<string, PlainTensor>();
-  for (const [name, entry] of Object.entries<Entry>(entries)) {
+  for (const [name, entry] of header as Map<string, Entry>) {
     const [begin, end] = entry.data_offsets;
     const bytes = view.subarray(8 + length + begin, 8 + length + end);
     tensors.set(name, { dtype: entry.dtype, shape: entry.shape, bytes });
