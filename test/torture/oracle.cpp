@@ -1,0 +1,109 @@
+#include "oracle.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "dice.h"
+
+namespace orthokit::torture {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr int kMoves = 3;
+
+// The largest finite number and the smallest positive one.
+struct Range {
+  double most, least;
+};
+Range range_of(Dtype dtype) {
+  constexpr Range ranges[] = {{0x1.fffffep127, 0x1p-149},
+                              {std::numeric_limits<double>::max(), 0x1p-1074},
+                              {65504, 0x1p-24},
+                              {0x1.fep127, 0x1p-133},
+                              {kInfinity, 0},
+                              {kInfinity, 0}};
+  return ranges[int(dtype)];
+}
+
+bool is_same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+std::string text_of(double x) {
+  char digits[40];
+  std::snprintf(digits, sizeof digits, "%.17g", x);
+  return digits;
+}
+
+}  // namespace
+
+Oracle::Oracle(const Case& c, const std::vector<Bytes>& before) : before_(before) {
+  const bench::Reference* reference = bench::find_reference(c.info());
+  if (!reference) throw Error(ErrorCode::kState, std::string(c.info().name) + " has no reference");
+  growth_ = reference->growth(c.op());
+  const auto inputs = bench::joined_values(c, before);
+  expected_ = bench::reference_values(c, *reference, inputs, growth_ == 0);
+  for (auto& value : expected_) moved_.emplace_back(value.elements.size(), 0.0);
+  if (growth_ == 0) return;
+  const double move = growth_ * bench::arithmetic_unit(c);
+  Dice dice(1);
+  for (int i = 0; i < kMoves; ++i) {
+    auto near = inputs;
+    for (size_t o = 0; o < near.size(); ++o) {
+      const auto& operand = c.operands()[o];
+      if (!is_floating(operand.tensor) || operand.name == "guard") continue;
+      for (double& x : near[o].elements) x *= dice.chance(0.5) ? 1 + move : 1 - move;
+    }
+    const auto other = bench::reference_values(c, *reference, std::move(near), false);
+    for (size_t o = 0; o < other.size(); ++o)
+      for (size_t j = 0; j < other[o].elements.size(); ++j) {
+        const double a = expected_[o].elements[j], b = other[o].elements[j];
+        if (is_same(a, b)) continue;
+        const double distance = std::abs(a - b);  // NaN, unless both are finite
+        double& most = moved_[o][j];
+        most = std::isfinite(distance) ? std::max(most, distance) : kInfinity;
+      }
+  }
+}
+
+std::string Oracle::judge(const Case& c, const std::vector<bench::Value>& expected,
+                          const std::vector<Bytes>& after) const {
+  if (auto name = bench::changed_input(c, before_, after); !name.empty()) return name;
+  const auto actual = bench::joined_values(c, after);
+  for (size_t o = 0; o < actual.size(); ++o) {
+    const auto& operand = c.operands()[o];
+    if (!(operand.role & kOut)) continue;
+    const auto [most, least] = range_of(operand.tensor.view().dtype);
+    const double unit = expected[o].unit;
+    const bool single = operand.name == "statistics";  // sums of different things
+    double largest = 0;
+    for (double x : expected[o].elements)
+      if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
+    for (size_t j = 0; j < actual[o].elements.size(); ++j) {
+      const double a = expected[o].elements[j], b = actual[o].elements[j];
+      if (is_same(a, b)) continue;
+      double allowed = 0;
+      if (growth_ > 0 && unit > 0)
+        allowed = growth_ * bench::arithmetic_unit(c) * (single ? std::abs(a) : largest) +
+                  2 * (unit * std::abs(a) + least + moved_[o][j]);
+      const double nearest = std::clamp(a, -most, most);  // a result past the end is infinite
+      if (std::isinf(b) && std::signbit(a) == std::signbit(b) &&
+          std::abs(nearest) + allowed >= most)
+        continue;
+      if (std::abs(a - b) <= allowed || allowed == kInfinity) continue;
+      return operand.name + "[" + std::to_string(operand.index) + "] element " + std::to_string(j) +
+             ": expected " + text_of(a) + ", got " + text_of(b) + ", allowed " + text_of(allowed);
+    }
+  }
+  return "";
+}
+
+std::string Oracle::judge(const Case& c, const std::vector<Bytes>& after) const {
+  return judge(c, expected_, after);
+}
+
+std::string Oracle::judge(const Case& c, const std::vector<Bytes>& one,
+                          const std::vector<Bytes>& other) const {
+  return judge(c, bench::joined_values(c, one), other);
+}
+
+}  // namespace orthokit::torture
