@@ -12,7 +12,7 @@ class Report {
   void count(const std::string& what, int64_t n = 1) { counts_[what] += n; }
   void fail(uint64_t seed, const std::string& op, const std::string& flags,
             const std::string& reason);
-  bool is_full() const { return failures_ >= 10; }
+  bool is_full() const { return failures_ >= 400; }
   int finish() const;  // the exit code
 
  private:

@@ -11,8 +11,8 @@ using bench::Case;
 // a result may lie. That is
 //   growth · u · largest element, the reference's own allowance (u: unit of the arithmetic),
 // + one rounding to the tensor's dtype,
-// + twice what the reference moves when each input is moved by growth · u: where terms cancel, no
-//   way of computing is better than that.
+// + twice what the reference moves when each input is moved by growth · u, or by the rounding of the
+//   state: where terms cancel, no way of computing is better than that.
 // An element whose finiteness such a move changes may be anything.
 class Oracle {
  public:

@@ -30,8 +30,10 @@ static void adagrad_norm(const AdagradNorm& op) {
   for (int64_t t = 0; t < step.weights.count; ++t) {
     const double count = ++*values(op.steps[t]);
     Vector u = decayed_gradient(step, t);
-    for (size_t i = 0; i < u.size(); ++i)
-      if (u[i] != 0) u[i] /= std::sqrt(values(op.squares[t])[group_of(op, t, int64_t(i))]) + op.eps;
+    for (size_t i = 0; i < u.size(); ++i) {
+      const double square = values(op.squares[t])[group_of(op, t, int64_t(i))];
+      u[i] = square == 0 ? 0 : u[i] / (std::sqrt(square) + op.eps);
+    }
     note(step, t, apply(step, t, u, step.lr / (1 + (count - 1) * op.lr_decay)));
   }
 }

@@ -13,7 +13,8 @@ static void gelu_backward(const GeluBackward& op) {
         op.form == GeluForm::kErf
             ? std::erfc(-x / std::sqrt(2.0)) / 2 + x * std::exp(-x * x / 2) / std::sqrt(2 * pi)
             : (1 + th) / 2 + x / 2 * (1 - th * th) * std::sqrt(2 / pi) * (1 + 0.134145 * x * x);
-    values(op.out)[i] = values(op.grad)[i] * slope;
+    const double limit = x > 0 ? 1 : 0;
+    values(op.out)[i] = values(op.grad)[i] * (std::isinf(x) ? limit : slope);
   }
 }
 ORTHOKIT_REFERENCE(GeluBackward, gelu_backward);
