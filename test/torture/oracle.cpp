@@ -23,10 +23,16 @@ double move_of(const Case& c, double growth) {
   return move;
 }
 
-// The logarithm of a sum of exponentials, 1 or more: however small, it has the rounding of that sum.
-bool is_logarithm(const Case& c) {
+// What the results round like where that is larger than they are: the terms cancel by construction.
+double magnitude_of(const Case& c, const std::vector<bench::Value>& inputs) {
   const std::string_view name = c.info().name;
-  return name == "row_logsumexp" || name == "softmax_cross_entropy";
+  // The logarithm of a sum of exponentials, 1 or more.
+  if (name == "row_logsumexp" || name == "softmax_cross_entropy") return 1;
+  // Two columns become −1 and 1 whatever they are, so their gradient is near 0; of three or four, often.
+  if (name != "layer_norm_backward" || c.operands()[1].tensor.view().shape[1] > 4) return 0;
+  double grad = 0;
+  for (double g : inputs[0].elements) grad = std::max(grad, std::abs(g));
+  return grad / std::sqrt(1e-5);  // the default eps bounds the slope
 }
 
 // The largest finite number and the smallest positive one.
@@ -59,6 +65,7 @@ Oracle::Oracle(const Case& c, const std::vector<Bytes>& before) : before_(before
   growth_ = reference->growth(c.op());
   const auto inputs = bench::joined_values(c, before);
   expected_ = bench::reference_values(c, *reference, inputs, growth_ == 0);
+  magnitude_ = magnitude_of(c, inputs);
   for (auto& value : expected_) moved_.emplace_back(value.elements.size(), 0.0);
   if (growth_ == 0) return;
   const double move = move_of(c, growth_);
@@ -92,7 +99,7 @@ std::string Oracle::judge(const Case& c, const std::vector<bench::Value>& expect
     const auto [most, least] = range_of(operand.tensor.view().dtype);
     const double unit = expected[o].unit;
     const bool single = operand.name == "statistics";  // sums of different things
-    double largest = is_logarithm(c) ? 1 : 0;
+    double largest = magnitude_;
     for (double x : expected[o].elements)
       if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
     for (size_t j = 0; j < actual[o].elements.size(); ++j) {

@@ -26,7 +26,7 @@ class Oracle {
  private:
   std::string judge(const Case&, const std::vector<bench::Value>& expected,
                     const std::vector<Bytes>& after) const;
-  double growth_ = 0;
+  double growth_ = 0, magnitude_ = 0;
   std::vector<Bytes> before_;
   std::vector<bench::Value> expected_;
   std::vector<std::vector<double>> moved_;  // by how much; infinity: anything goes

@@ -17,8 +17,9 @@ constexpr int64_t kLargeSizes[] = {257, 509, 1023, 1025, 4097, 16384, 16385};
 constexpr int64_t kMostElements = 120'000;
 constexpr double kMostFlops = 3e7;
 constexpr int kTries = 12;
-constexpr size_t kFew =
-    8;  // elements: among fewer, no subnormals, as a norm of these alone has no inverse
+// Among fewer elements, and in gradients, are no subnormals: no dtype holds the inverse of the norm of
+// these alone.
+constexpr size_t kFew = 8;
 constexpr Dtype kFloating[] = {Dtype::kF32, Dtype::kF64, Dtype::kF16, Dtype::kBf16};
 
 // What these hold has a meaning that another tensor's numbers do not have.
@@ -108,7 +109,8 @@ Bytes random_values(Dice& dice, const std::string& name, const View& view) {
                             -subnormal};
   if (!whole && name != "guard" && flavour >= 2 && flavour <= 5 && !values.empty())
     for (int64_t i = dice.between(1, 3); i-- > 0;) {
-      const int64_t first = flavour == 2 ? 0 : 3, last = values.size() < kFew ? 4 : 6;
+      const int64_t first = flavour == 2 ? 0 : 3,
+                    last = values.size() < kFew || name == "grads" ? 4 : 6;
       dice.of(values) = special[dice.between(first, last)];
     }
   if (positive)
