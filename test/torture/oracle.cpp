@@ -92,7 +92,7 @@ Oracle::Oracle(const Case& c, const std::vector<Bytes>& before) : before_(before
 std::string Oracle::judge(const Case& c, const std::vector<bench::Value>& expected,
                           const std::vector<Bytes>& after) const {
   if (auto name = bench::changed_input(c, before_, after); !name.empty()) return name;
-  const auto actual = bench::joined_values(c, after);
+  const auto actual = bench::joined_values(c, after), before = bench::joined_values(c, before_);
   for (size_t o = 0; o < actual.size(); ++o) {
     const auto& operand = c.operands()[o];
     if (!(operand.role & kOut)) continue;
@@ -114,8 +114,13 @@ std::string Oracle::judge(const Case& c, const std::vector<bench::Value>& expect
           std::abs(nearest) + allowed >= most)
         continue;
       if (std::abs(a - b) <= allowed || allowed == kInfinity) continue;
+      std::string of;  // what stood at the same place
+      for (size_t k = 0; k < before.size(); ++k)
+        if (before[k].elements.size() == actual[o].elements.size())
+          of += " " + c.operands()[k].name + " " + text_of(before[k].elements[j]);
       return operand.name + "[" + std::to_string(operand.index) + "] element " + std::to_string(j) +
-             ": expected " + text_of(a) + ", got " + text_of(b) + ", allowed " + text_of(allowed);
+             ": expected " + text_of(a) + ", got " + text_of(b) + ", allowed " + text_of(allowed) +
+             ", from" + of;
     }
   }
   return "";
