@@ -23,12 +23,12 @@ function run(lasting: boolean, queued: boolean): Summary {
   const orders = folder.file('orders');
   writeFileSync(orders, new Uint8Array(40));
   const args = [folder.path, orders, `${requests.count}`, lasting ? '1' : '0', queued ? '1' : '0'];
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [child, ...args], {
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', child, ...args], {
     encoding: 'utf8',
     maxBuffer: 1 << 26,
     env: { ...process.env, ORTHOKIT_FAULTS: orders, ORTHOKIT_SYNC: queued ? '0' : '1' },
   });
-  if (status !== 0) throw new Error(`the child ended with ${status ?? signal}: ${stdout}${stderr}`);
+  if (status !== 0) throw new Error(`the child ended with ${status ?? signal}: ${stdout}${stderr.slice(-500)}`);
   return JSON.parse(stdout);
 }
 
