@@ -220,7 +220,7 @@ const calls = {
     try {
       await other.close();
     } catch (error) {
-      order(0n);
+      writeSync(file, new Uint8Array(8), 0, 8, 0); // no more failures
       await other.close();
       throw error;
     }
