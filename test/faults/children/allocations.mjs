@@ -102,7 +102,9 @@ async function check({ name, reset, call, results, inputs, live = true }) {
   }
   const leaked = (await hostBlocks()) - host;
   // Queues and pools may have grown.
-  if (leaked > 8) problems.push(`${name}: ${leaked} blocks of host memory leaked in ${last} failures`);
+  // A device that finds no memory for the thread that closes it stays until the process ends.
+  const stays = lasting === '1' && name.startsWith('Device.open');
+  if (leaked > 8 && !stays) problems.push(`${name}: ${leaked} blocks of host memory leaked in ${last} failures`);
 }
 
 // ---- every operation
