@@ -23,8 +23,15 @@ void* Memory::allocate(size_t bytes) {
     throw Error(ErrorCode::kMemory,
                 "the device has no memory for " + std::to_string(bytes) + " bytes", failure.native);
   }
-  std::lock_guard lock(mutex_);
-  blocks_.insert(data);
+  try {
+    Pool one;
+    one.emplace(bytes, Freed{data, 0});
+    std::lock_guard lock(mutex_);
+    blocks_.emplace(data, one.extract(one.begin()));
+  } catch (...) {
+    backend_.release(handle_, data);
+    throw;
+  }
   return data;
 }
 
@@ -49,7 +56,8 @@ void* Memory::take(size_t bytes) {
     std::lock_guard lock(mutex_);
     if (auto at = pool_.find(bytes); at != pool_.end()) {
       pooled_ -= bytes;
-      data = pool_.extract(at).mapped().data;
+      data = at->second.data;
+      blocks_.find(data)->second = pool_.extract(at);
     }
   }
   if (!data) {
@@ -58,13 +66,12 @@ void* Memory::take(size_t bytes) {
     } catch (const Error& e) {
       if (e.code != ErrorCode::kMemory) throw;
       // The last resort: blocks that queued work still uses come free in stream order.
-      auto trimmed = std::make_shared<std::promise<void>>();
-      auto done = trimmed->get_future();
-      stream_.submit_always([this, trimmed = std::move(trimmed)] {
+      auto trimmed = std::make_shared<Reply<bool>>();
+      stream_.submit_always([this, sender = std::make_shared<Reply<bool>::Sender>(trimmed)] {
         trim(stream_.finished(), 0);  // not what later work, of another thread, may use
-        trimmed->set_value();
+        sender->send(true);
       });
-      await(done);
+      trimmed->await();
       data = allocate(bytes);
     }
   }
@@ -82,7 +89,9 @@ void Memory::give(void* data, size_t bytes) {
     --live_;
     bytes_ -= int64_t(bytes);
     if (released_) return;
-    pool_.emplace(bytes, Freed{data, stream_.last()});
+    auto& node = blocks_.find(data)->second;
+    node.mapped().ticket = stream_.last();
+    pool_.insert(std::move(node));
     pooled_ += bytes;
     most = std::max(kLeastPool, size_t(bytes_));
     if (pooled_ <= most) return;
@@ -110,7 +119,7 @@ void* Memory::allocate_scratch(size_t bytes) { return allocate_or_trim(bytes, st
 void Memory::release_all() {
   std::lock_guard lock(mutex_);
   released_ = true;
-  for (void* data : blocks_)
+  for (auto& [data, node] : blocks_)
     backend_.release(handle_, data);  // also of tensors that outlive the device
   blocks_.clear();
   pool_.clear();

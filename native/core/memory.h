@@ -3,7 +3,6 @@
 #pragma once
 #include <map>
 #include <mutex>
-#include <set>
 
 #include "core/stream.h"
 
@@ -32,6 +31,7 @@ class Memory {
     void* data;
     Ticket ticket;  // the last work that may use it
   };
+  using Pool = std::multimap<size_t, Freed>;  // by size class
   void* allocate(size_t bytes);
   void* allocate_or_trim(size_t bytes, Ticket finished);
   void trim(Ticket finished, size_t keep);  // back to the backend, what no work can use any more
@@ -41,8 +41,10 @@ class Memory {
   Stream& stream_;
   const size_t total_;
   mutable std::mutex mutex_;
-  std::multimap<size_t, Freed> pool_;  // by size class
-  std::set<void*> blocks_;             // all that the backend gave
+  Pool pool_;
+  // All that the backend gave, each with its node of the pool while it is in use: giving a block back
+  // needs no memory.
+  std::map<void*, Pool::node_type> blocks_;
   size_t pooled_ = 0;
   int64_t live_ = 0, bytes_ = 0, peak_ = 0;
   bool released_ = false;

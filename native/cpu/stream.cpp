@@ -38,14 +38,22 @@ Stream::Stream(int threads, Services services) : services_(services) {
       h.thread = std::thread([this, &h, index = uint64_t(i - 1)] { helper(h, index); });
     }
   } catch (const std::system_error& e) {
-    helpers_.pop_back();
+    drop_unstarted();
     const size_t started = helpers_.size();
     stop();
     throw Error(ErrorCode::kBackend,
                 "only " + std::to_string(started + 1) + " of " + std::to_string(threads) +
                     " threads could be started: " + e.code().message(),
                 e.code().value());
+  } catch (...) {
+    drop_unstarted();
+    stop();
+    throw;
   }
+}
+
+void Stream::drop_unstarted() {
+  if (!helpers_.empty() && !helpers_.back()->thread.joinable()) helpers_.pop_back();
 }
 
 void Stream::stop() {

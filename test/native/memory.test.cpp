@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <future>
+#include <set>
 #include <vector>
 
 #include "gate.h"

@@ -5,8 +5,8 @@ import ts from 'typescript';
 
 const root = path.join(import.meta.dirname, '..', '..');
 
-/** Puts the library, in JavaScript as a plain Node process runs it, into `folder/lib`, beside the binary. */
-export function compileLibrary(folder: string): void {
+/** Puts the library, in JavaScript as a plain Node process runs it, into `folder/lib`, beside the binary of `build`. */
+export function compileLibrary(folder: string, build = 'build'): void {
   const names = readdirSync(path.join(root, 'lib'), { recursive: true, encoding: 'utf8' });
   for (const name of names.filter((file) => file.endsWith('.ts'))) {
     const { outputText } = ts.transpileModule(readFileSync(path.join(root, 'lib', name), 'utf8'), {
@@ -21,7 +21,8 @@ export function compileLibrary(folder: string): void {
     mkdirSync(path.dirname(target), { recursive: true });
     writeFileSync(target, outputText);
   }
-  for (const name of ['build', 'node_modules']) symlinkSync(path.join(root, name), path.join(folder, name));
+  symlinkSync(path.join(root, build), path.join(folder, 'build'));
+  symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
   writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}');
 }
 

@@ -14,7 +14,7 @@ static void adagrad(const Adagrad& op) {
     for (size_t i = 0; i < g.size(); ++i) {
       double& r = values(op.roots[t])[i];
       r = std::sqrt(r * r + g[i] * g[i]);
-      u[i] = g[i] == 0 ? 0 : g[i] / (r + op.eps);
+      u[i] = r + op.eps == 0 ? 0 : g[i] / (r + op.eps);
     }
     note(step, t, apply(step, t, u, step.lr / (1 + (count - 1) * op.lr_decay)));
   }

@@ -14,24 +14,28 @@ static int64_t group_of(const AdagradNorm& op, int64_t t, int64_t i) {
 static void adagrad_norm(const AdagradNorm& op) {
   const Step& step = op.step;
   if (is_held(step.guard)) return;
-  double all = 0;
+  long double all = 0;
   for (int64_t t = 0; t < step.weights.count; ++t) {
     const Vector g = decayed_gradient(step, t);
+    std::vector<long double> own(size_t(op.squares[t].size()));
     for (size_t i = 0; i < g.size(); ++i) {
-      all += g[i] * g[i];
-      if (op.scope != NormScope::kGlobal)
-        values(op.squares[t])[group_of(op, t, int64_t(i))] += g[i] * g[i];
+      const long double square = static_cast<long double>(g[i]) * g[i];
+      all += square;
+      if (op.scope != NormScope::kGlobal) own[size_t(group_of(op, t, int64_t(i)))] += square;
     }
+    for (size_t i = 0; i < own.size(); ++i) values(op.squares[t])[i] += double(own[i]);
   }
   if (op.scope == NormScope::kGlobal && op.squares.count > 0) {
-    const double total = *values(op.squares[0]) + all;
+    const double total = double(*values(op.squares[0]) + all);
     for (auto& square : op.squares) *values(square) = total;
   }
   for (int64_t t = 0; t < step.weights.count; ++t) {
     const double count = ++*values(op.steps[t]);
     Vector u = decayed_gradient(step, t);
-    for (size_t i = 0; i < u.size(); ++i)
-      if (u[i] != 0) u[i] /= std::sqrt(values(op.squares[t])[group_of(op, t, int64_t(i))]) + op.eps;
+    for (size_t i = 0; i < u.size(); ++i) {
+      const double square = values(op.squares[t])[group_of(op, t, int64_t(i))];
+      u[i] = square == 0 ? 0 : u[i] / (std::sqrt(square) + op.eps);
+    }
     note(step, t, apply(step, t, u, step.lr / (1 + (count - 1) * op.lr_decay)));
   }
 }

@@ -8,8 +8,10 @@ static void gelu(const Gelu& op) {
   for (int64_t i = 0; i < op.x.size(); ++i) {
     const double x = values(op.x)[i];
     const double inner = std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x);
-    values(op.out)[i] = op.form == GeluForm::kErf ? x / 2 * std::erfc(-x / std::sqrt(2.0))
-                                                  : x / 2 * (1 + std::tanh(inner));
+    // (1 + tanh y) / 2 = 1 / (1 + e⁻²ʸ), which keeps its digits where tanh is near −1.
+    values(op.out)[i] = x == -HUGE_VAL              ? -0.0
+                        : op.form == GeluForm::kErf ? x / 2 * std::erfc(-x / std::sqrt(2.0))
+                                                    : x / (1 + std::exp(-2 * inner));
   }
 }
 ORTHOKIT_REFERENCE(Gelu, gelu);

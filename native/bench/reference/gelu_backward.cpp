@@ -8,12 +8,14 @@ static void gelu_backward(const GeluBackward& op) {
   const double pi = std::acos(-1.0);
   for (int64_t i = 0; i < op.x.size(); ++i) {
     const double x = values(op.x)[i];
-    const double th = std::tanh(std::sqrt(2 / pi) * (x + 0.044715 * x * x * x));
+    const double inner = std::sqrt(2 / pi) * (x + 0.044715 * x * x * x);
+    const double s = 1 / (1 + std::exp(-2 * inner)), rest = 1 / (1 + std::exp(2 * inner));
     const double slope =
         op.form == GeluForm::kErf
             ? std::erfc(-x / std::sqrt(2.0)) / 2 + x * std::exp(-x * x / 2) / std::sqrt(2 * pi)
-            : (1 + th) / 2 + x / 2 * (1 - th * th) * std::sqrt(2 / pi) * (1 + 0.134145 * x * x);
-    values(op.out)[i] = values(op.grad)[i] * slope;
+            : s + x * s * rest * std::sqrt(8 / pi) * (1 + 0.134145 * x * x);
+    const double limit = x > 0 ? 1 : 0;
+    values(op.out)[i] = values(op.grad)[i] * (std::isinf(x) ? limit : slope);
   }
 }
 ORTHOKIT_REFERENCE(GeluBackward, gelu_backward);

@@ -19,7 +19,7 @@ static void gemm(const Gemm& op) {
           sum += a[ta ? k * sa.columns + i : i * sa.columns + k] *
                  b[tb ? j * sb.columns + k : k * sb.columns + j];
         double& target = c[i * size.columns + j];
-        target = op.alpha * sum + (op.beta == 0 ? 0 : op.beta * target);
+        target = (op.alpha == 0 ? 0 : op.alpha * sum) + (op.beta == 0 ? 0 : op.beta * target);
       }
   }
 }

@@ -6,8 +6,14 @@ namespace orthokit::bench {
 
 static void row_logsumexp(const RowLogsumexp& op) {
   const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
-  for (int64_t i = 0; i < rows; ++i)
-    values(op.out)[i] = log_of_sum(values(op.x) + i * columns, columns);
+  for (int64_t i = 0; i < rows; ++i) {
+    const double* x = values(op.x) + i * columns;
+    const double largest = largest_of(x, columns);
+    const bool unknown = std::any_of(x, x + columns, [](double v) { return std::isnan(v); });
+    values(op.out)[i] = unknown               ? NAN
+                        : std::isinf(largest) ? largest
+                                              : double(largest + std::log(sum_of_exps(x, columns)));
+  }
 }
 ORTHOKIT_REFERENCE(RowLogsumexp, row_logsumexp, op.x.dtype == Dtype::kF64 ? 64 : 1);
 

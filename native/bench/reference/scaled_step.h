@@ -30,7 +30,8 @@ inline void scaled_step(const Step& step, int64_t t, const Vector& u, AuonVarian
     if (variant == AuonVariant::kHead) rate = step.lr / (r + 1e-8);
     if (variant == AuonVariant::kRms) rate = step.lr * scale / (rms * std::sqrt(longer) * r);
     update += apply(step, t, part, norm == 0 ? 0 : rate, p * size);
-    worst = std::max(worst, norm == 0 ? 0 : mean / (1 + r));
+    const double brake = norm == 0 ? 0 : mean / (1 + r);
+    worst = std::isnan(brake) ? brake : std::max(worst, brake);  // a NaN stays
   }
   note(step, t, update, worst);
 }

@@ -12,7 +12,8 @@ static void segment_reduce(const SegmentReduce& op) {
     long double sums[6] = {};
     for (int64_t i = 0; i < op.x[t].size(); ++i) {
       const long double x = values(op.x[t])[i], y = op.y.count > 0 ? values(op.y[t])[i] : 0;
-      sums[0] += x, sums[1] += std::abs(x), sums[2] = std::max(sums[2], std::abs(x));
+      sums[0] += x, sums[1] += std::abs(x),
+          sums[2] = std::isnan(x) ? x : std::max(sums[2], std::abs(x));
       sums[3] += x * x, sums[4] += x * y, sums[5] += y * y;
     }
     for (int64_t k = 0; k < width; ++k) values(op.out)[t * width + k] = double(sums[k]);

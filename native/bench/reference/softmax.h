@@ -6,18 +6,24 @@
 
 namespace orthokit::bench {
 
-// log Σ exp(xⱼ)
-inline double log_of_sum(const double* x, int64_t n) {
-  const double largest = *std::max_element(x, x + n);
-  double sum = 0;
-  for (int64_t j = 0; j < n; ++j) sum += std::exp(x[j] - largest);
-  return largest + std::log(sum);
+// The largest of a row that is no NaN; −∞ if there is none.
+inline double largest_of(const double* x, int64_t n) {
+  double largest = -HUGE_VAL;
+  for (int64_t j = 0; j < n; ++j) largest = std::max(largest, x[j]);  // keeps its first if x is NaN
+  return largest;
+}
+
+inline long double sum_of_exps(const double* x, int64_t n) {
+  const double largest = largest_of(x, n);
+  long double sum = 0;
+  for (int64_t j = 0; j < n; ++j) sum += std::exp(static_cast<long double>(x[j]) - largest);
+  return sum;
 }
 
 inline std::vector<double> softmax(const double* x, int64_t n) {
+  const long double largest = largest_of(x, n), sum = sum_of_exps(x, n);
   std::vector<double> p(x, x + n);
-  const double log_sum = log_of_sum(x, n);
-  for (double& v : p) v = std::exp(v - log_sum);
+  for (double& v : p) v = double(std::exp(v - largest) / sum);
   return p;
 }
 

@@ -6,16 +6,22 @@ namespace orthokit::bench {
 
 static void softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
   const int64_t rows = op.logits.shape[0], columns = op.logits.shape[1];
-  double loss = 0, correct = 0;
+  double correct = 0;
+  long double loss = 0;
   for (int64_t i = 0; i < rows; ++i) {
     const double* x = values(op.logits) + i * columns;
     const auto label = int64_t(values(op.labels)[i]);
     if (label < 0) continue;
-    loss += label >= columns ? NAN : log_of_sum(x, columns) - x[label];
-    correct += std::max_element(x, x + columns) - x == label;
+    if (label >= columns) {
+      loss = NAN;
+      continue;
+    }
+    const long double largest = largest_of(x, columns), sum = sum_of_exps(x, columns);
+    loss += std::log(sum) - (x[label] - largest);
+    correct += !std::isnan(sum) && std::find(x, x + columns, double(largest)) == x + label;
   }
   const double counted = counted_rows(op.labels);
-  *values(op.loss) = counted == 0 ? 0 : loss / counted;
+  *values(op.loss) = counted == 0 ? 0 : double(loss / counted);
   if (op.correct) *values(op.correct) = correct;
 }
 // Of f32 logits the exponentials have f32's error, and their sum less.

@@ -21,6 +21,7 @@ inline double* weights_of(const Step& step, int64_t i) {
 inline Vector decayed_gradient(const Step& step, int64_t i) {
   const double decay = step.weight_decay_mode == WeightDecayMode::kL2 ? step.weight_decay : 0;
   Vector g(values(step.grads[i]), values(step.grads[i]) + step.grads[i].size());
+  if (decay == 0) return g;  // else an infinite weight would make it NaN
   for (size_t j = 0; j < g.size(); ++j) g[j] += decay * weights_of(step, i)[j];
   return g;
 }
@@ -28,7 +29,7 @@ inline Vector decayed_gradient(const Step& step, int64_t i) {
 // w ← decay(w) − rate · u from element `begin` on; the squares that the statistics hold.
 inline double apply(const Step& step, int64_t i, const Vector& u, double rate, size_t begin = 0) {
   double* w = weights_of(step, i) + begin;
-  double squares = 0;
+  long double squares = 0;
   for (size_t j = 0; j < u.size(); ++j) {
     double decay = 0;
     switch (step.weight_decay_mode) {
@@ -47,11 +48,15 @@ inline double apply(const Step& step, int64_t i, const Vector& u, double rate, s
       case WeightDecayMode::kL2:
         break;
     }
-    w[j] -= decay * w[j] + rate * u[j];
-    squares += rate * u[j] * rate * u[j];
+    if (step.weight_decay_mode == WeightDecayMode::kCautious)
+      w[j] -= (decay == 0 ? 0 : decay * w[j]) + rate * u[j];
+    else
+      w[j] = (1 - decay) * w[j] - rate * u[j];
+    const long double moved = static_cast<long double>(rate) * u[j];
+    squares += moved * moved;
     values(step.weights[i])[begin + j] = w[j];
   }
-  return squares;
+  return double(squares);
 }
 
 inline void note(const Step& step, int64_t i, double update, double own = 0) {

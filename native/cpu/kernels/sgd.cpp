@@ -21,6 +21,7 @@ void sgd(const Sgd& op, Stream& stream) {
     State<T> momenta(op.momenta[b.tensor], b.begin, b.size);
     T* __restrict m = momenta.data(), * __restrict u = b.update;
     const T* __restrict g = b.grads;
+    if (first) std::fill_n(m, b.size, T(0));  // what stood there counts for nothing, NaN included
     for (int64_t i = 0; i < b.size; ++i) {
       const T gradient = g[i], momentum = kept * m[i] + fresh * gradient;
       u[i] = rule.nesterov ? beta * momentum + ahead * gradient : momentum;

@@ -1,0 +1,36 @@
+// A case's results as numbers, against those of its reference or of another device.
+#pragma once
+#include "bench/case.h"
+#include "bench/reference/reference.h"
+
+namespace orthokit::bench {
+
+double unit_of(Dtype);  // half the distance of neighbours, relative; 0: exact
+// f64 where every floating operand is, else f32.
+double arithmetic_unit(const Case&);
+
+struct Value {  // of one operand
+  std::vector<double> elements;
+  double unit;
+};
+// Weights whose low 16 bits lie apart, in masters of bf16, are joined.
+std::vector<Value> joined_values(const Case&, const std::vector<Bytes>& data);
+
+// What the reference makes of a case; rounded to the tensors' dtypes where the op is exact.
+std::vector<Value> reference_values(const Case&, const Reference&, std::vector<Value> before,
+                                    bool exact);
+
+struct Verdict {
+  std::string tensor, reason;
+  double error = 0, limit = 0;
+  bool passed = true;
+};
+// Errors relative to a tensor's largest element.
+Verdict compare(const Case&, const std::vector<Value>& expected, const std::vector<Value>& actual,
+                double growth);
+
+// The name of an input that is not what it was, or empty.
+std::string changed_input(const Case&, const std::vector<Bytes>& before,
+                          const std::vector<Bytes>& after);
+
+}  // namespace orthokit::bench
