@@ -47,6 +47,6 @@ describe('R1: a request for memory that fails', () => {
       expect(cases).toBeGreaterThan(150);
       expect(failures).toBeGreaterThan(1000);
     },
-    requests.limit(120_000),
+    requests.limit(300_000),
   );
 });

@@ -33,7 +33,7 @@ describe('R7: random programs', () => {
       expect(counts['programs']).toBe(programs.count);
       if (programs.count >= 300) expect(counts['unseen']).toBe(0);
     },
-    programs.limit(120_000),
+    programs.limit(300_000),
   );
 });
 
@@ -44,7 +44,7 @@ describe('R8: random programs', () => {
       const counts = torture(sameBits, 'same-bits', ...sized(sameBits));
       expect(counts['runs']).toBe(12 * sameBits.count);
     },
-    sameBits.limit(120_000),
+    sameBits.limit(300_000),
   );
 });
 
