@@ -73,6 +73,7 @@ void finding_at(const void* code_address, cudaError_t code, const std::string& m
     const std::lock_guard lock(log().mutex);
     if (!log().seen.insert(code_address).second) {
       ++log().count;
+      fail_grid();
       return;
     }
   }

@@ -91,8 +91,6 @@ ORTHOKIT_EMULATOR_UNDEFINED(out_of_bounds, cudaErrorIllegalAddress, "array index
                             void*, void*)
 ORTHOKIT_EMULATOR_UNDEFINED(shift_out_of_bounds, cudaErrorLaunchFailure, "shift out of bounds",
                             void*, void*, void*)
-ORTHOKIT_EMULATOR_UNDEFINED(divrem_overflow, cudaErrorLaunchFailure,
-                            "integer division by zero or overflow", void*, void*, void*)
 ORTHOKIT_EMULATOR_UNDEFINED(add_overflow, cudaErrorLaunchFailure, "signed overflow in +", void*,
                             void*, void*)
 ORTHOKIT_EMULATOR_UNDEFINED(sub_overflow, cudaErrorLaunchFailure, "signed overflow in -", void*,
@@ -107,4 +105,9 @@ ORTHOKIT_EMULATOR_API void __ubsan_handle_type_mismatch_v1(void*, void* p) {
   finding_at(ORTHOKIT_EMULATOR_HERE, cudaErrorMisalignedAddress,
              p ? "misaligned access" : "access through a null pointer");
   if (!p && cudaemu::current) cudaemu::abandon_block();
+}
+ORTHOKIT_EMULATOR_API void __ubsan_handle_divrem_overflow(void*, void*, void*) {
+  finding_at(ORTHOKIT_EMULATOR_HERE, cudaErrorLaunchFailure,
+             "integer division by zero or overflow");
+  if (cudaemu::current) cudaemu::abandon_block();  // before the processor traps
 }

@@ -16,8 +16,8 @@ void finish_copies(BlockThread* thread, int before_group) {
       continue;
     }
     if (checking()) {
-      if (copy.valid) shadow_access(copy.from, copy.valid, Access::kRead, nullptr);
-      shadow_access(copy.to, copy.bytes, Access::kWrite, nullptr);
+      if (copy.valid) shadow_access(copy.from, copy.valid, Access::kRead, copy.code_address);
+      shadow_access(copy.to, copy.bytes, Access::kWrite, copy.code_address);
     }
     std::memcpy(copy.to, copy.from, copy.valid);
     std::memset(static_cast<char*>(copy.to) + copy.valid, 0, copy.bytes - copy.valid);
@@ -36,7 +36,8 @@ void cudaemu_copy_async(void* to, const void* from, size_t bytes, size_t valid) 
   if (shared_offset(to) < 0)
     fatal_finding(cudaErrorInvalidAddressSpace, "cp.async writes to other than shared memory");
   std::memset(to, 0xff, bytes);  // a read before the wait must not see what was there
-  thread->copies.push_back({to, from, bytes, valid, thread->copy_group});
+  thread->copies.push_back(
+      {to, from, bytes, valid, thread->copy_group, __builtin_return_address(0)});
 }
 void cudaemu_copy_async_commit() { ++running_thread()->copy_group; }
 void cudaemu_copy_async_wait(int pending) {

@@ -38,8 +38,12 @@ const std::string& cached(const char* address) {
 }  // namespace
 
 std::string function_name(const void* function) {
-  const std::string& text = cached(static_cast<const char*>(function));
-  return text.empty() ? "kernel" : text.substr(0, text.find_first_of("( "));
+  std::string text = cached(static_cast<const char*>(function));
+  const std::string anonymous = "(anonymous namespace)::";
+  for (size_t at; (at = text.find(anonymous)) != std::string::npos;)
+    text.erase(at, anonymous.size());
+  if (text.rfind("void ", 0) == 0) text.erase(0, 5);  // before templates
+  return text.empty() ? "kernel" : text.substr(0, text.find('('));
 }
 
 std::string place_name(const void* return_address) {

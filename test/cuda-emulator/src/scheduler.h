@@ -22,6 +22,7 @@ struct AsyncCopy {
   const void* from;
   size_t bytes, valid;
   int group;
+  const void* code_address;
 };
 
 enum class State : uint8_t { kFresh, kRunning, kReady, kAtBarrier, kInWarp, kAtGridSync, kDone };
