@@ -67,17 +67,12 @@ WarpOperation* join(Block* block, const BlockThread* thread, int op, unsigned ma
                     const char* file, int line) {
   auto& pending = block->warps[thread->warp];
   for (WarpOperation* o : pending) {
-    if (o->mask == mask) {
-      if (o->op != op || o->line != line || o->file != file || o->width != width)
-        fatal_finding(cudaErrorLaunchFailure,
-                      "divergent warp operation: lane %u is at %s:%d, others wait at %s:%d",
-                      thread->lane, file, line, o->file, o->line);
-      return o;
-    }
-    if (o->mask & mask)
+    if (o->mask != mask) continue;  // it may overlap: lanes that come to it later are elsewhere
+    if (o->op != op || o->line != line || o->file != file || o->width != width)
       fatal_finding(cudaErrorLaunchFailure,
-                    "%s:%d: mask %08x overlaps mask %08x, which waits at %s:%d", file, line, mask,
-                    o->mask, o->file, o->line);
+                    "divergent warp operation: lane %u is at %s:%d, others wait at %s:%d",
+                    thread->lane, file, line, o->file, o->line);
+    return o;
   }
   WarpOperation* fresh = scheduler->take_operation();
   fresh->mask = mask;

@@ -90,6 +90,14 @@ __global__ void shuffles_of_two_kinds(float* out) {
     v = __shfl_down_sync(kFullWarp, v, 1);
   out[threadIdx.x] = v;
 }
+__global__ void masks_that_never_meet(float* out) {
+  float v = 1;
+  if (threadIdx.x < 16)
+    v = __shfl_sync(0x0001ffffu, v, 0);
+  else
+    v = __shfl_sync(0xffff0001u, v, 16);
+  out[threadIdx.x] = v;
+}
 __global__ void return_before_shuffle(float* out) {
   if (threadIdx.x == 7) return;
   out[threadIdx.x] = __shfl_xor_sync(kFullWarp, 1.f, 1);
@@ -289,6 +297,8 @@ void synchronisation() {
   expect("shuffle reads outside its mask", always,
          [](Buffers& b) { run(shuffle_outside_mask, 1, 32, b.out); });
   expect("two shuffles meet", always, [](Buffers& b) { run(shuffles_of_two_kinds, 1, 32, b.out); });
+  expect("masks that never meet", always,
+         [](Buffers& b) { run(masks_that_never_meet, 1, 32, b.out); });
   expect("return before a shuffle", always,
          [](Buffers& b) { run(return_before_shuffle, 1, 32, b.out); });
   expect("matrix instruction in a branch", always,
