@@ -19,8 +19,6 @@ using namespace cudaemu;
 
 namespace {
 
-constexpr int kMostDevices = 64;
-
 Pool& pool_of(int device) {
   static Pool* pools = new Pool[kMostDevices];
   pools[device].device = device;
@@ -172,8 +170,7 @@ cudaError_t cudaFreeAsync(void* p, cudaStream_t stream) {
 
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int device) {
   ORTHOKIT_EMULATOR_ENTER("cudaDeviceGetDefaultMemPool");
-  if (device < 0 || device >= std::min(options().devices, kMostDevices))
-    return answer(cudaErrorInvalidDevice);
+  if (device < 0 || device >= options().devices) return answer(cudaErrorInvalidDevice);
   *pool = &pool_of(device);
   return cudaSuccess;
 }

@@ -33,7 +33,7 @@ bool set_number(const std::string& name, const char* text) {
     reseed_streams();
   } else if (name == "wobble") {
     o.wobble = int(value);
-  } else if (name == "devices") {
+  } else if (name == "devices" && value <= kMostDevices) {
     o.devices = int(value);
   } else if (name == "driver") {
     o.driver = int(value);

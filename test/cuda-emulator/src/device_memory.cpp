@@ -43,7 +43,7 @@ void reserve() {
   if (m.start) return;
   // More addresses than memory: gaps and fragments cost none of it.
   m.of_each = rounded(options().memory) * 2;
-  m.bytes = m.of_each * size_t(std::max(options().devices, 1));
+  m.bytes = m.of_each * kMostDevices;
   void* start = mmap(nullptr, m.bytes, options().protect ? PROT_NONE : PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (start == MAP_FAILED) stop_process("no addresses for %zu bytes of device memory", m.bytes);

@@ -10,7 +10,7 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& name, const char* value) {
   std::fprintf(stderr, "cudaemu: %s does not know the value '%s'\n", name.c_str(), value);
-  std::abort();
+  std::_Exit(2);
 }
 
 template <class T>
@@ -69,6 +69,7 @@ Options& options() {
     read_number("WOBBLE", o.wobble);
     read_number("PROTECT", o.protect);
     read_number("DEVICES", o.devices);
+    if (o.devices > kMostDevices) refuse("ORTHOKIT_EMULATOR_DEVICES", "more than 4");
     read_number("DRIVER", o.driver);
     read_number("MEMORY", o.memory);
     read_number("CC", o.capability);

@@ -9,13 +9,15 @@ enum class ThreadOrder { kForward, kReverse, kRandom };
 // When queued work runs: at once, only when something waits for it, or at random times between.
 enum class StreamOrder { kEager, kDeferred, kRandom };
 
+constexpr int kMostDevices = 4;
+
 struct Options {
   ThreadOrder threads = ThreadOrder::kForward;  // ORTHOKIT_EMULATOR_ORDER
   StreamOrder streams = StreamOrder::kEager;    // ORTHOKIT_EMULATOR_STREAMS
   uint64_t seed = 1;                            // ORTHOKIT_EMULATOR_SEED
   int wobble = 0;                               // ORTHOKIT_EMULATOR_WOBBLE
   bool protect = false;                         // ORTHOKIT_EMULATOR_PROTECT
-  int devices = 1;                              // ORTHOKIT_EMULATOR_DEVICES
+  int devices = 1;                              // ORTHOKIT_EMULATOR_DEVICES: up to kMostDevices
   int driver = 13000;                           // ORTHOKIT_EMULATOR_DRIVER: CUDA version, 0 = none
   size_t memory = size_t(1) << 30;              // ORTHOKIT_EMULATOR_MEMORY: bytes of each device
   int capability = 90;                          // ORTHOKIT_EMULATOR_CC: 10 * major + minor
