@@ -1,5 +1,5 @@
 // The table of functions by which core drives CUDA.
-#include <cstring>
+#include <algorithm>
 #include <vector>
 
 #include "core/kernel.h"
@@ -32,6 +32,9 @@ int count_devices() {
   if (status == cudaErrorInsufficientDriver) refuse_driver();
   if (status == cudaErrorNoDevice) return 0;
   check(status, "cudaGetDeviceCount");
+  int newest = 0;
+  for (int device = 0; device < count; ++device) newest = std::max(newest, capability_of(device));
+  if (count > 0 && newest < kLeastCapability) refuse_capability(newest);
   return count;
 }
 

@@ -3,8 +3,6 @@
 namespace orthokit::cuda {
 namespace {
 
-constexpr int kLeastCapability = 75;  // the oldest in the release list of architectures
-
 cudaStream_t make_stream(int device) {
   check(cudaSetDevice(device), "cudaSetDevice");
   cudaStream_t stream = nullptr;
@@ -20,17 +18,24 @@ int attribute(cudaDeviceAttr which, int device) {
 
 }  // namespace
 
+int capability_of(int device) {
+  return 10 * attribute(cudaDevAttrComputeCapabilityMajor, device) +
+         attribute(cudaDevAttrComputeCapabilityMinor, device);
+}
+
+void refuse_capability(int capability) {
+  throw Error(ErrorCode::kBackend, "the device has compute capability " +
+                                       std::to_string(capability / 10) + "." +
+                                       std::to_string(capability % 10) + ", and 7.5 is needed");
+}
+
 Stream::Stream(int device, Services services)
     : device_(device), services_(services), stream_(make_stream(device)), staging_(stream_) {
   try {
     units_ = attribute(cudaDevAttrMultiProcessorCount, device);
-    capability_ = 10 * attribute(cudaDevAttrComputeCapabilityMajor, device) +
-                  attribute(cudaDevAttrComputeCapabilityMinor, device);
+    capability_ = capability_of(device);
     ordered_ = attribute(cudaDevAttrMemoryPoolsSupported, device) != 0;
-    if (capability_ < kLeastCapability)
-      throw Error(ErrorCode::kBackend,
-                  "the device has compute capability " + std::to_string(capability_ / 10) + "." +
-                      std::to_string(capability_ % 10) + ", and 7.5 is needed");
+    if (capability_ < kLeastCapability) refuse_capability(capability_);
   } catch (...) {
     cudaStreamDestroy(stream_);
     throw;

@@ -7,6 +7,11 @@
 
 namespace orthokit::cuda {
 
+// 90 for sm_90. The release list of architectures begins at 75.
+int capability_of(int device);
+inline constexpr int kLeastCapability = 75;
+[[noreturn]] void refuse_capability(int capability);
+
 class Stream {
  public:
   Stream(int device, Services services);
@@ -28,8 +33,8 @@ class Stream {
   }
 
   cudaStream_t handle() const { return stream_; }
-  int units() const { return units_; }            // multiprocessors
-  int capability() const { return capability_; }  // 90 for sm_90
+  int units() const { return units_; }  // multiprocessors
+  int capability() const { return capability_; }
   // cuBLAS on this stream; null where there is none, and own kernels multiply.
   const Blas* blas();
 
