@@ -3,20 +3,36 @@
 
 namespace orthokit::cuda {
 
+// Through a type that holds every element of both dtypes exactly: one rounding in all, and a case a
+// dtype instead of a case a pair.
 struct CastPiece {
   const Operand *out, *x;
-  __device__ void operator()(const Piece& piece) const {
-    on_storage(x[piece.tensor].dtype, [&]<class From>() {
-      on_storage(out[piece.tensor].dtype, [&]<class To>() {
-        for_vectors(piece, [&](int64_t at, int n) {
-          From from[kVector];
-          To to[kVector];
-          load_raw(x[piece.tensor].as<const From>() + at, n, from);
-          for (int i = 0; i < kVector; ++i) to[i] = convert<To>(from[i]);
-          store_raw(out[piece.tensor].as<To>() + at, n, to);
-        });
+  template <class Wide>
+  __device__ void cast(const Piece& piece) const {
+    for_vectors(piece, [&](int64_t at, int n) {
+      Wide values[kVector];
+      on_storage(x[piece.tensor].dtype, [&]<class S>() {
+        S raw[kVector];
+        load_raw(x[piece.tensor].as<const S>() + at, n, raw);
+#pragma unroll
+        for (int i = 0; i < kVector; ++i) values[i] = convert<Wide>(raw[i]);
+      });
+      on_storage(out[piece.tensor].dtype, [&]<class S>() {
+        S raw[kVector];
+#pragma unroll
+        for (int i = 0; i < kVector; ++i) raw[i] = convert<S>(values[i]);
+        store_raw(out[piece.tensor].as<S>() + at, n, raw);
       });
     });
+  }
+  static __device__ bool needs_double(Dtype dtype) {
+    return dtype == Dtype::kF64 || dtype == Dtype::kI32;
+  }
+  __device__ void operator()(const Piece& piece) const {
+    if (needs_double(x[piece.tensor].dtype) || needs_double(out[piece.tensor].dtype))
+      cast<double>(piece);
+    else
+      cast<float>(piece);
   }
 };
 
