@@ -6,16 +6,17 @@
 
 namespace orthokit::cuda {
 
-// Throws CUDA's words: ERR_MEMORY where memory is short, else ERR_BACKEND. What stays (a fault on
-// the device) comes back from every later call too, until the process ends.
+// Throws CUDA's words: ERR_MEMORY where memory is short, else ERR_BACKEND. A fault on the device
+// stays: every later call of the process reports it.
 inline void check(cudaError_t status, const char* call) {
   if (status == cudaSuccess) return;
   cudaGetLastError();  // what does not stay must not be reported by the next launch
-  const auto code = status == cudaErrorMemoryAllocation ? ErrorCode::kMemory : ErrorCode::kBackend;
-  throw Error(
-      code,
-      std::string(call) + ": " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")",
-      int32_t(status));
+  std::string text =
+      std::string(call) + ": " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")";
+  if (status >= cudaErrorIllegalAddress && status <= cudaErrorLaunchFailure)
+    text += "; the fault stays, and ORTHOKIT_SYNC=1 shows whose it is";
+  const bool memory = status == cudaErrorMemoryAllocation;
+  throw Error(memory ? ErrorCode::kMemory : ErrorCode::kBackend, text, int32_t(status));
 }
 
 }  // namespace orthokit::cuda
