@@ -32,6 +32,15 @@ class Stream {
     return copy;
   }
 
+  // A number of the device, on the host: waits for the stream. Only for an op whose purpose is to
+  // refuse by what it finds.
+  template <class T>
+  T fetch(const T* number) {
+    T copy;
+    staging_.download(&copy, number, sizeof copy);
+    return copy;
+  }
+
   cudaStream_t handle() const { return stream_; }
   int units() const { return units_; }  // multiprocessors
   int capability() const { return capability_; }
