@@ -78,50 +78,59 @@ __device__ __forceinline__ void for_vectors(const Piece& piece, F&& do_vector) {
     do_vector(at, int(end - at < kVector ? end - at : kVector));
 }
 
-// ---- sums over each tensor of the list
+// ---- results for each tensor of the list
 
 template <int N>
 struct Sums {
   double of[N] = {};
+  __device__ void add(const Sums& other) {
+#pragma unroll
+    for (int k = 0; k < N; ++k) of[k] += other.of[k];
+  }
 };
 
+// The result of all threads, for each of them. A result of another kind than Sums has these too.
 template <int N>
-__device__ __forceinline__ Sums<N> block_sum(Sums<N> sums) {
+__device__ __forceinline__ Sums<N> block_result(Sums<N> sums) {
 #pragma unroll
   for (int k = 0; k < N; ++k) sums.of[k] = block_reduce<Sum>(sums.of[k]);
   return sums;
 }
 
-template <int N, class Body>
+template <class Result, class Body>
 __global__ void __launch_bounds__(kThreads)
-    piece_sums_kernel(Walk walk, Body body, Sums<N>* partial) {
-  const Sums<N> sums = block_sum(body(walk.piece(blockIdx.x)));
-  if (threadIdx.x == 0) partial[blockIdx.x] = sums;
+    piece_results_kernel(Walk walk, Body body, Result* partial) {
+  const Result result = block_result(body(walk.piece(blockIdx.x)));
+  if (threadIdx.x == 0) partial[blockIdx.x] = result;
 }
 
-// A block a tensor: its partial sums, added in an order that its number of pieces fixes.
-template <int N, class Finish>
+// A block a tensor: its partial results, joined in an order that its number of pieces fixes.
+template <class Result, class Finish>
 __global__ void __launch_bounds__(kThreads)
-    tensor_sums_kernel(const int64_t* first, const Sums<N>* partial, Finish finish) {
+    tensor_results_kernel(const int64_t* first, const Result* partial, Finish finish) {
   const int tensor = int(blockIdx.x);
-  Sums<N> sums;
+  Result result;
   for (int64_t i = first[tensor] + threadIdx.x; i < first[tensor + 1]; i += kThreads)
-    for (int k = 0; k < N; ++k) sums.of[k] += partial[i].of[k];
-  sums = block_sum(sums);
-  if (threadIdx.x == 0) finish(tensor, sums);
+    result.add(partial[i]);
+  result = block_result(result);
+  if (threadIdx.x == 0) finish(tensor, result);
 }
 
-// body(piece) gives what the calling thread adds; finish(tensor, sums) gets the sums of each tensor,
-// empty ones too, in one thread. Two launches.
+// body(piece) gives what the calling thread adds; finish(tensor, result) gets the result of each
+// tensor, empty ones too, in one thread. Two launches.
+template <class Result, class Body, class Finish>
+void reduce_pieces(Stream& stream, const Lists& lists, const Body& body, const Finish& finish) {
+  if (lists.tensors() == 0) return;
+  auto* partial = stream.scratch<Result>(lists.pieces() + 1);
+  if (lists.pieces() > 0)
+    launch(stream, piece_results_kernel<Result, Body>, {dim3(unsigned(lists.pieces())), kThreads},
+           lists.walk(), body, partial);
+  launch(stream, tensor_results_kernel<Result, Finish>, {dim3(unsigned(lists.tensors())), kThreads},
+         lists.first(), partial, finish);
+}
 template <int N, class Body, class Finish>
 void sum_pieces(Stream& stream, const Lists& lists, const Body& body, const Finish& finish) {
-  if (lists.tensors() == 0) return;
-  auto* partial = stream.scratch<Sums<N>>(lists.pieces() + 1);
-  if (lists.pieces() > 0)
-    launch(stream, piece_sums_kernel<N, Body>, {dim3(unsigned(lists.pieces())), kThreads},
-           lists.walk(), body, partial);
-  launch(stream, tensor_sums_kernel<N, Finish>, {dim3(unsigned(lists.tensors())), kThreads},
-         lists.first(), partial, finish);
+  reduce_pieces<Sums<N>>(stream, lists, body, finish);
 }
 
 }  // namespace orthokit::cuda

@@ -78,6 +78,16 @@ __device__ __forceinline__ void store_weights(const StepFields& step, const Step
   store(weights, v.at, v.n, v.w);
 }
 
+// The gradient that a method sees, l2 decay included: for what looks at it before the step.
+template <class T>
+__device__ __forceinline__ void load_decayed(const StepFields& step, StepVector<T>& v) {
+  load(step.grads[v.tensor], v.at, v.n, v.g);
+  if (step.l2 == 0) return;
+  load_weights(step, v);
+#pragma unroll
+  for (int i = 0; i < kVector; ++i) v.g[i] += T(step.l2) * v.w[i];
+}
+
 // ---- the update
 
 template <class T>
@@ -176,7 +186,39 @@ void run_plain_step(const Step& step, const Lists& lists, Rates rates, Stream& s
                 WriteStatistics{step.statistics.as<double>(), fields.guard, own});
 }
 
-// Adds one to every counter, unless the guard holds the step back.
-void count_steps(const Step& step, const Operand* steps, Stream& stream);
+// then(tensor, count) for a tensor whose counter is now at count.
+template <class Then>
+__global__ void __launch_bounds__(kThreads)
+    count_steps_kernel(const Operand* steps, int count, const double* guard, Then then) {
+  const int tensor = int(blockIdx.x * blockDim.x + threadIdx.x);
+  if (tensor >= count || is_held(guard)) return;
+  const int32_t now = *steps[tensor].as<int32_t>() + 1;
+  *steps[tensor].as<int32_t>() = now;
+  then(tensor, double(now));
+}
+
+struct Nothing {
+  __device__ void operator()(int, double) const {}
+};
+
+// Adds one to every counter, unless the guard holds the step back, and derives of it what the step
+// needs of each tensor.
+template <class Then = Nothing>
+void count_steps(const Step& step, const Operand* steps, Stream& stream, const Then& then = {}) {
+  const int count = int(step.weights.count);
+  if (count == 0) return;
+  launch(stream, count_steps_kernel<Then>,
+         {dim3(unsigned(count + kThreads - 1) / kThreads), kThreads}, steps, count,
+         step.guard.as<double>(), then);
+}
+
+// The rate of AdaGrad: lr / (1 + (t − 1) · decay).
+struct DecayingRate {
+  double* rates;
+  double lr, decay;
+  __device__ void operator()(int tensor, double t) const {
+    rates[tensor] = lr / (1 + (t - 1) * decay);
+  }
+};
 
 }  // namespace orthokit::cuda

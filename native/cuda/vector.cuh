@@ -101,4 +101,19 @@ __device__ __forceinline__ void store(const Operand& x, int64_t at, int n,
   });
 }
 
+// store(), and the values as they are now stored: what is derived of them now equals what is
+// derived of them later.
+template <class T>
+__device__ __forceinline__ void store_rounded(const Operand& x, int64_t at, int n,
+                                              T (&values)[kVector]) {
+  on_floating(x.dtype, [&]<class S>() {
+    S raw[kVector];
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) raw[i] = convert<S>(values[i]);
+    store_raw(x.as<S>() + at, n, raw);
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) values[i] = convert<T>(raw[i]);
+  });
+}
+
 }  // namespace orthokit::cuda

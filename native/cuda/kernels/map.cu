@@ -1,0 +1,122 @@
+#include "cuda/elementwise.cuh"
+#include "cuda/gelu.cuh"
+#include "ops/map.h"
+
+namespace orthokit::cuda {
+
+// e⁻ˣ for x ≥ 0; 0 above 708, where it would be subnormal.
+static __device__ __forceinline__ double exp_of_minus(double x) { return x > 708 ? 0 : exp(-x); }
+
+struct Magnitude {
+  __device__ double operator()(double x) const { return fabs(x); }
+};
+struct Sign {
+  __device__ double operator()(double x) const { return x > 0 ? 1 : x < 0 ? -1 : x; }
+};
+struct Root {
+  __device__ double operator()(double x) const { return sqrt(x); }
+};
+struct Exponential {
+  __device__ double operator()(double x) const { return exp(x); }
+};
+struct Logarithm {
+  __device__ double operator()(double x) const { return log(x); }
+};
+struct HyperbolicTangent {
+  __device__ double operator()(double x) const { return tanh(x); }
+};
+struct Sigmoid {
+  __device__ double operator()(double x) const {
+    const double e = exp_of_minus(fabs(x));
+    return (x < 0 ? e : 1) / (1 + e);
+  }
+};
+struct Softplus {
+  __device__ double operator()(double x) const { return (x < 0 ? 0 : x) + log1p(exp(-fabs(x))); }
+};
+struct SoftplusCurvature {
+  __device__ double operator()(double x) const {
+    const double e = exp_of_minus(fabs(x));
+    return e / ((1 + e) * (1 + e));
+  }
+};
+struct Rectifier {
+  __device__ double operator()(double x) const { return x <= 0 ? 0 : x; }
+};
+struct GeluFunction {
+  __device__ double operator()(double x) const { return ErfGelu::value(x); }
+};
+struct SoftThreshold {
+  double threshold;
+  __device__ double operator()(double x) const {
+    const double rest = fabs(x) - threshold;
+    return rest <= 0 ? 0 : copysign(rest, x);
+  }
+};
+struct Clamp {
+  double low, high;
+  __device__ double operator()(double x) const {
+    const double raised = x < low ? low : x;
+    return raised > high ? high : raised;
+  }
+};
+struct Power {
+  double exponent;
+  __device__ double operator()(double x) const { return pow(x, exponent); }
+};
+
+// F in f64, rounded once.
+template <class F>
+struct MapElement {
+  F f;
+  template <class T>
+  __device__ T operator()(T x) const {
+    return T(f(double(x)));
+  }
+};
+
+// run(f), where f is the function of the word.
+template <class Run>
+static void with_function(const Map& op, Run&& run) {
+  const double first = op.parameters.count > 0 ? op.parameters[0] : 0;
+  const double second = op.parameters.count > 1 ? op.parameters[1] : 0;
+  switch (op.function) {
+    case MapFunction::kAbs:
+      return run(Magnitude{});
+    case MapFunction::kSign:
+      return run(Sign{});
+    case MapFunction::kSqrt:
+      return run(Root{});
+    case MapFunction::kExp:
+      return run(Exponential{});
+    case MapFunction::kLog:
+      return run(Logarithm{});
+    case MapFunction::kTanh:
+      return run(HyperbolicTangent{});
+    case MapFunction::kSigmoid:
+    case MapFunction::kSoftplusDerivative:
+      return run(Sigmoid{});
+    case MapFunction::kSoftplus:
+      return run(Softplus{});
+    case MapFunction::kSoftplusSecondDerivative:
+      return run(SoftplusCurvature{});
+    case MapFunction::kRelu:
+      return run(Rectifier{});
+    case MapFunction::kGelu:
+      return run(GeluFunction{});
+    case MapFunction::kSoftThreshold:
+      return run(SoftThreshold{first});
+    case MapFunction::kClamp:
+      return run(Clamp{first, second});
+    case MapFunction::kPower:
+      return run(Power{first});
+  }
+}
+
+static void map(const Map& op, Stream& stream) {
+  const Lists lists(stream, {op.out, op.x});
+  with_function(op, [&](auto f) { for_elements<1>(stream, lists, MapElement<decltype(f)>{f}); });
+}
+ORTHOKIT_KERNEL(Map, map);
+
+}  // namespace orthokit::cuda
