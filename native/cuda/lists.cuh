@@ -11,6 +11,7 @@
 namespace orthokit::cuda {
 
 inline constexpr int kThreads = 256;        // of a block
+inline constexpr int kBlocksAtOnce = 2;     // at least, on a multiprocessor: no register need spill
 inline constexpr int64_t kPiece = 1 << 13;  // elements
 
 struct Piece {
@@ -57,7 +58,7 @@ class Lists {
 // ---- bodies that are run for every piece, by all threads of a block
 
 template <class Body>
-__global__ void __launch_bounds__(kThreads) piece_kernel(Walk walk, Body body) {
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce) piece_kernel(Walk walk, Body body) {
   body(walk.piece(blockIdx.x));
 }
 
@@ -98,7 +99,7 @@ __device__ __forceinline__ Sums<N> block_result(Sums<N> sums) {
 }
 
 template <class Result, class Body>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce)
     piece_results_kernel(Walk walk, Body body, Result* partial) {
   const Result result = block_result(body(walk.piece(blockIdx.x)));
   if (threadIdx.x == 0) partial[blockIdx.x] = result;

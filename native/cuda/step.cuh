@@ -127,24 +127,27 @@ __device__ __forceinline__ Sums<2> step_piece(const StepFields& step, const Piec
   return sums;
 }
 
-template <class Method>
+// Where no weight is f64, a kernel without that path needs fewer registers: more warps hide what
+// memory takes.
+template <class Method, bool any_f64>
 struct StepBody {
   StepFields step;
   Method method;
   __device__ Sums<2> sums(const Piece& piece) const {
     if (is_held(step.guard)) return {};
-    if (step.weights[piece.tensor].dtype == Dtype::kF64)
-      return step_piece<double>(step, piece, method);
+    if constexpr (any_f64)
+      if (step.weights[piece.tensor].dtype == Dtype::kF64)
+        return step_piece<double>(step, piece, method);
     return step_piece<float>(step, piece, method);
   }
 };
 
-template <class Method>
-struct MeasuredStep : StepBody<Method> {
+template <class Method, bool any_f64>
+struct MeasuredStep : StepBody<Method, any_f64> {
   __device__ Sums<2> operator()(const Piece& piece) const { return this->sums(piece); }
 };
-template <class Method>
-struct UnmeasuredStep : StepBody<Method> {
+template <class Method, bool any_f64>
+struct UnmeasuredStep : StepBody<Method, any_f64> {
   __device__ void operator()(const Piece& piece) const { this->sums(piece); }
 };
 
@@ -175,15 +178,28 @@ inline StepFields fields_of(const Step& step, const Lists& lists, Rates rates) {
           bool(step.statistics)};
 }
 
+inline bool has_f64(const List<View>& weights) {
+  for (auto& w : weights)
+    if (w.dtype == Dtype::kF64) return true;
+  return false;
+}
+
 // w ← keep · w − rate · u for every tensor, u by method(StepVector<T>&); then the statistics, if
 // they are asked for.
 template <class Method>
 void run_plain_step(const Step& step, const Lists& lists, Rates rates, Stream& stream,
                     const Method& method, const double* own = nullptr) {
   const StepFields fields = fields_of(step, lists, rates);
-  if (!step.statistics) return for_pieces(stream, lists, UnmeasuredStep<Method>{{fields, method}});
-  sum_pieces<2>(stream, lists, MeasuredStep<Method>{{fields, method}},
-                WriteStatistics{step.statistics.as<double>(), fields.guard, own});
+  const auto run = [&]<bool any_f64>(std::bool_constant<any_f64>) {
+    if (!step.statistics)
+      return for_pieces(stream, lists, UnmeasuredStep<Method, any_f64>{{fields, method}});
+    sum_pieces<2>(stream, lists, MeasuredStep<Method, any_f64>{{fields, method}},
+                  WriteStatistics{step.statistics.as<double>(), fields.guard, own});
+  };
+  if (has_f64(step.weights))
+    run(std::true_type{});
+  else
+    run(std::false_type{});
 }
 
 // then(tensor, count) for a tensor whose counter is now at count.
@@ -196,6 +212,12 @@ __global__ void __launch_bounds__(kThreads)
   *steps[tensor].as<int32_t>() = now;
   then(tensor, double(now));
 }
+
+// x ← kept · x + fresh · g. Both numbers are parameters of the kernel, and cost no registers.
+struct MovingAverage {
+  double kept, fresh;
+  explicit MovingAverage(double beta) : kept(beta), fresh(1 - beta) {}
+};
 
 struct Nothing {
   __device__ void operator()(int, double) const {}

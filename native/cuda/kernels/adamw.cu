@@ -21,18 +21,18 @@ struct CorrectAdamw {
 struct AdamwMethod {
   const Operand *momenta, *roots;
   const AdamwCorrection* corrections;
-  double beta1, beta2, eps;
+  MovingAverage one, two;
+  double eps;
   template <class T>
   __device__ void operator()(StepVector<T>& v) const {
-    const T kept1 = T(beta1), fresh1 = T(1 - beta1), kept2 = T(beta2), fresh2 = T(1 - beta2);
     const T first = T(corrections[v.tensor].first), second = T(corrections[v.tensor].second);
     T m[kVector], r[kVector];
     load(momenta[v.tensor], v.at, v.n, m);
     load(roots[v.tensor], v.at, v.n, r);
 #pragma unroll
     for (int i = 0; i < kVector; ++i) {
-      m[i] = kept1 * m[i] + fresh1 * v.g[i];
-      r[i] = root_of_sum(kept2, r[i], fresh2, v.g[i]);
+      m[i] = T(one.kept) * m[i] + T(one.fresh) * v.g[i];
+      r[i] = root_of_sum(T(two.kept), r[i], T(two.fresh), v.g[i]);
       const T divisor = r[i] * second + T(eps);
       v.u[i] = divisor == 0 ? T(0) : m[i] * first / divisor;
     }
@@ -48,8 +48,8 @@ static void adamw(const Adamw& op, Stream& stream) {
   auto* corrections = stream.scratch<AdamwCorrection>(op.steps.count + 1);
   count_steps(step, lists.of(kOwnLists + 2), stream, CorrectAdamw{corrections, op.beta1, op.beta2});
   run_plain_step(step, lists, {.same = step.lr}, stream,
-                 AdamwMethod{lists.of(kOwnLists), lists.of(kOwnLists + 1), corrections, op.beta1,
-                             op.beta2, op.eps});
+                 AdamwMethod{lists.of(kOwnLists), lists.of(kOwnLists + 1), corrections,
+                             MovingAverage(op.beta1), MovingAverage(op.beta2), op.eps});
 }
 ORTHOKIT_KERNEL(Adamw, adamw);
 

@@ -9,9 +9,8 @@
 //   rms        g m → m; g m; g m w → w                          36
 //   head       g m w → m w; nothing; nothing                    20, if the rate was foreseen right
 namespace orthokit::cuda {
-namespace {
 
-constexpr double kRounding = 6e-8;  // of f32, relative
+static constexpr double kAuonRounding = 6e-8;  // of f32, relative
 
 // What a part's step needs; a part is a matrix that has a norm of its own.
 struct AuonPart {
@@ -33,16 +32,16 @@ struct AuonRule {
   double lr, gamma, eps;
 };
 
-struct Moments {
+struct AuonMoments {
   Sums<4> sums;  // Σu², Σu⁴, and of a first pass that steps Σg², Σ(rate·u)²
   double largest = 0;
-  __device__ void add(const Moments& other) {
+  __device__ void add(const AuonMoments& other) {
     sums.add(other.sums);
     largest = fmax(largest, other.largest);
   }
 };
-__device__ __forceinline__ Moments block_result(Moments moments) {
-  moments.sums = cuda::block_result(moments.sums);
+__device__ __forceinline__ AuonMoments block_result(AuonMoments moments) {
+  moments.sums = block_result(moments.sums);
   moments.largest = block_reduce<Max>(moments.largest);
   return moments;
 }
@@ -50,7 +49,7 @@ __device__ __forceinline__ Moments block_result(Moments moments) {
 // The vector that is scaled: the momentum's look-ahead, or the gradient. `advance` also brings the
 // momentum up to date.
 template <bool advance>
-struct LookAhead {
+struct AuonLookAhead {
   const Operand* momenta;  // null: none
   MomentumRule rule;
   template <class T>
@@ -74,7 +73,8 @@ struct LookAhead {
 // ---- first pass: momentum and moments, and where the rate is foreseen the step too
 
 template <class T>
-__device__ __forceinline__ void add_moments(const StepVector<T>& v, bool rms, Moments& moments) {
+__device__ __forceinline__ void add_moments(const StepVector<T>& v, bool rms,
+                                            AuonMoments& moments) {
 #pragma unroll
   for (int i = 0; i < kVector; ++i) {
     const double u = i < v.n ? double(v.u[i]) : 0, square = u * u;
@@ -86,9 +86,9 @@ __device__ __forceinline__ void add_moments(const StepVector<T>& v, bool rms, Mo
   }
 }
 
-struct MeasuredLookAhead {
-  LookAhead<true> ahead;
-  Moments* moments;
+struct AuonMeasuredLookAhead {
+  AuonLookAhead<true> ahead;
+  AuonMoments* moments;
   template <class T>
   __device__ void operator()(StepVector<T>& v) const {
     ahead(v);
@@ -97,14 +97,14 @@ struct MeasuredLookAhead {
 };
 
 template <bool measured>
-struct FirstPass {
+struct AuonFirstPass {
   StepFields step;
   const AuonPart* parts;
-  LookAhead<true> ahead;
+  AuonLookAhead<true> ahead;
   bool rms;
 
   template <class T>
-  __device__ void look(const Piece& piece, Moments& moments) const {
+  __device__ void look(const Piece& piece, AuonMoments& moments) const {
     for_vectors(piece, [&](int64_t at, int n) {
       StepVector<T> v;
       v.tensor = piece.tensor, v.at = at, v.n = n;
@@ -113,14 +113,14 @@ struct FirstPass {
       add_moments(v, rms, moments);
     });
   }
-  __device__ Moments operator()(const Piece& piece) const {
-    Moments moments;
+  __device__ AuonMoments operator()(const Piece& piece) const {
+    AuonMoments moments;
     if (is_held(step.guard)) return moments;
     const double foreseen = parts[piece.tensor].foreseen;
     if (foreseen != 0) {
       StepFields fields = step;
       fields.rates = {.same = foreseen};
-      const Sums<2> sums = step_piece<float>(fields, piece, MeasuredLookAhead{ahead, &moments});
+      const Sums<2> sums = step_piece<float>(fields, piece, AuonMeasuredLookAhead{ahead, &moments});
       if constexpr (measured) moments.sums.of[2] = sums.of[0], moments.sums.of[3] = sums.of[1];
     } else if (step.weights[piece.tensor].dtype == Dtype::kF64) {
       look<double>(piece, moments);
@@ -132,7 +132,7 @@ struct FirstPass {
 };
 
 // The part's rate, and r − 1, from the sum.
-__device__ void find_rate(const AuonRule& rule, AuonPart& part) {
+static __device__ void find_rate(const AuonRule& rule, AuonPart& part) {
   part.rate = part.brake = 0;
   if (part.size == 0 || part.second == 0) return;
   if (rule.variant == AuonVariant::kRms) {
@@ -150,10 +150,10 @@ __device__ void find_rate(const AuonRule& rule, AuonPart& part) {
 }
 
 // The sum within rounding from the moments, or the need for the exact one.
-struct SeeMoments {
+struct AuonSeeMoments {
   AuonPart* parts;
   AuonRule rule;
-  __device__ void operator()(int tensor, const Moments& m) const {
+  __device__ void operator()(int tensor, const AuonMoments& m) const {
     AuonPart& part = parts[tensor];
     const double second = m.sums.of[0], fourth = m.sums.of[1], gamma2 = rule.gamma * rule.gamma;
     part.second = second, part.largest = m.largest;
@@ -178,10 +178,10 @@ struct SeeMoments {
 
 // ---- second pass: the exact sums, for the parts that need them
 
-struct SecondPass {
+struct AuonSecondPass {
   StepFields step;
   const AuonPart* parts;
-  LookAhead<false> ahead;
+  AuonLookAhead<false> ahead;
   bool rms;
 
   template <class T>
@@ -217,7 +217,7 @@ struct SecondPass {
   }
 };
 
-struct TakeExactSum {
+struct AuonTakeExactSum {
   AuonPart* parts;
   AuonRule rule;
   __device__ void operator()(int tensor, const Sums<1>& sums) const {
@@ -230,14 +230,14 @@ struct TakeExactSum {
 
 // ---- third pass: the step, or what is left of it
 
-__device__ __forceinline__ bool needs_correction(const AuonPart& part) {
-  return !(fabs(part.rate - part.foreseen) <= kRounding * fabs(part.rate));
+static __device__ __forceinline__ bool needs_correction(const AuonPart& part) {
+  return !(fabs(part.rate - part.foreseen) <= kAuonRounding * fabs(part.rate));
 }
 
-struct ThirdPass {
+struct AuonThirdPass {
   StepFields step;
   const AuonPart* parts;
-  LookAhead<false> ahead;
+  AuonLookAhead<false> ahead;
 
   __device__ Sums<2> sums(const Piece& piece) const {
     if (is_held(step.guard)) return {};
@@ -251,14 +251,14 @@ struct ThirdPass {
                : step_piece<float>(fields, piece, ahead);
   }
 };
-struct MeasuredThirdPass : ThirdPass {
+struct AuonMeasuredThirdPass : AuonThirdPass {
   __device__ Sums<2> operator()(const Piece& piece) const { return sums(piece); }
 };
-struct UnmeasuredThirdPass : ThirdPass {
+struct AuonUnmeasuredThirdPass : AuonThirdPass {
   __device__ void operator()(const Piece& piece) const { sums(piece); }
 };
 
-struct TakeStepSums {
+struct AuonTakeStepSums {
   AuonPart* parts;
   __device__ void operator()(int tensor, const Sums<2>& sums) const {
     AuonPart& part = parts[tensor];
@@ -272,7 +272,7 @@ struct TakeStepSums {
 };
 
 // A thread a parameter, over its parts: those of parameter t from first[t].
-__global__ void __launch_bounds__(kThreads)
+static __global__ void __launch_bounds__(kThreads)
     auon_statistics_kernel(const AuonPart* parts, const int64_t* first, int64_t count,
                            const double* guard, double* statistics) {
   const int64_t t = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -290,27 +290,27 @@ __global__ void __launch_bounds__(kThreads)
 
 // The rate of `head` before u is known, if it will be right to rounding for a u with tails like a
 // normal distribution's; else 0. An l2 decay, or weights that round, would not survive a correction.
-double foreseen_rate(const Auon& op, const View& w) {
+static double foreseen_rate(const Auon& op, const View& w) {
   const bool exact =
       w.dtype == Dtype::kF32 || (w.dtype != Dtype::kF64 && op.step.masters.count > 0);
   if (op.variant != AuonVariant::kHead || !exact || op.step.l2() != 0 || w.size() == 0) return 0;
   const double n = double(w.size()), gamma2 = op.gamma * op.gamma, sine = std::sinh(op.gamma);
-  if ((sine * sine - gamma2) * 3 / (2 * n * n) > kRounding / 2) return 0;
+  if ((sine * sine - gamma2) * 3 / (2 * n * n) > kAuonRounding / 2) return 0;
   return op.step.lr / (std::sqrt(1 + gamma2 / n) + Auon::kFloor);
 }
 
-AuonPart part_of(const Auon& op, const View& w) {
+static AuonPart part_of(const Auon& op, const View& w) {
   const Matrices m = matrices(w);
   AuonPart part{};
   part.size = double(w.size());
   part.scale = w.rank < 2 ? 1 : std::sqrt(std::max(1.0, double(m.rows) / double(m.columns)));
   part.longer = double(w.rank < 2 ? w.size() : std::max(m.rows, m.columns));
   part.foreseen = foreseen_rate(op, w);
-  part.rounding = w.dtype == Dtype::kF64 ? 1e-16 : kRounding;
+  part.rounding = w.dtype == Dtype::kF64 ? 1e-16 : kAuonRounding;
   return part;
 }
 
-std::vector<View> split(const List<View>& list, const Auon& op) {
+static std::vector<View> split(const List<View>& list, const Auon& op) {
   std::vector<View> parts;
   for (int64_t t = 0; t < list.count; ++t) {
     const int64_t count = op.parts(op.step.weights[t]);
@@ -320,9 +320,11 @@ std::vector<View> split(const List<View>& list, const Auon& op) {
   return parts;
 }
 
-List<View> list_of(std::vector<View>& views) { return {views.data(), int64_t(views.size())}; }
+static List<View> list_of(std::vector<View>& views) {
+  return {views.data(), int64_t(views.size())};
+}
 
-void write_auon_statistics(const Auon& op, const AuonPart* parts, Stream& stream) {
+static void write_auon_statistics(const Auon& op, const AuonPart* parts, Stream& stream) {
   std::vector<int64_t> first{0};
   for (auto& w : op.step.weights) first.push_back(first.back() + op.parts(w));
   const int64_t count = op.step.weights.count;
@@ -332,7 +334,7 @@ void write_auon_statistics(const Auon& op, const AuonPart* parts, Stream& stream
          op.step.guard.as<double>(), op.step.statistics.as<double>());
 }
 
-void auon(const Auon& op, Stream& stream) {
+static void auon(const Auon& op, Stream& stream) {
   if (op.step.weights.count == 0) return;
   const Step& step = op.step;
   std::vector<View> weights = split(step.weights, op), grads = split(step.grads, op),
@@ -346,24 +348,25 @@ void auon(const Auon& op, Stream& stream) {
   const StepFields fields = fields_of(step, lists, {});
   const Operand* state = op.momenta.count > 0 ? lists.of(kOwnLists) : nullptr;
   const bool rms = op.variant == AuonVariant::kRms;
-  const LookAhead<false> ahead{state, rule.momentum};
+  const AuonLookAhead<false> ahead{state, rule.momentum};
 
   const auto see = [&]<bool measured>(std::bool_constant<measured>) {
-    reduce_pieces<Moments>(stream, lists,
-                           FirstPass<measured>{fields, parts, {state, rule.momentum}, rms},
-                           SeeMoments{parts, rule});
+    reduce_pieces<AuonMoments>(stream, lists,
+                               AuonFirstPass<measured>{fields, parts, {state, rule.momentum}, rms},
+                               AuonSeeMoments{parts, rule});
   };
   if (step.statistics)
     see(std::true_type{});
   else
     see(std::false_type{});
-  sum_pieces<1>(stream, lists, SecondPass{fields, parts, ahead, rms}, TakeExactSum{parts, rule});
+  sum_pieces<1>(stream, lists, AuonSecondPass{fields, parts, ahead, rms},
+                AuonTakeExactSum{parts, rule});
   if (!step.statistics)
-    return for_pieces(stream, lists, UnmeasuredThirdPass{{fields, parts, ahead}});
-  sum_pieces<2>(stream, lists, MeasuredThirdPass{{fields, parts, ahead}}, TakeStepSums{parts});
+    return for_pieces(stream, lists, AuonUnmeasuredThirdPass{{fields, parts, ahead}});
+  sum_pieces<2>(stream, lists, AuonMeasuredThirdPass{{fields, parts, ahead}},
+                AuonTakeStepSums{parts});
   write_auon_statistics(op, parts, stream);
 }
 ORTHOKIT_KERNEL(Auon, auon);
 
-}  // namespace
 }  // namespace orthokit::cuda

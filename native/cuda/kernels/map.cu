@@ -7,60 +7,60 @@ namespace orthokit::cuda {
 // e⁻ˣ for x ≥ 0; 0 above 708, where it would be subnormal.
 static __device__ __forceinline__ double exp_of_minus(double x) { return x > 708 ? 0 : exp(-x); }
 
-struct Magnitude {
+struct MapAbs {
   __device__ double operator()(double x) const { return fabs(x); }
 };
-struct Sign {
+struct MapSign {
   __device__ double operator()(double x) const { return x > 0 ? 1 : x < 0 ? -1 : x; }
 };
-struct Root {
+struct MapSqrt {
   __device__ double operator()(double x) const { return sqrt(x); }
 };
-struct Exponential {
+struct MapExp {
   __device__ double operator()(double x) const { return exp(x); }
 };
-struct Logarithm {
+struct MapLog {
   __device__ double operator()(double x) const { return log(x); }
 };
-struct HyperbolicTangent {
+struct MapTanh {
   __device__ double operator()(double x) const { return tanh(x); }
 };
-struct Sigmoid {
+struct MapSigmoid {
   __device__ double operator()(double x) const {
     const double e = exp_of_minus(fabs(x));
     return (x < 0 ? e : 1) / (1 + e);
   }
 };
-struct Softplus {
+struct MapSoftplus {
   __device__ double operator()(double x) const { return (x < 0 ? 0 : x) + log1p(exp(-fabs(x))); }
 };
-struct SoftplusCurvature {
+struct MapSoftplusCurvature {
   __device__ double operator()(double x) const {
     const double e = exp_of_minus(fabs(x));
     return e / ((1 + e) * (1 + e));
   }
 };
-struct Rectifier {
+struct MapRelu {
   __device__ double operator()(double x) const { return x <= 0 ? 0 : x; }
 };
-struct GeluFunction {
+struct MapGelu {
   __device__ double operator()(double x) const { return ErfGelu::value(x); }
 };
-struct SoftThreshold {
+struct MapSoftThreshold {
   double threshold;
   __device__ double operator()(double x) const {
     const double rest = fabs(x) - threshold;
     return rest <= 0 ? 0 : copysign(rest, x);
   }
 };
-struct Clamp {
+struct MapClamp {
   double low, high;
   __device__ double operator()(double x) const {
     const double raised = x < low ? low : x;
     return raised > high ? high : raised;
   }
 };
-struct Power {
+struct MapPower {
   double exponent;
   __device__ double operator()(double x) const { return pow(x, exponent); }
 };
@@ -82,34 +82,34 @@ static void with_function(const Map& op, Run&& run) {
   const double second = op.parameters.count > 1 ? op.parameters[1] : 0;
   switch (op.function) {
     case MapFunction::kAbs:
-      return run(Magnitude{});
+      return run(MapAbs{});
     case MapFunction::kSign:
-      return run(Sign{});
+      return run(MapSign{});
     case MapFunction::kSqrt:
-      return run(Root{});
+      return run(MapSqrt{});
     case MapFunction::kExp:
-      return run(Exponential{});
+      return run(MapExp{});
     case MapFunction::kLog:
-      return run(Logarithm{});
+      return run(MapLog{});
     case MapFunction::kTanh:
-      return run(HyperbolicTangent{});
+      return run(MapTanh{});
     case MapFunction::kSigmoid:
     case MapFunction::kSoftplusDerivative:
-      return run(Sigmoid{});
+      return run(MapSigmoid{});
     case MapFunction::kSoftplus:
-      return run(Softplus{});
+      return run(MapSoftplus{});
     case MapFunction::kSoftplusSecondDerivative:
-      return run(SoftplusCurvature{});
+      return run(MapSoftplusCurvature{});
     case MapFunction::kRelu:
-      return run(Rectifier{});
+      return run(MapRelu{});
     case MapFunction::kGelu:
-      return run(GeluFunction{});
+      return run(MapGelu{});
     case MapFunction::kSoftThreshold:
-      return run(SoftThreshold{first});
+      return run(MapSoftThreshold{first});
     case MapFunction::kClamp:
-      return run(Clamp{first, second});
+      return run(MapClamp{first, second});
     case MapFunction::kPower:
-      return run(Power{first});
+      return run(MapPower{first});
   }
 }
 
