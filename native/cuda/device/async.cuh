@@ -2,27 +2,45 @@
 // copies before. In the emulator a copy happens at the wait that it belongs to, so that a forgotten
 // wait is seen.
 #pragma once
+#include <type_traits>
+
 #include "cuda/device/launch.cuh"
 
 namespace orthokit::cuda {
 
-// 16 bytes, of which the last 16 - valid become zero.
-__device__ __forceinline__ void cp_async16(void* to, const void* from, int valid = 16) {
+template <int kBytes>
+using CopyWord =
+    std::conditional_t<kBytes == 16, uint4, std::conditional_t<kBytes == 8, uint2, unsigned>>;
+
+// kBytes (4, 8 or 16, and aligned to that), of which the last kBytes - valid become zero.
+template <int kBytes>
+__device__ __forceinline__ void cp_async(void* to, const void* from, int valid = kBytes) {
 #if defined(ORTHOKIT_CUDAEMU)
-  cudaemu_copy_async(to, from, 16, size_t(valid));
+  cudaemu_copy_async(to, from, kBytes, size_t(valid));
 #elif __CUDA_ARCH__ >= 800
   const unsigned shared = static_cast<unsigned>(__cvta_generic_to_shared(to));
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(from), "r"(valid)
-               : "memory");
+  if constexpr (kBytes == 16)
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(from),
+                 "r"(valid)
+                 : "memory");
+  else
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(shared), "l"(from),
+                 "n"(kBytes), "r"(valid)
+                 : "memory");
 #else
-  uint4 v = make_uint4(0, 0, 0, 0);
-  if (valid == 16)
-    v = *static_cast<const uint4*>(from);
+  using Word = CopyWord<kBytes>;
+  Word v{};
+  if (valid == kBytes)
+    v = *static_cast<const Word*>(from);
   else
     for (int i = 0; i < valid; ++i)
       reinterpret_cast<unsigned char*>(&v)[i] = static_cast<const unsigned char*>(from)[i];
-  *static_cast<uint4*>(to) = v;
+  *static_cast<Word*>(to) = v;
 #endif
+}
+
+__device__ __forceinline__ void cp_async16(void* to, const void* from, int valid = 16) {
+  cp_async<16>(to, from, valid);
 }
 
 __device__ __forceinline__ void cp_async_commit() {
