@@ -2,6 +2,7 @@
 // copies before. In the emulator a copy happens at the wait that it belongs to, so that a forgotten
 // wait is seen.
 #pragma once
+#include <cstring>
 #include <type_traits>
 
 #include "cuda/device/launch.cuh"
@@ -12,7 +13,8 @@ template <int kBytes>
 using CopyWord =
     std::conditional_t<kBytes == 16, uint4, std::conditional_t<kBytes == 8, uint2, unsigned>>;
 
-// kBytes (4, 8 or 16, and aligned to that), of which the last kBytes - valid become zero.
+// kBytes (4, 8 or 16, and aligned to that), of which the last kBytes - valid become zero; valid is
+// even.
 template <int kBytes>
 __device__ __forceinline__ void cp_async(void* to, const void* from, int valid = kBytes) {
 #if defined(ORTHOKIT_CUDAEMU)
@@ -28,14 +30,21 @@ __device__ __forceinline__ void cp_async(void* to, const void* from, int valid =
                  "n"(kBytes), "r"(valid)
                  : "memory");
 #else
-  using Word = CopyWord<kBytes>;
-  Word v{};
-  if (valid == kBytes)
-    v = *static_cast<const Word*>(from);
-  else
-    for (int i = 0; i < valid; ++i)
-      reinterpret_cast<unsigned char*>(&v)[i] = static_cast<const unsigned char*>(from)[i];
-  *static_cast<Word*>(to) = v;
+  unsigned words[kBytes / 4] = {};
+  if (valid == kBytes) {
+    const auto whole = *static_cast<const CopyWord<kBytes>*>(from);
+    memcpy(words, &whole, kBytes);
+  } else {
+#pragma unroll
+    for (int i = 0; i < kBytes / 4; ++i)
+      if (valid >= 4 * i + 4)
+        words[i] = static_cast<const unsigned*>(from)[i];
+      else if (valid > 4 * i)
+        words[i] = static_cast<const unsigned short*>(from)[2 * i];
+  }
+  CopyWord<kBytes> whole;
+  memcpy(&whole, words, kBytes);
+  *static_cast<CopyWord<kBytes>*>(to) = whole;
 #endif
 }
 

@@ -34,45 +34,29 @@ __device__ __forceinline__ TilePosition gemm_tile(const GemmWork& work, int64_t 
 }
 
 // c = alpha sums + beta c, or + c for what is not the first of several runs.
-template <class Product, class T>
-__device__ __forceinline__ void store_tile(const typename Product::Sums& sums,
-                                           const GemmOut<T>& out, T* c, int64_t rows,
-                                           int64_t columns, int64_t stride, bool first) {
-  constexpr int kEach = Product::kEach, kV = kChunk<T>;
-  const Place place;
+template <class T, int side>
+__device__ __forceinline__ void store_slab(const Slab<T, side>& slab, const GemmOut<T>& out, T* c,
+                                           int64_t rows, int64_t columns, int64_t stride,
+                                           bool first) {
+  constexpr int kV = kChunk<T>;
   const T beta = first ? out.beta : T(1);
+  slab.template each<false>([&](int row, int column, T(&values)[kV]) {
+    if (row >= rows) return;
+    T* at = c + row * stride + column;
+    if (out.whole) {
+      if (column >= columns) return;
+      T old[kV] = {};
+      if (beta != 0) load_chunk(at, old);
 #pragma unroll
-  for (int i = 0; i < kEach; ++i) {
-    const int row = Product::A::row_of(place.y, i);
-    if (row >= rows) continue;
-#pragma unroll
-    for (int j = 0; j < kEach; j += kV) {
-      T values[kV];
-#pragma unroll
-      for (int v = 0; v < kV; ++v) values[v] = out.alpha * sums[i][j + v];
-      const int column = Product::B::row_of(place.x, j);
-      T* at = c + row * stride;
-      // Elements of a thread are neighbours where the panel of b is wide.
-      if (Product::kWideColumns && out.whole && column + kV <= columns) {
-        if (beta != 0) {
-          T old[kV];
-          const uint4 raw = *reinterpret_cast<const uint4*>(at + column);
-          memcpy(old, &raw, 16);
-#pragma unroll
-          for (int v = 0; v < kV; ++v) values[v] = fused(beta, old[v], values[v]);
-        }
-        uint4 raw;
-        memcpy(&raw, values, 16);
-        *reinterpret_cast<uint4*>(at + column) = raw;
-        continue;
-      }
-#pragma unroll
-      for (int v = 0; v < kV; ++v) {
-        const int q = Product::B::row_of(place.x, j + v);
-        if (q < columns) at[q] = beta == 0 ? values[v] : fused(beta, at[q], values[v]);
-      }
+      for (int v = 0; v < kV; ++v) values[v] = fused(beta, old[v], out.alpha * values[v]);
+      store_chunk(at, values);
+      return;
     }
-  }
+#pragma unroll
+    for (int v = 0; v < kV; ++v)
+      if (column + v < columns)
+        at[v] = fused(beta, beta == 0 ? T(0) : at[v], out.alpha * values[v]);
+  });
 }
 
 template <class T, int side, bool a_deep, bool b_deep>
@@ -89,8 +73,8 @@ __global__ void __launch_bounds__(kTileThreads, 2)
     Product::run({a, batch * work.a_matrix, row, work.m, from},
                  {b, batch * work.b_matrix, column, work.n, from},
                  rest < work.slice_depth ? rest : work.slice_depth,
-                 [&](const typename Product::Sums& sums, bool first, bool) {
-                   store_tile<Product>(sums, out, c, work.m - row, work.n - column, work.n, first);
+                 [&](const Slab<T, side>& slab, bool first, bool) {
+                   store_slab(slab, out, c, work.m - row, work.n - column, work.n, first);
                  });
   }
 }
@@ -128,7 +112,7 @@ static void launch_gemm(const Gemm& op, Stream& stream) {
       b(op.b.as<T>(), sb.columns, work.b_matrix);
   GemmOut<T> out{op.c.as<T>(), T(op.alpha), T(op.beta), false};
   if (slices.count > 1) out = {stream.scratch<T>(slices.count * op.c.size()), T(1), T(0), false};
-  out.whole = reinterpret_cast<uintptr_t>(out.c) % 16 == 0 && s.columns % kChunk<T> == 0;
+  out.whole = is_aligned(out.c) && s.columns % kChunk<T> == 0;
   const auto run = [&](auto kernel) {
     launch(stream, kernel, {blocks_for(work.size()), kTileThreads}, work, a, b, out);
   };
