@@ -298,10 +298,13 @@ struct Slices {
   }
 };
 
-// Tiles of this side fill a device; smaller ones do it for smaller products.
-template <class T>
-constexpr bool has_large_tiles = sizeof(T) == 4;
+// Large tiles read less of the panels; where there are few of them, small ones fill a device better.
 inline constexpr int kLargeTile = 128, kSmallTile = 64;
-inline constexpr int64_t kEnoughLargeTiles = 96;
+template <class T>
+constexpr bool has_large_tiles = sizeof(T) == 4;  // sums in f64 take the registers of small ones
+inline bool are_large_enough(int64_t rows, int64_t columns, int64_t large_tiles) {
+  constexpr int64_t kEnough = 96;
+  return std::min(rows, columns) > kSmallTile && large_tiles >= kEnough;
+}
 
 }  // namespace orthokit::cuda

@@ -133,10 +133,11 @@ static void gemm(const Gemm& op, Stream& stream) {
   const bool empty = op.alpha == 0 || op.inner() == 0;
   if (const Blas* blas = empty ? nullptr : stream.blas()) return blas_gemm(*blas, op);
   visit(op.c.dtype, [&]<class T>() {
-    if constexpr (has_large_tiles<T>)
-      if (parts_of(s.rows, kLargeTile) * parts_of(s.columns, kLargeTile) * s.batch >=
-          kEnoughLargeTiles)
+    if constexpr (has_large_tiles<T>) {
+      const int64_t tiles = parts_of(s.rows, kLargeTile) * parts_of(s.columns, kLargeTile);
+      if (are_large_enough(s.rows, s.columns, s.batch * tiles))
         return launch_gemm<T, kLargeTile>(op, stream);
+    }
     launch_gemm<T, kSmallTile>(op, stream);
   });
 }

@@ -205,7 +205,7 @@ static void symmetric_product(const SymmetricProduct& op, Stream& stream) {
   visit(op.c.dtype, [&]<class T>() {
     if (blas) return symmetric_by_blas<T>(*blas, op, s, stream);
     if constexpr (has_large_tiles<T>)
-      if (triangle_of(parts_of(s.n, kLargeTile)) * s.batch >= kEnoughLargeTiles)
+      if (are_large_enough(s.n, s.n, s.batch * triangle_of(parts_of(s.n, kLargeTile))))
         return launch_symmetric<T, kLargeTile>(op, s, stream);
     launch_symmetric<T, kSmallTile>(op, s, stream);
   });
