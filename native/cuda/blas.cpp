@@ -35,6 +35,7 @@ bool fill(void* library, BlasTable& table) {
   return find(library, "cublasCreate_v2", table.create) &&
          find(library, "cublasDestroy_v2", table.destroy) &&
          find(library, "cublasSetStream_v2", table.set_stream) &&
+         find(library, "cublasSetWorkspace_v2", table.set_workspace) &&
          find(library, "cublasGetProperty", table.get_property) &&
          find(library, "cublasGemmEx", table.gemm) &&
          find(library, "cublasGemmStridedBatchedEx", table.gemm_batched);
@@ -101,10 +102,12 @@ const BlasLibrary& blas_library() {
   return library;
 }
 
-Blas::Blas(const BlasLibrary& library, cudaStream_t stream) : table_(library.table()) {
+Blas::Blas(const BlasLibrary& library, cudaStream_t stream, void* workspace, size_t bytes)
+    : table_(library.table()) {
   check_blas(table_.create(&handle_), "cublasCreate");
   try {
     check_blas(table_.set_stream(handle_, stream), "cublasSetStream");
+    check_blas(table_.set_workspace(handle_, workspace, bytes), "cublasSetWorkspace");
   } catch (...) {
     table_.destroy(handle_);
     throw;

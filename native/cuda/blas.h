@@ -17,6 +17,7 @@ struct BlasTable {
   Status (*create)(Handle*);
   Status (*destroy)(Handle);
   Status (*set_stream)(Handle, cudaStream_t);
+  Status (*set_workspace)(Handle, void* data, size_t bytes);
   Status (*get_property)(int which, int* value);
   // Column-major: c = alpha op(a) op(b) + beta c, c m × n.
   Status (*gemm)(Handle, BlasOp a_op, BlasOp b_op, int m, int n, int k, const void* alpha,
@@ -48,7 +49,8 @@ const BlasLibrary& blas_library();
 // A handle on one stream; every call through it is checked.
 class Blas {
  public:
-  Blas(const BlasLibrary& library, cudaStream_t stream);
+  // The workspace is device memory that outlives the handle; without one, cuBLAS allocates its own.
+  Blas(const BlasLibrary& library, cudaStream_t stream, void* workspace, size_t bytes);
   ~Blas();
   Blas(const Blas&) = delete;
   const BlasTable& table() const { return table_; }

@@ -16,6 +16,13 @@ int attribute(cudaDeviceAttr which, int device) {
   return value;
 }
 
+// What cuBLAS' manual recommends.
+size_t workspace_bytes(int capability) {
+  constexpr size_t kMegabyte = size_t(1) << 20;
+  if (capability >= 120) return 12 * kMegabyte;
+  return (capability >= 90 ? 32 : 4) * kMegabyte;
+}
+
 }  // namespace
 
 int capability_of(int device) {
@@ -46,6 +53,7 @@ Stream::~Stream() {
   cudaSetDevice(device_);
   cudaStreamSynchronize(stream_);
   blas_.reset();
+  if (blas_workspace_) release(blas_workspace_);
   cudaStreamDestroy(stream_);
 }
 
@@ -58,7 +66,9 @@ void* Stream::scratch_bytes(size_t bytes) {
 const Blas* Stream::blas() {
   const BlasLibrary& library = blas_library();
   if (!library.loaded()) return nullptr;
-  if (!blas_) blas_ = std::make_unique<Blas>(library, stream_);
+  const size_t bytes = workspace_bytes(capability_);
+  if (!blas_workspace_) blas_workspace_ = allocate(bytes);
+  if (!blas_) blas_ = std::make_unique<Blas>(library, stream_, blas_workspace_, bytes);
   return blas_.get();
 }
 

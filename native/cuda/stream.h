@@ -62,6 +62,7 @@ class Stream {
   int units_ = 0, capability_ = 0;
   bool ordered_ = false;  // memory comes and goes in stream order
   std::unique_ptr<Blas> blas_;
+  void* blas_workspace_ = nullptr;
 };
 
 }  // namespace orthokit::cuda
