@@ -30,15 +30,33 @@ __global__ void __launch_bounds__(kPanel* kRowLanes)
   partial[band * columns + column] = total;
 }
 
+// A block a panel: each lane takes every kRowLanes-th band.
 template <class R, class Finish>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(kPanel* kRowLanes)
     columns_kernel(int64_t bands, int64_t columns, const double* partial, Finish finish) {
-  const int64_t column = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (column >= columns) return;
+  __shared__ double of_lane[kRowLanes][kPanel];
+  const int own = int(threadIdx.x) % kPanel, lane = int(threadIdx.x) / kPanel;
+  const int64_t column = int64_t(blockIdx.x) * kPanel + own;
   double total = R::template neutral<double>();
-  for (int64_t band = 0; band < bands; ++band)
-    total = R::combine(total, partial[band * columns + column]);
+  if (column < columns)
+    for (int64_t band = lane; band < bands; band += kRowLanes)
+      total = R::combine(total, partial[band * columns + column]);
+  of_lane[lane][own] = total;
+  __syncthreads();  // every lane's total is there
+  if (lane > 0 || column >= columns) return;
+  for (int other = 1; other < kRowLanes; ++other) total = R::combine(total, of_lane[other][own]);
   finish(column, total);
+}
+
+// finish(j, total of partial[band · columns + j] over the bands), for every column; there may be no
+// bands. One launch.
+template <class R, class Finish>
+void join_bands(Stream& stream, int64_t bands, int64_t columns, const double* partial,
+                const Finish& finish) {
+  if (columns == 0) return;
+  launch(stream, columns_kernel<R, Finish>,
+         {dim3(unsigned((columns + kPanel - 1) / kPanel)), kPanel * kRowLanes}, bands, columns,
+         partial, finish);
 }
 
 // finish(j, total of term(i, j) over the rows i), for every column. Term and Finish are structs of
@@ -52,8 +70,7 @@ void reduce_columns(Stream& stream, int64_t rows, int64_t columns, const Term& t
   if (bands > 0)
     launch(stream, band_kernel<R, Term>, {dim3(unsigned(bands * panels)), kPanel * kRowLanes}, rows,
            columns, panels, term, partial);
-  launch(stream, columns_kernel<R, Finish>, {dim3(unsigned((columns + 255) / 256)), 256}, bands,
-         columns, partial, finish);
+  join_bands<R>(stream, bands, columns, partial, finish);
 }
 
 }  // namespace orthokit::cuda

@@ -1,6 +1,7 @@
 // Rows of a matrix: a warp for a short one, a block for a long one.
 #pragma once
 #include "cuda/device/reduce.cuh"
+#include "cuda/groups.cuh"
 #include "cuda/kernel.h"
 #include "cuda/launch.cuh"
 
@@ -9,7 +10,8 @@ namespace orthokit::cuda {
 inline constexpr int kRowThreads = 256;    // of a block
 inline constexpr int64_t kShortRow = 512;  // elements: up to here a warp takes it
 
-// The threads that share a row. Elements are dealt in turn: i = rank, rank + size, …
+// The threads that share a row. Groups of elements are dealt in turn, the same ones in every pass:
+// what a thread wrote it reads back itself.
 template <int threads>
 struct Team {
   static constexpr int size = threads;
@@ -26,9 +28,21 @@ struct Team {
   __device__ __forceinline__ T sum(T x) const {
     return reduce<Sum>(x);
   }
-  template <class F>
-  __device__ __forceinline__ void each(int64_t columns, F&& f) const {
-    for (int64_t j = rank; j < columns; j += size) f(j);
+  // f(j, x[j], …) for every element j of the row; x are pointers, or Optional.
+  template <class F, class... X>
+  __device__ __forceinline__ void visit(int64_t columns, F&& f, const X&... x) const {
+    on_group(columns, [&]<int N>() {
+      for (int64_t at = int64_t(rank) * N; at < columns; at += size * N)
+        visit_group<N>(at, f, x...);
+    });
+  }
+  // out[j] = f(j, x[j], …); out may be an x.
+  template <class T, class F, class... X>
+  __device__ __forceinline__ void map(int64_t columns, T* out, F&& f, const X&... x) const {
+    on_group(columns, [&]<int N>() {
+      for (int64_t at = int64_t(rank) * N; at < columns; at += size * N)
+        map_group<N>(at, out, f, x...);
+    });
   }
 };
 

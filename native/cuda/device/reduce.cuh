@@ -27,16 +27,6 @@ struct Max {  // of numbers: a NaN loses, as with fmax
   static __device__ __forceinline__ float combine(float a, float b) { return fmaxf(a, b); }
   static __device__ __forceinline__ double combine(double a, double b) { return fmax(a, b); }
 };
-struct MaxOrNan {  // of numbers: a NaN stays
-  template <class T>
-  static __device__ __forceinline__ T neutral() {
-    return T(-INFINITY);
-  }
-  template <class T>
-  static __device__ __forceinline__ T combine(T a, T b) {
-    return a > b || a != a ? a : b;
-  }
-};
 
 __device__ __forceinline__ int thread_of_block() {
   return int(threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z));

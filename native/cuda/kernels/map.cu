@@ -4,9 +4,6 @@
 
 namespace orthokit::cuda {
 
-// e⁻ˣ for x ≥ 0; 0 above 708, where it would be subnormal.
-static __device__ __forceinline__ double exp_of_minus(double x) { return x > 708 ? 0 : exp(-x); }
-
 struct MapAbs {
   __device__ double operator()(double x) const { return fabs(x); }
 };
@@ -27,7 +24,7 @@ struct MapTanh {
 };
 struct MapSigmoid {
   __device__ double operator()(double x) const {
-    const double e = exp_of_minus(fabs(x));
+    const double e = exp_of_negative(-fabs(x));
     return (x < 0 ? e : 1) / (1 + e);
   }
 };
@@ -36,7 +33,7 @@ struct MapSoftplus {
 };
 struct MapSoftplusCurvature {
   __device__ double operator()(double x) const {
-    const double e = exp_of_minus(fabs(x));
+    const double e = exp_of_negative(-fabs(x));
     return e / ((1 + e) * (1 + e));
   }
 };

@@ -1,4 +1,3 @@
-#include "cuda/rows.cuh"
 #include "cuda/softmax.cuh"
 #include "ops/row_softmax.h"
 

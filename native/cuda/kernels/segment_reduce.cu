@@ -1,4 +1,5 @@
 #include "cuda/lists.cuh"
+#include "cuda/reduction.cuh"
 #include "ops/segment_reduce.h"
 
 namespace orthokit::cuda {
@@ -8,12 +9,12 @@ struct SegmentResult {
   double largest = 0;
   __device__ void add(const SegmentResult& other) {
     sums.add(other.sums);
-    largest = MaxOrNan::combine(largest, other.largest);
+    largest = Larger::combine(largest, other.largest);
   }
 };
 __device__ __forceinline__ SegmentResult block_result(SegmentResult result) {
   result.sums = block_result(result.sums);
-  result.largest = block_reduce<MaxOrNan>(result.largest);
+  result.largest = block_reduce<Larger>(result.largest);
   return result;
 }
 
@@ -31,7 +32,7 @@ struct SegmentPiece {
       for (int i = 0; i < kVector; ++i) {
         of[0] += a[i], of[1] += fabs(a[i]), of[2] += a[i] * a[i];
         of[3] += a[i] * b[i], of[4] += b[i] * b[i];
-        result.largest = MaxOrNan::combine(result.largest, fabs(a[i]));
+        result.largest = Larger::combine(result.largest, fabs(a[i]));
       }
     });
     return result;
