@@ -92,7 +92,7 @@ struct Sums {
 
 // The result of all threads, for each of them. A result of another kind than Sums has these too.
 template <int N>
-__device__ __forceinline__ Sums<N> block_result(Sums<N> sums) {
+__device__ __forceinline__ Sums<N> block_sum(Sums<N> sums) {
 #pragma unroll
   for (int k = 0; k < N; ++k) sums.of[k] = block_reduce<Sum>(sums.of[k]);
   return sums;
@@ -101,7 +101,7 @@ __device__ __forceinline__ Sums<N> block_result(Sums<N> sums) {
 template <class Result, class Body>
 __global__ void __launch_bounds__(kThreads, kBlocksAtOnce)
     piece_results_kernel(Walk walk, Body body, Result* partial) {
-  const Result result = block_result(body(walk.piece(blockIdx.x)));
+  const Result result = block_sum(body(walk.piece(blockIdx.x)));
   if (threadIdx.x == 0) partial[blockIdx.x] = result;
 }
 
@@ -113,7 +113,7 @@ __global__ void __launch_bounds__(kThreads)
   Result result;
   for (int64_t i = first[tensor] + threadIdx.x; i < first[tensor + 1]; i += kThreads)
     result.add(partial[i]);
-  result = block_result(result);
+  result = block_sum(result);
   if (threadIdx.x == 0) finish(tensor, result);
 }
 

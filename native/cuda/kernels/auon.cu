@@ -40,8 +40,8 @@ struct AuonMoments {
     largest = fmax(largest, other.largest);
   }
 };
-__device__ __forceinline__ AuonMoments block_result(AuonMoments moments) {
-  moments.sums = block_result(moments.sums);
+__device__ __forceinline__ AuonMoments block_sum(AuonMoments moments) {
+  moments.sums = block_sum(moments.sums);
   moments.largest = block_reduce<Max>(moments.largest);
   return moments;
 }

@@ -12,8 +12,8 @@ struct SegmentResult {
     largest = Larger::combine(largest, other.largest);
   }
 };
-__device__ __forceinline__ SegmentResult block_result(SegmentResult result) {
-  result.sums = block_result(result.sums);
+__device__ __forceinline__ SegmentResult block_sum(SegmentResult result) {
+  result.sums = block_sum(result.sums);
   result.largest = block_reduce<Larger>(result.largest);
   return result;
 }
