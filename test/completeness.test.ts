@@ -58,6 +58,8 @@ describe('operations', () => {
     const names = descriptions.map((d) => d.name);
     for (const file of readdirSync(path.join(root, 'native', 'cpu', 'kernels')))
       expect(names).toContain(file.replace('.cpp', ''));
+    for (const file of readdirSync(path.join(root, 'native', 'cuda', 'kernels')))
+      expect(names).toContain(file.replace('.cu', ''));
     for (const file of readdirSync(path.join(root, 'test', 'ops')))
       expect(names).toContain(file.replace('.test.ts', '').replaceAll('-', '_'));
   });

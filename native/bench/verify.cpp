@@ -39,7 +39,8 @@ Verdict verify_case(const OpEntry& entry, const std::string& flags, const Device
 }  // namespace
 
 int verify(const Options& options) {
-  Devices devices{Device::open("cpu", 1), Device::open(options.device, kOtherThreads), false};
+  const int threads = options.device.starts_with("cuda") ? 0 : kOtherThreads;
+  Devices devices{Device::open("cpu", 1), Device::open(options.device, threads), false};
   devices.own_reference = devices.other->kind() == Kind::kCpu;
   bool all_passed = true;
   for (auto& entry : registry().ops)

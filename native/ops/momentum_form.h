@@ -16,8 +16,8 @@ struct MomentumRule {
   bool nesterov = false;
   MomentumForm form = MomentumForm::kEma;
 
-  double fresh() const { return form == MomentumForm::kEma ? 1 - momentum : 1 - dampening; }
-  double look_ahead() const { return form == MomentumForm::kEma ? 1 - momentum : 1; }
+  constexpr double fresh() const { return form == MomentumForm::kEma ? 1 - momentum : 1 - dampening; }
+  constexpr double look_ahead() const { return form == MomentumForm::kEma ? 1 - momentum : 1; }
 };
 
 enum class Nesterov : int32_t { kOff, kOn };

@@ -1,0 +1,56 @@
+#include "cuda/roots.cuh"
+#include "cuda/step.cuh"
+#include "ops/adamw.h"
+
+namespace orthokit::cuda {
+
+// What makes up for the zeros that the averages begin with, of one tensor.
+struct AdamwCorrection {
+  double first, second;
+};
+
+struct CorrectAdamw {
+  AdamwCorrection* corrections;
+  double beta1, beta2;
+  __device__ void operator()(int tensor, double t) const {
+    corrections[tensor] = {1 / (1 - pow(beta1, t)), 1 / sqrt(1 - pow(beta2, t))};
+  }
+};
+
+// Reads w, g, m, r and writes w, m, r.
+struct AdamwMethod {
+  const Operand *momenta, *roots;
+  const AdamwCorrection* corrections;
+  MovingAverage one, two;
+  double eps;
+  template <class T>
+  __device__ void operator()(StepVector<T>& v) const {
+    const T first = T(corrections[v.tensor].first), second = T(corrections[v.tensor].second);
+    T m[kVector], r[kVector];
+    load(momenta[v.tensor], v.at, v.n, m);
+    load(roots[v.tensor], v.at, v.n, r);
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) {
+      m[i] = T(one.kept) * m[i] + T(one.fresh) * v.g[i];
+      r[i] = root_of_sum(T(two.kept), r[i], T(two.fresh), v.g[i]);
+      const T divisor = r[i] * second + T(eps);
+      v.u[i] = divisor == 0 ? T(0) : m[i] * first / divisor;
+    }
+    store(momenta[v.tensor], v.at, v.n, m);
+    store(roots[v.tensor], v.at, v.n, r);
+  }
+};
+
+static void adamw(const Adamw& op, Stream& stream) {
+  const Step& step = op.step;
+  const Lists lists(stream,
+                    {step.weights, step.grads, step.masters, op.momenta, op.roots, op.steps});
+  auto* corrections = stream.scratch<AdamwCorrection>(op.steps.count + 1);
+  count_steps(step, lists.of(kOwnLists + 2), stream, CorrectAdamw{corrections, op.beta1, op.beta2});
+  run_plain_step(step, lists, {.same = step.lr}, stream,
+                 AdamwMethod{lists.of(kOwnLists), lists.of(kOwnLists + 1), corrections,
+                             MovingAverage(op.beta1), MovingAverage(op.beta2), op.eps});
+}
+ORTHOKIT_KERNEL(Adamw, adamw);
+
+}  // namespace orthokit::cuda

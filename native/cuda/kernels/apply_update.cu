@@ -1,0 +1,27 @@
+#include <vector>
+
+#include "cuda/step.cuh"
+#include "ops/apply_update.h"
+
+namespace orthokit::cuda {
+
+struct GivenUpdate {
+  template <class T>
+  __device__ void operator()(StepVector<T>& v) const {
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) v.u[i] = v.g[i];
+  }
+};
+
+static void apply_update(const ApplyUpdate& op, Stream& stream) {
+  const Step& step = op.step;
+  const Lists lists(stream, {step.weights, step.grads, step.masters});
+  Rates rates{.same = step.lr};
+  std::vector<double> each(op.scales.begin(), op.scales.end());
+  for (double& rate : each) rate *= step.lr;
+  if (!each.empty()) rates.each = stream.upload(each.data(), op.scales.count);
+  run_plain_step(step, lists, rates, stream, GivenUpdate{});
+}
+ORTHOKIT_KERNEL(ApplyUpdate, apply_update);
+
+}  // namespace orthokit::cuda

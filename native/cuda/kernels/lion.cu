@@ -1,0 +1,32 @@
+#include "cuda/step.cuh"
+#include "ops/lion.h"
+
+namespace orthokit::cuda {
+
+// Reads w, g, m and writes w, m.
+struct LionMethod {
+  const Operand* momenta;
+  MovingAverage ahead, average;
+  template <class T>
+  __device__ void operator()(StepVector<T>& v) const {
+    T m[kVector];
+    load(momenta[v.tensor], v.at, v.n, m);
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) {
+      const T x = T(ahead.kept) * m[i] + T(ahead.fresh) * v.g[i];
+      v.u[i] = x > 0 ? T(1) : x < 0 ? T(-1) : x;  // NaN stays
+      m[i] = T(average.kept) * m[i] + T(average.fresh) * v.g[i];
+    }
+    store(momenta[v.tensor], v.at, v.n, m);
+  }
+};
+
+static void lion(const Lion& op, Stream& stream) {
+  const Step& step = op.step;
+  const Lists lists(stream, {step.weights, step.grads, step.masters, op.momenta});
+  run_plain_step(step, lists, {.same = step.lr}, stream,
+                 LionMethod{lists.of(kOwnLists), MovingAverage(op.beta1), MovingAverage(op.beta2)});
+}
+ORTHOKIT_KERNEL(Lion, lion);
+
+}  // namespace orthokit::cuda

@@ -1,0 +1,29 @@
+#include "cuda/lists.cuh"
+
+namespace orthokit::cuda {
+
+// One block of bytes: the pieces' numbers, then the operands of all lists.
+Lists::Lists(Stream& stream, std::initializer_list<List<View>> lists)
+    : tensors_(lists.begin()->count) {
+  const size_t head = size_t(tensors_ + 1) * sizeof(int64_t);
+  int64_t operands = 0;
+  for (auto& list : lists) {
+    begin_.push_back(operands);
+    operands += list.count;
+  }
+  std::vector<std::byte> bytes(head + size_t(operands) * sizeof(Operand));
+  auto* first = reinterpret_cast<int64_t*>(bytes.data());
+  auto* operand = reinterpret_cast<Operand*>(bytes.data() + head);
+  for (int64_t t = 0; t < tensors_; ++t) {
+    first[t] = pieces_;
+    pieces_ += (lists.begin()->items[t].size() + kPiece - 1) / kPiece;
+  }
+  first[tensors_] = pieces_;
+  for (auto& list : lists)
+    for (auto& view : list) *operand++ = {view.data, view.size(), view.dtype};
+  const std::byte* copy = stream.upload(bytes.data(), int64_t(bytes.size()));
+  first_ = reinterpret_cast<const int64_t*>(copy);
+  operands_ = reinterpret_cast<const Operand*>(copy + head);
+}
+
+}  // namespace orthokit::cuda

@@ -1,0 +1,43 @@
+// What the softmax of one row is made of; every thread of the team calls each.
+#pragma once
+#include "cuda/exp.cuh"
+#include "cuda/rows.cuh"
+
+namespace orthokit::cuda {
+
+// The largest element, passing over NaN; −inf if there is none.
+template <class Team, class T>
+__device__ __forceinline__ T max_of(const Team& team, const T* x, int64_t columns) {
+  T largest = Max::neutral<T>();
+  team.visit(
+      columns, [&](int64_t, T v) { largest = Max::combine(largest, v); }, x);
+  return team.template reduce<Max>(largest);
+}
+
+// Σ exp(xⱼ − max). A row without a finite maximum gives NaN.
+template <class Team, class T>
+__device__ __forceinline__ double sum_of_exps(const Team& team, const T* x, int64_t columns,
+                                              T max) {
+  double sum = 0;
+  team.visit(
+      columns, [&](int64_t, T v) { sum += exp_of_negative(double(v) - double(max)); }, x);
+  return team.sum(sum);
+}
+
+// out = factor · exp(x − max) / Σ exp(x − max). out may be x.
+template <class Team, class T>
+__device__ __forceinline__ void softmax(const Team& team, const T* x, int64_t columns, T max,
+                                        double factor, T* out) {
+  double sum = 0;
+  const auto exponential = [&](int64_t, T v) {
+    const double e = exp_of_negative(double(v) - double(max));
+    sum += e;
+    return T(e);
+  };
+  team.map(columns, out, exponential, x);
+  const double scale = factor / team.sum(sum);
+  team.map(
+      columns, out, [&](int64_t, T e) { return T(double(e) * scale); }, out);
+}
+
+}  // namespace orthokit::cuda

@@ -1,0 +1,123 @@
+#include "cuda/stream.h"
+
+namespace orthokit::cuda {
+namespace {
+
+cudaStream_t make_stream(int device) {
+  check(cudaSetDevice(device), "cudaSetDevice");
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
+  return stream;
+}
+
+int attribute(cudaDeviceAttr which, int device) {
+  int value = 0;
+  check(cudaDeviceGetAttribute(&value, which, device), "cudaDeviceGetAttribute");
+  return value;
+}
+
+// What cuBLAS' manual recommends.
+size_t workspace_bytes(int capability) {
+  constexpr size_t kMegabyte = size_t(1) << 20;
+  if (capability >= 120) return 12 * kMegabyte;
+  return (capability >= 90 ? 32 : 4) * kMegabyte;
+}
+
+}  // namespace
+
+int capability_of(int device) {
+  return 10 * attribute(cudaDevAttrComputeCapabilityMajor, device) +
+         attribute(cudaDevAttrComputeCapabilityMinor, device);
+}
+
+void refuse_capability(int capability) {
+  throw Error(ErrorCode::kBackend, "the device has compute capability " +
+                                       std::to_string(capability / 10) + "." +
+                                       std::to_string(capability % 10) + ", and 7.5 is needed");
+}
+
+Stream::Stream(int device, Services services)
+    : device_(device), services_(services), stream_(make_stream(device)), staging_(stream_) {
+  try {
+    units_ = attribute(cudaDevAttrMultiProcessorCount, device);
+    capability_ = capability_of(device);
+    ordered_ = attribute(cudaDevAttrMemoryPoolsSupported, device) != 0;
+    if (capability_ < kLeastCapability) refuse_capability(capability_);
+  } catch (...) {
+    cudaStreamDestroy(stream_);
+    throw;
+  }
+}
+
+Stream::~Stream() {
+  cudaSetDevice(device_);
+  cudaStreamSynchronize(stream_);
+  blas_.reset();
+  if (blas_workspace_) release(blas_workspace_);
+  cudaStreamDestroy(stream_);
+}
+
+void* Stream::scratch_bytes(size_t bytes) {
+  if (void* data = services_.scratch(services_.self, bytes)) return data;
+  throw Error(ErrorCode::kMemory,
+              "the device has no scratch memory for " + std::to_string(bytes) + " bytes");
+}
+
+const Blas* Stream::blas() {
+  const BlasLibrary& library = blas_library();
+  if (!library.loaded()) return nullptr;
+  const size_t bytes = workspace_bytes(capability_);
+  if (!blas_workspace_) blas_workspace_ = allocate(bytes);
+  if (!blas_) blas_ = std::make_unique<Blas>(library, stream_, blas_workspace_, bytes);
+  return blas_.get();
+}
+
+cudaError_t Stream::try_allocate(void** data, size_t bytes) {
+  const cudaError_t status =
+      ordered_ ? cudaMallocAsync(data, bytes, stream_) : cudaMalloc(data, bytes);
+  if (status == cudaErrorMemoryAllocation) cudaGetLastError();
+  return status;
+}
+
+void* Stream::allocate(size_t bytes) {
+  check(cudaSetDevice(device_), "cudaSetDevice");
+  void* data = nullptr;
+  cudaError_t status = try_allocate(&data, bytes);
+  if (status == cudaErrorMemoryAllocation) {
+    // What was released behind queued work comes back when that work is done.
+    check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+    status = try_allocate(&data, bytes);
+  }
+  if (status == cudaErrorMemoryAllocation) {
+    size_t free = 0, total = 0;
+    check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+    throw Error(ErrorCode::kMemory,
+                "the device has no memory for " + std::to_string(bytes) + " bytes: " +
+                    std::to_string(free) + " of " + std::to_string(total) + " are free",
+                int32_t(status));
+  }
+  check(status, "cudaMallocAsync");
+  return data;
+}
+
+void Stream::release(void* data) noexcept {
+  cudaSetDevice(device_);
+  if (ordered_)
+    cudaFreeAsync(data, stream_);
+  else
+    cudaFree(data);
+}
+
+void Stream::copy(void* to, const void* from, size_t bytes, Transfer direction) {
+  if (direction == Transfer::kToDevice)
+    staging_.upload(to, from, bytes);
+  else
+    staging_.download(to, from, bytes);
+}
+
+void Stream::synchronize() {
+  check(cudaSetDevice(device_), "cudaSetDevice");
+  check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+}
+
+}  // namespace orthokit::cuda

@@ -1,0 +1,58 @@
+// Launches: limits as on a GPU, then a place in the stream's queue.
+#include <map>
+
+#include "api.h"
+#include "grid.h"
+#include "options.h"
+
+using namespace cudaemu;
+
+namespace {
+
+constexpr size_t kSharedWithoutAsking = 48 << 10, kMostShared = 227 << 10;
+
+std::map<const void*, size_t>& shared_limits() {
+  static auto& limits = *new std::map<const void*, size_t>;
+  return limits;
+}
+
+size_t volume(dim3 d) { return size_t(d.x) * d.y * d.z; }
+
+bool is_configuration(const cudaLaunchConfig_t& config) {
+  const dim3 grid = config.gridDim, block = config.blockDim;
+  return volume(grid) > 0 && grid.x <= 0x7fffffffu && grid.y <= 65535 && grid.z <= 65535 &&
+         volume(block) > 0 && volume(block) <= 1024 && block.z <= 64;
+}
+
+}  // namespace
+
+cudaError_t cudaemu_set_attribute(const void* kernel, cudaFuncAttribute attribute, int value) {
+  ORTHOKIT_EMULATOR_ENTER("cudaFuncSetAttribute");
+  if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
+  if (value < 0 || size_t(value) > kMostShared) return answer(cudaErrorInvalidValue);
+  shared_limits()[kernel] = size_t(value);
+  return cudaSuccess;
+}
+
+cudaError_t cudaemu_launch(const cudaLaunchConfig_t* config, const Launch* launch) {
+  const std::shared_ptr<void> call(launch->call, launch->destroy);
+  ORTHOKIT_EMULATOR_ENTER("cudaLaunchKernelEx");
+  if (!is_stream(config->stream)) return answer(cudaErrorInvalidResourceHandle);
+  if (!is_configuration(*config)) return answer(cudaErrorInvalidConfiguration);
+  const auto limit = shared_limits().find(launch->kernel);
+  if (config->dynamicSmemBytes >
+      (limit == shared_limits().end() ? kSharedWithoutAsking : limit->second))
+    return answer(cudaErrorInvalidValue);
+  bool cooperative = false;
+  for (unsigned i = 0; i < config->numAttrs; ++i)
+    if (config->attrs[i].id == cudaLaunchAttributeCooperative)
+      cooperative = config->attrs[i].val.cooperative;
+  if (cooperative && volume(config->gridDim) > size_t(options().multiprocessors))
+    return answer(cudaErrorCooperativeLaunchTooLarge);
+  return push(config->stream,
+              {OperationKind::kWork,
+               [grid = config->gridDim, block = config->blockDim, shared = config->dynamicSmemBytes,
+                launch = *launch, cooperative, call] {
+                 run_grid({grid, block, shared, launch, cooperative});
+               }});
+}

@@ -1,0 +1,283 @@
+#include "scheduler.h"
+
+#include <algorithm>
+
+#include "shadow.h"
+#include "shared_memory.h"
+
+namespace cudaemu {
+
+constinit thread_local Thread* current = nullptr;
+constinit thread_local Scheduler* scheduler = nullptr;
+
+Scheduler::~Scheduler() {
+  for (auto& fiber : fibers_) destroy_fiber(*fiber);
+  for (WarpOperation* operation : spare_) delete operation;
+}
+
+WarpOperation* Scheduler::take_operation() {
+  if (spare_.empty()) return new WarpOperation;
+  WarpOperation* operation = spare_.back();
+  spare_.pop_back();
+  return operation;
+}
+
+bool Scheduler::owns_stack(const void* p) const {
+  return running_->holds(p) || std::any_of(fibers_.begin(), fibers_.end(),
+                                           [p](const auto& fiber) { return fiber->holds(p); });
+}
+
+void Scheduler::go(Fiber& to) {
+  Fiber& from = *running_;
+  if (&from == &to) return;
+  running_ = &to;
+  switch_fiber(from, to);
+}
+
+void Scheduler::wake(BlockThread* thread) {
+  thread->state = State::kReady;
+  if (waiting_ == ready_.size()) {
+    std::vector<BlockThread*> larger(std::max<size_t>(64, ready_.size() * 2));
+    for (size_t i = 0; i < waiting_; ++i) larger[i] = ready_[(head_ + i) % ready_.size()];
+    ready_.swap(larger);
+    head_ = 0;
+  }
+  ready_[(head_ + waiting_++) & (ready_.size() - 1)] = thread;
+}
+
+BlockThread* Scheduler::next_ready() {
+  const size_t mask = ready_.size() - 1;
+  if (order_is(ThreadOrder::kReverse)) return ready_[(head_ + --waiting_) & mask];
+  if (order_is(ThreadOrder::kRandom))
+    std::swap(ready_[head_], ready_[(head_ + random() % waiting_) & mask]);
+  BlockThread* thread = ready_[head_];
+  head_ = (head_ + 1) & mask;
+  --waiting_;
+  return thread;
+}
+
+Fiber& Scheduler::idle_fiber() {
+  if (idle_.empty()) {
+    fibers_.push_back(
+        std::make_unique<Fiber>(create_fiber(options().stack, fibers_.size(), fiber_entry)));
+    return *fibers_.back();
+  }
+  Fiber* fiber = idle_.back();
+  idle_.pop_back();
+  return *fiber;
+}
+
+void Scheduler::fiber_entry() {
+  entered_fiber();
+  scheduler->run_fiber();
+}
+
+void Scheduler::run_fiber() {
+  for (;;) {
+    while (next_fresh_ < fresh_.size()) {
+      // In random order a thread that has waited may overtake those that have not begun.
+      if (order_is(ThreadOrder::kRandom) && waiting_ && random() % 4 == 0) break;
+      BlockThread* thread = fresh_[next_fresh_++];
+      thread->fiber = running_;
+      thread->state = State::kRunning;
+      current = thread;
+      own_static_shared(thread->block);
+      grid.shape->launch.invoke(grid.shape->launch.call);
+      finish(thread);
+    }
+    idle_.push_back(running_);
+    if (waiting_)
+      go(*next_ready()->fiber);
+    else if (next_fresh_ >= fresh_.size())
+      go(main_);
+    else
+      idle_.pop_back();
+  }
+}
+
+void Scheduler::wait(BlockThread* thread, State state) {
+  thread->state = state;
+  const bool more = next_fresh_ < fresh_.size();
+  if (waiting_ && (!more || (order_is(ThreadOrder::kRandom) && random() % 2)))
+    go(*next_ready()->fiber);
+  else if (more)
+    go(idle_fiber());
+  else
+    go(main_);  // nothing can run: a deadlock
+  current = thread;
+  thread->state = State::kRunning;
+  own_static_shared(thread->block);
+}
+
+void Scheduler::abandon() {
+  abandoned_ = true;
+  go(main_);
+  std::abort();
+}
+
+void Scheduler::finish(BlockThread* thread) {
+  Block* block = thread->block;
+  finish_copies(thread, INT32_MAX);
+  thread->state = State::kDone;
+  block->gone[thread->warp] |= 1u << thread->lane;
+  --block->alive;
+  --alive;
+  for (const WarpOperation* pending : block->warps[thread->warp])
+    if (pending->mask >> thread->lane & 1)
+      fatal_finding(cudaErrorLaunchFailure,
+                    "lane %u returned while lanes %08x wait for it at %s:%d", thread->lane,
+                    pending->arrived, pending->file, pending->line);
+  if (block->at_barrier && block->at_barrier == block->alive) {
+    finding(cudaErrorLaunchFailure, "returned while %u thread(s) wait at the barrier %s:%d",
+            block->at_barrier, block->barrier_file, block->barrier_line);
+    release_barrier(block, nullptr);
+  }
+  if (at_grid_sync && at_grid_sync == alive)
+    fatal_finding(cudaErrorLaunchFailure, "returned while other threads wait at a grid barrier");
+}
+
+void Scheduler::start(Block* block, uint32_t index) {
+  const dim3 size = grid.shape->block, blocks_of = grid.shape->grid;
+  const unsigned count = size.x * size.y * size.z, warps = (count + 31) / 32;
+  block->index = index;
+  block->threads.resize(count);
+  block->alive = count;
+  block->at_barrier = block->predicates = 0;
+  block->barrier_clock = 0;
+  block->warps.assign(warps, {});
+  block->gone.assign(warps, 0);
+  if (count % 32) block->gone.back() = ~0u << (count % 32);
+  block->before.clear();
+  block->seen.clear();
+  start_shared(block, grid.shape->shared);
+  const Index place{index % blocks_of.x, index / blocks_of.x % blocks_of.y,
+                    index / (blocks_of.x * blocks_of.y)};
+  for (unsigned i = 0; i < count; ++i) {
+    BlockThread& thread = block->threads[i];
+    thread.thread_index = {i % size.x, i / size.x % size.y, i / (size.x * size.y)};
+    thread.block_index = place;
+    thread.block_size = size;
+    thread.grid_size = blocks_of;
+    thread.lane = i % 32;
+    thread.warp = i / 32;
+    thread.linear = i;
+    thread.block = block;
+    thread.state = State::kFresh;
+    thread.warp_clock = 0;
+    thread.fenced = false;
+    thread.copy_group = 0;
+    thread.copies.clear();
+  }
+}
+
+void Scheduler::report_deadlock() {
+  for (Block* block : blocks) {
+    const BlockThread* first = nullptr;
+    unsigned stuck = 0;
+    for (const BlockThread& thread : block->threads) {
+      if (thread.state == State::kDone) continue;
+      ++stuck;
+      if (!first) first = &thread;
+    }
+    if (!first) continue;
+    const char *what = "a grid barrier", *file = "", *separator = "";
+    int line = 0;
+    if (first->state == State::kAtBarrier) {
+      what = "the barrier ";
+      file = block->barrier_file;
+      line = block->barrier_line;
+    } else if (first->state == State::kInWarp) {
+      what = "the warp operation ";
+      for (const WarpOperation* pending : block->warps[first->warp])
+        if (pending->mask >> first->lane & 1) {
+          file = pending->file;
+          line = pending->line;
+        }
+    }
+    if (line) separator = ":";
+    finding(cudaErrorLaunchTimeout,
+            "deadlock in block %u: %u thread(s), first thread %u at %s%s%s%.0d", block->index,
+            stuck, first->linear, what, file, separator, line);
+    abandoned_ = true;
+  }
+}
+
+void Scheduler::run_blocks(const uint32_t* indices, unsigned count) {
+  while (pool_.size() < count) {
+    pool_.push_back(std::make_unique<Block>());
+    pool_.back()->slot = unsigned(pool_.size() - 1);
+  }
+  blocks.clear();
+  fresh_.clear();
+  next_fresh_ = head_ = waiting_ = 0;
+  alive = at_grid_sync = 0;
+  abandoned_ = false;
+  for (unsigned i = 0; i < count; ++i) {
+    Block* block = pool_[i].get();
+    start(block, indices[i]);
+    blocks.push_back(block);
+    alive += block->alive;
+    for (BlockThread& thread : block->threads) fresh_.push_back(&thread);
+  }
+  if (order_is(ThreadOrder::kReverse)) std::reverse(fresh_.begin(), fresh_.end());
+  if (order_is(ThreadOrder::kRandom))
+    for (size_t i = fresh_.size(); i > 1; --i) std::swap(fresh_[i - 1], fresh_[random() % i]);
+
+  while (!abandoned_ && (waiting_ || next_fresh_ < fresh_.size()))
+    go(waiting_ ? *next_ready()->fiber : idle_fiber());
+  current = nullptr;
+  if (!abandoned_) report_deadlock();
+  if (!abandoned_) return;
+
+  for (Block* block : blocks)
+    for (auto& pending : block->warps)
+      for (WarpOperation* operation : pending) give_back(operation);
+  idle_.clear();
+  for (auto& fiber : fibers_) {
+    restart_fiber(*fiber, fiber_entry);
+    idle_.push_back(fiber.get());
+  }
+  failed = true;
+}
+
+void Scheduler::run(const GridShape& shape) {
+  static std::atomic<uint16_t> launches{0};
+  grid.shape = &shape;
+  grid.number = ++launches;
+  grid.clock = 0;
+  grid.published.clear();
+  failed = false;
+  random = Random(options().seed + grid.number);
+  main_ = fiber_of_this_thread();
+  running_ = &main_;
+  find_static_shared(shape.launch.kernel);
+
+  std::vector<uint32_t> order(size_t(shape.grid.x) * shape.grid.y * shape.grid.z);
+  for (size_t i = 0; i < order.size(); ++i) order[i] = uint32_t(i);
+  if (order_is(ThreadOrder::kReverse)) std::reverse(order.begin(), order.end());
+  if (order_is(ThreadOrder::kRandom))
+    for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
+
+  if (shape.cooperative)
+    run_blocks(order.data(), unsigned(order.size()));
+  else
+    for (size_t i = 0; i < order.size() && !failed; ++i) run_blocks(&order[i], 1);
+}
+
+void run_grid(const GridShape& shape) {
+  static thread_local Scheduler of_this_thread;
+  const RunningKernel name(shape.launch.kernel);
+  scheduler = &of_this_thread;
+  of_this_thread.run(shape);
+  scheduler = nullptr;
+}
+
+void abandon_block() {
+  if (!current) stop_process("a fault outside a kernel");
+  scheduler->abandon();
+}
+void fail_grid() {
+  if (scheduler) scheduler->failed = true;
+}
+
+}  // namespace cudaemu

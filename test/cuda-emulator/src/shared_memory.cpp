@@ -1,0 +1,107 @@
+#include "shared_memory.h"
+
+#include <link.h>
+
+#include <cstring>
+
+#include "scheduler.h"
+#include "shadow.h"
+
+extern "C" void* __tls_get_addr(void*);
+
+namespace cudaemu {
+namespace {
+
+struct Segment {  // of this thread of the host
+  char* start = nullptr;
+  size_t bytes = 0;
+  Block* owner = nullptr;
+};
+thread_local Segment segment;
+
+struct Search {
+  uintptr_t kernel;
+  Segment found;
+};
+
+int look_at_module(dl_phdr_info* module, size_t, void* data) {
+  Search& search = *static_cast<Search*>(data);
+  const ElfW(Phdr)* thread_local_segment = nullptr;
+  bool holds_kernel = false;
+  for (int i = 0; i < module->dlpi_phnum; ++i) {
+    const auto& header = module->dlpi_phdr[i];
+    if (header.p_type == PT_LOAD &&
+        search.kernel - (module->dlpi_addr + header.p_vaddr) < header.p_memsz)
+      holds_kernel = true;
+    if (header.p_type == PT_TLS) thread_local_segment = &header;
+  }
+  if (!holds_kernel) return 0;
+  if (!thread_local_segment) return 1;
+  void* start = module->dlpi_tls_data;
+  if (!start) {  // this thread has not touched it yet
+    struct {
+      unsigned long module, offset;
+    } index{module->dlpi_tls_modid, 0};
+    start = __tls_get_addr(&index);
+  }
+  search.found.start = static_cast<char*>(start) + thread_local_segment->p_filesz;
+  search.found.bytes = thread_local_segment->p_memsz - thread_local_segment->p_filesz;
+  return 1;
+}
+
+bool in_segment(const void* p) {
+  return size_t(static_cast<const char*>(p) - segment.start) < segment.bytes;
+}
+
+}  // namespace
+
+void find_static_shared(const void* kernel) {
+  Search search{reinterpret_cast<uintptr_t>(kernel), {}};
+  dl_iterate_phdr(look_at_module, &search);
+  segment = search.found;
+  if (in_segment(&current)) stop_process("the emulator must be a shared library of its own");
+  if (segment.bytes > kDynamicOffset)
+    stop_process("%zu bytes of static shared memory in one module", segment.bytes);
+}
+
+void own_static_shared(Block* block) {
+  if (segment.owner == block || !segment.bytes) return;
+  if (segment.owner) {
+    std::vector<char>& saved = segment.owner->saved_static;
+    saved.assign(segment.start, segment.start + segment.bytes);
+  }
+  if (block->saved_static.size() == segment.bytes)
+    std::memcpy(segment.start, block->saved_static.data(), segment.bytes);
+  else
+    std::memset(segment.start, 0xff, segment.bytes);
+  segment.owner = block;
+}
+
+void start_shared(Block* block, size_t dynamic_bytes) {
+  segment.owner = nullptr;
+  block->saved_static.clear();
+  block->dynamic_bytes = dynamic_bytes;
+  if (dynamic_bytes) {
+    constexpr size_t kAlignment = 1024;
+    auto& storage = block->dynamic_storage;
+    if (storage.size() < dynamic_bytes + kAlignment) storage.resize(dynamic_bytes + kAlignment);
+    block->dynamic =
+        storage.data() + (kAlignment - reinterpret_cast<uintptr_t>(storage.data()) % kAlignment);
+    std::memset(block->dynamic, 0xff, dynamic_bytes);
+  }
+  if (checking()) {
+    shadow_shared(block->slot, 0, segment.bytes);
+    shadow_shared(block->slot, kDynamicOffset, dynamic_bytes);
+  }
+}
+
+int64_t shared_offset(const void* p) {
+  if (in_segment(p)) return static_cast<const char*>(p) - segment.start;
+  const Block* block = running_thread()->block;
+  const size_t offset = size_t(static_cast<const char*>(p) - block->dynamic);
+  return offset < block->dynamic_bytes ? int64_t(kDynamicOffset + offset) : -1;
+}
+
+}  // namespace cudaemu
+
+void* cudaemu_dynamic_shared() { return cudaemu::running_thread()->block->dynamic; }

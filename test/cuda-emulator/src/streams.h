@@ -1,0 +1,67 @@
+// Streams as queues of operations, and the order in which these run.
+#pragma once
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "findings.h"
+
+namespace cudaemu {
+
+struct Event;
+
+enum class OperationKind {
+  kWork,     // kernel, copy, memset, product: left out once the device is lost
+  kHost,     // host function: likewise, and other threads go on meanwhile
+  kRelease,  // returns memory: always runs
+  kRecord,
+  kWait
+};
+struct Operation {
+  OperationKind kind;
+  std::function<void()> run;
+  Event* event = nullptr;
+  uint64_t serial = 0;  // which record of the event
+};
+
+struct Stream {
+  int device = 0;
+  std::deque<Operation> queue;
+  bool busy = false;  // inside a host function
+  Graph* capture = nullptr;
+};
+struct Event {
+  int device = 0;
+  uint64_t recorded = 0, completed = 0;
+  double milliseconds = 0;
+  Graph* capture = nullptr;  // recorded into it
+};
+struct Graph {
+  std::vector<Operation> operations;
+  Stream* origin = nullptr;
+  bool invalid = false;
+};
+
+// For all of these the caller holds the lock.
+Stream* stream_of(cudaStream_t);  // null: the legacy default stream of the current device
+bool is_stream(cudaStream_t);     // alive, and of the current device
+void add_stream(Stream*);
+void remove_stream(Stream*);
+cudaError_t push(cudaStream_t, Operation);
+bool step(Stream*);  // runs one operation, if it can
+bool step_any();
+void drain(Stream*);  // until all its work is done
+void drain_all();
+void drain_until(const std::function<bool()>& done);
+void drop_all();  // forgets all queued work
+void reseed_streams();
+
+bool capturing();  // any stream
+void begin_capture(Stream*);
+void end_capture(Graph*);
+void invalidate_captures();
+
+double now_milliseconds();
+
+}  // namespace cudaemu
