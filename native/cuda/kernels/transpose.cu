@@ -16,7 +16,9 @@ struct TransposeTiles {
 template <class T>
 __global__ void __launch_bounds__(kTransposeThreads)
     transpose_kernel(TransposeTiles tiles, const T* x, T* out) {
-  __shared__ T tile[kTile][kTile + 1];  // one more, so that a column lies in all banks
+  // Rows of an odd number of words, so that a column lies in all banks.
+  constexpr int kMore = sizeof(T) < 4 ? 4 / sizeof(T) : 1;
+  __shared__ T tile[kTile][kTile + kMore];
   const int own = int(threadIdx.x) % kAcross * kVector, lane = int(threadIdx.x) / kAcross;
   for (int64_t index = blockIdx.x; index < tiles.count; index += gridDim.x) {
     const int64_t band = index / tiles.wide, left = (index - band * tiles.wide) * kTile;
