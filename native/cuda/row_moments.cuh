@@ -18,7 +18,7 @@ __device__ __forceinline__ Moments moments_of(const Team& team, const T* x, int6
   const double mean = team.sum(sum) / double(columns);
   team.visit(
       columns, [&](int64_t, T v) { squares += (double(v) - mean) * (double(v) - mean); }, x);
-  return {mean, 1 / sqrt(team.sum(squares) / double(columns) + eps)};
+  return {mean, rsqrt(team.sum(squares) / double(columns) + eps)};
 }
 
 }  // namespace orthokit::cuda

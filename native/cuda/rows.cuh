@@ -1,4 +1,5 @@
-// Rows of a matrix: a warp for a short one, a block for a long one.
+// Rows of a matrix: a warp for a short one, a block for others. A long row has a block that fills a
+// multiprocessor, so that the rows under way together stay in cache between the passes over them.
 #pragma once
 #include "cuda/device/reduce.cuh"
 #include "cuda/groups.cuh"
@@ -7,8 +8,9 @@
 
 namespace orthokit::cuda {
 
-inline constexpr int kRowThreads = 256;    // of a block
-inline constexpr int64_t kShortRow = 512;  // elements: up to here a warp takes it
+inline constexpr int kRowThreads = 256, kLongRowThreads = 1024;  // of a block
+inline constexpr int64_t kShortRow = 512;    // elements of the longest short row
+inline constexpr int64_t kMiddleRow = 4096;  // a longer one is long
 
 // The threads that share a row. Groups of elements are dealt in turn, the same ones in every pass:
 // what a thread wrote it reads back itself.
@@ -32,6 +34,7 @@ struct Team {
   template <class F, class... X>
   __device__ __forceinline__ void visit(int64_t columns, F&& f, const X&... x) const {
     on_group(columns, [&]<int N>() {
+#pragma unroll 2  // more would take the registers of other blocks
       for (int64_t at = int64_t(rank) * N; at < columns; at += size * N)
         visit_group<N>(at, f, x...);
     });
@@ -40,15 +43,19 @@ struct Team {
   template <class T, class F, class... X>
   __device__ __forceinline__ void map(int64_t columns, T* out, F&& f, const X&... x) const {
     on_group(columns, [&]<int N>() {
+#pragma unroll 2  // more would take the registers of other blocks
       for (int64_t at = int64_t(rank) * N; at < columns; at += size * N)
         map_group<N>(at, out, f, x...);
     });
   }
 };
 
+template <int threads>
+inline constexpr int kThreadsOfBlock = threads < kRowThreads ? kRowThreads : threads;
+
 template <int threads, class Body>
-__global__ void __launch_bounds__(kRowThreads) row_kernel(int64_t rows, Body body) {
-  constexpr int kTeams = kRowThreads / threads;
+__global__ void __launch_bounds__(kThreadsOfBlock<threads>) row_kernel(int64_t rows, Body body) {
+  constexpr int kTeams = kThreadsOfBlock<threads> / threads;
   const Team<threads> team{int(threadIdx.x) % threads};
   // All threads of a team stay together: its row is the same for each of them.
   for (int64_t row = int64_t(blockIdx.x) * kTeams + int(threadIdx.x) / threads; row < rows;
@@ -56,20 +63,25 @@ __global__ void __launch_bounds__(kRowThreads) row_kernel(int64_t rows, Body bod
     body(team, row);
 }
 
+template <int threads, class Body>
+void run_rows(Stream& stream, int64_t rows, const Body& body) {
+  constexpr int64_t kTeams = kThreadsOfBlock<threads> / threads, kMostBlocks = 0x7fffffff;
+  const int64_t wanted = (rows + kTeams - 1) / kTeams;
+  const auto blocks = unsigned(wanted < kMostBlocks ? wanted : kMostBlocks);
+  launch(stream, row_kernel<threads, Body>, {blocks, kThreadsOfBlock<threads>}, rows, body);
+}
+
 // body(team, row) for every row. A body is a struct of plain data with a __device__ operator() that
 // is a template of the team.
 template <class Body>
 void for_rows(Stream& stream, int64_t rows, int64_t columns, const Body& body) {
   if (rows == 0) return;
-  const auto blocks = [&](int64_t teams) {
-    constexpr int64_t kMostBlocks = 0x7fffffff;
-    const int64_t wanted = (rows + teams - 1) / teams;
-    return dim3(unsigned(wanted < kMostBlocks ? wanted : kMostBlocks));
-  };
   if (columns <= kShortRow)
-    launch(stream, row_kernel<kWarp, Body>, {blocks(kRowThreads / kWarp), kRowThreads}, rows, body);
+    run_rows<kWarp>(stream, rows, body);
+  else if (columns <= kMiddleRow)
+    run_rows<kRowThreads>(stream, rows, body);
   else
-    launch(stream, row_kernel<kRowThreads, Body>, {blocks(1), kRowThreads}, rows, body);
+    run_rows<kLongRowThreads>(stream, rows, body);
 }
 
 }  // namespace orthokit::cuda

@@ -111,15 +111,19 @@ __global__ void __launch_bounds__(kSortThreads)
   for (int round = 0; round < kRounds; ++round) {
     const int64_t i = begin + round * kWarp;
     const int digit = digit_of(key[round], shift);
-    const int rank = __popc(peers[round] & ((1u << lane) - 1));
+    const int leader = i < count ? __ffs(int(peers[round])) - 1 : lane;
+    int64_t to = 0;
+    if (i < count && lane == leader) {
+      to = next[warp][digit];
+      next[warp][digit] = to + __popc(peers[round]);
+    }
+    to = __shfl_sync(kFullWarp, to, leader);
     if (i < count) {
-      const int64_t to = next[warp][digit] + rank;
+      to += __popc(peers[round] & ((1u << lane) - 1));
       sorted_keys[to] = key[round];
       sorted_position[to] = position ? position[i] : i;
     }
-    __syncwarp();  // all have read where this round's keys go
-    if (i < count && rank == 0) next[warp][digit] += __popc(peers[round]);
-    __syncwarp();  // and the next round reads what comes after
+    __syncwarp();  // the next round may move the same digit on in another lane
   }
 }
 

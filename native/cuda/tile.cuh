@@ -52,51 +52,33 @@ struct Side {
         whole(is_aligned(p) && stride_ % kChunk<T> == 0 && of_batch % kChunk<T> == 0) {}
 };
 
-// A tile's share of an operand in shared memory.
+// A tile's share of an operand, on its way to shared memory.
 template <class T, bool deep, int side>
-struct Panel {
+class Panel {
+ public:
   static constexpr int kV = kChunk<T>;
   static constexpr int kEach = side / 16;  // rows of a thread
-  // Rows of deep panels are padded: eight of them lie in different banks.
-  static constexpr int kPitch = deep ? kStage + kV : side;
-  static constexpr int kElements = deep ? side * kPitch : kStage * kPitch;
-  static constexpr int kChunks = side * kStage / kV;
-  static_assert(kChunks % kTileThreads == 0);
-
-  const T* from;  // the first row, at the depth where the sum begins
-  int stride;
-  int rows;  // those that exist; the others are zeros
-  bool whole;
+  // Lines of neighbours; those of deep panels are padded: eight of them lie in different banks.
+  static constexpr int kLines = deep ? side : kStage, kLine = deep ? kStage : side;
+  static constexpr int kPitch = deep ? kLine + kV : kLine;
+  static constexpr int kElements = kLines * kPitch;
 
   __device__ Panel(const Side<T>& s, int64_t offset, int64_t row, int64_t all_rows, int64_t depth)
-      : from(s.data + offset + (deep ? row * s.stride + depth : depth * s.stride + row)),
-        stride(s.stride),
-        rows(int(all_rows - row < side ? all_rows - row : side)),
-        whole(s.whole) {}
+      : next_(s.data + offset + (deep ? row * s.stride + depth : depth * s.stride + row) +
+              int64_t(my_line()) * s.stride + my_place()),
+        stride_(s.stride),
+        rows_(int(all_rows - row < side ? all_rows - row : side)),
+        whole_(s.whole) {}
 
-  __device__ __forceinline__ void advance(int depth) {
-    from += deep ? depth : int64_t(depth) * stride;
-  }
-
-  // Begins to copy the stage at `depth`, of which `exist` elements exist, or more.
-  __device__ __forceinline__ void fetch(T* stage, int depth, int exist) const {
+  // Begins to copy the next stage, of which `depth` elements exist, or more; zeros follow them.
+  __device__ __forceinline__ void fetch(T* stage, int depth) {
+    T* to = stage + my_line() * kPitch + my_place();
+    const int lines = (deep ? rows_ : depth) - my_line(),
+              exist = (deep ? depth : rows_) - my_place();
 #pragma unroll
-    for (int i = 0; i < kChunks; i += kTileThreads) {
-      const int c = i + int(threadIdx.x);
-      if constexpr (deep) {
-        constexpr int kPerRow = kStage / kV;
-        // Where a row has four chunks, eight threads write rows that are four apart: no conflicts.
-        const int u = c / kPerRow, at = c % kPerRow * kV;
-        const int row = kPerRow == 4 ? u / 8 * 8 + u % 2 * 4 + u / 2 % 4 : u;
-        copy(stage + row * kPitch + at, from + int64_t(row) * stride + (depth + at),
-             row < rows ? exist - at : 0);
-      } else {
-        constexpr int kPerStep = side / kV;
-        const int step = c / kPerStep, row = c % kPerStep * kV;
-        copy(stage + step * kPitch + row, from + int64_t(depth + step) * stride + row,
-             step < exist ? rows - row : 0);
-      }
-    }
+    for (int line = 0; line < kLines; line += kLinesAtOnce)
+      copy(to + line * kPitch, next_ + int64_t(line) * stride_, line < lines ? exist : 0);
+    next_ += deep ? kStage : int64_t(kStage) * stride_;
   }
 
   // The row of the tile that is element i of the thread at `place` of 16.
@@ -124,16 +106,31 @@ struct Panel {
   }
 
  private:
-  __device__ __forceinline__ void copy(T* to, const T* p, int exist) const {
+  static constexpr int kPerLine = kLine / kV, kLinesAtOnce = kTileThreads / kPerLine;
+  static_assert(kLines % kLinesAtOnce == 0);
+
+  static __device__ __forceinline__ int my_line() {
+    const int line = int(threadIdx.x) / kPerLine;
+    // With four chunks a line, eight threads write two lines that are four apart: no conflicts.
+    return kPerLine == 4 ? line / 8 * 8 + line % 2 * 4 + line / 2 % 4 : line;
+  }
+  static __device__ __forceinline__ int my_place() { return int(threadIdx.x) % kPerLine * kV; }
+
+  // What does not exist is not read, wherever `from` points.
+  __device__ __forceinline__ void copy(T* to, const T* from, int exist) const {
     exist = exist < 0 ? 0 : exist < kV ? exist : kV;
-    if (whole) {
-      cp_async<16>(to, exist > 0 ? p : from, exist * int(sizeof(T)));
+    if (whole_) {
+      cp_async<16>(to, from, exist * int(sizeof(T)));
       return;
     }
 #pragma unroll 1
-    for (int i = 0; i < kV; ++i)
-      cp_async<sizeof(T)>(to + i, i < exist ? p + i : from, i < exist ? int(sizeof(T)) : 0);
+    for (int i = 0; i < kV; ++i) cp_async<sizeof(T)>(to + i, from + i, i < exist ? sizeof(T) : 0);
   }
+
+  const T* next_;  // of the calling thread
+  int stride_;
+  int rows_;  // those that exist
+  bool whole_;
 };
 
 // Where a thread's elements lie in a tile: a warp covers 4 × 8 places, so that its reads of either
@@ -196,8 +193,8 @@ struct TileProduct {
       Sums sums = {};
       const auto fetch = [&](int stage, int at) {
         T* to = memory + stage * kStageElements;
-        a.fetch(to, at, run - at);
-        b.fetch(to + A::kElements, at, run - at);
+        a.fetch(to, run - at);
+        b.fetch(to + A::kElements, run - at);
         cp_async_commit();
       };
       __syncthreads();  // the slab of an earlier run may still be read
@@ -217,7 +214,6 @@ struct TileProduct {
         __syncthreads();  // the slab is complete
         store(Slab<T, side>{memory, 16 * i}, from == 0, from + run == depth);
       }
-      a.advance(run), b.advance(run);
     }
   }
 

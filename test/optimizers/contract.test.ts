@@ -759,7 +759,8 @@ describe.each([...Device.available])('on %s', (kind) => {
         alone(async (device) => {
           const weight = tensor(device, [4, 4], 1);
           const optimizer = new Class([weight], { heads: 2 });
-          optimizer.step([tensor(device, [4, 4], 2)]);
+          using first = tensor(device, [4, 4], 2); // collected in between, it would be missing below
+          optimizer.step([first]);
           await device.synchronize();
           const { bytes } = device.info.memory;
           for (let i = 0; i < 5; ++i) {

@@ -1,6 +1,4 @@
-#include "cuda/kernel.h"
-#include "cuda/launch.cuh"
-#include "cuda/vector.cuh"
+#include "cuda/matrix.cuh"
 #include "ops/transpose.h"
 
 namespace orthokit::cuda {
@@ -18,7 +16,9 @@ struct TransposeTiles {
 template <class T>
 __global__ void __launch_bounds__(kTransposeThreads)
     transpose_kernel(TransposeTiles tiles, const T* x, T* out) {
-  __shared__ T tile[kTile][kTile + 1];  // one more, so that a column lies in all banks
+  // Rows of an odd number of words, so that a column lies in all banks.
+  constexpr int kMore = sizeof(T) < 4 ? 4 / sizeof(T) : 1;
+  __shared__ T tile[kTile][kTile + kMore];
   const int own = int(threadIdx.x) % kAcross * kVector, lane = int(threadIdx.x) / kAcross;
   for (int64_t index = blockIdx.x; index < tiles.count; index += gridDim.x) {
     const int64_t band = index / tiles.wide, left = (index - band * tiles.wide) * kTile;
@@ -45,9 +45,26 @@ __global__ void __launch_bounds__(kTransposeThreads)
   }
 }
 
+// A row as a column: the same bytes.
+template <class T>
+struct CopyOfVector {
+  const T* x;
+  T* out;
+  template <int N>
+  __device__ void operator()(int64_t, int64_t at) const {
+    store_group(out, at, load_group<N>(x, at));
+  }
+};
+
 static void transpose(const Transpose& op, Stream& stream) {
   const int64_t rows = op.x.shape[op.x.rank - 2], columns = op.x.shape[op.x.rank - 1];
   const int64_t batch = op.x.rank == 3 ? op.x.shape[0] : 1;
+  if (rows == 1 || columns == 1) {
+    visit_storage(op.x.dtype, [&]<class T>() {
+      for_matrix(stream, 1, op.x.size(), CopyOfVector<T>{op.x.as<T>(), op.out.as<T>()});
+    });
+    return;
+  }
   const int64_t wide = (columns + kTile - 1) / kTile, high = (rows + kTile - 1) / kTile;
   const int64_t count = batch * wide * high;
   if (count == 0) return;
