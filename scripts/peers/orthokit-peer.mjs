@@ -53,7 +53,7 @@ const makers = {
   },
   'training-step': () => {
     const network = new Mlp(device, shape, { seed: 1 });
-    // The same work as with any rate, and gradients that do not fade into subnormal numbers, which are slow.
+    // The same work as with any rate, and every round works on the same numbers.
     const optimizer = new AdamW([...network.weights, ...network.biases], { lr: 0 });
     const buffers = network.buffers(batch);
     const images = new Tensor(device, [batch, shape[0]]);
