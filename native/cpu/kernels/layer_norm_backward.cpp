@@ -9,8 +9,6 @@
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 inline constexpr int64_t kMostBands = 64;  // of rows: each has its own sums over columns
-inline constexpr int kRows = 4;            // at a time
-inline constexpr int kFloatSteps = 8;      // of a row: as many terms are added in f32, then in f64
 
 // Eight elements, or one, as doubles.
 template <class V, class T>
@@ -57,51 +55,6 @@ static void add_rows(const T* grad, const T* x, const T* weight, int64_t n, cons
   }
 }
 
-// The same for rows whose deviation fits f32: products, and sums of a few of them, in f32.
-template <int rows>
-static void add_rows_of_floats(const float* grad, const float* x, const float* weight, int64_t n,
-                               const Moments* moments, double* by_weight, double* by_bias,
-                               RowMeans* means) {
-  struct Sums {
-    double inner[kFloats] = {}, product[kFloats] = {};
-  } sums[rows];
-  const Normalized<float> normal[rows] = {
-      Normalized<float>(moments[0]), Normalized<float>(moments[1 % rows]),
-      Normalized<float>(moments[2 % rows]), Normalized<float>(moments[3 % rows])};
-  int64_t j = 0;
-  while (j + kFloats <= n) {
-    const int64_t end = std::min(n - kFloats, j + (kFloatSteps - 1) * kFloats) + 1;
-    Floats inner[rows] = {}, product[rows] = {};
-    for (; j < end; j += kFloats) {
-      Floats w = {}, weight_sum = {}, bias_sum = {};
-      if (weight) w = *floats_at(weight + j);
-#pragma GCC unroll 4
-      for (int i = 0; i < rows; ++i) {
-        Floats g = *floats_at(grad + i * n + j), h = *floats_at(x + i * n + j);
-        h = ((h - normal[i].high) - normal[i].low) * normal[i].inverse;
-        weight_sum += g * h, bias_sum += g;
-        if (weight) g *= w;
-        inner[i] += g, product[i] += g * h;
-      }
-      for (int k = 0; k < kFloats; ++k) by_weight[j + k] += double(weight_sum[k]);
-      for (int k = 0; k < kFloats; ++k) by_bias[j + k] += double(bias_sum[k]);
-    }
-    for (int i = 0; i < rows; ++i)
-      for (int k = 0; k < kFloats; ++k)
-        sums[i].inner[k] += double(inner[i][k]), sums[i].product[k] += double(product[i][k]);
-  }
-  for (; j < n; ++j)
-    for (int i = 0; i < rows; ++i) {
-      const float h = normal[i](x[i * n + j]), g = grad[i * n + j];
-      by_weight[j] += double(g) * double(h), by_bias[j] += double(g);
-      const double weighted = weight ? double(g) * double(weight[j]) : double(g);
-      sums[i].inner[0] += weighted, sums[i].product[0] += weighted * double(h);
-    }
-  for (int i = 0; i < rows; ++i)
-    means[i] = {total_of<kFloats>(sums[i].inner) / double(n),
-                total_of<kFloats>(sums[i].product) / double(n)};
-}
-
 template <class T, class A>
 static void row_gradient(const T* grad, const T* x, const T* weight, int64_t n,
                          Normalized<A> normal, RowMeans means, T* grad_x) {
@@ -132,13 +85,7 @@ static void layer_norm_backward(const LayerNormBackward& op, Stream& stream) {
       Moments moments[count];
       RowMeans means[count];
       for (int i = 0; i < count; ++i) moments[i] = moments_of(x + i * columns, columns, op.eps);
-      if constexpr (sizeof(T) == 4 && count == kRows)
-        if (std::all_of(moments, moments + count, fits_float))
-          add_rows_of_floats<count>(grad, x, weight, columns, moments, by_weight, by_bias, means);
-        else
-          add_rows<count>(grad, x, weight, columns, moments, by_weight, by_bias, means);
-      else
-        add_rows<count>(grad, x, weight, columns, moments, by_weight, by_bias, means);
+      add_rows<count>(grad, x, weight, columns, moments, by_weight, by_bias, means);
       for (int i = 0; i < count; ++i)
         with_normalized<T>(moments[i], [&](auto normal) {
           row_gradient(grad + i * columns, x + i * columns, weight, columns, normal, means[i],
@@ -147,7 +94,7 @@ static void layer_norm_backward(const LayerNormBackward& op, Stream& stream) {
     };
     const int64_t last = std::min(rows, (band + 1) * height);
     int64_t i = band * height;
-    for (; i + kRows <= last; i += kRows) take(i, std::integral_constant<int, kRows>());
+    for (; i + 2 <= last; i += 2) take(i, std::integral_constant<int, 2>());
     for (; i < last; ++i) take(i, std::integral_constant<int, 1>());
   });
   const View* outs[] = {&op.grad_weight, &op.grad_bias};
