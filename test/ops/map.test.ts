@@ -66,15 +66,16 @@ describe.each(Device.available)('map on %s', (kind) => {
       for (const [i, tensor] of x.entries()) expect(sameBits(await tensor.read(), await out[i]!.read())).toBe(true);
     });
 
-    it.runIf(word in bounds)('is as near in f32 as stated, from one end of its numbers to the other', async () => {
-      const bits = Uint32Array.from({ length: 400_000 }, (_, i) => i * 10_737);
-      const x = new Float32Array(bits.buffer).filter((v) => Math.abs(v) >= 2 ** -126 && (word !== 'log' || v > 0));
-      const y = await mapped(word, x, 'f32');
-      const expected = Float64Array.from(x, (v) => reference[word]!(v, NaN, NaN));
-      const normal = expected.map((v) => Number(Math.abs(v) >= 2 ** -126 && Math.abs(v) < 2 ** 127.99));
-      const among = (values: Float64Array) => values.filter((_, i) => normal[i]);
-      expectClose(among(y), among(expected), { dtype: 'f32', ulps: bounds[word]! });
-    });
+    if (word in bounds)
+      it('is as near in f32 as stated, from one end of its numbers to the other', async () => {
+        const bits = Uint32Array.from({ length: 400_000 }, (_, i) => i * 10_737);
+        const x = new Float32Array(bits.buffer).filter((v) => Math.abs(v) >= 2 ** -126 && (word !== 'log' || v > 0));
+        const y = await mapped(word, x, 'f32');
+        const expected = Float64Array.from(x, (v) => reference[word]!(v, NaN, NaN));
+        const normal = expected.map((v) => Number(Math.abs(v) >= 2 ** -126 && Math.abs(v) < 2 ** 127.99));
+        const among = (values: Float64Array) => values.filter((_, i) => normal[i]);
+        expectClose(among(y), among(expected), { dtype: 'f32', ulps: bounds[word]! });
+      });
 
     it('lets NaN pass', async () => {
       expect(await mapped(word, [NaN, NaN, NaN])).toEqual(new Float64Array([NaN, NaN, NaN]));

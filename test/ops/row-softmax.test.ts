@@ -18,7 +18,7 @@ describe.each(Device.available)('rowSoftmax on %s', (kind) => {
 
   describe.each(['f32', 'f64'] as const)('in %s', (dtype) => {
     it.each(matrixShapes)('agrees with the reference on %i rows of %i columns, in place too', async (rows, columns) => {
-      const x = tensorOf(device, normal(rows * columns, 1, 20), [rows, columns], dtype);
+      const x = tensorOf(device, normal(rows * columns, 1, 9), [rows, columns], dtype);
       const out = Tensor.full(device, [rows, columns], NaN, { dtype });
       const values = await valuesOf(x);
       const expected = reference(values, columns);
