@@ -1,5 +1,5 @@
 // A list of tensors, cut into chunks of fixed size and numbered in order: one parallel region
-// covers them all.
+// covers them all, and small tensors go to a thread together.
 #pragma once
 #include <algorithm>
 
@@ -22,6 +22,14 @@ class Chunks {
     first_[0] = 0;
     for (int64_t t = 0; t < tensors.count; ++t)
       first_[t + 1] = first_[t] + (tensors[t].size() + kChunk - 1) / kChunk;
+    parts_ = stream.scratch<Part>(count());
+    int64_t filled = kChunk;
+    for (int64_t t = 0; t < tensors.count; ++t)
+      for (int64_t i = begin(t); i < begin(t + 1); ++i) {
+        const int64_t size = chunk(t, i).size;
+        if (filled + size > kChunk) parts_[part_count_++] = {t, i}, filled = 0;
+        filled += size;
+      }
   }
   int64_t count() const { return first_[tensors_.count]; }
   int64_t begin(int64_t tensor) const {
@@ -31,10 +39,13 @@ class Chunks {
   // body(chunk) for every chunk, on all threads.
   template <class Body>
   void run(Body&& body) const {
-    stream_.parallel(count(), [&](int64_t i) {
-      const int64_t t = std::upper_bound(first_, first_ + tensors_.count + 1, i) - first_ - 1;
-      const int64_t at = (i - first_[t]) * kChunk;
-      body(Chunk{i, t, at, std::min(kChunk, tensors_[t].size() - at)});
+    stream_.parallel(part_count_, [&](int64_t part) {
+      const int64_t end = part + 1 < part_count_ ? parts_[part + 1].chunk : count();
+      int64_t t = parts_[part].tensor;
+      for (int64_t i = parts_[part].chunk; i < end; ++i) {
+        while (i >= begin(t + 1)) ++t;
+        body(chunk(t, i));
+      }
     });
   }
 
@@ -49,9 +60,18 @@ class Chunks {
   }
 
  private:
+  struct Part {  // of the parallel region: where it begins
+    int64_t tensor, chunk;
+  };
+  Chunk chunk(int64_t tensor, int64_t index) const {
+    const int64_t at = (index - begin(tensor)) * kChunk;
+    return {index, tensor, at, std::min(kChunk, tensors_[tensor].size() - at)};
+  }
   const List<View>& tensors_;
   Stream& stream_;
   int64_t* first_;
+  Part* parts_;
+  int64_t part_count_ = 0;
 };
 
 // Rows in fixed groups of about a chunk: body(first row, one past the last).

@@ -5,6 +5,9 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
+// A running sum in f32 is no longer than this: what longer ones lose shows.
+inline constexpr int64_t kDepth = 384;
+
 // A panel of `rows` ≤ kPanel rows of a and `depth` of their elements; rows lie across (`down`:
 // a[k, row]) or along a's own rows. What the panel has beyond them is 0.
 inline void pack_panel(bool down, const float* a, int64_t stride, int64_t rows, int64_t depth,

@@ -43,11 +43,26 @@ double sum_of_exps(const T* x, int64_t n, T max) {
   return sum;
 }
 
+// x = scale · x, rounded once, in f32 alone where the processor fuses and scale in two parts has all
+// digits.
+template <class T>
+void multiply_by(double scale, int64_t n, T* x) {
+#ifdef __FMA__
+  const double size = std::abs(scale);
+  if (sizeof(T) == 4 && size > 1e-28 && size < 1e28) {
+    const T high = T(scale), low = T(scale - double(high));
+    for (int64_t i = 0; i < n; ++i) x[i] = fused(x[i], high, x[i] * low);
+    return;
+  }
+#endif
+  for (int64_t i = 0; i < n; ++i) x[i] = T(double(x[i]) * scale);
+}
+
 // out = factor · exp(x − max) / Σ exp(x − max), and that sum. out may be x.
 template <class T>
 double softmax(const T* x, int64_t n, T max, double factor, T* out) {
-  const double sum = exps_of(x, n, max, out), scale = factor / sum;
-  for (int64_t i = 0; i < n; ++i) out[i] = T(double(out[i]) * scale);
+  const double sum = exps_of(x, n, max, out);
+  multiply_by(factor / sum, n, out);
   return sum;
 }
 

@@ -8,7 +8,7 @@
 namespace orthokit::cpu {
 namespace {
 
-constexpr uint64_t kMostHelpers = 1 << 16;
+constexpr uint64_t kMostHelpers = 1 << 16, kClosed = kMostHelpers;
 
 void relax() {
 #if defined(__x86_64__)
@@ -70,18 +70,30 @@ void Stream::helper(Helper& own, uint64_t index) {
   for (uint64_t seen = 0;;) {
     uint64_t call = 0;
     const auto called = [&] {
-      call = call_.load(std::memory_order_acquire);
+      call = call_;
       return (call != seen && index < call % kMostHelpers) || stopping_;
     };
     if (!spin(called)) {
       std::unique_lock lock(mutex_);
+      own.asleep = true;
       own.wake.wait(lock, called);
+      own.asleep = false;
     }
     if (stopping_) return;
     seen = call;
+    if (!enter(call / kMostHelpers)) continue;
     work();
-    busy_.fetch_sub(1, std::memory_order_release);
+    door_.fetch_sub(1, std::memory_order_release);
   }
+}
+
+bool Stream::enter(uint64_t round) {
+  uint64_t door = door_.load(std::memory_order_relaxed);
+  do {
+    if (door / (2 * kMostHelpers) != round || door & kClosed) return false;
+  } while (!door_.compare_exchange_weak(door, door + 1, std::memory_order_acquire,
+                                        std::memory_order_relaxed));
+  return true;
 }
 
 void Stream::work() {
@@ -104,18 +116,20 @@ void Stream::parallel(int64_t count, const std::function<void(int64_t)>& body) {
   body_ = &body;
   count_ = count;
   next_ = 0;
-  busy_ = int(called);
-  {
-    std::lock_guard lock(mutex_);
-    const uint64_t rounds = call_.load(std::memory_order_relaxed) / kMostHelpers + 1;
-    call_.store(rounds * kMostHelpers + called, std::memory_order_release);
+  const uint64_t round = call_.load(std::memory_order_relaxed) / kMostHelpers + 1;
+  door_.store(round * 2 * kMostHelpers, std::memory_order_release);
+  // Sequentially consistent, as `asleep` is: either the helper sees the call before it sleeps, or
+  // is seen asleep.
+  call_ = round * kMostHelpers + called;
+  for (uint64_t h = 0; h < called; ++h) {
+    if (!helpers_[h]->asleep) continue;
+    { std::lock_guard lock(mutex_); }  // until it waits
+    helpers_[h]->wake.notify_one();
   }
-  for (uint64_t h = 0; h < called; ++h) helpers_[h]->wake.notify_one();
   work();
-  while (busy_.load(std::memory_order_acquire) != 0) {
-    if (!spin([&] { return busy_.load(std::memory_order_acquire) == 0; }))
-      std::this_thread::yield();
-  }
+  door_.fetch_or(kClosed, std::memory_order_relaxed);
+  const auto left = [&] { return door_.load(std::memory_order_acquire) % kMostHelpers == 0; };
+  while (!spin(left)) std::this_thread::yield();
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 

@@ -5,8 +5,9 @@
 namespace orthokit {
 
 // outᵢⱼ = exp(xᵢⱼ − mᵢ) / Σₖ exp(xᵢₖ − mᵢ), mᵢ = maxₖ xᵢₖ. out may be x.
-// Numerics: exponentials in the dtype, sums in f64 in a fixed order: in f32 within 2.5 ulp. In f64 an
-// exponential below 3.4e-308 is 0. −inf gives 0; a row that holds a NaN or +inf, or nothing but
+// Numerics: exponentials in the dtype, sums in f64 in a fixed order: of n elements in f32, of
+// which one lies d below the largest, within 4 + ln n + d ulp, as that difference is rounded. In f64
+// an exponential below 3.4e-308 is 0. −inf gives 0; a row that holds a NaN or +inf, or nothing but
 // −inf, becomes NaN, as in PyTorch.
 // Traffic: one read, one write; the second pass finds its row in cache.
 struct RowSoftmax {

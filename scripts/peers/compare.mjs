@@ -65,7 +65,7 @@ for (const name of names) {
   const ours = best.get('orthokit');
   for (const peer of Object.keys(peers)) {
     const line = best.get(peer) ?? { peer, case: name, skipped: missing.get(peer) };
-    const ratio = line.median_ms / ours.median_ms;
+    const ratio = line.median_ms / ours?.median_ms;
     if (options.json) console.log(JSON.stringify({ ...line, ratio_to_orthokit: ratio }));
     else if (line.skipped) console.log(`${name.padEnd(14)} ${peer.padEnd(10)} not raced: ${line.skipped}`);
     else

@@ -9,9 +9,9 @@ const name = process.argv[2];
 const device = Device.open('cpu', { threads: 1 });
 const { shape, batch } = cases[name];
 
-function steps(Optimizer, options) {
-  const weights = gpt2Like.map((shape, i) => Tensor.randn(device, shape, { seed: i }));
-  const grads = gpt2Like.map((shape, i) => Tensor.randn(device, shape, { seed: 1000 + i }));
+function steps(Optimizer, options, shapes = gpt2Like) {
+  const weights = shapes.map((shape, i) => Tensor.randn(device, shape, { seed: i }));
+  const grads = shapes.map((shape, i) => Tensor.randn(device, shape, { seed: 1000 + i }));
   const optimizer = new Optimizer(weights, options);
   return () => optimizer.step(grads);
 }
@@ -26,7 +26,13 @@ const like = () => new Tensor(device, shape);
 const makers = {
   sgd: () => steps(SGD, { lr: 0.1, momentum: 0.9 }),
   adamw: () => steps(AdamW, { lr: 1e-3 }),
-  auon: () => steps(AuON, { lr: 1e-3 }),
+  // AuON takes matrices only; its formula does not look at the shape.
+  auon: () =>
+    steps(
+      AuON,
+      { lr: 1e-3 },
+      gpt2Like.map((shape) => (shape.length === 1 ? [1, ...shape] : shape)),
+    ),
   'newton-schulz': () => {
     const out = like();
     return matrix((x) => ops.newtonSchulz(device, { x, out, coefficients }));
@@ -53,7 +59,7 @@ const makers = {
   },
   'training-step': () => {
     const network = new Mlp(device, shape, { seed: 1 });
-    // The same work as with any rate, and gradients that do not fade into subnormal numbers, which are slow.
+    // The same work as with any rate, and every round works on the same numbers.
     const optimizer = new AdamW([...network.weights, ...network.biases], { lr: 0 });
     const buffers = network.buffers(batch);
     const images = new Tensor(device, [batch, shape[0]]);

@@ -13,7 +13,7 @@ const batch = 128;
 async function training(threads) {
   const device = await Device.open('cpu', { threads });
   const network = new Mlp(device, [784, 256, 256, 10], { seed: 1 });
-  // The same work as with any rate, and gradients that do not fade into subnormal numbers, which are slow.
+  // The same work as with any rate, and every round works on the same numbers.
   const optimizer = new AdamW([...network.weights, ...network.biases], { lr: 0 });
   const grads = [...network.weightGrads, ...network.biasGrads];
   const buffers = network.buffers(batch);

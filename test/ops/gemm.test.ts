@@ -40,7 +40,11 @@ describe.each(Device.available)('gemm on %s', (kind) => {
     [65, 33, 300],
     [597, 65, 33],
     [31, 597, 65],
+    [97, 131, 401],
   ];
+  it('an inner side that is too long to be packed at once', () =>
+    check(device, 'f32', { rows: 49, columns: 50, inner: 23_001, beta: 2 }));
+
   describe.each(['f32', 'f64'] as const)('%s', (dtype) => {
     it.each(transposes)('every size, a transposed: $transA, b transposed: $transB', async (flags) => {
       for (const [rows, columns, inner] of sizes)

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cpu/chunks.h"
 #include "cpu/row_moments.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-inline constexpr int kLanes = 16;          // running sums of one kind
 inline constexpr int64_t kMostBands = 64;  // of rows: each has its own sums over columns
 
 // Eight elements, or one, as doubles.
@@ -71,7 +71,8 @@ static void row_gradient(const T* grad, const T* x, const T* weight, int64_t n,
 template <class T>
 static void layer_norm_backward(const LayerNormBackward& op, Stream& stream) {
   const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
-  const int64_t height = (rows + kMostBands - 1) / kMostBands;
+  const int64_t height =
+      std::max((rows + kMostBands - 1) / kMostBands, kChunk / std::max<int64_t>(1, columns));
   const int64_t bands = rows == 0 ? 0 : (rows + height - 1) / height;
   auto* sums = stream.scratch<double>(2 * bands * columns);
   const T* weight = op.weight.as<T>();
@@ -99,11 +100,12 @@ static void layer_norm_backward(const LayerNormBackward& op, Stream& stream) {
   const View* outs[] = {&op.grad_weight, &op.grad_bias};
   for (int64_t k = 0; k < 2; ++k) {
     if (!*outs[k]) continue;
-    for (int64_t j = 0; j < columns; ++j) {
-      double sum = 0;
-      for (int64_t band = 0; band < bands; ++band) sum += sums[(2 * band + k) * columns + j];
-      outs[k]->as<T>()[j] = T(sum);
-    }
+    // Band after band: down a column, every step would meet the same set of the cache.
+    for (int64_t band = 1; band < bands; ++band)
+      for (int64_t j = 0; j < columns; ++j)
+        sums[k * columns + j] += sums[(2 * band + k) * columns + j];
+    for (int64_t j = 0; j < columns; ++j)
+      outs[k]->as<T>()[j] = bands == 0 ? T(0) : T(sums[k * columns + j]);
   }
 }
 
