@@ -76,27 +76,27 @@ function merge(kernels, name, architecture, figures) {
   kernels.get(name).set(architecture, Object.fromEntries(fields.map((field) => [field, largest(field)])));
 }
 
-/** Limits of a kernel: of all (`*`), then of the names that it begins with, the longest last. */
+/** Limits of a kernel: those of all (`*`), then those of the keys that its name contains, the longest last. */
 function limitsOf(name) {
-  const keys = Object.keys(limits).filter((key) => key === '*' || name.startsWith(key));
+  const keys = Object.keys(limits).filter((key) => key === '*' || name.includes(key));
   return Object.assign({}, ...keys.sort((a, b) => a.length - b.length).map((key) => limits[key]));
 }
 
 function problems(kernels, architectures) {
   const found = [];
   for (const [name, figures] of kernels) {
-    for (const architecture of architectures) {
-      const own = figures.get(architecture);
-      if (!own) found.push(`${name} was not compiled for sm_${architecture}`);
-      for (const [field, limit] of Object.entries(own ? limitsOf(name) : {})) {
+    const missing = architectures.filter((architecture) => !figures.has(architecture));
+    if (missing.length > 0) found.push(`${name} was not compiled for sm_${missing.join(', ')}`);
+    for (const [architecture, own] of figures) {
+      for (const [field, limit] of Object.entries(limitsOf(name))) {
         if (own[field] > limit)
           found.push(`${name}, sm_${architecture}: ${field} ${own[field]}, the limit is ${limit}`);
       }
     }
   }
   for (const key of Object.keys(limits)) {
-    const applies = key === '*' || [...kernels.keys()].some((name) => name.startsWith(key));
-    if (!applies) found.push(`kernel-limits.json: no kernel begins with ${key}`);
+    const applies = key === '*' || [...kernels.keys()].some((name) => name.includes(key));
+    if (!applies) found.push(`kernel-limits.json: no kernel's name contains ${key}`);
   }
   return found;
 }
@@ -138,7 +138,8 @@ Registers a thread of every kernel, by architecture, and in bytes: static shared
 spills. The figures are those of ptxas ${compiler}. One line stands for all forms of a kernel (element types, tile
 sizes, block sizes) and holds the largest figure of them. Shared memory that is asked for at launch is not among them.
 
-They are limits of what a multiprocessor can hold, and say nothing about speed. The limits in
+They decide how many blocks a multiprocessor can hold, and say nothing about speed. A few bytes of spills beside few
+registers are ptxas' own choice, to hold more blocks. The limits in
 \`scripts/kernel-limits.json\` hold for every form and architecture. \`node scripts/kernel-report.mjs build/cuda-release\`
 lists the forms one by one; with \`--write\` it makes this page.
 
