@@ -10,6 +10,7 @@ const {
   readFileSync,
   readdirSync,
   renameSync,
+  rmSync,
   writeFileSync,
 } = require('node:fs');
 const path = require('node:path');
@@ -59,7 +60,11 @@ cmakeJs('build');
 const built = path.join(folder, configuration);
 const target = path.join(root, 'build', configuration);
 mkdirSync(target, { recursive: true });
-for (const name of readdirSync(built).filter((file) => /\.(node|so)$/.test(file))) {
+const binaries = (folder) => readdirSync(folder).filter((file) => /\.(node|so)$/.test(file));
+const fresh = binaries(built);
+// A plug-in of an earlier build does not fit this addon.
+for (const name of binaries(target)) if (!fresh.includes(name)) rmSync(path.join(target, name));
+for (const name of fresh) {
   const [from, to] = [path.join(built, name), path.join(target, name)];
   if (existsSync(to) && readFileSync(from).equals(readFileSync(to))) continue;
   copyFileSync(from, `${to}.new`);

@@ -1,19 +1,21 @@
-// npm run prebuilds: the binaries that the package ships, in prebuilds/<platform>-<arch>/, built and checked.
+// npm run prebuilds: the binaries that the package ships, in prebuilds/<platform>-<arch>/, built and checked. The CUDA
+// plug-in is one of them where nvcc is; without nvcc there is a package for the CPU alone.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 
 const root = path.join(import.meta.dirname, '..');
 // What official Node 20 and later need themselves, so we ask for nothing more.
 const floor = '2.28';
 
-function run(args, env = {}) {
-  const result = spawnSync(process.execPath, args, {
+function run(command, args, env = {}) {
+  const result = spawnSync(command, args, {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...process.env, ...env },
   });
-  if (result.status !== 0) throw new Error(`${args[0]} failed`);
+  if (result.status !== 0) throw new Error(`${command} ${args[0]} failed`);
 }
 
 // prebuildify moves the addon out of build/Release, so the developer's own waits aside.
@@ -33,10 +35,28 @@ const prebuilds = path.join(root, 'prebuilds');
 rmSync(prebuilds, { recursive: true, force: true });
 const options = ['--napi', '--strip', '--tag-libc', '--name', 'orthokit', '--node-gyp', './scripts/node-gyp.cjs'];
 // A build folder of its own: the developer's keeps its options.
-const cmake = `--quiet -O build/prebuild --CDORTHOKIT_GLIBC_FLOOR=${floor} --CDORTHOKIT_BLAS=static`;
-withEmptyRelease(() => run(['node_modules/prebuildify/bin.js', ...options], { ORTHOKIT_CMAKE_ARGS: cmake }));
+const cmake = `--quiet -O build/prebuild --CDORTHOKIT_GLIBC_FLOOR=${floor} --CDORTHOKIT_BLAS=static --CDORTHOKIT_CUDA=OFF`;
+withEmptyRelease(() =>
+  run(process.execPath, ['node_modules/prebuildify/bin.js', ...options], { ORTHOKIT_CMAKE_ARGS: cmake }),
+);
+
+if (spawnSync('nvcc', ['--version']).status === 0) {
+  // Up to date where the CUDA step of CI has run before.
+  run('cmake', ['--preset', 'cuda-release', `-DORTHOKIT_GLIBC_FLOOR=${floor}`]);
+  run('cmake', ['--build', '--preset', 'cuda-release']);
+  const plugin = path.join(prebuilds, `${process.platform}-${process.arch}`, 'orthokit_cuda.so');
+  copyFileSync(path.join(root, 'build', 'cuda-release', 'orthokit_cuda.so'), plugin);
+  run('strip', ['--strip-all', plugin]);
+} else {
+  console.warn('prebuilds: there is no nvcc, so the package goes without the CUDA plug-in');
+}
 
 const binaries = readdirSync(prebuilds, { recursive: true }).filter((file) => /\.(node|so)$/.test(file));
 if (binaries.length === 0) throw new Error('prebuildify left nothing in prebuilds/');
-run(['scripts/check-binary.mjs', floor, ...binaries.map((file) => path.join(prebuilds, file))]);
-for (const file of binaries) console.log(`prebuilds/${file}`);
+const paths = binaries.map((file) => path.join(prebuilds, file));
+run(process.execPath, ['scripts/check-binary.mjs', floor, ...paths]);
+for (const [i, file] of binaries.entries()) {
+  const bytes = readFileSync(paths[i]);
+  const megabytes = [bytes, gzipSync(bytes)].map(({ length }) => (length / 1e6).toFixed(1));
+  console.log(`prebuilds/${file}: ${megabytes[0]} MB, ${megabytes[1]} MB compressed`);
+}

@@ -104,7 +104,8 @@ describe('commands exist', () => {
   const { scripts } = JSON.parse(read('package.json'));
   const presets: string[] = JSON.parse(read('CMakePresets.json')).configurePresets.map((p: { name: string }) => p.name);
   const bench = read('native/bench/main.cpp');
-  const runs = /^ {2}"(\w+) 1"\)$/gm;
+  const runs = /^ {2}"(\w+) [^)]*\)$/gm; // what a case of run.sh begins with
+  const isFile = (word = ''): boolean => existsSync(path.join(root, word));
   const known: [RegExp, (words: string[]) => boolean][] = [
     [
       /^bash scripts\/run\.sh /,
@@ -112,6 +113,10 @@ describe('commands exist', () => {
     ],
     [/^npm run /, ([, , name = '']) => Object.hasOwn(scripts, name)],
     [/^npm (pack|install orthokit-[\d.]+\.tgz)$/, () => true],
+    [/^npm install --no-save /, () => true],
+    [/^(sudo )?apt-get install (python3-\w+ ?)+$/, () => true],
+    [/^node scripts\//, ([, script]) => isFile(script)],
+    [/^npx vitest run /, (words) => isFile(words.at(-1))],
     [/^cmake (--build )?--preset /, (words) => presets.includes(words[words.indexOf('--preset') + 1] ?? '')],
     [
       /^npx orthokit (info|build)/,
@@ -119,7 +124,7 @@ describe('commands exist', () => {
     ],
     [/^sudo apt install /, (words) => words.slice(3).every((w) => read('scripts/run.sh').includes(`${w}=`))],
     [
-      /^build\/cpu\/orthokit_bench /,
+      /^build\/(cpu|emulated|checked)\/orthokit_bench /,
       ([, command = '', ...rest]) => {
         const options = [command, ...rest].filter((word) => word.startsWith('--'));
         const fields = rest.filter((word) => word.includes('=')).map((word) => word.replace(/^'/, '').split('=')[0]);
@@ -141,7 +146,13 @@ describe('commands exist', () => {
         .map((command) => [file, line + 1 + i, command.trim()]),
     ),
   );
-  it.each(commands)('%s, line %i: %s', (_file, _line, command) => {
+  const sources = ['test/cuda-emulator/src/options.cpp', 'native/core/backends.cpp', 'native/cuda/blas.cpp'].map(read);
+  const isRead = (variable = ''): boolean =>
+    sources.some((text) => text.includes(`"${variable.replace('ORTHOKIT_EMULATOR_', '')}"`));
+  it.each(commands)('%s, line %i: %s', (_file, _line, line) => {
+    const [settings = ''] = /^(\w+=\S+ )*/.exec(line) ?? [];
+    for (const [, name = ''] of settings.matchAll(/(\w+)=/g)) expect(isRead(name), name).toBe(true);
+    const command = line.slice(settings.length);
     const [, check] = known.find(([pattern]) => pattern.test(command)) ?? [];
     expect(check, 'a kind of command that the test knows').toBeDefined();
     expect(check!(command.split(/\s+/))).toBe(true);

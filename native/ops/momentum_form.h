@@ -16,7 +16,9 @@ struct MomentumRule {
   bool nesterov = false;
   MomentumForm form = MomentumForm::kEma;
 
-  constexpr double fresh() const { return form == MomentumForm::kEma ? 1 - momentum : 1 - dampening; }
+  constexpr double fresh() const {
+    return form == MomentumForm::kEma ? 1 - momentum : 1 - dampening;
+  }
   constexpr double look_ahead() const { return form == MomentumForm::kEma ? 1 - momentum : 1; }
 };
 

@@ -47,15 +47,17 @@ function runInApp(script, node) {
 }
 
 function pack(folder) {
-  const [{ filename, files }] = JSON.parse(
+  const [{ filename, files, size }] = JSON.parse(
     execFileSync(process.execPath, [npm, 'pack', folder, '--json', '--ignore-scripts', '--pack-destination', work], {
       cwd: root,
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
     }),
   );
-  return { tarball: path.join(work, filename), files: files.map((file) => file.path) };
+  return { tarball: path.join(work, filename), files: files.map((file) => file.path), size };
 }
+
+const hasPlugin = (files) => files.some((file) => /^prebuilds\/.*\/orthokit_cuda\.so$/.test(file));
 
 function checkFiles(files) {
   const need = ['dist/index.js', 'dist/index.d.ts', 'CMakeLists.txt', 'scripts/cli.mjs', 'scripts/gyp-build.cjs'];
@@ -64,6 +66,8 @@ function checkFiles(files) {
     files.some((file) => /^prebuilds\/.*\/orthokit\..*node$/.test(file)),
     'the tarball lacks the addon',
   );
+  const hasCompiler = spawnSync('nvcc', ['--version']).status === 0;
+  assert(hasPlugin(files) === hasCompiler, `nvcc ${hasCompiler}, the CUDA plug-in in the tarball ${hasPlugin(files)}`);
   // With binding.gyp in the tarball npm would run node-gyp at install.
   const unwanted = files.filter((file) => /^(binding\.gyp|build|test|node_modules)(\/|$)/.test(file));
   assert(unwanted.length === 0, `the tarball holds ${unwanted}`);
@@ -89,6 +93,9 @@ try {
 
   const info = JSON.parse(inApp(path.join(app, 'node_modules', '.bin', 'orthokit'), ['info', '--json']));
   assert(info.devices?.[0]?.kind === 'cpu', `orthokit info says ${JSON.stringify(info)}`);
+  // The plug-in was found in the package: what it lacks, if anything, is a driver or a device.
+  const isMissing = /no CUDA plug-in/.test(info.unavailable.cuda ?? '');
+  assert(isMissing !== hasPlugin(orthokit.files), `orthokit info says ${JSON.stringify(info)}`);
 
   // Without @types/node and without skipLibCheck: our types must stand on their own.
   const compilerOptions = { noEmit: true, strict: true, target: 'es2022', module: 'nodenext', types: [] };
@@ -96,7 +103,7 @@ try {
   for (const file of files) copyFileSync(path.join(import.meta.dirname, file), path.join(app, file));
   writeFileSync(path.join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
   inApp(process.execPath, [path.join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', '.']);
-  console.log('package: passed');
+  console.log(`package: passed, ${(orthokit.size / 1e6).toFixed(1)} MB`);
 } catch (error) {
   console.error(`package: ${error.message}\n${error.stdout ?? ''}${error.stderr ?? ''}`);
   process.exitCode = 1;

@@ -1,0 +1,74 @@
+// The CUDA plug-in as nvcc built it for a release (preset cuda-release): it opens, and where it cannot run it says why.
+// And what ORTHOKIT_CUDA=AUTO builds: nothing where no GPU is, else this machine's architectures.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+const root = path.join(import.meta.dirname, '..', '..');
+const work = mkdtempSync(path.join(os.tmpdir(), 'orthokit-cuda-'));
+const failures = [];
+
+function expect(what, isTrue, got) {
+  if (!isTrue) failures.push(`${what}, got ${got}`);
+}
+
+function run(command, args, env) {
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+  });
+  return { status, text: `${stdout}${stderr}` };
+}
+
+function checkPlugin() {
+  const plugin = path.join(root, 'build', 'cuda-release', 'orthokit_cuda.so');
+  const { status, text } = run(process.execPath, ['scripts/cli.mjs', 'info', '--json'], {
+    ORTHOKIT_CUDA_PLUGIN: plugin,
+    ORTHOKIT_DISABLE_CUDA: '',
+  });
+  expect('orthokit info exits with 0', status === 0, `${status}: ${text}`);
+  const { devices, unavailable } = JSON.parse(text);
+  if (devices.some(({ kind }) => kind === 'cuda')) return;
+  // The loader's own search, as the CUDA runtime asks it.
+  const hasDriver = /libcuda\.so\.1 /.test(run('/sbin/ldconfig', ['-p']).text);
+  const reasons = hasDriver ? /no CUDA device|driver is too old|compute capability/ : /^there is no NVIDIA driver$/;
+  expect(`the reason is one of ${reasons}`, reasons.test(unavailable.cuda), unavailable.cuda);
+}
+
+/** The architectures that AUTO takes where nvidia-smi prints these lines; undefined for no plug-in. */
+function architecturesFor(capabilities) {
+  const tool = path.join(work, 'nvidia-smi');
+  const lines = capabilities.map((capability) => `echo ${capability}`);
+  writeFileSync(tool, ['#!/bin/sh', ...lines, capabilities.length > 0 ? '' : 'exit 9'].join('\n'));
+  chmodSync(tool, 0o755);
+  const build = path.join(work, `build ${capabilities}`);
+  const { status, text } = run('cmake', ['-S', root, '-B', build, '-G', 'Ninja', '-DORTHOKIT_CUDA=AUTO'], {
+    PATH: `${work}:${process.env.PATH}`,
+  });
+  expect('cmake exits with 0', status === 0, text);
+  return /CUDA plug-in for (\S+)/.exec(text)?.[1];
+}
+
+function checkAuto() {
+  for (const [capabilities, architectures] of [
+    [[], undefined],
+    [['9.0', '9.0'], '90-real'],
+    [['8.6', '12.0'], '86-real;120-real'],
+    [['99.9'], '75;80-real;86-real;89-real;90-real;100-real;120'],
+  ]) {
+    const found = architecturesFor(capabilities);
+    expect(`AUTO for GPUs [${capabilities}] builds ${architectures}`, found === architectures, found);
+  }
+}
+
+try {
+  checkPlugin();
+  checkAuto();
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
+for (const failure of failures) console.error(failure);
+console.log(`cuda-build: ${failures.length === 0 ? 'passed' : 'failed'}`);
+if (failures.length > 0) process.exitCode = 1;
