@@ -22,7 +22,9 @@ describe.each(Device.available)('gelu on %s', (kind) => {
         ops.gelu(device, { x, out, form });
         const expected = reference(values, form);
         // f32: the polynomials' units. f64: the exponential's units grow with its argument, in this and in the reference.
-        const magnitude = expected.map((y, i) => dtype === 'f32' && form === 'erf' ? 0 : Math.abs(y) * (1 + values[i]! ** 2));
+        const magnitude = expected.map((y, i) =>
+          dtype === 'f32' && form === 'erf' ? 0 : Math.abs(y) * (1 + values[i]! ** 2),
+        );
         expectClose(await valuesOf(out), expected, { dtype, ulps: 8, magnitude });
         ops.gelu(device, { x, out: x, form });
         expect(sameBits(await x.read(), await out.read())).toBe(true);
