@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# bash scripts/run.sh demo|test|soak|build
+# bash scripts/run.sh demo|test|soak|cuda|build
 # bash scripts/run.sh torture [goal…]
 # bash scripts/run.sh replay <goal> --seed <n> [--path <path>]
 # Installs what is missing, builds what is out of date, then trains the demo or runs tests: the short ones (test); fuzzing
-# and others that need many runs (soak); those of some reliability goals (docs/design/reliability.md) at their deep sizes;
+# and others that need many runs (soak); the CUDA backend on its emulator (cuda); those of some reliability goals (docs/design/reliability.md) at their deep sizes;
 # one case of a goal again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -94,8 +94,47 @@ run_tests() {
   done
 }
 
+# verify_cuda <preset> <order of threads> <order of streams> <cuBLAS>: every operation against the CPU, a line each
+verify_cuda() {
+  ORTHOKIT_EMULATOR_ORDER=$2 ORTHOKIT_EMULATOR_STREAMS=$3 ORTHOKIT_CUBLAS=$4 \
+    "build/$1/orthokit_bench" --verify --device cuda
+}
+
+# Every operation in all orders of threads and streams, each with the bits of the first.
+verify_orders() { # <cuBLAS>
+  local order streams first=build/emulated/verified.jsonl
+  verify_cuda emulated forward eager "$1" > "$first" || return
+  for order in forward reverse random; do
+    for streams in eager deferred random; do
+      [[ $order != forward || $streams != eager ]] || continue
+      if ! verify_cuda emulated "$order" "$streams" "$1" | diff "$first" -; then
+        echo "Threads $order, streams $streams: not what forward and eager give" >&2
+        return 1
+      fi
+    done
+  done
+}
+
+cuda_tests() {
+  export ORTHOKIT_EMULATOR_SEED=${ORTHOKIT_EMULATOR_SEED:-$RANDOM}
+  local cublas=$PWD/build/emulated/libcublas_emu.so blas
+  echo "CUDA's emulator, ORTHOKIT_EMULATOR_SEED=$ORTHOKIT_EMULATOR_SEED"
+  ctest --preset emulated -R emulator
+  for blas in none "$cublas"; do
+    echo "Operations in every order, ORTHOKIT_CUBLAS=${blas##*/}"
+    verify_orders "$blas"
+  done
+  for blas in none "$cublas"; do
+    echo "Operations with every access checked, ORTHOKIT_CUBLAS=${blas##*/}"
+    verify_cuda checked random deferred "$blas" > build/checked/verified.jsonl
+  done
+  # What has no device in its title runs with the other tests.
+  ORTHOKIT_CUDA_PLUGIN=$PWD/build/emulated/orthokit_cuda.so ORTHOKIT_CUBLAS=none \
+    vitest -t '\bcuda\b' test/ops test/optimizers test/device test/tensor test/random test/safetensors test/lifecycle test/cuda
+}
+
 usage() {
-  echo "usage: bash scripts/run.sh demo|test|soak|build
+  echo "usage: bash scripts/run.sh demo|test|soak|cuda|build
        bash scripts/run.sh torture [goal…]
        bash scripts/run.sh replay <goal> --seed <n> [--path <path>]" >&2
   exit 2
@@ -140,6 +179,12 @@ case "${1:-} $#" in
   "soak 1")
     test_tools
     vitest test/fuzz test/soak
+    ;;
+  "cuda 1")
+    test_tools
+    preset emulated
+    preset checked
+    cuda_tests
     ;;
   "torture "*)
     shift

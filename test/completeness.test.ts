@@ -19,7 +19,10 @@ interface Description {
   cases: string[];
 }
 // Backends that are complete: every operation has a kernel there, or a composition.
-const backends = ['cpu'];
+const backends = [
+  { name: 'cpu', extension: 'cpp' },
+  { name: 'cuda', extension: 'cu' },
+];
 
 const descriptions: Description[] = JSON.parse(native.describe());
 
@@ -35,8 +38,8 @@ describe('operations', () => {
     const kebab = name.replaceAll('_', '-');
     const header = read('native', 'ops', `${name}.h`);
     expect(header).toMatch(new RegExp(`^//.*\\n(//.*\\n)*struct \\w+ {\\n.*\\*name = "${name}"`, 'm'));
-    for (const backend of backends)
-      expect(composed || exists('native', backend, 'kernels', `${name}.cpp`), `a kernel on ${backend}`).toBe(true);
+    for (const { name: backend, extension } of backends)
+      expect(composed || exists('native', backend, 'kernels', `${name}.${extension}`), backend).toBe(true);
     expect(exists('native', 'ops', `${name}.cpp`)).toBe(composed);
     expect(summary).toMatch(/^\S.+[^.]$/);
     expect(fields.some(({ role }) => role === 'out' || role === 'inout')).toBe(true);
@@ -56,10 +59,9 @@ describe('operations', () => {
 
   it('every kernel and every test belongs to one', () => {
     const names = descriptions.map((d) => d.name);
-    for (const file of readdirSync(path.join(root, 'native', 'cpu', 'kernels')))
-      expect(names).toContain(file.replace('.cpp', ''));
-    for (const file of readdirSync(path.join(root, 'native', 'cuda', 'kernels')))
-      expect(names).toContain(file.replace('.cu', ''));
+    for (const { name, extension } of backends)
+      for (const file of readdirSync(path.join(root, 'native', name, 'kernels')))
+        expect(names).toContain(file.replace(`.${extension}`, ''));
     for (const file of readdirSync(path.join(root, 'test', 'ops')))
       expect(names).toContain(file.replace('.test.ts', '').replaceAll('-', '_'));
   });

@@ -41,12 +41,14 @@ int count_devices() {
 void describe(int device, DeviceInfo& info) {
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
-  int driver = 0;
+  int driver = 0, runtime = 0;
   check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
+  check(cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion");
   std::snprintf(info.name, sizeof info.name, "%.127s", properties.name);
   std::snprintf(info.isa, sizeof info.isa, "sm_%d%d", properties.major, properties.minor);
   std::snprintf(info.blas, sizeof info.blas, "%s", blas_library().name().c_str());
-  std::snprintf(info.driver, sizeof info.driver, "CUDA %s", version_text(driver).c_str());
+  std::snprintf(info.driver, sizeof info.driver, "CUDA %s, runtime %s",
+                version_text(driver).c_str(), version_text(runtime).c_str());
   info.units = properties.multiProcessorCount;
   info.memory_bytes = int64_t(properties.totalGlobalMem);
 }

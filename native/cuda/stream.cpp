@@ -58,9 +58,9 @@ Stream::~Stream() {
 }
 
 void* Stream::scratch_bytes(size_t bytes) {
-  if (void* data = services_.scratch(services_.self, bytes)) return data;
-  throw Error(ErrorCode::kMemory,
-              "the device has no scratch memory for " + std::to_string(bytes) + " bytes");
+  Failure failure;
+  if (void* data = services_.scratch(services_.self, bytes, &failure)) return data;
+  throw Error(failure);
 }
 
 const Blas* Stream::blas() {

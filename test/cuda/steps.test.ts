@@ -110,7 +110,7 @@ const waits = [
 ];
 
 describe.runIf(emulator)('steps on the emulator', () => {
-  const { control } = emulator!;
+  const control = (command: string): number => emulator!.control(command);
   const calls = (name: string): number => control(`calls?${name}`);
 
   describe.each(cases)('$name', (one) => {

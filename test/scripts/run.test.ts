@@ -22,6 +22,6 @@ function run(command: string, buildStatus: number): { status: number | null; std
   return { status, stdout };
 }
 
-it.each(['demo', 'test', 'soak', 'build'])('%s ends where the build fails, with its status', (command) => {
+it.each(['demo', 'test', 'soak', 'cuda', 'build'])('%s ends where the build fails, with its status', (command) => {
   expect(run(command, 3)).toEqual({ status: 3, stdout: '' });
 });

@@ -6,7 +6,8 @@
 //   order=forward|reverse|random   streams=eager|deferred|random   seed=N   wobble=N
 //   devices=N   driver=N   memory=BYTES (before the first allocation)   cc=N   sms=N
 //   fail=FUNCTION:N:CODE    the N-th call from now answers CODE; FUNCTION may be *
-//   clear                   resets devices, findings, ordered failures and counts of calls
+//   succeed                 cancels ordered failures, and forgets the counts of calls
+//   clear                   that, and resets devices and findings
 //   findings?   allocations?   pinned?   checked?   calls?FUNCTION
 ORTHOKIT_EMULATOR_API int cudaemu_control(const char* command);
 // The latest finding in words, cut to `bytes`; empty if there is none.
