@@ -66,4 +66,23 @@ inline float exp_of_negative(float x) {
   return (exp_less_one_near_zero(r) + 1) * power * 0x1p-64f;
 }
 
+// kExpOfDifferenceUnit · exp(x − max) for x ≤ max. In f64 the difference is rounded. In f32 it is
+// exact, and the result, within 1.1 ulp, is never subnormal, as the unit is large; 0 where x lies
+// more than 120 below. An infinite maximum gives NaN where x is as infinite.
+template <class T>
+inline constexpr T kExpOfDifferenceUnit = sizeof(T) == 4 ? 0x1p64 : 1;
+inline double exp_of_difference(double x, double max) { return exp_of_negative(x - max); }
+inline float exp_of_difference(float x, float max) {
+  const float difference = x - max, taken = difference - x;
+  // What the rounding of the difference lost (Møller and Knuth's two-sum).
+  const float lost = (x - (difference - taken)) - (max + taken);
+  const float near = difference < -120 ? -120 : difference;
+  const float shifted = fused(near, 1.44269504f, kFloatShift), k = shifted - kFloatShift;
+  const float r = fused(k, -0x1.62e400p-1f, near) + fused(k, -0x1.7f7d1cp-20f, lost);
+  const float power =
+      std::bit_cast<float>((std::bit_cast<uint32_t>(shifted) << 23) + (uint32_t(127 + 64) << 23));
+  const float exp = (exp_less_one_near_zero(r) + 1) * power;
+  return difference < -120 ? 0 : exp;
+}
+
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA
