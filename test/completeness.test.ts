@@ -57,6 +57,15 @@ describe('operations', () => {
     expect(test).toMatch(/Device\.available|describe(Step|Reduction)/);
   });
 
+  it('state their flops, but for those that orthokit_bench --verify lists as moving numbers only', () => {
+    const list = /kMoving\[\] = \{([^}]*)\}/.exec(read('native', 'bench', 'verify.cpp'))![1]!;
+    const moving = [...list.matchAll(/"(\w+)"/g)].map(([, name]) => name);
+    const without = descriptions.filter(
+      ({ name }) => !/^ {2}double flops\(\) const/m.test(read('native', 'ops', `${name}.h`)),
+    );
+    expect(without.map(({ name }) => name).sort()).toEqual(moving);
+  });
+
   it('every kernel and every test belongs to one', () => {
     const names = descriptions.map((d) => d.name);
     for (const { name, extension } of backends)

@@ -1,20 +1,13 @@
 // Times one case beside the machine's ceilings and a baseline, and prints one line.
 #include <cstdio>
 
+#include "bench/baseline.h"
 #include "bench/ceilings.h"
 #include "bench/commands.h"
 #include "bench/json.h"
-#include "bench/reference/copy_of_case.h"
-#include "bench/reference/reference.h"
-#include "bench/values.h"
-#include "ops/copy.h"
-#include "ops/fill.h"
 
 namespace orthokit::bench {
 namespace {
-
-constexpr double kIntense = 12;              // flops per byte above which a copy is no measure
-constexpr double kMostReferenceFlops = 1e8;  // plain loops take 0.1 s for these
 
 // "4096x1024,31*12" of the first field that holds tensors.
 std::string shape_of(const Case& c) {
@@ -31,40 +24,6 @@ std::string shape_of(const Case& c) {
   for (auto& [text, count] : shapes)
     all += (all.empty() ? "" : ",") + text + (count > 1 ? "*" + std::to_string(count) : "");
   return all;
-}
-
-struct Baseline {
-  std::string name;
-  std::unique_ptr<Racer> racer;  // null: none is known
-  std::unique_ptr<CopyOfCase> reference;
-  Tensor from, to;
-};
-
-Baseline make_baseline(Case& c, Device& device, const Clock& clock) {
-  Baseline b;
-  if (c.flops() < kIntense * c.traffic()) {
-    const Shape shape{int64_t(c.traffic() / 2 / sizeof(float)) + 1};
-    if (std::string_view(c.info().name) == Copy::name) return b;
-    b.name = "copy of as many bytes";
-    b.from = device.empty(shape, Dtype::kF32), b.to = device.empty(shape, Dtype::kF32);
-    device.run(
-        Fill{.x = {b.from}, .value = 1});  // pages that nobody has written would be read from cache
-    b.racer = std::make_unique<Racer>(
-        [&device, from = b.from, to = b.to] { device.run(Copy{.out = {to}, .x = {from}}); },
-        [&device] { device.synchronize(); }, clock);
-    return b;
-  }
-  const Reference* reference = find_reference(c.info());
-  if (!reference || c.flops() > kMostReferenceFlops) return b;
-  b.name = "reference";
-  std::vector<std::vector<double>> values;
-  const auto data = c.read();
-  for (size_t i = 0; i < data.size(); ++i)
-    values.push_back(decode(data[i], c.operands()[i].tensor.view().dtype));
-  b.reference = std::make_unique<CopyOfCase>(c, std::move(values));
-  b.racer = std::make_unique<Racer>([op = b.reference->op(), run = reference->run] { run(op); },
-                                    [] {}, clock);
-  return b;
 }
 
 void measure_case(const OpEntry& entry, const std::string& flags, const Options& options) {
@@ -122,9 +81,8 @@ void measure_case(const OpEntry& entry, const std::string& flags, const Options&
   if (bytes > 0) line.number("gbps", bytes / seconds / 1e9);
   if (flops > 0) line.number("gflops", flops / seconds / 1e9);
   if (floor > 0) line.raw("ceiling", ceiling.str()).number("ratio_to_floor", seconds / floor);
-  if (baseline.racer)
-    line.text("baseline", baseline.name)
-        .number("ratio_to_baseline", seconds / seconds_of(baseline.racer.get()));
+  line.text("baseline", baseline.name)
+      .number("ratio_to_baseline", seconds / seconds_of(baseline.racer.get()));
   line.text("cpu", info.name);
   if (on_cpu) line.text("isa", info.isa);
   line.text("blas_core", info.blas).text("commit", ORTHOKIT_COMMIT).text("case", flags);

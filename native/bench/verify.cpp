@@ -1,4 +1,5 @@
 // Every op on its own examples: the CPU against the references, other devices against the CPU.
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 
@@ -9,7 +10,12 @@
 namespace orthokit::bench {
 namespace {
 
+// Operations that move, convert or compare numbers; all others state their sums and products.
+constexpr std::string_view kMoving[] = {"cast", "check_finite", "copy",
+                                        "fill", "gather_rows",  "transpose"};
 constexpr int kOtherThreads = 3;  // no divisor of the usual counts of chunks
+
+bool moves(const OpInfo& op) { return std::ranges::count(kMoving, std::string_view(op.name)) > 0; }
 
 Verdict failed(const std::string& reason) { return {"", reason, 0, 0, false}; }
 
@@ -55,12 +61,20 @@ int verify(const Options& options) {
   Devices devices{Device::open("cpu", 1), Device::open(options.device, threads), false};
   devices.own_reference = devices.other->kind() == Kind::kCpu;
   bool all_passed = true;
-  for (auto& entry : registry().ops)
-    for (auto example : entry->info->examples) {
+  for (auto& entry : registry().ops) {
+    double flops = 0;
+    for (auto& example : entry->info->examples) {
       Verdict verdict;
       uint64_t bits = 0;
-      caught([&] { verdict = verify_case(*entry, example, devices, bits); },
-             [&](ErrorCode, const char* what, int32_t) { verdict = failed(what); });
+      caught(
+          [&] {
+            verdict = verify_case(*entry, example, devices, bits);
+            flops += make_case(*entry, *devices.cpu, example)->flops();
+            const bool last = &example == &entry->info->examples.back();
+            if (last && (flops > 0) == moves(*entry->info))
+              verdict = failed("flops() is not what kMoving says");
+          },
+          [&](ErrorCode, const char* what, int32_t) { verdict = failed(what); });
       all_passed = all_passed && verdict.passed;
       JsonLine line;
       line.text("op", entry->info->name).text("case", example).text("device", options.device);
@@ -75,6 +89,7 @@ int verify(const Options& options) {
       std::printf("%s\n", line.word("passed", verdict.passed).str().c_str());
       std::fflush(stdout);
     }
+  }
   return all_passed ? 0 : 1;
 }
 

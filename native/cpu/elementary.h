@@ -99,7 +99,7 @@ inline double softplus_curvature_of(double x) {
 
 // ---- The same in f32. Coefficients of polynomials are fitted to the smallest relative error of the
 // function, which is below 2⁻³⁰, and rounded to f32; bounds hold for the numbers that are not
-// subnormal and were measured over all of them.
+// subnormal; map.h states what was measured.
 
 inline float exp_less_one(float x) {  // x ≤ 0
   const ReducedFloat reduced = reduced_by_log_two(x < -80 ? -80 : x);

@@ -26,10 +26,10 @@ T max_of(const T* x, int64_t n) {
   return largest;
 }
 
-// out = exp(x − max), and the sum of these. out may be x.
+// out = exp(x − max) in units, and the sum of these. out may be x.
 template <class T>
 double exps_of(const T* x, int64_t n, T max, T* out) {
-  for (int64_t i = 0; i < n; ++i) out[i] = exp_of_negative(x[i] - max);
+  for (int64_t i = 0; i < n; ++i) out[i] = exp_of_difference(x[i], max);
   return sum_of(n, [out](int64_t i) { return double(out[i]); });
 }
 
@@ -40,7 +40,7 @@ double sum_of_exps(const T* x, int64_t n, T max) {
   double sum = 0;
   for (int64_t at = 0; at < n; at += kBlock)
     sum += exps_of(x + at, std::min(kBlock, n - at), max, exps);
-  return sum;
+  return sum / double(kExpOfDifferenceUnit<T>);
 }
 
 // x = scale · x, rounded once, in f32 alone where the processor fuses and scale in two parts has all
@@ -58,7 +58,7 @@ void multiply_by(double scale, int64_t n, T* x) {
   for (int64_t i = 0; i < n; ++i) x[i] = T(double(x[i]) * scale);
 }
 
-// out = factor · exp(x − max) / Σ exp(x − max), and that sum. out may be x.
+// out = factor · exp(x − max) / Σ exp(x − max), and that sum in units. out may be x.
 template <class T>
 double softmax(const T* x, int64_t n, T max, double factor, T* out) {
   const double sum = exps_of(x, n, max, out);

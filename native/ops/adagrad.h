@@ -23,6 +23,7 @@ struct Adagrad {
   List<View> roots, steps;
   double lr_decay = 0, eps = 1e-10;
 
+  double flops() const { return step.flops(3 + kRootFlops + 1 + kQuotientFlops); }
   void fields(Fields& f) {
     step.operands(f);
     f.inout("roots", roots), f.inout("steps", steps);

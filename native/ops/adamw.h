@@ -1,4 +1,5 @@
 #pragma once
+#include "ops/momentum_form.h"
 #include "ops/step.h"
 
 namespace orthokit {
@@ -35,6 +36,10 @@ struct Adamw {
   List<View> momenta, roots, steps;
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
 
+  double flops() const {
+    constexpr double kRoot = 5 + kRootFlops, kDirection = 3 + 2 * kQuotientFlops;
+    return step.flops(kMomentumFlops + kRoot + kDirection);
+  }
   void fields(Fields& f) {
     step.operands(f);
     f.inout("momenta", momenta), f.inout("roots", roots), f.inout("steps", steps);

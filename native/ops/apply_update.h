@@ -23,6 +23,7 @@ struct ApplyUpdate {
   Step step;
   List<double> scales;  // empty: all 1
 
+  double flops() const { return step.flops(0); }
   void fields(Fields& f) {
     step.operands(f);
     step.values(f);

@@ -1,4 +1,5 @@
 #pragma once
+#include "ops/momentum_form.h"
 #include "ops/step.h"
 
 namespace orthokit {
@@ -26,6 +27,7 @@ struct Lion {
   List<View> momenta;
   double beta1 = 0.9, beta2 = 0.99;
 
+  double flops() const { return step.flops(2 * kMomentumFlops); }
   void fields(Fields& f) {
     step.operands(f);
     f.inout("momenta", momenta);

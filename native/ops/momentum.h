@@ -31,6 +31,11 @@ struct Momentum {
   MomentumForm form = MomentumForm::kEma;
 
   MomentumRule rule() const { return {momentum, dampening, nesterov == Nesterov::kOn, form}; }
+  double flops() const {
+    double n = 0;
+    for (auto& v : out) n += double(v.size());
+    return n * (rule().flops() + (l2 != 0 ? 2 : 0) + (squares ? 2 : 0));
+  }
   void fields(Fields& f) {
     f.in("grads", grads), f.inout("momenta", momenta), f.out("out", out),
         f.in("weights", weights, kOptional);

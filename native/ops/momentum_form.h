@@ -11,11 +11,13 @@ inline Words words(MomentumForm) {
 
 // ema: m ← β m + (1−β) g, look-ahead β m + (1−β) g;  heavy-ball: m ← β m + (1−dampening) g,
 // look-ahead g + β m.
+inline constexpr double kMomentumFlops = 3;  // of an element
 struct MomentumRule {
   double momentum = 0, dampening = 0;
   bool nesterov = false;
   MomentumForm form = MomentumForm::kEma;
 
+  double flops() const { return kMomentumFlops * (nesterov ? 2 : 1); }
   constexpr double fresh() const {
     return form == MomentumForm::kEma ? 1 - momentum : 1 - dampening;
   }

@@ -42,9 +42,11 @@ struct OrthogonalStep {
   Nesterov nesterov = Nesterov::kOn;
   MomentumForm form = MomentumForm::kEma;
 
+  MomentumRule rule() const { return {momentum, dampening, nesterov == Nesterov::kOn, form}; }
   double flops() const {
-    double sum = 0;
-    for (auto& w : step.weights) sum += newton_schulz_flops(matrices(w), coefficients.count / 3);
+    double sum = step.flops(rule().flops());
+    for (auto& w : step.weights)
+      if (w.rank > 1) sum += newton_schulz_flops(matrices(w), coefficients.count / 3);
     return sum;
   }
   void operands(Fields& f) {

@@ -37,6 +37,7 @@ struct Sgd {
   MomentumForm form = MomentumForm::kHeavyBall;
 
   MomentumRule rule() const { return {momentum, dampening, nesterov == Nesterov::kOn, form}; }
+  double flops() const { return step.flops(momenta.count > 0 ? rule().flops() : 0); }
   void fields(Fields& f) {
     step.operands(f);
     f.inout("momenta", momenta, kOptional), f.inout("steps", steps, kOptional);

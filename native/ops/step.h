@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "core/op.h"
+#include "ops/arithmetic.h"
 
 // Timing cases: 29.5 million parameters in 148 tensors, as a small transformer has them.
 #define ORTHOKIT_TRANSFORMER                                                    \
@@ -34,6 +35,13 @@ struct Step {
   WeightDecayMode weight_decay_mode = WeightDecayMode::kDecoupled;
 
   double bytes() const { return 2 * bytes_in(weights) + 2 * bytes_in(masters) + bytes_in(grads); }
+  // `direction`: what the method does to an element before w ← keep · w − rate · u and what goes with
+  // it: both sums of squares of the statistics, the decay of gradients or its condition.
+  double flops(double direction) const {
+    double n = 0;
+    for (auto& w : weights) n += double(w.size());
+    return n * (direction + 3 + (statistics ? 4 : 0) + (l2() != 0 || cautious() != 0 ? 2 : 0));
+  }
   // The step of one parameter alone; borrows from this one.
   Step only(int64_t i) const {
     Step one = *this;

@@ -6,11 +6,11 @@ import { normal } from '../support/data.ts';
 import { matrixShapes } from '../support/matrices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
-import { softmaxUnits } from '../support/softmax-units.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
+// f32: the exponential (1.1 ulp), the sum and two roundings, however far an element lies below the largest.
 // f64: the exponentials (2 ulp each), their sum and the quotient, in this and in the reference.
-const ulpsOf = (dtype: 'f32' | 'f64', columns: number) => (dtype === 'f32' ? 1 : 8 + Math.sqrt(columns));
+const ulpsOf = (dtype: 'f32' | 'f64', columns: number) => (dtype === 'f32' ? 2.5 : 8 + Math.sqrt(columns));
 
 describe.each(Device.available)('rowSoftmax on %s', (kind) => {
   const device = Device.open(kind);
@@ -18,14 +18,11 @@ describe.each(Device.available)('rowSoftmax on %s', (kind) => {
 
   describe.each(['f32', 'f64'] as const)('in %s', (dtype) => {
     it.each(matrixShapes)('agrees with the reference on %i rows of %i columns, in place too', async (rows, columns) => {
-      const x = tensorOf(device, normal(rows * columns, 1, 9), [rows, columns], dtype);
+      const x = tensorOf(device, normal(rows * columns, 1, 20), [rows, columns], dtype);
       const out = Tensor.full(device, [rows, columns], NaN, { dtype });
-      const values = await valuesOf(x);
-      const expected = reference(values, columns);
-      const units = softmaxUnits(values, columns);
-      const magnitude = expected.map((y, i) => (dtype === 'f32' ? y * units[i]! : 0));
+      const expected = reference(await valuesOf(x), columns);
       ops.rowSoftmax(device, { x, out });
-      expectClose(await valuesOf(out), expected, { dtype, ulps: ulpsOf(dtype, columns), magnitude });
+      expectClose(await valuesOf(out), expected, { dtype, ulps: ulpsOf(dtype, columns) });
       ops.rowSoftmax(device, { x, out: x });
       expect(sameBits(await x.read(), await out.read())).toBe(true);
     });

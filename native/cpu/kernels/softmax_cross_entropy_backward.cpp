@@ -13,7 +13,7 @@ static void row_grad(const T* x, int64_t columns, int32_t label, double factor, 
   }
   const T at_label = x[label], max = max_of(x, columns);
   const double sum = softmax(x, columns, max, factor, grad);
-  grad[label] = T(factor * (double(exp_of_negative(at_label - max)) / sum - 1));
+  grad[label] = T(factor * (double(exp_of_difference(at_label, max)) / sum - 1));
 }
 
 void softmax_cross_entropy_backward(const SoftmaxCrossEntropyBackward& op, Stream& stream) {

@@ -1,0 +1,186 @@
+#include "bench/baseline.h"
+
+#include <cstring>
+
+#include "bench/reference/copy_of_case.h"
+#include "bench/reference/reference.h"
+#include "bench/values.h"
+#include "cpu/blas.h"
+#include "ops/copy.h"
+#include "ops/fill.h"
+#include "ops/gemm.h"
+#include "ops/hybrid_auon.h"
+#include "ops/linear_combination.h"
+#include "ops/muon.h"
+#include "ops/newton_schulz.h"
+#include "ops/norms.h"
+#include "ops/symmetric_product.h"
+
+namespace orthokit::bench {
+namespace {
+
+constexpr double kIntense = 12;              // flops per byte above which a copy is no measure
+constexpr double kMostReferenceFlops = 1e8;  // plain loops take 0.1 s for these
+
+class Maker {
+ public:
+  Maker(Case& c, Device& device, const Clock& clock) : c_(c), device_(device), clock_(clock) {}
+
+  Baseline make() {
+    if (auto* op = as<Gemm>()) return gemm(*op);
+    if (auto* op = as<SymmetricProduct>()) return plain_product(*op);
+    if (auto* op = as<NewtonSchulz>()) {
+      View x = op->x;
+      return unfused({&x, 1}, op->coefficients, op->eps, op->scale);
+    }
+    if (auto* op = as<Muon>()) return unfused(op->base);
+    if (auto* op = as<HybridAuon>()) return unfused(op->base);
+    if (as<Copy>()) return device_.kind() == Kind::kCpu ? memory_copy() : fill();
+    const Reference* reference = find_reference(c_.info());
+    if (reference && c_.flops() >= kIntense * c_.traffic() && c_.flops() <= kMostReferenceFlops)
+      return loops(*reference);
+    return copy();
+  }
+
+ private:
+  template <class Op>
+  const Op* as() const {
+    const bool same = std::string_view(c_.info().name) == Op::name;
+    return same ? static_cast<const Op*>(c_.op()) : nullptr;
+  }
+  Baseline on_host(std::string name, std::function<void()> work) {
+    return {std::move(name), std::make_unique<Racer>(
+                                 std::move(work), [] {}, clock_)};
+  }
+  Baseline on_device(std::string name, std::function<void()> work) {
+    return {std::move(name), std::make_unique<Racer>(
+                                 std::move(work), [d = &device_] { d->synchronize(); }, clock_)};
+  }
+  // Written, as pages that nobody has written would be read from cache.
+  Tensor ones(const Shape& shape, Dtype dtype) {
+    const Tensor t = device_.empty(shape, dtype);
+    device_.run(Fill{.x = {t}, .value = 1});
+    return t;
+  }
+
+  Baseline gemm(const Gemm& op) {
+    return op.c.dtype == Dtype::kF64 ? gemm_of<double>(op) : gemm_of<float>(op);
+  }
+  template <class T>
+  Baseline gemm_of(const Gemm& op) {
+    const auto filled = [](const View& v) {
+      return std::make_shared<std::vector<T>>(size_t(v.size()) + 1, T(1));
+    };
+    return on_host(
+        device_.device_info().blas[0] == 0 ? "plain loops, one thread" : "BLAS, one thread",
+        [op, a = filled(op.a), b = filled(op.b), c = filled(op.c)] {
+          const Matrices s = matrices(op.c);
+          const int64_t k = op.inner();
+          for (int64_t i = 0; i < s.batch; ++i)
+            cpu::blas_gemm<T>(op.trans_a != Transpose::kNone, op.trans_b != Transpose::kNone,
+                              s.rows, s.columns, k, T(op.alpha), a->data() + i * s.rows * k,
+                              matrices(op.a).columns, b->data() + i * k * s.columns,
+                              matrices(op.b).columns, T(op.beta),
+                              c->data() + i * s.rows * s.columns, s.columns);
+        });
+  }
+
+  Baseline plain_product(const SymmetricProduct& op) {
+    const bool by_rows = op.trans == Transpose::kNone;
+    return on_device("plain product", [d = &device_, a = op.a, beta = op.beta, by_rows,
+                                       c = ones(shape_of(op.c), op.c.dtype)] {
+      d->run(Gemm{.a = a,
+                  .b = a,
+                  .c = c,
+                  .beta = beta,
+                  .trans_a = by_rows ? Transpose::kNone : Transpose::kTransposed,
+                  .trans_b = by_rows ? Transpose::kTransposed : Transpose::kNone});
+    });
+  }
+
+  Baseline unfused(const OrthogonalStep& op) {
+    return unfused(op.step.weights, op.coefficients, op.eps, op.norm_scale);
+  }
+  Baseline unfused(const List<View>& list, const List<double>& coefficients, double eps,
+                   double scale) {
+    std::vector<std::function<void()>> works;
+    const std::vector<double> numbers(coefficients.begin(), coefficients.end());
+    for (auto& v : list)
+      if (v.rank > 1) works.push_back(newton_schulz_of(v, numbers, eps, scale));
+    return on_device("unfused Newton-Schulz", [works] {
+      for (auto& work : works) work();
+    });
+  }
+  std::function<void()> newton_schulz_of(const View& like, const std::vector<double>& numbers,
+                                         double eps, double scale) {
+    const Matrices s = matrices(like);
+    const int64_t n = std::min(s.rows, s.columns);
+    const Dtype dtype = like.dtype == Dtype::kF64 ? Dtype::kF64 : Dtype::kF32;
+    const Shape shape{s.batch, s.rows, s.columns}, square{s.batch, n, n};
+    const bool wide = s.rows <= s.columns;
+    return [d = &device_, wide, numbers, eps, scale, x = ones(shape, dtype), y = ones(shape, dtype),
+            product = ones(shape, dtype), gram = ones(square, dtype), quartic = ones(square, dtype),
+            norm = device_.empty({1}, Dtype::kF64)] {
+      d->run(
+          Norms{.x = {x}, .out = norm, .eps = eps, .scale = scale, .result = NormResult::kInverse});
+      d->run(LinearCombination{.out = {y}, .terms = {x}, .coefficients = {Factor(1, norm)}});
+      for (size_t i = 0; i < numbers.size(); i += 3) {
+        d->run(Gemm{.a = y,
+                    .b = y,
+                    .c = gram,
+                    .trans_a = wide ? Transpose::kNone : Transpose::kTransposed,
+                    .trans_b = wide ? Transpose::kTransposed : Transpose::kNone});
+        d->run(Gemm{.a = gram, .b = gram, .c = quartic});
+        d->run(LinearCombination{.out = {quartic},
+                                 .terms = {gram, quartic},
+                                 .coefficients = {Factor(numbers[i + 1]), Factor(numbers[i + 2])}});
+        d->run(Gemm{.a = wide ? quartic : y, .b = wide ? y : quartic, .c = product});
+        d->run(LinearCombination{
+            .out = {y}, .terms = {y, product}, .coefficients = {Factor(numbers[i]), Factor(1)}});
+      }
+    };
+  }
+
+  Shape half_the_bytes() const { return {int64_t(c_.traffic() / 2 / sizeof(float)) + 1}; }
+  Baseline memory_copy() {
+    const Tensor from = ones(half_the_bytes(), Dtype::kF32),
+                 to = ones(half_the_bytes(), Dtype::kF32);
+    device_.synchronize();
+    return on_host("memcpy, one thread", [from, to] {
+      std::memcpy(to.view().as<float>(), from.view().as<float>(), from.bytes());
+    });
+  }
+  Baseline fill() {
+    const Tensor t = ones({int64_t(c_.traffic() / sizeof(float)) + 1}, Dtype::kF32);
+    return on_device("fill of as many bytes",
+                     [d = &device_, t] { d->run(Fill{.x = {t}, .value = 2}); });
+  }
+  Baseline copy() {
+    return on_device(
+        "copy of as many bytes",
+        [d = &device_, from = ones(half_the_bytes(), Dtype::kF32),
+         to = ones(half_the_bytes(), Dtype::kF32)] { d->run(Copy{.out = {to}, .x = {from}}); });
+  }
+  Baseline loops(const Reference& reference) {
+    std::vector<std::vector<double>> values;
+    const auto data = c_.read();
+    for (size_t i = 0; i < data.size(); ++i)
+      values.push_back(decode(data[i], c_.operands()[i].tensor.view().dtype));
+    return on_host("reference", [run = reference.run,
+                                 copy = std::make_shared<CopyOfCase>(c_, std::move(values))] {
+      run(copy->op());
+    });
+  }
+
+  Case& c_;
+  Device& device_;
+  const Clock& clock_;
+};
+
+}  // namespace
+
+Baseline make_baseline(Case& c, Device& device, const Clock& clock) {
+  return Maker(c, device, clock).make();
+}
+
+}  // namespace orthokit::bench
