@@ -51,6 +51,7 @@ const targets: Target[] = [
   },
 ];
 
+const growthLimit = 256 << 20; // bytes
 const rounds = goal('R13', { ci: 6, deep: 600 });
 
 describe.each(targets)('R13: fuzzing of $name', ({ name, measured, outcomes, beyond, executions }) => {
@@ -80,8 +81,10 @@ describe.each(targets)('R13: fuzzing of $name', ({ name, measured, outcomes, bey
       const keep = path.join(library, 'kept');
       mkdirSync(keep);
       await rounds.each(async (seed) => {
-        const found = await run({ seed, executions, keep });
+        const found = await run({ seed, executions, growthLimit, keep });
         expect(Object.keys(found.outcomes).sort()).toEqual(outcomes);
+        expect(found.growth).toBeGreaterThan(0);
+        expect(found.growth).toBeLessThanOrEqual(growthLimit);
       });
     },
     rounds.limit(300_000),
