@@ -20,15 +20,24 @@ import { Folder } from '../safetensors/folder.ts';
 import { uniform } from '../support/data.ts';
 import { goal } from '../support/goal.ts';
 import { compileLibrary, runScript } from '../support/library.ts';
-import { type AnyOptimizer, bits, classes, gradsOf, shapesFor, stateBits, tensor, weightsOf } from './classes.ts';
+import {
+  type AnyOptimizer,
+  bits,
+  classes,
+  fullState,
+  gradsOf,
+  shapesFor,
+  stateBits,
+  stateSettings,
+  tensor,
+  weightsOf,
+} from './classes.ts';
 
 const code = (name: string): object => expect.objectContaining({ name: 'OrthokitError', code: name });
 const device = Device.open('cpu', { threads: 2 });
 afterAll(() => device.close());
 const kills = goal('R3', { ci: 30, deep: 2000 });
 
-/** Options under which a class has all the state that it can have. */
-const withState: Record<string, object> = { SGD: { momentum: 0.9 } };
 /** All that a load may change. */
 const everything = async (optimizer: AnyOptimizer, weights: Tensor[]): Promise<unknown> => [
   await stateBits(optimizer),
@@ -54,14 +63,7 @@ function edited(file: string, edit: (header: Header) => void): Buffer {
 }
 
 describe.each(classes)('R5: %s', (name, Class) => {
-  const settings: [string, object, 'f32' | 'bf16'][] = [
-    ['f32', {}, 'f32'],
-    ...(['f64', 'f16', 'bf16'] as const).map((dtype): [string, object, 'f32'] => [dtype, { stateDtype: dtype }, 'f32']),
-    ['fp32 masters', { masterWeights: 'fp32' }, 'bf16'],
-    ['split16 masters', { masterWeights: 'split16' }, 'bf16'],
-  ];
-
-  it.each(settings)('continues bit for bit: %s', async (_name, options, dtype) => {
+  it.each(stateSettings)('continues bit for bit: %s', async (_name, options, dtype) => {
     using folder = new Folder();
     const shapes = shapesFor(device, Class);
     const last = 8;
@@ -70,7 +72,7 @@ describe.each(classes)('R5: %s', (name, Class) => {
         lr,
         weightDecay: 0.01,
         nonFinite: 'skip',
-        ...withState[name],
+        ...fullState[name],
         ...options,
       });
     // The second parameter misses a gradient now and then.
