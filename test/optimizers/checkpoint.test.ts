@@ -274,6 +274,17 @@ describe('a combination', () => {
   });
 });
 
+it('a combination with steps of its own is refused: ERR_STATE', async () => {
+  using folder = new Folder();
+  const optimizer = combine([{ optimizer: AdamW, params: [tensor(device, [3], 1)] }]);
+  await optimizer.save(folder.file('x'));
+  const changed = edited(folder.file('x'), ({ __metadata__: own }) => {
+    own['content'] = own['content']?.replace('"steps":0', '"steps":7') ?? '';
+  });
+  writeFileSync(folder.file('x'), changed);
+  await expect(optimizer.load(folder.file('x'))).rejects.toThrow(code('ERR_STATE'));
+});
+
 describe('a file that does not fit', () => {
   let folder: Folder;
   let file: string;
