@@ -154,7 +154,12 @@ case "${1:-} $#" in
     known_goals "$@"
     test_tools
     export ORTHOKIT_TORTURE=1
-    for goal; do run_goal "$goal"; done
+    failed=()
+    for goal; do run_goal "$goal" || failed+=("$goal"); done
+    if ((${#failed[@]} > 0)); then
+      echo "Failed: ${failed[*]}" >&2
+      exit 1
+    fi
     ;;
   "replay 4" | "replay 6")
     [[ $3 == --seed && $4 =~ ^-?[0-9]+$ && ${5:---path} == --path ]] || usage
