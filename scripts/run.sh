@@ -70,14 +70,13 @@ build() {
   typescript
 }
 
-# The instruction sets that this machine has, weakest first; the strongest is what runs by default.
+# The instruction sets that were built and run here, weakest first; the strongest is what runs by default.
 instruction_sets() {
-  node -e '
-    const flags = new Set(/^flags\s*:(.*)$/m.exec(require("node:fs").readFileSync("/proc/cpuinfo", "utf8"))?.[1].trim().split(" "));
-    const has = (...names) => names.every((name) => flags.has(name));
-    const avx2 = has("avx2", "fma", "f16c", "bmi2");
-    const avx512 = avx2 && has("avx512f", "avx512bw", "avx512dq", "avx512vl");
-    console.log(["portable", ...(avx2 ? ["avx2"] : []), ...(avx512 ? ["avx512"] : [])].join(" "));'
+  local set
+  for set in portable avx2 avx512; do
+    ORTHOKIT_CPU=$set node scripts/cli.mjs info --require cpu > /dev/null 2>&1 && echo "$set"
+  done
+  return 0
 }
 
 vitest() { node node_modules/vitest/vitest.mjs run --dir test "$@"; }
@@ -86,7 +85,7 @@ run_tests() {
   ctest --preset cpu
   vitest --exclude '{fuzz,soak}/**'
   local sets set
-  read -ra sets <<< "$(instruction_sets)"
+  readarray -t sets <<< "$(instruction_sets)"
   for set in "${sets[@]::${#sets[@]}-1}"; do
     echo "Operations and optimizers with ORTHOKIT_CPU=$set"
     ORTHOKIT_CPU=$set build/cpu/orthokit_bench --verify > /dev/null
@@ -133,6 +132,17 @@ cuda_tests() {
     vitest -t '\bcuda\b' test/ops test/optimizers test/device test/tensor test/random test/safetensors test/lifecycle test/cuda
 }
 
+# known_goals <goal>…
+known_goals() {
+  local goal
+  for goal; do
+    if ! grep -rq "'$goal: " test --include='*.test.ts'; then
+      echo "There is no goal $goal, only" $(goals) >&2
+      exit 2
+    fi
+  done
+}
+
 usage() {
   echo "usage: bash scripts/run.sh demo|test|soak|cuda|build
        bash scripts/run.sh torture [goal…]
@@ -140,15 +150,12 @@ usage() {
   exit 2
 }
 
-goals() { grep -rhoE "\bgoal\('R[0-9]+'" test --include='*.test.ts' | grep -oE 'R[0-9]+' | sort -Vu; }
+goals() { grep -rhoE "'R[0-9]+: " test --include='*.test.ts' | grep -oE 'R[0-9]+' | sort -Vu; }
 
-# run_goal <goal>: the tests whose titles begin with it, in the files that call goal() for it
+# run_goal <goal>: the tests whose titles begin with it
 run_goal() {
   local files
-  if ! files=$(grep -rlE "\bgoal\('$1'" test --include='*.test.ts'); then
-    echo "There is no goal $1, only" $(goals) >&2
-    exit 2
-  fi
+  files=$(grep -rl "'$1: " test --include='*.test.ts')
   readarray -t files <<< "$files"
   echo "=== $1"
   vitest -t "\b$1: " "${files[@]#test/}"
@@ -189,12 +196,23 @@ case "${1:-} $#" in
   "torture "*)
     shift
     (($# > 0)) || set -- $(goals)
+    known_goals "$@"
     test_tools
     export ORTHOKIT_TORTURE=1
-    for goal; do run_goal "$goal"; done
+    failed=()
+    for goal; do run_goal "$goal" || failed+=("$goal"); done
+    if ((${#failed[@]} > 0)); then
+      echo "Failed: ${failed[*]}" >&2
+      exit 1
+    fi
     ;;
   "replay 4" | "replay 6")
     [[ $3 == --seed && $4 =~ ^-?[0-9]+$ && ${5:---path} == --path ]] || usage
+    known_goals "$2"
+    if ! grep -rqF "goal('$2'" test --include='*.test.ts'; then
+      echo "$2 has no seeds: bash scripts/run.sh torture $2" >&2
+      exit 2
+    fi
     test_tools
     export ORTHOKIT_SEED=$4 ORTHOKIT_PATH=${6:-}
     run_goal "$2"

@@ -104,25 +104,63 @@ describe('commands exist', () => {
   const { scripts } = JSON.parse(read('package.json'));
   const presets: string[] = JSON.parse(read('CMakePresets.json')).configurePresets.map((p: { name: string }) => p.name);
   const bench = read('native/bench/main.cpp');
-  const runs = /^ {2}"(\w+) [^)]*\)$/gm; // what a case of run.sh begins with
   const isFile = (word = ''): boolean => existsSync(path.join(root, word));
+  const peers = readdirSync(path.join(root, 'scripts', 'peers'))
+    .map((file) => read(path.join('scripts', 'peers', file)))
+    .join('\n');
+  const run = read('scripts/run.sh');
+  const { dependencies = {}, devDependencies = {} } = JSON.parse(read('package.json'));
+  const titles = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => read(path.join('test', file)))
+    .join('\n');
+  const isGoal = (word: string): boolean => /^R\d+$/.test(word) && titles.includes(`'${word}: `);
+  const runs: Record<string, (words: string[]) => boolean> = {
+    torture: (goals) => goals.every(isGoal),
+    replay: ([name = '', option, seed = '', ...rest]) =>
+      isGoal(name) && option === '--seed' && /^-?\d+$/.test(seed) && (rest.length === 0 || rest[0] === '--path'),
+  };
   const known: [RegExp, (words: string[]) => boolean][] = [
     [
       /^bash scripts\/run\.sh /,
-      ([, , word = '']) => [...read('scripts/run.sh').matchAll(runs)].some(([, w]) => w === word),
+      ([, , word = '', ...rest]) =>
+        runs[word]
+          ? new RegExp(`^  "${word} `, 'm').test(run) && runs[word](rest)
+          : run.includes(`\n  "${word} ${rest.length + 1}")`),
     ],
     [/^npm run /, ([, , name = '']) => Object.hasOwn(scripts, name)],
     [/^npm (pack|install orthokit-[\d.]+\.tgz)$/, () => true],
-    [/^npm install --no-save /, () => true],
-    [/^(sudo )?apt-get install (python3-\w+ ?)+$/, () => true],
-    [/^node scripts\//, ([, script]) => isFile(script)],
     [/^npx vitest run /, (words) => isFile(words.at(-1))],
     [/^cmake (--build )?--preset /, (words) => presets.includes(words[words.indexOf('--preset') + 1] ?? '')],
     [
       /^npx orthokit (info|build)/,
       (words) => words.filter((w) => w.startsWith('-')).every((w) => read('scripts/cli.mjs').includes(`[${w}`)),
     ],
-    [/^sudo apt install /, (words) => words.slice(3).every((w) => read('scripts/run.sh').includes(`${w}=`))],
+    [/^sudo apt install /, (words) => words.slice(3).every((w) => run.includes(`${w}=`))],
+    // What only the peers of a race need: each is imported there, and is no dependency of ours.
+    [
+      /^apt-get install python3-/,
+      (words) => words.slice(2).every((w) => new RegExp(`^import ${w.replace('python3-', '')}\\b`, 'm').test(peers)),
+    ],
+    [
+      /^npm install --no-save /,
+      (words) =>
+        words.slice(3).every((word) => {
+          const [, name = ''] = /^(.+)@\d+\.\d+\.\d+$/.exec(word) ?? [];
+          return peers.includes(`'${name}'`) && !(name in dependencies) && !(name in devDependencies);
+        }),
+    ],
+    [
+      /^node scripts\//,
+      ([, script = '', ...rest]) =>
+        existsSync(path.join(root, script)) &&
+        rest
+          .filter((word) => word.startsWith('--'))
+          .every((word) => new RegExp(`^// usage: .*\\[${word}\\b`, 'm').test(read(script))) &&
+        rest
+          .filter((word) => /^[a-z]/.test(word) && script.startsWith('scripts/peers/'))
+          .every((word) => Object.hasOwn(JSON.parse(read('scripts/peers/cases.json')), word)),
+    ],
     [
       /^build\/(cpu|emulated|checked)\/orthokit_bench /,
       ([, command = '', ...rest]) => {

@@ -181,7 +181,10 @@ function compare(op: string, stored: readonly StoredPart[], parts: readonly Opti
   if (stored.length !== parts.length || names(stored) !== names(parts))
     unfit(op, `the checkpoint is of ${names(stored)}, and the optimizer is ${names(parts)}`);
   for (const [i, part] of parts.entries()) {
-    const groups = stored[i]?.groups ?? [];
+    const { steps, groups } = stored[i] as StoredPart;
+    // A combination leaves counting to its parts.
+    if (part.groups.length === 0 && steps !== 0)
+      unfit(op, `the checkpoint has ${steps} steps of ${part.optimizer}, which counts none`);
     const list = (all: readonly { name: string }[]): string => all.map((group) => group.name).join(', ');
     if (groups.length !== part.groups.length || list(groups) !== list(part.groups))
       unfit(op, `the checkpoint has groups ${list(groups)}, and the optimizer has ${list(part.groups)}`);

@@ -192,7 +192,7 @@ const hostile: Record<string, Make> = {
   'a link to a device': (file) => symlinkSync('/dev/zero', file),
 };
 
-describe('a hostile file is refused with ERR_FORMAT:', () => {
+describe('R14: a hostile file is refused with ERR_FORMAT:', () => {
   it.each(Object.entries(hostile))('%s', async (_, make) => {
     using folder = new Folder();
     make(folder.file('x'));
@@ -206,7 +206,7 @@ describe('a hostile file is refused with ERR_FORMAT:', () => {
   });
 });
 
-describe('a path that cannot be opened is refused with ERR_IO:', () => {
+describe('R14: a path that cannot be opened is refused with ERR_IO:', () => {
   it.each<[string, string, Make]>([
     ['nothing there', 'ENOENT', () => {}],
     ['a link to nothing', 'ENOENT', (file) => symlinkSync('nothing', file)],
@@ -218,7 +218,7 @@ describe('a path that cannot be opened is refused with ERR_IO:', () => {
   });
 });
 
-it('a tensor larger than any memory is refused with ERR_MEMORY', async () => {
+it('R14: a tensor larger than any memory is refused with ERR_MEMORY', async () => {
   using folder = new Folder();
   const bytes = 2 ** 43;
   header(`{"w":${entry(`[${bytes}]`, `[0,${bytes}]`)}}`, 0)(folder.file('x'));
@@ -227,7 +227,7 @@ it('a tensor larger than any memory is refused with ERR_MEMORY', async () => {
   await expect(loadTensors(folder.file('x'), device)).rejects.toMatchObject({ code: 'ERR_MEMORY' });
 });
 
-describe('an unusual file is taken for what it is:', () => {
+describe('R14: an unusual file is taken for what it is:', () => {
   const listed = async (make: Make): Promise<string[]> => {
     using folder = new Folder();
     make(folder.file('x'));

@@ -25,6 +25,19 @@ export const classes: [string, OptimizerClass][] = Object.entries(library as Rec
     typeof entry[1] === 'function' && entry[1].prototype instanceof Optimizer,
 );
 
+/** Options under which a class has all the state that it can have. */
+export const fullState: Record<string, object> = { SGD: { momentum: 0.9 } };
+
+/** Every way to keep state: its name, the options, and the dtype of the weights. */
+export const stateSettings: [name: string, options: object, weights: 'f32' | 'bf16'][] = [
+  ['f32', {}, 'f32'],
+  ['f64', { stateDtype: 'f64' }, 'f32'],
+  ['f16', { stateDtype: 'f16' }, 'f32'],
+  ['bf16', { stateDtype: 'bf16' }, 'f32'],
+  ['fp32 masters', { masterWeights: 'fp32' }, 'bf16'],
+  ['split16 masters', { masterWeights: 'split16' }, 'bf16'],
+];
+
 /** Deterministic values of both signs, of size around 1. */
 export function values(count: number, seed: number): number[] {
   return Array.from({ length: count }, (_, i) => Math.fround(Math.sin(12.9898 * (i + 1) + 78.233 * seed) * 1.5));

@@ -39,7 +39,7 @@ describe.each([...Device.available])('on %s', (kind) => {
     await own.close();
   };
 
-  describe.each(classes)('%s', (name, Class) => {
+  describe.each(classes)('R10: %s', (name, Class) => {
     let shapes: number[][];
     beforeAll(() => {
       shapes = shapesFor(device, Class);

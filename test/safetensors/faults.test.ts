@@ -90,7 +90,7 @@ const order: (keyof Calls)[] = [
   'close',
 ];
 
-describe('every file call fails once', () => {
+describe('R2: every file call fails once', () => {
   it('while tensors are saved over an old file', async () => {
     using folder = new Folder();
     const file = folder.file('x');
@@ -160,7 +160,7 @@ describe('every file call fails once', () => {
   });
 });
 
-describe('short transfers', () => {
+describe('R2: short transfers', () => {
   it('are continued: a file saved and loaded 1 to 7 bytes at a time', async () => {
     using folder = new Folder();
     const data = Float32Array.from({ length: 300 }, (_, i) => i / 3);

@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { AdamW, combine, Device, loadTensors, ops, readTensorInfo, saveTensors, Tensor } from '../../lib/index.ts';
@@ -15,6 +17,8 @@ afterAll(async () => {
 });
 
 const aborts = goal('R18', { ci: 20, deep: 500 });
+/** Milliseconds from an abort to the answer: within which it must come, and which none may take. */
+const [bound, hung] = [50, 2000];
 
 const size = 1 << 21; // 8 MB a tensor
 const tensors = {
@@ -84,33 +88,46 @@ describe('R18: a call that is aborted at a random time', () => {
       const filesBefore = openFiles();
 
       const latencies: number[] = [];
+      const late: string[] = [];
       await aborts.each(async (seed) => {
         const random = uniform(seed);
         // Half of them wait for the device.
         if (random() < 0.5) for (let i = 0; i < 10; i++) ops.gemm(device, { a: busy, b: busy, c: product });
         const controller = new AbortController();
+        const lag = monitorEventLoopDelay({ resolution: 1 });
         let abortedAt = 0;
-        const abort = sleep(whole * random() * 0.8).then(() => {
+        let other = 0;
+        const abort = sleep(whole * random() * 0.8).then(async () => {
+          lag.enable();
           abortedAt = performance.now();
           controller.abort();
+          await stat(folder.path);
+          other = performance.now() - abortedAt;
         });
         const error = await calls[name](controller.signal).then(
           () => undefined,
           (error: unknown) => error,
         );
         const now = performance.now();
-        if (error !== undefined && abortedAt > 0) {
-          expect(error).toMatchObject({ name: 'AbortError' });
-          latencies.push(now - abortedAt);
-        }
+        const inTime = error !== undefined && abortedAt > 0;
         await abort;
+        await sleep(2); // until the loop has been seen to turn
+        lag.disable();
+        if (!inTime) return;
+        expect(error).toMatchObject({ name: 'AbortError' });
+        const latency = now - abortedAt;
+        latencies.push(latency);
+        // What the machine took meanwhile from this thread, and from those of the files.
+        const waited = Math.max(lag.max / 1e6, other);
+        if (latency > bound + waited) late.push(`${latency} ms, machine ${waited} ms, seed ${seed}`);
+        expect(latency - waited, aborts.replay(seed)).toBeLessThan(hung);
       });
       // Some must have been in time, else this test has seen nothing.
       if (aborts.count > 1) expect(latencies.length).toBeGreaterThan(aborts.count / 4);
       latencies.sort((a, b) => a - b);
-      // One late answer may be that of a busy machine; a call that does not listen is late every time.
-      if (latencies.length > 0) expect(latencies[latencies.length >> 1]).toBeLessThan(50);
-      if (aborts.deep) expect(latencies[Math.ceil(latencies.length * 0.99) - 1]).toBeLessThan(50);
+      // Not more than the machine excuses; and the half, whatever it does.
+      expect(late.length, late.join('\n')).toBeLessThanOrEqual(Math.max(1, latencies.length / 100));
+      if (latencies.length > 0) expect(latencies[latencies.length >> 1]).toBeLessThan(bound);
 
       expect(await everything()).toEqual(before);
       for (let i = 0; i < 500 && openFiles() > filesBefore; i++) await sleep(10);

@@ -3,8 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { AdamW, combine, Device, Muon, Tensor } from '../../lib/index.ts';
 import { goal } from '../support/goal.ts';
 
-// Windows of a second each.
+// Windows of a second each, in turn without and with steps.
 const windows = goal('R19', { ci: 20, deep: 600 });
+
+/** Milliseconds. */
+interface Lag {
+  p99: number;
+  max: number;
+}
 
 describe('R19: the event loop', () => {
   it(
@@ -19,34 +25,47 @@ describe('R19: the event loop', () => {
         { optimizer: AdamW, params: weights.slice(-1) },
       ]);
       let steps = 0;
-      let stop = false;
-      const loop = (async () => {
-        for (; !stop; steps++) {
+      const runSteps = async (until: { over: boolean }): Promise<void> => {
+        for (; !until.over; steps++) {
           optimizer.step(grads);
           await (steps % 10 === 0 ? optimizer.report() : device.flow());
           await new Promise((resolve) => setImmediate(resolve));
         }
-      })();
-
-      const found: { p99: number; max: number }[] = [];
-      for (let i = 0; i < windows.count; i++) {
+        await device.synchronize();
+      };
+      const turn = async (until: { over: boolean }): Promise<void> => {
+        while (!until.over) await new Promise((resolve) => setImmediate(resolve));
+      };
+      const lagUnder = async (work: (until: { over: boolean }) => Promise<void>): Promise<Lag> => {
+        const until = { over: false };
+        const working = work(until);
         const lag = monitorEventLoopDelay({ resolution: 1 });
         lag.enable();
         await new Promise((resolve) => setTimeout(resolve, 1000));
         lag.disable();
-        found.push({ p99: lag.percentile(99) / 1e6, max: lag.max / 1e6 });
-      }
-      stop = true;
-      await loop;
+        until.over = true;
+        await working;
+        return { p99: lag.percentile(99) / 1e6, max: lag.max / 1e6 };
+      };
+
+      const pairs: { idle: Lag; busy: Lag }[] = [];
+      for (let i = 0; i < Math.max(1, windows.count / 2); i++)
+        pairs.push({ idle: await lagUnder(turn), busy: await lagUnder(runSteps) });
       await device.close();
 
-      // Others on the machine only add to a lag, while code that blocks the loop does so in every window: the calmest
-      // quarter is judged. The figures are those of the whole in a deep run.
-      const judged = (values: number[]): number =>
-        values.sort((a, b) => a - b)[windows.deep ? values.length - 1 : values.length >> 2]!;
-      expect(steps).toBeGreaterThan(10 * windows.count);
-      expect(judged(found.map(({ p99 }) => p99)), windows.replay(0)).toBeLessThan(10);
-      expect(judged(found.map(({ max }) => max)), windows.replay(0)).toBeLessThan(50);
+      // Others on the machine delay a loop with and without steps; what steps add is theirs.
+      const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1]!;
+      const added = (of: keyof Lag): number => median(pairs.map(({ idle, busy }) => busy[of] - idle[of]));
+      const worstIdle = Math.max(...pairs.map(({ idle }) => idle.max));
+      const beyond = (limit: number): number => pairs.filter(({ busy }) => busy.max > limit + worstIdle).length;
+      const figures = `steps add p99 ${added('p99')} ms, max ${added('max')} ms; the worst without ${worstIdle} ms`;
+      console.log(`R19: ${figures}`);
+      expect(steps).toBeGreaterThan(10 * pairs.length);
+      expect(added('p99'), figures).toBeLessThan(10);
+      expect(added('max'), figures).toBeLessThan(50);
+      // Seldom blocked is blocked too.
+      expect(beyond(50), figures).toBeLessThanOrEqual(pairs.length / 10);
+      expect(beyond(500), figures).toBe(0);
     },
     windows.limit(120_000),
   );

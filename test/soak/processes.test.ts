@@ -16,14 +16,20 @@ type Way = keyof typeof ways;
 
 const ends = goal('R16', { ci: 200, deep: 5000 });
 
-/** Ends a process with seconds of work in its queue; milliseconds from its word that it ends. */
-async function endOne(way: Way, seed: number): Promise<number> {
+/** Milliseconds within which a process must end, and after which it is killed, which is a wrong end. */
+const slow = 2000;
+const hung = 10_000;
+
+/** Ends a process with seconds of work in its queue, or with none; milliseconds from its word that it ends. */
+async function endOne(way: Way, seed: number, work: 'work' | 'none' = 'work'): Promise<number> {
   const random = uniform(seed);
   let ready = 0;
+  let hangs: NodeJS.Timeout | undefined;
   const { status, signal, stderr } = await runChild('exit.mjs', {
-    args: [way],
-    limit: 30_000,
+    args: work === 'work' ? [way] : [way, '0'],
+    limit: 60_000, // to start, on a busy machine
     onLine: (line, child) => {
+      hangs ??= setTimeout(() => child.kill('SIGKILL'), hung);
       const signal = way.startsWith('SIGINT') ? 'SIGINT' : 'SIGTERM';
       if (!way.startsWith('SIG')) ready = performance.now();
       else if (line === 'ready' || line === 'closing')
@@ -34,6 +40,7 @@ async function endOne(way: Way, seed: number): Promise<number> {
     },
   });
   const took = performance.now() - ready;
+  clearTimeout(hangs);
   expect({ status, signal }, way).toEqual(ways[way]);
   if (way === 'throw' || way === 'reject') expect(stderr).toContain('RangeError: uncaught');
   else expect(stderr).toBe('');
@@ -45,15 +52,20 @@ describe('R16: a process with work in its queue', () => {
     'ends in every way, at once and with the right code',
     async () => {
       const names = Object.keys(ways) as Way[];
-      const times = new Map<Way, number[]>(names.map((way) => [way, []]));
-      await ends.each(async (seed) => {
+      const taken: { way: Way; seed: number; took: number }[] = [];
+      const idle: number[] = [];
+      await ends.each(async (seed, index) => {
         const way = names[seed % names.length] as Way;
-        times.get(way)?.push(await endOne(way, seed));
+        taken.push({ way, seed, took: await endOne(way, seed) });
+        // What an end costs without any work, on the machine as it is now: one in turn with each round of the others.
+        if (index % names.length === 0)
+          idle.push(await endOne(names[(index / names.length) % names.length] as Way, seed, 'none'));
       });
-      // A process that is slow now and then waits for its turn on the machine; one that finishes its work first is
-      // slow every time.
-      for (const [way, taken] of times)
-        if (taken.length > 0) expect(taken.sort((a, b) => a - b)[taken.length >> 1], way).toBeLessThan(2000);
+      // One in a hundred may have waited for its turn on the machine; none may hang.
+      const longest = Math.max(...idle);
+      const late = taken.filter(({ took }) => took > slow + longest);
+      expect(late.length, `${JSON.stringify(late)}, without work ${longest}`).toBeLessThanOrEqual(ends.count / 100);
+      expect(idle.sort((a, b) => a - b)[idle.length >> 1]).toBeLessThan(slow);
     },
     ends.limit(300_000),
   );

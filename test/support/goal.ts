@@ -21,8 +21,8 @@ export interface Goal {
 }
 
 /**
- * A goal at its size. The titles of its tests begin with its name and a colon, such as `R7: `: the commands find them
- * by that, and its file by this call.
+ * A goal at its size. The titles of its tests begin with its name and a colon, such as `R7: `, by which the commands
+ * find them. A goal of one size and no seed has its titles only, and `replay` does not take it.
  */
 export function goal(name: string, sizes: { ci: number; deep: number }): Goal {
   const deep = ORTHOKIT_TORTURE === '1';

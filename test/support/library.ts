@@ -28,7 +28,10 @@ export function compileLibrary(folder: string, build = 'build'): void {
 
 /** Runs a script of the folder to its end; what it printed. */
 export function runScript(script: string, ...args: string[]): string {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
   if (status !== 0) throw new Error(`the script ended with ${status}: ${stderr}`);
   return stdout;
 }

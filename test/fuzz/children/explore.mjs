@@ -5,7 +5,6 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Random } from '../../support/random.mjs';
 
-const growthLimit = 256 << 20;
 const hangMilliseconds = 1000;
 
 /** The counters of the instrumented library, which must be imported after this. */
@@ -21,9 +20,11 @@ const bucket = Uint8Array.from(
 /**
  * Runs the corpus, then `executions` inputs that a seed makes of it. `run(input)` answers in a word what became of an
  * input, and throws for what must not happen. With `long`, the inputs of `large` too, which are too long for a corpus.
- * With `keep`, inputs that reached a branch first are written to that folder.
+ * With `keep`, inputs that reached a branch first are written to that folder. More than `growthLimit` bytes above the
+ * start, at any time, is an error.
  */
-export async function explore({ seed, executions, corpus, long = false, large, keep, mutate, run }) {
+export async function explore(options) {
+  const { seed, executions, growthLimit, corpus, long = false, large, keep, mutate, run } = options;
   const random = new Random(seed);
   const seen = new Uint8Array(hits.length);
   const reached = Uint8Array.from(hits, Number); // by the import
@@ -74,17 +75,15 @@ export async function explore({ seed, executions, corpus, long = false, large, k
   execution = 0;
   globalThis.gc();
   const startBytes = process.memoryUsage.rss();
-  let mostBytes = startBytes;
+  let growth = 0;
   for (; execution < executions; execution += 1) {
     const input = mutate(random, pool);
     const { news, first } = await execute(input);
     if (news) pool.push(input);
     if (first) found.push(input);
-    if (execution % 4096 === 0) {
-      mostBytes = Math.max(mostBytes, process.memoryUsage.rss());
-      if (mostBytes - startBytes > growthLimit)
-        throw new Error(`execution ${execution}: ${mostBytes - startBytes} bytes of growth`);
-    }
+    // The peak, which also tells of memory that an input took and gave back.
+    growth = process.resourceUsage().maxRSS * 1024 - startBytes;
+    if (growth > growthLimit) throw new Error(`execution ${execution}: ${growth} bytes of growth\n${shown(input)}`);
   }
   if (keep) {
     for (const input of found) {
@@ -92,6 +91,5 @@ export async function explore({ seed, executions, corpus, long = false, large, k
       writeFileSync(path.join(keep, name), input);
     }
   }
-  const growth = mostBytes - startBytes;
   return { outcomes, growth, reached: [...reached.keys()].filter((point) => reached[point] > 0) };
 }

@@ -1,7 +1,8 @@
-// Ends with work in the queue, in the way that argument 2 names.
+// Ends in the way that argument 2 names, with work in the queue, or with as many rounds of it as argument 3 says.
 import { busyDevice } from './work.mjs';
 
-const devices = [busyDevice(), busyDevice()];
+const rounds = process.argv[3] === undefined ? undefined : Number(process.argv[3]);
+const devices = [busyDevice(rounds), busyDevice(rounds)];
 devices[0].c.read();
 const stay = () => setTimeout(() => {}, 60_000);
 const ways = {
