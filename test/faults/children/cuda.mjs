@@ -98,6 +98,10 @@ for (let n = 1; n <= calls; n++) {
       );
       if (late?.code !== 'ERR_BACKEND') say(`the fault is forgotten: ${late}`);
     } else {
+      // What failed behind an error that was thrown at the call is still to be reported.
+      await device.synchronize().catch((late) => {
+        if (!(late instanceof OrthokitError)) say(`later ${late.stack}`);
+      });
       control('succeed');
       const value = await next().catch((late) => `${late}`);
       if (value !== '2,2,2') say(`the next call gives ${value}`);
