@@ -18,11 +18,7 @@ size_t Memory::rounded(size_t bytes) {
 void* Memory::allocate(size_t bytes) {
   void* data = nullptr;
   Failure failure;
-  if (backend_.allocate(handle_, bytes, &data, &failure)) {
-    if (failure.code != int32_t(ErrorCode::kMemory)) throw Error(failure);
-    throw Error(ErrorCode::kMemory,
-                "the device has no memory for " + std::to_string(bytes) + " bytes", failure.native);
-  }
+  if (backend_.allocate(handle_, bytes, &data, &failure)) throw Error(failure);
   try {
     Pool one;
     one.emplace(bytes, Freed{data, 0});
@@ -100,8 +96,6 @@ void Memory::give(void* data, size_t bytes) {
 }
 
 void Memory::trim(Ticket finished, size_t keep) {
-  Failure ignored;
-  backend_.synchronize(handle_, &ignored);
   std::lock_guard lock(mutex_);
   if (released_) return;
   for (auto at = pool_.end(); at != pool_.begin() && pooled_ > keep;) {  // the largest first

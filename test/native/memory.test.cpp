@@ -30,7 +30,11 @@ const Backend& fake_backend() {
     b.allocate = [](void*, size_t bytes, void** data, Failure* failure) -> int32_t {
       std::lock_guard lock(fake->mutex);
       const int call = ++fake->calls;
-      if (call >= fake->fail_from && call < fake->fail_to) return failure->code = fake->code;
+      if (call >= fake->fail_from && call < fake->fail_to) {
+        std::snprintf(failure->text, sizeof failure->text, "the device has no memory for %zu bytes",
+                      bytes);
+        return failure->code = fake->code;
+      }
       *data = ::operator new(bytes);
       fake->given.insert(*data);
       return 0;
