@@ -1,8 +1,10 @@
 #include "faults.h"
 
+#include <atomic>
 #include <cstdlib>
-#include <mutex>
 #include <new>
+
+#include "core/error.h"
 
 // By the linker's --wrap: allocate_block and release_block of the CPU backend.
 extern "C" {
@@ -15,21 +17,17 @@ void __wrap__ZN8orthokit3cpu13release_blockEPv(void*);
 namespace orthokit::faults {
 namespace {
 thread_local int remaining = 0;
-std::mutex mutex;
-Blocks counted;
+thread_local int64_t live = 0;
+std::atomic<size_t> largest{SIZE_MAX};
+std::atomic<const char*> failure{nullptr};
 }  // namespace
 
 void fail_in(int requests) { remaining = requests; }
 
-Blocks blocks() {
-  std::lock_guard lock(mutex);
-  return counted;
-}
+int64_t live_blocks() { return live; }
 
-void refuse_larger_than(size_t bytes) {
-  std::lock_guard lock(mutex);
-  counted.largest = bytes;
-}
+LargestBlock::LargestBlock(size_t bytes, const char* words) { largest = bytes, failure = words; }
+LargestBlock::~LargestBlock() { largest = SIZE_MAX, failure = nullptr; }
 
 static void* take(size_t bytes) {
   if (remaining > 0 && --remaining == 0) return nullptr;
@@ -37,20 +35,18 @@ static void* take(size_t bytes) {
 }
 
 static void* take_block(size_t bytes) {
-  {
-    std::lock_guard lock(mutex);
-    if (bytes > counted.largest) return ++counted.refused, nullptr;
+  if (bytes > largest) {
+    if (failure) throw Error(ErrorCode::kBackend, failure.load(), 700);
+    return nullptr;
   }
   void* data = __real__ZN8orthokit3cpu14allocate_blockEm(bytes);
-  std::lock_guard lock(mutex);
-  counted.live += data != nullptr;
+  live += data != nullptr;
   return data;
 }
 
 static void give_block(void* data) {
   __real__ZN8orthokit3cpu13release_blockEPv(data);
-  std::lock_guard lock(mutex);
-  --counted.live;
+  --live;
 }
 
 }  // namespace orthokit::faults

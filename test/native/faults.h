@@ -7,12 +7,15 @@ namespace orthokit::faults {
 
 void fail_in(int requests);  // this thread's n-th operator new from now on throws; 0: none
 
-struct Blocks {
-  size_t largest = SIZE_MAX;  // bytes; larger ones are refused
-  int64_t live = 0;
-  int64_t refused = 0;
+int64_t live_blocks();  // that this thread took, less those it gave back
+
+// While it lives, larger blocks are refused: for want of memory, or as a backend's failure of these
+// words.
+class LargestBlock {
+ public:
+  explicit LargestBlock(size_t bytes, const char* words = nullptr);
+  ~LargestBlock();
+  LargestBlock(const LargestBlock&) = delete;
 };
-Blocks blocks();
-void refuse_larger_than(size_t bytes);
 
 }  // namespace orthokit::faults
