@@ -16,6 +16,8 @@ size_t Memory::rounded(size_t bytes) {
 }
 
 void* Memory::allocate(size_t bytes) {
+  std::shared_lock open(open_);
+  if (released_) throw Error(ErrorCode::kDisposed, "the device is closed");
   void* data = nullptr;
   Failure failure;
   if (backend_.allocate(handle_, bytes, &data, &failure)) throw Error(failure);
@@ -110,7 +112,14 @@ void Memory::trim(Ticket finished, size_t keep) {
 
 void* Memory::allocate_scratch(size_t bytes) { return allocate_or_trim(bytes, stream_.finished()); }
 
+void Memory::release_scratch(void* data) {
+  std::lock_guard lock(mutex_);
+  blocks_.erase(data);
+  backend_.release(handle_, data);
+}
+
 void Memory::release_all() {
+  std::lock_guard closing(open_);
   std::lock_guard lock(mutex_);
   released_ = true;
   for (auto& [data, node] : blocks_)

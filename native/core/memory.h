@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <mutex>
+#include <shared_mutex>
 
 #include "core/stream.h"
 
@@ -21,7 +22,8 @@ class Memory {
   // A block for a tensor: from the pool, else from the backend. Not on the stream's thread.
   void* take(size_t bytes);
   void give(void* data, size_t bytes);   // queued work may still use it; any thread
-  void* allocate_scratch(size_t bytes);  // on the stream's thread; stays until release_all
+  void* allocate_scratch(size_t bytes);  // on the stream's thread; stays until release
+  void release_scratch(void* data);      // on the stream's thread
   void release_all();                    // on the stream's thread, at its end
   MemoryUse use() const;
   static size_t rounded(size_t bytes);  // the size class: sizes that differ by little share blocks
@@ -40,6 +42,7 @@ class Memory {
   void* const& handle_;
   Stream& stream_;
   const size_t total_;
+  std::shared_mutex open_;  // shared while the backend allocates: its end comes after
   mutable std::mutex mutex_;
   Pool pool_;
   // All that the backend gave, each with its node of the pool while it is in use: giving a block back

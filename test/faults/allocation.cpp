@@ -9,7 +9,11 @@
 #include <cstdlib>
 #include <new>
 
-extern "C" void* __real_aligned_alloc(size_t alignment, size_t bytes);  // by the linker's --wrap
+// By the linker's --wrap: allocate_block and release_block of the CPU backend.
+extern "C" {
+void* __real__ZN8orthokit3cpu14allocate_blockEm(size_t bytes);
+void __real__ZN8orthokit3cpu13release_blockEPv(void*);
+}
 
 namespace {
 
@@ -17,6 +21,7 @@ struct Orders {
   int64_t fail_at;  // which request, counted from 1; 0: none
   int64_t lasting;  // 1: all requests from then on
   int64_t requests, failed, live;
+  int64_t failed_blocks, live_blocks;  // of tensors and scratch memory
 };
 
 Orders* orders() {
@@ -53,7 +58,7 @@ void* take(size_t bytes, size_t alignment = 0) {
   if (fails()) return nullptr;
   if (bytes == 0) bytes = 1;
   return counted(alignment == 0 ? std::malloc(bytes)
-                                : __real_aligned_alloc(
+                                : std::aligned_alloc(
                                       alignment, (bytes + alignment - 1) / alignment * alignment));
 }
 
@@ -69,9 +74,16 @@ void give(void* data) {
 
 }  // namespace
 
-// The backend's blocks.
-extern "C" void* __wrap_aligned_alloc(size_t alignment, size_t bytes) {
-  return fails() ? nullptr : __real_aligned_alloc(alignment, bytes);
+extern "C" void* __wrap__ZN8orthokit3cpu14allocate_blockEm(size_t bytes) {
+  if (fails()) return add(orders()->failed_blocks, 1), nullptr;
+  void* data = __real__ZN8orthokit3cpu14allocate_blockEm(bytes);
+  if (data && orders()) add(orders()->live_blocks, 1);
+  return data;
+}
+
+extern "C" void __wrap__ZN8orthokit3cpu13release_blockEPv(void* data) {
+  if (orders()) add(orders()->live_blocks, -1);
+  __real__ZN8orthokit3cpu13release_blockEPv(data);
 }
 
 void* operator new(size_t bytes) { return take_or_throw(bytes); }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <future>
 
+#include "faults.h"
 #include "gate.h"
 #include "ops.h"
 #include "ops/fill.h"
@@ -80,6 +81,77 @@ TEST_CASE("temporaries nest: a scope's end frees its own and keeps the others") 
   device->run(test::Composed{});
   device->synchronize();
   CHECK(problem == "");
+}
+
+TEST_CASE("without memory for room to grow, a temporary takes what it needs, and what lies idle") {
+  auto device = Device::open("cpu", 1);
+  constexpr int64_t kMegabyte = 1 << 20;
+  std::string problem;
+  test::body = [&](Device& d) {
+    {
+      const Device::Scope scope(d);
+      d.temporary({4 * kMegabyte}, Dtype::kU8);
+    }
+    const int64_t before = faults::live_blocks();
+    const faults::LargestBlock limit(6 * kMegabyte);
+    const View large = d.temporary({5 * kMegabyte}, Dtype::kU8);
+    if (faults::live_blocks() != before) problem = "the idle block is kept";
+    const View small = d.temporary({kMegabyte}, Dtype::kU8);
+    if (faults::live_blocks() != before + 1) problem = "a block in use went";
+    d.run(Fill{.x = {large, small}, .value = 1});
+    try {
+      d.temporary({7 * kMegabyte}, Dtype::kU8);
+      problem = "nothing was thrown";
+    } catch (const Error& e) {
+      if (e.message != "the device has no memory for 7340032 bytes") problem = e.message;
+    }
+  };
+  device->run(test::Composed{});
+  device->synchronize();
+  CHECK(problem == "");
+}
+
+TEST_CASE("a temporary that fails keeps no block, whichever request for memory does") {
+  int64_t kept = 0;
+  int failed = 0;
+  for (int request = 1; request <= 5; ++request) {
+    auto device = Device::open("cpu", 1);
+    test::body = [&](Device& d) {
+      const int64_t before = faults::live_blocks();
+      faults::fail_in(request);
+      try {
+        d.temporary({100}, Dtype::kF32);
+      } catch (const std::bad_alloc&) {
+        ++failed, kept += faults::live_blocks() - before;
+      }
+      faults::fail_in(0);
+    };
+    device->run(test::Composed{});
+    device->synchronize();
+  }
+  CHECK(failed >= 3);
+  CHECK(kept == 0);
+}
+
+TEST_CASE("a kernel without scratch memory says why") {
+  const auto failure = [](const char* words) {
+    auto device = Device::open("cpu", 1);
+    const Tensor x = device->empty({5000}, Dtype::kF32), out = device->empty({1}, Dtype::kF64);
+    const faults::LargestBlock none(0, words);
+    device->run(Norms{.x = {x}, .out = out});
+    try {
+      device->synchronize();
+    } catch (const Error& e) {
+      return e;
+    }
+    return Error(ErrorCode::kNone, "nothing was thrown");
+  };
+  const Error memory = failure(nullptr), lost = failure("the driver is gone");
+  CHECK(memory.code == ErrorCode::kMemory);
+  CHECK(memory.message == "norms: the device has no memory for 256 bytes");
+  CHECK(lost.code == ErrorCode::kBackend);
+  CHECK(lost.message == "norms: the driver is gone");
+  CHECK(lost.native == 700);
 }
 
 TEST_CASE("what fails inside a composition keeps the name of the part that failed") {

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <functional>
 #include <future>
 #include <set>
 #include <vector>
@@ -20,6 +22,8 @@ struct FakeMemory {
   int calls = 0, fail_from = 0, fail_to = 0;  // calls [from, to) fail
   int32_t code = int32_t(ErrorCode::kMemory);
   bool double_release = false;
+  bool ended = false, used_after_end = false;
+  std::function<void()> allocating;
 };
 FakeMemory* fake = nullptr;
 
@@ -28,7 +32,9 @@ const Backend& fake_backend() {
     Backend b{};
     b.abi = kBackendAbi, b.bytes = sizeof(Backend);
     b.allocate = [](void*, size_t bytes, void** data, Failure* failure) -> int32_t {
+      if (fake->allocating) fake->allocating();
       std::lock_guard lock(fake->mutex);
+      fake->used_after_end |= fake->ended;
       const int call = ++fake->calls;
       if (call >= fake->fail_from && call < fake->fail_to) {
         std::snprintf(failure->text, sizeof failure->text, "the device has no memory for %zu bytes",
@@ -44,7 +50,11 @@ const Backend& fake_backend() {
       if (fake->given.erase(data) == 0) fake->double_release = true;
       ::operator delete(data);
     };
-    b.synchronize = [](void*, Failure*) -> int32_t { return 0; };
+    b.synchronize = [](void*, Failure*) -> int32_t {
+      std::lock_guard lock(fake->mutex);
+      fake->used_after_end |= fake->ended;
+      return 0;
+    };
     return b;
   }();
   return table;
@@ -53,13 +63,18 @@ const Backend& fake_backend() {
 struct Pool {
   FakeMemory counters;
   void* handle = &counters;
-  Stream stream{[this] { memory.release_all(); }};
+  Stream stream{[this] {
+    memory.release_all();
+    std::lock_guard lock(counters.mutex);
+    counters.ended = true;
+  }};
   Memory memory{fake_backend(), handle, stream, int64_t(1) << 40};
   Pool() { fake = &counters; }
   ~Pool() {
     stream.halt();
     CHECK(counters.given.empty());
     CHECK_FALSE(counters.double_release);
+    CHECK_FALSE(counters.used_after_end);
   }
   void finish() {
     std::promise<void> done;
@@ -249,4 +264,26 @@ TEST_CASE("a closed stream gives no memory, and takes back what outlived it") {
   pool.memory.give(late, 1024);
   CHECK(pool.memory.use().live == 0);
   CHECK_THROWS_AS(pool.memory.take(1024), Error);
+}
+
+TEST_CASE(
+    "the backend stays while it allocates, and keeps nothing that a closed device was given") {
+  for (const bool refused : {false, true}) {
+    CAPTURE(refused);
+    Pool pool;
+    pool.memory.give(pool.memory.take(1024), 1024);
+    if (refused) pool.counters.fail_from = 2, pool.counters.fail_to = 3;
+    pool.counters.allocating = [&] {
+      if (pool.stream.closed()) return;
+      pool.stream.close(nullptr);
+      // Enough for the stream to end, if nothing holds it.
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    };
+    try {
+      pool.memory.take(4096);
+    } catch (const Error& e) {
+      CHECK(e.code == ErrorCode::kDisposed);
+    }
+    pool.stream.join();
+  }
 }

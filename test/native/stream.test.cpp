@@ -6,6 +6,7 @@
 #include <future>
 #include <vector>
 
+#include "faults.h"
 #include "gate.h"
 
 using namespace orthokit;
@@ -204,6 +205,34 @@ TEST_CASE("64 MB of queued work are refused, and fit again later") {
   finish(stream);
   stream.submit([] {}, size_t(8) << 20);
   CHECK_FALSE(report(stream));
+}
+
+// The queue asks for memory at some of its sizes only.
+TEST_CASE("work with a report is queued with it or not at all, whichever request fails") {
+  int refused = 0;
+  for (int queued = 0; queued < 40; ++queued)
+    for (int request = 1; request <= 3; ++request) {
+      Stream stream([] {});
+      Gate gate;
+      stream.submit([&] { gate.wait(); }, 0);
+      gate.await_reached();
+      for (int i = 0; i < queued; ++i) stream.submit([] {}, 0);
+      bool ran = false, told = false, taken = true;
+      faults::fail_in(request);
+      try {
+        stream.submit([&] { ran = true; }, 0, [&](std::optional<Error>) { told = true; });
+      } catch (const std::bad_alloc&) {
+        taken = false, ++refused;
+      }
+      faults::fail_in(0);
+      gate.open();
+      finish(stream);
+      CAPTURE(queued);
+      CAPTURE(request);
+      CHECK(ran == taken);
+      CHECK(told == taken);
+    }
+  CHECK(refused > 0);
 }
 
 TEST_CASE("a long queue tells those who wait when it is short again") {

@@ -45,6 +45,37 @@ describe.each(Device.available)('gemm on %s', (kind) => {
   it('an inner side that is too long to be packed at once', () =>
     check(device, 'f32', { rows: 49, columns: 50, inner: 23_001, beta: 2 }));
 
+  it.each([
+    [10_950, 50],
+    [50, 10_950],
+    [5500, 5500],
+  ])('%i rows and %i columns, too many to be packed at once', async (rows, columns) => {
+    // Rows of one number, so that each result is a product of small integers.
+    const [inner, left, right] = [384, (i: number) => (i % 7) - 3, (j: number) => (j % 5) - 2];
+    const a = Float32Array.from({ length: rows * inner }, (_, at) => left(Math.floor(at / inner)));
+    const b = Float32Array.from({ length: inner * columns }, (_, at) => right(at % columns));
+    const c = new Tensor(device, [rows, columns]);
+    ops.gemm(device, { a: Tensor.from(device, a, [rows, inner]), b: Tensor.from(device, b, [inner, columns]), c });
+    const wrong = (await c.read()).findIndex(
+      (value, at) => value !== inner * left(Math.floor(at / columns)) * right(at % columns),
+    );
+    c.dispose();
+    expect(wrong).toBe(-1);
+  });
+
+  it.runIf(kind === 'cpu')('takes at most 16 MB of scratch memory, however large the factors are', async () => {
+    const own = Device.open('cpu', { threads: 2 });
+    const [m, n, k] = [400_000, 48, 64];
+    const [a, b, c] = [Tensor.zeros(own, [m, k]), Tensor.zeros(own, [k, n]), Tensor.zeros(own, [m, n])];
+    await own.synchronize();
+    const before = process.memoryUsage.rss();
+    ops.gemm(own, { a, b, c });
+    await own.synchronize();
+    // Packed whole, the factors take 102 MB.
+    expect(process.memoryUsage.rss() - before).toBeLessThan(50e6);
+    await own.close();
+  });
+
   describe.each(['f32', 'f64'] as const)('%s', (dtype) => {
     it.each(transposes)('every size, a transposed: $transA, b transposed: $transB', async (flags) => {
       for (const [rows, columns, inner] of sizes)

@@ -14,6 +14,7 @@ interface Summary {
   cases: number;
   requests: number;
   failures: number;
+  failedBlocks: number;
   problems: string[];
 }
 
@@ -21,7 +22,7 @@ function run(lasting: boolean, queued: boolean): Summary {
   using folder = new Folder();
   compileLibrary(folder.path, path.join('build', 'cmake', 'faults'));
   const orders = folder.file('orders');
-  writeFileSync(orders, new Uint8Array(40));
+  writeFileSync(orders, new Uint8Array(56));
   const args = [folder.path, orders, `${requests.count}`, lasting ? '1' : '0', queued ? '1' : '0'];
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', child, ...args], {
     encoding: 'utf8',
@@ -42,10 +43,11 @@ describe('R1: a request for memory that fails', () => {
   it.each(requests.deep ? ways : ways.slice(0, 2))(
     '%s',
     (_, lasting, queued) => {
-      const { cases, failures, problems } = run(lasting, queued);
+      const { cases, failures, failedBlocks, problems } = run(lasting, queued);
       expect(problems).toEqual([]);
       expect(cases).toBeGreaterThan(150);
       expect(failures).toBeGreaterThan(1000);
+      expect(failedBlocks).toBeGreaterThan(0); // of tensors or scratch memory
     },
     requests.limit(300_000),
   );

@@ -10,14 +10,15 @@ const library = await import(path.join(folder, 'lib', 'index.js'));
 const { native } = await import(path.join(folder, 'lib', 'native.js'));
 const { Device, Tensor, OrthokitError, ops } = library;
 
-// ---- the orders: fail_at, lasting, requests, failed, live
+// ---- the orders: fail_at, lasting, requests, failed, live, failed_blocks, live_blocks
 const file = openSync(ordersFile, 'r+');
 const order = (failAt) =>
   writeSync(file, Buffer.from(BigInt64Array.of(failAt, BigInt(lasting), 0n, 0n).buffer), 0, 32, 0);
 const counts = () => {
-  const data = new BigInt64Array(5);
-  readSync(file, Buffer.from(data.buffer), 0, 40, 0);
-  return { requests: Number(data[2]), failed: Number(data[3]), live: Number(data[4]) };
+  const data = new BigInt64Array(7);
+  readSync(file, Buffer.from(data.buffer), 0, 56, 0);
+  const [requests, failed, live, failedBlocks, liveBlocks] = Array.from(data.subarray(2), Number);
+  return { requests, failed, live, failedBlocks, liveBlocks };
 };
 const never = 2n ** 62n;
 /** Blocks that are in use when nothing is under way, and no object waits for the collector. */
@@ -210,6 +211,15 @@ const made = async (make) => {
   const tensor = await make();
   tensor.dispose();
 };
+const onNewDevice = async (use) => {
+  const other = Device.open('cpu', { threads: 2 });
+  try {
+    await use(other);
+  } finally {
+    writeSync(file, new Uint8Array(8), 0, 8, 0); // no more failures
+    await other.close();
+  }
+};
 const calls = {
   'Tensor.from': () => made(() => Tensor.from(device, values, [31, 33])),
   'Tensor.from, rounded': () => made(() => Tensor.from(device, values, [31, 33], { dtype: 'bf16' })),
@@ -233,6 +243,19 @@ const calls = {
       throw error;
     }
   },
+  // The pool of another device is empty: each tensor asks for a block, and each kernel for scratch memory.
+  'Device.open, tensors and scratch': () =>
+    onNewDevice(async (other) => {
+      const ones = Tensor.from(
+        other,
+        values.map(() => 1),
+        [31, 33],
+      );
+      const norm = Tensor.zeros(other, [1], { dtype: 'f64' });
+      ops.norms(other, { x: [ones], out: norm });
+      const [found] = await norm.read();
+      if (Math.abs(found - Math.sqrt(31 * 33)) > 1e-9) throw new Error(`the norm is ${found}`);
+    }),
   'Device.unavailable': () => Device.unavailable('cuda'),
   saveTensors: () => library.saveTensors(path.join(folder, 'saved'), { x }),
   loadTensors: async () => (await library.loadTensors(tensorFile, device)).x.dispose(),
@@ -244,5 +267,13 @@ for (const [name, call] of Object.entries(calls))
 x.dispose();
 
 await device.close();
+let { failedBlocks, liveBlocks } = counts();
+// Devices close behind the scenes.
+for (let i = 0; i < 100 && liveBlocks > 0; i++) {
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  ({ failedBlocks, liveBlocks } = counts());
+}
+summary.failedBlocks = failedBlocks;
+if (liveBlocks !== 0) problems.push(`${liveBlocks} blocks of devices are not back`);
 closeSync(file);
 console.log(JSON.stringify({ ...summary, problems }));
