@@ -1,4 +1,4 @@
-// cuBLAS as it is found, started and left, with the emulator's library in its place.
+// cuBLAS as it is started and left, with the emulator's library in its place.
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runChild } from '../support/child.ts';
@@ -14,12 +14,6 @@ async function blasOf(env: Record<string, string>): Promise<string> {
 }
 
 describe.runIf(emulator)('cuBLAS', { timeout: 60_000 }, () => {
-  it('is used where it is found and starts, and device.info says so', async () => {
-    expect(await blasOf({ ORTHOKIT_CUBLAS: library })).toBe('cuBLAS 13.0.0');
-    expect(await blasOf({ ORTHOKIT_CUBLAS: 'none' })).toBe('built-in kernels');
-    expect(await blasOf({ ORTHOKIT_CUBLAS: plugin })).toBe(`built-in kernels (${plugin} is no cuBLAS)`);
-  });
-
   it('is passed over where it does not start, unless only memory is short', async () => {
     const failing = (code: number) => ({
       ORTHOKIT_CUBLAS: library,
