@@ -46,6 +46,7 @@ void describe(int device, DeviceInfo& info) {
   check(cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion");
   std::snprintf(info.name, sizeof info.name, "%.127s", properties.name);
   std::snprintf(info.isa, sizeof info.isa, "sm_%d%d", properties.major, properties.minor);
+  check(cudaSetDevice(device), "cudaSetDevice");
   std::snprintf(info.blas, sizeof info.blas, "%s", blas_library().name().c_str());
   std::snprintf(info.driver, sizeof info.driver, "CUDA %s, runtime %s",
                 version_text(driver).c_str(), version_text(runtime).c_str());

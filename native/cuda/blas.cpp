@@ -13,15 +13,24 @@ std::string variable(const char* name) {
   return value ? value : "";
 }
 
+// Major versions of CUDA, this plug-in's first: its driver is there for sure.
+std::vector<int> majors() {
+  int runtime = 0;
+  cudaRuntimeGetVersion(&runtime);
+  std::vector<int> all{runtime / 1000};
+  for (const int major : {13, 12})
+    if (major != all[0]) all.push_back(major);
+  return all;
+}
+
 std::vector<std::string> places() {
-  const std::string chosen = variable("ORTHOKIT_CUBLAS");
-  if (!chosen.empty()) return {chosen};
-  constexpr const char* names[] = {"libcublas.so.13", "libcublas.so.12"};
-  std::vector<std::string> all{names[0], names[1]};
+  std::vector<std::string> folders{""}, all;  // the loader's first
   for (const auto& folder :
        {variable("CUDA_PATH"), variable("CUDA_HOME"), std::string("/usr/local/cuda")})
-    for (auto name : names)
-      if (!folder.empty()) all.push_back(folder + "/lib64/" + name);
+    if (!folder.empty()) folders.push_back(folder + "/lib64/");
+  for (const auto& folder : folders)
+    for (const int major : majors())
+      all.push_back(folder + "libcublas.so." + std::to_string(major));
   return all;
 }
 
@@ -41,11 +50,13 @@ bool fill(void* library, BlasTable& table) {
          find(library, "cublasGemmStridedBatchedEx", table.gemm_batched);
 }
 
+constexpr BlasTable::Status kNoMemory = 3;
+
 const char* words_of(BlasTable::Status status) {
   switch (status) {
     case 1:
       return "not initialized";
-    case 3:
+    case kNoMemory:
       return "no memory";
     case 7:
       return "invalid value";
@@ -62,11 +73,16 @@ const char* words_of(BlasTable::Status status) {
   }
 }
 
+constexpr const char* kNotFound = " is no cuBLAS";
+
 }  // namespace
 
 void check_blas(BlasTable::Status status, const char* call) {
   if (status == 0) return;
-  throw Error(status == 3 ? ErrorCode::kMemory : ErrorCode::kBackend,
+  const cudaError_t fault = cudaStreamQuery(nullptr);
+  if (is_fault(fault)) check(fault, call);
+  cudaGetLastError();  // of the question
+  throw Error(status == kNoMemory ? ErrorCode::kMemory : ErrorCode::kBackend,
               std::string(call) + ": " + words_of(status) + " (cuBLAS status " +
                   std::to_string(status) + ")",
               status);
@@ -74,27 +90,38 @@ void check_blas(BlasTable::Status status, const char* call) {
 
 BlasLibrary::BlasLibrary() {
   const std::string chosen = variable("ORTHOKIT_CUBLAS");
-  name_ = "built-in kernels";
-  if (chosen == "none") return;
-  for (const auto& path : places()) {
-    open(path);
-    if (loaded()) return;
+  if (chosen == "none") {
+    name_ = "built-in kernels";
+    return;
   }
-  name_ += chosen.empty() ? " (no cuBLAS was found)" : " (" + chosen + " is no cuBLAS)";
+  std::string why = "no cuBLAS was found";
+  for (const auto& path : chosen.empty() ? places() : std::vector{chosen}) {
+    const std::string refused = open(path);
+    if (loaded()) return;
+    if (refused != kNotFound || !chosen.empty()) why = path + refused;
+  }
+  name_ = "built-in kernels (" + why + ")";
 }
 
 // Never closed: its code must outlive every thread that may still run it.
-void BlasLibrary::open(const std::string& path) {
+std::string BlasLibrary::open(const std::string& path) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-  if (!library) return;
+  if (!library) return kNotFound;
   BlasTable table{};
-  if (!fill(library, table)) return;
+  if (!fill(library, table)) return kNotFound;
   int version[3] = {};  // major, minor, patch
   for (int i = 0; i < 3; ++i)
-    if (table.get_property(i, &version[i]) != 0) return;
+    if (table.get_property(i, &version[i]) != 0) return kNotFound;
+  BlasTable::Handle handle = nullptr;
+  const BlasTable::Status status = table.create(&handle);
+  if (status == 0) table.destroy(handle);
+  // What has no memory now may have some later, and says so then.
+  if (status != 0 && status != kNoMemory)
+    return std::string(" does not start: ") + words_of(status);
   table_ = table;
   name_ = "cuBLAS " + std::to_string(version[0]) + "." + std::to_string(version[1]) + "." +
           std::to_string(version[2]);
+  return "";
 }
 
 const BlasLibrary& blas_library() {

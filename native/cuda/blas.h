@@ -30,8 +30,10 @@ struct BlasTable {
                          int algorithm);
 };
 
-// The library, looked for once per process: ORTHOKIT_CUBLAS (a file, or none); libcublas.so of
-// CUDA 13, then 12, as the loader finds it; then in lib64 of CUDA_PATH, CUDA_HOME, /usr/local/cuda.
+// The library, looked for once per process: ORTHOKIT_CUBLAS (a file, or none); libcublas.so as the
+// loader finds it, of the CUDA that this plug-in was built with, then of the other majors; then in
+// lib64 of CUDA_PATH, CUDA_HOME, /usr/local/cuda. One that does not start on this thread's device is
+// passed over.
 class BlasLibrary {
  public:
   BlasLibrary();
@@ -40,7 +42,8 @@ class BlasLibrary {
   const std::string& name() const { return name_; }  // with its version, or what multiplies instead
 
  private:
-  void open(const std::string& path);
+  // Why not, or an empty string.
+  std::string open(const std::string& path);
   BlasTable table_{};
   std::string name_;
 };
@@ -61,6 +64,7 @@ class Blas {
   BlasTable::Handle handle_ = nullptr;
 };
 
+// Where the device is at fault, CUDA's words.
 void check_blas(BlasTable::Status status, const char* call);
 
 }  // namespace orthokit::cuda

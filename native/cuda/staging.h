@@ -13,7 +13,8 @@ class Staging {
   ~Staging();
   Staging(const Staging&) = delete;
 
-  // `from` may go when this returns. Waits only while 64 MB are under way.
+  // `from` may go when this returns. Waits only while 64 MB are under way, or less where pinned memory
+  // is short.
   void upload(void* to, const void* from, size_t bytes);
   // Waits for the data.
   void download(void* to, const void* from, size_t bytes);
@@ -27,6 +28,10 @@ class Staging {
   static void free_segment(Segment&) noexcept;
   std::byte* take(size_t bytes);  // at most a segment
   void next_segment();
+  bool insert_segment();  // behind the current one; false where pinned memory is short
+  // How many buffers bring `bytes` back: two, so that one fills while the other is read; one where
+  // they fit, or where pinned memory is short.
+  size_t returning(size_t bytes);
 
   cudaStream_t stream_;
   std::vector<Segment> segments_;  // a ring; the one at current_ is being filled

@@ -16,6 +16,17 @@ int attribute(cudaDeviceAttr which, int device) {
   return value;
 }
 
+// The device's default pool. As CUDA sets it, free memory goes back to the driver whenever somebody
+// waits, and is asked for again by the next step.
+cudaMemPool_t keeping_pool(int device) {
+  cudaMemPool_t pool = nullptr;
+  check(cudaDeviceGetDefaultMemPool(&pool, device), "cudaDeviceGetDefaultMemPool");
+  uint64_t kept = UINT64_MAX;
+  check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &kept),
+        "cudaMemPoolSetAttribute");
+  return pool;
+}
+
 // What cuBLAS' manual recommends.
 size_t workspace_bytes(int capability) {
   constexpr size_t kMegabyte = size_t(1) << 20;
@@ -41,8 +52,11 @@ Stream::Stream(int device, Services services)
   try {
     units_ = attribute(cudaDevAttrMultiProcessorCount, device);
     capability_ = capability_of(device);
-    ordered_ = attribute(cudaDevAttrMemoryPoolsSupported, device) != 0;
     if (capability_ < kLeastCapability) refuse_capability(capability_);
+    if (attribute(cudaDevAttrMemoryPoolsSupported, device)) pool_ = keeping_pool(device);
+    // Whoever waits for it sleeps: other work needs the core.
+    check(cudaEventCreateWithFlags(&reached_, cudaEventDisableTiming | cudaEventBlockingSync),
+          "cudaEventCreate");
   } catch (...) {
     cudaStreamDestroy(stream_);
     throw;
@@ -54,7 +68,11 @@ Stream::~Stream() {
   cudaStreamSynchronize(stream_);
   blas_.reset();
   if (blas_workspace_) release(blas_workspace_);
+  cudaStreamSynchronize(stream_);
+  cudaEventDestroy(reached_);
   cudaStreamDestroy(stream_);
+  // The device's memory goes back to others.
+  if (pool_) cudaMemPoolTrimTo(pool_, 0);
 }
 
 void* Stream::scratch_bytes(size_t bytes) {
@@ -74,7 +92,7 @@ const Blas* Stream::blas() {
 
 cudaError_t Stream::try_allocate(void** data, size_t bytes) {
   const cudaError_t status =
-      ordered_ ? cudaMallocAsync(data, bytes, stream_) : cudaMalloc(data, bytes);
+      pool_ ? cudaMallocAsync(data, bytes, stream_) : cudaMalloc(data, bytes);
   if (status == cudaErrorMemoryAllocation) cudaGetLastError();
   return status;
 }
@@ -85,7 +103,7 @@ void* Stream::allocate(size_t bytes) {
   cudaError_t status = try_allocate(&data, bytes);
   if (status == cudaErrorMemoryAllocation) {
     // What was released behind queued work comes back when that work is done.
-    check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+    synchronize();
     status = try_allocate(&data, bytes);
   }
   if (status == cudaErrorMemoryAllocation) {
@@ -96,13 +114,13 @@ void* Stream::allocate(size_t bytes) {
                     std::to_string(free) + " of " + std::to_string(total) + " are free",
                 int32_t(status));
   }
-  check(status, "cudaMallocAsync");
+  check(status, pool_ ? "cudaMallocAsync" : "cudaMalloc");
   return data;
 }
 
 void Stream::release(void* data) noexcept {
   cudaSetDevice(device_);
-  if (ordered_)
+  if (pool_)
     cudaFreeAsync(data, stream_);
   else
     cudaFree(data);
@@ -117,7 +135,8 @@ void Stream::copy(void* to, const void* from, size_t bytes, Transfer direction) 
 
 void Stream::synchronize() {
   check(cudaSetDevice(device_), "cudaSetDevice");
-  check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+  check(cudaEventRecord(reached_, stream_), "cudaEventRecord");
+  check(cudaEventSynchronize(reached_), "cudaEventSynchronize");
 }
 
 }  // namespace orthokit::cuda

@@ -58,9 +58,10 @@ class Stream {
   const int device_;
   Services services_;
   cudaStream_t stream_;
+  cudaEvent_t reached_ = nullptr;
+  cudaMemPool_t pool_ = nullptr;  // null: memory does not come and go in stream order
   Staging staging_;
   int units_ = 0, capability_ = 0;
-  bool ordered_ = false;  // memory comes and goes in stream order
   std::unique_ptr<Blas> blas_;
   void* blas_workspace_ = nullptr;
 };

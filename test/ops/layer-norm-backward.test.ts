@@ -9,8 +9,9 @@ import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
-// The last: several rows a block of CUDA's threads, which share each of them.
-const shapes = [...matrixShapes, [530, 260]] as const;
+// The last ones: several rows a block of CUDA's threads, which share each of them; around the columns whose sums fit
+// in shared memory.
+const shapes = [...matrixShapes, [530, 260], [2, 3056], [2, 3060], [2, 3072], [2, 4096]] as const;
 
 describe.each(Device.available)('layerNormBackward on %s', (kind) => {
   const device = Device.open(kind);

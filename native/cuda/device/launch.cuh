@@ -17,15 +17,12 @@ struct Launch {
   bool cooperative = false;  // all blocks at once: the kernel may call grid_sync()
 };
 
-inline constexpr size_t kSharedWithoutAsking = 48 << 10;
+// Of a block, on every device, static and dynamic together. A kernel that could use more has a way
+// without: what a device has beyond this differs, and is lost to its other blocks.
+inline constexpr size_t kMostShared = 48 << 10;
 
 template <class... P, class... A>
 [[nodiscard]] cudaError_t launch(void (*kernel)(P...), const Launch& how, A&&... arguments) {
-  if (how.shared > kSharedWithoutAsking) {
-    const cudaError_t refused =
-        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(how.shared));
-    if (refused != cudaSuccess) return refused;
-  }
   cudaLaunchAttribute attribute;
   attribute.id = cudaLaunchAttributeCooperative;
   attribute.val.cooperative = 1;

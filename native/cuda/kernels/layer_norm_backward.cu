@@ -7,8 +7,9 @@ namespace {
 
 inline constexpr int64_t kMostBands = 512;    // of rows, a block each: they have sums over columns
 inline constexpr int64_t kWarpColumns = 256;  // up to here a warp takes a row
+// Up to here sums fit in shared memory, beside what block_reduce takes.
 inline constexpr int64_t kSharedColumns =
-    4096;  // up to here sums fit the shared memory of all devices
+    (kMostShared - kMostWarps * sizeof(double)) / (2 * sizeof(double));
 
 // Where a block adds its rows' gradients of weight and bias, by column.
 struct ColumnSums {

@@ -11,8 +11,6 @@ namespace {
 
 thread_local int device_of_thread = 0;
 
-constexpr size_t kSharedPerBlock = 48 << 10, kSharedOptIn = 227 << 10;
-
 bool is_device(int device) { return device >= 0 && device < options().devices; }
 
 }  // namespace
@@ -43,9 +41,9 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   p = {};
   std::snprintf(p.name, sizeof p.name, "orthokit CUDA emulator");
   p.totalGlobalMem = options().memory;
-  p.sharedMemPerBlock = kSharedPerBlock;
-  p.sharedMemPerBlockOptin = kSharedOptIn;
-  p.sharedMemPerMultiprocessor = kSharedOptIn + (1 << 10);
+  p.sharedMemPerBlock = kSharedWithoutAsking;
+  p.sharedMemPerBlockOptin = most_shared();
+  p.sharedMemPerMultiprocessor = most_shared() + (1 << 10);
   p.major = options().capability / 10;
   p.minor = options().capability % 10;
   p.multiProcessorCount = options().multiprocessors;
@@ -66,7 +64,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
       *value = 1024;
       break;
     case cudaDevAttrMaxSharedMemoryPerBlock:
-      *value = kSharedPerBlock;
+      *value = kSharedWithoutAsking;
       break;
     case cudaDevAttrWarpSize:
       *value = 32;
@@ -84,7 +82,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
       *value = options().capability % 10;
       break;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-      *value = kSharedOptIn;
+      *value = int(most_shared());
       break;
     case cudaDevAttrCooperativeLaunch:
     case cudaDevAttrMemoryPoolsSupported:

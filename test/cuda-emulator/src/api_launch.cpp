@@ -9,8 +9,6 @@ using namespace cudaemu;
 
 namespace {
 
-constexpr size_t kSharedWithoutAsking = 48 << 10, kMostShared = 227 << 10;
-
 std::map<const void*, size_t>& shared_limits() {
   static auto& limits = *new std::map<const void*, size_t>;
   return limits;
@@ -29,7 +27,7 @@ bool is_configuration(const cudaLaunchConfig_t& config) {
 cudaError_t cudaemu_set_attribute(const void* kernel, cudaFuncAttribute attribute, int value) {
   ORTHOKIT_EMULATOR_ENTER("cudaFuncSetAttribute");
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
-  if (value < 0 || size_t(value) > kMostShared) return answer(cudaErrorInvalidValue);
+  if (value < 0 || size_t(value) > most_shared()) return answer(cudaErrorInvalidValue);
   shared_limits()[kernel] = size_t(value);
   return cudaSuccess;
 }
@@ -39,9 +37,9 @@ cudaError_t cudaemu_launch(const cudaLaunchConfig_t* config, const Launch* launc
   ORTHOKIT_EMULATOR_ENTER("cudaLaunchKernelEx");
   if (!is_stream(config->stream)) return answer(cudaErrorInvalidResourceHandle);
   if (!is_configuration(*config)) return answer(cudaErrorInvalidConfiguration);
-  const auto limit = shared_limits().find(launch->kernel);
-  if (config->dynamicSmemBytes >
-      (limit == shared_limits().end() ? kSharedWithoutAsking : limit->second))
+  const auto asked = shared_limits().find(launch->kernel);
+  const bool has_asked = asked != shared_limits().end();
+  if (config->dynamicSmemBytes > (has_asked ? asked->second : kSharedWithoutAsking))
     return answer(cudaErrorInvalidValue);
   bool cooperative = false;
   for (unsigned i = 0; i < config->numAttrs; ++i)
@@ -52,7 +50,8 @@ cudaError_t cudaemu_launch(const cudaLaunchConfig_t* config, const Launch* launc
   return push(config->stream,
               {OperationKind::kWork,
                [grid = config->gridDim, block = config->blockDim, shared = config->dynamicSmemBytes,
-                launch = *launch, cooperative, call] {
-                 run_grid({grid, block, shared, launch, cooperative});
+                most = has_asked ? most_shared() : kSharedWithoutAsking, launch = *launch,
+                cooperative, call] {
+                 run_grid({grid, block, shared, most, launch, cooperative});
                }});
 }

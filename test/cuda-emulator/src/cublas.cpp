@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <vector>
 
 #include "cublas_products.h"
@@ -21,6 +23,20 @@ struct Handle {
   uint32_t magic = kLive;
 };
 bool is_live(const Handle* h) { return h && h->magic == kLive; }
+
+// cuBLAS has static objects; who calls it behind their end calls into ruins.
+class Ruins {
+ public:
+  ~Ruins() { ended_ = true; }
+  void refuse() const {
+    if (!ended_) return;
+    std::fprintf(stderr, "cudaemu: cuBLAS is called after its end\n");
+    std::abort();
+  }
+
+ private:
+  bool ended_ = false;
+} ruins;
 
 int status_of(cudaError_t code) {
   if (code == cudaSuccess) return kSuccess;
@@ -90,6 +106,7 @@ struct Types {
 };
 
 int check(const Handle* h, const Shape& s, const Types& t) {
+  ruins.refuse();
   if (!is_live(h)) return kNotInitialized;
   if (!s.valid()) return kInvalidValue;
   return supported(t.a, t.b, t.c, t.compute) ? kSuccess : kNotSupported;

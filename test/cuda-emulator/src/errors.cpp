@@ -42,7 +42,9 @@ void read_environment() {
 }
 
 bool loses_device(cudaError_t code) {
-  return code >= cudaErrorIllegalAddress && code <= cudaErrorLaunchFailure;
+  return code == cudaErrorECCUncorrectable || code == cudaErrorIllegalAddress ||
+         code == cudaErrorLaunchTimeout || code == cudaErrorAssert ||
+         (code >= cudaErrorHardwareStackError && code <= cudaErrorLaunchFailure);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ cudaError_t enter(const char* function);
 cudaError_t answer(cudaError_t);
 
 // "cudaMalloc:3:2": the third call from now answers error 2; "*" means any function. Codes of lost
-// devices (700 to 719) also stick.
+// devices (214, 700, 702, 710, 714 to 719) also stick.
 bool order_failure(const char* order);
 void cancel_failures();
 int call_count(const char* function);  // since the last reset of the counts; "*": of all

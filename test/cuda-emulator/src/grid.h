@@ -10,7 +10,8 @@ namespace cudaemu {
 
 struct GridShape {
   dim3 grid, block;
-  size_t shared;  // bytes of dynamic shared memory
+  size_t shared;       // bytes of dynamic shared memory
+  size_t most_shared;  // with the static bytes
   Launch launch;
   bool cooperative;
 };

@@ -60,6 +60,23 @@ bool set_stream_order(const char* word) {
   return true;
 }
 
+size_t most_shared() {
+  switch (options().capability) {
+    case 75:
+      return 64 << 10;
+    case 80:
+    case 87:
+      return 163 << 10;
+    case 86:
+    case 89:
+    case 120:
+    case 121:
+      return 99 << 10;
+    default:
+      return 227 << 10;
+  }
+}
+
 Options& options() {
   static const bool read = [] {
     Options& o = current_options;

@@ -26,6 +26,11 @@ struct Options {
 };
 Options& options();
 
+// Shared memory of a block: what a kernel may have without asking, static and dynamic together, and
+// what the compute capability allows one that asks.
+constexpr size_t kSharedWithoutAsking = 48 << 10;
+size_t most_shared();
+
 // Of `order` and `streams`; false: no such word.
 bool set_thread_order(const char* word);
 bool set_stream_order(const char* word);

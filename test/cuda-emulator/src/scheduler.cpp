@@ -262,6 +262,7 @@ void Scheduler::run(const GridShape& shape) {
     run_blocks(order.data(), unsigned(order.size()));
   else
     for (size_t i = 0; i < order.size() && !failed; ++i) run_blocks(&order[i], 1);
+  if (!failed) check_shared_size(blocks.front(), shape.most_shared);
 }
 
 void run_grid(const GridShape& shape) {

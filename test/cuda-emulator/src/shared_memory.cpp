@@ -2,7 +2,11 @@
 
 #include <link.h>
 
+#include <algorithm>
 #include <cstring>
+#include <fstream>
+#include <map>
+#include <mutex>
 
 #include "scheduler.h"
 #include "shadow.h"
@@ -12,12 +16,52 @@ extern "C" void* __tls_get_addr(void*);
 namespace cudaemu {
 namespace {
 
+struct Variable {
+  size_t offset, bytes;
+};
+using Variables = std::vector<Variable>;
+
 struct Segment {  // of this thread of the host
   char* start = nullptr;
   size_t bytes = 0;
+  const Variables* variables = nullptr;
   Block* owner = nullptr;
 };
 thread_local Segment segment;
+
+template <class T>
+std::vector<T> read_table(std::ifstream& file, size_t offset, size_t bytes) {
+  std::vector<T> table(bytes / sizeof(T));
+  file.seekg(std::streamoff(offset));
+  file.read(reinterpret_cast<char*>(table.data()), std::streamsize(table.size() * sizeof(T)));
+  return table;
+}
+
+// The static shared variables of a module, by its symbols.
+Variables read_variables(const char* module, size_t initialised) {
+  std::ifstream file(*module ? module : "/proc/self/exe", std::ios::binary);
+  const auto header = read_table<ElfW(Ehdr)>(file, 0, sizeof(ElfW(Ehdr))).front();
+  Variables variables;
+  for (const auto& section :
+       read_table<ElfW(Shdr)>(file, header.e_shoff, header.e_shnum * sizeof(ElfW(Shdr)))) {
+    if (section.sh_type != SHT_SYMTAB) continue;
+    for (const auto& symbol : read_table<ElfW(Sym)>(file, section.sh_offset, section.sh_size))
+      if (ELF64_ST_TYPE(symbol.st_info) == STT_TLS && symbol.st_shndx != SHN_UNDEF &&
+          symbol.st_value >= initialised)
+        variables.push_back({symbol.st_value - initialised, symbol.st_size});
+  }
+  if (!file) stop_process("the symbols of %s cannot be read", module);
+  return variables;
+}
+
+const Variables* variables_of(const dl_phdr_info* module, size_t initialised) {
+  static std::mutex& mutex = *new std::mutex;
+  static auto& known = *new std::map<ElfW(Addr), Variables>;
+  const std::lock_guard lock(mutex);
+  const auto [entry, fresh] = known.try_emplace(module->dlpi_addr);
+  if (fresh) entry->second = read_variables(module->dlpi_name, initialised);
+  return &entry->second;
+}
 
 struct Search {
   uintptr_t kernel;
@@ -46,6 +90,7 @@ int look_at_module(dl_phdr_info* module, size_t, void* data) {
   }
   search.found.start = static_cast<char*>(start) + thread_local_segment->p_filesz;
   search.found.bytes = thread_local_segment->p_memsz - thread_local_segment->p_filesz;
+  search.found.variables = variables_of(module, thread_local_segment->p_filesz);
   return 1;
 }
 
@@ -93,6 +138,22 @@ void start_shared(Block* block, size_t dynamic_bytes) {
     shadow_shared(block->slot, 0, segment.bytes);
     shadow_shared(block->slot, kDynamicOffset, dynamic_bytes);
   }
+}
+
+void check_shared_size(Block* block, size_t most) {
+  if (!block->dynamic_bytes || !segment.variables) return;
+  own_static_shared(block);
+  size_t bytes = block->dynamic_bytes;
+  for (const auto& variable : *segment.variables) {
+    const char* data = segment.start + variable.offset;
+    const bool written =
+        std::any_of(data, data + variable.bytes, [](char byte) { return byte != char(0xff); });
+    if (written) bytes += variable.bytes;
+  }
+  if (bytes > most)
+    finding(cudaErrorInvalidValue,
+            "%zu bytes of shared memory, %zu of them dynamic: a GPU refuses more than %zu", bytes,
+            block->dynamic_bytes, most);
 }
 
 int64_t shared_offset(const void* p) {

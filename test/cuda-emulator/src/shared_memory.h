@@ -14,6 +14,9 @@ constexpr size_t kDynamicOffset = size_t(1) << 20, kSharedBytes = kDynamicOffset
 void find_static_shared(const void* kernel);
 void own_static_shared(Block*);
 void start_shared(Block*, size_t dynamic_bytes);
+// A GPU refuses a launch whose static and dynamic bytes are too many. Which variables a kernel has is
+// known when it has written them: asked of a block that has run.
+void check_shared_size(Block*, size_t most);
 int64_t shared_offset(const void* p);  // in the running block's shared memory; -1: not in it
 
 }  // namespace cudaemu

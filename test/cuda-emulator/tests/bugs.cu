@@ -144,6 +144,13 @@ __global__ void dynamic_shared_past_end(float* out) {
   __syncthreads();
   out[threadIdx.x] = values[threadIdx.x];
 }
+__global__ void static_beside_dynamic_shared(float* out) {
+  __shared__ float values[64];
+  float* more = dyn_shared<float>();
+  values[threadIdx.x] = more[threadIdx.x] = 1;
+  __syncthreads();
+  out[threadIdx.x] = values[63 - threadIdx.x] + more[threadIdx.x];
+}
 __global__ void row_of_shared_past_end(float* out) {
   __shared__ float values[4][32];
   values[threadIdx.x / 32][threadIdx.x % 32] = 1;
@@ -345,6 +352,10 @@ void memory() {
          [](Buffers& b) { run(shared_past_end, 1, 32, b.out); });
   expect("dynamic shared memory past the end", checked, [](Buffers& b) {
     (void)launch(dynamic_shared_past_end, {dim3(1), dim3(64), 128, stream}, b.out);
+  });
+  expect("more shared memory than a launch may have", always, [](Buffers& b) {
+    const size_t dynamic = (48 << 10) - 255;  // one more byte than is left by the static ones
+    (void)launch(static_beside_dynamic_shared, {dim3(1), dim3(64), dynamic, stream}, b.out);
   });
   expect("row of a shared array past the end", checked,
          [](Buffers& b) { run(row_of_shared_past_end, 1, 64, b.out); });

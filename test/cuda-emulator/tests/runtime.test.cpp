@@ -287,6 +287,24 @@ TEST_CASE("launches have the limits of a GPU") {
   CHECK_EQ(kernels::normalize(x, 64, partials, 133, stream), cudaErrorCooperativeLaunchTooLarge);
   const With few("sms=3", "sms=132");
   CHECK_EQ(kernels::normalize(x, 64, partials, 4, stream), cudaErrorCooperativeLaunchTooLarge);
+  for (const auto& [capability, most] : {std::pair{"75", 64},
+                                         {"80", 163},
+                                         {"86", 99},
+                                         {"89", 99},
+                                         {"90", 227},
+                                         {"100", 227},
+                                         {"120", 99}}) {
+    const With other(std::string("cc=") + capability, "cc=90");
+    int bytes = 0;
+    CUDA(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0));
+    CHECK_EQ(bytes, most << 10);
+    const auto ask = [](int shared) {
+      return cudaFuncSetAttribute(kernels::fill, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  shared);
+    };
+    CHECK_EQ(ask(bytes + 1), cudaErrorInvalidValue);
+    CHECK_EQ(ask(bytes), cudaSuccess);
+  }
 }
 
 TEST_CASE("the n-th call fails, of one function or of any") {

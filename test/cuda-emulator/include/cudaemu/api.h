@@ -86,6 +86,7 @@ enum {
   cudaStreamDefault = 0,
   cudaStreamNonBlocking = 1,
   cudaEventDefault = 0,
+  cudaEventBlockingSync = 1,
   cudaEventDisableTiming = 2,
   cudaHostAllocDefault = 0
 };
