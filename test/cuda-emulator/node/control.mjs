@@ -1,4 +1,4 @@
-// usage: node control.test.mjs <emulator_control.node>
+// usage: node control.mjs <emulator_control.node>
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
