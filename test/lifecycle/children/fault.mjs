@@ -9,9 +9,10 @@ const { control } = createRequire(import.meta.url)(emulator);
 const way = process.argv[2];
 
 const { device, c } = busyDevice(2);
-await device.synchronize();
+const { device: other, c: d, queue } = busyDevice(0);
+await Promise.all([device.synchronize(), other.synchronize()]);
 control('fail=cudaLaunchKernelEx:3:700');
-const { device: other, c: d } = busyDevice(3);
+queue(3);
 const codeOf = (tensor) =>
   tensor.read().then(
     () => 'read',

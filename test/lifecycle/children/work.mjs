@@ -11,10 +11,13 @@ export function busyDevice(rounds = 50) {
   const [a, b, c, small] = [zeros(side, side), zeros(side, side), zeros(side, side), zeros(1000)];
   const [weights, grads, momenta] = [[zeros(step, step)], [zeros(step, step)], [zeros(step, step)]];
   const coefficients = Array.from({ length: 5 }, () => [3.4445, -4.775, 2.0315]).flat();
-  for (let i = 0; i < rounds; i++) {
-    ops.gemm(device, { a, b, c });
-    ops.muon(device, { weights, grads, momenta, lr: 0.02, coefficients });
-    small.write(new Float32Array(1000));
-  }
-  return { device, c };
+  const queue = (count) => {
+    for (let i = 0; i < count; i++) {
+      ops.gemm(device, { a, b, c });
+      ops.muon(device, { weights, grads, momenta, lr: 0.02, coefficients });
+      small.write(new Float32Array(1000));
+    }
+  };
+  queue(rounds);
+  return { device, c, queue };
 }
