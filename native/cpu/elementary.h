@@ -81,20 +81,10 @@ inline double log_of(double x) {
   return x < 0 ? std::numeric_limits<double>::quiet_NaN() : zero;
 }
 
-inline double sigmoid_of(double x) {
-  const double e = exp_of_negative(-std::abs(x));
-  return (x < 0 ? e : 1) / (1 + e);
-}
-
 // max(x, 0) + ln(1 + e⁻|ˣ|), and ln(1 + e) = 2 atanh(e / (2 + e)).
 inline double softplus_of(double x) {
   const double e = exp_of(-std::abs(x));
   return (x < 0 ? 0 : x) + twice_atanh(e / (2 + e));
-}
-
-inline double softplus_curvature_of(double x) {
-  const double e = exp_of_negative(-std::abs(x));
-  return e / ((1 + e) * (1 + e));
 }
 
 // ---- The same in f32. Coefficients of polynomials are fitted to the smallest relative error of the
@@ -142,18 +132,22 @@ inline float log_of(float x) {
   return x < 0 ? std::numeric_limits<float>::quiet_NaN() : zero;
 }
 
-inline float sigmoid_of(float x) {
-  const float e = exp_of_negative(-std::abs(x));
-  return (x < 0 ? e : 1) / (1 + e);
-}
-
 inline float softplus_of(float x) {
   const float e = exp_of_negative(-std::abs(x));
   return (x < 0 ? 0 : x) + twice_atanh(e / (2 + e));
 }
 
-inline float softplus_curvature_of(float x) {
-  const float e = exp_of_negative(-std::abs(x));
+// ---- In either type, by its exponential.
+
+template <class T>
+T sigmoid_of(T x) {
+  const T e = exp_of_negative(-std::abs(x));
+  return (x < 0 ? e : 1) / (1 + e);
+}
+
+template <class T>
+T softplus_curvature_of(T x) {
+  const T e = exp_of_negative(-std::abs(x));
   return e / ((1 + e) * (1 + e));
 }
 
