@@ -24,23 +24,31 @@ __device__ __forceinline__ double sum_of_exps(const Team& team, const T* x, int6
   return team.sum(sum);
 }
 
-// out = factor · exp(x − max) / Σ exp(x − max). out may be x, and holds the exponentials in between:
-// those of f32 times 2⁶⁴, lest they lose digits to subnormal numbers before a large factor comes.
-// What lies so far below the largest that they would nevertheless is 0, as on the CPU.
+// The exponentials of a row while out holds them: those of f32 times 2⁶⁴, lest they lose digits to
+// subnormal numbers before a large factor comes. What lies so far below the largest that they would
+// nevertheless is 0, as on the CPU.
+template <class T>
+struct Stored {
+  static constexpr bool kSingle = sizeof(T) == sizeof(float);
+  static constexpr double kLift = kSingle ? 0x1p64 : 1, kLeast = kSingle ? -120 : -708;
+  __device__ static double exponential(T x, T max) {
+    const double difference = double(x) - double(max);
+    return difference < kLeast ? 0 : exp_of_negative(difference);
+  }
+};
+
+// out = factor · exp(x − max) / Σ exp(x − max). out may be x.
 template <class Team, class T>
 __device__ __forceinline__ void softmax(const Team& team, const T* x, int64_t columns, T max,
                                         double factor, T* out) {
-  constexpr bool kSingle = sizeof(T) == sizeof(float);
-  constexpr double kLift = kSingle ? 0x1p64 : 1, kLeast = kSingle ? -120 : -708;
   double sum = 0;
   const auto exponential = [&](int64_t, T v) {
-    const double difference = double(v) - double(max);
-    const double e = difference < kLeast ? 0 : exp_of_negative(difference);
+    const double e = Stored<T>::exponential(v, max);
     sum += e;
-    return T(e * kLift);
+    return T(e * Stored<T>::kLift);
   };
   team.map(columns, out, exponential, x);
-  const double scale = factor / team.sum(sum) / kLift;
+  const double scale = factor / team.sum(sum) / Stored<T>::kLift;
   team.map(
       columns, out, [&](int64_t, T e) { return T(double(e) * scale); }, out);
 }

@@ -36,14 +36,14 @@ struct LossGradOfRow {
     const T max = max_of(team, from, columns);
     double sum = 0, at_label = 0;  // unrounded, in the thread whose element it is
     const auto exponential = [&](int64_t j, T v) {
-      const double e = exp_of_negative(double(v) - double(max));
+      const double e = Stored<T>::exponential(v, max);
       sum += e;
       if (j == label) at_label = e;
-      return T(e);
+      return T(e * Stored<T>::kLift);
     };
     team.map(columns, to, exponential, from);
     sum = team.sum(sum);
-    const double whole = *factor, scale = whole / sum;
+    const double whole = *factor, scale = whole / sum / Stored<T>::kLift;
     const auto gradient = [&](int64_t j, T e) {
       return T(j == label ? whole * (at_label / sum - 1) : double(e) * scale);
     };
