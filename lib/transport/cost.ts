@@ -20,19 +20,38 @@ export interface CostRange {
   readonly isReachable: boolean;
 }
 
-/** All that solvers ask of a cost, stored or computed. */
-export interface Cost {
+/** A side of a problem. */
+export type Side = 'rows' | 'columns';
+
+/** What {@link Costs.softmin} writes: the fields of the operation of that name. */
+export interface SoftminOutputs {
+  log_sums: Tensor;
+  own_potential?: Tensor;
+  mean_costs?: Tensor;
+  values?: Tensor;
+  averages?: Tensor;
+  gradients?: Tensor;
+}
+
+/** What results, and solvers that store no matrix, ask of costs. */
+export interface Costs {
   readonly device: Device;
   readonly rows: number;
   readonly columns: number;
-  /** Of potentials, plans and the Gibbs kernel. */
+  /** Of potentials and plans. */
   readonly dtype: 'f32' | 'f64';
+  /** For each of a side, the smooth minimum over the other one, whose potential is given. */
+  softmin(side: Side, potential: Tensor, eps: number, out: SoftminOutputs): void;
+  gibbsKernel(potentials: Pair, eps: number, kernel: Tensor): void;
+  dispose(): void;
+}
+
+/** All that the other solvers ask of a cost. */
+export interface Cost extends Costs {
   /** @throws ERR_ARGUMENT for costs that make no problem */
   range(op: string, masses: Pair, read: (statistics: Tensor) => Promise<Float64Array>): Promise<CostRange>;
-  gibbsKernel(potentials: Pair, eps: number, kernel: Tensor): void;
   logSweeps(masses: Pair, potentials: Pair, eps: number, count: number, statistics: Tensor): void;
   planSums(masses: Pair, potentials: Pair, eps: number, sums: Pair, statistics: Tensor): void;
-  dispose(): void;
 }
 
 /** A matrix of costs. */
@@ -76,6 +95,10 @@ export class DenseCost implements Cost {
         `${op}: cost must have a finite element for every mass, got ${bareRows} rows and ${bareColumns} columns without`,
       );
     return { least: least!, most: most!, forbidden: forbidden!, isReachable: barredRows! + barredColumns! === 0 };
+  }
+
+  softmin(side: Side, potential: Tensor, eps: number, out: SoftminOutputs): void {
+    ops.softmin(this.device, { cost: this.#cost, of: side, potential, eps, ...out });
   }
 
   gibbsKernel(potentials: Pair, eps: number, kernel: Tensor): void {

@@ -1,7 +1,8 @@
 import { Tensor } from '../tensor.ts';
 import type { Control } from './control.ts';
-import type { Cost, Pair } from './cost.ts';
+import type { Cost, Costs, Pair } from './cost.ts';
 import type { Marginals } from './marginals.ts';
+import { balanced, type Penalties, totalsOf } from './streaming.ts';
 
 /** A plan of total mass 1, measured by its potentials as the caller will have them. */
 export interface Measured {
@@ -11,6 +12,10 @@ export interface Measured {
   linear: number;
   /** Σ |P 1 − a| + Σ |Pᵀ 1 − b|, in the caller's masses. */
   marginalError: number;
+  /** f·a + g·b − eps (Σ P − Σ a): of second order in the potentials' errors, where `value` is of first. */
+  dual: number;
+  /** dvalue/deps. */
+  entropy: number;
 }
 
 /** The mean of the potentials of masses that are not 0. */
@@ -31,10 +36,90 @@ function weighted(potentials: Float64Array, sums: Float64Array): number {
 const rounded = (x: Float64Array, dtype: 'f32' | 'f64'): Float64Array =>
   dtype === 'f32' ? Float64Array.from(Float32Array.from(x)) : x;
 
-/**
- * The potentials of total mass 1 as those of the caller's masses, of equal means and rounded to the cost's dtype; and what
- * the plan of exactly these numbers is.
- */
+/** Potentials as the caller will have them; and the same for total mass 1, whose sums compare with those masses. */
+interface Returned {
+  readonly rows: Float64Array;
+  readonly columns: Float64Array;
+  readonly own: Pair;
+}
+
+/** Potentials of equal means, where a shift between them changes nothing, rounded to the cost's dtype. */
+async function returned(
+  costs: Costs,
+  marginals: Marginals,
+  potentials: Pair,
+  eps: number,
+  penalties: Penalties,
+  control: Control,
+): Promise<Returned> {
+  const { device, dtype } = costs;
+  const [f, g] = await Promise.all([control.read(potentials.rows), control.read(potentials.columns)]);
+  const isFree = penalties.rows === Infinity && penalties.columns === Infinity;
+  const shift = isFree ? (meanOf(g, marginals.b) - meanOf(f, marginals.a)) / 2 : 0;
+  const share = (eps * Math.log(marginals.mass)) / 2;
+  const put = (potential: Float64Array, masses: Float64Array, by: number) =>
+    rounded(
+      potential.map((x, i) => (masses[i] === 0 ? -Infinity : x + by)),
+      dtype,
+    );
+  const rows = put(f, marginals.a, shift + share);
+  const columns = put(g, marginals.b, share - shift);
+  const tensor = (x: Float64Array) =>
+    Tensor.from(
+      device,
+      x.map((y) => y - share),
+      [x.length],
+    );
+  return { rows, columns, own: { rows: tensor(rows), columns: tensor(columns) } };
+}
+
+interface Sums {
+  readonly rows: Float64Array;
+  readonly columns: Float64Array;
+  readonly linear: number;
+  readonly marginalError: number;
+}
+
+async function sumsOfMatrix(cost: Cost, masses: Pair, own: Pair, eps: number, control: Control): Promise<Sums> {
+  const { device } = cost;
+  using rowSums = new Tensor(device, [cost.rows], 'f64');
+  using columnSums = new Tensor(device, [cost.columns], 'f64');
+  using statistics = new Tensor(device, [4], 'f64');
+  cost.planSums(masses, own, eps, { rows: rowSums, columns: columnSums }, statistics);
+  const [sums, rows, columns] = await Promise.all([
+    control.read(statistics),
+    control.read(rowSums),
+    control.read(columnSums),
+  ]);
+  const [linear, , rowError, columnError] = sums;
+  return { rows, columns, linear: linear!, marginalError: rowError! + columnError! };
+}
+
+const totalOf = (x: Float64Array): number => x.reduce((a, b) => a + b, 0);
+
+function measuredOf(
+  costs: Costs,
+  marginals: Marginals,
+  { rows, columns }: Returned,
+  sums: Sums,
+  eps: number,
+): Measured {
+  const { device, dtype } = costs;
+  const array = dtype === 'f32' ? Float32Array : Float64Array;
+  const { mass } = marginals;
+  const value = mass * (weighted(rows, sums.rows) + weighted(columns, sums.columns));
+  return {
+    f: Tensor.from(device, array.from(rows), [costs.rows]),
+    g: Tensor.from(device, array.from(columns), [costs.columns]),
+    value,
+    linear: mass * sums.linear,
+    marginalError: mass * sums.marginalError,
+    dual: mass * (weighted(rows, marginals.a) + weighted(columns, marginals.b) - eps * (totalOf(sums.rows) - 1)),
+    entropy: (value - mass * sums.linear) / eps,
+  };
+}
+
+/** The potentials of total mass 1 as those of the caller's masses; and what the plan of exactly these numbers is. */
 export async function measure(
   cost: Cost,
   masses: Pair,
@@ -43,51 +128,48 @@ export async function measure(
   eps: number,
   control: Control,
 ): Promise<Measured> {
-  const { device, dtype } = cost;
-  const [f, g] = await Promise.all([control.read(potentials.rows), control.read(potentials.columns)]);
-  const shift = (meanOf(g, marginals.b) - meanOf(f, marginals.a)) / 2;
-  const share = (eps * Math.log(marginals.mass)) / 2;
-  const rows = rounded(
-    f.map((x) => x + shift + share),
-    dtype,
-  );
-  const columns = rounded(
-    g.map((x) => x - shift + share),
-    dtype,
-  );
-  // Of total mass 1 again, so that sums compare with these masses.
-  using ownRows = Tensor.from(
-    device,
-    rows.map((x) => x - share),
-    [cost.rows],
-  );
-  using ownColumns = Tensor.from(
-    device,
-    columns.map((x) => x - share),
-    [cost.columns],
-  );
-  using rowSums = new Tensor(device, [cost.rows], 'f64');
-  using columnSums = new Tensor(device, [cost.columns], 'f64');
-  using statistics = new Tensor(device, [4], 'f64');
-  cost.planSums(
-    masses,
-    { rows: ownRows, columns: ownColumns },
-    eps,
-    { rows: rowSums, columns: columnSums },
-    statistics,
-  );
-  const [sums, rowTotals, columnTotals] = await Promise.all([
-    control.read(statistics),
-    control.read(rowSums),
-    control.read(columnSums),
-  ]);
-  const [linear, , rowError, columnError] = sums;
-  const array = dtype === 'f32' ? Float32Array : Float64Array;
-  return {
-    f: Tensor.from(device, array.from(rows), [cost.rows]),
-    g: Tensor.from(device, array.from(columns), [cost.columns]),
-    value: marginals.mass * (weighted(rows, rowTotals) + weighted(columns, columnTotals)),
-    linear: marginals.mass * linear!,
-    marginalError: marginals.mass * (rowError! + columnError!),
-  };
+  const result = await returned(cost, marginals, potentials, eps, balanced, control);
+  using _rows = result.own.rows;
+  using _columns = result.own.columns;
+  const sums = await sumsOfMatrix(cost, masses, result.own, eps, control);
+  return measuredOf(cost, marginals, result, sums, eps);
+}
+
+/** rho KL(p | q), with KL = Σ p ln(p / q) − p + q; 0 where p must be q. */
+function divergence(rho: number, p: Float64Array, q: Float64Array): number {
+  if (rho === Infinity) return 0;
+  let sum = 0;
+  for (const [i, x] of p.entries()) sum += (x > 0 ? x * Math.log(x / q[i]!) : 0) - x + q[i]!;
+  return rho * sum;
+}
+
+/** The same without a matrix, with penalties for marginals that differ. */
+export async function measureStreaming(
+  costs: Costs,
+  marginals: Marginals,
+  potentials: Pair,
+  eps: number,
+  penalties: Penalties,
+  control: Control,
+): Promise<Measured> {
+  const result = await returned(costs, marginals, potentials, eps, penalties, control);
+  using _rows = result.own.rows;
+  using _columns = result.own.columns;
+  const totals = await totalsOf(costs, result.own, eps, control.read);
+  const errorOf = (sums: Float64Array, masses: Float64Array, potential: Float64Array, rho: number) =>
+    sums.reduce((error, sum, i) => {
+      const target = masses[i] === 0 || rho === Infinity ? masses[i]! : masses[i]! * Math.exp(-potential[i]! / rho);
+      return error + Math.abs(sum - target);
+    }, 0);
+  const marginalError =
+    errorOf(totals.rows, marginals.a, result.rows, penalties.rows) +
+    errorOf(totals.columns, marginals.b, result.columns, penalties.columns);
+  const measured = measuredOf(costs, marginals, result, { ...totals, marginalError }, eps);
+  if (penalties.rows === Infinity && penalties.columns === Infinity) return measured;
+  measured.value +=
+    divergence(penalties.rows, totals.rows, marginals.a) +
+    divergence(penalties.columns, totals.columns, marginals.b) -
+    eps * totalOf(totals.rows);
+  measured.entropy -= totalOf(totals.rows);
+  return measured;
 }

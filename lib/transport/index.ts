@@ -6,6 +6,15 @@ export type {
   TransportIterations,
   TransportMethod,
   TransportProgress,
+  UnbalancedOptions,
 } from './options.ts';
-export { type PlanOptions, type SparsePlan, TransportResult, type TransportStatus } from './result.ts';
+export type { Metric, PointClouds } from './points.ts';
+export {
+  type ApplyOptions,
+  type PlanOptions,
+  type SparsePlan,
+  TransportResult,
+  type TransportStatus,
+  type TransportVariable,
+} from './result.ts';
 export { sinkhorn } from './sinkhorn.ts';

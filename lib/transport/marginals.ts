@@ -40,8 +40,8 @@ async function numbersOf(
   return Float64Array.from(masses);
 }
 
-/** The total; each mass becomes its share of it. */
-function normalize(op: string, name: string, masses: Float64Array): number {
+/** The total. @throws ERR_ARGUMENT unless all is finite, none negative, and some positive */
+function totalOf(op: string, name: string, masses: Float64Array): number {
   let total = 0;
   for (const [i, mass] of masses.entries()) {
     if (!(mass >= 0 && mass < Infinity))
@@ -50,12 +50,18 @@ function normalize(op: string, name: string, masses: Float64Array): number {
   }
   if (!(total > 0 && total < Infinity))
     throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must have a positive, finite total, got ${total}`);
+  return total;
+}
+
+/** The total; each mass becomes its share of it. */
+function normalize(op: string, name: string, masses: Float64Array): number {
+  const total = totalOf(op, name, masses);
   for (let i = 0; i < masses.length; ++i) masses[i] = masses[i]! / total;
   return total;
 }
 
 /**
- * Reads and checks both.
+ * Reads and checks both; they get the total 1 unless they are free to differ.
  * @throws ERR_ARGUMENT for masses that are negative, not finite, or of unequal totals; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE
  */
 export async function marginalsOf(
@@ -65,10 +71,16 @@ export async function marginalsOf(
   columns: number,
   a: Masses | undefined,
   b: Masses | undefined,
+  isFree = false,
 ): Promise<Marginals> {
   const read = (name: string, masses: Masses | undefined, size: number) =>
     masses === undefined ? new Float64Array(size).fill(1 / size) : numbersOf(op, name, masses, device, size);
   const [rowMasses, columnMasses] = await Promise.all([read('a', a, rows), read('b', b, columns)]);
+  if (isFree) {
+    totalOf(op, 'a', rowMasses);
+    totalOf(op, 'b', columnMasses);
+    return { a: rowMasses, b: columnMasses, mass: 1 };
+  }
   const mass = normalize(op, 'a', rowMasses);
   const other = normalize(op, 'b', columnMasses);
   // The side that was given sets the total, so that uniform masses go with any.

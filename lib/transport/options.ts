@@ -1,6 +1,7 @@
 import { OrthokitError } from '../errors.ts';
 import { checkOptions, isRecord, shown } from '../options.ts';
 import { isTensor, type Tensor } from '../tensor.ts';
+import { balanced, type Penalties } from './streaming.ts';
 
 /** How a transport problem is solved; {@link sinkhorn} says when each is the right one. */
 export type TransportMethod = 'sinkhorn' | 'sns';
@@ -48,6 +49,17 @@ export interface TransportIterations {
   evaluations: number;
 }
 
+/**
+ * Marginals that may differ from the masses, at a price: rho KL(p | q) with KL = Σ p ln(p / q) − p + q. A side without a rho
+ * must have its masses.
+ */
+export interface UnbalancedOptions {
+  /** Of the rows, in units of the cost: positive. */
+  rhoA?: number | undefined;
+  /** Of the columns. */
+  rhoB?: number | undefined;
+}
+
 /** Options of {@link sinkhorn}. */
 export interface SinkhornOptions {
   /** Masses of the rows, of any equal total with `b`. Default: 1/n each. */
@@ -56,7 +68,7 @@ export interface SinkhornOptions {
   b?: Masses | undefined;
   /** Strength of the entropy, in units of the cost: positive. 1/eps is what the literature calls eta. There is no default. */
   eps: number;
-  /** Default: `'sns'`. */
+  /** Default: `'sns'`; `'sinkhorn'` for point clouds and unbalanced masses. */
   method?: TransportMethod | undefined;
   /** L1 error of the marginals to reach, positive. Default: 1e-9. */
   tol?: number | undefined;
@@ -66,6 +78,11 @@ export interface SinkhornOptions {
   maxNewton?: number | undefined;
   /** How eps is lowered to its value; false: not at all. Default: `{}`, with a warm start false. */
   anneal?: AnnealOptions | false | undefined;
+  /**
+   * Lets marginals differ from `a` and `b`, whose totals may then differ too; with `method: 'sinkhorn'` only. Default: they
+   * may not.
+   */
+  unbalanced?: UnbalancedOptions | undefined;
   /** Where to start from: a result of this or another eps. Default: zeros. */
   warmStart?: Potentials | undefined;
   /** Aborting rejects with the signal's reason. Default: none. */
@@ -85,6 +102,7 @@ export interface Settings {
   readonly maxSweeps: number;
   readonly maxNewton: number;
   readonly anneal: { start: number | undefined; factor: number; sweeps: number } | undefined;
+  readonly penalties: Penalties;
   readonly warmStart: Potentials | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: TransportProgress) => void) | undefined;
@@ -118,6 +136,19 @@ function annealOf(op: string, anneal: AnnealOptions | false): Settings['anneal']
   };
 }
 
+function penaltiesOf(op: string, unbalanced: UnbalancedOptions | undefined): Penalties {
+  if (unbalanced === undefined) return balanced;
+  if (!isRecord(unbalanced))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: unbalanced must be an object, got ${shown(unbalanced)}`);
+  checkOptions(`${op}: unbalanced`, unbalanced, ['rhoA', 'rhoB']);
+  const { rhoA, rhoB } = unbalanced;
+  if (rhoA === undefined && rhoB === undefined)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: unbalanced must have rhoA or rhoB, got neither`);
+  const rho = (name: string, value: unknown): number =>
+    value === undefined ? Infinity : positive(op, `unbalanced.${name}`, value);
+  return { rows: rho('rhoA', rhoA), columns: rho('rhoB', rhoB) };
+}
+
 const known = [
   'a',
   'b',
@@ -127,18 +158,23 @@ const known = [
   'maxSweeps',
   'maxNewton',
   'anneal',
+  'unbalanced',
   'warmStart',
   'signal',
   'onProgress',
 ];
 
-/** @internal @throws ERR_ARGUMENT for what is no option or out of range. */
-export function settingsOf(op: string, options: SinkhornOptions): Settings {
+/**
+ * @internal
+ * @param isStreamed whether costs are computed when needed
+ * @throws ERR_ARGUMENT for what is no option or out of range; ERR_UNSUPPORTED for methods that keep the masses
+ */
+export function settingsOf(op: string, options: SinkhornOptions, isStreamed = false): Settings {
   checkOptions(op, options, known);
   const {
     a,
     b,
-    method = 'sns',
+    method = isStreamed || options.unbalanced ? 'sinkhorn' : 'sns',
     tol = 1e-9,
     maxSweeps = 1000,
     maxNewton = 200,
@@ -151,6 +187,8 @@ export function settingsOf(op: string, options: SinkhornOptions): Settings {
     throw new OrthokitError('ERR_ARGUMENT', `${op}: eps must have a finite inverse, got ${eps}`);
   if (!methods.includes(method))
     throw new OrthokitError('ERR_ARGUMENT', `${op}: method must be ${methods.join(', ')}, got ${shown(method)}`);
+  if (options.unbalanced && method !== 'sinkhorn')
+    throw new OrthokitError('ERR_UNSUPPORTED', `${op}: unbalanced must go with method sinkhorn, got ${method}`);
   if (warmStart !== undefined && !(isRecord(warmStart) && isTensor(warmStart.f) && isTensor(warmStart.g)))
     throw new OrthokitError('ERR_ARGUMENT', `${op}: warmStart must have tensors f and g, got ${shown(warmStart)}`);
   if (signal !== undefined && !(signal instanceof AbortSignal))
@@ -168,6 +206,7 @@ export function settingsOf(op: string, options: SinkhornOptions): Settings {
     maxSweeps: count(op, 'maxSweeps', maxSweeps),
     maxNewton: count(op, 'maxNewton', maxNewton),
     anneal: annealOf(op, anneal),
+    penalties: penaltiesOf(op, options.unbalanced),
     warmStart,
     signal,
     onProgress,

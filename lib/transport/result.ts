@@ -1,9 +1,11 @@
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { checkOptions, shown } from '../options.ts';
-import { Tensor } from '../tensor.ts';
-import type { Cost } from './cost.ts';
+import { isTensor, Tensor } from '../tensor.ts';
+import type { Costs } from './cost.ts';
 import type { Potentials, TransportIterations } from './options.ts';
+import { PointCost } from './points.ts';
+import type { Penalties } from './streaming.ts';
 
 /**
  * How a solver ended: `'converged'`, the error is at most `tol`; `'max-iterations'`, sweeps or Newton steps ran out;
@@ -30,16 +32,31 @@ export interface SparsePlan {
 
 /** Everything that a result is made of. */
 export interface Solved {
-  cost: Cost;
+  costs: Costs;
   f: Tensor;
   g: Tensor;
   eps: number;
+  penalties: Penalties;
   value: number;
+  dual: number;
+  entropy: number;
   linear: number;
   marginalError: number;
   status: TransportStatus;
   iterations: TransportIterations;
 }
+
+/** Options of {@link TransportResult.apply}. */
+export interface ApplyOptions {
+  /** Pᵀ v instead of P v. Default: false. */
+  transpose?: boolean | undefined;
+}
+
+/** What {@link TransportResult.gradient} is taken by. */
+export type TransportVariable = 'cost' | 'x' | 'y' | 'a' | 'b' | 'eps';
+
+/** The dual value of a result, for sums of several. */
+export let dualOf: (result: TransportResult) => number;
 
 /** A solved transport problem: potentials, from which the plan is computed when it is asked for. */
 export class TransportResult implements Potentials {
@@ -49,17 +66,24 @@ export class TransportResult implements Potentials {
   readonly g: Tensor;
   /** The strength of the entropy. */
   readonly eps: number;
-  /** ⟨C, P⟩ + eps Σ P ln P. */
+  /** ⟨C, P⟩ + eps Σ P ln P; with unbalanced masses, eps Σ P (ln P − 1) and the prices of the marginals. */
   readonly value: number;
   /** ⟨C, P⟩. */
   readonly cost: number;
-  /** Σ |P 1 − a| + Σ |Pᵀ 1 − b|, computed with these potentials in f64. */
+  /** Σ |P 1 − a| + Σ |Pᵀ 1 − b|, with a exp(−f / rho) for an unbalanced side's masses, computed with these potentials in f64. */
   readonly marginalError: number;
   /** How the solver ended. */
   readonly status: TransportStatus;
   /** What it did. */
   readonly iterations: Readonly<TransportIterations>;
-  readonly #cost: Cost;
+  readonly #costs: Costs;
+  readonly #penalties: Penalties;
+  readonly #dual: number;
+  readonly #entropy: number;
+
+  static {
+    dualOf = (result) => result.#dual;
+  }
 
   /** @internal */
   constructor(solved: Solved) {
@@ -71,7 +95,10 @@ export class TransportResult implements Potentials {
     this.marginalError = solved.marginalError;
     this.status = solved.status;
     this.iterations = Object.freeze(solved.iterations);
-    this.#cost = solved.cost;
+    this.#costs = solved.costs;
+    this.#penalties = solved.penalties;
+    this.#dual = solved.dual;
+    this.#entropy = solved.entropy;
   }
 
   /**
@@ -86,12 +113,12 @@ export class TransportResult implements Potentials {
   plan(options: PlanOptions): Promise<SparsePlan>;
   async plan(options?: Partial<PlanOptions>): Promise<Tensor | SparsePlan> {
     if (options !== undefined) checkOptions('plan', options, ['threshold']);
-    const { rows, columns, dtype, device } = this.#cost;
+    const { rows, columns, dtype, device } = this.#costs;
     const kernel = new Tensor(device, [rows, columns], dtype);
     try {
       using f = this.f.cast('f64');
       using g = this.g.cast('f64');
-      this.#cost.gibbsKernel({ rows: f, columns: g }, this.eps, kernel);
+      this.#costs.gibbsKernel({ rows: f, columns: g }, this.eps, kernel);
       const threshold = options?.threshold;
       if (threshold === undefined) return kernel;
       if (typeof threshold !== 'number' || !(threshold > 0 && threshold < Infinity))
@@ -105,11 +132,95 @@ export class TransportResult implements Potentials {
     }
   }
 
+  /**
+   * The plan times a vector `[m]` or a matrix `[m, k]`, P v, or Pᵀ v of one with n rows, in the dtype of `v`; the plan is not
+   * stored.
+   * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY
+   */
+  async apply(v: Tensor, options: ApplyOptions = {}): Promise<Tensor> {
+    checkOptions('apply', options, ['transpose']);
+    const { rows, columns, device } = this.#costs;
+    const [from, to] = options.transpose ? [rows, columns] : [columns, rows];
+    if (!isTensor(v)) throw new OrthokitError('ERR_ARGUMENT', `apply: v must be a Tensor, got ${shown(v)}`);
+    if (v.device !== device) throw new OrthokitError('ERR_DEVICE', 'apply: v is on another device');
+    if (v.dtype !== 'f32' && v.dtype !== 'f64')
+      throw new OrthokitError('ERR_DTYPE', `apply: v must be f32 or f64, got ${v.dtype}`);
+    if (v.shape.length < 1 || v.shape.length > 2 || v.shape[0] !== from)
+      throw new OrthokitError('ERR_SHAPE', `apply: v must have shape [${from}] or [${from}, k], got [${v.shape}]`);
+    using flat = v.reshape([from, v.size / from]);
+    using values = flat.cast('f64');
+    using averages = new Tensor(device, [to, v.size / from], 'f64');
+    this.#means(options.transpose ? 'columns' : 'rows', { values, averages });
+    using shaped = averages.reshape([to, ...v.shape.slice(1)]);
+    return shaped.cast(v.dtype);
+  }
+
+  /** Sums under the plan, for each of a side. */
+  #means(side: 'rows' | 'columns', out: { values?: Tensor; averages?: Tensor; gradients?: Tensor }): void {
+    const { rows, columns, device } = this.#costs;
+    using log_sums = new Tensor(device, [side === 'rows' ? rows : columns], 'f64');
+    using f = this.f.cast('f64');
+    using g = this.g.cast('f64');
+    const [own_potential, potential] = side === 'rows' ? [f, g] : [g, f];
+    this.#costs.softmin(side, potential, this.eps, { log_sums, own_potential, ...out });
+  }
+
+  /** dvalue/deps, the entropy of the plan. */
+  gradient(by: 'eps'): Promise<number>;
+  /**
+   * The gradient of `value`, by the envelope theorem from this plan alone: as right as the marginals are, with nothing unrolled.
+   *
+   * - `'cost'`: the plan, `[n, m]`, dense
+   * - `'x'`, `'y'`: of the points, in their shapes; for `sqeuclidean` 2 Σⱼ Pᵢⱼ (xᵢ − yⱼ). One pass over the distances
+   * - `'a'`, `'b'`: of the masses: the potentials minus their mean, since totals are to stay equal, −infinity for a mass of
+   *   0; on an unbalanced side rho (1 − exp(−f / rho))
+   * - `'eps'`: Σ P ln P; with unbalanced masses Σ P (ln P − 1)
+   *
+   * @throws ERR_UNSUPPORTED for points of a result that has none; ERR_ARGUMENT, ERR_DISPOSED, ERR_MEMORY
+   */
+  gradient(by: Exclude<TransportVariable, 'eps'>): Promise<Tensor>;
+  async gradient(by: TransportVariable): Promise<Tensor | number> {
+    switch (by) {
+      case 'cost':
+        return await this.plan();
+      case 'eps':
+        return this.#entropy;
+      case 'a':
+        return await this.#byMass(this.f, this.#penalties.rows);
+      case 'b':
+        return await this.#byMass(this.g, this.#penalties.columns);
+      case 'x':
+      case 'y':
+        return this.#byPoints(by);
+      default:
+        throw new OrthokitError('ERR_ARGUMENT', `gradient: by must be cost, x, y, a, b, eps, got ${shown(by)}`);
+    }
+  }
+
+  #byPoints(by: 'x' | 'y'): Tensor {
+    const costs = this.#costs;
+    if (!(costs instanceof PointCost))
+      throw new OrthokitError('ERR_UNSUPPORTED', `gradient: ${by} must be points, got a result of a stored cost`);
+    const side = by === 'x' ? 'rows' : 'columns';
+    using gradients = new Tensor(costs.device, [costs[side], costs.dimension], 'f64');
+    this.#means(side, { gradients });
+    return gradients.cast(costs.dtype);
+  }
+
+  async #byMass(potential: Tensor, rho: number): Promise<Tensor> {
+    const numbers = Float64Array.from(await potential.read());
+    const finite = numbers.filter((x) => x > -Infinity);
+    const mean = finite.reduce((a, b) => a + b, 0) / finite.length;
+    const gradient = numbers.map((x) => (rho === Infinity ? x - mean : rho * -Math.expm1(-x / rho)));
+    using exact = Tensor.from(potential.device, gradient, potential.shape);
+    return exact.cast(potential.dtype);
+  }
+
   /** Gives the potentials' memory back, and lets go of the cost. */
   dispose(): void {
     this.f.dispose();
     this.g.dispose();
-    this.#cost.dispose();
+    this.#costs.dispose();
   }
 
   /** Disposes: `using result = await sinkhorn(…)`. */

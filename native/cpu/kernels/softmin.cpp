@@ -1,0 +1,147 @@
+#include "ops/softmin.h"
+
+#include "cpu/distances.h"
+#include "cpu/softmax.h"
+#include "cpu/transport.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+// Costs of `kTileRows` choices side by side: neighbours in a column stand in the same cache line.
+static constexpr int64_t kTileRows = 8, kTileColumns = 512, kManyRows = 128;
+
+template <class T>
+struct StoredCosts {
+  const T* cost;
+  int64_t stride, step;  // from choice to choice, from one to choose from to the next
+  void fill(int64_t i, int64_t rows, int64_t j, int64_t columns, double* tile) const {
+    const T* from = cost + i * stride + j * step;
+    if (step == 1)
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t k = 0; k < columns; ++k)
+          tile[r * kTileColumns + k] = double(from[r * stride + k]);
+    else
+      for (int64_t k = 0; k < columns; ++k)
+        for (int64_t r = 0; r < rows; ++r)
+          tile[r * kTileColumns + k] = double(from[r * stride + k * step]);
+  }
+};
+
+template <class T>
+struct PointCosts {
+  const T* x;
+  Coordinates y;
+  Metric metric;
+  void fill(int64_t i, int64_t rows, int64_t j, int64_t columns, double* tile) const {
+    for (int64_t r = 0; r < rows; ++r)
+      distances_of(metric, x + (i + r) * y.dimension, y, j, columns, tile + r * kTileColumns);
+  }
+  // gradients += Σ weightⱼ ∂Cᵢⱼ/∂xᵢ.
+  void add_slopes(int64_t i, int64_t first, int64_t count, const double* weights,
+                  const double* costs, double* gradients) const {
+    for (int64_t k = 0; k < y.dimension; ++k) {
+      const double own = double(x[i * y.dimension + k]);
+      const double* other = y.row(k) + first;
+      gradients[k] += sum_of(count, [&](int64_t j) {
+        const double by = own - other[j];
+        if (metric == Metric::kSqeuclidean) return weights[j] * 2 * by;
+        if (metric == Metric::kL1) return by > 0 ? weights[j] : by < 0 ? -weights[j] : 0.0;
+        return costs[j] > 0 ? weights[j] * (by / costs[j]) : 0.0;
+      });
+    }
+  }
+};
+
+// What the tiles so far give, by the largest exponent so far.
+struct Choice {
+  double most = -kInfinite, sum = 0, cost = 0;
+};
+
+struct Means {
+  double *averages, *gradients;
+  int64_t width, dimension;
+  void multiply(double by) const {
+    for (int64_t k = 0; k < width; ++k) averages[k] *= by;
+    for (int64_t k = 0; k < dimension; ++k) gradients[k] *= by;
+  }
+};
+
+template <class Costs>
+static void choose(const Softmin& op, const Costs& costs, const double* w, int64_t i, int64_t first,
+                   int64_t count, const double* tile, Choice& choice, const Means& means) {
+  const double inverse = 1 / op.eps;
+  double exps[kTileColumns];
+  for (int64_t j = 0; j < count; ++j) exps[j] = w[first + j] - tile[j] * inverse;
+  const double most = std::max(choice.most, max_of(exps, count));
+  if (most == -kInfinite) return;
+  const double scale = exp_of_negative(choice.most - most);
+  for (int64_t j = 0; j < count; ++j) exps[j] = exp_of_negative(exps[j] - most);
+  choice.most = most;
+  choice.sum = choice.sum * scale + sum_of(count, [&](int64_t j) { return exps[j]; });
+  if (op.mean_costs)
+    choice.cost = choice.cost * scale +
+                  sum_of(count, [&](int64_t j) { return exps[j] == 0 ? 0 : exps[j] * tile[j]; });
+  means.multiply(scale);
+  for (int64_t j = 0; means.width > 0 && j < count; ++j) {
+    if (exps[j] == 0) continue;
+    const double* values = op.values.as<double>() + (first + j) * means.width;
+    for (int64_t k = 0; k < means.width; ++k) means.averages[k] += exps[j] * values[k];
+  }
+  if constexpr (requires { costs.y; })
+    if (means.dimension > 0) costs.add_slopes(i, first, count, exps, tile, means.gradients);
+}
+
+template <class Costs>
+static void run(const Softmin& op, Stream& stream, const Costs& costs) {
+  const int64_t n = op.log_sums.size(), m = op.potential.size();
+  const int64_t height = n >= kManyRows ? kTileRows : 1;
+  const int64_t width = op.values ? op.values.shape[1] : 0;
+  const int64_t dimension = op.gradients ? op.gradients.shape[1] : 0;
+  const double* w = in_units(stream, op.potential, 1 / op.eps);
+  const auto means_of = [&](int64_t i) {
+    return Means{width > 0 ? op.averages.as<double>() + i * width : nullptr,
+                 dimension > 0 ? op.gradients.as<double>() + i * dimension : nullptr, width,
+                 dimension};
+  };
+  stream.parallel((n + height - 1) / height, [&](int64_t group) {
+    const int64_t top = group * height, rows = std::min(height, n - top);
+    double tile[kTileRows * kTileColumns];
+    Choice choices[kTileRows];
+    for (int64_t r = 0; r < rows; ++r) {
+      const Means means = means_of(top + r);
+      std::fill_n(means.averages, width, 0.0), std::fill_n(means.gradients, dimension, 0.0);
+    }
+    for (int64_t j = 0; j < m; j += kTileColumns) {
+      const int64_t count = std::min(kTileColumns, m - j);
+      costs.fill(top, rows, j, count, tile);
+      for (int64_t r = 0; r < rows; ++r)
+        choose(op, costs, w, top + r, j, count, tile + r * kTileColumns, choices[r],
+               means_of(top + r));
+    }
+    for (int64_t r = 0; r < rows; ++r) {
+      const Choice& choice = choices[r];
+      const bool any = choice.sum > 0;
+      const double log_sum = any ? choice.most + std::log(choice.sum) : -kInfinite;
+      double share = any ? 1 / choice.sum : 0;
+      if (any && op.own_potential)
+        share *= exp_in_range(op.own_potential.as<double>()[top + r] / op.eps + log_sum);
+      op.log_sums.as<double>()[top + r] = log_sum;
+      if (op.mean_costs) op.mean_costs.as<double>()[top + r] = choice.cost * share;
+      means_of(top + r).multiply(share);
+    }
+  });
+}
+
+void softmin(const Softmin& op, Stream& stream) {
+  visit((op.cost ? op.cost : op.x).dtype, [&]<class T>() {
+    if (op.cost) {
+      const int64_t columns = op.cost.shape[1];
+      const bool across = op.of == CostSide::kRows;
+      run(op, stream, StoredCosts<T>{op.cost.as<T>(), across ? columns : 1, across ? 1 : columns});
+    } else {
+      run(op, stream, PointCosts<T>{op.x.as<T>(), coordinates_of<T>(stream, op.y), op.metric});
+    }
+  });
+}
+ORTHOKIT_KERNEL(Softmin, softmin);
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA
