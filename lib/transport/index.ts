@@ -1,6 +1,16 @@
+export { type BarycenterOptions, type BarycenterResult, barycenter } from './barycenter.ts';
+export { TransportBatch, type TransportBatchOptions, transportBatch } from './batch.ts';
+export {
+  Divergence,
+  type DivergenceCosts,
+  type DivergenceOptions,
+  type DivergenceVariable,
+  sinkhornDivergence,
+} from './divergence.ts';
 export type {
   AnnealOptions,
   Masses,
+  PaperOptions,
   Potentials,
   SinkhornOptions,
   TransportIterations,

@@ -4,7 +4,7 @@ import { isTensor, type Tensor } from '../tensor.ts';
 import { balanced, type Penalties } from './streaming.ts';
 
 /** How a transport problem is solved; {@link sinkhorn} says when each is the right one. */
-export type TransportMethod = 'sinkhorn' | 'sns';
+export type TransportMethod = 'auto' | 'sinkhorn' | 'sns' | 'ssns' | 'splr' | 'lbfgs';
 
 /** How eps is lowered to its value: each level starts from the potentials of the one before. */
 export interface AnnealOptions {
@@ -14,6 +14,14 @@ export interface AnnealOptions {
   factor?: number | undefined;
   /** Sweeps in the log domain at the start of each level: whole, at least 1. Default: 2. */
   sweeps?: number | undefined;
+}
+
+/** Sinkhorn–Newton–Sparse as it was published. */
+export interface PaperOptions {
+  /** Sweeps before the first Newton step: whole, at least 1. Default: 20. */
+  sweeps?: number | undefined;
+  /** The share of the Hessian's elements that are kept: above 0, at most 1. Default: 2/n. */
+  lambda?: number | undefined;
 }
 
 /** Masses of rows or columns: as many numbers as there are, none negative. */
@@ -54,9 +62,9 @@ export interface TransportIterations {
  * must have its masses.
  */
 export interface UnbalancedOptions {
-  /** Of the rows, in units of the cost: positive. */
+  /** Of the rows, in units of the cost: positive. Default: none, the rows keep their masses. */
   rhoA?: number | undefined;
-  /** Of the columns. */
+  /** Of the columns. Default: none. */
   rhoB?: number | undefined;
 }
 
@@ -68,21 +76,23 @@ export interface SinkhornOptions {
   b?: Masses | undefined;
   /** Strength of the entropy, in units of the cost: positive. 1/eps is what the literature calls eta. There is no default. */
   eps: number;
-  /** Default: `'sns'`; `'sinkhorn'` for point clouds and unbalanced masses. */
+  /** Default: `'auto'`; `'sinkhorn'` for point clouds and unbalanced masses. */
   method?: TransportMethod | undefined;
   /** L1 error of the marginals to reach, positive. Default: 1e-9. */
   tol?: number | undefined;
-  /** Most sweeps in all: whole, at least 1. Default: 1000. */
+  /** Most sweeps in all, and most evaluations of `'lbfgs'`: whole, at least 1. Default: 1000. */
   maxSweeps?: number | undefined;
   /** Most Newton steps tried, in all: whole, at least 1. Default: 200. */
   maxNewton?: number | undefined;
-  /** How eps is lowered to its value; false: not at all. Default: `{}`, with a warm start false. */
+  /** How eps is lowered to its value; false: not at all. Default: `{}`, with a warm start or `paper` false. */
   anneal?: AnnealOptions | false | undefined;
   /**
    * Lets marginals differ from `a` and `b`, whose totals may then differ too; with `method: 'sinkhorn'` only. Default: they
    * may not.
    */
   unbalanced?: UnbalancedOptions | undefined;
+  /** With `method: 'sns'`: the published form, which stalls where costs are not random. Default: false, the safe form. */
+  paper?: PaperOptions | false | undefined;
   /** Where to start from: a result of this or another eps. Default: zeros. */
   warmStart?: Potentials | undefined;
   /** Aborting rejects with the signal's reason. Default: none. */
@@ -103,20 +113,21 @@ export interface Settings {
   readonly maxNewton: number;
   readonly anneal: { start: number | undefined; factor: number; sweeps: number } | undefined;
   readonly penalties: Penalties;
+  readonly paper: { sweeps: number; lambda: number | undefined } | undefined;
   readonly warmStart: Potentials | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: TransportProgress) => void) | undefined;
 }
 
-const methods: readonly string[] = ['sinkhorn', 'sns'] satisfies TransportMethod[];
+const methods: readonly string[] = ['auto', 'sinkhorn', 'sns', 'ssns', 'splr', 'lbfgs'] satisfies TransportMethod[];
 
 /** @throws ERR_ARGUMENT unless the number is finite and above 0. */
-function positive(op: string, name: string, value: unknown): number {
+export function positive(op: string, name: string, value: unknown): number {
   if (typeof value === 'number' && value > 0 && value < Infinity) return value;
   throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a positive number, got ${shown(value)}`);
 }
 
-function count(op: string, name: string, value: unknown): number {
+export function countOf(op: string, name: string, value: unknown): number {
   if (Number.isSafeInteger(value) && (value as number) >= 1) return value as number;
   throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a whole number from 1 on, got ${shown(value)}`);
 }
@@ -132,7 +143,7 @@ function annealOf(op: string, anneal: AnnealOptions | false): Settings['anneal']
   return {
     start: start === undefined ? undefined : positive(op, 'anneal.start', start),
     factor,
-    sweeps: count(op, 'anneal.sweeps', sweeps),
+    sweeps: countOf(op, 'anneal.sweeps', sweeps),
   };
 }
 
@@ -149,19 +160,22 @@ function penaltiesOf(op: string, unbalanced: UnbalancedOptions | undefined): Pen
   return { rows: rho('rhoA', rhoA), columns: rho('rhoB', rhoB) };
 }
 
+function paperOf(op: string, paper: PaperOptions | false, method: unknown): Settings['paper'] {
+  if (paper === false) return undefined;
+  if (!isRecord(paper))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: paper must be an object or false, got ${shown(paper)}`);
+  checkOptions(`${op}: paper`, paper, ['sweeps', 'lambda']);
+  if (method !== 'sns')
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: paper must go with method sns, got ${shown(method)}`);
+  const { sweeps = 20, lambda } = paper as PaperOptions;
+  if (lambda !== undefined && positive(op, 'paper.lambda', lambda) > 1)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: paper.lambda must be at most 1, got ${lambda}`);
+  return { sweeps: countOf(op, 'paper.sweeps', sweeps), lambda };
+}
+
 const known = [
-  'a',
-  'b',
-  'eps',
-  'method',
-  'tol',
-  'maxSweeps',
-  'maxNewton',
-  'anneal',
-  'unbalanced',
-  'warmStart',
-  'signal',
-  'onProgress',
+  ...['a', 'b', 'eps', 'method', 'tol', 'maxSweeps', 'maxNewton', 'anneal', 'paper', 'unbalanced', 'warmStart'],
+  ...['signal', 'onProgress'],
 ];
 
 /**
@@ -174,7 +188,7 @@ export function settingsOf(op: string, options: SinkhornOptions, isStreamed = fa
   const {
     a,
     b,
-    method = isStreamed || options.unbalanced ? 'sinkhorn' : 'sns',
+    method = isStreamed || options.unbalanced ? 'sinkhorn' : 'auto',
     tol = 1e-9,
     maxSweeps = 1000,
     maxNewton = 200,
@@ -195,7 +209,8 @@ export function settingsOf(op: string, options: SinkhornOptions, isStreamed = fa
     throw new OrthokitError('ERR_ARGUMENT', `${op}: signal must be an AbortSignal, got ${shown(signal)}`);
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw new OrthokitError('ERR_ARGUMENT', `${op}: onProgress must be a function, got ${shown(onProgress)}`);
-  const anneal = options.anneal ?? (warmStart ? false : {});
+  const paper = paperOf(op, options.paper ?? false, method);
+  const anneal = options.anneal ?? (warmStart || paper ? false : {});
   return {
     op,
     a,
@@ -203,10 +218,11 @@ export function settingsOf(op: string, options: SinkhornOptions, isStreamed = fa
     eps,
     method,
     tol: positive(op, 'tol', tol),
-    maxSweeps: count(op, 'maxSweeps', maxSweeps),
-    maxNewton: count(op, 'maxNewton', maxNewton),
+    maxSweeps: countOf(op, 'maxSweeps', maxSweeps),
+    maxNewton: countOf(op, 'maxNewton', maxNewton),
     anneal: annealOf(op, anneal),
     penalties: penaltiesOf(op, options.unbalanced),
+    paper,
     warmStart,
     signal,
     onProgress,

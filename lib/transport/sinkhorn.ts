@@ -1,78 +1,95 @@
-import { OrthokitError } from '../errors.ts';
-import { isTensor, Tensor } from '../tensor.ts';
+import { isTensor, type Tensor } from '../tensor.ts';
 import { levels } from './anneal.ts';
 import { Control } from './control.ts';
 import type { Cost, CostRange, Costs, DenseCost, Pair } from './cost.ts';
-import { measure, measureStreaming } from './finish.ts';
+import { isProvenInfeasible } from './feasibility.ts';
+import { type Measured, measure } from './finish.ts';
+import { lbfgs } from './lbfgs.ts';
 import { type Marginals, marginalsOf, massTensors } from './marginals.ts';
-import { Newton } from './newton.ts';
+import { Newton, type SolverEnd } from './newton.ts';
 import { type Settings, type SinkhornOptions, settingsOf } from './options.ts';
+import { paperNewton } from './paper.ts';
 import { costsOf, type PointClouds, PointCost } from './points.ts';
 import { TransportResult, type TransportStatus } from './result.ts';
 import { ScaledPlan } from './scaled-plan.ts';
-import { Streaming } from './streaming.ts';
-import { sweepUntil } from './sweeps.ts';
+import { solveStreaming } from './solve-streaming.ts';
+import { splr } from './splr.ts';
+import { ssns } from './ssns.ts';
+import { honest, precision, startOf } from './start.ts';
+import { predictSweeps, sweepOn, sweepUntil } from './sweeps.ts';
 
 /** L1 error at which a level of annealing is done: the next one moves further than that. */
 const levelTolerance = 0.05;
 
-/** What numbers of the dtype can tell apart at the potentials' size, as L1 error of the marginals. */
-export function precision(cost: Costs, range: CostRange, eps: number): number {
-  const unit = cost.dtype === 'f32' ? 2 ** -24 : 2 ** -52;
-  return unit * Math.max(1, Math.max(Math.abs(range.least), Math.abs(range.most), range.most - range.least) / eps);
-}
+/** Sweeps up to which Newton steps do not pay. */
+const fewSweeps = 60;
+/** A plan of which more than this is needed is dense: sparse steps do not pay. */
+const dense = 0.1;
 
-/** Potentials to start from, f64: those of a warm start, or zeros; −infinity for a mass of 0. */
-async function startOf(cost: Costs, marginals: Marginals, settings: Settings, control: Control): Promise<Pair> {
-  const { device } = cost;
-  const { warmStart, op } = settings;
-  const from = async (name: 'f' | 'g', masses: Float64Array): Promise<Tensor> => {
-    const size = masses.length;
-    let numbers = new Float64Array(size);
-    if (warmStart) {
-      const tensor = warmStart[name];
-      if (tensor.device !== device)
-        throw new OrthokitError('ERR_DEVICE', `${op}: warmStart.${name} is on another device`);
-      if (tensor.dtype !== 'f32' && tensor.dtype !== 'f64')
-        throw new OrthokitError('ERR_DTYPE', `${op}: warmStart.${name} must be f32 or f64, got ${tensor.dtype}`);
-      if (tensor.shape.length !== 1 || tensor.size !== size)
-        throw new OrthokitError(
-          'ERR_SHAPE',
-          `${op}: warmStart.${name} must have shape [${size}], got [${tensor.shape}]`,
-        );
-      numbers = Float64Array.from(await control.read(tensor));
-      const share = (settings.eps * Math.log(marginals.mass)) / 2;
-      for (const [i, x] of numbers.entries()) numbers[i] = Number.isFinite(x) ? x - share : 0;
-    }
-    for (const [i, mass] of masses.entries()) if (mass === 0) numbers[i] = -Infinity;
-    return Tensor.from(device, numbers, [size]);
-  };
-  const [f, g] = await Promise.all([from('f', marginals.a), from('g', marginals.b)]);
-  return { rows: f, columns: g };
-}
-
-interface Outcome {
-  status: TransportStatus;
-}
-
-async function solve(plan: ScaledPlan, settings: Settings, range: CostRange, tol: number): Promise<Outcome> {
+/** Newton steps, level by level of eps. */
+async function safeNewton(
+  plan: ScaledPlan,
+  newton: Newton,
+  settings: Settings,
+  range: CostRange,
+  tol: number,
+): Promise<SolverEnd> {
   const { control } = plan;
-  const newton = settings.method === 'sns' ? new Newton(plan) : undefined;
+  let end: SolverEnd = 'max-iterations';
   for (const eps of levels(settings, range.most - range.least)) {
     plan.eps = eps;
-    const isLast = eps === settings.eps;
-    if (!newton) {
-      if (isLast) return { status: (await sweepUntil(plan, tol)) <= tol ? 'converged' : 'max-iterations' };
-      plan.logSweeps(Math.min(settings.anneal!.sweeps, control.sweepsLeft - 1));
-      continue;
-    }
-    newton.loosen();
     const sweeps = Math.min(settings.anneal?.sweeps ?? 2, control.sweepsLeft);
-    if (sweeps > 0) plan.logSweeps(sweeps);
-    const { end } = await newton.run(isLast ? tol : levelTolerance);
-    if (isLast) return { status: end };
+    if (sweeps > 0) plan.kernelSweeps(1);
+    if (sweeps > 1) plan.blindSweeps(sweeps - 1);
+    ({ end } = await newton.run(eps === settings.eps ? tol : levelTolerance));
   }
-  return { status: 'max-iterations' };
+  return end;
+}
+
+/** Sweeps at each level before the last. */
+function annealBySweeps(plan: ScaledPlan, settings: Settings, range: CostRange): void {
+  for (const eps of levels(settings, range.most - range.least)) {
+    plan.eps = eps;
+    const sweeps = Math.min(settings.anneal?.sweeps ?? 0, plan.control.sweepsLeft - 1);
+    if (eps !== settings.eps && sweeps > 0) plan.logSweeps(sweeps);
+  }
+}
+
+const ended = (error: number, tol: number): SolverEnd => (error <= tol ? 'converged' : 'max-iterations');
+
+/** Sweeps while they are few, else Newton steps while the plan is sparse, else L-BFGS. */
+async function automatic(
+  plan: ScaledPlan,
+  marginals: Marginals,
+  settings: Settings,
+  range: CostRange,
+  tol: number,
+): Promise<SolverEnd> {
+  const sweeps = await predictSweeps(plan, tol);
+  if (sweeps <= Math.min(fewSweeps, plan.control.sweepsLeft)) return ended(await sweepOn(plan, tol, Infinity), tol);
+  const newton = new Newton(plan);
+  if ((await newton.density()) > dense) return lbfgs(plan, marginals.a, tol, settings.maxSweeps);
+  return safeNewton(plan, newton, settings, range, tol);
+}
+
+async function solve(
+  plan: ScaledPlan,
+  marginals: Marginals,
+  settings: Settings,
+  range: CostRange,
+  tol: number,
+): Promise<SolverEnd> {
+  const { a, b } = marginals;
+  const { method, paper, maxSweeps } = settings;
+  if (method === 'auto') return automatic(plan, marginals, settings, range, tol);
+  if (method === 'sns' && !paper) return safeNewton(plan, new Newton(plan), settings, range, tol);
+  annealBySweeps(plan, settings, range);
+  if (method === 'sinkhorn') return ended(await sweepUntil(plan, tol), tol);
+  plan.logSweeps(Math.min(paper?.sweeps ?? 2, plan.control.sweepsLeft));
+  if (method === 'lbfgs') return lbfgs(plan, a, tol, maxSweeps);
+  if (method === 'ssns') return ssns(plan, a, b, tol);
+  if (method === 'splr') return splr(plan, a, b, tol);
+  return paperNewton(plan, a, b, paper?.lambda ?? 2 / Math.min(a.length, b.length), tol);
 }
 
 /**
@@ -127,57 +144,9 @@ export async function solveCosts(costs: DenseCost | PointCost, settings: Setting
   }
 }
 
-/** Whether the error that is asked for has been reached by the potentials as they are returned. */
-export function statusOf(status: TransportStatus, marginalError: number, tol: number): TransportStatus {
-  if (status === 'converged' && marginalError > tol) return 'at-precision';
-  return status === 'at-precision' && marginalError <= tol ? 'converged' : status;
-}
-
-async function rangeOf(
-  costs: DenseCost | PointCost,
-  op: string,
-  marginals: Marginals,
-  control: Control,
-): Promise<CostRange> {
-  if (costs instanceof PointCost) return await costs.range(op, control.read);
-  const tensors = massTensors(costs.device, marginals);
-  using rows = tensors.rowMass;
-  using columns = tensors.columnMass;
-  return await costs.range(op, { rows, columns }, control.read);
-}
-
-/** By sweeps that store no matrix. Costs are symmetric, and so are masses, where one potential is to serve both sides. */
-export async function solveStreaming(
-  costs: DenseCost | PointCost,
-  settings: Settings,
-  isSymmetric = false,
-): Promise<TransportResult> {
-  const control = new Control(settings);
-  const { op, eps, a, b, penalties } = settings;
-  const isPenalized = penalties.rows < Infinity || penalties.columns < Infinity;
-  const marginals = await marginalsOf(op, costs.device, costs.rows, costs.columns, a, b, isPenalized);
-  const range = await rangeOf(costs, op, marginals, control);
-  const start = await startOf(costs, marginals, settings, control);
-  const streaming = new Streaming(costs, marginals, start, penalties, control);
-  try {
-    const tol = settings.tol / marginals.mass;
-    const goal = Math.max(tol / 2, costs.dtype === 'f32' ? precision(costs, range, eps) / 4 : 0);
-    let status: TransportStatus = 'infeasible';
-    if (range.isReachable) {
-      for (const level of levels(settings, range.most - range.least).slice(0, -1)) {
-        const count = Math.min(settings.anneal!.sweeps, control.sweepsLeft - 1);
-        if (count < 1) break;
-        if (isSymmetric) streaming.sweepSymmetric(count, level);
-        else streaming.sweep(count, level);
-      }
-      status = (await streaming.run(eps, goal, isSymmetric)) <= goal ? 'converged' : 'max-iterations';
-    }
-    const measured = await measureStreaming(costs, marginals, streaming.potentials, eps, penalties, control);
-    status = statusOf(status, measured.marginalError, settings.tol);
-    return new TransportResult({ costs, eps, penalties, status, iterations: control.iterations, ...measured });
-  } finally {
-    streaming.dispose();
-  }
+function discard({ f, g }: Measured): void {
+  f.dispose();
+  g.dispose();
 }
 
 /** By solvers that store the cost; the result keeps `costs`. */
@@ -194,11 +163,21 @@ async function solveProblem(cost: Cost, costs: Costs, settings: Settings): Promi
     plan = new ScaledPlan(cost, masses, start, eps, control);
     const tol = settings.tol / marginals.mass;
     const floor = precision(cost, range, eps);
+    const goal = Math.max(tol / 2, cost.dtype === 'f32' ? floor / 32 : 0);
     let status: TransportStatus = 'infeasible';
-    if (range.isReachable)
-      ({ status } = await solve(plan, settings, range, Math.max(tol / 2, cost.dtype === 'f32' ? floor / 4 : 0)));
-    const measured = await measure(cost, masses, marginals, plan.potentials, eps, control);
-    status = statusOf(status, measured.marginalError, settings.tol);
+    if (range.isReachable) status = await solve(plan, marginals, settings, range, goal);
+    let measured = await measure(cost, masses, marginals, plan.potentials, eps, control);
+    if (status === 'at-precision' && measured.marginalError > Math.max(settings.tol, floor * marginals.mass)) {
+      // Steps have lost their way before the numbers end: sweeps do not.
+      discard(measured);
+      status = ended(await sweepUntil(plan, goal), goal);
+      measured = await measure(cost, masses, marginals, plan.potentials, eps, control);
+    }
+    if (status !== 'converged' && range.forbidden > 0 && range.isReachable) {
+      const rows = await control.read(plan.potentials.rows);
+      if (await isProvenInfeasible(cost, masses, marginals, rows, control)) status = 'infeasible';
+    }
+    if (status !== 'infeasible') status = honest(status, measured.marginalError, settings.tol, floor * marginals.mass);
     const { penalties } = settings;
     return new TransportResult({ costs, eps, penalties, status, iterations: control.iterations, ...measured });
   } finally {

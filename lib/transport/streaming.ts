@@ -13,7 +13,7 @@ export interface Penalties {
 export const balanced: Penalties = { rows: Infinity, columns: Infinity };
 
 /** ln 0, and as far away as a sum may be: products with it stay finite. */
-const farthest = 1e200;
+export const farthest = 1e200;
 
 /** Sweeps between looks at the error. */
 const sweepsAtOnce = 10;
@@ -155,7 +155,7 @@ export class Streaming {
   }
 }
 
-const logOf = (mass: number): number => (mass > 0 ? Math.log(mass) : -farthest);
+export const logOf = (mass: number): number => (mass > 0 ? Math.log(mass) : -farthest);
 
 /** Sums of the plan of two potentials over rows and columns, and ⟨C, P⟩. */
 export interface PlanTotals {

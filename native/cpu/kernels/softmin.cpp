@@ -74,7 +74,14 @@ static void choose(const Softmin& op, const Costs& costs, const double* w, int64
   const double most = std::max(choice.most, max_of(exps, count));
   if (most == -kInfinite) return;
   const double scale = exp_of_negative(choice.most - most);
-  for (int64_t j = 0; j < count; ++j) exps[j] = exp_of_negative(exps[j] - most);
+  const Eight by = Eight{} - most;
+  for_eights(count, [&](int64_t j, auto some) {
+    Eight x;
+    load_some(exps + j, some, -kInfinite, x);
+    x += by;
+    exp_of_eight(x, x);
+    store_some(x, some, exps + j);
+  });
   choice.most = most;
   choice.sum = choice.sum * scale + sum_of(count, [&](int64_t j) { return exps[j]; });
   if (op.mean_costs)

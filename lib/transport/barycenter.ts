@@ -1,0 +1,243 @@
+import { OrthokitError } from '../errors.ts';
+import { ops } from '../native-ops.ts';
+import { checkOptions, shown } from '../options.ts';
+import { abortable } from '../safetensors/transfer.ts';
+import { isTensor, Tensor } from '../tensor.ts';
+import type { DenseCost } from './cost.ts';
+import { type Marginals, marginalsOf, massTensors } from './marginals.ts';
+import { countOf, type Masses, positive } from './options.ts';
+import { costsOf, type PointClouds, PointCost } from './points.ts';
+import { farthest, logOf } from './streaming.ts';
+
+/** Options of {@link barycenter}. */
+export interface BarycenterOptions {
+  /** Strength of the entropy, in units of the cost: positive. There is no default. */
+  eps: number;
+  /** How much each measure counts: as many numbers, none negative, of any total. Default: all the same. */
+  weights?: readonly number[] | undefined;
+  /** Without the blur of the entropy; for a square, symmetric cost. Default: false. */
+  debiased?: boolean | undefined;
+  /** L1 error between the barycenter and the measures' plans to reach, positive. Default: 1e-6. */
+  tol?: number | undefined;
+  /** Most sweeps: whole, at least 1. Default: 1000. */
+  maxSweeps?: number | undefined;
+  /** Aborting rejects with the signal's reason. Default: none. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What {@link barycenter} finds. */
+export interface BarycenterResult {
+  /** The barycenter, of total 1: one mass a column of the cost, f64. */
+  readonly masses: Tensor;
+  /** Σₖ wₖ Σ |Pₖᵀ 1 − masses|. */
+  readonly marginalError: number;
+  /** `'converged'`, or `'max-iterations'`. */
+  readonly status: 'converged' | 'max-iterations';
+  /** Sweeps over all measures. */
+  readonly sweeps: number;
+}
+
+const sweepsAtOnce = 10;
+
+/** One measure's way to the barycenter. */
+interface Way {
+  readonly weight: number;
+  readonly logMasses: Tensor;
+  readonly f: Tensor;
+  readonly g: Tensor;
+  readonly rowSums: Tensor;
+  readonly columnSums: Tensor;
+}
+
+class Barycenter {
+  readonly #costs: DenseCost | PointCost;
+  readonly #eps: number;
+  readonly #ways: Way[];
+  readonly #owned: Tensor[] = [];
+  /** ln of the barycenter, and eps times the logarithm of what takes its bias away. */
+  readonly #log: Tensor;
+  readonly #bias: Tensor | undefined;
+  readonly #biasSums: Tensor;
+  readonly #scratch: Tensor;
+  readonly #errors: Tensor;
+
+  constructor(costs: DenseCost | PointCost, eps: number, masses: Marginals[], weights: number[], debiased: boolean) {
+    const { device, rows, columns } = costs;
+    const vector = (size: number, value = 0) => {
+      const tensor = Tensor.full(device, [size], value, { dtype: 'f64' });
+      this.#owned.push(tensor);
+      return tensor;
+    };
+    this.#costs = costs;
+    this.#eps = eps;
+    this.#ways = masses.map(({ a }, k) => {
+      const logMasses = Tensor.from(device, a.map(logOf), [rows]);
+      this.#owned.push(logMasses);
+      return {
+        weight: weights[k]!,
+        logMasses,
+        f: vector(rows),
+        g: vector(columns),
+        rowSums: vector(rows),
+        columnSums: vector(columns),
+      };
+    });
+    this.#log = vector(columns, -Math.log(columns));
+    this.#bias = debiased ? vector(columns) : undefined;
+    this.#biasSums = vector(columns);
+    this.#scratch = vector(columns);
+    this.#errors = vector(1);
+  }
+
+  #combine(out: Tensor, terms: Tensor[], coefficients: number[]): void {
+    ops.linearCombination(this.#costs.device, { out: [out], terms, coefficients });
+  }
+  #clamp(x: Tensor): void {
+    ops.map(x.device, { out: [x], x: [x], function: 'clamp', parameters: [-farthest, farthest] });
+  }
+
+  sweep(count: number): void {
+    const eps = this.#eps;
+    for (let k = 1; k <= count; k++) {
+      for (const { logMasses, f, g, rowSums, columnSums } of this.#ways) {
+        this.#costs.softmin('rows', g, eps, { log_sums: rowSums });
+        this.#clamp(rowSums);
+        this.#combine(f, [logMasses, rowSums], [eps, -eps]);
+        this.#costs.softmin('columns', f, eps, { log_sums: columnSums });
+        this.#clamp(columnSums);
+      }
+      this.#average();
+      if (k === count) this.#compare();
+      for (const { g, columnSums } of this.#ways) this.#combine(g, [this.#log, columnSums], [eps, -eps]);
+      if (this.#bias) {
+        this.#costs.softmin('rows', this.#bias, eps, { log_sums: this.#biasSums });
+        this.#combine(this.#bias, [this.#bias, this.#log, this.#biasSums], [0.5, 0.5 * eps, -0.5 * eps]);
+      }
+    }
+  }
+
+  /** ln p = Σ wₖ ln Kᵀuₖ, and the bias. */
+  #average(): void {
+    for (const [k, { weight, columnSums }] of this.#ways.entries())
+      if (k === 0) this.#combine(this.#log, [columnSums], [weight]);
+      else this.#combine(this.#log, [this.#log, columnSums], [1, weight]);
+    if (this.#bias) this.#combine(this.#log, [this.#log, this.#bias], [1, 1 / this.#eps]);
+  }
+
+  /** What the plans of the last g sum to against the barycenter. */
+  #compare(): void {
+    const { device, columns } = this.#costs;
+    using one = Tensor.zeros(device, [1], { dtype: 'f64' });
+    using target = new Tensor(device, [columns], 'f64');
+    ops.fill(device, { x: [this.#errors], value: 0 });
+    ops.map(device, { out: [target], x: [this.#log], function: 'exp' });
+    for (const { weight, g, columnSums } of this.#ways) {
+      this.#combine(this.#scratch, [g, columnSums], [1 / this.#eps, 1]);
+      ops.map(device, { out: [this.#scratch], x: [this.#scratch], function: 'exp' });
+      this.#combine(this.#scratch, [this.#scratch, target], [1, -1]);
+      ops.map(device, { out: [this.#scratch], x: [this.#scratch], function: 'abs' });
+      using row = this.#scratch.reshape([1, columns]);
+      ops.rowReduce(device, { x: row, out: one, reduction: 'sum' });
+      this.#combine(this.#errors, [this.#errors, one], [1, weight]);
+    }
+  }
+
+  get error(): Tensor {
+    return this.#errors;
+  }
+  get logMasses(): Tensor {
+    return this.#log;
+  }
+
+  dispose(): void {
+    for (const tensor of this.#owned) tensor.dispose();
+  }
+}
+
+function weightsOf(op: string, weights: readonly number[] | undefined, count: number): number[] {
+  if (weights === undefined) return Array<number>(count).fill(1 / count);
+  if (!Array.isArray(weights) || weights.length !== count)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: weights must be ${count} numbers, got ${shown(weights)}`);
+  for (const weight of weights as readonly unknown[])
+    if (typeof weight !== 'number' || !(weight >= 0 && weight < Infinity))
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: weights must be finite and not negative, got ${shown(weight)}`);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  if (!(total > 0)) throw new OrthokitError('ERR_ARGUMENT', `${op}: weights must have a positive total, got ${total}`);
+  return weights.map((weight) => weight / total);
+}
+
+/**
+ * The entropic barycenter of measures on the rows of a cost: masses p on its columns of least Σₖ wₖ OT(aₖ, p), by Bregman
+ * projections in the log domain. `debiased` takes the blur away that the entropy gives it.
+ *
+ * @example
+ * const { masses } = await barycenter({ x: grid, y: grid }, [a, b], { eps: 1e-3, weights: [0.25, 0.75] });
+ *
+ * @param cost a matrix `[n, m]`, or point clouds, whose distances are computed when needed
+ * @param measures masses of the rows, each scaled to the total 1
+ * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason when aborted.
+ * Source: Benamou et al., arXiv 1412.5154; debiased: Janati et al., arXiv 2006.02575
+ */
+export async function barycenter(
+  cost: Tensor | PointClouds,
+  measures: readonly Masses[],
+  options: BarycenterOptions,
+): Promise<BarycenterResult> {
+  const op = 'barycenter';
+  checkOptions(op, options, ['eps', 'weights', 'debiased', 'tol', 'maxSweeps', 'signal']);
+  const { debiased = false, signal } = options;
+  const eps = positive(op, 'eps', options.eps);
+  const tol = positive(op, 'tol', options.tol ?? 1e-6);
+  const most = countOf(op, 'maxSweeps', options.maxSweeps ?? 1000);
+  if (typeof debiased !== 'boolean')
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: debiased must be true or false, got ${shown(debiased)}`);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: signal must be an AbortSignal, got ${shown(signal)}`);
+  signal?.throwIfAborted();
+  if (isTensor(measures) || !Array.isArray(measures) || measures.length === 0)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: measures must be a list of at least one, got ${shown(measures)}`);
+  const weights = weightsOf(op, options.weights, measures.length);
+  const costs = costsOf(op, cost);
+  let state: Barycenter | undefined;
+  const read = async (tensor: Tensor) => (await abortable(tensor.read(), signal)) as Float64Array;
+  try {
+    const { device, rows, columns } = costs;
+    if (debiased && rows !== columns)
+      throw new OrthokitError('ERR_SHAPE', `${op}: cost must be square for debiased, got [${rows},${columns}]`);
+    const masses = await Promise.all(
+      measures.map((measure) => marginalsOf(op, device, rows, columns, measure, undefined)),
+    );
+    if (costs instanceof PointCost) {
+      await costs.range(op, read);
+    } else {
+      const tensors = massTensors(device, masses[0]!);
+      using first = tensors.rowMass;
+      using second = tensors.columnMass;
+      await costs.range(op, { rows: first, columns: second }, read);
+    }
+    state = new Barycenter(costs, eps, masses, weights, debiased);
+    let [sweeps, error] = [0, Infinity];
+    while (!(error <= tol) && sweeps < most) {
+      const count = Math.min(sweepsAtOnce, most - sweeps);
+      state.sweep(count);
+      sweeps += count;
+      signal?.throwIfAborted();
+      error = (await read(state.error))[0]!;
+    }
+    const shares = (await read(state.logMasses)).map((x) => Math.exp(x));
+    const total = shares.reduce((sum, x) => sum + x, 0);
+    return {
+      masses: Tensor.from(
+        device,
+        shares.map((x) => x / total),
+        [columns],
+      ),
+      marginalError: error,
+      status: error <= tol ? 'converged' : 'max-iterations',
+      sweeps,
+    };
+  } finally {
+    state?.dispose();
+    costs.dispose();
+  }
+}

@@ -1,0 +1,153 @@
+import { OrthokitError } from '../errors.ts';
+import { ops } from '../native-ops.ts';
+import { checkOptions, isRecord, shown } from '../options.ts';
+import { isTensor, type Tensor } from '../tensor.ts';
+import { DenseCost } from './cost.ts';
+import { type SinkhornOptions, settingsOf } from './options.ts';
+import { type PointClouds, PointCost } from './points.ts';
+import { dualOf, type TransportResult, type TransportStatus } from './result.ts';
+import { solveCosts } from './sinkhorn.ts';
+import { solveStreaming } from './solve-streaming.ts';
+
+/** Costs between two sets and within each, for {@link sinkhornDivergence}. */
+export interface DivergenceCosts {
+  /** `[n, m]`, f32 or f64. */
+  readonly xy: Tensor;
+  /** `[n, n]`, symmetric. */
+  readonly xx: Tensor;
+  /** `[m, m]`, symmetric. */
+  readonly yy: Tensor;
+}
+
+/** Options of {@link sinkhornDivergence}: those of {@link sinkhorn} that go with three problems. */
+export type DivergenceOptions = Omit<SinkhornOptions, 'unbalanced' | 'warmStart' | 'onProgress' | 'paper'>;
+
+/** What {@link Divergence.gradient} is taken by. */
+export type DivergenceVariable = 'x' | 'y' | 'a' | 'b';
+
+/** A Sinkhorn divergence, with the three transport problems that it consists of. */
+export class Divergence {
+  /** OT(a, b) − OT(a, a) / 2 − OT(b, b) / 2; not negative but for rounding, 0 for equal measures. */
+  readonly value: number;
+  /** `'converged'` if all three are, else the status of the first that is not. */
+  readonly status: TransportStatus;
+  /** The largest of the three. */
+  readonly marginalError: number;
+  /** From x to y. */
+  readonly xy: TransportResult;
+  /** Within x: its potentials are equal. */
+  readonly xx: TransportResult;
+  /** Within y. */
+  readonly yy: TransportResult;
+
+  /** @internal */
+  constructor(xy: TransportResult, xx: TransportResult, yy: TransportResult) {
+    const all = [xy, xx, yy];
+    // Dual values: of second order in what the potentials lack, so that the difference keeps its digits.
+    this.value = dualOf(xy) - (dualOf(xx) + dualOf(yy)) / 2;
+    this.status = all.find(({ status }) => status !== 'converged')?.status ?? 'converged';
+    this.marginalError = Math.max(...all.map((result) => result.marginalError));
+    this.xy = xy;
+    this.xx = xx;
+    this.yy = yy;
+  }
+
+  /**
+   * The gradient of `value` by the points or the masses; by the envelope theorem, as {@link TransportResult.gradient}.
+   * @throws ERR_UNSUPPORTED for points of stored costs; ERR_ARGUMENT, ERR_DISPOSED, ERR_MEMORY
+   */
+  async gradient(by: DivergenceVariable): Promise<Tensor> {
+    const sides = { x: [this.xx, 'x'], y: [this.yy, 'x'], a: [this.xx, 'a'], b: [this.yy, 'a'] } as const;
+    if (!Object.hasOwn(sides, by))
+      throw new OrthokitError('ERR_ARGUMENT', `gradient: by must be x, y, a, b, got ${shown(by)}`);
+    const [own, side] = sides[by];
+    // Half of OT(a, a), whose two sides change together: one of them counts whole.
+    using within = await own.gradient(side);
+    const out = await this.xy.gradient(by);
+    ops.linearCombination(out.device, { out: [out], terms: [out, within], coefficients: [1, -1] });
+    return out;
+  }
+
+  /** Disposes of the three results. */
+  dispose(): void {
+    for (const result of [this.xy, this.xx, this.yy]) result.dispose();
+  }
+
+  /** Disposes: `using divergence = await sinkhornDivergence(…)`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+type AnyCost = DenseCost | PointCost;
+
+function costsOfThree(op: string, costs: unknown): [AnyCost, AnyCost, AnyCost] {
+  if (!isRecord(costs) || isTensor(costs))
+    throw new OrthokitError(
+      'ERR_ARGUMENT',
+      `${op}: costs must be points x, y or costs xy, xx, yy, got ${shown(costs)}`,
+    );
+  if (!('xy' in costs)) {
+    const xy = new PointCost(op, costs as unknown as PointClouds);
+    const { x, y, metric } = costs as unknown as PointClouds;
+    return [xy, new PointCost(op, { x, y: x, metric }), new PointCost(op, { x: y, y, metric })];
+  }
+  checkOptions(op, costs, ['xy', 'xx', 'yy']);
+  const xy = new DenseCost(op, costs['xy']);
+  const square = (name: 'xx' | 'yy', size: number): DenseCost => {
+    const cost = new DenseCost(op, costs[name]);
+    if (cost.rows !== size || cost.columns !== size)
+      throw new OrthokitError(
+        'ERR_SHAPE',
+        `${op}: ${name} must have shape [${size},${size}], got [${cost.rows},${cost.columns}]`,
+      );
+    if (cost.dtype !== xy.dtype || cost.device !== xy.device)
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must have dtype and device of xy`);
+    return cost;
+  };
+  return [xy, square('xx', xy.rows), square('yy', xy.columns)];
+}
+
+/**
+ * The Sinkhorn divergence OT(a, b) − OT(a, a) / 2 − OT(b, b) / 2 of two weighted sets: entropic transport without its bias,
+ * so that it is 0 for equal measures and positive for others, where the kernel exp(−C / eps) is positive definite (as for the
+ * distances of {@link PointClouds} but where rounding ends it).
+ *
+ * The two symmetric terms need one potential each, by f ← (f + Tf) / 2, which converges in a few sweeps. The three dual values
+ * are sums in f64.
+ *
+ * @example
+ * const divergence = await sinkhornDivergence({ x, y }, { eps: 0.05 });
+ * const gradient = await divergence.gradient('x');
+ *
+ * @param costs points, whose costs are computed when needed; or three matrices
+ * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY as {@link sinkhorn}; the signal's reason
+ * when aborted.
+ * Source: Feydy et al., arXiv 1810.08278
+ */
+export async function sinkhornDivergence(
+  costs: PointClouds | DivergenceCosts,
+  options: DivergenceOptions,
+): Promise<Divergence> {
+  const op = 'sinkhornDivergence';
+  checkOptions(op, options, ['a', 'b', 'eps', 'method', 'tol', 'maxSweeps', 'maxNewton', 'anneal', 'signal']);
+  const settings = settingsOf(op, options, isRecord(costs) && !('xy' in costs));
+  settings.signal?.throwIfAborted();
+  const [xy, xx, yy] = costsOfThree(op, costs);
+  const { a, b } = settings;
+  const problems = [
+    () => solveCosts(xy, settings),
+    () => solveStreaming(xx, { ...settings, b: a }, true),
+    () => solveStreaming(yy, { ...settings, a: b }, true),
+  ];
+  const results: TransportResult[] = [];
+  try {
+    for (const solve of problems) results.push(await solve());
+    const [ofPair, ofX, ofY] = results as [TransportResult, TransportResult, TransportResult];
+    return new Divergence(ofPair, ofX, ofY);
+  } catch (error) {
+    for (const result of results) result.dispose();
+    for (const cost of [xy, xx, yy]) cost.dispose();
+    throw error;
+  }
+}

@@ -1,0 +1,58 @@
+import { levels } from './anneal.ts';
+import { Control } from './control.ts';
+import type { CostRange, DenseCost } from './cost.ts';
+import { measureStreaming } from './finish.ts';
+import { type Marginals, marginalsOf, massTensors } from './marginals.ts';
+import type { Settings } from './options.ts';
+import { PointCost } from './points.ts';
+import { TransportResult, type TransportStatus } from './result.ts';
+import { honest, precision, startOf } from './start.ts';
+import { Streaming } from './streaming.ts';
+
+async function rangeOf(
+  costs: DenseCost | PointCost,
+  op: string,
+  marginals: Marginals,
+  control: Control,
+): Promise<CostRange> {
+  if (costs instanceof PointCost) return await costs.range(op, control.read);
+  const tensors = massTensors(costs.device, marginals);
+  using rows = tensors.rowMass;
+  using columns = tensors.columnMass;
+  return await costs.range(op, { rows, columns }, control.read);
+}
+
+/** By sweeps that store no matrix. Costs are symmetric, and so are masses, where one potential is to serve both sides. */
+export async function solveStreaming(
+  costs: DenseCost | PointCost,
+  settings: Settings,
+  isSymmetric = false,
+): Promise<TransportResult> {
+  const control = new Control(settings);
+  const { op, eps, a, b, penalties } = settings;
+  const isPenalized = penalties.rows < Infinity || penalties.columns < Infinity;
+  const marginals = await marginalsOf(op, costs.device, costs.rows, costs.columns, a, b, isPenalized);
+  const range = await rangeOf(costs, op, marginals, control);
+  const start = await startOf(costs, marginals, settings, control);
+  const streaming = new Streaming(costs, marginals, start, penalties, control);
+  try {
+    const tol = settings.tol / marginals.mass;
+    const floor = precision(costs, range, eps);
+    const goal = Math.max(tol / 2, costs.dtype === 'f32' ? floor / 32 : 0);
+    let status: TransportStatus = 'infeasible';
+    if (range.isReachable) {
+      for (const level of levels(settings, range.most - range.least).slice(0, -1)) {
+        const count = Math.min(settings.anneal!.sweeps, control.sweepsLeft - 1);
+        if (count < 1) break;
+        if (isSymmetric) streaming.sweepSymmetric(count, level);
+        else streaming.sweep(count, level);
+      }
+      status = (await streaming.run(eps, goal, isSymmetric)) <= goal ? 'converged' : 'max-iterations';
+    }
+    const measured = await measureStreaming(costs, marginals, streaming.potentials, eps, penalties, control);
+    if (status !== 'infeasible') status = honest(status, measured.marginalError, settings.tol, floor * marginals.mass);
+    return new TransportResult({ costs, eps, penalties, status, iterations: control.iterations, ...measured });
+  } finally {
+    streaming.dispose();
+  }
+}

@@ -1,0 +1,49 @@
+import { OrthokitError } from '../errors.ts';
+import { Tensor } from '../tensor.ts';
+import type { Control } from './control.ts';
+import type { CostRange, Costs, Pair } from './cost.ts';
+import type { Marginals } from './marginals.ts';
+import type { Settings } from './options.ts';
+import type { TransportStatus } from './result.ts';
+
+/** What numbers of the dtype can tell apart at the potentials' size, as L1 error of the marginals of total 1. */
+export function precision(cost: Costs, range: CostRange, eps: number): number {
+  const unit = cost.dtype === 'f32' ? 2 ** -21 : 2 ** -46;
+  return unit * Math.max(1, Math.max(Math.abs(range.least), Math.abs(range.most), range.most - range.least) / eps);
+}
+
+/** Potentials to start from, f64: those of a warm start, or zeros; −infinity for a mass of 0. */
+export async function startOf(cost: Costs, marginals: Marginals, settings: Settings, control: Control): Promise<Pair> {
+  const { device } = cost;
+  const { warmStart, op } = settings;
+  const from = async (name: 'f' | 'g', masses: Float64Array): Promise<Tensor> => {
+    const size = masses.length;
+    let numbers = new Float64Array(size);
+    if (warmStart) {
+      const tensor = warmStart[name];
+      if (tensor.device !== device)
+        throw new OrthokitError('ERR_DEVICE', `${op}: warmStart.${name} is on another device`);
+      if (tensor.dtype !== 'f32' && tensor.dtype !== 'f64')
+        throw new OrthokitError('ERR_DTYPE', `${op}: warmStart.${name} must be f32 or f64, got ${tensor.dtype}`);
+      if (tensor.shape.length !== 1 || tensor.size !== size)
+        throw new OrthokitError(
+          'ERR_SHAPE',
+          `${op}: warmStart.${name} must have shape [${size}], got [${tensor.shape}]`,
+        );
+      numbers = Float64Array.from(await control.read(tensor));
+      const share = (settings.eps * Math.log(marginals.mass)) / 2;
+      for (const [i, x] of numbers.entries()) numbers[i] = Number.isFinite(x) ? x - share : 0;
+    }
+    for (const [i, mass] of masses.entries()) if (mass === 0) numbers[i] = -Infinity;
+    return Tensor.from(device, numbers, [size]);
+  };
+  const [f, g] = await Promise.all([from('f', marginals.a), from('g', marginals.b)]);
+  return { rows: f, columns: g };
+}
+
+/** The status by what is returned: the solver saw its own numbers only, before they were rounded. */
+export function honest(status: TransportStatus, error: number, tol: number, floor: number): TransportStatus {
+  if (error <= tol) return 'converged';
+  if (status === 'max-iterations') return status;
+  return error <= floor ? 'at-precision' : 'max-iterations';
+}
