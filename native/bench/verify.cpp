@@ -78,6 +78,7 @@ int verify(const Options& options) {
       all_passed = all_passed && verdict.passed;
       JsonLine line;
       line.text("op", entry->info->name).text("case", example).text("device", options.device);
+      if (is_emulated(devices.other->device_info())) line.word("emulated", true);
       line.text("against", devices.own_reference ? "reference" : "cpu");
       if (!verdict.tensor.empty()) line.text("tensor", verdict.tensor);
       if (verdict.reason.empty())

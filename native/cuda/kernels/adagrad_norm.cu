@@ -189,6 +189,6 @@ static void adagrad_norm(const AdagradNorm& op, Stream& stream) {
   accumulate_tensors(op, lists, fields_of(step, lists, {.each = rates}), factors, stream);
   run_plain_step(step, lists, {.each = rates}, stream, FactorOfTensor{factors});
 }
-ORTHOKIT_KERNEL(AdagradNorm, adagrad_norm);
+ORTHOKIT_GRAPH_KERNEL(AdagradNorm, adagrad_norm);
 
 }  // namespace orthokit::cuda

@@ -214,6 +214,20 @@ cudaError_t fill(float* out, int n, float value, cudaStream_t stream, unsigned t
                 out, n, value);
 }
 
+cudaError_t fill_node(cudaGraph_t graph, cudaGraphNode_t before, float* out, int n, float value,
+                      cudaGraphNode_t* node, cudaGraphExec_t executable) {
+  describe_kernel(fill_kernel);
+  void* arguments[] = {&out, &n, &value};
+  const cudaKernelNodeParams params{reinterpret_cast<void*>(fill_kernel),
+                                    dim3(unsigned(n + 255) / 256),
+                                    dim3(256),
+                                    0,
+                                    arguments,
+                                    nullptr};
+  if (executable) return cudaGraphExecKernelNodeSetParams(executable, *node, &params);
+  return cudaGraphAddKernelNode(node, graph, &before, before ? 1 : 0, &params);
+}
+
 template <class T>
 cudaError_t row_statistics(const T* x, int rows, int columns, int stride, Wide<T>* squares,
                            Wide<T>* largest, cudaStream_t stream) {
