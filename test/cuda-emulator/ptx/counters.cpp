@@ -95,9 +95,8 @@ void Counters::shared_access(const uint64_t* addresses, Lanes lanes, size_t byte
   }
 }
 
-void Counters::print(std::FILE* file) const {
-  const std::pair<const char*, uint64_t> fields[] = {
-      {"warpInstructions", warp_instructions_},
+std::vector<Counters::Field> Counters::fields() const {
+  return {{"warpInstructions", warp_instructions_},
       {"laneInstructions", lane_instructions_},
       {"divergent", divergent_},
       {"f32", f32_},
@@ -113,9 +112,7 @@ void Counters::print(std::FILE* file) const {
       {"least", least_},
       {"sharedPasses", shared_passes_},
       {"sharedLeast", shared_least_},
-      {"local", local_}};
-  for (const auto& [name, value] : fields)
-    std::fprintf(file, ",\"%s\":%llu", name, static_cast<unsigned long long>(value));
+          {"local", local_}};
 }
 
 }  // namespace cudaemu::ptx
