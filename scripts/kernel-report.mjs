@@ -10,8 +10,8 @@ import { mistakes, passed } from './kernel-report/limits.mjs';
 import { occupancy } from './kernel-report/occupancy.mjs';
 import { markdown } from './kernel-report/page.mjs';
 import { picture } from './kernel-report/picture.mjs';
-import { compilerVersion, machineFigures } from './kernel-report/ptxas.mjs';
 import { interpretedKernels } from './kernel-report/ptx.mjs';
+import { compilerVersion, machineFigures } from './kernel-report/ptxas.mjs';
 import { predict } from './kernel-report/roofline.mjs';
 
 const [build, ptx, mode] = process.argv.slice(2);
@@ -39,17 +39,20 @@ for (const architecture of interpreted) {
   const kernels = interpretedKernels(ptx, architecture);
   const counters = readdirSync(ptx).filter((file) => file.startsWith(`counters-sm_${architecture}`));
   const launches = countedLaunches(counters.map((file) => path.join(ptx, file)));
-  for (const name of machine.keys()) if (!kernels.has(name)) found.push(`${name} is not in the PTX for sm_${architecture}`);
+  for (const name of machine.keys())
+    if (!kernels.has(name)) found.push(`${name} is not in the PTX for sm_${architecture}`);
   for (const [name, threads] of kernels) {
     const counted = launches.get(name);
     const own = machine.get(name);
-    if (counted === undefined) found.push(`${name} was not interpreted for sm_${architecture}: give cases.mjs a case for it`);
+    if (counted === undefined)
+      found.push(`${name} was not interpreted for sm_${architecture}: give cases.mjs a case for it`);
     if (counted === undefined || own === undefined) continue;
     if (counted.least >= enoughBytes) found.push(...passed(name, architecture, counted));
     const shared = Math.max(counted.shared, own.get(architecture)?.shared ?? 0);
     const { share } = occupancy(architecture, { regs: own.get(architecture)?.regs ?? 0, threads, shared });
     found.push(...passed(name, architecture, { occupancy: share }));
-    if (architecture === shown) forms.push({ name, machine: own, counted, occupancy: share, predicted: predict(counted) });
+    if (architecture === shown)
+      forms.push({ name, machine: own, counted, occupancy: share, predicted: predict(counted) });
   }
 }
 for (const [name, figures] of machine)
@@ -57,10 +60,12 @@ for (const [name, figures] of machine)
 found.push(...mistakes([...machine.keys()]));
 
 if (mode === undefined) {
-  for (const { name, machine: figures, counted, predicted } of forms.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const [name, figures] of [...machine].sort(([a], [b]) => (a < b ? -1 : 1))) {
     for (const [architecture, { regs, spill, stack, shared }] of [...figures].sort(([a], [b]) => a - b)) {
       console.log(`sm_${architecture}\tregs ${regs}\tspill ${spill}\tstack ${stack}\tshared ${shared}\t${name}`);
     }
+  }
+  for (const { name, counted, predicted } of forms.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const { bytes, sectors, conflicts, divergence } = counted;
     const ratios = [bytes, sectors, conflicts, divergence].map((ratio) => ratio.toFixed(3)).join('\t');
     console.log(`counted\t${ratios}\t${(predicted.seconds * 1e6).toFixed(2)} us\t${predicted.bound}\t${name}`);
@@ -75,7 +80,8 @@ const same = (file, content) => existsSync(file) && readFileSync(file, 'utf8') =
 if (mode === '--write') for (const [file, content] of pages) writeFileSync(file, content);
 if (mode === '--check') {
   const old = readFileSync(path.join(docs, 'kernels.md'), 'utf8');
-  if (!old.includes(`those of ptxas ${compiler} `)) console.log(`docs/kernels.md is not of ptxas ${compiler}: not compared`);
+  if (!old.includes(`those of ptxas ${compiler} `))
+    console.log(`docs/kernels.md is not of ptxas ${compiler}: not compared`);
   else if ([...pages].some(([file, content]) => !same(file, content)))
     found.push(`docs/kernels.md is out of date: node scripts/kernel-report.mjs ${build} ${ptx} --write`);
 }

@@ -146,17 +146,27 @@ cuda_tests() {
 
 # interpret <architecture>: the emulator's own tests and every kernel, as nvcc compiled them, each access checked
 interpret() {
-  local tests=build/ptx/tests-sm_$1.txt kernels=build/ptx/kernels-sm_$1.txt
+  local tests=build/ptx/tests-sm_$1.txt kernels=build/ptx/kernels-sm_$1.txt cublas=$PWD/build/emulated/libcublas_emu.so
   echo "PTX for sm_$1"
-  ORTHOKIT_EMULATOR_PTX=$tests build/emulated/cudaemu_bugs > build/ptx/bugs-sm_$1.txt 2> /dev/null
-  ORTHOKIT_EMULATOR_PTX=$tests CUBLAS=$PWD/build/emulated/libcublas_emu.so build/emulated/cudaemu_tests --minimal
-  ORTHOKIT_EMULATOR_PTX=$kernels ORTHOKIT_EMULATOR_COUNTERS=build/ptx/counters-sm_$1.jsonl ORTHOKIT_CUBLAS=none \
-    build/emulated/orthokit_bench --verify --device cuda --cases build/ptx/cases.txt > build/ptx/verified-sm_$1.jsonl
+  ORTHOKIT_EMULATOR_PTX=$tests build/emulated/cudaemu_bugs > "build/ptx/bugs-sm_$1.txt" 2> /dev/null
+  ORTHOKIT_EMULATOR_PTX=$tests CUBLAS=$cublas build/emulated/cudaemu_tests --minimal
+  export ORTHOKIT_EMULATOR_PTX=$kernels
+  verify_ptx "$1" examples none
+  verify_ptx "$1" own none --cases build/ptx/own.txt
+  ORTHOKIT_SYMMETRIC=panels verify_ptx "$1" cublas "$cublas" --cases build/ptx/cublas.txt
+  ORTHOKIT_EMULATOR_CC=75 verify_ptx "$1" turing none --cases build/ptx/turing.txt
+  unset ORTHOKIT_EMULATOR_PTX
+}
+
+# verify_ptx <architecture> <cases> <cuBLAS> [--cases <file>]
+verify_ptx() {
+  ORTHOKIT_EMULATOR_COUNTERS=build/ptx/counters-sm_$1-$2.jsonl ORTHOKIT_CUBLAS=$3 \
+    build/emulated/orthokit_bench --verify --device cuda "${@:4}" > "build/ptx/verified-sm_$1-$2.jsonl"
 }
 
 ptx_tests() {
-  local architecture
-  node test/cuda-emulator/ptx/cases.mjs > build/ptx/cases.txt
+  local architecture cases
+  for cases in own cublas turing; do node test/cuda-emulator/ptx/cases.mjs "$cases" > "build/ptx/$cases.txt"; done
   for architecture in 80 90; do interpret "$architecture"; done
 }
 

@@ -10,7 +10,7 @@ struct Options {
   std::string device = "cpu";
   int threads = 0;     // 0: the device's default
   bool small = false;  // the examples instead of the timing cases
-  std::string cases;   // a file of cases to verify besides the examples, "op field=value …" a line
+  std::string cases;   // a file of cases to verify instead of the examples, "op field=value …" a line
 };
 
 int verify(const Options&);

@@ -24,7 +24,9 @@ export function passed(name, architecture, figures) {
 export function mistakes(names) {
   const exceptions = Object.keys(limits).filter((key) => key !== '*');
   return [
-    ...exceptions.filter((key) => !names.some((name) => name.includes(key))).map((key) => `no kernel's name contains ${key}`),
+    ...exceptions
+      .filter((key) => !names.some((name) => name.includes(key)))
+      .map((key) => `no kernel's name contains ${key}`),
     ...exceptions.filter((key) => !limits[key].why).map((key) => `the exception of ${key} has no why`),
   ].map((what) => `kernel-limits.json: ${what}`);
 }

@@ -15,7 +15,11 @@ export function families(forms) {
 }
 
 const table = (heads, lines) =>
-  [`| ${heads.join(' | ')} |`, `| --- |${' ---: |'.repeat(heads.length - 1)}`, ...lines.map((cells) => `| ${cells.join(' | ')} |`)].join('\n');
+  [
+    `| ${heads.join(' | ')} |`,
+    `| --- |${' ---: |'.repeat(heads.length - 1)}`,
+    ...lines.map((cells) => `| ${cells.join(' | ')} |`),
+  ].join('\n');
 
 const percent = (share) => `${Math.round(100 * share)} %`;
 
@@ -24,7 +28,9 @@ function machineTable(list, architectures) {
   const lines = list.map(({ name, forms }) => {
     const figures = forms.flatMap((form) => [...form.machine.values()]);
     const most = (field) => Math.max(...figures.map((own) => own[field]));
-    const regs = architectures.map((architecture) => Math.max(...forms.map((form) => form.machine.get(architecture)?.regs ?? 0)));
+    const regs = architectures.map((architecture) =>
+      Math.max(...forms.map((form) => form.machine.get(architecture)?.regs ?? 0)),
+    );
     const lowest = Math.min(...forms.map((form) => form.occupancy));
     return [`\`${name}\``, forms.length, ...regs, most('shared'), most('stack'), most('spill'), percent(lowest)];
   });
@@ -35,13 +41,29 @@ function machineTable(list, architectures) {
 export const largestForm = (forms) => forms.reduce((a, b) => (b.counted.least > a.counted.least ? b : a));
 
 function countedTable(list) {
-  const heads = ['kernel', 'MB', 'asked ÷ least', 'sectors', 'bank passes', 'divergence', 'predicted µs', 'bound', 'roofline'];
+  const heads = [
+    'kernel',
+    'MB',
+    'asked ÷ least',
+    'sectors',
+    'bank passes',
+    'divergence',
+    'predicted µs',
+    'bound',
+    'roofline',
+  ];
   const lines = list.map(({ name, forms }) => {
     const { counted, predicted } = largestForm(forms);
-    const worst = (field, choose) => choose(...forms.filter((form) => form.counted.least >= enoughBytes).map((form) => form.counted[field]));
+    const worst = (field, choose) =>
+      choose(...forms.filter((form) => form.counted.least >= enoughBytes).map((form) => form.counted[field]));
     const known = forms.some((form) => form.counted.least >= enoughBytes);
     const ratios = known
-      ? [worst('bytes', Math.max).toFixed(2), percent(worst('sectors', Math.min)), worst('conflicts', Math.max).toFixed(2), percent(worst('divergence', Math.max))]
+      ? [
+          worst('bytes', Math.max).toFixed(2),
+          percent(worst('sectors', Math.min)),
+          worst('conflicts', Math.max).toFixed(2),
+          percent(worst('divergence', Math.max)),
+        ]
       : ['', '', '', ''];
     return [
       `\`${name}\``,
@@ -57,7 +79,12 @@ function countedTable(list) {
 
 function exceptionLines() {
   return exceptions
-    .map(({ key, why, changed }) => `| \`${key}\` | ${Object.entries(changed).map(([field, limit]) => `${field} ${limit}`).join(', ')} | ${why} |`)
+    .map(
+      ({ key, why, changed }) =>
+        `| \`${key}\` | ${Object.entries(changed)
+          .map(([field, limit]) => `${field} ${limit}`)
+          .join(', ')} | ${why} |`,
+    )
     .join('\n');
 }
 

@@ -1,7 +1,15 @@
 // docs/images/kernels.svg: a bar for each kernel, as long as its predicted share of the roofline.
 import { families, largestForm } from './page.mjs';
 
-const colours = { memory: '#4477aa', f32: '#228833', f64: '#66aa55', matrix: '#ccbb44', special: '#ee6677', issue: '#aa3377', shared: '#bb5500' };
+const colours = {
+  memory: '#4477aa',
+  f32: '#228833',
+  f64: '#66aa55',
+  matrix: '#ccbb44',
+  special: '#ee6677',
+  issue: '#aa3377',
+  shared: '#bb5500',
+};
 const label = 380;
 const scale = 400;
 const height = 14;
@@ -20,7 +28,8 @@ export function picture(forms) {
     ].join('');
   });
   const legend = Object.entries(colours).map(
-    ([part, colour], i) => `<rect x="${20 + i * 105}" y="24" width="10" height="10" fill="${colour}"/><text x="${34 + i * 105}" y="33">${part}</text>`,
+    ([part, colour], i) =>
+      `<rect x="${20 + i * 105}" y="24" width="10" height="10" fill="${colour}"/><text x="${34 + i * 105}" y="33">${part}</text>`,
   );
   const end = top + list.length * height;
   const lines = [0, 0.25, 0.5, 0.75, 1].map(

@@ -5,11 +5,13 @@ import { readableNames } from './names.mjs';
 
 /** Map name → the most threads of a block. */
 export function interpretedKernels(folder, architecture) {
-  const files = readFileSync(path.join(folder, `kernels-sm_${architecture}.txt`), 'utf8').trim().split('\n');
+  const files = readFileSync(path.join(folder, `kernels-sm_${architecture}.txt`), 'utf8')
+    .trim()
+    .split('\n');
   const entries = files.flatMap((file) =>
-    [...readFileSync(file, 'utf8').matchAll(/^(?:\.\w+ )*\.entry (\S+?)\([^{]*?\)\n\.maxntid (\d+), (\d+), (\d+)/gm)].map(
-      ([, symbol, ...sides]) => ({ symbol, threads: sides.reduce((all, side) => all * Number(side), 1) }),
-    ),
+    [
+      ...readFileSync(file, 'utf8').matchAll(/^(?:\.\w+ )*\.entry (\S+?)\([^{]*?\)\n\.maxntid (\d+), (\d+), (\d+)/gm),
+    ].map(([, symbol, ...sides]) => ({ symbol, threads: sides.reduce((all, side) => all * Number(side), 1) })),
   );
   const names = readableNames(entries.map(({ symbol }) => symbol));
   return new Map(entries.map(({ threads }, i) => [names[i], threads]));

@@ -46,8 +46,7 @@ export function merge(kernels, name, architecture, figures) {
 /** Of every form of every kernel in a build of the plug-in by nvcc. */
 export function machineFigures(build) {
   const records = logs(build).flatMap(measure);
-  if (records.length === 0)
-    throw new Error(`${build} holds no record of a kernel: build the plug-in with nvcc first`);
+  if (records.length === 0) throw new Error(`${build} holds no record of a kernel: build the plug-in with nvcc first`);
   const names = readableNames(records.map(({ symbol }) => symbol));
   const kernels = new Map();
   for (const [i, record] of records.entries()) merge(kernels, names[i], record.architecture, record);

@@ -1,6 +1,6 @@
 // Cases for the interpreter, "op field=value …" a line: with the examples of the operations they launch every kernel in
 // every form, and large enough for what is counted to be about the elements and not about their edges.
-// usage: node test/cuda-emulator/ptx/cases.mjs > build/ptx/cases.txt
+// usage: node test/cuda-emulator/ptx/cases.mjs own|cublas|turing
 
 const wide = ['f32', 'f64'];
 const floats = ['f32', 'f64', 'f16', 'bf16'];
@@ -70,7 +70,20 @@ function* elementCases() {
 }
 
 function* mapCases() {
-  const functions = ['abs', 'sign', 'sqrt', 'exp', 'log', 'tanh', 'sigmoid', 'softplus', 'softplus_derivative', 'softplus_second_derivative', 'relu', 'gelu'];
+  const functions = [
+    'abs',
+    'sign',
+    'sqrt',
+    'exp',
+    'log',
+    'tanh',
+    'sigmoid',
+    'softplus',
+    'softplus_derivative',
+    'softplus_second_derivative',
+    'relu',
+    'gelu',
+  ];
   const withParameters = ['soft_threshold parameters=0.5', 'clamp parameters=-0.5,0.75', 'power parameters=3'];
   for (const t of wide) {
     for (const f of [...functions, ...withParameters]) yield `map out=${t}[65536] x=${t}[65536] function=${f}`;
@@ -98,32 +111,82 @@ function* stepCases() {
 
 /** A counter of squares a row. */
 function* rowStepCases() {
-  for (const shape of rows) {
-    for (const measured of ['', ' statistics=f64[3]']) {
-      yield `adagrad_norm weights=f32[${shape}] grads=f32[${shape}] squares=f64[${rowsOf(shape)}] steps=i32[1] lr=0.1 scope=rows${measured}`;
+  for (const t of wide) {
+    for (const shape of rows) {
+      for (const measured of ['', ' statistics=f64[3]']) {
+        yield `adagrad_norm weights=${t}[${shape}] grads=${t}[${shape}] squares=f64[${rowsOf(shape)}] steps=i32[1] lr=0.1 scope=rows${measured}`;
+      }
     }
   }
 }
 
 function* productCases() {
   for (const t of floats) {
-    for (const [transA, a] of [['none', '384x256'], ['transposed', '256x384']]) {
-      for (const [transB, b] of [['none', '256x320'], ['transposed', '320x256']]) {
+    for (const [transA, a] of [
+      ['none', '384x256'],
+      ['transposed', '256x384'],
+    ]) {
+      for (const [transB, b] of [
+        ['none', '256x320'],
+        ['transposed', '320x256'],
+      ]) {
         yield `gemm a=${t}[${a}] b=${t}[${b}] c=${t}[384x320] transA=${transA} transB=${transB}`;
       }
     }
     // Enough large tiles to fill a device.
-    for (const [transA, a] of [['none', '1536x64'], ['transposed', '64x1536']]) {
-      for (const [transB, b] of [['none', '64x1024'], ['transposed', '1024x64']]) {
+    for (const [transA, a] of [
+      ['none', '1536x64'],
+      ['transposed', '64x1536'],
+    ]) {
+      for (const [transB, b] of [
+        ['none', '64x1024'],
+        ['transposed', '1024x64'],
+      ]) {
         if (t !== 'f64') yield `gemm a=${t}[${a}] b=${t}[${b}] c=${t}[1536x1024] transA=${transA} transB=${transB}`;
       }
     }
-    for (const [trans, a] of [['none', '256x320'], ['transposed', '320x256']]) {
+    for (const [trans, a] of [
+      ['none', '256x320'],
+      ['transposed', '320x256'],
+    ]) {
       yield `symmetric_product a=${t}[${a}] c=${t}[256x256] trans=${trans}`;
     }
   }
 }
 
-for (const cases of [rowCases, matrixCases, elementCases, mapCases, stepCases, rowStepCases, productCases]) {
+function* largeProductCases() {
+  for (const t of ['f16', 'bf16']) {
+    // The depth is cut where tiles are few.
+    yield `gemm a=${t}[64x4096] b=${t}[4096x64] c=${t}[64x64]`;
+    // Enough large tiles of triangles.
+    for (const [trans, a] of [
+      ['none', '48x136x32'],
+      ['transposed', '48x32x136'],
+    ]) {
+      yield `symmetric_product a=${t}[${a}] c=${t}[48x136x136] trans=${trans}`;
+    }
+  }
+}
+
+/** With cuBLAS in panels: what of a symmetric product remains for kernels of our own. */
+function* panelCases() {
+  for (const t of floats) {
+    yield `symmetric_product a=${t}[512x64] c=${t}[512x512]`;
+    yield `symmetric_product a=${t}[512x64] c=${t}[512x512] beta=0.5`;
+  }
+}
+
+/** Where tensor cores do not take bf16. */
+function* wideCases() {
+  yield 'gemm a=bf16[512x64] b=bf16[64x512] c=bf16[512x512]';
+  yield 'symmetric_product a=bf16[512x64] c=bf16[512x512] beta=0.5';
+}
+
+const sets = {
+  own: [rowCases, matrixCases, elementCases, mapCases, stepCases, rowStepCases, productCases, largeProductCases],
+  cublas: [panelCases],
+  turing: [wideCases],
+};
+for (const cases of sets[process.argv[2]]) {
   for (const line of cases()) console.log(line);
 }

@@ -50,9 +50,9 @@ bool release(Machine& machine, std::vector<std::unique_ptr<Warp>>& warps) {
     for (const Split& split : warp->splits) {
       const Instruction& i = code[size_t(split.at)];
       if (first && first->at != split.at)
-        warp->fault(i, std::countr_zero(split.lanes), cudaErrorLaunchFailure,
-                    "divergent barrier: others wait at " +
-                        machine.kernel->place(code[size_t(first->at)]));
+        warp->fault(
+            i, std::countr_zero(split.lanes), cudaErrorLaunchFailure,
+            "divergent barrier: others wait at " + machine.kernel->place(code[size_t(first->at)]));
       if (!first) first = &split;
       waiting += unsigned(std::popcount(split.lanes));
       if (i.mode)
@@ -128,8 +128,8 @@ void interpret(Scheduler& scheduler, const Module& module, const Kernel& kernel,
   scheduler.begin(asked);
   scheduler.interprets = true;
   Block block;
-  Machine machine{&kernel, &shape,  &parameters, &module.constants(), nullptr,
-                  &block,  nullptr, shared};
+  Machine machine{&kernel, &shape, &parameters, &module.constants(),
+                  nullptr, &block, nullptr,     shared};
   const bool writes = *options().ptx_counters != 0;
   if (writes || options().counts) machine.counters = &counters;
   std::vector<std::unique_ptr<Warp>> warps;

@@ -11,7 +11,7 @@ namespace cudaemu::ptx {
 bool chosen();  // by ORTHOKIT_EMULATOR_PTX
 // False: the host's code has to run; the kernel's name and the reason have been printed.
 bool run(Scheduler&, const GridShape&);
-int64_t last_count(std::string_view field);  // of the last launch; -1: nothing was counted
+int64_t last_count(std::string_view field);     // of the last launch; -1: nothing was counted
 std::string place_of(const void* instruction);  // empty: it is none
 
 }  // namespace cudaemu::ptx

@@ -5,8 +5,8 @@
 
 #include "support.h"
 
-ORTHOKIT_EMULATOR_CONTROL cudaError_t cudaemu_run_ptx(const char* text, const char* entry, dim3 grid,
-                                                      dim3 block, size_t shared,
+ORTHOKIT_EMULATOR_CONTROL cudaError_t cudaemu_run_ptx(const char* text, const char* entry,
+                                                      dim3 grid, dim3 block, size_t shared,
                                                       const void* const* arguments);
 
 inline uint64_t bits(float v) { return std::bit_cast<uint32_t>(v); }
@@ -23,7 +23,8 @@ inline std::string program(const std::string& body, const std::string& before = 
   ld.param.u64 %out, [second];
   mov.u32 %tid, %tid.x;
   mul.wide.u32 %at, %tid, 8;
-)" + body + "  ret;\n}\n";
+)" + body +
+         "  ret;\n}\n";
 }
 
 // What each thread of a block stores at out[thread].
@@ -48,13 +49,14 @@ inline uint64_t evaluate(char kind, const std::string& instruction, uint64_t a, 
   for (int i = 1; i <= 3; ++i) {
     const std::string n = std::to_string(i), offset = std::to_string(8 * (i - 1));
     body += "ld.global.u64 %l" + n + ", [%in+" + offset + "]; cvt.u32.u64 %r" + n + ", %l" + n +
-            "; mov.b32 %f" + n + ", %r" + n + "; mov.b64 %d" + n + ", %l" + n +
-            "; cvt.u16.u64 %h" + n + ", %l" + n + "; setp.ne.u64 %p" + n + ", %l" + n + ", 0;\n";
+            "; mov.b32 %f" + n + ", %r" + n + "; mov.b64 %d" + n + ", %l" + n + "; cvt.u16.u64 %h" +
+            n + ", %l" + n + "; setp.ne.u64 %p" + n + ", %l" + n + ", 0;\n";
   }
   body += instruction + "\n";
-  const std::string results[] = {"r cvt.u64.u32 %l9, %r9;", "f mov.b32 %r9, %f9; cvt.u64.u32 %l9, %r9;",
-                                 "d mov.b64 %l9, %d9;", "h cvt.u64.u16 %l9, %h9;",
-                                 "p selp.b64 %l9, 1, 0, %p9;", "l "};
+  const std::string results[] = {
+      "r cvt.u64.u32 %l9, %r9;",    "f mov.b32 %r9, %f9; cvt.u64.u32 %l9, %r9;",
+      "d mov.b64 %l9, %d9;",        "h cvt.u64.u16 %l9, %h9;",
+      "p selp.b64 %l9, 1, 0, %p9;", "l "};
   for (const auto& result : results)
     if (result[0] == kind) body += result.substr(2);
   return run_threads(body + "\nst.global.u64 [%out], %l9;\n", 1, {a, b, c})[0];

@@ -10,7 +10,8 @@ std::vector<uint64_t> numbers(size_t n) {
   std::iota(values.begin(), values.end(), uint64_t(0));
   return values;
 }
-const char* const kStore = "cvt.u64.u32 %l9, %r9; add.s64 %l8, %out, %at; st.global.u64 [%l8], %l9;\n";
+const char* const kStore =
+    "cvt.u64.u32 %l9, %r9; add.s64 %l8, %out, %at; st.global.u64 [%l8], %l9;\n";
 
 std::vector<uint64_t> lanes(const std::string& body, unsigned threads = 32,
                             const std::string& before = "") {
@@ -51,8 +52,9 @@ TEST_CASE("PTX: shuffles, votes, reductions of a warp") {
            expected([](unsigned l) { return l / 4 * 4 + 2; }));
   CHECK_EQ(lanes("setp.lt.u32 %p1, %tid, 4; vote.sync.ballot.b32 %r9, %p1, -1;"),
            expected([](unsigned) { return 15; }));
-  CHECK_EQ(lanes("setp.lt.u32 %p1, %tid, 4; vote.sync.any.pred %p2, !%p1, -1; selp.u32 %r9, 1, 0, %p2;"),
-           expected([](unsigned) { return 1; }));
+  CHECK_EQ(
+      lanes("setp.lt.u32 %p1, %tid, 4; vote.sync.any.pred %p2, !%p1, -1; selp.u32 %r9, 1, 0, %p2;"),
+      expected([](unsigned) { return 1; }));
   CHECK_EQ(lanes("redux.sync.add.s32 %r9, %tid, -1;"), expected([](unsigned) { return 496; }));
   CHECK_EQ(lanes("shr.u32 %r1, %tid, 4; match.any.sync.b32 %r9, %r1, -1;"),
            expected([](unsigned l) { return l < 16 ? 0xffffu : 0xffff0000u; }));
@@ -113,8 +115,10 @@ TEST_CASE("PTX: barriers and shared memory") {
   CHECK_EQ(lanes(reversed, 64), expected([](unsigned t) { return 63 - t; }, 64));
   CHECK_EQ(lanes("setp.lt.u32 %p1, %tid, 40; bar.red.popc.u32 %r9, 0, %p1;", 64),
            expected([](unsigned) { return 40; }, 64));
-  CHECK_EQ(lanes("setp.lt.u32 %p1, %tid, 40; bar.red.and.pred %p2, 0, %p1; selp.u32 %r9, 1, 0, %p2;", 64),
-           expected([](unsigned) { return 0; }, 64));
+  CHECK_EQ(
+      lanes("setp.lt.u32 %p1, %tid, 40; bar.red.and.pred %p2, 0, %p1; selp.u32 %r9, 1, 0, %p2;",
+            64),
+      expected([](unsigned) { return 0; }, 64));
 }
 
 TEST_CASE("PTX: calls, local memory, constants") {
@@ -157,22 +161,28 @@ TEST_CASE("PTX: what is wrong is found, by line") {
   CHECK(has(failure("bar.sync 1, 32; frobnicate.b32 %r1;"), "frobnicate"));
   CHECK(has(failure("add.s32.odd %r1, %r2, %r3;"), ".odd"));
   CHECK(has(failure("setp.lt.u32 %p1, %tid, 8; @%p1 ret; bar.sync 0;"), "skipped"));
-  CHECK(has(failure("setp.lt.u32 %p1, %tid, 8; @%p1 shfl.sync.idx.b32 %r1, %r1, 0, 31, -1;"), "never reach"));
+  CHECK(has(failure("setp.lt.u32 %p1, %tid, 8; @%p1 shfl.sync.idx.b32 %r1, %r1, 0, 31, -1;"),
+            "never reach"));
   CHECK(has(failure("trap;"), "PTX line 12"));
 }
 
 TEST_CASE("PTX: what is counted") {
   const Clean clean;
   cudaemu_control("count=1");
-  const auto count = [](const char* field) { return cudaemu_control((std::string("count?") + field).c_str()); };
+  const auto count = [](const char* field) {
+    return cudaemu_control((std::string("count?") + field).c_str());
+  };
   lanes("mov.u32 %r9, 1;");  // 32 lanes store 8 bytes side by side
   CHECK_EQ(count("moved"), 256);
   CHECK_EQ(count("asked"), 256);
   CHECK_EQ(count("least"), 256);
-  lanes("shl.b32 %r1, %tid, 3; cvt.u64.u32 %l1, %r1; add.s64 %l1, %l1, %in; ld.global.u32 %r9, [%l1];");
+  lanes(
+      "shl.b32 %r1, %tid, 3; cvt.u64.u32 %l1, %r1; add.s64 %l1, %l1, %in; ld.global.u32 %r9, "
+      "[%l1];");
   CHECK_EQ(count("moved"), 512);
   CHECK_EQ(count("asked"), 128 + 256);  // every second word
-  const std::string shared = ".shared .align 4 .b8 words[4096]; mov.u32 %r1, words; mad.lo.u32 %r2, %tid, ";
+  const std::string shared =
+      ".shared .align 4 .b8 words[4096]; mov.u32 %r1, words; mad.lo.u32 %r2, %tid, ";
   lanes(shared + "4, %r1; st.shared.u32 [%r2], %tid; mov.u32 %r9, 0;");
   CHECK_EQ(count("sharedPasses"), 1);
   lanes(shared + "128, %r1; st.shared.u32 [%r2], %tid; mov.u32 %r9, 0;");
@@ -181,7 +191,9 @@ TEST_CASE("PTX: what is counted") {
   lanes(shared + "16, %r1; st.shared.v4.u32 [%r2], {%tid, %tid, %tid, %tid}; mov.u32 %r9, 0;");
   CHECK_EQ(count("sharedPasses"), 4);
   CHECK_EQ(count("sharedLeast"), 4);
-  lanes("cvt.rn.f32.u32 %f1, %tid; fma.rn.f32 %f2, %f1, %f1, %f1; add.f32 %f2, %f2, %f1; mov.u32 %r9, 0;");
+  lanes(
+      "cvt.rn.f32.u32 %f1, %tid; fma.rn.f32 %f2, %f1, %f1, %f1; add.f32 %f2, %f2, %f1; mov.u32 "
+      "%r9, 0;");
   CHECK_EQ(count("f32"), 32 * 3);
   cudaemu_control("count=0");
 }
