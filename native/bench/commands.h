@@ -13,6 +13,8 @@ struct Options {
   int threads = 0;     // 0: the device's default
   bool small = false;  // the examples instead of the timing cases
   int rounds = kRounds;
+  std::string
+      cases;  // a file of cases to verify instead of the examples, "op field=value …" a line
 };
 
 // A line that an emulated device gives says so: its times are not those of a GPU.

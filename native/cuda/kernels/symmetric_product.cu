@@ -130,10 +130,9 @@ static void symmetric_by_blas(const Blas& blas, const SymmetricProduct& op, cons
     if (adds) out.beta = 0;
     mirror(s, stream, static_cast<const std::remove_pointer_t<decltype(c)>*>(c), 1, out);
   };
-  if (apart)
-    multiply_into(stream.scratch<float>(op.c.size()), Dtype::kF32);
-  else
-    multiply_into(out.c, op.c.dtype);
+  if constexpr (is_half<T>)
+    if (apart) return multiply_into(stream.scratch<float>(op.c.size()), Dtype::kF32);
+  multiply_into(out.c, op.c.dtype);
 }
 
 static void symmetric_product(const SymmetricProduct& op, Stream& stream) {

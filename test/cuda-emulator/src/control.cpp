@@ -23,6 +23,7 @@ int ask(const std::string& question, const std::string& what) {
   if (question == "graphs") return live_graphs();
   if (question == "checked") return checking();
   if (question == "interpreted") return ptx::chosen();
+  if (question == "count") return int(ptx::last_count(what));
   if (question == "calls") return call_count(what.c_str());
   return -1;
 }
@@ -45,6 +46,8 @@ bool set_number(const std::string& name, const char* text) {
     o.memory = value;
   } else if (name == "cc") {
     o.capability = int(value);
+  } else if (name == "count") {
+    o.counts = value;
   } else if (name == "sms") {
     o.multiprocessors = int(value);
   } else {

@@ -10,7 +10,6 @@
 namespace kernels {
 
 using namespace orthokit::cuda;
-using kernels::Wide;
 
 namespace {
 
