@@ -141,7 +141,7 @@ void run(const GramPursuit& op, Stream& stream) {
   constexpr int64_t kMostParts = 256, kMostScratch = int64_t(1) << 26;
   const int64_t batch = op.indices.shape[0];
   if (batch == 0) return;
-  const auto each = int64_t(Scratch<T>::bytes(op));
+  const auto each = std::max<int64_t>(64, int64_t(Scratch<T>::bytes(op)));
   const int64_t most = std::clamp<int64_t>(kMostScratch / each, 1, kMostParts);
   const int64_t size = (batch + most - 1) / most, parts = (batch + size - 1) / size;
   std::byte* memory = stream.scratch<std::byte>(parts * each);
