@@ -4,6 +4,7 @@ import { utf8 } from '../tokenizer/bytes.ts';
 import { type Key, keyOf } from '../tokenizer/keys.ts';
 import { type Role, roles, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { Found, longestPrefix } from './found.ts';
+import type { MatchKind } from './match-kinds.ts';
 
 const wordCharacter = /^[0-9A-Za-z\u0080-\u00ff]/;
 const spellingOf = ({ kind, bytes }: Key): string => `${kind}:${bytes}`;
@@ -55,35 +56,30 @@ export function matchBytes(base: Tokenizer, donor: Tokenizer, byte: boolean, pre
   const index = new Index(base, isForeign && base.continuingPrefix !== '');
   const rolesOf = byId(donor.roles);
   const seen = new Set<string>();
-  const pair = (id: number, key: Key): void => {
+  const find = (id: number, key: Key): [MatchKind, number] | undefined => {
     const { kind, bytes } = key;
     if (kind === 'special') {
-      const sameRole = rolesOf.get(id)?.find((role) => base.roles.has(role));
-      if (sameRole) return found.set(id, 'role', base.roles.get(sameRole));
+      for (const role of rolesOf.get(id) ?? []) {
+        const same = base.roles.get(role);
+        if (same !== undefined) return ['role', same];
+      }
     }
     if (kind === 'special' || donor.literal.has(id)) {
-      const sameContent = index.findContent(utf8(donor.tokens[id] ?? ''));
-      if (sameContent !== undefined) return found.set(id, 'content', sameContent);
+      const same = index.findContent(utf8(donor.tokens[id] ?? ''));
+      if (same !== undefined) return ['content', same];
     }
     const own = spellings(key, isForeign && donor.continuingPrefix !== '');
     for (const spelling of own) {
       const same = index.find(spelling);
-      if (same !== undefined) return found.set(id, 'exact', same);
+      if (same !== undefined) return ['exact', same];
     }
     if (byte && bytes.length === 1 && (kind === 'byte' || kind === 'text')) {
       const same = index.find(`${kind === 'byte' ? 'text' : 'byte'}:${bytes}`);
-      if (same !== undefined) return found.set(id, 'byte', same);
+      if (same !== undefined) return ['byte', same];
     }
-    if (prefix && (kind === 'text' || kind === 'continuation' || kind === 'end')) {
-      const [spelling = ''] = own;
-      const text = spelling.slice(spelling.indexOf(':') + 1);
-      // Never a part of a character.
-      const isCut = (end: number): boolean => (text.charCodeAt(end) & 0xc0) === 0x80;
-      const mark = spelling.startsWith('end:') ? 'text:' : spelling.slice(0, spelling.indexOf(':') + 1);
-      const same = longestPrefix(text, (part) => (isCut(part.length) ? undefined : index.find(mark + part)));
-      if (same !== undefined) return found.set(id, 'prefix', same);
-    }
-    return undefined;
+    if (!prefix || kind === 'byte' || kind === 'special') return undefined;
+    const same = longestSpelled(own[0] ?? '', (spelling) => index.find(spelling));
+    return same === undefined ? undefined : ['prefix', same];
   };
   for (let id = 0; id < donor.tokens.length; id += 1) {
     const key = keyOf(donor, id);
@@ -91,10 +87,20 @@ export function matchBytes(base: Tokenizer, donor: Tokenizer, byte: boolean, pre
     const spelling = spellingOf(key);
     if (seen.has(spelling)) found.duplicatesInDonor += 1;
     seen.add(spelling);
-    pair(id, key);
+    const [how, same] = find(id, key) ?? [];
+    if (how) found.set(id, how, same);
   }
   found.duplicatesInBase = index.duplicates;
   return found;
+}
+
+/** The longest prefix of a key that has a counterpart; it never ends inside a character, and never ends a word. */
+function longestSpelled(spelling: string, find: (spelling: string) => number | undefined): number | undefined {
+  const colon = spelling.indexOf(':') + 1;
+  const mark = spelling.slice(0, colon).replace('end:', 'text:');
+  const text = spelling.slice(colon);
+  const isInside = (at: number): boolean => (text.charCodeAt(at) & 0xc0) === 0x80;
+  return longestPrefix(text, (part) => (isInside(part.length) ? undefined : find(mark + part)));
 }
 
 function byId(byRole: ReadonlyMap<Role, number>): Map<number, Role[]> {

@@ -38,13 +38,13 @@ export async function scanRows(
     ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
     ops.columnReduce(device, { x: rows, out: total });
     const [found, totals] = await Promise.all([squares.read(), total.read()]);
-    let isFinite = true;
+    let allFinite = true;
     for (let i = 0; i < part.length; i += 1) {
       const norm = Math.sqrt(found[i] ?? 0);
       norms[from + i] = norm;
-      isFinite &&= Number.isFinite(norm);
+      allFinite &&= Number.isFinite(norm);
     }
-    if (isFinite) for (let j = 0; j < sum.length; j += 1) sum[j]! += totals[j] ?? 0;
+    if (allFinite) for (let j = 0; j < sum.length; j += 1) sum[j]! += totals[j] ?? 0;
     else await addFinite(rows, sum, norms.subarray(from, from + part.length));
     from += part.length;
   }
