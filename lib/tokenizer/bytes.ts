@@ -1,3 +1,5 @@
+import { TextDecoder } from 'node:util';
+
 /** A printable character a byte: GPT-2's alphabet. */
 function alphabet(): Map<number, number> {
   const bytes = new Map<number, number>();
@@ -38,4 +40,27 @@ const byteToken = /^<0x([0-9A-Fa-f]{2})>$/;
 export function fallbackByte(token: string): Bytes | undefined {
   const [, digits] = token.length === 6 ? (byteToken.exec(token) ?? []) : [];
   return digits === undefined ? undefined : String.fromCharCode(Number.parseInt(digits, 16));
+}
+
+const characterOf = new Map([...byteOf].map(([character, byte]) => [byte, String.fromCharCode(character)]));
+
+/** How a byte-level vocabulary spells a byte. */
+export function toByteLevel(byte: number): string {
+  return characterOf.get(byte) ?? '';
+}
+
+/** How a byte fallback spells a byte. */
+export function toFallback(byte: number): string {
+  return `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** The text of bytes that are UTF-8. */
+export function textOf(bytes: Bytes): string | undefined {
+  try {
+    return decoder.decode(Buffer.from(bytes, 'latin1'));
+  } catch {
+    return undefined;
+  }
 }
