@@ -4,33 +4,33 @@ import path from 'node:path';
 import { Tokenizer as Oracle } from '@huggingface/tokenizers';
 import { describe, expect, it } from 'vitest';
 import { encoderOf, piecesOf } from '../../lib/tokenizer/encode/encode.ts';
-import { parseTokenizer } from '../../lib/tokenizer/parse.ts';
 import type { Tokenizer } from '../../lib/tokenizer/tokenizer.ts';
 import { byteLevelTokenizer, unigramTokenizer, wordPieceTokenizer } from './models.ts';
+import { parsed } from './tokenizers.ts';
 
 const models = path.join(import.meta.dirname, '..', '..', 'node_modules', '@lenml', 'tokenizer-llama2', 'models');
 const llama = readFileSync(path.join(models, 'tokenizer.json'));
 
-function parse(bytes: Uint8Array): Tokenizer {
-  const fail = (problem: string): never => {
-    throw new Error(problem);
-  };
-  const steps = parseTokenizer(new Uint8Array(bytes), { tokenizerConfig: undefined, specialTokens: undefined }, fail, true);
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-  }
-}
-const parsed = (tokenizer: object): Tokenizer => parse(Buffer.from(JSON.stringify(tokenizer)));
 const latin1 = (text: string): string => Buffer.from(text).toString('latin1');
 const spelled = ({ tokens }: Tokenizer, ids: number[]): (string | undefined)[] => ids.map((id) => tokens[id]);
 
 describe('BPE', () => {
-  const tokenizer = parse(llama);
+  const tokenizer = parsed(llama);
   const encode = encoderOf(tokenizer);
   // Its normalizer puts a space before the text.
   const oracle = new Oracle(JSON.parse(llama.toString()), {});
-  const texts = ['hello', 'transplantation', 'Übermut', '数学', 'naïve', '1234', '\t\n', '🦙', 'don’t', 'a'.repeat(300)];
+  const texts = [
+    'hello',
+    'transplantation',
+    'Übermut',
+    '数学',
+    'naïve',
+    '1234',
+    '\t\n',
+    '🦙',
+    'don’t',
+    'a'.repeat(300),
+  ];
   it.each(texts)('encodes %j as the oracle does', (text) => {
     const { ids } = oracle.encode(text, { add_special_tokens: false });
     expect(encode(latin1(` ${text}`), false)).toEqual(ids);

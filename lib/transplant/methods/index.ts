@@ -1,5 +1,7 @@
 import { OrthokitError } from '../../errors.ts';
 import { mean, randn, zero } from './constant.ts';
+import { johnHewitt } from './gaussian.ts';
+import { landmarkPca } from './landmark-pca.ts';
 import type { MethodName, PrepareMethod } from './method.ts';
 
 const methods: Readonly<Record<MethodName, PrepareMethod | undefined>> = {
@@ -7,10 +9,10 @@ const methods: Readonly<Record<MethodName, PrepareMethod | undefined>> = {
   mean,
   zero,
   randn,
-  john_hewitt: undefined,
+  john_hewitt: johnHewitt,
   common_interpolation: undefined,
   subword: undefined,
-  landmark_pca: undefined,
+  landmark_pca: landmarkPca,
   stb: undefined,
   mp_rope: undefined,
 };
