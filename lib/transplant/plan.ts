@@ -13,30 +13,29 @@ export interface Plan {
   readonly targets: Int32Array;
 }
 
-interface Fit {
+/** What tables and rows there are. */
+export interface Fit {
   /** Rows of the new table. */
   readonly rows: number;
   /** Rows that the base's table has; ids beyond have none to copy. */
   readonly baseRows: number;
   /** Rows that the donor's table has; ids beyond have none to approximate. */
   readonly donorRows: number;
-  /** Whether a row of base and donor is worth copying: false approximates it again. */
-  readonly isTrained?: ((baseId: number, donorId: number) => boolean) | undefined;
-  /** Whether the donor's row can be approximated; a row of zeros, for example, tells nothing. */
-  readonly isUsable?: ((donorId: number) => boolean) | undefined;
+  /** Ids of the base whose rows are not worth copying, marked by 1. Default: none. */
+  readonly badBase?: Uint8Array | undefined;
+  /** Ids of the donor whose rows are not worth approximating, marked by 1. Default: none. */
+  readonly badDonor?: Uint8Array | undefined;
 }
 
 export function planRows({ baseIds, kinds }: VocabularyMatch, fit: Fit): Plan {
-  const { rows, baseRows, donorRows, isTrained, isUsable } = fit;
+  const { rows, baseRows, donorRows, badBase, badDonor } = fit;
   const from = new Int32Array(rows).fill(unused);
   const targets: number[] = [];
   for (const [id, baseId] of baseIds.entries()) {
     const kind: MatchKind | undefined = matchKinds[kinds[id] ?? 0];
     if (kind === 'absent' || kind === 'collapsed') continue;
-    const canCopy = baseId >= 0 && baseId < baseRows;
-    const canApproximate = id < donorRows && (isUsable?.(id) ?? true);
-    if (canCopy && (!canApproximate || (isTrained?.(baseId, id) ?? true))) from[id] = baseId;
-    else if (canApproximate) {
+    if (baseId >= 0 && baseId < baseRows && badBase?.[baseId] !== 1) from[id] = baseId;
+    else if (id < donorRows && badDonor?.[id] !== 1) {
       from[id] = approximated;
       targets.push(id);
     }
@@ -49,14 +48,14 @@ const anchorKinds: readonly MatchKind[] = ['exact', 'role', 'content'];
 /** Tokens that both tables know: pairs of ids, in the order of the donor's. */
 export function sharedIds(
   { baseIds, kinds }: VocabularyMatch,
-  baseRows: number,
-  donorRows: number,
+  { baseRows, donorRows, badBase, badDonor }: Omit<Fit, 'rows'>,
 ): { base: Int32Array; donor: Int32Array } {
   const base: number[] = [];
   const donor: number[] = [];
   for (const [id, baseId] of baseIds.entries()) {
     const kind = matchKinds[kinds[id] ?? 0] ?? 'none';
     if (!anchorKinds.includes(kind) || baseId < 0 || baseId >= baseRows || id >= donorRows) continue;
+    if (badBase?.[baseId] === 1 || badDonor?.[id] === 1) continue;
     base.push(baseId);
     donor.push(id);
   }
