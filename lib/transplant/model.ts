@@ -50,6 +50,8 @@ export async function openModel(path: string, options: OpenModelOptions): Promis
         `${op}: ${side} must have as many rows in ${lmHead.name} as in ${embed.name}, ${embed.rows}, got ${lmHead.rows}`,
       );
     checkFit(folder, tokenizer, embed);
+    // All of the base is copied: what is wrong with a shard shows before any work.
+    if (side === 'base') for (const shard of weights.shards) await weights.shard(shard);
     return {
       folder,
       weights,
