@@ -13,6 +13,8 @@ export interface Output {
   readonly limit: number;
   /** Counted up for each row that was cut. */
   clipped: number;
+  /** Counted up for each row of the donor that was not finite and was taken as zero. */
+  nonFinite: number;
 }
 
 export interface ApproximateOptions {
@@ -36,6 +38,8 @@ export async function approximateRows(
     signal?.throwIfAborted();
     const ids = targets.subarray(from, from + batchSize);
     using rows = asTensor(device, donor, await donor.read(ids));
+    const wrong = await clearNonFinite(device, rows);
+    for (const output of outputs) output.nonFinite += wrong;
     const { rows: made, residuals, coefficientNorms } = await method.approximate(rows, ids, from);
     try {
       for (const [i, output] of outputs.entries()) {
@@ -48,6 +52,20 @@ export async function approximateRows(
     }
     onRows(from + ids.length);
   }
+}
+
+/** Makes rows that are not finite zero; answers how many. */
+async function clearNonFinite(device: Device, rows: Tensor): Promise<number> {
+  const [count = 0, columns = 0] = rows.shape;
+  using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
+  ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
+  const sums = (await squares.read()) as Float64Array;
+  const wrong = sums.filter((sum) => !Number.isFinite(sum)).length;
+  if (wrong === 0) return 0;
+  const values = (await rows.read()) as Float32Array;
+  for (const [i, sum] of sums.entries()) if (!Number.isFinite(sum)) values.fill(0, i * columns, (i + 1) * columns);
+  rows.write(values);
+  return wrong;
 }
 
 /** Rows in the dtype of the table, none longer than the limit and none that is not finite. */

@@ -21,6 +21,7 @@ export interface TableJob {
   scan?: Scan;
   anchors?: Anchors;
   clipped?: number;
+  nonFinite?: number;
   journal?: Journal;
 }
 
@@ -82,7 +83,10 @@ export function planJob(settings: Settings, base: Model, donor: Model): Job {
   };
 }
 
-async function tableReport({ base, plan, anchors, clipped, journal }: TableJob, rows: number): Promise<TableReport> {
+async function tableReport(
+  { base, plan, anchors, clipped, nonFinite, journal }: TableJob,
+  rows: number,
+): Promise<TableReport> {
   const { from, targets } = plan;
   const left = from.filter((id) => id === unused).length;
   const statistics = journal && (await statisticsOf(journal, targets.length));
@@ -94,7 +98,7 @@ async function tableReport({ base, plan, anchors, clipped, journal }: TableJob, 
     approximated: targets.length,
     unused: left,
     ...(anchors && { anchors: anchors.base.length, skippedAnchors: anchors.skipped }),
-    ...(clipped !== undefined && { clipped }),
+    ...(clipped !== undefined && { clipped, nonFinite }),
     ...statistics,
   };
 }

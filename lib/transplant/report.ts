@@ -35,8 +35,10 @@ export interface TableReport {
   readonly skippedAnchors?:
     | { readonly zero: number; readonly nonFinite: number; readonly duplicate: number }
     | undefined;
-  /** New rows that were cut to the norm of the longest rows of the base. */
+  /** New rows of this run that were cut to the norm of the longest rows of the base. */
   readonly clipped?: number | undefined;
+  /** Rows of the donor that were not finite and were taken as zero, in this run. */
+  readonly nonFinite?: number | undefined;
   /** How far the donor's rows are from what stands for them, relative to their norms; of `omp`. */
   readonly residuals?: Quantiles | undefined;
   /** Norms of the coefficients; of `omp`. */

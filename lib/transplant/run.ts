@@ -140,7 +140,7 @@ async function approximateGroup(
   const outputs = group.map(({ base: table, scan, journal }): Output => {
     if (!journal || !scan) throw new Error('the table was not read');
     const limit = settings.normClip ? normLimit(scan) : Number.MAX_VALUE;
-    return { table, journal, limit: Math.min(limit, largest(table)), clipped: 0 };
+    return { table, journal, limit: Math.min(limit, largest(table)), clipped: 0, nonFinite: 0 };
   });
   if (outputs.some(({ journal }) => journal.count < targets.length)) {
     const context: MethodContext = {
@@ -160,7 +160,10 @@ async function approximateGroup(
       method.dispose();
     }
   }
-  for (const [i, table] of group.entries()) table.clipped = outputs[i]?.clipped ?? 0;
+  for (const [i, table] of group.entries()) {
+    table.clipped = outputs[i]?.clipped ?? 0;
+    table.nonFinite = outputs[i]?.nonFinite ?? 0;
+  }
   return targets.length * group.length;
 }
 

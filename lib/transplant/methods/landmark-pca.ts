@@ -2,7 +2,8 @@ import { ops } from '../../native-ops.ts';
 import { Tensor } from '../../tensor.ts';
 import { center, negated, polarFactor, product } from '../linear.ts';
 import { gather } from '../table.ts';
-import type { MethodContext, PrepareMethod } from './method.ts';
+import { gatherUnordered } from './gather.ts';
+import type { PrepareMethod } from './method.ts';
 
 /** Iterations of the subspace of the larger side. */
 const iterations = 12;
@@ -52,27 +53,6 @@ export const landmarkPca: PrepareMethod = async (context) => {
     throw error;
   }
 };
-
-/** Rows in the order of `ids`, which need not rise. */
-export async function gatherUnordered(
-  { device }: Pick<MethodContext, 'device'>,
-  table: MethodContext['donor'],
-  ids: Int32Array,
-): Promise<Tensor> {
-  const sorted = Int32Array.from(new Set(ids)).sort();
-  const placeOf = new Map(Array.from(sorted, (id, place) => [id, place]));
-  const isOrdered = sorted.length === ids.length && ids.every((id, i) => id === sorted[i]);
-  if (isOrdered) return gather(device, table, ids);
-  using rows = await gather(device, table, sorted);
-  using index = Tensor.from(
-    device,
-    Int32Array.from(ids, (id) => placeOf.get(id) ?? 0),
-    [ids.length],
-  );
-  const out = new Tensor(device, [ids.length, table.columns]);
-  ops.gatherRows(device, { x: rows, index, out });
-  return out;
-}
 
 /** The matrix that carries centred rows of `from` into the space of `to`: P_from · R · P_toᵀ. */
 async function mapBetween(from: Tensor, to: Tensor): Promise<Tensor> {
