@@ -1,5 +1,6 @@
 #include "bench/values.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -53,7 +54,8 @@ double loaded(T x) {
 std::vector<double> seeded_values(const std::string& name, int64_t index, int role,
                                   const View& view) {
   std::vector<double> values(size_t(view.size()));
-  const bool whole = !is_floating(view), positive = name == "roots" || name == "squares";
+  const bool whole = !is_floating(view), positive = name == "roots" || name == "squares" ||
+                                                    name == "energies" || name == "left";
   if ((role & kInOut) == kOut) {
     const double unread = view.dtype == Dtype::kU8 ? 77
                           : whole                  ? -77
@@ -61,7 +63,17 @@ std::vector<double> seeded_values(const std::string& name, int64_t index, int ro
     values.assign(values.size(), unread);
     return values;
   }
-  if (name == "steps") return values;
+  if (name == "steps" || name == "counts") return values;
+  if (name == "gram") {
+    // Symmetric and positive definite: what lies beside the diagonal adds up to less than it.
+    const size_t n = size_t(view.shape[view.rank - 1]);
+    for (size_t i = 0; i < values.size(); ++i) {
+      const size_t row = i / n, column = i % n, low = std::min(row, column),
+                   high = std::max(row, column);
+      values[i] = row == column ? 2 : bell(mix(low * n + high)) / (2 * double(n));
+    }
+    return values;
+  }
   if (name == "index" && values.size() >= kManyIndices) {
     for (size_t i = 0; i < values.size(); ++i) values[i] = double(i * kStride % values.size());
     return values;

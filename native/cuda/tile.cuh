@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "cuda/device/async.cuh"
+#include "cuda/device/fused.cuh"
 #include "cuda/kernel.h"
 #include "cuda/launch.cuh"
 
@@ -17,9 +18,6 @@ static_assert(kRun % kStage == 0);
 
 template <class T>
 inline constexpr int kChunk = 16 / sizeof(T);  // elements that move in one access
-
-__device__ __forceinline__ float fused(float a, float b, float c) { return fmaf(a, b, c); }
-__device__ __forceinline__ double fused(double a, double b, double c) { return fma(a, b, c); }
 
 template <class T>
 __device__ __forceinline__ void load_chunk(const T* p, T (&out)[kChunk<T>]) {

@@ -1,0 +1,59 @@
+import { ops } from '../native-ops.ts';
+import { abortable } from '../safetensors/transfer.ts';
+import { Tensor } from '../tensor.ts';
+import { SparseCode } from './code.ts';
+import type { PursuitProgress } from './options.ts';
+
+/** Some signals, and where their code goes. */
+export interface Batch {
+  readonly signals: Tensor;
+  readonly energies: Tensor;
+  readonly code: SparseCode;
+}
+
+type Queue = (batch: Batch) => void | Promise<void>;
+
+interface Work extends Batch {
+  readonly batchSize: number;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: ((progress: PursuitProgress) => void) | undefined;
+}
+
+/** Runs `queue` for each batch, and waits for one before it queues the next. The code is disposed if anything fails. */
+export async function inBatches(work: Work, queue: Queue): Promise<SparseCode> {
+  const { code, signals, batchSize, signal, onProgress } = work;
+  const total = signals.shape[0]!;
+  try {
+    for (let first = 0; first < total; first += batchSize) {
+      const last = Math.min(total, first + batchSize);
+      if (last - first === total) await queue(work);
+      else await queuePart(work, first, last, queue);
+      await abortable(signals.device.synchronize(), signal);
+      onProgress?.({ done: last, total });
+      signal?.throwIfAborted();
+    }
+    return code;
+  } catch (error) {
+    code.dispose();
+    throw error;
+  }
+}
+
+async function queuePart(work: Work, first: number, last: number, queue: Queue): Promise<void> {
+  const { signals, energies, code } = work;
+  const { device } = signals;
+  const count = last - first;
+  using index = Tensor.from(
+    device,
+    Int32Array.from({ length: count }, (_, i) => first + i),
+    [count],
+  );
+  using rows = new Tensor(device, [count, signals.shape[1]!], signals.dtype);
+  using some = new Tensor(device, [count], 'f64');
+  using part = new SparseCode(device, count, code.indices.shape[1]!, code.atoms, signals.dtype as 'f32' | 'f64');
+  ops.gatherRows(device, { x: signals, index, out: rows });
+  ops.gatherRows(device, { x: energies, index, out: some });
+  await queue({ signals: rows, energies: some, code: part });
+  for (const name of ['indices', 'coefficients', 'residuals', 'counts'] as const)
+    ops.scatterRows(device, { out: code[name], index, x: part[name], mode: 'set' });
+}

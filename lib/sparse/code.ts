@@ -1,0 +1,35 @@
+import type { Device } from '../device.ts';
+import { Tensor } from '../tensor.ts';
+
+/** Signals as sums of few atoms: what {@link omp} finds. Row b is signal b. */
+export class SparseCode {
+  /** The atoms of each signal in the order of their choice, `[B, k]` i32; −1 where a signal took fewer. */
+  readonly indices: Tensor;
+  /** Their coefficients, `[B, k]`; 0 where a signal took fewer. */
+  readonly coefficients: Tensor;
+  /** What is left of each signal, as a norm, `[B]`. */
+  readonly residuals: Tensor;
+  /** How many atoms each signal took, `[B]` i32. */
+  readonly counts: Tensor;
+  /** How many atoms there were to choose from. */
+  readonly atoms: number;
+
+  /** A code whose elements are not set. */
+  constructor(device: Device, signals: number, k: number, atoms: number, dtype: 'f32' | 'f64') {
+    this.indices = new Tensor(device, [signals, k], 'i32');
+    this.coefficients = new Tensor(device, [signals, k], dtype);
+    this.residuals = new Tensor(device, [signals], dtype);
+    this.counts = new Tensor(device, [signals], 'i32');
+    this.atoms = atoms;
+  }
+
+  /** Gives the memory of all four tensors back. */
+  dispose(): void {
+    for (const tensor of [this.indices, this.coefficients, this.residuals, this.counts]) tensor.dispose();
+  }
+
+  /** Disposes: `using code = await omp(dictionary, signals, { k: 8 })`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

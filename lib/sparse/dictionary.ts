@@ -1,0 +1,195 @@
+import type { Device } from '../device.ts';
+import { type Dtype, isFloating } from '../dtypes.ts';
+import { OrthokitError } from '../errors.ts';
+import { ops } from '../native-ops.ts';
+import { checkValues, optional, positive, type Schema } from '../optimizers/schema.ts';
+import { checkOptions, shown } from '../options.ts';
+import { isTensor, Tensor } from '../tensor.ts';
+
+/** Options of {@link Dictionary}. */
+export interface DictionaryOptions {
+  /**
+   * Bytes of the device that the dictionary and the work with it may take, beside atoms, signals and results. Default: 40 %
+   * of the device's memory.
+   */
+  memoryLimit?: number | undefined;
+}
+
+const schema: Schema<{ memoryLimit: number | undefined }> = {
+  memoryLimit: optional({
+    ...positive(1, Number.MAX_SAFE_INTEGER),
+    wrong: (x) =>
+      Number.isSafeInteger(x) && (x as number) > 0 ? undefined : 'must be a whole number of bytes above 0',
+  }),
+};
+
+/** What is known of the atoms once they have been looked at. */
+export interface AtomNorms {
+  /** |d|² of each atom, f64. */
+  readonly squares: Tensor;
+  /** 1 / |d|, in the dtype of the atoms; 0 for an atom of zeros. */
+  readonly inverses: Tensor;
+}
+
+/** Norms beyond this leave squares and products without digits, or infinite. */
+const mostNorm: Partial<Record<Dtype, number>> = { f32: 1e15, f64: 1e140 };
+
+/** @throws ERR_ARGUMENT unless all norms are 0 or of a size whose products the dtype holds */
+export function checkNorms(where: string, name: string, squares: ArrayLike<number>, dtype: Dtype): void {
+  const most = mostNorm[dtype] ?? 1e15;
+  let largest = 0;
+  for (let i = 0; i < squares.length; ++i) {
+    const square = squares[i]!;
+    if (!Number.isFinite(square))
+      throw new OrthokitError('ERR_ARGUMENT', `${where}: ${name} must be finite, got ${square} as a norm² in row ${i}`);
+    if (square > largest) largest = square;
+  }
+  const norm = Math.sqrt(largest);
+  if (norm > most || (norm > 0 && norm < 1 / most))
+    throw new OrthokitError(
+      'ERR_ARGUMENT',
+      `${where}: ${name} must have norms of ${1 / most} to ${most} in ${dtype}, got ${norm}`,
+    );
+}
+
+/** @throws ERR_ARGUMENT unless `x` is a tensor, ERR_DTYPE, ERR_SHAPE unless it is a matrix of floating numbers */
+export function checkMatrix(where: string, name: string, x: Tensor): void {
+  if (!isTensor(x)) throw new OrthokitError('ERR_ARGUMENT', `${where}: ${name} must be a Tensor, got ${shown(x)}`);
+  if (!isFloating(x.dtype)) throw new OrthokitError('ERR_DTYPE', `${where}: ${name} must be floating, got ${x.dtype}`);
+  if (x.shape.length !== 2)
+    throw new OrthokitError('ERR_SHAPE', `${where}: ${name} must be a matrix, got [${x.shape}]`);
+}
+
+/**
+ * Atoms for sparse coding, one a row: `[N, d]`, f32 or f64; f16 and bf16 are widened to f32 once. Keeps what every call of
+ * {@link omp} needs of them: norms, and the Gram matrix once it has been computed. The atoms must not change while the
+ * dictionary is in use; they stay the caller's, and `dispose` leaves them alone.
+ *
+ * @example
+ * const dictionary = new Dictionary(Tensor.from(device, [1, 0, 0, 1, 1, 1], [3, 2]));
+ * using code = await omp(dictionary, Tensor.from(device, [3, 3.5], [1, 2]), { k: 1 });
+ * console.log(await code.indices.read()); // Int32Array(1) [ 2 ]
+ */
+export class Dictionary {
+  /** The device of the atoms. */
+  readonly device: Device;
+  /** The atoms in the dtype of the work: the tensor that was given, or its f32 copy. */
+  readonly atoms: Tensor;
+  /** How many atoms there are. */
+  readonly size: number;
+  /** How long an atom is. */
+  readonly length: number;
+  /** What the work with the dictionary may take: {@link DictionaryOptions.memoryLimit}. */
+  readonly memoryLimit: number;
+  readonly #owned: readonly Tensor[];
+  #norms: Promise<AtomNorms> | undefined;
+  #gram: Tensor | undefined;
+  #kept: Tensor[] = [];
+  #disposed = false;
+
+  /**
+   * The atoms are looked at in the first {@link omp}: one that is not finite rejects there.
+   * @throws ERR_ARGUMENT, ERR_DTYPE for integers, ERR_SHAPE unless the atoms are a matrix, ERR_DISPOSED
+   */
+  constructor(atoms: Tensor, options: DictionaryOptions = {}) {
+    const where = 'Dictionary';
+    checkMatrix(where, 'atoms', atoms);
+    checkOptions(where, options, Object.keys(schema));
+    const { memoryLimit } = options;
+    checkValues(where, { memoryLimit }, schema);
+    const halves = atoms.dtype === 'f16' || atoms.dtype === 'bf16';
+    this.device = atoms.device;
+    this.atoms = halves ? atoms.cast('f32') : atoms;
+    this.#owned = halves ? [this.atoms] : [];
+    this.size = atoms.shape[0]!;
+    this.length = atoms.shape[1]!;
+    this.memoryLimit = memoryLimit ?? Math.floor(0.4 * this.device.info.memoryBytes);
+  }
+
+  /** The type of the work and its results: f32 or f64. */
+  get dtype(): 'f32' | 'f64' {
+    return this.atoms.dtype as 'f32' | 'f64';
+  }
+
+  /** Bytes on the device that the dictionary keeps beside the atoms. */
+  get bytes(): number {
+    const tensors = [...this.#owned, ...this.#kept];
+    return tensors.reduce((sum, tensor) => sum + tensor.byteLength, 0);
+  }
+
+  /** Whether {@link Dictionary.dispose} has been called. */
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
+  /** Gives back what the dictionary keeps; later use throws `ERR_DISPOSED`. The given atoms stay. */
+  dispose(): void {
+    this.#disposed = true;
+    for (const tensor of [...this.#owned, ...this.#kept]) tensor.dispose();
+    this.#kept = [];
+    this.#gram = undefined;
+  }
+
+  /** Disposes: `using dictionary = new Dictionary(atoms)`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** @internal @throws ERR_DISPOSED */
+  checkAlive(where: string): void {
+    if (this.#disposed) throw new OrthokitError('ERR_DISPOSED', `${where}: dictionary is disposed`);
+  }
+
+  /** @internal Norms of the atoms, computed once. @throws ERR_ARGUMENT for atoms that are not finite */
+  norms(): Promise<AtomNorms> {
+    this.#norms ??= this.#measure();
+    return this.#norms;
+  }
+
+  /** @internal Bytes that the Gram matrix takes, or would take. */
+  get gramBytes(): number {
+    return this.size ** 2 * (this.dtype === 'f64' ? 8 : 4);
+  }
+
+  /** @internal Whether the Gram matrix is there already. */
+  get hasGram(): boolean {
+    return this.#gram !== undefined;
+  }
+
+  /** @internal The Gram matrix; queued the first time. */
+  gram(): Tensor {
+    this.#gram ??= this.#keep(this.#product());
+    return this.#gram;
+  }
+
+  async #measure(): Promise<AtomNorms> {
+    const { device, atoms, size, dtype } = this;
+    const squares = this.#keep(new Tensor(device, [size], 'f64'));
+    ops.rowReduce(device, { x: atoms, out: squares, reduction: 'sum_of_squares' });
+    const values = (await squares.read()) as Float64Array;
+    checkNorms('Dictionary', 'atoms', values, dtype);
+    const inverses = values.map((square) => (square > 0 ? 1 / Math.sqrt(square) : 0));
+    this.checkAlive('Dictionary');
+    return {
+      squares,
+      inverses: this.#keep(Tensor.from(device, dtype === 'f32' ? new Float32Array(inverses) : inverses, [size])),
+    };
+  }
+
+  #product(): Tensor {
+    const { device, atoms, size, dtype } = this;
+    const gram = new Tensor(device, [size, size], dtype);
+    try {
+      ops.symmetricProduct(device, { a: atoms, c: gram });
+    } catch (error) {
+      gram.dispose();
+      throw error;
+    }
+    return gram;
+  }
+
+  #keep(tensor: Tensor): Tensor {
+    this.#kept.push(tensor);
+    return tensor;
+  }
+}

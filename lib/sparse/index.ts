@@ -1,0 +1,5 @@
+export { SparseCode } from './code.ts';
+export { Dictionary, type DictionaryOptions } from './dictionary.ts';
+export { type OmpOptions, omp } from './omp.ts';
+export type { PursuitOptions, PursuitProgress } from './options.ts';
+export { reconstruct } from './reconstruct.ts';

@@ -1,0 +1,93 @@
+import { OrthokitError } from '../errors.ts';
+import { ops } from '../native-ops.ts';
+import { shown } from '../options.ts';
+import { abortable } from '../safetensors/transfer.ts';
+import { Tensor } from '../tensor.ts';
+import { inBatches } from './batches.ts';
+import { SparseCode } from './code.ts';
+import { checkMatrix, checkNorms, Dictionary } from './dictionary.ts';
+import { byGram, byProducts, type Pursuit } from './forms.ts';
+import { atomsOf, dependence, floorOf, ompSchema, type PursuitOptions, pursuitOptions } from './options.ts';
+import { planOf } from './plan.ts';
+
+/** Options of {@link omp}. */
+export interface OmpOptions extends PursuitOptions {
+  /**
+   * Where correlations come from at each step: `'gram'`, from the Gram matrix of the dictionary, which is computed once
+   * and kept; `'gemm'`, from products of residuals and atoms. `'auto'`: what the sizes let expect to be faster, within the
+   * dictionary's memory limit. The results agree to rounding. Default: `'auto'`.
+   */
+  algorithm?: 'auto' | 'gram' | 'gemm' | undefined;
+  /** A step of iterative refinement of the coefficients, its residual in f64. Default: true for f32, false for f64. */
+  polish?: boolean | undefined;
+  /** Signals at once: whole, from 1 on. Results do not depend on it. Default: chosen from sizes and memory limit. */
+  batchSize?: number | undefined;
+}
+
+/**
+ * Orthogonal matching pursuit of each signal, a row of `signals` `[B, d]`: at most k atoms, one chosen after the other for
+ * the largest correlation with what is left, the coefficients always those of least squares. The lowest index wins ties;
+ * atoms of zeros are never chosen, nor two that are the same. The bits of a signal's code do not depend on the other
+ * signals, the batch size or the number of threads.
+ *
+ * Memory beside atoms, signals and code: the Gram matrix (N² elements) and N + 2 d + 3 k elements a signal of a batch.
+ *
+ * Source: Batch-OMP (Rubinstein, Zibulevsky and Elad 2008).
+ *
+ * @example
+ * const dictionary = new Dictionary(atoms);
+ * using code = await omp(dictionary, signals, { k: 64, relTol: 0.1 });
+ * console.log(await code.indices.read(), await code.residuals.read());
+ *
+ * @throws ERR_ARGUMENT for options, k < 1 or k > N, and numbers that are not finite in atoms or signals; ERR_SHAPE,
+ * ERR_DTYPE and ERR_DEVICE for signals that do not fit the atoms; ERR_MEMORY; ERR_DISPOSED; the signal's reason when aborted
+ */
+export async function omp(dictionary: Dictionary, signals: Tensor, options: OmpOptions = {}): Promise<SparseCode> {
+  const where = 'omp';
+  if (!(dictionary instanceof Dictionary))
+    throw new OrthokitError('ERR_ARGUMENT', `${where}: dictionary must be a Dictionary, got ${shown(dictionary)}`);
+  dictionary.checkAlive(where);
+  const given = pursuitOptions(where, options, ompSchema);
+  checkMatrix(where, 'signals', signals);
+  const { device, dtype, size, length } = dictionary;
+  if (signals.device !== device) throw new OrthokitError('ERR_DEVICE', `${where}: signals is on another device`);
+  if (signals.shape[1] !== length)
+    throw new OrthokitError(
+      'ERR_SHAPE',
+      `${where}: signals must be as long as atoms, ${length}, got [${signals.shape}]`,
+    );
+  const halves = signals.dtype === 'f16' || signals.dtype === 'bf16';
+  if ((halves ? 'f32' : signals.dtype) !== dtype)
+    throw new OrthokitError('ERR_DTYPE', `${where}: signals must fit atoms of ${dtype}, got ${signals.dtype}`);
+  const k = atomsOf(where, given.k, size, length);
+  given.signal?.throwIfAborted();
+
+  using widened = halves ? signals.cast('f32') : undefined;
+  const x = widened ?? signals;
+  const count = signals.shape[0]!;
+  using energies = new Tensor(device, [count], 'f64');
+  ops.rowReduce(device, { x, out: energies, reduction: 'sum_of_squares' });
+  const { squares, inverses } = await abortable(dictionary.norms(), given.signal);
+  checkNorms(where, 'signals', (await abortable(energies.read(), given.signal)) as Float64Array, dtype);
+  dictionary.checkAlive(where);
+
+  const pursuit: Pursuit = {
+    squares,
+    scales: given.select === 'unit' ? inverses : undefined,
+    tol: given.tol,
+    relTol: given.relTol,
+    floor: floorOf(dtype, length),
+    dependence: dependence[dtype],
+    refinements: (given.polish ?? dtype === 'f32') ? 1 : 0,
+    onDependent: given.onDependent,
+  };
+  const plan = planOf(dictionary, count, k, given.algorithm);
+  const gram = plan.algorithm === 'gram' ? dictionary.gram() : undefined;
+  return await inBatches(
+    {
+      ...{ code: new SparseCode(device, count, k, size, dtype), signals: x, energies },
+      ...{ signal: given.signal, onProgress: given.onProgress, batchSize: given.batchSize ?? plan.batchSize },
+    },
+    (batch) => (gram ? byGram(dictionary, gram, pursuit, batch) : byProducts(dictionary, pursuit, batch, given.signal)),
+  );
+}

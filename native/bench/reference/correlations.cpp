@@ -1,0 +1,18 @@
+#include "ops/correlations.h"
+
+#include "bench/reference/reference.h"
+
+namespace orthokit::bench {
+
+static void correlations(const Correlations& op) {
+  const int64_t depth = op.x.shape[1], atoms = op.atoms.shape[0];
+  for (int64_t i = 0; i < op.out.size(); ++i) {
+    double sum = 0;
+    for (int64_t k = 0; k < depth; ++k)
+      sum += values(op.x)[i / atoms * depth + k] * values(op.atoms)[i % atoms * depth + k];
+    values(op.out)[i] = sum;
+  }
+}
+ORTHOKIT_REFERENCE(Correlations, correlations, 16 + double(op.x.shape[1]));
+
+}  // namespace orthokit::bench
