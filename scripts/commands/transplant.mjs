@@ -84,10 +84,12 @@ function optionsOf({ json, 'no-norm-clip': noClip, ...values }) {
 }
 
 function asText({ method, dryRun, resumed, out, match, tables, warnings }) {
-  const found = Object.entries(match).map(([name, count]) => `${name} ${count}`);
+  const { ids, exact, role, content, byte, prefix, none, ...rest } = match;
+  const counts = { exact, role, content, byte, prefix, 'without counterpart': none, ...rest };
+  const found = Object.entries(counts).flatMap(([name, count]) => (count > 0 ? [`${name} ${count}`] : []));
   const lines = [
     dryRun ? `dry run, nothing was written` : `${out}${resumed ? ', taken up from an earlier run' : ''}`,
-    `tokens: ${found.join(', ')}`,
+    `${ids} ids of the donor: ${found.join(', ')}`,
   ];
   for (const table of tables) {
     const { tensor, from, to, copied, approximated, unused, anchors, skippedAnchors: skipped, residuals } = table;

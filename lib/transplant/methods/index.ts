@@ -1,17 +1,20 @@
 import { OrthokitError } from '../../errors.ts';
 import { mean, randn, zero } from './constant.ts';
 import { johnHewitt } from './gaussian.ts';
+import { commonInterpolation } from './interpolation.ts';
 import { landmarkPca } from './landmark-pca.ts';
 import type { MethodName, PrepareMethod } from './method.ts';
+import { omp } from './omp.ts';
+import { subword } from './subword.ts';
 
 const methods: Readonly<Record<MethodName, PrepareMethod | undefined>> = {
-  omp: undefined,
+  omp,
   mean,
   zero,
   randn,
   john_hewitt: johnHewitt,
-  common_interpolation: undefined,
-  subword: undefined,
+  common_interpolation: commonInterpolation,
+  subword,
   landmark_pca: landmarkPca,
   stb: undefined,
   mp_rope: undefined,
