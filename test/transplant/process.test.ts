@@ -92,6 +92,6 @@ it('takes the memory of the tables and not of the model', () => {
     expect(stderr).toBe('');
     return Number(stdout) * 1024;
   };
-  const [small, large] = [peak(1024), peak(2 ** 28)];
+  const [small, large] = [peak(1024), peak(2 ** 27)];
   expect(large - small).toBeLessThan(2 ** 26);
 });
