@@ -3,7 +3,7 @@ import type { Fail } from '../safetensors/scanner.ts';
 import { type Json, type JsonObject, JsonReader } from './json.ts';
 import { limits } from './limits.ts';
 import { type ModelPart, readModel } from './model.ts';
-import { type Role, roles, type Spelling, type Tokenizer } from './tokenizer.ts';
+import { roles, type Tokenizer, type TokenRole, type TokenSpelling } from './tokenizer.ts';
 
 const metaspace = '\u2581';
 
@@ -50,7 +50,7 @@ export function* parseTokenizer(
   const { literal, special } = addTokens(model, added, fail);
   const members = { ...tokenizerConfig, ...specialTokens };
   const idOf = (value: Json | undefined): number | undefined => model.ids.get(contentOf(value) ?? '');
-  const roleOf = new Map<Role, number>();
+  const roleOf = new Map<TokenRole, number>();
   for (const role of roles) {
     const id = idOf(members[`${role}_token`] ?? (role === 'unk' ? model.unknown : undefined));
     if (id !== undefined) roleOf.set(role, id);
@@ -139,7 +139,7 @@ function contentOf(value: Json | undefined): string | undefined {
   return typeof content === 'string' ? content : undefined;
 }
 
-function spellingOf(parts: readonly Json[]): Spelling {
+function spellingOf(parts: readonly Json[]): TokenSpelling {
   if (parts.some((part) => hasType(part, 'ByteLevel'))) return 'byte-level';
   const spells = (part: Json): boolean => hasType(part, 'Metaspace') || mentionsMetaspace(part);
   return parts.some(spells) ? 'metaspace' : 'plain';

@@ -5,20 +5,20 @@ export type TokenizerModel = 'bpe' | 'unigram' | 'wordpiece' | 'wordlevel';
  * How tokens spell text. `byte-level`: a printable character a byte, as in GPT-2. `metaspace`: text with U+2581 in place
  * of spaces, as in SentencePiece. `plain`: text.
  */
-export type Spelling = 'byte-level' | 'metaspace' | 'plain';
+export type TokenSpelling = 'byte-level' | 'metaspace' | 'plain';
 
 /** What a special token is for. */
-export type Role = 'bos' | 'eos' | 'unk' | 'sep' | 'pad' | 'cls' | 'mask';
+export type TokenRole = 'bos' | 'eos' | 'unk' | 'sep' | 'pad' | 'cls' | 'mask';
 
 /** In the order in which one token with several roles looks for its counterpart. */
-export const roles: readonly Role[] = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'];
+export const roles: readonly TokenRole[] = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'];
 
 /** What a tokenizer's files say of its vocabulary. Nothing in it can encode text. */
 export interface Tokenizer {
   /** The algorithm. */
   readonly model: TokenizerModel;
   /** How tokens spell text. */
-  readonly spelling: Spelling;
+  readonly spelling: TokenSpelling;
   /** Whether `<0xHH>` stands for a byte. */
   readonly byteFallback: boolean;
   /** What marks a token that continues a word, such as `##`; empty if nothing does. */
@@ -34,7 +34,7 @@ export interface Tokenizer {
   /** Ids of special tokens. */
   readonly special: ReadonlySet<number>;
   /** The token of each role. */
-  readonly roles: ReadonlyMap<Role, number>;
+  readonly roles: ReadonlyMap<TokenRole, number>;
   /** Ids of further special tokens that the configuration names. */
   readonly additional: ReadonlySet<number>;
   /** How many merges there are. */

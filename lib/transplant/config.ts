@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../tokenizer/json.ts';
-import { type Role, roles, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { roles, type Tokenizer, type TokenRole } from '../tokenizer/tokenizer.ts';
 
 const idKey = /_token_(id|index)$/;
 
@@ -56,7 +56,7 @@ function patchIds(
   return patch;
 }
 
-function roleId({ roles: ids }: Tokenizer, role: Role): number | undefined {
+function roleId({ roles: ids }: Tokenizer, role: TokenRole): number | undefined {
   return ids.get(role);
 }
 

@@ -3,7 +3,7 @@ import type { Anchors } from './anchors.ts';
 import type { Journal } from './journal.ts';
 import { matchVocabularies, type VocabularyMatch } from './match.ts';
 import type { Model } from './model.ts';
-import type { Scope, Settings } from './options.ts';
+import type { MatchScope, Settings } from './options.ts';
 import { type Fit, type Plan, paddingOf, planRows, unused } from './plan.ts';
 import { quantiles, type TableReport, type TransplantReport } from './report.ts';
 import type { Scan } from './scan.ts';
@@ -42,7 +42,7 @@ export function planJob(settings: Settings, base: Model, donor: Model): Job {
   const rows = Math.ceil(tokens / multiple) * multiple;
   const matches = new Map<string, VocabularyMatch>();
   const matchFor = (label: TableJob['label']): VocabularyMatch => {
-    const includes = (scope: Scope): boolean => scope === 'both' || scope === label;
+    const includes = (scope: MatchScope): boolean => scope === 'both' || scope === label;
     const matching = {
       match: settings.match,
       byte: includes(settings.byteMatch),

@@ -2,7 +2,7 @@
 // them: "Ġthe" of a byte-level vocabulary and "▁the" of a SentencePiece one are both " the".
 import { utf8 } from '../tokenizer/bytes.ts';
 import { type Key, keyOf } from '../tokenizer/keys.ts';
-import { type Role, roles, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { roles, type Tokenizer, type TokenRole } from '../tokenizer/tokenizer.ts';
 import { Found, longestPrefix } from './found.ts';
 import type { MatchKind } from './match-kinds.ts';
 
@@ -103,8 +103,8 @@ function longestSpelled(spelling: string, find: (spelling: string) => number | u
   return longestPrefix(text, (part) => (isInside(part.length) ? undefined : find(mark + part)));
 }
 
-function byId(byRole: ReadonlyMap<Role, number>): Map<number, Role[]> {
-  const rolesOf = new Map<number, Role[]>();
+function byId(byRole: ReadonlyMap<TokenRole, number>): Map<number, TokenRole[]> {
+  const rolesOf = new Map<number, TokenRole[]>();
   for (const role of roles) {
     const id = byRole.get(role);
     if (id !== undefined) rolesOf.set(id, [...(rolesOf.get(id) ?? []), role]);

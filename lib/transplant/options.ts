@@ -7,7 +7,7 @@ import type { MethodName } from './methods/method.ts';
 import type { TableNames } from './names.ts';
 
 /** For which tables a way of matching counts. */
-export type Scope = 'none' | 'both' | 'embed' | 'lm-head';
+export type MatchScope = 'none' | 'both' | 'embed' | 'lm-head';
 
 /** How far a transplantation is. */
 export interface TransplantProgress {
@@ -42,9 +42,9 @@ export interface TransplantOptions {
   /** What makes two tokens the same. Default: `bytes`. */
   readonly match?: 'bytes' | 'mergekit' | undefined;
   /** Tables for which a token of one byte may be `<0xHH>`. Default: `both`, with `mergekit` `none`. */
-  readonly byteMatch?: Scope | undefined;
+  readonly byteMatch?: MatchScope | undefined;
   /** Tables for which a token may take the row of its longest prefix. Default: `none`. */
-  readonly prefixMatch?: Scope | undefined;
+  readonly prefixMatch?: MatchScope | undefined;
   /** Approximate tokens again whose rows in base or donor look never trained. Default: `false`. */
   readonly magikarp?: boolean | undefined;
   /** Cut new rows to the 99.9 % quantile of the base's norms. Default: `true`, with `mergekit` `false`. */
@@ -87,8 +87,8 @@ export interface Settings {
   metric: 'euclidean' | 'cosine';
   subwordMethod: 'mean' | 'sum' | 'weighted_mean' | 'first_last';
   match: 'bytes' | 'mergekit';
-  byteMatch: Scope;
-  prefixMatch: Scope;
+  byteMatch: MatchScope;
+  prefixMatch: MatchScope;
   magikarp: boolean;
   normClip: boolean;
   padToMultiple: number | undefined;

@@ -11,7 +11,7 @@ namespace orthokit::bench {
 namespace {
 
 // Operations that move, convert or compare numbers; all others state their sums and products.
-constexpr std::string_view kMoving[] = {"cast", "check_finite", "copy",
+constexpr std::string_view kMoving[] = {"cast", "check_finite", "copy",     "cost_range",
                                         "fill", "gather_rows",  "transpose"};
 constexpr int kOtherThreads = 3;  // no divisor of the usual counts of chunks
 

@@ -68,6 +68,7 @@ Stream::~Stream() {
   cudaStreamSynchronize(stream_);
   blas_.reset();
   if (blas_workspace_) release(blas_workspace_);
+  tables_.free();
   cudaStreamSynchronize(stream_);
   cudaEventDestroy(reached_);
   cudaStreamDestroy(stream_);

@@ -1,9 +1,9 @@
-// What a CUDA kernel runs on: a stream of one device, scratch memory in its order, uploads, cuBLAS.
+// What a CUDA kernel runs on: a stream of one device, scratch memory in its order, tables, cuBLAS.
 #pragma once
 #include <memory>
 
 #include "cuda/blas.h"
-#include "cuda/staging.h"
+#include "cuda/tables.h"
 
 namespace orthokit::cuda {
 
@@ -24,12 +24,17 @@ class Stream {
   T* scratch(int64_t count) {
     return static_cast<T*>(scratch_bytes(size_t(count) * sizeof(T)));
   }
-  // A copy on the device, as scratch memory; `items` may go when this returns.
+  // The items on the device until the kernel function returns, to be read only; here they may go when
+  // this returns. What is the same in the next step (shapes, addresses) costs nothing then: what
+  // changes (rates, offsets) belongs into a kernel's parameters.
   template <class T>
-  T* upload(const T* items, int64_t count) {
-    T* copy = scratch<T>(count);
-    staging_.upload(copy, items, size_t(count) * sizeof(T));
-    return copy;
+  const T* table(const T* items, int64_t count) {
+    static_assert(std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>,
+                  "tables are compared byte by byte");
+    return static_cast<const T*>(table_bytes(items, size_t(count) * sizeof(T)));
+  }
+  const void* table_bytes(const void* bytes, size_t count) {
+    return tables_.find({static_cast<const char*>(bytes), count});
   }
 
   // A number of the device, on the host: waits for the stream. Only for an op whose purpose is to
@@ -61,6 +66,7 @@ class Stream {
   cudaEvent_t reached_ = nullptr;
   cudaMemPool_t pool_ = nullptr;  // null: memory does not come and go in stream order
   Staging staging_;
+  Tables tables_{*this, staging_};
   int units_ = 0, capability_ = 0;
   std::unique_ptr<Blas> blas_;
   void* blas_workspace_ = nullptr;

@@ -169,7 +169,7 @@ static void step_rows(const AdagradNorm& op, const Lists& lists, Rates rates, St
     total += op.squares[t].size();
   }
   numbers[size_t(tensors)] = total;
-  const int64_t* copy = stream.upload(numbers.data(), int64_t(numbers.size()));
+  const int64_t* copy = stream.table(numbers.data(), int64_t(numbers.size()));
   const AllRows rows{copy, copy + tensors + 1, int(tensors)};
   auto* factors = stream.scratch<double>(total + 1);
   const StepFields fields = fields_of(op.step, lists, rates);

@@ -8,6 +8,7 @@
 #include "api.h"
 #include "device_memory.h"
 #include "options.h"
+#include "ptx/interpreter.h"
 #include "shadow.h"
 
 using namespace cudaemu;
@@ -19,6 +20,7 @@ int ask(const std::string& question, const std::string& what) {
   if (question == "allocations") return live_allocations();
   if (question == "pinned") return live_pinned();
   if (question == "checked") return checking();
+  if (question == "interpreted") return ptx::chosen();
   if (question == "calls") return call_count(what.c_str());
   return -1;
 }

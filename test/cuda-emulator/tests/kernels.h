@@ -4,12 +4,18 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
-#include <type_traits>
-
 namespace kernels {
 
 template <class T>
-using Wide = std::conditional_t<std::is_same_v<T, double>, double, float>;
+struct WideOf {
+  using Type = float;
+};
+template <>
+struct WideOf<double> {
+  using Type = double;
+};
+template <class T>
+using Wide = typename WideOf<T>::Type;
 
 cudaError_t fill(float* out, int n, float value, cudaStream_t, unsigned threads = 256);
 // Sum of squares and largest magnitude of each row; `stride` between rows.

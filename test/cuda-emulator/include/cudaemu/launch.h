@@ -10,6 +10,8 @@ struct Launch {
   void* call;
   size_t call_bytes;
   const void* kernel;
+  size_t count;  // of its arguments
+  void (*addresses)(const void* call, const void** of_arguments);
 };
 
 }  // namespace cudaemu
@@ -33,7 +35,13 @@ inline cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*k
       },
       [](void* call) { delete static_cast<Call*>(call); },
       new Call{kernel, {static_cast<std::remove_cv_t<P>>(std::forward<A>(arguments))...}},
-      sizeof(Call), reinterpret_cast<const void*>(kernel)};
+      sizeof(Call),
+      reinterpret_cast<const void*>(kernel),
+      sizeof...(P),
+      [](const void* call, const void** of_arguments) {
+        std::apply([&](const auto&... values) { ((*of_arguments++ = &values), ...); },
+                   static_cast<const Call*>(call)->arguments);
+      }};
   return cudaemu_launch(config, &launch);
 }
 template <class F>
