@@ -251,7 +251,7 @@ async function draw(results, file) {
     };
   };
   for (const rule of rules)
-    rule.label = rule.method.replace(/, k = 8, /, ' of 8, ').replace(' on all shared words', '');
+    rule.label = rule.method.replace(/^common.*/, '8 nearest').replace(' on all shared words', '');
   const spec = {
     background: 'white',
     padding: 12,
