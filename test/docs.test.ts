@@ -138,8 +138,13 @@ describe('commands exist', () => {
     [/^npx vitest run /, (words) => isFile(words.at(-1))],
     [/^cmake (--build )?--preset /, (words) => presets.includes(words[words.indexOf('--preset') + 1] ?? '')],
     [
-      /^npx orthokit (info|build)/,
-      (words) => words.filter((w) => w.startsWith('-')).every((w) => read('scripts/cli.mjs').includes(`[${w}`)),
+      /^npx orthokit (info|bench|transplant|build)/,
+      ([, , command = '', ...rest]) => {
+        const table = read(`scripts/commands/${command}.mjs`);
+        const isOption = (word: string): boolean =>
+          new RegExp(`^    '?${word.replace(/^--?/, '')}'?: `, 'm').test(table);
+        return rest.filter((word) => word.startsWith('-')).every(isOption);
+      },
     ],
     [/^sudo apt install /, (words) => words.slice(3).every((w) => run.includes(`${w}=`))],
     // What only the peers of a race need: each is imported there, and is no dependency of ours.

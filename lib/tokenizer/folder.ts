@@ -79,7 +79,7 @@ export class Folder {
   }
 
   parseJson(name: string, bytes: Uint8Array): JsonObject {
-    const json = new JsonReader(bytes.slice(), this.fail, name);
+    const json = new JsonReader(Uint8Array.from(bytes), this.fail, name);
     const value = json.value(limits.textBytes);
     json.end();
     if (typeof value !== 'object' || value === null || Array.isArray(value))

@@ -13,7 +13,7 @@ interface Splice {
  * `500000.0` stay what they were. Objects of the patch are merged into objects of the text.
  */
 export function editJson(bytes: Uint8Array, patch: JsonObject, fail: Fail, what: string): Uint8Array {
-  const json = new JsonReader(bytes.slice(), fail, what);
+  const json = new JsonReader(Uint8Array.from(bytes), fail, what);
   const splices: Splice[] = [];
   editObject(json, bytes, patch, splices);
   json.end();

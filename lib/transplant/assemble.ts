@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { isRecord } from '../options.ts';
 import type { OpenTensorFile } from '../safetensors/file.ts';
 import type { TensorInfo } from '../safetensors/header.ts';
 import { type TensorSource, writeTensorFile } from '../safetensors/write.ts';
@@ -64,7 +65,7 @@ export async function writeWeights(
     done += sizeOf(file);
     onBytes(done, total);
   }
-  if (weights.index) await writeIndex(workspace, weights, total);
+  if (weights.index) await writeIndex(workspace, weights, total, tables);
 }
 
 async function* copied(file: OpenTensorFile, info: TensorInfo): AsyncGenerator<Uint8Array, void> {
@@ -108,9 +109,18 @@ async function* newRows({ table, plan, journal, unusedRow }: NewTable): AsyncGen
   if (made !== targets.length) throw new Error(`${table.name}: ${made} of ${targets.length} rows were made`);
 }
 
-async function writeIndex(workspace: Workspace, { folder, index }: Weights, total: number): Promise<void> {
+async function writeIndex(
+  workspace: Workspace,
+  { folder, index }: Weights,
+  total: number,
+  tables: readonly NewTable[],
+): Promise<void> {
   const bytes = await folder.read(indexName, pieceBytes * 4);
   if (!bytes || !index) return;
-  const patch = { metadata: { total_size: total } };
+  const { metadata } = index;
+  const before = isRecord(metadata) ? metadata['total_parameters'] : undefined;
+  const more = tables.reduce((sum, { table, plan }) => sum + (plan.from.length - table.rows) * table.columns, 0);
+  const parameters = typeof before === 'number' ? { total_parameters: before + more } : {};
+  const patch = { metadata: { total_size: total, ...parameters } };
   await workspace.write(indexName, Buffer.from(editJson(bytes, patch, folder.fail, indexName)));
 }

@@ -23,8 +23,13 @@ export class Journal {
   /** Opens or makes it; what a killed run has half written is written again. */
   static async open(op: string, path: string, rowBytes: number): Promise<Journal> {
     const handle = await attempt(op, path, 'opened', calls.open(path, constants.O_RDWR | constants.O_CREAT, 0o666));
-    const { size } = await attempt(op, path, 'examined', calls.fstat(handle));
-    return new Journal(op, path, handle, rowBytes, Math.floor(size / (rowBytes + statisticBytes)));
+    try {
+      const { size } = await attempt(op, path, 'examined', calls.fstat(handle));
+      return new Journal(op, path, handle, rowBytes, Math.floor(size / (rowBytes + statisticBytes)));
+    } catch (error) {
+      await calls.close(handle).catch(() => {});
+      throw error;
+    }
   }
 
   /** How many rows are there. */

@@ -21,11 +21,11 @@ export interface TransplantProgress {
 
 /** Options of {@link transplant}. */
 export interface TransplantOptions {
-  /** The folder of the model whose weights are kept. */
+  /** The folder of the model whose weights are kept. No default. */
   readonly base: string;
-  /** The folder of the model whose tokenizer is wanted. */
+  /** The folder of the model whose tokenizer is wanted. No default. */
   readonly donor: string;
-  /** The new folder: a free name or an empty folder, in a folder that exists. */
+  /** The new folder: a free name or an empty folder, in a folder that exists. No default. */
   readonly out: string;
   /** How rows of tokens that the base lacks are made. Default: `omp`. */
   readonly method?: MethodName | undefined;

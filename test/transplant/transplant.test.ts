@@ -304,7 +304,9 @@ describe('the folder', () => {
     for (const [name, tensor] of Object.entries(all)) expect(tensors.get(name)).toEqual(tensor);
     if (shards > 0) {
       const total = [...tensors.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
-      expect(json('model.safetensors.index.json')).toMatchObject({ metadata: { total_size: total } });
+      expect(json('model.safetensors.index.json')).toMatchObject({
+        metadata: { total_size: total, total_parameters: 1000 + 4 + 4 }, // a row more in each table
+      });
     }
   });
 
