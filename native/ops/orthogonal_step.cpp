@@ -103,7 +103,8 @@ OrthogonalUpdates::OrthogonalUpdates(const OrthogonalStep& op, const Group& grou
                           .coefficients = op.coefficients,
                           .eps = op.eps,
                           .scale = op.norm_scale,
-                          .dtype = op.dtype});
+                          .dtype = op.dtype,
+                          .method = op.method});
 }
 
 Step OrthogonalUpdates::step() {

@@ -43,12 +43,13 @@ struct OrthogonalStep {
   Nesterov nesterov = Nesterov::kOn;
   MomentumForm form = MomentumForm::kEma;
   WorkingDtype dtype = WorkingDtype::kOwn;  // of Newton–Schulz
+  NsMethod method = NsMethod::kNewtonSchulz;
 
   MomentumRule rule() const { return {momentum, dampening, nesterov == Nesterov::kOn, form}; }
   double flops() const {
     double sum = step.flops(rule().flops());
     for (auto& w : step.weights)
-      if (w.rank > 1) sum += newton_schulz_flops(matrices(w), coefficients.count / 3);
+      if (w.rank > 1) sum += newton_schulz_flops(matrices(w), coefficients.count / 3, method);
     return sum;
   }
   void operands(Fields& f) {
@@ -61,7 +62,7 @@ struct OrthogonalStep {
     f.value("momentum", momentum), f.value("dampening", dampening);
     f.value("eps", eps), f.value("normScale", norm_scale);
     f.value("nesterov", nesterov), f.value("momentumForm", form);
-    f.value("nsDtype", dtype);
+    f.value("nsDtype", dtype), f.value("nsMethod", method);
   }
   void check() const {
     step.check();
