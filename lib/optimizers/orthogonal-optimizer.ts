@@ -23,7 +23,10 @@ export interface OrthogonalOptions extends MatrixOptions {
   coefficients: Coefficients;
   /** How many steps, 0 to 100. Default: as many as the set has, 5 for most. */
   nsSteps: number | undefined;
-  /** Default `newton-schulz`. `gram` and `polar` are not available yet: ERR_UNSUPPORTED. */
+  /**
+   * `gram` takes the steps on the Gram matrix of the short side where the long one is twice as long or more: the same in
+   * exact arithmetic, less work. Default `newton-schulz`. `polar` is not available yet: ERR_UNSUPPORTED.
+   */
   nsMethod: 'newton-schulz' | 'gram' | 'polar';
   /**
    * What Newton–Schulz computes in, after a norm in f64: `f32`, `f64`, `f16` or `bf16`, the last two with sums in f32.
@@ -71,7 +74,7 @@ export abstract class OrthogonalOptimizer<O extends OrthogonalOptions> extends M
 export function checkOrthogonal(where: string, options: OrthogonalOptions): void {
   const { nsMethod, coefficients, nsSteps } = options;
   checkDampening(where, options);
-  if (nsMethod !== 'newton-schulz')
+  if (nsMethod === 'polar')
     throw new OrthokitError('ERR_UNSUPPORTED', `${where}: nsMethod ${nsMethod} is not available yet`);
   if (typeof coefficients !== 'string' && nsSteps !== 0)
     warnOfRange(where, coefficients, iterationOf(coefficients, nsSteps));
@@ -87,8 +90,19 @@ export function orthogonalFields(options: OrthogonalOptions): {
   nesterov: 'on' | 'off';
   momentumForm: MomentumForm;
   nsDtype: NsDtype | 'own';
+  nsMethod: 'newton-schulz' | 'gram';
 } {
-  const { coefficients, nsSteps, nsDtype = 'own', eps, momentum, dampening, nesterov, momentumForm } = options;
+  const {
+    coefficients,
+    nsSteps,
+    nsDtype = 'own',
+    nsMethod,
+    eps,
+    momentum,
+    dampening,
+    nesterov,
+    momentumForm,
+  } = options;
   return {
     ...iterationOf(coefficients, nsSteps, eps),
     momentum,
@@ -96,5 +110,6 @@ export function orthogonalFields(options: OrthogonalOptions): {
     nesterov: nesterov ? 'on' : 'off',
     momentumForm,
     nsDtype,
+    nsMethod: nsMethod === 'gram' ? 'gram' : 'newton-schulz',
   };
 }
