@@ -15,5 +15,6 @@ struct Options {
 int verify(const Options&);
 int measure(const OpEntry&, const std::string& flags, const Options&);
 int measure_all(const Options&);
+int symmetric_choices(const Options&);
 
 }  // namespace orthokit::bench
