@@ -23,9 +23,9 @@ function problem(seed: number) {
     return next() < holes ? Infinity : round(ties ? Math.floor(4 * x) / 4 : x);
   });
   const masses = (size: number) => {
-    const power = next() < 0.3 ? 6 : 1;
+    const power: number = next() < 0.3 ? 6 : 1;
     const list = Array.from({ length: size }, () => (next() < 0.1 ? 0 : next() ** power + 1e-9));
-    if (list.every((x) => x === 0)) list[0] = 1;
+    if (!list.some((x) => x > 0)) list[0] = 1;
     const total = list.reduce((x, y) => x + y, 0);
     return Float64Array.from(list, (x) => x / total);
   };

@@ -1,11 +1,12 @@
 // Loads, stores, atomics, and copies that run beside the kernel; each of them checked.
+#include "ptx/memory.h"
+
 #include <algorithm>
 #include <cstring>
 
 #include "device_memory.h"
 #include "ptx/build.h"
 #include "ptx/machine.h"
-#include "ptx/memory.h"
 
 namespace cudaemu::ptx {
 namespace {
@@ -36,8 +37,9 @@ char* memory_at(Warp& w, const Instruction& i, Space space, uint64_t address, si
                 int lane, Access kind) {
   if (space == Space::kGeneric) {
     space = space_of(address);
-    if (space != Space::kGlobal) address &= ~kWindow;
   }
+  // Addresses of what belongs to a block have 32 bits, and wrap around.
+  if (space == Space::kShared || space == Space::kLocal) address = uint32_t(address);
   if (address % bytes)
     w.fault(i, lane, cudaErrorMisalignedAddress,
             "misaligned access of " + std::to_string(bytes) + " bytes");
@@ -142,7 +144,8 @@ void store(Warp& w, const Instruction& i, Lanes lanes) {
 
 // Caches, scopes and hints change nothing here.
 void drop_hints(Words& words) {
-  words.drop({"weak", "relaxed", "gpu", "sys", "cta", "nc", "ca", "cg", "cs", "cv", "lu", "wb", "wt"});
+  words.drop(
+      {"weak", "relaxed", "gpu", "sys", "cta", "nc", "ca", "cg", "cs", "cv", "lu", "wb", "wt"});
   words.drop({"L1::no_allocate", "L1::evict_first", "L1::evict_last", "L1::evict_normal",
               "L1::evict_unchanged", "L2::64B", "L2::128B", "L2::256B"});
 }
@@ -167,7 +170,7 @@ void build_store(Words& words, Instruction& i) {
   i.run = store;
 }
 
-constexpr std::string_view kAtomics[] = {"add", "min", "max", "inc", "dec",
+constexpr std::string_view kAtomics[] = {"add",  "min", "max", "inc", "dec",
                                          "exch", "cas", "and", "or",  "xor"};
 enum AtomicKind { kAdd, kMin, kMax, kInc, kDec, kExchange, kCompare, kAnd, kOr, kXor };
 
@@ -264,7 +267,7 @@ void copy_async(Warp& w, const Instruction& i, Lanes lanes) {
   count(w, Space::kGlobal, from, lanes, n, false);
   count(w, Space::kShared, to, lanes, n, true);
   each(lanes, [&](int l) {
-    const uint64_t at = to.of[l] & ~kWindow;
+    const uint64_t at = uint32_t(to.of[l]);
     if ((at | from.of[l]) % n)
       w.fault(i, l, cudaErrorMisalignedAddress,
               "cp.async of " + std::to_string(n) + " bytes is misaligned");
@@ -307,10 +310,10 @@ void build_copy_async(Words& words, Instruction& i) {
 }
 
 constexpr Builder kBuilders[] = {
-    {"ld", build_load},        {"ldu", build_load},      {"st", build_store},
+    {"ld", build_load},           {"ldu", build_load},          {"st", build_store},
     {"atom", build_atomic<true>}, {"red", build_atomic<false>}, {"membar", build_fence},
-    {"fence", build_fence},    {"cp", build_copy_async}, {"prefetch", build_hint},
-    {"prefetchu", build_hint}, {"nanosleep", build_hint},
+    {"fence", build_fence},       {"cp", build_copy_async},     {"prefetch", build_hint},
+    {"prefetchu", build_hint},    {"nanosleep", build_hint},
 };
 
 }  // namespace
