@@ -41,7 +41,7 @@ export async function learnPrototypes(device, { images, batches, onStep }) {
     const digits = Tensor.from(device, gathered(images, batch), [batch.length, pixels]);
     const costs = { x: digits, y: prototypes };
     // Loss and gradient: uniform masses on both sides make the classes balanced.
-    const assigned = await sinkhorn(costs, { eps, method: 'sns', tol: 1e-6 });
+    const assigned = await sinkhorn(costs, { eps, method: 'sns', tol: 1e-6, maxNewton: 1000 });
     const gradient = await assigned.gradient('y');
     if (onStep) {
       const cost = new Tensor(device, [batch.length, count], 'f64');
@@ -90,7 +90,7 @@ if (process.argv[1] === import.meta.filename) {
   });
   const numbers = await prototypes.read();
   const tested = Tensor.from(device, Float64Array.from(test.images.subarray(0, 1000 * pixels)), [1000, pixels]);
-  const assigned = await sinkhorn({ x: tested, y: prototypes }, { eps, method: 'sns', tol: 1e-6 });
+  const assigned = await sinkhorn({ x: tested, y: prototypes }, { eps, method: 'sns', tol: 1e-6, maxNewton: 1000 });
   const plan = await (await assigned.plan()).read();
   const nearest = Int32Array.from({ length: 1000 }, (_, i) => {
     const row = [...plan.subarray(i * count, (i + 1) * count)];
