@@ -1,7 +1,7 @@
+import { abortable } from '../abortable.ts';
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { checkOptions, shown } from '../options.ts';
-import { abortable } from '../abortable.ts';
 import { isTensor, Tensor } from '../tensor.ts';
 import type { DenseCost } from './cost.ts';
 import { type Marginals, marginalsOf, massTensors } from './marginals.ts';

@@ -101,8 +101,9 @@ function costsOfThree(op: string, costs: unknown): [AnyCost, AnyCost, AnyCost] {
         'ERR_SHAPE',
         `${op}: ${name} must have shape [${size},${size}], got [${cost.rows},${cost.columns}]`,
       );
-    if (cost.dtype !== xy.dtype || cost.device !== xy.device)
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must have dtype and device of xy`);
+    if (cost.device !== xy.device) throw new OrthokitError('ERR_DEVICE', `${op}: ${name} is on another device than xy`);
+    if (cost.dtype !== xy.dtype)
+      throw new OrthokitError('ERR_DTYPE', `${op}: ${name} must have the dtype of xy, ${xy.dtype}, got ${cost.dtype}`);
     return cost;
   };
   return [xy, square('xx', xy.rows), square('yy', xy.columns)];

@@ -99,6 +99,10 @@ describe.each(Device.available)('sinkhornDivergence on %s', (kind) => {
     await expect(sinkhornDivergence({ xy: cost, xx: cost, yy: cost }, { eps: 1 })).rejects.toMatchObject({
       code: 'ERR_SHAPE',
     });
+    const [square, single] = [Tensor.zeros(device, [2, 2], { dtype: 'f64' }), Tensor.zeros(device, [3, 3])];
+    await expect(sinkhornDivergence({ xy: cost, xx: square, yy: single }, { eps: 1 })).rejects.toThrow(
+      'yy must have the dtype of xy, f64, got f32',
+    );
     const unbalanced = { eps: 1, unbalanced: { rhoA: 1 } };
     await expect(sinkhornDivergence({ x: cost, y: cost }, unbalanced)).rejects.toThrow('unbalanced is not an option');
     using divergence = await sinkhornDivergence({ x: cost, y: cost }, { eps: 1 });
