@@ -59,12 +59,12 @@ struct Softmin {
   double bytes() const { return double(bytes_in(cost) + bytes_in(x) + bytes_in(y)); }
   void check() const {
     require(bool(cost) != bool(x) && bool(x) == bool(y), ErrorCode::kArgument,
-            "cost must be given, or x and y");
+            "costs come as cost, or as x and y");
     if (cost)
       require_transport_matrix("cost must be a matrix", "cost must be f32 or f64", cost);
     else
       require_points(x, y);
-    require(cost || of == CostSide::kRows, ErrorCode::kArgument, "of must be rows for points");
+    require(cost || of == CostSide::kRows, ErrorCode::kArgument, "points have no columns");
     const bool across = of == CostSide::kRows;
     const int64_t n = cost ? cost.shape[across ? 0 : 1] : x.shape[0];
     const int64_t m = cost ? cost.shape[across ? 1 : 0] : y.shape[0];
@@ -75,7 +75,7 @@ struct Softmin {
     if (mean_costs)
       require_vector("mean_costs must be f64 with one element a choice", mean_costs, n);
     require(bool(values) == bool(averages), ErrorCode::kArgument,
-            "values and averages must be given together");
+            "values and averages come together or not at all");
     if (values) {
       require(values.dtype == Dtype::kF64 && averages.dtype == Dtype::kF64, ErrorCode::kDtype,
               "values and averages must be f64", values);
@@ -85,7 +85,7 @@ struct Softmin {
               ErrorCode::kShape, "averages must have a row a choice and a column one of values",
               averages);
     }
-    require(!gradients || x, ErrorCode::kArgument, "gradients must be of points");
+    require(!gradients || x, ErrorCode::kArgument, "gradients come with points");
     if (gradients) {
       require(gradients.dtype == Dtype::kF64, ErrorCode::kDtype, "gradients must be f64",
               gradients);

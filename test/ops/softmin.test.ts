@@ -126,10 +126,10 @@ describe('softmin', () => {
   const optional = ['x', 'y', 'own_potential', 'values', 'mean_costs', 'averages', 'gradients'];
   refusesWrongFields('softmin', 'softmin', valid, optional);
   refuses('softmin', valid, (device) => [
-    [{ x: undefined }, 'ERR_ARGUMENT', 'softmin: cost must be given, or x and y'],
-    [{ cost: Tensor.zeros(device, [3, 2]) }, 'ERR_ARGUMENT', 'softmin: cost must be given, or x and y'],
+    [{ x: undefined }, 'ERR_ARGUMENT', 'softmin: costs come as cost, or as x and y'],
+    [{ cost: Tensor.zeros(device, [3, 2]) }, 'ERR_ARGUMENT', 'softmin: costs come as cost, or as x and y'],
     [{ ...ofMatrix, cost: empty(device, 3) }, 'ERR_SHAPE', 'softmin: cost must be a matrix, got f64[3]'],
-    [{ of: 'columns' }, 'ERR_ARGUMENT', 'softmin: of must be rows for points'],
+    [{ of: 'columns' }, 'ERR_ARGUMENT', 'softmin: points have no columns'],
     [
       { potential: empty(device, 3) },
       'ERR_SHAPE',
@@ -143,7 +143,7 @@ describe('softmin', () => {
           `softmin: ${name} must be f64 with one element a choice, got f64[2]`,
         ] as const,
     ),
-    [{ averages: undefined }, 'ERR_ARGUMENT', 'softmin: values and averages must be given together'],
+    [{ averages: undefined }, 'ERR_ARGUMENT', 'softmin: values and averages come together or not at all'],
     [{ values: Tensor.zeros(device, [2, 5]) }, 'ERR_DTYPE', 'softmin: values and averages must be f64, got f32[2, 5]'],
     [
       { values: matrix(device, 3, 5) },
@@ -158,7 +158,7 @@ describe('softmin', () => {
     [
       { ...ofMatrix, cost: Tensor.zeros(device, [3, 2]), gradients: matrix(device, 3, 4) },
       'ERR_ARGUMENT',
-      'softmin: gradients must be of points',
+      'softmin: gradients come with points',
     ],
     [{ gradients: Tensor.zeros(device, [3, 4]) }, 'ERR_DTYPE', 'softmin: gradients must be f64, got f32[3, 4]'],
     [{ gradients: matrix(device, 3, 3) }, 'ERR_SHAPE', 'softmin: gradients must have the shape of x, got f64[3, 3]'],

@@ -126,7 +126,7 @@ static void run(const Softmin& op, Stream& stream, const Costs& costs) {
     }
     for (int64_t r = 0; r < rows; ++r) {
       const Choice& choice = choices[r];
-      const bool any = choice.sum > 0;
+      const bool any = choice.sum != 0;
       const double log_sum = any ? choice.most + std::log(choice.sum) : -kInfinite;
       double share = any ? 1 / choice.sum : 0;
       if (any && op.own_potential)

@@ -26,9 +26,9 @@ struct SoftminRow {
         sum += weight, linear += weight == 0 ? 0 : weight * cost;
       }
     sum = team.sum(sum), linear = team.sum(linear);
-    const double log_sum = sum > 0 ? most + log(sum) : -INFINITY;
-    double share = sum > 0 ? 1 / sum : 0;
-    if (sum > 0 && own) share *= exp_in_range(own[i] * inverse + log_sum);
+    const double log_sum = sum != 0 ? most + log(sum) : -INFINITY;
+    double share = sum != 0 ? 1 / sum : 0;
+    if (sum != 0 && own) share *= exp_in_range(own[i] * inverse + log_sum);
     if (team.rank == 0) {
       log_sums[i] = log_sum;
       if (mean_costs) mean_costs[i] = linear * share;
