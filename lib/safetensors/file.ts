@@ -1,13 +1,14 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { abortable } from '../abortable.ts';
 import { OrthokitError } from '../errors.ts';
 import type { TypedArray } from '../native.ts';
 import { attempt, calls } from './calls.ts';
 import { tensorDtype, typedArray } from './dtypes.ts';
 import { limits, parseHeader, type TensorInfo } from './header.ts';
 import type { Fail } from './scanner.ts';
-import { abortable, checkPath, givenUp } from './transfer.ts';
+import { checkPath, givenUp } from './transfer.ts';
 
 const lengthBytes = 8;
 const pieceBytes = 1 << 22;

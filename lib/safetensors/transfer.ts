@@ -34,18 +34,6 @@ export function checkTransfer(op: string, options: TransferOptions, known: reado
     throw new OrthokitError('ERR_ARGUMENT', `${op}: onProgress must be a function, got ${typeof onProgress}`);
 }
 
-/** Settles like `promise`, or rejects with the signal's reason as soon as it is aborted. */
-export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    const settled = (): void => signal.removeEventListener('abort', abort);
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(settled);
-    if (signal.aborted) abort();
-  });
-}
-
 /** Waits for the close of a file that was given up, unless an abort asks for haste: it waits for the calls under way. */
 export async function givenUp(close: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   const done = close.catch(() => {});

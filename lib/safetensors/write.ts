@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import nodePath from 'node:path';
+import { abortable } from '../abortable.ts';
 import { OrthokitError } from '../errors.ts';
 import { isRecord } from '../options.ts';
 import { attempt, calls, ioError, systemCode } from './calls.ts';
 import { bitsOf, byteLengthOf, type FileDtype, isFileDtype, quote } from './dtypes.ts';
 import { limits, metadataName } from './header.ts';
-import { abortable, checkPath, givenUp, type TransferOptions } from './transfer.ts';
+import { checkPath, givenUp, type TransferOptions } from './transfer.ts';
 
 const alignment = 8;
 const pieceBytes = 1 << 22;

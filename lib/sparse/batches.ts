@@ -1,5 +1,5 @@
+import { abortable } from '../abortable.ts';
 import { ops } from '../native-ops.ts';
-import { abortable } from '../safetensors/transfer.ts';
 import { Tensor } from '../tensor.ts';
 import { SparseCode } from './code.ts';
 import type { PursuitProgress } from './options.ts';

@@ -1,6 +1,7 @@
 // The two ways to run a pursuit, each as the work of one batch.
+
+import { abortable } from '../abortable.ts';
 import { ops } from '../native-ops.ts';
-import { abortable } from '../safetensors/transfer.ts';
 import { Tensor } from '../tensor.ts';
 import type { Batch } from './batches.ts';
 import type { Dictionary } from './dictionary.ts';

@@ -1,8 +1,8 @@
+import { abortable } from '../abortable.ts';
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import type { Schema } from '../optimizers/schema.ts';
 import { shown } from '../options.ts';
-import { abortable } from '../safetensors/transfer.ts';
 import { isTensor, Tensor } from '../tensor.ts';
 import { inBatches } from './batches.ts';
 import { SparseCode } from './code.ts';

@@ -1,7 +1,7 @@
+import { abortable } from '../abortable.ts';
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { shown } from '../options.ts';
-import { abortable } from '../safetensors/transfer.ts';
 import { Tensor } from '../tensor.ts';
 import { inBatches } from './batches.ts';
 import { SparseCode } from './code.ts';

@@ -1,4 +1,4 @@
-import { abortable } from '../safetensors/transfer.ts';
+import { abortable } from '../abortable.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Settings, TransportIterations } from './options.ts';
 

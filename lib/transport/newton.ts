@@ -5,6 +5,8 @@ import { type Evaluation, SemidualPoint } from './semidual-point.ts';
 
 /** Entries of the sparse plan, as a multiple of rows and columns. */
 const entriesPerVector = 64;
+/** … and at least this share of the matrix: plans of large problems are not that much sparser. */
+const leastShare = 1 / 8;
 /** Below this, in units of eps, a gain is of the size of the rounding of the semi-dual. */
 const tinyGain = 64 * 2 ** -52;
 /** A sparse plan never leaves out more than this. */
@@ -40,7 +42,10 @@ export class Newton {
     this.#plan = plan;
     this.#point = new SemidualPoint(plan);
     const { rows, columns, device } = plan.cost;
-    const entries = Math.min(rows * columns, entriesPerVector * (rows + columns)) + rows + columns;
+    const entries =
+      Math.min(rows * columns, Math.max(entriesPerVector * (rows + columns), Math.ceil(leastShare * rows * columns))) +
+      rows +
+      columns;
     this.#starts = plan.own(new Tensor(device, [rows + 1], 'i32'));
     this.#columns = plan.own(new Tensor(device, [entries], 'i32'));
     this.#values = plan.vector(entries);
@@ -73,7 +78,7 @@ export class Newton {
       if (isFresh) this.#sparsify(Math.min(mostDropped, 0.1 * error));
       const trial = await this.#try(error);
       const ratio = trial.gain > 0 ? trial.increase / trial.gain : -1;
-      const isTiny = trial.gain < tinyGain * Math.max(1, trial.size);
+      const isTiny = Math.abs(trial.gain) < tinyGain * Math.max(1, trial.size);
       const isBetter = isTiny ? trial.error <= 0.9 * error : ratio > 1e-3;
       if (isBetter && trial.largest <= plan.limit) {
         this.#point.accept(trial);

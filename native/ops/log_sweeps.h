@@ -26,7 +26,7 @@ struct LogSweeps {
       "column_potential=f64[43] statistics=f64[1] count=3",
       "cost=f64[3x4097] row_mass=f64[3] column_mass=f64[4097] row_potential=f64[3] "
       "column_potential=f64[4097] statistics=f64[1] eps=0.5",
-      "cost=f64[597x43] row_mass=f64[597] column_mass=f64[43] row_potential=f64[597] "
+      "cost=f32[597x43] row_mass=f64[597] column_mass=f64[43] row_potential=f64[597] "
       "column_potential=f64[43] statistics=f64[1] kernel=f32[597x43] column_scale=f64[43] count=2"};
   static constexpr const char* cases[] = {
       "cost=f64[500x500] row_mass=f64[500] column_mass=f64[500] row_potential=f64[500] "

@@ -53,7 +53,7 @@ describe('R3: a process that is killed while it saves', () => {
     };
     mkdirSync(folder.file('safetensors'));
     const files = readdirSync(path.join(lib, 'safetensors')).map((name) => path.join('safetensors', name));
-    for (const name of ['dtypes.ts', 'errors.ts', 'options.ts', ...files]) {
+    for (const name of ['abortable.ts', 'dtypes.ts', 'errors.ts', 'options.ts', ...files]) {
       const { outputText } = ts.transpileModule(readFileSync(path.join(lib, name), 'utf8'), {
         compilerOptions: options,
       });
