@@ -128,13 +128,23 @@ describe('commands exist', () => {
           ? new RegExp(`^  "${word} `, 'm').test(run) && runs[word](rest)
           : run.includes(`\n  "${word} ${rest.length + 1}")`),
     ],
+    [
+      /^bash scripts\/gpu-check\.sh/,
+      ([, script, ...words]) =>
+        isFile(script) && words.every((word) => read('scripts/gpu-check.sh').includes(`[${word}]`)),
+    ],
     [/^npm run /, ([, , name = '']) => Object.hasOwn(scripts, name)],
     [/^npm (pack|install orthokit-[\d.]+\.tgz)$/, () => true],
     [/^npx vitest run /, (words) => isFile(words.at(-1))],
     [/^cmake (--build )?--preset /, (words) => presets.includes(words[words.indexOf('--preset') + 1] ?? '')],
     [
-      /^npx orthokit (info|build)/,
-      (words) => words.filter((w) => w.startsWith('-')).every((w) => read('scripts/cli.mjs').includes(`[${w}`)),
+      /^npx orthokit (info|bench|transplant|build)/,
+      ([, , command = '', ...rest]) => {
+        const table = read(`scripts/commands/${command}.mjs`);
+        const isOption = (word: string): boolean =>
+          new RegExp(`^    '?${word.replace(/^--?/, '')}'?: `, 'm').test(table);
+        return rest.filter((word) => word.startsWith('-')).every(isOption);
+      },
     ],
     [/^sudo apt install /, (words) => words.slice(3).every((w) => run.includes(`${w}=`))],
     // What only the peers of a race need: each is imported there, and is no dependency of ours.

@@ -10,6 +10,11 @@ namespace {
 
 // So many indices name each row once, far from the last: what they gather is beyond the caches.
 constexpr size_t kManyIndices = 8192, kStride = 7919;
+constexpr size_t kEntriesOfRow = 3;  // of a sparse matrix
+// What has no sign, or is not to be 0.
+constexpr std::string_view kPositive[] = {"roots",       "squares",   "kernel",       "row_mass",
+                                          "column_mass", "row_scale", "column_scale", "row_sums",
+                                          "values",      "energies",  "left"};
 
 // SplitMix64: the finalizer of a counter.
 uint64_t mix(uint64_t z) {
@@ -54,8 +59,7 @@ double loaded(T x) {
 std::vector<double> seeded_values(const std::string& name, int64_t index, int role,
                                   const View& view) {
   std::vector<double> values(size_t(view.size()));
-  const bool whole = !is_floating(view), positive = name == "roots" || name == "squares" ||
-                                                    name == "energies" || name == "left";
+  const bool whole = !is_floating(view), positive = std::ranges::count(kPositive, name) > 0;
   if ((role & kInOut) == kOut) {
     const double unread = view.dtype == Dtype::kU8 ? 77
                           : whole                  ? -77
@@ -72,6 +76,10 @@ std::vector<double> seeded_values(const std::string& name, int64_t index, int ro
                    high = std::max(row, column);
       values[i] = row == column ? 2 : bell(mix(low * n + high)) / (2 * double(n));
     }
+    return values;
+  }
+  if (name == "starts") {
+    for (size_t i = 0; i < values.size(); ++i) values[i] = double(i * kEntriesOfRow);
     return values;
   }
   if (name == "index" && values.size() >= kManyIndices) {

@@ -1,6 +1,8 @@
 // A tile of a product of f32 matrices, its sums kept in registers.
 #pragma once
+#ifdef __AVX2__
 #include <immintrin.h>
+#endif
 
 #include "cpu/variant.h"
 
@@ -18,13 +20,20 @@ inline Lanes load_lanes(const float* x) { return _mm512_load_ps(x); }
 inline Lanes all_lanes(float x) { return _mm512_set1_ps(x); }
 inline Lanes multiply_add(Lanes x, Lanes y, Lanes sum) { return _mm512_fmadd_ps(x, y, sum); }
 inline void store_lanes(float* x, Lanes lanes) { _mm512_store_ps(x, lanes); }
-#else
+#elif defined(__AVX2__)
 inline constexpr int kTileRows = 6, kLanes = 8, kTileVectors = 2;
 using Lanes = __m256;
 inline Lanes load_lanes(const float* x) { return _mm256_load_ps(x); }
 inline Lanes all_lanes(float x) { return _mm256_set1_ps(x); }
 inline Lanes multiply_add(Lanes x, Lanes y, Lanes sum) { return _mm256_fmadd_ps(x, y, sum); }
 inline void store_lanes(float* x, Lanes lanes) { _mm256_store_ps(x, lanes); }
+#else
+inline constexpr int kTileRows = 4, kLanes = 4, kTileVectors = 2;
+using Lanes = float __attribute__((vector_size(16)));
+inline Lanes load_lanes(const float* x) { return *reinterpret_cast<const Lanes*>(x); }
+inline Lanes all_lanes(float x) { return Lanes{x, x, x, x}; }
+inline Lanes multiply_add(Lanes x, Lanes y, Lanes sum) { return x * y + sum; }
+inline void store_lanes(float* x, Lanes lanes) { *reinterpret_cast<Lanes*>(x) = lanes; }
 #endif
 inline constexpr int kTileColumns = kTileVectors * kLanes;
 

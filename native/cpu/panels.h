@@ -17,19 +17,27 @@ inline void pack_panel(bool down, const float* a, int64_t stride, int64_t rows, 
   for (int64_t k = 0; k < depth; ++k) std::copy_n(a + k * stride, rows, panel + k * kPanel);
 }
 
+struct FloatTile {
+  static void multiply(int64_t depth, int64_t columns, const float* left, const float* right,
+                       float* sums) {
+    micro_tile(depth, columns, left, right, sums);
+  }
+};
+
 // c = alpha · (left · rightᵀ) + beta · from, where c has `rows` × `columns` elements and the panels
 // `depth`; with `triangle`, only on and below the diagonal. c may be `from`; beta = 0 does not read
 // it.
-inline void multiply_panels(int64_t depth, const float* left, const float* right, int64_t rows,
-                            int64_t columns, bool triangle, float alpha, float beta,
-                            const float* from, float* c, int64_t stride) {
+template <class Tile = FloatTile>
+void multiply_panels(int64_t depth, const float* left, const float* right, int64_t rows,
+                     int64_t columns, bool triangle, float alpha, float beta, const float* from,
+                     float* c, int64_t stride) {
   alignas(64) float sums[kTileRows * kTileColumns];
   for (int64_t j = 0; j < columns; j += kTileColumns)
     for (int64_t i = triangle ? j / kTileRows * kTileRows : 0; i < rows; i += kTileRows) {
       const int64_t last = std::min<int64_t>(rows, i + kTileRows);
       const int64_t width =
           std::min<int64_t>({kTileColumns, columns - j, triangle ? last - j : kPanel});
-      micro_tile(depth, width, left + i, right + j, sums);
+      Tile::multiply(depth, width, left + i, right + j, sums);
       for (int64_t r = i; r < last; ++r) {
         const float *sum = sums + (r - i) * kTileColumns, *old = from + r * stride + j;
         float* out = c + r * stride + j;

@@ -114,18 +114,23 @@ StepSums any_step_chunk(const Step& step, const Chunk& c, double rate, Direction
   return step_chunk<float>(step, c, rate, direction);
 }
 
-// w ← keep · w − rates[tensor] · u for every tensor, u by direction(Block<T>). The sums of each
-// tensor, in scratch memory.
-template <class Direction>
-StepSums* run_step(const Step& step, const double* rates, Stream& stream, Direction&& direction) {
+// step(chunk) for all chunks: the sums of each tensor, in scratch memory.
+template <class StepOfChunk>
+StepSums* run_chunks(const Step& step, Stream& stream, StepOfChunk&& step_of) {
   const Chunks chunks(step.weights, stream);
   auto* partial = stream.scratch<StepSums>(chunks.count());
-  chunks.run([&](const Chunk& c) {
-    partial[c.index] = any_step_chunk(step, c, rates[c.tensor], direction);
-  });
+  chunks.run([&](const Chunk& c) { partial[c.index] = step_of(c); });
   auto* sums = stream.scratch<StepSums>(step.weights.count);
   chunks.reduce(partial, [&](int64_t t, const StepSums& sum) { sums[t] = sum; });
   return sums;
+}
+
+// w ← keep · w − rates[tensor] · u for every tensor, u by direction(Block<T>).
+template <class Direction>
+StepSums* run_step(const Step& step, const double* rates, Stream& stream, Direction&& direction) {
+  return run_chunks(step, stream, [&](const Chunk& c) {
+    return any_step_chunk(step, c, rates[c.tensor], direction);
+  });
 }
 
 // Adds one to every counter: its values as numbers.
@@ -149,11 +154,14 @@ inline void write_statistics(const Step& step, int64_t tensor, const StepSums& s
   row[0] = sums.grad, row[1] = sums.update, row[2] = own;
 }
 
+inline void write_all_statistics(const Step& step, const StepSums* sums) {
+  for (int64_t t = 0; t < step.weights.count; ++t) write_statistics(step, t, sums[t]);
+}
+
 // The whole of a step whose rate is one number a tensor.
 template <class Direction>
 void run_plain_step(const Step& step, const double* rates, Stream& stream, Direction&& direction) {
-  const StepSums* sums = run_step(step, rates, stream, direction);
-  for (int64_t t = 0; t < step.weights.count; ++t) write_statistics(step, t, sums[t]);
+  write_all_statistics(step, run_step(step, rates, stream, direction));
 }
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -32,6 +32,14 @@ double sum_of_squares(const T* x, int64_t n) {
   return sum_of(n, [x](int64_t i) { return double(x[i]) * double(x[i]); });
 }
 
+template <class T>
+double sum_of_fourths(const T* x, int64_t n) {
+  return sum_of(n, [x](int64_t i) {
+    const double square = double(x[i]) * double(x[i]);
+    return square * square;
+  });
+}
+
 // A register of floats. (Not returned: ABIs differ on such vectors.)
 #if defined(__AVX512F__)
 inline constexpr int kFloats = 16;

@@ -1,13 +1,17 @@
 // Transposed copies of f32 matrices, in squares of 8 that stay in registers.
 #pragma once
+#ifdef __AVX2__
 #include <immintrin.h>
+#endif
 
 #include <algorithm>
+#include <cstdint>
 
 #include "cpu/variant.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
+#ifdef __AVX2__
 inline void transpose_square(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
   __m256 row[8], pair[8], quad[8];
   for (int i = 0; i < 8; ++i) row[i] = _mm256_loadu_ps(from + i * from_stride);
@@ -25,6 +29,12 @@ inline void transpose_square(const float* from, int64_t from_stride, float* to, 
     _mm256_storeu_ps(to + (i + 4) * to_stride, _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31));
   }
 }
+#else
+inline void transpose_square(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
+  for (int i = 0; i < 8; ++i)
+    for (int j = 0; j < 8; ++j) to[j * to_stride + i] = from[i * from_stride + j];
+}
+#endif
 
 // to[c, r] = from[r, c].
 inline void transpose(const float* from, int64_t from_stride, int64_t rows, int64_t columns,

@@ -20,8 +20,11 @@ Lists::Lists(Stream& stream, std::initializer_list<List<View>> lists)
   }
   first[tensors_] = pieces_;
   for (auto& list : lists)
-    for (auto& view : list) *operand++ = {view.data, view.size(), view.dtype};
-  const std::byte* copy = stream.upload(bytes.data(), int64_t(bytes.size()));
+    for (auto& view : list) {  // not as a whole: the bytes between its fields stay zeros
+      operand->data = view.data, operand->size = view.size(), operand->dtype = view.dtype;
+      ++operand;
+    }
+  const auto* copy = static_cast<const std::byte*>(stream.table_bytes(bytes.data(), bytes.size()));
   first_ = reinterpret_cast<const int64_t*>(copy);
   operands_ = reinterpret_cast<const Operand*>(copy + head);
 }

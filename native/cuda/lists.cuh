@@ -1,5 +1,5 @@
 // Lists of tensors, cut into pieces of fixed size and numbered in order: one launch covers them all,
-// a block a piece, however many tensors there are. Their pointers travel in one upload.
+// a block a piece, however many tensors there are. Their pointers are one table.
 #pragma once
 #include <vector>
 

@@ -12,10 +12,10 @@ struct BlasOperand {
   bool transposed;
 };
 
-// c = alpha op(a) op(b) + beta c in c's dtype, c m × n. Products and sums in the dtype itself, not
-// in TF32.
+// c = alpha op(a) op(b) + beta c, c m × n. Products and sums in the dtype itself, not in TF32; of
+// 16-bit numbers in f32, and c is 16-bit or f32.
 struct BlasProduct {
-  Dtype dtype;
+  Dtype dtype, result;  // of a and b; of c
   int64_t batch, m, n, k;
   double alpha, beta;
   BlasOperand a, b;

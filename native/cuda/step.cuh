@@ -20,11 +20,11 @@ struct StepVector {
 // Whether the guard holds the step back. Kernels only.
 __device__ __forceinline__ bool is_held(const double* guard) { return guard && *guard != 0; }
 
-// The rate of each tensor: numbers on the device, or one for all.
+// The rate of each tensor: its number on the device, if there are any, times one for all.
 struct Rates {
   const double* each = nullptr;
-  double same = 0;
-  __device__ double of(int tensor) const { return each ? each[tensor] : same; }
+  double same = 1;
+  __device__ double of(int tensor) const { return each ? each[tensor] * same : same; }
 };
 
 struct StepFields {

@@ -1,9 +1,10 @@
-// What a CUDA kernel runs on: a stream of one device, scratch memory in its order, uploads, cuBLAS.
+// What a CUDA kernel runs on: a stream of one device, scratch memory in its order, tables, cuBLAS.
 #pragma once
 #include <memory>
 
 #include "cuda/blas.h"
-#include "cuda/staging.h"
+#include "cuda/graphs.h"
+#include "cuda/tables.h"
 
 namespace orthokit::cuda {
 
@@ -24,12 +25,17 @@ class Stream {
   T* scratch(int64_t count) {
     return static_cast<T*>(scratch_bytes(size_t(count) * sizeof(T)));
   }
-  // A copy on the device, as scratch memory; `items` may go when this returns.
+  // The items on the device until the kernel function returns, to be read only; here they may go when
+  // this returns. What is the same in the next step (shapes, addresses) costs nothing then: what
+  // changes (rates, offsets) belongs into a kernel's parameters.
   template <class T>
-  T* upload(const T* items, int64_t count) {
-    T* copy = scratch<T>(count);
-    staging_.upload(copy, items, size_t(count) * sizeof(T));
-    return copy;
+  const T* table(const T* items, int64_t count) {
+    static_assert(std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>,
+                  "tables are compared byte by byte");
+    return static_cast<const T*>(table_bytes(items, size_t(count) * sizeof(T)));
+  }
+  const void* table_bytes(const void* bytes, size_t count) {
+    return tables_.find({static_cast<const char*>(bytes), count});
   }
 
   // A number of the device, on the host: waits for the stream. Only for an op whose purpose is to
@@ -44,6 +50,7 @@ class Stream {
   cudaStream_t handle() const { return stream_; }
   int units() const { return units_; }  // multiprocessors
   int capability() const { return capability_; }
+  Graphs& graphs() { return *graphs_; }
   // cuBLAS on this stream; null where there is none, and own kernels multiply.
   const Blas* blas();
 
@@ -52,6 +59,11 @@ class Stream {
   void copy(void* to, const void* from, size_t bytes, Transfer);
   void synchronize();
 
+  // Of the device's time: two moments in the stream's order, and the seconds between them, for which
+  // it waits.
+  void mark(bool end);
+  double seconds_between_marks();
+
  private:
   void* scratch_bytes(size_t bytes);
   cudaError_t try_allocate(void** data, size_t bytes);
@@ -59,8 +71,11 @@ class Stream {
   Services services_;
   cudaStream_t stream_;
   cudaEvent_t reached_ = nullptr;
+  cudaEvent_t marks_[2] = {};
   cudaMemPool_t pool_ = nullptr;  // null: memory does not come and go in stream order
   Staging staging_;
+  Tables tables_{*this, staging_};
+  std::unique_ptr<Graphs> graphs_ = std::make_unique<Graphs>(stream_);
   int units_ = 0, capability_ = 0;
   std::unique_ptr<Blas> blas_;
   void* blas_workspace_ = nullptr;

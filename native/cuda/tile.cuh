@@ -31,6 +31,14 @@ __device__ __forceinline__ void store_chunk(T* p, const T (&values)[kChunk<T>]) 
   *reinterpret_cast<uint4*>(p) = raw;
 }
 
+// To global memory; why not plainly, store_raw says.
+template <class T>
+__device__ __forceinline__ void write_chunk(T* p, const T (&values)[kChunk<T>]) {
+  uint4 raw;
+  memcpy(&raw, values, 16);
+  __stwb(reinterpret_cast<uint4*>(p), raw);
+}
+
 template <class T>
 bool is_aligned(const T* p) {
   return reinterpret_cast<uintptr_t>(p) % 16 == 0;
@@ -283,11 +291,11 @@ inline int64_t parts_of(int64_t total, int64_t part) { return (total + part - 1)
 // in order. By the shape alone, so that the bits do not depend on the device.
 struct Slices {
   int64_t count = 1, depth;
-  Slices(int64_t tiles, int64_t whole_depth) : depth(whole_depth) {
+  Slices(int64_t tiles, int64_t whole_depth, int64_t stage = kStage) : depth(whole_depth) {
     constexpr int64_t kEnough = 128, kLeast = 256;
     if (tiles == 0 || tiles > kEnough / 2 || whole_depth < 2 * kLeast) return;
     const int64_t wanted = std::min(kEnough / tiles, whole_depth / kLeast);
-    depth = parts_of(parts_of(whole_depth, wanted), kStage) * kStage;
+    depth = parts_of(parts_of(whole_depth, wanted), stage) * stage;
     count = parts_of(whole_depth, depth);
   }
 };

@@ -23,12 +23,6 @@ describe.runIf(emulator)('a process with a cuda device', { timeout: 120_000 }, (
     else expect(stderr).toBe('');
   });
 
-  it('finishes pending reads first', async () => {
-    const { stdout, ...ended } = await runChild('pending.mjs', { env });
-    expect(ended).toEqual({ status: 0, signal: null, stderr: '' });
-    expect(stdout).toBe('read 22500\nsynchronized\n');
-  });
-
   it('and workers with devices of their own, which end in every way at any time', async () => {
     const { stdout, ...ended } = await runChild('workers.mjs', { args: ['1', '40'], env, limit: 110_000 });
     expect(ended).toEqual({ status: 0, signal: null, stderr: '' });

@@ -12,6 +12,7 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { Device } from '../../lib/index.ts';
 import { runChild } from '../support/child.ts';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
@@ -128,14 +129,14 @@ describe('ORTHOKIT_DISABLE_CUDA', { timeout: 60_000 }, () => {
   });
 });
 
-describe('ORTHOKIT_SYNC', { timeout: 60_000 }, () => {
+describe.each(Device.available)('ORTHOKIT_SYNC on %s', { timeout: 60_000 }, (kind) => {
   it('1 throws where queued work was called, and goes on after it', async () => {
-    const { stdout } = await runChild('sync.mjs', { env: { ORTHOKIT_SYNC: '1' } });
+    const { stdout } = await runChild('sync.mjs', { env: { ORTHOKIT_SYNC: '1', ORTHOKIT_TEST_KIND: kind } });
     expect(stdout).toBe('thrown ERR_ARGUMENT\n2 2\n');
   });
 
   it.each(['0', ''])('%j is off', async (off) => {
-    const { stdout } = await runChild('sync.mjs', { env: { ORTHOKIT_SYNC: off } });
+    const { stdout } = await runChild('sync.mjs', { env: { ORTHOKIT_SYNC: off, ORTHOKIT_TEST_KIND: kind } });
     expect(stdout).toBe('queued\nrejected ERR_ARGUMENT\n');
   });
 });

@@ -61,6 +61,19 @@ describe.each(Device.available)('softmaxCrossEntropyBackward on %s', (kind) => {
     expectClose(await valuesOf(grad), [-p, p], { dtype: 'f32', ulps: 2.5 });
   });
 
+  it('keeps the digits of small exponentials for the scale that lifts them', async () => {
+    // exp(−88) is subnormal in f32, exp(−104) is less than half of the smallest number.
+    const [depths, scale] = [[80, 88, 95, 103, 104, 110, 119], 1e30];
+    const logits = tensorOf(device, [0, ...depths.map((depth) => -depth)], [1, depths.length + 1]);
+    const sum = depths.reduce((sum, depth) => sum + Math.exp(-depth), 1);
+    const expected = depths.map((depth) => (scale * Math.exp(-depth)) / sum);
+    const grad = Tensor.full(device, [1, depths.length + 1], NaN);
+    ops.softmaxCrossEntropyBackward(device, { logits, labels: i32([0]), grad, scale });
+    expectClose((await valuesOf(grad)).subarray(1), expected, { dtype: 'f32', ulps: 2.5 });
+    ops.softmaxCrossEntropyBackward(device, { logits, labels: i32([0]), grad: logits, scale });
+    expect(sameBits(await logits.read(), await grad.read())).toBe(true);
+  });
+
   it('is 0 for negative labels, whatever the row holds, and NaN for labels beyond the columns', async () => {
     const logits = tensorOf(device, [NaN, Infinity, 0, 0, 0, 0], [3, 2]);
     const grad = Tensor.full(device, [3, 2], 7);

@@ -91,11 +91,21 @@ try {
     runInApp('use.cjs', node);
   }
 
-  const info = JSON.parse(inApp(path.join(app, 'node_modules', '.bin', 'orthokit'), ['info', '--json']));
+  const command = path.join(app, 'node_modules', '.bin', 'orthokit');
+  const info = JSON.parse(inApp(command, ['info', '--json']));
   assert(info.devices?.[0]?.kind === 'cpu', `orthokit info says ${JSON.stringify(info)}`);
   // The plug-in was found in the package: what it lacks, if anything, is a driver or a device.
   const isMissing = /no CUDA plug-in/.test(info.unavailable.cuda ?? '');
   assert(isMissing !== hasPlugin(orthokit.files), `orthokit info says ${JSON.stringify(info)}`);
+
+  copyFileSync(path.join(import.meta.dirname, 'models.mjs'), path.join(app, 'models.mjs'));
+  inApp(process.execPath, ['models.mjs']);
+  const folders = ['--base', 'base', '--donor', 'donor', '--out', 'new'];
+  const report = JSON.parse(inApp(command, ['transplant', ...folders, '-k', '2', '--device', 'cpu', '--json']));
+  assert(report.match.exact === 2, `orthokit transplant says ${JSON.stringify(report)}`);
+  assert(readdirSync(path.join(app, 'new')).includes('tokenizer.json'), 'the new model has no tokenizer');
+  const { results } = JSON.parse(inApp(command, ['bench', 'gemm', '--small', '--seconds', '0.01', '--json']));
+  assert(results.length > 0, 'orthokit bench has no results');
 
   // Without @types/node and without skipLibCheck: our types must stand on their own.
   const compilerOptions = { noEmit: true, strict: true, target: 'es2022', module: 'nodenext', types: [] };

@@ -5,11 +5,9 @@ import { Device, loadTensors, saveTensors, Tensor } from '../../lib/index.ts';
 import { type Calls, calls } from '../../lib/safetensors/calls.ts';
 import { Folder } from './folder.ts';
 
-const device = Device.open('cpu');
 const original: Calls = { ...calls };
 const names = Object.keys(original) as (keyof Calls)[];
 afterEach(() => Object.assign(calls, original));
-afterAll(() => device.close());
 
 const fault = (): Error => Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
 
@@ -70,11 +68,6 @@ function openFiles(): string[] {
   });
 }
 
-const tensors = (value: number): Record<string, Tensor> => ({
-  a: Tensor.from(device, new Float32Array(1_200_000).fill(value), [1_200_000]),
-  b: Tensor.from(device, new Float32Array([value]), [1]),
-});
-
 // A write takes at most 4 MiB: the start, two for the first tensor, one for the second.
 const writes = ['write', 'write', 'write', 'write'] as const;
 const order: (keyof Calls)[] = [
@@ -90,136 +83,145 @@ const order: (keyof Calls)[] = [
   'close',
 ];
 
-describe('R2: every file call fails once', () => {
-  it('while tensors are saved over an old file', async () => {
-    using folder = new Folder();
-    const file = folder.file('x');
-    await saveTensors(file, tensors(1));
-    const oldBytes = readFileSync(file);
-    await saveTensors(file, tensors(2));
-    const newBytes = readFileSync(file);
-
-    const failed = await failEach(
-      () => {
-        writeFileSync(file, oldBytes);
-        return saveTensors(file, tensors(2));
-      },
-      (error, name, nth) => {
-        expect(error, `${nth} ${name}`).toMatchObject({ code: 'ERR_IO', cause: { code: 'EIO' } });
-        expect(folder.names).toEqual(['x']);
-        const renamed = nth - 1 > order.indexOf('rename');
-        expect(readFileSync(file).equals(renamed ? newBytes : oldBytes), `${nth} ${name}`).toBe(true);
-      },
-    );
-    expect(failed).toEqual(order);
-    expect(readFileSync(file).equals(newBytes)).toBe(true);
+describe.each(Device.available)('R2: on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+  const tensors = (value: number): Record<string, Tensor> => ({
+    a: Tensor.from(device, new Float32Array(1_200_000).fill(value), [1_200_000]),
+    b: Tensor.from(device, new Float32Array([value]), [1]),
   });
 
-  it('while tensors are saved to a new name', async () => {
-    using folder = new Folder();
-    await failEach(
-      () => saveTensors(folder.file('x'), tensors(1)),
-      (error, name, nth) => {
-        expect(error).toMatchObject({ code: 'ERR_IO', cause: { code: 'EIO' } });
-        if (nth === 1) expect(name).toBe('realpath');
-        if (folder.names.length > 0) {
-          expect(folder.names).toEqual(['x']);
-          expect(['sync', 'close']).toContain(name);
-        }
-      },
-    );
-  });
+  describe('R2: every file call fails once', () => {
+    it('while tensors are saved over an old file', async () => {
+      using folder = new Folder();
+      const file = folder.file('x');
+      await saveTensors(file, tensors(1));
+      const oldBytes = readFileSync(file);
+      await saveTensors(file, tensors(2));
+      const newBytes = readFileSync(file);
 
-  it('while tensors are loaded, and no tensor is left', async () => {
-    using folder = new Folder();
-    await saveTensors(folder.file('x'), tensors(1));
-    const before = readFileSync(folder.file('x'));
-    const made: Tensor[] = [];
-    const from = Tensor.from;
-    Tensor.from = (...args) => {
-      const tensor = from.apply(Tensor, args);
-      made.push(tensor);
-      return tensor;
-    };
-    try {
       const failed = await failEach(
-        () => loadTensors(folder.file('x'), device),
-        async (error) => {
-          expect(error).toMatchObject({ code: 'ERR_IO', cause: { code: 'EIO' } });
-          for (const tensor of made.splice(0)) {
-            await expect((async () => tensor.read())()).rejects.toMatchObject({ code: 'ERR_DISPOSED' });
-          }
-          expect(readFileSync(folder.file('x')).equals(before)).toBe(true);
+        () => {
+          writeFileSync(file, oldBytes);
+          return saveTensors(file, tensors(2));
+        },
+        (error, name, nth) => {
+          expect(error, `${nth} ${name}`).toMatchObject({ code: 'ERR_IO', cause: { code: 'EIO' } });
+          expect(folder.names).toEqual(['x']);
+          const renamed = nth - 1 > order.indexOf('rename');
+          expect(readFileSync(file).equals(renamed ? newBytes : oldBytes), `${nth} ${name}`).toBe(true);
         },
       );
-      expect(failed).toEqual(['open', 'fstat', 'read', 'read', 'read', 'read', 'read', 'close']);
-      expect(made.length).toBe(2);
-    } finally {
-      Tensor.from = from;
-    }
-  });
-});
-
-describe('R2: short transfers', () => {
-  it('are continued: a file saved and loaded 1 to 7 bytes at a time', async () => {
-    using folder = new Folder();
-    const data = Float32Array.from({ length: 300 }, (_, i) => i / 3);
-    let turn = 0;
-    intercept((name, call, args) => {
-      const [handle, bytes, position] = args as [FileHandle, Uint8Array, number];
-      turn += 1;
-      if (name === 'read') return original.read(handle, bytes.subarray(0, 1 + (turn % 7)), position);
-      if (name === 'write') return original.write(handle, bytes.subarray(0, 1 + (turn % 7)), position);
-      return call();
+      expect(failed).toEqual(order);
+      expect(readFileSync(file).equals(newBytes)).toBe(true);
     });
-    await saveTensors(folder.file('x'), { a: Tensor.from(device, data, [300]) }, { metadata: { k: 'v' } });
-    expect(await (await loadTensors(folder.file('x'), device))['a']!.read()).toEqual(data);
-    Object.assign(calls, original);
-    expect(await (await loadTensors(folder.file('x'), device))['a']!.read()).toEqual(data);
-  });
 
-  it('of nothing end with ERR_IO when writing', async () => {
-    using folder = new Folder();
-    intercept(async (name, call) => (name === 'write' ? 0 : call()));
-    await expect(saveTensors(folder.file('x'), tensors(1))).rejects.toMatchObject({ code: 'ERR_IO' });
-    expect(folder.names).toEqual([]);
-  });
-
-  it('of nothing end with ERR_FORMAT when the file shrinks under the reader', async () => {
-    using folder = new Folder();
-    await saveTensors(folder.file('x'), tensors(1));
-    let reads = 0;
-    intercept(async (name, call) => {
-      if (name === 'read') reads += 1;
-      return name === 'read' && reads === 4 ? 0 : call();
+    it('while tensors are saved to a new name', async () => {
+      using folder = new Folder();
+      await failEach(
+        () => saveTensors(folder.file('x'), tensors(1)),
+        (error, name, nth) => {
+          expect(error).toMatchObject({ code: 'ERR_IO', cause: { code: 'EIO' } });
+          if (nth === 1) expect(name).toBe('realpath');
+          if (folder.names.length > 0) {
+            expect(folder.names).toEqual(['x']);
+            expect(['sync', 'close']).toContain(name);
+          }
+        },
+      );
     });
-    await expect(loadTensors(folder.file('x'), device)).rejects.toMatchObject({ code: 'ERR_FORMAT' });
-  });
-});
 
-describe('the folder', () => {
-  it.each([
-    ['EINVAL', undefined],
-    ['EIO', 'ERR_IO'],
-  ])('that answers sync with %s', async (code, expected) => {
-    using folder = new Folder();
-    let syncs = 0;
-    intercept(async (name, call) => {
-      if (name === 'sync') syncs += 1;
-      if (name === 'sync' && syncs === 2) throw Object.assign(new Error(code), { code });
-      return call();
+    it('while tensors are loaded, and no tensor is left', async () => {
+      using folder = new Folder();
+      await saveTensors(folder.file('x'), tensors(1));
+      const before = readFileSync(folder.file('x'));
+      const made: Tensor[] = [];
+      const from = Tensor.from;
+      Tensor.from = (...args) => {
+        const tensor = from.apply(Tensor, args);
+        made.push(tensor);
+        return tensor;
+      };
+      try {
+        const failed = await failEach(
+          () => loadTensors(folder.file('x'), device),
+          async (error) => {
+            expect(error).toMatchObject({ code: 'ERR_IO', cause: { code: 'EIO' } });
+            for (const tensor of made.splice(0)) {
+              await expect((async () => tensor.read())()).rejects.toMatchObject({ code: 'ERR_DISPOSED' });
+            }
+            expect(readFileSync(folder.file('x')).equals(before)).toBe(true);
+          },
+        );
+        expect(failed).toEqual(['open', 'fstat', 'read', 'read', 'read', 'read', 'read', 'close']);
+        expect(made.length).toBe(2);
+      } finally {
+        Tensor.from = from;
+      }
     });
-    const saved = saveTensors(folder.file('x'), tensors(1));
-    if (expected) await expect(saved).rejects.toMatchObject({ code: expected });
-    else await saved;
-    expect(folder.names).toEqual(['x']);
   });
 
-  it('that does not exist is ERR_IO', async () => {
-    using folder = new Folder();
-    await expect(saveTensors(folder.file('no/x'), tensors(1))).rejects.toMatchObject({
-      code: 'ERR_IO',
-      cause: { code: 'ENOENT' },
+  describe('R2: short transfers', () => {
+    it('are continued: a file saved and loaded 1 to 7 bytes at a time', async () => {
+      using folder = new Folder();
+      const data = Float32Array.from({ length: 300 }, (_, i) => i / 3);
+      let turn = 0;
+      intercept((name, call, args) => {
+        const [handle, bytes, position] = args as [FileHandle, Uint8Array, number];
+        turn += 1;
+        if (name === 'read') return original.read(handle, bytes.subarray(0, 1 + (turn % 7)), position);
+        if (name === 'write') return original.write(handle, bytes.subarray(0, 1 + (turn % 7)), position);
+        return call();
+      });
+      await saveTensors(folder.file('x'), { a: Tensor.from(device, data, [300]) }, { metadata: { k: 'v' } });
+      expect(await (await loadTensors(folder.file('x'), device))['a']!.read()).toEqual(data);
+      Object.assign(calls, original);
+      expect(await (await loadTensors(folder.file('x'), device))['a']!.read()).toEqual(data);
+    });
+
+    it('of nothing end with ERR_IO when writing', async () => {
+      using folder = new Folder();
+      intercept(async (name, call) => (name === 'write' ? 0 : call()));
+      await expect(saveTensors(folder.file('x'), tensors(1))).rejects.toMatchObject({ code: 'ERR_IO' });
+      expect(folder.names).toEqual([]);
+    });
+
+    it('of nothing end with ERR_FORMAT when the file shrinks under the reader', async () => {
+      using folder = new Folder();
+      await saveTensors(folder.file('x'), tensors(1));
+      let reads = 0;
+      intercept(async (name, call) => {
+        if (name === 'read') reads += 1;
+        return name === 'read' && reads === 4 ? 0 : call();
+      });
+      await expect(loadTensors(folder.file('x'), device)).rejects.toMatchObject({ code: 'ERR_FORMAT' });
+    });
+  });
+
+  describe('the folder', () => {
+    it.each([
+      ['EINVAL', undefined],
+      ['EIO', 'ERR_IO'],
+    ])('that answers sync with %s', async (code, expected) => {
+      using folder = new Folder();
+      let syncs = 0;
+      intercept(async (name, call) => {
+        if (name === 'sync') syncs += 1;
+        if (name === 'sync' && syncs === 2) throw Object.assign(new Error(code), { code });
+        return call();
+      });
+      const saved = saveTensors(folder.file('x'), tensors(1));
+      if (expected) await expect(saved).rejects.toMatchObject({ code: expected });
+      else await saved;
+      expect(folder.names).toEqual(['x']);
+    });
+
+    it('that does not exist is ERR_IO', async () => {
+      using folder = new Folder();
+      await expect(saveTensors(folder.file('no/x'), tensors(1))).rejects.toMatchObject({
+        code: 'ERR_IO',
+        cause: { code: 'ENOENT' },
+      });
     });
   });
 });

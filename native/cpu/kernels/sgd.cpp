@@ -1,7 +1,7 @@
 #include "ops/sgd.h"
 
+#include "cpu/momentum_pass.h"
 #include "cpu/state.h"
-#include "cpu/step.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -14,7 +14,8 @@ void sgd(const Sgd& op, Stream& stream) {
     });
   const double* counts = count_steps(op.steps, stream);
   const MomentumRule rule = op.rule();
-  run_plain_step(op.step, rates, stream, [&]<class T>(const Block<T>& b) {
+  const bool measured = bool(op.step.statistics);
+  const auto advance = [&]<class T>(const Block<T>& b) {
     const bool first = counts[b.tensor] == 1 && rule.form == MomentumForm::kHeavyBall;
     const T beta = T(rule.momentum), kept = first ? T(0) : beta,
             fresh = first ? T(1) : T(rule.fresh()), ahead = T(rule.look_ahead());
@@ -27,7 +28,19 @@ void sgd(const Sgd& op, Stream& stream) {
       u[i] = rule.nesterov ? beta * momentum + ahead * gradient : momentum;
       m[i] = momentum;
     }
+  };
+  const StepSums* sums = run_chunks(op.step, stream, [&](const Chunk& c) {
+    const double rate = rates[c.tensor];
+    const MomentumArrays arrays = momentum_arrays(op.step, op.momenta, c);
+    if (arrays.g == nullptr || counts[c.tensor] == 1)
+      return any_step_chunk(op.step, c, rate, advance);
+    const MomentumFactors factors = factors_of(rule, op.step, rate);
+    const PowerSums powers =
+        measured ? momentum_pass<Pass::kBoth, Powers::kSquares>(factors, arrays, c.size)
+                 : momentum_pass<Pass::kBoth, Powers::kNone>(factors, arrays, c.size);
+    return StepSums{powers.grad, rate * rate * powers.second};
   });
+  write_all_statistics(op.step, sums);
 }
 ORTHOKIT_KERNEL(Sgd, sgd);
 

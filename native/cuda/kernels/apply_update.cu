@@ -1,5 +1,3 @@
-#include <vector>
-
 #include "cuda/step.cuh"
 #include "ops/apply_update.h"
 
@@ -17,11 +15,9 @@ static void apply_update(const ApplyUpdate& op, Stream& stream) {
   const Step& step = op.step;
   const Lists lists(stream, {step.weights, step.grads, step.masters});
   Rates rates{.same = step.lr};
-  std::vector<double> each(op.scales.begin(), op.scales.end());
-  for (double& rate : each) rate *= step.lr;
-  if (!each.empty()) rates.each = stream.upload(each.data(), op.scales.count);
+  if (op.scales.count > 0) rates.each = stream.table(op.scales.items, op.scales.count);
   run_plain_step(step, lists, rates, stream, GivenUpdate{});
 }
-ORTHOKIT_KERNEL(ApplyUpdate, apply_update);
+ORTHOKIT_GRAPH_KERNEL(ApplyUpdate, apply_update);
 
 }  // namespace orthokit::cuda

@@ -12,18 +12,24 @@ namespace orthokit::cuda {
 
 static constexpr double kAuonRounding = 6e-8;  // of f32, relative
 
-// What a part's step needs; a part is a matrix that has a norm of its own.
+// A part is a matrix that has a norm of its own. What its shape and its dtype say:
+struct AuonShape {
+  double size, scale, longer;  // elements, s, the longer side
+  double divisor;              // of lr: the rate of the first pass; 0: it must not step
+  double rounding;             // of the dtype
+  __host__ __device__ double foreseen(double lr) const { return divisor == 0 ? 0 : lr / divisor; }
+};
+
+// What its step needs.
 struct AuonPart {
   double second, largest;  // Σu²; max |u| for rms
   // z = factor · u, and log r = ½ log mean cosh² z. Σ sinh² z, or in log space (rms)
   // Σ cosh² z · exp(−2 shift).
   double factor, shift, sum;
-  double rate, brake;          // brake = r − 1
-  double grads, updates;       // Σg², Σ(rate·u)²
-  double size, scale, longer;  // of the shape: elements, s, the longer side
-  double foreseen;             // the rate of the first pass; 0: it must not step
-  double rounding;             // of the dtype
-  bool exact;                  // sum is within rounding
+  double rate, brake;     // brake = r − 1
+  double grads, updates;  // Σg², Σ(rate·u)²
+  double foreseen;        // the rate of the first pass; 0: it did not step
+  bool exact;             // sum is within rounding
 };
 
 struct AuonRule {
@@ -99,7 +105,8 @@ struct AuonMeasuredLookAhead {
 template <bool measured>
 struct AuonFirstPass {
   StepFields step;
-  const AuonPart* parts;
+  const AuonShape* shapes;
+  double lr;
   AuonLookAhead<true> ahead;
   bool rms;
 
@@ -116,7 +123,7 @@ struct AuonFirstPass {
   __device__ AuonMoments operator()(const Piece& piece) const {
     AuonMoments moments;
     if (is_held(step.guard)) return moments;
-    const double foreseen = parts[piece.tensor].foreseen;
+    const double foreseen = shapes[piece.tensor].foreseen(lr);
     if (foreseen != 0) {
       StepFields fields = step;
       fields.rates = {.same = foreseen};
@@ -132,34 +139,38 @@ struct AuonFirstPass {
 };
 
 // The part's rate, and r − 1, from the sum.
-static __device__ void find_rate(const AuonRule& rule, AuonPart& part) {
+static __device__ void find_rate(const AuonRule& rule, const AuonShape& shape, AuonPart& part) {
   part.rate = part.brake = 0;
-  if (part.size == 0 || part.second == 0) return;
+  if (shape.size == 0 || part.second == 0) return;
   if (rule.variant == AuonVariant::kRms) {
-    const double log_r = part.shift + log(part.sum / part.size) / 2;
+    const double log_r = part.shift + log(part.sum / shape.size) / 2;
     part.brake = expm1(log_r);
     part.rate =
-        rule.lr * part.scale / (sqrt(part.second / part.size) * sqrt(part.longer)) * exp(-log_r);
+        rule.lr * shape.scale / (sqrt(part.second / shape.size) * sqrt(shape.longer)) * exp(-log_r);
     return;
   }
-  const double mean = part.sum / part.size, r = sqrt(1 + mean);
+  const double mean = part.sum / shape.size, r = sqrt(1 + mean);
   part.brake = mean / (1 + r);
   part.rate = rule.variant == AuonVariant::kHead
                   ? rule.lr / (r + Auon::kFloor)
-                  : rule.lr * part.scale / (sqrt(part.second) + rule.eps) / (r + Auon::kFloor);
+                  : rule.lr * shape.scale / (sqrt(part.second) + rule.eps) / (r + Auon::kFloor);
 }
 
 // The sum within rounding from the moments, or the need for the exact one.
 struct AuonSeeMoments {
+  const AuonShape* shapes;
   AuonPart* parts;
   AuonRule rule;
   __device__ void operator()(int tensor, const AuonMoments& m) const {
+    const AuonShape& shape = shapes[tensor];
     AuonPart& part = parts[tensor];
+    part = {};
+    part.foreseen = shape.foreseen(rule.lr);
     const double second = m.sums.of[0], fourth = m.sums.of[1], gamma2 = rule.gamma * rule.gamma;
     part.second = second, part.largest = m.largest;
     part.grads = m.sums.of[2], part.updates = m.sums.of[3];
     if (rule.variant == AuonVariant::kRms) {
-      part.factor = second == 0 ? 0 : rule.gamma / sqrt(second / part.size);
+      part.factor = second == 0 ? 0 : rule.gamma / sqrt(second / shape.size);
       part.shift = part.factor * part.largest;
       part.exact = false;
       return;
@@ -171,8 +182,8 @@ struct AuonSeeMoments {
     part.sum = square * second + square * square * fourth / 3;
     const double sine = sinh(rule.gamma),
                  rest = (sine * sine - gamma2 - gamma2 * gamma2 / 3) * pow(spread, 1.5);
-    part.exact = !(rest > 1e-6 * gamma2 || rest > part.rounding * part.size);
-    if (part.exact) find_rate(rule, part);
+    part.exact = !(rest > 1e-6 * gamma2 || rest > shape.rounding * shape.size);
+    if (part.exact) find_rate(rule, shape, part);
   }
 };
 
@@ -218,13 +229,14 @@ struct AuonSecondPass {
 };
 
 struct AuonTakeExactSum {
+  const AuonShape* shapes;
   AuonPart* parts;
   AuonRule rule;
   __device__ void operator()(int tensor, const Sums<1>& sums) const {
     AuonPart& part = parts[tensor];
     if (part.exact) return;
     part.sum = sums.of[0];
-    find_rate(rule, part);
+    find_rate(rule, shapes[tensor], part);
   }
 };
 
@@ -288,26 +300,26 @@ static __global__ void __launch_bounds__(kThreads)
 
 // ---- on the host
 
-// The rate of `head` before u is known, if it will be right to rounding for a u with tails like a
-// normal distribution's; else 0. An l2 decay, or weights that round, would not survive a correction.
-static double foreseen_rate(const Auon& op, const View& w) {
+// lr by this is the rate of `head` before u is known, if that will be right to rounding for a u with
+// tails like a normal distribution's; else 0. An l2 decay, or weights that round, would not survive a correction.
+static double foreseen_divisor(const Auon& op, const View& w) {
   const bool exact =
       w.dtype == Dtype::kF32 || (w.dtype != Dtype::kF64 && op.step.masters.count > 0);
   if (op.variant != AuonVariant::kHead || !exact || op.step.l2() != 0 || w.size() == 0) return 0;
   const double n = double(w.size()), gamma2 = op.gamma * op.gamma, sine = std::sinh(op.gamma);
   if ((sine * sine - gamma2) * 3 / (2 * n * n) > kAuonRounding / 2) return 0;
-  return op.step.lr / (std::sqrt(1 + gamma2 / n) + Auon::kFloor);
+  return std::sqrt(1 + gamma2 / n) + Auon::kFloor;
 }
 
-static AuonPart part_of(const Auon& op, const View& w) {
+static AuonShape shape_of(const Auon& op, const View& w) {
   const Matrices m = matrices(w);
-  AuonPart part{};
-  part.size = double(w.size());
-  part.scale = w.rank < 2 ? 1 : std::sqrt(std::max(1.0, double(m.rows) / double(m.columns)));
-  part.longer = double(w.rank < 2 ? w.size() : std::max(m.rows, m.columns));
-  part.foreseen = foreseen_rate(op, w);
-  part.rounding = w.dtype == Dtype::kF64 ? 1e-16 : kAuonRounding;
-  return part;
+  AuonShape shape{};
+  shape.size = double(w.size());
+  shape.scale = w.rank < 2 ? 1 : std::sqrt(std::max(1.0, double(m.rows) / double(m.columns)));
+  shape.longer = double(w.rank < 2 ? w.size() : std::max(m.rows, m.columns));
+  shape.divisor = foreseen_divisor(op, w);
+  shape.rounding = w.dtype == Dtype::kF64 ? 1e-16 : kAuonRounding;
+  return shape;
 }
 
 static std::vector<View> split(const List<View>& list, const Auon& op) {
@@ -328,7 +340,7 @@ static void write_auon_statistics(const Auon& op, const AuonPart* parts, Stream&
   std::vector<int64_t> first{0};
   for (auto& w : op.step.weights) first.push_back(first.back() + op.parts(w));
   const int64_t count = op.step.weights.count;
-  const auto* copy = stream.upload(first.data(), int64_t(first.size()));
+  const auto* copy = stream.table(first.data(), int64_t(first.size()));
   launch(stream, auon_statistics_kernel,
          {dim3(unsigned((count + kThreads - 1) / kThreads)), kThreads}, parts, copy, count,
          op.step.guard.as<double>(), op.step.statistics.as<double>());
@@ -340,9 +352,11 @@ static void auon(const Auon& op, Stream& stream) {
   std::vector<View> weights = split(step.weights, op), grads = split(step.grads, op),
                     masters = split(step.masters, op), momenta = split(op.momenta, op);
   const Lists lists(stream, {list_of(weights), list_of(grads), list_of(masters), list_of(momenta)});
-  std::vector<AuonPart> shapes;
-  for (auto& w : weights) shapes.push_back(part_of(op, w));
-  auto* parts = stream.upload(shapes.data(), int64_t(shapes.size()));
+  std::vector<AuonShape> all;
+  for (auto& w : weights) all.push_back(shape_of(op, w));
+  const auto* shapes =
+      static_cast<const AuonShape*>(stream.table_bytes(all.data(), all.size() * sizeof(AuonShape)));
+  auto* parts = stream.scratch<AuonPart>(int64_t(all.size()) + 1);
 
   const AuonRule rule{op.rule(), op.variant, step.lr, op.gamma, op.eps};
   const StepFields fields = fields_of(step, lists, {});
@@ -351,22 +365,23 @@ static void auon(const Auon& op, Stream& stream) {
   const AuonLookAhead<false> ahead{state, rule.momentum};
 
   const auto see = [&]<bool measured>(std::bool_constant<measured>) {
-    reduce_pieces<AuonMoments>(stream, lists,
-                               AuonFirstPass<measured>{fields, parts, {state, rule.momentum}, rms},
-                               AuonSeeMoments{parts, rule});
+    reduce_pieces<AuonMoments>(
+        stream, lists,
+        AuonFirstPass<measured>{fields, shapes, step.lr, {state, rule.momentum}, rms},
+        AuonSeeMoments{shapes, parts, rule});
   };
   if (step.statistics)
     see(std::true_type{});
   else
     see(std::false_type{});
   sum_pieces<1>(stream, lists, AuonSecondPass{fields, parts, ahead, rms},
-                AuonTakeExactSum{parts, rule});
+                AuonTakeExactSum{shapes, parts, rule});
   if (!step.statistics)
     return for_pieces(stream, lists, AuonUnmeasuredThirdPass{{fields, parts, ahead}});
   sum_pieces<2>(stream, lists, AuonMeasuredThirdPass{{fields, parts, ahead}},
                 AuonTakeStepSums{parts});
   write_auon_statistics(op, parts, stream);
 }
-ORTHOKIT_KERNEL(Auon, auon);
+ORTHOKIT_GRAPH_KERNEL(Auon, auon);
 
 }  // namespace orthokit::cuda

@@ -1,17 +1,9 @@
+#include "cuda/gemm_tiles.cuh"
+#include "cuda/half_products.h"
 #include "cuda/products.h"
-#include "cuda/tile.cuh"
 #include "ops/gemm.h"
 
 namespace orthokit::cuda {
-
-// The tiles of a batch of products, and of the slices of their depth.
-struct GemmWork {
-  int64_t m, n, k, slice_depth;
-  int64_t tile_rows, tile_columns, batch, slices;
-  int64_t a_matrix, b_matrix;  // elements
-
-  __host__ __device__ int64_t size() const { return tile_rows * tile_columns * batch * slices; }
-};
 
 template <class T>
 struct GemmOut {
@@ -19,19 +11,6 @@ struct GemmOut {
   T alpha, beta;
   bool whole;  // 16-byte accesses are aligned
 };
-
-struct TilePosition {
-  int64_t row, column;
-};
-
-// Sixteen rows of tiles are walked column by column: blocks that run at once share their panels.
-__device__ __forceinline__ TilePosition gemm_tile(const GemmWork& work, int64_t index) {
-  constexpr int64_t kRows = 16;
-  const int64_t group = index / (kRows * work.tile_columns), first = group * kRows,
-                rest = work.tile_rows - first, rows = rest < kRows ? rest : kRows,
-                at = index % (kRows * work.tile_columns);
-  return {first + at % rows, at / rows};
-}
 
 // c = alpha sums + beta c, or + c for what is not the first of several runs.
 template <class T, int side>
@@ -49,7 +28,7 @@ __device__ __forceinline__ void store_slab(const Slab<T, side>& slab, const Gemm
       if (beta != 0) load_chunk(at, old);
 #pragma unroll
       for (int v = 0; v < kV; ++v) values[v] = fused(beta, old[v], out.alpha * values[v]);
-      store_chunk(at, values);
+      write_chunk(at, values);
       return;
     }
 #pragma unroll
@@ -76,18 +55,6 @@ __global__ void __launch_bounds__(kTileThreads, 2)
                  [&](const Slab<T, side>& slab, bool first, bool) {
                    store_slab(slab, out, c, work.m - row, work.n - column, work.n, first);
                  });
-  }
-}
-
-// c = alpha (the sum of slices) + beta c, slices in order.
-template <class T>
-__global__ void __launch_bounds__(kTileThreads)
-    sum_slices_kernel(const T* slices, int count, int64_t size, T alpha, T beta, T* c) {
-  for (int64_t i = int64_t(blockIdx.x) * kTileThreads + threadIdx.x; i < size;
-       i += int64_t(gridDim.x) * kTileThreads) {
-    T sum = 0;
-    for (int s = 0; s < count; ++s) sum += slices[s * size + i];
-    c[i] = beta == 0 ? alpha * sum : fused(beta, c[i], alpha * sum);
   }
 }
 
@@ -121,9 +88,7 @@ static void launch_gemm(const Gemm& op, Stream& stream) {
   else
     b_deep ? run(gemm_kernel<T, side, false, true>) : run(gemm_kernel<T, side, false, false>);
   if (slices.count > 1)
-    launch(stream, sum_slices_kernel<T>,
-           {blocks_for(parts_of(op.c.size(), kTileThreads)), kTileThreads}, out.c,
-           int(slices.count), op.c.size(), T(op.alpha), T(op.beta), op.c.as<T>());
+    sum_slices(stream, out.c, slices.count, op.c.size(), T(op.alpha), T(op.beta), op.c.as<T>());
 }
 
 static void gemm(const Gemm& op, Stream& stream) {
@@ -131,7 +96,15 @@ static void gemm(const Gemm& op, Stream& stream) {
   const Matrices s = matrices(op.c);
   // Whether a BLAS takes a sum of nothing as 0 is not said anywhere.
   const bool empty = op.alpha == 0 || op.inner() == 0;
+  if (holds_halves(op.c) && !multiplies_halves(stream, op.c.dtype)) {
+    Gemm wide = op;
+    wide.a = widened(op.a, stream), wide.b = widened(op.b, stream);
+    wide.c = op.beta == 0 ? wide_like(op.c, stream) : widened(op.c, stream);
+    gemm(wide, stream);
+    return narrow(wide.c, op.c, stream);
+  }
   if (const Blas* blas = empty ? nullptr : stream.blas()) return blas_gemm(*blas, op);
+  if (holds_halves(op.c)) return half_gemm(op, stream);
   visit(op.c.dtype, [&]<class T>() {
     if constexpr (has_large_tiles<T>) {
       const int64_t tiles = parts_of(s.rows, kLargeTile) * parts_of(s.columns, kLargeTile);

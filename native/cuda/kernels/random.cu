@@ -62,8 +62,8 @@ __device__ __forceinline__ NormalPair normal(const uint32_t* words) {
 
 struct RandomPiece {
   const Operand* x;
-  const uint64_t* first;  // where each tensor begins in the sequence
-  uint64_t seed, stream;
+  const uint64_t* first;  // where each tensor begins, from offset on
+  uint64_t seed, stream, offset;
   Distribution distribution;
 
   // n elements from element g of the sequence.
@@ -107,7 +107,7 @@ struct RandomPiece {
   }
   template <class T>
   __device__ void fill(const Piece& piece) const {
-    const uint64_t begin = first[piece.tensor];
+    const uint64_t begin = offset + first[piece.tensor];
     for_vectors(piece, [&](int64_t at, int n) {
       T values[kVector] = {};
       four(begin + uint64_t(at), n, values);
@@ -123,7 +123,7 @@ struct RandomPiece {
 
 static void random(const Random& op, Stream& stream) {
   std::vector<uint64_t> first;
-  uint64_t next = uint64_t(op.offset);
+  uint64_t next = 0;
   for (auto& x : op.x) {
     first.push_back(next);
     next += uint64_t(x.size());
@@ -131,8 +131,8 @@ static void random(const Random& op, Stream& stream) {
   const Lists lists(stream, {op.x});
   if (lists.pieces() == 0) return;
   for_pieces(stream, lists,
-             RandomPiece{lists.of(0), stream.upload(first.data(), op.x.count), uint64_t(op.seed),
-                         uint64_t(op.stream), op.distribution});
+             RandomPiece{lists.of(0), stream.table(first.data(), op.x.count), uint64_t(op.seed),
+                         uint64_t(op.stream), uint64_t(op.offset), op.distribution});
 }
 ORTHOKIT_KERNEL(Random, random);
 

@@ -1,82 +1,8 @@
+#include "cuda/half_products.h"
+#include "cuda/mirror.cuh"
 #include "cuda/products.h"
-#include "cuda/tile.cuh"
-#include "cuda/triangle.cuh"
-#include "ops/symmetric_product.h"
 
 namespace orthokit::cuda {
-
-// The sizes of a batch; each matrix is n × k, or k × n if `down`.
-struct SymmetricSizes {
-  int64_t batch, n, k, stride, a_matrix;
-  bool down;
-  explicit SymmetricSizes(const SymmetricProduct& op) : down(op.trans != Transpose::kNone) {
-    const Matrices s = matrices(op.a);
-    batch = s.batch, stride = s.columns, n = down ? s.columns : s.rows;
-    k = op.alpha == 0 ? 0 : down ? s.rows : s.columns;
-    a_matrix = s.rows * s.columns;
-  }
-};
-
-// c = alpha product + beta old + diagonal I.
-template <class T>
-struct SymmetricOut {
-  T* c;
-  const T* old;
-  T alpha, beta, diagonal;
-};
-
-template <class T>
-static SymmetricOut<T> symmetric_out(const SymmetricProduct& op) {
-  T* c = op.c.as<T>();
-  return {c, op.addend ? op.addend.as<T>() : c, T(op.alpha), T(op.beta), T(op.diagonal)};
-}
-
-// ---- what is on and below the diagonal becomes the whole matrix
-
-inline constexpr int kMirrorTile = 32;
-
-// c from the sum of slices, in order, for the lower triangle; and its mirror. Above the diagonal
-// neither slices nor old are read.
-template <class T>
-__global__ void __launch_bounds__(kTileThreads)
-    mirror_kernel(const T* slices, int count, int64_t batch, int64_t n, SymmetricOut<T> out) {
-  __shared__ T tile[kMirrorTile][kMirrorTile + 1];
-  const int x = int(threadIdx.x) % kMirrorTile, y = int(threadIdx.x) / kMirrorTile;
-  constexpr int kStep = kTileThreads / kMirrorTile;
-  const int64_t sides = (n + kMirrorTile - 1) / kMirrorTile, tiles = sides * (sides + 1) / 2;
-  for (int64_t index = blockIdx.x; index < tiles * batch; index += gridDim.x) {
-    const TriangleTile place(index % tiles);
-    const int64_t matrix = index / tiles * n * n, row = place.row * kMirrorTile,
-                  column = place.column * kMirrorTile;
-    __syncthreads();  // the tile before may still be read
-#pragma unroll
-    for (int r = y; r < kMirrorTile; r += kStep) {
-      const int64_t i = row + r, j = column + x;
-      if (i >= n || j > i) continue;
-      const int64_t at = matrix + i * n + j;
-      T sum = 0;
-      for (int s = 0; s < count; ++s) sum += slices[s * batch * n * n + at];
-      T value = out.alpha * sum;
-      if (out.beta != 0) value = fused(out.beta, out.old[at], value);
-      if (i == j) value += out.diagonal;
-      out.c[at] = tile[r][x] = value;
-    }
-    __syncthreads();  // its columns become rows
-#pragma unroll
-    for (int r = y; r < kMirrorTile; r += kStep) {
-      const int64_t i = column + r, j = row + x;
-      if (j < n && i < j) out.c[matrix + i * n + j] = tile[x][r];
-    }
-  }
-}
-
-template <class T>
-static void mirror(const SymmetricSizes& s, Stream& stream, const T* slices, int64_t count,
-                   const SymmetricOut<T>& out) {
-  const int64_t tiles = triangle_of(parts_of(s.n, kMirrorTile)) * s.batch;
-  launch(stream, mirror_kernel<T>, {blocks_for(tiles), kTileThreads}, slices, int(count), s.batch,
-         s.n, out);
-}
 
 // ---- by tiles of our own
 
@@ -112,7 +38,7 @@ __device__ __forceinline__ void store_symmetric(const Slab<T, side>& slab,
       if (beta != 0) load_chunk(old + at, before);
 #pragma unroll
       for (int v = 0; v < kV; ++v) values[v] = fused(beta, before[v], out.alpha * values[v]);
-      store_chunk(c + at, values);
+      write_chunk(c + at, values);
     } else {
 #pragma unroll
       for (int v = 0; v < kV; ++v) {
@@ -136,14 +62,14 @@ __device__ __forceinline__ void store_symmetric(const Slab<T, side>& slab,
 
 template <class T, int side, bool deep>
 __global__ void __launch_bounds__(kTileThreads, 2)
-    symmetric_kernel(SymmetricWork work, Side<T> a, SymmetricStore<T> store) {
+    symmetric_kernel(SymmetricWork work, Side<T> a, Side<T> b, SymmetricStore<T> store) {
   for (int64_t index = blockIdx.x; index < work.size(); index += gridDim.x) {
     const TriangleTile tile(index % work.tiles);
     const int64_t matrix = index / work.tiles, offset = matrix % work.batch * work.a_matrix,
                   from = matrix / work.batch * work.slice_depth, rest = work.k - from;
     const int64_t row = tile.row * side, column = tile.column * side;
     TileProduct<T, side, deep, deep>::run(
-        {a, offset, row, work.n, from}, {a, offset, column, work.n, from},
+        {a, offset, row, work.n, from}, {b, offset, column, work.n, from},
         rest < work.slice_depth ? rest : work.slice_depth,
         [&](const Slab<T, side>& slab, bool first, bool last) {
           store_symmetric(slab, store, matrix * work.n * work.n, row, column, work.n, first, last);
@@ -165,43 +91,68 @@ static void launch_symmetric(const SymmetricProduct& op, const SymmetricSizes& s
   store.whole = is_aligned(store.out.c) && is_aligned(store.out.old) && s.n % kChunk<T> == 0;
   const auto kernel = s.down ? symmetric_kernel<T, side, false> : symmetric_kernel<T, side, true>;
   launch(stream, kernel, {blocks_for(work.size()), kTileThreads}, work,
-         Side<T>(op.a.as<T>(), s.stride, s.a_matrix), store);
+         Side<T>(op.a.as<T>(), s.stride, s.a_matrix),
+         Side<T>(second_of(op).as<T>(), s.stride, s.a_matrix), store);
   if (!store.finish) mirror(s, stream, store.out.c, slices.count, out);
 }
 
 // ---- by cuBLAS: panels of rows, each as wide as the triangle is there
 
+// What the panels of a product go into: c itself, but for 16-bit numbers to which something is added
+// yet, which are rounded at the end.
 template <class T>
 static void symmetric_by_blas(const Blas& blas, const SymmetricProduct& op, const SymmetricSizes& s,
                               Stream& stream) {
   constexpr int64_t kMostPanels = 8, kLeastRows = 256;
   const int64_t height = std::max(kLeastRows, parts_of(parts_of(s.n, kMostPanels), 64) * 64);
   auto out = symmetric_out<T>(op);
-  const T* a = op.a.as<T>();
-  for (int64_t row = 0; row < s.n; row += height) {
-    const int64_t end = std::min(s.n, row + height);
-    multiply(blas, {.dtype = op.c.dtype,
-                    .batch = s.batch,
-                    .m = end - row,
-                    .n = end,
-                    .k = s.k,
-                    .alpha = op.alpha,
-                    .beta = op.addend ? 0 : op.beta,
-                    .a = {a + (s.down ? row : row * s.stride), s.stride, s.a_matrix, s.down},
-                    .b = {a, s.stride, s.a_matrix, !s.down},
-                    .c = out.c + row * s.n,
-                    .c_stride = s.n,
-                    .c_step = s.n * s.n});
-  }
-  out.alpha = 1;
-  if (!op.addend) out.beta = 0;
-  mirror(s, stream, static_cast<const T*>(out.c), 1, out);
+  const bool apart = is_half<T> && (op.beta != 0 || op.diagonal != 0),
+             adds = op.beta != 0 && !op.addend && !apart;
+  const auto multiply_into = [&](auto* c, Dtype dtype) {
+    const T *a = op.a.as<T>(), *b = second_of(op).as<T>();
+    for (int64_t row = 0; row < s.n; row += height) {
+      const int64_t end = std::min(s.n, row + height);
+      multiply(blas, {.dtype = op.c.dtype,
+                      .result = dtype,
+                      .batch = s.batch,
+                      .m = end - row,
+                      .n = end,
+                      .k = s.k,
+                      .alpha = op.alpha,
+                      .beta = adds ? op.beta : 0,
+                      .a = {a + (s.down ? row : row * s.stride), s.stride, s.a_matrix, s.down},
+                      .b = {b, s.stride, s.a_matrix, !s.down},
+                      .c = c + row * s.n,
+                      .c_stride = s.n,
+                      .c_step = s.n * s.n});
+    }
+    out.alpha = 1;
+    if (adds) out.beta = 0;
+    mirror(s, stream, static_cast<const std::remove_pointer_t<decltype(c)>*>(c), 1, out);
+  };
+  if constexpr (is_half<T>)
+    if (apart) return multiply_into(stream.scratch<float>(op.c.size()), Dtype::kF32);
+  multiply_into(out.c, op.c.dtype);
 }
 
 static void symmetric_product(const SymmetricProduct& op, Stream& stream) {
   if (op.c.size() == 0) return;
   const SymmetricSizes s(op);
+  if (holds_halves(op.c) && !multiplies_halves(stream, op.c.dtype)) {
+    SymmetricProduct wide = op;
+    wide.a = widened(op.a, stream);
+    if (op.b) wide.b = widened(op.b, stream);
+    if (op.addend) wide.addend = widened(op.addend, stream);
+    wide.c = op.beta == 0 || op.addend ? wide_like(op.c, stream) : widened(op.c, stream);
+    symmetric_product(wide, stream);
+    return narrow(wide.c, op.c, stream);
+  }
   const Blas* blas = s.k == 0 ? nullptr : stream.blas();
+  if (holds_halves(op.c)) {
+    if (!blas || prefers_tiles(stream, op.c.dtype, s.n, s.k))
+      return half_symmetric_product(op, stream);
+    return visit_half(op.c.dtype, [&]<class T>() { symmetric_by_blas<T>(*blas, op, s, stream); });
+  }
   visit(op.c.dtype, [&]<class T>() {
     if (blas) return symmetric_by_blas<T>(*blas, op, s, stream);
     if constexpr (has_large_tiles<T>)

@@ -1,6 +1,7 @@
 // What threads do together: barriers, shuffles and votes, matrix instructions.
 #include <algorithm>
 
+#include "cuda_fp16.h"
 #include "scheduler.h"
 
 namespace cudaemu {
@@ -127,11 +128,15 @@ struct MatrixLane {
   float d[4];
   unsigned a[4], b[2];
 };
-float half_of(unsigned word, int half) {
+float bf16_of(unsigned word, int half) {
   return __uint_as_float(half ? word & 0xffff0000u : word << 16);
+}
+float f16_of(unsigned word, int half) {
+  return __half2float(__ushort_as_half((unsigned short)(word >> 16 * half)));
 }
 
 // d += a (16x16) * b (16x8); the layout stands in native/cuda/device/mma.cuh.
+template <float number(unsigned, int)>
 void multiply(void* const* lanes) {
   const auto lane = [&](int i) -> MatrixLane& { return *static_cast<MatrixLane*>(lanes[i]); };
   float a[16][16], b[16][8];
@@ -139,8 +144,8 @@ void multiply(void* const* lanes) {
     const int group = i / 4, column = 2 * (i % 4);
     for (int half = 0; half < 2; ++half) {
       for (int j = 0; j < 4; ++j)
-        a[group + j % 2 * 8][column + half + j / 2 * 8] = half_of(lane(i).a[j], half);
-      for (int j = 0; j < 2; ++j) b[column + half + 8 * j][group] = half_of(lane(i).b[j], half);
+        a[group + j % 2 * 8][column + half + j / 2 * 8] = number(lane(i).a[j], half);
+      for (int j = 0; j < 2; ++j) b[column + half + 8 * j][group] = number(lane(i).b[j], half);
     }
   }
   for (int i = 0; i < 32; ++i)
@@ -150,6 +155,33 @@ void multiply(void* const* lanes) {
       for (int k = 0; k < 16; ++k) sum += a[row][k] * b[k][column];
       lane(i).d[j] = sum;
     }
+}
+
+struct LoadLane {
+  const unsigned* row;
+  unsigned out[4];
+  bool transposed;
+};
+// The layout stands in native/cuda/device/mma.cuh.
+void load(void* const* lanes) {
+  const auto element = [&](int matrix, int row, int column) {
+    const unsigned* words = static_cast<LoadLane*>(lanes[8 * matrix + row])->row;
+    return words[column / 2] >> 16 * (column % 2) & 0xffffu;
+  };
+  for (int i = 0; i < 32; ++i) {
+    LoadLane& lane = *static_cast<LoadLane*>(lanes[i]);
+    const int g = i / 4, t = 2 * (i % 4);
+    for (int m = 0; m < 4; ++m)
+      lane.out[m] = lane.transposed ? element(m, t, g) | element(m, t + 1, g) << 16
+                                    : element(m, g, t) | element(m, g, t + 1) << 16;
+  }
+}
+
+void multiply_matrices(float* d, const unsigned* a, const unsigned* b, void (*call)(void* const*),
+                       const char* file, int line) {
+  MatrixLane mine{{d[0], d[1], d[2], d[3]}, {a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
+  warp_operation(kCall, ~0u, reinterpret_cast<uint64_t>(&mine), 0, 32, call, file, line);
+  std::copy(mine.d, mine.d + 4, d);
 }
 
 }  // namespace
@@ -229,7 +261,16 @@ uint64_t cudaemu_warp(int op, unsigned mask, uint64_t value, int argument, int w
 
 void cudaemu_mma_bf16_16816(float* d, const unsigned* a, const unsigned* b, const char* file,
                             int line) {
-  MatrixLane mine{{d[0], d[1], d[2], d[3]}, {a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
-  warp_operation(kCall, ~0u, reinterpret_cast<uint64_t>(&mine), 0, 32, multiply, file, line);
-  std::copy(mine.d, mine.d + 4, d);
+  multiply_matrices(d, a, b, multiply<bf16_of>, file, line);
+}
+void cudaemu_mma_f16_16816(float* d, const unsigned* a, const unsigned* b, const char* file,
+                           int line) {
+  multiply_matrices(d, a, b, multiply<f16_of>, file, line);
+}
+
+void cudaemu_load_matrices(unsigned* out, const unsigned* row, bool transposed, const char* file,
+                           int line) {
+  LoadLane mine{row, {}, transposed};
+  warp_operation(kCall, ~0u, reinterpret_cast<uint64_t>(&mine), 0, 32, load, file, line);
+  std::copy(mine.out, mine.out + 4, out);
 }

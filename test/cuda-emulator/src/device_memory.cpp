@@ -125,6 +125,9 @@ bool is_device_range(const void* p, size_t bytes) {
          bytes <= size_t(allocation->start + allocation->bytes - static_cast<const char*>(p));
 }
 
+void for_each_allocation(const std::function<void(const Allocation&)>& visit) {
+  for (const auto& [start, allocation] : memory().live) visit(allocation);
+}
 int live_allocations() { return int(memory().live.size()); }
 size_t used_bytes(int device) {
   return memory().devices.empty() ? 0 : memory().devices[size_t(device)].used;

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 #include "findings.h"
 
@@ -27,6 +28,7 @@ cudaError_t release(void* p);
 void release_all();
 const Allocation* find_allocation(const void* p);  // the live one that holds this byte
 bool is_device_range(const void* p, size_t bytes);
+void for_each_allocation(const std::function<void(const Allocation&)>&);  // that is live
 int live_allocations();
 size_t used_bytes(int device);
 

@@ -24,6 +24,11 @@ void read_number(const char* suffix, T& into) {
   into = T(value);
 }
 
+void read_path(const char* suffix, const char*& into) {
+  const char* text = std::getenv((std::string("ORTHOKIT_EMULATOR_") + suffix).c_str());
+  if (text) into = text;
+}
+
 void read_word(const char* suffix, bool (*set)(const char*)) {
   const std::string name = std::string("ORTHOKIT_EMULATOR_") + suffix;
   const char* text = std::getenv(name.c_str());
@@ -92,6 +97,8 @@ Options& options() {
     read_number("CC", o.capability);
     read_number("SMS", o.multiprocessors);
     read_number("STACK", o.stack);
+    read_path("PTX", o.ptx);
+    read_path("COUNTERS", o.ptx_counters);
     return true;
   }();
   (void)read;

@@ -25,6 +25,19 @@ void finish_copies(BlockThread* thread, int before_group) {
   thread->copies.resize(kept);
 }
 
+void note_atomic(const void* address, size_t bytes, const void* code_address) {
+  if (!checking()) return;
+  BlockThread* thread = running_thread();
+  Block* block = thread->block;
+  std::set<uint32_t>& published = scheduler->grid.published[address];
+  block->seen.insert(published.begin(), published.end());
+  if (thread->fenced) {
+    published.insert(block->index);
+    published.insert(block->before.begin(), block->before.end());
+  }
+  shadow_access(address, bytes, Access::kAtomic, code_address);
+}
+
 }  // namespace cudaemu
 
 using namespace cudaemu;
@@ -59,16 +72,7 @@ void cudaemu_note_atomic(const void* address, size_t bytes) {
   }
   if (reinterpret_cast<uintptr_t>(address) % bytes)
     fatal_finding(cudaErrorMisalignedAddress, "atomic on a misaligned address");
-  if (!checking()) return;
-  BlockThread* thread = running_thread();
-  Block* block = thread->block;
-  std::set<uint32_t>& published = scheduler->grid.published[address];
-  block->seen.insert(published.begin(), published.end());
-  if (thread->fenced) {
-    published.insert(block->index);
-    published.insert(block->before.begin(), block->before.end());
-  }
-  shadow_access(address, bytes, Access::kAtomic, __builtin_return_address(0));
+  note_atomic(address, bytes, __builtin_return_address(0));
 }
 
 float cudaemu_wobble(float value, int ulp) {

@@ -6,6 +6,8 @@
 #include <map>
 #include <mutex>
 
+#include "ptx/interpreter.h"
+
 namespace cudaemu {
 namespace {
 
@@ -47,6 +49,7 @@ std::string function_name(const void* function) {
 }
 
 std::string place_name(const void* return_address) {
+  if (std::string place = ptx::place_of(return_address); !place.empty()) return place;
   std::string text = cached(static_cast<const char*>(return_address) - 1);
   const size_t at = text.rfind(" at "), slash = text.rfind('/');
   if (at != std::string::npos && slash != std::string::npos && slash > at)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ptx/interpreter.h"
 #include "shadow.h"
 #include "shared_memory.h"
 
@@ -23,8 +24,9 @@ WarpOperation* Scheduler::take_operation() {
 }
 
 bool Scheduler::owns_stack(const void* p) const {
-  return running_->holds(p) || std::any_of(fibers_.begin(), fibers_.end(),
-                                           [p](const auto& fiber) { return fiber->holds(p); });
+  return (running_ && running_->holds(p)) ||
+         std::any_of(fibers_.begin(), fibers_.end(),
+                     [p](const auto& fiber) { return fiber->holds(p); });
 }
 
 void Scheduler::go(Fiber& to) {
@@ -110,6 +112,7 @@ void Scheduler::wait(BlockThread* thread, State state) {
 }
 
 void Scheduler::abandon() {
+  if (interprets) throw AbandonedBlock();
   abandoned_ = true;
   go(main_);
   std::abort();
@@ -240,7 +243,7 @@ void Scheduler::run_blocks(const uint32_t* indices, unsigned count) {
   failed = true;
 }
 
-void Scheduler::run(const GridShape& shape) {
+void Scheduler::begin(const GridShape& shape) {
   static std::atomic<uint16_t> launches{0};
   grid.shape = &shape;
   grid.number = ++launches;
@@ -248,16 +251,24 @@ void Scheduler::run(const GridShape& shape) {
   grid.published.clear();
   failed = false;
   random = Random(options().seed + grid.number);
-  main_ = fiber_of_this_thread();
-  running_ = &main_;
-  find_static_shared(shape.launch.kernel);
+}
 
-  std::vector<uint32_t> order(size_t(shape.grid.x) * shape.grid.y * shape.grid.z);
+std::vector<uint32_t> Scheduler::block_order() {
+  const dim3 blocks_of = grid.shape->grid;
+  std::vector<uint32_t> order(size_t(blocks_of.x) * blocks_of.y * blocks_of.z);
   for (size_t i = 0; i < order.size(); ++i) order[i] = uint32_t(i);
   if (order_is(ThreadOrder::kReverse)) std::reverse(order.begin(), order.end());
   if (order_is(ThreadOrder::kRandom))
     for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
+  return order;
+}
 
+void Scheduler::run(const GridShape& shape) {
+  begin(shape);
+  main_ = fiber_of_this_thread();
+  running_ = &main_;
+  find_static_shared(shape.launch.kernel);
+  const std::vector<uint32_t> order = block_order();
   if (shape.cooperative)
     run_blocks(order.data(), unsigned(order.size()));
   else
@@ -269,7 +280,7 @@ void run_grid(const GridShape& shape) {
   static thread_local Scheduler of_this_thread;
   const RunningKernel name(shape.launch.kernel);
   scheduler = &of_this_thread;
-  of_this_thread.run(shape);
+  if (!ptx::run(of_this_thread, shape)) of_this_thread.run(shape);
   scheduler = nullptr;
 }
 

@@ -77,10 +77,18 @@ struct Grid {
   std::map<const void*, std::set<uint32_t>> published;  // blocks, by the atomic that told of them
 };
 
+// Ends the block that the interpreter of PTX runs.
+struct AbandonedBlock {};
+
 class Scheduler {
  public:
   ~Scheduler();
   void run(const GridShape&);
+
+  // What every executor of kernels begins with: a launch, and each of its blocks.
+  void begin(const GridShape&);
+  std::vector<uint32_t> block_order();
+  void start(Block*, uint32_t index);
 
   // Of the running thread.
   void wait(BlockThread*, State);
@@ -96,6 +104,7 @@ class Scheduler {
   std::vector<Block*> blocks;  // alive
   unsigned at_grid_sync = 0, alive = 0;
   bool failed = false;
+  bool interprets = false;  // the threads have no fibers
   Random random{1};
 
  private:
@@ -103,7 +112,6 @@ class Scheduler {
   void run_fiber();
   void run_blocks(const uint32_t* indices, unsigned count);
   void report_deadlock();
-  void start(Block*, uint32_t index);
   void finish(BlockThread*);
   Fiber& idle_fiber();
   BlockThread* next_ready();
@@ -130,5 +138,6 @@ inline BlockThread* running_thread() { return static_cast<BlockThread*>(current)
 void fail_grid();
 void release_barrier(Block*, BlockThread* last);
 void finish_copies(BlockThread*, int before_group);
+void note_atomic(const void* address, size_t bytes, const void* code_address);
 
 }  // namespace cudaemu

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <mutex>
 
+#include "elf_file.h"
 #include "scheduler.h"
 #include "shadow.h"
 
@@ -29,28 +29,17 @@ struct Segment {  // of this thread of the host
 };
 thread_local Segment segment;
 
-template <class T>
-std::vector<T> read_table(std::ifstream& file, size_t offset, size_t bytes) {
-  std::vector<T> table(bytes / sizeof(T));
-  file.seekg(std::streamoff(offset));
-  file.read(reinterpret_cast<char*>(table.data()), std::streamsize(table.size() * sizeof(T)));
-  return table;
-}
-
 // The static shared variables of a module, by its symbols.
 Variables read_variables(const char* module, size_t initialised) {
-  std::ifstream file(*module ? module : "/proc/self/exe", std::ios::binary);
-  const auto header = read_table<ElfW(Ehdr)>(file, 0, sizeof(ElfW(Ehdr))).front();
+  const ElfFile file(module);
   Variables variables;
-  for (const auto& section :
-       read_table<ElfW(Shdr)>(file, header.e_shoff, header.e_shnum * sizeof(ElfW(Shdr)))) {
+  for (const auto& section : file.sections()) {
     if (section.sh_type != SHT_SYMTAB) continue;
-    for (const auto& symbol : read_table<ElfW(Sym)>(file, section.sh_offset, section.sh_size))
+    for (const auto& symbol : file.table<ElfW(Sym)>(section))
       if (ELF64_ST_TYPE(symbol.st_info) == STT_TLS && symbol.st_shndx != SHN_UNDEF &&
           symbol.st_value >= initialised)
         variables.push_back({symbol.st_value - initialised, symbol.st_size});
   }
-  if (!file) stop_process("the symbols of %s cannot be read", module);
   return variables;
 }
 

@@ -1,7 +1,8 @@
 // Tensors that nobody holds give their memory back. Needs --expose-gc.
 import { Device, Tensor } from '../../../dist/index.js';
 
-const device = Device.open('cpu');
+const kind = process.env.ORTHOKIT_TEST_KIND ?? 'cpu';
+const device = Device.open(kind);
 const start = device.info.memory;
 async function use() {
   for (let i = 0; i < 200; i++) {
@@ -20,7 +21,7 @@ for (let round = 0; round < 3; round++) {
   console.log(full > 0, device.info.memory.live === start.live, device.info.memory.bytes === start.bytes);
 }
 // Devices, too: their threads and queues go with them.
-for (let i = 0; i < 50; i++) Tensor.zeros(Device.open('cpu', { threads: 2 }), [10]);
+for (let i = 0; i < 50; i++) Tensor.zeros(Device.open(kind, kind === 'cpu' ? { threads: 2 } : {}), [10]);
 for (let i = 0; i < 20; i++) {
   globalThis.gc();
   await new Promise((resolve) => setTimeout(resolve, 5));

@@ -1,6 +1,7 @@
 // A device that is never closed lets the process end.
 import { Device, Tensor } from '../../../dist/index.js';
 
-const device = Device.open('cpu');
+const kind = process.env.ORTHOKIT_TEST_KIND ?? 'cpu';
+const device = Device.open(kind);
 Tensor.zeros(device, [1000]);
 console.log('idle');

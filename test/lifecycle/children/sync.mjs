@@ -1,7 +1,8 @@
 // With ORTHOKIT_SYNC=1 queued work fails where it is called.
 import { Device, ops, Tensor } from '../../../dist/index.js';
 
-const device = Device.open('cpu');
+const kind = process.env.ORTHOKIT_TEST_KIND ?? 'cpu';
+const device = Device.open(kind);
 const x = [Tensor.full(device, [2], Number.NaN)];
 const guard = Tensor.zeros(device, [1], { dtype: 'f64' });
 try {

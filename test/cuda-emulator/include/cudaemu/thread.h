@@ -29,6 +29,10 @@ ORTHOKIT_EMULATOR_API uint64_t cudaemu_warp(int op, unsigned mask, uint64_t valu
                                             int width, const char* file, int line);
 ORTHOKIT_EMULATOR_API void cudaemu_mma_bf16_16816(float* d, const unsigned* a, const unsigned* b,
                                                   const char* file, int line);
+ORTHOKIT_EMULATOR_API void cudaemu_mma_f16_16816(float* d, const unsigned* a, const unsigned* b,
+                                                 const char* file, int line);
+ORTHOKIT_EMULATOR_API void cudaemu_load_matrices(unsigned* out, const unsigned* row,
+                                                 bool transposed, const char* file, int line);
 ORTHOKIT_EMULATOR_API void* cudaemu_dynamic_shared();
 ORTHOKIT_EMULATOR_API void cudaemu_note_atomic(const void* address, size_t bytes);
 ORTHOKIT_EMULATOR_API void cudaemu_note_fence();

@@ -1,0 +1,33 @@
+import { abortable } from '../safetensors/transfer.ts';
+import type { Tensor } from '../tensor.ts';
+import type { Settings, TransportIterations } from './options.ts';
+
+/** Counts what a solver does, tells of it, and stops it where the caller wants. */
+export class Control {
+  readonly iterations: TransportIterations = { sweeps: 0, newton: 0, cg: 0, evaluations: 0 };
+  readonly #settings: Settings;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+  }
+
+  /** The numbers of an f64 tensor; rejects with the signal's reason as soon as it is aborted. */
+  readonly read = async (tensor: Tensor): Promise<Float64Array> => {
+    const { signal } = this.#settings;
+    signal?.throwIfAborted();
+    return (await abortable(tensor.read(), signal)) as Float64Array;
+  };
+
+  report(eps: number, marginalError: number): void {
+    this.#settings.onProgress?.({ eps, marginalError, iterations: { ...this.iterations } });
+  }
+
+  /** How many sweeps are left of `maxSweeps`. */
+  get sweepsLeft(): number {
+    return this.#settings.maxSweeps - this.iterations.sweeps;
+  }
+  /** How many Newton steps are left of `maxNewton`. */
+  get newtonLeft(): number {
+    return this.#settings.maxNewton - this.iterations.newton;
+  }
+}

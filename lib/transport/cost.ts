@@ -1,0 +1,130 @@
+import type { Device } from '../device.ts';
+import { OrthokitError } from '../errors.ts';
+import { ops } from '../native-ops.ts';
+import { shown } from '../options.ts';
+import { isTensor, Tensor } from '../tensor.ts';
+
+/** Vectors of a problem, f64: one element a row, one a column. */
+export interface Pair {
+  readonly rows: Tensor;
+  readonly columns: Tensor;
+}
+
+/** What {@link Cost.range} finds. */
+export interface CostRange {
+  readonly least: number;
+  readonly most: number;
+  /** How many pairs are forbidden. */
+  readonly forbidden: number;
+  /** Whether each mass can go somewhere that has mass. */
+  readonly isReachable: boolean;
+}
+
+/** What sweeps in the log domain may leave behind: exp((f + g − C) / eps), and what its columns are to be multiplied by. */
+export interface Stored {
+  readonly kernel: Tensor;
+  readonly columnScale: Tensor;
+}
+
+/** All that solvers ask of a cost, stored or computed. */
+export interface Cost {
+  readonly device: Device;
+  readonly rows: number;
+  readonly columns: number;
+  /** Of potentials, plans and the Gibbs kernel. */
+  readonly dtype: 'f32' | 'f64';
+  /** @throws ERR_ARGUMENT for costs that make no problem */
+  range(op: string, masses: Pair, read: (statistics: Tensor) => Promise<Float64Array>): Promise<CostRange>;
+  gibbsKernel(potentials: Pair, eps: number, kernel: Tensor): void;
+  /** With `stored`, the last sweep leaves a kernel and the scales of its columns. */
+  logSweeps(masses: Pair, potentials: Pair, eps: number, count: number, statistics: Tensor, stored?: Stored): void;
+  planSums(masses: Pair, potentials: Pair, eps: number, sums: Pair, statistics: Tensor): void;
+  dispose(): void;
+}
+
+/** A matrix of costs. */
+export class DenseCost implements Cost {
+  readonly device: Device;
+  readonly rows: number;
+  readonly columns: number;
+  readonly dtype: 'f32' | 'f64';
+  /** Shares the caller's bytes, so that disposing of the caller's tensor does no harm. */
+  readonly #cost: Tensor;
+
+  /** @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DISPOSED */
+  constructor(op: string, cost: unknown) {
+    if (!isTensor(cost)) throw new OrthokitError('ERR_ARGUMENT', `${op}: cost must be a Tensor, got ${shown(cost)}`);
+    if (cost.dtype !== 'f32' && cost.dtype !== 'f64')
+      throw new OrthokitError('ERR_DTYPE', `${op}: cost must be f32 or f64, got ${cost.dtype}`);
+    if (cost.shape.length !== 2 || cost.size === 0)
+      throw new OrthokitError('ERR_SHAPE', `${op}: cost must be a matrix with elements, got [${cost.shape}]`);
+    if (cost.disposed) throw new OrthokitError('ERR_DISPOSED', `${op}: cost has been disposed`);
+    this.device = cost.device;
+    this.dtype = cost.dtype;
+    this.rows = cost.shape[0]!;
+    this.columns = cost.shape[1]!;
+    this.#cost = cost.reshape(cost.shape);
+  }
+
+  async range(op: string, masses: Pair, read: (statistics: Tensor) => Promise<Float64Array>): Promise<CostRange> {
+    using statistics = new Tensor(this.device, [8], 'f64');
+    ops.costRange(this.device, {
+      cost: this.#cost,
+      row_mass: masses.rows,
+      column_mass: masses.columns,
+      statistics,
+    });
+    const [least, most, bad, forbidden, bareRows, bareColumns, barredRows, barredColumns] = await read(statistics);
+    if (bad! > 0)
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: cost must be neither NaN nor -Infinity, got ${bad} of them`);
+    if (bareRows! + bareColumns! > 0)
+      throw new OrthokitError(
+        'ERR_ARGUMENT',
+        `${op}: cost must have a finite element for every mass, got ${bareRows} rows and ${bareColumns} columns without`,
+      );
+    return { least: least!, most: most!, forbidden: forbidden!, isReachable: barredRows! + barredColumns! === 0 };
+  }
+
+  gibbsKernel(potentials: Pair, eps: number, kernel: Tensor): void {
+    ops.gibbsKernel(this.device, {
+      cost: this.#cost,
+      row_potential: potentials.rows,
+      column_potential: potentials.columns,
+      kernel,
+      eps,
+    });
+  }
+
+  logSweeps(masses: Pair, potentials: Pair, eps: number, count: number, statistics: Tensor, stored?: Stored): void {
+    ops.logSweeps(this.device, {
+      cost: this.#cost,
+      row_mass: masses.rows,
+      column_mass: masses.columns,
+      row_potential: potentials.rows,
+      column_potential: potentials.columns,
+      statistics,
+      kernel: stored?.kernel,
+      column_scale: stored?.columnScale,
+      eps,
+      count,
+    });
+  }
+
+  planSums(masses: Pair, potentials: Pair, eps: number, sums: Pair, statistics: Tensor): void {
+    ops.planSums(this.device, {
+      cost: this.#cost,
+      row_potential: potentials.rows,
+      column_potential: potentials.columns,
+      row_mass: masses.rows,
+      column_mass: masses.columns,
+      row_sums: sums.rows,
+      column_sums: sums.columns,
+      statistics,
+      eps,
+    });
+  }
+
+  dispose(): void {
+    this.#cost.dispose();
+  }
+}

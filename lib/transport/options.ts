@@ -1,0 +1,192 @@
+import { OrthokitError } from '../errors.ts';
+import { checkOptions, isRecord, shown } from '../options.ts';
+import { isTensor, type Tensor } from '../tensor.ts';
+
+/** How a transport problem is solved; {@link sinkhorn} says when each is the right one. */
+export type TransportMethod = 'auto' | 'sinkhorn' | 'sns' | 'ssns' | 'splr' | 'lbfgs';
+
+/** How eps is lowered to its value: each level starts from the potentials of the one before. */
+export interface AnnealOptions {
+  /** The first eps, in units of the cost. Default: a tenth of the range of the finite costs. */
+  start?: number | undefined;
+  /** What eps is multiplied by from one level to the next: above 0, below 1. Default: 0.5. */
+  factor?: number | undefined;
+  /** Sweeps in the log domain at the start of each level: whole, at least 1. Default: 2. */
+  sweeps?: number | undefined;
+}
+
+/** Sinkhorn–Newton–Sparse as it was published. */
+export interface PaperOptions {
+  /** Sweeps before the first Newton step: whole, at least 1. Default: 20. */
+  sweeps?: number | undefined;
+  /** The share of the Hessian's elements that are kept: above 0, at most 1. Default: 2/n. */
+  lambda?: number | undefined;
+}
+
+/** Masses of rows or columns: as many numbers as there are, none negative. */
+export type Masses = Tensor | Float64Array | Float32Array | readonly number[];
+
+/** Potentials to start from: a result, or any two tensors of its shapes. */
+export interface Potentials {
+  /** One element a row, in units of the cost, f32 or f64. */
+  readonly f: Tensor;
+  /** One element a column. */
+  readonly g: Tensor;
+}
+
+/** How far a solver is. */
+export interface TransportProgress {
+  /** The eps of the level that is worked on. */
+  readonly eps: number;
+  /** L1 error of the marginals there, as far as it is known; infinity before. */
+  readonly marginalError: number;
+  /** What has been done so far. */
+  readonly iterations: Readonly<TransportIterations>;
+}
+
+/** What a solver did. */
+export interface TransportIterations {
+  /** Sweeps over rows and columns. */
+  sweeps: number;
+  /** Newton steps tried. */
+  newton: number;
+  /** Iterations of conjugate gradients in them. */
+  cg: number;
+  /** Evaluations of the semi-dual. */
+  evaluations: number;
+}
+
+/** Options of {@link sinkhorn}. */
+export interface SinkhornOptions {
+  /** Masses of the rows, of any equal total with `b`. Default: 1/n each. */
+  a?: Masses | undefined;
+  /** Masses of the columns. Default: 1/m each. */
+  b?: Masses | undefined;
+  /** Strength of the entropy, in units of the cost: positive. 1/eps is what the literature calls eta. There is no default. */
+  eps: number;
+  /** Default: `'auto'`. */
+  method?: TransportMethod | undefined;
+  /** L1 error of the marginals to reach, positive. Default: 1e-9. */
+  tol?: number | undefined;
+  /** Most sweeps in all, and most evaluations of `'lbfgs'`: whole, at least 1. Default: 1000. */
+  maxSweeps?: number | undefined;
+  /** Most Newton steps tried, in all: whole, at least 1. Default: 200. */
+  maxNewton?: number | undefined;
+  /** How eps is lowered to its value; false: not at all. Default: `{}`, with a warm start or `paper` false. */
+  anneal?: AnnealOptions | false | undefined;
+  /** With `method: 'sns'`: the published form, which stalls where costs are not random. Default: false, the safe form. */
+  paper?: PaperOptions | false | undefined;
+  /** Where to start from: a result of this or another eps. Default: zeros. */
+  warmStart?: Potentials | undefined;
+  /** Aborting rejects with the signal's reason. Default: none. */
+  signal?: AbortSignal | undefined;
+  /** Called each time the error has been looked at. Default: none. */
+  onProgress?: ((progress: TransportProgress) => void) | undefined;
+}
+
+/** @internal Options with their defaults, checked. */
+export interface Settings {
+  readonly op: string;
+  readonly a: Masses | undefined;
+  readonly b: Masses | undefined;
+  readonly eps: number;
+  readonly method: TransportMethod;
+  readonly tol: number;
+  readonly maxSweeps: number;
+  readonly maxNewton: number;
+  readonly anneal: { start: number | undefined; factor: number; sweeps: number } | undefined;
+  readonly paper: { sweeps: number; lambda: number | undefined } | undefined;
+  readonly warmStart: Potentials | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: ((progress: TransportProgress) => void) | undefined;
+}
+
+const methods: readonly string[] = ['auto', 'sinkhorn', 'sns', 'ssns', 'splr', 'lbfgs'] satisfies TransportMethod[];
+
+/** @throws ERR_ARGUMENT unless the number is finite and above 0. */
+function positive(op: string, name: string, value: unknown): number {
+  if (typeof value === 'number' && value > 0 && value < Infinity) return value;
+  throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a positive number, got ${shown(value)}`);
+}
+
+function count(op: string, name: string, value: unknown): number {
+  if (Number.isSafeInteger(value) && (value as number) >= 1) return value as number;
+  throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a whole number from 1 on, got ${shown(value)}`);
+}
+
+function annealOf(op: string, anneal: AnnealOptions | false): Settings['anneal'] {
+  if (anneal === false) return undefined;
+  if (!isRecord(anneal))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: anneal must be an object or false, got ${shown(anneal)}`);
+  checkOptions(`${op}: anneal`, anneal, ['start', 'factor', 'sweeps']);
+  const { start, factor = 0.5, sweeps = 2 } = anneal as AnnealOptions;
+  if (positive(op, 'anneal.factor', factor) >= 1)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: anneal.factor must be below 1, got ${factor}`);
+  return {
+    start: start === undefined ? undefined : positive(op, 'anneal.start', start),
+    factor,
+    sweeps: count(op, 'anneal.sweeps', sweeps),
+  };
+}
+
+function paperOf(op: string, paper: PaperOptions | false, method: unknown): Settings['paper'] {
+  if (paper === false) return undefined;
+  if (!isRecord(paper))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: paper must be an object or false, got ${shown(paper)}`);
+  checkOptions(`${op}: paper`, paper, ['sweeps', 'lambda']);
+  if (method !== 'sns')
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: paper must go with method sns, got ${shown(method)}`);
+  const { sweeps = 20, lambda } = paper as PaperOptions;
+  if (lambda !== undefined && positive(op, 'paper.lambda', lambda) > 1)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: paper.lambda must be at most 1, got ${lambda}`);
+  return { sweeps: count(op, 'paper.sweeps', sweeps), lambda };
+}
+
+const known = [
+  ...['a', 'b', 'eps', 'method', 'tol', 'maxSweeps', 'maxNewton', 'anneal', 'paper', 'warmStart'],
+  ...['signal', 'onProgress'],
+];
+
+/** @internal @throws ERR_ARGUMENT for what is no option or out of range. */
+export function settingsOf(op: string, options: SinkhornOptions): Settings {
+  checkOptions(op, options, known);
+  const {
+    a,
+    b,
+    method = 'auto',
+    tol = 1e-9,
+    maxSweeps = 1000,
+    maxNewton = 200,
+    warmStart,
+    signal,
+    onProgress,
+  } = options;
+  const eps = positive(op, 'eps', options.eps);
+  if (1 / eps === Infinity)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: eps must have a finite inverse, got ${eps}`);
+  if (!methods.includes(method))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: method must be ${methods.join(', ')}, got ${shown(method)}`);
+  if (warmStart !== undefined && !(isRecord(warmStart) && isTensor(warmStart.f) && isTensor(warmStart.g)))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: warmStart must have tensors f and g, got ${shown(warmStart)}`);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: signal must be an AbortSignal, got ${shown(signal)}`);
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: onProgress must be a function, got ${shown(onProgress)}`);
+  const paper = paperOf(op, options.paper ?? false, method);
+  const anneal = options.anneal ?? (warmStart || paper ? false : {});
+  return {
+    op,
+    a,
+    b,
+    eps,
+    method,
+    tol: positive(op, 'tol', tol),
+    maxSweeps: count(op, 'maxSweeps', maxSweeps),
+    maxNewton: count(op, 'maxNewton', maxNewton),
+    anneal: annealOf(op, anneal),
+    paper,
+    warmStart,
+    signal,
+    onProgress,
+  };
+}

@@ -1,0 +1,181 @@
+import { ops } from '../native-ops.ts';
+import { Tensor } from '../tensor.ts';
+import type { Control } from './control.ts';
+import type { Cost, Pair } from './cost.ts';
+
+/** Where the scales of a kernel are put into the potentials, as |ln|: the kernel's small entries, lost to underflow, still count for nothing there. */
+const largestLog = { f32: 20, f64: 150 } as const;
+
+/** A sweep reads the kernel at some 3e9 elements a second: so many take about ten milliseconds. */
+const elementsAtOnce = 3e7;
+
+/** What `scalingSweeps` did. */
+export interface Swept {
+  readonly done: number;
+  /** L1 error of the columns before their last update. */
+  readonly error: number;
+  /** A sum vanished or overflowed: the kernel does not carry the plan. */
+  readonly failed: boolean;
+}
+
+/**
+ * A plan under way: P = diag(u) K diag(v) with the Gibbs kernel K = exp((f + g − C) / eps) of potentials that the scales
+ * u and v are put into from time to time. All its tensors are its own.
+ */
+export class ScaledPlan {
+  readonly cost: Cost;
+  readonly masses: Pair;
+  readonly control: Control;
+  readonly limit: number;
+  readonly #owned: Tensor[] = [];
+  readonly #potentials: Pair;
+  readonly #statistics: Tensor;
+  readonly #sweepStatistics: Tensor;
+  #scales: Pair;
+  #kernel: Tensor | undefined;
+  #isKernelRight = false;
+  #eps: number;
+
+  constructor(cost: Cost, masses: Pair, potentials: Pair, eps: number, control: Control) {
+    this.cost = cost;
+    this.masses = masses;
+    this.control = control;
+    this.limit = largestLog[cost.dtype];
+    this.#eps = eps;
+    this.#potentials = potentials;
+    this.#owned.push(potentials.rows, potentials.columns);
+    this.#scales = this.pair();
+    this.#statistics = this.vector(1);
+    this.#sweepStatistics = this.vector(4);
+  }
+
+  /** An f64 vector that lives as long as the plan. */
+  vector(size: number): Tensor {
+    const tensor = new Tensor(this.cost.device, [size], 'f64');
+    this.#owned.push(tensor);
+    return tensor;
+  }
+  /** The same, one for the rows and one for the columns. */
+  pair(): Pair {
+    return { rows: this.vector(this.cost.rows), columns: this.vector(this.cost.columns) };
+  }
+  /** Another tensor that is to go with the plan. */
+  own(tensor: Tensor): Tensor {
+    this.#owned.push(tensor);
+    return tensor;
+  }
+
+  get eps(): number {
+    return this.#eps;
+  }
+
+  /** Another eps, at the same potentials. */
+  set eps(eps: number) {
+    this.absorb();
+    this.#eps = eps;
+  }
+
+  /** The kernel of these scales. */
+  get kernel(): Tensor {
+    const kernel = this.#room();
+    if (!this.#isKernelRight) {
+      this.cost.gibbsKernel(this.#potentials, this.#eps, kernel);
+      ops.fill(this.cost.device, { x: [this.#scales.rows, this.#scales.columns], value: 1 });
+      this.#isKernelRight = true;
+    }
+    return kernel;
+  }
+
+  #room(): Tensor {
+    this.#kernel ??= this.own(new Tensor(this.cost.device, [this.cost.rows, this.cost.columns], this.cost.dtype));
+    return this.#kernel;
+  }
+
+  /** The scales of this kernel; setting them moves the plan. */
+  get scales(): Pair {
+    void this.kernel;
+    return this.#scales;
+  }
+  set scales(scales: Pair) {
+    this.#scales = scales;
+  }
+
+  /** The potentials, with the scales put into them. */
+  get potentials(): Pair {
+    this.absorb();
+    return this.#potentials;
+  }
+
+  /** Puts the scales into the potentials. */
+  absorb(): void {
+    if (!this.#isKernelRight) return;
+    this.#isKernelRight = false;
+    const { device } = this.cost;
+    const out = [this.#potentials.rows, this.#potentials.columns];
+    const logs = [this.#scales.rows, this.#scales.columns];
+    ops.map(device, { out: logs, x: logs, function: 'log' });
+    ops.linearCombination(device, { out, terms: [...out, ...logs], coefficients: [1, this.#eps] });
+  }
+
+  /** Sweeps in the log domain, which no plan is too extreme for. */
+  logSweeps(count: number): void {
+    this.absorb();
+    this.cost.logSweeps(this.masses, this.#potentials, this.#eps, count, this.#statistics);
+    this.control.iterations.sweeps += count;
+  }
+
+  /** The same, the last one of which leaves the kernel behind: its exponentials serve both. */
+  kernelSweeps(count: number): void {
+    this.absorb();
+    const stored = { kernel: this.#room(), columnScale: this.#scales.columns };
+    this.cost.logSweeps(this.masses, this.#potentials, this.#eps, count, this.#statistics, stored);
+    ops.fill(this.cost.device, { x: [this.#scales.rows], value: 1 });
+    this.#isKernelRight = true;
+    this.control.iterations.sweeps += count;
+  }
+
+  /** L1 error of the columns before the last update in the log domain. */
+  async logError(): Promise<number> {
+    return (await this.control.read(this.#statistics))[0]!;
+  }
+
+  /** How many sweeps to ask for at once. */
+  get sweepsAtOnce(): number {
+    const count = Math.round(elementsAtOnce / (this.cost.rows * this.cost.columns));
+    return Math.min(100, Math.max(1, count));
+  }
+
+  /** Sweeps on the kernel until the error is at most `tol`, or `count` are done, or scales must be absorbed, which then happens. */
+  async scalingSweeps(count: number, tol: number): Promise<Swept> {
+    this.#queueSweeps(count, tol);
+    const [done, error, largest, failed] = await this.control.read(this.#sweepStatistics);
+    this.control.iterations.sweeps += done!;
+    if (largest! > this.limit / 2) this.absorb();
+    return { done: done!, error: error!, failed: failed === 1 };
+  }
+
+  /** As many sweeps on the kernel, whose outcome the next evaluation will show. */
+  blindSweeps(count: number): void {
+    this.#queueSweeps(count, 0);
+    this.control.iterations.sweeps += count;
+  }
+
+  #queueSweeps(count: number, tol: number): void {
+    const { kernel, scales } = this;
+    ops.scalingSweeps(this.cost.device, {
+      kernel,
+      row_mass: this.masses.rows,
+      column_mass: this.masses.columns,
+      row_scale: scales.rows,
+      column_scale: scales.columns,
+      statistics: this.#sweepStatistics,
+      count,
+      tol,
+      most: Math.exp(this.limit / 2),
+    });
+  }
+
+  dispose(): void {
+    for (const tensor of this.#owned) tensor.dispose();
+  }
+}

@@ -1,0 +1,208 @@
+import { OrthokitError } from '../errors.ts';
+import { Tensor } from '../tensor.ts';
+import { levels } from './anneal.ts';
+import { Control } from './control.ts';
+import { type Cost, type CostRange, DenseCost, type Pair } from './cost.ts';
+import { isProvenInfeasible } from './feasibility.ts';
+import { type Measured, measure } from './finish.ts';
+import { lbfgs } from './lbfgs.ts';
+import { type Marginals, marginalsOf, massTensors } from './marginals.ts';
+import { Newton, type SolverEnd } from './newton.ts';
+import { type Settings, type SinkhornOptions, settingsOf } from './options.ts';
+import { paperNewton } from './paper.ts';
+import { TransportResult, type TransportStatus } from './result.ts';
+import { ScaledPlan } from './scaled-plan.ts';
+import { splr } from './splr.ts';
+import { ssns } from './ssns.ts';
+import { predictSweeps, sweepOn, sweepUntil } from './sweeps.ts';
+
+/** L1 error at which a level of annealing is done: the next one moves further than that. */
+const levelTolerance = 0.05;
+
+/** What numbers of the dtype can tell apart at the potentials' size, as L1 error of the marginals of total 1. */
+function precision(cost: Cost, range: CostRange, eps: number): number {
+  const unit = cost.dtype === 'f32' ? 2 ** -21 : 2 ** -46;
+  return unit * Math.max(1, Math.max(Math.abs(range.least), Math.abs(range.most), range.most - range.least) / eps);
+}
+
+/** Potentials to start from, f64: those of a warm start, or zeros; −infinity for a mass of 0. */
+async function startOf(cost: Cost, marginals: Marginals, settings: Settings, control: Control): Promise<Pair> {
+  const { device } = cost;
+  const { warmStart, op } = settings;
+  const from = async (name: 'f' | 'g', masses: Float64Array): Promise<Tensor> => {
+    const size = masses.length;
+    let numbers = new Float64Array(size);
+    if (warmStart) {
+      const tensor = warmStart[name];
+      if (tensor.device !== device)
+        throw new OrthokitError('ERR_DEVICE', `${op}: warmStart.${name} is on another device`);
+      if (tensor.dtype !== 'f32' && tensor.dtype !== 'f64')
+        throw new OrthokitError('ERR_DTYPE', `${op}: warmStart.${name} must be f32 or f64, got ${tensor.dtype}`);
+      if (tensor.shape.length !== 1 || tensor.size !== size)
+        throw new OrthokitError(
+          'ERR_SHAPE',
+          `${op}: warmStart.${name} must have shape [${size}], got [${tensor.shape}]`,
+        );
+      numbers = Float64Array.from(await control.read(tensor));
+      const share = (settings.eps * Math.log(marginals.mass)) / 2;
+      for (const [i, x] of numbers.entries()) numbers[i] = Number.isFinite(x) ? x - share : 0;
+    }
+    for (const [i, mass] of masses.entries()) if (mass === 0) numbers[i] = -Infinity;
+    return Tensor.from(device, numbers, [size]);
+  };
+  const [f, g] = await Promise.all([from('f', marginals.a), from('g', marginals.b)]);
+  return { rows: f, columns: g };
+}
+
+/** Sweeps up to which Newton steps do not pay. */
+const fewSweeps = 60;
+/** A plan of which more than this is needed is dense: sparse steps do not pay. */
+const dense = 0.1;
+
+/** Newton steps, level by level of eps. */
+async function safeNewton(
+  plan: ScaledPlan,
+  newton: Newton,
+  settings: Settings,
+  range: CostRange,
+  tol: number,
+): Promise<SolverEnd> {
+  const { control } = plan;
+  let end: SolverEnd = 'max-iterations';
+  for (const eps of levels(settings, range.most - range.least)) {
+    plan.eps = eps;
+    const sweeps = Math.min(settings.anneal?.sweeps ?? 2, control.sweepsLeft);
+    if (sweeps > 0) plan.kernelSweeps(1);
+    if (sweeps > 1) plan.blindSweeps(sweeps - 1);
+    ({ end } = await newton.run(eps === settings.eps ? tol : levelTolerance));
+  }
+  return end;
+}
+
+/** Sweeps at each level before the last. */
+function annealBySweeps(plan: ScaledPlan, settings: Settings, range: CostRange): void {
+  for (const eps of levels(settings, range.most - range.least)) {
+    plan.eps = eps;
+    const sweeps = Math.min(settings.anneal?.sweeps ?? 0, plan.control.sweepsLeft - 1);
+    if (eps !== settings.eps && sweeps > 0) plan.logSweeps(sweeps);
+  }
+}
+
+const ended = (error: number, tol: number): SolverEnd => (error <= tol ? 'converged' : 'max-iterations');
+
+/** Sweeps while they are few, else Newton steps while the plan is sparse, else L-BFGS. */
+async function automatic(
+  plan: ScaledPlan,
+  marginals: Marginals,
+  settings: Settings,
+  range: CostRange,
+  tol: number,
+): Promise<SolverEnd> {
+  const sweeps = await predictSweeps(plan, tol);
+  if (sweeps <= Math.min(fewSweeps, plan.control.sweepsLeft)) return ended(await sweepOn(plan, tol, Infinity), tol);
+  const newton = new Newton(plan);
+  if ((await newton.density()) > dense) return lbfgs(plan, marginals.a, tol, settings.maxSweeps);
+  return safeNewton(plan, newton, settings, range, tol);
+}
+
+async function solve(
+  plan: ScaledPlan,
+  marginals: Marginals,
+  settings: Settings,
+  range: CostRange,
+  tol: number,
+): Promise<SolverEnd> {
+  const { a, b } = marginals;
+  const { method, paper, maxSweeps } = settings;
+  if (method === 'auto') return automatic(plan, marginals, settings, range, tol);
+  if (method === 'sns' && !paper) return safeNewton(plan, new Newton(plan), settings, range, tol);
+  annealBySweeps(plan, settings, range);
+  if (method === 'sinkhorn') return ended(await sweepUntil(plan, tol), tol);
+  plan.logSweeps(Math.min(paper?.sweeps ?? 2, plan.control.sweepsLeft));
+  if (method === 'lbfgs') return lbfgs(plan, a, tol, maxSweeps);
+  if (method === 'ssns') return ssns(plan, a, b, tol);
+  if (method === 'splr') return splr(plan, a, b, tol);
+  return paperNewton(plan, a, b, paper?.lambda ?? 2 / Math.min(a.length, b.length), tol);
+}
+
+/**
+ * Optimal transport with entropy: of all plans P with row sums a and column sums b the one of least
+ * ⟨C, P⟩ + eps Σ P ln P, which is P = exp((fᵢ + gⱼ − Cᵢⱼ) / eps).
+ *
+ * Methods: `'sinkhorn'` sweeps over rows and columns, in the log domain and then on the Gibbs kernel, one read of it a sweep;
+ * right where eps is large (a fiftieth of the range of costs and more) or `tol` is loose. `'sns'` takes Newton steps on the
+ * semi-dual with the large entries of the plan, in a form that neither overflows nor stalls: right where eps is small.
+ *
+ * The numbers of the problem are f64 inside, whatever the cost's dtype; the potentials are rounded to it at the end, and
+ * status and error are of what is returned. Masses of 0 are allowed, +Infinity in the cost forbids a pair. Nothing that is
+ * passed is changed; the cost must not be written to before the last use of `plan()`.
+ *
+ * @example
+ * const result = await sinkhorn(cost, { eps: 1e-3 });
+ * console.log(result.status, result.cost);
+ * const { rows, cols, values } = await result.plan({ threshold: 1e-6 });
+ *
+ * @param cost a matrix `[n, m]`, f32 or f64
+ * @throws ERR_ARGUMENT for options and masses that are out of range, NaN or -Infinity in the cost, and a mass all of whose
+ * pairs are forbidden; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason when aborted.
+ * Source: Sinkhorn-Newton-Sparse, arXiv 2401.12253, in a safeguarded form
+ */
+export async function sinkhorn(cost: Tensor, options: SinkhornOptions): Promise<TransportResult> {
+  const settings = settingsOf('sinkhorn', options);
+  settings.signal?.throwIfAborted();
+  const dense = new DenseCost(settings.op, cost);
+  try {
+    return await solveProblem(dense, settings);
+  } catch (error) {
+    dense.dispose();
+    throw error;
+  }
+}
+
+function discard({ f, g }: Measured): void {
+  f.dispose();
+  g.dispose();
+}
+
+/** The status by what is returned: the solver saw its own numbers only, before they were rounded. */
+function honest(status: TransportStatus, error: number, tol: number, floor: number): TransportStatus {
+  if (error <= tol) return 'converged';
+  if (status === 'max-iterations') return status;
+  return error <= floor ? 'at-precision' : 'max-iterations';
+}
+
+async function solveProblem(cost: Cost, settings: Settings): Promise<TransportResult> {
+  const control = new Control(settings);
+  const { op, eps, a, b } = settings;
+  const marginals = await marginalsOf(op, cost.device, cost.rows, cost.columns, a, b);
+  const tensors = massTensors(cost.device, marginals);
+  const masses: Pair = { rows: tensors.rowMass, columns: tensors.columnMass };
+  let plan: ScaledPlan | undefined;
+  try {
+    const range = await cost.range(op, masses, control.read);
+    const start = await startOf(cost, marginals, settings, control);
+    plan = new ScaledPlan(cost, masses, start, eps, control);
+    const tol = settings.tol / marginals.mass;
+    const floor = precision(cost, range, eps);
+    const goal = Math.max(tol / 2, cost.dtype === 'f32' ? floor / 32 : 0);
+    let status: TransportStatus = 'infeasible';
+    if (range.isReachable) status = await solve(plan, marginals, settings, range, goal);
+    let measured = await measure(cost, masses, marginals, plan.potentials, eps, control);
+    if (status === 'at-precision' && measured.marginalError > Math.max(settings.tol, floor * marginals.mass)) {
+      // Steps have lost their way before the numbers end: sweeps do not.
+      discard(measured);
+      status = ended(await sweepUntil(plan, goal), goal);
+      measured = await measure(cost, masses, marginals, plan.potentials, eps, control);
+    }
+    if (status !== 'converged' && range.forbidden > 0 && range.isReachable) {
+      const rows = await control.read(plan.potentials.rows);
+      if (await isProvenInfeasible(cost, masses, marginals, rows, control)) status = 'infeasible';
+    }
+    if (status !== 'infeasible') status = honest(status, measured.marginalError, settings.tol, floor * marginals.mass);
+    return new TransportResult({ cost, eps, status, iterations: control.iterations, ...measured });
+  } finally {
+    plan?.dispose();
+    tensors.rowMass.dispose();
+    tensors.columnMass.dispose();
+  }
+}

@@ -1,0 +1,93 @@
+#include "ops/sparse_newton_step.h"
+
+#include "bench/reference/transport.h"
+
+namespace orthokit::bench {
+
+namespace {
+
+using Vector = std::vector<long double>;
+
+struct System {
+  const SparseNewtonStep& op;
+  const int64_t n = op.step.shape[0], m = op.column_mass.shape[0];
+  template <class F>
+  void each(F&& f) const {  // f(row, column, value)
+    for (int64_t i = 0; i < n; ++i)
+      for (auto k = int64_t(values(op.starts)[i]); k < int64_t(values(op.starts)[i + 1]); ++k)
+        f(size_t(i), size_t(values(op.columns)[k]), values(op.values)[k]);
+  }
+  Vector times(const Vector& diagonal, const Vector& x) const {
+    Vector through(size_t(m), 0), out(size_t(n), 0);
+    each([&](size_t i, size_t j, double p) { through[j] += p * x[i]; });
+    for (int64_t j = 0; j < m; ++j)
+      through[size_t(j)] *= values(op.column_mass)[j] > 0 ? 1 / values(op.column_mass)[j] : 0;
+    each([&](size_t i, size_t j, double p) { out[i] -= p * through[j]; });
+    for (size_t i = 0; i < out.size(); ++i) out[i] += diagonal[i] * x[i];
+    return out;
+  }
+};
+
+long double dot(const Vector& a, const Vector& b) {
+  long double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+}  // namespace
+
+static void sparse_newton_step(const SparseNewtonStep& op) {
+  const System system{op};
+  const auto n = size_t(system.n);
+  const double *r = values(op.row_mass), *s = values(op.row_sums), *c = values(op.column_mass);
+  Vector sums(s, s + n), diagonal(n), gradient(n), jacobi(n), x(n, 0), direction(n);
+  for (size_t i = 0; i < n; ++i) {
+    diagonal[i] = jacobi[i] = s[i] + op.shift * std::max(s[i], r[i]);
+    gradient[i] = r[i] - s[i];
+  }
+  for (size_t i = 0; op.row_rhs && i < n; ++i) gradient[i] = values(op.row_rhs)[i];
+  system.each([&](size_t i, size_t j, double p) {
+    jacobi[i] -= p * p / c[j];
+    if (op.row_rhs) gradient[i] -= p * values(op.column_rhs)[j] / c[j];
+  });
+  Vector residual = gradient;
+  const auto precondition = [&](size_t i) {
+    return residual[i] / (jacobi[i] > 1e-10 * diagonal[i] ? jacobi[i] : diagonal[i]);
+  };
+  for (size_t i = 0; i < n; ++i) direction[i] = precondition(i);
+  long double descent = dot(residual, direction);
+  const long double goal = op.tol * op.tol * dot(residual, residual);
+  int64_t iterations = 0;
+  while (iterations < op.most && dot(residual, residual) > goal) {
+    const Vector product = system.times(diagonal, direction);
+    const long double curvature = dot(direction, product), length = descent / curvature;
+    if (!(curvature > 0)) break;
+    ++iterations;
+    for (size_t i = 0; i < n; ++i)
+      x[i] += length * direction[i], residual[i] -= length * product[i];
+    long double next = 0;
+    for (size_t i = 0; i < n; ++i) next += residual[i] * precondition(i);
+    for (size_t i = 0; i < n; ++i) direction[i] = precondition(i) + next / descent * direction[i];
+    descent = next;
+  }
+  long double mean = 0;
+  for (long double v : x)
+    if (!op.row_rhs) mean += v / static_cast<long double>(n);
+  double largest = 0;
+  for (size_t i = 0; i < n; ++i) {
+    x[i] -= mean;
+    values(op.step)[i] = double(x[i]);
+    largest = std::max(largest, double(std::abs(x[i])));
+  }
+  Vector rest(size_t(system.m), 0);
+  system.each([&](size_t i, size_t j, double p) { rest[j] += p * x[i]; });
+  for (size_t j = 0; op.row_rhs && j < rest.size(); ++j)
+    values(op.column_step)[j] = double((values(op.column_rhs)[j] - rest[j]) / c[j]);
+  const double out[] = {double(iterations),
+                        double(dot(gradient, x) - dot(x, system.times(sums, x)) / 2), largest,
+                        values(op.starts)[n]};
+  std::copy_n(out, 4, values(op.statistics));
+}
+ORTHOKIT_REFERENCE(SparseNewtonStep, sparse_newton_step, 1e5);
+
+}  // namespace orthokit::bench

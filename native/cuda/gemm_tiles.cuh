@@ -1,0 +1,50 @@
+// The tiles of a product's result, in the order in which blocks take them, and the sum of slices.
+#pragma once
+#include "cuda/convert.cuh"
+#include "cuda/tile.cuh"
+
+namespace orthokit::cuda {
+
+// The tiles of a batch of products, and of the slices of their depth.
+struct GemmWork {
+  int64_t m, n, k, slice_depth;
+  int64_t tile_rows, tile_columns, batch, slices;
+  int64_t a_matrix, b_matrix;  // elements
+
+  __host__ __device__ int64_t size() const { return tile_rows * tile_columns * batch * slices; }
+};
+
+struct TilePosition {
+  int64_t row, column;
+};
+
+// Sixteen rows of tiles are walked column by column: blocks that run at once share their panels.
+__device__ __forceinline__ TilePosition gemm_tile(const GemmWork& work, int64_t index) {
+  constexpr int64_t kRows = 16;
+  const int64_t group = index / (kRows * work.tile_columns), first = group * kRows,
+                rest = work.tile_rows - first, rows = rest < kRows ? rest : kRows,
+                at = index % (kRows * work.tile_columns);
+  return {first + at % rows, at / rows};
+}
+
+// c = alpha (the sum of slices) + beta c, slices in order.
+template <class Sum, class T>
+__global__ void __launch_bounds__(kTileThreads)
+    sum_slices_kernel(const Sum* slices, int count, int64_t size, Sum alpha, Sum beta, T* c) {
+  for (int64_t i = int64_t(blockIdx.x) * kTileThreads + threadIdx.x; i < size;
+       i += int64_t(gridDim.x) * kTileThreads) {
+    Sum sum = 0;
+    for (int s = 0; s < count; ++s) sum += slices[s * size + i];
+    c[i] = convert<T>(beta == 0 ? alpha * sum : fused(beta, convert<Sum>(c[i]), alpha * sum));
+  }
+}
+
+template <class Sum, class T>
+void sum_slices(Stream& stream, const Sum* slices, int64_t count, int64_t size, Sum alpha, Sum beta,
+                T* c) {
+  launch(stream, sum_slices_kernel<Sum, T>,
+         {blocks_for(parts_of(size, kTileThreads)), kTileThreads}, slices, int(count), size, alpha,
+         beta, c);
+}
+
+}  // namespace orthokit::cuda

@@ -1,0 +1,100 @@
+#include "cuda/transport.cuh"
+#include "ops/cost_range.h"
+
+namespace orthokit::cuda {
+
+// What a row or column reaches: nothing, a finite cost, a finite cost to a mass that is not 0.
+inline constexpr double kFiniteCost = 1, kMassReached = 2;
+
+struct CostsOfRow {
+  double least, most, bad, forbidden, reach;
+};
+
+template <class T>
+struct ScanCosts {
+  const T* cost;
+  const double* column_mass;
+  CostsOfRow* out;
+  int64_t columns;
+  template <class Team>
+  __device__ void operator()(const Team& team, int64_t i) const {
+    CostsOfRow row{INFINITY, -INFINITY, 0, 0, 0};
+    team.visit(
+        columns,
+        [&](int64_t j, T v) {
+          const double x = double(v);
+          if (isfinite(x)) {
+            row.least = fmin(row.least, x), row.most = fmax(row.most, x);
+            row.reach = fmax(row.reach, column_mass[j] > 0 ? kMassReached : kFiniteCost);
+          } else if (x > 0) {
+            row.forbidden += 1;
+          } else {
+            row.bad += 1;
+          }
+        },
+        cost + i * columns);
+    row.least = -team.template reduce<Max>(-row.least);
+    row.most = team.template reduce<Max>(row.most);
+    row.reach = team.template reduce<Max>(row.reach);
+    row.bad = team.sum(row.bad), row.forbidden = team.sum(row.forbidden);
+    if (team.rank == 0) out[i] = row;
+  }
+};
+
+template <class T>
+struct ReachTerm {
+  const T* cost;
+  const double* row_mass;
+  int64_t columns;
+  __device__ double operator()(int64_t i, int64_t j) const {
+    if (!isfinite(cost[i * columns + j])) return 0;
+    return row_mass[i] > 0 ? kMassReached : kFiniteCost;
+  }
+};
+struct StoreReach {
+  double* reach;
+  __device__ void operator()(int64_t j, double most) const { reach[j] = most; }
+};
+
+struct JoinCosts {
+  const CostsOfRow* of_row;
+  const double *reach, *row_mass, *column_mass;
+  int64_t rows, columns;
+  double* statistics;
+  __device__ void operator()(const OneBlock& block) const {
+    const double least = -block.max(rows, [&](int64_t i) { return -of_row[i].least; });
+    const double most = block.max(rows, [&](int64_t i) { return of_row[i].most; });
+    const double bad = block.sum(rows, [&](int64_t i) { return of_row[i].bad; });
+    const double forbidden = block.sum(rows, [&](int64_t i) { return of_row[i].forbidden; });
+    double without[4];  // rows, columns; first without a finite cost, then without one to a mass
+    for (int k = 0; k < 2; ++k) {
+      const double least_reach = k == 0 ? kFiniteCost : kMassReached;
+      without[2 * k] = block.sum(rows, [&](int64_t i) {
+        return row_mass[i] > 0 && of_row[i].reach < least_reach ? 1.0 : 0.0;
+      });
+      without[2 * k + 1] = block.sum(columns, [&](int64_t j) {
+        return column_mass[j] > 0 && !(reach[j] >= least_reach) ? 1.0 : 0.0;
+      });
+    }
+    if (!block.is_first()) return;
+    const bool any = least <= most;
+    statistics[0] = any ? least : 0, statistics[1] = any ? most : 0;
+    statistics[2] = bad, statistics[3] = forbidden;
+    for (int k = 0; k < 4; ++k) statistics[4 + k] = without[k];
+  }
+};
+
+static void cost_range(const CostRange& op, Stream& stream) {
+  const int64_t n = op.cost.shape[0], m = op.cost.shape[1];
+  auto* of_row = stream.scratch<CostsOfRow>(n);
+  auto* reach = stream.scratch<double>(m);
+  const auto *r = op.row_mass.as<double>(), *c = op.column_mass.as<double>();
+  visit(op.cost.dtype, [&]<class T>() {
+    for_rows(stream, n, m, ScanCosts<T>{op.cost.as<T>(), c, of_row, m});
+    reduce_columns<Max>(stream, n, m, ReachTerm<T>{op.cost.as<T>(), r, m}, StoreReach{reach});
+  });
+  in_one_block(stream, JoinCosts{of_row, reach, r, c, n, m, op.statistics.as<double>()});
+}
+ORTHOKIT_KERNEL(CostRange, cost_range);
+
+}  // namespace orthokit::cuda

@@ -1,0 +1,26 @@
+// What tests of checkpoints share.
+import { readFileSync } from 'node:fs';
+import type { Tensor } from '../../lib/index.ts';
+import { fileBytes } from '../safetensors/bytes.ts';
+import { type AnyOptimizer, bits, stateBits } from './classes.ts';
+
+/** All that a load may change. */
+export const everything = async (optimizer: AnyOptimizer, weights: Tensor[]): Promise<unknown> => [
+  await stateBits(optimizer),
+  await bits(weights),
+  JSON.stringify(optimizer.part().groups.map(({ params: _, ...scalars }) => scalars)),
+  optimizer.part().steps,
+];
+
+export interface Header {
+  __metadata__: Record<string, string>;
+  [name: string]: unknown;
+}
+/** The file with its header edited. */
+export function edited(file: string, edit: (header: Header) => void): Buffer {
+  const bytes = readFileSync(file);
+  const end = 8 + Number(bytes.readBigUInt64LE());
+  const header: Header = JSON.parse(bytes.toString('utf8', 8, end));
+  edit(header);
+  return fileBytes(JSON.stringify(header), bytes.subarray(end));
+}

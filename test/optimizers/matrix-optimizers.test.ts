@@ -1,0 +1,134 @@
+// What optimizers of matrices do with shapes, heads and scales.
+import { afterAll, describe, expect, it } from 'vitest';
+import { Device, Tensor } from '../../lib/index.ts';
+import {
+  bits,
+  classes,
+  gradsOf,
+  numbers,
+  type OptimizerClass,
+  shapesFor,
+  takesVectors,
+  tensor,
+  values,
+  weightsOf,
+} from './classes.ts';
+import { code, eachDevice } from './each-class.ts';
+
+eachDevice(({ device, alone }) => {
+  describe.each(classes.filter(([name]) => ['AdamW', 'AdaGrad', 'Lion', 'Muon', 'AuON', 'HybridAuON'].includes(name)))(
+    '%s moves the same whatever the scale of gradients',
+    (name, Class: OptimizerClass) => {
+      const variants: Record<string, object[]> = {
+        AuON: [{}, { variant: 'rms' }],
+        HybridAuON: [{}, { variant: 'rms' }],
+      };
+      it.each(variants[name] ?? [{}])('%j', async (options) => {
+        const shapes = shapesFor(device, Class);
+        const run = async (scale: number): Promise<number[][]> => {
+          const weights = weightsOf(device, shapes);
+          const withoutEps = name === 'Lion' ? {} : { eps: 0 };
+          const optimizer = new Class(weights, { lr: 0.02, ...withoutEps, ...options });
+          for (let step = 1; step <= 4; ++step) optimizer.step(gradsOf(device, shapes, step, scale));
+          return Promise.all(weights.map(numbers));
+        };
+        const expected = await run(1);
+        for (const scale of [1e-30, 1e30])
+          for (const [i, weight] of (await run(scale)).entries())
+            for (const [k, x] of weight.entries())
+              expect(Math.abs(x - (expected[i]?.[k] ?? 0)), `${scale}`).toBeLessThan(2e-5);
+      });
+    },
+  );
+
+  describe('matrix optimizers', () => {
+    const probe = Device.open('cpu', { threads: 1 });
+    const matrixClasses = classes.filter(([, Class]) => !takesVectors(probe, Class));
+    afterAll(() => probe.close());
+
+    it('are found', () => {
+      expect(matrixClasses.map(([name]) => name)).toEqual(expect.arrayContaining(['Muon', 'AuON', 'HybridAuON']));
+    });
+
+    describe.each(matrixClasses)('%s', (_name, Class) => {
+      const options = { weightDecay: 0.1 };
+
+      it.each([[[]], [[5]]])('refuses shape %j and names combine', (shape) =>
+        alone((device) => {
+          const matrix = tensor(device, [3, 3], 1);
+          const { live } = device.info.memory;
+          expect(() => new Class([matrix, tensor(device, shape, 1)])).toThrow(/combine/);
+          expect(() => new Class([matrix, tensor(device, shape, 1)])).toThrow(code('ERR_SHAPE'));
+          expect(device.info.memory.live).toBe(live + 2);
+        })(),
+      );
+
+      it('takes heads for matrices of their own', async () => {
+        const whole = tensor(device, [12, 5], 1);
+        const blocks = [0, 1, 2].map((h) => Tensor.from(device, values(60, 1).slice(h * 20, h * 20 + 20), [4, 5]));
+        const [one, two] = [new Class([whole], { ...options, heads: 3 }), new Class(blocks, options)];
+        for (let step = 1; step <= 3; ++step) {
+          one.step([tensor(device, [12, 5], 10 + step)]);
+          two.step([0, 1, 2].map((h) => Tensor.from(device, values(60, 10 + step).slice(h * 20, h * 20 + 20), [4, 5])));
+        }
+        expect((await bits([whole])).join('')).toBe((await bits(blocks)).join(''));
+        expect(whole.shape).toEqual([12, 5]);
+        expect(Object.values(one.part().tensors).map((t) => t.shape)).toEqual([[12, 5]]);
+        const before = await bits([whole]);
+        one.dispose();
+        expect(await bits([whole])).toEqual(before);
+      });
+
+      it(
+        'does not keep gradients that went through heads',
+        alone(async (device) => {
+          const weight = tensor(device, [4, 4], 1);
+          const optimizer = new Class([weight], { heads: 2 });
+          using first = tensor(device, [4, 4], 2); // collected in between, it would be missing below
+          optimizer.step([first]);
+          await device.synchronize();
+          const { bytes } = device.info.memory;
+          for (let i = 0; i < 5; ++i) {
+            using grad = tensor(device, [4, 4], i);
+            optimizer.step([grad]);
+          }
+          await device.synchronize();
+          expect(device.info.memory.bytes).toBe(bytes);
+        }),
+      );
+
+      it('takes a convolution for its flattened matrix', async () => {
+        const [a, b] = [tensor(device, [4, 3, 2, 2], 1), tensor(device, [4, 12], 1)];
+        const [one, two] = [new Class([a], options), new Class([b], options)];
+        for (let step = 1; step <= 3; ++step) {
+          one.step([tensor(device, [4, 3, 2, 2], step)]);
+          two.step([tensor(device, [4, 12], step)]);
+        }
+        expect(await bits([a])).toEqual(await bits([b]));
+      });
+
+      it('takes rank 3 for a batch', async () => {
+        const whole = tensor(device, [3, 4, 5], 1);
+        const blocks = [0, 1, 2].map((i) => Tensor.from(device, values(60, 1).slice(i * 20, i * 20 + 20), [4, 5]));
+        const [one, two] = [new Class([whole], options), new Class(blocks, options)];
+        for (let step = 1; step <= 3; ++step) {
+          one.step([tensor(device, [3, 4, 5], 10 + step)]);
+          two.step([0, 1, 2].map((i) => Tensor.from(device, values(60, 10 + step).slice(i * 20, i * 20 + 20), [4, 5])));
+        }
+        expect((await bits([whole])).join('')).toBe((await bits(blocks)).join(''));
+      });
+
+      it('refuses heads that do not divide, and what is not available', () => {
+        const w = [tensor(device, [6, 5], 1)];
+        expect(() => new Class(w, { heads: 4 })).toThrow(code('ERR_SHAPE'));
+        expect(() => new Class([tensor(device, [2, 2, 2], 1)], { heads: 2 })).toThrow(code('ERR_SHAPE'));
+        for (const heads of [0, -1, 1.5, '2']) expect(() => new Class(w, { heads })).toThrow(code('ERR_ARGUMENT'));
+        expect(() => new Class(w, { split: { axis: 0, sizes: [2, 4] } })).toThrow(code('ERR_UNSUPPORTED'));
+        if (!('nsMethod' in (new Class(w).groups[0] as object))) return;
+        expect(() => new Class(w, { nsMethod: 'polar' })).toThrow(code('ERR_UNSUPPORTED'));
+        expect(() => new Class(w, { nsDtype: 'i32' })).toThrow(code('ERR_ARGUMENT'));
+        for (const nsDtype of ['f32', 'f64', 'f16', 'bf16']) new Class(w, { nsDtype, nsMethod: 'gram' }).dispose();
+      });
+    });
+  });
+});

@@ -1,0 +1,94 @@
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, afterEach, expect, it } from 'vitest';
+import { Device, OrthokitError, transplant } from '../../lib/index.ts';
+import { type Calls, calls } from '../../lib/safetensors/calls.ts';
+import { Folder } from '../safetensors/folder.ts';
+import { byteLevelTokenizer, writeModel } from './models.ts';
+
+const original: Calls = { ...calls };
+afterEach(() => Object.assign(calls, original));
+const device = Device.open('cpu', { threads: 1 });
+afterAll(() => device.close());
+
+type Call = (...args: unknown[]) => Promise<unknown>;
+
+/** Makes the nth call fail; answers which one it was. */
+function failNth(nth: number): () => keyof Calls | undefined {
+  let count = 0;
+  let hit: keyof Calls | undefined;
+  for (const name of Object.keys(original) as (keyof Calls)[]) {
+    // Nothing here is cut off from power: syncs only take time.
+    const real = name === 'sync' ? async () => {} : (original[name] as Call);
+    (calls as unknown as Record<string, Call>)[name] = async (...args) => {
+      count += 1;
+      if (count !== nth) return real(...args);
+      hit = name;
+      if (name === 'close') await real(...args);
+      throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
+    };
+  }
+  return () => hit;
+}
+
+/** Open files of this process in the folder of the test. */
+function openFiles(folder: string): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      const target = readlinkSync(`/proc/self/fd/${fd}`);
+      return target.startsWith(folder) ? [target] : [];
+    } catch {
+      return []; // the descriptor of the listing itself
+    }
+  });
+}
+
+it('R2: whichever file call fails, the new folder is whole or not there, and the next run goes on', async () => {
+  using folder = new Folder();
+  const rows = [
+    [1, 2],
+    [3, -4],
+    [-5, 6],
+    [7, 8],
+  ];
+  const base = writeModel(folder.file('base'), {
+    tokenizer: byteLevelTokenizer(['a', 'b', 'c']),
+    embed: rows.slice(0, 3),
+    lmHead: rows.slice(1),
+    shards: 2,
+    generationConfig: { eos_token_id: 1 },
+  });
+  const donor = writeModel(folder.file('donor'), { tokenizer: byteLevelTokenizer(['c', 'b', 'a', 'd']), embed: rows });
+  const files = [
+    'model-00001-of-00002.safetensors',
+    'model-00002-of-00002.safetensors',
+    'tokenizer.json',
+    'config.json',
+  ];
+  const contents = (out: string): string[] => files.map((file) => readFileSync(path.join(out, file), 'latin1'));
+  const run = (out: string): Promise<unknown> => transplant({ base, donor, out, k: 2, device });
+  failNth(0);
+  await run(folder.file('whole'));
+  const expected = contents(folder.file('whole'));
+  for (let nth = 1; ; nth += 1) {
+    const out = folder.file(`out${nth}`);
+    const hit = failNth(nth);
+    const error = await run(out).then(
+      () => undefined,
+      (problem: unknown) => problem,
+    );
+    expect(openFiles(folder.path), `${nth}: ${hit()}`).toEqual([]);
+    if (hit() === undefined) {
+      expect(error).toBeUndefined();
+      expect(nth).toBeGreaterThan(100);
+      return;
+    }
+    if (error !== undefined) {
+      expect(error, `${nth}: ${hit()}`).toBeInstanceOf(OrthokitError);
+      expect((error as OrthokitError).code, `${nth}: ${hit()}`).toBe('ERR_IO');
+    }
+    failNth(0);
+    if (!existsSync(out)) await run(out);
+    expect(contents(out), `${nth}: ${hit()}`).toEqual(expected);
+  }
+});
