@@ -24,7 +24,7 @@ void measure_choice(Device& device, const std::string& capability, const char* d
   const Clock clock(false);
   Racer tiles = racer_of("tiles", *c, device, clock),
         panels = racer_of("panels", *c, device, clock);
-  const auto times = race({&tiles, &panels});
+  const auto times = race({&tiles, &panels}, kRounds);
   std::printf("    {%s, %s, %lld, %lld, %.3f},\n", capability.c_str(), words,
               static_cast<long long>(n), static_cast<long long>(k),
               times[1].median / times[0].median);
