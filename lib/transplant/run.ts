@@ -12,15 +12,20 @@ import type { Workspace } from './workspace.ts';
 
 const op = 'transplant';
 
+/** A job, where its files go, and what it runs with. */
+export interface Run {
+  readonly job: Job;
+  readonly base: Model;
+  readonly donor: Model;
+  readonly workspace: Workspace;
+  readonly device: Device;
+  readonly prepare: PrepareMethod;
+  /** Whether the workspace is that of an earlier run. */
+  readonly resumed: boolean;
+}
+
 /** Computes and writes what the job has planned. */
-export async function run(
-  job: Job,
-  base: Model,
-  donor: Model,
-  workspace: Workspace,
-  device: Device,
-  prepare: PrepareMethod,
-): Promise<TransplantReport> {
+export async function run({ job, base, donor, workspace, device, prepare, resumed }: Run): Promise<TransplantReport> {
   const { signal, onProgress } = job.settings;
   const journals: Journal[] = [];
   try {
@@ -30,7 +35,6 @@ export async function run(
       journals.push(journal);
       table.store = journal;
     }
-    const resumed = journals.some(({ count }) => count > 0);
     const newTables = await computeRows(job, device, prepare);
     await writeWeights(workspace, base.weights, newTables, {
       op,

@@ -53,8 +53,8 @@ export async function transplant(options: TransplantOptions): Promise<Transplant
     const job = planJob(op, settings, base, donor);
     if (settings.dryRun) return job.report(false);
     device = settings.device instanceof Device ? settings.device : Device.open(settings.device as DeviceKind);
-    await workspace.begin(await fingerprint(settings, [base, donor]), settings.restart);
-    return await run(job, base, donor, workspace, device, prepare);
+    const resumed = await workspace.begin(await fingerprint(settings, [base, donor]), settings.restart);
+    return await run({ job, base, donor, workspace, device, prepare, resumed });
   } finally {
     await base.weights.close();
     await donor?.weights.close();
