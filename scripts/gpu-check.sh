@@ -8,7 +8,7 @@
 # --emulated runs the same steps on the emulated device, at small sizes: its times say nothing about a GPU.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-export LC_ALL=C
+export LC_ALL=C NO_COLOR=1
 
 emulated=false
 [[ ${1:-} != --emulated ]] || { emulated=true && shift; }
@@ -24,7 +24,7 @@ limit=${ORTHOKIT_GPU_CHECK_SECONDS:-470} # what eight minutes leave for the summ
 left() { echo $((limit - SECONDS)); }
 quoted() { # a JSON string
   local text=${1//\\/\\\\}
-  printf '"%s"' "$(tr -s '\n\t\r' ' ' <<< "${text//\"/\\\"}" | sed 's/ $//')"
+  printf '"%s"' "$(tr -s '\n\t\r' ' ' <<< "${text//\"/\\\"}" | tr -d '\000-\037' | sed 's/ $//')"
 }
 
 failed=0
@@ -109,6 +109,7 @@ time_products() {
   local op words
   if $emulated; then # own products take long there: one case
     words=$(sed -n '/"op":"gemm"/ { s/.*"case":"\([^"]*\)".*/\1/p; q; }' "$out/time.jsonl")
+    [[ -n $words ]] || { echo 'gemm was not timed' && return 1; }
     ORTHOKIT_CUBLAS=none "$bench" gemm --device cuda "${rounds[@]}" $words > "$out/time-own-products.jsonl"
     return
   fi
@@ -116,15 +117,20 @@ time_products() {
     ORTHOKIT_CUBLAS=none "$bench" "$op" --device cuda >> "$out/time-own-products.jsonl" || return
   done
 }
-# A case that this version cannot run is a line with the reason.
+# A case that this version refuses is a line with the reason.
 time_targets() {
-  local name op words reason
+  local name op words reason status
   while IFS=$'\t' read -r name op words _; do
     [[ -n $name && $name != \#* ]] || continue
     $emulated && words=$(small_words "$words")
-    if reason=$("$bench" "$op" --device cuda "${rounds[@]}" $words 2>&1 >> "$out/target-lines"); then
+    reason=$("$bench" "$op" --device cuda "${rounds[@]}" $words 2>&1 >> "$out/target-lines")
+    status=$?
+    if ((status == 0)); then
       sed -i "\$ s/^{/{\"target\":$(quoted "$name"),/" "$out/target-lines"
       tail -n 1 "$out/target-lines" >> "$out/targets.jsonl"
+    elif ((status != 2)); then
+      echo "$reason"
+      return 1
     else
       printf '{"target":%s,"reason":%s}\n' "$(quoted "$name")" "$(quoted "$reason")" >> "$out/targets.jsonl"
     fi

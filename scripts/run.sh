@@ -153,6 +153,7 @@ interpret() {
   export ORTHOKIT_EMULATOR_PTX=$kernels
   verify_ptx "$1" examples none
   verify_ptx "$1" own none --cases build/ptx/own.txt
+  verify_ptx "$1" double none --cases build/ptx/double.txt
   ORTHOKIT_SYMMETRIC=panels verify_ptx "$1" cublas "$cublas" --cases build/ptx/cublas.txt
   ORTHOKIT_EMULATOR_CC=75 verify_ptx "$1" turing none --cases build/ptx/turing.txt
   unset ORTHOKIT_EMULATOR_PTX
@@ -166,7 +167,7 @@ verify_ptx() {
 
 ptx_tests() {
   local architecture cases
-  for cases in own cublas turing; do node test/cuda-emulator/ptx/cases.mjs "$cases" > "build/ptx/$cases.txt"; done
+  for cases in own double cublas turing; do node test/cuda-emulator/ptx/cases.mjs "$cases" > "build/ptx/$cases.txt"; done
   for architecture in 80 90; do interpret "$architecture"; done
 }
 

@@ -180,7 +180,9 @@ export class Dictionary {
     const { device, atoms, size, dtype } = this;
     const gram = new Tensor(device, [size, size], dtype);
     try {
-      ops.symmetricProduct(device, { a: atoms, c: gram });
+      // Both give atoms that are the same columns that are the same, so that the lowest of them wins; a BLAS need not.
+      if (device.kind === 'cpu' && dtype === 'f32') ops.symmetricProduct(device, { a: atoms, c: gram });
+      else ops.correlations(device, { x: atoms, atoms, out: gram });
     } catch (error) {
       gram.dispose();
       throw error;

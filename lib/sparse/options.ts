@@ -38,7 +38,7 @@ const notNegative: Option<number> = {
   default: 0,
   wrong: (x) => (typeof x === 'number' && x >= 0 && x < Infinity ? undefined : 'must be finite and not negative'),
 };
-const count: Option<number | undefined> = optional({
+export const count: Option<number | undefined> = optional({
   default: 1,
   wrong: (x) => (Number.isSafeInteger(x) && x >= 1 ? undefined : 'must be a whole number from 1 on'),
 });

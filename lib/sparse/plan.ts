@@ -1,3 +1,4 @@
+import type { DeviceKind } from '../device.ts';
 import { OrthokitError } from '../errors.ts';
 import type { Dictionary } from './dictionary.ts';
 
@@ -51,4 +52,11 @@ export function planOf(dictionary: Dictionary, signals: number, k: number, algor
     algorithm: chosen,
     batchSize: Math.max(1, Math.min(most, chosen === 'gemm' ? Math.max(leastProducts, wanted) : wanted)),
   };
+}
+
+/** The same where the Gram matrix and the correlations are there already. */
+export function batchSizeOf(kind: DeviceKind, dtype: 'f32' | 'f64', size: number, k: number): number {
+  const width = dtype === 'f64' ? 8 : 4;
+  const wanted = (secondsOfBatch * rates[kind].bytes) / ((width * size * k * k) / 2);
+  return Math.max(1, Math.floor(Math.min(wanted, mostCorrelationBytes / (width * size))));
 }

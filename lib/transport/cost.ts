@@ -20,6 +20,12 @@ export interface CostRange {
   readonly isReachable: boolean;
 }
 
+/** What sweeps in the log domain may leave behind: exp((f + g − C) / eps), and what its columns are to be multiplied by. */
+export interface Stored {
+  readonly kernel: Tensor;
+  readonly columnScale: Tensor;
+}
+
 /** All that solvers ask of a cost, stored or computed. */
 export interface Cost {
   readonly device: Device;
@@ -30,7 +36,8 @@ export interface Cost {
   /** @throws ERR_ARGUMENT for costs that make no problem */
   range(op: string, masses: Pair, read: (statistics: Tensor) => Promise<Float64Array>): Promise<CostRange>;
   gibbsKernel(potentials: Pair, eps: number, kernel: Tensor): void;
-  logSweeps(masses: Pair, potentials: Pair, eps: number, count: number, statistics: Tensor): void;
+  /** With `stored`, the last sweep leaves a kernel and the scales of its columns. */
+  logSweeps(masses: Pair, potentials: Pair, eps: number, count: number, statistics: Tensor, stored?: Stored): void;
   planSums(masses: Pair, potentials: Pair, eps: number, sums: Pair, statistics: Tensor): void;
   dispose(): void;
 }
@@ -88,7 +95,7 @@ export class DenseCost implements Cost {
     });
   }
 
-  logSweeps(masses: Pair, potentials: Pair, eps: number, count: number, statistics: Tensor): void {
+  logSweeps(masses: Pair, potentials: Pair, eps: number, count: number, statistics: Tensor, stored?: Stored): void {
     ops.logSweeps(this.device, {
       cost: this.#cost,
       row_mass: masses.rows,
@@ -96,6 +103,8 @@ export class DenseCost implements Cost {
       row_potential: potentials.rows,
       column_potential: potentials.columns,
       statistics,
+      kernel: stored?.kernel,
+      column_scale: stored?.columnScale,
       eps,
       count,
     });

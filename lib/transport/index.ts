@@ -1,6 +1,7 @@
 export type {
   AnnealOptions,
   Masses,
+  PaperOptions,
   Potentials,
   SinkhornOptions,
   TransportIterations,

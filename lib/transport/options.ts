@@ -3,7 +3,7 @@ import { checkOptions, isRecord, shown } from '../options.ts';
 import { isTensor, type Tensor } from '../tensor.ts';
 
 /** How a transport problem is solved; {@link sinkhorn} says when each is the right one. */
-export type TransportMethod = 'sinkhorn' | 'sns';
+export type TransportMethod = 'auto' | 'sinkhorn' | 'sns' | 'ssns' | 'splr' | 'lbfgs';
 
 /** How eps is lowered to its value: each level starts from the potentials of the one before. */
 export interface AnnealOptions {
@@ -13,6 +13,14 @@ export interface AnnealOptions {
   factor?: number | undefined;
   /** Sweeps in the log domain at the start of each level: whole, at least 1. Default: 2. */
   sweeps?: number | undefined;
+}
+
+/** Sinkhorn–Newton–Sparse as it was published. */
+export interface PaperOptions {
+  /** Sweeps before the first Newton step: whole, at least 1. Default: 20. */
+  sweeps?: number | undefined;
+  /** The share of the Hessian's elements that are kept: above 0, at most 1. Default: 2/n. */
+  lambda?: number | undefined;
 }
 
 /** Masses of rows or columns: as many numbers as there are, none negative. */
@@ -56,16 +64,18 @@ export interface SinkhornOptions {
   b?: Masses | undefined;
   /** Strength of the entropy, in units of the cost: positive. 1/eps is what the literature calls eta. There is no default. */
   eps: number;
-  /** Default: `'sns'`. */
+  /** Default: `'auto'`. */
   method?: TransportMethod | undefined;
   /** L1 error of the marginals to reach, positive. Default: 1e-9. */
   tol?: number | undefined;
-  /** Most sweeps in all: whole, at least 1. Default: 1000. */
+  /** Most sweeps in all, and most evaluations of `'lbfgs'`: whole, at least 1. Default: 1000. */
   maxSweeps?: number | undefined;
   /** Most Newton steps tried, in all: whole, at least 1. Default: 200. */
   maxNewton?: number | undefined;
-  /** How eps is lowered to its value; false: not at all. Default: `{}`, with a warm start false. */
+  /** How eps is lowered to its value; false: not at all. Default: `{}`, with a warm start or `paper` false. */
   anneal?: AnnealOptions | false | undefined;
+  /** With `method: 'sns'`: the published form, which stalls where costs are not random. Default: false, the safe form. */
+  paper?: PaperOptions | false | undefined;
   /** Where to start from: a result of this or another eps. Default: zeros. */
   warmStart?: Potentials | undefined;
   /** Aborting rejects with the signal's reason. Default: none. */
@@ -85,12 +95,13 @@ export interface Settings {
   readonly maxSweeps: number;
   readonly maxNewton: number;
   readonly anneal: { start: number | undefined; factor: number; sweeps: number } | undefined;
+  readonly paper: { sweeps: number; lambda: number | undefined } | undefined;
   readonly warmStart: Potentials | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: TransportProgress) => void) | undefined;
 }
 
-const methods: readonly string[] = ['sinkhorn', 'sns'] satisfies TransportMethod[];
+const methods: readonly string[] = ['auto', 'sinkhorn', 'sns', 'ssns', 'splr', 'lbfgs'] satisfies TransportMethod[];
 
 /** @throws ERR_ARGUMENT unless the number is finite and above 0. */
 function positive(op: string, name: string, value: unknown): number {
@@ -118,18 +129,22 @@ function annealOf(op: string, anneal: AnnealOptions | false): Settings['anneal']
   };
 }
 
+function paperOf(op: string, paper: PaperOptions | false, method: unknown): Settings['paper'] {
+  if (paper === false) return undefined;
+  if (!isRecord(paper))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: paper must be an object or false, got ${shown(paper)}`);
+  checkOptions(`${op}: paper`, paper, ['sweeps', 'lambda']);
+  if (method !== 'sns')
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: paper must go with method sns, got ${shown(method)}`);
+  const { sweeps = 20, lambda } = paper as PaperOptions;
+  if (lambda !== undefined && positive(op, 'paper.lambda', lambda) > 1)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: paper.lambda must be at most 1, got ${lambda}`);
+  return { sweeps: count(op, 'paper.sweeps', sweeps), lambda };
+}
+
 const known = [
-  'a',
-  'b',
-  'eps',
-  'method',
-  'tol',
-  'maxSweeps',
-  'maxNewton',
-  'anneal',
-  'warmStart',
-  'signal',
-  'onProgress',
+  ...['a', 'b', 'eps', 'method', 'tol', 'maxSweeps', 'maxNewton', 'anneal', 'paper', 'warmStart'],
+  ...['signal', 'onProgress'],
 ];
 
 /** @internal @throws ERR_ARGUMENT for what is no option or out of range. */
@@ -138,7 +153,7 @@ export function settingsOf(op: string, options: SinkhornOptions): Settings {
   const {
     a,
     b,
-    method = 'sns',
+    method = 'auto',
     tol = 1e-9,
     maxSweeps = 1000,
     maxNewton = 200,
@@ -157,7 +172,8 @@ export function settingsOf(op: string, options: SinkhornOptions): Settings {
     throw new OrthokitError('ERR_ARGUMENT', `${op}: signal must be an AbortSignal, got ${shown(signal)}`);
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw new OrthokitError('ERR_ARGUMENT', `${op}: onProgress must be a function, got ${shown(onProgress)}`);
-  const anneal = options.anneal ?? (warmStart ? false : {});
+  const paper = paperOf(op, options.paper ?? false, method);
+  const anneal = options.anneal ?? (warmStart || paper ? false : {});
   return {
     op,
     a,
@@ -168,6 +184,7 @@ export function settingsOf(op: string, options: SinkhornOptions): Settings {
     maxSweeps: count(op, 'maxSweeps', maxSweeps),
     maxNewton: count(op, 'maxNewton', maxNewton),
     anneal: annealOf(op, anneal),
+    paper,
     warmStart,
     signal,
     onProgress,

@@ -77,12 +77,17 @@ export class ScaledPlan {
 
   /** The kernel of these scales. */
   get kernel(): Tensor {
-    this.#kernel ??= this.own(new Tensor(this.cost.device, [this.cost.rows, this.cost.columns], this.cost.dtype));
+    const kernel = this.#room();
     if (!this.#isKernelRight) {
-      this.cost.gibbsKernel(this.#potentials, this.#eps, this.#kernel);
+      this.cost.gibbsKernel(this.#potentials, this.#eps, kernel);
       ops.fill(this.cost.device, { x: [this.#scales.rows, this.#scales.columns], value: 1 });
       this.#isKernelRight = true;
     }
+    return kernel;
+  }
+
+  #room(): Tensor {
+    this.#kernel ??= this.own(new Tensor(this.cost.device, [this.cost.rows, this.cost.columns], this.cost.dtype));
     return this.#kernel;
   }
 
@@ -119,6 +124,16 @@ export class ScaledPlan {
     this.control.iterations.sweeps += count;
   }
 
+  /** The same, the last one of which leaves the kernel behind: its exponentials serve both. */
+  kernelSweeps(count: number): void {
+    this.absorb();
+    const stored = { kernel: this.#room(), columnScale: this.#scales.columns };
+    this.cost.logSweeps(this.masses, this.#potentials, this.#eps, count, this.#statistics, stored);
+    ops.fill(this.cost.device, { x: [this.#scales.rows], value: 1 });
+    this.#isKernelRight = true;
+    this.control.iterations.sweeps += count;
+  }
+
   /** L1 error of the columns before the last update in the log domain. */
   async logError(): Promise<number> {
     return (await this.control.read(this.#statistics))[0]!;
@@ -132,6 +147,20 @@ export class ScaledPlan {
 
   /** Sweeps on the kernel until the error is at most `tol`, or `count` are done, or scales must be absorbed, which then happens. */
   async scalingSweeps(count: number, tol: number): Promise<Swept> {
+    this.#queueSweeps(count, tol);
+    const [done, error, largest, failed] = await this.control.read(this.#sweepStatistics);
+    this.control.iterations.sweeps += done!;
+    if (largest! > this.limit / 2) this.absorb();
+    return { done: done!, error: error!, failed: failed === 1 };
+  }
+
+  /** As many sweeps on the kernel, whose outcome the next evaluation will show. */
+  blindSweeps(count: number): void {
+    this.#queueSweeps(count, 0);
+    this.control.iterations.sweeps += count;
+  }
+
+  #queueSweeps(count: number, tol: number): void {
     const { kernel, scales } = this;
     ops.scalingSweeps(this.cost.device, {
       kernel,
@@ -144,10 +173,6 @@ export class ScaledPlan {
       tol,
       most: Math.exp(this.limit / 2),
     });
-    const [done, error, largest, failed] = await this.control.read(this.#sweepStatistics);
-    this.control.iterations.sweeps += done!;
-    if (largest! > this.limit / 2) this.absorb();
-    return { done: done!, error: error!, failed: failed === 1 };
   }
 
   dispose(): void {

@@ -3,20 +3,25 @@ import { Tensor } from '../tensor.ts';
 import { levels } from './anneal.ts';
 import { Control } from './control.ts';
 import { type Cost, type CostRange, DenseCost, type Pair } from './cost.ts';
-import { measure } from './finish.ts';
+import { isProvenInfeasible } from './feasibility.ts';
+import { type Measured, measure } from './finish.ts';
+import { lbfgs } from './lbfgs.ts';
 import { type Marginals, marginalsOf, massTensors } from './marginals.ts';
-import { Newton } from './newton.ts';
+import { Newton, type SolverEnd } from './newton.ts';
 import { type Settings, type SinkhornOptions, settingsOf } from './options.ts';
+import { paperNewton } from './paper.ts';
 import { TransportResult, type TransportStatus } from './result.ts';
 import { ScaledPlan } from './scaled-plan.ts';
-import { sweepUntil } from './sweeps.ts';
+import { splr } from './splr.ts';
+import { ssns } from './ssns.ts';
+import { predictSweeps, sweepOn, sweepUntil } from './sweeps.ts';
 
 /** L1 error at which a level of annealing is done: the next one moves further than that. */
 const levelTolerance = 0.05;
 
-/** What numbers of the dtype can tell apart at the potentials' size, as L1 error of the marginals. */
+/** What numbers of the dtype can tell apart at the potentials' size, as L1 error of the marginals of total 1. */
 function precision(cost: Cost, range: CostRange, eps: number): number {
-  const unit = cost.dtype === 'f32' ? 2 ** -24 : 2 ** -52;
+  const unit = cost.dtype === 'f32' ? 2 ** -21 : 2 ** -46;
   return unit * Math.max(1, Math.max(Math.abs(range.least), Math.abs(range.most), range.most - range.least) / eps);
 }
 
@@ -49,28 +54,75 @@ async function startOf(cost: Cost, marginals: Marginals, settings: Settings, con
   return { rows: f, columns: g };
 }
 
-interface Outcome {
-  status: TransportStatus;
-}
+/** Sweeps up to which Newton steps do not pay. */
+const fewSweeps = 60;
+/** A plan of which more than this is needed is dense: sparse steps do not pay. */
+const dense = 0.1;
 
-async function solve(plan: ScaledPlan, settings: Settings, range: CostRange, tol: number): Promise<Outcome> {
+/** Newton steps, level by level of eps. */
+async function safeNewton(
+  plan: ScaledPlan,
+  newton: Newton,
+  settings: Settings,
+  range: CostRange,
+  tol: number,
+): Promise<SolverEnd> {
   const { control } = plan;
-  const newton = settings.method === 'sns' ? new Newton(plan) : undefined;
+  let end: SolverEnd = 'max-iterations';
   for (const eps of levels(settings, range.most - range.least)) {
     plan.eps = eps;
-    const isLast = eps === settings.eps;
-    if (!newton) {
-      if (isLast) return { status: (await sweepUntil(plan, tol)) <= tol ? 'converged' : 'max-iterations' };
-      plan.logSweeps(Math.min(settings.anneal!.sweeps, control.sweepsLeft - 1));
-      continue;
-    }
-    newton.loosen();
     const sweeps = Math.min(settings.anneal?.sweeps ?? 2, control.sweepsLeft);
-    if (sweeps > 0) plan.logSweeps(sweeps);
-    const { end } = await newton.run(isLast ? tol : levelTolerance);
-    if (isLast) return { status: end };
+    if (sweeps > 0) plan.kernelSweeps(1);
+    if (sweeps > 1) plan.blindSweeps(sweeps - 1);
+    ({ end } = await newton.run(eps === settings.eps ? tol : levelTolerance));
   }
-  return { status: 'max-iterations' };
+  return end;
+}
+
+/** Sweeps at each level before the last. */
+function annealBySweeps(plan: ScaledPlan, settings: Settings, range: CostRange): void {
+  for (const eps of levels(settings, range.most - range.least)) {
+    plan.eps = eps;
+    const sweeps = Math.min(settings.anneal?.sweeps ?? 0, plan.control.sweepsLeft - 1);
+    if (eps !== settings.eps && sweeps > 0) plan.logSweeps(sweeps);
+  }
+}
+
+const ended = (error: number, tol: number): SolverEnd => (error <= tol ? 'converged' : 'max-iterations');
+
+/** Sweeps while they are few, else Newton steps while the plan is sparse, else L-BFGS. */
+async function automatic(
+  plan: ScaledPlan,
+  marginals: Marginals,
+  settings: Settings,
+  range: CostRange,
+  tol: number,
+): Promise<SolverEnd> {
+  const sweeps = await predictSweeps(plan, tol);
+  if (sweeps <= Math.min(fewSweeps, plan.control.sweepsLeft)) return ended(await sweepOn(plan, tol, Infinity), tol);
+  const newton = new Newton(plan);
+  if ((await newton.density()) > dense) return lbfgs(plan, marginals.a, tol, settings.maxSweeps);
+  return safeNewton(plan, newton, settings, range, tol);
+}
+
+async function solve(
+  plan: ScaledPlan,
+  marginals: Marginals,
+  settings: Settings,
+  range: CostRange,
+  tol: number,
+): Promise<SolverEnd> {
+  const { a, b } = marginals;
+  const { method, paper, maxSweeps } = settings;
+  if (method === 'auto') return automatic(plan, marginals, settings, range, tol);
+  if (method === 'sns' && !paper) return safeNewton(plan, new Newton(plan), settings, range, tol);
+  annealBySweeps(plan, settings, range);
+  if (method === 'sinkhorn') return ended(await sweepUntil(plan, tol), tol);
+  plan.logSweeps(Math.min(paper?.sweeps ?? 2, plan.control.sweepsLeft));
+  if (method === 'lbfgs') return lbfgs(plan, a, tol, maxSweeps);
+  if (method === 'ssns') return ssns(plan, a, b, tol);
+  if (method === 'splr') return splr(plan, a, b, tol);
+  return paperNewton(plan, a, b, paper?.lambda ?? 2 / Math.min(a.length, b.length), tol);
 }
 
 /**
@@ -107,6 +159,18 @@ export async function sinkhorn(cost: Tensor, options: SinkhornOptions): Promise<
   }
 }
 
+function discard({ f, g }: Measured): void {
+  f.dispose();
+  g.dispose();
+}
+
+/** The status by what is returned: the solver saw its own numbers only, before they were rounded. */
+function honest(status: TransportStatus, error: number, tol: number, floor: number): TransportStatus {
+  if (error <= tol) return 'converged';
+  if (status === 'max-iterations') return status;
+  return error <= floor ? 'at-precision' : 'max-iterations';
+}
+
 async function solveProblem(cost: Cost, settings: Settings): Promise<TransportResult> {
   const control = new Control(settings);
   const { op, eps, a, b } = settings;
@@ -120,12 +184,21 @@ async function solveProblem(cost: Cost, settings: Settings): Promise<TransportRe
     plan = new ScaledPlan(cost, masses, start, eps, control);
     const tol = settings.tol / marginals.mass;
     const floor = precision(cost, range, eps);
+    const goal = Math.max(tol / 2, cost.dtype === 'f32' ? floor / 32 : 0);
     let status: TransportStatus = 'infeasible';
-    if (range.isReachable)
-      ({ status } = await solve(plan, settings, range, Math.max(tol / 2, cost.dtype === 'f32' ? floor / 4 : 0)));
-    const measured = await measure(cost, masses, marginals, plan.potentials, eps, control);
-    if (status === 'converged' && measured.marginalError > settings.tol) status = 'at-precision';
-    if (status === 'at-precision' && measured.marginalError <= settings.tol) status = 'converged';
+    if (range.isReachable) status = await solve(plan, marginals, settings, range, goal);
+    let measured = await measure(cost, masses, marginals, plan.potentials, eps, control);
+    if (status === 'at-precision' && measured.marginalError > Math.max(settings.tol, floor * marginals.mass)) {
+      // Steps have lost their way before the numbers end: sweeps do not.
+      discard(measured);
+      status = ended(await sweepUntil(plan, goal), goal);
+      measured = await measure(cost, masses, marginals, plan.potentials, eps, control);
+    }
+    if (status !== 'converged' && range.forbidden > 0 && range.isReachable) {
+      const rows = await control.read(plan.potentials.rows);
+      if (await isProvenInfeasible(cost, masses, marginals, rows, control)) status = 'infeasible';
+    }
+    if (status !== 'infeasible') status = honest(status, measured.marginalError, settings.tol, floor * marginals.mass);
     return new TransportResult({ cost, eps, status, iterations: control.iterations, ...measured });
   } finally {
     plan?.dispose();

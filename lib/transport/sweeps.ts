@@ -3,27 +3,55 @@ import type { ScaledPlan } from './scaled-plan.ts';
 /** Sweeps in the log domain that make every row and column of the kernel representable. */
 const preparingSweeps = 3;
 
-/**
- * Sinkhorn's iteration until the error is at most `tol`, or sweeps run out: on the kernel where it carries the plan, else in
- * the log domain. Returns the error.
- */
-export async function sweepUntil(plan: ScaledPlan, tol: number): Promise<number> {
+/** Sweeps after which the rest is predicted, and how many of them that is measured by. */
+const probe = { before: 6, by: 4 } as const;
+
+/** Sweeps that make the kernel, and then sweep on it. */
+async function prepare(plan: ScaledPlan): Promise<number> {
   const { control } = plan;
-  let error = Infinity;
-  const inLogDomain = async (count: number): Promise<void> => {
-    if (control.sweepsLeft <= 0) return;
-    plan.logSweeps(Math.min(count, control.sweepsLeft));
-    error = await plan.logError();
-    control.report(plan.eps, error);
-  };
-  await inLogDomain(preparingSweeps);
+  plan.kernelSweeps(Math.min(preparingSweeps, control.sweepsLeft));
+  const error = await plan.logError();
+  control.report(plan.eps, error);
+  return error;
+}
+
+/** Sinkhorn's iteration on the kernel until the error is at most `tol`, or sweeps run out; where the kernel does not carry the
+ * plan, in the log domain. Returns the error. */
+export async function sweepOn(plan: ScaledPlan, tol: number, start: number): Promise<number> {
+  const { control } = plan;
+  let error = start;
   while (error > tol && control.sweepsLeft > 0) {
     const swept = await plan.scalingSweeps(Math.min(plan.sweepsAtOnce, control.sweepsLeft), tol);
-    if (swept.done > 0) {
-      error = swept.error;
-      control.report(plan.eps, error);
+    if (swept.done > 0) error = swept.error;
+    if (swept.failed && control.sweepsLeft > 0) {
+      plan.kernelSweeps(Math.min(10, plan.sweepsAtOnce, control.sweepsLeft));
+      error = await plan.logError();
     }
-    if (swept.failed) await inLogDomain(Math.max(1, Math.min(10, plan.sweepsAtOnce)));
+    control.report(plan.eps, error);
   }
   return error;
+}
+
+/** The same from wherever the plan stands. */
+export async function sweepUntil(plan: ScaledPlan, tol: number): Promise<number> {
+  return sweepOn(plan, tol, await prepare(plan));
+}
+
+/**
+ * Some sweeps, and how many more it would take to `tol` at the rate of the last of them. The error of each sweep falls by a
+ * factor that soon hardly changes.
+ */
+export async function predictSweeps(plan: ScaledPlan, tol: number): Promise<number> {
+  let error = await prepare(plan);
+  if (error <= tol) return 0;
+  const first = await plan.scalingSweeps(probe.before, tol);
+  if (first.failed) return Infinity;
+  if (first.error <= tol) return 0;
+  const last = await plan.scalingSweeps(probe.by, tol);
+  if (last.failed) return Infinity;
+  error = last.error;
+  plan.control.report(plan.eps, error);
+  if (error <= tol) return 0;
+  const rate = Math.log(error / first.error) / probe.by;
+  return rate < 0 ? Math.log(tol / error) / rate : Infinity;
 }

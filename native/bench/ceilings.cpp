@@ -107,6 +107,7 @@ Ceiling copy_stream(const Case::Mix& mix, Device& device, const Clock& clock) {
   const double bytes = std::min(kMostBytes, mix.read + mix.update + mix.write);
   const Shape shape{int64_t(bytes / 8) + 1};
   const Tensor x = device.empty(shape, Dtype::kF32), out = device.empty(shape, Dtype::kF32);
+  device.run(Fill{.x = {x}, .value = 1});
   return {std::make_unique<Racer>([&device, x, out] { device.run(Copy{.out = {out}, .x = {x}}); },
                                   device, clock),
           2.0 * double(x.bytes())};

@@ -25,5 +25,6 @@ inline bool is_emulated(const DeviceInfo& info) {
 int verify(const Options&);
 int measure(const OpEntry&, const std::string& flags, const Options&);
 int measure_all(const Options&);
+int symmetric_choices(const Options&);
 
 }  // namespace orthokit::bench

@@ -3,29 +3,11 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
-#include "cpu/doubles.h"
-#include "cpu/elementary.h"
+#include "cpu/exp_eight.h"
 #include "cpu/sums.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
-
-inline constexpr double kInfinite = std::numeric_limits<double>::infinity();
-
-// exp(x), 0 below −708, where the result would be subnormal, infinity above 709; NaN for NaN.
-inline double exp_in_range(double x) {
-  const double held = x > 709 ? 709 : x, exp = exp_of_negative(held);
-  return x > 709 ? kInfinite : exp;
-}
-
-inline void add_product(Eight& sum, const Eight& a, const Eight& b) {
-#ifdef __AVX512F__
-  sum = Eight(_mm512_fmadd_pd(__m512d(a), __m512d(b), __m512d(sum)));
-#else
-  sum += a * b;
-#endif
-}
 
 // Rows in panels of a size that follows from the shape alone: what a panel sums down the columns
 // goes to a row of its own, and these are added in order.
@@ -97,7 +79,7 @@ void add_four(const T* row, int64_t stride, const double* u, int64_t n, double* 
     load_eight(sums + j, sum);
 #pragma GCC unroll 4
     for (int k = 0; k < 4; ++k) load_eight(row + k * stride + j, w), add_product(sum, w, by[k]);
-    for (int i = 0; i < 8; ++i) sums[j + i] = sum[i];
+    store_eight(sum, sums + j);
   }
   for (; j < n; ++j)
     for (int k = 0; k < 4; ++k) sums[j] += u[k] * double(row[k * stride + j]);
@@ -128,6 +110,21 @@ void sum_panel(const T* kernel, int64_t columns, const double* u, int64_t first,
   int64_t i = first;
   for (; i + 4 <= last; i += 4) add_four(kernel + i * columns, columns, u + i, columns, sums);
   for (; i < last; ++i) add_row(kernel + i * columns, u[i], columns, sums);
+}
+
+// each(j, n, eight of exp(u + wⱼ − costⱼ · inverse)), of which n count and the others are 0.
+template <class T, class Each>
+__attribute__((always_inline)) inline void plan_row(const T* cost, const double* w, double u,
+                                                    double inverse, int64_t n, Each&& each) {
+  const Eight own = Eight{} + u, by = Eight{} - inverse;
+  for_eights(n, [&](int64_t j, auto count) {
+    Eight c, x;
+    load_some(cost + j, count, kInfinite, c), load_some(w + j, count, 0, x);
+    x += own;
+    multiply_add(c, by, x, x);
+    exp_of_eight(x, x);
+    each(j, count, x);
+  });
 }
 
 // Potentials in units of eps.

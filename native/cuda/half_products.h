@@ -19,7 +19,7 @@ void half_gemm(const Gemm& op, Stream& stream);
 void half_symmetric_product(const SymmetricProduct& op, Stream& stream);
 
 // Whether the tiles are taken where cuBLAS' panels could be: by what orthokit_bench measured on a
-// device of this kind (symmetric_choices.h), or ORTHOKIT_SYMMETRIC=tiles, panels.
+// device of this kind (symmetric_choices.inc), or ORTHOKIT_SYMMETRIC=tiles, panels.
 bool prefers_tiles(const Stream& stream, Dtype dtype, int64_t n, int64_t k);
 
 // Tensors of x's shape in f32, in scratch memory.

@@ -246,7 +246,7 @@ __device__ __forceinline__ void bring_chunk(T* to, const T* from, int64_t exist,
 template <class T>
 __device__ __forceinline__ void store_chunk(T* to, const uint4& raw, int64_t exist, bool whole) {
   if (whole && exist >= kHalfChunk) {
-    *reinterpret_cast<uint4*>(to) = raw;
+    __stwb(reinterpret_cast<uint4*>(to), raw);  // why not plainly, store_raw says
     return;
   }
   T values[kHalfChunk];

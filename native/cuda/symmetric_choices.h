@@ -1,9 +1,6 @@
 // What is faster for a symmetric product of 16-bit numbers, kernels of our own or cuBLAS' panels, as
-// measured. Written by `orthokit_bench --symmetric-choices --device cuda`, a line a measurement;
-// where a kind of device has no line, our own kernels multiply.
+// measured. Where a kind of device has no line, our own kernels multiply.
 #pragma once
-#include <array>
-
 #include "core/op.h"
 
 namespace orthokit::cuda {
@@ -15,6 +12,9 @@ struct SymmetricChoice {
   double panels;  // their time over that of the tiles
 };
 
-inline constexpr std::array<SymmetricChoice, 0> kSymmetricChoices{};
+inline constexpr SymmetricChoice kSymmetricChoices[] = {
+    {0, Dtype::kF16, 1, 1, 1},  // no device: an array is not empty
+#include "cuda/symmetric_choices.inc"
+};
 
 }  // namespace orthokit::cuda

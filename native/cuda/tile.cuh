@@ -31,6 +31,14 @@ __device__ __forceinline__ void store_chunk(T* p, const T (&values)[kChunk<T>]) 
   *reinterpret_cast<uint4*>(p) = raw;
 }
 
+// To global memory; why not plainly, store_raw says.
+template <class T>
+__device__ __forceinline__ void write_chunk(T* p, const T (&values)[kChunk<T>]) {
+  uint4 raw;
+  memcpy(&raw, values, 16);
+  __stwb(reinterpret_cast<uint4*>(p), raw);
+}
+
 template <class T>
 bool is_aligned(const T* p) {
   return reinterpret_cast<uintptr_t>(p) % 16 == 0;

@@ -3,6 +3,7 @@
 #pragma once
 #include "cuda/columns.cuh"
 #include "cuda/exp.cuh"
+#include "cuda/matrix.cuh"
 #include "cuda/rows.cuh"
 
 namespace orthokit::cuda {
@@ -90,6 +91,30 @@ struct PlanTerm {
     return exp_in_range(u[i] + w[j] - double(cost[i * columns + j]) * inverse);
   }
 };
+
+template <class T>
+struct GibbsBody {
+  const T* cost;
+  const double *u, *w;
+  T* kernel;
+  int64_t columns;
+  double inverse;
+  template <int N>
+  __device__ void operator()(int64_t i, int64_t j) const {
+    const double own = u[i];
+    map_group<N>(
+        j, kernel + i * columns,
+        [&](int64_t k, T x) { return T(exp_in_range(own + w[k] - double(x) * inverse)); },
+        cost + i * columns);
+  }
+};
+
+// kernelᵢⱼ = exp(uᵢ + wⱼ − costᵢⱼ · inverse)
+template <class T>
+void write_kernel(Stream& stream, const T* cost, const double* u, const double* w, double inverse,
+                  int64_t rows, int64_t columns, T* kernel) {
+  for_matrix(stream, rows, columns, GibbsBody<T>{cost, u, w, kernel, columns, inverse});
+}
 
 // uᵢ kernelᵢⱼ, as a term down the columns.
 template <class T>

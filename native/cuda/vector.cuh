@@ -38,8 +38,7 @@ struct Word<16> {
   using Type = uint4;
 };
 template <class S, int bytes>
-using AccessOf =
-    std::conditional_t<std::is_same_v<S, double>, double2, typename Word<bytes>::Type>;
+using AccessOf = std::conditional_t<std::is_same_v<S, double>, double2, typename Word<bytes>::Type>;
 
 template <class S>
 __device__ __forceinline__ bool is_whole(const S* p, int n) {
@@ -65,7 +64,7 @@ __device__ __forceinline__ void load_raw(const S* p, int n, S (&out)[kVector]) {
   for (int i = 0; i < kVector; ++i) out[i] = i < n ? p[i] : S{};
 }
 
-// p is in global memory. Plain stores of whole vectors would be joined with those of single elements,
+// To global memory. Plain stores of whole vectors would be joined with those of single elements,
 // and nvcc would keep the latter.
 template <class S>
 __device__ __forceinline__ void store_raw(S* p, int n, const S (&values)[kVector]) {

@@ -18,10 +18,10 @@ function ratios(launch) {
   };
 }
 
-/** Map name → its largest launch with the ratios, from the files of ORTHOKIT_EMULATOR_COUNTERS. */
-export function countedLaunches(files) {
-  const launches = files
-    .flatMap((file) => readFileSync(file, 'utf8').split('\n'))
+/** Map name → its largest launch with the ratios, from one file of ORTHOKIT_EMULATOR_COUNTERS. */
+function largestLaunches(file) {
+  const launches = readFileSync(file, 'utf8')
+    .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
   const names = readableNames(launches.map(({ kernel }) => kernel));
@@ -32,4 +32,14 @@ export function countedLaunches(files) {
     if (before === undefined || size(launch) > size(before)) largest.set(names[i], { ...launch, ...ratios(launch) });
   }
   return largest;
+}
+
+/**
+ * The same of all sets of cases. A kernel that learns the dtype at run time is looked at in f32 and 16 bits: `own` cases
+ * before those of doubles, and examples, which are small, last.
+ */
+export function countedLaunches(files) {
+  const rank = (file) => ['-examples', '-double', ''].findIndex((set) => file.includes(`${set}.jsonl`));
+  const all = files.toSorted((a, b) => rank(a) - rank(b)).map(largestLaunches);
+  return new Map(all.flatMap((launches) => [...launches]));
 }

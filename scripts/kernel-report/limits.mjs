@@ -5,9 +5,12 @@ import path from 'node:path';
 const limits = JSON.parse(readFileSync(path.join(import.meta.dirname, '..', 'kernel-limits.json'), 'utf8'));
 const least = new Set(['sectors', 'occupancy']);
 
-/** Limits of a kernel: those of all (`*`), then those of the keys that its name contains, the longest last. */
+/** All words of a key are in the name. */
+const applies = (key, name) => key.split(' ').every((word) => name.includes(word));
+
+/** Limits of a kernel: those of all (`*`), then those of the keys that apply to its name, the longest last; null: none. */
 function limitsOf(name) {
-  const keys = Object.keys(limits).filter((key) => key === '*' || name.includes(key));
+  const keys = Object.keys(limits).filter((key) => key === '*' || applies(key, name));
   return Object.assign({}, ...keys.sort((a, b) => a.length - b.length).map((key) => limits[key]));
 }
 
@@ -16,6 +19,7 @@ const text = (value) => (Number.isInteger(value) ? String(value) : value.toFixed
 /** Sentences on the figures that pass their limit. */
 export function passed(name, architecture, figures) {
   return Object.entries(limitsOf(name))
+    .filter(([, limit]) => limit !== null)
     .filter(([field, limit]) => (least.has(field) ? figures[field] < limit : figures[field] > limit))
     .map(([field, limit]) => `${name}, sm_${architecture}: ${field} ${text(figures[field])}, the limit is ${limit}`);
 }
@@ -25,8 +29,8 @@ export function mistakes(names) {
   const exceptions = Object.keys(limits).filter((key) => key !== '*');
   return [
     ...exceptions
-      .filter((key) => !names.some((name) => name.includes(key)))
-      .map((key) => `no kernel's name contains ${key}`),
+      .filter((key) => !names.some((name) => applies(key, name)))
+      .map((key) => `no kernel's name has ${key}`),
     ...exceptions.filter((key) => !limits[key].why).map((key) => `the exception of ${key} has no why`),
   ].map((what) => `kernel-limits.json: ${what}`);
 }

@@ -82,7 +82,7 @@ function exceptionLines() {
     .map(
       ({ key, why, changed }) =>
         `| \`${key}\` | ${Object.entries(changed)
-          .map(([field, limit]) => `${field} ${limit}`)
+          .map(([field, limit]) => `${field} ${limit ?? '—'}`)
           .join(', ')} | ${why} |`,
     )
     .join('\n');

@@ -1,7 +1,9 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
+import { gibbsKernel } from '../reference/gibbs-kernel.ts';
 import { logSweeps as reference } from '../reference/log-sweeps.ts';
 import { expectClose } from '../support/compare.ts';
+import { rounded } from '../support/dtypes.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
@@ -38,6 +40,41 @@ describe.each(Device.available)('logSweeps on %s', (kind) => {
       const masses = { rows: massesOf(n, 2), columns: massesOf(m, 3) };
       await run(numbers(n * m, 1, 0, 4, dtype), masses, { dtype, eps: 0.25, count: 3 });
     });
+
+    it.each(transportShapes)(
+      'leaves the kernel of %i rows of %i columns behind, and the scales of its columns',
+      async (n, m) => {
+        const values = numbers(n * m, 1, 0, 4, dtype);
+        const masses = { rows: massesOf(n, 2), columns: massesOf(m, 3) };
+        // A column that all rows are far from.
+        if (m > 1) for (let i = 0; i < n; i++) values[i * m + 1] = rounded(values[i * m + 1]! + 64, dtype);
+        const cost = tensorOf(device, values, [n, m], dtype);
+        const [f, g] = [vector(device, new Float64Array(n)), vector(device, new Float64Array(m))];
+        const kernel = Tensor.full(device, [n, m], NaN, { dtype });
+        const [column_scale, statistics] = [empty(device, m), empty(device, 1)];
+        const [row_mass, column_mass] = [vector(device, masses.rows), vector(device, masses.columns)];
+        const potentials = { row_potential: f, column_potential: g };
+        ops.logSweeps(device, {
+          cost,
+          row_mass,
+          column_mass,
+          ...potentials,
+          statistics,
+          kernel,
+          column_scale,
+          eps: 0.25,
+        });
+        const [rows, columns, scales] = await Promise.all([valuesOf(f), valuesOf(g), valuesOf(column_scale)]);
+        const expected = gibbsKernel(values, rows, columns, 0.25);
+        expectClose(await valuesOf(kernel), expected, { dtype, ulps: dtype === 'f32' ? 2 : 1000 });
+        for (let j = 0; j < m; j++) {
+          let sum = 0;
+          for (let i = 0; i < n; i++) sum += expected[i * m + j]!;
+          expect(Math.abs(scales[j]! * sum - masses.columns[j]!)).toBeLessThan(1e-12);
+        }
+        if (m > 1 && masses.columns[1]! > 0 && dtype === 'f32') expect(scales[1]).toBe(1);
+      },
+    );
 
     it('keeps columns that lie beyond the exponentials of all rows', async () => {
       const values = Float64Array.of(0, 1, 1e4, 0.5, 0.25, 1e4, Infinity, 0, 1e4 + 1);
@@ -78,6 +115,22 @@ describe('logSweeps', () => {
       [{ row_potential: empty(device, 2) }, 'ERR_SHAPE', `log_sweeps: row_potential ${aRow}`],
       [{ column_potential: empty(device, 3) }, 'ERR_SHAPE', `log_sweeps: column_potential ${aColumn}`],
       [{ statistics: empty(device, 2) }, 'ERR_SHAPE', 'log_sweeps: statistics must be f64[1], got f64[2]'],
+      [{ kernel: Tensor.zeros(device, [3, 2]) }, 'ERR_ARGUMENT', 'log_sweeps: kernel and column_scale go together'],
+      [
+        { kernel: Tensor.zeros(device, [3, 2], { dtype: 'f64' }), column_scale: empty(device, 2) },
+        'ERR_DTYPE',
+        "log_sweeps: kernel must have the cost's dtype, got f64[3, 2]",
+      ],
+      [
+        { kernel: Tensor.zeros(device, [2, 3]), column_scale: empty(device, 2) },
+        'ERR_SHAPE',
+        "log_sweeps: kernel must have the cost's shape, got f32[2, 3]",
+      ],
+      [
+        { kernel: Tensor.zeros(device, [3, 2]), column_scale: empty(device, 3) },
+        'ERR_SHAPE',
+        `log_sweeps: column_scale ${aColumn}`,
+      ],
       [{ eps: -1 }, 'ERR_ARGUMENT', 'log_sweeps: eps must be positive and finite, got -1'],
       [{ count: 0 }, 'ERR_ARGUMENT', 'log_sweeps: count must be 1 to 65536, got 0'],
       [{ count: 65537 }, 'ERR_ARGUMENT', 'log_sweeps: count must be 1 to 65536, got 65537'],

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
-import { sparseNewtonStep as reference } from '../reference/sparse-newton-step.ts';
+import { sparseNewtonStep as reference, solveDense } from '../reference/sparse-newton-step.ts';
 import { expectClose, largest } from '../support/compare.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits } from '../support/same-bits.ts';
@@ -67,6 +67,33 @@ describe.each(Device.available)('sparseNewtonStep on %s', (kind) => {
       expect(size).toBeCloseTo(largest(expected.step), 9);
       expect(entries).toBe(plan.filter((x) => x !== 0).length);
     }
+  });
+
+  it('solves for both sides', async () => {
+    const [n, m] = [23, 31];
+    const { plan, s, c } = problem(n, m, 4);
+    const [rowRhs, columnRhs] = [numbers(n, 8, -1, 1), numbers(m, 9, -1, 1)];
+    const [diagonal, right] = [s.map((x) => x + 0.01), c.map((x) => x + 0.01)];
+    const [step, column_step, statistics] = [empty(device, n), empty(device, m), empty(device, 4)];
+    ops.sparseNewtonStep(device, {
+      ...rowsOf(device, plan, m),
+      row_mass: vector(device, diagonal),
+      row_sums: vector(device, diagonal),
+      column_mass: vector(device, right),
+      row_rhs: vector(device, rowRhs),
+      column_rhs: vector(device, columnRhs),
+      ...{ step, column_step, statistics },
+      tol: 1e-13,
+    });
+    const size = n + m;
+    const system = new Float64Array(size * size);
+    for (let i = 0; i < n; i++) system[i * size + i] = diagonal[i]!;
+    for (let j = 0; j < m; j++) system[(n + j) * size + n + j] = right[j]!;
+    for (let i = 0; i < n; i++)
+      for (let j = 0; j < m; j++) system[i * size + n + j] = system[(n + j) * size + i] = plan[i * m + j]!;
+    const expected = solveDense(system, Float64Array.from([...rowRhs, ...columnRhs]));
+    const actual = [...(await valuesOf(step)), ...(await valuesOf(column_step))];
+    expectClose(actual, expected, { dtype: 'f64', ulps: 1e6, magnitude: largest(expected) });
   });
 
   it('stops early by tol and most, and gives rows without mass no step', async () => {
@@ -147,6 +174,21 @@ describe('sparseNewtonStep', () => {
         'ERR_SHAPE',
         'sparse_newton_step: column_mass must be an f64 vector, got f32[2]',
       ],
+      [
+        { row_rhs: empty(device, 3) },
+        'ERR_ARGUMENT',
+        'sparse_newton_step: row_rhs, column_rhs and column_step go together',
+      ],
+      ...(
+        [
+          ['row_rhs', 'row_rhs must be f64 with one element a row, got f64[7]'],
+          ['column_rhs', 'column_rhs must be f64 with one element a column, got f64[7]'],
+          ['column_step', 'column_step must be f64 with one element a column, got f64[7]'],
+        ] as const
+      ).map(([name, message]) => {
+        const fits = { row_rhs: empty(device, 3), column_rhs: empty(device, 2), column_step: empty(device, 2) };
+        return [{ ...fits, [name]: empty(device, 7) }, 'ERR_SHAPE', `sparse_newton_step: ${message}`] as const;
+      }),
       [{ statistics: empty(device, 3) }, 'ERR_SHAPE', 'sparse_newton_step: statistics must be f64[4], got f64[3]'],
       [{ shift: -1 }, 'ERR_ARGUMENT', 'sparse_newton_step: shift must not be negative, got -1'],
       [{ tol: -1 }, 'ERR_ARGUMENT', 'sparse_newton_step: tol must not be negative, got -1'],

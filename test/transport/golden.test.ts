@@ -56,6 +56,31 @@ describe('golden values', () => {
     expect(result.marginalError).toBeLessThan(64 * 2 ** -52 * 20_000);
   });
 
+  it.each(['auto', 'ssns', 'lbfgs', 'splr'] as const)('the same by %s', async (method) => {
+    using cost = Tensor.from(cpu, splitMix(500 * 500, 1n), [500, 500]);
+    using result = await sinkhorn(cost, { eps: 1 / 1200, method, tol: 1e-9 });
+    expect(result.status).toBe('converged');
+    expect(result.value).toBeCloseTo(-0.002254103432438398, 10);
+  });
+
+  it('the published form takes the steps that were published, and more to the last digits', async () => {
+    using cost = Tensor.from(cpu, splitMix(500 * 500, 1n), [500, 500]);
+    using result = await sinkhorn(cost, { eps: 1 / 1200, method: 'sns', paper: {}, tol: 1e-12 });
+    expect(result.status).toBe('converged');
+    expect(result.iterations.sweeps).toBe(20);
+    // Three entries a row: 23 steps to an error of 1e-13.
+    expect(result.iterations.newton).toBeGreaterThan(17);
+    expect(result.iterations.newton).toBeLessThan(25);
+    expect(result.value).toBeCloseTo(-0.002254103432438398, 14);
+  });
+
+  it('auto sweeps where that is enough', async () => {
+    using cost = Tensor.from(cpu, splitMix(1000 * 1000, 1n), [1000, 1000]);
+    using result = await sinkhorn(cost, { eps: 1e-2, tol: 1e-9 });
+    expect(result.status).toBe('converged');
+    expect(result.iterations.newton).toBe(0);
+  });
+
   it('without annealing too', async () => {
     using cost = Tensor.from(cpu, splitMix(500 * 500, 1n), [500, 500]);
     using result = await sinkhorn(cost, { eps: 1 / 1200, method: 'sns', tol: 1e-12, anneal: false });
@@ -66,7 +91,7 @@ describe('golden values', () => {
 });
 
 const three = { a: [0.2, 0.5, 0.3], b: [0.4, 0.35, 0.25] };
-const methods: readonly TransportMethod[] = ['sns', 'sinkhorn'];
+const methods: readonly TransportMethod[] = ['auto', 'sns', 'sinkhorn', 'ssns', 'splr', 'lbfgs'];
 
 describe.each(Device.available)('small problems on %s', (kind) => {
   const device = Device.open(kind);

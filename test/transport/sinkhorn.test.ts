@@ -183,6 +183,15 @@ describe('sinkhorn', () => {
     ['anneal: true', cost, { anneal: true }, 'ERR_ARGUMENT', 'anneal must be an object or false, got true'],
     ['a factor of 1', cost, { anneal: { factor: 1 } }, 'ERR_ARGUMENT', 'anneal.factor must be below 1, got 1'],
     ['a word in anneal', cost, { anneal: { stop: 1 } }, 'ERR_ARGUMENT', 'sinkhorn: anneal: stop is not an option'],
+    ['paper with sweeps', cost, { method: 'sinkhorn', paper: {} }, 'ERR_ARGUMENT', 'paper must go with method sns'],
+    [
+      'a share of 2',
+      cost,
+      { method: 'sns', paper: { lambda: 2 } },
+      'ERR_ARGUMENT',
+      'paper.lambda must be at most 1, got 2',
+    ],
+    ['paper: true', cost, { method: 'sns', paper: true }, 'ERR_ARGUMENT', 'paper must be an object or false, got true'],
     ['half a warm start', cost, { warmStart: { f: cost } }, 'ERR_ARGUMENT', 'warmStart must have tensors f and g'],
     ['no signal', cost, { signal: {} }, 'ERR_ARGUMENT', 'signal must be an AbortSignal, got an object'],
     ['no function', cost, { onProgress: 1 }, 'ERR_ARGUMENT', 'onProgress must be a function, got 1'],
@@ -243,6 +252,22 @@ describe('sinkhorn', () => {
     two.dispose();
     await expect(sinkhorn(cost, { eps: 1, a: two })).rejects.toMatchObject({ code: 'ERR_DISPOSED' });
   });
+
+  it.each(['auto', 'sinkhorn', 'sns', 'lbfgs', 'ssns'] as const)(
+    '%s: rows with more mass than they may send are infeasible',
+    async (method) => {
+      // Four rows may use three columns of 0.1 each.
+      const values = numbers(100, 1).map((x, k) => (Math.floor(k / 10) < 4 && k % 10 > 2 ? Infinity : x));
+      using cost = Tensor.from(device, values, [10, 10]);
+      using result = await sinkhorn(cost, { eps: 0.05, method });
+      expect(result.status).toBe('infeasible');
+      expect(Number.isFinite(result.value + result.cost + result.marginalError)).toBe(true);
+      // With room for them, they are not.
+      const b = [0.2, 0.2, 0.2, ...Array(7).fill(0.4 / 7)];
+      using solved = await sinkhorn(cost, { eps: 0.05, method, b, tol: 1e-7 });
+      expect(solved.status).toBe('converged');
+    },
+  );
 
   it('masses without a way between them are infeasible', async () => {
     using walls = matrix([1, inf, inf, 1]);

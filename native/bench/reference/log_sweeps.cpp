@@ -17,6 +17,15 @@ static void log_sweeps(const LogSweeps &op) {
                         return std::exp((f[i] + g[j] - c[i * m + j]) / eps);
                       }));
     });
+    if (op.kernel && sweep + 1 == op.count) {
+      for (int64_t k = 0; k < n * m; ++k)
+        values(op.kernel)[k] = std::exp((f[k / m] + g[k % m] - c[k]) / eps);
+      for (int64_t j = 0; j < m; ++j)
+        values(op.column_scale)[j] = values(op.column_mass)[j] / sum_of_terms(n, [&](int64_t i) {
+                                       return values(op.kernel)[i * m + j];
+                                     });
+      return;
+    }
     for (int64_t j = 0; j < m; ++j)
       g[j] = eps * (std::log(values(op.column_mass)[j]) -
                     log_sum_of_exps(n, [&](int64_t i) { return (f[i] - c[i * m + j]) / eps; }));

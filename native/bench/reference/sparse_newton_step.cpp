@@ -45,7 +45,11 @@ static void sparse_newton_step(const SparseNewtonStep& op) {
     diagonal[i] = jacobi[i] = s[i] + op.shift * std::max(s[i], r[i]);
     gradient[i] = r[i] - s[i];
   }
-  system.each([&](size_t i, size_t j, double p) { jacobi[i] -= p * p / c[j]; });
+  for (size_t i = 0; op.row_rhs && i < n; ++i) gradient[i] = values(op.row_rhs)[i];
+  system.each([&](size_t i, size_t j, double p) {
+    jacobi[i] -= p * p / c[j];
+    if (op.row_rhs) gradient[i] -= p * values(op.column_rhs)[j] / c[j];
+  });
   Vector residual = gradient;
   const auto precondition = [&](size_t i) {
     return residual[i] / (jacobi[i] > 1e-10 * diagonal[i] ? jacobi[i] : diagonal[i]);
@@ -67,13 +71,18 @@ static void sparse_newton_step(const SparseNewtonStep& op) {
     descent = next;
   }
   long double mean = 0;
-  for (long double v : x) mean += v / static_cast<long double>(n);
+  for (long double v : x)
+    if (!op.row_rhs) mean += v / static_cast<long double>(n);
   double largest = 0;
   for (size_t i = 0; i < n; ++i) {
     x[i] -= mean;
     values(op.step)[i] = double(x[i]);
     largest = std::max(largest, double(std::abs(x[i])));
   }
+  Vector rest(size_t(system.m), 0);
+  system.each([&](size_t i, size_t j, double p) { rest[j] += p * x[i]; });
+  for (size_t j = 0; op.row_rhs && j < rest.size(); ++j)
+    values(op.column_step)[j] = double((values(op.column_rhs)[j] - rest[j]) / c[j]);
   const double out[] = {double(iterations),
                         double(dot(gradient, x) - dot(x, system.times(sums, x)) / 2), largest,
                         values(op.starts)[n]};

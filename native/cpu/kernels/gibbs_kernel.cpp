@@ -13,10 +13,9 @@ void gibbs_kernel(const GibbsKernel& op, Stream& stream) {
   visit(op.cost.dtype, [&]<class T>() {
     for_rows(stream, n, m, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
-        const T* cost = op.cost.as<T>() + i * m;
         T* kernel = op.kernel.as<T>() + i * m;
-        for (int64_t j = 0; j < m; ++j)
-          kernel[j] = T(exp_in_range(u[i] + w[j] - double(cost[j]) * inverse));
+        plan_row(op.cost.as<T>() + i * m, w, u[i], inverse, m,
+                 [&](int64_t j, auto count, const Eight& x) { store_some(x, count, kernel + j); });
       }
     });
   });

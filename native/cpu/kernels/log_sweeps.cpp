@@ -1,83 +1,134 @@
 #include "ops/log_sweeps.h"
 
-#include "cpu/softmax.h"
 #include "cpu/transport.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-// Below this a column's sum may have lost terms that count.
-static constexpr double kLeastSum = 1e-200;
-
-// ln Σᵢ exp(uᵢ − costᵢⱼ / eps) by its own maximum.
 template <class T>
-static double log_sum_of_column(const LogSweeps& op, const double* u, int64_t j, double inverse) {
-  const int64_t n = op.cost.shape[0], m = op.cost.shape[1];
-  const T* cost = op.cost.as<T>() + j;
-  double max = -kInfinite, sum = 0;
-  for (int64_t i = 0; i < n; ++i) max = std::max(max, u[i] - double(cost[i * m]) * inverse);
-  if (!std::isfinite(max)) return max;
-  for (int64_t i = 0; i < n; ++i)
-    sum += exp_of_negative(u[i] - double(cost[i * m]) * inverse - max);
-  return max + std::log(sum);
-}
+class LogSweep {
+ public:
+  LogSweep(const LogSweeps& op, Stream& stream)
+      : op_(op),
+        stream_(stream),
+        u_(in_units(stream, op.row_potential, inverse_)),
+        w_(in_units(stream, op.column_potential, inverse_)),
+        exps_(stream.scratch<double>(panels_.count() * m_)),
+        partial_(stream.scratch<double>(panels_.count() * m_)),
+        sums_(stream.scratch<double>(m_)),
+        errors_(stream.scratch<double>(vector_blocks(m_))) {}
 
-// The row's potential, and what the row then adds to the columns' sums: its exponentials serve both.
-template <class T>
-static void sweep_row(const T* cost, const double* w, int64_t m, double inverse, double mass,
-                      double* exps, double* sums, double& u) {
-  if (mass == 0) {
-    u = -kInfinite;
-    return;
-  }
-  for (int64_t j = 0; j < m; ++j) exps[j] = w[j] - double(cost[j]) * inverse;
-  const double max = max_of(exps, m);
-  if (!std::isfinite(max)) return;
-  const double sum = exps_of(exps, m, max, exps), scale = mass / sum;
-  u = std::log(mass) - max - std::log(sum);
-  for (int64_t j = 0; j < m; ++j) sums[j] = fused(scale, exps[j], sums[j]);
-}
-
-void log_sweeps(const LogSweeps& op, Stream& stream) {
-  const int64_t n = op.cost.shape[0], m = op.cost.shape[1];
-  const double inverse = 1 / op.eps;
-  const auto *r = op.row_mass.as<double>(), *c = op.column_mass.as<double>();
-  double *u = in_units(stream, op.row_potential, inverse),
-         *w = in_units(stream, op.column_potential, inverse);
-  const TransportPanels panels(n, m);
-  auto* exps = stream.scratch<double>(panels.count() * m);
-  auto* partial = stream.scratch<double>(panels.count() * m);
-  auto* sums = stream.scratch<double>(m);
-  auto* errors = stream.scratch<double>(vector_blocks(m));
-  visit(op.cost.dtype, [&]<class T>() {
-    for (int64_t sweep = 0; sweep < op.count; ++sweep) {
-      stream.parallel(panels.count(), [&](int64_t p) {
-        std::fill_n(partial + p * m, m, 0.0);
-        for (int64_t i = panels.begin(p); i < panels.end(p); ++i)
-          sweep_row(op.cost.as<T>() + i * m, w, m, inverse, r[i], exps + p * m, partial + p * m,
-                    u[i]);
-      });
-      for_blocks(stream, m, [&](int64_t block, int64_t first, int64_t last) {
-        add_panels(panels.count(), m, partial, first, last, sums);
-        errors[block] = sum_of(last - first,
-                               [&](int64_t k) { return std::abs(sums[first + k] - c[first + k]); });
-        for (int64_t j = first; j < last; ++j) {
-          if (c[j] == 0) {
-            w[j] = -kInfinite;
-          } else if (sums[j] >= kLeastSum) {
-            w[j] += std::log(c[j] / sums[j]);
-          } else if (const double log = log_sum_of_column<T>(op, u, j, inverse);
-                     std::isfinite(log)) {
-            w[j] = std::log(c[j]) - log;
-          }
-        }
+  void run() {
+    for (int64_t sweep = 1; sweep <= op_.count; ++sweep) {
+      const bool stores = op_.kernel && sweep == op_.count;
+      stream_.parallel(panels_.count(), [&](int64_t p) { rows_of(p, stores); });
+      for_blocks(stream_, m_, [&](int64_t block, int64_t first, int64_t last) {
+        add_panels(panels_.count(), m_, partial_, first, last, sums_);
+        errors_[block] = sum_of(
+            last - first, [&](int64_t k) { return std::abs(sums_[first + k] - c_[first + k]); });
+        for (int64_t j = first; j < last; ++j) update_column(j, stores);
       });
     }
-  });
-  for (int64_t i = 0; i < n; ++i) op.row_potential.as<double>()[i] = op.eps * u[i];
-  for (int64_t j = 0; j < m; ++j) op.column_potential.as<double>()[j] = op.eps * w[j];
-  double error = 0;
-  for (int64_t block = 0; block < vector_blocks(m); ++block) error += errors[block];
-  *op.statistics.as<double>() = error;
+    for (int64_t i = 0; i < n_; ++i) op_.row_potential.as<double>()[i] = op_.eps * u_[i];
+    for (int64_t j = 0; j < m_; ++j) op_.column_potential.as<double>()[j] = op_.eps * w_[j];
+    double error = 0;
+    for (int64_t block = 0; block < vector_blocks(m_); ++block) error += errors_[block];
+    *op_.statistics.as<double>() = error;
+  }
+
+ private:
+  void rows_of(int64_t p, bool stores) {
+    std::fill_n(partial_ + p * m_, m_, 0.0);
+    for (int64_t i = panels_.begin(p); i < panels_.end(p); ++i) {
+      T* kernel = stores ? op_.kernel.as<T>() + i * m_ : nullptr;
+      if (!update_row(i, exps_ + p * m_, partial_ + p * m_, kernel) && stores)
+        std::fill_n(kernel, m_, T(0));
+    }
+  }
+
+  // The row's potential, and what the row then adds to the columns' sums: its exponentials serve both.
+  // False for a row without a potential.
+  bool update_row(int64_t i, double* exps, double* sums, T* kernel) {
+    if (r_[i] == 0) {
+      u_[i] = -kInfinite;
+      return false;
+    }
+    const T* cost = op_.cost.as<T>() + i * m_;
+    const Eight by = Eight{} - inverse_;
+    Eight most = Eight{} - kInfinite;
+    for_eights(m_, [&](int64_t j, auto count) {
+      Eight c, x;
+      load_some(cost + j, count, kInfinite, c), load_some(w_ + j, count, -kInfinite, x);
+      multiply_add(c, by, x, x);
+      most = x > most ? x : most;
+      store_some(x, count, exps + j);
+    });
+    double max = most[0];
+    for (int k = 1; k < 8; ++k) max = std::max(max, most[k]);
+    if (!std::isfinite(max)) return false;
+    const Eight shift = Eight{} - max;
+    Eight sum{};
+    for_eights(m_, [&](int64_t j, auto count) {
+      Eight x;
+      load_some(exps + j, count, -kInfinite, x);
+      x += shift;
+      exp_of_eight(x, x);
+      sum += x;
+      store_some(x, count, exps + j);
+    });
+    const double total = total_of(sum);
+    const Eight scale = Eight{} + r_[i] / total;
+    u_[i] = std::log(r_[i]) - max - std::log(total);
+    for_eights(m_, [&](int64_t j, auto count) {
+      Eight x, to;
+      load_some(exps + j, count, 0, x), load_some(sums + j, count, 0, to);
+      x *= scale, to += x;
+      store_some(to, count, sums + j);
+      if (kernel) store_some(x, count, kernel + j);
+    });
+    return true;
+  }
+
+  void update_column(int64_t j, bool stores) {
+    double* scale = stores ? op_.column_scale.as<double>() + j : nullptr;
+    if (scale) *scale = c_[j] == 0 ? 0 : 1;
+    if (c_[j] == 0) {
+      w_[j] = -kInfinite;
+    } else if (scale && sums_[j] >= least_sum_of(op_.cost.dtype) * c_[j]) {
+      *scale = c_[j] / sums_[j];
+    } else if (!scale && sums_[j] >= kLeastSum) {
+      w_[j] += std::log(c_[j] / sums_[j]);
+    } else if (const double log = log_sum_of(j); std::isfinite(log)) {
+      w_[j] = std::log(c_[j]) - log;
+    }
+    // What has moved far is computed anew.
+    if (scale && (c_[j] == 0 || !(sums_[j] >= least_sum_of(op_.cost.dtype) * c_[j])))
+      for (int64_t i = 0; i < n_; ++i)
+        op_.kernel.as<T>()[i * m_ + j] =
+            T(exp_of(u_[i] + w_[j] - double(op_.cost.as<T>()[i * m_ + j]) * inverse_));
+  }
+
+  // ln Σᵢ exp(uᵢ − costᵢⱼ / eps) by its own maximum.
+  double log_sum_of(int64_t j) const {
+    const T* cost = op_.cost.as<T>() + j;
+    double max = -kInfinite, sum = 0;
+    for (int64_t i = 0; i < n_; ++i) max = std::max(max, u_[i] - double(cost[i * m_]) * inverse_);
+    if (!std::isfinite(max)) return max;
+    for (int64_t i = 0; i < n_; ++i)
+      sum += exp_of_negative(u_[i] - double(cost[i * m_]) * inverse_ - max);
+    return max + std::log(sum);
+  }
+
+  const LogSweeps& op_;
+  Stream& stream_;
+  const int64_t n_ = op_.cost.shape[0], m_ = op_.cost.shape[1];
+  const double inverse_ = 1 / op_.eps;
+  const double *r_ = op_.row_mass.as<double>(), *c_ = op_.column_mass.as<double>();
+  const TransportPanels panels_{n_, m_};
+  double *u_, *w_, *exps_, *partial_, *sums_, *errors_;
+};
+
+void log_sweeps(const LogSweeps& op, Stream& stream) {
+  visit(op.cost.dtype, [&]<class T>() { LogSweep<T>(op, stream).run(); });
 }
 ORTHOKIT_KERNEL(LogSweeps, log_sweeps);
 

@@ -54,10 +54,15 @@ struct Sparsify {
   void compute_row(int64_t i, double* row) const {
     const T* kernel = op.kernel.as<T>() + i * m;
     const double u = op.row_scale.as<double>()[i], *v = op.column_scale.as<double>();
-    for (int64_t j = 0; j < m; ++j) {
-      const double x = u * double(kernel[j]) * v[j];
-      row[j] = x > 0 && x < kInfinite ? x : 0;
-    }
+    const Eight by = Eight{} + u, none{}, infinite = none + kInfinite;
+    for_eights(m, [&](int64_t j, auto count) {
+      Eight x, scale;
+      load_some(kernel + j, count, 0, x), load_some(v + j, count, 0, scale);
+      x = by * x * scale;
+      x = x > none ? x : none;
+      x = x < infinite ? x : none;
+      store_some(x, count, row + j);
+    });
   }
 
   template <class T>
@@ -72,11 +77,14 @@ struct Sparsify {
         counts[p] += list_at_least(row, m, op.threshold, list);
         continue;
       }
-      const double index = double(i);
-      for (int64_t j = 0; j < m; ++j) {
-        const bool better = row[j] > column_most[j];
-        column_most[j] = better ? row[j] : column_most[j], at[j] = better ? index : at[j];
-      }
+      const Eight index = Eight{} + double(i);
+      for_eights(m, [&](int64_t j, auto n) {
+        Eight x, largest, place;
+        load_some(row + j, n, 0, x), load_some(column_most + j, n, 0, largest);
+        load_some(at + j, n, 0, place);
+        place = x > largest ? index : place, largest = x > largest ? x : largest;
+        store_some(largest, n, column_most + j), store_some(place, n, at + j);
+      });
       const int64_t count = list_at_least(row, m, power_of(least), list);
       row_most[i] = 0, row_at[i] = 0;
       for (int64_t k = 0; k < count; ++k) {

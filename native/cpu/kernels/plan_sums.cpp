@@ -4,32 +4,31 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-void plan_sums(const PlanSums &op, Stream &stream) {
+void plan_sums(const PlanSums& op, Stream& stream) {
   const int64_t n = op.cost.shape[0], m = op.cost.shape[1];
   const double inverse = 1 / op.eps;
   const TransportPanels panels(n, m);
   const double *u = in_units(stream, op.row_potential, inverse),
                *w = in_units(stream, op.column_potential, inverse);
   auto *row_sums = op.row_sums.as<double>(), *column_sums = op.column_sums.as<double>();
-  auto *plan = stream.scratch<double>(panels.count() * m);
   auto *partial = stream.scratch<double>(panels.count() * m),
        *costs = stream.scratch<double>(panels.count());
   visit(op.cost.dtype, [&]<class T>() {
     stream.parallel(panels.count(), [&](int64_t p) {
-      double *sums = partial + p * m, *row = plan + p * m;
+      double* sums = partial + p * m;
       std::fill_n(sums, m, 0.0);
       costs[p] = 0;
       for (int64_t i = panels.begin(p); i < panels.end(p); ++i) {
-        const T *cost = op.cost.as<T>() + i * m;
-        for (int64_t j = 0; j < m; ++j) {
-          row[j] = exp_in_range(u[i] + w[j] - double(cost[j]) * inverse);
-          sums[j] += row[j];
-        }
-        row_sums[i] = sum_of(m, [&](int64_t j) { return row[j]; });
-        costs[p] += sum_of(m, [&](int64_t j) {
-          const double x = double(cost[j]);
-          return row[j] == 0 ? 0 : row[j] * x;
+        const T* cost = op.cost.as<T>() + i * m;
+        Eight total{}, linear{};
+        plan_row(cost, w, u[i], inverse, m, [&](int64_t j, auto count, const Eight& x) {
+          Eight c, sum;
+          load_some(cost + j, count, 0, c), load_some(sums + j, count, 0, sum);
+          total += x, sum += x;
+          store_some(sum, count, sums + j);
+          linear += x == 0 ? Eight{} : x * c;  // a forbidden pair costs nothing
         });
+        row_sums[i] = total_of(total), costs[p] += total_of(linear);
       }
     });
   });

@@ -30,11 +30,16 @@ class NewtonSystem {
     if (!transpose()) {
       std::fill_n(op_.step.as<double>(), n_, std::numeric_limits<double>::quiet_NaN());
       std::fill_n(statistics, 4, std::numeric_limits<double>::quiet_NaN());
+      if (op_.row_rhs)
+        std::fill_n(op_.column_step.as<double>(), m_, std::numeric_limits<double>::quiet_NaN());
       return;
     }
     prepare();
     statistics[0] = double(solve());
-    center();
+    if (op_.row_rhs)
+      finish_columns();
+    else
+      center();
     statistics[1] = gain();
     statistics[2] = 0;
     for (int64_t i = 0; i < n_; ++i)
@@ -96,7 +101,7 @@ class NewtonSystem {
     for (int64_t j = 0; j < m_; ++j) inverse_[j] = c[j] > 0 ? 1 / c[j] : 0;
     for (int64_t i = 0; i < n_; ++i) {
       diagonal_[i] = s[i] + op_.shift * std::max(s[i], r[i]);
-      gradient_[i] = r[i] == 0 ? 0 : r[i] - s[i];
+      gradient_[i] = op_.row_rhs ? op_.row_rhs.as<double>()[i] : r[i] == 0 ? 0 : r[i] - s[i];
       double own = diagonal_[i];
       for (int32_t k = rows_.starts[i]; k < rows_.starts[i + 1]; ++k)
         own -= rows_.values[k] * rows_.values[k] * inverse_[rows_.columns[k]];
@@ -104,6 +109,17 @@ class NewtonSystem {
       if (!(own > 1e-10 * diagonal_[i])) own = diagonal_[i];
       precondition_[i] = own > 0 ? 1 / own : 0;
     }
+    if (!op_.row_rhs) return;
+    for (int64_t j = 0; j < m_; ++j) through_[j] = op_.column_rhs.as<double>()[j] * inverse_[j];
+    for (int64_t i = 0; i < n_; ++i) gradient_[i] -= rows_.dot(i, through_);
+  }
+
+  // The columns' part, once the rows' is known.
+  void finish_columns() {
+    const double *rhs = op_.column_rhs.as<double>(), *x = op_.step.as<double>();
+    double* out = op_.column_step.as<double>();
+    blockwise(m_,
+              [&](int64_t, int64_t j) { out[j] = (rhs[j] - columns_.dot(j, x)) * inverse_[j]; });
   }
 
   // product = diagonal ∘ x − P C⁻¹ Pᵀ x; returns x · product.

@@ -164,6 +164,7 @@ struct AuonSeeMoments {
   __device__ void operator()(int tensor, const AuonMoments& m) const {
     const AuonShape& shape = shapes[tensor];
     AuonPart& part = parts[tensor];
+    part = {};
     part.foreseen = shape.foreseen(rule.lr);
     const double second = m.sums.of[0], fourth = m.sums.of[1], gamma2 = rule.gamma * rule.gamma;
     part.second = second, part.largest = m.largest;

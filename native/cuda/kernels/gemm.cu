@@ -28,7 +28,7 @@ __device__ __forceinline__ void store_slab(const Slab<T, side>& slab, const Gemm
       if (beta != 0) load_chunk(at, old);
 #pragma unroll
       for (int v = 0; v < kV; ++v) values[v] = fused(beta, old[v], out.alpha * values[v]);
-      store_chunk(at, values);
+      write_chunk(at, values);
       return;
     }
 #pragma unroll

@@ -3,9 +3,6 @@
 
 namespace orthokit::cuda {
 
-// Below this a column's sum may have lost terms that count.
-inline constexpr double kLeastColumnSum = 1e-200;
-
 template <class T>
 struct LogSweepRow {
   const T* cost;
@@ -36,14 +33,17 @@ template <class T>
 struct UpdateColumn {
   const T* cost;
   const double *u, *mass;
-  double *w, *errors;
+  double *w, *errors, *scale;  // scale: null where w takes the update
   int64_t rows, columns;
-  double inverse;
+  double inverse, least_scale_sum;
   __device__ void operator()(int64_t j, double sum) const {
     errors[j] = fabs(sum - mass[j]);
+    if (scale) scale[j] = mass[j] == 0 ? 0 : 1;
     if (mass[j] == 0) {
       w[j] = -INFINITY;
-    } else if (sum >= kLeastColumnSum && sum < INFINITY) {
+    } else if (scale && sum >= least_scale_sum * mass[j] && sum < INFINITY) {
+      scale[j] = mass[j] / sum;
+    } else if (!scale && sum >= kLeastSum && sum < INFINITY) {
       w[j] += log(mass[j] / sum);
     } else if (const double log_sum = log_sum_of(j); isfinite(log_sum)) {
       w[j] = log(mass[j]) - log_sum;
@@ -80,11 +80,14 @@ static void log_sweeps(const LogSweeps& op, Stream& stream) {
   auto* errors = stream.scratch<double>(m);
   visit(op.cost.dtype, [&]<class T>() {
     const T* cost = op.cost.as<T>();
-    for (int64_t sweep = 0; sweep < op.count; ++sweep) {
+    for (int64_t sweep = 1; sweep <= op.count; ++sweep) {
+      auto* scale = op.kernel && sweep == op.count ? op.column_scale.as<double>() : nullptr;
       for_rows(stream, n, m, LogSweepRow<T>{cost, w, r, u, m, inverse});
       reduce_columns<Sum>(stream, n, m, PlanTerm<T>{cost, u, w, m, inverse},
-                          UpdateColumn<T>{cost, u, c, w, errors, n, m, inverse});
+                          UpdateColumn<T>{cost, u, c, w, errors, scale, n, m, inverse,
+                                          least_sum_of(op.cost.dtype)});
     }
+    if (op.kernel) write_kernel(stream, cost, u, w, inverse, n, m, op.kernel.as<T>());
   });
   for_items(stream, n, TimesBody{u, op.eps, op.row_potential.as<double>()});
   for_items(stream, m, TimesBody{w, op.eps, op.column_potential.as<double>()});

@@ -75,7 +75,8 @@ struct ConjugateGradients {
   int64_t columns, most;
   double shift, tol;
   const double *row_mass, *row_sums, *column_mass;
-  double *step, *statistics;
+  const double *row_rhs, *column_rhs;  // null where the gradient is solved for
+  double *step, *column_step, *statistics;
   double *diagonal, *precondition, *gradient, *inverse, *through, *product, *residual, *direction;
 
   // product = by ∘ x − P C⁻¹ Pᵀ x; returns x · product.
@@ -100,14 +101,17 @@ struct ConjugateGradients {
   __device__ void prepare(const OneBlock& block) const {
     block.visit(columns,
                 [&](int64_t j) { inverse[j] = column_mass[j] > 0 ? 1 / column_mass[j] : 0; });
-    __syncthreads();  // inverse is there
+    if (row_rhs) block.visit(columns, [&](int64_t j) { through[j] = column_rhs[j] * inverse[j]; });
+    __syncthreads();  // inverse and through are there
     block.visit(p.rows, [&](int64_t i) {
       const double r = row_mass[i], s = row_sums[i];
       diagonal[i] = s + shift * (s > r ? s : r);
-      gradient[i] = r == 0 ? 0 : r - s;
+      gradient[i] = row_rhs ? row_rhs[i] : r == 0 ? 0 : r - s;
       double own = diagonal[i];
       for (int32_t k = p.starts[i]; k < p.starts[i + 1]; ++k)
         own -= p.values[k] * p.values[k] * inverse[p.columns[k]];
+      for (int32_t k = p.starts[i]; row_rhs && k < p.starts[i + 1]; ++k)
+        gradient[i] -= p.values[k] * through[p.columns[k]];
       // Rounding may leave nothing, or less, of a row that has one column to itself.
       if (!(own > 1e-10 * diagonal[i])) own = diagonal[i];
       precondition[i] = own > 0 ? 1 / own : 0;
@@ -143,18 +147,38 @@ struct ConjugateGradients {
     return iteration;
   }
 
+  __device__ void center(const OneBlock& block) const {
+    const int64_t n = p.rows;
+    const double count = block.sum(n, [&](int64_t i) { return row_mass[i] == 0 ? 0.0 : 1.0; });
+    const double total = block.sum(n, [&](int64_t i) { return row_mass[i] == 0 ? 0.0 : step[i]; });
+    block.visit(n, [&](int64_t i) { step[i] = row_mass[i] == 0 ? 0 : step[i] - total / count; });
+  }
+
+  // The columns' part, once the rows' is known.
+  __device__ void finish_columns(const OneBlock& block) const {
+    __syncthreads();  // the step is there
+    block.visit(columns, [&](int64_t j) {
+      double sum = 0;
+      for (int32_t k = column_starts[j]; k < column_starts[j + 1]; ++k)
+        sum += p.values[order[k]] * step[row[order[k]]];
+      column_step[j] = (column_rhs[j] - sum) * inverse[j];
+    });
+  }
+
   __device__ void operator()(const OneBlock& block) const {
     const int64_t n = p.rows;
     if (*good == 0) {
       block.visit(n, [&](int64_t i) { step[i] = NAN; });
       block.visit(4, [&](int64_t k) { statistics[k] = NAN; });
+      if (row_rhs) block.visit(columns, [&](int64_t j) { column_step[j] = NAN; });
       return;
     }
     prepare(block);
     const int64_t iterations = solve(block);
-    const double count = block.sum(n, [&](int64_t i) { return row_mass[i] == 0 ? 0.0 : 1.0; });
-    const double total = block.sum(n, [&](int64_t i) { return row_mass[i] == 0 ? 0.0 : step[i]; });
-    block.visit(n, [&](int64_t i) { step[i] = row_mass[i] == 0 ? 0 : step[i] - total / count; });
+    if (row_rhs)
+      finish_columns(block);
+    else
+      center(block);
     const double curvature = apply(block, row_sums, step);
     const double slope = block.sum(n, [&](int64_t i) { return gradient[i] * step[i]; });
     const double largest = block.max(n, [&](int64_t i) { return fabs(step[i]); });

@@ -38,7 +38,7 @@ __device__ __forceinline__ void store_symmetric(const Slab<T, side>& slab,
       if (beta != 0) load_chunk(old + at, before);
 #pragma unroll
       for (int v = 0; v < kV; ++v) values[v] = fused(beta, before[v], out.alpha * values[v]);
-      store_chunk(c + at, values);
+      write_chunk(c + at, values);
     } else {
 #pragma unroll
       for (int v = 0; v < kV; ++v) {

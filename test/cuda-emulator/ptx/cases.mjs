@@ -1,6 +1,6 @@
 // Cases for the interpreter, "op field=value …" a line: with the examples of the operations they launch every kernel in
 // every form, and large enough for what is counted to be about the elements and not about their edges.
-// usage: node test/cuda-emulator/ptx/cases.mjs own|cublas|turing
+// usage: node test/cuda-emulator/ptx/cases.mjs own|double|cublas|turing
 
 const wide = ['f32', 'f64'];
 const floats = ['f32', 'f64', 'f16', 'bf16'];
@@ -182,11 +182,22 @@ function* wideCases() {
   yield 'symmetric_product a=bf16[512x64] c=bf16[512x512] beta=0.5';
 }
 
+const common = [
+  rowCases,
+  matrixCases,
+  elementCases,
+  mapCases,
+  stepCases,
+  rowStepCases,
+  productCases,
+  largeProductCases,
+];
+const ofDoubles = (line) => line.split(' ')[1].includes('=f64[');
+const linesOf = (generators) => generators.flatMap((cases) => [...cases()]);
 const sets = {
-  own: [rowCases, matrixCases, elementCases, mapCases, stepCases, rowStepCases, productCases, largeProductCases],
-  cublas: [panelCases],
-  turing: [wideCases],
+  own: linesOf(common).filter((line) => !ofDoubles(line)),
+  double: linesOf(common).filter(ofDoubles),
+  cublas: linesOf([panelCases]),
+  turing: linesOf([wideCases]),
 };
-for (const cases of sets[process.argv[2]]) {
-  for (const line of cases()) console.log(line);
-}
+for (const line of sets[process.argv[2]]) console.log(line);

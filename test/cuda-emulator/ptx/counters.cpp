@@ -82,7 +82,7 @@ void Counters::shared_access(const uint64_t* addresses, Lanes lanes, size_t byte
     for (unsigned lane = first; lane < first + group; ++lane) {
       if (!(lanes >> lane & 1)) continue;
       for (size_t part = 0; part < std::max<size_t>(1, bytes / 4); ++part) {
-        const uint64_t word = (addresses[lane] & ~kWindow) / 4 + part;
+        const uint64_t word = uint32_t(addresses[lane]) / 4 + part;
         const size_t bank = word % kBanks;
         uint64_t* end = words[bank] + waiting[bank];
         if (std::find(words[bank], end, word) != end) continue;

@@ -78,9 +78,8 @@ void load_tiles(Warp& w, const Instruction& i, Lanes lanes) {
     for (int row = 0; row < 8; ++row) {
       const int lane = 8 * tile + row;
       addresses[row] = base[lane] + uint64_t(i.a.offset);
-      std::memcpy(
-          elements[row],
-          memory_at(w, i, Space::kShared, addresses[row] & ~kWindow, 16, lane, Access::kRead), 16);
+      std::memcpy(elements[row],
+                  memory_at(w, i, Space::kShared, addresses[row], 16, lane, Access::kRead), 16);
     }
     if (w.machine.counters) w.machine.counters->access(Space::kShared, addresses, 0xff, 16, false);
     const int to = i.d.list.empty() ? i.d.reg : i.d.list[size_t(tile)];

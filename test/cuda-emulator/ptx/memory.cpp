@@ -37,8 +37,9 @@ char* memory_at(Warp& w, const Instruction& i, Space space, uint64_t address, si
                 int lane, Access kind) {
   if (space == Space::kGeneric) {
     space = space_of(address);
-    if (space != Space::kGlobal) address &= ~kWindow;
   }
+  // Addresses of what belongs to a block have 32 bits, and wrap around.
+  if (space == Space::kShared || space == Space::kLocal) address = uint32_t(address);
   if (address % bytes)
     w.fault(i, lane, cudaErrorMisalignedAddress,
             "misaligned access of " + std::to_string(bytes) + " bytes");
@@ -266,7 +267,7 @@ void copy_async(Warp& w, const Instruction& i, Lanes lanes) {
   count(w, Space::kGlobal, from, lanes, n, false);
   count(w, Space::kShared, to, lanes, n, true);
   each(lanes, [&](int l) {
-    const uint64_t at = to.of[l] & ~kWindow;
+    const uint64_t at = uint32_t(to.of[l]);
     if ((at | from.of[l]) % n)
       w.fault(i, l, cudaErrorMisalignedAddress,
               "cp.async of " + std::to_string(n) + " bytes is misaligned");

@@ -163,7 +163,7 @@ TEST_CASE("PTX: what is wrong is found, by line") {
   CHECK(has(failure("setp.lt.u32 %p1, %tid, 8; @%p1 ret; bar.sync 0;"), "skipped"));
   CHECK(has(failure("setp.lt.u32 %p1, %tid, 8; @%p1 shfl.sync.idx.b32 %r1, %r1, 0, 31, -1;"),
             "never reach"));
-  CHECK(has(failure("trap;"), "PTX line 12"));
+  CHECK(has(failure("trap;"), "PTX line 11"));
 }
 
 TEST_CASE("PTX: what is counted") {

@@ -1,0 +1,43 @@
+import { OrthokitError } from '../errors.ts';
+import { ops } from '../native-ops.ts';
+import { shown } from '../options.ts';
+import { Tensor } from '../tensor.ts';
+import { SparseCode } from './code.ts';
+
+/** What a 32-bit index reaches. */
+const mostElements = 2 ** 31 - 1;
+
+/**
+ * The code as a matrix `[B, N]` with a column an atom, mostly zeros: what scikit-learn calls the coefficients.
+ *
+ * @example
+ * using dense = await toDense(code);
+ * @throws ERR_ARGUMENT; ERR_SHAPE for more than 2^31 − 1 elements; ERR_MEMORY; ERR_DISPOSED
+ */
+export async function toDense(code: SparseCode): Promise<Tensor> {
+  const where = 'toDense';
+  if (!(code instanceof SparseCode))
+    throw new OrthokitError('ERR_ARGUMENT', `${where}: code must be a SparseCode, got ${shown(code)}`);
+  const { indices, coefficients, atoms } = code;
+  const { device } = indices;
+  const [signals, k] = indices.shape as readonly [number, number];
+  if (signals * atoms > mostElements)
+    throw new OrthokitError(
+      'ERR_SHAPE',
+      `${where}: signals times atoms must be at most 2^31 - 1, got ${signals} times ${atoms}`,
+    );
+  using values = coefficients.reshape([signals * k]);
+  const places = (await indices.read()) as Int32Array;
+  // −1, an unused place, stays what no scatter writes to.
+  for (let i = 0; i < places.length; i++) if (places[i]! >= 0) places[i]! += Math.floor(i / k) * atoms;
+  using index = Tensor.from(device, places, [signals * k]);
+  const dense = Tensor.zeros(device, [signals, atoms], { dtype: coefficients.dtype });
+  try {
+    using flat = dense.reshape([signals * atoms]);
+    ops.scatterRows(device, { out: flat, index, x: values, mode: 'set' });
+  } catch (error) {
+    dense.dispose();
+    throw error;
+  }
+  return dense;
+}

@@ -1,0 +1,93 @@
+import type { SolverEnd } from './newton.ts';
+import type { ScaledPlan } from './scaled-plan.ts';
+import { SemidualPoint } from './semidual-point.ts';
+
+/** Pairs of steps and changes of the gradient that are kept. */
+const memory = 10;
+/** Armijo's share of the slope that a step must gain. */
+const sufficient = 1e-4;
+/** Below this, in units of eps, a gain is of the size of the rounding of the semi-dual. */
+const tinyGain = 64 * 2 ** -52;
+/** Halvings of a step before the search gives up. */
+const mostHalvings = 30;
+
+interface Change {
+  readonly step: Float64Array;
+  readonly gradient: Float64Array;
+  /** 1 / (step · gradient) */
+  readonly inverse: number;
+}
+
+function dot(x: Float64Array, y: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < x.length; ++i) sum += x[i]! * y[i]!;
+  return sum;
+}
+
+/** Nocedal's two loops; where nothing is known of the curvature, a row's share of it is its mass. */
+function directionOf(gradient: Float64Array, masses: Float64Array, changes: readonly Change[]): Float64Array {
+  const direction = Float64Array.from(gradient);
+  const weights: number[] = [];
+  const move = (by: number, along: Float64Array): void => {
+    for (let i = 0; i < direction.length; ++i) direction[i]! += by * along[i]!;
+  };
+  for (const change of [...changes].reverse()) {
+    const weight = change.inverse * dot(change.step, direction);
+    weights.unshift(weight);
+    move(-weight, change.gradient);
+  }
+  const last = changes.at(-1);
+  const scaled = last?.gradient.map((x, i) => (masses[i] === 0 ? 0 : x / masses[i]!));
+  const scale = last && scaled ? 1 / (last.inverse * dot(last.gradient, scaled)) : 1;
+  for (let i = 0; i < direction.length; ++i) direction[i] = masses[i] === 0 ? 0 : (scale * direction[i]!) / masses[i]!;
+  for (const [k, change] of changes.entries()) {
+    move(weights[k]! - change.inverse * dot(change.gradient, direction), change.step);
+  }
+  return direction;
+}
+
+/** Maximizes the semi-dual by L-BFGS, until the L1 error of the rows is at most `tol` or `maxSweeps` evaluations are done. */
+export async function lbfgs(plan: ScaledPlan, masses: Float64Array, tol: number, most: number): Promise<SolverEnd> {
+  const point = new SemidualPoint(plan);
+  const { control } = plan;
+  const gradientOf = async (sums: typeof point.rowSums): Promise<Float64Array> => {
+    const numbers = await control.read(sums);
+    return numbers.map((s, i) => (masses[i] === 0 ? 0 : masses[i]! - s));
+  };
+  let { error } = await point.evaluate();
+  let gradient = await gradientOf(point.rowSums);
+  let changes: Change[] = [];
+  for (let evaluations = 1; ; ) {
+    control.report(plan.eps, error);
+    if (error <= tol) return 'converged';
+    const direction = directionOf(gradient, masses, changes);
+    const slope = dot(gradient, direction);
+    let length = 1;
+    for (let halvings = 0; ; ++halvings) {
+      if (evaluations++ >= most) return 'max-iterations';
+      const step = direction.map((x) => length * x);
+      point.step.write(step);
+      point.queue(true);
+      const trial = await point.read();
+      const isTiny = length * slope < tinyGain;
+      const isBetter = isTiny ? trial.error < error : trial.increase >= sufficient * length * slope;
+      if (isBetter && trial.largest <= plan.limit) {
+        const next = await gradientOf(point.trialRowSums);
+        point.accept(trial);
+        error = trial.error;
+        const change = gradient.map((x, i) => x - next[i]!);
+        gradient = next;
+        const curvature = dot(step, change);
+        if (curvature > 1e-10 * dot(change, change))
+          changes = [...changes, { step, gradient: change, inverse: 1 / curvature }].slice(-memory);
+        break;
+      }
+      if (halvings === mostHalvings || (isTiny && halvings > 3)) {
+        if (changes.length === 0) return 'at-precision';
+        changes = [];
+        break;
+      }
+      length /= 2;
+    }
+  }
+}
