@@ -1,14 +1,15 @@
 import type { Device } from '../device.ts';
 import { ops } from '../native-ops.ts';
 import { Tensor } from '../tensor.ts';
-import type { Journal } from './journal.ts';
+
 import type { Method } from './methods/method.ts';
+import type { RowStore } from './row-store.ts';
 import { asTensor, type Table } from './table.ts';
 
 /** A table of the base that gets new rows, and where they are kept. */
 export interface Output {
   readonly table: Table;
-  readonly journal: Journal;
+  readonly store: RowStore;
   /** The norm that new rows may have at most. */
   readonly limit: number;
   /** Counted up for each row that was cut. */
@@ -23,7 +24,7 @@ export interface ApproximateOptions {
   readonly onRows: (done: number) => void;
 }
 
-/** Makes the rows of `targets` from where the journals stand, batch by batch. */
+/** Makes the rows of `targets` from where the stores stand, batch by batch. */
 export async function approximateRows(
   device: Device,
   method: Method,
@@ -32,7 +33,7 @@ export async function approximateRows(
   targets: Int32Array,
   { batchSize, signal, onRows }: ApproximateOptions,
 ): Promise<void> {
-  const start = Math.min(targets.length, ...outputs.map(({ journal }) => journal.count));
+  const start = Math.min(targets.length, ...outputs.map(({ store }) => store.count));
   onRows(start);
   for (let from = start; from < targets.length; from += batchSize) {
     signal?.throwIfAborted();
@@ -45,7 +46,7 @@ export async function approximateRows(
       for (const [i, output] of outputs.entries()) {
         const tensor = made[i];
         if (tensor)
-          await output.journal.write(from, await storedRows(device, tensor, output), residuals, coefficientNorms);
+          await output.store.write(from, await storedRows(device, tensor, output), residuals, coefficientNorms);
       }
     } finally {
       for (const tensor of made) tensor.dispose();

@@ -4,4 +4,10 @@ export type { MethodName } from './methods/method.ts';
 export type { TableNames } from './names.ts';
 export type { MatchScope, TransplantOptions, TransplantProgress } from './options.ts';
 export type { Quantiles, TableReport, TransplantReport } from './report.ts';
+export {
+  type ModelTables,
+  type TransplantedTables,
+  type TransplantTablesOptions,
+  transplantTables,
+} from './tensors.ts';
 export { transplant } from './transplant.ts';

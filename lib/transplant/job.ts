@@ -1,11 +1,11 @@
 import path from 'node:path';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Anchors } from './anchors.ts';
-import type { Journal } from './journal.ts';
 import { matchVocabularies, type VocabularyMatch } from './match.ts';
-import type { Model } from './model.ts';
 import type { MatchScope, Settings } from './options.ts';
 import { type Fit, type Plan, paddingOf, planRows, unused } from './plan.ts';
 import { quantiles, type TableReport, type TransplantReport } from './report.ts';
+import type { RowStore } from './row-store.ts';
 import type { Scan } from './scan.ts';
 import type { Table } from './table.ts';
 
@@ -22,21 +22,31 @@ export interface TableJob {
   anchors?: Anchors;
   clipped?: number;
   nonFinite?: number;
-  journal?: Journal;
+  store?: RowStore;
+}
+
+/** Vocabulary and tables of one model. */
+export interface Side {
+  readonly tokenizer: Tokenizer;
+  readonly embed: Table;
+  /** Absent where the head is the embeddings themselves. */
+  readonly lmHead: Table | undefined;
 }
 
 /** All that is known before the tables are read. */
 export interface Job {
+  /** The public function that messages begin with. */
+  readonly op: string;
   readonly settings: Settings;
-  readonly base: Model;
-  readonly donor: Model;
+  readonly base: Side;
+  readonly donor: Side;
   readonly rows: number;
   readonly tables: readonly TableJob[];
   readonly warnings: string[];
   report(resumed: boolean): Promise<TransplantReport>;
 }
 
-export function planJob(settings: Settings, base: Model, donor: Model): Job {
+export function planJob(op: string, settings: Settings, base: Side, donor: Side): Job {
   const tokens = donor.tokenizer.tokens.length;
   const multiple = settings.padToMultiple ?? paddingOf(base.embed.rows, base.tokenizer.tokens.length);
   const rows = Math.ceil(tokens / multiple) * multiple;
@@ -65,6 +75,7 @@ export function planJob(settings: Settings, base: Model, donor: Model): Job {
   const beyond = donor.tokenizer.tokens.filter((token, id) => token !== undefined && id >= donor.embed.rows).length;
   if (beyond > 0) warnings.push(`${beyond} added tokens of the donor lie beyond its ${donor.embed.rows} rows`);
   return {
+    op,
     settings,
     base,
     donor,
@@ -84,12 +95,12 @@ export function planJob(settings: Settings, base: Model, donor: Model): Job {
 }
 
 async function tableReport(
-  { base, plan, anchors, clipped, nonFinite, journal }: TableJob,
+  { base, plan, anchors, clipped, nonFinite, store }: TableJob,
   rows: number,
 ): Promise<TableReport> {
   const { from, targets } = plan;
   const left = from.filter((id) => id === unused).length;
-  const statistics = journal && (await statisticsOf(journal, targets.length));
+  const statistics = store && (await statisticsOf(store, targets.length));
   return {
     tensor: base.name,
     from: [base.rows, base.columns],
@@ -103,11 +114,11 @@ async function tableReport(
   };
 }
 
-async function statisticsOf(journal: Journal, count: number) {
+async function statisticsOf(store: RowStore, count: number) {
   const residuals: number[] = [];
   const norms: number[] = [];
   for (let at = 0; at < count; at += 1024) {
-    const part = await journal.read(at, Math.min(1024, count - at));
+    const part = await store.read(at, Math.min(1024, count - at));
     residuals.push(...part.residuals);
     norms.push(...part.norms);
   }

@@ -1,11 +1,12 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { attempt, calls } from '../safetensors/calls.ts';
+import type { RowStore, StoredRows } from './row-store.ts';
 
 const statisticBytes = 8;
 
 /** Finished rows of one table, appended batch by batch, so that a run that was killed goes on where it stood. */
-export class Journal {
+export class Journal implements RowStore {
   readonly #op: string;
   readonly #path: string;
   readonly #handle: FileHandle;
@@ -32,12 +33,10 @@ export class Journal {
     }
   }
 
-  /** How many rows are there. */
   get count(): number {
     return this.#count;
   }
 
-  /** Puts rows at `at`, each with its relative residual and the norm of its coefficients, NaN where there is none. */
   async write(at: number, rows: Uint8Array, residuals?: Float64Array, norms?: Float64Array): Promise<void> {
     const count = rows.length / this.#rowBytes;
     const recordBytes = this.#rowBytes + statisticBytes;
@@ -56,8 +55,7 @@ export class Journal {
     this.#count = Math.max(this.#count, at + count);
   }
 
-  /** Rows from `at` on, and their statistics. */
-  async read(at: number, count: number): Promise<{ rows: Uint8Array; residuals: Float32Array; norms: Float32Array }> {
+  async read(at: number, count: number): Promise<StoredRows> {
     const recordBytes = this.#rowBytes + statisticBytes;
     const records = new Uint8Array(count * recordBytes);
     for (let done = 0; done < records.length; ) {

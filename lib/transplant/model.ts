@@ -4,23 +4,20 @@ import type { JsonObject } from '../tokenizer/json.ts';
 import { limits } from '../tokenizer/limits.ts';
 import { readTokenizerOf } from '../tokenizer/read.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { Side } from './job.ts';
 import { findTables, type TableNames } from './names.ts';
 import { openTable, type Table } from './table.ts';
 import { Weights } from './weights.ts';
 
 /** A model folder whose files have been found to fit each other. */
-export interface Model {
+export interface Model extends Side {
   readonly folder: Folder;
   readonly weights: Weights;
-  readonly tokenizer: Tokenizer;
   /** config.json as it stands, and what it says. */
   readonly configBytes: Uint8Array | undefined;
   readonly config: JsonObject | undefined;
   readonly generationBytes: Uint8Array | undefined;
   readonly generation: JsonObject | undefined;
-  readonly embed: Table;
-  /** Absent where the head is the embeddings themselves. */
-  readonly lmHead: Table | undefined;
 }
 
 export interface OpenModelOptions {

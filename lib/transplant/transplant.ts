@@ -50,11 +50,11 @@ export async function transplant(options: TransplantOptions): Promise<Transplant
   try {
     refusePerToken(base.weights);
     donor = await openModel(settings.donor, { ...common, side: 'donor', tensors: tensors.donor, wantMerges: false });
-    const job = planJob(settings, base, donor);
+    const job = planJob(op, settings, base, donor);
     if (settings.dryRun) return job.report(false);
     device = settings.device instanceof Device ? settings.device : Device.open(settings.device as DeviceKind);
-    await workspace.begin(await fingerprint(settings, [base, donor]), settings.restart);
-    return await run(job, workspace, device, prepare);
+    const resumed = await workspace.begin(await fingerprint(settings, [base, donor]), settings.restart);
+    return await run({ job, base, donor, workspace, device, prepare, resumed });
   } finally {
     await base.weights.close();
     await donor?.weights.close();

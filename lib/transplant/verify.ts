@@ -1,7 +1,7 @@
 import { OrthokitError } from '../errors.ts';
 import { Folder } from '../tokenizer/folder.ts';
 import { readTokenizerOf } from '../tokenizer/read.ts';
-import type { NewTable } from './assemble.ts';
+import type { NewTable } from './new-table.ts';
 import { Weights } from './weights.ts';
 
 /** Reads the new folder once more before it is published: every file opens, and no token lies beyond the tables. */

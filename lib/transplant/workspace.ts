@@ -32,13 +32,14 @@ export class Workspace {
 
   /**
    * Makes the folder, or takes up the one of an earlier run. `run` names inputs and options.
+   * Answers whether there was one.
    * @throws `ERR_STATE` for what another run has left, unless `restart`
    */
-  async begin(run: string, restart: boolean): Promise<void> {
+  async begin(run: string, restart: boolean): Promise<boolean> {
     const op = this.#op;
     if ((await kindOf(op, this.#folder)) !== undefined) {
       const found = await this.#readRun();
-      if (!restart && found === run) return;
+      if (!restart && found === run) return true;
       if (!restart && !(found === undefined && (await this.#isBare())))
         throw new OrthokitError(
           'ERR_STATE',
@@ -49,6 +50,7 @@ export class Workspace {
     await attempt(op, this.#folder, 'made', calls.makeFolder(this.#folder));
     await attempt(op, this.#model, 'made', calls.makeFolder(this.#model));
     await this.#write(this.#folder, 'run.json', Buffer.from(run));
+    return false;
   }
 
   /** A file that helps and does not stay. */

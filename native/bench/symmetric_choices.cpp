@@ -17,14 +17,14 @@ Racer racer_of(const char* way, Case& c, Device& device, const Clock& clock) {
 }
 
 void measure_choice(Device& device, const std::string& capability, const char* dtype,
-                    const char* words, int64_t n, int64_t k) {
+                    const char* words, int64_t n, int64_t k, int rounds) {
   const std::string side = std::to_string(n), matrix = std::string(dtype) + "[" + side + "x";
   const auto c = make_case(*registry().find("symmetric_product"), device,
                            "a=" + matrix + std::to_string(k) + "] c=" + matrix + side + "]");
   const Clock clock(false);
   Racer tiles = racer_of("tiles", *c, device, clock),
         panels = racer_of("panels", *c, device, clock);
-  const auto times = race({&tiles, &panels});
+  const auto times = race({&tiles, &panels}, rounds);
   std::printf("    {%s, %s, %lld, %lld, %.3f},\n", capability.c_str(), words,
               static_cast<long long>(n), static_cast<long long>(k),
               times[1].median / times[0].median);
@@ -45,7 +45,8 @@ int symmetric_choices(const Options& options) {
   for (const auto& [dtype, words] :
        {std::pair{"f16", "Dtype::kF16"}, std::pair{"bf16", "Dtype::kBf16"}})
     for (int64_t n = 256; n <= largest; n *= 2)
-      for (const int64_t k : {n, 4 * n}) measure_choice(*device, isa.substr(3), dtype, words, n, k);
+      for (const int64_t k : {n, 4 * n})
+        measure_choice(*device, isa.substr(3), dtype, words, n, k, options.rounds);
   return 0;
 }
 

@@ -18,7 +18,7 @@ struct HalfSymmetricOut {
 
 // Where a tile lies in its matrix.
 struct HalfSymmetricPlace {
-  int64_t row, column, n;
+  int row, column, n;
   __device__ bool on_diagonal() const { return row == column; }
 };
 
@@ -29,12 +29,13 @@ __device__ __forceinline__ void store_half_symmetric(const HalfSums<side>& sums,
                                                      int64_t matrix, const HalfSymmetricPlace& at) {
   const HalfResult<T, side> tile{memory};
   const SymmetricOut<T>& out = store.out;
-  const int64_t n = at.n, rows = n - at.row, columns = n - at.column;
+  const int64_t n = at.n;
+  const int rows = at.n - at.row, columns = at.n - at.column;
   T* c = out.c + matrix;
   if (out.beta != 0) {
     const T* old = out.old + matrix + at.row * n + at.column;
     tile.each_chunk([&](int row, int column) {
-      const int64_t below = at.on_diagonal() ? row + 1 - column : kHalfChunk;
+      const int below = at.on_diagonal() ? row + 1 - column : kHalfChunk;
       bring_chunk(tile.at(row, column), old + row * n + column, row < rows ? below : 0,
                   store.whole);
     });
@@ -66,7 +67,7 @@ __device__ __forceinline__ void store_half_symmetric(const HalfSums<side>& sums,
 }
 
 template <class T, int side, bool deep>
-__global__ void __launch_bounds__(kHalfThreads, side == kLargeTile ? 2 : 4)
+__global__ void __launch_bounds__(kHalfThreads, side == kLargeTile ? 2 : 3)
     half_symmetric_kernel(HalfSymmetricWork work, HalfSide<T> a, HalfSide<T> b,
                           HalfSymmetricOut<T> store) {
   T* memory = dyn_shared<T>();
@@ -74,11 +75,11 @@ __global__ void __launch_bounds__(kHalfThreads, side == kLargeTile ? 2 : 4)
     const TriangleTile tile(index % work.tiles);
     const int64_t matrix = index / work.tiles, offset = matrix % work.batch * work.a_matrix,
                   from = matrix / work.batch * work.slice_depth, rest = work.k - from;
-    const HalfSymmetricPlace at{tile.row * side, tile.column * side, work.n};
+    const HalfSymmetricPlace at{int(tile.row) * side, int(tile.column) * side, int(work.n)};
     HalfSums<side> sums;
     HalfTileProduct<T, side, deep, deep>::run(
         {a, offset, at.row, work.n, from}, {b, offset, at.column, work.n, from},
-        rest < work.slice_depth ? rest : work.slice_depth, memory, sums);
+        int(rest < work.slice_depth ? rest : work.slice_depth), memory, sums);
     const int64_t first = matrix * work.n * work.n;
     if (store.slices)
       store_sums(sums, store.slices + first + at.row * work.n + at.column, work.n - at.row,

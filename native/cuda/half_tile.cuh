@@ -49,8 +49,8 @@ class HalfPanel {
         to_(place(my_line(), my_chunk())) {}
 
   // Begins to copy the next stage, of which `depth` elements exist, or more; zeros follow them.
-  __device__ __forceinline__ void fetch(T* stage, int64_t depth) {
-    const int left = int(depth < kHalfStage ? depth : kHalfStage);
+  __device__ __forceinline__ void fetch(T* stage, int depth) {
+    const int left = depth < kHalfStage ? depth : kHalfStage;
     const int lines = (deep ? rows_ : left) - my_line(),
               exist = (deep ? left : rows_) - my_chunk() * kHalfChunk;
     const int some = exist < 0 ? 0 : exist < kHalfChunk ? exist : kHalfChunk;
@@ -135,14 +135,13 @@ struct HalfTileProduct {
   static constexpr int kStages = kHalfStages<side>, kElements = A::kElements + B::kElements;
 
   // The sums of the whole depth. All threads of the block call it; afterwards the memory is free.
-  static __device__ __forceinline__ void run(A a, B b, int64_t depth, T* memory,
-                                             HalfSums<side>& sums) {
+  static __device__ __forceinline__ void run(A a, B b, int depth, T* memory, HalfSums<side>& sums) {
     sums = {};
-    const int steps = int((depth + kHalfStage - 1) / kHalfStage);
+    const int steps = depth / kHalfStage + (depth % kHalfStage != 0);
     const auto fetch = [&](int stage, int step) {
       if (step < steps) {
         T* to = memory + stage * kElements;
-        const int64_t left = depth - int64_t(step) * kHalfStage;
+        const int left = depth - step * kHalfStage;
         a.fetch(to, left);
         b.fetch(to + A::kElements, left);
       }
@@ -264,6 +263,7 @@ __device__ __forceinline__ void finish_tile(const HalfSums<side>& sums,
   const int row = sums.first_row(), column = sums.first_column();
   const T* first_place = tile.at(row, column);
   sums.each([&](int down, int across, float first, float second) {
+    if (across == 0) __syncwarp();  // keeps the loads of other rows, and their registers, apart
     unsigned* place = reinterpret_cast<unsigned*>(tile.from(first_place, down, across));
     T pair[2];
     first *= alpha, second *= alpha;

@@ -64,7 +64,7 @@ function race() {
       ? positionals
       : [
           ...['8000x1024x64x128', '4000x1024x64x128', '16000x1024x64x128', '8000x1024x32x128', '8000x1024x64x32'],
-          ...['1024x256x32x5000', '8064x1207x30x1200', '2048x512x64x5000', '2000x256x32x1024'],
+          ...['1024x256x32x5000', '1207x8064x30x1200', '2048x512x64x5000', '2000x256x32x1024'],
         ];
   const python = process.env.ORTHOKIT_PYTHON ?? '/usr/bin/python3';
   const here = (file) => path.join(import.meta.dirname, file);

@@ -30,8 +30,8 @@ describe.each(Device.available)('combineRows on %s', (kind) => {
       [3, 5, 8, 0],
       [1, 1, 1, 1],
       [31, 33, 43, 5],
-      [7, 597, 1029, 33],
-      [597, 5, 4, 9],
+      [3, 597, 1029, 5],
+      [97, 5, 4, 9],
     ])('%i sums of %i rows of %i elements, %i terms each', async (count, rows, size, terms) => {
       const x = tensorOf(device, normal(rows * size, 1), [rows, size], dtype);
       const indices = indicesOf(count * terms, rows);

@@ -41,9 +41,9 @@ describe.each(Device.available)('pursuitStep on %s', (kind) => {
   describe.each(['f64', 'f32'] as const)('%s', (dtype) => {
     it.each([
       [1, 1, 1, 1],
-      [3, 31, 7, 7],
-      [5, 33, 17, 8],
-      [3, 1100, 33, 12],
+      [2, 31, 7, 7],
+      [3, 33, 17, 5],
+      [2, 1100, 17, 4],
     ] as const)('%i signals, %i atoms of %i elements, %i steps', async (signals, count, length, k) => {
       for (const scaled of [false, true]) {
         const fields = begin(device, dtype, [signals, count, length, k]);

@@ -57,8 +57,8 @@ describe.each(Device.available)('symmetric_product on %s', (kind) => {
   // Large tiles, and sides at which 16-byte accesses begin and end.
   it.each([false, true])('many tiles of 16 bits, transposed: %s', async (trans) => {
     const dtype = trans ? 'f16' : 'bf16';
-    const [rows, columns] = trans ? [40, 264] : [264, 40];
-    await check(device, dtype, { batch: 17, rows, columns, trans, beta: -1, diagonal: 1 }, true, trans);
+    const [rows, columns] = trans ? [24, 136] : [136, 24];
+    await check(device, dtype, { batch: 32, rows, columns, trans, beta: -1, diagonal: 1 }, true, trans);
     await check(device, dtype, { batch: 2, rows: 73, columns: 73, trans, beta: 2, diagonal: 1 }, false, !trans);
   });
 
@@ -77,6 +77,7 @@ describe.each(Device.available)('symmetric_product on %s', (kind) => {
         [3, 0],
         [0, 3],
       ] as const) {
+        if (isHalf(dtype) && rows * columns > 40_000) continue;
         await check(device, dtype, { rows, columns, trans });
         await check(device, dtype, { rows, columns, trans, alpha: -2, beta: 0.5, diagonal: 3 });
         await check(device, dtype, { rows, columns, trans, alpha: 3, beta: -2 }, true);

@@ -17,12 +17,13 @@ bool is_constant(const Warp& w, const char* p, size_t bytes) {
   });
 }
 
-const char* verb(Access kind) { return kind == Access::kRead ? "read of" : "write to"; }
+bool reads(Access kind) { return kind == Access::kRead || kind == Access::kReadAhead; }
+const char* verb(Access kind) { return reads(kind) ? "read of" : "write to"; }
 
 char* global(Warp& w, const Instruction& i, uint64_t address, size_t bytes, int lane, Access kind) {
   char* p = reinterpret_cast<char*>(address);
   if (!device_memory() || !is_device_address(p)) {
-    if (is_pinned(p, bytes) || (kind == Access::kRead && is_constant(w, p, bytes))) return p;
+    if (is_pinned(p, bytes) || (reads(kind) && is_constant(w, p, bytes))) return p;
     w.fault(i, lane, cudaErrorIllegalAddress,
             address < 4096 ? "access through a null pointer"
                            : std::string(verb(kind)) + " what is not the device's memory");
@@ -35,9 +36,7 @@ char* global(Warp& w, const Instruction& i, uint64_t address, size_t bytes, int 
 
 char* memory_at(Warp& w, const Instruction& i, Space space, uint64_t address, size_t bytes,
                 int lane, Access kind) {
-  if (space == Space::kGeneric) {
-    space = space_of(address);
-  }
+  if (space == Space::kGeneric) space = space_of(address);
   // Addresses of what belongs to a block have 32 bits, and wrap around.
   if (space == Space::kShared || space == Space::kLocal) address = uint32_t(address);
   if (address % bytes)
@@ -107,7 +106,9 @@ void load(Warp& w, const Instruction& i, Lanes lanes) {
   const size_t bytes = bytes_of(i.type), all = bytes * i.count;
   const Addresses addresses(w, i.a, lanes);
   count(w, i.space, addresses, lanes, all, false);
-  const Access kind = i.mode ? Access::kAtomic : Access::kRead;
+  // Code that the compiler moved has no line of its own.
+  const bool moved = i.source_file != 0 && i.source_line == 0;
+  const Access kind = i.mode ? Access::kAtomic : moved ? Access::kReadAhead : Access::kRead;
   const bool extends = is_signed(i.type);
   if (i.d.list.empty()) {
     uint64_t* d = w.result(i.d);

@@ -115,7 +115,7 @@ struct Accessed {
   const void* code;
   bool shared;
 
-  bool writes() const { return kind != Access::kRead; }
+  bool writes() const { return kind == Access::kWrite || kind == Access::kAtomic; }
   const char* verb() const { return writes() ? "write" : "read"; }
   const char* space() const { return shared ? "shared" : "global"; }
 };
@@ -140,6 +140,7 @@ bool check_bytes(const Accessed& a, Byte* states) {
                      a.space() + " memory");
       return false;
     }
+    if (states[i] == Byte::kFresh && a.kind == Access::kReadAhead) continue;
     if (a.kind != Access::kWrite && states[i] == Byte::kFresh)
       finding_at(a.code, cudaErrorIllegalAddress,
                  std::string("read of unwritten ") + a.space() + " memory");

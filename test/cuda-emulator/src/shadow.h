@@ -5,7 +5,9 @@
 
 namespace cudaemu {
 
-enum class Access { kRead, kWrite, kAtomic };
+// A compiler may read ahead of the condition that says whether it is wanted: what it finds may be
+// unwritten.
+enum class Access { kRead, kReadAhead, kWrite, kAtomic };
 
 bool checking();
 void start_checking();

@@ -1,0 +1,46 @@
+import { approximated, type Plan, unused } from './plan.ts';
+import type { RowStore } from './row-store.ts';
+import { rowsPerStep, type Table } from './table.ts';
+
+/** A table that is written anew. */
+export interface NewTable {
+  readonly table: Table;
+  readonly plan: Plan;
+  readonly store: RowStore;
+  /** The bytes of a row that no token needs. */
+  readonly unusedRow: (row: number) => Promise<Uint8Array>;
+}
+
+/** The new table, a step of rows at a time. */
+export async function* newRows({ table, plan, store, unusedRow }: NewTable): AsyncGenerator<Uint8Array, void> {
+  const { from, targets } = plan;
+  const { rowBytes } = table;
+  const step = rowsPerStep(table);
+  let made = 0;
+  for (let begin = 0; begin < from.length; begin += step) {
+    const part = from.subarray(begin, begin + step);
+    const bytes = new Uint8Array(part.length * rowBytes);
+    // Reading wants rising ids; two tokens may take the same row.
+    const ids = Int32Array.from(new Set(part.filter((id) => id >= 0))).sort();
+    const rows = await table.read(ids);
+    const placeOf = new Map(Array.from(ids, (id, place) => [id, place]));
+    const count = part.filter((id) => id === approximated).length;
+    const { rows: fresh } = await store.read(made, count);
+    made += count;
+    let next = 0;
+    for (const [i, id] of part.entries()) {
+      let row: Uint8Array;
+      if (id === approximated) {
+        row = fresh.subarray(next * rowBytes, (next + 1) * rowBytes);
+        next += 1;
+      } else if (id === unused) row = await unusedRow(begin + i);
+      else {
+        const place = placeOf.get(id) ?? 0;
+        row = rows.subarray(place * rowBytes, (place + 1) * rowBytes);
+      }
+      bytes.set(row, i * rowBytes);
+    }
+    yield bytes;
+  }
+  if (made !== targets.length) throw new Error(`${table.name}: ${made} of ${targets.length} rows were made`);
+}
