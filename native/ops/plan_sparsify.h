@@ -14,7 +14,7 @@ namespace orthokit {
 // for them, none is written and starts are 0.
 // Numerics: entries in f64. What is not finite is not an entry.
 // Source: the histogram threshold replaces the selection of arXiv 2401.12253, section 3.
-// Traffic: two reads of the kernel.
+// Traffic: two reads of the kernel, on CUDA a third one without a `threshold`; one write of the entries.
 struct PlanSparsify {
   static constexpr const char *name = "plan_sparsify",
                               *summary = "large entries of a transport plan, in rows";

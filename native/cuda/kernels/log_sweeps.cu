@@ -1,3 +1,4 @@
+#include "cuda/device/fused.cuh"
 #include "cuda/transport.cuh"
 #include "ops/log_sweeps.h"
 
@@ -6,59 +7,124 @@ namespace orthokit::cuda {
 // Below this a column's sum may have lost terms that count.
 inline constexpr double kLeastColumnSum = 1e-200;
 
-template <class T>
+// A row's potential, and what the row then adds to the sums of the columns: its exponentials serve
+// both.
 struct LogSweepRow {
-  const T* cost;
   const double *w, *mass;
   double* u;
-  int64_t columns;
   double inverse;
   template <class Team>
-  __device__ void operator()(const Team& team, int64_t i) const {
-    const T* row = cost + i * columns;
+  __device__ void operator()(Team& team, int64_t i) const {
+    const double own = mass[i];
+    if (own == 0) {
+      if (team.is_first()) u[i] = -INFINITY;
+      return;
+    }
     double most = -INFINITY, sum = 0;
     team.visit(
-        columns, [&](int64_t j, T x) { most = fmax(most, w[j] - double(x) * inverse); }, row);
+        [&](const OwnColumn& column, double w_of_column) {
+          column.kept = w_of_column - column.value * inverse;
+          most = fmax(most, column.kept);
+        },
+        w);
     most = team.template reduce<Max>(most);
+    if (!isfinite(most)) return;  // the same for the whole team
+    team.visit([&](const OwnColumn& column) {
+      column.kept = exp_of_negative(column.kept - most);
+      sum += column.kept;
+    });
+    sum = team.template reduce<Sum>(sum);
+    if (team.is_first()) u[i] = log(own) - most - log(sum);
+    const double scale = own / sum;
     team.visit(
-        columns, [&](int64_t j, T x) { sum += exp_of_negative(w[j] - double(x) * inverse - most); },
-        row);
-    sum = team.sum(sum);
-    if (team.rank != 0) return;
-    if (mass[i] == 0)
-      u[i] = -INFINITY;
-    else if (isfinite(most))
-      u[i] = log(mass[i]) - most - log(sum);
+        [&](const OwnColumn& column) { column.total = fused(scale, column.kept, column.total); });
   }
 };
 
-template <class T>
+// ln Σ exp(x), its largest term apart.
+struct LogSum {
+  double most = -INFINITY, sum = 0;
+  __device__ void add(double x) {
+    if (!(x > -INFINITY)) return;
+    const double other = exp_of_negative(-fabs(x - most));
+    if (x > most)
+      sum = fused(sum, other, 1.0), most = x;
+    else
+      sum += other;
+  }
+  __device__ void join(const LogSum& other) {
+    if (!(other.most > -INFINITY)) return;
+    const double least = exp_of_negative(-fabs(other.most - most));
+    if (other.most > most)
+      sum = fused(sum, least, other.sum), most = other.most;
+    else
+      sum = fused(other.sum, least, sum);
+  }
+  __device__ double log_of() const { return most + log(sum); }
+};
+
+template <class Rows>
 struct UpdateColumn {
-  const T* cost;
+  Rows cost;
   const double *u, *mass;
   double *w, *errors;
-  int64_t rows, columns;
+  int64_t rows;
   double inverse;
-  __device__ void operator()(int64_t j, double sum) const {
+  // Whether the sum was of use.
+  __device__ bool take(int64_t j, double sum) const {
     errors[j] = fabs(sum - mass[j]);
-    if (mass[j] == 0) {
+    const bool good = sum >= kLeastColumnSum && sum < INFINITY;
+    if (mass[j] == 0)
       w[j] = -INFINITY;
-    } else if (sum >= kLeastColumnSum && sum < INFINITY) {
+    else if (good)
       w[j] += log(mass[j] / sum);
-    } else if (const double log_sum = log_sum_of(j); isfinite(log_sum)) {
-      w[j] = log(mass[j]) - log_sum;
-    }
+    return good || mass[j] == 0;
   }
-  // By the column's own maximum.
-  __device__ double log_sum_of(int64_t j) const {
-    double most = -INFINITY, sum = 0;
-    for (int64_t i = 0; i < rows; ++i)
-      most = fmax(most, u[i] - double(cost[i * columns + j]) * inverse);
-    if (!isfinite(most)) return most;
-    for (int64_t i = 0; i < rows; ++i)
-      sum += exp_of_negative(u[i] - double(cost[i * columns + j]) * inverse - most);
-    return most + log(sum);
+  // Of every `lanes`-th row.
+  __device__ LogSum log_sum_of(int64_t j, int lane, int lanes) const {
+    LogSum sum;
+    for (int64_t i = lane; i < rows; i += lanes) sum.add(u[i] - double(cost.row(i)[j]) * inverse);
+    return sum;
   }
+  __device__ void take_log(int64_t j, const LogSum& sum) const {
+    if (isfinite(sum.log_of())) w[j] = log(mass[j]) - sum.log_of();
+  }
+  __device__ void operator()(int64_t j, double sum) const {
+    if (!take(j, sum)) take_log(j, log_sum_of(j, 0, 1));
+  }
+};
+
+// A block 32 columns. Where a sum is of no use, the block goes through the rows once more.
+template <class Rows>
+__global__ void __launch_bounds__(kPanel* kRowLanes)
+    update_columns_kernel(int64_t panels, int64_t columns, const double* partial,
+                          UpdateColumn<Rows> update) {
+  __shared__ double of_lane[kRowLanes][kPanel], most_of_lane[kRowLanes][kPanel];
+  const int own = int(threadIdx.x) % kPanel, lane = int(threadIdx.x) / kPanel;
+  const int64_t j = int64_t(blockIdx.x) * kPanel + own;
+  double total = 0;
+  if (j < columns)
+    for (int64_t panel = lane; panel < panels; panel += kRowLanes)
+      total += partial[panel * columns + j];
+  of_lane[lane][own] = total;
+  __syncthreads();  // every lane's total is there
+  for (int other = 0; other < kRowLanes; ++other)
+    total = other == 0 ? of_lane[0][own] : total + of_lane[other][own];
+  bool late = j < columns && update.mass[j] != 0 && !(total >= kLeastColumnSum && total < INFINITY);
+  if (lane == 0 && j < columns) update.take(j, total);
+  if (!__syncthreads_or(late)) return;
+  LogSum sum;
+  if (late) sum = update.log_sum_of(j, lane, kRowLanes);
+  of_lane[lane][own] = sum.sum, most_of_lane[lane][own] = sum.most;
+  __syncthreads();  // every lane's sum is there
+  if (!late || lane > 0) return;
+  for (int other = 1; other < kRowLanes; ++other)
+    sum.join({most_of_lane[other][own], of_lane[other][own]});
+  update.take_log(j, sum);
+}
+
+struct Nothing {
+  __device__ void operator()(const OneBlock&) const {}
 };
 
 struct SumOfErrors {
@@ -71,6 +137,23 @@ struct SumOfErrors {
   }
 };
 
+template <class Rows>
+static void sweep(Stream& stream, const Rows& cost, int64_t count, int64_t n, int64_t m,
+                  const LogSweepRow& row, const UpdateColumn<Rows>& column) {
+  if (is_small(n, m)) {
+    run_small_sweeps(stream, count, n, m, cost, row, column, Nothing{});
+    return;
+  }
+  const PanelSweep panels(stream, {n, m});
+  for (int64_t i = 0; i < count; ++i) {
+    panels.run<Sum>(cost, row);
+    if (m > 0)
+      launch(stream, update_columns_kernel<Rows>,
+             {dim3(unsigned((m + kPanel - 1) / kPanel)), kPanel * kRowLanes}, panels.count(), m,
+             panels.partial(), column);
+  }
+}
+
 static void log_sweeps(const LogSweeps& op, Stream& stream) {
   const int64_t n = op.cost.shape[0], m = op.cost.shape[1];
   const double inverse = 1 / op.eps;
@@ -79,12 +162,9 @@ static void log_sweeps(const LogSweeps& op, Stream& stream) {
          *w = in_units(stream, op.column_potential, inverse);
   auto* errors = stream.scratch<double>(m);
   visit(op.cost.dtype, [&]<class T>() {
-    const T* cost = op.cost.as<T>();
-    for (int64_t sweep = 0; sweep < op.count; ++sweep) {
-      for_rows(stream, n, m, LogSweepRow<T>{cost, w, r, u, m, inverse});
-      reduce_columns<Sum>(stream, n, m, PlanTerm<T>{cost, u, w, m, inverse},
-                          UpdateColumn<T>{cost, u, c, w, errors, n, m, inverse});
-    }
+    const MatrixRows<T> cost{op.cost.as<T>(), m};
+    sweep(stream, cost, op.count, n, m, LogSweepRow{w, r, u, inverse},
+          UpdateColumn<MatrixRows<T>>{cost, u, c, w, errors, n, inverse});
   });
   for_items(stream, n, TimesBody{u, op.eps, op.row_potential.as<double>()});
   for_items(stream, m, TimesBody{w, op.eps, op.column_potential.as<double>()});
