@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# bash scripts/run.sh demo|test|soak|cuda|build
+# bash scripts/run.sh demo|test|soak|cuda|ptx|build
 # bash scripts/run.sh torture [goal…]
 # bash scripts/run.sh replay <goal> --seed <n> [--path <path>]
 # Installs what is missing, builds what is out of date, then trains the demo or runs tests: the short ones (test); fuzzing
-# and others that need many runs (soak); the CUDA backend on its emulator (cuda); those of some reliability goals (docs/design/reliability.md) at their deep sizes;
-# one case of a goal again.
+# and others that need many runs (soak); the CUDA backend on its emulator (cuda); what nvcc made of its
+# kernels, interpreted (ptx); those of some reliability goals (docs/design/reliability.md) at their deep sizes; one case of
+# a goal again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/require-packages.sh
@@ -143,6 +144,32 @@ cuda_tests() {
   ORTHOKIT_CUBLAS=$cublas vitest -t '\bcuda\b' "${products[@]#test/}"
 }
 
+# interpret <architecture>: the emulator's own tests and every kernel, as nvcc compiled them, each access checked
+interpret() {
+  local tests=build/ptx/tests-sm_$1.txt kernels=build/ptx/kernels-sm_$1.txt cublas=$PWD/build/emulated/libcublas_emu.so
+  echo "PTX for sm_$1"
+  ORTHOKIT_EMULATOR_PTX=$tests build/emulated/cudaemu_bugs > "build/ptx/bugs-sm_$1.txt" 2> /dev/null
+  ORTHOKIT_EMULATOR_PTX=$tests CUBLAS=$cublas build/emulated/cudaemu_tests --minimal
+  export ORTHOKIT_EMULATOR_PTX=$kernels
+  verify_ptx "$1" examples none
+  verify_ptx "$1" own none --cases build/ptx/own.txt
+  ORTHOKIT_SYMMETRIC=panels verify_ptx "$1" cublas "$cublas" --cases build/ptx/cublas.txt
+  ORTHOKIT_EMULATOR_CC=75 verify_ptx "$1" turing none --cases build/ptx/turing.txt
+  unset ORTHOKIT_EMULATOR_PTX
+}
+
+# verify_ptx <architecture> <cases> <cuBLAS> [--cases <file>]
+verify_ptx() {
+  ORTHOKIT_EMULATOR_COUNTERS=build/ptx/counters-sm_$1-$2.jsonl ORTHOKIT_CUBLAS=$3 \
+    build/emulated/orthokit_bench --verify --device cuda "${@:4}" > "build/ptx/verified-sm_$1-$2.jsonl"
+}
+
+ptx_tests() {
+  local architecture cases
+  for cases in own cublas turing; do node test/cuda-emulator/ptx/cases.mjs "$cases" > "build/ptx/$cases.txt"; done
+  for architecture in 80 90; do interpret "$architecture"; done
+}
+
 # known_goals <goal>…
 known_goals() {
   local goal
@@ -155,7 +182,7 @@ known_goals() {
 }
 
 usage() {
-  echo "usage: bash scripts/run.sh demo|test|soak|cuda|build
+  echo "usage: bash scripts/run.sh demo|test|soak|cuda|ptx|build
        bash scripts/run.sh torture [goal…]
        bash scripts/run.sh replay <goal> --seed <n> [--path <path>]" >&2
   exit 2
@@ -203,6 +230,12 @@ case "${1:-} $#" in
     preset emulated
     preset checked
     cuda_tests
+    ;;
+  "ptx 1")
+    tools doctest-dev=/usr/include/doctest/doctest.h
+    preset emulated
+    preset ptx
+    ptx_tests
     ;;
   "torture "*)
     shift

@@ -128,6 +128,11 @@ describe('commands exist', () => {
           ? new RegExp(`^  "${word} `, 'm').test(run) && runs[word](rest)
           : run.includes(`\n  "${word} ${rest.length + 1}")`),
     ],
+    [
+      /^bash scripts\/gpu-check\.sh/,
+      ([, script, ...words]) =>
+        isFile(script) && words.every((word) => read('scripts/gpu-check.sh').includes(`[${word}]`)),
+    ],
     [/^npm run /, ([, , name = '']) => Object.hasOwn(scripts, name)],
     [/^npm (pack|install orthokit-[\d.]+\.tgz)$/, () => true],
     [/^npx vitest run /, (words) => isFile(words.at(-1))],

@@ -43,7 +43,7 @@ export class HybridAuON extends BrakedOptimizer<HybridAuONOptions> {
 
   protected override checkWeight(where: string, weight: Tensor, options: HybridAuONOptions): void {
     super.checkWeight(where, weight, options);
-    checkOrthogonal(where, options, weight);
+    checkOrthogonal(where, options);
     if (weight.shape.length < 2 && options.momentumForm !== 'ema')
       throw new OrthokitError(
         'ERR_UNSUPPORTED',

@@ -26,7 +26,7 @@ export { Lion, type LionOptions } from './lion.ts';
 export type { MatrixOptions } from './matrix-optimizer.ts';
 export { Muon, type MuonOptions, type ShapeScale } from './muon.ts';
 export { Optimizer, type OptimizerOptions } from './optimizer.ts';
-export type { OrthogonalOptions } from './orthogonal-optimizer.ts';
+export type { NsDtype, OrthogonalOptions } from './orthogonal-optimizer.ts';
 export { type OrthogonalizeOptions, orthogonalize } from './orthogonalize.ts';
 export type { Group, GroupOptions, Params } from './params.ts';
 export type { Report } from './report.ts';

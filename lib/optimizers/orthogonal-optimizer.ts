@@ -1,4 +1,3 @@
-import type { Dtype } from '../dtypes.ts';
 import { OrthokitError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import { type Coefficients, iterationOf, warnOfRange, wrongCoefficients } from './coefficients.ts';
@@ -6,6 +5,9 @@ import type { CommonOptions } from './common-options.ts';
 import { MatrixOptimizer, type MatrixOptions, matrixSchema } from './matrix-optimizer.ts';
 import { flag, fraction, notNegative, type Option, optional, type Schema, whole, word } from './schema.ts';
 import { checkDampening, type MomentumForm } from './sgd.ts';
+
+/** A floating dtype: what Newton–Schulz may compute in. */
+export type NsDtype = 'f32' | 'f64' | 'f16' | 'bf16';
 
 /** Momentum that goes through Newton–Schulz. */
 export interface OrthogonalOptions extends MatrixOptions {
@@ -21,13 +23,16 @@ export interface OrthogonalOptions extends MatrixOptions {
   coefficients: Coefficients;
   /** How many steps, 0 to 100. Default: as many as the set has, 5 for most. */
   nsSteps: number | undefined;
-  /** Default `newton-schulz`. `gram` and `polar` are not available yet: ERR_UNSUPPORTED. */
+  /**
+   * `gram` takes the steps on the Gram matrix of the short side where the long one is twice as long or more: the same in
+   * exact arithmetic, less work. Default `newton-schulz`. `polar` is not available yet: ERR_UNSUPPORTED.
+   */
   nsMethod: 'newton-schulz' | 'gram' | 'polar';
   /**
-   * Working precision. Default f64 for f64 weights, else f32; others are not available yet: ERR_UNSUPPORTED. Settled when
-   * the optimizer is made.
+   * What Newton–Schulz computes in, after a norm in f64: `f32`, `f64`, `f16` or `bf16`, the last two with sums in f32.
+   * Default f64 for f64 weights, else f32. Settled when the optimizer is made.
    */
-  readonly nsDtype: Dtype | undefined;
+  readonly nsDtype: NsDtype | undefined;
   /** Added to the norm. Default: the set's own, 1e-7 for most. */
   eps: number | undefined;
 }
@@ -42,7 +47,7 @@ const ownSchema: { readonly [K in keyof OwnOptions]: Option<OwnOptions[K]> } = {
   coefficients: { default: 'polar-express', wrong: wrongCoefficients },
   nsSteps: optional(whole(5, 0, 100)),
   nsMethod: word(['newton-schulz', 'gram', 'polar'], 'newton-schulz'),
-  nsDtype: optional(word<Dtype>(['f32', 'f64', 'f16', 'bf16'], 'f32', true)),
+  nsDtype: optional(word<NsDtype>(['f32', 'f64', 'f16', 'bf16'], 'f32', true)),
   eps: optional(notNegative(1e-7)),
 };
 
@@ -56,7 +61,7 @@ export const orthogonalSchema = (coefficients: Coefficients): Schema<Omit<Orthog
 export abstract class OrthogonalOptimizer<O extends OrthogonalOptions> extends MatrixOptimizer<O> {
   protected override checkWeight(where: string, weight: Tensor, options: O): void {
     super.checkWeight(where, weight, options);
-    checkOrthogonal(where, options, weight);
+    checkOrthogonal(where, options);
   }
 
   protected override checkOptions(where: string, options: O): void {
@@ -66,17 +71,11 @@ export abstract class OrthogonalOptimizer<O extends OrthogonalOptions> extends M
 }
 
 /** Refuses what is not available; warns of coefficients that would step uphill. */
-export function checkOrthogonal(where: string, options: OrthogonalOptions, weight?: Tensor): void {
-  const { nsMethod, nsDtype, coefficients, nsSteps } = options;
+export function checkOrthogonal(where: string, options: OrthogonalOptions): void {
+  const { nsMethod, coefficients, nsSteps } = options;
   checkDampening(where, options);
-  if (nsMethod !== 'newton-schulz')
+  if (nsMethod === 'polar')
     throw new OrthokitError('ERR_UNSUPPORTED', `${where}: nsMethod ${nsMethod} is not available yet`);
-  const working = weight?.dtype === 'f64' ? 'f64' : 'f32';
-  if (weight && nsDtype !== undefined && nsDtype !== working)
-    throw new OrthokitError(
-      'ERR_UNSUPPORTED',
-      `${where}: nsDtype ${nsDtype} is not available yet for ${weight.dtype} weights`,
-    );
   if (typeof coefficients !== 'string' && nsSteps !== 0)
     warnOfRange(where, coefficients, iterationOf(coefficients, nsSteps));
 }
@@ -90,13 +89,27 @@ export function orthogonalFields(options: OrthogonalOptions): {
   dampening: number;
   nesterov: 'on' | 'off';
   momentumForm: MomentumForm;
+  nsDtype: NsDtype | 'own';
+  nsMethod: 'newton-schulz' | 'gram';
 } {
-  const { coefficients, nsSteps, eps, momentum, dampening, nesterov, momentumForm } = options;
+  const {
+    coefficients,
+    nsSteps,
+    nsDtype = 'own',
+    nsMethod,
+    eps,
+    momentum,
+    dampening,
+    nesterov,
+    momentumForm,
+  } = options;
   return {
     ...iterationOf(coefficients, nsSteps, eps),
     momentum,
     dampening,
     nesterov: nesterov ? 'on' : 'off',
     momentumForm,
+    nsDtype,
+    nsMethod: nsMethod === 'gram' ? 'gram' : 'newton-schulz',
   };
 }

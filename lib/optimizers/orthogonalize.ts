@@ -1,14 +1,18 @@
-import { type Dtype, isFloating } from '../dtypes.ts';
+import { isFloating } from '../dtypes.ts';
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { checkOptions } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
 import { type Coefficients, iterationOf, warnOfRange, wrongCoefficients } from './coefficients.ts';
+import type { NsDtype } from './orthogonal-optimizer.ts';
 import { checkValues, type Given, notNegative, optional, resolve, type Schema, whole, word } from './schema.ts';
 
 /** Options of {@link orthogonalize}; all may be left out. */
 export interface OrthogonalizeOptions {
-  /** Default `newton-schulz`. `gram` and `polar` are not available yet: ERR_UNSUPPORTED. */
+  /**
+   * `gram` takes the steps on the Gram matrix of the short side where the long one is twice as long or more: the same in
+   * exact arithmetic, less work. Default `newton-schulz`. `polar` is not available yet: ERR_UNSUPPORTED.
+   */
   method: 'newton-schulz' | 'gram' | 'polar';
   /** A named set or a list of [a, b, c]. Default `polar-express`. */
   coefficients: Coefficients;
@@ -16,8 +20,11 @@ export interface OrthogonalizeOptions {
   nsSteps: number | undefined;
   /** Added to the norm. Default: the set's own, 1e-7 for most. */
   eps: number | undefined;
-  /** Working precision, f32 or f64. Default f64 for f64 tensors, else f32. Others: ERR_UNSUPPORTED. */
-  dtype: Dtype | undefined;
+  /**
+   * What it computes in, after a norm in f64: `f32`, `f64`, `f16` or `bf16`, the last two with sums in f32. Default f64 for
+   * f64 tensors, else f32.
+   */
+  dtype: NsDtype | undefined;
 }
 
 const schema: Schema<OrthogonalizeOptions> = {
@@ -25,7 +32,7 @@ const schema: Schema<OrthogonalizeOptions> = {
   coefficients: { default: 'polar-express', wrong: wrongCoefficients },
   nsSteps: optional(whole(5, 0, 100)),
   eps: optional(notNegative(1e-7)),
-  dtype: optional(word<Dtype>(['f32', 'f64', 'f16', 'bf16'], 'f32')),
+  dtype: optional(word<NsDtype>(['f32', 'f64', 'f16', 'bf16'], 'f32')),
 };
 
 /**
@@ -45,11 +52,7 @@ export function orthogonalize(x: Tensor, options: Given<OrthogonalizeOptions> = 
   if (!isFloating(x.dtype)) throw new OrthokitError('ERR_DTYPE', `${where}: x must be floating, got ${x.dtype}`);
   if (x.shape.length < 2)
     throw new OrthokitError('ERR_SHAPE', `${where}: x must be a matrix or a batch of matrices, got [${x.shape}]`);
-  const working = dtype ?? (x.dtype === 'f64' ? 'f64' : 'f32');
-  if (method !== 'newton-schulz')
-    throw new OrthokitError('ERR_UNSUPPORTED', `${where}: method ${method} is not available yet`);
-  if (working !== 'f32' && working !== 'f64')
-    throw new OrthokitError('ERR_UNSUPPORTED', `${where}: dtype ${working} is not available yet`);
+  if (method === 'polar') throw new OrthokitError('ERR_UNSUPPORTED', `${where}: method ${method} is not available yet`);
 
   const [rows = 1, columns = 1] = x.shape.slice(-2);
   const batch = x.shape.slice(0, -2).reduce((a, b) => a * b, 1);
@@ -57,12 +60,9 @@ export function orthogonalize(x: Tensor, options: Given<OrthogonalizeOptions> = 
   const { coefficients: own } = options;
   if (own !== undefined && typeof own !== 'string' && nsSteps !== 0)
     warnOfRange(where, own, { normScale, ...iteration });
-  using cast = x.dtype === working ? undefined : x.cast(working);
-  using from = (cast ?? x).reshape([batch, rows, columns]);
-  const out = new Tensor(x.device, x.shape, working);
+  using from = x.reshape([batch, rows, columns]);
+  const out = new Tensor(x.device, x.shape, x.dtype);
   using to = out.reshape([batch, rows, columns]);
-  ops.newtonSchulz(x.device, { x: from, out: to, ...iteration, scale: normScale });
-  if (x.dtype === working) return out;
-  using exact = out;
-  return exact.cast(x.dtype);
+  ops.newtonSchulz(x.device, { x: from, out: to, ...iteration, scale: normScale, dtype: dtype ?? 'own', method });
+  return out;
 }

@@ -1,7 +1,7 @@
-// The only calls to the file system here; tests replace them one by one.
+// The only calls to the file system in the library; tests replace them one by one.
 
 import type { Stats } from 'node:fs';
-import { type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, readdir, realpath, rename, rm, stat, unlink } from 'node:fs/promises';
 import { OrthokitError } from '../errors.ts';
 
 export interface Calls {
@@ -15,6 +15,11 @@ export interface Calls {
   stat(path: string): Promise<Stats>;
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
+  lstat(path: string): Promise<Stats>;
+  list(folder: string): Promise<string[]>;
+  makeFolder(path: string): Promise<void>;
+  /** A folder and all in it. */
+  removeFolder(path: string): Promise<void>;
 }
 
 export const calls: Calls = {
@@ -28,6 +33,10 @@ export const calls: Calls = {
   stat: (path) => stat(path),
   rename: (from, to) => rename(from, to),
   unlink: (path) => unlink(path),
+  lstat: (path) => lstat(path),
+  list: (folder) => readdir(folder),
+  makeFolder: (path) => mkdir(path),
+  removeFolder: (path) => rm(path, { recursive: true, force: true }),
 };
 
 /** `ERR_IO` with the system's error as `cause`. */

@@ -16,6 +16,8 @@ export interface OpenOptions {
   /** The public function that messages begin with. */
   readonly op: string;
   readonly signal?: AbortSignal | undefined;
+  /** Refuse a path that is a symbolic link. Default: follow it. */
+  readonly noFollow?: boolean | undefined;
 }
 
 /** An open safetensors file whose header has been checked whole. */
@@ -24,6 +26,8 @@ export interface TensorFile {
   readonly metadata: ReadonlyMap<string, string>;
   /** The bytes of one tensor in fresh memory; `onBytes` hears of each piece. */
   readBytes(info: TensorInfo, onBytes?: (count: number) => void): Promise<ArrayBuffer>;
+  /** The bytes of a part of one tensor, from byte `from` of it, into memory of the caller's. */
+  readRange(info: TensorInfo, from: number, into: Uint8Array): Promise<void>;
   /** The same as the array that `Tensor.from` takes; `ERR_UNSUPPORTED` for element types that tensors lack. */
   read(name: string, onBytes?: (count: number) => void): Promise<TypedArray>;
 }
@@ -39,21 +43,42 @@ export async function withTensorFile<T>(
   options: OpenOptions,
   use: (file: TensorFile) => Promise<T>,
 ): Promise<T> {
-  const { op, signal } = options;
+  const file = await openTensorFile(path, options);
+  let result: T;
+  try {
+    result = await use(file);
+  } catch (error) {
+    await file.giveUp();
+    throw error;
+  }
+  await file.close();
+  return result;
+}
+
+/** A tensor file that stays open until one of these is called. */
+export interface OpenTensorFile extends TensorFile {
+  /** Closes; `ERR_IO` when that fails. */
+  close(): Promise<void>;
+  /** Closes after a failure, in silence. */
+  giveUp(): Promise<void>;
+}
+
+/** Opens and checks a file for as long as its caller needs it. @throws as {@link withTensorFile} */
+export async function openTensorFile(path: string, options: OpenOptions): Promise<OpenTensorFile> {
+  const { op, signal, noFollow } = options;
   checkPath(op, path);
   signal?.throwIfAborted();
   // Without O_NONBLOCK, a FIFO would keep open() waiting for a writer.
-  const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+  const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (noFollow ? (constants.O_NOFOLLOW ?? 0) : 0);
   const handle = await attempt(op, path, 'opened', calls.open(path, flags));
-  let result: T;
+  const giveUp = (): Promise<void> => givenUp(calls.close(handle), signal);
   try {
-    result = await use(await readHeader(handle, path, options));
+    const file = await readHeader(handle, path, options);
+    return { ...file, giveUp, close: () => attempt(op, path, 'closed', calls.close(handle)) };
   } catch (error) {
-    await givenUp(calls.close(handle), signal);
+    await giveUp();
     throw error;
   }
-  await attempt(op, path, 'closed', calls.close(handle));
-  return result;
 }
 
 async function readHeader(handle: FileHandle, path: string, options: OpenOptions): Promise<TensorFile> {
@@ -89,6 +114,7 @@ async function readHeader(handle: FileHandle, path: string, options: OpenOptions
     tensors,
     metadata,
     readBytes,
+    readRange: (info, from, into) => read(into, dataStart + info.begin + from),
     async read(name, onBytes) {
       const info = tensors.get(name);
       if (!info) fail(`tensor ${JSON.stringify(name)} must be present, got none`);
@@ -135,7 +161,7 @@ function allocate(op: string, bytes: number): Uint8Array<ArrayBuffer> {
 }
 
 /** Runs a generator to its end; other events have their turn at each yield. */
-async function inTurns<T>(steps: Generator<undefined, T>, signal: AbortSignal | undefined): Promise<T> {
+export async function inTurns<T>(steps: Generator<undefined, T>, signal: AbortSignal | undefined): Promise<T> {
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;

@@ -20,20 +20,23 @@ const escapes = new Map<number, number>([
 ]);
 
 /**
- * Reads the JSON tokens that a header may hold: marks, strings, whole numbers. Consumes its bytes: escapes are undone in
+ * Reads the JSON tokens that a header holds: marks, strings, whole numbers. Consumes its bytes: escapes are undone in
  * place. What may be long gives control back as a generator; everything else is bounded.
  */
 export class Scanner {
   at = 0;
   readonly #bytes: Uint8Array;
   readonly #fail: Fail;
+  readonly #what: string;
   // A byte order mark inside a name belongs to the name.
   readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   #to = 0;
 
-  constructor(bytes: Uint8Array, fail: Fail) {
+  /** `what` names the bytes in messages. */
+  constructor(bytes: Uint8Array, fail: Fail, what = 'header') {
     this.#bytes = bytes;
     this.#fail = fail;
+    this.#what = what;
   }
 
   /** Takes `mark` if it is the next token. */
@@ -51,7 +54,7 @@ export class Scanner {
   unexpected(wanted: string): never {
     const byte = this.#bytes[this.at];
     const got = byte === undefined ? 'its end' : `0x${byte.toString(16).padStart(2, '0')}`;
-    this.#fail(`header must have ${wanted} at byte ${this.at}, got ${got}`);
+    this.#fail(`${this.#what} must have ${wanted} at byte ${this.at}, got ${got}`);
   }
 
   /** A string of at most `limit` bytes of UTF-8. */
@@ -59,7 +62,7 @@ export class Scanner {
     const start = this.#open();
     // The longest spelling of a byte is an escape of six.
     if (!this.#unescape(this.at + 6 * limit + 1) || this.#to - start > limit) {
-      this.#fail(`header must have at most ${limit} bytes in the string at byte ${start}, got more`);
+      this.#fail(`${this.#what} must have at most ${limit} bytes in the string at byte ${start}, got more`);
     }
     return this.#decode(start, this.#to, false);
   }
@@ -89,10 +92,10 @@ export class Scanner {
       value = value * 10 + digit;
       this.at += 1;
       if (value > Number.MAX_SAFE_INTEGER) {
-        this.#fail(`header must have numbers below 2^53, got more at byte ${start}`);
+        this.#fail(`${this.#what} must have numbers below 2^53, got more at byte ${start}`);
       }
       if (value < 10 && this.at - start > 1) {
-        this.#fail(`header must have numbers without leading zeros, got one at byte ${start}`);
+        this.#fail(`${this.#what} must have numbers without leading zeros, got one at byte ${start}`);
       }
     }
     if (this.at === start) this.unexpected('a digit');
@@ -188,7 +191,7 @@ export class Scanner {
     try {
       return this.#decoder.decode(this.#bytes.subarray(from, to), { stream });
     } catch {
-      this.#fail(`header must be UTF-8, got other bytes in the string before byte ${this.at}`);
+      this.#fail(`${this.#what} must be UTF-8, got other bytes in the string before byte ${this.at}`);
     }
   }
 }

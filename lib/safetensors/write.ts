@@ -11,12 +11,15 @@ import { abortable, checkPath, givenUp, type TransferOptions } from './transfer.
 const alignment = 8;
 const pieceBytes = 1 << 22;
 
-/** A tensor to be stored. `data` is asked for when its turn comes, so that a file needs memory for one tensor only. */
+/**
+ * A tensor to be stored. `data` is asked for when its turn comes, so that a file needs memory for one tensor only; or for
+ * a piece of one, where it comes in pieces.
+ */
 export interface TensorSource {
   readonly name: string;
   readonly dtype: FileDtype;
   readonly shape: readonly number[];
-  data(): ArrayBufferView | Promise<ArrayBufferView>;
+  data(): ArrayBufferView | Promise<ArrayBufferView> | AsyncIterable<ArrayBufferView>;
 }
 
 export interface WriteOptions extends TransferOptions {
@@ -79,15 +82,14 @@ async function writeContents(
     let done = 0;
     for (const source of sources) {
       signal?.throwIfAborted();
-      const data = await abortable(Promise.resolve(source.data()), signal);
-      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-      checkLength(op, source, bytes.length);
-      for (let from = 0; from < bytes.length; from += pieceBytes) {
-        signal?.throwIfAborted();
-        const piece = bytes.subarray(from, from + pieceBytes);
-        position = await writeFully(op, handle, path, piece, position, signal);
-        done += piece.length;
-        onProgress?.({ done, total });
+      for await (const bytes of partsOf(op, source, signal)) {
+        for (let from = 0; from < bytes.length; from += pieceBytes) {
+          signal?.throwIfAborted();
+          const piece = bytes.subarray(from, from + pieceBytes);
+          position = await writeFully(op, handle, path, piece, position, signal);
+          done += piece.length;
+          onProgress?.({ done, total });
+        }
       }
     }
     await abortable(attempt(op, path, 'synced', calls.sync(handle)), signal);
@@ -96,6 +98,29 @@ async function writeContents(
     throw error;
   }
   await attempt(op, path, 'closed', calls.close(handle));
+}
+
+/** The data of a tensor, whose length is checked before a byte too many is passed on. */
+async function* partsOf(
+  op: string,
+  source: TensorSource,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void> {
+  const data = source.data();
+  if (!(Symbol.asyncIterator in data)) {
+    const { buffer, byteOffset, byteLength } = await abortable(Promise.resolve(data), signal);
+    checkLength(op, source, byteLength);
+    yield new Uint8Array(buffer, byteOffset, byteLength);
+    return;
+  }
+  const expected = byteLengthOf(source.dtype, source.shape) ?? 0;
+  let length = 0;
+  for await (const { buffer, byteOffset, byteLength } of data) {
+    length += byteLength;
+    if (length > expected) checkLength(op, source, length);
+    yield new Uint8Array(buffer, byteOffset, byteLength);
+  }
+  checkLength(op, source, length);
 }
 
 /** Answers the position after the last byte. */

@@ -27,7 +27,8 @@ class Maker {
   Maker(Case& c, Device& device, const Clock& clock) : c_(c), device_(device), clock_(clock) {}
 
   Baseline make() {
-    if (auto* op = as<Gemm>()) return gemm(*op);
+    const bool on_cpu = device_.kind() == Kind::kCpu;
+    if (auto* op = as<Gemm>()) return on_cpu ? gemm(*op) : fill();
     if (auto* op = as<SymmetricProduct>()) return plain_product(*op);
     if (auto* op = as<NewtonSchulz>()) {
       View x = op->x;
@@ -35,9 +36,10 @@ class Maker {
     }
     if (auto* op = as<Muon>()) return unfused(op->base);
     if (auto* op = as<HybridAuon>()) return unfused(op->base);
-    if (as<Copy>()) return device_.kind() == Kind::kCpu ? memory_copy() : fill();
+    if (as<Copy>()) return on_cpu ? memory_copy() : fill();
     const Reference* reference = find_reference(c_.info());
-    if (reference && c_.flops() >= kIntense * c_.traffic() && c_.flops() <= kMostReferenceFlops)
+    if (on_cpu && reference && c_.flops() >= kIntense * c_.traffic() &&
+        c_.flops() <= kMostReferenceFlops)
       return loops(*reference);
     return copy();
   }
@@ -53,8 +55,7 @@ class Maker {
                                  std::move(work), [] {}, clock_)};
   }
   Baseline on_device(std::string name, std::function<void()> work) {
-    return {std::move(name), std::make_unique<Racer>(
-                                 std::move(work), [d = &device_] { d->synchronize(); }, clock_)};
+    return {std::move(name), std::make_unique<Racer>(std::move(work), device_, clock_)};
   }
   // Written, as pages that nobody has written would be read from cache.
   Tensor ones(const Shape& shape, Dtype dtype) {

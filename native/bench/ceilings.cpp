@@ -108,7 +108,7 @@ Ceiling copy_stream(const Case::Mix& mix, Device& device, const Clock& clock) {
   const Shape shape{int64_t(bytes / 8) + 1};
   const Tensor x = device.empty(shape, Dtype::kF32), out = device.empty(shape, Dtype::kF32);
   return {std::make_unique<Racer>([&device, x, out] { device.run(Copy{.out = {out}, .x = {x}}); },
-                                  [&device] { device.synchronize(); }, clock),
+                                  device, clock),
           2.0 * double(x.bytes())};
 }
 
@@ -125,8 +125,7 @@ Ceiling gemm_ceiling(Device& device, Dtype dtype, int64_t side, const Clock& clo
   const std::shared_ptr<Case> c =
       make_case(*registry().find(Gemm::name), device,
                 "a=" + type + square + " b=" + type + square + " c=" + type + square);
-  return {std::make_unique<Racer>([c] { c->run(); }, [&device] { device.synchronize(); }, clock),
-          c->flops()};
+  return {std::make_unique<Racer>([c] { c->run(); }, device, clock), c->flops()};
 }
 
 }  // namespace orthokit::bench

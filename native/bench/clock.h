@@ -29,13 +29,23 @@ class Clock {
 // A piece of work that is repeated until a round is long against the cost of waiting for it.
 class Racer {
  public:
-  Racer(std::function<void()> work, std::function<void()> wait, const Clock& clock)
-      : work_(std::move(work)), wait_(std::move(wait)), clock_(clock) {
+  // On the clock of a device that has one: what the host does meanwhile does not count.
+  Racer(std::function<void()> work, Device& device, const Clock& clock)
+      : Racer(
+            std::move(work), [d = &device] { d->synchronize(); }, clock,
+            device.has_clock() ? &device : nullptr) {}
+  Racer(std::function<void()> work, std::function<void()> wait, const Clock& clock,
+        Device* timed_by = nullptr)
+      : work_(std::move(work)), wait_(std::move(wait)), clock_(clock), timed_by_(timed_by) {
     constexpr double kRound = 2e-3;
     const double once = round();
     if (once < kRound) repeats_ = int(std::min(1000.0, kRound / std::max(once, 1e-7))) + 1;
   }
   double round() {
+    if (timed_by_)
+      return timed_by_->seconds_of([this] {
+        for (int i = 0; i < repeats_; ++i) work_();
+      }) / repeats_;
     const double start = clock_.seconds();
     for (int i = 0; i < repeats_; ++i) work_();
     wait_();
@@ -45,6 +55,7 @@ class Racer {
  private:
   std::function<void()> work_, wait_;
   const Clock& clock_;
+  Device* timed_by_;
   int repeats_ = 1;
 };
 
@@ -63,9 +74,9 @@ inline Times times_of(std::vector<double> seconds) {
 inline constexpr int kWarmUps = 2, kRounds = 9;
 
 // All racers in turn, round after round, so that what slows the machine slows each of them.
-inline std::vector<Times> race(std::vector<Racer*> racers) {
+inline std::vector<Times> race(std::vector<Racer*> racers, int rounds) {
   std::vector<std::vector<double>> seconds(racers.size());
-  for (int round = 0; round < kWarmUps + kRounds; ++round) {
+  for (int round = 0; round < kWarmUps + rounds; ++round) {
     for (size_t i = 0; i < racers.size(); ++i) {
       const double time = racers[i]->round();
       if (round >= kWarmUps) seconds[i].push_back(time);

@@ -1,7 +1,9 @@
 // What main() dispatches to; each prints JSON lines and returns the exit code.
 #pragma once
 #include <string>
+#include <string_view>
 
+#include "bench/clock.h"
 #include "core/registry.h"
 
 namespace orthokit::bench {
@@ -10,7 +12,15 @@ struct Options {
   std::string device = "cpu";
   int threads = 0;     // 0: the device's default
   bool small = false;  // the examples instead of the timing cases
+  int rounds = kRounds;
+  std::string
+      cases;  // a file of cases to verify instead of the examples, "op field=value …" a line
 };
+
+// A line that an emulated device gives says so: its times are not those of a GPU.
+inline bool is_emulated(const DeviceInfo& info) {
+  return std::string_view(info.name).find("emulator") != std::string_view::npos;
+}
 
 int verify(const Options&);
 int measure(const OpEntry&, const std::string& flags, const Options&);

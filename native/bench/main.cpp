@@ -13,9 +13,10 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: orthokit_bench --list | --describe\n"
-    "       orthokit_bench --verify [--device cpu|cuda]\n"
-    "       orthokit_bench --all [--small] [--device cpu|cuda] [--threads n]\n"
-    "       orthokit_bench <op> [--small] [--device cpu|cuda] [--threads n] [field=value …]\n";
+    "       orthokit_bench --verify [--device cpu|cuda] [--cases file]\n"
+    "       orthokit_bench --all [--small] [--device cpu|cuda] [--threads n] [--rounds n]\n"
+    "       orthokit_bench <op> [--small] [--device cpu|cuda] [--threads n] [--rounds n] "
+    "[field=value …]\n";
 
 struct Usage : Error {
   explicit Usage(const std::string& what) : Error(ErrorCode::kArgument, what + "\n" + kUsage) {}
@@ -42,6 +43,12 @@ Line line_from(const std::vector<std::string>& words) {
       const int64_t n = integer_from(word, value());
       if (n < 1 || n > 1024) throw Usage("--threads must be 1 to 1024, got " + std::to_string(n));
       line.options.threads = int(n);
+    } else if (word == "--rounds") {
+      const int64_t n = integer_from(word, value());
+      if (n < 1 || n > 1000) throw Usage("--rounds must be 1 to 1000, got " + std::to_string(n));
+      line.options.rounds = int(n);
+    } else if (word == "--cases") {
+      line.options.cases = value();
     } else if (word == "--small") {
       line.options.small = true;
     } else if (!is_command && word.starts_with("--")) {
@@ -57,6 +64,10 @@ Line line_from(const std::vector<std::string>& words) {
   if (line.command.empty()) throw Usage("there is nothing to do");
   if (line.options.threads > 0 && line.command == "--verify")
     throw Usage("--verify chooses the threads itself");
+  if (line.options.rounds != kRounds && line.command == "--verify")
+    throw Usage("--verify times nothing");
+  if (!line.options.cases.empty() && line.command != "--verify")
+    throw Usage("--cases goes with --verify");
   if (line.options.small && (line.command == "--verify" || !line.flags.empty()))
     throw Usage("--small chooses cases, and there is no choice here");
   return line;

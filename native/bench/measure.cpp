@@ -26,6 +26,13 @@ std::string shape_of(const Case& c) {
   return all;
 }
 
+// Large enough for the device to be at its best, and small where products take long.
+int64_t gemm_side(const Device& device, const Options& options) {
+  if (is_emulated(device.device_info())) return 128;
+  if (options.small) return 384;
+  return device.kind() == Kind::kCpu ? 1024 : 4096;
+}
+
 void measure_case(const OpEntry& entry, const std::string& flags, const Options& options) {
   auto device = Device::open(options.device, options.threads);
   const DeviceInfo info = device->device_info();
@@ -43,13 +50,13 @@ void measure_case(const OpEntry& entry, const std::string& flags, const Options&
   if (bytes > 0) stream = stream_ceiling(*c, *device, threads, clock);
   if (flops > 0)
     gemm = gemm_ceiling(*device, dtype == Dtype::kF64 ? dtype : Dtype::kF32,
-                        options.small ? 384 : 1024, clock);
-  Racer racer([&] { c->run(); }, [&] { device->synchronize(); }, clock);
+                        gemm_side(*device, options), clock);
+  Racer racer([&] { c->run(); }, *device, clock);
   const Baseline baseline = make_baseline(*c, *device, clock);
   std::vector<Racer*> racers{&racer};
   for (auto* other : {stream.racer.get(), gemm.racer.get(), baseline.racer.get()})
     if (other) racers.push_back(other);
-  const auto times = race(racers);
+  const auto times = race(racers, options.rounds);
   // CPU time has no noise worth the name; on the wall only the best round is free of neighbours.
   const auto seconds_of = [&](Racer* r) {
     const Times& t = times[size_t(std::ranges::find(racers, r) - racers.begin())];
@@ -77,14 +84,18 @@ void measure_case(const OpEntry& entry, const std::string& flags, const Options&
   line.number("median_ms", times[0].median * 1e3)
       .number("min_ms", times[0].least * 1e3)
       .number("spread", times[0].spread)
-      .number("rounds", kRounds);
+      .number("rounds", options.rounds)
+      .text("clock", device->has_clock() ? "device"
+                     : one_thread        ? "cpu"
+                                         : "wall");
   if (bytes > 0) line.number("gbps", bytes / seconds / 1e9);
   if (flops > 0) line.number("gflops", flops / seconds / 1e9);
   if (floor > 0) line.raw("ceiling", ceiling.str()).number("ratio_to_floor", seconds / floor);
   line.text("baseline", baseline.name)
       .number("ratio_to_baseline", seconds / seconds_of(baseline.racer.get()));
-  line.text("cpu", info.name);
-  if (on_cpu) line.text("isa", info.isa);
+  line.text(on_cpu ? "cpu" : "gpu", info.name);
+  if (is_emulated(info)) line.word("emulated", true);
+  line.text("isa", info.isa);
   line.text("blas_core", info.blas).text("commit", ORTHOKIT_COMMIT).text("case", flags);
   std::printf("%s\n", line.str().c_str());
   std::fflush(stdout);

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+#include <fstream>
+#include <functional>
 
 #include "bench/commands.h"
 #include "bench/compare.h"
@@ -54,41 +56,81 @@ Verdict verify_case(const OpEntry& entry, const std::string& flags, const Device
                  actual, growth);
 }
 
+void print_line(const OpEntry& entry, const std::string& flags, const Options& options,
+                const Verdict& verdict, const Devices& devices, uint64_t bits) {
+  JsonLine line;
+  line.text("op", entry.info->name).text("case", flags).text("device", options.device);
+  if (is_emulated(devices.other->device_info())) line.word("emulated", true);
+  line.text("against", devices.own_reference ? "reference" : "cpu");
+  if (!verdict.tensor.empty()) line.text("tensor", verdict.tensor);
+  if (verdict.reason.empty())
+    line.number("error", verdict.error).number("limit", verdict.limit);
+  else
+    line.text("reason", verdict.reason);
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016" PRIx64, bits);
+  line.text("bits", digits);
+  std::printf("%s\n", line.word("passed", verdict.passed).str().c_str());
+  std::fflush(stdout);
+}
+
+// `also`, where it is given, may turn a case that passed into one that failed.
+bool passes(const OpEntry& entry, const std::string& flags, const Options& options,
+            const Devices& devices, const std::function<void(Verdict&)>& also = {}) {
+  Verdict verdict;
+  uint64_t bits = 0;
+  caught(
+      [&] {
+        verdict = verify_case(entry, flags, devices, bits);
+        if (also) also(verdict);
+      },
+      [&](ErrorCode, const char* what, int32_t) { verdict = failed(what); });
+  print_line(entry, flags, options, verdict, devices, bits);
+  return verdict.passed;
+}
+
+bool verify_examples(const OpEntry& entry, const Options& options, const Devices& devices) {
+  bool all_passed = true;
+  double flops = 0;
+  for (auto& example : entry.info->examples) {
+    const bool last = &example == &entry.info->examples.back();
+    const bool passed = passes(entry, example, options, devices, [&](Verdict& verdict) {
+      flops += make_case(entry, *devices.cpu, example)->flops();
+      if (last && (flops > 0) == moves(*entry.info))
+        verdict = failed("flops() is not what kMoving says");
+    });
+    all_passed = all_passed && passed;
+  }
+  return all_passed;
+}
+
+bool verify_cases(const std::string& path, const Options& options, const Devices& devices) {
+  std::ifstream file(path);
+  if (!file) throw Error(ErrorCode::kArgument, "--cases: " + path + " cannot be read");
+  bool all_passed = true;
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty() || line.starts_with('#')) continue;
+    const size_t space = std::min(line.find(' '), line.size());
+    const OpEntry* entry = registry().find(line.substr(0, space));
+    if (!entry) throw Error(ErrorCode::kArgument, "--cases: there is no op in: " + line);
+    const bool passed =
+        passes(*entry, line.substr(std::min(space + 1, line.size())), options, devices);
+    all_passed = all_passed && passed;
+  }
+  return all_passed;
+}
+
 }  // namespace
 
 int verify(const Options& options) {
   const int threads = options.device.starts_with("cuda") ? 0 : kOtherThreads;
   Devices devices{Device::open("cpu", 1), Device::open(options.device, threads), false};
   devices.own_reference = devices.other->kind() == Kind::kCpu;
+  if (!options.cases.empty()) return verify_cases(options.cases, options, devices) ? 0 : 1;
   bool all_passed = true;
   for (auto& entry : registry().ops) {
-    double flops = 0;
-    for (auto& example : entry->info->examples) {
-      Verdict verdict;
-      uint64_t bits = 0;
-      caught(
-          [&] {
-            verdict = verify_case(*entry, example, devices, bits);
-            flops += make_case(*entry, *devices.cpu, example)->flops();
-            const bool last = &example == &entry->info->examples.back();
-            if (last && (flops > 0) == moves(*entry->info))
-              verdict = failed("flops() is not what kMoving says");
-          },
-          [&](ErrorCode, const char* what, int32_t) { verdict = failed(what); });
-      all_passed = all_passed && verdict.passed;
-      JsonLine line;
-      line.text("op", entry->info->name).text("case", example).text("device", options.device);
-      line.text("against", devices.own_reference ? "reference" : "cpu");
-      if (!verdict.tensor.empty()) line.text("tensor", verdict.tensor);
-      if (verdict.reason.empty())
-        line.number("error", verdict.error).number("limit", verdict.limit);
-      if (!verdict.reason.empty()) line.text("reason", verdict.reason);
-      char digits[17];
-      std::snprintf(digits, sizeof digits, "%016" PRIx64, bits);
-      line.text("bits", digits);
-      std::printf("%s\n", line.word("passed", verdict.passed).str().c_str());
-      std::fflush(stdout);
-    }
+    const bool passed = verify_examples(*entry, options, devices);
+    all_passed = all_passed && passed;
   }
   return all_passed ? 0 : 1;
 }

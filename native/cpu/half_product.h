@@ -15,7 +15,7 @@ struct HalfFactor {
 
 struct HalfSizes {
   int64_t batch, inner;
-  bool triangle;  // on and below the diagonal only, and both factors are the same
+  bool triangle;  // on and below the diagonal only
 };
 
 // Blocks of the result, of one large matrix or of many small ones: both factors' panels are packed,
@@ -61,13 +61,11 @@ class HalfProduct {
     int64_t first, count;  // matrices of the batch
     int64_t row, rows;     // panels of the left factor
     int64_t column, columns;
-    // The right panels are the left ones.
-    bool is_square(bool triangle) const { return triangle && row == column; }
   };
 
   void run_block(const Block& b) const {
-    const bool square = b.is_square(sizes_.triangle);
-    const int64_t panels = square ? b.rows : b.rows + b.columns, tiles = b.rows * b.columns;
+    const bool on_diagonal = sizes_.triangle && b.row == b.column;
+    const int64_t panels = shares(b) ? b.rows : b.rows + b.columns, tiles = b.rows * b.columns;
     for (int64_t at = 0; at == 0 || at < words_; at += std::max<int64_t>(1, span_)) {
       const int64_t span = std::min(span_, words_ - at);
       in_groups(b.count * panels, kLeastCopies / (kPanel * std::max<int64_t>(1, span)),
@@ -75,9 +73,14 @@ class HalfProduct {
       in_groups(b.count * tiles, kLeastProducts / (kTile * std::max<int64_t>(1, span)),
                 [&](int64_t i) {
                   const int64_t row = i % tiles / b.columns, column = i % tiles % b.columns;
-                  if (!square || column <= row) multiply(b, i / tiles, row, column, at, span);
+                  if (!on_diagonal || column <= row) multiply(b, i / tiles, row, column, at, span);
                 });
     }
+  }
+
+  // The right panels are the left ones.
+  bool shares(const Block& b) const {
+    return sizes_.triangle && b.row == b.column && left_.data == right_.data;
   }
 
   // body(i) for i < count, at least `group` in a row on one thread.
@@ -109,8 +112,7 @@ class HalfProduct {
     const int64_t height = std::min<int64_t>(kPanel, left_.rows - i),
                   width = std::min<int64_t>(kPanel, right_.rows - j);
     const float* left = packed(slot, row, span);
-    const float* right =
-        packed(slot, b.is_square(sizes_.triangle) ? column : b.rows + column, span);
+    const float* right = packed(slot, shares(b) ? column : b.rows + column, span);
     for (int64_t w = 0; w == 0 || w < span; w += kDepth)
       multiply_panels<typename Words::Tile>(std::min(kDepth, span - w), left + w * kPanel,
                                             right + w * kPanel, height, width, false, 1,

@@ -38,14 +38,12 @@ class Support {
 
   // The squared distance of the next atom to the span: its square, less what lies in the span.
   double distance(double square) {
-    double* l = row(count_);
-    std::copy_n(g_, count_, l);
-    forward(l);
-    return square - dot(l, l, count_);
+    forward(g_);
+    return square - dot(g_, g_, count_);
   }
   // Takes the atom that `distance` was asked of; returns the square of its share of the signal.
   double append(double correlation, double distance) {
-    double* l = row(count_);
+    double* l = std::copy_n(g_, count_, row(count_)) - count_;
     const double inverse = 1 / std::sqrt(distance);
     const double z = (correlation - dot(l, z_, count_)) * inverse;
     l[count_] = inverse;

@@ -86,6 +86,14 @@ Backend make_table(const std::vector<KernelEntry>& kernels) {
           [](void* handle, Failure* failure) {
             return guarded(failure, [&] { stream_of(handle).synchronize(); });
           },
+      .mark =
+          [](void* handle, int32_t end, Failure* failure) {
+            return guarded(failure, [&] { stream_of(handle).mark(end != 0); });
+          },
+      .seconds_between_marks =
+          [](void* handle, double* seconds, Failure* failure) {
+            return guarded(failure, [&] { *seconds = stream_of(handle).seconds_between_marks(); });
+          },
       .kernels = kernels.data(),
       .kernel_count = int64_t(kernels.size()),
   };

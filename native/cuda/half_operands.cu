@@ -27,12 +27,12 @@ View wide_like(const View& x, Stream& stream) {
 
 View widened(const View& x, Stream& stream) {
   const View wide = wide_like(x, stream);
-  if (x.size() > 0) visit_half(x.dtype, [&]<class T>() { convert_all<T, float>(x, wide, stream); });
+  if (x.size() > 0) convert_all<Bfloat16, float>(x, wide, stream);
   return wide;
 }
 
 void narrow(const View& wide, const View& out, Stream& stream) {
-  visit_half(out.dtype, [&]<class T>() { convert_all<float, T>(wide, out, stream); });
+  convert_all<float, Bfloat16>(wide, out, stream);
 }
 
 __global__ void __launch_bounds__(kTileThreads)

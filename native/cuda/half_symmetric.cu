@@ -67,7 +67,8 @@ __device__ __forceinline__ void store_half_symmetric(const HalfSums<side>& sums,
 
 template <class T, int side, bool deep>
 __global__ void __launch_bounds__(kHalfThreads, side == kLargeTile ? 2 : 4)
-    half_symmetric_kernel(HalfSymmetricWork work, HalfSide<T> a, HalfSymmetricOut<T> store) {
+    half_symmetric_kernel(HalfSymmetricWork work, HalfSide<T> a, HalfSide<T> b,
+                          HalfSymmetricOut<T> store) {
   T* memory = dyn_shared<T>();
   for (int64_t index = blockIdx.x; index < work.size(); index += gridDim.x) {
     const TriangleTile tile(index % work.tiles);
@@ -76,7 +77,7 @@ __global__ void __launch_bounds__(kHalfThreads, side == kLargeTile ? 2 : 4)
     const HalfSymmetricPlace at{tile.row * side, tile.column * side, work.n};
     HalfSums<side> sums;
     HalfTileProduct<T, side, deep, deep>::run(
-        {a, offset, at.row, work.n, from}, {a, offset, at.column, work.n, from},
+        {a, offset, at.row, work.n, from}, {b, offset, at.column, work.n, from},
         rest < work.slice_depth ? rest : work.slice_depth, memory, sums);
     const int64_t first = matrix * work.n * work.n;
     if (store.slices)
@@ -92,7 +93,7 @@ static void launch_half_symmetric(const SymmetricProduct& op, const SymmetricSiz
                                   Stream& stream) {
   const int64_t tiles = triangle_of(parts_of(s.n, side));
   const Slices slices(tiles * s.batch, s.k, kHalfStage);
-  const AlignedRows a = align_rows(op.a, stream);
+  const AlignedRows a = align_rows(op.a, stream), b = op.b ? align_rows(op.b, stream) : a;
   const HalfSymmetricWork work{
       s.n, s.k, slices.depth, tiles, s.batch, slices.count, matrices(op.a).rows * a.stride};
   HalfSymmetricOut<T> store{symmetric_out<T>(op), nullptr, false};
@@ -101,7 +102,8 @@ static void launch_half_symmetric(const SymmetricProduct& op, const SymmetricSiz
   const auto kernel =
       s.down ? half_symmetric_kernel<T, side, false> : half_symmetric_kernel<T, side, true>;
   launch(stream, kernel, {blocks_for(work.size()), kHalfThreads, kHalfElements<side> * sizeof(T)},
-         work, HalfSide<T>{static_cast<const T*>(a.data), a.stride}, store);
+         work, HalfSide<T>{static_cast<const T*>(a.data), a.stride},
+         HalfSide<T>{static_cast<const T*>(b.data), b.stride}, store);
   if (slices.count > 1)
     mirror(s, stream, static_cast<const float*>(store.slices), slices.count, store.out);
 }

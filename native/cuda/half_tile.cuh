@@ -45,7 +45,8 @@ class HalfPanel {
       : next_(s.data + offset + (deep ? row * s.stride + depth : depth * s.stride + row) +
               my_line() * s.stride + my_chunk() * kHalfChunk),
         stride_(s.stride),
-        rows_(int(all_rows - row < side ? all_rows - row : side)) {}
+        rows_(int(all_rows - row < side ? all_rows - row : side)),
+        to_(place(my_line(), my_chunk())) {}
 
   // Begins to copy the next stage, of which `depth` elements exist, or more; zeros follow them.
   __device__ __forceinline__ void fetch(T* stage, int64_t depth) {
@@ -53,24 +54,29 @@ class HalfPanel {
     const int lines = (deep ? rows_ : left) - my_line(),
               exist = (deep ? left : rows_) - my_chunk() * kHalfChunk;
     const int some = exist < 0 ? 0 : exist < kHalfChunk ? exist : kHalfChunk;
-    T* to = stage + place(my_line(), my_chunk());
+    const T* from = next_;
 #pragma unroll
-    for (int line = 0; line < kLines; line += kLinesAtOnce)
-      cp_async16(to + line * kLine, next_ + line * stride_,
-                 line < lines ? some * int(sizeof(T)) : 0);
-    next_ += deep ? kHalfStage : kHalfStage * stride_;
+    for (int line = 0; line < kLines; line += kLinesAtOnce, from += kLinesAtOnce * stride_)
+      cp_async16(stage + to_ + line * kLine, from, line < lines ? some * int(sizeof(T)) : 0);
+    next_ = deep ? next_ + kHalfStage : from;
   }
 
-  // Four 8 × 8 matrices of a stage: 16 rows from `first`, 16 steps from 16 `part`. Rows come before
-  // the depth (`rows_first`: as mma takes a), or the depth before the rows (b).
+  // Where a lane's rows of four 8 × 8 matrices begin, 16 rows from `first` and 16 steps. Rows come
+  // before the depth (`rows_first`: as mma takes a), or the depth before the rows (b).
   template <bool rows_first>
-  static __device__ __forceinline__ void load(const T* stage, int first, int part,
-                                              unsigned (&out)[4]) {
-    const int lane = int(threadIdx.x) % kWarp, quarter = lane / 8;
+  static __device__ __forceinline__ int lane_place(int first) {
+    const unsigned lane = threadIdx.x % kWarp, quarter = lane / 8;
     const int row = rows_first ? quarter % 2 : quarter / 2,
               step = rows_first ? quarter / 2 : quarter % 2;
-    const int line = lane % 8 + (deep ? first + 8 * row : 16 * part + 8 * step);
-    load_matrices<!deep>(out, stage + place(line, deep ? 2 * part + step : first / 8 + row));
+    const int line = lane % 8 + (deep ? first + 8 * row : 8 * step);
+    return place(line, deep ? step : first / 8 + row);
+  }
+  // The i-th 16 rows and the part-th 16 steps from there. Two chunks on, one bit of the place
+  // differs, whatever the line.
+  static __device__ __forceinline__ void load(const T* stage, int lane_place, int i, int part,
+                                              unsigned (&out)[4]) {
+    const int along = deep ? part : i, lines = deep ? i : part;
+    load_matrices<!deep>(out, stage + (lane_place ^ 2 * kHalfChunk * along) + 16 * lines * kLine);
   }
 
  private:
@@ -88,6 +94,7 @@ class HalfPanel {
   const T* next_;  // of the calling thread
   int64_t stride_;
   int rows_;  // those that exist
+  int to_;    // of the calling thread
 };
 
 // The part of a tile's sums that a warp has: 16 × 8 pieces as mma leaves them.
@@ -96,19 +103,24 @@ struct HalfSums {
   static constexpr int kDown = side / 32, kAcross = side / 16;
   float values[kDown][kAcross][4];
 
-  // body(row, column, first, second): two neighbours in a row of the tile.
+  // The tile's row and column of the first.
+  static __device__ __forceinline__ int first_row() {
+    return int(threadIdx.x / kWarp / 2 * (side / 2) + threadIdx.x % kWarp / 4);
+  }
+  static __device__ __forceinline__ int first_column() {
+    return int(threadIdx.x / kWarp % 2 * (side / 2) + threadIdx.x % 4 * 2);
+  }
+  // body(down, across, first, second): two neighbours in a row, so many eights down and across from
+  // the first.
   template <class Body>
   __device__ __forceinline__ void each(const Body& body) const {
-    const int lane = int(threadIdx.x) % kWarp, warp = int(threadIdx.x) / kWarp;
-    const int row = warp / 2 * (side / 2) + lane / 4, column = warp % 2 * (side / 2) + lane % 4 * 2;
 #pragma unroll
     for (int i = 0; i < kDown; ++i)
 #pragma unroll
-      for (int j = 0; j < kAcross; ++j)
+      for (int half = 0; half < 2; ++half)
 #pragma unroll
-        for (int half = 0; half < 2; ++half)
-          body(row + 16 * i + 8 * half, column + 8 * j, values[i][j][2 * half],
-               values[i][j][2 * half + 1]);
+        for (int j = 0; j < kAcross; ++j)
+          body(2 * i + half, j, values[i][j][2 * half], values[i][j][2 * half + 1]);
   }
 };
 
@@ -139,6 +151,9 @@ struct HalfTileProduct {
     __syncthreads();  // what was in the memory is read no more
 #pragma unroll
     for (int s = 0; s < kStages - 1; ++s) fetch(s, s);
+    const int warp = int(threadIdx.x / kWarp);
+    const int a_place = A::template lane_place<true>(warp / 2 * (side / 2)),
+              b_place = B::template lane_place<false>(warp % 2 * (side / 2));
     int stage = 0, vacant = kStages - 1;
 #pragma unroll 1
     for (int step = 0; step < steps; ++step) {
@@ -146,7 +161,7 @@ struct HalfTileProduct {
       __syncthreads();  // the stage has arrived for all, and nobody reads the other one any more
       fetch(vacant, step + kStages - 1);
       const T* panels = memory + stage * kElements;
-      multiply(panels, panels + A::kElements, sums);
+      multiply(panels, a_place, panels + A::kElements, b_place, sums);
       vacant = stage;
       stage = stage + 1 == kStages ? 0 : stage + 1;
     }
@@ -155,20 +170,18 @@ struct HalfTileProduct {
   }
 
  private:
-  static __device__ __forceinline__ void multiply(const T* a, const T* b, HalfSums<side>& sums) {
+  static __device__ __forceinline__ void multiply(const T* a, int a_place, const T* b, int b_place,
+                                                  HalfSums<side>& sums) {
     constexpr int kDown = HalfSums<side>::kDown, kAcross = HalfSums<side>::kAcross;
-    const int warp = int(threadIdx.x) / kWarp, row = warp / 2 * (side / 2),
-              column = warp % 2 * (side / 2);
 #pragma unroll
     for (int part = 0; part < kHalfStage / 16; ++part) {
       unsigned right[kAcross / 2][4];
 #pragma unroll
-      for (int j = 0; j < kAcross / 2; ++j)
-        B::template load<false>(b, column + 16 * j, part, right[j]);
+      for (int j = 0; j < kAcross / 2; ++j) B::load(b, b_place, j, part, right[j]);
 #pragma unroll
       for (int i = 0; i < kDown; ++i) {
         unsigned left[4];
-        A::template load<true>(a, row + 16 * i, part, left);
+        A::load(a, a_place, i, part, left);
 #pragma unroll
         for (int j = 0; j < kAcross; ++j) {
           const unsigned pair[2] = {right[j / 2][j % 2 * 2], right[j / 2][j % 2 * 2 + 1]};
@@ -187,9 +200,14 @@ struct HalfResult {
   static_assert(side * side <= kHalfElements<side>);
   T* memory;
 
-  __device__ __forceinline__ T* at(int row, int column) const {
-    const int by = row % 8 ^ row / 8 % 2 * 2;
+  __device__ __forceinline__ T* at(unsigned row, unsigned column) const {
+    const unsigned by = row % 8 ^ row / 8 % 2 * 2;
     return memory + row * side + (column / kHalfChunk ^ by) * kHalfChunk + column % kHalfChunk;
+  }
+  // So many eights down and across from a place whose row is below 8 of 16.
+  __device__ __forceinline__ T* from(const T* place, int down, int across) const {
+    const int offset = int(place - memory);
+    return memory + (offset ^ (across ^ down % 2 * 2) * kHalfChunk) + 8 * down * side;
   }
   // body(row, column) for each chunk of the tile, neighbours in a row by neighbouring threads.
   template <class Body>
@@ -243,8 +261,10 @@ template <class T, int side>
 __device__ __forceinline__ void finish_tile(const HalfSums<side>& sums,
                                             const HalfResult<T, side>& tile, float alpha,
                                             float beta, float diagonal = 0) {
-  sums.each([&](int row, int column, float first, float second) {
-    unsigned* place = reinterpret_cast<unsigned*>(tile.at(row, column));
+  const int row = sums.first_row(), column = sums.first_column();
+  const T* first_place = tile.at(row, column);
+  sums.each([&](int down, int across, float first, float second) {
+    unsigned* place = reinterpret_cast<unsigned*>(tile.from(first_place, down, across));
     T pair[2];
     first *= alpha, second *= alpha;
     if (beta != 0) {
@@ -253,8 +273,9 @@ __device__ __forceinline__ void finish_tile(const HalfSums<side>& sums,
       second = fmaf(beta, to_float(pair[1]), second);
     }
     if (diagonal != 0) {
-      if (row == column) first += diagonal;
-      if (row == column + 1) second += diagonal;
+      const int below = row + 8 * down - column - 8 * across;
+      if (below == 0) first += diagonal;
+      if (below == 1) second += diagonal;
     }
     pair[0] = convert<T>(first), pair[1] = convert<T>(second);
     unsigned raw;
@@ -267,15 +288,17 @@ __device__ __forceinline__ void finish_tile(const HalfSums<side>& sums,
 template <int side>
 __device__ __forceinline__ void store_sums(const HalfSums<side>& sums, float* c, int64_t rows,
                                            int64_t columns, int64_t stride) {
-  sums.each([&](int row, int column, float first, float second) {
-    if (row >= rows || column >= columns) return;
-    float* at = c + row * stride + column;
-    if (stride % 2 == 0) {
+  const int row = sums.first_row(), column = sums.first_column();
+  const bool pairs = stride % 2 == 0;
+  sums.each([&](int down, int across, float first, float second) {
+    if (row + 8 * down >= rows || column + 8 * across >= columns) return;
+    float* at = c + (row + 8 * down) * stride + column + 8 * across;
+    if (pairs) {
       *reinterpret_cast<float2*>(at) = make_float2(first, second);
       return;
     }
     at[0] = first;
-    if (column + 1 < columns) at[1] = second;
+    if (column + 8 * across + 1 < columns) at[1] = second;
   });
 }
 

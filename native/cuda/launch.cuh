@@ -1,5 +1,8 @@
 // Launches on a stream of ours, checked.
 #pragma once
+#include <cstring>
+#include <tuple>
+
 #include "cuda/device/launch.cuh"
 #include "cuda/stream.h"
 
@@ -12,11 +15,54 @@ struct Grid {
   size_t shared = 0;  // bytes of dynamic shared memory
 };
 
+template <class... P>
+class CallOf final : public Call {
+ public:
+  template <class... A>
+  CallOf(void (*kernel)(P...), dim3 blocks, dim3 threads, size_t shared, A&&... arguments)
+      : Call(reinterpret_cast<const void*>(kernel), blocks, threads, shared),
+        function_(kernel),
+        values_(static_cast<P>(std::forward<A>(arguments))...) {
+    describe_kernel(kernel);
+  }
+  cudaError_t launch(cudaStream_t stream) const override {
+    return std::apply(
+        [&](const P&... values) {
+          return cuda::launch(function_, Launch{blocks_, threads_, shared_, stream}, values...);
+        },
+        values_);
+  }
+  std::vector<void*> arguments() override {
+    return std::apply([](P&... values) { return std::vector<void*>{&values...}; }, values_);
+  }
+  bool has_arguments_of(const Call& other) const override {
+    return has_values_of(static_cast<const CallOf&>(other), std::index_sequence_for<P...>{});
+  }
+
+ private:
+  template <size_t... i>
+  bool has_values_of(const CallOf& other, std::index_sequence<i...>) const {
+    return ((std::memcmp(&std::get<i>(values_), &std::get<i>(other.values_), sizeof(P)) == 0) &&
+            ...);
+  }
+  void (*function_)(P...);
+  std::tuple<P...> values_;
+};
+
+// Before whatever a graph has collected.
 template <class... P, class... A>
-void launch(Stream& stream, void (*kernel)(P...), const Grid& grid, A&&... arguments) {
+void launch_now(Stream& stream, void (*kernel)(P...), const Grid& grid, A&&... arguments) {
   check(launch(kernel, Launch{grid.blocks, grid.threads, grid.shared, stream.handle()},
                std::forward<A>(arguments)...),
         "cudaLaunchKernel");
+}
+
+template <class... P, class... A>
+void launch(Stream& stream, void (*kernel)(P...), const Grid& grid, A&&... arguments) {
+  if (stream.graphs().collects())
+    return stream.graphs().add(std::make_unique<CallOf<P...>>(
+        kernel, grid.blocks, grid.threads, grid.shared, std::forward<A>(arguments)...));
+  launch_now(stream, kernel, grid, std::forward<A>(arguments)...);
 }
 
 }  // namespace orthokit::cuda

@@ -52,9 +52,13 @@ struct Team {
 
 template <int threads>
 inline constexpr int kThreadsOfBlock = threads < kRowThreads ? kRowThreads : threads;
+// At once on a multiprocessor, at least. Left to itself, ptxas spills to hold one more.
+template <int threads>
+inline constexpr int kBlocksOfRows = threads > kRowThreads ? 1 : 3;
 
 template <int threads, class Body>
-__global__ void __launch_bounds__(kThreadsOfBlock<threads>) row_kernel(int64_t rows, Body body) {
+__global__ void __launch_bounds__(kThreadsOfBlock<threads>, kBlocksOfRows<threads>)
+    row_kernel(int64_t rows, Body body) {
   constexpr int kTeams = kThreadsOfBlock<threads> / threads;
   const Team<threads> team{int(threadIdx.x) % threads};
   // All threads of a team stay together: its row is the same for each of them.

@@ -67,7 +67,7 @@ __device__ __forceinline__ unsigned lanes_with(int digit, bool has_key) {
 }
 
 // `position` is null in the first pass, where it is the index.
-__global__ void __launch_bounds__(kSortThreads)
+__global__ void __launch_bounds__(kSortThreads, 2)
     place_keys_kernel(const uint32_t* keys, const int64_t* position, int64_t count, int shift,
                       const int64_t* counts, const int64_t* totals, uint32_t* sorted_keys,
                       int64_t* sorted_position) {

@@ -69,8 +69,11 @@ Stream::~Stream() {
   blas_.reset();
   if (blas_workspace_) release(blas_workspace_);
   tables_.free();
+  graphs_.reset();
   cudaStreamSynchronize(stream_);
   cudaEventDestroy(reached_);
+  for (cudaEvent_t mark : marks_)
+    if (mark) cudaEventDestroy(mark);
   cudaStreamDestroy(stream_);
   // The device's memory goes back to others.
   if (pool_) cudaMemPoolTrimTo(pool_, 0);
@@ -138,6 +141,19 @@ void Stream::synchronize() {
   check(cudaSetDevice(device_), "cudaSetDevice");
   check(cudaEventRecord(reached_, stream_), "cudaEventRecord");
   check(cudaEventSynchronize(reached_), "cudaEventSynchronize");
+}
+
+void Stream::mark(bool end) {
+  cudaEvent_t& mark = marks_[end];
+  if (!mark) check(cudaEventCreateWithFlags(&mark, cudaEventBlockingSync), "cudaEventCreate");
+  check(cudaEventRecord(mark, stream_), "cudaEventRecord");
+}
+
+double Stream::seconds_between_marks() {
+  check(cudaEventSynchronize(marks_[1]), "cudaEventSynchronize");
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, marks_[0], marks_[1]), "cudaEventElapsedTime");
+  return double(milliseconds) * 1e-3;
 }
 
 }  // namespace orthokit::cuda

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "cuda/blas.h"
+#include "cuda/graphs.h"
 #include "cuda/tables.h"
 
 namespace orthokit::cuda {
@@ -49,6 +50,7 @@ class Stream {
   cudaStream_t handle() const { return stream_; }
   int units() const { return units_; }  // multiprocessors
   int capability() const { return capability_; }
+  Graphs& graphs() { return *graphs_; }
   // cuBLAS on this stream; null where there is none, and own kernels multiply.
   const Blas* blas();
 
@@ -57,6 +59,11 @@ class Stream {
   void copy(void* to, const void* from, size_t bytes, Transfer);
   void synchronize();
 
+  // Of the device's time: two moments in the stream's order, and the seconds between them, for which
+  // it waits.
+  void mark(bool end);
+  double seconds_between_marks();
+
  private:
   void* scratch_bytes(size_t bytes);
   cudaError_t try_allocate(void** data, size_t bytes);
@@ -64,9 +71,11 @@ class Stream {
   Services services_;
   cudaStream_t stream_;
   cudaEvent_t reached_ = nullptr;
+  cudaEvent_t marks_[2] = {};
   cudaMemPool_t pool_ = nullptr;  // null: memory does not come and go in stream order
   Staging staging_;
   Tables tables_{*this, staging_};
+  std::unique_ptr<Graphs> graphs_ = std::make_unique<Graphs>(stream_);
   int units_ = 0, capability_ = 0;
   std::unique_ptr<Blas> blas_;
   void* blas_workspace_ = nullptr;

@@ -21,17 +21,15 @@ class Support {
 
   // The squared distance of the next atom to the span of `count`.
   __device__ double distance(int64_t count, double square) const {
-    double* l = row(count);
-    __syncthreads();  // the column is complete
-    for (int64_t i = threadIdx.x; i < count; i += blockDim.x) l[i] = g_[i];
-    forward(count, l);
-    return square - dot(l, l, count);
+    forward(count, g_);
+    return square - dot(g_, g_, count);
   }
   // Takes the atom that `distance` was asked of; returns the square of its share of the signal.
   __device__ double append(int64_t count, double correlation, double distance) const {
     double* l = row(count);
-    const double inverse = 1 / sqrt(distance), z = (correlation - dot(l, z_, count)) * inverse;
-    __syncthreads();  // the last of l and z has been read
+    const double inverse = 1 / sqrt(distance), z = (correlation - dot(g_, z_, count)) * inverse;
+    for (int64_t i = threadIdx.x; i < count; i += blockDim.x) l[i] = g_[i];
+    __syncthreads();  // z has been read
     if (threadIdx.x == 0) l[count] = inverse, z_[count] = z;
     __syncthreads();
     return z * z;

@@ -5,16 +5,15 @@
 #include "cuda/tables.h"
 
 namespace orthokit::cuda {
-namespace {
-constexpr size_t kAlign = 256;  // bytes
+
+static constexpr size_t kAlign = 256;  // bytes
+static constexpr int kShortTable = 512, kLongestParameter = 3968;
 
 // A table as a kernel's parameter, which may take 4 KB with the others.
 template <int bytes>
 struct TableParameter {
   unsigned words[bytes / 4];
 };
-constexpr int kShortTable = 512, kLongestParameter = 3968;
-}  // namespace
 
 template <int bytes>
 __global__ void __launch_bounds__(kAlign)
@@ -27,8 +26,8 @@ template <int n>
 static void write_by_parameter(Stream& stream, void* to, std::string_view bytes) {
   TableParameter<n> table{};
   std::memcpy(table.words, bytes.data(), bytes.size());
-  launch(stream, write_table_kernel<n>, {1, kAlign}, table, static_cast<unsigned*>(to),
-         int((bytes.size() + 3) / 4));
+  launch_now(stream, write_table_kernel<n>, {1, kAlign}, table, static_cast<unsigned*>(to),
+             int((bytes.size() + 3) / 4));
 }
 
 void Tables::write(void* to, std::string_view bytes) {

@@ -1,6 +1,7 @@
 // Four neighbouring elements at a time, of any dtype, as the type that a kernel computes in.
 #pragma once
 #include <cstring>
+#include <type_traits>
 
 #include "cuda/convert.cuh"
 
@@ -21,7 +22,7 @@ struct Operand {
 };
 
 // What moves in one access: 16 bytes at most, and as a built-in vector, because the compiler splits
-// a struct of halves.
+// a struct of halves, and words that are put together to doubles.
 template <int bytes>
 struct Word;
 template <>
@@ -36,6 +37,9 @@ template <>
 struct Word<16> {
   using Type = uint4;
 };
+template <class S, int bytes>
+using AccessOf =
+    std::conditional_t<std::is_same_v<S, double>, double2, typename Word<bytes>::Type>;
 
 template <class S>
 __device__ __forceinline__ bool is_whole(const S* p, int n) {
@@ -48,7 +52,7 @@ __device__ __forceinline__ bool is_whole(const S* p, int n) {
 template <class S>
 __device__ __forceinline__ void load_raw(const S* p, int n, S (&out)[kVector]) {
   constexpr int kBytes = sizeof(S) * kVector, kStep = kBytes < 16 ? kBytes : 16;
-  using Access = typename Word<kStep>::Type;
+  using Access = AccessOf<S, kStep>;
   if (is_whole(p, n)) {
 #pragma unroll
     for (int i = 0; i < kBytes / kStep; ++i) {
@@ -61,16 +65,18 @@ __device__ __forceinline__ void load_raw(const S* p, int n, S (&out)[kVector]) {
   for (int i = 0; i < kVector; ++i) out[i] = i < n ? p[i] : S{};
 }
 
+// p is in global memory. Plain stores of whole vectors would be joined with those of single elements,
+// and nvcc would keep the latter.
 template <class S>
 __device__ __forceinline__ void store_raw(S* p, int n, const S (&values)[kVector]) {
   constexpr int kBytes = sizeof(S) * kVector, kStep = kBytes < 16 ? kBytes : 16;
-  using Access = typename Word<kStep>::Type;
+  using Access = AccessOf<S, kStep>;
   if (is_whole(p, n)) {
 #pragma unroll
     for (int i = 0; i < kBytes / kStep; ++i) {
       Access word;
       memcpy(&word, reinterpret_cast<const char*>(values) + i * kStep, kStep);
-      reinterpret_cast<Access*>(p)[i] = word;
+      __stwb(reinterpret_cast<Access*>(p) + i, word);
     }
     return;
   }

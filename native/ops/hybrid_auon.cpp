@@ -6,11 +6,12 @@ namespace orthokit {
 
 void hybrid_auon(const HybridAuon& op, Device& d) {
   const OrthogonalStep& base = op.base;
-  for (int64_t i = 0; i < base.step.weights.count; ++i) {
+  for (const Group& group : groups_of(base)) {
     const Device::Scope scope(d);
-    if (base.step.weights[i].rank < 2) {
-      d.run(Auon{.step = base.step.only(i),
-                 .momenta = {&base.momenta[i], 1},
+    const int64_t first = group[0];
+    if (base.step.weights[first].rank < 2) {
+      d.run(Auon{.step = base.step.only(first),
+                 .momenta = {&base.momenta[first], 1},
                  .momentum = base.momentum,
                  .gamma = op.gamma,
                  .eps = base.eps,
@@ -18,12 +19,13 @@ void hybrid_auon(const HybridAuon& op, Device& d) {
                  .variant = op.variant});
       continue;
     }
-    OrthogonalUpdate update = orthogonal_update(base, i, d);
-    Step step = without_l2(base.step.only(i));
-    step.grads = {&update.value, 1};
-    d.run(Auon{
-        .step = step, .momentum = 0, .gamma = op.gamma, .eps = base.eps, .variant = op.variant});
-    restore_gradient_sum(step, update, d);
+    OrthogonalUpdates updates(base, group, d);
+    d.run(Auon{.step = updates.step(),
+               .momentum = 0,
+               .gamma = op.gamma,
+               .eps = base.eps,
+               .variant = op.variant});
+    updates.finish();
   }
 }
 ORTHOKIT_COMPOSITION(HybridAuon, hybrid_auon);

@@ -6,15 +6,13 @@
 namespace orthokit {
 
 void muon(const Muon& op, Device& d) {
-  const Step& all = op.base.step;
-  for (int64_t i = 0; i < all.weights.count; ++i) {
+  for (const Group& group : groups_of(op.base)) {
     const Device::Scope scope(d);
-    OrthogonalUpdate update = orthogonal_update(op.base, i, d);
-    Step step = without_l2(all.only(i));
-    step.grads = {&update.value, 1};
-    d.run(ApplyUpdate{.step = step,
-                      .scales = {shape_scale(op.shape_scale, matrices(all.weights[i]))}});
-    restore_gradient_sum(step, update, d);
+    OrthogonalUpdates updates(op.base, group, d);
+    const Matrices m = matrices(op.base.step.weights[group[0]]);
+    std::vector<double> scales(group.size(), shape_scale(op.shape_scale, m));
+    d.run(ApplyUpdate{.step = updates.step(), .scales = {scales.data(), updates.count()}});
+    updates.finish();
   }
 }
 ORTHOKIT_COMPOSITION(Muon, muon);

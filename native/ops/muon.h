@@ -6,9 +6,10 @@ namespace orthokit {
 // One Muon step on a list of matrices, batches (rank 3) and convolutions (rank 4, 5: [O, rest]);
 // Jordan et al. 2024.
 //   m ← momentum, u = look-ahead, o = newton_schulz(u), w ← keep · w − lr · shapeScale · o
-// Composed of momentum, newton_schulz and apply_update, one parameter after the other: scratch for
-// the largest only.
-// Numerics: f32, or f64 for f64 weights; the norm before Newton–Schulz in f64.
+// Composed of momentum, newton_schulz and apply_update, parameters of one shape together, as far as
+// they have 4 million elements: scratch for the largest group only.
+// Numerics: f32, or f64 for f64 weights; the norm before Newton–Schulz in f64, its products in
+// nsDtype.
 struct Muon {
   static constexpr const char *name = "muon", *summary = "one Muon step on a list of parameters";
   static constexpr const char* examples[] = {
@@ -26,7 +27,11 @@ struct Muon {
       "weightDecay=0.1 "
       "weightDecayMode=l2 shapeScale=max dampening=0.1 nesterov=off momentumForm=heavy-ball",
       "weights=f32[31x33] grads=f32[31x33] guard=f64[1] momenta=f32[31x33] lr=0.02 "
-      "coefficients=1.5,-0.5,0 statistics=f64[3]"};
+      "coefficients=1.5,-0.5,0 statistics=f64[3]",
+      "weights=f32[33x65],f32[65x33],bf16[33x65],f32[2x33x65] "
+      "grads=f32[33x65],f32[65x33],bf16[33x65],f32[2x33x65] "
+      "momenta=f32[33x65],f32[65x33],f32[33x65],f32[2x33x65] lr=0.02 "
+      "coefficients=3.4445,-4.775,2.0315,3.4445,-4.775,2.0315 nsDtype=bf16 statistics=f64[4x3]"};
   static constexpr const char* cases[] = {
       "weights=f32[1024x1024] grads=f32[1024x1024] momenta=f32[1024x1024] lr=0.02 "
       "coefficients=3.4445,-4.775,2.0315,3.4445,-4.775,2.0315,3.4445,-4.775,2.0315,3.4445,-4.775,2."

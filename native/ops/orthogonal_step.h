@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "ops/momentum_form.h"
 #include "ops/newton_schulz.h"
@@ -41,12 +42,14 @@ struct OrthogonalStep {
   double momentum = 0.95, dampening = 0, eps = 1e-7, norm_scale = 1;
   Nesterov nesterov = Nesterov::kOn;
   MomentumForm form = MomentumForm::kEma;
+  WorkingDtype dtype = WorkingDtype::kOwn;  // of Newton–Schulz
+  NsMethod method = NsMethod::kNewtonSchulz;
 
   MomentumRule rule() const { return {momentum, dampening, nesterov == Nesterov::kOn, form}; }
   double flops() const {
     double sum = step.flops(rule().flops());
     for (auto& w : step.weights)
-      if (w.rank > 1) sum += newton_schulz_flops(matrices(w), coefficients.count / 3);
+      if (w.rank > 1) sum += newton_schulz_flops(matrices(w), coefficients.count / 3, method);
     return sum;
   }
   void operands(Fields& f) {
@@ -59,6 +62,7 @@ struct OrthogonalStep {
     f.value("momentum", momentum), f.value("dampening", dampening);
     f.value("eps", eps), f.value("normScale", norm_scale);
     f.value("nesterov", nesterov), f.value("momentumForm", form);
+    f.value("nsDtype", dtype), f.value("nsMethod", method);
   }
   void check() const {
     step.check();
@@ -86,14 +90,35 @@ inline Step without_l2(Step step) {
 }
 
 class Device;
-// The approximate polar factor of parameter i's momentum, or of its look-ahead, once the momentum
-// is up to date: a temporary of the caller's scope.
-struct OrthogonalUpdate {
-  View value;
-  View squares;  // Σg², f64[1]; none if the step has no statistics
+
+// Parameters whose matrices have one shape and dtype, in order: their updates are orthogonalized
+// together. So many that they fill a device, no more: all of a group are in scratch memory at once.
+using Group = std::vector<int64_t>;
+std::vector<Group> groups_of(const OrthogonalStep& op);
+
+// The approximate polar factors of a group's momenta, or of their look-ahead, once the momenta are
+// up to date; in temporaries of the caller's scope.
+class OrthogonalUpdates {
+ public:
+  OrthogonalUpdates(const OrthogonalStep& op, const Group& group, Device& device);
+  // The group's step whose gradients are the updates; borrows from this.
+  Step step();
+  int64_t count() const { return int64_t(weights_.size()); }
+  // What the applying op noted as Σg² was of the updates: brings the statistics home, with that of
+  // the gradients in its place.
+  void finish();
+
+ private:
+  List<View> list(std::vector<View>& views) const { return {views.data(), count()}; }
+
+  const OrthogonalStep& op_;
+  Device& device_;
+  std::vector<View> weights_, masters_, updates_;
+  // f64: of the group, three a parameter, and where they come from.
+  View statistics_;
+  std::vector<View> rows_, homes_;
+  // Σg² of each, and its place.
+  std::vector<View> squares_, square_homes_;
 };
-OrthogonalUpdate orthogonal_update(const OrthogonalStep& op, int64_t i, Device& device);
-// What the applying op noted as Σg² was of the update: puts the gradient's in its place.
-void restore_gradient_sum(const Step& step, const OrthogonalUpdate& update, Device& device);
 
 }  // namespace orthokit

@@ -5,7 +5,7 @@ namespace orthokit {
 
 // outⱼᵢ = xᵢⱼ, of a matrix or of each matrix of a batch (rank 3), of any dtype. Bits are copied.
 // Traffic: one read, one write, in square tiles that fit the cache on both sides.
-struct Transpose {
+struct Transposition {
   static constexpr const char *name = "transpose", *summary = "out = x with rows as columns";
   static constexpr const char* examples[] = {
       "x=f32[597x43] out=f32[43x597]", "x=f64[3x33x31] out=f64[3x31x33]",

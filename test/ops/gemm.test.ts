@@ -3,16 +3,17 @@ import { Device, ops, Tensor } from '../../lib/index.ts';
 import { gemm, type Product } from '../reference/gemm.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
-import { arrayOf } from '../support/dtypes.ts';
+import { arrayOf, type Floating, floatingDtypes, numbersOf } from '../support/dtypes.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
+const isHalf = (dtype: Floating) => dtype === 'f16' || dtype === 'bf16';
 const word = (transposed: boolean | undefined) => (transposed ? 'transposed' : 'none');
 
-async function check(device: Device, dtype: 'f32' | 'f64', p: Product, batched = false): Promise<void> {
+async function check(device: Device, dtype: Floating, p: Product, batched = false): Promise<void> {
   const { batch = 1, rows, columns, inner, transA, transB, alpha = 1, beta = 0 } = p;
   const shape = (m: number, n: number) => (batched ? [batch, m, n] : [m, n]);
   const data = [rows * inner, inner * columns, rows * columns].map((size, i) =>
-    Float64Array.from(arrayOf(normal(batch * size, 7 * i + size), dtype)),
+    numbersOf(arrayOf(normal(batch * size, 7 * i + size), dtype), dtype),
   ) as [Float64Array, Float64Array, Float64Array];
   if (beta === 0) data[2].fill(NaN);
   const a = tensorOf(device, data[0], transA ? shape(inner, rows) : shape(rows, inner), dtype);
@@ -22,7 +23,9 @@ async function check(device: Device, dtype: 'f32' | 'f64', p: Product, batched =
   const expected = gemm(p, ...data);
   // Sums of `inner` products of normal numbers: errors grow with its root, so a few units of the sum of sizes.
   const magnitude = Math.abs(alpha) * Math.sqrt(inner) + Math.abs(beta);
-  expectClose(await valuesOf(c), expected, { dtype, ulps: 4 + 2 * Math.sqrt(inner), magnitude });
+  // In 16 bits the sum, which is made in f32, is rounded once.
+  const ulps = isHalf(dtype) ? 1 : 4 + 2 * Math.sqrt(inner);
+  expectClose(await valuesOf(c), expected, { dtype, ulps, magnitude });
 }
 
 describe.each(Device.available)('gemm on %s', (kind) => {
@@ -76,7 +79,15 @@ describe.each(Device.available)('gemm on %s', (kind) => {
     await own.close();
   });
 
-  describe.each(['f32', 'f64'] as const)('%s', (dtype) => {
+  // Large tiles, and sides at which 16-byte accesses begin and end.
+  it.each(transposes)('many tiles of 16 bits, a transposed: $transA, b transposed: $transB', async (flags) => {
+    const dtype = flags.transA ? 'f16' : 'bf16';
+    await check(device, dtype, { batch: 24, rows: 129, columns: 136, inner: 40, beta: 0.5, ...flags }, true);
+    await check(device, dtype, { rows: 8, columns: 16, inner: 3000, ...flags });
+    await check(device, dtype, { rows: 7, columns: 15, inner: 1001, alpha: -1, beta: 1, ...flags });
+  });
+
+  describe.each(floatingDtypes)('%s', (dtype) => {
     it.each(transposes)('every size, a transposed: $transA, b transposed: $transB', async (flags) => {
       for (const [rows, columns, inner] of sizes)
         for (const [alpha, beta] of [

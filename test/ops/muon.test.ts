@@ -6,7 +6,7 @@ import { describeCheckValues } from '../support/check-values.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
 import { describeStep, each, type Method } from '../support/steps.ts';
-import { tensorOf, thrownBy } from '../support/tensors.ts';
+import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
 const { jordan, you5, polarExpress, polarExpressKj } = coefficientSets;
 const method: Method = {
@@ -87,6 +87,49 @@ describe.each(Device.available)('muon on %s', (kind) => {
       const plain = Float64Array.from(await one('none'), (x) => x * factor);
       expectClose(await one(shapeScale), plain, { dtype: 'f64', ulps: 2 });
     }
+    await device.close();
+  });
+
+  it('steps parameters of one shape together as it does one by one', async () => {
+    const device = Device.open(kind);
+    const shapes = [[20, 30], [30, 20], [20, 30], [0, 5], [2, 20, 30], [0, 5], [5, 2, 3]]; // biome-ignore format: one line
+    const sizes = shapes.map((shape) => shape.reduce((a, b) => a * b, 1));
+    const all = (seed: number) => shapes.map((shape, i) => tensorOf(device, normal(sizes[i]!, seed + i), shape));
+    const run = async (groups: number[][]) => {
+      const [weights, grads, momenta] = [all(1), all(20), all(40)];
+      const statistics: Tensor[] = [];
+      for (const group of groups) {
+        const of = (list: Tensor[]) => group.map((i) => list[i]!);
+        statistics.push(Tensor.full(device, [group.length, 3], 7, { dtype: 'f64' }));
+        const step = { weights: of(weights), grads: of(grads), momenta: of(momenta), statistics: statistics.at(-1)! };
+        ops.muon(device, { ...step, lr: 0.1, coefficients: jordan, weightDecay: 0.1, weightDecayMode: 'l2' });
+      }
+      const read = async (list: Tensor[]) => (await Promise.all(list.map(valuesOf))).flatMap((x) => [...x]);
+      return [await read(weights), await read(momenta), await read(statistics)];
+    };
+    const together = await run([shapes.map((_, i) => i)]);
+    const alone = await run(shapes.map((_, i) => [i]));
+    for (const [i, values] of together.entries())
+      expectClose(values, alone[i]!, { dtype: 'f32', ulps: kind === 'cpu' ? 0 : 64, magnitude: 0.1 });
+    await device.close();
+  });
+
+  it.each([
+    ['f16', 1e-2],
+    ['bf16', 6e-2],
+  ] as const)('in %s its step is off f32 by less than %d', async (nsDtype, most) => {
+    const device = Device.open(kind);
+    const step = async (more: object) => {
+      const weights = [Tensor.zeros(device, [48, 96])];
+      const momenta = [Tensor.zeros(device, [48, 96])];
+      const grads = [tensorOf(device, normal(48 * 96, 2), [48, 96])];
+      ops.muon(device, { weights, grads, momenta, lr: 1, coefficients: polarExpress, ...more });
+      return valuesOf(weights[0]!);
+    };
+    const exact = await step({});
+    const apart = (await step({ nsDtype })).map((v, i) => v - exact[i]!);
+    expect(Math.hypot(...apart) / Math.hypot(...exact)).toBeLessThan(most);
+    expect(Math.hypot(...apart)).toBeGreaterThan(0);
     await device.close();
   });
 

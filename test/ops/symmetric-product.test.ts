@@ -3,15 +3,25 @@ import { Device, ops, Tensor } from '../../lib/index.ts';
 import { type SymmetricProduct, symmetricProduct } from '../reference/symmetric-product.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
-import { arrayOf } from '../support/dtypes.ts';
+import { arrayOf, type Floating, floatingDtypes, numbersOf } from '../support/dtypes.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
-async function check(device: Device, dtype: 'f32' | 'f64', p: SymmetricProduct, separate = false): Promise<void> {
+const isHalf = (dtype: Floating) => dtype === 'f16' || dtype === 'bf16';
+
+/** What is added comes from a tensor of its own if `separate`, and so does the second factor if `two`. */
+async function check(
+  device: Device,
+  dtype: Floating,
+  p: SymmetricProduct,
+  separate = false,
+  two = false,
+): Promise<void> {
   const { batch, rows, columns, trans = false, alpha = 1, beta = 0, diagonal = 0 } = p;
   const [n, inner] = trans ? [columns, rows] : [rows, columns];
   const count = batch ?? 1;
-  const x = Float64Array.from(arrayOf(normal(count * rows * columns, 3), dtype));
-  const old = Float64Array.from(arrayOf(normal(count * n * n, 4), dtype));
+  const x = numbersOf(arrayOf(normal(count * rows * columns, 3), dtype), dtype);
+  const y = two ? numbersOf(arrayOf(normal(count * rows * columns, 5), dtype), dtype) : x;
+  const old = numbersOf(arrayOf(normal(count * n * n, 4), dtype), dtype);
   // Above the diagonal c is not read.
   for (let i = 0; i < old.length; i++) if (beta === 0 || i % n > Math.floor(i / n) % n) old[i] = NaN;
   const prefix = batch === undefined ? [] : [batch];
@@ -20,6 +30,7 @@ async function check(device: Device, dtype: 'f32' | 'f64', p: SymmetricProduct, 
   const c = separate ? Tensor.full(device, before.shape, NaN, { dtype }) : before;
   ops.symmetricProduct(device, {
     a,
+    b: two ? tensorOf(device, y, a.shape, dtype) : undefined,
     c,
     addend: separate ? before : undefined,
     alpha,
@@ -29,7 +40,9 @@ async function check(device: Device, dtype: 'f32' | 'f64', p: SymmetricProduct, 
   });
   const actual = await valuesOf(c);
   const magnitude = Math.abs(alpha) * Math.sqrt(inner) + Math.abs(beta) + Math.abs(diagonal);
-  expectClose(actual, symmetricProduct(p, x, old), { dtype, ulps: 4 + 2 * Math.sqrt(inner), magnitude });
+  // In 16 bits the sum, which is made in f32, is rounded once.
+  const ulps = isHalf(dtype) ? 1 : 4 + 2 * Math.sqrt(inner);
+  expectClose(actual, symmetricProduct(p, x, old, y), { dtype, ulps, magnitude });
   for (let s = 0; s < count; s++)
     for (let i = 0; i < n; i++)
       for (let j = 0; j < i; j++)
@@ -41,7 +54,15 @@ describe.each(Device.available)('symmetric_product on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
-  describe.each(['f32', 'f64'] as const)('%s', (dtype) => {
+  // Large tiles, and sides at which 16-byte accesses begin and end.
+  it.each([false, true])('many tiles of 16 bits, transposed: %s', async (trans) => {
+    const dtype = trans ? 'f16' : 'bf16';
+    const [rows, columns] = trans ? [40, 264] : [264, 40];
+    await check(device, dtype, { batch: 17, rows, columns, trans, beta: -1, diagonal: 1 }, true, trans);
+    await check(device, dtype, { batch: 2, rows: 73, columns: 73, trans, beta: 2, diagonal: 1 }, false, !trans);
+  });
+
+  describe.each(floatingDtypes)('%s', (dtype) => {
     it.each([false, true])('every size, transposed: %s', async (trans) => {
       for (const [rows, columns] of [
         [1, 1],
@@ -59,6 +80,7 @@ describe.each(Device.available)('symmetric_product on %s', (kind) => {
         await check(device, dtype, { rows, columns, trans });
         await check(device, dtype, { rows, columns, trans, alpha: -2, beta: 0.5, diagonal: 3 });
         await check(device, dtype, { rows, columns, trans, alpha: 3, beta: -2 }, true);
+        await check(device, dtype, { rows, columns, trans, alpha: -1, beta: 0.5 }, true, true);
       }
     });
 

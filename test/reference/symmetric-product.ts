@@ -11,11 +11,16 @@ export interface SymmetricProduct {
   diagonal?: number;
 }
 
-/** c = alpha · a aᵀ + beta · c + diagonal · I, or with aᵀ a; of c only the lower triangle counts. */
-export function symmetricProduct(p: SymmetricProduct, a: ArrayLike<number>, c: ArrayLike<number>): Float64Array {
+/** c = alpha · a bᵀ + beta · c + diagonal · I, or with aᵀ b; of product and c only the lower triangle counts. */
+export function symmetricProduct(
+  p: SymmetricProduct,
+  a: ArrayLike<number>,
+  c: ArrayLike<number>,
+  b: ArrayLike<number> = a,
+): Float64Array {
   const { batch = 1, trans = false, diagonal = 0, alpha = 1, beta = 0 } = p;
   const [n, inner] = trans ? [p.columns, p.rows] : [p.rows, p.columns];
-  const out = gemm({ batch, rows: n, columns: n, inner, transA: trans, transB: !trans, alpha, beta }, a, a, c);
+  const out = gemm({ batch, rows: n, columns: n, inner, transA: trans, transB: !trans, alpha, beta }, a, b, c);
   for (let s = 0; s < batch; s++)
     for (let i = 0; i < n; i++) {
       out[(s * n + i) * n + i]! += diagonal;

@@ -1,9 +1,10 @@
-// The report on registers and spills, fed with logs as ptxas writes them.
+// The report on kernels, fed with logs as ptxas writes them, PTX and counts of the interpreter.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
+import { occupancy } from '../../scripts/kernel-report/occupancy.mjs';
 
 const root = path.join(import.meta.dirname, '..', '..');
 const limits = JSON.parse(readFileSync(path.join(root, 'scripts', 'kernel-limits.json'), 'utf8'));
@@ -28,8 +29,59 @@ ptxas info    : Function properties for a_function_that_it_calls
     96 bytes stack frame, 8 bytes spill stores, 8 bytes spill loads
 `;
 
+/** Kernels in PTX, and what their launches counted. */
+interface Interpreted {
+  readonly ptx: string;
+  readonly launches: readonly Record<string, unknown>[];
+}
+const ptxEntry = (name: string) => `.visible .entry ${name}(\n.param .u64 a\n)\n.maxntid 256, 1, 1\n{\n}\n`;
+/** A launch that moves a megabyte without waste. */
+const launch = (kernel: string, counts: Record<string, number> = {}) => ({
+  kernel,
+  grid: [1, 1, 1],
+  block: [256, 1, 1],
+  shared: 0,
+  warpInstructions: 1000,
+  laneInstructions: 32_000,
+  divergent: 0,
+  f32: 0,
+  f64: 0,
+  matrix: 0,
+  special: 0,
+  shuffles: 0,
+  barriers: 0,
+  atomics: 0,
+  requests: 1000,
+  asked: 1 << 20,
+  moved: 1 << 20,
+  least: 1 << 20,
+  sharedPasses: 100,
+  sharedLeast: 100,
+  local: 0,
+  ...counts,
+});
+
+function writeInterpreted(folder: string, { ptx, launches }: Interpreted): void {
+  writeFileSync(path.join(folder, 'all.ptx'), ptx);
+  writeFileSync(path.join(folder, 'kernels-sm_90.txt'), `${path.join(folder, 'all.ptx')}\n`);
+  writeFileSync(
+    path.join(folder, 'counters-sm_90-own.jsonl'),
+    launches.map((line) => `${JSON.stringify(line)}\n`).join(''),
+  );
+}
+
 /** The report on these logs, and on one more with a kernel for each key of the limits. */
 function report(...logs: string[]): { status: number | null; stdout: string; stderr: string } {
+  return reportWith(undefined, ...logs);
+}
+
+function reportWith(
+  interpreted: Interpreted | undefined,
+  ...logs: string[]
+): { status: number | null; stdout: string; stderr: string } {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
+  folders.push(folder);
+  if (interpreted) writeInterpreted(folder, interpreted);
   const build = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
   folders.push(build);
   const keys = Object.keys(limits).filter((key) => key !== '*');
@@ -41,7 +93,9 @@ function report(...logs: string[]): { status: number | null; stdout: string; std
   mkdirSync(path.join(build, 'CMakeFiles', '3.31'), { recursive: true });
   const compiler = path.join(build, 'CMakeFiles', '3.31', 'CMakeCUDACompiler.cmake');
   writeFileSync(compiler, 'set(CMAKE_CUDA_COMPILER_VERSION "13.0.88")\n');
-  return spawnSync(process.execPath, [path.join(root, 'scripts', 'kernel-report.mjs'), build], { encoding: 'utf8' });
+  return spawnSync(process.execPath, [path.join(root, 'scripts', 'kernel-report.mjs'), build, folder], {
+    encoding: 'utf8',
+  });
 }
 
 it('lists the figures of a kernel, the largest where several files have it', () => {
@@ -81,4 +135,63 @@ it('knows limits of single kernels', () => {
   expect(report(entry(name, 80, figures) + entry(name, 90, {})).stderr).toBe('');
   const more = { stack: figures.stack + 1 };
   expect(report(entry(name, 80, more) + entry(name, 90, {})).status).toBe(1);
+});
+
+describe('what was counted', () => {
+  const keys = Object.keys(limits).filter((key) => key !== '*');
+  const logs = entry('kernel', 80, { regs: 32 }) + entry('kernel', 90, { regs: 32 });
+  const ptx = [...keys, 'kernel'].map(ptxEntry).join('');
+  const others = keys.map((key) => launch(key));
+  const counted = (counts: Record<string, number>) =>
+    reportWith({ ptx, launches: [...others, launch('kernel', counts)] }, logs);
+
+  it('passes a kernel that wastes nothing', () => {
+    const { status, stdout, stderr } = counted({});
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    // A megabyte at 3.35 TB/s.
+    expect(stdout).toContain('counted\t1.000\t1.000\t1.000\t0.000\t0.31 us\tmemory\tkernel\n');
+  });
+
+  it.each<[string, Record<string, number>]>([
+    ['bytes 1.250', { moved: 1_310_720, asked: 1_310_720 }],
+    ['sectors 0.500', { asked: 1 << 19 }],
+    ['conflicts 1.500', { sharedPasses: 150 }],
+    ['divergence 0.300', { divergent: 300 }],
+    ['local 64', { local: 64 }],
+  ])('refuses %s', (words, counts) => {
+    const { status, stderr } = counted(counts);
+    expect(status).toBe(1);
+    expect(stderr).toContain(`kernel, sm_90: ${words}, the limit is`);
+    expect(stderr.trim().split('\n').length).toBe(1);
+  });
+
+  it('takes the largest launch of a kernel', () => {
+    const small = launch('kernel', { least: 1 << 17, moved: 1 << 18, asked: 1 << 18 });
+    expect(reportWith({ ptx, launches: [...others, small, launch('kernel'), small] }, logs).stderr).toBe('');
+  });
+
+  it('says what decides the time', () => {
+    expect(counted({ matrix: 989e6 }).stdout).toContain('\t1.00 us\tmatrix\tkernel\n');
+    expect(counted({ f64: 33.5e6 }).stdout).toContain('\t1.00 us\tf64\tkernel\n');
+  });
+
+  it('refuses a kernel that was not interpreted', () => {
+    const { status, stderr } = reportWith({ ptx, launches: others }, logs);
+    expect(status).toBe(1);
+    expect(stderr).toContain('kernel was not interpreted for sm_90');
+  });
+});
+
+// Of NVIDIA's occupancy calculator, cuda_occupancy.h.
+it.each([
+  [90, { regs: 128, threads: 256, shared: 0 }, 2, 0.25],
+  [90, { regs: 32, threads: 256, shared: 0 }, 8, 1],
+  [90, { regs: 40, threads: 1024, shared: 0 }, 1, 0.5],
+  [80, { regs: 63, threads: 256, shared: 41_000 }, 3, 0.375],
+  [86, { regs: 40, threads: 256, shared: 0 }, 6, 1],
+  [75, { regs: 96, threads: 256, shared: 16_384 }, 2, 0.5],
+  [120, { regs: 255, threads: 128, shared: 49_152 }, 2, 1 / 6],
+])('the occupancy of sm_%i with %o', (architecture, block, blocks, share) => {
+  expect(occupancy(architecture, block)).toEqual({ blocks, share });
 });

@@ -13,7 +13,8 @@ void pursue(const GramPursuit& op, int64_t signal, double largest) {
   const double target = std::max(op.tol, op.rel_tol * op.rel_tol * whole);
   double energy = whole, floor = -1;
   std::vector<int64_t> chosen;
-  std::vector<double> w;
+  std::vector<double> w, right;
+  Rows factor;
   while (int64_t(chosen.size()) < k && !(energy <= target)) {
     std::vector<double> scores;
     for (int64_t j = 0; j < n; ++j) {
@@ -23,30 +24,25 @@ void pursue(const GramPursuit& op, int64_t signal, double largest) {
       scores.push_back(score > 0 ? score : 0);  // NaN is never the largest
     }
     for (int64_t j : chosen) scores[size_t(j)] = 0;
-    std::vector<std::vector<double>> factor;
     bool found = false;
     for (int skips = 0; skips < kMostSkips && !found; ++skips) {
       const int64_t best = highest(scores);
       if (floor < 0)
         floor = op.floor * (op.energies ? std::sqrt(whole) * largest : scores[size_t(best)]);
       if (!(scores[size_t(best)] > floor)) break;
-      auto with = chosen;
-      with.push_back(best);
-      factor = cholesky(with.size(), [&](size_t i, size_t j) {
-        return i == j ? values(op.squares)[with[i]] : values(op.gram)[with[i] * n + with[j]];
-      });
-      const double distance = factor.back().back();
-      if (distance * distance > op.dependence * values(op.squares)[best]) {
-        chosen = with, found = true;
-      } else {
-        if (op.on_dependent == OnDependent::kStop) break;
+      std::vector<double> products;
+      for (int64_t j : chosen) products.push_back(values(op.gram)[best * n + j]);
+      const auto row = next_row(factor, products, values(op.squares)[best]);
+      found = row.back() * row.back() > op.dependence * values(op.squares)[best];
+      if (found)
+        chosen.push_back(best), right.push_back(p0[best]), factor.push_back(row);
+      else if (op.on_dependent == OnDependent::kStop)
+        break;
+      else
         scores[size_t(best)] = 0;
-      }
     }
     if (!found) break;
-    std::vector<double> right;
-    for (int64_t j : chosen) right.push_back(p0[j]);
-    w = solved(factor, right);
+    w = solved_up(factor, solved_down(factor, right));
     energy = whole;
     for (size_t i = 0; i < w.size(); ++i) energy -= w[i] * right[i];
   }
@@ -68,7 +64,7 @@ static void gram_pursuit(const GramPursuit& op) {
                        std::sqrt(values(op.squares)[j]) * (op.scales ? values(op.scales)[j] : 1));
   for (int64_t signal = 0; signal < op.indices.shape[0]; ++signal) pursue(op, signal, largest);
 }
-// The examples' Gram matrices are far from singular.
+// Of cases without atoms and signals. The examples' Gram matrices are far from singular.
 ORTHOKIT_REFERENCE(GramPursuit, gram_pursuit, 64 * double(1 + op.indices.shape[1]));
 
 }  // namespace orthokit::bench

@@ -18,6 +18,7 @@ static void hybrid_auon(const HybridAuon& op) {
     scaled_step(step, t, u, op.variant, op.gamma, op.base.eps);
   }
 }
-ORTHOKIT_REFERENCE(HybridAuon, hybrid_auon, 2 * newton_schulz_growth(op.base.coefficients));
+ORTHOKIT_REFERENCE(HybridAuon, hybrid_auon,
+                   2 * newton_schulz_growth(op.base.coefficients, op.base.dtype));
 
 }  // namespace orthokit::bench

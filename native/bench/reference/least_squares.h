@@ -5,35 +5,32 @@
 
 namespace orthokit::bench {
 
-// The lower factor of the matrix of elements at(i, j), row by row; NaN on the diagonal where rows
-// depend.
-template <class At>
-std::vector<std::vector<double>> cholesky(size_t count, const At& at) {
-  std::vector<std::vector<double>> factor;
-  for (size_t i = 0; i < count; ++i) {
-    std::vector<double> row;
-    double square = at(i, i);
-    for (size_t j = 0; j < i; ++j) {
-      double x = at(i, j);
-      for (size_t s = 0; s < j; ++s) x -= row[s] * factor[j][s];
-      row.push_back(x / factor[j][j]);
-      square -= row[j] * row[j];
-    }
-    row.push_back(std::sqrt(square));
-    factor.push_back(row);
+using Rows = std::vector<std::vector<double>>;
+
+// The next row of a Cholesky factor, for an atom of these products with those before and this square;
+// its last element is NaN where the atom depends on them.
+inline std::vector<double> next_row(const Rows& factor, std::vector<double> products,
+                                    double square) {
+  for (size_t i = 0; i < factor.size(); ++i) {
+    for (size_t s = 0; s < i; ++s) products[i] -= factor[i][s] * products[s];
+    products[i] /= factor[i][i];
+    square -= products[i] * products[i];
   }
-  return factor;
+  products.push_back(std::sqrt(square));
+  return products;
 }
 
-inline std::vector<double> solved(const std::vector<std::vector<double>>& factor,
-                                  std::vector<double> x) {
-  const size_t count = factor.size();
-  for (size_t i = 0; i < count; ++i) {
+// L x = b, then Lᵀ x = b.
+inline std::vector<double> solved_down(const Rows& factor, std::vector<double> x) {
+  for (size_t i = 0; i < factor.size(); ++i) {
     for (size_t s = 0; s < i; ++s) x[i] -= factor[i][s] * x[s];
     x[i] /= factor[i][i];
   }
-  for (size_t i = count; i-- > 0;) {
-    for (size_t s = i + 1; s < count; ++s) x[i] -= factor[s][i] * x[s];
+  return x;
+}
+inline std::vector<double> solved_up(const Rows& factor, std::vector<double> x) {
+  for (size_t i = factor.size(); i-- > 0;) {
+    for (size_t s = i + 1; s < factor.size(); ++s) x[i] -= factor[s][i] * x[s];
     x[i] /= factor[i][i];
   }
   return x;

@@ -30,6 +30,6 @@ static void muon(const Muon& op) {
          apply(step, t, u, step.lr * scale_of(op.shape_scale, double(s.rows), double(s.columns))));
   }
 }
-ORTHOKIT_REFERENCE(Muon, muon, newton_schulz_growth(op.base.coefficients));
+ORTHOKIT_REFERENCE(Muon, muon, newton_schulz_growth(op.base.coefficients, op.base.dtype));
 
 }  // namespace orthokit::bench

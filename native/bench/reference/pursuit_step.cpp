@@ -31,27 +31,35 @@ void step_of(const PursuitStep& op, int64_t signal, double largest) {
     scores.push_back(score > 0 ? score : 0);  // NaN is never the largest
   }
   for (int64_t j : chosen) scores[size_t(j)] = 0;
+  double* z = values(op.state) + signal * support_doubles(k);
+  const auto row_of = [&](int64_t i) { return z + k + i * (i + 1) / 2; };
+  Rows factor;
+  for (int64_t i = 0; i < op.step; ++i) {
+    factor.emplace_back(row_of(i), row_of(i) + i + 1);
+    factor.back().back() = 1 / factor.back().back();
+  }
   for (int skips = 0; skips < kMostSkips; ++skips) {
     const int64_t best = highest(scores);
     if (!(scores[size_t(best)] > op.floor * std::sqrt(whole) * largest)) return;
-    auto with = chosen;
-    with.push_back(best);
-    const auto factor = cholesky(with.size(), [&](size_t i, size_t j) {
-      return i == j ? values(op.squares)[with[i]]
-                    : product(with[i], values(op.atoms) + with[j] * depth);
-    });
-    const double distance = factor.back().back();
-    if (distance * distance > op.dependence * values(op.squares)[best]) {
-      std::vector<double> right;
-      for (int64_t i : with) right.push_back(product(i, y));
-      auto w = solved(factor, right);
+    const double* atom = values(op.atoms) + best * depth;
+    std::vector<double> products;
+    for (int64_t i : chosen) products.push_back(product(i, atom));
+    const auto row = next_row(factor, products, values(op.squares)[best]);
+    if (row.back() * row.back() > op.dependence * values(op.squares)[best]) {
+      double share = product(best, y);
+      for (int64_t i = 0; i < op.step; ++i) share -= row[size_t(i)] * z[i];
+      z[op.step] = share / row.back();
+      for (int64_t i = 0; i < op.step; ++i) row_of(op.step)[i] = row[size_t(i)];
+      row_of(op.step)[op.step] = 1 / row.back();
+      factor.push_back(row), chosen.push_back(best);
+      auto w = solved_up(factor, {z, z + op.step + 1});
       double* rest = values(op.rests) + signal * depth;
       const auto measure = [&] {
         double sum = 0;
         for (int64_t j = 0; j < depth; ++j) {
           rest[j] = y[j];
           for (size_t i = 0; i < w.size(); ++i)
-            rest[j] -= w[i] * values(op.atoms)[with[i] * depth + j];
+            rest[j] -= w[i] * values(op.atoms)[chosen[i] * depth + j];
           sum += rest[j] * rest[j];
         }
         return sum;
@@ -59,19 +67,13 @@ void step_of(const PursuitStep& op, int64_t signal, double largest) {
       for (int64_t refinement = 0; refinement < op.refinements; ++refinement) {
         measure();
         std::vector<double> shares;
-        for (int64_t i : with) shares.push_back(product(i, rest));
-        shares = solved(factor, shares);
+        for (int64_t i : chosen) shares.push_back(product(i, rest));
+        shares = solved_up(factor, solved_down(factor, shares));
         for (size_t i = 0; i < w.size(); ++i) w[i] += shares[i];
       }
       left = measure(), ++count;
       indices[op.step] = double(best);
       for (size_t i = 0; i < w.size(); ++i) coefficients[i] = w[i];
-      double *z = values(op.state) + signal * support_doubles(k),
-             *row = z + k + op.step * (op.step + 1) / 2;
-      for (int64_t i = 0; i < op.step; ++i) row[i] = factor.back()[size_t(i)];
-      row[op.step] = 1 / distance, z[op.step] = right.back();
-      for (int64_t i = 0; i < op.step; ++i) z[op.step] -= row[i] * z[i];
-      z[op.step] /= distance;
       return;
     }
     if (op.on_dependent == OnDependent::kStop) return;

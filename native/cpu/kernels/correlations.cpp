@@ -1,6 +1,6 @@
 #include "ops/correlations.h"
 
-#include "cpu/fused.h"
+#include "cpu/vectors.h"
 #ifdef __AVX2__
 #include "cpu/panels.h"
 #endif
@@ -19,15 +19,20 @@ constexpr int kSignals = 4, kAtoms = 16;
 template <class T>
 void multiply_few(int64_t signals, int64_t atoms, int64_t depth, const T* x, const T* panel, T* out,
                   int64_t stride) {
-  T sums[kSignals][kAtoms] = {};
+  constexpr int kVectors = kAtoms / kVectorSize<T>;
+  Vector<T> sums[kSignals][kVectors] = {};
   const T* rows[kSignals];
   for (int s = 0; s < kSignals; ++s) rows[s] = x + std::min<int64_t>(s, signals - 1) * depth;
   for (int64_t k = 0; k < depth; ++k)
 #pragma GCC unroll 4
-    for (int s = 0; s < kSignals; ++s)
-      for (int a = 0; a < kAtoms; ++a)
-        sums[s][a] = fused(rows[s][k], panel[k * kAtoms + a], sums[s][a]);
-  for (int64_t s = 0; s < signals; ++s) std::copy_n(sums[s], atoms, out + s * stride);
+    for (int s = 0; s < kSignals; ++s) {
+      const Vector<T> factor = rows[s][k] - Vector<T>{};
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v)
+        add_product<T>(factor, panel + k * kAtoms + v * kVectorSize<T>, sums[s][v]);
+    }
+  for (int64_t s = 0; s < signals; ++s)
+    std::copy_n(reinterpret_cast<const T*>(sums[s]), atoms, out + s * stride);
 }
 
 template <class T>

@@ -1,35 +1,39 @@
 #include "ops/gram_pursuit.h"
 
-#include "cpu/best_atom.h"
+#include "cpu/atom_tiles.h"
 #include "cpu/support.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 namespace {
 
-constexpr int64_t kTileBytes = 8192;  // of p: it stays in L1 while the rows of the Gram pass
-constexpr int kRowsAtOnce = 8;
-
-// p −= Σ wᵣ rowᵣ, in the order of the rows.
-template <int rows_at_once, class T>
-void subtract(T* p, int64_t count, const T* const* rows, const T* w, int64_t first) {
-  const T* row[rows_at_once];
-  T minus[rows_at_once];
-  for (int r = 0; r < rows_at_once; ++r) row[r] = rows[r] + first, minus[r] = -w[r];
-#pragma GCC ivdep
-  for (int64_t j = 0; j < count; ++j) {
-    T x = p[j];
-#pragma GCC unroll 8
-    for (int r = 0; r < rows_at_once; ++r) x = fused(minus[r], row[r][j], x);
-    p[j] = x;
-  }
-}
-
+// Of one signal at a time.
 template <class T>
-struct Scratch {  // of one signal at a time
-  double *state, *columns;
-  double* residual;
+struct Scratch {
+  double *state, *columns, *residual;
   const T** rows;
-  T* w;
+  T *w, *tiles;
+
+  Scratch(std::byte* memory, const GramPursuit& op) {
+    const int64_t k = op.indices.shape[1];
+    state = reinterpret_cast<double*>(memory);
+    columns = state + support_doubles(k);
+    residual = columns + 2 * k;
+    rows = reinterpret_cast<const T**>(residual + depth_of(op));
+    w = reinterpret_cast<T*>(rows + k);
+    tiles = reinterpret_cast<T*>(memory + whole(own_bytes(op)));
+  }
+  static size_t bytes(const GramPursuit& op) {
+    const int64_t k = op.indices.shape[1];
+    return whole(own_bytes(op)) + whole(AtomTiles<T>::bytes(op.gram.shape[0], k));
+  }
+
+ private:
+  static size_t whole(size_t bytes) { return (bytes + 63) / 64 * 64; }  // cache lines
+  static size_t own_bytes(const GramPursuit& op) {
+    const int64_t k = op.indices.shape[1];
+    return size_t(support_doubles(k) + 4 * k + depth_of(op)) * sizeof(double);
+  }
+  static int64_t depth_of(const GramPursuit& op) { return op.atoms ? op.atoms.shape[1] : 0; }
 };
 
 template <class T>
@@ -41,13 +45,15 @@ class Pursuit {
         k_(op.indices.shape[1]),
         largest_(largest),
         scratch_(scratch),
-        support_(scratch.state, scratch.columns, k_) {}
+        support_(scratch.state, scratch.columns, k_),
+        tiles_(scratch.tiles, n_, k_, op.scales.as<T>(), scratch.rows, scratch.w) {}
 
   void run(int64_t signal) {
     signal_ = signal;
     p_ = op_.correlations.as<T>() + signal * n_;
     indices_ = op_.indices.as<int32_t>() + signal * k_;
     support_.clear();
+    tiles_.begin(p_);
     const double whole = op_.energies ? op_.energies.as<double>()[signal] : NAN;
     double energy = whole;
     const double target = std::max(op_.tol, op_.rel_tol * op_.rel_tol * whole);
@@ -70,49 +76,31 @@ class Pursuit {
  private:
   // The best atom that does not depend on those chosen; its distance stays for `append`.
   bool choose(T floor, BestAtom<T>& best) {
-    int32_t skipped[kMostSkips];
-    for (int skips = 0; skips < kMostSkips;) {
-      best = sweep(skipped, skips);
-      if (!(best.score > floor)) return false;
+    int64_t skipped[kMostSkips];
+    int skips = 0;
+    bool found = false;
+    while (!found && skips < kMostSkips) {
+      best = tiles_.best();
+      if (!(best.score > floor)) break;
       const T* row = row_of(best.index);
       for (int64_t i = 0; i < support_.count(); ++i)
         support_.column()[i] = double(row[indices_[i]]);
       const double square = op_.squares.as<double>()[best.index];
       distance_ = support_.distance(square);
-      if (distance_ > op_.dependence * square) return true;
-      if (op_.on_dependent == OnDependent::kStop) return false;
-      skipped[skips++] = int32_t(best.index);
+      found = distance_ > op_.dependence * square;
+      if (found) break;
+      if (op_.on_dependent == OnDependent::kStop) break;
+      tiles_.pass_over(skipped[skips++] = best.index);
     }
-    return false;
-  }
-
-  // One pass over the atoms, tile by tile: update, mask and maximum while a tile is in L1.
-  BestAtom<T> sweep(const int32_t* skipped, int skips) const {
-    constexpr int64_t kTile = kTileBytes / sizeof(T);
-    alignas(64) T tile[kTile];
-    const int64_t count = support_.count();
-    BestAtom<T> best;
-    for (int64_t first = 0; first < n_; first += kTile) {
-      const int64_t size = std::min(kTile, n_ - first);
-      std::copy_n(p_ + first, size, tile);
-      int64_t r = 0;
-      for (; r + kRowsAtOnce <= count; r += kRowsAtOnce)
-        subtract<kRowsAtOnce>(tile, size, scratch_.rows + r, scratch_.w + r, first);
-      for (; r < count; ++r) subtract<1>(tile, size, scratch_.rows + r, scratch_.w + r, first);
-      const auto mask = [&](int64_t j) {
-        if (j >= first && j < first + size) tile[j - first] = 0;
-      };
-      for (int64_t i = 0; i < count; ++i) mask(indices_[i]);
-      for (int i = 0; i < skips; ++i) mask(skipped[i]);
-      best.look(tile, op_.scales.as<T>(), first, size);
-    }
-    return best;
+    while (skips > 0) tiles_.readmit(skipped[--skips]);
+    return found;
   }
 
   void add(int64_t index) {
     const int64_t count = support_.count();
     indices_[count - 1] = int32_t(index);
     scratch_.rows[count - 1] = row_of(index);
+    tiles_.choose(index);
     for (int64_t i = 0; i < count; ++i) scratch_.w[i] = T(support_.w()[i]);
   }
   const T* row_of(int64_t index) const { return op_.gram.as<T>() + index * n_; }
@@ -140,6 +128,7 @@ class Pursuit {
   const double largest_;  // maxⱼ sⱼ |dⱼ|
   const Scratch<T> scratch_;
   Support support_;
+  AtomTiles<T> tiles_;
   int64_t signal_ = 0;
   const T* p_ = nullptr;
   int32_t* indices_ = nullptr;
@@ -150,22 +139,15 @@ class Pursuit {
 template <class T>
 void run(const GramPursuit& op, Stream& stream) {
   constexpr int64_t kMostParts = 256, kMostScratch = int64_t(1) << 26;
-  const int64_t batch = op.indices.shape[0], k = op.indices.shape[1];
+  const int64_t batch = op.indices.shape[0];
   if (batch == 0) return;
-  const int64_t depth = op.atoms ? op.atoms.shape[1] : 0, support = support_doubles(k),
-                each = support + 2 * k + depth + 2 * k;
-  const int64_t most =
-      std::clamp<int64_t>(kMostScratch / (8 * std::max<int64_t>(1, each)), 1, kMostParts);
+  const auto each = std::max<int64_t>(64, int64_t(Scratch<T>::bytes(op)));
+  const int64_t most = std::clamp<int64_t>(kMostScratch / each, 1, kMostParts);
   const int64_t size = (batch + most - 1) / most, parts = (batch + size - 1) / size;
-  double* memory = stream.scratch<double>(parts * each);
+  std::byte* memory = stream.scratch<std::byte>(parts * each);
   const double largest = largest_atom(op.squares, op.scales.as<T>());
   stream.parallel(parts, [&](int64_t part) {
-    double* own = memory + part * each;
-    double *columns = own + support, *residual = columns + 2 * k, *rows = residual + depth;
-    Pursuit<T> pursuit(
-        op,
-        {own, columns, residual, reinterpret_cast<const T**>(rows), reinterpret_cast<T*>(rows + k)},
-        largest);
+    Pursuit<T> pursuit(op, Scratch<T>(memory + part * each, op), largest);
     for (int64_t b = part * size; b < std::min(batch, (part + 1) * size); ++b) pursuit.run(b);
   });
 }

@@ -51,7 +51,7 @@ static void transpose_band(const Bits* x, Bits* out, int64_t rows, int64_t colum
 }
 
 template <class Bits>
-static void transpose_bits(const Transpose& op, Stream& stream) {
+static void transpose_bits(const Transposition& op, Stream& stream) {
   const int64_t rows = op.x.shape[op.x.rank - 2], columns = op.x.shape[op.x.rank - 1];
   const int64_t batch = op.x.rank == 3 ? op.x.shape[0] : 1;
   const int64_t bands = (rows + kTile<Bits> - 1) / kTile<Bits>;
@@ -64,7 +64,7 @@ static void transpose_bits(const Transpose& op, Stream& stream) {
   });
 }
 
-void transpose(const Transpose& op, Stream& stream) {
+void transpose(const Transposition& op, Stream& stream) {
   switch (bytes_of(op.x.dtype)) {
     case 1:
       return transpose_bits<uint8_t>(op, stream);
@@ -76,6 +76,6 @@ void transpose(const Transpose& op, Stream& stream) {
       return transpose_bits<uint64_t>(op, stream);
   }
 }
-ORTHOKIT_KERNEL(Transpose, transpose);
+ORTHOKIT_KERNEL(Transposition, transpose);
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -33,6 +33,11 @@ template <class... P, class... A>
 }
 
 #ifdef ORTHOKIT_CUDAEMU
+// Graphs take a kernel's arguments as pointers: the emulator asks the kernel's type what they are.
+template <class... P>
+void describe_kernel(void (*kernel)(P...)) {
+  cudaemu::describe(kernel);
+}
 template <class T>
 T* dyn_shared() {
   return static_cast<T*>(cudaemu_dynamic_shared());
@@ -41,6 +46,8 @@ inline void grid_sync(const char* file = __builtin_FILE(), int line = __builtin_
   cudaemu_grid_sync(file, line);
 }
 #else
+template <class... P>
+void describe_kernel(void (*)(P...)) {}
 template <class T>
 __device__ __forceinline__ T* dyn_shared() {
   extern __shared__ __align__(16) unsigned char orthokit_dynamic_shared[];

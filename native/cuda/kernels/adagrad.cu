@@ -29,6 +29,6 @@ static void adagrad(const Adagrad& op, Stream& stream) {
   count_steps(step, lists.of(kOwnLists + 1), stream, DecayingRate{rates, step.lr, op.lr_decay});
   run_plain_step(step, lists, {.each = rates}, stream, AdagradMethod{lists.of(kOwnLists), op.eps});
 }
-ORTHOKIT_KERNEL(Adagrad, adagrad);
+ORTHOKIT_GRAPH_KERNEL(Adagrad, adagrad);
 
 }  // namespace orthokit::cuda

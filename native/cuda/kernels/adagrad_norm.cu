@@ -174,8 +174,8 @@ static void step_rows(const AdagradNorm& op, const Lists& lists, Rates rates, St
   auto* factors = stream.scratch<double>(total + 1);
   const StepFields fields = fields_of(op.step, lists, rates);
   const AccumulateRow body{fields, rows, lists.of(kOwnLists), factors, op.eps};
-  if (has[0]) for_rows(stream, total, 1, body);
-  if (has[1]) for_rows(stream, total, kShortRow + 1, body);
+  if (has[0]) run_rows<kWarp>(stream, total, body);
+  if (has[1]) run_rows<kRowThreads>(stream, total, body);
   run_plain_step(op.step, lists, rates, stream, FactorOfRow{factors, rows});
 }
 
@@ -189,6 +189,6 @@ static void adagrad_norm(const AdagradNorm& op, Stream& stream) {
   accumulate_tensors(op, lists, fields_of(step, lists, {.each = rates}), factors, stream);
   run_plain_step(step, lists, {.each = rates}, stream, FactorOfTensor{factors});
 }
-ORTHOKIT_KERNEL(AdagradNorm, adagrad_norm);
+ORTHOKIT_GRAPH_KERNEL(AdagradNorm, adagrad_norm);
 
 }  // namespace orthokit::cuda

@@ -51,6 +51,6 @@ static void adamw(const Adamw& op, Stream& stream) {
                  AdamwMethod{lists.of(kOwnLists), lists.of(kOwnLists + 1), corrections,
                              MovingAverage(op.beta1), MovingAverage(op.beta2), op.eps});
 }
-ORTHOKIT_KERNEL(Adamw, adamw);
+ORTHOKIT_GRAPH_KERNEL(Adamw, adamw);
 
 }  // namespace orthokit::cuda

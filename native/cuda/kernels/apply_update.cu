@@ -18,6 +18,6 @@ static void apply_update(const ApplyUpdate& op, Stream& stream) {
   if (op.scales.count > 0) rates.each = stream.table(op.scales.items, op.scales.count);
   run_plain_step(step, lists, rates, stream, GivenUpdate{});
 }
-ORTHOKIT_KERNEL(ApplyUpdate, apply_update);
+ORTHOKIT_GRAPH_KERNEL(ApplyUpdate, apply_update);
 
 }  // namespace orthokit::cuda

@@ -381,6 +381,6 @@ static void auon(const Auon& op, Stream& stream) {
                 AuonTakeStepSums{parts});
   write_auon_statistics(op, parts, stream);
 }
-ORTHOKIT_KERNEL(Auon, auon);
+ORTHOKIT_GRAPH_KERNEL(Auon, auon);
 
 }  // namespace orthokit::cuda

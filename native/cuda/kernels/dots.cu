@@ -29,6 +29,6 @@ static void dots(const Dots& op, Stream& stream) {
   sum_pieces<1>(stream, lists, ProductsOfPiece{lists.of(0), lists.of(1)},
                 WriteDot{op.out.as<double>()});
 }
-ORTHOKIT_KERNEL(Dots, dots);
+ORTHOKIT_GRAPH_KERNEL(Dots, dots);
 
 }  // namespace orthokit::cuda

@@ -58,7 +58,7 @@ enum class Place { kNowhere, kShared, kScratch };  // of the sums
 
 // A block a band of `height` rows; its teams take them in turn.
 template <int threads, class T>
-__global__ void __launch_bounds__(kRowThreads)
+__global__ void __launch_bounds__(kRowThreads, 2)
     layer_norm_backward_kernel(LayerNormGradients<T> body, int64_t height, Place place,
                                double* partial) {
   constexpr int kTeams = kRowThreads / threads;

@@ -27,6 +27,6 @@ static void lion(const Lion& op, Stream& stream) {
   run_plain_step(step, lists, {.same = step.lr}, stream,
                  LionMethod{lists.of(kOwnLists), MovingAverage(op.beta1), MovingAverage(op.beta2)});
 }
-ORTHOKIT_KERNEL(Lion, lion);
+ORTHOKIT_GRAPH_KERNEL(Lion, lion);
 
 }  // namespace orthokit::cuda

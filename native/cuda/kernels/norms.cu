@@ -35,6 +35,6 @@ static void norms(const Norms& op, Stream& stream) {
   sum_pieces<1>(stream, lists, SquaresOfPiece{lists.of(0)},
                 WriteNorm{lists.of(0), op.out.as<double>(), op.eps, op.scale, op.result});
 }
-ORTHOKIT_KERNEL(Norms, norms);
+ORTHOKIT_GRAPH_KERNEL(Norms, norms);
 
 }  // namespace orthokit::cuda

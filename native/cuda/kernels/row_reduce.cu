@@ -39,14 +39,17 @@ static void row_reduce(const RowReduce& op, Stream& stream) {
   auto* partial = stream.scratch<double>(rows * pieces);
   for_rows(stream, rows * pieces, kRowPiece,
            ReducePiece<R, Term, T, double>{x, partial, columns, pieces, 1});
-  for_rows(stream, rows, pieces,
-           ReducePiece<R, Itself, double, Out>{partial, out, pieces, 1, divisor});
+  run_rows<kWarp>(stream, rows,
+                  ReducePiece<R, Itself, double, Out>{partial, out, pieces, 1, divisor});
 }
 
 static void row_reduce(const RowReduce& op, Stream& stream) {
   on_reduction(op.reduction, [&]<class R, class Term>() {
     visit(op.x.dtype, [&]<class T>() {
-      visit(op.out.dtype, [&]<class Out>() { row_reduce<R, Term, T, Out>(op, stream); });
+      if (op.out.dtype == op.x.dtype)
+        row_reduce<R, Term, T, T>(op, stream);
+      else
+        row_reduce<R, Term, T, double>(op, stream);
     });
   });
 }

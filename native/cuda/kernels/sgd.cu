@@ -40,6 +40,6 @@ static void sgd(const Sgd& op, Stream& stream) {
   count_steps(step, steps, stream);
   run_plain_step(step, lists, rates, stream, MomentumSgd{momenta, steps, op.rule()});
 }
-ORTHOKIT_KERNEL(Sgd, sgd);
+ORTHOKIT_GRAPH_KERNEL(Sgd, sgd);
 
 }  // namespace orthokit::cuda

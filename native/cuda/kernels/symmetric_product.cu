@@ -62,14 +62,14 @@ __device__ __forceinline__ void store_symmetric(const Slab<T, side>& slab,
 
 template <class T, int side, bool deep>
 __global__ void __launch_bounds__(kTileThreads, 2)
-    symmetric_kernel(SymmetricWork work, Side<T> a, SymmetricStore<T> store) {
+    symmetric_kernel(SymmetricWork work, Side<T> a, Side<T> b, SymmetricStore<T> store) {
   for (int64_t index = blockIdx.x; index < work.size(); index += gridDim.x) {
     const TriangleTile tile(index % work.tiles);
     const int64_t matrix = index / work.tiles, offset = matrix % work.batch * work.a_matrix,
                   from = matrix / work.batch * work.slice_depth, rest = work.k - from;
     const int64_t row = tile.row * side, column = tile.column * side;
     TileProduct<T, side, deep, deep>::run(
-        {a, offset, row, work.n, from}, {a, offset, column, work.n, from},
+        {a, offset, row, work.n, from}, {b, offset, column, work.n, from},
         rest < work.slice_depth ? rest : work.slice_depth,
         [&](const Slab<T, side>& slab, bool first, bool last) {
           store_symmetric(slab, store, matrix * work.n * work.n, row, column, work.n, first, last);
@@ -91,7 +91,8 @@ static void launch_symmetric(const SymmetricProduct& op, const SymmetricSizes& s
   store.whole = is_aligned(store.out.c) && is_aligned(store.out.old) && s.n % kChunk<T> == 0;
   const auto kernel = s.down ? symmetric_kernel<T, side, false> : symmetric_kernel<T, side, true>;
   launch(stream, kernel, {blocks_for(work.size()), kTileThreads}, work,
-         Side<T>(op.a.as<T>(), s.stride, s.a_matrix), store);
+         Side<T>(op.a.as<T>(), s.stride, s.a_matrix),
+         Side<T>(second_of(op).as<T>(), s.stride, s.a_matrix), store);
   if (!store.finish) mirror(s, stream, store.out.c, slices.count, out);
 }
 
@@ -108,7 +109,7 @@ static void symmetric_by_blas(const Blas& blas, const SymmetricProduct& op, cons
   const bool apart = is_half<T> && (op.beta != 0 || op.diagonal != 0),
              adds = op.beta != 0 && !op.addend && !apart;
   const auto multiply_into = [&](auto* c, Dtype dtype) {
-    const T* a = op.a.as<T>();
+    const T *a = op.a.as<T>(), *b = second_of(op).as<T>();
     for (int64_t row = 0; row < s.n; row += height) {
       const int64_t end = std::min(s.n, row + height);
       multiply(blas, {.dtype = op.c.dtype,
@@ -120,7 +121,7 @@ static void symmetric_by_blas(const Blas& blas, const SymmetricProduct& op, cons
                       .alpha = op.alpha,
                       .beta = adds ? op.beta : 0,
                       .a = {a + (s.down ? row : row * s.stride), s.stride, s.a_matrix, s.down},
-                      .b = {a, s.stride, s.a_matrix, !s.down},
+                      .b = {b, s.stride, s.a_matrix, !s.down},
                       .c = c + row * s.n,
                       .c_stride = s.n,
                       .c_step = s.n * s.n});
@@ -129,10 +130,9 @@ static void symmetric_by_blas(const Blas& blas, const SymmetricProduct& op, cons
     if (adds) out.beta = 0;
     mirror(s, stream, static_cast<const std::remove_pointer_t<decltype(c)>*>(c), 1, out);
   };
-  if (apart)
-    multiply_into(stream.scratch<float>(op.c.size()), Dtype::kF32);
-  else
-    multiply_into(out.c, op.c.dtype);
+  if constexpr (is_half<T>)
+    if (apart) return multiply_into(stream.scratch<float>(op.c.size()), Dtype::kF32);
+  multiply_into(out.c, op.c.dtype);
 }
 
 static void symmetric_product(const SymmetricProduct& op, Stream& stream) {
@@ -141,6 +141,7 @@ static void symmetric_product(const SymmetricProduct& op, Stream& stream) {
   if (holds_halves(op.c) && !multiplies_halves(stream, op.c.dtype)) {
     SymmetricProduct wide = op;
     wide.a = widened(op.a, stream);
+    if (op.b) wide.b = widened(op.b, stream);
     if (op.addend) wide.addend = widened(op.addend, stream);
     wide.c = op.beta == 0 || op.addend ? wide_like(op.c, stream) : widened(op.c, stream);
     symmetric_product(wide, stream);

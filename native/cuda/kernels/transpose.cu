@@ -56,7 +56,7 @@ struct CopyOfVector {
   }
 };
 
-static void transpose(const Transpose& op, Stream& stream) {
+static void transpose(const Transposition& op, Stream& stream) {
   const int64_t rows = op.x.shape[op.x.rank - 2], columns = op.x.shape[op.x.rank - 1];
   const int64_t batch = op.x.rank == 3 ? op.x.shape[0] : 1;
   if (rows == 1 || columns == 1) {
@@ -75,6 +75,6 @@ static void transpose(const Transpose& op, Stream& stream) {
            TransposeTiles{rows, columns, wide, high, count}, op.x.as<T>(), op.out.as<T>());
   });
 }
-ORTHOKIT_KERNEL(Transpose, transpose);
+ORTHOKIT_KERNEL(Transposition, transpose);
 
 }  // namespace orthokit::cuda

@@ -193,7 +193,9 @@ void halves(Warp& w, const Instruction& i, Lanes lanes) {
   each(lanes, [&](int l) {
     uint64_t all = 0;
     for (int shift = 0; shift < 16 * kPacked; shift += 16) {
-      const auto of = [&](const uint64_t* r) { return half_value<kBrain>(uint16_t(r[l] >> shift)); };
+      const auto of = [&](const uint64_t* r) {
+        return half_value<kBrain>(uint16_t(r[l] >> shift));
+      };
       double v;
       if constexpr (std::is_invocable_v<F, double, double, double>)
         v = F()(of(a), of(b), of(c));
@@ -304,9 +306,11 @@ template <class T, bool kAdd>
 void wide_product(Warp& w, const Instruction& i, Lanes lanes) {
   const uint64_t *a = w.at(i.a.reg), *b = w.at(i.b.reg), *c = kAdd ? w.at(i.c.reg) : a;
   uint64_t* d = w.result(i.d);
-  constexpr uint64_t kept = sizeof(T) >= 4 ? ~uint64_t(0) : (uint64_t(1) << (16 * sizeof(T) % 64)) - 1;
+  constexpr uint64_t kept =
+      sizeof(T) >= 4 ? ~uint64_t(0) : (uint64_t(1) << (16 * sizeof(T) % 64)) - 1;
   each(lanes, [&](int l) {
-    const auto product = uint64_t(Wide<T>(value_of<T>(a[l]))) * uint64_t(Wide<T>(value_of<T>(b[l])));
+    const auto product =
+        uint64_t(Wide<T>(value_of<T>(a[l]))) * uint64_t(Wide<T>(value_of<T>(b[l])));
     d[l] = (kAdd ? product + c[l] : product) & kept;
   });
 }
@@ -328,8 +332,8 @@ void carrying_product(Warp& w, const Instruction& i, Lanes lanes) {
   uint64_t* d = w.result(i.d);
   each(lanes, [&](int l) {
     const uint64_t product = uint64_t(uint32_t(a[l])) * uint32_t(b[l]);
-    const uint64_t sum = uint64_t(uint32_t(kHigh ? product >> 32 : product)) + uint32_t(c[l]) +
-                         (kIn && w.carry[l]);
+    const uint64_t sum =
+        uint64_t(uint32_t(kHigh ? product >> 32 : product)) + uint32_t(c[l]) + (kIn && w.carry[l]);
     if (kOut) w.carry[l] = uint8_t(sum >> 32);
     d[l] = uint32_t(sum);
   });

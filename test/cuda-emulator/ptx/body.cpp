@@ -141,8 +141,8 @@ int BodyParser::register_of(std::string_view name) const {
   const size_t digits = name.find_last_not_of("0123456789") + 1;
   for (size_t i = scopes_.size(); i-- > function_scope_;) {
     const auto& registers = scopes_[i].registers;
-    if (const auto single = registers.find(name); single != registers.end() &&
-                                                  single->second.count == 0)
+    if (const auto single = registers.find(name);
+        single != registers.end() && single->second.count == 0)
       return single->second.first;
     const auto row = registers.find(name.substr(0, digits));
     if (row == registers.end() || digits == name.size()) continue;
@@ -161,16 +161,26 @@ int BodyParser::constant(uint64_t value) {
 
 int BodyParser::special(std::string_view name) {
   static constexpr std::pair<std::string_view, Special> kNames[] = {
-      {"%tid.x", Special::kThreadX},          {"%tid.y", Special::kThreadY},
-      {"%tid.z", Special::kThreadZ},          {"%ntid.x", Special::kThreadsX},
-      {"%ntid.y", Special::kThreadsY},        {"%ntid.z", Special::kThreadsZ},
-      {"%ctaid.x", Special::kBlockX},         {"%ctaid.y", Special::kBlockY},
-      {"%ctaid.z", Special::kBlockZ},         {"%nctaid.x", Special::kBlocksX},
-      {"%nctaid.y", Special::kBlocksY},       {"%nctaid.z", Special::kBlocksZ},
-      {"%laneid", Special::kLane},            {"%warpid", Special::kWarp},
-      {"%lanemask_lt", Special::kLanesBelow}, {"%lanemask_le", Special::kLanesUpTo},
-      {"%lanemask_eq", Special::kLanesEqual}, {"%lanemask_gt", Special::kLanesAbove},
-      {"%lanemask_ge", Special::kLanesFrom},  {"%dynamic_smem_size", Special::kDynamicBytes}};
+      {"%tid.x", Special::kThreadX},
+      {"%tid.y", Special::kThreadY},
+      {"%tid.z", Special::kThreadZ},
+      {"%ntid.x", Special::kThreadsX},
+      {"%ntid.y", Special::kThreadsY},
+      {"%ntid.z", Special::kThreadsZ},
+      {"%ctaid.x", Special::kBlockX},
+      {"%ctaid.y", Special::kBlockY},
+      {"%ctaid.z", Special::kBlockZ},
+      {"%nctaid.x", Special::kBlocksX},
+      {"%nctaid.y", Special::kBlocksY},
+      {"%nctaid.z", Special::kBlocksZ},
+      {"%laneid", Special::kLane},
+      {"%warpid", Special::kWarp},
+      {"%lanemask_lt", Special::kLanesBelow},
+      {"%lanemask_le", Special::kLanesUpTo},
+      {"%lanemask_eq", Special::kLanesEqual},
+      {"%lanemask_gt", Special::kLanesAbove},
+      {"%lanemask_ge", Special::kLanesFrom},
+      {"%dynamic_smem_size", Special::kDynamicBytes}};
   for (const auto& [known, which] : kNames) {
     if (known != name) continue;
     const auto [entry, fresh] = kernel_.specials.try_emplace(which, kernel_.registers);

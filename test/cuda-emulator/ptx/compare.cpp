@@ -139,7 +139,8 @@ Run pick_of(Type type, int comparison) {
   const bool is_unsigned = comparison >= kLower && comparison <= kHigherOrSame;
   return with_integer(type, [&](auto t) -> Run {
     using T = decltype(t);
-    return is_unsigned ? pick<Pick, std::make_unsigned_t<T>>(comparison) : pick<Pick, T>(comparison);
+    return is_unsigned ? pick<Pick, std::make_unsigned_t<T>>(comparison)
+                       : pick<Pick, T>(comparison);
   });
 }
 

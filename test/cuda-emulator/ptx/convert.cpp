@@ -95,9 +95,8 @@ template <class T>
 void float_to_integer(Warp& w, const Instruction& i, Lanes lanes) {
   const uint64_t* a = w.at(i.a.reg);
   uint64_t* d = w.result(i.d);
-  each(lanes, [&](int l) {
-    d[l] = integer_bits<T>(whole(float_value(i.from, a[l], i.flush), i.mode));
-  });
+  each(lanes,
+       [&](int l) { d[l] = integer_bits<T>(whole(float_value(i.from, a[l], i.flush), i.mode)); });
 }
 
 template <class T>
@@ -180,9 +179,8 @@ void build_convert(Words& words, Instruction& i) {
     i.run = with_integer(i.from, [](auto t) -> Run { return integer_to_float<decltype(t)>; });
   } else {
     i.run = with_integer(i.from, [&](auto from) -> Run {
-      return with_integer(i.type, [](auto to) -> Run {
-        return integer_to_integer<decltype(from), decltype(to)>;
-      });
+      return with_integer(
+          i.type, [](auto to) -> Run { return integer_to_integer<decltype(from), decltype(to)>; });
     });
   }
 }

@@ -95,27 +95,24 @@ void Counters::shared_access(const uint64_t* addresses, Lanes lanes, size_t byte
   }
 }
 
-void Counters::print(std::FILE* file) const {
-  const std::pair<const char*, uint64_t> fields[] = {
-      {"warpInstructions", warp_instructions_},
-      {"laneInstructions", lane_instructions_},
-      {"divergent", divergent_},
-      {"f32", f32_},
-      {"f64", f64_},
-      {"matrix", matrix_},
-      {"special", special_},
-      {"shuffles", shuffles_},
-      {"barriers", barriers_},
-      {"atomics", atomics_},
-      {"requests", requests_},
-      {"asked", asked_},
-      {"moved", moved_},
-      {"least", least_},
-      {"sharedPasses", shared_passes_},
-      {"sharedLeast", shared_least_},
-      {"local", local_}};
-  for (const auto& [name, value] : fields)
-    std::fprintf(file, ",\"%s\":%llu", name, static_cast<unsigned long long>(value));
+std::vector<Counters::Field> Counters::fields() const {
+  return {{"warpInstructions", warp_instructions_},
+          {"laneInstructions", lane_instructions_},
+          {"divergent", divergent_},
+          {"f32", f32_},
+          {"f64", f64_},
+          {"matrix", matrix_},
+          {"special", special_},
+          {"shuffles", shuffles_},
+          {"barriers", barriers_},
+          {"atomics", atomics_},
+          {"requests", requests_},
+          {"asked", asked_},
+          {"moved", moved_},
+          {"least", least_},
+          {"sharedPasses", shared_passes_},
+          {"sharedLeast", shared_least_},
+          {"local", local_}};
 }
 
 }  // namespace cudaemu::ptx

@@ -1,8 +1,8 @@
 // What a launch asks of a device: instructions, arithmetic, memory.
 #pragma once
 #include <array>
-#include <cstdio>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "ptx/program.h"
@@ -19,8 +19,8 @@ class Counters {
   void access(Space, const uint64_t* addresses, Lanes, size_t bytes, bool write);
   void barrier(size_t warps) { barriers_ += warps; }
   void atomic() { ++atomics_; }
-  // Fields of a JSON object.
-  void print(std::FILE*) const;
+  using Field = std::pair<const char*, uint64_t>;
+  std::vector<Field> fields() const;
 
  private:
   void global_access(const uint64_t* addresses, Lanes, size_t bytes, bool write);

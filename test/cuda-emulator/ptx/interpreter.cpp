@@ -50,9 +50,9 @@ bool release(Machine& machine, std::vector<std::unique_ptr<Warp>>& warps) {
     for (const Split& split : warp->splits) {
       const Instruction& i = code[size_t(split.at)];
       if (first && first->at != split.at)
-        warp->fault(i, std::countr_zero(split.lanes), cudaErrorLaunchFailure,
-                    "divergent barrier: others wait at " +
-                        machine.kernel->place(code[size_t(first->at)]));
+        warp->fault(
+            i, std::countr_zero(split.lanes), cudaErrorLaunchFailure,
+            "divergent barrier: others wait at " + machine.kernel->place(code[size_t(first->at)]));
       if (!first) first = &split;
       waiting += unsigned(std::popcount(split.lanes));
       if (i.mode)
@@ -94,14 +94,19 @@ void run_block(Machine& machine, std::vector<std::unique_ptr<Warp>>& warps, Sche
   } while (release(machine, warps));
 }
 
-void write_counters(const std::string& name, const GridShape& shape, size_t shared,
-                    const Counters& counters) {
+std::vector<Counters::Field>& last_counts() {
+  static auto& counts = *new std::vector<Counters::Field>;
+  return counts;
+}
+
+void write_counters(const std::string& name, const GridShape& shape, size_t shared) {
   static std::FILE* file = std::fopen(options().ptx_counters, "w");
   if (!file) stop_process("%s cannot be written", options().ptx_counters);
   const dim3 g = shape.grid, b = shape.block;
   std::fprintf(file, "{\"kernel\":\"%s\",\"grid\":[%u,%u,%u],\"block\":[%u,%u,%u],\"shared\":%zu",
                name.c_str(), g.x, g.y, g.z, b.x, b.y, b.z, shared);
-  counters.print(file);
+  for (const auto& [field, value] : last_counts())
+    std::fprintf(file, ",\"%s\":%llu", field, static_cast<unsigned long long>(value));
   std::fprintf(file, "}\n");
   std::fflush(file);
 }
@@ -123,9 +128,10 @@ void interpret(Scheduler& scheduler, const Module& module, const Kernel& kernel,
   scheduler.begin(asked);
   scheduler.interprets = true;
   Block block;
-  Machine machine{&kernel, &shape,  &parameters, &module.constants(), nullptr,
-                  &block,  nullptr, shared};
-  if (*options().ptx_counters) machine.counters = &counters;
+  Machine machine{&kernel, &shape, &parameters, &module.constants(),
+                  nullptr, &block, nullptr,     shared};
+  const bool writes = *options().ptx_counters != 0;
+  if (writes || options().counts) machine.counters = &counters;
   std::vector<std::unique_ptr<Warp>> warps;
   const unsigned threads = shape.block.x * shape.block.y * shape.block.z;
   for (unsigned i = 0; i < (threads + 31) / 32; ++i)
@@ -142,7 +148,9 @@ void interpret(Scheduler& scheduler, const Module& module, const Kernel& kernel,
   }
   current = nullptr;
   scheduler.interprets = false;
-  if (machine.counters) write_counters(kernel.name, shape, shared, counters);
+  if (!machine.counters) return;
+  last_counts() = counters.fields();
+  if (writes) write_counters(kernel.name, shape, shared);
 }
 
 // What the host's code of a kernel writes is not watched.
@@ -180,6 +188,12 @@ bool run(Scheduler& scheduler, const GridShape& shape) {
     finding(cudaErrorInvalidDeviceFunction, "%s", reason.what());
   }
   return true;
+}
+
+int64_t last_count(std::string_view field) {
+  for (const auto& [name, value] : last_counts())
+    if (field == name) return int64_t(value);
+  return -1;
 }
 
 std::string place_of(const void* instruction) {

@@ -48,9 +48,9 @@ void move_any(Warp& w, const Instruction& i, Lanes lanes) {
 }
 void build_move(Words& words, Instruction& i) {
   i.type = words.take_type();
-  i.run = i.type == Type::kPredicate                        ? move_predicate
+  i.run = i.type == Type::kPredicate                     ? move_predicate
           : i.type == Type::kB32 || i.type == Type::kB64 ? move_any
-                                                            : move;
+                                                         : move;
 }
 
 struct And {
@@ -124,9 +124,8 @@ void build_of_bits(Words& words, Instruction& i) {
     i.run = negate_predicate;
     return;
   }
-  i.run = with_integer(i.type, [](auto t) -> Run {
-    return of_bits<std::make_unsigned_t<decltype(t)>, F>;
-  });
+  i.run = with_integer(i.type,
+                       [](auto t) -> Run { return of_bits<std::make_unsigned_t<decltype(t)>, F>; });
 }
 
 struct ShiftLeft {
@@ -183,7 +182,8 @@ void extract(Warp& w, const Instruction& i, Lanes lanes) {
     const unsigned at = position[l] & 255, n = length[l] & 255;
     const U value = U(a[l]), kept = U(lowest(std::min(n, kBits)));
     U field = at >= kBits ? U(0) : U(U(value >> at) & kept);
-    if (std::is_signed_v<T> && n > 0 && value >> std::min(at + n - 1, kBits - 1) & 1) field |= U(~kept);
+    if (std::is_signed_v<T> && n > 0 && value >> std::min(at + n - 1, kBits - 1) & 1)
+      field |= U(~kept);
     d[l] = field;
   });
 }

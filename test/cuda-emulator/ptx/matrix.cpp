@@ -41,7 +41,7 @@ void multiply(Warp& w, const Instruction& i, Lanes) {
   for (int lane = 0; lane < 32; ++lane) {
     const int g = lane / 4, t = 2 * (lane % 4);
     for (int j = 0; j < 2; ++j) {
-      const double *pair = &c[g + 8 * j][t];
+      const double* pair = &c[g + 8 * j][t];
       if (f32) {
         for (int half = 0; half < 2; ++half)
           w.at(i.d.list[size_t(2 * j + half)])[lane] = bits_of(float(pair[half]));
@@ -78,8 +78,9 @@ void load_tiles(Warp& w, const Instruction& i, Lanes lanes) {
     for (int row = 0; row < 8; ++row) {
       const int lane = 8 * tile + row;
       addresses[row] = base[lane] + uint64_t(i.a.offset);
-      std::memcpy(elements[row],
-                  memory_at(w, i, Space::kShared, addresses[row] & ~kWindow, 16, lane, Access::kRead), 16);
+      std::memcpy(
+          elements[row],
+          memory_at(w, i, Space::kShared, addresses[row] & ~kWindow, 16, lane, Access::kRead), 16);
     }
     if (w.machine.counters) w.machine.counters->access(Space::kShared, addresses, 0xff, 16, false);
     const int to = i.d.list.empty() ? i.d.reg : i.d.list[size_t(tile)];

@@ -1,11 +1,12 @@
 // Loads, stores, atomics, and copies that run beside the kernel; each of them checked.
+#include "ptx/memory.h"
+
 #include <algorithm>
 #include <cstring>
 
 #include "device_memory.h"
 #include "ptx/build.h"
 #include "ptx/machine.h"
-#include "ptx/memory.h"
 
 namespace cudaemu::ptx {
 namespace {
@@ -142,7 +143,8 @@ void store(Warp& w, const Instruction& i, Lanes lanes) {
 
 // Caches, scopes and hints change nothing here.
 void drop_hints(Words& words) {
-  words.drop({"weak", "relaxed", "gpu", "sys", "cta", "nc", "ca", "cg", "cs", "cv", "lu", "wb", "wt"});
+  words.drop(
+      {"weak", "relaxed", "gpu", "sys", "cta", "nc", "ca", "cg", "cs", "cv", "lu", "wb", "wt"});
   words.drop({"L1::no_allocate", "L1::evict_first", "L1::evict_last", "L1::evict_normal",
               "L1::evict_unchanged", "L2::64B", "L2::128B", "L2::256B"});
 }
@@ -167,7 +169,7 @@ void build_store(Words& words, Instruction& i) {
   i.run = store;
 }
 
-constexpr std::string_view kAtomics[] = {"add", "min", "max", "inc", "dec",
+constexpr std::string_view kAtomics[] = {"add",  "min", "max", "inc", "dec",
                                          "exch", "cas", "and", "or",  "xor"};
 enum AtomicKind { kAdd, kMin, kMax, kInc, kDec, kExchange, kCompare, kAnd, kOr, kXor };
 
@@ -307,10 +309,10 @@ void build_copy_async(Words& words, Instruction& i) {
 }
 
 constexpr Builder kBuilders[] = {
-    {"ld", build_load},        {"ldu", build_load},      {"st", build_store},
+    {"ld", build_load},           {"ldu", build_load},          {"st", build_store},
     {"atom", build_atomic<true>}, {"red", build_atomic<false>}, {"membar", build_fence},
-    {"fence", build_fence},    {"cp", build_copy_async}, {"prefetch", build_hint},
-    {"prefetchu", build_hint}, {"nanosleep", build_hint},
+    {"fence", build_fence},       {"cp", build_copy_async},     {"prefetch", build_hint},
+    {"prefetchu", build_hint},    {"nanosleep", build_hint},
 };
 
 }  // namespace

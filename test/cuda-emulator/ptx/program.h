@@ -21,9 +21,9 @@ using Lanes = uint32_t;  // a bit for each lane
 using Run = void (*)(Warp&, const Instruction&, Lanes);
 
 struct Operand {
-  int reg = -1;         // the register; of an address, its base
-  int64_t offset = 0;   // of an address
-  int second = -1;      // b of a|b
+  int reg = -1;        // the register; of an address, its base
+  int64_t offset = 0;  // of an address
+  int second = -1;     // b of a|b
   bool negated = false;
   std::vector<int> list;  // registers of {…}; -1 where nothing is wanted
 };
@@ -50,9 +50,9 @@ struct Instruction {
   int mode = 0;                          // which of the forms that share a function
   bool predicate_negated = false;
   int predicate = -1;
-  int mask_at = -1;  // of a warp's operation: the operand that names its lanes; -1: all of them
-  int target = -1;   // of a branch
-  int result_at = 0; // the slot that the first operand goes to: 0 results, 1 none
+  int mask_at = -1;   // of a warp's operation: the operand that names its lanes; -1: all of them
+  int target = -1;    // of a branch
+  int result_at = 0;  // the slot that the first operand goes to: 0 results, 1 none
   const std::vector<int>* table = nullptr;
   Cost cost;
   Operand d, a, b, c, e;
@@ -94,9 +94,9 @@ struct Kernel {
   size_t parameter_bytes = 0;
   std::vector<Instruction> code;
   int registers = 0;
-  std::map<uint64_t, int> constants;      // the register that holds each
-  std::map<Special, int> specials;        // likewise
-  std::map<uint64_t, int> dynamic_shared; // addresses from the start of dynamic shared memory
+  std::map<uint64_t, int> constants;       // the register that holds each
+  std::map<Special, int> specials;         // likewise
+  std::map<uint64_t, int> dynamic_shared;  // addresses from the start of dynamic shared memory
   size_t shared_bytes = 0, local_bytes = 0;
   std::map<std::string, std::unique_ptr<std::vector<int>>> tables;
   const std::map<int, std::string>* files = nullptr;

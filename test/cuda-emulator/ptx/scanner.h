@@ -13,17 +13,17 @@ class Scanner {
       : text_(text), at_(at), line_(line) {}
 
   bool done();
-  char next();               // the next character that is not space; 0 at the end
-  std::string_view word();   // may be empty
+  char next();              // the next character that is not space; 0 at the end
+  std::string_view word();  // may be empty
   bool take(char c);
   void expect(char c);
   bool at_number();
-  uint64_t number();         // an integer, or the bits of 0f… and 0d…
+  uint64_t number();  // an integer, or the bits of 0f… and 0d…
   std::string_view quoted();
   void skip_char() { step(); }
   void skip_line();
   void skip_past(char c);
-  void skip_braces();        // from { to its }
+  void skip_braces();  // from { to its }
   [[noreturn]] void fail(const std::string& what);
 
   size_t at() const { return at_; }

@@ -79,8 +79,12 @@ void reduce(Warp& w, const Instruction& i, Lanes lanes) {
   T all = T(a[std::countr_zero(lanes)]);
   each(lanes & (lanes - 1), [&](int l) {
     const T v = T(a[l]);
-    const T results[] = {T(uint32_t(all) + uint32_t(v)), std::min(all, v), std::max(all, v),
-                         T(all & v), T(all | v), T(all ^ v)};
+    const T results[] = {T(uint32_t(all) + uint32_t(v)),
+                         std::min(all, v),
+                         std::max(all, v),
+                         T(all & v),
+                         T(all | v),
+                         T(all ^ v)};
     all = results[i.mode];
   });
   uint64_t* d = w.result(i.d);

@@ -9,12 +9,12 @@ namespace cudaemu::ptx {
 
 Type type_named(std::string_view name) {
   static constexpr std::pair<std::string_view, Type> kNames[] = {
-      {"u8", Type::kU8},       {"u16", Type::kU16},       {"u32", Type::kU32},
-      {"u64", Type::kU64},     {"s8", Type::kS8},         {"s16", Type::kS16},
-      {"s32", Type::kS32},     {"s64", Type::kS64},       {"b8", Type::kB8},
-      {"b16", Type::kB16},     {"b32", Type::kB32},       {"b64", Type::kB64},
-      {"f16", Type::kF16},     {"bf16", Type::kBf16},     {"f16x2", Type::kF16x2},
-      {"f32", Type::kF32},     {"bf16x2", Type::kBf16x2}, {"f64", Type::kF64},
+      {"u8", Type::kU8},         {"u16", Type::kU16},       {"u32", Type::kU32},
+      {"u64", Type::kU64},       {"s8", Type::kS8},         {"s16", Type::kS16},
+      {"s32", Type::kS32},       {"s64", Type::kS64},       {"b8", Type::kB8},
+      {"b16", Type::kB16},       {"b32", Type::kB32},       {"b64", Type::kB64},
+      {"f16", Type::kF16},       {"bf16", Type::kBf16},     {"f16x2", Type::kF16x2},
+      {"f32", Type::kF32},       {"bf16x2", Type::kBf16x2}, {"f64", Type::kF64},
       {"pred", Type::kPredicate}};
   for (const auto& [known, type] : kNames)
     if (known == name) return type;

@@ -74,8 +74,8 @@ bool Warp::run() {
     }
     for (const Split& s : splits)
       if (s.state == Split::kWaits)
-        fault(machine.kernel->code[size_t(s.at)], std::countr_zero(s.lanes),
-              cudaErrorLaunchTimeout, "deadlock: a warp operation that other lanes never reach");
+        fault(machine.kernel->code[size_t(s.at)], std::countr_zero(s.lanes), cudaErrorLaunchTimeout,
+              "deadlock: a warp operation that other lanes never reach");
     return !splits.empty();
   }
 }

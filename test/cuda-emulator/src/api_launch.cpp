@@ -3,6 +3,7 @@
 
 #include "api.h"
 #include "grid.h"
+#include "launches.h"
 #include "options.h"
 
 using namespace cudaemu;
@@ -32,26 +33,35 @@ cudaError_t cudaemu_set_attribute(const void* kernel, cudaFuncAttribute attribut
   return cudaSuccess;
 }
 
-cudaError_t cudaemu_launch(const cudaLaunchConfig_t* config, const Launch* launch) {
-  const std::shared_ptr<void> call(launch->call, launch->destroy);
-  ORTHOKIT_EMULATOR_ENTER("cudaLaunchKernelEx");
-  if (!is_stream(config->stream)) return answer(cudaErrorInvalidResourceHandle);
-  if (!is_configuration(*config)) return answer(cudaErrorInvalidConfiguration);
-  const auto asked = shared_limits().find(launch->kernel);
+cudaError_t cudaemu::operation_of(const cudaLaunchConfig_t& config, const Launch& launch,
+                                  Operation& operation) {
+  const std::shared_ptr<void> call(launch.call, launch.destroy);
+  if (!is_configuration(config)) return cudaErrorInvalidConfiguration;
+  const auto asked = shared_limits().find(launch.kernel);
   const bool has_asked = asked != shared_limits().end();
-  if (config->dynamicSmemBytes > (has_asked ? asked->second : kSharedWithoutAsking))
-    return answer(cudaErrorInvalidValue);
+  if (config.dynamicSmemBytes > (has_asked ? asked->second : kSharedWithoutAsking))
+    return cudaErrorInvalidValue;
   bool cooperative = false;
-  for (unsigned i = 0; i < config->numAttrs; ++i)
-    if (config->attrs[i].id == cudaLaunchAttributeCooperative)
-      cooperative = config->attrs[i].val.cooperative;
-  if (cooperative && volume(config->gridDim) > size_t(options().multiprocessors))
-    return answer(cudaErrorCooperativeLaunchTooLarge);
-  return push(config->stream,
-              {OperationKind::kWork,
-               [grid = config->gridDim, block = config->blockDim, shared = config->dynamicSmemBytes,
-                most = has_asked ? most_shared() : kSharedWithoutAsking, launch = *launch,
-                cooperative, call] {
-                 run_grid({grid, block, shared, most, launch, cooperative});
-               }});
+  for (unsigned i = 0; i < config.numAttrs; ++i)
+    if (config.attrs[i].id == cudaLaunchAttributeCooperative)
+      cooperative = config.attrs[i].val.cooperative;
+  if (cooperative && volume(config.gridDim) > size_t(options().multiprocessors))
+    return cudaErrorCooperativeLaunchTooLarge;
+  operation = {
+      OperationKind::kWork,
+      [grid = config.gridDim, block = config.blockDim, shared = config.dynamicSmemBytes,
+       most = has_asked ? most_shared() : kSharedWithoutAsking, launch, cooperative, call] {
+        run_grid({grid, block, shared, most, launch, cooperative});
+      }};
+  return cudaSuccess;
+}
+
+cudaError_t cudaemu_launch(const cudaLaunchConfig_t* config, const Launch* launch) {
+  Operation operation;
+  const Lock lock;
+  const cudaError_t wrong = operation_of(*config, *launch, operation);  // and owns the arguments
+  if (const cudaError_t refused = enter("cudaLaunchKernelEx")) return refused;
+  if (!is_stream(config->stream)) return answer(cudaErrorInvalidResourceHandle);
+  if (wrong != cudaSuccess) return answer(wrong);
+  return push(config->stream, std::move(operation));
 }

@@ -1,12 +1,8 @@
-// Streams, events, host functions, captured graphs.
+// Streams, events, host functions, capture.
 #include <algorithm>
 
 #include "api.h"
 #include "device_memory.h"
-
-struct cudaemu::GraphExec {
-  std::vector<Operation> operations;
-};
 
 using namespace cudaemu;
 
@@ -129,6 +125,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
     return leave(entered, cudaErrorStreamCaptureInvalidated);
   }
   *graph = captured;
+  note_graph(captured);
   return cudaSuccess;
 }
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
@@ -139,26 +136,4 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* 
             : capture->invalid ? cudaStreamCaptureStatusInvalidated
                                : cudaStreamCaptureStatusActive;
   return cudaSuccess;
-}
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
-                                 unsigned long long) {
-  ORTHOKIT_EMULATOR_ENTER("cudaGraphInstantiate");
-  *executable = new GraphExec{graph->operations};
-  return cudaSuccess;
-}
-cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
-  ORTHOKIT_EMULATOR_ENTER("cudaGraphLaunch");
-  if (!is_stream(stream)) return answer(cudaErrorInvalidResourceHandle);
-  for (const Operation& operation : executable->operations) push(stream, operation);
-  return cudaSuccess;
-}
-cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
-  const Lock lock;
-  delete graph;
-  return leave(enter("cudaGraphDestroy"), cudaSuccess);
-}
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
-  const Lock lock;
-  delete executable;
-  return leave(enter("cudaGraphExecDestroy"), cudaSuccess);
 }

@@ -7,6 +7,7 @@
 
 #include "api.h"
 #include "device_memory.h"
+#include "launches.h"
 #include "options.h"
 #include "ptx/interpreter.h"
 #include "shadow.h"
@@ -19,8 +20,10 @@ int ask(const std::string& question, const std::string& what) {
   if (question == "findings") return finding_count();
   if (question == "allocations") return live_allocations();
   if (question == "pinned") return live_pinned();
+  if (question == "graphs") return live_graphs();
   if (question == "checked") return checking();
   if (question == "interpreted") return ptx::chosen();
+  if (question == "count") return int(ptx::last_count(what));
   if (question == "calls") return call_count(what.c_str());
   return -1;
 }
@@ -43,6 +46,8 @@ bool set_number(const std::string& name, const char* text) {
     o.memory = value;
   } else if (name == "cc") {
     o.capability = int(value);
+  } else if (name == "count") {
+    o.counts = value;
   } else if (name == "sms") {
     o.multiprocessors = int(value);
   } else {

@@ -24,6 +24,7 @@ struct Options {
   int multiprocessors = 132;                    // ORTHOKIT_EMULATOR_SMS
   size_t stack = size_t(128) << 10;             // ORTHOKIT_EMULATOR_STACK: bytes of a thread
   const char* ptx = "";                         // ORTHOKIT_EMULATOR_PTX: a list of files to interpret
+  bool counts = false;                          // what the interpreter does, for a test to ask
   const char* ptx_counters = "";                // ORTHOKIT_EMULATOR_COUNTERS: a file to write
 };
 Options& options();

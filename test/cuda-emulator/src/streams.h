@@ -37,8 +37,13 @@ struct Event {
   double milliseconds = 0;
   Graph* capture = nullptr;  // recorded into it
 };
+struct GraphNode {
+  Graph* graph;
+  size_t index;  // among its operations
+};
 struct Graph {
   std::vector<Operation> operations;
+  std::vector<std::unique_ptr<GraphNode>> nodes;  // of kernels that were added one by one
   Stream* origin = nullptr;
   bool invalid = false;
 };
@@ -61,6 +66,7 @@ bool capturing();  // any stream
 void begin_capture(Stream*);
 void end_capture(Graph*);
 void invalidate_captures();
+void note_graph(const Graph*);  // it is the program's now
 
 double now_milliseconds();
 

@@ -10,7 +10,6 @@
 namespace kernels {
 
 using namespace orthokit::cuda;
-using kernels::Wide;
 
 namespace {
 
@@ -212,6 +211,20 @@ __global__ void narrow_all_kernel(const double* x, int n, __half* halves, __nv_b
 cudaError_t fill(float* out, int n, float value, cudaStream_t stream, unsigned threads) {
   return launch(fill_kernel, {dim3(unsigned(ceil_div(n, int(threads)))), dim3(threads), 0, stream},
                 out, n, value);
+}
+
+cudaError_t fill_node(cudaGraph_t graph, cudaGraphNode_t before, float* out, int n, float value,
+                      cudaGraphNode_t* node, cudaGraphExec_t executable) {
+  describe_kernel(fill_kernel);
+  void* arguments[] = {&out, &n, &value};
+  const cudaKernelNodeParams params{reinterpret_cast<void*>(fill_kernel),
+                                    dim3(unsigned(n + 255) / 256),
+                                    dim3(256),
+                                    0,
+                                    arguments,
+                                    nullptr};
+  if (executable) return cudaGraphExecKernelNodeSetParams(executable, *node, &params);
+  return cudaGraphAddKernelNode(node, graph, &before, before ? 1 : 0, &params);
 }
 
 template <class T>

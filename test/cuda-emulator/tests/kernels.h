@@ -18,6 +18,9 @@ template <class T>
 using Wide = typename WideOf<T>::Type;
 
 cudaError_t fill(float* out, int n, float value, cudaStream_t, unsigned threads = 256);
+// The same as a node of a graph, behind `before` if there is one; with `executable`, its new arguments.
+cudaError_t fill_node(cudaGraph_t, cudaGraphNode_t before, float* out, int n, float value,
+                      cudaGraphNode_t* node, cudaGraphExec_t executable = nullptr);
 // Sum of squares and largest magnitude of each row; `stride` between rows.
 template <class T>
 cudaError_t row_statistics(const T* x, int rows, int columns, int stride, Wide<T>* squares,

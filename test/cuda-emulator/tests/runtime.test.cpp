@@ -277,6 +277,46 @@ TEST_CASE("capture refuses what waits, and a graph runs when it is launched") {
   CUDA(cudaGraphExecDestroy(executable));
 }
 
+TEST_CASE("a graph that is built of kernels takes other arguments without being built again") {
+  const Clean clean;
+  const TestStream stream;
+  const Buffer<float> device(64, stream);
+  const Pinned host(64);
+  const auto value = [&] {
+    CUDA(cudaMemcpyAsync(host, device, 256, cudaMemcpyDeviceToHost, stream));
+    CUDA(cudaStreamSynchronize(stream));
+    return host[5];
+  };
+  cudaGraph_t graph, other;
+  cudaGraphNode_t first, second, foreign;
+  cudaGraphExec_t executable;
+  CUDA(cudaGraphCreate(&graph, 0));
+  CUDA(kernels::fill_node(graph, nullptr, device, 64, 1.f, &first));
+  CHECK_EQ(kernels::fill_node(graph, nullptr, device, 64, 2.f, &second), cudaErrorNotSupported);
+  CUDA(kernels::fill_node(graph, first, device, 64, 2.f, &second));
+  CUDA(cudaGraphInstantiate(&executable, graph, 0));
+  CUDA(cudaGraphLaunch(executable, stream));
+  CHECK_EQ(value(), 2.f);
+
+  // What is queued keeps its arguments.
+  CUDA(cudaGraphLaunch(executable, stream));
+  CUDA(kernels::fill_node(graph, nullptr, device, 64, 3.f, &second, executable));
+  CHECK_EQ(value(), 2.f);
+  CUDA(cudaGraphLaunch(executable, stream));
+  CHECK_EQ(value(), 3.f);
+
+  CUDA(cudaGraphCreate(&other, 0));
+  CUDA(kernels::fill_node(other, nullptr, device, 64, 4.f, &foreign));
+  CHECK_EQ(kernels::fill_node(other, nullptr, device, 64, 5.f, &foreign, executable),
+           cudaErrorInvalidValue);
+  CUDA(cudaGraphDestroy(other));
+  CUDA(cudaGraphExecDestroy(executable));
+  CHECK_EQ(cudaGraphLaunch(executable, stream), cudaErrorInvalidValue);
+  CUDA(cudaGraphDestroy(graph));
+  CHECK_EQ(cudaGraphDestroy(graph), cudaErrorInvalidValue);
+  CHECK_EQ(cudaGraphInstantiate(&executable, graph, 0), cudaErrorInvalidValue);
+}
+
 TEST_CASE("launches have the limits of a GPU") {
   const Clean clean;
   const TestStream stream;

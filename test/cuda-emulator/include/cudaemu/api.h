@@ -96,12 +96,14 @@ struct Stream;
 struct Event;
 struct Graph;
 struct GraphExec;
+struct GraphNode;
 struct Pool;
 }  // namespace cudaemu
 typedef cudaemu::Stream* cudaStream_t;
 typedef cudaemu::Event* cudaEvent_t;
 typedef cudaemu::Graph* cudaGraph_t;
 typedef cudaemu::GraphExec* cudaGraphExec_t;
+typedef cudaemu::GraphNode* cudaGraphNode_t;
 typedef cudaemu::Pool* cudaMemPool_t;
 typedef void (*cudaHostFn_t)(void*);
 
@@ -124,6 +126,14 @@ struct cudaLaunchConfig_t {
   cudaStream_t stream;
   cudaLaunchAttribute* attrs;
   unsigned numAttrs;
+};
+
+struct cudaKernelNodeParams {
+  void* func;
+  dim3 gridDim, blockDim;
+  unsigned sharedMemBytes;
+  void** kernelParams;
+  void** extra;
 };
 
 ORTHOKIT_EMULATOR_API cudaError_t cudaGetDeviceCount(int*);
@@ -171,6 +181,12 @@ ORTHOKIT_EMULATOR_API cudaError_t cudaEventElapsedTime(float*, cudaEvent_t, cuda
 ORTHOKIT_EMULATOR_API cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode);
 ORTHOKIT_EMULATOR_API cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t*);
 ORTHOKIT_EMULATOR_API cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus*);
+ORTHOKIT_EMULATOR_API cudaError_t cudaGraphCreate(cudaGraph_t*, unsigned);
+ORTHOKIT_EMULATOR_API cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t*, cudaGraph_t,
+                                                         const cudaGraphNode_t*, size_t,
+                                                         const cudaKernelNodeParams*);
+ORTHOKIT_EMULATOR_API cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t, cudaGraphNode_t,
+                                                                   const cudaKernelNodeParams*);
 ORTHOKIT_EMULATOR_API cudaError_t cudaGraphInstantiate(cudaGraphExec_t*, cudaGraph_t,
                                                        unsigned long long);
 ORTHOKIT_EMULATOR_API cudaError_t cudaGraphLaunch(cudaGraphExec_t, cudaStream_t);

@@ -15,6 +15,10 @@ inline T __ldcg(const T* p) {
   return *p;
 }
 template <class T>
+inline void __stwb(T* p, T value) {
+  *p = value;
+}
+template <class T>
 inline void __stcs(T* p, T value) {
   *p = value;
 }

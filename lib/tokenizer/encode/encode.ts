@@ -1,0 +1,35 @@
+import { type Bytes, utf8 } from '../bytes.ts';
+import type { Key } from '../keys.ts';
+import type { Tokenizer } from '../tokenizer.ts';
+import { bpeEncoder } from './bpe.ts';
+import { unigramEncoder } from './unigram.ts';
+import { wordPieceEncoder } from './wordpiece.ts';
+
+/** Pieces of a vocabulary that spell the bytes; `isInside` a word, for vocabularies that tell. */
+export type Encode = (bytes: Bytes, isInside: boolean) => number[];
+
+/**
+ * Encodes the text of single tokens, which have no words to be split into: none of the tokenizer's patterns is run, no
+ * special token is added.
+ */
+export function encoderOf(tokenizer: Tokenizer): Encode {
+  const ids = new Map<string, number>();
+  for (const [id, token] of tokenizer.tokens.entries())
+    if (token !== undefined && !tokenizer.special.has(id)) ids.set(token, id);
+  if (tokenizer.model === 'bpe') return bpeEncoder(tokenizer, ids);
+  if (tokenizer.model === 'unigram') return unigramEncoder(tokenizer, ids);
+  return wordPieceEncoder(tokenizer, ids);
+}
+
+const wordCharacter = /^[0-9A-Za-z\u0080-\u00ff]/;
+
+/** The pieces of `base` that spell a token of `donor`. */
+export function piecesOf(encode: Encode, base: Tokenizer, donor: Tokenizer, key: Key): number[] {
+  const { kind, bytes } = key;
+  const marksWords = base.continuingPrefix !== '';
+  if (marksWords)
+    return encode(bytes, kind === 'continuation' || (donor.continuingPrefix === '' && wordCharacter.test(bytes)));
+  // A word of WordPiece begins after a space.
+  const beginsWord = donor.continuingPrefix !== '' && kind === 'text' && wordCharacter.test(bytes);
+  return encode(beginsWord ? utf8(' ') + bytes : bytes, false);
+}

@@ -1,0 +1,14 @@
+/** What a tokenizer from a stranger may hold at most. */
+export const limits = {
+  /** Bytes of `tokenizer.json`; the largest known has 33 MB. */
+  fileBytes: 67_108_864,
+  /** Bytes of a configuration beside it. */
+  configBytes: 16_777_216,
+  /** Ids are below this. */
+  ids: 2_097_152,
+  /** Bytes of a token. */
+  tokenBytes: 65_536,
+  /** Bytes of any other text, such as a pattern or a chat template. */
+  textBytes: 4_194_304,
+  merges: 4_194_304,
+} as const;

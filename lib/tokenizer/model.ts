@@ -1,0 +1,181 @@
+import { quote } from '../safetensors/dtypes.ts';
+import type { Fail } from '../safetensors/scanner.ts';
+import type { JsonReader } from './json.ts';
+import { limits } from './limits.ts';
+import type { TokenizerModel } from './tokenizer.ts';
+
+const pauseEntries = 1 << 11;
+const models: Readonly<Record<string, TokenizerModel>> = {
+  BPE: 'bpe',
+  Unigram: 'unigram',
+  WordPiece: 'wordpiece',
+  WordLevel: 'wordlevel',
+};
+
+/** The member `model` of a tokenizer.json. */
+export interface ModelPart {
+  model: TokenizerModel;
+  tokens: (string | undefined)[];
+  /** Id of each token. */
+  ids: Map<string, number>;
+  scores: Float64Array | undefined;
+  merges: Int32Array | undefined;
+  mergeCount: number;
+  byteFallback: boolean;
+  continuingPrefix: string;
+  wordEnd: string;
+  unknown: string | undefined;
+}
+
+/** Reads the model; `wantMerges` costs memory and time that only an encoder needs. */
+export function* readModel(json: JsonReader, fail: Fail, wantMerges: boolean): Generator<undefined, ModelPart> {
+  const ids = new Map<string, number>();
+  const tokens: (string | undefined)[] = [];
+  let type: string | undefined;
+  let scores: Float64Array | undefined;
+  let mergesAt: number | undefined;
+  let mergeCount = 0;
+  let isBytes = false;
+  let continuingPrefix = '';
+  let wordEnd = '';
+  let unknown: string | undefined;
+  let unknownId: number | undefined;
+  let hasVocabulary = false;
+
+  const add = (token: string, id: number): void => {
+    if (id >= limits.ids) fail(`tokenizer.json must have ids below ${limits.ids}, got ${id} for ${quote(token)}`);
+    if (ids.has(token)) fail(`tokenizer.json must have each token once, got ${quote(token)} twice`);
+    if (tokens[id] !== undefined) {
+      fail(`tokenizer.json must have each id once, got ${id} for ${quote(tokens[id])} and ${quote(token)}`);
+    }
+    ids.set(token, id);
+    tokens[id] = token;
+  };
+  const optionalText = (): string => (json.kind() === 'word' ? empty(json) : json.text(limits.tokenBytes));
+
+  for (const key of json.keys(limits.tokenBytes)) {
+    if (key === 'type') type = json.text(limits.tokenBytes);
+    else if (key === 'vocab') {
+      if (hasVocabulary) fail('tokenizer.json must have one vocabulary, got two');
+      hasVocabulary = true;
+      scores = yield* readVocabulary(json, add);
+    } else if (key === 'merges') {
+      if (mergesAt !== undefined) fail('tokenizer.json must have merges once, got them twice');
+      json.kind();
+      mergesAt = json.at;
+      for (const index of json.items()) {
+        if (index === limits.merges) fail(`tokenizer.json must have at most ${limits.merges} merges, got more`);
+        json.skip();
+        mergeCount += 1;
+        if (index % pauseEntries === 0) yield;
+      }
+    } else if (key === 'byte_fallback') isBytes = json.value(limits.tokenBytes) === true;
+    else if (key === 'continuing_subword_prefix') continuingPrefix = optionalText();
+    else if (key === 'end_of_word_suffix') wordEnd = optionalText();
+    else if (key === 'unk_token') unknown = optionalText() || undefined;
+    else if (key === 'unk_id') unknownId = json.kind() === 'number' ? json.integer() : void json.skip();
+    else json.skip();
+  }
+
+  if (!hasVocabulary) fail('tokenizer.json must have a vocabulary, got none');
+  if (type !== undefined && !Object.hasOwn(models, type)) {
+    fail(`tokenizer.json must have a model of ${Object.keys(models).join(', ')}, got ${quote(type)}`);
+  }
+  const model = models[type ?? ''] ?? inferred(scores, mergesAt, continuingPrefix);
+  if ((model === 'unigram') !== (scores !== undefined)) {
+    fail(`tokenizer.json must have scores for a unigram model and for no other, got ${model}`);
+  }
+  let merges: Int32Array | undefined;
+  if (wantMerges && mergesAt !== undefined) {
+    const end = json.at;
+    json.at = mergesAt;
+    merges = yield* readMerges(json, ids, mergeCount, fail);
+    json.at = end;
+  }
+  if (model === 'wordpiece' && continuingPrefix === '') continuingPrefix = '##';
+  unknown ??= unknownId === undefined ? undefined : tokens[unknownId];
+  return {
+    model,
+    tokens,
+    ids,
+    scores,
+    merges,
+    mergeCount,
+    byteFallback: isBytes,
+    continuingPrefix,
+    wordEnd,
+    unknown,
+  };
+}
+
+function empty(json: JsonReader): string {
+  json.skip();
+  return '';
+}
+
+// Old files do not name their model.
+function inferred(
+  scores: Float64Array | undefined,
+  mergesAt: number | undefined,
+  continuingPrefix: string,
+): TokenizerModel {
+  if (scores) return 'unigram';
+  if (mergesAt !== undefined) return 'bpe';
+  return continuingPrefix ? 'wordpiece' : 'wordlevel';
+}
+
+/** An object of ids, or the pairs of token and score of a unigram model, whose scores are answered. */
+function* readVocabulary(
+  json: JsonReader,
+  add: (token: string, id: number) => void,
+): Generator<undefined, Float64Array | undefined> {
+  let count = 0;
+  if (json.kind() === 'object') {
+    for (const token of json.keys(limits.tokenBytes)) {
+      add(token, json.integer());
+      count += 1;
+      if (count % pauseEntries === 0) yield;
+    }
+    return undefined;
+  }
+  const scores: number[] = [];
+  for (const id of json.items()) {
+    for (const place of json.items()) {
+      if (place === 0) add(json.text(limits.tokenBytes), id);
+      else if (place === 1) scores.push(json.number());
+      else json.skip();
+    }
+    // A pair without its score keeps the ids of the others.
+    if (scores.length === id) scores.push(Number.NEGATIVE_INFINITY);
+    if (id % pauseEntries === 0) yield;
+  }
+  return Float64Array.from(scores);
+}
+
+/** Each merge is `"left right"` or `["left", "right"]`. */
+function* readMerges(
+  json: JsonReader,
+  ids: ReadonlyMap<string, number>,
+  count: number,
+  fail: Fail,
+): Generator<undefined, Int32Array> {
+  const merges = new Int32Array(2 * count);
+  for (const rank of json.items()) {
+    const parts: string[] = [];
+    if (json.kind() === 'string') {
+      const text = json.text(2 * limits.tokenBytes + 1);
+      const space = text.indexOf(' ', 1);
+      parts.push(text.slice(0, space), text.slice(space + 1));
+    } else {
+      for (const _ of json.items()) parts.push(json.text(limits.tokenBytes));
+    }
+    const [left, right] = parts.map((part) => ids.get(part));
+    if (parts.length !== 2 || left === undefined || right === undefined) {
+      fail(`tokenizer.json must have merges of two tokens, got ${quote(parts.join(' '))}`);
+    }
+    merges[2 * rank] = left;
+    merges[2 * rank + 1] = right;
+    if (rank % pauseEntries === 0) yield;
+  }
+  return merges;
+}

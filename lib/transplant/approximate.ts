@@ -1,0 +1,91 @@
+import type { Device } from '../device.ts';
+import { ops } from '../native-ops.ts';
+import { Tensor } from '../tensor.ts';
+import type { Journal } from './journal.ts';
+import type { Method } from './methods/method.ts';
+import { asTensor, type Table } from './table.ts';
+
+/** A table of the base that gets new rows, and where they are kept. */
+export interface Output {
+  readonly table: Table;
+  readonly journal: Journal;
+  /** The norm that new rows may have at most. */
+  readonly limit: number;
+  /** Counted up for each row that was cut. */
+  clipped: number;
+  /** Counted up for each row of the donor that was not finite and was taken as zero. */
+  nonFinite: number;
+}
+
+export interface ApproximateOptions {
+  readonly batchSize: number;
+  readonly signal: AbortSignal | undefined;
+  readonly onRows: (done: number) => void;
+}
+
+/** Makes the rows of `targets` from where the journals stand, batch by batch. */
+export async function approximateRows(
+  device: Device,
+  method: Method,
+  donor: Table,
+  outputs: readonly Output[],
+  targets: Int32Array,
+  { batchSize, signal, onRows }: ApproximateOptions,
+): Promise<void> {
+  const start = Math.min(targets.length, ...outputs.map(({ journal }) => journal.count));
+  onRows(start);
+  for (let from = start; from < targets.length; from += batchSize) {
+    signal?.throwIfAborted();
+    const ids = targets.subarray(from, from + batchSize);
+    using rows = asTensor(device, donor, await donor.read(ids));
+    const wrong = await clearNonFinite(device, rows);
+    for (const output of outputs) output.nonFinite += wrong;
+    const { rows: made, residuals, coefficientNorms } = await method.approximate(rows, ids, from);
+    try {
+      for (const [i, output] of outputs.entries()) {
+        const tensor = made[i];
+        if (tensor)
+          await output.journal.write(from, await storedRows(device, tensor, output), residuals, coefficientNorms);
+      }
+    } finally {
+      for (const tensor of made) tensor.dispose();
+    }
+    onRows(from + ids.length);
+  }
+}
+
+/** Makes rows that are not finite zero; answers how many. */
+async function clearNonFinite(device: Device, rows: Tensor): Promise<number> {
+  const [count = 0, columns = 0] = rows.shape;
+  using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
+  ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
+  const sums = (await squares.read()) as Float64Array;
+  const wrong = sums.filter((sum) => !Number.isFinite(sum)).length;
+  if (wrong === 0) return 0;
+  const values = (await rows.read()) as Float32Array;
+  for (const [i, sum] of sums.entries()) if (!Number.isFinite(sum)) values.fill(0, i * columns, (i + 1) * columns);
+  rows.write(values);
+  return wrong;
+}
+
+/** Rows in the dtype of the table, none longer than the limit and none that is not finite. */
+async function storedRows(device: Device, rows: Tensor, output: Output): Promise<Uint8Array> {
+  const { table, limit } = output;
+  const [count = 0, columns = 0] = rows.shape;
+  using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
+  ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
+  const [values, sums] = await Promise.all([rows.read(), squares.read()]);
+  for (let i = 0; i < count; i += 1) {
+    const norm = Math.sqrt(sums[i] ?? 0);
+    if (norm <= limit) continue;
+    // A row that overflowed has no direction to keep.
+    const factor = Number.isFinite(norm) ? limit / norm : 0;
+    const row = values.subarray(i * columns, (i + 1) * columns);
+    for (let j = 0; j < columns; j += 1) row[j] = factor === 0 ? 0 : (row[j] ?? 0) * factor;
+    output.clipped += 1;
+  }
+  using cut = Tensor.from(device, values, [count, columns]);
+  using stored = cut.cast(table.dtype);
+  const bits = await stored.read();
+  return new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength);
+}

@@ -1,0 +1,21 @@
+import type { Device } from '../../device.ts';
+import { ops } from '../../native-ops.ts';
+import { Tensor } from '../../tensor.ts';
+import { gather, type Table } from '../table.ts';
+
+/** Rows in the order of `ids`, which need not rise. */
+export async function gatherUnordered({ device }: { device: Device }, table: Table, ids: Int32Array): Promise<Tensor> {
+  const sorted = Int32Array.from(new Set(ids)).sort();
+  const isOrdered = sorted.length === ids.length && ids.every((id, i) => id === sorted[i]);
+  if (isOrdered) return gather(device, table, ids);
+  const placeOf = new Map(Array.from(sorted, (id, place) => [id, place]));
+  using rows = await gather(device, table, sorted);
+  using index = Tensor.from(
+    device,
+    Int32Array.from(ids, (id) => placeOf.get(id) ?? 0),
+    [ids.length],
+  );
+  const out = new Tensor(device, [ids.length, table.columns]);
+  ops.gatherRows(device, { x: rows, index, out });
+  return out;
+}

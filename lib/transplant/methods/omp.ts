@@ -1,0 +1,50 @@
+import { ops } from '../../native-ops.ts';
+import { Dictionary, omp as pursue, reconstruct } from '../../sparse/index.ts';
+import { Tensor } from '../../tensor.ts';
+import { gather } from '../table.ts';
+import { gatherUnordered } from './gather.ts';
+import type { PrepareMethod } from './method.ts';
+
+/**
+ * Each row of the donor as a sum of at most k rows of shared tokens (orthogonal matching pursuit), and the same sum of the
+ * base's rows (arXiv 2506.06607).
+ */
+export const omp: PrepareMethod = async (context) => {
+  const { device, donor, bases, anchors, settings, signal } = context;
+  const { select, memoryLimit } = settings;
+  const k = Math.min(settings.k, anchors.donor.length);
+  const kept: Tensor[] = [];
+  try {
+    const atoms = await gather(device, donor, anchors.donor);
+    kept.push(atoms);
+    const counterparts: Tensor[] = [];
+    for (const { table } of bases) counterparts.push(await gatherUnordered(context, table, anchors.base));
+    kept.push(...counterparts);
+    const held = kept.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const dictionary = new Dictionary(atoms, { memoryLimit: Math.max(1, Math.floor(memoryLimit - held)) });
+    return {
+      async approximate(targets) {
+        using code = await pursue(dictionary, targets, { k, select, signal });
+        const rows = counterparts.map((table) => reconstruct(code, table));
+        const count = targets.shape[0] ?? 0;
+        using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
+        using lengths = Tensor.zeros(device, [count], { dtype: 'f64' });
+        ops.rowReduce(device, { x: targets, out: squares, reduction: 'sum_of_squares' });
+        ops.rowReduce(device, { x: code.coefficients, out: lengths, reduction: 'sum_of_squares' });
+        const [left, size, length] = await Promise.all([code.residuals.read(), squares.read(), lengths.read()]);
+        return {
+          rows,
+          residuals: Float64Array.from(left, (norm, i) => (norm === 0 ? 0 : norm / Math.sqrt(size[i] ?? 0))),
+          coefficientNorms: Float64Array.from(length, Math.sqrt),
+        };
+      },
+      dispose() {
+        dictionary.dispose();
+        for (const tensor of kept) tensor.dispose();
+      },
+    };
+  } catch (error) {
+    for (const tensor of kept) tensor.dispose();
+    throw error;
+  }
+};

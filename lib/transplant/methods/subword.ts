@@ -1,0 +1,89 @@
+import { ops } from '../../native-ops.ts';
+import { Tensor } from '../../tensor.ts';
+import { encoderOf, piecesOf } from '../../tokenizer/encode/encode.ts';
+import { keyOf } from '../../tokenizer/keys.ts';
+import { asTensor } from '../table.ts';
+import { meansOf } from './constant.ts';
+import type { MethodSettings, PrepareMethod } from './method.ts';
+
+type SubwordMethod = MethodSettings['subwordMethod'];
+
+/**
+ * The base's rows of the pieces into which its tokenizer cuts the token's text. A text that it cannot spell gets the mean
+ * of the base's rows.
+ */
+export const subword: PrepareMethod = async (context) => {
+  const { device, bases, tokenizers, settings } = context;
+  const { base, donor } = tokenizers;
+  const encode = encoderOf(base);
+  const means = meansOf(context);
+  return {
+    async approximate(_targets, ids) {
+      const pieces = Array.from(ids, (id) => {
+        const key = keyOf(donor, id);
+        return key ? piecesOf(encode, base, donor, key).filter((piece) => piece < (bases[0]?.table.rows ?? 0)) : [];
+      });
+      const rows: Tensor[] = [];
+      for (const [i, { table, isHead }] of bases.entries()) {
+        const used = Int32Array.from(new Set(pieces.flat())).sort();
+        const placeOf = new Map(Array.from(used, (id, place) => [id, place]));
+        const width = Math.max(1, ...pieces.map((own) => own.length));
+        const indices = new Int32Array(pieces.length * width).fill(-1);
+        const weights = new Float32Array(pieces.length * width);
+        for (const [row, own] of pieces.entries()) {
+          indices.set(
+            own.map((id) => placeOf.get(id) ?? -1),
+            row * width,
+          );
+          weights.set(weightsOf(settings.subwordMethod, own.length, isHead), row * width);
+        }
+        // One row more than there are pieces: the mean, for texts without any.
+        const mean = means[i] ?? new Float32Array(table.columns);
+        for (const [row, own] of pieces.entries()) {
+          if (own.length > 0) continue;
+          indices[row * width] = used.length;
+          weights[row * width] = 1;
+        }
+        using known = asTensor(device, table, await table.read(used));
+        using x = withRow(known, mean);
+        using index = Tensor.from(device, indices, [pieces.length, width]);
+        using coefficients = Tensor.from(device, weights, [pieces.length, width]);
+        const out = new Tensor(device, [pieces.length, table.columns]);
+        ops.combineRows(device, { x, indices: index, coefficients, out });
+        rows.push(out);
+      }
+      return { rows };
+    },
+    dispose() {},
+  };
+};
+
+function withRow(x: Tensor, row: Float32Array): Tensor {
+  const { device } = x;
+  const [count = 0, columns = 0] = x.shape;
+  const out = Tensor.zeros(device, [count + 1, columns]);
+  using first = Tensor.from(
+    device,
+    Int32Array.from({ length: count }, (_, i) => i),
+    [count],
+  );
+  using last = Tensor.from(device, Int32Array.of(count), [1]);
+  using added = Tensor.from(device, row, [1, columns]);
+  ops.scatterRows(device, { out, index: first, x, mode: 'set' });
+  ops.scatterRows(device, { out, index: last, x: added, mode: 'set' });
+  return out;
+}
+
+/**
+ * `weighted_mean` weighs the end of a token most in the embeddings, as its reader comes from there, and the beginning in
+ * the head, which predicts it; `first_last` takes the last piece and the first one for the same reason.
+ */
+export function weightsOf(method: SubwordMethod, count: number, isHead: boolean): number[] {
+  const place = (i: number): number => (isHead ? count - i : i + 1);
+  const all = Array.from({ length: count }, (_, i) => i);
+  if (method === 'sum') return all.map(() => 1);
+  if (method === 'mean') return all.map(() => 1 / count);
+  if (method === 'first_last') return all.map((i) => (place(i) === count ? 1 : 0));
+  const sum = (count * (count + 1)) / 2;
+  return all.map((i) => place(i) / sum);
+}

@@ -1,0 +1,81 @@
+import { OrthokitError } from '../errors.ts';
+import { Folder } from '../tokenizer/folder.ts';
+import type { JsonObject } from '../tokenizer/json.ts';
+import { limits } from '../tokenizer/limits.ts';
+import { readTokenizerOf } from '../tokenizer/read.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { findTables, type TableNames } from './names.ts';
+import { openTable, type Table } from './table.ts';
+import { Weights } from './weights.ts';
+
+/** A model folder whose files have been found to fit each other. */
+export interface Model {
+  readonly folder: Folder;
+  readonly weights: Weights;
+  readonly tokenizer: Tokenizer;
+  /** config.json as it stands, and what it says. */
+  readonly configBytes: Uint8Array | undefined;
+  readonly config: JsonObject | undefined;
+  readonly generationBytes: Uint8Array | undefined;
+  readonly generation: JsonObject | undefined;
+  readonly embed: Table;
+  /** Absent where the head is the embeddings themselves. */
+  readonly lmHead: Table | undefined;
+}
+
+export interface OpenModelOptions {
+  readonly op: string;
+  readonly side: 'base' | 'donor';
+  readonly followLinks: boolean;
+  readonly tensors: TableNames;
+  readonly wantMerges: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Opens a model folder; the caller closes its weights. */
+export async function openModel(path: string, options: OpenModelOptions): Promise<Model> {
+  const { op, side, signal } = options;
+  const folder = await Folder.open(op, side, path, options.followLinks);
+  const configBytes = await folder.read('config.json', limits.configBytes);
+  const generationBytes = await folder.read('generation_config.json', limits.configBytes);
+  const tokenizer = await readTokenizerOf(folder, options);
+  const weights = await Weights.open(folder, signal);
+  try {
+    const names = findTables(weights, side, options.tensors);
+    const embed = await openTable(weights, names.embed);
+    const lmHead = names.lmHead === undefined ? undefined : await openTable(weights, names.lmHead);
+    if (lmHead && lmHead.rows !== embed.rows)
+      throw new OrthokitError(
+        'ERR_SHAPE',
+        `${op}: ${side} must have as many rows in ${lmHead.name} as in ${embed.name}, ${embed.rows}, got ${lmHead.rows}`,
+      );
+    checkFit(folder, tokenizer, embed);
+    // All of the base is copied: what is wrong with a shard shows before any work.
+    if (side === 'base') for (const shard of weights.shards) await weights.shard(shard);
+    return {
+      folder,
+      weights,
+      tokenizer,
+      configBytes,
+      config: configBytes && folder.parseJson('config.json', configBytes),
+      generationBytes,
+      generation: generationBytes && folder.parseJson('generation_config.json', generationBytes),
+      embed,
+      lmHead,
+    };
+  } catch (error) {
+    await weights.close();
+    throw error;
+  }
+}
+
+/**
+ * Added tokens may lie beyond the table, as in models that never use them. A token of the vocabulary itself beyond it
+ * means that tokenizer and weights belong to different models.
+ */
+function checkFit(folder: Folder, { tokens, literal }: Tokenizer, { rows, name }: Table): void {
+  for (let id = rows; id < tokens.length; id += 1) {
+    if (tokens[id] !== undefined && !literal.has(id))
+      folder.fail(`tokenizer.json must have ids below the ${rows} rows of ${name}, got ${id}`);
+  }
+}

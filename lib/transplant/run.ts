@@ -1,0 +1,182 @@
+import type { Device } from '../device.ts';
+import { OrthokitError } from '../errors.ts';
+import { type Anchors, chooseAnchors, normLimit } from './anchors.ts';
+import { approximateRows, type Output } from './approximate.ts';
+import { type NewTable, writeWeights } from './assemble.ts';
+import type { Job, TableJob } from './job.ts';
+import { Journal } from './journal.ts';
+import { needsAnchors } from './methods/index.ts';
+import type { MethodContext, PrepareMethod } from './methods/method.ts';
+import type { Model } from './model.ts';
+import { type Plan, planRows, sharedIds } from './plan.ts';
+import type { TransplantReport } from './report.ts';
+import { allIds, type Scan, scanRows } from './scan.ts';
+import type { Table } from './table.ts';
+import { writeTexts } from './texts.ts';
+import { untrainedRows } from './trained.ts';
+import { unusedRowsOf } from './unused.ts';
+import { verifyFolder } from './verify.ts';
+import type { Workspace } from './workspace.ts';
+
+const op = 'transplant';
+
+/** Reads, computes and writes what the job has planned. */
+export async function run(
+  job: Job,
+  workspace: Workspace,
+  device: Device,
+  prepare: PrepareMethod,
+): Promise<TransplantReport> {
+  const { settings, base, donor, tables, rows } = job;
+  const { signal, onProgress } = settings;
+  const newTables: NewTable[] = [];
+  let resumed = false;
+  try {
+    let scanned = 0;
+    for (const table of tables) {
+      table.scan = await scanRows(device, table.base, allIds(table.base.rows), { signal });
+      scanned += table.base.rows;
+      onProgress?.({ stage: 'scan', done: scanned, total: tables.length * base.embed.rows });
+    }
+    if (settings.magikarp) await leaveOutUntrained(job, device);
+    const total = tables.reduce((sum, { plan }) => sum + plan.targets.length, 0);
+    let before = 0;
+    for (const group of groupsOf(tables)) {
+      for (const table of group) {
+        const file = workspace.scratch(`${table.label}.rows`);
+        table.journal = await Journal.open(op, file, table.base.rowBytes);
+        resumed ||= table.journal.count > 0;
+      }
+      const done = await approximateGroup(job, group, device, prepare, (count) =>
+        onProgress?.({ stage: 'approximate', done: before + count, total }),
+      );
+      before += done;
+    }
+    for (const table of tables) {
+      const { base: own, plan, scan, journal } = table;
+      if (!scan || !journal) continue;
+      const unusedRow = await unusedRowsOf(device, own, scan, base.tokenizer, settings.unusedRows);
+      newTables.push({ table: own, plan, journal, unusedRow });
+    }
+    await writeWeights(workspace, base.weights, newTables, {
+      op,
+      signal,
+      onBytes: (done, bytes) => onProgress?.({ stage: 'write', done, total: bytes }),
+    });
+    const copies = tables[0]?.plan.from ?? new Int32Array();
+    job.warnings.push(...(await writeTexts(workspace, base, donor, rows, copies)));
+    const report = await job.report(resumed);
+    await verifyFolder(op, workspace.model, newTables, signal);
+    await workspace.publish();
+    return report;
+  } finally {
+    for (const { journal } of tables) await journal?.close();
+  }
+}
+
+/** Marks the rows of either side that look never trained in any of its tables, and plans anew. */
+async function leaveOutUntrained({ settings, base, donor, tables }: Job, device: Device): Promise<void> {
+  const marked = async (model: Model, known: readonly TableJob[]): Promise<Uint8Array> => {
+    const all = [model.embed, ...(model.lmHead ? [model.lmHead] : [])];
+    const bad = new Uint8Array(model.embed.rows);
+    for (const table of all) {
+      const { signal } = settings;
+      const scan =
+        known.find((job) => job.base === table)?.scan ??
+        (await scanRows(device, table, allIds(table.rows), { signal }));
+      const found = await untrainedRows(device, table, scan, model.tokenizer, all.length === 1);
+      for (const [id, isBad] of found.entries()) bad[id]! |= isBad;
+    }
+    return bad;
+  };
+  const badBase = await marked(base, tables);
+  const badDonor = await marked(donor, []);
+  for (const table of tables) {
+    table.fit = { ...table.fit, badBase, badDonor };
+    table.plan = planRows(table.match, table.fit);
+  }
+}
+
+/** Tables that follow the same rows of the donor with the same tokens missing share one approximation. */
+function groupsOf(tables: readonly TableJob[]): TableJob[][] {
+  const groups: TableJob[][] = [];
+  for (const table of tables) {
+    const group = groups.find(([first]) => first && first.donor === table.donor && isSame(first.plan, table.plan));
+    if (group) group.push(table);
+    else groups.push([table]);
+  }
+  return groups;
+}
+
+function isSame({ targets: a }: Plan, { targets: b }: Plan): boolean {
+  return a.length === b.length && a.every((id, i) => id === b[i]);
+}
+
+async function approximateGroup(
+  { settings, base, donor }: Job,
+  group: readonly TableJob[],
+  device: Device,
+  prepare: PrepareMethod,
+  onRows: (done: number) => void,
+): Promise<number> {
+  const [first] = group;
+  if (!first) return 0;
+  const { signal } = settings;
+  const { targets } = first.plan;
+  let anchors: Anchors = {
+    base: new Int32Array(),
+    donor: new Int32Array(),
+    skipped: { zero: 0, nonFinite: 0, duplicate: 0 },
+  };
+  const bases = group.map((table) => table.base);
+  if (needsAnchors(settings.method)) {
+    const shared = sharedIds(first.match, first.fit);
+    anchors = await chooseAnchors(device, shared, first.donor, bases, signal);
+    if (anchors.base.length === 0 && targets.length > 0)
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: base and donor must share tokens that have rows, got none`);
+    checkMemory(settings.memoryLimit, anchors.base.length, [first.donor, ...bases]);
+    for (const table of group) table.anchors = anchors;
+  }
+  const outputs = group.map(({ base: table, scan, journal }): Output => {
+    if (!journal || !scan) throw new Error('the table was not read');
+    const limit = settings.normClip ? normLimit(scan) : Number.MAX_VALUE;
+    return { table, journal, limit: Math.min(limit, largest(table)), clipped: 0, nonFinite: 0 };
+  });
+  if (outputs.some(({ journal }) => journal.count < targets.length)) {
+    const context: MethodContext = {
+      device,
+      bases: group.map(({ base: table, scan, label }) => ({ table, scan: scan as Scan, isHead: label === 'lm-head' })),
+      donor: first.donor,
+      anchors,
+      tokenizers: { base: base.tokenizer, donor: donor.tokenizer },
+      settings,
+      signal,
+    };
+    const method = await prepare(context);
+    try {
+      const { batchSize } = settings;
+      await approximateRows(device, method, first.donor, outputs, targets, { batchSize, signal, onRows });
+    } finally {
+      method.dispose();
+    }
+  }
+  for (const [i, table] of group.entries()) {
+    table.clipped = outputs[i]?.clipped ?? 0;
+    table.nonFinite = outputs[i]?.nonFinite ?? 0;
+  }
+  return targets.length * group.length;
+}
+
+/** A norm that keeps every element inside the table's dtype. */
+function largest({ dtype }: Table): number {
+  return dtype === 'f16' ? 65504 : 3e38;
+}
+
+function checkMemory(limit: number, anchors: number, tables: readonly Table[]): void {
+  const bytes = tables.reduce((sum, { columns }) => sum + 4 * anchors * columns, 0);
+  if (bytes > limit)
+    throw new OrthokitError(
+      'ERR_MEMORY',
+      `${op}: memoryLimit must hold the rows of ${anchors} shared tokens, ${bytes} bytes, got ${limit}`,
+    );
+}

@@ -1,0 +1,157 @@
+import path from 'node:path';
+import { OrthokitError } from '../errors.ts';
+import { attempt, calls, systemCode } from '../safetensors/calls.ts';
+
+/**
+ * Where a new folder comes into being: beside its destination, with the model in a folder of its own that is renamed
+ * when it is complete. What a killed run has left there is taken up by the next one with the same inputs and options.
+ */
+export class Workspace {
+  readonly #op: string;
+  readonly #out: string;
+  readonly #folder: string;
+
+  private constructor(op: string, out: string) {
+    this.#op = op;
+    this.#out = out;
+    this.#folder = `${out}.partial`;
+  }
+
+  /** @throws `ERR_ARGUMENT` unless `out` is free or an empty folder, in a folder that exists */
+  static async at(op: string, out: string): Promise<Workspace> {
+    const parent = await attempt(op, path.dirname(out), 'opened', calls.realpath(path.dirname(out)));
+    const place = path.join(parent, path.basename(out));
+    const kind = await kindOf(op, place);
+    const isEmpty = kind === 'folder' && (await attempt(op, place, 'read', calls.list(place))).length === 0;
+    if (kind !== undefined && !isEmpty) {
+      const got = kind === 'folder' ? 'a folder with files' : 'another kind of file';
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: out must be free or an empty folder, got ${got} at ${out}`);
+    }
+    return new Workspace(op, place);
+  }
+
+  /**
+   * Makes the folder, or takes up the one of an earlier run. `run` names inputs and options.
+   * @throws `ERR_STATE` for what another run has left, unless `restart`
+   */
+  async begin(run: string, restart: boolean): Promise<void> {
+    const op = this.#op;
+    if ((await kindOf(op, this.#folder)) !== undefined) {
+      const found = await this.#readRun();
+      if (!restart && found === run) return;
+      if (!restart && !(found === undefined && (await this.#isBare())))
+        throw new OrthokitError(
+          'ERR_STATE',
+          `${op}: ${this.#folder} must be of the same inputs and options, or be removed with restart, got another run`,
+        );
+      await attempt(op, this.#folder, 'removed', calls.removeFolder(this.#folder));
+    }
+    await attempt(op, this.#folder, 'made', calls.makeFolder(this.#folder));
+    await attempt(op, this.#model, 'made', calls.makeFolder(this.#model));
+    await this.#write(this.#folder, 'run.json', Buffer.from(run));
+  }
+
+  /** A file that helps and does not stay. */
+  scratch(name: string): string {
+    return path.join(this.#folder, name);
+  }
+
+  /** A file of the new folder. */
+  file(name: string): string {
+    return path.join(this.#model, name);
+  }
+
+  /** The new folder before it is published. */
+  get model(): string {
+    return this.#model;
+  }
+
+  /** Whether an earlier run has finished a file. */
+  async has(name: string): Promise<boolean> {
+    return (await kindOf(this.#op, this.file(name))) !== undefined;
+  }
+
+  write(name: string, bytes: Uint8Array): Promise<void> {
+    return this.#write(this.#model, name, bytes);
+  }
+
+  /** Puts the new folder in its place at once and whole. */
+  async publish(): Promise<void> {
+    const op = this.#op;
+    for (const name of await attempt(op, this.#model, 'read', calls.list(this.#model)))
+      if (name.endsWith('.tmp')) await attempt(op, name, 'removed', calls.unlink(this.file(name)));
+    await this.#sync(this.#model);
+    await attempt(op, this.#out, 'replaced', calls.rename(this.#model, this.#out));
+    await this.#sync(path.dirname(this.#out));
+    await attempt(op, this.#folder, 'removed', calls.removeFolder(this.#folder));
+  }
+
+  get #model(): string {
+    return path.join(this.#folder, 'model');
+  }
+
+  async #write(folder: string, name: string, bytes: Uint8Array): Promise<void> {
+    const op = this.#op;
+    const target = path.join(folder, name);
+    const temporary = `${target}.tmp`;
+    const handle = await attempt(op, temporary, 'created', calls.open(temporary, 'w'));
+    try {
+      for (let done = 0; done < bytes.length; )
+        done += await attempt(op, temporary, 'written', calls.write(handle, bytes.subarray(done), done));
+      await attempt(op, temporary, 'synced', calls.sync(handle));
+    } finally {
+      await calls.close(handle).catch(() => {});
+    }
+    await attempt(op, target, 'replaced', calls.rename(temporary, target));
+  }
+
+  /** A run that was killed before it had written a byte. */
+  async #isBare(): Promise<boolean> {
+    const names = await attempt(this.#op, this.#folder, 'read', calls.list(this.#folder));
+    if (names.some((name) => name !== 'model' && name !== 'run.json.tmp')) return false;
+    return (
+      !names.includes('model') || (await attempt(this.#op, this.#model, 'read', calls.list(this.#model))).length === 0
+    );
+  }
+
+  async #readRun(): Promise<string | undefined> {
+    const file = path.join(this.#folder, 'run.json');
+    try {
+      const handle = await calls.open(file, 'r');
+      try {
+        const { size } = await calls.fstat(handle);
+        const bytes = Buffer.alloc(Math.min(size, 1 << 20));
+        const count = await calls.read(handle, bytes, 0);
+        return bytes.toString('utf8', 0, count);
+      } finally {
+        await calls.close(handle).catch(() => {});
+      }
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return undefined;
+      return attempt(this.#op, file, 'read', Promise.reject(error));
+    }
+  }
+
+  // Windows has no handle for folders and makes renames last by itself.
+  async #sync(folder: string): Promise<void> {
+    if (process.platform === 'win32') return;
+    const handle = await attempt(this.#op, folder, 'opened', calls.open(folder, 'r'));
+    try {
+      await calls.sync(handle);
+    } catch (error) {
+      // Some network file systems cannot sync a folder and say so with EINVAL.
+      if (systemCode(error) !== 'EINVAL') await attempt(this.#op, folder, 'synced', Promise.reject(error));
+    } finally {
+      await calls.close(handle).catch(() => {});
+    }
+  }
+}
+
+async function kindOf(op: string, place: string): Promise<'folder' | 'other' | undefined> {
+  try {
+    return (await calls.lstat(place)).isDirectory() ? 'folder' : 'other';
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    return attempt(op, place, 'examined', Promise.reject(error));
+  }
+}

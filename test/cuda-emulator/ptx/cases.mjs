@@ -1,0 +1,192 @@
+// Cases for the interpreter, "op field=value …" a line: with the examples of the operations they launch every kernel in
+// every form, and large enough for what is counted to be about the elements and not about their edges.
+// usage: node test/cuda-emulator/ptx/cases.mjs own|cublas|turing
+
+const wide = ['f32', 'f64'];
+const floats = ['f32', 'f64', 'f16', 'bf16'];
+const all = [...floats, 'i32', 'u8'];
+/** A warp a row, a block a row, a large block a row. */
+const rows = ['1024x256', '128x2048', '16x16384'];
+const columnsOf = (shape) => shape.split('x')[1];
+const rowsOf = (shape) => shape.split('x')[0];
+const flat = '262144';
+
+function* rowCases() {
+  for (const t of wide) {
+    for (const shape of rows) {
+      const [n, m, x] = [rowsOf(shape), columnsOf(shape), `${t}[${shape}]`];
+      yield `row_softmax x=${x} out=${x}`;
+      yield `row_softmax_backward grad=${x} y=${x} out=${x}`;
+      yield `row_logsumexp x=${x} out=${t}[${n}]`;
+      yield `row_logsumexp_backward grad=${t}[${n}] x=${x} out=${x}`;
+      yield `layer_norm x=${x} weight=${t}[${m}] bias=${t}[${m}] out=${x}`;
+      yield `layer_norm_backward grad=${x} x=${x} weight=${t}[${m}] gradX=${x} gradWeight=${t}[${m}] gradBias=${t}[${m}]`;
+      yield `softmax_cross_entropy logits=${x} labels=i32[${n}] loss=f64[1] correct=i32[1]`;
+      yield `softmax_cross_entropy_backward logits=${x} labels=i32[${n}] grad=${x}`;
+      for (const reduction of ['sum', 'max', 'sum_of_squares']) {
+        for (const to of t === 'f32' ? wide : ['f64']) {
+          yield `row_reduce x=${x} out=${to}[${n}] reduction=${reduction}`;
+          if (shape === rows[2]) yield `row_reduce x=${t}[4x40000] out=${to}[4] reduction=${reduction}`;
+        }
+        if (shape === rows[1]) yield `column_reduce x=${x} out=${t}[${m}] reduction=${reduction}`;
+      }
+    }
+    yield `column_sum x=${t}[512x512] out=${t}[512]`;
+  }
+}
+
+function* matrixCases() {
+  for (const t of wide) {
+    yield `add_bias x=${t}[512x512] bias=${t}[512] out=${t}[512x512]`;
+    yield `add_bias x=${t}[512x513] bias=${t}[513] out=${t}[512x513]`;
+  }
+  for (const t of all) {
+    for (const m of [512, 513]) {
+      yield `gather_rows x=${t}[512x${m}] index=i32[512] out=${t}[512x${m}]`;
+      yield `scatter_rows out=${t}[512x${m}] index=i32[512] x=${t}[512x${m}] mode=set`;
+      if (floats.includes(t)) yield `scatter_rows out=${t}[512x${m}] index=i32[512] x=${t}[512x${m}]`;
+    }
+    yield `transpose x=${t}[512x512] out=${t}[512x512]`;
+    for (const n of [262144, 262143]) yield `transpose x=${t}[1x${n}] out=${t}[${n}x1]`;
+    yield `fill x=${t}[${flat}] value=1`;
+    yield `copy out=${t}[${flat}] x=${t}[${flat}]`;
+  }
+}
+
+function* elementCases() {
+  for (const t of wide) {
+    const x = `${t}[${flat}]`;
+    for (const op of ['multiply', 'divide']) yield `${op} out=${x} x=${x} y=${x}`;
+    for (const op of ['relu', 'gelu']) {
+      yield `${op} x=${x} out=${x}`;
+      yield `${op}_backward grad=${x} x=${x} out=${x}`;
+    }
+    yield `gelu x=${x} out=${x} form=erf`;
+    yield `gelu_backward grad=${x} x=${x} out=${x} form=erf`;
+    yield `dots x=${x} y=${x} out=f64[1]`;
+    yield `norms x=${x} out=f64[1]`;
+    yield `linear_combination out=${x} terms=${x},${x} coefficients=1,2`;
+  }
+}
+
+function* mapCases() {
+  const functions = [
+    'abs',
+    'sign',
+    'sqrt',
+    'exp',
+    'log',
+    'tanh',
+    'sigmoid',
+    'softplus',
+    'softplus_derivative',
+    'softplus_second_derivative',
+    'relu',
+    'gelu',
+  ];
+  const withParameters = ['soft_threshold parameters=0.5', 'clamp parameters=-0.5,0.75', 'power parameters=3'];
+  for (const t of wide) {
+    for (const f of [...functions, ...withParameters]) yield `map out=${t}[65536] x=${t}[65536] function=${f}`;
+  }
+}
+
+function* stepCases() {
+  for (const t of floats) {
+    const master = t === 'f16' || t === 'bf16' ? ` masters=f32[${flat}]` : '';
+    const x = `${t}[${flat}]`;
+    const state = master === '' ? x : `f32[${flat}]`;
+    const step = `weights=${x} grads=${x}${master} lr=0.01 weightDecay=0.01`;
+    for (const measured of ['', ' statistics=f64[3]']) {
+      yield `sgd ${step}${measured}`;
+      yield `sgd ${step} momenta=${state} steps=i32[1] momentum=0.9${measured}`;
+      yield `adamw ${step} momenta=${state} roots=${state} steps=i32[1]${measured}`;
+      yield `lion ${step} momenta=${state}${measured}`;
+      yield `adagrad ${step} roots=${state} steps=i32[1]${measured}`;
+      yield `apply_update ${step}${measured}`;
+      yield `adagrad_norm ${step} squares=f64[1] steps=i32[1]${measured}`;
+      yield `auon ${step} momenta=${state}${measured}`;
+    }
+  }
+}
+
+/** A counter of squares a row. */
+function* rowStepCases() {
+  for (const t of wide) {
+    for (const shape of rows) {
+      for (const measured of ['', ' statistics=f64[3]']) {
+        yield `adagrad_norm weights=${t}[${shape}] grads=${t}[${shape}] squares=f64[${rowsOf(shape)}] steps=i32[1] lr=0.1 scope=rows${measured}`;
+      }
+    }
+  }
+}
+
+function* productCases() {
+  for (const t of floats) {
+    for (const [transA, a] of [
+      ['none', '384x256'],
+      ['transposed', '256x384'],
+    ]) {
+      for (const [transB, b] of [
+        ['none', '256x320'],
+        ['transposed', '320x256'],
+      ]) {
+        yield `gemm a=${t}[${a}] b=${t}[${b}] c=${t}[384x320] transA=${transA} transB=${transB}`;
+      }
+    }
+    // Enough large tiles to fill a device.
+    for (const [transA, a] of [
+      ['none', '1536x64'],
+      ['transposed', '64x1536'],
+    ]) {
+      for (const [transB, b] of [
+        ['none', '64x1024'],
+        ['transposed', '1024x64'],
+      ]) {
+        if (t !== 'f64') yield `gemm a=${t}[${a}] b=${t}[${b}] c=${t}[1536x1024] transA=${transA} transB=${transB}`;
+      }
+    }
+    for (const [trans, a] of [
+      ['none', '256x320'],
+      ['transposed', '320x256'],
+    ]) {
+      yield `symmetric_product a=${t}[${a}] c=${t}[256x256] trans=${trans}`;
+    }
+  }
+}
+
+function* largeProductCases() {
+  for (const t of ['f16', 'bf16']) {
+    // The depth is cut where tiles are few.
+    yield `gemm a=${t}[64x4096] b=${t}[4096x64] c=${t}[64x64]`;
+    // Enough large tiles of triangles.
+    for (const [trans, a] of [
+      ['none', '48x136x32'],
+      ['transposed', '48x32x136'],
+    ]) {
+      yield `symmetric_product a=${t}[${a}] c=${t}[48x136x136] trans=${trans}`;
+    }
+  }
+}
+
+/** With cuBLAS in panels: what of a symmetric product remains for kernels of our own. */
+function* panelCases() {
+  for (const t of floats) {
+    yield `symmetric_product a=${t}[512x64] c=${t}[512x512]`;
+    yield `symmetric_product a=${t}[512x64] c=${t}[512x512] beta=0.5`;
+  }
+}
+
+/** Where tensor cores do not take bf16. */
+function* wideCases() {
+  yield 'gemm a=bf16[512x64] b=bf16[64x512] c=bf16[512x512]';
+  yield 'symmetric_product a=bf16[512x64] c=bf16[512x512] beta=0.5';
+}
+
+const sets = {
+  own: [rowCases, matrixCases, elementCases, mapCases, stepCases, rowStepCases, productCases, largeProductCases],
+  cublas: [panelCases],
+  turing: [wideCases],
+};
+for (const cases of sets[process.argv[2]]) {
+  for (const line of cases()) console.log(line);
+}
