@@ -7,7 +7,7 @@
 
 namespace orthokit::cuda {
 
-inline constexpr int kOwnColumns = 16;  // of a thread, in registers
+inline constexpr int kOwnColumns = 12;  // of a thread, in registers: more would spill
 inline constexpr int kPanelThreads = 128, kWidePanelThreads = 512;
 inline constexpr int64_t kPanelRow = kOwnColumns * kPanelThreads,
                          kWidePanelRow =
@@ -29,7 +29,6 @@ struct Panels {
 // Rows of a matrix in memory. Whoever computes elements instead has the same functions: row(i)[j].
 template <class T>
 struct MatrixRows {
-  using Value = T;
   const T* data;
   int64_t columns;
   __device__ __forceinline__ const T* row(int64_t i) const { return data + i * columns; }
@@ -38,7 +37,7 @@ struct MatrixRows {
 // A column, as the thread sees it that owns it.
 struct OwnColumn {
   int64_t index;
-  double value;   // of the row
+  double value;   // of the row: what a later visit wants of it is kept
   double& kept;   // until the row's next visit
   double& total;  // of the rows of the panel
 };
@@ -60,19 +59,12 @@ class RegisterTeam {
     else
       return block_reduce<R>(x);
   }
-  // The row that `take` makes the current one: under way while another one is.
-  __device__ __forceinline__ void fetch(int64_t i) {
-    const auto row = rows_.row(i);
-    each([&](int k, int j) { next_[k] = row[j]; });
-  }
-  __device__ __forceinline__ void take() {
-#pragma unroll
-    for (int k = 0; k < own; ++k) row_[k] = next_[k];
-  }
+  __device__ void take(int64_t i) { i_ = i; }
   // f(own column, x[its index], …) for each column.
   template <class F, class... X>
   __device__ __forceinline__ void visit(F&& f, const X*... x) {
-    each([&](int k, int j) { f(OwnColumn{j, double(row_[k]), kept_[k], totals_[k]}, x[j]...); });
+    const auto row = rows_.row(i_);
+    each([&](int k, int j) { f(OwnColumn{j, double(row[j]), kept_[k], totals_[k]}, x[j]...); });
   }
   __device__ __forceinline__ void store_totals(double* to) const {
     each([&](int k, int j) { to[j] = totals_[k]; });
@@ -88,7 +80,7 @@ class RegisterTeam {
   }
   const Rows& rows_;
   const int columns_, rank_;
-  typename Rows::Value row_[own] = {}, next_[own] = {};
+  int64_t i_ = 0;
   double kept_[own] = {}, totals_[own];
 };
 
@@ -138,22 +130,17 @@ __device__ void end_panel(const Body& body) {
   if constexpr (requires { body.end(); }) body.end();
 }
 
-// A block a panel. The second bound leaves 128 registers, in which rows of f64 have no room for a
-// second one under way.
+// A block a panel. The second bound leaves 128 registers.
 template <int threads, class R, class Rows, class Body>
 __global__ void __launch_bounds__(threads, kWidePanelThreads / threads)
     panel_kernel(int64_t count, int64_t columns, int64_t each, Rows rows, Body body,
                  double* partial) {
   if (is_over(body)) return;
   begin_panel(body);
-  constexpr bool kAhead = sizeof(typename Rows::Value) == 4;
   const int64_t first = blockIdx.x * each, last = first + each < count ? first + each : count;
   RegisterTeam<threads, kOwnColumns, Rows> team(rows, columns, R::template neutral<double>());
-  if (kAhead) team.fetch(first);
   for (int64_t i = first; i < last; ++i) {
-    if (!kAhead) team.fetch(i);
-    team.take();
-    if (kAhead && i + 1 < last) team.fetch(i + 1);
+    team.take(i);
     body(team, i);
   }
   team.store_totals(partial + blockIdx.x * columns);

@@ -98,7 +98,7 @@ __global__ void __launch_bounds__(kOneBlockThreads, 1)
     if (is_over(body)) return;
     RegisterTeam<kWarp, kSmallColumns / kWarp, Rows> team(rows, columns, 0);
     for (int64_t i = warp; i < row_count; i += kWarps) {
-      team.fetch(i), team.take();
+      team.take(i);
       body(team, i);
     }
     team.store_totals(of_warp[warp]);

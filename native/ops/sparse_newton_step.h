@@ -21,7 +21,9 @@ struct SparseNewtonStep {
       "starts=i32[598] columns=i32[1791] values=f64[1791] row_mass=f64[597] row_sums=f64[597] "
       "column_mass=f64[43] step=f64[597] statistics=f64[4] shift=1e4 most=5",
       "starts=i32[32] columns=i32[93] values=f64[93] row_mass=f64[31] row_sums=f64[31] "
-      "column_mass=f64[10] step=f64[31] statistics=f64[4] shift=1e3 tol=1e-3"};
+      "column_mass=f64[10] step=f64[31] statistics=f64[4] shift=1e3 tol=1e-3",
+      "starts=i32[5001] columns=i32[62000] values=f64[62000] row_mass=f64[5000] row_sums=f64[5000] "
+      "column_mass=f64[40] step=f64[5000] statistics=f64[4] shift=1e8 most=2"};
   static constexpr const char* cases[] = {
       "starts=i32[2001] columns=i32[6000] values=f64[6000] row_mass=f64[2000] row_sums=f64[2000] "
       "column_mass=f64[2000] step=f64[2000] statistics=f64[4] shift=1e4 tol=1e-12 most=50"};

@@ -19,12 +19,16 @@ struct RowScale {
   __device__ void operator()(Team& team, int64_t i) const {
     double sum = 0;
     team.visit(
-        [&](const OwnColumn& column, double scale) { sum = fused(column.value, scale, sum); }, v);
+        [&](const OwnColumn& column, double scale) {
+          column.kept = column.value;
+          sum = fused(column.kept, scale, sum);
+        },
+        v);
     sum = team.template reduce<Sum>(sum);
     const double scale = mass[i] == 0 ? 0 : mass[i] / sum;
     if (team.is_first()) next[i] = scale;
     team.visit(
-        [&](const OwnColumn& column) { column.total = fused(scale, column.value, column.total); });
+        [&](const OwnColumn& column) { column.total = fused(scale, column.kept, column.total); });
   }
 };
 
