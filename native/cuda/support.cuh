@@ -71,15 +71,19 @@ class Support {
 
  private:
   __device__ double* row(int64_t i) const { return factor_ + i * (i + 1) / 2; }
+  // x ← x · inverse, by the first lane; every lane gets it.
+  __device__ static double settle(double& x, double inverse) {
+    double xi = 0;
+    if (threadIdx.x == 0) x = xi = x * inverse;
+    return __shfl_sync(kFullWarp, xi, 0);
+  }
   // By the first warp: each step waits for the one before.
   __device__ void forward(int64_t count, double* x) const {
     __syncthreads();  // x is complete
     const int lane = int(threadIdx.x);
     if (lane < 32)
       for (int64_t i = 0; i < count; ++i) {
-        const double xi = x[i] * row(i)[i];
-        __syncwarp();  // all lanes have it
-        if (lane == 0) x[i] = xi;
+        const double xi = settle(x[i], row(i)[i]);
         for (int64_t s = i + 1 + lane; s < count; s += 32) x[s] = fused(-row(s)[i], xi, x[s]);
         __syncwarp();
       }
@@ -91,9 +95,7 @@ class Support {
     if (lane < 32)
       for (int64_t i = count - 1; i >= 0; --i) {
         const double* l = row(i);
-        const double xi = x[i] * l[i];
-        __syncwarp();  // all lanes have it
-        if (lane == 0) x[i] = xi;
+        const double xi = settle(x[i], l[i]);
         for (int64_t s = lane; s < i; s += 32) x[s] = fused(-l[s], xi, x[s]);
         __syncwarp();
       }
