@@ -130,7 +130,7 @@ __device__ void end_panel(const Body& body) {
   if constexpr (requires { body.end(); }) body.end();
 }
 
-// A block a panel. The second bound leaves 128 registers.
+// A block a panel. The second bound leaves 128 registers; without one ptxas spills to hold more.
 template <int threads, class R, class Rows, class Body>
 __global__ void __launch_bounds__(threads, kWidePanelThreads / threads)
     panel_kernel(int64_t count, int64_t columns, int64_t each, Rows rows, Body body,
@@ -148,7 +148,7 @@ __global__ void __launch_bounds__(threads, kWidePanelThreads / threads)
 }
 
 template <class R, class Rows, class Body>
-__global__ void __launch_bounds__(kWidePanelThreads)
+__global__ void __launch_bounds__(kWidePanelThreads, 2)
     long_panel_kernel(int64_t count, int64_t columns, int64_t each, Rows rows, Body body,
                       double* kept, double* partial) {
   if (is_over(body)) return;

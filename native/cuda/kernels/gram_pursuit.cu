@@ -60,7 +60,7 @@ class GramPursuitBlock {
  private:
   // The best atom that does not depend on those chosen; its distance stays for `append`.
   __device__ bool choose(T floor, BestAtom<T>& best) {
-    int32_t skipped[kMostSkips];
+    __shared__ int32_t skipped[kMostSkips];
     for (int skips = 0; skips < kMostSkips;) {
       best = sweep(skipped, skips);
       if (!(best.score > floor)) return false;
@@ -71,7 +71,9 @@ class GramPursuitBlock {
       distance_ = support_.distance(count_, square);
       if (distance_ > work_.dependence * square) return true;
       if (work_.stops) return false;
-      skipped[skips++] = best.index;
+      if (threadIdx.x == 0) skipped[skips] = best.index;
+      ++skips;
+      __syncthreads();  // all know it
     }
     return false;
   }
@@ -88,7 +90,7 @@ class GramPursuitBlock {
     on_group(work_.n, [&]<int N>() {
       for (int64_t at = int64_t(threadIdx.x) * N; at < work_.n; at += kPursuitThreads * N) {
         Group<T, N> p = load_group<N>(p_, at);
-#pragma unroll 4
+#pragma unroll 2
         for (int64_t i = 0; i < count_; ++i) {
           const auto g = load_group<N>(work_.gram + indices_[i] * work_.n, at);
           const T w = -w_[i];
@@ -139,7 +141,7 @@ class GramPursuitBlock {
 };
 
 template <class T>
-__global__ void __launch_bounds__(kPursuitThreads) gram_pursuit_kernel(GramPursuitWork<T> work) {
+__global__ void __launch_bounds__(kPursuitThreads, 2) gram_pursuit_kernel(GramPursuitWork<T> work) {
   GramPursuitBlock<T> block(work, work.memory.of_block(),
                             largest_atom(work.squares, work.scales, work.n));
   for (int64_t signal = blockIdx.x; signal < work.batch; signal += gridDim.x) block.run(signal);

@@ -69,7 +69,7 @@ class PursuitStepBlock {
  private:
   // The best atom that does not depend on those chosen; its distance stays for `append`.
   __device__ bool choose(T floor, BestAtom<T>& best) {
-    int32_t skipped[kMostSkips];
+    __shared__ int32_t skipped[kMostSkips];
     for (int skips = 0; skips < kMostSkips;) {
       best = look(skipped, skips);
       if (!(best.score > floor)) return false;
@@ -81,7 +81,9 @@ class PursuitStepBlock {
       distance_ = support_.distance(work_.step, square);
       if (distance_ > work_.dependence * square) return true;
       if (work_.stops) return false;
-      skipped[skips++] = best.index;
+      if (threadIdx.x == 0) skipped[skips] = best.index;
+      ++skips;
+      __syncthreads();  // all know it
     }
     return false;
   }
@@ -120,7 +122,7 @@ class PursuitStepBlock {
 };
 
 template <class T>
-__global__ void __launch_bounds__(kStepThreads) pursuit_step_kernel(PursuitStepWork<T> work) {
+__global__ void __launch_bounds__(kStepThreads, 2) pursuit_step_kernel(PursuitStepWork<T> work) {
   const double largest = largest_atom(work.squares, work.scales, work.n);
   for (int64_t signal = blockIdx.x; signal < work.batch; signal += gridDim.x)
     PursuitStepBlock<T>(work, signal, largest, work.memory.of_block()).run();
