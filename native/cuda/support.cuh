@@ -2,6 +2,8 @@
 #pragma once
 #include "cuda/device/fused.cuh"
 #include "cuda/device/reduce.cuh"
+#include "cuda/groups.cuh"
+#include "cuda/stream.h"
 #include "ops/pursuit.h"
 
 namespace orthokit::cuda {
@@ -53,20 +55,36 @@ class Support {
       sum = fused(double(x[i]), double(y[i]), sum);
     return block_reduce<Sum>(sum);
   }
+  // out[i] = atom(i) · x for i < count, a warp each.
+  template <class Atom, class X>
+  static __device__ void dots(int64_t count, Atom&& atom, const X* x, int64_t size, double* out) {
+    __syncthreads();  // x is complete
+    const int lane = int(threadIdx.x) % 32;
+    for (int64_t i = int(threadIdx.x) / 32; i < count; i += warps_of_block()) {
+      const auto* values = atom(i);
+      double sum = 0;
+      for (int64_t j = lane; j < size; j += 32) sum = fused(double(values[j]), double(x[j]), sum);
+      sum = warp_reduce<Sum>(sum);
+      if (lane == 0) out[i] = sum;
+    }
+  }
 
  private:
   __device__ double* row(int64_t i) const { return factor_ + i * (i + 1) / 2; }
+  // x ← x · inverse, by the first lane; every lane gets it.
+  __device__ static double settle(double& x, double inverse) {
+    double xi = 0;
+    if (threadIdx.x == 0) x = xi = x * inverse;
+    return __shfl_sync(kFullWarp, xi, 0);
+  }
   // By the first warp: each step waits for the one before.
   __device__ void forward(int64_t count, double* x) const {
     __syncthreads();  // x is complete
     const int lane = int(threadIdx.x);
     if (lane < 32)
       for (int64_t i = 0; i < count; ++i) {
-        const double* l = row(i);
-        double sum = 0;
-        for (int64_t s = lane; s < i; s += 32) sum = fused(l[s], x[s], sum);
-        sum = warp_reduce<Sum>(sum);
-        if (lane == 0) x[i] = (x[i] - sum) * l[i];
+        const double xi = settle(x[i], row(i)[i]);
+        for (int64_t s = i + 1 + lane; s < count; s += 32) x[s] = fused(-row(s)[i], xi, x[s]);
         __syncwarp();
       }
     __syncthreads();
@@ -77,9 +95,7 @@ class Support {
     if (lane < 32)
       for (int64_t i = count - 1; i >= 0; --i) {
         const double* l = row(i);
-        const double xi = x[i] * l[i];
-        __syncwarp();  // all lanes have it
-        if (lane == 0) x[i] = xi;
+        const double xi = settle(x[i], l[i]);
         for (int64_t s = lane; s < i; s += 32) x[s] = fused(-l[s], xi, x[s]);
         __syncwarp();
       }
@@ -104,10 +120,8 @@ struct Fit {
                             T* w) const {
     for (int64_t step = 0; step < refinements; ++step) {
       subtract(support.w(), count);
-      for (int64_t i = 0; i < count; ++i) {
-        const double c = Support::dot(atom(i), residual, depth);
-        if (threadIdx.x == 0) support.column()[i] = c;
-      }
+      Support::dots(
+          count, [&](int64_t i) { return atom(i); }, residual, depth, support.column());
       support.correct(count);
     }
     for (int64_t i = threadIdx.x; i < count; i += blockDim.x) w[i] = T(support.w()[i]);
@@ -128,15 +142,32 @@ struct Fit {
   }
 };
 
+// Where a block keeps numbers: in shared memory where they fit, else in its part of `scratch`.
+struct BlockMemory {
+  static constexpr size_t kMost = 40 << 10;  // leaves room for reductions
+  double* scratch;
+  int64_t each;
+  static bool is_shared(int64_t doubles) { return 8 * uint64_t(doubles) <= kMost; }
+  BlockMemory(Stream& stream, int64_t doubles, int64_t blocks)
+      : scratch(is_shared(doubles) ? nullptr : stream.scratch<double>(doubles * blocks)),
+        each(doubles) {}
+  size_t shared_bytes() const { return scratch ? 0 : 8 * size_t(each); }
+  __device__ double* of_block() const {
+    return scratch ? scratch + blockIdx.x * each : dyn_shared<double>();
+  }
+};
+
 // The atom that a pursuit chooses: largest score, then lowest index; −1 where no score is above 0.
 template <class T>
 struct BestAtom {
   T score = 0;
   int32_t index = -1;
 
-  // NaN is never the largest. A thread's indices ascend.
-  __device__ void look(T other, int64_t at) {
-    if (other > score) score = other, index = int32_t(at);
+  // NaN is never the largest. A thread's indices ascend. Few atoms are so good that it matters
+  // whether they may be chosen.
+  template <class IsMasked>
+  __device__ void look(T other, int64_t at, IsMasked&& is_masked) {
+    if (other > score && !is_masked(at)) score = other, index = int32_t(at);
   }
   __device__ void join(const BestAtom& other) {
     const bool lower = other.index >= 0 && (index < 0 || other.index < index);

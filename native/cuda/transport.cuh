@@ -1,9 +1,9 @@
 // What kernels of dense transport share: work on the elements of vectors, work that one block does,
 // products with the Gibbs kernel.
 #pragma once
-#include "cuda/columns.cuh"
 #include "cuda/exp.cuh"
 #include "cuda/matrix.cuh"
+#include "cuda/panels.cuh"
 #include "cuda/rows.cuh"
 
 namespace orthokit::cuda {
@@ -80,17 +80,47 @@ inline double* in_units(Stream& stream, const View& potential, double inverse) {
   return out;
 }
 
-// exp(uᵢ + wⱼ − costᵢⱼ / eps), as a term down the columns.
-template <class T>
-struct PlanTerm {
-  const T* cost;
-  const double *u, *w;
-  int64_t columns;
-  double inverse;
-  __device__ double operator()(int64_t i, int64_t j) const {
-    return exp_in_range(u[i] + w[j] - double(cost[i * columns + j]) * inverse);
+// Small problems: one block runs all sweeps, a warp a row.
+inline constexpr int64_t kSmallProblem = 1 << 14, kSmallColumns = 256;
+inline bool is_small(int64_t rows, int64_t columns) {
+  return columns <= kSmallColumns && rows * columns <= kSmallProblem;
+}
+
+// Until body.is_over(), at most `count` times: body(team, i) for every row, finish(j, sum) for every
+// column, after(block).
+template <class Rows, class Body, class Finish, class After>
+__global__ void __launch_bounds__(kOneBlockThreads, 1)
+    small_sweeps_kernel(int64_t count, int64_t row_count, int64_t columns, Rows rows, Body body,
+                        Finish finish, After after) {
+  constexpr int kWarps = kOneBlockThreads / kWarp;
+  __shared__ double of_warp[kWarps][kSmallColumns];
+  const int warp = int(threadIdx.x) / kWarp;
+  for (int64_t sweep = 0; sweep < count; ++sweep) {
+    if (is_over(body)) return;
+    RegisterTeam<kWarp, kSmallColumns / kWarp, Rows> team(rows, columns, 0);
+    for (int64_t i = warp; i < row_count; i += kWarps) {
+      team.take(i);
+      body(team, i);
+    }
+    team.store_totals(of_warp[warp]);
+    __syncthreads();  // the rows are done
+    for (int64_t j = threadIdx.x; j < columns; j += kOneBlockThreads) {
+      double sum = 0;
+      for (int k = 0; k < kWarps; ++k) sum += of_warp[k][j];
+      finish(j, sum);
+    }
+    __syncthreads();  // the columns are done
+    after(OneBlock{});
+    __syncthreads();  // and what comes after
   }
-};
+}
+template <class Rows, class Body, class Finish, class After>
+void run_small_sweeps(Stream& stream, int64_t count, int64_t row_count, int64_t columns,
+                      const Rows& rows, const Body& body, const Finish& finish,
+                      const After& after) {
+  launch(stream, small_sweeps_kernel<Rows, Body, Finish, After>, {1, kOneBlockThreads}, count,
+         row_count, columns, rows, body, finish, after);
+}
 
 template <class T>
 struct GibbsBody {

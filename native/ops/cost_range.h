@@ -14,7 +14,8 @@ struct CostRange {
                               *summary = "range of the finite costs, and what makes no problem";
   static constexpr const char* examples[] = {
       "cost=f32[597x43] row_mass=f64[597] column_mass=f64[43] statistics=f64[8]",
-      "cost=f64[3x4097] row_mass=f64[3] column_mass=f64[4097] statistics=f64[8]"};
+      "cost=f64[3x4097] row_mass=f64[3] column_mass=f64[4097] statistics=f64[8]",
+      "cost=f32[5x6151] row_mass=f64[5] column_mass=f64[6151] statistics=f64[8]"};
   static constexpr const char* cases[] = {
       "cost=f64[2000x2000] row_mass=f64[2000] column_mass=f64[2000] statistics=f64[8]"};
   View cost, row_mass, column_mass, statistics;

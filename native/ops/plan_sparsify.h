@@ -14,7 +14,7 @@ namespace orthokit {
 // for them, none is written and starts are 0.
 // Numerics: entries in f64. What is not finite is not an entry.
 // Source: the histogram threshold replaces the selection of arXiv 2401.12253, section 3.
-// Traffic: two reads of the kernel.
+// Traffic: two reads of the kernel, on CUDA a third one where no threshold is given.
 struct PlanSparsify {
   static constexpr const char *name = "plan_sparsify",
                               *summary = "large entries of a transport plan, in rows";
@@ -22,7 +22,9 @@ struct PlanSparsify {
       "kernel=f32[597x43] row_scale=f64[597] column_scale=f64[43] starts=i32[598] "
       "columns=i32[30000] values=f64[30000] statistics=f64[2] threshold=0.5",
       "kernel=f64[3x4097] row_scale=f64[3] column_scale=f64[4097] starts=i32[4] "
-      "columns=i32[12291] values=f64[12291] statistics=f64[2] delta=100"};
+      "columns=i32[12291] values=f64[12291] statistics=f64[2] delta=100",
+      "kernel=f32[5x6151] row_scale=f64[5] column_scale=f64[6151] starts=i32[6] columns=i32[30755] "
+      "values=f64[30755] statistics=f64[2] delta=1000"};
   static constexpr const char* cases[] = {
       "kernel=f64[2000x2000] row_scale=f64[2000] column_scale=f64[2000] starts=i32[2001] "
       "columns=i32[500000] values=f64[500000] statistics=f64[2] delta=1e5"};

@@ -14,7 +14,9 @@ struct PlanSums {
       "cost=f32[597x43] row_potential=f64[597] column_potential=f64[43] row_mass=f64[597] "
       "column_mass=f64[43] row_sums=f64[597] column_sums=f64[43] statistics=f64[4] eps=2",
       "cost=f64[3x4097] row_potential=f64[3] column_potential=f64[4097] row_mass=f64[3] "
-      "column_mass=f64[4097] row_sums=f64[3] column_sums=f64[4097] statistics=f64[4]"};
+      "column_mass=f64[4097] row_sums=f64[3] column_sums=f64[4097] statistics=f64[4]",
+      "cost=f32[5x6151] row_potential=f64[5] column_potential=f64[6151] row_mass=f64[5] "
+      "column_mass=f64[6151] row_sums=f64[5] column_sums=f64[6151] statistics=f64[4]"};
   static constexpr const char* cases[] = {
       "cost=f64[2000x2000] row_potential=f64[2000] column_potential=f64[2000] row_mass=f64[2000] "
       "column_mass=f64[2000] row_sums=f64[2000] column_sums=f64[2000] statistics=f64[4]"};

@@ -18,7 +18,11 @@ struct ScalingSweeps {
       "kernel=f32[597x43] row_mass=f64[597] column_mass=f64[43] row_scale=f64[597] "
       "column_scale=f64[43] statistics=f64[4] count=3 most=1e100",
       "kernel=f64[3x4097] row_mass=f64[3] column_mass=f64[4097] row_scale=f64[3] "
-      "column_scale=f64[4097] statistics=f64[4] count=7 tol=1 most=1e100"};
+      "column_scale=f64[4097] statistics=f64[4] count=7 tol=1 most=1e100",
+      "kernel=f32[5x6151] row_mass=f64[5] column_mass=f64[6151] row_scale=f64[5] "
+      "column_scale=f64[6151] statistics=f64[4] count=3 most=1e100",
+      "kernel=f64[31x33] row_mass=f64[31] column_mass=f64[33] row_scale=f64[31] "
+      "column_scale=f64[33] statistics=f64[4] count=3 most=1e100"};
   static constexpr const char* cases[] = {
       "kernel=f64[500x500] row_mass=f64[500] column_mass=f64[500] row_scale=f64[500] "
       "column_scale=f64[500] statistics=f64[4] count=10",

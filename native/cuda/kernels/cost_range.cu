@@ -10,47 +10,36 @@ struct CostsOfRow {
   double least, most, bad, forbidden, reach;
 };
 
-template <class T>
 struct ScanCosts {
-  const T* cost;
-  const double* column_mass;
+  const double *row_mass, *column_mass;
   CostsOfRow* out;
-  int64_t columns;
   template <class Team>
-  __device__ void operator()(const Team& team, int64_t i) const {
+  __device__ void operator()(Team& team, int64_t i) const {
     CostsOfRow row{INFINITY, -INFINITY, 0, 0, 0};
+    const double from_row = row_mass[i] > 0 ? kMassReached : kFiniteCost;
     team.visit(
-        columns,
-        [&](int64_t j, T v) {
-          const double x = double(v);
+        [&](const OwnColumn& column, double mass) {
+          const double x = column.value;
           if (isfinite(x)) {
             row.least = fmin(row.least, x), row.most = fmax(row.most, x);
-            row.reach = fmax(row.reach, column_mass[j] > 0 ? kMassReached : kFiniteCost);
+            row.reach = fmax(row.reach, mass > 0 ? kMassReached : kFiniteCost);
+            column.total = fmax(column.total, from_row);
           } else if (x > 0) {
             row.forbidden += 1;
           } else {
             row.bad += 1;
           }
         },
-        cost + i * columns);
+        column_mass);
     row.least = -team.template reduce<Max>(-row.least);
     row.most = team.template reduce<Max>(row.most);
     row.reach = team.template reduce<Max>(row.reach);
-    row.bad = team.sum(row.bad), row.forbidden = team.sum(row.forbidden);
-    if (team.rank == 0) out[i] = row;
+    row.bad = team.template reduce<Sum>(row.bad);
+    row.forbidden = team.template reduce<Sum>(row.forbidden);
+    if (team.is_first()) out[i] = row;
   }
 };
 
-template <class T>
-struct ReachTerm {
-  const T* cost;
-  const double* row_mass;
-  int64_t columns;
-  __device__ double operator()(int64_t i, int64_t j) const {
-    if (!isfinite(cost[i * columns + j])) return 0;
-    return row_mass[i] > 0 ? kMassReached : kFiniteCost;
-  }
-};
 struct StoreReach {
   double* reach;
   __device__ void operator()(int64_t j, double most) const { reach[j] = most; }
@@ -90,8 +79,9 @@ static void cost_range(const CostRange& op, Stream& stream) {
   auto* reach = stream.scratch<double>(m);
   const auto *r = op.row_mass.as<double>(), *c = op.column_mass.as<double>();
   visit(op.cost.dtype, [&]<class T>() {
-    for_rows(stream, n, m, ScanCosts<T>{op.cost.as<T>(), c, of_row, m});
-    reduce_columns<Max>(stream, n, m, ReachTerm<T>{op.cost.as<T>(), r, m}, StoreReach{reach});
+    const PanelSweep panels(stream, {n, m});
+    panels.run<Max>(MatrixRows<T>{op.cost.as<T>(), m}, ScanCosts{r, c, of_row});
+    panels.join<Max>(StoreReach{reach});
   });
   in_one_block(stream, JoinCosts{of_row, reach, r, c, n, m, op.statistics.as<double>()});
 }

@@ -19,7 +19,7 @@ struct GramPursuitWork {
   double tol, rel_tol, floor, dependence;
   int64_t refinements;
   bool stops;
-  double* memory;  // of a block: what Support takes, and a residual
+  BlockMemory memory;  // what Support takes, and a residual
 };
 
 // One signal's pursuit, by one block: all threads hold the same numbers, and call every function.
@@ -60,7 +60,7 @@ class GramPursuitBlock {
  private:
   // The best atom that does not depend on those chosen; its distance stays for `append`.
   __device__ bool choose(T floor, BestAtom<T>& best) {
-    int32_t skipped[kMostSkips];
+    __shared__ int32_t skipped[kMostSkips];
     for (int skips = 0; skips < kMostSkips;) {
       best = sweep(skipped, skips);
       if (!(best.score > floor)) return false;
@@ -71,25 +71,39 @@ class GramPursuitBlock {
       distance_ = support_.distance(count_, square);
       if (distance_ > work_.dependence * square) return true;
       if (work_.stops) return false;
-      skipped[skips++] = best.index;
+      if (threadIdx.x == 0) skipped[skips] = best.index;
+      ++skips;
+      __syncthreads();  // all know it
     }
     return false;
   }
 
   __device__ BestAtom<T> sweep(const int32_t* skipped, int skips) const {
     BestAtom<T> best;
-    for (int64_t j = threadIdx.x; j < work_.n; j += kPursuitThreads) {
-      T p = p_[j];
-      bool masked = false;
-      for (int64_t i = 0; i < count_; ++i) {
-        const int64_t atom = indices_[i];
-        p = fused(-w_[i], work_.gram[atom * work_.n + j], p);
-        masked = masked || atom == j;
+    const auto is_masked = [&](int64_t j) {
+      for (int64_t i = 0; i < count_; ++i)
+        if (indices_[i] == j) return true;
+      for (int i = 0; i < skips; ++i)
+        if (skipped[i] == j) return true;
+      return false;
+    };
+    on_group(work_.n, [&]<int N>() {
+      for (int64_t at = int64_t(threadIdx.x) * N; at < work_.n; at += kPursuitThreads * N) {
+        Group<T, N> p = load_group<N>(p_, at);
+#pragma unroll 2
+        for (int64_t i = 0; i < count_; ++i) {
+          const auto g = load_group<N>(work_.gram + indices_[i] * work_.n, at);
+          const T w = -w_[i];
+#pragma unroll
+          for (int k = 0; k < N; ++k) p.of[k] = fused(w, g.of[k], p.of[k]);
+        }
+#pragma unroll
+        for (int k = 0; k < N; ++k) {
+          const T size = p.of[k] < 0 ? -p.of[k] : p.of[k];
+          best.look(work_.scales ? size * work_.scales[at + k] : size, at + k, is_masked);
+        }
       }
-      for (int i = 0; i < skips; ++i) masked = masked || skipped[i] == j;
-      const T size = p < 0 ? -p : p;
-      if (!masked) best.look(work_.scales ? size * work_.scales[j] : size, j);
-    }
+    });
     return block_best(best);
   }
 
@@ -127,9 +141,8 @@ class GramPursuitBlock {
 };
 
 template <class T>
-__global__ void __launch_bounds__(kPursuitThreads) gram_pursuit_kernel(GramPursuitWork<T> work) {
-  const int64_t each = support_doubles(work.k) + 2 * work.k + work.depth;
-  GramPursuitBlock<T> block(work, work.memory + blockIdx.x * each,
+__global__ void __launch_bounds__(kPursuitThreads, 2) gram_pursuit_kernel(GramPursuitWork<T> work) {
+  GramPursuitBlock<T> block(work, work.memory.of_block(),
                             largest_atom(work.squares, work.scales, work.n));
   for (int64_t signal = blockIdx.x; signal < work.batch; signal += gridDim.x) block.run(signal);
 }
@@ -163,8 +176,9 @@ static void gram_pursuit(const GramPursuit& op, Stream& stream) {
                                   op.dependence,
                                   op.refinements,
                                   op.on_dependent == OnDependent::kStop,
-                                  stream.scratch<double>(most * each)};
-    launch(stream, gram_pursuit_kernel<T>, {unsigned(most), kPursuitThreads}, work);
+                                  {stream, each, most}};
+    launch(stream, gram_pursuit_kernel<T>,
+           {unsigned(most), kPursuitThreads, work.memory.shared_bytes()}, work);
   });
 }
 ORTHOKIT_KERNEL(GramPursuit, gram_pursuit);

@@ -1,7 +1,20 @@
+#include "cuda/columns.cuh"
 #include "cuda/transport.cuh"
 #include "ops/log_sweeps.h"
 
 namespace orthokit::cuda {
+
+// exp(uᵢ + wⱼ − costᵢⱼ / eps), as a term down the columns.
+template <class T>
+struct PlanTerm {
+  const T* cost;
+  const double *u, *w;
+  int64_t columns;
+  double inverse;
+  __device__ double operator()(int64_t i, int64_t j) const {
+    return exp_in_range(u[i] + w[j] - double(cost[i * columns + j]) * inverse);
+  }
+};
 
 template <class T>
 struct LogSweepRow {

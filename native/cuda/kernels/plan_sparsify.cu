@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -9,49 +10,80 @@ namespace orthokit::cuda {
 inline constexpr int kPlanBins = 2048;  // exponents of doubles
 inline constexpr int kListThreads = 256;
 
+__device__ __forceinline__ double entry_of(double u, double kernel, double v) {
+  const double x = u * kernel * v;
+  return x > 0 && x < INFINITY ? x : 0;
+}
+
 template <class T>
 struct PlanEntry {
   const T* kernel;
   const double *u, *v;
   int64_t columns;
   __device__ double operator()(int64_t i, int64_t j) const {
-    const double x = u[i] * double(kernel[i * columns + j]) * v[j];
-    return x > 0 && x < INFINITY ? x : 0;
+    return entry_of(u[i], double(kernel[i * columns + j]), v[j]);
+  }
+};
+
+// Of each row its largest entry and the first place of that, of each panel the largest entry of each
+// column, of all entries how many have which exponent: those from `floor` on.
+struct ScanPlan {
+  const double *u, *v;
+  double *most, *place;
+  double floor;
+  unsigned long long* bins;
+  static __device__ unsigned* bins_of_block() {
+    __shared__ unsigned bins[kPlanBins];
+    return bins;
+  }
+  __device__ void begin() const {
+    for (int e = int(threadIdx.x); e < kPlanBins; e += int(blockDim.x)) bins_of_block()[e] = 0;
+    __syncthreads();  // all are 0
+  }
+  __device__ void end() const {
+    __syncthreads();  // all entries are counted
+    for (int e = int(threadIdx.x); e < kPlanBins; e += int(blockDim.x))
+      if (const unsigned count = bins_of_block()[e]; count > 0)
+        atomicAdd(&bins[e], (unsigned long long)(count));
+  }
+  template <class Team>
+  __device__ void operator()(Team& team, int64_t i) const {
+    const double own = u[i];
+    unsigned* counts = bins_of_block();
+    double largest = 0, first = -INFINITY;
+    team.visit(
+        [&](const OwnColumn& column, double v_of_column) {
+          const double x = entry_of(own, column.value, v_of_column);
+          column.kept = x, column.total = fmax(column.total, x), largest = fmax(largest, x);
+          if (x >= floor) atomicAdd(&counts[(__double_as_longlong(x) >> 52) & (kPlanBins - 1)], 1u);
+        },
+        v);
+    largest = team.template reduce<Max>(largest);
+    if (largest > 0) {  // the same for the whole team
+      team.visit([&](const OwnColumn& column) {
+        if (column.kept == largest) first = fmax(first, -double(column.index));
+      });
+      first = team.template reduce<Max>(first);
+    }
+    if (team.is_first()) most[i] = largest, place[i] = isfinite(first) ? -first : -1;
   }
 };
 
 // The first row that has the largest entry of a column: of a column without one, none.
 template <class T>
-struct FirstLargest {
+struct PlaceColumn {
   PlanEntry<T> plan;
-  const double* most;
-  __device__ double operator()(int64_t i, int64_t j) const {
-    return most[j] > 0 && plan(i, j) == most[j] ? -double(i) : -INFINITY;
-  }
-};
-struct StoreMost {
-  double* most;
-  __device__ void operator()(int64_t j, double x) const { most[j] = x; }
-};
-struct StorePlace {
+  const double* of_panel;
+  int64_t rows, each;
   double* place;
-  __device__ void operator()(int64_t j, double x) const { place[j] = isfinite(x) ? -x : -1; }
-};
-
-template <class T>
-struct LargestOfRow {
-  PlanEntry<T> plan;
-  double *most, *place;
-  template <class Team>
-  __device__ void operator()(const Team& team, int64_t i) const {
-    double largest = 0, first = -INFINITY;
-    for (int64_t j = team.rank; j < plan.columns; j += Team::size)
-      largest = fmax(largest, plan(i, j));
-    largest = team.template reduce<Max>(largest);
-    for (int64_t j = team.rank; largest > 0 && j < plan.columns; j += Team::size)
-      if (plan(i, j) == largest) first = fmax(first, -double(j));
-    first = team.template reduce<Max>(first);
-    if (team.rank == 0) most[i] = largest, place[i] = isfinite(first) ? -first : -1;
+  __device__ void operator()(int64_t j, double most) const {
+    place[j] = -1;
+    if (!(most > 0)) return;
+    int64_t panel = 0;
+    while (of_panel[panel * plan.columns + j] != most) ++panel;
+    int64_t i = panel * each;
+    while (plan(i, j) != most) ++i;
+    place[j] = double(i);
   }
 };
 
@@ -59,24 +91,6 @@ struct ClearBins {
   unsigned long long* bins;
   __device__ void operator()(int64_t i) const { bins[i] = 0; }
 };
-
-template <class T>
-__global__ void __launch_bounds__(kListThreads)
-    bins_kernel(int64_t rows, PlanEntry<T> plan, double floor, unsigned long long* bins) {
-  __shared__ unsigned of_block[kPlanBins];
-  for (int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
-    for (int e = int(threadIdx.x); e < kPlanBins; e += kListThreads) of_block[e] = 0;
-    __syncthreads();  // all are 0
-    for (int64_t j = threadIdx.x; j < plan.columns; j += kListThreads) {
-      const double x = plan(row, j);
-      if (x >= floor) atomicAdd(&of_block[(__double_as_longlong(x) >> 52) & (kPlanBins - 1)], 1u);
-    }
-    __syncthreads();  // all entries are counted
-    for (int e = int(threadIdx.x); e < kPlanBins; e += kListThreads)
-      if (of_block[e] > 0) atomicAdd(&bins[e], (unsigned long long)(of_block[e]));
-    __syncthreads();  // all counts are read
-  }
-}
 
 struct ChooseThreshold {
   const unsigned long long* bins;
@@ -86,10 +100,11 @@ struct ChooseThreshold {
   double* threshold;
   __device__ static double power_of(int exponent) { return ldexp(1.0, exponent - 1023); }
   __device__ void operator()(const OneBlock& block) const {
+    // Whole numbers below 2⁵³, so that the order of the sum shows nowhere.
+    auto kept =
+        int64_t(block.sum(kPlanBins, [&](int64_t e) { return e < least ? 0.0 : double(bins[e]); }));
     if (!block.is_first()) return;
     double dropped = delta / 4;
-    int64_t kept = 0;
-    for (int e = least; e < kPlanBins; ++e) kept += int64_t(bins[e]);
     int exponent = least;
     for (; kept > 0; ++exponent) {
       const auto count = int64_t(bins[exponent]);
@@ -147,37 +162,46 @@ struct PlaceRows {
     const double total = block.sum(rows, [&](int64_t i) { return double(counts[i]); });
     const bool fits = total <= double(capacity);
     if (!fits) block.visit(rows + 1, [&](int64_t i) { starts[i] = 0; });
-    if (!block.is_first()) return;
-    statistics[0] = total, statistics[1] = *threshold;
+    if (block.is_first()) statistics[0] = total, statistics[1] = *threshold;
     if (!fits) return;
+    // Each thread takes a stretch of rows, behind those of the threads before.
+    __shared__ int32_t of_thread[kOneBlockThreads];
+    const int64_t stretch = (rows + kOneBlockThreads - 1) / kOneBlockThreads;
+    const int64_t first = threadIdx.x * stretch,
+                  last = first + stretch < rows ? first + stretch : rows;
     int32_t at = 0;
-    for (int64_t i = 0; i < rows; ++i) starts[i] = at, at += int32_t(counts[i]);
-    starts[rows] = at;
+    for (int64_t i = first; i < last; ++i) at += int32_t(counts[i]);
+    of_thread[threadIdx.x] = at;
+    __syncthreads();  // all have counted
+    at = 0;
+    for (unsigned k = 0; k < threadIdx.x; ++k) at += of_thread[k];
+    for (int64_t i = first; i < last; ++i) starts[i] = at, at += int32_t(counts[i]);
+    if (block.is_first()) starts[rows] = int32_t(total);
   }
 };
 
-// A block a row: each thread lists a stretch of it, behind those of the threads before.
+// A warp a row: 32 neighbouring columns at a time, each behind those of the lanes before.
 template <class T>
 __global__ void __launch_bounds__(kListThreads)
     list_kernel(int64_t rows, Kept<T> kept, const int32_t* starts, int32_t* columns,
                 double* values) {
-  __shared__ int counts[kListThreads];
-  const int64_t m = kept.plan.columns, stretch = (m + kListThreads - 1) / kListThreads;
-  const int64_t first = threadIdx.x * stretch, last = first + stretch < m ? first + stretch : m;
-  for (int64_t i = blockIdx.x; i < rows; i += gridDim.x) {
-    if (starts[i + 1] == starts[i]) continue;  // the same for the whole block
-    int count = 0;
-    for (int64_t j = first; j < last; ++j) count += kept(i, j, kept.plan(i, j));
-    counts[threadIdx.x] = count;
-    __syncthreads();  // all have counted
+  constexpr int kWarps = kListThreads / kWarp;
+  const int lane = int(threadIdx.x) % kWarp;
+  for (int64_t i = int64_t(blockIdx.x) * kWarps + int(threadIdx.x) / kWarp; i < rows;
+       i += int64_t(gridDim.x) * kWarps) {
     int at = starts[i];
-    for (unsigned k = 0; k < threadIdx.x; ++k) at += counts[k];
-    for (int64_t j = first; j < last; ++j) {
-      const double x = kept.plan(i, j);
-      if (!kept(i, j, x)) continue;
-      columns[at] = int32_t(j), values[at] = x, ++at;
+    const int end = starts[i + 1];  // the same for the whole warp
+    for (int64_t first = 0; at < end && first < kept.plan.columns; first += kWarp) {
+      const int64_t j = first + lane;
+      const double x = j < kept.plan.columns ? kept.plan(i, j) : 0;
+      const bool mine = kept(i, j, x);
+      const unsigned all = __ballot_sync(kFullWarp, mine);
+      if (mine) {
+        const int own = at + __popc(all & ((1u << lane) - 1));
+        columns[own] = int32_t(j), values[own] = x;
+      }
+      at += __popc(all);
     }
-    __syncthreads();  // all counts are read
   }
 }
 
@@ -186,7 +210,8 @@ static void sparsify(const PlanSparsify& op, Stream& stream) {
   const int64_t n = op.kernel.shape[0], m = op.kernel.shape[1], capacity = op.columns.shape[0];
   const PlanEntry<T> plan{op.kernel.as<T>(), op.row_scale.as<double>(),
                           op.column_scale.as<double>(), m};
-  const unsigned blocks = unsigned(n < (1 << 16) ? n : 1 << 16);
+  constexpr int64_t kWarps = kListThreads / kWarp, kMostBlocks = 0x7fffffff;
+  const int64_t blocks = std::min((n + kWarps - 1) / kWarps, kMostBlocks);
   auto* threshold = stream.scratch<double>(1);
   auto* counts = stream.scratch<int64_t>(n);
   Kept<T> kept{plan, threshold, nullptr, nullptr};
@@ -194,19 +219,17 @@ static void sparsify(const PlanSparsify& op, Stream& stream) {
     in_one_block(stream, GivenThreshold{op.threshold, threshold});
   } else {
     auto *row_most = stream.scratch<double>(n), *row_place = stream.scratch<double>(n);
-    auto *most = stream.scratch<double>(m), *place = stream.scratch<double>(m);
+    auto* place = stream.scratch<double>(m);
     auto* bins = stream.scratch<unsigned long long>(kPlanBins);
-    for_rows(stream, n, m, LargestOfRow<T>{plan, row_most, row_place});
-    reduce_columns<Max>(stream, n, m, plan, StoreMost{most});
-    reduce_columns<Max>(stream, n, m, FirstLargest<T>{plan, most}, StorePlace{place});
     for_items(stream, kPlanBins, ClearBins{bins});
     // What lies below makes at most a quarter of delta; a power of two, so that no bin is cut.
     const double floor = op.delta / (4.0 * double(n) * double(m));
     const int own = int(std::bit_cast<uint64_t>(floor) >> 52 & (kPlanBins - 1));
     const int least = own > 1 ? own : 1;
-    if (n > 0 && m > 0)
-      launch(stream, bins_kernel<T>, {dim3(blocks), kListThreads}, n, plan,
-             std::ldexp(1.0, least - 1023), bins);
+    const PanelSweep panels(stream, {n, m});
+    panels.run<Max>(MatrixRows<T>{plan.kernel, m}, ScanPlan{plan.u, plan.v, row_most, row_place,
+                                                            std::ldexp(1.0, least - 1023), bins});
+    panels.join<Max>(PlaceColumn<T>{plan, panels.partial(), n, panels.rows_of_panel(), place});
     in_one_block(stream, ChooseThreshold{bins, op.delta, least,
                                          capacity > n + m ? capacity - n - m : 0, threshold});
     kept.row_place = row_place, kept.column_place = place;
@@ -215,7 +238,7 @@ static void sparsify(const PlanSparsify& op, Stream& stream) {
   in_one_block(stream, PlaceRows{counts, n, capacity, threshold, op.starts.as<int32_t>(),
                                  op.statistics.as<double>()});
   if (n > 0 && m > 0)
-    launch(stream, list_kernel<T>, {dim3(blocks), kListThreads}, n, kept,
+    launch(stream, list_kernel<T>, {dim3(unsigned(blocks)), kListThreads}, n, kept,
            op.starts.as<const int32_t>(), op.columns.as<int32_t>(), op.values.as<double>());
 }
 

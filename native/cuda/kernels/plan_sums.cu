@@ -3,25 +3,22 @@
 
 namespace orthokit::cuda {
 
-template <class T>
 struct PlanSumsRow {
-  const T* cost;
   const double *u, *w;
   double *sums, *costs;
-  int64_t columns;
   double inverse;
   template <class Team>
-  __device__ void operator()(const Team& team, int64_t i) const {
+  __device__ void operator()(Team& team, int64_t i) const {
+    const double own = u[i];
     double sum = 0, total = 0;
     team.visit(
-        columns,
-        [&](int64_t j, T v) {
-          const double x = double(v), p = exp_in_range(u[i] + w[j] - x * inverse);
-          sum += p, total += p == 0 ? 0 : p * x;
+        [&](const OwnColumn& column, double w_of_column) {
+          const double x = column.value, p = exp_in_range(own + w_of_column - x * inverse);
+          sum += p, total += p == 0 ? 0 : p * x, column.total += p;
         },
-        cost + i * columns);
-    sum = team.sum(sum), total = team.sum(total);
-    if (team.rank == 0) sums[i] = sum, costs[i] = total;
+        w);
+    sum = team.template reduce<Sum>(sum), total = team.template reduce<Sum>(total);
+    if (team.is_first()) sums[i] = sum, costs[i] = total;
   }
 };
 
@@ -55,10 +52,9 @@ static void plan_sums(const PlanSums& op, Stream& stream) {
   auto *row_sums = op.row_sums.as<double>(), *column_sums = op.column_sums.as<double>(),
        *costs = stream.scratch<double>(n);
   visit(op.cost.dtype, [&]<class T>() {
-    const T* cost = op.cost.as<T>();
-    for_rows(stream, n, m, PlanSumsRow<T>{cost, u, w, row_sums, costs, m, inverse});
-    reduce_columns<Sum>(stream, n, m, PlanTerm<T>{cost, u, w, m, inverse},
-                        StorePlanColumn{column_sums});
+    const PanelSweep panels(stream, {n, m});
+    panels.run<Sum>(MatrixRows<T>{op.cost.as<T>(), m}, PlanSumsRow{u, w, row_sums, costs, inverse});
+    panels.join<Sum>(StorePlanColumn{column_sums});
   });
   in_one_block(stream,
                PlanStatistics{costs, row_sums, column_sums, op.row_mass.as<double>(),

@@ -23,7 +23,7 @@ struct PursuitStepWork {
   double tol, rel_tol, floor, dependence;
   int64_t refinements;
   bool stops;
-  double* scratch;  // of a block: two columns and a residual
+  BlockMemory memory;  // two columns and a residual
 };
 
 // One signal's step, by one block: all threads hold the same numbers, and call every function.
@@ -69,20 +69,21 @@ class PursuitStepBlock {
  private:
   // The best atom that does not depend on those chosen; its distance stays for `append`.
   __device__ bool choose(T floor, BestAtom<T>& best) {
-    int32_t skipped[kMostSkips];
+    __shared__ int32_t skipped[kMostSkips];
     for (int skips = 0; skips < kMostSkips;) {
       best = look(skipped, skips);
       if (!(best.score > floor)) return false;
       const T* atom = work_.atoms + best.index * work_.depth;
-      for (int64_t i = 0; i < work_.step; ++i) {
-        const double product = Support::dot(atom, fit_.atom(i), work_.depth);
-        if (threadIdx.x == 0) support_.column()[i] = product;
-      }
+      Support::dots(
+          work_.step, [&](int64_t i) { return fit_.atom(i); }, atom, work_.depth,
+          support_.column());
       const double square = work_.squares[best.index];
       distance_ = support_.distance(work_.step, square);
       if (distance_ > work_.dependence * square) return true;
       if (work_.stops) return false;
-      skipped[skips++] = best.index;
+      if (threadIdx.x == 0) skipped[skips] = best.index;
+      ++skips;
+      __syncthreads();  // all know it
     }
     return false;
   }
@@ -90,13 +91,23 @@ class PursuitStepBlock {
   __device__ BestAtom<T> look(const int32_t* skipped, int skips) const {
     const T* correlations = work_.correlations + signal_ * work_.n;
     BestAtom<T> best;
-    for (int64_t j = threadIdx.x; j < work_.n; j += kStepThreads) {
-      const T p = correlations[j], size = p < 0 ? -p : p;
-      bool masked = false;
-      for (int64_t i = 0; i < work_.step; ++i) masked = masked || indices_[i] == j;
-      for (int i = 0; i < skips; ++i) masked = masked || skipped[i] == j;
-      if (!masked) best.look(work_.scales ? size * work_.scales[j] : size, j);
-    }
+    const auto is_masked = [&](int64_t j) {
+      for (int64_t i = 0; i < work_.step; ++i)
+        if (indices_[i] == j) return true;
+      for (int i = 0; i < skips; ++i)
+        if (skipped[i] == j) return true;
+      return false;
+    };
+    on_group(work_.n, [&]<int N>() {
+      for (int64_t at = int64_t(threadIdx.x) * N; at < work_.n; at += kStepThreads * N)
+        visit_group<N>(
+            at,
+            [&](int64_t j, T p) {
+              const T size = p < 0 ? -p : p;
+              best.look(work_.scales ? size * work_.scales[j] : size, j, is_masked);
+            },
+            correlations);
+    });
     return block_best(best);
   }
 
@@ -111,12 +122,10 @@ class PursuitStepBlock {
 };
 
 template <class T>
-__global__ void __launch_bounds__(kStepThreads) pursuit_step_kernel(PursuitStepWork<T> work) {
+__global__ void __launch_bounds__(kStepThreads, 2) pursuit_step_kernel(PursuitStepWork<T> work) {
   const double largest = largest_atom(work.squares, work.scales, work.n);
   for (int64_t signal = blockIdx.x; signal < work.batch; signal += gridDim.x)
-    PursuitStepBlock<T>(work, signal, largest,
-                        work.scratch + blockIdx.x * (2 * work.k + work.depth))
-        .run();
+    PursuitStepBlock<T>(work, signal, largest, work.memory.of_block()).run();
 }
 
 static void pursuit_step(const PursuitStep& op, Stream& stream) {
@@ -125,32 +134,32 @@ static void pursuit_step(const PursuitStep& op, Stream& stream) {
   if (batch == 0) return;
   const int64_t blocks = std::min(batch, kMostBlocks);
   visit(op.atoms.dtype, [&]<class T>() {
-    const PursuitStepWork<T> work{
-        op.correlations.as<T>(),
-        op.atoms.as<T>(),
-        op.signals.as<T>(),
-        op.scales.as<T>(),
-        op.squares.as<double>(),
-        op.energies.as<double>(),
-        op.rests.as<T>(),
-        op.left.as<double>(),
-        op.indices.as<int32_t>(),
-        op.coefficients.as<T>(),
-        op.state.as<double>(),
-        op.counts.as<int32_t>(),
-        batch,
-        op.correlations.shape[1],
-        depth,
-        op.indices.shape[1],
-        op.step,
-        op.tol,
-        op.rel_tol,
-        op.floor,
-        op.dependence,
-        op.refinements,
-        op.on_dependent == OnDependent::kStop,
-        stream.scratch<double>(blocks * (2 * op.indices.shape[1] + depth))};
-    launch(stream, pursuit_step_kernel<T>, {unsigned(blocks), kStepThreads}, work);
+    const PursuitStepWork<T> work{op.correlations.as<T>(),
+                                  op.atoms.as<T>(),
+                                  op.signals.as<T>(),
+                                  op.scales.as<T>(),
+                                  op.squares.as<double>(),
+                                  op.energies.as<double>(),
+                                  op.rests.as<T>(),
+                                  op.left.as<double>(),
+                                  op.indices.as<int32_t>(),
+                                  op.coefficients.as<T>(),
+                                  op.state.as<double>(),
+                                  op.counts.as<int32_t>(),
+                                  batch,
+                                  op.correlations.shape[1],
+                                  depth,
+                                  op.indices.shape[1],
+                                  op.step,
+                                  op.tol,
+                                  op.rel_tol,
+                                  op.floor,
+                                  op.dependence,
+                                  op.refinements,
+                                  op.on_dependent == OnDependent::kStop,
+                                  {stream, 2 * op.indices.shape[1] + depth, blocks}};
+    launch(stream, pursuit_step_kernel<T>,
+           {unsigned(blocks), kStepThreads, work.memory.shared_bytes()}, work);
   });
 }
 ORTHOKIT_KERNEL(PursuitStep, pursuit_step);

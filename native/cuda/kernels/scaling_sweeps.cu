@@ -1,3 +1,4 @@
+#include "cuda/device/fused.cuh"
 #include "cuda/transport.cuh"
 #include "ops/scaling_sweeps.h"
 
@@ -8,37 +9,35 @@ struct SweepState {
   double done, error, largest, failed, stopped;
 };
 
-template <class T>
+// A row's scale, and what the row then adds to the sums of the columns.
 struct RowScale {
   const SweepState* state;
-  const T* kernel;
   const double *v, *mass;
   double* next;
-  int64_t columns;
+  __device__ bool is_over() const { return state->stopped != 0; }
   template <class Team>
-  __device__ void operator()(const Team& team, int64_t i) const {
-    if (state->stopped != 0) return;
+  __device__ void operator()(Team& team, int64_t i) const {
     double sum = 0;
     team.visit(
-        columns, [&](int64_t j, T x) { sum += double(x) * v[j]; }, kernel + i * columns);
-    sum = team.sum(sum);
-    if (team.rank == 0) next[i] = mass[i] == 0 ? 0 : mass[i] / sum;
-  }
-};
-
-template <class T>
-struct SweepTerm {
-  const SweepState* state;
-  ScaledTerm<T> term;
-  __device__ double operator()(int64_t i, int64_t j) const {
-    return state->stopped != 0 ? 0 : term(i, j);
+        [&](const OwnColumn& column, double scale) {
+          column.kept = column.value;
+          sum = fused(column.kept, scale, sum);
+        },
+        v);
+    sum = team.template reduce<Sum>(sum);
+    const double scale = mass[i] == 0 ? 0 : mass[i] / sum;
+    if (team.is_first()) next[i] = scale;
+    team.visit(
+        [&](const OwnColumn& column) { column.total = fused(scale, column.kept, column.total); });
   }
 };
 
 struct ColumnScale {
+  const SweepState* state;
   const double *v, *mass;
   double *next, *errors;
   __device__ void operator()(int64_t j, double sum) const {
+    if (state->stopped != 0) return;
     errors[j] = fabs(mass[j] - v[j] * sum);
     next[j] = mass[j] == 0 ? 0 : mass[j] / sum;
   }
@@ -100,15 +99,21 @@ static void scaling_sweeps(const ScalingSweeps& op, Stream& stream) {
        *errors = stream.scratch<double>(m);
   const auto *r = op.row_mass.as<double>(), *c = op.column_mass.as<double>();
   auto *u = op.row_scale.as<double>(), *v = op.column_scale.as<double>();
+  const RowScale row{state, v, r, next_u};
+  const ColumnScale column{state, v, c, next_v, errors};
+  const TakeSweep take{state, r, c, next_u, next_v, errors, u, v, n, m, op.tol, op.most};
   in_one_block(stream, StartSweeps{state});
   visit(op.kernel.dtype, [&]<class T>() {
-    const T* kernel = op.kernel.as<T>();
+    const MatrixRows<T> kernel{op.kernel.as<T>(), m};
+    if (is_small(n, m)) {
+      run_small_sweeps(stream, op.count, n, m, kernel, row, column, take);
+      return;
+    }
+    const PanelSweep panels(stream, {n, m});
     for (int64_t sweep = 0; sweep < op.count; ++sweep) {
-      for_rows(stream, n, m, RowScale<T>{state, kernel, v, r, next_u, m});
-      reduce_columns<Sum>(stream, n, m, SweepTerm<T>{state, {kernel, next_u, m}},
-                          ColumnScale{v, c, next_v, errors});
-      in_one_block(stream,
-                   TakeSweep{state, r, c, next_u, next_v, errors, u, v, n, m, op.tol, op.most});
+      panels.run<Sum>(kernel, row);
+      panels.join<Sum>(column);
+      in_one_block(stream, take);
     }
   });
   in_one_block(stream, EndSweeps{state, op.statistics.as<double>()});
