@@ -68,7 +68,7 @@ void try_case(const OpEntry& entry, const std::string& flags, Device& device, Re
 std::set<std::string> claims_of(const OpInfo& op) {
   std::set<std::string> all;
   for (auto text : op.examples) {
-    Example example(text);
+    Example example = exact(text);
     example.replace_sizes(smaller(example));
     all.insert(example.flags());
     for (int from = 0; from < kDtypes; ++from)

@@ -41,6 +41,9 @@ std::vector<std::vector<Bytes>> run_queued(const Program&, Device&);
 
 // Bell-shaped numbers, or scaled ones, or some NaN, infinities, subnormals, zeros and ties among
 // them; counters, indices and second moments as their names say.
+// The example without a working precision of its own: what 16 bits lose there is no rounding of the
+// operands.
+Example exact(const std::string& text);
 Bytes random_values(Dice&, const std::string& name, const View&);
 
 }  // namespace orthokit::torture

@@ -28,10 +28,12 @@ static void softmin(const Softmin& op) {
     };
     const double log_sum = log_sum_of_exps(m, exponent);
     values(op.log_sums)[i] = log_sum;
+    const bool is_none = log_sum == -HUGE_VAL;
     for (int64_t j = 0; j < m; ++j) share[size_t(j)] = std::exp(exponent(j) - log_sum);
     const double whole =
         op.own_potential ? std::exp(values(op.own_potential)[i] / op.eps + log_sum) : 1;
     const auto mean = [&](auto&& term) {
+      if (is_none) return 0.0;
       return whole * sum_of_terms(m, [&](int64_t j) { return share[size_t(j)] * term(j); });
     };
     if (op.mean_costs)

@@ -1,5 +1,7 @@
 #include "ops/sparse_newton_step.h"
 
+#include <limits>
+
 #include "bench/reference/transport.h"
 
 namespace orthokit::bench {
@@ -11,6 +13,14 @@ using Vector = std::vector<long double>;
 struct System {
   const SparseNewtonStep& op;
   const int64_t n = op.step.shape[0], m = op.column_mass.shape[0];
+  bool is_matrix() const {
+    const double *starts = values(op.starts), *columns = values(op.columns);
+    bool good = starts[0] == 0 && starts[n] <= double(op.columns.shape[0]);
+    for (int64_t i = 0; i < n; ++i) good = good && starts[i] <= starts[i + 1];
+    for (int64_t k = 0; good && k < int64_t(starts[n]); ++k)
+      good = columns[k] >= 0 && columns[k] < double(m);
+    return good;
+  }
   template <class F>
   void each(F&& f) const {  // f(row, column, value)
     for (int64_t i = 0; i < n; ++i)
@@ -39,6 +49,12 @@ long double dot(const Vector& a, const Vector& b) {
 static void sparse_newton_step(const SparseNewtonStep& op) {
   const System system{op};
   const auto n = size_t(system.n);
+  if (!system.is_matrix()) {
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    std::fill_n(values(op.step), n, nan), std::fill_n(values(op.statistics), 4, nan);
+    if (op.row_rhs) std::fill_n(values(op.column_step), system.m, nan);
+    return;
+  }
   const double *r = values(op.row_mass), *s = values(op.row_sums), *c = values(op.column_mass);
   Vector sums(s, s + n), diagonal(n), gradient(n), jacobi(n), x(n, 0), direction(n);
   for (size_t i = 0; i < n; ++i) {

@@ -16,7 +16,10 @@ inline double exponent_of(const View& cost, const View& f, const View& g, double
 template <class Term>
 double log_sum_of_exps(int64_t n, Term&& term) {
   double most = -HUGE_VAL;
-  for (int64_t k = 0; k < n; ++k) most = std::max(most, term(k));
+  bool is_none = true;
+  for (int64_t k = 0; k < n; ++k)
+    most = std::max(most, term(k)), is_none = is_none && term(k) == -HUGE_VAL;
+  if (is_none) return -HUGE_VAL;
   long double sum = 0;
   for (int64_t k = 0; k < n; ++k) sum += std::exp(static_cast<long double>(term(k)) - most);
   return double(most + std::log(sum));

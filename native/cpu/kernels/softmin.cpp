@@ -1,5 +1,7 @@
 #include "ops/softmin.h"
 
+#include <algorithm>
+
 #include "cpu/distances.h"
 #include "cpu/softmax.h"
 #include "cpu/transport.h"
@@ -72,7 +74,9 @@ static void choose(const Softmin& op, const Costs& costs, const double* w, int64
   double exps[kTileColumns];
   for (int64_t j = 0; j < count; ++j) exps[j] = w[first + j] - tile[j] * inverse;
   const double most = std::max(choice.most, max_of(exps, count));
-  if (most == -kInfinite) return;
+  // What is NaN is not the largest, and must show all the same.
+  if (most == -kInfinite && std::none_of(exps, exps + count, [](double x) { return x != x; }))
+    return;
   const double scale = exp_of_negative(choice.most - most);
   const Eight by = Eight{} - most;
   for_eights(count, [&](int64_t j, auto some) {
