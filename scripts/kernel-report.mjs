@@ -8,6 +8,7 @@ import path from 'node:path';
 import { countedLaunches, enoughBytes } from './kernel-report/counters.mjs';
 import { mistakes, passed } from './kernel-report/limits.mjs';
 import { occupancy } from './kernel-report/occupancy.mjs';
+import { keyOf, open } from './kernel-report/open.mjs';
 import { markdown } from './kernel-report/page.mjs';
 import { picture } from './kernel-report/picture.mjs';
 import { interpretedKernels } from './kernel-report/ptx.mjs';
@@ -58,6 +59,7 @@ for (const architecture of interpreted) {
 for (const [name, figures] of machine)
   for (const [architecture, own] of figures) found.push(...passed(name, architecture, own));
 found.push(...mistakes([...machine.keys()]));
+const known = found.filter((sentence) => open.has(keyOf(sentence)));
 
 if (mode === undefined) {
   for (const [name, figures] of [...machine].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -73,7 +75,7 @@ if (mode === undefined) {
 }
 const compiler = compilerVersion(build);
 const pages = new Map([
-  [path.join(docs, 'kernels.md'), markdown(forms, architectures, compiler, interpreted)],
+  [path.join(docs, 'kernels.md'), markdown(forms, architectures, compiler, interpreted, new Set(known.map(keyOf)))],
   [path.join(docs, 'images', 'kernels.svg'), picture(forms)],
 ]);
 const same = (file, content) => existsSync(file) && readFileSync(file, 'utf8') === content;
@@ -85,10 +87,13 @@ if (mode === '--check') {
   else if ([...pages].some(([file, content]) => !same(file, content)))
     found.push(`docs/kernels.md is out of date: node scripts/kernel-report.mjs ${build} ${ptx} --write`);
 }
-for (const problem of found) console.error(problem);
+const problems = found.filter((sentence) => !open.has(keyOf(sentence)));
+for (const problem of problems) console.error(problem);
 const most = (field) => Math.max(...[...machine.values()].flatMap((own) => [...own.values()].map((f) => f[field])));
 console.log(
   `${machine.size} kernels for sm_${architectures.join(', ')}: at most ${most('regs')} registers, ${most('spill')} bytes of ` +
     `spills, ${most('stack')} bytes of stack, ${most('shared')} bytes of shared memory; interpreted for sm_${interpreted.join(', ')}`,
 );
-if (found.length > 0) process.exitCode = 1;
+if (known.length > 0)
+  console.log(`${new Set(known.map(keyOf)).size} figures beyond their limits are listed in scripts/kernel-open.json`);
+if (problems.length > 0) process.exitCode = 1;
