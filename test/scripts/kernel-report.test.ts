@@ -70,6 +70,11 @@ function writeInterpreted(folder: string, { ptx, launches }: Interpreted): void 
   );
 }
 
+/** A kernel's name for each key of the limits: the words of one, joined. */
+const named = Object.keys(limits)
+  .filter((key) => key !== '*')
+  .map((key) => key.replaceAll(' ', '_'));
+
 /** The report on these logs, and on one more with a kernel for each key of the limits. */
 function report(...logs: string[]): { status: number | null; stdout: string; stderr: string } {
   return reportWith(undefined, ...logs);
@@ -84,8 +89,7 @@ function reportWith(
   if (interpreted) writeInterpreted(folder, interpreted);
   const build = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
   folders.push(build);
-  const keys = Object.keys(limits).filter((key) => key !== '*');
-  const known = [80, 90].map((architecture) => keys.map((key) => entry(key, architecture, {})).join('')).join('');
+  const known = [80, 90].map((architecture) => named.map((key) => entry(key, architecture, {})).join('')).join('');
   const all = [known, ...logs];
   for (const [i, text] of all.entries()) writeFileSync(path.join(build, `unit${i}.cu.o.ptxas`), text);
   writeFileSync(path.join(build, 'stale.cu.o.ptxas'), entry('of_an_older_build', 80, { regs: 255 }));
@@ -138,10 +142,9 @@ it('knows limits of single kernels', () => {
 });
 
 describe('what was counted', () => {
-  const keys = Object.keys(limits).filter((key) => key !== '*');
   const logs = entry('kernel', 80, { regs: 32 }) + entry('kernel', 90, { regs: 32 });
-  const ptx = [...keys, 'kernel'].map(ptxEntry).join('');
-  const others = keys.map((key) => launch(key));
+  const ptx = [...named, 'kernel'].map(ptxEntry).join('');
+  const others = named.map((key) => launch(key));
   const counted = (counts: Record<string, number>) =>
     reportWith({ ptx, launches: [...others, launch('kernel', counts)] }, logs);
 
