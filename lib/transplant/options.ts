@@ -54,7 +54,14 @@ export interface TransplantOptions {
   /** Rows that no token needs: zero, the mean of the base, or its own rows of no token in turn. Default: `zero`. */
   readonly unusedRows?: 'zero' | 'mean' | 'copy' | undefined;
   /** Names of tables where they cannot be found. Default: by the names that models use. */
-  readonly tensors?: { readonly base?: TableNames | undefined; readonly donor?: TableNames | undefined } | undefined;
+  readonly tensors?:
+    | {
+        /** Of the base. */
+        readonly base?: TableNames | undefined;
+        /** Of the donor. */
+        readonly donor?: TableNames | undefined;
+      }
+    | undefined;
   /** Where to compute: an open device, or the name of one to open. Default: `auto`. */
   readonly device?: Device | DeviceKind | 'auto' | `cuda:${number}` | undefined;
   /** Tokens computed at once; results do not depend on it. Default: 256. */

@@ -33,7 +33,14 @@ export interface TableReport {
   readonly anchors?: number | undefined;
   /** Tokens that both know but that were left out, by reason. */
   readonly skippedAnchors?:
-    | { readonly zero: number; readonly nonFinite: number; readonly duplicate: number }
+    | {
+        /** Rows of zeros. */
+        readonly zero: number;
+        /** Rows with a NaN or an infinity. */
+        readonly nonFinite: number;
+        /** Rows that equal one before them. */
+        readonly duplicate: number;
+      }
     | undefined;
   /** New rows of this run that were cut to the norm of the longest rows of the base. */
   readonly clipped?: number | undefined;

@@ -74,8 +74,8 @@ export interface SinkhornOptions {
   a?: Masses | undefined;
   /** Masses of the columns. Default: 1/m each. */
   b?: Masses | undefined;
-  /** Strength of the entropy, in units of the cost: positive. 1/eps is what the literature calls eta. There is no default. */
-  eps: number;
+  /** Strength of the entropy, in units of the cost: positive. 1/eps is what the literature calls eta. Default: 1e-3, for costs of about 1. */
+  eps?: number | undefined;
   /** Default: `'auto'`; `'sinkhorn'` for point clouds and unbalanced masses. */
   method?: TransportMethod | undefined;
   /** L1 error of the marginals to reach, positive. Default: 1e-9. */
@@ -196,7 +196,7 @@ export function settingsOf(op: string, options: SinkhornOptions, isStreamed = fa
     signal,
     onProgress,
   } = options;
-  const eps = positive(op, 'eps', options.eps);
+  const eps = positive(op, 'eps', options.eps ?? 1e-3);
   if (1 / eps === Infinity)
     throw new OrthokitError('ERR_ARGUMENT', `${op}: eps must have a finite inverse, got ${eps}`);
   if (!methods.includes(method))

@@ -162,7 +162,7 @@ async function solveProblem(cost: Cost, costs: Costs, settings: Settings): Promi
     const start = await startOf(cost, marginals, settings, control);
     plan = new ScaledPlan(cost, masses, start, eps, control);
     const tol = settings.tol / marginals.mass;
-    const floor = precision(cost, range, eps);
+    const floor = precision(op, cost, range, eps);
     const goal = Math.max(tol / 2, cost.dtype === 'f32' ? floor / 32 : 0);
     let status: TransportStatus = 'infeasible';
     if (range.isReachable) status = await solve(plan, marginals, settings, range, goal);

@@ -37,7 +37,7 @@ export async function solveStreaming(
   const streaming = new Streaming(costs, marginals, start, penalties, control);
   try {
     const tol = settings.tol / marginals.mass;
-    const floor = precision(costs, range, eps);
+    const floor = precision(op, costs, range, eps);
     const goal = Math.max(tol / 2, costs.dtype === 'f32' ? floor / 32 : 0);
     let status: TransportStatus = 'infeasible';
     if (range.isReachable) {

@@ -6,10 +6,19 @@ import type { Marginals } from './marginals.ts';
 import type { Settings } from './options.ts';
 import type { TransportStatus } from './result.ts';
 
-/** What numbers of the dtype can tell apart at the potentials' size, as L1 error of the marginals of total 1. */
-export function precision(cost: Costs, range: CostRange, eps: number): number {
+/** f64 has no digits for what is smaller beside a cost. */
+const leastEps = 2 ** -52;
+
+/**
+ * What numbers of the dtype can tell apart at the potentials' size, as L1 error of the marginals of total 1.
+ * @throws ERR_ARGUMENT where that is nothing.
+ */
+export function precision(op: string, cost: Costs, range: CostRange, eps: number): number {
   const unit = cost.dtype === 'f32' ? 2 ** -21 : 2 ** -46;
-  return unit * Math.max(1, Math.max(Math.abs(range.least), Math.abs(range.most), range.most - range.least) / eps);
+  const size = Math.max(Math.abs(range.least), Math.abs(range.most), range.most - range.least);
+  if (eps < leastEps * size)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: eps must be at least ${leastEps * size} for this cost, got ${eps}`);
+  return unit * Math.max(1, size / eps);
 }
 
 /** Potentials to start from, f64: those of a warm start, or zeros; −infinity for a mass of 0. */

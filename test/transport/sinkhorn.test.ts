@@ -173,7 +173,7 @@ describe('sinkhorn', () => {
     ['nothing', Tensor.zeros(device, [0, 3]), {}, 'ERR_SHAPE', 'cost must be a matrix with elements, got [0,3]'],
     ['bf16', Tensor.zeros(device, [2, 3], { dtype: 'bf16' }), {}, 'ERR_DTYPE', 'cost must be f32 or f64, got bf16'],
     ['an unknown option', cost, { extra: 1 }, 'ERR_ARGUMENT', 'sinkhorn: extra is not an option'],
-    ['no eps', cost, { eps: undefined }, 'ERR_ARGUMENT', 'eps must be a positive number, got undefined'],
+    ['an eps beyond the numbers', cost, { eps: 1e-200 }, 'ERR_ARGUMENT', 'for this cost, got 1e-200'],
     ['eps 0', cost, { eps: 0 }, 'ERR_ARGUMENT', 'eps must be a positive number, got 0'],
     ['eps 1e-320', cost, { eps: 1e-320 }, 'ERR_ARGUMENT', 'eps must have a finite inverse'],
     ['tol 0', cost, { tol: 0 }, 'ERR_ARGUMENT', 'tol must be a positive number, got 0'],
