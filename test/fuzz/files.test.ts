@@ -25,6 +25,10 @@ const targets: Target[] = [
     outcomes: ['ERR_FORMAT', 'ERR_UNSUPPORTED', 'accepted'],
     beyond: {
       'safetensors/file.ts: catch (cause) {': 'no memory for a tensor; test/attacks',
+      'safetensors/file.ts: catch (error) {': 'a caller that fails with the file open; faults.test.ts',
+      'safetensors/file.ts: (constants.O_NOFOLLOW ?? 0)': 'asked for by its caller; test/transplant',
+      'safetensors/file.ts: constants.O_NOFOLLOW ?? 0': 'systems without the flag',
+      'safetensors/file.ts: read(into, dataStart + info.begin + from)': 'parts of tensors; test/transplant',
       'safetensors/file.ts: constants.O_NONBLOCK ?? 0': 'systems without the flag',
       "safetensors/file.ts: fail('path must be a regular file, got another kind');": 'test/attacks',
       'safetensors/file.ts: fail(`file must keep its size while it is read, got its end at byte ${position + done}`);':
