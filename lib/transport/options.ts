@@ -101,7 +101,7 @@ export interface SinkhornOptions {
   onProgress?: ((progress: TransportProgress) => void) | undefined;
 }
 
-/** @internal Options with their defaults, checked. */
+/** Options with their defaults, checked. */
 export interface Settings {
   readonly op: string;
   readonly a: Masses | undefined;
