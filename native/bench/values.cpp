@@ -68,7 +68,7 @@ std::vector<double> seeded_values(const std::string& name, int64_t index, int ro
     return values;
   }
   if (name == "steps" || name == "counts") return values;
-  if (name == "gram") {
+  if (name == "gram" && view.rank > 0) {
     // Symmetric and positive definite: what lies beside the diagonal adds up to less than it.
     const size_t n = size_t(view.shape[view.rank - 1]);
     for (size_t i = 0; i < values.size(); ++i) {
