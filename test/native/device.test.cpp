@@ -103,7 +103,8 @@ TEST_CASE("without memory for room to grow, a temporary takes what it needs, and
       d.temporary({7 * kMegabyte}, Dtype::kU8);
       problem = "nothing was thrown";
     } catch (const Error& e) {
-      if (e.message != "the device has no memory for 7340032 bytes") problem = e.message;
+      if (e.message != "test_composed: the device has no memory for 7340032 bytes")
+        problem = e.message;
     }
   };
   device->run(test::Composed{});
