@@ -52,6 +52,10 @@ const editIndex =
     edit(json.weight_map);
     writeFileSync(path.join(base, index), JSON.stringify(json));
   };
+const inShard = (file: string): Spoil =>
+  editIndex((map) => {
+    map['model.norm.weight'] = file;
+  });
 const editTokenizer =
   (edit: (tokenizer: ReturnType<typeof parts>) => void): Spoil =>
   (base) => {
@@ -99,42 +103,10 @@ describe('weights', () => {
     ['an index that is not JSON', write(index, '{"weight_map":'), 'ERR_FORMAT', /must have/, sharded],
     ['an index without a map', write(index, '{}'), 'ERR_FORMAT', /weight_map/, sharded],
     ['an index of nothing', write(index, '{"weight_map":{}}'), 'ERR_FORMAT', /got none/, sharded],
-    [
-      'a shard outside',
-      editIndex((map) => {
-        map['model.norm.weight'] = '../model.safetensors';
-      }),
-      'ERR_FORMAT',
-      /name files of its folder/,
-      sharded,
-    ],
-    [
-      'an absolute shard',
-      editIndex((map) => {
-        map['model.norm.weight'] = '/etc/x.safetensors';
-      }),
-      'ERR_FORMAT',
-      /name files of its folder/,
-      sharded,
-    ],
-    [
-      'a hidden shard',
-      editIndex((map) => {
-        map['model.norm.weight'] = '.x.safetensors';
-      }),
-      'ERR_FORMAT',
-      /name files of its folder/,
-      sharded,
-    ],
-    [
-      'a shard of another kind',
-      editIndex((map) => {
-        map['model.norm.weight'] = 'x.bin';
-      }),
-      'ERR_FORMAT',
-      /name files of its folder/,
-      sharded,
-    ],
+    ['a shard outside', inShard('../model.safetensors'), 'ERR_FORMAT', /name files of its folder/, sharded],
+    ['an absolute shard', inShard('/etc/x.safetensors'), 'ERR_FORMAT', /name files of its folder/, sharded],
+    ['a hidden shard', inShard('.x.safetensors'), 'ERR_FORMAT', /name files of its folder/, sharded],
+    ['a shard of another kind', inShard('x.bin'), 'ERR_FORMAT', /name files of its folder/, sharded],
     [
       'a tensor that its shard lacks',
       editIndex((map) => {
