@@ -29,9 +29,9 @@ describe.each(Device.available)('omp on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
-  const setup = (count: number, length: number, signals: number, dtype: Dtype = 'f32') => ({
-    dictionary: new Dictionary(tensorOf(device, normal(count * length, 1), [count, length], dtype)),
-    signals: tensorOf(device, normal(signals * length, 2), [signals, length], dtype),
+  const setup = (count: number, length: number, signals: number, dtype: Dtype = 'f32', on = device) => ({
+    dictionary: new Dictionary(tensorOf(on, normal(count * length, 1), [count, length], dtype)),
+    signals: tensorOf(on, normal(signals * length, 2), [signals, length], dtype),
   });
 
   describe.each([
@@ -224,7 +224,9 @@ describe.each(Device.available)('omp on %s', (kind) => {
   });
 
   it('keeps inputs as they are, and gives its memory back', async () => {
-    const { dictionary, signals } = setup(50, 10, 30);
+    // Tensors that other tests have left are collected at any time, on their device.
+    await using device = Device.open(kind);
+    const { dictionary, signals } = setup(50, 10, 30, 'f32', device);
     const [atoms, y] = [await dictionary.atoms.read(), await signals.read()];
     (await omp(dictionary, signals, { k: 3, batchSize: 7, algorithm: 'gram' })).dispose();
     const { live, bytes } = device.info.memory;
@@ -243,7 +245,9 @@ describe.each(Device.available)('omp on %s', (kind) => {
   });
 
   it('reports signals that are done, and stops when aborted', async () => {
-    const { dictionary, signals } = setup(50, 10, 30);
+    // Tensors that other tests have left are collected at any time, on their device.
+    await using device = Device.open(kind);
+    const { dictionary, signals } = setup(50, 10, 30, 'f32', device);
     const seen: unknown[] = [];
     (await omp(dictionary, signals, { k: 3, batchSize: 13, onProgress: (p) => seen.push(p) })).dispose();
     expect(seen).toEqual([13, 26, 30].map((done) => ({ done, total: 30 })));
