@@ -6,9 +6,9 @@
 // Each turn is a process of its own, peer after peer. Slow peers get fewer signals. ORTHOKIT_PYTHON names the interpreter
 // (default /usr/bin/python3). Without shapes: the growth in N, k and B, and those of published figures.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { secondsOnProcessor as seconds } from './processor-time.mjs';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -61,28 +61,6 @@ async function own(n, length, k, signals, threads) {
   const peak = process.resourceUsage().maxRSS * 1024;
   console.log(JSON.stringify({ peer, version: device.info.isa, ...per, residual, peak_bytes: peak }));
   await device.close();
-}
-
-/**
- * How long `run` takes where no other process is in the way: the time on a processor of the thread that was longest on one
- * (those of the device wait for each other), and of the main thread, which runs before and after them.
- */
-async function seconds(run) {
-  const before = timesOnProcessor();
-  await run();
-  const spent = [...timesOnProcessor()].map(([thread, time]) => [thread, time - (before.get(thread) ?? 0)]);
-  const main = spent.find(([thread]) => thread === String(process.pid))[1];
-  return (main + Math.max(...spent.filter(([thread]) => thread !== String(process.pid)).map(([, time]) => time))) / 1e9;
-}
-
-function timesOnProcessor() {
-  const folder = '/proc/self/task';
-  return new Map(
-    readdirSync(folder).map((thread) => [
-      thread,
-      Number(readFileSync(`${folder}/${thread}/schedstat`, 'utf8').split(' ')[0]),
-    ]),
-  );
 }
 
 function race() {
