@@ -5,6 +5,7 @@ import { ops } from '../native-ops.ts';
 import { checkValues, optional, positive, type Schema } from '../optimizers/schema.ts';
 import { checkOptions, shown } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
+import { GramRows } from './gram-rows.ts';
 
 /** Options of {@link Dictionary}. */
 export interface DictionaryOptions {
@@ -22,6 +23,9 @@ const schema: Schema<{ memoryLimit: number | undefined }> = {
       Number.isSafeInteger(x) && (x as number) > 0 ? undefined : 'must be a whole number of bytes above 0',
   }),
 };
+
+/** Of the memory limit, what rows of a Gram matrix may take that does not fit; the rest is for the work with them. */
+const shareOfRows = 0.75;
 
 /** What is known of the atoms once they have been looked at. */
 export interface AtomNorms {
@@ -62,8 +66,9 @@ export function checkMatrix(where: string, name: string, x: Tensor): void {
 
 /**
  * Atoms for sparse coding, one a row: `[N, d]`, f32 or f64; f16 and bf16 are widened to f32 once. Keeps what every call of
- * {@link omp} needs of them: norms, and the Gram matrix once it has been computed. The atoms must not change while the
- * dictionary is in use; they stay the caller's, and `dispose` leaves them alone.
+ * {@link omp} needs of them: norms, and the Gram matrix once it has been computed, or those of its rows that were used last
+ * where `memoryLimit` does not hold it. The atoms must not change while the dictionary is in use; they stay the caller's, and
+ * `dispose` leaves them alone.
  *
  * @example
  * const dictionary = new Dictionary(Tensor.from(device, [1, 0, 0, 1, 1, 1], [3, 2]));
@@ -84,6 +89,7 @@ export class Dictionary {
   readonly #owned: readonly Tensor[];
   #norms: Promise<AtomNorms> | undefined;
   #gram: Tensor | undefined;
+  #rows: GramRows | undefined;
   #kept: Tensor[] = [];
   #disposed = false;
 
@@ -128,6 +134,7 @@ export class Dictionary {
     for (const tensor of [...this.#owned, ...this.#kept]) tensor.dispose();
     this.#kept = [];
     this.#gram = undefined;
+    this.#rows = undefined;
   }
 
   /** Disposes: `using dictionary = new Dictionary(atoms)`. */
@@ -160,6 +167,20 @@ export class Dictionary {
   gram(): Tensor {
     this.#gram ??= this.#keep(this.#product());
     return this.#gram;
+  }
+
+  /** @internal How many rows of the Gram matrix there is room for where it does not fit. */
+  get mostRows(): number {
+    return Math.min(this.size, Math.floor((shareOfRows * this.memoryLimit * this.size) / this.gramBytes));
+  }
+
+  /** @internal Rows of the Gram matrix that were used last. @throws ERR_MEMORY */
+  gramRows(): GramRows {
+    if (!this.#rows) {
+      this.#rows = new GramRows(this.atoms, this.mostRows);
+      this.#keep(this.#rows.table);
+    }
+    return this.#rows;
   }
 
   async #measure(): Promise<AtomNorms> {

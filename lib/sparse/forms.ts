@@ -1,10 +1,11 @@
-// The two ways to run a pursuit, each as the work of one batch.
+// The ways to run a pursuit, each as the work of one batch.
 
 import { abortable } from '../abortable.ts';
 import { ops } from '../native-ops.ts';
 import { Tensor } from '../tensor.ts';
 import type { Batch } from './batches.ts';
 import type { Dictionary } from './dictionary.ts';
+import type { GramRows } from './gram-rows.ts';
 
 /** What the operations of both forms take beside their tensors. */
 export interface Pursuit {
@@ -41,26 +42,90 @@ export async function byProducts(
   batch: Batch,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const { device, atoms } = dictionary;
+  const { indices, counts } = batch.code;
+  const k = indices.shape[1]!;
+  await inSteps(dictionary, pursuit, batch, async ({ rests, correlations, run }) => {
+    for (let step = 0; step < k; step++) {
+      ops.correlations(device, { x: rests, atoms, out: correlations });
+      run(step);
+      if (step % stepsBetweenLooks !== stepsBetweenLooks - 1) continue;
+      const taken = await abortable(counts.read(), signal);
+      if (taken.every((atoms) => atoms <= step)) break;
+    }
+  });
+}
+
+/** Step by step, by the Gram rows of the atoms that have been chosen: where the matrix does not fit. */
+export async function byRows(
+  dictionary: Dictionary,
+  rows: GramRows,
+  pursuit: Pursuit,
+  batch: Batch,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { device, atoms, size, dtype } = dictionary;
+  const { indices, coefficients } = batch.code;
+  const [count, k] = indices.shape as readonly [number, number];
+  using first = new Tensor(device, [count, size], dtype);
+  ops.correlations(device, { x: batch.signals, atoms, out: first });
+  await inSteps(dictionary, pursuit, batch, async ({ correlations, run }) => {
+    ops.copy(device, { x: [first], out: [correlations] });
+    for (let step = 0; step < k; step++) {
+      run(step);
+      if (step === k - 1) break;
+      const chosen = (await abortable(indices.read(), signal)) as Int32Array;
+      if (forgetEnded(chosen, k, step) === count) break;
+      dictionary.checkAlive('omp');
+      using places = Tensor.from(device, rows.placesOf(chosen, count), [count, k]);
+      ops.combineRows(device, { x: rows.table, indices: places, coefficients, out: correlations });
+      ops.linearCombination(device, { out: [correlations], terms: [first, correlations], coefficients: [1, -1] });
+    }
+  });
+}
+
+/** Makes the atoms of signals that took none at this step −1; answers how many signals those are. */
+function forgetEnded(chosen: Int32Array, k: number, step: number): number {
+  let ended = 0;
+  for (let begin = 0; begin < chosen.length; begin += k) {
+    if (chosen[begin + step]! >= 0) continue;
+    chosen.fill(-1, begin, begin + k);
+    ended++;
+  }
+  return ended;
+}
+
+interface Steps {
+  /** What is left of the signals. */
+  readonly rests: Tensor;
+  /** Its correlations with the atoms: the body's to set before each step. */
+  readonly correlations: Tensor;
+  readonly run: (step: number) => void;
+}
+
+/** What the steps of a batch have between them, and its results after the last. */
+async function inSteps(
+  dictionary: Dictionary,
+  pursuit: Pursuit,
+  batch: Batch,
+  body: (steps: Steps) => Promise<void>,
+): Promise<void> {
   const { device, atoms, size, dtype } = dictionary;
   const { signals, energies, code } = batch;
   const { indices, coefficients, residuals, counts } = code;
-  const [count, k] = [signals.shape[0]!, indices.shape[1]!];
+  const [count, k] = indices.shape as readonly [number, number];
   using rests = signals.copy();
   using left = energies.copy();
   using correlations = new Tensor(device, [count, size], dtype);
   using state = new Tensor(device, [count, k + (k * (k + 1)) / 2], 'f64');
   ops.fill(device, { x: [indices], value: -1 });
   ops.fill(device, { x: [coefficients, counts], value: 0 });
-  for (let step = 0; step < k; step++) {
-    ops.correlations(device, { x: rests, atoms, out: correlations });
+  const run = (step: number): void =>
     ops.pursuitStep(device, {
       ...{ correlations, atoms, signals, energies, rests, left, state, step, ...pursuit },
       ...{ indices, coefficients, counts },
     });
-    if (step % stepsBetweenLooks !== stepsBetweenLooks - 1) continue;
-    const taken = await abortable(counts.read(), signal);
-    if (taken.every((atoms) => atoms <= step)) break;
-  }
+  await body({ rests, correlations, run });
   ops.map(device, { x: [left], out: [left], function: 'sqrt' });
   ops.cast(device, { x: [left], out: [residuals] });
 }

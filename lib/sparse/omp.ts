@@ -3,19 +3,20 @@ import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { shown } from '../options.ts';
 import { Tensor } from '../tensor.ts';
-import { inBatches } from './batches.ts';
+import { type Batch, inBatches } from './batches.ts';
 import { SparseCode } from './code.ts';
 import { checkMatrix, checkNorms, Dictionary } from './dictionary.ts';
-import { byGram, byProducts, type Pursuit } from './forms.ts';
+import { byGram, byProducts, byRows, type Pursuit } from './forms.ts';
 import { atomsOf, dependence, floorOf, ompSchema, type PursuitOptions, pursuitOptions } from './options.ts';
-import { planOf } from './plan.ts';
+import { type Plan, planOf } from './plan.ts';
 
 /** Options of {@link omp}. */
 export interface OmpOptions extends PursuitOptions {
   /**
    * Where correlations come from at each step: `'gram'`, from the Gram matrix of the dictionary, which is computed once
-   * and kept; `'gemm'`, from products of residuals and atoms. `'auto'`: what the sizes let expect to be faster, within the
-   * dictionary's memory limit. The results agree to rounding. Default: `'auto'`.
+   * and kept, or where the dictionary's memory limit does not hold it from its rows, of which those used last are kept;
+   * `'gemm'`, from products of residuals and atoms. `'auto'`: what the sizes let expect to be faster. The results agree to
+   * rounding. Default: `'auto'`.
    */
   algorithm?: 'auto' | 'gram' | 'gemm' | undefined;
   /** A step of iterative refinement of the coefficients, its residual in f64. Default: true for f32, false for f64. */
@@ -30,7 +31,8 @@ export interface OmpOptions extends PursuitOptions {
  * atoms of zeros are never chosen, nor two that are the same. The bits of a signal's code do not depend on the other
  * signals, the batch size or the number of threads.
  *
- * Memory beside atoms, signals and code: the Gram matrix (N² elements) and N + 2 d + 3 k elements a signal of a batch.
+ * Memory beside atoms, signals and code: the Gram matrix (N² elements) and N + 2 d + 3 k elements a signal of a batch; or
+ * what the dictionary's memory limit leaves of both, and 64 MB of scratch.
  *
  * Source: Batch-OMP (Rubinstein, Zibulevsky and Elad 2008).
  *
@@ -82,12 +84,24 @@ export async function omp(dictionary: Dictionary, signals: Tensor, options: OmpO
     onDependent: given.onDependent,
   };
   const plan = planOf(dictionary, count, k, given.algorithm);
-  const gram = plan.algorithm === 'gram' ? dictionary.gram() : undefined;
+  const run = formOf(dictionary, plan, pursuit, given.signal);
+  // Rows of a batch have to be there together.
+  const batchSize = plan.form === 'rows' ? Math.min(given.batchSize ?? Infinity, plan.batchSize) : given.batchSize;
   return await inBatches(
     {
       ...{ code: new SparseCode(device, count, k, size, dtype), signals: x, energies },
-      ...{ signal: given.signal, onProgress: given.onProgress, batchSize: given.batchSize ?? plan.batchSize },
+      ...{ signal: given.signal, onProgress: given.onProgress, batchSize: batchSize ?? plan.batchSize },
     },
-    (batch) => (gram ? byGram(dictionary, gram, pursuit, batch) : byProducts(dictionary, pursuit, batch, given.signal)),
+    run,
   );
+}
+
+function formOf(dictionary: Dictionary, { form }: Plan, pursuit: Pursuit, signal: AbortSignal | undefined) {
+  if (form === 'gemm') return (batch: Batch) => byProducts(dictionary, pursuit, batch, signal);
+  if (form === 'rows') {
+    const rows = dictionary.gramRows();
+    return (batch: Batch) => byRows(dictionary, rows, pursuit, batch, signal);
+  }
+  const gram = dictionary.gram();
+  return (batch: Batch) => byGram(dictionary, gram, pursuit, batch);
 }

@@ -1,3 +1,4 @@
+import { abortable } from '../abortable.ts';
 import type { Device } from '../device.ts';
 import { ops } from '../native-ops.ts';
 import { Tensor } from '../tensor.ts';
@@ -39,14 +40,14 @@ export async function approximateRows(
     signal?.throwIfAborted();
     const ids = targets.subarray(from, from + batchSize);
     using rows = asTensor(device, donor, await donor.read(ids));
-    const wrong = await clearNonFinite(device, rows);
+    const wrong = await clearNonFinite(device, rows, signal);
     for (const output of outputs) output.nonFinite += wrong;
     const { rows: made, residuals, coefficientNorms } = await method.approximate(rows, ids, from);
     try {
       for (const [i, output] of outputs.entries()) {
         const tensor = made[i];
         if (tensor)
-          await output.store.write(from, await storedRows(device, tensor, output), residuals, coefficientNorms);
+          await output.store.write(from, await storedRows(device, tensor, output, signal), residuals, coefficientNorms);
       }
     } finally {
       for (const tensor of made) tensor.dispose();
@@ -56,11 +57,11 @@ export async function approximateRows(
 }
 
 /** Makes rows that are not finite zero; answers how many. */
-async function clearNonFinite(device: Device, rows: Tensor): Promise<number> {
+async function clearNonFinite(device: Device, rows: Tensor, signal: AbortSignal | undefined): Promise<number> {
   const [count = 0, columns = 0] = rows.shape;
   using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
   ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
-  const sums = (await squares.read()) as Float64Array;
+  const sums = (await abortable(squares.read(), signal)) as Float64Array;
   const wrong = sums.filter((sum) => !Number.isFinite(sum)).length;
   if (wrong === 0) return 0;
   const values = (await rows.read()) as Float32Array;
@@ -70,12 +71,17 @@ async function clearNonFinite(device: Device, rows: Tensor): Promise<number> {
 }
 
 /** Rows in the dtype of the table, none longer than the limit and none that is not finite. */
-async function storedRows(device: Device, rows: Tensor, output: Output): Promise<Uint8Array> {
+async function storedRows(
+  device: Device,
+  rows: Tensor,
+  output: Output,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
   const { table, limit } = output;
   const [count = 0, columns = 0] = rows.shape;
   using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
   ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
-  const [values, sums] = await Promise.all([rows.read(), squares.read()]);
+  const [values, sums] = await abortable(Promise.all([rows.read(), squares.read()]), signal);
   for (let i = 0; i < count; i += 1) {
     const norm = Math.sqrt(sums[i] ?? 0);
     if (norm <= limit) continue;
@@ -87,6 +93,6 @@ async function storedRows(device: Device, rows: Tensor, output: Output): Promise
   }
   using cut = Tensor.from(device, values, [count, columns]);
   using stored = cut.cast(table.dtype);
-  const bits = await stored.read();
+  const bits = await abortable(stored.read(), signal);
   return new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength);
 }

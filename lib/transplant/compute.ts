@@ -49,7 +49,7 @@ async function leaveOutUntrained({ settings, base, donor, tables }: Job, device:
       const scan =
         known.find((job) => job.base === table)?.scan ??
         (await scanRows(device, table, allIds(table.rows), { signal }));
-      const found = await untrainedRows(device, table, scan, model.tokenizer, all.length === 1);
+      const found = await untrainedRows(device, table, scan, model.tokenizer, all.length === 1, signal);
       for (const [id, isBad] of found.entries()) bad[id]! |= isBad;
     }
     return bad;

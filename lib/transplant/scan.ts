@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { abortable } from '../abortable.ts';
 import type { Device } from '../device.ts';
 import { ops } from '../native-ops.ts';
 import { Tensor } from '../tensor.ts';
@@ -37,7 +38,7 @@ export async function scanRows(
     using total = Tensor.zeros(device, [table.columns], { dtype: 'f64' });
     ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
     ops.columnReduce(device, { x: rows, out: total });
-    const [found, totals] = await Promise.all([squares.read(), total.read()]);
+    const [found, totals] = await abortable(Promise.all([squares.read(), total.read()]), signal);
     let allFinite = true;
     for (let i = 0; i < part.length; i += 1) {
       const norm = Math.sqrt(found[i] ?? 0);

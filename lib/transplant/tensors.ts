@@ -1,3 +1,4 @@
+import { abortable } from '../abortable.ts';
 import type { Device } from '../device.ts';
 import { isFloating } from '../dtypes.ts';
 import { OrthokitError } from '../errors.ts';
@@ -71,7 +72,7 @@ export async function transplantTables(
   if (settings.method === 'subword' && base.tokenizer.model === 'bpe' && !base.tokenizer.merges)
     throw new OrthokitError('ERR_UNSUPPORTED', `${op}: method subword is for transplant, which reads the merges`);
   settings.signal?.throwIfAborted();
-  const job = planJob(op, settings, sideOf(device, base), sideOf(device, donor));
+  const job = planJob(op, settings, sideOf(device, base, settings.signal), sideOf(device, donor, settings.signal));
   for (const table of job.tables) table.store = new MemoryRows(table.base.rowBytes, job.rows);
   const made: Tensor[] = [];
   try {
@@ -108,7 +109,7 @@ function checkTables(side: string, tables: ModelTables, device?: Device): ModelT
   return tables;
 }
 
-function sideOf(device: Device, { tokenizer, embed, lmHead }: ModelTables): Side {
+function sideOf(device: Device, { tokenizer, embed, lmHead }: ModelTables, signal: AbortSignal | undefined): Side {
   const tableOf = (name: string, tensor: Tensor): Table => {
     const [rows = 0, columns = 0] = tensor.shape;
     return {
@@ -123,7 +124,7 @@ function sideOf(device: Device, { tokenizer, embed, lmHead }: ModelTables): Side
         using index = Tensor.from(device, Int32Array.from(ids), [ids.length]);
         using out = new Tensor(device, [ids.length, columns], tensor.dtype);
         ops.gatherRows(device, { x: tensor, index, out });
-        const { buffer, byteOffset, byteLength } = await out.read();
+        const { buffer, byteOffset, byteLength } = await abortable(out.read(), signal);
         return new Uint8Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer);
       },
     };

@@ -1,3 +1,4 @@
+import { abortable } from '../abortable.ts';
 import type { Device } from '../device.ts';
 import { ops } from '../native-ops.ts';
 import { Tensor } from '../tensor.ts';
@@ -21,6 +22,7 @@ export async function untrainedRows(
   scan: Scan,
   { tokens }: Tokenizer,
   isTied: boolean,
+  signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
   const ids = allIds(table.rows);
   const isUnused = (id: number): boolean => tokens[id] === undefined || placeholder.test(tokens[id]);
@@ -29,7 +31,7 @@ export async function untrainedRows(
     const limit = quantile(scan.norms.filter(Number.isFinite), normShare);
     for (const id of ids) if ((scan.norms[id] ?? 0) < limit) untrained[id] = 1;
   }
-  const mean = await meanRow(device, table, scan, ids.filter(isUnused));
+  const mean = await meanRow(device, table, scan, ids.filter(isUnused), signal);
   const length = Math.hypot(...mean);
   if (length === 0) return untrained;
   const cosines = new Float64Array(table.rows);
@@ -38,7 +40,7 @@ export async function untrainedRows(
     using rows = asTensor(device, table, await table.read(part));
     using dots = Tensor.zeros(device, [part.length, 1]);
     ops.gemm(device, { a: rows, b: direction, c: dots });
-    const found = await dots.read();
+    const found = await abortable(dots.read(), signal);
     for (const [i, id] of part.entries()) cosines[id] = (found[i] ?? 0) / (length * (scan.norms[id] || 1));
   }
   const limit = Math.max(quantile(cosines.filter(Number.isFinite), cosineShare), leastCosine);
@@ -47,14 +49,20 @@ export async function untrainedRows(
 }
 
 /** The mean of finite rows. */
-async function meanRow(device: Device, table: Table, scan: Scan, ids: Int32Array): Promise<Float32Array> {
+async function meanRow(
+  device: Device,
+  table: Table,
+  scan: Scan,
+  ids: Int32Array,
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
   const finite = ids.filter((id) => Number.isFinite(scan.norms[id] ?? Number.NaN));
   const sum = new Float64Array(table.columns);
   for (const part of steps(finite, rowsPerStep(table))) {
     using rows = asTensor(device, table, await table.read(part));
     using total = Tensor.zeros(device, [table.columns], { dtype: 'f64' });
     ops.columnReduce(device, { x: rows, out: total });
-    for (const [j, value] of (await total.read()).entries()) sum[j]! += value;
+    for (const [j, value] of (await abortable(total.read(), signal)).entries()) sum[j]! += value;
   }
   return Float32Array.from(sum, (value) => value / Math.max(1, finite.length));
 }

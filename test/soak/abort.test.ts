@@ -3,11 +3,26 @@ import { stat } from 'node:fs/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
-import { AdamW, combine, Device, loadTensors, ops, readTensorInfo, saveTensors, Tensor } from '../../lib/index.ts';
+import {
+  AdamW,
+  combine,
+  Device,
+  Dictionary,
+  loadTensors,
+  type OmpOptions,
+  omp,
+  ops,
+  readTensorInfo,
+  saveTensors,
+  Tensor,
+  transplantTables,
+} from '../../lib/index.ts';
 import { fileBytes } from '../safetensors/bytes.ts';
 import { Folder } from '../safetensors/folder.ts';
 import { uniform } from '../support/data.ts';
 import { goal } from '../support/goal.ts';
+import { byteLevelTokenizer } from '../transplant/models.ts';
+import { parsed } from '../transplant/tokenizers.ts';
 
 const folder = new Folder();
 const device = Device.open('cpu');
@@ -34,8 +49,30 @@ const [busy, product] = [Tensor.zeros(device, [700, 700]), Tensor.zeros(device, 
 const entry = (i: number): string => `"${i}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`;
 const manyNames = fileBytes(`{${Array.from({ length: 20_000 }, (_, i) => entry(i)).join(',')}}`);
 
-const names = ['saveTensors', 'loadTensors', 'readTensorInfo', 'save', 'load', 'save of a combination'] as const;
+const atoms = Tensor.randn(device, [3000, 64], { seed: 1 });
+const signals = Tensor.randn(device, [2000, 64], { seed: 2 });
+const wholeGram = new Dictionary(atoms);
+const gramRows = new Dictionary(atoms, { memoryLimit: 16 << 20 });
+
+const tokens = (count: number): string[] => Array.from({ length: count }, (_, i) => ` t${i}`);
+const base = {
+  tokenizer: parsed(byteLevelTokenizer(tokens(1500))),
+  embed: Tensor.randn(device, [1500, 32], { seed: 3 }),
+};
+const donor = {
+  tokenizer: parsed(byteLevelTokenizer(tokens(3000))),
+  embed: Tensor.randn(device, [3000, 48], { seed: 4 }),
+};
+
+const names = [
+  ...(['saveTensors', 'loadTensors', 'readTensorInfo', 'save', 'load', 'save of a combination'] as const),
+  ...(['omp by the Gram matrix', 'omp by Gram rows', 'omp by products', 'transplantTables'] as const),
+];
 type Name = (typeof names)[number];
+
+async function pursue(dictionary: Dictionary, options: OmpOptions): Promise<void> {
+  (await omp(dictionary, signals, { k: 16, ...options })).dispose();
+}
 
 const calls: Record<Name, (signal: AbortSignal) => Promise<unknown>> = {
   saveTensors: (signal) => saveTensors(folder.file('tensors'), tensors, { signal }),
@@ -47,6 +84,10 @@ const calls: Record<Name, (signal: AbortSignal) => Promise<unknown>> = {
   save: (signal) => optimizer.save(folder.file('optimizer'), { signal }),
   load: (signal) => optimizer.load(folder.file('optimizer'), { signal }),
   'save of a combination': (signal) => combined.save(folder.file('combined'), { signal }),
+  'omp by the Gram matrix': (signal) => pursue(wholeGram, { algorithm: 'gram', signal }),
+  'omp by Gram rows': (signal) => pursue(gramRows, { algorithm: 'gram', signal }),
+  transplantTables: async (signal) => (await transplantTables(base, donor, { k: 16, signal })).embed.dispose(),
+  'omp by products': (signal) => pursue(gramRows, { algorithm: 'gemm', signal }),
 };
 
 /** All that an aborted call must leave as it was. */

@@ -95,3 +95,31 @@ it('takes the memory of the tables and not of the model', () => {
   const [small, large] = [peak(1024), peak(2 ** 27)];
   expect(large - small).toBeLessThan(2 ** 26);
 });
+
+it('takes memoryLimit for rows of shared tokens and of their Gram matrix, and no more', () => {
+  using folder = new Folder();
+  const [count, columns, limit] = [6000, 32, 2 ** 25];
+  const tokens = Array.from({ length: count }, (_, i) => ` t${i}`);
+  const others = Array.from({ length: 400 }, (_, i) => ` n${i}`);
+  const all = [...tokens, ...others];
+  const base = writeModel(folder.file('base'), {
+    tokenizer: byteLevelTokenizer(tokens),
+    embed: numbers(count, columns, 1),
+  });
+  const donor = writeModel(folder.file('donor'), {
+    tokenizer: byteLevelTokenizer(all),
+    embed: numbers(all.length, columns, 2),
+  });
+  const peak = (method: string): number => {
+    const library = path.join(import.meta.dirname, '..', '..', 'dist', 'index.js');
+    const options = { base, donor, out: folder.file(method), k: 4, method, memoryLimit: limit, device: 'cpu' };
+    const script = `import { transplant } from ${JSON.stringify(library)};
+      await transplant(${JSON.stringify(options)});
+      console.log(process.resourceUsage().maxRSS);`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect(stderr).toBe('');
+    return Number(stdout) * 1024;
+  };
+  // The Gram matrix would take 137 MB; 64 MB are for what kernels need.
+  expect(peak('omp') - peak('mean')).toBeLessThan(limit + 2 ** 26);
+});

@@ -1,3 +1,4 @@
+import { abortable } from '../../abortable.ts';
 import { ops } from '../../native-ops.ts';
 import { Tensor } from '../../tensor.ts';
 import { choleskyFactor, negated } from '../linear.ts';
@@ -49,7 +50,7 @@ async function factorOf({ device, bases, signal }: MethodContext, i: number, mea
     using exact = rows.cast('f64');
     const { length } = finite;
     ops.symmetricProduct(device, { a: exact, c: covariance, alpha: 1 / length, beta: 1, trans: 'transposed' });
-    await device.synchronize();
+    await abortable(device.synchronize(), signal);
   }
   const factor = await choleskyFactor(device, covariance);
   return Tensor.from(device, Float32Array.from(factor), [columns, columns]);

@@ -1,3 +1,4 @@
+import { abortable } from '../../abortable.ts';
 import { ops } from '../../native-ops.ts';
 import { Tensor } from '../../tensor.ts';
 import { gather } from '../table.ts';
@@ -55,10 +56,10 @@ export const commonInterpolation: PrepareMethod = async (context) => {
   }
 };
 
-async function squaresOf({ device }: MethodContext, rows: Tensor): Promise<Float64Array> {
+async function squaresOf({ device, signal }: MethodContext, rows: Tensor): Promise<Float64Array> {
   using squares = Tensor.zeros(device, [rows.shape[0] ?? 0], { dtype: 'f64' });
   ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
-  return (await squares.read()) as Float64Array;
+  return (await abortable(squares.read(), signal)) as Float64Array;
 }
 
 type Visit = (
@@ -75,7 +76,7 @@ function neighbourFinder(context: MethodContext, atoms: Tensor, squares: Float64
   const step = Math.max(1, Math.floor(scoresAtOnce / count));
   return async (targets: Tensor, k: number, visit: Visit): Promise<void> => {
     const total = targets.shape[0] ?? 0;
-    const values = await targets.read();
+    const values = await abortable(targets.read(), signal);
     const wanted = Math.min(count, k + spare);
     for (let from = 0; from < total; from += step) {
       signal?.throwIfAborted();
@@ -83,7 +84,7 @@ function neighbourFinder(context: MethodContext, atoms: Tensor, squares: Float64
       using some = Tensor.from(device, values.slice(from * columns, (from + rows) * columns), [rows, columns]);
       using scores = Tensor.zeros(device, [rows, count]);
       ops.gemm(device, { a: some, b: atoms, c: scores, transB: 'transposed' });
-      const products = await scores.read();
+      const products = await abortable(scores.read(), signal);
       for (let row = 0; row < rows; row += 1) {
         const own = products.subarray(row * count, (row + 1) * count);
         const target = Float64Array.from(values.subarray((from + row) * columns, (from + row + 1) * columns));
@@ -93,7 +94,7 @@ function neighbourFinder(context: MethodContext, atoms: Tensor, squares: Float64
         using index = Tensor.from(device, Int32Array.from(near), [near.length]);
         using candidates = new Tensor(device, [near.length, columns]);
         ops.gatherRows(device, { x: atoms, index, out: candidates });
-        const read = await candidates.read();
+        const read = await abortable(candidates.read(), signal);
         const exact = near.map((id, i) => {
           const neighbour = Float64Array.from(read.subarray(i * columns, (i + 1) * columns));
           return { id, neighbour, measure: isCosine ? cosine(neighbour, target) : distance(neighbour, target) };

@@ -1,3 +1,4 @@
+import { abortable } from '../../abortable.ts';
 import { ops } from '../../native-ops.ts';
 import { Dictionary, omp as pursue, reconstruct } from '../../sparse/index.ts';
 import { Tensor } from '../../tensor.ts';
@@ -31,7 +32,10 @@ export const omp: PrepareMethod = async (context) => {
         using lengths = Tensor.zeros(device, [count], { dtype: 'f64' });
         ops.rowReduce(device, { x: targets, out: squares, reduction: 'sum_of_squares' });
         ops.rowReduce(device, { x: code.coefficients, out: lengths, reduction: 'sum_of_squares' });
-        const [left, size, length] = await Promise.all([code.residuals.read(), squares.read(), lengths.read()]);
+        const [left, size, length] = await abortable(
+          Promise.all([code.residuals.read(), squares.read(), lengths.read()]),
+          signal,
+        );
         return {
           rows,
           residuals: Float64Array.from(left, (norm, i) => (norm === 0 ? 0 : norm / Math.sqrt(size[i] ?? 0))),

@@ -8,7 +8,13 @@
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 namespace {
 
-constexpr int64_t kPanelsAtOnce = 64;  // of atoms: scratch memory does not grow with them
+// Packed of atoms, and as much of signals: scratch memory grows with neither.
+constexpr int64_t kMostPanels = 64, kMostBytes = int64_t(1) << 25;
+
+int64_t panels_at_once(int64_t panels, int64_t bytes) {
+  return std::clamp<int64_t>(kMostBytes / std::max<int64_t>(1, bytes), 1,
+                             std::min(panels, kMostPanels));
+}
 
 int64_t parts_of(int64_t total, int64_t part) { return (total + part - 1) / part; }
 
@@ -39,7 +45,7 @@ template <class T>
 void in_few(const Correlations& op, Stream& stream) {
   const int64_t signals = op.x.shape[0], depth = op.x.shape[1], atoms = op.atoms.shape[0];
   const int64_t panels = parts_of(atoms, kAtoms), panel_size = depth * kAtoms,
-                group = std::min(panels, kPanelsAtOnce);
+                group = panels_at_once(panels, panel_size * sizeof(T));
   T* packed = stream.scratch<T>(group * panel_size);
   for (int64_t begin = 0; begin < panels; begin += group)
     stream.parallel(std::min(group, panels - begin), [&](int64_t part) {
@@ -61,8 +67,11 @@ void in_few(const Correlations& op, Stream& stream) {
 void in_panels(const Correlations& op, Stream& stream) {
   const int64_t signals = op.x.shape[0], depth = op.x.shape[1], atoms = op.atoms.shape[0];
   const int64_t lefts = parts_of(signals, kPanel), rights = parts_of(atoms, kPanel),
-                panel_size = depth * kPanel, group = std::min(rights, kPanelsAtOnce);
-  float *left = stream.scratch<float>(lefts * panel_size),
+                panel_size = depth * kPanel, bytes = panel_size * int64_t(sizeof(float)),
+                most =
+                    std::min(lefts, std::max<int64_t>(1, kMostBytes / std::max<int64_t>(1, bytes))),
+                group = panels_at_once(rights, bytes);
+  float *left = stream.scratch<float>(most * panel_size),
         *right = stream.scratch<float>(group * panel_size);
   // A panel is packed in runs of kDepth, each of which a running sum takes whole.
   const auto pack = [&](const View& rows, int64_t row, float* panel) {
@@ -71,22 +80,26 @@ void in_panels(const Correlations& op, Stream& stream) {
                  std::min<int64_t>(kPanel, rows.shape[0] - row), std::min(kDepth, depth - k),
                  panel + k * kPanel);
   };
-  stream.parallel(lefts, [&](int64_t l) { pack(op.x, l * kPanel, left + l * panel_size); });
-  for (int64_t first = 0; first < rights; first += group)
-    stream.parallel(std::min(group, rights - first), [&](int64_t part) {
-      const int64_t column = (first + part) * kPanel;
-      float* panel = right + part * panel_size;
-      pack(op.atoms, column, panel);
-      for (int64_t k = 0; k == 0 || k < depth; k += kDepth)
-        for (int64_t l = 0; l < lefts; ++l) {
-          const int64_t row = l * kPanel;
-          float* out = op.out.as<float>() + row * atoms + column;
-          multiply_panels(std::min(kDepth, depth - k), left + l * panel_size + k * kPanel,
-                          panel + k * kPanel, std::min<int64_t>(kPanel, signals - row),
-                          std::min<int64_t>(kPanel, atoms - column), false, 1, k == 0 ? 0 : 1, out,
-                          out, atoms);
-        }
-    });
+  for (int64_t begin = 0; begin < lefts; begin += most) {
+    const int64_t count = std::min(most, lefts - begin);
+    stream.parallel(count,
+                    [&](int64_t l) { pack(op.x, (begin + l) * kPanel, left + l * panel_size); });
+    for (int64_t first = 0; first < rights; first += group)
+      stream.parallel(std::min(group, rights - first), [&](int64_t part) {
+        const int64_t column = (first + part) * kPanel;
+        float* panel = right + part * panel_size;
+        pack(op.atoms, column, panel);
+        for (int64_t k = 0; k == 0 || k < depth; k += kDepth)
+          for (int64_t l = 0; l < count; ++l) {
+            const int64_t row = (begin + l) * kPanel;
+            float* out = op.out.as<float>() + row * atoms + column;
+            multiply_panels(std::min(kDepth, depth - k), left + l * panel_size + k * kPanel,
+                            panel + k * kPanel, std::min<int64_t>(kPanel, signals - row),
+                            std::min<int64_t>(kPanel, atoms - column), false, 1, k == 0 ? 0 : 1,
+                            out, out, atoms);
+          }
+      });
+  }
 }
 
 #endif

@@ -89,10 +89,12 @@ class Step {
 // Signals in parts, each with scratch memory of its own.
 template <class T>
 void run(const PursuitStep& op, Stream& stream) {
-  constexpr int64_t kMostParts = 256;
+  constexpr int64_t kMostParts = 256, kMostScratch = int64_t(1) << 23;  // doubles
   const int64_t batch = op.indices.shape[0], each = op.atoms.shape[1] + 2 * op.indices.shape[1];
   if (batch == 0) return;
-  const int64_t size = (batch + kMostParts - 1) / kMostParts, parts = (batch + size - 1) / size;
+  const int64_t most =
+      std::clamp<int64_t>(kMostScratch / std::max<int64_t>(1, each), 1, kMostParts);
+  const int64_t size = (batch + most - 1) / most, parts = (batch + size - 1) / size;
   double* scratch = stream.scratch<double>(parts * each);
   const double largest = largest_atom(op.squares, op.scales.as<T>());
   stream.parallel(parts, [&](int64_t part) {

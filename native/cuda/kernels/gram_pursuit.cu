@@ -1,8 +1,8 @@
 #include <algorithm>
 
+#include "cuda/choice.cuh"
 #include "cuda/kernel.h"
 #include "cuda/launch.cuh"
-#include "cuda/support.cuh"
 #include "ops/gram_pursuit.h"
 
 namespace orthokit::cuda {
@@ -58,35 +58,20 @@ class GramPursuitBlock {
   }
 
  private:
-  // The best atom that does not depend on those chosen; its distance stays for `append`.
   __device__ bool choose(T floor, BestAtom<T>& best) {
-    __shared__ int32_t skipped[kMostSkips];
-    for (int skips = 0; skips < kMostSkips;) {
-      best = sweep(skipped, skips);
-      if (!(best.score > floor)) return false;
-      const T* row = work_.gram + best.index * work_.n;
-      for (int64_t i = threadIdx.x; i < count_; i += kPursuitThreads)
-        support_.column()[i] = double(row[indices_[i]]);
-      const double square = work_.squares[best.index];
-      distance_ = support_.distance(count_, square);
-      if (distance_ > work_.dependence * square) return true;
-      if (work_.stops) return false;
-      if (threadIdx.x == 0) skipped[skips] = best.index;
-      ++skips;
-      __syncthreads();  // all know it
-    }
-    return false;
+    return choose_atom(
+        support_, {work_.squares, work_.dependence, work_.stops}, indices_, count_, floor,
+        [&](const Masked& masked) { return sweep(masked); },
+        [&](int64_t atom) {
+          const T* row = work_.gram + atom * work_.n;
+          for (int64_t i = threadIdx.x; i < count_; i += kPursuitThreads)
+            support_.column()[i] = double(row[indices_[i]]);
+        },
+        best, distance_);
   }
 
-  __device__ BestAtom<T> sweep(const int32_t* skipped, int skips) const {
+  __device__ BestAtom<T> sweep(const Masked& masked) const {
     BestAtom<T> best;
-    const auto is_masked = [&](int64_t j) {
-      for (int64_t i = 0; i < count_; ++i)
-        if (indices_[i] == j) return true;
-      for (int i = 0; i < skips; ++i)
-        if (skipped[i] == j) return true;
-      return false;
-    };
     on_group(work_.n, [&]<int N>() {
       for (int64_t at = int64_t(threadIdx.x) * N; at < work_.n; at += kPursuitThreads * N) {
         Group<T, N> p = load_group<N>(p_, at);
@@ -100,7 +85,7 @@ class GramPursuitBlock {
 #pragma unroll
         for (int k = 0; k < N; ++k) {
           const T size = p.of[k] < 0 ? -p.of[k] : p.of[k];
-          best.look(work_.scales ? size * work_.scales[at + k] : size, at + k, is_masked);
+          best.look(work_.scales ? size * work_.scales[at + k] : size, at + k, masked);
         }
       }
     });
@@ -137,7 +122,7 @@ class GramPursuitBlock {
   const T* p_ = nullptr;
   int32_t* indices_ = nullptr;
   T* w_ = nullptr;
-  double distance_ = 0;
+  double distance_ = 0;  // of the atom that was chosen last, for append
 };
 
 template <class T>

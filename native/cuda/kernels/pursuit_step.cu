@@ -1,8 +1,8 @@
 #include <algorithm>
 
+#include "cuda/choice.cuh"
 #include "cuda/kernel.h"
 #include "cuda/launch.cuh"
-#include "cuda/support.cuh"
 #include "ops/pursuit_step.h"
 
 namespace orthokit::cuda {
@@ -67,44 +67,28 @@ class PursuitStepBlock {
   }
 
  private:
-  // The best atom that does not depend on those chosen; its distance stays for `append`.
   __device__ bool choose(T floor, BestAtom<T>& best) {
-    __shared__ int32_t skipped[kMostSkips];
-    for (int skips = 0; skips < kMostSkips;) {
-      best = look(skipped, skips);
-      if (!(best.score > floor)) return false;
-      const T* atom = work_.atoms + best.index * work_.depth;
-      Support::dots(
-          work_.step, [&](int64_t i) { return fit_.atom(i); }, atom, work_.depth,
-          support_.column());
-      const double square = work_.squares[best.index];
-      distance_ = support_.distance(work_.step, square);
-      if (distance_ > work_.dependence * square) return true;
-      if (work_.stops) return false;
-      if (threadIdx.x == 0) skipped[skips] = best.index;
-      ++skips;
-      __syncthreads();  // all know it
-    }
-    return false;
+    return choose_atom(
+        support_, {work_.squares, work_.dependence, work_.stops}, indices_, work_.step, floor,
+        [&](const Masked& masked) { return look(masked); },
+        [&](int64_t atom) {
+          Support::dots(
+              work_.step, [&](int64_t i) { return fit_.atom(i); }, work_.atoms + atom * work_.depth,
+              work_.depth, support_.column());
+        },
+        best, distance_);
   }
 
-  __device__ BestAtom<T> look(const int32_t* skipped, int skips) const {
+  __device__ BestAtom<T> look(const Masked& masked) const {
     const T* correlations = work_.correlations + signal_ * work_.n;
     BestAtom<T> best;
-    const auto is_masked = [&](int64_t j) {
-      for (int64_t i = 0; i < work_.step; ++i)
-        if (indices_[i] == j) return true;
-      for (int i = 0; i < skips; ++i)
-        if (skipped[i] == j) return true;
-      return false;
-    };
     on_group(work_.n, [&]<int N>() {
       for (int64_t at = int64_t(threadIdx.x) * N; at < work_.n; at += kStepThreads * N)
         visit_group<N>(
             at,
             [&](int64_t j, T p) {
               const T size = p < 0 ? -p : p;
-              best.look(work_.scales ? size * work_.scales[j] : size, j, is_masked);
+              best.look(work_.scales ? size * work_.scales[j] : size, j, masked);
             },
             correlations);
     });
@@ -118,7 +102,7 @@ class PursuitStepBlock {
   T* const coefficients_;
   const Fit<T> fit_;
   const Support support_;
-  double distance_ = 0;
+  double distance_ = 0;  // of the atom that was chosen last, for append
 };
 
 template <class T>
@@ -129,10 +113,12 @@ __global__ void __launch_bounds__(kStepThreads, 2) pursuit_step_kernel(PursuitSt
 }
 
 static void pursuit_step(const PursuitStep& op, Stream& stream) {
-  constexpr int64_t kMostBlocks = 2048;
+  constexpr int64_t kMostBlocks = 2048, kMostScratch = int64_t(1) << 28;
   const int64_t batch = op.indices.shape[0], depth = op.atoms.shape[1];
   if (batch == 0) return;
-  const int64_t blocks = std::min(batch, kMostBlocks);
+  const int64_t each = 2 * op.indices.shape[1] + depth;
+  const int64_t blocks = std::clamp<int64_t>(kMostScratch / (8 * std::max<int64_t>(1, each)), 1,
+                                             std::min(batch, kMostBlocks));
   visit(op.atoms.dtype, [&]<class T>() {
     const PursuitStepWork<T> work{op.correlations.as<T>(),
                                   op.atoms.as<T>(),
@@ -157,7 +143,7 @@ static void pursuit_step(const PursuitStep& op, Stream& stream) {
                                   op.dependence,
                                   op.refinements,
                                   op.on_dependent == OnDependent::kStop,
-                                  {stream, 2 * op.indices.shape[1] + depth, blocks}};
+                                  {stream, each, blocks}};
     launch(stream, pursuit_step_kernel<T>,
            {unsigned(blocks), kStepThreads, work.memory.shared_bytes()}, work);
   });

@@ -1,0 +1,100 @@
+import type { Device } from '../device.ts';
+import { ops } from '../native-ops.ts';
+import { Tensor } from '../tensor.ts';
+
+const leastPiece = 8;
+
+/**
+ * How many of so many rows to compute at once, at most `together`: powers of two, and a few rows that are wasted, so that
+ * the device keeps few sizes of memory to use again.
+ */
+function pieceOf(rows: number, together: number): number {
+  const piece = Math.max(leastPiece, 2 ** Math.floor(Math.log2(rows)));
+  return Math.min(piece, 2 ** Math.ceil(Math.log2(together)));
+}
+
+/** −1, what no row is gathered from or scattered to, fills it up. */
+function indexOf(device: Device, places: readonly number[], count: number): Tensor {
+  const index = new Int32Array(count).fill(-1);
+  index.set(places);
+  return Tensor.from(device, index, [count]);
+}
+
+/**
+ * Rows of a Gram matrix that does not fit as a whole: as many as there is room for, those that were used last. A row has
+ * the same bits whenever it is computed.
+ */
+export class GramRows {
+  /** How many rows there is room for. */
+  readonly capacity: number;
+  /** The rows, `[capacity, N]`, by place. */
+  readonly table: Tensor;
+  readonly #atoms: Tensor;
+  /** Where the row of an atom is; the one that was used last is the last. */
+  readonly #places = new Map<number, number>();
+  readonly #free: number[] = [];
+  #begun = 0;
+
+  constructor(atoms: Tensor, capacity: number) {
+    this.#atoms = atoms;
+    this.capacity = capacity;
+    this.table = new Tensor(atoms.device, [capacity, atoms.shape[0]!], atoms.dtype);
+  }
+
+  /**
+   * The places of the rows of these atoms, −1 for what is no atom; what is missing is computed, at most `together` rows at
+   * once. Queued. The places hold until the next call, and the atoms may be no more than there is room for.
+   */
+  placesOf(wanted: Int32Array, together: number): Int32Array<ArrayBuffer> {
+    const missing = new Set<number>();
+    for (const atom of wanted) {
+      if (atom < 0) continue;
+      const place = this.#places.get(atom);
+      if (place === undefined) missing.add(atom);
+      else this.#use(atom, place);
+    }
+    const all = [...missing];
+    for (let i = 0; i < all.length; ) {
+      const count = pieceOf(all.length - i, together);
+      this.#compute(all.slice(i, i + count), count);
+      i += count;
+    }
+    return Int32Array.from(wanted, (atom) => (atom < 0 ? -1 : this.#places.get(atom)!));
+  }
+
+  #use(atom: number, place: number): void {
+    this.#places.delete(atom);
+    this.#places.set(atom, place);
+  }
+
+  /** `count` rows, as many of them as there are atoms. */
+  #compute(missing: readonly number[], count: number): void {
+    const atoms = this.#atoms;
+    const { device, dtype } = atoms;
+    const [size, length] = atoms.shape as readonly [number, number];
+    const places = missing.map(() => this.#freePlace());
+    try {
+      using of = indexOf(device, missing, count);
+      using to = indexOf(device, places, count);
+      using some = new Tensor(device, [count, length], dtype);
+      using rows = new Tensor(device, [count, size], dtype);
+      ops.gatherRows(device, { x: atoms, index: of, out: some });
+      ops.correlations(device, { x: some, atoms, out: rows });
+      ops.scatterRows(device, { out: this.table, index: to, x: rows, mode: 'set' });
+    } catch (error) {
+      this.#free.push(...places);
+      throw error;
+    }
+    for (const [i, atom] of missing.entries()) this.#use(atom, places[i]!);
+  }
+
+  /** One that holds nothing, or else the row that has not been used for longest. */
+  #freePlace(): number {
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    if (this.#begun < this.capacity) return this.#begun++;
+    const [atom, place] = this.#places.entries().next().value!;
+    this.#places.delete(atom);
+    return place;
+  }
+}
