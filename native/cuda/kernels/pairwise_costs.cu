@@ -5,19 +5,20 @@ namespace orthokit::cuda {
 
 template <class T>
 struct PairBody {
-  PointCosts<T> costs;
+  PointCosts costs;
+  int64_t columns;
   T* out;
   __device__ void operator()(int64_t at) const {
-    const int64_t i = at / costs.points;
-    out[at] = T(costs.at(i, at - i * costs.points));
+    const int64_t i = at / columns;
+    out[at] = T(costs.at(i, at - i * columns));
   }
 };
 
 static void pairwise_costs(const PairwiseCosts& op, Stream& stream) {
   visit(op.x.dtype, [&]<class T>() {
-    const PointCosts<T> costs{op.x.as<T>(), coordinates_of<T>(stream, op.y), op.y.shape[0],
-                              op.x.shape[1], op.metric};
-    for_items(stream, op.out.size(), PairBody<T>{costs, op.out.as<T>()});
+    const PointCosts costs{coordinates_of<T>(stream, op.x), coordinates_of<T>(stream, op.y),
+                           op.x.shape[1], op.metric};
+    for_items(stream, op.out.size(), PairBody<T>{costs, op.y.shape[0], op.out.as<T>()});
   });
 }
 ORTHOKIT_KERNEL(PairwiseCosts, pairwise_costs);
