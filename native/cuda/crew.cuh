@@ -8,9 +8,6 @@
 namespace orthokit::cuda {
 
 inline constexpr int kMostCrew = 32, kCrewThreads = 512;
-// On a multiprocessor at once, and so many registers: a device needs half as many multiprocessors as
-// a crew has blocks.
-inline constexpr int kCrewBlocksAtOnce = 2;
 
 template <int N>
 struct Totals {
@@ -119,19 +116,18 @@ class Crew {
 };
 
 template <bool together, class Body>
-__global__ void __launch_bounds__(kCrewThreads, kCrewBlocksAtOnce)
-    crew_kernel(int blocks, double* parts, Body body) {
+__global__ void __launch_bounds__(kCrewThreads) crew_kernel(int blocks, double* parts, Body body) {
   Crew<together> crew(blocks, parts);
   body(crew);
 }
 
-// Whether so many of these blocks may wait for each other.
+// Whether so many blocks may wait for each other: each has a multiprocessor of its own.
 inline bool have_room_at_once(const Stream& stream, int blocks) {
   int device = 0, cooperates = 0;
   check(cudaGetDevice(&device), "cudaGetDevice");
   check(cudaDeviceGetAttribute(&cooperates, cudaDevAttrCooperativeLaunch, device),
         "cudaDeviceGetAttribute");
-  return cooperates != 0 && blocks <= stream.units() * kCrewBlocksAtOnce;
+  return cooperates != 0 && blocks <= stream.units();
 }
 
 // body(crew), in parts whose number the size of the work fixes. One launch, in no graph. A body is a struct of

@@ -10,6 +10,7 @@ namespace orthokit::cuda {
 // both, and the kernel too in the sweep that leaves one behind.
 template <class T>
 struct LogSweepRow {
+  static constexpr int kOwnColumnsOfWide = 16;
   const double *w, *mass;
   double* u;
   T* kernel;  // null: none is left behind

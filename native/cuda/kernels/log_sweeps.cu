@@ -51,7 +51,7 @@ struct SumOfErrors {
 };
 
 template <class T>
-static void sweep(Stream& stream, const PanelSweep& panels, int64_t count, int64_t rows,
+static void sweep(Stream& stream, PanelSweep& panels, int64_t count, int64_t rows,
                   const LogSweepRow<T>& row, const UpdateColumn<T>& column) {
   const int64_t columns = column.columns;
   const MatrixRows<T> cost{column.cost, columns};
@@ -86,7 +86,7 @@ static void run(const LogSweeps& op, Stream& stream) {
                          m,
                          inverse,
                          least_sum_of(op.cost.dtype)};
-  const PanelSweep panels(stream, {n, m});
+  PanelSweep panels(stream, {n, m});
   sweep(stream, panels, op.count - (op.kernel ? 1 : 0), n, row, column);
   if (op.kernel) {
     row.kernel = column.kernel = op.kernel.as<T>(), column.scale = op.column_scale.as<double>();

@@ -126,7 +126,7 @@ function* logSweepCases() {
     for (const [n, m] of [
       [128, 1024],
       [32, 4096],
-      [16, 8192],
+      [16, 8704],
       [128, 128],
     ]) {
       const vectors = `row_mass=f64[${n}] column_mass=f64[${m}] row_potential=f64[${n}] column_potential=f64[${m}]`;
