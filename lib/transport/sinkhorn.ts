@@ -26,6 +26,11 @@ const fewSweeps = 60;
 /** A plan of which more than this is needed is dense: sparse steps do not pay. */
 const dense = 0.1;
 
+/** Errors at which Newton steps usually succeed at eps itself, … */
+const near = 0.25;
+/** … and how many of them may fail before eps is lowered level by level after all. */
+const patience = 2;
+
 /** Newton steps, level by level of eps. */
 async function safeNewton(
   plan: ScaledPlan,
@@ -65,10 +70,14 @@ async function automatic(
   range: CostRange,
   tol: number,
 ): Promise<SolverEnd> {
-  const sweeps = await predictSweeps(plan, tol);
+  const { error, sweeps } = await predictSweeps(plan, tol);
   if (sweeps <= Math.min(fewSweeps, plan.control.sweepsLeft)) return ended(await sweepOn(plan, tol, Infinity), tol);
   const newton = new Newton(plan);
   if ((await newton.density()) > dense) return lbfgs(plan, marginals.a, tol, settings.maxSweeps);
+  if (error <= near) {
+    const { end } = await newton.run(tol, patience);
+    if (end !== 'stalled') return end;
+  }
   return safeNewton(plan, newton, settings, range, tol);
 }
 

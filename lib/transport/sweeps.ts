@@ -37,21 +37,28 @@ export async function sweepUntil(plan: ScaledPlan, tol: number): Promise<number>
   return sweepOn(plan, tol, await prepare(plan));
 }
 
+/** What the first sweeps tell. */
+interface Outlook {
+  /** L1 error of the marginals. */
+  readonly error: number;
+  /** How many more sweeps it would take to the tolerance. */
+  readonly sweeps: number;
+}
+
 /**
  * Some sweeps, and how many more it would take to `tol` at the rate of the last of them. The error of each sweep falls by a
  * factor that soon hardly changes.
  */
-export async function predictSweeps(plan: ScaledPlan, tol: number): Promise<number> {
-  let error = await prepare(plan);
-  if (error <= tol) return 0;
+export async function predictSweeps(plan: ScaledPlan, tol: number): Promise<Outlook> {
+  const start = await prepare(plan);
+  if (start <= tol) return { error: start, sweeps: 0 };
   const first = await plan.scalingSweeps(probe.before, tol);
-  if (first.failed) return Infinity;
-  if (first.error <= tol) return 0;
-  const last = await plan.scalingSweeps(probe.by, tol);
-  if (last.failed) return Infinity;
-  error = last.error;
+  if (first.failed) return { error: Infinity, sweeps: Infinity };
+  if (first.error <= tol) return { error: first.error, sweeps: 0 };
+  const { failed, error } = await plan.scalingSweeps(probe.by, tol);
+  if (failed) return { error: Infinity, sweeps: Infinity };
   plan.control.report(plan.eps, error);
-  if (error <= tol) return 0;
+  if (error <= tol) return { error, sweeps: 0 };
   const rate = Math.log(error / first.error) / probe.by;
-  return rate < 0 ? Math.log(tol / error) / rate : Infinity;
+  return { error, sweeps: rate < 0 ? Math.log(tol / error) / rate : Infinity };
 }
