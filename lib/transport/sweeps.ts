@@ -1,10 +1,10 @@
 import type { ScaledPlan } from './scaled-plan.ts';
 
 /** Sweeps in the log domain that make every row and column of the kernel representable. */
-const preparingSweeps = 3;
+const preparingSweeps = 2;
 
 /** Sweeps after which the rest is predicted, and how many of them that is measured by. */
-const probe = { before: 6, by: 4 } as const;
+const probe = { before: 7, by: 4 } as const;
 
 /** Sweeps that make the kernel, and then sweep on it. */
 async function prepare(plan: ScaledPlan): Promise<number> {
@@ -15,16 +15,18 @@ async function prepare(plan: ScaledPlan): Promise<number> {
   return error;
 }
 
-/** Sinkhorn's iteration on the kernel until the error is at most `tol`, or sweeps run out; where the kernel does not carry the
- * plan, in the log domain. Returns the error. */
-export async function sweepOn(plan: ScaledPlan, tol: number, start: number): Promise<number> {
+/** Sinkhorn's iteration on the kernel until the error is at most `tol`, or sweeps run out, or `most` of them are done; where the
+ * kernel does not carry the plan, in the log domain. Returns the error. */
+export async function sweepOn(plan: ScaledPlan, tol: number, start: number, most: number = Infinity): Promise<number> {
   const { control } = plan;
+  const first = control.iterations.sweeps;
+  const left = () => Math.min(control.sweepsLeft, first + most - control.iterations.sweeps);
   let error = start;
-  while (error > tol && control.sweepsLeft > 0) {
-    const swept = await plan.scalingSweeps(Math.min(plan.sweepsAtOnce, control.sweepsLeft), tol);
+  while (error > tol && left() > 0) {
+    const swept = await plan.scalingSweeps(Math.min(plan.sweepsAtOnce, left()), tol);
     if (swept.done > 0) error = swept.error;
-    if (swept.failed && control.sweepsLeft > 0) {
-      plan.kernelSweeps(Math.min(10, plan.sweepsAtOnce, control.sweepsLeft));
+    if (swept.failed && left() > 0) {
+      plan.kernelSweeps(Math.min(10, plan.sweepsAtOnce, left()));
       error = await plan.logError();
     }
     control.report(plan.eps, error);
