@@ -199,6 +199,12 @@ async function solveProblem(cost: Cost, costs: Costs, settings: Settings): Promi
       const rows = await control.read(plan.potentials.rows);
       if (await isProvenInfeasible(cost, masses, marginals, rows, control)) status = 'infeasible';
     }
+    if (!Number.isFinite(measured.value + measured.marginalError)) {
+      // Where masses cannot be carried, potentials grow until they have no digits for eps.
+      discard(measured);
+      plan.restart(fewSweeps);
+      measured = await measure(cost, masses, marginals, plan.potentials, eps, control, settings.gauge);
+    }
     if (status !== 'infeasible') status = honest(status, measured.marginalError, settings.tol, floor * marginals.mass);
     const { penalties } = settings;
     return new TransportResult({ costs, eps, penalties, status, iterations: control.iterations, ...measured });
