@@ -55,11 +55,15 @@ export class Newton {
 
   /** How much of the plan is needed for all of it but a hundredth: a share of its elements, 1 where there is no room. */
   async density(): Promise<number> {
-    const { rows, columns } = this.#plan.cost;
+    const { cost, control } = this.#plan;
+    ops.fill(cost.device, { x: [this.#values], value: 0 });
     this.#sparsify(mostDropped);
-    const [count, threshold] = await this.#plan.control.read(this.#kept);
-    const isCut = count! >= 0.9 * this.#values.size && threshold! > 0;
-    return isCut ? 1 : count! / (rows * columns);
+    using row = this.#values.reshape([1, this.#values.size]);
+    using mass = new Tensor(cost.device, [1], 'f64');
+    ops.rowReduce(cost.device, { x: row, out: mass, reduction: 'sum' });
+    const [[count], [kept]] = await Promise.all([control.read(this.#kept), control.read(mass)]);
+    // Without room, much more is left out than was asked for.
+    return kept! < 1 - 2 * mostDropped ? 1 : count! / (cost.rows * cost.columns);
   }
 
   /** From where the plan stands, until the L1 error of the rows is at most `tol`; `'stalled'` at so many rejected steps. */

@@ -124,7 +124,14 @@ export class ScaledPlan {
     this.control.iterations.sweeps += count;
   }
 
-  /** The same, the last one of which leaves the kernel behind: its exponentials serve both. */
+  /** As many from potentials of 0. */
+  restart(count: number): void {
+    const { rows, columns } = this.potentials;
+    ops.fill(this.cost.device, { x: [rows, columns], value: 0 });
+    this.logSweeps(count);
+  }
+
+  /** Sweeps in the log domain, the last one of which leaves the kernel behind: its exponentials serve both. */
   kernelSweeps(count: number): void {
     this.absorb();
     const stored = { kernel: this.#room(), columnScale: this.#scales.columns };

@@ -21,8 +21,10 @@ import { predictSweeps, sweepOn, sweepUntil } from './sweeps.ts';
 /** L1 error at which a level of annealing is done: the next one moves further than that. */
 const levelTolerance = 0.05;
 
-/** Sweeps up to which Newton steps do not pay. */
-const fewSweeps = 60;
+/** Sweeps up to which Newton steps do not pay, … */
+const fewSweeps = 20;
+/** … and up to which L-BFGS does not. */
+const someSweeps = 60;
 /** A plan of which more than this is needed is dense: sparse steps do not pay. */
 const dense = 0.1;
 
@@ -70,14 +72,21 @@ async function automatic(
   range: CostRange,
   tol: number,
 ): Promise<SolverEnd> {
+  const { control } = plan;
   const outlook = await predictSweeps(plan, tol);
   let { error } = outlook;
-  if (outlook.sweeps <= Math.min(fewSweeps, plan.control.sweepsLeft)) {
-    error = await sweepOn(plan, tol, error, 2 * fewSweeps);
-    if (error <= tol || plan.control.sweepsLeft <= 0) return ended(error, tol);
-  }
+  // The rate may fall: twice as many as were predicted are enough.
+  const isDoneWithin = async (sweeps: number): Promise<boolean> => {
+    if (outlook.sweeps > Math.min(sweeps, control.sweepsLeft)) return false;
+    error = await sweepOn(plan, tol, error, 2 * sweeps);
+    return error <= tol || control.sweepsLeft <= 0;
+  };
+  if (await isDoneWithin(fewSweeps)) return ended(error, tol);
   const newton = new Newton(plan);
-  if ((await newton.density()) > dense) return lbfgs(plan, marginals.a, tol, settings.maxSweeps);
+  if ((await newton.density()) > dense) {
+    if (await isDoneWithin(someSweeps)) return ended(error, tol);
+    return lbfgs(plan, marginals.a, tol, settings.maxSweeps);
+  }
   if (error <= near) {
     const { end } = await newton.run(tol, patience);
     if (end !== 'stalled') return end;
@@ -189,6 +198,12 @@ async function solveProblem(cost: Cost, costs: Costs, settings: Settings): Promi
     if (status !== 'converged' && range.forbidden > 0 && range.isReachable) {
       const rows = await control.read(plan.potentials.rows);
       if (await isProvenInfeasible(cost, masses, marginals, rows, control)) status = 'infeasible';
+    }
+    if (!Number.isFinite(measured.value + measured.marginalError)) {
+      // Where masses cannot be carried, potentials grow until they have no digits for eps.
+      discard(measured);
+      plan.restart(fewSweeps);
+      measured = await measure(cost, masses, marginals, plan.potentials, eps, control, settings.gauge);
     }
     if (status !== 'infeasible') status = honest(status, measured.marginalError, settings.tol, floor * marginals.mass);
     const { penalties } = settings;

@@ -11,8 +11,11 @@ import { race } from './race.mjs';
 const folder = import.meta.dirname;
 const methods = ['auto', 'sns', 'sinkhorn'];
 /** Those that take minutes are left out. */
-const peersAt = (n) =>
-  n > 1000 ? ['sinkhorn'] : ['sinkhorn', ...(n > 500 ? [] : ['sinkhorn_log']), 'sinkhorn_stabilized', 'lbfgs'];
+const peersAt = (n) => [
+  'sinkhorn',
+  ...(n > 500 ? [] : ['sinkhorn_log', 'sinkhorn_stabilized']),
+  ...(n > 1000 ? [] : ['lbfgs']),
+];
 /** Kinds of --hard, with their sizes. */
 const hard = { 'uniform-hard': 500, 'ring-sqeuclidean': 784, 'ring-euclidean': 784, 'ring-l1': 784 };
 
@@ -101,7 +104,7 @@ if (first === '--own') {
     console.log(line);
   };
   for (const [name, n] of cases) {
-    const ours = first === '--hard' ? ['auto', 'sns'] : methods;
+    const ours = first === '--hard' || n > 1000 ? ['auto', 'sns'] : methods;
     for (const method of ours) run(process.execPath, [import.meta.filename, '--own', name, `${n}`, method]);
     for (const peer of first === '--hard' ? ['lbfgs'] : peersAt(n))
       run('/usr/bin/python3', [path.join(folder, 'transport_peer.py'), name, `${n}`, peer]);

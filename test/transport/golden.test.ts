@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, sinkhorn, Tensor, type TransportMethod } from '../../lib/index.ts';
 import { valuesOf } from '../support/tensors.ts';
-import { ringAndBar, splitMix } from '../support/transport.ts';
+import { plane, ringAndBar, splitMix } from '../support/transport.ts';
 
 const cpu = Device.open('cpu');
 afterAll(() => cpu.close());
@@ -79,6 +79,22 @@ describe('golden values', () => {
     using result = await sinkhorn(cost, { eps: 1e-2, tol: 1e-9 });
     expect(result.status).toBe('converged');
     expect(result.iterations.newton).toBe(0);
+  });
+
+  it('auto takes few steps, at eps itself, where sweeps have come near', async () => {
+    using cost = Tensor.from(cpu, splitMix(500 * 500, 1n), [500, 500]);
+    using result = await sinkhorn(cost, { eps: 1 / 1200, tol: 1e-12 });
+    expect(result.status).toBe('converged');
+    expect(result.iterations.sweeps).toBe(13);
+    expect(result.iterations.newton).toBeLessThanOrEqual(8);
+  });
+
+  it('auto knows a plan that is too dense for steps, though there is no room to see how dense', async () => {
+    using cost = Tensor.from(cpu, plane(1000), [1000, 1000]);
+    using result = await sinkhorn(cost, { eps: 0.05, tol: 1e-9 });
+    expect(result.status).toBe('converged');
+    expect(result.iterations.newton).toBe(0);
+    expect(result.iterations.evaluations).toBeLessThan(40);
   });
 
   it('without annealing too', async () => {

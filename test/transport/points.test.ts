@@ -55,6 +55,20 @@ describe.each(Device.available)('point clouds on %s', (kind) => {
     expect(device.info.memory.peak - live).toBeLessThan((n * m) / 4);
   });
 
+  it.each([1, 9, 33])('nor in %i dimensions', async (d) => {
+    await using device = Device.open(kind);
+    const [n, m] = [400, 350];
+    using x = Tensor.from(device, Float32Array.from(numbers(d * n, 1)), [n, d]);
+    using y = Tensor.from(device, Float32Array.from(numbers(d * m, 2)), [m, d]);
+    const { live } = device.info.memory;
+    for (const metric of metrics) {
+      using result = await sinkhorn({ x, y, metric }, { eps: d, tol: 1e-3 });
+      expect(result.status).toBe('converged');
+    }
+    // The points themselves are copied once; a matrix would take 4 bytes a pair, or 8.
+    expect(device.info.memory.peak - live).toBeLessThan((n * m) / 2 + 4 * d * (n + m));
+  });
+
   it('may be disposed of before the last use of the result, and are not written to', async () => {
     const [x, y] = [points(9, 2, 1), points(13, 2, 2)];
     const before = await x.read();
