@@ -11,7 +11,7 @@ import { occupancy } from './kernel-report/occupancy.mjs';
 import { keyOf, open } from './kernel-report/open.mjs';
 import { markdown } from './kernel-report/page.mjs';
 import { picture } from './kernel-report/picture.mjs';
-import { interpretedKernels } from './kernel-report/ptx.mjs';
+import { interpretedKernels, withoutBarrier } from './kernel-report/ptx.mjs';
 import { compilerVersion, machineFigures } from './kernel-report/ptxas.mjs';
 import { predict } from './kernel-report/roofline.mjs';
 
@@ -36,15 +36,22 @@ for (const [name, figures] of machine) {
 }
 const shown = interpreted.at(-1);
 const forms = [];
+const waiting = new Set(); // for the whole grid
 for (const architecture of interpreted) {
   const kernels = interpretedKernels(ptx, architecture);
   const counters = readdirSync(ptx).filter((file) => file.startsWith(`counters-sm_${architecture}`));
   const launches = countedLaunches(counters.map((file) => path.join(ptx, file)));
   for (const name of machine.keys())
     if (!kernels.has(name)) found.push(`${name} is not in the PTX for sm_${architecture}`);
-  for (const [name, threads] of kernels) {
+  for (const [name, { threads, waits }] of kernels) {
     const counted = launches.get(name);
     const own = machine.get(name);
+    if (waits) {
+      waiting.add(name);
+      const other = withoutBarrier(name);
+      if (other === name || !kernels.has(other)) found.push(`${name} has a grid barrier, and no form without`);
+      continue;
+    }
     if (counted === undefined)
       found.push(`${name} was not interpreted for sm_${architecture}: give cases.mjs a case for it`);
     if (counted === undefined || own === undefined) continue;
@@ -75,7 +82,10 @@ if (mode === undefined) {
 }
 const compiler = compilerVersion(build);
 const pages = new Map([
-  [path.join(docs, 'kernels.md'), markdown(forms, architectures, compiler, interpreted, new Set(known.map(keyOf)))],
+  [
+    path.join(docs, 'kernels.md'),
+    markdown(forms, architectures, compiler, interpreted, [...waiting], new Set(known.map(keyOf))),
+  ],
   [path.join(docs, 'images', 'kernels.svg'), picture(forms)],
 ]);
 const same = (file, content) => existsSync(file) && readFileSync(file, 'utf8') === content;

@@ -31,6 +31,19 @@ quietly() {
   rm -f "$log"
 }
 
+# at_once <command> <word>…: the command with each of the words, as many at a time as there are cores; fails if one does
+at_once() {
+  local command=$1 word pid failed=0 pids=()
+  shift
+  for word; do
+    while (($(jobs -rp | wc -l) >= $(nproc))); do wait -n || true; done
+    "$command" "$word" &
+    pids+=($!)
+  done
+  for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+  return "$failed"
+}
+
 packages() {
   if [[ ! -f node_modules/.package-lock.json || package-lock.json -nt node_modules/.package-lock.json ]]; then
     echo "Installing npm packages" >&2
@@ -102,17 +115,28 @@ verify_cuda() {
 
 # Every operation in all orders of threads and streams, each with the bits of the first.
 verify_orders() { # <cuBLAS>
-  local order streams first=build/emulated/verified.jsonl
-  verify_cuda emulated forward eager "$1" > "$first" || return
+  local order streams others=() first=build/emulated/verified.jsonl
+  verify_cuda emulated forward eager "$1" > "$first"
   for order in forward reverse random; do
     for streams in eager deferred random; do
-      [[ $order != forward || $streams != eager ]] || continue
-      if ! verify_cuda emulated "$order" "$streams" "$1" | diff "$first" -; then
-        echo "Threads $order, streams $streams: not what forward and eager give" >&2
-        return 1
-      fi
+      [[ $order == forward && $streams == eager ]] || others+=("$order $streams $1")
     done
   done
+  at_once verify_order "${others[@]}"
+}
+
+verify_order() { # "<order of threads> <order of streams> <cuBLAS>"
+  local order streams cublas
+  read -r order streams cublas <<< "$1"
+  if ! verify_cuda emulated "$order" "$streams" "$cublas" | diff build/emulated/verified.jsonl -; then
+    echo "Threads $order, streams $streams: not what forward and eager give" >&2
+    return 1
+  fi
+}
+
+verify_checked() { # <cuBLAS>
+  echo "Operations with every access checked, ORTHOKIT_CUBLAS=${1##*/}"
+  verify_cuda checked random deferred "$1" > "build/checked/verified-${1##*/}.jsonl"
 }
 
 # Where a matrix product may come from cuBLAS. What all optimizers have in common is left out: Muon's tests have its products.
@@ -130,10 +154,7 @@ cuda_tests() {
     echo "Operations in every order, ORTHOKIT_CUBLAS=${blas##*/}"
     verify_orders "$blas"
   done
-  for blas in none "$cublas"; do
-    echo "Operations with every access checked, ORTHOKIT_CUBLAS=${blas##*/}"
-    verify_cuda checked random deferred "$blas" > build/checked/verified.jsonl
-  done
+  at_once verify_checked none "$cublas"
   # What has no device in its title runs with the other tests.
   export ORTHOKIT_CUDA_PLUGIN=$PWD/build/emulated/orthokit_cuda.so
   ORTHOKIT_CUBLAS=none vitest -t '\bcuda\b' test/ops test/optimizers test/device test/tensor test/random \
@@ -166,9 +187,9 @@ verify_ptx() {
 }
 
 ptx_tests() {
-  local architecture cases
+  local cases
   for cases in own double cublas turing; do node test/cuda-emulator/ptx/cases.mjs "$cases" > "build/ptx/$cases.txt"; done
-  for architecture in 80 90; do interpret "$architecture"; done
+  at_once interpret 80 90
 }
 
 # known_goals <goal>…

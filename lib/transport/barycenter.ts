@@ -5,7 +5,7 @@ import { checkOptions, shown } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
 import type { DenseCost } from './cost.ts';
 import { type Marginals, marginalsOf, massTensors } from './marginals.ts';
-import { countOf, type Masses, positive } from './options.ts';
+import { checkWatchers, countOf, type Masses, positive } from './options.ts';
 import { costsOf, type PointClouds, PointCost } from './points.ts';
 import { farthest, logOf } from './streaming.ts';
 
@@ -23,6 +23,16 @@ export interface BarycenterOptions {
   maxSweeps?: number | undefined;
   /** Aborting rejects with the signal's reason. Default: none. */
   signal?: AbortSignal | undefined;
+  /** Called each time the error has been looked at, every ten sweeps. Default: none. */
+  onProgress?: ((progress: BarycenterProgress) => void) | undefined;
+}
+
+/** How far a barycenter is. */
+export interface BarycenterProgress {
+  /** Σₖ wₖ Σ |Pₖᵀ 1 − masses|. */
+  readonly marginalError: number;
+  /** Sweeps over all measures. */
+  readonly sweeps: number;
 }
 
 /** What {@link barycenter} finds. */
@@ -184,15 +194,14 @@ export async function barycenter(
   options: BarycenterOptions,
 ): Promise<BarycenterResult> {
   const op = 'barycenter';
-  checkOptions(op, options, ['eps', 'weights', 'debiased', 'tol', 'maxSweeps', 'signal']);
-  const { debiased = false, signal } = options;
+  checkOptions(op, options, ['eps', 'weights', 'debiased', 'tol', 'maxSweeps', 'signal', 'onProgress']);
+  const { debiased = false, signal, onProgress } = options;
   const eps = positive(op, 'eps', options.eps);
   const tol = positive(op, 'tol', options.tol ?? 1e-6);
   const most = countOf(op, 'maxSweeps', options.maxSweeps ?? 1000);
   if (typeof debiased !== 'boolean')
     throw new OrthokitError('ERR_ARGUMENT', `${op}: debiased must be true or false, got ${shown(debiased)}`);
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: signal must be an AbortSignal, got ${shown(signal)}`);
+  checkWatchers(op, options);
   signal?.throwIfAborted();
   if (isTensor(measures) || !Array.isArray(measures) || measures.length === 0)
     throw new OrthokitError('ERR_ARGUMENT', `${op}: measures must be a list of at least one, got ${shown(measures)}`);
@@ -223,6 +232,7 @@ export async function barycenter(
       sweeps += count;
       signal?.throwIfAborted();
       error = (await read(state.error))[0]!;
+      onProgress?.({ marginalError: error, sweeps });
     }
     const shares = (await read(state.logMasses)).map((x) => Math.exp(x));
     const total = shares.reduce((sum, x) => sum + x, 0);

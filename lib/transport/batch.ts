@@ -1,8 +1,9 @@
+import { abortable } from '../abortable.ts';
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { checkOptions, shown } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
-import { countOf, type Masses, positive } from './options.ts';
+import { checkWatchers, countOf, type Masses, positive } from './options.ts';
 import type { TransportStatus } from './result.ts';
 
 /** Options of {@link transportBatch}. */
@@ -17,7 +18,24 @@ export interface TransportBatchOptions {
   tol?: number | undefined;
   /** Most sweeps of each problem: whole, 1 to 65536. Default: 1000. */
   maxSweeps?: number | undefined;
+  /** Aborting rejects with the signal's reason. Default: none. */
+  signal?: AbortSignal | undefined;
+  /** Called after every hundred sweeps, and in the end. Default: none. */
+  onProgress?: ((progress: TransportBatchProgress) => void) | undefined;
 }
+
+/** How far a batch is. */
+export interface TransportBatchProgress {
+  /** Problems whose error is at most `tol`. */
+  readonly converged: number;
+  /** All problems. */
+  readonly problems: number;
+  /** Sweeps that a problem has done that has not stopped. */
+  readonly sweeps: number;
+}
+
+/** Sweeps between two looks at the batch; a problem that has stopped does one more at each. */
+const sweepsAtOnce = 100;
 
 /** What {@link transportBatch} finds: the k-th of each is the k-th problem's. */
 export class TransportBatch {
@@ -37,11 +55,11 @@ export class TransportBatch {
   readonly sweeps: Int32Array;
 
   /** @internal */
-  constructor(f: Tensor, g: Tensor, statistics: Float64Array, tol: number) {
+  constructor(f: Tensor, g: Tensor, statistics: Float64Array, sweeps: Int32Array, tol: number) {
     const column = (k: number) => statistics.filter((_, at) => at % 4 === k);
     this.f = f;
     this.g = g;
-    this.sweeps = Int32Array.from(column(0));
+    this.sweeps = sweeps;
     this.marginalError = column(1);
     this.cost = column(2);
     this.value = column(3);
@@ -156,14 +174,17 @@ async function refuseBadCosts(op: string, cost: Tensor): Promise<void> {
  *
  * @param costs a tensor `[B, n, m]`, or a list of matrices of any sizes, f32 or f64. +Infinity forbids a pair
  * @throws ERR_ARGUMENT for options and masses that are out of range, and NaN or -Infinity in a cost; ERR_SHAPE, ERR_DTYPE,
- * ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY. Source: Sinkhorn's iteration, as {@link sinkhorn}
+ * ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason when aborted. Source: Sinkhorn's iteration, as {@link sinkhorn}
  */
 export async function transportBatch(
   costs: Tensor | readonly Tensor[],
   options: TransportBatchOptions,
 ): Promise<TransportBatch> {
   const op = 'transportBatch';
-  checkOptions(op, options, ['a', 'b', 'eps', 'tol', 'maxSweeps']);
+  checkOptions(op, options, ['a', 'b', 'eps', 'tol', 'maxSweeps', 'signal', 'onProgress']);
+  const { signal, onProgress } = options;
+  checkWatchers(op, options);
+  signal?.throwIfAborted();
   const eps = positive(op, 'eps', options.eps);
   const tol = positive(op, 'tol', options.tol ?? 1e-9);
   const count = countOf(op, 'maxSweeps', options.maxSweeps ?? 1000);
@@ -202,19 +223,34 @@ export async function transportBatch(
   const f = Tensor.zeros(device, [batch, n], { dtype: 'f64' });
   const g = Tensor.zeros(device, [batch, m], { dtype: 'f64' });
   try {
-    ops.batchSweeps(device, {
-      cost,
-      row_mass,
-      column_mass,
-      row_potential: f,
-      column_potential: g,
-      statistics,
-      eps,
-      // The columns are right after a sweep: the error before its last half bounds what is left.
-      tol: tol / 2,
-      count,
-    });
-    return new TransportBatch(f, g, (await statistics.read()) as Float64Array, tol);
+    const sweeps = new Int32Array(batch);
+    const isDone = new Uint8Array(batch);
+    for (let left = count; ; ) {
+      const now = Math.min(sweepsAtOnce, left);
+      ops.batchSweeps(device, {
+        cost,
+        row_mass,
+        column_mass,
+        row_potential: f,
+        column_potential: g,
+        statistics,
+        eps,
+        // The columns are right after a sweep: the error before its last half bounds what is left.
+        tol: tol / 2,
+        count: now,
+      });
+      const numbers = (await abortable(statistics.read(), signal)) as Float64Array;
+      left -= now;
+      let converged = 0;
+      for (let k = 0; k < batch; k++) {
+        const [done, error] = [numbers[4 * k]!, numbers[4 * k + 1]!];
+        if (!isDone[k]) sweeps[k]! += done;
+        if (done < now || error <= tol) isDone[k] = 1;
+        if (error <= tol) converged++;
+      }
+      onProgress?.({ converged, problems: batch, sweeps: count - left });
+      if (left === 0 || isDone.every((x) => x === 1)) return new TransportBatch(f, g, numbers, sweeps, tol);
+    }
   } catch (error) {
     f.dispose();
     g.dispose();

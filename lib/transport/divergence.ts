@@ -19,8 +19,13 @@ export interface DivergenceCosts {
   readonly yy: Tensor;
 }
 
-/** Options of {@link sinkhornDivergence}: those of {@link sinkhorn} that go with three problems. */
-export type DivergenceOptions = Omit<SinkhornOptions, 'unbalanced' | 'warmStart' | 'onProgress' | 'paper'>;
+/**
+ * Options of {@link sinkhornDivergence}: those of {@link sinkhorn} that go with three problems. `onProgress` hears of one after
+ * the other: from x to y, within x, within y.
+ */
+export type DivergenceOptions = Omit<SinkhornOptions, 'unbalanced' | 'warmStart' | 'paper' | 'gauge'>;
+
+const known = ['a', 'b', 'eps', 'method', 'tol', 'maxSweeps', 'maxNewton', 'anneal', 'signal', 'onProgress'];
 
 /** What {@link Divergence.gradient} is taken by. */
 export type DivergenceVariable = 'x' | 'y' | 'a' | 'b';
@@ -131,7 +136,7 @@ export async function sinkhornDivergence(
   options: DivergenceOptions,
 ): Promise<Divergence> {
   const op = 'sinkhornDivergence';
-  checkOptions(op, options, ['a', 'b', 'eps', 'method', 'tol', 'maxSweeps', 'maxNewton', 'anneal', 'signal']);
+  checkOptions(op, options, known);
   const settings = settingsOf(op, options, isRecord(costs) && !('xy' in costs));
   settings.signal?.throwIfAborted();
   const [xy, xx, yy] = costsOfThree(op, costs);

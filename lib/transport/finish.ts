@@ -2,6 +2,7 @@ import { Tensor } from '../tensor.ts';
 import type { Control } from './control.ts';
 import type { Cost, Costs, Pair } from './cost.ts';
 import type { Marginals } from './marginals.ts';
+import type { Gauge } from './options.ts';
 import { balanced, type Penalties, totalsOf } from './streaming.ts';
 
 /** A plan of total mass 1, measured by its potentials as the caller will have them. */
@@ -43,7 +44,12 @@ interface Returned {
   readonly own: Pair;
 }
 
-/** Potentials of equal means, where a shift between them changes nothing, rounded to the cost's dtype. */
+/** What the potentials of the columns lose, and those of the rows gain. */
+function shiftOf(f: Float64Array, g: Float64Array, { a, b }: Marginals, gauge: Gauge, share: number): number {
+  return gauge === 'last' ? g[b.findLastIndex((mass) => mass > 0)]! + share : (meanOf(g, b) - meanOf(f, a)) / 2;
+}
+
+/** Potentials in their gauge, where a shift between them changes nothing, rounded to the cost's dtype. */
 async function returned(
   costs: Costs,
   marginals: Marginals,
@@ -51,12 +57,13 @@ async function returned(
   eps: number,
   penalties: Penalties,
   control: Control,
+  gauge: Gauge,
 ): Promise<Returned> {
   const { device, dtype } = costs;
   const [f, g] = await Promise.all([control.read(potentials.rows), control.read(potentials.columns)]);
   const isFree = penalties.rows === Infinity && penalties.columns === Infinity;
-  const shift = isFree ? (meanOf(g, marginals.b) - meanOf(f, marginals.a)) / 2 : 0;
   const share = (eps * Math.log(marginals.mass)) / 2;
+  const shift = isFree ? shiftOf(f, g, marginals, gauge, share) : 0;
   const put = (potential: Float64Array, masses: Float64Array, by: number) =>
     rounded(
       potential.map((x, i) => (masses[i] === 0 ? -Infinity : x + by)),
@@ -127,8 +134,9 @@ export async function measure(
   potentials: Pair,
   eps: number,
   control: Control,
+  gauge: Gauge,
 ): Promise<Measured> {
-  const result = await returned(cost, marginals, potentials, eps, balanced, control);
+  const result = await returned(cost, marginals, potentials, eps, balanced, control, gauge);
   using _rows = result.own.rows;
   using _columns = result.own.columns;
   const sums = await sumsOfMatrix(cost, masses, result.own, eps, control);
@@ -151,8 +159,9 @@ export async function measureStreaming(
   eps: number,
   penalties: Penalties,
   control: Control,
+  gauge: Gauge,
 ): Promise<Measured> {
-  const result = await returned(costs, marginals, potentials, eps, penalties, control);
+  const result = await returned(costs, marginals, potentials, eps, penalties, control, gauge);
   using _rows = result.own.rows;
   using _columns = result.own.columns;
   const totals = await totalsOf(costs, result.own, eps, control.read);

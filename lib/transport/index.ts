@@ -1,5 +1,5 @@
-export { type BarycenterOptions, type BarycenterResult, barycenter } from './barycenter.ts';
-export { TransportBatch, type TransportBatchOptions, transportBatch } from './batch.ts';
+export { type BarycenterOptions, type BarycenterProgress, type BarycenterResult, barycenter } from './barycenter.ts';
+export { TransportBatch, type TransportBatchOptions, type TransportBatchProgress, transportBatch } from './batch.ts';
 export {
   Divergence,
   type DivergenceCosts,
@@ -9,6 +9,7 @@ export {
 } from './divergence.ts';
 export type {
   AnnealOptions,
+  Gauge,
   Masses,
   PaperOptions,
   Potentials,

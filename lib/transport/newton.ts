@@ -62,8 +62,10 @@ export class Newton {
     return isCut ? 1 : count! / (rows * columns);
   }
 
-  /** From where the plan stands, until the L1 error of the rows is at most `tol`. */
-  async run(tol: number): Promise<{ end: SolverEnd; error: number }> {
+  /** From where the plan stands, until the L1 error of the rows is at most `tol`; `'stalled'` at so many rejected steps. */
+  async run(tol: number): Promise<{ end: SolverEnd; error: number }>;
+  async run(tol: number, patience: number): Promise<{ end: SolverEnd | 'stalled'; error: number }>;
+  async run(tol: number, patience = Infinity): Promise<{ end: SolverEnd | 'stalled'; error: number }> {
     const plan = this.#plan;
     const { control } = plan;
     // A level has moved: what the last one learned of the shift holds no more.
@@ -71,6 +73,7 @@ export class Newton {
     let { error } = await this.#point.evaluate();
     let isFresh = true;
     let rejections = 0;
+    let rejectedInAll = 0;
     for (;;) {
       control.report(plan.eps, error);
       if (error <= tol) return { end: 'converged', error };
@@ -90,6 +93,7 @@ export class Newton {
         continue;
       }
       if (isTiny) return { end: 'at-precision', error };
+      if (++rejectedInAll >= patience) return { end: 'stalled', error };
       this.#shift *= 8;
       isFresh = ++rejections % 3 === 0 && control.sweepsLeft >= 5;
       if (isFresh) error = await this.#sweep();

@@ -6,6 +6,9 @@ import { balanced, type Penalties } from './streaming.ts';
 /** How a transport problem is solved; {@link sinkhorn} says when each is the right one. */
 export type TransportMethod = 'auto' | 'sinkhorn' | 'sns' | 'ssns' | 'splr' | 'lbfgs';
 
+/** What fixes the potentials, which a shift from one side to the other leaves as good: equal means, or g of the last column 0. */
+export type Gauge = 'balanced' | 'last';
+
 /** How eps is lowered to its value: each level starts from the potentials of the one before. */
 export interface AnnealOptions {
   /** The first eps, in units of the cost. Default: a tenth of the range of the finite costs. */
@@ -93,6 +96,11 @@ export interface SinkhornOptions {
   unbalanced?: UnbalancedOptions | undefined;
   /** With `method: 'sns'`: the published form, which stalls where costs are not random. Default: false, the safe form. */
   paper?: PaperOptions | false | undefined;
+  /**
+   * Which of the potentials that differ by a shift is returned: `'balanced'`, those of equal means; `'last'`, those whose g is 0 at
+   * the last column with mass. Not with `unbalanced`, where a shift changes the plan. Default: `'balanced'`.
+   */
+  gauge?: Gauge | undefined;
   /** Where to start from: a result of this or another eps. Default: zeros. */
   warmStart?: Potentials | undefined;
   /** Aborting rejects with the signal's reason. Default: none. */
@@ -113,6 +121,7 @@ export interface Settings {
   readonly maxNewton: number;
   readonly anneal: { start: number | undefined; factor: number; sweeps: number } | undefined;
   readonly penalties: Penalties;
+  readonly gauge: Gauge;
   readonly paper: { sweeps: number; lambda: number | undefined } | undefined;
   readonly warmStart: Potentials | undefined;
   readonly signal: AbortSignal | undefined;
@@ -130,6 +139,14 @@ export function positive(op: string, name: string, value: unknown): number {
 export function countOf(op: string, name: string, value: unknown): number {
   if (Number.isSafeInteger(value) && (value as number) >= 1) return value as number;
   throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a whole number from 1 on, got ${shown(value)}`);
+}
+
+/** @throws ERR_ARGUMENT for what cannot abort, or be called */
+export function checkWatchers(op: string, { signal, onProgress }: { signal?: unknown; onProgress?: unknown }): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: signal must be an AbortSignal, got ${shown(signal)}`);
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: onProgress must be a function, got ${shown(onProgress)}`);
 }
 
 function annealOf(op: string, anneal: AnnealOptions | false): Settings['anneal'] {
@@ -175,7 +192,7 @@ function paperOf(op: string, paper: PaperOptions | false, method: unknown): Sett
 
 const known = [
   ...['a', 'b', 'eps', 'method', 'tol', 'maxSweeps', 'maxNewton', 'anneal', 'paper', 'unbalanced', 'warmStart'],
-  ...['signal', 'onProgress'],
+  ...['gauge', 'signal', 'onProgress'],
 ];
 
 /**
@@ -205,11 +222,13 @@ export function settingsOf(op: string, options: SinkhornOptions, isStreamed = fa
     throw new OrthokitError('ERR_UNSUPPORTED', `${op}: unbalanced must go with method sinkhorn, got ${method}`);
   if (warmStart !== undefined && !(isRecord(warmStart) && isTensor(warmStart.f) && isTensor(warmStart.g)))
     throw new OrthokitError('ERR_ARGUMENT', `${op}: warmStart must have tensors f and g, got ${shown(warmStart)}`);
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: signal must be an AbortSignal, got ${shown(signal)}`);
-  if (onProgress !== undefined && typeof onProgress !== 'function')
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: onProgress must be a function, got ${shown(onProgress)}`);
+  checkWatchers(op, options);
   const paper = paperOf(op, options.paper ?? false, method);
+  const gauge = options.gauge ?? 'balanced';
+  if (gauge !== 'balanced' && gauge !== 'last')
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: gauge must be balanced or last, got ${shown(gauge)}`);
+  if (options.unbalanced && options.gauge !== undefined)
+    throw new OrthokitError('ERR_UNSUPPORTED', `${op}: gauge must not go with unbalanced, got ${gauge}`);
   const anneal = options.anneal ?? (warmStart || paper ? false : {});
   return {
     op,
@@ -222,6 +241,7 @@ export function settingsOf(op: string, options: SinkhornOptions, isStreamed = fa
     maxNewton: countOf(op, 'maxNewton', maxNewton),
     anneal: annealOf(op, anneal),
     penalties: penaltiesOf(op, options.unbalanced),
+    gauge,
     paper,
     warmStart,
     signal,

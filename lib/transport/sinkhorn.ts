@@ -26,6 +26,11 @@ const fewSweeps = 60;
 /** A plan of which more than this is needed is dense: sparse steps do not pay. */
 const dense = 0.1;
 
+/** Errors at which Newton steps usually succeed at eps itself, … */
+const near = 0.25;
+/** … and how many of them may fail before eps is lowered level by level after all. */
+const patience = 2;
+
 /** Newton steps, level by level of eps. */
 async function safeNewton(
   plan: ScaledPlan,
@@ -65,10 +70,18 @@ async function automatic(
   range: CostRange,
   tol: number,
 ): Promise<SolverEnd> {
-  const sweeps = await predictSweeps(plan, tol);
-  if (sweeps <= Math.min(fewSweeps, plan.control.sweepsLeft)) return ended(await sweepOn(plan, tol, Infinity), tol);
+  const outlook = await predictSweeps(plan, tol);
+  let { error } = outlook;
+  if (outlook.sweeps <= Math.min(fewSweeps, plan.control.sweepsLeft)) {
+    error = await sweepOn(plan, tol, error, 2 * fewSweeps);
+    if (error <= tol || plan.control.sweepsLeft <= 0) return ended(error, tol);
+  }
   const newton = new Newton(plan);
   if ((await newton.density()) > dense) return lbfgs(plan, marginals.a, tol, settings.maxSweeps);
+  if (error <= near) {
+    const { end } = await newton.run(tol, patience);
+    if (end !== 'stalled') return end;
+  }
   return safeNewton(plan, newton, settings, range, tol);
 }
 
@@ -166,12 +179,12 @@ async function solveProblem(cost: Cost, costs: Costs, settings: Settings): Promi
     const goal = Math.max(tol / 2, cost.dtype === 'f32' ? floor / 32 : 0);
     let status: TransportStatus = 'infeasible';
     if (range.isReachable) status = await solve(plan, marginals, settings, range, goal);
-    let measured = await measure(cost, masses, marginals, plan.potentials, eps, control);
+    let measured = await measure(cost, masses, marginals, plan.potentials, eps, control, settings.gauge);
     if (status === 'at-precision' && measured.marginalError > Math.max(settings.tol, floor * marginals.mass)) {
       // Steps have lost their way before the numbers end: sweeps do not.
       discard(measured);
       status = ended(await sweepUntil(plan, goal), goal);
-      measured = await measure(cost, masses, marginals, plan.potentials, eps, control);
+      measured = await measure(cost, masses, marginals, plan.potentials, eps, control, settings.gauge);
     }
     if (status !== 'converged' && range.forbidden > 0 && range.isReachable) {
       const rows = await control.read(plan.potentials.rows);

@@ -49,7 +49,15 @@ export async function solveStreaming(
       }
       status = (await streaming.run(eps, goal, isSymmetric)) <= goal ? 'converged' : 'max-iterations';
     }
-    const measured = await measureStreaming(costs, marginals, streaming.potentials, eps, penalties, control);
+    const measured = await measureStreaming(
+      costs,
+      marginals,
+      streaming.potentials,
+      eps,
+      penalties,
+      control,
+      settings.gauge,
+    );
     if (status !== 'infeasible') status = honest(status, measured.marginalError, settings.tol, floor * marginals.mass);
     return new TransportResult({ costs, eps, penalties, status, iterations: control.iterations, ...measured });
   } finally {

@@ -1,10 +1,10 @@
 import type { ScaledPlan } from './scaled-plan.ts';
 
 /** Sweeps in the log domain that make every row and column of the kernel representable. */
-const preparingSweeps = 3;
+const preparingSweeps = 2;
 
 /** Sweeps after which the rest is predicted, and how many of them that is measured by. */
-const probe = { before: 6, by: 4 } as const;
+const probe = { before: 7, by: 4 } as const;
 
 /** Sweeps that make the kernel, and then sweep on it. */
 async function prepare(plan: ScaledPlan): Promise<number> {
@@ -15,16 +15,18 @@ async function prepare(plan: ScaledPlan): Promise<number> {
   return error;
 }
 
-/** Sinkhorn's iteration on the kernel until the error is at most `tol`, or sweeps run out; where the kernel does not carry the
- * plan, in the log domain. Returns the error. */
-export async function sweepOn(plan: ScaledPlan, tol: number, start: number): Promise<number> {
+/** Sinkhorn's iteration on the kernel until the error is at most `tol`, or sweeps run out, or `most` of them are done; where the
+ * kernel does not carry the plan, in the log domain. Returns the error. */
+export async function sweepOn(plan: ScaledPlan, tol: number, start: number, most: number = Infinity): Promise<number> {
   const { control } = plan;
+  const first = control.iterations.sweeps;
+  const left = () => Math.min(control.sweepsLeft, first + most - control.iterations.sweeps);
   let error = start;
-  while (error > tol && control.sweepsLeft > 0) {
-    const swept = await plan.scalingSweeps(Math.min(plan.sweepsAtOnce, control.sweepsLeft), tol);
+  while (error > tol && left() > 0) {
+    const swept = await plan.scalingSweeps(Math.min(plan.sweepsAtOnce, left()), tol);
     if (swept.done > 0) error = swept.error;
-    if (swept.failed && control.sweepsLeft > 0) {
-      plan.kernelSweeps(Math.min(10, plan.sweepsAtOnce, control.sweepsLeft));
+    if (swept.failed && left() > 0) {
+      plan.kernelSweeps(Math.min(10, plan.sweepsAtOnce, left()));
       error = await plan.logError();
     }
     control.report(plan.eps, error);
@@ -37,21 +39,28 @@ export async function sweepUntil(plan: ScaledPlan, tol: number): Promise<number>
   return sweepOn(plan, tol, await prepare(plan));
 }
 
+/** What the first sweeps tell. */
+interface Outlook {
+  /** L1 error of the marginals. */
+  readonly error: number;
+  /** How many more sweeps it would take to the tolerance. */
+  readonly sweeps: number;
+}
+
 /**
  * Some sweeps, and how many more it would take to `tol` at the rate of the last of them. The error of each sweep falls by a
  * factor that soon hardly changes.
  */
-export async function predictSweeps(plan: ScaledPlan, tol: number): Promise<number> {
-  let error = await prepare(plan);
-  if (error <= tol) return 0;
+export async function predictSweeps(plan: ScaledPlan, tol: number): Promise<Outlook> {
+  const start = await prepare(plan);
+  if (start <= tol) return { error: start, sweeps: 0 };
   const first = await plan.scalingSweeps(probe.before, tol);
-  if (first.failed) return Infinity;
-  if (first.error <= tol) return 0;
-  const last = await plan.scalingSweeps(probe.by, tol);
-  if (last.failed) return Infinity;
-  error = last.error;
+  if (first.failed) return { error: Infinity, sweeps: Infinity };
+  if (first.error <= tol) return { error: first.error, sweeps: 0 };
+  const { failed, error } = await plan.scalingSweeps(probe.by, tol);
+  if (failed) return { error: Infinity, sweeps: Infinity };
   plan.control.report(plan.eps, error);
-  if (error <= tol) return 0;
+  if (error <= tol) return { error, sweeps: 0 };
   const rate = Math.log(error / first.error) / probe.by;
-  return rate < 0 ? Math.log(tol / error) / rate : Infinity;
+  return { error, sweeps: rate < 0 ? Math.log(tol / error) / rate : Infinity };
 }

@@ -130,6 +130,15 @@ __device__ void end_panel(const Body& body) {
   if constexpr (requires { body.end(); }) body.end();
 }
 
+// Columns of a thread in registers: those that a body says are few enough in a wide row, for a block
+// that has a multiprocessor's registers to itself, or kOwnColumns.
+template <int threads, class Body>
+constexpr int own_columns() {
+  if constexpr (threads == kWidePanelThreads && requires { Body::kOwnColumnsOfWide; })
+    return Body::kOwnColumnsOfWide;
+  return kOwnColumns;
+}
+
 // A block a panel. The second bound leaves 128 registers; without one ptxas spills to hold more.
 template <int threads, class R, class Rows, class Body>
 __global__ void __launch_bounds__(threads, kWidePanelThreads / threads)
@@ -138,7 +147,8 @@ __global__ void __launch_bounds__(threads, kWidePanelThreads / threads)
   if (is_over(body)) return;
   begin_panel(body);
   const int64_t first = blockIdx.x * each, last = first + each < count ? first + each : count;
-  RegisterTeam<threads, kOwnColumns, Rows> team(rows, columns, R::template neutral<double>());
+  RegisterTeam<threads, own_columns<threads, Body>(), Rows> team(rows, columns,
+                                                                 R::template neutral<double>());
   for (int64_t i = first; i < last; ++i) {
     team.take(i);
     body(team, i);
@@ -169,9 +179,7 @@ class PanelSweep {
   PanelSweep(Stream& stream, const Panels& panels)
       : stream_(stream),
         panels_(panels),
-        partial_(stream.scratch<double>(panels.count * panels.columns)),
-        kept_(panels.columns > kWidePanelRow ? stream.scratch<double>(panels.count * panels.columns)
-                                             : nullptr) {}
+        partial_(stream.scratch<double>(panels.count * panels.columns)) {}
 
   int64_t count() const { return panels_.count; }
   int64_t rows_of_panel() const { return panels_.each; }
@@ -180,16 +188,15 @@ class PanelSweep {
   // body(team, i) for every row i, those of a panel one after another. A body is a struct of plain
   // data with a __device__ operator() that is a template of the team. One launch.
   template <class R, class Rows, class Body>
-  void run(const Rows& rows, const Body& body) const {
+  void run(const Rows& rows, const Body& body) {
+    constexpr int64_t kWidestRow = own_columns<kWidePanelThreads, Body>() * kWidePanelThreads;
     if (panels_.count == 0) return;
     if (panels_.columns <= kPanelRow)
       run_in_registers<kPanelThreads, R>(rows, body);
-    else if (panels_.columns <= kWidePanelRow)
+    else if (panels_.columns <= kWidestRow)
       run_in_registers<kWidePanelThreads, R>(rows, body);
     else
-      launch(stream_, long_panel_kernel<R, Rows, Body>,
-             {dim3(unsigned(panels_.count)), kWidePanelThreads}, panels_.rows, panels_.columns,
-             panels_.each, rows, body, kept_, partial_);
+      run_in_memory<R>(rows, body);
   }
   // finish(j, total of column j). One launch.
   template <class R, class Finish>
@@ -203,9 +210,16 @@ class PanelSweep {
     launch(stream_, panel_kernel<threads, R, Rows, Body>, {dim3(unsigned(panels_.count)), threads},
            panels_.rows, panels_.columns, panels_.each, rows, body, partial_);
   }
+  template <class R, class Rows, class Body>
+  void run_in_memory(const Rows& rows, const Body& body) {
+    if (!kept_) kept_ = stream_.scratch<double>(panels_.count * panels_.columns);
+    launch(stream_, long_panel_kernel<R, Rows, Body>,
+           {dim3(unsigned(panels_.count)), kWidePanelThreads}, panels_.rows, panels_.columns,
+           panels_.each, rows, body, kept_, partial_);
+  }
   Stream& stream_;
   const Panels panels_;
-  double *partial_, *kept_;
+  double *partial_, *kept_ = nullptr;
 };
 
 }  // namespace orthokit::cuda

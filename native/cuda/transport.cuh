@@ -114,6 +114,10 @@ __global__ void __launch_bounds__(kOneBlockThreads, 1)
     __syncthreads();  // and what comes after
   }
 }
+struct NothingAfter {
+  __device__ void operator()(const OneBlock&) const {}
+};
+
 template <class Rows, class Body, class Finish, class After>
 void run_small_sweeps(Stream& stream, int64_t count, int64_t row_count, int64_t columns,
                       const Rows& rows, const Body& body, const Finish& finish,

@@ -27,7 +27,12 @@ struct LogSweeps {
       "cost=f64[3x4097] row_mass=f64[3] column_mass=f64[4097] row_potential=f64[3] "
       "column_potential=f64[4097] statistics=f64[1] eps=0.5",
       "cost=f32[597x43] row_mass=f64[597] column_mass=f64[43] row_potential=f64[597] "
-      "column_potential=f64[43] statistics=f64[1] kernel=f32[597x43] column_scale=f64[43] count=2"};
+      "column_potential=f64[43] statistics=f64[1] kernel=f32[597x43] column_scale=f64[43] count=2",
+      "cost=f32[5x8199] row_mass=f64[5] column_mass=f64[8199] row_potential=f64[5] "
+      "column_potential=f64[8199] statistics=f64[1] kernel=f32[5x8199] column_scale=f64[8199] "
+      "count=2",
+      "cost=f64[31x33] row_mass=f64[31] column_mass=f64[33] row_potential=f64[31] "
+      "column_potential=f64[33] statistics=f64[1] kernel=f64[31x33] column_scale=f64[33] count=3"};
   static constexpr const char* cases[] = {
       "cost=f64[500x500] row_mass=f64[500] column_mass=f64[500] row_potential=f64[500] "
       "column_potential=f64[500] statistics=f64[1]",

@@ -14,7 +14,8 @@ namespace orthokit {
 // for them, none is written and starts are 0.
 // Numerics: entries in f64. What is not finite is not an entry.
 // Source: the histogram threshold replaces the selection of arXiv 2401.12253, section 3.
-// Traffic: two reads of the kernel, on CUDA a third one where no threshold is given.
+// Traffic: two reads of the kernel, on CUDA a third one where no threshold is given. On the CPU one where
+// none is given, and two more if a row or a column has no entry from the threshold on.
 struct PlanSparsify {
   static constexpr const char *name = "plan_sparsify",
                               *summary = "large entries of a transport plan, in rows";

@@ -26,7 +26,9 @@ struct SparseNewtonStep {
       "column_mass=f64[10] step=f64[31] statistics=f64[4] shift=1e3 tol=1e-3",
       "starts=i32[32] columns=i32[93] values=f64[93] row_mass=f64[31] row_sums=f64[31] "
       "column_mass=f64[10] row_rhs=f64[31] column_rhs=f64[10] step=f64[31] column_step=f64[10] "
-      "statistics=f64[4] shift=1e4 tol=1e-3"};
+      "statistics=f64[4] shift=1e4 tol=1e-3",
+      "starts=i32[2001] columns=i32[6003] values=f64[6003] row_mass=f64[2000] row_sums=f64[2000] "
+      "column_mass=f64[1997] step=f64[2000] statistics=f64[4] shift=1e4 most=5"};
   static constexpr const char* cases[] = {
       "starts=i32[2001] columns=i32[6000] values=f64[6000] row_mass=f64[2000] row_sums=f64[2000] "
       "column_mass=f64[2000] step=f64[2000] statistics=f64[4] shift=1e4 tol=1e-12 most=50"};

@@ -2,6 +2,7 @@
 import { enoughBytes } from './counters.mjs';
 import { common, exceptions } from './limits.mjs';
 import { familyOf } from './names.mjs';
+import { withoutBarrier } from './ptx.mjs';
 import { rates } from './roofline.mjs';
 
 /** Forms of a kernel by what they share, in alphabetical order. */
@@ -102,7 +103,13 @@ function openLines(open) {
     .join(', ')}.`;
 }
 
-export function markdown(forms, architectures, compiler, interpreted, open = new Set()) {
+const waitingLines = (waiting) =>
+  waiting
+    .toSorted()
+    .map((name) => `| \`${name}\` | \`${withoutBarrier(name)}\` |`)
+    .join('\n');
+
+export function markdown(forms, architectures, compiler, interpreted, waiting, open = new Set()) {
   const list = families(forms);
   const rateOf = (part, unit, scale) => `${(rates[part][1] / scale).toFixed(part === 'memory' ? 2 : 0)} ${unit}`;
   return `# Kernels on CUDA
@@ -139,7 +146,12 @@ Limits for all: asked ÷ least ${common.bytes}, sectors ${percent(common.sectors
 ${exceptionLines()}
 
 A kernel with a grid barrier cannot be interpreted: the emulator names it (\`… is not interpreted: it needs all blocks at
-once\`) and runs the host's code of it.
+once\`) and runs the host's code of it. Each has a form that does the same in one block, with the same bits, and is
+interpreted; a device that cannot hold all blocks at once runs that one:
+
+| with a grid barrier | without |
+| --- | --- |
+${waitingLines(waiting)}
 
 **Beyond their limits**, neither mended nor explained yet: ${openLines(open)} They are listed in
 \`scripts/kernel-open.json\`; what is not on that list fails the report.

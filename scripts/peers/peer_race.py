@@ -26,7 +26,10 @@ def race(peer, version, name, work, rounds=7):
         return (time.process_time() - start) * 1e3 / repeats
 
     repeats = min(200, int(10 / max(one(1), 0.05)) + 1)
-    times = [one(repeats) for _ in range(rounds)]
+    print_times(peer, version, name, [one(repeats) for _ in range(rounds)])
+
+
+def print_times(peer, version, name, times):
     print(json.dumps({"peer": peer, "version": version, "case": name,
                       "median_ms": statistics.median(times), "min_ms": min(times)}))
 

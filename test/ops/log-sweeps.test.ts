@@ -82,6 +82,16 @@ describe.each(Device.available)('logSweeps on %s', (kind) => {
       await run(values, masses, { dtype, eps: 0.25, count: 1 });
     });
 
+    it.each([
+      [131, 257],
+      [20, 2049],
+      [3, 8199],
+    ])('keeps such columns of %i rows of %i, too', async (n, m) => {
+      const values = numbers(n * m, 1, 0, 4, dtype);
+      for (const j of [0, 200, m - 1]) for (let i = 0; i < n; i++) values[i * m + j] = 1e4 + (i % 3);
+      await run(values, { rows: massesOf(n, 2), columns: massesOf(m, 3) }, { dtype, eps: 0.25, count: 2 });
+    });
+
     it('leaves alone what no finite cost reaches', async () => {
       const values = Float64Array.of(0, Infinity, Infinity, Infinity);
       const masses = { rows: Float64Array.of(0.5, 0.5), columns: Float64Array.of(0.5, 0.5) };

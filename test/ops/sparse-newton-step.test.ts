@@ -30,6 +30,20 @@ function problem(n: number, m: number, perRow: number) {
   return { plan, r: r.map((x) => (x * mass(s)) / mass(r)), s, c };
 }
 
+/** As many entries in each row, and masses that are a half more than the sums. */
+function largeProblem(n: number, m: number, perRow: number) {
+  const count = n * perRow;
+  const values = numbers(count, 1, 0.1, 1);
+  const starts = Int32Array.from({ length: n + 1 }, (_, i) => i * perRow);
+  const columns = Int32Array.from({ length: count }, (_, k) => (7 * k + (k % perRow) * 101) % m);
+  const [r, c] = [new Float64Array(n), new Float64Array(m)];
+  for (let k = 0; k < count; k++) {
+    r[Math.floor(k / perRow)]! += 1.5 * values[k]!;
+    c[columns[k]!]! += 1.5 * values[k]!;
+  }
+  return { starts, columns, values, r, c };
+}
+
 /** A dense plan in rows. */
 function rowsOf(device: Device, plan: Float64Array, m: number) {
   const places = [...plan.keys()].filter((k) => plan[k] !== 0);
@@ -94,6 +108,40 @@ describe.each(Device.available)('sparseNewtonStep on %s', (kind) => {
     const expected = solveDense(system, Float64Array.from([...rowRhs, ...columnRhs]));
     const actual = [...(await valuesOf(step)), ...(await valuesOf(column_step))];
     expectClose(actual, expected, { dtype: 'f64', ulps: 1e6, magnitude: largest(expected) });
+  });
+
+  it('solves large systems', async () => {
+    const [n, m] = [3000, 2600];
+    const { starts, columns, values, r, c } = largeProblem(n, m, 5);
+    const [rowRhs, columnRhs] = [numbers(n, 8, -1, 1), numbers(m, 9, -1, 1)];
+    const [step, column_step, statistics] = [empty(device, n), empty(device, m), empty(device, 4)];
+    ops.sparseNewtonStep(device, {
+      starts: Tensor.from(device, starts, [n + 1]),
+      columns: Tensor.from(device, columns, [columns.length]),
+      values: vector(device, values),
+      row_mass: vector(device, r),
+      row_sums: vector(device, r),
+      column_mass: vector(device, c),
+      row_rhs: vector(device, rowRhs),
+      column_rhs: vector(device, columnRhs),
+      ...{ step, column_step, statistics },
+      tol: 1e-13,
+    });
+    const [d, e] = [await valuesOf(step), await valuesOf(column_step)];
+    // What is left of both equations.
+    const left = { rows: rowRhs.map((x, i) => x - r[i]! * d[i]!), columns: columnRhs.map((x, j) => x - c[j]! * e[j]!) };
+    for (let i = 0; i < n; i++) {
+      for (let k = starts[i]!; k < starts[i + 1]!; k++) {
+        left.rows[i]! -= values[k]! * e[columns[k]!]!;
+        left.columns[columns[k]!]! -= values[k]! * d[i]!;
+      }
+    }
+    expect(largest(left.rows)).toBeLessThan(1e-11);
+    expect(largest(left.columns)).toBeLessThan(1e-11);
+    const [iterations, , size, entries] = await valuesOf(statistics);
+    expect(iterations).toBeGreaterThan(3);
+    expect(size).toBe(largest(d));
+    expect(entries).toBe(5 * n);
   });
 
   it('stops early by tol and most, and gives rows without mass no step', async () => {

@@ -34,7 +34,8 @@ interface Interpreted {
   readonly ptx: string;
   readonly launches: readonly Record<string, unknown>[];
 }
-const ptxEntry = (name: string) => `.visible .entry ${name}(\n.param .u64 a\n)\n.maxntid 256, 1, 1\n{\n}\n`;
+const ptxEntry = (name: string, body = '') =>
+  `.visible .entry ${name}(\n.param .u64 a\n)\n.maxntid 256, 1, 1\n{\n${body}}\n`;
 /** A launch that moves a megabyte without waste. */
 const launch = (kernel: string, counts: Record<string, number> = {}) => ({
   kernel,
@@ -143,7 +144,7 @@ it('knows limits of single kernels', () => {
 
 describe('what was counted', () => {
   const logs = entry('kernel', 80, { regs: 32 }) + entry('kernel', 90, { regs: 32 });
-  const ptx = [...named, 'kernel'].map(ptxEntry).join('');
+  const ptx = [...named, 'kernel'].map((name) => ptxEntry(name)).join('');
   const others = named.map((key) => launch(key));
   const counted = (counts: Record<string, number>) =>
     reportWith({ ptx, launches: [...others, launch('kernel', counts)] }, logs);
@@ -183,6 +184,26 @@ describe('what was counted', () => {
     const { status, stderr } = reportWith({ ptx, launches: others }, logs);
     expect(status).toBe(1);
     expect(stderr).toContain('kernel was not interpreted for sm_90');
+  });
+
+  describe('of a kernel with a grid barrier', () => {
+    const [together, alone] = ['_Z6kernelILb1EEvv', '_Z6kernelILb0EEvv'];
+    const log = (...names: string[]) =>
+      [80, 90].map((architecture) => names.map((name) => entry(name, architecture, {})).join('')).join('');
+    const known = named.map((key) => ptxEntry(key)).join('') + ptxEntry(together, '\tmov.u32 %r1, %envreg2;\n');
+
+    it('is what its form without one counts', () => {
+      const text = known + ptxEntry(alone);
+      const { status, stderr } = reportWith({ ptx: text, launches: [...others, launch(alone)] }, log(together, alone));
+      expect(stderr).toBe('');
+      expect(status).toBe(0);
+    });
+
+    it('is wanting where there is no such form', () => {
+      const { status, stderr } = reportWith({ ptx: known, launches: others }, log(together));
+      expect(status).toBe(1);
+      expect(stderr).toContain('has a grid barrier, and no form without');
+    });
   });
 });
 

@@ -1,4 +1,5 @@
 // Seeded transport problems, and the golden ones.
+import { loadDigits, pixels } from '../../examples/digits/data.mjs';
 import { type Device, type Dtype, Tensor } from '../../lib/index.ts';
 import { uniform } from './data.ts';
 import { rounded } from './dtypes.ts';
@@ -52,31 +53,59 @@ export interface Problem {
   readonly b: Float64Array;
 }
 
+export type GridMetric = 'sqeuclidean' | 'euclidean' | 'l1';
+
+/** Costs between the pixels of a square picture whose side is 1. */
+function gridCosts(side: number, metric: GridMetric): Float64Array {
+  const points = pixelsOf(side);
+  return Float64Array.from({ length: points.length ** 2 }, (_, at) => {
+    const [from, to] = [points[Math.floor(at / points.length)]!, points[at % points.length]!];
+    const [x, y] = [from[0] - to[0], from[1] - to[1]];
+    return metric === 'l1' ? Math.abs(x) + Math.abs(y) : metric === 'euclidean' ? Math.hypot(x, y) : x * x + y * y;
+  });
+}
+
+const pixelsOf = (side: number): (readonly [number, number])[] =>
+  Array.from({ length: side * side }, (_, k) => [Math.floor(k / side) / side, (k % side) / side]);
+
+/** Numbers as masses of total 1. */
+export function normalized(x: ArrayLike<number>): Float64Array {
+  let total = 0;
+  for (let i = 0; i < x.length; i++) total += x[i]!;
+  return Float64Array.from(x, (y) => y / total);
+}
+
 /** A ring and a bar on 28 × 28 pixels, as masses. */
-export function ringAndBar(metric: 'sqeuclidean' | 'euclidean' | 'l1'): Problem {
-  const side = 28;
-  const size = side * side;
-  const points = Array.from({ length: size }, (_, k) => [Math.floor(k / side) / side, (k % side) / side] as const);
-  const normalized = (x: number[]): Float64Array => {
-    const total = x.reduce((a, b) => a + b, 0);
-    return Float64Array.from(x, (y) => y / total);
-  };
+export function ringAndBar(metric: GridMetric): Problem {
+  const points = pixelsOf(28);
   const bump = (distance: number): number => Math.exp(-(distance ** 2) / (2 * 0.05 ** 2)) + 0.01;
   const toSegment = ([p, q]: readonly [number, number]): number => {
     const [x, y, dx, dy] = [0.15, 0.55, 0.7, -0.1];
     const t = Math.max(0, Math.min(1, ((p - x) * dx + (q - y) * dy) / (dx * dx + dy * dy)));
     return Math.hypot(p - x - t * dx, q - y - t * dy);
   };
-  const cost = new Float64Array(size * size);
-  for (let i = 0; i < size; i++)
-    for (let j = 0; j < size; j++) {
-      const [x, y] = [points[i]![0] - points[j]![0], points[i]![1] - points[j]![1]];
-      cost[i * size + j] =
-        metric === 'l1' ? Math.abs(x) + Math.abs(y) : metric === 'euclidean' ? Math.hypot(x, y) : x * x + y * y;
-    }
   return {
-    cost,
+    cost: gridCosts(28, metric),
     a: normalized(points.map(([p, q]) => bump(Math.hypot(p - 0.5, q - 0.5) - 0.28))),
     b: normalized(points.map((point) => bump(toSegment(point)))),
   };
+}
+
+/** A handwritten 0 and a 1 of 28 × 28 pixels, a hundredth of full ink everywhere. */
+export function digitPair(metric: GridMetric): Problem {
+  const { images, labels } = loadDigits().train;
+  const ink = (digit: number): Float64Array => {
+    const first = labels.indexOf(digit) * pixels;
+    return normalized(images.subarray(first, first + pixels).map((x) => x + 0.01));
+  };
+  return { cost: gridCosts(28, metric), a: ink(0), b: ink(1) };
+}
+
+/** Squared distances of `size` points in the unit square to as many others. */
+export function plane(size: number): Float64Array {
+  const points = splitMix(4 * size, 1n);
+  return Float64Array.from({ length: size * size }, (_, at) => {
+    const [i, j] = [Math.floor(at / size), size + (at % size)];
+    return (points[2 * i]! - points[2 * j]!) ** 2 + (points[2 * i + 1]! - points[2 * j + 1]!) ** 2;
+  });
 }

@@ -1,5 +1,14 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { barycenter, Device, sinkhorn, sinkhornDivergence, Tensor, transportBatch } from '../../lib/index.ts';
+import {
+  type BarycenterProgress,
+  barycenter,
+  Device,
+  sinkhorn,
+  sinkhornDivergence,
+  Tensor,
+  type TransportBatchProgress,
+  transportBatch,
+} from '../../lib/index.ts';
 import { pairwiseCosts } from '../reference/pairwise-costs.ts';
 import { valuesOf } from '../support/tensors.ts';
 import { massesOf, numbers } from '../support/transport.ts';
@@ -24,9 +33,14 @@ describe.each(Device.available)('sinkhornDivergence on %s', (kind) => {
       );
       return result.value;
     };
+    let looks = 0;
+    const onProgress = () => {
+      looks++;
+    };
     const expected = (await value(x, y, [a, b])) - ((await value(x, x, [a, a])) + (await value(y, y, [b, b]))) / 2;
-    using divergence = await sinkhornDivergence({ x, y, metric }, { a, b, eps, tol: 1e-9 });
+    using divergence = await sinkhornDivergence({ x, y, metric }, { a, b, eps, tol: 1e-9, onProgress });
     expect(divergence.status).toBe('converged');
+    expect(looks).toBeGreaterThanOrEqual(3);
     expect(divergence.marginalError).toBeLessThanOrEqual(1e-9);
     expect(divergence.value).toBeCloseTo(expected, 9);
     expect(divergence.value).toBeGreaterThan(0);
@@ -178,6 +192,11 @@ describe.each(Device.available)('barycenter on %s', (kind) => {
     await call([[1, 1]], { debiased: true }).toThrow('cost must be square for debiased, got [2,3]');
     await call([[1, 1]], { eps: -1 }).toThrow('eps must be a positive number');
     await call([[1, 1]], { signal: AbortSignal.abort(new Error('enough')) }).toThrow('enough');
+    await call([[1, 1]], { signal: 1 }).toThrow('signal must be an AbortSignal, got 1');
+    const onProgress = ({ sweeps, marginalError }: BarycenterProgress) => {
+      throw new Error(`after ${sweeps}: ${marginalError >= 0}`);
+    };
+    await call([[1, 1]], { onProgress }).toThrow('after 10: true');
     expect(own.info.memory.live).toBe(live);
   });
 });
@@ -227,6 +246,40 @@ describe.each(Device.available)('transportBatch on %s', (kind) => {
     expect([...few.sweeps]).toEqual(Array(6).fill(2));
   });
 
+  it('tells how far it is, and stops when it is told to', async () => {
+    // The second problem needs more than two hundred sweeps, with a look at every hundred, and the first one stops on its own.
+    using costs = Tensor.from(device, Float64Array.of(0, 1, 1, 0, 0, 1, 0.9, 0), [2, 2, 2]);
+    const options = {
+      a: [
+        [0.5, 0.5],
+        [0.3, 0.7],
+      ],
+      b: [
+        [0.5, 0.5],
+        [0.6, 0.4],
+      ],
+      eps: 0.003,
+      tol: 1e-9,
+    };
+    const seen: TransportBatchProgress[] = [];
+    using batch = await transportBatch(costs, { ...options, onProgress: (progress) => seen.push(progress) });
+    expect(batch.status).toEqual(['converged', 'converged']);
+    expect(batch.sweeps[0]).toBeLessThan(100);
+    expect(batch.sweeps[1]).toBeGreaterThan(200);
+    expect(seen[0]).toEqual({ converged: 1, problems: 2, sweeps: 100 });
+    expect(seen.at(-1)!.converged).toBe(2);
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const call = transportBatch(costs, {
+      ...options,
+      signal: controller.signal,
+      onProgress: () => controller.abort(reason),
+    });
+    await expect(call).rejects.toBe(reason);
+    await expect(transportBatch(costs, { eps: 1, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    await device.synchronize();
+  });
+
   it('refuses what makes no batch, and leaves no memory behind', async () => {
     await using own = Device.open(kind);
     using cost = Tensor.from(own, numbers(6, 1), [1, 2, 3]);
@@ -244,6 +297,8 @@ describe.each(Device.available)('transportBatch on %s', (kind) => {
     await call([matrix, 1]).toThrow('costs must be Tensors, got 1');
     await call(bad).toThrow('costs must be neither NaN nor -Infinity, got 1 of them');
     await call(cost, { eps: 0 }).toThrow('eps must be a positive number, got 0');
+    await call(cost, { signal: {} }).toThrow('signal must be an AbortSignal, got an object');
+    await call(cost, { onProgress: 1 }).toThrow('onProgress must be a function, got 1');
     await call(cost, { maxSweeps: 70_000 }).toThrow('maxSweeps must be at most 65536, got 70000');
     await call(cost, { a: [[1, 1, 1]] }).toThrow('a[0] must have 2 elements, got 3');
     await call(cost, { a: [] }).toThrow('a must be a list of 1 lists');

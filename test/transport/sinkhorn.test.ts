@@ -61,6 +61,25 @@ describe.each(Device.available)('sinkhorn on %s', (kind) => {
     await expect(result.plan()).rejects.toMatchObject({ code: 'ERR_DISPOSED' });
   });
 
+  it.each(['auto', 'sinkhorn', 'sns'] as const)(
+    'by %s, the last gauge is a shift of the balanced one',
+    async (method) => {
+      using cost = costOf(6, 5);
+      const options = { a: massesOf(6, 1).map((x) => 3 * x), b: Float64Array.of(1, 1, 0.5, 0.5, 0), eps: 0.1, method };
+      using balanced = await sinkhorn(cost, { ...options, tol: 1e-12 });
+      using last = await sinkhorn(cost, { ...options, tol: 1e-12, gauge: 'last' });
+      const [f, g] = [await valuesOf(balanced.f), await valuesOf(balanced.g)];
+      // The last column has no mass: the one before it is 0.
+      const shift = g[3]!;
+      for (const [i, x] of (await valuesOf(last.f)).entries()) expect(x).toBeCloseTo(f[i]! + shift, 10);
+      const columns = await valuesOf(last.g);
+      expect([columns[3], columns[4]]).toEqual([0, -Infinity]);
+      for (const j of [0, 1, 2]) expect(columns[j]).toBeCloseTo(g[j]! - shift, 10);
+      expect(last.value).toBeCloseTo(balanced.value, 11);
+      expect(last.marginalError).toBeLessThanOrEqual(1e-12);
+    },
+  );
+
   it('gives the large elements of the plan', async () => {
     for (const dtype of ['f64', 'f32'] as const) {
       using cost = costOf(20, 30, dtype);
@@ -201,6 +220,14 @@ describe('sinkhorn', () => {
       { a: 'ab' },
       'ERR_ARGUMENT',
       'a must be a Tensor, an array of numbers, Float32Array or Float64Array',
+    ],
+    ['no gauge', cost, { gauge: 'first' }, 'ERR_ARGUMENT', 'gauge must be balanced or last, got'],
+    [
+      'a gauge where a shift is no gauge',
+      cost,
+      { gauge: 'last', unbalanced: { rhoA: 1 } },
+      'ERR_UNSUPPORTED',
+      'gauge must not go with unbalanced, got last',
     ],
     ['few masses', cost, { a: [1] }, 'ERR_SHAPE', 'a must have 2 elements, got 1'],
     ['a negative mass', cost, { a: [2, -1] }, 'ERR_ARGUMENT', 'a must be finite and not negative, got -1 at 1'],

@@ -1,6 +1,6 @@
 import { type Bytes, textOf, toByteLevel, toFallback } from '../bytes.ts';
 import type { Tokenizer } from '../tokenizer.ts';
-import type { Encode } from './encode.ts';
+import type { Encode } from './pieces.ts';
 
 /** The longest text that is encoded: pieces of one token, whose merging takes the square of its length. */
 const maxSymbols = 4096;

@@ -1,12 +1,10 @@
-import { type Bytes, utf8 } from '../bytes.ts';
+import { utf8 } from '../bytes.ts';
 import type { Key } from '../keys.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 import { bpeEncoder } from './bpe.ts';
+import type { Encode } from './pieces.ts';
 import { unigramEncoder } from './unigram.ts';
 import { wordPieceEncoder } from './wordpiece.ts';
-
-/** Pieces of a vocabulary that spell the bytes; `isInside` a word, for vocabularies that tell. */
-export type Encode = (bytes: Bytes, isInside: boolean) => number[];
 
 /**
  * Encodes the text of single tokens, which have no words to be split into: none of the tokenizer's patterns is run, no

@@ -1,6 +1,6 @@
 import { type Bytes, textOf } from '../bytes.ts';
 import type { Tokenizer } from '../tokenizer.ts';
-import type { Encode } from './encode.ts';
+import type { Encode } from './pieces.ts';
 
 /** What an unknown character costs beside the worst piece, as in SentencePiece. */
 const unknownPenalty = 10;

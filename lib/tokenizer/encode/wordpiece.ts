@@ -1,6 +1,6 @@
 import { type Bytes, textOf } from '../bytes.ts';
 import type { Tokenizer } from '../tokenizer.ts';
-import type { Encode } from './encode.ts';
+import type { Encode } from './pieces.ts';
 
 /** Longest match first, word by word; a word with a part that no token holds is left out. */
 export function wordPieceEncoder({ continuingPrefix }: Tokenizer, ids: ReadonlyMap<string, number>): Encode {

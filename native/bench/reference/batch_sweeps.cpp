@@ -18,24 +18,36 @@ static void sweep_problem(const BatchSweeps& op, int64_t b) {
       return std::abs(c[j] - sum_of_terms(n, [&](int64_t i) { return plan(i, j); }));
     });
   };
+  const auto update = [&](double& potential, double mass, double log_sum) {
+    if (mass == 0)
+      potential = -HUGE_VAL;
+    else if (std::isfinite(log_sum))
+      potential = eps * (std::log(mass) - log_sum);
+  };
+  // A pair without mass has no part in a sum, be its cost or its potentials infinite.
+  const auto over_plan = [&](auto&& term) {
+    return sum_of_terms(n * m, [&](int64_t k) {
+      const double mass = plan(k / m, k % m);
+      return mass == 0 ? 0.0 : mass * term(k);
+    });
+  };
   double error = HUGE_VAL;
   int64_t done = 0;
   for (; done < op.count && error > op.tol; ++done) {
     for (int64_t i = 0; i < n; ++i)
-      f[i] = eps * (std::log(r[i]) -
-                    log_sum_of_exps(m, [&](int64_t j) { return (g[j] - cost[i * m + j]) / eps; }));
+      update(f[i], r[i],
+             log_sum_of_exps(m, [&](int64_t j) { return (g[j] - cost[i * m + j]) / eps; }));
     error = column_error();
     for (int64_t j = 0; j < m; ++j)
-      g[j] = eps * (std::log(c[j]) -
-                    log_sum_of_exps(n, [&](int64_t i) { return (f[i] - cost[i * m + j]) / eps; }));
+      update(g[j], c[j],
+             log_sum_of_exps(n, [&](int64_t i) { return (f[i] - cost[i * m + j]) / eps; }));
   }
   statistics[0] = double(done);
   statistics[1] = column_error() + sum_of_terms(n, [&](int64_t i) {
                     return std::abs(r[i] - sum_of_terms(m, [&](int64_t j) { return plan(i, j); }));
                   });
-  statistics[2] = sum_of_terms(n * m, [&](int64_t k) { return plan(k / m, k % m) * cost[k]; });
-  statistics[3] =
-      sum_of_terms(n * m, [&](int64_t k) { return plan(k / m, k % m) * (f[k / m] + g[k % m]); });
+  statistics[2] = over_plan([&](int64_t k) { return cost[k]; });
+  statistics[3] = over_plan([&](int64_t k) { return f[k / m] + g[k % m]; });
 }
 
 static void batch_sweeps(const BatchSweeps& op) {

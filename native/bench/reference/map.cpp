@@ -12,7 +12,7 @@ static double mapped(const Map& op, double x) {
     case MapFunction::kAbs:
       return std::abs(x);
     case MapFunction::kSign:
-      return double((x > 0) - (x < 0));
+      return x > 0 ? 1 : x < 0 ? -1 : x;  // NaN stays
     case MapFunction::kSqrt:
       return std::sqrt(x);
     case MapFunction::kExp:

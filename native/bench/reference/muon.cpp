@@ -30,6 +30,8 @@ static void muon(const Muon& op) {
          apply(step, t, u, step.lr * scale_of(op.shape_scale, double(s.rows), double(s.columns))));
   }
 }
-ORTHOKIT_REFERENCE(Muon, muon, newton_schulz_growth(op.base.coefficients, op.base.dtype));
+ORTHOKIT_REFERENCE(Muon, muon,
+                   newton_schulz_growth(op.base.coefficients, op.base.dtype,
+                                        longest_side(op.base.step.weights)));
 
 }  // namespace orthokit::bench

@@ -9,6 +9,7 @@ static void run(const NewtonSchulz& op) {
   const Vector out = newton_schulz(x, matrices(op.x), op.coefficients, op.scale, op.eps);
   for (size_t i = 0; i < out.size(); ++i) values(op.out)[i] = out[i];
 }
-ORTHOKIT_REFERENCE(NewtonSchulz, run, newton_schulz_growth(op.coefficients, op.dtype));
+ORTHOKIT_REFERENCE(NewtonSchulz, run,
+                   newton_schulz_growth(op.coefficients, op.dtype, long_side(op.x)));
 
 }  // namespace orthokit::bench

@@ -59,13 +59,24 @@ inline Vector newton_schulz(const Vector& x, const Matrices& s, const List<doubl
   return out;
 }
 
+inline double long_side(const View& v) {
+  const Matrices s = matrices(v);
+  return double(std::max(s.rows, s.columns));
+}
+inline double longest_side(const List<View>& list) {
+  double longest = 0;
+  for (auto& v : list) longest = std::max(longest, long_side(v));
+  return longest;
+}
+
 // A small singular value grows by the first coefficient in each step, and its rounding error with
-// it.
-inline double newton_schulz_growth(const List<double>& coefficients, WorkingDtype dtype) {
+// it; so does that of the first product, whose sums are as long as the matrix.
+inline double newton_schulz_growth(const List<double>& coefficients, WorkingDtype dtype,
+                                   double longest) {
   // In 16 bits: twice what five steps were measured to lose.
   if (dtype == WorkingDtype::kF16) return 1e-2 / 0x1p-24;
   if (dtype == WorkingDtype::kBf16) return 6e-2 / 0x1p-24;
-  double growth = 16;
+  double growth = std::max(16.0, 4 + std::sqrt(longest));
   for (int64_t t = 0; t < coefficients.count; t += 3)
     growth *= std::max(1.0, std::abs(coefficients[t]));
   return growth;

@@ -10,20 +10,30 @@ static void semidual(const Semidual &op) {
   double *u = values(op.next_row_scale), *v = values(op.next_column_scale),
          *s = values(op.row_sums);
   const auto step = [&](int64_t i) { return op.step ? values(op.step)[i] : 0; };
-  for (int64_t i = 0; i < n; ++i) u[i] = values(op.row_scale)[i] * std::exp(step(i));
-  for (int64_t j = 0; j < m; ++j)
-    v[j] = c[j] / sum_of_terms(n, [&](int64_t i) { return u[i] * k[i * m + j]; });
-  for (int64_t i = 0; i < n; ++i)
-    s[i] = u[i] * sum_of_terms(m, [&](int64_t j) { return k[i * m + j] * v[j]; });
   double largest = 0;
-  for (int64_t i = 0; i < n; ++i) largest = std::max(largest, std::abs(std::log(u[i])));
-  for (int64_t j = 0; j < m; ++j) largest = std::max(largest, std::abs(std::log(v[j])));
-  const double out[] = {
-      sum_of_terms(n, [&](int64_t i) { return std::abs(r[i] - s[i]); }),
-      sum_of_terms(n, [&](int64_t i) { return r[i] * step(i); }) +
-          sum_of_terms(
-              m, [&](int64_t j) { return c[j] * std::log(v[j] / values(op.column_scale)[j]); }),
-      largest};
+  bool good = true;
+  const auto meet = [&](double mass, double scale) {
+    if (mass == 0) return;
+    good = good && scale > 0 && scale < HUGE_VAL;
+    largest = std::max(largest, std::abs(std::log(scale)));
+  };
+  for (int64_t i = 0; i < n; ++i)
+    meet(r[i], u[i] = r[i] == 0 ? 0 : values(op.row_scale)[i] * std::exp(step(i)));
+  for (int64_t j = 0; j < m; ++j) {
+    const double sum = sum_of_terms(n, [&](int64_t i) { return u[i] * k[i * m + j]; });
+    meet(c[j], v[j] = c[j] == 0 ? 0 : c[j] / sum);
+  }
+  for (int64_t i = 0; i < n; ++i)
+    s[i] = r[i] == 0 ? 0 : u[i] * sum_of_terms(m, [&](int64_t j) { return k[i * m + j] * v[j]; });
+  const double error = sum_of_terms(n, [&](int64_t i) { return std::abs(r[i] - s[i]); });
+  good = good && error < HUGE_VAL;
+  const double increase =
+      sum_of_terms(n, [&](int64_t i) { return r[i] == 0 ? 0 : r[i] * step(i); }) +
+      sum_of_terms(m, [&](int64_t j) {
+        return c[j] == 0 ? 0 : c[j] * std::log(v[j] / values(op.column_scale)[j]);
+      });
+  const double out[] = {good ? error : HUGE_VAL, good ? increase : -HUGE_VAL,
+                        good ? largest : HUGE_VAL};
   std::copy_n(out, 3, values(op.statistics));
 }
 ORTHOKIT_REFERENCE(Semidual, semidual, 1024);

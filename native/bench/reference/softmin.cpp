@@ -29,12 +29,20 @@ static void softmin(const Softmin& op) {
     const double log_sum = log_sum_of_exps(m, exponent);
     values(op.log_sums)[i] = log_sum;
     const bool is_none = log_sum == -HUGE_VAL;
-    for (int64_t j = 0; j < m; ++j) share[size_t(j)] = std::exp(exponent(j) - log_sum);
+    // By the largest exponent, which is as exact as the others; their logarithm's rounding is not.
+    double most = -HUGE_VAL;
+    for (int64_t j = 0; j < m; ++j) most = std::max(most, exponent(j));
+    for (int64_t j = 0; j < m; ++j) share[size_t(j)] = is_none ? 0 : std::exp(exponent(j) - most);
+    const double sum = sum_of_terms(m, [&](int64_t j) { return share[size_t(j)]; });
+    for (double& x : share) x /= sum;
     const double whole =
         op.own_potential ? std::exp(values(op.own_potential)[i] / op.eps + log_sum) : 1;
     const auto mean = [&](auto&& term) {
       if (is_none) return 0.0;
-      return whole * sum_of_terms(m, [&](int64_t j) { return share[size_t(j)] * term(j); });
+      // A pair without weight has no part in a mean, be it infinitely far.
+      return whole * sum_of_terms(m, [&](int64_t j) {
+               return share[size_t(j)] == 0 ? 0.0 : share[size_t(j)] * term(j);
+             });
     };
     if (op.mean_costs)
       values(op.mean_costs)[i] = mean([&](int64_t j) { return cost_of(op, i, j); });

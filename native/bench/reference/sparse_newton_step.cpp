@@ -27,11 +27,14 @@ struct System {
       for (auto k = int64_t(values(op.starts)[i]); k < int64_t(values(op.starts)[i + 1]); ++k)
         f(size_t(i), size_t(values(op.columns)[k]), values(op.values)[k]);
   }
+  double inverse(size_t j) const {  // of a column's mass; a column without has no part
+    const double mass = values(op.column_mass)[j];
+    return mass > 0 ? 1 / mass : 0;
+  }
   Vector times(const Vector& diagonal, const Vector& x) const {
     Vector through(size_t(m), 0), out(size_t(n), 0);
     each([&](size_t i, size_t j, double p) { through[j] += p * x[i]; });
-    for (int64_t j = 0; j < m; ++j)
-      through[size_t(j)] *= values(op.column_mass)[j] > 0 ? 1 / values(op.column_mass)[j] : 0;
+    for (size_t j = 0; j < through.size(); ++j) through[j] *= inverse(j);
     each([&](size_t i, size_t j, double p) { out[i] -= p * through[j]; });
     for (size_t i = 0; i < out.size(); ++i) out[i] += diagonal[i] * x[i];
     return out;
@@ -55,20 +58,21 @@ static void sparse_newton_step(const SparseNewtonStep& op) {
     if (op.row_rhs) std::fill_n(values(op.column_step), system.m, nan);
     return;
   }
-  const double *r = values(op.row_mass), *s = values(op.row_sums), *c = values(op.column_mass);
+  const double *r = values(op.row_mass), *s = values(op.row_sums);
   Vector sums(s, s + n), diagonal(n), gradient(n), jacobi(n), x(n, 0), direction(n);
   for (size_t i = 0; i < n; ++i) {
     diagonal[i] = jacobi[i] = s[i] + op.shift * std::max(s[i], r[i]);
-    gradient[i] = r[i] - s[i];
+    gradient[i] = r[i] == 0 ? 0 : r[i] - s[i];
   }
   for (size_t i = 0; op.row_rhs && i < n; ++i) gradient[i] = values(op.row_rhs)[i];
   system.each([&](size_t i, size_t j, double p) {
-    jacobi[i] -= p * p / c[j];
-    if (op.row_rhs) gradient[i] -= p * values(op.column_rhs)[j] / c[j];
+    jacobi[i] -= p * p * system.inverse(j);
+    if (op.row_rhs) gradient[i] -= p * values(op.column_rhs)[j] * system.inverse(j);
   });
   Vector residual = gradient;
-  const auto precondition = [&](size_t i) {
-    return residual[i] / (jacobi[i] > 1e-10 * diagonal[i] ? jacobi[i] : diagonal[i]);
+  const auto precondition = [&](size_t i) -> long double {
+    const long double own = jacobi[i] > 1e-10 * diagonal[i] ? jacobi[i] : diagonal[i];
+    return own > 0 ? residual[i] / own : 0;
   };
   for (size_t i = 0; i < n; ++i) direction[i] = precondition(i);
   long double descent = dot(residual, direction);
@@ -86,19 +90,19 @@ static void sparse_newton_step(const SparseNewtonStep& op) {
     for (size_t i = 0; i < n; ++i) direction[i] = precondition(i) + next / descent * direction[i];
     descent = next;
   }
-  long double mean = 0;
-  for (long double v : x)
-    if (!op.row_rhs) mean += v / static_cast<long double>(n);
+  long double sum = 0, count = 0;
+  for (size_t i = 0; i < n; ++i)
+    if (r[i] != 0) sum += x[i], ++count;
   double largest = 0;
   for (size_t i = 0; i < n; ++i) {
-    x[i] -= mean;
+    if (!op.row_rhs) x[i] = r[i] == 0 ? 0 : x[i] - sum / count;
     values(op.step)[i] = double(x[i]);
     largest = std::max(largest, double(std::abs(x[i])));
   }
   Vector rest(size_t(system.m), 0);
   system.each([&](size_t i, size_t j, double p) { rest[j] += p * x[i]; });
   for (size_t j = 0; op.row_rhs && j < rest.size(); ++j)
-    values(op.column_step)[j] = double((values(op.column_rhs)[j] - rest[j]) / c[j]);
+    values(op.column_step)[j] = double((values(op.column_rhs)[j] - rest[j]) * system.inverse(j));
   const double out[] = {double(iterations),
                         double(dot(gradient, x) - dot(x, system.times(sums, x)) / 2), largest,
                         values(op.starts)[n]};

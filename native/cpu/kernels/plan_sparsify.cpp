@@ -1,33 +1,13 @@
 #include "ops/plan_sparsify.h"
 
+#include <numeric>
+
+#include "cpu/large_entries.h"
 #include "cpu/transport.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-static constexpr int kExponents = 2048;  // of doubles: a bin of the histogram each
-static int exponent_of(double x) { return int(std::bit_cast<uint64_t>(x) >> 52 & 2047); }
-static double power_of(int exponent) { return std::ldexp(1.0, exponent - 1023); }
-
-// The places, ascending, whose x is at least `least` or negative; how many there are.
-static int64_t list_at_least(const double* x, int64_t n, double least, int32_t* places) {
-  int64_t count = 0, j = 0;
-#ifdef __AVX512VL__
-  const __m512d bound = _mm512_set1_pd(least), zero = _mm512_setzero_pd();
-  const __m256i first = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  for (; j + 8 <= n; j += 8) {
-    const __m512d v = _mm512_loadu_pd(x + j);
-    const __mmask8 kept =
-        _mm512_cmp_pd_mask(v, bound, _CMP_GE_OQ) | _mm512_cmp_pd_mask(v, zero, _CMP_LT_OQ);
-    if (!kept) continue;
-    const __m256i at = _mm256_add_epi32(first, _mm256_set1_epi32(int32_t(j)));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(places + count),
-                        _mm256_maskz_compress_epi32(kept, at));
-    count += std::popcount(unsigned(kept));
-  }
-#endif
-  for (; j < n; ++j) places[count] = int32_t(j), count += x[j] >= least || x[j] < 0;
-  return count;
-}
+static constexpr double kLeastPositive = std::numeric_limits<double>::denorm_min();
 
 struct Sparsify {
   const PlanSparsify& op;
@@ -38,65 +18,81 @@ struct Sparsify {
   const bool exact = op.threshold > 0;
   // What lies below makes at most a quarter of delta; a power of two, so that no bin is cut.
   const int least = std::max(1, exponent_of(op.delta / (4.0 * double(n) * double(m))));
-  double* plan = stream.scratch<double>(panels.count() * m);
+  double* plan = stream.scratch<double>(panels.count() * (m + 8));
   int32_t* places = stream.scratch<int32_t>(panels.count() * (m + 8));
   int64_t* counts = stream.scratch<int64_t>(panels.count() + 1);
+  // What follows is for a threshold that is to be found. One look at the matrix finds the entries
+  // that it may be below.
   int32_t* bins = stream.scratch<int32_t>(exact ? 0 : panels.count() * kExponents);
-  double* row_most = stream.scratch<double>(n);
-  int64_t* row_at = stream.scratch<int64_t>(n);
-  double* most = stream.scratch<double>(panels.count() * m);  // of a panel's columns
-  double* most_at = stream.scratch<double>(panels.count() * m);
-  int32_t* forced_starts =
-      stream.scratch<int32_t>(n + 1);  // columns kept for their own sake, by row
-  int32_t* forced = stream.scratch<int32_t>(m);
+  double* row_most = stream.scratch<double>(exact ? 0 : n);
+  LargeEntries* entries = stream.scratch<LargeEntries>(exact ? 0 : panels.count());
+  const int64_t room = exact ? 0 : std::min(capacity, n* m) / panels.count();  // of a panel
+  int32_t* columns = stream.scratch<int32_t>(panels.count() * room);
+  double* values = stream.scratch<double>(panels.count() * room);
+  int32_t* of_row = stream.scratch<int32_t>(exact ? 0 : n);
+  uint8_t* met = stream.scratch<uint8_t>(exact ? 0 : panels.count() * m);  // a panel's columns
+  // Rows and columns whose largest entry is kept for its own sake need others.
+  int64_t* row_at = stream.scratch<int64_t>(exact ? 0 : n);
+  double* most = stream.scratch<double>(exact ? 0 : panels.count() * m);  // of a panel's columns
+  double* most_at = stream.scratch<double>(exact ? 0 : panels.count() * m);
+  int32_t* forced_starts = stream.scratch<int32_t>(exact ? 0 : n + 1);  // columns, by row
+  int32_t* forced = stream.scratch<int32_t>(exact ? 0 : m);
 
-  template <class T>
-  void compute_row(int64_t i, double* row) const {
+  // each(j, n, eight entries of row i), of which n count and the others are 0.
+  template <class T, class Each>
+  __attribute__((always_inline)) void for_entries(int64_t i, Each&& each) const {
     const T* kernel = op.kernel.as<T>() + i * m;
-    const double u = op.row_scale.as<double>()[i], *v = op.column_scale.as<double>();
-    const Eight by = Eight{} + u, none{}, infinite = none + kInfinite;
+    const double* v = op.column_scale.as<double>();
+    const Eight none{}, u = none + op.row_scale.as<double>()[i], infinite = none + kInfinite;
     for_eights(m, [&](int64_t j, auto count) {
       Eight x, scale;
       load_some(kernel + j, count, 0, x), load_some(v + j, count, 0, scale);
-      x = by * x * scale;
+      x = u * x * scale;
       x = x > none ? x : none;
       x = x < infinite ? x : none;
-      store_some(x, count, row + j);
+      each(j, count, x);
     });
+  }
+
+  // The places and values of row i from `bound` on.
+  template <class T>
+  int64_t list_row(int64_t i, double bound, int32_t* list, double* x) const {
+    int64_t count = 0;
+    for_entries<T>(i, [&](int64_t j, auto, const Eight& entry) {
+      count += append_at_least(entry, bound, j, list + count, x + count);
+    });
+    return count;
+  }
+
+  template <class T>
+  void count_panel(int64_t p) const {
+    counts[p] = 0;
+    for (int64_t i = panels.begin(p); i < panels.end(p); ++i)
+      counts[p] += list_row<T>(i, op.threshold, places + p * (m + 8), plan + p * (m + 8));
   }
 
   template <class T>
   void scan_panel(int64_t p) const {
-    double *row = plan + p * m, *column_most = most + p * m, *at = most_at + p * m;
     int32_t *list = places + p * (m + 8), *bin = bins + p * kExponents;
-    counts[p] = 0;
-    if (!exact) std::fill_n(bin, kExponents, 0), std::fill_n(column_most, m, 0.0);
+    double* x = plan + p * (m + 8);
+    std::fill_n(bin, kExponents, 0);
+    LargeEntries large{columns + p * room, values + p * room, of_row + panels.begin(p), room,
+                       least};
     for (int64_t i = panels.begin(p); i < panels.end(p); ++i) {
-      compute_row<T>(i, row);
-      if (exact) {
-        counts[p] += list_at_least(row, m, op.threshold, list);
-        continue;
-      }
-      const Eight index = Eight{} + double(i);
-      for_eights(m, [&](int64_t j, auto n) {
-        Eight x, largest, place;
-        load_some(row + j, n, 0, x), load_some(column_most + j, n, 0, largest);
-        load_some(at + j, n, 0, place);
-        place = x > largest ? index : place, largest = x > largest ? x : largest;
-        store_some(largest, n, column_most + j), store_some(place, n, at + j);
+      Eight largest{};
+      int64_t count = 0;
+      for_entries<T>(i, [&](int64_t j, auto, const Eight& entry) {
+        largest = entry > largest ? entry : largest;
+        count += append_at_least(entry, power_of_least, j, list + count, x + count);
       });
-      const int64_t count = list_at_least(row, m, power_of(least), list);
-      row_most[i] = 0, row_at[i] = 0;
-      for (int64_t k = 0; k < count; ++k) {
-        const double x = row[list[k]];
-        ++bin[exponent_of(x)];
-        if (x > row_most[i]) row_most[i] = x, row_at[i] = list[k];
-      }
-      if (count > 0) continue;
-      for (int64_t j = 0; j < m; ++j)
-        if (row[j] > row_most[i]) row_most[i] = row[j], row_at[i] = j;
+      row_most[i] = 0;
+      for (int k = 0; k < 8; ++k) row_most[i] = std::max(row_most[i], largest[k]);
+      for (int64_t k = 0; k < count; ++k) ++bin[exponent_of(x[k])];
+      large.add_row(list, x, count);
     }
+    entries[p] = large;
   }
+  const double power_of_least = power_of(least);
 
   int64_t count_in_bin(int exponent) const {
     int64_t count = 0;
@@ -116,9 +112,63 @@ struct Sparsify {
       if (count == kept || (count > 0 && dropped > op.delta)) break;
       kept -= count;
     }
-    const int64_t room = std::max<int64_t>(0, capacity - n - m);
-    for (; kept > room; ++exponent) kept -= count_in_bin(exponent);
+    const int64_t most_kept = std::max<int64_t>(0, capacity - n - m);
+    for (; kept > most_kept; ++exponent) kept -= count_in_bin(exponent);
     return exponent;
+  }
+
+  // Writes what the scan has kept. False if that is not all: it may have left out something from the
+  // threshold on, and each row and column that has an entry must have one that is written.
+  bool writes_scanned(int exponent, double threshold) const {
+    for (int64_t p = 0; p < panels.count(); ++p)
+      if (entries[p].exponent > exponent) return false;
+    for (int64_t i = 0; i < n; ++i)
+      if (row_most[i] > 0 && row_most[i] < threshold) return false;
+    stream.parallel(panels.count(), [&](int64_t p) { write_scanned(p, threshold); });
+    for (int64_t j = 0; j < m; ++j) {
+      bool is_met = !(op.column_scale.as<double>()[j] > 0);
+      for (int64_t p = 0; p < panels.count() && !is_met; ++p) is_met = met[p * m + j];
+      if (!is_met) return false;
+    }
+    return true;
+  }
+  void write_scanned(int64_t p, double threshold) const {
+    const int32_t* column = entries[p].columns;
+    const double* value = entries[p].values;
+    int32_t* list = places + p * (m + 8);
+    double* x = plan + p * (m + 8);
+    int64_t at = counts[p];
+    std::fill_n(met + p * m, m, uint8_t(0));
+    for (int64_t i = panels.begin(p); i < panels.end(p); ++i) {
+      op.starts.as<int32_t>()[i] = int32_t(at);
+      int64_t count = 0;
+      for (int64_t k = 0; k < of_row[i]; ++k, ++column, ++value)
+        list[count] = *column, x[count] = *value, count += *value >= threshold;
+      for (int64_t k = 0; k < count; ++k) met[p * m + list[k]] = 1;
+      std::copy_n(list, count, op.columns.as<int32_t>() + at);
+      std::copy_n(x, count, op.values.as<double>() + at);
+      at += count;
+    }
+  }
+
+  // The largest entries of a panel's columns, and where those of its rows are.
+  template <class T>
+  void find_largest(int64_t p, double threshold) const {
+    double *column_most = most + p * m, *at = most_at + p * m;
+    std::fill_n(column_most, m, 0.0);
+    for (int64_t i = panels.begin(p); i < panels.end(p); ++i) {
+      const Eight index = Eight{} + double(i);
+      for_entries<T>(i, [&](int64_t j, auto size, const Eight& x) {
+        Eight largest, place;
+        load_some(column_most + j, size, 0, largest), load_some(at + j, size, 0, place);
+        place = x > largest ? index : place, largest = x > largest ? x : largest;
+        store_some(largest, size, column_most + j), store_some(place, size, at + j);
+      });
+      row_at[i] = 0;
+      if (!(row_most[i] > 0 && row_most[i] < threshold)) continue;
+      list_row<T>(i, row_most[i], places + p * (m + 8), plan + p * (m + 8));
+      row_at[i] = places[p * (m + 8)];
+    }
   }
 
   // The columns whose largest entry is below the threshold, by the row that it is in.
@@ -145,58 +195,75 @@ struct Sparsify {
     return row_most[i] > 0 && row_most[i] < threshold && !is_forced(i, row_at[i]);
   }
 
-  void count_panels(int exponent, double threshold) const {
-    for (int64_t p = 0; p < panels.count(); ++p) {
-      counts[p] = 0;
-      for (int e = exponent; e < kExponents; ++e) counts[p] += bins[p * kExponents + e];
-      counts[p] += forced_starts[panels.end(p)] - forced_starts[panels.begin(p)];
-      for (int64_t i = panels.begin(p); i < panels.end(p); ++i)
-        counts[p] += forces_row(i, threshold);
-    }
-  }
-
   template <class T>
   void write_panel(int64_t p, double threshold) const {
-    double* row = plan + p * m;
+    double* x = plan + p * (m + 8);
     int32_t* list = places + p * (m + 8);
     int64_t at = counts[p];
+    const auto put = [&](int32_t column, double value) {
+      op.columns.as<int32_t>()[at] = column, op.values.as<double>()[at++] = value;
+    };
     for (int64_t i = panels.begin(p); i < panels.end(p); ++i) {
-      compute_row<T>(i, row);
-      if (!exact) {
-        for (int32_t k = forced_starts[i]; k < forced_starts[i + 1]; ++k)
-          row[forced[k]] = -row[forced[k]];
-        if (forces_row(i, threshold)) row[row_at[i]] = -row[row_at[i]];
-      }
-      const int64_t count = list_at_least(row, m, threshold, list);
+      const bool is_whole =
+          exact || (forced_starts[i] == forced_starts[i + 1] && !forces_row(i, threshold));
+      const int64_t count = list_row<T>(i, is_whole ? threshold : kLeastPositive, list, x);
       op.starts.as<int32_t>()[i] = int32_t(at);
-      for (int64_t k = 0; k < count; ++k, ++at) {
-        op.columns.as<int32_t>()[at] = list[k];
-        op.values.as<double>()[at] = std::abs(row[list[k]]);
-      }
+      for (int64_t k = 0; k < count; ++k)
+        if (is_whole || x[k] >= threshold || is_forced(i, list[k]) ||
+            (forces_row(i, threshold) && list[k] == row_at[i]))
+          put(list[k], x[k]);
     }
   }
 
-  template <class T>
-  void run() const {
-    stream.parallel(panels.count(), [&](int64_t p) { scan_panel<T>(p); });
-    double threshold = op.threshold;
-    if (!exact) {
-      const int exponent = choose();
-      threshold = power_of(exponent);
-      force_columns(threshold);
-      count_panels(exponent, threshold);
-    }
+  // What the panels' counts add up to; each becomes the place of its first entry.
+  int64_t place_panels() const {
     int64_t total = 0;
     for (int64_t p = 0; p < panels.count(); ++p) {
       const int64_t count = counts[p];
       counts[p] = total, total += count;
+    }
+    return total;
+  }
+  void count_panels(int exponent) const {
+    for (int64_t p = 0; p < panels.count(); ++p)
+      counts[p] = std::accumulate(bins + p * kExponents + exponent, bins + (p + 1) * kExponents,
+                                  int64_t(0));
+  }
+
+  template <class T>
+  void run() const {
+    double threshold = op.threshold;
+    bool is_written = false;
+    int64_t total = 0;
+    if (exact) {
+      stream.parallel(panels.count(), [&](int64_t p) { count_panel<T>(p); });
+      total = place_panels();
+    } else {
+      stream.parallel(panels.count(), [&](int64_t p) { scan_panel<T>(p); });
+      const int exponent = choose();
+      threshold = power_of(exponent);
+      count_panels(exponent);
+      total = place_panels();
+      is_written = writes_scanned(exponent, threshold);
+      if (!is_written) {
+        stream.parallel(panels.count(), [&](int64_t p) { find_largest<T>(p, threshold); });
+        force_columns(threshold);
+        count_panels(exponent);
+        for (int64_t p = 0; p < panels.count(); ++p) {
+          counts[p] += forced_starts[panels.end(p)] - forced_starts[panels.begin(p)];
+          for (int64_t i = panels.begin(p); i < panels.end(p); ++i)
+            counts[p] += forces_row(i, threshold);
+        }
+        total = place_panels();
+      }
     }
     op.statistics.as<double>()[0] = double(total), op.statistics.as<double>()[1] = threshold;
     if (total > capacity) {
       std::fill_n(op.starts.as<int32_t>(), n + 1, 0);
       return;
     }
-    stream.parallel(panels.count(), [&](int64_t p) { write_panel<T>(p, threshold); });
+    if (!is_written)
+      stream.parallel(panels.count(), [&](int64_t p) { write_panel<T>(p, threshold); });
     op.starts.as<int32_t>()[n] = int32_t(total);
   }
 };

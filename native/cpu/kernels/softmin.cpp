@@ -44,7 +44,7 @@ struct PointCosts {
       const double own = double(x[i * y.dimension + k]);
       const double* other = y.row(k) + first;
       gradients[k] += sum_of(count, [&](int64_t j) {
-        const double by = own - other[j];
+        const double by = weights[j] == 0 ? 0 : own - other[j];
         if (metric == Metric::kSqeuclidean) return weights[j] * 2 * by;
         if (metric == Metric::kL1) return by > 0 ? weights[j] : by < 0 ? -weights[j] : 0.0;
         return costs[j] > 0 ? weights[j] * (by / costs[j]) : 0.0;

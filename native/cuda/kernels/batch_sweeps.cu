@@ -1,4 +1,4 @@
-#include "cuda/transport.cuh"
+#include "cuda/log_sweep.cuh"
 #include "ops/batch_sweeps.h"
 
 namespace orthokit::cuda {
@@ -10,7 +10,7 @@ template <class T>
 struct BatchProblem {
   const T* cost;
   const double *r, *c;
-  double *u, *w;
+  double *u, *w, *errors;
   int64_t n, m;
   double inverse;
 
@@ -23,18 +23,49 @@ struct BatchProblem {
     __syncthreads();
   }
 
+  // Returns the error of the columns before their update.
+  __device__ double sweep() const {
+    if (m <= kSmallColumns) return sweep_at_once();
+    update_rows();
+    return update_columns();
+  }
+
+  // A warp a row, whose exponentials serve the columns too.
+  __device__ double sweep_at_once() const {
+    constexpr int kWarps = kProblemThreads / kWarp;
+    __shared__ double of_warp[kWarps][kSmallColumns];
+    const int warp = int(threadIdx.x) / kWarp;
+    const MatrixRows<T> rows{cost, m};
+    const LogSweepRow<T> row{w, r, u, nullptr, m, inverse};
+    const UpdateColumn<T> column{cost, u, c, w, errors, nullptr, nullptr, n, m, inverse, 0};
+    RegisterTeam<kWarp, kSmallColumns / kWarp, MatrixRows<T>> team(rows, m, 0);
+    for (int64_t i = warp; i < n; i += kWarps) {
+      team.take(i);
+      row(team, i);
+    }
+    team.store_totals(of_warp[warp]);
+    __syncthreads();  // the rows are done
+    double error = 0;
+    for (int64_t j = threadIdx.x; j < m; j += kProblemThreads) {
+      double sum = 0;
+      for (int k = 0; k < kWarps; ++k) sum += of_warp[k][j];
+      column(j, sum);
+      error += errors[j];
+    }
+    error = block_reduce<Sum>(error);
+    __syncthreads();  // the columns are done
+    return error;
+  }
+
   // A warp a row.
   __device__ void update_rows() const {
     const int lane = int(threadIdx.x) % kWarp;
     for (int64_t i = threadIdx.x / kWarp; i < n; i += kProblemThreads / kWarp) {
-      const T* row = cost + i * m;
-      double most = -INFINITY, sum = 0;
-      for (int64_t j = lane; j < m; j += kWarp) most = fmax(most, w[j] - double(row[j]) * inverse);
-      most = warp_reduce<Max>(most);
-      if (r[i] > 0 && isfinite(most))
-        for (int64_t j = lane; j < m; j += kWarp)
-          sum += exp_of_negative(w[j] - double(row[j]) * inverse - most);
-      sum = warp_reduce<Sum>(sum);
+      LogSum mine;
+      for (int64_t j = lane; j < m; j += kWarp) mine.add(w[j] - double(cost[i * m + j]) * inverse);
+      const double most = warp_reduce<Max>(mine.most);
+      const double scale = isfinite(most) ? exp_of_negative(mine.most - most) : 0;
+      const double sum = warp_reduce<Sum>(mine.sum * scale);
       if (lane != 0) continue;
       if (r[i] == 0)
         u[i] = -INFINITY;
@@ -44,20 +75,17 @@ struct BatchProblem {
     __syncthreads();
   }
 
-  // A thread a column; returns the error before the update.
+  // A thread a column.
   __device__ double update_columns() const {
     double error = 0;
     for (int64_t j = threadIdx.x; j < m; j += kProblemThreads) {
-      double most = -INFINITY, sum = 0;
-      for (int64_t i = 0; i < n; ++i) most = fmax(most, u[i] - double(cost[i * m + j]) * inverse);
-      const bool reached = isfinite(most);
-      for (int64_t i = 0; reached && i < n; ++i)
-        sum += exp_of_negative(u[i] - double(cost[i * m + j]) * inverse - most);
-      const double log_sum = reached ? most + log(sum) : -INFINITY;
+      LogSum sum;
+      for (int64_t i = 0; i < n; ++i) sum.add(u[i] - double(cost[i * m + j]) * inverse);
+      const double log_sum = sum.value();
       error += fabs(c[j] - exp_in_range(w[j] + log_sum));
       if (c[j] == 0)
         w[j] = -INFINITY;
-      else if (reached)
+      else if (isfinite(log_sum))
         w[j] = log(c[j]) - log_sum;
     }
     error = block_reduce<Sum>(error);
@@ -90,18 +118,16 @@ struct BatchProblem {
 };
 
 template <class T>
-__global__ void __launch_bounds__(kProblemThreads)
+__global__ void __launch_bounds__(kProblemThreads, 2)
     batch_kernel(BatchProblem<T> all, double* statistics, double eps, double tol, int64_t count) {
   const int64_t b = blockIdx.x, n = all.n, m = all.m;
   BatchProblem<T> own = all;
   own.cost += b * n * m, own.r += b * n, own.c += b * m, own.u += b * n, own.w += b * m;
+  own.errors += b * m;
   own.each(n, [&](int64_t i) { own.u[i] *= own.inverse; });
   own.each(m, [&](int64_t j) { own.w[j] *= own.inverse; });
   int64_t done = 0;
-  for (bool right = false; done < count && !right; ++done) {
-    own.update_rows();
-    right = own.update_columns() <= tol;
-  }
+  for (bool right = false; done < count && !right; ++done) right = own.sweep() <= tol;
   if (threadIdx.x == 0) statistics[4 * b] = double(done);
   own.measure(eps, statistics + 4 * b);
   __syncthreads();  // the potentials have been read
@@ -110,7 +136,7 @@ __global__ void __launch_bounds__(kProblemThreads)
 }
 
 static void batch_sweeps(const BatchSweeps& op, Stream& stream) {
-  const int64_t batch = op.cost.shape[0];
+  const int64_t batch = op.cost.shape[0], m = op.cost.shape[2];
   if (batch == 0) return;
   visit(op.cost.dtype, [&]<class T>() {
     const BatchProblem<T> all{op.cost.as<T>(),
@@ -118,8 +144,9 @@ static void batch_sweeps(const BatchSweeps& op, Stream& stream) {
                               op.column_mass.as<double>(),
                               op.row_potential.as<double>(),
                               op.column_potential.as<double>(),
+                              stream.scratch<double>(batch * m),
                               op.cost.shape[1],
-                              op.cost.shape[2],
+                              m,
                               1 / op.eps};
     launch(stream, batch_kernel<T>, {dim3(unsigned(batch)), kProblemThreads}, all,
            op.statistics.as<double>(), op.eps, op.tol, op.count);

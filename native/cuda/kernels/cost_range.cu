@@ -79,7 +79,7 @@ static void cost_range(const CostRange& op, Stream& stream) {
   auto* reach = stream.scratch<double>(m);
   const auto *r = op.row_mass.as<double>(), *c = op.column_mass.as<double>();
   visit(op.cost.dtype, [&]<class T>() {
-    const PanelSweep panels(stream, {n, m});
+    PanelSweep panels(stream, {n, m});
     panels.run<Max>(MatrixRows<T>{op.cost.as<T>(), m}, ScanCosts{r, c, of_row});
     panels.join<Max>(StoreReach{reach});
   });

@@ -1,78 +1,44 @@
-#include "cuda/columns.cuh"
-#include "cuda/transport.cuh"
+#include "cuda/log_sweep.cuh"
 #include "ops/log_sweeps.h"
 
 namespace orthokit::cuda {
 
-// exp(uᵢ + wⱼ − costᵢⱼ / eps), as a term down the columns.
+// A block 32 columns, a warp for every kRowLanes-th of the panels, and of the rows where sums are late.
 template <class T>
-struct PlanTerm {
-  const T* cost;
-  const double *u, *w;
-  int64_t columns;
-  double inverse;
-  __device__ double operator()(int64_t i, int64_t j) const {
-    return exp_in_range(u[i] + w[j] - double(cost[i * columns + j]) * inverse);
-  }
-};
-
-template <class T>
-struct LogSweepRow {
-  const T* cost;
-  const double *w, *mass;
-  double* u;
-  int64_t columns;
-  double inverse;
-  template <class Team>
-  __device__ void operator()(const Team& team, int64_t i) const {
-    const T* row = cost + i * columns;
-    double most = -INFINITY, sum = 0;
-    team.visit(
-        columns, [&](int64_t j, T x) { most = fmax(most, w[j] - double(x) * inverse); }, row);
-    most = team.template reduce<Max>(most);
-    team.visit(
-        columns, [&](int64_t j, T x) { sum += exp_of_negative(w[j] - double(x) * inverse - most); },
-        row);
-    sum = team.sum(sum);
-    if (team.rank != 0) return;
-    if (mass[i] == 0)
-      u[i] = -INFINITY;
-    else if (isfinite(most))
-      u[i] = log(mass[i]) - most - log(sum);
-  }
-};
-
-template <class T>
-struct UpdateColumn {
-  const T* cost;
-  const double *u, *mass;
-  double *w, *errors, *scale;  // scale: null where w takes the update
-  int64_t rows, columns;
-  double inverse, least_scale_sum;
-  __device__ void operator()(int64_t j, double sum) const {
-    errors[j] = fabs(sum - mass[j]);
-    if (scale) scale[j] = mass[j] == 0 ? 0 : 1;
-    if (mass[j] == 0) {
-      w[j] = -INFINITY;
-    } else if (scale && sum >= least_scale_sum * mass[j] && sum < INFINITY) {
-      scale[j] = mass[j] / sum;
-    } else if (!scale && sum >= kLeastSum && sum < INFINITY) {
-      w[j] += log(mass[j] / sum);
-    } else if (const double log_sum = log_sum_of(j); isfinite(log_sum)) {
-      w[j] = log(mass[j]) - log_sum;
+__global__ void __launch_bounds__(kPanel* kRowLanes)
+    update_columns_kernel(int64_t panels, const double* partial, UpdateColumn<T> update) {
+  __shared__ double of_lane[kRowLanes][kPanel], most_of_lane[kRowLanes][kPanel];
+  const int own = int(threadIdx.x) % kPanel, lane = int(threadIdx.x) / kPanel;
+  const int64_t j = int64_t(blockIdx.x) * kPanel + own;
+  const bool exists = j < update.columns;
+  double total = 0;
+  if (exists)
+    for (int64_t panel = lane; panel < panels; panel += kRowLanes)
+      total += partial[panel * update.columns + j];
+  of_lane[lane][own] = total;
+  __syncthreads();  // every lane's total is there
+  total = of_lane[0][own];
+  for (int other = 1; other < kRowLanes; ++other) total += of_lane[other][own];
+  const bool late = exists && update.is_late(j, total);
+  const bool far = exists && update.moves_far(j, late);
+  if (exists && lane == 0) update.take(j, total);
+  // Each warp has all columns of the block: they go on, or return, together.
+  if (__any_sync(kFullWarp, late)) {
+    LogSum sum;
+    if (late) sum = update.log_sum_of(j, lane, kRowLanes);
+    __syncthreads();  // the totals have been read
+    of_lane[lane][own] = sum.sum, most_of_lane[lane][own] = sum.most;
+    __syncthreads();  // every lane's sum is there
+    if (late && lane == 0) {
+      for (int other = 1; other < kRowLanes; ++other)
+        sum.add({most_of_lane[other][own], of_lane[other][own]});
+      update.take_log(j, sum);
     }
   }
-  // By the column's own maximum.
-  __device__ double log_sum_of(int64_t j) const {
-    double most = -INFINITY, sum = 0;
-    for (int64_t i = 0; i < rows; ++i)
-      most = fmax(most, u[i] - double(cost[i * columns + j]) * inverse);
-    if (!isfinite(most)) return most;
-    for (int64_t i = 0; i < rows; ++i)
-      sum += exp_of_negative(u[i] - double(cost[i * columns + j]) * inverse - most);
-    return most + log(sum);
-  }
-};
+  if (!__any_sync(kFullWarp, far)) return;
+  __syncthreads();  // the columns have their potentials
+  if (far) update.write_kernel(j, lane, kRowLanes);
+}
 
 struct SumOfErrors {
   const double* errors;
@@ -84,27 +50,55 @@ struct SumOfErrors {
   }
 };
 
-static void log_sweeps(const LogSweeps& op, Stream& stream) {
+template <class T>
+static void sweep(Stream& stream, PanelSweep& panels, int64_t count, int64_t rows,
+                  const LogSweepRow<T>& row, const UpdateColumn<T>& column) {
+  const int64_t columns = column.columns;
+  const MatrixRows<T> cost{column.cost, columns};
+  if (is_small(rows, columns)) {
+    if (count > 0)
+      run_small_sweeps(stream, count, rows, columns, cost, row, column, NothingAfter{});
+    return;
+  }
+  const Grid grid{dim3(unsigned((columns + kPanel - 1) / kPanel)), kPanel * kRowLanes};
+  for (int64_t k = 0; k < count; ++k) {
+    panels.run<Sum>(cost, row);
+    launch(stream, update_columns_kernel<T>, grid, panels.count(), panels.partial(), column);
+  }
+}
+
+template <class T>
+static void run(const LogSweeps& op, Stream& stream) {
   const int64_t n = op.cost.shape[0], m = op.cost.shape[1];
   const double inverse = 1 / op.eps;
-  const auto *r = op.row_mass.as<double>(), *c = op.column_mass.as<double>();
   double *u = in_units(stream, op.row_potential, inverse),
          *w = in_units(stream, op.column_potential, inverse);
   auto* errors = stream.scratch<double>(m);
-  visit(op.cost.dtype, [&]<class T>() {
-    const T* cost = op.cost.as<T>();
-    for (int64_t sweep = 1; sweep <= op.count; ++sweep) {
-      auto* scale = op.kernel && sweep == op.count ? op.column_scale.as<double>() : nullptr;
-      for_rows(stream, n, m, LogSweepRow<T>{cost, w, r, u, m, inverse});
-      reduce_columns<Sum>(stream, n, m, PlanTerm<T>{cost, u, w, m, inverse},
-                          UpdateColumn<T>{cost, u, c, w, errors, scale, n, m, inverse,
-                                          least_sum_of(op.cost.dtype)});
-    }
-    if (op.kernel) write_kernel(stream, cost, u, w, inverse, n, m, op.kernel.as<T>());
-  });
+  LogSweepRow<T> row{w, op.row_mass.as<double>(), u, nullptr, m, inverse};
+  UpdateColumn<T> column{op.cost.as<T>(),
+                         u,
+                         op.column_mass.as<double>(),
+                         w,
+                         errors,
+                         nullptr,
+                         nullptr,
+                         n,
+                         m,
+                         inverse,
+                         least_sum_of(op.cost.dtype)};
+  PanelSweep panels(stream, {n, m});
+  sweep(stream, panels, op.count - (op.kernel ? 1 : 0), n, row, column);
+  if (op.kernel) {
+    row.kernel = column.kernel = op.kernel.as<T>(), column.scale = op.column_scale.as<double>();
+    sweep(stream, panels, 1, n, row, column);
+  }
   for_items(stream, n, TimesBody{u, op.eps, op.row_potential.as<double>()});
   for_items(stream, m, TimesBody{w, op.eps, op.column_potential.as<double>()});
   in_one_block(stream, SumOfErrors{errors, m, op.statistics.as<double>()});
+}
+
+static void log_sweeps(const LogSweeps& op, Stream& stream) {
+  visit(op.cost.dtype, [&]<class T>() { run<T>(op, stream); });
 }
 ORTHOKIT_KERNEL(LogSweeps, log_sweeps);
 

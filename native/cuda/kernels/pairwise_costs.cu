@@ -3,21 +3,28 @@
 
 namespace orthokit::cuda {
 
+// The costs of kPointsAtOnce points of x to one of y.
 template <class T>
 struct PairBody {
-  PointCosts<T> costs;
+  PointCosts costs;
+  int64_t rows, columns;
   T* out;
   __device__ void operator()(int64_t at) const {
-    const int64_t i = at / costs.points;
-    out[at] = T(costs.at(i, at - i * costs.points));
+    const int64_t group = at / columns, j = at - group * columns, i = group * kPointsAtOnce;
+    double of_pairs[kPointsAtOnce];
+    costs.several(i, j, of_pairs);
+#pragma unroll
+    for (int r = 0; r < kPointsAtOnce; ++r)
+      if (i + r < rows) out[(i + r) * columns + j] = T(of_pairs[r]);
   }
 };
 
 static void pairwise_costs(const PairwiseCosts& op, Stream& stream) {
   visit(op.x.dtype, [&]<class T>() {
-    const PointCosts<T> costs{op.x.as<T>(), coordinates_of<T>(stream, op.y), op.y.shape[0],
-                              op.x.shape[1], op.metric};
-    for_items(stream, op.out.size(), PairBody<T>{costs, op.out.as<T>()});
+    const PointCosts costs{coordinates_of<T>(stream, op.x), coordinates_of<T>(stream, op.y),
+                           op.x.shape[1], op.metric};
+    const int64_t n = op.x.shape[0], m = op.y.shape[0];
+    for_items(stream, costs.x.stride / kPointsAtOnce * m, PairBody<T>{costs, n, m, op.out.as<T>()});
   });
 }
 ORTHOKIT_KERNEL(PairwiseCosts, pairwise_costs);

@@ -226,7 +226,7 @@ static void sparsify(const PlanSparsify& op, Stream& stream) {
     const double floor = op.delta / (4.0 * double(n) * double(m));
     const int own = int(std::bit_cast<uint64_t>(floor) >> 52 & (kPlanBins - 1));
     const int least = own > 1 ? own : 1;
-    const PanelSweep panels(stream, {n, m});
+    PanelSweep panels(stream, {n, m});
     panels.run<Max>(MatrixRows<T>{plan.kernel, m}, ScanPlan{plan.u, plan.v, row_most, row_place,
                                                             std::ldexp(1.0, least - 1023), bins});
     panels.join<Max>(PlaceColumn<T>{plan, panels.partial(), n, panels.rows_of_panel(), place});

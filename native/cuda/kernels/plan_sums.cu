@@ -52,7 +52,7 @@ static void plan_sums(const PlanSums& op, Stream& stream) {
   auto *row_sums = op.row_sums.as<double>(), *column_sums = op.column_sums.as<double>(),
        *costs = stream.scratch<double>(n);
   visit(op.cost.dtype, [&]<class T>() {
-    const PanelSweep panels(stream, {n, m});
+    PanelSweep panels(stream, {n, m});
     panels.run<Sum>(MatrixRows<T>{op.cost.as<T>(), m}, PlanSumsRow{u, w, row_sums, costs, inverse});
     panels.join<Sum>(StorePlanColumn{column_sums});
   });

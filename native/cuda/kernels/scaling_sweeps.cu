@@ -109,7 +109,7 @@ static void scaling_sweeps(const ScalingSweeps& op, Stream& stream) {
       run_small_sweeps(stream, op.count, n, m, kernel, row, column, take);
       return;
     }
-    const PanelSweep panels(stream, {n, m});
+    PanelSweep panels(stream, {n, m});
     for (int64_t sweep = 0; sweep < op.count; ++sweep) {
       panels.run<Sum>(kernel, row);
       panels.join<Sum>(column);

@@ -1,97 +1,226 @@
+#include "cuda/columns.cuh"
 #include "cuda/distances.cuh"
 #include "ops/softmin.h"
 
 namespace orthokit::cuda {
 
+inline constexpr int kSoftminThreads = 256;
 // So many means in registers at once; for each more of them the exponentials are computed again.
 inline constexpr int kMeansAtOnce = 8;
 
+// Threads that share kAtOnce neighbouring choices. All of them call each function.
+template <int threads>
+struct ChoiceTeam {
+  static constexpr int size = threads, kAtOnce = kPointsAtOnce;
+  static constexpr int kTeams = kSoftminThreads / threads;
+  static constexpr int kChoices = kTeams * kAtOnce;  // of a block
+  __device__ int rank() const { return int(threadIdx.x) % threads; }
+  __device__ int64_t choice() const {
+    return int64_t(blockIdx.x) * kChoices + int(threadIdx.x) / threads * kAtOnce;
+  }
+  template <class R>
+  __device__ __forceinline__ double reduce(double x) const {
+    if constexpr (threads == kWarp)
+      return warp_reduce<R>(x);
+    else
+      return block_reduce<R>(x);
+  }
+};
+
+// Where choices are columns: neighbouring threads have neighbouring ones, and the rows are dealt to
+// the lanes of a block.
+struct ColumnTeam {
+  static constexpr int kChoices = 16, kAtOnce = 1, size = kSoftminThreads / kChoices;
+  __device__ int rank() const { return int(threadIdx.x) / kChoices; }
+  __device__ int64_t choice() const {
+    return int64_t(blockIdx.x) * kChoices + int(threadIdx.x) % kChoices;
+  }
+  template <class R>
+  __device__ __forceinline__ double reduce(double x) const {
+    __shared__ double of_lane[size][kChoices];
+    const int own = int(threadIdx.x) % kChoices;
+    __syncthreads();  // an earlier call may still read them
+    of_lane[rank()][own] = x;
+    __syncthreads();
+    x = of_lane[0][own];
+    for (int lane = 1; lane < size; ++lane) x = R::combine(x, of_lane[lane][own]);
+    return x;
+  }
+};
+
+template <class T>
+struct RowCosts {
+  static constexpr bool kHasSlopes = false;
+  const T* cost;
+  int64_t rows, columns;
+  __device__ __forceinline__ double at(int64_t i, int64_t j) const {
+    return double(cost[(i < rows ? i : rows - 1) * columns + j]);
+  }
+  template <int N>
+  __device__ __forceinline__ void several(int64_t i, int64_t j, double (&costs)[N]) const {
+#pragma unroll
+    for (int r = 0; r < N; ++r) costs[r] = at(i + r, j);
+  }
+};
+template <class T>
+struct ColumnCosts {
+  static constexpr bool kHasSlopes = false;
+  const T* cost;
+  int64_t columns;
+  __device__ __forceinline__ double at(int64_t i, int64_t j) const {
+    return double(cost[j * columns + i]);
+  }
+  __device__ __forceinline__ void several(int64_t i, int64_t j, double (&costs)[1]) const {
+    costs[0] = at(i, j);
+  }
+};
+struct DistanceCosts : PointCosts {
+  static constexpr bool kHasSlopes = true;
+};
+
+// Of one choice: Σ exp(x) and Σ exp(x) cost, the largest x apart, with one exponential a term.
+struct SoftminSums {
+  double most = -INFINITY, sum = 0, linear = 0;
+  __device__ __forceinline__ void add(double x, double cost) {
+    if (x == -INFINITY) return;
+    const double least = exp_of_negative(-fabs(x - most));
+    if (x > most)
+      sum = fused(sum, least, 1.0), linear = fused(linear, least, cost), most = x;
+    else
+      sum += least, linear = fused(least, cost, linear);
+  }
+};
+
 template <class Costs>
-struct SoftminRow {
+struct SoftminBody {
   Costs costs;
   const double *w, *values, *own;
   double *log_sums, *mean_costs, *averages, *gradients;
-  int64_t columns, width, dimension;
+  int64_t choices, count, width, dimension;
   double inverse;
 
+  // Choices from team.choice() on.
   template <class Team>
-  __device__ void operator()(const Team& team, int64_t i) const {
-    double most = -INFINITY, sum = 0, linear = 0;
-    for (int64_t j = team.rank; j < columns; j += Team::size)
-      most = fmax(most, w[j] - costs.at(i, j) * inverse);
-    most = team.template reduce<Max>(most);
-    if (most > -INFINITY)
-      for (int64_t j = team.rank; j < columns; j += Team::size) {
-        const double cost = costs.at(i, j), weight = exp_of_negative(w[j] - cost * inverse - most);
-        sum += weight, linear += weight == 0 ? 0 : weight * cost;
-      }
-    sum = team.sum(sum), linear = team.sum(linear);
-    const double log_sum = sum != 0 ? most + log(sum) : -INFINITY;
-    double share = sum != 0 ? 1 / sum : 0;
-    if (sum != 0 && own) share *= exp_in_range(own[i] * inverse + log_sum);
-    if (team.rank == 0) {
-      log_sums[i] = log_sum;
-      if (mean_costs) mean_costs[i] = linear * share;
+  __device__ __forceinline__ void operator()(const Team& team) const {
+    constexpr int kAtOnce = Team::kAtOnce;
+    const int64_t i = team.choice();
+    SoftminSums sums[kAtOnce];
+    for (int64_t j = team.rank(); i < choices && j < count; j += Team::size) {
+      double costs_of[kAtOnce];
+      costs.several(i, j, costs_of);
+      const double potential = w[j];
+#pragma unroll
+      for (int r = 0; r < kAtOnce; ++r) sums[r].add(potential - costs_of[r] * inverse, costs_of[r]);
     }
-    means(team, i, most, share, width, averages,
-          [&](int64_t j, int64_t k, double) { return values[j * width + k]; });
-    if constexpr (Costs::kHasSlopes)
-      means(team, i, most, share, dimension, gradients,
-            [&](int64_t j, int64_t k, double cost) { return costs.slope(i, j, k, cost); });
+    double most[kAtOnce], share[kAtOnce];
+#pragma unroll
+    for (int r = 0; r < kAtOnce; ++r) join(team, i + r, sums[r], most[r], share[r]);
+#pragma unroll 1
+    for (int r = 0; r < kAtOnce && (averages || gradients); ++r) {
+      double most_of = most[0], share_of = share[0];  // registers have no index
+#pragma unroll
+      for (int s = 1; s < kAtOnce; ++s)
+        if (s == r) most_of = most[s], share_of = share[s];
+      means(team, i + r, most_of, share_of, width, averages,
+            [&](int64_t j, int64_t k, double) { return values[j * width + k]; });
+      if constexpr (Costs::kHasSlopes)
+        means(team, i + r, most_of, share_of, dimension, gradients,
+              [&](int64_t j, int64_t k, double cost) { return costs.slope(i + r, j, k, cost); });
+    }
   }
 
-  // out[i · count + k] = share Σⱼ weightⱼ of(j, k, cost).
+  // What all threads have of choice i: its logarithm and mean cost are stored.
+  template <class Team>
+  __device__ __forceinline__ void join(const Team& team, int64_t i, const SoftminSums& mine,
+                                       double& most, double& share) const {
+    most = team.template reduce<Max>(mine.most);
+    const double scale = mine.most == -INFINITY ? 0 : exp_of_negative(mine.most - most);
+    const double sum = team.template reduce<Sum>(mine.sum * scale),
+                 linear = team.template reduce<Sum>(mine.linear * scale);
+    const double log_sum = sum != 0 ? most + log(sum) : -INFINITY;
+    const bool exists = i < choices;
+    share = exists && sum != 0 ? 1 / sum : 0;
+    if (share != 0 && own) share *= exp_in_range(own[i] * inverse + log_sum);
+    if (team.rank() != 0 || !exists) return;
+    log_sums[i] = log_sum;
+    if (mean_costs) mean_costs[i] = linear * share;
+  }
+
+  // out[i · size + k] = share Σⱼ weightⱼ of(j, k, cost).
   template <class Team, class Of>
-  __device__ void means(const Team& team, int64_t i, double most, double share, int64_t count,
-                        double* out, Of&& of) const {
-    for (int64_t first = 0; first < count; first += kMeansAtOnce) {
+  __device__ __forceinline__ void means(const Team& team, int64_t i, double most, double share,
+                                        int64_t size, double* out, Of&& of) const {
+    for (int64_t first = 0; first < size; first += kMeansAtOnce) {
       double sums[kMeansAtOnce] = {};
-      for (int64_t j = team.rank; share > 0 && j < columns; j += Team::size) {
+      for (int64_t j = team.rank(); share > 0 && j < count; j += Team::size) {
         const double cost = costs.at(i, j), weight = exp_of_negative(w[j] - cost * inverse - most);
         if (weight == 0) continue;
 #pragma unroll
         for (int k = 0; k < kMeansAtOnce; ++k)
-          if (first + k < count) sums[k] += weight * of(j, first + k, cost);
+          if (first + k < size) sums[k] += weight * of(j, first + k, cost);
       }
 #pragma unroll
       for (int k = 0; k < kMeansAtOnce; ++k) {
-        const double sum = team.sum(sums[k]);
-        if (team.rank == 0 && first + k < count) out[i * count + first + k] = sum * share;
+        const double sum = team.template reduce<Sum>(sums[k]);
+        if (team.rank() == 0 && first + k < size && i < choices)
+          out[i * size + first + k] = sum * share;
       }
     }
   }
 };
 
+template <class Team, class Costs>
+__global__ void __launch_bounds__(kSoftminThreads, 2) softmin_kernel(SoftminBody<Costs> body) {
+  body(Team());
+}
+
+template <class Team, class Costs>
+static void run(Stream& stream, const SoftminBody<Costs>& body) {
+  if (body.choices == 0) return;
+  const int64_t blocks = (body.choices + Team::kChoices - 1) / Team::kChoices;
+  launch(stream, softmin_kernel<Team, Costs>, {dim3(unsigned(blocks)), kSoftminThreads}, body);
+}
+// The choices from a row each.
 template <class Costs>
-static void run(const Softmin& op, Stream& stream, const Costs& costs) {
+static void run_rows_of(Stream& stream, const SoftminBody<Costs>& body) {
+  if (body.count <= kShortRow)
+    run<ChoiceTeam<kWarp>>(stream, body);
+  else
+    run<ChoiceTeam<kSoftminThreads>>(stream, body);
+}
+
+template <class Costs>
+static SoftminBody<Costs> body_of(const Softmin& op, Stream& stream, const Costs& costs) {
   const auto data = [](const View& v) { return v ? v.as<double>() : nullptr; };
   const double inverse = 1 / op.eps;
-  const SoftminRow<Costs> row{costs,
-                              in_units(stream, op.potential, inverse),
-                              data(op.values),
-                              data(op.own_potential),
-                              op.log_sums.as<double>(),
-                              data(op.mean_costs),
-                              data(op.averages),
-                              data(op.gradients),
-                              op.potential.size(),
-                              op.values ? op.values.shape[1] : 0,
-                              op.gradients ? op.gradients.shape[1] : 0,
-                              inverse};
-  for_rows(stream, op.log_sums.size(), op.potential.size(), row);
+  return {costs,
+          in_units(stream, op.potential, inverse),
+          data(op.values),
+          data(op.own_potential),
+          op.log_sums.as<double>(),
+          data(op.mean_costs),
+          data(op.averages),
+          data(op.gradients),
+          op.log_sums.size(),
+          op.potential.size(),
+          op.values ? op.values.shape[1] : 0,
+          op.gradients ? op.gradients.shape[1] : 0,
+          inverse};
 }
 
 static void softmin(const Softmin& op, Stream& stream) {
   visit((op.cost ? op.cost : op.x).dtype, [&]<class T>() {
-    if (op.cost) {
-      const int64_t columns = op.cost.shape[1];
-      const bool across = op.of == CostSide::kRows;
-      run(op, stream, StoredCosts<T>{op.cost.as<T>(), across ? columns : 1, across ? 1 : columns});
-    } else {
-      run(op, stream,
-          PointCosts<T>{op.x.as<T>(), coordinates_of<T>(stream, op.y), op.y.shape[0], op.x.shape[1],
-                        op.metric});
+    if (!op.cost) {
+      const DistanceCosts costs{{coordinates_of<T>(stream, op.x), coordinates_of<T>(stream, op.y),
+                                 op.x.shape[1], op.metric}};
+      run_rows_of(stream, body_of(op, stream, costs));
+      return;
     }
+    const int64_t rows = op.cost.shape[0], columns = op.cost.shape[1];
+    if (op.of == CostSide::kRows)
+      run_rows_of(stream, body_of(op, stream, RowCosts<T>{op.cost.as<T>(), rows, columns}));
+    else
+      run<ColumnTeam>(stream, body_of(op, stream, ColumnCosts<T>{op.cost.as<T>(), columns}));
   });
 }
 ORTHOKIT_KERNEL(Softmin, softmin);

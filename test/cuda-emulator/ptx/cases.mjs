@@ -120,6 +120,32 @@ function* rowStepCases() {
   }
 }
 
+/** Sweeps in registers of 128 threads, in those of 512, in memory; and for one block. With a kernel left behind. */
+function* logSweepCases() {
+  for (const t of wide) {
+    for (const [n, m] of [
+      [128, 1024],
+      [32, 4096],
+      [16, 8704],
+      [128, 128],
+    ]) {
+      const vectors = `row_mass=f64[${n}] column_mass=f64[${m}] row_potential=f64[${n}] column_potential=f64[${m}]`;
+      const sweeps = `log_sweeps cost=${t}[${n}x${m}] ${vectors} statistics=f64[1]`;
+      yield `${sweeps} count=2`;
+      yield `${sweeps} kernel=${t}[${n}x${m}] column_scale=f64[${m}]`;
+    }
+    yield `batch_sweeps cost=${t}[16x64x64] row_mass=f64[16x64] column_mass=f64[16x64] row_potential=f64[16x64] column_potential=f64[16x64] statistics=f64[16x4] count=2`;
+    yield `softmin cost=${t}[512x256] potential=f64[512] log_sums=f64[256] of=columns`;
+  }
+}
+
+/** For one block, and for some, which wait for each other. */
+function* newtonCases() {
+  for (const n of [800, 2000]) {
+    yield `sparse_newton_step starts=i32[${n + 1}] columns=i32[${3 * n}] values=f64[${3 * n}] row_mass=f64[${n}] row_sums=f64[${n}] column_mass=f64[${n}] step=f64[${n}] statistics=f64[4] shift=1e4 most=5`;
+  }
+}
+
 function* productCases() {
   for (const t of floats) {
     for (const [transA, a] of [
@@ -189,6 +215,8 @@ const common = [
   mapCases,
   stepCases,
   rowStepCases,
+  logSweepCases,
+  newtonCases,
   productCases,
   largeProductCases,
 ];

@@ -1,0 +1,73 @@
+// The large entries of a panel of rows.
+#pragma once
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "cpu/exp_eight.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+inline constexpr int kExponents = 2048;  // of doubles
+inline int exponent_of(double x) { return int(std::bit_cast<uint64_t>(x) >> 52 & 2047); }
+inline double power_of(int exponent) { return std::ldexp(1.0, exponent - 1023); }
+
+// Writes places, from j on, and values of those of eight that are at least `least`; how many. Of what
+// lies behind them, up to eight elements are overwritten.
+__attribute__((always_inline)) inline int64_t append_at_least(const Eight& x, double least,
+                                                              int64_t j, int32_t* places,
+                                                              double* values) {
+#ifdef __AVX512VL__
+  const __mmask8 kept = _mm512_cmp_pd_mask(__m512d(x), _mm512_set1_pd(least), _CMP_GE_OQ);
+  const __m256i at =
+      _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(int32_t(j)));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(places), _mm256_maskz_compress_epi32(kept, at));
+  _mm512_storeu_pd(values, _mm512_maskz_compress_pd(kept, __m512d(x)));
+  return std::popcount(unsigned(kept));
+#else
+  int64_t count = 0;
+  for (int k = 0; k < 8; ++k)
+    places[count] = int32_t(j + k), values[count] = x[k], count += x[k] >= least;
+  return count;
+#endif
+}
+
+// The entries of a panel from a bound on, which is raised when there is no room for them: the exponent of
+// a power of two.
+struct LargeEntries {
+  int32_t* columns;
+  double* values;
+  int32_t* of_row;  // how many there are of each row
+  int64_t room;
+  int exponent;
+  int64_t count = 0, rows = 0;
+
+  void add_row(const int32_t* places, const double* x, int64_t size) {
+    const auto fit = [&] {
+      const double bound = power_of(exponent);
+      return std::count_if(x, x + size, [=](double value) { return value >= bound; });
+    };
+    int64_t added = fit();
+    for (; count + added > room && exponent < kExponents; added = fit()) raise();
+    const double bound = power_of(exponent);
+    for (int64_t k = 0; k < size && added > 0; ++k)
+      if (x[k] >= bound) columns[count] = places[k], values[count++] = x[k];
+    of_row[rows++] = int32_t(added);
+  }
+
+ private:
+  void raise() {
+    exponent += 2;
+    const double bound = power_of(exponent);
+    int64_t from = 0, to = 0;
+    for (int64_t i = 0; i < rows; ++i) {
+      const int64_t before = to;
+      for (const int64_t last = from + of_row[i]; from < last; ++from)
+        if (values[from] >= bound) columns[to] = columns[from], values[to++] = values[from];
+      of_row[i] = int32_t(to - before);
+    }
+    count = to;
+  }
+};
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA
