@@ -115,8 +115,10 @@ class Crew {
   int place_ = 0;
 };
 
+// The second bound, because ptxas spills to hold more blocks where it is left to itself.
 template <bool together, class Body>
-__global__ void __launch_bounds__(kCrewThreads) crew_kernel(int blocks, double* parts, Body body) {
+__global__ void __launch_bounds__(kCrewThreads, 1)
+    crew_kernel(int blocks, double* parts, Body body) {
   Crew<together> crew(blocks, parts);
   body(crew);
 }
