@@ -9,19 +9,22 @@ struct CastPiece {
   const Operand *out, *x;
   template <class Wide>
   __device__ void cast(const Piece& piece) const {
+    const Operand &from = x[piece.tensor], &to = out[piece.tensor];
     for_vectors(piece, [&](int64_t at, int n) {
       Wide values[kVector];
-      on_storage(x[piece.tensor].dtype, [&]<class S>() {
+      const void* const read = from.data;  // in one access with its dtype
+      on_storage(from.dtype, [&]<class S>() {
         S raw[kVector];
-        load_raw(x[piece.tensor].as<const S>() + at, n, raw);
+        load_raw(static_cast<const S*>(read) + at, n, raw);
 #pragma unroll
         for (int i = 0; i < kVector; ++i) values[i] = convert<Wide>(raw[i]);
       });
-      on_storage(out[piece.tensor].dtype, [&]<class S>() {
+      void* const written = to.data;
+      on_storage(to.dtype, [&]<class S>() {
         S raw[kVector];
 #pragma unroll
         for (int i = 0; i < kVector; ++i) raw[i] = convert<S>(values[i]);
-        store_raw(out[piece.tensor].as<S>() + at, n, raw);
+        store_raw(static_cast<S*>(written) + at, n, raw);
       });
     });
   }

@@ -76,15 +76,15 @@ static void scatter_rows(const ScatterRows& op, Stream& stream) {
   auto* keys = stream.scratch<uint32_t>(count);
   for_matrix(stream, 1, count, NoteTarget{op.index.as<int32_t>(), keys, outside});
   const Sorted sorted = sort(stream, keys, count, int(std::bit_width(outside)));
+  if (op.mode == ScatterMode::kSet)
+    return visit_moved(op.out.dtype, [&]<class T>() {
+      for_matrix(stream, count, size,
+                 SetRow<T>{sorted, outside, count, size, op.x.as<T>(), op.out.as<T>()});
+    });
   visit_storage(op.out.dtype, [&]<class T>() {
-    const T* x = op.x.as<T>();
-    T* out = op.out.as<T>();
-    if (op.mode == ScatterMode::kSet) {
-      for_matrix(stream, count, size, SetRow<T>{sorted, outside, count, size, x, out});
-    } else {
-      if constexpr (!std::is_integral_v<T>)
-        for_matrix(stream, count, size, AddRow<T>{sorted, outside, count, size, x, out});
-    }
+    if constexpr (!std::is_integral_v<T>)
+      for_matrix(stream, count, size,
+                 AddRow<T>{sorted, outside, count, size, op.x.as<T>(), op.out.as<T>()});
   });
 }
 ORTHOKIT_KERNEL(ScatterRows, scatter_rows);
