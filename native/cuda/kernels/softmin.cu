@@ -3,11 +3,14 @@
 
 namespace orthokit::cuda {
 
-// So many means in registers at once; for each more of them the exponentials are computed again.
-inline constexpr int kMeansAtOnce = 8;
+// So many means in registers at once, of which long rows have few; for each more of them the
+// exponentials are computed again.
+template <class Team>
+inline constexpr int kMeansAtOnce = Team::size > kRowThreads ? 4 : 8;
 
 template <class Costs>
 struct SoftminRow {
+  static constexpr int kBlocks = 2;  // arithmetic hides what memory takes
   Costs costs;
   const double *w, *values, *own;
   double *log_sums, *mean_costs, *averages, *gradients;
@@ -44,17 +47,18 @@ struct SoftminRow {
   template <class Team, class Of>
   __device__ void means(const Team& team, int64_t i, double most, double share, int64_t count,
                         double* out, Of&& of) const {
-    for (int64_t first = 0; first < count; first += kMeansAtOnce) {
-      double sums[kMeansAtOnce] = {};
+    constexpr int kMeans = kMeansAtOnce<Team>;
+    for (int64_t first = 0; first < count; first += kMeans) {
+      double sums[kMeans] = {};
       for (int64_t j = team.rank; share > 0 && j < columns; j += Team::size) {
         const double cost = costs.at(i, j), weight = exp_of_negative(w[j] - cost * inverse - most);
         if (weight == 0) continue;
 #pragma unroll
-        for (int k = 0; k < kMeansAtOnce; ++k)
+        for (int k = 0; k < kMeans; ++k)
           if (first + k < count) sums[k] += weight * of(j, first + k, cost);
       }
 #pragma unroll
-      for (int k = 0; k < kMeansAtOnce; ++k) {
+      for (int k = 0; k < kMeans; ++k) {
         const double sum = team.sum(sums[k]);
         if (team.rank == 0 && first + k < count) out[i * count + first + k] = sum * share;
       }
