@@ -64,8 +64,9 @@ struct JoinCosts {
     });
     block.visit(columns, [&](int64_t j) {
       const bool counts = column_mass[j] > 0;
-      without[1] += counts && !(reach[j] >= kFiniteCost);
-      without[3] += counts && !(reach[j] >= kMassReached);
+      const double reached = reach[j];
+      without[1] += counts && !(reached >= kFiniteCost);
+      without[3] += counts && !(reached >= kMassReached);
     });
     least = -block_reduce<Max>(-least), most = block_reduce<Max>(most);
     bad = block_reduce<Sum>(bad), forbidden = block_reduce<Sum>(forbidden);

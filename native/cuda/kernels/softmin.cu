@@ -82,7 +82,15 @@ static void run(const Softmin& op, Stream& stream, const Costs& costs) {
                               op.values ? op.values.shape[1] : 0,
                               op.gradients ? op.gradients.shape[1] : 0,
                               inverse};
-  for_rows(stream, op.log_sums.size(), op.potential.size(), row);
+  const int64_t rows = op.log_sums.size(), columns = op.potential.size();
+  if constexpr (!Costs::kHasSlopes) {
+    for_rows(stream, rows, columns, row);
+  } else if (rows > 0) {  // no row lies in memory that would stay in cache for a larger block
+    if (columns <= kShortRow)
+      run_rows<kWarp>(stream, rows, row);
+    else
+      run_rows<kRowThreads>(stream, rows, row);
+  }
 }
 
 static void softmin(const Softmin& op, Stream& stream) {
