@@ -12,10 +12,13 @@ struct ElementwisePiece {
 
   template <class T>
   __device__ void run(const Piece& piece) const {
+    T* to = out[piece.tensor].template as<T>();
+    const T* of_x = x[piece.tensor].template as<const T>();
+    [[maybe_unused]] const T* of_y = inputs == 2 ? y[piece.tensor].template as<const T>() : nullptr;
     for_vectors(piece, [&](int64_t at, int n) {
       T a[kVector], b[kVector], result[kVector];
-      load_raw(x[piece.tensor].template as<const T>() + at, n, a);
-      if constexpr (inputs == 2) load_raw(y[piece.tensor].template as<const T>() + at, n, b);
+      load_raw(of_x + at, n, a);
+      if constexpr (inputs == 2) load_raw(of_y + at, n, b);
 #pragma unroll
       for (int i = 0; i < kVector; ++i) {
         if constexpr (inputs == 1)
@@ -23,7 +26,7 @@ struct ElementwisePiece {
         else
           result[i] = f(a[i], b[i]);
       }
-      store_raw(out[piece.tensor].template as<T>() + at, n, result);
+      store_raw(to + at, n, result);
     });
   }
   __device__ void operator()(const Piece& piece) const {

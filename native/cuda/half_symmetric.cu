@@ -46,23 +46,19 @@ __device__ __forceinline__ void store_half_symmetric(const HalfSums<side>& sums,
   finish_tile(sums, tile, out.alpha, out.beta, at.on_diagonal() ? out.diagonal : 0.0f);
   __syncthreads();  // the tile is complete
   tile.each_chunk([&](int row, int column) {
-    if (row >= rows) return;
-    uint4 raw = *reinterpret_cast<const uint4*>(tile.at(row, column));
-    if (at.on_diagonal() && column + kHalfChunk > row) {
-      T values[kHalfChunk];
-      memcpy(values, &raw, 16);
-#pragma unroll
-      for (int i = 0; i < kHalfChunk; ++i)
-        if (column + i > row) values[i] = *tile.at(column + i, row);
-      memcpy(&raw, values, 16);
-    }
-    store_chunk(c + (at.row + row) * n + at.column + column, raw, columns - column, store.whole);
+    if (row >= rows || (at.on_diagonal() && column + kHalfChunk > row + 1)) return;
+    store_chunk(c + (at.row + row) * n + at.column + column,
+                *reinterpret_cast<const uint4*>(tile.at(row, column)), columns - column,
+                store.whole);
   });
-  if (at.on_diagonal()) return;
+  // Of a tile on the diagonal the other chunks, also down its columns: eight threads that read
+  // across its rows would meet in one bank.
   tile.each_column([&](int row, int column) {
-    if (column < columns)
-      store_chunk(c + (at.column + column) * n + at.row + row, tile.column_chunk(row, column),
-                  rows - row, store.whole);
+    if (column >= columns || (at.on_diagonal() && row + kHalfChunk <= column + 1)) return;
+    store_chunk(
+        c + (at.column + column) * n + at.row + row,
+        at.on_diagonal() ? tile.mirrored_chunk(row, column) : tile.column_chunk(row, column),
+        rows - row, store.whole);
   });
 }
 

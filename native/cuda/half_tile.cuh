@@ -231,6 +231,16 @@ struct HalfResult {
     memcpy(&raw, values, 16);
     return raw;
   }
+  // The same of a symmetric tile, of which only what is not above the diagonal is there.
+  __device__ __forceinline__ uint4 mirrored_chunk(int row, int column) const {
+    T values[kHalfChunk];
+#pragma unroll
+    for (int i = 0; i < kHalfChunk; ++i)
+      values[i] = row + i < column ? *at(column, row + i) : *at(row + i, column);
+    uint4 raw;
+    memcpy(&raw, values, 16);
+    return raw;
+  }
 };
 
 // One chunk of what was there before, into the finished tile; zeros where nothing exists.

@@ -5,7 +5,9 @@ namespace orthokit::cuda {
 // One block of bytes: the pieces' numbers, then the operands of all lists.
 Lists::Lists(Stream& stream, std::initializer_list<List<View>> lists)
     : tensors_(lists.begin()->count) {
-  const size_t head = size_t(tensors_ + 1) * sizeof(int64_t);
+  // In whole operands, so that each of these lies in one sector.
+  const size_t head =
+      (size_t(tensors_ + 1) * sizeof(int64_t) / sizeof(Operand) + 1) * sizeof(Operand);
   int64_t operands = 0;
   for (auto& list : lists) {
     begin_.push_back(operands);
@@ -21,7 +23,8 @@ Lists::Lists(Stream& stream, std::initializer_list<List<View>> lists)
   first[tensors_] = pieces_;
   for (auto& list : lists)
     for (auto& view : list) {  // not as a whole: the bytes between its fields stay zeros
-      operand->data = view.data, operand->size = view.size(), operand->dtype = view.dtype;
+      operand->data = view.data, operand->size = view.size(),
+      operand->dtype = {int64_t(view.dtype)};
       ++operand;
     }
   const auto* copy = static_cast<const std::byte*>(stream.table_bytes(bytes.data(), bytes.size()));

@@ -47,7 +47,9 @@ inline constexpr int kMirrorTile = 32;
 template <class Slice, class T>
 __global__ void __launch_bounds__(kTileThreads)
     mirror_kernel(const Slice* slices, int count, int64_t batch, int64_t n, SymmetricOut<T> out) {
-  __shared__ T tile[kMirrorTile][kMirrorTile + 1];
+  // Rows of an odd number of words, so that a column lies in all banks.
+  constexpr int kMore = sizeof(T) < 4 ? 4 / sizeof(T) : 1;
+  __shared__ T tile[kMirrorTile][kMirrorTile + kMore];
   const int x = int(threadIdx.x) % kMirrorTile, y = int(threadIdx.x) / kMirrorTile;
   constexpr int kStep = kTileThreads / kMirrorTile;
   const int64_t sides = (n + kMirrorTile - 1) / kMirrorTile, tiles = sides * (sides + 1) / 2;

@@ -102,7 +102,7 @@ class MemoryTeam {
   template <class F, class... X>
   __device__ __forceinline__ void visit(F&& f, const X*... x) {
     const auto row = rows_.row(i_);
-#pragma unroll 4
+#pragma unroll 2  // more would spill
     for (int64_t j = threadIdx.x; j < columns_; j += kWidePanelThreads)
       f(OwnColumn{j, double(row[j]), kept_[j], totals_[j]}, x[j]...);
   }

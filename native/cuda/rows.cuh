@@ -52,12 +52,17 @@ struct Team {
 
 template <int threads>
 inline constexpr int kThreadsOfBlock = threads < kRowThreads ? kRowThreads : threads;
-// At once on a multiprocessor, at least. Left to itself, ptxas spills to hold one more.
-template <int threads>
-inline constexpr int kBlocksOfRows = threads > kRowThreads ? 1 : 3;
+// At once on a multiprocessor, at least. Left to itself, ptxas spills to hold one more. A body that
+// needs more registers than three blocks leave has its own `kBlocks`.
+template <int threads, class Body>
+constexpr int blocks_of_rows() {
+  if (threads > kRowThreads) return 1;
+  if constexpr (requires { Body::kBlocks; }) return Body::kBlocks;
+  return 3;
+}
 
 template <int threads, class Body>
-__global__ void __launch_bounds__(kThreadsOfBlock<threads>, kBlocksOfRows<threads>)
+__global__ void __launch_bounds__(kThreadsOfBlock<threads>, blocks_of_rows<threads, Body>())
     row_kernel(int64_t rows, Body body) {
   constexpr int kTeams = kThreadsOfBlock<threads> / threads;
   const Team<threads> team{int(threadIdx.x) % threads};

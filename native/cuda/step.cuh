@@ -8,11 +8,11 @@
 namespace orthokit::cuda {
 
 // What a method sees: n ≤ kVector elements from `at` of one tensor; it writes the update u. Behind
-// n, g and w are zeros and u is ignored.
+// n, g and w are zeros and u is ignored. Before the first ones of a tensor, method.of(tensor) reads
+// what is the same for all of them; what it returns is called with each vector.
 template <class T>
 struct StepVector {
   T g[kVector], w[kVector], u[kVector];
-  int tensor;
   int64_t at;
   int n;
 };
@@ -27,61 +27,70 @@ struct Rates {
   __device__ double of(int tensor) const { return each ? each[tensor] * same : same; }
 };
 
+// The operands that every method has, of one tensor.
+struct StepTensor {
+  const Operand *weights, *grads, *masters;  // masters: null if there are none
+  double l2;
+};
+
 struct StepFields {
   const Operand *weights, *grads, *masters;  // masters: null if there are none
   const double* guard;
   double keep, l2, cautious;
   Rates rates;
   bool measured;
+  __device__ StepTensor of(int tensor) const {
+    return {weights + tensor, grads + tensor, masters ? masters + tensor : nullptr, l2};
+  }
 };
 
 // ---- weights in the type that is computed in
 
 template <class T>
-__device__ __forceinline__ void load_weights(const StepFields& step, StepVector<T>& v) {
-  const Operand& weights = step.weights[v.tensor];
+__device__ __forceinline__ void load_weights(const StepTensor& step, StepVector<T>& v) {
   if constexpr (std::is_same_v<T, float>) {
     if (step.masters) {
-      const Operand& masters = step.masters[v.tensor];
-      if (masters.dtype == Dtype::kF32) return load(masters, v.at, v.n, v.w);
+      const void* const masters = step.masters->data;
+      const Dtype dtype = step.masters->dtype;
+      if (dtype == Dtype::kF32) return load(masters, dtype, v.at, v.n, v.w);
       uint16_t high[kVector], low[kVector];
-      load_raw(weights.as<const uint16_t>() + v.at, v.n, high);
-      load_raw(masters.as<const uint16_t>() + v.at, v.n, low);
+      load_raw(step.weights->as<const uint16_t>() + v.at, v.n, high);
+      load_raw(static_cast<const uint16_t*>(masters) + v.at, v.n, low);
 #pragma unroll
       for (int i = 0; i < kVector; ++i) v.w[i] = __uint_as_float(unsigned(high[i]) << 16 | low[i]);
       return;
     }
   }
-  load(weights, v.at, v.n, v.w);
+  load(*step.weights, v.at, v.n, v.w);
 }
 
 template <class T>
-__device__ __forceinline__ void store_weights(const StepFields& step, const StepVector<T>& v) {
-  const Operand& weights = step.weights[v.tensor];
+__device__ __forceinline__ void store_weights(const StepTensor& step, const StepVector<T>& v) {
   if constexpr (std::is_same_v<T, float>) {
     if (step.masters) {
-      const Operand& masters = step.masters[v.tensor];
-      if (masters.dtype == Dtype::kBf16) {
+      void* const masters = step.masters->data;
+      const Dtype dtype = step.masters->dtype;
+      if (dtype == Dtype::kBf16) {
         uint16_t high[kVector], low[kVector];
 #pragma unroll
         for (int i = 0; i < kVector; ++i) {
           const unsigned bits = __float_as_uint(v.w[i]);
           high[i] = uint16_t(bits >> 16), low[i] = uint16_t(bits);
         }
-        store_raw(weights.as<uint16_t>() + v.at, v.n, high);
-        store_raw(masters.as<uint16_t>() + v.at, v.n, low);
+        store_raw(step.weights->as<uint16_t>() + v.at, v.n, high);
+        store_raw(static_cast<uint16_t*>(masters) + v.at, v.n, low);
         return;
       }
-      store(masters, v.at, v.n, v.w);
+      store(masters, dtype, v.at, v.n, v.w);
     }
   }
-  store(weights, v.at, v.n, v.w);
+  store(*step.weights, v.at, v.n, v.w);
 }
 
 // The gradient that a method sees, l2 decay included: for what looks at it before the step.
 template <class T>
-__device__ __forceinline__ void load_decayed(const StepFields& step, StepVector<T>& v) {
-  load(step.grads[v.tensor], v.at, v.n, v.g);
+__device__ __forceinline__ void load_decayed(const StepTensor& step, StepVector<T>& v) {
+  load(*step.grads, v.at, v.n, v.g);
   if (step.l2 == 0) return;
   load_weights(step, v);
 #pragma unroll
@@ -104,25 +113,27 @@ __device__ __forceinline__ Sums<2> step_piece(const StepFields& step, const Piec
   const double rate = step.rates.of(piece.tensor);
   const T keep = T(step.keep), cautious = T(step.cautious), l2 = T(step.l2),
           factor = finite_factor<T>(rate);
+  const StepTensor tensor = step.of(piece.tensor);
+  const auto update = method.of(piece.tensor);
   Sums<2> sums;
   for_vectors(piece, [&](int64_t at, int n) {
     StepVector<T> v;
-    v.tensor = piece.tensor, v.at = at, v.n = n;
-    load_weights(step, v);
-    load(step.grads[piece.tensor], at, n, v.g);
+    v.at = at, v.n = n;
+    load_weights(tensor, v);
+    load(*tensor.grads, at, n, v.g);
 #pragma unroll
     for (int i = 0; i < kVector; ++i) {
       sums.of[0] += double(v.g[i]) * double(v.g[i]);
       if (l2 != 0) v.g[i] += l2 * v.w[i];
     }
-    method(v);
+    update(v);
 #pragma unroll
     for (int i = 0; i < kVector; ++i) {
       const double u = i < n ? rate * double(v.u[i]) : 0;
       sums.of[1] += u * u;
       v.w[i] = updated(v.w[i], v.u[i], keep, factor, cautious);
     }
-    store_weights(step, v);
+    store_weights(tensor, v);
   });
   return sums;
 }
@@ -184,8 +195,8 @@ inline bool has_f64(const List<View>& weights) {
   return false;
 }
 
-// w ← keep · w − rate · u for every tensor, u by method(StepVector<T>&); then the statistics, if
-// they are asked for.
+// w ← keep · w − rate · u for every tensor, u by method.of(tensor)(StepVector<T>&); then the
+// statistics, if they are asked for.
 template <class Method>
 void run_plain_step(const Step& step, const Lists& lists, Rates rates, Stream& stream,
                     const Method& method, const double* own = nullptr) {

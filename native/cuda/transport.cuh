@@ -49,8 +49,9 @@ struct OneBlock {
   __device__ bool is_first() const { return threadIdx.x == 0; }
 };
 
+// The second bound says that it is alone; without one ptxas spills to hold more.
 template <class Body>
-__global__ void __launch_bounds__(kOneBlockThreads) one_block_kernel(Body body) {
+__global__ void __launch_bounds__(kOneBlockThreads, 1) one_block_kernel(Body body) {
   body(OneBlock{});
 }
 // body(block), by the threads of one block.
@@ -138,8 +139,10 @@ struct GibbsBody {
     const double own = u[i];
     map_group<N>(
         j, kernel + i * columns,
-        [&](int64_t k, T x) { return T(exp_in_range(own + w[k] - double(x) * inverse)); },
-        cost + i * columns);
+        [&](int64_t, T x, double of_column) {
+          return T(exp_in_range(own + of_column - double(x) * inverse));
+        },
+        cost + i * columns, w);
   }
 };
 

@@ -9,17 +9,40 @@ namespace orthokit::cuda {
 
 inline constexpr int kVector = 4;  // elements that a thread takes at once
 
-// A tensor as a kernel sees it.
-struct Operand {
+// A Dtype as wide as the pointer beside it, so that one access brings both.
+struct WideDtype {
+  int64_t value;
+  __host__ __device__ operator Dtype() const { return Dtype(value); }
+};
+
+// A tensor as a kernel sees it. Behind each store a kernel reads an operand of a list again: that
+// costs less than the registers of a step's five, with addresses for each dtype.
+struct alignas(16) Operand {
   void* data;
+  WideDtype dtype;
   int64_t size;
-  Dtype dtype;
 
   template <class T>
   __host__ __device__ T* as() const {
     return static_cast<T*>(data);
   }
 };
+
+// f.operator()<T>() with a T of an element's size: for what only moves elements, so that dtypes share
+// their kernels.
+template <class F>
+void visit_moved(Dtype dtype, F&& f) {
+  switch (bytes_of(dtype)) {
+    case 1:
+      return f.template operator()<uint8_t>();
+    case 2:
+      return f.template operator()<uint16_t>();
+    case 4:
+      return f.template operator()<float>();
+    default:
+      return f.template operator()<double>();
+  }
+}
 
 // What moves in one access: 16 bytes at most, and as a built-in vector, because the compiler splits
 // a struct of halves, and words that are put together to doubles.
@@ -84,26 +107,36 @@ __device__ __forceinline__ void store_raw(S* p, int n, const S (&values)[kVector
     if (i < n) p[i] = values[i];
 }
 
-// The same with a conversion: x is floating.
+// The same with a conversion: the dtype is floating.
 template <class T>
-__device__ __forceinline__ void load(const Operand& x, int64_t at, int n, T (&out)[kVector]) {
-  on_floating(x.dtype, [&]<class S>() {
+__device__ __forceinline__ void load(const void* data, Dtype dtype, int64_t at, int n,
+                                     T (&out)[kVector]) {
+  on_floating(dtype, [&]<class S>() {
     S raw[kVector];
-    load_raw(x.as<const S>() + at, n, raw);
+    load_raw(static_cast<const S*>(data) + at, n, raw);
 #pragma unroll
     for (int i = 0; i < kVector; ++i) out[i] = convert<T>(raw[i]);
   });
 }
+template <class T>
+__device__ __forceinline__ void load(const Operand& x, int64_t at, int n, T (&out)[kVector]) {
+  load(x.data, x.dtype, at, n, out);
+}
 
 template <class T>
-__device__ __forceinline__ void store(const Operand& x, int64_t at, int n,
+__device__ __forceinline__ void store(void* data, Dtype dtype, int64_t at, int n,
                                       const T (&values)[kVector]) {
-  on_floating(x.dtype, [&]<class S>() {
+  on_floating(dtype, [&]<class S>() {
     S raw[kVector];
 #pragma unroll
     for (int i = 0; i < kVector; ++i) raw[i] = convert<S>(values[i]);
-    store_raw(x.as<S>() + at, n, raw);
+    store_raw(static_cast<S*>(data) + at, n, raw);
   });
+}
+template <class T>
+__device__ __forceinline__ void store(const Operand& x, int64_t at, int n,
+                                      const T (&values)[kVector]) {
+  store(x.data, x.dtype, at, n, values);
 }
 
 // store(), and the values as they are now stored: what is derived of them now equals what is
@@ -111,11 +144,12 @@ __device__ __forceinline__ void store(const Operand& x, int64_t at, int n,
 template <class T>
 __device__ __forceinline__ void store_rounded(const Operand& x, int64_t at, int n,
                                               T (&values)[kVector]) {
+  void* const data = x.data;
   on_floating(x.dtype, [&]<class S>() {
     S raw[kVector];
 #pragma unroll
     for (int i = 0; i < kVector; ++i) raw[i] = convert<S>(values[i]);
-    store_raw(x.as<S>() + at, n, raw);
+    store_raw(static_cast<S*>(data) + at, n, raw);
 #pragma unroll
     for (int i = 0; i < kVector; ++i) values[i] = convert<T>(raw[i]);
   });

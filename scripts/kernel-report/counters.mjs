@@ -18,28 +18,33 @@ function ratios(launch) {
   };
 }
 
-/** Map name → its largest launch with the ratios, from one file of ORTHOKIT_EMULATOR_COUNTERS. */
-function largestLaunches(file) {
+/** The launches of one file of ORTHOKIT_EMULATOR_COUNTERS, with their kernels' readable names. */
+function launchesOf(file) {
   const launches = readFileSync(file, 'utf8')
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line));
   const names = readableNames(launches.map(({ kernel }) => kernel));
-  const largest = new Map();
+  return launches.map((launch, i) => ({ ...launch, name: names[i] }));
+}
+
+/** Map name → its largest launch with the ratios. */
+function largestLaunches(files) {
   const size = ({ least, warpInstructions }) => least + warpInstructions / 1e9;
-  for (const [i, launch] of launches.entries()) {
-    const before = largest.get(names[i]);
-    if (before === undefined || size(launch) > size(before)) largest.set(names[i], { ...launch, ...ratios(launch) });
+  const largest = new Map();
+  for (const launch of files.flatMap(launchesOf)) {
+    const before = largest.get(launch.name);
+    if (before === undefined || size(launch) > size(before)) largest.set(launch.name, { ...launch, ...ratios(launch) });
   }
   return largest;
 }
 
 /**
- * The same of all sets of cases. A kernel that learns the dtype at run time is looked at in f32 and 16 bits: `own` cases
- * before those of doubles, and examples, which are small, last.
+ * The same of all sets of cases. A kernel that learns the dtype at run time is looked at in f32 and 16 bits: cases of
+ * doubles only where no others launch it, and examples, which are small, last.
  */
 export function countedLaunches(files) {
   const rank = (file) => ['-examples', '-double', ''].findIndex((set) => file.includes(`${set}.jsonl`));
-  const all = files.toSorted((a, b) => rank(a) - rank(b)).map(largestLaunches);
-  return new Map(all.flatMap((launches) => [...launches]));
+  const sets = [0, 1, 2].map((place) => largestLaunches(files.filter((file) => rank(file) === place)));
+  return new Map(sets.flatMap((launches) => [...launches]));
 }

@@ -5,21 +5,26 @@
 namespace orthokit::cuda {
 
 // Reads w, g, r and writes w, r.
-struct AdagradMethod {
-  const Operand* roots;
+struct AdagradUpdate {
+  const Operand& root;
   double eps;
   template <class T>
   __device__ void operator()(StepVector<T>& v) const {
     T r[kVector];
-    load(roots[v.tensor], v.at, v.n, r);
+    load(root, v.at, v.n, r);
 #pragma unroll
     for (int i = 0; i < kVector; ++i) {
       r[i] = root_of_sum(T(1), r[i], T(1), v.g[i]);
       const T divisor = r[i] + T(eps);
       v.u[i] = divisor == 0 ? T(0) : v.g[i] / divisor;
     }
-    store(roots[v.tensor], v.at, v.n, r);
+    store(root, v.at, v.n, r);
   }
+};
+struct AdagradMethod {
+  const Operand* roots;
+  double eps;
+  __device__ AdagradUpdate of(int tensor) const { return {roots[tensor], eps}; }
 };
 
 static void adagrad(const Adagrad& op, Stream& stream) {

@@ -18,10 +18,11 @@ struct DecayedSquares {
   template <class T>
   __device__ Sums<1> squares(const Piece& piece) const {
     Sums<1> sums;
+    const StepTensor tensor = step.of(piece.tensor);
     for_vectors(piece, [&](int64_t at, int n) {
       StepVector<T> v;
-      v.tensor = piece.tensor, v.at = at, v.n = n;
-      load_decayed(step, v);
+      v.at = at, v.n = n;
+      load_decayed(tensor, v);
 #pragma unroll
       for (T g : v.g) sums.of[0] += double(g) * double(g);
     });
@@ -66,14 +67,18 @@ static __global__ void __launch_bounds__(kThreads)
   for (int t = int(threadIdx.x); t < tensors; t += kThreads) factors[t] = inverse_of(all, eps);
 }
 
-struct FactorOfTensor {
-  const double* factors;
+struct ScaledUpdate {
+  double factor;
   template <class T>
   __device__ void operator()(StepVector<T>& v) const {
-    const T factor = finite_factor<T>(factors[v.tensor]);
+    const T own = finite_factor<T>(factor);
 #pragma unroll
-    for (int i = 0; i < kVector; ++i) v.u[i] = factor * v.g[i];
+    for (int i = 0; i < kVector; ++i) v.u[i] = own * v.g[i];
   }
+};
+struct FactorOfTensor {
+  const double* factors;
+  __device__ ScaledUpdate of(int tensor) const { return {factors[tensor]}; }
 };
 
 // ---- one for a row
@@ -93,12 +98,13 @@ struct AccumulateRow {
   double eps;
 
   template <class T, class Team>
-  __device__ double sum(const Team& team, int tensor, int64_t from, int64_t columns) const {
+  __device__ double sum(const Team& team, int index, int64_t from, int64_t columns) const {
+    const StepTensor tensor = step.of(index);
     double sum = 0;
     for (int64_t j = int64_t(team.rank) * kVector; j < columns; j += Team::size * kVector) {
       StepVector<T> v;
-      v.tensor = tensor, v.at = from + j, v.n = int(columns - j < kVector ? columns - j : kVector);
-      load_decayed(step, v);
+      v.at = from + j, v.n = int(columns - j < kVector ? columns - j : kVector);
+      load_decayed(tensor, v);
 #pragma unroll
       for (T g : v.g) sum += double(g) * double(g);
     }
@@ -124,19 +130,25 @@ struct AccumulateRow {
   }
 };
 
+struct RowsUpdate {
+  const double* factor;
+  int64_t columns;
+  template <class T>
+  __device__ void operator()(StepVector<T>& v) const {
+    int64_t row = v.at / columns, next = (row + 1) * columns;
+    T own = finite_factor<T>(factor[row]);
+#pragma unroll
+    for (int i = 0; i < kVector; ++i) {
+      if (v.at + i == next && i < v.n) own = finite_factor<T>(factor[++row]), next += columns;
+      v.u[i] = own * v.g[i];
+    }
+  }
+};
 struct FactorOfRow {
   const double* factors;
   AllRows rows;
-  template <class T>
-  __device__ void operator()(StepVector<T>& v) const {
-    const int64_t columns = rows.columns[v.tensor];
-    int64_t row = v.at / columns, next = (row + 1) * columns;
-    const double* factor = factors + rows.first[v.tensor];
-#pragma unroll
-    for (int i = 0; i < kVector; ++i) {
-      if (v.at + i == next) ++row, next += columns;
-      v.u[i] = i < v.n ? finite_factor<T>(factor[row]) * v.g[i] : T(0);
-    }
+  __device__ RowsUpdate of(int tensor) const {
+    return {factors + rows.first[tensor], rows.columns[tensor]};
   }
 };
 

@@ -18,17 +18,17 @@ struct CorrectAdamw {
 };
 
 // Reads w, g, m, r and writes w, m, r.
-struct AdamwMethod {
-  const Operand *momenta, *roots;
-  const AdamwCorrection* corrections;
+struct AdamwUpdate {
+  const Operand &momentum, &root;
+  AdamwCorrection correction;
   MovingAverage one, two;
   double eps;
   template <class T>
   __device__ void operator()(StepVector<T>& v) const {
-    const T first = T(corrections[v.tensor].first), second = T(corrections[v.tensor].second);
+    const T first = T(correction.first), second = T(correction.second);
     T m[kVector], r[kVector];
-    load(momenta[v.tensor], v.at, v.n, m);
-    load(roots[v.tensor], v.at, v.n, r);
+    load(momentum, v.at, v.n, m);
+    load(root, v.at, v.n, r);
 #pragma unroll
     for (int i = 0; i < kVector; ++i) {
       m[i] = T(one.kept) * m[i] + T(one.fresh) * v.g[i];
@@ -36,8 +36,17 @@ struct AdamwMethod {
       const T divisor = r[i] * second + T(eps);
       v.u[i] = divisor == 0 ? T(0) : m[i] * first / divisor;
     }
-    store(momenta[v.tensor], v.at, v.n, m);
-    store(roots[v.tensor], v.at, v.n, r);
+    store(momentum, v.at, v.n, m);
+    store(root, v.at, v.n, r);
+  }
+};
+struct AdamwMethod {
+  const Operand *momenta, *roots;
+  const AdamwCorrection* corrections;
+  MovingAverage one, two;
+  double eps;
+  __device__ AdamwUpdate of(int tensor) const {
+    return {momenta[tensor], roots[tensor], corrections[tensor], one, two, eps};
   }
 };
 

@@ -4,6 +4,7 @@
 namespace orthokit::cuda {
 
 struct GivenUpdate {
+  __device__ GivenUpdate of(int) const { return {}; }
   template <class T>
   __device__ void operator()(StepVector<T>& v) const {
 #pragma unroll

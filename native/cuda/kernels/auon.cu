@@ -55,24 +55,32 @@ __device__ __forceinline__ AuonMoments block_sum(AuonMoments moments) {
 // The vector that is scaled: the momentum's look-ahead, or the gradient. `advance` also brings the
 // momentum up to date.
 template <bool advance>
-struct AuonLookAhead {
-  const Operand* momenta;  // null: none
+struct AuonLookAheadOfTensor {
+  const Operand* momentum;  // null: none
   MomentumRule rule;
   template <class T>
   __device__ void operator()(StepVector<T>& v) const {
     T m[kVector];
     const T beta = T(rule.momentum), fresh = T(rule.fresh());
-    if (momenta) {
-      load(momenta[v.tensor], v.at, v.n, m);
+    if (momentum) {
+      load(*momentum, v.at, v.n, m);
       if constexpr (advance) {
 #pragma unroll
         for (int i = 0; i < kVector; ++i) m[i] = beta * m[i] + fresh * v.g[i];
-        store_rounded(momenta[v.tensor], v.at, v.n, m);
+        store_rounded(*momentum, v.at, v.n, m);
       }
     }
 #pragma unroll
     for (int i = 0; i < kVector; ++i)
-      v.u[i] = !momenta ? v.g[i] : rule.nesterov ? beta * m[i] + fresh * v.g[i] : m[i];
+      v.u[i] = !momentum ? v.g[i] : rule.nesterov ? beta * m[i] + fresh * v.g[i] : m[i];
+  }
+};
+template <bool advance>
+struct AuonLookAhead {
+  const Operand* momenta;  // null: none
+  MomentumRule rule;
+  __device__ AuonLookAheadOfTensor<advance> of(int tensor) const {
+    return {momenta ? momenta + tensor : nullptr, rule};
   }
 };
 
@@ -92,13 +100,20 @@ __device__ __forceinline__ void add_moments(const StepVector<T>& v, bool rms,
   }
 }
 
-struct AuonMeasuredLookAhead {
-  AuonLookAhead<true> ahead;
+struct AuonMeasuredLookAheadOfTensor {
+  AuonLookAheadOfTensor<true> ahead;
   AuonMoments* moments;
   template <class T>
   __device__ void operator()(StepVector<T>& v) const {
     ahead(v);
     add_moments(v, false, *moments);
+  }
+};
+struct AuonMeasuredLookAhead {
+  AuonLookAhead<true> ahead;
+  AuonMoments* moments;
+  __device__ AuonMeasuredLookAheadOfTensor of(int tensor) const {
+    return {ahead.of(tensor), moments};
   }
 };
 
@@ -112,11 +127,13 @@ struct AuonFirstPass {
 
   template <class T>
   __device__ void look(const Piece& piece, AuonMoments& moments) const {
+    const StepTensor tensor = step.of(piece.tensor);
+    const auto own = ahead.of(piece.tensor);
     for_vectors(piece, [&](int64_t at, int n) {
       StepVector<T> v;
-      v.tensor = piece.tensor, v.at = at, v.n = n;
-      load_decayed(step, v);
-      ahead(v);
+      v.at = at, v.n = n;
+      load_decayed(tensor, v);
+      own(v);
       add_moments(v, rms, moments);
     });
   }
@@ -197,12 +214,14 @@ struct AuonSecondPass {
 
   template <class T>
   __device__ double sum(const Piece& piece, double factor, double shift) const {
+    const StepTensor tensor = step.of(piece.tensor);
+    const auto own = ahead.of(piece.tensor);
     double sum = 0;
     for_vectors(piece, [&](int64_t at, int n) {
       StepVector<T> v;
-      v.tensor = piece.tensor, v.at = at, v.n = n;
-      load_decayed(step, v);
-      ahead(v);
+      v.at = at, v.n = n;
+      load_decayed(tensor, v);
+      own(v);
 #pragma unroll
       for (int i = 0; i < kVector; ++i) {
         if (i >= n) break;

@@ -9,19 +9,22 @@ struct CastPiece {
   const Operand *out, *x;
   template <class Wide>
   __device__ void cast(const Piece& piece) const {
+    const void* const from = x[piece.tensor].data;
+    void* const to = out[piece.tensor].data;
+    const Dtype of_x = x[piece.tensor].dtype, of_out = out[piece.tensor].dtype;
     for_vectors(piece, [&](int64_t at, int n) {
       Wide values[kVector];
-      on_storage(x[piece.tensor].dtype, [&]<class S>() {
+      on_storage(of_x, [&]<class S>() {
         S raw[kVector];
-        load_raw(x[piece.tensor].as<const S>() + at, n, raw);
+        load_raw(static_cast<const S*>(from) + at, n, raw);
 #pragma unroll
         for (int i = 0; i < kVector; ++i) values[i] = convert<Wide>(raw[i]);
       });
-      on_storage(out[piece.tensor].dtype, [&]<class S>() {
+      on_storage(of_out, [&]<class S>() {
         S raw[kVector];
 #pragma unroll
         for (int i = 0; i < kVector; ++i) raw[i] = convert<S>(values[i]);
-        store_raw(out[piece.tensor].as<S>() + at, n, raw);
+        store_raw(static_cast<S*>(to) + at, n, raw);
       });
     });
   }

@@ -6,7 +6,7 @@ namespace orthokit::cuda {
 struct CountNonFinite {
   const Operand* x;
   __device__ Sums<1> operator()(const Piece& piece) const {
-    const Operand& tensor = x[piece.tensor];
+    const Operand tensor = x[piece.tensor];
     Sums<1> sums;
     for_vectors(piece, [&](int64_t at, int n) {
       double values[kVector];

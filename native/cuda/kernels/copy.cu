@@ -7,10 +7,12 @@ struct CopyPiece {
   const Operand *out, *x;
   __device__ void operator()(const Piece& piece) const {
     on_storage(x[piece.tensor].dtype, [&]<class T>() {
+      T* to = out[piece.tensor].as<T>();
+      const T* from = x[piece.tensor].as<const T>();
       for_vectors(piece, [&](int64_t at, int n) {
         T values[kVector];
-        load_raw(x[piece.tensor].as<const T>() + at, n, values);
-        store_raw(out[piece.tensor].as<T>() + at, n, values);
+        load_raw(from + at, n, values);
+        store_raw(to + at, n, values);
       });
     });
   }

@@ -51,20 +51,26 @@ struct JoinCosts {
   int64_t rows, columns;
   double* statistics;
   __device__ void operator()(const OneBlock& block) const {
-    const double least = -block.max(rows, [&](int64_t i) { return -of_row[i].least; });
-    const double most = block.max(rows, [&](int64_t i) { return of_row[i].most; });
-    const double bad = block.sum(rows, [&](int64_t i) { return of_row[i].bad; });
-    const double forbidden = block.sum(rows, [&](int64_t i) { return of_row[i].forbidden; });
-    double without[4];  // rows, columns; first without a finite cost, then without one to a mass
-    for (int k = 0; k < 2; ++k) {
-      const double least_reach = k == 0 ? kFiniteCost : kMassReached;
-      without[2 * k] = block.sum(rows, [&](int64_t i) {
-        return row_mass[i] > 0 && of_row[i].reach < least_reach ? 1.0 : 0.0;
-      });
-      without[2 * k + 1] = block.sum(columns, [&](int64_t j) {
-        return column_mass[j] > 0 && !(reach[j] >= least_reach) ? 1.0 : 0.0;
-      });
-    }
+    double least = INFINITY, most = -INFINITY, bad = 0, forbidden = 0;
+    // Rows, columns; first without a finite cost, then without one to a mass.
+    double without[4] = {};
+    block.visit(rows, [&](int64_t i) {
+      const CostsOfRow row = of_row[i];
+      least = fmin(least, row.least), most = fmax(most, row.most);
+      bad += row.bad, forbidden += row.forbidden;
+      const bool counts = row_mass[i] > 0;
+      without[0] += counts && row.reach < kFiniteCost;
+      without[2] += counts && row.reach < kMassReached;
+    });
+    block.visit(columns, [&](int64_t j) {
+      const bool counts = column_mass[j] > 0;
+      const double reached = reach[j];
+      without[1] += counts && !(reached >= kFiniteCost);
+      without[3] += counts && !(reached >= kMassReached);
+    });
+    least = -block_reduce<Max>(-least), most = block_reduce<Max>(most);
+    bad = block_reduce<Sum>(bad), forbidden = block_reduce<Sum>(forbidden);
+    for (double& count : without) count = block_reduce<Sum>(count);
     if (!block.is_first()) return;
     const bool any = least <= most;
     statistics[0] = any ? least : 0, statistics[1] = any ? most : 0;

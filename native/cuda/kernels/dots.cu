@@ -7,11 +7,12 @@ namespace orthokit::cuda {
 struct ProductsOfPiece {
   const Operand *x, *y;
   __device__ Sums<1> operator()(const Piece& piece) const {
+    const Operand of_x = x[piece.tensor], of_y = y[piece.tensor];
     Sums<1> sums;
     for_vectors(piece, [&](int64_t at, int n) {
       double a[kVector], b[kVector];
-      load(x[piece.tensor], at, n, a);
-      load(y[piece.tensor], at, n, b);
+      load(of_x, at, n, a);
+      load(of_y, at, n, b);
 #pragma unroll
       for (int i = 0; i < kVector; ++i) sums.of[0] += a[i] * b[i];
     });

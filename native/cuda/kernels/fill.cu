@@ -8,10 +8,10 @@ struct FillPiece {
   double value;
   __device__ void operator()(const Piece& piece) const {
     on_storage(x[piece.tensor].dtype, [&]<class T>() {
+      T* to = x[piece.tensor].as<T>();
       T values[kVector];
       for (T& v : values) v = convert<T>(value);
-      for_vectors(piece,
-                  [&](int64_t at, int n) { store_raw(x[piece.tensor].as<T>() + at, n, values); });
+      for_vectors(piece, [&](int64_t at, int n) { store_raw(to + at, n, values); });
     });
   }
 };

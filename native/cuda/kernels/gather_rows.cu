@@ -20,8 +20,12 @@ struct GatherRow {
 
 static void gather_rows(const GatherRows& op, Stream& stream) {
   const int64_t rows = op.x.shape[0], size = op.row_size();
-  visit_storage(op.x.dtype, [&]<class T>() {
-    const T outside = convert<T>(std::numeric_limits<double>::quiet_NaN());
+  visit_moved(op.x.dtype, [&]<class T>() {
+    T outside;
+    visit_storage(op.x.dtype, [&]<class S>() {
+      const S none = convert<S>(std::numeric_limits<double>::quiet_NaN());
+      if constexpr (sizeof none == sizeof outside) std::memcpy(&outside, &none, sizeof none);
+    });
     for_matrix(
         stream, op.index.shape[0], size,
         GatherRow<T>{op.x.as<T>(), op.index.as<int32_t>(), op.out.as<T>(), outside, rows, size});

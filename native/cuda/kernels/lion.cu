@@ -4,21 +4,26 @@
 namespace orthokit::cuda {
 
 // Reads w, g, m and writes w, m.
-struct LionMethod {
-  const Operand* momenta;
+struct LionUpdate {
+  const Operand& momentum;
   MovingAverage ahead, average;
   template <class T>
   __device__ void operator()(StepVector<T>& v) const {
     T m[kVector];
-    load(momenta[v.tensor], v.at, v.n, m);
+    load(momentum, v.at, v.n, m);
 #pragma unroll
     for (int i = 0; i < kVector; ++i) {
       const T x = T(ahead.kept) * m[i] + T(ahead.fresh) * v.g[i];
       v.u[i] = x > 0 ? T(1) : x < 0 ? T(-1) : x;  // NaN stays
       m[i] = T(average.kept) * m[i] + T(average.fresh) * v.g[i];
     }
-    store(momenta[v.tensor], v.at, v.n, m);
+    store(momentum, v.at, v.n, m);
   }
+};
+struct LionMethod {
+  const Operand* momenta;
+  MovingAverage ahead, average;
+  __device__ LionUpdate of(int tensor) const { return {momenta[tensor], ahead, average}; }
 };
 
 static void lion(const Lion& op, Stream& stream) {

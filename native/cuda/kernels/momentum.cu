@@ -13,14 +13,17 @@ struct MomentumPiece {
   template <class T>
   __device__ double advance(const Piece& piece) const {
     const T beta = T(rule.momentum), fresh = T(rule.fresh()), ahead = T(rule.look_ahead());
+    const StepTensor tensor = decayed.of(piece.tensor);
+    const Operand& own = momenta[piece.tensor];
+    T* to = out[piece.tensor].template as<T>();
     double squares = 0;
     for_vectors(piece, [&](int64_t at, int n) {
       StepVector<T> v;
-      v.tensor = piece.tensor, v.at = at, v.n = n;
+      v.at = at, v.n = n;
       T m[kVector];
-      load(momenta[piece.tensor], at, n, m);
-      load(decayed.grads[piece.tensor], at, n, v.g);
-      if (decayed.l2 != 0) load_weights(decayed, v);
+      load(own, at, n, m);
+      load(*tensor.grads, at, n, v.g);
+      if (decayed.l2 != 0) load_weights(tensor, v);
 #pragma unroll
       for (int i = 0; i < kVector; ++i) {
         squares += double(v.g[i]) * double(v.g[i]);
@@ -28,17 +31,16 @@ struct MomentumPiece {
         m[i] = beta * m[i] + fresh * v.g[i];
         v.u[i] = rule.nesterov ? beta * m[i] + ahead * v.g[i] : m[i];
       }
-      store(momenta[piece.tensor], at, n, m);
-      store_raw(out[piece.tensor].template as<T>() + at, n, v.u);
+      store(own, at, n, m);
+      store_raw(to + at, n, v.u);
     });
     return squares;
   }
   template <class T>
   __device__ void clear(const Piece& piece) const {
+    T* to = out[piece.tensor].template as<T>();
     const T zeros[kVector] = {};
-    for_vectors(piece, [&](int64_t at, int n) {
-      store_raw(out[piece.tensor].template as<T>() + at, n, zeros);
-    });
+    for_vectors(piece, [&](int64_t at, int n) { store_raw(to + at, n, zeros); });
   }
   template <class T>
   __device__ double run(const Piece& piece) const {

@@ -6,10 +6,11 @@ namespace orthokit::cuda {
 struct SquaresOfPiece {
   const Operand* x;
   __device__ Sums<1> operator()(const Piece& piece) const {
+    const Operand own = x[piece.tensor];
     Sums<1> sums;
     for_vectors(piece, [&](int64_t at, int n) {
       double values[kVector];
-      load(x[piece.tensor], at, n, values);
+      load(own, at, n, values);
 #pragma unroll
       for (double v : values) sums.of[0] += v * v;
     });

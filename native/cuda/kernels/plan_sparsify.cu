@@ -124,16 +124,27 @@ struct GivenThreshold {
   }
 };
 
-// Whether an entry belongs to the list.
+// Whether an entry of a row belongs to the list; and what the entry is.
+template <class T>
+struct KeptOfRow {
+  const T* kernel;
+  const double *v, *column_place;
+  double u, threshold, row, place;  // column_place: null where only the threshold counts
+  __device__ double entry(int64_t j) const { return entry_of(u, double(kernel[j]), v[j]); }
+  __device__ bool operator()(int64_t j, double x) const {
+    if (!(x > 0)) return false;
+    if (x >= threshold) return true;
+    return column_place && (place == double(j) || column_place[j] == row);
+  }
+};
 template <class T>
 struct Kept {
   PlanEntry<T> plan;
   const double *threshold, *row_place,
       *column_place;  // places: null where only the threshold counts
-  __device__ bool operator()(int64_t i, int64_t j, double x) const {
-    if (!(x > 0)) return false;
-    if (x >= *threshold) return true;
-    return row_place && (row_place[i] == double(j) || column_place[j] == double(i));
+  __device__ KeptOfRow<T> of_row(int64_t i) const {
+    return {plan.kernel + i * plan.columns, plan.v, column_place, plan.u[i], *threshold, double(i),
+            row_place ? row_place[i] : -1};
   }
 };
 
@@ -143,9 +154,10 @@ struct CountKept {
   int64_t* counts;
   template <class Team>
   __device__ void operator()(const Team& team, int64_t i) const {
+    const KeptOfRow<T> row = kept.of_row(i);
     double count = 0;
     for (int64_t j = team.rank; j < kept.plan.columns; j += Team::size)
-      count += kept(i, j, kept.plan(i, j));
+      count += row(j, row.entry(j));
     count = team.sum(count);
     if (team.rank == 0) counts[i] = int64_t(count);
   }
@@ -189,12 +201,13 @@ __global__ void __launch_bounds__(kListThreads)
   const int lane = int(threadIdx.x) % kWarp;
   for (int64_t i = int64_t(blockIdx.x) * kWarps + int(threadIdx.x) / kWarp; i < rows;
        i += int64_t(gridDim.x) * kWarps) {
+    const KeptOfRow<T> row = kept.of_row(i);
     int at = starts[i];
     const int end = starts[i + 1];  // the same for the whole warp
     for (int64_t first = 0; at < end && first < kept.plan.columns; first += kWarp) {
       const int64_t j = first + lane;
-      const double x = j < kept.plan.columns ? kept.plan(i, j) : 0;
-      const bool mine = kept(i, j, x);
+      const double x = j < kept.plan.columns ? row.entry(j) : 0;
+      const bool mine = row(j, x);
       const unsigned all = __ballot_sync(kFullWarp, mine);
       if (mine) {
         const int own = at + __popc(all & ((1u << lane) - 1));

@@ -108,10 +108,11 @@ struct RandomPiece {
   template <class T>
   __device__ void fill(const Piece& piece) const {
     const uint64_t begin = offset + first[piece.tensor];
+    T* to = x[piece.tensor].template as<T>();
     for_vectors(piece, [&](int64_t at, int n) {
       T values[kVector] = {};
       four(begin + uint64_t(at), n, values);
-      store_raw(x[piece.tensor].template as<T>() + at, n, values);
+      store_raw(to + at, n, values);
     });
   }
   __device__ void operator()(const Piece& piece) const {

@@ -9,12 +9,13 @@ struct ScalePiece {
   template <class T>
   __device__ void scale(const Piece& piece) const {
     const T factor = finite_factor<T>(factors[piece.tensor]);
+    const Operand &from = x[piece.tensor], &to = out[piece.tensor];
     for_vectors(piece, [&](int64_t at, int n) {
       T values[kVector];
-      load(x[piece.tensor], at, n, values);
+      load(from, at, n, values);
 #pragma unroll
       for (int i = 0; i < kVector; ++i) values[i] = factor * values[i];
-      store(out[piece.tensor], at, n, values);
+      store(to, at, n, values);
     });
   }
   __device__ void operator()(const Piece& piece) const {

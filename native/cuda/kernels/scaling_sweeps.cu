@@ -38,8 +38,9 @@ struct ColumnScale {
   double *next, *errors;
   __device__ void operator()(int64_t j, double sum) const {
     if (state->stopped != 0) return;
-    errors[j] = fabs(mass[j] - v[j] * sum);
-    next[j] = mass[j] == 0 ? 0 : mass[j] / sum;
+    const double own = mass[j];
+    errors[j] = fabs(own - v[j] * sum);
+    next[j] = own == 0 ? 0 : own / sum;
   }
 };
 

@@ -11,10 +11,10 @@ struct NoteTarget {
   uint32_t outside;
   template <int N>
   __device__ void operator()(int64_t, int64_t at) const {
-    visit_group<N>(
-        at,
-        [&](int64_t i, int32_t row) {
-          keys[i] = row >= 0 && uint32_t(row) < outside ? uint32_t(row) : outside;
+    map_group<N>(
+        at, keys,
+        [&](int64_t, int32_t row) {
+          return row >= 0 && uint32_t(row) < outside ? uint32_t(row) : outside;
         },
         index);
   }
@@ -53,15 +53,17 @@ struct AddRow {
     double sums[N];
     visit_group<N>(
         at, [&](int64_t j, T v) { sums[j - at] = convert<double>(v); }, out + row * size);
-    for (int64_t first = i; is_of_row(first); first += kAhead) {
+    bool mine[kAhead];
+    for (int64_t first = i; first == i || mine[kAhead - 1]; first += kAhead) {
+#pragma unroll
+      for (int k = 0; k < kAhead; ++k) mine[k] = is_of_row(first + k);
       Group<T, N> rows[kAhead] = {};
 #pragma unroll
       for (int k = 0; k < kAhead; ++k)
-        if (is_of_row(first + k))
-          rows[k] = load_group<N>(x + sorted.position[first + k] * size, at);
+        if (mine[k]) rows[k] = load_group<N>(x + sorted.position[first + k] * size, at);
 #pragma unroll
       for (int k = 0; k < kAhead; ++k)
-        if (is_of_row(first + k))
+        if (mine[k])
           for (int j = 0; j < N; ++j) sums[j] += convert<double>(rows[k].of[j]);
     }
     map_group<N>(at, out + row * size, [&](int64_t j) { return convert<T>(sums[j - at]); });
@@ -76,15 +78,15 @@ static void scatter_rows(const ScatterRows& op, Stream& stream) {
   auto* keys = stream.scratch<uint32_t>(count);
   for_matrix(stream, 1, count, NoteTarget{op.index.as<int32_t>(), keys, outside});
   const Sorted sorted = sort(stream, keys, count, int(std::bit_width(outside)));
+  if (op.mode == ScatterMode::kSet)
+    return visit_moved(op.out.dtype, [&]<class T>() {
+      for_matrix(stream, count, size,
+                 SetRow<T>{sorted, outside, count, size, op.x.as<T>(), op.out.as<T>()});
+    });
   visit_storage(op.out.dtype, [&]<class T>() {
-    const T* x = op.x.as<T>();
-    T* out = op.out.as<T>();
-    if (op.mode == ScatterMode::kSet) {
-      for_matrix(stream, count, size, SetRow<T>{sorted, outside, count, size, x, out});
-    } else {
-      if constexpr (!std::is_integral_v<T>)
-        for_matrix(stream, count, size, AddRow<T>{sorted, outside, count, size, x, out});
-    }
+    if constexpr (!std::is_integral_v<T>)
+      for_matrix(stream, count, size,
+                 AddRow<T>{sorted, outside, count, size, op.x.as<T>(), op.out.as<T>()});
   });
 }
 ORTHOKIT_KERNEL(ScatterRows, scatter_rows);

@@ -22,12 +22,13 @@ __device__ __forceinline__ SegmentResult block_sum(SegmentResult result) {
 struct SegmentPiece {
   const Operand *x, *y;  // y: null if there is none
   __device__ SegmentResult operator()(const Piece& piece) const {
+    const Operand of_x = x[piece.tensor], of_y = y ? y[piece.tensor] : Operand{};
     SegmentResult result;
     double(&of)[5] = result.sums.of;
     for_vectors(piece, [&](int64_t at, int n) {
       double a[kVector], b[kVector] = {};
-      load(x[piece.tensor], at, n, a);
-      if (y) load(y[piece.tensor], at, n, b);
+      load(of_x, at, n, a);
+      if (y) load(of_y, at, n, b);
 #pragma unroll
       for (int i = 0; i < kVector; ++i) {
         of[0] += a[i], of[1] += fabs(a[i]), of[2] += a[i] * a[i];

@@ -29,7 +29,8 @@ struct SemidualRow {
   __device__ void operator()(const Team& team, int64_t i) const {
     double sum = 0;
     team.visit(
-        columns, [&](int64_t j, T x) { sum += double(x) * v[j]; }, kernel + i * columns);
+        columns, [&](int64_t, T x, double scale) { sum += double(x) * scale; },
+        kernel + i * columns, v);
     sum = team.sum(sum);
     if (team.rank == 0) sums[i] = mass[i] == 0 ? 0 : u[i] * sum;
   }
@@ -39,24 +40,26 @@ struct SemidualStatistics {
   const double *row_mass, *column_mass, *v, *step, *next_u, *next_v, *sums;
   int64_t rows, columns;
   double* statistics;
-  __device__ double size_of(const OneBlock& block, const double* mass, const double* next,
-                            int64_t count) const {
-    return block.max(count, [&](int64_t i) {
-      if (mass[i] == 0) return 0.0;
-      return is_scale(next[i]) ? fabs(log(next[i])) : INFINITY;
-    });
+  static __device__ double size_of(double next) {
+    return is_scale(next) ? fabs(log(next)) : INFINITY;
   }
   __device__ void operator()(const OneBlock& block) const {
-    const double largest = fmax(
-        fmax(size_of(block, row_mass, next_u, rows), size_of(block, column_mass, next_v, columns)),
-        0.0);
-    const double error = block.sum(rows, [&](int64_t i) { return fabs(row_mass[i] - sums[i]); });
-    double increase = block.sum(columns, [&](int64_t j) {
-      return column_mass[j] == 0 ? 0 : column_mass[j] * log(next_v[j] / v[j]);
+    double largest = 0, error = 0, of_rows = 0, of_columns = 0;
+    block.visit(rows, [&](int64_t i) {
+      const double mass = row_mass[i];
+      error += fabs(mass - sums[i]);
+      if (mass == 0) return;
+      largest = fmax(largest, size_of(next_u[i]));
+      if (step) of_rows += mass * step[i];
     });
-    if (step)
-      increase +=
-          block.sum(rows, [&](int64_t i) { return row_mass[i] == 0 ? 0 : row_mass[i] * step[i]; });
+    block.visit(columns, [&](int64_t j) {
+      const double mass = column_mass[j], next = next_v[j];
+      if (mass == 0) return;
+      largest = fmax(largest, size_of(next));
+      of_columns += mass * log(next / v[j]);
+    });
+    largest = block_reduce<Max>(largest), error = block_reduce<Sum>(error);
+    const double increase = block_reduce<Sum>(of_columns) + block_reduce<Sum>(of_rows);
     if (!block.is_first()) return;
     const bool good = largest < INFINITY && error < INFINITY;
     statistics[0] = good ? error : INFINITY;

@@ -4,6 +4,7 @@
 namespace orthokit::cuda {
 
 struct PlainSgd {
+  __device__ PlainSgd of(int) const { return {}; }
   template <class T>
   __device__ void operator()(StepVector<T>& v) const {
 #pragma unroll
@@ -11,23 +12,30 @@ struct PlainSgd {
   }
 };
 
-struct MomentumSgd {
-  const Operand *momenta, *steps;
+struct MomentumUpdate {
+  const Operand& momentum;
   MomentumRule rule;
+  bool first;  // the momentum begins with this gradient
   template <class T>
   __device__ void operator()(StepVector<T>& v) const {
-    const bool first =
-        rule.form == MomentumForm::kHeavyBall && *steps[v.tensor].template as<const int32_t>() == 1;
     const T beta = T(rule.momentum), kept = first ? T(0) : beta,
             fresh = first ? T(1) : T(rule.fresh()), ahead = T(rule.look_ahead());
     T m[kVector];
-    load(momenta[v.tensor], v.at, v.n, m);
+    load(momentum, v.at, v.n, m);
 #pragma unroll
     for (int i = 0; i < kVector; ++i) {
       m[i] = kept * m[i] + fresh * v.g[i];
       v.u[i] = rule.nesterov ? beta * m[i] + ahead * v.g[i] : m[i];
     }
-    store(momenta[v.tensor], v.at, v.n, m);
+    store(momentum, v.at, v.n, m);
+  }
+};
+struct MomentumSgd {
+  const Operand *momenta, *steps;
+  MomentumRule rule;
+  __device__ MomentumUpdate of(int tensor) const {
+    return {momenta[tensor], rule,
+            rule.form == MomentumForm::kHeavyBall && *steps[tensor].as<const int32_t>() == 1};
   }
 };
 

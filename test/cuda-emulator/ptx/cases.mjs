@@ -41,10 +41,12 @@ function* matrixCases() {
     yield `add_bias x=${t}[512x513] bias=${t}[513] out=${t}[512x513]`;
   }
   for (const t of all) {
-    for (const m of [512, 513]) {
-      yield `gather_rows x=${t}[512x${m}] index=i32[512] out=${t}[512x${m}]`;
-      yield `scatter_rows out=${t}[512x${m}] index=i32[512] x=${t}[512x${m}] mode=set`;
-      if (floats.includes(t)) yield `scatter_rows out=${t}[512x${m}] index=i32[512] x=${t}[512x${m}]`;
+    // So many indices that each row is named once.
+    for (const m of [64, 65]) {
+      const [x, index] = [`${t}[8192x${m}]`, 'index=i32[8192]'];
+      yield `gather_rows x=${x} ${index} out=${x}`;
+      yield `scatter_rows out=${x} ${index} x=${x} mode=set`;
+      if (floats.includes(t)) yield `scatter_rows out=${x} ${index} x=${x}`;
     }
     yield `transpose x=${t}[512x512] out=${t}[512x512]`;
     for (const n of [262144, 262143]) yield `transpose x=${t}[1x${n}] out=${t}[${n}x1]`;
@@ -61,12 +63,24 @@ function* elementCases() {
       yield `${op} x=${x} out=${x}`;
       yield `${op}_backward grad=${x} x=${x} out=${x}`;
     }
-    yield `gelu x=${x} out=${x} form=erf`;
-    yield `gelu_backward grad=${x} x=${x} out=${x} form=erf`;
+    for (const form of ['erf', 'tanh']) {
+      yield `gelu x=${x} out=${x} form=${form}`;
+      yield `gelu_backward grad=${x} x=${x} out=${x} form=${form}`;
+    }
     yield `dots x=${x} y=${x} out=f64[1]`;
     yield `norms x=${x} out=f64[1]`;
     yield `linear_combination out=${x} terms=${x},${x} coefficients=1,2`;
+    yield `scale_each out=${x} x=${x} factors=f64[1]`;
+    yield `check_finite x=${x} guard=f64[1]`;
+    yield `momentum grads=${x} momenta=${x} out=${x} momentum=0.9`;
+    yield `momentum grads=${x} momenta=${x} out=${x} momentum=0.9 squares=f64[1]`;
+    yield `random x=${t}[65536] seed=1`;
+    yield `segment_reduce x=${x} y=${x} out=f64[1x6]`;
   }
+  yield `cast out=bf16[${flat}] x=f32[${flat}]`;
+  // Enough tensors for the longer table that a kernel's parameters can carry.
+  const many = Array(24).fill('f32[33]').join(',');
+  yield `multiply out=${many} x=${many} y=${many}`;
 }
 
 function* mapCases() {
@@ -181,16 +195,68 @@ function* productCases() {
 }
 
 function* largeProductCases() {
-  for (const t of ['f16', 'bf16']) {
+  for (const t of ['f32', 'f16', 'bf16']) {
     // The depth is cut where tiles are few.
-    yield `gemm a=${t}[64x4096] b=${t}[4096x64] c=${t}[64x64]`;
+    yield `gemm a=${t}[128x4096] b=${t}[4096x128] c=${t}[128x128]`;
     // Enough large tiles of triangles.
     for (const [trans, a] of [
-      ['none', '48x136x32'],
-      ['transposed', '48x32x136'],
+      ['none', '16x384x32'],
+      ['transposed', '16x32x384'],
     ]) {
-      yield `symmetric_product a=${t}[${a}] c=${t}[48x136x136] trans=${trans}`;
+      yield `symmetric_product a=${t}[${a}] c=${t}[16x384x384] trans=${trans}`;
     }
+  }
+}
+
+/** In registers of 128 threads, in those of 512, in memory; and for one block. */
+function* sweepCases() {
+  const marginals = (n, m) => `row_mass=f64[${n}] column_mass=f64[${m}]`;
+  for (const t of wide) {
+    for (const [n, m] of [
+      [128, 1024],
+      [32, 4096],
+      [16, 8192],
+    ]) {
+      const x = `${t}[${n}x${m}]`;
+      const scales = `row_scale=f64[${n}] column_scale=f64[${m}]`;
+      const potentials = `row_potential=f64[${n}] column_potential=f64[${m}]`;
+      const list = `starts=i32[${n + 1}] columns=i32[${n * m}] values=f64[${n * m}] statistics=f64[2]`;
+      yield `scaling_sweeps kernel=${x} ${marginals(n, m)} ${scales} statistics=f64[4] most=1e100`;
+      yield `plan_sums cost=${x} ${potentials} ${marginals(n, m)} row_sums=f64[${n}] column_sums=f64[${m}] statistics=f64[4]`;
+      yield `cost_range cost=${x} ${marginals(n, m)} statistics=f64[8]`;
+      yield `plan_sparsify kernel=${x} ${scales} ${list} delta=1000`;
+    }
+    yield `scaling_sweeps kernel=${t}[64x64] ${marginals(64, 64)} row_scale=f64[64] column_scale=f64[64] statistics=f64[4] most=1e100`;
+  }
+}
+
+function* transportCases() {
+  for (const t of wide) {
+    for (const [n, m] of [
+      [256, 512],
+      [64, 2048],
+      [16, 8192],
+    ]) {
+      const x = `${t}[${n}x${m}]`;
+      yield `semidual kernel=${x} row_mass=f64[${n}] column_mass=f64[${m}] row_scale=f64[${n}] column_scale=f64[${m}] next_row_scale=f64[${n}] next_column_scale=f64[${m}] row_sums=f64[${n}] statistics=f64[3]`;
+      yield `softmin cost=${x} potential=f64[${m}] log_sums=f64[${n}]`;
+      yield `softmin x=${t}[${n / 8}x3] y=${t}[${m}x3] potential=f64[${m}] log_sums=f64[${n / 8}] gradients=f64[${n / 8}x3]`;
+      yield `plan_sparsify kernel=${x} row_scale=f64[${n}] column_scale=f64[${m}] starts=i32[${n + 1}] columns=i32[${n * m}] values=f64[${n * m}] statistics=f64[2] threshold=0.5`;
+    }
+    for (const m of [512, 513]) {
+      yield `gibbs_kernel cost=${t}[128x${m}] row_potential=f64[128] column_potential=f64[${m}] kernel=${t}[128x${m}]`;
+    }
+    yield `pairwise_costs x=${t}[128x3] y=${t}[512x3] out=${t}[128x512]`;
+  }
+}
+
+function* pursuitCases() {
+  for (const t of wide) {
+    yield `correlations x=${t}[128x256] atoms=${t}[256x256] out=${t}[128x256]`;
+    for (const m of [512, 513]) {
+      yield `combine_rows x=${t}[256x${m}] indices=i32[64x8] coefficients=${t}[64x8] out=${t}[64x${m}]`;
+    }
+    yield `gram_pursuit correlations=${t}[4x1024] gram=${t}[1024x1024] squares=f64[1024] energies=f64[4] indices=i32[4x8] coefficients=${t}[4x8] residuals=${t}[4] counts=i32[4]`;
   }
 }
 
@@ -219,6 +285,9 @@ const common = [
   newtonCases,
   productCases,
   largeProductCases,
+  sweepCases,
+  transportCases,
+  pursuitCases,
 ];
 const ofDoubles = (line) => line.split(' ')[1].includes('=f64[');
 const linesOf = (generators) => generators.flatMap((cases) => [...cases()]);

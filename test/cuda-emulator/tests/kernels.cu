@@ -102,15 +102,38 @@ __global__ void __launch_bounds__(256)
     }
 }
 
-__global__ void matrix_instruction_kernel(const __nv_bfloat16* a, const __nv_bfloat16* b,
-                                          float* c) {
-  const int group = int(threadIdx.x) / 4, t = int(threadIdx.x) % 4;
-  const auto word = [](const __nv_bfloat16* p) { return *reinterpret_cast<const unsigned*>(p); };
-  const unsigned as[4] = {word(a + group * 16 + 2 * t), word(a + (group + 8) * 16 + 2 * t),
-                          word(a + group * 16 + 2 * t + 8), word(a + (group + 8) * 16 + 2 * t + 8)};
-  const unsigned bs[2] = {word(b + group * 16 + 2 * t), word(b + group * 16 + 2 * t + 8)};
+__device__ void multiply(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2], __half) {
+  mma_f16_16816(d, a, b);
+}
+__device__ void multiply(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2],
+                         __nv_bfloat16) {
+  mma_bf16_16816(d, a, b);
+}
+
+template <class T, MatrixLoads loads>
+__global__ void matrix_instruction_kernel(const T* a, const T* b, float* c) {
+  const int lane = int(threadIdx.x), group = lane / 4, t = lane % 4;
+  unsigned as[4], bs[4];
+  if constexpr (loads == MatrixLoads::kWords) {
+    const auto word = [](const T* p) { return *reinterpret_cast<const unsigned*>(p); };
+    for (int i = 0; i < 4; ++i) as[i] = word(a + (group + i % 2 * 8) * 16 + 2 * t + i / 2 * 8);
+    for (int i = 0; i < 2; ++i) bs[i] = word(b + group * 16 + 2 * t + 8 * i);
+  } else {
+    __shared__ __align__(16) T of_a[16 * 16], of_b[16 * 8];
+    for (int i = lane; i < 16 * 16; i += 32) of_a[i] = a[i];
+    for (int i = lane; i < 16 * 8; i += 32) of_b[i] = b[i];
+    __syncthreads();
+    // Matrices 2 and 3 of b are 0 and 1 again.
+    const int row = lane % 8, second = lane / 8 % 2;
+    load_matrices<false>(as, of_a + (row + 8 * second) * 16 + lane / 16 * 8);
+    if constexpr (loads == MatrixLoads::kRows)
+      load_matrices<false>(bs, of_b + row * 16 + 8 * second);
+    else
+      load_matrices<true>(bs, of_b + (row + 8 * second) * 8);
+  }
   float d[4] = {};
-  mma_bf16_16816(d, as, bs);
+  const unsigned pair[2] = {bs[0], bs[1]};
+  multiply(d, as, pair, T());
   for (int i = 0; i < 4; ++i) c[(group + i / 2 * 8) * 8 + 2 * t + i % 2] = d[i];
 }
 
@@ -253,10 +276,19 @@ cudaError_t product(const float* a, const float* b, float* c, int m, int n, int 
   return launch(product_kernel, {grid, dim3(256), 4 * kStage * sizeof(float), stream}, a, b, c, m,
                 n, k);
 }
-cudaError_t matrix_instruction(const __nv_bfloat16* a, const __nv_bfloat16* b, float* c,
+template <class T>
+cudaError_t matrix_instruction(const T* a, const T* b, float* c, MatrixLoads loads,
                                cudaStream_t stream) {
-  return launch(matrix_instruction_kernel, {dim3(1), dim3(32), 0, stream}, a, b, c);
+  const auto kernel =
+      loads == MatrixLoads::kWords  ? matrix_instruction_kernel<T, MatrixLoads::kWords>
+      : loads == MatrixLoads::kRows ? matrix_instruction_kernel<T, MatrixLoads::kRows>
+                                    : matrix_instruction_kernel<T, MatrixLoads::kTransposed>;
+  return launch(kernel, {dim3(1), dim3(32), 0, stream}, a, b, c);
 }
+template cudaError_t matrix_instruction(const __half*, const __half*, float*, MatrixLoads,
+                                        cudaStream_t);
+template cudaError_t matrix_instruction(const __nv_bfloat16*, const __nv_bfloat16*, float*,
+                                        MatrixLoads, cudaStream_t);
 cudaError_t largest(const float* x, int n, float* values, int* indices, unsigned* ticket,
                     int* index, cudaStream_t stream) {
   const unsigned blocks = unsigned(std::min(ceil_div(n, 256), 8));

@@ -30,9 +30,13 @@ template <class T>
 cudaError_t copy_vectors(const T* x, int n, T* out, cudaStream_t);
 // c = a b, row-major m x k and k x n; k and n multiples of 4; a pipeline of asynchronous copies.
 cudaError_t product(const float* a, const float* b, float* c, int m, int n, int k, cudaStream_t);
-// c = a b of 16 x 16 (row-major) and 16 x 8 (column by column), by one matrix instruction.
-cudaError_t matrix_instruction(const __nv_bfloat16* a, const __nv_bfloat16* b, float* c,
-                               cudaStream_t);
+// How a lane gets its share of the operands of a matrix instruction: words from global memory; or
+// rows of matrices from shared memory, those of b as they are, or transposed.
+enum class MatrixLoads { kWords, kRows, kTransposed };
+// c = a b of 16 x 16 (row-major) and 16 x 8 (column by column; row by row if it is transposed), by
+// one matrix instruction.
+template <class T>
+cudaError_t matrix_instruction(const T* a, const T* b, float* c, MatrixLoads, cudaStream_t);
 // The largest |x| and its first index, blocks handing over by a ticket that begins at 0.
 cudaError_t largest(const float* x, int n, float* values, int* indices, unsigned* ticket,
                     int* index, cudaStream_t);

@@ -88,19 +88,22 @@ void product(int m, int n, int k, Bytes& bytes) {
     }
 }
 
-void matrix_instruction(Bytes& bytes) {
+template <class T>
+void matrix_instruction(kernels::MatrixLoads loads, Bytes& bytes) {
   const TestStream stream;
-  std::vector<__nv_bfloat16> a, b;
-  for (const float v : normal(256)) a.push_back(as<__nv_bfloat16>(v));
-  for (const float v : normal(128, 9)) b.push_back(as<__nv_bfloat16>(v));
-  const Buffer<__nv_bfloat16> da(a, stream), db(b, stream);
+  std::vector<T> a, b;
+  for (const float v : normal(256)) a.push_back(as<T>(v));
+  for (const float v : normal(128, 9)) b.push_back(as<T>(v));
+  const Buffer<T> da(a, stream), db(b, stream);
   const Buffer<float> dc(128, stream);
-  CUDA(kernels::matrix_instruction(da, db, dc, stream));
+  CUDA(kernels::matrix_instruction<T>(da, db, dc, loads, stream));
   const std::vector<float> c = result(dc, bytes);
+  const bool by_rows = loads == kernels::MatrixLoads::kTransposed;
   for (size_t i = 0; i < 16; ++i)
     for (size_t j = 0; j < 8; ++j) {
       double sum = 0;
-      for (size_t q = 0; q < 16; ++q) sum += value(a[i * 16 + q]) * value(b[j * 16 + q]);
+      for (size_t q = 0; q < 16; ++q)
+        sum += value(a[i * 16 + q]) * value(b[by_rows ? q * 8 + j : j * 16 + q]);
       CHECK_LT(std::fabs(c[i * 8 + j] - sum), 1e-5);
     }
 }
@@ -249,7 +252,11 @@ Bytes all_results() {
   copy_vectors<__nv_bfloat16>(bytes);
   product(1, 4, 4, bytes);
   product(65, 72, 36, bytes);
-  matrix_instruction(bytes);
+  for (const auto loads : {kernels::MatrixLoads::kWords, kernels::MatrixLoads::kRows,
+                           kernels::MatrixLoads::kTransposed}) {
+    matrix_instruction<__half>(loads, bytes);
+    matrix_instruction<__nv_bfloat16>(loads, bytes);
+  }
   largest(5, bytes);
   largest(4099, bytes);
   normalize(1, 1, bytes);
