@@ -50,8 +50,8 @@ describe.each(Device.available)('omp by Gram rows on %s', (kind) => {
   it('gives the same bits however many rows there is room for, and for any split of the signals', async () => {
     using y = signals();
     let whole: Awaited<ReturnType<typeof bitsOf>> | undefined;
-    for (const rows of [k, 11, 40, 110])
-      for (const batchSize of [undefined, 1, 7]) {
+    for (const rows of [k, 11, 110])
+      for (const batchSize of [undefined, 7]) {
         using dictionary = dictionaryOf(rows);
         using code = await omp(dictionary, y, { k, batchSize, algorithm: 'gram' });
         const bits = await bitsOf(code);
