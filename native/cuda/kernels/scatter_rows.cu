@@ -53,8 +53,9 @@ struct AddRow {
     double sums[N];
     visit_group<N>(
         at, [&](int64_t j, T v) { sums[j - at] = convert<double>(v); }, out + row * size);
-    bool mine[kAhead];
-    for (int64_t first = i; first == i || mine[kAhead - 1]; first += kAhead) {
+    bool more = true;
+    for (int64_t first = i; more; first += kAhead) {
+      bool mine[kAhead];
 #pragma unroll
       for (int k = 0; k < kAhead; ++k) mine[k] = is_of_row(first + k);
       Group<T, N> rows[kAhead] = {};
@@ -65,6 +66,7 @@ struct AddRow {
       for (int k = 0; k < kAhead; ++k)
         if (mine[k])
           for (int j = 0; j < N; ++j) sums[j] += convert<double>(rows[k].of[j]);
+      more = mine[kAhead - 1];
     }
     map_group<N>(at, out + row * size, [&](int64_t j) { return convert<T>(sums[j - at]); });
   }
