@@ -21,7 +21,7 @@ struct GatherRow {
 static void gather_rows(const GatherRows& op, Stream& stream) {
   const int64_t rows = op.x.shape[0], size = op.row_size();
   visit_moved(op.x.dtype, [&]<class T>() {
-    T outside;
+    T outside{};
     visit_storage(op.x.dtype, [&]<class S>() {
       const S none = convert<S>(std::numeric_limits<double>::quiet_NaN());
       if constexpr (sizeof none == sizeof outside) std::memcpy(&outside, &none, sizeof none);
