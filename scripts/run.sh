@@ -158,7 +158,7 @@ cuda_tests() {
   # What has no device in its title runs with the other tests.
   export ORTHOKIT_CUDA_PLUGIN=$PWD/build/emulated/orthokit_cuda.so
   ORTHOKIT_CUBLAS=none vitest -t '\bcuda\b' test/ops test/optimizers test/device test/tensor test/random \
-    test/safetensors test/lifecycle test/cuda
+    test/safetensors test/lifecycle test/cuda test/transport test/sparse test/transplant
   local products
   readarray -t products < <(files_with_products)
   echo "Tests with products, ORTHOKIT_CUBLAS=${cublas##*/}"
