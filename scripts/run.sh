@@ -94,6 +94,8 @@ instruction_sets() {
 }
 
 vitest() { node node_modules/vitest/vitest.mjs run --dir test "$@"; }
+# On every core, for tests that no busy neighbour disturbs; others get all cores but one.
+vitest_on_all_cores() { vitest --maxWorkers=100% "$@"; }
 
 run_tests() {
   ctest --preset cpu
@@ -103,7 +105,7 @@ run_tests() {
   for set in "${sets[@]::${#sets[@]}-1}"; do
     echo "Operations and optimizers with ORTHOKIT_CPU=$set"
     ORTHOKIT_CPU=$set build/cpu/orthokit_bench --verify > /dev/null
-    ORTHOKIT_CPU=$set vitest test/ops test/optimizers
+    ORTHOKIT_CPU=$set vitest_on_all_cores test/ops test/optimizers
   done
 }
 
@@ -157,12 +159,12 @@ cuda_tests() {
   at_once verify_checked none "$cublas"
   # What has no device in its title runs with the other tests.
   export ORTHOKIT_CUDA_PLUGIN=$PWD/build/emulated/orthokit_cuda.so
-  ORTHOKIT_CUBLAS=none vitest -t '\bcuda\b' test/ops test/optimizers test/device test/tensor test/random \
+  ORTHOKIT_CUBLAS=none vitest_on_all_cores -t '\bcuda\b' test/ops test/optimizers test/device test/tensor test/random \
     test/safetensors test/lifecycle test/cuda test/transport test/sparse test/transplant
   local products
   readarray -t products < <(files_with_products)
   echo "Tests with products, ORTHOKIT_CUBLAS=${cublas##*/}"
-  ORTHOKIT_CUBLAS=$cublas vitest -t '\bcuda\b' "${products[@]#test/}"
+  ORTHOKIT_CUBLAS=$cublas vitest_on_all_cores -t '\bcuda\b' "${products[@]#test/}"
 }
 
 # interpret <architecture>: the emulator's own tests and every kernel, as nvcc compiled them, each access checked
