@@ -99,17 +99,9 @@ const { isa } = device.info;
 await device.close();
 const text = `// Written by scripts/measure-pursuit.mjs on ${os.cpus()[0].model}, ${isa}, one thread: operations a second.
 
-/** Where it was measured: atoms, their length, the steps of a pursuit. */
-export const sizes: Record<'n' | 'd' | 'k', readonly number[]> = ${JSON.stringify(sizes)};
+import type { RateSizes, Rates } from './rate-table.ts';
 
-/** By n, d and k, as far as they matter. What counts as operations stands in plan.ts. */
-export interface Rates {
-  readonly gram: readonly (readonly (readonly number[])[])[];
-  readonly gemm: readonly (readonly (readonly number[])[])[];
-  readonly product: readonly (readonly number[])[];
-  readonly correlations: readonly number[];
-  readonly combination: readonly number[];
-}
+export const sizes: RateSizes = ${JSON.stringify(sizes)};
 
 export const rates: Record<'f32' | 'f64', Rates> = ${JSON.stringify(rates)};
 `;

@@ -1,16 +1,8 @@
 // Written by scripts/measure-pursuit.mjs on AMD EPYC, avx512, one thread: operations a second.
 
-/** Where it was measured: atoms, their length, the steps of a pursuit. */
-export const sizes: Record<'n' | 'd' | 'k', readonly number[]> = { n: [500, 4000], d: [64, 512, 4096], k: [8, 64] };
+import type { RateSizes, Rates } from './rate-table.ts';
 
-/** By n, d and k, as far as they matter. What counts as operations stands in plan.ts. */
-export interface Rates {
-  readonly gram: readonly (readonly (readonly number[])[])[];
-  readonly gemm: readonly (readonly (readonly number[])[])[];
-  readonly product: readonly (readonly number[])[];
-  readonly correlations: readonly number[];
-  readonly combination: readonly number[];
-}
+export const sizes: RateSizes = { n: [500, 4000], d: [64, 512, 4096], k: [8, 64] };
 
 export const rates: Record<'f32' | 'f64', Rates> = {
   f32: {

@@ -8,6 +8,17 @@ import { Folder } from '../safetensors/folder.ts';
 import { splitmix } from '../support/splitmix.ts';
 import { byteLevelTokenizer, type Rows, tensorOf, writeModel } from './models.ts';
 
+/** Bytes that a process of its own has resident at its peak, which transplants by these options. */
+function peakMemory(options: Record<string, unknown>): number {
+  const library = path.join(import.meta.dirname, '..', '..', 'dist', 'index.js');
+  const script = `import { transplant } from ${JSON.stringify(library)};
+    await transplant(${JSON.stringify(options)});
+    console.log(process.resourceUsage().maxRSS);`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  expect(stderr).toBe('');
+  return Number(stdout) * 1024;
+}
+
 const cli = path.join(import.meta.dirname, '..', '..', 'scripts', 'cli.mjs');
 
 function numbers(rows: number, columns: number, seed: number): Rows {
@@ -83,14 +94,7 @@ it('takes the memory of the tables and not of the model', () => {
     const file = path.join(base, 'model.safetensors');
     writeFileSync(file, fileBytes(JSON.stringify(header), table.bytes));
     truncateSync(file, 8 + JSON.stringify(header).length + length + otherBytes);
-    const library = path.join(import.meta.dirname, '..', '..', 'dist', 'index.js');
-    const options = { base, donor, out: folder.file(`out${otherBytes}`), k: 4, device: 'cpu' };
-    const script = `import { transplant } from ${JSON.stringify(library)};
-      await transplant(${JSON.stringify(options)});
-      console.log(process.resourceUsage().maxRSS);`;
-    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
-    expect(stderr).toBe('');
-    return Number(stdout) * 1024;
+    return peakMemory({ base, donor, out: folder.file(`out${otherBytes}`), k: 4, device: 'cpu' });
   };
   const [small, large] = [peak(1024), peak(2 ** 27)];
   expect(large - small).toBeLessThan(2 ** 26);
@@ -110,16 +114,8 @@ it('takes memoryLimit for rows of shared tokens and of their Gram matrix, and no
     tokenizer: byteLevelTokenizer(all),
     embed: numbers(all.length, columns, 2),
   });
-  const peak = (method: string): number => {
-    const library = path.join(import.meta.dirname, '..', '..', 'dist', 'index.js');
-    const options = { base, donor, out: folder.file(method), k: 4, method, memoryLimit: limit, device: 'cpu' };
-    const script = `import { transplant } from ${JSON.stringify(library)};
-      await transplant(${JSON.stringify(options)});
-      console.log(process.resourceUsage().maxRSS);`;
-    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
-    expect(stderr).toBe('');
-    return Number(stdout) * 1024;
-  };
+  const peak = (method: string): number =>
+    peakMemory({ base, donor, out: folder.file(method), k: 4, method, memoryLimit: limit, device: 'cpu' });
   // The Gram matrix would take 137 MB; 64 MB are for what kernels need.
   expect(peak('omp') - peak('mean')).toBeLessThan(limit + 2 ** 26);
 });
