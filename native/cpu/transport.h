@@ -21,14 +21,17 @@ class TransportPanels {
  public:
   TransportPanels(int64_t rows, int64_t columns)
       : rows_(rows),
-        size_(std::max<int64_t>(
-            {rows >= 512 ? 64 : (rows + 7) / 8, (1 << 14) / std::max<int64_t>(1, columns), 1})) {}
+        columns_(columns),
+        size_(std::max<int64_t>(rows >= 512 ? 64 : (rows + 63) / 64 * 8,
+                                (1 << 14) / std::max<int64_t>(1, columns))) {}
+  int64_t rows() const { return rows_; }
+  int64_t columns() const { return columns_; }
   int64_t count() const { return (rows_ + size_ - 1) / size_; }
   int64_t begin(int64_t panel) const { return panel * size_; }
   int64_t end(int64_t panel) const { return std::min(rows_, (panel + 1) * size_); }
 
  private:
-  int64_t rows_, size_;
+  int64_t rows_, columns_, size_;
 };
 
 // f(first, one past the last) for blocks of elements of a vector, on all threads: block k is the
@@ -50,72 +53,56 @@ inline void add_panels(int64_t panels, int64_t columns, const double* partial, i
     for (int64_t j = first; j < last; ++j) sums[j] += partial[p * columns + j];
 }
 
-// Σⱼ rowₖⱼ vⱼ of four rows.
+// f(first row, how many) for the rows of a panel that are read together: eight where the matrix lies
+// beyond the second cache but eight rows, and the next eight, do not; else four while there are as many.
+template <class T, class F>
+void for_row_groups(const TransportPanels& panels, int64_t panel, F&& f) {
+  constexpr int64_t kCached = 1 << 22, kRow = 1 << 15;
+  const int64_t bytes = panels.columns() * int64_t(sizeof(T)), last = panels.end(panel);
+  int64_t i = panels.begin(panel);
+  if (panels.rows() * bytes > kCached && bytes <= kRow)
+    for (; i + 8 <= last; i += 8) f(i, std::integral_constant<int, 8>());
+  for (; i + 4 <= last; i += 4) f(i, std::integral_constant<int, 4>());
+  for (; i < last; ++i) f(i, std::integral_constant<int, 1>());
+}
+
+// Where the rows after a group lie, or the group itself where the matrix ends. The two passes over a
+// group fetch half of them each: else memory waits while the second pass reads from the cache.
 template <class T>
-void dots_of_four(const T* row, int64_t stride, const double* v, int64_t n, double* out) {
-  Eight sums[4] = {}, more[4] = {}, x, y, w;
-  int64_t j = 0;
-  for (; j + 16 <= n; j += 16) {
-    load_eight(v + j, x), load_eight(v + j + 8, y);
-#pragma GCC unroll 4
-    for (int k = 0; k < 4; ++k) {
-      load_eight(row + k * stride + j, w), add_product(sums[k], w, x);
-      load_eight(row + k * stride + j + 8, w), add_product(more[k], w, y);
+const T* rows_after(const T* matrix, const TransportPanels& panels, int64_t row, int count) {
+  return matrix + (row + 2 * count <= panels.rows() ? row + count : row) * panels.columns();
+}
+inline void fetch(const void* line) { __builtin_prefetch(line, 0, 2); }
+
+// Σⱼ rowₖⱼ vⱼ of rows read together.
+template <int kRows, class T>
+void dots_of_rows(const T* row, const T* after, const double* v, int64_t n, double* out) {
+  Eight sums[kRows] = {}, x{}, w{};
+  for_eights(n, [&](int64_t j, auto count) {
+    load_some(v + j, count, 0, x);
+#pragma GCC unroll 8
+    for (int k = 0; k < kRows; ++k) {
+      load_some(row + k * n + j, count, 0, w), add_product(sums[k], w, x);
+      if (k < kRows / 2) fetch(after + k * n + j);
     }
-  }
-  for (int k = 0; k < 4; ++k) {
-    double rest = 0;
-    for (int64_t i = j; i < n; ++i) rest += double(row[k * stride + i]) * v[i];
-    out[k] = total_of(sums[k] + more[k]) + rest;
-  }
+  });
+  for (int k = 0; k < kRows; ++k) out[k] = total_of(sums[k]);
 }
 
-template <class T>
-double dot_of_row(const T* row, const double* v, int64_t n) {
-  return sum_of(n, [&](int64_t j) { return double(row[j]) * v[j]; });
-}
-
-// sumsⱼ += Σₖ uₖ rowₖⱼ of four rows.
-template <class T>
-void add_four(const T* row, int64_t stride, const double* u, int64_t n, double* sums) {
-  Eight sum, w, by[4];
-  for (int k = 0; k < 4; ++k) by[k] = Eight{} + u[k];
-  int64_t j = 0;
-  for (; j + 8 <= n; j += 8) {
-    load_eight(sums + j, sum);
-#pragma GCC unroll 4
-    for (int k = 0; k < 4; ++k) load_eight(row + k * stride + j, w), add_product(sum, w, by[k]);
-    store_eight(sum, sums + j);
-  }
-  for (; j < n; ++j)
-    for (int k = 0; k < 4; ++k) sums[j] += u[k] * double(row[k * stride + j]);
-}
-
-template <class T>
-void add_row(const T* row, double u, int64_t n, double* sums) {
-  for (int64_t j = 0; j < n; ++j) sums[j] += u * double(row[j]);
-}
-
-// dot(i, Σⱼ kernelᵢⱼ vⱼ) for the rows of a panel, four at a time while there are as many.
-template <class T, class Dot>
-void for_dots(const T* kernel, int64_t columns, const double* v, int64_t first, int64_t last,
-              Dot&& dot) {
-  int64_t i = first;
-  for (double dots[4]; i + 4 <= last; i += 4) {
-    dots_of_four(kernel + i * columns, columns, v, columns, dots);
-    for (int k = 0; k < 4; ++k) dot(i + k, dots[k]);
-  }
-  for (; i < last; ++i) dot(i, dot_of_row(kernel + i * columns, v, columns));
-}
-
-// sumsⱼ = Σᵢ uᵢ kernelᵢⱼ over the rows of a panel.
-template <class T>
-void sum_panel(const T* kernel, int64_t columns, const double* u, int64_t first, int64_t last,
-               double* sums) {
-  std::fill_n(sums, columns, 0.0);
-  int64_t i = first;
-  for (; i + 4 <= last; i += 4) add_four(kernel + i * columns, columns, u + i, columns, sums);
-  for (; i < last; ++i) add_row(kernel + i * columns, u[i], columns, sums);
+// sumsⱼ += Σₖ uₖ rowₖⱼ of rows read together.
+template <int kRows, class T>
+void add_rows(const T* row, const T* after, const double* u, int64_t n, double* sums) {
+  Eight sum{}, w{}, by[kRows];
+  for (int k = 0; k < kRows; ++k) by[k] = Eight{} + u[k];
+  for_eights(n, [&](int64_t j, auto count) {
+    load_some(sums + j, count, 0, sum);
+#pragma GCC unroll 8
+    for (int k = 0; k < kRows; ++k) {
+      load_some(row + k * n + j, count, 0, w), add_product(sum, w, by[k]);
+      if (k >= kRows / 2) fetch(after + k * n + j);
+    }
+    store_some(sum, count, sums + j);
+  });
 }
 
 // each(j, n, eight of exp(u + wⱼ − costⱼ · inverse)), of which n count and the others are 0.

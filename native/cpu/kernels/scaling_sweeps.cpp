@@ -44,21 +44,16 @@ void scaling_sweeps(const ScalingSweeps& op, Stream& stream) {
         ScalesOfPart part;
         double* to = partial + p * m;
         std::fill_n(to, m, 0.0);
-        int64_t i = panels.begin(p);
-        const auto scale = [&](int64_t row, double sum) {
-          next_u[row] = r[row] == 0 ? 0 : r[row] / sum;
-          if (r[row] != 0) part.meet(next_u[row]);
-        };
-        // While the rows are in the first cache.
-        for (double dots[4]; i + 4 <= panels.end(p); i += 4) {
-          dots_of_four(kernel + i * m, m, v, m, dots);
-          for (int k = 0; k < 4; ++k) scale(i + k, dots[k]);
-          add_four(kernel + i * m, m, next_u + i, m, to);
-        }
-        for (; i < panels.end(p); ++i) {
-          scale(i, dot_of_row(kernel + i * m, v, m));
-          add_row(kernel + i * m, next_u[i], m, to);
-        }
+        for_row_groups<T>(panels, p, [&](int64_t i, auto rows) {
+          const T *row = kernel + i * m, *after = rows_after(kernel, panels, i, rows);
+          double dots[rows];
+          dots_of_rows<rows>(row, after, v, m, dots);
+          for (int k = 0; k < rows; ++k) {
+            next_u[i + k] = r[i + k] == 0 ? 0 : r[i + k] / dots[k];
+            if (r[i + k] != 0) part.meet(next_u[i + k]);
+          }
+          add_rows<rows>(row, after, next_u + i, m, to);  // while they are in a cache
+        });
         of_panel[p] = part;
       });
       for_blocks(stream, m, [&](int64_t block, int64_t first, int64_t last) {

@@ -18,15 +18,23 @@ void semidual(const Semidual& op, Stream& stream) {
   visit(op.kernel.dtype, [&]<class T>() {
     const T* kernel = op.kernel.as<T>();
     stream.parallel(panels.count(), [&](int64_t p) {
-      sum_panel(kernel, m, next_u, panels.begin(p), panels.end(p), partial + p * m);
+      double* to = partial + p * m;
+      std::fill_n(to, m, 0.0);
+      for_row_groups<T>(panels, p, [&](int64_t i, auto rows) {
+        add_rows<rows>(kernel + i * m, rows_after(kernel, panels, i, rows), next_u + i, m, to);
+      });
     });
     for_blocks(stream, m, [&](int64_t, int64_t first, int64_t last) {
       add_panels(panels.count(), m, partial, first, last, sums);
       for (int64_t j = first; j < last; ++j) next_v[j] = c[j] == 0 ? 0 : c[j] / sums[j];
     });
     stream.parallel(panels.count(), [&](int64_t p) {
-      for_dots(kernel, m, next_v, panels.begin(p), panels.end(p),
-               [&](int64_t i, double sum) { row_sums[i] = r[i] == 0 ? 0 : next_u[i] * sum; });
+      for_row_groups<T>(panels, p, [&](int64_t i, auto rows) {
+        double dots[rows];
+        dots_of_rows<rows>(kernel + i * m, rows_after(kernel, panels, i, rows), next_v, m, dots);
+        for (int k = 0; k < rows; ++k)
+          row_sums[i + k] = r[i + k] == 0 ? 0 : next_u[i + k] * dots[k];
+      });
     });
   });
   double largest = 0, smallest = kInfinite;
