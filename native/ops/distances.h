@@ -11,6 +11,14 @@ inline Words words(Metric) {
   return list;
 }
 
+// From this many coordinates on |x − y|² is taken from products, |x|² + |y|² − 2 x·y about the mean of
+// all points, and from differences where it is no more than kLeastShare of |x|² + |y|².
+inline constexpr int64_t kLeastDimension = 16;
+inline constexpr double kLeastShare = 0x1p-8;
+inline bool multiplies_coordinates(Metric metric, int64_t dimension) {
+  return metric == Metric::kSqeuclidean && dimension >= kLeastDimension;
+}
+
 inline void require_points(const View& x, const View& y) {
   require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);
   require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
