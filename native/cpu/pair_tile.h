@@ -70,7 +70,8 @@ void sum_pairs(int64_t depth, const double* x, const double* y, const double* ce
 #pragma GCC unroll 8
   for (int r = 0; r < kPairRows; ++r)
 #pragma GCC unroll 3
-    for (int v = 0; v < kPairVectors; ++v) store<double>(sum[r][v], sums + r * stride + v * kPairLanes);
+    for (int v = 0; v < kPairVectors; ++v)
+      store<double>(sum[r][v], sums + r * stride + v * kPairLanes);
 }
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

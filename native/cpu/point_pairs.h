@@ -14,7 +14,8 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 template <class T>
 class PointPairs {
  public:
-  static constexpr int64_t kRows = 16, kColumns = 384;  // of a tile: multiples of what lies in registers
+  static constexpr int64_t kRows = 16,
+                           kColumns = 384;  // of a tile: multiples of what lies in registers
   static constexpr int64_t kDepth = 128;  // coordinates at once: a panel of them stays in the cache
   static_assert(kRows % kPairRows == 0 && kColumns % kPairColumns == 0);
 
@@ -27,7 +28,8 @@ class PointPairs {
     const int64_t panels = padded(m_) / kPairColumns;
     stream.parallel((panels + kPanelsAtOnce - 1) / kPanelsAtOnce, [&](int64_t group) {
       const int64_t last = std::min(panels, (group + 1) * kPanelsAtOnce);
-      for (int64_t p = group * kPanelsAtOnce; p < last; ++p) pack_panel(y.as<T>(), p * kPairColumns);
+      for (int64_t p = group * kPanelsAtOnce; p < last; ++p)
+        pack_panel(y.as<T>(), p * kPairColumns);
     });
   }
 
@@ -83,8 +85,7 @@ class PointPairs {
   static double* centre_of(Stream& stream, const View& x, const View& y) {
     const int64_t d = x.shape[1];
     double *of_x = sum_of_points(stream, x), *of_y = sum_of_points(stream, y);
-    for (int64_t k = 0; k < d; ++k)
-      of_x[k] = (of_x[k] + of_y[k]) / double(x.shape[0] + y.shape[0]);
+    for (int64_t k = 0; k < d; ++k) of_x[k] = (of_x[k] + of_y[k]) / double(x.shape[0] + y.shape[0]);
     return of_x;
   }
   static double* sum_of_points(Stream& stream, const View& points) {
