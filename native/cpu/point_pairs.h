@@ -33,12 +33,16 @@ class PointPairs {
     });
   }
 
-  // Points of x beside each other, packed for the tiles of a row of them.
-  struct Rows {
-    int64_t first, count;
+  // Some points of x, and what is packed of them for the tiles of a row.
+  struct Packed {
     alignas(64) double coordinates[kRows * kDepth];
+    bool is_whole = false;  // all coordinates of all points
+  };
+  struct Rows {
+    Rows(int64_t first_, int64_t count_) : first(first_), count(count_) {}
+    int64_t first, count;
+    Packed as_they_are, about_centre;
     double squares[kRows];  // about the centre
-    bool is_whole = false;  // all coordinates are packed
   };
 
   // costs[r · kColumns + c] of rows and `columns` of y from j, a multiple of kPairColumns, on; kRows
@@ -46,9 +50,9 @@ class PointPairs {
   void fill(Rows& rows, int64_t j, int64_t columns, double* costs) const {
     if (centre_) return fill_products(rows, j, columns, costs);
     if (metric_ == Metric::kL1)
-      sum<AbsoluteTerm>(rows, j, columns, costs, kColumns, nothing);
+      sum<AbsoluteTerm>(rows, 0, rows.count, j, columns, costs, kColumns, nothing);
     else
-      sum<SquareTerm>(rows, j, columns, costs, kColumns, nothing);
+      sum<SquareTerm>(rows, 0, rows.count, j, columns, costs, kColumns, nothing);
     if (metric_ == Metric::kEuclidean)
       for (int64_t r = 0; r < rows.count; ++r)
         for (int64_t c = 0; c < columns; ++c)
@@ -122,50 +126,56 @@ class PointPairs {
     std::copy_n(squares, kPairColumns, squares_ + j);
   }
 
-  // Some coordinates of x, kPairRows points side by side, and beyond the last point this one again;
-  // minus the centre, where there is one, their squares added to those that are there.
+  // Coordinates of rows from `begin` to before `end`, kPairRows points side by side, and beyond the last
+  // point this one again; minus the centre, where the term is, their squares added to those that are
+  // there.
   template <bool centred>
-  void pack(int64_t first, int64_t depth, Rows& rows) const {
-    const int64_t whole = (rows.count + kPairRows - 1) / kPairRows * kPairRows;
-    if (first == 0) std::fill_n(rows.squares, whole, 0.0);
-    for (int64_t r = 0; r < whole; ++r) {
+  void pack(Rows& rows, int64_t begin, int64_t end, int64_t first, int64_t depth,
+            double* coordinates) const {
+    for (int64_t r = begin; r < end; ++r) {
       const T* point = x_ + std::min(rows.first + r, n_ - 1) * dimension_ + first;
-      double* to = rows.coordinates + r / kPairRows * kPairRows * depth + r % kPairRows;
-      double square = rows.squares[r];
+      double* to = coordinates + r / kPairRows * kPairRows * depth + r % kPairRows;
+      double square = first == 0 ? 0 : rows.squares[r];
       for (int64_t k = 0; k < depth; ++k) {
         double own = double(point[k]);
         if constexpr (centred) own -= centre_[first + k], square = fused(own, own, square);
         to[k * kPairRows] = own;
       }
-      rows.squares[r] = square;
+      if constexpr (centred) rows.squares[r] = square;
     }
-    rows.is_whole = depth == dimension_;
   }
 
-  // done(r, c) follows when the sums of a tile in registers, from row r and column c on, are there.
+  // Of rows from `begin` on; done(r, c) follows when the sums of a tile in registers, from row r and
+  // column c on, are there.
   static void nothing(int64_t, int64_t) {}
   template <class Term, class Done>
-  void sum(Rows& rows, int64_t j, int64_t columns, double* sums, int64_t stride,
-           Done&& done) const {
+  void sum(Rows& rows, int64_t begin, int64_t end, int64_t j, int64_t columns, double* sums,
+           int64_t stride, Done&& done) const {
+    Packed& packed = Term::kCentred ? rows.about_centre : rows.as_they_are;
+    const bool fits = dimension_ <= kDepth;
     for (int64_t k = 0; k == 0 || k < dimension_; k += kDepth) {
       const int64_t depth = std::min(kDepth, dimension_ - k);
       const double* centre = nullptr;
       if constexpr (Term::kCentred) centre = centre_ + k;
-      if (!rows.is_whole) pack<Term::kCentred>(k, depth, rows);
+      if (!packed.is_whole)
+        pack<Term::kCentred>(rows, fits ? 0 : begin, whole(fits ? rows.count : end), k, depth,
+                             packed.coordinates);
+      packed.is_whole = fits;
       for (int64_t c = 0; c < columns; c += kPairColumns)
-        for (int64_t r = 0; r < rows.count; r += kPairRows) {
-          sum_pairs<Term>(depth, rows.coordinates + r * depth,
+        for (int64_t r = begin; r < end; r += kPairRows) {
+          sum_pairs<Term>(depth, packed.coordinates + r * depth,
                           panels_ + (j + c) * dimension_ + k * kPairColumns, centre, k == 0,
-                          sums + r * stride + c, stride);
+                          sums + (r - begin) * stride + c, stride);
           if (k + depth == dimension_) done(r, c);
         }
     }
   }
+  static int64_t whole(int64_t rows) { return (rows + kPairRows - 1) / kPairRows * kPairRows; }
 
   // |x − y|² = |x|² + |y|² − 2 x·y about the centre, which takes half the instructions. Where it is so
   // much smaller than the squares that too many digits cancel, or they overflow, by differences.
   void fill_products(Rows& rows, int64_t j, int64_t columns, double* costs) const {
-    sum<ProductTerm>(rows, j, columns, costs, kColumns, [&](int64_t r, int64_t c) {
+    sum<ProductTerm>(rows, 0, rows.count, j, columns, costs, kColumns, [&](int64_t r, int64_t c) {
       double* tile = costs + r * kColumns + c;
       const double *of_x = rows.squares + r, *of_y = squares_ + j + c;
       const PairVector minus_two = -2 - PairVector{};
@@ -185,18 +195,17 @@ class PointPairs {
         }
       bool is_exact = true;
       for (int lane = 0; lane < kPairLanes; ++lane) is_exact &= are_exact[lane] != 0;
-      if (!is_exact) mend(rows.first + r, j + c, of_x, of_y, tile);
+      if (!is_exact) mend(rows, r, j + c, tile);
     });
   }
-  __attribute__((noinline)) void mend(int64_t i, int64_t j, const double* of_x, const double* of_y,
-                                      double* costs) const {
-    double exact[kPairRows * kPairColumns];
-    Rows rows{i, kPairRows};
-    sum<SquareTerm>(rows, j, kPairColumns, exact, kPairColumns, nothing);
-    for (int64_t r = 0; r < kPairRows; ++r)
-      for (int64_t c = 0; c < kPairColumns; ++c) {
-        double& cost = costs[r * kColumns + c];
-        if (!(cost > kLeastShare * (of_x[r] + of_y[c]))) cost = exact[r * kPairColumns + c];
+  __attribute__((noinline)) void mend(Rows& rows, int64_t r, int64_t j, double* costs) const {
+    alignas(64) double exact[kPairRows * kPairColumns];
+    sum<SquareTerm>(rows, r, r + kPairRows, j, kPairColumns, exact, kPairColumns, nothing);
+    for (int row = 0; row < kPairRows; ++row)
+      for (int c = 0; c < kPairColumns; ++c) {
+        double& cost = costs[row * kColumns + c];
+        const double least = kLeastShare * (squares_[j + c] + rows.squares[r + row]);
+        cost = cost > least ? cost : exact[row * kPairColumns + c];
       }
   }
 

@@ -26,18 +26,16 @@ struct Cloud {
   int64_t points;
 };
 
-// A warp a point, those of x and then those of y.
+// A warp a point, of either cloud.
 template <class T>
 __global__ void __launch_bounds__(kPointThreads)
-    centre_kernel(Cloud<T> x, Cloud<T> y, int64_t dimension) {
-  int64_t i = int64_t(blockIdx.x) * kPointsOfBlock + int(threadIdx.x) / kWarp;
-  const double count = double(x.points + y.points);
-  const Cloud<T>& own = i < x.points ? x : y;
-  if (i >= x.points) i -= x.points;
+    centre_kernel(Cloud<T> own, const double* other_totals, int64_t all_points, int64_t dimension) {
+  const int64_t i = int64_t(blockIdx.x) * kPointsOfBlock + int(threadIdx.x) / kWarp;
   if (i >= own.points) return;
   double square = 0;
   for (int64_t k = int(threadIdx.x) % kWarp; k < dimension; k += kWarp) {
-    const double by = double(own.from[i * dimension + k]) - (x.totals[k] + y.totals[k]) / count;
+    const double mean = (own.totals[k] + other_totals[k]) / double(all_points),
+                 by = double(own.from[i * dimension + k]) - mean;
     own.coordinates[i * dimension + k] = by;
     square = fused(by, by, square);
   }
@@ -54,16 +52,20 @@ static Cloud<T> cloud_of(Stream& stream, const View& points) {
   return cloud;
 }
 
+template <class T>
+static void centre(Stream& stream, const Cloud<T>& own, const Cloud<T>& other, int64_t dimension) {
+  if (own.points == 0) return;
+  const int64_t blocks = (own.points + kPointsOfBlock - 1) / kPointsOfBlock;
+  launch(stream, centre_kernel<T>, {dim3(unsigned(blocks)), kPointThreads}, own, other.totals,
+         own.points + other.points, dimension);
+}
+
 CentredClouds centred(Stream& stream, const View& x, const View& y) {
   CentredClouds out{};
   visit(x.dtype, [&]<class T>() {
     const Cloud<T> of_x = cloud_of<T>(stream, x), of_y = cloud_of<T>(stream, y);
-    const int64_t points = of_x.points + of_y.points;
+    centre(stream, of_x, of_y, x.shape[1]), centre(stream, of_y, of_x, x.shape[1]);
     out = {{of_x.coordinates, of_x.squares}, {of_y.coordinates, of_y.squares}};
-    if (points == 0) return;
-    launch(stream, centre_kernel<T>,
-           {dim3(unsigned((points + kPointsOfBlock - 1) / kPointsOfBlock)), kPointThreads}, of_x,
-           of_y, x.shape[1]);
   });
   return out;
 }

@@ -8,7 +8,8 @@ namespace orthokit::cuda {
 
 template <class T>
 struct PairTiles {
-  using Tile = TileProduct<double, kSmallTile, true, true>;
+  static constexpr int kAllSteps = 1 << 30;  // more coordinates than memory holds of one point
+  using Tile = TileProduct<double, kSmallTile, true, true, kAllSteps>;
   using Rows = Slab<double, kSmallTile>;
   // Of a slab, kLanes neighbouring threads share a row.
   static constexpr int kSlabs = kSmallTile / Rows::kRows, kLanes = kTileThreads / Rows::kRows,
@@ -24,17 +25,15 @@ struct PairTiles {
   template <class Each>
   __device__ __forceinline__ void run(int64_t row, int64_t column, const Each& each) const {
     const int own = int(threadIdx.x) / kLanes, lane = int(threadIdx.x) % kLanes;
-    double dots[kSlabs][kEach];
     Tile::run({x, 0, row, rows, 0}, {y, 0, column, columns, 0}, dimension,
-              [&](const Rows& slab, bool first, bool last) {
-                const int s = slab.row / Rows::kRows;
+              [&](const Rows& slab, bool, bool) {
                 const int64_t i = row + slab.row + own;
 #pragma unroll
                 for (int c = 0; c < kEach; ++c) {
-                  const double dot = slab.values[own * Rows::kPitch + lane + c * kLanes];
-                  dots[s][c] = first ? dot : dots[s][c] + dot;
                   const int64_t j = column + lane + c * kLanes;
-                  if (last && i < rows && j < columns) each(s, i, j, cost_of(i, j, dots[s][c]));
+                  if (i >= rows || j >= columns) continue;
+                  const double dot = slab.values[own * Rows::kPitch + lane + c * kLanes];
+                  each(slab.row / Rows::kRows, i, j, cost_of(i, j, dot));
                 }
               });
   }
