@@ -3,8 +3,8 @@ import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { checkOptions, shown } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
+import { TransportBatch } from './batch-result.ts';
 import { checkWatchers, countOf, type Masses, positive } from './options.ts';
-import type { TransportStatus } from './result.ts';
 
 /** Options of {@link transportBatch}. */
 export interface TransportBatchOptions {
@@ -36,47 +36,6 @@ export interface TransportBatchProgress {
 
 /** Sweeps between two looks at the batch; a problem that has stopped does one more at each. */
 const sweepsAtOnce = 100;
-
-/** What {@link transportBatch} finds: the k-th of each is the k-th problem's. */
-export class TransportBatch {
-  /** Potentials of the rows, `[B, n]`, f64; −infinity for a mass of 0, and beyond a smaller problem's rows. */
-  readonly f: Tensor;
-  /** Potentials of the columns, `[B, m]`. */
-  readonly g: Tensor;
-  /** ⟨C, P⟩ + eps Σ P ln P. */
-  readonly value: Float64Array;
-  /** ⟨C, P⟩. */
-  readonly cost: Float64Array;
-  /** Σ |P 1 − a| + Σ |Pᵀ 1 − b|. */
-  readonly marginalError: Float64Array;
-  /** `'converged'` or `'max-iterations'`. */
-  readonly status: readonly TransportStatus[];
-  /** Sweeps done. */
-  readonly sweeps: Int32Array;
-
-  /** @internal */
-  constructor(f: Tensor, g: Tensor, statistics: Float64Array, sweeps: Int32Array, tol: number) {
-    const column = (k: number) => statistics.filter((_, at) => at % 4 === k);
-    this.f = f;
-    this.g = g;
-    this.sweeps = sweeps;
-    this.marginalError = column(1);
-    this.cost = column(2);
-    this.value = column(3);
-    this.status = Array.from(this.marginalError, (error) => (error <= tol ? 'converged' : 'max-iterations'));
-  }
-
-  /** Gives the potentials' memory back. */
-  dispose(): void {
-    this.f.dispose();
-    this.g.dispose();
-  }
-
-  /** Disposes: `using batch = await transportBatch(…)`. */
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
-}
 
 interface Stacked {
   readonly cost: Tensor;
@@ -189,31 +148,53 @@ export async function transportBatch(
   const tol = positive(op, 'tol', options.tol ?? 1e-9);
   const count = countOf(op, 'maxSweeps', options.maxSweeps ?? 1000);
   if (count > 65536) throw new OrthokitError('ERR_ARGUMENT', `${op}: maxSweeps must be at most 65536, got ${count}`);
-  const { cost: all, sizes } = await stacked(op, costs);
-  using cost = all;
+  const { cost, sizes } = await stacked(op, costs);
+  try {
+    return await solved(op, cost, sizes, { a: options.a, b: options.b, eps, tol, count, signal, onProgress });
+  } catch (error) {
+    cost.dispose();
+    throw error;
+  }
+}
+
+interface BatchSettings extends Pick<TransportBatchOptions, 'a' | 'b' | 'signal' | 'onProgress'> {
+  readonly eps: number;
+  readonly tol: number;
+  /** Most sweeps of a problem. */
+  readonly count: number;
+}
+
+/** Takes the costs over, unless it throws. */
+async function solved(
+  op: string,
+  cost: Tensor,
+  sizes: Stacked['sizes'],
+  settings: BatchSettings,
+): Promise<TransportBatch> {
+  const { eps, tol, count, signal, onProgress } = settings;
   const [batch, n, m] = cost.shape as [number, number, number];
   const { device } = cost;
   const a = stackedMasses(
     op,
     'a',
-    options.a,
+    settings.a,
     sizes.map(([rows]) => rows),
     n,
   );
   const b = stackedMasses(
     op,
     'b',
-    options.b,
+    settings.b,
     sizes.map(([, columns]) => columns),
     m,
   );
   for (const [k, total] of a.totals.entries()) {
     const other = b.totals[k]!;
-    const isGiven = options.a !== undefined && options.b !== undefined;
+    const isGiven = settings.a !== undefined && settings.b !== undefined;
     if (isGiven && Math.abs(total - other) > 1e-6 * Math.max(total, other))
       throw new OrthokitError('ERR_ARGUMENT', `${op}: b[${k}] must have the total of a[${k}], ${total}, got ${other}`);
     // The side that was given sets the total.
-    const [rows, width, by] = options.a === undefined ? [a.rows, n, other / total] : [b.rows, m, total / other];
+    const [rows, width, by] = settings.a === undefined ? [a.rows, n, other / total] : [b.rows, m, total / other];
     for (let i = k * width; i < (k + 1) * width; i++) rows[i] = rows[i]! * by;
   }
   await refuseBadCosts(op, cost);
@@ -249,7 +230,8 @@ export async function transportBatch(
         if (error <= tol) converged++;
       }
       onProgress?.({ converged, problems: batch, sweeps: count - left });
-      if (left === 0 || isDone.every((x) => x === 1)) return new TransportBatch(f, g, numbers, sweeps, tol);
+      if (left === 0 || isDone.every((x) => x === 1))
+        return new TransportBatch(cost, { f, g }, settings, numbers, sweeps);
     }
   } catch (error) {
     f.dispose();
