@@ -1,5 +1,6 @@
 export { type BarycenterOptions, type BarycenterProgress, type BarycenterResult, barycenter } from './barycenter.ts';
 export { TransportBatch, type TransportBatchOptions, type TransportBatchProgress, transportBatch } from './batch.ts';
+export type { PlanFactors, TransportCotangents } from './cotangents.ts';
 export {
   Divergence,
   type DivergenceCosts,
@@ -20,6 +21,7 @@ export type {
   UnbalancedOptions,
 } from './options.ts';
 export type { Metric, PointClouds } from './points.ts';
+export type { PullbackOptions, TransportGradients } from './pullback.ts';
 export {
   type ApplyOptions,
   type PlanOptions,
