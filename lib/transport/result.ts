@@ -182,7 +182,7 @@ export class TransportResult implements Potentials {
    * - `'cost'`: the plan, `[n, m]`, dense
    * - `'x'`, `'y'`: of the points, in their shapes; for `sqeuclidean` 2 Σⱼ Pᵢⱼ (xᵢ − yⱼ). One pass over the distances
    * - `'a'`, `'b'`: of the masses: the potentials minus their mean, since totals are to stay equal, −infinity for a mass of
-   *   0; on an unbalanced side rho (1 − exp(−f / rho))
+   *   0; on an unbalanced side rho (1 − exp(−f / rho)), opposite one the potentials themselves
    * - `'eps'`: Σ P ln P; with unbalanced masses Σ P (ln P − 1)
    *
    * @throws ERR_UNSUPPORTED for points of a result that has none; ERR_ARGUMENT, ERR_DISPOSED, ERR_MEMORY
@@ -219,7 +219,9 @@ export class TransportResult implements Potentials {
   async #byMass(potential: Tensor, rho: number): Promise<Tensor> {
     const numbers = Float64Array.from(await potential.read());
     const finite = numbers.filter((x) => x > -Infinity);
-    const mean = finite.reduce((a, b) => a + b, 0) / finite.length;
+    const { rows, columns } = this.#penalties;
+    const keepsTotal = rows === Infinity && columns === Infinity;
+    const mean = keepsTotal ? finite.reduce((a, b) => a + b, 0) / finite.length : 0;
     const gradient = numbers.map((x) => (rho === Infinity ? x - mean : rho * -Math.expm1(-x / rho)));
     using exact = Tensor.from(potential.device, gradient, potential.shape);
     return exact.cast(potential.dtype);

@@ -5,7 +5,6 @@ import {
   type SinkhornOptions,
   sinkhorn,
   Tensor,
-  type TransportResult,
   type TransportVariable,
 } from '../../lib/index.ts';
 import { valuesOf } from '../support/tensors.ts';
@@ -71,7 +70,7 @@ describe.each(Device.available)('pullbacks on %s', (kind) => {
     return await sinkhorn({ x, y, metric }, settings as SinkhornOptions);
   };
   const total = (x: Float64Array | undefined, y: Float64Array) =>
-    x ? x.reduce((sum, value, i) => sum + (value === 0 ? 0 : value * y[i]!), 0) : 0;
+    x ? x.reduce((sum, value, i) => sum + (value === 0 || y[i] === -Infinity ? 0 : value * y[i]!), 0) : 0;
   /** The loss of a problem, linear in all that a result holds. */
   const lossOf = async (own: Problem, loss: Loss, place: Place): Promise<number> => {
     using result = await solve(own, place);
@@ -100,7 +99,8 @@ describe.each(Device.available)('pullbacks on %s', (kind) => {
   const directionOf = (own: Problem, by: Numbers, keepsTotal: boolean): Float64Array => {
     const moves = own[by].map((x) => (x === Infinity || ((by === 'a' || by === 'b') && x === 0) ? 0 : 1));
     const direction = numbers(own[by].length, 7, -1, 1).map((x, i) => x * moves[i]!);
-    if (!keepsTotal || (by !== 'a' && by !== 'b')) return by === 'a' || by === 'b' ? direction.map((x) => x * 0.1) : direction;
+    if (!keepsTotal || (by !== 'a' && by !== 'b'))
+      return by === 'a' || by === 'b' ? direction.map((x) => x * 0.1) : direction;
     const mean = direction.reduce((s, x) => s + x, 0) / moves.reduce((s, x) => s + x, 0);
     return direction.map((x, i) => 0.1 * moves[i]! * (x - mean));
   };
@@ -120,8 +120,9 @@ describe.each(Device.available)('pullbacks on %s', (kind) => {
       const direction = directionOf(own, name, unbalanced === undefined);
       const expected = await slope(own, name, direction, loss, place);
       const gradient = gradients[name];
-      const actual = typeof gradient === 'number' ? gradient * direction[0]! : total(direction, await valuesOf(gradient));
-      expect(Math.abs(expected), `${name}: the slope says something`).toBeGreaterThan(1e-4);
+      const actual =
+        typeof gradient === 'number' ? gradient * direction[0]! : total(direction, await valuesOf(gradient));
+      expect(Math.abs(expected), `${name}: the slope says something`).toBeGreaterThan(1e-5);
       expect(actual, name).toBeCloseTo(expected, digits);
     }
   };
@@ -131,20 +132,23 @@ describe.each(Device.available)('pullbacks on %s', (kind) => {
       check(problem, loss, ['cost', 'a', 'b', 'eps'], [undefined, {}]));
 
     it.each(['sqeuclidean', 'euclidean', 'l1'] as const)('of points, %s, too', (metric) =>
-      check(problem, loss, ['x', 'y', 'a', 'b', 'eps'], [metric, {}]));
+      check(problem, loss, ['x', 'y', 'a', 'b', 'eps'], [metric, {}]),
+    );
 
     it('of points whose solver stored a matrix, too', () =>
       check(problem, loss, ['x', 'y', 'a', 'b', 'eps'], ['euclidean', { method: 'lbfgs' }]));
 
-    it.each([{ rhoA: 0.3, rhoB: 0.7 }, { rhoA: 0.3 }, { rhoB: 0.5 }])('of unbalanced masses %j, too', async (unbalanced) => {
-      await check(problem, loss, ['cost', 'a', 'b', 'eps'], [undefined, { unbalanced }]);
-      await check(problem, loss, ['x', 'y', 'a', 'b', 'eps'], ['sqeuclidean', { unbalanced }]);
-    });
+    it.each([{ rhoA: 0.3, rhoB: 0.7 }, { rhoA: 0.3 }, { rhoB: 0.5 }])(
+      'of unbalanced masses %j, too',
+      async (unbalanced) => {
+        await check(problem, loss, ['cost', 'a', 'b', 'eps'], [undefined, { unbalanced }]);
+        await check(problem, loss, ['x', 'y', 'a', 'b', 'eps'], ['sqeuclidean', { unbalanced }]);
+      },
+    );
 
     it('with forbidden pairs and masses of 0, too', async () => {
       const cost = problem.cost.map((x, at) => (at % 5 === 2 ? Infinity : x));
-      const own = { ...problem, cost, a: massesOf(n + 1, 4).slice(1), b: massesOf(m, 5) };
-      own.a = normalized(own.a);
+      const own = { ...problem, cost, a: normalized(massesOf(n + 1, 4).slice(1)), b: massesOf(m, 5) };
       expect([own.a[5], own.b[6]]).toEqual([0, 0]);
       await check(own, loss, ['cost', 'a', 'b', 'eps'], [undefined, {}]);
     });
