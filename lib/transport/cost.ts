@@ -66,8 +66,10 @@ export interface Cost extends Costs {
 /** Rows of a matrix, in f64. */
 export function gathered(matrix: Tensor, index: Tensor): Tensor {
   const { device, dtype, shape } = matrix;
-  using rows = new Tensor(device, [index.size, shape[1]!], dtype);
+  const rows = new Tensor(device, [index.size, shape[1]!], dtype);
   ops.gatherRows(device, { x: matrix, index, out: rows });
+  if (dtype === 'f64') return rows;
+  using _rows = rows;
   return rows.cast('f64');
 }
 

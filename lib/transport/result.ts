@@ -234,11 +234,11 @@ export class TransportResult implements Potentials {
    *
    * A shift between the potentials of balanced masses is a choice: the derivatives are of potentials in the result's gauge, and
    * where derivatives by `f` and by `g` have equal sums, no gauge matters. What parts of the plan that exchange no mass
-   * (not 2⁻⁴⁴ of it) have between them is no function of the problem, and is left out.
+   * (not some 2⁻⁴⁴ of it) have between them is no function of the problem, and is left out.
    *
    * Gradients are as {@link TransportResult.gradient} has them, in shapes and dtype; those by masses minus their mean over the
    * masses that are not 0, unless a side is unbalanced. By a mass of 0 it is the derivative for a first grain, infinite if the loss
-   * depends on its potential, or its side is unbalanced; 0 for one that may go nowhere. As right as the marginals are, times
+   * depends on its potential, or its side is unbalanced; one that may go nowhere counts as changing nothing. As right as the marginals are, times
    * the condition of the system: solve with a small `tol` first. Memory: the plan in f64 if the solver stored a matrix, else
    * in proportion to the points. Arithmetic is in f64.
    *
@@ -250,7 +250,7 @@ export class TransportResult implements Potentials {
    *
    * @throws ERR_UNSUPPORTED for points of a result that has none; ERR_ARGUMENT, also where `maxIterations` do not reach the
    * tolerance; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason when aborted.
-   * Source: implicit differentiation of Sinkhorn's fixed point, arXiv 2105.15183, as in OTT-JAX
+   * Source: Eisenberger et al., A Unified Framework for Implicit Sinkhorn Differentiation, CVPR 2022
    */
   pullback(cotangents: TransportCotangents, by: 'eps', options?: PullbackOptions): Promise<number>;
   /** The gradient by one of the others. */
