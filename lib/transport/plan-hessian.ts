@@ -13,6 +13,8 @@ const dropped = 1e-6;
 const sparseTolerance = 1e-5;
 /** … in so many iterations. */
 const sparseIterations = 1000;
+/** What is added to them, relative to the diagonal: nothing is singular then, and steps are finite. */
+const sparseShift = 1e-12;
 
 /** P y for a column of one number a column of the plan; of the columns, Pᵀ x. */
 type PlanProduct = (side: Side, x: Tensor, out: Tensor) => void;
@@ -135,10 +137,24 @@ export class PlanHessian {
    * @throws ERR_ARGUMENT where iterations run out
    */
   async solve(rhs: Vectors): Promise<Vectors> {
+    // In units of the largest, no square leaves the range of numbers.
+    const sizes = [rhs.rows, rhs.columns].map((x) => x.reduce((most, y) => Math.max(most, Math.abs(y)), 0));
+    const unit = Math.max(...sizes);
+    if (unit === 0) return rhs;
+    const { rows, columns } = await this.#solve({
+      rows: rhs.rows.map((x) => x / unit),
+      columns: rhs.columns.map((x) => x / unit),
+    });
+    return { rows: rows.map((x) => x * unit), columns: columns.map((x) => x * unit) };
+  }
+
+  async #solve(rhs: Vectors): Promise<Vectors> {
     const { tol, maxIterations, precision } = this.#options;
     const size = (x: Float64Array) => Math.sqrt(dot(x, x, this.#rowsInverse));
     const goal = await this.#reduced(rhs);
     const scale = size(goal);
+    // Where the columns' share takes all away, what is left is rounding.
+    const least = precision * (size(rhs.rows) + scale);
     const u = new Float64Array(goal.length);
     let residual = goal.slice();
     let direction: Float64Array | undefined;
@@ -146,7 +162,7 @@ export class PlanHessian {
     let change = residual;
     let isExact = true;
     for (let iteration = 0; ; ) {
-      const enough = Math.max(tol * scale, precision * Math.sqrt(dot(u, u, this.#rows)));
+      const enough = Math.max(tol * scale, least, precision * Math.sqrt(dot(u, u, this.#rows)));
       if (size(residual) <= enough) {
         if (isExact) return { rows: u, columns: await this.#columns(rhs, u) };
         // The updates have gone their own way by rounding.
@@ -226,7 +242,7 @@ export class PlanHessian {
   async #precondition(residual: Float64Array): Promise<Float64Array> {
     const step = this.#entries ? await this.#sparseSolve(residual) : residual.map((x, i) => x * this.#rowsInverse[i]!);
     if (this.#options.isFree) {
-      // Without a mean the sparse part, which is nearly singular that way, does not enlarge what rounding leaves of it.
+      // Without a mean: the sparse part, which is nearly singular that way, must not enlarge what rounding leaves of it.
       const ones = new Float64Array(step.length).fill(1);
       add(step, -dot(step, this.#rows) / dot(ones, this.#rows), ones);
     }
@@ -251,6 +267,7 @@ export class PlanHessian {
       step,
       column_step,
       statistics,
+      shift: sparseShift,
       tol: sparseTolerance,
       most: sparseIterations,
     });
