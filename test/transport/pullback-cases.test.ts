@@ -29,10 +29,15 @@ interface Golden {
 const file = path.join(import.meta.dirname, '..', 'golden', 'transport-pullback.json');
 const { problems } = JSON.parse(readFileSync(file, 'utf8')) as { problems: Golden[] };
 
+/** Where differences are computed, for all devices. */
+const cpu = Device.open('cpu');
+afterAll(() => cpu.close());
+
 describe.each(Device.available)('pullbacks on %s:', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
-  const made = (x: ArrayLike<number>, shape: readonly number[]) => Tensor.from(device, Float64Array.from(x), shape);
+  const made = (x: ArrayLike<number>, shape: readonly number[], on = device) =>
+    Tensor.from(on, Float64Array.from(x), shape);
   const close = (actual: ArrayLike<number>, expected: ArrayLike<number>, within: number) => {
     expect(actual.length).toBe(expected.length);
     const most = Math.max(...Array.from(expected, Math.abs));
@@ -92,10 +97,11 @@ describe.each(Device.available)('pullbacks on %s:', (kind) => {
     const [n, m] = [4, 5];
     const [costs, f, g] = [numbers(n * m, 1), numbers(n, 2), numbers(m, 3)];
     const [direction, h] = [numbers(n * m, 4, -1, 1), 1e-4];
-    const solve = async (t: number) => {
+    const solve = async (t: number, on = cpu) => {
       using cost = made(
         costs.map((x, i) => x + t * direction[i]!),
         [n, m],
+        on,
       );
       return await sinkhorn(cost, { eps: 0.1, tol: 1e-13, gauge: 'last' });
     };
@@ -104,7 +110,7 @@ describe.each(Device.available)('pullbacks on %s:', (kind) => {
       const [p, q] = [await valuesOf(result.f), await valuesOf(result.g)];
       return f.reduce((s, x, i) => s + x * p[i]!, 0) + g.reduce((s, x, j) => s + x * q[j]!, 0);
     };
-    using result = await solve(0);
+    using result = await solve(0, device);
     using gradient = await result.pullback({ f: made(f, [n]), g: made(g, [m]) }, 'cost');
     const actual = (await valuesOf(gradient)).reduce((s, x, i) => s + x * direction[i]!, 0);
     expect(actual).toBeCloseTo(((await loss(h)) - (await loss(-h))) / (2 * h), 6);
@@ -117,8 +123,8 @@ describe.each(Device.available)('pullbacks on %s:', (kind) => {
       [0.3, 0, 0.4, 0.3],
       [0.2, 0.3, 0, 0.1, 0.4],
     ];
-    const solve = async (side: 'a' | 'b', t: number, zero: number) => {
-      using cost = made(costs, [n, m]);
+    const solve = async (side: 'a' | 'b', t: number, zero: number, on = cpu) => {
+      using cost = made(costs, [n, m], on);
       const masses = { a: [...a], b: [...b] };
       masses[side][zero] = t;
       masses[side][0] = masses[side][0]! - t;
@@ -133,7 +139,7 @@ describe.each(Device.available)('pullbacks on %s:', (kind) => {
         using plan = await result.plan();
         return (await valuesOf(plan)).reduce((s, x, i) => s + x * plans[i]!, 0) + result.cost;
       };
-      using result = await solve(side, 0, zero);
+      using result = await solve(side, 0, zero, device);
       using gradient = await result.pullback({ plan: made(plans, [n, m]), cost: 1 }, side);
       const values = await valuesOf(gradient);
       const slope = (4 * (await loss(grain)) - (await loss(2 * grain)) - 3 * (await loss(0))) / (2 * grain);
@@ -150,10 +156,11 @@ describe.each(Device.available)('pullbacks on %s:', (kind) => {
     const [a, b] = [Array(n).fill(0.2), Float64Array.of(...Array(4).fill(0.15), ...Array(3).fill(0.4 / 3))];
     const plans = numbers(n * m, 2, -1, 1);
     const direction = numbers(n * m, 4, -1, 1);
-    const solve = async (t: number) => {
+    const solve = async (t: number, on = cpu) => {
       using cost = made(
         costs.map((x, i) => x + t * direction[i]!),
         [n, m],
+        on,
       );
       return await sinkhorn(cost, { a, b, eps, tol: 1e-13, method: 'sinkhorn' });
     };
@@ -162,7 +169,7 @@ describe.each(Device.available)('pullbacks on %s:', (kind) => {
       using plan = await result.plan();
       return (await valuesOf(plan)).reduce((s, x, i) => s + x * plans[i]!, 0);
     };
-    using result = await solve(0);
+    using result = await solve(0, device);
     using gradient = await result.pullback({ plan: made(plans, [n, m]) }, 'cost');
     const values = await valuesOf(gradient);
     const actual = values.reduce((s, x, i) => s + (x === 0 ? 0 : x * direction[i]!), 0);
