@@ -7,11 +7,12 @@ import type { Costs, Side } from './cost.ts';
 import { cotangentsOf, hasMass, regauged, sumOf, type TransportCotangents } from './cotangents.ts';
 import { checkWatchers, countOf, type Gauge, positive } from './options.ts';
 import { across, outerSum, type Panel, Panels, type PlanCotangent, type Vectors } from './panels.ts';
+import type { Penalties } from './penalties.ts';
 import { PlanHessian } from './plan-hessian.ts';
 import { PointSlopes } from './point-slopes.ts';
 import { PointCost } from './points.ts';
 import type { TransportVariable } from './result.ts';
-import { farthest, type Penalties } from './streaming.ts';
+import { farthest } from './streaming.ts';
 
 /** Options of {@link TransportResult.pullback}. */
 export interface PullbackOptions {

@@ -5,9 +5,9 @@ import { isTensor, Tensor } from '../tensor.ts';
 import type { Costs } from './cost.ts';
 import type { TransportCotangents } from './cotangents.ts';
 import type { Gauge, Potentials, TransportIterations } from './options.ts';
+import type { Penalties } from './penalties.ts';
 import { PointCost } from './points.ts';
 import { type PullbackOptions, pullback, type TransportGradients, variablesOf } from './pullback.ts';
-import type { Penalties } from './streaming.ts';
 
 /**
  * How a solver ended: `'converged'`, the error is at most `tol`; `'max-iterations'`, sweeps or Newton steps ran out;
