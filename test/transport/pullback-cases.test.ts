@@ -1,7 +1,7 @@
 // Gradients of PyTorch, an independent program: test/golden/transport-pullback.json says how they were made; closed forms; edges.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type Metric, sinkhorn, Tensor, type TransportCotangents } from '../../lib/index.ts';
 import { valuesOf } from '../support/tensors.ts';
@@ -372,12 +372,26 @@ describe('pullbacks of larger problems', () => {
     }
     await work;
     expect(longest).toBeLessThan(200);
+    await cost.read();
     const { live } = device.info.memory;
     const stop = new AbortController();
     const stopped = result.pullback({ plan }, 'cost', { signal: stop.signal });
     await setImmediate();
     stop.abort(new Error('enough'));
     await expect(stopped).rejects.toThrow('enough');
+    // Wherever it stops.
+    for (const milliseconds of [1, 3, 5, 10, 20]) {
+      const late = new AbortController();
+      const work = result.pullback({ plan }, 'cost', { signal: late.signal });
+      const end = work.then(
+        (gradient) => gradient.dispose(),
+        (error: Error) => expect(error.message).toBe('enough'),
+      );
+      await setTimeout(milliseconds);
+      late.abort(new Error('enough'));
+      await end;
+    }
+    await cost.read();
     expect(device.info.memory.live).toBe(live);
   });
 });
