@@ -10,29 +10,6 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 inline constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
-inline void store_eight(const Eight& v, double* x) {
-#ifdef __AVX512F__
-  _mm512_storeu_pd(x, __m512d(v));
-#else
-  for (int k = 0; k < 8; ++k) x[k] = v[k];
-#endif
-}
-inline void store_eight(const Eight& v, float* x) {
-#ifdef __AVX512F__
-  _mm256_storeu_ps(x, _mm512_cvtpd_ps(__m512d(v)));
-#else
-  for (int k = 0; k < 8; ++k) x[k] = float(v[k]);
-#endif
-}
-
-// a b + c, rounded once where the processor has an instruction for it.
-inline void multiply_add(const Eight& a, const Eight& b, const Eight& c, Eight& out) {
-#ifdef __AVX512F__
-  out = Eight(_mm512_fmadd_pd(__m512d(a), __m512d(b), __m512d(c)));
-#else
-  for (int k = 0; k < 8; ++k) out[k] = fused(a[k], b[k], c[k]);
-#endif
-}
 inline void add_product(Eight& sum, const Eight& a, const Eight& b) {
   multiply_add(a, b, sum, sum);
 }
@@ -54,7 +31,7 @@ inline constexpr double kExpOfRest[] = {0x1.af635e4f6b5eep-26,
 
 // exp(x) within 2 ulp; 0 below −708, where the result would be subnormal, infinity above 709, NaN for
 // NaN. out may be x.
-__attribute__((always_inline)) inline void exp_of_eight(const Eight& x, Eight& out) {
+__attribute__((always_inline)) inline void exp_of_eight(const Doubles& x, Doubles& out) {
 #ifdef __AVX512F__
   const __m512d v = __m512d(x);
   const __m512d k = _mm512_roundscale_pd(_mm512_mul_pd(v, _mm512_set1_pd(std::numbers::log2e)),
@@ -71,21 +48,25 @@ __attribute__((always_inline)) inline void exp_of_eight(const Eight& x, Eight& o
   out = Eight(_mm512_mask_mov_pd(_mm512_mask_mov_pd(exp, low, _mm512_setzero_pd()), high,
                                  _mm512_set1_pd(kInfinite)));
 #else
-#pragma GCC unroll 1
-  for (int lane = 0; lane < 8; ++lane) {
-    const double v = x[lane], held = v > 709 ? 709 : v;
-    const double shifted = fused(held, std::numbers::log2e, kRoundingShift);
-    const double k = shifted - kRoundingShift;
-    const double r = fused(k, -0x1.a39ef35793c76p-33, fused(k, -0x1.62e42fee00000p-1, held));
-    double p = kExpOfRest[0];
+  const Doubles none{}, shift = none + kRoundingShift, top = none + 709;
+  const auto high = x > top, low = x < none - 708;
+  Doubles held, shifted, r;
+  select(high, top, x, held);
+  multiply_add(held, none + std::numbers::log2e, shift, shifted);
+  const Doubles k = shifted - shift;
+  multiply_add(k, none - 0x1.62e42fee00000p-1, held, r);
+  multiply_add(k, none - 0x1.a39ef35793c76p-33, r, r);
+  Doubles p = none + kExpOfRest[0];
 #pragma GCC unroll 11
-    for (int i = 1; i < 12; ++i) p = fused(p, r, kExpOfRest[i]);
-    const double power =
-        std::bit_cast<double>((std::bit_cast<uint64_t>(shifted) << 52) + (uint64_t(1023) << 52));
-    const double exp = v < -708 ? 0 : p * power;
-    out[lane] = v > 709 ? kInfinite : exp;
-  }
+  for (int i = 1; i < 12; ++i) multiply_add(p, r, none + kExpOfRest[i], p);
+  p *= Doubles((Vector<uint64_t>(shifted) << 52) + (uint64_t(1023) << 52));
+  select(low, none, p, p);
+  select(high, none + kInfinite, p, out);
 #endif
+}
+template <class Half>
+__attribute__((always_inline)) inline void exp_of_eight(const Pair<Half>& x, Pair<Half>& out) {
+  exp_of_eight(x.low, out.low), exp_of_eight(x.high, out.high);
 }
 
 // f(j, n) for j = 0, 8, 16, …: n elements from j on, eight but at the end. Inline always, so that sums
@@ -98,19 +79,40 @@ __attribute__((always_inline)) inline void for_eights(int64_t size, F&& f) {
 }
 // The first n of eight; the others are `rest`.
 template <class T, class N>
-void load_some(const T* x, N n, double rest, Eight& out) {
-  if constexpr (std::is_same_v<N, int>) {
-    for (int k = 0; k < 8; ++k) out[k] = k < n ? double(x[k]) : rest;
-  } else {
+__attribute__((always_inline)) inline void load_some(const T* x, N n, double rest, Eight& out) {
+  if constexpr (!std::is_same_v<N, int>) {
     load_eight(x, out);
+  } else {
+#ifdef __AVX512VL__
+    const auto mask = __mmask8((1 << n) - 1);
+    const __m512d others = _mm512_set1_pd(rest);
+    if constexpr (sizeof(T) == 4)
+      out = Eight(_mm512_mask_cvtps_pd(others, mask, _mm256_maskz_loadu_ps(mask, x)));
+    else
+      out = Eight(_mm512_mask_loadu_pd(others, mask, x));
+#else
+    double all[8];
+    for (int k = 0; k < 8; ++k) all[k] = k < n ? double(x[k]) : rest;
+    load_eight(all, out);
+#endif
   }
 }
 template <class T, class N>
-void store_some(const Eight& v, N n, T* x) {
-  if constexpr (std::is_same_v<N, int>) {
-    for (int k = 0; k < n; ++k) x[k] = T(v[k]);
-  } else {
+__attribute__((always_inline)) inline void store_some(const Eight& v, N n, T* x) {
+  if constexpr (!std::is_same_v<N, int>) {
     store_eight(v, x);
+  } else {
+#ifdef __AVX512VL__
+    const auto mask = __mmask8((1 << n) - 1);
+    if constexpr (sizeof(T) == 4)
+      _mm256_mask_storeu_ps(x, mask, _mm512_cvtpd_ps(__m512d(v)));
+    else
+      _mm512_mask_storeu_pd(x, mask, __m512d(v));
+#else
+    double all[8];
+    store_eight(v, all);
+    for (int k = 0; k < n; ++k) x[k] = T(all[k]);
+#endif
   }
 }
 

@@ -25,9 +25,11 @@ __attribute__((always_inline)) inline int64_t append_at_least(const Eight& x, do
   _mm512_storeu_pd(values, _mm512_maskz_compress_pd(kept, __m512d(x)));
   return std::popcount(unsigned(kept));
 #else
+  double lanes[8];
+  store_eight(x, lanes);
   int64_t count = 0;
   for (int k = 0; k < 8; ++k)
-    places[count] = int32_t(j + k), values[count] = x[k], count += x[k] >= least;
+    places[count] = int32_t(j + k), values[count] = lanes[k], count += lanes[k] >= least;
   return count;
 #endif
 }

@@ -59,11 +59,10 @@ class LogSweep {
       Eight c, x;
       load_some(cost + j, count, kInfinite, c), load_some(w_ + j, count, -kInfinite, x);
       multiply_add(c, by, x, x);
-      most = x > most ? x : most;
+      raise_to(x, most);
       store_some(x, count, exps + j);
     });
-    double max = most[0];
-    for (int k = 1; k < 8; ++k) max = std::max(max, most[k]);
+    const double max = largest_of(most);
     if (!std::isfinite(max)) return false;
     const Eight shift = Eight{} - max;
     Eight sum{};

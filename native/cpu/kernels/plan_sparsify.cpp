@@ -48,8 +48,8 @@ struct Sparsify {
       Eight x, scale;
       load_some(kernel + j, count, 0, x), load_some(v + j, count, 0, scale);
       x = u * x * scale;
-      x = x > none ? x : none;
-      x = x < infinite ? x : none;
+      select(x > none, x, none, x);
+      select(x < infinite, x, none, x);
       each(j, count, x);
     });
   }
@@ -82,11 +82,10 @@ struct Sparsify {
       Eight largest{};
       int64_t count = 0;
       for_entries<T>(i, [&](int64_t j, auto, const Eight& entry) {
-        largest = entry > largest ? entry : largest;
+        raise_to(entry, largest);
         count += append_at_least(entry, power_of_least, j, list + count, x + count);
       });
-      row_most[i] = 0;
-      for (int k = 0; k < 8; ++k) row_most[i] = std::max(row_most[i], largest[k]);
+      row_most[i] = largest_of(largest);
       for (int64_t k = 0; k < count; ++k) ++bin[exponent_of(x[k])];
       large.add_row(list, x, count);
     }
@@ -161,7 +160,7 @@ struct Sparsify {
       for_entries<T>(i, [&](int64_t j, auto size, const Eight& x) {
         Eight largest, place;
         load_some(column_most + j, size, 0, largest), load_some(at + j, size, 0, place);
-        place = x > largest ? index : place, largest = x > largest ? x : largest;
+        select(x > largest, index, place, place), raise_to(x, largest);
         store_some(largest, size, column_most + j), store_some(place, size, at + j);
       });
       row_at[i] = 0;

@@ -26,7 +26,8 @@ void plan_sums(const PlanSums& op, Stream& stream) {
           load_some(cost + j, count, 0, c), load_some(sums + j, count, 0, sum);
           total += x, sum += x;
           store_some(sum, count, sums + j);
-          linear += x == 0 ? Eight{} : x * c;  // a forbidden pair costs nothing
+          select(x == 0, Eight{}, x * c, c);  // a forbidden pair costs nothing
+          linear += c;
         });
         row_sums[i] = total_of(total), costs[p] += total_of(linear);
       }
