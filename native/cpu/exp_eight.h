@@ -69,6 +69,50 @@ __attribute__((always_inline)) inline void exp_of_eight(const Pair<Half>& x, Pai
   exp_of_eight(x.low, out.low), exp_of_eight(x.high, out.high);
 }
 
+// Of 2ʳ for |r| ≤ 1/2, likewise, within 2e-17 of it.
+inline constexpr double kPowerOfRest[] = {0x1.e9ec1fcb69a7fp-32,
+                                          0x1.e6228acd1c6e5p-28,
+                                          0x1.b524ebd13a55fp-24,
+                                          0x1.62bfc2c86d700p-20,
+                                          0x1.ffcbfc6da6ed1p-17,
+                                          0x1.430913112c61bp-13,
+                                          0x1.5d87fe78a3f9cp-10,
+                                          0x1.3b2ab6fb9f1a5p-7,
+                                          0x1.c6b08d704a0c6p-5,
+                                          0x1.ebfbdff82c5aep-3,
+                                          0x1.62e42fefa39efp-1,
+                                          1.0};
+
+// 2ˣ within 2 ulp, in a third fewer steps than eˣ; 0 below −1021, where the result would be near the
+// subnormal ones, infinity from 1024 on at the latest and not below 1023.5, NaN for NaN. out may be x.
+__attribute__((always_inline)) inline void power_of_eight(const Doubles& x, Doubles& out) {
+#ifdef __AVX512F__
+  const __m512d v = _mm512_min_pd(_mm512_set1_pd(1024), __m512d(x));  // NaN passes
+  const __m512d k =
+      _mm512_roundscale_pd(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m512d r = _mm512_sub_pd(v, k);
+  __m512d p = _mm512_set1_pd(kPowerOfRest[0]);
+#pragma GCC unroll 11
+  for (int i = 1; i < 12; ++i) p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(kPowerOfRest[i]));
+  const __mmask8 high = _mm512_cmp_pd_mask(v, _mm512_set1_pd(-1021), _CMP_NLT_UQ);
+  out = Doubles(_mm512_maskz_scalef_pd(high, p, k));
+#else
+  const Doubles none{}, shift = none + kRoundingShift, top = none + 1024;
+  Doubles held;
+  select(top < x, top, x, held);
+  const Doubles shifted = held + shift, r = held - (shifted - shift);
+  Doubles p = none + kPowerOfRest[0];
+#pragma GCC unroll 11
+  for (int i = 1; i < 12; ++i) multiply_add(p, r, none + kPowerOfRest[i], p);
+  p *= Doubles((Vector<uint64_t>(shifted) << 52) + (uint64_t(1023) << 52));
+  select(x < none - 1021, none, p, out);
+#endif
+}
+template <class Half>
+__attribute__((always_inline)) inline void power_of_eight(const Pair<Half>& x, Pair<Half>& out) {
+  power_of_eight(x.low, out.low), power_of_eight(x.high, out.high);
+}
+
 // f(j, n) for j = 0, 8, 16, …: n elements from j on, eight but at the end. Inline always, so that sums
 // that f keeps stay in registers.
 template <class F>

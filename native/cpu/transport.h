@@ -9,6 +9,9 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
+// Exponents are those of 2: costs and potentials in units of eps ln 2.
+inline double units_of(double eps) { return std::numbers::log2e / eps; }
+
 // exp(x), 0 below −708, where the result would be subnormal, infinity above 709; NaN for NaN.
 inline double exp_in_range(double x) {
   const double held = x > 709 ? 709 : x, exp = exp_of_negative(held);
@@ -90,8 +93,8 @@ void dots_of_rows(const T* row, const T* after, const double* v, int64_t n, doub
 }
 
 // sumsⱼ += Σₖ uₖ rowₖⱼ of rows read together.
-template <int kRows, class T>
-void add_rows(const T* row, const T* after, const double* u, int64_t n, double* sums) {
+template <int kRows, class T, class After>
+void add_rows(const T* row, const After* after, const double* u, int64_t n, double* sums) {
   Eight sum{}, w{}, by[kRows];
   for (int k = 0; k < kRows; ++k) by[k] = Eight{} + u[k];
   for_eights(n, [&](int64_t j, auto count) {
@@ -105,7 +108,7 @@ void add_rows(const T* row, const T* after, const double* u, int64_t n, double* 
   });
 }
 
-// each(j, n, eight of exp(u + wⱼ − costⱼ · inverse)), of which n count and the others are 0.
+// each(j, n, eight of 2 to the power of u + wⱼ − costⱼ · inverse), of which n count and the others are 0.
 template <class T, class Each>
 __attribute__((always_inline)) inline void plan_row(const T* cost, const double* w, double u,
                                                     double inverse, int64_t n, Each&& each) {
@@ -115,12 +118,12 @@ __attribute__((always_inline)) inline void plan_row(const T* cost, const double*
     load_some(cost + j, count, kInfinite, c), load_some(w + j, count, 0, x);
     x += own;
     multiply_add(c, by, x, x);
-    exp_of_eight(x, x);
+    power_of_eight(x, x);
     each(j, count, x);
   });
 }
 
-// Potentials in units of eps.
+// Potentials in other units.
 inline double* in_units(Stream& stream, const View& potential, double inverse) {
   const int64_t n = potential.size();
   double* out = stream.scratch<double>(n);

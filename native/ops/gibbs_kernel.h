@@ -27,7 +27,7 @@ struct GibbsKernel {
     f.in("cost", cost), f.in("row_potential", row_potential);
     f.in("column_potential", column_potential), f.out("kernel", kernel), f.value("eps", eps);
   }
-  double flops() const { return (kExpFlops + 3) * kWideFlops * double(cost.size()); }
+  double flops() const { return (kExpFlops + 3) * wide_flops(cost) * double(cost.size()); }
   void check() const {
     require_transport_matrix("cost must be a matrix", "cost must be f32 or f64", cost);
     require_vector("row_potential must be f64 with one element a row", row_potential,

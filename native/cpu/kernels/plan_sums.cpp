@@ -6,7 +6,7 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 void plan_sums(const PlanSums& op, Stream& stream) {
   const int64_t n = op.cost.shape[0], m = op.cost.shape[1];
-  const double inverse = 1 / op.eps;
+  const double inverse = units_of(op.eps);
   const TransportPanels panels(n, m);
   const double *u = in_units(stream, op.row_potential, inverse),
                *w = in_units(stream, op.column_potential, inverse);
