@@ -5,6 +5,9 @@
 
 #include "cpu/pair.h"
 #include "cpu/vectors.h"
+#if defined(__SSE2__) && !defined(__AVX2__)
+#include <emmintrin.h>
+#endif
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -83,12 +86,42 @@ __attribute__((always_inline)) inline void select(const Pair<Mask>& mask, const 
                                                   const Pair<Half>& b, Pair<Half>& out) {
   select(mask.low, a.low, b.low, out.low), select(mask.high, a.high, b.high, out.high);
 }
-// most = max(x, most), passing over NaN in x; least likewise.
-__attribute__((always_inline)) inline void raise_to(const Eight& x, Eight& most) {
-  select(x > most, x, most, most);
+
+// The lesser and the greater of a and b, or b where either is NaN: the compiler does not find the
+// instruction by itself.
+__attribute__((always_inline)) inline void lesser_of(const Doubles& a, const Doubles& b,
+                                                     Doubles& out) {
+#if defined(__AVX512F__)
+  out = Doubles(_mm512_min_pd(__m512d(a), __m512d(b)));
+#elif defined(__AVX2__)
+  out = Doubles(_mm256_min_pd(__m256d(a), __m256d(b)));
+#elif defined(__SSE2__)
+  out = Doubles(_mm_min_pd(__m128d(a), __m128d(b)));
+#else
+  out = a < b ? a : b;
+#endif
 }
-__attribute__((always_inline)) inline void lower_to(const Eight& x, Eight& least) {
-  select(x < least, x, least, least);
+__attribute__((always_inline)) inline void greater_of(const Doubles& a, const Doubles& b,
+                                                      Doubles& out) {
+#if defined(__AVX512F__)
+  out = Doubles(_mm512_max_pd(__m512d(a), __m512d(b)));
+#elif defined(__AVX2__)
+  out = Doubles(_mm256_max_pd(__m256d(a), __m256d(b)));
+#elif defined(__SSE2__)
+  out = Doubles(_mm_max_pd(__m128d(a), __m128d(b)));
+#else
+  out = a > b ? a : b;
+#endif
+}
+template <class Half>
+__attribute__((always_inline)) inline void lesser_of(const Pair<Half>& a, const Pair<Half>& b,
+                                                     Pair<Half>& out) {
+  lesser_of(a.low, b.low, out.low), lesser_of(a.high, b.high, out.high);
+}
+template <class Half>
+__attribute__((always_inline)) inline void greater_of(const Pair<Half>& a, const Pair<Half>& b,
+                                                      Pair<Half>& out) {
+  greater_of(a.low, b.low, out.low), greater_of(a.high, b.high, out.high);
 }
 
 // Of lanes k and k + half, then of what comes out, …
@@ -115,8 +148,8 @@ inline double largest_of(const Doubles& lanes) {
 }
 template <class Half>
 __attribute__((always_inline)) inline double largest_of(const Pair<Half>& lanes) {
-  Half most = lanes.low;
-  select(lanes.high > most, lanes.high, most, most);
+  Half most;
+  greater_of(lanes.high, lanes.low, most);
   return largest_of(most);
 }
 

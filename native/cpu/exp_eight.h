@@ -97,13 +97,21 @@ __attribute__((always_inline)) inline void power_of_eight(const Doubles& x, Doub
   const __mmask8 high = _mm512_cmp_pd_mask(v, _mm512_set1_pd(-1021), _CMP_NLT_UQ);
   out = Doubles(_mm512_maskz_scalef_pd(high, p, k));
 #else
-  const Doubles none{}, shift = none + kRoundingShift, top = none + 1024;
+  const Doubles none{}, shift = none + kRoundingShift;
   Doubles held;
-  select(top < x, top, x, held);
-  const Doubles shifted = held + shift, r = held - (shifted - shift);
-  Doubles p = none + kPowerOfRest[0];
-#pragma GCC unroll 11
-  for (int i = 1; i < 12; ++i) multiply_add(p, r, none + kPowerOfRest[i], p);
+  lesser_of(none + 1024, x, held);
+  const Doubles shifted = held + shift, r = held - (shifted - shift), square = r * r;
+  // Even and odd powers apart, but for the lowest two, where rounding shows: these chains are half as
+  // long, and the processor does not see far enough ahead to fill up the wait for one.
+  Doubles p = none + kPowerOfRest[0], even = none + kPowerOfRest[1];
+#pragma GCC unroll 4
+  for (int i = 2; i < 10; i += 2) {
+    multiply_add(p, square, none + kPowerOfRest[i], p);
+    multiply_add(even, square, none + kPowerOfRest[i + 1], even);
+  }
+  multiply_add(p, r, even, p);
+  multiply_add(p, r, none + kPowerOfRest[10], p);
+  multiply_add(p, r, none + kPowerOfRest[11], p);
   p *= Doubles((Vector<uint64_t>(shifted) << 52) + (uint64_t(1023) << 52));
   select(x < none - 1021, none, p, out);
 #endif

@@ -108,20 +108,46 @@ void add_rows(const T* row, const After* after, const double* u, int64_t n, doub
   });
 }
 
-// each(j, n, eight of 2 to the power of u + wⱼ − costⱼ · inverse), of which n count and the others are 0.
+// each(j, n, eight of 2 to the power of uₖ + wⱼ − costₖⱼ · inverse for each row k), of which n count and
+// the others are 0. Rows that are taken together share the reads along them.
+template <int kRows, class T, class Each>
+__attribute__((always_inline)) inline void plan_rows(const T* cost, const double* w,
+                                                     const double* u, double inverse, int64_t n,
+                                                     Each&& each) {
+  const Eight by = Eight{} - inverse;
+  for_eights(n, [&](int64_t j, auto count) {
+    Eight own, exps[kRows];
+    load_some(w + j, count, 0, own);
+#pragma GCC unroll 2
+    for (int k = 0; k < kRows; ++k) {
+      Eight c, x = own + u[k];
+      load_some(cost + k * n + j, count, kInfinite, c), multiply_add(c, by, x, x);
+      power_of_eight(x, exps[k]);
+    }
+    each(j, count, exps);
+  });
+}
 template <class T, class Each>
 __attribute__((always_inline)) inline void plan_row(const T* cost, const double* w, double u,
                                                     double inverse, int64_t n, Each&& each) {
-  const Eight own = Eight{} + u, by = Eight{} - inverse;
-  for_eights(n, [&](int64_t j, auto count) {
-    Eight c, x;
-    load_some(cost + j, count, kInfinite, c), load_some(w + j, count, 0, x);
-    x += own;
-    multiply_add(c, by, x, x);
-    power_of_eight(x, x);
-    each(j, count, x);
+  plan_rows<1>(cost, w, &u, inverse, n, [&](int64_t j, auto count, const Eight(&x)[1]) {
+    each(j, count, x[0]);
   });
 }
+
+// The same for some rows, kept in `exps`, and their sums.
+template <int kRows, class T>
+void exps_of_rows(const T* cost, const double* w, const double* u, double inverse, int64_t n,
+                  double* exps, double* totals) {
+  Eight sums[kRows] = {};
+  plan_rows<kRows>(cost, w, u, inverse, n, [&](int64_t j, auto count, const Eight(&x)[kRows]) {
+#pragma GCC unroll 2
+    for (int k = 0; k < kRows; ++k) sums[k] += x[k], store_some(x[k], count, exps + k * n + j);
+  });
+  for (int k = 0; k < kRows; ++k) totals[k] = total_of(sums[k]);
+}
+// Sums that lose no term of weight, and that a mass may be divided by.
+inline bool is_moderate(double total) { return total > 1e-100 && total < 1e100; }
 
 // Potentials in other units.
 inline double* in_units(Stream& stream, const View& potential, double inverse) {

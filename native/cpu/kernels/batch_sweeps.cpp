@@ -16,36 +16,35 @@ struct BatchProblem {
 
   static int64_t scratch(int64_t n, int64_t m) { return 5 * m + std::max(n, m); }
 
-  double exps_of_row(int64_t i, double shift, double* to) const {
-    Eight sum{};
-    plan_row(cost + i * m, w, shift, inverse, m, [&](int64_t j, auto count, const Eight& x) {
-      sum += x;
-      store_some(x, count, to + j);
-    });
-    return total_of(sum);
-  }
-
-  // The row's mass by the sum of its exponentials, which are 0 where it gets no potential; that makes
-  // them the plan's, and its logarithm is what the potential still lacks.
-  double ratio_of_row(int64_t i, double* to) const {
-    if (r[i] != 0) {
-      double total = exps_of_row(i, u[i], to);
-      if (total > kLeastTotal && total < kMostTotal) return r[i] / total;
+  // The row's mass by the sum of its exponentials, which are by the potential so far and are 0 where
+  // the row gets none; that makes them the plan's, and its logarithm is what the potential still lacks.
+  double ratio_of_row(int64_t i, double total, double* to) const {
+    if (r[i] == 0) {
+      u[i] = -kInfinite;
+    } else {
+      if (is_moderate(total)) return r[i] / total;
       double most = -kInfinite;
       for (int64_t j = 0; j < m; ++j) most = std::max(most, w[j] - double(cost[i * m + j]) * inverse);
-      if (std::isfinite(most)) return u[i] = -most, r[i] / exps_of_row(i, -most, to);
+      if (std::isfinite(most)) {
+        u[i] = -most;
+        exps_of_rows<1>(cost + i * m, w, u + i, inverse, m, to, &total);
+        return r[i] / total;
+      }
     }
-    if (r[i] == 0) u[i] = -kInfinite;
     std::fill_n(to, m, 0.0);
     return 1;
   }
-  static constexpr double kLeastTotal = 1e-100, kMostTotal = 1e100;
 
   // Each row's exponentials serve the columns' sums too.
   template <int kRows>
   void update_rows(int64_t first) const {
-    for (int k = 0; k < kRows; ++k) ratios[first + k] = ratio_of_row(first + k, exps + k * m);
-    add_rows<kRows>(exps, exps, ratios + first, m, sums);
+    constexpr int kTogether = std::min(kRows, 2);
+    double* own = ratios + first;
+    for (int k = 0; k < kRows; k += kTogether)
+      exps_of_rows<kTogether>(cost + (first + k) * m, w, u + first + k, inverse, m, exps + k * m,
+                              own + k);
+    for (int k = 0; k < kRows; ++k) own[k] = ratio_of_row(first + k, own[k], exps + k * m);
+    add_rows<kRows>(exps, exps, own, m, sums);
   }
   void update_rows() const {
     std::fill_n(sums, m, 0.0);

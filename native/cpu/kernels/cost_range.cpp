@@ -46,7 +46,7 @@ struct CostScan {
     for_eights(columns, [&](int64_t j, auto count) {
       Eight x;
       load_some(cost + j, count, double(cost[0]), x);
-      lower_to(x, least), raise_to(x, most);
+      lesser_of(x, least, least), greater_of(x, most, most);
       select(x - x == 0, Eight{}, Eight{} + 1, x);
       strange += x;
     });

@@ -52,8 +52,13 @@ class LogSweep {
   template <int kRows>
   void rows_of(int64_t first, double* exps, double* sums, bool stores) {
     const T* cost = op_.cost.as<T>();
+    constexpr int kTogether = std::min(kRows, 2);
     double scales[kRows];
-    for (int k = 0; k < kRows; ++k) scales[k] = update_row(first + k, exps + k * m_);
+    for (int k = 0; k < kRows; k += kTogether)
+      exps_of_rows<kTogether>(cost + (first + k) * m_, w_, u_ + first + k, inverse_, m_,
+                              exps + k * m_, scales + k);
+    for (int k = 0; k < kRows; ++k)
+      scales[k] = update_row(first + k, scales[k], exps + k * m_);
     add_rows<kRows>(exps, rows_after(cost, panels_, first, kRows), scales, m_, sums);
     if (!stores) return;
     for (int k = 0; k < kRows; ++k)
@@ -61,37 +66,27 @@ class LogSweep {
         op_.kernel.as<T>()[(first + k) * m_ + j] = T(scales[k] * exps[k * m_ + j]);
   }
 
-  // What multiplies the row's exponentials; they are all 0 where the row gets no potential.
-  double update_row(int64_t i, double* exps) {
-    double shift = u_[i];
+  // What multiplies the row's exponentials, which are by the potential so far and add up to `total`;
+  // they are 0 where the row gets no potential.
+  double update_row(int64_t i, double total, double* exps) {
     if (r_[i] == 0) {
       u_[i] = -kInfinite;
     } else {
-      // The potential so far keeps exponents small, but where it is far from the next.
-      double total = exps_of_row(i, shift, exps);
-      if (!(total > kLeastTotal && total < kMostTotal)) {
-        shift = -most_of_row(i);
-        total = std::isfinite(shift) ? exps_of_row(i, shift, exps) : kInfinite;
+      double most = 0;
+      if (!is_moderate(total)) {
+        most = most_of_row(i);
+        if (std::isfinite(most)) {
+          u_[i] = -most;
+          exps_of_rows<1>(op_.cost.as<T>() + i * m_, w_, u_ + i, inverse_, m_, exps, &total);
+        }
       }
-      if (total != kInfinite) {
-        u_[i] = shift + (std::log2(r_[i]) - std::log2(total));
+      if (std::isfinite(most)) {
+        u_[i] += std::log2(r_[i]) - std::log2(total);
         return r_[i] / total;
       }
     }
     std::fill_n(exps, m_, 0.0);
     return 0;
-  }
-  // Sums that lose no term of weight, and that a mass may be divided by.
-  static constexpr double kLeastTotal = 1e-100, kMostTotal = 1e100;
-
-  double exps_of_row(int64_t i, double shift, double* exps) const {
-    Eight sum{};
-    plan_row(op_.cost.as<T>() + i * m_, w_, shift, inverse_, m_,
-             [&](int64_t j, auto count, const Eight& x) {
-               sum += x;
-               store_some(x, count, exps + j);
-             });
-    return total_of(sum);
   }
   double most_of_row(int64_t i) const {
     const T* cost = op_.cost.as<T>() + i * m_;
@@ -101,7 +96,7 @@ class LogSweep {
       Eight c, x;
       load_some(cost + j, count, kInfinite, c), load_some(w_ + j, count, -kInfinite, x);
       multiply_add(c, by, x, x);
-      raise_to(x, most);
+      greater_of(x, most, most);
     });
     return largest_of(most);
   }

@@ -48,7 +48,7 @@ struct Sparsify {
       Eight x, scale;
       load_some(kernel + j, count, 0, x), load_some(v + j, count, 0, scale);
       x = u * x * scale;
-      select(x > none, x, none, x);
+      greater_of(x, none, x);
       select(x < infinite, x, none, x);
       each(j, count, x);
     });
@@ -81,7 +81,7 @@ struct Sparsify {
     for (int64_t i = panels.begin(p); i < panels.end(p); ++i) {
       Eight largest{};
       for_entries<T>(i, [&](int64_t j, auto, const Eight& x) {
-        raise_to(x, largest);
+        greater_of(x, largest, largest);
         if (!any_at_least(x, power_of_least)) return;
         double lanes[8];
         store_eight(x, lanes);
@@ -164,7 +164,7 @@ struct Sparsify {
       for_entries<T>(i, [&](int64_t j, auto size, const Eight& x) {
         Eight largest, place;
         load_some(column_most + j, size, 0, largest), load_some(at + j, size, 0, place);
-        select(x > largest, index, place, place), raise_to(x, largest);
+        select(x > largest, index, place, place), greater_of(x, largest, largest);
         store_some(largest, size, column_most + j), store_some(place, size, at + j);
       });
       row_at[i] = 0;
