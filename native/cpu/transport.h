@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "cpu/exp_eight.h"
+#include "cpu/for_eights.h"
 #include "cpu/sums.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
