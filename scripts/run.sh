@@ -99,7 +99,8 @@ vitest_on_all_cores() { vitest --maxWorkers=100% "$@"; }
 
 run_tests() {
   ctest --preset cpu
-  vitest --exclude '{fuzz,soak}/**'
+  vitest_on_all_cores test/ops test/optimizers test/transport test/sparse
+  vitest --exclude '{fuzz,soak,ops,optimizers,transport,sparse}/**'
   local sets set
   readarray -t sets <<< "$(instruction_sets)"
   for set in "${sets[@]::${#sets[@]}-1}"; do

@@ -3,7 +3,8 @@ import type { Control } from './control.ts';
 import type { Cost, Costs, Pair } from './cost.ts';
 import type { Marginals } from './marginals.ts';
 import type { Gauge } from './options.ts';
-import { balanced, type Penalties, totalsOf } from './streaming.ts';
+import { balanced, type Penalties } from './penalties.ts';
+import { totalsOf } from './streaming.ts';
 
 /** A plan of total mass 1, measured by its potentials as the caller will have them. */
 export interface Measured {

@@ -1,5 +1,6 @@
 export { type BarycenterOptions, type BarycenterProgress, type BarycenterResult, barycenter } from './barycenter.ts';
-export { TransportBatch, type TransportBatchOptions, type TransportBatchProgress, transportBatch } from './batch.ts';
+export { type TransportBatchOptions, type TransportBatchProgress, transportBatch } from './batch.ts';
+export { TransportBatch, type TransportBatchVariable } from './batch-result.ts';
 export {
   Divergence,
   type DivergenceCosts,

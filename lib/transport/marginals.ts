@@ -5,7 +5,7 @@ import { isTensor, Tensor } from '../tensor.ts';
 import type { Masses } from './options.ts';
 
 /** The two totals may differ by so much, relative to the larger one: what rounding to f32 does to them. */
-const massTolerance = 1e-6;
+export const massTolerance = 1e-6;
 
 /** Masses of rows and columns, each of total 1. */
 export interface Marginals {

@@ -1,7 +1,7 @@
 import { OrthokitError } from '../errors.ts';
 import { checkOptions, isRecord, shown } from '../options.ts';
 import { isTensor, type Tensor } from '../tensor.ts';
-import { balanced, type Penalties } from './streaming.ts';
+import { balanced, type Penalties } from './penalties.ts';
 
 /** How a transport problem is solved; {@link sinkhorn} says when each is the right one. */
 export type TransportMethod = 'auto' | 'sinkhorn' | 'sns' | 'ssns' | 'splr' | 'lbfgs';

@@ -4,8 +4,8 @@ import { checkOptions, shown } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
 import type { Costs } from './cost.ts';
 import type { Potentials, TransportIterations } from './options.ts';
+import type { Penalties } from './penalties.ts';
 import { PointCost } from './points.ts';
-import type { Penalties } from './streaming.ts';
 
 /**
  * How a solver ended: `'converged'`, the error is at most `tol`; `'max-iterations'`, sweeps or Newton steps ran out;

@@ -109,8 +109,9 @@ async function solve(
   if (method === 'sinkhorn') return ended(await sweepUntil(plan, tol), tol);
   plan.logSweeps(Math.min(paper?.sweeps ?? 2, plan.control.sweepsLeft));
   if (method === 'lbfgs') return lbfgs(plan, a, tol, maxSweeps);
-  if (method === 'ssns') return ssns(plan, a, b, tol);
-  if (method === 'splr') return splr(plan, a, b, tol);
+  const unit = range.most - range.least || settings.eps;
+  if (method === 'ssns') return ssns(plan, a, b, tol, unit);
+  if (method === 'splr') return splr(plan, a, b, tol, unit);
   return paperNewton(plan, a, b, paper?.lambda ?? 2 / Math.min(a.length, b.length), tol);
 }
 

@@ -17,9 +17,16 @@ interface Point {
 
 /**
  * Sparse plus low rank (Wang and Qiu, ICML 2025): the Hessian's largest entries, corrected by one BFGS pair, with a line
- * search by the strong Wolfe conditions. The number of entries follows whether gradients fall.
+ * search by the strong Wolfe conditions. The number of entries follows whether gradients fall. The authors' constants are for
+ * costs of about 1: `unit` is the size of these.
  */
-export async function splr(plan: ScaledPlan, a: Float64Array, b: Float64Array, tol: number): Promise<SolverEnd> {
+export async function splr(
+  plan: ScaledPlan,
+  a: Float64Array,
+  b: Float64Array,
+  tol: number,
+  unit: number,
+): Promise<SolverEnd> {
   const dual = new FullDual(plan, a, b);
   const { control, eps } = plan;
   const start = await dual.start();
@@ -40,12 +47,12 @@ export async function splr(plan: ScaledPlan, a: Float64Array, b: Float64Array, t
       const part = await dual.sparsify(here.at, Math.ceil(share * dual.rows * dual.columns), 0);
       using _columns = part.columns;
       using _values = part.values;
-      const ridge = eps * Math.min(size, largestShift);
+      const ridge = (eps / unit) * Math.min(size, largestShift);
       const solve = async (rhs: Both): Promise<Both> =>
         (await dual.solve(part, sums, ridge, rhs, 1e-8)).map((x) => eps * x);
       const descent = gradient.map((x) => -x);
       let direction = await solve(descent);
-      if (previous) direction = await corrected(direction, here, previous, solve);
+      if (previous) direction = await corrected(direction, here, previous, unit, solve);
       if (!(dot(direction, gradient) < 0)) direction = descent.map((x) => eps * x);
       const found = await search(dual, here, direction, Math.min(1, 1.5 * length), eps);
       if (!found) return 'at-precision';
@@ -61,11 +68,17 @@ export async function splr(plan: ScaledPlan, a: Float64Array, b: Float64Array, t
 }
 
 /** The direction of the sparse Hessian, with one pair of the last step. */
-async function corrected(q: Both, here: Point, previous: Point, solve: (rhs: Both) => Promise<Both>): Promise<Both> {
+async function corrected(
+  q: Both,
+  here: Point,
+  previous: Point,
+  unit: number,
+  solve: (rhs: Both) => Promise<Both>,
+): Promise<Both> {
   const y = moved(here.dual.gradient, -1, previous.dual.gradient);
   const s = here.at.map((x, i) => (Number.isFinite(x) ? x - previous.at[i]! : 0));
   const bending = dot(y, s);
-  if (!(bending > leastCurvature * dot(y, y))) return q;
+  if (!(bending > leastCurvature * unit * dot(y, y))) return q;
   const w = await solve(y);
   const t = -dot(s, here.dual.gradient) / bending;
   const by = (1 + dot(y, w) / bending) * t - dot(y, q) / bending;

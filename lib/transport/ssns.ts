@@ -12,9 +12,15 @@ const rounding = 64 * 2 ** -52;
 /**
  * Safe and sparse Newton (Tang and Qiu, NeurIPS 2024): the Hessian of both potentials without its small entries, shifted by a
  * multiple of the gradient's norm that follows how well the model predicts. Our thresholds are powers of two, and systems are
- * solved by conjugate gradients.
+ * solved by conjugate gradients. The authors' constants are for costs of about 1: `unit` is the size of these.
  */
-export async function ssns(plan: ScaledPlan, a: Float64Array, b: Float64Array, tol: number): Promise<SolverEnd> {
+export async function ssns(
+  plan: ScaledPlan,
+  a: Float64Array,
+  b: Float64Array,
+  tol: number,
+  unit: number,
+): Promise<SolverEnd> {
   const dual = new FullDual(plan, a, b);
   const { control, eps } = plan;
   let point = await dual.start();
@@ -32,7 +38,7 @@ export async function ssns(plan: ScaledPlan, a: Float64Array, b: Float64Array, t
       for (let isNew = false; !isNew; ) {
         if (control.newtonLeft <= 0) return 'max-iterations';
         control.iterations.newton += 1;
-        const ridge = eps * shift * norm;
+        const ridge = (eps / unit) * shift * norm;
         const descent = here.gradient.map((x) => -x);
         const direction = await dual.solve(part, here.sums, ridge, descent, 1e-10);
         const slope = eps * dot(descent, direction);

@@ -3,14 +3,7 @@ import { Tensor } from '../tensor.ts';
 import type { Control } from './control.ts';
 import type { Costs, Pair, Side } from './cost.ts';
 import type { Marginals } from './marginals.ts';
-
-/** How dear it is, in units of the cost, that a marginal is not the given one; infinity: it must be. */
-export interface Penalties {
-  readonly rows: number;
-  readonly columns: number;
-}
-
-export const balanced: Penalties = { rows: Infinity, columns: Infinity };
+import type { Penalties } from './penalties.ts';
 
 /** ln 0, and as far away as a sum may be: products with it stay finite. */
 export const farthest = 1e200;

@@ -1,6 +1,7 @@
 // Optimal transport against POT and SciPy on one thread: the same problems to the same L1 error of the marginals, one after
 // the other in one run. Each runs in a process of its own; times are of its CPU.
 //   node scripts/peers/transport.mjs [size …]   points in the plane and uniform costs, eps a thousandth of the largest, to 1e-9
+//   node scripts/peers/transport.mjs --slow     what those leave out, as it takes minutes: POT in the log domain and stabilized, at 1000 and 2000
 //   node scripts/peers/transport.mjs --hard     500 × 500 uniform costs, a ring and a bar on 28 × 28 pixels; eta 1200, to 1e-12
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
@@ -10,12 +11,9 @@ import { race } from './race.mjs';
 
 const folder = import.meta.dirname;
 const methods = ['auto', 'sns', 'sinkhorn'];
+const slowPeers = ['sinkhorn_stabilized', 'sinkhorn_log'];
 /** Those that take minutes are left out. */
-const peersAt = (n) => [
-  'sinkhorn',
-  ...(n > 500 ? [] : ['sinkhorn_log', 'sinkhorn_stabilized']),
-  ...(n > 1000 ? [] : ['lbfgs']),
-];
+const peersAt = (n) => ['sinkhorn', ...(n > 500 ? [] : slowPeers), ...(n > 1000 ? [] : ['lbfgs'])];
 /** Kinds of --hard, with their sizes. */
 const hard = { 'uniform-hard': 500, 'ring-sqeuclidean': 784, 'ring-euclidean': 784, 'ring-l1': 784 };
 
@@ -90,7 +88,8 @@ const [first, kind, size, method] = process.argv.slice(2);
 if (first === '--own') {
   await own(kind, Number(size), method);
 } else {
-  const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [500, 1000];
+  const slow = first === '--slow';
+  const sizes = slow ? [1000, 2000] : process.argv.length > 2 ? process.argv.slice(2).map(Number) : [500, 1000];
   const cases =
     first === '--hard'
       ? Object.entries(hard)
@@ -104,9 +103,9 @@ if (first === '--own') {
     console.log(line);
   };
   for (const [name, n] of cases) {
-    const ours = first === '--hard' || n > 1000 ? ['auto', 'sns'] : methods;
+    const ours = first === '--hard' || slow || n > 1000 ? ['auto', 'sns'] : methods;
     for (const method of ours) run(process.execPath, [import.meta.filename, '--own', name, `${n}`, method]);
-    for (const peer of first === '--hard' ? ['lbfgs'] : peersAt(n))
-      run('/usr/bin/python3', [path.join(folder, 'transport_peer.py'), name, `${n}`, peer]);
+    const peers = first === '--hard' ? ['lbfgs'] : slow ? slowPeers : peersAt(n);
+    for (const peer of peers) run('/usr/bin/python3', [path.join(folder, 'transport_peer.py'), name, `${n}`, peer]);
   }
 }

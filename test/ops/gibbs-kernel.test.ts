@@ -24,6 +24,25 @@ describe.each(Device.available)('gibbsKernel on %s', (kind) => {
       expect(sameBits(await cost.read(), before)).toBe(true);
     });
 
+    it('takes a batch, each problem with its own potentials', async () => {
+      const [batch, n, m] = [3, 7, 33];
+      const [values, f, g] = [numbers(batch * n * m, 1, 0, 4, dtype), numbers(batch * n, 2), numbers(batch * m, 3)];
+      const kernel = Tensor.full(device, [batch, n, m], NaN, { dtype });
+      ops.gibbsKernel(device, {
+        cost: tensorOf(device, values, [batch, n, m], dtype),
+        row_potential: Tensor.from(device, f, [batch, n]),
+        column_potential: Tensor.from(device, g, [batch, m]),
+        kernel,
+        eps: 0.25,
+      });
+      const part = (x: Float64Array, k: number) => x.subarray((k * x.length) / batch, ((k + 1) * x.length) / batch);
+      const got = await valuesOf(kernel);
+      for (let k = 0; k < batch; k++) {
+        const expected = reference(part(values, k), part(f, k), part(g, k), 0.25);
+        expectClose(part(got, k), expected, { dtype, ulps: dtype === 'f32' ? 1 : 40 });
+      }
+    });
+
     it('is 0 far below, infinite far above, and never NaN for a forbidden pair', async () => {
       const cost = tensorOf(device, [0, 1, -1, Infinity], [1, 4], dtype);
       const kernel = Tensor.zeros(device, [1, 4], { dtype });
@@ -46,7 +65,16 @@ describe('gibbsKernel', () => {
   refuses('gibbsKernel', valid, (device) => {
     const f64 = Tensor.zeros(device, [3, 2], { dtype: 'f64' });
     return [
-      [{ cost: empty(device, 3) }, 'ERR_SHAPE', 'gibbs_kernel: cost must be a matrix, got f64[3]'],
+      [
+        { cost: empty(device, 3) },
+        'ERR_SHAPE',
+        'gibbs_kernel: cost must be a matrix or a batch of matrices, got f64[3]',
+      ],
+      [
+        { cost: Tensor.zeros(device, [2, 3, 2]) },
+        'ERR_SHAPE',
+        'gibbs_kernel: row_potential must be f64 with one element a row, got f64[3]',
+      ],
       [{ cost: f64.cast('bf16') }, 'ERR_DTYPE', 'gibbs_kernel: cost must be f32 or f64, got bf16[3, 2]'],
       [{ cost: f64 }, 'ERR_DTYPE', "gibbs_kernel: kernel must have the cost's dtype, got f32[3, 2]"],
       [

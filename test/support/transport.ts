@@ -101,6 +101,31 @@ export function digitPair(metric: GridMetric): Problem {
   return { cost: gridCosts(28, metric), a: ink(0), b: ink(1) };
 }
 
+// The first two of scikit-learn's handwritten digits, 8 × 8 pixels of 0 to 16 as hexadecimal digits but g for 16.
+const smallDigits = [
+  '005d9100 00dfaf50 03f20b80 04c00880 05800980 04b01c70 02e5ac00 006da000',
+  '000cd500 000bg900 003fg600 07fgg200 001gg300 001gg600 001gg600 000bga00',
+].map((rows) => Array.from(rows.replaceAll(' ', ''), (ink) => Number.parseInt(ink, 17) / 16));
+
+/** A 0 and a 1 of 8 × 8 pixels, upsampled bilinearly to 28 × 28 pixels, a hundredth of full ink everywhere. */
+export function smallDigitPair(metric: GridMetric): Problem {
+  const upsampled = (ink: readonly number[]): Float64Array => {
+    const at = (k: number) => {
+      const place = Math.max(0, Math.min(7, ((k + 0.5) * 8) / 28 - 0.5));
+      const from = Math.min(6, Math.floor(place));
+      return { from, share: place - from };
+    };
+    const pixel = (_: unknown, k: number) => {
+      const [row, column] = [at(Math.floor(k / 28)), at(k % 28)];
+      const between = (y: number) =>
+        ink[8 * y + column.from]! * (1 - column.share) + ink[8 * y + column.from + 1]! * column.share;
+      return between(row.from) * (1 - row.share) + between(row.from + 1) * row.share + 0.01;
+    };
+    return normalized(Array.from({ length: 28 * 28 }, pixel));
+  };
+  return { cost: gridCosts(28, metric), a: upsampled(smallDigits[0]!), b: upsampled(smallDigits[1]!) };
+}
+
 /** Squared distances of `size` points in the unit square to as many others. */
 export function plane(size: number): Float64Array {
   const points = splitMix(4 * size, 1n);

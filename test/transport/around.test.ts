@@ -246,6 +246,40 @@ describe.each(Device.available)('transportBatch on %s', (kind) => {
     expect([...few.sweeps]).toEqual(Array(6).fill(2));
   });
 
+  it.each(['f64', 'f32'] as const)(
+    'in %s has the plans and gradients of sinkhorn, 0 beyond a smaller problem',
+    async (dtype) => {
+      const sizes = [
+        [6, 4],
+        [3, 9],
+      ] as const;
+      const costs = sizes.map(([n, m], k) => Tensor.from(device, numbers(n * m, k, 0, 1, dtype), [n, m]).cast(dtype));
+      const [a, b] = [sizes.map(([n], k) => massesOf(n, 10 + k)), sizes.map(([, m], k) => massesOf(m, 20 + k))];
+      using batch = await transportBatch(costs, { a, b, eps: 0.1, tol: 1e-12 });
+      using plans = await batch.plan();
+      using byRows = await batch.gradient('a');
+      using byColumns = await batch.gradient('b');
+      expect([plans.shape, plans.dtype]).toEqual([[2, 6, 9], dtype]);
+      const [all, rows, columns] = [await valuesOf(plans), await valuesOf(byRows), await valuesOf(byColumns)];
+      for (const [k, [n, m]] of sizes.entries()) {
+        using exact = costs[k]!.cast('f64');
+        using result = await sinkhorn(exact, { a: a[k], b: b[k], eps: 0.1, tol: 1e-13 });
+        using plan = await result.plan();
+        using byA = await result.gradient('a');
+        using byB = await result.gradient('b');
+        const [expected, ofA, ofB] = [await valuesOf(plan), await valuesOf(byA), await valuesOf(byB)];
+        for (let i = 0; i < 6; i++)
+          for (let j = 0; j < 9; j++)
+            expect(all[(k * 6 + i) * 9 + j]).toBeCloseTo(i < n && j < m ? expected[i * m + j]! : 0, 7);
+        const near = (got: number, wanted: number) =>
+          wanted === -Infinity ? expect(got).toBe(wanted) : expect(got).toBeCloseTo(wanted, 10);
+        for (let i = 0; i < n; i++) near(rows[6 * k + i]!, ofA[i]!);
+        for (let j = 0; j < m; j++) near(columns[9 * k + j]!, ofB[j]!);
+      }
+      await expect(batch.gradient('eps' as 'a')).rejects.toThrow('gradient: by must be cost, a, b, got eps');
+    },
+  );
+
   it('tells how far it is, and stops when it is told to', async () => {
     // The second problem needs more than two hundred sweeps, with a look at every hundred, and the first one stops on its own.
     using costs = Tensor.from(device, Float64Array.of(0, 1, 1, 0, 0, 1, 0.9, 0), [2, 2, 2]);

@@ -73,6 +73,29 @@ describe.each(Device.available)('transport on %s', (kind) => {
     });
   });
 
+  // Powers of two change no rounding: whatever depends on the unit of the cost shows.
+  it.each(['auto', 'sns', 'sinkhorn', 'ssns', 'splr', 'lbfgs'] as const)(
+    '%s does the same, bit for bit, whatever the unit of the cost',
+    async (method) => {
+      const solved = async (unit: number) => {
+        using cost = Tensor.from(
+          device,
+          values.map((x) => unit * x),
+          [n, m],
+        );
+        using result = await sinkhorn(cost, { a, b, eps: unit * eps, method, tol: 1e-8 });
+        const f = (await valuesOf(result.f)).map((x) => x / unit);
+        return { f, value: result.value / unit, status: result.status, iterations: result.iterations };
+      };
+      const { f, ...expected } = await solved(1);
+      for (const unit of [2 ** -600, 2 ** 600]) {
+        const { f: other, ...rest } = await solved(unit);
+        expect(rest).toEqual(expected);
+        expect(sameBits(other, f)).toBe(true);
+      }
+    },
+  );
+
   it('sweeps and accepted steps never make the error of a level much worse, nor end above its start', async () => {
     using tensor = Tensor.from(device, values, [n, m]);
     for (const method of ['sns', 'sinkhorn'] as const) {

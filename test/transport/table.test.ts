@@ -2,7 +2,7 @@
 // Values: none; the error of the marginals is computed anew from what is returned.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type SinkhornOptions, sinkhorn, Tensor } from '../../lib/index.ts';
-import { digitPair, normalized, plane, ringAndBar, splitMix } from '../support/transport.ts';
+import { digitPair, normalized, plane, ringAndBar, smallDigitPair, splitMix } from '../support/transport.ts';
 
 const cpu = Device.open('cpu');
 afterAll(() => cpu.close());
@@ -33,6 +33,12 @@ const rows: readonly Row[] = [
     name: `a 0 and a 1, ${metric}`,
     shape: grid,
     problem: () => digitPair(metric),
+    eta: 1200,
+  })),
+  ...metrics.map((metric) => ({
+    name: `a 0 and a 1 of 8 × 8 pixels, upsampled, ${metric}`,
+    shape: grid,
+    problem: () => smallDigitPair(metric),
     eta: 1200,
   })),
   { name: '500 × 500 uniform costs', shape: [500, 500], problem: uniform(500, 1n), eta: 20_000 },

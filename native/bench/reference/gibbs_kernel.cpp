@@ -5,11 +5,14 @@
 namespace orthokit::bench {
 
 static void gibbs_kernel(const GibbsKernel& op) {
-  const int64_t n = op.cost.shape[0], m = op.cost.shape[1];
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j < m; ++j)
-      values(op.kernel)[i * m + j] =
-          std::exp(exponent_of(op.cost, op.row_potential, op.column_potential, op.eps, i, j));
+  const int64_t n = op.rows(), m = op.columns();
+  for (int64_t row = 0; row < op.problems() * n; ++row)
+    for (int64_t j = 0; j < m; ++j) {
+      const double potentials =
+          values(op.row_potential)[row] + values(op.column_potential)[row / n * m + j];
+      const int64_t at = row * m + j;
+      values(op.kernel)[at] = std::exp((potentials - values(op.cost)[at]) / op.eps);
+    }
 }
 // Exponents of the size of 10, each of whose roundings the exponential shows.
 ORTHOKIT_REFERENCE(GibbsKernel, gibbs_kernel, 64);

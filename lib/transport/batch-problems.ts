@@ -1,0 +1,124 @@
+import { OrthokitError } from '../errors.ts';
+import { ops } from '../native-ops.ts';
+import { shown } from '../options.ts';
+import { isTensor, Tensor } from '../tensor.ts';
+import { massTolerance } from './marginals.ts';
+import type { Masses } from './options.ts';
+
+type MassLists = readonly Exclude<Masses, Tensor>[] | undefined;
+
+/** Costs in one tensor, `[B, n, m]`. */
+export interface Stacked {
+  readonly cost: Tensor;
+  /** Of each problem, before it was filled up. */
+  readonly sizes: readonly (readonly [rows: number, columns: number])[];
+}
+
+function checkCost(op: string, cost: unknown, rank: number): Tensor {
+  if (!isTensor(cost)) throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be Tensors, got ${shown(cost)}`);
+  if (cost.dtype !== 'f32' && cost.dtype !== 'f64')
+    throw new OrthokitError('ERR_DTYPE', `${op}: costs must be f32 or f64, got ${cost.dtype}`);
+  if (cost.shape.length !== rank || cost.size === 0)
+    throw new OrthokitError('ERR_SHAPE', `${op}: costs must have rank ${rank} and elements, got [${cost.shape}]`);
+  return cost;
+}
+
+/** Matrices of any sizes as one batch: what is beyond a smaller one has no mass. */
+export async function stacked(op: string, costs: Tensor | readonly Tensor[]): Promise<Stacked> {
+  if (isTensor(costs)) {
+    const [batch, n, m] = checkCost(op, costs, 3).shape as [number, number, number];
+    return { cost: costs.reshape(costs.shape), sizes: Array.from({ length: batch }, () => [n, m] as const) };
+  }
+  if (!Array.isArray(costs) || costs.length === 0)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be a batch or a list of matrices, got ${shown(costs)}`);
+  const list = (costs as readonly unknown[]).map((cost) => checkCost(op, cost, 2));
+  const [{ device, dtype }] = list as [Tensor];
+  for (const cost of list) {
+    if (cost.device !== device) throw new OrthokitError('ERR_DEVICE', `${op}: costs are on different devices`);
+    if (cost.dtype !== dtype)
+      throw new OrthokitError('ERR_DTYPE', `${op}: costs must have one dtype, got ${dtype} and ${cost.dtype}`);
+  }
+  const sizes = list.map(({ shape }) => [shape[0]!, shape[1]!] as const);
+  const [n, m] = [Math.max(...sizes.map(([rows]) => rows)), Math.max(...sizes.map(([, columns]) => columns))];
+  const elements = await Promise.all(list.map((cost) => cost.read()));
+  const all = dtype === 'f32' ? new Float32Array(list.length * n * m) : new Float64Array(list.length * n * m);
+  for (const [k, [rows, columns]] of sizes.entries())
+    for (let i = 0; i < rows; i++)
+      all.set(elements[k]!.subarray(i * columns, (i + 1) * columns) as Float64Array, (k * n + i) * m);
+  return { cost: Tensor.from(device, all, [list.length, n, m]), sizes };
+}
+
+/** Each problem's masses in a row as long as the longest. */
+function stackedMasses(
+  op: string,
+  name: 'a' | 'b',
+  masses: MassLists,
+  sizes: readonly number[],
+  width: number,
+): { rows: Float64Array; totals: number[] } {
+  if (masses !== undefined && (!Array.isArray(masses) || masses.length !== sizes.length))
+    throw new OrthokitError(
+      'ERR_ARGUMENT',
+      `${op}: ${name} must be a list of ${sizes.length} lists, got ${shown(masses)}`,
+    );
+  const rows = new Float64Array(sizes.length * width);
+  const totals = sizes.map((size, k) => {
+    const own: ArrayLike<number> = masses?.[k] ?? new Float64Array(size).fill(1 / size);
+    if (own.length !== size)
+      throw new OrthokitError('ERR_SHAPE', `${op}: ${name}[${k}] must have ${size} elements, got ${own.length}`);
+    let total = 0;
+    for (let i = 0; i < size; i++) {
+      const mass = own[i]!;
+      if (!(mass >= 0 && mass < Infinity))
+        throw new OrthokitError(
+          'ERR_ARGUMENT',
+          `${op}: ${name}[${k}] must be finite and not negative, got ${mass} at ${i}`,
+        );
+      rows[k * width + i] = mass;
+      total += mass;
+    }
+    if (!(total > 0))
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name}[${k}] must have a positive total, got ${total}`);
+    return total;
+  });
+  return { rows, totals };
+}
+
+/**
+ * Masses of all rows and of all columns, each problem's filled up to the width and scaled to one total.
+ * @throws ERR_ARGUMENT for masses that are negative, not finite, or of unequal totals; ERR_SHAPE
+ */
+export function stackedMarginals(
+  op: string,
+  sizes: Stacked['sizes'],
+  [n, m]: readonly [number, number],
+  ofRows: MassLists,
+  ofColumns: MassLists,
+): [a: Float64Array, b: Float64Array] {
+  const sizesOf = (side: 0 | 1) => sizes.map((size) => size[side]);
+  const a = stackedMasses(op, 'a', ofRows, sizesOf(0), n);
+  const b = stackedMasses(op, 'b', ofColumns, sizesOf(1), m);
+  for (const [k, total] of a.totals.entries()) {
+    const other = b.totals[k]!;
+    const isGiven = ofRows !== undefined && ofColumns !== undefined;
+    if (isGiven && Math.abs(total - other) > massTolerance * Math.max(total, other))
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: b[${k}] must have the total of a[${k}], ${total}, got ${other}`);
+    // The side that was given sets the total.
+    const [rows, width, by] = ofRows === undefined ? [a.rows, n, other / total] : [b.rows, m, total / other];
+    for (let i = k * width; i < (k + 1) * width; i++) rows[i] = rows[i]! * by;
+  }
+  return [a.rows, b.rows];
+}
+
+/** @throws ERR_ARGUMENT for NaN and -Infinity */
+export async function refuseBadCosts(op: string, cost: Tensor): Promise<void> {
+  const [batch, n, m] = cost.shape as [number, number, number];
+  using matrix = cost.reshape([batch * n, m]);
+  using row_mass = Tensor.zeros(cost.device, [batch * n], { dtype: 'f64' });
+  using column_mass = Tensor.zeros(cost.device, [m], { dtype: 'f64' });
+  using statistics = new Tensor(cost.device, [8], 'f64');
+  ops.costRange(cost.device, { cost: matrix, row_mass, column_mass, statistics });
+  const bad = (await statistics.read())[2]!;
+  if (bad > 0)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be neither NaN nor -Infinity, got ${bad} of them`);
+}
