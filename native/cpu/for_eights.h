@@ -17,7 +17,8 @@ __attribute__((always_inline)) inline void for_eights(int64_t size, F&& f) {
 // The first n of a register's elements, n may be less than none or more than all; the others are `rest`.
 #if defined(__AVX512VL__)
 template <class T>
-__attribute__((always_inline)) inline void load_first(const T* x, int n, double rest, Doubles& out) {
+__attribute__((always_inline)) inline void load_first(const T* x, int n, double rest,
+                                                      Doubles& out) {
   const auto mask = __mmask8((1 << n) - 1);
   const __m512d others = _mm512_set1_pd(rest);
   if constexpr (sizeof(T) == 4)
@@ -27,7 +28,8 @@ __attribute__((always_inline)) inline void load_first(const T* x, int n, double 
 }
 #elif defined(__AVX2__)
 template <class T>
-__attribute__((always_inline)) inline void load_first(const T* x, int n, double rest, Doubles& out) {
+__attribute__((always_inline)) inline void load_first(const T* x, int n, double rest,
+                                                      Doubles& out) {
   const __m128i mask = _mm_cmpgt_epi32(_mm_set1_epi32(n), _mm_setr_epi32(0, 1, 2, 3));
   const __m256i wide = _mm256_cvtepi32_epi64(mask);
   __m256d first;
@@ -39,7 +41,8 @@ __attribute__((always_inline)) inline void load_first(const T* x, int n, double 
 }
 #else
 template <class T>
-__attribute__((always_inline)) inline void load_first(const T* x, int n, double rest, Doubles& out) {
+__attribute__((always_inline)) inline void load_first(const T* x, int n, double rest,
+                                                      Doubles& out) {
   Doubles all{};
   for (int k = 0; k < kVectorSize<double>; ++k) all[k] = k < n ? double(x[k]) : rest;
   out = all;

@@ -121,8 +121,10 @@ __attribute__((always_inline)) inline void plan_rows(const T* cost, const double
     load_some(w + j, count, 0, own);
 #pragma GCC unroll 2
     for (int k = 0; k < kRows; ++k) {
-      Eight c, x = own + u[k];
-      load_some(cost + k * n + j, count, kInfinite, c), multiply_add(c, by, x, x);
+      Eight c, x;
+      load_some(cost + k * n + j, count, kInfinite, c);
+      multiply_add(c, by, own, x);  // first, as large potentials belong to large costs
+      x += u[k];
       power_of_eight(x, exps[k]);
     }
     each(j, count, exps);
@@ -131,9 +133,8 @@ __attribute__((always_inline)) inline void plan_rows(const T* cost, const double
 template <class T, class Each>
 __attribute__((always_inline)) inline void plan_row(const T* cost, const double* w, double u,
                                                     double inverse, int64_t n, Each&& each) {
-  plan_rows<1>(cost, w, &u, inverse, n, [&](int64_t j, auto count, const Eight(&x)[1]) {
-    each(j, count, x[0]);
-  });
+  plan_rows<1>(cost, w, &u, inverse, n,
+               [&](int64_t j, auto count, const Eight(&x)[1]) { each(j, count, x[0]); });
 }
 
 // The same for some rows, kept in `exps`, and their sums.
@@ -149,6 +150,24 @@ void exps_of_rows(const T* cost, const double* w, const double* u, double invers
 }
 // Sums that lose no term of weight, and that a mass may be divided by.
 inline bool is_moderate(double total) { return total > 1e-100 && total < 1e100; }
+
+// The potential that gives a column its mass, by its largest exponent; NaN where no finite cost and
+// potential reaches it. Exponents are differences from the largest, so that they are exact where costs
+// are far from all others.
+template <class T>
+double column_potential(const T* cost, int64_t stride, const double* u, int64_t n, double inverse,
+                        double mass) {
+  double most = -kInfinite, sum = 0, own = 0, potential = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double c = double(cost[i * stride]), x = fused(c, -inverse, u[i]);
+    if (x > most) most = x, own = c, potential = u[i];
+  }
+  if (!std::isfinite(most)) return std::numeric_limits<double>::quiet_NaN();
+  for (int64_t i = 0; i < n; ++i)
+    sum += exp_of_negative(fused(double(cost[i * stride]) - own, -inverse, u[i] - potential) *
+                           std::numbers::ln2);
+  return fused(own, inverse, std::log2(mass) - std::log2(sum) - potential);
+}
 
 // Potentials in other units.
 inline double* in_units(Stream& stream, const View& potential, double inverse) {

@@ -19,8 +19,6 @@ inline constexpr double kNormalTailFlops = kExpFlops + 26 + kQuotientFlops;  // 
 inline constexpr double kWideFlops = 2;  // one sum or product in f64 beside f32 data
 
 // One sum or product in f64, for the rate of `first`, which the first operand is.
-inline double wide_flops(const View& first) {
-  return first.dtype == Dtype::kF64 ? 1 : kWideFlops;
-}
+inline double wide_flops(const View& first) { return first.dtype == Dtype::kF64 ? 1 : kWideFlops; }
 
 }  // namespace orthokit

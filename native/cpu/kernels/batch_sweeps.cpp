@@ -24,7 +24,8 @@ struct BatchProblem {
     } else {
       if (is_moderate(total)) return r[i] / total;
       double most = -kInfinite;
-      for (int64_t j = 0; j < m; ++j) most = std::max(most, w[j] - double(cost[i * m + j]) * inverse);
+      for (int64_t j = 0; j < m; ++j)
+        most = std::max(most, w[j] - double(cost[i * m + j]) * inverse);
       if (std::isfinite(most)) {
         u[i] = -most;
         exps_of_rows<1>(cost + i * m, w, u + i, inverse, m, to, &total);
@@ -64,21 +65,14 @@ struct BatchProblem {
     for (int64_t j = 0; j < m; ++j) ratios[j] = c[j] / sums[j];
     if (lost > 0)
       for (int64_t j = 0; j < m; ++j)
-        if (c[j] != 0 && !(sums[j] >= kLeastSum)) ratios[j] = 1, update_column(j);
+        if (c[j] != 0 && !(sums[j] >= kLeastSum)) {
+          const double next = column_potential(cost + j, m, u, n, inverse, c[j]);
+          ratios[j] = 1, w[j] = std::isnan(next) ? w[j] : next;
+        }
     for (int64_t j = 0; j < m; ++j) {
       const double next = w[j] + std::numbers::log2e * log_of(ratios[j]);
       w[j] = c[j] == 0 ? -kInfinite : next;
     }
-  }
-
-  // By the largest exponent of the column.
-  void update_column(int64_t j) const {
-    double most = -kInfinite, sum = 0;
-    for (int64_t i = 0; i < n; ++i) most = std::max(most, u[i] - double(cost[i * m + j]) * inverse);
-    if (!std::isfinite(most)) return;
-    for (int64_t i = 0; i < n; ++i)
-      sum += exp_of_negative((u[i] - double(cost[i * m + j]) * inverse - most) * std::numbers::ln2);
-    w[j] = std::log2(c[j]) - (most + std::log2(sum));
   }
 
   void measure(double* statistics) const {

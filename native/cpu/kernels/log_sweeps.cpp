@@ -57,8 +57,7 @@ class LogSweep {
     for (int k = 0; k < kRows; k += kTogether)
       exps_of_rows<kTogether>(cost + (first + k) * m_, w_, u_ + first + k, inverse_, m_,
                               exps + k * m_, scales + k);
-    for (int k = 0; k < kRows; ++k)
-      scales[k] = update_row(first + k, scales[k], exps + k * m_);
+    for (int k = 0; k < kRows; ++k) scales[k] = update_row(first + k, scales[k], exps + k * m_);
     add_rows<kRows>(exps, rows_after(cost, panels_, first, kRows), scales, m_, sums);
     if (!stores) return;
     for (int k = 0; k < kRows; ++k)
@@ -110,26 +109,16 @@ class LogSweep {
       *scale = c_[j] / sums_[j];
     } else if (!scale && sums_[j] >= kLeastSum) {
       w_[j] += std::log2(c_[j] / sums_[j]);
-    } else if (const double log = log_sum_of(j); std::isfinite(log)) {
-      w_[j] = std::log2(c_[j]) - log;
+    } else if (const double next =
+                   column_potential(op_.cost.as<T>() + j, m_, u_, n_, inverse_, c_[j]);
+               !std::isnan(next)) {
+      w_[j] = next;
     }
     // What has moved far is computed anew.
     if (scale && (c_[j] == 0 || !(sums_[j] >= least_sum_of(op_.cost.dtype) * c_[j])))
       for (int64_t i = 0; i < n_; ++i)
-        op_.kernel.as<T>()[i * m_ + j] =
-            T(exp_of((u_[i] + w_[j] - double(op_.cost.as<T>()[i * m_ + j]) * inverse_) *
-                     std::numbers::ln2));
-  }
-
-  // The logarithm to 2 of Σᵢ exp((fᵢ − costᵢⱼ) / eps) by its own maximum.
-  double log_sum_of(int64_t j) const {
-    const T* cost = op_.cost.as<T>() + j;
-    double max = -kInfinite, sum = 0;
-    for (int64_t i = 0; i < n_; ++i) max = std::max(max, u_[i] - double(cost[i * m_]) * inverse_);
-    if (!std::isfinite(max)) return max;
-    for (int64_t i = 0; i < n_; ++i)
-      sum += exp_of_negative((u_[i] - double(cost[i * m_]) * inverse_ - max) * std::numbers::ln2);
-    return max + std::log2(sum);
+        op_.kernel.as<T>()[i * m_ + j] = T(exp_of(
+            (u_[i] + w_[j] - double(op_.cost.as<T>()[i * m_ + j]) * inverse_) * std::numbers::ln2));
   }
 
   const LogSweeps& op_;

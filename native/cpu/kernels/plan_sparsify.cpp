@@ -76,8 +76,8 @@ struct Sparsify {
     // Neighbours are often in the same bin, whose count would wait for its last store.
     constexpr int kCounts = 4;
     int32_t counted[kExponents][kCounts] = {};
-    LargeEntries large{columns + p * (room + 8), values + p * (room + 8),
-                       of_row + panels.begin(p), room, least};
+    LargeEntries large{columns + p * (room + 8), values + p * (room + 8), of_row + panels.begin(p),
+                       room, least};
     for (int64_t i = panels.begin(p); i < panels.end(p); ++i) {
       Eight largest{};
       for_entries<T>(i, [&](int64_t j, auto, const Eight& x) {

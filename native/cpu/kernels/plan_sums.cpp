@@ -21,20 +21,20 @@ void plan_sums(const PlanSums& op, Stream& stream) {
       const auto take = [&]<int kRows>(int64_t i, std::integral_constant<int, kRows>) {
         const T* cost = op.cost.as<T>() + i * m;
         Eight totals[kRows] = {}, linear{};
-        plan_rows<kRows>(cost, w, u + i, inverse, m,
-                         [&](int64_t j, auto count, const Eight(&x)[kRows]) {
-                           Eight sum;
-                           load_some(sums + j, count, 0, sum);
+        plan_rows<kRows>(
+            cost, w, u + i, inverse, m, [&](int64_t j, auto count, const Eight(&x)[kRows]) {
+              Eight sum;
+              load_some(sums + j, count, 0, sum);
 #pragma GCC unroll 2
-                           for (int k = 0; k < kRows; ++k) {
-                             Eight c;
-                             load_some(cost + k * m + j, count, 0, c);
-                             totals[k] += x[k], sum += x[k];
-                             select(x[k] == 0, Eight{}, x[k] * c, c);  // a forbidden pair costs nothing
-                             linear += c;
-                           }
-                           store_some(sum, count, sums + j);
-                         });
+              for (int k = 0; k < kRows; ++k) {
+                Eight c;
+                load_some(cost + k * m + j, count, 0, c);
+                totals[k] += x[k], sum += x[k];
+                select(x[k] == 0, Eight{}, x[k] * c, c);  // a forbidden pair costs nothing
+                linear += c;
+              }
+              store_some(sum, count, sums + j);
+            });
         for (int k = 0; k < kRows; ++k) row_sums[i + k] = total_of(totals[k]);
         costs[p] += total_of(linear);
       };
