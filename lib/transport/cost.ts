@@ -49,6 +49,8 @@ export interface Costs {
   /** For each of a side, the smooth minimum over the other one, whose potential is given. */
   softmin(side: Side, potential: Tensor, eps: number, out: SoftminOutputs): void;
   gibbsKernel(potentials: Pair, eps: number, kernel: Tensor): void;
+  /** The costs of some rows, in f64. */
+  panel(index: Tensor): Tensor;
   dispose(): void;
 }
 
@@ -59,6 +61,16 @@ export interface Cost extends Costs {
   /** With `stored`, the last sweep leaves a kernel and the scales of its columns. */
   logSweeps(masses: Pair, potentials: Pair, eps: number, count: number, statistics: Tensor, stored?: Stored): void;
   planSums(masses: Pair, potentials: Pair, eps: number, sums: Pair, statistics: Tensor): void;
+}
+
+/** Rows of a matrix, in f64. */
+export function gathered(matrix: Tensor, index: Tensor): Tensor {
+  const { device, dtype, shape } = matrix;
+  const rows = new Tensor(device, [index.size, shape[1]!], dtype);
+  ops.gatherRows(device, { x: matrix, index, out: rows });
+  if (dtype === 'f64') return rows;
+  using _rows = rows;
+  return rows.cast('f64');
 }
 
 /** A matrix of costs. */
@@ -116,6 +128,10 @@ export class DenseCost implements Cost {
       kernel,
       eps,
     });
+  }
+
+  panel(index: Tensor): Tensor {
+    return gathered(this.#cost, index);
   }
 
   logSweeps(masses: Pair, potentials: Pair, eps: number, count: number, statistics: Tensor, stored?: Stored): void {

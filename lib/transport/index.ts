@@ -1,6 +1,7 @@
 export { type BarycenterOptions, type BarycenterProgress, type BarycenterResult, barycenter } from './barycenter.ts';
 export { type TransportBatchOptions, type TransportBatchProgress, transportBatch } from './batch.ts';
 export { TransportBatch, type TransportBatchVariable } from './batch-result.ts';
+export type { PlanFactors, TransportCotangents } from './cotangents.ts';
 export {
   Divergence,
   type DivergenceCosts,
@@ -21,6 +22,7 @@ export type {
   UnbalancedOptions,
 } from './options.ts';
 export type { Metric, PointClouds } from './points.ts';
+export type { PullbackOptions, TransportGradients } from './pullback.ts';
 export {
   type ApplyOptions,
   type PlanOptions,

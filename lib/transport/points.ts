@@ -3,7 +3,8 @@ import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { checkOptions, isRecord, shown } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
-import { type CostRange, type Costs, DenseCost, type Pair, type Side, type SoftminOutputs } from './cost.ts';
+import type { Read } from './control.ts';
+import { type CostRange, type Costs, DenseCost, gathered, type Pair, type Side, type SoftminOutputs } from './cost.ts';
 
 /** Distances between points: |x − y|², |x − y|, Σ |xₖ − yₖ|. */
 export type Metric = 'sqeuclidean' | 'euclidean' | 'l1';
@@ -120,6 +121,22 @@ export class PointCost implements Costs {
       kernel,
       eps,
     });
+  }
+
+  panel(index: Tensor): Tensor {
+    using x = gathered(this.#x, index);
+    using y = this.#y.cast('f64');
+    const out = new Tensor(this.device, [index.size, this.columns], 'f64');
+    ops.pairwiseCosts(this.device, { x, y, out, metric: this.metric });
+    return out;
+  }
+
+  /** The coordinates of both clouds, in f64. */
+  async coordinates(read: Read): Promise<{ x: Float64Array; y: Float64Array }> {
+    using ofX = this.#x.cast('f64');
+    using ofY = this.#y.cast('f64');
+    const [x, y] = await Promise.all([read(ofX), read(ofY)]);
+    return { x, y };
   }
 
   dispose(): void {

@@ -3,9 +3,11 @@ import { ops } from '../native-ops.ts';
 import { checkOptions, shown } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
 import type { Costs } from './cost.ts';
-import type { Potentials, TransportIterations } from './options.ts';
+import type { TransportCotangents } from './cotangents.ts';
+import type { Gauge, Potentials, TransportIterations } from './options.ts';
 import type { Penalties } from './penalties.ts';
 import { PointCost } from './points.ts';
+import { type PullbackOptions, pullback, type TransportGradients, variablesOf } from './pullback.ts';
 
 /**
  * How a solver ended: `'converged'`, the error is at most `tol`; `'max-iterations'`, sweeps or Newton steps ran out;
@@ -37,6 +39,9 @@ export interface Solved {
   g: Tensor;
   eps: number;
   penalties: Penalties;
+  gauge: Gauge;
+  /** Whether the solver stored a matrix. */
+  isStored: boolean;
   value: number;
   dual: number;
   entropy: number;
@@ -78,6 +83,8 @@ export class TransportResult implements Potentials {
   readonly iterations: Readonly<TransportIterations>;
   readonly #costs: Costs;
   readonly #penalties: Penalties;
+  readonly #gauge: Gauge;
+  readonly #isStored: boolean;
   readonly #dual: number;
   readonly #entropy: number;
 
@@ -97,6 +104,8 @@ export class TransportResult implements Potentials {
     this.iterations = Object.freeze(solved.iterations);
     this.#costs = solved.costs;
     this.#penalties = solved.penalties;
+    this.#gauge = solved.gauge;
+    this.#isStored = solved.isStored;
     this.#dual = solved.dual;
     this.#entropy = solved.entropy;
   }
@@ -173,7 +182,7 @@ export class TransportResult implements Potentials {
    * - `'cost'`: the plan, `[n, m]`, dense
    * - `'x'`, `'y'`: of the points, in their shapes; for `sqeuclidean` 2 Σⱼ Pᵢⱼ (xᵢ − yⱼ). One pass over the distances
    * - `'a'`, `'b'`: of the masses: the potentials minus their mean, since totals are to stay equal, −infinity for a mass of
-   *   0; on an unbalanced side rho (1 − exp(−f / rho))
+   *   0; on an unbalanced side rho (1 − exp(−f / rho)), opposite one the potentials themselves
    * - `'eps'`: Σ P ln P; with unbalanced masses Σ P (ln P − 1)
    *
    * @throws ERR_UNSUPPORTED for points of a result that has none; ERR_ARGUMENT, ERR_DISPOSED, ERR_MEMORY
@@ -210,10 +219,69 @@ export class TransportResult implements Potentials {
   async #byMass(potential: Tensor, rho: number): Promise<Tensor> {
     const numbers = Float64Array.from(await potential.read());
     const finite = numbers.filter((x) => x > -Infinity);
-    const mean = finite.reduce((a, b) => a + b, 0) / finite.length;
+    const { rows, columns } = this.#penalties;
+    const keepsTotal = rows === Infinity && columns === Infinity;
+    const mean = keepsTotal ? finite.reduce((a, b) => a + b, 0) / finite.length : 0;
     const gradient = numbers.map((x) => (rho === Infinity ? x - mean : rho * -Math.expm1(-x / rho)));
     using exact = Tensor.from(potential.device, gradient, potential.shape);
     return exact.cast(potential.dtype);
+  }
+
+  /**
+   * The gradients of a loss that depends on the plan, its cost or the potentials, given the loss's derivatives by these: the
+   * vector–Jacobian product, as reverse-mode differentiation asks for it. Nothing is unrolled: by the implicit function
+   * theorem, one linear system with the plan, solved by conjugate gradients, serves all variables of a call.
+   *
+   * A shift between the potentials of balanced masses is a choice: the derivatives are of potentials in the result's gauge, and
+   * where derivatives by `f` and by `g` have equal sums, no gauge matters. What parts of the plan that exchange no mass
+   * (not some 2⁻⁴⁴ of it) have between them is no function of the problem, and is left out.
+   *
+   * Gradients are as {@link TransportResult.gradient} has them, in shapes and dtype; those by masses minus their mean over the
+   * masses that are not 0, unless a side is unbalanced. By a mass of 0 it is the derivative for a first grain, infinite if the loss
+   * depends on its potential, or its side is unbalanced; one that may go nowhere counts as changing nothing. As right as the marginals are, times
+   * the condition of the system: solve with a small `tol` first. Memory: the plan in f64 if the solver stored a matrix, else
+   * in proportion to the points. Arithmetic is in f64.
+   *
+   * @example
+   * // The loss ‖P y − t‖² / 2 of where the plan takes the points, each times its mass.
+   * const moved = await result.apply(y);
+   * // … left = moved − t
+   * const { x, a } = await result.pullback({ plan: { left, right: y } }, ['x', 'a']);
+   *
+   * @throws ERR_UNSUPPORTED for points of a result that has none; ERR_ARGUMENT, also where `maxIterations` do not reach the
+   * tolerance; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason when aborted.
+   * Source: Eisenberger et al., A Unified Framework for Implicit Sinkhorn Differentiation, CVPR 2022
+   */
+  pullback(cotangents: TransportCotangents, by: 'eps', options?: PullbackOptions): Promise<number>;
+  /** The gradient by one of the others. */
+  pullback(
+    cotangents: TransportCotangents,
+    by: Exclude<TransportVariable, 'eps'>,
+    options?: PullbackOptions,
+  ): Promise<Tensor>;
+  /** Gradients by several, under their names. */
+  pullback<V extends TransportVariable>(
+    cotangents: TransportCotangents,
+    by: readonly V[],
+    options?: PullbackOptions,
+  ): Promise<TransportGradients<V>>;
+  async pullback(
+    cotangents: TransportCotangents,
+    by: TransportVariable | readonly TransportVariable[],
+    options: PullbackOptions = {},
+  ): Promise<Tensor | number | TransportGradients<TransportVariable>> {
+    const names = variablesOf(by, this.#costs);
+    const problem = {
+      costs: this.#costs,
+      f: this.f,
+      g: this.g,
+      eps: this.eps,
+      penalties: this.#penalties,
+      gauge: this.#gauge,
+      isStored: this.#isStored,
+    };
+    const gradients = (await pullback(problem, cotangents, names, options)) as TransportGradients<TransportVariable>;
+    return typeof by === 'string' ? gradients[by] : gradients;
   }
 
   /** Gives the potentials' memory back, and lets go of the cost. */

@@ -207,8 +207,9 @@ async function solveProblem(cost: Cost, costs: Costs, settings: Settings): Promi
       measured = await measure(cost, masses, marginals, plan.potentials, eps, control, settings.gauge);
     }
     if (status !== 'infeasible') status = honest(status, measured.marginalError, settings.tol, floor * marginals.mass);
-    const { penalties } = settings;
-    return new TransportResult({ costs, eps, penalties, status, iterations: control.iterations, ...measured });
+    const { penalties, gauge } = settings;
+    const { iterations } = control;
+    return new TransportResult({ costs, eps, penalties, gauge, isStored: true, status, iterations, ...measured });
   } finally {
     plan?.dispose();
     tensors.rowMass.dispose();

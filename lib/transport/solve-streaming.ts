@@ -59,7 +59,10 @@ export async function solveStreaming(
       settings.gauge,
     );
     if (status !== 'infeasible') status = honest(status, measured.marginalError, settings.tol, floor * marginals.mass);
-    return new TransportResult({ costs, eps, penalties, status, iterations: control.iterations, ...measured });
+    const { gauge } = settings;
+    const { iterations } = control;
+    const isStored = !(costs instanceof PointCost);
+    return new TransportResult({ costs, eps, penalties, gauge, isStored, status, iterations, ...measured });
   } finally {
     streaming.dispose();
   }

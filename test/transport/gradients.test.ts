@@ -82,6 +82,8 @@ describe.each(Device.available)('gradients on %s', (kind) => {
     [{ rhoA: 0.3, rhoB: 0.7 }, 'a'],
     [{ rhoA: 0.3, rhoB: 0.7 }, 'x'],
     [{ rhoA: 0.3 }, 'a'],
+    [{ rhoA: 0.3 }, 'b'],
+    [{ rhoB: 0.5 }, 'a'],
     [{ rhoB: 0.5 }, 'b'],
     [{ rhoB: 0.5 }, 'y'],
   ] as const)('of unbalanced masses %j by %s too', async (unbalanced, by) => {

@@ -92,7 +92,11 @@ static void choose(const Softmin& op, const Costs& costs, const double* w, int64
     choice.cost = choice.cost * scale +
                   sum_of(count, [&](int64_t j) { return exps[j] == 0 ? 0 : exps[j] * tile[j]; });
   means.multiply(scale);
-  for (int64_t j = 0; means.width > 0 && j < count; ++j) {
+  if (means.width == 1)  // a vector: its sum in lanes
+    means.averages[0] += sum_of(count, [&, values = op.values.as<double>() + first](int64_t j) {
+      return exps[j] == 0 ? 0 : exps[j] * values[j];
+    });
+  for (int64_t j = 0; means.width > 1 && j < count; ++j) {
     if (exps[j] == 0) continue;
     const double* values = op.values.as<double>() + (first + j) * means.width;
     for (int64_t k = 0; k < means.width; ++k) means.averages[k] += exps[j] * values[k];

@@ -1,0 +1,114 @@
+import { ops } from '../native-ops.ts';
+import { Tensor } from '../tensor.ts';
+import type { Read } from './control.ts';
+import { type Costs, gathered } from './cost.ts';
+import { farthest } from './streaming.ts';
+
+/** Elements of a panel: tens of rows on the CPU, whose caches it is to stay in; enough to fill a GPU. */
+const elements = { cpu: 2 ** 18, cuda: 2 ** 22 } as const;
+
+/** Numbers along rows and columns, f64. */
+export interface Vectors {
+  readonly rows: Float64Array;
+  readonly columns: Float64Array;
+}
+
+/** Q, a cotangent of the plan: a matrix, or left rightᵀ, or both, plus so many times the costs. Where it is none, 0. */
+export interface PlanCotangent {
+  readonly dense?: Tensor | undefined;
+  /** `[n, k]` and `[m, k]`, f64. */
+  readonly factors?: { readonly left: Tensor; readonly right: Tensor } | undefined;
+  readonly cost: number;
+}
+
+/** Some rows of a problem; its tensors are f64 and go when the visit ends. */
+export interface Panel {
+  readonly first: number;
+  readonly index: Tensor;
+  /** Of forbidden pairs finite, so that products with a plan of 0 are 0. */
+  readonly cost: Tensor;
+  readonly plan: Tensor;
+  /** Pᵢⱼ (αᵢ + βⱼ − Qᵢⱼ / eps) */
+  readonly weighted: Tensor;
+}
+
+/** Pairs of numbers as rows of a matrix. */
+function pairs(like: Tensor | Costs, x: ArrayLike<number> | 1, y: ArrayLike<number> | 1, size: number): Tensor {
+  const both = new Float64Array(2 * size);
+  for (let i = 0; i < size; ++i) {
+    both[2 * i] = x === 1 ? 1 : x[i]!;
+    both[2 * i + 1] = y === 1 ? 1 : y[i]!;
+  }
+  return Tensor.from(like.device, both, [size, 2]);
+}
+
+/** The right operand of {@link outerSum}. */
+export const across = (costs: Costs, y: Float64Array): Tensor => pairs(costs, 1, y, y.length);
+
+/** xᵢ + yⱼ, each rounded once: a product of two thin matrices. */
+export function outerSum(x: Float64Array, y: Tensor): Tensor {
+  using down = pairs(y, x, 1, x.length);
+  const out = new Tensor(y.device, [x.length, y.shape[0]!], 'f64');
+  ops.gemm(y.device, { a: down, b: y, c: out, transB: 'transposed' });
+  return out;
+}
+
+/** The plan of a problem and what is multiplied with it, rows by rows: nothing of the size of all pairs is stored. */
+export class Panels {
+  readonly #costs: Costs;
+  readonly #eps: number;
+  readonly #cotangent: PlanCotangent;
+  readonly #read: Read;
+  readonly #height: number;
+
+  constructor(costs: Costs, eps: number, cotangent: PlanCotangent, read: Read) {
+    this.#costs = costs;
+    this.#eps = eps;
+    this.#cotangent = cotangent;
+    this.#read = read;
+    this.#height = Math.max(1, Math.floor(elements[costs.device.kind] / costs.columns));
+  }
+
+  /** Panel by panel: the next one is queued when the work on one is done, so that one is in memory. Shifts are α and β. */
+  async walk(potentials: Vectors, shifts: Vectors, visit: (panel: Panel) => Promise<void>): Promise<void> {
+    const costs = this.#costs;
+    const { device, rows, columns } = costs;
+    using column_potential = Tensor.from(device, potentials.columns, [columns]);
+    using beta = across(costs, shifts.columns);
+    using done = Tensor.zeros(device, [1], { dtype: 'f64' });
+    for (let first = 0; first < rows; first += this.#height) {
+      const count = Math.min(this.#height, rows - first);
+      using index = Tensor.from(
+        device,
+        Int32Array.from({ length: count }, (_, i) => first + i),
+        [count],
+      );
+      using row_potential = Tensor.from(device, potentials.rows.slice(first, first + count), [count]);
+      using cost = costs.panel(index);
+      ops.map(device, { out: [cost], x: [cost], function: 'clamp', parameters: [-farthest, farthest] });
+      using plan = new Tensor(device, [count, columns], 'f64');
+      ops.gibbsKernel(device, { cost, row_potential, column_potential, kernel: plan, eps: this.#eps });
+      using weighted = outerSum(shifts.rows.slice(first, first + count), beta);
+      this.#subtractCotangent(weighted, index, cost);
+      ops.multiply(device, { out: [weighted], x: [weighted], y: [plan] });
+      await visit({ first, index, cost, plan, weighted });
+      await this.#read(done);
+    }
+  }
+
+  /** out −= Q / eps */
+  #subtractCotangent(out: Tensor, index: Tensor, cost: Tensor): void {
+    const { dense, factors, cost: ofCost } = this.#cotangent;
+    const { device } = out;
+    if (factors) {
+      using left = gathered(factors.left, index);
+      ops.gemm(device, { a: left, b: factors.right, c: out, transB: 'transposed', alpha: -1 / this.#eps, beta: 1 });
+    }
+    if (dense) {
+      using rows = gathered(dense, index);
+      ops.linearCombination(device, { out: [out], terms: [out, rows], coefficients: [1, -1 / this.#eps] });
+    }
+    if (ofCost !== 0)
+      ops.linearCombination(device, { out: [out], terms: [out, cost], coefficients: [1, -ofCost / this.#eps] });
+  }
+}

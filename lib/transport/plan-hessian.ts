@@ -1,0 +1,281 @@
+import { OrthokitError } from '../errors.ts';
+import { ops } from '../native-ops.ts';
+import { Tensor } from '../tensor.ts';
+import type { Read } from './control.ts';
+import type { Costs, Pair, Side } from './cost.ts';
+import type { Vectors } from './panels.ts';
+
+/** Entries that a sparse plan may have, as a share of the matrix: where it needs more, its products save little. */
+const mostDense = 1 / 20;
+/** The share of the mass that it may leave out. */
+const dropped = 1e-6;
+/** To what systems of the sparse plan are solved: one product with the whole plan costs as much as many with that. */
+const sparseTolerance = 1e-5;
+/** … in so many iterations. */
+const sparseIterations = 1000;
+/** What is added to them, relative to the diagonal: nothing is singular then, and steps are finite. */
+const sparseShift = 1e-12;
+
+/** P y for a column of one number a column of the plan; of the columns, Pᵀ x. */
+type PlanProduct = (side: Side, x: Tensor, out: Tensor) => void;
+
+/** Of a plan that is stored, f64. */
+export function storedProduct(plan: Tensor): PlanProduct {
+  return (side, x, out) =>
+    ops.gemm(plan.device, { a: plan, b: x, c: out, transA: side === 'rows' ? 'none' : 'transposed' });
+}
+
+/** Of a plan that is computed each time. */
+export function streamedProduct(costs: Costs, potentials: Pair, eps: number): PlanProduct {
+  return (side, values, averages) => {
+    using log_sums = new Tensor(costs.device, [averages.size], 'f64');
+    const other = potentials[side === 'rows' ? 'columns' : 'rows'];
+    costs.softmin(side, other, eps, { log_sums, own_potential: potentials[side], values, averages });
+  };
+}
+
+/** Entries of a plan as `planSparsify` writes them. */
+interface Entries {
+  readonly starts: Tensor;
+  readonly columns: Tensor;
+  readonly values: Tensor;
+}
+
+/** The large entries of a stored plan, if few are nearly all of it; who asked for them disposes of them. */
+async function largeEntries(plan: Tensor, mass: number, read: Read): Promise<Entries | undefined> {
+  const { device } = plan;
+  const [n, m] = plan.shape as [number, number];
+  const room = Math.ceil(mostDense * n * m) + n + m;
+  const starts = new Tensor(device, [n + 1], 'i32');
+  const columns = new Tensor(device, [room], 'i32');
+  const values = Tensor.zeros(device, [room], { dtype: 'f64' });
+  using row_scale = Tensor.full(device, [n], 1, { dtype: 'f64' });
+  using column_scale = Tensor.full(device, [m], 1, { dtype: 'f64' });
+  using statistics = new Tensor(device, [2], 'f64');
+  using kept = new Tensor(device, [1], 'f64');
+  using row = values.reshape([1, room]);
+  const entries = { starts, columns, values };
+  ops.planSparsify(device, { kernel: plan, row_scale, column_scale, ...entries, statistics, delta: dropped * mass });
+  ops.rowReduce(device, { x: row, out: kept, reduction: 'sum' });
+  // Without room, much more is left out than was asked for.
+  if ((await read(kept))[0]! >= (1 - 2 * dropped) * mass) return entries;
+  for (const tensor of Object.values(entries)) tensor.dispose();
+  return undefined;
+}
+
+/** Σ xᵢ yᵢ wᵢ */
+function dot(x: Float64Array, y: Float64Array, w?: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < x.length; ++i) sum += w ? x[i]! * y[i]! * w[i]! : x[i]! * y[i]!;
+  return sum;
+}
+/** x += by · y */
+function add(x: Float64Array, by: number, y: Float64Array): void {
+  for (let i = 0; i < x.length; ++i) x[i] = x[i]! + by * y[i]!;
+}
+
+const inverted = (x: Float64Array): Float64Array => x.map((d) => (d > 0 ? 1 / d : 0));
+
+/** How a {@link PlanHessian} is solved. */
+export interface SystemOptions {
+  /** Of the residual, relative to that of 0. */
+  readonly tol: number;
+  readonly maxIterations: number;
+  /** What rounding makes of an element of the plan, relative to it. */
+  readonly precision: number;
+  /** Whether all masses are to be kept, so that a shift from one side to the other changes nothing. */
+  readonly isFree: boolean;
+  readonly read: Read;
+}
+
+/**
+ * The Hessian of the dual times −eps, H = [diag(r), P; Pᵀ, diag(c)], and what solves H (u, v) = rhs: conjugate gradients on the
+ * Schur complement diag(r) − P diag(c)⁻¹ Pᵀ of the columns, with the same of a sparse part of the plan as preconditioner if
+ * the plan is stored and has one, else with diag(r). Vectors are on the host; the device multiplies.
+ */
+export class PlanHessian {
+  readonly #device: Tensor['device'];
+  readonly #product: PlanProduct;
+  readonly #rows: Float64Array;
+  readonly #rowsInverse: Float64Array;
+  readonly #columnsInverse: Float64Array;
+  readonly #options: SystemOptions;
+  #entries: Entries | undefined;
+  #diagonal: { rows: Tensor; columns: Tensor } | undefined;
+
+  private constructor(device: Tensor['device'], product: PlanProduct, diagonal: Vectors, options: SystemOptions) {
+    this.#device = device;
+    this.#product = product;
+    this.#rows = diagonal.rows;
+    this.#rowsInverse = inverted(diagonal.rows);
+    this.#columnsInverse = inverted(diagonal.columns);
+    this.#options = options;
+  }
+
+  /** Of a plan that is computed for each product. */
+  static streamed(costs: Costs, potentials: Pair, eps: number, diagonal: Vectors, options: SystemOptions): PlanHessian {
+    return new PlanHessian(costs.device, streamedProduct(costs, potentials, eps), diagonal, options);
+  }
+
+  /** Of a plan that is stored, f64, of this total. */
+  static async stored(plan: Tensor, mass: number, diagonal: Vectors, options: SystemOptions): Promise<PlanHessian> {
+    const hessian = new PlanHessian(plan.device, storedProduct(plan), diagonal, options);
+    hessian.#entries = await largeEntries(plan, mass, options.read);
+    if (hessian.#entries) {
+      const { rows, columns } = diagonal;
+      const { device } = plan;
+      hessian.#diagonal = {
+        rows: Tensor.from(device, rows, [rows.length]),
+        columns: Tensor.from(device, columns, [columns.length]),
+      };
+    }
+    return hessian;
+  }
+
+  /**
+   * What masses cannot answer is left out of the right-hand side: parts of the plan that exchange none have no shift between them.
+   * @throws ERR_ARGUMENT where iterations run out
+   */
+  async solve(rhs: Vectors): Promise<Vectors> {
+    // In units of the largest, no square leaves the range of numbers.
+    const sizes = [rhs.rows, rhs.columns].map((x) => x.reduce((most, y) => Math.max(most, Math.abs(y)), 0));
+    const unit = Math.max(...sizes);
+    if (unit === 0) return rhs;
+    const { rows, columns } = await this.#solve({
+      rows: rhs.rows.map((x) => x / unit),
+      columns: rhs.columns.map((x) => x / unit),
+    });
+    return { rows: rows.map((x) => x * unit), columns: columns.map((x) => x * unit) };
+  }
+
+  async #solve(rhs: Vectors): Promise<Vectors> {
+    const { tol, maxIterations, precision } = this.#options;
+    const size = (x: Float64Array) => Math.sqrt(dot(x, x, this.#rowsInverse));
+    const goal = await this.#reduced(rhs);
+    const scale = size(goal);
+    // Where the columns' share takes all away, what is left is rounding.
+    const least = precision * (size(rhs.rows) + scale);
+    const u = new Float64Array(goal.length);
+    let residual = goal.slice();
+    let direction: Float64Array | undefined;
+    let descent = 0;
+    let change = residual;
+    let isExact = true;
+    for (let iteration = 0; ; ) {
+      const enough = Math.max(tol * scale, least, precision * Math.sqrt(dot(u, u, this.#rows)));
+      if (size(residual) <= enough) {
+        if (isExact) return { rows: u, columns: await this.#columns(rhs, u) };
+        // The updates have gone their own way by rounding.
+        residual = goal.slice();
+        add(residual, -1, await this.#times(u));
+        isExact = true;
+        direction = undefined;
+        continue;
+      }
+      if (iteration++ >= maxIterations)
+        throw new OrthokitError(
+          'ERR_ARGUMENT',
+          `pullback: maxIterations must reach a residual of ${enough / scale}, got ${maxIterations} for one of ${size(residual) / scale}`,
+        );
+      const step = await this.#precondition(residual);
+      // Polak and Ribière: the preconditioner need not be the same each time.
+      if (direction) add(step, dot(step, change) / descent, direction);
+      direction = step;
+      const product = await this.#times(direction);
+      const curvature = dot(direction, product);
+      const weight = dot(direction, direction, this.#rows);
+      descent = dot(direction, residual);
+      if (!(curvature > 4 * precision * weight)) {
+        const lost = direction.map((x, i) => x * this.#rows[i]!);
+        add(goal, -descent / weight, lost);
+        add(residual, -descent / weight, lost);
+        direction = undefined;
+        continue;
+      }
+      add(u, descent / curvature, direction);
+      change = product.map((x) => (-descent / curvature) * x);
+      add(residual, 1, change);
+      isExact = false;
+    }
+  }
+
+  /** What is left for the rows once the columns are eliminated. */
+  async #reduced({ rows, columns }: Vectors): Promise<Float64Array> {
+    const through = await this.#multiply(
+      'rows',
+      columns.map((x, j) => x * this.#columnsInverse[j]!),
+    );
+    const goal = rows.map((x, i) => (this.#rows[i]! > 0 ? x - through[i]! : 0));
+    if (this.#options.isFree) {
+      const sum = (x: Float64Array) => x.reduce((a, b) => a + b, 0);
+      add(goal, -sum(goal) / sum(this.#rows), this.#rows);
+    }
+    return goal;
+  }
+
+  async #columns({ columns }: Vectors, u: Float64Array): Promise<Float64Array> {
+    const through = await this.#multiply('columns', u);
+    return columns.map((x, j) => (x - through[j]!) * this.#columnsInverse[j]!);
+  }
+
+  async #multiply(side: Side, x: Float64Array): Promise<Float64Array> {
+    using from = Tensor.from(this.#device, x, [x.length, 1]);
+    using out = new Tensor(this.#device, [(side === 'rows' ? this.#rows : this.#columnsInverse).length, 1], 'f64');
+    this.#product(side, from, out);
+    return await this.#options.read(out);
+  }
+
+  /** The Schur complement times x. */
+  async #times(x: Float64Array): Promise<Float64Array> {
+    const m = this.#columnsInverse.length;
+    using from = Tensor.from(this.#device, x, [x.length, 1]);
+    using inverse = Tensor.from(this.#device, this.#columnsInverse, [m, 1]);
+    using through = new Tensor(this.#device, [m, 1], 'f64');
+    using out = new Tensor(this.#device, [x.length, 1], 'f64');
+    this.#product('columns', from, through);
+    ops.multiply(this.#device, { out: [through], x: [through], y: [inverse] });
+    this.#product('rows', through, out);
+    const there = await this.#options.read(out);
+    return x.map((value, i) => this.#rows[i]! * value - there[i]!);
+  }
+
+  async #precondition(residual: Float64Array): Promise<Float64Array> {
+    const step = this.#entries ? await this.#sparseSolve(residual) : residual.map((x, i) => x * this.#rowsInverse[i]!);
+    if (this.#options.isFree) {
+      // Without a mean: the sparse part, which is nearly singular that way, must not enlarge what rounding leaves of it.
+      const ones = new Float64Array(step.length).fill(1);
+      add(step, -dot(step, this.#rows) / dot(ones, this.#rows), ones);
+    }
+    return step;
+  }
+
+  async #sparseSolve(residual: Float64Array): Promise<Float64Array> {
+    const device = this.#device;
+    const { rows, columns } = this.#diagonal!;
+    using row_rhs = Tensor.from(device, residual, [residual.length]);
+    using column_rhs = Tensor.zeros(device, [columns.size], { dtype: 'f64' });
+    using step = new Tensor(device, [residual.length], 'f64');
+    using column_step = new Tensor(device, [columns.size], 'f64');
+    using statistics = new Tensor(device, [4], 'f64');
+    ops.sparseNewtonStep(device, {
+      ...this.#entries!,
+      row_mass: rows,
+      row_sums: rows,
+      column_mass: columns,
+      row_rhs,
+      column_rhs,
+      step,
+      column_step,
+      statistics,
+      shift: sparseShift,
+      tol: sparseTolerance,
+      most: sparseIterations,
+    });
+    return await this.#options.read(step);
+  }
+
+  dispose(): void {
+    for (const owned of [this.#entries, this.#diagonal])
+      for (const tensor of Object.values(owned ?? {}) as Tensor[]) tensor.dispose();
+  }
+}
