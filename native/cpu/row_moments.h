@@ -49,9 +49,12 @@ inline Moments moments_of(const float* x, int64_t n, double eps) {
     }
   Eight sum = (sums[0] + sums[1]) + (sums[2] + sums[3]),
         square = (squares[0] + squares[1]) + (squares[2] + squares[3]);
-  for (int k = 0; j < n; ++j, ++k) {
-    const double d = double(x[j]) - pivot;
-    sum[k % 8] += d, square[k % 8] += d * d;
+  for (; j < n; j += 8) {
+    float rest[8];
+    for (int k = 0; k < 8; ++k) rest[k] = j + k < n ? x[j + k] : x[0];
+    Eight d;
+    load_eight(rest, d);
+    d -= pivot, sum += d, square += d * d;
   }
   const double shift = total_of(sum) / double(n),
                rest = total_of(square) / double(n) - shift * shift;

@@ -5,9 +5,13 @@
 #include <cmath>
 
 #include "cpu/exp_eight.h"
+#include "cpu/for_eights.h"
 #include "cpu/sums.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+// Exponents are those of 2: costs and potentials in units of eps ln 2.
+inline double units_of(double eps) { return std::numbers::log2e / eps; }
 
 // exp(x), 0 below −708, where the result would be subnormal, infinity above 709; NaN for NaN.
 inline double exp_in_range(double x) {
@@ -90,8 +94,8 @@ void dots_of_rows(const T* row, const T* after, const double* v, int64_t n, doub
 }
 
 // sumsⱼ += Σₖ uₖ rowₖⱼ of rows read together.
-template <int kRows, class T>
-void add_rows(const T* row, const T* after, const double* u, int64_t n, double* sums) {
+template <int kRows, class T, class After>
+void add_rows(const T* row, const After* after, const double* u, int64_t n, double* sums) {
   Eight sum{}, w{}, by[kRows];
   for (int k = 0; k < kRows; ++k) by[k] = Eight{} + u[k];
   for_eights(n, [&](int64_t j, auto count) {
@@ -105,22 +109,67 @@ void add_rows(const T* row, const T* after, const double* u, int64_t n, double* 
   });
 }
 
-// each(j, n, eight of exp(u + wⱼ − costⱼ · inverse)), of which n count and the others are 0.
+// each(j, n, eight of 2 to the power of uₖ + wⱼ − costₖⱼ · inverse for each row k), of which n count and
+// the others are 0. Rows that are taken together share the reads along them.
+template <int kRows, class T, class Each>
+__attribute__((always_inline)) inline void plan_rows(const T* cost, const double* w,
+                                                     const double* u, double inverse, int64_t n,
+                                                     Each&& each) {
+  const Eight by = Eight{} - inverse;
+  for_eights(n, [&](int64_t j, auto count) {
+    Eight own, exps[kRows];
+    load_some(w + j, count, 0, own);
+#pragma GCC unroll 2
+    for (int k = 0; k < kRows; ++k) {
+      Eight c, x;
+      load_some(cost + k * n + j, count, kInfinite, c);
+      multiply_add(c, by, own, x);  // first, as large potentials belong to large costs
+      x += u[k];
+      power_of_eight(x, exps[k]);
+    }
+    each(j, count, exps);
+  });
+}
 template <class T, class Each>
 __attribute__((always_inline)) inline void plan_row(const T* cost, const double* w, double u,
                                                     double inverse, int64_t n, Each&& each) {
-  const Eight own = Eight{} + u, by = Eight{} - inverse;
-  for_eights(n, [&](int64_t j, auto count) {
-    Eight c, x;
-    load_some(cost + j, count, kInfinite, c), load_some(w + j, count, 0, x);
-    x += own;
-    multiply_add(c, by, x, x);
-    exp_of_eight(x, x);
-    each(j, count, x);
-  });
+  plan_rows<1>(cost, w, &u, inverse, n,
+               [&](int64_t j, auto count, const Eight(&x)[1]) { each(j, count, x[0]); });
 }
 
-// Potentials in units of eps.
+// The same for some rows, kept in `exps`, and their sums.
+template <int kRows, class T>
+void exps_of_rows(const T* cost, const double* w, const double* u, double inverse, int64_t n,
+                  double* exps, double* totals) {
+  Eight sums[kRows] = {};
+  plan_rows<kRows>(cost, w, u, inverse, n, [&](int64_t j, auto count, const Eight(&x)[kRows]) {
+#pragma GCC unroll 2
+    for (int k = 0; k < kRows; ++k) sums[k] += x[k], store_some(x[k], count, exps + k * n + j);
+  });
+  for (int k = 0; k < kRows; ++k) totals[k] = total_of(sums[k]);
+}
+// Sums that lose no term of weight, and that a mass may be divided by.
+inline bool is_moderate(double total) { return total > 1e-100 && total < 1e100; }
+
+// The potential that gives a column its mass, by its largest exponent; NaN where no finite cost and
+// potential reaches it. Exponents are differences from the largest, so that they are exact where costs
+// are far from all others.
+template <class T>
+double column_potential(const T* cost, int64_t stride, const double* u, int64_t n, double inverse,
+                        double mass) {
+  double most = -kInfinite, sum = 0, own = 0, potential = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double c = double(cost[i * stride]), x = fused(c, -inverse, u[i]);
+    if (x > most) most = x, own = c, potential = u[i];
+  }
+  if (!std::isfinite(most)) return std::numeric_limits<double>::quiet_NaN();
+  for (int64_t i = 0; i < n; ++i)
+    sum += exp_of_negative(fused(double(cost[i * stride]) - own, -inverse, u[i] - potential) *
+                           std::numbers::ln2);
+  return fused(own, inverse, std::log2(mass) - std::log2(sum) - potential);
+}
+
+// Potentials in other units.
 inline double* in_units(Stream& stream, const View& potential, double inverse) {
   const int64_t n = potential.size();
   double* out = stream.scratch<double>(n);

@@ -43,7 +43,9 @@ struct AdagradNorm {
   double bytes() const {
     return step.bytes() + bytes_in(step.grads) + 2 * bytes_in(squares);
   }  // gradients twice
-  double flops() const { return step.flops(2 * kWideFlops); }
+  double flops() const {
+    return step.flops(step.weights.count > 0 ? 2 * wide_flops(step.weights[0]) : 0);
+  }
   void fields(Fields& f) {
     step.operands(f);
     f.inout("squares", squares), f.inout("steps", steps);

@@ -33,7 +33,10 @@ struct BatchSweeps {
     f.out("statistics", statistics);
     f.value("eps", eps), f.value("tol", tol), f.value("count", count);
   }
-  double flops() const { return (kExpFlops + 6) * kWideFlops * double(cost.size() * count); }
+  // The sweeps, and the sums of what they lead to.
+  double flops() const {
+    return (kExpFlops + 6) * wide_flops(cost) * double(cost.size() * (count + 1));
+  }
   double bytes() const { return double(bytes_in(cost)); }
   void check() const {
     require(cost.rank == 3, ErrorCode::kShape, "cost must be a batch of matrices", cost);

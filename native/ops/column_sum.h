@@ -19,7 +19,7 @@ struct ColumnSum {
   double beta = 0;
 
   void fields(Fields& f) { f.in("x", x), f.inout("out", out), f.value("beta", beta); }
-  double flops() const { return kWideFlops * double(x.size()); }
+  double flops() const { return wide_flops(x) * double(x.size()); }
   double bytes() const { return double(bytes_in(x) + (beta == 0 ? 1 : 2) * bytes_in(out)); }
   void check() const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);

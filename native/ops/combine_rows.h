@@ -22,7 +22,7 @@ struct CombineRows {
   View x, indices, coefficients, out;
 
   double terms() const { return double(indices.size()) * double(x.shape[1]); }
-  double flops() const { return 2 * kWideFlops * terms(); }
+  double flops() const { return 2 * wide_flops(x) * terms(); }
   double bytes() const {
     return double(bytes_in(indices) + bytes_in(coefficients) + bytes_in(out)) +
            terms() * double(bytes_of(x.dtype));

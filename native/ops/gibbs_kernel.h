@@ -28,7 +28,7 @@ struct GibbsKernel {
     f.in("cost", cost), f.in("row_potential", row_potential);
     f.in("column_potential", column_potential), f.out("kernel", kernel), f.value("eps", eps);
   }
-  double flops() const { return (kExpFlops + 3) * kWideFlops * double(cost.size()); }
+  double flops() const { return (kExpFlops + 3) * wide_flops(cost) * double(cost.size()); }
   int64_t problems() const { return cost.rank == 3 ? cost.shape[0] : 1; }
   int64_t rows() const { return cost.shape[cost.rank - 2]; }
   int64_t columns() const { return cost.shape[cost.rank - 1]; }

@@ -29,7 +29,7 @@ struct LayerNorm {
     f.in("x", x), f.in("weight", weight, kOptional), f.in("bias", bias, kOptional);
     f.out("out", out, kMayAlias), f.value("eps", eps);
   }
-  double flops() const { return (4 * kWideFlops + 5) * double(x.size()); }
+  double flops() const { return (4 * wide_flops(x) + 5) * double(x.size()); }
   void check() const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);

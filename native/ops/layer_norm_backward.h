@@ -35,7 +35,7 @@ struct LayerNormBackward {
     f.out("gradWeight", grad_weight, kOptional), f.out("gradBias", grad_bias, kOptional);
     f.value("eps", eps);
   }
-  double flops() const { return (13 * kWideFlops + 7) * double(x.size()); }
+  double flops() const { return (13 * wide_flops(grad) + 7) * double(x.size()); }
   void check() const {
     require(is_f32_or_f64(grad), ErrorCode::kDtype, "grad must be f32 or f64", grad);
     require(x.dtype == grad.dtype, ErrorCode::kDtype, "x must have grad's dtype", x);

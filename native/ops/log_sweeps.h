@@ -3,9 +3,7 @@
 
 namespace orthokit {
 
-// Below these a column's sum may have lost terms that count: in the log domain, and relative to its
-// mass where it becomes a scale.
-inline constexpr double kLeastSum = 1e-200;
+// The same relative to its mass, where the sum becomes a scale.
 inline constexpr double least_sum_of(Dtype dtype) { return dtype == Dtype::kF32 ? 1e-8 : 1e-60; }
 
 // `count` sweeps of Sinkhorn's iteration in the log domain, for the masses r and c:
@@ -52,7 +50,7 @@ struct LogSweeps {
     f.out("column_scale", column_scale, kOptional);
     f.value("eps", eps), f.value("count", count);
   }
-  double flops() const { return (kExpFlops + 6) * kWideFlops * double(cost.size() * count); }
+  double flops() const { return (kExpFlops + 6) * wide_flops(cost) * double(cost.size() * count); }
   double bytes() const { return double(bytes_in(cost)) * double(count) + double(bytes_in(kernel)); }
   void check() const {
     require_transport_matrix("cost must be a matrix", "cost must be f32 or f64", cost);

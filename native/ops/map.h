@@ -93,10 +93,10 @@ struct Map {
   }
   double flops() const {
     double n = 0;
-    for (auto& v : x) n += double(v.size());
-    return n * flops_of(function);
+    for (auto& v : x) n += double(v.size()) * flops_of(function, v);
+    return n;
   }
-  static double flops_of(MapFunction function) {
+  static double flops_of(MapFunction function, const View& x) {
     switch (function) {
       case MapFunction::kSqrt:
         return kRootFlops;
@@ -116,7 +116,7 @@ struct Map {
       case MapFunction::kGelu:
         return kNormalTailFlops + 3;
       case MapFunction::kPower:
-        return kWideFlops * (kLogFlops + kExpFlops + 1);
+        return wide_flops(x) * (kLogFlops + kExpFlops + 1);
       default:
         return 1;
     }

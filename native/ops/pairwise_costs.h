@@ -24,7 +24,7 @@ struct PairwiseCosts {
   void fields(Fields& f) {
     f.in("x", x), f.in("y", y), f.out("out", out), f.value("metric", metric);
   }
-  double flops() const { return 3 * kWideFlops * double(out.size()) * double(x.shape[1]); }
+  double flops() const { return 3 * wide_flops(x) * double(out.size()) * double(x.shape[1]); }
   void check() const {
     require_points(x, y);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have the dtype of x", out);

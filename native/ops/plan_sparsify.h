@@ -37,7 +37,7 @@ struct PlanSparsify {
     f.out("starts", starts), f.out("columns", columns), f.out("values", values);
     f.out("statistics", statistics), f.value("delta", delta), f.value("threshold", threshold);
   }
-  double flops() const { return 4 * kWideFlops * double(kernel.size()); }
+  double flops() const { return 4 * wide_flops(kernel) * double(kernel.size()); }
   double bytes() const { return 2 * double(bytes_in(kernel)) + double(bytes_in(values)) * 1.5; }
   void check() const {
     require_transport_matrix("kernel must be a matrix", "kernel must be f32 or f64", kernel);

@@ -30,7 +30,7 @@ struct PlanSums {
     f.in("column_mass", column_mass), f.out("row_sums", row_sums);
     f.out("column_sums", column_sums), f.out("statistics", statistics), f.value("eps", eps);
   }
-  double flops() const { return (kExpFlops + 6) * kWideFlops * double(cost.size()); }
+  double flops() const { return (kExpFlops + 6) * wide_flops(cost) * double(cost.size()); }
   void check() const {
     require_transport_matrix("cost must be a matrix", "cost must be f32 or f64", cost);
     const int64_t n = cost.shape[0], m = cost.shape[1];

@@ -47,7 +47,7 @@ struct PursuitStep {
   double atoms_read() const { return double((3 + 2 * refinements) * (step + 1)); }
   double flops() const {
     return signal_count() *
-           (double(correlations.shape[1]) + 2 * kWideFlops * atoms_read() * double(atoms.shape[1]) +
+           (double(correlations.shape[1]) + 2 * wide_flops(correlations) * atoms_read() * double(atoms.shape[1]) +
             3 * double(step + 1) * double(step + 1));
   }
   double bytes() const {

@@ -54,8 +54,11 @@ struct Random {
     // Box–Muller in f64.
     constexpr double kWord = 20, kPair = kLogFlops + kRootFlops + 36;
     double n = 0;
-    for (auto& v : x) n += double(v.size()) * (v.dtype == Dtype::kF64 ? 2 : 1);
-    return n * (kWord + (distribution == Distribution::kNormal ? kPair / 2 * kWideFlops : 0));
+    for (auto& v : x) {
+      const double normal = distribution == Distribution::kNormal ? kPair / 2 * wide_flops(v) : 0;
+      n += double(v.size()) * ((v.dtype == Dtype::kF64 ? 2 : 1) * kWord + normal);
+    }
+    return n;
   }
   void check() const {
     require(seed >= 0, ErrorCode::kArgument, "seed must not be negative", double(seed));

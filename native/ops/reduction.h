@@ -13,7 +13,7 @@ inline Words words(Reduction) {
 
 inline double reduction_flops(const View& x, Reduction reduction) {
   const double terms = reduction == Reduction::kSumOfSquares ? 2 : 1;
-  return double(x.size()) * (reduction == Reduction::kMax ? 1 : terms * kWideFlops);
+  return double(x.size()) * (reduction == Reduction::kMax ? 1 : terms * wide_flops(x));
 }
 
 // `what` says which side of x (0 rows, 1 columns) out has the length of.

@@ -21,7 +21,7 @@ struct RowLogsumexp {
 
   void fields(Fields& f) { f.in("x", x), f.out("out", out); }
   double flops() const {
-    return (kExpFlops + 2 + kWideFlops) * double(x.size()) + kLogFlops * double(x.shape[0]);
+    return (kExpFlops + 2 + wide_flops(x)) * double(x.size()) + kLogFlops * double(x.shape[0]);
   }
   void check() const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);

@@ -19,7 +19,7 @@ struct RowLogsumexpBackward {
   View grad, x, out;
 
   void fields(Fields& f) { f.in("grad", grad), f.in("x", x), f.out("out", out, kMayAlias); }
-  double flops() const { return (kExpFlops + 3 + kWideFlops) * double(x.size()); }
+  double flops() const { return (kExpFlops + 3 + wide_flops(grad)) * double(x.size()); }
   void check() const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(grad.dtype == x.dtype, ErrorCode::kDtype, "grad must have x's dtype", grad);

@@ -20,7 +20,7 @@ struct RowSoftmax {
   View x, out;
 
   void fields(Fields& f) { f.in("x", x), f.out("out", out, kMayAlias); }
-  double flops() const { return (kExpFlops + 3 + kWideFlops) * double(x.size()); }
+  double flops() const { return (kExpFlops + 3 + wide_flops(x)) * double(x.size()); }
   void check() const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);

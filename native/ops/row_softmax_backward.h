@@ -17,7 +17,7 @@ struct RowSoftmaxBackward {
   View grad, y, out;
 
   void fields(Fields& f) { f.in("grad", grad), f.in("y", y), f.out("out", out, kMayAlias); }
-  double flops() const { return 4 * kWideFlops * double(y.size()); }
+  double flops() const { return 4 * wide_flops(grad) * double(y.size()); }
   void check() const {
     require(is_f32_or_f64(grad), ErrorCode::kDtype, "grad must be f32 or f64", grad);
     require(y.dtype == grad.dtype, ErrorCode::kDtype, "y must have grad's dtype", y);

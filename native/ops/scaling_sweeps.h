@@ -40,7 +40,7 @@ struct ScalingSweeps {
     f.out("statistics", statistics);
     f.value("count", count), f.value("tol", tol), f.value("most", most);
   }
-  double flops() const { return 4 * kWideFlops * double(kernel.size() * count); }
+  double flops() const { return 4 * wide_flops(kernel) * double(kernel.size() * count); }
   double bytes() const { return double(bytes_in(kernel)) * double(count); }
   void check() const {
     require_transport_matrix("kernel must be a matrix", "kernel must be f32 or f64", kernel);

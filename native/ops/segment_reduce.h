@@ -25,7 +25,7 @@ struct SegmentReduce {
   void fields(Fields& f) { f.in("x", x), f.in("y", y, kOptional), f.out("out", out); }
   double flops() const {
     double n = 0;
-    for (auto& v : x) n += ((y.count > 0 ? 8 : 4) * kWideFlops + 1) * double(v.size());
+    for (auto& v : x) n += ((y.count > 0 ? 8 : 4) * wide_flops(v) + 1) * double(v.size());
     return n;
   }
   void check() const {

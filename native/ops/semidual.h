@@ -40,7 +40,7 @@ struct Semidual {
     f.out("next_column_scale", next_column_scale), f.out("row_sums", row_sums);
     f.out("statistics", statistics);
   }
-  double flops() const { return 4 * kWideFlops * double(kernel.size()); }
+  double flops() const { return 4 * wide_flops(kernel) * double(kernel.size()); }
   double bytes() const { return 2 * double(bytes_in(kernel)); }
   void check() const {
     require_transport_matrix("kernel must be a matrix", "kernel must be f32 or f64", kernel);

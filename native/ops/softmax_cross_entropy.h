@@ -28,7 +28,7 @@ struct SoftmaxCrossEntropy {
     f.in("logits", logits), f.in("labels", labels), f.out("loss", loss),
         f.out("correct", correct, kOptional);
   }
-  double flops() const { return (kExpFlops + 2 + kWideFlops) * double(logits.size()); }
+  double flops() const { return (kExpFlops + 2 + wide_flops(logits)) * double(logits.size()); }
   void check() const {
     require(is_f32_or_f64(logits), ErrorCode::kDtype, "logits must be f32 or f64", logits);
     require(logits.rank == 2, ErrorCode::kShape, "logits must be a matrix", logits);

@@ -27,7 +27,7 @@ struct SoftmaxCrossEntropyBackward {
     f.in("logits", logits), f.in("labels", labels), f.out("grad", grad, kMayAlias),
         f.value("scale", scale);
   }
-  double flops() const { return (kExpFlops + 3 + kWideFlops) * double(logits.size()); }
+  double flops() const { return (kExpFlops + 3 + wide_flops(logits)) * double(logits.size()); }
   void check() const {
     require(is_f32_or_f64(logits), ErrorCode::kDtype, "logits must be f32 or f64", logits);
     require(logits.rank == 2, ErrorCode::kShape, "logits must be a matrix", logits);

@@ -59,7 +59,7 @@ struct Softmin {
     double each = kExpFlops + 6;
     if (x) each += 3 * double(x.shape[1]) * (gradients ? 2 : 1);
     if (values) each += 2 * double(values.shape[1]);
-    return each * kWideFlops * double(log_sums.size()) * double(potential.size());
+    return each * wide_flops(cost ? cost : x) * double(log_sums.size()) * double(potential.size());
   }
   double bytes() const { return double(bytes_in(cost) + bytes_in(x) + bytes_in(y)); }
   void check() const {

@@ -22,6 +22,9 @@ inline void require_eps(double eps) {
           "eps must be positive and finite", eps);
 }
 
+// Below this the sum of a column's exponentials may have lost terms that count.
+inline constexpr double kLeastSum = 1e-200;
+
 inline constexpr int64_t kMostSweeps = 1 << 16;
 
 }  // namespace orthokit

@@ -46,12 +46,13 @@ struct CostScan {
     for_eights(columns, [&](int64_t j, auto count) {
       Eight x;
       load_some(cost + j, count, double(cost[0]), x);
-      least = x < least ? x : least, most = x > most ? x : most;
-      strange += x - x == 0 ? Eight{} : Eight{} + 1;
+      lesser_of(x, least, least), greater_of(x, most, most);
+      select(x - x == 0, Eight{}, Eight{} + 1, x);
+      strange += x;
     });
     if (total_of(strange) > 0) return one_by_one(cost, mass, to_row, reach, range);
-    for (int k = 0; k < 8; ++k)
-      range.least = std::min(range.least, least[k]), range.most = std::max(range.most, most[k]);
+    range.least = std::min(range.least, -largest_of(-least));
+    range.most = std::max(range.most, largest_of(most));
     range.of_all |= to_row;
     meet(range, mass, row_of_all);
   }

@@ -7,7 +7,7 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 void gibbs_kernel(const GibbsKernel& op, Stream& stream) {
   const int64_t n = op.rows(), m = op.columns();
-  const double inverse = 1 / op.eps;
+  const double inverse = units_of(op.eps);
   const double *u = in_units(stream, op.row_potential, inverse),
                *w = in_units(stream, op.column_potential, inverse);
   visit(op.cost.dtype, [&]<class T>() {

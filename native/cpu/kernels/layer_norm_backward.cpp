@@ -1,7 +1,6 @@
 #include "ops/layer_norm_backward.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "cpu/chunks.h"
 #include "cpu/row_moments.h"
@@ -18,6 +17,8 @@ static void load(const T* from, V& to) {
   else
     load_eight(from, to);
 }
+static void store(double value, double* to) { *to = value; }
+static void store(const Eight& values, double* to) { store_eight(values, to); }
 
 struct RowMeans {
   double inner, with_normal;  // mean(g), mean(g ⊙ h)
@@ -41,8 +42,7 @@ static void add_rows(const T* grad, const T* x, const T* weight, int64_t n, cons
       if (weight) g *= w;
       inner[i] += g, product[i] += g * h;
     }
-    std::memcpy(by_weight + j, &weight_sum, sizeof weight_sum);
-    std::memcpy(by_bias + j, &bias_sum, sizeof bias_sum);
+    store(weight_sum, by_weight + j), store(bias_sum, by_bias + j);
   };
   Eight inners[rows] = {}, products[rows] = {};
   double inner[rows] = {}, product[rows] = {};

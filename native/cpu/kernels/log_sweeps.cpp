@@ -1,5 +1,6 @@
 #include "ops/log_sweeps.h"
 
+#include "cpu/slots.h"
 #include "cpu/transport.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -12,7 +13,7 @@ class LogSweep {
         stream_(stream),
         u_(in_units(stream, op.row_potential, inverse_)),
         w_(in_units(stream, op.column_potential, inverse_)),
-        exps_(stream.scratch<double>(panels_.count() * m_)),
+        slots_(stream, 4 * m_),
         partial_(stream.scratch<double>(panels_.count() * m_)),
         sums_(stream.scratch<double>(m_)),
         errors_(stream.scratch<double>(vector_blocks(m_))) {}
@@ -28,8 +29,8 @@ class LogSweep {
         for (int64_t j = first; j < last; ++j) update_column(j, stores);
       });
     }
-    for (int64_t i = 0; i < n_; ++i) op_.row_potential.as<double>()[i] = op_.eps * u_[i];
-    for (int64_t j = 0; j < m_; ++j) op_.column_potential.as<double>()[j] = op_.eps * w_[j];
+    for (int64_t i = 0; i < n_; ++i) op_.row_potential.as<double>()[i] = u_[i] / inverse_;
+    for (int64_t j = 0; j < m_; ++j) op_.column_potential.as<double>()[j] = w_[j] / inverse_;
     double error = 0;
     for (int64_t block = 0; block < vector_blocks(m_); ++block) error += errors_[block];
     *op_.statistics.as<double>() = error;
@@ -38,20 +39,55 @@ class LogSweep {
  private:
   void rows_of(int64_t p, bool stores) {
     std::fill_n(partial_ + p * m_, m_, 0.0);
-    for (int64_t i = panels_.begin(p); i < panels_.end(p); ++i) {
-      T* kernel = stores ? op_.kernel.as<T>() + i * m_ : nullptr;
-      if (!update_row(i, exps_ + p * m_, partial_ + p * m_, kernel) && stores)
-        std::fill_n(kernel, m_, T(0));
-    }
+    slots_.borrow([&](double* exps) {
+      const int64_t last = panels_.end(p);
+      int64_t i = panels_.begin(p);
+      for (; i + 4 <= last; i += 4) rows_of<4>(i, exps, partial_ + p * m_, stores);
+      for (; i < last; ++i) rows_of<1>(i, exps, partial_ + p * m_, stores);
+    });
   }
 
-  // The row's potential, and what the row then adds to the columns' sums: its exponentials serve both.
-  // False for a row without a potential.
-  bool update_row(int64_t i, double* exps, double* sums, T* kernel) {
+  // The potentials of rows that follow each other, and what these rows then add to the columns' sums:
+  // their exponentials serve both.
+  template <int kRows>
+  void rows_of(int64_t first, double* exps, double* sums, bool stores) {
+    const T* cost = op_.cost.as<T>();
+    constexpr int kTogether = std::min(kRows, 2);
+    double scales[kRows];
+    for (int k = 0; k < kRows; k += kTogether)
+      exps_of_rows<kTogether>(cost + (first + k) * m_, w_, u_ + first + k, inverse_, m_,
+                              exps + k * m_, scales + k);
+    for (int k = 0; k < kRows; ++k) scales[k] = update_row(first + k, scales[k], exps + k * m_);
+    add_rows<kRows>(exps, rows_after(cost, panels_, first, kRows), scales, m_, sums);
+    if (!stores) return;
+    for (int k = 0; k < kRows; ++k)
+      for (int64_t j = 0; j < m_; ++j)
+        op_.kernel.as<T>()[(first + k) * m_ + j] = T(scales[k] * exps[k * m_ + j]);
+  }
+
+  // What multiplies the row's exponentials, which are by the potential so far and add up to `total`;
+  // they are 0 where the row gets no potential.
+  double update_row(int64_t i, double total, double* exps) {
     if (r_[i] == 0) {
       u_[i] = -kInfinite;
-      return false;
+    } else {
+      double most = 0;
+      if (!is_moderate(total)) {
+        most = most_of_row(i);
+        if (std::isfinite(most)) {
+          u_[i] = -most;
+          exps_of_rows<1>(op_.cost.as<T>() + i * m_, w_, u_ + i, inverse_, m_, exps, &total);
+        }
+      }
+      if (std::isfinite(most)) {
+        u_[i] += std::log2(r_[i]) - std::log2(total);
+        return r_[i] / total;
+      }
     }
+    std::fill_n(exps, m_, 0.0);
+    return 0;
+  }
+  double most_of_row(int64_t i) const {
     const T* cost = op_.cost.as<T>() + i * m_;
     const Eight by = Eight{} - inverse_;
     Eight most = Eight{} - kInfinite;
@@ -59,33 +95,9 @@ class LogSweep {
       Eight c, x;
       load_some(cost + j, count, kInfinite, c), load_some(w_ + j, count, -kInfinite, x);
       multiply_add(c, by, x, x);
-      most = x > most ? x : most;
-      store_some(x, count, exps + j);
+      greater_of(x, most, most);
     });
-    double max = most[0];
-    for (int k = 1; k < 8; ++k) max = std::max(max, most[k]);
-    if (!std::isfinite(max)) return false;
-    const Eight shift = Eight{} - max;
-    Eight sum{};
-    for_eights(m_, [&](int64_t j, auto count) {
-      Eight x;
-      load_some(exps + j, count, -kInfinite, x);
-      x += shift;
-      exp_of_eight(x, x);
-      sum += x;
-      store_some(x, count, exps + j);
-    });
-    const double total = total_of(sum);
-    const Eight scale = Eight{} + r_[i] / total;
-    u_[i] = std::log(r_[i]) - max - std::log(total);
-    for_eights(m_, [&](int64_t j, auto count) {
-      Eight x, to;
-      load_some(exps + j, count, 0, x), load_some(sums + j, count, 0, to);
-      x *= scale, to += x;
-      store_some(to, count, sums + j);
-      if (kernel) store_some(x, count, kernel + j);
-    });
-    return true;
+    return largest_of(most);
   }
 
   void update_column(int64_t j, bool stores) {
@@ -96,35 +108,28 @@ class LogSweep {
     } else if (scale && sums_[j] >= least_sum_of(op_.cost.dtype) * c_[j]) {
       *scale = c_[j] / sums_[j];
     } else if (!scale && sums_[j] >= kLeastSum) {
-      w_[j] += std::log(c_[j] / sums_[j]);
-    } else if (const double log = log_sum_of(j); std::isfinite(log)) {
-      w_[j] = std::log(c_[j]) - log;
+      w_[j] += std::log2(c_[j] / sums_[j]);
+    } else if (const double next =
+                   column_potential(op_.cost.as<T>() + j, m_, u_, n_, inverse_, c_[j]);
+               !std::isnan(next)) {
+      w_[j] = next;
     }
     // What has moved far is computed anew.
     if (scale && (c_[j] == 0 || !(sums_[j] >= least_sum_of(op_.cost.dtype) * c_[j])))
       for (int64_t i = 0; i < n_; ++i)
-        op_.kernel.as<T>()[i * m_ + j] =
-            T(exp_of(u_[i] + w_[j] - double(op_.cost.as<T>()[i * m_ + j]) * inverse_));
-  }
-
-  // ln Σᵢ exp(uᵢ − costᵢⱼ / eps) by its own maximum.
-  double log_sum_of(int64_t j) const {
-    const T* cost = op_.cost.as<T>() + j;
-    double max = -kInfinite, sum = 0;
-    for (int64_t i = 0; i < n_; ++i) max = std::max(max, u_[i] - double(cost[i * m_]) * inverse_);
-    if (!std::isfinite(max)) return max;
-    for (int64_t i = 0; i < n_; ++i)
-      sum += exp_of_negative(u_[i] - double(cost[i * m_]) * inverse_ - max);
-    return max + std::log(sum);
+        op_.kernel.as<T>()[i * m_ + j] = T(exp_of(
+            (u_[i] + w_[j] - double(op_.cost.as<T>()[i * m_ + j]) * inverse_) * std::numbers::ln2));
   }
 
   const LogSweeps& op_;
   Stream& stream_;
   const int64_t n_ = op_.cost.shape[0], m_ = op_.cost.shape[1];
-  const double inverse_ = 1 / op_.eps;
+  const double inverse_ = units_of(op_.eps);
   const double *r_ = op_.row_mass.as<double>(), *c_ = op_.column_mass.as<double>();
   const TransportPanels panels_{n_, m_};
-  double *u_, *w_, *exps_, *partial_, *sums_, *errors_;
+  double *u_, *w_;  // potentials
+  const Slots slots_;
+  double *partial_, *sums_, *errors_;
 };
 
 void log_sweeps(const LogSweeps& op, Stream& stream) {

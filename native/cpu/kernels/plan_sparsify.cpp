@@ -27,8 +27,8 @@ struct Sparsify {
   double* row_most = stream.scratch<double>(exact ? 0 : n);
   LargeEntries* entries = stream.scratch<LargeEntries>(exact ? 0 : panels.count());
   const int64_t room = exact ? 0 : std::min(capacity, n* m) / panels.count();  // of a panel
-  int32_t* columns = stream.scratch<int32_t>(panels.count() * room);
-  double* values = stream.scratch<double>(panels.count() * room);
+  int32_t* columns = stream.scratch<int32_t>(panels.count() * (room + 8));
+  double* values = stream.scratch<double>(panels.count() * (room + 8));
   int32_t* of_row = stream.scratch<int32_t>(exact ? 0 : n);
   uint8_t* met = stream.scratch<uint8_t>(exact ? 0 : panels.count() * m);  // a panel's columns
   // Rows and columns whose largest entry is kept for its own sake need others.
@@ -48,8 +48,8 @@ struct Sparsify {
       Eight x, scale;
       load_some(kernel + j, count, 0, x), load_some(v + j, count, 0, scale);
       x = u * x * scale;
-      x = x > none ? x : none;
-      x = x < infinite ? x : none;
+      greater_of(x, none, x);
+      select(x < infinite, x, none, x);
       each(j, count, x);
     });
   }
@@ -73,24 +73,27 @@ struct Sparsify {
 
   template <class T>
   void scan_panel(int64_t p) const {
-    int32_t *list = places + p * (m + 8), *bin = bins + p * kExponents;
-    double* x = plan + p * (m + 8);
-    std::fill_n(bin, kExponents, 0);
-    LargeEntries large{columns + p * room, values + p * room, of_row + panels.begin(p), room,
-                       least};
+    // Neighbours are often in the same bin, whose count would wait for its last store.
+    constexpr int kCounts = 4;
+    int32_t counted[kExponents][kCounts] = {};
+    LargeEntries large{columns + p * (room + 8), values + p * (room + 8), of_row + panels.begin(p),
+                       room, least};
     for (int64_t i = panels.begin(p); i < panels.end(p); ++i) {
       Eight largest{};
-      int64_t count = 0;
-      for_entries<T>(i, [&](int64_t j, auto, const Eight& entry) {
-        largest = entry > largest ? entry : largest;
-        count += append_at_least(entry, power_of_least, j, list + count, x + count);
+      for_entries<T>(i, [&](int64_t j, auto, const Eight& x) {
+        greater_of(x, largest, largest);
+        if (!any_at_least(x, power_of_least)) return;
+        double lanes[8];
+        store_eight(x, lanes);
+        for (int k = 0; k < 8; ++k) ++counted[exponent_of(lanes[k])][k % kCounts];
+        large.add(x, j);
       });
-      row_most[i] = 0;
-      for (int k = 0; k < 8; ++k) row_most[i] = std::max(row_most[i], largest[k]);
-      for (int64_t k = 0; k < count; ++k) ++bin[exponent_of(x[k])];
-      large.add_row(list, x, count);
+      row_most[i] = largest_of(largest);
+      large.end_row();
     }
     entries[p] = large;
+    for (int e = 0; e < kExponents; ++e)
+      bins[p * kExponents + e] = std::accumulate(counted[e], counted[e] + kCounts, 0);
   }
   const double power_of_least = power_of(least);
 
@@ -161,7 +164,7 @@ struct Sparsify {
       for_entries<T>(i, [&](int64_t j, auto size, const Eight& x) {
         Eight largest, place;
         load_some(column_most + j, size, 0, largest), load_some(at + j, size, 0, place);
-        place = x > largest ? index : place, largest = x > largest ? x : largest;
+        select(x > largest, index, place, place), greater_of(x, largest, largest);
         store_some(largest, size, column_most + j), store_some(place, size, at + j);
       });
       row_at[i] = 0;

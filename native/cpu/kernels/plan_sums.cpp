@@ -6,7 +6,7 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 void plan_sums(const PlanSums& op, Stream& stream) {
   const int64_t n = op.cost.shape[0], m = op.cost.shape[1];
-  const double inverse = 1 / op.eps;
+  const double inverse = units_of(op.eps);
   const TransportPanels panels(n, m);
   const double *u = in_units(stream, op.row_potential, inverse),
                *w = in_units(stream, op.column_potential, inverse);
@@ -18,18 +18,29 @@ void plan_sums(const PlanSums& op, Stream& stream) {
       double* sums = partial + p * m;
       std::fill_n(sums, m, 0.0);
       costs[p] = 0;
-      for (int64_t i = panels.begin(p); i < panels.end(p); ++i) {
+      const auto take = [&]<int kRows>(int64_t i, std::integral_constant<int, kRows>) {
         const T* cost = op.cost.as<T>() + i * m;
-        Eight total{}, linear{};
-        plan_row(cost, w, u[i], inverse, m, [&](int64_t j, auto count, const Eight& x) {
-          Eight c, sum;
-          load_some(cost + j, count, 0, c), load_some(sums + j, count, 0, sum);
-          total += x, sum += x;
-          store_some(sum, count, sums + j);
-          linear += x == 0 ? Eight{} : x * c;  // a forbidden pair costs nothing
-        });
-        row_sums[i] = total_of(total), costs[p] += total_of(linear);
-      }
+        Eight totals[kRows] = {}, linear{};
+        plan_rows<kRows>(
+            cost, w, u + i, inverse, m, [&](int64_t j, auto count, const Eight(&x)[kRows]) {
+              Eight sum;
+              load_some(sums + j, count, 0, sum);
+#pragma GCC unroll 2
+              for (int k = 0; k < kRows; ++k) {
+                Eight c;
+                load_some(cost + k * m + j, count, 0, c);
+                totals[k] += x[k], sum += x[k];
+                select(x[k] == 0, Eight{}, x[k] * c, c);  // a forbidden pair costs nothing
+                linear += c;
+              }
+              store_some(sum, count, sums + j);
+            });
+        for (int k = 0; k < kRows; ++k) row_sums[i + k] = total_of(totals[k]);
+        costs[p] += total_of(linear);
+      };
+      int64_t i = panels.begin(p);
+      for (; i + 2 <= panels.end(p); i += 2) take(i, std::integral_constant<int, 2>());
+      for (; i < panels.end(p); ++i) take(i, std::integral_constant<int, 1>());
     });
   });
   for_blocks(stream, m, [&](int64_t, int64_t first, int64_t last) {

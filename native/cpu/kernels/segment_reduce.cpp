@@ -49,9 +49,9 @@ static Results block_results(const T* x, const T* y, int64_t n) {
   Sums sum, sizes, xx, xy, yy;
   const auto take = [&](const T* p, const T* q) {
     const auto half = [&](int64_t at, Eight Sums::*lanes) {
-      Eight a, b;
-      load_eight(p + at, a);
-      sum.*lanes += a, sizes.*lanes += a < 0 ? -a : a, xx.*lanes += a * a;
+      Eight a, b, size;
+      load_eight(p + at, a), select(a < 0, -a, a, size);
+      sum.*lanes += a, sizes.*lanes += size, xx.*lanes += a * a;
       if constexpr (two) load_eight(q + at, b), xy.*lanes += a * b, yy.*lanes += b * b;
     };
     half(0, &Sums::even), half(kStep / 2, &Sums::odd);
