@@ -20,10 +20,12 @@ static void log_sweeps(const LogSweeps &op) {
     if (op.kernel && sweep + 1 == op.count) {
       for (int64_t k = 0; k < n * m; ++k)
         values(op.kernel)[k] = std::exp((f[k / m] + g[k % m] - c[k]) / eps);
-      for (int64_t j = 0; j < m; ++j)
-        values(op.column_scale)[j] = values(op.column_mass)[j] / sum_of_terms(n, [&](int64_t i) {
-                                       return values(op.kernel)[i * m + j];
-                                     });
+      for (int64_t j = 0; j < m; ++j) {
+        const double mass = values(op.column_mass)[j];  // 0 even of a column whose sum vanishes
+        values(op.column_scale)[j] = mass == 0 ? 0 : mass / sum_of_terms(n, [&](int64_t i) {
+                                                       return values(op.kernel)[i * m + j];
+                                                     });
+      }
       return;
     }
     for (int64_t j = 0; j < m; ++j)
