@@ -71,7 +71,7 @@ template <class Costs>
 static void choose(const Softmin& op, const Costs& costs, const double* w, int64_t i, int64_t first,
                    int64_t count, const double* tile, Choice& choice, const Means& means) {
   const double inverse = 1 / op.eps;
-  double exps[kTileColumns];
+  alignas(64) double exps[kTileColumns];
   for (int64_t j = 0; j < count; ++j) exps[j] = w[first + j] - tile[j] * inverse;
   const double most = std::max(choice.most, max_of(exps, count));
   // What is NaN is not the largest, and must show all the same.
@@ -119,7 +119,7 @@ static void run(const Softmin& op, Stream& stream, const Costs& costs) {
   };
   stream.parallel((n + height - 1) / height, [&](int64_t group) {
     const int64_t top = group * height, rows = std::min(height, n - top);
-    double tile[kTileRows * kTileColumns];
+    alignas(64) double tile[kTileRows * kTileColumns];
     Choice choices[kTileRows];
     for (int64_t r = 0; r < rows; ++r) {
       const Means means = means_of(top + r);
