@@ -55,12 +55,16 @@ async function largeEntries(plan: Tensor, mass: number, read: Read): Promise<Ent
   using kept = new Tensor(device, [1], 'f64');
   using row = values.reshape([1, room]);
   const entries = { starts, columns, values };
-  ops.planSparsify(device, { kernel: plan, row_scale, column_scale, ...entries, statistics, delta: dropped * mass });
-  ops.rowReduce(device, { x: row, out: kept, reduction: 'sum' });
-  // Without room, much more is left out than was asked for.
-  if ((await read(kept))[0]! >= (1 - 2 * dropped) * mass) return entries;
-  for (const tensor of Object.values(entries)) tensor.dispose();
-  return undefined;
+  let isNearlyAll = false;
+  try {
+    ops.planSparsify(device, { kernel: plan, row_scale, column_scale, ...entries, statistics, delta: dropped * mass });
+    ops.rowReduce(device, { x: row, out: kept, reduction: 'sum' });
+    // Without room, much more is left out than was asked for.
+    isNearlyAll = (await read(kept))[0]! >= (1 - 2 * dropped) * mass;
+    return isNearlyAll ? entries : undefined;
+  } finally {
+    if (!isNearlyAll) for (const tensor of Object.values(entries)) tensor.dispose();
+  }
 }
 
 /** Σ xᵢ yᵢ wᵢ */
@@ -274,7 +278,7 @@ export class PlanHessian {
     return await this.#options.read(step);
   }
 
-  dispose(): void {
+  [Symbol.dispose](): void {
     for (const owned of [this.#entries, this.#diagonal])
       for (const tensor of Object.values(owned ?? {}) as Tensor[]) tensor.dispose();
   }

@@ -103,7 +103,7 @@ export class PointSlopes {
     for (const slopes of [this.x, this.y]) for (let at = 0; at < slopes.length; ++at) slopes[at] = 2 * slopes[at]!;
   }
 
-  dispose(): void {
+  [Symbol.dispose](): void {
     for (const tensor of this.#owned) tensor.dispose();
   }
 }

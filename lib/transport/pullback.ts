@@ -135,14 +135,10 @@ class Pullback {
     };
     using f = Tensor.from(device, this.#potentials.rows, [rows]);
     using g = Tensor.from(device, this.#potentials.columns, [columns]);
-    const hessian = stored
+    using hessian = stored
       ? await PlanHessian.stored(stored, sumOf(sums.plan.rows), diagonal, settings)
       : PlanHessian.streamed(costs, { rows: f, columns: g }, eps, diagonal, settings);
-    try {
-      return await hessian.solve(rhs);
-    } finally {
-      hessian.dispose();
-    }
+    return await hessian.solve(rhs);
   }
 
   /** By the costs and what they depend on: one more walk over the plan. */
@@ -155,7 +151,7 @@ class Pullback {
     const { costs, eps } = this.#problem;
     const { device, dtype, rows, columns } = costs;
     const isPoints = costs instanceof PointCost && (by.has('x') || by.has('y'));
-    const slopes = isPoints ? new PointSlopes(costs, await costs.coordinates(this.#read), this.#read) : undefined;
+    using slopes = isPoints ? new PointSlopes(costs, await costs.coordinates(this.#read), this.#read) : undefined;
     const finite = (x: Float64Array) => x.map((y) => Math.max(y, -farthest));
     using columnPotentials = across(costs, finite(this.#potentials.columns));
     const rowPotentials = finite(this.#potentials.rows);
@@ -178,15 +174,11 @@ class Pullback {
       }
       await slopes?.add(panel, weighted);
     };
-    try {
-      await this.#panels.walk(this.#potentials, multipliers, visit);
-      await slopes?.finish();
-      if (by.has('eps')) out.eps = entropy;
-      if (slopes && by.has('x')) out.x = this.#rounded(slopes.x, [rows, slopes.x.length / rows]);
-      if (slopes && by.has('y')) out.y = this.#rounded(slopes.y, [columns, slopes.y.length / columns]);
-    } finally {
-      slopes?.dispose();
-    }
+    await this.#panels.walk(this.#potentials, multipliers, visit);
+    await slopes?.finish();
+    if (by.has('eps')) out.eps = entropy;
+    if (slopes && by.has('x')) out.x = this.#rounded(slopes.x, [rows, slopes.x.length / rows]);
+    if (slopes && by.has('y')) out.y = this.#rounded(slopes.y, [columns, slopes.y.length / columns]);
   }
 
   /** By the masses of a side. */

@@ -25,10 +25,9 @@ using Vector = typename VectorOf<T>::type;
 template <class T>
 inline constexpr int kVectorSize = kVectorBytes / int(sizeof(T));
 
-// sum += x · row, rounded as `fused` rounds. (By reference: ABIs differ on such vectors.)
+// sum += x · y, rounded as `fused` rounds. (By reference: ABIs differ on such vectors.)
 template <class T>
-inline void add_product(const Vector<T>& x, const T* row, Vector<T>& sum) {
-  const Vector<T> y = *reinterpret_cast<const typename VectorOf<T>::unaligned*>(row);
+inline void add_product(const Vector<T>& x, const Vector<T>& y, Vector<T>& sum) {
 #if defined(__AVX512F__)
   if constexpr (sizeof(T) == 4)
     sum = Vector<T>(_mm512_fmadd_ps(__m512(x), __m512(y), __m512(sum)));
@@ -42,6 +41,21 @@ inline void add_product(const Vector<T>& x, const T* row, Vector<T>& sum) {
 #else
   sum = x * y + sum;
 #endif
+}
+// Wherever it lies.
+template <class T>
+inline void load(const T* row, Vector<T>& out) {
+  out = *reinterpret_cast<const typename VectorOf<T>::unaligned*>(row);
+}
+template <class T>
+inline void store(const Vector<T>& x, T* row) {
+  *reinterpret_cast<typename VectorOf<T>::unaligned*>(row) = x;
+}
+template <class T>
+inline void add_product(const Vector<T>& x, const T* row, Vector<T>& sum) {
+  Vector<T> y;
+  load<T>(row, y);
+  add_product<T>(x, y, sum);
 }
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

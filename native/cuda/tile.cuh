@@ -177,8 +177,9 @@ struct Slab {
   }
 };
 
-template <class T, int side, bool a_deep, bool b_deep>
+template <class T, int side, bool a_deep, bool b_deep, int most_steps = kRun>
 struct TileProduct {
+  static_assert(most_steps % kStage == 0);
   using A = Panel<T, a_deep, side>;
   using B = Panel<T, b_deep, side>;
   static constexpr int kEach = side / 16, kV = kChunk<T>;
@@ -186,7 +187,7 @@ struct TileProduct {
   static constexpr int kSlabElements = Slab<T, side>::kRows * Slab<T, side>::kPitch;
   using Sums = T[kEach][kEach];
 
-  // store(slab, first, last) gets the sums of kRun steps at a time, slab by slab; zeros if depth
+  // store(slab, first, last) gets the sums of most_steps at a time, slab by slab; zeros if depth
   // is 0. All threads of the block call it.
   template <class Store>
   static __device__ __forceinline__ void run(A a, B b, int64_t depth, const Store& store) {
@@ -194,8 +195,8 @@ struct TileProduct {
         2 * kStageElements > kSlabElements ? 2 * kStageElements : kSlabElements;
     __shared__ __align__(16) T memory[kElements];
     const Place place;
-    for (int64_t from = 0; from == 0 || from < depth; from += kRun) {
-      const int run = int(depth - from < kRun ? depth - from : kRun);
+    for (int64_t from = 0; from == 0 || from < depth; from += most_steps) {
+      const int run = int(depth - from < most_steps ? depth - from : most_steps);
       Sums sums = {};
       const auto fetch = [&](int stage, int at) {
         T* to = memory + stage * kStageElements;

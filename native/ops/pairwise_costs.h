@@ -5,7 +5,8 @@ namespace orthokit {
 
 // outᵢⱼ = the distance of row i of x to row j of y, by the word: sqeuclidean |xᵢ − yⱼ|², euclidean
 // |xᵢ − yⱼ|, l1 Σₖ |xᵢₖ − yⱼₖ|.
-// Numerics: differences, and their sums, in f64, so that nothing cancels; rounded once.
+// Numerics: in f64, from differences, so that nothing cancels, but for squared distances of many
+// coordinates (ops/distances.h); rounded once.
 // Traffic: one read of the points, one write of out.
 struct PairwiseCosts {
   static constexpr const char *name = "pairwise_costs",
@@ -13,7 +14,8 @@ struct PairwiseCosts {
   static constexpr const char* examples[] = {
       "x=f32[597x3] y=f32[43x3] out=f32[597x43]",
       "x=f64[5x2] y=f64[4097x2] out=f64[5x4097] metric=euclidean",
-      "x=f64[31x17] y=f64[33x17] out=f64[31x33] metric=l1"};
+      "x=f64[31x17] y=f64[33x17] out=f64[31x33] metric=l1",
+      "x=f64[70x40] y=f64[65x40] out=f64[70x65]", "x=f32[3x600] y=f32[130x600] out=f32[3x130]"};
   static constexpr const char* cases[] = {"x=f32[4096x3] y=f32[4096x3] out=f32[4096x4096]",
                                           "x=f32[2048x64] y=f32[2048x64] out=f32[2048x2048]"};
   View x, y, out;

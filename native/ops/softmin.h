@@ -17,8 +17,9 @@ inline Words words(CostSide) {
 // times exp(fᵢ / eps + log_sumsᵢ): sums under the plan exp((fᵢ + gⱼ − Cᵢⱼ) / eps).
 // C is the matrix `cost` or, of its columns, its transpose; or, never stored, the distances of x to
 // y (as pairwise_costs has them), whose gradient is taken as 0 where it does not exist.
-// Numerics: in f64, in a fixed order; no exponential overflows. Where every pair is forbidden, by a
-// cost of +inf or a potential of −inf, log_sums is −inf and the means are 0.
+// Numerics: in f64, in a fixed order; no exponential overflows; distances as ops/distances.h says.
+// Where every pair is forbidden, by a cost of +inf or a potential of −inf, log_sums is −inf and the
+// means are 0.
 // Source: the online softmax, arXiv 1805.02867, over distances that are computed when needed.
 // Traffic: one read of the cost, or of the points.
 struct Softmin {
@@ -32,10 +33,14 @@ struct Softmin {
       "gradients=f64[150x2] own_potential=f64[150] eps=3",
       "x=f64[17x9] y=f64[33x9] potential=f64[33] log_sums=f64[17] gradients=f64[17x9] "
       "values=f64[33x10] averages=f64[17x10] metric=euclidean",
-      "x=f64[17x9] y=f64[33x9] potential=f64[33] log_sums=f64[17] gradients=f64[17x9] metric=l1"};
+      "x=f64[17x9] y=f64[33x9] potential=f64[33] log_sums=f64[17] gradients=f64[17x9] metric=l1",
+      "x=f64[70x40] y=f64[130x40] potential=f64[130] log_sums=f64[70] mean_costs=f64[70] eps=9",
+      "x=f32[17x600] y=f32[33x600] potential=f64[33] log_sums=f64[17] gradients=f64[17x600] "
+      "eps=99"};
   static constexpr const char* cases[] = {
       "x=f32[4096x3] y=f32[4096x3] potential=f64[4096] log_sums=f64[4096]",
       "x=f32[2048x64] y=f32[2048x64] potential=f64[2048] log_sums=f64[2048]",
+      "x=f32[2048x64] y=f32[2048x64] potential=f64[2048] log_sums=f64[2048] gradients=f64[2048x64]",
       "cost=f64[2000x2000] potential=f64[2000] log_sums=f64[2000] of=columns"};
   View cost, x, y, potential, own_potential, values, log_sums, mean_costs, averages, gradients;
   Metric metric = Metric::kSqeuclidean;

@@ -66,6 +66,8 @@ describe.each(Device.available)('softmin on %s', (kind) => {
       [1, 1, 1],
       [130, 600, 2],
       [33, 20, 11],
+      [150, 400, 19],
+      [5, 9, 140],
     ])('agrees with the reference on %i and %i points of %i coordinates', async (n, m, d) => {
       for (const dtype of ['f32', 'f64'] as const) {
         const [xs, ys] = [numbers(n * d, 1, -1, 1, dtype), numbers(m * d, 2, -1, 1, dtype)];
@@ -100,6 +102,38 @@ describe.each(Device.available)('softmin on %s', (kind) => {
       }
     });
   });
+
+  it.each(['sqeuclidean', 'euclidean', 'l1'] as const)(
+    'of points, %s: who is infinitely far has no part',
+    async (metric) => {
+      for (const d of [2, 20]) {
+        const [n, m] = [9, 40];
+        const [xs, ys, g] = [numbers(n * d, 1), numbers(m * d, 2), numbers(m, 3)];
+        const without = numbers(m * d, 2);
+        ys[3 * d + 1] = Infinity;
+        const means: Float64Array[][] = [];
+        for (const [points, last] of [
+          [ys, g[3]!],
+          [without, -Infinity],
+        ] as const) {
+          const potential = vector(
+            device,
+            g.map((x, j) => (j === 3 ? last : x)),
+          );
+          const [log_sums, mean_costs, gradients] = [empty(device, n), empty(device, n), matrix(device, n, d)];
+          const inputs = {
+            x: Tensor.from(device, xs, [n, d]),
+            y: Tensor.from(device, points, [m, d]),
+            metric,
+            potential,
+          };
+          ops.softmin(device, { ...inputs, log_sums, mean_costs, gradients });
+          means.push(await Promise.all([log_sums, mean_costs, gradients].map(valuesOf)));
+        }
+        for (const [k, actual] of means[0]!.entries()) expectClose(actual, means[1]![k]!, tolerance);
+      }
+    },
+  );
 
   it('overflows nowhere, and gives −infinity and 0 where nothing can be chosen', async () => {
     const cost = Tensor.from(device, Float64Array.of(-1e6, 1e6, Infinity, Infinity), [2, 2]);
@@ -165,11 +199,13 @@ describe('softmin', () => {
     [{ eps: 0 }, 'ERR_ARGUMENT', 'softmin: eps must be positive and finite, got 0'],
   ]);
 
-  it('gives the same bits on any number of threads', () =>
+  it.each([3, 20])('gives the same bits on any number of threads, of points of %i coordinates', (d) =>
     expectSameBits((device) => {
-      const [x, y] = [Tensor.from(device, numbers(900, 1), [300, 3]), Tensor.from(device, numbers(3600, 2), [1200, 3])];
-      const [log_sums, gradients] = [empty(device, 300), matrix(device, 300, 3)];
+      const x = Tensor.from(device, numbers(300 * d, 1), [300, d]);
+      const y = Tensor.from(device, numbers(1200 * d, 2), [1200, d]);
+      const [log_sums, gradients] = [empty(device, 300), matrix(device, 300, d)];
       ops.softmin(device, { x, y, potential: vector(device, numbers(1200, 3)), log_sums, gradients, eps: 0.1 });
       return [log_sums, gradients];
-    }));
+    }),
+  );
 });

@@ -14,3 +14,17 @@ export function pairwiseCosts(x: Float64Array, y: Float64Array, d: number, metri
     return metric === 'euclidean' ? Math.sqrt(total) : total;
   });
 }
+
+/** |x|² + |y|² of each pair, about the mean of all points: what the rounding of products is relative to. */
+export function squaresAboutMean(x: Float64Array, y: Float64Array, d: number): Float64Array {
+  const [n, m] = [x.length / d, y.length / d];
+  const mean = Float64Array.from({ length: d }, (_, k) => {
+    const total = sum(n, (i) => x[i * d + k]!) + sum(m, (j) => y[j * d + k]!);
+    return total / (n + m);
+  });
+  const squareOf = (points: Float64Array, i: number) => sum(d, (k) => (points[i * d + k]! - mean[k]!) ** 2);
+  const [ofX, ofY] = [x, y].map((points) =>
+    Float64Array.from({ length: points.length / d }, (_, i) => squareOf(points, i)),
+  );
+  return Float64Array.from({ length: n * m }, (_, at) => ofX![Math.floor(at / m)]! + ofY![at % m]!);
+}

@@ -1,7 +1,7 @@
 // Gradients of PyTorch, an independent program: test/golden/transport-pullback.json says how they were made; closed forms; edges.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type Metric, sinkhorn, Tensor, type TransportCotangents } from '../../lib/index.ts';
 import { valuesOf } from '../support/tensors.ts';
@@ -253,6 +253,38 @@ describe.each(Device.available)('pullbacks on %s:', (kind) => {
     }
   });
 
+  it('cotangents of any size; plans that fall apart, of masses that nothing can carry too', async () => {
+    using cost = made(numbers(25, 1), [5, 5]);
+    using result = await sinkhorn(cost, { eps: 0.1, tol: 1e-12 });
+    const plans = numbers(25, 2, -1, 1);
+    const of = async (by: number) =>
+      await valuesOf(
+        await result.pullback(
+          {
+            plan: made(
+              plans.map((x) => by * x),
+              [5, 5],
+            ),
+          },
+          'a',
+        ),
+      );
+    const expected = await of(1);
+    for (const by of [1e200, 1e-200])
+      close(
+        (await of(by)).map((x) => x / by),
+        expected,
+        1e-9,
+      );
+    const forbidden = [0, Infinity, Infinity, 0, 0.5, Infinity, Infinity, 0.2, 0.1];
+    using barred = made(forbidden, [3, 3]);
+    using apart = await sinkhorn(barred, { eps: 0.1, a: [0.6, 0.2, 0.2], b: [0.2, 0.4, 0.4] });
+    expect(apart.status).toBe('infeasible');
+    const gradients = await apart.pullback({ f: made([1, 2, 3], [3]), cost: 1 }, ['a', 'b', 'cost']);
+    for (const gradient of Object.values(gradients))
+      expect((await valuesOf(gradient)).every((x) => Number.isFinite(x))).toBe(true);
+  });
+
   it('what is wrong is said', async () => {
     using cost = made(numbers(6, 1), [2, 3]);
     using result = await sinkhorn(cost, { eps: 0.1 });
@@ -340,10 +372,26 @@ describe('pullbacks of larger problems', () => {
     }
     await work;
     expect(longest).toBeLessThan(200);
+    await cost.read();
+    const { live } = device.info.memory;
     const stop = new AbortController();
     const stopped = result.pullback({ plan }, 'cost', { signal: stop.signal });
     await setImmediate();
     stop.abort(new Error('enough'));
     await expect(stopped).rejects.toThrow('enough');
+    // Wherever it stops.
+    for (const milliseconds of [1, 3, 5, 10, 20]) {
+      const late = new AbortController();
+      const work = result.pullback({ plan }, 'cost', { signal: late.signal });
+      const end = work.then(
+        (gradient) => gradient.dispose(),
+        (error: Error) => expect(error.message).toBe('enough'),
+      );
+      await setTimeout(milliseconds);
+      late.abort(new Error('enough'));
+      await end;
+    }
+    await cost.read();
+    expect(device.info.memory.live).toBe(live);
   });
 });

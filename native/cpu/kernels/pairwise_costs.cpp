@@ -1,23 +1,24 @@
 #include "ops/pairwise_costs.h"
 
-#include "cpu/chunks.h"
-#include "cpu/distances.h"
+#include "cpu/point_pairs.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 void pairwise_costs(const PairwiseCosts& op, Stream& stream) {
-  const int64_t n = op.x.shape[0], m = op.y.shape[0], d = op.x.shape[1];
-  constexpr int64_t kTile = 512;
   visit(op.x.dtype, [&]<class T>() {
-    const Coordinates y = coordinates_of<T>(stream, op.y);
-    for_rows(stream, n, m, [&](int64_t first, int64_t last) {
-      double tile[kTile];
-      for (int64_t i = first; i < last; ++i)
-        for (int64_t j = 0; j < m; j += kTile) {
-          const int64_t count = std::min(kTile, m - j);
-          distances_of(op.metric, op.x.as<T>() + i * d, y, j, count, tile);
-          std::copy_n(tile, count, op.out.as<T>() + i * m + j);
-        }
+    using Pairs = PointPairs<T>;
+    const int64_t n = op.x.shape[0], m = op.y.shape[0];
+    const int64_t across = (m + Pairs::kColumns - 1) / Pairs::kColumns,
+                  down = (n + Pairs::kRows - 1) / Pairs::kRows;
+    const Pairs pairs(stream, op.x, op.y, op.metric);
+    stream.parallel(down * across, [&](int64_t at) {
+      const int64_t i = at / across * Pairs::kRows, j = at % across * Pairs::kColumns;
+      const int64_t columns = std::min(Pairs::kColumns, m - j);
+      typename Pairs::Rows rows{i, std::min(Pairs::kRows, n - i)};
+      alignas(64) double tile[Pairs::kRows * Pairs::kColumns];
+      pairs.fill(rows, j, columns, tile);
+      for (int64_t r = 0; r < rows.count; ++r)
+        std::copy_n(tile + r * Pairs::kColumns, columns, op.out.as<T>() + (i + r) * m + j);
     });
   });
 }

@@ -2,55 +2,39 @@
 
 #include <algorithm>
 
-#include "cpu/distances.h"
+#include "cpu/point_pairs.h"
 #include "cpu/softmax.h"
 #include "cpu/transport.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-// Costs of `kTileRows` choices side by side: neighbours in a column stand in the same cache line.
-static constexpr int64_t kTileRows = 8, kTileColumns = 512, kManyRows = 128;
+static constexpr int64_t kManyRows = 128;
 
 template <class T>
 struct StoredCosts {
+  // Of a tile. Neighbours in a column stand in the same cache line.
+  static constexpr int64_t kRows = 8, kColumns = 512, kFewRows = 1;
+  static constexpr bool kHasSlopes = false;
+  struct Rows {
+    int64_t first, count;
+  };
   const T* cost;
   int64_t stride, step;  // from choice to choice, from one to choose from to the next
-  void fill(int64_t i, int64_t rows, int64_t j, int64_t columns, double* tile) const {
-    const T* from = cost + i * stride + j * step;
+  void fill(const Rows& rows, int64_t j, int64_t columns, double* tile) const {
+    const T* from = cost + rows.first * stride + j * step;
     if (step == 1)
-      for (int64_t r = 0; r < rows; ++r)
-        for (int64_t k = 0; k < columns; ++k)
-          tile[r * kTileColumns + k] = double(from[r * stride + k]);
+      for (int64_t r = 0; r < rows.count; ++r)
+        for (int64_t k = 0; k < columns; ++k) tile[r * kColumns + k] = double(from[r * stride + k]);
     else
       for (int64_t k = 0; k < columns; ++k)
-        for (int64_t r = 0; r < rows; ++r)
-          tile[r * kTileColumns + k] = double(from[r * stride + k * step]);
+        for (int64_t r = 0; r < rows.count; ++r)
+          tile[r * kColumns + k] = double(from[r * stride + k * step]);
   }
 };
-
 template <class T>
-struct PointCosts {
-  const T* x;
-  Coordinates y;
-  Metric metric;
-  void fill(int64_t i, int64_t rows, int64_t j, int64_t columns, double* tile) const {
-    for (int64_t r = 0; r < rows; ++r)
-      distances_of(metric, x + (i + r) * y.dimension, y, j, columns, tile + r * kTileColumns);
-  }
-  // gradients += Σ weightⱼ ∂Cᵢⱼ/∂xᵢ.
-  void add_slopes(int64_t i, int64_t first, int64_t count, const double* weights,
-                  const double* costs, double* gradients) const {
-    for (int64_t k = 0; k < y.dimension; ++k) {
-      const double own = double(x[i * y.dimension + k]);
-      const double* other = y.row(k) + first;
-      gradients[k] += sum_of(count, [&](int64_t j) {
-        const double by = weights[j] == 0 ? 0 : own - other[j];
-        if (metric == Metric::kSqeuclidean) return weights[j] * 2 * by;
-        if (metric == Metric::kL1) return by > 0 ? weights[j] : by < 0 ? -weights[j] : 0.0;
-        return costs[j] > 0 ? weights[j] * (by / costs[j]) : 0.0;
-      });
-    }
-  }
+struct PointCosts : PointPairs<T> {
+  static constexpr int64_t kFewRows = kPairRows;
+  static constexpr bool kHasSlopes = true;
 };
 
 // What the tiles so far give, by the largest exponent so far.
@@ -67,16 +51,15 @@ struct Means {
   }
 };
 
-template <class Costs>
-static void choose(const Softmin& op, const Costs& costs, const double* w, int64_t i, int64_t first,
-                   int64_t count, const double* tile, Choice& choice, const Means& means) {
+// Of one choice and `count` costs in `tile`: their weights go to `exps`.
+static void choose(const Softmin& op, const double* w, int64_t first, int64_t count,
+                   const double* tile, double* exps, Choice& choice, const Means& means) {
   const double inverse = 1 / op.eps;
-  alignas(64) double exps[kTileColumns];
   for (int64_t j = 0; j < count; ++j) exps[j] = w[first + j] - tile[j] * inverse;
   const double most = std::max(choice.most, max_of(exps, count));
   // What is NaN is not the largest, and must show all the same.
   if (most == -kInfinite && std::none_of(exps, exps + count, [](double x) { return x != x; }))
-    return;
+    return void(std::fill_n(exps, count, 0.0));
   const double scale = exp_of_negative(choice.most - most);
   const Eight by = Eight{} - most;
   for_eights(count, [&](int64_t j, auto some) {
@@ -101,14 +84,12 @@ static void choose(const Softmin& op, const Costs& costs, const double* w, int64
     const double* values = op.values.as<double>() + (first + j) * means.width;
     for (int64_t k = 0; k < means.width; ++k) means.averages[k] += exps[j] * values[k];
   }
-  if constexpr (requires { costs.y; })
-    if (means.dimension > 0) costs.add_slopes(i, first, count, exps, tile, means.gradients);
 }
 
 template <class Costs>
 static void run(const Softmin& op, Stream& stream, const Costs& costs) {
   const int64_t n = op.log_sums.size(), m = op.potential.size();
-  const int64_t height = n >= kManyRows ? kTileRows : 1;
+  const int64_t height = n >= kManyRows ? Costs::kRows : Costs::kFewRows;
   const int64_t width = op.values ? op.values.shape[1] : 0;
   const int64_t dimension = op.gradients ? op.gradients.shape[1] : 0;
   const double* w = in_units(stream, op.potential, 1 / op.eps);
@@ -118,21 +99,27 @@ static void run(const Softmin& op, Stream& stream, const Costs& costs) {
                  dimension};
   };
   stream.parallel((n + height - 1) / height, [&](int64_t group) {
-    const int64_t top = group * height, rows = std::min(height, n - top);
-    alignas(64) double tile[kTileRows * kTileColumns];
-    Choice choices[kTileRows];
-    for (int64_t r = 0; r < rows; ++r) {
+    const int64_t top = group * height;
+    typename Costs::Rows rows{top, std::min(height, n - top)};
+    alignas(64) double tile[Costs::kRows * Costs::kColumns];
+    Choice choices[Costs::kRows];
+    for (int64_t r = 0; r < rows.count; ++r) {
       const Means means = means_of(top + r);
       std::fill_n(means.averages, width, 0.0), std::fill_n(means.gradients, dimension, 0.0);
     }
-    for (int64_t j = 0; j < m; j += kTileColumns) {
-      const int64_t count = std::min(kTileColumns, m - j);
-      costs.fill(top, rows, j, count, tile);
-      for (int64_t r = 0; r < rows; ++r)
-        choose(op, costs, w, top + r, j, count, tile + r * kTileColumns, choices[r],
-               means_of(top + r));
+    for (int64_t j = 0; j < m; j += Costs::kColumns) {
+      const int64_t count = std::min(Costs::kColumns, m - j);
+      costs.fill(rows, j, count, tile);
+      for (int64_t r = 0; r < rows.count; ++r) {
+        double exps[Costs::kColumns], *row = tile + r * Costs::kColumns;
+        choose(op, w, j, count, row, exps, choices[r], means_of(top + r));
+        if constexpr (Costs::kHasSlopes)
+          if (dimension > 0) costs.weigh_slopes(exps, count, row);
+      }
+      if constexpr (Costs::kHasSlopes)
+        if (dimension > 0) costs.add_slopes(rows, j, count, tile, means_of(top).gradients);
     }
-    for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t r = 0; r < rows.count; ++r) {
       const Choice& choice = choices[r];
       const bool any = choice.sum != 0;
       const double log_sum = any ? choice.most + std::log(choice.sum) : -kInfinite;
@@ -153,7 +140,7 @@ void softmin(const Softmin& op, Stream& stream) {
       const bool across = op.of == CostSide::kRows;
       run(op, stream, StoredCosts<T>{op.cost.as<T>(), across ? columns : 1, across ? 1 : columns});
     } else {
-      run(op, stream, PointCosts<T>{op.x.as<T>(), coordinates_of<T>(stream, op.y), op.metric});
+      run(op, stream, PointCosts<T>{{stream, op.x, op.y, op.metric}});
     }
   });
 }

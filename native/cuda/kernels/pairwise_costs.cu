@@ -1,4 +1,5 @@
 #include "cuda/distances.cuh"
+#include "cuda/pair_tiles.cuh"
 #include "ops/pairwise_costs.h"
 
 namespace orthokit::cuda {
@@ -19,8 +20,24 @@ struct PairBody {
   }
 };
 
+template <class T>
+__global__ void __launch_bounds__(kTileThreads, 2) cost_tiles_kernel(PairTiles<T> tiles, T* out) {
+  const int64_t across = (tiles.columns + kSmallTile - 1) / kSmallTile;
+  const int64_t row = blockIdx.x / across * kSmallTile, column = blockIdx.x % across * kSmallTile;
+  tiles.run(row, column,
+            [&](int, int64_t i, int64_t j, double cost) { out[i * tiles.columns + j] = T(cost); });
+}
+
 static void pairwise_costs(const PairwiseCosts& op, Stream& stream) {
   visit(op.x.dtype, [&]<class T>() {
+    if (multiplies_coordinates(op.metric, op.x.shape[1])) {
+      const auto tiles = pair_tiles_of<T>(stream, op.x, op.y);
+      const int64_t count = parts_of(tiles.rows, kSmallTile) * parts_of(tiles.columns, kSmallTile);
+      if (count > 0)
+        launch(stream, cost_tiles_kernel<T>, {dim3(unsigned(count)), kTileThreads}, tiles,
+               op.out.as<T>());
+      return;
+    }
     const PointCosts costs{coordinates_of<T>(stream, op.x), coordinates_of<T>(stream, op.y),
                            op.x.shape[1], op.metric};
     const int64_t n = op.x.shape[0], m = op.y.shape[0];

@@ -1,5 +1,6 @@
 #include "cuda/columns.cuh"
 #include "cuda/distances.cuh"
+#include "cuda/pair_tiles.cuh"
 #include "ops/softmin.h"
 
 namespace orthokit::cuda {
@@ -88,6 +89,14 @@ struct SoftminSums {
       sum = fused(sum, least, 1.0), linear = fused(linear, least, cost), most = x;
     else
       sum += least, linear = fused(least, cost, linear);
+  }
+  __device__ __forceinline__ void join(const SoftminSums& other) {
+    const double larger = Max::combine(most, other.most);
+    if (larger == -INFINITY) return void(sum += other.sum);  // 0 or NaN
+    const double own = exp_of_negative(most - larger),
+                 of_other = exp_of_negative(other.most - larger);
+    sum = sum * own + other.sum * of_other, linear = linear * own + other.linear * of_other;
+    most = larger;
   }
 };
 
@@ -189,6 +198,81 @@ static void run_rows_of(Stream& stream, const SoftminBody<Costs>& body) {
     run<ChoiceTeam<kSoftminThreads>>(stream, body);
 }
 
+// Choices by columns in parts, each of whole tiles.
+struct SoftminParts {
+  int64_t count, columns;  // of a part
+  SoftminParts(int64_t choices, int64_t all_columns) {
+    constexpr int64_t kEnough = 512;  // blocks: they fill every device
+    const int64_t tiles = parts_of(all_columns, kSmallTile);
+    const int64_t wanted =
+        std::clamp<int64_t>(kEnough / std::max<int64_t>(1, parts_of(choices, kSmallTile)), 1,
+                            std::max<int64_t>(1, tiles));
+    columns = parts_of(tiles, wanted) * kSmallTile;
+    count = columns == 0 ? 0 : parts_of(all_columns, columns);
+  }
+};
+
+// parts[i · count + p] of choice i and part p: a block a tile of choices and a part.
+template <class T>
+__global__ void __launch_bounds__(kTileThreads, 2)
+    softmin_tiles_kernel(PairTiles<T> tiles, SoftminParts parts, const double* w, double inverse,
+                         SoftminSums* out) {
+  using Tiles = PairTiles<T>;
+  const int64_t row = blockIdx.x / parts.count * kSmallTile, part = blockIdx.x % parts.count;
+  const int64_t first = part * parts.columns, rest = tiles.columns - first;
+  const int64_t last = first + (rest < parts.columns ? rest : parts.columns);
+  SoftminSums sums[Tiles::kSlabs];
+  for (int64_t column = first; column < last; column += kSmallTile)
+    tiles.run(row, column, [&](int slab, int64_t, int64_t j, double cost) {
+      sums[slab].add(w[j] - cost * inverse, cost);
+    });
+#pragma unroll
+  for (int slab = 0; slab < Tiles::kSlabs; ++slab) {
+    SoftminSums mine = sums[slab];
+#pragma unroll
+    for (int lanes = Tiles::kLanes / 2; lanes > 0; lanes /= 2)
+      mine.join({__shfl_xor_sync(kFullWarp, mine.most, lanes),
+                 __shfl_xor_sync(kFullWarp, mine.sum, lanes),
+                 __shfl_xor_sync(kFullWarp, mine.linear, lanes)});
+    const int64_t i = row + slab * Tiles::Rows::kRows + int(threadIdx.x) / Tiles::kLanes;
+    if (i < tiles.rows && int(threadIdx.x) % Tiles::kLanes == 0) out[i * parts.count + part] = mine;
+  }
+}
+
+// What the parts of a choice give together.
+struct JoinParts {
+  const SoftminSums* parts;
+  int64_t count;
+  const double* own;
+  double *log_sums, *mean_costs, inverse;
+  __device__ void operator()(int64_t i) const {
+    SoftminSums all;
+    for (int64_t p = 0; p < count; ++p) all.join(parts[i * count + p]);
+    const double log_sum = all.sum != 0 ? all.most + log(all.sum) : -INFINITY;
+    double share = all.sum != 0 ? 1 / all.sum : 0;
+    if (share != 0 && own) share *= exp_in_range(own[i] * inverse + log_sum);
+    log_sums[i] = log_sum;
+    if (mean_costs) mean_costs[i] = all.linear * share;
+  }
+};
+
+template <class T>
+static void run_tiles(const Softmin& op, Stream& stream) {
+  const int64_t choices = op.log_sums.size();
+  const double inverse = 1 / op.eps;
+  const auto tiles = pair_tiles_of<T>(stream, op.x, op.y);
+  const SoftminParts parts(choices, tiles.columns);
+  auto* sums = stream.scratch<SoftminSums>(choices * parts.count);
+  const int64_t blocks = parts_of(choices, kSmallTile) * parts.count;
+  if (blocks > 0)
+    launch(stream, softmin_tiles_kernel<T>, {dim3(unsigned(blocks)), kTileThreads}, tiles, parts,
+           in_units(stream, op.potential, inverse), inverse, sums);
+  for_items(stream, choices,
+            JoinParts{sums, parts.count, op.own_potential ? op.own_potential.as<double>() : nullptr,
+                      op.log_sums.as<double>(),
+                      op.mean_costs ? op.mean_costs.as<double>() : nullptr, inverse});
+}
+
 template <class Costs>
 static SoftminBody<Costs> body_of(const Softmin& op, Stream& stream, const Costs& costs) {
   const auto data = [](const View& v) { return v ? v.as<double>() : nullptr; };
@@ -211,6 +295,10 @@ static SoftminBody<Costs> body_of(const Softmin& op, Stream& stream, const Costs
 static void softmin(const Softmin& op, Stream& stream) {
   visit((op.cost ? op.cost : op.x).dtype, [&]<class T>() {
     if (!op.cost) {
+      // Means compute the costs again, by differences.
+      const bool is_sum = !op.averages && !op.gradients;
+      if (is_sum && multiplies_coordinates(op.metric, op.x.shape[1]))
+        return run_tiles<T>(op, stream);
       const DistanceCosts costs{{coordinates_of<T>(stream, op.x), coordinates_of<T>(stream, op.y),
                                  op.x.shape[1], op.metric}};
       run_rows_of(stream, body_of(op, stream, costs));

@@ -246,7 +246,10 @@ function* transportCases() {
     for (const m of [512, 513]) {
       yield `gibbs_kernel cost=${t}[128x${m}] row_potential=f64[128] column_potential=f64[${m}] kernel=${t}[128x${m}]`;
     }
-    yield `pairwise_costs x=${t}[128x3] y=${t}[512x3] out=${t}[128x512]`;
+    for (const d of [3, 64]) {
+      yield `pairwise_costs x=${t}[128x${d}] y=${t}[512x${d}] out=${t}[128x512]`;
+    }
+    yield `softmin x=${t}[128x64] y=${t}[512x64] potential=f64[512] log_sums=f64[128] mean_costs=f64[128] eps=9`;
   }
 }
 

@@ -9,7 +9,7 @@ namespace cudaemu {
 struct Block;
 
 // Offsets within a block: static shared memory first, dynamic from here on.
-constexpr size_t kDynamicOffset = size_t(1) << 20, kSharedBytes = kDynamicOffset + (256 << 10);
+constexpr size_t kDynamicOffset = size_t(1) << 21, kSharedBytes = kDynamicOffset + (256 << 10);
 
 void find_static_shared(const void* kernel);
 void own_static_shared(Block*);
