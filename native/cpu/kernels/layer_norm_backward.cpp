@@ -11,14 +11,14 @@ inline constexpr int64_t kMostBands = 64;  // of rows: each has its own sums ove
 
 // Eight elements, or one, as doubles.
 template <class V, class T>
-static void load(const T* from, V& to) {
+static void load_doubles(const T* from, V& to) {
   if constexpr (std::is_same_v<V, double>)
     to = double(*from);
   else
     load_eight(from, to);
 }
-static void store(double value, double* to) { *to = value; }
-static void store(const Eight& values, double* to) { store_eight(values, to); }
+static void store_doubles(double value, double* to) { *to = value; }
+static void store_doubles(const Eight& values, double* to) { store_eight(values, to); }
 
 struct RowMeans {
   double inner, with_normal;  // mean(g), mean(g ⊙ h)
@@ -31,18 +31,18 @@ static void add_rows(const T* grad, const T* x, const T* weight, int64_t n, cons
                      double* by_weight, double* by_bias, RowMeans* means) {
   const auto take = [&]<class V>(int64_t j, V* inner, V* product) {
     V w{}, weight_sum, bias_sum;
-    load(by_weight + j, weight_sum), load(by_bias + j, bias_sum);
-    if (weight) load(weight + j, w);
+    load_doubles(by_weight + j, weight_sum), load_doubles(by_bias + j, bias_sum);
+    if (weight) load_doubles(weight + j, w);
 #pragma GCC unroll 4
     for (int i = 0; i < rows; ++i) {
       V g, h;
-      load(grad + i * n + j, g), load(x + i * n + j, h);
+      load_doubles(grad + i * n + j, g), load_doubles(x + i * n + j, h);
       h = (h - moments[i].mean) * moments[i].inverse;
       weight_sum += g * h, bias_sum += g;
       if (weight) g *= w;
       inner[i] += g, product[i] += g * h;
     }
-    store(weight_sum, by_weight + j), store(bias_sum, by_bias + j);
+    store_doubles(weight_sum, by_weight + j), store_doubles(bias_sum, by_bias + j);
   };
   Eight inners[rows] = {}, products[rows] = {};
   double inner[rows] = {}, product[rows] = {};
