@@ -46,9 +46,9 @@ struct PursuitStep {
   double signal_count() const { return double(correlations.shape[0]); }
   double atoms_read() const { return double((3 + 2 * refinements) * (step + 1)); }
   double flops() const {
-    return signal_count() *
-           (double(correlations.shape[1]) + 2 * wide_flops(correlations) * atoms_read() * double(atoms.shape[1]) +
-            3 * double(step + 1) * double(step + 1));
+    return signal_count() * (double(correlations.shape[1]) +
+                             2 * wide_flops(correlations) * atoms_read() * double(atoms.shape[1]) +
+                             3 * double(step + 1) * double(step + 1));
   }
   double bytes() const {
     const double width = double(bytes_of(atoms.dtype));
