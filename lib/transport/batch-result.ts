@@ -22,9 +22,9 @@ export class TransportBatch {
   /** Σ |P 1 − a| + Σ |Pᵀ 1 − b|. */
   readonly marginalError: Float64Array;
   /**
-   * How each problem ended, as {@link TransportStatus}: `'converged'`, its error is at most `tol`; `'infeasible'`, the
-   * pairs that are not forbidden cannot carry its masses; `'at-precision'`, its error is what f64 leaves for its costs and this
-   * `eps`, whatever the costs' dtype; `'max-iterations'`, sweeps ran out.
+   * How each problem ended, as {@link TransportStatus}: `'converged'`, its error is at most `tol`; `'infeasible'`, the pairs
+   * that are not forbidden cannot carry its masses; `'at-precision'`, its error is above `tol`, but within what f64 can tell for
+   * its costs and this `eps`, whatever the costs' dtype; `'max-iterations'`, sweeps ran out.
    */
   readonly status: readonly TransportStatus[];
   /** Sweeps done. */

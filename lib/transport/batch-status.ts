@@ -27,8 +27,7 @@ export async function statusesOf(errors: Float64Array, end: BatchEnd): Promise<T
   const masses = end.host.sizes.map(([rows], k) =>
     end.host.a.subarray(k * n, k * n + rows).reduce((sum, mass) => sum + mass, 0),
   );
-  const isUnclear = (k: number): boolean =>
-    errors[k]! > tol && (supports?.[k] === 'partial' || errors[k]! <= floor * masses[k]!);
+  const isUnclear = (k: number): boolean => supports?.[k] === 'partial' || errors[k]! <= floor * masses[k]!;
   const statuses = Array.from(errors, (error, k): TransportStatus => {
     if (supports?.[k] === 'barred') return 'infeasible';
     return error <= tol ? 'converged' : 'max-iterations';
