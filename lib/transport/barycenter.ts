@@ -5,7 +5,7 @@ import { checkOptions, shown } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
 import type { DenseCost } from './cost.ts';
 import { type Marginals, marginalsOf, massTensors } from './marginals.ts';
-import { checkWatchers, countOf, type Masses, positive } from './options.ts';
+import { checkWatchers, countOf, epsOf, type Masses, positive } from './options.ts';
 import { costsOf, type PointClouds, PointCost } from './points.ts';
 import { farthest, logOf } from './streaming.ts';
 
@@ -196,7 +196,7 @@ export async function barycenter(
   const op = 'barycenter';
   checkOptions(op, options, ['eps', 'weights', 'debiased', 'tol', 'maxSweeps', 'signal', 'onProgress']);
   const { debiased = false, signal, onProgress } = options;
-  const eps = positive(op, 'eps', options.eps);
+  const eps = epsOf(op, options.eps);
   const tol = positive(op, 'tol', options.tol ?? 1e-6);
   const most = countOf(op, 'maxSweeps', options.maxSweeps ?? 1000);
   if (typeof debiased !== 'boolean')

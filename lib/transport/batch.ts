@@ -8,7 +8,7 @@ import { TransportBatch } from './batch-result.ts';
 import { statusesOf } from './batch-status.ts';
 import { supportOf } from './batch-support.ts';
 import { reader } from './control.ts';
-import { checkWatchers, countOf, type Masses, positive } from './options.ts';
+import { checkWatchers, countOf, epsOf, type Masses, positive } from './options.ts';
 import { precision } from './start.ts';
 
 /** Options of {@link transportBatch}. */
@@ -39,9 +39,6 @@ export interface TransportBatchProgress {
   readonly sweeps: number;
 }
 
-/** Potentials of masses that cannot be carried grow by up to 1500 eps a sweep: so they stay finite. */
-const mostEps = 2 ** 996;
-
 /** Sweeps between two looks at the batch; a problem that has stopped does one more at each. */
 const sweepsAtOnce = 100;
 
@@ -65,8 +62,7 @@ export async function transportBatch(
   const { signal, onProgress } = options;
   checkWatchers(op, options);
   signal?.throwIfAborted();
-  const eps = positive(op, 'eps', options.eps);
-  if (eps > mostEps) throw new OrthokitError('ERR_ARGUMENT', `${op}: eps must be at most ${mostEps}, got ${eps}`);
+  const eps = epsOf(op, options.eps);
   const tol = positive(op, 'tol', options.tol ?? 1e-9);
   const count = countOf(op, 'maxSweeps', options.maxSweeps ?? 1000);
   if (count > 65536) throw new OrthokitError('ERR_ARGUMENT', `${op}: maxSweeps must be at most 65536, got ${count}`);

@@ -136,6 +136,18 @@ export function positive(op: string, name: string, value: unknown): number {
   throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a positive number, got ${shown(value)}`);
 }
 
+/** Potentials of masses that cannot be carried grow by up to 1500 eps a sweep: so they stay finite. */
+const mostEps = 2 ** 996;
+
+/** @throws ERR_ARGUMENT unless there are numbers for potentials in units of it, and its own unit */
+export function epsOf(op: string, value: unknown): number {
+  const eps = positive(op, 'eps', value);
+  if (1 / eps === Infinity)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: eps must have a finite inverse, got ${eps}`);
+  if (eps > mostEps) throw new OrthokitError('ERR_ARGUMENT', `${op}: eps must be at most ${mostEps}, got ${eps}`);
+  return eps;
+}
+
 export function countOf(op: string, name: string, value: unknown): number {
   if (Number.isSafeInteger(value) && (value as number) >= 1) return value as number;
   throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a whole number from 1 on, got ${shown(value)}`);
@@ -213,9 +225,7 @@ export function settingsOf(op: string, options: SinkhornOptions, isStreamed = fa
     signal,
     onProgress,
   } = options;
-  const eps = positive(op, 'eps', options.eps ?? 1e-3);
-  if (1 / eps === Infinity)
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: eps must have a finite inverse, got ${eps}`);
+  const eps = epsOf(op, options.eps ?? 1e-3);
   if (!methods.includes(method))
     throw new OrthokitError('ERR_ARGUMENT', `${op}: method must be ${methods.join(', ')}, got ${shown(method)}`);
   if (options.unbalanced && method !== 'sinkhorn')

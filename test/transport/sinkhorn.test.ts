@@ -195,6 +195,7 @@ describe('sinkhorn', () => {
     ['an eps beyond the numbers', cost, { eps: 1e-200 }, 'ERR_ARGUMENT', 'for this cost, got 1e-200'],
     ['eps 0', cost, { eps: 0 }, 'ERR_ARGUMENT', 'eps must be a positive number, got 0'],
     ['eps 1e-320', cost, { eps: 1e-320 }, 'ERR_ARGUMENT', 'eps must have a finite inverse'],
+    ['eps 1e308', cost, { eps: 1e308 }, 'ERR_ARGUMENT', 'eps must be at most 6.6'],
     ['tol 0', cost, { tol: 0 }, 'ERR_ARGUMENT', 'tol must be a positive number, got 0'],
     ['half a sweep', cost, { maxSweeps: 0.5 }, 'ERR_ARGUMENT', 'maxSweeps must be a whole number from 1 on, got 0.5'],
     ['no step', cost, { maxNewton: 0 }, 'ERR_ARGUMENT', 'maxNewton must be a whole number from 1 on, got 0'],
