@@ -4,6 +4,7 @@ import { Tensor } from '../tensor.ts';
 import type { Read } from './control.ts';
 import type { Costs, Pair, Side } from './cost.ts';
 import type { Vectors } from './panels.ts';
+import { balance, means, type Parts, shift } from './parts.ts';
 
 /** Entries that a sparse plan may have, as a share of the matrix: where it needs more, its products save little. */
 const mostDense = 1 / 20;
@@ -46,24 +47,29 @@ async function largeEntries(plan: Tensor, mass: number, read: Read): Promise<Ent
   const { device } = plan;
   const [n, m] = plan.shape as [number, number];
   const room = Math.ceil(mostDense * n * m) + n + m;
-  const starts = new Tensor(device, [n + 1], 'i32');
-  const columns = new Tensor(device, [room], 'i32');
-  const values = Tensor.zeros(device, [room], { dtype: 'f64' });
-  using row_scale = Tensor.full(device, [n], 1, { dtype: 'f64' });
-  using column_scale = Tensor.full(device, [m], 1, { dtype: 'f64' });
-  using statistics = new Tensor(device, [2], 'f64');
-  using kept = new Tensor(device, [1], 'f64');
-  using row = values.reshape([1, room]);
-  const entries = { starts, columns, values };
+  const owned: Tensor[] = [];
+  const own = (tensor: Tensor): Tensor => {
+    owned.push(tensor);
+    return tensor;
+  };
   let isNearlyAll = false;
   try {
+    const starts = own(new Tensor(device, [n + 1], 'i32'));
+    const columns = own(new Tensor(device, [room], 'i32'));
+    const values = own(Tensor.zeros(device, [room], { dtype: 'f64' }));
+    using row_scale = Tensor.full(device, [n], 1, { dtype: 'f64' });
+    using column_scale = Tensor.full(device, [m], 1, { dtype: 'f64' });
+    using statistics = new Tensor(device, [2], 'f64');
+    using kept = new Tensor(device, [1], 'f64');
+    using row = values.reshape([1, room]);
+    const entries = { starts, columns, values };
     ops.planSparsify(device, { kernel: plan, row_scale, column_scale, ...entries, statistics, delta: dropped * mass });
     ops.rowReduce(device, { x: row, out: kept, reduction: 'sum' });
     // Without room, much more is left out than was asked for.
     isNearlyAll = (await read(kept))[0]! >= (1 - 2 * dropped) * mass;
     return isNearlyAll ? entries : undefined;
   } finally {
-    if (!isNearlyAll) for (const tensor of Object.values(entries)) tensor.dispose();
+    if (!isNearlyAll) for (const tensor of owned) tensor.dispose();
   }
 }
 
@@ -87,8 +93,8 @@ export interface SystemOptions {
   readonly maxIterations: number;
   /** What rounding makes of an element of the plan, relative to it. */
   readonly precision: number;
-  /** Whether all masses are to be kept, so that a shift from one side to the other changes nothing. */
-  readonly isFree: boolean;
+  /** Where all masses are to be kept: in each part, a shift from one side to the other changes nothing. */
+  readonly parts: Parts | undefined;
   readonly read: Read;
 }
 
@@ -105,7 +111,7 @@ export class PlanHessian {
   readonly #columnsInverse: Float64Array;
   readonly #options: SystemOptions;
   #entries: Entries | undefined;
-  #diagonal: { rows: Tensor; columns: Tensor } | undefined;
+  readonly #diagonal: Tensor[] = [];
 
   private constructor(device: Tensor['device'], product: PlanProduct, diagonal: Vectors, options: SystemOptions) {
     this.#device = device;
@@ -124,21 +130,21 @@ export class PlanHessian {
   /** Of a plan that is stored, f64, of this total. */
   static async stored(plan: Tensor, mass: number, diagonal: Vectors, options: SystemOptions): Promise<PlanHessian> {
     const hessian = new PlanHessian(plan.device, storedProduct(plan), diagonal, options);
-    hessian.#entries = await largeEntries(plan, mass, options.read);
-    if (hessian.#entries) {
-      const { rows, columns } = diagonal;
-      const { device } = plan;
-      hessian.#diagonal = {
-        rows: Tensor.from(device, rows, [rows.length]),
-        columns: Tensor.from(device, columns, [columns.length]),
-      };
+    try {
+      hessian.#entries = await largeEntries(plan, mass, options.read);
+      if (hessian.#entries)
+        for (const x of [diagonal.rows, diagonal.columns])
+          hessian.#diagonal.push(Tensor.from(plan.device, x, [x.length]));
+      return hessian;
+    } catch (error) {
+      hessian[Symbol.dispose]();
+      throw error;
     }
-    return hessian;
   }
 
   /**
    * What masses cannot answer is left out of the right-hand side: parts of the plan that exchange none have no shift between them.
-   * @throws ERR_ARGUMENT where iterations run out
+   * @throws ERR_ARGUMENT where iterations run out, or the plan so nearly falls into parts that rounding hides what joins them
    */
   async solve(rhs: Vectors): Promise<Vectors> {
     // In units of the largest, no square leaves the range of numbers.
@@ -172,6 +178,7 @@ export class PlanHessian {
         // The updates have gone their own way by rounding.
         residual = goal.slice();
         add(residual, -1, await this.#times(u));
+        this.#balance(residual);
         isExact = true;
         direction = undefined;
         continue;
@@ -199,6 +206,7 @@ export class PlanHessian {
       add(u, descent / curvature, direction);
       change = product.map((x) => (-descent / curvature) * x);
       add(residual, 1, change);
+      this.#balance(residual);
       isExact = false;
     }
   }
@@ -210,11 +218,20 @@ export class PlanHessian {
       columns.map((x, j) => x * this.#columnsInverse[j]!),
     );
     const goal = rows.map((x, i) => (this.#rows[i]! > 0 ? x - through[i]! : 0));
-    if (this.#options.isFree) {
-      const sum = (x: Float64Array) => x.reduce((a, b) => a + b, 0);
-      add(goal, -sum(goal) / sum(this.#rows), this.#rows);
-    }
+    this.#balance(goal);
     return goal;
+  }
+
+  /** Residuals ask for no shift of a part. */
+  #balance(residual: Float64Array): void {
+    const { parts } = this.#options;
+    if (parts) balance(parts.rows, parts.count, residual, this.#rows);
+  }
+
+  /** Steps have no mean in a part: the sparse plan, nearly singular that way, must not enlarge what rounding leaves of it. */
+  #center(step: Float64Array): void {
+    const { parts } = this.#options;
+    if (parts) shift(parts.rows, step, -1, means(parts.rows, parts.count, step, this.#rows));
   }
 
   async #columns({ columns }: Vectors, u: Float64Array): Promise<Float64Array> {
@@ -245,17 +262,13 @@ export class PlanHessian {
 
   async #precondition(residual: Float64Array): Promise<Float64Array> {
     const step = this.#entries ? await this.#sparseSolve(residual) : residual.map((x, i) => x * this.#rowsInverse[i]!);
-    if (this.#options.isFree) {
-      // Without a mean: the sparse part, which is nearly singular that way, must not enlarge what rounding leaves of it.
-      const ones = new Float64Array(step.length).fill(1);
-      add(step, -dot(step, this.#rows) / dot(ones, this.#rows), ones);
-    }
+    this.#center(step);
     return step;
   }
 
   async #sparseSolve(residual: Float64Array): Promise<Float64Array> {
     const device = this.#device;
-    const { rows, columns } = this.#diagonal!;
+    const [rows, columns] = this.#diagonal as [Tensor, Tensor];
     using row_rhs = Tensor.from(device, residual, [residual.length]);
     using column_rhs = Tensor.zeros(device, [columns.size], { dtype: 'f64' });
     using step = new Tensor(device, [residual.length], 'f64');
@@ -279,7 +292,6 @@ export class PlanHessian {
   }
 
   [Symbol.dispose](): void {
-    for (const owned of [this.#entries, this.#diagonal])
-      for (const tensor of Object.values(owned ?? {}) as Tensor[]) tensor.dispose();
+    for (const tensor of [...Object.values(this.#entries ?? {}), ...this.#diagonal] as Tensor[]) tensor.dispose();
   }
 }
