@@ -12,6 +12,8 @@ const mostDense = 1 / 20;
 const dropped = 1e-6;
 /** To what systems of the sparse plan are solved: one product with the whole plan costs as much as many with that. */
 const sparseTolerance = 1e-5;
+/** What rounding may leave of a residual, relative to its start, where `tol` is less: solutions are right to some six digits. */
+const coarsest = 1e-6;
 /** … in so many iterations. */
 const sparseIterations = 1000;
 /** What is added to them, relative to the diagonal: nothing is singular then, and steps are finite. */
@@ -84,6 +86,12 @@ function add(x: Float64Array, by: number, y: Float64Array): void {
   for (let i = 0; i < x.length; ++i) x[i] = x[i]! + by * y[i]!;
 }
 
+const nearlyApart = () =>
+  new OrthokitError(
+    'ERR_ARGUMENT',
+    'pullback: the plan must not so nearly fall into parts: rounding hides what the loss asks of the shifts between them; eps must be larger, or tol',
+  );
+
 const inverted = (x: Float64Array): Float64Array => x.map((d) => (d > 0 ? 1 / d : 0));
 
 /** How a {@link PlanHessian} is solved. */
@@ -91,7 +99,7 @@ export interface SystemOptions {
   /** Of the residual, relative to that of 0. */
   readonly tol: number;
   readonly maxIterations: number;
-  /** What rounding makes of an element of the plan, relative to it. */
+  /** What rounding makes of a product with the plan, relative to its terms. */
   readonly precision: number;
   /** Where all masses are to be kept: in each part, a shift from one side to the other changes nothing. */
   readonly parts: Parts | undefined;
@@ -169,11 +177,14 @@ export class PlanHessian {
     let residual = goal.slice();
     let direction: Float64Array | undefined;
     let descent = 0;
+    let lost = 0;
     let change = residual;
     let isExact = true;
     for (let iteration = 0; ; ) {
+      const most = Math.max(Math.max(tol, coarsest) * scale, least);
       const enough = Math.max(tol * scale, least, precision * Math.sqrt(dot(u, u, this.#rows)));
       if (size(residual) <= enough) {
+        if (isExact && size(residual) + lost > most) throw nearlyApart();
         if (isExact) return { rows: u, columns: await this.#columns(rhs, u) };
         // The updates have gone their own way by rounding.
         residual = goal.slice();
@@ -183,10 +194,11 @@ export class PlanHessian {
         direction = undefined;
         continue;
       }
-      if (iteration++ >= maxIterations)
+      if (iteration++ >= maxIterations && enough > most) throw nearlyApart();
+      if (iteration > maxIterations)
         throw new OrthokitError(
           'ERR_ARGUMENT',
-          `pullback: maxIterations must reach a residual of ${enough / scale}, got ${maxIterations} for one of ${size(residual) / scale}`,
+          `pullback: maxIterations must reach a residual of ${enough / scale}, got ${maxIterations} for one of ${size(residual) / scale}; if the plan nearly falls into parts, tol must be larger`,
         );
       const step = await this.#precondition(residual);
       // Polak and Ribière: the preconditioner need not be the same each time.
@@ -197,9 +209,12 @@ export class PlanHessian {
       const weight = dot(direction, direction, this.#rows);
       descent = dot(direction, residual);
       if (!(curvature > 4 * precision * weight)) {
-        const lost = direction.map((x, i) => x * this.#rows[i]!);
-        add(goal, -descent / weight, lost);
-        add(residual, -descent / weight, lost);
+        // A shift of what are nearly parts: no more of it than rounding leaves may be given up.
+        lost += Math.abs(descent) / Math.sqrt(weight);
+        if (!(lost <= most)) throw nearlyApart();
+        const along = direction.map((x, i) => x * this.#rows[i]!);
+        add(goal, -descent / weight, along);
+        add(residual, -descent / weight, along);
         direction = undefined;
         continue;
       }

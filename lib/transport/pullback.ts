@@ -129,7 +129,8 @@ class Pullback {
     };
     const sizeOf = (x: Float64Array) => x.reduce((most, y) => (hasMass(y) ? Math.max(most, Math.abs(y)) : most), 0);
     const largest = Math.max(sizeOf(this.#potentials.rows), sizeOf(this.#potentials.columns));
-    const precision = 2 ** -50 * Math.max(16, largest / eps);
+    // What is computed for each product has the rounding of exponents; what is stored is one matrix, whatever it stands for.
+    const precision = 2 ** -50 * Math.max(16, stored ? 0 : largest / eps);
     if (this.#isFree) this.#parts = await this.#partsOf(sums.plan, 4 * precision, stored);
     const settings = { ...options, precision, parts: this.#parts, read: this.#read };
     using f = Tensor.from(device, this.#potentials.rows, [rows]);
