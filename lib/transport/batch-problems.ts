@@ -1,5 +1,4 @@
 import { OrthokitError } from '../errors.ts';
-import { ops } from '../native-ops.ts';
 import { shown } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
 import { massTolerance } from './marginals.ts';
@@ -77,8 +76,8 @@ function stackedMasses(
       rows[k * width + i] = mass;
       total += mass;
     }
-    if (!(total > 0))
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name}[${k}] must have a positive total, got ${total}`);
+    if (!(total > 0 && total < Infinity))
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name}[${k}] must have a positive, finite total, got ${total}`);
     return total;
   });
   return { rows, totals };
@@ -108,17 +107,4 @@ export function stackedMarginals(
     for (let i = k * width; i < (k + 1) * width; i++) rows[i] = rows[i]! * by;
   }
   return [a.rows, b.rows];
-}
-
-/** @throws ERR_ARGUMENT for NaN and -Infinity */
-export async function refuseBadCosts(op: string, cost: Tensor): Promise<void> {
-  const [batch, n, m] = cost.shape as [number, number, number];
-  using matrix = cost.reshape([batch * n, m]);
-  using row_mass = Tensor.zeros(cost.device, [batch * n], { dtype: 'f64' });
-  using column_mass = Tensor.zeros(cost.device, [m], { dtype: 'f64' });
-  using statistics = new Tensor(cost.device, [8], 'f64');
-  ops.costRange(cost.device, { cost: matrix, row_mass, column_mass, statistics });
-  const bad = (await statistics.read())[2]!;
-  if (bad > 0)
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be neither NaN nor -Infinity, got ${bad} of them`);
 }

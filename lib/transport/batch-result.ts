@@ -21,7 +21,11 @@ export class TransportBatch {
   readonly cost: Float64Array;
   /** Σ |P 1 − a| + Σ |Pᵀ 1 − b|. */
   readonly marginalError: Float64Array;
-  /** `'converged'` or `'max-iterations'`. */
+  /**
+   * How each problem ended, as {@link TransportStatus}: `'converged'`, its error is at most `tol`; `'infeasible'`, the pairs
+   * that are not forbidden cannot carry its masses; `'at-precision'`, its error is above `tol`, but within what f64 can tell for
+   * its costs and this `eps`, whatever the costs' dtype; `'max-iterations'`, sweeps ran out.
+   */
   readonly status: readonly TransportStatus[];
   /** Sweeps done. */
   readonly sweeps: Int32Array;
@@ -31,9 +35,10 @@ export class TransportBatch {
   constructor(
     costs: Tensor,
     potentials: { readonly f: Tensor; readonly g: Tensor },
-    { eps, tol }: { readonly eps: number; readonly tol: number },
+    eps: number,
     statistics: Float64Array,
     sweeps: Int32Array,
+    status: readonly TransportStatus[],
   ) {
     const column = (k: number) => statistics.filter((_, at) => at % 4 === k);
     this.f = potentials.f;
@@ -43,7 +48,7 @@ export class TransportBatch {
     this.marginalError = column(1);
     this.cost = column(2);
     this.value = column(3);
-    this.status = Array.from(this.marginalError, (error) => (error <= tol ? 'converged' : 'max-iterations'));
+    this.status = status;
     this.#costs = costs;
   }
 

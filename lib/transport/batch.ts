@@ -1,11 +1,15 @@
-import { abortable } from '../abortable.ts';
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { checkOptions } from '../options.ts';
 import { Tensor } from '../tensor.ts';
-import { refuseBadCosts, type Stacked, stacked, stackedMarginals } from './batch-problems.ts';
+import { type BatchOnHost, batchRange, problemOf } from './batch-costs.ts';
+import { type Stacked, stacked, stackedMarginals } from './batch-problems.ts';
 import { TransportBatch } from './batch-result.ts';
+import { statusesOf } from './batch-status.ts';
+import { supportOf } from './batch-support.ts';
+import { reader } from './control.ts';
 import { checkWatchers, countOf, type Masses, positive } from './options.ts';
+import { precision } from './start.ts';
 
 /** Options of {@link transportBatch}. */
 export interface TransportBatchOptions {
@@ -13,7 +17,7 @@ export interface TransportBatchOptions {
   a?: readonly Exclude<Masses, Tensor>[] | undefined;
   /** Masses of the columns, of the totals of `a`. Default: 1/m each. */
   b?: readonly Exclude<Masses, Tensor>[] | undefined;
-  /** Strength of the entropy, in units of the cost: positive. There is no default. */
+  /** Strength of the entropy, in units of the cost: positive, 2⁻⁵² of the size of the costs to 2⁹⁹⁶. There is no default. */
   eps: number;
   /** L1 error of the marginals to reach, positive. Default: 1e-9. */
   tol?: number | undefined;
@@ -35,6 +39,9 @@ export interface TransportBatchProgress {
   readonly sweeps: number;
 }
 
+/** Potentials of masses that cannot be carried grow by up to 1500 eps a sweep: so they stay finite. */
+const mostEps = 2 ** 996;
+
 /** Sweeps between two looks at the batch; a problem that has stopped does one more at each. */
 const sweepsAtOnce = 100;
 
@@ -46,8 +53,8 @@ const sweepsAtOnce = 100;
  * const { value, status } = await transportBatch(costs, { eps: 0.05 });
  *
  * @param costs a tensor `[B, n, m]`, or a list of matrices of any sizes, f32 or f64. +Infinity forbids a pair
- * @throws ERR_ARGUMENT for options and masses that are out of range, and NaN or -Infinity in a cost; ERR_SHAPE, ERR_DTYPE,
- * ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason when aborted. Source: Sinkhorn's iteration, as {@link sinkhorn}
+ * @throws ERR_ARGUMENT for options and masses that are out of range, NaN or -Infinity in a cost, a mass all of whose pairs are
+ * forbidden, and eps below 2⁻⁵² of the size of the costs; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason when aborted. Source: Sinkhorn's iteration, as {@link sinkhorn}
  */
 export async function transportBatch(
   costs: Tensor | readonly Tensor[],
@@ -59,6 +66,7 @@ export async function transportBatch(
   checkWatchers(op, options);
   signal?.throwIfAborted();
   const eps = positive(op, 'eps', options.eps);
+  if (eps > mostEps) throw new OrthokitError('ERR_ARGUMENT', `${op}: eps must be at most ${mostEps}, got ${eps}`);
   const tol = positive(op, 'tol', options.tol ?? 1e-9);
   const count = countOf(op, 'maxSweeps', options.maxSweeps ?? 1000);
   if (count > 65536) throw new OrthokitError('ERR_ARGUMENT', `${op}: maxSweeps must be at most 65536, got ${count}`);
@@ -78,6 +86,9 @@ interface BatchSettings extends Pick<TransportBatchOptions, 'a' | 'b' | 'signal'
   readonly count: number;
 }
 
+/** Of a batch with forbidden pairs. @throws ERR_ARGUMENT where all pairs of a mass are forbidden */
+const supportsOf = (op: string, batch: BatchOnHost) => batch.sizes.map((_, k) => supportOf(op, problemOf(batch, k), k));
+
 /** Takes the costs over, unless it throws. */
 async function solved(
   op: string,
@@ -89,7 +100,11 @@ async function solved(
   const [batch, n, m] = cost.shape as [number, number, number];
   const { device } = cost;
   const [a, b] = stackedMarginals(op, sizes, [n, m], settings.a, settings.b);
-  await refuseBadCosts(op, cost);
+  const read = reader(signal);
+  const range = await batchRange(op, cost, read);
+  const floor = precision(op, { dtype: 'f64' }, range, eps);
+  const host = { sizes, widths: [n, m] as const, a, b };
+  const supports = range.forbidden > 0 ? supportsOf(op, { ...host, costs: await read(cost) }) : undefined;
   using row_mass = Tensor.from(device, a, [batch, n]);
   using column_mass = Tensor.from(device, b, [batch, m]);
   using statistics = new Tensor(device, [batch, 4], 'f64');
@@ -112,7 +127,7 @@ async function solved(
         tol: tol / 2,
         count: now,
       });
-      const numbers = (await abortable(statistics.read(), signal)) as Float64Array;
+      const numbers = await read(statistics);
       left -= now;
       let converged = 0;
       for (let k = 0; k < batch; k++) {
@@ -122,8 +137,10 @@ async function solved(
         if (error <= tol) converged++;
       }
       onProgress?.({ converged, problems: batch, sweeps: count - left });
-      if (left === 0 || isDone.every((x) => x === 1))
-        return new TransportBatch(cost, { f, g }, settings, numbers, sweeps);
+      if (left > 0 && isDone.includes(0)) continue;
+      const errors = numbers.filter((_, at) => at % 4 === 1);
+      const status = await statusesOf(errors, { op, eps, tol, floor, supports, host, cost, f, read });
+      return new TransportBatch(cost, { f, g }, eps, numbers, sweeps, status);
     }
   } catch (error) {
     f.dispose();

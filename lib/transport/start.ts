@@ -13,7 +13,12 @@ const leastEps = 2 ** -52;
  * What numbers of the dtype can tell apart at the potentials' size, as L1 error of the marginals of total 1.
  * @throws ERR_ARGUMENT where that is nothing.
  */
-export function precision(op: string, cost: Costs, range: CostRange, eps: number): number {
+export function precision(
+  op: string,
+  cost: Pick<Costs, 'dtype'>,
+  range: Pick<CostRange, 'least' | 'most'>,
+  eps: number,
+): number {
   const unit = cost.dtype === 'f32' ? 2 ** -21 : 2 ** -46;
   const size = Math.max(Math.abs(range.least), Math.abs(range.most), range.most - range.least);
   if (eps < leastEps * size)

@@ -26,8 +26,8 @@ class TransportPanels {
   TransportPanels(int64_t rows, int64_t columns)
       : rows_(rows),
         columns_(columns),
-        size_(std::max<int64_t>(rows >= 512 ? 64 : (rows + 63) / 64 * 8,
-                                (1 << 14) / std::max<int64_t>(1, columns))) {}
+        size_(std::max<int64_t>({rows >= 512 ? 64 : (rows + 63) / 64 * 8,
+                                 (1 << 14) / std::max<int64_t>(1, columns), 1})) {}
   int64_t rows() const { return rows_; }
   int64_t columns() const { return columns_; }
   int64_t count() const { return (rows_ + size_ - 1) / size_; }

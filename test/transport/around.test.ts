@@ -6,6 +6,7 @@ import {
   sinkhorn,
   sinkhornDivergence,
   Tensor,
+  type TransportBatch,
   type TransportBatchProgress,
   transportBatch,
 } from '../../lib/index.ts';
@@ -336,9 +337,106 @@ describe.each(Device.available)('transportBatch on %s', (kind) => {
     await call(cost, { maxSweeps: 70_000 }).toThrow('maxSweeps must be at most 65536, got 70000');
     await call(cost, { a: [[1, 1, 1]] }).toThrow('a[0] must have 2 elements, got 3');
     await call(cost, { a: [] }).toThrow('a must be a list of 1 lists');
-    await call(cost, { b: [[0, 0, 0]] }).toThrow('b[0] must have a positive total, got 0');
+    await call(cost, { b: [[0, 0, 0]] }).toThrow('b[0] must have a positive, finite total, got 0');
+    await call(cost, { a: [[1e308, 1e308]] }).toThrow('a[0] must have a positive, finite total, got Infinity');
     await call(cost, { b: [[0, -1, 0]] }).toThrow('b[0] must be finite and not negative, got -1 at 1');
     await call(cost, { a: [[1, 1]], b: [[1, 1, 1]] }).toThrow('b[0] must have the total of a[0], 2, got 3');
     expect(own.info.memory.live).toBe(live);
   });
+
+  const matrix = (rows: number, ...costs: number[]) =>
+    Tensor.from(device, Float64Array.from(costs), [rows, costs.length / rows]);
+  const numbersOf = ({ value, cost, marginalError }: TransportBatch) => [...value, ...cost, ...marginalError];
+
+  it('refuses a mass all of whose pairs are forbidden, and names it, in a problem that was filled up too', async () => {
+    const fine = matrix(3, ...numbers(12, 1));
+    const uniform = [1, 1, 1].map((x) => x / 3);
+    const call = (costs: Tensor[], options: object = {}) =>
+      expect(transportBatch(costs, { eps: 1, ...options })).rejects;
+    const bareRow = matrix(2, 0, 1, Infinity, Infinity);
+    const bareColumn = matrix(2, 0, Infinity, 1, Infinity);
+    const row = 'costs[1] must have a finite element for every mass, got none in row 1';
+    await call([fine, bareRow]).toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringContaining(row) });
+    await call([fine, bareColumn]).toThrow('costs[1] must have a finite element for every mass, got none in column 1');
+    await call([bareRow]).toThrow('costs[0] must have a finite element for every mass, got none in row 1');
+    // Without a mass there is nothing to carry.
+    using masses = await transportBatch([fine, bareRow], {
+      a: [uniform, [1, 0]],
+      b: [
+        [0.5, 0.2, 0.2, 0.1],
+        [0.5, 0.5],
+      ],
+      eps: 1,
+    });
+    expect(masses.status).toEqual(['converged', 'converged']);
+  });
+
+  it('tells which problems are infeasible', async () => {
+    const [a, b] = [
+      [0.7, 0.3],
+      [0.3, 0.7],
+    ];
+    const tight = matrix(2, 0, Infinity, 1, 0);
+    // The first row can go to the second column only, which has no mass.
+    const barred = matrix(2, Infinity, 0, 1, 0);
+    const wide = matrix(3, 0, 1, Infinity, 1, 0, Infinity, 1, 1, 0);
+    const costs = [tight, tight, barred, wide, matrix(2, 0, 1, 1, 0)];
+    using batch = await transportBatch(costs, {
+      a: [a, b, [0.5, 0.5], [400, 400, 200], a],
+      b: [b, a, [1, 0], [200, 200, 600], b],
+      eps: 0.1,
+    });
+    expect(batch.status).toEqual(['infeasible', 'converged', 'infeasible', 'infeasible', 'converged']);
+    expect(batch.marginalError[0]).toBeCloseTo(0.8, 9);
+    expect(numbersOf(batch).every(Number.isFinite)).toBe(true);
+    for (const [k, cost] of costs.slice(0, 2).entries()) {
+      using result = await sinkhorn(cost, { a: [a, b][k], b: [b, a][k], eps: 0.1 });
+      expect(batch.status[k]).toBe(result.status);
+    }
+    // Costs of any size are no bans.
+    const heavy = matrix(2, 0, Infinity, 1.7e308, 0);
+    using dear = await transportBatch([heavy], { a: [b], b: [a], eps: 1e293 });
+    using alone = await sinkhorn(heavy, { a: b, b: a, eps: 1e293 });
+    expect([...dear.status, alone.status]).not.toContain('infeasible');
+    using single = tight.cast('f32');
+    using large = await transportBatch([single], { a: [a], b: [b], eps: 2 ** 996, maxSweeps: 65536 });
+    expect(large.status).toEqual(['infeasible']);
+    expect(numbersOf(large).every(Number.isFinite)).toBe(true);
+  });
+
+  it('refuses an eps for which numbers have no digits', async () => {
+    const call = (cost: Tensor, eps: number) => expect(transportBatch([cost, matrix(1, 1)], { eps })).rejects;
+    const message = 'transportBatch: eps must be at least 2.220446049250313e-16 for this cost, got 5.7e-309';
+    await call(matrix(2, 0, 1, 1, 0.5), 5.7e-309).toMatchObject({ code: 'ERR_ARGUMENT', message });
+    await call(matrix(2, 0, 1e300, 1e300, 1), 1e-10).toThrow('eps must be at least');
+    await call(matrix(2, 0, 1, 1, 0), 2 ** 997).toThrow(`eps must be at most ${2 ** 996}`);
+  });
+
+  it.each(['f64', 'f32'] as const)(
+    'in %s ends at the precision of f64 where numbers do not get nearer',
+    async (dtype) => {
+      const costs = [1e8, 1e8, 0].map((shift, k) =>
+        Tensor.from(
+          device,
+          numbers(20, k).map((x) => shift + x),
+          [4, 5],
+        ).cast(dtype),
+      );
+      const b = [numbers(5, 7), numbers(5, 7), numbers(5, 7)];
+      const scale = (x: Float64Array, total: number) => x.map((p) => (p * total) / totalOf(x));
+      const totals = [1, 100, 1];
+      const options = { b: b.map((x, k) => scale(x, totals[k]!)), eps: 0.5, tol: 1e-30 };
+      using batch = await transportBatch(costs, options);
+      // 64 · 2⁻⁵² · 1e8 / eps, of masses of total 1.
+      for (const [k, total] of totals.entries()) {
+        expect(batch.status[k]).toBe('at-precision');
+        expect(batch.marginalError[k]).toBeLessThan(k < 2 ? 3e-6 * total : 1e-13);
+      }
+      // The third problem's own floor counts, not that of the others.
+      using few = await transportBatch(costs, { ...options, maxSweeps: 6 });
+      expect(few.status[2]).toBe('max-iterations');
+      expect(few.marginalError[2]).toBeLessThan(2e-6);
+      expect(few.marginalError[2]).toBeGreaterThan(1e-12);
+    },
+  );
 });

@@ -26,7 +26,8 @@ struct Sparsify {
   int32_t* bins = stream.scratch<int32_t>(exact ? 0 : panels.count() * kExponents);
   double* row_most = stream.scratch<double>(exact ? 0 : n);
   LargeEntries* entries = stream.scratch<LargeEntries>(exact ? 0 : panels.count());
-  const int64_t room = exact ? 0 : std::min(capacity, n* m) / panels.count();  // of a panel
+  const int64_t in_all = exact ? 0 : std::min(capacity, n* m);
+  const int64_t room = in_all / std::max<int64_t>(1, panels.count());  // of a panel
   int32_t* columns = stream.scratch<int32_t>(panels.count() * (room + 8));
   double* values = stream.scratch<double>(panels.count() * (room + 8));
   int32_t* of_row = stream.scratch<int32_t>(exact ? 0 : n);

@@ -1,0 +1,67 @@
+import { OrthokitError } from '../errors.ts';
+import { ops } from '../native-ops.ts';
+import { Tensor } from '../tensor.ts';
+import type { Read } from './control.ts';
+import type { CostRange } from './cost.ts';
+
+/** A problem of a batch, without what fills it up. */
+export interface BatchProblem {
+  readonly rows: number;
+  readonly columns: number;
+  /** Elements from one row of `costs` to the next. */
+  readonly stride: number;
+  readonly costs: Float32Array | Float64Array;
+  readonly a: Float64Array;
+  readonly b: Float64Array;
+}
+
+/** The batch on the host: what only few batches need. */
+export interface BatchOnHost {
+  readonly sizes: readonly (readonly [rows: number, columns: number])[];
+  /** Rows and columns of each problem, filled up. */
+  readonly widths: readonly [n: number, m: number];
+  readonly costs: Float32Array | Float64Array;
+  readonly a: Float64Array;
+  readonly b: Float64Array;
+}
+
+export function problemOf({ sizes, widths: [n, m], costs, a, b }: BatchOnHost, k: number): BatchProblem {
+  const [rows, columns] = sizes[k]!;
+  return {
+    rows,
+    columns,
+    stride: m,
+    costs: costs.subarray(k * n * m, (k + 1) * n * m),
+    a: a.subarray(k * n, k * n + rows),
+    b: b.subarray(k * m, k * m + columns),
+  };
+}
+
+/** Of the costs of the whole batch, in one pass. @throws ERR_ARGUMENT for NaN and -Infinity */
+export async function batchRange(
+  op: string,
+  cost: Tensor,
+  read: Read,
+): Promise<Pick<CostRange, 'least' | 'most' | 'forbidden'>> {
+  const [batch, n, m] = cost.shape as [number, number, number];
+  using matrix = cost.reshape([batch * n, m]);
+  using row_mass = Tensor.zeros(cost.device, [batch * n], { dtype: 'f64' });
+  using column_mass = Tensor.zeros(cost.device, [m], { dtype: 'f64' });
+  using statistics = new Tensor(cost.device, [8], 'f64');
+  ops.costRange(cost.device, { cost: matrix, row_mass, column_mass, statistics });
+  const [least, most, bad, forbidden] = await read(statistics);
+  if (bad! > 0)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be neither NaN nor -Infinity, got ${bad} of them`);
+  return { least: least!, most: most!, forbidden: forbidden! };
+}
+
+/** Least and largest finite cost of a problem; 0 where there is none. */
+export function problemRange({ rows, columns, stride, costs }: BatchProblem): Pick<CostRange, 'least' | 'most'> {
+  let [least, most] = [Infinity, -Infinity];
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < columns; j++) {
+      const cost = costs[i * stride + j]!;
+      if (cost < Infinity) [least, most] = [Math.min(least, cost), Math.max(most, cost)];
+    }
+  return least <= most ? { least, most } : { least: 0, most: 0 };
+}
