@@ -32,6 +32,9 @@ export interface Panel {
   readonly weighted: Tensor;
 }
 
+/** Visits a plan some rows at a time, f64. */
+export type PlanRows = (visit: (first: number, plan: Tensor) => Promise<void>) => Promise<void>;
+
 /** Pairs of numbers as rows of a matrix. */
 function pairs(like: Tensor | Costs, x: ArrayLike<number> | 1, y: ArrayLike<number> | 1, size: number): Tensor {
   const both = new Float64Array(2 * size);
@@ -94,6 +97,23 @@ export class Panels {
       await visit({ first, index, cost, plan, weighted });
       await this.#read(done);
     }
+  }
+
+  /** Of a stored plan, f64. */
+  storedRows(plan: Tensor): PlanRows {
+    const { device, rows } = this.#costs;
+    return async (visit) => {
+      for (let first = 0; first < rows; first += this.#height) {
+        const count = Math.min(this.#height, rows - first);
+        using index = Tensor.from(
+          device,
+          Int32Array.from({ length: count }, (_, i) => first + i),
+          [count],
+        );
+        using some = gathered(plan, index);
+        await visit(first, some);
+      }
+    };
   }
 
   /** out −= Q / eps */

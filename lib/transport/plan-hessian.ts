@@ -4,6 +4,7 @@ import { Tensor } from '../tensor.ts';
 import type { Read } from './control.ts';
 import type { Costs, Pair, Side } from './cost.ts';
 import type { Vectors } from './panels.ts';
+import { balance, means, type Parts, shift } from './parts.ts';
 
 /** Entries that a sparse plan may have, as a share of the matrix: where it needs more, its products save little. */
 const mostDense = 1 / 20;
@@ -11,6 +12,8 @@ const mostDense = 1 / 20;
 const dropped = 1e-6;
 /** To what systems of the sparse plan are solved: one product with the whole plan costs as much as many with that. */
 const sparseTolerance = 1e-5;
+/** What rounding may leave of a residual, relative to its start, where `tol` is less: solutions are right to some six digits. */
+const coarsest = 1e-6;
 /** … in so many iterations. */
 const sparseIterations = 1000;
 /** What is added to them, relative to the diagonal: nothing is singular then, and steps are finite. */
@@ -46,24 +49,29 @@ async function largeEntries(plan: Tensor, mass: number, read: Read): Promise<Ent
   const { device } = plan;
   const [n, m] = plan.shape as [number, number];
   const room = Math.ceil(mostDense * n * m) + n + m;
-  const starts = new Tensor(device, [n + 1], 'i32');
-  const columns = new Tensor(device, [room], 'i32');
-  const values = Tensor.zeros(device, [room], { dtype: 'f64' });
-  using row_scale = Tensor.full(device, [n], 1, { dtype: 'f64' });
-  using column_scale = Tensor.full(device, [m], 1, { dtype: 'f64' });
-  using statistics = new Tensor(device, [2], 'f64');
-  using kept = new Tensor(device, [1], 'f64');
-  using row = values.reshape([1, room]);
-  const entries = { starts, columns, values };
+  const owned: Tensor[] = [];
+  const own = (tensor: Tensor): Tensor => {
+    owned.push(tensor);
+    return tensor;
+  };
   let isNearlyAll = false;
   try {
+    const starts = own(new Tensor(device, [n + 1], 'i32'));
+    const columns = own(new Tensor(device, [room], 'i32'));
+    const values = own(Tensor.zeros(device, [room], { dtype: 'f64' }));
+    using row_scale = Tensor.full(device, [n], 1, { dtype: 'f64' });
+    using column_scale = Tensor.full(device, [m], 1, { dtype: 'f64' });
+    using statistics = new Tensor(device, [2], 'f64');
+    using kept = new Tensor(device, [1], 'f64');
+    using row = values.reshape([1, room]);
+    const entries = { starts, columns, values };
     ops.planSparsify(device, { kernel: plan, row_scale, column_scale, ...entries, statistics, delta: dropped * mass });
     ops.rowReduce(device, { x: row, out: kept, reduction: 'sum' });
     // Without room, much more is left out than was asked for.
     isNearlyAll = (await read(kept))[0]! >= (1 - 2 * dropped) * mass;
     return isNearlyAll ? entries : undefined;
   } finally {
-    if (!isNearlyAll) for (const tensor of Object.values(entries)) tensor.dispose();
+    if (!isNearlyAll) for (const tensor of owned) tensor.dispose();
   }
 }
 
@@ -78,6 +86,12 @@ function add(x: Float64Array, by: number, y: Float64Array): void {
   for (let i = 0; i < x.length; ++i) x[i] = x[i]! + by * y[i]!;
 }
 
+const nearlyApart = () =>
+  new OrthokitError(
+    'ERR_ARGUMENT',
+    'pullback: the plan must not so nearly fall into parts: rounding hides what the loss asks of the shifts between them; eps must be larger, or tol',
+  );
+
 const inverted = (x: Float64Array): Float64Array => x.map((d) => (d > 0 ? 1 / d : 0));
 
 /** How a {@link PlanHessian} is solved. */
@@ -85,10 +99,10 @@ export interface SystemOptions {
   /** Of the residual, relative to that of 0. */
   readonly tol: number;
   readonly maxIterations: number;
-  /** What rounding makes of an element of the plan, relative to it. */
+  /** What rounding makes of a product with the plan, relative to its terms. */
   readonly precision: number;
-  /** Whether all masses are to be kept, so that a shift from one side to the other changes nothing. */
-  readonly isFree: boolean;
+  /** Where all masses are to be kept: in each part, a shift from one side to the other changes nothing. */
+  readonly parts: Parts | undefined;
   readonly read: Read;
 }
 
@@ -105,7 +119,7 @@ export class PlanHessian {
   readonly #columnsInverse: Float64Array;
   readonly #options: SystemOptions;
   #entries: Entries | undefined;
-  #diagonal: { rows: Tensor; columns: Tensor } | undefined;
+  readonly #diagonal: Tensor[] = [];
 
   private constructor(device: Tensor['device'], product: PlanProduct, diagonal: Vectors, options: SystemOptions) {
     this.#device = device;
@@ -124,21 +138,21 @@ export class PlanHessian {
   /** Of a plan that is stored, f64, of this total. */
   static async stored(plan: Tensor, mass: number, diagonal: Vectors, options: SystemOptions): Promise<PlanHessian> {
     const hessian = new PlanHessian(plan.device, storedProduct(plan), diagonal, options);
-    hessian.#entries = await largeEntries(plan, mass, options.read);
-    if (hessian.#entries) {
-      const { rows, columns } = diagonal;
-      const { device } = plan;
-      hessian.#diagonal = {
-        rows: Tensor.from(device, rows, [rows.length]),
-        columns: Tensor.from(device, columns, [columns.length]),
-      };
+    try {
+      hessian.#entries = await largeEntries(plan, mass, options.read);
+      if (hessian.#entries)
+        for (const x of [diagonal.rows, diagonal.columns])
+          hessian.#diagonal.push(Tensor.from(plan.device, x, [x.length]));
+      return hessian;
+    } catch (error) {
+      hessian[Symbol.dispose]();
+      throw error;
     }
-    return hessian;
   }
 
   /**
    * What masses cannot answer is left out of the right-hand side: parts of the plan that exchange none have no shift between them.
-   * @throws ERR_ARGUMENT where iterations run out
+   * @throws ERR_ARGUMENT where iterations run out, or the plan so nearly falls into parts that rounding hides what joins them
    */
   async solve(rhs: Vectors): Promise<Vectors> {
     // In units of the largest, no square leaves the range of numbers.
@@ -163,23 +177,28 @@ export class PlanHessian {
     let residual = goal.slice();
     let direction: Float64Array | undefined;
     let descent = 0;
+    let lost = 0;
     let change = residual;
     let isExact = true;
     for (let iteration = 0; ; ) {
+      const most = Math.max(Math.max(tol, coarsest) * scale, least);
       const enough = Math.max(tol * scale, least, precision * Math.sqrt(dot(u, u, this.#rows)));
       if (size(residual) <= enough) {
+        if (isExact && size(residual) + lost > most) throw nearlyApart();
         if (isExact) return { rows: u, columns: await this.#columns(rhs, u) };
         // The updates have gone their own way by rounding.
         residual = goal.slice();
         add(residual, -1, await this.#times(u));
+        this.#balance(residual);
         isExact = true;
         direction = undefined;
         continue;
       }
-      if (iteration++ >= maxIterations)
+      if (iteration++ >= maxIterations && enough > most) throw nearlyApart();
+      if (iteration > maxIterations)
         throw new OrthokitError(
           'ERR_ARGUMENT',
-          `pullback: maxIterations must reach a residual of ${enough / scale}, got ${maxIterations} for one of ${size(residual) / scale}`,
+          `pullback: maxIterations must reach a residual of ${enough / scale}, got ${maxIterations} for one of ${size(residual) / scale}; if the plan nearly falls into parts, tol must be larger`,
         );
       const step = await this.#precondition(residual);
       // Polak and Ribière: the preconditioner need not be the same each time.
@@ -190,15 +209,19 @@ export class PlanHessian {
       const weight = dot(direction, direction, this.#rows);
       descent = dot(direction, residual);
       if (!(curvature > 4 * precision * weight)) {
-        const lost = direction.map((x, i) => x * this.#rows[i]!);
-        add(goal, -descent / weight, lost);
-        add(residual, -descent / weight, lost);
+        // A shift of what are nearly parts: no more of it than rounding leaves may be given up.
+        lost += Math.abs(descent) / Math.sqrt(weight);
+        if (!(lost <= most)) throw nearlyApart();
+        const along = direction.map((x, i) => x * this.#rows[i]!);
+        add(goal, -descent / weight, along);
+        add(residual, -descent / weight, along);
         direction = undefined;
         continue;
       }
       add(u, descent / curvature, direction);
       change = product.map((x) => (-descent / curvature) * x);
       add(residual, 1, change);
+      this.#balance(residual);
       isExact = false;
     }
   }
@@ -210,11 +233,20 @@ export class PlanHessian {
       columns.map((x, j) => x * this.#columnsInverse[j]!),
     );
     const goal = rows.map((x, i) => (this.#rows[i]! > 0 ? x - through[i]! : 0));
-    if (this.#options.isFree) {
-      const sum = (x: Float64Array) => x.reduce((a, b) => a + b, 0);
-      add(goal, -sum(goal) / sum(this.#rows), this.#rows);
-    }
+    this.#balance(goal);
     return goal;
+  }
+
+  /** Residuals ask for no shift of a part. */
+  #balance(residual: Float64Array): void {
+    const { parts } = this.#options;
+    if (parts) balance(parts.rows, parts.count, residual, this.#rows);
+  }
+
+  /** Steps have no mean in a part: the sparse plan, nearly singular that way, must not enlarge what rounding leaves of it. */
+  #center(step: Float64Array): void {
+    const { parts } = this.#options;
+    if (parts) shift(parts.rows, step, -1, means(parts.rows, parts.count, step, this.#rows));
   }
 
   async #columns({ columns }: Vectors, u: Float64Array): Promise<Float64Array> {
@@ -245,17 +277,13 @@ export class PlanHessian {
 
   async #precondition(residual: Float64Array): Promise<Float64Array> {
     const step = this.#entries ? await this.#sparseSolve(residual) : residual.map((x, i) => x * this.#rowsInverse[i]!);
-    if (this.#options.isFree) {
-      // Without a mean: the sparse part, which is nearly singular that way, must not enlarge what rounding leaves of it.
-      const ones = new Float64Array(step.length).fill(1);
-      add(step, -dot(step, this.#rows) / dot(ones, this.#rows), ones);
-    }
+    this.#center(step);
     return step;
   }
 
   async #sparseSolve(residual: Float64Array): Promise<Float64Array> {
     const device = this.#device;
-    const { rows, columns } = this.#diagonal!;
+    const [rows, columns] = this.#diagonal as [Tensor, Tensor];
     using row_rhs = Tensor.from(device, residual, [residual.length]);
     using column_rhs = Tensor.zeros(device, [columns.size], { dtype: 'f64' });
     using step = new Tensor(device, [residual.length], 'f64');
@@ -279,7 +307,6 @@ export class PlanHessian {
   }
 
   [Symbol.dispose](): void {
-    for (const owned of [this.#entries, this.#diagonal])
-      for (const tensor of Object.values(owned ?? {}) as Tensor[]) tensor.dispose();
+    for (const tensor of [...Object.values(this.#entries ?? {}), ...this.#diagonal] as Tensor[]) tensor.dispose();
   }
 }

@@ -6,7 +6,8 @@ import { type Read, reader } from './control.ts';
 import type { Costs, Side } from './cost.ts';
 import { cotangentsOf, hasMass, regauged, sumOf, type TransportCotangents } from './cotangents.ts';
 import { checkWatchers, countOf, type Gauge, positive } from './options.ts';
-import { across, outerSum, type Panel, Panels, type PlanCotangent, type Vectors } from './panels.ts';
+import { across, outerSum, type Panel, Panels, type PlanCotangent, type PlanRows, type Vectors } from './panels.ts';
+import { means, type Parts, PartsFinder, shift } from './parts.ts';
 import type { Penalties } from './penalties.ts';
 import { PlanHessian } from './plan-hessian.ts';
 import { PointSlopes } from './point-slopes.ts';
@@ -71,6 +72,7 @@ class Pullback {
   readonly #isFree: boolean;
   readonly #panels: Panels;
   readonly #read: Read;
+  #parts: Parts | undefined;
 
   constructor(problem: Differentiable, potentials: Vectors, plan: PlanCotangent, read: Read) {
     this.#problem = problem;
@@ -127,18 +129,23 @@ class Pullback {
     };
     const sizeOf = (x: Float64Array) => x.reduce((most, y) => (hasMass(y) ? Math.max(most, Math.abs(y)) : most), 0);
     const largest = Math.max(sizeOf(this.#potentials.rows), sizeOf(this.#potentials.columns));
-    const settings = {
-      ...options,
-      precision: 2 ** -50 * Math.max(16, largest / eps),
-      isFree: this.#isFree,
-      read: this.#read,
-    };
+    // What is computed for each product has the rounding of exponents; what is stored is one matrix, whatever it stands for.
+    const precision = 2 ** -50 * Math.max(16, stored ? 0 : largest / eps);
+    if (this.#isFree) this.#parts = await this.#partsOf(sums.plan, 4 * precision, stored);
+    const settings = { ...options, precision, parts: this.#parts, read: this.#read };
     using f = Tensor.from(device, this.#potentials.rows, [rows]);
     using g = Tensor.from(device, this.#potentials.columns, [columns]);
     using hessian = stored
       ? await PlanHessian.stored(stored, sumOf(sums.plan.rows), diagonal, settings)
       : PlanHessian.streamed(costs, { rows: f, columns: g }, eps, diagonal, settings);
     return await hessian.solve(rhs);
+  }
+
+  async #partsOf(masses: Vectors, least: number, stored?: Tensor): Promise<Parts> {
+    const streamed: PlanRows = (visit) =>
+      this.#panels.walk(this.#potentials, zeros(this.#problem.costs), ({ first, plan }) => visit(first, plan));
+    const rows = stored ? this.#panels.storedRows(stored) : streamed;
+    return await new PartsFinder(masses, least, this.#read).find(rows);
   }
 
   /** By the costs and what they depend on: one more walk over the plan. */
@@ -182,9 +189,10 @@ class Pullback {
   }
 
   /** By the masses of a side. */
-  async byMass(side: Side, multipliers: Vectors, cotangents: Vectors): Promise<Tensor> {
+  async byMass(side: Side, uncentered: Vectors, cotangents: Vectors): Promise<Tensor> {
     const { eps, penalties } = this.#problem;
     const potentials = this.#potentials[side];
+    const multipliers = this.#centered(side, uncentered);
     const limits = potentials.every(hasMass) ? undefined : await this.#firstGrains(side, multipliers);
     const rho = penalties[side];
     const gradient = potentials.map((x, i) => {
@@ -194,11 +202,20 @@ class Pullback {
       // With a penalty, the first grain is worth infinitely more than the next.
       return eps * limits![i]! * (rho === Infinity || limits![i] === 0 ? 1 : Infinity);
     });
-    if (this.#isFree) {
-      const mean = sumOf(gradient.filter((_, i) => hasMass(potentials[i]!))) / potentials.filter(hasMass).length;
-      for (const [i, x] of gradient.entries()) gradient[i] = x - mean;
-    }
     return this.#rounded(gradient, [gradient.length]);
+  }
+
+  /** Multipliers without a mean on this side of a part: what they lose there the other side gains. */
+  #centered(side: Side, multipliers: Vectors): Vectors {
+    const parts = this.#parts;
+    if (!parts) return multipliers;
+    const shifted = { rows: multipliers.rows.slice(), columns: multipliers.columns.slice() };
+    const other: Side = side === 'rows' ? 'columns' : 'rows';
+    const ones = new Float64Array(shifted[side].length).fill(1);
+    const mean = means(parts[side], parts.count, shifted[side], ones);
+    shift(parts[side], shifted[side], -1, mean);
+    shift(parts[other], shifted[other], 1, mean);
+    return shifted;
   }
 
   /** The multipliers of masses of 0, as those of vanishing ones: how these would be spread is known. */

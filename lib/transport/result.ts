@@ -233,11 +233,12 @@ export class TransportResult implements Potentials {
    * theorem, one linear system with the plan, solved by conjugate gradients, serves all variables of a call.
    *
    * A shift between the potentials of balanced masses is a choice: the derivatives are of potentials in the result's gauge, and
-   * where derivatives by `f` and by `g` have equal sums, no gauge matters. What parts of the plan that exchange no mass
-   * (not some 2⁻⁴⁴ of it) have between them is no function of the problem, and is left out.
+   * where derivatives by `f` and by `g` have equal sums, no gauge matters. Parts of the plan that exchange no mass (no pair
+   * has 2⁻⁴⁴ of the mass of its row or column; where the plan is not stored, 2⁻⁴⁸ |f| / eps if that is more) have no shift between
+   * them: the derivatives are of potentials whose mean over the rows of each part, weighted by the masses, stays what it is.
    *
    * Gradients are as {@link TransportResult.gradient} has them, in shapes and dtype; those by masses minus their mean over the
-   * masses that are not 0, unless a side is unbalanced. By a mass of 0 it is the derivative for a first grain, infinite if the loss
+   * masses of each part that are not 0, unless a side is unbalanced. By a mass of 0 it is the derivative for a first grain, infinite if the loss
    * depends on its potential, or its side is unbalanced; one that may go nowhere counts as changing nothing. As right as the marginals are, times
    * the condition of the system: solve with a small `tol` first. Memory: the plan in f64 if the solver stored a matrix, else
    * in proportion to the points. Arithmetic is in f64.
@@ -249,7 +250,8 @@ export class TransportResult implements Potentials {
    * const { x, a } = await result.pullback({ plan: { left, right: y } }, ['x', 'a']);
    *
    * @throws ERR_UNSUPPORTED for points of a result that has none; ERR_ARGUMENT, also where `maxIterations` do not reach the
-   * tolerance; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason when aborted.
+   * tolerance, or the plan so nearly falls into parts that rounding hides, beyond 1e-6 and `tol`, what the loss asks of the shifts
+   * between them; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason when aborted.
    * Source: Eisenberger et al., A Unified Framework for Implicit Sinkhorn Differentiation, CVPR 2022
    */
   pullback(cotangents: TransportCotangents, by: 'eps', options?: PullbackOptions): Promise<number>;

@@ -280,9 +280,147 @@ describe.each(Device.available)('pullbacks on %s:', (kind) => {
     using barred = made(forbidden, [3, 3]);
     using apart = await sinkhorn(barred, { eps: 0.1, a: [0.6, 0.2, 0.2], b: [0.2, 0.4, 0.4] });
     expect(apart.status).toBe('infeasible');
-    const gradients = await apart.pullback({ f: made([1, 2, 3], [3]), cost: 1 }, ['a', 'b', 'cost']);
-    for (const gradient of Object.values(gradients))
-      expect((await valuesOf(gradient)).every((x) => Number.isFinite(x))).toBe(true);
+    // What is left are three pairs. Of each, f + g is its cost and what the masses make of it; a shift between them is none's.
+    for (const shifts of [
+      [0, 0, 0],
+      [3, -1, -2],
+    ]) {
+      const f = made(
+        [1, 2, 3].map((x, i) => x + shifts[i]!),
+        [3],
+      );
+      const gradients = await apart.pullback({ f, g: made([1, 2, 3], [3]), cost: 1 }, ['a', 'b', 'cost']);
+      using plan = await apart.plan();
+      const expected = [1, 0, 0, 0, 2, 0, 0, 0, 3];
+      const mass = await valuesOf(plan);
+      close(
+        (await valuesOf(gradients.cost)).map((x, at) => x - mass[at]!),
+        expected,
+        1e-9,
+      );
+      close([...(await valuesOf(gradients.a)), ...(await valuesOf(gradients.b)), 1], [0, 0, 0, 0, 0, 0, 1], 1e-12);
+    }
+  });
+
+  describe.each([
+    ['Infinity', Infinity],
+    ['50', 50],
+  ])('two parts with costs of %s between them', (_, between) => {
+    const k = 20;
+    const n = 2 * k;
+    const eps = 0.05;
+    const names = ['a', 'b', 'cost'] as const;
+    const blocks = [numbers(k * k, 7), numbers(k * k, 8)];
+    const costs = Array.from({ length: n * n }, (_, at) => {
+      const [i, j] = [Math.floor(at / n), at % n];
+      return i < k === j < k ? blocks[i < k ? 0 : 1]![(i % k) * k + (j % k)]! : between;
+    });
+    // Of the first part; of the second, as much by f as by g.
+    const losses = [numbers(k, 9, -1, 1), numbers(k, 10, -1, 1)];
+    const columns = losses.map((f, part) => {
+      const g = numbers(k, 11 + part, -1, 1);
+      const excess = f.reduce((s, x) => s + x, 0) - g.reduce((s, x) => s + x, 0);
+      return g.map((x) => x + excess / k);
+    });
+    const f = Float64Array.of(...losses[0]!, ...losses[1]!);
+    const g = Float64Array.of(...columns[0]!, ...columns[1]!);
+
+    it.each([
+      ['f64', 1e-13, 1e-9],
+      ['f32', 1e-5, 1e-3],
+    ] as const)('%s: as two problems by themselves; losses of the shift change nothing', async (dtype, tol, within) => {
+      using cost = made(costs, [n, n]).cast(dtype);
+      using whole = await sinkhorn(cost, { eps, tol, method: 'sns' });
+      const of = async (by: number) => {
+        const shifted = f.map((x, i) => x + (i < k ? by : -by));
+        const out = await whole.pullback({ f: made(shifted, [n]), g: made(g, [n]) }, names);
+        return { a: await valuesOf(out.a), b: await valuesOf(out.b), cost: await valuesOf(out.cost) };
+      };
+      const base = await of(0);
+      const shifted = await of(1);
+      for (const name of names) close(shifted[name], base[name], within);
+      for (const part of [0, 1]) {
+        using block = made(blocks[part]!, [k, k]).cast(dtype);
+        using alone = await sinkhorn(block, { eps, tol, method: 'sns' });
+        const own = await alone.pullback({ f: made(losses[part]!, [k]), g: made(columns[part]!, [k]) }, names);
+        const inside = base.cost.filter((_, at) => {
+          const [i, j] = [Math.floor(at / n), at % n];
+          return i < k === (part === 0) && j < k === (part === 0);
+        });
+        close(inside, await valuesOf(own.cost), within);
+        // Masses are half of those of a problem by itself: its potentials move half as much by twice the mass.
+        for (const name of ['a', 'b'] as const)
+          close(
+            base[name].slice(part * k, (part + 1) * k),
+            (await valuesOf(own[name])).map((x) => 2 * x),
+            within,
+          );
+      }
+    });
+  });
+
+  it('two clusters of points far apart, whose plan is not stored: as two problems by themselves', async () => {
+    const k = 20;
+    const n = 2 * k;
+    const eps = 0.05;
+    const names = ['a', 'b', 'x', 'y'] as const;
+    // In turns, so that no part has the first rows to itself.
+    const points = (seed: number) => numbers(2 * n, seed).map((x, at) => x + (at % 4 < 2 ? 0 : 7));
+    const part = (x: Float64Array, which: number, d: number) => x.filter((_, at) => Math.floor(at / d) % 2 === which);
+    const [x, y] = [points(1), points(2)];
+    const base = Float64Array.from({ length: n }, (_, i) => [1, 0.5, -1, -0.5][i] ?? 0);
+    const options = { eps, tol: 1e-13, method: 'sinkhorn', maxSweeps: 20000 } as const;
+    using whole = await sinkhorn({ x: made(x, [n, 2]), y: made(y, [n, 2]) }, options);
+    const of = async (by: number) => {
+      const f = base.map((value, i) => value + (i % 2 === 0 ? by : -by));
+      const out = await whole.pullback({ f: made(f, [n]) }, names);
+      return { a: await valuesOf(out.a), b: await valuesOf(out.b), x: await valuesOf(out.x), y: await valuesOf(out.y) };
+    };
+    const [unshifted, shifted] = [await of(0), await of(1)];
+    for (const name of names) close(shifted[name], unshifted[name], 1e-8);
+    for (const which of [0, 1]) {
+      const [own_x, own_y] = [part(x, which, 2), part(y, which, 2)];
+      using alone = await sinkhorn({ x: made(own_x, [k, 2]), y: made(own_y, [k, 2]) }, options);
+      const own = await alone.pullback({ f: made(part(base, which, 1), [k]) }, names);
+      for (const name of ['a', 'b'] as const)
+        close(
+          part(unshifted[name], which, 1),
+          (await valuesOf(own[name])).map((value) => 2 * value),
+          1e-8,
+        );
+      for (const name of ['x', 'y'] as const) close(part(unshifted[name], which, 2), await valuesOf(own[name]), 1e-8);
+    }
+  });
+
+  it('a plan that nearly falls into parts, by ever weaker links: right, or an error that says so', async () => {
+    const [k, eps] = [20, 0.05];
+    const n = 2 * k;
+    const outcomes: string[] = [];
+    for (let depth = 10; depth <= 34; depth += 4) {
+      const costs = numbers(n * n, 1).map((x, at) => (Math.floor(at / n) < k === at % n < k ? x : x + depth * eps));
+      using cost = made(costs, [n, n]);
+      using result = await sinkhorn(cost, { eps, tol: 1e-13, method: 'sns' });
+      // As above: rows sum to the cotangent.
+      const isRight = async (f: Float64Array, within: number) => {
+        using gradient = await result.pullback({ f: made(f, [n]) }, 'cost');
+        const values = await valuesOf(gradient);
+        const rows = f.map((_, i) => values.subarray(i * n, (i + 1) * n).reduce((s, x) => s + x, 0));
+        close(rows, f, within);
+      };
+      const inside = Float64Array.from({ length: n }, (_, i) => [1, -1][i] ?? 0);
+      await isRight(inside, 1e-10);
+      const between = inside.map((x, i) => x + (i < k ? 1 : -1));
+      try {
+        await isRight(between, 1e-5);
+        outcomes.push('right');
+      } catch (error) {
+        expect((error as Error).message).toContain('pullback: the plan must not so nearly fall into parts');
+        expect(error).toMatchObject({ code: 'ERR_ARGUMENT' });
+        outcomes.push('error');
+      }
+    }
+    expect(outcomes[0]).toBe('right');
+    expect(outcomes.at(-1)).toBe('error');
   });
 
   it('what is wrong is said', async () => {
