@@ -32,8 +32,8 @@ export interface Panel {
   readonly weighted: Tensor;
 }
 
-/** Visits a plan some rows at a time, f64. */
-export type PlanRows = (visit: (first: number, plan: Tensor) => Promise<void>) => Promise<void>;
+/** Visits a plan some rows at a time, f64, until a visit returns false. */
+export type PlanRows = (visit: (first: number, plan: Tensor) => Promise<boolean>) => Promise<void>;
 
 /** Pairs of numbers as rows of a matrix. */
 function pairs(like: Tensor | Costs, x: ArrayLike<number> | 1, y: ArrayLike<number> | 1, size: number): Tensor {
@@ -72,8 +72,8 @@ export class Panels {
     this.#height = Math.max(1, Math.floor(elements[costs.device.kind] / costs.columns));
   }
 
-  /** Panel by panel: the next one is queued when the work on one is done, so that one is in memory. Shifts are α and β. */
-  async walk(potentials: Vectors, shifts: Vectors, visit: (panel: Panel) => Promise<void>): Promise<void> {
+  /** Panel by panel: the next one is queued when the work on one is done, so that one is in memory; false ends it. Shifts are α and β. */
+  async walk(potentials: Vectors, shifts: Vectors, visit: (panel: Panel) => Promise<boolean | void>): Promise<void> {
     const costs = this.#costs;
     const { device, rows, columns } = costs;
     using column_potential = Tensor.from(device, potentials.columns, [columns]);
@@ -94,7 +94,7 @@ export class Panels {
       using weighted = outerSum(shifts.rows.slice(first, first + count), beta);
       this.#subtractCotangent(weighted, index, cost);
       ops.multiply(device, { out: [weighted], x: [weighted], y: [plan] });
-      await visit({ first, index, cost, plan, weighted });
+      if ((await visit({ first, index, cost, plan, weighted })) === false) return;
       await this.#read(done);
     }
   }
@@ -111,7 +111,7 @@ export class Panels {
           [count],
         );
         using some = gathered(plan, index);
-        await visit(first, some);
+        if (!(await visit(first, some))) return;
       }
     };
   }

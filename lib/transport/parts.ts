@@ -39,7 +39,7 @@ export function balance(parts: Int32Array, count: number, x: Float64Array, w: Fl
  * The parts of a plan: rows and columns are joined by entries above `least` of the mass of their row or their column.
  *
  * Union and find, over some rows at a time. The device says which of them reach columns outside the largest part so far; the
- * host looks at the entries of these alone, so that those of a dense plan, of one part after a few rows, are not read.
+ * host looks at the entries of these alone. Once all columns are in one part, so are all rows, and the rest is not read.
  */
 export class PartsFinder {
   readonly #masses: Vectors;
@@ -56,7 +56,10 @@ export class PartsFinder {
   }
 
   async find(rows: PlanRows): Promise<Parts> {
-    await rows((first, plan) => this.#add(first, plan));
+    await rows(async (first, plan) => {
+      await this.#add(first, plan);
+      return !this.#joinAll();
+    });
     return this.#numbered();
   }
 
@@ -120,6 +123,17 @@ export class PartsFinder {
         if (entry > least * mass || entry > least * columns[j]!) this.#join(row, rows.length + j);
       }
     }
+  }
+
+  /** Whether all columns are in one part; then rows are, as the largest entry of each is no small share of its mass. */
+  #joinAll(): boolean {
+    const { rows, columns } = this.#masses;
+    const some = columns.findIndex((mass) => mass > 0);
+    if (some < 0) return true;
+    const root = this.#root(rows.length + some);
+    for (const [j, mass] of columns.entries()) if (mass > 0 && this.#root(rows.length + j) !== root) return false;
+    for (const [i, mass] of rows.entries()) if (mass > 0) this.#join(i, rows.length + some);
+    return true;
   }
 
   #numbered(): Parts {
