@@ -73,7 +73,7 @@ export class Panels {
   }
 
   /** Panel by panel: the next one is queued when the work on one is done, so that one is in memory; false ends it. Shifts are α and β. */
-  async walk(potentials: Vectors, shifts: Vectors, visit: (panel: Panel) => Promise<boolean | void>): Promise<void> {
+  async walk(potentials: Vectors, shifts: Vectors, visit: (panel: Panel) => Promise<unknown>): Promise<void> {
     const costs = this.#costs;
     const { device, rows, columns } = costs;
     using column_potential = Tensor.from(device, potentials.columns, [columns]);
