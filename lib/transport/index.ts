@@ -29,6 +29,6 @@ export {
   type SparsePlan,
   TransportResult,
   type TransportStatus,
-  type TransportVariable,
 } from './result.ts';
 export { sinkhorn } from './sinkhorn.ts';
+export type { TransportVariable } from './variables.ts';

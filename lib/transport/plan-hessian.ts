@@ -5,76 +5,11 @@ import type { Read } from './control.ts';
 import type { Costs, Pair, Side } from './cost.ts';
 import type { Vectors } from './panels.ts';
 import { balance, means, type Parts, shift } from './parts.ts';
+import { type PlanProduct, storedProduct, streamedProduct } from './plan-product.ts';
+import { SparseSystem } from './sparse-system.ts';
 
-/** Entries that a sparse plan may have, as a share of the matrix: where it needs more, its products save little. */
-const mostDense = 1 / 20;
-/** The share of the mass that it may leave out. */
-const dropped = 1e-6;
-/** To what systems of the sparse plan are solved: one product with the whole plan costs as much as many with that. */
-const sparseTolerance = 1e-5;
 /** What rounding may leave of a residual, relative to its start, where `tol` is less: solutions are right to some six digits. */
 const coarsest = 1e-6;
-/** … in so many iterations. */
-const sparseIterations = 1000;
-/** What is added to them, relative to the diagonal: nothing is singular then, and steps are finite. */
-const sparseShift = 1e-12;
-
-/** P y for a column of one number a column of the plan; of the columns, Pᵀ x. */
-type PlanProduct = (side: Side, x: Tensor, out: Tensor) => void;
-
-/** Of a plan that is stored, f64. */
-export function storedProduct(plan: Tensor): PlanProduct {
-  return (side, x, out) =>
-    ops.gemm(plan.device, { a: plan, b: x, c: out, transA: side === 'rows' ? 'none' : 'transposed' });
-}
-
-/** Of a plan that is computed each time. */
-export function streamedProduct(costs: Costs, potentials: Pair, eps: number): PlanProduct {
-  return (side, values, averages) => {
-    using log_sums = new Tensor(costs.device, [averages.size], 'f64');
-    const other = potentials[side === 'rows' ? 'columns' : 'rows'];
-    costs.softmin(side, other, eps, { log_sums, own_potential: potentials[side], values, averages });
-  };
-}
-
-/** Entries of a plan as `planSparsify` writes them. */
-interface Entries {
-  readonly starts: Tensor;
-  readonly columns: Tensor;
-  readonly values: Tensor;
-}
-
-/** The large entries of a stored plan, if few are nearly all of it; who asked for them disposes of them. */
-async function largeEntries(plan: Tensor, mass: number, read: Read): Promise<Entries | undefined> {
-  const { device } = plan;
-  const [n, m] = plan.shape as [number, number];
-  const room = Math.ceil(mostDense * n * m) + n + m;
-  const owned: Tensor[] = [];
-  const own = (tensor: Tensor): Tensor => {
-    owned.push(tensor);
-    return tensor;
-  };
-  let isNearlyAll = false;
-  try {
-    const starts = own(new Tensor(device, [n + 1], 'i32'));
-    const columns = own(new Tensor(device, [room], 'i32'));
-    const values = own(Tensor.zeros(device, [room], { dtype: 'f64' }));
-    using row_scale = Tensor.full(device, [n], 1, { dtype: 'f64' });
-    using column_scale = Tensor.full(device, [m], 1, { dtype: 'f64' });
-    using statistics = new Tensor(device, [2], 'f64');
-    using kept = new Tensor(device, [1], 'f64');
-    using row = values.reshape([1, room]);
-    const entries = { starts, columns, values };
-    ops.planSparsify(device, { kernel: plan, row_scale, column_scale, ...entries, statistics, delta: dropped * mass });
-    ops.rowReduce(device, { x: row, out: kept, reduction: 'sum' });
-    // Without room, much more is left out than was asked for.
-    isNearlyAll = (await read(kept))[0]! >= (1 - 2 * dropped) * mass;
-    return isNearlyAll ? entries : undefined;
-  } finally {
-    if (!isNearlyAll) for (const tensor of owned) tensor.dispose();
-  }
-}
-
 /** Σ xᵢ yᵢ wᵢ */
 function dot(x: Float64Array, y: Float64Array, w?: Float64Array): number {
   let sum = 0;
@@ -118,16 +53,22 @@ export class PlanHessian {
   readonly #rowsInverse: Float64Array;
   readonly #columnsInverse: Float64Array;
   readonly #options: SystemOptions;
-  #entries: Entries | undefined;
-  readonly #diagonal: Tensor[] = [];
+  readonly #sparse: SparseSystem | undefined;
 
-  private constructor(device: Tensor['device'], product: PlanProduct, diagonal: Vectors, options: SystemOptions) {
+  private constructor(
+    device: Tensor['device'],
+    product: PlanProduct,
+    diagonal: Vectors,
+    options: SystemOptions,
+    sparse?: SparseSystem,
+  ) {
     this.#device = device;
     this.#product = product;
     this.#rows = diagonal.rows;
     this.#rowsInverse = inverted(diagonal.rows);
     this.#columnsInverse = inverted(diagonal.columns);
     this.#options = options;
+    this.#sparse = sparse;
   }
 
   /** Of a plan that is computed for each product. */
@@ -137,17 +78,8 @@ export class PlanHessian {
 
   /** Of a plan that is stored, f64, of this total. */
   static async stored(plan: Tensor, mass: number, diagonal: Vectors, options: SystemOptions): Promise<PlanHessian> {
-    const hessian = new PlanHessian(plan.device, storedProduct(plan), diagonal, options);
-    try {
-      hessian.#entries = await largeEntries(plan, mass, options.read);
-      if (hessian.#entries)
-        for (const x of [diagonal.rows, diagonal.columns])
-          hessian.#diagonal.push(Tensor.from(plan.device, x, [x.length]));
-      return hessian;
-    } catch (error) {
-      hessian[Symbol.dispose]();
-      throw error;
-    }
+    const sparse = await SparseSystem.of(plan, mass, diagonal, options.read);
+    return new PlanHessian(plan.device, storedProduct(plan), diagonal, options, sparse);
   }
 
   /**
@@ -276,37 +208,12 @@ export class PlanHessian {
   }
 
   async #precondition(residual: Float64Array): Promise<Float64Array> {
-    const step = this.#entries ? await this.#sparseSolve(residual) : residual.map((x, i) => x * this.#rowsInverse[i]!);
+    const step = this.#sparse ? await this.#sparse.solve(residual) : residual.map((x, i) => x * this.#rowsInverse[i]!);
     this.#center(step);
     return step;
   }
 
-  async #sparseSolve(residual: Float64Array): Promise<Float64Array> {
-    const device = this.#device;
-    const [rows, columns] = this.#diagonal as [Tensor, Tensor];
-    using row_rhs = Tensor.from(device, residual, [residual.length]);
-    using column_rhs = Tensor.zeros(device, [columns.size], { dtype: 'f64' });
-    using step = new Tensor(device, [residual.length], 'f64');
-    using column_step = new Tensor(device, [columns.size], 'f64');
-    using statistics = new Tensor(device, [4], 'f64');
-    ops.sparseNewtonStep(device, {
-      ...this.#entries!,
-      row_mass: rows,
-      row_sums: rows,
-      column_mass: columns,
-      row_rhs,
-      column_rhs,
-      step,
-      column_step,
-      statistics,
-      shift: sparseShift,
-      tol: sparseTolerance,
-      most: sparseIterations,
-    });
-    return await this.#options.read(step);
-  }
-
   [Symbol.dispose](): void {
-    for (const tensor of [...Object.values(this.#entries ?? {}), ...this.#diagonal] as Tensor[]) tensor.dispose();
+    this.#sparse?.[Symbol.dispose]();
   }
 }

@@ -1,6 +1,5 @@
-import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
-import { checkOptions, shown } from '../options.ts';
+import { checkOptions } from '../options.ts';
 import { Tensor } from '../tensor.ts';
 import { type Read, reader } from './control.ts';
 import type { Costs, Side } from './cost.ts';
@@ -12,8 +11,8 @@ import type { Penalties } from './penalties.ts';
 import { PlanHessian } from './plan-hessian.ts';
 import { PointSlopes } from './point-slopes.ts';
 import { PointCost } from './points.ts';
-import type { TransportVariable } from './result.ts';
 import { farthest } from './streaming.ts';
+import type { TransportVariable } from './variables.ts';
 
 /** Options of {@link TransportResult.pullback}. */
 export interface PullbackOptions {
@@ -38,21 +37,6 @@ export interface Differentiable {
   readonly gauge: Gauge;
   /** Whether the solver stored a matrix, so that the plan may be one. */
   readonly isStored: boolean;
-}
-
-const variables: readonly string[] = ['cost', 'x', 'y', 'a', 'b', 'eps'] satisfies TransportVariable[];
-
-/** @throws ERR_ARGUMENT, ERR_UNSUPPORTED */
-export function variablesOf(by: unknown, costs: Costs): readonly TransportVariable[] {
-  const list = Array.isArray(by) ? by : [by];
-  if (list.length === 0) throw new OrthokitError('ERR_ARGUMENT', 'pullback: by must name something, got an empty list');
-  for (const name of list) {
-    if (!variables.includes(name))
-      throw new OrthokitError('ERR_ARGUMENT', `pullback: by must be ${variables.join(', ')}, got ${shown(name)}`);
-    if ((name === 'x' || name === 'y') && !(costs instanceof PointCost))
-      throw new OrthokitError('ERR_UNSUPPORTED', `pullback: ${name} must be points, got a result of a stored cost`);
-  }
-  return list as TransportVariable[];
 }
 
 const zeros = ({ rows, columns }: Costs): Vectors => ({

@@ -7,7 +7,8 @@ import type { TransportCotangents } from './cotangents.ts';
 import type { Gauge, Potentials, TransportIterations } from './options.ts';
 import type { Penalties } from './penalties.ts';
 import { PointCost } from './points.ts';
-import { type PullbackOptions, pullback, type TransportGradients, variablesOf } from './pullback.ts';
+import { type PullbackOptions, pullback, type TransportGradients } from './pullback.ts';
+import { type TransportVariable, variablesOf } from './variables.ts';
 
 /**
  * How a solver ended: `'converged'`, the error is at most `tol`; `'max-iterations'`, sweeps or Newton steps ran out;
@@ -56,9 +57,6 @@ export interface ApplyOptions {
   /** Pᵀ v instead of P v. Default: false. */
   transpose?: boolean | undefined;
 }
-
-/** What {@link TransportResult.gradient} is taken by. */
-export type TransportVariable = 'cost' | 'x' | 'y' | 'a' | 'b' | 'eps';
 
 /** The dual value of a result, for sums of several. */
 export let dualOf: (result: TransportResult) => number;

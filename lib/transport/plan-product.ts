@@ -1,0 +1,21 @@
+import { ops } from '../native-ops.ts';
+import { Tensor } from '../tensor.ts';
+import type { Costs, Pair, Side } from './cost.ts';
+
+/** P y for a column of one number a column of the plan; of the columns, Pᵀ x. */
+export type PlanProduct = (side: Side, x: Tensor, out: Tensor) => void;
+
+/** Of a plan that is stored, f64. */
+export function storedProduct(plan: Tensor): PlanProduct {
+  return (side, x, out) =>
+    ops.gemm(plan.device, { a: plan, b: x, c: out, transA: side === 'rows' ? 'none' : 'transposed' });
+}
+
+/** Of a plan that is computed each time. */
+export function streamedProduct(costs: Costs, potentials: Pair, eps: number): PlanProduct {
+  return (side, values, averages) => {
+    using log_sums = new Tensor(costs.device, [averages.size], 'f64');
+    const other = potentials[side === 'rows' ? 'columns' : 'rows'];
+    costs.softmin(side, other, eps, { log_sums, own_potential: potentials[side], values, averages });
+  };
+}
