@@ -498,18 +498,14 @@ describe('pullbacks of larger problems', () => {
     using result = await sinkhorn(cost, { eps: 0.01 });
     using plan = Tensor.from(device, numbers(700 * 700, 3), [700, 700]);
     let isDone = false;
-    let longest = 0;
+    let turns = 0;
     const work = result.pullback({ plan }, 'cost').then((gradient) => {
       isDone = true;
       gradient.dispose();
     });
-    for (let last = performance.now(); !isDone; ) {
-      await setImmediate();
-      longest = Math.max(longest, performance.now() - last);
-      last = performance.now();
-    }
+    for (; !isDone; ++turns) await setImmediate();
     await work;
-    expect(longest).toBeLessThan(200);
+    expect(turns).toBeGreaterThan(20);
     await cost.read();
     const { live } = device.info.memory;
     const stop = new AbortController();
