@@ -24,7 +24,7 @@ function add(x: Float64Array, by: number, y: Float64Array): void {
 const nearlyApart = () =>
   new OrthokitError(
     'ERR_ARGUMENT',
-    'pullback: the plan nearly falls into parts, and rounding hides what the loss asks of the shifts between them: a larger eps or tol would show it',
+    'pullback: the plan nearly falls into parts, and rounding hides what the loss asks of the shifts between them: it takes a larger eps, or tol',
   );
 
 const inverted = (x: Float64Array): Float64Array => x.map((d) => (d > 0 ? 1 / d : 0));
