@@ -1,7 +1,7 @@
 import { OrthokitError } from '../errors.ts';
 import { shown } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
-import { massTolerance } from './marginals.ts';
+import { massTolerance, totalOf } from './marginals.ts';
 import type { Masses } from './options.ts';
 
 type MassLists = readonly Exclude<Masses, Tensor>[] | undefined;
@@ -65,20 +65,9 @@ function stackedMasses(
     const own: ArrayLike<number> = masses?.[k] ?? new Float64Array(size).fill(1 / size);
     if (own.length !== size)
       throw new OrthokitError('ERR_SHAPE', `${op}: ${name}[${k}] must have ${size} elements, got ${own.length}`);
-    let total = 0;
-    for (let i = 0; i < size; i++) {
-      const mass = own[i]!;
-      if (!(mass >= 0 && mass < Infinity))
-        throw new OrthokitError(
-          'ERR_ARGUMENT',
-          `${op}: ${name}[${k}] must be finite and not negative, got ${mass} at ${i}`,
-        );
-      rows[k * width + i] = mass;
-      total += mass;
-    }
-    if (!(total > 0 && total < Infinity))
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name}[${k}] must have a positive, finite total, got ${total}`);
-    return total;
+    const checked = Float64Array.from(own);
+    rows.set(checked, k * width);
+    return totalOf(op, `${name}[${k}]`, checked);
   });
   return { rows, totals };
 }

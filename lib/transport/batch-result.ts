@@ -2,6 +2,7 @@ import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { shown } from '../options.ts';
 import { Tensor } from '../tensor.ts';
+import { meanPotential } from './potentials.ts';
 import type { TransportStatus } from './result.ts';
 
 /** What {@link TransportBatch.gradient} is taken by. */
@@ -113,8 +114,7 @@ async function centred(potential: Tensor): Promise<Tensor> {
   const numbers = (await potential.read()) as Float64Array;
   for (let k = 0; k < batch; k++) {
     const row = numbers.subarray(k * size, (k + 1) * size);
-    const finite = row.filter((x) => x > -Infinity);
-    const mean = finite.reduce((x, y) => x + y, 0) / finite.length;
+    const mean = meanPotential(row);
     for (let i = 0; i < size; i++) row[i] = row[i]! - mean;
   }
   return Tensor.from(potential.device, numbers, potential.shape);

@@ -4,6 +4,7 @@ import { isOverfull, type Support } from './batch-support.ts';
 import type { Read } from './control.ts';
 import type { TransportStatus } from './result.ts';
 import { honest, precision } from './start.ts';
+import { sumOf } from './sums.ts';
 
 /** What the status of a problem follows from, besides its error. */
 export interface BatchEnd {
@@ -24,9 +25,7 @@ export interface BatchEnd {
 export async function statusesOf(errors: Float64Array, end: BatchEnd): Promise<TransportStatus[]> {
   const { op, eps, tol, floor, supports, read } = end;
   const [n] = end.host.widths;
-  const masses = end.host.sizes.map(([rows], k) =>
-    end.host.a.subarray(k * n, k * n + rows).reduce((sum, mass) => sum + mass, 0),
-  );
+  const masses = end.host.sizes.map(([rows], k) => sumOf(end.host.a.subarray(k * n, k * n + rows)));
   const isUnclear = (k: number): boolean => supports?.[k] === 'partial' || errors[k]! <= floor * masses[k]!;
   const statuses = Array.from(errors, (error, k): TransportStatus => {
     if (supports?.[k] === 'barred') return 'infeasible';

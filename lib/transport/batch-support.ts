@@ -1,6 +1,7 @@
 import { OrthokitError } from '../errors.ts';
 import type { BatchProblem } from './batch-costs.ts';
 import { slack, widestCuts } from './feasibility.ts';
+import { sumOf } from './sums.ts';
 
 /**
  * What the pairs of a problem allow: `'whole'`, none is forbidden; `'partial'`, each mass can go somewhere; `'barred'`, some
@@ -44,7 +45,7 @@ export function supportOf(op: string, problem: BatchProblem, k: number): Support
 
 /** As {@link isProvenInfeasible}, by the potentials of the rows. */
 export function isOverfull({ columns, stride, costs, a, b }: BatchProblem, potentials: Float64Array): boolean {
-  const total = a.reduce((sum, mass) => sum + mass, 0);
+  const total = sumOf(a);
   for (const ours of widestCuts(potentials, a)) {
     const need = ours.reduce((sum, i) => sum + a[i]!, 0);
     let room = 0;

@@ -6,6 +6,8 @@ import type { Read } from './control.ts';
 import type { Costs, Side } from './cost.ts';
 import type { Gauge } from './options.ts';
 import type { PlanCotangent, Vectors } from './panels.ts';
+import { hasMass } from './potentials.ts';
+import { sumOf } from './sums.ts';
 
 /** A cotangent of the plan as left rightᵀ: that of a loss of `apply(v)` is its gradient on the left, v on the right. */
 export interface PlanFactors {
@@ -92,10 +94,6 @@ export async function cotangentsOf(
     );
   return { rows, columns, plan: { factors: { left, right: own(right.cast('f64')) }, cost } };
 }
-
-export const sumOf = (x: Float64Array): number => x.reduce((a, b) => a + b, 0);
-/** Masses of 0 have the potential −infinity. */
-export const hasMass = (potential: number): boolean => potential > -Infinity;
 
 /** Cotangents of potentials of which a shift is a free choice: what the choice of the gauge makes of them, of equal sums. */
 export function regauged(cotangents: Vectors, potentials: Vectors, gauge: Gauge): Vectors {

@@ -5,6 +5,7 @@ import type { Marginals } from './marginals.ts';
 import type { Gauge } from './options.ts';
 import { balanced, type Penalties } from './penalties.ts';
 import { totalsOf } from './streaming.ts';
+import { sumOf } from './sums.ts';
 
 /** A plan of total mass 1, measured by its potentials as the caller will have them. */
 export interface Measured {
@@ -103,8 +104,6 @@ async function sumsOfMatrix(cost: Cost, masses: Pair, own: Pair, eps: number, co
   return { rows, columns, linear: linear!, marginalError: rowError! + columnError! };
 }
 
-const totalOf = (x: Float64Array): number => x.reduce((a, b) => a + b, 0);
-
 function measuredOf(
   costs: Costs,
   marginals: Marginals,
@@ -122,7 +121,7 @@ function measuredOf(
     value,
     linear: mass * sums.linear,
     marginalError: mass * sums.marginalError,
-    dual: mass * (weighted(rows, marginals.a) + weighted(columns, marginals.b) - eps * (totalOf(sums.rows) - 1)),
+    dual: mass * (weighted(rows, marginals.a) + weighted(columns, marginals.b) - eps * (sumOf(sums.rows) - 1)),
     entropy: (value - mass * sums.linear) / eps,
   };
 }
@@ -179,7 +178,7 @@ export async function measureStreaming(
   measured.value +=
     divergence(penalties.rows, totals.rows, marginals.a) +
     divergence(penalties.columns, totals.columns, marginals.b) -
-    eps * totalOf(totals.rows);
-  measured.entropy -= totalOf(totals.rows);
+    eps * sumOf(totals.rows);
+  measured.entropy -= sumOf(totals.rows);
   return measured;
 }

@@ -41,7 +41,7 @@ async function numbersOf(
 }
 
 /** The total. @throws ERR_ARGUMENT unless all is finite, none negative, and some positive */
-function totalOf(op: string, name: string, masses: Float64Array): number {
+export function totalOf(op: string, name: string, masses: Float64Array): number {
   let total = 0;
   for (const [i, mass] of masses.entries()) {
     if (!(mass >= 0 && mass < Infinity))

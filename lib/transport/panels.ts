@@ -80,12 +80,8 @@ export class Panels {
     using beta = across(costs, shifts.columns);
     using done = Tensor.zeros(device, [1], { dtype: 'f64' });
     for (let first = 0; first < rows; first += this.#height) {
-      const count = Math.min(this.#height, rows - first);
-      using index = Tensor.from(
-        device,
-        Int32Array.from({ length: count }, (_, i) => first + i),
-        [count],
-      );
+      using index = this.#rowsFrom(first);
+      const count = index.size;
       using row_potential = Tensor.from(device, potentials.rows.slice(first, first + count), [count]);
       using cost = costs.panel(index);
       ops.map(device, { out: [cost], x: [cost], function: 'clamp', parameters: [-farthest, farthest] });
@@ -101,19 +97,22 @@ export class Panels {
 
   /** Of a stored plan, f64. */
   storedRows(plan: Tensor): PlanRows {
-    const { device, rows } = this.#costs;
+    const { rows } = this.#costs;
     return async (visit) => {
       for (let first = 0; first < rows; first += this.#height) {
-        const count = Math.min(this.#height, rows - first);
-        using index = Tensor.from(
-          device,
-          Int32Array.from({ length: count }, (_, i) => first + i),
-          [count],
-        );
+        using index = this.#rowsFrom(first);
         using some = gathered(plan, index);
         if (!(await visit(first, some))) return;
       }
     };
+  }
+
+  /** The rows of the panel that begins there. */
+  #rowsFrom(first: number): Tensor {
+    const { device, rows } = this.#costs;
+    const count = Math.min(this.#height, rows - first);
+    const index = Int32Array.from({ length: count }, (_, i) => first + i);
+    return Tensor.from(device, index, [count]);
   }
 
   /** out −= Q / eps */

@@ -3,7 +3,7 @@ import { checkOptions } from '../options.ts';
 import { Tensor } from '../tensor.ts';
 import { type Read, reader } from './control.ts';
 import type { Costs, Side } from './cost.ts';
-import { cotangentsOf, hasMass, regauged, sumOf, type TransportCotangents } from './cotangents.ts';
+import { cotangentsOf, regauged, type TransportCotangents } from './cotangents.ts';
 import { checkWatchers, countOf, type Gauge, positive } from './options.ts';
 import { across, outerSum, type Panel, Panels, type PlanCotangent, type PlanRows, type Vectors } from './panels.ts';
 import { means, type Parts, PartsFinder, shift } from './parts.ts';
@@ -11,7 +11,9 @@ import type { Penalties } from './penalties.ts';
 import { PlanHessian } from './plan-hessian.ts';
 import { PointSlopes } from './point-slopes.ts';
 import { PointCost } from './points.ts';
+import { hasMass } from './potentials.ts';
 import { farthest } from './streaming.ts';
+import { sumOf } from './sums.ts';
 import type { TransportVariable } from './variables.ts';
 
 /** Options of {@link TransportResult.pullback}. */

@@ -7,6 +7,7 @@ import type { TransportCotangents } from './cotangents.ts';
 import type { Gauge, Potentials, TransportIterations } from './options.ts';
 import type { Penalties } from './penalties.ts';
 import { PointCost } from './points.ts';
+import { meanPotential } from './potentials.ts';
 import { type PullbackOptions, pullback, type TransportGradients } from './pullback.ts';
 import { type TransportVariable, variablesOf } from './variables.ts';
 
@@ -216,10 +217,9 @@ export class TransportResult implements Potentials {
 
   async #byMass(potential: Tensor, rho: number): Promise<Tensor> {
     const numbers = Float64Array.from(await potential.read());
-    const finite = numbers.filter((x) => x > -Infinity);
     const { rows, columns } = this.#penalties;
     const keepsTotal = rows === Infinity && columns === Infinity;
-    const mean = keepsTotal ? finite.reduce((a, b) => a + b, 0) / finite.length : 0;
+    const mean = keepsTotal ? meanPotential(numbers) : 0;
     const gradient = numbers.map((x) => (rho === Infinity ? x - mean : rho * -Math.expm1(-x / rho)));
     using exact = Tensor.from(potential.device, gradient, potential.shape);
     return exact.cast(potential.dtype);

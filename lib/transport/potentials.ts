@@ -1,0 +1,10 @@
+import { sumOf } from './sums.ts';
+
+/** Whether it is that of a mass: a mass of 0 has the potential −infinity. */
+export const hasMass = (potential: number): boolean => potential > -Infinity;
+
+/** Mean of those that belong to masses. */
+export function meanPotential(potentials: Float64Array): number {
+  const some = potentials.filter(hasMass);
+  return sumOf(some) / some.length;
+}
