@@ -267,7 +267,7 @@ case "${1:-} $#" in
     (($# > 0)) || set -- $(goals)
     known_goals "$@"
     test_tools
-    export ORTHOKIT_TORTURE=1
+    export ORTHOKIT_DEEP=1
     failed=()
     for goal; do run_goal "$goal" || failed+=("$goal"); done
     if ((${#failed[@]} > 0)); then

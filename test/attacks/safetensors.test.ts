@@ -192,7 +192,9 @@ const hostile: Record<string, Make> = {
   'a link to a device': (file) => symlinkSync('/dev/zero', file),
 };
 
-describe('R14: a hostile file is refused with ERR_FORMAT:', () => {
+const attacks = { tags: ['R14'] };
+
+describe('R14: a hostile file is refused with ERR_FORMAT:', attacks, () => {
   it.each(Object.entries(hostile))('%s', async (_, make) => {
     using folder = new Folder();
     make(folder.file('x'));
@@ -206,7 +208,7 @@ describe('R14: a hostile file is refused with ERR_FORMAT:', () => {
   });
 });
 
-describe('R14: a path that cannot be opened is refused with ERR_IO:', () => {
+describe('R14: a path that cannot be opened is refused with ERR_IO:', attacks, () => {
   it.each<[string, string, Make]>([
     ['nothing there', 'ENOENT', () => {}],
     ['a link to nothing', 'ENOENT', (file) => symlinkSync('nothing', file)],
@@ -218,7 +220,7 @@ describe('R14: a path that cannot be opened is refused with ERR_IO:', () => {
   });
 });
 
-it('R14: a tensor larger than any memory is refused with ERR_MEMORY', async () => {
+it('R14: a tensor larger than any memory is refused with ERR_MEMORY', attacks, async () => {
   using folder = new Folder();
   const bytes = 2 ** 43;
   header(`{"w":${entry(`[${bytes}]`, `[0,${bytes}]`)}}`, 0)(folder.file('x'));
@@ -227,7 +229,7 @@ it('R14: a tensor larger than any memory is refused with ERR_MEMORY', async () =
   await expect(loadTensors(folder.file('x'), device)).rejects.toMatchObject({ code: 'ERR_MEMORY' });
 });
 
-describe('R14: an unusual file is taken for what it is:', () => {
+describe('R14: an unusual file is taken for what it is:', attacks, () => {
   const listed = async (make: Make): Promise<string[]> => {
     using folder = new Folder();
     make(folder.file('x'));

@@ -56,7 +56,7 @@ const targets: Target[] = [
 const growthLimit = 256 << 20; // bytes
 const rounds = goal('R13', { ci: 6, deep: 600 });
 
-describe.each(targets)('R13: fuzzing of $name', ({ name, measured, outcomes, beyond, executions }) => {
+describe.each(targets)('R13: fuzzing of $name', rounds.tagged, ({ name, measured, outcomes, beyond, executions }) => {
   const corpus = path.join(import.meta.dirname, 'corpus', name);
   // Inside of the house, where node_modules is found.
   const library = path.join(import.meta.dirname, '..', '..', 'build', 'fuzz', name);

@@ -9,7 +9,7 @@ const executions = 10_000;
 
 type Counts = Record<string, Record<string, number>>;
 
-describe('R13: fuzzing of operations', () => {
+describe('R13: fuzzing of operations', rounds.tagged, () => {
   it(
     'what a seed makes of right fields is accepted or refused with a code, and harms nothing',
     async () => {

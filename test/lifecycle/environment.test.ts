@@ -78,7 +78,7 @@ function cut(file: string, bytes: number): string {
   return target;
 }
 
-describe('R20: ORTHOKIT_CUDA_PLUGIN', { timeout: 60_000 }, () => {
+describe('R20: ORTHOKIT_CUDA_PLUGIN', { tags: ['R20'], timeout: 60_000 }, () => {
   const file = path.join(folder, 'text.so');
   writeFileSync(file, 'this is no library\n'.repeat(10));
   const empty = path.join(folder, 'empty.so');

@@ -25,7 +25,7 @@ const device = Device.open('cpu', { threads: 2 });
 afterAll(() => device.close());
 const kills = goal('R3', { ci: 30, deep: 2000 });
 
-describe.each(classes)('R5: %s', (name, Class) => {
+describe.each(classes)('R5: %s', { tags: ['R5'] }, (name, Class) => {
   it.each(stateSettings)('continues bit for bit: %s', async (_name, options, dtype) => {
     using folder = new Folder();
     const shapes = shapesFor(device, Class);
@@ -113,13 +113,14 @@ describe('another process', () => {
     expect([there]).toEqual(await bits([weight]));
   });
 
-  it(
-    'R3: that is killed while it saves leaves the old or the new checkpoint',
-    async () => {
-      using folder = new Folder();
-      writeFileSync(
-        code.file('loop.js'),
-        `import { Device, Muon, Tensor } from './lib/index.js';
+  it('R3: that is killed while it saves leaves the old or the new checkpoint', {
+    ...kills.tagged,
+    timeout: kills.limit(120_000),
+  }, async () => {
+    using folder = new Folder();
+    writeFileSync(
+      code.file('loop.js'),
+      `import { Device, Muon, Tensor } from './lib/index.js';
       const [file] = process.argv.slice(2);
       const device = Device.open('cpu', { threads: 1 });
       const weight = Tensor.full(device, [300, 200], 1);
@@ -133,36 +134,34 @@ describe('another process', () => {
         await optimizer.save(file);
         process.stdout.write(step + '\\n');
       }`,
-      );
-      const file = folder.file('x');
-      const weight = tensor(device, [300, 200], 1);
-      const optimizer = new Muon([weight]);
-      let last = 0;
-      let midway = 0;
-      await kills.each(async (seed) => {
-        const told = await runAndKill(code.file('loop.js'), file, 31 * uniform(seed)());
-        await optimizer.load(file);
-        const { step } = await optimizer.report();
-        expect(step).toBeGreaterThanOrEqual(told);
-        expect(step).toBeLessThanOrEqual(told + 1);
-        expect(told).toBeGreaterThan(last);
-        expect(optimizer.groups[0]?.lr).toBe(1 / step);
-        // m = 1 − 0.95ᵗ of a gradient of ones: a torn file would hold two values, or another.
-        const momentum = await optimizer.part().tensors['0.0.momenta']?.read();
-        expect(new Set(momentum).size).toBe(1);
-        expect(momentum?.[0]).toBeCloseTo(1 - 0.95 ** step, 4);
-        last = step;
-        for (const name of folder.names) {
-          if (name === 'x') continue;
-          rmSync(folder.file(name));
-          ++midway;
-        }
-      });
-      // Some kills have hit a save half done, else this test has seen nothing.
-      if (kills.count > 1) expect(midway).toBeGreaterThan(2);
-    },
-    kills.limit(120_000),
-  );
+    );
+    const file = folder.file('x');
+    const weight = tensor(device, [300, 200], 1);
+    const optimizer = new Muon([weight]);
+    let last = 0;
+    let midway = 0;
+    await kills.each(async (seed) => {
+      const told = await runAndKill(code.file('loop.js'), file, 31 * uniform(seed)());
+      await optimizer.load(file);
+      const { step } = await optimizer.report();
+      expect(step).toBeGreaterThanOrEqual(told);
+      expect(step).toBeLessThanOrEqual(told + 1);
+      expect(told).toBeGreaterThan(last);
+      expect(optimizer.groups[0]?.lr).toBe(1 / step);
+      // m = 1 − 0.95ᵗ of a gradient of ones: a torn file would hold two values, or another.
+      const momentum = await optimizer.part().tensors['0.0.momenta']?.read();
+      expect(new Set(momentum).size).toBe(1);
+      expect(momentum?.[0]).toBeCloseTo(1 - 0.95 ** step, 4);
+      last = step;
+      for (const name of folder.names) {
+        if (name === 'x') continue;
+        rmSync(folder.file(name));
+        ++midway;
+      }
+    });
+    // Some kills have hit a save half done, else this test has seen nothing.
+    if (kills.count > 1) expect(midway).toBeGreaterThan(2);
+  });
 
   /** Kills the process some time after its first save; the last step that it has told. */
   function runAndKill(script: string, file: string, delay: number): Promise<number> {

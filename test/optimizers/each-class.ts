@@ -33,10 +33,10 @@ export function eachDevice(define: (on: OnDevice) => void): void {
   });
 }
 
-/** `title` begins with the name of the goal, if the tests belong to one. */
-export function eachClass(title: string, define: (of: OfClass) => void): void {
+/** `tags` name the goal that the tests belong to, if there is one. */
+export function eachClass(title: string, tags: string[], define: (of: OfClass) => void): void {
   eachDevice((on) => {
-    describe.each(classes)(`${title}%s`, (name, Class) => {
+    describe.each(classes)(`${title}%s`, { tags }, (name, Class) => {
       const shapes = shapesFor(on.device, Class);
       const start: OfClass['start'] = (device = on.device) => weightsOf(device, shapes);
       const grads: OfClass['grads'] = (step, scale = 1, device = on.device) => gradsOf(device, shapes, step, scale);

@@ -15,7 +15,7 @@ interface Golden {
   steps: { grads: number[][]; weights: number[][] }[];
 }
 
-describe.each(names)('R6: checkpoint %s', (name) => {
+describe.each(names)('R6: checkpoint %s', { tags: ['R6'] }, (name) => {
   const golden: Golden = JSON.parse(readFileSync(path.join(folder, `${name}.json`), 'utf8'));
 
   /** AdamW from its definition, from the state in the file: the record must be right, not only repeatable. */

@@ -4,7 +4,7 @@ import { Tensor } from '../../lib/index.ts';
 import { bits, numbers, stateBits } from './classes.ts';
 import { code, eachClass } from './each-class.ts';
 
-eachClass('R10: ', ({ device, Class, start, grads }) => {
+eachClass('R10: ', ['R10'], ({ device, Class, start, grads }) => {
   describe('with a gradient that is not finite', () => {
     const spoil = async (grad: Tensor, value: number): Promise<Tensor> => {
       const data = await numbers(grad);

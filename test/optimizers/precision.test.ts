@@ -4,7 +4,7 @@ import { Tensor } from '../../lib/index.ts';
 import { bits, numbers, tensor, weightsOf } from './classes.ts';
 import { code, eachClass } from './each-class.ts';
 
-eachClass('R10: ', ({ device, alone, Class, shapes, start, grads }) => {
+eachClass('R10: ', ['R10'], ({ device, alone, Class, shapes, start, grads }) => {
   it.each(['f64', 'f16', 'bf16'] as const)('steps weights in %s near those in f32', async (dtype) => {
     // lr is large enough to be seen in 16 bits.
     const [a, b] = [weightsOf(device, shapes, dtype), start()];

@@ -33,7 +33,7 @@ function run(lasting: boolean, queued: boolean): Summary {
   return JSON.parse(stdout);
 }
 
-describe('R1: a request for memory that fails', () => {
+describe('R1: a request for memory that fails', requests.tagged, () => {
   const ways = [
     ['once, each call awaited', false, false],
     ['once, calls queued', false, true],

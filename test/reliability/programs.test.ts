@@ -25,7 +25,7 @@ const sized = ({ seed, count }: { seed: number; count: number }): string[] => [
   `${count}`,
 ];
 
-describe('R7: random programs', () => {
+describe('R7: random programs', programs.tagged, () => {
   it(
     'are within rounding of the references, on each instruction set',
     () => {
@@ -37,7 +37,7 @@ describe('R7: random programs', () => {
   );
 });
 
-describe('R8: random programs', () => {
+describe('R8: random programs', sameBits.tagged, () => {
   it(
     'give the same bits with any number of threads, again, and awaited or queued',
     () => {
@@ -48,7 +48,7 @@ describe('R8: random programs', () => {
   );
 });
 
-describe('R9: every operation, with each dtype and rank of each operand,', () => {
+describe('R9: every operation, with each dtype and rank of each operand,', claims.tagged, () => {
   it('is right, or throws a coded error at the call and changes nothing', () => {
     const counts = torture(claims, 'claims');
     expect(counts['accepted']).toBeGreaterThan(1000);

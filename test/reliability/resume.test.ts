@@ -64,7 +64,7 @@ interface Result {
 const named = (tensors: readonly Tensor[]): Record<string, Tensor> =>
   Object.fromEntries(tensors.map((tensor, i) => [`${i}`.padStart(3, '0'), tensor]));
 
-describe('R5: every optimizer with every kind of state', () => {
+describe('R5: every optimizer with every kind of state', resumes.tagged, () => {
   it(
     'goes on in a new process to the bits of the one that went on, which a cold start misses',
     async () => {

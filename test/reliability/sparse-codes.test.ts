@@ -31,7 +31,7 @@ const sizes = {
   cuda: { perCase: 2, atoms: 60, length: 12, cases: 6 },
 };
 
-describe.each(Device.available)('R12: sparse codes on %s', (kind) => {
+describe.each(Device.available)('R12: sparse codes on %s', codes.tagged, (kind) => {
   const { perCase, ...most } = sizes[kind];
   const device = Device.open(kind);
   afterAll(() => device.close());

@@ -40,7 +40,7 @@ function problem(seed: number) {
   };
 }
 
-describe('R11: transport certificates', () => {
+describe('R11: transport certificates', certificates.tagged, () => {
   const device = Device.open('cpu', { threads: 1 });
   afterAll(() => device.close());
 

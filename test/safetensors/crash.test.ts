@@ -42,7 +42,7 @@ function save(file: string, value: number): Promise<void> {
   return writeTensorFile(file, sources, { op: 'test', metadata: { value: `${value}` } });
 }
 
-describe('R3: a process that is killed while it saves', () => {
+describe('R3: a process that is killed while it saves', kills.tagged, () => {
   /** The writer alone, in JavaScript, as a plain Node process runs it. */
   function compile(folder: Folder): string {
     const options = {
@@ -125,7 +125,7 @@ describe('R3: a process that is killed while it saves', () => {
   }
 });
 
-describe('R4: a power cut', () => {
+describe('R4: a power cut', cuts.tagged, () => {
   const original: Calls = { ...calls };
   afterEach(() => Object.assign(calls, original));
 

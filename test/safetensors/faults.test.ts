@@ -83,7 +83,7 @@ const order: (keyof Calls)[] = [
   'close',
 ];
 
-describe.each(Device.available)('R2: on %s', (kind) => {
+describe.each(Device.available)('R2: on %s', { tags: ['R2'] }, (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const tensors = (value: number): Record<string, Tensor> => ({

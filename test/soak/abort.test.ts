@@ -113,7 +113,7 @@ function digest(bytes: Buffer): number {
 
 const openFiles = (): number => readdirSync('/proc/self/fd').length;
 
-describe('R18: a call that is aborted at a random time', () => {
+describe('R18: a call that is aborted at a random time', aborts.tagged, () => {
   it.each(names)(
     '%s rejects with the AbortError, and nothing has changed',
     async (name) => {

@@ -12,7 +12,7 @@ interface Lag {
   max: number;
 }
 
-describe('R19: the event loop', () => {
+describe('R19: the event loop', windows.tagged, () => {
   it(
     'turns while steps run',
     async () => {

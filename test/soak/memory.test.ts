@@ -22,7 +22,7 @@ async function cycle(way: 'dispose' | 'leave'): Promise<Use> {
   return JSON.parse(stdout);
 }
 
-describe('R17: create, step, let go, again and again', () => {
+describe('R17: create, step, let go, again and again', cycles.tagged, () => {
   it(
     'is bounded in memory, and nearly as well when nothing is disposed',
     async () => {

@@ -47,7 +47,7 @@ async function endOne(way: Way, seed: number, work: 'work' | 'none' = 'work'): P
   return took;
 }
 
-describe('R16: a process with work in its queue', () => {
+describe('R16: a process with work in its queue', ends.tagged, () => {
   it(
     'ends in every way, at once and with the right code',
     async () => {

@@ -5,7 +5,7 @@ import { goal } from '../support/goal.ts';
 const workers = 100;
 const processes = goal('R15', { ci: 10, deep: 200 });
 
-describe('R15: worker threads with devices', () => {
+describe('R15: worker threads with devices', processes.tagged, () => {
   it(
     'end in every way at any time, and leave nothing behind',
     async () => {

@@ -43,7 +43,9 @@ function openFiles(folder: string): string[] {
   });
 }
 
-it('R2: whichever file call fails, the new folder is whole or not there, and the next run goes on', async () => {
+it('R2: whichever file call fails, the new folder is whole or not there, and the next run goes on', {
+  tags: ['R2'],
+}, async () => {
   using folder = new Folder();
   const rows = [
     [1, 2],

@@ -105,7 +105,7 @@ describe('editJson', () => {
 
 const mutants = goal('R13', { ci: 2000, deep: 1_000_000 });
 
-it('R13: a tokenizer.json of any bytes is read or refused, and nothing else happens', async () => {
+it('R13: a tokenizer.json of any bytes is read or refused, and nothing else happens', mutants.tagged, async () => {
   const files = [
     byteLevelTokenizer(['a', ' b', 'é'], [{ id: 3, content: '<s>' }], ['a é']),
     sentencePieceTokenizer(['<unk>', '▁a', '<0x0A>'], [{ id: 0, content: '<unk>' }]),
