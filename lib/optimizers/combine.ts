@@ -14,6 +14,30 @@ import type { Report } from './report.ts';
 // biome-ignore lint/suspicious/noExplicitAny: the options of each class are checked by the class
 type Part = Optimizer<any, any>;
 type OptimizerClass = new (params: never, options?: never) => Part;
+type AnyGroups = readonly Group<CommonOptions>[];
+
+/** The optimizers of a combination: of classes C, one of each. */
+type PartsOf<C extends readonly OptimizerClass[]> = { readonly [K in keyof C]: InstanceType<C[K]> };
+
+type GroupOf<C extends OptimizerClass> = InstanceType<C>['groups'][number];
+/** Tensors make one group; a list of groups makes as many, where the type knows how many. */
+type OwnGroups<C extends OptimizerClass, P> = [P] extends [readonly Tensor[]]
+  ? readonly [GroupOf<C>]
+  : [P] extends [readonly { readonly params: readonly Tensor[] }[]]
+    ? { readonly [K in keyof P]: GroupOf<C> }
+    : readonly GroupOf<C>[];
+
+/** The groups of a combination, in order: of classes C with parameters P. */
+type GroupsOf<C extends readonly unknown[], P extends readonly unknown[]> = C extends readonly [
+  infer First extends OptimizerClass,
+  ...infer Others,
+]
+  ? P extends readonly [infer Own, ...infer More]
+    ? readonly [...OwnGroups<First, Own>, ...GroupsOf<Others, More>]
+    : AnyGroups
+  : C extends readonly []
+    ? readonly []
+    : AnyGroups;
 type OptionsOf<C> = C extends new (
   params: never,
   options?: infer O,
@@ -41,21 +65,25 @@ export interface CombinedReport extends Report {
   readonly parts: readonly Report[];
 }
 
-/** Several optimizers that step, save and load as one; see {@link combine}. */
-export class CombinedOptimizer implements AnyOptimizer {
+/** Several optimizers that step, save and load as one; see {@link combine}, which knows the types of parts and groups. */
+export class CombinedOptimizer<
+  Parts extends readonly Part[] = readonly Optimizer<CommonOptions, string>[],
+  Groups extends AnyGroups = AnyGroups,
+> implements AnyOptimizer
+{
   /** The groups of all parts, in order. */
-  readonly groups: readonly Group<CommonOptions>[];
+  readonly groups: Groups;
   /** The device of all parameters. */
   readonly device: Device;
   /** The optimizers, in order. */
-  readonly parts: readonly Optimizer<CommonOptions, string>[];
+  readonly parts: Parts;
   readonly #guard: Guard;
   readonly #counts: readonly number[];
 
   /** @internal Use {@link combine}. */
   constructor(parts: readonly Part[], guard: Guard) {
-    this.parts = Object.freeze([...parts]) as readonly unknown[] as CombinedOptimizer['parts'];
-    this.groups = Object.freeze(parts.flatMap((part) => part.groups));
+    this.parts = Object.freeze([...parts]) as readonly unknown[] as Parts;
+    this.groups = Object.freeze(parts.flatMap((part) => part.groups)) as readonly unknown[] as Groups;
     this.device = (parts[0] as Part).device;
     this.#guard = guard;
     this.#counts = parts.map((part) => part.groups.reduce((sum, group) => sum + group.params.length, 0));
@@ -158,10 +186,11 @@ export class CombinedOptimizer implements AnyOptimizer {
  * optimizer.step([...matrixGrads, ...vectorGrads]);
  * @throws ERR_ARGUMENT for a parameter that two parts hold, and whatever the classes throw
  */
-export function combine<const C extends readonly OptimizerClass[]>(
-  parts: readonly [...{ [K in keyof C]: CombinePart<C[K]> }],
+export function combine<const C extends readonly OptimizerClass[], const P extends readonly unknown[]>(
+  parts: readonly [...{ [K in keyof C]: CombinePart<C[K]> }] &
+    readonly [...{ [K in keyof P]: { readonly params: P[K]; readonly [option: string]: unknown } }],
   options: CombineOptions = {},
-): CombinedOptimizer {
+): CombinedOptimizer<PartsOf<C>, GroupsOf<C, P>> {
   checkOptions('combine', options, ['nonFinite']);
   if (!Array.isArray(parts) || parts.length === 0)
     throw new OrthokitError(

@@ -30,7 +30,8 @@ describe.each([...Device.available])('combine on %s', (kind) => {
     expect(optimizer.groups.map((group) => group.lr)).toEqual([0.02, 0.01, 0.05]);
     expect(optimizer.device).toBe(device);
     for (let at = 0; at < 4; ++at) {
-      if (at === 2) optimizer.groups[1]!.lr = adamw.groups[0]!.lr = 0.3;
+      if (at === 2) optimizer.groups[1].lr = adamw.groups[0]!.lr = 0.3;
+      if (at === 3) optimizer.groups[0].momentum = muon.groups[0]!.momentum = 0.8;
       const grads = gradsOf(device, shapes, at).map((g, i) => (at === 1 && i === 1 ? null : g));
       const before = await bits(grads.filter((g) => g !== null));
       expect(optimizer.step(grads)).toBe(undefined);

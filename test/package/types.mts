@@ -1,4 +1,15 @@
-import { AdamW, combine, Device, Muon, type Ops, Optimizer, ops, Tensor } from 'orthokit';
+import {
+  AdamW,
+  type AnyOptimizer,
+  type CombinedOptimizer,
+  combine,
+  Device,
+  Muon,
+  type Ops,
+  Optimizer,
+  ops,
+  Tensor,
+} from 'orthokit';
 
 const device = Device.open('cpu');
 const weights: Tensor = Tensor.from(device, new Float32Array(4), [2, 2]);
@@ -45,6 +56,38 @@ const combined = combine([
 const rate: number = combined.parts[0]!.groups[0]!.lr;
 // @ts-expect-error
 const text: string = combined.parts[0]!.groups[0]!.lr;
+
+// Groups and parts have the options of their classes.
+const muonGroup = combined.groups[0];
+muonGroup.momentum = 0.8;
+combined.groups[1].eps = 1e-6;
+combined.groups[1].betas = [0.8, 0.99];
+combined.parts[0].groups[0]!.nesterov = false;
+// @ts-expect-error
+combined.groups[1].momentum = 0.8;
+// @ts-expect-error
+combined.groups[0].betas = [0.8, 0.99];
+// @ts-expect-error
+combined.groups[0].nsDtype = 'f64';
+// @ts-expect-error
+combined.groups[2];
+// @ts-expect-error
+combined.parts[2];
+// Lists of a length that is not known: the groups in front of them are.
+const lists: Tensor[] = [weights];
+const rest = lists.map((w) => ({ params: [w], lr: 0.1 }));
+const listed = combine([
+  { optimizer: Muon, params: lists },
+  { optimizer: AdamW, params: rest },
+]);
+listed.groups[0].momentum = 0.7;
+listed.groups[3]!.betas = [0.8, 0.99];
+for (const each of listed.groups) each.lr *= 0.5;
+// For code that takes any of them.
+const all: CombinedOptimizer = listed;
+const any: AnyOptimizer = listed;
+all.groups[0]!.lr = any.groups[0]!.lr;
+for (const part of all.parts) part.groups[0]!.lr = 0;
 // @ts-expect-error
 combine([{ optimizer: Muon, params: [weights], betas: [0.9, 0.99] }]);
 // @ts-expect-error
