@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # bash scripts/run.sh demo|test|soak|cuda|ptx|build
-# bash scripts/run.sh torture [goal…]
+# bash scripts/run.sh deep [--all] [part…]
 # bash scripts/run.sh replay <goal> --seed <n> [--path <path>]
-# Installs what is missing, builds what is out of date, then trains the demo or runs tests: the short ones (test); fuzzing
+# Installs what is missing, builds what is out of date, then trains the demo or runs tests: those of the CPU (test); fuzzing
 # and others that need many runs (soak); the CUDA backend on its emulator (cuda); what nvcc made of its
-# kernels, interpreted (ptx); those of some reliability goals (docs/design/reliability.md) at their deep sizes; one case of
+# kernels, interpreted (ptx); everything at its deep size, part by part (deep, docs/design/reliability.md); one case of
 # a goal again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -29,19 +29,6 @@ quietly() {
     return 1
   fi
   rm -f "$log"
-}
-
-# at_once <command> <word>…: the command with each of the words, as many at a time as there are cores; fails if one does
-at_once() {
-  local command=$1 word pid failed=0 pids=()
-  shift
-  for word; do
-    while (($(jobs -rp | wc -l) >= $(nproc))); do wait -n || true; done
-    "$command" "$word" &
-    pids+=($!)
-  done
-  for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
-  return "$failed"
 }
 
 packages() {
@@ -84,158 +71,36 @@ build() {
   typescript
 }
 
-# The instruction sets that were built and run here, weakest first; the strongest is what runs by default.
-instruction_sets() {
-  local set
-  for set in portable avx2 avx512; do
-    ORTHOKIT_CPU=$set node scripts/cli.mjs info --require cpu > /dev/null 2>&1 && echo "$set"
-  done
-  return 0
-}
-
-vitest() { node node_modules/vitest/vitest.mjs run --dir test "$@"; }
-# On every core, for tests that no busy neighbour disturbs; others get all cores but one.
-vitest_on_all_cores() { vitest --maxWorkers=100% "$@"; }
-
-run_tests() {
-  ctest --preset cpu
-  vitest_on_all_cores test/ops test/optimizers test/transport test/sparse
-  vitest --exclude '{fuzz,soak,ops,optimizers,transport,sparse}/**'
-  local sets set
-  readarray -t sets <<< "$(instruction_sets)"
-  for set in "${sets[@]::${#sets[@]}-1}"; do
-    echo "Operations and optimizers with ORTHOKIT_CPU=$set"
-    ORTHOKIT_CPU=$set build/cpu/orthokit_bench --verify > /dev/null
-    ORTHOKIT_CPU=$set vitest_on_all_cores test/ops test/optimizers
-  done
-}
-
-# verify_cuda <preset> <order of threads> <order of streams> <cuBLAS>: every operation against the CPU, a line each
-verify_cuda() {
-  ORTHOKIT_EMULATOR_ORDER=$2 ORTHOKIT_EMULATOR_STREAMS=$3 ORTHOKIT_CUBLAS=$4 \
-    "build/$1/orthokit_bench" --verify --device cuda
-}
-
-# Every operation in all orders of threads and streams, each with the bits of the first.
-verify_orders() { # <cuBLAS>
-  local order streams others=() first=build/emulated/verified.jsonl
-  verify_cuda emulated forward eager "$1" > "$first"
-  for order in forward reverse random; do
-    for streams in eager deferred random; do
-      [[ $order == forward && $streams == eager ]] || others+=("$order $streams $1")
-    done
-  done
-  at_once verify_order "${others[@]}"
-}
-
-verify_order() { # "<order of threads> <order of streams> <cuBLAS>"
-  local order streams cublas
-  read -r order streams cublas <<< "$1"
-  if ! verify_cuda emulated "$order" "$streams" "$cublas" | diff build/emulated/verified.jsonl -; then
-    echo "Threads $order, streams $streams: not what forward and eager give" >&2
-    return 1
-  fi
-}
-
-verify_checked() { # <cuBLAS>
-  echo "Operations with every access checked, ORTHOKIT_CUBLAS=${1##*/}"
-  verify_cuda checked random deferred "$1" > "build/checked/verified-${1##*/}.jsonl"
-}
-
-# Where a matrix product may come from cuBLAS. What all optimizers have in common is left out: Muon's tests have its products.
-files_with_products() {
-  grep -rlE 'gemm|symmetricProduct|newtonSchulz|[mM]uon' test/ops test/optimizers --include='*.test.ts' |
-    grep -vE 'optimizers/(contract|checkpoint)'
-}
-
-cuda_tests() {
-  export ORTHOKIT_EMULATOR_SEED=${ORTHOKIT_EMULATOR_SEED:-$RANDOM}
-  local cublas=$PWD/build/emulated/libcublas_emu.so blas
-  echo "CUDA's emulator, ORTHOKIT_EMULATOR_SEED=$ORTHOKIT_EMULATOR_SEED"
-  ctest --preset emulated -R emulator
-  for blas in none "$cublas"; do
-    echo "Operations in every order, ORTHOKIT_CUBLAS=${blas##*/}"
-    verify_orders "$blas"
-  done
-  at_once verify_checked none "$cublas"
-  # What has no device in its title runs with the other tests.
-  export ORTHOKIT_CUDA_PLUGIN=$PWD/build/emulated/orthokit_cuda.so
-  ORTHOKIT_CUBLAS=none vitest_on_all_cores -t '\bcuda\b' test/ops test/optimizers test/device test/tensor test/random \
-    test/safetensors test/lifecycle test/cuda test/transport test/sparse test/transplant
-  local products
-  readarray -t products < <(files_with_products)
-  echo "Tests with products, ORTHOKIT_CUBLAS=${cublas##*/}"
-  ORTHOKIT_CUBLAS=$cublas vitest_on_all_cores -t '\bcuda\b' "${products[@]#test/}"
-}
-
-# interpret <architecture>: the emulator's own tests and every kernel, as nvcc compiled them, each access checked
-interpret() {
-  local tests=build/ptx/tests-sm_$1.txt kernels=build/ptx/kernels-sm_$1.txt cublas=$PWD/build/emulated/libcublas_emu.so
-  echo "PTX for sm_$1"
-  ORTHOKIT_EMULATOR_PTX=$tests build/emulated/cudaemu_bugs > "build/ptx/bugs-sm_$1.txt" 2> /dev/null
-  ORTHOKIT_EMULATOR_PTX=$tests CUBLAS=$cublas build/emulated/cudaemu_tests --minimal
-  export ORTHOKIT_EMULATOR_PTX=$kernels
-  verify_ptx "$1" examples none
-  verify_ptx "$1" own none --cases build/ptx/own.txt
-  verify_ptx "$1" double none --cases build/ptx/double.txt
-  ORTHOKIT_SYMMETRIC=panels verify_ptx "$1" cublas "$cublas" --cases build/ptx/cublas.txt
-  ORTHOKIT_EMULATOR_CC=75 verify_ptx "$1" turing none --cases build/ptx/turing.txt
-  unset ORTHOKIT_EMULATOR_PTX
-}
-
-# verify_ptx <architecture> <cases> <cuBLAS> [--cases <file>]
-verify_ptx() {
-  ORTHOKIT_EMULATOR_COUNTERS=build/ptx/counters-sm_$1-$2.jsonl ORTHOKIT_CUBLAS=$3 \
-    build/emulated/orthokit_bench --verify --device cuda "${@:4}" > "build/ptx/verified-sm_$1-$2.jsonl"
-}
-
-ptx_tests() {
-  local cases
-  for cases in own double cublas turing; do node test/cuda-emulator/ptx/cases.mjs "$cases" > "build/ptx/$cases.txt"; done
-  at_once interpret 80 90
-}
-
-# known_goals <goal>…
-known_goals() {
-  local goal
-  for goal; do
-    if ! grep -rq "'$goal: " test --include='*.test.ts'; then
-      echo "There is no goal $goal, only" $(goals) >&2
-      exit 2
-    fi
-  done
-}
-
-usage() {
-  echo "usage: bash scripts/run.sh demo|test|soak|cuda|ptx|build
-       bash scripts/run.sh torture [goal…]
-       bash scripts/run.sh replay <goal> --seed <n> [--path <path>]" >&2
-  exit 2
-}
-
-goals() { grep -rhoE "'R[0-9]+: " test --include='*.test.ts' | grep -oE 'R[0-9]+' | sort -Vu; }
-
-# run_goal <goal>: the tests whose titles begin with it
-run_goal() {
-  local files
-  files=$(grep -rl "'$1: " test --include='*.test.ts')
-  readarray -t files <<< "$files"
-  echo "=== $1"
-  vitest -t "\b$1: " "${files[@]#test/}"
-}
-
 test_tools() {
   tools doctest-dev=/usr/include/doctest/doctest.h
   build
   preset cpu
 }
 
+# The tests that have this tag, of the files that name it, at the size that the environment says.
+run_goal() { # <goal>
+  local files
+  readarray -t files < <(grep -rlE "(goal\(|\btags: \[|, \[)'$1'" test --include='*.test.ts')
+  if ((${#files[@]} == 0)); then
+    echo "There is no goal $1, only $(goals)" >&2
+    exit 2
+  fi
+  node node_modules/vitest/vitest.mjs run --dir test --tags-filter "$1" "${files[@]#test/}"
+}
+
+goals() { grep -rhoE "(goal\(|\btags: \[|, \[)'R[0-9]+'" test --include='*.test.ts' | grep -oE 'R[0-9]+' | sort -Vu | xargs; }
+
+usage() {
+  echo "usage: bash scripts/run.sh demo|test|soak|cuda|ptx|build
+       bash scripts/run.sh deep [--all] [part…]
+       bash scripts/run.sh replay <goal> --seed <n> [--path <path>]" >&2
+  exit 2
+}
+
 # Commands stand one by one: in a list of && a failure inside a function would go unseen.
 case "${1:-} $#" in
   "build 1")
-    tools
-    build
-    preset cpu
+    test_tools
     ;;
   "demo 1")
     tools
@@ -244,42 +109,31 @@ case "${1:-} $#" in
     ;;
   "test 1")
     test_tools
-    run_tests
+    exec node scripts/jobs.mjs test
     ;;
   "soak 1")
     test_tools
-    vitest test/fuzz test/soak
+    exec node scripts/jobs.mjs soak
     ;;
   "cuda 1")
     test_tools
-    preset emulated
-    preset checked
-    cuda_tests
+    exec node scripts/jobs.mjs cuda
     ;;
   "ptx 1")
-    tools doctest-dev=/usr/include/doctest/doctest.h
-    preset emulated
-    preset ptx
-    ptx_tests
-    ;;
-  "torture "*)
-    shift
-    (($# > 0)) || set -- $(goals)
-    known_goals "$@"
     test_tools
-    export ORTHOKIT_DEEP=1
-    failed=()
-    for goal; do run_goal "$goal" || failed+=("$goal"); done
-    if ((${#failed[@]} > 0)); then
-      echo "Failed: ${failed[*]}" >&2
-      exit 1
-    fi
+    exec node scripts/jobs.mjs ptx
+    ;;
+  "deep "*)
+    test_tools
+    exec node scripts/deep.mjs "${@:2}"
+    ;;
+  "goal 2")
+    run_goal "$2"
     ;;
   "replay 4" | "replay 6")
     [[ $3 == --seed && $4 =~ ^-?[0-9]+$ && ${5:---path} == --path ]] || usage
-    known_goals "$2"
     if ! grep -rqF "goal('$2'" test --include='*.test.ts'; then
-      echo "$2 has no seeds: bash scripts/run.sh torture $2" >&2
+      echo "$2 has no seeds: bash scripts/run.sh deep $2" >&2
       exit 2
     fi
     test_tools

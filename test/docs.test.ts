@@ -116,7 +116,7 @@ describe('commands exist', () => {
     .join('\n');
   const isGoal = (word: string): boolean => /^R\d+$/.test(word) && titles.includes(`'${word}: `);
   const runs: Record<string, (words: string[]) => boolean> = {
-    torture: (goals) => goals.every(isGoal),
+    deep: (parts) => parts.every((part) => part === '--all' || isGoal(part)),
     replay: ([name = '', option, seed = '', ...rest]) =>
       isGoal(name) && option === '--seed' && /^-?\d+$/.test(seed) && (rest.length === 0 || rest[0] === '--path'),
   };

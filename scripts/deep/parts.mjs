@@ -1,0 +1,90 @@
+// What a deep run consists of, in parts of half an hour at most: `run` is a command for bash.
+import { allOrders, products } from '../jobs/orders.mjs';
+import { interpretation } from '../jobs/ptx.mjs';
+import { step } from '../jobs/step.mjs';
+
+/** A goal at its deep size, in as many sittings as it takes. */
+const goal = (name, slices = 1, env = {}) =>
+  Array.from({ length: slices }, (_, i) => ({
+    name: slices === 1 ? name : `${name} ${i + 1}/${slices}`,
+    run: `bash scripts/run.sh goal ${name}`,
+    env: { ORTHOKIT_DEEP: '1', ORTHOKIT_DEEP_SLICE: `${i + 1}/${slices}`, ...env },
+  }));
+
+const commands = (...list) => list.join(' && ');
+
+const goals = [
+  goal('R1'),
+  goal('R2'),
+  goal('R3', 2),
+  goal('R4'),
+  goal('R5'),
+  goal('R6'),
+  goal('R7', 3),
+  goal('R8'),
+  goal('R9'),
+  goal('R10'),
+  goal('R11', 2),
+  goal('R12'),
+  goal('R13', 4),
+  goal('R14'),
+  goal('R15'),
+  goal('R16'),
+  goal('R17', 2),
+  goal('R18', 2),
+  goal('R19'),
+  goal('R20'),
+].flat();
+
+const everyOrder = products.map((source) => ({
+  name: `orders, ${source} products`,
+  run: commands(
+    step('build emulated'),
+    step(`first_order ${source}`),
+    ...allOrders()
+      .filter((order) => order.source === source)
+      .map(({ threads, streams }) => step(`verify_order ${threads} ${streams} ${source}`)),
+  ),
+}));
+
+const arithmetic = 'test/ops test/optimizers';
+const sets = ['portable', 'avx2'].map((set) => ({
+  name: `tests on ${set}`,
+  run: step(`vitest ${arithmetic} test/transport test/sparse`),
+  env: { ORTHOKIT_CPU: set },
+}));
+
+const versions = ['22.23.3', '24.21.0', '26.0.0'].map((version) => ({
+  name: `Node.js ${version}`,
+  run: commands(
+    step(`install_node ${version}`),
+    step(
+      `vitest_on_node ${version} ${arithmetic} test/transport test/sparse test/safetensors test/lifecycle test/attacks`,
+    ),
+  ),
+}));
+
+const architectures = [80, 90].map((architecture) => ({
+  name: `PTX for sm_${architecture}`,
+  run: commands(
+    step('build emulated'),
+    step('build ptx'),
+    step('ptx_cases'),
+    ...interpretation(architecture).map((job) => job.run),
+  ),
+}));
+
+const sanitizers = ['asan', 'asan-emulated', 'tsan', 'valgrind'].map((name) => ({
+  name: `sanitizers: ${name}`,
+  run: `bash scripts/sanitize.sh ${name}`,
+}));
+
+export const parts = [
+  ...goals,
+  ...everyOrder,
+  ...sets,
+  ...versions,
+  ...architectures,
+  ...sanitizers,
+  { name: 'speed', run: 'npm run --silent bench:gate' },
+];

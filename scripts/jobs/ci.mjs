@@ -1,0 +1,47 @@
+// All that .ci/run checks after the README's tests, which have built the addon, the C++ tests and dist/. Each axis is tested
+// where it can fail: instruction sets by arithmetic, versions of Node.js by what touches Node-API, orders by races.
+import { jobs as cuda } from './cuda.mjs';
+import { jobs as ptx } from './ptx.mjs';
+import { jobs as soak } from './soak.mjs';
+import { step } from './step.mjs';
+
+export const nodeVersions = ['22.23.3', '24.21.0'];
+
+const release = { name: 'nvcc: all architectures', run: step('nvcc_release') };
+const node = nodeVersions.flatMap((version) => [
+  { name: `Node.js ${version}`, run: step(`install_node ${version}`) },
+  { name: `tests on Node.js ${version}`, needs: [`Node.js ${version}`], run: step(`vitest_on_node ${version}`) },
+]);
+
+const [emulated, ...onEmulated] = cuda;
+
+export const jobs = [
+  release,
+  emulated,
+  ...ptx.slice(1),
+  {
+    name: 'kernel report',
+    needs: [release.name, ...ptx.map((job) => job.name)],
+    run: 'node scripts/kernel-report.mjs build/cuda-release build/ptx --check',
+  },
+  ...onEmulated,
+  { name: 'the check of a GPU, on the emulated device', needs: [emulated.name], run: 'node test/gpu-check/check.mjs' },
+  { name: 'sanitizers: build', run: step('build asan -DORTHOKIT_WERROR=ON -DORTHOKIT_ISA_VARIANTS=OFF') },
+  { name: 'sanitizers', needs: ['sanitizers: build'], run: 'ctest --preset asan' },
+  ...node,
+  ...['Nehalem', 'Haswell'].map((processor) => ({
+    name: `instructions of a ${processor}`,
+    run: step(`verify_on_processor ${processor}`),
+  })),
+  ...['biome', 'clang-format', 'types', 'includes'].map((name) => ({ name, run: `node scripts/check.mjs ${name}` })),
+  { name: 'generated files', run: step('generated') },
+  { name: 'api reference', run: 'npm run --silent docs' },
+  {
+    name: 'package',
+    needs: node.map((job) => job.name),
+    run: `node test/package/check.mjs ${nodeVersions.map((version) => `"$(${step(`node_of ${version}`)})"`).join(' ')}`,
+  },
+  { name: 'publint', run: 'node node_modules/publint/src/cli.js --strict' },
+  { name: 'attw', run: step('attw') },
+  ...soak,
+];

@@ -1,0 +1,28 @@
+// The CUDA backend on its emulator: every test that is for it, and every operation in orders that cover each pair.
+import { orders, products } from './orders.mjs';
+import { step } from './step.mjs';
+
+const verified = (source) => `emulated device: ${source} products`;
+
+export const jobs = [
+  { name: 'emulated device: build', run: step('build emulated') },
+  { name: 'emulated device: tests', needs: ['emulated device: build'], run: step('vitest_on_cuda none') },
+  { name: "emulator's own tests", needs: ['emulated device: build'], run: 'ctest --preset emulated -R emulator' },
+  { name: 'emulated device: tests with cuBLAS', needs: ['emulated device: build'], run: step('vitest_with_products') },
+  ...products.map((source) => ({
+    name: verified(source),
+    needs: ['emulated device: build'],
+    run: step(`first_order ${source}`),
+  })),
+  ...orders().map(({ threads, streams, source }) => ({
+    name: `order: threads ${threads}, streams ${streams}, ${source} products`,
+    needs: [verified(source)],
+    run: step(`verify_order ${threads} ${streams} ${source}`),
+  })),
+  { name: 'checked device: build', run: step('build checked') },
+  ...products.map((source) => ({
+    name: `checked device: ${source} products`,
+    needs: ['checked device: build'],
+    run: step(`verify_checked ${source}`),
+  })),
+];

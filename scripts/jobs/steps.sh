@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# bash scripts/jobs/steps.sh <step> [argument…]: one step of the lists beside this file.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+source scripts/require-packages.sh
+
+emulated=$PWD/build/emulated
+plugin=$emulated/orthokit_cuda.so
+own_cublas=$emulated/libcublas_emu.so
+
+vitest() { node node_modules/vitest/vitest.mjs run --dir test --maxWorkers="${ORTHOKIT_TEST_WORKERS:-1}" "$@"; }
+
+# On the emulated device: all tests that are for it, or those of some files.
+vitest_on_cuda() { # <cuBLAS> [file…]
+  export ORTHOKIT_TEST_DEVICE=cuda ORTHOKIT_CUDA_PLUGIN=$plugin ORTHOKIT_CUBLAS=$1
+  vitest "${@:2}"
+}
+
+# Where a matrix product may come from cuBLAS. What all optimizers have in common is left out: Muon's tests have its products.
+vitest_with_products() {
+  local files
+  readarray -t files < <(grep -rlE 'gemm|symmetricProduct|newtonSchulz|[mM]uon' test/ops test/optimizers --include='*.test.ts' |
+    grep -vE 'optimizers/(contract|checkpoint)')
+  vitest_on_cuda "$own_cublas" "${files[@]#test/}"
+}
+
+# configure_and_build <preset> [cmake argument…]: as many compilers as ORTHOKIT_BUILD_JOBS says, else one
+build() {
+  cmake --preset "$1" "${@:2}" > "build/configured-$1.txt" || { cat "build/configured-$1.txt"; return 1; }
+  cmake --build --preset "$1" -j "${ORTHOKIT_BUILD_JOBS:-1}"
+}
+
+# Every operation against the reference, a line each.
+verify_on_cuda() { # <preset> <order of threads> <order of streams> <cuBLAS>
+  ORTHOKIT_EMULATOR_ORDER=$2 ORTHOKIT_EMULATOR_STREAMS=$3 ORTHOKIT_CUBLAS=$4 \
+    "build/$1/orthokit_bench" --verify --device cuda
+}
+cublas_of() { # own|cublas
+  if [[ $1 == own ]]; then echo none; else echo "$own_cublas"; fi
+}
+
+# The order by which the others are judged: forward and eager.
+first_order() { # own|cublas
+  verify_on_cuda emulated forward eager "$(cublas_of "$1")" > "$emulated/verified-$1.jsonl"
+  wc -l < "$emulated/verified-$1.jsonl" | xargs echo "operations and cases verified:"
+}
+
+# Another order has the bits of the first.
+verify_order() { # <order of threads> <order of streams> own|cublas
+  if ! verify_on_cuda emulated "$1" "$2" "$(cublas_of "$3")" | diff "$emulated/verified-$3.jsonl" -; then
+    echo "Threads $1, streams $2, products $3: not what forward and eager give" >&2
+    return 1
+  fi
+  echo "order of threads $1, of streams $2, products $3: the same bits"
+}
+
+# Every access checked.
+verify_checked() { # own|cublas
+  verify_on_cuda checked random deferred "$(cublas_of "$1")" > "build/checked/verified-$1.jsonl"
+}
+
+ptx_cases() {
+  local cases
+  for cases in own double cublas turing; do node test/cuda-emulator/ptx/cases.mjs "$cases" > "build/ptx/$cases.txt"; done
+}
+
+# The emulator's own tests, as nvcc compiled them.
+interpret_tests() { # <architecture>
+  ORTHOKIT_EMULATOR_PTX=build/ptx/tests-sm_$1.txt "$emulated/cudaemu_bugs" > "build/ptx/bugs-sm_$1.txt" 2> /dev/null
+  ORTHOKIT_EMULATOR_PTX=build/ptx/tests-sm_$1.txt CUBLAS=$own_cublas "$emulated/cudaemu_tests" --minimal
+}
+
+# Every kernel of some cases, as nvcc compiled it, each access checked.
+interpret() { # <architecture> examples|own|double|cublas|turing
+  local cublas=none cases=()
+  [[ $2 == examples ]] || cases=(--cases "build/ptx/$2.txt")
+  if [[ $2 == cublas ]]; then cublas=$own_cublas && export ORTHOKIT_SYMMETRIC=panels; fi
+  [[ $2 != turing ]] || export ORTHOKIT_EMULATOR_CC=75
+  ORTHOKIT_EMULATOR_PTX=build/ptx/kernels-sm_$1.txt ORTHOKIT_CUBLAS=$cublas \
+    ORTHOKIT_EMULATOR_COUNTERS=build/ptx/counters-sm_$1-$2.jsonl \
+    "$emulated/orthokit_bench" --verify --device cuda "${cases[@]}" > "build/ptx/verified-sm_$1-$2.jsonl"
+}
+
+# Every operation on each instruction set of this processor, against the reference.
+verify_sets() {
+  local set sets
+  sets=$(node scripts/instruction-sets.mjs)
+  for set in $sets; do
+    echo "$set: $(ORTHOKIT_CPU=$set build/cpu/orthokit_bench --verify | wc -l) operations and cases verified"
+  done
+}
+
+# Instructions that a processor lacks end the process, so one stray inline function shows.
+verify_on_processor() { # Nehalem|Haswell
+  qemu-x86_64 -cpu "$1" build/cpu/orthokit_bench --verify > "build/cpu/verified-$1.jsonl"
+}
+
+# The plug-in for every architecture of a release.
+nvcc_release() {
+  command -v nvcc > /dev/null || { echo "nvcc is missing" >&2; return 1; }
+  nvcc --version | tail -2
+  build cuda-release
+  node test/cuda-build/check.mjs
+}
+
+# Another version of Node.js, as the npm registry has it.
+install_node() { # <version>
+  local package
+  package=node-$(node -p 'process.platform + "-" + process.arch')
+  [[ -x $(node_of "$1") ]] ||
+    npm install --silent --ignore-scripts --no-audit --no-fund --prefix "build/node-$1" "$package@$1"
+  [[ $("$(node_of "$1")" --version) == "v$1" ]]
+}
+node_of() { echo "$PWD/build/node-$1/node_modules/node-$(node -p 'process.platform + "-" + process.arch')/bin/node"; }
+
+# The tests that depend on the version of Node.js, or those of some files.
+vitest_on_node() { # <version> [file…]
+  local node
+  node=$(node_of "$1")
+  export PATH="${node%/*}:$PATH"
+  (($# > 1)) || export ORTHOKIT_TEST_AXIS=node
+  vitest "${@:2}"
+}
+
+# run.sh has regenerated it: a difference means that the commit holds an old one.
+generated() { git -c safe.directory="$PWD" diff --exit-code -- lib/native-ops.ts; }
+
+# From Node.js 20.19 on, require() takes ES modules: the one rule that is left out is about older ones.
+attw() {
+  node node_modules/@arethetypeswrong/cli/dist/index.js --pack . --no-definitely-typed \
+    --ignore-rules cjs-resolves-to-esm --format ascii
+}
+
+"$@"
