@@ -156,10 +156,10 @@ suite() {
   [[ -d node_modules ]] || npm ci --ignore-scripts --no-audit --no-fund || return
   ORTHOKIT_CMAKE_ARGS='--CDORTHOKIT_ISA_VARIANTS=OFF --CDORTHOKIT_CUDA=OFF' node scripts/gyp-build.cjs Release --quiet || return
   [[ -d dist ]] || node node_modules/typescript/bin/tsc -p . || return
-  local files=(test/ops test/optimizers test/device test/tensor test/random test/safetensors test/lifecycle)
-  $emulated && files=(test/ops/adamw test/ops/multiply test/tensor)
-  ORTHOKIT_CUDA_PLUGIN=$PWD/$build/orthokit_cuda.so \
-    node node_modules/vitest/vitest.mjs run --dir test -t '\bcuda\b' "${files[@]}"
+  local device=gpu files=()
+  $emulated && device=cuda files=(test/ops/adamw test/ops/multiply test/tensor)
+  ORTHOKIT_TEST_DEVICE=$device ORTHOKIT_CUDA_PLUGIN=$PWD/$build/orthokit_cuda.so \
+    node node_modules/vitest/vitest.mjs run --dir test "${files[@]}"
 }
 
 commit=$(git -c safe.directory="$PWD" describe --always --dirty --abbrev=12 --exclude='*' 2> /dev/null || echo unknown)

@@ -71,11 +71,13 @@ export function ${camel}(_x: Float64Array): Float64Array {
   throw new Error('the reference of ${snake} is not written');
 }
 `,
-    [`test/ops/${kebab}.test.ts`]: `import { describe, expect, it } from 'vitest';
+    [`test/ops/${kebab}.test.ts`]: `// Devices: cpu, cuda
+import { describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { ${camel} as reference } from '../reference/${kebab}.ts';
+import { devices } from '../support/devices.ts';
 
-describe.each([...Device.available])('${camel} on %s', (kind) => {
+describe.each(devices)('${camel} on %s', (kind) => {
   it.each([1, 31, 32, 33, 597, 4097])('agrees with the reference, n = %i', async (n) => {
     const device = Device.open(kind);
     const values = Float64Array.from({ length: n }, (_, i) => Math.sin(i));
@@ -129,7 +131,8 @@ export class ${type} extends Optimizer<${type}Options, 'momenta'> {
   }
 }
 `,
-    [`test/optimizers/${kebab}.test.ts`]: `// Values: program or computation that they come from.
+    [`test/optimizers/${kebab}.test.ts`]: `// Devices: cpu
+// Values: program or computation that they come from.
 import { expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';
 import { ${type} } from '../../lib/optimizers/${kebab}.ts';

@@ -1,3 +1,4 @@
+// Devices: cpu
 // Every public name says what it is: a summary, defaults of options, errors, and where a method comes from.
 import path from 'node:path';
 import ts from 'typescript';

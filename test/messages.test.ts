@@ -1,3 +1,4 @@
+// Devices: cpu
 // A message that says what a value must be says what it was: `<op>: <field> <what is wrong>, got <value>`.
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,9 +1,11 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, type RandomState, RandomStream, Tensor } from '../lib/index.ts';
+import { devices, onlyCpu } from './support/devices.ts';
 import { sameBits } from './support/same-bits.ts';
 import { thrownBy } from './support/tensors.ts';
 
-describe.each(Device.available)('random tensors on %s', (kind) => {
+describe.each(devices)('random tensors on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -108,7 +110,7 @@ describe.each(Device.available)('random tensors on %s', (kind) => {
   });
 });
 
-describe('RandomStream', () => {
+describe.each(onlyCpu)('RandomStream', () => {
   it.each([-1, 0.5, NaN, 2 ** 53, '1', undefined])('refuses %s as a seed or a stream', (value) => {
     for (const [name, make] of [
       ['seed', () => new RandomStream(value as number)],

@@ -1,10 +1,12 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type Dtype, ops, Tensor, type TensorData } from '../lib/index.ts';
 import { normal } from './support/data.ts';
+import { devices } from './support/devices.ts';
 import { arrayOf, dtypes } from './support/dtypes.ts';
 import { tensorOf, thrownBy } from './support/tensors.ts';
 
-describe.each(Device.available)('a tensor on %s', (kind) => {
+describe.each(devices)('a tensor on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

@@ -1,3 +1,4 @@
+// Devices: cpu
 // Hostile and broken files. Each names the code of its refusal, by the listing and by the loading of tensors alike.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// Devices: cpu
 import { expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 

@@ -1,3 +1,4 @@
+// Devices: cpu
 // Products of few signals at a time, where all of them would take too much scratch memory.
 import { expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';

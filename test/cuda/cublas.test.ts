@@ -1,8 +1,8 @@
+// Devices: emulator
 // cuBLAS as it is started and left, with the emulator's library in its place.
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runChild } from '../support/child.ts';
-import { emulator } from '../support/emulator.ts';
 
 const plugin = path.resolve(process.env['ORTHOKIT_CUDA_PLUGIN'] ?? '');
 const library = path.join(path.dirname(plugin), 'libcublas_emu.so');
@@ -13,7 +13,7 @@ async function blasOf(env: Record<string, string>): Promise<string> {
   return JSON.parse(stdout).info.cuda.blas;
 }
 
-describe.runIf(emulator)('cuBLAS', { timeout: 60_000 }, () => {
+describe('cuBLAS', { timeout: 60_000 }, () => {
   it('is passed over where it does not start, unless only memory is short', async () => {
     const failing = (code: number) => ({
       ORTHOKIT_CUBLAS: library,

@@ -1,11 +1,11 @@
+// Devices: emulator
 // How workers and processes end that have a cuda device, with work in its queue or after a fault that stays.
 import { describe, expect, it } from 'vitest';
 import { runChild } from '../support/child.ts';
-import { emulator } from '../support/emulator.ts';
 
 const env = { ORTHOKIT_TEST_KIND: 'cuda', ORTHOKIT_CUBLAS: 'none' };
 
-describe.runIf(emulator)('a process with a cuda device', { timeout: 120_000 }, () => {
+describe('a process with a cuda device', { timeout: 120_000 }, () => {
   it.each([
     ['exit', { status: 7, signal: null }],
     ['exit-later', { status: 7, signal: null }],

@@ -1,8 +1,8 @@
+// Devices: emulator
 // Each call of CUDA and cuBLAS in a device's life fails: steps, reads, a save, a load.
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { emulator } from '../support/emulator.ts';
 
 const child = path.join(import.meta.dirname, '..', 'faults', 'children', 'cuda.mjs');
 const cublas = path.join(path.dirname(path.resolve(process.env.ORTHOKIT_CUDA_PLUGIN ?? '')), 'libcublas_emu.so');
@@ -31,7 +31,7 @@ const backend = (words: string, name: string) =>
     `^ERR_BACKEND [\\w.]+: (cuda|cublas)\\w+( \\w[\\w ]*)?: ${words}[^(]* \\((cudaError${name}|cuBLAS status \\d+)\\)`,
   );
 
-describe.runIf(emulator)('a call of CUDA that fails on a cuda device', { timeout: 300_000 }, () => {
+describe('a call of CUDA that fails on a cuda device', { timeout: 300_000 }, () => {
   const ways = [
     ['with own products', 'none', false],
     ['with cuBLAS', 'cublas', false],

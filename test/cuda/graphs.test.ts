@@ -1,3 +1,4 @@
+// Devices: emulator
 // Steps as CUDA graphs: one launch where nothing but numbers and addresses changes, and the bits of single launches.
 import { afterEach, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
@@ -7,7 +8,7 @@ import { emulator } from '../support/emulator.ts';
 import { sameBits } from '../support/same-bits.ts';
 import { tensorOf } from '../support/tensors.ts';
 
-const control = (command: string): number => emulator!.control(command);
+const control = (command: string): number => emulator.control(command);
 const names = ['cudaLaunchKernelEx', 'cudaGraphInstantiate', 'cudaGraphLaunch'];
 
 /** How often each of `names` is called by the work. */
@@ -59,7 +60,7 @@ async function train(fail?: string): Promise<Float32Array[]> {
   return weights as Float32Array[];
 }
 
-describe.runIf(emulator)('steps as graphs on the emulator', () => {
+describe('steps as graphs on the emulator', () => {
   afterEach(() => void control('clear'));
 
   it('are launched one by one, then made a graph of, then launched as one', async () => {

@@ -1,12 +1,13 @@
+// Devices: emulator
 // Copies between host and device where pinned memory is short.
 import { afterEach, describe, expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';
 import { emulator } from '../support/emulator.ts';
 import { sameBits } from '../support/same-bits.ts';
 
-const control = (command: string): number => emulator!.control(command);
+const control = (command: string): number => emulator.control(command);
 
-describe.runIf(emulator)('pinned memory', () => {
+describe('pinned memory', () => {
   afterEach(() => {
     control('streams=eager');
     control('clear');

@@ -1,10 +1,11 @@
+// Devices: emulator
 // Lists of tensors, sizes and offsets reach the device once, and again only when they are others.
 import { describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { emulator } from '../support/emulator.ts';
 import { tensorOf } from '../support/tensors.ts';
 
-const control = (command: string): number => emulator!.control(command);
+const control = (command: string): number => emulator.control(command);
 const ways = ['cudaLaunchKernelEx', 'cudaMemcpyAsync', 'cudaMallocAsync', 'cudaEventSynchronize'];
 
 /** How often each of these was called; one wait is the measurement's own. */
@@ -22,7 +23,7 @@ const ones = (device: Device, count: number): Tensor[] =>
 const nothing = (device: Device, count: number): Tensor[] =>
   Array.from({ length: count }, () => Tensor.zeros(device, [0]));
 
-describe.runIf(emulator)('lists of tensors on the emulator', () => {
+describe('lists of tensors on the emulator', () => {
   it.each([
     ['one, as a parameter', 1, [2, 0]],
     ['a hundred, as a parameter', 100, [2, 0]],

@@ -1,3 +1,4 @@
+// Devices: emulator
 // Why there is no CUDA device: each reason in words of its own.
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import os from 'node:os';
@@ -5,7 +6,6 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device } from '../../lib/index.ts';
 import { runChild } from '../support/child.ts';
-import { emulator } from '../support/emulator.ts';
 
 const plugin = path.resolve(process.env.ORTHOKIT_CUDA_PLUGIN ?? '');
 const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
@@ -24,10 +24,10 @@ async function open(env: Record<string, string>): Promise<Found> {
   return JSON.parse(stdout);
 }
 
-describe.runIf(emulator)('why cuda is unavailable', { timeout: 60_000 }, () => {
+describe('why cuda is unavailable', { timeout: 60_000 }, () => {
   // Without the emulator's library beside it, the loader refuses the plug-in.
   const alone = path.join(folder, 'orthokit_cuda.so');
-  if (emulator) copyFileSync(plugin, alone);
+  copyFileSync(plugin, alone);
 
   const reasons: [string, Record<string, string>, RegExp][] = [
     ['no driver', { ORTHOKIT_EMULATOR_DRIVER: '0' }, /^there is no NVIDIA driver$/],
@@ -76,7 +76,7 @@ describe.runIf(emulator)('why cuda is unavailable', { timeout: 60_000 }, () => {
   });
 });
 
-describe.runIf(emulator)('what a cuda device says of itself', { timeout: 60_000 }, () => {
+describe('what a cuda device says of itself', { timeout: 60_000 }, () => {
   const cublas = path.join(path.dirname(plugin), 'libcublas_emu.so');
 
   it('versions of driver, runtime and cuBLAS', async () => {

@@ -1,3 +1,4 @@
+// Devices: cpu, cuda
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import os from 'node:os';
@@ -7,8 +8,9 @@ import { loadDigits, pixels, shuffledBatches } from '../../examples/digits/data.
 import { Mlp } from '../../examples/digits/network.mjs';
 import { trainNetwork } from '../../examples/digits/training.mjs';
 import { Device, ops, Tensor } from '../../lib/index.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 
-describe('digits', () => {
+describe.each(onlyCpu)('digits', () => {
   const { train, test } = loadDigits();
   const perDigit = (labels: Int32Array) =>
     Array.from({ length: 10 }, (_, digit) => labels.filter((label) => label === digit).length);
@@ -39,7 +41,7 @@ describe('digits', () => {
   });
 });
 
-describe('shuffledBatches', () => {
+describe.each(onlyCpu)('shuffledBatches', () => {
   const options = { count: 50, epochs: 3, batchSize: 8, seed: 4 };
 
   it('goes through different examples in an epoch, in another order each time', () => {
@@ -60,7 +62,7 @@ describe('shuffledBatches', () => {
   });
 });
 
-describe.each(Device.available)('the network on %s', (kind) => {
+describe.each(devices)('the network on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -147,18 +149,22 @@ function plainDescent(network: Mlp) {
   return { groups, step };
 }
 
-it('node examples/digits/train.mjs compares the optimizers and draws their curves', () => {
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
-  const script = path.join(import.meta.dirname, '..', '..', 'examples', 'digits', 'train.mjs');
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, '--epochs', '1', '--images', folder], {
-    encoding: 'utf8',
-  });
-  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  for (const name of ['SGD', 'AdamW', 'Muon', 'AuON', 'HybridAuON']) {
-    expect(stdout).toMatch(new RegExp(`^${name}: epoch 1 of 1, loss \\d\\.\\d+, test accuracy \\d+\\.\\d %$`, 'm'));
-    expect(stdout).toMatch(new RegExp(`^${name} +lr .* \\d+\\.\\d %  +\\d\\.\\de[+-]\\d  `, 'm'));
-  }
-  expect(stdout).not.toContain('\r');
-  expect(existsSync(path.join(folder, 'digits.svg'))).toBe(true);
-  expect(readFileSync(path.join(folder, 'digits.png')).subarray(1, 4).toString()).toBe('PNG');
-}, 120_000);
+it.each(onlyCpu)(
+  'node examples/digits/train.mjs compares the optimizers and draws their curves',
+  () => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
+    const script = path.join(import.meta.dirname, '..', '..', 'examples', 'digits', 'train.mjs');
+    const { status, stdout, stderr } = spawnSync(process.execPath, [script, '--epochs', '1', '--images', folder], {
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    for (const name of ['SGD', 'AdamW', 'Muon', 'AuON', 'HybridAuON']) {
+      expect(stdout).toMatch(new RegExp(`^${name}: epoch 1 of 1, loss \\d\\.\\d+, test accuracy \\d+\\.\\d %$`, 'm'));
+      expect(stdout).toMatch(new RegExp(`^${name} +lr .* \\d+\\.\\d %  +\\d\\.\\de[+-]\\d  `, 'm'));
+    }
+    expect(stdout).not.toContain('\r');
+    expect(existsSync(path.join(folder, 'digits.svg'))).toBe(true);
+    expect(readFileSync(path.join(folder, 'digits.png')).subarray(1, 4).toString()).toBe('PNG');
+  },
+  120_000,
+);

@@ -1,3 +1,4 @@
+// Devices: cpu
 import { execFileSync, spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { expect, it } from 'vitest';

@@ -1,3 +1,4 @@
+// Devices: cpu
 // Random files against the readers: whatever they hold, only errors with a code come out.
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';

@@ -1,3 +1,4 @@
+// Devices: cpu
 // Random values in place of fields, shapes, data and options: whatever they are, only errors with a code come out.
 import { describe, expect, it } from 'vitest';
 import { ops } from '../../lib/index.ts';

@@ -1,3 +1,4 @@
+// Devices: cpu, cuda
 import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -12,8 +13,8 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Device } from '../../lib/index.ts';
 import { runChild } from '../support/child.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -22,7 +23,7 @@ interface Found {
   available: string[];
   unavailable: { cpu: string | null; cuda: string | null };
   info: { cpu?: { isa: string; units: number } };
-  errors: { cpu?: { code: string; message: string }; cuda?: { code: string; message: string } };
+  errors: Record<string, { code: string; message: string }>;
 }
 
 async function open(env: Record<string, string>, args: string[] = []): Promise<Found> {
@@ -31,7 +32,7 @@ async function open(env: Record<string, string>, args: string[] = []): Promise<F
   return JSON.parse(stdout);
 }
 
-describe('ORTHOKIT_CPU', { timeout: 60_000 }, () => {
+describe.each(onlyCpu)('ORTHOKIT_CPU', { timeout: 60_000 }, () => {
   it('a word that is none: no device, with the reason, and import works', async () => {
     const found = await open({ ORTHOKIT_CPU: 'nonsense' });
     const reason = 'ORTHOKIT_CPU must be portable, avx2 or avx512, got nonsense';
@@ -52,7 +53,7 @@ describe('ORTHOKIT_CPU', { timeout: 60_000 }, () => {
   });
 });
 
-describe('ORTHOKIT_NUM_THREADS', { timeout: 60_000 }, () => {
+describe.each(onlyCpu)('ORTHOKIT_NUM_THREADS', { timeout: 60_000 }, () => {
   it('is the number of threads; what is no number is all cores', async () => {
     expect((await open({ ORTHOKIT_NUM_THREADS: '3' })).info.cpu?.units).toBe(3);
     const all = os.availableParallelism();
@@ -78,7 +79,7 @@ function cut(file: string, bytes: number): string {
   return target;
 }
 
-describe('R20: ORTHOKIT_CUDA_PLUGIN', { tags: ['R20'], timeout: 60_000 }, () => {
+describe.each(onlyCpu)('R20: ORTHOKIT_CUDA_PLUGIN', { tags: ['R20'], timeout: 60_000 }, () => {
   const file = path.join(folder, 'text.so');
   writeFileSync(file, 'this is no library\n'.repeat(10));
   const empty = path.join(folder, 'empty.so');
@@ -116,20 +117,25 @@ describe('R20: ORTHOKIT_CUDA_PLUGIN', { tags: ['R20'], timeout: 60_000 }, () => 
     expect(found.available).toEqual(['cpu']);
     expect(found.unavailable.cuda).toContain(plugin);
     expect(found.unavailable.cuda).toContain(words);
-    expect(found.errors.cuda?.code).toBe('ERR_BACKEND');
-    expect(found.errors.cuda?.message).toContain(plugin);
+    expect(found.errors['cuda']?.code).toBe('ERR_BACKEND');
+    expect(found.errors['cuda']?.message).toContain(plugin);
   });
 });
 
-describe('ORTHOKIT_DISABLE_CUDA', { timeout: 60_000 }, () => {
+describe.each(onlyCpu)('ORTHOKIT_DISABLE_CUDA', { timeout: 60_000 }, () => {
   it('1 is the reason; 0 and nothing are off', async () => {
-    expect((await open({ ORTHOKIT_DISABLE_CUDA: '1' })).unavailable.cuda).toBe('disabled by ORTHOKIT_DISABLE_CUDA');
+    const reason = 'disabled by ORTHOKIT_DISABLE_CUDA';
+    const { unavailable, errors } = await open({ ORTHOKIT_DISABLE_CUDA: '1' });
+    expect(unavailable.cuda).toBe(reason);
+    // Nothing falls back to the CPU.
+    for (const name of ['cuda', 'cuda:1'])
+      expect(errors[name]).toEqual({ code: 'ERR_BACKEND', message: expect.stringContaining(reason) });
     for (const off of ['0', ''])
       expect((await open({ ORTHOKIT_DISABLE_CUDA: off })).unavailable.cuda ?? '').not.toContain('DISABLE');
   });
 });
 
-describe.each(Device.available)('ORTHOKIT_SYNC on %s', { timeout: 60_000 }, (kind) => {
+describe.each(devices)('ORTHOKIT_SYNC on %s', { timeout: 60_000 }, (kind) => {
   it('1 throws where queued work was called, and goes on after it', async () => {
     const { stdout } = await runChild('sync.mjs', { env: { ORTHOKIT_SYNC: '1', ORTHOKIT_TEST_KIND: kind } });
     expect(stdout).toBe('thrown ERR_ARGUMENT\n2 2\n');
@@ -141,7 +147,7 @@ describe.each(Device.available)('ORTHOKIT_SYNC on %s', { timeout: 60_000 }, (kin
   });
 });
 
-describe('threads', { timeout: 60_000 }, () => {
+describe.each(onlyCpu)('threads', { timeout: 60_000 }, () => {
   it('do not change a bit', async () => {
     const digests = await Promise.all(
       ['1', '2', '3', '7'].map(async (threads) => (await runChild('bits.mjs', { args: [threads] })).stdout),
@@ -151,7 +157,7 @@ describe('threads', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a checkout in a folder with a space', { timeout: 60_000 }, () => {
+describe.each(onlyCpu)('a checkout in a folder with a space', { timeout: 60_000 }, () => {
   it('finds its binary and looks for the plug-in beside it', async () => {
     const root = path.join(import.meta.dirname, '..', '..');
     const copy = path.join(folder, 'my files %20 é');

@@ -1,8 +1,9 @@
+// Devices: cpu, cuda
 import { describe, expect, it } from 'vitest';
-import { Device } from '../../lib/index.ts';
 import { runChild } from '../support/child.ts';
+import { devices } from '../support/devices.ts';
 
-describe.each(Device.available)('a process with a device on %s', { timeout: 60_000 }, (kind) => {
+describe.each(devices)('a process with a device on %s', { timeout: 60_000 }, (kind) => {
   const env = { ORTHOKIT_TEST_KIND: kind };
 
   it('ends when it was never closed', async () => {

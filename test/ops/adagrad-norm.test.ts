@@ -1,8 +1,10 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { adagradNorm } from '../reference/adagrad-norm.ts';
 import { matricesOf } from '../reference/step.ts';
 import { expectClose } from '../support/compare.ts';
+import { devices } from '../support/devices.ts';
 import { checkValues, describeStep, type Method } from '../support/steps.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
@@ -35,7 +37,7 @@ describeStep({
   shapes: [[33, 31], [31], [], [0], [3, 5, 7], [4, 3, 2, 2], [2, 20001]],
 });
 
-describe.each(Device.available)('adagrad_norm on %s', (kind) => {
+describe.each(devices)('adagrad_norm on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

@@ -1,9 +1,11 @@
+// Devices: cpu, cuda
 import { describe, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { adagrad } from '../reference/adagrad.ts';
 import { describeCheckValues } from '../support/check-values.ts';
 import { expectSame } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
 import { describeStep, each, type Method } from '../support/steps.ts';
 import { tensorOf } from '../support/tensors.ts';
 
@@ -21,7 +23,7 @@ describeCheckValues(method, [
   { name: 'lr .01', options: { lr: 0.01 }, wide: [0.4782445086, 0.1020771112, 0.0585003872] },
 ]);
 
-describe.each(Device.available)('adagrad on %s', (kind) => {
+describe.each(devices)('adagrad on %s', (kind) => {
   it('gives the same bits for gradients times 2^-90, 1 and 2^100 without eps', async () => {
     const device = Device.open(kind);
     const weightsFor = async (scale: number) => {

@@ -1,9 +1,11 @@
+// Devices: cpu, cuda
 import { describe, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { adamw } from '../reference/adamw.ts';
 import { describeCheckValues } from '../support/check-values.ts';
 import { expectSame } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
 import { describeStep, each, type Method } from '../support/steps.ts';
 import { tensorOf } from '../support/tensors.ts';
 
@@ -25,7 +27,7 @@ describeCheckValues(method, [
   },
 ]);
 
-describe.each(Device.available)('adamw on %s', (kind) => {
+describe.each(devices)('adamw on %s', (kind) => {
   it('gives the same bits for gradients times 2^-90, 1 and 2^100 without eps', async () => {
     const device = Device.open(kind);
     const weightsFor = async (scale: number) => {

@@ -1,14 +1,16 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { addBias as reference } from '../reference/add-bias.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { matrixShapes } from '../support/matrices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
-describe.each(Device.available)('addBias on %s', (kind) => {
+describe.each(devices)('addBias on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -38,7 +40,7 @@ const valid = (device: Device) => ({
   bias: Tensor.zeros(device, [3]),
   out: Tensor.zeros(device, [2, 3]),
 });
-describe('addBias', () => {
+describe.each(onlyCpu)('addBias', () => {
   refusesWrongFields('addBias', 'add_bias', valid);
   refuses('addBias', valid, (device) => {
     const f64 = Tensor.zeros(device, [2, 3], { dtype: 'f64' });

@@ -1,6 +1,8 @@
+// Devices: cpu, cuda
 import { describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { applyUpdate } from '../reference/apply-update.ts';
+import { devices } from '../support/devices.ts';
 import { describeStep, each, type Method } from '../support/steps.ts';
 import { thrownBy } from '../support/tensors.ts';
 
@@ -15,7 +17,7 @@ const method: Method = {
 describeStep(method);
 describeStep({ ...method, reference: each(applyUpdate), options: { lr: 0.1 } });
 
-describe.each(Device.available)('apply_update on %s', (kind) => {
+describe.each(devices)('apply_update on %s', (kind) => {
   it('refuses l2 decay and another number of scales', async () => {
     const device = Device.open(kind);
     const fields = { weights: [Tensor.zeros(device, [2])], grads: [Tensor.zeros(device, [2])] };

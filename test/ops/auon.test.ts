@@ -1,9 +1,11 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { type AuonOptions, auon, scaledUpdate } from '../reference/auon.ts';
 import { describeCheckValues } from '../support/check-values.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal, uniform } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
 import { describeStep, each, type Method } from '../support/steps.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
@@ -35,7 +37,7 @@ describeCheckValues(method, [
   },
 ]);
 
-describe.each(Device.available)('auon on %s', (kind) => {
+describe.each(devices)('auon on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

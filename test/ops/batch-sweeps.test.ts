@@ -1,7 +1,9 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { batchSweeps as reference } from '../reference/batch-sweeps.ts';
 import { expectClose } from '../support/compare.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
@@ -11,7 +13,7 @@ const matrix = (device: Device, rows: number, columns: number) =>
   Tensor.full(device, [rows, columns], NaN, { dtype: 'f64' });
 const joined = (parts: Float64Array[]) => Float64Array.from(parts.flatMap((part) => [...part]));
 
-describe.each(Device.available)('batchSweeps on %s', (kind) => {
+describe.each(devices)('batchSweeps on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -55,7 +57,7 @@ const valid = (device: Device) => ({
   column_potential: matrix(device, 5, 2),
   statistics: matrix(device, 5, 4),
 });
-describe('batchSweeps', () => {
+describe.each(onlyCpu)('batchSweeps', () => {
   refusesWrongFields('batchSweeps', 'batch_sweeps', valid);
   refuses('batchSweeps', valid, (device) => [
     [

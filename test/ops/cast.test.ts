@@ -1,8 +1,10 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type Dtype, ops, Tensor } from '../../lib/index.ts';
 import { cast } from '../reference/cast.ts';
 import { expectSame } from '../support/compare.ts';
 import { awkward, normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { arrayOf, decoded, dtypes, encoded, numbersOf, rounded } from '../support/dtypes.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
@@ -31,7 +33,7 @@ const roundedTwiceWrong = (dtype: 'f16' | 'bf16') => {
   return [1 + half + 2 ** -40, 1 + 3 * half - 2 ** -40, 3 + 2 * half + 2 ** -36].flatMap((x) => [x, -x]);
 };
 
-describe('the reference', () => {
+describe.each(onlyCpu)('the reference', () => {
   it('knows every 16-bit number', () => {
     for (const dtype of ['f16', 'bf16'] as const)
       for (let bits = 0; bits < 0x10000; bits++) {
@@ -51,7 +53,7 @@ describe('the reference', () => {
   });
 });
 
-describe.each(Device.available)('cast on %s', (kind) => {
+describe.each(devices)('cast on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

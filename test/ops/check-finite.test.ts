@@ -1,11 +1,13 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { checkFinite } from '../reference/check-finite.ts';
 import { awkward, normal } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
 import { floatingDtypes } from '../support/dtypes.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
-describe.each(Device.available)('check_finite on %s', (kind) => {
+describe.each(devices)('check_finite on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const number = () => Tensor.full(device, [1], 7, { dtype: 'f64' });

@@ -1,14 +1,16 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { columnSum as reference } from '../reference/column-sum.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { matrixShapes } from '../support/matrices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
-describe.each(Device.available)('columnSum on %s', (kind) => {
+describe.each(devices)('columnSum on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -45,7 +47,7 @@ describe.each(Device.available)('columnSum on %s', (kind) => {
 });
 
 const valid = (device: Device) => ({ x: Tensor.zeros(device, [2, 3]), out: Tensor.zeros(device, [3]) });
-describe('columnSum', () => {
+describe.each(onlyCpu)('columnSum', () => {
   refusesWrongFields('columnSum', 'column_sum', valid);
   refuses('columnSum', valid, (device) => {
     const out = Tensor.zeros(device, [1]);

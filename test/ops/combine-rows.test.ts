@@ -1,8 +1,10 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { combineRows as reference } from '../reference/combine-rows.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal, uniform } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
@@ -18,7 +20,7 @@ const combine = (device: Device, x: Tensor, indices: Tensor, coefficients: Tenso
   return out;
 };
 
-describe.each(Device.available)('combineRows on %s', (kind) => {
+describe.each(devices)('combineRows on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -56,7 +58,7 @@ const valid = (device: Device) => ({
   coefficients: Tensor.zeros(device, [4, 2]),
   out: Tensor.zeros(device, [4, 3]),
 });
-describe('combineRows', () => {
+describe.each(onlyCpu)('combineRows', () => {
   refusesWrongFields('combineRows', 'combine_rows', valid);
   refuses('combineRows', valid, (device) => [
     [

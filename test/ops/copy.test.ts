@@ -1,12 +1,14 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { copy } from '../reference/copy.ts';
 import { expectSame } from '../support/compare.ts';
 import { awkward, normal } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
 import { arrayOf, dtypes } from '../support/dtypes.ts';
 import { tensorOf, thrownBy } from '../support/tensors.ts';
 
-describe.each(Device.available)('copy on %s', (kind) => {
+describe.each(devices)('copy on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

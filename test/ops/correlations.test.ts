@@ -1,8 +1,10 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { correlations as reference } from '../reference/correlations.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
@@ -13,7 +15,7 @@ const correlate = (device: Device, x: Tensor, atoms: Tensor): Tensor => {
   return out;
 };
 
-describe.each(Device.available)('correlations on %s', (kind) => {
+describe.each(devices)('correlations on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -66,7 +68,7 @@ const valid = (device: Device) => ({
   atoms: Tensor.zeros(device, [4, 3]),
   out: Tensor.zeros(device, [5, 4]),
 });
-describe('correlations', () => {
+describe.each(onlyCpu)('correlations', () => {
   refusesWrongFields('correlations', 'correlations', valid);
   refuses('correlations', valid, (device) => [
     [

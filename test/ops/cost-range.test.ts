@@ -1,12 +1,14 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { costRange as reference } from '../reference/cost-range.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 import { empty, massesOf, numbers, transportShapes, vector } from '../support/transport.ts';
 
-describe.each(Device.available)('costRange on %s', (kind) => {
+describe.each(devices)('costRange on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const run = async (values: Float64Array, a: Float64Array, b: Float64Array, dtype: 'f32' | 'f64') => {
@@ -45,7 +47,7 @@ const valid = (device: Device) => ({
   column_mass: empty(device, 2),
   statistics: empty(device, 8),
 });
-describe('costRange', () => {
+describe.each(onlyCpu)('costRange', () => {
   refusesWrongFields('costRange', 'cost_range', valid);
   refuses('costRange', valid, (device) => [
     [{ cost: empty(device, 3) }, 'ERR_SHAPE', 'cost_range: cost must be a matrix, got f64[3]'],

@@ -1,13 +1,15 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { divide as reference } from '../reference/divide.ts';
 import { expectClose } from '../support/compare.ts';
 import { awkward, normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
-describe.each(Device.available)('divide on %s', (kind) => {
+describe.each(devices)('divide on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -47,7 +49,7 @@ const valid = (device: Device) => ({
   x: [Tensor.zeros(device, [3])],
   y: [Tensor.zeros(device, [3])],
 });
-describe('divide', () => {
+describe.each(onlyCpu)('divide', () => {
   refusesWrongFields('divide', 'divide', valid);
   refuses('divide', valid, (device) => {
     const [a, b] = [Tensor.zeros(device, [3]), Tensor.zeros(device, [3])];

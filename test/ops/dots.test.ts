@@ -1,13 +1,15 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { dot } from '../reference/dots.ts';
 import { expectClose } from '../support/compare.ts';
 import { awkward, normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
-describe.each(Device.available)('dots on %s', (kind) => {
+describe.each(devices)('dots on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -53,7 +55,7 @@ const valid = (device: Device) => ({
   y: [Tensor.zeros(device, [3])],
   out: Tensor.zeros(device, [1], { dtype: 'f64' }),
 });
-describe('dots', () => {
+describe.each(onlyCpu)('dots', () => {
   refusesWrongFields('dots', 'dots', valid);
   refuses('dots', valid, (device) => {
     const i32 = Tensor.zeros(device, [3], { dtype: 'i32' });

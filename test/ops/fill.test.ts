@@ -1,12 +1,14 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { fill } from '../reference/fill.ts';
 import { expectSame } from '../support/compare.ts';
 import { awkward } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
 import { dtypes } from '../support/dtypes.ts';
 import { thrownBy, valuesOf } from '../support/tensors.ts';
 
-describe.each(Device.available)('fill on %s', (kind) => {
+describe.each(devices)('fill on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

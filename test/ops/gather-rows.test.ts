@@ -1,7 +1,9 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type Dtype, ops, Tensor } from '../../lib/index.ts';
 import { gatherRows as reference } from '../reference/gather-rows.ts';
 import { normal, uniform } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { dtypes } from '../support/dtypes.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits } from '../support/same-bits.ts';
@@ -13,7 +15,7 @@ function indicesOf(count: number, rows: number): number[] {
   return Array.from({ length: count }, () => Math.floor(next() * (rows + 2)) - 1);
 }
 
-describe.each(Device.available)('gatherRows on %s', (kind) => {
+describe.each(devices)('gatherRows on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -60,7 +62,7 @@ const valid = (device: Device) => ({
   index: Tensor.zeros(device, [2], { dtype: 'i32' }),
   out: Tensor.zeros(device, [2, 3]),
 });
-describe('gatherRows', () => {
+describe.each(onlyCpu)('gatherRows', () => {
   refusesWrongFields('gatherRows', 'gather_rows', valid);
   refuses('gatherRows', valid, (device) => {
     const i32 = Tensor.zeros(device, [2], { dtype: 'i32' });

@@ -1,16 +1,18 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { gelu } from '../reference/gelu.ts';
 import { geluBackward as reference } from '../reference/gelu-backward.ts';
 import { expectClose } from '../support/compare.ts';
 import { awkward, normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
 const forms = ['erf', 'tanh'] as const;
 
-describe.each(Device.available)('geluBackward on %s', (kind) => {
+describe.each(devices)('geluBackward on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -60,7 +62,7 @@ const valid = (device: Device) => ({
   x: Tensor.zeros(device, [2, 3]),
   out: Tensor.zeros(device, [2, 3]),
 });
-describe('geluBackward', () => {
+describe.each(onlyCpu)('geluBackward', () => {
   refusesWrongFields('geluBackward', 'gelu_backward', valid);
   refuses('geluBackward', valid, (device) => {
     const f64 = Tensor.zeros(device, [2, 3], { dtype: 'f64' });

@@ -1,15 +1,17 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { gelu as reference } from '../reference/gelu.ts';
 import { expectClose } from '../support/compare.ts';
 import { awkward, normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
 const forms = ['erf', 'tanh'] as const;
 
-describe.each(Device.available)('gelu on %s', (kind) => {
+describe.each(devices)('gelu on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -73,7 +75,7 @@ describe.each(Device.available)('gelu on %s', (kind) => {
 });
 
 const valid = (device: Device) => ({ x: Tensor.zeros(device, [2, 3]), out: Tensor.zeros(device, [2, 3]) });
-describe('gelu', () => {
+describe.each(onlyCpu)('gelu', () => {
   refusesWrongFields('gelu', 'gelu', valid);
   refuses('gelu', valid, (device) => {
     const f64 = Tensor.zeros(device, [2, 3], { dtype: 'f64' });

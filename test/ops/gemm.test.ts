@@ -1,8 +1,10 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { gemm, type Product } from '../reference/gemm.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { arrayOf, type Floating, floatingDtypes, numbersOf } from '../support/dtypes.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
@@ -28,7 +30,7 @@ async function check(device: Device, dtype: Floating, p: Product, batched = fals
   expectClose(await valuesOf(c), expected, { dtype, ulps, magnitude });
 }
 
-describe.each(Device.available)('gemm on %s', (kind) => {
+describe.each(devices)('gemm on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -66,7 +68,7 @@ describe.each(Device.available)('gemm on %s', (kind) => {
     expect(wrong).toBe(-1);
   });
 
-  it.runIf(kind === 'cpu')('takes at most 16 MB of scratch memory, however large the factors are', async () => {
+  it.each(onlyCpu)('takes at most 16 MB of scratch memory, however large the factors are', async () => {
     const own = Device.open('cpu', { threads: 2 });
     const [m, n, k] = [400_000, 48, 64];
     const [a, b, c] = [Tensor.zeros(own, [m, k]), Tensor.zeros(own, [k, n]), Tensor.zeros(own, [m, n])];

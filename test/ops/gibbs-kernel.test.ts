@@ -1,13 +1,15 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { gibbsKernel as reference } from '../reference/gibbs-kernel.ts';
 import { expectClose } from '../support/compare.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 import { empty, numbers, transportShapes, vector } from '../support/transport.ts';
 
-describe.each(Device.available)('gibbsKernel on %s', (kind) => {
+describe.each(devices)('gibbsKernel on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -60,7 +62,7 @@ const valid = (device: Device) => ({
   column_potential: empty(device, 2),
   kernel: Tensor.zeros(device, [3, 2]),
 });
-describe('gibbsKernel', () => {
+describe.each(onlyCpu)('gibbsKernel', () => {
   refusesWrongFields('gibbsKernel', 'gibbs_kernel', valid);
   refuses('gibbsKernel', valid, (device) => {
     const f64 = Tensor.zeros(device, [3, 2], { dtype: 'f64' });

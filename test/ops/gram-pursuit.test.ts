@@ -1,9 +1,11 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { correlations as products } from '../reference/correlations.ts';
 import { gramPursuit as reference } from '../reference/gram-pursuit.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { arrayOf } from '../support/dtypes.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits } from '../support/same-bits.ts';
@@ -41,7 +43,7 @@ const outputs = (device: Device, signals: number, k: number, dtype: Dtype) => ({
   counts: Tensor.full(device, [signals], 77, { dtype: 'i32' }),
 });
 
-describe.each(Device.available)('gramPursuit on %s', (kind) => {
+describe.each(devices)('gramPursuit on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -188,7 +190,7 @@ const valid = (device: Device) => ({
   signals: Tensor.zeros(device, [2, 3]),
   ...outputs(device, 2, 4, 'f32'),
 });
-describe('gramPursuit', () => {
+describe.each(onlyCpu)('gramPursuit', () => {
   const f64 = (device: Device, shape: readonly number[]) => Tensor.zeros(device, shape, { dtype: 'f64' });
   refuses('gramPursuit', valid, (device) => {
     const op = 'gram_pursuit:';

@@ -1,8 +1,10 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, HybridAuON, ops, Tensor } from '../../lib/index.ts';
 import { hybridAuon } from '../reference/hybrid-auon.ts';
 import { coefficientSets } from '../reference/newton-schulz.ts';
 import { describeCheckValues } from '../support/check-values.ts';
+import { onlyCpu } from '../support/devices.ts';
 import { describeStep, each, type Method } from '../support/steps.ts';
 import { thrownBy } from '../support/tensors.ts';
 
@@ -34,7 +36,7 @@ describeCheckValues(method, [
   },
 ]);
 
-describe('hybrid_auon', () => {
+describe.each(onlyCpu)('hybrid_auon', () => {
   const device = Device.open('cpu');
   afterAll(() => device.close());
 

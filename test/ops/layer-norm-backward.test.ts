@@ -1,9 +1,11 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { layerNorm } from '../reference/layer-norm.ts';
 import { layerNormBackward as reference } from '../reference/layer-norm-backward.ts';
 import { expectClose, largest } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { matrixShapes } from '../support/matrices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
@@ -13,7 +15,7 @@ import { tensorOf, valuesOf } from '../support/tensors.ts';
 // in shared memory.
 const shapes = [...matrixShapes, [530, 260], [2, 3056], [2, 3060], [2, 3072], [2, 4096]] as const;
 
-describe.each(Device.available)('layerNormBackward on %s', (kind) => {
+describe.each(devices)('layerNormBackward on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -102,7 +104,7 @@ const valid = (device: Device) => ({
   gradWeight: Tensor.zeros(device, [3]),
   gradBias: Tensor.zeros(device, [3]),
 });
-describe('layerNormBackward', () => {
+describe.each(onlyCpu)('layerNormBackward', () => {
   refusesWrongFields('layerNormBackward', 'layer_norm_backward', valid, ['weight', 'gradWeight', 'gradBias']);
   refuses('layerNormBackward', valid, (device) => {
     const op = 'layer_norm_backward:';

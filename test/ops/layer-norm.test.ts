@@ -1,14 +1,16 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { layerNorm as reference } from '../reference/layer-norm.ts';
 import { expectClose, largest } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { matrixShapes } from '../support/matrices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
-describe.each(Device.available)('layerNorm on %s', (kind) => {
+describe.each(devices)('layerNorm on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -64,7 +66,7 @@ const valid = (device: Device) => ({
   bias: Tensor.zeros(device, [3]),
   out: Tensor.zeros(device, [2, 3]),
 });
-describe('layerNorm', () => {
+describe.each(onlyCpu)('layerNorm', () => {
   refusesWrongFields('layerNorm', 'layer_norm', valid, ['weight', 'bias']);
   refuses('layerNorm', valid, (device) => {
     const f64 = Tensor.zeros(device, [2, 3], { dtype: 'f64' });

@@ -1,12 +1,14 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { linearCombination } from '../reference/linear-combination.ts';
 import { expectClose } from '../support/compare.ts';
 import { awkward, normal } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
 import { rounded } from '../support/dtypes.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
-describe.each(Device.available)('linear_combination on %s', (kind) => {
+describe.each(devices)('linear_combination on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

@@ -1,7 +1,9 @@
+// Devices: cpu, cuda
 import { describe, expect, it } from 'vitest';
 import { Device, ops } from '../../lib/index.ts';
 import { lion } from '../reference/lion.ts';
 import { describeCheckValues } from '../support/check-values.ts';
+import { devices } from '../support/devices.ts';
 import { describeStep, each, type Method } from '../support/steps.ts';
 import { tensorOf } from '../support/tensors.ts';
 
@@ -17,7 +19,7 @@ describeCheckValues(method, [
   },
 ]);
 
-describe.each(Device.available)('lion on %s', (kind) => {
+describe.each(devices)('lion on %s', (kind) => {
   it('moves nothing for 0, and passes on NaN', async () => {
     const device = Device.open(kind);
     const weights = [tensorOf(device, [1, 1, 1, 1])];

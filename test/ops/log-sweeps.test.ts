@@ -1,15 +1,17 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { gibbsKernel } from '../reference/gibbs-kernel.ts';
 import { logSweeps as reference } from '../reference/log-sweeps.ts';
 import { expectClose } from '../support/compare.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { rounded } from '../support/dtypes.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 import { empty, massesOf, numbers, transportShapes, vector } from '../support/transport.ts';
 
-describe.each(Device.available)('logSweeps on %s', (kind) => {
+describe.each(devices)('logSweeps on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const run = async (
@@ -108,7 +110,7 @@ const valid = (device: Device) => ({
   column_potential: empty(device, 2),
   statistics: empty(device, 1),
 });
-describe('logSweeps', () => {
+describe.each(onlyCpu)('logSweeps', () => {
   refusesWrongFields('logSweeps', 'log_sweeps', valid);
   refuses('logSweeps', valid, (device) => {
     const aRow = 'must be f64 with one element a row, got f64[2]';

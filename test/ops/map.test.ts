@@ -1,8 +1,10 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { map as reference } from '../reference/map.ts';
 import { expectClose } from '../support/compare.ts';
 import { awkward, normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
@@ -24,7 +26,7 @@ const bounds: Partial<Record<Word, number>> = {
 const exact: readonly Word[] = ['abs', 'sign', 'sqrt', 'relu', 'clamp'];
 const positive: readonly Word[] = ['sqrt', 'log', 'power'];
 
-describe.each(Device.available)('map on %s', (kind) => {
+describe.each(devices)('map on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -134,7 +136,7 @@ const valid = (device: Device) => ({
   x: [Tensor.zeros(device, [3])],
   function: 'abs',
 });
-describe('map', () => {
+describe.each(onlyCpu)('map', () => {
   refusesWrongFields('map', 'map', (device) => {
     const { out, x } = valid(device);
     return { out, x };

@@ -1,9 +1,11 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { momentum } from '../reference/momentum.ts';
 import { sumOfSquares } from '../reference/sums.ts';
 import { expectClose, expectSame, largest } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
 import { type Floating, rounded } from '../support/dtypes.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
@@ -11,7 +13,7 @@ const rules = (['off', 'on'] as const).flatMap((nesterov) =>
   (['ema', 'heavy-ball'] as const).map((momentumForm) => ({ nesterov, momentumForm })),
 );
 
-describe.each(Device.available)('momentum on %s', (kind) => {
+describe.each(devices)('momentum on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

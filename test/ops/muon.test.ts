@@ -1,3 +1,4 @@
+// Devices: cpu, cuda
 import { describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { muon } from '../reference/muon.ts';
@@ -5,6 +6,7 @@ import { coefficientSets } from '../reference/newton-schulz.ts';
 import { describeCheckValues } from '../support/check-values.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
 import { describeStep, each, type Method } from '../support/steps.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
@@ -63,7 +65,7 @@ describeCheckValues(method, [
   },
 ]);
 
-describe.each(Device.available)('muon on %s', (kind) => {
+describe.each(devices)('muon on %s', (kind) => {
   it.each(['original', 'match_rms_adamw', 'spectral', 'max', 'none'] as const)('shape scale %s', async (shapeScale) => {
     const device = Device.open(kind);
     for (const [rows, columns] of [

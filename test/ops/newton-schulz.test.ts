@@ -1,9 +1,11 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { coefficientSets, type NewtonSchulzOptions, newtonSchulz } from '../reference/newton-schulz.ts';
 import { norm } from '../reference/norms.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
 import { arrayOf } from '../support/dtypes.ts';
 import { singularValues } from '../support/singular-values.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
@@ -24,7 +26,7 @@ async function orthogonalized(
   return valuesOf(out);
 }
 
-describe.each(Device.available)('newton_schulz on %s', (kind) => {
+describe.each(devices)('newton_schulz on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

@@ -1,12 +1,14 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { inverseNorm, norm } from '../reference/norms.ts';
 import { expectClose } from '../support/compare.ts';
 import { awkward, normal } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
 import { floatingDtypes } from '../support/dtypes.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
-describe.each(Device.available)('norms on %s', (kind) => {
+describe.each(devices)('norms on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

@@ -1,7 +1,9 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { type Metric, pairwiseCosts as reference, squaresAboutMean } from '../reference/pairwise-costs.ts';
 import { expectClose, expectSame } from '../support/compare.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
@@ -12,7 +14,7 @@ const metrics = ['sqeuclidean', 'euclidean', 'l1'] as const;
 /** From this many coordinates on squared distances are taken from products. */
 const leastDimension = 16;
 
-describe.each(Device.available)('pairwiseCosts on %s', (kind) => {
+describe.each(devices)('pairwiseCosts on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -115,7 +117,7 @@ const valid = (device: Device) => ({
   y: Tensor.zeros(device, [4, 2]),
   out: Tensor.zeros(device, [3, 4]),
 });
-describe('pairwiseCosts', () => {
+describe.each(onlyCpu)('pairwiseCosts', () => {
   refusesWrongFields('pairwiseCosts', 'pairwise_costs', valid);
   refuses('pairwiseCosts', valid, (device) => [
     [{ x: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'pairwise_costs: x must be a matrix, got f32[3]'],

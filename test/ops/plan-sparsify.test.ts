@@ -1,7 +1,9 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { planSparsify as reference } from '../reference/plan-sparsify.ts';
 import { expectSame } from '../support/compare.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
@@ -14,7 +16,7 @@ const outputsOf = (device: Device, n: number, capacity: number) => ({
   statistics: empty(device, 2),
 });
 
-describe.each(Device.available)('planSparsify on %s', (kind) => {
+describe.each(devices)('planSparsify on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   interface Case {
@@ -87,7 +89,7 @@ const valid = (device: Device) => ({
   column_scale: empty(device, 2),
   ...outputsOf(device, 3, 6),
 });
-describe('planSparsify', () => {
+describe.each(onlyCpu)('planSparsify', () => {
   refusesWrongFields('planSparsify', 'plan_sparsify', valid);
   refuses('planSparsify', valid, (device) => [
     [{ kernel: empty(device, 3) }, 'ERR_SHAPE', 'plan_sparsify: kernel must be a matrix, got f64[3]'],

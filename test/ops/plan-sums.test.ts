@@ -1,7 +1,9 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { planSums as reference } from '../reference/plan-sums.ts';
 import { expectClose } from '../support/compare.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
@@ -13,7 +15,7 @@ const outputsOf = (device: Device, n: number, m: number) => ({
   statistics: empty(device, 4),
 });
 
-describe.each(Device.available)('planSums on %s', (kind) => {
+describe.each(devices)('planSums on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -55,7 +57,7 @@ const valid = (device: Device) => ({
   column_mass: empty(device, 2),
   ...outputsOf(device, 3, 2),
 });
-describe('planSums', () => {
+describe.each(onlyCpu)('planSums', () => {
   refusesWrongFields('planSums', 'plan_sums', valid);
   refuses('planSums', valid, (device) => {
     const aRow = 'must be f64 with one element a row, got f64[2]';

@@ -1,9 +1,11 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { pursuitStep as reference } from '../reference/pursuit-step.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
 import { rowsOf } from '../support/dense-omp.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
@@ -34,7 +36,7 @@ const step = (device: Device, fields: Fields, number: number, options: object = 
   ops.pursuitStep(device, { ...fields, step: number, ...options });
 };
 
-describe.each(Device.available)('pursuitStep on %s', (kind) => {
+describe.each(devices)('pursuitStep on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -138,7 +140,7 @@ const valid = (device: Device) => ({
   state: f64(device, [2, 14]),
   counts: i32(device, [2]),
 });
-describe('pursuitStep', () => {
+describe.each(onlyCpu)('pursuitStep', () => {
   refusesWrongFields('pursuitStep', 'pursuit_step', valid, ['scales']);
   refuses('pursuitStep', valid, (device) => {
     const op = 'pursuit_step:';

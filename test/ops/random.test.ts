@@ -1,7 +1,9 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { philox, random as reference } from '../reference/random.ts';
 import { expectClose } from '../support/compare.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { type Floating, floatingDtypes, rounded } from '../support/dtypes.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
@@ -10,7 +12,7 @@ import { valuesOf } from '../support/tensors.ts';
 type Position = { seed?: number; stream?: number; offset?: number };
 const largest = 2 ** 53;
 
-describe('the reference of philox', () => {
+describe.each(onlyCpu)('the reference of philox', () => {
   // Random123, tests/kat_vectors, lines "philox4x32 10".
   it.each([
     [
@@ -29,7 +31,7 @@ describe('the reference of philox', () => {
   });
 });
 
-describe.each(Device.available)('random on %s', (kind) => {
+describe.each(devices)('random on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -134,7 +136,7 @@ describe.each(Device.available)('random on %s', (kind) => {
 });
 
 const valid = (device: Device) => ({ x: [Tensor.zeros(device, [3])] });
-describe('random', () => {
+describe.each(onlyCpu)('random', () => {
   refusesWrongFields('random', 'random', valid);
   refuses('random', valid, (device) => {
     const i32 = Tensor.zeros(device, [3], { dtype: 'i32' });

@@ -1,12 +1,14 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { reluBackward as reference } from '../reference/relu-backward.ts';
 import { awkward, normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
-describe.each(Device.available)('reluBackward on %s', (kind) => {
+describe.each(devices)('reluBackward on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -45,7 +47,7 @@ const valid = (device: Device) => ({
   x: Tensor.zeros(device, [3]),
   out: Tensor.zeros(device, [3]),
 });
-describe('reluBackward', () => {
+describe.each(onlyCpu)('reluBackward', () => {
   refusesWrongFields('reluBackward', 'relu_backward', valid);
   refuses('reluBackward', valid, (device) => {
     const f64 = Tensor.zeros(device, [3], { dtype: 'f64' });

@@ -1,12 +1,14 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { relu as reference } from '../reference/relu.ts';
 import { awkward, normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
-describe.each(Device.available)('relu on %s', (kind) => {
+describe.each(devices)('relu on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -37,7 +39,7 @@ describe.each(Device.available)('relu on %s', (kind) => {
 });
 
 const valid = (device: Device) => ({ x: Tensor.zeros(device, [3]), out: Tensor.zeros(device, [3]) });
-describe('relu', () => {
+describe.each(onlyCpu)('relu', () => {
   refusesWrongFields('relu', 'relu', valid);
   refuses('relu', valid, (device) => [
     [{ x: Tensor.zeros(device, [3], { dtype: 'f16' }) }, 'ERR_DTYPE', 'relu: x must be f32 or f64, got f16[3]'],

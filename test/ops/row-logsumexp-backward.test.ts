@@ -1,15 +1,17 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { rowLogsumexp } from '../reference/row-logsumexp.ts';
 import { rowLogsumexpBackward as reference } from '../reference/row-logsumexp-backward.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { matrixShapes } from '../support/matrices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
-describe.each(Device.available)('rowLogsumexpBackward on %s', (kind) => {
+describe.each(devices)('rowLogsumexpBackward on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -63,7 +65,7 @@ const valid = (device: Device) => ({
   x: Tensor.zeros(device, [2, 3]),
   out: Tensor.zeros(device, [2, 3]),
 });
-describe('rowLogsumexpBackward', () => {
+describe.each(onlyCpu)('rowLogsumexpBackward', () => {
   refusesWrongFields('rowLogsumexpBackward', 'row_logsumexp_backward', valid);
   refuses('rowLogsumexpBackward', valid, (device) => {
     const op = 'row_logsumexp_backward:';

@@ -1,3 +1,4 @@
+// Devices: cpu, cuda
 import { rowReduce as reference } from '../reference/row-reduce.ts';
 import { matrixShapes } from '../support/matrices.ts';
 import { describeReduction } from '../support/reductions.ts';

@@ -1,15 +1,17 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { rowSoftmax } from '../reference/row-softmax.ts';
 import { rowSoftmaxBackward as reference } from '../reference/row-softmax-backward.ts';
 import { expectClose, largest } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { matrixShapes } from '../support/matrices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
-describe.each(Device.available)('rowSoftmaxBackward on %s', (kind) => {
+describe.each(devices)('rowSoftmaxBackward on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -57,7 +59,7 @@ const valid = (device: Device) => ({
   y: Tensor.zeros(device, [2, 3]),
   out: Tensor.zeros(device, [2, 3]),
 });
-describe('rowSoftmaxBackward', () => {
+describe.each(onlyCpu)('rowSoftmaxBackward', () => {
   refusesWrongFields('rowSoftmaxBackward', 'row_softmax_backward', valid);
   refuses('rowSoftmaxBackward', valid, (device) => {
     const f64 = Tensor.zeros(device, [2, 3], { dtype: 'f64' });

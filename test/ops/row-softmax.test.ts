@@ -1,8 +1,10 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { rowSoftmax as reference } from '../reference/row-softmax.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { matrixShapes } from '../support/matrices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
@@ -12,7 +14,7 @@ import { tensorOf, valuesOf } from '../support/tensors.ts';
 // f64: the exponentials (2 ulp each), their sum and the quotient, in this and in the reference.
 const ulpsOf = (dtype: 'f32' | 'f64', columns: number) => (dtype === 'f32' ? 2.5 : 8 + Math.sqrt(columns));
 
-describe.each(Device.available)('rowSoftmax on %s', (kind) => {
+describe.each(devices)('rowSoftmax on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -63,7 +65,7 @@ describe.each(Device.available)('rowSoftmax on %s', (kind) => {
 });
 
 const valid = (device: Device) => ({ x: Tensor.zeros(device, [2, 3]), out: Tensor.zeros(device, [2, 3]) });
-describe('rowSoftmax', () => {
+describe.each(onlyCpu)('rowSoftmax', () => {
   refusesWrongFields('rowSoftmax', 'row_softmax', valid);
   refuses('rowSoftmax', valid, (device) => {
     const f64 = Tensor.zeros(device, [2, 3], { dtype: 'f64' });

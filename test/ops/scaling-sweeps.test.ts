@@ -1,13 +1,15 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { scalingSweeps as reference } from '../reference/scaling-sweeps.ts';
 import { expectClose } from '../support/compare.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 import { empty, massesOf, numbers, transportShapes, vector } from '../support/transport.ts';
 
-describe.each(Device.available)('scalingSweeps on %s', (kind) => {
+describe.each(devices)('scalingSweeps on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const run = async (
@@ -71,7 +73,7 @@ const valid = (device: Device) => ({
   column_scale: empty(device, 2),
   statistics: empty(device, 4),
 });
-describe('scalingSweeps', () => {
+describe.each(onlyCpu)('scalingSweeps', () => {
   refusesWrongFields('scalingSweeps', 'scaling_sweeps', valid);
   refuses('scalingSweeps', valid, (device) => {
     const aRow = 'must be f64 with one element a row, got f64[2]';

@@ -1,8 +1,10 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type Dtype, ops, Tensor } from '../../lib/index.ts';
 import { scatterRows as reference } from '../reference/scatter-rows.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal, uniform } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { dtypes, floatingDtypes } from '../support/dtypes.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
@@ -24,7 +26,7 @@ const shapes = [
   [7, 3, 1025],
 ] as const;
 
-describe.each(Device.available)('scatterRows on %s', (kind) => {
+describe.each(devices)('scatterRows on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -95,7 +97,7 @@ const valid = (device: Device) => ({
   index: Tensor.zeros(device, [2], { dtype: 'i32' }),
   x: Tensor.zeros(device, [2, 3]),
 });
-describe('scatterRows', () => {
+describe.each(onlyCpu)('scatterRows', () => {
   refusesWrongFields('scatterRows', 'scatter_rows', valid);
   refuses('scatterRows', valid, (device) => {
     const i32 = Tensor.zeros(device, [2], { dtype: 'i32' });

@@ -1,14 +1,16 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { segmentReduce as reference } from '../reference/segment-reduce.ts';
 import { expectClose } from '../support/compare.ts';
 import { awkward, normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { floatingDtypes } from '../support/dtypes.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
-describe.each(Device.available)('segmentReduce on %s', (kind) => {
+describe.each(devices)('segmentReduce on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -62,7 +64,7 @@ const valid = (device: Device) => ({
   y: [Tensor.zeros(device, [3])],
   out: Tensor.zeros(device, [1, 6], { dtype: 'f64' }),
 });
-describe('segmentReduce', () => {
+describe.each(onlyCpu)('segmentReduce', () => {
   refusesWrongFields('segmentReduce', 'segment_reduce', valid, ['y']);
   refuses('segmentReduce', valid, (device) => {
     const f64 = (...shape: number[]) => Tensor.zeros(device, shape, { dtype: 'f64' });

@@ -1,7 +1,9 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { semidual as reference } from '../reference/semidual.ts';
 import { expectClose } from '../support/compare.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
@@ -14,7 +16,7 @@ const outputsOf = (device: Device, n: number, m: number) => ({
   statistics: empty(device, 3),
 });
 
-describe.each(Device.available)('semidual on %s', (kind) => {
+describe.each(devices)('semidual on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -71,7 +73,7 @@ const valid = (device: Device) => ({
   step: empty(device, 3),
   ...outputsOf(device, 3, 2),
 });
-describe('semidual', () => {
+describe.each(onlyCpu)('semidual', () => {
   refusesWrongFields('semidual', 'semidual', valid, ['step']);
   refuses('semidual', valid, (device) => {
     const aRow = 'must be f64 with one element a row, got f64[2]';

@@ -1,7 +1,9 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { sgd } from '../reference/sgd.ts';
 import { describeCheckValues } from '../support/check-values.ts';
+import { onlyCpu } from '../support/devices.ts';
 import { describeStep, each, type Method } from '../support/steps.ts';
 import { thrownBy } from '../support/tensors.ts';
 
@@ -25,7 +27,7 @@ describeCheckValues(withMomentum, [
   },
 ]);
 
-describe('sgd', () => {
+describe.each(onlyCpu)('sgd', () => {
   const device = Device.open('cpu');
   afterAll(() => device.close());
 

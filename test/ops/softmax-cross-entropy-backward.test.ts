@@ -1,9 +1,11 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { softmaxCrossEntropy } from '../reference/softmax-cross-entropy.ts';
 import { softmaxCrossEntropyBackward as reference } from '../reference/softmax-cross-entropy-backward.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal, uniform } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { matrixShapes } from '../support/matrices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
@@ -15,7 +17,7 @@ function labelsOf(rows: number, columns: number): number[] {
   return Array.from({ length: rows }, () => (next() < 0.125 ? -1 : Math.floor(next() * columns)));
 }
 
-describe.each(Device.available)('softmaxCrossEntropyBackward on %s', (kind) => {
+describe.each(devices)('softmaxCrossEntropyBackward on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -96,7 +98,7 @@ const valid = (device: Device) => ({
   labels: Tensor.zeros(device, [2], { dtype: 'i32' }),
   grad: Tensor.zeros(device, [2, 3]),
 });
-describe('softmaxCrossEntropyBackward', () => {
+describe.each(onlyCpu)('softmaxCrossEntropyBackward', () => {
   refusesWrongFields('softmaxCrossEntropyBackward', 'softmax_cross_entropy_backward', valid);
   refuses('softmaxCrossEntropyBackward', valid, (device) => {
     const f64 = Tensor.zeros(device, [2, 3], { dtype: 'f64' });

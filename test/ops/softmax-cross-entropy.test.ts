@@ -1,8 +1,10 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { softmaxCrossEntropy as reference } from '../reference/softmax-cross-entropy.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal, uniform } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { matrixShapes } from '../support/matrices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits } from '../support/same-bits.ts';
@@ -14,7 +16,7 @@ function labelsOf(rows: number, columns: number): number[] {
   return Array.from({ length: rows }, () => (next() < 0.125 ? -1 : Math.floor(next() * columns)));
 }
 
-describe.each(Device.available)('softmaxCrossEntropy on %s', (kind) => {
+describe.each(devices)('softmaxCrossEntropy on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -100,7 +102,7 @@ const valid = (device: Device) => ({
   loss: Tensor.zeros(device, [1], { dtype: 'f64' }),
   correct: Tensor.zeros(device, [1], { dtype: 'i32' }),
 });
-describe('softmaxCrossEntropy', () => {
+describe.each(onlyCpu)('softmaxCrossEntropy', () => {
   refusesWrongFields('softmaxCrossEntropy', 'softmax_cross_entropy', valid, ['correct']);
   refuses('softmaxCrossEntropy', valid, (device) => {
     const f32 = Tensor.zeros(device, [2]);

@@ -1,8 +1,10 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { type Metric, pairwiseCosts } from '../reference/pairwise-costs.ts';
 import { softmin as reference } from '../reference/softmin.ts';
 import { expectClose } from '../support/compare.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
@@ -21,7 +23,7 @@ function slope(metric: Metric, x: Float64Array, y: Float64Array, k: number): num
   return distance > 0 ? by / distance : 0;
 }
 
-describe.each(Device.available)('softmin on %s', (kind) => {
+describe.each(devices)('softmin on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -156,7 +158,7 @@ const valid = (device: Device) => ({
   gradients: matrix(device, 3, 4),
 });
 const ofMatrix = { x: undefined, y: undefined, gradients: undefined };
-describe('softmin', () => {
+describe.each(onlyCpu)('softmin', () => {
   const optional = ['x', 'y', 'own_potential', 'values', 'mean_costs', 'averages', 'gradients'];
   refusesWrongFields('softmin', 'softmin', valid, optional);
   refuses('softmin', valid, (device) => [

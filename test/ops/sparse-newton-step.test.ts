@@ -1,7 +1,9 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { sparseNewtonStep as reference, solveDense } from '../reference/sparse-newton-step.ts';
 import { expectClose, largest } from '../support/compare.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits } from '../support/same-bits.ts';
 import { valuesOf } from '../support/tensors.ts';
@@ -57,7 +59,7 @@ function rowsOf(device: Device, plan: Float64Array, m: number) {
   };
 }
 
-describe.each(Device.available)('sparseNewtonStep on %s', (kind) => {
+describe.each(devices)('sparseNewtonStep on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -193,7 +195,7 @@ const valid = (device: Device) => ({
   step: empty(device, 3),
   statistics: empty(device, 4),
 });
-describe('sparseNewtonStep', () => {
+describe.each(onlyCpu)('sparseNewtonStep', () => {
   refusesWrongFields('sparseNewtonStep', 'sparse_newton_step', valid);
   refuses('sparseNewtonStep', valid, (device) => {
     const aRow = 'must be f64 with one element a row, got f64[2]';

@@ -1,8 +1,10 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { type SymmetricProduct, symmetricProduct } from '../reference/symmetric-product.ts';
 import { expectClose } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
 import { arrayOf, type Floating, floatingDtypes, numbersOf } from '../support/dtypes.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
@@ -50,7 +52,7 @@ async function check(
           throw new Error(`not symmetric: ${i}, ${j}`);
 }
 
-describe.each(Device.available)('symmetric_product on %s', (kind) => {
+describe.each(devices)('symmetric_product on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

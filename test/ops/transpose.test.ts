@@ -1,14 +1,16 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { transpose as reference } from '../reference/transpose.ts';
 import { normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { dtypes } from '../support/dtypes.ts';
 import { matrixShapes } from '../support/matrices.ts';
 import { refuses, refusesWrongFields } from '../support/refusals.ts';
 import { expectSameBits, sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
-describe.each(Device.available)('transpose on %s', (kind) => {
+describe.each(devices)('transpose on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -35,7 +37,7 @@ describe.each(Device.available)('transpose on %s', (kind) => {
 });
 
 const valid = (device: Device) => ({ x: Tensor.zeros(device, [2, 3]), out: Tensor.zeros(device, [3, 2]) });
-describe('transpose', () => {
+describe.each(onlyCpu)('transpose', () => {
   refusesWrongFields('transpose', 'transpose', valid);
   refuses('transpose', valid, (device) => {
     const of = (...shape: number[]) => Tensor.zeros(device, shape);

@@ -1,13 +1,15 @@
+// Devices: cpu, cuda
 // What AuON's formula does: specification of the method, section on its brake.
 import { afterAll, describe, expect, it } from 'vitest';
 import { AuON, Device, HybridAuON, Muon, SGD, Tensor } from '../../lib/index.ts';
 import { normal } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
 import { bits, numbers, tensor } from './classes.ts';
 
 const norm = (x: ArrayLike<number>): number => Math.hypot(...Array.from(x));
 const minus = (x: number[], y: number[]): number[] => x.map((v, i) => v - (y[i] ?? 0));
 
-describe.each([...Device.available])('on %s', (kind) => {
+describe.each(devices)('on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const from = (data: Float64Array, shape: number[]): Tensor => Tensor.from(device, data, shape);

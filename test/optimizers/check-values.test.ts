@@ -1,3 +1,4 @@
+// Devices: cpu, cuda
 // Check values in float64 after three steps, from the specification of each method: W₃[0,0], W₃[m−1,n−1], ‖W₃ − W₀‖.
 import { describe, expect, it } from 'vitest';
 import {
@@ -13,6 +14,7 @@ import {
   SGD,
   Tensor,
 } from '../../lib/index.ts';
+import { devices } from '../support/devices.ts';
 
 const gradient = (m: number, n: number, t: number): Float64Array =>
   Float64Array.from({ length: m * n }, (_, k) => {
@@ -108,7 +110,7 @@ const rows: Row[] = [
   ['Lion', (w) => new Lion(w, { lr: 1e-4, weightDecay: 0.01 }), [0.4899318191, 0.0933559048, 0.0007477299]],
 ];
 
-describe.each([...Device.available])('check values on %s', (kind) => {
+describe.each(devices)('check values on %s', (kind) => {
   const device = Device.open(kind);
 
   const threeSteps = async (make: Make, m: number, n: number, dtype: 'f32' | 'f64'): Promise<number[]> => {

@@ -1,3 +1,4 @@
+// Devices: cpu
 // A checkpoint that does not fit changes nothing.
 import { readFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';

@@ -1,3 +1,4 @@
+// Devices: cpu
 // State of optimizers in files: it continues bit for bit.
 import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// Devices: cpu
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { coefficientSets, Device, HybridAuON, Muon, orthogonalize, Tensor, type Triple } from '../../lib/index.ts';
 import { composed, iterationOf } from '../../lib/optimizers/coefficients.ts';

@@ -1,10 +1,12 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { AdamW, AuON, combine, Device, Muon, Optimizer, SGD, Tensor } from '../../lib/index.ts';
+import { devices } from '../support/devices.ts';
 import { bits, gradsOf, numbers, sizeOf, stateBits, tensor, values, weightsOf } from './classes.ts';
 
 const code = (name: string): object => expect.objectContaining({ name: 'OrthokitError', code: name });
 
-describe.each([...Device.available])('combine on %s', (kind) => {
+describe.each(devices)('combine on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const shapes = [[4, 5], [5, 3], [6], [2, 2]];

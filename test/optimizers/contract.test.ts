@@ -1,6 +1,8 @@
+// Devices: cpu, cuda
 // What every optimizer must do. The classes are found in the library; a new one needs no change here.
 import { expect, it } from 'vitest';
 import { Device, Tensor, type WeightDecayMode } from '../../lib/index.ts';
+import { onlyCpu } from '../support/devices.ts';
 import {
   type AnyOptimizer,
   bits,
@@ -16,13 +18,13 @@ import {
 } from './classes.ts';
 import { code, eachClass, eachDevice } from './each-class.ts';
 
-it('finds the classes', () => {
+it.each(onlyCpu)('finds the classes', () => {
   const names = classes.map(([name]) => name);
   const known = ['SGD', 'AdamW', 'AdaGrad', 'AdaGradNorm', 'Lion', 'Muon', 'AuON', 'HybridAuON'];
   expect(names).toEqual(expect.arrayContaining(known));
 });
 
-eachClass('R10: ', ['R10'], ({ kind, device, alone, name, Class, shapes, start, grads }) => {
+eachClass('R10: ', ['R10'], ({ device, alone, name, Class, shapes, start, grads }) => {
   it('moves the weights and leaves gradients as they are', async () => {
     const weights = start();
     const before = await bits(weights);
@@ -469,7 +471,7 @@ eachClass('R10: ', ['R10'], ({ kind, device, alone, name, Class, shapes, start, 
     else expect(bytes).toBeGreaterThanOrEqual(0);
   });
 
-  it.runIf(kind === 'cpu')('gives the same bits on 1, 2 and 3 threads', async () => {
+  it.each(onlyCpu)('gives the same bits on 1, 2 and 3 threads', async () => {
     const large = [
       [130, 260],
       [70, 65],

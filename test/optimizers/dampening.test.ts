@@ -1,3 +1,4 @@
+// Devices: cpu
 import { expect, it } from 'vitest';
 import { Device, HybridAuON, Muon, SGD, Tensor } from '../../lib/index.ts';
 import { thrownBy } from '../support/tensors.ts';

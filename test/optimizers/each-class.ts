@@ -1,6 +1,7 @@
 // The frame of tests that every class must pass on every device.
 import { afterAll, describe, expect } from 'vitest';
 import { Device, type Tensor } from '../../lib/index.ts';
+import { devices } from '../support/devices.ts';
 import { classes, gradsOf, type OptimizerClass, shapesFor, weightsOf } from './classes.ts';
 
 /** An error of the library with this code. */
@@ -21,7 +22,7 @@ export interface OfClass extends OnDevice {
 }
 
 export function eachDevice(define: (on: OnDevice) => void): void {
-  describe.each([...Device.available])('on %s', (kind) => {
+  describe.each(devices)('on %s', (kind) => {
     const device = Device.open(kind, kind === 'cpu' ? { threads: 2 } : {});
     afterAll(() => device.close());
     const alone: OnDevice['alone'] = (work) => async () => {

@@ -1,3 +1,4 @@
+// Devices: cpu
 // Checkpoints of every format version that was ever released load, and go on to the recorded weights.
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,3 +1,4 @@
+// Devices: cpu, cuda
 // What optimizers of matrices do with shapes, heads and scales.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';

@@ -1,9 +1,11 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { coefficientSets, Device, Muon, type ShapeScale, Tensor } from '../../lib/index.ts';
 import { normal } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
 import { numbers } from './classes.ts';
 
-describe.each([...Device.available])('Muon on %s', (kind) => {
+describe.each(devices)('Muon on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

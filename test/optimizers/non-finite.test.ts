@@ -1,3 +1,4 @@
+// Devices: cpu, cuda
 // What every optimizer does with a gradient that is not finite, as its option says.
 import { describe, expect, it } from 'vitest';
 import { Tensor } from '../../lib/index.ts';

@@ -1,5 +1,7 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { coefficientSets, Device, orthogonalize, Tensor } from '../../lib/index.ts';
+import { devices } from '../support/devices.ts';
 import { bits, numbers, tensor } from './classes.ts';
 
 const code = (name: string): object => expect.objectContaining({ name: 'OrthokitError', code: name });
@@ -31,7 +33,7 @@ function reference(x: number[], rows: number, columns: number, name: keyof typeo
   return y;
 }
 
-describe.each([...Device.available])('orthogonalize on %s', (kind) => {
+describe.each(devices)('orthogonalize on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

@@ -1,3 +1,4 @@
+// Devices: cpu, cuda
 // Weights, gradients and state of every optimizer in every floating dtype.
 import { expect, it } from 'vitest';
 import { Tensor } from '../../lib/index.ts';

@@ -1,3 +1,4 @@
+// Devices: cpu
 // What a save holds, and what it leaves behind when it fails.
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';

@@ -1,3 +1,4 @@
+// Devices: cpu
 // R1: every request for memory fails once.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// Devices: cpu
 // R7, R8, R9: random programs and refusals over every operation that there is, by build/cpu/orthokit_torture.
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';

@@ -1,3 +1,4 @@
+// Devices: cpu
 // R5: what was saved in one process goes on in another to the same bits.
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

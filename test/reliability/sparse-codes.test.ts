@@ -1,7 +1,9 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Dictionary, omp, reconstruct, Tensor } from '../../lib/index.ts';
 import { normal, uniform } from '../support/data.ts';
 import { denseOmp, rowsOf } from '../support/dense-omp.ts';
+import { devices } from '../support/devices.ts';
 import { goal } from '../support/goal.ts';
 import { valuesOf } from '../support/tensors.ts';
 
@@ -31,7 +33,7 @@ const sizes = {
   cuda: { perCase: 2, atoms: 60, length: 12, cases: 6 },
 };
 
-describe.each(Device.available)('R12: sparse codes on %s', codes.tagged, (kind) => {
+describe.each(devices)('R12: sparse codes on %s', codes.tagged, (kind) => {
   const { perCase, ...most } = sizes[kind];
   const device = Device.open(kind);
   afterAll(() => device.close());

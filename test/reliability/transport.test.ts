@@ -1,3 +1,4 @@
+// Devices: cpu
 // Random transport problems, hard ones among them: what is called converged is, numbers stay numbers, and all have a status.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, sinkhorn, Tensor, type TransportMethod } from '../../lib/index.ts';

@@ -1,8 +1,10 @@
+// Devices: cpu, cuda
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { Device, loadTensors, saveTensors, Tensor } from '../../lib/index.ts';
 import { type Calls, calls } from '../../lib/safetensors/calls.ts';
+import { devices } from '../support/devices.ts';
 import { Folder } from './folder.ts';
 
 const original: Calls = { ...calls };
@@ -83,7 +85,7 @@ const order: (keyof Calls)[] = [
   'close',
 ];
 
-describe.each(Device.available)('R2: on %s', { tags: ['R2'] }, (kind) => {
+describe.each(devices)('R2: on %s', { tags: ['R2'] }, (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const tensors = (value: number): Record<string, Tensor> => ({

@@ -1,7 +1,9 @@
+// Devices: cpu, cuda
 import { lstatSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type Dtype, loadTensors, readTensorInfo, saveTensors, Tensor } from '../../lib/index.ts';
+import { devices } from '../support/devices.ts';
 import { fileBytes, plainRead } from './bytes.ts';
 import { Folder } from './folder.ts';
 
@@ -18,7 +20,7 @@ function values(dtype: Dtype, size: number): Float32Array | Float64Array | Uint1
   return dtype === 'u8' ? Uint8Array.from(from, byIndex) : Uint16Array.from(from, byIndex);
 }
 
-describe.each(Device.available)('on %s', (kind) => {
+describe.each(devices)('on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

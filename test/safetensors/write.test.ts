@@ -1,3 +1,4 @@
+// Devices: cpu
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type TensorSource, writeTensorFile } from '../../lib/safetensors/write.ts';

@@ -1,3 +1,4 @@
+// Devices: cpu
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import os from 'node:os';

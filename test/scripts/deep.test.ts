@@ -1,3 +1,4 @@
+// Devices: cpu
 // The record of deep runs: what is written is read again, and nothing is lost.
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';

@@ -1,3 +1,4 @@
+// Devices: cpu
 // The queue of scripts/jobs.mjs: what runs when, and what a failure does. Then the lists themselves.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';

@@ -1,3 +1,4 @@
+// Devices: cpu
 // The report on kernels, fed with logs as ptxas writes them, PTX and counts of the interpreter.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// Devices: cpu
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { describe, expect, it } from 'vitest';
 import { AdamW, combine, Device, Muon, Tensor } from '../../lib/index.ts';

@@ -1,3 +1,4 @@
+// Devices: cpu
 import { describe, expect, it } from 'vitest';
 import { runChild } from '../support/child.ts';
 import { uniform } from '../support/data.ts';

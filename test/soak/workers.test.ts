@@ -1,3 +1,4 @@
+// Devices: cpu
 import { describe, expect, it } from 'vitest';
 import { runChild } from '../support/child.ts';
 import { goal } from '../support/goal.ts';

@@ -1,7 +1,9 @@
+// Devices: cpu, cuda
 // Values: f64 runs of independent programs on the same data, the raw ones of mergekit's routine for orthogonal matching
 // pursuit, the supports of the unit ones of scikit-learn's orthogonal_mp on normalized atoms.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Dictionary, omp, reconstruct, Tensor } from '../../lib/index.ts';
+import { devices } from '../support/devices.ts';
 import { splitmixMatrix } from '../support/splitmix.ts';
 
 const [atomCount, length, signals, otherLength, k] = [64, 16, 4, 12, 6];
@@ -33,7 +35,7 @@ const unit = {
 };
 const close = { f64: 1e-11, f32: 2e-6 };
 
-describe.each(Device.available)('golden values of omp on %s', (kind) => {
+describe.each(devices)('golden values of omp on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

@@ -1,3 +1,4 @@
+// Devices: cpu, cuda
 // A pursuit by Gram rows: where the memory limit does not hold the matrix.
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
@@ -7,13 +8,14 @@ import { GramRows } from '../../lib/sparse/gram-rows.ts';
 import { planOf } from '../../lib/sparse/plan.ts';
 import { normal } from '../support/data.ts';
 import { denseOmp, rowsOf } from '../support/dense-omp.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
 const bitsOf = ({ indices, coefficients, residuals, counts }: SparseCode) =>
   Promise.all([indices, coefficients, residuals, counts].map((tensor) => tensor.read()));
 
-describe.each(Device.available)('omp by Gram rows on %s', (kind) => {
+describe.each(devices)('omp by Gram rows on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const [count, length, total, k] = [150, 33, 40, 8];
@@ -139,15 +141,16 @@ describe.each(Device.available)('omp by Gram rows on %s', (kind) => {
 
 const megabyte = 2 ** 20;
 
-it.each([
-  ['rows', 12_000, 96],
-  ['the whole matrix', 4500, 96],
-  ['products', 12_000, 32],
-])('takes what memoryLimit allows, and 64 MB of scratch: %s', (form, atoms, limit) => {
-  const library = path.join(import.meta.dirname, '..', '..', 'dist', 'index.js');
-  /** What a process takes at most, with a second pursuit of many signals or without. */
-  const peak = (signals: number): number => {
-    const script = `import { readFileSync } from 'node:fs';
+describe.each(onlyCpu)('takes what memoryLimit allows, and 64 MB of scratch', () => {
+  it.each([
+    ['rows', 12_000, 96],
+    ['the whole matrix', 4500, 96],
+    ['products', 12_000, 32],
+  ])('%s', (form, atoms, limit) => {
+    const library = path.join(import.meta.dirname, '..', '..', 'dist', 'index.js');
+    /** What a process takes at most, with a second pursuit of many signals or without. */
+    const peak = (signals: number): number => {
+      const script = `import { readFileSync } from 'node:fs';
       import { Device, Dictionary, omp, Tensor } from ${JSON.stringify(library)};
       const device = Device.open('cpu', { threads: 2 });
       const atoms = Tensor.randn(device, [${atoms}, 64], { seed: 1 });
@@ -158,9 +161,12 @@ it.each([
       const some = Tensor.randn(device, [${signals}, 64], { seed: 3 });
       await omp(dictionary, some, { k: 8, algorithm: ${form === 'products' ? "'gemm'" : "'gram'"} });
       console.log(readFileSync('/proc/self/status', 'utf8').match(/VmHWM:\\s+(\\d+)/)[1]);`;
-    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
-    expect(stderr).toBe('');
-    return Number(stdout) * 1024;
-  };
-  expect(peak(600) - peak(0)).toBeLessThan((limit + 64) * megabyte);
+      const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+        encoding: 'utf8',
+      });
+      expect(stderr).toBe('');
+      return Number(stdout) * 1024;
+    };
+    expect(peak(600) - peak(0)).toBeLessThan((limit + 64) * megabyte);
+  });
 });

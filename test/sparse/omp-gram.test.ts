@@ -1,10 +1,12 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Dictionary, omp, ompGram, ops, SparseCode, Tensor, toDense } from '../../lib/index.ts';
 import { normal } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { sameBits } from '../support/same-bits.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
-describe.each(Device.available)('ompGram on %s', (kind) => {
+describe.each(devices)('ompGram on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -76,7 +78,7 @@ describe.each(Device.available)('ompGram on %s', (kind) => {
   });
 });
 
-it('toDense refuses what is no code, and matrices of too many elements', async () => {
+it.each(onlyCpu)('toDense refuses what is no code, and matrices of too many elements', async () => {
   const device = Device.open('cpu');
   await expect(toDense({} as SparseCode)).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
   const wide = new SparseCode(device, 2, 1, 2 ** 30, 'f32');

@@ -1,7 +1,9 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Dictionary, OrthokitError, omp, reconstruct, type SparseCode, Tensor } from '../../lib/index.ts';
 import { normal, uniform } from '../support/data.ts';
 import { denseOmp, rowsOf } from '../support/dense-omp.ts';
+import { devices } from '../support/devices.ts';
 import { sameBits } from '../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
@@ -25,7 +27,7 @@ async function rejection(call: () => Promise<unknown>): Promise<{ code: string; 
   throw new Error('nothing was thrown');
 }
 
-describe.each(Device.available)('omp on %s', (kind) => {
+describe.each(devices)('omp on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

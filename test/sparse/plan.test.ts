@@ -1,3 +1,4 @@
+// Devices: cpu
 // Which form of a pursuit is expected to be faster, where there can be no doubt, and what memory allows.
 import { describe, expect, it } from 'vitest';
 import type { Dictionary } from '../../lib/sparse/dictionary.ts';

@@ -1,9 +1,11 @@
+// Devices: cpu, cuda
 // Values: scikit-learn's orthogonal_mp_gram, recorded by scripts/golden/omp.py.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Dictionary, omp, ompGram, ops, type SparseCode, Tensor, toDense } from '../../lib/index.ts';
 import { rowsOf } from '../support/dense-omp.ts';
+import { devices } from '../support/devices.ts';
 import { splitmixMatrix } from '../support/splitmix.ts';
 
 interface Problem {
@@ -19,7 +21,7 @@ const golden: { problems: Problem[] } = JSON.parse(
   readFileSync(path.join(import.meta.dirname, '..', 'golden', 'omp.json'), 'utf8'),
 );
 
-describe.each(Device.available)("scikit-learn's codes on %s", (kind) => {
+describe.each(devices)("scikit-learn's codes on %s", (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Device } from '../../lib/index.ts';
+import { devices } from './devices.ts';
 import { checkValues, type Method } from './steps.ts';
 
 export interface CheckValue {
@@ -12,7 +13,7 @@ export interface CheckValue {
 
 /** Three steps in f64 against numbers that were computed with the methods' own programs. */
 export function describeCheckValues(method: Method, list: readonly CheckValue[]): void {
-  describe.each(Device.available)(`${method.op}, check values on %s`, (kind) => {
+  describe.each(devices)(`${method.op}, check values on %s`, (kind) => {
     it.each(list)('$name', async ({ options, wide, tall }) => {
       const device = Device.open(kind);
       const own = { ...method, options };

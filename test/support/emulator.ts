@@ -1,7 +1,6 @@
-// The CUDA emulator's control, where ORTHOKIT_CUDA_PLUGIN names an emulated or checked plug-in.
-import { existsSync } from 'node:fs';
+// The CUDA emulator's control, for files that declare `// Devices: emulator`.
 import { createRequire } from 'node:module';
-import path from 'node:path';
+import { controlAddon } from './selection.ts';
 
 export interface Emulator {
   /**
@@ -13,11 +12,4 @@ export interface Emulator {
   lastFinding(): string;
 }
 
-function load(): Emulator | undefined {
-  const plugin = process.env.ORTHOKIT_CUDA_PLUGIN;
-  if (!plugin) return undefined;
-  const addon = path.join(path.dirname(path.resolve(plugin)), 'emulator_control.node');
-  return existsSync(addon) ? createRequire(import.meta.url)(addon) : undefined;
-}
-
-export const emulator: Emulator | undefined = load();
+export const emulator: Emulator = createRequire(import.meta.url)(controlAddon());

@@ -4,6 +4,7 @@ import { Device, type Ops, ops, Tensor } from '../../lib/index.ts';
 import { reductions } from '../reference/row-reduce.ts';
 import { expectClose } from './compare.ts';
 import { normal } from './data.ts';
+import { devices } from './devices.ts';
 import { refuses, refusesWrongFields } from './refusals.ts';
 import { expectSameBits, sameBits } from './same-bits.ts';
 import { tensorOf, valuesOf } from './tensors.ts';
@@ -21,7 +22,7 @@ export function describeReduction({ op, reference, shapes }: ReductionOp): void 
   const matrix = (count: number, length: number): [number, number] => (isRow ? [count, length] : [length, count]);
   const reduce = (device: Device, fields: Parameters<Ops['rowReduce']>[1]): void => ops[op](device, fields);
 
-  describe.each(Device.available)(`${op} on %s`, (kind) => {
+  describe.each(devices)(`${op} on %s`, (kind) => {
     const device = Device.open(kind);
     afterAll(() => device.close());
 

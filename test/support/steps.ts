@@ -5,6 +5,7 @@ import type { Parameter, Statistics, WeightDecayMode } from '../reference/step.t
 import { sumOfSquares } from '../reference/sums.ts';
 import { expectClose, expectSame, largest } from './compare.ts';
 import { normal, sizeOf } from './data.ts';
+import { devices } from './devices.ts';
 import { arrayOf, type Floating, rounded, spacing } from './dtypes.ts';
 import { tensorOf, thrownBy, valuesOf } from './tensors.ts';
 
@@ -199,7 +200,7 @@ function checkStatistics(actual: Float64Array, expected: Statistics[], computed:
 
 /** What every step owes: all dtypes, decay modes, sizes of gradients, guard, checks. */
 export function describeStep(method: Method): void {
-  describe.each(Device.available)(`${method.op} on %s`, (kind) => {
+  describe.each(devices)(`${method.op} on %s`, (kind) => {
     const device = Device.open(kind);
     afterAll(() => device.close());
 

@@ -1,3 +1,4 @@
+// Devices: cpu
 // The command as a user calls it.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';

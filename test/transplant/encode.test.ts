@@ -1,3 +1,4 @@
+// Devices: cpu
 // The encoder of single tokens against Hugging Face's tokenizers on a real vocabulary.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';

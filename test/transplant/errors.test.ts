@@ -1,3 +1,4 @@
+// Devices: cpu
 // Every way in which a model folder can be wrong, each with its code; nothing is written then.
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,3 +1,4 @@
+// Devices: cpu
 // The reader of JSON against JSON.parse, and the reader of tokenizer.json against bytes of any kind.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,3 +1,4 @@
+// Devices: cpu
 import { describe, expect, it } from 'vitest';
 import { type MatchOptions, matchKinds, matchVocabularies, type Tokenizer } from '../../lib/index.ts';
 import {

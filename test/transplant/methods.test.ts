@@ -1,3 +1,4 @@
+// Devices: cpu, cuda
 // Values: f64 runs of independent programs on the same data, those of mergekit's routines where it has them (f32 there).
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';
@@ -11,6 +12,7 @@ import { omp } from '../../lib/transplant/methods/omp.ts';
 import { subword, weightsOf } from '../../lib/transplant/methods/subword.ts';
 import { solve } from '../../lib/transplant/solve.ts';
 import type { Table } from '../../lib/transplant/table.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { splitmixMatrix } from '../support/splitmix.ts';
 import { byteLevelTokenizer } from './models.ts';
 import { contextOf, tableOf } from './tables.ts';
@@ -69,7 +71,7 @@ const cosine = (x: ArrayLike<number>, y: ArrayLike<number>): number => {
   return xy / Math.sqrt(xx * yy || 1);
 };
 
-describe.each(Device.available)('methods on %s', (kind) => {
+describe.each(devices)('methods on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
@@ -282,7 +284,7 @@ describe.each(Device.available)('methods on %s', (kind) => {
   });
 });
 
-it('solves systems, and leaves open what they leave open', () => {
+it.each(onlyCpu)('solves systems, and leaves open what they leave open', () => {
   const x = solve(Float64Array.of(0, 2, 1, 4), Float64Array.of(2, 6));
   expect([...x]).toEqual([2, 1]);
   const open = solve(Float64Array.of(1, 1, 1, 1), Float64Array.of(3, 3));

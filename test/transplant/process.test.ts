@@ -1,3 +1,4 @@
+// Devices: cpu
 // What only whole processes show: that a kill loses nothing, and how much memory it takes.
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';

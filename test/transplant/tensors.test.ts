@@ -1,3 +1,4 @@
+// Devices: cpu
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   Device,

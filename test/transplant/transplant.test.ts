@@ -1,3 +1,4 @@
+// Devices: cpu
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Tokenizer as Oracle } from '@huggingface/tokenizers';

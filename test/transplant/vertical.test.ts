@@ -1,3 +1,4 @@
+// Devices: cpu
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { transplant } from '../../lib/index.ts';

@@ -1,3 +1,4 @@
+// Devices: cpu
 // A real WordPiece vocabulary, bert-base-uncased's, against Llama 2's and against Hugging Face's tokenizers.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

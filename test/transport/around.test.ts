@@ -1,3 +1,4 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   type BarycenterProgress,
@@ -11,13 +12,14 @@ import {
   transportBatch,
 } from '../../lib/index.ts';
 import { pairwiseCosts } from '../reference/pairwise-costs.ts';
+import { devices } from '../support/devices.ts';
 import { valuesOf } from '../support/tensors.ts';
 import { massesOf, numbers } from '../support/transport.ts';
 
 const metrics = ['sqeuclidean', 'euclidean', 'l1'] as const;
 const totalOf = (x: Iterable<number>): number => [...x].reduce((a, b) => a + b, 0);
 
-describe.each(Device.available)('sinkhornDivergence on %s', (kind) => {
+describe.each(devices)('sinkhornDivergence on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const cloud = (n: number, seed: number, low = 0) => Tensor.from(device, numbers(2 * n, seed, low, low + 1), [n, 2]);
@@ -125,7 +127,7 @@ describe.each(Device.available)('sinkhornDivergence on %s', (kind) => {
   });
 });
 
-describe.each(Device.available)('barycenter on %s', (kind) => {
+describe.each(devices)('barycenter on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const grid = Tensor.from(
@@ -202,7 +204,7 @@ describe.each(Device.available)('barycenter on %s', (kind) => {
   });
 });
 
-describe.each(Device.available)('transportBatch on %s', (kind) => {
+describe.each(devices)('transportBatch on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

@@ -1,8 +1,10 @@
+// Devices: cpu, cuda
 // Operations of transport on matrices without rows or columns: panels of them, and shares of their capacity, must not divide by 0.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
+import { devices } from '../support/devices.ts';
 
-describe.each(Device.available)('transport of nothing on %s', (kind) => {
+describe.each(devices)('transport of nothing on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const f64 = (...shape: number[]) => Tensor.full(device, shape, 1, { dtype: 'f64' });

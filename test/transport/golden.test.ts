@@ -1,13 +1,15 @@
+// Devices: cpu, cuda
 // Values: eta 1200 by SSNS of RegOT, an independent program, to ten digits and more; 3 × 3 in 40-digit arithmetic; closed forms.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, sinkhorn, Tensor, type TransportMethod } from '../../lib/index.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { valuesOf } from '../support/tensors.ts';
 import { plane, ringAndBar, splitMix } from '../support/transport.ts';
 
 const cpu = Device.open('cpu');
 afterAll(() => cpu.close());
 
-describe('golden values', () => {
+describe.each(onlyCpu)('golden values', () => {
   it('the stream of numbers begins as it must', () => {
     expect([...splitMix(3, 1n)]).toEqual([0.5665615751722809, 0.7457817572627011, 0.9710027535867962]);
   });
@@ -109,7 +111,7 @@ describe('golden values', () => {
 const three = { a: [0.2, 0.5, 0.3], b: [0.4, 0.35, 0.25] };
 const methods: readonly TransportMethod[] = ['auto', 'sns', 'sinkhorn', 'ssns', 'splr', 'lbfgs'];
 
-describe.each(Device.available)('small problems on %s', (kind) => {
+describe.each(devices)('small problems on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const costOf = (numbers: readonly number[], n: number, m: number) =>

@@ -1,6 +1,8 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type SinkhornOptions, sinkhorn, Tensor, type TransportVariable } from '../../lib/index.ts';
 import { planOf } from '../reference/transport.ts';
+import { devices } from '../support/devices.ts';
 import { valuesOf } from '../support/tensors.ts';
 import { massesOf, numbers } from '../support/transport.ts';
 
@@ -16,7 +18,7 @@ const total = problem.b.reduce((s, q) => s + q, 0);
 problem.b = problem.b.map((q) => q / total);
 type Problem = typeof problem;
 
-describe.each(Device.available)('gradients on %s', (kind) => {
+describe.each(devices)('gradients on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const solve = async (

@@ -1,10 +1,12 @@
+// Devices: cpu, cuda
 // The parts of a plan, some rows at a time, against a walk over all pairs.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';
 import { PartsFinder } from '../../lib/transport/parts.ts';
 import { uniform } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
 
-describe.each(Device.available)('parts on %s:', (kind) => {
+describe.each(devices)('parts on %s:', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const read = async (tensor: Tensor) => Float64Array.from(await tensor.read());

@@ -1,13 +1,15 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type PointClouds, sinkhorn, Tensor } from '../../lib/index.ts';
 import { pairwiseCosts } from '../reference/pairwise-costs.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { sameBits } from '../support/same-bits.ts';
 import { valuesOf } from '../support/tensors.ts';
 import { massesOf, numbers } from '../support/transport.ts';
 
 const metrics = ['sqeuclidean', 'euclidean', 'l1'] as const;
 
-describe.each(Device.available)('point clouds on %s', (kind) => {
+describe.each(devices)('point clouds on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const points = (n: number, d: number, seed: number, dtype: 'f32' | 'f64' = 'f64') =>
@@ -116,7 +118,7 @@ describe.each(Device.available)('point clouds on %s', (kind) => {
   });
 });
 
-describe('point clouds', () => {
+describe.each(onlyCpu)('point clouds', () => {
   const device = Device.open('cpu');
   const other = Device.open('cpu');
   afterAll(async () => {

@@ -1,8 +1,10 @@
+// Devices: cpu, cuda
 // Plans of POT, an independent program: test/golden/transport.json says which version, and how they were made.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, sinkhorn, Tensor } from '../../lib/index.ts';
+import { devices } from '../support/devices.ts';
 import { valuesOf } from '../support/tensors.ts';
 
 interface Golden {
@@ -21,7 +23,7 @@ interface Golden {
 const file = path.join(import.meta.dirname, '..', 'golden', 'transport.json');
 const { program, problems }: Golden = JSON.parse(readFileSync(file, 'utf8'));
 
-describe.each(Device.available)(`${program} and sinkhorn on %s`, (kind) => {
+describe.each(devices)(`${program} and sinkhorn on %s`, (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 

@@ -1,5 +1,7 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, sinkhorn, Tensor, type TransportProgress } from '../../lib/index.ts';
+import { devices } from '../support/devices.ts';
 import { sameBits } from '../support/same-bits.ts';
 import { valuesOf } from '../support/tensors.ts';
 import { massesOf, splitMix } from '../support/transport.ts';
@@ -7,7 +9,7 @@ import { massesOf, splitMix } from '../support/transport.ts';
 const [n, m, eps, tol] = [40, 57, 0.02, 1e-12];
 const [a, b, values] = [massesOf(n, 1), massesOf(m, 2), splitMix(n * m, 3n)];
 
-describe.each(Device.available)('transport on %s', (kind) => {
+describe.each(devices)('transport on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const planOf = async (

@@ -1,9 +1,11 @@
+// Devices: cpu, cuda
 // Gradients of PyTorch, an independent program: test/golden/transport-pullback.json says how they were made; closed forms; edges.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type Metric, sinkhorn, Tensor, type TransportCotangents } from '../../lib/index.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { valuesOf } from '../support/tensors.ts';
 import { massesOf, numbers, plane, splitMix } from '../support/transport.ts';
 
@@ -33,7 +35,7 @@ const { problems } = JSON.parse(readFileSync(file, 'utf8')) as { problems: Golde
 const cpu = Device.open('cpu');
 afterAll(() => cpu.close());
 
-describe.each(Device.available)('pullbacks on %s:', (kind) => {
+describe.each(devices)('pullbacks on %s:', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const made = (x: ArrayLike<number>, shape: readonly number[], on = device) =>
@@ -462,7 +464,7 @@ describe.each(Device.available)('pullbacks on %s:', (kind) => {
   });
 });
 
-describe('pullbacks of larger problems', () => {
+describe.each(onlyCpu)('pullbacks of larger problems', () => {
   const device = Device.open('cpu');
   afterAll(() => device.close());
 

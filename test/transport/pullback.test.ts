@@ -1,3 +1,4 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   Device,
@@ -7,6 +8,7 @@ import {
   Tensor,
   type TransportVariable,
 } from '../../lib/index.ts';
+import { devices } from '../support/devices.ts';
 import { valuesOf } from '../support/tensors.ts';
 import { massesOf, normalized, numbers } from '../support/transport.ts';
 
@@ -55,7 +57,7 @@ const outer = (): Float64Array =>
 const cpu = Device.open('cpu');
 afterAll(() => cpu.close());
 
-describe.each(Device.available)('pullbacks on %s', (kind) => {
+describe.each(devices)('pullbacks on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   type Place = [metric: Metric | undefined, options: Partial<SinkhornOptions>];

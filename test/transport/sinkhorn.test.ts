@@ -1,3 +1,4 @@
+// Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   Device,
@@ -8,11 +9,12 @@ import {
   type TransportProgress,
 } from '../../lib/index.ts';
 import { columnSumsOf, distance, planOf, rowSumsOf } from '../reference/transport.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { sameBits } from '../support/same-bits.ts';
 import { valuesOf } from '../support/tensors.ts';
 import { massesOf, numbers, splitMix, vector } from '../support/transport.ts';
 
-describe.each(Device.available)('sinkhorn on %s', (kind) => {
+describe.each(devices)('sinkhorn on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
   const costOf = (n: number, m: number, dtype: 'f32' | 'f64' = 'f64'): Tensor =>
@@ -175,7 +177,7 @@ describe.each(Device.available)('sinkhorn on %s', (kind) => {
   });
 });
 
-describe('sinkhorn', () => {
+describe.each(onlyCpu)('sinkhorn', () => {
   const device = Device.open('cpu');
   const other = Device.open('cpu');
   afterAll(async () => {

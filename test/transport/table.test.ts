@@ -1,3 +1,4 @@
+// Devices: cpu
 // Every problem of the table in the design notes of the safe form, to 1e-12: among them those that the published form fails on.
 // Values: none; the error of the marginals is computed anew from what is returned.
 import { afterAll, describe, expect, it } from 'vitest';

@@ -4,15 +4,15 @@ import { pathToFileURL } from 'node:url';
 const from = process.argv[2] ? pathToFileURL(process.argv[2]) : new URL('../../../dist/index.js', import.meta.url);
 const { Device, Tensor } = await import(from);
 const found = { available: Device.available, unavailable: {}, info: {}, errors: {} };
-for (const kind of ['cpu', 'cuda']) {
-  found.unavailable[kind] = Device.unavailable(kind) ?? null;
+for (const kind of ['cpu', 'cuda']) found.unavailable[kind] = Device.unavailable(kind) ?? null;
+for (const name of ['cpu', 'cuda', 'cuda:1']) {
   try {
-    const device = Device.open(kind);
-    found.info[kind] = device.info;
+    const device = Device.open(name);
+    found.info[name] = device.info;
     await Tensor.zeros(device, [3]).read();
     await device.close();
   } catch (error) {
-    found.errors[kind] = { code: error.code, message: error.message };
+    found.errors[name] = { code: error.code, message: error.message };
   }
 }
 console.log(JSON.stringify(found));
