@@ -1,4 +1,6 @@
+import type { CostRange } from './cost.ts';
 import type { Settings } from './options.ts';
+import type { ScaledPlan } from './scaled-plan.ts';
 
 /** The first level, as a share of the range of the costs. */
 const firstShare = 0.1;
@@ -9,4 +11,13 @@ export function levels({ eps, anneal }: Settings, range: number): number[] {
   if (anneal)
     for (let level = anneal.start ?? firstShare * range; level > eps; level *= anneal.factor) list.push(level);
   return [...list, eps];
+}
+
+/** Sweeps at each level before the last. */
+export function annealBySweeps(plan: ScaledPlan, settings: Settings, range: CostRange): void {
+  for (const eps of levels(settings, range.most - range.least)) {
+    plan.eps = eps;
+    const sweeps = Math.min(settings.anneal?.sweeps ?? 0, plan.control.sweepsLeft - 1);
+    if (eps !== settings.eps && sweeps > 0) plan.logSweeps(sweeps);
+  }
 }

@@ -46,8 +46,15 @@ function directionOf(gradient: Float64Array, masses: Float64Array, changes: read
   return direction;
 }
 
-/** Maximizes the semi-dual by L-BFGS, until the L1 error of the rows is at most `tol` or `maxSweeps` evaluations are done. */
-export async function lbfgs(plan: ScaledPlan, masses: Float64Array, tol: number, most: number): Promise<SolverEnd> {
+/** How L-BFGS ended, at which L1 error of the rows, after so many evaluations. */
+export interface LbfgsEnd {
+  readonly end: SolverEnd;
+  readonly error: number;
+  readonly evaluations: number;
+}
+
+/** Maximizes the semi-dual by L-BFGS, until the L1 error of the rows is at most `tol` or so many evaluations are done. */
+export async function lbfgs(plan: ScaledPlan, masses: Float64Array, tol: number, most: number): Promise<LbfgsEnd> {
   const point = new SemidualPoint(plan);
   const { control } = plan;
   const gradientOf = async (sums: typeof point.rowSums): Promise<Float64Array> => {
@@ -59,12 +66,13 @@ export async function lbfgs(plan: ScaledPlan, masses: Float64Array, tol: number,
   let changes: Change[] = [];
   for (let evaluations = 1; ; ) {
     control.report(plan.eps, error);
-    if (error <= tol) return 'converged';
+    if (error <= tol) return { end: 'converged', error, evaluations };
     const direction = directionOf(gradient, masses, changes);
     const slope = dot(gradient, direction);
     let length = 1;
     for (let halvings = 0; ; ++halvings) {
-      if (evaluations++ >= most) return 'max-iterations';
+      if (evaluations >= most) return { end: 'max-iterations', error, evaluations };
+      evaluations += 1;
       const step = direction.map((x) => length * x);
       point.step.write(step);
       point.queue(true);
@@ -83,7 +91,7 @@ export async function lbfgs(plan: ScaledPlan, masses: Float64Array, tol: number,
         break;
       }
       if (halvings === mostHalvings || (isTiny && halvings > 3)) {
-        if (changes.length === 0) return 'at-precision';
+        if (changes.length === 0) return { end: 'at-precision', error, evaluations };
         changes = [];
         break;
       }

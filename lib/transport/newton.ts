@@ -9,11 +9,27 @@ const entriesPerVector = 64;
 const leastShare = 1 / 8;
 /** Below this, in units of eps, a gain is of the size of the rounding of the semi-dual. */
 const tinyGain = 64 * 2 ** -52;
+/** The shift before anything is known. */
+const firstShift = 1e-2;
 /** A sparse plan never leaves out more than this. */
 const mostDropped = 1e-2;
 
 /** How a solver's last level ended. */
 export type SolverEnd = 'converged' | 'max-iterations' | 'at-precision';
+
+/** When to give up. */
+export interface Patience {
+  /** At so many rejected steps. */
+  readonly rejections?: number;
+  /** Where the error has not halved in so many steps. */
+  readonly steps?: number;
+}
+
+/** How steps ended: `'stalled'` where patience did. */
+export interface NewtonEnd {
+  readonly end: SolverEnd | 'stalled';
+  readonly error: number;
+}
 
 /** A Newton step that has been tried. */
 interface Trial extends Evaluation {
@@ -36,7 +52,7 @@ export class Newton {
   readonly #kept: Tensor;
   readonly #stepStatistics: Tensor;
   /** The shift, relative to the marginals. */
-  #shift = 1e-2;
+  #shift = firstShift;
 
   constructor(plan: ScaledPlan) {
     this.#plan = plan;
@@ -53,8 +69,13 @@ export class Newton {
     this.#stepStatistics = plan.vector(4);
   }
 
-  /** How much of the plan is needed for all of it but a hundredth: a share of its elements, 1 where there is no room. */
-  async density(): Promise<number> {
+  /** Starts anew. */
+  forget(): void {
+    this.#shift = firstShift;
+  }
+
+  /** How many entries all of the plan but a hundredth needs; infinity where there is no room for them. */
+  async entries(): Promise<number> {
     const { cost, control } = this.#plan;
     ops.fill(cost.device, { x: [this.#values], value: 0 });
     this.#sparsify(mostDropped);
@@ -63,13 +84,14 @@ export class Newton {
     ops.rowReduce(cost.device, { x: row, out: mass, reduction: 'sum' });
     const [[count], [kept]] = await Promise.all([control.read(this.#kept), control.read(mass)]);
     // Without room, much more is left out than was asked for.
-    return kept! < 1 - 2 * mostDropped ? 1 : count! / (cost.rows * cost.columns);
+    return kept! < 1 - 2 * mostDropped ? Infinity : count!;
   }
 
-  /** From where the plan stands, until the L1 error of the rows is at most `tol`; `'stalled'` at so many rejected steps. */
-  async run(tol: number): Promise<{ end: SolverEnd; error: number }>;
-  async run(tol: number, patience: number): Promise<{ end: SolverEnd | 'stalled'; error: number }>;
-  async run(tol: number, patience = Infinity): Promise<{ end: SolverEnd | 'stalled'; error: number }> {
+  /** From where the plan stands, until the L1 error of the rows is at most `tol`, or patience ends. */
+  async run(
+    tol: number,
+    { rejections: mostRejections = Infinity, steps = Infinity }: Patience = {},
+  ): Promise<NewtonEnd> {
     const plan = this.#plan;
     const { control } = plan;
     // A level has moved: what the last one learned of the shift holds no more.
@@ -78,9 +100,12 @@ export class Newton {
     let isFresh = true;
     let rejections = 0;
     let rejectedInAll = 0;
+    let [toHalve, stepsLeft] = [error, steps];
     for (;;) {
       control.report(plan.eps, error);
       if (error <= tol) return { end: 'converged', error };
+      if (error <= toHalve / 2) [toHalve, stepsLeft] = [error, steps];
+      if (stepsLeft-- <= 0) return { end: 'stalled', error };
       if (control.newtonLeft <= 0) return { end: 'max-iterations', error };
       if (isFresh) this.#sparsify(Math.min(mostDropped, 0.1 * error));
       const trial = await this.#try(error);
@@ -97,7 +122,7 @@ export class Newton {
         continue;
       }
       if (isTiny) return { end: 'at-precision', error };
-      if (++rejectedInAll >= patience) return { end: 'stalled', error };
+      if (++rejectedInAll >= mostRejections) return { end: 'stalled', error };
       this.#shift *= 8;
       isFresh = ++rejections % 3 === 0 && control.sweepsLeft >= 5;
       if (isFresh) error = await this.#sweep();

@@ -2,6 +2,7 @@ import { ops } from '../native-ops.ts';
 import { Tensor } from '../tensor.ts';
 import type { Control } from './control.ts';
 import type { Cost, Pair } from './cost.ts';
+import { farthest } from './streaming.ts';
 
 /** Where the scales of a kernel are put into the potentials, as |ln|: the kernel's small entries, lost to underflow, still count for nothing there. */
 const largestLog = { f32: 20, f64: 150 } as const;
@@ -104,6 +105,32 @@ export class ScaledPlan {
   get potentials(): Pair {
     this.absorb();
     return this.#potentials;
+  }
+
+  /** A copy of the potentials, which lives as long as the plan. */
+  remember(into: Pair = this.pair()): Pair {
+    const { rows, columns } = this.potentials;
+    ops.copy(this.cost.device, { out: [into.rows, into.columns], x: [rows, columns] });
+    return into;
+  }
+
+  /** Goes to potentials that were remembered. */
+  recall({ rows, columns }: Pair): void {
+    const out = this.potentials;
+    ops.copy(this.cost.device, { out: [out.rows, out.columns], x: [rows, columns] });
+  }
+
+  /** Goes on as far as `share` of the way from potentials that were remembered to here. */
+  extrapolate(from: Pair, share: number): void {
+    const { rows, columns } = this.potentials;
+    const { device } = this.cost;
+    const all = [rows, columns, from.rows, from.columns];
+    // Of masses of 0, which stay where they are: the difference of infinities is no number.
+    ops.map(device, { out: all, x: all, function: 'clamp', parameters: [-farthest, farthest] });
+    const combine = (out: Tensor, before: Tensor) =>
+      ops.linearCombination(device, { out: [out], terms: [out, before], coefficients: [1 + share, -share] });
+    combine(rows, from.rows);
+    combine(columns, from.columns);
   }
 
   /** Puts the scales into the potentials. */

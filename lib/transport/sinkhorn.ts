@@ -1,5 +1,6 @@
 import { isTensor, type Tensor } from '../tensor.ts';
-import { levels } from './anneal.ts';
+import { annealBySweeps } from './anneal.ts';
+import { automatic } from './automatic.ts';
 import { Control } from './control.ts';
 import type { Cost, CostRange, Costs, DenseCost, Pair } from './cost.ts';
 import { isProvenInfeasible } from './feasibility.ts';
@@ -7,6 +8,7 @@ import { type Measured, measure } from './finish.ts';
 import { lbfgs } from './lbfgs.ts';
 import { type Marginals, marginalsOf, massTensors } from './marginals.ts';
 import { Newton, type SolverEnd } from './newton.ts';
+import { newtonByLevels } from './newton-levels.ts';
 import { type Settings, type SinkhornOptions, settingsOf } from './options.ts';
 import { paperNewton } from './paper.ts';
 import { costsOf, type PointClouds, PointCost } from './points.ts';
@@ -16,83 +18,10 @@ import { solveStreaming } from './solve-streaming.ts';
 import { splr } from './splr.ts';
 import { ssns } from './ssns.ts';
 import { honest, precision, startOf } from './start.ts';
-import { predictSweeps, sweepOn, sweepUntil } from './sweeps.ts';
+import { ended, preparingSweeps, sweepUntil } from './sweeps.ts';
 
-/** L1 error at which a level of annealing is done: the next one moves further than that. */
-const levelTolerance = 0.05;
-
-/** Sweeps up to which Newton steps do not pay, … */
-const fewSweeps = 20;
-/** … and up to which L-BFGS does not. */
-const someSweeps = 60;
-/** A plan of which more than this is needed is dense: sparse steps do not pay. */
-const dense = 0.1;
-
-/** Errors at which Newton steps usually succeed at eps itself, … */
-const near = 0.25;
-/** … and how many of them may fail before eps is lowered level by level after all. */
-const patience = 2;
-
-/** Newton steps, level by level of eps. */
-async function safeNewton(
-  plan: ScaledPlan,
-  newton: Newton,
-  settings: Settings,
-  range: CostRange,
-  tol: number,
-): Promise<SolverEnd> {
-  const { control } = plan;
-  let end: SolverEnd = 'max-iterations';
-  for (const eps of levels(settings, range.most - range.least)) {
-    plan.eps = eps;
-    const sweeps = Math.min(settings.anneal?.sweeps ?? 2, control.sweepsLeft);
-    if (sweeps > 0) plan.kernelSweeps(1);
-    if (sweeps > 1) plan.blindSweeps(sweeps - 1);
-    ({ end } = await newton.run(eps === settings.eps ? tol : levelTolerance));
-  }
-  return end;
-}
-
-/** Sweeps at each level before the last. */
-function annealBySweeps(plan: ScaledPlan, settings: Settings, range: CostRange): void {
-  for (const eps of levels(settings, range.most - range.least)) {
-    plan.eps = eps;
-    const sweeps = Math.min(settings.anneal?.sweeps ?? 0, plan.control.sweepsLeft - 1);
-    if (eps !== settings.eps && sweeps > 0) plan.logSweeps(sweeps);
-  }
-}
-
-const ended = (error: number, tol: number): SolverEnd => (error <= tol ? 'converged' : 'max-iterations');
-
-/** Sweeps while they are few, else Newton steps while the plan is sparse, else L-BFGS. */
-async function automatic(
-  plan: ScaledPlan,
-  marginals: Marginals,
-  settings: Settings,
-  range: CostRange,
-  tol: number,
-): Promise<SolverEnd> {
-  const { control } = plan;
-  const outlook = await predictSweeps(plan, tol);
-  let { error } = outlook;
-  // The rate may fall: twice as many as were predicted are enough.
-  const isDoneWithin = async (sweeps: number): Promise<boolean> => {
-    if (outlook.sweeps > Math.min(sweeps, control.sweepsLeft)) return false;
-    error = await sweepOn(plan, tol, error, 2 * sweeps);
-    return error <= tol || control.sweepsLeft <= 0;
-  };
-  if (await isDoneWithin(fewSweeps)) return ended(error, tol);
-  const newton = new Newton(plan);
-  if ((await newton.density()) > dense) {
-    if (await isDoneWithin(someSweeps)) return ended(error, tol);
-    return lbfgs(plan, marginals.a, tol, settings.maxSweeps);
-  }
-  if (error <= near) {
-    const { end } = await newton.run(tol, patience);
-    if (end !== 'stalled') return end;
-  }
-  return safeNewton(plan, newton, settings, range, tol);
-}
+/** Sweeps from zeros, for the potentials of masses that cannot be carried. */
+const sweepsFromZeros = 20;
 
 async function solve(
   plan: ScaledPlan,
@@ -104,11 +33,12 @@ async function solve(
   const { a, b } = marginals;
   const { method, paper, maxSweeps } = settings;
   if (method === 'auto') return automatic(plan, marginals, settings, range, tol);
-  if (method === 'sns' && !paper) return safeNewton(plan, new Newton(plan), settings, range, tol);
+  if (method === 'sns' && !paper)
+    return (await newtonByLevels(plan, new Newton(plan), marginals, settings, range, tol)).end;
   annealBySweeps(plan, settings, range);
   if (method === 'sinkhorn') return ended(await sweepUntil(plan, tol), tol);
-  plan.logSweeps(Math.min(paper?.sweeps ?? 2, plan.control.sweepsLeft));
-  if (method === 'lbfgs') return lbfgs(plan, a, tol, maxSweeps);
+  plan.logSweeps(Math.min(paper?.sweeps ?? preparingSweeps, plan.control.sweepsLeft));
+  if (method === 'lbfgs') return (await lbfgs(plan, a, tol, maxSweeps)).end;
   const unit = range.most - range.least || settings.eps;
   if (method === 'ssns') return ssns(plan, a, b, tol, unit);
   if (method === 'splr') return splr(plan, a, b, tol, unit);
@@ -203,7 +133,7 @@ async function solveProblem(cost: Cost, costs: Costs, settings: Settings): Promi
     if (!Number.isFinite(measured.value + measured.marginalError)) {
       // Where masses cannot be carried, potentials grow until they have no digits for eps.
       discard(measured);
-      plan.restart(fewSweeps);
+      plan.restart(sweepsFromZeros);
       measured = await measure(cost, masses, marginals, plan.potentials, eps, control, settings.gauge);
     }
     if (status !== 'infeasible') status = honest(status, measured.marginalError, settings.tol, floor * marginals.mass);

@@ -1,10 +1,16 @@
+import type { SolverEnd } from './newton.ts';
 import type { ScaledPlan } from './scaled-plan.ts';
 
 /** Sweeps in the log domain that make every row and column of the kernel representable. */
-const preparingSweeps = 2;
+export const preparingSweeps = 2;
 
 /** Sweeps after which the rest is predicted, and how many of them that is measured by. */
 const probe = { before: 7, by: 4 } as const;
+/** All of them. */
+export const probeSweeps: number = preparingSweeps + probe.before + probe.by;
+
+/** How sweeps have ended. */
+export const ended = (error: number, tol: number): SolverEnd => (error <= tol ? 'converged' : 'max-iterations');
 
 /** Sweeps that make the kernel, and then sweep on it. */
 async function prepare(plan: ScaledPlan): Promise<number> {

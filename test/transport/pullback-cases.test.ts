@@ -280,7 +280,8 @@ describe.each(devices)('pullbacks on %s:', (kind) => {
       );
     const forbidden = [0, Infinity, Infinity, 0, 0.5, Infinity, Infinity, 0.2, 0.1];
     using barred = made(forbidden, [3, 3]);
-    using apart = await sinkhorn(barred, { eps: 0.1, a: [0.6, 0.2, 0.2], b: [0.2, 0.4, 0.4] });
+    // No method moves the parts of such a plan as far from each other.
+    using apart = await sinkhorn(barred, { eps: 0.1, a: [0.6, 0.2, 0.2], b: [0.2, 0.4, 0.4], method: 'lbfgs' });
     expect(apart.status).toBe('infeasible');
     // What is left are three pairs. Of each, f + g is its cost and what the masses make of it; a shift between them is none's.
     for (const shifts of [
