@@ -1,13 +1,15 @@
 // Checkpoints of optimizers: a safetensors file of state tensors, with groups and scalars as text.
 import { OrthokitError } from '../errors.ts';
+import { JsonReader } from '../json.ts';
 import type { TypedArray } from '../native.ts';
 import { isRecord, shown } from '../options.ts';
-import { fileDtypes } from '../safetensors/dtypes.ts';
+import { fileDtypes, quote, shortened } from '../safetensors/dtypes.ts';
 import { type TensorFile, withTensorFile } from '../safetensors/file.ts';
 import { snapshot, type TransferOptions } from '../safetensors/index.ts';
 import { checkPath, checkTransfer } from '../safetensors/transfer.ts';
 import { writeTensorFile } from '../safetensors/write.ts';
 import type { Tensor } from '../tensor.ts';
+import { inTurns, type Steps } from '../turns.ts';
 import type { CommonOptions } from './common-options.ts';
 import { skippedName } from './guard.ts';
 import type { Group } from './params.ts';
@@ -39,6 +41,8 @@ export interface OptimizerPart {
 
 const format = 'orthokit-optimizer';
 const version = 1;
+/** Of the text that describes groups and shapes: 50 characters a parameter are plenty. */
+const contentLimit = 1 << 24;
 // `nonFinite` is no part of a checkpoint: its counter may be missing, or left over.
 const isOptional = (name: string): boolean => name === skippedName || name === `0/${skippedName}`;
 const ownNames = ['format', 'version', 'content'];
@@ -107,7 +111,7 @@ export async function load(
   checkTransfer(op, options, ['signal', 'onProgress']);
   const { signal, onProgress } = options;
   return withTensorFile(path, { op, signal }, async (file) => {
-    const stored = storedParts(op, file);
+    const stored = await inTurns(storedParts(op, file), signal);
     const settings = compare(op, stored, parts);
     const tensors = tensorsOf(parts);
     compareTensors(op, file, tensors);
@@ -135,27 +139,46 @@ const unfit = (op: string, what: string, cause?: unknown): never => {
   throw new OrthokitError('ERR_STATE', `${op}: ${what}`, cause === undefined ? {} : { cause });
 };
 
+const isSame = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((text, i) => text === b[i]);
+
+/** The first of what may be many, for a message. */
+const few = (texts: readonly string[]): string => {
+  const more = texts.length > 5 ? `, … (${texts.length})` : '';
+  return (
+    texts
+      .slice(0, 5)
+      .map((text) => shortened(text))
+      .join(', ') + more
+  );
+};
+
 const isShape = (shape: unknown): boolean =>
   Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n >= 0);
 
 /** The description of a file, its kinds checked. */
-function storedParts(op: string, { metadata }: TensorFile): StoredPart[] {
+function* storedParts(op: string, { metadata }: TensorFile): Steps<StoredPart[]> {
   if (metadata.get('format') !== format) unfit(op, 'the file is not a checkpoint of an optimizer');
   if (metadata.get('version') !== String(version))
-    unfit(op, `the checkpoint has format version ${metadata.get('version')}, and this release reads ${version}`);
-  const bad = (): never => {
-    throw new OrthokitError('ERR_FORMAT', `${op}: the description of the optimizer is damaged`);
+    unfit(
+      op,
+      `the checkpoint has format version ${quote(metadata.get('version') ?? '')}, and this release reads ${version}`,
+    );
+  const bad = (problem: string): never => {
+    throw new OrthokitError('ERR_FORMAT', `${op}: the description of the optimizer is damaged: ${problem}`);
   };
-  let content: unknown;
-  try {
-    content = JSON.parse(metadata.get('content') ?? '');
-  } catch {
-    return bad();
-  }
-  if (!Array.isArray(content)) return bad();
+  const text = metadata.get('content') ?? '';
+  if (text.length > contentLimit) bad(`content must have at most ${contentLimit} characters, got ${text.length}`);
+  const json = new JsonReader(Buffer.from(text), bad, 'content');
+  const content = yield* json.value(contentLimit);
+  json.end();
+  if (!Array.isArray(content)) return bad('content must be a list, got another value');
   for (const part of content as unknown[]) {
-    if (!isRecord(part) || typeof part['optimizer'] !== 'string' || !Array.isArray(part['groups'])) return bad();
-    if (!Number.isSafeInteger(part['steps']) || (part['steps'] as number) < 0) return bad();
+    yield;
+    if (!isRecord(part) || typeof part['optimizer'] !== 'string' || !Array.isArray(part['groups']))
+      return bad('each part must have optimizer and groups, got one without');
+    if (!Number.isSafeInteger(part['steps']) || (part['steps'] as number) < 0)
+      return bad(`steps must be a count, got ${shown(part['steps'])}`);
     for (const group of part['groups'] as unknown[])
       if (
         !isRecord(group) ||
@@ -164,9 +187,9 @@ function storedParts(op: string, { metadata }: TensorFile): StoredPart[] {
         !Array.isArray(group['shapes']) ||
         !group['shapes'].every(isShape)
       )
-        return bad();
+        return bad('each group must have name, options and shapes, got one without');
   }
-  return content as StoredPart[];
+  return content as unknown as StoredPart[];
 }
 
 interface Setting {
@@ -177,23 +200,25 @@ interface Setting {
 /** Compares classes, groups and settled options; the values that scalars will get. */
 function compare(op: string, stored: readonly StoredPart[], parts: readonly OptimizerPart[]): Setting[] {
   const settings: Setting[] = [];
-  const names = (all: readonly { optimizer: string }[]): string => all.map((part) => part.optimizer).join(', ');
-  if (stored.length !== parts.length || names(stored) !== names(parts))
-    unfit(op, `the checkpoint is of ${names(stored)}, and the optimizer is ${names(parts)}`);
+  const classes = (all: readonly StoredPart[] | readonly OptimizerPart[]): string[] =>
+    all.map((part) => part.optimizer);
+  if (!isSame(classes(stored), classes(parts)))
+    unfit(op, `the checkpoint is of ${few(classes(stored))}, and the optimizer is ${few(classes(parts))}`);
   for (const [i, part] of parts.entries()) {
     const { steps, groups } = stored[i] as StoredPart;
     // A combination leaves counting to its parts.
     if (part.groups.length === 0 && steps !== 0)
       unfit(op, `the checkpoint has ${steps} steps of ${part.optimizer}, which counts none`);
-    const list = (all: readonly { name: string }[]): string => all.map((group) => group.name).join(', ');
-    if (groups.length !== part.groups.length || list(groups) !== list(part.groups))
-      unfit(op, `the checkpoint has groups ${list(groups)}, and the optimizer has ${list(part.groups)}`);
+    const names = (all: readonly { name: string }[]): string[] => all.map((group) => group.name);
+    if (!isSame(names(groups), names(part.groups)))
+      unfit(op, `the checkpoint has groups ${few(names(groups))}, and the optimizer has ${few(names(part.groups))}`);
     for (const [g, group] of part.groups.entries()) {
       const from = groups[g] as StoredPart['groups'][number];
-      const shapes = (all: readonly unknown[]): string => all.map((shape) => `[${shape}]`).join(' ');
+      const shapes = (all: readonly (readonly number[])[]): string[] => all.map((shape) => `[${shape}]`);
       const own = shapes(group.params.map((weight) => weight.shape));
-      if (shapes(from.shapes) !== own)
-        unfit(op, `group ${group.name} has parameters ${shapes(from.shapes)} in the checkpoint, and ${own} here`);
+      const other = shapes(from.shapes);
+      if (!isSame(other, own))
+        unfit(op, `group ${group.name} has parameters ${few(other)} in the checkpoint, and ${few(own)} here`);
       const values = valuesOf(op, group, from.options, part.schema);
       try {
         part.check(op, { ...group, ...values }, g);
@@ -214,7 +239,7 @@ function valuesOf(
 ): Record<string, unknown> {
   for (const name of Object.keys(stored))
     if (!Object.hasOwn(schema, name))
-      unfit(op, `group ${group.name} has option ${name} in the checkpoint, unknown here`);
+      unfit(op, `group ${group.name} has option ${quote(name)} in the checkpoint, unknown here`);
   const values: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(schema)) {
     // An option that came after the checkpoint was written has its default.
@@ -234,14 +259,13 @@ function valuesOf(
 function compareTensors(op: string, { tensors: stored }: TensorFile, tensors: ReadonlyMap<string, Tensor>): void {
   const missing = [...tensors.keys()].filter((name) => !stored.has(name) && !isOptional(name));
   const extra = [...stored.keys()].filter((name) => !tensors.has(name) && !isOptional(name));
-  const few = (names: readonly string[]): string => names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');
   if (missing.length > 0) unfit(op, `the checkpoint lacks state ${few(missing)}`);
   if (extra.length > 0) unfit(op, `the checkpoint has state that the optimizer lacks: ${few(extra)}`);
   for (const [name, tensor] of tensors) {
     const info = stored.get(name);
     if (!info) continue;
     const own = `${fileDtypes[tensor.dtype]} [${tensor.shape}]`;
-    const other = `${info.dtype} [${info.shape}]`;
+    const other = `${info.dtype} [${shortened(info.shape.join())}]`;
     if (own !== other) unfit(op, `state ${name} is ${other} in the checkpoint, and ${own} here`);
   }
 }

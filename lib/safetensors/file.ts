@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { abortable } from '../abortable.ts';
 import { OrthokitError } from '../errors.ts';
 import type { TypedArray } from '../native.ts';
+import { inTurns } from '../turns.ts';
 import { attempt, calls } from './calls.ts';
 import { tensorDtype, typedArray } from './dtypes.ts';
 import { limits, parseHeader, type TensorInfo } from './header.ts';
@@ -158,15 +158,5 @@ function allocate(op: string, bytes: number): Uint8Array<ArrayBuffer> {
       `${op}: host memory must have ${bytes} bytes for a tensor, got an allocation failure`,
       { cause },
     );
-  }
-}
-
-/** Runs a generator to its end; other events have their turn at each yield. */
-export async function inTurns<T>(steps: Generator<undefined, T>, signal: AbortSignal | undefined): Promise<T> {
-  for (;;) {
-    const step = steps.next();
-    if (step.done) return step.value;
-    await nextTurn();
-    signal?.throwIfAborted();
   }
 }

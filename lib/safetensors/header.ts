@@ -6,7 +6,8 @@ import { type Fail, Scanner } from './scanner.ts';
 export const limits = {
   headerBytes: 100_000_000,
   nameBytes: 1024,
-  entries: 1_000_000,
+  /** Tensors of a file, and texts beside them; the largest known models have some 140,000 tensors in all their files. */
+  entries: 262_144,
   rank: 64,
 } as const;
 
@@ -30,12 +31,12 @@ export interface Header {
   readonly metadata: Map<string, string>;
 }
 
-const pauseBytes = 1 << 17;
-const pauseEntries = 1 << 14;
+const pauseBytes = 1 << 14;
+const pauseEntries = 1 << 11;
 
 /**
  * Parses the bytes of a header, which it consumes, in front of `dataBytes` bytes of data. A generator, so that a long
- * header never holds the event loop: it yields at least every few hundred kilobytes.
+ * header never holds the event loop: it yields every few dozen kilobytes.
  */
 export function* parseHeader(bytes: Uint8Array, dataBytes: number, fail: Fail): Generator<undefined, Header> {
   const scanner = new Scanner(bytes, fail);

@@ -2,6 +2,7 @@ import { Device } from '../device.ts';
 import { OrthokitError } from '../errors.ts';
 import { isRecord } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
+import { Turns } from '../turns.ts';
 import { fileDtypes, quote, tensorDtype } from './dtypes.ts';
 import { withTensorFile } from './file.ts';
 import type { TensorInfo } from './header.ts';
@@ -11,6 +12,9 @@ import { type TensorSource, writeTensorFile } from './write.ts';
 export type { FileDtype } from './dtypes.ts';
 export type { TensorInfo } from './header.ts';
 export type { Progress, TransferOptions } from './transfer.ts';
+
+/** Tensors of one call: each takes some kilobytes, whatever it holds. */
+const mostTensors = 65_536;
 
 /** Options of {@link saveTensors}. */
 export interface SaveTensorsOptions extends TransferOptions {
@@ -97,13 +101,21 @@ export async function loadTensors(
   const tensors: Record<string, Tensor> = Object.create(null);
   try {
     await withTensorFile(path, { op, signal }, async (file) => {
+      if (file.tensors.size > mostTensors)
+        throw new OrthokitError(
+          'ERR_UNSUPPORTED',
+          `${op}: file must have at most ${mostTensors} tensors, got ${file.tensors.size} in ${path}`,
+        );
       let total = 0;
       for (const [name, info] of file.tensors) {
         tensorDtype(op, name, info);
         total += info.byteLength;
       }
       let done = 0;
+      // Tensors without elements need no reading, which would give others a turn.
+      const turns = new Turns(signal);
       for (const [name, info] of file.tensors) {
+        if (turns.isDue) await turns.next();
         const data = await file.read(name, (count) => {
           done += count;
           onProgress?.({ done, total });

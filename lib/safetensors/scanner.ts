@@ -6,7 +6,7 @@ export type Fail = (problem: string) => never;
 const quoteMark = 0x22;
 const backslash = 0x5c;
 const maxSpace = 4096;
-const slice = 1 << 16;
+const slice = 1 << 15;
 
 const escapes = new Map<number, number>([
   [0x22, 0x22],
@@ -41,7 +41,7 @@ export class Scanner {
 
   /** Takes `mark` if it is the next token. */
   accept(mark: string): boolean {
-    this.#skipSpace();
+    this.skipSpace();
     if (this.#bytes[this.at] !== mark.charCodeAt(0)) return false;
     this.at += 1;
     return true;
@@ -67,10 +67,15 @@ export class Scanner {
     return this.#decode(start, this.#to, false);
   }
 
-  /** A string of any length. */
-  *longText(): Generator<undefined, string> {
+  /** A string of at most `limit` bytes of UTF-8, which may be many. */
+  *longText(limit: number = Number.POSITIVE_INFINITY): Generator<undefined, string> {
     const start = this.#open();
-    while (!this.#unescape(this.at + slice)) yield;
+    for (let isWhole = false; !isWhole; ) {
+      isWhole = this.#unescape(this.at + slice);
+      if (this.#to - start > limit)
+        this.#fail(`${this.#what} must have at most ${limit} bytes in the string at byte ${start}, got more`);
+      if (!isWhole) yield;
+    }
     const end = this.#to;
     let text = '';
     let from = start;
@@ -83,7 +88,7 @@ export class Scanner {
 
   /** A whole number from 0 to 2⁵³ − 1, in plain digits. */
   integer(): number {
-    this.#skipSpace();
+    this.skipSpace();
     const start = this.at;
     let value = 0;
     for (;;) {
@@ -110,7 +115,8 @@ export class Scanner {
     }
   }
 
-  #skipSpace(): void {
+  /** Passes over white space, of which a row is bounded. */
+  skipSpace(): void {
     const limit = this.at + maxSpace;
     for (;;) {
       const byte = this.#bytes[this.at];

@@ -1,14 +1,24 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
+import { abortable } from '../abortable.ts';
 import { OrthokitError } from '../errors.ts';
+import { type JsonObject, JsonReader } from '../json.ts';
 import { attempt, calls, systemCode } from '../safetensors/calls.ts';
 import { quote } from '../safetensors/dtypes.ts';
 import type { Fail } from '../safetensors/scanner.ts';
-import { type JsonObject, JsonReader } from './json.ts';
+import { givenUp } from '../safetensors/transfer.ts';
+import { inTurns, type Steps } from '../turns.ts';
 import { limits } from './limits.ts';
 
+const pieceBytes = 1 << 22;
 const plainName = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
+
+export interface FolderOptions {
+  readonly followLinks: boolean;
+  /** Stops whatever is read from the folder. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /**
  * A folder of a stranger's files. Only names without separators are opened, and no symbolic link is followed unless the
@@ -18,19 +28,21 @@ export class Folder {
   readonly op: string;
   readonly path: string;
   readonly followLinks: boolean;
+  readonly signal: AbortSignal | undefined;
 
-  private constructor(op: string, folder: string, followLinks: boolean) {
+  private constructor(op: string, folder: string, { followLinks, signal }: FolderOptions) {
     this.op = op;
     this.path = folder;
     this.followLinks = followLinks;
+    this.signal = signal;
   }
 
-  static async open(op: string, field: string, folder: string, followLinks: boolean): Promise<Folder> {
+  static async open(op: string, field: string, folder: string, options: FolderOptions): Promise<Folder> {
     const real = await attempt(op, folder, 'opened', calls.realpath(folder));
     const stats = await attempt(op, real, 'examined', calls.stat(real));
     if (!stats.isDirectory())
       throw new OrthokitError('ERR_ARGUMENT', `${op}: ${field} must be a folder, got another kind at ${folder}`);
-    return new Folder(op, real, followLinks);
+    return new Folder(op, real, options);
   }
 
   /** Refuses names that lead out of the folder. */
@@ -62,29 +74,42 @@ export class Folder {
       if (stats.size > limit) this.fail(`${name} must have at most ${limit} bytes, got ${stats.size}`);
       const bytes = new Uint8Array(stats.size);
       for (let done = 0; done < bytes.length; ) {
-        const count = await attempt(op, file, 'read', calls.read(handle, bytes.subarray(done), done));
+        this.signal?.throwIfAborted();
+        const piece = bytes.subarray(done, done + pieceBytes);
+        const count = await abortable(attempt(op, file, 'read', calls.read(handle, piece, done)), this.signal);
         if (count === 0) this.fail(`${name} must keep its size while it is read, got its end at byte ${done}`);
         done += count;
       }
       return bytes;
     } finally {
-      await calls.close(handle).catch(() => {});
+      await givenUp(calls.close(handle), this.signal);
     }
   }
 
-  /** A JSON object from a small file, or undefined where there is none. */
-  async readJson(name: string): Promise<JsonObject | undefined> {
+  /** The wanted members of a JSON object in a small file, or undefined where there is none. */
+  async readJson(
+    name: string,
+    isWanted: (key: string) => boolean,
+    inside: readonly string[] = [],
+  ): Promise<JsonObject | undefined> {
     const bytes = await this.read(name, limits.configBytes);
-    return bytes && this.parseJson(name, bytes);
+    return bytes && this.parseJson(name, bytes, isWanted, inside);
   }
 
-  parseJson(name: string, bytes: Uint8Array): JsonObject {
-    const json = new JsonReader(Uint8Array.from(bytes), this.fail, name);
-    const value = json.value(limits.textBytes);
-    json.end();
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      this.fail(`${name} must be an object, got another value`);
-    return value;
+  /** The same of bytes that have been read. */
+  parseJson(
+    name: string,
+    bytes: Uint8Array,
+    isWanted: (key: string) => boolean,
+    inside: readonly string[] = [],
+  ): Promise<JsonObject> {
+    const json = new JsonReader(new Uint8Array(bytes), this.fail, name);
+    const steps = function* (): Steps<JsonObject> {
+      const object = yield* json.members(limits.textBytes, isWanted, inside);
+      json.end();
+      return object;
+    };
+    return inTurns(steps(), this.signal);
   }
 
   /** Says more than the system's ELOOP of a link that was not followed. */

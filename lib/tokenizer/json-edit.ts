@@ -1,5 +1,6 @@
+import { type Json, type JsonObject, JsonReader } from '../json.ts';
 import type { Fail } from '../safetensors/scanner.ts';
-import { type Json, type JsonObject, JsonReader } from './json.ts';
+import type { Steps } from '../turns.ts';
 import { limits } from './limits.ts';
 
 interface Splice {
@@ -12,10 +13,10 @@ interface Splice {
  * The text of a JSON object with some members changed or added; everything else keeps its bytes, so that numbers such as
  * `500000.0` stay what they were. Objects of the patch are merged into objects of the text.
  */
-export function editJson(bytes: Uint8Array, patch: JsonObject, fail: Fail, what: string): Uint8Array {
-  const json = new JsonReader(Uint8Array.from(bytes), fail, what);
+export function* editJson(bytes: Uint8Array, patch: JsonObject, fail: Fail, what: string): Steps<Uint8Array> {
+  const json = new JsonReader(new Uint8Array(bytes), fail, what);
   const splices: Splice[] = [];
-  editObject(json, bytes, patch, splices);
+  yield* editObject(json, bytes, patch, splices);
   json.end();
   const parts: Uint8Array[] = [];
   let at = 0;
@@ -26,24 +27,25 @@ export function editJson(bytes: Uint8Array, patch: JsonObject, fail: Fail, what:
   return Buffer.concat([...parts, bytes.subarray(at)]);
 }
 
-function editObject(json: JsonReader, bytes: Uint8Array, patch: JsonObject, splices: Splice[]): void {
+function* editObject(json: JsonReader, bytes: Uint8Array, patch: JsonObject, splices: Splice[]): Steps<void> {
   json.kind();
   const open = json.at + 1;
   const left = new Map(Object.entries(patch));
   let end = open;
   let indent: string | undefined;
-  for (const key of json.keys(limits.textBytes)) {
+  for (const key of json.keys(limits.tokenBytes)) {
     indent ??= leadingSpace(bytes, open);
     const kind = json.kind();
     const start = json.at;
     const value = left.get(key);
     left.delete(key);
-    if (isObject(value) && kind === 'object') editObject(json, bytes, value, splices);
+    if (isObject(value) && kind === 'object') yield* editObject(json, bytes, value, splices);
     else {
-      json.skip();
+      yield* json.skip();
       if (value !== undefined) splices.push({ from: start, to: json.at, text: JSON.stringify(value) });
     }
     end = json.at;
+    yield* json.pause();
   }
   if (left.size === 0) return;
   const added = [...left].map(([key, value]) => `${JSON.stringify(key)}: ${JSON.stringify(value)}`);

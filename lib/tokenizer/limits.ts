@@ -4,8 +4,10 @@ export const limits = {
   fileBytes: 67_108_864,
   /** Bytes of a configuration beside it. */
   configBytes: 16_777_216,
-  /** Ids are below this. */
-  ids: 2_097_152,
+  /** Ids are below this; the largest known vocabulary has 901,629 tokens. */
+  ids: 1_048_576,
+  /** Ids are below twice the number of tokens and this: each costs a row of a table, whether a token has it or not. */
+  spareIds: 4096,
   /** Bytes of a token. */
   tokenBytes: 65_536,
   /** Bytes of any other text, such as a pattern or a chat template. */

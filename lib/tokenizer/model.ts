@@ -1,10 +1,10 @@
+import type { JsonReader } from '../json.ts';
 import { quote } from '../safetensors/dtypes.ts';
 import type { Fail } from '../safetensors/scanner.ts';
-import type { JsonReader } from './json.ts';
+import type { Steps } from '../turns.ts';
 import { limits } from './limits.ts';
 import type { TokenizerModel } from './tokenizer.ts';
 
-const pauseEntries = 1 << 11;
 const models: Readonly<Record<string, TokenizerModel>> = {
   BPE: 'bpe',
   Unigram: 'unigram',
@@ -28,7 +28,7 @@ export interface ModelPart {
 }
 
 /** Reads the model; `wantMerges` costs memory and time that only an encoder needs. */
-export function* readModel(json: JsonReader, fail: Fail, wantMerges: boolean): Generator<undefined, ModelPart> {
+export function* readModel(json: JsonReader, fail: Fail, wantMerges: boolean): Steps<ModelPart> {
   const ids = new Map<string, number>();
   const tokens: (string | undefined)[] = [];
   let type: string | undefined;
@@ -51,7 +51,6 @@ export function* readModel(json: JsonReader, fail: Fail, wantMerges: boolean): G
     ids.set(token, id);
     tokens[id] = token;
   };
-  const optionalText = (): string => (json.kind() === 'word' ? empty(json) : json.text(limits.tokenBytes));
 
   for (const key of json.keys(limits.tokenBytes)) {
     if (key === 'type') type = json.text(limits.tokenBytes);
@@ -65,16 +64,16 @@ export function* readModel(json: JsonReader, fail: Fail, wantMerges: boolean): G
       mergesAt = json.at;
       for (const index of json.items()) {
         if (index === limits.merges) fail(`tokenizer.json must have at most ${limits.merges} merges, got more`);
-        json.skip();
+        yield* json.skip();
         mergeCount += 1;
-        if (index % pauseEntries === 0) yield;
       }
-    } else if (key === 'byte_fallback') isBytes = json.value(limits.tokenBytes) === true;
-    else if (key === 'continuing_subword_prefix') continuingPrefix = optionalText();
-    else if (key === 'end_of_word_suffix') wordEnd = optionalText();
-    else if (key === 'unk_token') unknown = optionalText() || undefined;
-    else if (key === 'unk_id') unknownId = json.kind() === 'number' ? json.integer() : void json.skip();
-    else json.skip();
+    } else if (key === 'byte_fallback') isBytes = (yield* json.value(limits.tokenBytes)) === true;
+    else if (key === 'continuing_subword_prefix') continuingPrefix = yield* optionalText(json);
+    else if (key === 'end_of_word_suffix') wordEnd = yield* optionalText(json);
+    else if (key === 'unk_token') unknown = (yield* optionalText(json)) || undefined;
+    else if (key === 'unk_id') unknownId = json.kind() === 'number' ? json.integer() : void (yield* json.skip());
+    else yield* json.skip();
+    yield* json.pause();
   }
 
   if (!hasVocabulary) fail('tokenizer.json must have a vocabulary, got none');
@@ -108,8 +107,9 @@ export function* readModel(json: JsonReader, fail: Fail, wantMerges: boolean): G
   };
 }
 
-function empty(json: JsonReader): string {
-  json.skip();
+function* optionalText(json: JsonReader): Steps<string> {
+  if (json.kind() !== 'word') return json.text(limits.tokenBytes);
+  yield* json.skip();
   return '';
 }
 
@@ -125,16 +125,11 @@ function inferred(
 }
 
 /** An object of ids, or the pairs of token and score of a unigram model, whose scores are answered. */
-function* readVocabulary(
-  json: JsonReader,
-  add: (token: string, id: number) => void,
-): Generator<undefined, Float64Array | undefined> {
-  let count = 0;
+function* readVocabulary(json: JsonReader, add: (token: string, id: number) => void): Steps<Float64Array | undefined> {
   if (json.kind() === 'object') {
     for (const token of json.keys(limits.tokenBytes)) {
       add(token, json.integer());
-      count += 1;
-      if (count % pauseEntries === 0) yield;
+      yield* json.pause();
     }
     return undefined;
   }
@@ -143,22 +138,17 @@ function* readVocabulary(
     for (const place of json.items()) {
       if (place === 0) add(json.text(limits.tokenBytes), id);
       else if (place === 1) scores.push(json.number());
-      else json.skip();
+      else yield* json.skip();
     }
     // A pair without its score keeps the ids of the others.
     if (scores.length === id) scores.push(Number.NEGATIVE_INFINITY);
-    if (id % pauseEntries === 0) yield;
+    yield* json.pause();
   }
   return Float64Array.from(scores);
 }
 
 /** Each merge is `"left right"` or `["left", "right"]`. */
-function* readMerges(
-  json: JsonReader,
-  ids: ReadonlyMap<string, number>,
-  count: number,
-  fail: Fail,
-): Generator<undefined, Int32Array> {
+function* readMerges(json: JsonReader, ids: ReadonlyMap<string, number>, count: number, fail: Fail): Steps<Int32Array> {
   const merges = new Int32Array(2 * count);
   for (const rank of json.items()) {
     const parts: string[] = [];
@@ -175,7 +165,7 @@ function* readMerges(
     }
     merges[2 * rank] = left;
     merges[2 * rank + 1] = right;
-    if (rank % pauseEntries === 0) yield;
+    yield* json.pause();
   }
   return merges;
 }

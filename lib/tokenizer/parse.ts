@@ -1,17 +1,27 @@
+import { type Json, type JsonObject, JsonReader } from '../json.ts';
 import { quote } from '../safetensors/dtypes.ts';
 import type { Fail } from '../safetensors/scanner.ts';
-import { type Json, type JsonObject, JsonReader } from './json.ts';
+import type { Steps } from '../turns.ts';
 import { limits } from './limits.ts';
 import { type ModelPart, readModel } from './model.ts';
-import { roles, type Tokenizer, type TokenRole, type TokenSpelling } from './tokenizer.ts';
+import { roles, type Tokenizer, type TokenRole } from './tokenizer.ts';
+import { traitsOf } from './traits.ts';
 
-const metaspace = '\u2581';
+const pauseEntries = 1 << 11;
 
 interface AddedToken {
   readonly id: number;
   readonly content: string;
   readonly special: boolean;
 }
+
+const companionKeys = new Set([
+  ...roles.map((role) => `${role}_token`),
+  ...['additional_special_tokens', 'tokenizer_class'],
+]);
+
+/** Whether a file beside tokenizer.json is read for this member. */
+export const isCompanionKey = (key: string): boolean => companionKeys.has(key);
 
 /** What the files beside tokenizer.json say, of those that exist. */
 export interface Companions {
@@ -28,26 +38,30 @@ export function* parseTokenizer(
   { tokenizerConfig, specialTokens }: Companions,
   fail: Fail,
   wantMerges: boolean,
-): Generator<undefined, Tokenizer> {
+): Steps<Tokenizer> {
   const json = new JsonReader(bytes, fail, 'tokenizer.json');
   if (json.kind() !== 'object') fail('tokenizer.json must be an object, got another value');
   let model: ModelPart | undefined;
   let added: AddedToken[] = [];
   const parts: Record<string, Json> = { normalizer: null, pre_tokenizer: null, decoder: null };
   const seen = new Set<string>();
-  for (const key of json.keys(limits.textBytes)) {
+  for (const key of json.keys(limits.tokenBytes)) {
     if (seen.has(key)) fail(`tokenizer.json must have each key once, got ${quote(key)} twice`);
     seen.add(key);
     if (key === 'model') model = yield* readModel(json, fail, wantMerges);
-    else if (key === 'added_tokens') added = readAdded(json, fail);
-    else if (Object.hasOwn(parts, key)) parts[key] = json.value(limits.textBytes);
-    else json.skip();
+    else if (key === 'added_tokens') added = yield* readAdded(json, fail);
+    else if (Object.hasOwn(parts, key)) parts[key] = yield* json.value(limits.textBytes);
+    else yield* json.skip();
+    yield* json.pause();
   }
   json.end();
   if (!model) fail('tokenizer.json must have a model, got none');
 
   const modelSize = model.tokens.length;
-  const { literal, special } = addTokens(model, added, fail);
+  const { literal, special } = yield* addTokens(model, added, fail);
+  const most = 2 * model.ids.size + limits.spareIds;
+  if (model.tokens.length > most)
+    fail(`tokenizer.json must have ids below ${most} for its ${model.ids.size} tokens, got ${model.tokens.length - 1}`);
   const members = { ...tokenizerConfig, ...specialTokens };
   const idOf = (value: Json | undefined): number | undefined => model.ids.get(contentOf(value) ?? '');
   const roleOf = new Map<TokenRole, number>();
@@ -57,16 +71,23 @@ export function* parseTokenizer(
   }
   const additional = new Set<number>();
   const listed = members['additional_special_tokens'];
-  for (const value of Array.isArray(listed) ? listed : []) {
+  for (const [i, value] of (Array.isArray(listed) ? listed : []).entries()) {
     const id = idOf(value);
     if (id !== undefined) additional.add(id);
+    if (i % pauseEntries === 0) yield;
   }
   for (const id of [...roleOf.values(), ...additional]) special.add(id);
+  const ofNormalizer = yield* traitsOf(parts['normalizer'] ?? null);
+  const ofPreTokenizer = yield* traitsOf(parts['pre_tokenizer'] ?? null);
+  const ofDecoder = yield* traitsOf(parts['decoder'] ?? null);
+  const all = [ofNormalizer, ofPreTokenizer, ofDecoder];
+  const isByteLevel = all.some((traits) => traits.byteLevel);
+  const hasMetaspace = all.some((traits) => traits.metaspace);
   const className = tokenizerConfig?.['tokenizer_class'];
   return {
     model: model.model,
-    spelling: spellingOf(Object.values(parts)),
-    byteFallback: model.byteFallback || hasType(parts['decoder'] ?? null, 'ByteFallback'),
+    spelling: isByteLevel ? 'byte-level' : hasMetaspace ? 'metaspace' : 'plain',
+    byteFallback: model.byteFallback || ofDecoder.byteFallback,
     continuingPrefix: model.continuingPrefix,
     wordEnd: model.wordEnd,
     tokens: model.tokens,
@@ -82,10 +103,10 @@ export function* parseTokenizer(
   };
 }
 
-function readAdded(json: JsonReader, fail: Fail): AddedToken[] {
+function* readAdded(json: JsonReader, fail: Fail): Steps<AddedToken[]> {
   const added: AddedToken[] = [];
   if (json.kind() === 'word') {
-    json.skip();
+    yield* json.skip();
     return added;
   }
   for (const index of json.items()) {
@@ -96,8 +117,9 @@ function readAdded(json: JsonReader, fail: Fail): AddedToken[] {
     for (const key of json.keys(limits.tokenBytes)) {
       if (key === 'id') id = json.integer();
       else if (key === 'content') content = json.text(limits.tokenBytes);
-      else if (key === 'special') special = json.value(limits.tokenBytes) === true;
-      else json.skip();
+      else if (key === 'special') special = (yield* json.value(limits.tokenBytes)) === true;
+      else yield* json.skip();
+      yield* json.pause();
     }
     if (id === undefined || content === undefined) {
       fail('tokenizer.json must have id and content in each added token, got one without');
@@ -109,10 +131,15 @@ function readAdded(json: JsonReader, fail: Fail): AddedToken[] {
 }
 
 /** Puts added tokens into the vocabulary; those that the model lacks are literal text. */
-function addTokens(model: ModelPart, added: readonly AddedToken[], fail: Fail) {
+function* addTokens(
+  model: ModelPart,
+  added: readonly AddedToken[],
+  fail: Fail,
+): Steps<{ literal: Set<number>; special: Set<number> }> {
   const literal = new Set<number>();
   const special = new Set<number>();
-  for (const { id, content, special: isSpecial } of added) {
+  for (const [i, { id, content, special: isSpecial }] of added.entries()) {
+    if (i % pauseEntries === 0) yield;
     const known = model.ids.get(content);
     const holder = model.tokens[id];
     if ((known !== undefined && known !== id) || (holder !== undefined && holder !== content)) {
@@ -137,29 +164,4 @@ function contentOf(value: Json | undefined): string | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   const content = value['content'];
   return typeof content === 'string' ? content : undefined;
-}
-
-function spellingOf(parts: readonly Json[]): TokenSpelling {
-  if (parts.some((part) => hasType(part, 'ByteLevel'))) return 'byte-level';
-  const spells = (part: Json): boolean => hasType(part, 'Metaspace') || mentionsMetaspace(part);
-  return parts.some(spells) ? 'metaspace' : 'plain';
-}
-
-function hasType(part: Json, type: string): boolean {
-  if (typeof part !== 'object' || part === null) return false;
-  if (Array.isArray(part)) return part.some((item) => hasType(item, type));
-  return part['type'] === type || Object.values(part).some((member) => hasType(member, type));
-}
-
-/** A replacement of spaces by U+2581 or back. */
-function mentionsMetaspace(part: Json): boolean {
-  if (typeof part !== 'object' || part === null) return false;
-  if (Array.isArray(part)) return part.some(mentionsMetaspace);
-  if (part['type'] === 'Replace') {
-    const { pattern, content } = part;
-    const text =
-      typeof pattern === 'object' && pattern !== null && !Array.isArray(pattern) ? pattern['String'] : pattern;
-    return (text === metaspace && content === ' ') || (text === ' ' && content === metaspace);
-  }
-  return Object.values(part).some(mentionsMetaspace);
 }

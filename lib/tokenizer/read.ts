@@ -1,23 +1,20 @@
 import { OrthokitError } from '../errors.ts';
 import { shown } from '../options.ts';
-import { inTurns } from '../safetensors/file.ts';
 import { checkPath, checkTransfer } from '../safetensors/transfer.ts';
+import { inTurns } from '../turns.ts';
 import { Folder } from './folder.ts';
 import { limits } from './limits.ts';
-import { parseTokenizer } from './parse.ts';
+import { isCompanionKey, parseTokenizer } from './parse.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** Reads the tokenizer of a model folder. */
-export async function readTokenizerOf(
-  folder: Folder,
-  options: { wantMerges: boolean; signal: AbortSignal | undefined },
-): Promise<Tokenizer> {
+export async function readTokenizerOf(folder: Folder, { wantMerges }: { wantMerges: boolean }): Promise<Tokenizer> {
   const bytes = await folder.read('tokenizer.json', limits.fileBytes);
   if (!bytes) folder.fail('tokenizer.json must be there, got no such file');
-  const tokenizerConfig = await folder.readJson('tokenizer_config.json');
-  const specialTokens = await folder.readJson('special_tokens_map.json');
-  const steps = parseTokenizer(bytes, { tokenizerConfig, specialTokens }, folder.fail, options.wantMerges);
-  return inTurns(steps, options.signal);
+  const tokenizerConfig = await folder.readJson('tokenizer_config.json', isCompanionKey);
+  const specialTokens = await folder.readJson('special_tokens_map.json', isCompanionKey);
+  const steps = parseTokenizer(bytes, { tokenizerConfig, specialTokens }, folder.fail, wantMerges);
+  return inTurns(steps, folder.signal);
 }
 
 /** Options of {@link readTokenizer}. */
@@ -47,6 +44,6 @@ export async function readTokenizer(path: string, options: ReadTokenizerOptions 
   if (typeof followLinks !== 'boolean')
     throw new OrthokitError('ERR_ARGUMENT', `${op}: followLinks must be a boolean, got ${shown(followLinks)}`);
   signal?.throwIfAborted();
-  const folder = await Folder.open(op, 'path', path, followLinks);
-  return readTokenizerOf(folder, { wantMerges: false, signal });
+  const folder = await Folder.open(op, 'path', path, { followLinks, signal });
+  return readTokenizerOf(folder, { wantMerges: false });
 }

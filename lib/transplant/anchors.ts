@@ -1,6 +1,9 @@
 import type { Device } from '../device.ts';
-import { allIds, quantile, type Scan, scanRows } from './scan.ts';
+import { quantile, type Scan, scanRows } from './scan.ts';
 import type { Table } from './table.ts';
+
+/** More than there are ids. */
+const placeCount = 2 ** 24;
 
 /** Pairs of rows that the approximation stands on, and how many were left out, and why. */
 export interface Anchors {
@@ -24,7 +27,7 @@ export async function chooseAnchors(
   const others: Float64Array[] = [];
   for (const base of bases) {
     // Ids of the base need not rise, reading wants them to.
-    const order = allIds(shared.base.length).sort((a, b) => (shared.base[a] ?? 0) - (shared.base[b] ?? 0));
+    const order = orderOf(shared.base);
     const { norms } = await scanRows(
       device,
       base,
@@ -51,6 +54,12 @@ export async function chooseAnchors(
   }
   const pick = (ids: Int32Array): Int32Array => Int32Array.from(kept, (at) => ids[at] ?? 0);
   return { base: pick(shared.base), donor: pick(shared.donor), skipped };
+}
+
+/** The places of ids in rising order; a sort with a function to compare would hold the event loop. */
+function orderOf(ids: Int32Array): Int32Array {
+  const keys = Float64Array.from(ids, (id, place) => id * placeCount + place).sort();
+  return Int32Array.from(keys, (key) => key % placeCount);
 }
 
 /** The norm to which longer rows are cut: the 99.9 % quantile of the base's finite rows. */

@@ -1,9 +1,10 @@
-import { Buffer } from 'node:buffer';
 import { isRecord } from '../options.ts';
 import type { OpenTensorFile } from '../safetensors/file.ts';
 import type { TensorInfo } from '../safetensors/header.ts';
 import { type TensorSource, writeTensorFile } from '../safetensors/write.ts';
 import { editJson } from '../tokenizer/json-edit.ts';
+import { limits } from '../tokenizer/limits.ts';
+import { inTurns } from '../turns.ts';
 import { type NewTable, newRows } from './new-table.ts';
 import { indexName, type Weights } from './weights.ts';
 import type { Workspace } from './workspace.ts';
@@ -71,12 +72,12 @@ async function writeIndex(
   total: number,
   tables: readonly NewTable[],
 ): Promise<void> {
-  const bytes = await folder.read(indexName, pieceBytes * 4);
+  const bytes = await folder.read(indexName, limits.configBytes);
   if (!bytes || !index) return;
   const { metadata } = index;
   const before = isRecord(metadata) ? metadata['total_parameters'] : undefined;
   const more = tables.reduce((sum, { table, plan }) => sum + (plan.from.length - table.rows) * table.columns, 0);
   const parameters = typeof before === 'number' ? { total_parameters: before + more } : {};
   const patch = { metadata: { total_size: total, ...parameters } };
-  await workspace.write(indexName, Buffer.from(editJson(bytes, patch, folder.fail, indexName)));
+  await workspace.write(indexName, await inTurns(editJson(bytes, patch, folder.fail, indexName), folder.signal));
 }

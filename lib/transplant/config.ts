@@ -1,7 +1,13 @@
-import type { Json, JsonObject } from '../tokenizer/json.ts';
+import type { Json, JsonObject } from '../json.ts';
+import { shortened } from '../safetensors/dtypes.ts';
 import { roles, type Tokenizer, type TokenRole } from '../tokenizer/tokenizer.ts';
 
 const idKey = /_token_(id|index)$/;
+/** Where models of several kinds of input keep what belongs to text. */
+export const textConfig = 'text_config';
+
+/** Whether a member of config.json or generation_config.json has to do with the vocabulary. */
+export const isConfigKey = (key: string): boolean => idKey.test(key) || key === 'vocab_size' || key === textConfig;
 
 /** What config.json and generation_config.json of the new folder must say, and what nobody could tell. */
 export interface ConfigPatches {
@@ -26,14 +32,14 @@ export interface ConfigSources {
 export function patchConfigs(sources: ConfigSources): ConfigPatches {
   const { base, baseGeneration, rows, donor, donorGeneration } = sources;
   const warnings: string[] = [];
-  const text = objectAt(base, 'text_config');
-  const config: JsonObject = patchIds(base, [donor, objectAt(donor, 'text_config')], sources, warnings);
-  const inText: JsonObject = text ? patchIds(text, [objectAt(donor, 'text_config'), donor], sources, warnings) : {};
+  const text = objectAt(base, textConfig);
+  const config: JsonObject = patchIds(base, [donor, objectAt(donor, textConfig)], sources, warnings);
+  const inText: JsonObject = text ? patchIds(text, [objectAt(donor, textConfig), donor], sources, warnings) : {};
   if (text && (text['vocab_size'] !== undefined || base['vocab_size'] === undefined)) inText['vocab_size'] = rows;
   if (!text || base['vocab_size'] !== undefined) config['vocab_size'] = rows;
-  if (Object.keys(inText).length > 0) config['text_config'] = inText;
+  if (Object.keys(inText).length > 0) config[textConfig] = inText;
   const generation = baseGeneration
-    ? patchIds(baseGeneration, [donorGeneration, donor, objectAt(donor, 'text_config')], sources, warnings)
+    ? patchIds(baseGeneration, [donorGeneration, donor, objectAt(donor, textConfig)], sources, warnings)
     : {};
   return { config, generation, warnings };
 }
@@ -50,7 +56,8 @@ function patchIds(
     const role = roles.find((name) => key === `${name}_token_id`);
     const given = role && donors.map((donor) => donor?.[key]).find((value) => value !== undefined && value !== null);
     const value = given ?? (role ? roleId(donorTokenizer, role) : undefined) ?? mapped(old, newIdOf);
-    if (value === undefined) warnings.push(`${key} was ${JSON.stringify(old)} and has no counterpart: it is null now`);
+    if (value === undefined)
+      warnings.push(`${key} was ${shortened(JSON.stringify(old))} and has no counterpart: it is null now`);
     patch[key] = value ?? null;
   }
   return patch;

@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
 import { attempt, calls } from '../safetensors/calls.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { inTurns, type Steps } from '../turns.ts';
 import type { Model } from './model.ts';
 import type { Settings } from './options.ts';
+
+const pauseIds = 1 << 8;
 
 /** What a run must have in common with another one to go on with its work: options that show in the result, and files. */
 export async function fingerprint(settings: Settings, models: readonly Model[]): Promise<string> {
@@ -26,9 +30,16 @@ export async function fingerprint(settings: Settings, models: readonly Model[]):
       const { size, mtimeMs } = await attempt(folder.op, name, 'examined', calls.stat(folder.file(name)));
       files.push([folder.path, name, String(size), String(mtimeMs)]);
     }
-    files.push([digestOf(tokenizer.tokens.join('\0'))]);
+    files.push([await inTurns(digestOf(tokenizer.tokens), settings.signal)]);
   }
   return `${JSON.stringify({ options: rest, files }, null, 2)}\n`;
 }
 
-const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+function* digestOf(tokens: Tokenizer['tokens']): Steps<string> {
+  const hash = createHash('sha256');
+  for (let from = 0; from < tokens.length; from += pauseIds) {
+    hash.update(`${tokens.slice(from, from + pauseIds).join('\0')}\0`);
+    yield;
+  }
+  return hash.digest('hex');
+}

@@ -1,7 +1,8 @@
 import path from 'node:path';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { Steps } from '../turns.ts';
 import type { Anchors } from './anchors.ts';
-import { matchVocabularies, type VocabularyMatch } from './match.ts';
+import { matchSteps, type VocabularyMatch } from './match.ts';
 import type { MatchScope, Settings } from './options.ts';
 import { type Fit, type Plan, paddingOf, planRows, unused } from './plan.ts';
 import { quantiles, type TableReport, type TransplantReport } from './report.ts';
@@ -46,12 +47,12 @@ export interface Job {
   report(resumed: boolean): Promise<TransplantReport>;
 }
 
-export function planJob(op: string, settings: Settings, base: Side, donor: Side): Job {
+export function* planJob(op: string, settings: Settings, base: Side, donor: Side): Steps<Job> {
   const tokens = donor.tokenizer.tokens.length;
   const multiple = settings.padToMultiple ?? paddingOf(base.embed.rows, base.tokenizer.tokens.length);
   const rows = Math.ceil(tokens / multiple) * multiple;
   const matches = new Map<string, VocabularyMatch>();
-  const matchFor = (label: TableJob['label']): VocabularyMatch => {
+  const matchFor = function* (label: TableJob['label']): Steps<VocabularyMatch> {
     const includes = (scope: MatchScope): boolean => scope === 'both' || scope === label;
     const matching = {
       match: settings.match,
@@ -59,17 +60,17 @@ export function planJob(op: string, settings: Settings, base: Side, donor: Side)
       prefix: includes(settings.prefixMatch),
     };
     const key = JSON.stringify(matching);
-    const known = matches.get(key) ?? matchVocabularies(base.tokenizer, donor.tokenizer, matching);
+    const known = matches.get(key) ?? (yield* matchSteps(base.tokenizer, donor.tokenizer, matching));
     matches.set(key, known);
     return known;
   };
-  const tableJob = (label: TableJob['label'], own: Table, other: Table): TableJob => {
-    const match = matchFor(label);
+  const tableJob = function* (label: TableJob['label'], own: Table, other: Table): Steps<TableJob> {
+    const match = yield* matchFor(label);
     const fit = { rows, baseRows: own.rows, donorRows: other.rows };
     return { label, base: own, donor: other, match, fit, plan: planRows(match, fit) };
   };
-  const tables = [tableJob('embed', base.embed, donor.embed)];
-  if (base.lmHead) tables.push(tableJob('lm-head', base.lmHead, donor.lmHead ?? donor.embed));
+  const tables = [yield* tableJob('embed', base.embed, donor.embed)];
+  if (base.lmHead) tables.push(yield* tableJob('lm-head', base.lmHead, donor.lmHead ?? donor.embed));
   const { match } = tables[0] as TableJob;
   const warnings = [...match.warnings];
   const beyond = donor.tokenizer.tokens.filter((token, id) => token !== undefined && id >= donor.embed.rows).length;

@@ -3,9 +3,11 @@
 import { utf8 } from '../tokenizer/bytes.ts';
 import { type Key, keyOf } from '../tokenizer/keys.ts';
 import { roles, type Tokenizer, type TokenRole } from '../tokenizer/tokenizer.ts';
+import type { Steps } from '../turns.ts';
 import { Found, longestPrefix } from './found.ts';
 import type { MatchKind } from './match-kinds.ts';
 
+const pauseIds = 1 << 9;
 const wordCharacter = /^[0-9A-Za-z\u0080-\u00ff]/;
 const spellingOf = ({ kind, bytes }: Key): string => `${kind}:${bytes}`;
 
@@ -27,9 +29,16 @@ class Index {
   readonly #ids = new Map<string, number>();
   readonly #byContent = new Map<string, number>();
 
-  constructor(base: Tokenizer, isForeign: boolean) {
+  static *of(base: Tokenizer, isForeign: boolean): Steps<Index> {
+    const index = new Index();
+    yield* index.#fill(base, isForeign);
+    return index;
+  }
+
+  *#fill(base: Tokenizer, isForeign: boolean): Steps<void> {
     const second: [spelling: string, id: number][] = [];
     for (let id = 0; id < base.tokens.length; id += 1) {
+      if (id % pauseIds === 0) yield;
       const key = keyOf(base, id);
       if (!key) continue;
       const [first = '', ...rest] = spellings(key, isForeign);
@@ -38,7 +47,10 @@ class Index {
       for (const spelling of rest) second.push([spelling, id]);
       if (base.special.has(id) || base.literal.has(id)) this.#byContent.set(key.bytes, id);
     }
-    for (const [spelling, id] of second) if (!this.#ids.has(spelling)) this.#ids.set(spelling, id);
+    for (const [i, [spelling, id]] of second.entries()) {
+      if (i % pauseIds === 0) yield;
+      if (!this.#ids.has(spelling)) this.#ids.set(spelling, id);
+    }
   }
 
   find(spelling: string): number | undefined {
@@ -50,10 +62,10 @@ class Index {
   }
 }
 
-export function matchBytes(base: Tokenizer, donor: Tokenizer, byte: boolean, prefix: boolean): Found {
+export function* matchBytes(base: Tokenizer, donor: Tokenizer, byte: boolean, prefix: boolean): Steps<Found> {
   const found = new Found(donor);
   const isForeign = (base.continuingPrefix === '') !== (donor.continuingPrefix === '');
-  const index = new Index(base, isForeign && base.continuingPrefix !== '');
+  const index = yield* Index.of(base, isForeign && base.continuingPrefix !== '');
   const rolesOf = byId(donor.roles);
   const seen = new Set<string>();
   const find = (id: number, key: Key): [MatchKind, number] | undefined => {
@@ -82,6 +94,7 @@ export function matchBytes(base: Tokenizer, donor: Tokenizer, byte: boolean, pre
     return same === undefined ? undefined : ['prefix', same];
   };
   for (let id = 0; id < donor.tokens.length; id += 1) {
+    if (id % pauseIds === 0) yield;
     const key = keyOf(donor, id);
     if (!key) continue;
     const spelling = spellingOf(key);

@@ -2,8 +2,10 @@
 // key a role. No byte-level decoding, so newlines and everything beyond ASCII never match across spellings.
 import { fallbackByte } from '../tokenizer/bytes.ts';
 import { roles, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { Steps } from '../turns.ts';
 import { Found, longestPrefix } from './found.ts';
 
+const pauseIds = 1 << 9;
 const byteLevelSpace = '\u0120';
 const metaspace = '\u2581';
 const byteLevelClasses = /^(GPT2|OpenAIGPT|Qwen2)Tokenizer(Fast)?$/;
@@ -17,7 +19,7 @@ function wordStart({ className = '', tokens }: Tokenizer, warnings: string[], si
   return byteLevelSpace;
 }
 
-function keysOf(tokenizer: Tokenizer, warnings: string[], side: string): string[] {
+function* keysOf(tokenizer: Tokenizer, warnings: string[], side: string): Steps<string[]> {
   const start = wordStart(tokenizer, warnings, side);
   const roleOf = new Map<number, string>();
   for (const role of roles) {
@@ -25,28 +27,35 @@ function keysOf(tokenizer: Tokenizer, warnings: string[], side: string): string[
     if (id !== undefined && !roleOf.has(id)) roleOf.set(id, role);
   }
   for (const id of tokenizer.additional) if (!roleOf.has(id)) roleOf.set(id, 'additional_special_tokens');
-  return tokenizer.tokens.map((token = '', id) => {
-    if (token.startsWith(start)) return `word:${token.slice(start.length)}`;
+  const keys: string[] = [];
+  for (const [id, token = ''] of tokenizer.tokens.entries()) {
+    if (id % pauseIds === 0) yield;
     const role = roleOf.get(id);
-    return role === undefined ? `text:${token}` : `special:${role}`;
-  });
+    if (token.startsWith(start)) keys.push(`word:${token.slice(start.length)}`);
+    else keys.push(role === undefined ? `text:${token}` : `special:${role}`);
+  }
+  return keys;
 }
 
 /** Ids by key, where the last token with a key wins. */
-function idsOf(tokenizer: Tokenizer, keys: readonly string[]): Map<string, number> {
+function* idsOf(tokenizer: Tokenizer, keys: readonly string[]): Steps<Map<string, number>> {
   const ids = new Map<string, number>();
-  for (const [id, key] of keys.entries()) if (tokenizer.tokens[id] !== undefined) ids.set(key, id);
+  for (const [id, key] of keys.entries()) {
+    if (id % pauseIds === 0) yield;
+    if (tokenizer.tokens[id] !== undefined) ids.set(key, id);
+  }
   return ids;
 }
 
-export function matchMergekit(base: Tokenizer, donor: Tokenizer, byte: boolean, prefix: boolean): Found {
+export function* matchMergekit(base: Tokenizer, donor: Tokenizer, byte: boolean, prefix: boolean): Steps<Found> {
   const found = new Found(donor);
-  const baseKeys = keysOf(base, found.warnings, 'base');
-  const baseIds = idsOf(base, baseKeys);
+  const baseKeys = yield* keysOf(base, found.warnings, 'base');
+  const baseIds = yield* idsOf(base, baseKeys);
   found.duplicatesInBase = base.tokens.filter((token) => token !== undefined).length - baseIds.size;
-  const donorKeys = keysOf(donor, found.warnings, 'donor');
-  const donorIds = idsOf(donor, donorKeys);
+  const donorKeys = yield* keysOf(donor, found.warnings, 'donor');
+  const donorIds = yield* idsOf(donor, donorKeys);
   for (const [id, key] of donorKeys.entries()) {
+    if (id % pauseIds === 0) yield;
     const token = donor.tokens[id];
     if (token === undefined) continue;
     if (donorIds.get(key) !== id) {

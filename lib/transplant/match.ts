@@ -1,6 +1,7 @@
 import { OrthokitError } from '../errors.ts';
 import { checkOptions, shown } from '../options.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { atOnce, type Steps } from '../turns.ts';
 import { digitWarning } from './digits.ts';
 import { matchBytes } from './match-bytes.ts';
 import { type MatchKind, matchKinds } from './match-kinds.ts';
@@ -81,7 +82,17 @@ export function matchVocabularies(base: Tokenizer, donor: Tokenizer, options: Ma
   }
   if (match !== 'bytes' && match !== 'mergekit')
     throw new OrthokitError('ERR_ARGUMENT', `${op}: match must be bytes or mergekit, got ${shown(match)}`);
-  const found = match === 'bytes' ? matchBytes(base, donor, byte, prefix) : matchMergekit(base, donor, byte, prefix);
+  return atOnce(matchSteps(base, donor, { match, byte, prefix }));
+}
+
+/** What {@link matchVocabularies} does, with room for turns of the event loop. */
+export function* matchSteps(
+  base: Tokenizer,
+  donor: Tokenizer,
+  { match, byte, prefix }: { match: 'bytes' | 'mergekit'; byte: boolean; prefix: boolean },
+): Steps<VocabularyMatch> {
+  const rule = match === 'bytes' ? matchBytes : matchMergekit;
+  const found = yield* rule(base, donor, byte, prefix);
   const { baseIds, kinds } = found;
   const count = Object.fromEntries(matchKinds.map((kind) => [kind, 0])) as Record<MatchKind, number>;
   let specialUnmatched = 0;
@@ -95,6 +106,6 @@ export function matchVocabularies(base: Tokenizer, donor: Tokenizer, options: Ma
     baseIds,
     kinds,
     counts: { ids: kinds.length, ...count, specialUnmatched, duplicatesInBase, duplicatesInDonor },
-    warnings: [...found.warnings, ...digitWarning(base, donor)],
+    warnings: [...found.warnings, ...(yield* digitWarning(base, donor))],
   };
 }

@@ -1,9 +1,11 @@
 import { OrthokitError } from '../errors.ts';
+import type { JsonObject } from '../json.ts';
 import { Folder } from '../tokenizer/folder.ts';
-import type { JsonObject } from '../tokenizer/json.ts';
 import { limits } from '../tokenizer/limits.ts';
 import { readTokenizerOf } from '../tokenizer/read.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { inTurns } from '../turns.ts';
+import { isConfigKey, textConfig } from './config.ts';
 import type { Side } from './job.ts';
 import { findTables, type TableNames } from './names.ts';
 import { openTable, type Table } from './table.ts';
@@ -31,14 +33,14 @@ export interface OpenModelOptions {
 
 /** Opens a model folder; the caller closes its weights. */
 export async function openModel(path: string, options: OpenModelOptions): Promise<Model> {
-  const { op, side, signal } = options;
-  const folder = await Folder.open(op, side, path, options.followLinks);
+  const { op, side, followLinks, signal } = options;
+  const folder = await Folder.open(op, side, path, { followLinks, signal });
   const configBytes = await folder.read('config.json', limits.configBytes);
   const generationBytes = await folder.read('generation_config.json', limits.configBytes);
   const tokenizer = await readTokenizerOf(folder, options);
-  const weights = await Weights.open(folder, signal);
+  const weights = await Weights.open(folder);
   try {
-    const names = findTables(weights, side, options.tensors);
+    const names = await inTurns(findTables(weights, side, options.tensors), signal);
     const embed = await openTable(weights, names.embed);
     const lmHead = names.lmHead === undefined ? undefined : await openTable(weights, names.lmHead);
     if (lmHead && lmHead.rows !== embed.rows)
@@ -54,9 +56,9 @@ export async function openModel(path: string, options: OpenModelOptions): Promis
       weights,
       tokenizer,
       configBytes,
-      config: configBytes && folder.parseJson('config.json', configBytes),
+      config: configBytes && (await configOf(folder, 'config.json', configBytes)),
       generationBytes,
-      generation: generationBytes && folder.parseJson('generation_config.json', generationBytes),
+      generation: generationBytes && (await configOf(folder, 'generation_config.json', generationBytes)),
       embed,
       lmHead,
     };
@@ -65,6 +67,9 @@ export async function openModel(path: string, options: OpenModelOptions): Promis
     throw error;
   }
 }
+
+const configOf = (folder: Folder, name: string, bytes: Uint8Array): Promise<JsonObject> =>
+  folder.parseJson(name, bytes, isConfigKey, [textConfig]);
 
 /**
  * Added tokens may lie beyond the table, as in models that never use them. A token of the vocabulary itself beyond it

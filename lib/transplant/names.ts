@@ -1,4 +1,6 @@
 import { OrthokitError } from '../errors.ts';
+import { shortened } from '../safetensors/dtypes.ts';
+import type { Steps } from '../turns.ts';
 import type { Weights } from './weights.ts';
 
 const embedName = /(^|\.)(embed_tokens|wte|word_embeddings|tok_embeddings|embed_in|token_embedding|shared)\.weight$/;
@@ -6,6 +8,8 @@ const headName = /(^|\.)(lm_head|embed_out|cls\.predictions\.decoder)\.weight$|^
 /** What else has an entry a token and would no longer fit. */
 const perToken =
   /(^|\.)(lm_head\.bias|embed_out\.bias|cls\.predictions\.bias|cls\.predictions\.decoder\.bias|embed_tokens_per_layer\.weight)$/;
+
+const pauseNames = 1 << 9;
 
 /** The names of the tensors with a row a token. */
 export interface TableNames {
@@ -16,11 +20,14 @@ export interface TableNames {
 }
 
 /** @throws `ERR_UNSUPPORTED` where the names of the model leave it open which tensors are meant */
-export function findTables(weights: Weights, side: string, given: TableNames): { embed: string; lmHead?: string } {
-  const names = [...weights.shardOf.keys()];
+export function* findTables(
+  weights: Weights,
+  side: string,
+  given: TableNames,
+): Steps<{ embed: string; lmHead?: string }> {
   const { op } = weights.folder;
-  const embeds = given.embed === undefined ? names.filter((name) => embedName.test(name)) : [given.embed];
-  const heads = given.lmHead === undefined ? names.filter((name) => headName.test(name)) : [given.lmHead];
+  const embeds = given.embed === undefined ? yield* namesLike(weights, embedName) : [given.embed];
+  const heads = given.lmHead === undefined ? yield* namesLike(weights, headName) : [given.lmHead];
   const [embed] = embeds;
   const [lmHead] = heads;
   if (embed === undefined || embeds.length > 1)
@@ -37,8 +44,8 @@ export function findTables(weights: Weights, side: string, given: TableNames): {
 }
 
 /** @throws `ERR_UNSUPPORTED` for a base that keeps more than tables by token */
-export function refusePerToken(weights: Weights): void {
-  const left = [...weights.shardOf.keys()].filter((name) => perToken.test(name));
+export function* refusePerToken(weights: Weights): Steps<void> {
+  const left = yield* namesLike(weights, perToken);
   if (left.length > 0)
     throw new OrthokitError(
       'ERR_UNSUPPORTED',
@@ -46,4 +53,22 @@ export function refusePerToken(weights: Weights): void {
     );
 }
 
-const list = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.slice(0, 4).join(', '));
+/** A model may have some hundred thousand tensors. */
+function* namesLike({ shardOf }: Weights, pattern: RegExp): Steps<string[]> {
+  const found: string[] = [];
+  let count = 0;
+  for (const name of shardOf.keys()) {
+    if (pattern.test(name)) found.push(name);
+    count += 1;
+    if (count % pauseNames === 0) yield;
+  }
+  return found;
+}
+
+const list = (names: readonly string[]): string =>
+  names.length === 0
+    ? 'none'
+    : names
+        .slice(0, 4)
+        .map((name) => shortened(name))
+        .join(', ');

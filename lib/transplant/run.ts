@@ -1,6 +1,7 @@
 import type { Device } from '../device.ts';
 import { writeWeights } from './assemble.ts';
 import { computeRows } from './compute.ts';
+import type { ConfigPatches } from './config.ts';
 import type { Job } from './job.ts';
 import { Journal } from './journal.ts';
 import type { PrepareMethod } from './methods/method.ts';
@@ -17,6 +18,8 @@ export interface Run {
   readonly job: Job;
   readonly base: Model;
   readonly donor: Model;
+  /** How the configuration of the base changes. */
+  readonly patches: ConfigPatches;
   readonly workspace: Workspace;
   readonly device: Device;
   readonly prepare: PrepareMethod;
@@ -25,7 +28,8 @@ export interface Run {
 }
 
 /** Computes and writes what the job has planned. */
-export async function run({ job, base, donor, workspace, device, prepare, resumed }: Run): Promise<TransplantReport> {
+export async function run(given: Run): Promise<TransplantReport> {
+  const { job, base, workspace, device, prepare, resumed } = given;
   const { signal, onProgress } = job.settings;
   const journals: Journal[] = [];
   try {
@@ -41,8 +45,7 @@ export async function run({ job, base, donor, workspace, device, prepare, resume
       signal,
       onBytes: (done, bytes) => onProgress?.({ stage: 'write', done, total: bytes }),
     });
-    const copies = job.tables[0]?.plan.from ?? new Int32Array();
-    job.warnings.push(...(await writeTexts(workspace, base, donor, job.rows, copies)));
+    await writeTexts(given);
     const report = await job.report(resumed);
     await verifyFolder(op, workspace.model, newTables, signal);
     await workspace.publish();

@@ -7,6 +7,8 @@ import { Tensor } from '../tensor.ts';
 import type { Weights } from './weights.ts';
 
 const pieceBytes = 1 << 24;
+/** Rows of a step at most: what is done for each of them must not hold the event loop. */
+const mostRows = 4096;
 /** Rows this far apart are read together: a call of the system costs as much as reading some KB. */
 const gapBytes = 1 << 14;
 
@@ -87,7 +89,7 @@ export function asTensor(device: Device, table: Table, bytes: Uint8Array<ArrayBu
 
 /** How many rows are worth one step of a walk over a table. */
 export function rowsPerStep(table: Table): number {
-  return Math.max(1, Math.floor(pieceBytes / (4 * table.columns)));
+  return Math.max(1, Math.min(mostRows, Math.floor(pieceBytes / (4 * table.columns))));
 }
 
 /** Ids cut into steps of `count`. */

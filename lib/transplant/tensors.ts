@@ -7,6 +7,7 @@ import { checkOptions, isRecord, shown } from '../options.ts';
 import { fileDtypes, typedArray } from '../safetensors/dtypes.ts';
 import { isTensor, Tensor } from '../tensor.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { inTurns } from '../turns.ts';
 import { computeRows } from './compute.ts';
 import { planJob, type Side } from './job.ts';
 import { findMethod } from './methods/index.ts';
@@ -72,7 +73,8 @@ export async function transplantTables(
   if (settings.method === 'subword' && base.tokenizer.model === 'bpe' && !base.tokenizer.merges)
     throw new OrthokitError('ERR_UNSUPPORTED', `${op}: method subword is for transplant, which reads the merges`);
   settings.signal?.throwIfAborted();
-  const job = planJob(op, settings, sideOf(device, base, settings.signal), sideOf(device, donor, settings.signal));
+  const { signal } = settings;
+  const job = await inTurns(planJob(op, settings, sideOf(device, base, signal), sideOf(device, donor, signal)), signal);
   for (const table of job.tables) table.store = new MemoryRows(table.base.rowBytes, job.rows);
   const made: Tensor[] = [];
   try {

@@ -1,10 +1,14 @@
 import { Buffer } from 'node:buffer';
+import type { JsonObject } from '../json.ts';
 import { editJson } from '../tokenizer/json-edit.ts';
 import { limits } from '../tokenizer/limits.ts';
-import { patchConfigs } from './config.ts';
+import { inTurns, type Steps } from '../turns.ts';
+import { type ConfigPatches, patchConfigs } from './config.ts';
+import type { Job } from './job.ts';
 import type { Model } from './model.ts';
 import type { Workspace } from './workspace.ts';
 
+const pauseIds = 1 << 11;
 /** What a tokenizer may consist of; nothing else is copied from the donor. */
 const tokenizerFiles = [
   'tokenizer.json',
@@ -28,17 +32,14 @@ const baseFiles = [
   'NOTICE.txt',
 ];
 
-/** Writes configuration and tokenizer; answers what a person should know. `from` says which rows were copied whence. */
-export async function writeTexts(
-  workspace: Workspace,
-  base: Model,
-  donor: Model,
-  rows: number,
-  from: Int32Array,
-): Promise<readonly string[]> {
+/** How the configuration of the base changes, and what a person should know of it. */
+export function* planTexts(base: Model, donor: Model, { rows, tables }: Job): Steps<ConfigPatches> {
   const newIds = new Map<number, number>();
-  for (const [id, baseId] of from.entries()) if (baseId >= 0 && !newIds.has(baseId)) newIds.set(baseId, id);
-  const { config, generation, warnings } = patchConfigs({
+  for (const [id, baseId] of (tables[0]?.match.baseIds ?? new Int32Array()).entries()) {
+    if (id % pauseIds === 0) yield;
+    if (baseId >= 0 && !newIds.has(baseId)) newIds.set(baseId, id);
+  }
+  return patchConfigs({
     base: base.config ?? {},
     baseGeneration: base.generation,
     donor: donor.config,
@@ -47,12 +48,25 @@ export async function writeTexts(
     rows,
     newIdOf: (id) => newIds.get(id),
   });
-  const { fail } = base.folder;
+}
+
+export interface Texts {
+  readonly workspace: Workspace;
+  readonly base: Model;
+  readonly donor: Model;
+  readonly patches: ConfigPatches;
+}
+
+/** Writes configuration and tokenizer. */
+export async function writeTexts({ workspace, base, donor, patches }: Texts): Promise<void> {
+  const { fail, signal } = base.folder;
+  const edited = (bytes: Uint8Array, patch: JsonObject, name: string): Promise<Uint8Array> =>
+    inTurns(editJson(bytes, patch, fail, name), signal);
   const configBytes = base.configBytes ?? Buffer.from('{}\n');
-  await workspace.write('config.json', editJson(configBytes, config, fail, 'config.json'));
+  await workspace.write('config.json', await edited(configBytes, patches.config, 'config.json'));
   if (base.generationBytes) {
-    const edited = editJson(base.generationBytes, generation, fail, 'generation_config.json');
-    await workspace.write('generation_config.json', edited);
+    const generation = await edited(base.generationBytes, patches.generation, 'generation_config.json');
+    await workspace.write('generation_config.json', generation);
   }
   for (const [model, names] of [[donor, tokenizerFiles] as const, [base, baseFiles] as const]) {
     for (const name of names) {
@@ -60,5 +74,4 @@ export async function writeTexts(
       if (bytes) await workspace.write(name, bytes);
     }
   }
-  return warnings;
 }

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { Device, type DeviceKind } from '../device.ts';
+import { inTurns } from '../turns.ts';
 import { fingerprint } from './fingerprint.ts';
 import { planJob } from './job.ts';
 import { findMethod, needsMerges } from './methods/index.ts';
@@ -8,6 +9,7 @@ import { refusePerToken } from './names.ts';
 import { settle, type TransplantOptions } from './options.ts';
 import type { TransplantReport } from './report.ts';
 import { run } from './run.ts';
+import { planTexts } from './texts.ts';
 import { Workspace } from './workspace.ts';
 
 const op = 'transplant';
@@ -48,13 +50,15 @@ export async function transplant(options: TransplantOptions): Promise<Transplant
   let donor: Model | undefined;
   let device: Device | undefined;
   try {
-    refusePerToken(base.weights);
+    await inTurns(refusePerToken(base.weights), signal);
     donor = await openModel(settings.donor, { ...common, side: 'donor', tensors: tensors.donor, wantMerges: false });
-    const job = planJob(op, settings, base, donor);
+    const job = await inTurns(planJob(op, settings, base, donor), signal);
+    const patches = await inTurns(planTexts(base, donor, job), signal);
+    job.warnings.push(...patches.warnings);
     if (settings.dryRun) return job.report(false);
     device = settings.device instanceof Device ? settings.device : Device.open(settings.device as DeviceKind);
     const resumed = await workspace.begin(await fingerprint(settings, [base, donor]), settings.restart);
-    return await run({ job, base, donor, workspace, device, prepare, resumed });
+    return await run({ job, base, donor, patches, workspace, device, prepare, resumed });
   } finally {
     await base.weights.close();
     await donor?.weights.close();

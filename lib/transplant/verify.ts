@@ -11,9 +11,9 @@ export async function verifyFolder(
   tables: readonly NewTable[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const folder = await Folder.open(op, 'out', path, false);
-  const { tokens } = await readTokenizerOf(folder, { wantMerges: false, signal });
-  const weights = await Weights.open(folder, signal);
+  const folder = await Folder.open(op, 'out', path, { followLinks: false, signal });
+  const { tokens } = await readTokenizerOf(folder, { wantMerges: false });
+  const weights = await Weights.open(folder);
   try {
     for (const shard of weights.shards) await weights.shard(shard);
     for (const { table, plan } of tables) {

@@ -1,10 +1,13 @@
 import { OrthokitError } from '../errors.ts';
+import { type Json, JsonReader, mostValues } from '../json.ts';
 import { systemCode } from '../safetensors/calls.ts';
 import { quote } from '../safetensors/dtypes.ts';
 import { type OpenTensorFile, openTensorFile } from '../safetensors/file.ts';
-import type { TensorInfo } from '../safetensors/header.ts';
+import { limits as headerLimits, type TensorInfo } from '../safetensors/header.ts';
+import type { Fail } from '../safetensors/scanner.ts';
 import type { Folder } from '../tokenizer/folder.ts';
-import type { JsonObject } from '../tokenizer/json.ts';
+import { limits } from '../tokenizer/limits.ts';
+import { inTurns, type Steps } from '../turns.ts';
 
 const singleName = 'model.safetensors';
 /** Where a model in several files says which tensor is where. */
@@ -14,40 +17,38 @@ const shardName = /^[A-Za-z0-9_-][A-Za-z0-9._-]*\.safetensors$/;
 /** The weights of a model folder: one file, or shards with an index. Files stay open until `close`. */
 export class Weights {
   readonly folder: Folder;
-  /** The index as it stands in the folder; undefined for a model in one file. */
-  readonly index: JsonObject | undefined;
+  /** What the index says besides; undefined for a model in one file. */
+  readonly index: Pick<ShardIndex, 'metadata'> | undefined;
   /** Which file holds each tensor. */
   readonly shardOf: ReadonlyMap<string, string>;
   readonly #open: Map<string, OpenTensorFile>;
-  readonly #signal: AbortSignal | undefined;
 
   private constructor(
     folder: Folder,
-    index: JsonObject | undefined,
+    index: Pick<ShardIndex, 'metadata'> | undefined,
     shardOf: Map<string, string>,
     open: Map<string, OpenTensorFile>,
-    signal: AbortSignal | undefined,
   ) {
     this.folder = folder;
     this.index = index;
     this.shardOf = shardOf;
     this.#open = open;
-    this.#signal = signal;
   }
 
-  static async open(folder: Folder, signal: AbortSignal | undefined): Promise<Weights> {
+  static async open(folder: Folder): Promise<Weights> {
     const open = new Map<string, OpenTensorFile>();
     try {
-      const single = await openShard(folder, singleName, signal);
+      const single = await openShard(folder, singleName);
       open.set(singleName, single);
       const names = [...single.tensors.keys()];
-      return new Weights(folder, undefined, new Map(names.map((name) => [name, singleName])), open, signal);
+      return new Weights(folder, undefined, new Map(names.map((name) => [name, singleName])), open);
     } catch (error) {
       if (!(error instanceof OrthokitError && systemCode(error.cause) === 'ENOENT')) throw error;
     }
-    const index = await folder.readJson(indexName);
-    if (!index) folder.fail(`weights must be ${singleName} or ${indexName} with its shards, got neither`);
-    return new Weights(folder, index, readMap(folder, index), open, signal);
+    const bytes = await folder.read(indexName, limits.configBytes);
+    if (!bytes) folder.fail(`weights must be ${singleName} or ${indexName} with its shards, got neither`);
+    const { metadata, shardOf } = await inTurns(readIndex(bytes, folder.fail), folder.signal);
+    return new Weights(folder, { metadata }, shardOf, open);
   }
 
   /** The files, in the order of their first tensors. */
@@ -62,7 +63,7 @@ export class Weights {
     if (known) return known;
     let file: OpenTensorFile;
     try {
-      file = await openShard(folder, name, this.#signal);
+      file = await openShard(folder, name);
     } catch (error) {
       if (error instanceof OrthokitError && systemCode(error.cause) === 'ENOENT')
         folder.fail(`${indexName} must name shards that are there, got ${name}`);
@@ -99,21 +100,50 @@ export class Weights {
   }
 }
 
-function openShard(folder: Folder, name: string, signal: AbortSignal | undefined): Promise<OpenTensorFile> {
-  const opening = openTensorFile(folder.file(name), { op: folder.op, signal, noFollow: !folder.followLinks });
+function openShard(folder: Folder, name: string): Promise<OpenTensorFile> {
+  const { op, signal } = folder;
+  const opening = openTensorFile(folder.file(name), { op, signal, noFollow: !folder.followLinks });
   return folder.guarded(name, opening);
 }
 
-function readMap(folder: Folder, index: JsonObject): Map<string, string> {
-  const map = index['weight_map'];
-  if (typeof map !== 'object' || map === null || Array.isArray(map))
-    folder.fail(`${indexName} must have an object weight_map, got another value`);
-  const shardOf = new Map<string, string>();
-  for (const [tensor, shard] of Object.entries(map)) {
-    if (typeof shard !== 'string' || !shardName.test(shard))
-      folder.fail(`${indexName} must name files of its folder that end in .safetensors, got ${quote(String(shard))}`);
-    shardOf.set(tensor, shard);
+/** What the index of a model in several files says: the file of each tensor, and its metadata. */
+export interface ShardIndex {
+  readonly shardOf: Map<string, string>;
+  readonly metadata: Json;
+}
+
+export function* readIndex(bytes: Uint8Array, fail: Fail): Steps<ShardIndex> {
+  const json = new JsonReader(bytes, fail, indexName);
+  if (json.kind() !== 'object') fail(`${indexName} must be an object, got another value`);
+  let shardOf: Map<string, string> | undefined;
+  let metadata: Json = null;
+  for (const key of json.keys(limits.tokenBytes)) {
+    if (key === 'weight_map') {
+      if (shardOf) fail(`${indexName} must have one weight_map, got two`);
+      shardOf = yield* readMap(json, fail);
+    } else if (key === 'metadata') metadata = yield* json.value(limits.textBytes);
+    else yield* json.skip();
+    yield* json.pause();
   }
-  if (shardOf.size === 0) folder.fail(`${indexName} must name tensors, got none`);
+  json.end();
+  if (!shardOf) fail(`${indexName} must have an object weight_map, got none`);
+  return { shardOf, metadata };
+}
+
+function* readMap(json: JsonReader, fail: Fail): Steps<Map<string, string>> {
+  if (json.kind() !== 'object') fail(`${indexName} must have an object weight_map, got another value`);
+  const shardOf = new Map<string, string>();
+  for (const tensor of json.keys(headerLimits.nameBytes)) {
+    const shard = json.kind() === 'string' ? json.text(headerLimits.nameBytes) : fail(notNamed('another value'));
+    if (!shardName.test(shard)) fail(notNamed(quote(shard)));
+    if (shardOf.has(tensor)) fail(`${indexName} must have each tensor once, got ${quote(tensor)} twice`);
+    if (shardOf.size === mostValues) fail(`${indexName} must name at most ${mostValues} tensors, got more`);
+    shardOf.set(tensor, shard);
+    yield* json.pause();
+  }
+  if (shardOf.size === 0) fail(`${indexName} must name tensors, got none`);
   return shardOf;
 }
+
+const notNamed = (got: string): string =>
+  `${indexName} must name files of its folder that end in .safetensors, got ${got}`;

@@ -3,8 +3,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { OrthokitError } from '../../lib/index.ts';
-import { type Json, type JsonObject, JsonReader } from '../../lib/tokenizer/json.ts';
+import { type Json, type JsonObject, JsonReader } from '../../lib/json.ts';
 import { editJson } from '../../lib/tokenizer/json-edit.ts';
+import { atOnce } from '../../lib/turns.ts';
 import { goal } from '../support/goal.ts';
 import { byteLevelTokenizer, sentencePieceTokenizer, unigramTokenizer, wordPieceTokenizer } from './models.ts';
 import { parsed } from './tokenizers.ts';
@@ -15,14 +16,14 @@ const fail = (problem: string): never => {
 
 function read(text: string): Json {
   const json = new JsonReader(new Uint8Array(Buffer.from(text)), fail, 'text');
-  const value = json.value(1000);
+  const value = atOnce(json.value(1000));
   json.end();
   return value;
 }
 
 function skipped(text: string): number {
   const json = new JsonReader(new Uint8Array(Buffer.from(text)), fail, 'text');
-  json.skip();
+  atOnce(json.skip());
   json.end();
   return json.at;
 }
@@ -70,7 +71,7 @@ it.each([
 
 describe('editJson', () => {
   const edit = (text: string, patch: JsonObject): string =>
-    Buffer.from(editJson(Buffer.from(text), patch, fail, 'text')).toString();
+    Buffer.from(atOnce(editJson(Buffer.from(text), patch, fail, 'text'))).toString();
 
   it('changes and adds members and keeps every other byte', () => {
     expect(edit('{ "a": 1.0, "b" : [1,\n2], "c": 5e-06 }', { b: 3 })).toBe('{ "a": 1.0, "b" : 3, "c": 5e-06 }');

@@ -225,5 +225,13 @@ function mutate(random, pool) {
   return assemble({ metadata, tensors: tensors.filter(({ name }) => !names.has(name) && names.add(name)) });
 }
 
-console.log(JSON.stringify(await explore({ ...JSON.parse(options), large: [], mutate, run })));
+// A description that is longer than any may be.
+const large = [
+  () => {
+    const { metadata, tensors } = parts(right[0]);
+    return assemble({ metadata: { ...metadata, content: ' '.repeat((1 << 24) + 1) }, tensors });
+  },
+];
+
+console.log(JSON.stringify(await explore({ ...JSON.parse(options), large, mutate, run })));
 await device.close();

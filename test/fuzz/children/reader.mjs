@@ -88,7 +88,7 @@ const frame = (text, data) => {
 };
 const empty = '{"dtype":"U8","shape":[0],"data_offsets":[0,0]}';
 const many = (count, one) => Array.from({ length: count }, (_, i) => one(i)).join(',');
-const million = 1_000_000;
+const most = 262_144;
 // Whatever needs length: turns of the event loop, limits of numbers.
 const large = [
   () => frame(`{"__metadata__":{"a":"${'é\\n'.repeat(200_000)}","b":""}}${' '.repeat(200_000)}`, 0),
@@ -97,8 +97,8 @@ const large = [
       `{${many(20_000, (i) => `"${i}":{"dtype":"U8","shape":[1],"data_offsets":[${(i * 7907) % 20_000},${((i * 7907) % 20_000) + 1}]}`)}}`,
       20_000,
     ),
-  () => frame(`{${many(million + 1, (i) => `"${i}":${empty}`)}}`, 0),
-  () => frame(`{"__metadata__":{${many(million + 1, (i) => `"${i}":""`)}}}`, 0),
+  () => frame(`{${many(most + 1, (i) => `"${i}":${empty}`)}}`, 0),
+  () => frame(`{"__metadata__":{${many(most + 1, (i) => `"${i}":""`)}}}`, 0),
 ];
 
 console.log(JSON.stringify(await explore({ ...JSON.parse(options), large, mutate: mutateFile, run })));

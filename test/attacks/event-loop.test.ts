@@ -1,0 +1,229 @@
+// Files that cost far more than their size if they are taken at their word: others have their turns of the event loop
+// while they are read, memory stays bounded, and an abort is answered.
+import { execFile } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, describe, expect, it } from 'vitest';
+import { AdamW, Device, loadTensors, readTensorInfo, readTokenizer, Tensor, transplant } from '../../lib/index.ts';
+import { fileBytes } from '../safetensors/bytes.ts';
+import { Folder } from '../safetensors/folder.ts';
+
+const device = Device.open('cpu', { threads: 1 });
+afterAll(() => device.close());
+
+/** What the event loop may be held at a stretch, in milliseconds of processor time, and what a process may grow by. */
+const mostHeld = 150;
+const mostGrowth = 256 << 20;
+
+const list = (count: number, one: (i: number) => string): string =>
+  Array.from({ length: count }, (_, i) => one(i)).join();
+const tensors = (count: number, one: (i: number) => string, data = 0): Buffer =>
+  fileBytes(`{${list(count, (i) => `"${i}":{"dtype":"U8",${one(i)}}`)}}`, data);
+const empty = '"shape":[0],"data_offsets":[0,0]';
+const small = '"model":{"type":"BPE","vocab":{"a":0,"b":1,"c":2},"merges":[]}';
+const vocabulary = (count: number): string =>
+  `{"model":{"type":"BPE","vocab":{${list(count, (i) => `"${i}":${i}`)}},"merges":[]}}`;
+const checkpoint = (content: string): Buffer =>
+  fileBytes(`{"__metadata__":{"format":"orthokit-optimizer","version":"1","content":"${content}"}}`);
+
+type Content = Record<string, string | Buffer>;
+const model = (tokenizer: string, rows: number, more: Content = {}): Content => ({
+  'tokenizer.json': tokenizer,
+  'config.json': '{"vocab_size":3}',
+  'model.safetensors': fileBytes(
+    `{"model.embed_tokens.weight":{"dtype":"F32","shape":[${rows},2],"data_offsets":[0,${8 * rows}]}}`,
+    8 * rows,
+  ),
+  ...more,
+});
+const models = (base: Content, donor: Content): Content => ({
+  ...Object.fromEntries(Object.entries(base).map(([name, content]) => [`base/${name}`, content])),
+  ...Object.fromEntries(Object.entries(donor).map(([name, content]) => [`donor/${name}`, content])),
+});
+const plain = (): Content => model(`{${small}}`, 3);
+
+type Reader = 'loadTensors' | 'readTensorInfo' | 'readTokenizer' | 'load' | 'transplant';
+interface Attack {
+  what: string;
+  reader: Reader;
+  /** One file, or those of a folder. */
+  content: () => Buffer | Content;
+  code: string;
+}
+
+const attacks: Attack[] = [
+  {
+    what: 'as many empty tensors as are loaded',
+    reader: 'loadTensors',
+    content: () => tensors(65_536, () => empty),
+    code: 'accepted',
+  },
+  {
+    what: 'one empty tensor more',
+    reader: 'loadTensors',
+    content: () => tensors(65_537, () => empty),
+    code: 'ERR_UNSUPPORTED',
+  },
+  {
+    what: 'as many tensors as are listed',
+    reader: 'readTensorInfo',
+    content: () => tensors(262_144, () => empty),
+    code: 'accepted',
+  },
+  {
+    what: 'one tensor more',
+    reader: 'readTensorInfo',
+    content: () => tensors(262_145, () => empty),
+    code: 'ERR_FORMAT',
+  },
+  {
+    what: 'a million texts',
+    reader: 'readTensorInfo',
+    content: () => fileBytes(`{"__metadata__":{${list(1_000_000, (i) => `"${i}":""`)}}}`),
+    code: 'ERR_FORMAT',
+  },
+  {
+    what: 'a list of 20 MB that nobody reads, in tokenizer.json',
+    reader: 'readTokenizer',
+    content: () => ({ 'tokenizer.json': `{"x":[${'0,'.repeat(10_000_000)}0],${small}}` }),
+    code: 'accepted',
+  },
+  {
+    what: 'empty objects in a part that is read',
+    reader: 'readTokenizer',
+    content: () => ({ 'tokenizer.json': `{"normalizer":[${'{},'.repeat(5_000_000)}0],${small}}` }),
+    code: 'ERR_FORMAT',
+  },
+  {
+    what: 'tokens of 60 KB',
+    reader: 'readTokenizer',
+    content: () => ({
+      'tokenizer.json': `{"model":{"vocab":{${list(900, (i) => `"${i}${'x'.repeat(60_000)}":${i}`)}}}}`,
+    }),
+    code: 'accepted',
+  },
+  {
+    what: 'a list of 16 MB beside the tokenizer',
+    reader: 'readTokenizer',
+    content: () => ({ 'tokenizer.json': `{${small}}`, 'tokenizer_config.json': `{"x":[${'0,'.repeat(8_388_000)}0]}` }),
+    code: 'accepted',
+  },
+  {
+    what: 'empty objects as special tokens',
+    reader: 'readTokenizer',
+    content: () => ({
+      'tokenizer.json': `{${small}}`,
+      'special_tokens_map.json': `{"additional_special_tokens":[${'{},'.repeat(5_000_000)}0]}`,
+    }),
+    code: 'ERR_FORMAT',
+  },
+  {
+    what: 'a description of 16 MB of brackets',
+    reader: 'load',
+    content: () => checkpoint('['.repeat(16_777_216)),
+    code: 'ERR_FORMAT',
+  },
+  {
+    what: 'a description of 16 MB of numbers',
+    reader: 'load',
+    content: () => checkpoint(`[${'1,'.repeat(8_388_000)}1]`),
+    code: 'ERR_FORMAT',
+  },
+  {
+    what: 'a description of 80 MB',
+    reader: 'load',
+    content: () => checkpoint('['.repeat(80_000_000)),
+    code: 'ERR_FORMAT',
+  },
+  {
+    what: 'one added token with a large id',
+    reader: 'transplant',
+    content: () => models(plain(), model(`{"added_tokens":[{"id":1048575,"content":"<x>"}],${small}}`, 3)),
+    code: 'ERR_FORMAT',
+  },
+  {
+    what: 'a vocabulary of 200,000 tokens',
+    reader: 'transplant',
+    content: () => models(plain(), model(vocabulary(200_000), 200_000)),
+    code: 'accepted',
+  },
+  {
+    what: 'a list of 16 MB in config.json',
+    reader: 'transplant',
+    content: () =>
+      models(model(`{${small}}`, 3, { 'config.json': `{"vocab_size":3,"x":[${'0,'.repeat(8_388_000)}0]}` }), plain()),
+    code: 'accepted',
+  },
+  {
+    what: 'an index of 600,000 tensors',
+    reader: 'transplant',
+    content: () => {
+      const { 'model.safetensors': _, ...rest } = plain();
+      const index = `{"weight_map":{${list(600_000, (i) => `"${i}":"x.safetensors"`)}}}`;
+      return models({ ...rest, 'model.safetensors.index.json': index }, plain());
+    },
+    code: 'ERR_FORMAT',
+  },
+];
+
+/** Writes what an attack consists of; the path that its reader takes. */
+function write(folder: Folder, content: Buffer | Content): string {
+  const target = folder.file('x');
+  if (Buffer.isBuffer(content)) {
+    writeFileSync(target, content);
+    return target;
+  }
+  for (const [name, bytes] of Object.entries(content)) {
+    mkdirSync(path.dirname(path.join(target, name)), { recursive: true });
+    writeFileSync(path.join(target, name), bytes);
+  }
+  return target;
+}
+
+const program = path.join(import.meta.dirname, 'children', 'reads.mjs');
+
+describe('R13, R14: the event loop turns and memory is bounded while a file is read:', () => {
+  it.each(attacks)(
+    '$reader of $what',
+    async ({ reader, content, code }) => {
+      using folder = new Folder();
+      const args = ['--expose-gc', program, reader, write(folder, content())];
+      const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 120_000 });
+      const found = JSON.parse(stdout) as { code: string; held: number; growth: number };
+      expect(found.code).toBe(code);
+      expect(found.held).toBeLessThan(mostHeld);
+      expect(found.growth).toBeLessThan(mostGrowth);
+    },
+    180_000,
+  );
+});
+
+describe('R14: an abort is answered while a file is read:', () => {
+  const reads: Record<Reader, (file: string, signal: AbortSignal) => Promise<unknown>> = {
+    loadTensors: (file, signal) => loadTensors(file, device, { signal }),
+    readTensorInfo: (file, signal) => readTensorInfo(file, { signal }),
+    readTokenizer: (file, signal) => readTokenizer(file, { signal }),
+    load: (file, signal) => new AdamW([Tensor.zeros(device, [2])]).load(file, { signal }),
+    transplant: (file, signal) =>
+      transplant({
+        ...{ base: path.join(file, 'base'), donor: path.join(file, 'donor'), out: path.join(file, 'out') },
+        ...{ method: 'mean', device, signal },
+      }),
+  };
+  it.each(attacks.filter(({ what }) => /loaded|listed|20 MB|16 MB|200,000/.test(what)))(
+    '$reader of $what',
+    async ({ reader, content }) => {
+      using folder = new Folder();
+      const file = write(folder, content());
+      const live = device.info.memory.live;
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      const read = reads[reader](file, controller.signal);
+      setTimeout(() => controller.abort(reason), 30);
+      await expect(read).rejects.toBe(reason);
+      if (reader === 'loadTensors') expect(device.info.memory.live).toBe(live);
+    },
+    60_000,
+  );
+});
