@@ -1,7 +1,19 @@
 // The only calls to the file system in the library; tests replace them one by one.
 
 import type { Stats } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, readdir, realpath, rename, rm, stat, unlink } from 'node:fs/promises';
+import {
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+  unlink,
+} from 'node:fs/promises';
 import { OrthokitError } from '../errors.ts';
 
 export interface Calls {
@@ -10,8 +22,10 @@ export interface Calls {
   read(file: FileHandle, bytes: Uint8Array, position: number): Promise<number>;
   write(file: FileHandle, bytes: Uint8Array, position: number): Promise<number>;
   sync(file: FileHandle): Promise<void>;
+  chmod(file: FileHandle, mode: number): Promise<void>;
   close(file: FileHandle): Promise<void>;
   realpath(path: string): Promise<string>;
+  readlink(path: string): Promise<string>;
   stat(path: string): Promise<Stats>;
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
@@ -28,8 +42,10 @@ export const calls: Calls = {
   read: async (file, bytes, position) => (await file.read(bytes, 0, bytes.length, position)).bytesRead,
   write: async (file, bytes, position) => (await file.write(bytes, 0, bytes.length, position)).bytesWritten,
   sync: (file) => file.sync(),
+  chmod: (file, mode) => file.chmod(mode),
   close: (file) => file.close(),
   realpath: (path) => realpath(path),
+  readlink: (path) => readlink(path),
   stat: (path) => stat(path),
   rename: (from, to) => rename(from, to),
   unlink: (path) => unlink(path),

@@ -4,9 +4,10 @@ import nodePath from 'node:path';
 import { abortable } from '../abortable.ts';
 import { OrthokitError } from '../errors.ts';
 import { isRecord } from '../options.ts';
-import { attempt, calls, ioError, systemCode } from './calls.ts';
+import { attempt, calls, ioError } from './calls.ts';
 import { bitsOf, byteLengthOf, type FileDtype, isFileDtype, quote } from './dtypes.ts';
 import { limits, metadataName } from './header.ts';
+import { findPlace, keepMode, openFolder, removeLeftovers, syncFolder } from './place.ts';
 import { checkPath, givenUp, type TransferOptions } from './transfer.ts';
 
 const alignment = 8;
@@ -32,8 +33,9 @@ export interface WriteOptions extends TransferOptions {
 /**
  * Stores tensors and metadata in a safetensors file that replaces `path` at once and whole: the file is written beside it
  * under a name of its own, synced, renamed, and the folder synced. Whatever fails or is killed on the way, `path` holds the
- * old file or the new one. A killed process may leave `<path>.<random>.tmp` behind; a failed call does not. The same
- * tensors give the same bytes, in whatever order they come. A symbolic link is followed and stays a link.
+ * old file or the new one. A killed process may leave `<path>.<random>.tmp` behind, which a later save removes; a failed
+ * call does not. The same tensors give the same bytes, in whatever order they come. A symbolic link is followed and stays
+ * a link, and the new file has the permissions of the old one.
  *
  * @throws `ERR_ARGUMENT` for names, shapes or texts that a file cannot hold, `ERR_IO` for a file call that fails, the
  * reason of an aborted signal, and whatever `data` or `onProgress` throws.
@@ -47,15 +49,16 @@ export async function writeTensorFile(
   checkPath(op, path);
   const { start, ordered, total } = layOut(op, sources, options.metadata === undefined ? {} : options.metadata);
   signal?.throwIfAborted();
-  const target = await findTarget(op, path);
+  const { target, mode } = await findPlace(op, path);
   const folder = nodePath.dirname(target);
   // Opened before anything is written: what fails here has changed nothing.
   const folderHandle = await openFolder(op, folder);
   try {
+    await removeLeftovers(target);
     const temporary = `${target}.${randomBytes(8).toString('hex')}.tmp`;
-    const handle = await attempt(op, temporary, 'created', calls.open(temporary, 'wx'));
+    const handle = await attempt(op, temporary, 'created', calls.open(temporary, 'wx', mode));
     try {
-      await writeContents(handle, temporary, start, ordered, total, options);
+      await writeContents(handle, temporary, { start, sources: ordered, total, mode }, options);
       signal?.throwIfAborted();
       await attempt(op, target, 'replaced', calls.rename(temporary, target));
     } catch (error) {
@@ -70,15 +73,21 @@ export async function writeTensorFile(
   if (folderHandle) await attempt(op, folder, 'closed', calls.close(folderHandle));
 }
 
+interface Contents {
+  readonly start: Uint8Array;
+  readonly sources: readonly TensorSource[];
+  readonly total: number;
+  readonly mode: number | undefined;
+}
+
 async function writeContents(
   handle: FileHandle,
   path: string,
-  start: Uint8Array,
-  sources: readonly TensorSource[],
-  total: number,
+  { start, sources, total, mode }: Contents,
   { op, signal, onProgress }: WriteOptions,
 ): Promise<void> {
   try {
+    if (mode !== undefined) await keepMode(op, path, handle, mode);
     let position = await writeFully(op, handle, path, start, 0, signal);
     let done = 0;
     for (const source of sources) {
@@ -140,37 +149,6 @@ async function writeFully(
     done += count;
   }
   return position + bytes.length;
-}
-
-/** What the rename replaces: the file behind `path`, never a device or a folder. */
-async function findTarget(op: string, path: string): Promise<string> {
-  let target: string;
-  try {
-    target = await calls.realpath(path);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return path;
-    throw ioError(op, path, 'resolved', error);
-  }
-  const stats = await attempt(op, target, 'examined', calls.stat(target));
-  if (!stats.isFile()) {
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: path must be a regular file or free, got another kind at ${path}`);
-  }
-  return target;
-}
-
-// Windows has no handle for folders and makes renames last by itself.
-async function openFolder(op: string, folder: string): Promise<FileHandle | undefined> {
-  if (process.platform === 'win32') return undefined;
-  return attempt(op, folder, 'opened', calls.open(folder, 'r'));
-}
-
-async function syncFolder(op: string, folder: string, handle: FileHandle): Promise<void> {
-  try {
-    await calls.sync(handle);
-  } catch (error) {
-    // Some network file systems cannot sync a folder and say so with EINVAL; they have no stronger promise to give.
-    if (systemCode(error) !== 'EINVAL') throw ioError(op, folder, 'synced', error);
-  }
 }
 
 interface Layout {

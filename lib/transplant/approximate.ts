@@ -13,10 +13,6 @@ export interface Output {
   readonly store: RowStore;
   /** The norm that new rows may have at most. */
   readonly limit: number;
-  /** Counted up for each row that was cut. */
-  clipped: number;
-  /** Counted up for each row of the donor that was not finite and was taken as zero. */
-  nonFinite: number;
 }
 
 export interface ApproximateOptions {
@@ -40,14 +36,14 @@ export async function approximateRows(
     signal?.throwIfAborted();
     const ids = targets.subarray(from, from + batchSize);
     using rows = asTensor(device, donor, await donor.read(ids));
-    const wrong = await clearNonFinite(device, rows, signal);
-    for (const output of outputs) output.nonFinite += wrong;
-    const { rows: made, residuals, coefficientNorms } = await method.approximate(rows, ids, from);
+    const nonFinite = await clearNonFinite(device, rows, signal);
+    const { rows: made, residuals, coefficientNorms: norms } = await method.approximate(rows, ids, from);
     try {
       for (const [i, output] of outputs.entries()) {
         const tensor = made[i];
-        if (tensor)
-          await output.store.write(from, await storedRows(device, tensor, output, signal), residuals, coefficientNorms);
+        if (!tensor) continue;
+        const { bytes, clipped } = await storedRows(device, tensor, output, signal);
+        await output.store.write(from, bytes, { residuals, norms, clipped, nonFinite });
       }
     } finally {
       for (const tensor of made) tensor.dispose();
@@ -56,16 +52,16 @@ export async function approximateRows(
   }
 }
 
-/** Makes rows that are not finite zero; answers how many. */
-async function clearNonFinite(device: Device, rows: Tensor, signal: AbortSignal | undefined): Promise<number> {
+/** Makes rows that are not finite zero; answers which, marked by 1. */
+async function clearNonFinite(device: Device, rows: Tensor, signal: AbortSignal | undefined): Promise<Uint8Array> {
   const [count = 0, columns = 0] = rows.shape;
   using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
   ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
   const sums = (await abortable(squares.read(), signal)) as Float64Array;
-  const wrong = sums.filter((sum) => !Number.isFinite(sum)).length;
-  if (wrong === 0) return 0;
+  const wrong = Uint8Array.from(sums, (sum) => (Number.isFinite(sum) ? 0 : 1));
+  if (!wrong.includes(1)) return wrong;
   const values = (await rows.read()) as Float32Array;
-  for (const [i, sum] of sums.entries()) if (!Number.isFinite(sum)) values.fill(0, i * columns, (i + 1) * columns);
+  for (const [i, isWrong] of wrong.entries()) if (isWrong) values.fill(0, i * columns, (i + 1) * columns);
   rows.write(values);
   return wrong;
 }
@@ -74,14 +70,14 @@ async function clearNonFinite(device: Device, rows: Tensor, signal: AbortSignal 
 async function storedRows(
   device: Device,
   rows: Tensor,
-  output: Output,
+  { table, limit }: Output,
   signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  const { table, limit } = output;
+): Promise<{ bytes: Uint8Array; clipped: Uint8Array }> {
   const [count = 0, columns = 0] = rows.shape;
   using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
   ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
   const [values, sums] = await abortable(Promise.all([rows.read(), squares.read()]), signal);
+  const clipped = new Uint8Array(count);
   for (let i = 0; i < count; i += 1) {
     const norm = Math.sqrt(sums[i] ?? 0);
     if (norm <= limit) continue;
@@ -89,10 +85,10 @@ async function storedRows(
     const factor = Number.isFinite(norm) ? limit / norm : 0;
     const row = values.subarray(i * columns, (i + 1) * columns);
     for (let j = 0; j < columns; j += 1) row[j] = factor === 0 ? 0 : (row[j] ?? 0) * factor;
-    output.clipped += 1;
+    clipped[i] = 1;
   }
   using cut = Tensor.from(device, values, [count, columns]);
   using stored = cut.cast(table.dtype);
   const bits = await abortable(stored.read(), signal);
-  return new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength);
+  return { bytes: new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength), clipped };
 }

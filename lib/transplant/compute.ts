@@ -97,15 +97,13 @@ async function approximateGroup(
   if (needsAnchors(settings.method)) {
     const shared = sharedIds(first.match, first.fit);
     anchors = await chooseAnchors(device, shared, first.donor, bases, signal);
-    if (anchors.base.length === 0 && targets.length > 0)
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: base and donor must share tokens that have rows, got none`);
-    checkMemory(op, settings.memoryLimit, anchors.base.length, [first.donor, ...bases]);
+    checkShared(op, anchors.base.length, targets.length);
     for (const table of group) table.anchors = anchors;
   }
   const outputs = group.map(({ base: table, scan, store }): Output => {
     if (!store || !scan) throw new Error('the table was not read');
     const limit = settings.normClip ? normLimit(scan) : Number.MAX_VALUE;
-    return { table, store, limit: Math.min(limit, largest(table)), clipped: 0, nonFinite: 0 };
+    return { table, store, limit: Math.min(limit, largest(table)) };
   });
   if (outputs.some(({ store }) => store.count < targets.length)) {
     const context: MethodContext = {
@@ -125,10 +123,6 @@ async function approximateGroup(
       method.dispose();
     }
   }
-  for (const [i, table] of group.entries()) {
-    table.clipped = outputs[i]?.clipped ?? 0;
-    table.nonFinite = outputs[i]?.nonFinite ?? 0;
-  }
   return targets.length * group.length;
 }
 
@@ -137,11 +131,31 @@ function largest({ dtype }: Table): number {
   return dtype === 'f16' ? 65504 : 3e38;
 }
 
-function checkMemory(op: string, limit: number, anchors: number, tables: readonly Table[]): void {
-  const bytes = tables.reduce((sum, { columns }) => sum + 4 * anchors * columns, 0);
-  if (bytes > limit)
-    throw new OrthokitError(
-      'ERR_MEMORY',
-      `${op}: memoryLimit must hold the rows of ${anchors} shared tokens, ${bytes} bytes, got ${limit}`,
-    );
+/**
+ * Refuses a job that could not be done, before a table is read or a file is made. Of shared tokens some may be left out
+ * later, when their rows are known.
+ *
+ * @throws `ERR_ARGUMENT` where the models share no token and the method needs some, `ERR_MEMORY` where `memoryLimit` does
+ * not hold the rows of those that they share
+ */
+export function checkJob({ op, settings, tables }: Job): void {
+  if (!needsAnchors(settings.method)) return;
+  for (const group of groupsOf(tables)) {
+    const [first] = group;
+    if (!first) continue;
+    const shared = sharedIds(first.match, first.fit).base.length;
+    checkShared(op, shared, first.plan.targets.length);
+    const columns = group.reduce((sum, { base }) => sum + base.columns, first.donor.columns);
+    const bytes = 4 * shared * columns;
+    if (bytes > settings.memoryLimit)
+      throw new OrthokitError(
+        'ERR_MEMORY',
+        `${op}: memoryLimit must hold the rows of ${shared} shared tokens, ${bytes} bytes, got ${settings.memoryLimit}`,
+      );
+  }
+}
+
+function checkShared(op: string, shared: number, targets: number): void {
+  if (shared === 0 && targets > 0)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: base and donor must share tokens that have rows, got none`);
 }

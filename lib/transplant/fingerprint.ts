@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto';
+import { isRecord } from '../options.ts';
 import { attempt, calls } from '../safetensors/calls.ts';
+import { shortened } from '../safetensors/dtypes.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { inTurns, type Steps } from '../turns.ts';
 import type { Model } from './model.ts';
 import type { Settings } from './options.ts';
 
 const pauseIds = 1 << 8;
+/** Of finished rows in the workspace. */
+const format = 2;
 
 /** What a run must have in common with another one to go on with its work: options that show in the result, and files. */
 export async function fingerprint(settings: Settings, models: readonly Model[]): Promise<string> {
@@ -32,7 +36,7 @@ export async function fingerprint(settings: Settings, models: readonly Model[]):
     }
     files.push([await inTurns(digestOf(tokenizer.tokens), settings.signal)]);
   }
-  return `${JSON.stringify({ options: rest, files }, null, 2)}\n`;
+  return `${JSON.stringify({ format, options: rest, files }, null, 2)}\n`;
 }
 
 function* digestOf(tokens: Tokenizer['tokens']): Steps<string> {
@@ -42,4 +46,40 @@ function* digestOf(tokens: Tokenizer['tokens']): Steps<string> {
     yield;
   }
   return hash.digest('hex');
+}
+
+interface StoredRun {
+  readonly format: unknown;
+  readonly options: Record<string, unknown>;
+  readonly files: unknown;
+}
+
+/** What a text of {@link fingerprint} says; anybody may have written it. */
+function parsed(text: string): StoredRun | undefined {
+  try {
+    const run: unknown = JSON.parse(text);
+    if (!isRecord(run) || !isRecord(run['options'])) return undefined;
+    return { format: run['format'], options: run['options'], files: run['files'] };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a text is one of {@link fingerprint}. */
+export const isRun = (text: string): boolean => parsed(text) !== undefined;
+
+/** In what another run differs from one's own, in words. */
+export function differenceOf(found: string | undefined, own: string): string {
+  const other = found === undefined ? undefined : parsed(found);
+  const mine = parsed(own);
+  if (!other || !mine) return 'something else';
+  if (other.format !== mine.format) return 'the work of another version';
+  const words = (value: unknown): string => shortened(JSON.stringify(value) ?? 'no');
+  const differences: string[] = [];
+  for (const name of new Set([...Object.keys(mine.options), ...Object.keys(other.options)])) {
+    const [before, now] = [words(other.options[name]), words(mine.options[name])];
+    if (before !== now) differences.push(`${shortened(name)} ${before} for ${now}`);
+  }
+  if (JSON.stringify(other.files) !== JSON.stringify(mine.files)) differences.push('other files of base or donor');
+  return `another run: ${differences.slice(0, 5).join(', ') || 'other options'}`;
 }

@@ -21,8 +21,6 @@ export interface TableJob {
   plan: Plan;
   scan?: Scan;
   anchors?: Anchors;
-  clipped?: number;
-  nonFinite?: number;
   store?: RowStore;
 }
 
@@ -95,10 +93,7 @@ export function* planJob(op: string, settings: Settings, base: Side, donor: Side
   };
 }
 
-async function tableReport(
-  { base, plan, anchors, clipped, nonFinite, store }: TableJob,
-  rows: number,
-): Promise<TableReport> {
+async function tableReport({ base, plan, anchors, store }: TableJob, rows: number): Promise<TableReport> {
   const { from, targets } = plan;
   const left = from.filter((id) => id === unused).length;
   const statistics = store && (await statisticsOf(store, targets.length));
@@ -110,7 +105,6 @@ async function tableReport(
     approximated: targets.length,
     unused: left,
     ...(anchors && { anchors: anchors.base.length, skippedAnchors: anchors.skipped }),
-    ...(clipped !== undefined && { clipped, nonFinite }),
     ...statistics,
   };
 }
@@ -118,11 +112,15 @@ async function tableReport(
 async function statisticsOf(store: RowStore, count: number) {
   const residuals: number[] = [];
   const norms: number[] = [];
+  let clipped = 0;
+  let nonFinite = 0;
   for (let at = 0; at < count; at += 1024) {
     const part = await store.read(at, Math.min(1024, count - at));
     residuals.push(...part.residuals);
     norms.push(...part.norms);
+    for (const mark of part.clipped) clipped += mark;
+    for (const mark of part.nonFinite) nonFinite += mark;
   }
   const [found, lengths] = [quantiles(residuals), quantiles(norms)];
-  return { ...(found && { residuals: found }), ...(lengths && { coefficientNorms: lengths }) };
+  return { clipped, nonFinite, ...(found && { residuals: found }), ...(lengths && { coefficientNorms: lengths }) };
 }

@@ -1,9 +1,13 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { OrthokitError } from '../errors.ts';
 import { attempt, calls } from '../safetensors/calls.ts';
-import type { RowStore, StoredRows } from './row-store.ts';
+import type { RowFacts, RowStore, StoredRows } from './row-store.ts';
 
-const statisticBytes = 8;
+/** Beside each row: residual and norm in f32, and a word of marks. */
+const factBytes = 12;
+const isClipped = 1;
+const isNonFinite = 2;
 
 /** Finished rows of one table, appended batch by batch, so that a run that was killed goes on where it stood. */
 export class Journal implements RowStore {
@@ -23,10 +27,13 @@ export class Journal implements RowStore {
 
   /** Opens or makes it; what a killed run has half written is written again. */
   static async open(op: string, path: string, rowBytes: number): Promise<Journal> {
-    const handle = await attempt(op, path, 'opened', calls.open(path, constants.O_RDWR | constants.O_CREAT, 0o666));
+    const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NONBLOCK ?? 0);
+    const handle = await attempt(op, path, 'opened', calls.open(path, flags, 0o666));
     try {
-      const { size } = await attempt(op, path, 'examined', calls.fstat(handle));
-      return new Journal(op, path, handle, rowBytes, Math.floor(size / (rowBytes + statisticBytes)));
+      const stats = await attempt(op, path, 'examined', calls.fstat(handle));
+      if (!stats.isFile())
+        throw new OrthokitError('ERR_STATE', `${op}: ${path} must be a regular file, got another kind`);
+      return new Journal(op, path, handle, rowBytes, Math.floor(stats.size / (rowBytes + factBytes)));
     } catch (error) {
       await calls.close(handle).catch(() => {});
       throw error;
@@ -37,15 +44,17 @@ export class Journal implements RowStore {
     return this.#count;
   }
 
-  async write(at: number, rows: Uint8Array, residuals?: Float64Array, norms?: Float64Array): Promise<void> {
+  async write(at: number, rows: Uint8Array, { residuals, norms, clipped, nonFinite }: RowFacts): Promise<void> {
     const count = rows.length / this.#rowBytes;
-    const recordBytes = this.#rowBytes + statisticBytes;
+    const recordBytes = this.#rowBytes + factBytes;
     const records = new Uint8Array(count * recordBytes);
     const view = new DataView(records.buffer);
     for (let i = 0; i < count; i += 1) {
       records.set(rows.subarray(i * this.#rowBytes, (i + 1) * this.#rowBytes), i * recordBytes);
-      view.setFloat32(i * recordBytes + this.#rowBytes, residuals?.[i] ?? Number.NaN, true);
-      view.setFloat32(i * recordBytes + this.#rowBytes + 4, norms?.[i] ?? Number.NaN, true);
+      const facts = i * recordBytes + this.#rowBytes;
+      view.setFloat32(facts, residuals?.[i] ?? Number.NaN, true);
+      view.setFloat32(facts + 4, norms?.[i] ?? Number.NaN, true);
+      view.setUint32(facts + 8, (clipped[i] ? isClipped : 0) | (nonFinite[i] ? isNonFinite : 0), true);
     }
     for (let done = 0; done < records.length; ) {
       const writing = calls.write(this.#handle, records.subarray(done), at * recordBytes + done);
@@ -56,7 +65,7 @@ export class Journal implements RowStore {
   }
 
   async read(at: number, count: number): Promise<StoredRows> {
-    const recordBytes = this.#rowBytes + statisticBytes;
+    const recordBytes = this.#rowBytes + factBytes;
     const records = new Uint8Array(count * recordBytes);
     for (let done = 0; done < records.length; ) {
       const reading = calls.read(this.#handle, records.subarray(done), at * recordBytes + done);
@@ -67,14 +76,20 @@ export class Journal implements RowStore {
     const rows = new Uint8Array(count * this.#rowBytes);
     const residuals = new Float32Array(count);
     const norms = new Float32Array(count);
+    const clipped = new Uint8Array(count);
+    const nonFinite = new Uint8Array(count);
     const view = new DataView(records.buffer);
     for (let i = 0; i < count; i += 1) {
       const from = i * recordBytes;
       rows.set(records.subarray(from, from + this.#rowBytes), i * this.#rowBytes);
-      residuals[i] = view.getFloat32(from + this.#rowBytes, true);
-      norms[i] = view.getFloat32(from + this.#rowBytes + 4, true);
+      const facts = from + this.#rowBytes;
+      residuals[i] = view.getFloat32(facts, true);
+      norms[i] = view.getFloat32(facts + 4, true);
+      const marks = view.getUint32(facts + 8, true);
+      clipped[i] = marks & isClipped ? 1 : 0;
+      nonFinite[i] = marks & isNonFinite ? 1 : 0;
     }
-    return { rows, residuals, norms };
+    return { rows, residuals, norms, clipped, nonFinite };
   }
 
   async close(): Promise<void> {

@@ -42,9 +42,9 @@ export interface TableReport {
         readonly duplicate: number;
       }
     | undefined;
-  /** New rows of this run that were cut to the norm of the longest rows of the base. */
+  /** New rows that were cut to the norm of the longest rows of the base. */
   readonly clipped?: number | undefined;
-  /** Rows of the donor that were not finite and were taken as zero, in this run. */
+  /** Rows of the donor that were not finite and were taken as zero. */
   readonly nonFinite?: number | undefined;
   /** How far the donor's rows are from what stands for them, relative to their norms; of `omp`. */
   readonly residuals?: Quantiles | undefined;

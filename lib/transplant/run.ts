@@ -50,6 +50,9 @@ export async function run(given: Run): Promise<TransplantReport> {
     await verifyFolder(op, workspace.model, newTables, signal);
     await workspace.publish();
     return report;
+  } catch (error) {
+    await workspace.leaveBare();
+    throw error;
   } finally {
     for (const journal of journals) await journal.close();
   }

@@ -8,7 +8,7 @@ import { fileDtypes, typedArray } from '../safetensors/dtypes.ts';
 import { isTensor, Tensor } from '../tensor.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { inTurns } from '../turns.ts';
-import { computeRows } from './compute.ts';
+import { checkJob, computeRows } from './compute.ts';
 import { planJob, type Side } from './job.ts';
 import { findMethod } from './methods/index.ts';
 import { type NewTable, newRows } from './new-table.ts';
@@ -75,6 +75,7 @@ export async function transplantTables(
   settings.signal?.throwIfAborted();
   const { signal } = settings;
   const job = await inTurns(planJob(op, settings, sideOf(device, base, signal), sideOf(device, donor, signal)), signal);
+  checkJob(job);
   for (const table of job.tables) table.store = new MemoryRows(table.base.rowBytes, job.rows);
   const made: Tensor[] = [];
   try {

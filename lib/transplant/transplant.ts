@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { Device, type DeviceKind } from '../device.ts';
 import { inTurns } from '../turns.ts';
+import { checkJob } from './compute.ts';
 import { fingerprint } from './fingerprint.ts';
 import { planJob } from './job.ts';
 import { findMethod, needsMerges } from './methods/index.ts';
@@ -52,10 +53,12 @@ export async function transplant(options: TransplantOptions): Promise<Transplant
   try {
     await inTurns(refusePerToken(base.weights), signal);
     donor = await openModel(settings.donor, { ...common, side: 'donor', tensors: tensors.donor, wantMerges: false });
+    for (const { folder } of [base, donor]) workspace.refuseInside(folder.path);
     const job = await inTurns(planJob(op, settings, base, donor), signal);
     const patches = await inTurns(planTexts(base, donor, job), signal);
     job.warnings.push(...patches.warnings);
-    if (settings.dryRun) return job.report(false);
+    checkJob(job);
+    if (settings.dryRun) return await job.report(false);
     device = settings.device instanceof Device ? settings.device : Device.open(settings.device as DeviceKind);
     const resumed = await workspace.begin(await fingerprint(settings, [base, donor]), settings.restart);
     return await run({ job, base, donor, patches, workspace, device, prepare, resumed });

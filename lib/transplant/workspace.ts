@@ -1,6 +1,9 @@
+import { constants } from 'node:fs';
 import path from 'node:path';
 import { OrthokitError } from '../errors.ts';
 import { attempt, calls, systemCode } from '../safetensors/calls.ts';
+import { openFolder, syncFolder } from '../safetensors/place.ts';
+import { differenceOf, isRun } from './fingerprint.ts';
 
 /**
  * Where a new folder comes into being: beside its destination, with the model in a folder of its own that is renamed
@@ -38,19 +41,38 @@ export class Workspace {
   async begin(run: string, restart: boolean): Promise<boolean> {
     const op = this.#op;
     if ((await kindOf(op, this.#folder)) !== undefined) {
-      const found = await this.#readRun();
-      if (!restart && found === run) return true;
-      if (!restart && !(found === undefined && (await this.#isBare())))
-        throw new OrthokitError(
-          'ERR_STATE',
-          `${op}: ${this.#folder} must be of the same inputs and options, or be removed with restart, got another run`,
-        );
+      if (!restart) {
+        const found = await this.#readRun();
+        if (found === run) return true;
+        const isOfNothing = (found === undefined || isRun(found)) && (await this.#isBare());
+        if (!isOfNothing)
+          throw new OrthokitError(
+            'ERR_STATE',
+            `${op}: ${this.#folder} must be of the same inputs and options, or be removed with restart, got ` +
+              differenceOf(found, run),
+          );
+      }
       await attempt(op, this.#folder, 'removed', calls.removeFolder(this.#folder));
     }
     await attempt(op, this.#folder, 'made', calls.makeFolder(this.#folder));
     await attempt(op, this.#model, 'made', calls.makeFolder(this.#model));
     await this.#write(this.#folder, 'run.json', Buffer.from(run));
     return false;
+  }
+
+  /** @throws `ERR_ARGUMENT` for a place within the folder of a model */
+  refuseInside(model: string): void {
+    if (this.#out === model || this.#out.startsWith(`${model}${path.sep}`))
+      throw new OrthokitError('ERR_ARGUMENT', `${this.#op}: out must not be within a model, got ${this.#out}`);
+  }
+
+  /** After a failure: nothing stays of a run that has done nothing, so that one with other options may begin. */
+  async leaveBare(): Promise<void> {
+    try {
+      if (await this.#isBare()) await calls.removeFolder(this.#folder);
+    } catch {
+      // The failure itself is what there is to say.
+    }
   }
 
   /** A file that helps and does not stay. */
@@ -97,7 +119,9 @@ export class Workspace {
     const op = this.#op;
     const target = path.join(folder, name);
     const temporary = `${target}.tmp`;
-    const handle = await attempt(op, temporary, 'created', calls.open(temporary, 'w'));
+    // Made anew: what stands there of a killed run, or of a stranger, is not written into.
+    await calls.unlink(temporary).catch(() => {});
+    const handle = await attempt(op, temporary, 'created', calls.open(temporary, 'wx'));
     try {
       for (let done = 0; done < bytes.length; )
         done += await attempt(op, temporary, 'written', calls.write(handle, bytes.subarray(done), done));
@@ -108,22 +132,33 @@ export class Workspace {
     await attempt(op, target, 'replaced', calls.rename(temporary, target));
   }
 
-  /** A run that was killed before it had written a byte. */
+  /** Whether a run has ended before any of its work was done. */
   async #isBare(): Promise<boolean> {
-    const names = await attempt(this.#op, this.#folder, 'read', calls.list(this.#folder));
-    if (names.some((name) => name !== 'model' && name !== 'run.json.tmp')) return false;
-    return (
-      !names.includes('model') || (await attempt(this.#op, this.#model, 'read', calls.list(this.#model))).length === 0
-    );
+    const op = this.#op;
+    for (const name of await attempt(op, this.#folder, 'read', calls.list(this.#folder))) {
+      if (name === 'run.json' || name === 'run.json.tmp') continue;
+      const place = path.join(this.#folder, name);
+      const stats = await attempt(op, place, 'examined', calls.lstat(place));
+      const isEmpty =
+        (name === 'model' &&
+          stats.isDirectory() &&
+          (await attempt(op, place, 'read', calls.list(place))).length === 0) ||
+        (name.endsWith('.rows') && stats.isFile() && stats.size === 0);
+      if (!isEmpty) return false;
+    }
+    return true;
   }
 
   async #readRun(): Promise<string | undefined> {
     const file = path.join(this.#folder, 'run.json');
     try {
-      const handle = await calls.open(file, 'r');
+      // Without O_NONBLOCK, a FIFO would keep open() waiting for a writer.
+      const handle = await calls.open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
       try {
-        const { size } = await calls.fstat(handle);
-        const bytes = Buffer.alloc(Math.min(size, 1 << 20));
+        const stats = await calls.fstat(handle);
+        if (!stats.isFile())
+          throw new OrthokitError('ERR_STATE', `${this.#op}: ${file} must be a regular file, got another kind`);
+        const bytes = Buffer.alloc(Math.min(stats.size, 1 << 20));
         const count = await calls.read(handle, bytes, 0);
         return bytes.toString('utf8', 0, count);
       } finally {
@@ -131,19 +166,16 @@ export class Workspace {
       }
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return undefined;
+      if (error instanceof OrthokitError) throw error;
       return attempt(this.#op, file, 'read', Promise.reject(error));
     }
   }
 
-  // Windows has no handle for folders and makes renames last by itself.
   async #sync(folder: string): Promise<void> {
-    if (process.platform === 'win32') return;
-    const handle = await attempt(this.#op, folder, 'opened', calls.open(folder, 'r'));
+    const handle = await openFolder(this.#op, folder);
+    if (!handle) return;
     try {
-      await calls.sync(handle);
-    } catch (error) {
-      // Some network file systems cannot sync a folder and say so with EINVAL.
-      if (systemCode(error) !== 'EINVAL') await attempt(this.#op, folder, 'synced', Promise.reject(error));
+      await syncFolder(this.#op, folder, handle);
     } finally {
       await calls.close(handle).catch(() => {});
     }

@@ -1,5 +1,5 @@
 // Devices: cpu, cuda
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { Device, loadTensors, saveTensors, Tensor } from '../../lib/index.ts';
@@ -76,7 +76,9 @@ const order: (keyof Calls)[] = [
   'realpath',
   'stat',
   'open',
+  'list',
   'open',
+  'fstat',
   ...writes,
   'sync',
   'close',
@@ -108,8 +110,10 @@ describe.each(devices)('R2: on %s', { tags: ['R2'] }, (kind) => {
           return saveTensors(file, tensors(2));
         },
         (error, name, nth) => {
-          expect(error, `${nth} ${name}`).toMatchObject({ code: 'ERR_IO', cause: { code: 'EIO' } });
           expect(folder.names).toEqual(['x']);
+          // Leftovers that cannot be looked for are no reason not to save.
+          if (name === 'list') return expect(error).toBe(undefined);
+          expect(error, `${nth} ${name}`).toMatchObject({ code: 'ERR_IO', cause: { code: 'EIO' } });
           const renamed = nth - 1 > order.indexOf('rename');
           expect(readFileSync(file).equals(renamed ? newBytes : oldBytes), `${nth} ${name}`).toBe(true);
         },
@@ -123,6 +127,10 @@ describe.each(devices)('R2: on %s', { tags: ['R2'] }, (kind) => {
       await failEach(
         () => saveTensors(folder.file('x'), tensors(1)),
         (error, name, nth) => {
+          if (name === 'list') {
+            expect(error).toBe(undefined);
+            return unlinkSync(folder.file('x'));
+          }
           expect(error).toMatchObject({ code: 'ERR_IO', cause: { code: 'EIO' } });
           if (nth === 1) expect(name).toBe('realpath');
           if (folder.names.length > 0) {

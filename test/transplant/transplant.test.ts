@@ -447,9 +447,15 @@ describe('while it runs', () => {
     const out = folder.file('out');
     const common = { base, donor, out, device: 'cpu' } as const;
     const stop = new AbortController();
-    const onProgress = (): void => stop.abort();
-    await expect(transplant({ ...common, k: 2, signal: stop.signal, onProgress })).rejects.toThrow(/abort/);
-    await expect(transplant({ ...common, k: 3 })).rejects.toMatchObject({ code: 'ERR_STATE' });
+    const onProgress = ({ stage, done }: TransplantProgress): void => {
+      if (stage === 'approximate' && done > 0) stop.abort();
+    };
+    const interrupted = { ...common, k: 2, batchSize: 1, signal: stop.signal, onProgress };
+    await expect(transplant(interrupted)).rejects.toThrow(/abort/);
+    await expect(transplant({ ...common, k: 3, seed: 7, padToMultiple: 4 })).rejects.toMatchObject({
+      code: 'ERR_STATE',
+      message: expect.stringMatching(/got another run: k 2 for 3, padToMultiple no for 4, seed 0 for 7$/),
+    });
     const report = await transplant({ ...common, k: 3, restart: true });
     expect(report.resumed).toBe(false);
     expect(folder.names).toEqual(['base', 'donor', 'out']);
