@@ -151,7 +151,7 @@ describe('the reporter', { timeout: 120_000 }, () => {
     const all = readdirSync(reports).sort().map((name): RunReport => JSON.parse(readFileSync(path.join(reports, name), 'utf8'))); // biome-ignore format: one line
     expect(all.map(({ filtered }) => filtered)).toEqual([false, true]);
     const [{ files, ...rest }] = all as [RunReport];
-    expect(rest).toEqual({ device: 'cpu', node: process.versions.node, isa: expect.stringMatching(/^(portable|avx2|avx512)$/), environment: expect.any(Object), filtered: false, deep: false }); // biome-ignore format: one line
+    expect(rest).toEqual({ device: 'cpu', node: process.versions.node, isa: expect.stringMatching(/^(portable|avx2|avx512)$/), environment: expect.any(Object), filtered: false, deep: false, selected: expect.arrayContaining(['docs.test.ts']) }); // biome-ignore format: one line
     const counts = Object.fromEntries(files.map(({ file, run, skipped, failed }) => [path.basename(file), [run, skipped, failed]])); // biome-ignore format: one line
     expect(counts).toEqual({ 'broken.test.ts': [0, 0, 1], 'part.test.ts': [1, 1, 0], 'red.test.ts': [2, 0, 1], 'whole.test.ts': [1, 0, 0] }); // biome-ignore format: one line
     const whole = files.find(({ file }) => file.endsWith('whole.test.ts'))!;

@@ -8,6 +8,7 @@
 #include "bench/commands.h"
 #include "bench/compare.h"
 #include "bench/json.h"
+#include "bench/verify_report.h"
 
 namespace orthokit::bench {
 namespace {
@@ -24,6 +25,7 @@ Verdict failed(const std::string& reason) { return {"", reason, 0, 0, false}; }
 struct Devices {
   std::shared_ptr<Device> cpu, other;
   bool own_reference;  // the device is the CPU itself, and `other` has more threads
+  VerifyReport* report;
 };
 
 // One number for all bits of a case's tensors (FNV-1a): the same in two runs unless a bit differs.
@@ -79,12 +81,14 @@ bool passes(const OpEntry& entry, const std::string& flags, const Options& optio
             const Devices& devices, const std::function<void(Verdict&)>& also = {}) {
   Verdict verdict;
   uint64_t bits = 0;
+  devices.report->begin();
   caught(
       [&] {
         verdict = verify_case(entry, flags, devices, bits);
         if (also) also(verdict);
       },
       [&](ErrorCode, const char* what, int32_t) { verdict = failed(what); });
+  devices.report->end(entry.info->name, verdict.passed);
   print_line(entry, flags, options, verdict, devices, bits);
   return verdict.passed;
 }
@@ -124,14 +128,18 @@ bool verify_cases(const std::string& path, const Options& options, const Devices
 
 int verify(const Options& options) {
   const int threads = options.device.starts_with("cuda") ? 0 : kOtherThreads;
-  Devices devices{Device::open("cpu", 1), Device::open(options.device, threads), false};
+  VerifyReport report;
+  Devices devices{Device::open("cpu", 1), Device::open(options.device, threads), false, &report};
   devices.own_reference = devices.other->kind() == Kind::kCpu;
-  if (!options.cases.empty()) return verify_cases(options.cases, options, devices) ? 0 : 1;
   bool all_passed = true;
-  for (auto& entry : registry().ops) {
-    const bool passed = verify_examples(*entry, options, devices);
-    all_passed = all_passed && passed;
-  }
+  if (!options.cases.empty())
+    all_passed = verify_cases(options.cases, options, devices);
+  else
+    for (auto& entry : registry().ops) {
+      const bool passed = verify_examples(*entry, options, devices);
+      all_passed = all_passed && passed;
+    }
+  report.write(options, devices.other->device_info());
   return all_passed ? 0 : 1;
 }
 

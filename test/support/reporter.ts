@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Reporter, SerializedError, TestModule, TestRunEndReason, Vitest } from 'vitest/node';
-import { runAxis, runDevice, testFiles } from './selection.ts';
+import { runAxis, runDevice, selectedFiles, testFiles } from './selection.ts';
 
 /** One run of vitest, as scripts/test-table.mjs reads it. */
 export interface RunReport {
@@ -17,6 +17,8 @@ export interface RunReport {
   /** Whether only tests of some titles or tags were asked for: the others count as skipped, and that is right then. */
   filtered: boolean;
   deep: boolean;
+  /** All files for this device, and axis, whether this run was given them or not. */
+  selected: string[];
   files: FileReport[];
 }
 
@@ -102,6 +104,7 @@ function write(folder: string, files: FileReport[], filtered: boolean): void {
     environment: Object.fromEntries(named) as Record<string, string>,
     filtered,
     deep: process.env['ORTHOKIT_DEEP'] === '1',
+    selected: selectedFiles(),
     files,
   };
   mkdirSync(folder, { recursive: true });

@@ -1,0 +1,111 @@
+// The table at the end of CI: on what the tests ran, how many ran and were skipped, what takes long. Exit 1 where a test
+// was left out, an instruction set that is here did not run, a test failed, or a family is over its budget.
+// usage: node scripts/test-table.mjs <folder> [--cpuinfo <file>] [--families <file>]
+import { parseArgs } from 'node:util';
+import { axes } from './test-table/axes.mjs';
+import { overBudget, readBudgets, timesOf } from './test-table/families.mjs';
+import { costOf, folderOf, readReports, wholeRuns } from './test-table/reports.mjs';
+
+const options = { cpuinfo: { type: 'string' }, families: { type: 'string' } };
+const { values, positionals } = parseArgs({ options, allowPositionals: true });
+if (positionals.length !== 1) {
+  console.error('usage: node scripts/test-table.mjs <folder> [--cpuinfo <file>] [--families <file>]');
+  process.exit(2);
+}
+const reports = readReports(positionals[0]);
+
+function print(title, header, rows) {
+  const widths = header.map((word, i) => Math.max(word.length, ...rows.map((row) => row[i].length)));
+  const line = (row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
+  console.log(`\n${title}`);
+  for (const row of [header, ...rows]) console.log(`  ${line(row).trimEnd()}`);
+}
+const seconds = (ms) => (ms / 1000).toFixed(1);
+
+/** Tests of each folder, on each device. */
+function folders({ tests }) {
+  const sums = new Map();
+  for (const { device, axis, filtered, files } of tests)
+    for (const file of files) {
+      const key = `${folderOf(file.file)}\t${axis ? `${device}, ${axis}` : device}`;
+      const sum = sums.get(key) ?? { run: 0, skipped: 0, failed: 0, ms: 0 };
+      sums.set(key, {
+        run: sum.run + file.run,
+        // Of a run that was asked for some titles only, the others were not left out.
+        skipped: sum.skipped + (filtered ? 0 : file.skipped),
+        failed: sum.failed + file.failed,
+        ms: sum.ms + costOf(file),
+      });
+    }
+  const rows = [...sums]
+    .sort()
+    .map(([key, { run, skipped, failed, ms }]) => [
+      ...key.split('\t'),
+      ...[run, skipped, failed].map(String),
+      seconds(ms),
+    ]);
+  print('Tests by folder', ['folder', 'device', 'run', 'skipped', 'failed', 'seconds'], rows);
+}
+
+function slowest({ tests }) {
+  const rows = tests
+    .flatMap(({ device, node, files }) => files.map((file) => ({ ...file, device, node })))
+    .sort((a, b) => costOf(b) - costOf(a))
+    .slice(0, 20)
+    .map((file) => [file.file, file.device, file.node, seconds(costOf(file)), seconds(file.ms)]);
+  print('The 20 slowest files', ['file', 'device', 'Node.js', 'seconds of processors', 'seconds'], rows);
+}
+
+function families(times, budgets) {
+  const columns = Object.keys(budgets.default);
+  const rows = [...times]
+    .sort(([, a], [, b]) => Math.max(...Object.values(b)) - Math.max(...Object.values(a)))
+    .map(([family, row]) => [family, ...columns.map((column) => row[column]?.toFixed(1) ?? '')]);
+  print('Seconds of each family', ['family', ...columns], rows);
+}
+
+/** Files that a device has tests in, and that no whole run has run. */
+function leftOut({ tests }) {
+  const key = ({ device, axis, node }, file) => `${file} (${axis ? `Node.js ${node}` : device})`;
+  const done = new Set(
+    wholeRuns(tests).flatMap((run) => run.files.filter((file) => file.run > 0).map(({ file }) => key(run, file))),
+  );
+  const due = new Set(tests.flatMap((run) => run.selected.map((file) => key(run, file))));
+  return [...due]
+    .filter((one) => !done.has(one))
+    .sort()
+    .map((one) => `never ran: ${one}`);
+}
+
+const skipped = (tests) =>
+  wholeRuns(tests).flatMap(({ device, files }) =>
+    files.filter((file) => file.skipped > 0).map((file) => `skipped: ${file.skipped} of ${file.file} on ${device}`),
+  );
+const failures = ({ tests, verified }) => [
+  ...tests.flatMap(({ device, files }) =>
+    files.filter(({ failed }) => failed > 0).map(({ file, failed }) => `failed: ${failed} of ${file} on ${device}`),
+  ),
+  ...verified
+    .filter(({ failed }) => failed > 0)
+    .map(({ device, isa, failed }) => `failed: ${failed} cases on ${device}, ${isa}`),
+];
+
+const budgets = readBudgets(values.families);
+const times = timesOf(reports, budgets);
+const { lines, wrong } = axes(reports, values);
+for (const line of lines) console.log(line);
+folders(reports);
+slowest(reports);
+families(times, budgets);
+const problems = [
+  ...(reports.tests.length === 0 ? [`no run of vitest has written to ${positionals[0]}`] : []),
+  ...wrong,
+  ...leftOut(reports),
+  ...skipped(reports.tests),
+  ...failures(reports),
+  ...overBudget(times, budgets),
+];
+if (problems.length > 0) {
+  console.log(`\nNot as it must be:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,65 @@
+// How long the tests of a family take, and how long they may: test/families.json.
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { costOf } from './reports.mjs';
+
+const kebab = (name) => name.replaceAll('_', '-');
+
+/** @returns the table of budgets, in seconds of processor time */
+export function readBudgets(file = path.join(import.meta.dirname, '..', '..', 'test', 'families.json')) {
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+/**
+ * The family of a test file: the one that lists it, else that of its operation or optimizer, else its folder.
+ *
+ * @param {string} file below test
+ */
+export function familyOf(file, { families }) {
+  const listed = Object.entries(families).find(([, { files }]) => files.some((begin) => file.startsWith(begin)));
+  if (listed) return listed[0];
+  const [folder, ...rest] = file.split('/');
+  if (rest.length === 0 || folder === 'ops' || folder === 'optimizers')
+    return path.basename(file).replace('.test.ts', '');
+  return folder;
+}
+
+/** The family of an operation: that of its test. */
+export const familyOfOp = (op, budgets) => familyOf(`ops/${kebab(op)}.test.ts`, budgets);
+
+/**
+ * Seconds of each family on each device, and of its operations in --verify. Of several runs of a file the shortest counts.
+ *
+ * @returns {Map<string, Record<string, number>>}
+ */
+export function timesOf({ tests, verified }, budgets) {
+  const least = new Map();
+  const note = (key, ms) => least.set(key, Math.min(least.get(key) ?? Number.POSITIVE_INFINITY, ms));
+  for (const { device, files, axis, deep, filtered } of tests)
+    if (!axis && !deep && !filtered) for (const file of files) note(`${device} ${file.file}`, costOf(file));
+  for (const { device, ops, cases, environment } of verified)
+    if (cases === '' && !environment.ORTHOKIT_EMULATOR_PTX)
+      for (const { op, processorMs } of ops) note(`verify-${device} ${op}`, processorMs);
+  const families = new Map();
+  for (const [key, ms] of least) {
+    const [column, name] = [key.slice(0, key.indexOf(' ')), key.slice(key.indexOf(' ') + 1)];
+    const family = column.startsWith('verify-') ? familyOfOp(name, budgets) : familyOf(name, budgets);
+    const row = families.get(family) ?? {};
+    row[column] = (row[column] ?? 0) + ms / 1000;
+    families.set(family, row);
+  }
+  return families;
+}
+
+/** What is over its budget, in words. */
+export function overBudget(times, budgets) {
+  return [...times].flatMap(([family, row]) => {
+    const allowed = { ...budgets.default, ...budgets.families[family]?.seconds };
+    return Object.entries(row)
+      .filter(([column, seconds]) => column in allowed && seconds > allowed[column])
+      .map(
+        ([column, seconds]) =>
+          `${family}: ${seconds.toFixed(1)} s on ${column}, and ${allowed[column]} s are its budget`,
+      );
+  });
+}
