@@ -8,6 +8,9 @@ import { type Marginals, marginalsOf, massTensors } from './marginals.ts';
 import { checkWatchers, countOf, epsOf, type Masses, positive } from './options.ts';
 import { costsOf, type PointClouds, PointCost } from './points.ts';
 import { farthest, logOf } from './streaming.ts';
+import { settled, throwsUnlessConverged } from './unconverged.ts';
+
+const known = ['eps', 'weights', 'debiased', 'tol', 'maxSweeps', 'signal', 'onProgress', 'throwUnlessConverged'];
 
 /** Options of {@link barycenter}. */
 export interface BarycenterOptions {
@@ -25,6 +28,8 @@ export interface BarycenterOptions {
   signal?: AbortSignal | undefined;
   /** Called each time the error has been looked at, every ten sweeps. Default: none. */
   onProgress?: ((progress: BarycenterProgress) => void) | undefined;
+  /** Rejects with ERR_NOT_CONVERGED, the result as its `cause`, unless the status is `'converged'`. Default: false. */
+  throwUnlessConverged?: boolean | undefined;
 }
 
 /** How far a barycenter is. */
@@ -185,7 +190,7 @@ function weightsOf(op: string, weights: readonly number[] | undefined, count: nu
  *
  * @param cost a matrix `[n, m]`, or point clouds, whose distances are computed when needed
  * @param measures masses of the rows, each scaled to the total 1
- * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason when aborted.
+ * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; ERR_NOT_CONVERGED by `throwUnlessConverged`; the signal's reason when aborted.
  * Source: Benamou et al., arXiv 1412.5154; debiased: Janati et al., arXiv 2006.02575
  */
 export async function barycenter(
@@ -194,7 +199,7 @@ export async function barycenter(
   options: BarycenterOptions,
 ): Promise<BarycenterResult> {
   const op = 'barycenter';
-  checkOptions(op, options, ['eps', 'weights', 'debiased', 'tol', 'maxSweeps', 'signal', 'onProgress']);
+  checkOptions(op, options, known);
   const { debiased = false, signal, onProgress } = options;
   const eps = epsOf(op, options.eps);
   const tol = positive(op, 'tol', options.tol ?? 1e-6);
@@ -202,12 +207,17 @@ export async function barycenter(
   if (typeof debiased !== 'boolean')
     throw new OrthokitError('ERR_ARGUMENT', `${op}: debiased must be true or false, got ${shown(debiased)}`);
   checkWatchers(op, options);
+  const isThrown = throwsUnlessConverged(op, options.throwUnlessConverged);
   signal?.throwIfAborted();
   if (isTensor(measures) || !Array.isArray(measures) || measures.length === 0)
     throw new OrthokitError('ERR_ARGUMENT', `${op}: measures must be a list of at least one, got ${shown(measures)}`);
+  for (const [k, measure] of (measures as readonly unknown[]).entries())
+    if (measure === undefined)
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: measures must be masses, got undefined at ${k}`);
   const weights = weightsOf(op, options.weights, measures.length);
   const costs = costsOf(op, cost);
   let state: Barycenter | undefined;
+  let result: BarycenterResult;
   const read = async (tensor: Tensor) => (await abortable(tensor.read(), signal)) as Float64Array;
   try {
     const { device, rows, columns } = costs;
@@ -236,7 +246,7 @@ export async function barycenter(
     }
     const shares = (await read(state.logMasses)).map((x) => Math.exp(x));
     const total = shares.reduce((sum, x) => sum + x, 0);
-    return {
+    result = {
       masses: Tensor.from(
         device,
         shares.map((x) => x / total),
@@ -250,4 +260,5 @@ export async function barycenter(
     state?.dispose();
     costs.dispose();
   }
+  return settled(op, result, isThrown);
 }

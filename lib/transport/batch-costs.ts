@@ -37,12 +37,14 @@ export function problemOf({ sizes, widths: [n, m], costs, a, b }: BatchOnHost, k
   };
 }
 
-/** Of the costs of the whole batch, in one pass. @throws ERR_ARGUMENT for NaN and -Infinity */
-export async function batchRange(
-  op: string,
-  cost: Tensor,
-  read: Read,
-): Promise<Pick<CostRange, 'least' | 'most' | 'forbidden'>> {
+/** What {@link batchRange} finds. */
+interface BatchRange extends Pick<CostRange, 'least' | 'most' | 'forbidden'> {
+  /** The largest range of a problem; of the whole batch where pairs are forbidden. */
+  readonly widest: number;
+}
+
+/** Of the costs of the whole batch. @throws ERR_ARGUMENT for NaN and -Infinity */
+export async function batchRange(op: string, cost: Tensor, read: Read): Promise<BatchRange> {
   const [batch, n, m] = cost.shape as [number, number, number];
   using matrix = cost.reshape([batch * n, m]);
   using row_mass = Tensor.zeros(cost.device, [batch * n], { dtype: 'f64' });
@@ -52,7 +54,22 @@ export async function batchRange(
   const [least, most, bad, forbidden] = await read(statistics);
   if (bad! > 0)
     throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be neither NaN nor -Infinity, got ${bad} of them`);
-  return { least: least!, most: most!, forbidden: forbidden! };
+  const widest = forbidden! > 0 ? most! - least! : await widestRange(cost, read);
+  return { least: least!, most: most!, forbidden: forbidden!, widest };
+}
+
+async function widestRange(cost: Tensor, read: Read): Promise<number> {
+  const { device } = cost;
+  const [batch, n, m] = cost.shape as [number, number, number];
+  using problems = cost.reshape([batch, n * m]);
+  using negative = new Tensor(device, [batch, n * m], cost.dtype);
+  ops.linearCombination(device, { out: [negative], terms: [problems], coefficients: [-1] });
+  using most = new Tensor(device, [batch], 'f64');
+  using least = new Tensor(device, [batch], 'f64');
+  ops.rowReduce(device, { x: problems, out: most, reduction: 'max' });
+  ops.rowReduce(device, { x: negative, out: least, reduction: 'max' });
+  const [largest, smallest] = await Promise.all([read(most), read(least)]);
+  return largest.reduce((widest, x, k) => Math.max(widest, x + smallest[k]!), 0);
 }
 
 /** Least and largest finite cost of a problem; 0 where there is none. */

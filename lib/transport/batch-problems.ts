@@ -30,7 +30,9 @@ export async function stacked(op: string, costs: Tensor | readonly Tensor[]): Pr
   }
   if (!Array.isArray(costs) || costs.length === 0)
     throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be a batch or a list of matrices, got ${shown(costs)}`);
-  const list = (costs as readonly unknown[]).map((cost) => checkCost(op, cost, 2));
+  const list: Tensor[] = [];
+  // A hole of a list is looked at, too.
+  for (const cost of costs as readonly unknown[]) list.push(checkCost(op, cost, 2));
   const [{ device, dtype }] = list as [Tensor];
   for (const cost of list) {
     if (cost.device !== device) throw new OrthokitError('ERR_DEVICE', `${op}: costs are on different devices`);
@@ -41,9 +43,12 @@ export async function stacked(op: string, costs: Tensor | readonly Tensor[]): Pr
   const [n, m] = [Math.max(...sizes.map(([rows]) => rows)), Math.max(...sizes.map(([, columns]) => columns))];
   const elements = await Promise.all(list.map((cost) => cost.read()));
   const all = dtype === 'f32' ? new Float32Array(list.length * n * m) : new Float64Array(list.length * n * m);
-  for (const [k, [rows, columns]] of sizes.entries())
-    for (let i = 0; i < rows; i++)
-      all.set(elements[k]!.subarray(i * columns, (i + 1) * columns) as Float64Array, (k * n + i) * m);
+  for (const [k, [rows, columns]] of sizes.entries()) {
+    const own = elements[k] as Float32Array | Float64Array;
+    // What fills a problem up is one of its costs, so that it does not add to their range.
+    all.fill(own.find((x) => Number.isFinite(x)) ?? 0, k * n * m, (k + 1) * n * m);
+    for (let i = 0; i < rows; i++) all.set(own.subarray(i * columns, (i + 1) * columns), (k * n + i) * m);
+  }
   return { cost: Tensor.from(device, all, [list.length, n, m]), sizes };
 }
 
@@ -62,7 +67,12 @@ function stackedMasses(
     );
   const rows = new Float64Array(sizes.length * width);
   const totals = sizes.map((size, k) => {
-    const own: ArrayLike<number> = masses?.[k] ?? new Float64Array(size).fill(1 / size);
+    const own: unknown = masses === undefined ? new Float64Array(size).fill(1 / size) : masses[k];
+    if (!Array.isArray(own) && !(own instanceof Float64Array) && !(own instanceof Float32Array))
+      throw new OrthokitError(
+        'ERR_ARGUMENT',
+        `${op}: ${name}[${k}] must be an array of numbers, Float32Array or Float64Array, got ${shown(own)}`,
+      );
     if (own.length !== size)
       throw new OrthokitError('ERR_SHAPE', `${op}: ${name}[${k}] must have ${size} elements, got ${own.length}`);
     const checked = Float64Array.from(own);

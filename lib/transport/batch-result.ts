@@ -1,7 +1,7 @@
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
-import { shown } from '../options.ts';
-import { Tensor } from '../tensor.ts';
+import { isRecord, shown } from '../options.ts';
+import { isTensor, Tensor } from '../tensor.ts';
 import { meanPotential } from './potentials.ts';
 import type { TransportStatus } from './result.ts';
 
@@ -32,7 +32,7 @@ export class TransportBatch {
   readonly sweeps: Int32Array;
   readonly #costs: Tensor;
 
-  /** @internal Takes the tensors over. */
+  /** @internal Takes the tensors over. @throws ERR_ARGUMENT for what no solver has made */
   constructor(
     costs: Tensor,
     potentials: { readonly f: Tensor; readonly g: Tensor },
@@ -41,6 +41,8 @@ export class TransportBatch {
     sweeps: Int32Array,
     status: readonly TransportStatus[],
   ) {
+    if (!isTensor(costs) || !isRecord(potentials) || !(statistics instanceof Float64Array))
+      throw new OrthokitError('ERR_ARGUMENT', `TransportBatch: it must come from transportBatch, got ${shown(costs)}`);
     const column = (k: number) => statistics.filter((_, at) => at % 4 === k);
     this.f = potentials.f;
     this.g = potentials.g;

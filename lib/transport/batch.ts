@@ -2,32 +2,55 @@ import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { checkOptions } from '../options.ts';
 import { Tensor } from '../tensor.ts';
+import { levels } from './anneal.ts';
 import { type BatchOnHost, batchRange, problemOf } from './batch-costs.ts';
 import { type Stacked, stacked, stackedMarginals } from './batch-problems.ts';
 import { TransportBatch } from './batch-result.ts';
 import { statusesOf } from './batch-status.ts';
+import { type StepSettings, stepThrough } from './batch-steps.ts';
 import { supportOf } from './batch-support.ts';
 import { reader } from './control.ts';
-import { checkWatchers, countOf, epsOf, type Masses, positive } from './options.ts';
+import {
+  type AnnealOptions,
+  annealOf,
+  checkWatchers,
+  countOf,
+  defaultEps,
+  epsOf,
+  type Masses,
+  positive,
+} from './options.ts';
 import { precision } from './start.ts';
+import { settled, throwsUnlessConverged } from './unconverged.ts';
 
 /** Options of {@link transportBatch}. */
 export interface TransportBatchOptions {
   /** Masses of the rows, one list a problem. Default: 1/n each. */
   a?: readonly Exclude<Masses, Tensor>[] | undefined;
-  /** Masses of the columns, of the totals of `a`. Default: 1/m each. */
+  /** Masses of the columns, of the totals of `a`. Default: these totals in equal parts, 1/m each where `a` is left out, too. */
   b?: readonly Exclude<Masses, Tensor>[] | undefined;
-  /** Strength of the entropy, in units of the cost: positive, 2⁻⁵² of the size of the costs to 2⁹⁹⁶. There is no default. */
-  eps: number;
+  /** Strength of the entropy, in units of the cost: positive, 2⁻⁵² of the size of the costs to 2⁹⁹⁶. Default: 1e-3, for costs of about 1. */
+  eps?: number | undefined;
   /** L1 error of the marginals to reach, positive. Default: 1e-9. */
   tol?: number | undefined;
   /** Most sweeps of each problem: whole, 1 to 65536. Default: 1000. */
   maxSweeps?: number | undefined;
+  /** Most Newton steps of each problem that sweeps do not solve: whole, at least 1. Default: 200. */
+  maxNewton?: number | undefined;
+  /** How eps is lowered to its value, for all problems from a tenth of the largest range; false: not at all. Default: `{}`. */
+  anneal?: AnnealOptions | false | undefined;
   /** Aborting rejects with the signal's reason. Default: none. */
   signal?: AbortSignal | undefined;
   /** Called after every hundred sweeps, and in the end. Default: none. */
   onProgress?: ((progress: TransportBatchProgress) => void) | undefined;
+  /** Rejects with ERR_NOT_CONVERGED, the result as its `cause`, unless all problems have converged. Default: false. */
+  throwUnlessConverged?: boolean | undefined;
 }
+
+const known = [
+  ...['a', 'b', 'eps', 'tol', 'maxSweeps', 'maxNewton', 'anneal', 'signal', 'onProgress'],
+  'throwUnlessConverged',
+];
 
 /** How far a batch is. */
 export interface TransportBatchProgress {
@@ -44,55 +67,58 @@ const sweepsAtOnce = 100;
 
 /**
  * Many small transport problems at once, by sweeps in the log domain: one operation, in which each problem stops by itself.
- * On CUDA each has a block of threads, on the CPU a thread at a time.
+ * On CUDA each has a block of threads, on the CPU a thread at a time. Eps is lowered to its value as by {@link sinkhorn}. Sweeps
+ * end after half of `maxSweeps`, or where no problem would be done by then at the rate of the last hundred: what is left is solved
+ * problem by problem, as `sinkhorn` does by default.
  *
  * @example
  * const { value, status } = await transportBatch(costs, { eps: 0.05 });
  *
  * @param costs a tensor `[B, n, m]`, or a list of matrices of any sizes, f32 or f64. +Infinity forbids a pair
  * @throws ERR_ARGUMENT for options and masses that are out of range, NaN or -Infinity in a cost, a mass all of whose pairs are
- * forbidden, and eps below 2⁻⁵² of the size of the costs; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason when aborted. Source: Sinkhorn's iteration, as {@link sinkhorn}
+ * forbidden, and eps below 2⁻⁵² of the size of the costs; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY;
+ * ERR_NOT_CONVERGED by `throwUnlessConverged`; the signal's reason when aborted. Source: Sinkhorn's iteration, as {@link sinkhorn}
  */
 export async function transportBatch(
   costs: Tensor | readonly Tensor[],
-  options: TransportBatchOptions,
+  options: TransportBatchOptions = {},
 ): Promise<TransportBatch> {
   const op = 'transportBatch';
-  checkOptions(op, options, ['a', 'b', 'eps', 'tol', 'maxSweeps', 'signal', 'onProgress']);
+  checkOptions(op, options, known);
   const { signal, onProgress } = options;
   checkWatchers(op, options);
   signal?.throwIfAborted();
-  const eps = epsOf(op, options.eps);
-  const tol = positive(op, 'tol', options.tol ?? 1e-9);
-  const count = countOf(op, 'maxSweeps', options.maxSweeps ?? 1000);
-  if (count > 65536) throw new OrthokitError('ERR_ARGUMENT', `${op}: maxSweeps must be at most 65536, got ${count}`);
+  const settings: BatchSettings = {
+    ...{ op, a: options.a, b: options.b, signal, onProgress },
+    eps: epsOf(op, options.eps ?? defaultEps),
+    tol: positive(op, 'tol', options.tol ?? 1e-9),
+    maxSweeps: countOf(op, 'maxSweeps', options.maxSweeps ?? 1000),
+    maxNewton: countOf(op, 'maxNewton', options.maxNewton ?? 200),
+    anneal: annealOf(op, options.anneal ?? {}),
+  };
+  const { maxSweeps } = settings;
+  if (maxSweeps > 65536)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: maxSweeps must be at most 65536, got ${maxSweeps}`);
+  const isThrown = throwsUnlessConverged(op, options.throwUnlessConverged);
   const { cost, sizes } = await stacked(op, costs);
+  let result: TransportBatch;
   try {
-    return await solved(op, cost, sizes, { a: options.a, b: options.b, eps, tol, count, signal, onProgress });
+    result = await solved(cost, sizes, settings);
   } catch (error) {
     cost.dispose();
     throw error;
   }
+  return settled(op, result, isThrown);
 }
 
-interface BatchSettings extends Pick<TransportBatchOptions, 'a' | 'b' | 'signal' | 'onProgress'> {
-  readonly eps: number;
-  readonly tol: number;
-  /** Most sweeps of a problem. */
-  readonly count: number;
-}
+interface BatchSettings extends StepSettings, Pick<TransportBatchOptions, 'a' | 'b' | 'onProgress'> {}
 
 /** Of a batch with forbidden pairs. @throws ERR_ARGUMENT where all pairs of a mass are forbidden */
 const supportsOf = (op: string, batch: BatchOnHost) => batch.sizes.map((_, k) => supportOf(op, problemOf(batch, k), k));
 
 /** Takes the costs over, unless it throws. */
-async function solved(
-  op: string,
-  cost: Tensor,
-  sizes: Stacked['sizes'],
-  settings: BatchSettings,
-): Promise<TransportBatch> {
-  const { eps, tol, count, signal, onProgress } = settings;
+async function solved(cost: Tensor, sizes: Stacked['sizes'], settings: BatchSettings): Promise<TransportBatch> {
+  const { op, eps, tol, maxSweeps, signal, onProgress } = settings;
   const [batch, n, m] = cost.shape as [number, number, number];
   const { device } = cost;
   const [a, b] = stackedMarginals(op, sizes, [n, m], settings.a, settings.b);
@@ -106,34 +132,48 @@ async function solved(
   using statistics = new Tensor(device, [batch, 4], 'f64');
   const f = Tensor.zeros(device, [batch, n], { dtype: 'f64' });
   const g = Tensor.zeros(device, [batch, m], { dtype: 'f64' });
+  const potentials = { row_potential: f, column_potential: g };
+  const sweep = (at: number, count: number, tol: number): Promise<Float64Array> => {
+    ops.batchSweeps(device, { cost, row_mass, column_mass, ...potentials, statistics, eps: at, tol, count });
+    return read(statistics);
+  };
   try {
-    const sweeps = new Int32Array(batch);
-    const isDone = new Uint8Array(batch);
-    for (let left = count; ; ) {
-      const now = Math.min(sweepsAtOnce, left);
-      ops.batchSweeps(device, {
-        cost,
-        row_mass,
-        column_mass,
-        row_potential: f,
-        column_potential: g,
-        statistics,
-        eps,
-        // The columns are right after a sweep: the error before its last half bounds what is left.
-        tol: tol / 2,
-        count: now,
-      });
-      const numbers = await read(statistics);
+    let left = maxSweeps;
+    for (const level of levels(settings, range.widest).slice(0, -1)) {
+      const now = Math.min(settings.anneal!.sweeps, left - 1);
+      if (now < 1) break;
+      await sweep(level, now, 0);
       left -= now;
-      let converged = 0;
-      for (let k = 0; k < batch; k++) {
+    }
+    const sweeps = new Int32Array(batch).fill(maxSweeps - left);
+    const open = new Set(sweeps.keys());
+    let before: Float64Array | undefined;
+    const reserve = Math.floor(maxSweeps / 2);
+    for (;;) {
+      const now = Math.min(sweepsAtOnce, Math.max(1, left - reserve));
+      // The columns are right after a sweep: the error before its last half bounds what is left.
+      const numbers = await sweep(eps, now, tol / 2);
+      left -= now;
+      for (const k of open) {
         const [done, error] = [numbers[4 * k]!, numbers[4 * k + 1]!];
-        if (!isDone[k]) sweeps[k]! += done;
-        if (done < now || error <= tol) isDone[k] = 1;
-        if (error <= tol) converged++;
+        sweeps[k]! += done;
+        if (done < now || error <= tol) open.delete(k);
       }
-      onProgress?.({ converged, problems: batch, sweeps: count - left });
-      if (left > 0 && isDone.includes(0)) continue;
+      const report = () => {
+        const converged = numbers.filter((error, at) => at % 4 === 1 && error <= tol).length;
+        onProgress?.({ converged, problems: batch, sweeps: maxSweeps - left });
+      };
+      report();
+      const isOnItsWay = (k: number) => sweepsTo(tol, before, numbers, k) <= left - reserve;
+      const goesOn = left > reserve && [...open].some(isOnItsWay);
+      before = numbers;
+      if (goesOn) continue;
+      const rest = [...open].filter((k) => supports?.[k] !== 'barred');
+      if (left > 0 && rest.length > 0) {
+        const state = { cost, host, f, g, statistics: numbers, sweeps };
+        await stepThrough(state, rest, { ...settings, maxSweeps: left });
+        report();
+      }
       const errors = numbers.filter((_, at) => at % 4 === 1);
       const status = await statusesOf(errors, { op, eps, tol, floor, supports, host, cost, f, read });
       return new TransportBatch(cost, { f, g }, eps, numbers, sweeps, status);
@@ -143,4 +183,11 @@ async function solved(
     g.dispose();
     throw error;
   }
+}
+
+/** How many more sweeps a problem would take to the tolerance, at the rate between two looks; 0 before that is known. */
+function sweepsTo(tol: number, before: Float64Array | undefined, now: Float64Array, k: number): number {
+  if (!before) return 0;
+  const [last, error] = [before[4 * k + 1]!, now[4 * k + 1]!];
+  return error < last ? (sweepsAtOnce * Math.log(tol / error)) / Math.log(error / last) : Infinity;
 }

@@ -5,9 +5,10 @@ import { isTensor, type Tensor } from '../tensor.ts';
 import { DenseCost } from './cost.ts';
 import { type SinkhornOptions, settingsOf } from './options.ts';
 import { type PointClouds, PointCost } from './points.ts';
-import { dualOf, type TransportResult, type TransportStatus } from './result.ts';
+import { dualOf, TransportResult, type TransportStatus } from './result.ts';
 import { solveCosts } from './sinkhorn.ts';
 import { solveStreaming } from './solve-streaming.ts';
+import { settled } from './unconverged.ts';
 
 /** Costs between two sets and within each, for {@link sinkhornDivergence}. */
 export interface DivergenceCosts {
@@ -25,7 +26,10 @@ export interface DivergenceCosts {
  */
 export type DivergenceOptions = Omit<SinkhornOptions, 'unbalanced' | 'warmStart' | 'paper' | 'gauge'>;
 
-const known = ['a', 'b', 'eps', 'method', 'tol', 'maxSweeps', 'maxNewton', 'anneal', 'signal', 'onProgress'];
+const known = [
+  ...['a', 'b', 'eps', 'method', 'tol', 'maxSweeps', 'maxNewton', 'anneal', 'signal', 'onProgress'],
+  'throwUnlessConverged',
+];
 
 /** What {@link Divergence.gradient} is taken by. */
 export type DivergenceVariable = 'x' | 'y' | 'a' | 'b';
@@ -45,9 +49,15 @@ export class Divergence {
   /** Within y. */
   readonly yy: TransportResult;
 
-  /** @internal */
+  /** @internal @throws ERR_ARGUMENT for what no solver has made */
   constructor(xy: TransportResult, xx: TransportResult, yy: TransportResult) {
     const all = [xy, xx, yy];
+    for (const result of all)
+      if (!(result instanceof TransportResult))
+        throw new OrthokitError(
+          'ERR_ARGUMENT',
+          `Divergence: it must come from sinkhornDivergence, got ${shown(result)}`,
+        );
     // Dual values: of second order in what the potentials lack, so that the difference keeps its digits.
     this.value = dualOf(xy) - (dualOf(xx) + dualOf(yy)) / 2;
     this.status = all.find(({ status }) => status !== 'converged')?.status ?? 'converged';
@@ -63,7 +73,7 @@ export class Divergence {
    */
   async gradient(by: DivergenceVariable): Promise<Tensor> {
     const sides = { x: [this.xx, 'x'], y: [this.yy, 'x'], a: [this.xx, 'a'], b: [this.yy, 'a'] } as const;
-    if (!Object.hasOwn(sides, by))
+    if (typeof by !== 'string' || !Object.hasOwn(sides, by))
       throw new OrthokitError('ERR_ARGUMENT', `gradient: by must be x, y, a, b, got ${shown(by)}`);
     const [own, side] = sides[by];
     // Half of OT(a, a), whose two sides change together: one of them counts whole.
@@ -127,17 +137,17 @@ function costsOfThree(op: string, costs: unknown): [AnyCost, AnyCost, AnyCost] {
  * const gradient = await divergence.gradient('x');
  *
  * @param costs points, whose costs are computed when needed; or three matrices
- * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY as {@link sinkhorn}; the signal's reason
+ * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY, ERR_NOT_CONVERGED as {@link sinkhorn}; the signal's reason
  * when aborted.
  * Source: Feydy et al., arXiv 1810.08278
  */
 export async function sinkhornDivergence(
   costs: PointClouds | DivergenceCosts,
-  options: DivergenceOptions,
+  options: DivergenceOptions = {},
 ): Promise<Divergence> {
   const op = 'sinkhornDivergence';
   checkOptions(op, options, known);
-  const settings = settingsOf(op, options, isRecord(costs) && !('xy' in costs));
+  const settings = settingsOf(op, options);
   settings.signal?.throwIfAborted();
   const [xy, xx, yy] = costsOfThree(op, costs);
   const { a, b } = settings;
@@ -147,13 +157,15 @@ export async function sinkhornDivergence(
     () => solveStreaming(yy, { ...settings, a: b }, true),
   ];
   const results: TransportResult[] = [];
+  let divergence: Divergence;
   try {
     for (const solve of problems) results.push(await solve());
     const [ofPair, ofX, ofY] = results as [TransportResult, TransportResult, TransportResult];
-    return new Divergence(ofPair, ofX, ofY);
+    divergence = new Divergence(ofPair, ofX, ofY);
   } catch (error) {
     for (const result of results) result.dispose();
     for (const cost of [xy, xx, yy]) cost.dispose();
     throw error;
   }
+  return settled(op, divergence, settings.throwUnlessConverged);
 }

@@ -2,6 +2,7 @@ import { OrthokitError } from '../errors.ts';
 import { checkOptions, isRecord, shown } from '../options.ts';
 import { isTensor, type Tensor } from '../tensor.ts';
 import { balanced, type Penalties } from './penalties.ts';
+import { throwsUnlessConverged } from './unconverged.ts';
 
 /** How a transport problem is solved; {@link sinkhorn} says when each is the right one. */
 export type TransportMethod = 'auto' | 'sinkhorn' | 'sns' | 'ssns' | 'splr' | 'lbfgs';
@@ -73,13 +74,16 @@ export interface UnbalancedOptions {
 
 /** Options of {@link sinkhorn}. */
 export interface SinkhornOptions {
-  /** Masses of the rows, of any equal total with `b`. Default: 1/n each. */
+  /** Masses of the rows, of any equal total with `b`. Default: the total of `b` in equal parts, 1/n each where `b` is left out, too. */
   a?: Masses | undefined;
-  /** Masses of the columns. Default: 1/m each. */
+  /** Masses of the columns. Default: the total of `a` in equal parts, 1/m each where `a` is left out, too. */
   b?: Masses | undefined;
   /** Strength of the entropy, in units of the cost: positive. 1/eps is what the literature calls eta. Default: 1e-3, for costs of about 1. */
   eps?: number | undefined;
-  /** Default: `'auto'`; `'sinkhorn'` for point clouds and unbalanced masses. */
+  /**
+   * Default: `'auto'`; `'sinkhorn'` for unbalanced masses, and for point clouds whose matrix of costs would take more than 64 MiB in
+   * their dtype.
+   */
   method?: TransportMethod | undefined;
   /** L1 error of the marginals to reach, positive. Default: 1e-9. */
   tol?: number | undefined;
@@ -107,6 +111,8 @@ export interface SinkhornOptions {
   signal?: AbortSignal | undefined;
   /** Called each time the error has been looked at. Default: none. */
   onProgress?: ((progress: TransportProgress) => void) | undefined;
+  /** Rejects with ERR_NOT_CONVERGED, the result as its `cause`, unless the status is `'converged'`. Default: false. */
+  throwUnlessConverged?: boolean | undefined;
 }
 
 /** Options with their defaults, checked. */
@@ -115,7 +121,8 @@ export interface Settings {
   readonly a: Masses | undefined;
   readonly b: Masses | undefined;
   readonly eps: number;
-  readonly method: TransportMethod;
+  /** Undefined where the costs are to decide. */
+  readonly method: TransportMethod | undefined;
   readonly tol: number;
   readonly maxSweeps: number;
   readonly maxNewton: number;
@@ -126,7 +133,11 @@ export interface Settings {
   readonly warmStart: Potentials | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: TransportProgress) => void) | undefined;
+  readonly throwUnlessConverged: boolean;
 }
+
+/** For costs of about 1. */
+export const defaultEps = 1e-3;
 
 const methods: readonly string[] = ['auto', 'sinkhorn', 'sns', 'ssns', 'splr', 'lbfgs'] satisfies TransportMethod[];
 
@@ -161,7 +172,7 @@ export function checkWatchers(op: string, { signal, onProgress }: { signal?: unk
     throw new OrthokitError('ERR_ARGUMENT', `${op}: onProgress must be a function, got ${shown(onProgress)}`);
 }
 
-function annealOf(op: string, anneal: AnnealOptions | false): Settings['anneal'] {
+export function annealOf(op: string, anneal: AnnealOptions | false): Settings['anneal'] {
   if (anneal === false) return undefined;
   if (!isRecord(anneal))
     throw new OrthokitError('ERR_ARGUMENT', `${op}: anneal must be an object or false, got ${shown(anneal)}`);
@@ -204,20 +215,19 @@ function paperOf(op: string, paper: PaperOptions | false, method: unknown): Sett
 
 const known = [
   ...['a', 'b', 'eps', 'method', 'tol', 'maxSweeps', 'maxNewton', 'anneal', 'paper', 'unbalanced', 'warmStart'],
-  ...['gauge', 'signal', 'onProgress'],
+  ...['gauge', 'signal', 'onProgress', 'throwUnlessConverged'],
 ];
 
 /**
  * @internal
- * @param isStreamed whether costs are computed when needed
  * @throws ERR_ARGUMENT for what is no option or out of range; ERR_UNSUPPORTED for methods that keep the masses
  */
-export function settingsOf(op: string, options: SinkhornOptions, isStreamed = false): Settings {
+export function settingsOf(op: string, options: SinkhornOptions): Settings {
   checkOptions(op, options, known);
   const {
     a,
     b,
-    method = isStreamed || options.unbalanced ? 'sinkhorn' : 'auto',
+    method = options.unbalanced ? 'sinkhorn' : undefined,
     tol = 1e-9,
     maxSweeps = 1000,
     maxNewton = 200,
@@ -225,8 +235,8 @@ export function settingsOf(op: string, options: SinkhornOptions, isStreamed = fa
     signal,
     onProgress,
   } = options;
-  const eps = epsOf(op, options.eps ?? 1e-3);
-  if (!methods.includes(method))
+  const eps = epsOf(op, options.eps ?? defaultEps);
+  if (method !== undefined && !methods.includes(method))
     throw new OrthokitError('ERR_ARGUMENT', `${op}: method must be ${methods.join(', ')}, got ${shown(method)}`);
   if (options.unbalanced && method !== 'sinkhorn')
     throw new OrthokitError('ERR_UNSUPPORTED', `${op}: unbalanced must go with method sinkhorn, got ${method}`);
@@ -256,5 +266,6 @@ export function settingsOf(op: string, options: SinkhornOptions, isStreamed = fa
     warmStart,
     signal,
     onProgress,
+    throwUnlessConverged: throwsUnlessConverged(op, options.throwUnlessConverged),
   };
 }

@@ -1,6 +1,6 @@
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
-import { checkOptions, shown } from '../options.ts';
+import { checkOptions, isRecord, shown } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
 import type { Costs } from './cost.ts';
 import type { TransportCotangents } from './cotangents.ts';
@@ -91,8 +91,10 @@ export class TransportResult implements Potentials {
     dualOf = (result) => result.#dual;
   }
 
-  /** @internal */
+  /** @internal @throws ERR_ARGUMENT for what no solver has made */
   constructor(solved: Solved) {
+    if (!isRecord(solved) || !isTensor(solved.f) || !isTensor(solved.g) || !isRecord(solved.iterations))
+      throw new OrthokitError('ERR_ARGUMENT', `TransportResult: it must come from sinkhorn, got ${shown(solved)}`);
     this.f = solved.f;
     this.g = solved.g;
     this.eps = solved.eps;

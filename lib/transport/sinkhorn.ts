@@ -1,4 +1,4 @@
-import { isTensor, type Tensor } from '../tensor.ts';
+import type { Tensor } from '../tensor.ts';
 import { annealBySweeps } from './anneal.ts';
 import { automatic } from './automatic.ts';
 import { Control } from './control.ts';
@@ -9,7 +9,7 @@ import { lbfgs } from './lbfgs.ts';
 import { type Marginals, marginalsOf, massTensors } from './marginals.ts';
 import { Newton, type SolverEnd } from './newton.ts';
 import { newtonByLevels } from './newton-levels.ts';
-import { type Settings, type SinkhornOptions, settingsOf } from './options.ts';
+import { type Settings, type SinkhornOptions, settingsOf, type TransportMethod } from './options.ts';
 import { paperNewton } from './paper.ts';
 import { costsOf, type PointClouds, PointCost } from './points.ts';
 import { TransportResult, type TransportStatus } from './result.ts';
@@ -19,6 +19,7 @@ import { splr } from './splr.ts';
 import { ssns } from './ssns.ts';
 import { honest, precision, startOf } from './start.ts';
 import { ended, preparingSweeps, sweepUntil } from './sweeps.ts';
+import { settled } from './unconverged.ts';
 
 /** Sweeps from zeros, for the potentials of masses that cannot be carried. */
 const sweepsFromZeros = 20;
@@ -57,8 +58,8 @@ async function solve(
  * status and error are of what is returned. Masses of 0 are allowed, +Infinity in the cost forbids a pair. Nothing that is
  * passed is changed; the cost, or the points, must not be written to before the last use of the result.
  *
- * Costs of point clouds `{ x, y, metric }` are computed when they are needed: `'sinkhorn'`, their default, sweeps in the log
- * domain in memory of the size of the points. The other methods store the matrix.
+ * Of point clouds `{ x, y, metric }`, `'sinkhorn'` computes the costs each time they are needed, in memory of the size of the
+ * points. The other methods store the matrix; so does the default where it takes no more than 64 MiB.
  *
  * @example
  * const result = await sinkhorn(cost, { eps: 1e-3 });
@@ -67,18 +68,28 @@ async function solve(
  *
  * @param cost a matrix `[n, m]`, f32 or f64; or point clouds
  * @throws ERR_ARGUMENT for options and masses that are out of range, NaN or -Infinity in the cost, and a mass all of whose
- * pairs are forbidden; ERR_UNSUPPORTED for `unbalanced` with another method than `'sinkhorn'`; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason when aborted.
+ * pairs are forbidden; ERR_UNSUPPORTED for `unbalanced` with another method than `'sinkhorn'`; ERR_NOT_CONVERGED by `throwUnlessConverged`; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason when aborted.
  * Source: Sinkhorn-Newton-Sparse, arXiv 2401.12253, in a safeguarded form
  */
-export async function sinkhorn(cost: Tensor | PointClouds, options: SinkhornOptions): Promise<TransportResult> {
-  const isStreamed = !isTensor(cost);
-  const settings = settingsOf('sinkhorn', options, isStreamed);
+export async function sinkhorn(cost: Tensor | PointClouds, options: SinkhornOptions = {}): Promise<TransportResult> {
+  const settings = settingsOf('sinkhorn', options);
   settings.signal?.throwIfAborted();
-  return await solveCosts(costsOf(settings.op, cost), settings);
+  const result = await solveCosts(costsOf(settings.op, cost), settings);
+  return settled(settings.op, result, settings.throwUnlessConverged);
+}
+
+/** Bytes of a matrix of costs up to which those of points are stored by default. */
+const mostStored = 2 ** 26;
+
+/** Sweeps alone need no matrix; what converges where they do not, does. */
+function methodFor(costs: DenseCost | PointCost): TransportMethod {
+  const bytes = costs.rows * costs.columns * (costs.dtype === 'f32' ? 4 : 8);
+  return costs instanceof PointCost && bytes > mostStored ? 'sinkhorn' : 'auto';
 }
 
 /** Takes the costs over. */
-export async function solveCosts(costs: DenseCost | PointCost, settings: Settings): Promise<TransportResult> {
+export async function solveCosts(costs: DenseCost | PointCost, asked: Settings): Promise<TransportResult> {
+  const settings = { ...asked, method: asked.method ?? methodFor(costs) };
   try {
     const isPenalized = settings.penalties.rows < Infinity || settings.penalties.columns < Infinity;
     if (isPenalized || (costs instanceof PointCost && settings.method === 'sinkhorn'))

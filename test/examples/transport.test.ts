@@ -14,7 +14,9 @@ const run = (name: string, ...args: string[]) => {
   const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args, '--images', folder], {
     encoding: 'utf8',
   });
-  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  // An example may show a method that does not get there.
+  const errors = stderr.replace(/^\(node:\d+\) \[ORTHOKIT_NOT_CONVERGED\] .*\n.*\n\(Use .*\n/, '');
+  expect({ status, errors }).toEqual({ status: 0, errors: '' });
   const picture = readFileSync(path.join(folder, `${name}.png`));
   expect(picture.subarray(1, 4).toString()).toBe('PNG');
   return stdout;

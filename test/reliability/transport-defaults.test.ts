@@ -1,8 +1,10 @@
+// Devices: cpu, cuda
 // With default options, random problems end converged, or at the end of their numbers, and cost what the exact linear program does
 // but for the entropy; and no method that auto chooses from does better alone.
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, sinkhorn, Tensor } from '../../lib/index.ts';
+import { devices } from '../support/devices.ts';
 import { goal } from '../support/goal.ts';
 import { splitmix } from '../support/splitmix.ts';
 import { randomProblem } from '../support/transport-problems.ts';
@@ -16,7 +18,7 @@ const alone = goal('R11', { ci: 80, deep: 2000 });
 const every = { cpu: 1, cuda: 60 } as const;
 const ended = ['converged', 'at-precision'];
 
-describe.each(Device.available)('R11: transport by default on %s', defaults.tagged, (kind) => {
+describe.each(devices)('R11: transport by default on %s', defaults.tagged, (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
