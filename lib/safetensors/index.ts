@@ -1,8 +1,10 @@
 import { Device } from '../device.ts';
 import { OrthokitError } from '../errors.ts';
+import type { TypedArray } from '../native.ts';
 import { isRecord } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
 import { Turns } from '../turns.ts';
+import { checkAlive, checkFit, checkInto, checkNames, chosenOf } from './choice.ts';
 import { fileDtypes, quote, tensorDtype } from './dtypes.ts';
 import { withTensorFile } from './file.ts';
 import type { TensorInfo } from './header.ts';
@@ -12,9 +14,6 @@ import { type TensorSource, writeTensorFile } from './write.ts';
 export type { FileDtype } from './dtypes.ts';
 export type { TensorInfo } from './header.ts';
 export type { Progress, TransferOptions } from './transfer.ts';
-
-/** Tensors of one call: each takes some kilobytes, whatever it holds. */
-const mostTensors = 65_536;
 
 /** Options of {@link saveTensors}. */
 export interface SaveTensorsOptions extends TransferOptions {
@@ -74,60 +73,85 @@ export function snapshot(tensors: Readonly<Record<string, Tensor>>): TensorSourc
   });
 }
 
+/** Options of {@link loadTensors}. */
+export interface LoadTensorsOptions extends TransferOptions {
+  /**
+   * Which tensors to load: their names, or a function that answers `true` for each that is wanted. No byte of the others
+   * is read, and they may be of any element type. Default: all.
+   */
+  names?: readonly string[] | ((name: string, info: TensorInfo) => boolean) | undefined;
+  /**
+   * Tensors of `device` to load into, by name, instead of new ones: exactly those that are loaded, of the same shapes and
+   * dtypes. Default: new tensors are made.
+   */
+  into?: Readonly<Record<string, Tensor>> | undefined;
+}
+
 /**
- * Loads all tensors of a safetensors file, each with the shape and dtype that it has there.
+ * Loads tensors of a safetensors file, each with the shape and dtype that it has there: all of them, or those that `names`
+ * chooses; as new tensors, or into tensors that exist.
  *
- * The file is checked whole before the first tensor is made. If anything fails, no tensor is left behind.
+ * The file is checked whole before the first tensor is made. If anything fails, no tensor is left behind. Tensors of
+ * `into` are written when everything has been read and fits, and all at once: they hold what they held, or what the file
+ * holds. That takes host memory for all of them.
  *
  * @example
  * const { weight, bias } = await loadTensors('model.safetensors', device);
+ * const { head } = await loadTensors('model.safetensors', device, { names: ['head'] });
+ * await loadTensors('model.safetensors', device, { into: { weight, bias, head } });
  *
- * @returns an object without prototype, so that every name is an ordinary key
- * @throws `ERR_FORMAT` for a file that is not what it says; `ERR_UNSUPPORTED` for a tensor of another element type than
- * F32 F64 F16 BF16 I32 U8, or of more than 5 dimensions; `ERR_IO` with the system's error as `cause`; `ERR_MEMORY`;
- * `ERR_ARGUMENT`; the signal's reason when aborted
+ * @returns an object without prototype, so that every name is an ordinary key; with `into`, the tensors of it
+ * @throws `ERR_FORMAT` for a file that is not what it says; `ERR_STATE` for a file without one of `names`, or that does not
+ * fit `into`; `ERR_UNSUPPORTED` for a wanted tensor of another element type than F32 F64 F16 BF16 I32 U8, or of more than
+ * 5 dimensions, and for more than 65,536 tensors; `ERR_IO` with the system's error as `cause`; `ERR_MEMORY`; `ERR_DEVICE`;
+ * `ERR_DISPOSED`; `ERR_ARGUMENT`; the signal's reason when aborted
  */
 export async function loadTensors(
   path: string,
   device: Device,
-  options: TransferOptions = {},
+  options: LoadTensorsOptions = {},
 ): Promise<Record<string, Tensor>> {
   const op = 'loadTensors';
   checkPath(op, path);
   if (!(device instanceof Device))
     throw new OrthokitError('ERR_ARGUMENT', `${op}: device must be a Device, got ${typeof device}`);
-  checkTransfer(op, options, ['signal', 'onProgress']);
-  const { signal, onProgress } = options;
-  const tensors: Record<string, Tensor> = Object.create(null);
+  checkTransfer(op, options, ['names', 'into', 'signal', 'onProgress']);
+  const { names, signal, onProgress } = options;
+  checkNames(op, names);
+  const into = checkInto(op, options.into, device);
+  const made: Record<string, Tensor> = Object.create(null);
+  const data = new Map<string, TypedArray>();
   try {
     await withTensorFile(path, { op, signal }, async (file) => {
-      if (file.tensors.size > mostTensors)
-        throw new OrthokitError(
-          'ERR_UNSUPPORTED',
-          `${op}: file must have at most ${mostTensors} tensors, got ${file.tensors.size} in ${path}`,
-        );
-      let total = 0;
-      for (const [name, info] of file.tensors) {
-        tensorDtype(op, name, info);
-        total += info.byteLength;
-      }
-      let done = 0;
       // Tensors without elements need no reading, which would give others a turn.
       const turns = new Turns(signal);
-      for (const [name, info] of file.tensors) {
+      const chosen = await chosenOf(op, path, file.tensors, names, turns);
+      if (into) checkFit(op, path, chosen, into);
+      let total = 0;
+      for (const { byteLength } of chosen.values()) total += byteLength;
+      let done = 0;
+      for (const [name, info] of chosen) {
         if (turns.isDue) await turns.next();
-        const data = await file.read(name, (count) => {
+        const array = await file.read(name, (count) => {
           done += count;
           onProgress?.({ done, total });
         });
-        tensors[name] = Tensor.from(device, data, info.shape, { dtype: tensorDtype(op, name, info) });
+        if (into) data.set(name, array);
+        else made[name] = Tensor.from(device, array, info.shape, { dtype: tensorDtype(op, name, info) });
       }
     });
+    signal?.throwIfAborted();
+    if (!into) return made;
+    checkAlive(op, into);
   } catch (error) {
-    for (const tensor of Object.values(tensors)) tensor.dispose();
+    for (const tensor of Object.values(made)) tensor.dispose();
     throw error;
   }
-  return tensors;
+  for (const [name, tensor] of into) {
+    tensor.write(data.get(name) as TypedArray);
+    made[name] = tensor;
+  }
+  return made;
 }
 
 /** What a safetensors file says of itself. */

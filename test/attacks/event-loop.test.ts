@@ -1,3 +1,4 @@
+// Devices: cpu
 // Files that cost far more than their size if they are taken at their word: others have their turns of the event loop
 // while they are read, memory stays bounded, and an abort is answered.
 import { execFile } from 'node:child_process';
@@ -183,7 +184,7 @@ function write(folder: Folder, content: Buffer | Content): string {
 
 const program = path.join(import.meta.dirname, 'children', 'reads.mjs');
 
-describe('R13, R14: the event loop turns and memory is bounded while a file is read:', () => {
+describe('R14: the event loop turns and memory is bounded while a file is read:', { tags: ['R14'] }, () => {
   it.each(attacks)(
     '$reader of $what',
     async ({ reader, content, code }) => {
@@ -199,7 +200,7 @@ describe('R13, R14: the event loop turns and memory is bounded while a file is r
   );
 });
 
-describe('R14: an abort is answered while a file is read:', () => {
+describe('R14: an abort is answered while a file is read:', { tags: ['R14'] }, () => {
   const reads: Record<Reader, (file: string, signal: AbortSignal) => Promise<unknown>> = {
     loadTensors: (file, signal) => loadTensors(file, device, { signal }),
     readTensorInfo: (file, signal) => readTensorInfo(file, { signal }),
