@@ -84,7 +84,7 @@ const compiler = compilerVersion(build);
 const pages = new Map([
   [
     path.join(docs, 'kernels.md'),
-    markdown(forms, architectures, compiler, interpreted, [...waiting], new Set(known.map(keyOf))),
+    markdown(forms, architectures, compiler, shown, [...waiting], new Set(known.map(keyOf))),
   ],
   [path.join(docs, 'images', 'kernels.svg'), picture(forms)],
 ]);

@@ -38,10 +38,10 @@ export const jobs = [
   { name: 'api reference', run: 'npm run --silent docs' },
   {
     name: 'package',
-    needs: node.map((job) => job.name),
+    needs: [release.name, ...node.map((job) => job.name)],
     run: `node test/package/check.mjs ${nodeVersions.map((version) => `"$(${step(`node_of ${version}`)})"`).join(' ')}`,
   },
-  { name: 'publint', run: 'node node_modules/publint/src/cli.js --strict' },
-  { name: 'attw', run: step('attw') },
+  { name: 'publint', needs: ['package'], run: 'node node_modules/publint/src/cli.js --strict' },
+  { name: 'attw', needs: ['package'], run: step('attw') },
   ...soak,
 ];

@@ -20,7 +20,7 @@ export const interpretation = (architecture) => [
 
 export const jobs = [
   emulated,
-  { name: 'nvcc: PTX', run: step('build ptx') },
+  { name: 'nvcc: PTX', run: step('build ptx -DORTHOKIT_PTX_ARCHS=90') },
   { name: 'PTX: cases', needs: ['nvcc: PTX'], run: step('ptx_cases') },
   ...interpretation(90),
 ];

@@ -24,7 +24,7 @@ vitest_with_products() {
   vitest_on_cuda "$own_cublas" "${files[@]#test/}"
 }
 
-# configure_and_build <preset> [cmake argument…]: as many compilers as ORTHOKIT_BUILD_JOBS says, else one
+# build <preset> [cmake argument…]: as many compilers as ORTHOKIT_BUILD_JOBS says, else one
 build() {
   cmake --preset "$1" "${@:2}" > "build/configured-$1.txt" || { cat "build/configured-$1.txt"; return 1; }
   cmake --build --preset "$1" -j "${ORTHOKIT_BUILD_JOBS:-1}"
