@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Axes: node
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, OrthokitError, ops, Tensor } from '../lib/index.ts';
 import { normal } from './support/data.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu
+// Axes: node
 // Every block of README, guides and CONTRIBUTING is run or checked: TypeScript runs as it stands, importing the built
 // package under its own name; C++ compiles; commands name scripts, presets, operations, fields and options that exist;
 // JSON is what the bench prints.

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Axes: node
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, type RandomState, RandomStream, Tensor } from '../lib/index.ts';
 import { devices, onlyCpu } from './support/devices.ts';

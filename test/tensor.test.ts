@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Axes: node
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type Dtype, ops, Tensor, type TensorData } from '../lib/index.ts';
 import { normal } from './support/data.ts';

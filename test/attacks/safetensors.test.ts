@@ -1,4 +1,5 @@
 // Devices: cpu
+// Axes: node
 // Hostile and broken files. Each names the code of its refusal, by the listing and by the loading of tensors alike.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';

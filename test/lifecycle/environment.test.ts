@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Axes: node
 import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,

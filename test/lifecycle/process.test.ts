@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Axes: node
 import { describe, expect, it } from 'vitest';
 import { runChild } from '../support/child.ts';
 import { devices } from '../support/devices.ts';

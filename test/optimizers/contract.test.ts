@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Axes: node
 // What every optimizer must do. The classes are found in the library; a new one needs no change here.
 import { expect, it } from 'vitest';
 import { Device, Tensor, type WeightDecayMode } from '../../lib/index.ts';

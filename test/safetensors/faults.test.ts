@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Axes: node
 import { readdirSync, readFileSync, readlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';

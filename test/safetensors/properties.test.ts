@@ -1,4 +1,5 @@
 // Devices: cpu
+// Axes: node
 import { readFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Axes: node
 import { lstatSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';

@@ -1,4 +1,5 @@
 // Devices: cpu
+// Axes: node
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type TensorSource, writeTensorFile } from '../../lib/safetensors/write.ts';
