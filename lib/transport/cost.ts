@@ -48,7 +48,8 @@ export interface Costs {
   readonly dtype: 'f32' | 'f64';
   /** For each of a side, the smooth minimum over the other one, whose potential is given. */
   softmin(side: Side, potential: Tensor, eps: number, out: SoftminOutputs): void;
-  gibbsKernel(potentials: Pair, eps: number, kernel: Tensor): void;
+  /** Writes the plan of potentials, each element rounded once to the dtype of `out`, which is that of the costs. */
+  plan(potentials: Pair, eps: number, out: Tensor): Promise<void>;
   /** The costs of some rows, in f64. */
   panel(index: Tensor): Tensor;
   dispose(): void;
@@ -60,6 +61,7 @@ export interface Cost extends Costs {
   range(op: string, masses: Pair, read: (statistics: Tensor) => Promise<Float64Array>): Promise<CostRange>;
   /** With `stored`, the last sweep leaves a kernel and the scales of its columns. */
   logSweeps(masses: Pair, potentials: Pair, eps: number, count: number, statistics: Tensor, stored?: Stored): void;
+  gibbsKernel(potentials: Pair, eps: number, kernel: Tensor): void;
   planSums(masses: Pair, potentials: Pair, eps: number, sums: Pair, statistics: Tensor): void;
 }
 
@@ -128,6 +130,10 @@ export class DenseCost implements Cost {
       kernel,
       eps,
     });
+  }
+
+  async plan(potentials: Pair, eps: number, out: Tensor): Promise<void> {
+    this.gibbsKernel(potentials, eps, out);
   }
 
   panel(index: Tensor): Tensor {

@@ -2,7 +2,10 @@ import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { checkOptions, isRecord, shown } from '../options.ts';
 import { isTensor, type Tensor } from '../tensor.ts';
+import { reader } from './control.ts';
 import { DenseCost } from './cost.ts';
+import { dualAt } from './finish.ts';
+import { marginalsOf } from './marginals.ts';
 import { type SinkhornOptions, settingsOf } from './options.ts';
 import { type PointClouds, PointCost } from './points.ts';
 import { dualOf, TransportResult, type TransportStatus } from './result.ts';
@@ -36,7 +39,10 @@ export type DivergenceVariable = 'x' | 'y' | 'a' | 'b';
 
 /** A Sinkhorn divergence, with the three transport problems that it consists of. */
 export class Divergence {
-  /** OT(a, b) − OT(a, a) / 2 − OT(b, b) / 2; not negative but for rounding, 0 for equal measures. */
+  /**
+   * OT(a, b) − OT(a, a) / 2 − OT(b, b) / 2, with the entropy in each; where exp(−C / eps) is positive definite, not negative but for
+   * rounding, whatever the tolerance, and 0 for equal measures.
+   */
   readonly value: number;
   /** `'converged'` if all three are, else the status of the first that is not. */
   readonly status: TransportStatus;
@@ -50,7 +56,7 @@ export class Divergence {
   readonly yy: TransportResult;
 
   /** @internal @throws ERR_ARGUMENT for what no solver has made */
-  constructor(xy: TransportResult, xx: TransportResult, yy: TransportResult) {
+  constructor(xy: TransportResult, xx: TransportResult, yy: TransportResult, dual: number) {
     const all = [xy, xx, yy];
     for (const result of all)
       if (!(result instanceof TransportResult))
@@ -59,7 +65,7 @@ export class Divergence {
           `Divergence: it must come from sinkhornDivergence, got ${shown(result)}`,
         );
     // Dual values: of second order in what the potentials lack, so that the difference keeps its digits.
-    this.value = dualOf(xy) - (dualOf(xx) + dualOf(yy)) / 2;
+    this.value = dual - (dualOf(xx) + dualOf(yy)) / 2;
     this.status = all.find(({ status }) => status !== 'converged')?.status ?? 'converged';
     this.marginalError = Math.max(...all.map((result) => result.marginalError));
     this.xy = xy;
@@ -130,7 +136,8 @@ function costsOfThree(op: string, costs: unknown): [AnyCost, AnyCost, AnyCost] {
  * distances of {@link PointClouds} but where rounding ends it).
  *
  * The two symmetric terms need one potential each, by f ← (f + Tf) / 2, which converges in a few sweeps. The three dual values
- * are sums in f64.
+ * are sums in f64; that of a and b is the larger one of those at its own potentials and at the two others', so that the difference is
+ * not negative though the problems are solved to a tolerance.
  *
  * @example
  * const divergence = await sinkhornDivergence({ x, y }, { eps: 0.05 });
@@ -161,7 +168,13 @@ export async function sinkhornDivergence(
   try {
     for (const solve of problems) results.push(await solve());
     const [ofPair, ofX, ofY] = results as [TransportResult, TransportResult, TransportResult];
-    divergence = new Divergence(ofPair, ofX, ofY);
+    // Both are at most OT(a, b). At the potentials of the symmetric terms, u = exp(f / eps) and v = exp(g / eps) of these, the
+    // difference is eps / 2 · ⟨u − v, K (u − v)⟩, which a positive definite kernel does not let fall below 0, however little
+    // the three problems have converged.
+    const marginals = await marginalsOf(op, xy.device, xy.rows, xy.columns, a, b);
+    const read = reader(settings.signal);
+    const dual = Math.max(dualOf(ofPair), await dualAt(xy, marginals, { f: ofX.f, g: ofY.f }, settings.eps, read));
+    divergence = new Divergence(ofPair, ofX, ofY, dual);
   } catch (error) {
     for (const result of results) result.dispose();
     for (const cost of [xy, xx, yy]) cost.dispose();

@@ -1,8 +1,8 @@
 import { Tensor } from '../tensor.ts';
-import type { Control } from './control.ts';
+import type { Control, Read } from './control.ts';
 import type { Cost, Costs, Pair } from './cost.ts';
 import type { Marginals } from './marginals.ts';
-import type { Gauge } from './options.ts';
+import type { Gauge, Potentials } from './options.ts';
 import { balanced, type Penalties } from './penalties.ts';
 import { totalsOf } from './streaming.ts';
 import { sumOf } from './sums.ts';
@@ -73,6 +73,8 @@ async function returned(
     );
   const rows = put(f, marginals.a, shift + share);
   const columns = put(g, marginals.b, share - shift);
+  // Not but for rounding.
+  if (isFree && gauge === 'last') columns[marginals.b.findLastIndex((mass) => mass > 0)] = 0;
   const tensor = (x: Float64Array) =>
     Tensor.from(
       device,
@@ -141,6 +143,21 @@ export async function measure(
   using _columns = result.own.columns;
   const sums = await sumsOfMatrix(cost, masses, result.own, eps, control);
   return measuredOf(cost, marginals, result, sums, eps);
+}
+
+/** f·a + g·b − eps (Σ P − Σ a) at any potentials: at most the value of the problem. */
+export async function dualAt(
+  costs: Costs,
+  { a, b, mass }: Marginals,
+  { f, g }: Potentials,
+  eps: number,
+  read: Read,
+): Promise<number> {
+  using rows = f.cast('f64');
+  using columns = g.cast('f64');
+  const [ofRows, ofColumns] = await Promise.all([read(rows), read(columns)]);
+  const totals = await totalsOf(costs, { rows, columns }, eps, read);
+  return mass * (weighted(ofRows, a) + weighted(ofColumns, b)) - eps * (sumOf(totals.rows) - mass);
 }
 
 /** rho KL(p | q), with KL = Σ p ln(p / q) − p + q; 0 where p must be q. */

@@ -1,3 +1,4 @@
+import type { Device } from '../device.ts';
 import { ops } from '../native-ops.ts';
 import { Tensor } from '../tensor.ts';
 import type { Read } from './control.ts';
@@ -6,6 +7,18 @@ import { farthest } from './streaming.ts';
 
 /** Elements of a panel: tens of rows on the CPU, whose caches it is to stay in; enough to fill a GPU. */
 const elements = { cpu: 2 ** 18, cuda: 2 ** 22 } as const;
+
+/** Rows of a panel. */
+export const panelHeight = ({ device, columns }: Costs): number =>
+  Math.max(1, Math.floor(elements[device.kind] / columns));
+
+/** Some numbers of rows, one after the other. */
+export const rowsFrom = (device: Device, first: number, count: number): Tensor =>
+  Tensor.from(
+    device,
+    Int32Array.from({ length: count }, (_, i) => first + i),
+    [count],
+  );
 
 /** Numbers along rows and columns, f64. */
 export interface Vectors {
@@ -69,7 +82,7 @@ export class Panels {
     this.#eps = eps;
     this.#cotangent = cotangent;
     this.#read = read;
-    this.#height = Math.max(1, Math.floor(elements[costs.device.kind] / costs.columns));
+    this.#height = panelHeight(costs);
   }
 
   /** Panel by panel: the next one is queued when the work on one is done, so that one is in memory; false ends it. Shifts are α and β. */
@@ -110,9 +123,7 @@ export class Panels {
   /** The rows of the panel that begins there. */
   #rowsFrom(first: number): Tensor {
     const { device, rows } = this.#costs;
-    const count = Math.min(this.#height, rows - first);
-    const index = Int32Array.from({ length: count }, (_, i) => first + i);
-    return Tensor.from(device, index, [count]);
+    return rowsFrom(device, first, Math.min(this.#height, rows - first));
   }
 
   /** out −= Q / eps */

@@ -5,6 +5,7 @@ import { checkOptions, isRecord, shown } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
 import type { Read } from './control.ts';
 import { type CostRange, type Costs, DenseCost, gathered, type Pair, type Side, type SoftminOutputs } from './cost.ts';
+import { panelHeight, rowsFrom } from './panels.ts';
 
 /** Distances between points: |x − y|², |x − y|, Σ |xₖ − yₖ|. */
 export type Metric = 'sqeuclidean' | 'euclidean' | 'l1';
@@ -112,15 +113,23 @@ export class PointCost implements Costs {
     ops.softmin(this.device, { x, y, metric: this.metric, potential, eps, ...out });
   }
 
-  gibbsKernel(potentials: Pair, eps: number, kernel: Tensor): void {
-    using cost = this.#matrix();
-    ops.gibbsKernel(this.device, {
-      cost,
-      row_potential: potentials.rows,
-      column_potential: potentials.columns,
-      kernel,
-      eps,
-    });
+  /** Some rows at a time: the distances are f64, whatever the points are. */
+  async plan(potentials: Pair, eps: number, out: Tensor): Promise<void> {
+    const { device, rows } = this;
+    using potential = potentials.rows.reshape([rows, 1]);
+    using done = Tensor.zeros(device, [1], { dtype: 'f64' });
+    const height = panelHeight(this);
+    for (let first = 0; first < rows; first += height) {
+      using index = rowsFrom(device, first, Math.min(height, rows - first));
+      using cost = this.panel(index);
+      using own = gathered(potential, index);
+      using row_potential = own.reshape([index.size]);
+      using kernel = new Tensor(device, cost.shape, 'f64');
+      ops.gibbsKernel(device, { cost, row_potential, column_potential: potentials.columns, kernel, eps });
+      using rounded = kernel.cast(this.dtype);
+      ops.scatterRows(device, { out, index, x: rounded, mode: 'set' });
+      await done.read();
+    }
   }
 
   panel(index: Tensor): Tensor {

@@ -112,7 +112,8 @@ export class TransportResult implements Potentials {
   }
 
   /**
-   * The plan, from the potentials and the cost's present elements: dense, in the cost's dtype.
+   * The plan, from the potentials and the cost's present elements, or the points': dense, each element rounded once to the cost's
+   * dtype. Of points in f32 it is computed from distances in f64, as everything else that a result says.
    * @throws ERR_DISPOSED, ERR_MEMORY
    */
   plan(): Promise<Tensor>;
@@ -128,7 +129,7 @@ export class TransportResult implements Potentials {
     try {
       using f = this.f.cast('f64');
       using g = this.g.cast('f64');
-      this.#costs.gibbsKernel({ rows: f, columns: g }, this.eps, kernel);
+      await this.#costs.plan({ rows: f, columns: g }, this.eps, kernel);
       const threshold = options?.threshold;
       if (threshold === undefined) return kernel;
       if (typeof threshold !== 'number' || !(threshold > 0 && threshold < Infinity))

@@ -4,13 +4,14 @@ import { automatic } from './automatic.ts';
 import { Control } from './control.ts';
 import type { Cost, CostRange, Costs, DenseCost, Pair } from './cost.ts';
 import { isProvenInfeasible } from './feasibility.ts';
-import { type Measured, measure } from './finish.ts';
+import { type Measured, measure, measureStreaming } from './finish.ts';
 import { lbfgs } from './lbfgs.ts';
 import { type Marginals, marginalsOf, massTensors } from './marginals.ts';
 import { Newton, type SolverEnd } from './newton.ts';
 import { newtonByLevels } from './newton-levels.ts';
 import { type Settings, type SinkhornOptions, settingsOf, type TransportMethod } from './options.ts';
 import { paperNewton } from './paper.ts';
+import { balanced } from './penalties.ts';
 import { costsOf, type PointClouds, PointCost } from './points.ts';
 import { TransportResult, type TransportStatus } from './result.ts';
 import { ScaledPlan } from './scaled-plan.ts';
@@ -130,12 +131,19 @@ async function solveProblem(cost: Cost, costs: Costs, settings: Settings): Promi
     const goal = Math.max(tol / 2, cost.dtype === 'f32' ? floor / 32 : 0);
     let status: TransportStatus = 'infeasible';
     if (range.isReachable) status = await solve(plan, marginals, settings, range, goal);
-    let measured = await measure(cost, masses, marginals, plan.potentials, eps, control, settings.gauge);
+    const measureHere = (): Promise<Measured> => {
+      const { potentials } = plan as ScaledPlan;
+      // Distances of points are exact for the caller, though the solver has them rounded to f32.
+      return costs instanceof PointCost
+        ? measureStreaming(costs, marginals, potentials, eps, balanced, control, settings.gauge)
+        : measure(cost, masses, marginals, potentials, eps, control, settings.gauge);
+    };
+    let measured = await measureHere();
     if (status === 'at-precision' && measured.marginalError > Math.max(settings.tol, floor * marginals.mass)) {
       // Steps have lost their way before the numbers end: sweeps do not.
       discard(measured);
       status = ended(await sweepUntil(plan, goal), goal);
-      measured = await measure(cost, masses, marginals, plan.potentials, eps, control, settings.gauge);
+      measured = await measureHere();
     }
     if (status !== 'converged' && range.forbidden > 0 && range.isReachable) {
       const rows = await control.read(plan.potentials.rows);
@@ -145,7 +153,7 @@ async function solveProblem(cost: Cost, costs: Costs, settings: Settings): Promi
       // Where masses cannot be carried, potentials grow until they have no digits for eps.
       discard(measured);
       plan.restart(sweepsFromZeros);
-      measured = await measure(cost, masses, marginals, plan.potentials, eps, control, settings.gauge);
+      measured = await measureHere();
     }
     if (status !== 'infeasible') status = honest(status, measured.marginalError, settings.tol, floor * marginals.mass);
     const { penalties, gauge } = settings;

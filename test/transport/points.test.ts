@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type PointClouds, sinkhorn, Tensor } from '../../lib/index.ts';
 import { pairwiseCosts } from '../reference/pairwise-costs.ts';
+import { columnSumsOf, distance, planOf, rowSumsOf } from '../reference/transport.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { sameBits } from '../support/same-bits.ts';
 import { valuesOf } from '../support/tensors.ts';
@@ -42,6 +43,45 @@ describe.each(devices)('point clouds on %s', (kind) => {
       }
     },
   );
+
+  it.each(metrics)('%s in f32: the plan is the one that apply, gradient and marginalError speak of', async (metric) => {
+    const [n, m] = [40, 30];
+    using x = points(n, 2, 1, 'f32');
+    using y = points(m, 2, 2, 'f32');
+    const exact = pairwiseCosts(await valuesOf(x), await valuesOf(y), 2, metric);
+    for (const [eps, method] of [
+      [0.1, 'auto'],
+      [0.01, 'sns'],
+      [0.001, 'sinkhorn'],
+    ] as const) {
+      using result = await sinkhorn({ x, y, metric }, { eps, method, tol: 1e-6, maxSweeps: 200 });
+      const [f, g] = await Promise.all([valuesOf(result.f), valuesOf(result.g)]);
+      const plan = await valuesOf(await result.plan());
+      const right = planOf(exact, f, g, eps);
+      // One rounding to f32 each, and the exponent's.
+      const largest = Math.max(...[...f, ...g].map(Math.abs));
+      for (const [k, p] of plan.entries())
+        expect(Math.abs(p - right[k]!)).toBeLessThanOrEqual(
+          right[k]! * (2 ** -24 + (2 ** -48 * largest) / eps) + 1e-40,
+        );
+      const sums = (of: Float64Array) =>
+        distance(rowSumsOf(of, n, m), new Float64Array(n).fill(1 / n)) +
+        distance(columnSumsOf(of, n, m), new Float64Array(m).fill(1 / m));
+      expect(Math.abs(sums(right) - result.marginalError)).toBeLessThan((2 ** -46 * largest) / eps);
+      expect(result.cost).toBeCloseTo(
+        right.reduce((sum, p, k) => sum + p * exact[k]!, 0),
+        11,
+      );
+    }
+    using one = Tensor.from(device, Float32Array.of(0.3), [1, 1]);
+    using two = Tensor.from(device, Float32Array.of(-1.7), [1, 1]);
+    using alone = await sinkhorn({ x: one, y: two, metric }, { eps: 2e-6, method: 'auto' });
+    const [[f], [g], [p]] = await Promise.all([valuesOf(alone.f), valuesOf(alone.g), alone.plan().then(valuesOf)]);
+    const [cost] = pairwiseCosts(await valuesOf(one), await valuesOf(two), 1, metric);
+    const mass = Math.exp((f! + g! - cost!) / 2e-6);
+    expect(alone.marginalError).toBeCloseTo(2 * Math.abs(mass - 1), 8);
+    expect(p).toBeCloseTo(mass, 6);
+  });
 
   it('memory is of the size of the points, not of their pairs', async () => {
     await using device = Device.open(kind);

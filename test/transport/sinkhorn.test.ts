@@ -85,6 +85,15 @@ describe.each(devices)('sinkhorn on %s', (kind) => {
     },
   );
 
+  it('the last gauge is exactly 0 at the last column', async () => {
+    for (let seed = 0; seed < (kind === 'cpu' ? 40 : 4); seed++) {
+      const [n, m] = [1 + (seed % 8), seed % 2 === 0 ? 1 : 8];
+      using cost = Tensor.from(device, numbers(n * m, seed), [n, m]);
+      using result = await sinkhorn(cost, { a: massesOf(n, seed).map((x) => 3 * x), eps: 10, gauge: 'last' });
+      expect((await valuesOf(result.g)).at(-1)).toBe(0);
+    }
+  });
+
   it('gives the large elements of the plan', async () => {
     for (const dtype of ['f64', 'f32'] as const) {
       using cost = costOf(20, 30, dtype);
