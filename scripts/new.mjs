@@ -34,7 +34,7 @@ struct ${type} {
   void check() const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have the dtype of x", out);
-    require(same_shape(out, x), ErrorCode::kShape, "out must have the shape of x", out);
+    require(same_shape(out, x), ErrorCode::kShape, "out must have the shape of x", out, "x", x);
   }
 };
 

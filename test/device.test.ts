@@ -61,7 +61,7 @@ describe.each(onlyCpu)('Device.open', () => {
   it('refuses unknown options', () => {
     expect(thrownBy(() => Device.open('cpu', { thread: 1 } as never))).toEqual({
       code: 'ERR_ARGUMENT',
-      message: 'Device.open: thread is not an option',
+      message: 'Device.open: thread is not an option, did you mean threads?',
     });
   });
 
@@ -163,24 +163,34 @@ describe.each(devices)('a %s device', (kind) => {
   it('refuses what is no device and no object of fields', async () => {
     const device = Device.open(kind);
     const x = Tensor.zeros(device, [1]);
-    for (const wrong of [undefined, null, 3, {}, x, 'cpu'])
+    const values: [unknown, string][] = [
+      [undefined, 'undefined'],
+      [null, 'null'],
+      [3, '3'],
+      [true, 'true'],
+      ['cpu', "'cpu'"],
+      [Symbol('s'), 'a symbol'],
+      [3n, 'a bigint'],
+      [() => 3, 'a function'],
+    ];
+    for (const [wrong, shown] of [...values, [{}, 'an object'], [[], 'a list'], [x, 'an object']])
       expect(thrownBy(() => ops.fill(wrong as never, { x: [x] }))).toEqual({
         code: 'ERR_ARGUMENT',
-        message: `fill: device must be a Device, got ${wrong === null ? 'null' : typeof wrong}`,
+        message: `fill: device must be a Device, got ${shown}`,
       });
-    for (const wrong of [undefined, null, 3, 'x'])
+    for (const [wrong, shown] of values)
       expect(thrownBy(() => ops.fill(device, wrong as never))).toEqual({
         code: 'ERR_ARGUMENT',
-        message: `fill: fields must be an object, got ${wrong === null ? 'null' : typeof wrong}`,
+        message: `fill: fields must be an object, got ${shown}`,
       });
     for (const wrong of [undefined, null, 3, {}, device])
       expect(thrownBy(() => ops.fill(device, { x: [wrong as never] })).message).toMatch(
         /^fill: x must be a Tensor, got /,
       );
-    expect(thrownBy(() => ops.fill(device, { x: x as never })).message).toBe('fill: x must be an array, got object');
+    expect(thrownBy(() => ops.fill(device, { x: x as never })).message).toBe('fill: x must be an array, got an object');
     expect(thrownBy(() => ops.fill(device, {} as never)).message).toBe('fill: x is missing');
     expect(thrownBy(() => ops.fill(device, { x: [x], values: 1 } as never)).message).toBe(
-      'fill: values is not a field',
+      'fill: values is not a field, did you mean value?',
     );
     // A field that is not set is none; one that is unknown is found beside it.
     ops.fill(device, { x: [x], value: undefined } as never);
@@ -216,7 +226,7 @@ describe.each(devices)('a %s device', (kind) => {
     const guard = Tensor.zeros(device, [1], { dtype: 'f64' });
     const bad = [tensorOf(device, [NaN])];
     const fail = () => ops.checkFinite(device, { x: bad, guard, action: 'throw' });
-    const failure = { code: 'ERR_ARGUMENT', message: expect.stringContaining('check_finite: ') };
+    const failure = { code: 'ERR_ARGUMENT', message: expect.stringContaining('checkFinite: ') };
 
     it('every read behind it rejects, and the work behind it is skipped', async () => {
       const x = tensorOf(device, [1, 2]);

@@ -67,7 +67,7 @@ describe.each(devices)('a tensor on %s', (kind) => {
       const { live } = device.info.memory;
       expect(thrownBy(() => Tensor.from(device, [1, 2, 3], [2]))).toEqual({
         code: 'ERR_SHAPE',
-        message: 'write: data must have 2 elements, got 3',
+        message: 'Tensor.from: data must have 2 elements, got 3',
       });
       expect(thrownBy(() => Tensor.from(device, [], [1])).code).toBe('ERR_SHAPE');
       expect(device.info.memory.live).toBe(live);

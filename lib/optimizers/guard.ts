@@ -21,7 +21,7 @@ export class Guard {
     if (!['propagate', 'skip', 'throw'].includes(mode))
       throw new OrthokitError(
         'ERR_ARGUMENT',
-        `${where}: nonFinite must be one of propagate, skip, throw, got ${shown(mode)}`,
+        `${where}: nonFinite must be one of 'propagate', 'skip', 'throw', got ${shown(mode)}`,
       );
     this.mode = mode;
     this.#device = device;

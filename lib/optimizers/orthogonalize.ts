@@ -1,5 +1,5 @@
 import { isFloating } from '../dtypes.ts';
-import { OrthokitError } from '../errors.ts';
+import { OrthokitError, shown } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { checkOptions } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
@@ -45,7 +45,7 @@ const schema: Schema<OrthogonalizeOptions> = {
  */
 export function orthogonalize(x: Tensor, options: Given<OrthogonalizeOptions> = {}): Tensor {
   const where = 'orthogonalize';
-  if (!isTensor(x)) throw new OrthokitError('ERR_ARGUMENT', `${where}: x must be a Tensor, got ${typeof x}`);
+  if (!isTensor(x)) throw new OrthokitError('ERR_ARGUMENT', `${where}: x must be a Tensor, got ${shown(x)}`);
   checkOptions(where, options, Object.keys(schema));
   const { method, coefficients, nsSteps, eps, dtype } = resolve(schema, options);
   checkValues(where, { method, coefficients, nsSteps, eps, dtype }, schema);

@@ -1,6 +1,5 @@
 // What an optimizer's options may be: builders of single options, the checks and the defaults of a whole set.
-import { OrthokitError } from '../errors.ts';
-import { shown } from '../options.ts';
+import { OrthokitError, oneOf, shown } from '../errors.ts';
 
 /** What an option may be: `wrong` says what is amiss with a value, or nothing. */
 export interface Option<T> {
@@ -35,7 +34,7 @@ export const flag = (value: boolean): Option<boolean> => ({
 });
 export const word = <T extends string>(words: readonly T[], value: T, fixed = false): Option<T> => ({
   default: value,
-  wrong: (x) => (words.includes(x) ? undefined : `must be one of ${words.join(', ')}`),
+  wrong: (x) => (words.includes(x) ? undefined : `must be ${oneOf(words)}`),
   fixed,
 });
 export const optional = <T>(option: Option<T>): Option<T | undefined> => ({

@@ -55,10 +55,10 @@ export const calls: Calls = {
   removeFolder: (path) => rm(path, { recursive: true, force: true }),
 };
 
-/** `ERR_IO` with the system's error as `cause`. */
-export function ioError(op: string, path: string, done: string, cause: unknown): OrthokitError {
+/** `ERR_IO` with the system's error as `cause`; `field` is the argument that holds the path. */
+export function ioError(op: string, path: string, done: string, cause: unknown, field = 'path'): OrthokitError {
   const code = systemCode(cause) ?? String(cause);
-  return new OrthokitError('ERR_IO', `${op}: path could not be ${done}, got ${code} for ${path}`, { cause });
+  return new OrthokitError('ERR_IO', `${op}: ${field} could not be ${done}, got ${code} for ${path}`, { cause });
 }
 
 /** The code of a system error, such as `ENOENT`. */
@@ -68,10 +68,10 @@ export function systemCode(error: unknown): string | undefined {
 }
 
 /** Awaits a call of the table above, with its failure as `ERR_IO`. */
-export async function attempt<T>(op: string, path: string, done: string, call: Promise<T>): Promise<T> {
+export async function attempt<T>(op: string, path: string, done: string, call: Promise<T>, field?: string): Promise<T> {
   try {
     return await call;
   } catch (cause) {
-    throw ioError(op, path, done, cause);
+    throw ioError(op, path, done, cause, field);
   }
 }

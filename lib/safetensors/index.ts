@@ -1,5 +1,5 @@
 import { Device } from '../device.ts';
-import { OrthokitError } from '../errors.ts';
+import { OrthokitError, shown } from '../errors.ts';
 import type { TypedArray } from '../native.ts';
 import { isRecord } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
@@ -46,10 +46,10 @@ export async function saveTensors(
   checkPath(op, path);
   checkTransfer(op, options, ['metadata', 'signal', 'onProgress']);
   if (!isRecord(tensors))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: tensors must be an object, got ${typeof tensors}`);
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: tensors must be an object, got ${shown(tensors)}`);
   for (const [name, tensor] of Object.entries<unknown>(tensors)) {
     if (!isTensor(tensor)) {
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: tensors.${name} must be a Tensor, got ${typeof tensor}`);
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: tensors.${name} must be a Tensor, got ${shown(tensor)}`);
     }
   }
   options.signal?.throwIfAborted();
@@ -114,7 +114,7 @@ export async function loadTensors(
   const op = 'loadTensors';
   checkPath(op, path);
   if (!(device instanceof Device))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: device must be a Device, got ${typeof device}`);
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: device must be a Device, got ${shown(device)}`);
   checkTransfer(op, options, ['names', 'into', 'signal', 'onProgress']);
   const { names, signal, onProgress } = options;
   checkNames(op, names);

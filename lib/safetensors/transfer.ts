@@ -1,4 +1,4 @@
-import { OrthokitError } from '../errors.ts';
+import { OrthokitError, shown } from '../errors.ts';
 import { checkOptions } from '../options.ts';
 
 /** How far a file has been read or written. */
@@ -19,7 +19,7 @@ export interface TransferOptions {
 
 export function checkPath(op: string, path: unknown): asserts path is string {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-    const got = typeof path === 'string' ? JSON.stringify(path) : typeof path;
+    const got = shown(path);
     throw new OrthokitError('ERR_ARGUMENT', `${op}: path must be a non-empty string without NUL, got ${got}`);
   }
 }
@@ -29,9 +29,9 @@ export function checkTransfer(op: string, options: TransferOptions, known: reado
   checkOptions(op, options, known);
   const { signal, onProgress } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: signal must be an AbortSignal, got ${typeof signal}`);
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: signal must be an AbortSignal, got ${shown(signal)}`);
   if (onProgress !== undefined && typeof onProgress !== 'function')
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: onProgress must be a function, got ${typeof onProgress}`);
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: onProgress must be a function, got ${shown(onProgress)}`);
 }
 
 /** Waits for the close of a file that was given up, unless an abort asks for haste: it waits for the calls under way. */

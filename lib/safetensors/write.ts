@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import nodePath from 'node:path';
 import { abortable } from '../abortable.ts';
-import { OrthokitError } from '../errors.ts';
+import { OrthokitError, shown } from '../errors.ts';
 import { isRecord } from '../options.ts';
 import { attempt, calls, ioError } from './calls.ts';
 import { bitsOf, byteLengthOf, type FileDtype, isFileDtype, quote } from './dtypes.ts';
@@ -201,14 +201,14 @@ function checkSource(op: string, { name, dtype, shape }: TensorSource): void {
 }
 
 function checkMetadata(op: string, metadata: Readonly<Record<string, string>>): string[] {
-  if (!isRecord(metadata)) wrong(op, `metadata must be an object of texts, got ${typeof metadata}`);
+  if (!isRecord(metadata)) wrong(op, `metadata must be an object of texts, got ${shown(metadata)}`);
   const entries = Object.entries<unknown>(metadata).sort(([a], [b]) => compare(a, b));
   if (entries.length > limits.entries)
     wrong(op, `metadata must have at most ${limits.entries} keys, got ${entries.length}`);
   return entries.map(([key, value]) => {
     checkName(op, 'metadata key', key);
     if (typeof value !== 'string' || !wellFormed(value)) {
-      wrong(op, `metadata ${quote(key)} must be a well-formed text, got ${typeof value}`);
+      wrong(op, `metadata ${quote(key)} must be a well-formed text, got ${shown(value)}`);
     }
     return `${JSON.stringify(key)}:${JSON.stringify(value)}`;
   });

@@ -95,11 +95,13 @@ export class Dictionary {
 
   /**
    * The atoms are looked at in the first {@link omp}: one that is not finite rejects there.
-   * @throws ERR_ARGUMENT, ERR_DTYPE for integers, ERR_SHAPE unless the atoms are a matrix, ERR_DISPOSED
+   * @throws ERR_ARGUMENT, ERR_DTYPE for integers, ERR_SHAPE unless the atoms are a matrix with rows, ERR_DISPOSED
    */
   constructor(atoms: Tensor, options: DictionaryOptions = {}) {
     const where = 'Dictionary';
     checkMatrix(where, 'atoms', atoms);
+    if (atoms.shape[0] === 0)
+      throw new OrthokitError('ERR_SHAPE', `${where}: atoms must be at least one row, got [${atoms.shape.join(', ')}]`);
     checkOptions(where, options, Object.keys(schema));
     const { memoryLimit } = options;
     checkValues(where, { memoryLimit }, schema);

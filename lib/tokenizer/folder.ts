@@ -38,8 +38,8 @@ export class Folder {
   }
 
   static async open(op: string, field: string, folder: string, options: FolderOptions): Promise<Folder> {
-    const real = await attempt(op, folder, 'opened', calls.realpath(folder));
-    const stats = await attempt(op, real, 'examined', calls.stat(real));
+    const real = await attempt(op, folder, 'opened', calls.realpath(folder), field);
+    const stats = await attempt(op, real, 'examined', calls.stat(real), field);
     if (!stats.isDirectory())
       throw new OrthokitError('ERR_ARGUMENT', `${op}: ${field} must be a folder, got another kind at ${folder}`);
     return new Folder(op, real, options);
@@ -115,7 +115,7 @@ export class Folder {
   /** Says more than the system's ELOOP of a link that was not followed. */
   #refuseLink(error: unknown, name: string): void {
     if (systemCode(error) !== 'ELOOP' || this.followLinks) return;
-    this.fail(`${name} must not be a symbolic link unless followLinks is set, got one`);
+    this.fail(`${name} must not be a symbolic link unless the option followLinks is set, got one`);
   }
 
   /** The same for a file that another reader opens. */

@@ -81,7 +81,7 @@ export function matchVocabularies(base: Tokenizer, donor: Tokenizer, options: Ma
       throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a boolean, got ${shown(value)}`);
   }
   if (match !== 'bytes' && match !== 'mergekit')
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: match must be bytes or mergekit, got ${shown(match)}`);
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: match must be one of 'bytes', 'mergekit', got ${shown(match)}`);
   return atOnce(matchSteps(base, donor, { match, byte, prefix }));
 }
 

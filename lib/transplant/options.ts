@@ -1,6 +1,6 @@
 import os from 'node:os';
 import { Device, type DeviceKind } from '../device.ts';
-import { OrthokitError } from '../errors.ts';
+import { OrthokitError, oneOf } from '../errors.ts';
 import { checkOptions, isRecord, shown } from '../options.ts';
 import { checkPath } from '../safetensors/transfer.ts';
 import type { MethodName } from './methods/method.ts';
@@ -167,7 +167,7 @@ export function settle(op: string, options: TransplantOptions): Settings {
     throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be ${must}, got ${shown(all[name])}`);
   };
   for (const [name, allowed] of Object.entries(words))
-    if (!allowed.includes(all[name] as string)) wrong(name, `one of ${allowed.join(' ')}`);
+    if (!allowed.includes(all[name] as string)) wrong(name, oneOf(allowed));
   for (const name of flags) if (typeof all[name] !== 'boolean') wrong(name, 'a boolean');
   for (const name of counts) {
     const value = all[name];

@@ -22,7 +22,7 @@ export class Workspace {
 
   /** @throws `ERR_ARGUMENT` unless `out` is free or an empty folder, in a folder that exists */
   static async at(op: string, out: string): Promise<Workspace> {
-    const parent = await attempt(op, path.dirname(out), 'opened', calls.realpath(path.dirname(out)));
+    const parent = await attempt(op, path.dirname(out), 'opened', calls.realpath(path.dirname(out)), 'out');
     const place = path.join(parent, path.basename(out));
     const kind = await kindOf(op, place);
     const isEmpty = kind === 'folder' && (await attempt(op, place, 'read', calls.list(place))).length === 0;
@@ -48,7 +48,7 @@ export class Workspace {
         if (!isOfNothing)
           throw new OrthokitError(
             'ERR_STATE',
-            `${op}: ${this.#folder} must be of the same inputs and options, or be removed with restart, got ` +
+            `${op}: ${this.#folder} must be of the same inputs and options, or be removed with the option restart, got ` +
               differenceOf(found, run),
           );
       }

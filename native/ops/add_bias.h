@@ -21,8 +21,8 @@ struct AddBias {
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
     require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);
     require(bias.rank == 1 && bias.shape[0] == x.shape[1], ErrorCode::kShape,
-            "bias must have one element a column of x", bias);
-    require(same_shape(out, x), ErrorCode::kShape, "out must have x's shape", out);
+            "bias must have one element a column of x", bias, "x", x);
+    require(same_shape(out, x), ErrorCode::kShape, "out must have x's shape", out, "x", x);
   }
 };
 

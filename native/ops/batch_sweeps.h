@@ -56,9 +56,10 @@ struct BatchSweeps {
     require(count >= 1 && count <= kMostSweeps, ErrorCode::kArgument, "count must be 1 to 65536",
             double(count));
   }
-  static void require_rows(const char* what, const View& v, int64_t rows, int64_t columns) {
+  void require_rows(const char* what, const View& v, int64_t rows, int64_t columns) const {
     require(v.dtype == Dtype::kF64, ErrorCode::kDtype, what, v);
-    require(v.rank == 2 && v.shape[0] == rows && v.shape[1] == columns, ErrorCode::kShape, what, v);
+    require(v.rank == 2 && v.shape[0] == rows && v.shape[1] == columns, ErrorCode::kShape, what, v,
+            "cost", cost);
   }
 };
 

@@ -24,7 +24,8 @@ struct Cast {
     require(out.count == x.count, ErrorCode::kArgument, "x must be as many as out",
             double(x.count));
     for (int64_t i = 0; i < out.count; ++i)
-      require(same_shape(out[i], x[i]), ErrorCode::kShape, "x must have out's shape", x[i]);
+      require(same_shape(out[i], x[i]), ErrorCode::kShape, "x must have out's shape", x[i], "out",
+              out[i]);
   }
 };
 

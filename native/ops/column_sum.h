@@ -26,7 +26,7 @@ struct ColumnSum {
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
     require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);
     require(out.rank == 1 && out.shape[0] == x.shape[1], ErrorCode::kShape,
-            "out must have one element a column of x", out);
+            "out must have one element a column of x", out, "x", x);
   }
 };
 

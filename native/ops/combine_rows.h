@@ -38,9 +38,10 @@ struct CombineRows {
     }
     require(indices.dtype == Dtype::kI32, ErrorCode::kDtype, "indices must be i32", indices);
     require(same_shape(indices, coefficients), ErrorCode::kShape,
-            "indices must have the shape of coefficients", indices);
+            "indices must have the shape of coefficients", indices, "coefficients", coefficients);
     require(out.shape[0] == indices.shape[0] && out.shape[1] == x.shape[1], ErrorCode::kShape,
-            "out must have as many rows as indices, as long as those of x", out);
+            "out must have as many rows as indices, as long as those of x", out, "indices", indices,
+            "x", x);
   }
 };
 

@@ -20,7 +20,8 @@ struct Copy {
     for (int64_t i = 0; i < out.count; ++i) {
       require(out[i].dtype == x[i].dtype, ErrorCode::kDtype,
               "x must have out's dtype (cast converts)", x[i]);
-      require(same_shape(out[i], x[i]), ErrorCode::kShape, "x must have out's shape", x[i]);
+      require(same_shape(out[i], x[i]), ErrorCode::kShape, "x must have out's shape", x[i], "out",
+              out[i]);
     }
   }
 };

@@ -31,9 +31,9 @@ struct Correlations {
               "x, atoms and out must have sides below 2^31", v);
     }
     require(atoms.shape[1] == x.shape[1], ErrorCode::kShape, "atoms must be as long as rows of x",
-            atoms);
+            atoms, "x", x);
     require(out.shape[0] == x.shape[0] && out.shape[1] == atoms.shape[0], ErrorCode::kShape,
-            "out must have a row a signal and a column an atom", out);
+            "out must have a row a signal and a column an atom", out, "x", x, "atoms", atoms);
   }
 };
 

@@ -27,7 +27,7 @@ inline void require_points(const View& x, const View& y) {
   require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
   require(y.rank == 2, ErrorCode::kShape, "y must be a matrix", y);
   require(y.dtype == x.dtype, ErrorCode::kDtype, "y must have the dtype of x", y);
-  require(y.shape[1] == x.shape[1], ErrorCode::kShape, "y must have the columns of x", y);
+  require(y.shape[1] == x.shape[1], ErrorCode::kShape, "y must have the columns of x", y, "x", x);
 }
 
 }  // namespace orthokit

@@ -30,7 +30,7 @@ struct Dots {
     for (int64_t i = 0; i < x.count; ++i) {
       require(is_floating(x[i]), ErrorCode::kDtype, "x must be floating", x[i]);
       require(is_floating(y[i]), ErrorCode::kDtype, "y must be floating", y[i]);
-      require(same_shape(y[i], x[i]), ErrorCode::kShape, "y must have x's shape", y[i]);
+      require(same_shape(y[i], x[i]), ErrorCode::kShape, "y must have x's shape", y[i], "x", x[i]);
     }
   }
 };

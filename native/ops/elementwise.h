@@ -17,8 +17,10 @@ inline void check_elementwise(const List<View>& out, const List<View>& x, const 
     require(is_f32_or_f64(out[i]), ErrorCode::kDtype, "out must be f32 or f64", out[i]);
     require(x[i].dtype == out[i].dtype, ErrorCode::kDtype, "x must have out's dtype", x[i]);
     require(y[i].dtype == out[i].dtype, ErrorCode::kDtype, "y must have out's dtype", y[i]);
-    require(same_shape(x[i], out[i]), ErrorCode::kShape, "x must have out's shape", x[i]);
-    require(same_shape(y[i], out[i]), ErrorCode::kShape, "y must have out's shape", y[i]);
+    require(same_shape(x[i], out[i]), ErrorCode::kShape, "x must have out's shape", x[i], "out",
+            out[i]);
+    require(same_shape(y[i], out[i]), ErrorCode::kShape, "y must have out's shape", y[i], "out",
+            out[i]);
   }
 }
 

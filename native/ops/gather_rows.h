@@ -31,7 +31,7 @@ struct GatherRows {
     View shape = x;
     shape.shape[0] = index.shape[0];
     require(same_shape(out, shape), ErrorCode::kShape,
-            "out must have one row of x an element of index", out);
+            "out must have one row of x an element of index", out, "x", x, "index", index);
   }
 };
 

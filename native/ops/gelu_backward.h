@@ -33,8 +33,9 @@ struct GeluBackward {
     require(is_f32_or_f64(grad), ErrorCode::kDtype, "grad must be f32 or f64", grad);
     require(x.dtype == grad.dtype, ErrorCode::kDtype, "x must have grad's dtype", x);
     require(out.dtype == grad.dtype, ErrorCode::kDtype, "out must have grad's dtype", out);
-    require(same_shape(x, grad), ErrorCode::kShape, "x must have grad's shape", x);
-    require(same_shape(out, grad), ErrorCode::kShape, "out must have grad's shape", out);
+    require(same_shape(x, grad), ErrorCode::kShape, "x must have grad's shape", x, "grad", grad);
+    require(same_shape(out, grad), ErrorCode::kShape, "out must have grad's shape", out, "grad",
+            grad);
   }
 };
 

@@ -42,7 +42,7 @@ struct GibbsKernel {
     require(kernel.dtype == cost.dtype, ErrorCode::kDtype, "kernel must have the cost's dtype",
             kernel);
     require(same_shape(kernel, cost), ErrorCode::kShape, "kernel must have the cost's shape",
-            kernel);
+            kernel, "cost", cost);
     require_eps(eps);
   }
 
@@ -51,7 +51,7 @@ struct GibbsKernel {
     if (cost.rank == 2) return require_vector(what, v, size);
     require(v.dtype == Dtype::kF64, ErrorCode::kDtype, what, v);
     require(v.rank == 2 && v.shape[0] == problems() && v.shape[1] == size, ErrorCode::kShape, what,
-            v);
+            v, "cost", cost);
   }
 };
 

@@ -76,7 +76,7 @@ struct GramPursuit {
     require(n <= kMaxSide, ErrorCode::kShape, "correlations must have less than 2^31 columns",
             correlations);
     require(gram.shape[0] == n && gram.shape[1] == n, ErrorCode::kShape,
-            "gram must have a row and a column an atom", gram);
+            "gram must have a row and a column an atom", gram, "correlations", correlations);
     require_array("squares must be f64 and have one element an atom", squares, Dtype::kF64, n);
     if (scales)
       require_array("scales must have the dtype of gram and one element an atom", scales,
@@ -94,17 +94,19 @@ struct GramPursuit {
       }
       require(bool(energies), ErrorCode::kArgument,
               "energies must be there with signals, got none");
-      require(atoms.shape[0] == n, ErrorCode::kShape, "atoms must have a row an atom", atoms);
+      require(atoms.shape[0] == n, ErrorCode::kShape, "atoms must have a row an atom", atoms,
+              "correlations", correlations);
       require(signals.shape[0] == batch && signals.shape[1] == atoms.shape[1], ErrorCode::kShape,
-              "signals must have a row a signal, as long as an atom", signals);
+              "signals must have a row a signal, as long as an atom", signals, "correlations",
+              correlations, "atoms", atoms);
     }
     require(indices.dtype == Dtype::kI32, ErrorCode::kDtype, "indices must be i32", indices);
     require(indices.rank == 2 && indices.shape[0] == batch, ErrorCode::kShape,
-            "indices must have a row a signal", indices);
+            "indices must have a row a signal", indices, "correlations", correlations);
     require(indices.shape[1] <= n, ErrorCode::kShape,
-            "indices must not have more columns than atoms", indices);
+            "indices must not have more columns than atoms", indices, "atoms", atoms);
     require(same_shape(coefficients, indices), ErrorCode::kShape,
-            "coefficients must have the shape of indices", coefficients);
+            "coefficients must have the shape of indices", coefficients, "indices", indices);
     require_array("residuals must have the dtype of gram and one element a signal", residuals,
                   gram.dtype, batch);
     require_array("counts must be i32 and have one element a signal", counts, Dtype::kI32, batch);

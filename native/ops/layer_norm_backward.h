@@ -41,8 +41,9 @@ struct LayerNormBackward {
     require(x.dtype == grad.dtype, ErrorCode::kDtype, "x must have grad's dtype", x);
     require(grad_x.dtype == grad.dtype, ErrorCode::kDtype, "gradX must have grad's dtype", grad_x);
     require(grad.rank == 2, ErrorCode::kShape, "grad must be a matrix", grad);
-    require(same_shape(x, grad), ErrorCode::kShape, "x must have grad's shape", x);
-    require(same_shape(grad_x, grad), ErrorCode::kShape, "gradX must have grad's shape", grad_x);
+    require(same_shape(x, grad), ErrorCode::kShape, "x must have grad's shape", x, "grad", grad);
+    require(same_shape(grad_x, grad), ErrorCode::kShape, "gradX must have grad's shape", grad_x,
+            "grad", grad);
     check_columns(weight, "weight must have grad's dtype",
                   "weight must have one element a column of grad");
     check_columns(grad_weight, "gradWeight must have grad's dtype",
@@ -56,7 +57,7 @@ struct LayerNormBackward {
   void check_columns(const View& v, const char* dtype, const char* shape) const {
     if (!v) return;
     require(v.dtype == grad.dtype, ErrorCode::kDtype, dtype, v);
-    require(v.rank == 1 && v.shape[0] == grad.shape[1], ErrorCode::kShape, shape, v);
+    require(v.rank == 1 && v.shape[0] == grad.shape[1], ErrorCode::kShape, shape, v, "grad", grad);
   }
 };
 

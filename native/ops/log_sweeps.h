@@ -67,7 +67,7 @@ struct LogSweeps {
       require(kernel.dtype == cost.dtype, ErrorCode::kDtype, "kernel must have the cost's dtype",
               kernel);
       require(same_shape(kernel, cost), ErrorCode::kShape, "kernel must have the cost's shape",
-              kernel);
+              kernel, "cost", cost);
       require_vector("column_scale must be f64 with one element a column", column_scale,
                      cost.shape[1]);
     }

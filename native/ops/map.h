@@ -127,7 +127,8 @@ struct Map {
     for (int64_t i = 0; i < out.count; ++i) {
       require(is_f32_or_f64(out[i]), ErrorCode::kDtype, "out must be f32 or f64", out[i]);
       require(x[i].dtype == out[i].dtype, ErrorCode::kDtype, "x must have out's dtype", x[i]);
-      require(same_shape(x[i], out[i]), ErrorCode::kShape, "x must have out's shape", x[i]);
+      require(same_shape(x[i], out[i]), ErrorCode::kShape, "x must have out's shape", x[i], "out",
+              out[i]);
     }
     const auto count = double(parameters.count);
     if (function == MapFunction::kClamp) {

@@ -55,7 +55,7 @@ struct Momentum {
     for (int64_t i = 0; i < weights.count; ++i) {
       require(is_floating(weights[i]), ErrorCode::kDtype, "weights must be floating", weights[i]);
       require(same_shape(weights[i], out[i]), ErrorCode::kShape, "weights must have out's shape",
-              weights[i]);
+              weights[i], "out", out[i]);
     }
     Step{.weights = weights, .masters = masters}.check_masters();
     for (int64_t i = 0; i < n; ++i) {
@@ -63,7 +63,7 @@ struct Momentum {
       for (auto& v : {grads[i], momenta[i]}) {
         require(is_floating(v), ErrorCode::kDtype, "grads and momenta must be floating", v);
         require(same_shape(v, out[i]), ErrorCode::kShape, "grads and momenta must have out's shape",
-                v);
+                v, "out", out[i]);
       }
     }
     if (guard) require_array("guard must be f64[1]", guard, Dtype::kF64, 1);

@@ -29,7 +29,8 @@ struct PairwiseCosts {
     require_points(x, y);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have the dtype of x", out);
     require(out.rank == 2 && out.shape[0] == x.shape[0] && out.shape[1] == y.shape[0],
-            ErrorCode::kShape, "out must have a row a row of x and a column a row of y", out);
+            ErrorCode::kShape, "out must have a row a row of x and a column a row of y", out, "x",
+            x, "y", y);
   }
 };
 

@@ -75,11 +75,13 @@ struct PursuitStep {
     const int64_t batch = correlations.shape[0], n = correlations.shape[1];
     require(n <= kMaxSide, ErrorCode::kShape, "correlations must have less than 2^31 columns",
             correlations);
-    require(atoms.shape[0] == n, ErrorCode::kShape, "atoms must have a row an atom", atoms);
+    require(atoms.shape[0] == n, ErrorCode::kShape, "atoms must have a row an atom", atoms,
+            "correlations", correlations);
     require(signals.shape[0] == batch && signals.shape[1] == atoms.shape[1], ErrorCode::kShape,
-            "signals must have a row a signal, as long as an atom", signals);
+            "signals must have a row a signal, as long as an atom", signals, "correlations",
+            correlations, "atoms", atoms);
     require(same_shape(rests, signals), ErrorCode::kShape, "rests must have the shape of signals",
-            rests);
+            rests, "signals", signals);
     require_array("squares must be f64 and have one element an atom", squares, Dtype::kF64, n);
     if (scales)
       require_array("scales must have the dtype of atoms and one element an atom", scales,
@@ -89,15 +91,16 @@ struct PursuitStep {
     require_array("left must be f64 and have one element a signal", left, Dtype::kF64, batch);
     require(indices.dtype == Dtype::kI32, ErrorCode::kDtype, "indices must be i32", indices);
     require(indices.rank == 2 && indices.shape[0] == batch, ErrorCode::kShape,
-            "indices must have a row a signal", indices);
+            "indices must have a row a signal", indices, "correlations", correlations);
     const int64_t k = indices.shape[1];
-    require(k <= n, ErrorCode::kShape, "indices must not have more columns than atoms", indices);
+    require(k <= n, ErrorCode::kShape, "indices must not have more columns than atoms", indices,
+            "atoms", atoms);
     require(same_shape(coefficients, indices), ErrorCode::kShape,
-            "coefficients must have the shape of indices", coefficients);
+            "coefficients must have the shape of indices", coefficients, "indices", indices);
     require(state.dtype == Dtype::kF64, ErrorCode::kDtype, "state must be f64", state);
     require(state.rank == 2 && state.shape[0] == batch && state.shape[1] == support_doubles(k),
             ErrorCode::kShape, "state must have a row a signal, of k (k + 1) / 2 + k elements",
-            state);
+            state, "indices", indices);
     require_array("counts must be i32 and have one element a signal", counts, Dtype::kI32, batch);
     require(step >= 0 && step < k, ErrorCode::kArgument,
             "step must be one of the columns of indices", double(step));

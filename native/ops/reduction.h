@@ -22,7 +22,7 @@ inline void check_reduction(const View& x, const View& out, int side, const char
   require(out.dtype == x.dtype || out.dtype == Dtype::kF64, ErrorCode::kDtype,
           "out must have x's dtype or f64", out);
   require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);
-  require(out.rank == 1 && out.shape[0] == x.shape[side], ErrorCode::kShape, what, out);
+  require(out.rank == 1 && out.shape[0] == x.shape[side], ErrorCode::kShape, what, out, "x", x);
 }
 
 }  // namespace orthokit

@@ -17,7 +17,7 @@ struct Relu {
   void check() const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
-    require(same_shape(out, x), ErrorCode::kShape, "out must have x's shape", out);
+    require(same_shape(out, x), ErrorCode::kShape, "out must have x's shape", out, "x", x);
   }
 };
 

@@ -26,8 +26,8 @@ struct RowLogsumexpBackward {
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
     require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);
     require(grad.rank == 1 && grad.shape[0] == x.shape[0], ErrorCode::kShape,
-            "grad must have one element a row of x", grad);
-    require(same_shape(out, x), ErrorCode::kShape, "out must have x's shape", out);
+            "grad must have one element a row of x", grad, "x", x);
+    require(same_shape(out, x), ErrorCode::kShape, "out must have x's shape", out, "x", x);
   }
 };
 

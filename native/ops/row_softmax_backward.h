@@ -23,8 +23,9 @@ struct RowSoftmaxBackward {
     require(y.dtype == grad.dtype, ErrorCode::kDtype, "y must have grad's dtype", y);
     require(out.dtype == grad.dtype, ErrorCode::kDtype, "out must have grad's dtype", out);
     require(grad.rank == 2, ErrorCode::kShape, "grad must be a matrix", grad);
-    require(same_shape(y, grad), ErrorCode::kShape, "y must have grad's shape", y);
-    require(same_shape(out, grad), ErrorCode::kShape, "out must have grad's shape", out);
+    require(same_shape(y, grad), ErrorCode::kShape, "y must have grad's shape", y, "grad", grad);
+    require(same_shape(out, grad), ErrorCode::kShape, "out must have grad's shape", out, "grad",
+            grad);
   }
 };
 

@@ -31,7 +31,8 @@ struct ScaleEach {
     for (int64_t i = 0; i < out.count; ++i) {
       require(is_floating(out[i]), ErrorCode::kDtype, "out must be floating", out[i]);
       require(is_floating(x[i]), ErrorCode::kDtype, "x must be floating", x[i]);
-      require(same_shape(out[i], x[i]), ErrorCode::kShape, "x must have out's shape", x[i]);
+      require(same_shape(out[i], x[i]), ErrorCode::kShape, "x must have out's shape", x[i], "out",
+              out[i]);
     }
   }
 };

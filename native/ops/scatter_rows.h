@@ -51,7 +51,7 @@ struct ScatterRows {
     View shape = out;
     shape.shape[0] = index.shape[0];
     require(same_shape(x, shape), ErrorCode::kShape,
-            "x must have one row of out an element of index", x);
+            "x must have one row of out an element of index", x, "out", out, "index", index);
   }
 };
 

@@ -38,7 +38,7 @@ struct SegmentReduce {
       require(is_floating(x[i]), ErrorCode::kDtype, "x must be floating", x[i]);
       if (y.count == 0) continue;
       require(is_floating(y[i]), ErrorCode::kDtype, "y must be floating", y[i]);
-      require(same_shape(y[i], x[i]), ErrorCode::kShape, "y must have x's shape", y[i]);
+      require(same_shape(y[i], x[i]), ErrorCode::kShape, "y must have x's shape", y[i], "x", x[i]);
     }
   }
 };

@@ -34,7 +34,7 @@ struct SoftmaxCrossEntropy {
     require(logits.rank == 2, ErrorCode::kShape, "logits must be a matrix", logits);
     require(labels.dtype == Dtype::kI32, ErrorCode::kDtype, "labels must be i32", labels);
     require(labels.rank == 1 && labels.shape[0] == logits.shape[0], ErrorCode::kShape,
-            "labels must have one element a row of logits", labels);
+            "labels must have one element a row of logits", labels, "logits", logits);
     require(loss.dtype == Dtype::kF64, ErrorCode::kDtype, "loss must be f64", loss);
     require(loss.size() == 1, ErrorCode::kShape, "loss must have one element", loss);
     if (!correct) return;

@@ -33,9 +33,10 @@ struct SoftmaxCrossEntropyBackward {
     require(logits.rank == 2, ErrorCode::kShape, "logits must be a matrix", logits);
     require(labels.dtype == Dtype::kI32, ErrorCode::kDtype, "labels must be i32", labels);
     require(labels.rank == 1 && labels.shape[0] == logits.shape[0], ErrorCode::kShape,
-            "labels must have one element a row of logits", labels);
+            "labels must have one element a row of logits", labels, "logits", logits);
     require(grad.dtype == logits.dtype, ErrorCode::kDtype, "grad must have logits' dtype", grad);
-    require(same_shape(grad, logits), ErrorCode::kShape, "grad must have logits' shape", grad);
+    require(same_shape(grad, logits), ErrorCode::kShape, "grad must have logits' shape", grad,
+            "logits", logits);
   }
 };
 

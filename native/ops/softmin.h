@@ -85,17 +85,17 @@ struct Softmin {
       require(values.dtype == Dtype::kF64 && averages.dtype == Dtype::kF64, ErrorCode::kDtype,
               "values and averages must be f64", values);
       require(values.rank == 2 && values.shape[0] == m, ErrorCode::kShape,
-              "values must have a row an element of potential", values);
+              "values must have a row an element of potential", values, "potential", potential);
       require(averages.rank == 2 && averages.shape[0] == n && averages.shape[1] == values.shape[1],
               ErrorCode::kShape, "averages must have a row a choice and a column one of values",
-              averages);
+              averages, "log_sums", log_sums, "values", values);
     }
     require(!gradients || x, ErrorCode::kArgument, "gradients come with points");
     if (gradients) {
       require(gradients.dtype == Dtype::kF64, ErrorCode::kDtype, "gradients must be f64",
               gradients);
       require(same_shape(gradients, x), ErrorCode::kShape, "gradients must have the shape of x",
-              gradients);
+              gradients, "x", x);
     }
     require_eps(eps);
   }

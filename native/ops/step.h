@@ -110,7 +110,8 @@ struct Step {
   // State and gradients: floating, one a weight, of its shape.
   void check_like(const char* what, const List<View>& list, int64_t i) const {
     require(is_floating(list[i]), ErrorCode::kDtype, what, list[i]);
-    require(same_shape(list[i], weights[i]), ErrorCode::kShape, what, list[i]);
+    require(same_shape(list[i], weights[i]), ErrorCode::kShape, what, list[i], "weights",
+            weights[i]);
   }
   void check_state(const char* what, const List<View>& list) const {
     require(list.count == weights.count, ErrorCode::kArgument, what, double(list.count));

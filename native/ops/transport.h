@@ -15,7 +15,7 @@ inline void require_transport_matrix(const char* rank, const char* dtype, const 
 // `what` says that it must be f64 and how long: "row_mass must be f64 with one element a row".
 inline void require_vector(const char* what, const View& v, int64_t size) {
   require(v.dtype == Dtype::kF64, ErrorCode::kDtype, what, v);
-  require(v.rank == 1 && v.shape[0] == size, ErrorCode::kShape, what, v);
+  require_size(v.rank == 1 && v.shape[0] == size, what, v, size);
 }
 inline void require_eps(double eps) {
   require(eps > 0 && eps < HUGE_VAL && 1 / eps < HUGE_VAL, ErrorCode::kArgument,

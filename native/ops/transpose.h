@@ -22,7 +22,8 @@ struct Transposition {
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
     View turned = x;
     turned.shape[x.rank - 2] = x.shape[x.rank - 1], turned.shape[x.rank - 1] = x.shape[x.rank - 2];
-    require(same_shape(out, turned), ErrorCode::kShape, "out must have x's shape, turned", out);
+    require(same_shape(out, turned), ErrorCode::kShape, "out must have x's shape, turned", out, "x",
+            x);
   }
 };
 

@@ -58,24 +58,24 @@ const valid = (device: Device) => ({
   statistics: matrix(device, 5, 4),
 });
 describe.each(onlyCpu)('batchSweeps', () => {
-  refusesWrongFields('batchSweeps', 'batch_sweeps', valid);
+  refusesWrongFields('batchSweeps', valid);
   refuses('batchSweeps', valid, (device) => [
     [
       { cost: Tensor.zeros(device, [3, 2]) },
       'ERR_SHAPE',
-      'batch_sweeps: cost must be a batch of matrices, got f32[3, 2]',
+      'batchSweeps: cost must be a batch of matrices, got f32[3, 2]',
     ],
     [
       { cost: Tensor.zeros(device, [5, 3, 2], { dtype: 'f16' }) },
       'ERR_DTYPE',
-      'batch_sweeps: cost must be f32 or f64, got f16[5, 3, 2]',
+      'batchSweeps: cost must be f32 or f64, got f16[5, 3, 2]',
     ],
     ...(['row_mass', 'row_potential'] as const).map(
       (name) =>
         [
           { [name]: matrix(device, 5, 2) },
           'ERR_SHAPE',
-          `batch_sweeps: ${name} must be f64 with a row a problem and a column a row of it, got f64[5, 2]`,
+          `batchSweeps: ${name} must be f64 with a row a problem and a column a row of it, got f64[5, 2] for cost f32[5, 3, 2]`,
         ] as const,
     ),
     ...(['column_mass', 'column_potential'] as const).map(
@@ -83,17 +83,17 @@ describe.each(onlyCpu)('batchSweeps', () => {
         [
           { [name]: Tensor.zeros(device, [5, 2]) },
           'ERR_DTYPE',
-          `batch_sweeps: ${name} must be f64 with a row a problem and a column a column of it, got f32[5, 2]`,
+          `batchSweeps: ${name} must be f64 with a row a problem and a column a column of it, got f32[5, 2]`,
         ] as const,
     ),
     [
       { statistics: matrix(device, 4, 4) },
       'ERR_SHAPE',
-      'batch_sweeps: statistics must be f64 with a row of 4 a problem, got f64[4, 4]',
+      'batchSweeps: statistics must be f64 with a row of 4 a problem, got f64[4, 4] for cost f32[5, 3, 2]',
     ],
-    [{ eps: -1 }, 'ERR_ARGUMENT', 'batch_sweeps: eps must be positive and finite, got -1'],
-    [{ tol: -1 }, 'ERR_ARGUMENT', 'batch_sweeps: tol must not be negative, got -1'],
-    [{ count: 0 }, 'ERR_ARGUMENT', 'batch_sweeps: count must be 1 to 65536, got 0'],
+    [{ eps: -1 }, 'ERR_ARGUMENT', 'batchSweeps: eps must be positive and finite, got -1'],
+    [{ tol: -1 }, 'ERR_ARGUMENT', 'batchSweeps: tol must not be negative, got -1'],
+    [{ count: 0 }, 'ERR_ARGUMENT', 'batchSweeps: count must be 1 to 65536, got 0'],
   ]);
 
   it('gives the same bits on any number of threads', () =>

@@ -96,7 +96,7 @@ describe.each(devices)('cast on %s', (kind) => {
     const out = new Tensor(device, [2, 2], 'f64');
     expect(thrownBy(() => ops.cast(device, { out: [out], x: [x] }))).toMatchObject({
       code: 'ERR_SHAPE',
-      message: "cast: x must have out's shape, got f32[4]",
+      message: "cast: x must have out's shape, got f32[4] for out f64[2, 2]",
     });
     expect(thrownBy(() => ops.cast(device, { out: [out], x: [] })).code).toBe('ERR_ARGUMENT');
   });

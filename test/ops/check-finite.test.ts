@@ -57,7 +57,7 @@ describe.each(devices)('check_finite on %s', (kind) => {
     ops.checkFinite(device, { x, guard, action: 'throw' });
     await expect(guard.read()).rejects.toMatchObject({
       code: 'ERR_ARGUMENT',
-      message: 'check_finite: grads are not finite in 1 of 2 tensors',
+      message: 'checkFinite: grads are not finite in 1 of 2 tensors',
     });
     expect(await valuesOf(guard)).toEqual(Float64Array.from([7]));
   });

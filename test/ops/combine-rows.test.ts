@@ -59,28 +59,28 @@ const valid = (device: Device) => ({
   out: Tensor.zeros(device, [4, 3]),
 });
 describe.each(onlyCpu)('combineRows', () => {
-  refusesWrongFields('combineRows', 'combine_rows', valid);
+  refusesWrongFields('combineRows', valid);
   refuses('combineRows', valid, (device) => [
     [
       { x: Tensor.zeros(device, [5, 3], { dtype: 'f64' }) },
       'ERR_DTYPE',
-      'combine_rows: x, coefficients and out must be all f32 or all f64, got f64[5, 3]',
+      'combineRows: x, coefficients and out must be all f32 or all f64, got f64[5, 3]',
     ],
     [
       { x: Tensor.zeros(device, [5]) },
       'ERR_SHAPE',
-      'combine_rows: x, coefficients and out must be matrices, got f32[5]',
+      'combineRows: x, coefficients and out must be matrices, got f32[5]',
     ],
-    [{ indices: Tensor.zeros(device, [4, 2]) }, 'ERR_DTYPE', 'combine_rows: indices must be i32, got f32[4, 2]'],
+    [{ indices: Tensor.zeros(device, [4, 2]) }, 'ERR_DTYPE', 'combineRows: indices must be i32, got f32[4, 2]'],
     [
       { indices: Tensor.zeros(device, [4, 3], { dtype: 'i32' }) },
       'ERR_SHAPE',
-      'combine_rows: indices must have the shape of coefficients, got i32[4, 3]',
+      'combineRows: indices must have the shape of coefficients, got i32[4, 3] for coefficients f32[4, 2]',
     ],
     [
       { out: Tensor.zeros(device, [5, 3]) },
       'ERR_SHAPE',
-      'combine_rows: out must have as many rows as indices, as long as those of x, got f32[5, 3]',
+      'combineRows: out must have as many rows as indices, as long as those of x, got f32[5, 3] for indices i32[4, 2] and x f32[5, 3]',
     ],
   ]);
 

@@ -69,7 +69,7 @@ const valid = (device: Device) => ({
   out: Tensor.zeros(device, [5, 4]),
 });
 describe.each(onlyCpu)('correlations', () => {
-  refusesWrongFields('correlations', 'correlations', valid);
+  refusesWrongFields('correlations', valid);
   refuses('correlations', valid, (device) => [
     [
       { atoms: Tensor.zeros(device, [4, 3], { dtype: 'f64' }) },
@@ -80,12 +80,12 @@ describe.each(onlyCpu)('correlations', () => {
     [
       { atoms: Tensor.zeros(device, [4, 2]) },
       'ERR_SHAPE',
-      'correlations: atoms must be as long as rows of x, got f32[4, 2]',
+      'correlations: atoms must be as long as rows of x, got f32[4, 2] for x f32[5, 3]',
     ],
     [
       { out: Tensor.zeros(device, [4, 5]) },
       'ERR_SHAPE',
-      'correlations: out must have a row a signal and a column an atom, got f32[4, 5]',
+      'correlations: out must have a row a signal and a column an atom, got f32[4, 5] for x f32[5, 3] and atoms f32[4, 3]',
     ],
   ]);
 

@@ -48,25 +48,25 @@ const valid = (device: Device) => ({
   statistics: empty(device, 8),
 });
 describe.each(onlyCpu)('costRange', () => {
-  refusesWrongFields('costRange', 'cost_range', valid);
+  refusesWrongFields('costRange', valid);
   refuses('costRange', valid, (device) => [
-    [{ cost: empty(device, 3) }, 'ERR_SHAPE', 'cost_range: cost must be a matrix, got f64[3]'],
+    [{ cost: empty(device, 3) }, 'ERR_SHAPE', 'costRange: cost must be a matrix, got f64[3]'],
     [
       { cost: Tensor.zeros(device, [3, 2], { dtype: 'i32' }) },
       'ERR_DTYPE',
-      'cost_range: cost must be f32 or f64, got i32[3, 2]',
+      'costRange: cost must be f32 or f64, got i32[3, 2]',
     ],
     [
       { row_mass: empty(device, 2) },
       'ERR_SHAPE',
-      'cost_range: row_mass must be f64 with one element a row, got f64[2]',
+      'costRange: row_mass must be f64 with one element a row, got f64[2] for 3',
     ],
     [
       { column_mass: empty(device, 3) },
       'ERR_SHAPE',
-      'cost_range: column_mass must be f64 with one element a column, got f64[3]',
+      'costRange: column_mass must be f64 with one element a column, got f64[3] for 2',
     ],
-    [{ statistics: empty(device, 7) }, 'ERR_SHAPE', 'cost_range: statistics must be f64[8], got f64[7]'],
+    [{ statistics: empty(device, 7) }, 'ERR_SHAPE', 'costRange: statistics must be f64[8], got f64[7]'],
   ]);
 
   it('gives the same bits on any number of threads', () =>

@@ -56,7 +56,7 @@ const valid = (device: Device) => ({
   out: Tensor.zeros(device, [1], { dtype: 'f64' }),
 });
 describe.each(onlyCpu)('dots', () => {
-  refusesWrongFields('dots', 'dots', valid);
+  refusesWrongFields('dots', valid);
   refuses('dots', valid, (device) => {
     const i32 = Tensor.zeros(device, [3], { dtype: 'i32' });
     const f64 = Tensor.zeros(device, [1], { dtype: 'f64' });
@@ -64,7 +64,7 @@ describe.each(onlyCpu)('dots', () => {
       [{ y: [] }, 'ERR_ARGUMENT', 'dots: y must be as many as x, got 0'],
       [{ x: [i32] }, 'ERR_DTYPE', 'dots: x must be floating, got i32[3]'],
       [{ y: [i32] }, 'ERR_DTYPE', 'dots: y must be floating, got i32[3]'],
-      [{ y: [Tensor.zeros(device, [3, 1])] }, 'ERR_SHAPE', "dots: y must have x's shape, got f32[3, 1]"],
+      [{ y: [Tensor.zeros(device, [3, 1])] }, 'ERR_SHAPE', "dots: y must have x's shape, got f32[3, 1] for x f32[3]"],
       [{ out: Tensor.zeros(device, [1]) }, 'ERR_DTYPE', 'dots: out must be f64, got f32[1]'],
       [{ x: [], y: [] }, 'ERR_SHAPE', 'dots: out must have one element a pair, got f64[1]'],
       [{ x: [f64], out: f64 }, 'ERR_ARGUMENT', 'dots: out must not share a tensor with x'],

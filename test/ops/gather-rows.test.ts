@@ -63,23 +63,23 @@ const valid = (device: Device) => ({
   out: Tensor.zeros(device, [2, 3]),
 });
 describe.each(onlyCpu)('gatherRows', () => {
-  refusesWrongFields('gatherRows', 'gather_rows', valid);
+  refusesWrongFields('gatherRows', valid);
   refuses('gatherRows', valid, (device) => {
     const i32 = Tensor.zeros(device, [2], { dtype: 'i32' });
-    const shape = 'gather_rows: out must have one row of x an element of index, got';
+    const shape = 'gatherRows: out must have one row of x an element of index, got';
     return [
-      [{ x: Tensor.zeros(device, []) }, 'ERR_SHAPE', 'gather_rows: x must have rows, got f32[]'],
-      [{ index: Tensor.zeros(device, [2]) }, 'ERR_DTYPE', 'gather_rows: index must be i32, got f32[2]'],
-      [{ index: i32.reshape([1, 2]) }, 'ERR_SHAPE', 'gather_rows: index must have rank 1, got i32[1, 2]'],
+      [{ x: Tensor.zeros(device, []) }, 'ERR_SHAPE', 'gatherRows: x must have rows, got f32[]'],
+      [{ index: Tensor.zeros(device, [2]) }, 'ERR_DTYPE', 'gatherRows: index must be i32, got f32[2]'],
+      [{ index: i32.reshape([1, 2]) }, 'ERR_SHAPE', 'gatherRows: index must have rank 1, got i32[1, 2]'],
       [
         { out: Tensor.zeros(device, [2, 3], { dtype: 'f64' }) },
         'ERR_DTYPE',
-        "gather_rows: out must have x's dtype, got f64[2, 3]",
+        "gatherRows: out must have x's dtype, got f64[2, 3]",
       ],
-      [{ out: Tensor.zeros(device, [3, 3]) }, 'ERR_SHAPE', `${shape} f32[3, 3]`],
-      [{ out: Tensor.zeros(device, [2, 4]) }, 'ERR_SHAPE', `${shape} f32[2, 4]`],
-      [{ out: Tensor.zeros(device, [6]) }, 'ERR_SHAPE', `${shape} f32[6]`],
-      [{ x: i32, index: i32, out: i32 }, 'ERR_ARGUMENT', 'gather_rows: out must not share a tensor with x'],
+      [{ out: Tensor.zeros(device, [3, 3]) }, 'ERR_SHAPE', `${shape} f32[3, 3] for x f32[5, 3] and index i32[2]`],
+      [{ out: Tensor.zeros(device, [2, 4]) }, 'ERR_SHAPE', `${shape} f32[2, 4] for x f32[5, 3] and index i32[2]`],
+      [{ out: Tensor.zeros(device, [6]) }, 'ERR_SHAPE', `${shape} f32[6] for x f32[5, 3] and index i32[2]`],
+      [{ x: i32, index: i32, out: i32 }, 'ERR_ARGUMENT', 'gatherRows: out must not share a tensor with x'],
     ];
   });
 

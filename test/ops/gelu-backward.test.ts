@@ -63,17 +63,17 @@ const valid = (device: Device) => ({
   out: Tensor.zeros(device, [2, 3]),
 });
 describe.each(onlyCpu)('geluBackward', () => {
-  refusesWrongFields('geluBackward', 'gelu_backward', valid);
+  refusesWrongFields('geluBackward', valid);
   refuses('geluBackward', valid, (device) => {
     const f64 = Tensor.zeros(device, [2, 3], { dtype: 'f64' });
     const flat = Tensor.zeros(device, [6]);
     return [
-      [{ grad: f64.cast('i32') }, 'ERR_DTYPE', 'gelu_backward: grad must be f32 or f64, got i32[2, 3]'],
-      [{ x: f64 }, 'ERR_DTYPE', "gelu_backward: x must have grad's dtype, got f64[2, 3]"],
-      [{ out: f64 }, 'ERR_DTYPE', "gelu_backward: out must have grad's dtype, got f64[2, 3]"],
-      [{ x: flat }, 'ERR_SHAPE', "gelu_backward: x must have grad's shape, got f32[6]"],
-      [{ out: flat }, 'ERR_SHAPE', "gelu_backward: out must have grad's shape, got f32[6]"],
-      [{ form: 'exact' }, 'ERR_ARGUMENT', 'gelu_backward: form must be one of erf, tanh, got exact'],
+      [{ grad: f64.cast('i32') }, 'ERR_DTYPE', 'geluBackward: grad must be f32 or f64, got i32[2, 3]'],
+      [{ x: f64 }, 'ERR_DTYPE', "geluBackward: x must have grad's dtype, got f64[2, 3]"],
+      [{ out: f64 }, 'ERR_DTYPE', "geluBackward: out must have grad's dtype, got f64[2, 3]"],
+      [{ x: flat }, 'ERR_SHAPE', "geluBackward: x must have grad's shape, got f32[6] for grad f32[2, 3]"],
+      [{ out: flat }, 'ERR_SHAPE', "geluBackward: out must have grad's shape, got f32[6] for grad f32[2, 3]"],
+      [{ form: 'exact' }, 'ERR_ARGUMENT', "geluBackward: form must be one of 'erf', 'tanh', got 'exact'"],
     ];
   });
 

@@ -172,17 +172,21 @@ describe.each(devices)('gemm on %s', (kind) => {
     const c = zeros(2, 2);
     expect(thrown({ a, b: zeros(2, 3), c })).toEqual({
       code: 'ERR_SHAPE',
-      message: 'gemm: b does not fit c, got f32[2, 3]',
+      message: "gemm: b does not fit c, got f32[2, 3] for c f32[2, 2], transA 'none', transB 'none'",
     });
-    expect(thrown({ a, b: zeros(4, 2), c }).message).toBe('gemm: b does not fit a, got f32[4, 2]');
-    expect(thrown({ a: zeros(3, 3), b: zeros(3, 2), c }).message).toBe('gemm: a does not fit c, got f32[3, 3]');
+    expect(thrown({ a, b: zeros(4, 2), c }).message).toBe(
+      "gemm: b does not fit a, got f32[4, 2] for a f32[2, 3], transA 'none', transB 'none'",
+    );
+    expect(thrown({ a: zeros(3, 3), b: zeros(3, 2), c }).message).toBe(
+      "gemm: a does not fit c, got f32[3, 3] for c f32[2, 2], transA 'none', transB 'none'",
+    );
     expect(thrown({ a, b: Tensor.zeros(device, [3, 2], { dtype: 'f64' }), c }).code).toBe('ERR_DTYPE');
     expect(thrown({ a: zeros(1, 2, 3), b: zeros(2, 3, 2), c: zeros(2, 2, 2) }).code).toBe('ERR_SHAPE');
     expect(thrown({ a: zeros(1, 2, 3), b: zeros(3, 2), c }).code).toBe('ERR_SHAPE');
     expect(thrown({ a: c, b: zeros(2, 2), c }).code).toBe('ERR_ARGUMENT');
     expect(thrown({ a, b: zeros(3, 2), c, transA: 'yes' as never })).toEqual({
       code: 'ERR_ARGUMENT',
-      message: 'gemm: transA must be one of none, transposed, got yes',
+      message: "gemm: transA must be one of 'none', 'transposed', got 'yes'",
     });
     expect(thrown({ a, b: zeros(3, 2), c: undefined as never })).toEqual({
       code: 'ERR_ARGUMENT',

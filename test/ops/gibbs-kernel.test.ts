@@ -63,39 +63,39 @@ const valid = (device: Device) => ({
   kernel: Tensor.zeros(device, [3, 2]),
 });
 describe.each(onlyCpu)('gibbsKernel', () => {
-  refusesWrongFields('gibbsKernel', 'gibbs_kernel', valid);
+  refusesWrongFields('gibbsKernel', valid);
   refuses('gibbsKernel', valid, (device) => {
     const f64 = Tensor.zeros(device, [3, 2], { dtype: 'f64' });
     return [
       [
         { cost: empty(device, 3) },
         'ERR_SHAPE',
-        'gibbs_kernel: cost must be a matrix or a batch of matrices, got f64[3]',
+        'gibbsKernel: cost must be a matrix or a batch of matrices, got f64[3]',
       ],
       [
         { cost: Tensor.zeros(device, [2, 3, 2]) },
         'ERR_SHAPE',
-        'gibbs_kernel: row_potential must be f64 with one element a row, got f64[3]',
+        'gibbsKernel: row_potential must be f64 with one element a row, got f64[3] for cost f32[2, 3, 2]',
       ],
-      [{ cost: f64.cast('bf16') }, 'ERR_DTYPE', 'gibbs_kernel: cost must be f32 or f64, got bf16[3, 2]'],
-      [{ cost: f64 }, 'ERR_DTYPE', "gibbs_kernel: kernel must have the cost's dtype, got f32[3, 2]"],
+      [{ cost: f64.cast('bf16') }, 'ERR_DTYPE', 'gibbsKernel: cost must be f32 or f64, got bf16[3, 2]'],
+      [{ cost: f64 }, 'ERR_DTYPE', "gibbsKernel: kernel must have the cost's dtype, got f32[3, 2]"],
       [
         { kernel: Tensor.zeros(device, [2, 3]) },
         'ERR_SHAPE',
-        "gibbs_kernel: kernel must have the cost's shape, got f32[2, 3]",
+        "gibbsKernel: kernel must have the cost's shape, got f32[2, 3] for cost f32[3, 2]",
       ],
       [
         { row_potential: empty(device, 2) },
         'ERR_SHAPE',
-        'gibbs_kernel: row_potential must be f64 with one element a row, got f64[2]',
+        'gibbsKernel: row_potential must be f64 with one element a row, got f64[2] for 3',
       ],
       [
         { column_potential: Tensor.zeros(device, [2]) },
         'ERR_DTYPE',
-        'gibbs_kernel: column_potential must be f64 with one element a column, got f32[2]',
+        'gibbsKernel: column_potential must be f64 with one element a column, got f32[2]',
       ],
-      [{ eps: 0 }, 'ERR_ARGUMENT', 'gibbs_kernel: eps must be positive and finite, got 0'],
-      [{ eps: Infinity }, 'ERR_ARGUMENT', 'gibbs_kernel: eps must be positive and finite, got inf'],
+      [{ eps: 0 }, 'ERR_ARGUMENT', 'gibbsKernel: eps must be positive and finite, got 0'],
+      [{ eps: Infinity }, 'ERR_ARGUMENT', 'gibbsKernel: eps must be positive and finite, got inf'],
     ];
   });
 

@@ -193,7 +193,7 @@ const valid = (device: Device) => ({
 describe.each(onlyCpu)('gramPursuit', () => {
   const f64 = (device: Device, shape: readonly number[]) => Tensor.zeros(device, shape, { dtype: 'f64' });
   refuses('gramPursuit', valid, (device) => {
-    const op = 'gram_pursuit:';
+    const op = 'gramPursuit:';
     return [
       [
         { gram: f64(device, [5, 5]) },
@@ -208,7 +208,7 @@ describe.each(onlyCpu)('gramPursuit', () => {
       [
         { gram: Tensor.zeros(device, [5, 4]) },
         'ERR_SHAPE',
-        `${op} gram must have a row and a column an atom, got f32[5, 4]`,
+        `${op} gram must have a row and a column an atom, got f32[5, 4] for correlations f32[2, 5]`,
       ],
       [
         { squares: Tensor.zeros(device, [5]) },
@@ -218,12 +218,12 @@ describe.each(onlyCpu)('gramPursuit', () => {
       [
         { scales: Tensor.zeros(device, [4]) },
         'ERR_SHAPE',
-        `${op} scales must have the dtype of gram and one element an atom, got f32[4]`,
+        `${op} scales must have the dtype of gram and one element an atom, got f32[4] for 5`,
       ],
       [
         { energies: f64(device, [3]) },
         'ERR_SHAPE',
-        `${op} energies must be f64 and have one element a signal, got f64[3]`,
+        `${op} energies must be f64 and have one element a signal, got f64[3] for 2`,
       ],
       [{ atoms: undefined }, 'ERR_ARGUMENT', `${op} atoms and signals come together or not at all`],
       [{ energies: undefined }, 'ERR_ARGUMENT', `${op} energies must be there with signals, got none`],
@@ -233,32 +233,36 @@ describe.each(onlyCpu)('gramPursuit', () => {
         `${op} atoms and signals must have the dtype of gram, got f64[5, 3]`,
       ],
       [{ atoms: Tensor.zeros(device, [15]) }, 'ERR_SHAPE', `${op} atoms and signals must be matrices, got f32[15]`],
-      [{ atoms: Tensor.zeros(device, [4, 3]) }, 'ERR_SHAPE', `${op} atoms must have a row an atom, got f32[4, 3]`],
+      [
+        { atoms: Tensor.zeros(device, [4, 3]) },
+        'ERR_SHAPE',
+        `${op} atoms must have a row an atom, got f32[4, 3] for correlations f32[2, 5]`,
+      ],
       [
         { signals: Tensor.zeros(device, [2, 4]) },
         'ERR_SHAPE',
-        `${op} signals must have a row a signal, as long as an atom, got f32[2, 4]`,
+        `${op} signals must have a row a signal, as long as an atom, got f32[2, 4] for correlations f32[2, 5] and atoms f32[5, 3]`,
       ],
       [{ indices: Tensor.zeros(device, [2, 4]) }, 'ERR_DTYPE', `${op} indices must be i32, got f32[2, 4]`],
       [
         { indices: Tensor.zeros(device, [3, 4], { dtype: 'i32' }) },
         'ERR_SHAPE',
-        `${op} indices must have a row a signal, got i32[3, 4]`,
+        `${op} indices must have a row a signal, got i32[3, 4] for correlations f32[2, 5]`,
       ],
       [
         { indices: Tensor.zeros(device, [2, 6], { dtype: 'i32' }) },
         'ERR_SHAPE',
-        `${op} indices must not have more columns than atoms, got i32[2, 6]`,
+        `${op} indices must not have more columns than atoms, got i32[2, 6] for atoms f32[5, 3]`,
       ],
       [
         { coefficients: Tensor.zeros(device, [2, 3]) },
         'ERR_SHAPE',
-        `${op} coefficients must have the shape of indices, got f32[2, 3]`,
+        `${op} coefficients must have the shape of indices, got f32[2, 3] for indices i32[2, 4]`,
       ],
       [
         { residuals: Tensor.zeros(device, [3]) },
         'ERR_SHAPE',
-        `${op} residuals must have the dtype of gram and one element a signal, got f32[3]`,
+        `${op} residuals must have the dtype of gram and one element a signal, got f32[3] for 2`,
       ],
       [
         { counts: Tensor.zeros(device, [2]) },
@@ -272,12 +276,10 @@ describe.each(onlyCpu)('gramPursuit', () => {
       [{ refinements: 101 }, 'ERR_ARGUMENT', `${op} refinements must be 0 to 100, got 101`],
     ];
   });
-  refusesWrongFields(
-    'gramPursuit',
-    'gram_pursuit',
-    (device) => ({ ...valid(device), atoms: undefined, signals: undefined }),
-    ['scales', 'energies'],
-  );
+  refusesWrongFields('gramPursuit', (device) => ({ ...valid(device), atoms: undefined, signals: undefined }), [
+    'scales',
+    'energies',
+  ]);
 
   it('gives the same bits on any number of threads', () =>
     expectSameBits((device) => {

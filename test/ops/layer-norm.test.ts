@@ -67,21 +67,29 @@ const valid = (device: Device) => ({
   out: Tensor.zeros(device, [2, 3]),
 });
 describe.each(onlyCpu)('layerNorm', () => {
-  refusesWrongFields('layerNorm', 'layer_norm', valid, ['weight', 'bias']);
+  refusesWrongFields('layerNorm', valid, ['weight', 'bias']);
   refuses('layerNorm', valid, (device) => {
     const f64 = Tensor.zeros(device, [2, 3], { dtype: 'f64' });
     const [wide, two] = [Tensor.zeros(device, [3], { dtype: 'f64' }), Tensor.zeros(device, [2])];
     return [
-      [{ x: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'layer_norm: x must be a matrix, got f32[3]'],
-      [{ x: f64.cast('bf16') }, 'ERR_DTYPE', 'layer_norm: x must be f32 or f64, got bf16[2, 3]'],
-      [{ out: f64 }, 'ERR_DTYPE', "layer_norm: out must have x's dtype, got f64[2, 3]"],
-      [{ out: Tensor.zeros(device, [3, 2]) }, 'ERR_SHAPE', "layer_norm: out must have x's shape, got f32[3, 2]"],
-      [{ weight: wide }, 'ERR_DTYPE', "layer_norm: weight must have x's dtype, got f64[3]"],
-      [{ weight: two }, 'ERR_SHAPE', 'layer_norm: weight must have one element a column of x, got f32[2]'],
-      [{ bias: wide }, 'ERR_DTYPE', "layer_norm: bias must have x's dtype, got f64[3]"],
-      [{ bias: two }, 'ERR_SHAPE', 'layer_norm: bias must have one element a column of x, got f32[2]'],
-      [{ eps: 0 }, 'ERR_ARGUMENT', 'layer_norm: eps must be positive, got 0'],
-      [{ eps: NaN }, 'ERR_ARGUMENT', 'layer_norm: eps must be positive, got nan'],
+      [{ x: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'layerNorm: x must be a matrix, got f32[3]'],
+      [{ x: f64.cast('bf16') }, 'ERR_DTYPE', 'layerNorm: x must be f32 or f64, got bf16[2, 3]'],
+      [{ out: f64 }, 'ERR_DTYPE', "layerNorm: out must have x's dtype, got f64[2, 3]"],
+      [
+        { out: Tensor.zeros(device, [3, 2]) },
+        'ERR_SHAPE',
+        "layerNorm: out must have x's shape, got f32[3, 2] for x f32[2, 3]",
+      ],
+      [{ weight: wide }, 'ERR_DTYPE', "layerNorm: weight must have x's dtype, got f64[3]"],
+      [
+        { weight: two },
+        'ERR_SHAPE',
+        'layerNorm: weight must have one element a column of x, got f32[2] for x f32[2, 3]',
+      ],
+      [{ bias: wide }, 'ERR_DTYPE', "layerNorm: bias must have x's dtype, got f64[3]"],
+      [{ bias: two }, 'ERR_SHAPE', 'layerNorm: bias must have one element a column of x, got f32[2] for x f32[2, 3]'],
+      [{ eps: 0 }, 'ERR_ARGUMENT', 'layerNorm: eps must be positive, got 0'],
+      [{ eps: NaN }, 'ERR_ARGUMENT', 'layerNorm: eps must be positive, got nan'],
     ];
   });
 

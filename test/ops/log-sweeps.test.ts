@@ -111,41 +111,41 @@ const valid = (device: Device) => ({
   statistics: empty(device, 1),
 });
 describe.each(onlyCpu)('logSweeps', () => {
-  refusesWrongFields('logSweeps', 'log_sweeps', valid);
+  refusesWrongFields('logSweeps', valid);
   refuses('logSweeps', valid, (device) => {
-    const aRow = 'must be f64 with one element a row, got f64[2]';
-    const aColumn = 'must be f64 with one element a column, got f64[3]';
+    const aRow = 'must be f64 with one element a row, got f64[2] for 3';
+    const aColumn = 'must be f64 with one element a column, got f64[3] for 2';
     return [
-      [{ cost: empty(device, 3) }, 'ERR_SHAPE', 'log_sweeps: cost must be a matrix, got f64[3]'],
+      [{ cost: empty(device, 3) }, 'ERR_SHAPE', 'logSweeps: cost must be a matrix, got f64[3]'],
       [
         { cost: Tensor.zeros(device, [3, 2], { dtype: 'f16' }) },
         'ERR_DTYPE',
-        'log_sweeps: cost must be f32 or f64, got f16[3, 2]',
+        'logSweeps: cost must be f32 or f64, got f16[3, 2]',
       ],
-      [{ row_mass: empty(device, 2) }, 'ERR_SHAPE', `log_sweeps: row_mass ${aRow}`],
-      [{ column_mass: empty(device, 3) }, 'ERR_SHAPE', `log_sweeps: column_mass ${aColumn}`],
-      [{ row_potential: empty(device, 2) }, 'ERR_SHAPE', `log_sweeps: row_potential ${aRow}`],
-      [{ column_potential: empty(device, 3) }, 'ERR_SHAPE', `log_sweeps: column_potential ${aColumn}`],
-      [{ statistics: empty(device, 2) }, 'ERR_SHAPE', 'log_sweeps: statistics must be f64[1], got f64[2]'],
-      [{ kernel: Tensor.zeros(device, [3, 2]) }, 'ERR_ARGUMENT', 'log_sweeps: kernel and column_scale go together'],
+      [{ row_mass: empty(device, 2) }, 'ERR_SHAPE', `logSweeps: row_mass ${aRow}`],
+      [{ column_mass: empty(device, 3) }, 'ERR_SHAPE', `logSweeps: column_mass ${aColumn}`],
+      [{ row_potential: empty(device, 2) }, 'ERR_SHAPE', `logSweeps: row_potential ${aRow}`],
+      [{ column_potential: empty(device, 3) }, 'ERR_SHAPE', `logSweeps: column_potential ${aColumn}`],
+      [{ statistics: empty(device, 2) }, 'ERR_SHAPE', 'logSweeps: statistics must be f64[1], got f64[2]'],
+      [{ kernel: Tensor.zeros(device, [3, 2]) }, 'ERR_ARGUMENT', 'logSweeps: kernel and column_scale go together'],
       [
         { kernel: Tensor.zeros(device, [3, 2], { dtype: 'f64' }), column_scale: empty(device, 2) },
         'ERR_DTYPE',
-        "log_sweeps: kernel must have the cost's dtype, got f64[3, 2]",
+        "logSweeps: kernel must have the cost's dtype, got f64[3, 2]",
       ],
       [
         { kernel: Tensor.zeros(device, [2, 3]), column_scale: empty(device, 2) },
         'ERR_SHAPE',
-        "log_sweeps: kernel must have the cost's shape, got f32[2, 3]",
+        "logSweeps: kernel must have the cost's shape, got f32[2, 3] for cost f32[3, 2]",
       ],
       [
         { kernel: Tensor.zeros(device, [3, 2]), column_scale: empty(device, 3) },
         'ERR_SHAPE',
-        `log_sweeps: column_scale ${aColumn}`,
+        `logSweeps: column_scale ${aColumn}`,
       ],
-      [{ eps: -1 }, 'ERR_ARGUMENT', 'log_sweeps: eps must be positive and finite, got -1'],
-      [{ count: 0 }, 'ERR_ARGUMENT', 'log_sweeps: count must be 1 to 65536, got 0'],
-      [{ count: 65537 }, 'ERR_ARGUMENT', 'log_sweeps: count must be 1 to 65536, got 65537'],
+      [{ eps: -1 }, 'ERR_ARGUMENT', 'logSweeps: eps must be positive and finite, got -1'],
+      [{ count: 0 }, 'ERR_ARGUMENT', 'logSweeps: count must be 1 to 65536, got 0'],
+      [{ count: 65537 }, 'ERR_ARGUMENT', 'logSweeps: count must be 1 to 65536, got 65537'],
     ];
   });
 

@@ -137,7 +137,7 @@ const valid = (device: Device) => ({
   function: 'abs',
 });
 describe.each(onlyCpu)('map', () => {
-  refusesWrongFields('map', 'map', (device) => {
+  refusesWrongFields('map', (device) => {
     const { out, x } = valid(device);
     return { out, x };
   });
@@ -146,7 +146,11 @@ describe.each(onlyCpu)('map', () => {
     const f64 = Tensor.zeros(device, [3], { dtype: 'f64' });
     return [
       [{ x: [] }, 'ERR_ARGUMENT', 'map: x must be as many as out, got 0'],
-      [{ x: [Tensor.zeros(device, [1, 3])] }, 'ERR_SHAPE', "map: x must have out's shape, got f32[1, 3]"],
+      [
+        { x: [Tensor.zeros(device, [1, 3])] },
+        'ERR_SHAPE',
+        "map: x must have out's shape, got f32[1, 3] for out f32[3]",
+      ],
       [{ x: [f64] }, 'ERR_DTYPE', "map: x must have out's dtype, got f64[3]"],
       [{ out: [f64.cast('i32')] }, 'ERR_DTYPE', 'map: out must be f32 or f64, got i32[3]'],
       [{ out: [a, b], x: [b, a] }, 'ERR_ARGUMENT', 'map: out must not share a tensor with x'],
@@ -171,8 +175,8 @@ describe.each(onlyCpu)('map', () => {
       [
         { function: 'sin' },
         'ERR_ARGUMENT',
-        'map: function must be one of abs, sign, sqrt, exp, log, tanh, sigmoid, softplus, softplus_derivative, ' +
-          'softplus_second_derivative, relu, gelu, soft_threshold, clamp, power, got sin',
+        "map: function must be one of 'abs', 'sign', 'sqrt', 'exp', 'log', 'tanh', 'sigmoid', 'softplus', " +
+          "'softplus_derivative', 'softplus_second_derivative', 'relu', 'gelu', 'soft_threshold', 'clamp', 'power', got 'sin'",
       ],
     ];
   });

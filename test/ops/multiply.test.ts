@@ -50,14 +50,18 @@ const valid = (device: Device) => ({
   y: [Tensor.zeros(device, [3])],
 });
 describe.each(onlyCpu)('multiply', () => {
-  refusesWrongFields('multiply', 'multiply', valid);
+  refusesWrongFields('multiply', valid);
   refuses('multiply', valid, (device) => {
     const [a, b] = [Tensor.zeros(device, [3]), Tensor.zeros(device, [3])];
     return [
       [{ x: [] }, 'ERR_ARGUMENT', 'multiply: x must be as many as out, got 0'],
       [{ y: [a, b] }, 'ERR_ARGUMENT', 'multiply: y must be as many as out, got 2'],
-      [{ x: [Tensor.zeros(device, [1, 3])] }, 'ERR_SHAPE', "multiply: x must have out's shape, got f32[1, 3]"],
-      [{ y: [Tensor.zeros(device, [2])] }, 'ERR_SHAPE', "multiply: y must have out's shape, got f32[2]"],
+      [
+        { x: [Tensor.zeros(device, [1, 3])] },
+        'ERR_SHAPE',
+        "multiply: x must have out's shape, got f32[1, 3] for out f32[3]",
+      ],
+      [{ y: [Tensor.zeros(device, [2])] }, 'ERR_SHAPE', "multiply: y must have out's shape, got f32[2] for out f32[3]"],
       [
         { x: [Tensor.zeros(device, [3], { dtype: 'f64' })] },
         'ERR_DTYPE',

@@ -118,30 +118,34 @@ const valid = (device: Device) => ({
   out: Tensor.zeros(device, [3, 4]),
 });
 describe.each(onlyCpu)('pairwiseCosts', () => {
-  refusesWrongFields('pairwiseCosts', 'pairwise_costs', valid);
+  refusesWrongFields('pairwiseCosts', valid);
   refuses('pairwiseCosts', valid, (device) => [
-    [{ x: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'pairwise_costs: x must be a matrix, got f32[3]'],
+    [{ x: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'pairwiseCosts: x must be a matrix, got f32[3]'],
     [
       { x: Tensor.zeros(device, [3, 2], { dtype: 'f16' }) },
       'ERR_DTYPE',
-      'pairwise_costs: x must be f32 or f64, got f16[3, 2]',
+      'pairwiseCosts: x must be f32 or f64, got f16[3, 2]',
     ],
-    [{ y: Tensor.zeros(device, [4]) }, 'ERR_SHAPE', 'pairwise_costs: y must be a matrix, got f32[4]'],
+    [{ y: Tensor.zeros(device, [4]) }, 'ERR_SHAPE', 'pairwiseCosts: y must be a matrix, got f32[4]'],
     [
       { y: Tensor.zeros(device, [4, 2], { dtype: 'f64' }) },
       'ERR_DTYPE',
-      'pairwise_costs: y must have the dtype of x, got f64[4, 2]',
+      'pairwiseCosts: y must have the dtype of x, got f64[4, 2]',
     ],
-    [{ y: Tensor.zeros(device, [4, 3]) }, 'ERR_SHAPE', 'pairwise_costs: y must have the columns of x, got f32[4, 3]'],
+    [
+      { y: Tensor.zeros(device, [4, 3]) },
+      'ERR_SHAPE',
+      'pairwiseCosts: y must have the columns of x, got f32[4, 3] for x f32[3, 2]',
+    ],
     [
       { out: Tensor.zeros(device, [3, 4], { dtype: 'f64' }) },
       'ERR_DTYPE',
-      'pairwise_costs: out must have the dtype of x, got f64[3, 4]',
+      'pairwiseCosts: out must have the dtype of x, got f64[3, 4]',
     ],
     [
       { out: Tensor.zeros(device, [4, 3]) },
       'ERR_SHAPE',
-      'pairwise_costs: out must have a row a row of x and a column a row of y, got f32[4, 3]',
+      'pairwiseCosts: out must have a row a row of x and a column a row of y, got f32[4, 3] for x f32[3, 2] and y f32[4, 2]',
     ],
   ]);
 

@@ -90,43 +90,43 @@ const valid = (device: Device) => ({
   ...outputsOf(device, 3, 6),
 });
 describe.each(onlyCpu)('planSparsify', () => {
-  refusesWrongFields('planSparsify', 'plan_sparsify', valid);
+  refusesWrongFields('planSparsify', valid);
   refuses('planSparsify', valid, (device) => [
-    [{ kernel: empty(device, 3) }, 'ERR_SHAPE', 'plan_sparsify: kernel must be a matrix, got f64[3]'],
+    [{ kernel: empty(device, 3) }, 'ERR_SHAPE', 'planSparsify: kernel must be a matrix, got f64[3]'],
     [
       { kernel: Tensor.zeros(device, [3, 2], { dtype: 'f16' }) },
       'ERR_DTYPE',
-      'plan_sparsify: kernel must be f32 or f64, got f16[3, 2]',
+      'planSparsify: kernel must be f32 or f64, got f16[3, 2]',
     ],
     [
       { row_scale: empty(device, 2) },
       'ERR_SHAPE',
-      'plan_sparsify: row_scale must be f64 with one element a row, got f64[2]',
+      'planSparsify: row_scale must be f64 with one element a row, got f64[2] for 3',
     ],
     [
       { column_scale: empty(device, 3) },
       'ERR_SHAPE',
-      'plan_sparsify: column_scale must be f64 with one element a column, got f64[3]',
+      'planSparsify: column_scale must be f64 with one element a column, got f64[3] for 2',
     ],
     [
       { starts: Tensor.zeros(device, [3], { dtype: 'i32' }) },
       'ERR_SHAPE',
-      'plan_sparsify: starts must be i32 with one element a row and one more, got i32[3]',
+      'planSparsify: starts must be i32 with one element a row and one more, got i32[3] for 4',
     ],
-    [{ columns: empty(device, 6) }, 'ERR_DTYPE', 'plan_sparsify: columns must be i32, got f64[6]'],
+    [{ columns: empty(device, 6) }, 'ERR_DTYPE', 'planSparsify: columns must be i32, got f64[6]'],
     [
       { columns: Tensor.zeros(device, [3, 2], { dtype: 'i32' }) },
       'ERR_SHAPE',
-      'plan_sparsify: columns must have rank 1 and fewer than 2^31 elements, got i32[3, 2]',
+      'planSparsify: columns must have rank 1 and fewer than 2^31 elements, got i32[3, 2]',
     ],
     [
       { values: empty(device, 5) },
       'ERR_SHAPE',
-      'plan_sparsify: values must be f64 with one element for each of columns, got f64[5]',
+      'planSparsify: values must be f64 with one element for each of columns, got f64[5] for 6',
     ],
-    [{ statistics: empty(device, 3) }, 'ERR_SHAPE', 'plan_sparsify: statistics must be f64[2], got f64[3]'],
-    [{ delta: -1 }, 'ERR_ARGUMENT', 'plan_sparsify: delta must not be negative, got -1'],
-    [{ threshold: -1 }, 'ERR_ARGUMENT', 'plan_sparsify: threshold must not be negative, got -1'],
+    [{ statistics: empty(device, 3) }, 'ERR_SHAPE', 'planSparsify: statistics must be f64[2], got f64[3]'],
+    [{ delta: -1 }, 'ERR_ARGUMENT', 'planSparsify: delta must not be negative, got -1'],
+    [{ threshold: -1 }, 'ERR_ARGUMENT', 'planSparsify: threshold must not be negative, got -1'],
   ]);
 
   it('gives the same bits on any number of threads', () =>

@@ -58,25 +58,25 @@ const valid = (device: Device) => ({
   ...outputsOf(device, 3, 2),
 });
 describe.each(onlyCpu)('planSums', () => {
-  refusesWrongFields('planSums', 'plan_sums', valid);
+  refusesWrongFields('planSums', valid);
   refuses('planSums', valid, (device) => {
-    const aRow = 'must be f64 with one element a row, got f64[2]';
-    const aColumn = 'must be f64 with one element a column, got f64[3]';
+    const aRow = 'must be f64 with one element a row, got f64[2] for 3';
+    const aColumn = 'must be f64 with one element a column, got f64[3] for 2';
     return [
-      [{ cost: empty(device, 3) }, 'ERR_SHAPE', 'plan_sums: cost must be a matrix, got f64[3]'],
+      [{ cost: empty(device, 3) }, 'ERR_SHAPE', 'planSums: cost must be a matrix, got f64[3]'],
       [
         { cost: Tensor.zeros(device, [3, 2], { dtype: 'f16' }) },
         'ERR_DTYPE',
-        'plan_sums: cost must be f32 or f64, got f16[3, 2]',
+        'planSums: cost must be f32 or f64, got f16[3, 2]',
       ],
       ...(['row_potential', 'row_mass', 'row_sums'] as const).map(
-        (name) => [{ [name]: empty(device, 2) }, 'ERR_SHAPE', `plan_sums: ${name} ${aRow}`] as const,
+        (name) => [{ [name]: empty(device, 2) }, 'ERR_SHAPE', `planSums: ${name} ${aRow}`] as const,
       ),
       ...(['column_potential', 'column_mass', 'column_sums'] as const).map(
-        (name) => [{ [name]: empty(device, 3) }, 'ERR_SHAPE', `plan_sums: ${name} ${aColumn}`] as const,
+        (name) => [{ [name]: empty(device, 3) }, 'ERR_SHAPE', `planSums: ${name} ${aColumn}`] as const,
       ),
-      [{ statistics: empty(device, 2) }, 'ERR_SHAPE', 'plan_sums: statistics must be f64[4], got f64[2]'],
-      [{ eps: 0 }, 'ERR_ARGUMENT', 'plan_sums: eps must be positive and finite, got 0'],
+      [{ statistics: empty(device, 2) }, 'ERR_SHAPE', 'planSums: statistics must be f64[4], got f64[2]'],
+      [{ eps: 0 }, 'ERR_ARGUMENT', 'planSums: eps must be positive and finite, got 0'],
     ];
   });
 

@@ -137,7 +137,7 @@ describe.each(devices)('random on %s', (kind) => {
 
 const valid = (device: Device) => ({ x: [Tensor.zeros(device, [3])] });
 describe.each(onlyCpu)('random', () => {
-  refusesWrongFields('random', 'random', valid);
+  refusesWrongFields('random', valid);
   refuses('random', valid, (device) => {
     const i32 = Tensor.zeros(device, [3], { dtype: 'i32' });
     const [f32, f64] = [Tensor.zeros(device, [3]), Tensor.zeros(device, [3], { dtype: 'f64' })];
@@ -154,7 +154,7 @@ describe.each(onlyCpu)('random', () => {
       [
         { distribution: 'cauchy' },
         'ERR_ARGUMENT',
-        'random: distribution must be one of uniform, normal, bits, rademacher, got cauchy',
+        "random: distribution must be one of 'uniform', 'normal', 'bits', 'rademacher', got 'cauchy'",
       ],
     ];
   });

@@ -51,20 +51,20 @@ describe.each(devices)('rowLogsumexp on %s', (kind) => {
 
 const valid = (device: Device) => ({ x: Tensor.zeros(device, [3, 2]), out: Tensor.zeros(device, [3]) });
 describe.each(onlyCpu)('rowLogsumexp', () => {
-  refusesWrongFields('rowLogsumexp', 'row_logsumexp', valid);
+  refusesWrongFields('rowLogsumexp', valid);
   refuses('rowLogsumexp', valid, (device) => {
     const f64 = Tensor.zeros(device, [3, 2], { dtype: 'f64' });
     const one = Tensor.zeros(device, [1]);
     return [
-      [{ x: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'row_logsumexp: x must be a matrix, got f32[3]'],
-      [{ x: f64.cast('bf16') }, 'ERR_DTYPE', 'row_logsumexp: x must be f32 or f64, got bf16[3, 2]'],
-      [{ x: f64 }, 'ERR_DTYPE', "row_logsumexp: out must have x's dtype, got f32[3]"],
+      [{ x: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'rowLogsumexp: x must be a matrix, got f32[3]'],
+      [{ x: f64.cast('bf16') }, 'ERR_DTYPE', 'rowLogsumexp: x must be f32 or f64, got bf16[3, 2]'],
+      [{ x: f64 }, 'ERR_DTYPE', "rowLogsumexp: out must have x's dtype, got f32[3]"],
       [
         { out: Tensor.zeros(device, [2]) },
         'ERR_SHAPE',
-        'row_logsumexp: out must have one element a row of x, got f32[2]',
+        'rowLogsumexp: out must have one element a row of x, got f32[2] for x f32[3, 2]',
       ],
-      [{ x: one.reshape([1, 1]), out: one }, 'ERR_ARGUMENT', 'row_logsumexp: out must not share a tensor with x'],
+      [{ x: one.reshape([1, 1]), out: one }, 'ERR_ARGUMENT', 'rowLogsumexp: out must not share a tensor with x'],
     ];
   });
 

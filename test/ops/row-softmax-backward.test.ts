@@ -60,17 +60,21 @@ const valid = (device: Device) => ({
   out: Tensor.zeros(device, [2, 3]),
 });
 describe.each(onlyCpu)('rowSoftmaxBackward', () => {
-  refusesWrongFields('rowSoftmaxBackward', 'row_softmax_backward', valid);
+  refusesWrongFields('rowSoftmaxBackward', valid);
   refuses('rowSoftmaxBackward', valid, (device) => {
     const f64 = Tensor.zeros(device, [2, 3], { dtype: 'f64' });
     const turned = Tensor.zeros(device, [3, 2]);
     return [
-      [{ grad: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'row_softmax_backward: grad must be a matrix, got f32[3]'],
-      [{ grad: f64.cast('i32') }, 'ERR_DTYPE', 'row_softmax_backward: grad must be f32 or f64, got i32[2, 3]'],
-      [{ y: f64 }, 'ERR_DTYPE', "row_softmax_backward: y must have grad's dtype, got f64[2, 3]"],
-      [{ out: f64 }, 'ERR_DTYPE', "row_softmax_backward: out must have grad's dtype, got f64[2, 3]"],
-      [{ y: turned }, 'ERR_SHAPE', "row_softmax_backward: y must have grad's shape, got f32[3, 2]"],
-      [{ out: turned }, 'ERR_SHAPE', "row_softmax_backward: out must have grad's shape, got f32[3, 2]"],
+      [{ grad: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'rowSoftmaxBackward: grad must be a matrix, got f32[3]'],
+      [{ grad: f64.cast('i32') }, 'ERR_DTYPE', 'rowSoftmaxBackward: grad must be f32 or f64, got i32[2, 3]'],
+      [{ y: f64 }, 'ERR_DTYPE', "rowSoftmaxBackward: y must have grad's dtype, got f64[2, 3]"],
+      [{ out: f64 }, 'ERR_DTYPE', "rowSoftmaxBackward: out must have grad's dtype, got f64[2, 3]"],
+      [{ y: turned }, 'ERR_SHAPE', "rowSoftmaxBackward: y must have grad's shape, got f32[3, 2] for grad f32[2, 3]"],
+      [
+        { out: turned },
+        'ERR_SHAPE',
+        "rowSoftmaxBackward: out must have grad's shape, got f32[3, 2] for grad f32[2, 3]",
+      ],
     ];
   });
 

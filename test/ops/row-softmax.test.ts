@@ -66,14 +66,18 @@ describe.each(devices)('rowSoftmax on %s', (kind) => {
 
 const valid = (device: Device) => ({ x: Tensor.zeros(device, [2, 3]), out: Tensor.zeros(device, [2, 3]) });
 describe.each(onlyCpu)('rowSoftmax', () => {
-  refusesWrongFields('rowSoftmax', 'row_softmax', valid);
+  refusesWrongFields('rowSoftmax', valid);
   refuses('rowSoftmax', valid, (device) => {
     const f64 = Tensor.zeros(device, [2, 3], { dtype: 'f64' });
     return [
-      [{ x: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'row_softmax: x must be a matrix, got f32[3]'],
-      [{ x: f64.cast('bf16') }, 'ERR_DTYPE', 'row_softmax: x must be f32 or f64, got bf16[2, 3]'],
-      [{ out: f64 }, 'ERR_DTYPE', "row_softmax: out must have x's dtype, got f64[2, 3]"],
-      [{ out: Tensor.zeros(device, [3, 2]) }, 'ERR_SHAPE', "row_softmax: out must have x's shape, got f32[3, 2]"],
+      [{ x: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'rowSoftmax: x must be a matrix, got f32[3]'],
+      [{ x: f64.cast('bf16') }, 'ERR_DTYPE', 'rowSoftmax: x must be f32 or f64, got bf16[2, 3]'],
+      [{ out: f64 }, 'ERR_DTYPE', "rowSoftmax: out must have x's dtype, got f64[2, 3]"],
+      [
+        { out: Tensor.zeros(device, [3, 2]) },
+        'ERR_SHAPE',
+        "rowSoftmax: out must have x's shape, got f32[3, 2] for x f32[2, 3]",
+      ],
     ];
   });
 

@@ -46,7 +46,7 @@ describe.each(devices)('scale_each on %s', (kind) => {
     expect(thrown({ out: [x], x: [], factors }).code).toBe('ERR_ARGUMENT');
     expect(thrown({ out: [Tensor.zeros(device, [2, 2])], x: [x], factors })).toMatchObject({
       code: 'ERR_SHAPE',
-      message: "scale_each: x must have out's shape, got f32[4]",
+      message: "scaleEach: x must have out's shape, got f32[4] for out f32[2, 2]",
     });
     expect(thrown({ out: [x], x: [x], factors: Tensor.zeros(device, [2], { dtype: 'f64' }) }).code).toBe('ERR_SHAPE');
     expect(thrown({ out: [x], x: [x], factors: Tensor.zeros(device, [1]) }).code).toBe('ERR_DTYPE');

@@ -74,25 +74,25 @@ const valid = (device: Device) => ({
   statistics: empty(device, 4),
 });
 describe.each(onlyCpu)('scalingSweeps', () => {
-  refusesWrongFields('scalingSweeps', 'scaling_sweeps', valid);
+  refusesWrongFields('scalingSweeps', valid);
   refuses('scalingSweeps', valid, (device) => {
-    const aRow = 'must be f64 with one element a row, got f64[2]';
-    const aColumn = 'must be f64 with one element a column, got f64[3]';
+    const aRow = 'must be f64 with one element a row, got f64[2] for 3';
+    const aColumn = 'must be f64 with one element a column, got f64[3] for 2';
     return [
-      [{ kernel: empty(device, 3) }, 'ERR_SHAPE', 'scaling_sweeps: kernel must be a matrix, got f64[3]'],
+      [{ kernel: empty(device, 3) }, 'ERR_SHAPE', 'scalingSweeps: kernel must be a matrix, got f64[3]'],
       [
         { kernel: Tensor.zeros(device, [3, 2], { dtype: 'f16' }) },
         'ERR_DTYPE',
-        'scaling_sweeps: kernel must be f32 or f64, got f16[3, 2]',
+        'scalingSweeps: kernel must be f32 or f64, got f16[3, 2]',
       ],
-      [{ row_mass: empty(device, 2) }, 'ERR_SHAPE', `scaling_sweeps: row_mass ${aRow}`],
-      [{ column_mass: empty(device, 3) }, 'ERR_SHAPE', `scaling_sweeps: column_mass ${aColumn}`],
-      [{ row_scale: empty(device, 2) }, 'ERR_SHAPE', `scaling_sweeps: row_scale ${aRow}`],
-      [{ column_scale: empty(device, 3) }, 'ERR_SHAPE', `scaling_sweeps: column_scale ${aColumn}`],
-      [{ statistics: empty(device, 2) }, 'ERR_SHAPE', 'scaling_sweeps: statistics must be f64[4], got f64[2]'],
-      [{ count: 0 }, 'ERR_ARGUMENT', 'scaling_sweeps: count must be 1 to 65536, got 0'],
-      [{ tol: -1 }, 'ERR_ARGUMENT', 'scaling_sweeps: tol must not be negative, got -1'],
-      [{ most: 1 }, 'ERR_ARGUMENT', 'scaling_sweeps: most must be above 1 and finite, got 1'],
+      [{ row_mass: empty(device, 2) }, 'ERR_SHAPE', `scalingSweeps: row_mass ${aRow}`],
+      [{ column_mass: empty(device, 3) }, 'ERR_SHAPE', `scalingSweeps: column_mass ${aColumn}`],
+      [{ row_scale: empty(device, 2) }, 'ERR_SHAPE', `scalingSweeps: row_scale ${aRow}`],
+      [{ column_scale: empty(device, 3) }, 'ERR_SHAPE', `scalingSweeps: column_scale ${aColumn}`],
+      [{ statistics: empty(device, 2) }, 'ERR_SHAPE', 'scalingSweeps: statistics must be f64[4], got f64[2]'],
+      [{ count: 0 }, 'ERR_ARGUMENT', 'scalingSweeps: count must be 1 to 65536, got 0'],
+      [{ tol: -1 }, 'ERR_ARGUMENT', 'scalingSweeps: tol must not be negative, got -1'],
+      [{ most: 1 }, 'ERR_ARGUMENT', 'scalingSweeps: most must be above 1 and finite, got 1'],
     ];
   });
 

@@ -98,32 +98,32 @@ const valid = (device: Device) => ({
   x: Tensor.zeros(device, [2, 3]),
 });
 describe.each(onlyCpu)('scatterRows', () => {
-  refusesWrongFields('scatterRows', 'scatter_rows', valid);
+  refusesWrongFields('scatterRows', valid);
   refuses('scatterRows', valid, (device) => {
     const i32 = Tensor.zeros(device, [2], { dtype: 'i32' });
-    const shape = 'scatter_rows: x must have one row of out an element of index, got';
+    const shape = 'scatterRows: x must have one row of out an element of index, got';
     return [
-      [{ out: Tensor.zeros(device, []) }, 'ERR_SHAPE', 'scatter_rows: out must have rows, got f32[]'],
+      [{ out: Tensor.zeros(device, []) }, 'ERR_SHAPE', 'scatterRows: out must have rows, got f32[]'],
       [
         { out: Tensor.zeros(device, [5, 3], { dtype: 'u8' }) },
         'ERR_DTYPE',
-        'scatter_rows: out must be floating to add, got u8[5, 3]',
+        'scatterRows: out must be floating to add, got u8[5, 3]',
       ],
-      [{ index: Tensor.zeros(device, [2]) }, 'ERR_DTYPE', 'scatter_rows: index must be i32, got f32[2]'],
-      [{ index: i32.reshape([1, 2]) }, 'ERR_SHAPE', 'scatter_rows: index must have rank 1, got i32[1, 2]'],
+      [{ index: Tensor.zeros(device, [2]) }, 'ERR_DTYPE', 'scatterRows: index must be i32, got f32[2]'],
+      [{ index: i32.reshape([1, 2]) }, 'ERR_SHAPE', 'scatterRows: index must have rank 1, got i32[1, 2]'],
       [
         { x: Tensor.zeros(device, [2, 3], { dtype: 'f64' }) },
         'ERR_DTYPE',
-        "scatter_rows: x must have out's dtype, got f64[2, 3]",
+        "scatterRows: x must have out's dtype, got f64[2, 3]",
       ],
-      [{ x: Tensor.zeros(device, [3, 3]) }, 'ERR_SHAPE', `${shape} f32[3, 3]`],
-      [{ x: Tensor.zeros(device, [2, 4]) }, 'ERR_SHAPE', `${shape} f32[2, 4]`],
+      [{ x: Tensor.zeros(device, [3, 3]) }, 'ERR_SHAPE', `${shape} f32[3, 3] for out f32[5, 3] and index i32[2]`],
+      [{ x: Tensor.zeros(device, [2, 4]) }, 'ERR_SHAPE', `${shape} f32[2, 4] for out f32[5, 3] and index i32[2]`],
       [
         { out: i32, index: i32, x: Tensor.zeros(device, [2], { dtype: 'i32' }), mode: 'set' },
         'ERR_ARGUMENT',
-        'scatter_rows: out must not share a tensor with index',
+        'scatterRows: out must not share a tensor with index',
       ],
-      [{ mode: 'max' }, 'ERR_ARGUMENT', 'scatter_rows: mode must be one of add, set, got max'],
+      [{ mode: 'max' }, 'ERR_ARGUMENT', "scatterRows: mode must be one of 'add', 'set', got 'max'"],
     ];
   });
 

@@ -65,23 +65,27 @@ const valid = (device: Device) => ({
   out: Tensor.zeros(device, [1, 6], { dtype: 'f64' }),
 });
 describe.each(onlyCpu)('segmentReduce', () => {
-  refusesWrongFields('segmentReduce', 'segment_reduce', valid, ['y']);
+  refusesWrongFields('segmentReduce', valid, ['y']);
   refuses('segmentReduce', valid, (device) => {
     const f64 = (...shape: number[]) => Tensor.zeros(device, shape, { dtype: 'f64' });
-    const shape = 'segment_reduce: out must have a row a tensor, of 4 elements, with y 6, got';
+    const shape = 'segmentReduce: out must have a row a tensor, of 4 elements, with y 6, got';
     const six = f64(1, 6);
     const [a, b] = [Tensor.zeros(device, [3]), Tensor.zeros(device, [3])];
     return [
-      [{ y: [a, b] }, 'ERR_ARGUMENT', 'segment_reduce: y must be as many as x, got 2'],
-      [{ out: Tensor.zeros(device, [1, 6]) }, 'ERR_DTYPE', 'segment_reduce: out must be f64, got f32[1, 6]'],
+      [{ y: [a, b] }, 'ERR_ARGUMENT', 'segmentReduce: y must be as many as x, got 2'],
+      [{ out: Tensor.zeros(device, [1, 6]) }, 'ERR_DTYPE', 'segmentReduce: out must be f64, got f32[1, 6]'],
       [{ out: f64(1, 4) }, 'ERR_SHAPE', `${shape} f64[1, 4]`],
       [{ y: undefined }, 'ERR_SHAPE', `${shape} f64[1, 6]`],
       [{ out: f64(6) }, 'ERR_SHAPE', `${shape} f64[6]`],
       [{ out: f64(2, 6) }, 'ERR_SHAPE', `${shape} f64[2, 6]`],
-      [{ x: [a.cast('i32')] }, 'ERR_DTYPE', 'segment_reduce: x must be floating, got i32[3]'],
-      [{ y: [a.cast('u8')] }, 'ERR_DTYPE', 'segment_reduce: y must be floating, got u8[3]'],
-      [{ y: [Tensor.zeros(device, [1, 3])] }, 'ERR_SHAPE', "segment_reduce: y must have x's shape, got f32[1, 3]"],
-      [{ x: [six], y: [f64(1, 6)], out: six }, 'ERR_ARGUMENT', 'segment_reduce: out must not share a tensor with x'],
+      [{ x: [a.cast('i32')] }, 'ERR_DTYPE', 'segmentReduce: x must be floating, got i32[3]'],
+      [{ y: [a.cast('u8')] }, 'ERR_DTYPE', 'segmentReduce: y must be floating, got u8[3]'],
+      [
+        { y: [Tensor.zeros(device, [1, 3])] },
+        'ERR_SHAPE',
+        "segmentReduce: y must have x's shape, got f32[1, 3] for x f32[3]",
+      ],
+      [{ x: [six], y: [f64(1, 6)], out: six }, 'ERR_ARGUMENT', 'segmentReduce: out must not share a tensor with x'],
     ];
   });
 

@@ -74,10 +74,10 @@ const valid = (device: Device) => ({
   ...outputsOf(device, 3, 2),
 });
 describe.each(onlyCpu)('semidual', () => {
-  refusesWrongFields('semidual', 'semidual', valid, ['step']);
+  refusesWrongFields('semidual', valid, ['step']);
   refuses('semidual', valid, (device) => {
-    const aRow = 'must be f64 with one element a row, got f64[2]';
-    const aColumn = 'must be f64 with one element a column, got f64[3]';
+    const aRow = 'must be f64 with one element a row, got f64[2] for 3';
+    const aColumn = 'must be f64 with one element a column, got f64[3] for 2';
     return [
       [{ kernel: empty(device, 3) }, 'ERR_SHAPE', 'semidual: kernel must be a matrix, got f64[3]'],
       [

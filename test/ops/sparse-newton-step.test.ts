@@ -196,53 +196,53 @@ const valid = (device: Device) => ({
   statistics: empty(device, 4),
 });
 describe.each(onlyCpu)('sparseNewtonStep', () => {
-  refusesWrongFields('sparseNewtonStep', 'sparse_newton_step', valid);
+  refusesWrongFields('sparseNewtonStep', valid);
   refuses('sparseNewtonStep', valid, (device) => {
-    const aRow = 'must be f64 with one element a row, got f64[2]';
+    const aRow = 'must be f64 with one element a row, got f64[2] for 3';
     return [
-      [{ step: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'sparse_newton_step: step must be an f64 vector, got f32[3]'],
+      [{ step: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'sparseNewtonStep: step must be an f64 vector, got f32[3]'],
       [
         { starts: Tensor.zeros(device, [3], { dtype: 'i32' }) },
         'ERR_SHAPE',
-        'sparse_newton_step: starts must be i32 with one element a row and one more, got i32[3]',
+        'sparseNewtonStep: starts must be i32 with one element a row and one more, got i32[3] for 4',
       ],
-      [{ columns: empty(device, 6) }, 'ERR_DTYPE', 'sparse_newton_step: columns must be i32, got f64[6]'],
+      [{ columns: empty(device, 6) }, 'ERR_DTYPE', 'sparseNewtonStep: columns must be i32, got f64[6]'],
       [
         { columns: Tensor.zeros(device, [3, 2], { dtype: 'i32' }) },
         'ERR_SHAPE',
-        'sparse_newton_step: columns must have rank 1 and fewer than 2^31 elements, got i32[3, 2]',
+        'sparseNewtonStep: columns must have rank 1 and fewer than 2^31 elements, got i32[3, 2]',
       ],
       [
         { values: empty(device, 5) },
         'ERR_SHAPE',
-        'sparse_newton_step: values must be f64 with one element for each of columns, got f64[5]',
+        'sparseNewtonStep: values must be f64 with one element for each of columns, got f64[5] for 6',
       ],
-      [{ row_mass: empty(device, 2) }, 'ERR_SHAPE', `sparse_newton_step: row_mass ${aRow}`],
-      [{ row_sums: empty(device, 2) }, 'ERR_SHAPE', `sparse_newton_step: row_sums ${aRow}`],
+      [{ row_mass: empty(device, 2) }, 'ERR_SHAPE', `sparseNewtonStep: row_mass ${aRow}`],
+      [{ row_sums: empty(device, 2) }, 'ERR_SHAPE', `sparseNewtonStep: row_sums ${aRow}`],
       [
         { column_mass: Tensor.zeros(device, [2]) },
         'ERR_SHAPE',
-        'sparse_newton_step: column_mass must be an f64 vector, got f32[2]',
+        'sparseNewtonStep: column_mass must be an f64 vector, got f32[2]',
       ],
       [
         { row_rhs: empty(device, 3) },
         'ERR_ARGUMENT',
-        'sparse_newton_step: row_rhs, column_rhs and column_step go together',
+        'sparseNewtonStep: row_rhs, column_rhs and column_step go together',
       ],
       ...(
         [
-          ['row_rhs', 'row_rhs must be f64 with one element a row, got f64[7]'],
-          ['column_rhs', 'column_rhs must be f64 with one element a column, got f64[7]'],
-          ['column_step', 'column_step must be f64 with one element a column, got f64[7]'],
+          ['row_rhs', 'row_rhs must be f64 with one element a row, got f64[7] for 3'],
+          ['column_rhs', 'column_rhs must be f64 with one element a column, got f64[7] for 2'],
+          ['column_step', 'column_step must be f64 with one element a column, got f64[7] for 2'],
         ] as const
       ).map(([name, message]) => {
         const fits = { row_rhs: empty(device, 3), column_rhs: empty(device, 2), column_step: empty(device, 2) };
-        return [{ ...fits, [name]: empty(device, 7) }, 'ERR_SHAPE', `sparse_newton_step: ${message}`] as const;
+        return [{ ...fits, [name]: empty(device, 7) }, 'ERR_SHAPE', `sparseNewtonStep: ${message}`] as const;
       }),
-      [{ statistics: empty(device, 3) }, 'ERR_SHAPE', 'sparse_newton_step: statistics must be f64[4], got f64[3]'],
-      [{ shift: -1 }, 'ERR_ARGUMENT', 'sparse_newton_step: shift must not be negative, got -1'],
-      [{ tol: -1 }, 'ERR_ARGUMENT', 'sparse_newton_step: tol must not be negative, got -1'],
-      [{ most: 0 }, 'ERR_ARGUMENT', 'sparse_newton_step: most must be 1 to 65536, got 0'],
+      [{ statistics: empty(device, 3) }, 'ERR_SHAPE', 'sparseNewtonStep: statistics must be f64[4], got f64[3]'],
+      [{ shift: -1 }, 'ERR_ARGUMENT', 'sparseNewtonStep: shift must not be negative, got -1'],
+      [{ tol: -1 }, 'ERR_ARGUMENT', 'sparseNewtonStep: tol must not be negative, got -1'],
+      [{ most: 0 }, 'ERR_ARGUMENT', 'sparseNewtonStep: most must be 1 to 65536, got 0'],
     ];
   });
 

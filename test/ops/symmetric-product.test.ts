@@ -104,7 +104,7 @@ describe.each(devices)('symmetric_product on %s', (kind) => {
     const c = Tensor.zeros(device, [2, 2]);
     expect(thrownBy(() => ops.symmetricProduct(device, { a, c, trans: 'transposed' }))).toEqual({
       code: 'ERR_SHAPE',
-      message: 'symmetric_product: c does not fit a, got f32[2, 2]',
+      message: "symmetricProduct: c does not fit a, got f32[2, 2] for a f32[2, 3], trans 'transposed'",
     });
     expect(thrownBy(() => ops.symmetricProduct(device, { a: c, c })).code).toBe('ERR_ARGUMENT');
     const addend = Tensor.zeros(device, [2, 3]);

@@ -17,7 +17,7 @@ export interface ReductionOp {
 
 export function describeReduction({ op, reference, shapes }: ReductionOp): void {
   const isRow = op === 'rowReduce';
-  const [name, line] = isRow ? ['row_reduce', 'row'] : ['column_reduce', 'column'];
+  const line = isRow ? 'row' : 'column';
   /** The shape of a matrix with so many lines that are reduced, of such a length. */
   const matrix = (count: number, length: number): [number, number] => (isRow ? [count, length] : [length, count]);
   const reduce = (device: Device, fields: Parameters<Ops['rowReduce']>[1]): void => ops[op](device, fields);
@@ -94,22 +94,26 @@ export function describeReduction({ op, reference, shapes }: ReductionOp): void 
 
   const valid = (device: Device) => ({ x: Tensor.zeros(device, matrix(3, 2)), out: Tensor.zeros(device, [3]) });
   describe(op, () => {
-    refusesWrongFields(op, name, valid);
+    refusesWrongFields(op, valid);
     refuses(op, valid, (device) => {
       const of = (shape: number[], dtype: 'f32' | 'f64' | 'bf16' = 'f32') => Tensor.zeros(device, shape, { dtype });
       const one = of([1]);
       const shape = matrix(3, 2);
       return [
-        [{ x: of([3]) }, 'ERR_SHAPE', `${name}: x must be a matrix, got f32[3]`],
-        [{ x: of(shape, 'bf16') }, 'ERR_DTYPE', `${name}: x must be f32 or f64, got bf16[${shape.join(', ')}]`],
-        [{ out: of([3], 'bf16') }, 'ERR_DTYPE', `${name}: out must have x's dtype or f64, got bf16[3]`],
-        [{ x: of(shape, 'f64') }, 'ERR_DTYPE', `${name}: out must have x's dtype or f64, got f32[3]`],
-        [{ out: of([2]) }, 'ERR_SHAPE', `${name}: out must have one element a ${line} of x, got f32[2]`],
-        [{ x: one.reshape([1, 1]), out: one }, 'ERR_ARGUMENT', `${name}: out must not share a tensor with x`],
+        [{ x: of([3]) }, 'ERR_SHAPE', `${op}: x must be a matrix, got f32[3]`],
+        [{ x: of(shape, 'bf16') }, 'ERR_DTYPE', `${op}: x must be f32 or f64, got bf16[${shape.join(', ')}]`],
+        [{ out: of([3], 'bf16') }, 'ERR_DTYPE', `${op}: out must have x's dtype or f64, got bf16[3]`],
+        [{ x: of(shape, 'f64') }, 'ERR_DTYPE', `${op}: out must have x's dtype or f64, got f32[3]`],
+        [
+          { out: of([2]) },
+          'ERR_SHAPE',
+          `${op}: out must have one element a ${line} of x, got f32[2] for x f32[${shape.join(', ')}]`,
+        ],
+        [{ x: one.reshape([1, 1]), out: one }, 'ERR_ARGUMENT', `${op}: out must not share a tensor with x`],
         [
           { reduction: 'min' },
           'ERR_ARGUMENT',
-          `${name}: reduction must be one of sum, mean, max, sum_of_squares, got min`,
+          `${op}: reduction must be one of 'sum', 'mean', 'max', 'sum_of_squares', got 'min'`,
         ],
       ];
     });

@@ -13,7 +13,7 @@ const isTensors = (value: unknown): value is Tensor | Tensor[] => typeof value =
  */
 export function refusesWrongFields(
   op: keyof typeof ops,
-  name: string,
+
   valid: (device: Device) => Fields,
   optional: readonly string[] = [],
 ): void {
@@ -21,23 +21,23 @@ export function refusesWrongFields(
     const [device, other] = [Device.open('cpu'), Device.open('cpu')];
     expect(call(op, device, { ...valid(device), extra: 1 })).toEqual({
       code: 'ERR_ARGUMENT',
-      message: `${name}: extra is not a field`,
+      message: `${op}: extra is not a field`,
     });
     const operands = Object.entries(valid(device)).filter(([, value]) => isTensors(value));
     for (const [field, value] of operands) {
       if (!optional.includes(field))
         expect(call(op, device, { ...valid(device), [field]: undefined })).toEqual({
           code: 'ERR_ARGUMENT',
-          message: `${name}: ${field} is missing`,
+          message: `${op}: ${field} is missing`,
         });
       expect(call(op, device, { ...valid(device), [field]: valid(other)[field] })).toEqual({
         code: 'ERR_DEVICE',
-        message: `${name}: ${field} is on another device`,
+        message: `${op}: ${field} is on another device`,
       });
       for (const tensor of [value].flat() as Tensor[]) tensor.dispose();
       expect(call(op, device, { ...valid(device), [field]: value })).toMatchObject({
         code: 'ERR_DISPOSED',
-        message: expect.stringContaining(`${name}: ${field} `),
+        message: expect.stringContaining(`${op}: ${field} `),
       });
     }
     await device.close();

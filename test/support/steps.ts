@@ -281,11 +281,12 @@ export function describeStep(method: Method): void {
       );
       const { fields } = bench;
       const thrown = (more: object) => thrownBy(() => apply(device, method.op, { ...fields, ...more }));
-      const name = method.op.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
       const [first, ...rest] = bench.weights;
       const few = bench.grads.slice(1);
       expect(thrown({ grads: few }).code).toBe('ERR_ARGUMENT');
-      expect(thrown({ grads: few }).message).toContain(`${name}: grads must be as many as weights, got ${few.length}`);
+      expect(thrown({ grads: few }).message).toContain(
+        `${method.op}: grads must be as many as weights, got ${few.length}`,
+      );
       expect(thrown({ grads: bench.weights }).code).toBe('ERR_ARGUMENT');
       const like = (shape: readonly number[], dtype: Dtype) => [
         new Tensor(device, shape, dtype),

@@ -348,7 +348,7 @@ describe('links', () => {
       symlinkSync(folder.file(`real-${name}`), path.join(base, name));
     };
   it.each(['tokenizer.json', 'model.safetensors', 'config.json'])('%s is not followed', (name) =>
-    refused(link(name), 'ERR_FORMAT', /must not be a symbolic link unless followLinks is set/),
+    refused(link(name), 'ERR_FORMAT', /must not be a symbolic link unless the option followLinks is set/),
   );
 
   it('are followed where asked', async () => {
@@ -387,7 +387,7 @@ describe('places', () => {
         writeFileSync(path.join(folder.file('out.partial'), 'x'), '');
       },
       'ERR_STATE',
-      /same inputs and options, or be removed with restart/,
+      /same inputs and options, or be removed with the option restart/,
     ));
   it('no folder for the output', () =>
     refused(() => {}, 'ERR_IO', /got ENOENT/, { out: path.join('nowhere', 'at', 'all') }));
@@ -398,11 +398,11 @@ describe('places', () => {
 
 describe('options', () => {
   it.each<[Record<string, unknown>, RegExp]>([
-    [{ method: 'magic' }, /method must be one of omp mean/],
+    [{ method: 'magic' }, /method must be one of 'omp', 'mean'/],
     [{ k: 0 }, /k must be a whole number from 1, got 0/],
     [{ k: 1.5 }, /k must be a whole number/],
-    [{ match: 'text' }, /match must be one of bytes mergekit/],
-    [{ prefixMatch: true }, /prefixMatch must be one of none both embed lm-head, got true/],
+    [{ match: 'text' }, /match must be one of 'bytes', 'mergekit'/],
+    [{ prefixMatch: true }, /prefixMatch must be one of 'none', 'both', 'embed', 'lm-head', got true/],
     [{ magikarp: 'yes' }, /magikarp must be a boolean/],
     [{ padToMultiple: -1 }, /padToMultiple must be a whole number/],
     [{ seed: -1 }, /seed must be a whole number from 0/],

@@ -193,8 +193,8 @@ describe('match: bytes', () => {
   it('refuses unknown options', () => {
     const one = bpe(['a']);
     const wrong = (options: object) => () => matchVocabularies(one, one, options);
-    expect(wrong({ match: 'text' })).toThrow(/match must be bytes or mergekit, got text/);
-    expect(wrong({ prefix: 'yes' })).toThrow(/prefix must be a boolean, got yes/);
+    expect(wrong({ match: 'text' })).toThrow(/match must be one of 'bytes', 'mergekit', got 'text'/);
+    expect(wrong({ prefix: 'yes' })).toThrow(/prefix must be a boolean, got 'yes'/);
     expect(wrong({ bytes: true })).toThrow(/bytes is not an option/);
   });
 });

@@ -136,7 +136,9 @@ describe.each(devices)('gradients on %s', (kind) => {
   it('what has none is refused', async () => {
     using result = await solve(problem, undefined, {});
     await expect(result.gradient('x')).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
-    await expect(result.gradient('tol' as 'a')).rejects.toThrow('gradient: by must be cost, x, y, a, b, eps, got tol');
+    await expect(result.gradient('tol' as 'a')).rejects.toThrow(
+      "gradient: by must be cost, x, y, a, b, eps, got 'tol'",
+    );
     using wrong = Tensor.zeros(device, [n]);
     await expect(result.apply(wrong)).rejects.toThrow('apply: v must have shape [9] or [9, k], got [6]');
     await expect(result.apply([1] as never)).rejects.toThrow('apply: v must be a Tensor');

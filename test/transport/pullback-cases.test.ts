@@ -432,7 +432,7 @@ describe.each(devices)('pullbacks on %s:', (kind) => {
     const [f, plan] = [made([1, 2], [2]), made(numbers(6, 2), [2, 3])];
     const call = (cotangents: unknown, by: unknown = 'cost', options?: object) =>
       result.pullback(cotangents as TransportCotangents, by as 'cost', options);
-    await expect(call({ f }, 'tol')).rejects.toThrow('pullback: by must be cost, x, y, a, b, eps, got tol');
+    await expect(call({ f }, 'tol')).rejects.toThrow("pullback: by must be cost, x, y, a, b, eps, got 'tol'");
     await expect(call({ f }, [])).rejects.toThrow('pullback: by must name something, got an empty list');
     await expect(call({ f }, ['a', 'x'])).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
     await expect(call(undefined)).rejects.toThrow('pullback: options must be an object, got undefined');
