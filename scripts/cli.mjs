@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command `orthokit`. Exit codes: 0 done, 1 failed, 2 wrong usage.
+// The command `orthokit`. Exit codes: 0 done, 1 failed, 2 wrong usage, 128 and the signal's number when interrupted.
 import { bench } from './commands/bench.mjs';
 import { build } from './commands/build.mjs';
 import { info } from './commands/info.mjs';
@@ -14,16 +14,22 @@ function help() {
     `  ${usageOf(name, command)}`,
     `      ${command.summary}`,
   ]);
-  const rest = ['  orthokit <command> --help', '  orthokit --help | --version', ''];
+  const rest = ['  orthokit help <command>', '  orthokit --help | --version', ''];
   return [`orthokit ${version}`, '', ...lines, ...rest].join('\n');
 }
 
-function helpOf(name, command) {
-  const words = Object.entries(command.options ?? {}).map(([option, { short, value, help: text, choices }]) => {
+function helpOf(name) {
+  const command = find(name);
+  const words = Object.entries(command.options).map(([option, { short, value, help: text, choices }]) => {
     const spelled = `${short ? `-${short}, ` : ''}--${option}${value ? ` ${value}` : ''}`;
     return `  ${spelled.padEnd(28)}${text}${choices ? ` (${choices.join(', ')})` : ''}`;
   });
   return [usageOf(name, command), `    ${command.summary}`, ...(words.length > 0 ? ['', ...words] : [])].join('\n');
+}
+
+function find(name) {
+  if (!Object.hasOwn(commands, name)) throw new UsageError(`no command ${name}`);
+  return commands[name];
 }
 
 function print(text) {
@@ -35,11 +41,15 @@ async function main([name, ...args]) {
   if (name === '--version' || name === '-v') return print(version);
   if (name === '--help' || name === '-h') return print(help());
   if (name === undefined) throw new UsageError('no command');
-  if (!Object.hasOwn(commands, name)) throw new UsageError(`no command ${name}`);
-  const command = commands[name];
-  if (args.includes('--help') || args.includes('-h')) return print(helpOf(name, command));
-  return command.options ? command.run(...parse(command, args)) : command.run(args);
+  if (name === 'help') return print(args.length === 0 ? help() : helpOf(args[0]));
+  const command = find(name);
+  if (args.includes('--help') || args.includes('-h')) return print(helpOf(name));
+  return command.run(...parse(command, args));
 }
+
+/** The line that a person sees last: where to read on. */
+const hintAt = (name) =>
+  Object.hasOwn(commands, name) ? `orthokit help ${name}: its options` : 'orthokit help: the commands';
 
 // A reader that has seen enough, such as `head`, closes the pipe: that is no failure of ours.
 process.stdout.on('error', (error) => {
@@ -51,15 +61,12 @@ const words = process.argv.slice(2);
 try {
   process.exitCode = await main(words);
 } catch (error) {
-  const isUsage = error instanceof UsageError || error.code?.startsWith('ERR_PARSE_ARGS_');
+  const isUsage = error instanceof UsageError;
   if (words.includes('--json')) {
-    const code = isUsage ? 'ERR_USAGE' : (error.code ?? error.name);
-    console.log(JSON.stringify({ error: { code, message: error.message } }));
+    console.log(JSON.stringify({ error: { code: error.code ?? error.name, message: error.message } }));
   } else {
-    const command = commands[words[0]];
-    const usage = isUsage ? `\n\n${command ? helpOf(words[0], command) : help()}` : '';
     const code = isUsage || error.code === undefined ? '' : ` (${error.code})`;
-    console.error(`orthokit: ${error.message}${code}${usage}`);
+    console.error(`orthokit: ${error.message}${code}${isUsage ? `\n${hintAt(words[0])}` : ''}`);
   }
-  process.exitCode = isUsage ? 2 : 1;
+  process.exitCode = error.exitCode ?? 1;
 }

@@ -1,5 +1,5 @@
 // Builds the addon with cmake-js in build/cmake and copies it to build/<configuration>, where node-gyp-build looks.
-// usage: node scripts/gyp-build.cjs [Release|Debug] [--quiet] [-O folder] [cmake-js arguments, such as --CDORTHOKIT_BLAS=shared]
+// usage: node scripts/gyp-build.cjs [Release|Debug] [--quiet] [--install] [-O folder] [cmake-js arguments, such as --CDORTHOKIT_BLAS=shared]
 // ORTHOKIT_CMAKE_ARGS holds further arguments, separated by spaces.
 'use strict';
 const { spawnSync } = require('node:child_process');
@@ -14,20 +14,24 @@ const {
   writeFileSync,
 } = require('node:fs');
 const path = require('node:path');
+const { advice, fetched, installed } = require('./cmake-js.cjs');
 
 const root = path.join(__dirname, '..');
 const args = [...process.argv.slice(2), ...(process.env.ORTHOKIT_CMAKE_ARGS ?? '').split(' ').filter(Boolean)];
 const configuration = /^(Release|Debug|RelWithDebInfo)$/.test(args[0] ?? '') ? args.shift() : 'Release';
 const take = (name, count) => (args.includes(name) ? args.splice(args.indexOf(name), count) : undefined);
 const quiet = take('--quiet', 1) !== undefined;
+const install = take('--install', 1) !== undefined;
 const folder = path.resolve(root, take('-O', 2)?.[1] ?? 'build/cmake');
+
+const tool = findCmakeJs();
 
 // Under gyp's make these would reach the make that cmake-js starts.
 const { MAKEFLAGS, MFLAGS, MAKELEVEL, ...env } = process.env;
 
 function cmakeJs(command) {
   const options = ['-O', folder, '-B', configuration, ...(quiet ? ['-l', 'error'] : []), ...args];
-  const [file, ...start] = findCmakeJs();
+  const [file, ...start] = tool;
   const result = spawnSync(file, [...start, command, '-d', root, ...options], {
     cwd: root,
     env,
@@ -42,10 +46,13 @@ function cmakeJs(command) {
 
 function findCmakeJs() {
   try {
-    return [process.execPath, path.join(path.dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js')];
-  } catch {
-    return ['npx', '--yes', 'cmake-js@8'];
+    const command = installed() ?? (install ? fetched() : undefined);
+    if (command) return command;
+    console.error(`orthokit: ${advice}`);
+  } catch (error) {
+    console.error(`orthokit: ${error.message}`);
   }
+  process.exit(1);
 }
 
 // cmake-js configures only when there is no cache, and CMake's cache keeps the old options: other arguments start afresh.

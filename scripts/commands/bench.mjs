@@ -1,3 +1,4 @@
+import { library } from './library.mjs';
 import { UsageError } from './usage.mjs';
 
 export const bench = {
@@ -5,9 +6,10 @@ export const bench = {
     'time operations on this machine, each by its own cases; without names a few that training spends its time in',
   options: {
     device: { type: 'string', value: 'NAME', help: 'cpu, cuda, cuda:1 or auto' },
-    threads: { type: 'string', value: 'N', number: true, help: 'of the CPU' },
-    seconds: { type: 'string', value: 'N', number: 'decimal', help: 'for each case, 1' },
+    threads: { type: 'string', value: 'N', number: 'count', help: 'of the CPU' },
+    seconds: { type: 'string', value: 'N', number: 'positive', help: 'for each case, 1' },
     small: { type: 'boolean', help: 'small examples in place of timing cases' },
+    list: { type: 'boolean', help: 'name the operations, and time nothing' },
     json: { type: 'boolean', help: 'one JSON value' },
   },
   positionals: true,
@@ -15,27 +17,27 @@ export const bench = {
   run,
 };
 
-const usual = ['gemm', 'newton_schulz', 'adamw', 'sgd', 'layer_norm'];
+const usual = ['gemm', 'newtonSchulz', 'adamw', 'sgd', 'layerNorm'];
 
-async function run({ device: name = 'auto', threads, seconds = 1, small = false, json = false }, names) {
-  const { Device, ops, Tensor } = await import('../../dist/index.js');
-  const { native } = await import('../../dist/native.js');
-  const all = new Map(JSON.parse(native.describe()).map((op) => [op.name, op]));
-  for (const wanted of names) if (!all.has(wanted)) throw new UsageError(`no operation ${wanted}`);
-  if (threads === 0 || seconds === 0) throw new UsageError('--threads and --seconds must be 1 or more, got 0');
+async function run({ device: name = 'auto', threads, seconds = 1, small = false, list = false, json = false }, names) {
+  const { Device, ops, Tensor } = await library();
+  const { native } = await library('native.js');
+  const described = JSON.parse(native.describe());
+  if (list) return print(described, json);
+  const wanted = (names.length > 0 ? names : usual).map((given) => find(described, given));
   if (threads !== undefined && name.startsWith('cuda')) throw new UsageError('--threads is for the CPU');
   const device = Device.open(name, threads === undefined ? {} : { threads });
   try {
     const { name: processor, isa, units } = device.info;
     const results = [];
     if (!json) console.log(`${device.kind}: ${processor}, ${isa}, ${units} threads`);
-    for (const wanted of names.length > 0 ? names : usual) {
-      const op = all.get(wanted);
-      for (const words of small ? op.examples : op.cases) {
+    for (const op of wanted) {
+      const own = camel(op.name);
+      for (const words of small || op.cases.length === 0 ? op.examples : op.cases) {
         const { values, made } = fieldsOf(Tensor, device, op, words);
         try {
-          const call = () => ops[camel(wanted)](device, values);
-          const result = { op: wanted, case: words, ...(await measure(device, call, seconds * 1000)) };
+          const call = () => ops[own](device, values);
+          const result = { op: own, case: words, ...(await measure(device, call, seconds * 1000)) };
           results.push(result);
           if (!json) console.log(asLine(result));
         } finally {
@@ -48,6 +50,21 @@ async function run({ device: name = 'auto', threads, seconds = 1, small = false,
   } finally {
     await device.close();
   }
+}
+
+/** An operation by the API's name for it, or by that of its files. */
+function find(described, given) {
+  const op = described.find(({ name }) => given === name || given === camel(name));
+  if (op) return op;
+  const all = described.map(({ name }) => camel(name)).join(', ');
+  throw new UsageError(`no operation ${given}; there are ${all}`);
+}
+
+function print(described, json) {
+  const all = described.map(({ name, summary }) => ({ op: camel(name), summary }));
+  const width = Math.max(...all.map(({ op }) => op.length)) + 2;
+  console.log(json ? JSON.stringify(all) : all.map(({ op, summary }) => op.padEnd(width) + summary).join('\n'));
+  return 0;
 }
 
 /** Rounds of about 20 ms, so that the clock's steps do not matter, until the time is over. */
@@ -111,5 +128,5 @@ const camel = (name) => name.replaceAll(/_(.)/g, (_, letter) => letter.toUpperCa
 
 function asLine({ op, case: words, medianMs, minMs, rounds }) {
   const short = words.length > 60 ? `${words.slice(0, 59)}…` : words;
-  return `${op.padEnd(16)}${medianMs.toFixed(3).padStart(10)} ms  best ${minMs.toFixed(3)}  ${rounds} rounds  ${short}`;
+  return `${op.padEnd(17)}${medianMs.toFixed(3).padStart(10)} ms  best ${minMs.toFixed(3)}  ${rounds} rounds  ${short}`;
 }

@@ -1,14 +1,19 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
+import cmakeJs from '../cmake-js.cjs';
 import { root } from './version.mjs';
 
 export const build = {
   summary: 'compile the addon on this machine; it then goes before the one that was shipped',
-  rest: '[cmake-js arguments, such as --CDORTHOKIT_BLAS=shared]',
+  options: {
+    install: { type: 'boolean', help: 'let npm fetch cmake-js, if it is not installed' },
+  },
+  rest: '[--CDNAME=VALUE…]',
+  passes: /^--CD\w+=/,
   run,
 };
 
-function run(args) {
+function run({ install = false }, defines) {
   const onPath = (names) =>
     names.some((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).error === undefined);
   const compilers = [process.env.CXX, 'c++', 'g++', 'clang++'].filter(Boolean);
@@ -16,15 +21,15 @@ function run(args) {
     ...(onPath(['cmake']) ? [] : ['CMake 3.22 or later']),
     ...(onPath(compilers) ? [] : ['a C++20 compiler']),
   ];
-  if (missing.length > 0) {
-    console.error(
-      `orthokit build: missing ${missing.join(' and ')}.\n` +
-        'It needs a C++20 compiler, CMake 3.22 or later and, for fast matrix products, OpenBLAS.\n' +
+  if (missing.length > 0)
+    throw new Error(
+      `missing ${missing.join(' and ')}.\n` +
+        'build needs a C++20 compiler, CMake 3.22 or later, cmake-js and, for fast matrix products, OpenBLAS.\n' +
         'Debian and Ubuntu: apt install g++ cmake ninja-build libopenblas-serial-dev',
     );
-    return 1;
-  }
+  if (!install && !cmakeJs.installed()) throw new Error(cmakeJs.advice);
   const script = path.join(root, 'scripts', 'gyp-build.cjs');
-  const result = spawnSync(process.execPath, [script, 'Release', ...args], { stdio: 'inherit' });
+  const flags = install ? ['--install'] : [];
+  const result = spawnSync(process.execPath, [script, 'Release', ...flags, ...defines], { stdio: 'inherit' });
   return result.status === 0 ? 0 : 1;
 }

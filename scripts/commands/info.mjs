@@ -1,4 +1,5 @@
 import os from 'node:os';
+import { library } from './library.mjs';
 import { version } from './version.mjs';
 
 export const info = {
@@ -20,7 +21,7 @@ async function run(values) {
     unavailable: {},
   };
   try {
-    const { Device } = await import('../../dist/index.js');
+    const { Device } = await library();
     for (const kind of ['cpu', 'cuda']) {
       const reason = Device.unavailable(kind);
       if (reason === undefined) found.devices.push(await describe(Device, kind));
@@ -43,13 +44,37 @@ async function describe(Device, kind) {
   }
 }
 
-function asText({ devices, unavailable, error, ...facts }) {
-  const lines = Object.entries(facts).map(([name, value]) => `${name}: ${value}`);
-  const plain = (value) => (typeof value === 'object' ? JSON.stringify(value) : value);
-  for (const { kind, ...details } of devices) {
-    lines.push(`${kind}:`, ...Object.entries(details).map(([name, value]) => `  ${name}: ${plain(value)}`));
+function asText({ orthokit, node, platform, system, devices, unavailable, error }) {
+  const lines = [`orthokit ${orthokit}`, `Node.js ${node} on ${platform}, ${system}`];
+  for (const device of devices) {
+    lines.push(`${device.kind}: ${device.name}`);
+    for (const [name, value] of rowsOf(device)) lines.push(`  ${name.padEnd(18)}${value}`);
   }
-  for (const [kind, reason] of Object.entries(unavailable)) lines.push(`${kind}: unavailable, ${reason}`);
-  if (error) lines.push(`error: ${error.code ?? 'unknown'}, ${error.message}`);
+  for (const [kind, reason] of Object.entries(unavailable)) lines.push(`${kind}: not available, ${reason}`);
+  if (error) lines.push(`error: ${error.message}${error.code ? ` (${error.code})` : ''}`);
   return lines.join('\n');
+}
+
+function rowsOf({ kind, index, isa, blas, driver, units, memoryBytes }) {
+  return kind === 'cpu'
+    ? [
+        ['instruction set', isa],
+        ['matrix products', blas],
+        ['threads', units],
+        ['memory', bytesInWords(memoryBytes)],
+      ]
+    : [
+        ['opened by', `cuda:${index}`],
+        ['architecture', isa],
+        ['matrix products', blas],
+        ['driver', driver],
+        ['multiprocessors', units],
+        ['memory', bytesInWords(memoryBytes)],
+      ];
+}
+
+function bytesInWords(bytes) {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log2(bytes) / 10));
+  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
 }

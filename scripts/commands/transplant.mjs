@@ -1,8 +1,10 @@
+import { constants } from 'node:os';
+import { library } from './library.mjs';
 import { progressOn } from './progress.mjs';
 
 const scopes = ['none', 'both', 'embed', 'lm-head'];
 const text = (value, help, more) => ({ type: 'string', value, help, ...more });
-const number = (value, help, more) => ({ type: 'string', value, help, number: true, ...more });
+const number = (value, help, more) => ({ type: 'string', value, help, number: 'count', ...more });
 const word = (choices, help) => ({ type: 'string', value: 'WORD', help, choices });
 const flag = (help) => ({ type: 'boolean', help });
 
@@ -36,7 +38,7 @@ export const transplant = {
     'donor-embed': text('TENSOR', 'the same for the donor'),
     'donor-lm-head': text('TENSOR', 'the same for the donor'),
     'batch-size': number('N', 'tokens computed at once, 256'),
-    seed: number('N', 'of random rows, 0'),
+    seed: number('N', 'of random rows, 0', { number: 'whole' }),
     'memory-limit': number('BYTES', 'the most that tables and Gram rows take'),
     'follow-links': flag('follow symbolic links in the folders'),
     'dry-run': flag('say what would be done, and write nothing'),
@@ -46,29 +48,51 @@ export const transplant = {
   run,
 };
 
+/** The signal that stopped a run; the exit code is the shell's for it. */
+class Interrupted extends Error {
+  code = 'ERR_INTERRUPTED';
+  constructor(signal) {
+    super(`stopped by ${signal}; the same command goes on from here`);
+    this.exitCode = 128 + constants.signals[signal];
+  }
+}
+
 async function run(values) {
-  const library = await import('../../dist/index.js');
+  const { transplant: work } = await library();
   const stop = new AbortController();
-  const interrupt = () => stop.abort(new Error('stopped; the same command goes on from here'));
-  process.once('SIGINT', interrupt);
-  process.once('SIGTERM', interrupt);
+  const interrupt = (signal) => stop.abort(new Interrupted(signal));
+  const signals = ['SIGINT', 'SIGTERM'];
+  for (const signal of signals) process.once(signal, interrupt);
   const progress = values.json ? undefined : progressOn(process.stderr);
   try {
-    const report = await library.transplant({
-      ...optionsOf(values),
-      signal: stop.signal,
-      onProgress: progress?.report,
-    });
+    const report = await work({ ...optionsOf(values), signal: stop.signal, onProgress: progress?.report });
     progress?.end();
     console.log(values.json ? JSON.stringify(report) : asText(report));
     return 0;
   } catch (error) {
     progress?.end();
-    throw error;
+    throw inFlags(error);
   } finally {
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
+    for (const signal of signals) process.off(signal, interrupt);
   }
+}
+
+const camel = (flag) => flag.replaceAll(/-(.)/g, (_, letter) => letter.toUpperCase());
+
+/** The error with the command's flags where the library's message names its options. */
+function inFlags(error) {
+  const flags = new Map(Object.keys(transplant.options).map((name) => [camel(name), name]));
+  const flag = (name) => (name === 'k' ? '-k' : `--${flags.get(name)}`);
+  const names = [...flags.keys()];
+  // Words such as `select` are options only where the message begins, or calls them so.
+  const text = (error.message ?? '')
+    .replace(new RegExp(`^(transplant: )(${names.join('|')})(?= (must|could))`), (_, op, name) => op + flag(name))
+    .replaceAll(new RegExp(`\\bthe option (${names.join('|')})\\b`, 'g'), (_, name) => flag(name))
+    .replaceAll(/\btensors\.(base|donor)\.(embed|lmHead)\b/g, (_, side, table) =>
+      table === 'embed' ? `--${side}-embed` : `--${side}-lm-head`,
+    );
+  error.message = text;
+  return error;
 }
 
 /** Options of the library: `--pad-to-multiple` is `padToMultiple`. */
@@ -78,18 +102,31 @@ function optionsOf({ json, 'no-norm-clip': noClip, ...values }) {
   for (const [name, value] of Object.entries(values)) {
     const [, side, table] = /^(base|donor)-(embed|lm-head)$/.exec(name) ?? [];
     if (side) tensors[side] = { ...tensors[side], [table === 'embed' ? 'embed' : 'lmHead']: value };
-    else options[name.replaceAll(/-(.)/g, (_, letter) => letter.toUpperCase())] = value;
+    else options[camel(name)] = value;
   }
   return Object.keys(tensors).length > 0 ? { ...options, tensors } : options;
 }
 
+/** How tokens of the donor found theirs in the base, in words. */
+const matchWords = {
+  exact: (n) => `${n} the same in the base`,
+  role: (n) => `${n} special tokens of the same role`,
+  content: (n) => `${n} special tokens of the same text`,
+  byte: (n) => `${n} single bytes`,
+  prefix: (n) => `${n} by their longest prefix`,
+  none: (n) => `${n} without counterpart`,
+  specialUnmatched: (n) => `${n} of them special`,
+  collapsed: (n) => `${n} hidden by a later token of the same text`,
+  absent: (n) => `${n} without a token`,
+  duplicatesInBase: (n) => `${n} tokens twice in the base`,
+  duplicatesInDonor: (n) => `${n} tokens twice in the donor`,
+};
+
 function asText({ method, dryRun, resumed, out, match, tables, warnings }) {
-  const { ids, exact, role, content, byte, prefix, none, ...rest } = match;
-  const counts = { exact, role, content, byte, prefix, 'without counterpart': none, ...rest };
-  const found = Object.entries(counts).flatMap(([name, count]) => (count > 0 ? [`${name} ${count}`] : []));
+  const counts = Object.entries(matchWords).flatMap(([name, words]) => (match[name] > 0 ? [words(match[name])] : []));
   const lines = [
     dryRun ? `dry run, nothing was written` : `${out}${resumed ? ', taken up from an earlier run' : ''}`,
-    `${ids} ids of the donor: ${found.join(', ')}`,
+    `${match.ids} ids of the donor: ${counts.join(', ')}`,
   ];
   for (const table of tables) {
     const { tensor, from, to, copied, approximated, unused, anchors, skippedAnchors: skipped, residuals } = table;

@@ -1,9 +1,10 @@
 // Devices: cpu
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ops } from '../../lib/index.ts';
 
 const cli = path.join(import.meta.dirname, '..', '..', 'scripts', 'cli.mjs');
 const emptyFolder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
@@ -44,28 +45,164 @@ describe('orthokit info', () => {
   });
 });
 
+describe('orthokit info, for people', () => {
+  it('says what there is in words and in units that people read', () => {
+    const { status, stdout, stderr } = orthokit(['info'], { ORTHOKIT_DISABLE_CUDA: '1' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/^orthokit \d+\.\d+\.\d+\nNode\.js \d+\.\d+\.\d+ on linux-/);
+    expect(stdout).toMatch(/^ {2}memory +\d+\.\d [MGT]iB$/m);
+    expect(stdout).toMatch(/^cuda: not available, .*ORTHOKIT_DISABLE_CUDA/m);
+    expect(stdout).not.toMatch(/[{}]|memoryBytes/);
+  });
+});
+
 describe('usage', () => {
-  it.each([[[]], [['bogus']], [['info', '--bogus']], [['info', '--require', 'gpu']]])('exits 2 for %j', (args) => {
-    const { status, stdout, stderr } = orthokit(args);
-    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
-    expect(stderr).toContain('orthokit info');
+  it.each([
+    [[], 'no command', 'orthokit help: the commands'],
+    [['bogus'], 'no command bogus', 'orthokit help: the commands'],
+    [['constructor'], 'no command constructor', 'orthokit help: the commands'],
+    [['toString', '--help'], 'no command toString', 'orthokit help: the commands'],
+    [['help', 'bogus'], 'no command bogus', 'orthokit help: the commands'],
+    [['info', '--bogus'], 'no option --bogus', 'orthokit help info: its options'],
+    [['info', '--require', 'gpu'], '--require must be cpu or cuda, got gpu', 'orthokit help info: its options'],
+    [['build', '--nonsense'], 'no option --nonsense', 'orthokit help build: its options'],
+    [['transplant', '--base', 'x'], '--donor is missing', 'orthokit help transplant: its options'],
+    [['bench', '--seconds', '0'], '--seconds must be a number above 0, got 0', 'orthokit help bench: its options'],
+    [['bench', '--seconds', '-1'], '--seconds must be a number above 0, got -1', 'orthokit help bench: its options'],
+    [['bench', '--seconds=-1'], '--seconds must be a number above 0, got -1', 'orthokit help bench: its options'],
+    [['bench', '--threads', '0'], '--threads must be a whole number from 1, got 0', 'orthokit help bench: its options'],
+  ])('exits 2 for %j and says what is wrong and where to read on', (args, problem, hint) => {
+    expect(orthokit(args)).toEqual({ status: 2, stdout: '', stderr: `orthokit: ${problem}\n${hint}\n` });
   });
 
   it('is JSON where JSON was asked for', () => {
     const { status, stdout, stderr } = orthokit(['info', '--json', '--bogus']);
     expect({ status, stderr }).toEqual({ status: 2, stderr: '' });
-    expect(JSON.parse(stdout).error.message).toContain('--bogus');
+    expect(JSON.parse(stdout)).toEqual({ error: { code: 'ERR_USAGE', message: 'no option --bogus' } });
   });
 
-  it('lists the commands on --help', () => {
-    const { status, stdout } = orthokit(['--help']);
+  it.each([[['--help']], [['-h']], [['help']]])('lists the commands on %j', (args) => {
+    const { status, stdout } = orthokit(args);
     expect(status).toBe(0);
     expect(stdout).toMatch(/orthokit info[\s\S]*orthokit build/);
   });
+
+  it('tells a command by help and by --help alike', () => {
+    const { status, stdout } = orthokit(['help', 'bench']);
+    expect({ status, stdout }).toEqual({ status: 0, stdout: orthokit(['bench', '--help']).stdout });
+    expect(stdout).toContain('--seconds N');
+  });
 });
 
-it('build names what is missing when there is no compiler', () => {
-  const { status, stderr } = orthokit(['build'], { PATH: emptyFolder, CXX: '' });
+describe('orthokit bench', () => {
+  const api = Object.keys(ops).sort();
+
+  it('lists the operations by the names of the API', () => {
+    const { status, stdout } = orthokit(['bench', '--list']);
+    expect(status).toBe(0);
+    expect(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.split(' ')[0]!)
+        .sort(),
+    ).toEqual(api);
+    const listed: { op: string }[] = JSON.parse(orthokit(['bench', '--list', '--json']).stdout);
+    expect(listed.map(({ op }) => op).sort()).toEqual(api);
+  });
+
+  it('names them all for one that it does not know', () => {
+    const { status, stderr } = orthokit(['bench', 'nosuch']);
+    expect(status).toBe(2);
+    const [, names = ''] = /^orthokit: no operation nosuch; there are (.*)\n/.exec(stderr) ?? [];
+    expect(names.split(', ').sort()).toEqual(api);
+  });
+
+  it('takes both spellings and answers in that of the API', () => {
+    const { status, stdout } = orthokit([
+      'bench',
+      'columnSum',
+      'column_sum',
+      '--small',
+      '--seconds',
+      '0.001',
+      '--json',
+    ]);
+    expect(status).toBe(0);
+    const { results } = JSON.parse(stdout) as { results: { op: string }[] };
+    expect(new Set(results.map(({ op }) => op))).toEqual(new Set(['columnSum']));
+    expect(results.length % 2).toBe(0);
+  });
+});
+
+describe('orthokit build', () => {
+  it('names what is missing when there is no compiler', () => {
+    const { status, stderr } = orthokit(['build'], { PATH: emptyFolder, CXX: '' });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/CMake.*C\+\+20 compiler/);
+  });
+
+  describe('without cmake-js', () => {
+    // The scripts alone, in a folder beside which nothing is installed, and an npm that writes down what it is asked.
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit build-'));
+    afterAll(() => rmSync(folder, { recursive: true }));
+    cpSync(path.dirname(cli), path.join(folder, 'scripts'), { recursive: true });
+    copyFileSync(path.join(path.dirname(cli), '..', 'package.json'), path.join(folder, 'package.json'));
+    mkdirSync(path.join(folder, 'bin'));
+    const program = (name: string, body: string) =>
+      writeFileSync(path.join(folder, 'bin', name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+    for (const name of ['cmake', 'c++']) program(name, 'exit 0');
+    const asked = path.join(folder, 'asked');
+    const run = (script: string, ...args: string[]) => {
+      const env = { ...process.env, PATH: `${folder}/bin:${process.env['PATH']}`, NODE_PATH: '' };
+      const words = [path.join(folder, 'scripts', script), ...args];
+      return spawnSync(process.execPath, words, { encoding: 'utf8', env });
+    };
+
+    it.each([
+      ['cli.mjs', 'build'],
+      ['gyp-build.cjs', 'Release'],
+    ])('%s downloads nothing, and says what to install', (...words) => {
+      program('npm', `echo "$@" >> "${asked}"`);
+      program('npx', `echo "$@" >> "${asked}"`);
+      const { status, stderr } = run(...(words as [string, string]));
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/npm install --save-dev cmake-js@8\n.*npx orthokit build\n/);
+      expect(stderr).toContain('npx orthokit build --install');
+      expect(existsSync(asked)).toBe(false);
+    });
+
+    it('--install lets npm fetch it', () => {
+      program('npm', `echo "$@" >> "${asked}"; [ "$6" = --version ]`);
+      run('cli.mjs', 'build', '--install');
+      expect(readFileSync(asked, 'utf8')).toMatch(
+        /^exec --yes --package=cmake-js@8 -- cmake-js --version\nexec .* cmake-js reconfigure -d /,
+      );
+    });
+
+    it('--install without a network says so in a line', () => {
+      program(
+        'npm',
+        'echo "npm error code ECONNREFUSED\nnpm error FetchError: request to https://x failed" >&2; exit 1',
+      );
+      const { status, stderr } = run('cli.mjs', 'build', '--install');
+      expect(status).toBe(1);
+      expect(stderr).toMatch(
+        /^orthokit: npm could not fetch cmake-js@8 \(FetchError: request to https:\/\/x failed\): try again .*\n$/,
+      );
+    });
+  });
+});
+
+it('a clone that is not built says so', () => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit clone-'));
+  cpSync(path.dirname(cli), path.join(folder, 'scripts'), { recursive: true });
+  copyFileSync(path.join(path.dirname(cli), '..', 'package.json'), path.join(folder, 'package.json'));
+  const words = [path.join(folder, 'scripts', 'cli.mjs'), 'bench'];
+  const { status, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
+  rmSync(folder, { recursive: true });
   expect(status).toBe(1);
-  expect(stderr).toMatch(/CMake.*C\+\+20 compiler/);
+  expect(stderr).toBe(
+    'orthokit: dist/ is missing, as this clone has not been built: bash scripts/run.sh build (ERR_NO_BINARY)\n',
+  );
 });

@@ -1,11 +1,11 @@
 // Devices: cpu
 // The command as a user calls it.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Folder } from '../safetensors/folder.ts';
-import { byteLevelTokenizer, writeModel } from './models.ts';
+import { byteLevelTokenizer, tensorOf, writeModel, writeTensors } from './models.ts';
 
 const cli = path.join(import.meta.dirname, '..', '..', 'scripts', 'cli.mjs');
 
@@ -37,7 +37,7 @@ describe('orthokit transplant', () => {
     const { status, stdout, stderr } = orthokit('transplant', ...twoModels(folder), '--method', 'mean');
     expect(status).toBe(0);
     expect(stdout).toContain(folder.file('out'));
-    expect(stdout).toMatch(/4 ids of the donor: exact 3, without counterpart 1\n/);
+    expect(stdout).toMatch(/4 ids of the donor: 3 the same in the base, 1 without counterpart\n/);
     expect(stdout).toMatch(/model\.embed_tokens\.weight: \[3, 3\] to \[4, 3\], 3 rows copied, 1 by mean, 0 unused/);
     expect(stderr).toMatch(/^scan 100 %\napproximate .*write 100 %\n$/s);
     expect(existsSync(path.join(folder.file('out'), 'model.safetensors'))).toBe(true);
@@ -93,11 +93,70 @@ describe('orthokit transplant', () => {
     [['--base', 'x', '--donor', 'y', '--out', 'z', '-k', 'many']],
     [['--base', 'x', '--donor', 'y', '--out', 'z', 'more']],
     [['--base', 'x', '--donor', 'y', '--out', 'z', '--quick']],
-  ])('exits 2 and shows the options for %j', (args) => {
+  ])('exits 2 and says where the options are for %j', (args) => {
     const { status, stdout, stderr } = orthokit('transplant', ...args);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
-    expect(stderr).toMatch(/orthokit transplant --base DIR --donor DIR --out DIR/);
-    expect(stderr).toContain('--prefix-match');
+    expect(stderr).toMatch(/^orthokit: .*\northokit help transplant: its options\n$/);
+  });
+
+  it.each<[string, (folder: Folder) => string[], string]>([
+    ['--base', () => ['--base', 'nowhere'], 'transplant: --base could not be opened, got ENOENT for nowhere (ERR_IO)'],
+    [
+      '--donor',
+      () => ['--donor', 'nowhere'],
+      'transplant: --donor could not be opened, got ENOENT for nowhere (ERR_IO)',
+    ],
+    [
+      '--out',
+      () => ['--out', 'no/where'],
+      `transplant: --out could not be opened, got ENOENT for ${path.resolve('no')} (ERR_IO)`,
+    ],
+    [
+      '--memory-limit',
+      () => ['--memory-limit', '1', '-k', '2'],
+      'transplant: --memory-limit must hold the rows of 3 shared tokens, 72 bytes, got 1 (ERR_MEMORY)',
+    ],
+    [
+      '--follow-links',
+      (folder) => {
+        const config = path.join(folder.file('base'), 'config.json');
+        renameSync(config, folder.file('elsewhere'));
+        symlinkSync(folder.file('elsewhere'), config);
+        return [];
+      },
+      'transplant: config.json must not be a symbolic link unless --follow-links is set, got one in ',
+    ],
+    [
+      '--base-embed',
+      (folder) => {
+        writeTensors(folder.file('base'), { strange: tensorOf([[1, 2, 3]]) });
+        return [];
+      },
+      'transplant: --base must have one tensor of embeddings, or --base-embed must name it, got none (ERR_UNSUPPORTED)',
+    ],
+    [
+      '--restart',
+      (folder) => {
+        mkdirSync(folder.file('out.partial'));
+        writeFileSync(path.join(folder.file('out.partial'), 'run.json'), '{}');
+        return [];
+      },
+      'be removed with --restart',
+    ],
+  ])('names the flag %s', (_, change, message) => {
+    using folder = new Folder();
+    const args = twoModels(folder);
+    const { status, stderr } = orthokit('transplant', ...args, ...change(folder));
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining(message) });
+  });
+
+  it('tells special tokens without counterpart in words', () => {
+    using folder = new Folder();
+    const args = twoModels(folder);
+    const tokenizer = byteLevelTokenizer(['t0', 't1', 't2'], [{ id: 3, content: '<x>' }]);
+    writeModel(folder.file('donor'), { tokenizer, embed: [1, 2, 3, 4].map((x) => [x, 1, 1]) });
+    const { stdout } = orthokit('transplant', ...args, '--method', 'mean');
+    expect(stdout).toContain('4 ids of the donor: 3 the same in the base, 1 without counterpart, 1 of them special\n');
   });
 
   it('explains each option', () => {
@@ -105,6 +164,34 @@ describe('orthokit transplant', () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/-k, --k N +tokens that stand for a new one/);
     expect(stdout).toMatch(/--match WORD .*\(bytes, mergekit\)/);
+  });
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('answers %s with a code where JSON was asked for', async (signal, exitCode) => {
+    using folder = new Folder();
+    const args = ['transplant', ...twoModels(folder, 40_000), '--method', 'mean', '--batch-size', '1', '--json'];
+    const tokens = Array.from({ length: 20_000 }, (_, i) => `other${i}`);
+    writeModel(folder.file('donor'), {
+      tokenizer: byteLevelTokenizer(tokens),
+      embed: tokens.map((_, id) => [id, 1, 1]),
+    });
+    const child = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let text = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (text += data));
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+    // Signals are listened to before anything is written.
+    const waiting = setInterval(() => {
+      if (!folder.names.includes('out.partial')) return;
+      clearInterval(waiting);
+      child.kill(signal);
+    }, 5);
+    const status = await ended;
+    expect({ status, error: JSON.parse(text).error }).toEqual({
+      status: exitCode,
+      error: { code: 'ERR_INTERRUPTED', message: `stopped by ${signal}; the same command goes on from here` },
+    });
   });
 
   it('stops at an interrupt and goes on from there', async () => {
@@ -127,8 +214,8 @@ describe('orthokit transplant', () => {
         child.kill('SIGINT');
       }
     });
-    expect(await ended).toBe(1);
-    expect(stderr).toMatch(/stopped; the same command goes on from here/);
+    expect(await ended).toBe(130);
+    expect(stderr).toMatch(/stopped by SIGINT; the same command goes on from here/);
     expect(folder.names).toEqual(['base', 'donor', 'out.partial']);
     const again = orthokit(
       ...args.filter((word) => word !== '--restart' && word !== '1' && word !== '--batch-size'),
