@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import { need } from './need.mjs';
 
 const root = path.join(import.meta.dirname, '..');
 const node = process.execPath;
@@ -42,11 +43,14 @@ function passes(name) {
 }
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(checks);
-for (const name of names) {
+for (const name of names)
   if (!Object.hasOwn(checks, name)) {
     console.error(`no check ${name}; there are ${Object.keys(checks).join(', ')}`);
     process.exit(2);
   }
+need('packages');
+if (names.includes('generated')) need('build');
+for (const name of names) {
   const passed = passes(name);
   console.log(`${name}: ${passed ? 'passed' : 'failed'}`);
   if (!passed) process.exitCode = 1;

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { need } from './need.mjs';
 
 const root = path.join(import.meta.dirname, '..');
 // What official Node 20 and later need themselves, so we ask for nothing more.
@@ -31,14 +32,19 @@ function withEmptyRelease(work) {
   }
 }
 
+// Before anything is deleted.
+need('packages');
+const prebuildify = 'node_modules/prebuildify/bin.js';
+if (!existsSync(path.join(root, prebuildify))) {
+  console.error('prebuilds: prebuildify is not installed, nothing was changed: npm ci --ignore-scripts');
+  process.exit(1);
+}
 const prebuilds = path.join(root, 'prebuilds');
 rmSync(prebuilds, { recursive: true, force: true });
 const options = ['--napi', '--strip', '--tag-libc', '--name', 'orthokit', '--node-gyp', './scripts/node-gyp.cjs'];
 // A build folder of its own: the developer's keeps its options.
 const cmake = `--quiet -O build/prebuild --CDORTHOKIT_GLIBC_FLOOR=${floor} --CDORTHOKIT_BLAS=static --CDORTHOKIT_CUDA=OFF`;
-withEmptyRelease(() =>
-  run(process.execPath, ['node_modules/prebuildify/bin.js', ...options], { ORTHOKIT_CMAKE_ARGS: cmake }),
-);
+withEmptyRelease(() => run(process.execPath, [prebuildify, ...options], { ORTHOKIT_CMAKE_ARGS: cmake }));
 
 if (spawnSync('nvcc', ['--version']).status === 0) {
   // Up to date where the CUDA step of CI has run before.

@@ -111,7 +111,7 @@ describe('commands exist', () => {
     .map((file) => read(path.join('scripts', 'peers', file)))
     .join('\n');
   const run = read('scripts/run.sh');
-  const { dependencies = {}, devDependencies = {} } = JSON.parse(read('package.json'));
+  const { dependencies = {}, devDependencies = {}, peerDependencies = {} } = JSON.parse(read('package.json'));
   const titles = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.test.ts'))
     .map((file) => read(path.join('test', file)))
@@ -149,6 +149,11 @@ describe('commands exist', () => {
       },
     ],
     [/^sudo apt install /, (words) => words.slice(3).every((w) => run.includes(`${w}=`))],
+    // The command that compiles says the same, of what package.json allows.
+    [
+      /^npm install --save-dev cmake-js@/,
+      (words) => words.at(-1) === `cmake-js@${/\d+/.exec(peerDependencies['cmake-js'])?.[0]}`,
+    ],
     // What only the peers of a race need: each is imported there, and is no dependency of ours.
     [
       /^apt-get install python3-/,

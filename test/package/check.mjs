@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { need } from '../../scripts/need.mjs';
 
 const root = path.join(import.meta.dirname, '..', '..');
 const work = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'orthokit package ')));
@@ -74,6 +75,7 @@ function checkFiles(files) {
 }
 
 try {
+  need('build');
   execFileSync('npm', ['run', '--silent', 'prebuilds'], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
   const orthokit = pack('.');
   checkFiles(orthokit.files);
