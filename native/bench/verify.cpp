@@ -1,12 +1,12 @@
-// Every op on its own examples: the CPU against the references, other devices against the CPU.
+// Every op on its own examples, on any device, against the references.
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <fstream>
 #include <functional>
 
+#include "bench/bounds.h"
 #include "bench/commands.h"
-#include "bench/compare.h"
 #include "bench/json.h"
 #include "bench/verify_report.h"
 
@@ -16,15 +16,19 @@ namespace {
 // Operations that move, convert or compare numbers; all others state their sums and products.
 constexpr std::string_view kMoving[] = {"cast", "check_finite", "copy",     "cost_range",
                                         "fill", "gather_rows",  "transpose"};
-constexpr int kOtherThreads = 3;  // no divisor of the usual counts of chunks
+constexpr int kThreads = 3;  // no divisor of the usual counts of chunks
 
 bool moves(const OpInfo& op) { return std::ranges::count(kMoving, std::string_view(op.name)) > 0; }
 
-Verdict failed(const std::string& reason) { return {"", reason, 0, 0, false}; }
+Verdict failed(const std::string& reason) {
+  Verdict verdict;
+  verdict.reason = reason, verdict.passed = false;
+  return verdict;
+}
 
 struct Devices {
-  std::shared_ptr<Device> cpu, other;
-  bool own_reference;  // the device is the CPU itself, and `other` has more threads
+  std::shared_ptr<Device> judged;
+  std::shared_ptr<Device> alone;  // the CPU with one thread, where the CPU is judged
   VerifyReport* report;
 };
 
@@ -40,30 +44,26 @@ Verdict verify_case(const OpEntry& entry, const std::string& flags, const Device
                     uint64_t& bits) {
   const Reference* reference = find_reference(*entry.info);
   if (!reference) return failed("there is no reference");
-  auto on_cpu = make_case(entry, *devices.cpu, flags),
-       on_other = make_case(entry, *devices.other, flags);
-  const double growth = reference->growth(on_cpu->op());
-  const auto before = on_cpu->read();
-  on_cpu->run(), on_other->run();
-  const auto after = on_cpu->read(), after_other = on_other->read();
-  bits = digest_of(after_other);
-  if (auto what = changed_input(*on_other, before, after_other); !what.empty()) return failed(what);
-  const auto actual = joined_values(*on_cpu, after);
-  // Both sides are off the exact result, each by as much as its kernel may be.
-  if (!devices.own_reference)
-    return compare(*on_other, actual, joined_values(*on_other, after_other), 2 * growth);
-  if (after != after_other) return failed("the bits depend on the number of threads");
-  return compare(*on_cpu,
-                 reference_values(*on_cpu, *reference, joined_values(*on_cpu, before), growth == 0),
-                 actual, growth);
+  const auto c = make_case(entry, *devices.judged, flags);
+  const auto before = c->read();
+  c->run();
+  const auto after = c->read();
+  bits = digest_of(after);
+  if (auto what = changed_input(*c, before, after); !what.empty()) return failed(what);
+  if (devices.alone) {
+    const auto on_one_thread = make_case(entry, *devices.alone, flags);
+    on_one_thread->run();
+    if (after != on_one_thread->read()) return failed("the bits depend on the number of threads");
+  }
+  return Bounds(*c, *reference, joined_values(*c, before)).judge(joined_values(*c, after));
 }
 
 void print_line(const OpEntry& entry, const std::string& flags, const Options& options,
                 const Verdict& verdict, const Devices& devices, uint64_t bits) {
   JsonLine line;
   line.text("op", entry.info->name).text("case", flags).text("device", options.device);
-  if (is_emulated(devices.other->device_info())) line.word("emulated", true);
-  line.text("against", devices.own_reference ? "reference" : "cpu");
+  if (is_emulated(devices.judged->device_info())) line.word("emulated", true);
+  line.text("against", "reference");
   if (!verdict.tensor.empty()) line.text("tensor", verdict.tensor);
   if (verdict.reason.empty())
     line.number("error", verdict.error).number("limit", verdict.limit);
@@ -99,7 +99,7 @@ bool verify_examples(const OpEntry& entry, const Options& options, const Devices
   for (auto& example : entry.info->examples) {
     const bool last = &example == &entry.info->examples.back();
     const bool passed = passes(entry, example, options, devices, [&](Verdict& verdict) {
-      flops += make_case(entry, *devices.cpu, example)->flops();
+      flops += make_case(entry, *devices.judged, example)->flops();
       if (last && (flops > 0) == moves(*entry.info))
         verdict = failed("flops() is not what kMoving says");
     });
@@ -127,10 +127,10 @@ bool verify_cases(const std::string& path, const Options& options, const Devices
 }  // namespace
 
 int verify(const Options& options) {
-  const int threads = options.device.starts_with("cuda") ? 0 : kOtherThreads;
+  const int threads = options.device.starts_with("cuda") ? 0 : kThreads;
   VerifyReport report;
-  Devices devices{Device::open("cpu", 1), Device::open(options.device, threads), false, &report};
-  devices.own_reference = devices.other->kind() == Kind::kCpu;
+  Devices devices{Device::open(options.device, threads), {}, &report};
+  if (devices.judged->kind() == Kind::kCpu) devices.alone = Device::open("cpu", 1);
   bool all_passed = true;
   if (!options.cases.empty())
     all_passed = verify_cases(options.cases, options, devices);
@@ -139,7 +139,7 @@ int verify(const Options& options) {
       const bool passed = verify_examples(*entry, options, devices);
       all_passed = all_passed && passed;
     }
-  report.write(options, devices.other->device_info());
+  report.write(options, devices.judged->device_info());
   return all_passed ? 0 : 1;
 }
 

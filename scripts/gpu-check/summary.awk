@@ -84,7 +84,7 @@ END {
   print "Commit " commit ", " date ", " seconds " s. Device: " (device == "" ? gpu : device) ", " isa ". Products: " blas ".\n"
   print "| step | status | seconds | |\n|---|---|---|---|"
   for (i = 1; i <= step_count; ++i) print steps[i]
-  print "\n" verified + 0 " cases against the CPU, " wrong_count + 0 " of them wrong."
+  print "\n" verified + 0 " cases against the references, " wrong_count + 0 " of them wrong."
   for (i = 1; i <= wrong_count; ++i) print "- " wrong[i]
 
   peak = peak_of(gpu)

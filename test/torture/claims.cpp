@@ -62,7 +62,7 @@ void try_case(const OpEntry& entry, const std::string& flags, Device& device, Re
              }))
     return;
   report.count("accepted");
-  if (auto reason = Oracle(*c, before).judge(*c, after); !reason.empty()) wrong(reason);
+  if (auto reason = Oracle(*c, before, report).judge(after); !reason.empty()) wrong(reason);
 }
 
 std::set<std::string> claims_of(const OpInfo& op) {

@@ -21,8 +21,9 @@ class Report {
 };
 
 // Goals of docs/design/reliability.md: R7, R8, R9.
-void check_programs(uint64_t seed, int64_t count, Report&);
-void check_same_bits(uint64_t seed, int64_t count, Report&);
+void check_programs(const std::string& on, uint64_t seed, int64_t count, Report&);
+void check_same_bits(const std::string& on, uint64_t seed, int64_t count, Report&);
 void check_claims(Report&);
+void check_convictions(Report&);
 
 }  // namespace orthokit::torture

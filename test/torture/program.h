@@ -5,13 +5,14 @@
 #include <memory>
 
 #include "bench/case.h"
-#include "dice.h"
+#include "bench/dice.h"
 #include "example.h"
 
 namespace orthokit::torture {
 
 using bench::Bytes;
 using bench::Case;
+using bench::Dice;
 
 struct Source {                // what an operand holds before its step
   int step = -1, operand = 0;  // of an earlier step, as that left it

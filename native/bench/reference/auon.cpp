@@ -10,7 +10,7 @@ static void auon(const Auon& op) {
   for (int64_t t = 0; t < step.weights.count; ++t) {
     Vector u = decayed_gradient(step, t);
     const MomentumRule rule{op.momentum, 0, op.nesterov == Nesterov::kOn, MomentumForm::kEma};
-    if (op.momenta.count > 0) u = advance(rule, values(op.momenta[t]), u);
+    if (op.momenta.count > 0) u = advance(rule, op.momenta[t], u);
     scaled_step(step, t, u, op.variant, op.gamma, op.eps);
   }
 }

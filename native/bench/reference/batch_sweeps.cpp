@@ -53,6 +53,6 @@ static void sweep_problem(const BatchSweeps& op, int64_t b) {
 static void batch_sweeps(const BatchSweeps& op) {
   for (int64_t b = 0; b < op.cost.shape[0]; ++b) sweep_problem(op, b);
 }
-ORTHOKIT_REFERENCE(BatchSweeps, batch_sweeps, 4096);
+ORTHOKIT_REFERENCE(BatchSweeps, batch_sweeps, in_f64(op.cost, 4096));
 
 }  // namespace orthokit::bench

@@ -1,6 +1,6 @@
 #include "ops/correlations.h"
 
-#include "bench/reference/reference.h"
+#include "bench/reference/inner_product.h"
 
 namespace orthokit::bench {
 
@@ -13,6 +13,6 @@ static void correlations(const Correlations& op) {
     values(op.out)[i] = sum;
   }
 }
-ORTHOKIT_REFERENCE(Correlations, correlations, 16 + double(op.x.shape[1]));
+ORTHOKIT_REFERENCE(Correlations, correlations, product_growth(op.x.shape[1]));
 
 }  // namespace orthokit::bench

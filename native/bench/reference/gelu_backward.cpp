@@ -14,8 +14,9 @@ static void gelu_backward(const GeluBackward& op) {
         op.form == GeluForm::kErf
             ? std::erfc(-x / std::sqrt(2.0)) / 2 + x * std::exp(-x * x / 2) / std::sqrt(2 * pi)
             : s + x * s * rest * std::sqrt(8 / pi) * (1 + 0.134145 * x * x);
+    const bool is_end = op.form == GeluForm::kErf ? is_beyond_normal(x) : std::abs(2 * inner) > 708;
     const double limit = x > 0 ? 1 : 0;
-    values(op.out)[i] = values(op.grad)[i] * (std::isinf(x) ? limit : slope);
+    values(op.out)[i] = values(op.grad)[i] * (is_end ? limit : slope);
   }
 }
 ORTHOKIT_REFERENCE(GeluBackward, gelu_backward);

@@ -15,6 +15,6 @@ static void gibbs_kernel(const GibbsKernel& op) {
     }
 }
 // Exponents of the size of 10, each of whose roundings the exponential shows.
-ORTHOKIT_REFERENCE(GibbsKernel, gibbs_kernel, 64);
+ORTHOKIT_REFERENCE(GibbsKernel, gibbs_kernel, in_f64(op.cost, 64));
 
 }  // namespace orthokit::bench

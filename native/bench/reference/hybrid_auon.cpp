@@ -12,9 +12,8 @@ static void hybrid_auon(const HybridAuon& op) {
     const bool is_vector = step.weights[t].rank < 2;  // steps as in auon
     const MomentumRule rule{op.base.momentum, 0, op.base.nesterov == Nesterov::kOn,
                             MomentumForm::kEma};
-    const Vector u = is_vector
-                         ? advance(rule, values(op.base.momenta[t]), decayed_gradient(step, t))
-                         : orthogonal_direction(op.base, t);
+    const Vector u = is_vector ? advance(rule, op.base.momenta[t], decayed_gradient(step, t))
+                               : orthogonal_direction(op.base, t);
     scaled_step(step, t, u, op.variant, op.gamma, op.base.eps);
   }
 }

@@ -1,5 +1,7 @@
 #include "ops/layer_norm_backward.h"
 
+#include <algorithm>
+
 #include "bench/reference/row_moments.h"
 
 namespace orthokit::bench {
@@ -30,5 +32,19 @@ static void layer_norm_backward(const LayerNormBackward& op) {
   }
 }
 ORTHOKIT_REFERENCE(LayerNormBackward, layer_norm_backward, op.x.dtype == Dtype::kF64 ? 64 : 6);
+
+// Of few columns, h is the same whatever x is (−1 and 1 of two), and the three terms of the gradient
+// cancel whatever grad is.
+static double terms_of(const LayerNormBackward& op, std::string_view tensor, int64_t j) {
+  const int64_t columns = op.x.shape[1], row = j / columns;
+  if (tensor != "gradX" || columns > 4) return 0;
+  double largest = 0;
+  for (int64_t k = 0; k < columns; ++k) {
+    const double weight = op.weight ? values(op.weight)[k] : 1;
+    largest = std::max(largest, std::abs(values(op.grad)[row * columns + k] * weight));
+  }
+  return largest / moments_of(values(op.x) + row * columns, columns, op.eps).deviation;
+}
+ORTHOKIT_TERMS(LayerNormBackward, terms_of);
 
 }  // namespace orthokit::bench

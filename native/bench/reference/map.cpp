@@ -7,7 +7,7 @@
 namespace orthokit::bench {
 
 static double mapped(const Map& op, double x) {
-  const double sigmoid = 1 / (1 + std::exp(-x));
+  const double sigmoid = x < -708 ? 0 : 1 / (1 + std::exp(-x));
   switch (op.function) {
     case MapFunction::kAbs:
       return std::abs(x);
@@ -31,7 +31,7 @@ static double mapped(const Map& op, double x) {
     case MapFunction::kRelu:
       return std::max(x, 0.0);
     case MapFunction::kGelu:
-      return x / 2 * std::erfc(-x / std::sqrt(2.0));
+      return x < 0 && is_beyond_normal(x) ? -0.0 : x / 2 * std::erfc(-x / std::sqrt(2.0));
     case MapFunction::kSoftThreshold:
       return std::copysign(std::max(std::abs(x) - op.parameters[0], 0.0), x);
     case MapFunction::kClamp:

@@ -16,7 +16,7 @@ static void momentum(const Momentum& op) {
     const Step decayed{.weights = op.weights, .masters = op.masters};
     for (size_t i = 0; op.l2 != 0 && i < g.size(); ++i) g[i] += op.l2 * weights_of(decayed, t)[i];
     const MomentumRule rule{op.momentum, op.dampening, op.nesterov == Nesterov::kOn, op.form};
-    const Vector u = advance(rule, values(op.momenta[t]), g);
+    const Vector u = advance(rule, op.momenta[t], g);
     for (size_t i = 0; i < u.size(); ++i) out[i] = u[i];
   }
 }

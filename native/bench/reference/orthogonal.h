@@ -84,7 +84,7 @@ inline double newton_schulz_growth(const List<double>& coefficients, WorkingDtyp
 
 inline Vector orthogonal_direction(const OrthogonalStep& op, int64_t t) {
   const MomentumRule rule{op.momentum, op.dampening, op.nesterov == Nesterov::kOn, op.form};
-  const Vector u = advance(rule, values(op.momenta[t]), decayed_gradient(op.step, t));
+  const Vector u = advance(rule, op.momenta[t], decayed_gradient(op.step, t));
   return newton_schulz(u, matrices(op.step.weights[t]), op.coefficients, op.norm_scale, op.eps);
 }
 

@@ -79,6 +79,6 @@ static void plan_sparsify(const PlanSparsify& op) {
         values(op.columns)[at] = double(j), values(op.values)[at] = entry(i, j), ++at;
   }
 }
-ORTHOKIT_REFERENCE(PlanSparsify, plan_sparsify, 4);
+ORTHOKIT_REFERENCE(PlanSparsify, plan_sparsify, in_f64(op.kernel, 4));
 
 }  // namespace orthokit::bench

@@ -1,7 +1,6 @@
 #include "bench/reference/reference.h"
 
 #include <algorithm>
-#include <string_view>
 
 namespace orthokit::bench {
 
@@ -15,6 +14,25 @@ const Reference* find_reference(const OpInfo& op) {
   const auto at =
       std::ranges::find_if(list, [&](auto& r) { return std::string_view(r.op->name) == op.name; });
   return at == list.end() ? nullptr : &*at;
+}
+
+namespace {
+
+Dice* moves = nullptr;
+
+}  // namespace
+
+KeptIsMoved::KeptIsMoved(Dice& dice) { moves = &dice; }
+KeptIsMoved::~KeptIsMoved() { moves = nullptr; }
+
+double kept(const View& state, double x) {
+  const bool is_half = state.dtype == Dtype::kF16;
+  if (!moves || (!is_half && state.dtype != Dtype::kBf16)) return x;
+  constexpr double most_half = 65504, least_half = 0x1p-24;
+  if (is_half && std::abs(x) > most_half) return std::copysign(HUGE_VAL, x);
+  const double by =
+      is_half ? std::max(0x1p-11 * std::abs(x), least_half / 2) : 0x1p-8 * std::abs(x);
+  return moves->chance(0.5) ? x + by : x - by;
 }
 
 }  // namespace orthokit::bench

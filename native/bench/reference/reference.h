@@ -3,8 +3,10 @@
 // change are not to be written.
 #pragma once
 #include <cmath>
+#include <string_view>
 #include <vector>
 
+#include "bench/dice.h"
 #include "core/op.h"
 
 namespace orthokit::bench {
@@ -12,12 +14,24 @@ namespace orthokit::bench {
 struct Reference {
   const OpInfo* op;
   void (*run)(const void* op);
-  // The error that is allowed, in units of rounding of the arithmetic's dtype, relative to a
-  // tensor's largest element.
+  // By how many units of rounding of the arithmetic's dtype an element may be off, relative to
+  // itself, and how far inputs are moved to find what rounding does where terms cancel (bounds.h).
   double (*growth)(const void* op);
+  // The size of the terms that make element j of a tensor, asked once `run` has run; null: none are
+  // named. For what cancels by construction, such that moving the inputs does not show it.
+  double (*terms)(const void* op, std::string_view tensor, int64_t j) = nullptr;
 };
 std::vector<Reference>& reference_list();
 const Reference* find_reference(const OpInfo&);
+
+// A step's state in 16 bits, where the step goes on with what it has stored: this number, moved by the
+// rounding to the state's dtype while a KeptIsMoved lives.
+double kept(const View& state, double x);
+class KeptIsMoved {
+ public:
+  explicit KeptIsMoved(Dice&);
+  ~KeptIsMoved();
+};
 
 inline double* values(const View& v) { return v.as<double>(); }
 
@@ -27,6 +41,9 @@ inline double sum_of_squares(const View& v) {
     sum += static_cast<long double>(values(v)[i]) * values(v)[i];
   return double(sum);
 }
+
+// Φ(x) and φ(x) are taken as 0 where exp(−x²/2) would be subnormal in f64, as the operations say.
+inline bool is_beyond_normal(double x) { return x * x / 2 > 708; }
 
 inline constexpr double kExact = 0;         // the reference, rounded once
 inline constexpr double kElementwise = 16;  // some operations on each element
@@ -40,10 +57,25 @@ bool register_reference() {
   return true;
 }
 
+template <class Op, double (*terms)(const Op&, std::string_view, int64_t)>
+bool register_terms() {
+  for (auto& reference : reference_list())
+    if (reference.op == &info<Op>())
+      reference.terms = [](const void* op, std::string_view tensor, int64_t j) {
+        return terms(*static_cast<const Op*>(op), tensor, j);
+      };
+  return true;
+}
+
 }  // namespace orthokit::bench
 
-// The last line of a reference's file: the loops, and how far rounding may take a kernel from them,
-// an expression of `op`; kElementwise where it is left out.
+// At the end of a reference's file: the loops, and how far rounding may take a kernel from them, an
+// expression of `op`; kElementwise where it is left out.
 #define ORTHOKIT_REFERENCE(Op, run, ...)                                                  \
   static double growth_of([[maybe_unused]] const Op& op) { return allowed(__VA_ARGS__); } \
   [[maybe_unused]] static const bool reference_known = register_reference<Op, run, growth_of>()
+
+// After it, with the reason: what the terms of an element are where they cancel by construction, a
+// function of the op, the tensor's name and the element's number.
+#define ORTHOKIT_TERMS(Op, function) \
+  [[maybe_unused]] static const bool terms_known = register_terms<Op, function>()

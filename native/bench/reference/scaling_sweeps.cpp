@@ -38,6 +38,6 @@ static void scaling_sweeps(const ScalingSweeps &op) {
   const double out[] = {done, error, largest, failed};
   std::copy_n(out, 4, values(op.statistics));
 }
-ORTHOKIT_REFERENCE(ScalingSweeps, scaling_sweeps, 256);
+ORTHOKIT_REFERENCE(ScalingSweeps, scaling_sweeps, in_f64(op.kernel, 256));
 
 }  // namespace orthokit::bench

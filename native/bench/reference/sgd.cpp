@@ -11,8 +11,8 @@ static void sgd(const Sgd& op) {
     Vector u = decayed_gradient(step, t);
     if (op.momenta.count > 0) {
       const bool first = ++*values(op.steps[t]) == 1;
-      u = advance({op.momentum, op.dampening, op.nesterov == Nesterov::kOn, op.form},
-                  values(op.momenta[t]), u, first);
+      u = advance({op.momentum, op.dampening, op.nesterov == Nesterov::kOn, op.form}, op.momenta[t],
+                  u, first);
     }
     note(step, t, apply(step, t, u, step.lr));
   }

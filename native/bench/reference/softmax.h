@@ -13,17 +13,20 @@ inline double largest_of(const double* x, int64_t n) {
   return largest;
 }
 
+// eˣ for x ≤ 0; 0 where it would be subnormal in f64.
+inline long double exponential(long double x) { return x < -708 ? 0 : std::exp(x); }
+
 inline long double sum_of_exps(const double* x, int64_t n) {
   const double largest = largest_of(x, n);
   long double sum = 0;
-  for (int64_t j = 0; j < n; ++j) sum += std::exp(static_cast<long double>(x[j]) - largest);
+  for (int64_t j = 0; j < n; ++j) sum += exponential(static_cast<long double>(x[j]) - largest);
   return sum;
 }
 
 inline std::vector<double> softmax(const double* x, int64_t n) {
   const long double largest = largest_of(x, n), sum = sum_of_exps(x, n);
   std::vector<double> p(x, x + n);
-  for (double& v : p) v = double(std::exp(v - largest) / sum);
+  for (double& v : p) v = double(exponential(v - largest) / sum);
   return p;
 }
 

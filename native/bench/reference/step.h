@@ -65,16 +65,20 @@ inline void note(const Step& step, int64_t i, double update, double own = 0) {
   row[0] = sum_of_squares(step.grads[i]), row[1] = update, row[2] = own;
 }
 
-// m ← rule(m, g); the vector that the method goes on with.
-inline Vector advance(const MomentumRule& rule, double* m, const Vector& g, bool first = false) {
+// m ← rule(m, g); the vector that the method goes on with, from m as it is stored.
+inline Vector advance(const MomentumRule& rule, const View& momentum, const Vector& g,
+                      bool first = false) {
   const bool ema = rule.form == MomentumForm::kEma;
+  double* m = values(momentum);
   Vector u(g.size());
   for (size_t j = 0; j < g.size(); ++j) {
     const double fresh = ema     ? (1 - rule.momentum) * g[j]
                          : first ? g[j]
                                  : (1 - rule.dampening) * g[j];
     m[j] = (first && !ema ? 0 : rule.momentum * m[j]) + fresh;
-    u[j] = rule.nesterov ? rule.momentum * m[j] + (ema ? (1 - rule.momentum) * g[j] : g[j]) : m[j];
+    const double stored = kept(momentum, m[j]);
+    u[j] =
+        rule.nesterov ? rule.momentum * stored + (ema ? (1 - rule.momentum) * g[j] : g[j]) : stored;
   }
   return u;
 }

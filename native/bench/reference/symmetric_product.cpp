@@ -1,30 +1,46 @@
 #include "ops/symmetric_product.h"
 
-#include "bench/reference/reference.h"
+#include "bench/reference/inner_product.h"
 
 namespace orthokit::bench {
 
-static void symmetric_product(const SymmetricProduct& op) {
+static int64_t inner_size(const SymmetricProduct& op) {
+  const Matrices size = matrices(op.a);
+  return op.trans == Transpose::kTransposed ? size.rows : size.columns;
+}
+
+// What element (i, j) of a product of the batch is made of.
+static InnerProduct inner_product(const SymmetricProduct& op, int64_t batch, int64_t i, int64_t j) {
   const Matrices size = matrices(op.a);
   const bool t = op.trans == Transpose::kTransposed;
-  const int64_t n = t ? size.columns : size.rows, inner = t ? size.rows : size.columns;
+  const int64_t n = t ? size.columns : size.rows, inner = inner_size(op), first = batch * n * inner,
+                row = t ? 1 : inner, step = t ? n : 1;
+  const double *a = values(op.a) + first, *b = op.b ? values(op.b) + first : a;
+  return {a + i * row, step, b + j * row, step, inner};
+}
+
+static void symmetric_product(const SymmetricProduct& op) {
+  const Matrices size = matrices(op.c);
+  const int64_t n = size.rows;
   for (int64_t batch = 0; batch < size.batch; ++batch) {
-    const double* a = values(op.a) + batch * n * inner;
-    const double* b = op.b ? values(op.b) + batch * n * inner : a;
     double* c = values(op.c) + batch * n * n;
     const double* old = op.addend ? values(op.addend) + batch * n * n : c;
     for (int64_t i = 0; i < n; ++i)
       for (int64_t j = 0; j <= i; ++j) {
-        double sum = 0;
-        for (int64_t k = 0; k < inner; ++k)
-          sum += t ? a[k * n + i] * b[k * n + j] : a[i * inner + k] * b[j * inner + k];
-        c[i * n + j] = op.alpha * sum + (op.beta == 0 ? 0 : op.beta * old[i * n + j]) +
-                       (i == j ? op.diagonal : 0);
+        c[i * n + j] = op.alpha * inner_product(op, batch, i, j).sum() +
+                       (op.beta == 0 ? 0 : op.beta * old[i * n + j]) + (i == j ? op.diagonal : 0);
         c[j * n + i] = c[i * n + j];
       }
   }
 }
-ORTHOKIT_REFERENCE(SymmetricProduct, symmetric_product,
-                   4 + std::sqrt(double(op.a.size()) / double(matrices(op.c).rows)));
+ORTHOKIT_REFERENCE(SymmetricProduct, symmetric_product, product_growth(inner_size(op)));
+
+// As of a gemm; the diagonal may cancel with the sum.
+static double terms_of(const SymmetricProduct& op, std::string_view, int64_t j) {
+  const int64_t n = matrices(op.c).rows;
+  return std::abs(op.alpha) * inner_product(op, j / n / n, j / n % n, j % n).terms() +
+         std::abs(op.diagonal);
+}
+ORTHOKIT_TERMS(SymmetricProduct, terms_of);
 
 }  // namespace orthokit::bench

@@ -6,6 +6,11 @@
 
 namespace orthokit::bench {
 
+// So many units of rounding of f64, whatever the dtype of the matrix: all else is f64, arithmetic too.
+inline double in_f64(const View& matrix, double growth) {
+  return matrix.dtype == Dtype::kF64 ? growth : growth * 0x1p-29;
+}
+
 // (fᵢ + gⱼ − costᵢⱼ) / eps.
 inline double exponent_of(const View& cost, const View& f, const View& g, double eps, int64_t i,
                           int64_t j) {

@@ -1,9 +1,7 @@
-#include "bench/compare.h"
+#include "bench/results.h"
 
-#include <algorithm>
 #include <bit>
 #include <cstring>
-#include <limits>
 
 #include "bench/reference/copy_of_case.h"
 #include "bench/values.h"
@@ -56,23 +54,6 @@ void join_halves(const Case& c, const std::vector<Bytes>& data, std::vector<Valu
     }
 }
 
-// The largest difference relative to the largest element. Statistics are sums of different things:
-// each by itself.
-double error_of(const Operand& operand, const Vector& expected, const Vector& actual) {
-  const bool exact = !is_floating(operand.tensor), single = operand.name == "statistics";
-  double largest = 0, worst = 0;
-  for (double x : expected)
-    if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
-  for (size_t i = 0; i < expected.size(); ++i) {
-    const double a = expected[i], b = actual[i];
-    if (a == b || (std::isnan(a) && std::isnan(b))) continue;
-    if (!std::isfinite(a) || !std::isfinite(b)) return std::numeric_limits<double>::infinity();
-    const double scale = exact ? 1 : single ? std::abs(a) : largest;
-    worst = std::max(worst, std::abs(a - b) / scale);
-  }
-  return worst;
-}
-
 }  // namespace
 
 std::vector<Value> joined_values(const Case& c, const std::vector<Bytes>& data) {
@@ -81,38 +62,25 @@ std::vector<Value> joined_values(const Case& c, const std::vector<Bytes>& data) 
   return all;
 }
 
-Verdict compare(const Case& c, const std::vector<Value>& expected, const std::vector<Value>& actual,
-                double growth) {
-  Verdict verdict;
-  double furthest = -1;
-  for (size_t i = 0; i < actual.size(); ++i) {
-    const Operand& operand = c.operands()[i];
-    if (!(operand.role & kOut)) continue;
-    const double unit = expected[i].unit, storage = unit > unit_of(Dtype::kF32) ? 2 * unit : 0;
-    const double limit = growth == 0 || unit == 0 ? 0 : growth * arithmetic_unit(c) + storage;
-    const double error = error_of(operand, expected[i].elements, actual[i].elements);
-    const double share = limit > 0   ? error / limit
-                         : error > 0 ? std::numeric_limits<double>::infinity()
-                                     : 0;
-    if (share <= furthest) continue;
-    furthest = share;
-    verdict = {operand.name, "", error, limit, error <= limit};
-  }
-  return verdict;
-}
-
-std::vector<Value> reference_values(const Case& c, const Reference& reference,
-                                    std::vector<Value> all, bool exact) {
+ReferenceRun reference_run(const Case& c, const Reference& reference, std::vector<Value> all) {
+  const bool exact = reference.growth(c.op()) == 0;
   std::vector<Vector> elements;
-  for (auto& v : all) elements.push_back(v.elements);
+  for (auto& v : all) elements.push_back(std::move(v.elements));
   CopyOfCase copy(c, std::move(elements));
   reference.run(copy.op());
-  for (size_t i = 0; i < all.size(); ++i) {
-    all[i].elements = copy.values()[i];
-    const Dtype dtype = c.operands()[i].tensor.view().dtype;
-    if (exact) all[i].elements = decode(encode(all[i].elements, dtype), dtype);
+  ReferenceRun run{std::move(all), {}};
+  for (size_t i = 0; i < run.values.size(); ++i) {
+    const auto& operand = c.operands()[i];
+    const Dtype dtype = operand.tensor.view().dtype;
+    auto& now = run.values[i].elements;
+    now = std::move(copy.values()[i]);  // the buffers stay where they are
+    auto& terms = run.terms.emplace_back();
+    if (exact) now = decode(encode(now, dtype), dtype);
+    if (exact || !reference.terms || !(operand.role & kOut)) continue;
+    for (size_t j = 0; j < now.size(); ++j)
+      terms.push_back(reference.terms(copy.op(), operand.name, int64_t(j)));
   }
-  return all;
+  return run;
 }
 
 std::string changed_input(const Case& c, const std::vector<Bytes>& before,

@@ -1,4 +1,4 @@
-// A case's results as numbers, against those of its reference or of another device.
+// A case's results as numbers, and those of its reference.
 #pragma once
 #include "bench/case.h"
 #include "bench/reference/reference.h"
@@ -16,18 +16,11 @@ struct Value {  // of one operand
 // Weights whose low 16 bits lie apart, in masters of bf16, are joined.
 std::vector<Value> joined_values(const Case&, const std::vector<Bytes>& data);
 
-// What the reference makes of a case; rounded to the tensors' dtypes where the op is exact.
-std::vector<Value> reference_values(const Case&, const Reference&, std::vector<Value> before,
-                                    bool exact);
-
-struct Verdict {
-  std::string tensor, reason;
-  double error = 0, limit = 0;
-  bool passed = true;
+struct ReferenceRun {
+  std::vector<Value> values;               // rounded to the tensors' dtypes where the op is exact
+  std::vector<std::vector<double>> terms;  // of each element; empty where the reference names none
 };
-// Errors relative to a tensor's largest element.
-Verdict compare(const Case&, const std::vector<Value>& expected, const std::vector<Value>& actual,
-                double growth);
+ReferenceRun reference_run(const Case&, const Reference&, std::vector<Value> before);
 
 // The name of an input that is not what it was, or empty.
 std::string changed_input(const Case&, const std::vector<Bytes>& before,

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace orthokit::torture {
+namespace orthokit::bench {
 
 class Dice {
  public:
@@ -31,4 +31,4 @@ class Dice {
   uint64_t state_;
 };
 
-}  // namespace orthokit::torture
+}  // namespace orthokit::bench
