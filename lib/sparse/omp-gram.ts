@@ -35,8 +35,10 @@ const mostAtoms = 46340;
 /**
  * Orthogonal matching pursuit from products alone: the Gram matrix D Dᵀ `[N, N]` of the atoms, and the correlations of each
  * signal with them, `[B, N]`, both f32 or f64. What scikit-learn's `orthogonal_mp_gram` computes for atoms of norm 1; here
- * they may have any. Residuals are those of the recurrence |y|² − |z|²: below some 1e-4 |y| in f32 and 1e-8 |y| in f64 they
- * are rounding.
+ * they may have any. Products alone do not tell small residuals: the square of one, |y|² − |z|², is off by up to
+ * ε (|y| + Σ |wⱼ| |dⱼ|)², where ε is 2⁻²⁴ in f32 and 2⁻⁵³ in f64. The sum is some |y| for atoms at angles, where residuals end
+ * at 1e-3 |y| and 1e-7 |y|; it grows with the condition of the chosen atoms where they are alike. A tolerance below that may
+ * be met a step early or late. {@link omp} measures its residuals.
  *
  * @example
  * using code = await ompGram(gram, correlations, { k: 8, energies });

@@ -1,6 +1,7 @@
 // Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Dictionary, omp, ompGram, ops, SparseCode, Tensor, toDense } from '../../lib/index.ts';
+import { norm } from '../reference/norms.ts';
 import { normal } from '../support/data.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { sameBits } from '../support/same-bits.ts';
@@ -13,13 +14,17 @@ describe.each(devices)('ompGram on %s', (kind) => {
   function problem(dtype: 'f32' | 'f64', [count, length, signals]: readonly [number, number, number]) {
     const atoms = tensorOf(device, normal(count * length, 1), [count, length], dtype);
     const y = tensorOf(device, normal(signals * length, 2), [signals, length], dtype);
-    const gram = new Tensor(device, [count, count], dtype);
-    const correlations = new Tensor(device, [signals, count], dtype);
+    return { dictionary: new Dictionary(atoms), y, ...productsOf(atoms, y) };
+  }
+  function productsOf(atoms: Tensor, y: Tensor) {
+    const [count, signals] = [atoms.shape[0]!, y.shape[0]!];
+    const gram = new Tensor(device, [count, count], atoms.dtype);
+    const correlations = new Tensor(device, [signals, count], atoms.dtype);
     const energies = new Tensor(device, [signals], 'f64');
     ops.symmetricProduct(device, { a: atoms, c: gram });
     ops.correlations(device, { x: y, atoms, out: correlations });
     ops.rowReduce(device, { x: y, out: energies, reduction: 'sum_of_squares' });
-    return { dictionary: new Dictionary(atoms), y, gram, correlations, energies };
+    return { gram, correlations, energies };
   }
 
   it.each([
@@ -41,6 +46,55 @@ describe.each(devices)('ompGram on %s', (kind) => {
       }
     }
   });
+
+  it.each([
+    ['f64', 1],
+    ['f64', 0.05],
+    ['f64', 0.01],
+    ['f32', 1],
+    ['f32', 0.05],
+  ] as const)(
+    'squared residuals are off by ε (|y| + Σ |w| |d|)² at most, in %s, atoms %d apart',
+    async (dtype, apart) => {
+      const epsilon = dtype === 'f64' ? 2 ** -53 : 2 ** -24;
+      for (const [count, length] of [
+        [257, 16],
+        [16, 16],
+        [300, 24],
+      ] as const) {
+        const signals = 6;
+        const [common, own] = [normal(length, 3, 1 - apart), normal(count * length, 1, apart)];
+        const atoms = tensorOf(
+          device,
+          own.map((x, i) => x + common[i % length]!),
+          [count, length],
+          dtype,
+        );
+        const y = tensorOf(device, normal(signals * length, 2), [signals, length], dtype);
+        const { gram, correlations, energies } = productsOf(atoms, y);
+        for (const options of [{}, { tol: 1e-3 }, { relTol: 1e-6 }]) {
+          using code = await ompGram(gram, correlations, { k: length, energies, ...options });
+          const [d, signal, whole] = [await valuesOf(atoms), await valuesOf(y), await energies.read()];
+          const [indices, weights] = [await code.indices.read(), await valuesOf(code.coefficients)];
+          const [residuals, counts] = [await valuesOf(code.residuals), await code.counts.read()];
+          for (let b = 0; b < signals; b++) {
+            const left = signal.slice(b * length, (b + 1) * length);
+            let size = Math.sqrt(whole[b]!);
+            for (let t = b * length; t < b * length + counts[b]!; t++) {
+              const atom = d.subarray(indices[t]! * length, (indices[t]! + 1) * length);
+              size += Math.abs(weights[t]!) * norm(atom);
+              for (const [j, x] of atom.entries()) left[j]! -= weights[t]! * x;
+            }
+            const allowed = epsilon * size ** 2;
+            expect(Math.abs(residuals[b]! ** 2 - norm(left) ** 2)).toBeLessThanOrEqual(allowed);
+            const { tol = 0, relTol = 0 } = options as { tol?: number; relTol?: number };
+            if (counts[b]! < length && (tol > 0 || relTol > 0))
+              expect(norm(left) ** 2).toBeLessThanOrEqual(Math.max(tol, relTol ** 2 * whole[b]!) + allowed);
+          }
+        }
+      }
+    },
+  );
 
   it('has no residuals without energies, and the same bits for any split', async () => {
     const { gram, correlations } = problem('f32', [60, 25, 8]);
