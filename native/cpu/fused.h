@@ -4,6 +4,12 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
+#ifdef __FMA__
+inline constexpr bool kHasFused = true;
+#else
+inline constexpr bool kHasFused = false;
+#endif
+
 inline float fused(float a, float b, float c) {
 #ifdef __FMA__
   return __builtin_fmaf(a, b, c);

@@ -12,26 +12,32 @@ struct Moments {
   double mean, inverse;  // 1 / √(variance + eps)
 };
 
-// (x − mean) / deviation, computed as A.
+// A number as A, and what that lacks of it.
 template <class A>
-struct Normalized {
-  A high, low, inverse;  // the mean in two parts: x less the first is exact where it is near
-  explicit Normalized(const Moments& m)
-      : high(A(m.mean)), low(A(m.mean - double(high))), inverse(A(m.inverse)) {}
-  A operator()(A x) const { return ((x - high) - low) * inverse; }
+struct InParts {
+  A high, low;
+  explicit InParts(double x) : high(A(x)), low(A(x - double(high))) {}
 };
 
-// Whether f32 holds 1 / √(variance + eps) with all its digits.
-inline bool fits_float(const Moments& m) { return m.inverse > 1e-35 && m.inverse < 1e35; }
+// (x − mean) / deviation, computed as A. In f32 there are two roundings: that of the distance, which
+// is exact where x is near the mean, and that of the result.
+template <class A>
+struct Normalized {
+  InParts<A> mean, inverse;
+  A offset;
+  explicit Normalized(const Moments& m)
+      : mean(m.mean), inverse(m.inverse), offset(A(double(-mean.low) * m.inverse)) {}
+  A operator()(A x) const {
+    const A distance = x - mean.high;
+    return fused(distance, inverse.high, fused(distance, inverse.low, offset));
+  }
+};
 
-// body(a row's elements normalized): in T, or in f64 where T cannot.
-template <class T, class Body>
-void with_normalized(const Moments& m, Body&& body) {
-  if (sizeof(T) == 4 && fits_float(m))
-    body(Normalized<T>(m));
-  else
-    body(Normalized<double>(m));
-}
+// Whether f32 holds both parts of a number with all digits that count.
+inline bool fits_float(double x) { return std::abs(x) > 1e-25 && std::abs(x) < 1e25; }
+// Whether products and sums have one rounding in f32, as the bounds on errors need.
+template <class T>
+inline constexpr bool kFusedFloats = sizeof(T) == 4 && kHasFused;
 
 // In one pass, of the distances d from an element of the row: n · variance = Σd² − (Σd)² / n, where
 // Σd² is at most n times that, as the element's own distance from the mean is part of it. So a

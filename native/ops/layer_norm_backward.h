@@ -9,9 +9,11 @@ namespace orthokit {
 //   gradXᵢⱼ = rᵢ (gᵢⱼ − mean(gᵢ) − hᵢⱼ mean(gᵢ ⊙ hᵢ)),
 //   gradWeightⱼ = Σᵢ gradᵢⱼ hᵢⱼ,  gradBiasⱼ = Σᵢ gradᵢⱼ.
 // gradWeight and gradBias are for those who ask. gradX may be grad or x.
-// Numerics: sums in f64 in a fixed order, gradX from them in the dtype: in f32 within 3 ulp of the
-// largest term; mean and deviation are computed from x again. A NaN or an infinity leaves no finite number in its row of gradX, nor, if in x, in
-// gradWeight.
+// Numerics: sums in f64 in a fixed order; gradX from them in f64, or in f32: within 5 ulp of the
+// largest of rᵢ |gᵢⱼ|, rᵢ |mean(gᵢ)|, rᵢ |hᵢⱼ mean(gᵢ ⊙ hᵢ)| and |gradXᵢⱼ|, by the roundings of mean(gᵢ), of
+// its difference to gᵢⱼ (which may be twice a term), of x − m, of the factor of that, of the sum and of
+// the result. Mean and deviation are computed from x again. A NaN or an infinity leaves no finite
+// number in its row of gradX, nor, if in x, in gradWeight.
 // Traffic: two reads, one write; the passes after the first find their rows in cache.
 struct LayerNormBackward {
   static constexpr const char *name = "layer_norm_backward",

@@ -33,8 +33,8 @@ describe.each(devices)('layerNorm on %s', (kind) => {
             'weight' in given ? w : undefined,
             'bias' in given ? b : undefined,
           );
-          // f32: five roundings. f64: the mean, 30 deviations away, has lost as many units of the last place.
-          const ulps = dtype === 'f32' ? 3 : 200 + Math.sqrt(columns);
+          // f32: the bound below. f64: the mean, 30 deviations away, has lost as many units of the last place.
+          const ulps = dtype === 'f32' ? 2.5 : 200 + Math.sqrt(columns);
           const magnitude = largest(expected);
           expectClose(await valuesOf(out), expected, { dtype, ulps, magnitude });
           expect(sameBits(await x.read(), await before.read())).toBe(true);
@@ -42,6 +42,23 @@ describe.each(devices)('layerNorm on %s', (kind) => {
           expect(sameBits(await x.read(), await out.read())).toBe(true);
         }
     });
+  });
+
+  it.each([0, 100, 1e4])('is within 2.5 ulp of the largest term in f32, of means around %d', async (offset) => {
+    const [rows, columns] = [500, 1000];
+    const of = (seed: number, size: number, shift = 0) =>
+      Float64Array.from(normal(size, seed), (v) => Math.fround(v + shift));
+    const [x, weight, bias] = [of(1, rows * columns, offset), of(2, columns), of(3, columns)];
+    const inputs = { x: tensorOf(device, x, [rows, columns]), weight: tensorOf(device, weight, [columns]) };
+    const out = Tensor.full(device, [rows, columns], NaN);
+    ops.layerNorm(device, { ...inputs, out });
+    const scaled = reference(x, columns, 1e-5, weight);
+    // What f64 leaves of the variance, of numbers with an offset.
+    const ulps = 2.5 + 1e-3;
+    expectClose(await valuesOf(out), scaled, { dtype: 'f32', ulps });
+    ops.layerNorm(device, { ...inputs, bias: tensorOf(device, bias, [columns]), out });
+    const magnitude = scaled.map((h, i) => Math.max(Math.abs(h), Math.abs(bias[i % columns]!)));
+    expectClose(await valuesOf(out), reference(x, columns, 1e-5, weight, bias), { dtype: 'f32', ulps, magnitude });
   });
 
   it('has eps 1e-5 unless told', async () => {

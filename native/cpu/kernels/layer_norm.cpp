@@ -5,6 +5,7 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
+// In f32: the two roundings of `normal`, and one.
 template <class T, class A>
 static void normalize(const T* x, int64_t n, Normalized<A> normal, const T* weight, const T* bias,
                       T* out) {
@@ -24,10 +25,15 @@ void layer_norm(const LayerNorm& op, Stream& stream) {
     for_rows(stream, rows, columns, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
         const T* x = op.x.as<T>() + i * columns;
-        with_normalized<T>(moments_of(x, columns, op.eps), [&](auto normal) {
+        const Moments moments = moments_of(x, columns, op.eps);
+        const auto run = [&](auto normal) {
           normalize(x, columns, normal, op.weight.as<T>(), op.bias.as<T>(),
                     op.out.as<T>() + i * columns);
-        });
+        };
+        if (kFusedFloats<T> && fits_float(moments.inverse))
+          run(Normalized<T>(moments));
+        else
+          run(Normalized<double>(moments));
       }
     });
   });

@@ -55,17 +55,33 @@ static void add_rows(const T* grad, const T* x, const T* weight, int64_t n, cons
   }
 }
 
+// rᵢ (g − mean(g) − h mean(g ⊙ h)) as A, with h = (x − mean) r: the factor of x − mean is rounded once,
+// and r is in two parts.
+template <class A>
+struct Gradient {
+  InParts<A> mean, inverse;
+  A slope, shift;
+  Gradient(const Moments& m, const RowMeans& means)
+      : mean(m.mean),
+        inverse(m.inverse),
+        slope(A(slope_of(m, means))),
+        shift(A(means.inner - double(mean.low) * slope_of(m, means))) {}
+  static double slope_of(const Moments& m, const RowMeans& means) {
+    return means.with_normal * m.inverse;
+  }
+  A operator()(A grad, A weight, A x) const {
+    const A inner = fused(mean.high - x, slope, fused(grad, weight, -shift));
+    return fused(inner, inverse.high, inner * inverse.low);
+  }
+};
+
 template <class T, class A>
 static void row_gradient(const T* grad, const T* x, const T* weight, int64_t n,
-                         Normalized<A> normal, RowMeans means, T* grad_x) {
-  const A inner = A(means.inner), product = A(means.with_normal);
-  const auto gradient = [=](A g, T value) {
-    return T(fused(normal(value), -product, g - inner) * normal.inverse);
-  };
+                         Gradient<A> gradient, T* grad_x) {
   if (weight)
-    for (int64_t j = 0; j < n; ++j) grad_x[j] = gradient(A(grad[j]) * A(weight[j]), x[j]);
+    for (int64_t j = 0; j < n; ++j) grad_x[j] = T(gradient(A(grad[j]), A(weight[j]), A(x[j])));
   else
-    for (int64_t j = 0; j < n; ++j) grad_x[j] = gradient(A(grad[j]), x[j]);
+    for (int64_t j = 0; j < n; ++j) grad_x[j] = T(gradient(A(grad[j]), A(1), A(x[j])));
 }
 
 template <class T>
@@ -86,11 +102,17 @@ static void layer_norm_backward(const LayerNormBackward& op, Stream& stream) {
       RowMeans means[count];
       for (int i = 0; i < count; ++i) moments[i] = moments_of(x + i * columns, columns, op.eps);
       add_rows<count>(grad, x, weight, columns, moments, by_weight, by_bias, means);
-      for (int i = 0; i < count; ++i)
-        with_normalized<T>(moments[i], [&](auto normal) {
-          row_gradient(grad + i * columns, x + i * columns, weight, columns, normal, means[i],
+      for (int i = 0; i < count; ++i) {
+        const auto run = [&](auto gradient) {
+          row_gradient(grad + i * columns, x + i * columns, weight, columns, gradient,
                        op.grad_x.as<T>() + at + i * columns);
-        });
+        };
+        const double slope = Gradient<double>::slope_of(moments[i], means[i]);
+        if (kFusedFloats<T> && fits_float(moments[i].inverse) && fits_float(slope))
+          run(Gradient<T>(moments[i], means[i]));
+        else
+          run(Gradient<double>(moments[i], means[i]));
+      }
     };
     const int64_t last = std::min(rows, (band + 1) * height);
     int64_t i = band * height;
