@@ -26,8 +26,10 @@ inline double inverse_of_power(double p) {
   return std::bit_cast<double>((uint64_t(2046) << 52) - std::bit_cast<uint64_t>(p));
 }
 
+// Scaled by the larger of a and b, where a has a share: beside a large one without, b² would vanish.
 template <class T>
 T root_of_sum(T p, T a, T q, T b) {
+  a = p == 0 ? p * a : a;  // NaN and infinity stay
   const T magnitude = std::max(std::abs(a), std::abs(b)), power = power_of_two(magnitude);
   const T inverse = inverse_of_power(power), x = a * inverse, y = b * inverse;
   return power * std::sqrt(p * x * x + q * y * y);

@@ -20,8 +20,10 @@ __device__ __forceinline__ double inverse_of_power(double p) {
   return __longlong_as_double((2046ll << 52) - __double_as_longlong(p));
 }
 
+// Scaled by the larger of a and b, where a has a share: beside a large one without, b² would vanish.
 template <class T>
 __device__ __forceinline__ T root_of_sum(T p, T a, T q, T b) {
+  a = p == 0 ? p * a : a;  // NaN and infinity stay
   const T size_a = a < 0 ? -a : a, size_b = b < 0 ? -b : b;
   const T power = power_of_two(size_a < size_b ? size_b : size_a);
   const T inverse = inverse_of_power(power), x = a * inverse, y = b * inverse;

@@ -3,11 +3,11 @@ import { describe, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { adamw } from '../reference/adamw.ts';
 import { describeCheckValues } from '../support/check-values.ts';
-import { expectSame } from '../support/compare.ts';
+import { expectClose, expectSame } from '../support/compare.ts';
 import { normal } from '../support/data.ts';
 import { devices } from '../support/devices.ts';
 import { describeStep, each, type Method } from '../support/steps.ts';
-import { tensorOf } from '../support/tensors.ts';
+import { tensorOf, valuesOf } from '../support/tensors.ts';
 
 const method: Method = {
   op: 'adamw',
@@ -28,6 +28,26 @@ describeCheckValues(method, [
 ]);
 
 describe.each(devices)('adamw on %s', (kind) => {
+  it.each(['f32', 'f64'] as const)(
+    'without a share of the past, beta2 0, forgets it however large, in %s',
+    async (dtype) => {
+      const device = Device.open(kind);
+      const [large, small] = dtype === 'f32' ? [1e10, 1e-13] : [1e100, 1e-100];
+      const weights = [tensorOf(device, new Float64Array(40).fill(1), [40], dtype)];
+      const [momenta, roots] = [0, 0].map(() => [Tensor.zeros(device, [40], { dtype })]) as [Tensor[], Tensor[]];
+      const steps = [Tensor.zeros(device, [1], { dtype: 'i32' })];
+      for (const size of [large, small, -large, small]) {
+        const grads = [tensorOf(device, new Float64Array(40).fill(size), [40], dtype)];
+        ops.adamw(device, { weights, grads, momenta, roots, steps, lr: 0.125, beta1: 0, beta2: 0, eps: 0 });
+        const root = Math.abs(size);
+        expectClose(await valuesOf(roots[0]!), new Float64Array(40).fill(root), { dtype, ulps: 1 });
+      }
+      // Each step is of a sign.
+      expectClose(await valuesOf(weights[0]!), new Float64Array(40).fill(0.75), { dtype, ulps: 4 });
+      await device.close();
+    },
+  );
+
   it('gives the same bits for gradients times 2^-90, 1 and 2^100 without eps', async () => {
     const device = Device.open(kind);
     const weightsFor = async (scale: number) => {
