@@ -199,7 +199,8 @@ struct AuonSeeMoments {
     part.sum = square * second + square * square * fourth / 3;
     const double sine = sinh(rule.gamma),
                  rest = (sine * sine - gamma2 - gamma2 * gamma2 / 3) * pow(spread, 1.5);
-    part.exact = !(rest > 1e-6 * gamma2 || rest > shape.rounding * shape.size);
+    // Not where Σu⁴ has left the range of f64, and the rest is no number.
+    part.exact = rest <= 1e-6 * gamma2 && rest <= shape.rounding * shape.size;
     if (part.exact) find_rate(rule, shape, part);
   }
 };
