@@ -28,6 +28,18 @@ export const classes: [string, OptimizerClass][] = Object.entries(library as Rec
 /** Options under which a class has all the state that it can have. */
 export const fullState: Record<string, object> = { SGD: { momentum: 0.9 } };
 
+/** State of a parameter: tensors of its shape in the dtype of moments, all that there can be, and bytes beside them. */
+export const stateOf: Record<string, { moments: number; bytes: number }> = {
+  SGD: { moments: 1, bytes: 4 }, // a counter in i32
+  AdamW: { moments: 2, bytes: 4 },
+  AdaGrad: { moments: 1, bytes: 4 },
+  AdaGradNorm: { moments: 0, bytes: 8 + 4 }, // a sum in f64
+  Lion: { moments: 1, bytes: 0 },
+  Muon: { moments: 1, bytes: 0 },
+  AuON: { moments: 1, bytes: 0 },
+  HybridAuON: { moments: 1, bytes: 0 },
+};
+
 /** Every way to keep state: its name, the options, and the dtype of the weights. */
 export const stateSettings: [name: string, options: object, weights: 'f32' | 'bf16'][] = [
   ['f32', {}, 'f32'],

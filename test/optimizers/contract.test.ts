@@ -8,16 +8,22 @@ import {
   type AnyOptimizer,
   bits,
   classes,
+  fullState,
   gradsOf,
   numbers,
   otherScalars,
   sizeOf,
   stateBits,
+  stateOf,
+  stateSettings,
   tensor,
   values,
   weightsOf,
 } from './classes.ts';
 import { code, eachClass, eachDevice } from './each-class.ts';
+
+/** Options that a class refuses without another one beside them. */
+const needCompany: Record<string, string[]> = { SGD: ['nesterov'], Muon: ['dampening'], HybridAuON: ['dampening'] };
 
 it.each(onlyCpu)('finds the classes', () => {
   const names = classes.map(([name]) => name);
@@ -224,14 +230,17 @@ eachClass('R10: ', ['R10'], ({ device, alone, name, Class, shapes, start, grads 
   });
 
   it('steps scalars that were set later like scalars from the start', async () => {
-    const [probe] = [new Class(start())];
-    for (const [option, value] of otherScalars(probe)) {
+    const refused: string[] = [];
+    const compared: string[] = [];
+    for (const [option, value] of otherScalars(new Class(start()))) {
       const [a, b] = [start(), start()];
       let made: AnyOptimizer;
       try {
         made = new Class(b, { [option]: value });
-      } catch {
-        continue; // an option that needs another one beside it
+      } catch (error) {
+        expect(error, option).toEqual(code('ERR_ARGUMENT'));
+        refused.push(option);
+        continue;
       }
       const scheduled = new Class(a);
       const group = scheduled.groups[0] as unknown as Record<string, unknown>;
@@ -246,7 +255,10 @@ eachClass('R10: ', ['R10'], ({ device, alone, name, Class, shapes, start, grads 
         scheduled.step(given);
       }
       expect(await bits(a), option).toEqual(await bits(b));
+      compared.push(option);
     }
+    expect(compared).toEqual(expect.arrayContaining(['lr', 'weightDecay']));
+    expect(refused).toEqual(needCompany[name] ?? []);
   });
 
   it('checks scalars at the next step, before anything changes', async () => {
@@ -456,20 +468,18 @@ eachClass('R10: ', ['R10'], ({ device, alone, name, Class, shapes, start, grads 
     const optimizer = new Class(start(), { nonFinite: 'skip' });
     const own = Object.values(optimizer.part().tensors).reduce((sum, t) => sum + t.byteLength, 0);
     expect(optimizer.stateBytes).toBe(own);
+  });
+
+  it.each(stateSettings)('has the state that its table says, %s', (_setting, options, dtype) => {
+    const given: { masterWeights?: string; stateDtype?: 'f64' | 'f32' | 'f16' | 'bf16' } = options;
+    const { moments, bytes } = stateOf[name]!;
+    const width = { f64: 8, f32: 4, f16: 2, bf16: 2 }[given.stateDtype ?? 'f32'];
+    const master = given.masterWeights ? (given.masterWeights === 'fp32' ? 4 : 2) : 0;
     const elements = sizeOf([5, 7]);
-    const expected: Record<string, number> = {
-      SGD: 0,
-      AdamW: 8 * elements + 4,
-      AdaGrad: 4 * elements + 4,
-      AdaGradNorm: 8 + 4,
-      Lion: 4 * elements,
-      Muon: 4 * elements,
-      AuON: 4 * elements,
-      HybridAuON: 4 * elements,
-    };
-    const bytes = new Class([tensor(device, [5, 7], 1)]).stateBytes;
-    if (name in expected) expect(bytes).toBe(expected[name]);
-    else expect(bytes).toBeGreaterThanOrEqual(0);
+    const make = (more: object) => new Class([tensor(device, [5, 7], 1, 1, dtype)], { ...options, ...more });
+    expect(make(fullState[name] ?? {}).stateBytes).toBe(elements * (moments * width + master) + bytes);
+    // Without the options that it needs, a class keeps masters alone.
+    if (name in fullState) expect(make({}).stateBytes).toBe(elements * master);
   });
 
   it.each(onlyCpu)('gives the same bits on 1, 2 and 3 threads', async () => {
