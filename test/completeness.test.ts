@@ -35,6 +35,13 @@ describe('operations', () => {
     expect(camel.length).toBeGreaterThan(15);
   });
 
+  it('have one name in their documentation, that of TypeScript', () => {
+    const comments = [...read('lib', 'native-ops.ts').matchAll(/^ *\/?\*.*$/gm)].join('\n');
+    const fields = descriptions.flatMap((d) => d.fields.map((f) => f.name));
+    for (const { name } of descriptions)
+      if (name.includes('_') && !fields.includes(name)) expect(comments).not.toMatch(new RegExp(`\\b${name}\\b`));
+  });
+
   it.each(descriptions)('$name', ({ name, summary, composed, fields, examples, cases }) => {
     const kebab = name.replaceAll('_', '-');
     const header = read('native', 'ops', `${name}.h`);

@@ -127,6 +127,7 @@ describe.each(devices)('map on %s', (kind) => {
     expect([...(await mapped('clamp', [-3, 0.5, 4], 'f32', [-Infinity, 1]))]).toEqual([-3, 0.5, 1]);
     expect([...(await mapped('clamp', [-3, 0.5, 4], 'f32', [2, 2]))]).toEqual([2, 2, 2]);
     expect([...(await mapped('power', [-3, 2, 0], 'f32', [2]))]).toEqual([9, 4, 0]);
+    expect([...(await mapped('power', [NaN, Infinity, 0], 'f32', [0]))]).toEqual([1, 1, 1]);
     expect([...(await mapped('power', [-3, 2, 0], 'f32', [0.5]))]).toEqual([NaN, Math.fround(Math.SQRT2), 0]);
   });
 });
