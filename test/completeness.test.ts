@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import * as orthokit from '../lib/index.ts';
 import { native } from '../lib/native.ts';
 import { classes } from './optimizers/classes.ts';
+import { importedFrom, isCompared, isExamined } from './support/assertions.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const read = (...names: string[]) => readFileSync(path.join(root, ...names), 'utf8');
@@ -26,6 +27,27 @@ const backends = [
 ];
 
 const descriptions: Description[] = JSON.parse(native.describe());
+
+it('a comparison is an assertion on what was computed, and neither an import nor a call', () => {
+  const start = "import { f } from './f.ts';\n// Values: f\n";
+  const asks = (text: string) => isCompared(start + text, importedFrom(start, './f.ts'));
+  expect(importedFrom(start, './f.ts')).toEqual(['f']);
+  expect(asks('expect(g(1)).toBe(f(1));')).toBe(true);
+  expect(asks('const y = f(1);\nfor (const [i, e] of y.entries()) expectClose(x[i], e);')).toBe(true);
+  expect(asks('const near = (a, b) => expect(a).toBe(b);\nnear(x, f(1));')).toBe(true);
+  expect(asks('describeStep({ reference: f });')).toBe(true);
+  for (const text of [
+    '',
+    'f(1);',
+    'const y = f(1);\nexpect(x).toBe(2);',
+    'const near = f(1);\nnear(x);',
+    'expect(a.f).toBe(1);',
+  ])
+    expect(asks(text), text).toBe(false);
+  expect(isExamined('const o = new A([w]);\no.step(g);\nexpect(await w.read()).toEqual([1]);', 'A')).toBe(true);
+  expect(isExamined('const o = new A([w]);\no.step(g);\nexpect(await v.read()).toEqual([1]);', 'A')).toBe(false);
+  expect(isExamined('const w = three([(x) => new A(x)]);\nexpect(w[0]).toBeCloseTo(1);', 'A')).toBe(true);
+});
 
 describe('operations', () => {
   it('are the ones that TypeScript knows', () => {
@@ -61,7 +83,8 @@ describe('operations', () => {
     expect(loops).toMatch(new RegExp(`^ORTHOKIT_REFERENCE\\(${struct},`, 'm'));
     expect(exists('test', 'reference', `${kebab}.ts`)).toBe(true);
     const test = read('test', 'ops', `${kebab}.test.ts`);
-    expect(test).toContain(`'../reference/${kebab}.ts'`);
+    const names = importedFrom(test, `../reference/${kebab}.ts`);
+    expect(isCompared(test, names), `what ${names} of its reference gives is compared`).toBe(true);
     expect(test).toMatch(/^\/\/ Devices: cpu, cuda$/m);
   });
 
@@ -106,8 +129,11 @@ describe('optimizers', () => {
   it.each(exported)('%s has a section in the guide, a row in systems.md and values of a source', (name) => {
     expect(page).toMatch(new RegExp(`^##.*\\b${name}\\b`, 'm'));
     expect(read('docs', 'systems.md')).toMatch(new RegExp(`\\b${name}\\b`));
-    const sourced = own.filter((text) => /^\/\/ Values: \S/m.test(text) && text.includes(`new ${name}(`));
-    expect(checkValues.includes(`new ${name}(`) || sourced.length > 0).toBe(true);
+    const sourced = [checkValues, ...own.filter((text) => /^\/\/ Values: \S/m.test(text))];
+    expect(
+      sourced.some((text) => isExamined(text, name)),
+      `what ${name} does is compared with values`,
+    ).toBe(true);
   });
 });
 
