@@ -14,8 +14,10 @@ const exactDigits = 15;
 /** Bytes between two yields. */
 const pauseBytes = 1 << 14;
 const numberForm = /^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$/;
+const escapeForm = /^(["\\/bfnrt]|u[0-9a-fA-F]{4})$/;
 const words = { t: 'true', f: 'false', n: 'null' } as const;
-const isNumberByte = Uint8Array.from({ length: 256 }, (_, byte) => ('+-.0123456789Ee'.includes(String.fromCharCode(byte)) ? 1 : 0)); // biome-ignore format: one line
+const isNumberByte = new Uint8Array(256);
+for (const byte of Buffer.from('+-.0123456789Ee')) isNumberByte[byte] = 1;
 
 /** Any JSON value; objects have no prototype, so that every key is an ordinary one. */
 export type Json = null | boolean | number | string | Json[] | JsonObject;
@@ -121,10 +123,11 @@ export class JsonReader {
     let end = start;
     let whole = 0;
     let isWhole = true;
-    for (; end - start <= maxNumber && isNumberByte[bytes[end] ?? 0] === 1; end += 1) {
-      const digit = (bytes[end] ?? 0) - 0x30;
-      isWhole &&= digit >= 0 && digit <= 9;
-      whole = whole * 10 + digit;
+    for (; end - start <= maxNumber; end += 1) {
+      const byte = bytes[end];
+      if (byte === undefined || isNumberByte[byte] === 0) break;
+      isWhole &&= byte >= 0x30 && byte <= 0x39;
+      whole = whole * 10 + byte - 0x30;
     }
     this.#scanner.at = end;
     const hasForm = bytes[start] !== 0x30 || end === start + 1;
@@ -133,6 +136,17 @@ export class JsonReader {
     if (end - start > maxNumber || !numberForm.test(text))
       this.#fail(`${this.#what} must have numbers of JSON, got ${text} at byte ${start}`);
     return Number(text);
+  }
+
+  /** `true`, `false` or `null`. */
+  word(): boolean | null {
+    const start = this.#scanner.at;
+    const word = words[String.fromCharCode(this.#bytes[start] ?? 0) as keyof typeof words];
+    for (let i = 0; i < word.length; i += 1) {
+      if (this.#bytes[start + i] !== word.charCodeAt(i)) this.#scanner.unexpected(word);
+    }
+    this.#scanner.at += word.length;
+    return word === 'null' ? null : word === 'true';
   }
 
   /** Any value, of at most `limit` bytes a string and a bounded number of values in it. */
@@ -193,7 +207,7 @@ export class JsonReader {
       const kind = this.kind();
       if (kind === 'string') while (!this.#passText()) yield;
       else if (kind === 'number') this.number();
-      else if (kind === 'word') this.#word();
+      else if (kind === 'word') this.word();
       else this.#scanner.at += 1;
       const mark = kind === 'array' ? ']' : kind === 'object' ? '}' : undefined;
       if (mark && !this.#scanner.accept(mark)) open.push(mark);
@@ -219,23 +233,13 @@ export class JsonReader {
     const kind = this.kind();
     if (kind === 'string') return yield* this.#scanner.longText(limit);
     if (kind === 'number') return this.number();
-    if (kind === 'word') return this.#word();
+    if (kind === 'word') return this.word();
     this.#scanner.at += 1;
     return kind === 'array' ? [] : Object.create(null);
   }
 
   #close(mark: string): void {
     if (!this.#scanner.accept(mark)) this.#scanner.unexpected(`',' or '${mark}'`);
-  }
-
-  #word(): boolean | null {
-    const start = this.#scanner.at;
-    const word = words[String.fromCharCode(this.#bytes[start] ?? 0) as keyof typeof words];
-    for (let i = 0; i < word.length; i += 1) {
-      if (this.#bytes[start + i] !== word.charCodeAt(i)) this.#scanner.unexpected(word);
-    }
-    this.#scanner.at += word.length;
-    return word === 'null' ? null : word === 'true';
   }
 
   /** Passes over a string, or a part of a long one, when it answers false and goes on when it is called again. */
@@ -248,7 +252,7 @@ export class JsonReader {
     for (; scanner.at < stop; scanner.at += 1) {
       const byte = bytes[scanner.at];
       if (byte === undefined || byte < 0x20) scanner.unexpected('a character of a string');
-      if (byte === 0x5c) scanner.at += 1;
+      if (byte === 0x5c) this.#passEscape();
       else if (byte === 0x22) {
         scanner.at += 1;
         this.#isInText = false;
@@ -256,6 +260,16 @@ export class JsonReader {
       }
     }
     return false;
+  }
+
+  /** Goes to the last byte of an escape. */
+  #passEscape(): void {
+    const scanner = this.#scanner;
+    const kind = this.#bytes[scanner.at + 1] ?? 0;
+    const digits = kind === 0x75 ? 4 : 0;
+    const text = String.fromCharCode(kind, ...this.#bytes.subarray(scanner.at + 2, scanner.at + 2 + digits));
+    if (!escapeForm.test(text)) scanner.unexpected('an escape of JSON');
+    scanner.at += 1 + digits;
   }
 
   #checkDepth(depth: number): void {

@@ -3,6 +3,8 @@ import type { Fail } from '../safetensors/scanner.ts';
 import type { Steps } from '../turns.ts';
 import { limits } from './limits.ts';
 
+const spaces: readonly (number | undefined)[] = [0x20, 0x0a, 0x0d, 0x09];
+
 interface Splice {
   readonly from: number;
   readonly to: number;
@@ -58,6 +60,6 @@ const isObject = (value: Json | undefined): value is JsonObject =>
 
 function leadingSpace(bytes: Uint8Array, from: number): string {
   let end = from;
-  while ([0x20, 0x0a, 0x0d, 0x09].includes(bytes[end] ?? 0)) end += 1;
+  while (spaces.includes(bytes[end])) end += 1;
   return Buffer.from(bytes.subarray(from, end)).toString();
 }

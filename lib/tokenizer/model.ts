@@ -57,7 +57,7 @@ export function* readModel(json: JsonReader, fail: Fail, wantMerges: boolean): S
     else if (key === 'vocab') {
       if (hasVocabulary) fail('tokenizer.json must have one vocabulary, got two');
       hasVocabulary = true;
-      scores = yield* readVocabulary(json, add);
+      scores = yield* readVocabulary(json, add, fail);
     } else if (key === 'merges') {
       if (mergesAt !== undefined) fail('tokenizer.json must have merges once, got them twice');
       json.kind();
@@ -68,9 +68,9 @@ export function* readModel(json: JsonReader, fail: Fail, wantMerges: boolean): S
         mergeCount += 1;
       }
     } else if (key === 'byte_fallback') isBytes = (yield* json.value(limits.tokenBytes)) === true;
-    else if (key === 'continuing_subword_prefix') continuingPrefix = yield* optionalText(json);
-    else if (key === 'end_of_word_suffix') wordEnd = yield* optionalText(json);
-    else if (key === 'unk_token') unknown = (yield* optionalText(json)) || undefined;
+    else if (key === 'continuing_subword_prefix') continuingPrefix = optionalText(json, fail);
+    else if (key === 'end_of_word_suffix') wordEnd = optionalText(json, fail);
+    else if (key === 'unk_token') unknown = optionalText(json, fail) || undefined;
     else if (key === 'unk_id') unknownId = json.kind() === 'number' ? json.integer() : void (yield* json.skip());
     else yield* json.skip();
     yield* json.pause();
@@ -107,9 +107,9 @@ export function* readModel(json: JsonReader, fail: Fail, wantMerges: boolean): S
   };
 }
 
-function* optionalText(json: JsonReader): Steps<string> {
+function optionalText(json: JsonReader, fail: Fail): string {
   if (json.kind() !== 'word') return json.text(limits.tokenBytes);
-  yield* json.skip();
+  if (json.word() !== null) fail('tokenizer.json must have marks and tokens as text or null, got another word');
   return '';
 }
 
@@ -125,7 +125,11 @@ function inferred(
 }
 
 /** An object of ids, or the pairs of token and score of a unigram model, whose scores are answered. */
-function* readVocabulary(json: JsonReader, add: (token: string, id: number) => void): Steps<Float64Array | undefined> {
+function* readVocabulary(
+  json: JsonReader,
+  add: (token: string, id: number) => void,
+  fail: Fail,
+): Steps<Float64Array | undefined> {
   if (json.kind() === 'object') {
     for (const token of json.keys(limits.tokenBytes)) {
       add(token, json.integer());
@@ -135,13 +139,15 @@ function* readVocabulary(json: JsonReader, add: (token: string, id: number) => v
   }
   const scores: number[] = [];
   for (const id of json.items()) {
+    let count = 0;
+    const notPair = (): never => fail(`tokenizer.json must have a token and its score at ${id}, got another list`);
     for (const place of json.items()) {
       if (place === 0) add(json.text(limits.tokenBytes), id);
       else if (place === 1) scores.push(json.number());
-      else yield* json.skip();
+      else notPair();
+      count += 1;
     }
-    // A pair without its score keeps the ids of the others.
-    if (scores.length === id) scores.push(Number.NEGATIVE_INFINITY);
+    if (count !== 2) notPair();
     yield* json.pause();
   }
   return Float64Array.from(scores);

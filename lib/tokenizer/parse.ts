@@ -106,7 +106,7 @@ export function* parseTokenizer(
 function* readAdded(json: JsonReader, fail: Fail): Steps<AddedToken[]> {
   const added: AddedToken[] = [];
   if (json.kind() === 'word') {
-    yield* json.skip();
+    if (json.word() !== null) fail('tokenizer.json must have a list of added tokens or null, got another word');
     return added;
   }
   for (const index of json.items()) {

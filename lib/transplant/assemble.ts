@@ -6,7 +6,8 @@ import { editJson } from '../tokenizer/json-edit.ts';
 import { limits } from '../tokenizer/limits.ts';
 import { inTurns } from '../turns.ts';
 import { type NewTable, newRows } from './new-table.ts';
-import { indexName, type Weights } from './weights.ts';
+import { indexName } from './shard-index.ts';
+import type { Weights } from './weights.ts';
 import type { Workspace } from './workspace.ts';
 
 const pieceBytes = 1 << 22;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { explore } from './explore.mjs';
+import { changeJson } from './json.mjs';
 
 const [library, options] = process.argv.slice(2);
 const load = (name) => import(pathToFileURL(path.join(library, 'lib', name)));
@@ -132,35 +133,6 @@ const keys = [
   'options',
 ];
 
-/** Changes one place of a JSON value, which it answers. */
-function changeJson(random, root) {
-  const places = [];
-  const walk = (holder) => {
-    for (const key of Object.keys(holder)) {
-      places.push([holder, key]);
-      if (typeof holder[key] === 'object' && holder[key] !== null) walk(holder[key]);
-    }
-  };
-  walk(root);
-  if (places.length === 0) return random.of(values);
-  const [holder, key] = random.of(places);
-  const way = random.below(6);
-  if (way === 0) Array.isArray(holder) ? holder.splice(Number(key), 1) : delete holder[key];
-  else if (way === 1)
-    Array.isArray(holder)
-      ? holder.push(structuredClone(holder[key] ?? null))
-      : Object.defineProperty(holder, random.of(keys), {
-          value: holder[key],
-          enumerable: true,
-          configurable: true,
-          writable: true,
-        });
-  else if (way === 2 && typeof holder[key] === 'number') holder[key] += random.of([1, -1, 0.25, 1e9]);
-  else if (way === 3) holder[key] = structuredClone(random.of(places)[0]);
-  else holder[key] = structuredClone(random.of(values));
-  return root;
-}
-
 function parts(file) {
   const start = 8 + Number(file.readBigUInt64LE(0));
   const header = JSON.parse(file.toString('utf8', 8, start));
@@ -199,7 +171,7 @@ function mutate(random, pool) {
         content = JSON.parse(parts(random.of(right)).metadata.content);
       }
       metadata.content = JSON.stringify(
-        typeof content === 'object' && content !== null ? changeJson(random, content) : [content],
+        typeof content === 'object' && content !== null ? changeJson(random, content, values, keys) : [content],
       );
     } else if (way < 0.75) {
       const place = random.below(metadata.content?.length ?? 0);
