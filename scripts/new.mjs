@@ -53,6 +53,18 @@ ORTHOKIT_KERNEL(${type}, ${snake});
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA
 `,
+    [`native/cuda/kernels/${snake}.cu`]: `#include "cuda/kernel.h"
+#include "ops/${snake}.h"
+
+namespace orthokit::cuda {
+
+static void ${snake}(const ${type}&, Stream&) {
+  throw Error(ErrorCode::kUnsupported, "the kernel is not written");
+}
+ORTHOKIT_KERNEL(${type}, ${snake});
+
+}  // namespace orthokit::cuda
+`,
     [`native/bench/reference/${snake}.cpp`]: `#include "ops/${snake}.h"
 
 #include "bench/reference/reference.h"

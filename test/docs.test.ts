@@ -95,7 +95,10 @@ describe('C++ compiles', () => {
       const target = path.join(folder, name);
       writeFileSync(target, code);
       const args = ['-std=c++20', '-fsyntax-only', '-Wall', '-Wextra', '-Wno-pragma-once-outside-header', '-x', 'c++'];
-      const includes = [`-I${folder}`, `-I${path.join(root, 'native')}`];
+      // CUDA kernels as the emulator compiles them.
+      const includes = [folder, path.join(root, 'native'), path.join(root, 'test', 'cuda-emulator', 'include')].map(
+        (place) => `-I${place}`,
+      );
       execFileSync(process.env['CXX'] || 'c++', [...args, ...includes, target], { stdio: 'pipe' });
     },
     120_000,
