@@ -157,7 +157,9 @@ suite() {
   ORTHOKIT_CMAKE_ARGS='--CDORTHOKIT_ISA_VARIANTS=OFF --CDORTHOKIT_CUDA=OFF' node scripts/gyp-build.cjs Release --quiet || return
   [[ -d dist ]] || node node_modules/typescript/bin/tsc -p . || return
   local device=gpu files=()
-  $emulated && device=cuda files=(test/ops/adamw test/ops/multiply test/tensor)
+  # One of each family there, where they take long.
+  $emulated && device=cuda files=(test/ops/adamw test/tensor test/transport/golden test/sparse/golden
+    test/transplant/methods test/cuda/tables)
   ORTHOKIT_TEST_DEVICE=$device ORTHOKIT_CUDA_PLUGIN=$PWD/$build/orthokit_cuda.so \
     node node_modules/vitest/vitest.mjs run --dir test "${files[@]}"
 }

@@ -23,11 +23,12 @@ function check(name, env) {
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line));
   const result = JSON.parse(readFileSync(path.join(out, 'result.json'), 'utf8'));
-  return { status, lines, result, summary: readFileSync(path.join(out, 'summary.md'), 'utf8') };
+  const tests = readFileSync(path.join(out, 'vitest-on-the-device.log'), 'utf8');
+  return { status, lines, result, tests, summary: readFileSync(path.join(out, 'summary.md'), 'utf8') };
 }
 
 try {
-  const { status, lines, result, summary } = check('passes', {});
+  const { status, lines, result, tests, summary } = check('passes', {});
   assert.equal(status, 0);
   assert.equal(result.emulated, true);
   assert.deepEqual([result.wrong, result.failed], [0, 0]);
@@ -35,6 +36,8 @@ try {
   const passed = ['build', 'verify', 'verify, own products', 'time', 'time, own products', 'time, targets'];
   for (const step of [...passed, 'compute-sanitizer memcheck', 'compute-sanitizer racecheck', 'vitest on the device'])
     assert.equal(steps[step], 'passed', step);
+  for (const family of ['ops', 'transport', 'sparse', 'transplant', 'cuda'])
+    assert.match(tests, new RegExp(`\\b${family}/`));
   assert.ok(steps['torch, cases only'] === 'passed' || steps.torch === 'passed');
 
   const verified = lines('verify.jsonl');
