@@ -9,9 +9,9 @@ const name = process.argv[2];
 const device = Device.open('cpu', { threads: 1 });
 const { shape, batch } = cases[name];
 
-function steps(Optimizer, options, shapes = gpt2Like) {
-  const weights = shapes.map((shape, i) => Tensor.randn(device, shape, { seed: i }));
-  const grads = shapes.map((shape, i) => Tensor.randn(device, shape, { seed: 1000 + i }));
+function steps(Optimizer, options) {
+  const weights = gpt2Like.map((shape, i) => Tensor.randn(device, shape, { seed: i }));
+  const grads = gpt2Like.map((shape, i) => Tensor.randn(device, shape, { seed: 1000 + i }));
   const optimizer = new Optimizer(weights, options);
   return () => optimizer.step(grads);
 }
@@ -26,13 +26,8 @@ const like = () => new Tensor(device, shape);
 const makers = {
   sgd: () => steps(SGD, { lr: 0.1, momentum: 0.9 }),
   adamw: () => steps(AdamW, { lr: 1e-3 }),
-  // AuON takes matrices only; its formula does not look at the shape.
-  auon: () =>
-    steps(
-      AuON,
-      { lr: 1e-3 },
-      gpt2Like.map((shape) => (shape.length === 1 ? [1, ...shape] : shape)),
-    ),
+  // The formula of the program that goes with the paper, as the peers compute it.
+  auon: () => steps(AuON, { variant: 'head' }),
   'newton-schulz': () => {
     const out = like();
     return matrix((x) => ops.newtonSchulz(device, { x, out, coefficients }));

@@ -16,8 +16,9 @@ def gpt2_like():
 
 
 def race(peer, version, name, work, rounds=7):
-    """Runs work until a round is long enough to be measured, for some rounds; prints one line of JSON."""
-    work()
+    """Runs work until a round is long enough to be measured, for some rounds; prints one line of JSON, with `reached`, what it
+    returns where that is a number."""
+    reached = work()
 
     def one(repeats):
         start = time.process_time()
@@ -25,14 +26,17 @@ def race(peer, version, name, work, rounds=7):
             work()
         return (time.process_time() - start) * 1e3 / repeats
 
-    repeats = min(200, int(10 / max(one(1), 0.05)) + 1)
-    print_times(peer, version, name, [one(repeats) for _ in range(rounds)])
+    first = one(1)
+    repeats = min(200, int(10 / max(first, 0.05)) + 1)
+    # Of what takes a second, one round a turn: turns repeat it.
+    times = [first] if first > 1000 else [one(repeats) for _ in range(rounds)]
+    print_times(peer, version, name, times, reached if isinstance(reached, (int, float)) else None)
 
 
-def print_times(peer, version, name, times):
+def print_times(peer, version, name, times, reached=None):
     print(json.dumps({"peer": peer, "version": version, "case": name,
-                      "median_ms": statistics.median(times), "min_ms": min(times)}))
+                      "median_ms": statistics.median(times), "min_ms": min(times), "reached": reached}))
 
 
-def skip(peer, name, reason):
-    print(json.dumps({"peer": peer, "case": name, "skipped": reason}))
+def skip(peer, name, reason, reached=None, spent=None):
+    print(json.dumps({"peer": peer, "case": name, "skipped": reason, "reached": reached, "spent_ms": spent}))

@@ -1,6 +1,13 @@
 // Time that other processes on a busy machine do not count into. Linux only.
 import { readdirSync, readFileSync } from 'node:fs';
 
+/** Seconds of `run` by both clocks: `processor`, as below, and `wall`, others' work on the same machine included. */
+export async function secondsOf(run) {
+  const start = performance.now();
+  const processor = await secondsOnProcessor(run);
+  return { processor, wall: (performance.now() - start) / 1e3 };
+}
+
 /**
  * How long `run` takes where no other process is in the way: the time on a processor of the thread that was longest on one
  * (those of the device wait for each other), and of the main thread, which runs before and after them.

@@ -8,9 +8,9 @@ const spent = () => {
   return (user + system) / 1e3;
 };
 
-/** Runs `work` until a round is long enough to be measured, for some rounds; prints one line of JSON. */
+/** Runs `work` until a round is long enough to be measured, for some rounds; prints one line of JSON, with `reached`, what it returns. */
 export async function race(peer, version, name, work, rounds = 7) {
-  await work();
+  const reached = await work();
   let repeats = 1;
   const round = async () => {
     const start = spent();
@@ -20,7 +20,9 @@ export async function race(peer, version, name, work, rounds = 7) {
   repeats = Math.min(200, Math.ceil(10 / Math.max(await round(), 0.05)));
   const times = [];
   for (let i = 0; i < rounds; i++) times.push(await round());
-  console.log(JSON.stringify({ peer, version, case: name, median_ms: median(times), min_ms: Math.min(...times) }));
+  console.log(
+    JSON.stringify({ peer, version, case: name, median_ms: median(times), min_ms: Math.min(...times), reached }),
+  );
 }
 
 export const skip = (peer, name, reason) => console.log(JSON.stringify({ peer, case: name, skipped: reason }));

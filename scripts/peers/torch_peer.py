@@ -1,4 +1,4 @@
-"""python3 scripts/peers/torch_peer.py <case>: the same work in PyTorch, on one thread."""
+"""python3 scripts/peers/torch_peer.py <case>: the same work in PyTorch, on one thread, into tensors that are reused."""
 import sys
 
 import torch
@@ -19,37 +19,42 @@ def optimizer_step(make):
 
 
 def auon_step():
-    """Momentum, then the update over the root of the mean of cosh², as the formula reads."""
+    """Variant `head`: momentum, then u over the root of the mean of cosh²(1.5 u/‖u‖)."""
     weights = [torch.randn(s) for s in gpt2_like()]
     grads = [torch.randn(s) for s in gpt2_like()]
     momenta = [torch.zeros(s) for s in gpt2_like()]
+    rooms = {s: (torch.empty(s), torch.empty(s)) for s in gpt2_like()}
 
     def step():
         for w, g, m in zip(weights, grads, momenta):
+            u, scaled = rooms[tuple(w.shape)]
             m.mul_(0.95).add_(g, alpha=0.05)
-            u = g.lerp(m, 0.95)
-            scaled = u / (u.norm() + 1e-8)
-            root = torch.cosh(scaled).square_().mean().sqrt_()
-            w.addcdiv_(u, root, value=-1e-3)
+            torch.lerp(g, m, 0.95, out=u)
+            torch.mul(u, 1.5 / (u.norm() + 1e-7), out=scaled)
+            root = scaled.cosh_().square_().mean().sqrt_()
+            w.addcdiv_(u, root, value=-0.24)
 
     return step
 
 
 def newton_schulz():
-    x = torch.randn(shape)
+    x, y, other, gram, quartic = (torch.randn(shape) for _ in range(5))
 
     def work():
-        y = x / (x.norm() + 1e-7)
+        nonlocal y, other
+        torch.div(x, x.norm() + 1e-7, out=y)
         for _ in range(5):
-            g = y @ y.T
-            y = torch.addmm(y, torch.addmm(g, g, g, beta=-4.775, alpha=2.0315), y, beta=3.4445)
+            torch.mm(y, y.T, out=gram)
+            torch.addmm(gram, gram, gram, beta=-4.775, alpha=2.0315, out=quartic)
+            torch.addmm(y, quartic, y, beta=3.4445, out=other)
+            y, other = other, y
 
     return work
 
 
-def on_matrix(function):
-    x = torch.randn(shape)
-    return lambda: function(x)
+def into_a_tensor(function):
+    x, out = torch.randn(shape), torch.empty(shape)
+    return lambda: function(x, out)
 
 
 def training_step():
@@ -70,8 +75,14 @@ def training_step():
 
 
 def layer_norm():
-    weight, bias = torch.ones(shape[1]), torch.zeros(shape[1])
-    return on_matrix(lambda x: torch.nn.functional.layer_norm(x, (shape[1],), weight, bias))
+    """The form that returns a new tensor: the one with `out` copies, and takes longer."""
+    weight, bias, x = torch.ones(shape[1]), torch.zeros(shape[1]), torch.randn(shape)
+    return lambda: torch.nn.functional.layer_norm(x, (shape[1],), weight, bias)
+
+
+def column_sum():
+    x, out = torch.randn(shape), torch.empty(shape[1])
+    return lambda: torch.sum(x, 0, out=out)
 
 
 MAKERS = {
@@ -80,10 +91,10 @@ MAKERS = {
     "auon": auon_step,
     "newton-schulz": newton_schulz,
     "layer-norm": layer_norm,
-    "gelu": lambda: on_matrix(torch.nn.functional.gelu),
-    "softmax": lambda: on_matrix(lambda x: torch.softmax(x, 1)),
-    "transpose": lambda: on_matrix(lambda x: x.T.contiguous()),
-    "column-sum": lambda: on_matrix(lambda x: x.sum(0)),
+    "gelu": lambda: into_a_tensor(lambda x, out: torch._C._nn.gelu(x, out=out)),
+    "softmax": lambda: into_a_tensor(lambda x, out: torch.softmax(x, 1, out=out)),
+    "transpose": lambda: into_a_tensor(lambda x, out: out.copy_(x.T)),
+    "column-sum": column_sum,
     "training-step": training_step,
 }
 if name in ("training-step", "sgd", "adamw"):

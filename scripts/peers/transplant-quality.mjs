@@ -180,7 +180,7 @@ async function experiment(name, base, donor, words) {
       console.log(`| ${name} | ${method} | ${cosine.toFixed(3)} | ${(100 * overlap).toFixed(1)} % |`);
     };
     const runs = [
-      ...['mean', 'john_hewitt', 'landmark_pca'].map((method) => ({ label: method, method })),
+      ...['mean', 'randn', 'john_hewitt', 'landmark_pca'].map((method) => ({ label: method, method })),
       ...['distance_proportional', 'least_squares'].map((weightScheme) => ({
         label: `common_interpolation, k = 8, ${weightScheme}`,
         method: 'common_interpolation',

@@ -1,11 +1,11 @@
-// node scripts/peers/transport-points.mjs [size [coordinates]]: sweeps between two clouds of points by squared distance, on one
-// thread, against POT's on the matrix of distances, which it computes first, and NumPy's and PyTorch's on blocks of it that
-// are made each time: `sweeps` of each, in f64. Each runs in a process of its own; times are of its CPU.
-import { execFileSync } from 'node:child_process';
-import path from 'node:path';
-import process from 'node:process';
+// Sweeps between two clouds of points by squared distance, on one thread, against POT's on the matrix of distances, which it
+// computes first, and NumPy's and PyTorch's on blocks of it that are made each time: 20 sweeps of each, in f64, in processes
+// that take turns; times are of their CPU.
+// usage: node scripts/peers/transport-points.mjs [--turns n] [size [coordinates]]
+import { parseArgs } from 'node:util';
 import { Device, sinkhorn, Tensor } from '../../dist/index.js';
-import { race } from './race.mjs';
+import { race as rounds } from './race.mjs';
+import { here, python, race } from './turns.mjs';
 
 const sweeps = 20;
 
@@ -17,21 +17,25 @@ async function own(n, d) {
     if (result.iterations.sweeps !== sweeps) throw new Error(`${result.iterations.sweeps} sweeps`);
     result.dispose();
   };
-  await work();
-  await race('orthokit', '', `points ${n} × ${d}`, work, 5);
+  await rounds('orthokit', '', `points ${n} × ${d}`, work, 5);
   await device.close();
 }
 
-const [first, ...rest] = process.argv.slice(2);
-if (first === '--own') {
-  await own(Number(rest[0]), Number(rest[1]));
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { turns: { type: 'string', default: '3' }, own: { type: 'boolean' } },
+});
+const [n, d] = positionals.length > 0 ? [...positionals, '64'] : ['2000', '64'];
+if (options.own) {
+  await own(Number(n), Number(d));
 } else {
-  const [n, d] = [first ?? '2000', rest[0] ?? '64'];
-  const one = { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' };
-  const run = (program, args) => {
-    console.log(execFileSync(program, args, { encoding: 'utf8', env: { ...process.env, ...one } }).trim());
-  };
-  run(process.execPath, [import.meta.filename, '--own', n, d]);
-  for (const peer of ['pot', 'numpy', 'torch'])
-    run('/usr/bin/python3', [path.join(import.meta.dirname, 'transport_points_peer.py'), peer, n, d, `${sweeps}`]);
+  const racers = new Map([
+    ['orthokit', { command: [process.execPath, import.meta.filename, '--own', n, d] }],
+    ...['pot', 'numpy', 'torch'].map((peer) => [
+      peer,
+      { command: [python, here('transport_points_peer.py'), peer, n, d, sweeps] },
+    ]),
+  ]);
+  for (const [peer, line] of race(racers, Number(options.turns)))
+    console.log(JSON.stringify({ ...line, peer, n: Number(n), coordinates: Number(d) }));
 }

@@ -1,111 +1,55 @@
-// Optimal transport against POT and SciPy on one thread: the same problems to the same L1 error of the marginals, one after
-// the other in one run. Each runs in a process of its own; times are of its CPU.
-//   node scripts/peers/transport.mjs [size …]   points in the plane and uniform costs, eps a thousandth of the largest, to 1e-9
-//   node scripts/peers/transport.mjs --slow     what those leave out, as it takes minutes: POT in the log domain and stabilized, at 1000 and 2000
-//   node scripts/peers/transport.mjs --hard     500 × 500 uniform costs, a ring and a bar on 28 × 28 pixels; eta 1200, to 1e-12
-import { execFileSync } from 'node:child_process';
-import path from 'node:path';
-import process from 'node:process';
-import { Device, sinkhorn, Tensor } from '../../dist/index.js';
-import { race } from './race.mjs';
+// Optimal transport against POT and SciPy on one thread, in f64: the same problems to the same L1 error of the marginals, which
+// every line says, in processes that take turns. Times are of their CPU.
+// usage: node scripts/peers/transport.mjs [--turns n] [--json] [--hard | --slow] [size …]
+// Without words: points in the plane and uniform costs of 500, 1000 and 2000, eps a thousandth of the largest, to 1e-9.
+// --hard: 500 × 500 uniform costs, a ring and a bar on 28 × 28 pixels; eta 1200, to 1e-12. --slow: what the first leaves out, as
+// it takes minutes: POT in the log domain and stabilized at 1000 and 2000. What takes half a minute has one turn.
+import { parseArgs } from 'node:util';
+import { here, python, race } from './turns.mjs';
 
-const folder = import.meta.dirname;
-const methods = ['auto', 'sns', 'sinkhorn'];
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    ...{ turns: { type: 'string', default: '3' }, json: { type: 'boolean' } },
+    ...{ hard: { type: 'boolean' }, slow: { type: 'boolean' } },
+  },
+});
 const slowPeers = ['sinkhorn_stabilized', 'sinkhorn_log'];
-/** Those that take minutes are left out. */
-const peersAt = (n) => ['sinkhorn', ...(n > 500 ? [] : slowPeers), ...(n > 1000 ? [] : ['lbfgs'])];
 /** Kinds of --hard, with their sizes. */
 const hard = { 'uniform-hard': 500, 'ring-sqeuclidean': 784, 'ring-euclidean': 784, 'ring-l1': 784 };
+const onlyOnce = ['sinkhorn_log'];
 
-/** SplitMix64, as transport_peer.py draws it too. */
-function splitMix(size, seed) {
-  const mask = (1n << 64n) - 1n;
-  let state = seed;
-  return Float64Array.from({ length: size }, () => {
-    state = (state + 0x9e3779b97f4a7c15n) & mask;
-    let z = state;
-    z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & mask;
-    z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & mask;
-    z ^= z >> 31n;
-    return Number(z >> 11n) * 2 ** -53;
-  });
+const methodsAt = (n) => (options.hard || options.slow || n > 1000 ? ['auto', 'sns'] : ['auto', 'sns', 'sinkhorn']);
+function peersAt(n) {
+  if (options.hard) return ['lbfgs'];
+  if (options.slow) return slowPeers;
+  return ['sinkhorn', ...(n > 500 ? [] : slowPeers), ...(n > 1000 ? [] : ['lbfgs'])];
 }
+const sizes = positionals.length > 0 ? positionals.map(Number) : options.slow ? [1000, 2000] : [500, 1000, 2000];
+const cases = options.hard ? Object.entries(hard) : ['plane', 'uniform'].flatMap((kind) => sizes.map((n) => [kind, n]));
 
-/** A ring and a bar as masses on a picture of 28 × 28 pixels, costs by distance. */
-function ring(metric) {
-  const side = 28;
-  const points = Array.from({ length: side * side }, (_, k) => [Math.floor(k / side) / side, (k % side) / side]);
-  const distance = {
-    sqeuclidean: (x, y) => x * x + y * y,
-    euclidean: (x, y) => Math.hypot(x, y),
-    l1: (x, y) => Math.abs(x) + Math.abs(y),
-  }[metric];
-  const bump = (x) => Math.exp(-(x ** 2) / (2 * 0.05 ** 2)) + 0.01;
-  const toBar = ([p, q]) => {
-    const t = Math.max(0, Math.min(1, ((p - 0.15) * 0.7 + (q - 0.55) * -0.1) / 0.5));
-    return Math.hypot(p - 0.15 - t * 0.7, q - 0.55 + t * 0.1);
-  };
-  const normalized = (x) => {
-    const total = x.reduce((y, z) => y + z, 0);
-    return x.map((y) => y / total);
-  };
-  return {
-    cost: Float64Array.from(points.flatMap((x) => points.map((y) => distance(x[0] - y[0], x[1] - y[1])))),
-    a: normalized(points.map(([p, q]) => bump(Math.hypot(p - 0.5, q - 0.5) - 0.28))),
-    b: normalized(points.map((point) => bump(toBar(point)))),
-  };
-}
-
-/** Cost, masses unless they are uniform, eps and the error to reach. */
-function problem(kind, n) {
-  if (kind === 'uniform') return { cost: splitMix(n * n, 1n), eps: 1e-3, tol: 1e-9 };
-  if (kind === 'uniform-hard') return { cost: splitMix(n * n, 1n), eps: 1 / 1200, tol: 1e-12 };
-  if (kind.startsWith('ring-')) return { ...ring(kind.slice(5)), eps: 1 / 1200, tol: 1e-12 };
-  const points = splitMix(4 * n, 1n);
-  const cost = new Float64Array(n * n);
-  for (let i = 0; i < n; i++)
-    for (let j = 0; j < n; j++)
-      cost[i * n + j] = (points[2 * i] - points[2 * (n + j)]) ** 2 + (points[2 * i + 1] - points[2 * (n + j) + 1]) ** 2;
-  return { cost, eps: 1e-3 * cost.reduce((x, y) => Math.max(x, y)), tol: 1e-9 };
-}
-
-async function own(kind, n, method) {
-  const { cost, ...options } = problem(kind, n);
-  const device = Device.open('cpu', { threads: 1 });
-  const tensor = Tensor.from(device, cost, [n, n]);
-  const work = async () => {
-    const result = await sinkhorn(tensor, { ...options, method, maxSweeps: 100_000 });
-    if (result.status !== 'converged') throw new Error(`${method} ended ${result.status}`);
-    result.dispose();
-  };
-  // What JavaScript compiles while it is young is no part of the method.
-  for (const start = performance.now(); performance.now() - start < 500; ) await work();
-  await race(`orthokit ${method}`, '', `${kind} ${n}`, work, n > 1000 ? 5 : 9);
-  await device.close();
-}
-
-const [first, kind, size, method] = process.argv.slice(2);
-if (first === '--own') {
-  await own(kind, Number(size), method);
-} else {
-  const slow = first === '--slow';
-  const sizes = slow ? [1000, 2000] : process.argv.length > 2 ? process.argv.slice(2).map(Number) : [500, 1000];
-  const cases =
-    first === '--hard'
-      ? Object.entries(hard)
-      : sizes.flatMap((n) => [
-          ['plane', n],
-          ['uniform', n],
-        ]);
-  const one = { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' };
-  const run = (program, args) => {
-    const line = execFileSync(program, args, { encoding: 'utf8', env: { ...process.env, ...one } }).trim();
-    console.log(line);
-  };
-  for (const [name, n] of cases) {
-    const ours = first === '--hard' || slow || n > 1000 ? ['auto', 'sns'] : methods;
-    for (const method of ours) run(process.execPath, [import.meta.filename, '--own', name, `${n}`, method]);
-    const peers = first === '--hard' ? ['lbfgs'] : slow ? slowPeers : peersAt(n);
-    for (const peer of peers) run('/usr/bin/python3', [path.join(folder, 'transport_peer.py'), name, `${n}`, peer]);
+for (const [kind, n] of cases) {
+  const racers = new Map([
+    ...methodsAt(n).map((method) => [
+      `orthokit ${method}`,
+      { command: [process.execPath, here('transport-own.mjs'), kind, n, method] },
+    ]),
+    ...peersAt(n).map((method) => [
+      `${method === 'lbfgs' ? 'SciPy' : 'POT'} ${method}`,
+      {
+        command: [python, here('transport_peer.py'), kind, n, method],
+        most: options.slow || onlyOnce.includes(method) ? 1 : undefined,
+        timeout: 1_800_000,
+      },
+    ]),
+  ]);
+  for (const [peer, line] of race(racers, Number(options.turns))) {
+    if (options.json) console.log(JSON.stringify({ ...line, peer, kind, n }));
+    else if (line.skipped) console.log(`${kind} ${n}  ${peer}: ${line.skipped}`);
+    else
+      console.log(
+        `${kind} ${n}  ${peer.padEnd(24)} ${line.median_ms.toFixed(1).padStart(9)} ms  error ${line.reached.toExponential(1)}` +
+          `  ${line.turns_ms.length} turns  ${line.version}`,
+      );
   }
 }

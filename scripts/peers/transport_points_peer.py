@@ -68,5 +68,4 @@ else:
 
     version = f"torch {torch.__version__}"
 
-work()
 race(f"{version} {peer}", version, f"points {size} × {dimension}", work, rounds=3)
