@@ -1,0 +1,156 @@
+// The ratios that the gate guards: `to floor` and `to <baseline>` of orthokit_bench's cases, to peers where they are
+// installed, each by one process of a second or two. `quick` ones make the short form of the gate.
+import { here, python } from '../peers/turns.mjs';
+
+const transformer = [
+  'f32[20480x384],f32[1024x384],f32[384x1152]*12,f32[1152]*12,f32[384x384]*12,f32[384]*12',
+  'f32[384x1536]*12,f32[1536]*12,f32[1536x384]*12,f32[384]*62',
+].join(',');
+const coefficients = `coefficients=${Array(5).fill('3.4445,-4.775,2.0315').join()}`;
+const step = (lists, more) => [...lists.map((list) => `${list}=${transformer}`), ...more.split(' ')];
+const matrix = (...fields) => fields.map((field) => `${field}=f32[8192x1024]`);
+const masses = (n) => [`row_mass=f64[${n}]`, `column_mass=f64[${n}]`];
+
+/** A case of orthokit_bench, by its words. */
+const bench = (name, key, words, quick = false) => ({ name, key, bench: words, quick });
+/** orthokit's process by a peer's, in turn. */
+const peer = (name, own, other) => ({ name, own, other, quick: false });
+
+const cases = [
+  bench(
+    'SGD, 29.5 M in 148',
+    'baseline',
+    ['sgd', ...step(['weights', 'grads', 'momenta'], 'steps=i32[1]*148 lr=0.1 momentum=0.9')],
+    true,
+  ),
+  bench(
+    'AdamW, 29.5 M in 148',
+    'baseline',
+    ['adamw', ...step(['weights', 'grads', 'momenta', 'roots'], 'steps=i32[1]*148 lr=0.001 weightDecay=0.01')],
+    true,
+  ),
+  bench('AuON paper, 29.5 M in 148', 'baseline', ['auon', ...step(['weights', 'grads', 'momenta'], 'lr=0.05')]),
+  bench('AuON head, 29.5 M in 148', 'baseline', [
+    'auon',
+    ...step(['weights', 'grads', 'momenta'], 'lr=0.24 variant=head gamma=1.5'),
+  ]),
+  bench('Muon 1024×1024', 'baseline', [
+    'muon',
+    'weights=f32[1024x1024]',
+    'grads=f32[1024x1024]',
+    'momenta=f32[1024x1024]',
+    'lr=0.02',
+    coefficients,
+  ]),
+  bench('Newton–Schulz 1024×1024', 'floor', ['newton_schulz', 'x=f32[1024x1024]', 'out=f32[1024x1024]', coefficients]),
+  bench(
+    'Newton–Schulz, 144 of 64×64',
+    'baseline',
+    ['newton_schulz', 'x=f32[144x64x64]', 'out=f32[144x64x64]', coefficients],
+    true,
+  ),
+  bench('symmetric product 1024×1024', 'floor', ['symmetric_product', 'a=f32[1024x1024]', 'c=f32[1024x1024]'], true),
+  bench('symmetric product 256×784', 'baseline', ['symmetric_product', 'a=f32[256x784]', 'c=f32[256x256]']),
+  bench(
+    'product 128×784 · 784×256',
+    'baseline',
+    ['gemm', 'a=f32[128x784]', 'b=f32[256x784]', 'c=f32[128x256]', 'transB=transposed'],
+    true,
+  ),
+  bench('GELU', 'baseline', ['gelu', ...matrix('x', 'out')], true),
+  bench('softmax', 'baseline', ['row_softmax', ...matrix('x', 'out')], true),
+  bench('cross-entropy', 'baseline', [
+    'softmax_cross_entropy',
+    'logits=f32[8192x1024]',
+    'labels=i32[8192]',
+    'loss=f64[1]',
+    'correct=i32[1]',
+  ]),
+  bench('layer norm', 'baseline', ['layer_norm', ...matrix('x', 'out'), 'weight=f32[1024]', 'bias=f32[1024]'], true),
+  bench('layer norm backward', 'baseline', [
+    'layer_norm_backward',
+    ...matrix('grad', 'x', 'gradX'),
+    'weight=f32[1024]',
+    'gradWeight=f32[1024]',
+    'gradBias=f32[1024]',
+  ]),
+  bench('column sum', 'baseline', ['column_sum', 'x=f32[8192x1024]', 'out=f32[1024]']),
+  bench('transpose 4096×4096', 'baseline', ['transpose', 'x=f32[4096x4096]', 'out=f32[4096x4096]'], true),
+  bench('random, normal', 'floor', ['random', 'x=f32[8192x1024]', 'seed=1', 'distribution=normal']),
+  bench(
+    'log_sweeps 500×500',
+    'floor',
+    [
+      'log_sweeps',
+      'cost=f64[500x500]',
+      ...masses(500),
+      'row_potential=f64[500]',
+      'column_potential=f64[500]',
+      'statistics=f64[1]',
+    ],
+    true,
+  ),
+  bench(
+    'scaling_sweeps 500×500',
+    'floor',
+    [
+      'scaling_sweeps',
+      'kernel=f64[500x500]',
+      ...masses(500),
+      'row_scale=f64[500]',
+      'column_scale=f64[500]',
+      'statistics=f64[4]',
+      'count=10',
+    ],
+    true,
+  ),
+  bench('gibbs_kernel 500×500', 'floor', [
+    'gibbs_kernel',
+    'cost=f64[500x500]',
+    'row_potential=f64[500]',
+    'column_potential=f64[500]',
+    'kernel=f64[500x500]',
+  ]),
+  bench('batch_sweeps, 256 of 64×64', 'floor', [
+    'batch_sweeps',
+    'cost=f64[256x64x64]',
+    'row_mass=f64[256x64]',
+    'column_mass=f64[256x64]',
+    'row_potential=f64[256x64]',
+    'column_potential=f64[256x64]',
+    'statistics=f64[256x4]',
+    'count=10',
+  ]),
+  bench('softmin of points, 64 coordinates', 'floor', [
+    'softmin',
+    'x=f32[2048x64]',
+    'y=f32[2048x64]',
+    'potential=f64[2048]',
+    'log_sums=f64[2048]',
+  ]),
+  bench('correlations 2000×256, f64', 'floor', [
+    'correlations',
+    'x=f64[256x256]',
+    'atoms=f64[2000x256]',
+    'out=f64[256x2000]',
+  ]),
+];
+
+const own = (name) => [process.execPath, here('orthokit-peer.mjs'), name];
+const transport = [process.execPath, here('transport-own.mjs'), 'plane', 500, 'auto'];
+const pursuit = '2000x256x32x64';
+const peers = [
+  peer('AdamW by PyTorch', own('adamw'), [python, here('torch_peer.py'), 'adamw']),
+  peer('Newton–Schulz by PyTorch', own('newton-schulz'), [python, here('torch_peer.py'), 'newton-schulz']),
+  peer('softmax by NumPy', own('softmax'), [python, here('numpy_peer.py'), 'softmax']),
+  peer('training step by PyTorch', own('training-step'), [python, here('torch_peer.py'), 'training-step']),
+  peer('transport of 500 points by POT', transport, [python, here('transport_peer.py'), 'plane', 500, 'sinkhorn']),
+  peer(
+    'pursuit by scikit-learn',
+    [process.execPath, here('sparse-coding.mjs'), '--own', `${pursuit}x1`],
+    [python, here('omp_peer.py'), 'sklearn', ...pursuit.split('x')],
+  ),
+];
+
+/** At which a form of a kernel in plain loops would fail, and what noise hides. */
+export const ratios = [...cases, ...peers];
