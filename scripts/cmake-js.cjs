@@ -14,12 +14,12 @@ function installed() {
   }
 }
 
-/** The command that npm fetches into its cache; throws with what npm says first where it cannot. */
+/** The command that npm fetches into its cache; throws with npm's code, such as ECONNREFUSED, where it cannot. */
 function fetched() {
   const npm = ['exec', '--yes', `--package=${range}`, '--', 'cmake-js'];
   const { status, error, stderr } = spawnSync('npm', [...npm, '--version'], { encoding: 'utf8' });
   if (status === 0) return ['npm', ...npm];
-  const said = /^npm (?:error|ERR!) (?!code)(.*)$/m.exec(stderr ?? '')?.[1];
+  const said = /^npm (?:error|ERR!) code (.*)$/m.exec(stderr ?? '')?.[1];
   throw new Error(
     `npm could not fetch ${range} (${said ?? error?.message ?? 'no reason given'}): ` +
       'try again with a connection to its registry, or copy node_modules/cmake-js here from a machine that has one',

@@ -88,6 +88,10 @@ function inFlags(error) {
   const text = (error.message ?? '')
     .replace(new RegExp(`^(transplant: )(${names.join('|')})(?= (must|could))`), (_, op, name) => op + flag(name))
     .replaceAll(new RegExp(`\\bthe option (${names.join('|')})\\b`, 'g'), (_, name) => flag(name))
+    // Options that differ, in what the workspace says of an earlier run.
+    .replace(/another run: .*/, (tail) =>
+      tail.replaceAll(new RegExp(`(: |, )(${names.join('|')})(?= )`, 'g'), (_, before, name) => before + flag(name)),
+    )
     .replaceAll(/\btensors\.(base|donor)\.(embed|lmHead)\b/g, (_, side, table) =>
       table === 'embed' ? `--${side}-embed` : `--${side}-lm-head`,
     );

@@ -187,9 +187,7 @@ describe('orthokit build', () => {
       );
       const { status, stderr } = run('cli.mjs', 'build', '--install');
       expect(status).toBe(1);
-      expect(stderr).toMatch(
-        /^orthokit: npm could not fetch cmake-js@8 \(FetchError: request to https:\/\/x failed\): try again .*\n$/,
-      );
+      expect(stderr).toMatch(/^orthokit: npm could not fetch cmake-js@8 \(ECONNREFUSED\): try again .*\n$/);
     });
   });
 });

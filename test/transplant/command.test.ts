@@ -217,6 +217,9 @@ describe('orthokit transplant', () => {
     expect(await ended).toBe(130);
     expect(stderr).toMatch(/stopped by SIGINT; the same command goes on from here/);
     expect(folder.names).toEqual(['base', 'donor', 'out.partial']);
+    const others = orthokit(...args.filter((word) => word !== '--restart'), '-k', '5', '--seed', '3');
+    expect(others.status).toBe(1);
+    expect(others.stderr).toContain('or be removed with --restart, got another run: -k 64 for 5, --seed 0 for 3');
     const again = orthokit(
       ...args.filter((word) => word !== '--restart' && word !== '1' && word !== '--batch-size'),
       '--json',
