@@ -1,175 +1,144 @@
 // Devices: cpu
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+// R18: whatever takes a signal rejects soon after an abort, leaves everything as it was, and leaves the device free.
+import { createHash } from 'node:crypto';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, describe, expect, it } from 'vitest';
-import {
-  AdamW,
-  combine,
-  Device,
-  Dictionary,
-  loadTensors,
-  type OmpOptions,
-  omp,
-  ops,
-  readTensorInfo,
-  saveTensors,
-  Tensor,
-  transplantTables,
-} from '../../lib/index.ts';
-import { fileBytes } from '../safetensors/bytes.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Device, ops, Tensor } from '../../lib/index.ts';
 import { Folder } from '../safetensors/folder.ts';
 import { uniform } from '../support/data.ts';
 import { goal } from '../support/goal.ts';
-import { byteLevelTokenizer } from '../transplant/models.ts';
-import { parsed } from '../transplant/tokenizers.ts';
+import { clock, Machine } from '../support/machine.ts';
+import { abortable, type Call } from './abort-calls.ts';
+
+const aborts = goal('R18', { ci: 5, deep: 500 });
+
+/**
+ * Milliseconds from an abort to the answer, without what the machine takes from another process meanwhile: 99 times of 100,
+ * and always.
+ */
+const [bound, hung] = [50, 2000];
+/** Milliseconds of processor time on each core from an abort until a device with nothing else to do is free. */
+const freeBound = 100;
+/** One in so many may be late, and of fewer one. */
+const allowed = (count: number): number => Math.max(1, Math.floor(count / 100));
 
 const folder = new Folder();
 const device = Device.open('cpu');
+const { calls, inputs, prepare } = abortable(device, folder);
+const [factor, product] = [Tensor.zeros(device, [700, 700]), Tensor.zeros(device, [700, 700])];
+let machine: Machine;
+beforeAll(async () => {
+  await prepare();
+  machine = await Machine.start();
+});
 afterAll(async () => {
+  machine?.[Symbol.dispose]();
   await device.close();
   folder[Symbol.dispose]();
 });
 
-const aborts = goal('R18', { ci: 20, deep: 500 });
-/** Milliseconds from an abort to the answer: within which it must come, and which none may take. */
-const [bound, hung] = [50, 2000];
-
-const size = 1 << 21; // 8 MB a tensor
-const tensors = {
-  a: Tensor.full(device, [size], 1),
-  b: Tensor.full(device, [size], 2),
-  c: Tensor.full(device, [3], 3),
-};
-const optimizer = new AdamW([Tensor.full(device, [size], 0.5)], { lr: 0.1 });
-const combined = combine([{ optimizer: AdamW, params: [Tensor.full(device, [size], 0.5)] }]);
-const grads = [Tensor.full(device, [size], 1)];
-const [busy, product] = [Tensor.zeros(device, [700, 700]), Tensor.zeros(device, [700, 700])];
-
-const entry = (i: number): string => `"${i}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`;
-const manyNames = fileBytes(`{${Array.from({ length: 20_000 }, (_, i) => entry(i)).join(',')}}`);
-
-const atoms = Tensor.randn(device, [3000, 64], { seed: 1 });
-const signals = Tensor.randn(device, [2000, 64], { seed: 2 });
-const wholeGram = new Dictionary(atoms);
-const gramRows = new Dictionary(atoms, { memoryLimit: 16 << 20 });
-
-const tokens = (count: number): string[] => Array.from({ length: count }, (_, i) => ` t${i}`);
-const base = {
-  tokenizer: parsed(byteLevelTokenizer(tokens(1500))),
-  embed: Tensor.randn(device, [1500, 32], { seed: 3 }),
-};
-const donor = {
-  tokenizer: parsed(byteLevelTokenizer(tokens(3000))),
-  embed: Tensor.randn(device, [3000, 48], { seed: 4 }),
-};
-
-const names = [
-  ...(['saveTensors', 'loadTensors', 'readTensorInfo', 'save', 'load', 'save of a combination'] as const),
-  ...(['omp by the Gram matrix', 'omp by Gram rows', 'omp by products', 'transplantTables'] as const),
-];
-type Name = (typeof names)[number];
-
-async function pursue(dictionary: Dictionary, options: OmpOptions): Promise<void> {
-  (await omp(dictionary, signals, { k: 16, ...options })).dispose();
-}
-
-const calls: Record<Name, (signal: AbortSignal) => Promise<unknown>> = {
-  saveTensors: (signal) => saveTensors(folder.file('tensors'), tensors, { signal }),
-  loadTensors: async (signal) => {
-    const loaded = await loadTensors(folder.file('tensors'), device, { signal });
-    for (const tensor of Object.values(loaded)) tensor.dispose();
-  },
-  readTensorInfo: (signal) => readTensorInfo(folder.file('names'), { signal }),
-  save: (signal) => optimizer.save(folder.file('optimizer'), { signal }),
-  load: (signal) => optimizer.load(folder.file('optimizer'), { signal }),
-  'save of a combination': (signal) => combined.save(folder.file('combined'), { signal }),
-  'omp by the Gram matrix': (signal) => pursue(wholeGram, { algorithm: 'gram', signal }),
-  'omp by Gram rows': (signal) => pursue(gramRows, { algorithm: 'gram', signal }),
-  transplantTables: async (signal) => (await transplantTables(base, donor, { k: 16, signal })).embed.dispose(),
-  'omp by products': (signal) => pursue(gramRows, { algorithm: 'gemm', signal }),
-};
+const digest = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex');
 
 /** All that an aborted call must leave as it was. */
 async function everything(): Promise<unknown> {
-  const read = await Promise.all(
-    Object.values(tensors).map(async (tensor) => Buffer.from((await tensor.read()).buffer)),
-  );
-  await optimizer.save(folder.file('check'));
-  const files = folder.names.map((name) => [name, readFileSync(folder.file(name))] as const);
-  const { live } = device.info.memory;
-  return {
-    live,
-    contents: [...read.map((bytes) => ['', bytes] as const), ...files].map(([name, bytes]) => [name, digest(bytes)]),
-  };
+  const contents: unknown[] = [];
+  for (const tensor of inputs) contents.push(digest(new Uint8Array((await tensor.read()).buffer)));
+  for (const name of folder.names.filter((one) => lstatSync(folder.file(one)).isFile()))
+    contents.push([name, digest(readFileSync(folder.file(name)))]);
+  return { live: device.info.memory.live, contents };
 }
-
-// FNV-1a over words.
-function digest(bytes: Buffer): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i + 4 <= bytes.length; i += 4) hash = Math.imul(hash ^ bytes.readInt32LE(i), 0x01000193);
-  return hash;
-}
-
 const openFiles = (): number => readdirSync('/proc/self/fd').length;
 
+interface Aborted {
+  seed: number;
+  /** When it was aborted, when the answer came and when the device was free. */
+  abort: number;
+  answer: number;
+  free: number;
+  /** Milliseconds of processor time in between, of all threads; undefined where the device had other work. */
+  used: number | undefined;
+}
+
+/** Undefined where the call ended before it could be aborted. */
+async function abortOnce(call: Call, within: number, seed: number): Promise<Aborted | undefined> {
+  const random = uniform(seed);
+  // Half of them wait for the device.
+  const waits = random() < 0.5;
+  if (waits) for (let i = 0; i < 10; i++) ops.gemm(device, { a: factor, b: factor, c: product });
+  const controller = new AbortController();
+  let abort = 0;
+  let used = process.cpuUsage();
+  const timer = setTimeout(() => {
+    abort = clock();
+    used = process.cpuUsage();
+    controller.abort();
+  }, within * random());
+  const error = await call(controller.signal).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  const answer = clock();
+  clearTimeout(timer);
+  if (error === undefined) return undefined;
+  expect(error).toMatchObject({ name: 'AbortError' });
+  expect(abort).toBeGreaterThan(0);
+  await device.synchronize();
+  const { user, system } = process.cpuUsage(used);
+  return { seed, abort, answer, free: clock(), used: waits ? undefined : (user + system) / 1000 };
+}
+
+/** What each of these took beyond what the machine lost, latest first. */
+async function beyond(
+  list: readonly Aborted[],
+  end: (one: Aborted) => number,
+): Promise<{ ms: number; seed: number }[]> {
+  const lost = await machine.lostIn(list.map((one) => [one.abort, end(one)] as const));
+  const all = list.map((one, i) => ({ ms: end(one) - one.abort - lost[i]!, seed: one.seed }));
+  return all.sort((a, b) => b.ms - a.ms);
+}
+
 describe('R18: a call that is aborted at a random time', aborts.tagged, () => {
-  it.each(names)(
+  let total = 0;
+  const allLate: string[] = [];
+
+  it.each(Object.keys(calls))(
     '%s rejects with the AbortError, and nothing has changed',
     async (name) => {
-      const none = new AbortController().signal;
-      optimizer.step(grads);
-      combined.step(grads);
-      for (const save of ['saveTensors', 'save', 'save of a combination'] as const) await calls[save](none);
-      writeFileSync(folder.file('names'), manyNames);
-      const start = performance.now();
-      await calls[name](none);
-      const whole = performance.now() - start;
+      const call = calls[name]!;
+      const start = clock();
+      machine.forget(start);
+      await call(new AbortController().signal);
+      const whole = clock() - start;
+      await prepare();
       const before = await everything();
       const filesBefore = openFiles();
 
-      const latencies: number[] = [];
-      const late: string[] = [];
+      const aborted: Aborted[] = [];
+      let ended = 0;
       await aborts.each(async (seed) => {
-        const random = uniform(seed);
-        // Half of them wait for the device.
-        if (random() < 0.5) for (let i = 0; i < 10; i++) ops.gemm(device, { a: busy, b: busy, c: product });
-        const controller = new AbortController();
-        const lag = monitorEventLoopDelay({ resolution: 1 });
-        let abortedAt = 0;
-        let other = 0;
-        const abort = sleep(whole * random() * 0.8).then(async () => {
-          lag.enable();
-          abortedAt = performance.now();
-          controller.abort();
-          await stat(folder.path);
-          other = performance.now() - abortedAt;
-        });
-        const error = await calls[name](controller.signal).then(
-          () => undefined,
-          (error: unknown) => error,
-        );
-        const now = performance.now();
-        const inTime = error !== undefined && abortedAt > 0;
-        await abort;
-        await sleep(2); // until the loop has been seen to turn
-        lag.disable();
-        if (!inTime) return;
-        expect(error).toMatchObject({ name: 'AbortError' });
-        const latency = now - abortedAt;
-        latencies.push(latency);
-        // What the machine took meanwhile from this thread, and from those of the files.
-        const waited = Math.max(lag.max / 1e6, other);
-        if (latency > bound + waited) late.push(`${latency} ms, machine ${waited} ms, seed ${seed}`);
-        expect(latency - waited, aborts.replay(seed)).toBeLessThan(hung);
+        // One that came too late comes earlier the next time, in the end at once.
+        for (let within = 0.8 * whole; ; within = within < 1 ? 0 : within / 2) {
+          const one = await abortOnce(call, within, seed);
+          if (one) return void aborted.push(one);
+          ended++;
+          expect(within, `${name} ends before it can be aborted, seed ${seed}`).toBeGreaterThan(0);
+        }
       });
-      // Some must have been in time, else this test has seen nothing.
-      if (aborts.count > 1) expect(latencies.length).toBeGreaterThan(aborts.count / 4);
-      latencies.sort((a, b) => a - b);
-      // Not more than the machine excuses; and the half, whatever it does.
-      expect(late.length, late.join('\n')).toBeLessThanOrEqual(Math.max(1, latencies.length / 100));
-      if (latencies.length > 0) expect(latencies[latencies.length >> 1]).toBeLessThan(bound);
+      const answers = await beyond(aborted, (one) => one.answer);
+      const late = answers.filter(({ ms }) => ms > bound);
+      const worst = (list: { ms: number; seed: number }[]) => list.map(({ ms, seed }) => `${ms.toFixed(1)} ms, seed ${seed}`).join('\n'); // biome-ignore format: one line
+      // The machine may get faster, not so much each time.
+      expect(ended, 'calls ended before their abort').toBeLessThanOrEqual(4 * aborts.count);
+      expect(answers[0]?.ms ?? 0, worst(late)).toBeLessThan(hung);
+      expect(late.length, worst(late)).toBeLessThanOrEqual(allowed(aborted.length));
+      total += aborted.length;
+      allLate.push(...late.map(({ ms, seed }) => `${name}: ${ms.toFixed(1)} ms, seed ${seed}`));
+
+      const busy = aborted.filter(({ used }) => used !== undefined && used > freeBound * os.availableParallelism());
+      expect(busy.map(({ seed, used }) => `the device is busy for ${used} ms, seed ${seed}`)).toEqual([]);
+      expect((await beyond(aborted, (one) => one.free))[0]?.ms ?? 0).toBeLessThan(hung);
 
       expect(await everything()).toEqual(before);
       for (let i = 0; i < 500 && openFiles() > filesBefore; i++) await sleep(10);
@@ -177,4 +146,9 @@ describe('R18: a call that is aborted at a random time', aborts.tagged, () => {
     },
     aborts.limit(120_000),
   );
+
+  it('answers 99 times of 100 within 50 ms', () => {
+    expect(total).toBeGreaterThan(0);
+    expect(allLate.length, `of ${total}: ${allLate.join('; ')}`).toBeLessThanOrEqual(allowed(total));
+  });
 });
