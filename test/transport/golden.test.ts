@@ -20,6 +20,7 @@ describe.each(onlyCpu)('golden values', () => {
     expect(result.status).toBe('converged');
     expect(result.value).toBeCloseTo(-0.002254103432438398, 15);
     expect(result.cost).toBeCloseTo(0.00357931841054, 13);
+    // Two at each of eight levels: 0.1 · 2⁻ᵏ while above 1/1200, and that.
     expect(result.iterations.sweeps).toBe(16);
     expect(result.iterations.newton).toBeLessThanOrEqual(8);
   });
@@ -69,6 +70,7 @@ describe.each(onlyCpu)('golden values', () => {
     using cost = Tensor.from(cpu, splitMix(500 * 500, 1n), [500, 500]);
     using result = await sinkhorn(cost, { eps: 1 / 1200, method: 'sns', paper: {}, tol: 1e-12 });
     expect(result.status).toBe('converged');
+    // N₁ of the paper.
     expect(result.iterations.sweeps).toBe(20);
     // Three entries a row: 23 steps to an error of 1e-13.
     expect(result.iterations.newton).toBeGreaterThan(17);
@@ -87,6 +89,7 @@ describe.each(onlyCpu)('golden values', () => {
     using cost = Tensor.from(cpu, splitMix(500 * 500, 1n), [500, 500]);
     using result = await sinkhorn(cost, { eps: 1 / 1200, tol: 1e-12 });
     expect(result.status).toBe('converged');
+    // Two that make the kernel, and the seven and four that the guide's prediction is from.
     expect(result.iterations.sweeps).toBe(13);
     expect(result.iterations.newton).toBeLessThanOrEqual(8);
   });
