@@ -14,10 +14,10 @@ export function levels({ eps, anneal }: Pick<Settings, 'eps' | 'anneal'>, range:
 }
 
 /** Sweeps at each level before the last. */
-export function annealBySweeps(plan: ScaledPlan, settings: Settings, range: CostRange): void {
+export async function annealBySweeps(plan: ScaledPlan, settings: Settings, range: CostRange): Promise<void> {
   for (const eps of levels(settings, range.most - range.least)) {
     plan.eps = eps;
     const sweeps = Math.min(settings.anneal?.sweeps ?? 0, plan.control.sweepsLeft - 1);
-    if (eps !== settings.eps && sweeps > 0) plan.logSweeps(sweeps);
+    if (eps !== settings.eps && sweeps > 0) await plan.logSweeps(sweeps);
   }
 }

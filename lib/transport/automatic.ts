@@ -83,8 +83,8 @@ export async function automatic(
     const isFromStart = control.sweepsLeft > levelSweeps;
     plan.recall(isFromStart ? start : best);
     if (isFromStart) {
-      annealBySweeps(plan, settings, range);
-      plan.logSweeps(preparingSweeps);
+      await annealBySweeps(plan, settings, range);
+      await plan.logSweeps(preparingSweeps);
     }
     const { end, error } = await lbfgs(plan, marginals.a, tol, settings.maxSweeps - evaluations);
     keep(error);

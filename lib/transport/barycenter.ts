@@ -3,6 +3,7 @@ import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { checkOptions, shown } from '../options.ts';
 import { isTensor, Tensor } from '../tensor.ts';
+import { Pace } from './control.ts';
 import type { DenseCost } from './cost.ts';
 import { type Marginals, marginalsOf, massTensors } from './marginals.ts';
 import { checkWatchers, countOf, epsOf, type Masses, positive } from './options.ts';
@@ -111,21 +112,25 @@ class Barycenter {
     ops.map(x.device, { out: [x], x: [x], function: 'clamp', parameters: [-farthest, farthest] });
   }
 
-  sweep(count: number): void {
+  async sweep(count: number, pace: Pace): Promise<void> {
     const eps = this.#eps;
+    const { work } = this.#costs;
     for (let k = 1; k <= count; k++) {
       for (const { logMasses, f, g, rowSums, columnSums } of this.#ways) {
         this.#costs.softmin('rows', g, eps, { log_sums: rowSums });
         this.#clamp(rowSums);
         this.#combine(f, [logMasses, rowSums], [eps, -eps]);
+        await pace.step(work);
         this.#costs.softmin('columns', f, eps, { log_sums: columnSums });
         this.#clamp(columnSums);
+        await pace.step(work);
       }
       this.#average();
       if (k === count) this.#compare();
       for (const { g, columnSums } of this.#ways) this.#combine(g, [this.#log, columnSums], [eps, -eps]);
       if (this.#bias) {
         this.#costs.softmin('rows', this.#bias, eps, { log_sums: this.#biasSums });
+        await pace.step(work);
         this.#combine(this.#bias, [this.#bias, this.#log, this.#biasSums], [0.5, 0.5 * eps, -0.5 * eps]);
       }
     }
@@ -235,10 +240,11 @@ export async function barycenter(
       await costs.range(op, { rows: first, columns: second }, read);
     }
     state = new Barycenter(costs, eps, masses, weights, debiased);
+    const pace = new Pace(device, signal);
     let [sweeps, error] = [0, Infinity];
     while (!(error <= tol) && sweeps < most) {
       const count = Math.min(sweepsAtOnce, most - sweeps);
-      state.sweep(count);
+      await state.sweep(count, pace);
       sweeps += count;
       signal?.throwIfAborted();
       error = (await read(state.error))[0]!;

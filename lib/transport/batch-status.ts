@@ -28,8 +28,8 @@ export async function statusesOf(errors: Float64Array, end: BatchEnd): Promise<T
   const masses = end.host.sizes.map(([rows], k) => sumOf(end.host.a.subarray(k * n, k * n + rows)));
   const isUnclear = (k: number): boolean => supports?.[k] === 'partial' || errors[k]! <= floor * masses[k]!;
   const statuses = Array.from(errors, (error, k): TransportStatus => {
-    if (supports?.[k] === 'barred') return 'infeasible';
-    return error <= tol ? 'converged' : 'max-iterations';
+    if (error <= tol) return 'converged';
+    return supports?.[k] === 'barred' ? 'infeasible' : 'max-iterations';
   });
   const unclear = [...statuses.keys()].filter((k) => statuses[k] === 'max-iterations' && isUnclear(k));
   if (unclear.length === 0) return statuses;

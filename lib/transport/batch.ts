@@ -9,7 +9,7 @@ import { TransportBatch } from './batch-result.ts';
 import { statusesOf } from './batch-status.ts';
 import { type StepSettings, stepThrough } from './batch-steps.ts';
 import { supportOf } from './batch-support.ts';
-import { reader } from './control.ts';
+import { mostQueued, reader } from './control.ts';
 import {
   type AnnealOptions,
   annealOf,
@@ -133,9 +133,21 @@ async function solved(cost: Tensor, sizes: Stacked['sizes'], settings: BatchSett
   const f = Tensor.zeros(device, [batch, n], { dtype: 'f64' });
   const g = Tensor.zeros(device, [batch, m], { dtype: 'f64' });
   const potentials = { row_potential: f, column_potential: g };
-  const sweep = (at: number, count: number, tol: number): Promise<Float64Array> => {
-    ops.batchSweeps(device, { cost, row_mass, column_mass, ...potentials, statistics, eps: at, tol, count });
-    return read(statistics);
+  // So many that an abort need not wait for them long.
+  const atOnce = Math.max(1, Math.floor(mostQueued / cost.size));
+  const sweep = async (at: number, count: number, tol: number): Promise<Float64Array> => {
+    const done = new Float64Array(batch);
+    for (let left = count; ; left -= atOnce) {
+      const now = Math.min(atOnce, left);
+      ops.batchSweeps(device, { cost, row_mass, column_mass, ...potentials, statistics, eps: at, tol, count: now });
+      const numbers = await read(statistics);
+      // A problem that has stopped does one more in each operation, which does not count.
+      for (let k = 0; k < batch; k++) if (done[k] === count - left) done[k]! += numbers[4 * k]!;
+      const isOver = left <= atOnce || done.every((sweeps) => sweeps < count - left + now);
+      if (!isOver) continue;
+      for (let k = 0; k < batch; k++) numbers[4 * k] = done[k]!;
+      return numbers;
+    }
   };
   try {
     let left = maxSweeps;

@@ -46,6 +46,8 @@ export interface Costs {
   readonly columns: number;
   /** Of potentials and plans. */
   readonly dtype: 'f32' | 'f64';
+  /** What a pass over all pairs takes, in exponentials. */
+  readonly work: number;
   /** For each of a side, the smooth minimum over the other one, whose potential is given. */
   softmin(side: Side, potential: Tensor, eps: number, out: SoftminOutputs): void;
   /** Writes the plan of potentials, each element rounded once to the dtype of `out`, which is that of the costs. */
@@ -116,6 +118,10 @@ export class DenseCost implements Cost {
         `${op}: cost must have a finite element for every mass, got ${bareRows} rows and ${bareColumns} columns without`,
       );
     return { least: least!, most: most!, forbidden: forbidden!, isReachable: barredRows! + barredColumns! === 0 };
+  }
+
+  get work(): number {
+    return this.rows * this.columns;
   }
 
   softmin(side: Side, potential: Tensor, eps: number, out: SoftminOutputs): void {

@@ -46,18 +46,18 @@ export async function newtonByLevels(
   const descend = async (levelTolerance: number, steps: number): Promise<NewtonEnd> => {
     const passed: Level[] = [];
     for (const eps of list.slice(0, -1)) {
-      enter(eps, passed);
+      await enter(eps, passed);
       await newton.run(levelTolerance, { steps: mostSteps });
       passed.push({ eps, potentials: plan.remember(passed.length > 1 ? passed.shift()!.potentials : undefined) });
     }
-    enter(settings.eps, passed);
+    await enter(settings.eps, passed);
     return await newton.run(tol, { steps });
   };
-  const enter = (eps: number, [before, last]: readonly Level[]): void => {
+  const enter = async (eps: number, [before, last]: readonly Level[]): Promise<void> => {
     plan.eps = eps;
     if (before && last) plan.extrapolate(before.potentials, (last.eps - eps) / (before.eps - last.eps));
     const sweeps = Math.min(sweepsAtLevel(settings), control.sweepsLeft);
-    if (sweeps > 0) plan.kernelSweeps(1);
+    if (sweeps > 0) await plan.kernelSweeps(1);
     if (sweeps > 1) plan.blindSweeps(sweeps - 1);
   };
 

@@ -132,7 +132,7 @@ export class Newton {
   /** Where steps fail, some sweeps lead on. */
   async #sweep(): Promise<number> {
     const swept = await this.#plan.scalingSweeps(5, 0);
-    if (swept.failed) this.#plan.kernelSweeps(5);
+    if (swept.failed) await this.#plan.kernelSweeps(5);
     return (await this.#point.evaluate()).error;
   }
 

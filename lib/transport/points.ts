@@ -66,6 +66,11 @@ export class PointCost implements Costs {
     this.#y = y.reshape(y.shape);
   }
 
+  /** Eight coordinates take about as long as an exponential. */
+  get work(): number {
+    return this.rows * this.columns * (1 + this.dimension / 8);
+  }
+
   /** Coordinates of a point. */
   get dimension(): number {
     return this.#x.shape[1]!;

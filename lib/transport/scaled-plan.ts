@@ -1,6 +1,6 @@
 import { ops } from '../native-ops.ts';
 import { Tensor } from '../tensor.ts';
-import type { Control } from './control.ts';
+import { type Control, mostQueued } from './control.ts';
 import type { Cost, Pair } from './cost.ts';
 import { farthest } from './streaming.ts';
 
@@ -145,27 +145,34 @@ export class ScaledPlan {
   }
 
   /** Sweeps in the log domain, which no plan is too extreme for. */
-  logSweeps(count: number): void {
+  async logSweeps(count: number): Promise<void> {
     this.absorb();
-    this.cost.logSweeps(this.masses, this.#potentials, this.#eps, count, this.#statistics);
-    this.control.iterations.sweeps += count;
+    const { cost, control } = this;
+    const atOnce = Math.max(1, Math.floor(mostQueued / cost.work));
+    for (let left = count; left > 0; left -= atOnce) {
+      const now = Math.min(atOnce, left);
+      cost.logSweeps(this.masses, this.#potentials, this.#eps, now, this.#statistics);
+      control.iterations.sweeps += now;
+      await control.pace(cost.device, now * cost.work);
+    }
   }
 
   /** As many from potentials of 0. */
-  restart(count: number): void {
+  async restart(count: number): Promise<void> {
     const { rows, columns } = this.potentials;
     ops.fill(this.cost.device, { x: [rows, columns], value: 0 });
-    this.logSweeps(count);
+    await this.logSweeps(count);
   }
 
   /** Sweeps in the log domain, the last one of which leaves the kernel behind: its exponentials serve both. */
-  kernelSweeps(count: number): void {
-    this.absorb();
+  async kernelSweeps(count: number): Promise<void> {
+    await this.logSweeps(count - 1);
     const stored = { kernel: this.#room(), columnScale: this.#scales.columns };
-    this.cost.logSweeps(this.masses, this.#potentials, this.#eps, count, this.#statistics, stored);
+    this.cost.logSweeps(this.masses, this.#potentials, this.#eps, 1, this.#statistics, stored);
     ops.fill(this.cost.device, { x: [this.#scales.rows], value: 1 });
     this.#isKernelRight = true;
-    this.control.iterations.sweeps += count;
+    this.control.iterations.sweeps += 1;
+    await this.control.pace(this.cost.device, this.cost.work);
   }
 
   /** L1 error of the columns before the last update in the log domain. */

@@ -37,9 +37,9 @@ async function solve(
   if (method === 'auto') return automatic(plan, marginals, settings, range, tol);
   if (method === 'sns' && !paper)
     return (await newtonByLevels(plan, new Newton(plan), marginals, settings, range, tol)).end;
-  annealBySweeps(plan, settings, range);
+  await annealBySweeps(plan, settings, range);
   if (method === 'sinkhorn') return ended(await sweepUntil(plan, tol), tol);
-  plan.logSweeps(Math.min(paper?.sweeps ?? preparingSweeps, plan.control.sweepsLeft));
+  await plan.logSweeps(Math.min(paper?.sweeps ?? preparingSweeps, plan.control.sweepsLeft));
   if (method === 'lbfgs') return (await lbfgs(plan, a, tol, maxSweeps)).end;
   const unit = range.most - range.least || settings.eps;
   if (method === 'ssns') return ssns(plan, a, b, tol, unit);
@@ -139,7 +139,11 @@ async function solveProblem(cost: Cost, costs: Costs, settings: Settings): Promi
         : measure(cost, masses, marginals, potentials, eps, control, settings.gauge);
     };
     let measured = await measureHere();
-    if (status === 'at-precision' && measured.marginalError > Math.max(settings.tol, floor * marginals.mass)) {
+    if (
+      status === 'at-precision' &&
+      control.sweepsLeft > 0 &&
+      measured.marginalError > Math.max(settings.tol, floor * marginals.mass)
+    ) {
       // Steps have lost their way before the numbers end: sweeps do not.
       discard(measured);
       status = ended(await sweepUntil(plan, goal), goal);
@@ -152,10 +156,10 @@ async function solveProblem(cost: Cost, costs: Costs, settings: Settings): Promi
     if (!Number.isFinite(measured.value + measured.marginalError)) {
       // Where masses cannot be carried, potentials grow until they have no digits for eps.
       discard(measured);
-      plan.restart(sweepsFromZeros);
+      await plan.restart(sweepsFromZeros);
       measured = await measureHere();
     }
-    if (status !== 'infeasible') status = honest(status, measured.marginalError, settings.tol, floor * marginals.mass);
+    status = honest(status, measured.marginalError, settings.tol, floor * marginals.mass);
     const { penalties, gauge } = settings;
     const { iterations } = control;
     return new TransportResult({ costs, eps, penalties, gauge, isStored: true, status, iterations, ...measured });

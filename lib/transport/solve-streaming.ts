@@ -44,8 +44,8 @@ export async function solveStreaming(
       for (const level of levels(settings, range.most - range.least).slice(0, -1)) {
         const count = Math.min(settings.anneal!.sweeps, control.sweepsLeft - 1);
         if (count < 1) break;
-        if (isSymmetric) streaming.sweepSymmetric(count, level);
-        else streaming.sweep(count, level);
+        if (isSymmetric) await streaming.sweepSymmetric(count, level);
+        else await streaming.sweep(count, level);
       }
       status = (await streaming.run(eps, goal, isSymmetric)) <= goal ? 'converged' : 'max-iterations';
     }
@@ -58,7 +58,7 @@ export async function solveStreaming(
       control,
       settings.gauge,
     );
-    if (status !== 'infeasible') status = honest(status, measured.marginalError, settings.tol, floor * marginals.mass);
+    status = honest(status, measured.marginalError, settings.tol, floor * marginals.mass);
     const { gauge } = settings;
     const { iterations } = control;
     const isStored = !(costs instanceof PointCost);

@@ -55,9 +55,9 @@ export async function startOf(cost: Costs, marginals: Marginals, settings: Setti
   return { rows: f, columns: g };
 }
 
-/** The status by what is returned: the solver saw its own numbers only, before they were rounded. */
+/** The status by what is returned: the solver saw its own numbers only, before they were rounded; masses that lack less than `tol` are carried. */
 export function honest(status: TransportStatus, error: number, tol: number, floor: number): TransportStatus {
   if (error <= tol) return 'converged';
-  if (status === 'max-iterations') return status;
+  if (status === 'max-iterations' || status === 'infeasible') return status;
   return error <= floor ? 'at-precision' : 'max-iterations';
 }

@@ -102,11 +102,14 @@ export class Streaming {
   }
 
   /** Sweeps; the error of the columns before the last update stays on the device. */
-  sweep(count: number, eps: number): void {
+  async sweep(count: number, eps: number): Promise<void> {
+    const { control, costs } = this;
     for (let k = 1; k <= count; k++) {
       this.#look('rows', eps);
       this.#update('rows', eps);
+      await control.pace(costs.device, costs.work);
       this.#look('columns', eps);
+      await control.pace(costs.device, costs.work);
       if (k === count) this.#compare('columns', eps);
       this.#update('columns', eps);
     }
@@ -114,10 +117,11 @@ export class Streaming {
   }
 
   /** The same for costs that are symmetric, with one potential, f ← (f + Tf) / 2; both potentials are it in the end. */
-  sweepSymmetric(count: number, eps: number): void {
-    const { device } = this.costs;
+  async sweepSymmetric(count: number, eps: number): Promise<void> {
+    const { device, work } = this.costs;
     for (let k = 1; k <= count; k++) {
       this.#look('rows', eps);
+      await this.control.pace(device, work);
       if (k === count) this.#compare('rows', eps);
       this.#update('rows', eps, 0.5);
       ops.copy(device, { out: [this.potentials.columns], x: [this.potentials.rows] });
@@ -135,8 +139,8 @@ export class Streaming {
     let error = Infinity;
     while (!(error <= tol) && control.sweepsLeft > 0) {
       const count = Math.min(sweepsAtOnce, control.sweepsLeft);
-      if (isSymmetric) this.sweepSymmetric(count, eps);
-      else this.sweep(count, eps);
+      if (isSymmetric) await this.sweepSymmetric(count, eps);
+      else await this.sweep(count, eps);
       error = await this.error();
       control.report(eps, error);
     }
@@ -172,10 +176,11 @@ export async function totalsOf(
     own_potential: potentials.rows,
     mean_costs: linear,
   });
-  costs.softmin('columns', potentials.rows, eps, { log_sums: columnLogs });
-  const [f, g, ofRows, ofColumns, costsOfRows] = await Promise.all(
-    [potentials.rows, potentials.columns, rowLogs, columnLogs, linear].map(read),
+  const [f, g, ofRows, costsOfRows] = await Promise.all(
+    [potentials.rows, potentials.columns, rowLogs, linear].map(read),
   );
+  costs.softmin('columns', potentials.rows, eps, { log_sums: columnLogs });
+  const ofColumns = await read(columnLogs);
   const sums = (own: Float64Array, logs: Float64Array) =>
     own.map((x, i) => (x === -Infinity || logs[i] === -Infinity ? 0 : Math.exp(x / eps + logs[i]!)));
   return { rows: sums(f!, ofRows!), columns: sums(g!, ofColumns!), linear: costsOfRows!.reduce((a, b) => a + b, 0) };

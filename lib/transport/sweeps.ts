@@ -15,7 +15,7 @@ export const ended = (error: number, tol: number): SolverEnd => (error <= tol ? 
 /** Sweeps that make the kernel, and then sweep on it. */
 async function prepare(plan: ScaledPlan): Promise<number> {
   const { control } = plan;
-  plan.kernelSweeps(Math.min(preparingSweeps, control.sweepsLeft));
+  await plan.kernelSweeps(Math.min(preparingSweeps, control.sweepsLeft));
   const error = await plan.logError();
   control.report(plan.eps, error);
   return error;
@@ -32,7 +32,7 @@ export async function sweepOn(plan: ScaledPlan, tol: number, start: number, most
     const swept = await plan.scalingSweeps(Math.min(plan.sweepsAtOnce, left()), tol);
     if (swept.done > 0) error = swept.error;
     if (swept.failed && left() > 0) {
-      plan.kernelSweeps(Math.min(10, plan.sweepsAtOnce, left()));
+      await plan.kernelSweeps(Math.min(10, plan.sweepsAtOnce, left()));
       error = await plan.logError();
     }
     control.report(plan.eps, error);
