@@ -57,6 +57,18 @@ describe('operations', () => {
     expect(camel.length).toBeGreaterThan(15);
   });
 
+  it('stand in the guide, each once, with what they compute', () => {
+    const rows = [...read('docs', 'guide', 'operations.md').matchAll(/^\| `(\w+)` \| (.+) \|$/gm)];
+    const documented = read('lib', 'native-ops.ts');
+    const expected = Object.keys(orthokit.ops).map((name) => {
+      const [, summary] = new RegExp(`/\\*\\*\\n   \\* ([^\\n]*)\\n(?:   \\*(?!/).*\\n)*   \\*/\\n  ${name}\\(`).exec(
+        documented,
+      )!;
+      return [name, summary];
+    });
+    expect(rows.map(([, name, summary]) => [name, summary]).sort()).toEqual(expected.sort());
+  });
+
   it('have one name in their documentation, that of TypeScript', () => {
     const comments = [...read('lib', 'native-ops.ts').matchAll(/^ *\/?\*.*$/gm)].join('\n');
     const fields = descriptions.flatMap((d) => d.fields.map((f) => f.name));
