@@ -3,11 +3,12 @@
 // Every block of README, guides and CONTRIBUTING is run or checked: TypeScript runs as it stands, importing the built
 // package under its own name; C++ compiles; commands name scripts, presets, operations, fields and options that exist;
 // JSON is what the bench prints.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
 import { afterAll, describe, expect, it } from 'vitest';
+import { Device } from '../lib/index.ts';
 import { native } from '../lib/native.ts';
 
 const root = path.join(import.meta.dirname, '..');
@@ -65,15 +66,39 @@ describe('links lead somewhere', () => {
   });
 });
 
+/** Outputs that a block names: `console.log(…); // what is printed (and a remark)`, by line. */
+const outputsOf = (code: string): [line: number, output: string][] =>
+  code.split('\n').flatMap((text, i): [number, string][] => {
+    const [, comment = ''] = /\bconsole\.log\(.*\); \/\/ (.*)$/.exec(text) ?? [];
+    const output = comment.replace(/ *\(.*\)$/, '');
+    return output === '' ? [] : [[i, output]];
+  });
+/** The block, with a line before each output that says which it is. */
+const marked = (code: string): string =>
+  outputsOf(code)
+    .reduce((lines, [i]) => {
+      lines[i] = lines[i]!.replace('console.log(', `console.log('\\u0001${i}');console.log(`);
+      return lines;
+    }, code.split('\n'))
+    .join('\n');
+
 // The reference in CONTRIBUTING is a module for tests, and imports nothing.
-describe('TypeScript runs', () => {
+describe('TypeScript runs, and prints what its comments say', () => {
   it.each(blocks('ts'))('%s, line %i', (file, line, code) => {
-    const { outputText } = ts.transpileModule(code, {
+    const { outputText } = ts.transpileModule(marked(code), {
       compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
     });
     const script = path.join(folder, `${file.replaceAll(/\W/g, '-')}-${line}.mjs`);
     writeFileSync(script, outputText);
-    expect(() => execFileSync(process.execPath, [script], { cwd: folder, stdio: 'pipe' })).not.toThrow();
+    const printed = execFileSync(process.execPath, [script], { cwd: folder, stdio: 'pipe', encoding: 'utf8' });
+    const outputs = [...printed.matchAll(/^§§(\d+)\n(.*)$/gm)].map(([, i, text]) => [Number(i), text]);
+    expect(outputs).toEqual(outputsOf(code));
+  });
+
+  it('some of them say so', () => {
+    const all = blocks('ts').flatMap(([, , code]) => outputsOf(code));
+    expect(all.length).toBeGreaterThanOrEqual(15);
+    expect(outputsOf('console.log(a); // 1 (b)\nconsole.log(c); // (d)\nconsole.log(e);')).toEqual([[0, '1']]);
   });
 });
 
@@ -207,6 +232,24 @@ describe('commands exist', () => {
   const sources = ['test/cuda-emulator/src/options.cpp', 'native/core/backends.cpp', 'native/cuda/blas.cpp'].map(read);
   const isRead = (variable = ''): boolean =>
     sources.some((text) => text.includes(`"${variable.replace('ORTHOKIT_EMULATOR_', '')}"`));
+  // The package's own command: what needs no files and takes no longer than a moment. Without CUDA, asking for it fails.
+  const runnable =
+    /^npx orthokit (info( --json)?( --require (cpu|cuda))?|bench --list|(info|bench|transplant|build) --help)$/;
+  const quick = [...new Set(commands.map(([, , line]) => line).filter((line) => runnable.test(line)))];
+  it.each(quick)('%s runs', (line) => {
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [path.join(root, 'scripts/cli.mjs'), ...line.split(' ').slice(2)],
+      {
+        cwd: folder,
+        encoding: 'utf8',
+      },
+    );
+    const mayFail = line.includes('--require cuda') && Device.unavailable('cuda') !== undefined;
+    expect(status, stderr).toBe(mayFail ? 1 : 0);
+  });
+  it('some of the commands were run', () => expect(quick.length).toBeGreaterThanOrEqual(4));
+
   it.each(commands)('%s, line %i: %s', (_file, _line, line) => {
     const [settings = ''] = /^(\w+=\S+ )*/.exec(line) ?? [];
     for (const [, name = ''] of settings.matchAll(/(\w+)=/g)) expect(isRead(name), name).toBe(true);
