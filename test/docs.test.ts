@@ -77,7 +77,7 @@ const outputsOf = (code: string): [line: number, output: string][] =>
 const marked = (code: string): string =>
   outputsOf(code)
     .reduce((lines, [i]) => {
-      lines[i] = lines[i]!.replace('console.log(', `console.log('\\u0001${i}');console.log(`);
+      lines[i] = lines[i]!.replace('console.log(', `console.log('§§${i}');console.log(`);
       return lines;
     }, code.split('\n'))
     .join('\n');
