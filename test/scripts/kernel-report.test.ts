@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { mistakes } from '../../scripts/kernel-report/limits.mjs';
 import { occupancy } from '../../scripts/kernel-report/occupancy.mjs';
 
 const root = path.join(import.meta.dirname, '..', '..');
@@ -72,10 +73,10 @@ function writeInterpreted(folder: string, { ptx, launches }: Interpreted): void 
   );
 }
 
-/** A kernel's name for each key of the limits: the words of one, joined. */
+/** A kernel's name for each key of the limits: the words of one. */
 const named = Object.keys(limits)
   .filter((key) => key !== '*')
-  .map((key) => key.replaceAll(' ', '_'));
+  .map((key) => key.replaceAll(' ', '.'));
 
 /** The report on these logs, and on one more with a kernel for each key of the limits. */
 function report(...logs: string[]): { status: number | null; stdout: string; stderr: string } {
@@ -141,6 +142,24 @@ it('knows limits of single kernels', () => {
   expect(report(entry(name, 80, figures) + entry(name, 90, {})).stderr).toBe('');
   const more = { stack: figures.stack + 1 };
   expect(report(entry(name, 80, more) + entry(name, 90, {})).status).toBe(1);
+});
+
+it('takes exceptions for kernels with the same words, not with more of a word', () => {
+  const figures = { stack: limits.RandomPiece.stack };
+  expect(report(entry('RandomPieces', 80, figures) + entry('RandomPieces', 90, {})).status).toBe(1);
+});
+
+it('refuses exceptions that say nothing', () => {
+  const why = 'a reason';
+  const all = { '*': {}, a_kernel: { bytes: 2, why }, double: { bytes: 2, why }, b_kernel: { bytes: null, why: '' } };
+  expect(mistakes(['a_kernel<double>'], all)).toEqual(
+    [
+      'b_kernel is in the name of no kernel',
+      'double names no kernel',
+      'b_kernel has no why',
+      'b_kernel has a limit that is no figure',
+    ].map((what) => `kernel-limits.json: the exception of ${what}`),
+  );
 });
 
 describe('what was counted', () => {
