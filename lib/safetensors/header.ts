@@ -1,13 +1,14 @@
 // The header of a safetensors file, a JSON object: { "<name>": { "dtype", "shape", "data_offsets": [begin, end] }, …,
 // "__metadata__": { "<key>": "<text>" } }. Everything that a reader of the data relies on is checked here, once.
+import { sorted } from '../sort.ts';
 import { byteLengthOf, type FileDtype, isFileDtype, quote } from './dtypes.ts';
 import { type Fail, Scanner } from './scanner.ts';
 
 export const limits = {
   headerBytes: 100_000_000,
   nameBytes: 1024,
-  /** Tensors of a file, and texts beside them; the largest known models have some 140,000 tensors in all their files. */
-  entries: 262_144,
+  /** Tensors of a file, and texts beside them; the largest known models have some 140,000 tensors in dozens of files. */
+  entries: 131_072,
   rank: 64,
 } as const;
 
@@ -152,7 +153,7 @@ type Entry = readonly [name: string, info: TensorInfo];
 function* checkLayout(entries: Entry[], dataBytes: number, fail: Fail): Generator<undefined, void> {
   let end = 0;
   let count = 0;
-  for (const [name, { begin, byteLength }] of yield* sortByPlace(entries)) {
+  for (const [name, { begin, byteLength }] of yield* sorted(entries, inOrder)) {
     if (begin !== end) {
       fail(`tensor ${quote(name)} must begin at byte ${end}, where the one before it ends, got ${begin}`);
     }
@@ -163,35 +164,6 @@ function* checkLayout(entries: Entry[], dataBytes: number, fail: Fail): Generato
     if (count % pauseEntries === 0) yield;
   }
   if (end !== dataBytes) fail(`data must have the ${end} bytes of the tensors, got ${dataBytes}`);
-}
-
-// Array.prototype.sort would hold the event loop for most of a second where a million tensors come in disorder.
-function* sortByPlace(entries: Entry[]): Generator<undefined, Entry[]> {
-  let from = entries;
-  let to: Entry[] = [];
-  let work = 0;
-  for (let width = 1; width < entries.length; width *= 2) {
-    for (let start = 0; start < entries.length; start += 2 * width) {
-      let a = start;
-      let b = start + width;
-      const end = b + width;
-      for (;;) {
-        const left = a < start + width ? from[a] : undefined;
-        const right = b < end ? from[b] : undefined;
-        if (left && (!right || inOrder(left, right))) {
-          to.push(left);
-          a += 1;
-        } else if (right) {
-          to.push(right);
-          b += 1;
-        } else break;
-        work += 1;
-        if (work % pauseEntries === 0) yield;
-      }
-    }
-    [from, to] = [to, []];
-  }
-  return from;
 }
 
 function inOrder([, a]: Entry, [, b]: Entry): boolean {

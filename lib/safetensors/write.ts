@@ -4,6 +4,8 @@ import nodePath from 'node:path';
 import { abortable } from '../abortable.ts';
 import { OrthokitError, shown } from '../errors.ts';
 import { isRecord } from '../options.ts';
+import { sorted } from '../sort.ts';
+import { inTurns, type Steps } from '../turns.ts';
 import { attempt, calls, ioError } from './calls.ts';
 import { bitsOf, byteLengthOf, type FileDtype, isFileDtype, quote } from './dtypes.ts';
 import { limits, metadataName } from './header.ts';
@@ -12,6 +14,7 @@ import { checkPath, givenUp, type TransferOptions } from './transfer.ts';
 
 const alignment = 8;
 const pieceBytes = 1 << 22;
+const pauseTensors = 1 << 9;
 
 /**
  * A tensor to be stored. `data` is asked for when its turn comes, so that a file needs memory for one tensor only; or for
@@ -47,7 +50,8 @@ export async function writeTensorFile(
 ): Promise<void> {
   const { op, signal } = options;
   checkPath(op, path);
-  const { start, ordered, total } = layOut(op, sources, options.metadata === undefined ? {} : options.metadata);
+  const steps = layOut(op, sources, options.metadata === undefined ? {} : options.metadata);
+  const { start, ordered, total } = await inTurns(steps, signal);
   signal?.throwIfAborted();
   const { target, mode } = await findPlace(op, path);
   const folder = nodePath.dirname(target);
@@ -159,9 +163,16 @@ interface Layout {
 }
 
 // The widest elements come first, so that every tensor is aligned to its own element; then by name.
-function layOut(op: string, sources: readonly TensorSource[], metadata: Readonly<Record<string, string>>): Layout {
-  for (const source of sources) checkSource(op, source);
-  const ordered = [...sources].sort((a, b) => bitsOf[b.dtype] - bitsOf[a.dtype] || compare(a.name, b.name));
+function* layOut(
+  op: string,
+  sources: readonly TensorSource[],
+  metadata: Readonly<Record<string, string>>,
+): Steps<Layout> {
+  for (const [i, source] of sources.entries()) {
+    if (i % pauseTensors === 0) yield;
+    checkSource(op, source);
+  }
+  const ordered = yield* sorted(sources, inOrder);
   if (ordered.length > limits.entries) wrong(op, `tensors must be at most ${limits.entries}, got ${ordered.length}`);
   const parts: string[] = [];
   const texts = checkMetadata(op, metadata);
@@ -169,6 +180,7 @@ function layOut(op: string, sources: readonly TensorSource[], metadata: Readonly
   const names = new Set<string>();
   let begin = 0;
   for (const { name, dtype, shape } of ordered) {
+    if (names.size % pauseTensors === 0) yield;
     if (names.has(name)) wrong(op, `tensors must have each name once, got ${quote(name)} twice`);
     names.add(name);
     const bytes = byteLengthOf(dtype, shape);
@@ -228,6 +240,10 @@ function checkLength(op: string, { name, dtype, shape }: TensorSource, bytes: nu
 /** No lone surrogate, which UTF-8 cannot spell. */
 function wellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);
+}
+
+function inOrder(a: TensorSource, b: TensorSource): boolean {
+  return (bitsOf[b.dtype] - bitsOf[a.dtype] || compare(a.name, b.name)) <= 0;
 }
 
 function compare(a: string, b: string): number {

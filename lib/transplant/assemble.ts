@@ -34,7 +34,8 @@ export async function writeWeights(
   };
   const sizeOf = ({ tensors }: OpenTensorFile): number =>
     [...tensors].reduce((sum, [name, info]) => sum + bytesOf(name, info), 0);
-  const total = [...files.values()].reduce((sum, file) => sum + sizeOf(file), 0);
+  const sizes = new Map([...files].map(([shard, file]) => [shard, sizeOf(file)]));
+  const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   let done = 0;
   for (const [shard, file] of files) {
     if (!(await workspace.has(shard))) {
@@ -53,7 +54,7 @@ export async function writeWeights(
         onProgress: (progress) => onBytes(before + progress.done, total),
       });
     }
-    done += sizeOf(file);
+    done += sizes.get(shard) ?? 0;
     onBytes(done, total);
   }
   if (weights.index) await writeIndex(workspace, weights, total, tables);

@@ -69,13 +69,13 @@ const attacks: Attack[] = [
   {
     what: 'as many tensors as are listed',
     reader: 'readTensorInfo',
-    content: () => tensors(262_144, () => empty),
+    content: () => tensors(131_072, () => empty),
     code: 'accepted',
   },
   {
     what: 'one tensor more',
     reader: 'readTensorInfo',
-    content: () => tensors(262_145, () => empty),
+    content: () => tensors(131_073, () => empty),
     code: 'ERR_FORMAT',
   },
   {
@@ -142,6 +142,16 @@ const attacks: Attack[] = [
     reader: 'transplant',
     content: () => models(plain(), model(`{"added_tokens":[{"id":1048575,"content":"<x>"}],${small}}`, 3)),
     code: 'ERR_FORMAT',
+  },
+  {
+    what: 'a base of 100,000 empty tensors',
+    reader: 'transplant',
+    content: () => {
+      const names = list(100_000, (i) => `"${100_000 - i}":{"dtype":"U8","shape":[0],"data_offsets":[24,24]}`);
+      const table = '"model.embed_tokens.weight":{"dtype":"F32","shape":[3,2],"data_offsets":[0,24]}';
+      return models({ ...plain(), 'model.safetensors': fileBytes(`{${table},${names}}`, 24) }, plain());
+    },
+    code: 'accepted',
   },
   {
     what: 'a vocabulary of 200,000 tokens',

@@ -99,6 +99,22 @@ describe('a file that does not fit', () => {
     change(parts);
     header.__metadata__['content'] = JSON.stringify(parts);
   };
+  const many = (one: Anything): Anything[] => Array.from({ length: 5000 }, () => one);
+  it.each<[string, (parts: Anything[]) => void]>([
+    ['parts', (parts) => parts.push(...many(parts[0]))],
+    ['a long class', ([part]) => (part.optimizer = 'x'.repeat(100_000))],
+    ['groups', ([part]) => (part.groups = many(part.groups[0]))],
+    ['a long group', ([part]) => (part.groups[0].name = 'x'.repeat(100_000))],
+    ['parameters', ([part]) => (part.groups[0].shapes = many([4, 5]))],
+    ['a long shape', ([part]) => (part.groups[0].shapes = [many(4)])],
+    ['a long option', ([part]) => (part.groups[0].options['x'.repeat(50_000)] = 1)],
+  ])('has %s beyond all measure: ERR_STATE in a short message', async (_, change) => {
+    const bytes = edited(file, (header) => content(header, change));
+    const error = await loading(bytes).catch((problem: Error) => problem);
+    expect(error).toMatchObject({ code: 'ERR_STATE' });
+    expect((error as Error).message.length).toBeLessThan(1000);
+    await unchanged();
+  });
   it.each<[string, (header: Header) => void]>([
     [
       'no metadata',

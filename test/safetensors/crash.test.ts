@@ -54,7 +54,7 @@ describe('R3: a process that is killed while it saves', kills.tagged, () => {
     };
     mkdirSync(folder.file('safetensors'));
     const files = readdirSync(path.join(lib, 'safetensors')).map((name) => path.join('safetensors', name));
-    for (const name of ['abortable.ts', 'dtypes.ts', 'errors.ts', 'options.ts', 'turns.ts', ...files]) {
+    for (const name of ['abortable.ts', 'dtypes.ts', 'errors.ts', 'options.ts', 'sort.ts', 'turns.ts', ...files]) {
       const { outputText } = ts.transpileModule(readFileSync(path.join(lib, name), 'utf8'), {
         compilerOptions: options,
       });

@@ -88,7 +88,7 @@ const frame = (text, data) => {
 };
 const empty = '{"dtype":"U8","shape":[0],"data_offsets":[0,0]}';
 const many = (count, one) => Array.from({ length: count }, (_, i) => one(i)).join(',');
-const most = 262_144;
+const most = 131_072;
 // Whatever needs length: turns of the event loop, limits of numbers.
 const large = [
   () => frame(`{"__metadata__":{"a":"${'é\\n'.repeat(200_000)}","b":""}}${' '.repeat(200_000)}`, 0),
