@@ -34,7 +34,7 @@ TEST_CASE("a kernel body that throws surfaces as the error of its op") {
         FAIL("nothing was thrown");
       } catch (const Error& e) {
         CHECK(e.code == ErrorCode::kArgument);
-        CHECK(e.message == "test_parallel_failure: part " + std::to_string(at));
+        CHECK(e.message == "testParallelFailure: part " + std::to_string(at));
       }
       const Tensor x = device->empty({3}, Dtype::kF32);
       device->run(Fill{.x = {x}, .value = 2});
@@ -103,7 +103,7 @@ TEST_CASE("without memory for room to grow, a temporary takes what it needs, and
       d.temporary({7 * kMegabyte}, Dtype::kU8);
       problem = "nothing was thrown";
     } catch (const Error& e) {
-      if (e.message != "test_composed: the device has no memory for 7340032 bytes")
+      if (e.message != "testComposed: the device has no memory for 7340032 bytes")
         problem = e.message;
     }
   };
@@ -163,7 +163,7 @@ TEST_CASE("what fails inside a composition keeps the name of the part that faile
     device->synchronize();
     FAIL("nothing was thrown");
   } catch (const Error& e) {
-    CHECK(e.message == "test_parallel_failure: part 1");
+    CHECK(e.message == "testParallelFailure: part 1");
   }
 }
 
