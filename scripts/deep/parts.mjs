@@ -34,6 +34,7 @@ const goals = [
   goal('R18', 2),
   goal('R19'),
   goal('R20'),
+  goal('R26'),
 ].flat();
 
 const everyOrder = products.map((source) => ({

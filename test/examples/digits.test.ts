@@ -9,6 +9,7 @@ import { Mlp } from '../../examples/digits/network.mjs';
 import { trainNetwork } from '../../examples/digits/training.mjs';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
+import { goal } from '../support/goal.ts';
 
 describe.each(onlyCpu)('digits', () => {
   const { train, test } = loadDigits();
@@ -149,22 +150,33 @@ function plainDescent(network: Mlp) {
   return { groups, step };
 }
 
+// README.md's figures are of ten epochs: every optimizer is above 95 % there. After one, the slowest of them is at 84 %.
+const epochs = goal('R26', { ci: 1, deep: 10 });
+const least = epochs.count >= 10 ? 94 : 80;
+
 it.each(onlyCpu)(
-  'node examples/digits/train.mjs compares the optimizers and draws their curves',
+  'R26: node examples/digits/train.mjs teaches the network with each optimizer, compares them and draws their curves',
+  { ...epochs.tagged, timeout: epochs.limit(120_000) },
   () => {
     const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
     const script = path.join(import.meta.dirname, '..', '..', 'examples', 'digits', 'train.mjs');
-    const { status, stdout, stderr } = spawnSync(process.execPath, [script, '--epochs', '1', '--images', folder], {
-      encoding: 'utf8',
-    });
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [script, '--epochs', `${epochs.count}`, '--images', folder],
+      {
+        encoding: 'utf8',
+      },
+    );
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     for (const name of ['SGD', 'AdamW', 'Muon', 'AuON', 'HybridAuON']) {
-      expect(stdout).toMatch(new RegExp(`^${name}: epoch 1 of 1, loss \\d\\.\\d+, test accuracy \\d+\\.\\d %$`, 'm'));
+      const last = `epoch ${epochs.count} of ${epochs.count}, loss \\d\\.\\d+`;
+      const [, accuracy] = new RegExp(`^${name}: ${last}, test accuracy (\\d+\\.\\d) %$`, 'm').exec(stdout) ?? [];
+      expect(Number(accuracy), name).toBeGreaterThanOrEqual(least);
       expect(stdout).toMatch(new RegExp(`^${name} +lr .* \\d+\\.\\d %  +\\d\\.\\de[+-]\\d  `, 'm'));
     }
     expect(stdout).not.toContain('\r');
     expect(existsSync(path.join(folder, 'digits.svg'))).toBe(true);
     expect(readFileSync(path.join(folder, 'digits.png')).subarray(1, 4).toString()).toBe('PNG');
+    epochs.record(epochs.count);
   },
-  120_000,
 );
