@@ -4,7 +4,9 @@ import { runChild } from '../support/child.ts';
 import { goal } from '../support/goal.ts';
 
 const mebibyte = 1 << 20;
-const cycles = goal('R17', { ci: 2000, deep: 200_000 });
+// Deep, seconds of cycles: half an hour in each of two sittings.
+const soak = goal('R17', { ci: 0, deep: 3600 });
+const cycles = 2000;
 
 interface Use {
   /** Bytes that the process has grown by after it was warm, garbage collected. */
@@ -13,17 +15,19 @@ interface Use {
   most: number;
   /** Tensors that are left. */
   live: number;
+  /** Hours, and bytes of the process, garbage collected. */
+  samples: [hours: number, bytes: number][];
 }
 
-async function cycle(way: 'dispose' | 'leave'): Promise<Use> {
+async function cycle(way: 'dispose' | 'leave', seconds = 0): Promise<Use> {
   const nodeArgs = ['--expose-gc', '--max-semi-space-size=1'];
-  const args = [`${cycles.count}`, way];
-  const { stdout, ...ended } = await runChild('cycles.mjs', { nodeArgs, args, limit: cycles.limit(60_000) });
+  const args = [`${cycles}`, way, `${seconds}`];
+  const { stdout, ...ended } = await runChild('cycles.mjs', { nodeArgs, args, limit: soak.limit(60_000) });
   expect(ended).toEqual({ status: 0, signal: null, stderr: '' });
   return JSON.parse(stdout);
 }
 
-describe('R17: create, step, let go, again and again', cycles.tagged, () => {
+describe('R17: create, step, let go, again and again', soak.tagged, () => {
   it(
     'is bounded in memory, and nearly as well when nothing is disposed',
     async () => {
@@ -34,6 +38,31 @@ describe('R17: create, step, let go, again and again', cycles.tagged, () => {
       expect(left.growth).toBeLessThan(8 * mebibyte);
       expect(left.most).toBeLessThan(2 * disposed.most);
     },
-    cycles.limit(120_000),
+    soak.limit(120_000),
   );
+
+  // A slope needs a good part of an hour.
+  if (soak.deep)
+    it(
+      'does not grow by more than 1 MB an hour',
+      async () => {
+        const { samples } = await cycle('dispose', soak.count);
+        // The first fifth is for the allocator to find its size.
+        const steady = samples.slice(Math.floor(samples.length / 5));
+        const slope = slopeOf(steady) / mebibyte;
+        console.log(`R17: ${slope.toFixed(2)} MB an hour, of ${samples.length} looks`);
+        expect(steady.length).toBeGreaterThan(10);
+        expect(slope).toBeLessThanOrEqual(1);
+        soak.record(soak.count);
+      },
+      soak.limit(120_000),
+    );
 });
+
+/** Of the regression line. */
+function slopeOf(points: readonly (readonly [number, number])[]): number {
+  const mean = (k: 0 | 1) => points.reduce((sum, point) => sum + point[k], 0) / points.length;
+  const [x, y] = [mean(0), mean(1)];
+  const product = points.reduce((sum, point) => sum + (point[0] - x) * (point[1] - y), 0);
+  return product / points.reduce((sum, point) => sum + (point[0] - x) ** 2, 0);
+}

@@ -1,10 +1,11 @@
 // Devices: cpu
+// Axes: node
 import { describe, expect, it } from 'vitest';
 import { runChild } from '../support/child.ts';
 import { goal } from '../support/goal.ts';
 
 const workers = 100;
-const processes = goal('R15', { ci: 10, deep: 200 });
+const processes = goal('R15', { ci: 2, deep: 200 });
 
 describe('R15: worker threads with devices', processes.tagged, () => {
   it(

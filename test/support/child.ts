@@ -19,13 +19,17 @@ export interface ChildOptions {
   onLine?: (line: string, child: ChildProcess) => void;
   /** Milliseconds until a child counts as one that hangs. Default: a minute. */
   limit?: number;
+  /** A folder for the core of a child that crashes, however large. Default: as the shell that runs the tests has it. */
+  cores?: string;
 }
 
 /** Runs a program of test/lifecycle/children in a process of its own; one that hangs ends by SIGKILL. */
 export function runChild(file: string, options: ChildOptions = {}): Promise<Ended> {
-  const { args = [], env = {}, nodeArgs = [], onLine, limit = 60_000 } = options;
+  const { args = [], env = {}, nodeArgs = [], onLine, limit = 60_000, cores } = options;
   const script = path.resolve(root, 'test', 'lifecycle', 'children', file);
-  const child = spawn(process.execPath, [...nodeArgs, script, ...args], { env: { ...process.env, ...env } });
+  const words = [process.execPath, ...nodeArgs, script, ...args];
+  const [command, ...rest] = cores ? ['bash', '-c', 'ulimit -c unlimited; exec "$@"', 'bash', ...words] : words;
+  const child = spawn(command!, rest, { env: { ...process.env, ...env }, cwd: cores });
   const ended: Ended = { status: null, signal: null, stdout: '', stderr: '' };
   let lines = 0;
   child.stdout.on('data', (text) => {

@@ -1,8 +1,9 @@
-// Creates, steps and lets go of optimizers.  cycles.mjs <cycles> <dispose|leave>. Needs --expose-gc, and a small young
+// Creates, steps and lets go of optimizers.  cycles.mjs <cycles> <dispose|leave> [seconds]: with
+// seconds, cycles go on for so long, and the memory is looked at in between. Needs --expose-gc, and a small young
 // generation, which grows for thousands of cycles otherwise.
 import { AdamW, combine, Device, Muon, Tensor } from '../../../dist/index.js';
 
-const [cycles, way] = [Number(process.argv[2]), process.argv[3]];
+const [cycles, way, seconds] = [Number(process.argv[2]), process.argv[3], Number(process.argv[4] ?? 0)];
 const device = Device.open('cpu', { threads: 1 });
 const data = new Float32Array(64 * 48).fill(0.5);
 
@@ -46,5 +47,13 @@ const warm = process.memoryUsage.rss();
 most = 0;
 await run(cycles);
 await collected();
-console.log(JSON.stringify({ warm, most, growth: process.memoryUsage.rss() - warm, live: device.info.memory.live }));
+const [growth, { live }] = [process.memoryUsage.rss() - warm, device.info.memory];
+const samples = [];
+const [start, between] = [performance.now(), 10_000];
+for (let i = 1; i * between <= 1000 * seconds; i++) {
+  while (performance.now() - start < i * between) await run(1);
+  await collected();
+  samples.push([(performance.now() - start) / 3_600_000, process.memoryUsage.rss()]);
+}
+console.log(JSON.stringify({ warm, most, growth, live, samples }));
 await device.close();
