@@ -1,25 +1,27 @@
-// Devices: cpu
+// Devices: cpu, cuda
 // Random values in place of fields, shapes, data and options: whatever they are, only errors with a code come out.
 import { describe, expect, it } from 'vitest';
 import { ops } from '../../lib/index.ts';
+import { devices, kind } from '../support/devices.ts';
 import { goal } from '../support/goal.ts';
 import { runTarget } from './target.ts';
 
 const rounds = goal('R13', { ci: 10, deep: 600, unit: 'seconds' });
-const executions = 3000;
+/** In a process; the emulator takes far longer. */
+const executions = { cpu: 3000, cuda: 500 }[kind];
 /** Calls after which each operation must have met all that it can meet. */
 const enough = 60_000;
 
 type Counts = Record<string, Record<string, number>>;
 
-describe('R13: fuzzing of operations', rounds.tagged, () => {
+describe.each(devices)('R13: fuzzing of operations on %s', rounds.tagged, () => {
   it(
     'what a seed makes of right fields is accepted or refused with a code, and harms nothing',
     async () => {
       const all: Counts = {};
       const count = await rounds.each(async (seed) => {
         const { counts }: { counts: Counts } = JSON.parse(
-          await runTarget('operations.mjs', [`${seed}`, `${executions}`], 300_000),
+          await runTarget('operations.mjs', [`${seed}`, `${executions}`], 300_000, { ORTHOKIT_TEST_KIND: kind }),
         );
         for (const [what, outcomes] of Object.entries(counts)) all[what] = { ...all[what], ...outcomes };
       });

@@ -18,9 +18,14 @@ export interface Found {
  * Runs a program of test/fuzz/children in a process of its own, so that a crash is a failure like every other. One that
  * hangs is ended after `limit` milliseconds.
  */
-export async function runTarget(program: string, args: readonly string[], limit: number): Promise<string> {
+export async function runTarget(
+  program: string,
+  args: readonly string[],
+  limit: number,
+  more: Record<string, string> = {},
+): Promise<string> {
   const script = path.join(import.meta.dirname, 'children', program);
-  const env = { ...process.env, ORTHOKIT_PREBUILD: root };
+  const env = { ...process.env, ORTHOKIT_PREBUILD: root, ...more };
   const options = { env, timeout: limit, killSignal: 'SIGKILL', maxBuffer: 1 << 26 } as const;
   try {
     const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', script, ...args], options);

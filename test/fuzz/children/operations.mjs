@@ -10,9 +10,9 @@ const random = new Random(seed);
 const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
 const described = JSON.parse(native.describe());
 
-const device = Device.open('cpu', { threads: 2 });
-const other = Device.open('cpu', { threads: 1 });
-const closed = Device.open('cpu', { threads: 1 });
+const kind = process.env.ORTHOKIT_TEST_KIND ?? 'cpu';
+const open = (threads) => Device.open(kind, kind === 'cpu' ? { threads } : {});
+const [device, other, closed] = [open(2), open(1), open(1)];
 const ofClosed = Tensor.zeros(closed, [3]);
 await closed.close();
 // Tensors that no call is given: nothing may change them.
