@@ -8,6 +8,12 @@ const memory = 10;
 const sufficient = 1e-4;
 /** Below this, in units of eps, a gain is of the size of the rounding of the semi-dual. */
 const tinyGain = 64 * 2 ** -52;
+/** There a step is good that does not go far beyond the maximum along it, to where the slope is more than so many times as steep downhill, … */
+const overshoot = 0.8;
+/** … and its error at most so many times the least so far. */
+const mostGrowth = 1.5;
+/** Evaluations there in which the error must halve, lest numbers be at their end. */
+const mostTiny = 100;
 /** Halvings of a step before the search gives up. */
 const mostHalvings = 30;
 
@@ -64,6 +70,8 @@ export async function lbfgs(plan: ScaledPlan, masses: Float64Array, tol: number,
   let { error } = await point.evaluate();
   let gradient = await gradientOf(point.rowSums);
   let changes: Change[] = [];
+  let least = error;
+  let [toHalve, tinyLeft] = [error, mostTiny];
   for (let evaluations = 1; ; ) {
     control.report(plan.eps, error);
     if (error <= tol) return { end: 'converged', error, evaluations };
@@ -78,11 +86,18 @@ export async function lbfgs(plan: ScaledPlan, masses: Float64Array, tol: number,
       point.queue(true);
       const trial = await point.read();
       const isTiny = length * slope < tinyGain;
-      const isBetter = isTiny ? trial.error < error : trial.increase >= sufficient * length * slope;
+      if (isTiny && tinyLeft-- <= 0) return { end: 'at-precision', error, evaluations };
+      const next = await gradientOf(point.trialRowSums);
+      // Where the semi-dual cannot tell points apart, its slope does (Hager and Zhang's approximate Wolfe conditions). The L1 error
+      // need not fall with each step: to ask for that is to end in steps of the size of rounding.
+      const isBetter = isTiny
+        ? dot(next, direction) >= -overshoot * slope && trial.error <= mostGrowth * least
+        : trial.increase >= sufficient * length * slope;
       if (isBetter && trial.largest <= plan.limit) {
-        const next = await gradientOf(point.trialRowSums);
         point.accept(trial);
         error = trial.error;
+        least = Math.min(least, error);
+        if (error <= toHalve / 2) [toHalve, tinyLeft] = [error, mostTiny];
         const change = gradient.map((x, i) => x - next[i]!);
         gradient = next;
         const curvature = dot(step, change);
