@@ -1,3 +1,4 @@
+import { allOrNone } from '../all-or-none.ts';
 import type { Device } from '../device.ts';
 import { Tensor } from '../tensor.ts';
 
@@ -16,10 +17,12 @@ export class SparseCode {
 
   /** A code whose elements are not set. */
   constructor(device: Device, signals: number, k: number, atoms: number, dtype: 'f32' | 'f64') {
-    this.indices = new Tensor(device, [signals, k], 'i32');
-    this.coefficients = new Tensor(device, [signals, k], dtype);
-    this.residuals = new Tensor(device, [signals], dtype);
-    this.counts = new Tensor(device, [signals], 'i32');
+    [this.indices, this.coefficients, this.residuals, this.counts] = allOrNone(
+      () => new Tensor(device, [signals, k], 'i32'),
+      () => new Tensor(device, [signals, k], dtype),
+      () => new Tensor(device, [signals], dtype),
+      () => new Tensor(device, [signals], 'i32'),
+    );
     this.atoms = atoms;
   }
 

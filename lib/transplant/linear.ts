@@ -1,4 +1,5 @@
 // Linear algebra of small square matrices that methods need beside products.
+import { filled } from '../all-or-none.ts';
 import type { Device } from '../device.ts';
 import { ops } from '../native-ops.ts';
 import { Tensor } from '../tensor.ts';
@@ -13,10 +14,10 @@ export function polarFactor(x: Tensor): Tensor {
   const { device, shape } = x;
   const [rows = 0, columns = 0] = shape;
   using from = x.reshape([1, rows, columns]);
-  const out = new Tensor(device, shape, 'f64');
-  using to = out.reshape([1, rows, columns]);
-  ops.newtonSchulz(device, { x: from, out: to, coefficients: [...lift, ...settle], eps: 1e-300 });
-  return out;
+  return filled(new Tensor(device, shape, 'f64'), (out) => {
+    using to = out.reshape([1, rows, columns]);
+    ops.newtonSchulz(device, { x: from, out: to, coefficients: [...lift, ...settle], eps: 1e-300 });
+  });
 }
 
 /** alpha · op(a) · op(b), in the dtype of both. */
@@ -27,26 +28,26 @@ export function product(
 ): Tensor {
   const rows = a.shape[transA ? 1 : 0] ?? 0;
   const columns = b.shape[transB ? 0 : 1] ?? 0;
-  const c = Tensor.zeros(a.device, [rows, columns], { dtype: a.dtype });
   const word = (isTransposed: boolean) => (isTransposed ? 'transposed' : 'none');
-  ops.gemm(a.device, { a, b, c, transA: word(transA), transB: word(transB) });
-  return c;
+  return filled(Tensor.zeros(a.device, [rows, columns], { dtype: a.dtype }), (c) => {
+    ops.gemm(a.device, { a, b, c, transA: word(transA), transB: word(transB) });
+  });
 }
 
 /** The mean of the rows, taken away from each of them; answers the mean. */
 export function center(x: Tensor): Tensor {
   const { device, dtype, shape } = x;
-  const mean = Tensor.zeros(device, [shape[1] ?? 0], { dtype });
-  ops.columnReduce(device, { x, out: mean, reduction: 'mean' });
-  using opposite = negated(mean);
-  ops.addBias(device, { x, bias: opposite, out: x });
-  return mean;
+  return filled(Tensor.zeros(device, [shape[1] ?? 0], { dtype }), (mean) => {
+    ops.columnReduce(device, { x, out: mean, reduction: 'mean' });
+    using opposite = negated(mean);
+    ops.addBias(device, { x, bias: opposite, out: x });
+  });
 }
 
 export function negated(x: Tensor): Tensor {
-  const out = Tensor.zeros(x.device, x.shape, { dtype: x.dtype });
-  ops.linearCombination(x.device, { out: [out], terms: [x], coefficients: [-1] });
-  return out;
+  return filled(Tensor.zeros(x.device, x.shape, { dtype: x.dtype }), (out) => {
+    ops.linearCombination(x.device, { out: [out], terms: [x], coefficients: [-1] });
+  });
 }
 
 const blockSize = 64;

@@ -1,3 +1,4 @@
+import { allOrNone } from '../all-or-none.ts';
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { checkOptions } from '../options.ts';
@@ -130,8 +131,10 @@ async function solved(cost: Tensor, sizes: Stacked['sizes'], settings: BatchSett
   using row_mass = Tensor.from(device, a, [batch, n]);
   using column_mass = Tensor.from(device, b, [batch, m]);
   using statistics = new Tensor(device, [batch, 4], 'f64');
-  const f = Tensor.zeros(device, [batch, n], { dtype: 'f64' });
-  const g = Tensor.zeros(device, [batch, m], { dtype: 'f64' });
+  const [f, g] = allOrNone(
+    () => Tensor.zeros(device, [batch, n], { dtype: 'f64' }),
+    () => Tensor.zeros(device, [batch, m], { dtype: 'f64' }),
+  );
   const potentials = { row_potential: f, column_potential: g };
   // So many that an abort need not wait for them long.
   const atOnce = Math.max(1, Math.floor(mostQueued / cost.size));

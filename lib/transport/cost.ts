@@ -1,3 +1,4 @@
+import { filled } from '../all-or-none.ts';
 import type { Device } from '../device.ts';
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
@@ -70,8 +71,9 @@ export interface Cost extends Costs {
 /** Rows of a matrix, in f64. */
 export function gathered(matrix: Tensor, index: Tensor): Tensor {
   const { device, dtype, shape } = matrix;
-  const rows = new Tensor(device, [index.size, shape[1]!], dtype);
-  ops.gatherRows(device, { x: matrix, index, out: rows });
+  const rows = filled(new Tensor(device, [index.size, shape[1]!], dtype), (out) => {
+    ops.gatherRows(device, { x: matrix, index, out });
+  });
   if (dtype === 'f64') return rows;
   using _rows = rows;
   return rows.cast('f64');

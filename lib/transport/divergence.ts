@@ -1,3 +1,4 @@
+import { allOrNone } from '../all-or-none.ts';
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
 import { checkOptions, isRecord, shown } from '../options.ts';
@@ -109,9 +110,12 @@ function costsOfThree(op: string, costs: unknown): [AnyCost, AnyCost, AnyCost] {
       `${op}: costs must be points x, y or costs xy, xx, yy, got ${shown(costs)}`,
     );
   if (!('xy' in costs)) {
-    const xy = new PointCost(op, costs as unknown as PointClouds);
-    const { x, y, metric } = costs as unknown as PointClouds;
-    return [xy, new PointCost(op, { x, y: x, metric }), new PointCost(op, { x: y, y, metric })];
+    const clouds = costs as unknown as PointClouds;
+    return allOrNone(
+      () => new PointCost(op, clouds),
+      () => new PointCost(op, { ...clouds, y: clouds.x }),
+      () => new PointCost(op, { ...clouds, x: clouds.y }),
+    );
   }
   checkOptions(op, costs, ['xy', 'xx', 'yy']);
   const xy = new DenseCost(op, costs['xy']);

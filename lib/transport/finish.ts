@@ -1,3 +1,4 @@
+import { allOrNone } from '../all-or-none.ts';
 import { Tensor } from '../tensor.ts';
 import type { Control, Read } from './control.ts';
 import type { Cost, Costs, Pair } from './cost.ts';
@@ -81,7 +82,11 @@ async function returned(
       x.map((y) => y - share),
       [x.length],
     );
-  return { rows, columns, own: { rows: tensor(rows), columns: tensor(columns) } };
+  const [ownRows, ownColumns] = allOrNone(
+    () => tensor(rows),
+    () => tensor(columns),
+  );
+  return { rows, columns, own: { rows: ownRows, columns: ownColumns } };
 }
 
 interface Sums {
@@ -117,9 +122,13 @@ function measuredOf(
   const array = dtype === 'f32' ? Float32Array : Float64Array;
   const { mass } = marginals;
   const value = mass * (weighted(rows, sums.rows) + weighted(columns, sums.columns));
+  const [f, g] = allOrNone(
+    () => Tensor.from(device, array.from(rows), [costs.rows]),
+    () => Tensor.from(device, array.from(columns), [costs.columns]),
+  );
   return {
-    f: Tensor.from(device, array.from(rows), [costs.rows]),
-    g: Tensor.from(device, array.from(columns), [costs.columns]),
+    f,
+    g,
     value,
     linear: mass * sums.linear,
     marginalError: mass * sums.marginalError,

@@ -1,3 +1,4 @@
+import { allOrNone } from '../all-or-none.ts';
 import { ops } from '../native-ops.ts';
 import { Tensor } from '../tensor.ts';
 import type { Pair } from './cost.ts';
@@ -109,18 +110,28 @@ export class FullDual {
     this.#write(this.#potentials, point);
     cost.gibbsKernel(this.#potentials, eps, this.#kernel);
     const room = Math.min(most, this.rows * this.columns) + this.rows + this.columns;
-    const part = { columns: new Tensor(cost.device, [room], 'i32'), values: new Tensor(cost.device, [room], 'f64') };
-    ops.planSparsify(cost.device, {
-      kernel: this.#kernel,
-      row_scale: this.#ones.rows,
-      column_scale: this.#ones.columns,
-      starts: this.#starts,
-      ...part,
-      statistics: this.#kept,
-      delta,
-    });
-    await control.read(this.#kept);
-    return part;
+    const [columns, values] = allOrNone(
+      () => new Tensor(cost.device, [room], 'i32'),
+      () => new Tensor(cost.device, [room], 'f64'),
+    );
+    const part = { columns, values };
+    try {
+      ops.planSparsify(cost.device, {
+        kernel: this.#kernel,
+        row_scale: this.#ones.rows,
+        column_scale: this.#ones.columns,
+        starts: this.#starts,
+        ...part,
+        statistics: this.#kept,
+        delta,
+      });
+      await control.read(this.#kept);
+      return part;
+    } catch (error) {
+      columns.dispose();
+      values.dispose();
+      throw error;
+    }
   }
 
   /** x of ([diag(P 1), P̃; P̃ᵀ, diag(Pᵀ 1)] + shift) x = rhs, by conjugate gradients. */

@@ -1,3 +1,4 @@
+import { allOrNone } from '../all-or-none.ts';
 import type { Device } from '../device.ts';
 import { OrthokitError } from '../errors.ts';
 import { shown } from '../options.ts';
@@ -92,6 +93,9 @@ export async function marginalsOf(
 
 /** Both as f64 tensors. */
 export function massTensors(device: Device, { a, b }: Marginals): { rowMass: Tensor; columnMass: Tensor } {
-  const rowMass = Tensor.from(device, a, [a.length]);
-  return { rowMass, columnMass: Tensor.from(device, b, [b.length]) };
+  const [rowMass, columnMass] = allOrNone(
+    () => Tensor.from(device, a, [a.length]),
+    () => Tensor.from(device, b, [b.length]),
+  );
+  return { rowMass, columnMass };
 }

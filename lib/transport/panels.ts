@@ -1,3 +1,4 @@
+import { filled } from '../all-or-none.ts';
 import type { Device } from '../device.ts';
 import { ops } from '../native-ops.ts';
 import { Tensor } from '../tensor.ts';
@@ -64,9 +65,9 @@ export const across = (costs: Costs, y: Float64Array): Tensor => pairs(costs, 1,
 /** xᵢ + yⱼ, each rounded once: a product of two thin matrices. */
 export function outerSum(x: Float64Array, y: Tensor): Tensor {
   using down = pairs(y, x, 1, x.length);
-  const out = new Tensor(y.device, [x.length, y.shape[0]!], 'f64');
-  ops.gemm(y.device, { a: down, b: y, c: out, transB: 'transposed' });
-  return out;
+  return filled(new Tensor(y.device, [x.length, y.shape[0]!], 'f64'), (out) => {
+    ops.gemm(y.device, { a: down, b: y, c: out, transB: 'transposed' });
+  });
 }
 
 /** The plan of a problem and what is multiplied with it, rows by rows: nothing of the size of all pairs is stored. */

@@ -37,12 +37,17 @@ export class PointSlopes {
     this.#ofY = coordinates.y.map((value, at) => value - middle[at % d]!);
     this.x = new Float64Array(this.#ofX.length);
     this.y = new Float64Array(this.#ofY.length);
-    this.#yAndOne = this.#own(withOnes(device, this.#ofY, d));
-    this.#ofColumns = this.#own(Tensor.zeros(device, [columns, d + 1], { dtype: 'f64' }));
-    this.#minusY =
-      costs.metric === 'l1'
-        ? Array.from({ length: d }, (_, k) => this.#own(across(costs, coordinate(this.#ofY, k, d, -1))))
-        : [];
+    try {
+      this.#yAndOne = this.#own(withOnes(device, this.#ofY, d));
+      this.#ofColumns = this.#own(Tensor.zeros(device, [columns, d + 1], { dtype: 'f64' }));
+      this.#minusY =
+        costs.metric === 'l1'
+          ? Array.from({ length: d }, (_, k) => this.#own(across(costs, coordinate(this.#ofY, k, d, -1))))
+          : [];
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
   }
 
   #own(tensor: Tensor): Tensor {

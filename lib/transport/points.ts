@@ -1,3 +1,4 @@
+import { allOrNone, filled } from '../all-or-none.ts';
 import type { Device } from '../device.ts';
 import { OrthokitError } from '../errors.ts';
 import { ops } from '../native-ops.ts';
@@ -62,8 +63,10 @@ export class PointCost implements Costs {
     this.rows = x.shape[0]!;
     this.columns = y.shape[0]!;
     this.metric = metric;
-    this.#x = x.reshape(x.shape);
-    this.#y = y.reshape(y.shape);
+    [this.#x, this.#y] = allOrNone(
+      () => x.reshape(x.shape),
+      () => y.reshape(y.shape),
+    );
   }
 
   /** Eight coordinates take about as long as an exponential. */
@@ -108,9 +111,10 @@ export class PointCost implements Costs {
   }
 
   #matrix(): Tensor {
-    const out = new Tensor(this.device, [this.rows, this.columns], this.dtype);
-    ops.pairwiseCosts(this.device, { x: this.#x, y: this.#y, out, metric: this.metric });
-    return out;
+    const { device, metric } = this;
+    return filled(new Tensor(device, [this.rows, this.columns], this.dtype), (out) => {
+      ops.pairwiseCosts(device, { x: this.#x, y: this.#y, out, metric });
+    });
   }
 
   softmin(side: Side, potential: Tensor, eps: number, out: SoftminOutputs): void {
@@ -140,9 +144,9 @@ export class PointCost implements Costs {
   panel(index: Tensor): Tensor {
     using x = gathered(this.#x, index);
     using y = this.#y.cast('f64');
-    const out = new Tensor(this.device, [index.size, this.columns], 'f64');
-    ops.pairwiseCosts(this.device, { x, y, out, metric: this.metric });
-    return out;
+    return filled(new Tensor(this.device, [index.size, this.columns], 'f64'), (out) => {
+      ops.pairwiseCosts(this.device, { x, y, out, metric: this.metric });
+    });
   }
 
   /** The coordinates of both clouds, in f64. */

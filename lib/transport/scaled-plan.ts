@@ -45,9 +45,14 @@ export class ScaledPlan {
     this.#eps = eps;
     this.#potentials = potentials;
     this.#owned.push(potentials.rows, potentials.columns);
-    this.#scales = this.pair();
-    this.#statistics = this.vector(1);
-    this.#sweepStatistics = this.vector(4);
+    try {
+      this.#scales = this.pair();
+      this.#statistics = this.vector(1);
+      this.#sweepStatistics = this.vector(4);
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
   }
 
   /** An f64 vector that lives as long as the plan. */

@@ -1,3 +1,4 @@
+import { allOrNone } from '../all-or-none.ts';
 import { OrthokitError } from '../errors.ts';
 import { Tensor } from '../tensor.ts';
 import type { Control } from './control.ts';
@@ -30,7 +31,7 @@ export function precision(
 export async function startOf(cost: Costs, marginals: Marginals, settings: Settings, control: Control): Promise<Pair> {
   const { device } = cost;
   const { warmStart, op } = settings;
-  const from = async (name: 'f' | 'g', masses: Float64Array): Promise<Tensor> => {
+  const from = async (name: 'f' | 'g', masses: Float64Array): Promise<Float64Array> => {
     const size = masses.length;
     let numbers = new Float64Array(size);
     if (warmStart) {
@@ -49,10 +50,14 @@ export async function startOf(cost: Costs, marginals: Marginals, settings: Setti
       for (const [i, x] of numbers.entries()) numbers[i] = Number.isFinite(x) ? x - share : 0;
     }
     for (const [i, mass] of masses.entries()) if (mass === 0) numbers[i] = -Infinity;
-    return Tensor.from(device, numbers, [size]);
+    return numbers;
   };
   const [f, g] = await Promise.all([from('f', marginals.a), from('g', marginals.b)]);
-  return { rows: f, columns: g };
+  const [rows, columns] = allOrNone(
+    () => Tensor.from(device, f, [f.length]),
+    () => Tensor.from(device, g, [g.length]),
+  );
+  return { rows, columns };
 }
 
 /** The status by what is returned: the solver saw its own numbers only, before they were rounded; masses that lack less than `tol` are carried. */

@@ -36,17 +36,22 @@ export class Streaming {
     this.potentials = potentials;
     this.#owned.push(potentials.rows, potentials.columns);
     const logs = (masses: Float64Array) => this.#own(Tensor.from(device, masses.map(logOf), [masses.length]));
-    this.#logMasses = { rows: logs(marginals.a), columns: logs(marginals.b) };
-    this.#logSums = this.#pair(rows, columns);
-    this.#sums = this.#pair(rows, columns);
-    this.#targets = this.#pair(rows, columns);
-    this.#error = this.#own(new Tensor(device, [1], 'f64'));
-    ops.map(device, {
-      out: [potentials.rows, potentials.columns],
-      x: [potentials.rows, potentials.columns],
-      function: 'clamp',
-      parameters: [-farthest, farthest],
-    });
+    try {
+      this.#logMasses = { rows: logs(marginals.a), columns: logs(marginals.b) };
+      this.#logSums = this.#pair(rows, columns);
+      this.#sums = this.#pair(rows, columns);
+      this.#targets = this.#pair(rows, columns);
+      this.#error = this.#own(new Tensor(device, [1], 'f64'));
+      ops.map(device, {
+        out: [potentials.rows, potentials.columns],
+        x: [potentials.rows, potentials.columns],
+        function: 'clamp',
+        parameters: [-farthest, farthest],
+      });
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
   }
 
   #own(tensor: Tensor): Tensor {

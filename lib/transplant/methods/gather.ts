@@ -1,3 +1,4 @@
+import { filled } from '../../all-or-none.ts';
 import type { Device } from '../../device.ts';
 import { ops } from '../../native-ops.ts';
 import { Tensor } from '../../tensor.ts';
@@ -15,7 +16,7 @@ export async function gatherUnordered({ device }: { device: Device }, table: Tab
     Int32Array.from(ids, (id) => placeOf.get(id) ?? 0),
     [ids.length],
   );
-  const out = new Tensor(device, [ids.length, table.columns]);
-  ops.gatherRows(device, { x: rows, index, out });
-  return out;
+  return filled(new Tensor(device, [ids.length, table.columns]), (out) => {
+    ops.gatherRows(device, { x: rows, index, out });
+  });
 }

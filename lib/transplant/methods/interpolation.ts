@@ -1,4 +1,5 @@
 import { abortable } from '../../abortable.ts';
+import { allOrNone, filled } from '../../all-or-none.ts';
 import { ops } from '../../native-ops.ts';
 import { Tensor } from '../../tensor.ts';
 import { gather } from '../table.ts';
@@ -39,12 +40,11 @@ export const commonInterpolation: PrepareMethod = async (context) => {
         });
         using index = Tensor.from(device, indices, [count, k]);
         using coefficients = Tensor.from(device, weights, [count, k]);
-        const rows = counterparts.map((x) => {
-          const out = new Tensor(device, [count, x.shape[1] ?? 0]);
-          ops.combineRows(device, { x, indices: index, coefficients, out });
-          return out;
-        });
-        return { rows };
+        const combined = (x: Tensor) => () =>
+          filled(new Tensor(device, [count, x.shape[1] ?? 0]), (out) => {
+            ops.combineRows(device, { x, indices: index, coefficients, out });
+          });
+        return { rows: allOrNone(...counterparts.map(combined)) };
       },
       dispose() {
         for (const tensor of kept) tensor.dispose();

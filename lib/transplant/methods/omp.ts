@@ -1,4 +1,5 @@
 import { abortable } from '../../abortable.ts';
+import { allOrNone } from '../../all-or-none.ts';
 import { ops } from '../../native-ops.ts';
 import { Dictionary, omp as pursue, reconstruct } from '../../sparse/index.ts';
 import { Tensor } from '../../tensor.ts';
@@ -26,7 +27,6 @@ export const omp: PrepareMethod = async (context) => {
     return {
       async approximate(targets) {
         using code = await pursue(dictionary, targets, { k, select, signal });
-        const rows = counterparts.map((table) => reconstruct(code, table));
         const count = targets.shape[0] ?? 0;
         using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
         using lengths = Tensor.zeros(device, [count], { dtype: 'f64' });
@@ -37,7 +37,7 @@ export const omp: PrepareMethod = async (context) => {
           signal,
         );
         return {
-          rows,
+          rows: allOrNone(...counterparts.map((table) => () => reconstruct(code, table))),
           residuals: Float64Array.from(left, (norm, i) => (norm === 0 ? 0 : norm / Math.sqrt(size[i] ?? 0))),
           coefficientNorms: Float64Array.from(length, Math.sqrt),
         };

@@ -1,0 +1,62 @@
+// Every optimizer: a step, saving, loading, making one.
+import path from 'node:path';
+import { bitsOf, data } from './bits.mjs';
+
+const shapes = [
+  [5, 7],
+  [7, 5],
+];
+
+export async function checkOptimizers({ checker, device, folder, library }) {
+  const { Tensor } = library;
+  const classes = Object.entries(library).filter(
+    ([, value]) => typeof value === 'function' && value.prototype instanceof library.Optimizer,
+  );
+  for (const [name, Class] of classes) {
+    const weights = shapes.map((s, i) => Tensor.from(device, data(s, i), s));
+    const grads = shapes.map((s, i) => Tensor.from(device, data(s, 10 + i), s));
+    const optimizer = new Class(weights);
+    optimizer.step(grads);
+    const start = path.join(folder, 'start');
+    const saved = path.join(folder, 'saved');
+    await optimizer.save(start);
+    const first = await bitsOf(weights);
+    const initial = await Promise.all(weights.map((w) => w.read()));
+    const state = () => bitsOf(Object.values(optimizer.part().tensors));
+    const reset = async () => {
+      await optimizer.load(start);
+      for (const [i, w] of weights.entries()) w.write(initial[i]);
+    };
+    await checker.check({
+      name: `${name}.step`,
+      reset,
+      call: () => optimizer.step(grads),
+      results: async () => [...(await bitsOf(weights)), ...(await state())],
+      inputs: () => bitsOf(grads),
+    });
+    await reset();
+    await checker.check({
+      name: `${name}.save`,
+      reset: () => {},
+      call: () => optimizer.save(saved),
+      results: async () => [...(await bitsOf(weights)), ...(await state())],
+      inputs: async () => [...(await bitsOf(weights)), ...(await state()), String(first)],
+    });
+    await checker.check({
+      name: `${name}.load`,
+      reset: () => {},
+      call: () => optimizer.load(start),
+      results: state,
+      inputs: async () => [...(await bitsOf(weights)), ...(await state())],
+    });
+    await checker.check({
+      name: `new ${name}`,
+      reset: () => {},
+      call: () => new Class(weights).dispose(),
+      results: () => bitsOf(weights),
+      inputs: () => bitsOf(weights),
+    });
+    optimizer.dispose();
+    for (const tensor of [...weights, ...grads]) tensor.dispose();
+  }
+}

@@ -1,0 +1,102 @@
+// Transport by each method, of matrices, points and batches; sparse codes; tables of a vocabulary.
+import path from 'node:path';
+import { bitsOf, data } from './bits.mjs';
+
+/** Bits of all that a result holds: tensors, arrays, numbers, words. */
+async function bitsWithin(result, { Tensor }) {
+  if (result === undefined || result === null) return [String(result)];
+  if (result instanceof Tensor) return bitsOf([result]);
+  if (ArrayBuffer.isView(result)) return [Buffer.from(result.buffer).toString('latin1')];
+  if (typeof result !== 'object') return [String(result)];
+  const all = [];
+  for (const name of Object.keys(result).filter((key) => key !== 'report'))
+    all.push(...(await bitsWithin(result[name], { Tensor })));
+  return all;
+}
+
+function disposeAll(result, { Tensor }) {
+  if (result instanceof Tensor) result.dispose();
+  else if (typeof result?.dispose === 'function') result.dispose();
+  else if (result && typeof result === 'object' && !ArrayBuffer.isView(result))
+    for (const part of Object.values(result)) disposeAll(part, { Tensor });
+}
+
+export async function checkSolvers({ checker, device, folder, library }) {
+  const { Tensor, Dictionary } = library;
+  const positive = (shape, seed) => data(shape, seed).map((x) => 1.5 + x);
+  const tensor = (shape, seed, make = data) => Tensor.from(device, make(shape, seed), shape);
+  const cost = tensor([12, 9], 1, positive);
+  const [x, y, z] = [tensor([11, 3], 2), tensor([8, 3], 3), tensor([40, 3], 4)];
+  const costs = tensor([3, 6 * 5], 5, positive).reshape([3, 6, 5]);
+  const [atoms, signals] = [tensor([20, 8], 6), tensor([7, 8], 7)];
+  const gram = Tensor.zeros(device, [20, 20]);
+  library.ops.symmetricProduct(device, { a: atoms, c: gram });
+  const correlations = Tensor.zeros(device, [7, 20]);
+  library.ops.correlations(device, { x: signals, atoms, out: correlations });
+  const sides = await Promise.all(
+    ['base', 'donor'].map(async (side) => {
+      const own = await library.loadTensors(path.join(folder, side, 'model.safetensors'), device);
+      const tokenizer = await library.readTokenizer(path.join(folder, side));
+      return { tokenizer, embed: own['model.embed_tokens.weight'] };
+    }),
+  );
+  const inputs = [cost, x, y, z, costs, atoms, signals, gram, correlations, ...sides.map(({ embed }) => embed)];
+  const solved = await library.sinkhorn(cost, { eps: 0.1 });
+  const batch = await library.transportBatch(costs, { eps: 0.1 });
+  const pursue = async (options) => {
+    const dictionary = new Dictionary(atoms);
+    try {
+      return await library.omp(dictionary, signals, options);
+    } finally {
+      dictionary.dispose();
+    }
+  };
+  const calls = {};
+  for (const method of ['auto', 'sinkhorn', 'sns', 'ssns', 'splr', 'lbfgs'])
+    calls[`sinkhorn, ${method}`] = () => library.sinkhorn(cost, { method, eps: 0.1 });
+  Object.assign(calls, {
+    'sinkhorn of points': () => library.sinkhorn({ x, y }, { eps: 0.5 }),
+    'sinkhorn of points, streamed': () => library.sinkhorn({ x: z, y }, { eps: 0.5, method: 'sinkhorn' }),
+    'sinkhorn, unbalanced': () => library.sinkhorn(cost, { eps: 0.1, unbalanced: { rhoA: 1, rhoB: 1 } }),
+    'result.plan': () => solved.plan(),
+    'result.gradient': () => solved.gradient('cost'),
+    'result.pullback': () => solved.pullback({ cost: 1 }, ['cost', 'a']),
+    transportBatch: () => library.transportBatch(costs, { eps: 0.1 }),
+    'batch.plan': () => batch.plan(),
+    sinkhornDivergence: () => library.sinkhornDivergence({ x, y }, { eps: 0.5 }),
+    barycenter: () =>
+      library.barycenter(
+        { x: y, y },
+        [
+          [1, 2, 3, 4, 5, 6, 7, 8],
+          [8, 7, 6, 5, 4, 3, 2, 1],
+        ],
+        { eps: 0.5 },
+      ),
+    omp: () => pursue({ k: 4 }),
+    'omp, gemm': () => pursue({ k: 4, algorithm: 'gemm' }),
+    ompGram: () => library.ompGram(gram, correlations, { k: 4 }),
+    transplantTables: () => library.transplantTables(sides[0], sides[1], { k: 3 }),
+  });
+  for (const [name, call] of Object.entries(calls)) {
+    let last;
+    const drop = () => {
+      disposeAll(last, library);
+      last = undefined;
+    };
+    await checker.check({
+      name,
+      reset: drop,
+      call: async () => {
+        drop();
+        last = await call();
+      },
+      results: () => bitsWithin(last, library),
+      inputs: () => bitsOf(inputs),
+    });
+    drop();
+  }
+  solved.dispose();
+  disposeAll(batch, library);
+  for (const one of inputs) one.dispose();
+}
