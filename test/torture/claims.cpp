@@ -48,7 +48,7 @@ void try_case(const OpEntry& entry, const std::string& flags, Device& device, Re
     c->run();
   } catch (const Error& e) {
     report.count("refused");
-    const std::string prefix = std::string(entry.info->name) + ": ";
+    const std::string prefix = api_name(*entry.info) + ": ";
     if (std::ranges::find(expected, e.code) == std::end(expected))
       wrong(std::string("refused with ") + kErrorNames[int(e.code)] + ": " + e.message);
     if (!e.message.starts_with(prefix)) wrong("the message does not name the op: " + e.message);
