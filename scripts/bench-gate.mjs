@@ -11,9 +11,10 @@ import { parseArgs } from 'node:util';
 import { measurer } from './bench-gate/measure.mjs';
 import { markdown } from './bench-gate/page.mjs';
 import { ratios } from './bench-gate/ratios.mjs';
-import { accepted, compilerOf, machineOf, read, recordFile, write } from './bench-gate/record.mjs';
+import { accepted, compilerOf, machineOf, read, recordFile } from './bench-gate/record.mjs';
 import { judge, table } from './bench-gate/verdict.mjs';
 import { writeMarked } from './marked.mjs';
+import { writeJson } from './write-json.mjs';
 
 const root = path.join(import.meta.dirname, '..');
 const secondsForRepeats = 420;
@@ -95,7 +96,7 @@ function main() {
       rows,
       names,
     });
-    write(file, changed);
+    writeJson(file, changed);
     if (file === recordFile) writeMarked(path.join(root, 'docs', 'performance.md'), 'gate', markdown(changed));
     return 0;
   }

@@ -17,6 +17,8 @@ export function measurer(bench) {
     const [ours, theirs] = [turn(own), turn(other)];
     if (isMissing(theirs)) missing.set(file, theirs.skipped);
     if (ours.skipped) throw new Error(`${own.slice(1).join(' ')}: ${ours.skipped}`);
-    return theirs.skipped ? { reason: theirs.skipped } : { value: ours.median_ms / theirs.median_ms };
+    return theirs.skipped
+      ? { reason: theirs.skipped }
+      : { value: Number((ours.median_ms / theirs.median_ms).toPrecision(4)) };
   };
 }

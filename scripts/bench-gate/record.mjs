@@ -1,5 +1,5 @@
 // What was recorded, by machine: { machines: { <machine>: { compiler, ratios: { <name>: rounds } } }, accepted: […] }.
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { median } from '../peers/turns.mjs';
 
@@ -44,13 +44,4 @@ export function accepted(record, { machine, compiler, commit, date, reason, rows
     machines: { ...record.machines, [machine]: { compiler, ratios } },
     accepted: [...record.accepted, entry],
   };
-}
-
-export function write(file, record) {
-  // A ratio a line.
-  const text = JSON.stringify(record, null, 2).replaceAll(
-    /\[\s+([\d.,\s]+?)\s+\]/g,
-    (_, list) => `[${list.replaceAll(/\s+/g, ' ')}]`,
-  );
-  writeFileSync(file, `${text}\n`);
 }

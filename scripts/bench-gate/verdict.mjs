@@ -3,6 +3,8 @@ import { median } from '../peers/turns.mjs';
 
 /** What processes of one build differ by on a busy machine, whatever the recorded rounds say. */
 const leastNoise = 0.1;
+/** Twice the time is never noise. */
+const mostNoise = 0.75;
 
 const range = (values) => [Math.min(...values), Math.max(...values)];
 
@@ -10,7 +12,7 @@ const range = (values) => [Math.min(...values), Math.max(...values)];
 export function expected(recorded) {
   const [least, most] = range(recorded);
   const middle = median(recorded);
-  return { middle, noise: Math.max(leastNoise, (1.5 * (most - least)) / middle) };
+  return { middle, noise: Math.min(mostNoise, Math.max(leastNoise, (1.5 * (most - least)) / middle)) };
 }
 
 /**

@@ -5,11 +5,12 @@
 // --out leaves the pages as they are and writes what was measured to a file; --only needs it, as parts of two sittings do not
 // stand side by side; --pages measures nothing and writes the pages from docs/benchmarks/measured.json.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { compilerOf } from '../bench-gate/record.mjs';
+import { writeJson } from '../write-json.mjs';
 import { writePages } from './pages.mjs';
 import { root, sections } from './sections.mjs';
 
@@ -78,6 +79,6 @@ function measure() {
   measured.machine.minutes = Math.round(performance.now() / 6e4);
   const file = options.out ?? measuredFile;
   mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(measured, null, 1)}\n`);
+  writeJson(file, measured);
   if (!options.out) writePages(measured);
 }

@@ -46,9 +46,10 @@ it('guards thirty ratios, each by a name of its own', () => {
   expect(new Set(ratios.map(({ name }) => name)).size).toBe(30);
 });
 
-it('takes the noise from the recorded rounds, and a tenth at least', () => {
+it('takes the noise from the recorded rounds, a tenth at least, three quarters at most', () => {
   expect(expected([1, 1.01, 1.02])).toEqual({ middle: 1.01, noise: 0.1 });
   expect(expected([0.9, 1, 1.1]).noise).toBeCloseTo(0.3, 12);
+  expect(expected([0.5, 1, 1.5]).noise).toBe(0.75); // twice the time is never noise
 });
 
 it('judges by the median, and by whether any round is among the recorded ones', () => {
