@@ -1,5 +1,5 @@
-// Makes there be, in a clone, what a command stands on. In scripts: need('packages') or need('build').
-// usage: node scripts/need.mjs packages|build
+// Makes there be, in a clone, what a command stands on. In scripts: need('packages'), need('build') or need('bench').
+// usage: node scripts/need.mjs packages|build|bench
 import { spawnSync } from 'node:child_process';
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -18,9 +18,17 @@ function packages() {
 
 /** The addon and dist/. What is there is taken as it is: `bash scripts/run.sh build` brings it up to date. */
 function build() {
+  madeByBuild(['dist/index.js', 'build/Release/orthokit.node']);
+}
+
+/** The same, and orthokit_bench. */
+function bench() {
+  madeByBuild(['dist/index.js', 'build/Release/orthokit.node', 'build/cpu/orthokit_bench']);
+}
+
+function madeByBuild(files) {
   packages();
-  if (existsSync(at('dist/index.js')) && existsSync(at('build/Release/orthokit.node'))) return;
-  run('bash', ['scripts/run.sh', 'build']);
+  if (!files.every((file) => existsSync(at(file)))) run('bash', ['scripts/run.sh', 'build']);
 }
 
 function run(command, args) {
@@ -30,9 +38,9 @@ function run(command, args) {
   process.exit(1);
 }
 
-const kinds = { packages, build };
+const kinds = { packages, build, bench };
 
-/** @param {'packages' | 'build'} kind */
+/** @param {'packages' | 'build' | 'bench'} kind */
 export function need(kind) {
   kinds[kind]();
 }
@@ -40,7 +48,7 @@ export function need(kind) {
 if (process.argv[1] && realpathSync(process.argv[1]) === import.meta.filename) {
   const [kind] = process.argv.slice(2);
   if (!Object.hasOwn(kinds, kind ?? '')) {
-    console.error('usage: node scripts/need.mjs packages|build');
+    console.error('usage: node scripts/need.mjs packages|build|bench');
     process.exit(2);
   }
   need(kind);

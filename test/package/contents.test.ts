@@ -120,6 +120,22 @@ describe('in a clone that is not built', () => {
     expect(Object.entries(others).filter(([, command]) => !asks(command))).toEqual([]);
   });
 
+  it('a build is made where a part of it is missing', () => {
+    const { folder, run } = clone('need', ['need.mjs']);
+    mkdirSync(path.join(folder, 'node_modules'));
+    writeFileSync(path.join(folder, 'node_modules', '.package-lock.json'), '');
+    writeFileSync(path.join(folder, 'scripts', 'run.sh'), 'echo "run.sh $1"');
+    const missing = { status: 0, text: 'run.sh build\n' };
+    for (const file of ['dist/index.js', 'build/Release/orthokit.node']) {
+      expect(run('scripts/need.mjs', 'build')).toEqual(missing);
+      mkdirSync(path.join(folder, path.dirname(file)), { recursive: true });
+      writeFileSync(path.join(folder, file), '');
+    }
+    expect(run('scripts/need.mjs', 'build')).toEqual({ status: 0, text: '' });
+    expect(run('scripts/need.mjs', 'bench')).toEqual(missing);
+    expect(run('scripts/need.mjs', 'nothing').status).toBe(2);
+  });
+
   it('npm run example names the examples that there are', () => {
     const { status, stderr } = spawnSync(process.execPath, ['scripts/example.mjs', 'nosuch'], {
       cwd: root,
