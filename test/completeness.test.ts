@@ -149,6 +149,28 @@ describe('optimizers', () => {
   });
 });
 
+describe('golden files', () => {
+  const golden = path.join('test', 'golden');
+  const files = readdirSync(path.join(root, golden));
+  it.each(files.filter((file) => file.endsWith('.json')))(
+    '%s says how it was made, and by which version of what',
+    (file) => {
+      const { madeBy, program, seed, seeds, problems } = JSON.parse(read(golden, file));
+      const [, script = ''] =
+        /^(?:\/usr\/bin\/python3 )?(scripts\/golden\/\w+\.(?:mjs|py))(?: \d+)?$/.exec(madeBy) ?? [];
+      expect(exists(script), madeBy).toBe(true);
+      expect(program).toMatch(/\w+ \d+(\.\d+)*/);
+      // What is drawn has its seed beside it.
+      const isDrawn = /random|splitmix|rng/i.test(read(script));
+      if (isDrawn) expect([seed, seeds, problems?.[0]?.seeds].some((own) => own !== undefined)).toBe(true);
+    },
+  );
+
+  it('every other file has such a description', () => {
+    for (const file of files) expect(files).toContain(file.replace(/\.\w+$/, '.json'));
+  });
+});
+
 describe('error codes', () => {
   const source = read('lib', 'errors.ts');
   const codes = [...source.matchAll(/^ {2}\| '(ERR_\w+)'/gm)].map(([, code]) => code!);

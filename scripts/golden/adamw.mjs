@@ -1,7 +1,8 @@
 // Writes test/golden/adamw-v<version>.safetensors, an optimizer's checkpoint, and beside it what the next steps make of the
 // weights. A golden file is written once, by the release that brings its format version, and never again.
 // usage, after npm run build: node scripts/golden/adamw.mjs <version>
-import { existsSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { AdamW, Device, Tensor } from '../../dist/index.js';
 
@@ -42,6 +43,10 @@ for (let at = before; at < before + after; ++at) {
   step(at);
   steps.push({ grads, weights: await read() });
 }
-const record = { madeBy: 'scripts/golden/adamw.mjs', shapes, weights: saved, steps };
+const root = path.join(import.meta.dirname, '..', '..');
+const { version: release } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+const commit = execFileSync('git', ['describe', '--always', '--exclude=*'], { cwd: root, encoding: 'utf8' }).trim();
+const made = { madeBy: `scripts/golden/adamw.mjs ${version}`, program: `orthokit ${release}, ${commit}` };
+const record = { ...made, shapes, weights: saved, steps };
 writeFileSync(`${target}.json`, `${JSON.stringify(record)}\n`);
 await device.close();

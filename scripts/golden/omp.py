@@ -56,8 +56,8 @@ def code(problem):
 warnings.simplefilter("error")  # scikit-learn warns where it gives up
 codes = [{**problem, "codes": code(problem)} for problem in PROBLEMS]
 golden = {
-    "source": f"scikit-learn {sklearn.__version__}, numpy {np.__version__}: orthogonal_mp_gram",
-    "command": "/usr/bin/python3 scripts/golden/omp.py",
+    "program": f"scikit-learn {sklearn.__version__}, numpy {np.__version__}: orthogonal_mp_gram",
+    "madeBy": "/usr/bin/python3 scripts/golden/omp.py",
     "problems": codes,
 }
 path = pathlib.Path(__file__).parents[2] / "test" / "golden" / "omp.json"

@@ -39,6 +39,7 @@ folder = pathlib.Path(__file__).resolve().parents[2] / "test" / "golden"
 (folder / "dtypes.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
 expected = {
     "madeBy": "scripts/golden/safetensors.py",
+    "program": "the format by its definition, without a library: struct and json of Python 3",
     "metadata": METADATA,
     "tensors": [
         {"name": n, "dtype": d, "shape": s, "values": [str(v) for v in values]} for n, d, s, _, values in TENSORS
