@@ -9,7 +9,7 @@ import type { Settings } from './options.ts';
 
 const pauseIds = 1 << 8;
 /** Of finished rows in the workspace. */
-const format = 2;
+const format = 3;
 
 /** What a run must have in common with another one to go on with its work: options that show in the result, and files. */
 export async function fingerprint(settings: Settings, models: readonly Model[]): Promise<string> {

@@ -1,15 +1,21 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
 import { OrthokitError } from '../errors.ts';
 import { attempt, calls } from '../safetensors/calls.ts';
 import type { RowFacts, RowStore, StoredRows } from './row-store.ts';
 
-/** Beside each row: residual and norm in f32, and a word of marks. */
-const factBytes = 12;
+/** Behind each row: residual and norm in f32, a word of marks, and a check sum of all before it. */
+const factBytes = 16;
+const sumBytes = 4;
+const pieceBytes = 1 << 22;
 const isClipped = 1;
 const isNonFinite = 2;
 
-/** Finished rows of one table, appended batch by batch, so that a run that was killed goes on where it stood. */
+/**
+ * Finished rows of one table, appended batch by batch, so that a run that was killed goes on where it stood. A power cut may
+ * leave a file longer than what has reached the disk of it: rows count as far as their check sums are right.
+ */
 export class Journal implements RowStore {
   readonly #op: string;
   readonly #path: string;
@@ -33,7 +39,9 @@ export class Journal implements RowStore {
       const stats = await attempt(op, path, 'examined', calls.fstat(handle));
       if (!stats.isFile())
         throw new OrthokitError('ERR_STATE', `${op}: ${path} must be a regular file, got another kind`);
-      return new Journal(op, path, handle, rowBytes, Math.floor(stats.size / (rowBytes + factBytes)));
+      const journal = new Journal(op, path, handle, rowBytes, Math.floor(stats.size / (rowBytes + factBytes)));
+      journal.#count = await journal.#countRight();
+      return journal;
     } catch (error) {
       await calls.close(handle).catch(() => {});
       throw error;
@@ -55,6 +63,7 @@ export class Journal implements RowStore {
       view.setFloat32(facts, residuals?.[i] ?? Number.NaN, true);
       view.setFloat32(facts + 4, norms?.[i] ?? Number.NaN, true);
       view.setUint32(facts + 8, (clipped[i] ? isClipped : 0) | (nonFinite[i] ? isNonFinite : 0), true);
+      view.setUint32((i + 1) * recordBytes - sumBytes, sumOf(records, i, recordBytes), true);
     }
     for (let done = 0; done < records.length; ) {
       const writing = calls.write(this.#handle, records.subarray(done), at * recordBytes + done);
@@ -66,13 +75,7 @@ export class Journal implements RowStore {
 
   async read(at: number, count: number): Promise<StoredRows> {
     const recordBytes = this.#rowBytes + factBytes;
-    const records = new Uint8Array(count * recordBytes);
-    for (let done = 0; done < records.length; ) {
-      const reading = calls.read(this.#handle, records.subarray(done), at * recordBytes + done);
-      const read = await attempt(this.#op, this.#path, 'read', reading);
-      if (read === 0) await attempt(this.#op, this.#path, 'read', Promise.reject(new Error('the file has ended')));
-      done += read;
-    }
+    const records = await this.#read(at, count);
     const rows = new Uint8Array(count * this.#rowBytes);
     const residuals = new Float32Array(count);
     const norms = new Float32Array(count);
@@ -92,7 +95,36 @@ export class Journal implements RowStore {
     return { rows, residuals, norms, clipped, nonFinite };
   }
 
+  async #read(at: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
+    const recordBytes = this.#rowBytes + factBytes;
+    const records = new Uint8Array(count * recordBytes);
+    for (let done = 0; done < records.length; ) {
+      const reading = calls.read(this.#handle, records.subarray(done), at * recordBytes + done);
+      const read = await attempt(this.#op, this.#path, 'read', reading);
+      if (read === 0) await attempt(this.#op, this.#path, 'read', Promise.reject(new Error('the file has ended')));
+      done += read;
+    }
+    return records;
+  }
+
+  /** Rows before the first one whose check sum is wrong. */
+  async #countRight(): Promise<number> {
+    const recordBytes = this.#rowBytes + factBytes;
+    const step = Math.max(1, Math.floor(pieceBytes / recordBytes));
+    for (let at = 0; at < this.#count; at += step) {
+      const records = await this.#read(at, Math.min(step, this.#count - at));
+      const view = new DataView(records.buffer);
+      for (let i = 0; i * recordBytes < records.length; i += 1)
+        if (view.getUint32((i + 1) * recordBytes - sumBytes, true) !== sumOf(records, i, recordBytes)) return at + i;
+    }
+    return this.#count;
+  }
+
   async close(): Promise<void> {
     await calls.close(this.#handle).catch(() => {});
   }
+}
+
+function sumOf(records: Uint8Array, index: number, recordBytes: number): number {
+  return crc32(records.subarray(index * recordBytes, (index + 1) * recordBytes - sumBytes));
 }

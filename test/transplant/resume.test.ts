@@ -56,6 +56,27 @@ it('the report of a run that goes on is that of one that was never interrupted',
   expect(tables).toEqual(whole.tables);
 });
 
+it.each<[string, (rows: Buffer, recordBytes: number) => Buffer]>([
+  ['blocks of zeros at its end', (rows, recordBytes) => Buffer.concat([rows, Buffer.alloc(3 * recordBytes)])],
+  ['its last row lost', (rows, recordBytes) => Buffer.from(rows).fill(0, rows.length - recordBytes)],
+  ['the middle of a row lost', (rows, recordBytes) => Buffer.from(rows).fill(0, recordBytes + 2, recordBytes + 9)],
+  ['half a row at its end', (rows, recordBytes) => rows.subarray(0, rows.length - (recordBytes >> 1))],
+  ['other bits in a row', (rows) => Buffer.from(rows).fill(rows[5]! ^ 1, 5, 6)],
+])('a run goes on to the same bytes after a power cut that left %s', { tags: ['R4'] }, async (_, spoil) => {
+  using folder = new Folder();
+  const options = twoModels(folder);
+  const whole = await transplant({ ...options, out: folder.file('whole') });
+  await interrupted(options, 6);
+  const rows = path.join(folder.file('out.partial'), 'embed.rows');
+  const bytes = readFileSync(rows);
+  writeFileSync(rows, spoil(bytes, bytes.length / 6));
+  const { resumed, tables } = await transplant(options);
+  expect(resumed).toBe(true);
+  expect(tables).toEqual(whole.tables);
+  const read = (out: string): Buffer => readFileSync(path.join(folder.file(out), 'model.safetensors'));
+  expect(read('out').equals(read('whole'))).toBe(true);
+});
+
 describe('a failure before any work', () => {
   it('leaves the name of the folder free', async () => {
     using folder = new Folder();
