@@ -7,9 +7,9 @@ import { levels } from './anneal.ts';
 import { type BatchOnHost, batchRange, problemOf } from './batch-costs.ts';
 import { type Stacked, stacked, stackedMarginals } from './batch-problems.ts';
 import { TransportBatch } from './batch-result.ts';
-import { statusesOf } from './batch-status.ts';
+import { type BatchEnd, statusesOf } from './batch-status.ts';
 import { type StepSettings, stepThrough } from './batch-steps.ts';
-import { supportOf } from './batch-support.ts';
+import { isOverfull, supportOf } from './batch-support.ts';
 import { mostQueued, reader } from './control.ts';
 import {
   type AnnealOptions,
@@ -183,7 +183,7 @@ async function solved(cost: Tensor, sizes: Stacked['sizes'], settings: BatchSett
       const goesOn = left > reserve && [...open].some(isOnItsWay);
       before = numbers;
       if (goesOn) continue;
-      const rest = [...open].filter((k) => supports?.[k] !== 'barred');
+      const rest = await feasibleOf([...open], { supports, host, cost, f, read });
       if (left > 0 && rest.length > 0) {
         const state = { cost, host, f, g, statistics: numbers, sweeps };
         await stepThrough(state, rest, { ...settings, maxSweeps: left });
@@ -198,6 +198,21 @@ async function solved(cost: Tensor, sizes: Stacked['sizes'], settings: BatchSett
     g.dispose();
     throw error;
   }
+}
+
+/** Those of some problems that are not proven to have no plan. */
+async function feasibleOf(
+  problems: readonly number[],
+  { supports, host, cost, f, read }: Pick<BatchEnd, 'supports' | 'host' | 'cost' | 'f' | 'read'>,
+): Promise<number[]> {
+  const open = problems.filter((k) => supports?.[k] !== 'barred');
+  if (!open.some((k) => supports?.[k] === 'partial')) return open;
+  const [costs, potentials] = await Promise.all([read(cost), read(f)]);
+  const [n] = host.widths;
+  return open.filter((k) => {
+    const problem = problemOf({ ...host, costs }, k);
+    return supports?.[k] !== 'partial' || !isOverfull(problem, potentials.subarray(k * n, k * n + problem.rows));
+  });
 }
 
 /** How many more sweeps a problem would take to the tolerance, at the rate between two looks; 0 before that is known. */
