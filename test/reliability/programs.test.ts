@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { kind, onlyCpu } from '../support/devices.ts';
+import { devices, kind, onlyCpu } from '../support/devices.ts';
 import { goal } from '../support/goal.ts';
 
 // The emulator takes some hundred times as long.
@@ -37,7 +37,7 @@ function expectedSets(): string[] {
   return [...new Set(['portable', ...sets.map(([set]) => set), ...(named ? [named] : [])])];
 }
 
-describe('R7: random programs', programs.tagged, () => {
+describe.each(devices)('R7: random programs on the %s', programs.tagged, () => {
   it(
     'are within rounding of the references, on each instruction set',
     () => {
@@ -65,7 +65,7 @@ describe.each(onlyCpu)('R7: the judge of programs on the %s', programs.tagged, (
   });
 });
 
-describe('R8: random programs', sameBits.tagged, () => {
+describe.each(devices)('R8: random programs on the %s', sameBits.tagged, () => {
   it(
     'give the same bits with any number of threads, again, and awaited or queued',
     () => {
