@@ -5,6 +5,8 @@
 #include <system_error>
 #include <utility>
 
+#include "core/stream.h"
+
 namespace orthokit::cpu {
 namespace {
 
@@ -107,11 +109,20 @@ void Stream::work() {
   }
 }
 
-void Stream::parallel(int64_t count, const std::function<void(int64_t)>& body) {
+void Stream::parallel(int64_t count, const std::function<void(int64_t)>& all) {
+  // What nobody waits for any more ends with the parts that have begun.
+  const Flag* given_up = running_work_given_up();
+  const std::function<void(int64_t)> wanted = [&all, given_up](int64_t i) {
+    if (!*given_up) all(i);
+  };
+  const auto& body = given_up ? wanted : all;
+  const auto check = [given_up] {
+    if (given_up && *given_up) throw Error(ErrorCode::kDisposed, "the work was given up");
+  };
   const auto called = uint64_t(std::min<int64_t>(count - 1, int64_t(helpers_.size())));
   if (count <= 1 || called == 0) {
     for (int64_t i = 0; i < count; ++i) body(i);
-    return;
+    return check();
   }
   body_ = &body;
   count_ = count;
@@ -131,6 +142,7 @@ void Stream::parallel(int64_t count, const std::function<void(int64_t)>& body) {
   const auto left = [&] { return door_.load(std::memory_order_acquire) % kMostHelpers == 0; };
   while (!spin(left)) std::this_thread::yield();
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  check();
 }
 
 }  // namespace orthokit::cpu

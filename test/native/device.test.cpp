@@ -53,6 +53,41 @@ TEST_CASE("work after a failure is skipped until someone has been told") {
   CHECK(values(*device, x) == std::vector<float>{1, 1});
 }
 
+TEST_CASE("an op that is given up ends with the parts that have begun, and is no failure") {
+  for (int threads : {1, 4}) {
+    auto device = Device::open("cpu", threads);
+    const Tensor x = device->empty({2}, Dtype::kF32);
+    device->run(Fill{.x = {x}, .value = 1});
+    const auto given_up = std::make_shared<Flag>(false);
+    std::atomic<int> ran{0};
+    test::part = [&](int64_t i) {
+      if (i >= 10) *given_up = true;
+      ++ran;
+    };
+    const auto run = [&](const auto& op) { device->run(*registry().find(op.name), &op, given_up); };
+    run(test::Parts{.count = 1'000'000});
+    device->synchronize();
+    CHECK(ran >= 1);
+    CHECK(ran < 100);
+    run(Fill{.x = {x}, .value = 2});
+    CHECK(values(*device, x) == std::vector<float>{1, 1});
+    device->run(Fill{.x = {x}, .value = 3});
+    CHECK(values(*device, x) == std::vector<float>{3, 3});
+  }
+}
+
+TEST_CASE("a composition that is given up ends before its next part") {
+  auto device = Device::open("cpu", 1);
+  const auto given_up = std::make_shared<Flag>(false);
+  int ran = 0;
+  test::hook = [&] { ++ran, *given_up = true; };
+  test::body = [&](Device& d) { d.run(test::Hook{}), d.run(test::Hook{}); };
+  const test::Composed op;
+  device->run(*registry().find(op.name), &op, given_up);
+  device->synchronize();
+  CHECK(ran == 1);
+}
+
 TEST_CASE("temporaries nest: a scope's end frees its own and keeps the others") {
   auto device = Device::open("cpu", 1);
   std::string problem;

@@ -22,4 +22,9 @@ static void parallel_failure(const test::ParallelFailure& op, Stream& stream) {
 }
 ORTHOKIT_KERNEL(test::ParallelFailure, parallel_failure);
 
+static void parts(const test::Parts& op, Stream& stream) {
+  stream.parallel(op.count, [](int64_t i) { test::part(i); });
+}
+ORTHOKIT_KERNEL(test::Parts, parts);
+
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -8,6 +8,7 @@ namespace orthokit::test {
 
 inline std::function<void()> hook;         // runs inside a Hook
 inline std::function<void(Device&)> body;  // runs inside a Composed
+inline std::function<void(int64_t)> part;  // runs as each part of a Parts
 
 struct Hook {
   static constexpr const char *name = "test_hook",
@@ -33,6 +34,15 @@ struct ParallelFailure {
   static constexpr const char* examples[] = {"at=3"};
   int64_t at = -1, count = 100;
   void fields(Fields& f) { f.value("at", at), f.value("count", count); }
+  void check() const {}
+};
+
+struct Parts {
+  static constexpr const char *name = "test_parts",
+                              *summary = "a kernel whose parts run a function of the test";
+  static constexpr const char* examples[] = {"count=3"};
+  int64_t count = 1;
+  void fields(Fields& f) { f.value("count", count); }
   void check() const {}
 };
 

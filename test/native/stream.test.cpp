@@ -251,6 +251,116 @@ TEST_CASE("a long queue tells those who wait when it is short again") {
   CHECK_FALSE(report(stream));
 }
 
+TEST_CASE("work that takes long makes a queue long, however few items it has") {
+  Stream stream([] {});
+  Pace pace;
+  pace.learn(0.01, 0.2);
+  CHECK(pace.of(0.02) == doctest::Approx(0.4));
+  Gate gate;
+  stream.submit([&] { gate.wait(); }, 0);
+  gate.await_reached();
+  const auto queue_seconds = [&](double seconds) {
+    About about;
+    about.expected = seconds / 20;
+    about.pace = &pace;
+    stream.submit([] {}, about);
+  };
+  for (int i = 0; i < 9; ++i) queue_seconds(0.01);
+  CHECK(stream.is_short());
+  queue_seconds(0.02);
+  CHECK_FALSE(stream.is_short());
+  bool told = false;
+  CHECK_FALSE(stream.is_short_or([&] { told = true; }));
+  gate.open();
+  finish(stream);
+  finish(stream);
+  CHECK(told);
+  CHECK(stream.is_short());
+  CHECK(pace.of(0.02) < 0.4);  // it took no time
+}
+
+TEST_CASE("of work that has never run, few items make a long queue") {
+  Stream stream([] {});
+  Pace pace;
+  const auto queue_unknown = [&] {
+    About about;
+    about.expected = 1e-6;
+    about.pace = &pace;
+    stream.submit([] {}, about);
+  };
+  Gate first, second;
+  stream.submit([&] { first.wait(); }, 0);
+  first.await_reached();
+  for (int i = 0; i < 30; ++i) queue_unknown();
+  CHECK(stream.is_short());
+  for (int i = 0; i < 10; ++i) queue_unknown();
+  CHECK_FALSE(stream.is_short());
+  first.open();
+  finish(stream);
+  stream.submit([&] { second.wait(); }, 0);
+  second.await_reached();
+  for (int i = 0; i < 100; ++i) queue_unknown();
+  CHECK(stream.is_short());
+  second.open();
+  finish(stream);
+}
+
+TEST_CASE("one item alone is a short queue, however long it takes") {
+  Stream stream([] {});
+  Pace pace;
+  Gate gate;
+  About about;
+  about.expected = 10;
+  about.pace = &pace;
+  stream.submit([&] { gate.wait(); }, about);
+  gate.await_reached();
+  CHECK(stream.is_short());
+  stream.submit([] {}, about);
+  CHECK_FALSE(stream.is_short());
+  gate.open();
+  finish(stream);
+}
+
+TEST_CASE("work that was given up is skipped, or ends early, and is no failure") {
+  Stream stream([] {});
+  Gate gate;
+  const auto given_up = std::make_shared<Flag>(false);
+  About about;
+  about.given_up = given_up;
+  int ran = 0;
+  CHECK(running_work_given_up() == nullptr);
+  stream.submit(
+      [&] {
+        ++ran;
+        gate.wait();
+        if (*running_work_given_up()) throw Error(ErrorCode::kDisposed, "ends early");
+        ++ran;
+      },
+      about);
+  gate.await_reached();
+  stream.submit([&] { ++ran; }, about);
+  const Flag* seen = given_up.get();
+  stream.submit([&] { seen = running_work_given_up(), ran += 10; }, 0);
+  *given_up = true;
+  gate.open();
+  CHECK_FALSE(report(stream));
+  CHECK(ran == 11);
+  CHECK(seen == nullptr);
+}
+
+TEST_CASE("a failure before work is given up is still reported") {
+  Stream stream([] {});
+  const auto given_up = std::make_shared<Flag>(false);
+  About about;
+  about.given_up = given_up;
+  stream.submit(failing("true"), about);
+  finish(stream);
+  *given_up = true;
+  const auto error = report(stream);
+  REQUIRE(error);
+  CHECK(error->message == "true");
+}
+
 TEST_CASE("data that waits to be written counts as a long queue") {
   Stream stream([] {});
   stream.staged(int64_t(300) << 20);
