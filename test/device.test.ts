@@ -88,6 +88,24 @@ describe.each(onlyCpu)('Device.open', () => {
   });
 });
 
+describe.each(onlyCpu)('flow()', { timeout: 60_000 }, () => {
+  it('bounds what is queued by time: most of a long loop is done when it ends', async () => {
+    const device = Device.open('cpu');
+    const a = Tensor.zeros(device, [500, 500], { dtype: 'f64' });
+    const c = Tensor.zeros(device, [500, 500], { dtype: 'f64' });
+    await device.synchronize();
+    const start = performance.now();
+    for (let i = 0; i < 100; i++) {
+      ops.gemm(device, { a, b: a, c });
+      await device.flow();
+    }
+    const looped = performance.now();
+    await device.synchronize();
+    expect(performance.now() - looped).toBeLessThan(looped - start);
+    await device.close();
+  });
+});
+
 describe.each(devices)('a %s device', (kind) => {
   it('describes itself', async () => {
     const device = Device.open(kind);

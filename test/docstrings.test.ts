@@ -122,7 +122,8 @@ describe('optimizers', () => {
   const isOptimizer = (type: ts.Type): boolean =>
     checker
       .getBaseTypes(type as ts.InterfaceType)
-      .some((base) => base.symbol.name === 'Optimizer' || isOptimizer(base));
+      // `object` has no symbol.
+      .some((base) => base.getSymbol() !== undefined && (base.symbol.name === 'Optimizer' || isOptimizer(base)));
   const classes = exported.filter(
     ({ node, symbol }) => ts.isClassDeclaration(node) && isOptimizer(checker.getDeclaredTypeOfSymbol(symbol)),
   );

@@ -88,7 +88,7 @@ describe('an option that is refused', () => {
           ]),
           [2, 2],
         ),
-      'Tensor.from: data must be numbers, got a list at 0',
+      'Tensor.from: data must be a flat list of numbers, row after row, got a list at 0',
     ],
     ['too few numbers', () => Tensor.from(device, [1, 2], [2, 2]), 'Tensor.from: data must have 4 elements, got 2'],
     [

@@ -1,9 +1,10 @@
 // Devices: cpu, cuda
 // Axes: node
 import { afterAll, describe, expect, it } from 'vitest';
-import { Device, type Dtype, ops, Tensor, type TensorData } from '../lib/index.ts';
+import { Device, type Dtype, ops, saveTensors, Tensor, type TensorData } from '../lib/index.ts';
+import { Folder } from './safetensors/folder.ts';
 import { normal } from './support/data.ts';
-import { devices } from './support/devices.ts';
+import { devices, onlyCpu } from './support/devices.ts';
 import { arrayOf, dtypes } from './support/dtypes.ts';
 import { tensorOf, thrownBy } from './support/tensors.ts';
 
@@ -71,6 +72,18 @@ describe.each(devices)('a tensor on %s', (kind) => {
       });
       expect(thrownBy(() => Tensor.from(device, [], [1])).code).toBe('ERR_SHAPE');
       expect(device.info.memory.live).toBe(live);
+    });
+
+    it('rows in a list are ERR_ARGUMENT, with what to give instead', () => {
+      for (const rows of [[[1, 2], [3, 4]], [Float32Array.of(1, 2), Float32Array.of(3, 4)]]) // biome-ignore format: one line
+        for (const shape of [[2, 2], [2]])
+          expect(thrownBy(() => Tensor.from(device, rows as never, shape))).toEqual({
+            code: 'ERR_ARGUMENT',
+            message: 'Tensor.from: data must be a flat list of numbers, row after row, got a list at 0',
+          });
+      expect(thrownBy(() => Tensor.zeros(device, [2]).write([1, []] as never)).message).toBe(
+        'write: data must be a flat list of numbers, row after row, got a list at 1',
+      );
     });
 
     it('numbers that an integer dtype cannot hold are ERR_ARGUMENT', () => {
@@ -278,12 +291,34 @@ describe.each(devices)('a tensor on %s', (kind) => {
 
   it('methods on other objects throw and harm nothing', () => {
     const tensor = Tensor.zeros(device, [1]);
-    for (const wrong of [{}, device, Object.create(Tensor.prototype)]) {
-      for (const call of [tensor.read, tensor.dispose]) expect(() => call.call(wrong)).toThrow();
-      expect(() => Reflect.get(Tensor.prototype, 'disposed', wrong)).toThrow();
+    const codeOf = (method: (data: never) => unknown, wrong: unknown) =>
+      thrownBy(() => method.call(wrong, [] as never)).code;
+    for (const wrong of [{}, null, undefined, 3, 'a', device, Object.create(Tensor.prototype)]) {
+      for (const method of [tensor.read, tensor.dispose, tensor.write])
+        expect(codeOf(method, wrong)).toBe('ERR_ARGUMENT');
+      expect(() => Reflect.get(Tensor.prototype, 'disposed', Object(wrong))).toThrow();
     }
-    for (const wrong of [{}, tensor, Object.create(Device.prototype)])
-      expect(() => device.synchronize.call(wrong as Device)).toThrow();
+    for (const wrong of [{}, null, undefined, 3, tensor, Object.create(Device.prototype)])
+      for (const method of [device.synchronize, device.flow, device.close])
+        expect(codeOf(method, wrong)).toBe('ERR_ARGUMENT');
+  });
+
+  it('reads the sizes of a shape once: no getter finds it half made', () => {
+    const { live } = device.info.memory;
+    const tensor = tensorOf(device, [1, 2, 3, 4, 5, 6]);
+    const sizes = [6, 5, 4];
+    const changing = Object.defineProperty([0], 0, { get: () => sizes.shift() });
+    const view = tensor.reshape(changing);
+    expect(view).toMatchObject({ shape: [6], size: 6 });
+    const disposing = Object.defineProperty([0], 0, {
+      get: () => {
+        tensor.dispose();
+        return 6;
+      },
+    });
+    expect(thrownBy(() => tensor.reshape(disposing)).code).toBe('ERR_DISPOSED');
+    view.dispose();
+    expect(device.info.memory.live).toBe(live);
   });
 
   it('refuses at once what the device could never hold, and still works', async () => {
@@ -293,5 +328,30 @@ describe.each(devices)('a tensor on %s', (kind) => {
     expect(message).toContain(`the device has ${device.info.memoryBytes} bytes`);
     expect(device.info.memory).toEqual(before);
     expect(await Tensor.full(device, [1], 3).read()).toEqual(new Float32Array([3]));
+  });
+});
+
+describe.each(onlyCpu)('a tensor of more elements than an array of JavaScript can have', () => {
+  const isTooLong = (size: number): boolean => {
+    try {
+      new Uint8Array(new ArrayBuffer(size));
+      return false;
+    } catch {
+      return true;
+    }
+  };
+
+  // Memory that nobody touches costs nothing. Later releases of Node.js have arrays that are longer than memories are.
+  it('is refused by read() and saveTensors()', async () => {
+    const size = 2 ** 32 + 1;
+    if (!isTooLong(size)) return expect(Number(process.versions.node.split('.')[0])).toBeGreaterThan(20);
+    const device = Device.open('cpu', { threads: 1 });
+    const x = new Tensor(device, [size], 'u8');
+    const { code, message } = thrownBy(() => x.read());
+    expect([code, message]).toEqual(['ERR_UNSUPPORTED', `read: JavaScript has no array of ${size} elements`]);
+    using folder = new Folder();
+    await expect(saveTensors(folder.file('x'), { x })).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
+    expect(folder.names).toEqual([]);
+    await device.close();
   });
 });

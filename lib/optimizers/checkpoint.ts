@@ -8,7 +8,7 @@ import { type TensorFile, withTensorFile } from '../safetensors/file.ts';
 import { snapshot, type TransferOptions } from '../safetensors/index.ts';
 import { checkPath, checkTransfer } from '../safetensors/transfer.ts';
 import { writeTensorFile } from '../safetensors/write.ts';
-import type { Tensor } from '../tensor.ts';
+import { give, type Tensor } from '../tensor.ts';
 import { inTurns, type Steps } from '../turns.ts';
 import type { CommonOptions } from './common-options.ts';
 import { skippedName } from './guard.ts';
@@ -126,7 +126,7 @@ export async function load(
       data.set(name, file.tensors.has(name) ? await file.read(name, onBytes) : new Float64Array(size));
     signal?.throwIfAborted();
     // All is read and fits: from here on nothing can fail but a device that has been closed meanwhile.
-    for (const [name, tensor] of tensors) tensor.write(data.get(name) as TypedArray);
+    for (const [name, tensor] of tensors) give(tensor, data.get(name) as TypedArray);
     for (const { group, values } of settings) Object.assign(group, values);
     for (const [i, part] of parts.entries()) part.restore(stored[i]?.steps ?? 0);
     const metadata: Record<string, string> = Object.create(null);

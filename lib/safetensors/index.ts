@@ -2,7 +2,7 @@ import { Device } from '../device.ts';
 import { OrthokitError, shown } from '../errors.ts';
 import type { TypedArray } from '../native.ts';
 import { isRecord } from '../options.ts';
-import { isTensor, Tensor } from '../tensor.ts';
+import { give, given, isTensor, type Tensor } from '../tensor.ts';
 import { Turns } from '../turns.ts';
 import { checkAlive, checkFit, checkInto, checkNames, chosenOf } from './choice.ts';
 import { fileDtypes, quote, tensorDtype } from './dtypes.ts';
@@ -137,7 +137,7 @@ export async function loadTensors(
           onProgress?.({ done, total });
         });
         if (into) data.set(name, array);
-        else made[name] = Tensor.from(device, array, info.shape, { dtype: tensorDtype(op, name, info) });
+        else made[name] = given(device, array, info.shape, tensorDtype(op, name, info));
       }
     });
     signal?.throwIfAborted();
@@ -148,7 +148,7 @@ export async function loadTensors(
     throw error;
   }
   for (const [name, tensor] of into) {
-    tensor.write(data.get(name) as TypedArray);
+    give(tensor, data.get(name) as TypedArray);
     made[name] = tensor;
   }
   return made;

@@ -28,4 +28,18 @@ describe.each(devices)('a process with a device on %s', { timeout: 60_000 }, (ki
     expect(ended).toEqual({ status: 0, signal: null, stderr: '' });
     expect(stdout).toBe(`${'true true true\n'.repeat(3)}true\ntrue\n`);
   });
+
+  it('gives back what a loop of flow() alone leaves to the garbage collector', async () => {
+    const { stdout, ...ended } = await runChild('garbage.mjs', { env });
+    expect(ended).toEqual({ status: 0, signal: null, stderr: '' });
+    expect(Number(stdout)).toBeGreaterThan(0);
+    expect(Number(stdout)).toBeLessThan(1024); // MB, of 6,000
+  });
+
+  it('ends the threads of devices that were dropped before there are many', async () => {
+    const { stdout, ...ended } = await runChild('dropped-devices.mjs', { env });
+    expect(ended).toEqual({ status: 0, signal: null, stderr: '' });
+    expect(Number(stdout)).toBeGreaterThan(2);
+    expect(Number(stdout)).toBeLessThan(400); // of 500 devices
+  });
 });

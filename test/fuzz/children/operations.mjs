@@ -224,7 +224,7 @@ const methods = {
 };
 // The private ways, for code that ignores types.
 const internals = {
-  _write: own((tensor) => tensor._write(anyData())),
+  write: own((tensor) => native.write(tensor, anyData())),
   disposed: () => Reflect.get(Tensor.prototype, 'disposed', hostileValue(random)),
   method: () =>
     random.of([Tensor.prototype.read, Tensor.prototype.dispose, Device.prototype.flow]).call(hostileValue(random)),

@@ -1,0 +1,61 @@
+// What tensors are filled from and read into: lists of numbers and typed arrays.
+import { arrays, type Dtype } from './dtypes.ts';
+import { OrthokitError, shown } from './errors.ts';
+import type { TypedArray } from './native.ts';
+
+/** What a tensor can be filled from: numbers, or a typed array that fits its dtype. */
+export type TensorData = readonly number[] | TypedArray;
+
+/** @throws ERR_DTYPE for data that does not say its dtype */
+export function dtypeOf(data: TensorData): Dtype {
+  if (Array.isArray(data) || data instanceof Float32Array) return 'f32';
+  if (data instanceof Float64Array) return 'f64';
+  if (data instanceof Int32Array) return 'i32';
+  if (data instanceof Uint8Array) return 'u8';
+  throw new OrthokitError('ERR_DTYPE', `Tensor.from: dtype is needed for this data, got ${nameOf(data)}`);
+}
+
+export function nameOf(data: unknown): string {
+  const name: unknown = (data as object | null)?.constructor?.name;
+  return typeof name === 'string' ? name : data === null ? 'null' : typeof data;
+}
+
+/** Memory of the process. @throws ERR_MEMORY; ERR_UNSUPPORTED for more elements than an array of JavaScript can have */
+export function hostArray(op: string, dtype: Dtype, size: number): TypedArray {
+  const bytes = size * arrays[dtype].BYTES_PER_ELEMENT;
+  let memory: ArrayBuffer;
+  try {
+    memory = new ArrayBuffer(bytes);
+  } catch (cause) {
+    throw new OrthokitError('ERR_MEMORY', `${op}: the process has no memory for ${bytes} bytes`, { cause });
+  }
+  try {
+    return new arrays[dtype](memory);
+  } catch (cause) {
+    throw new OrthokitError('ERR_UNSUPPORTED', `${op}: JavaScript has no array of ${size} elements`, { cause });
+  }
+}
+
+/** @throws ERR_ARGUMENT for a list of anything else, such as of rows */
+export function checkNumbers(op: string, data: readonly unknown[]): void {
+  for (let i = 0; i < data.length; ++i) {
+    const element = data[i];
+    if (typeof element === 'number') continue;
+    const isRow = Array.isArray(element) || ArrayBuffer.isView(element);
+    const must = isRow ? 'a flat list of numbers, row after row' : 'numbers';
+    throw new OrthokitError(
+      'ERR_ARGUMENT',
+      `${op}: data must be ${must}, got ${isRow ? 'a list' : shown(element)} at ${i}`,
+    );
+  }
+}
+
+/** Numbers as an array of the dtype. @throws ERR_ARGUMENT for those that an integer dtype does not hold; ERR_MEMORY */
+export function arrayFrom(op: string, what: string, data: readonly number[], dtype: Dtype): TypedArray {
+  const array = hostArray(op, dtype, data.length);
+  array.set(data);
+  if (dtype !== 'i32' && dtype !== 'u8') return array;
+  for (const [i, x] of data.entries())
+    if (x !== array[i]) throw new OrthokitError('ERR_ARGUMENT', `${op}: ${what} that ${dtype} holds, got ${data[i]}`);
+  return array;
+}

@@ -1,0 +1,27 @@
+// Devices: cpu, cuda
+import { readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { Folder } from '../safetensors/folder.ts';
+import { runChild } from '../support/child.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
+
+describe.each(devices)('a process that is short of memory, with a device on %s', { timeout: 60_000 }, (kind) => {
+  it('is told so by the call that needs more, and goes on', async () => {
+    using folder = new Folder();
+    const ended = await runChild('short-memory.mjs', { args: [folder.path], env: { ORTHOKIT_TEST_KIND: kind } });
+    expect(ended).toEqual({
+      status: 0,
+      signal: null,
+      stdout: 'read ERR_MEMORY\nsaveTensors ERR_MEMORY\nsave ERR_MEMORY\na second copy ERR_MEMORY\n1 2 3\n',
+      stderr: '',
+    });
+    expect(readdirSync(folder.path)).toEqual(['small']);
+  });
+});
+
+describe.each(onlyCpu)('a process that is short of memory', { timeout: 60_000 }, () => {
+  it('reads a list that is as long as its memory allows', async () => {
+    const ended = await runChild('long-list.mjs');
+    expect(ended).toEqual({ status: 0, signal: null, stdout: 'ERR_ARGUMENT\nERR_ARGUMENT ERR_ARGUMENT\n', stderr: '' });
+  });
+});
