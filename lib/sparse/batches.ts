@@ -1,4 +1,5 @@
 import { abortable } from '../abortable.ts';
+import type { Device } from '../device.ts';
 import { ops } from '../native-ops.ts';
 import { Tensor } from '../tensor.ts';
 import { SparseCode } from './code.ts';
@@ -6,6 +7,8 @@ import type { PursuitProgress } from './options.ts';
 
 /** Some signals, and where their code goes. */
 export interface Batch {
+  /** What the work with them is queued on. */
+  readonly queue: Device;
   readonly signals: Tensor;
   readonly energies: Tensor;
   readonly code: SparseCode;
@@ -17,11 +20,13 @@ interface Work extends Batch {
   readonly batchSize: number;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: PursuitProgress) => void) | undefined;
+  /** Hears that all that was queued has been done. */
+  readonly onDone?: () => void;
 }
 
 /** Runs `queue` for each batch, and waits for one before it queues the next. The code is disposed if anything fails. */
 export async function inBatches(work: Work, queue: Queue): Promise<SparseCode> {
-  const { code, signals, batchSize, signal, onProgress } = work;
+  const { code, signals, batchSize, signal, onProgress, onDone } = work;
   const total = signals.shape[0]!;
   try {
     for (let first = 0; first < total; first += batchSize) {
@@ -29,6 +34,7 @@ export async function inBatches(work: Work, queue: Queue): Promise<SparseCode> {
       if (last - first === total) await queue(work);
       else await queuePart(work, first, last, queue);
       await abortable(signals.device.synchronize(), signal);
+      onDone?.();
       onProgress?.({ done: last, total });
       signal?.throwIfAborted();
     }
@@ -40,7 +46,7 @@ export async function inBatches(work: Work, queue: Queue): Promise<SparseCode> {
 }
 
 async function queuePart(work: Work, first: number, last: number, queue: Queue): Promise<void> {
-  const { signals, energies, code } = work;
+  const { queue: lane, signals, energies, code } = work;
   const { device } = signals;
   const count = last - first;
   using index = Tensor.from(
@@ -51,9 +57,9 @@ async function queuePart(work: Work, first: number, last: number, queue: Queue):
   using rows = new Tensor(device, [count, signals.shape[1]!], signals.dtype);
   using some = new Tensor(device, [count], 'f64');
   using part = new SparseCode(device, count, code.indices.shape[1]!, code.atoms, signals.dtype as 'f32' | 'f64');
-  ops.gatherRows(device, { x: signals, index, out: rows });
-  ops.gatherRows(device, { x: energies, index, out: some });
-  await queue({ signals: rows, energies: some, code: part });
+  ops.gatherRows(lane, { x: signals, index, out: rows });
+  ops.gatherRows(lane, { x: energies, index, out: some });
+  await queue({ queue: lane, signals: rows, energies: some, code: part });
   for (const name of ['indices', 'coefficients', 'residuals', 'counts'] as const)
-    ops.scatterRows(device, { out: code[name], index, x: part[name], mode: 'set' });
+    ops.scatterRows(lane, { out: code[name], index, x: part[name], mode: 'set' });
 }

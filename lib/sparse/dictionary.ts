@@ -1,6 +1,7 @@
 import type { Device } from '../device.ts';
 import { type Dtype, isFloating } from '../dtypes.ts';
 import { OrthokitError } from '../errors.ts';
+import { Lane } from '../lane.ts';
 import { ops } from '../native-ops.ts';
 import { checkValues, optional, positive, type Schema } from '../optimizers/schema.ts';
 import { checkOptions, shown } from '../options.ts';
@@ -92,6 +93,9 @@ export class Dictionary {
   #rows: GramRows | undefined;
   #kept: Tensor[] = [];
   #disposed = false;
+  /** What all calls share goes through a lane of its own, which is given up when the last of them is. */
+  #lane: Lane | undefined;
+  #users = 0;
 
   /**
    * The atoms are looked at in the first {@link omp}: one that is not finite rejects there.
@@ -155,6 +159,40 @@ export class Dictionary {
     return this.#norms;
   }
 
+  /** @internal A call that needs what the dictionary keeps begins; disposing ends it. */
+  use(signal: AbortSignal | undefined): { [Symbol.dispose](): void } {
+    this.#users++;
+    const end = (): void => {
+      this.#users--;
+      if (signal?.aborted && this.#users === 0) this.#giveUp();
+    };
+    return { [Symbol.dispose]: end };
+  }
+
+  /** @internal What takes the work that all calls share. */
+  queue(): Device {
+    this.#lane ??= new Lane(this.device);
+    return this.#lane.queue;
+  }
+
+  /** @internal To be called when all that was queued has been done. */
+  done(): void {
+    this.#lane = undefined;
+  }
+
+  /** Nobody waits for what may not be there yet. */
+  #giveUp(): void {
+    if (!this.#lane) return;
+    this.#lane.giveUp();
+    this.#lane = undefined;
+    for (const tensor of [this.#gram, this.#rows?.table]) {
+      tensor?.dispose();
+      this.#kept = this.#kept.filter((kept) => kept !== tensor);
+    }
+    this.#gram = undefined;
+    this.#rows = undefined;
+  }
+
   /** @internal Bytes that the Gram matrix takes, or would take. */
   get gramBytes(): number {
     return this.size ** 2 * (this.dtype === 'f64' ? 8 : 4);
@@ -202,10 +240,11 @@ export class Dictionary {
   #product(): Tensor {
     const { device, atoms, size, dtype } = this;
     const gram = new Tensor(device, [size, size], dtype);
+    const queue = this.queue();
     try {
       // Both give atoms that are the same columns that are the same, so that the lowest of them wins; a BLAS need not.
-      if (device.kind === 'cpu' && dtype === 'f32') ops.symmetricProduct(device, { a: atoms, c: gram });
-      else ops.correlations(device, { x: atoms, atoms, out: gram });
+      if (device.kind === 'cpu' && dtype === 'f32') ops.symmetricProduct(queue, { a: atoms, c: gram });
+      else ops.correlations(queue, { x: atoms, atoms, out: gram });
     } catch (error) {
       gram.dispose();
       throw error;

@@ -22,11 +22,11 @@ export interface Pursuit {
 /** All steps at once, by the Gram matrix. */
 export function byGram(dictionary: Dictionary, gram: Tensor, pursuit: Pursuit, batch: Batch): void {
   const { device, atoms, size, dtype } = dictionary;
-  const { signals, energies, code } = batch;
+  const { queue, signals, energies, code } = batch;
   const { indices, coefficients, residuals, counts } = code;
   using correlations = new Tensor(device, [signals.shape[0]!, size], dtype);
-  ops.correlations(device, { x: signals, atoms, out: correlations });
-  ops.gramPursuit(device, {
+  ops.correlations(queue, { x: signals, atoms, out: correlations });
+  ops.gramPursuit(queue, {
     ...{ correlations, gram, atoms, signals, energies, ...pursuit },
     ...{ indices, coefficients, residuals, counts },
   });
@@ -42,12 +42,12 @@ export async function byProducts(
   batch: Batch,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { device, atoms } = dictionary;
+  const { atoms } = dictionary;
   const { indices, counts } = batch.code;
   const k = indices.shape[1]!;
   await inSteps(dictionary, pursuit, batch, async ({ rests, correlations, run }) => {
     for (let step = 0; step < k; step++) {
-      ops.correlations(device, { x: rests, atoms, out: correlations });
+      ops.correlations(batch.queue, { x: rests, atoms, out: correlations });
       run(step);
       if (step % stepsBetweenLooks !== stepsBetweenLooks - 1) continue;
       const taken = await abortable(counts.read(), signal);
@@ -68,18 +68,18 @@ export async function byRows(
   const { indices, coefficients } = batch.code;
   const [count, k] = indices.shape as readonly [number, number];
   using first = new Tensor(device, [count, size], dtype);
-  ops.correlations(device, { x: batch.signals, atoms, out: first });
+  ops.correlations(batch.queue, { x: batch.signals, atoms, out: first });
   await inSteps(dictionary, pursuit, batch, async ({ correlations, run }) => {
-    ops.copy(device, { x: [first], out: [correlations] });
+    ops.copy(batch.queue, { x: [first], out: [correlations] });
     for (let step = 0; step < k; step++) {
       run(step);
       if (step === k - 1) break;
       const chosen = (await abortable(indices.read(), signal)) as Int32Array;
       if (forgetEnded(chosen, k, step) === count) break;
       dictionary.checkAlive('omp');
-      using places = Tensor.from(device, rows.placesOf(chosen, count), [count, k]);
-      ops.combineRows(device, { x: rows.table, indices: places, coefficients, out: correlations });
-      ops.linearCombination(device, { out: [correlations], terms: [first, correlations], coefficients: [1, -1] });
+      using places = Tensor.from(device, rows.placesOf(dictionary.queue(), chosen, count), [count, k]);
+      ops.combineRows(batch.queue, { x: rows.table, indices: places, coefficients, out: correlations });
+      ops.linearCombination(batch.queue, { out: [correlations], terms: [first, correlations], coefficients: [1, -1] });
     }
   });
 }
@@ -111,21 +111,21 @@ async function inSteps(
   body: (steps: Steps) => Promise<void>,
 ): Promise<void> {
   const { device, atoms, size, dtype } = dictionary;
-  const { signals, energies, code } = batch;
+  const { queue, signals, energies, code } = batch;
   const { indices, coefficients, residuals, counts } = code;
   const [count, k] = indices.shape as readonly [number, number];
   using rests = signals.copy();
   using left = energies.copy();
   using correlations = new Tensor(device, [count, size], dtype);
   using state = new Tensor(device, [count, k + (k * (k + 1)) / 2], 'f64');
-  ops.fill(device, { x: [indices], value: -1 });
-  ops.fill(device, { x: [coefficients, counts], value: 0 });
+  ops.fill(queue, { x: [indices], value: -1 });
+  ops.fill(queue, { x: [coefficients, counts], value: 0 });
   const run = (step: number): void =>
-    ops.pursuitStep(device, {
+    ops.pursuitStep(queue, {
       ...{ correlations, atoms, signals, energies, rests, left, state, step, ...pursuit },
       ...{ indices, coefficients, counts },
     });
   await body({ rests, correlations, run });
-  ops.map(device, { x: [left], out: [left], function: 'sqrt' });
-  ops.cast(device, { x: [left], out: [residuals] });
+  ops.map(queue, { x: [left], out: [left], function: 'sqrt' });
+  ops.cast(queue, { x: [left], out: [residuals] });
 }

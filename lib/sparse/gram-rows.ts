@@ -43,9 +43,9 @@ export class GramRows {
 
   /**
    * The places of the rows of these atoms, −1 for what is no atom; what is missing is computed, at most `together` rows at
-   * once. Queued. The places hold until the next call, and the atoms may be no more than there is room for.
+   * once. Queued on `queue`. The places hold until the next call, and the atoms may be no more than there is room for.
    */
-  placesOf(wanted: Int32Array, together: number): Int32Array<ArrayBuffer> {
+  placesOf(queue: Device, wanted: Int32Array, together: number): Int32Array<ArrayBuffer> {
     const missing = new Set<number>();
     for (const atom of wanted) {
       if (atom < 0) continue;
@@ -56,7 +56,7 @@ export class GramRows {
     const all = [...missing];
     for (let i = 0; i < all.length; ) {
       const count = pieceOf(all.length - i, together);
-      this.#compute(all.slice(i, i + count), count);
+      this.#compute(queue, all.slice(i, i + count), count);
       i += count;
     }
     return Int32Array.from(wanted, (atom) => (atom < 0 ? -1 : this.#places.get(atom)!));
@@ -68,7 +68,7 @@ export class GramRows {
   }
 
   /** `count` rows, as many of them as there are atoms. */
-  #compute(missing: readonly number[], count: number): void {
+  #compute(queue: Device, missing: readonly number[], count: number): void {
     const atoms = this.#atoms;
     const { device, dtype } = atoms;
     const [size, length] = atoms.shape as readonly [number, number];
@@ -78,9 +78,9 @@ export class GramRows {
       using to = indexOf(device, places, count);
       using some = new Tensor(device, [count, length], dtype);
       using rows = new Tensor(device, [count, size], dtype);
-      ops.gatherRows(device, { x: atoms, index: of, out: some });
-      ops.correlations(device, { x: some, atoms, out: rows });
-      ops.scatterRows(device, { out: this.table, index: to, x: rows, mode: 'set' });
+      ops.gatherRows(queue, { x: atoms, index: of, out: some });
+      ops.correlations(queue, { x: some, atoms, out: rows });
+      ops.scatterRows(queue, { out: this.table, index: to, x: rows, mode: 'set' });
     } catch (error) {
       this.#free.push(...places);
       throw error;

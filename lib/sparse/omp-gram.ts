@@ -1,5 +1,6 @@
 import { abortable } from '../abortable.ts';
 import { OrthokitError } from '../errors.ts';
+import { Lane } from '../lane.ts';
 import { ops } from '../native-ops.ts';
 import type { Schema } from '../optimizers/schema.ts';
 import { shown } from '../options.ts';
@@ -74,8 +75,9 @@ export async function ompGram(gram: Tensor, correlations: Tensor, options: OmpGr
   const k = atomsOf(where, given.k, size, size);
   given.signal?.throwIfAborted();
 
+  using lane = new Lane(device, given.signal);
   using guard = new Tensor(device, [1], 'f64');
-  ops.checkFinite(device, { x: [gram, correlations], guard });
+  ops.checkFinite(lane.queue, { x: [gram, correlations], guard });
   using squares = diagonalOf(gram);
   const diagonal = (await abortable(squares.read(), given.signal)) as Float64Array;
   if ((await guard.read())[0] !== 0)
@@ -90,12 +92,12 @@ export async function ompGram(gram: Tensor, correlations: Tensor, options: OmpGr
   using none = given.energies ? undefined : new Tensor(device, [signals], 'f64');
   return await inBatches(
     {
-      ...{ code: new SparseCode(device, signals, k, size, dtype), signals: correlations },
+      ...{ queue: lane.queue, code: new SparseCode(device, signals, k, size, dtype), signals: correlations },
       ...{ energies: given.energies ?? none!, signal, onProgress },
       batchSize: given.batchSize ?? batchSizeOf(device.kind, dtype, size, k),
     },
-    ({ signals: correlations, energies, code: { indices, coefficients, residuals, counts } }) => {
-      ops.gramPursuit(device, {
+    ({ queue, signals: correlations, energies, code: { indices, coefficients, residuals, counts } }) => {
+      ops.gramPursuit(queue, {
         ...{ correlations, gram, squares, scales, energies: given.energies && energies },
         ...{ indices, coefficients, residuals, counts },
         ...{ tol, relTol, onDependent, floor: floorOf(dtype, size), dependence: dependence[dtype] },

@@ -1,5 +1,6 @@
 import { abortable } from '../abortable.ts';
 import { OrthokitError } from '../errors.ts';
+import { Lane } from '../lane.ts';
 import { ops } from '../native-ops.ts';
 import { shown } from '../options.ts';
 import { Tensor } from '../tensor.ts';
@@ -64,11 +65,13 @@ export async function omp(dictionary: Dictionary, signals: Tensor, options: OmpO
   const k = atomsOf(where, given.k, size, length);
   given.signal?.throwIfAborted();
 
+  using _use = dictionary.use(given.signal);
+  using lane = new Lane(device, given.signal);
   using widened = halves ? signals.cast('f32') : undefined;
   const x = widened ?? signals;
   const count = signals.shape[0]!;
   using energies = new Tensor(device, [count], 'f64');
-  ops.rowReduce(device, { x, out: energies, reduction: 'sum_of_squares' });
+  ops.rowReduce(lane.queue, { x, out: energies, reduction: 'sum_of_squares' });
   const { squares, inverses } = await abortable(dictionary.norms(), given.signal);
   checkNorms(where, 'signals', (await abortable(energies.read(), given.signal)) as Float64Array, dtype);
   dictionary.checkAlive(where);
@@ -89,8 +92,9 @@ export async function omp(dictionary: Dictionary, signals: Tensor, options: OmpO
   const batchSize = plan.form === 'rows' ? Math.min(given.batchSize ?? Infinity, plan.batchSize) : given.batchSize;
   return await inBatches(
     {
-      ...{ code: new SparseCode(device, count, k, size, dtype), signals: x, energies },
+      ...{ queue: lane.queue, code: new SparseCode(device, count, k, size, dtype), signals: x, energies },
       ...{ signal: given.signal, onProgress: given.onProgress, batchSize: batchSize ?? plan.batchSize },
+      onDone: () => dictionary.done(),
     },
     run,
   );

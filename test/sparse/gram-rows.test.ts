@@ -126,14 +126,14 @@ describe.each(devices)('omp by Gram rows on %s', (kind) => {
     using atoms = tensorOf(device, [1, 0, 0, 1, 1, 1, 2, 0], [4, 2]);
     const rows = new GramRows(atoms, 2);
     const table = async () => Array.from(await rows.table.read());
-    expect(Array.from(rows.placesOf(Int32Array.of(2, -1, 2), 4))).toEqual([0, -1, 0]);
-    expect(Array.from(rows.placesOf(Int32Array.of(0), 4))).toEqual([1]);
+    expect(Array.from(rows.placesOf(device, Int32Array.of(2, -1, 2), 4))).toEqual([0, -1, 0]);
+    expect(Array.from(rows.placesOf(device, Int32Array.of(0), 4))).toEqual([1]);
     expect(await table()).toEqual([1, 1, 2, 2, 1, 0, 1, 2]);
     // 2 was used after 0: that one goes.
-    expect(Array.from(rows.placesOf(Int32Array.of(2), 4))).toEqual([0]);
-    expect(Array.from(rows.placesOf(Int32Array.of(3, 2), 4))).toEqual([1, 0]);
+    expect(Array.from(rows.placesOf(device, Int32Array.of(2), 4))).toEqual([0]);
+    expect(Array.from(rows.placesOf(device, Int32Array.of(3, 2), 4))).toEqual([1, 0]);
     expect(await table()).toEqual([1, 1, 2, 2, 2, 0, 2, 4]);
-    expect(Array.from(rows.placesOf(Int32Array.of(0, 1), 1))).toEqual([0, 1]);
+    expect(Array.from(rows.placesOf(device, Int32Array.of(0, 1), 1))).toEqual([0, 1]);
     expect(await table()).toEqual([1, 0, 1, 2, 0, 1, 1, 0]);
     rows.table.dispose();
   });
