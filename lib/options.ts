@@ -6,6 +6,13 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 
 export { shown };
 
+/** Whether a value is a list whose elements are all of a kind. A hole is of none, and ends the search. */
+export function isListOf<T>(value: unknown, isOne: (element: unknown) => element is T): value is readonly T[] {
+  if (!Array.isArray(value)) return false;
+  for (let i = 0; i < value.length; i++) if (!isOne(value[i])) return false;
+  return true;
+}
+
 /** @throws ERR_ARGUMENT unless the options are an object, and each of its names one that somebody reads. */
 export function checkOptions(where: string, options: unknown, known: readonly string[]): void {
   if (!isRecord(options))

@@ -1,7 +1,7 @@
 import type { Device } from './device.ts';
 import { OrthokitError } from './errors.ts';
 import { ops } from './native-ops.ts';
-import { checkOptions, shown } from './options.ts';
+import { checkOptions, isListOf, shown } from './options.ts';
 import { isTensor, Tensor, type TensorOptions } from './tensor.ts';
 
 /** Where a {@link RandomStream} stands: whole numbers, as JSON keeps them. */
@@ -46,7 +46,7 @@ export class RandomStream {
       if (!isWhole(value))
         throw new OrthokitError(
           'ERR_ARGUMENT',
-          `RandomStream: ${name} must be whole and from 0 to 2^53 - 1, got ${String(value)}`,
+          `RandomStream: ${name} must be whole and from 0 to 2^53 - 1, got ${shown(value)}`,
         );
     this.seed = seed;
     this.stream = stream;
@@ -58,7 +58,7 @@ export class RandomStream {
     if (![seed, stream, offset].every(isWhole) || offset % 4 !== 0)
       throw new OrthokitError(
         'ERR_STATE',
-        `RandomStream: state is not one of a stream, got ${[seed, stream, offset].map(String)}`,
+        `RandomStream: state is not one of a stream, got ${[seed, stream, offset].map(shown)}`,
       );
     const restored = new RandomStream(seed, { stream });
     restored.#offset = offset;
@@ -109,9 +109,9 @@ export class RandomStream {
   }
 
   #fill(tensors: readonly Tensor[], distribution: 'normal' | 'uniform'): void {
-    if (!Array.isArray(tensors) || !tensors.every(isTensor))
+    if (!isListOf(tensors, isTensor))
       throw new OrthokitError('ERR_ARGUMENT', `RandomStream: tensors must be a list of Tensors, got ${shown(tensors)}`);
-    const [first] = tensors as readonly Tensor[];
+    const [first] = tensors;
     if (!first) return;
     const { seed, stream } = this;
     const next = this.#offset + wordsOf(tensors);

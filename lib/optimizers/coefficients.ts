@@ -1,4 +1,6 @@
 // Coefficient sets of Newton–Schulz iterations, as data with their source.
+import { isListOf } from '../options.ts';
+
 /** p(x) = a·x + b·x³ + c·x⁵, one step of Newton–Schulz. */
 export type Triple = readonly [a: number, b: number, c: number];
 
@@ -104,8 +106,8 @@ export interface Iteration {
   readonly eps: number;
 }
 
-const isTriple = (x: unknown): x is Triple =>
-  Array.isArray(x) && x.length === 3 && [...x].every((c) => typeof c === 'number' && Number.isFinite(c));
+const isNumber = (x: unknown): x is number => Number.isFinite(x);
+const isTriple = (x: unknown): x is Triple => Array.isArray(x) && x.length === 3 && isListOf(x, isNumber);
 
 /** What is wrong with coefficients, or nothing. */
 export function wrongCoefficients(value: Coefficients): string | undefined {
@@ -113,7 +115,7 @@ export function wrongCoefficients(value: Coefficients): string | undefined {
     return Object.hasOwn(coefficientSets, value)
       ? undefined
       : `must be one of ${Object.keys(coefficientSets).join(', ')}, or a list of [a, b, c]`;
-  if (!Array.isArray(value) || value.length === 0 || ![...value].every(isTriple)) return 'must be a list of [a, b, c]';
+  if (!isListOf(value, isTriple) || value.length === 0) return 'must be a list of [a, b, c]';
   return undefined;
 }
 

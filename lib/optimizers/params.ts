@@ -1,6 +1,6 @@
 import type { Device } from '../device.ts';
 import { OrthokitError } from '../errors.ts';
-import { shown } from '../options.ts';
+import { isListOf, shown } from '../options.ts';
 import { isTensor, storageOf, type Tensor } from '../tensor.ts';
 import type { Given } from './schema.ts';
 
@@ -30,10 +30,10 @@ export function groupsOf<O>(where: string, params: Params<O>): readonly GroupOpt
       'ERR_ARGUMENT',
       `${where}: params must be tensors or groups, at least one, got ${Array.isArray(params) ? 'none' : shown(params)}`,
     );
-  if (params.every(isTensor)) return [{ params } as unknown as GroupOptions<O>];
+  if (isListOf(params, isTensor)) return [{ params } as unknown as GroupOptions<O>];
   for (const [i, group] of (params as unknown[]).entries()) {
     const tensors = (group as { params?: unknown } | null)?.params;
-    if (isTensor(group) || !Array.isArray(tensors) || !tensors.every(isTensor))
+    if (isTensor(group) || !isListOf(tensors, isTensor))
       throw new OrthokitError(
         'ERR_ARGUMENT',
         `${where}: params must be all tensors, or all groups { params: tensors }, got another at ${i}`,

@@ -1,5 +1,6 @@
 // What an optimizer's options may be: builders of single options, the checks and the defaults of a whole set.
 import { OrthokitError, oneOf, shown } from '../errors.ts';
+import { isListOf } from '../options.ts';
 
 /** What an option may be: `wrong` says what is amiss with a value, or nothing. */
 export interface Option<T> {
@@ -50,12 +51,11 @@ export const whole = (value: number, least: number, most: number, fixed = false)
   ),
   fixed,
 });
+const isFraction = (x: unknown): x is number => typeof x === 'number' && x >= 0 && x < 1;
 export const betas = (value: readonly [number, number]): Option<readonly [number, number]> => ({
   default: value,
   wrong: (x) =>
-    Array.isArray(x) && x.length === 2 && [...x].every((b) => typeof b === 'number' && b >= 0 && b < 1)
-      ? undefined
-      : 'must be two numbers in [0, 1)',
+    Array.isArray(x) && x.length === 2 && isListOf(x, isFraction) ? undefined : 'must be two numbers in [0, 1)',
 });
 
 /** Options of which each may be left out; one that is `undefined` counts as left out. */
@@ -69,9 +69,19 @@ export function checkValues<O>(where: string, values: O, schema: Schema<O>): voi
   }
 }
 
-/** A copy that nobody can change behind the checks; the caller's list, and that of a default, stay theirs. */
-const frozen = <T>(value: T): T =>
-  Array.isArray(value) ? (Object.freeze(value.map((item) => frozen(item as unknown))) as T) : value;
+/**
+ * A copy that nobody can change behind the checks; the caller's list, and that of a default, stay theirs. One with a hole,
+ * which no option may have, ends there: it may be as long as it likes.
+ */
+function frozen<T>(value: T, depth = 2): T {
+  if (!Array.isArray(value) || depth === 0) return value;
+  const copy: unknown[] = [];
+  for (let i = 0; i < value.length; i++) {
+    copy.push(frozen(value[i] as unknown, depth - 1));
+    if (copy[i] === undefined) break;
+  }
+  return Object.freeze(copy) as T;
+}
 
 /** Defaults, then the optimizer's options, then the group's; an option that is undefined counts as not given. */
 export function resolve<O>(schema: Schema<O>, ...given: readonly Given<O>[]): O {

@@ -1,3 +1,5 @@
+import { isRecord } from '../options.ts';
+
 /** The algorithm of a tokenizer. */
 export type TokenizerModel = 'bpe' | 'unigram' | 'wordpiece' | 'wordlevel';
 
@@ -45,4 +47,10 @@ export interface Tokenizer {
   readonly scores: Float64Array | undefined;
   /** Pairs of ids in order of their rank, of a BPE model, where they were asked for. */
   readonly merges: Int32Array | undefined;
+}
+
+/** Whether a value has the collections of a tokenizer. */
+export function isTokenizer(value: unknown): value is Tokenizer {
+  if (!isRecord(value) || !Array.isArray(value['tokens']) || !(value['roles'] instanceof Map)) return false;
+  return ['literal', 'special', 'additional'].every((name) => value[name] instanceof Set);
 }

@@ -1,6 +1,6 @@
 import { OrthokitError } from '../errors.ts';
 import { checkOptions, shown } from '../options.ts';
-import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { isTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { atOnce, type Steps } from '../turns.ts';
 import { digitWarning } from './digits.ts';
 import { matchBytes } from './match-bytes.ts';
@@ -71,9 +71,12 @@ const op = 'matchVocabularies';
  * const match = matchVocabularies(await readTokenizer('base'), await readTokenizer('donor'));
  * console.log(match.counts);
  *
- * @throws `ERR_ARGUMENT` for unknown options
+ * @throws `ERR_ARGUMENT` for what is no tokenizer, and for unknown options
  */
 export function matchVocabularies(base: Tokenizer, donor: Tokenizer, options: MatchOptions = {}): VocabularyMatch {
+  for (const [name, tokenizer] of Object.entries({ base, donor }))
+    if (!isTokenizer(tokenizer))
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a Tokenizer, got ${shown(tokenizer)}`);
   checkOptions(op, options, ['match', 'byte', 'prefix']);
   const { match = 'bytes', byte = match === 'bytes', prefix = false } = options;
   for (const [name, value] of Object.entries({ byte, prefix })) {
