@@ -70,9 +70,10 @@ Found open_plugin() {
     return {nullptr, "disabled by ORTHOKIT_DISABLE_CUDA"};
   const char* chosen = secure_getenv("ORTHOKIT_CUDA_PLUGIN");
   const bool named = chosen && *chosen;
-  std::string path = named ? chosen : plugin_folder() + "/orthokit_cuda.so";
-  if (path.find('/') == path.npos)
-    path = "./" + path;  // a bare name would be looked for in the system's folders
+  // A relative name would load from whatever folder the process was started in.
+  if (named && *chosen != '/')
+    return {nullptr, std::string("ORTHOKIT_CUDA_PLUGIN must be an absolute path, got ") + chosen};
+  const std::string path = named ? chosen : plugin_folder() + "/orthokit_cuda.so";
   struct stat status;
   if (stat(path.c_str(), &status) != 0) {
     if (named) return {nullptr, "ORTHOKIT_CUDA_PLUGIN names " + path + ": " + std::strerror(errno)};

@@ -55,14 +55,35 @@ describe.each(onlyCpu)('ORTHOKIT_CPU', { timeout: 60_000 }, () => {
 });
 
 describe.each(onlyCpu)('ORTHOKIT_NUM_THREADS', { timeout: 60_000 }, () => {
-  it('is the number of threads; what is no number is all cores', async () => {
+  it('is the number of threads; nothing and 0 are all cores', async () => {
     expect((await open({ ORTHOKIT_NUM_THREADS: '3' })).info.cpu?.units).toBe(3);
     const all = os.availableParallelism();
-    for (const wrong of ['', '0', '-2', 'many']) {
-      const units = (await open({ ORTHOKIT_NUM_THREADS: wrong })).info.cpu?.units;
+    for (const none of ['', '0']) {
+      const units = (await open({ ORTHOKIT_NUM_THREADS: none })).info.cpu?.units;
       expect(units).toBeGreaterThanOrEqual(1);
       expect(units).toBeLessThanOrEqual(Math.max(all, os.cpus().length));
     }
+  });
+
+  it.each(['-2', 'many', '1.5', '2 ', '1025', '99999999999'])(
+    '%j is refused when a device is opened',
+    async (wrong) => {
+      const found = await open({ ORTHOKIT_NUM_THREADS: wrong });
+      expect(found.available).toContain('cpu');
+      expect(found.errors.cpu).toEqual({
+        code: 'ERR_ARGUMENT',
+        message: `Device.open: ORTHOKIT_NUM_THREADS must be a whole number from 1 to 1024, got ${wrong}`,
+      });
+    },
+  );
+});
+
+describe.each(onlyCpu)('ORTHOKIT_PREBUILD', { timeout: 60_000 }, () => {
+  it.each(['.', 'build/Release'])('%j, which is relative, is refused', async (relative) => {
+    const { status, stderr } = await runChild('open.mjs', { env: { ORTHOKIT_PREBUILD: relative } });
+    expect(status).toBe(1);
+    expect(stderr).toContain(`OrthokitError: ORTHOKIT_PREBUILD must be an absolute path, got ${relative}`);
+    expect(stderr).toContain("code: 'ERR_NO_BINARY'");
   });
 });
 
@@ -121,6 +142,18 @@ describe.each(onlyCpu)('R20: ORTHOKIT_CUDA_PLUGIN', { tags: ['R20'], timeout: 60
     expect(found.errors['cuda']?.code).toBe('ERR_BACKEND');
     expect(found.errors['cuda']?.message).toContain(plugin);
   });
+});
+
+describe.each(onlyCpu)('a relative ORTHOKIT_CUDA_PLUGIN', { timeout: 60_000 }, () => {
+  const reason = (name: string) => `ORTHOKIT_CUDA_PLUGIN must be an absolute path, got ${name}`;
+  it.each(['name.so', './name.so', '../name.so', 'folder/name.so'])(
+    '%s is refused, be it there or not',
+    async (name) => {
+      const found = await open({ ORTHOKIT_CUDA_PLUGIN: name });
+      expect(found.unavailable.cuda).toBe(reason(name));
+      expect(found.errors.cuda?.message).toContain(reason(name));
+    },
+  );
 });
 
 describe.each(onlyCpu)('ORTHOKIT_DISABLE_CUDA', { timeout: 60_000 }, () => {
