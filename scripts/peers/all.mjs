@@ -5,7 +5,7 @@
 // --out leaves the pages as they are and writes what was measured to a file; --only needs it, as parts of two sittings do not
 // stand side by side; --pages measures nothing and writes the pages from docs/benchmarks/measured.json.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -21,6 +21,8 @@ const { values: options } = parseArgs({
   },
 });
 const measuredFile = path.join(root, 'docs', 'benchmarks', 'measured.json');
+/** A sitting that fails goes on from here when it is started again. */
+const begunFile = path.join(root, 'build', 'sitting.json');
 const turns = Number(options.turns);
 const names = options.only?.split(',') ?? Object.keys(sections);
 const unknown = names.filter((name) => !Object.hasOwn(sections, name));
@@ -66,19 +68,33 @@ function machine() {
   };
 }
 
+/** What a sitting that was broken off has measured, if it was of this commit, this day and as many turns. */
+function begun(own) {
+  if (options.out || !existsSync(begunFile)) return undefined;
+  const before = JSON.parse(readFileSync(begunFile, 'utf8'));
+  const same = ['commit', 'date', 'turns', 'cpu'].every((key) => before.machine[key] === own[key]);
+  return same ? before : undefined;
+}
+
 function measure() {
   const load = () => os.loadavg()[0].toFixed(1);
-  const measured = { machine: { ...machine(), loadBefore: load() }, sections: {} };
-  for (const name of names) {
+  const own = machine();
+  const measured = begun(own) ?? { machine: { ...own, loadBefore: load(), minutes: 0 }, sections: {} };
+  const file = options.out ?? measuredFile;
+  for (const folder of [file, begunFile].map(path.dirname)) mkdirSync(folder, { recursive: true });
+  for (const name of names.filter((section) => !(section in measured.sections))) {
     const start = performance.now();
     const lines = sections[name](turns).flatMap(run);
     const seconds = Math.round((performance.now() - start) / 1e3);
     console.log(`${name}: ${lines.length} lines in ${seconds} s, load ${load()}`);
     measured.sections[name] = { seconds, load: load(), lines };
+    const all = Object.values(measured.sections).reduce((sum, section) => sum + section.seconds, 0);
+    measured.machine.minutes = Math.round(all / 60);
+    if (!options.out) writeFileSync(begunFile, JSON.stringify(measured));
   }
-  measured.machine.minutes = Math.round(performance.now() / 6e4);
-  const file = options.out ?? measuredFile;
-  mkdirSync(path.dirname(file), { recursive: true });
   writeJson(file, measured);
-  if (!options.out) writePages(measured);
+  if (!options.out) {
+    writePages(measured);
+    rmSync(begunFile);
+  }
 }
