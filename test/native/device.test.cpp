@@ -287,6 +287,7 @@ TEST_CASE("who waits for work that halt drops is told") {
 TEST_CASE("a read that does not fit into the queue leaves nothing there") {
   auto device = Device::open("cpu", 1);
   const Tensor x = device->empty({1}, Dtype::kF32), norms = device->empty({5000}, Dtype::kF64);
+  device->run(Fill{.x = {x}, .value = 1});
   const std::vector<View> many(5000, x);
   // Fills the queue until `most` small items are in it, or no more fit; then tries to read.
   const auto read_behind = [&](int most) {
