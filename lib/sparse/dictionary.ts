@@ -96,6 +96,7 @@ export class Dictionary {
   /** What all calls share goes through a lane of its own, which is given up when the last of them is. */
   #lane: Lane | undefined;
   #users = 0;
+  #isGramQueued = false;
 
   /**
    * The atoms are looked at in the first {@link omp}: one that is not finite rejects there.
@@ -178,19 +179,20 @@ export class Dictionary {
   /** @internal To be called when all that was queued has been done. */
   done(): void {
     this.#lane = undefined;
+    this.#isGramQueued = false;
+    this.#rows?.done();
   }
 
   /** Nobody waits for what may not be there yet. */
   #giveUp(): void {
-    if (!this.#lane) return;
-    this.#lane.giveUp();
+    this.#lane?.giveUp();
     this.#lane = undefined;
-    for (const tensor of [this.#gram, this.#rows?.table]) {
-      tensor?.dispose();
-      this.#kept = this.#kept.filter((kept) => kept !== tensor);
-    }
+    this.#rows?.giveUp();
+    if (!this.#isGramQueued) return;
+    this.#isGramQueued = false;
+    this.#gram?.dispose();
+    this.#kept = this.#kept.filter((tensor) => tensor !== this.#gram);
     this.#gram = undefined;
-    this.#rows = undefined;
   }
 
   /** @internal Bytes that the Gram matrix takes, or would take. */
@@ -205,7 +207,10 @@ export class Dictionary {
 
   /** @internal The Gram matrix; queued the first time. */
   gram(): Tensor {
-    this.#gram ??= this.#keep(this.#product());
+    if (!this.#gram) {
+      this.#gram = this.#keep(this.#product());
+      this.#isGramQueued = true;
+    }
     return this.#gram;
   }
 

@@ -33,6 +33,8 @@ export class GramRows {
   /** Where the row of an atom is; the one that was used last is the last. */
   readonly #places = new Map<number, number>();
   readonly #free: number[] = [];
+  /** Atoms whose rows have been queued, and may not be there yet. */
+  #queued: number[] = [];
   #begun = 0;
 
   constructor(atoms: Tensor, capacity: number) {
@@ -86,6 +88,23 @@ export class GramRows {
       throw error;
     }
     for (const [i, atom] of missing.entries()) this.#use(atom, places[i]!);
+    this.#queued.push(...missing);
+  }
+
+  /** To be called when all that was queued has been done. */
+  done(): void {
+    this.#queued = [];
+  }
+
+  /** What has been queued will not come. */
+  giveUp(): void {
+    for (const atom of this.#queued) {
+      const place = this.#places.get(atom);
+      if (place === undefined) continue;
+      this.#places.delete(atom);
+      this.#free.push(place);
+    }
+    this.#queued = [];
   }
 
   /** One that holds nothing, or else the row that has not been used for longest. */
