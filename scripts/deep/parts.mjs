@@ -1,4 +1,5 @@
 // What a deep run consists of, in parts of half an hour at most: `run` is a command for bash.
+import path from 'node:path';
 import { allOrders, products } from '../jobs/orders.mjs';
 import { interpretation } from '../jobs/ptx.mjs';
 import { step } from '../jobs/step.mjs';
@@ -37,6 +38,18 @@ const goals = [
   goal('R26'),
 ].flat();
 
+/** On the emulated device. */
+const onCuda = ['R5', 'R7', 'R8', 'R11', 'R12', 'R13'].map((name) => ({
+  name: `${name} on CUDA`,
+  run: commands(step('build emulated'), `bash scripts/run.sh goal ${name}`),
+  env: {
+    ORTHOKIT_DEEP: '1',
+    ORTHOKIT_TEST_DEVICE: 'cuda',
+    ORTHOKIT_CUDA_PLUGIN: path.resolve('build/emulated/orthokit_cuda.so'),
+    ORTHOKIT_CUBLAS: 'none',
+  },
+}));
+
 const everyOrder = products.map((source) => ({
   name: `orders, ${source} products`,
   run: commands(
@@ -55,7 +68,8 @@ const sets = ['portable', 'avx2'].map((set) => ({
   env: { ORTHOKIT_CPU: set },
 }));
 
-const versions = ['22.23.3', '24.21.0', '26.0.0'].map((version) => ({
+const nodes = ['22.23.3', '24.21.0', '26.12.1'];
+const versions = nodes.map((version) => ({
   name: `Node.js ${version}`,
   run: commands(
     step(`install_node ${version}`),
@@ -63,6 +77,12 @@ const versions = ['22.23.3', '24.21.0', '26.0.0'].map((version) => ({
       `vitest_on_node ${version} ${arithmetic} test/transport test/sparse test/safetensors test/lifecycle test/attacks`,
     ),
   ),
+}));
+
+const workers = nodes.map((version) => ({
+  name: `R15 on Node.js ${version}`,
+  run: commands(step(`install_node ${version}`), step(`vitest_on_node ${version} test/soak/workers`)),
+  env: { ORTHOKIT_DEEP: '1' },
 }));
 
 const architectures = [80, 90].map((architecture) => ({
@@ -82,10 +102,16 @@ const sanitizers = ['asan', 'asan-emulated', 'tsan', 'valgrind'].map((name) => (
 
 export const parts = [
   ...goals,
+  ...onCuda,
   ...everyOrder,
   ...sets,
   ...versions,
+  ...workers,
   ...architectures,
   ...sanitizers,
+  ...['cpu', 'cuda', 'core', 'lib'].map((area) => ({
+    name: `mutants: ${area}`,
+    run: `node scripts/mutants.mjs run ${area}`,
+  })),
   { name: 'speed', run: 'npm run --silent bench:gate' },
 ];
