@@ -65,13 +65,15 @@ struct Gradient {
       : mean(m.mean),
         inverse(m.inverse),
         slope(A(slope_of(m, means))),
-        shift(A(means.inner - double(mean.low) * slope_of(m, means))) {}
+        shift(A(kInParts ? means.inner - double(mean.low) * slope_of(m, means) : means.inner)) {}
+  // A double has no second part, whose zero must not meet an infinite gradient.
+  static constexpr bool kInParts = !std::is_same_v<A, double>;
   static double slope_of(const Moments& m, const RowMeans& means) {
     return means.with_normal * m.inverse;
   }
   A operator()(A grad, A weight, A x) const {
     const A inner = fused(mean.high - x, slope, fused(grad, weight, -shift));
-    return fused(inner, inverse.high, inner * inverse.low);
+    return kInParts ? fused(inner, inverse.high, inner * inverse.low) : inner * inverse.high;
   }
 };
 
