@@ -120,7 +120,7 @@ describe.each(onlyCpu)('RandomStream', () => {
       if (name === 'stream' && value === undefined) continue;
       expect(thrownBy(make)).toEqual({
         code: 'ERR_ARGUMENT',
-        message: `RandomStream: ${name} must be whole and from 0 to 2^53 - 1, got ${value}`,
+        message: `RandomStream: ${name} must be whole and from 0 to 2^53 - 1, got ${typeof value === 'string' ? `'${value}'` : value}`,
       });
     }
   });

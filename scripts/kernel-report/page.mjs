@@ -109,7 +109,7 @@ const waitingLines = (waiting) =>
     .map((name) => `| \`${name}\` | \`${withoutBarrier(name)}\` |`)
     .join('\n');
 
-export function markdown(forms, architectures, compiler, interpreted, waiting, open = new Set()) {
+export function markdown(forms, architectures, compiler, shown, waiting, open = new Set()) {
   const list = families(forms);
   const rateOf = (part, unit, scale) => `${(rates[part][1] / scale).toFixed(part === 'memory' ? 2 : 0)} ${unit}`;
   return `# Kernels on CUDA
@@ -123,7 +123,7 @@ makes the figures anew and holds every form to the limits in \`scripts/kernel-li
 
 ## Against the roofline
 
-nvcc's PTX of each kernel runs in the emulator's interpreter (sm_${interpreted.join(' and sm_')}; here sm_${interpreted.at(-1)}), which checks each access and counts
+nvcc's PTX of each kernel runs in the emulator's interpreter (for sm_${shown} with each change, for all in the deep run; here sm_${shown}), which checks each access and counts
 what a launch asks for. The launch is the largest of the cases in \`test/cuda-emulator/ptx/cases.mjs\` and of the operations'
 examples; ratios are the worst of all forms whose launch moves 64 KB or more.
 
@@ -160,7 +160,7 @@ ${waitingLines(waiting)}
 
 Registers a thread, by architecture, and in bytes: static shared memory of a block, stack of a thread, spills. The
 figures are those of ptxas ${compiler} and the largest of the forms. Shared memory that is asked for at launch is not
-among them. **Occupancy** is the share of an sm_${interpreted.at(-1)}'s warps that can be there at once, of the form with the least.
+among them. **Occupancy** is the share of an sm_${shown}'s warps that can be there at once, of the form with the least.
 
 ${machineTable(list, architectures)}
 `;
