@@ -6,7 +6,11 @@ const verified = (source) => `emulated device: ${source} products`;
 
 export const jobs = [
   { name: 'emulated device: build', run: step('build emulated') },
-  { name: 'emulated device: tests', needs: ['emulated device: build'], run: step('vitest_on_cuda none') },
+  ...[1, 2, 3].map((shard) => ({
+    name: `emulated device: tests ${shard}/3`,
+    needs: ['emulated device: build'],
+    run: step(`vitest_on_cuda none --shard=${shard}/3`),
+  })),
   { name: "emulator's own tests", needs: ['emulated device: build'], run: 'ctest --preset emulated -R emulator' },
   { name: 'emulated device: tests with cuBLAS', needs: ['emulated device: build'], run: step('vitest_with_products') },
   ...products.map((source) => ({
