@@ -144,14 +144,17 @@ describe('the reporter', { timeout: 120_000 }, () => {
     expect(none.output).toMatch(/^FAIL \S+none\.test\.ts: is for the device cpu, and none of its tests ran$/m);
   });
 
-  it('lets titles be asked for', () => {
+  it('lets titles be asked for, of which there must be one', () => {
     expect(run('part', 'whole', '-t', 'passes').status).toBe(0);
+    const nobody = run('whole', '-t', 'nobody');
+    expect(nobody.status).toBe(1);
+    expect(nobody.output).toMatch(/^FAIL no test has the title or the tag that was asked for$/m);
   });
 
   it('writes what ran, a file for each run', () => {
     rmSync(reports, { recursive: true, force: true });
     expect(run('red', 'broken', 'part', 'whole').status).toBe(1);
-    expect(run('whole', '-t', 'nobody').status).toBe(0);
+    expect(run('whole', '-t', 'passes').status).toBe(0);
     const all = readdirSync(reports).sort().map((name): RunReport => JSON.parse(readFileSync(path.join(reports, name), 'utf8'))); // biome-ignore format: one line
     expect(all.map(({ filtered }) => filtered)).toEqual([false, true]);
     const [{ files, ...rest }] = all as [RunReport];

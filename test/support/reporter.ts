@@ -47,7 +47,8 @@ export class SelectionReporter implements Reporter {
     const { testNamePattern, tagsFilter } = this.#vitest.config;
     const filtered = testNamePattern !== undefined || (tagsFilter ?? []).length > 0;
     const files = modules.map(reportOf).sort((a, b) => (a.file < b.file ? -1 : 1));
-    const wrong = [...undeclared(files), ...(filtered || reason === 'interrupted' ? [] : leftOut(files))];
+    const judged = filtered ? noneRan(files) : leftOut(files);
+    const wrong = [...undeclared(files), ...(reason === 'interrupted' ? [] : judged)];
     for (const line of wrong) console.error(`FAIL ${line}`);
     if (wrong.length > 0) process.exitCode = 1;
     const folder = process.env['ORTHOKIT_TEST_REPORT'];
@@ -79,6 +80,9 @@ function undeclared(files: readonly FileReport[]): string[] {
     .filter(({ file, wrong }) => wrong !== undefined && ran.has(file))
     .map(({ file, wrong }) => `test/${file}: ${wrong} (CONTRIBUTING.md, Tests)`);
 }
+
+const noneRan = (files: readonly FileReport[]): string[] =>
+  files.every(({ run, failed }) => run + failed === 0) ? ['no test has the title or the tag that was asked for'] : [];
 
 function leftOut(files: readonly FileReport[]): string[] {
   return files.flatMap(({ file, run, skipped, failed }) => {
