@@ -1,15 +1,18 @@
 // The table at the end of CI: on what the tests ran, how many ran and were skipped, what takes long. Exit 1 where a test
 // was left out, an instruction set that is here did not run, a test failed, or a family is over its budget.
-// usage: node scripts/test-table.mjs <folder> [--cpuinfo <file>] [--families <file>]
+// usage: node scripts/test-table.mjs <folder> [--cpuinfo <file>] [--families <file>] [--slowness <factor>]
 import { parseArgs } from 'node:util';
 import { axes } from './test-table/axes.mjs';
 import { overBudget, readBudgets, timesOf } from './test-table/families.mjs';
 import { costOf, folderOf, readReports, wholeRuns } from './test-table/reports.mjs';
+import { slowness } from './test-table/slowness.mjs';
 
-const options = { cpuinfo: { type: 'string' }, families: { type: 'string' } };
+const options = { cpuinfo: { type: 'string' }, families: { type: 'string' }, slowness: { type: 'string' } };
 const { values, positionals } = parseArgs({ options, allowPositionals: true });
 if (positionals.length !== 1) {
-  console.error('usage: node scripts/test-table.mjs <folder> [--cpuinfo <file>] [--families <file>]');
+  console.error(
+    'usage: node scripts/test-table.mjs <folder> [--cpuinfo <file>] [--families <file>] [--slowness <factor>]',
+  );
   process.exit(2);
 }
 const reports = readReports(positionals[0]);
@@ -92,18 +95,20 @@ const failures = ({ tests, verified }) => [
 
 const budgets = readBudgets(values.families);
 const times = timesOf(reports, budgets);
+const slow = values.slowness === undefined ? slowness() : Number(values.slowness);
 const { lines, wrong } = axes(reports, values);
 for (const line of lines) console.log(line);
 folders(reports);
 slowest(reports);
 families(times, budgets);
+if (slow > 1) console.log(`This machine takes ${slow.toFixed(2)} times as long as the one of the budgets.`);
 const problems = [
   ...(reports.tests.length === 0 ? [`no run of vitest has written to ${positionals[0]}`] : []),
   ...wrong,
   ...leftOut(reports),
   ...skipped(reports.tests),
   ...failures(reports),
-  ...overBudget(times, budgets),
+  ...overBudget(times, budgets, slow),
 ];
 if (problems.length > 0) {
   console.log(`\nNot as it must be:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);

@@ -51,15 +51,15 @@ export function timesOf({ tests, verified }, budgets) {
   return families;
 }
 
-/** What is over its budget, in words. */
-export function overBudget(times, budgets) {
+/** What is over its budget, in words, on a machine that takes so many times as long as the one of the budgets. */
+export function overBudget(times, budgets, slowness = 1) {
   return [...times].flatMap(([family, row]) => {
     const allowed = { ...budgets.default, ...budgets.families[family]?.seconds };
     return Object.entries(row)
-      .filter(([column, seconds]) => column in allowed && seconds > allowed[column])
+      .filter(([column, seconds]) => column in allowed && seconds > slowness * allowed[column])
       .map(
         ([column, seconds]) =>
-          `${family}: ${seconds.toFixed(1)} s on ${column}, and ${allowed[column]} s are its budget`,
+          `${family}: ${seconds.toFixed(1)} s on ${column}, and ${Number((slowness * allowed[column]).toFixed(1))} s are its budget`,
       );
   });
 }

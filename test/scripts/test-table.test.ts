@@ -30,7 +30,7 @@ const verified = (isa: string, rest: object = {}) => ({
 const sets = [verified('portable'), verified('avx2')];
 
 let count = 0;
-function table(runs: RunReport[], verify: object[] = sets, families: object = {}, avx512 = false) {
+function table(runs: RunReport[], verify: object[] = sets, families: object = {}, avx512 = false, slowness = '1') {
   for (const one of runs) writeFileSync(path.join(reports, `vitest-${count++}.json`), JSON.stringify(one));
   for (const one of verify) writeFileSync(path.join(reports, `verify-${count++}.json`), JSON.stringify(one));
   const [cpuinfo, budgets] = [path.join(folder, 'cpuinfo'), path.join(folder, 'families.json')];
@@ -38,7 +38,7 @@ function table(runs: RunReport[], verify: object[] = sets, families: object = {}
   writeFileSync(cpuinfo, `flags\t\t: ${flags}\n`);
   writeFileSync(budgets, JSON.stringify({ default: { cpu: 6, cuda: 6, 'verify-cpu': 1 }, families }));
   const script = path.join(root, 'scripts', 'test-table.mjs');
-  const args = [script, reports, '--cpuinfo', cpuinfo, '--families', budgets];
+  const args = [script, reports, '--cpuinfo', cpuinfo, '--families', budgets, '--slowness', slowness];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   expect(stderr).toBe('');
   return { status, lines: stdout.split('\n').map((line) => line.trim()), stdout };
@@ -110,6 +110,12 @@ describe('the table of tests', { timeout: 60_000 }, () => {
     expect(lines).toContain(words);
     expect(status).toBe(1);
   }); // biome-ignore format: one line
+
+  it('gives a slower machine more time', () => {
+    const long = run([file('net/a.test.ts', { processorMs: 7000 })]);
+    expect(table([long], sets, {}, false, '1.1').stdout).toContain('net: 7.0 s on cpu, and 6.6 s are its budget');
+    expect(table([], sets, {}, false, '1.2').status).toBe(0);
+  });
 
   it('excuses what stands in the table of families, the shortest of several runs, deep runs and titles', () => {
     const slow = [file('net/a.test.ts', { processorMs: 20_000 })];
