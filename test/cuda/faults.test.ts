@@ -45,7 +45,7 @@ describe('a call of CUDA that fails on a cuda device', { timeout: 300_000 }, () 
     for (const text of messages(summary))
       expect(text).toMatch(backend('(unknown error|the execution failed|not initialized)', 'Unknown'));
     const all = messages(summary).join('\n');
-    for (const who of ['Device.open', 'Tensor', 'write', 'read', 'momentum', 'symmetric_product', 'adamw'])
+    for (const who of ['Device.open', 'Tensor', 'write', 'read', 'momentum', 'symmetricProduct', 'adamw'])
       expect(all).toMatch(new RegExp(`^ERR_BACKEND ${who}: `, 'm'));
     expect(/cublasGemmEx/.test(all)).toBe(blas === 'cublas');
   });
