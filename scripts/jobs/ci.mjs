@@ -8,10 +8,12 @@ import { step } from './step.mjs';
 export const nodeVersions = ['22.23.3', '24.21.0'];
 
 const release = { name: 'nvcc: all architectures', run: step('nvcc_release') };
-const node = nodeVersions.flatMap((version) => [
-  { name: `Node.js ${version}`, run: step(`install_node ${version}`) },
-  { name: `tests on Node.js ${version}`, needs: [`Node.js ${version}`], run: step(`vitest_on_node ${version}`) },
-]);
+const installed = nodeVersions.map((version) => ({ name: `Node.js ${version}`, run: step(`install_node ${version}`) }));
+const node = nodeVersions.map((version) => ({
+  name: `tests on Node.js ${version}`,
+  needs: [`Node.js ${version}`],
+  run: step(`vitest_on_node ${version}`),
+}));
 
 const [emulated, ...onEmulated] = cuda;
 
@@ -28,6 +30,7 @@ export const jobs = [
   { name: 'the check of a GPU, on the emulated device', needs: [emulated.name], run: 'node test/gpu-check/check.mjs' },
   { name: 'sanitizers: build', run: step('build asan -DORTHOKIT_WERROR=ON -DORTHOKIT_ISA_VARIANTS=OFF') },
   { name: 'sanitizers', needs: ['sanitizers: build'], run: 'ctest --preset asan' },
+  ...installed,
   ...node,
   ...['Nehalem', 'Haswell'].map((processor) => ({
     name: `instructions of a ${processor}`,
@@ -38,7 +41,7 @@ export const jobs = [
   { name: 'api reference', run: 'npm run --silent docs' },
   {
     name: 'package',
-    needs: [release.name, ...node.map((job) => job.name)],
+    needs: [release.name, ...installed.map((job) => job.name)],
     run: `node test/package/check.mjs ${nodeVersions.map((version) => `"$(${step(`node_of ${version}`)})"`).join(' ')}`,
   },
   { name: 'publint', needs: ['package'], run: 'node node_modules/publint/src/cli.js --strict' },
