@@ -40,7 +40,9 @@ export const jobs = [
   { name: 'generated files', run: step('generated') },
   { name: 'api reference', run: 'npm run --silent docs' },
   {
+    // Its build has the addon of the tests out of its place.
     name: 'package',
+    cores: 'alone',
     needs: [release.name, ...installed.map((job) => job.name)],
     run: `node test/package/check.mjs ${nodeVersions.map((version) => `"$(${step(`node_of ${version}`)})"`).join(' ')}`,
   },
