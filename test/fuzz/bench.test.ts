@@ -9,6 +9,8 @@ import { Folder } from '../safetensors/folder.ts';
 import { goal } from '../support/goal.ts';
 import { Random } from '../support/random.mjs';
 
+// Its cases are no verification that the table of a run should count.
+delete process.env['ORTHOKIT_TEST_REPORT'];
 const bench = path.join(import.meta.dirname, '..', '..', 'build', 'cpu', 'orthokit_bench');
 const executions = 3000;
 /** A case that asks for more has its ERR_MEMORY. */
