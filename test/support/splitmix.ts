@@ -1,5 +1,5 @@
 /** Uniform numbers in [0, 1) (SplitMix64, the upper 53 bits), as the golden values of sparse coding and transport take them. */
-export function splitmix(seed: number): () => number {
+export function splitmix(seed: number | bigint): () => number {
   const mask = (1n << 64n) - 1n;
   let state = BigInt(seed);
   return () => {

@@ -3,6 +3,7 @@ import { loadDigits, pixels } from '../../examples/digits/data.mjs';
 import { type Device, type Dtype, Tensor } from '../../lib/index.ts';
 import { uniform } from './data.ts';
 import { rounded } from './dtypes.ts';
+import { splitmix } from './splitmix.ts';
 
 /** Rows and columns: around panels of rows (64) and lanes (8), long and wide. */
 export const transportShapes = [
@@ -33,19 +34,9 @@ export function massesOf(size: number, seed: number): Float64Array {
 export const vector = (device: Device, x: Float64Array): Tensor => Tensor.from(device, x, [x.length]);
 export const empty = (device: Device, size: number): Tensor => Tensor.full(device, [size], NaN, { dtype: 'f64' });
 
-/** Uniform numbers of the stream that golden values are computed from (SplitMix64). */
-export function splitMix(size: number, seed: bigint): Float64Array {
-  const mask = (1n << 64n) - 1n;
-  let state = seed;
-  return Float64Array.from({ length: size }, () => {
-    state = (state + 0x9e3779b97f4a7c15n) & mask;
-    let z = state;
-    z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & mask;
-    z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & mask;
-    z ^= z >> 31n;
-    return Number(z >> 11n) * 2 ** -53;
-  });
-}
+/** Uniform numbers of the stream that golden values are computed from. */
+export const splitMix = (size: number, seed: bigint): Float64Array =>
+  Float64Array.from({ length: size }, splitmix(seed));
 
 export interface Problem {
   readonly cost: Float64Array;
