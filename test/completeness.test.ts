@@ -151,7 +151,9 @@ describe('optimizers', () => {
 
 describe('golden files', () => {
   const golden = path.join('test', 'golden');
-  const files = readdirSync(path.join(root, golden));
+  const files = readdirSync(path.join(root, golden), { recursive: true, encoding: 'utf8' }).filter((file) =>
+    /\.\w+$/.test(file),
+  );
   it.each(files.filter((file) => file.endsWith('.json')))(
     '%s says how it was made, and by which version of what',
     (file) => {
