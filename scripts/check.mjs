@@ -1,4 +1,4 @@
-// npm run check: format, lint, types, include rules, stale generated files. Names every check; exit 1 if one fails.
+// npm run check: format, lint, types, rules of includes and imports, stale generated files. Names every check; exit 1 if one fails.
 // usage: node scripts/check.mjs [check…]
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -26,9 +26,10 @@ const checks = {
     [node, typescript, '--noEmit', '-p', 'examples'],
   ],
   includes: () => [[node, 'scripts/check-includes.mjs']],
+  imports: () => [[node, 'scripts/check-imports.mjs']],
   generated: () => [
     [node, 'scripts/generate-native-types.mjs', addon, 'build/native-ops.ts'],
-    ['cmp', 'build/native-ops.ts', 'lib/native-ops.ts'],
+    ['cmp', 'build/native-ops.ts', 'lib/core/native-ops.ts'],
   ],
 };
 

@@ -108,12 +108,12 @@ const optimizer = (snake) => {
   const kebab = snake.replaceAll('_', '-');
   const type = pascal(snake);
   return {
-    [`lib/optimizers/${kebab}.ts`]: `import { OrthokitError } from '../errors.ts';
-import type { Tensor } from '../tensor.ts';
+    [`lib/optimizers/${kebab}.ts`]: `import { OrthokitError } from '../core/errors.ts';
+import { fraction, type Schema } from '../core/schema.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { type CommonOptions, commonSchema } from './common-options.ts';
 import { Optimizer, type OptimizerOptions, type Work } from './optimizer.ts';
 import type { Params } from './params.ts';
-import { fraction, type Schema } from './schema.ts';
 import { moment, type Slot } from './state.ts';
 
 export interface ${type}Options extends CommonOptions {

@@ -3,8 +3,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { native } from '../lib/core/native.ts';
 import * as orthokit from '../lib/index.ts';
-import { native } from '../lib/native.ts';
 import { classes } from './optimizers/classes.ts';
 import { importedFrom, isCompared, isExamined } from './support/assertions.ts';
 
@@ -59,7 +59,7 @@ describe('operations', () => {
 
   it('stand in the guide, each once, with what they compute', () => {
     const rows = [...read('docs', 'guide', 'operations.md').matchAll(/^\| `(\w+)` \| (.+) \|$/gm)];
-    const documented = read('lib', 'native-ops.ts');
+    const documented = read('lib', 'core', 'native-ops.ts');
     const expected = Object.keys(orthokit.ops).map((name) => {
       const [, summary] = new RegExp(`/\\*\\*\\n   \\* ([^\\n]*)\\n(?:   \\*(?!/).*\\n)*   \\*/\\n  ${name}\\(`).exec(
         documented,
@@ -70,7 +70,7 @@ describe('operations', () => {
   });
 
   it('have one name in their documentation, that of TypeScript', () => {
-    const comments = [...read('lib', 'native-ops.ts').matchAll(/^ *\/?\*.*$/gm)].join('\n');
+    const comments = [...read('lib', 'core', 'native-ops.ts').matchAll(/^ *\/?\*.*$/gm)].join('\n');
     const fields = descriptions.flatMap((d) => d.fields.map((f) => f.name));
     for (const { name } of descriptions)
       if (name.includes('_') && !fields.includes(name)) expect(comments).not.toMatch(new RegExp(`\\b${name}\\b`));
@@ -174,7 +174,7 @@ describe('golden files', () => {
 });
 
 describe('error codes', () => {
-  const source = read('lib', 'errors.ts');
+  const source = read('lib', 'core', 'errors.ts');
   const codes = [...source.matchAll(/^ {2}\| '(ERR_\w+)'/gm)].map(([, code]) => code!);
 
   it('are the same in C++, TypeScript and the guide', () => {

@@ -8,8 +8,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import path from 'node:path';
 import ts from 'typescript';
 import { afterAll, describe, expect, it } from 'vitest';
+import { native } from '../lib/core/native.ts';
 import { Device } from '../lib/index.ts';
-import { native } from '../lib/native.ts';
 
 const root = path.join(import.meta.dirname, '..');
 // Inside the package, where `orthokit` resolves to itself; blocks write their files into a folder of their own.

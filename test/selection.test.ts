@@ -84,7 +84,7 @@ describe('a run', { timeout: 120_000 }, () => {
     );
     // What gpu-check.sh promises of a GPU.
     const families = new Set(of('cuda').map((file) => file.split(/[/.]/)[0]));
-    for (const family of ['ops', 'optimizers', 'transport', 'sparse', 'transplant', 'tensor', 'random', 'safetensors'])
+    for (const family of ['ops', 'optimizers', 'transport', 'sparse', 'transplant', 'core', 'files'])
       expect(families, family).toContain(family);
     const node = files.filter(({ declared }) => declared!.axes.includes('node')).map(({ file }) => file);
     expect(listed({ ORTHOKIT_TEST_AXIS: 'node' }).sort()).toEqual(node.filter((file) => of('cpu').includes(file)));

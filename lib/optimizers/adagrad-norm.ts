@@ -1,10 +1,10 @@
-import { ops } from '../native-ops.ts';
-import type { Tensor } from '../tensor.ts';
+import { ops } from '../core/native-ops.ts';
+import { notNegative, type Schema, word } from '../core/schema.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { startValue } from './adagrad.ts';
 import { type CommonOptions, commonSchema } from './common-options.ts';
 import { Optimizer, type OptimizerOptions, type Work } from './optimizer.ts';
 import type { Params } from './params.ts';
-import { notNegative, type Schema, word } from './schema.ts';
 import { counter, type Slot } from './state.ts';
 
 /** Options of {@link AdaGradNorm}; all may be left out. */

@@ -1,6 +1,6 @@
-import type { Device } from '../device.ts';
-import type { TransferOptions } from '../safetensors/index.ts';
-import type { Tensor } from '../tensor.ts';
+import type { Device } from '../core/device.ts';
+import type { Tensor } from '../core/tensor.ts';
+import type { TransferOptions } from '../files/safetensors/index.ts';
 import type { LoadResult, SaveOptions } from './checkpoint.ts';
 import type { CommonOptions } from './common-options.ts';
 import type { Group } from './params.ts';

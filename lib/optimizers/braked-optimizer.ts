@@ -1,5 +1,5 @@
+import { type Option, optional, positive, word } from '../core/schema.ts';
 import { MatrixOptimizer, type MatrixOptions } from './matrix-optimizer.ts';
-import { type Option, optional, positive, word } from './schema.ts';
 
 /** Which of the algorithms that go by the name; see {@link AuONOptions.variant}. */
 export type AuONVariant = 'paper' | 'head' | 'rms';

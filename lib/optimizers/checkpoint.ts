@@ -1,19 +1,20 @@
 // Checkpoints of optimizers: a safetensors file of state tensors, with groups and scalars as text.
-import { OrthokitError } from '../errors.ts';
-import { JsonReader } from '../json.ts';
-import type { TypedArray } from '../native.ts';
-import { isRecord, shown } from '../options.ts';
-import { fileDtypes, quote, shortened } from '../safetensors/dtypes.ts';
-import { type TensorFile, withTensorFile } from '../safetensors/file.ts';
-import { snapshot, type TransferOptions } from '../safetensors/index.ts';
-import { checkPath, checkTransfer } from '../safetensors/transfer.ts';
-import { writeTensorFile } from '../safetensors/write.ts';
-import { give, type Tensor } from '../tensor.ts';
-import { inTurns, type Steps } from '../turns.ts';
+import { OrthokitError } from '../core/errors.ts';
+import type { TypedArray } from '../core/native.ts';
+import { isRecord, shown } from '../core/options.ts';
+import type { Option, Schema } from '../core/schema.ts';
+import { give, type Tensor } from '../core/tensor.ts';
+import { inTurns, type Steps } from '../core/turns.ts';
+import { JsonReader } from '../files/json/reader.ts';
+import { quote, shortened } from '../files/quote.ts';
+import { fileDtypes } from '../files/safetensors/dtypes.ts';
+import { type TensorFile, withTensorFile } from '../files/safetensors/file.ts';
+import { snapshot, type TransferOptions } from '../files/safetensors/index.ts';
+import { writeTensorFile } from '../files/safetensors/write.ts';
+import { checkPath, checkTransfer } from '../files/transfer.ts';
 import type { CommonOptions } from './common-options.ts';
 import { skippedName } from './guard.ts';
 import type { Group } from './params.ts';
-import type { Option, Schema } from './schema.ts';
 
 /** Options of saving an optimizer. */
 export interface SaveOptions extends TransferOptions {

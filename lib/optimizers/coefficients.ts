@@ -1,5 +1,5 @@
 // Coefficient sets of Newton–Schulz iterations, as data with their source.
-import { isListOf } from '../options.ts';
+import { isListOf } from '../core/options.ts';
 
 /** p(x) = a·x + b·x³ + c·x⁵, one step of Newton–Schulz. */
 export type Triple = readonly [a: number, b: number, c: number];

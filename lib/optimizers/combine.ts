@@ -1,8 +1,8 @@
-import type { Device } from '../device.ts';
-import { OrthokitError } from '../errors.ts';
-import { checkOptions, isRecord, shown } from '../options.ts';
-import type { TransferOptions } from '../safetensors/index.ts';
-import { storageOf, type Tensor } from '../tensor.ts';
+import type { Device } from '../core/device.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { checkOptions, isRecord, shown } from '../core/options.ts';
+import { storageOf, type Tensor } from '../core/tensor.ts';
+import type { TransferOptions } from '../files/safetensors/index.ts';
 import type { AnyOptimizer } from './any-optimizer.ts';
 import { type LoadResult, load, type OptimizerPart, type SaveOptions, save } from './checkpoint.ts';
 import type { CommonOptions } from './common-options.ts';

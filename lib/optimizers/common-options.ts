@@ -1,5 +1,5 @@
-import type { Dtype } from '../dtypes.ts';
-import { notNegative, optional, type Schema, word } from './schema.ts';
+import type { Dtype } from '../core/dtypes.ts';
+import { notNegative, optional, type Schema, word } from '../core/schema.ts';
 
 /** How decay acts on weights w at rate lr, with the update u (specs: Muon docs, Emerging-Optimizers, modded-nanogpt). */
 export type WeightDecayMode = 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious';

@@ -1,12 +1,12 @@
-import { OrthokitError } from '../errors.ts';
-import { ops } from '../native-ops.ts';
-import type { Tensor } from '../tensor.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import type { Schema } from '../core/schema.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { type AuONVariant, BrakedOptimizer, brakedSchema, gammaOf, rates } from './braked-optimizer.ts';
 import { commonSchema } from './common-options.ts';
 import type { OptimizerOptions, Work } from './optimizer.ts';
 import { checkOrthogonal, type OrthogonalOptions, orthogonalFields, orthogonalSchema } from './orthogonal-optimizer.ts';
 import type { Params } from './params.ts';
-import type { Schema } from './schema.ts';
 
 /** Options of {@link HybridAuON}; all may be left out. */
 export interface HybridAuONOptions extends OrthogonalOptions {

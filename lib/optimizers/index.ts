@@ -1,3 +1,4 @@
+export type { Given } from '../core/schema.ts';
 export { AdaGrad, type AdaGradOptions } from './adagrad.ts';
 export { AdaGradNorm, type AdaGradNormOptions } from './adagrad-norm.ts';
 export { AdamW, type AdamWOptions } from './adamw.ts';
@@ -30,5 +31,4 @@ export type { NsDtype, OrthogonalOptions } from './orthogonal-optimizer.ts';
 export { type OrthogonalizeOptions, orthogonalize } from './orthogonalize.ts';
 export type { Group, GroupOptions, Params } from './params.ts';
 export type { Report } from './report.ts';
-export type { Given } from './schema.ts';
 export { type MomentumForm, SGD, type SGDOptions } from './sgd.ts';

@@ -1,9 +1,9 @@
-import { ops } from '../native-ops.ts';
-import type { Tensor } from '../tensor.ts';
+import { ops } from '../core/native-ops.ts';
+import { betas, type Schema } from '../core/schema.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { type CommonOptions, commonSchema } from './common-options.ts';
 import { Optimizer, type OptimizerOptions, type Work } from './optimizer.ts';
 import type { Params } from './params.ts';
-import { betas, type Schema } from './schema.ts';
 import { moment, type Slot } from './state.ts';
 
 /** Options of {@link Lion}; all may be left out. */

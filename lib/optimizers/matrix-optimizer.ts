@@ -1,8 +1,8 @@
-import { OrthokitError } from '../errors.ts';
-import type { Tensor } from '../tensor.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { optional, type Schema, whole } from '../core/schema.ts';
+import type { Tensor } from '../core/tensor.ts';
 import type { CommonOptions } from './common-options.ts';
 import { Optimizer } from './optimizer.ts';
-import { optional, type Schema, whole } from './schema.ts';
 import { moment, type Slot } from './state.ts';
 
 /** Options of optimizers of matrices. */

@@ -1,9 +1,9 @@
-import { OrthokitError } from '../errors.ts';
-import type { Tensor } from '../tensor.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { flag, fraction, notNegative, type Option, optional, type Schema, whole, word } from '../core/schema.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { type Coefficients, iterationOf, warnOfRange, wrongCoefficients } from './coefficients.ts';
 import type { CommonOptions } from './common-options.ts';
 import { MatrixOptimizer, type MatrixOptions, matrixSchema } from './matrix-optimizer.ts';
-import { flag, fraction, notNegative, type Option, optional, type Schema, whole, word } from './schema.ts';
 import { checkDampening, type MomentumForm } from './sgd.ts';
 
 /** A floating dtype: what Newton–Schulz may compute in. */

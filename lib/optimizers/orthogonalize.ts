@@ -1,11 +1,11 @@
-import { isFloating } from '../dtypes.ts';
-import { OrthokitError, shown } from '../errors.ts';
-import { ops } from '../native-ops.ts';
-import { checkOptions } from '../options.ts';
-import { isTensor, Tensor } from '../tensor.ts';
+import { isFloating } from '../core/dtypes.ts';
+import { OrthokitError, shown } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { checkOptions } from '../core/options.ts';
+import { checkValues, type Given, notNegative, optional, resolve, type Schema, whole, word } from '../core/schema.ts';
+import { isTensor, Tensor } from '../core/tensor.ts';
 import { type Coefficients, iterationOf, warnOfRange, wrongCoefficients } from './coefficients.ts';
 import type { NsDtype } from './orthogonal-optimizer.ts';
-import { checkValues, type Given, notNegative, optional, resolve, type Schema, whole, word } from './schema.ts';
 
 /** Options of {@link orthogonalize}; all may be left out. */
 export interface OrthogonalizeOptions {

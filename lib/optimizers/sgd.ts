@@ -1,10 +1,10 @@
-import { OrthokitError } from '../errors.ts';
-import { ops } from '../native-ops.ts';
-import type { Tensor } from '../tensor.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { flag, fraction, type Schema, word } from '../core/schema.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { type CommonOptions, commonSchema } from './common-options.ts';
 import { Optimizer, type OptimizerOptions, type Work } from './optimizer.ts';
 import type { Params } from './params.ts';
-import { flag, fraction, type Schema, word } from './schema.ts';
 import { counter, moment, type Slot } from './state.ts';
 
 /** How momentum m takes a gradient g: `ema` m ← β·m + (1 − β)·g, `heavy-ball` m ← β·m + g. */

@@ -1,6 +1,6 @@
-import type { Dtype } from '../dtypes.ts';
-import { OrthokitError } from '../errors.ts';
-import { Tensor } from '../tensor.ts';
+import type { Dtype } from '../core/dtypes.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { Tensor } from '../core/tensor.ts';
 import type { CommonOptions } from './common-options.ts';
 
 /** A named tensor of state that belongs to one parameter. */

@@ -1,7 +1,7 @@
-import { abortable } from '../abortable.ts';
-import type { Device } from '../device.ts';
-import { ops } from '../native-ops.ts';
-import { Tensor } from '../tensor.ts';
+import { abortable } from '../core/abortable.ts';
+import type { Device } from '../core/device.ts';
+import { ops } from '../core/native-ops.ts';
+import { Tensor } from '../core/tensor.ts';
 import { SparseCode } from './code.ts';
 import type { PursuitProgress } from './options.ts';
 

@@ -1,6 +1,6 @@
-import { allOrNone } from '../all-or-none.ts';
-import type { Device } from '../device.ts';
-import { Tensor } from '../tensor.ts';
+import { allOrNone } from '../core/all-or-none.ts';
+import type { Device } from '../core/device.ts';
+import { Tensor } from '../core/tensor.ts';
 
 /** Signals as sums of few atoms: what {@link omp} finds. Row b is signal b. */
 export class SparseCode {

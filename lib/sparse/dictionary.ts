@@ -1,11 +1,11 @@
-import type { Device } from '../device.ts';
-import { type Dtype, isFloating } from '../dtypes.ts';
-import { OrthokitError } from '../errors.ts';
-import { Lane } from '../lane.ts';
-import { ops } from '../native-ops.ts';
-import { checkValues, optional, positive, type Schema } from '../optimizers/schema.ts';
-import { checkOptions, shown } from '../options.ts';
-import { isTensor, Tensor } from '../tensor.ts';
+import type { Device } from '../core/device.ts';
+import { type Dtype, isFloating } from '../core/dtypes.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { Lane } from '../core/lane.ts';
+import { ops } from '../core/native-ops.ts';
+import { checkOptions, shown } from '../core/options.ts';
+import { checkValues, optional, positive, type Schema } from '../core/schema.ts';
+import { isTensor, Tensor } from '../core/tensor.ts';
 import { GramRows } from './gram-rows.ts';
 
 /** Options of {@link Dictionary}. */

@@ -1,8 +1,8 @@
 // The ways to run a pursuit, each as the work of one batch.
 
-import { abortable } from '../abortable.ts';
-import { ops } from '../native-ops.ts';
-import { Tensor } from '../tensor.ts';
+import { abortable } from '../core/abortable.ts';
+import { ops } from '../core/native-ops.ts';
+import { Tensor } from '../core/tensor.ts';
 import type { Batch } from './batches.ts';
 import type { Dictionary } from './dictionary.ts';
 import type { GramRows } from './gram-rows.ts';

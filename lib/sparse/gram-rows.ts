@@ -1,6 +1,6 @@
-import type { Device } from '../device.ts';
-import { ops } from '../native-ops.ts';
-import { Tensor } from '../tensor.ts';
+import type { Device } from '../core/device.ts';
+import { ops } from '../core/native-ops.ts';
+import { Tensor } from '../core/tensor.ts';
 
 const leastPiece = 8;
 

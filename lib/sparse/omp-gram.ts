@@ -1,10 +1,10 @@
-import { abortable } from '../abortable.ts';
-import { OrthokitError } from '../errors.ts';
-import { Lane } from '../lane.ts';
-import { ops } from '../native-ops.ts';
-import type { Schema } from '../optimizers/schema.ts';
-import { shown } from '../options.ts';
-import { isTensor, Tensor } from '../tensor.ts';
+import { abortable } from '../core/abortable.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { Lane } from '../core/lane.ts';
+import { ops } from '../core/native-ops.ts';
+import { shown } from '../core/options.ts';
+import type { Schema } from '../core/schema.ts';
+import { isTensor, Tensor } from '../core/tensor.ts';
 import { inBatches } from './batches.ts';
 import { SparseCode } from './code.ts';
 import { checkMatrix, checkNorms } from './dictionary.ts';

@@ -1,9 +1,9 @@
-import { abortable } from '../abortable.ts';
-import { OrthokitError } from '../errors.ts';
-import { Lane } from '../lane.ts';
-import { ops } from '../native-ops.ts';
-import { shown } from '../options.ts';
-import { Tensor } from '../tensor.ts';
+import { abortable } from '../core/abortable.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { Lane } from '../core/lane.ts';
+import { ops } from '../core/native-ops.ts';
+import { shown } from '../core/options.ts';
+import { Tensor } from '../core/tensor.ts';
 import { type Batch, inBatches } from './batches.ts';
 import { SparseCode } from './code.ts';
 import { checkMatrix, checkNorms, Dictionary } from './dictionary.ts';

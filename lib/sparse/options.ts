@@ -1,6 +1,6 @@
-import { OrthokitError } from '../errors.ts';
-import { checkValues, flag, type Option, optional, resolve, type Schema, word } from '../optimizers/schema.ts';
-import { checkOptions, shown } from '../options.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { checkOptions, shown } from '../core/options.ts';
+import { checkValues, flag, type Option, optional, resolve, type Schema, word } from '../core/schema.ts';
 
 /** When a pursuit chooses, and when it ends. */
 export interface PursuitOptions {

@@ -1,5 +1,5 @@
-import type { DeviceKind } from '../device.ts';
-import { OrthokitError } from '../errors.ts';
+import type { DeviceKind } from '../core/device.ts';
+import { OrthokitError } from '../core/errors.ts';
 import type { Dictionary } from './dictionary.ts';
 import { rates, sizes } from './rates.ts';
 

@@ -1,7 +1,7 @@
-import { OrthokitError } from '../errors.ts';
-import { ops } from '../native-ops.ts';
-import { shown } from '../options.ts';
-import { Tensor } from '../tensor.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { shown } from '../core/options.ts';
+import { Tensor } from '../core/tensor.ts';
 import { SparseCode } from './code.ts';
 import { checkMatrix, Dictionary } from './dictionary.ts';
 

@@ -1,10 +1,10 @@
 import os from 'node:os';
-import { Device, type DeviceKind } from '../device.ts';
-import { OrthokitError, oneOf } from '../errors.ts';
-import { checkOptions, isRecord, shown } from '../options.ts';
-import { checkPath } from '../safetensors/transfer.ts';
+import { Device, type DeviceKind } from '../core/device.ts';
+import { OrthokitError, oneOf } from '../core/errors.ts';
+import { checkOptions, isRecord, shown } from '../core/options.ts';
+import { checkPath } from '../files/transfer.ts';
 import type { MethodName } from './methods/method.ts';
-import type { TableNames } from './names.ts';
+import type { TableNames } from './tables/names.ts';
 
 /** For which tables a way of matching counts. */
 export type MatchScope = 'none' | 'both' | 'embed' | 'lm-head';

@@ -1,4 +1,4 @@
-import type { MatchCounts } from './match.ts';
+import type { MatchCounts } from '../tokenizers/index.ts';
 import type { MethodName } from './methods/method.ts';
 
 /** Five points of a distribution. */

@@ -1,17 +1,17 @@
 import path from 'node:path';
-import { Device, type DeviceKind } from '../device.ts';
-import { inTurns } from '../turns.ts';
-import { checkJob } from './compute.ts';
-import { fingerprint } from './fingerprint.ts';
-import { planJob } from './job.ts';
+import { Device, type DeviceKind } from '../core/device.ts';
+import { inTurns } from '../core/turns.ts';
 import { findMethod, needsMerges } from './methods/index.ts';
-import { type Model, openModel } from './model.ts';
-import { refusePerToken } from './names.ts';
 import { settle, type TransplantOptions } from './options.ts';
+import { fingerprint } from './output/fingerprint.ts';
+import { run } from './output/run.ts';
+import { planTexts } from './output/texts.ts';
+import { Workspace } from './output/workspace.ts';
 import type { TransplantReport } from './report.ts';
-import { run } from './run.ts';
-import { planTexts } from './texts.ts';
-import { Workspace } from './workspace.ts';
+import { checkJob } from './tables/compute.ts';
+import { planJob } from './tables/job.ts';
+import { type Model, openModel } from './tables/model.ts';
+import { refusePerToken } from './tables/names.ts';
 
 const op = 'transplant';
 

@@ -1,15 +1,15 @@
-import { abortable } from '../abortable.ts';
-import { OrthokitError } from '../errors.ts';
-import { ops } from '../native-ops.ts';
-import { checkOptions, shown } from '../options.ts';
-import { isTensor, Tensor } from '../tensor.ts';
+import { abortable } from '../core/abortable.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { checkOptions, shown } from '../core/options.ts';
+import { isTensor, Tensor } from '../core/tensor.ts';
 import { Pace } from './control.ts';
 import type { DenseCost } from './cost.ts';
 import { type Marginals, marginalsOf, massTensors } from './marginals.ts';
-import { checkWatchers, countOf, epsOf, type Masses, positive } from './options.ts';
+import { checkWatchers, countOf, epsOf, type Masses, positive, throwsUnlessConverged } from './options.ts';
 import { costsOf, type PointClouds, PointCost } from './points.ts';
 import { farthest, logOf } from './streaming.ts';
-import { settled, throwsUnlessConverged } from './unconverged.ts';
+import { settled } from './unconverged.ts';
 
 const known = ['eps', 'weights', 'debiased', 'tol', 'maxSweeps', 'signal', 'onProgress', 'throwUnlessConverged'];
 

@@ -1,6 +1,6 @@
-import { OrthokitError } from '../errors.ts';
-import { shown } from '../options.ts';
-import { isTensor, Tensor } from '../tensor.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { shown } from '../core/options.ts';
+import { isTensor, Tensor } from '../core/tensor.ts';
 import { massTolerance, totalOf } from './marginals.ts';
 import type { Masses } from './options.ts';
 

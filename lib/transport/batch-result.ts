@@ -1,7 +1,7 @@
-import { OrthokitError } from '../errors.ts';
-import { ops } from '../native-ops.ts';
-import { isRecord, shown } from '../options.ts';
-import { isTensor, Tensor } from '../tensor.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { isRecord, shown } from '../core/options.ts';
+import { isTensor, Tensor } from '../core/tensor.ts';
 import { meanPotential } from './potentials.ts';
 import type { TransportStatus } from './result.ts';
 

@@ -1,4 +1,4 @@
-import type { Tensor } from '../tensor.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { type BatchOnHost, problemOf, problemRange } from './batch-costs.ts';
 import { isOverfull, type Support } from './batch-support.ts';
 import type { Read } from './control.ts';

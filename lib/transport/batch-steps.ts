@@ -1,4 +1,4 @@
-import { Tensor } from '../tensor.ts';
+import { Tensor } from '../core/tensor.ts';
 import type { BatchOnHost } from './batch-costs.ts';
 import { DenseCost, gathered } from './cost.ts';
 import type { Settings } from './options.ts';

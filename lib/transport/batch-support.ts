@@ -1,4 +1,4 @@
-import { OrthokitError } from '../errors.ts';
+import { OrthokitError } from '../core/errors.ts';
 import type { BatchProblem } from './batch-costs.ts';
 import { slack, widestCuts } from './feasibility.ts';
 import { sumOf } from './sums.ts';

@@ -1,8 +1,8 @@
-import { allOrNone } from '../all-or-none.ts';
-import { OrthokitError } from '../errors.ts';
-import { ops } from '../native-ops.ts';
-import { checkOptions } from '../options.ts';
-import { Tensor } from '../tensor.ts';
+import { allOrNone } from '../core/all-or-none.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { checkOptions } from '../core/options.ts';
+import { Tensor } from '../core/tensor.ts';
 import { levels } from './anneal.ts';
 import { type BatchOnHost, batchRange, problemOf } from './batch-costs.ts';
 import { type Stacked, stacked, stackedMarginals } from './batch-problems.ts';
@@ -20,9 +20,10 @@ import {
   epsOf,
   type Masses,
   positive,
+  throwsUnlessConverged,
 } from './options.ts';
 import { precision } from './start.ts';
-import { settled, throwsUnlessConverged } from './unconverged.ts';
+import { settled } from './unconverged.ts';
 
 /** Options of {@link transportBatch}. */
 export interface TransportBatchOptions {

@@ -1,6 +1,6 @@
-import { abortable } from '../abortable.ts';
-import type { Device } from '../device.ts';
-import type { Tensor } from '../tensor.ts';
+import { abortable } from '../core/abortable.ts';
+import type { Device } from '../core/device.ts';
+import type { Tensor } from '../core/tensor.ts';
 import type { Settings, TransportIterations } from './options.ts';
 
 /** Reads the numbers of an f64 tensor. */

@@ -1,9 +1,9 @@
-import { filled } from '../all-or-none.ts';
-import type { Device } from '../device.ts';
-import { OrthokitError } from '../errors.ts';
-import { ops } from '../native-ops.ts';
-import { shown } from '../options.ts';
-import { isTensor, Tensor } from '../tensor.ts';
+import { filled } from '../core/all-or-none.ts';
+import type { Device } from '../core/device.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { shown } from '../core/options.ts';
+import { isTensor, Tensor } from '../core/tensor.ts';
 
 /** Vectors of a problem, f64: one element a row, one a column. */
 export interface Pair {

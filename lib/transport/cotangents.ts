@@ -1,7 +1,7 @@
-import { OrthokitError } from '../errors.ts';
-import { ops } from '../native-ops.ts';
-import { checkOptions, isRecord, shown } from '../options.ts';
-import { isTensor, Tensor } from '../tensor.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { checkOptions, isRecord, shown } from '../core/options.ts';
+import { isTensor, Tensor } from '../core/tensor.ts';
 import type { Read } from './control.ts';
 import type { Costs, Side } from './cost.ts';
 import type { Gauge } from './options.ts';

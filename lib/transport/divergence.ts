@@ -1,8 +1,8 @@
-import { allOrNone } from '../all-or-none.ts';
-import { OrthokitError } from '../errors.ts';
-import { ops } from '../native-ops.ts';
-import { checkOptions, isRecord, shown } from '../options.ts';
-import { isTensor, type Tensor } from '../tensor.ts';
+import { allOrNone } from '../core/all-or-none.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { checkOptions, isRecord, shown } from '../core/options.ts';
+import { isTensor, type Tensor } from '../core/tensor.ts';
 import { reader } from './control.ts';
 import { DenseCost } from './cost.ts';
 import { dualAt } from './finish.ts';

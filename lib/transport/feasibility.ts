@@ -1,4 +1,4 @@
-import { Tensor } from '../tensor.ts';
+import { Tensor } from '../core/tensor.ts';
 import type { Control } from './control.ts';
 import type { Cost, Pair } from './cost.ts';
 import type { Marginals } from './marginals.ts';

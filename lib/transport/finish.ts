@@ -1,5 +1,5 @@
-import { allOrNone } from '../all-or-none.ts';
-import { Tensor } from '../tensor.ts';
+import { allOrNone } from '../core/all-or-none.ts';
+import { Tensor } from '../core/tensor.ts';
 import type { Control, Read } from './control.ts';
 import type { Cost, Costs, Pair } from './cost.ts';
 import type { Marginals } from './marginals.ts';

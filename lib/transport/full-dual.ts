@@ -1,6 +1,6 @@
-import { allOrNone } from '../all-or-none.ts';
-import { ops } from '../native-ops.ts';
-import { Tensor } from '../tensor.ts';
+import { allOrNone } from '../core/all-or-none.ts';
+import { ops } from '../core/native-ops.ts';
+import { Tensor } from '../core/tensor.ts';
 import type { Pair } from './cost.ts';
 import type { ScaledPlan } from './scaled-plan.ts';
 

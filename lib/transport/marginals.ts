@@ -1,8 +1,8 @@
-import { allOrNone } from '../all-or-none.ts';
-import type { Device } from '../device.ts';
-import { OrthokitError } from '../errors.ts';
-import { shown } from '../options.ts';
-import { isTensor, Tensor } from '../tensor.ts';
+import { allOrNone } from '../core/all-or-none.ts';
+import type { Device } from '../core/device.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { shown } from '../core/options.ts';
+import { isTensor, Tensor } from '../core/tensor.ts';
 import type { Masses } from './options.ts';
 
 /** The two totals may differ by so much, relative to the larger one: what rounding to f32 does to them. */

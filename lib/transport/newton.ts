@@ -1,5 +1,5 @@
-import { ops } from '../native-ops.ts';
-import { Tensor } from '../tensor.ts';
+import { ops } from '../core/native-ops.ts';
+import { Tensor } from '../core/tensor.ts';
 import type { ScaledPlan } from './scaled-plan.ts';
 import { type Evaluation, SemidualPoint } from './semidual-point.ts';
 

@@ -1,8 +1,7 @@
-import { OrthokitError } from '../errors.ts';
-import { checkOptions, isRecord, shown } from '../options.ts';
-import { isTensor, type Tensor } from '../tensor.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { checkOptions, isRecord, shown } from '../core/options.ts';
+import { isTensor, type Tensor } from '../core/tensor.ts';
 import { balanced, type Penalties } from './penalties.ts';
-import { throwsUnlessConverged } from './unconverged.ts';
 
 /** How a transport problem is solved; {@link sinkhorn} says when each is the right one. */
 export type TransportMethod = 'auto' | 'sinkhorn' | 'sns' | 'ssns' | 'splr' | 'lbfgs';
@@ -170,6 +169,13 @@ export function checkWatchers(op: string, { signal, onProgress }: { signal?: unk
     throw new OrthokitError('ERR_ARGUMENT', `${op}: signal must be an AbortSignal, got ${shown(signal)}`);
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw new OrthokitError('ERR_ARGUMENT', `${op}: onProgress must be a function, got ${shown(onProgress)}`);
+}
+
+/** @throws ERR_ARGUMENT unless it is true or false; left out, it is false */
+export function throwsUnlessConverged(op: string, value: unknown): boolean {
+  if (value === undefined) return false;
+  if (typeof value === 'boolean') return value;
+  throw new OrthokitError('ERR_ARGUMENT', `${op}: throwUnlessConverged must be true or false, got ${shown(value)}`);
 }
 
 export function annealOf(op: string, anneal: AnnealOptions | false): Settings['anneal'] {

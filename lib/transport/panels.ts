@@ -1,7 +1,7 @@
-import { filled } from '../all-or-none.ts';
-import type { Device } from '../device.ts';
-import { ops } from '../native-ops.ts';
-import { Tensor } from '../tensor.ts';
+import { filled } from '../core/all-or-none.ts';
+import type { Device } from '../core/device.ts';
+import { ops } from '../core/native-ops.ts';
+import { Tensor } from '../core/tensor.ts';
 import type { Read } from './control.ts';
 import { type Costs, gathered } from './cost.ts';
 import { farthest } from './streaming.ts';

@@ -1,6 +1,6 @@
-import { OrthokitError } from '../errors.ts';
-import { ops } from '../native-ops.ts';
-import { Tensor } from '../tensor.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { Tensor } from '../core/tensor.ts';
 import type { Read } from './control.ts';
 import type { Costs, Pair, Side } from './cost.ts';
 import type { Vectors } from './panels.ts';

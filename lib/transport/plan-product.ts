@@ -1,5 +1,5 @@
-import { ops } from '../native-ops.ts';
-import { Tensor } from '../tensor.ts';
+import { ops } from '../core/native-ops.ts';
+import { Tensor } from '../core/tensor.ts';
 import type { Costs, Pair, Side } from './cost.ts';
 
 /** P y for a column of one number a column of the plan; of the columns, Pᵀ x. */

@@ -1,5 +1,5 @@
-import { ops } from '../native-ops.ts';
-import { Tensor } from '../tensor.ts';
+import { ops } from '../core/native-ops.ts';
+import { Tensor } from '../core/tensor.ts';
 import type { Read } from './control.ts';
 import { across, outerSum, type Panel } from './panels.ts';
 import type { PointCost } from './points.ts';

@@ -1,9 +1,9 @@
-import { allOrNone, filled } from '../all-or-none.ts';
-import type { Device } from '../device.ts';
-import { OrthokitError } from '../errors.ts';
-import { ops } from '../native-ops.ts';
-import { checkOptions, isRecord, shown } from '../options.ts';
-import { isTensor, Tensor } from '../tensor.ts';
+import { allOrNone, filled } from '../core/all-or-none.ts';
+import type { Device } from '../core/device.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { checkOptions, isRecord, shown } from '../core/options.ts';
+import { isTensor, Tensor } from '../core/tensor.ts';
 import type { Read } from './control.ts';
 import { type CostRange, type Costs, DenseCost, gathered, type Pair, type Side, type SoftminOutputs } from './cost.ts';
 import { panelHeight, rowsFrom } from './panels.ts';

@@ -1,6 +1,6 @@
-import { ops } from '../native-ops.ts';
-import { checkOptions } from '../options.ts';
-import { Tensor } from '../tensor.ts';
+import { ops } from '../core/native-ops.ts';
+import { checkOptions } from '../core/options.ts';
+import { Tensor } from '../core/tensor.ts';
 import { type Read, reader } from './control.ts';
 import type { Costs, Side } from './cost.ts';
 import { cotangentsOf, regauged, type TransportCotangents } from './cotangents.ts';

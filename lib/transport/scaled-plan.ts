@@ -1,5 +1,5 @@
-import { ops } from '../native-ops.ts';
-import { Tensor } from '../tensor.ts';
+import { ops } from '../core/native-ops.ts';
+import { Tensor } from '../core/tensor.ts';
 import { type Control, mostQueued } from './control.ts';
 import type { Cost, Pair } from './cost.ts';
 import { farthest } from './streaming.ts';

@@ -1,5 +1,5 @@
-import { ops } from '../native-ops.ts';
-import type { Tensor } from '../tensor.ts';
+import { ops } from '../core/native-ops.ts';
+import type { Tensor } from '../core/tensor.ts';
 import type { Pair } from './cost.ts';
 import type { ScaledPlan } from './scaled-plan.ts';
 

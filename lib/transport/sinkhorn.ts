@@ -1,4 +1,4 @@
-import type { Tensor } from '../tensor.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { annealBySweeps } from './anneal.ts';
 import { automatic } from './automatic.ts';
 import { Control } from './control.ts';

@@ -1,6 +1,6 @@
-import { allOrNone } from '../all-or-none.ts';
-import { OrthokitError } from '../errors.ts';
-import { Tensor } from '../tensor.ts';
+import { allOrNone } from '../core/all-or-none.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { Tensor } from '../core/tensor.ts';
 import type { Control } from './control.ts';
 import type { CostRange, Costs, Pair } from './cost.ts';
 import type { Marginals } from './marginals.ts';

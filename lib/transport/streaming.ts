@@ -1,5 +1,5 @@
-import { ops } from '../native-ops.ts';
-import { Tensor } from '../tensor.ts';
+import { ops } from '../core/native-ops.ts';
+import { Tensor } from '../core/tensor.ts';
 import type { Control } from './control.ts';
 import type { Costs, Pair, Side } from './cost.ts';
 import type { Marginals } from './marginals.ts';

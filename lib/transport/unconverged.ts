@@ -1,6 +1,5 @@
 import process from 'node:process';
-import { OrthokitError } from '../errors.ts';
-import { shown } from '../options.ts';
+import { OrthokitError } from '../core/errors.ts';
 import type { TransportStatus } from './result.ts';
 
 /** What solvers of this folder return. */
@@ -10,13 +9,6 @@ interface Ended {
 }
 
 let hasWarned = false;
-
-/** @throws ERR_ARGUMENT unless it is true or false; left out, it is false */
-export function throwsUnlessConverged(op: string, value: unknown): boolean {
-  if (value === undefined) return false;
-  if (typeof value === 'boolean') return value;
-  throw new OrthokitError('ERR_ARGUMENT', `${op}: throwUnlessConverged must be true or false, got ${shown(value)}`);
-}
 
 /** What is said of a result, or of the first problem of a batch, that has not converged. */
 function complaint(op: string, { status, marginalError }: Ended): string {

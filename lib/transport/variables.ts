@@ -1,5 +1,5 @@
-import { OrthokitError } from '../errors.ts';
-import { shown } from '../options.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { shown } from '../core/options.ts';
 import type { Costs } from './cost.ts';
 import { PointCost } from './points.ts';
 

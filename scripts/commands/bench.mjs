@@ -21,7 +21,7 @@ const usual = ['gemm', 'newtonSchulz', 'adamw', 'sgd', 'layerNorm'];
 
 async function run({ device: name = 'auto', threads, seconds = 1, small = false, list = false, json = false }, names) {
   const { Device, ops, Tensor } = await library();
-  const { native } = await library('native.js');
+  const { native } = await library('core/native.js');
   const described = JSON.parse(native.describe());
   if (list) return print(described, json);
   const wanted = (names.length > 0 ? names : usual).map((given) => find(described, given));

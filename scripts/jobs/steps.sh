@@ -123,7 +123,7 @@ vitest_on_node() { # <version> [file…]
 }
 
 # run.sh has regenerated it: a difference means that the commit holds an old one.
-generated() { git -c safe.directory="$PWD" diff --exit-code -- lib/native-ops.ts; }
+generated() { git -c safe.directory="$PWD" diff --exit-code -- lib/core/native-ops.ts; }
 
 # From Node.js 20.19 on, require() takes ES modules: the one rule that is left out is about older ones.
 attw() {

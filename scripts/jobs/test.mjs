@@ -14,8 +14,8 @@ const groups = [
   ['optimizers'],
   ['transport'],
   ['reliability'],
-  ['sparse', 'transplant'],
-  ['safetensors', 'attacks'],
+  ['sparse', 'tokenizers', 'transplant'],
+  ['files', 'attacks'],
 ];
 const apart = ['soak', 'fuzz'];
 const others = readdirSync(tests).filter((name) => hasTests(name) && ![...groups.flat(), ...apart].includes(name));

@@ -18,7 +18,7 @@ export function testsOf({ area, file }) {
       {
         name: 'tests of tensors, devices and lifecycle',
         prepare: 'true',
-        run: vitest('tensor', 'device', 'lifecycle', 'random', 'safetensors'),
+        run: vitest('test/core', 'test/files', 'test/lifecycle'),
       },
       {
         name: 'tests of the package',
@@ -53,7 +53,7 @@ export function testsOf({ area, file }) {
           {
             name: 'tests of the addon',
             prepare: addon,
-            run: vitest('tensor', 'device', 'lifecycle', 'random', 'safetensors', 'attacks', 'completeness'),
+            run: vitest('test/core', 'test/files', 'test/lifecycle', 'test/attacks', 'completeness'),
           },
         ]
       : [

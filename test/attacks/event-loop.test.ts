@@ -7,8 +7,8 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { AdamW, Device, loadTensors, readTensorInfo, readTokenizer, Tensor, transplant } from '../../lib/index.ts';
-import { fileBytes } from '../safetensors/bytes.ts';
-import { Folder } from '../safetensors/folder.ts';
+import { fileBytes } from '../files/bytes.ts';
+import { Folder } from '../files/folder.ts';
 
 const device = Device.open('cpu', { threads: 1 });
 afterAll(() => device.close());

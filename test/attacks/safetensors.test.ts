@@ -5,8 +5,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, loadTensors, readTensorInfo } from '../../lib/index.ts';
-import { fileBytes } from '../safetensors/bytes.ts';
-import { Folder } from '../safetensors/folder.ts';
+import { fileBytes } from '../files/bytes.ts';
+import { Folder } from '../files/folder.ts';
 
 const device = Device.open('cpu');
 afterAll(() => device.close());

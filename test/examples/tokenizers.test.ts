@@ -2,7 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { Folder } from '../safetensors/folder.ts';
+import { Folder } from '../files/folder.ts';
 import { byteLevelTokenizer, writeModel } from '../transplant/models.ts';
 
 const root = path.join(import.meta.dirname, '..', '..');

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { Folder } from '../safetensors/folder.ts';
+import { Folder } from '../files/folder.ts';
 import { goal } from '../support/goal.ts';
 import { Random } from '../support/random.mjs';
 

@@ -22,23 +22,25 @@ interface Target {
 const targets: Target[] = [
   {
     name: 'reader',
-    measured: ['dtypes', 'file', 'header', 'scanner'].map((name) => `safetensors/${name}.ts`),
+    measured: ['json/scanner', ...['dtypes', 'file', 'header'].map((name) => `safetensors/${name}`)].map(
+      (name) => `files/${name}.ts`,
+    ),
     outcomes: ['ERR_FORMAT', 'ERR_UNSUPPORTED', 'accepted'],
     beyond: {
-      'safetensors/file.ts: catch (cause) {': 'no memory for a tensor; test/attacks',
-      'safetensors/file.ts: catch (error) {': 'a caller that fails with the file open; faults.test.ts',
-      'safetensors/file.ts: (constants.O_NOFOLLOW ?? 0)': 'asked for by its caller; test/transplant',
-      'safetensors/file.ts: constants.O_NOFOLLOW ?? 0': 'systems without the flag',
-      'safetensors/file.ts: read(into, dataStart + info.begin + from)': 'parts of tensors; test/transplant',
-      'safetensors/file.ts: constants.O_NONBLOCK ?? 0': 'systems without the flag',
-      "safetensors/file.ts: fail('path must be a regular file, got another kind');": 'test/attacks',
-      'safetensors/file.ts: fail(`file must keep its size while it is read, got its end at byte ${position + done}`);':
+      'files/safetensors/file.ts: catch (cause) {': 'no memory for a tensor; test/attacks',
+      'files/safetensors/file.ts: catch (error) {': 'a caller that fails with the file open; faults.test.ts',
+      'files/safetensors/file.ts: (constants.O_NOFOLLOW ?? 0)': 'asked for by its caller; test/transplant',
+      'files/safetensors/file.ts: constants.O_NOFOLLOW ?? 0': 'systems without the flag',
+      'files/safetensors/file.ts: read(into, dataStart + info.begin + from)': 'parts of tensors; test/transplant',
+      'files/safetensors/file.ts: constants.O_NONBLOCK ?? 0': 'systems without the flag',
+      "files/safetensors/file.ts: fail('path must be a regular file, got another kind');": 'test/attacks',
+      'files/safetensors/file.ts: fail(`file must keep its size while it is read, got its end at byte ${position + done}`);':
         'a file that shrinks meanwhile; faults.test.ts',
-      'safetensors/file.ts: fail(`tensor ${JSON.stringify(name)} must be present, got none`);':
+      'files/safetensors/file.ts: fail(`tensor ${JSON.stringify(name)} must be present, got none`);':
         'asked for by its caller, not by the file',
-      'safetensors/scanner.ts: this.#fail(`${this.#what} must have at most ${limit} bytes in the string at byte ${start}, got more`);':
-        'a limit for long texts, which headers have not; test/transplant/json.test.ts',
-      'safetensors/header.ts: scanner.unexpected("\'{\'");': 'file.ts has looked at this byte before',
+      'files/json/scanner.ts: this.#fail(`${this.#what} must have at most ${limit} bytes in the string at byte ${start}, got more`);':
+        'a limit for long texts, which headers have not; test/files/json.test.ts',
+      'files/safetensors/header.ts: scanner.unexpected("\'{\'");': 'file.ts has looked at this byte before',
     },
     executions: 10_000,
   },
@@ -56,20 +58,21 @@ const targets: Target[] = [
   },
   {
     name: 'tokenizer',
-    measured: ['json.ts', ...['model', 'parse', 'traits'].map((name) => `tokenizer/${name}.ts`)],
+    measured: ['files/json/reader.ts', ...['model', 'parse', 'traits'].map((name) => `tokenizers/${name}.ts`)],
     outcomes: ['ERR_FORMAT', 'accepted'],
     beyond: {
-      'json.ts: this.#bytes[start] ?? 0': 'its caller has looked at this byte before',
-      'json.ts: this.#fail(`${this.#what} must have at most ${mostMembers} such members as ${quote(key)}, got more`);':
+      'files/json/reader.ts: this.#bytes[start] ?? 0': 'its caller has looked at this byte before',
+      'files/json/reader.ts: this.#fail(`${this.#what} must have at most ${mostMembers} such members as ${quote(key)}, got more`);':
         'files beside the tokenizer have ten such members; the target configuration',
-      "json.ts: this.kind() === 'object'": 'objects within config.json; the target configuration',
-      'json.ts: yield* this.members(limit, isWanted)': 'objects within config.json; the target configuration',
+      "files/json/reader.ts: this.kind() === 'object'": 'objects within config.json; the target configuration',
+      'files/json/reader.ts: yield* this.members(limit, isWanted)':
+        'objects within config.json; the target configuration',
     },
     executions: 2000,
   },
   {
     name: 'configuration',
-    measured: ['tokenizer/json-edit.ts', ...['config', 'shard-index'].map((name) => `transplant/${name}.ts`)],
+    measured: ['files/json/edit.ts', 'files/model-folder/shard-index.ts', 'transplant/output/config.ts'],
     outcomes: ['ERR_FORMAT ERR_FORMAT', 'ERR_FORMAT accepted', 'accepted ERR_FORMAT', 'accepted accepted'],
     beyond: {},
     executions: 2000,

@@ -1,7 +1,7 @@
 // Devices: cpu, cuda
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Folder } from '../safetensors/folder.ts';
+import { Folder } from '../files/folder.ts';
 import { runChild } from '../support/child.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AdamW, combine, Device, Muon, RandomStream, saveTensors, type Tensor } from '../../lib/index.ts';
-import { Folder } from '../safetensors/folder.ts';
+import { Folder } from '../files/folder.ts';
 import { uniform } from '../support/data.ts';
 import { goal } from '../support/goal.ts';
 import { compileLibrary, runScript } from '../support/library.ts';

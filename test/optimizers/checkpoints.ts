@@ -1,7 +1,7 @@
 // What tests of checkpoints share.
 import { readFileSync } from 'node:fs';
 import type { Tensor } from '../../lib/index.ts';
-import { fileBytes } from '../safetensors/bytes.ts';
+import { fileBytes } from '../files/bytes.ts';
 import { type AnyOptimizer, bits, stateBits } from './classes.ts';
 
 /** All that a load may change. */

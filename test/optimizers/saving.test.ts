@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { AdamW, combine, Device, readTensorInfo, type Tensor } from '../../lib/index.ts';
-import { Folder } from '../safetensors/folder.ts';
+import { Folder } from '../files/folder.ts';
 import { everything } from './checkpoints.ts';
 import { type AnyOptimizer, gradsOf, stateBits, weightsOf } from './classes.ts';
 import { code } from './each-class.ts';

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Folder } from '../safetensors/folder.ts';
+import { Folder } from '../files/folder.ts';
 import { goal } from '../support/goal.ts';
 import { compileLibrary } from '../support/library.ts';
 import { byteLevelTokenizer, writeModel } from '../transplant/models.ts';

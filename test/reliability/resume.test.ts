@@ -11,6 +11,7 @@ import {
   saveTensors,
   type Tensor,
 } from '../../lib/index.ts';
+import { Folder } from '../files/folder.ts';
 import {
   bits,
   classes,
@@ -21,7 +22,6 @@ import {
   stateSettings,
   weightsOf,
 } from '../optimizers/classes.ts';
-import { Folder } from '../safetensors/folder.ts';
 import { devices, kind } from '../support/devices.ts';
 import { goal } from '../support/goal.ts';
 import { compileLibrary, runScript } from '../support/library.ts';

@@ -23,11 +23,11 @@ import {
   transplantTables,
   transportBatch,
 } from '../../lib/index.ts';
-import { fileBytes } from '../safetensors/bytes.ts';
-import type { Folder } from '../safetensors/folder.ts';
+import { fileBytes } from '../files/bytes.ts';
+import type { Folder } from '../files/folder.ts';
 import { normalized, numbers, vector } from '../support/transport.ts';
+import { parsed } from '../tokenizers/tokenizers.ts';
 import { byteLevelTokenizer, writeModel } from '../transplant/models.ts';
-import { parsed } from '../transplant/tokenizers.ts';
 
 export type Call = (signal: AbortSignal) => Promise<unknown>;
 

@@ -2,7 +2,7 @@
 // R19: the event loop turns while steps, reads and loads run.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AdamW, combine, Device, loadTensors, Muon, saveTensors, Tensor } from '../../lib/index.ts';
-import { Folder } from '../safetensors/folder.ts';
+import { Folder } from '../files/folder.ts';
 import { goal } from '../support/goal.ts';
 import { clock, Machine } from '../support/machine.ts';
 

@@ -1,6 +1,6 @@
 // Devices: cpu
 import { afterAll, describe, expect, it } from 'vitest';
-import { Folder } from '../safetensors/folder.ts';
+import { Folder } from '../files/folder.ts';
 import { runChild } from '../support/child.ts';
 import { uniform } from '../support/data.ts';
 import { goal } from '../support/goal.ts';

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Folder } from '../safetensors/folder.ts';
+import { Folder } from '../files/folder.ts';
 import { byteLevelTokenizer, tensorOf, writeModel, writeTensors } from './models.ts';
 
 const cli = path.join(import.meta.dirname, '..', '..', 'scripts', 'cli.mjs');
@@ -257,7 +257,7 @@ describe('orthokit bench', () => {
   });
 
   it('reads the words of every operation', () => {
-    const native = readFileSync(path.join(import.meta.dirname, '..', '..', 'lib', 'native-ops.ts'), 'utf8');
+    const native = readFileSync(path.join(import.meta.dirname, '..', '..', 'lib', 'core', 'native-ops.ts'), 'utf8');
     expect(native).toContain('gemm');
     const run = orthokit('bench', '--small', '--seconds', '0.001');
     expect(run.status).toBe(0);

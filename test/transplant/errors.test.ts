@@ -4,8 +4,8 @@ import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync,
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type ErrorCode, type TransplantOptions, transplant } from '../../lib/index.ts';
-import { fileBytes } from '../safetensors/bytes.ts';
-import { Folder } from '../safetensors/folder.ts';
+import { fileBytes } from '../files/bytes.ts';
+import { Folder } from '../files/folder.ts';
 import { byteLevelTokenizer, type ModelParts, readJson, tensorOf, writeModel, writeTensors } from './models.ts';
 
 const rows = (count: number, columns = 3): number[][] =>

@@ -2,9 +2,9 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, expect, it } from 'vitest';
+import { type Calls, calls } from '../../lib/files/calls.ts';
 import { Device, OrthokitError, transplant } from '../../lib/index.ts';
-import { type Calls, calls } from '../../lib/safetensors/calls.ts';
-import { Folder } from '../safetensors/folder.ts';
+import { Folder } from '../files/folder.ts';
 import { byteLevelTokenizer, writeModel } from './models.ts';
 
 const original: Calls = { ...calls };

@@ -2,21 +2,21 @@
 // Values: f64 runs of independent programs on the same data, those of mergekit's routines where it has them (f32 there).
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';
-import { choleskyFactor, polarFactor } from '../../lib/transplant/linear.ts';
 import { mean, randn, zero } from '../../lib/transplant/methods/constant.ts';
 import { johnHewitt } from '../../lib/transplant/methods/gaussian.ts';
 import { commonInterpolation } from '../../lib/transplant/methods/interpolation.ts';
 import { landmarkPca } from '../../lib/transplant/methods/landmark-pca.ts';
+import { choleskyFactor, polarFactor } from '../../lib/transplant/methods/linear.ts';
 import type { MethodContext, MethodSettings, PrepareMethod } from '../../lib/transplant/methods/method.ts';
 import { omp } from '../../lib/transplant/methods/omp.ts';
+import { solve } from '../../lib/transplant/methods/solve.ts';
 import { subword, weightsOf } from '../../lib/transplant/methods/subword.ts';
-import { solve } from '../../lib/transplant/solve.ts';
-import type { Table } from '../../lib/transplant/table.ts';
+import type { Table } from '../../lib/transplant/tables/table.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { splitmixMatrix } from '../support/splitmix.ts';
+import { parsed } from '../tokenizers/tokenizers.ts';
 import { byteLevelTokenizer } from './models.ts';
 import { contextOf, tableOf } from './tables.ts';
-import { parsed } from './tokenizers.ts';
 
 const [atomCount, length, otherLength] = [64, 16, 12];
 const donorRows = splitmixMatrix(atomCount, length, 11);

@@ -1,7 +1,7 @@
 // Model folders in the formats of real ones, small enough to know every row.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileBytes, type PlainTensor, plainRead } from '../safetensors/bytes.ts';
+import { fileBytes, type PlainTensor, plainRead } from '../files/bytes.ts';
 
 export type Dtype = 'F32' | 'F16' | 'BF16';
 

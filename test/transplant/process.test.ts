@@ -4,8 +4,8 @@ import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { fileBytes } from '../safetensors/bytes.ts';
-import { Folder } from '../safetensors/folder.ts';
+import { fileBytes } from '../files/bytes.ts';
+import { Folder } from '../files/folder.ts';
 import { splitmix } from '../support/splitmix.ts';
 import { byteLevelTokenizer, type Rows, tensorOf, writeModel } from './models.ts';
 

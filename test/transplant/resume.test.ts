@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type TransplantOptions, type TransplantProgress, transplant } from '../../lib/index.ts';
-import { Folder } from '../safetensors/folder.ts';
+import { Folder } from '../files/folder.ts';
 import { byteLevelTokenizer, type ModelParts, writeModel } from './models.ts';
 
 const device = Device.open('cpu', { threads: 1 });

@@ -1,9 +1,9 @@
 import type { Device } from '../../lib/index.ts';
 import type { MethodContext, MethodSettings } from '../../lib/transplant/methods/method.ts';
-import { allIds, scanRows } from '../../lib/transplant/scan.ts';
-import type { Table } from '../../lib/transplant/table.ts';
+import { allIds, scanRows } from '../../lib/transplant/tables/scan.ts';
+import type { Table } from '../../lib/transplant/tables/table.ts';
+import { parsed } from '../tokenizers/tokenizers.ts';
 import { byteLevelTokenizer } from './models.ts';
-import { parsed } from './tokenizers.ts';
 
 /** A table that lives in memory. */
 export function tableOf(values: ArrayLike<number>, columns: number, name = 'table'): Table {

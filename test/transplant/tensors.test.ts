@@ -9,7 +9,7 @@ import {
   transplant,
   transplantTables,
 } from '../../lib/index.ts';
-import { Folder } from '../safetensors/folder.ts';
+import { Folder } from '../files/folder.ts';
 import { splitmix } from '../support/splitmix.ts';
 import { byteLevelTokenizer, type Rows, writeModel } from './models.ts';
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { Tokenizer as Oracle } from '@huggingface/tokenizers';
 import { describe, expect, it } from 'vitest';
 import { type MethodName, type TransplantOptions, type TransplantProgress, transplant } from '../../lib/index.ts';
-import { Folder } from '../safetensors/folder.ts';
+import { Folder } from '../files/folder.ts';
 import { splitmix } from '../support/splitmix.ts';
 import {
   byteLevelTokenizer,

@@ -11,7 +11,7 @@ const most = 1e7 + 2 * n * m;
 /** What has been queued since the last wait, and the most of it. */
 const queue = vi.hoisted(() => ({ now: 0, most: 0 }));
 
-vi.mock('../../lib/native-ops.ts', async (load) => {
+vi.mock('../../lib/core/native-ops.ts', async (load) => {
   const real = await load<{ ops: Ops }>();
   type Fields = { cost?: Tensor; x?: Tensor; y?: Tensor; count?: number };
   const counted = (name: 'softmin' | 'logSweeps' | 'batchSweeps') => (device: Device, fields: Fields) => {

@@ -1,5 +1,5 @@
 // Methods that know nothing of the token: mean, zero, randn.
-import { Tensor } from '../../tensor.ts';
+import { Tensor } from '../../core/tensor.ts';
 import type { Method, MethodContext, PrepareMethod } from './method.ts';
 
 /** Every new row is the mean of the base's rows. */

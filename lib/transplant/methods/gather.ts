@@ -1,8 +1,8 @@
-import { filled } from '../../all-or-none.ts';
-import type { Device } from '../../device.ts';
-import { ops } from '../../native-ops.ts';
-import { Tensor } from '../../tensor.ts';
-import { gather, type Table } from '../table.ts';
+import { filled } from '../../core/all-or-none.ts';
+import type { Device } from '../../core/device.ts';
+import { ops } from '../../core/native-ops.ts';
+import { Tensor } from '../../core/tensor.ts';
+import { gather, type Table } from '../tables/table.ts';
 
 /** Rows in the order of `ids`, which need not rise. */
 export async function gatherUnordered({ device }: { device: Device }, table: Table, ids: Int32Array): Promise<Tensor> {

@@ -1,10 +1,10 @@
-import { abortable } from '../../abortable.ts';
-import { ops } from '../../native-ops.ts';
-import { Tensor } from '../../tensor.ts';
-import { choleskyFactor, negated } from '../linear.ts';
-import { allIds } from '../scan.ts';
-import { asTensor, rowsPerStep, steps } from '../table.ts';
+import { abortable } from '../../core/abortable.ts';
+import { ops } from '../../core/native-ops.ts';
+import { Tensor } from '../../core/tensor.ts';
+import { allIds } from '../tables/scan.ts';
+import { asTensor, rowsPerStep, steps } from '../tables/table.ts';
 import { meansOf } from './constant.ts';
+import { choleskyFactor, negated } from './linear.ts';
 import type { MethodContext, PrepareMethod } from './method.ts';
 
 /**

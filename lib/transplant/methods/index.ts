@@ -1,4 +1,4 @@
-import { OrthokitError, oneOf, shown } from '../../errors.ts';
+import { OrthokitError, oneOf, shown } from '../../core/errors.ts';
 import { mean, randn, zero } from './constant.ts';
 import { johnHewitt } from './gaussian.ts';
 import { commonInterpolation } from './interpolation.ts';

@@ -1,8 +1,8 @@
-import { abortable } from '../../abortable.ts';
-import { allOrNone, filled } from '../../all-or-none.ts';
-import { ops } from '../../native-ops.ts';
-import { Tensor } from '../../tensor.ts';
-import { gather } from '../table.ts';
+import { abortable } from '../../core/abortable.ts';
+import { allOrNone, filled } from '../../core/all-or-none.ts';
+import { ops } from '../../core/native-ops.ts';
+import { Tensor } from '../../core/tensor.ts';
+import { gather } from '../tables/table.ts';
 import { gatherUnordered } from './gather.ts';
 import type { MethodContext, PrepareMethod } from './method.ts';
 import { dot, weighBy } from './weights.ts';

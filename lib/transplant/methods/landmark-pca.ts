@@ -1,8 +1,8 @@
-import { ops } from '../../native-ops.ts';
-import { Tensor } from '../../tensor.ts';
-import { center, negated, polarFactor, product } from '../linear.ts';
-import { gather } from '../table.ts';
+import { ops } from '../../core/native-ops.ts';
+import { Tensor } from '../../core/tensor.ts';
+import { gather } from '../tables/table.ts';
 import { gatherUnordered } from './gather.ts';
+import { center, negated, polarFactor, product } from './linear.ts';
 import type { PrepareMethod } from './method.ts';
 
 /** Iterations of the subspace of the larger side. */

@@ -1,8 +1,8 @@
-import type { Device } from '../../device.ts';
-import type { Tensor } from '../../tensor.ts';
-import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
-import type { Scan } from '../scan.ts';
-import type { Table } from '../table.ts';
+import type { Device } from '../../core/device.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import type { Tokenizer } from '../../tokenizers/index.ts';
+import type { Scan } from '../tables/scan.ts';
+import type { Table } from '../tables/table.ts';
 
 /** What the methods are called, here and in mergekit-tokensurgeon. */
 export type MethodName =

@@ -1,9 +1,9 @@
-import { abortable } from '../../abortable.ts';
-import { allOrNone } from '../../all-or-none.ts';
-import { ops } from '../../native-ops.ts';
+import { abortable } from '../../core/abortable.ts';
+import { allOrNone } from '../../core/all-or-none.ts';
+import { ops } from '../../core/native-ops.ts';
+import { Tensor } from '../../core/tensor.ts';
 import { Dictionary, omp as pursue, reconstruct } from '../../sparse/index.ts';
-import { Tensor } from '../../tensor.ts';
-import { gather } from '../table.ts';
+import { gather } from '../tables/table.ts';
 import { gatherUnordered } from './gather.ts';
 import type { PrepareMethod } from './method.ts';
 

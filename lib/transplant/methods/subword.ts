@@ -1,8 +1,7 @@
-import { ops } from '../../native-ops.ts';
-import { Tensor } from '../../tensor.ts';
-import { encoderOf, piecesOf } from '../../tokenizer/encode/encode.ts';
-import { keyOf } from '../../tokenizer/keys.ts';
-import { asTensor } from '../table.ts';
+import { ops } from '../../core/native-ops.ts';
+import { Tensor } from '../../core/tensor.ts';
+import { encoderOf, keyOf, piecesOf } from '../../tokenizers/internal.ts';
+import { asTensor } from '../tables/table.ts';
 import { meansOf } from './constant.ts';
 import type { MethodSettings, PrepareMethod } from './method.ts';
 

@@ -1,5 +1,5 @@
-import { solve } from '../solve.ts';
 import type { MethodSettings } from './method.ts';
+import { solve } from './solve.ts';
 
 const leastDistance = 1e-6;
 

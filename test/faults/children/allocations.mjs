@@ -10,7 +10,7 @@ import { checkTensors } from './allocations/tensors.mjs';
 
 const [folder, ordersFile, most, lasting, queued] = process.argv.slice(2);
 const library = await import(path.join(folder, 'lib', 'index.js'));
-const { native } = await import(path.join(folder, 'lib', 'native.js'));
+const { native } = await import(path.join(folder, 'lib', 'core', 'native.js'));
 const { Device, OrthokitError } = library;
 
 const orders = new Orders(ordersFile, lasting === '1');

@@ -7,7 +7,7 @@ import { changeJson } from './json.mjs';
 
 const [library, options] = process.argv.slice(2);
 const load = (name) => import(pathToFileURL(path.join(library, 'lib', name)));
-const { calls } = await load('safetensors/calls.js');
+const { calls } = await load('files/calls.js');
 const { AdamW, AuON, combine, Device, Muon, OrthokitError, Tensor } = await load('index.js');
 
 // Files that live in memory.

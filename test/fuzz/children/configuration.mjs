@@ -9,13 +9,13 @@ import { refusal, TextFolder } from './texts.mjs';
 
 const [library, options] = process.argv.slice(2);
 const load = (name) => import(pathToFileURL(path.join(library, 'lib', name)));
-const { calls } = await load('safetensors/calls.js');
-const { Folder } = await load('tokenizer/folder.js');
-const { isConfigKey, patchConfigs, textConfig } = await load('transplant/config.js');
-const { editJson } = await load('tokenizer/json-edit.js');
-const { readIndex } = await load('transplant/shard-index.js');
-const { inTurns } = await load('turns.js');
-const { OrthokitError } = await load('errors.js');
+const { calls } = await load('files/calls.js');
+const { Folder } = await load('files/model-folder/folder.js');
+const { isConfigKey, patchConfigs, textConfig } = await load('transplant/output/config.js');
+const { editJson } = await load('files/json/edit.js');
+const { readIndex } = await load('files/model-folder/shard-index.js');
+const { inTurns } = await load('core/turns.js');
+const { OrthokitError } = await load('core/errors.js');
 
 const indexName = 'model.safetensors.index.json';
 const folder = new TextFolder(['config.json', 'generation_config.json', indexName]);

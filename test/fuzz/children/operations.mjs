@@ -1,7 +1,7 @@
 // Fuzzes the native side: fields of operations, shapes, data.  operations.mjs <seed> <executions>
 import assert from 'node:assert/strict';
+import { native } from '../../../dist/core/native.js';
 import { Device, OrthokitError, ops, Tensor } from '../../../dist/index.js';
-import { native } from '../../../dist/native.js';
 import { Random } from '../../support/random.mjs';
 import { disguises, hostileValue, Thrown } from './hostile.mjs';
 

@@ -7,9 +7,9 @@ import { mutateFile } from './files.mjs';
 
 const [library, options] = process.argv.slice(2);
 const load = (name) => import(pathToFileURL(path.join(library, 'lib', name)));
-const { calls } = await load('safetensors/calls.js');
-const { withTensorFile } = await load('safetensors/file.js');
-const { OrthokitError } = await load('errors.js');
+const { calls } = await load('files/calls.js');
+const { withTensorFile } = await load('files/safetensors/file.js');
+const { OrthokitError } = await load('core/errors.js');
 
 let file = Buffer.alloc(0);
 Object.assign(calls, {

@@ -8,10 +8,10 @@ import { refusal, TextFolder } from './texts.mjs';
 
 const [library, options] = process.argv.slice(2);
 const load = (name) => import(pathToFileURL(path.join(library, 'lib', name)));
-const { calls } = await load('safetensors/calls.js');
-const { Folder } = await load('tokenizer/folder.js');
-const { readTokenizerOf } = await load('tokenizer/read.js');
-const { OrthokitError } = await load('errors.js');
+const { calls } = await load('files/calls.js');
+const { Folder } = await load('files/model-folder/folder.js');
+const { readTokenizerOf } = await load('tokenizers/read.js');
+const { OrthokitError } = await load('core/errors.js');
 
 const folder = new TextFolder(['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json']);
 folder.install(calls);

@@ -1,0 +1,105 @@
+// The only file that loads the binary.
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { OrthokitError } from './errors.ts';
+
+/** What a device is, and how much of its memory is in use. */
+export interface DeviceInfo {
+  /** The kind of hardware. */
+  readonly kind: 'cpu' | 'cuda';
+  /** Which one of its kind, from 0. */
+  readonly index: number;
+  /** The processor or the GPU. */
+  readonly name: string;
+  /** Instruction set of the kernels in use: `portable`, `avx2`, `avx512`; compute capability on CUDA. */
+  readonly isa: string;
+  /** The library of matrix products, its version and its kernels. */
+  readonly blas: string;
+  /** On CUDA, the version that the driver supports and that of the plug-in: `'CUDA 13.1, runtime 13.0'`. */
+  readonly driver?: string;
+  /** Threads, or streaming multiprocessors. */
+  readonly units: number;
+  /** All memory of the device, in bytes. */
+  readonly memoryBytes: number;
+  /** What tensors of this device hold. */
+  readonly memory: {
+    /** Tensors alive. */
+    readonly live: number;
+    /** Their bytes. */
+    readonly bytes: number;
+    /** The most bytes so far. */
+    readonly peak: number;
+  };
+}
+
+/** The arrays that tensors are read into and written from. */
+export type TypedArray = Float32Array | Float64Array | Uint16Array | Int32Array | Uint8Array;
+
+/** Checks its fields and queues an operation. */
+type Operation = (device: object, fields: object) => void;
+
+interface Native {
+  /** Of a name; or of a device: a lane of its queue, whose work can be given up. */
+  Device: new (
+    nameOrDevice: string | object,
+    threads?: number,
+  ) => object;
+  /** Skips what was queued through a lane, or is; what runs ends early. */
+  giveUp(lane: object): void;
+  info(device: object): DeviceInfo;
+  synchronize(device: object): Promise<void>;
+  /** Undefined where the queue is short; else resolves when it is. */
+  flow(device: object): Promise<void> | undefined;
+  close(device: object): Promise<void>;
+  /** Of a device, a shape and a dtype; or of another tensor, whose bytes it shares, and a shape. */
+  Tensor: new (
+    deviceOrTensor: object,
+    shape: readonly number[],
+    dtype?: string,
+  ) => object;
+  /** Copies the array, which must fit, before it returns. */
+  write(tensor: object, data: TypedArray): void;
+  /** The same without a copy: nobody may change the array any more, or move its memory. */
+  give(tensor: object, data: TypedArray): void;
+  /** Resolves with the array, which must fit, when it has been filled. */
+  read(tensor: object, into: TypedArray): Promise<TypedArray>;
+  dispose(tensor: object): void;
+  /** By name; those that tensors are made with have to be known here, as the types of all others name tensors. */
+  ops: Readonly<Record<string, Operation> & Record<'cast' | 'copy' | 'fill' | 'random', Operation>>;
+  describe(): string;
+  unavailable(kind: string): string | undefined;
+  setErrorClass(errorClass: typeof OrthokitError): void;
+}
+
+const require = createRequire(import.meta.url);
+const root = path.join(import.meta.dirname, '..', '..');
+
+function load(): Native {
+  // node-gyp-build would look for a relative one from its own folder, and load what stands there.
+  const folder = process.env['ORTHOKIT_PREBUILD'];
+  if (folder && !path.isAbsolute(folder))
+    throw new OrthokitError('ERR_NO_BINARY', `ORTHOKIT_PREBUILD must be an absolute path, got ${folder}`);
+  const find: { resolve(root: string): string } = require('node-gyp-build');
+  let file: string;
+  try {
+    file = find.resolve(root);
+  } catch (cause) {
+    throw new OrthokitError(
+      'ERR_NO_BINARY',
+      `no binary of orthokit for ${process.platform}-${process.arch}: compile one with \`npx orthokit build\``,
+      { cause },
+    );
+  }
+  try {
+    return require(file);
+  } catch (cause) {
+    throw new OrthokitError(
+      'ERR_NO_BINARY',
+      `${file} does not load here (${(cause as Error).message}): compile one with \`npx orthokit build\``,
+      { cause },
+    );
+  }
+}
+
+export const native: Native = load();
+native.setErrorClass(OrthokitError);

@@ -1,0 +1,260 @@
+import type { Device } from './device.ts';
+import { arrays, type Dtype } from './dtypes.ts';
+import { countBytes, inTurn } from './due-turns.ts';
+import { OrthokitError, shown } from './errors.ts';
+import { arrayFrom, checkNumbers, dtypeOf, hostArray, nameOf, type TensorData } from './host-data.ts';
+import { native, type TypedArray } from './native.ts';
+import { checkOptions } from './options.ts';
+
+export type { TensorData } from './host-data.ts';
+
+/** Options of new tensors. */
+export interface TensorOptions {
+  /** Default: f32; {@link Tensor.from} takes it from the array. */
+  dtype?: Dtype | undefined;
+}
+
+/** Where random numbers come from: a seed, and a place in its sequence. */
+export interface RandomOptions {
+  /** f32 (default), f64, f16 or bf16. */
+  dtype?: Dtype | undefined;
+  /** Whole, 0 to 2^53. */
+  seed: number;
+  /** One of the seed's independent sequences: whole, 0 to 2^53. Default: 0. */
+  stream?: number | undefined;
+  /** Where in the sequence the tensor begins, in elements: whole, 0 to 2^53. Default: 0. */
+  offset?: number | undefined;
+}
+
+const notTensor = (op: string, got: unknown): OrthokitError =>
+  new OrthokitError('ERR_ARGUMENT', `${op}: tensor must be a Tensor, got ${shown(got)}`);
+
+/** @internal Whether a value is a tensor itself; `instanceof` takes a proxy of one too, which no call takes. */
+export let isTensor: (value: unknown) => value is Tensor;
+/** @internal The same object for all tensors that share their bytes. */
+export let storageOf: (tensor: Tensor) => object;
+
+/**
+ * @internal Like {@link Tensor.write} of an array that fits, without a copy: it is read off the event loop, so nobody may
+ * change it any more, or move its memory.
+ */
+export function give(tensor: Tensor, data: TypedArray): void {
+  native.give(tensor, data);
+}
+/** @internal Like {@link Tensor.from} of an array that fits, under the terms of {@link give}. */
+export function given(device: Device, data: TypedArray, shape: readonly number[], dtype: Dtype): Tensor {
+  const tensor = new Tensor(device, shape, dtype);
+  try {
+    give(tensor, data);
+  } catch (error) {
+    tensor.dispose();
+    throw error;
+  }
+  return tensor;
+}
+
+/**
+ * A dense, row-major array on a device. Operations on it are queued in order; `read()` awaits them. Weights are
+ * `[out, in]`, as in PyTorch and safetensors.
+ *
+ * @example
+ * const device = Device.open('cpu');
+ * const w = Tensor.from(device, [1, 2, 3, 4], [2, 2]);
+ * console.log(await w.read()); // Float32Array(4) [ 1, 2, 3, 4 ]
+ */
+export class Tensor extends native.Tensor {
+  /** The device that holds the elements, and whose queue works on them. */
+  readonly device: Device;
+  /** Sizes, outermost first; frozen. `[]` has one element. */
+  readonly shape: readonly number[];
+  /** The type of the elements. */
+  readonly dtype: Dtype;
+  /** How many elements there are. */
+  readonly size: number;
+  readonly #storage: object;
+  #disposed = false;
+
+  /**
+   * A tensor whose elements are not set: for outputs of operations. See {@link Tensor.from}, {@link Tensor.zeros}.
+   * @throws ERR_SHAPE unless the shape has at most 5 whole sizes; ERR_DTYPE; ERR_MEMORY; ERR_DISPOSED for a closed device.
+   */
+  constructor(device: Device, shape: readonly number[], dtype?: Dtype);
+  /** @internal Shares the bytes of another tensor: {@link Tensor.reshape}. */
+  constructor(tensor: Tensor, shape: readonly number[]);
+  constructor(owner: Device | Tensor, shape: readonly number[], dtype: Dtype = 'f32') {
+    // A list whose elements are read but once: getters may answer anything, or dispose the tensor.
+    const sizes = Array.isArray(shape) && shape.length <= 5 ? Object.freeze([...shape]) : shape;
+    super(owner, sizes, dtype);
+    const shared = isTensor(owner) ? owner : undefined;
+    this.device = shared?.device ?? (owner as Device);
+    this.dtype = shared?.dtype ?? dtype;
+    this.shape = sizes;
+    this.size = sizes.reduce((a, b) => a * b, 1);
+    this.#storage = shared ? shared.#storage : Object.freeze({});
+    if (!shared) countBytes(this.byteLength);
+  }
+
+  static {
+    isTensor = (value): value is Tensor => typeof value === 'object' && value !== null && #storage in value;
+    storageOf = (tensor) => tensor.#storage;
+  }
+
+  /**
+   * A tensor of the data, which is copied before the call returns. Without `dtype`: numbers and Float32Array give f32,
+   * Float64Array f64, Int32Array i32, Uint8Array u8. For f16 and bf16, numbers and Float32Array are rounded to nearest,
+   * ties to even, and Uint16Array is taken as bits.
+   * @throws ERR_DTYPE for another pair of array and dtype; ERR_SHAPE unless the shape holds as many elements.
+   */
+  static from(device: Device, data: TensorData, shape: readonly number[], options: TensorOptions = {}): Tensor {
+    checkOptions('Tensor.from', options, ['dtype']);
+    return new Tensor(device, shape, options.dtype ?? dtypeOf(data)).#made((tensor) =>
+      tensor.#fill('Tensor.from', data),
+    );
+  }
+
+  /** A tensor of zeros. @throws as the constructor */
+  static zeros(device: Device, shape: readonly number[], options: TensorOptions = {}): Tensor {
+    return Tensor.full(device, shape, 0, options);
+  }
+
+  /**
+   * A tensor whose elements all have one value, rounded to nearest for floating dtypes.
+   * @throws ERR_ARGUMENT unless `value` is a number, and one that an integer dtype holds; otherwise as the constructor
+   */
+  static full(device: Device, shape: readonly number[], value: number, options: TensorOptions = {}): Tensor {
+    checkOptions('Tensor.full', options, ['dtype']);
+    const { dtype } = options;
+    if (typeof value !== 'number')
+      throw new OrthokitError('ERR_ARGUMENT', `Tensor.full: value must be a number, got ${shown(value)}`);
+    if (dtype === 'i32' || dtype === 'u8') arrayFrom('Tensor.full', 'value must be an integer', [value], dtype);
+    return new Tensor(device, shape, dtype).#made((tensor) => native.ops.fill(device, { x: [tensor], value }));
+  }
+
+  /**
+   * Normal numbers with mean 0 and variance 1 (Philox4x32-10, Box–Muller). Element i is number `offset + i` of the
+   * sequence of `seed` and `stream`: a tensor drawn in two parts holds what it would hold at once. To draw on and on,
+   * see {@link RandomStream}.
+   * @throws ERR_ARGUMENT without a seed, or for numbers out of range; ERR_DTYPE for integer dtypes.
+   */
+  static randn(device: Device, shape: readonly number[], options: RandomOptions): Tensor {
+    return Tensor.#random('randn', device, shape, options);
+  }
+
+  /** Uniform numbers in [0, 1), by position like {@link Tensor.randn}: the same bits on every device. */
+  static rand(device: Device, shape: readonly number[], options: RandomOptions): Tensor {
+    return Tensor.#random('rand', device, shape, options);
+  }
+
+  static #random(name: 'randn' | 'rand', device: Device, shape: readonly number[], options: RandomOptions): Tensor {
+    const { seed, stream = 0, offset = 0, dtype } = options ?? {};
+    if (seed === undefined) throw new OrthokitError('ERR_ARGUMENT', `Tensor.${name}: seed is missing`);
+    checkOptions(`Tensor.${name}`, options, ['seed', 'stream', 'offset', 'dtype']);
+    const distribution = name === 'randn' ? 'normal' : 'uniform';
+    return new Tensor(device, shape, dtype).#made((tensor) =>
+      native.ops.random(device, { x: [tensor], seed, stream, offset, distribution }),
+    );
+  }
+
+  /** This tensor, filled; a failure leaves none behind. */
+  #made(fill: (tensor: Tensor) => void): this {
+    try {
+      fill(this);
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+    return this;
+  }
+
+  /** Whether {@link Tensor.dispose} has been called. */
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
+  /** Gives the memory back; later use throws `ERR_DISPOSED`. Work that is queued already still runs. */
+  dispose(): void {
+    native.dispose(this);
+    this.#disposed = true;
+  }
+
+  /** Bytes of the elements on the device. */
+  get byteLength(): number {
+    return this.size * arrays[this.dtype].BYTES_PER_ELEMENT;
+  }
+
+  /**
+   * A fresh typed array of the elements, once all work queued before is done; `Uint16Array` for f16 and bf16.
+   * @throws ERR_MEMORY; ERR_UNSUPPORTED for more elements than an array of JavaScript can have (2^32 in Node.js 20);
+   * ERR_DISPOSED
+   */
+  read(): Promise<TypedArray> {
+    if (!isTensor(this)) throw notTensor('read', this);
+    return inTurn(native.read(this, hostArray('read', this.dtype, this.size)));
+  }
+
+  /**
+   * Replaces all elements, in the order of queued work. `data` is copied before the call returns.
+   * @throws ERR_SHAPE unless `data` has as many elements; ERR_DTYPE if it does not fit; ERR_ARGUMENT for what is not a
+   * number, and for numbers that an integer dtype cannot hold.
+   */
+  write(data: TensorData): void {
+    if (!isTensor(this)) throw notTensor('write', this);
+    this.#fill('write', data);
+  }
+
+  #fill(op: string, data: TensorData): void {
+    const { dtype } = this;
+    if (Array.isArray(data) && data.length > 0) checkNumbers(op, data.slice(0, 1));
+    if (data?.length !== this.size)
+      throw new OrthokitError('ERR_SHAPE', `${op}: data must have ${this.size} elements, got ${data?.length}`);
+    if (Array.isArray(data)) checkNumbers(op, data);
+    const isHalf = dtype === 'f16' || dtype === 'bf16';
+    if (isHalf && !(data instanceof Uint16Array)) {
+      this.#fillRounded(op, data);
+    } else if (!Array.isArray(data)) {
+      if (!(data instanceof arrays[dtype]))
+        throw new OrthokitError('ERR_DTYPE', `${op}: data must fit ${dtype}, got ${nameOf(data)}`);
+      native.write(this, data as TypedArray);
+    } else {
+      native.write(this, arrayFrom(op, 'data must be integers', data, dtype));
+    }
+  }
+
+  #fillRounded(op: string, data: TensorData): void {
+    if (!Array.isArray(data) && !(data instanceof Float32Array))
+      throw new OrthokitError(
+        'ERR_DTYPE',
+        `${op}: data must be numbers, Float32Array or bits in Uint16Array, got ${nameOf(data)}`,
+      );
+    // f64, so that numbers are rounded once.
+    using exact = Tensor.from(this.device, data, this.shape, { dtype: Array.isArray(data) ? 'f64' : 'f32' });
+    native.ops.cast(this.device, { out: [this], x: [exact] });
+  }
+
+  /** A tensor of the same dtype and elements with bytes of its own. */
+  copy(): Tensor {
+    return new Tensor(this.device, this.shape, this.dtype).#made((tensor) =>
+      native.ops.copy(this.device, { out: [tensor], x: [this] }),
+    );
+  }
+
+  /** The elements in another dtype; to floating types rounded to nearest, to integers cut toward zero and held in range. */
+  cast(dtype: Dtype): Tensor {
+    return new Tensor(this.device, this.shape, dtype).#made((tensor) =>
+      native.ops.cast(this.device, { out: [tensor], x: [this] }),
+    );
+  }
+
+  /**
+   * The same bytes under another shape: writing to one changes the other. The memory goes when both are disposed.
+   * @throws ERR_SHAPE unless the shape holds as many elements.
+   */
+  reshape(shape: readonly number[]): Tensor {
+    return new Tensor(this, shape);
+  }
+
+  /** Disposes: `using w = Tensor.zeros(device, [2, 2])`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

@@ -1,0 +1,103 @@
+import { OrthokitError } from '../../core/errors.ts';
+import { inTurns } from '../../core/turns.ts';
+import { systemCode } from '../calls.ts';
+import { quote } from '../quote.ts';
+import { type OpenTensorFile, openTensorFile } from '../safetensors/file.ts';
+import type { TensorInfo } from '../safetensors/header.ts';
+import type { Folder } from './folder.ts';
+import { limits } from './limits.ts';
+import { indexName, readIndex, type ShardIndex } from './shard-index.ts';
+
+const singleName = 'model.safetensors';
+
+/** The weights of a model folder: one file, or shards with an index. Files stay open until `close`. */
+export class Weights {
+  readonly folder: Folder;
+  /** What the index says besides; undefined for a model in one file. */
+  readonly index: Pick<ShardIndex, 'metadata'> | undefined;
+  /** Which file holds each tensor. */
+  readonly shardOf: ReadonlyMap<string, string>;
+  readonly #open: Map<string, OpenTensorFile>;
+
+  private constructor(
+    folder: Folder,
+    index: Pick<ShardIndex, 'metadata'> | undefined,
+    shardOf: Map<string, string>,
+    open: Map<string, OpenTensorFile>,
+  ) {
+    this.folder = folder;
+    this.index = index;
+    this.shardOf = shardOf;
+    this.#open = open;
+  }
+
+  static async open(folder: Folder): Promise<Weights> {
+    const open = new Map<string, OpenTensorFile>();
+    try {
+      const single = await openShard(folder, singleName);
+      open.set(singleName, single);
+      const names = [...single.tensors.keys()];
+      return new Weights(folder, undefined, new Map(names.map((name) => [name, singleName])), open);
+    } catch (error) {
+      if (!(error instanceof OrthokitError && systemCode(error.cause) === 'ENOENT')) throw error;
+    }
+    const bytes = await folder.read(indexName, limits.configBytes);
+    if (!bytes) folder.fail(`weights must be ${singleName} or ${indexName} with its shards, got neither`);
+    const { metadata, shardOf } = await inTurns(readIndex(bytes, folder.fail), folder.signal);
+    return new Weights(folder, { metadata }, shardOf, open);
+  }
+
+  /** The files, in the order of their first tensors. */
+  get shards(): string[] {
+    return [...new Set(this.shardOf.values())];
+  }
+
+  /** An open file of the folder, with every tensor that the index promises of it. */
+  async shard(name: string): Promise<OpenTensorFile> {
+    const { folder } = this;
+    const known = this.#open.get(name);
+    if (known) return known;
+    let file: OpenTensorFile;
+    try {
+      file = await openShard(folder, name);
+    } catch (error) {
+      if (error instanceof OrthokitError && systemCode(error.cause) === 'ENOENT')
+        folder.fail(`${indexName} must name shards that are there, got ${name}`);
+      throw error;
+    }
+    this.#open.set(name, file);
+    for (const [tensor, shard] of this.shardOf) {
+      if (shard === name && !file.tensors.has(tensor))
+        folder.fail(`${indexName} must say where tensors are, got ${quote(tensor)} in ${name}, which lacks it`);
+    }
+    for (const tensor of file.tensors.keys()) {
+      if (this.shardOf.get(tensor) !== name)
+        folder.fail(`${indexName} must list all tensors of its shards, got ${quote(tensor)} in ${name} alone`);
+    }
+    return file;
+  }
+
+  async find(name: string): Promise<{ file: OpenTensorFile; info: TensorInfo }> {
+    const shard = this.shardOf.get(name);
+    const file = shard === undefined ? undefined : await this.shard(shard);
+    const info = file?.tensors.get(name);
+    if (!file || !info)
+      throw new OrthokitError(
+        'ERR_ARGUMENT',
+        `${this.folder.op}: tensor must be one of the model's, got ${quote(name)}, not in ${this.folder.path}`,
+      );
+    return { file, info };
+  }
+
+  async close(): Promise<void> {
+    const files = [...this.#open.values()];
+    this.#open.clear();
+    for (const file of files) await file.giveUp();
+  }
+}
+
+function openShard(folder: Folder, name: string): Promise<OpenTensorFile> {
+  const { op, signal } = folder;
+  const opening = openTensorFile(folder.file(name), { op, signal, noFollow: !folder.followLinks });
+  return folder.guarded(name, opening);
+}

@@ -1,0 +1,11 @@
+// Names and texts from files in messages.
+
+/** A name from a file, fit for a message. */
+export function quote(name: string): string {
+  return shortened(JSON.stringify(name), '"');
+}
+
+/** A text from a file, short enough for a message; what is cut off shows as `…` and `end`. */
+export function shortened(text: string, end = ''): string {
+  return text.length > 80 ? `${text.slice(0, 76)}…${end}` : text;
+}

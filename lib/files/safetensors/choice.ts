@@ -1,0 +1,109 @@
+// Which tensors of a file are loaded, and whether they fit tensors that exist.
+import type { Device } from '../../core/device.ts';
+import { OrthokitError } from '../../core/errors.ts';
+import { isRecord, shown } from '../../core/options.ts';
+import { isTensor, type Tensor } from '../../core/tensor.ts';
+import type { Turns } from '../../core/turns.ts';
+import { quote, shortened } from '../quote.ts';
+import { fileDtypes, tensorDtype } from './dtypes.ts';
+import type { TensorInfo } from './header.ts';
+
+/** Names of tensors, or a function that answers whether one is wanted. */
+export type TensorNames = readonly string[] | ((name: string, info: TensorInfo) => boolean);
+
+/** Tensors of one call: each takes some kilobytes, whatever it holds. */
+const mostTensors = 65_536;
+
+export function checkNames(op: string, names: unknown): asserts names is TensorNames | undefined {
+  if (names === undefined || typeof names === 'function') return;
+  if (!Array.isArray(names))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: names must be a list or a function, got ${shown(names)}`);
+  if (names.length > mostTensors)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: names must be at most ${mostTensors}, got ${names.length}`);
+  for (const [i, name] of names.entries())
+    if (typeof name !== 'string')
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: names[${i}] must be a string, got ${shown(name)}`);
+}
+
+/** The tensors of `into` as they are now, each alive and of the device. */
+export function checkInto(op: string, into: unknown, device: Device): Map<string, Tensor> | undefined {
+  if (into === undefined) return undefined;
+  if (!isRecord(into))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: into must be an object of tensors, got ${shown(into)}`);
+  const tensors = new Map<string, Tensor>();
+  for (const [name, tensor] of Object.entries(into)) {
+    const field = `into[${quote(name)}]`;
+    if (!isTensor(tensor))
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${field} must be a Tensor, got ${shown(tensor)}`);
+    if (tensor.device !== device)
+      throw new OrthokitError('ERR_DEVICE', `${op}: ${field} must be on the device, got a tensor of another one`);
+    tensors.set(name, tensor);
+  }
+  checkAlive(op, tensors);
+  return tensors;
+}
+
+/** @throws `ERR_DISPOSED` unless all of the tensors can be written into */
+export function checkAlive(op: string, tensors: ReadonlyMap<string, Tensor>): void {
+  for (const [name, tensor] of tensors)
+    if (tensor.disposed)
+      throw new OrthokitError('ERR_DISPOSED', `${op}: into[${quote(name)}] must be alive, got a disposed tensor`);
+}
+
+/** The wanted tensors of a file, in its order, all of which can live on a device. */
+export async function chosenOf(
+  op: string,
+  path: string,
+  tensors: ReadonlyMap<string, TensorInfo>,
+  names: TensorNames | undefined,
+  turns: Turns,
+): Promise<Map<string, TensorInfo>> {
+  const listed = Array.isArray(names) ? new Set<string>(names) : undefined;
+  const isWanted = typeof names === 'function' ? names : (name: string) => listed?.has(name) ?? true;
+  const chosen = new Map<string, TensorInfo>();
+  for (const [name, info] of tensors) {
+    if (turns.isDue) await turns.next();
+    if (!isWanted(name, info)) continue;
+    tensorDtype(op, name, info);
+    if (chosen.size === mostTensors)
+      throw new OrthokitError(
+        'ERR_UNSUPPORTED',
+        `${op}: file must have at most ${mostTensors} tensors to load, got more in ${path}`,
+      );
+    chosen.set(name, info);
+  }
+  const missing = [...(listed ?? [])].filter((name) => !chosen.has(name));
+  if (missing.length > 0)
+    throw new OrthokitError('ERR_STATE', `${op}: file must have the tensors of names, got none of ${few(missing)} in ${path}`); // biome-ignore format: one line
+  return chosen;
+}
+
+/** @throws `ERR_STATE` unless the tensors of the file and those of `into` have the same names, dtypes and shapes */
+export function checkFit(
+  op: string,
+  path: string,
+  chosen: ReadonlyMap<string, TensorInfo>,
+  into: ReadonlyMap<string, Tensor>,
+): void {
+  const missing = [...into.keys()].filter((name) => !chosen.has(name));
+  const extra = [...chosen.keys()].filter((name) => !into.has(name));
+  if (missing.length > 0 || extra.length > 0) {
+    const parts: string[] = [];
+    if (missing.length > 0) parts.push(`${few(missing)} not in the file`);
+    if (extra.length > 0) parts.push(`${few(extra)} in the file alone`);
+    throw new OrthokitError('ERR_STATE', `${op}: into must have the tensors that are loaded, got ${parts.join(' and ')}: ${path}`); // biome-ignore format: one line
+  }
+  for (const [name, { dtype, shape }] of chosen) {
+    const tensor = into.get(name) as Tensor;
+    const own = `${fileDtypes[tensor.dtype]} [${tensor.shape.join(', ')}]`;
+    const other = `${dtype} [${shape.join(', ')}]`;
+    if (own !== other)
+      throw new OrthokitError('ERR_STATE', `${op}: into[${quote(name)}] must be ${other} as in the file, got ${own}: ${path}`); // biome-ignore format: one line
+  }
+}
+
+/** The first of what may be many names, and how many there are. */
+function few(names: readonly string[]): string {
+  const first = names.slice(0, 5).map((name) => shortened(quote(name)));
+  return names.length > 5 ? `${first.join(', ')}, … (${names.length})` : first.join(', ');
+}

@@ -1,0 +1,115 @@
+import { arrays, type Dtype } from '../../core/dtypes.ts';
+import { OrthokitError } from '../../core/errors.ts';
+import type { TypedArray } from '../../core/native.ts';
+import { quote } from '../quote.ts';
+
+/** An element type as a file spells it. */
+export type FileDtype =
+  | 'BOOL'
+  | 'U8'
+  | 'I8'
+  | 'F8_E4M3'
+  | 'F8_E5M2'
+  | 'F8_E8M0'
+  | 'F8_E4M3FNUZ'
+  | 'F8_E5M2FNUZ'
+  | 'F4'
+  | 'F6_E2M3'
+  | 'F6_E3M2'
+  | 'U16'
+  | 'I16'
+  | 'F16'
+  | 'BF16'
+  | 'U32'
+  | 'I32'
+  | 'F32'
+  | 'U64'
+  | 'I64'
+  | 'F64'
+  | 'C64';
+
+/** Bits per element of every element type that the format defines. */
+export const bitsOf: Readonly<Record<FileDtype, number>> = {
+  BOOL: 8,
+  U8: 8,
+  I8: 8,
+  F8_E4M3: 8,
+  F8_E5M2: 8,
+  F8_E8M0: 8,
+  F8_E4M3FNUZ: 8,
+  F8_E5M2FNUZ: 8,
+  F4: 4,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
+  U16: 16,
+  I16: 16,
+  F16: 16,
+  BF16: 16,
+  U32: 32,
+  I32: 32,
+  F32: 32,
+  U64: 64,
+  I64: 64,
+  F64: 64,
+  C64: 64,
+};
+
+/** How a file spells the element types of tensors. */
+export const fileDtypes: Readonly<Record<Dtype, FileDtype>> = {
+  f32: 'F32',
+  f64: 'F64',
+  f16: 'F16',
+  bf16: 'BF16',
+  i32: 'I32',
+  u8: 'U8',
+};
+
+const dtypes = new Map<FileDtype, Dtype>();
+for (const dtype of Object.keys(fileDtypes) as Dtype[]) dtypes.set(fileDtypes[dtype], dtype);
+
+const maxRank = 5;
+
+export function isFileDtype(name: string): name is FileDtype {
+  return Object.hasOwn(bitsOf, name);
+}
+
+/**
+ * The exact number of bytes, or undefined when it is not a whole number or cannot be counted. Dimensions of zero do not
+ * hide the others: whoever multiplies strides later meets no overflow either.
+ */
+export function byteLengthOf(dtype: FileDtype, shape: readonly number[]): number | undefined {
+  const most = Math.floor(Number.MAX_SAFE_INTEGER / bitsOf[dtype]);
+  let size = 1;
+  let empty = false;
+  for (const dimension of shape) {
+    if (dimension === 0) empty = true;
+    else if (dimension > most / size) return undefined;
+    else size *= dimension;
+  }
+  const bits = empty ? 0 : size * bitsOf[dtype];
+  return bits % 8 === 0 ? bits / 8 : undefined;
+}
+
+/** The dtype under which a stored tensor can live on a device; throws `ERR_UNSUPPORTED` when there is none. */
+export function tensorDtype(op: string, name: string, info: { dtype: FileDtype; shape: readonly number[] }): Dtype {
+  const dtype = dtypes.get(info.dtype);
+  const field = `tensor ${quote(name)}`;
+  if (!dtype) {
+    throw new OrthokitError(
+      'ERR_UNSUPPORTED',
+      `${op}: ${field} must be one of ${[...dtypes.keys()].join(' ')}, got ${info.dtype}`,
+    );
+  }
+  if (info.shape.length > maxRank) {
+    throw new OrthokitError(
+      'ERR_UNSUPPORTED',
+      `${op}: ${field} must have at most ${maxRank} dimensions, got ${info.shape.length}`,
+    );
+  }
+  return dtype;
+}
+
+/** The bytes of a whole tensor as the array that `Tensor.from` takes; files and supported hosts are little-endian. */
+export function typedArray(dtype: Dtype, bytes: ArrayBuffer): TypedArray {
+  return new arrays[dtype](bytes);
+}

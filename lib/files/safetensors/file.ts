@@ -1,0 +1,162 @@
+import { constants } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { abortable } from '../../core/abortable.ts';
+import { OrthokitError } from '../../core/errors.ts';
+import type { TypedArray } from '../../core/native.ts';
+import { inTurns } from '../../core/turns.ts';
+import { attempt, calls } from '../calls.ts';
+import type { Fail } from '../json/scanner.ts';
+import { checkPath, givenUp } from '../transfer.ts';
+import { tensorDtype, typedArray } from './dtypes.ts';
+import { limits, parseHeader, type TensorInfo } from './header.ts';
+
+const lengthBytes = 8;
+const pieceBytes = 1 << 22;
+
+export interface OpenOptions {
+  /** The public function that messages begin with. */
+  readonly op: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Refuse a path that is a symbolic link. Default: follow it. */
+  readonly noFollow?: boolean | undefined;
+}
+
+/** An open safetensors file whose header has been checked whole. */
+export interface TensorFile {
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly metadata: ReadonlyMap<string, string>;
+  /** The bytes of one tensor in fresh memory; `onBytes` hears of each piece. */
+  readBytes(info: TensorInfo, onBytes?: (count: number) => void): Promise<ArrayBuffer>;
+  /** The bytes of a part of one tensor, from byte `from` of it, into memory of the caller's. */
+  readRange(info: TensorInfo, from: number, into: Uint8Array): Promise<void>;
+  /** The same as the array that `Tensor.from` takes; `ERR_UNSUPPORTED` for element types that tensors lack. */
+  read(name: string, onBytes?: (count: number) => void): Promise<TypedArray>;
+}
+
+/**
+ * Opens and checks a file, hands it to `use`, and closes it whatever happens. `use` can compare names, shapes, dtypes and
+ * metadata with what it needs before it reads or changes anything.
+ *
+ * @throws `ERR_FORMAT` for anything wrong in the file, `ERR_IO` for a file call that fails, the reason of an aborted signal.
+ */
+export async function withTensorFile<T>(
+  path: string,
+  options: OpenOptions,
+  use: (file: TensorFile) => Promise<T>,
+): Promise<T> {
+  const file = await openTensorFile(path, options);
+  let result: T;
+  try {
+    result = await use(file);
+  } catch (error) {
+    await file.giveUp();
+    throw error;
+  }
+  await file.close();
+  return result;
+}
+
+/** A tensor file that stays open until one of these is called. */
+export interface OpenTensorFile extends TensorFile {
+  /** Closes; `ERR_IO` when that fails. */
+  close(): Promise<void>;
+  /** Closes after a failure, in silence. */
+  giveUp(): Promise<void>;
+}
+
+/** Opens and checks a file for as long as its caller needs it. @throws as {@link withTensorFile} */
+export async function openTensorFile(path: string, options: OpenOptions): Promise<OpenTensorFile> {
+  const { op, signal, noFollow } = options;
+  checkPath(op, path);
+  signal?.throwIfAborted();
+  // Without O_NONBLOCK, a FIFO would keep open() waiting for a writer.
+  const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (noFollow ? (constants.O_NOFOLLOW ?? 0) : 0);
+  const handle = await attempt(op, path, 'opened', calls.open(path, flags));
+  const giveUp = (): Promise<void> => givenUp(calls.close(handle), signal);
+  try {
+    const file = await readHeader(handle, path, options);
+    return { ...file, giveUp, close: () => attempt(op, path, 'closed', calls.close(handle)) };
+  } catch (error) {
+    await giveUp();
+    throw error;
+  }
+}
+
+async function readHeader(handle: FileHandle, path: string, options: OpenOptions): Promise<TensorFile> {
+  const { op, signal } = options;
+  const fail: Fail = (problem) => {
+    throw new OrthokitError('ERR_FORMAT', `${op}: ${problem} in ${path}`);
+  };
+  const read = (bytes: Uint8Array, position: number, onBytes?: (count: number) => void): Promise<void> =>
+    readFully(handle, bytes, position, { ...options, path, fail, onBytes });
+
+  const stats = await attempt(op, path, 'examined', calls.fstat(handle));
+  if (!stats.isFile()) fail('path must be a regular file, got another kind');
+  if (stats.size < lengthBytes + 2) fail(`file must have at least 10 bytes, got ${stats.size}`);
+
+  const start = new Uint8Array(lengthBytes + 1);
+  await read(start, 0);
+  const length = new DataView(start.buffer).getBigUint64(0, true);
+  const most = Math.min(limits.headerBytes, stats.size - lengthBytes);
+  if (length < 2n || length > BigInt(most)) fail(`header must have 2 to ${most} bytes, got ${length}`);
+  if (start[lengthBytes] !== 0x7b) fail(`header must begin with '{', got 0x${start[lengthBytes]?.toString(16)}`);
+
+  const header = new Uint8Array(Number(length));
+  await read(header, lengthBytes);
+  const dataStart = lengthBytes + header.length;
+  const { tensors, metadata } = await inTurns(parseHeader(header, stats.size - dataStart, fail), signal);
+
+  const readBytes: TensorFile['readBytes'] = async (info, onBytes) => {
+    const bytes = allocate(op, info.byteLength);
+    await read(bytes, dataStart + info.begin, onBytes);
+    return bytes.buffer;
+  };
+  return {
+    tensors,
+    metadata,
+    readBytes,
+    readRange: (info, from, into) => read(into, dataStart + info.begin + from),
+    async read(name, onBytes) {
+      const info = tensors.get(name);
+      if (!info) fail(`tensor ${JSON.stringify(name)} must be present, got none`);
+      const dtype = tensorDtype(op, name, info);
+      return typedArray(dtype, await readBytes(info, onBytes));
+    },
+  };
+}
+
+interface ReadOptions extends OpenOptions {
+  readonly path: string;
+  readonly fail: Fail;
+  readonly onBytes: ((count: number) => void) | undefined;
+}
+
+// Explicit positions: a read never depends on where another one left the file.
+async function readFully(
+  handle: FileHandle,
+  bytes: Uint8Array,
+  position: number,
+  { op, path, signal, fail, onBytes }: ReadOptions,
+): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    signal?.throwIfAborted();
+    const piece = bytes.subarray(done, done + pieceBytes);
+    const count = await abortable(attempt(op, path, 'read', calls.read(handle, piece, position + done)), signal);
+    if (count === 0) fail(`file must keep its size while it is read, got its end at byte ${position + done}`);
+    done += count;
+    onBytes?.(count);
+  }
+  signal?.throwIfAborted();
+}
+
+function allocate(op: string, bytes: number): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(bytes);
+  } catch (cause) {
+    throw new OrthokitError(
+      'ERR_MEMORY',
+      `${op}: host memory must have ${bytes} bytes for a tensor, got an allocation failure`,
+      { cause },
+    );
+  }
+}

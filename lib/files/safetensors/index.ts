@@ -1,0 +1,186 @@
+import { Device } from '../../core/device.ts';
+import { OrthokitError, shown } from '../../core/errors.ts';
+import type { TypedArray } from '../../core/native.ts';
+import { isRecord } from '../../core/options.ts';
+import { give, given, isTensor, type Tensor } from '../../core/tensor.ts';
+import { Turns } from '../../core/turns.ts';
+import { quote } from '../quote.ts';
+import { checkPath, checkTransfer, type TransferOptions } from '../transfer.ts';
+import { checkAlive, checkFit, checkInto, checkNames, chosenOf } from './choice.ts';
+import { fileDtypes, tensorDtype } from './dtypes.ts';
+import { withTensorFile } from './file.ts';
+import type { TensorInfo } from './header.ts';
+import { type TensorSource, writeTensorFile } from './write.ts';
+
+export type { Progress, TransferOptions } from '../transfer.ts';
+export type { FileDtype } from './dtypes.ts';
+export type { TensorInfo } from './header.ts';
+
+/** Options of {@link saveTensors}. */
+export interface SaveTensorsOptions extends TransferOptions {
+  /** Texts to store with the tensors. Default: none. */
+  metadata?: Record<string, string> | undefined;
+}
+
+/**
+ * Stores tensors of any shape and dtype in a safetensors file, readable by every program that knows the format.
+ *
+ * The file holds the values of the moment of the call: all reads are queued before the call returns, so work queued
+ * afterwards, or `dispose()`, does not show in it. The price is a copy of all the tensors in host memory until they are
+ * written. The file replaces `path` at once and whole: whatever fails or is killed on the way, `path` holds the old file
+ * or the new one.
+ *
+ * @example
+ * await saveTensors('model.safetensors', { weight, bias }, { metadata: { step: '1000' } });
+ *
+ * @param path a regular file to replace, or a free name in a folder that exists
+ * @param tensors by name; a name has at most 1 KB of UTF-8 and is not `__metadata__`
+ * @throws `ERR_ARGUMENT`; `ERR_IO` with the system's error as `cause`; `ERR_DISPOSED`; the signal's reason when aborted.
+ * Format: https://github.com/huggingface/safetensors
+ */
+export async function saveTensors(
+  path: string,
+  tensors: Record<string, Tensor>,
+  options: SaveTensorsOptions = {},
+): Promise<void> {
+  const op = 'saveTensors';
+  checkPath(op, path);
+  checkTransfer(op, options, ['metadata', 'signal', 'onProgress']);
+  if (!isRecord(tensors))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: tensors must be an object, got ${shown(tensors)}`);
+  for (const [name, tensor] of Object.entries<unknown>(tensors)) {
+    if (!isTensor(tensor)) {
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: tensors.${name} must be a Tensor, got ${shown(tensor)}`);
+    }
+  }
+  options.signal?.throwIfAborted();
+  await writeTensorFile(path, snapshot(tensors), { ...options, op });
+}
+
+/** Queues the reads of all tensors now; a source gives its array away once, so that it can be freed when it is written. */
+export function snapshot(tensors: Readonly<Record<string, Tensor>>): TensorSource[] {
+  return Object.entries(tensors).map(([name, tensor]) => {
+    let read: ReturnType<Tensor['read']> | undefined = tensor.read();
+    // The writer reports a failure when the turn of this tensor comes, unless it has failed at another one before.
+    read.catch(() => {});
+    const data = async (): ReturnType<Tensor['read']> => {
+      const given = read;
+      read = undefined;
+      if (!given)
+        throw new OrthokitError('ERR_ARGUMENT', `snapshot: data of ${quote(name)} must be taken once, got twice`);
+      return given;
+    };
+    return { name, dtype: fileDtypes[tensor.dtype], shape: tensor.shape, data };
+  });
+}
+
+/** Options of {@link loadTensors}. */
+export interface LoadTensorsOptions extends TransferOptions {
+  /**
+   * Which tensors to load: their names, or a function that answers `true` for each that is wanted. No byte of the others
+   * is read, and they may be of any element type. Default: all.
+   */
+  names?: readonly string[] | ((name: string, info: TensorInfo) => boolean) | undefined;
+  /**
+   * Tensors of `device` to load into, by name, instead of new ones: exactly those that are loaded, of the same shapes and
+   * dtypes. Default: new tensors are made.
+   */
+  into?: Readonly<Record<string, Tensor>> | undefined;
+}
+
+/**
+ * Loads tensors of a safetensors file, each with the shape and dtype that it has there: all of them, or those that `names`
+ * chooses; as new tensors, or into tensors that exist.
+ *
+ * The file is checked whole before the first tensor is made. If anything fails, no tensor is left behind. Tensors of
+ * `into` are written when everything has been read and fits, and all at once: they hold what they held, or what the file
+ * holds. That takes host memory for all of them.
+ *
+ * @example
+ * const { weight, bias } = await loadTensors('model.safetensors', device);
+ * const { head } = await loadTensors('model.safetensors', device, { names: ['head'] });
+ * await loadTensors('model.safetensors', device, { into: { weight, bias, head } });
+ *
+ * @returns an object without prototype, so that every name is an ordinary key; with `into`, the tensors of it
+ * @throws `ERR_FORMAT` for a file that is not what it says; `ERR_STATE` for a file without one of `names`, or that does not
+ * fit `into`; `ERR_UNSUPPORTED` for a wanted tensor of another element type than F32 F64 F16 BF16 I32 U8, or of more than
+ * 5 dimensions, and for more than 65,536 tensors; `ERR_IO` with the system's error as `cause`; `ERR_MEMORY`; `ERR_DEVICE`;
+ * `ERR_DISPOSED`; `ERR_ARGUMENT`; the signal's reason when aborted
+ */
+export async function loadTensors(
+  path: string,
+  device: Device,
+  options: LoadTensorsOptions = {},
+): Promise<Record<string, Tensor>> {
+  const op = 'loadTensors';
+  checkPath(op, path);
+  if (!(device instanceof Device))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: device must be a Device, got ${shown(device)}`);
+  checkTransfer(op, options, ['names', 'into', 'signal', 'onProgress']);
+  const { names, signal, onProgress } = options;
+  checkNames(op, names);
+  const into = checkInto(op, options.into, device);
+  const made: Record<string, Tensor> = Object.create(null);
+  const data = new Map<string, TypedArray>();
+  try {
+    await withTensorFile(path, { op, signal }, async (file) => {
+      // Tensors without elements need no reading, which would give others a turn.
+      const turns = new Turns(signal);
+      const chosen = await chosenOf(op, path, file.tensors, names, turns);
+      if (into) checkFit(op, path, chosen, into);
+      let total = 0;
+      for (const { byteLength } of chosen.values()) total += byteLength;
+      let done = 0;
+      for (const [name, info] of chosen) {
+        if (turns.isDue) await turns.next();
+        const array = await file.read(name, (count) => {
+          done += count;
+          onProgress?.({ done, total });
+        });
+        if (into) data.set(name, array);
+        else made[name] = given(device, array, info.shape, tensorDtype(op, name, info));
+      }
+    });
+    signal?.throwIfAborted();
+    if (!into) return made;
+    checkAlive(op, into);
+  } catch (error) {
+    for (const tensor of Object.values(made)) tensor.dispose();
+    throw error;
+  }
+  for (const [name, tensor] of into) {
+    give(tensor, data.get(name) as TypedArray);
+    made[name] = tensor;
+  }
+  return made;
+}
+
+/** What a safetensors file says of itself. */
+export interface TensorFileInfo {
+  /** The tensors by name, in the order of the file. */
+  readonly tensors: Map<string, TensorInfo>;
+  /** The texts that are stored with them. */
+  readonly metadata: Map<string, string>;
+}
+
+/**
+ * What a safetensors file holds, without its data: names, element types as the file spells them, shapes, sizes and texts.
+ *
+ * @example
+ * const { tensors, metadata } = await readTensorInfo('model.safetensors');
+ * for (const [name, { dtype, shape }] of tensors) console.log(name, dtype, shape);
+ *
+ * @throws `ERR_FORMAT`, `ERR_IO` and `ERR_ARGUMENT` as `loadTensors`; the signal's reason when aborted
+ */
+export async function readTensorInfo(
+  path: string,
+  options: Pick<TransferOptions, 'signal'> = {},
+): Promise<TensorFileInfo> {
+  const op = 'readTensorInfo';
+  checkPath(op, path);
+  checkTransfer(op, options, ['signal']);
+  return withTensorFile(path, { op, signal: options.signal }, async (file) => ({
+    tensors: new Map(file.tensors),
+    metadata: new Map(file.metadata),
+  }));
+}

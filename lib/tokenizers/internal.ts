@@ -1,0 +1,7 @@
+// What other families use of tokenizers besides what is public.
+export { encoderOf, piecesOf } from './encode/encode.ts';
+export { keyOf } from './keys.ts';
+export { limits } from './limits.ts';
+export { matchSteps } from './match/match.ts';
+export { readTokenizerOf } from './read.ts';
+export { roles } from './tokenizer.ts';

@@ -1,0 +1,114 @@
+import { OrthokitError } from '../../core/errors.ts';
+import { checkOptions, shown } from '../../core/options.ts';
+import { atOnce, type Steps } from '../../core/turns.ts';
+import { isTokenizer, type Tokenizer } from '../tokenizer.ts';
+import { matchBytes } from './bytes.ts';
+import { digitWarning } from './digits.ts';
+import { type MatchKind, matchKinds } from './kinds.ts';
+import { matchMergekit } from './mergekit.ts';
+
+/** Options of {@link matchVocabularies}. */
+export interface MatchOptions {
+  /**
+   * What makes two tokens the same. `bytes`: the bytes of text that they stand for, special tokens by role, then by
+   * content. `mergekit`: strings as mergekit-tokensurgeon normalizes them, for comparison. Default: `bytes`.
+   */
+  match?: 'bytes' | 'mergekit' | undefined;
+  /** Whether a token of one byte may match the byte token `<0xHH>`. Default: `true` with `bytes`, else `false`. */
+  byte?: boolean | undefined;
+  /** Whether a token without a counterpart takes that of its longest prefix. Default: `false`. */
+  prefix?: boolean | undefined;
+}
+
+/** How many tokens of the donor found their counterparts, and how. */
+export interface MatchCounts {
+  /** Ids of the donor, those without a token included. */
+  readonly ids: number;
+  /** The same key. */
+  readonly exact: number;
+  /** Special tokens of the same role. */
+  readonly role: number;
+  /** Special or added tokens of the same text. */
+  readonly content: number;
+  /** Tokens of one byte. */
+  readonly byte: number;
+  /** Tokens that took the counterpart of their longest prefix. */
+  readonly prefix: number;
+  /** Tokens without a counterpart. */
+  readonly none: number;
+  /** Special tokens among them. */
+  readonly specialUnmatched: number;
+  /** Ids that `mergekit` never visits, because a later token has their key. */
+  readonly collapsed: number;
+  /** Ids that have no token. */
+  readonly absent: number;
+  /** Tokens of the base whose key another one has. */
+  readonly duplicatesInBase: number;
+  /** Tokens of the donor whose key another one has. */
+  readonly duplicatesInDonor: number;
+}
+
+/** Which token of the base each token of the donor is. */
+export interface VocabularyMatch {
+  /** By id of the donor: the id of the base, or −1. */
+  readonly baseIds: Int32Array;
+  /** By id of the donor: an index of {@link matchKinds}. */
+  readonly kinds: Uint8Array;
+  /** Totals. */
+  readonly counts: MatchCounts;
+  /** What a reader of the result should know, in words. */
+  readonly warnings: readonly string[];
+}
+
+const op = 'matchVocabularies';
+
+/**
+ * Finds for each token of the donor the token of the base that stands for the same thing.
+ *
+ * Source: arXiv 2506.06607; the rules of `bytes` are ours (guide, "Tokenizer transplantation").
+ *
+ * @example
+ * const match = matchVocabularies(await readTokenizer('base'), await readTokenizer('donor'));
+ * console.log(match.counts);
+ *
+ * @throws `ERR_ARGUMENT` for what is no tokenizer, and for unknown options
+ */
+export function matchVocabularies(base: Tokenizer, donor: Tokenizer, options: MatchOptions = {}): VocabularyMatch {
+  for (const [name, tokenizer] of Object.entries({ base, donor }))
+    if (!isTokenizer(tokenizer))
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a Tokenizer, got ${shown(tokenizer)}`);
+  checkOptions(op, options, ['match', 'byte', 'prefix']);
+  const { match = 'bytes', byte = match === 'bytes', prefix = false } = options;
+  for (const [name, value] of Object.entries({ byte, prefix })) {
+    if (typeof value !== 'boolean')
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a boolean, got ${shown(value)}`);
+  }
+  if (match !== 'bytes' && match !== 'mergekit')
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: match must be one of 'bytes', 'mergekit', got ${shown(match)}`);
+  return atOnce(matchSteps(base, donor, { match, byte, prefix }));
+}
+
+/** What {@link matchVocabularies} does, with room for turns of the event loop. */
+export function* matchSteps(
+  base: Tokenizer,
+  donor: Tokenizer,
+  { match, byte, prefix }: { match: 'bytes' | 'mergekit'; byte: boolean; prefix: boolean },
+): Steps<VocabularyMatch> {
+  const rule = match === 'bytes' ? matchBytes : matchMergekit;
+  const found = yield* rule(base, donor, byte, prefix);
+  const { baseIds, kinds } = found;
+  const count = Object.fromEntries(matchKinds.map((kind) => [kind, 0])) as Record<MatchKind, number>;
+  let specialUnmatched = 0;
+  for (const [id, index] of kinds.entries()) {
+    const kind = matchKinds[index] ?? 'none';
+    count[kind] += 1;
+    if (kind === 'none' && donor.special.has(id)) specialUnmatched += 1;
+  }
+  const { duplicatesInBase, duplicatesInDonor } = found;
+  return {
+    baseIds,
+    kinds,
+    counts: { ids: kinds.length, ...count, specialUnmatched, duplicatesInBase, duplicatesInDonor },
+    warnings: [...found.warnings, ...(yield* digitWarning(base, donor))],
+  };
+}

@@ -1,0 +1,59 @@
+import type { Device } from '../../core/device.ts';
+import type { PrepareMethod } from '../methods/method.ts';
+import type { TransplantReport } from '../report.ts';
+import { computeRows } from '../tables/compute.ts';
+import type { Job } from '../tables/job.ts';
+import type { Model } from '../tables/model.ts';
+import { writeWeights } from './assemble.ts';
+import type { ConfigPatches } from './config.ts';
+import { Journal } from './journal.ts';
+import { writeTexts } from './texts.ts';
+import { verifyFolder } from './verify.ts';
+import type { Workspace } from './workspace.ts';
+
+const op = 'transplant';
+
+/** A job, where its files go, and what it runs with. */
+export interface Run {
+  readonly job: Job;
+  readonly base: Model;
+  readonly donor: Model;
+  /** How the configuration of the base changes. */
+  readonly patches: ConfigPatches;
+  readonly workspace: Workspace;
+  readonly device: Device;
+  readonly prepare: PrepareMethod;
+  /** Whether the workspace is that of an earlier run. */
+  readonly resumed: boolean;
+}
+
+/** Computes and writes what the job has planned. */
+export async function run(given: Run): Promise<TransplantReport> {
+  const { job, base, workspace, device, prepare, resumed } = given;
+  const { signal, onProgress } = job.settings;
+  const journals: Journal[] = [];
+  try {
+    for (const table of job.tables) {
+      const file = workspace.scratch(`${table.label}.rows`);
+      const journal = await Journal.open(op, file, table.base.rowBytes);
+      journals.push(journal);
+      table.store = journal;
+    }
+    const newTables = await computeRows(job, device, prepare);
+    await writeWeights(workspace, base.weights, newTables, {
+      op,
+      signal,
+      onBytes: (done, bytes) => onProgress?.({ stage: 'write', done, total: bytes }),
+    });
+    await writeTexts(given);
+    const report = await job.report(resumed);
+    await verifyFolder(op, workspace.model, newTables, signal);
+    await workspace.publish();
+    return report;
+  } catch (error) {
+    await workspace.leaveBare();
+    throw error;
+  } finally {
+    for (const journal of journals) await journal.close();
+  }
+}

@@ -1,0 +1,77 @@
+import { Buffer } from 'node:buffer';
+import { inTurns, type Steps } from '../../core/turns.ts';
+import { editJson } from '../../files/json/edit.ts';
+import type { JsonObject } from '../../files/json/reader.ts';
+import { limits } from '../../tokenizers/internal.ts';
+import type { Job } from '../tables/job.ts';
+import type { Model } from '../tables/model.ts';
+import { type ConfigPatches, patchConfigs } from './config.ts';
+import type { Workspace } from './workspace.ts';
+
+const pauseIds = 1 << 11;
+/** What a tokenizer may consist of; nothing else is copied from the donor. */
+const tokenizerFiles = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'chat_template.jinja',
+  'chat_template.json',
+  'merges.txt',
+  'vocab.json',
+  'vocab.txt',
+  'tokenizer.model',
+  'spiece.model',
+];
+const baseFiles = [
+  'preprocessor_config.json',
+  'processor_config.json',
+  'LICENSE',
+  'LICENSE.txt',
+  'NOTICE',
+  'NOTICE.txt',
+];
+
+/** How the configuration of the base changes, and what a person should know of it. */
+export function* planTexts(base: Model, donor: Model, { rows, tables }: Job): Steps<ConfigPatches> {
+  const newIds = new Map<number, number>();
+  for (const [id, baseId] of (tables[0]?.match.baseIds ?? new Int32Array()).entries()) {
+    if (id % pauseIds === 0) yield;
+    if (baseId >= 0 && !newIds.has(baseId)) newIds.set(baseId, id);
+  }
+  return patchConfigs({
+    base: base.config ?? {},
+    baseGeneration: base.generation,
+    donor: donor.config,
+    donorGeneration: donor.generation,
+    donorTokenizer: donor.tokenizer,
+    rows,
+    newIdOf: (id) => newIds.get(id),
+  });
+}
+
+export interface Texts {
+  readonly workspace: Workspace;
+  readonly base: Model;
+  readonly donor: Model;
+  readonly patches: ConfigPatches;
+}
+
+/** Writes configuration and tokenizer. */
+export async function writeTexts({ workspace, base, donor, patches }: Texts): Promise<void> {
+  const { fail, signal } = base.folder;
+  const edited = (bytes: Uint8Array, patch: JsonObject, name: string): Promise<Uint8Array> =>
+    inTurns(editJson(bytes, patch, fail, name), signal);
+  const configBytes = base.configBytes ?? Buffer.from('{}\n');
+  await workspace.write('config.json', await edited(configBytes, patches.config, 'config.json'));
+  if (base.generationBytes) {
+    const generation = await edited(base.generationBytes, patches.generation, 'generation_config.json');
+    await workspace.write('generation_config.json', generation);
+  }
+  for (const [model, names] of [[donor, tokenizerFiles] as const, [base, baseFiles] as const]) {
+    for (const name of names) {
+      const bytes = await model.folder.read(name, limits.fileBytes);
+      if (bytes) await workspace.write(name, bytes);
+    }
+  }
+}

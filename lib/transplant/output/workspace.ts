@@ -1,0 +1,192 @@
+import { constants } from 'node:fs';
+import path from 'node:path';
+import { OrthokitError } from '../../core/errors.ts';
+import { attempt, calls, systemCode } from '../../files/calls.ts';
+import { openFolder, syncFolder } from '../../files/place.ts';
+import { differenceOf, isRun } from './fingerprint.ts';
+
+/**
+ * Where a new folder comes into being: beside its destination, with the model in a folder of its own that is renamed
+ * when it is complete. What a killed run has left there is taken up by the next one with the same inputs and options.
+ */
+export class Workspace {
+  readonly #op: string;
+  readonly #out: string;
+  readonly #folder: string;
+
+  private constructor(op: string, out: string) {
+    this.#op = op;
+    this.#out = out;
+    this.#folder = `${out}.partial`;
+  }
+
+  /** @throws `ERR_ARGUMENT` unless `out` is free or an empty folder, in a folder that exists */
+  static async at(op: string, out: string): Promise<Workspace> {
+    const parent = await attempt(op, path.dirname(out), 'opened', calls.realpath(path.dirname(out)), 'out');
+    const place = path.join(parent, path.basename(out));
+    const kind = await kindOf(op, place);
+    const isEmpty = kind === 'folder' && (await attempt(op, place, 'read', calls.list(place))).length === 0;
+    if (kind !== undefined && !isEmpty) {
+      const got = kind === 'folder' ? 'a folder with files' : 'another kind of file';
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: out must be free or an empty folder, got ${got} at ${out}`);
+    }
+    return new Workspace(op, place);
+  }
+
+  /**
+   * Makes the folder, or takes up the one of an earlier run. `run` names inputs and options.
+   * Answers whether there was one.
+   * @throws `ERR_STATE` for what another run has left, unless `restart`
+   */
+  async begin(run: string, restart: boolean): Promise<boolean> {
+    const op = this.#op;
+    if ((await kindOf(op, this.#folder)) !== undefined) {
+      if (!restart) {
+        const found = await this.#readRun();
+        if (found === run) return true;
+        const isOfNothing = (found === undefined || isRun(found)) && (await this.#isBare());
+        if (!isOfNothing)
+          throw new OrthokitError(
+            'ERR_STATE',
+            `${op}: ${this.#folder} must be of the same inputs and options, or be removed with the option restart, got ` +
+              differenceOf(found, run),
+          );
+      }
+      await attempt(op, this.#folder, 'removed', calls.removeFolder(this.#folder));
+    }
+    await attempt(op, this.#folder, 'made', calls.makeFolder(this.#folder));
+    await attempt(op, this.#model, 'made', calls.makeFolder(this.#model));
+    await this.#write(this.#folder, 'run.json', Buffer.from(run));
+    return false;
+  }
+
+  /** @throws `ERR_ARGUMENT` for a place within the folder of a model */
+  refuseInside(model: string): void {
+    if (this.#out === model || this.#out.startsWith(`${model}${path.sep}`))
+      throw new OrthokitError('ERR_ARGUMENT', `${this.#op}: out must not be within a model, got ${this.#out}`);
+  }
+
+  /** After a failure: nothing stays of a run that has done nothing, so that one with other options may begin. */
+  async leaveBare(): Promise<void> {
+    try {
+      if (await this.#isBare()) await calls.removeFolder(this.#folder);
+    } catch {
+      // The failure itself is what there is to say.
+    }
+  }
+
+  /** A file that helps and does not stay. */
+  scratch(name: string): string {
+    return path.join(this.#folder, name);
+  }
+
+  /** A file of the new folder. */
+  file(name: string): string {
+    return path.join(this.#model, name);
+  }
+
+  /** The new folder before it is published. */
+  get model(): string {
+    return this.#model;
+  }
+
+  /** Whether an earlier run has finished a file. */
+  async has(name: string): Promise<boolean> {
+    return (await kindOf(this.#op, this.file(name))) !== undefined;
+  }
+
+  write(name: string, bytes: Uint8Array): Promise<void> {
+    return this.#write(this.#model, name, bytes);
+  }
+
+  /** Puts the new folder in its place at once and whole. */
+  async publish(): Promise<void> {
+    const op = this.#op;
+    for (const name of await attempt(op, this.#model, 'read', calls.list(this.#model)))
+      if (name.endsWith('.tmp')) await attempt(op, name, 'removed', calls.unlink(this.file(name)));
+    await this.#sync(this.#model);
+    await attempt(op, this.#out, 'replaced', calls.rename(this.#model, this.#out));
+    await this.#sync(path.dirname(this.#out));
+    // The new folder is in its place: what is left beside it harms nobody.
+    await calls.removeFolder(this.#folder).catch(() => {});
+  }
+
+  get #model(): string {
+    return path.join(this.#folder, 'model');
+  }
+
+  async #write(folder: string, name: string, bytes: Uint8Array): Promise<void> {
+    const op = this.#op;
+    const target = path.join(folder, name);
+    const temporary = `${target}.tmp`;
+    // Made anew: what stands there of a killed run, or of a stranger, is not written into.
+    await calls.unlink(temporary).catch(() => {});
+    const handle = await attempt(op, temporary, 'created', calls.open(temporary, 'wx'));
+    try {
+      for (let done = 0; done < bytes.length; )
+        done += await attempt(op, temporary, 'written', calls.write(handle, bytes.subarray(done), done));
+      await attempt(op, temporary, 'synced', calls.sync(handle));
+    } finally {
+      await calls.close(handle).catch(() => {});
+    }
+    await attempt(op, target, 'replaced', calls.rename(temporary, target));
+  }
+
+  /** Whether a run has ended before any of its work was done. */
+  async #isBare(): Promise<boolean> {
+    const op = this.#op;
+    for (const name of await attempt(op, this.#folder, 'read', calls.list(this.#folder))) {
+      if (name === 'run.json' || name === 'run.json.tmp') continue;
+      const place = path.join(this.#folder, name);
+      const stats = await attempt(op, place, 'examined', calls.lstat(place));
+      const isEmpty =
+        (name === 'model' &&
+          stats.isDirectory() &&
+          (await attempt(op, place, 'read', calls.list(place))).length === 0) ||
+        (name.endsWith('.rows') && stats.isFile() && stats.size === 0);
+      if (!isEmpty) return false;
+    }
+    return true;
+  }
+
+  async #readRun(): Promise<string | undefined> {
+    const file = path.join(this.#folder, 'run.json');
+    try {
+      // Without O_NONBLOCK, a FIFO would keep open() waiting for a writer.
+      const handle = await calls.open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+      try {
+        const stats = await calls.fstat(handle);
+        if (!stats.isFile())
+          throw new OrthokitError('ERR_STATE', `${this.#op}: ${file} must be a regular file, got another kind`);
+        const bytes = Buffer.alloc(Math.min(stats.size, 1 << 20));
+        const count = await calls.read(handle, bytes, 0);
+        return bytes.toString('utf8', 0, count);
+      } finally {
+        await calls.close(handle).catch(() => {});
+      }
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return undefined;
+      if (error instanceof OrthokitError) throw error;
+      return attempt(this.#op, file, 'read', Promise.reject(error));
+    }
+  }
+
+  async #sync(folder: string): Promise<void> {
+    const handle = await openFolder(this.#op, folder);
+    if (!handle) return;
+    try {
+      await syncFolder(this.#op, folder, handle);
+    } finally {
+      await calls.close(handle).catch(() => {});
+    }
+  }
+}
+
+async function kindOf(op: string, place: string): Promise<'folder' | 'other' | undefined> {
+  try {
+    return (await calls.lstat(place)).isDirectory() ? 'folder' : 'other';
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    return attempt(op, place, 'examined', Promise.reject(error));
+  }
+}

@@ -1,0 +1,126 @@
+import path from 'node:path';
+import type { Steps } from '../../core/turns.ts';
+import type { Tokenizer, VocabularyMatch } from '../../tokenizers/index.ts';
+import { matchSteps } from '../../tokenizers/internal.ts';
+import type { MatchScope, Settings } from '../options.ts';
+import { quantiles, type TableReport, type TransplantReport } from '../report.ts';
+import type { Anchors } from './anchors.ts';
+import { type Fit, type Plan, paddingOf, planRows, unused } from './plan.ts';
+import type { RowStore } from './row-store.ts';
+import type { Scan } from './scan.ts';
+import type { Table } from './table.ts';
+
+/** One table of the base that is rebuilt, and the table of the donor whose rows it follows. */
+export interface TableJob {
+  readonly label: 'embed' | 'lm-head';
+  readonly base: Table;
+  readonly donor: Table;
+  readonly match: VocabularyMatch;
+  /** What the plan was made of. */
+  fit: Fit;
+  plan: Plan;
+  scan?: Scan;
+  anchors?: Anchors;
+  store?: RowStore;
+}
+
+/** Vocabulary and tables of one model. */
+export interface Side {
+  readonly tokenizer: Tokenizer;
+  readonly embed: Table;
+  /** Absent where the head is the embeddings themselves. */
+  readonly lmHead: Table | undefined;
+}
+
+/** All that is known before the tables are read. */
+export interface Job {
+  /** The public function that messages begin with. */
+  readonly op: string;
+  readonly settings: Settings;
+  readonly base: Side;
+  readonly donor: Side;
+  readonly rows: number;
+  readonly tables: readonly TableJob[];
+  readonly warnings: string[];
+  report(resumed: boolean): Promise<TransplantReport>;
+}
+
+export function* planJob(op: string, settings: Settings, base: Side, donor: Side): Steps<Job> {
+  const tokens = donor.tokenizer.tokens.length;
+  const multiple = settings.padToMultiple ?? paddingOf(base.embed.rows, base.tokenizer.tokens.length);
+  const rows = Math.ceil(tokens / multiple) * multiple;
+  const matches = new Map<string, VocabularyMatch>();
+  const matchFor = function* (label: TableJob['label']): Steps<VocabularyMatch> {
+    const includes = (scope: MatchScope): boolean => scope === 'both' || scope === label;
+    const matching = {
+      match: settings.match,
+      byte: includes(settings.byteMatch),
+      prefix: includes(settings.prefixMatch),
+    };
+    const key = JSON.stringify(matching);
+    const known = matches.get(key) ?? (yield* matchSteps(base.tokenizer, donor.tokenizer, matching));
+    matches.set(key, known);
+    return known;
+  };
+  const tableJob = function* (label: TableJob['label'], own: Table, other: Table): Steps<TableJob> {
+    const match = yield* matchFor(label);
+    const fit = { rows, baseRows: own.rows, donorRows: other.rows };
+    return { label, base: own, donor: other, match, fit, plan: planRows(match, fit) };
+  };
+  const tables = [yield* tableJob('embed', base.embed, donor.embed)];
+  if (base.lmHead) tables.push(yield* tableJob('lm-head', base.lmHead, donor.lmHead ?? donor.embed));
+  const { match } = tables[0] as TableJob;
+  const warnings = [...match.warnings];
+  const beyond = donor.tokenizer.tokens.filter((token, id) => token !== undefined && id >= donor.embed.rows).length;
+  if (beyond > 0) warnings.push(`${beyond} added tokens of the donor lie beyond its ${donor.embed.rows} rows`);
+  return {
+    op,
+    settings,
+    base,
+    donor,
+    rows,
+    tables,
+    warnings,
+    report: async (resumed) => ({
+      method: settings.method,
+      dryRun: settings.dryRun,
+      resumed,
+      out: path.resolve(settings.out),
+      match: match.counts,
+      tables: await Promise.all(tables.map((table) => tableReport(table, rows))),
+      warnings,
+    }),
+  };
+}
+
+async function tableReport({ base, plan, anchors, store }: TableJob, rows: number): Promise<TableReport> {
+  const { from, targets } = plan;
+  const left = from.filter((id) => id === unused).length;
+  const statistics = store && (await statisticsOf(store, targets.length));
+  return {
+    tensor: base.name,
+    from: [base.rows, base.columns],
+    to: [rows, base.columns],
+    copied: from.length - targets.length - left,
+    approximated: targets.length,
+    unused: left,
+    ...(anchors && { anchors: anchors.base.length, skippedAnchors: anchors.skipped }),
+    ...statistics,
+  };
+}
+
+async function statisticsOf(store: RowStore, count: number) {
+  const residuals: number[] = [];
+  const norms: number[] = [];
+  let clipped = 0;
+  let nonFinite = 0;
+  for (let at = 0; at < count; at += 1024) {
+    const part = await store.read(at, Math.min(1024, count - at));
+    residuals.push(...part.residuals);
+    norms.push(...part.norms);
+    for (const mark of part.clipped) clipped += mark;
+    for (const mark of part.nonFinite) nonFinite += mark;
+  }
+  const [found, lengths] = [quantiles(residuals), quantiles(norms)];
+  return { clipped, nonFinite, ...(found && { residuals: found }), ...(lengths && { coefficientNorms: lengths }) };
+}

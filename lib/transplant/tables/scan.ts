@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { abortable } from '../../core/abortable.ts';
+import type { Device } from '../../core/device.ts';
+import { ops } from '../../core/native-ops.ts';
+import { Tensor } from '../../core/tensor.ts';
+import { asTensor, rowsPerStep, steps, type Table } from './table.ts';
+
+/** What a walk over rows of a table tells of them. */
+export interface Scan {
+  /** Euclidean norms by position in the ids; NaN or infinite where the row is. */
+  readonly norms: Float64Array;
+  /** A digest of each row's bytes, where they were asked for. */
+  readonly digests: readonly string[];
+  /** The sum of the finite rows. */
+  readonly sum: Float64Array;
+}
+
+/** Reads rows once, a step at a time. */
+export async function scanRows(
+  device: Device,
+  table: Table,
+  ids: Int32Array,
+  { digests: wantDigests = false, signal }: { digests?: boolean; signal?: AbortSignal | undefined } = {},
+): Promise<Scan> {
+  const norms = new Float64Array(ids.length);
+  const sum = new Float64Array(table.columns);
+  const digests: string[] = [];
+  let from = 0;
+  for (const part of steps(ids, rowsPerStep(table))) {
+    signal?.throwIfAborted();
+    const bytes = await table.read(part);
+    if (wantDigests) {
+      for (let at = 0; at < bytes.length; at += table.rowBytes)
+        digests.push(digestOf(bytes.subarray(at, at + table.rowBytes)));
+    }
+    using rows = asTensor(device, table, bytes);
+    using squares = Tensor.zeros(device, [part.length], { dtype: 'f64' });
+    using total = Tensor.zeros(device, [table.columns], { dtype: 'f64' });
+    ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
+    ops.columnReduce(device, { x: rows, out: total });
+    const [found, totals] = await abortable(Promise.all([squares.read(), total.read()]), signal);
+    let allFinite = true;
+    for (let i = 0; i < part.length; i += 1) {
+      const norm = Math.sqrt(found[i] ?? 0);
+      norms[from + i] = norm;
+      allFinite &&= Number.isFinite(norm);
+    }
+    if (allFinite) for (let j = 0; j < sum.length; j += 1) sum[j]! += totals[j] ?? 0;
+    else await addFinite(rows, sum, norms.subarray(from, from + part.length));
+    from += part.length;
+  }
+  return { norms, digests, sum };
+}
+
+/** Rows that are not finite are rare: they are left out one by one. */
+async function addFinite(rows: Tensor, sum: Float64Array, norms: Float64Array): Promise<void> {
+  const values = await rows.read();
+  for (const [i, norm] of norms.entries()) {
+    if (!Number.isFinite(norm)) continue;
+    for (let j = 0; j < sum.length; j += 1) sum[j]! += values[i * sum.length + j] ?? 0;
+  }
+}
+
+function digestOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('base64');
+}
+
+/** The value below which a part `q` of the numbers lies, by linear interpolation; 0 of none. */
+export function quantile(values: ArrayLike<number>, q: number): number {
+  const sorted = Float64Array.from(values).sort();
+  const at = q * (sorted.length - 1);
+  const low = sorted[Math.floor(at)] ?? 0;
+  const high = sorted[Math.ceil(at)] ?? low;
+  return low + (high - low) * (at - Math.floor(at));
+}
+
+/** 0, 1, … `count` − 1. */
+export const allIds = (count: number): Int32Array => Int32Array.from({ length: count }, (_, id) => id);

@@ -1,0 +1,122 @@
+import type { Device } from '../../core/device.ts';
+import { type Dtype, isFloating } from '../../core/dtypes.ts';
+import { OrthokitError } from '../../core/errors.ts';
+import { ops } from '../../core/native-ops.ts';
+import { Tensor } from '../../core/tensor.ts';
+import type { Weights } from '../../files/model-folder/weights.ts';
+import { quote } from '../../files/quote.ts';
+import { bitsOf, type FileDtype, fileDtypes, tensorDtype, typedArray } from '../../files/safetensors/dtypes.ts';
+
+const pieceBytes = 1 << 24;
+/** Rows of a step at most: what is done for each of them must not hold the event loop. */
+const mostRows = 4096;
+/** Rows this far apart are read together: a call of the system costs as much as reading some KB. */
+const gapBytes = 1 << 14;
+
+/** A matrix in a file with a row a token, of which only the rows asked for are read. */
+export interface Table {
+  readonly name: string;
+  readonly shard: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly dtype: Dtype;
+  readonly fileDtype: FileDtype;
+  readonly rowBytes: number;
+  /** The bytes of these rows, whose ids never fall. */
+  read(ids: Int32Array): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** @throws `ERR_SHAPE` unless the tensor is a matrix, `ERR_UNSUPPORTED` unless its elements are f32, f16, bf16 or f64 */
+export async function openTable(weights: Weights, name: string): Promise<Table> {
+  const { op } = weights.folder;
+  const { file, info } = await weights.find(name);
+  const field = `tensor ${quote(name)}`;
+  if (info.shape.length !== 2)
+    throw new OrthokitError('ERR_SHAPE', `${op}: ${field} must be a matrix, got [${info.shape.join(', ')}]`);
+  const dtype = tensorDtype(op, name, info);
+  if (!isFloating(dtype))
+    throw new OrthokitError('ERR_UNSUPPORTED', `${op}: ${field} must be floating, got ${info.dtype}`);
+  const [rows = 0, columns = 0] = info.shape;
+  if (rows === 0 || columns === 0)
+    throw new OrthokitError('ERR_SHAPE', `${op}: ${field} must have elements, got [${info.shape.join(', ')}]`);
+  const rowBytes = (columns * bitsOf[info.dtype]) / 8;
+  return {
+    name,
+    shard: weights.shardOf.get(name) ?? '',
+    rows,
+    columns,
+    dtype,
+    fileDtype: fileDtypes[dtype],
+    rowBytes,
+    async read(ids) {
+      const bytes = new Uint8Array(ids.length * rowBytes);
+      for (let i = 0; i < ids.length; ) {
+        const first = ids[i] ?? 0;
+        let end = i + 1;
+        let isRun = true;
+        for (; end < ids.length; end += 1) {
+          const [before = 0, next = 0] = [ids[end - 1], ids[end]];
+          if ((next - before) * rowBytes > gapBytes || (next + 1 - first) * rowBytes > pieceBytes) break;
+          isRun &&= next === before + 1;
+        }
+        const span = (ids[end - 1] ?? 0) + 1 - first;
+        // A run without gaps goes to its place at once.
+        const piece = isRun ? bytes.subarray(i * rowBytes, end * rowBytes) : new Uint8Array(span * rowBytes);
+        await file.readRange(info, first * rowBytes, piece);
+        if (!isRun) {
+          for (let at = i; at < end; at += 1) {
+            const from = ((ids[at] ?? 0) - first) * rowBytes;
+            bytes.set(piece.subarray(from, from + rowBytes), at * rowBytes);
+          }
+        }
+        i = end;
+      }
+      return bytes;
+    },
+  };
+}
+
+/** Rows of bytes as they stand in a file, on a device in f32. */
+export function asTensor(device: Device, table: Table, bytes: Uint8Array<ArrayBuffer>): Tensor {
+  const shape = [bytes.length / table.rowBytes, table.columns];
+  const stored = Tensor.from(device, typedArray(table.dtype, bytes.buffer), shape, { dtype: table.dtype });
+  if (table.dtype === 'f32') return stored;
+  try {
+    return stored.cast('f32');
+  } finally {
+    stored.dispose();
+  }
+}
+
+/** How many rows are worth one step of a walk over a table. */
+export function rowsPerStep(table: Table): number {
+  return Math.max(1, Math.min(mostRows, Math.floor(pieceBytes / (4 * table.columns))));
+}
+
+/** Ids cut into steps of `count`. */
+export function* steps(ids: Int32Array, count: number): Generator<Int32Array, void> {
+  for (let from = 0; from < ids.length; from += count) yield ids.subarray(from, from + count);
+}
+
+/** These rows as one f32 matrix; only a step of them is ever held twice. */
+export async function gather(device: Device, table: Table, ids: Int32Array): Promise<Tensor> {
+  const all = Tensor.zeros(device, [ids.length, table.columns]);
+  try {
+    let from = 0;
+    for (const part of steps(ids, rowsPerStep(table))) {
+      using rows = asTensor(device, table, await table.read(part));
+      using index = Tensor.from(
+        device,
+        Int32Array.from(part, (_, i) => from + i),
+        [part.length],
+      );
+      ops.scatterRows(device, { out: all, index, x: rows, mode: 'set' });
+      from += part.length;
+      await device.flow();
+    }
+    return all;
+  } catch (error) {
+    all.dispose();
+    throw error;
+  }
+}
