@@ -1,10 +1,12 @@
-import type { Tensor } from './tensor.ts';
+interface Disposing {
+  dispose(): void;
+}
 
-type Made<M extends readonly (() => { dispose(): void })[]> = { -readonly [K in keyof M]: ReturnType<M[K]> };
+type Made<M extends readonly (() => Disposing)[]> = { -readonly [K in keyof M]: ReturnType<M[K]> };
 
 /** What the functions make, one after the other: all of it, or nothing is left if one throws. */
-export function allOrNone<const M extends readonly (() => { dispose(): void })[]>(...makers: M): Made<M> {
-  const made: { dispose(): void }[] = [];
+export function allOrNone<const M extends readonly (() => Disposing)[]>(...makers: M): Made<M> {
+  const made: Disposing[] = [];
   try {
     for (const make of makers) made.push(make());
     return made as Made<M>;
@@ -15,7 +17,7 @@ export function allOrNone<const M extends readonly (() => { dispose(): void })[]
 }
 
 /** The tensor, once `fill` has filled it; disposed if that throws. */
-export function filled(tensor: Tensor, fill: (out: Tensor) => void): Tensor {
+export function filled<T extends Disposing>(tensor: T, fill: (out: T) => void): T {
   try {
     fill(tensor);
     return tensor;

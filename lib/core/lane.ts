@@ -1,5 +1,7 @@
+import { abortable } from './abortable.ts';
 import type { Device } from './device.ts';
 import { native } from './native.ts';
+import type { Tensor } from './tensor.ts';
 
 /**
  * A way into a device's queue whose work can be given up: what was queued through it is skipped then, and what runs ends
@@ -8,16 +10,30 @@ import { native } from './native.ts';
 export class Lane {
   /** Takes operations like the device. */
   readonly queue: Device;
+  readonly #device: Device;
   readonly #signal: AbortSignal | undefined;
 
   /** Given up when the signal is aborted, unless the lane has been disposed by then. */
   constructor(device: Device, signal?: AbortSignal) {
     this.queue = new native.Device(device) as Device;
+    this.#device = device;
     this.#signal = signal;
     signal?.addEventListener('abort', this.giveUp, { once: true });
   }
 
   readonly giveUp = (): void => native.giveUp(this.queue);
+
+  /** The numbers of an f64 tensor. @throws the signal's reason as soon as it is aborted */
+  async read(tensor: Tensor): Promise<Float64Array> {
+    this.#signal?.throwIfAborted();
+    return (await abortable(tensor.read(), this.#signal)) as Float64Array;
+  }
+
+  /** Waits until the device has caught up. @throws the signal's reason as soon as it is aborted */
+  async synchronize(): Promise<void> {
+    this.#signal?.throwIfAborted();
+    await abortable(this.#device.synchronize(), this.#signal);
+  }
 
   [Symbol.dispose](): void {
     this.#signal?.removeEventListener('abort', this.giveUp);

@@ -1,3 +1,4 @@
+import { filled } from './all-or-none.ts';
 import type { Device } from './device.ts';
 import { OrthokitError } from './errors.ts';
 import { ops } from './native-ops.ts';
@@ -98,14 +99,7 @@ export class RandomStream {
   ): Tensor {
     checkOptions(`RandomStream.${distribution}`, options, ['dtype']);
     const { dtype } = options;
-    const tensor = new Tensor(device, shape, dtype);
-    try {
-      this.#fill([tensor], distribution);
-    } catch (error) {
-      tensor.dispose();
-      throw error;
-    }
-    return tensor;
+    return filled(new Tensor(device, shape, dtype), (tensor) => this.#fill([tensor], distribution));
   }
 
   #fill(tensors: readonly Tensor[], distribution: 'normal' | 'uniform'): void {

@@ -1,16 +1,23 @@
-// What an optimizer's options may be: builders of single options, the checks and the defaults of a whole set.
+// What options may be: builders of single options, the checks and the defaults of a whole set.
 import { OrthokitError, oneOf, shown } from './errors.ts';
-import { isListOf } from './options.ts';
+import { checkOptions, isListOf, isRecord } from './options.ts';
 
 /** What an option may be: `wrong` says what is amiss with a value, or nothing. */
 export interface Option<T> {
   readonly default: T;
   readonly wrong: (value: T) => string | undefined;
-  /** Settled when the optimizer is made, because its state depends on it. */
+  /** Settled when the object is made, because its state depends on it. */
   readonly fixed?: boolean;
+  /** Options of its own, where the option is an object. */
+  readonly members?: Schema<T & object>;
 }
 
 export type Schema<O> = { readonly [K in keyof Required<O>]: Option<O[K & keyof O]> };
+
+/** Public options with their defaults: all are there, and only those of `Open` may be undefined. */
+export type Resolved<O, Open extends keyof O = never> = {
+  -readonly [K in keyof O]-?: K extends Open ? O[K] | undefined : Exclude<O[K], undefined>;
+};
 
 const numeric =
   (text: string, good: (x: number) => boolean) =>
@@ -25,9 +32,13 @@ export const fraction = (value: number): Option<number> => ({
   default: value,
   wrong: numeric('must be in [0, 1)', (x) => x >= 0 && x < 1),
 });
-export const positive = (value: number, most: number): Option<number> => ({
+/** Above 0, and finite or at most `most`. */
+export const positive = (value: number, most?: number): Option<number> => ({
   default: value,
-  wrong: numeric(`must be in (0, ${most}]`, (x) => x > 0 && x <= most),
+  wrong:
+    most === undefined
+      ? numeric('must be a positive number', (x) => x > 0 && x < Infinity)
+      : numeric(`must be in (0, ${most}]`, (x) => x > 0 && x <= most),
 });
 export const flag = (value: boolean): Option<boolean> => ({
   default: value,
@@ -39,7 +50,7 @@ export const word = <T extends string>(words: readonly T[], value: T, fixed = fa
   fixed,
 });
 export const optional = <T>(option: Option<T>): Option<T | undefined> => ({
-  ...option,
+  ...(option as Option<T | undefined>),
   default: undefined,
   wrong: (x) => (x === undefined ? undefined : option.wrong(x)),
 });
@@ -51,6 +62,11 @@ export const whole = (value: number, least: number, most: number, fixed = false)
   ),
   fixed,
 });
+/** A number of things: whole, and as exact as numbers are. */
+export const count = (value: number, least = 1): Option<number> => ({
+  default: value,
+  wrong: numeric(`must be a whole number from ${least} on`, (x) => Number.isSafeInteger(x) && x >= least),
+});
 const isFraction = (x: unknown): x is number => typeof x === 'number' && x >= 0 && x < 1;
 export const betas = (value: readonly [number, number]): Option<readonly [number, number]> => ({
   default: value,
@@ -58,14 +74,53 @@ export const betas = (value: readonly [number, number]): Option<readonly [number
     Array.isArray(x) && x.length === 2 && isListOf(x, isFraction) ? undefined : 'must be two numbers in [0, 1)',
 });
 
+/** What a test tells apart, such as `kind((x) => x instanceof Device, 'a Device')`; it may be left out. */
+export const kind = <T>(is: (value: unknown) => boolean, words: string): Option<T | undefined> => ({
+  default: undefined,
+  wrong: (x) => (x === undefined || is(x) ? undefined : `must be ${words}`),
+});
+
+/** An option that is an object with options of its own; left out, it has their defaults. */
+export const nested = <T extends object>(members: Schema<T>): Option<T> => ({
+  default: {} as T,
+  wrong: (x) => (isRecord(x) ? undefined : 'must be an object'),
+  members,
+});
+/** The same option, or `false` in its place. */
+export const orFalse = <T>(option: Option<T>): Option<T | false> => ({
+  ...(option as Option<T | false>),
+  wrong: (x) => {
+    const problem = x === false ? undefined : option.wrong(x);
+    return problem && `${problem} or false`;
+  },
+});
+/** The same option with one more demand. */
+export const also = <T>(option: Option<T>, wrong: (value: T) => string | undefined): Option<T> => ({
+  ...option,
+  wrong: (x) => option.wrong(x) ?? wrong(x),
+});
+
+/** Options of every call that may last. */
+export interface Watchers<P> {
+  signal: AbortSignal | undefined;
+  onProgress: ((progress: P) => void) | undefined;
+}
+export const watchers = <P>(): Schema<Watchers<P>> => ({
+  signal: kind((x) => x instanceof AbortSignal, 'an AbortSignal'),
+  onProgress: kind((x) => typeof x === 'function', 'a function'),
+});
+
 /** Options of which each may be left out; one that is `undefined` counts as left out. */
 export type Given<O> = { [K in keyof O]?: O[K] | undefined };
+
+const wrongValue = (where: string, field: string, problem: string, value: unknown): OrthokitError =>
+  new OrthokitError('ERR_ARGUMENT', `${where}: ${field} ${problem}, got ${shown(value)}`);
 
 /** Throws unless every value is one that its option may have. */
 export function checkValues<O>(where: string, values: O, schema: Schema<O>): void {
   for (const name of Object.keys(schema) as (keyof O & string)[]) {
     const problem = schema[name].wrong(values[name] as never);
-    if (problem) throw new OrthokitError('ERR_ARGUMENT', `${where}: ${name} ${problem}, got ${shown(values[name])}`);
+    if (problem) throw wrongValue(where, name, problem, values[name]);
   }
 }
 
@@ -90,6 +145,27 @@ export function resolve<O>(schema: Schema<O>, ...given: readonly Given<O>[]): O 
     values[name] = schema[name].default;
     for (const options of given) if (options[name] !== undefined) values[name] = options[name] as O[keyof O];
     values[name] = frozen(values[name]);
+  }
+  return values as O;
+}
+
+/**
+ * The options of a call with their defaults. `within` is the path to an option that is an object itself.
+ * @throws ERR_ARGUMENT for what is no option, of another kind or out of range
+ */
+export function readOptions<O>(where: string, given: unknown, schema: Schema<O>, within = ''): O {
+  checkOptions(within === '' ? where : `${where}: ${within}`, given, Object.keys(schema));
+  const values: Partial<O> = {};
+  for (const name of Object.keys(schema) as (keyof O & string)[]) {
+    const option = schema[name];
+    const field = within === '' ? name : `${within}.${name}`;
+    const own = (given as Given<O>)[name];
+    const value = own === undefined ? option.default : own;
+    const problem = option.wrong(value as never);
+    if (problem) throw wrongValue(where, field, problem, value);
+    values[name] = (
+      option.members && isRecord(value) ? readOptions(where, value, option.members, field) : value
+    ) as O[typeof name];
   }
   return values as O;
 }

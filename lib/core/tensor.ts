@@ -1,3 +1,4 @@
+import { filled } from './all-or-none.ts';
 import type { Device } from './device.ts';
 import { arrays, type Dtype } from './dtypes.ts';
 import { countBytes, inTurn } from './due-turns.ts';
@@ -43,14 +44,7 @@ export function give(tensor: Tensor, data: TypedArray): void {
 }
 /** @internal Like {@link Tensor.from} of an array that fits, under the terms of {@link give}. */
 export function given(device: Device, data: TypedArray, shape: readonly number[], dtype: Dtype): Tensor {
-  const tensor = new Tensor(device, shape, dtype);
-  try {
-    give(tensor, data);
-  } catch (error) {
-    tensor.dispose();
-    throw error;
-  }
-  return tensor;
+  return filled(new Tensor(device, shape, dtype), (tensor) => give(tensor, data));
 }
 
 /**
@@ -107,9 +101,8 @@ export class Tensor extends native.Tensor {
    */
   static from(device: Device, data: TensorData, shape: readonly number[], options: TensorOptions = {}): Tensor {
     checkOptions('Tensor.from', options, ['dtype']);
-    return new Tensor(device, shape, options.dtype ?? dtypeOf(data)).#made((tensor) =>
-      tensor.#fill('Tensor.from', data),
-    );
+    const empty = new Tensor(device, shape, options.dtype ?? dtypeOf(data));
+    return filled(empty, (tensor) => tensor.#fill('Tensor.from', data));
   }
 
   /** A tensor of zeros. @throws as the constructor */
@@ -127,7 +120,7 @@ export class Tensor extends native.Tensor {
     if (typeof value !== 'number')
       throw new OrthokitError('ERR_ARGUMENT', `Tensor.full: value must be a number, got ${shown(value)}`);
     if (dtype === 'i32' || dtype === 'u8') arrayFrom('Tensor.full', 'value must be an integer', [value], dtype);
-    return new Tensor(device, shape, dtype).#made((tensor) => native.ops.fill(device, { x: [tensor], value }));
+    return filled(new Tensor(device, shape, dtype), (tensor) => native.ops.fill(device, { x: [tensor], value }));
   }
 
   /**
@@ -150,20 +143,9 @@ export class Tensor extends native.Tensor {
     if (seed === undefined) throw new OrthokitError('ERR_ARGUMENT', `Tensor.${name}: seed is missing`);
     checkOptions(`Tensor.${name}`, options, ['seed', 'stream', 'offset', 'dtype']);
     const distribution = name === 'randn' ? 'normal' : 'uniform';
-    return new Tensor(device, shape, dtype).#made((tensor) =>
+    return filled(new Tensor(device, shape, dtype), (tensor) =>
       native.ops.random(device, { x: [tensor], seed, stream, offset, distribution }),
     );
-  }
-
-  /** This tensor, filled; a failure leaves none behind. */
-  #made(fill: (tensor: Tensor) => void): this {
-    try {
-      fill(this);
-    } catch (error) {
-      this.dispose();
-      throw error;
-    }
-    return this;
   }
 
   /** Whether {@link Tensor.dispose} has been called. */
@@ -233,14 +215,14 @@ export class Tensor extends native.Tensor {
 
   /** A tensor of the same dtype and elements with bytes of its own. */
   copy(): Tensor {
-    return new Tensor(this.device, this.shape, this.dtype).#made((tensor) =>
+    return filled(new Tensor(this.device, this.shape, this.dtype), (tensor) =>
       native.ops.copy(this.device, { out: [tensor], x: [this] }),
     );
   }
 
   /** The elements in another dtype; to floating types rounded to nearest, to integers cut toward zero and held in range. */
   cast(dtype: Dtype): Tensor {
-    return new Tensor(this.device, this.shape, dtype).#made((tensor) =>
+    return filled(new Tensor(this.device, this.shape, dtype), (tensor) =>
       native.ops.cast(this.device, { out: [tensor], x: [this] }),
     );
   }

@@ -1,5 +1,6 @@
 import { OrthokitError, shown } from '../core/errors.ts';
-import { checkOptions } from '../core/options.ts';
+import { isRecord } from '../core/options.ts';
+import { kind, type Schema, type Watchers, watchers } from '../core/schema.ts';
 
 /** How far a file has been read or written. */
 export interface Progress {
@@ -17,21 +18,18 @@ export interface TransferOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-export function checkPath(op: string, path: unknown): asserts path is string {
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-    const got = shown(path);
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: path must be a non-empty string without NUL, got ${got}`);
-  }
-}
+/** Options of everything that saves, with texts of the caller's. */
+export const saveSchema: Schema<Watchers<Progress> & { metadata: Record<string, string> | undefined }> = {
+  ...watchers<Progress>(),
+  metadata: kind(isRecord, 'an object of texts'),
+};
 
-/** Known names only, and each of the right kind. */
-export function checkTransfer(op: string, options: TransferOptions, known: readonly string[]): void {
-  checkOptions(op, options, known);
-  const { signal, onProgress } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: signal must be an AbortSignal, got ${shown(signal)}`);
-  if (onProgress !== undefined && typeof onProgress !== 'function')
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: onProgress must be a function, got ${shown(onProgress)}`);
+export const isPath = (path: unknown): path is string =>
+  typeof path === 'string' && path !== '' && !path.includes('\0');
+
+export function checkPath(op: string, path: unknown): asserts path is string {
+  if (isPath(path)) return;
+  throw new OrthokitError('ERR_ARGUMENT', `${op}: path must be a non-empty string without NUL, got ${shown(path)}`);
 }
 
 /** Waits for the close of a file that was given up, unless an abort asks for haste: it waits for the calls under way. */

@@ -2,7 +2,7 @@
 import { OrthokitError } from '../core/errors.ts';
 import type { TypedArray } from '../core/native.ts';
 import { isRecord, shown } from '../core/options.ts';
-import type { Option, Schema } from '../core/schema.ts';
+import { type Option, readOptions, type Schema, watchers } from '../core/schema.ts';
 import { give, type Tensor } from '../core/tensor.ts';
 import { inTurns, type Steps } from '../core/turns.ts';
 import { JsonReader } from '../files/json/reader.ts';
@@ -11,7 +11,7 @@ import { fileDtypes } from '../files/safetensors/dtypes.ts';
 import { type TensorFile, withTensorFile } from '../files/safetensors/file.ts';
 import { snapshot, type TransferOptions } from '../files/safetensors/index.ts';
 import { writeTensorFile } from '../files/safetensors/write.ts';
-import { checkPath, checkTransfer } from '../files/transfer.ts';
+import { checkPath, type Progress, saveSchema } from '../files/transfer.ts';
 import type { CommonOptions } from './common-options.ts';
 import { skippedName } from './guard.ts';
 import type { Group } from './params.ts';
@@ -81,22 +81,19 @@ export async function save(
   options: SaveOptions,
 ): Promise<void> {
   checkPath(op, path);
-  checkTransfer(op, options, ['metadata', 'signal', 'onProgress']);
-  const { metadata: own = {} } = options;
-  if (!isRecord(own))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: metadata must be an object of texts, got ${shown(own)}`);
+  const { metadata: own = {}, ...watched } = readOptions(op, options, saveSchema);
   for (const name of Object.keys(own))
     if (ownNames.includes(name))
       throw new OrthokitError(
         'ERR_ARGUMENT',
         `${op}: metadata must not use the names ${ownNames.join(', ')}, got ${name}`,
       );
-  options.signal?.throwIfAborted();
+  watched.signal?.throwIfAborted();
   // Values that no step would take make a file that cannot be loaded.
   for (const part of parts) for (const [index, group] of part.groups.entries()) part.check(op, group, index);
   const content = JSON.stringify(parts.map(describePart));
   await writeTensorFile(path, snapshot(Object.fromEntries(tensorsOf(parts))), {
-    ...options,
+    ...watched,
     metadata: { ...own, format, version: String(version), content },
     op,
   });
@@ -109,8 +106,7 @@ export async function load(
   options: TransferOptions,
 ): Promise<LoadResult> {
   checkPath(op, path);
-  checkTransfer(op, options, ['signal', 'onProgress']);
-  const { signal, onProgress } = options;
+  const { signal, onProgress } = readOptions(op, options, watchers<Progress>());
   return withTensorFile(path, { op, signal }, async (file) => {
     const stored = await inTurns(storedParts(op, file), signal);
     const settings = compare(op, stored, parts);

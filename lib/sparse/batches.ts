@@ -1,52 +1,45 @@
-import { abortable } from '../core/abortable.ts';
-import type { Device } from '../core/device.ts';
 import { ops } from '../core/native-ops.ts';
+import { Owned } from '../core/owned.ts';
+import type { Task } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import { SparseCode } from './code.ts';
 import type { PursuitProgress } from './options.ts';
 
 /** Some signals, and where their code goes. */
 export interface Batch {
-  /** What the work with them is queued on. */
-  readonly queue: Device;
   readonly signals: Tensor;
   readonly energies: Tensor;
   readonly code: SparseCode;
 }
 
-type Queue = (batch: Batch) => void | Promise<void>;
-
 interface Work extends Batch {
   readonly batchSize: number;
-  readonly signal: AbortSignal | undefined;
-  readonly onProgress: ((progress: PursuitProgress) => void) | undefined;
   /** Hears that all that was queued has been done. */
   readonly onDone?: () => void;
 }
 
-/** Runs `queue` for each batch, and waits for one before it queues the next. The code is disposed if anything fails. */
-export async function inBatches(work: Work, queue: Queue): Promise<SparseCode> {
-  const { code, signals, batchSize, signal, onProgress, onDone } = work;
+type Run = (batch: Batch) => void | Promise<void>;
+
+/** Queues each batch, and waits for one before the next. The code is disposed if anything fails. */
+export async function inBatches(task: Task<PursuitProgress>, work: Work, run: Run): Promise<SparseCode> {
+  const { signals, batchSize, onDone } = work;
+  using owned = new Owned();
+  const code = owned.add(work.code);
   const total = signals.shape[0]!;
-  try {
-    for (let first = 0; first < total; first += batchSize) {
-      const last = Math.min(total, first + batchSize);
-      if (last - first === total) await queue(work);
-      else await queuePart(work, first, last, queue);
-      await abortable(signals.device.synchronize(), signal);
-      onDone?.();
-      onProgress?.({ done: last, total });
-      signal?.throwIfAborted();
-    }
-    return code;
-  } catch (error) {
-    code.dispose();
-    throw error;
+  for (let first = 0; first < total; first += batchSize) {
+    const last = Math.min(total, first + batchSize);
+    if (last - first === total) await run(work);
+    else await runPart(task, work, first, last, run);
+    await task.synchronize();
+    onDone?.();
+    task.report({ done: last, total });
   }
+  return owned.release(code);
 }
 
-async function queuePart(work: Work, first: number, last: number, queue: Queue): Promise<void> {
-  const { queue: lane, signals, energies, code } = work;
+async function runPart(task: Task, work: Work, first: number, last: number, run: Run): Promise<void> {
+  const { queue } = task;
+  const { signals, energies, code } = work;
   const { device } = signals;
   const count = last - first;
   using index = Tensor.from(
@@ -57,9 +50,9 @@ async function queuePart(work: Work, first: number, last: number, queue: Queue):
   using rows = new Tensor(device, [count, signals.shape[1]!], signals.dtype);
   using some = new Tensor(device, [count], 'f64');
   using part = new SparseCode(device, count, code.indices.shape[1]!, code.atoms, signals.dtype as 'f32' | 'f64');
-  ops.gatherRows(lane, { x: signals, index, out: rows });
-  ops.gatherRows(lane, { x: energies, index, out: some });
-  await queue({ queue: lane, signals: rows, energies: some, code: part });
+  ops.gatherRows(queue, { x: signals, index, out: rows });
+  ops.gatherRows(queue, { x: energies, index, out: some });
+  await run({ signals: rows, energies: some, code: part });
   for (const name of ['indices', 'coefficients', 'residuals', 'counts'] as const)
-    ops.scatterRows(lane, { out: code[name], index, x: part[name], mode: 'set' });
+    ops.scatterRows(queue, { out: code[name], index, x: part[name], mode: 'set' });
 }

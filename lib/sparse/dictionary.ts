@@ -1,11 +1,13 @@
+import { filled } from '../core/all-or-none.ts';
+import * as check from '../core/check.ts';
 import type { Device } from '../core/device.ts';
-import { type Dtype, isFloating } from '../core/dtypes.ts';
+import type { Dtype } from '../core/dtypes.ts';
 import { OrthokitError } from '../core/errors.ts';
 import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
-import { checkOptions, shown } from '../core/options.ts';
-import { checkValues, optional, positive, type Schema } from '../core/schema.ts';
-import { isTensor, Tensor } from '../core/tensor.ts';
+import { Owned } from '../core/owned.ts';
+import { kind, readOptions, type Schema } from '../core/schema.ts';
+import { Tensor } from '../core/tensor.ts';
 import { GramRows } from './gram-rows.ts';
 
 /** Options of {@link Dictionary}. */
@@ -18,11 +20,7 @@ export interface DictionaryOptions {
 }
 
 const schema: Schema<{ memoryLimit: number | undefined }> = {
-  memoryLimit: optional({
-    ...positive(1, Number.MAX_SAFE_INTEGER),
-    wrong: (x) =>
-      Number.isSafeInteger(x) && (x as number) > 0 ? undefined : 'must be a whole number of bytes above 0',
-  }),
+  memoryLimit: kind((x) => Number.isSafeInteger(x) && (x as number) > 0, 'a whole number of bytes above 0'),
 };
 
 /** Of the memory limit, what rows of a Gram matrix may take that does not fit; the rest is for the work with them. */
@@ -57,14 +55,6 @@ export function checkNorms(where: string, name: string, squares: ArrayLike<numbe
     );
 }
 
-/** @throws ERR_ARGUMENT unless `x` is a tensor, ERR_DTYPE, ERR_SHAPE unless it is a matrix of floating numbers */
-export function checkMatrix(where: string, name: string, x: Tensor): void {
-  if (!isTensor(x)) throw new OrthokitError('ERR_ARGUMENT', `${where}: ${name} must be a Tensor, got ${shown(x)}`);
-  if (!isFloating(x.dtype)) throw new OrthokitError('ERR_DTYPE', `${where}: ${name} must be floating, got ${x.dtype}`);
-  if (x.shape.length !== 2)
-    throw new OrthokitError('ERR_SHAPE', `${where}: ${name} must be a matrix, got [${x.shape}]`);
-}
-
 /**
  * Atoms for sparse coding, one a row: `[N, d]`, f32 or f64; f16 and bf16 are widened to f32 once. Keeps what every call of
  * {@link omp} needs of them: norms, and the Gram matrix once it has been computed, or those of its rows that were used last
@@ -87,11 +77,11 @@ export class Dictionary {
   readonly length: number;
   /** What the work with the dictionary may take: {@link DictionaryOptions.memoryLimit}. */
   readonly memoryLimit: number;
-  readonly #owned: readonly Tensor[];
+  /** What the dictionary keeps beside the atoms: their f32 copy, norms, and the Gram matrix or rows of it. */
+  readonly #owned = new Owned<Tensor>();
   #norms: Promise<AtomNorms> | undefined;
   #gram: Tensor | undefined;
   #rows: GramRows | undefined;
-  #kept: Tensor[] = [];
   #disposed = false;
   /** What all calls share goes through a lane of its own, which is given up when the last of them is. */
   #lane: Lane | undefined;
@@ -104,16 +94,13 @@ export class Dictionary {
    */
   constructor(atoms: Tensor, options: DictionaryOptions = {}) {
     const where = 'Dictionary';
-    checkMatrix(where, 'atoms', atoms);
+    check.tensor(where, 'atoms', atoms, { dtypes: check.floating, rank: 2 });
     if (atoms.shape[0] === 0)
       throw new OrthokitError('ERR_SHAPE', `${where}: atoms must be at least one row, got [${atoms.shape.join(', ')}]`);
-    checkOptions(where, options, Object.keys(schema));
-    const { memoryLimit } = options;
-    checkValues(where, { memoryLimit }, schema);
+    const { memoryLimit } = readOptions(where, options, schema);
     const halves = atoms.dtype === 'f16' || atoms.dtype === 'bf16';
     this.device = atoms.device;
-    this.atoms = halves ? atoms.cast('f32') : atoms;
-    this.#owned = halves ? [this.atoms] : [];
+    this.atoms = halves ? this.#owned.add(atoms.cast('f32')) : atoms;
     this.size = atoms.shape[0]!;
     this.length = atoms.shape[1]!;
     this.memoryLimit = memoryLimit ?? Math.floor(0.4 * this.device.info.memoryBytes);
@@ -126,8 +113,7 @@ export class Dictionary {
 
   /** Bytes on the device that the dictionary keeps beside the atoms. */
   get bytes(): number {
-    const tensors = [...this.#owned, ...this.#kept];
-    return tensors.reduce((sum, tensor) => sum + tensor.byteLength, 0);
+    return [...this.#owned].reduce((sum, tensor) => sum + tensor.byteLength, 0);
   }
 
   /** Whether {@link Dictionary.dispose} has been called. */
@@ -138,8 +124,7 @@ export class Dictionary {
   /** Gives back what the dictionary keeps; later use throws `ERR_DISPOSED`. The given atoms stay. */
   dispose(): void {
     this.#disposed = true;
-    for (const tensor of [...this.#owned, ...this.#kept]) tensor.dispose();
-    this.#kept = [];
+    this.#owned.dispose();
     this.#gram = undefined;
     this.#rows = undefined;
   }
@@ -147,11 +132,6 @@ export class Dictionary {
   /** Disposes: `using dictionary = new Dictionary(atoms)`. */
   [Symbol.dispose](): void {
     this.dispose();
-  }
-
-  /** @internal @throws ERR_DISPOSED */
-  checkAlive(where: string): void {
-    if (this.#disposed) throw new OrthokitError('ERR_DISPOSED', `${where}: dictionary is disposed`);
   }
 
   /** @internal Norms of the atoms, computed once. @throws ERR_ARGUMENT for atoms that are not finite */
@@ -190,8 +170,7 @@ export class Dictionary {
     this.#rows?.giveUp();
     if (!this.#isGramQueued) return;
     this.#isGramQueued = false;
-    this.#gram?.dispose();
-    this.#kept = this.#kept.filter((tensor) => tensor !== this.#gram);
+    if (this.#gram) this.#owned.drop(this.#gram);
     this.#gram = undefined;
   }
 
@@ -208,7 +187,7 @@ export class Dictionary {
   /** @internal The Gram matrix; queued the first time. */
   gram(): Tensor {
     if (!this.#gram) {
-      this.#gram = this.#keep(this.#product());
+      this.#gram = this.#owned.add(this.#product());
       this.#isGramQueued = true;
     }
     return this.#gram;
@@ -223,42 +202,32 @@ export class Dictionary {
   gramRows(): GramRows {
     if (!this.#rows) {
       this.#rows = new GramRows(this.atoms, this.mostRows);
-      this.#keep(this.#rows.table);
+      this.#owned.add(this.#rows.table);
     }
     return this.#rows;
   }
 
   async #measure(): Promise<AtomNorms> {
     const { device, atoms, size, dtype } = this;
-    const squares = this.#keep(new Tensor(device, [size], 'f64'));
+    const squares = this.#owned.add(new Tensor(device, [size], 'f64'));
     ops.rowReduce(device, { x: atoms, out: squares, reduction: 'sum_of_squares' });
     const values = (await squares.read()) as Float64Array;
     checkNorms('Dictionary', 'atoms', values, dtype);
     const inverses = values.map((square) => (square > 0 ? 1 / Math.sqrt(square) : 0));
-    this.checkAlive('Dictionary');
+    check.alive('Dictionary', 'dictionary', this);
     return {
       squares,
-      inverses: this.#keep(Tensor.from(device, dtype === 'f32' ? new Float32Array(inverses) : inverses, [size])),
+      inverses: this.#owned.add(Tensor.from(device, dtype === 'f32' ? new Float32Array(inverses) : inverses, [size])),
     };
   }
 
   #product(): Tensor {
     const { device, atoms, size, dtype } = this;
-    const gram = new Tensor(device, [size, size], dtype);
     const queue = this.queue();
-    try {
+    return filled(new Tensor(device, [size, size], dtype), (gram) => {
       // Both give atoms that are the same columns that are the same, so that the lowest of them wins; a BLAS need not.
       if (device.kind === 'cpu' && dtype === 'f32') ops.symmetricProduct(queue, { a: atoms, c: gram });
       else ops.correlations(queue, { x: atoms, atoms, out: gram });
-    } catch (error) {
-      gram.dispose();
-      throw error;
-    }
-    return gram;
-  }
-
-  #keep(tensor: Tensor): Tensor {
-    this.#kept.push(tensor);
-    return tensor;
+    });
   }
 }

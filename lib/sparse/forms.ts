@@ -1,7 +1,8 @@
 // The ways to run a pursuit, each as the work of one batch.
 
-import { abortable } from '../core/abortable.ts';
+import * as check from '../core/check.ts';
 import { ops } from '../core/native-ops.ts';
+import type { Task } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import type { Batch } from './batches.ts';
 import type { Dictionary } from './dictionary.ts';
@@ -20,9 +21,9 @@ export interface Pursuit {
 }
 
 /** All steps at once, by the Gram matrix. */
-export function byGram(dictionary: Dictionary, gram: Tensor, pursuit: Pursuit, batch: Batch): void {
+export function byGram(dictionary: Dictionary, gram: Tensor, pursuit: Pursuit, batch: Batch, { queue }: Task): void {
   const { device, atoms, size, dtype } = dictionary;
-  const { queue, signals, energies, code } = batch;
+  const { signals, energies, code } = batch;
   const { indices, coefficients, residuals, counts } = code;
   using correlations = new Tensor(device, [signals.shape[0]!, size], dtype);
   ops.correlations(queue, { x: signals, atoms, out: correlations });
@@ -36,21 +37,16 @@ export function byGram(dictionary: Dictionary, gram: Tensor, pursuit: Pursuit, b
 const stepsBetweenLooks = 4;
 
 /** Step by step, by products of what is left of the signals and the atoms. */
-export async function byProducts(
-  dictionary: Dictionary,
-  pursuit: Pursuit,
-  batch: Batch,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+export async function byProducts(dictionary: Dictionary, pursuit: Pursuit, batch: Batch, task: Task): Promise<void> {
   const { atoms } = dictionary;
   const { indices, counts } = batch.code;
   const k = indices.shape[1]!;
-  await inSteps(dictionary, pursuit, batch, async ({ rests, correlations, run }) => {
+  await inSteps(dictionary, pursuit, batch, task, async ({ rests, correlations, run }) => {
     for (let step = 0; step < k; step++) {
-      ops.correlations(batch.queue, { x: rests, atoms, out: correlations });
+      ops.correlations(task.queue, { x: rests, atoms, out: correlations });
       run(step);
       if (step % stepsBetweenLooks !== stepsBetweenLooks - 1) continue;
-      const taken = await abortable(counts.read(), signal);
+      const taken = (await task.readAll(counts))[0];
       if (taken.every((atoms) => atoms <= step)) break;
     }
   });
@@ -62,24 +58,24 @@ export async function byRows(
   rows: GramRows,
   pursuit: Pursuit,
   batch: Batch,
-  signal: AbortSignal | undefined,
+  task: Task,
 ): Promise<void> {
   const { device, atoms, size, dtype } = dictionary;
   const { indices, coefficients } = batch.code;
   const [count, k] = indices.shape as readonly [number, number];
   using first = new Tensor(device, [count, size], dtype);
-  ops.correlations(batch.queue, { x: batch.signals, atoms, out: first });
-  await inSteps(dictionary, pursuit, batch, async ({ correlations, run }) => {
-    ops.copy(batch.queue, { x: [first], out: [correlations] });
+  ops.correlations(task.queue, { x: batch.signals, atoms, out: first });
+  await inSteps(dictionary, pursuit, batch, task, async ({ correlations, run }) => {
+    ops.copy(task.queue, { x: [first], out: [correlations] });
     for (let step = 0; step < k; step++) {
       run(step);
       if (step === k - 1) break;
-      const chosen = (await abortable(indices.read(), signal)) as Int32Array;
+      const chosen = (await task.readAll(indices))[0] as Int32Array;
       if (forgetEnded(chosen, k, step) === count) break;
-      dictionary.checkAlive('omp');
+      check.alive('omp', 'dictionary', dictionary);
       using places = Tensor.from(device, rows.placesOf(dictionary.queue(), chosen, count), [count, k]);
-      ops.combineRows(batch.queue, { x: rows.table, indices: places, coefficients, out: correlations });
-      ops.linearCombination(batch.queue, { out: [correlations], terms: [first, correlations], coefficients: [1, -1] });
+      ops.combineRows(task.queue, { x: rows.table, indices: places, coefficients, out: correlations });
+      ops.linearCombination(task.queue, { out: [correlations], terms: [first, correlations], coefficients: [1, -1] });
     }
   });
 }
@@ -108,10 +104,11 @@ async function inSteps(
   dictionary: Dictionary,
   pursuit: Pursuit,
   batch: Batch,
+  { queue }: Task,
   body: (steps: Steps) => Promise<void>,
 ): Promise<void> {
   const { device, atoms, size, dtype } = dictionary;
-  const { queue, signals, energies, code } = batch;
+  const { signals, energies, code } = batch;
   const { indices, coefficients, residuals, counts } = code;
   const [count, k] = indices.shape as readonly [number, number];
   using rests = signals.copy();

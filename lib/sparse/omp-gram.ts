@@ -1,23 +1,13 @@
-import { abortable } from '../core/abortable.ts';
+import * as check from '../core/check.ts';
 import { OrthokitError } from '../core/errors.ts';
-import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
-import { shown } from '../core/options.ts';
-import type { Schema } from '../core/schema.ts';
-import { isTensor, Tensor } from '../core/tensor.ts';
+import { count, optional, type Resolved, readOptions, type Schema } from '../core/schema.ts';
+import { Task } from '../core/task.ts';
+import { Tensor } from '../core/tensor.ts';
 import { inBatches } from './batches.ts';
 import { SparseCode } from './code.ts';
-import { checkMatrix, checkNorms } from './dictionary.ts';
-import {
-  atomsOf,
-  count,
-  dependence,
-  floorOf,
-  type PursuitOptions,
-  pursuitOptions,
-  pursuitSchema,
-  type Resolved,
-} from './options.ts';
+import { checkNorms } from './dictionary.ts';
+import { atomsOf, dependence, floorOf, type PursuitOptions, type PursuitProgress, pursuitSchema } from './options.ts';
 import { batchSizeOf } from './plan.ts';
 
 /** Options of {@link ompGram}. */
@@ -29,6 +19,12 @@ export interface OmpGramOptions extends PursuitOptions {
   /** Signals at once: whole, from 1 on. Results do not depend on it. Default: chosen from the sizes. */
   batchSize?: number | undefined;
 }
+
+const schema: Schema<Resolved<OmpGramOptions, 'k' | 'signal' | 'onProgress' | 'energies' | 'batchSize'>> = {
+  ...pursuitSchema,
+  energies: check.tensorOption,
+  batchSize: optional(count(1)),
+};
 
 /** The diagonal is gathered by a 32-bit index. */
 const mostAtoms = 46340;
@@ -49,38 +45,38 @@ const mostAtoms = 46340;
  */
 export async function ompGram(gram: Tensor, correlations: Tensor, options: OmpGramOptions = {}): Promise<SparseCode> {
   const where = 'ompGram';
-  const given = pursuitOptions(where, options, schema);
-  checkMatrix(where, 'gram', gram);
-  checkMatrix(where, 'correlations', correlations);
-  const { device, dtype } = gram;
-  if (dtype !== 'f32' && dtype !== 'f64')
-    throw new OrthokitError('ERR_DTYPE', `${where}: gram must be f32 or f64, got ${dtype}`);
+  const given = readOptions(where, options, schema);
+  check.tensor(where, 'gram', gram, { dtypes: check.arithmetic, rank: 2 });
+  const { device } = gram;
+  const dtype = gram.dtype as 'f32' | 'f64';
   const [size = 0, columns = 0] = gram.shape;
   if (columns !== size) throw new OrthokitError('ERR_SHAPE', `${where}: gram must be square, got [${gram.shape}]`);
   if (size > mostAtoms)
     throw new OrthokitError('ERR_SHAPE', `${where}: gram must have at most ${mostAtoms} rows, got ${size}`);
-  if (correlations.device !== device)
-    throw new OrthokitError('ERR_DEVICE', `${where}: correlations is on another device`);
-  if (correlations.dtype !== dtype)
-    throw new OrthokitError('ERR_DTYPE', `${where}: correlations must be ${dtype} as gram, got ${correlations.dtype}`);
-  if (correlations.shape[1] !== size)
-    throw new OrthokitError(
-      'ERR_SHAPE',
-      `${where}: correlations must have a column an atom, ${size}, got [${correlations.shape}]`,
-    );
+  check.tensor(where, 'correlations', correlations, {
+    dtypes: [dtype],
+    shape: [undefined, size],
+    shapeIs: `have a column an atom, ${size}`,
+    device,
+  });
   const signals = correlations.shape[0]!;
-  if (given.energies) checkEnergies(where, given.energies, correlations);
+  if (given.energies)
+    check.tensor(where, 'energies', given.energies, {
+      dtypes: ['f64'],
+      shape: [signals],
+      shapeIs: `have one element a signal, ${signals}`,
+      device,
+    });
   else if (given.tol > 0 || given.relTol > 0)
     throw new OrthokitError('ERR_ARGUMENT', `${where}: energies must be given with a tolerance, got none`);
   const k = atomsOf(where, given.k, size, size);
-  given.signal?.throwIfAborted();
 
-  using lane = new Lane(device, given.signal);
+  using task = new Task<PursuitProgress>(device, given);
   using guard = new Tensor(device, [1], 'f64');
-  ops.checkFinite(lane.queue, { x: [gram, correlations], guard });
+  ops.checkFinite(task.queue, { x: [gram, correlations], guard });
   using squares = diagonalOf(gram);
-  const diagonal = (await abortable(squares.read(), given.signal)) as Float64Array;
-  if ((await guard.read())[0] !== 0)
+  const [diagonal, marks] = (await task.readAll(squares, guard)) as [Float64Array, Float64Array];
+  if (marks[0] !== 0)
     throw new OrthokitError('ERR_ARGUMENT', `${where}: gram and correlations must be finite, got others`);
   checkNorms(where, 'gram', diagonal, dtype);
   const inverses = diagonal.map((square) => (square > 0 ? 1 / Math.sqrt(square) : 0));
@@ -88,47 +84,19 @@ export async function ompGram(gram: Tensor, correlations: Tensor, options: OmpGr
     given.select === 'unit'
       ? Tensor.from(device, dtype === 'f32' ? new Float32Array(inverses) : inverses, [size])
       : undefined;
-  const { tol, relTol, onDependent, signal, onProgress } = given;
+  const { tol, relTol, onDependent } = given;
   using none = given.energies ? undefined : new Tensor(device, [signals], 'f64');
-  return await inBatches(
-    {
-      ...{ queue: lane.queue, code: new SparseCode(device, signals, k, size, dtype), signals: correlations },
-      ...{ energies: given.energies ?? none!, signal, onProgress },
-      batchSize: given.batchSize ?? batchSizeOf(device.kind, dtype, size, k),
-    },
-    ({ queue, signals: correlations, energies, code: { indices, coefficients, residuals, counts } }) => {
-      ops.gramPursuit(queue, {
-        ...{ correlations, gram, squares, scales, energies: given.energies && energies },
-        ...{ indices, coefficients, residuals, counts },
-        ...{ tol, relTol, onDependent, floor: floorOf(dtype, size), dependence: dependence[dtype] },
-      });
-    },
-  );
-}
-
-interface ResolvedGram extends Resolved {
-  energies: Tensor | undefined;
-  batchSize: number | undefined;
-}
-
-const schema: Schema<ResolvedGram> = {
-  ...pursuitSchema,
-  energies: {
-    default: undefined,
-    wrong: (x) => (x === undefined || isTensor(x) ? undefined : 'must be a Tensor'),
-  },
-  batchSize: count,
-};
-
-function checkEnergies(where: string, energies: Tensor, { device, shape: [signals] }: Tensor): void {
-  if (energies.device !== device) throw new OrthokitError('ERR_DEVICE', `${where}: energies is on another device`);
-  if (energies.dtype !== 'f64')
-    throw new OrthokitError('ERR_DTYPE', `${where}: energies must be f64, got ${energies.dtype}`);
-  if (energies.shape.length !== 1 || energies.shape[0] !== signals)
-    throw new OrthokitError(
-      'ERR_SHAPE',
-      `${where}: energies must have one element a signal, ${shown(signals)}, got [${energies.shape}]`,
-    );
+  const code = new SparseCode(device, signals, k, size, dtype);
+  const batchSize = given.batchSize ?? batchSizeOf(device.kind, dtype, size, k);
+  const work = { signals: correlations, energies: given.energies ?? none!, code, batchSize };
+  return await inBatches(task, work, ({ signals: correlations, energies, code: part }) => {
+    const { indices, coefficients, residuals, counts } = part;
+    ops.gramPursuit(task.queue, {
+      ...{ correlations, gram, squares, scales, energies: given.energies && energies },
+      ...{ indices, coefficients, residuals, counts },
+      ...{ tol, relTol, onDependent, floor: floorOf(dtype, size), dependence: dependence[dtype] },
+    });
+  });
 }
 
 function diagonalOf(gram: Tensor): Tensor {

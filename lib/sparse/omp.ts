@@ -1,14 +1,14 @@
-import { abortable } from '../core/abortable.ts';
+import * as check from '../core/check.ts';
 import { OrthokitError } from '../core/errors.ts';
-import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
-import { shown } from '../core/options.ts';
+import { count, flag, optional, type Resolved, readOptions, type Schema, word } from '../core/schema.ts';
+import { Task } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import { type Batch, inBatches } from './batches.ts';
 import { SparseCode } from './code.ts';
-import { checkMatrix, checkNorms, Dictionary } from './dictionary.ts';
+import { checkNorms, Dictionary } from './dictionary.ts';
 import { byGram, byProducts, byRows, type Pursuit } from './forms.ts';
-import { atomsOf, dependence, floorOf, ompSchema, type PursuitOptions, pursuitOptions } from './options.ts';
+import { atomsOf, dependence, floorOf, type PursuitOptions, type PursuitProgress, pursuitSchema } from './options.ts';
 import { type Plan, planOf } from './plan.ts';
 
 /** Options of {@link omp}. */
@@ -25,6 +25,13 @@ export interface OmpOptions extends PursuitOptions {
   /** Signals at once: whole, from 1 on. Results do not depend on it. Default: chosen from sizes and memory limit. */
   batchSize?: number | undefined;
 }
+
+const schema: Schema<Resolved<OmpOptions, 'k' | 'signal' | 'onProgress' | 'polish' | 'batchSize'>> = {
+  ...pursuitSchema,
+  algorithm: word(['auto', 'gram', 'gemm'], 'auto'),
+  polish: optional(flag(true)),
+  batchSize: optional(count(1)),
+};
 
 /**
  * Orthogonal matching pursuit of each signal, a row of `signals` `[B, d]`: at most k atoms, one chosen after the other for
@@ -47,34 +54,31 @@ export interface OmpOptions extends PursuitOptions {
  */
 export async function omp(dictionary: Dictionary, signals: Tensor, options: OmpOptions = {}): Promise<SparseCode> {
   const where = 'omp';
-  if (!(dictionary instanceof Dictionary))
-    throw new OrthokitError('ERR_ARGUMENT', `${where}: dictionary must be a Dictionary, got ${shown(dictionary)}`);
-  dictionary.checkAlive(where);
-  const given = pursuitOptions(where, options, ompSchema);
-  checkMatrix(where, 'signals', signals);
+  check.instance(where, 'dictionary', dictionary, Dictionary);
+  check.alive(where, 'dictionary', dictionary);
+  const given = readOptions(where, options, schema);
   const { device, dtype, size, length } = dictionary;
-  if (signals.device !== device) throw new OrthokitError('ERR_DEVICE', `${where}: signals is on another device`);
-  if (signals.shape[1] !== length)
-    throw new OrthokitError(
-      'ERR_SHAPE',
-      `${where}: signals must be as long as atoms, ${length}, got [${signals.shape}]`,
-    );
+  check.tensor(where, 'signals', signals, {
+    dtypes: check.floating,
+    device,
+    shape: [undefined, length],
+    shapeIs: `be as long as atoms, ${length}`,
+  });
   const halves = signals.dtype === 'f16' || signals.dtype === 'bf16';
   if ((halves ? 'f32' : signals.dtype) !== dtype)
     throw new OrthokitError('ERR_DTYPE', `${where}: signals must fit atoms of ${dtype}, got ${signals.dtype}`);
   const k = atomsOf(where, given.k, size, length);
-  given.signal?.throwIfAborted();
 
+  using task = new Task<PursuitProgress>(device, given);
   using _use = dictionary.use(given.signal);
-  using lane = new Lane(device, given.signal);
   using widened = halves ? signals.cast('f32') : undefined;
   const x = widened ?? signals;
-  const count = signals.shape[0]!;
-  using energies = new Tensor(device, [count], 'f64');
-  ops.rowReduce(lane.queue, { x, out: energies, reduction: 'sum_of_squares' });
-  const { squares, inverses } = await abortable(dictionary.norms(), given.signal);
-  checkNorms(where, 'signals', (await abortable(energies.read(), given.signal)) as Float64Array, dtype);
-  dictionary.checkAlive(where);
+  const rows = signals.shape[0]!;
+  using energies = new Tensor(device, [rows], 'f64');
+  ops.rowReduce(task.queue, { x, out: energies, reduction: 'sum_of_squares' });
+  const { squares, inverses } = await task.wait(dictionary.norms());
+  checkNorms(where, 'signals', await task.read(energies), dtype);
+  check.alive(where, 'dictionary', dictionary);
 
   const pursuit: Pursuit = {
     squares,
@@ -86,26 +90,21 @@ export async function omp(dictionary: Dictionary, signals: Tensor, options: OmpO
     refinements: (given.polish ?? dtype === 'f32') ? 1 : 0,
     onDependent: given.onDependent,
   };
-  const plan = planOf(dictionary, count, k, given.algorithm);
-  const run = formOf(dictionary, plan, pursuit, given.signal);
+  const plan = planOf(dictionary, rows, k, given.algorithm);
   // Rows of a batch have to be there together.
-  const batchSize = plan.form === 'rows' ? Math.min(given.batchSize ?? Infinity, plan.batchSize) : given.batchSize;
-  return await inBatches(
-    {
-      ...{ queue: lane.queue, code: new SparseCode(device, count, k, size, dtype), signals: x, energies },
-      ...{ signal: given.signal, onProgress: given.onProgress, batchSize: batchSize ?? plan.batchSize },
-      onDone: () => dictionary.done(),
-    },
-    run,
-  );
+  const most = plan.form === 'rows' ? plan.batchSize : Infinity;
+  const batchSize = Math.min(given.batchSize ?? plan.batchSize, most);
+  const run = formOf(dictionary, plan, pursuit, task);
+  const code = new SparseCode(device, rows, k, size, dtype);
+  return await inBatches(task, { signals: x, energies, code, batchSize, onDone: () => dictionary.done() }, run);
 }
 
-function formOf(dictionary: Dictionary, { form }: Plan, pursuit: Pursuit, signal: AbortSignal | undefined) {
-  if (form === 'gemm') return (batch: Batch) => byProducts(dictionary, pursuit, batch, signal);
+function formOf(dictionary: Dictionary, { form }: Plan, pursuit: Pursuit, task: Task) {
+  if (form === 'gemm') return (batch: Batch) => byProducts(dictionary, pursuit, batch, task);
   if (form === 'rows') {
     const rows = dictionary.gramRows();
-    return (batch: Batch) => byRows(dictionary, rows, pursuit, batch, signal);
+    return (batch: Batch) => byRows(dictionary, rows, pursuit, batch, task);
   }
   const gram = dictionary.gram();
-  return (batch: Batch) => byGram(dictionary, gram, pursuit, batch);
+  return (batch: Batch) => byGram(dictionary, gram, pursuit, batch, task);
 }

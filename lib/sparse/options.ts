@@ -1,6 +1,5 @@
-import { OrthokitError } from '../core/errors.ts';
-import { checkOptions, shown } from '../core/options.ts';
-import { checkValues, flag, type Option, optional, resolve, type Schema, word } from '../core/schema.ts';
+import { OrthokitError, shown } from '../core/errors.ts';
+import { count, notNegative, optional, type Resolved, type Schema, watchers, word } from '../core/schema.ts';
 
 /** When a pursuit chooses, and when it ends. */
 export interface PursuitOptions {
@@ -34,62 +33,17 @@ export interface PursuitProgress {
   readonly total: number;
 }
 
-const notNegative: Option<number> = {
-  default: 0,
-  wrong: (x) => (typeof x === 'number' && x >= 0 && x < Infinity ? undefined : 'must be finite and not negative'),
-};
-export const count: Option<number | undefined> = optional({
-  default: 1,
-  wrong: (x) => (Number.isSafeInteger(x) && x >= 1 ? undefined : 'must be a whole number from 1 on'),
-});
+/** Options of every pursuit with their defaults. */
+export type PursuitSettings = Resolved<PursuitOptions, 'k' | 'signal' | 'onProgress'>;
 
-/** What the schema's types leave open: an option of every pursuit has its default here. */
-export interface Resolved {
-  k: number | undefined;
-  tol: number;
-  relTol: number;
-  select: 'raw' | 'unit';
-  onDependent: 'skip' | 'stop';
-  signal: AbortSignal | undefined;
-  onProgress: ((progress: PursuitProgress) => void) | undefined;
-}
-
-export const pursuitSchema: Schema<Resolved> = {
-  k: count,
-  tol: notNegative,
-  relTol: notNegative,
+export const pursuitSchema: Schema<PursuitSettings> = {
+  k: optional(count(1)),
+  tol: notNegative(0),
+  relTol: notNegative(0),
   select: word(['raw', 'unit'], 'raw'),
   onDependent: word(['skip', 'stop'], 'skip'),
-  signal: {
-    default: undefined,
-    wrong: (x) => (x === undefined || x instanceof AbortSignal ? undefined : 'must be an AbortSignal'),
-  },
-  onProgress: {
-    default: undefined,
-    wrong: (x) => (x === undefined || typeof x === 'function' ? undefined : 'must be a function'),
-  },
+  ...watchers<PursuitProgress>(),
 };
-
-export interface ResolvedOmp extends Resolved {
-  algorithm: 'auto' | 'gram' | 'gemm';
-  polish: boolean | undefined;
-  batchSize: number | undefined;
-}
-
-export const ompSchema: Schema<ResolvedOmp> = {
-  ...pursuitSchema,
-  algorithm: word(['auto', 'gram', 'gemm'], 'auto'),
-  polish: optional(flag(true)),
-  batchSize: count,
-};
-
-/** Defaults and what was given. @throws ERR_ARGUMENT for unknown names and wrong values */
-export function pursuitOptions<O extends Resolved>(where: string, given: object, schema: Schema<O>): O {
-  checkOptions(where, given, Object.keys(schema));
-  const options = resolve(schema, given);
-  checkValues(where, options, schema);
-  return options;
-}
 
 /** The most atoms of a signal. @throws ERR_ARGUMENT for more than there are */
 export function atomsOf(where: string, k: number | undefined, size: number, most: number): number {

@@ -1,9 +1,9 @@
-import { OrthokitError } from '../core/errors.ts';
+import { filled } from '../core/all-or-none.ts';
+import * as check from '../core/check.ts';
 import { ops } from '../core/native-ops.ts';
-import { shown } from '../core/options.ts';
 import { Tensor } from '../core/tensor.ts';
 import { SparseCode } from './code.ts';
-import { checkMatrix, Dictionary } from './dictionary.ts';
+import { Dictionary } from './dictionary.ts';
 
 /**
  * The signals of a code: each row the sum of its atoms by their coefficients, `[B, d]`. With a table of other rows in place
@@ -15,20 +15,16 @@ import { checkMatrix, Dictionary } from './dictionary.ts';
  */
 export function reconstruct(code: SparseCode, rows: Dictionary | Tensor): Tensor {
   const where = 'reconstruct';
-  if (!(code instanceof SparseCode))
-    throw new OrthokitError('ERR_ARGUMENT', `${where}: code must be a SparseCode, got ${shown(code)}`);
-  if (rows instanceof Dictionary) rows.checkAlive(where);
+  check.instance(where, 'code', code, SparseCode);
+  if (rows instanceof Dictionary) check.alive(where, 'dictionary', rows);
   const x = rows instanceof Dictionary ? rows.atoms : rows;
-  checkMatrix(where, 'rows', x);
-  if (x.shape[0] !== code.atoms)
-    throw new OrthokitError('ERR_SHAPE', `${where}: rows must be as many as atoms, ${code.atoms}, got [${x.shape}]`);
+  check.tensor(where, 'rows', x, {
+    dtypes: check.floating,
+    shape: [code.atoms, undefined],
+    shapeIs: `be as many as atoms, ${code.atoms}`,
+  });
   const { indices, coefficients } = code;
-  const out = new Tensor(indices.device, [indices.shape[0]!, x.shape[1]!], coefficients.dtype);
-  try {
+  return filled(new Tensor(indices.device, [indices.shape[0]!, x.shape[1]!], coefficients.dtype), (out) => {
     ops.combineRows(indices.device, { x, indices, coefficients, out });
-  } catch (error) {
-    out.dispose();
-    throw error;
-  }
-  return out;
+  });
 }

@@ -1,6 +1,7 @@
+import { filled } from '../core/all-or-none.ts';
+import * as check from '../core/check.ts';
 import { OrthokitError } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
-import { shown } from '../core/options.ts';
 import { Tensor } from '../core/tensor.ts';
 import { SparseCode } from './code.ts';
 
@@ -16,8 +17,7 @@ const mostElements = 2 ** 31 - 1;
  */
 export async function toDense(code: SparseCode): Promise<Tensor> {
   const where = 'toDense';
-  if (!(code instanceof SparseCode))
-    throw new OrthokitError('ERR_ARGUMENT', `${where}: code must be a SparseCode, got ${shown(code)}`);
+  check.instance(where, 'code', code, SparseCode);
   const { indices, coefficients, atoms } = code;
   const { device } = indices;
   const [signals, k] = indices.shape as readonly [number, number];
@@ -31,13 +31,8 @@ export async function toDense(code: SparseCode): Promise<Tensor> {
   // −1, an unused place, stays what no scatter writes to.
   for (let i = 0; i < places.length; i++) if (places[i]! >= 0) places[i]! += Math.floor(i / k) * atoms;
   using index = Tensor.from(device, places, [signals * k]);
-  const dense = Tensor.zeros(device, [signals, atoms], { dtype: coefficients.dtype });
-  try {
+  return filled(Tensor.zeros(device, [signals, atoms], { dtype: coefficients.dtype }), (dense) => {
     using flat = dense.reshape([signals * atoms]);
     ops.scatterRows(device, { out: flat, index, x: values, mode: 'set' });
-  } catch (error) {
-    dense.dispose();
-    throw error;
-  }
-  return dense;
+  });
 }

@@ -4,4 +4,4 @@ export { keyOf } from './keys.ts';
 export { limits } from './limits.ts';
 export { matchSteps } from './match/match.ts';
 export { readTokenizerOf } from './read.ts';
-export { roles } from './tokenizer.ts';
+export { isTokenizer, roles } from './tokenizer.ts';

@@ -1,8 +1,7 @@
-import { OrthokitError } from '../core/errors.ts';
-import { shown } from '../core/options.ts';
+import { flag, type Resolved, readOptions, type Schema, watchers } from '../core/schema.ts';
 import { inTurns } from '../core/turns.ts';
 import { Folder } from '../files/model-folder/folder.ts';
-import { checkPath, checkTransfer } from '../files/transfer.ts';
+import { checkPath } from '../files/transfer.ts';
 import { limits } from './limits.ts';
 import { isCompanionKey, parseTokenizer } from './parse.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -25,6 +24,11 @@ export interface ReadTokenizerOptions {
   signal?: AbortSignal | undefined;
 }
 
+const schema: Schema<Resolved<ReadTokenizerOptions, 'signal'>> = {
+  followLinks: flag(false),
+  signal: watchers<never>().signal,
+};
+
 /**
  * Reads what `tokenizer.json` and the files beside it say of a vocabulary: tokens and ids, how they spell text, which are
  * special and for what. Nothing from the files is compiled or run, and sizes are bounded, so they may be a stranger's.
@@ -39,10 +43,7 @@ export interface ReadTokenizerOptions {
 export async function readTokenizer(path: string, options: ReadTokenizerOptions = {}): Promise<Tokenizer> {
   const op = 'readTokenizer';
   checkPath(op, path);
-  checkTransfer(op, options, ['followLinks', 'signal']);
-  const { followLinks = false, signal } = options;
-  if (typeof followLinks !== 'boolean')
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: followLinks must be a boolean, got ${shown(followLinks)}`);
+  const { followLinks, signal } = readOptions(op, options, schema);
   signal?.throwIfAborted();
   const folder = await Folder.open(op, 'path', path, { followLinks, signal });
   return readTokenizerOf(folder, { wantMerges: false });

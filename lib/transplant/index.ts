@@ -1,11 +1,10 @@
 export type { MethodName } from './methods/method.ts';
-export type { MatchScope, TransplantOptions, TransplantProgress } from './options.ts';
+export type { MatchScope, TransplantOptions, TransplantProgress, TransplantTablesOptions } from './options.ts';
 export type { Quantiles, TableReport, TransplantReport } from './report.ts';
 export type { TableNames } from './tables/names.ts';
 export { transplant } from './transplant.ts';
 export {
   type ModelTables,
   type TransplantedTables,
-  type TransplantTablesOptions,
   transplantTables,
 } from './transplant-tables.ts';

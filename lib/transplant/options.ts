@@ -1,9 +1,20 @@
 import os from 'node:os';
 import { Device, type DeviceKind } from '../core/device.ts';
-import { OrthokitError, oneOf } from '../core/errors.ts';
-import { checkOptions, isRecord, shown } from '../core/options.ts';
-import { checkPath } from '../files/transfer.ts';
-import type { MethodName } from './methods/method.ts';
+import {
+  count,
+  flag,
+  kind,
+  nested,
+  type Option,
+  optional,
+  type Resolved,
+  readOptions,
+  type Schema,
+  watchers,
+  word,
+} from '../core/schema.ts';
+import { isPath } from '../files/transfer.ts';
+import { type MethodName, methodNames } from './methods/method.ts';
 import type { TableNames } from './tables/names.ts';
 
 /** For which tables a way of matching counts. */
@@ -82,127 +93,88 @@ export interface TransplantOptions {
   readonly onProgress?: ((progress: TransplantProgress) => void) | undefined;
 }
 
+/** Options of {@link transplantTables}: those of {@link transplant} that are not about files. */
+export type TransplantTablesOptions = Omit<
+  TransplantOptions,
+  'base' | 'donor' | 'out' | 'tensors' | 'device' | 'followLinks' | 'dryRun' | 'restart'
+>;
+
+type Open = 'padToMultiple' | 'signal' | 'onProgress';
+/** Options whose defaults depend on others, or on the machine. */
+type Dependent = 'byteMatch' | 'normClip' | 'memoryLimit';
+
 /** All options, with their defaults. */
-export interface Settings {
-  base: string;
-  donor: string;
-  out: string;
-  method: MethodName;
-  k: number;
-  select: 'raw' | 'unit';
-  weightScheme: 'distance_proportional' | 'barycentric' | 'least_squares';
-  metric: 'euclidean' | 'cosine';
-  subwordMethod: 'mean' | 'sum' | 'weighted_mean' | 'first_last';
-  match: 'bytes' | 'mergekit';
-  byteMatch: MatchScope;
-  prefixMatch: MatchScope;
-  magikarp: boolean;
-  normClip: boolean;
-  padToMultiple: number | undefined;
-  unusedRows: 'zero' | 'mean' | 'copy';
+export interface Settings extends Resolved<Omit<TransplantOptions, 'tensors'>, Open> {
   tensors: { base: TableNames; donor: TableNames };
-  device: Device | string;
-  batchSize: number;
-  seed: number;
-  memoryLimit: number;
-  followLinks: boolean;
-  dryRun: boolean;
-  restart: boolean;
-  signal: AbortSignal | undefined;
-  onProgress: ((progress: TransplantProgress) => void) | undefined;
 }
+type TableSettings = Resolved<TransplantTablesOptions, Open | Dependent>;
+type FileSettings = Omit<Settings, keyof TableSettings>;
 
-const words: Readonly<Record<string, readonly string[]>> = {
-  select: ['raw', 'unit'],
-  weightScheme: ['distance_proportional', 'barycentric', 'least_squares'],
-  metric: ['euclidean', 'cosine'],
-  subwordMethod: ['mean', 'sum', 'weighted_mean', 'first_last'],
-  match: ['bytes', 'mergekit'],
-  byteMatch: ['none', 'both', 'embed', 'lm-head'],
-  prefixMatch: ['none', 'both', 'embed', 'lm-head'],
-  unusedRows: ['zero', 'mean', 'copy'],
+const scopes: readonly MatchScope[] = ['none', 'both', 'embed', 'lm-head'];
+
+const tableSchema: Schema<TableSettings> = {
+  method: word(methodNames, 'omp'),
+  k: count(64),
+  select: word(['raw', 'unit'], 'raw'),
+  weightScheme: word(['distance_proportional', 'barycentric', 'least_squares'], 'distance_proportional'),
+  metric: word(['euclidean', 'cosine'], 'euclidean'),
+  subwordMethod: word(['mean', 'sum', 'weighted_mean', 'first_last'], 'mean'),
+  match: word(['bytes', 'mergekit'], 'bytes'),
+  byteMatch: optional(word(scopes, 'both')),
+  prefixMatch: word(scopes, 'none'),
+  magikarp: flag(false),
+  normClip: optional(flag(true)),
+  padToMultiple: optional(count(1)),
+  unusedRows: word(['zero', 'mean', 'copy'], 'zero'),
+  batchSize: count(256),
+  seed: count(0, 0),
+  memoryLimit: kind((x) => Number.isFinite(x) && (x as number) > 0, 'a number of bytes'),
+  ...watchers<TransplantProgress>(),
 };
-const flags = ['magikarp', 'normClip', 'followLinks', 'dryRun', 'restart'];
-const counts = ['k', 'padToMultiple', 'batchSize'];
 
-const known = [
-  ...['base', 'donor', 'out', 'method', 'tensors', 'device', 'seed', 'memoryLimit', 'signal', 'onProgress'],
-  ...[...Object.keys(words), ...flags, ...counts],
-];
+const folder: Option<string> = {
+  default: undefined as unknown as string,
+  wrong: (x) => {
+    if (typeof x !== 'string') return 'must be the path of a folder';
+    return isPath(x) ? undefined : 'must be a non-empty string without NUL';
+  },
+};
+const name: Option<string | undefined> = kind((x) => typeof x === 'string', 'the name of a tensor');
+const names: Option<TableNames> = nested<TableNames>({ embed: name, lmHead: name });
+const isDevice = (x: unknown): boolean => x instanceof Device || typeof x === 'string';
+
+const schema: Schema<FileSettings & TableSettings> = {
+  base: folder,
+  donor: folder,
+  out: folder,
+  ...tableSchema,
+  tensors: nested<Settings['tensors']>({ base: names, donor: names }),
+  device: {
+    default: 'auto',
+    wrong: (x) => (isDevice(x) ? undefined : 'must be a Device or the name of one'),
+  },
+  followLinks: flag(false),
+  dryRun: flag(false),
+  restart: flag(false),
+};
+
+function withDefaults(given: FileSettings & TableSettings): Settings {
+  const isParity = given.match === 'mergekit';
+  return {
+    ...given,
+    byteMatch: given.byteMatch ?? (isParity ? 'none' : 'both'),
+    normClip: given.normClip ?? !isParity,
+    memoryLimit: given.memoryLimit ?? Math.floor(0.4 * os.totalmem()),
+  };
+}
 
 /** @throws `ERR_ARGUMENT` for what is unknown, of the wrong kind or out of range */
-export function settle(op: string, options: TransplantOptions): Settings {
-  checkOptions(op, options, known);
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  for (const name of ['base', 'donor', 'out']) checkFolder(op, name, given[name]);
-  const parity = given['match'] === 'mergekit';
-  const settings = {
-    method: 'omp',
-    k: 64,
-    select: 'raw',
-    weightScheme: 'distance_proportional',
-    metric: 'euclidean',
-    subwordMethod: 'mean',
-    match: 'bytes',
-    byteMatch: parity ? 'none' : 'both',
-    prefixMatch: 'none',
-    magikarp: false,
-    normClip: !parity,
-    padToMultiple: undefined,
-    unusedRows: 'zero',
-    device: 'auto',
-    batchSize: 256,
-    seed: 0,
-    memoryLimit: Math.floor(0.4 * os.totalmem()),
-    followLinks: false,
-    dryRun: false,
-    restart: false,
-    signal: undefined,
-    onProgress: undefined,
-    ...given,
-    tensors: tableNames(op, given['tensors']),
-  } as Settings;
-  const all = settings as unknown as Record<string, unknown>;
-  const wrong = (name: string, must: string): never => {
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be ${must}, got ${shown(all[name])}`);
-  };
-  for (const [name, allowed] of Object.entries(words))
-    if (!allowed.includes(all[name] as string)) wrong(name, oneOf(allowed));
-  for (const name of flags) if (typeof all[name] !== 'boolean') wrong(name, 'a boolean');
-  for (const name of counts) {
-    const value = all[name];
-    if (value !== undefined && !(Number.isSafeInteger(value) && (value as number) >= 1))
-      wrong(name, 'a whole number from 1');
-  }
-  const { seed, memoryLimit, signal, onProgress, device } = settings;
-  if (!(Number.isSafeInteger(seed) && seed >= 0)) wrong('seed', 'a whole number from 0');
-  if (!(Number.isFinite(memoryLimit) && memoryLimit > 0)) wrong('memoryLimit', 'a number of bytes');
-  if (signal !== undefined && !(signal instanceof AbortSignal)) wrong('signal', 'an AbortSignal');
-  if (onProgress !== undefined && typeof onProgress !== 'function') wrong('onProgress', 'a function');
-  if (!(device instanceof Device || typeof device === 'string')) wrong('device', 'a Device or the name of one');
-  return settings;
-}
+export const settle = (op: string, options: TransplantOptions): Settings =>
+  withDefaults(readOptions(op, options, schema));
 
-function checkFolder(op: string, field: string, value: unknown): void {
-  if (typeof value !== 'string')
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: ${field} must be the path of a folder, got ${shown(value)}`);
-  checkPath(op, value);
-}
-
-function tableNames(op: string, tensors: unknown): Settings['tensors'] {
-  if (tensors === undefined) return { base: {}, donor: {} };
-  checkOptions(op, tensors, ['base', 'donor']);
-  const sides = tensors as Record<string, unknown>;
-  for (const [side, names] of Object.entries(sides)) {
-    if (names === undefined) continue;
-    checkOptions(`${op}: tensors.${side}`, names, ['embed', 'lmHead']);
-    for (const [name, value] of Object.entries(isRecord(names) ? names : {})) {
-      if (value !== undefined && typeof value !== 'string')
-        throw new OrthokitError(
-          'ERR_ARGUMENT',
-          `${op}: tensors.${side}.${name} must be the name of a tensor, got ${shown(value)}`,
-        );
-    }
-  }
-  return { base: sides['base'] ?? {}, donor: sides['donor'] ?? {} } as Settings['tensors'];
+/** The same without files. */
+export function settleTables(op: string, options: TransplantTablesOptions, device: Device): Settings {
+  const noFiles = { base: '', donor: '', out: '', followLinks: false, dryRun: false, restart: false };
+  const given = readOptions(op, options, tableSchema);
+  return withDefaults({ ...noFiles, ...given, tensors: { base: {}, donor: {} }, device });
 }

@@ -1,15 +1,16 @@
-import { abortable } from '../core/abortable.ts';
+import * as check from '../core/check.ts';
 import type { Device } from '../core/device.ts';
-import { isFloating } from '../core/dtypes.ts';
-import { OrthokitError } from '../core/errors.ts';
+import { OrthokitError, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
-import { checkOptions, isRecord, shown } from '../core/options.ts';
-import { isTensor, Tensor } from '../core/tensor.ts';
-import { inTurns } from '../core/turns.ts';
+import { checkOptions } from '../core/options.ts';
+import { Owned } from '../core/owned.ts';
+import { Task } from '../core/task.ts';
+import { Tensor } from '../core/tensor.ts';
 import { fileDtypes, typedArray } from '../files/safetensors/dtypes.ts';
 import type { Tokenizer } from '../tokenizers/index.ts';
+import { isTokenizer } from '../tokenizers/internal.ts';
 import { findMethod } from './methods/index.ts';
-import { settle, type TransplantOptions } from './options.ts';
+import { settleTables, type TransplantProgress, type TransplantTablesOptions } from './options.ts';
 import type { TransplantReport } from './report.ts';
 import { checkJob, computeRows } from './tables/compute.ts';
 import { planJob, type Side } from './tables/job.ts';
@@ -29,12 +30,6 @@ export interface ModelTables {
   readonly lmHead?: Tensor | undefined;
 }
 
-/** Options of {@link transplantTables}: those of {@link transplant} that are not about files. */
-export type TransplantTablesOptions = Omit<
-  TransplantOptions,
-  'base' | 'donor' | 'out' | 'tensors' | 'device' | 'followLinks' | 'dryRun' | 'restart'
->;
-
 /** The new tables; the caller disposes them. */
 export interface TransplantedTables {
   /** Input embeddings in the dtype of the base's, by id of the donor. */
@@ -44,8 +39,6 @@ export interface TransplantedTables {
   /** As of {@link transplant}; `out` is empty. */
   readonly report: TransplantReport;
 }
-
-const fileOptions = ['base', 'donor', 'out', 'tensors', 'device', 'followLinks', 'dryRun', 'restart'];
 
 /**
  * The tables of `base` rebuilt for the vocabulary of `donor`, from tensors to tensors: what {@link transplant} does, without
@@ -62,57 +55,39 @@ export async function transplantTables(
   donor: ModelTables,
   options: TransplantTablesOptions = {},
 ): Promise<TransplantedTables> {
-  if (isRecord(options))
-    for (const name of fileOptions)
-      if (Object.hasOwn(options, name)) throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} is not an option`);
   const { device } = checkTables('base', base).embed;
   checkTables('donor', donor, device);
   checkTables('base', base, device);
-  const settings = settle(op, { ...options, base: 'base', donor: 'donor', out: 'out', device });
+  const settings = settleTables(op, options, device);
   const prepare = findMethod(op, settings.method);
   if (settings.method === 'subword' && base.tokenizer.model === 'bpe' && !base.tokenizer.merges)
     throw new OrthokitError('ERR_UNSUPPORTED', `${op}: method subword is for transplant, which reads the merges`);
-  settings.signal?.throwIfAborted();
-  const { signal } = settings;
-  const job = await inTurns(planJob(op, settings, sideOf(device, base, signal), sideOf(device, donor, signal)), signal);
+  using task = new Task<TransplantProgress>(device, settings);
+  const job = await task.run(planJob(op, settings, sideOf(task, base), sideOf(task, donor)));
   checkJob(job);
   for (const table of job.tables) table.store = new MemoryRows(table.base.rowBytes, job.rows);
-  const made: Tensor[] = [];
-  try {
-    for (const table of await computeRows(job, device, prepare)) made.push(await tensorOf(device, table));
-    const { out: _, ...report } = await job.report(false);
-    const [embed, lmHead] = made;
-    return { embed: embed as Tensor, lmHead, report: { ...report, out: '' } };
-  } catch (error) {
-    for (const tensor of made) tensor.dispose();
-    throw error;
-  }
+  using owned = new Owned<Tensor>();
+  for (const table of await computeRows(job, task, prepare)) owned.add(await tensorOf(device, table));
+  const { out: _, ...report } = await job.report(false);
+  const [embed, lmHead] = owned.move();
+  return { embed: embed!, lmHead, report: { ...report, out: '' } };
 }
 
 function checkTables(side: string, tables: ModelTables, device?: Device): ModelTables {
   checkOptions(`${op}: ${side}`, tables, ['tokenizer', 'embed', 'lmHead']);
   const { tokenizer, embed, lmHead } = tables;
-  if (!isRecord(tokenizer) || !Array.isArray(tokenizer.tokens))
+  if (!isTokenizer(tokenizer))
     throw new OrthokitError('ERR_ARGUMENT', `${op}: ${side}.tokenizer must be a Tokenizer, got ${shown(tokenizer)}`);
-  for (const [name, tensor] of Object.entries({ embed, lmHead })) {
-    const field = `${side}.${name}`;
-    if (name === 'lmHead' && tensor === undefined) continue;
-    if (!isTensor(tensor))
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${field} must be a Tensor, got ${shown(tensor)}`);
-    if (!isFloating(tensor.dtype))
-      throw new OrthokitError('ERR_DTYPE', `${op}: ${field} must be floating, got ${tensor.dtype}`);
-    if (tensor.shape.length !== 2 || tensor.size === 0 || tensor.shape[0] !== embed.shape[0])
-      throw new OrthokitError(
-        'ERR_SHAPE',
-        `${op}: ${field} must be a matrix with a row a token, got [${tensor.shape.join(', ')}]`,
-      );
-    if (device && tensor.device !== device)
-      throw new OrthokitError('ERR_DEVICE', `${op}: ${field} must be on the device of base.embed, got another one`);
-  }
+  const demands = { dtypes: check.floating, rank: 2, filled: true, ...(device && { device }) };
+  check.tensor(op, `${side}.embed`, embed, demands);
+  if (lmHead === undefined) return tables;
+  const shape = [embed.shape[0], undefined];
+  check.tensor(op, `${side}.lmHead`, lmHead, { ...demands, shape, shapeIs: 'have a row a token' });
   return tables;
 }
 
-function sideOf(device: Device, { tokenizer, embed, lmHead }: ModelTables, signal: AbortSignal | undefined): Side {
+function sideOf(task: Task, { tokenizer, embed, lmHead }: ModelTables): Side {
+  const { device } = task;
   const tableOf = (name: string, tensor: Tensor): Table => {
     const [rows = 0, columns = 0] = tensor.shape;
     return {
@@ -127,7 +102,7 @@ function sideOf(device: Device, { tokenizer, embed, lmHead }: ModelTables, signa
         using index = Tensor.from(device, Int32Array.from(ids), [ids.length]);
         using out = new Tensor(device, [ids.length, columns], tensor.dtype);
         ops.gatherRows(device, { x: tensor, index, out });
-        const { buffer, byteOffset, byteLength } = await abortable(out.read(), signal);
+        const [{ buffer, byteOffset, byteLength }] = await task.readAll(out);
         return new Uint8Array(buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer);
       },
     };

@@ -1,8 +1,9 @@
 import path from 'node:path';
 import { Device, type DeviceKind } from '../core/device.ts';
+import { Task } from '../core/task.ts';
 import { inTurns } from '../core/turns.ts';
 import { findMethod, needsMerges } from './methods/index.ts';
-import { settle, type TransplantOptions } from './options.ts';
+import { settle, type TransplantOptions, type TransplantProgress } from './options.ts';
 import { fingerprint } from './output/fingerprint.ts';
 import { run } from './output/run.ts';
 import { planTexts } from './output/texts.ts';
@@ -60,8 +61,9 @@ export async function transplant(options: TransplantOptions): Promise<Transplant
     checkJob(job);
     if (settings.dryRun) return await job.report(false);
     device = settings.device instanceof Device ? settings.device : Device.open(settings.device as DeviceKind);
+    using task = new Task<TransplantProgress>(device, settings);
     const resumed = await workspace.begin(await fingerprint(settings, [base, donor]), settings.restart);
-    return await run({ job, base, donor, patches, workspace, device, prepare, resumed });
+    return await run({ job, base, donor, patches, workspace, task, prepare, resumed });
   } finally {
     await base.weights.close();
     await donor?.weights.close();

@@ -173,7 +173,7 @@ describe.each(devices)('loadTensors on %s', (kind) => {
         'ERR_STATE',
         /must be F32 \[2, 3\] as in the file, got F64 \[2, 3\]/,
       ],
-      ['another device', { a: Tensor.zeros(other, [2, 3]) }, ['a'], 'ERR_DEVICE', /must be on the device/],
+      ['another device', { a: Tensor.zeros(other, [2, 3]) }, ['a'], 'ERR_DEVICE', /is on another device/],
       ['no tensor', { a: 3 as never }, ['a'], 'ERR_ARGUMENT', /into\["a"\] must be a Tensor, got 3/],
       ['no object', 3 as never, ['a'], 'ERR_ARGUMENT', /into must be an object of tensors, got 3/],
     ])('and refuses %s', async (_, into, names, code, message) => {

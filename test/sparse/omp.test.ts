@@ -242,7 +242,7 @@ describe.each(devices)('omp on %s', (kind) => {
     expect(dictionary.atoms.disposed).toBe(false);
     expect(await rejection(() => omp(dictionary, signals, { k: 3 }))).toEqual({
       code: 'ERR_DISPOSED',
-      message: 'omp: dictionary is disposed',
+      message: 'omp: dictionary has been disposed',
     });
   });
 

@@ -194,7 +194,7 @@ describe('match: bytes', () => {
     const one = bpe(['a']);
     const wrong = (options: object) => () => matchVocabularies(one, one, options);
     expect(wrong({ match: 'text' })).toThrow(/match must be one of 'bytes', 'mergekit', got 'text'/);
-    expect(wrong({ prefix: 'yes' })).toThrow(/prefix must be a boolean, got 'yes'/);
+    expect(wrong({ prefix: 'yes' })).toThrow(/prefix must be true or false, got 'yes'/);
     expect(wrong({ bytes: true })).toThrow(/bytes is not an option/);
   });
 });

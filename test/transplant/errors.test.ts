@@ -399,11 +399,11 @@ describe('places', () => {
 describe('options', () => {
   it.each<[Record<string, unknown>, RegExp]>([
     [{ method: 'magic' }, /method must be one of 'omp', 'mean'/],
-    [{ k: 0 }, /k must be a whole number from 1, got 0/],
+    [{ k: 0 }, /k must be a whole number from 1 on, got 0/],
     [{ k: 1.5 }, /k must be a whole number/],
     [{ match: 'text' }, /match must be one of 'bytes', 'mergekit'/],
     [{ prefixMatch: true }, /prefixMatch must be one of 'none', 'both', 'embed', 'lm-head', got true/],
-    [{ magikarp: 'yes' }, /magikarp must be a boolean/],
+    [{ magikarp: 'yes' }, /magikarp must be true or false/],
     [{ padToMultiple: -1 }, /padToMultiple must be a whole number/],
     [{ seed: -1 }, /seed must be a whole number from 0/],
     [{ memoryLimit: Number.NaN }, /memoryLimit must be a number of bytes/],

@@ -1,3 +1,4 @@
+import { Task } from '../../lib/core/task.ts';
 import type { Device } from '../../lib/index.ts';
 import type { MethodContext, MethodSettings } from '../../lib/transplant/methods/method.ts';
 import { allIds, scanRows } from '../../lib/transplant/tables/scan.ts';
@@ -43,19 +44,19 @@ export async function contextOf(
 ): Promise<MethodContext> {
   const empty = parsed(byteLevelTokenizer([]));
   const ids = allIds(Math.min(donor.rows, ...bases.map(({ rows }) => rows)));
+  const task = new Task(device);
   return {
-    device,
+    task,
     donor,
     bases: await Promise.all(
       bases.map(async (table, i) => ({
         table,
-        scan: await scanRows(device, table, allIds(table.rows)),
+        scan: await scanRows(task, table, allIds(table.rows)),
         isHead: i > 0,
       })),
     ),
     anchors: { base: ids, donor: ids },
     tokenizers: { base: empty, donor: empty },
     settings: { ...settings, ...more },
-    signal: undefined,
   };
 }

@@ -1,17 +1,16 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import { abortable } from '../../core/abortable.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { inTurns, type Steps } from '../../core/turns.ts';
 import { attempt, calls, systemCode } from '../calls.ts';
+import { readFully } from '../contents.ts';
 import { type JsonObject, JsonReader } from '../json/reader.ts';
 import type { Fail } from '../json/scanner.ts';
 import { quote } from '../quote.ts';
 import { givenUp } from '../transfer.ts';
 import { limits } from './limits.ts';
 
-const pieceBytes = 1 << 22;
 const plainName = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
 
 export interface FolderOptions {
@@ -73,13 +72,10 @@ export class Folder {
       if (!stats.isFile()) this.fail(`${name} must be a regular file, got another kind`);
       if (stats.size > limit) this.fail(`${name} must have at most ${limit} bytes, got ${stats.size}`);
       const bytes = new Uint8Array(stats.size);
-      for (let done = 0; done < bytes.length; ) {
-        this.signal?.throwIfAborted();
-        const piece = bytes.subarray(done, done + pieceBytes);
-        const count = await abortable(attempt(op, file, 'read', calls.read(handle, piece, done)), this.signal);
-        if (count === 0) this.fail(`${name} must keep its size while it is read, got its end at byte ${done}`);
-        done += count;
-      }
+      const access = { op, path: file, signal: this.signal };
+      await readFully(handle, bytes, 0, access, (at) =>
+        this.fail(`${name} must keep its size while it is read, got its end at byte ${at}`),
+      );
       return bytes;
     } finally {
       await givenUp(calls.close(handle), this.signal);

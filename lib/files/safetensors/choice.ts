@@ -1,8 +1,8 @@
 // Which tensors of a file are loaded, and whether they fit tensors that exist.
+import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
-import { OrthokitError } from '../../core/errors.ts';
-import { isRecord, shown } from '../../core/options.ts';
-import { isTensor, type Tensor } from '../../core/tensor.ts';
+import { OrthokitError, shown } from '../../core/errors.ts';
+import type { Tensor } from '../../core/tensor.ts';
 import type { Turns } from '../../core/turns.ts';
 import { quote, shortened } from '../quote.ts';
 import { fileDtypes, tensorDtype } from './dtypes.ts';
@@ -14,40 +14,25 @@ export type TensorNames = readonly string[] | ((name: string, info: TensorInfo) 
 /** Tensors of one call: each takes some kilobytes, whatever it holds. */
 const mostTensors = 65_536;
 
-export function checkNames(op: string, names: unknown): asserts names is TensorNames | undefined {
+export function checkNames(op: string, names: TensorNames | undefined): void {
   if (names === undefined || typeof names === 'function') return;
-  if (!Array.isArray(names))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: names must be a list or a function, got ${shown(names)}`);
   if (names.length > mostTensors)
     throw new OrthokitError('ERR_ARGUMENT', `${op}: names must be at most ${mostTensors}, got ${names.length}`);
-  for (const [i, name] of names.entries())
+  for (const [i, name] of (names as readonly unknown[]).entries())
     if (typeof name !== 'string')
       throw new OrthokitError('ERR_ARGUMENT', `${op}: names[${i}] must be a string, got ${shown(name)}`);
 }
 
 /** The tensors of `into` as they are now, each alive and of the device. */
-export function checkInto(op: string, into: unknown, device: Device): Map<string, Tensor> | undefined {
-  if (into === undefined) return undefined;
-  if (!isRecord(into))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: into must be an object of tensors, got ${shown(into)}`);
-  const tensors = new Map<string, Tensor>();
-  for (const [name, tensor] of Object.entries(into)) {
-    const field = `into[${quote(name)}]`;
-    if (!isTensor(tensor))
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${field} must be a Tensor, got ${shown(tensor)}`);
-    if (tensor.device !== device)
-      throw new OrthokitError('ERR_DEVICE', `${op}: ${field} must be on the device, got a tensor of another one`);
-    tensors.set(name, tensor);
-  }
-  checkAlive(op, tensors);
+export function checkInto(op: string, into: Readonly<Record<string, Tensor>>, device: Device): Map<string, Tensor> {
+  const tensors = new Map(Object.entries(into));
+  for (const [name, tensor] of tensors) check.tensor(op, `into[${quote(name)}]`, tensor, { device });
   return tensors;
 }
 
 /** @throws `ERR_DISPOSED` unless all of the tensors can be written into */
 export function checkAlive(op: string, tensors: ReadonlyMap<string, Tensor>): void {
-  for (const [name, tensor] of tensors)
-    if (tensor.disposed)
-      throw new OrthokitError('ERR_DISPOSED', `${op}: into[${quote(name)}] must be alive, got a disposed tensor`);
+  for (const [name, tensor] of tensors) check.alive(op, `into[${quote(name)}]`, tensor);
 }
 
 /** The wanted tensors of a file, in its order, all of which can live on a device. */

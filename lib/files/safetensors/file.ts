@@ -1,17 +1,16 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { abortable } from '../../core/abortable.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import type { TypedArray } from '../../core/native.ts';
 import { inTurns } from '../../core/turns.ts';
 import { attempt, calls } from '../calls.ts';
+import { readFully } from '../contents.ts';
 import type { Fail } from '../json/scanner.ts';
 import { checkPath, givenUp } from '../transfer.ts';
 import { tensorDtype, typedArray } from './dtypes.ts';
 import { limits, parseHeader, type TensorInfo } from './header.ts';
 
 const lengthBytes = 8;
-const pieceBytes = 1 << 22;
 
 export interface OpenOptions {
   /** The public function that messages begin with. */
@@ -87,8 +86,9 @@ async function readHeader(handle: FileHandle, path: string, options: OpenOptions
   const fail: Fail = (problem) => {
     throw new OrthokitError('ERR_FORMAT', `${op}: ${problem} in ${path}`);
   };
+  const ended = (at: number): never => fail(`file must keep its size while it is read, got its end at byte ${at}`);
   const read = (bytes: Uint8Array, position: number, onBytes?: (count: number) => void): Promise<void> =>
-    readFully(handle, bytes, position, { ...options, path, fail, onBytes });
+    readFully(handle, bytes, position, { op, path, signal }, ended, onBytes);
 
   const stats = await attempt(op, path, 'examined', calls.fstat(handle));
   if (!stats.isFile()) fail('path must be a regular file, got another kind');
@@ -123,30 +123,6 @@ async function readHeader(handle: FileHandle, path: string, options: OpenOptions
       return typedArray(dtype, await readBytes(info, onBytes));
     },
   };
-}
-
-interface ReadOptions extends OpenOptions {
-  readonly path: string;
-  readonly fail: Fail;
-  readonly onBytes: ((count: number) => void) | undefined;
-}
-
-// Explicit positions: a read never depends on where another one left the file.
-async function readFully(
-  handle: FileHandle,
-  bytes: Uint8Array,
-  position: number,
-  { op, path, signal, fail, onBytes }: ReadOptions,
-): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    signal?.throwIfAborted();
-    const piece = bytes.subarray(done, done + pieceBytes);
-    const count = await abortable(attempt(op, path, 'read', calls.read(handle, piece, position + done)), signal);
-    if (count === 0) fail(`file must keep its size while it is read, got its end at byte ${position + done}`);
-    done += count;
-    onBytes?.(count);
-  }
-  signal?.throwIfAborted();
 }
 
 function allocate(op: string, bytes: number): Uint8Array<ArrayBuffer> {

@@ -1,11 +1,14 @@
-import { Device } from '../../core/device.ts';
+import * as check from '../../core/check.ts';
+import type { Device } from '../../core/device.ts';
 import { OrthokitError, shown } from '../../core/errors.ts';
 import type { TypedArray } from '../../core/native.ts';
 import { isRecord } from '../../core/options.ts';
-import { give, given, isTensor, type Tensor } from '../../core/tensor.ts';
+import { Owned } from '../../core/owned.ts';
+import { kind, type Resolved, readOptions, type Schema, type Watchers, watchers } from '../../core/schema.ts';
+import { give, given as givenTensor, type Tensor } from '../../core/tensor.ts';
 import { Turns } from '../../core/turns.ts';
 import { quote } from '../quote.ts';
-import { checkPath, checkTransfer, type TransferOptions } from '../transfer.ts';
+import { checkPath, type Progress, saveSchema, type TransferOptions } from '../transfer.ts';
 import { checkAlive, checkFit, checkInto, checkNames, chosenOf } from './choice.ts';
 import { fileDtypes, tensorDtype } from './dtypes.ts';
 import { withTensorFile } from './file.ts';
@@ -45,16 +48,12 @@ export async function saveTensors(
 ): Promise<void> {
   const op = 'saveTensors';
   checkPath(op, path);
-  checkTransfer(op, options, ['metadata', 'signal', 'onProgress']);
+  const given = readOptions(op, options, saveSchema);
   if (!isRecord(tensors))
     throw new OrthokitError('ERR_ARGUMENT', `${op}: tensors must be an object, got ${shown(tensors)}`);
-  for (const [name, tensor] of Object.entries<unknown>(tensors)) {
-    if (!isTensor(tensor)) {
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: tensors.${name} must be a Tensor, got ${shown(tensor)}`);
-    }
-  }
-  options.signal?.throwIfAborted();
-  await writeTensorFile(path, snapshot(tensors), { ...options, op });
+  for (const [name, tensor] of Object.entries(tensors)) check.tensor(op, `tensors.${name}`, tensor);
+  given.signal?.throwIfAborted();
+  await writeTensorFile(path, snapshot(tensors), { ...given, op });
 }
 
 /** Queues the reads of all tensors now; a source gives its array away once, so that it can be freed when it is written. */
@@ -88,6 +87,12 @@ export interface LoadTensorsOptions extends TransferOptions {
   into?: Readonly<Record<string, Tensor>> | undefined;
 }
 
+const loadSchema: Schema<Resolved<LoadTensorsOptions, keyof LoadTensorsOptions>> = {
+  ...watchers<Progress>(),
+  names: kind((x) => Array.isArray(x) || typeof x === 'function', 'a list or a function'),
+  into: kind(isRecord, 'an object of tensors'),
+};
+
 /**
  * Loads tensors of a safetensors file, each with the shape and dtype that it has there: all of them, or those that `names`
  * chooses; as new tensors, or into tensors that exist.
@@ -114,46 +119,43 @@ export async function loadTensors(
 ): Promise<Record<string, Tensor>> {
   const op = 'loadTensors';
   checkPath(op, path);
-  if (!(device instanceof Device))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: device must be a Device, got ${shown(device)}`);
-  checkTransfer(op, options, ['names', 'into', 'signal', 'onProgress']);
-  const { names, signal, onProgress } = options;
+  check.device(op, 'device', device);
+  const { names, signal, onProgress, ...given } = readOptions(op, options, loadSchema);
   checkNames(op, names);
-  const into = checkInto(op, options.into, device);
+  const into = given.into && checkInto(op, given.into, device);
   const made: Record<string, Tensor> = Object.create(null);
   const data = new Map<string, TypedArray>();
-  try {
-    await withTensorFile(path, { op, signal }, async (file) => {
-      // Tensors without elements need no reading, which would give others a turn.
-      const turns = new Turns(signal);
-      const chosen = await chosenOf(op, path, file.tensors, names, turns);
-      if (into) checkFit(op, path, chosen, into);
-      let total = 0;
-      for (const { byteLength } of chosen.values()) total += byteLength;
-      let done = 0;
-      for (const [name, info] of chosen) {
-        if (turns.isDue) await turns.next();
-        const array = await file.read(name, (count) => {
-          done += count;
-          onProgress?.({ done, total });
-        });
-        if (into) data.set(name, array);
-        else made[name] = given(device, array, info.shape, tensorDtype(op, name, info));
-      }
-    });
-    signal?.throwIfAborted();
-    if (!into) return made;
-    checkAlive(op, into);
-  } catch (error) {
-    for (const tensor of Object.values(made)) tensor.dispose();
-    throw error;
-  }
+  using owned = new Owned();
+  await withTensorFile(path, { op, signal }, async (file) => {
+    // Tensors without elements need no reading, which would give others a turn.
+    const turns = new Turns(signal);
+    const chosen = await chosenOf(op, path, file.tensors, names, turns);
+    if (into) checkFit(op, path, chosen, into);
+    let total = 0;
+    for (const { byteLength } of chosen.values()) total += byteLength;
+    let done = 0;
+    for (const [name, info] of chosen) {
+      if (turns.isDue) await turns.next();
+      const array = await file.read(name, (count) => {
+        done += count;
+        onProgress?.({ done, total });
+      });
+      if (into) data.set(name, array);
+      else made[name] = owned.add(givenTensor(device, array, info.shape, tensorDtype(op, name, info)));
+    }
+  });
+  signal?.throwIfAborted();
+  owned.move();
+  if (!into) return made;
+  checkAlive(op, into);
   for (const [name, tensor] of into) {
     give(tensor, data.get(name) as TypedArray);
     made[name] = tensor;
   }
   return made;
 }
+
+const infoSchema: Schema<Pick<Watchers<never>, 'signal'>> = { signal: watchers<never>().signal };
 
 /** What a safetensors file says of itself. */
 export interface TensorFileInfo {
@@ -178,8 +180,8 @@ export async function readTensorInfo(
 ): Promise<TensorFileInfo> {
   const op = 'readTensorInfo';
   checkPath(op, path);
-  checkTransfer(op, options, ['signal']);
-  return withTensorFile(path, { op, signal: options.signal }, async (file) => ({
+  const { signal } = readOptions(op, options, infoSchema);
+  return withTensorFile(path, { op, signal }, async (file) => ({
     tensors: new Map(file.tensors),
     metadata: new Map(file.metadata),
   }));

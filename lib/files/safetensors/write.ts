@@ -6,7 +6,8 @@ import { OrthokitError, shown } from '../../core/errors.ts';
 import { isRecord } from '../../core/options.ts';
 import { sorted } from '../../core/sort.ts';
 import { inTurns, type Steps } from '../../core/turns.ts';
-import { attempt, calls, ioError } from '../calls.ts';
+import { attempt, calls } from '../calls.ts';
+import { pieceBytes, writeFully } from '../contents.ts';
 import { findPlace, keepMode, openFolder, removeLeftovers, syncFolder } from '../place.ts';
 import { quote } from '../quote.ts';
 import { checkPath, givenUp, type TransferOptions } from '../transfer.ts';
@@ -14,7 +15,6 @@ import { bitsOf, byteLengthOf, type FileDtype, isFileDtype } from './dtypes.ts';
 import { limits, metadataName } from './header.ts';
 
 const alignment = 8;
-const pieceBytes = 1 << 22;
 const pauseTensors = 1 << 9;
 
 /**
@@ -93,7 +93,8 @@ async function writeContents(
 ): Promise<void> {
   try {
     if (mode !== undefined) await keepMode(op, path, handle, mode);
-    let position = await writeFully(op, handle, path, start, 0, signal);
+    const access = { op, path, signal };
+    let position = await writeFully(handle, start, 0, access);
     let done = 0;
     for (const source of sources) {
       signal?.throwIfAborted();
@@ -101,7 +102,7 @@ async function writeContents(
         for (let from = 0; from < bytes.length; from += pieceBytes) {
           signal?.throwIfAborted();
           const piece = bytes.subarray(from, from + pieceBytes);
-          position = await writeFully(op, handle, path, piece, position, signal);
+          position = await writeFully(handle, piece, position, access);
           done += piece.length;
           onProgress?.({ done, total });
         }
@@ -136,24 +137,6 @@ async function* partsOf(
     yield new Uint8Array(buffer, byteOffset, byteLength);
   }
   checkLength(op, source, length);
-}
-
-/** Answers the position after the last byte. */
-async function writeFully(
-  op: string,
-  handle: FileHandle,
-  path: string,
-  bytes: Uint8Array,
-  position: number,
-  signal: AbortSignal | undefined,
-): Promise<number> {
-  for (let done = 0; done < bytes.length; ) {
-    const writing = attempt(op, path, 'written', calls.write(handle, bytes.subarray(done), position + done));
-    const count = await abortable(writing, signal);
-    if (count === 0) throw ioError(op, path, 'written', new Error('no byte was taken'));
-    done += count;
-  }
-  return position + bytes.length;
 }
 
 interface Layout {

@@ -1,5 +1,5 @@
-import { OrthokitError } from '../../core/errors.ts';
-import { checkOptions, shown } from '../../core/options.ts';
+import { OrthokitError, shown } from '../../core/errors.ts';
+import { flag, optional, type Resolved, readOptions, type Schema, word } from '../../core/schema.ts';
 import { atOnce, type Steps } from '../../core/turns.ts';
 import { isTokenizer, type Tokenizer } from '../tokenizer.ts';
 import { matchBytes } from './bytes.ts';
@@ -61,6 +61,11 @@ export interface VocabularyMatch {
 }
 
 const op = 'matchVocabularies';
+const schema: Schema<Resolved<MatchOptions, 'byte'>> = {
+  match: word(['bytes', 'mergekit'], 'bytes'),
+  byte: optional(flag(true)),
+  prefix: flag(false),
+};
 
 /**
  * Finds for each token of the donor the token of the base that stands for the same thing.
@@ -77,14 +82,7 @@ export function matchVocabularies(base: Tokenizer, donor: Tokenizer, options: Ma
   for (const [name, tokenizer] of Object.entries({ base, donor }))
     if (!isTokenizer(tokenizer))
       throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a Tokenizer, got ${shown(tokenizer)}`);
-  checkOptions(op, options, ['match', 'byte', 'prefix']);
-  const { match = 'bytes', byte = match === 'bytes', prefix = false } = options;
-  for (const [name, value] of Object.entries({ byte, prefix })) {
-    if (typeof value !== 'boolean')
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a boolean, got ${shown(value)}`);
-  }
-  if (match !== 'bytes' && match !== 'mergekit')
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: match must be one of 'bytes', 'mergekit', got ${shown(match)}`);
+  const { match, byte = match === 'bytes', prefix } = readOptions(op, options, schema);
   return atOnce(matchSteps(base, donor, { match, byte, prefix }));
 }
 

@@ -9,7 +9,7 @@ export const mean: PrepareMethod = async (context) => constant(context, meanOf);
 export const zero: PrepareMethod = async (context) => constant(context, ({ columns }) => new Float32Array(columns));
 
 /** Standard normal numbers: far longer than embeddings are, as a baseline. */
-export const randn: PrepareMethod = async ({ device, bases, settings }) => ({
+export const randn: PrepareMethod = async ({ task: { device }, bases, settings }) => ({
   approximate: async (_targets, ids, position) => ({
     rows: bases.map(({ table: { columns } }, stream) =>
       Tensor.randn(device, [ids.length, columns], { seed: settings.seed, stream, offset: position * columns }),
@@ -34,7 +34,7 @@ export function meansOf({ bases }: MethodContext): Float32Array[] {
 }
 
 function constant(context: MethodContext, rowOf: (base: Base) => Float32Array): Method {
-  const { device, bases } = context;
+  const { task, bases } = context;
   const means = meansOf(context);
   const rows = bases.map(({ table: { columns } }, i) =>
     rowOf({ columns, mean: means[i] ?? new Float32Array(columns) }),
@@ -45,7 +45,7 @@ function constant(context: MethodContext, rowOf: (base: Base) => Float32Array): 
         rows: rows.map((row) => {
           const all = new Float32Array(ids.length * row.length);
           for (let i = 0; i < ids.length; i += 1) all.set(row, i * row.length);
-          return Tensor.from(device, all, [ids.length, row.length]);
+          return Tensor.from(task.device, all, [ids.length, row.length]);
         }),
       };
     },

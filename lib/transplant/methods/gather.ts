@@ -5,7 +5,7 @@ import { Tensor } from '../../core/tensor.ts';
 import { gather, type Table } from '../tables/table.ts';
 
 /** Rows in the order of `ids`, which need not rise. */
-export async function gatherUnordered({ device }: { device: Device }, table: Table, ids: Int32Array): Promise<Tensor> {
+export async function gatherUnordered(device: Device, table: Table, ids: Int32Array): Promise<Tensor> {
   const sorted = Int32Array.from(new Set(ids)).sort();
   const isOrdered = sorted.length === ids.length && ids.every((id, i) => id === sorted[i]);
   if (isOrdered) return gather(device, table, ids);

@@ -1,5 +1,5 @@
-import { abortable } from '../../core/abortable.ts';
 import { ops } from '../../core/native-ops.ts';
+import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { allIds } from '../tables/scan.ts';
 import { asTensor, rowsPerStep, steps } from '../tables/table.ts';
@@ -12,45 +12,44 @@ import type { MethodContext, PrepareMethod } from './method.ts';
  * new word embeddings for pretrained language models", 2021).
  */
 export const johnHewitt: PrepareMethod = async (context) => {
-  const { device, bases, settings } = context;
-  const means = meansOf(context).map((mean) => Tensor.from(device, mean, [mean.length]));
+  const { task, bases, settings } = context;
+  const { device } = task;
+  using owned = new Owned<Tensor>();
+  const means = meansOf(context).map((mean) => owned.add(Tensor.from(device, mean, [mean.length])));
   const factors: Tensor[] = [];
-  for (const [i, mean] of means.entries()) factors.push(await factorOf(context, i, mean));
+  for (const [i, mean] of means.entries()) factors.push(owned.add(await factorOf(context, i, mean)));
+  const kept = owned.move();
   return {
     async approximate(_targets, ids, position) {
+      const { seed } = settings;
       const rows = bases.map(({ table: { columns } }, stream) => {
-        using noise = Tensor.randn(device, [ids.length, columns], {
-          seed: settings.seed,
-          stream,
-          offset: position * columns,
-        });
+        using noise = Tensor.randn(device, [ids.length, columns], { seed, stream, offset: position * columns });
         const row = Tensor.zeros(device, [ids.length, columns]);
-        ops.gemm(device, { a: noise, b: factors[stream] as Tensor, c: row, transB: 'transposed' });
-        ops.addBias(device, { x: row, bias: means[stream] as Tensor, out: row });
+        ops.gemm(device, { a: noise, b: factors[stream]!, c: row, transB: 'transposed' });
+        ops.addBias(device, { x: row, bias: means[stream]!, out: row });
         return row;
       });
       return { rows };
     },
-    dispose() {
-      for (const tensor of [...means, ...factors]) tensor.dispose();
-    },
+    dispose: () => kept.dispose(),
   };
 };
 
-async function factorOf({ device, bases, signal }: MethodContext, i: number, mean: Tensor): Promise<Tensor> {
-  const { table, scan } = bases[i] as MethodContext['bases'][number];
+async function factorOf({ task, bases }: MethodContext, i: number, mean: Tensor): Promise<Tensor> {
+  const { device } = task;
+  const { table, scan } = bases[i]!;
   const { columns } = table;
   const finite = allIds(table.rows).filter((id) => Number.isFinite(scan.norms[id] ?? Number.NaN));
   using covariance = Tensor.zeros(device, [columns, columns], { dtype: 'f64' });
   using opposite = negated(mean);
   for (const part of steps(finite, rowsPerStep(table))) {
-    signal?.throwIfAborted();
+    task.check();
     using rows = asTensor(device, table, await table.read(part));
     ops.addBias(device, { x: rows, bias: opposite, out: rows });
     using exact = rows.cast('f64');
     const { length } = finite;
     ops.symmetricProduct(device, { a: exact, c: covariance, alpha: 1 / length, beta: 1, trans: 'transposed' });
-    await abortable(device.synchronize(), signal);
+    await task.synchronize();
   }
   const factor = await choleskyFactor(device, covariance);
   return Tensor.from(device, Float32Array.from(factor), [columns, columns]);

@@ -1,4 +1,4 @@
-import { OrthokitError, oneOf, shown } from '../../core/errors.ts';
+import { OrthokitError } from '../../core/errors.ts';
 import { mean, randn, zero } from './constant.ts';
 import { johnHewitt } from './gaussian.ts';
 import { commonInterpolation } from './interpolation.ts';
@@ -20,11 +20,9 @@ const methods: Readonly<Record<MethodName, PrepareMethod | undefined>> = {
   mp_rope: undefined,
 };
 
-/** @throws `ERR_ARGUMENT` for an unknown name, `ERR_UNSUPPORTED` for a method that is known and not there */
-export function findMethod(op: string, name: string): PrepareMethod {
-  if (!Object.hasOwn(methods, name))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: method must be ${oneOf(Object.keys(methods))}, got ${shown(name)}`);
-  const method = methods[name as MethodName];
+/** @throws `ERR_UNSUPPORTED` for a method that is known and not there */
+export function findMethod(op: string, name: MethodName): PrepareMethod {
+  const method = methods[name];
   if (!method) throw new OrthokitError('ERR_UNSUPPORTED', `${op}: method ${name} is not implemented`);
   return method;
 }

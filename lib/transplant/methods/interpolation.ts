@@ -1,6 +1,7 @@
-import { abortable } from '../../core/abortable.ts';
 import { allOrNone, filled } from '../../core/all-or-none.ts';
 import { ops } from '../../core/native-ops.ts';
+import { Owned } from '../../core/owned.ts';
+import type { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { gather } from '../tables/table.ts';
 import { gatherUnordered } from './gather.ts';
@@ -17,49 +18,43 @@ const spare = 16;
  * mergekit-tokensurgeon, with distances in f64 whatever the dtype of the tables.
  */
 export const commonInterpolation: PrepareMethod = async (context) => {
-  const { device, donor, bases, anchors, settings } = context;
-  const kept: Tensor[] = [];
-  try {
-    const atoms = await gather(device, donor, anchors.donor);
-    kept.push(atoms);
-    const counterparts: Tensor[] = [];
-    for (const { table } of bases) counterparts.push(await gatherUnordered(context, table, anchors.base));
-    kept.push(...counterparts);
-    const squares = await squaresOf(context, atoms);
-    const find = neighbourFinder(context, atoms, squares);
-    const weigh = weighBy(settings);
-    return {
-      async approximate(targets) {
-        const count = targets.shape[0] ?? 0;
-        const k = Math.min(settings.k, squares.length);
-        const indices = new Int32Array(count * k).fill(-1);
-        const weights = new Float32Array(count * k);
-        await find(targets, k, (row, neighbourhood, ids) => {
-          indices.set(ids, row * k);
-          weights.set(Float32Array.from(weigh(neighbourhood)), row * k);
+  const { task, donor, bases, anchors, settings } = context;
+  const { device } = task;
+  using owned = new Owned<Tensor>();
+  const atoms = owned.add(await gather(device, donor, anchors.donor));
+  const counterparts: Tensor[] = [];
+  for (const { table } of bases) counterparts.push(owned.add(await gatherUnordered(device, table, anchors.base)));
+  const squares = await squaresOf(task, atoms);
+  const find = neighbourFinder(context, atoms, squares);
+  const weigh = weighBy(settings);
+  const kept = owned.move();
+  return {
+    async approximate(targets) {
+      const count = targets.shape[0] ?? 0;
+      const k = Math.min(settings.k, squares.length);
+      const indices = new Int32Array(count * k).fill(-1);
+      const weights = new Float32Array(count * k);
+      await find(targets, k, (row, neighbourhood, ids) => {
+        indices.set(ids, row * k);
+        weights.set(Float32Array.from(weigh(neighbourhood)), row * k);
+      });
+      using index = Tensor.from(device, indices, [count, k]);
+      using coefficients = Tensor.from(device, weights, [count, k]);
+      const combined = (x: Tensor) => () =>
+        filled(new Tensor(device, [count, x.shape[1] ?? 0]), (out) => {
+          ops.combineRows(device, { x, indices: index, coefficients, out });
         });
-        using index = Tensor.from(device, indices, [count, k]);
-        using coefficients = Tensor.from(device, weights, [count, k]);
-        const combined = (x: Tensor) => () =>
-          filled(new Tensor(device, [count, x.shape[1] ?? 0]), (out) => {
-            ops.combineRows(device, { x, indices: index, coefficients, out });
-          });
-        return { rows: allOrNone(...counterparts.map(combined)) };
-      },
-      dispose() {
-        for (const tensor of kept) tensor.dispose();
-      },
-    };
-  } catch (error) {
-    for (const tensor of kept) tensor.dispose();
-    throw error;
-  }
+      return { rows: allOrNone(...counterparts.map(combined)) };
+    },
+    dispose: () => kept.dispose(),
+  };
 };
 
-async function squaresOf({ device, signal }: MethodContext, rows: Tensor): Promise<Float64Array> {
+async function squaresOf(task: Task, rows: Tensor): Promise<Float64Array> {
+  const { device } = task;
   using squares = Tensor.zeros(device, [rows.shape[0] ?? 0], { dtype: 'f64' });
   ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
-  return (await abortable(squares.read(), signal)) as Float64Array;
+  return await task.read(squares);
 }
 
 type Visit = (
@@ -70,21 +65,22 @@ type Visit = (
 
 /** Visits each target with its k nearest atoms, the nearest first. */
 function neighbourFinder(context: MethodContext, atoms: Tensor, squares: Float64Array) {
-  const { device, settings, signal } = context;
+  const { task, settings } = context;
+  const { device } = task;
   const [count = 0, columns = 0] = atoms.shape;
   const isCosine = settings.metric === 'cosine';
   const step = Math.max(1, Math.floor(scoresAtOnce / count));
   return async (targets: Tensor, k: number, visit: Visit): Promise<void> => {
     const total = targets.shape[0] ?? 0;
-    const values = await abortable(targets.read(), signal);
+    const [values] = await task.readAll(targets);
     const wanted = Math.min(count, k + spare);
     for (let from = 0; from < total; from += step) {
-      signal?.throwIfAborted();
+      task.check();
       const rows = Math.min(step, total - from);
       using some = Tensor.from(device, values.slice(from * columns, (from + rows) * columns), [rows, columns]);
       using scores = Tensor.zeros(device, [rows, count]);
       ops.gemm(device, { a: some, b: atoms, c: scores, transB: 'transposed' });
-      const products = await abortable(scores.read(), signal);
+      const [products] = await task.readAll(scores);
       for (let row = 0; row < rows; row += 1) {
         const own = products.subarray(row * count, (row + 1) * count);
         const target = Float64Array.from(values.subarray((from + row) * columns, (from + row + 1) * columns));
@@ -94,7 +90,7 @@ function neighbourFinder(context: MethodContext, atoms: Tensor, squares: Float64
         using index = Tensor.from(device, Int32Array.from(near), [near.length]);
         using candidates = new Tensor(device, [near.length, columns]);
         ops.gatherRows(device, { x: atoms, index, out: candidates });
-        const read = await abortable(candidates.read(), signal);
+        const [read] = await task.readAll(candidates);
         const exact = near.map((id, i) => {
           const neighbour = Float64Array.from(read.subarray(i * columns, (i + 1) * columns));
           return { id, neighbour, measure: isCosine ? cosine(neighbour, target) : distance(neighbour, target) };

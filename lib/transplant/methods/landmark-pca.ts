@@ -1,4 +1,5 @@
 import { ops } from '../../core/native-ops.ts';
+import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { gather } from '../tables/table.ts';
 import { gatherUnordered } from './gather.ts';
@@ -13,45 +14,34 @@ const iterations = 12;
  * directions, and the rotation between the projections (orthogonal Procrustes) carries new tokens over. Any basis of a
  * principal subspace will do, since the rotation makes up for it; where a side keeps all its directions, none is needed.
  */
-export const landmarkPca: PrepareMethod = async (context) => {
-  const { device, donor, bases, anchors } = context;
-  const kept: Tensor[] = [];
-  const keep = <T extends Tensor>(tensor: T): T => {
-    kept.push(tensor);
-    return tensor;
-  };
-  try {
-    using donorRows = await gather(device, donor, anchors.donor);
-    const donorMean = keep(center(donorRows));
-    const back = keep(negated(donorMean));
-    const maps: { map: Tensor; mean: Tensor }[] = [];
-    for (const { table } of bases) {
-      using baseRows = await gatherUnordered(context, table, anchors.base);
-      const mean = keep(center(baseRows));
-      const map = keep(await mapBetween(donorRows, baseRows));
-      maps.push({ map, mean });
-    }
-    return {
-      async approximate(targets) {
-        const count = targets.shape[0] ?? 0;
-        using centred = Tensor.zeros(device, targets.shape);
-        ops.addBias(device, { x: targets, bias: back, out: centred });
-        const rows = maps.map(({ map, mean }) => {
-          const row = Tensor.zeros(device, [count, map.shape[1] ?? 0]);
-          ops.gemm(device, { a: centred, b: map, c: row });
-          ops.addBias(device, { x: row, bias: mean, out: row });
-          return row;
-        });
-        return { rows };
-      },
-      dispose: () => {
-        for (const tensor of kept) tensor.dispose();
-      },
-    };
-  } catch (error) {
-    for (const tensor of kept) tensor.dispose();
-    throw error;
+export const landmarkPca: PrepareMethod = async ({ task, donor, bases, anchors }) => {
+  const { device } = task;
+  using owned = new Owned<Tensor>();
+  using donorRows = await gather(device, donor, anchors.donor);
+  const donorMean = owned.add(center(donorRows));
+  const back = owned.add(negated(donorMean));
+  const maps: { map: Tensor; mean: Tensor }[] = [];
+  for (const { table } of bases) {
+    using baseRows = await gatherUnordered(device, table, anchors.base);
+    const mean = owned.add(center(baseRows));
+    maps.push({ map: owned.add(await mapBetween(donorRows, baseRows)), mean });
   }
+  const kept = owned.move();
+  return {
+    async approximate(targets) {
+      const count = targets.shape[0]!;
+      using centred = Tensor.zeros(device, targets.shape);
+      ops.addBias(device, { x: targets, bias: back, out: centred });
+      const rows = maps.map(({ map, mean }) => {
+        const row = Tensor.zeros(device, [count, map.shape[1]!]);
+        ops.gemm(device, { a: centred, b: map, c: row });
+        ops.addBias(device, { x: row, bias: mean, out: row });
+        return row;
+      });
+      return { rows };
+    },
+    dispose: () => kept.dispose(),
+  };
 };
 
 /** The matrix that carries centred rows of `from` into the space of `to`: P_from · R · P_toᵀ. */

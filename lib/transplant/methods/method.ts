@@ -1,4 +1,4 @@
-import type { Device } from '../../core/device.ts';
+import type { Task } from '../../core/task.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Tokenizer } from '../../tokenizers/index.ts';
 import type { Scan } from '../tables/scan.ts';
@@ -17,16 +17,28 @@ export type MethodName =
   | 'stb'
   | 'mp_rope';
 
+export const methodNames: readonly MethodName[] = [
+  'omp',
+  'mean',
+  'zero',
+  'randn',
+  'john_hewitt',
+  'common_interpolation',
+  'subword',
+  'landmark_pca',
+  'stb',
+  'mp_rope',
+];
+
 /** What methods know: tables of the base, of each of which new rows are wanted, and the one table of the donor. */
 export interface MethodContext {
-  readonly device: Device;
+  readonly task: Task;
   readonly bases: readonly { readonly table: Table; readonly scan: Scan; readonly isHead: boolean }[];
   readonly donor: Table;
   /** Ids of tokens that both know, pairwise. */
   readonly anchors: { readonly base: Int32Array; readonly donor: Int32Array };
   readonly tokenizers: { readonly base: Tokenizer; readonly donor: Tokenizer };
   readonly settings: MethodSettings;
-  readonly signal: AbortSignal | undefined;
 }
 
 /** The numbers and words that methods take. */

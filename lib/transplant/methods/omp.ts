@@ -1,6 +1,6 @@
-import { abortable } from '../../core/abortable.ts';
 import { allOrNone } from '../../core/all-or-none.ts';
 import { ops } from '../../core/native-ops.ts';
+import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { Dictionary, omp as pursue, reconstruct } from '../../sparse/index.ts';
 import { gather } from '../tables/table.ts';
@@ -11,44 +11,32 @@ import type { PrepareMethod } from './method.ts';
  * Each row of the donor as a sum of at most k rows of shared tokens (orthogonal matching pursuit), and the same sum of the
  * base's rows (arXiv 2506.06607).
  */
-export const omp: PrepareMethod = async (context) => {
-  const { device, donor, bases, anchors, settings, signal } = context;
+export const omp: PrepareMethod = async ({ task, donor, bases, anchors, settings }) => {
+  const { device, signal } = task;
   const { select, memoryLimit } = settings;
   const k = Math.min(settings.k, anchors.donor.length);
-  const kept: Tensor[] = [];
-  try {
-    const atoms = await gather(device, donor, anchors.donor);
-    kept.push(atoms);
-    const counterparts: Tensor[] = [];
-    for (const { table } of bases) counterparts.push(await gatherUnordered(context, table, anchors.base));
-    kept.push(...counterparts);
-    const held = kept.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    const dictionary = new Dictionary(atoms, { memoryLimit: Math.max(1, Math.floor(memoryLimit - held)) });
-    return {
-      async approximate(targets) {
-        using code = await pursue(dictionary, targets, { k, select, signal });
-        const count = targets.shape[0] ?? 0;
-        using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
-        using lengths = Tensor.zeros(device, [count], { dtype: 'f64' });
-        ops.rowReduce(device, { x: targets, out: squares, reduction: 'sum_of_squares' });
-        ops.rowReduce(device, { x: code.coefficients, out: lengths, reduction: 'sum_of_squares' });
-        const [left, size, length] = await abortable(
-          Promise.all([code.residuals.read(), squares.read(), lengths.read()]),
-          signal,
-        );
-        return {
-          rows: allOrNone(...counterparts.map((table) => () => reconstruct(code, table))),
-          residuals: Float64Array.from(left, (norm, i) => (norm === 0 ? 0 : norm / Math.sqrt(size[i] ?? 0))),
-          coefficientNorms: Float64Array.from(length, Math.sqrt),
-        };
-      },
-      dispose() {
-        dictionary.dispose();
-        for (const tensor of kept) tensor.dispose();
-      },
-    };
-  } catch (error) {
-    for (const tensor of kept) tensor.dispose();
-    throw error;
-  }
+  using owned = new Owned<Tensor | Dictionary>();
+  const atoms = owned.add(await gather(device, donor, anchors.donor));
+  const counterparts: Tensor[] = [];
+  for (const { table } of bases) counterparts.push(owned.add(await gatherUnordered(device, table, anchors.base)));
+  const held = [atoms, ...counterparts].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const dictionary = owned.add(new Dictionary(atoms, { memoryLimit: Math.max(1, Math.floor(memoryLimit - held)) }));
+  const kept = owned.move();
+  return {
+    async approximate(targets) {
+      using code = await pursue(dictionary, targets, { k, select, signal });
+      const count = targets.shape[0]!;
+      using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
+      using lengths = Tensor.zeros(device, [count], { dtype: 'f64' });
+      ops.rowReduce(device, { x: targets, out: squares, reduction: 'sum_of_squares' });
+      ops.rowReduce(device, { x: code.coefficients, out: lengths, reduction: 'sum_of_squares' });
+      const [left, size, length] = await task.readAll(code.residuals, squares, lengths);
+      return {
+        rows: allOrNone(...counterparts.map((table) => () => reconstruct(code, table))),
+        residuals: Float64Array.from(left, (norm, i) => (norm === 0 ? 0 : norm / Math.sqrt(size[i]!))),
+        coefficientNorms: Float64Array.from(length, Math.sqrt),
+      };
+    },
+    dispose: () => kept.dispose(),
+  };
 };

@@ -12,7 +12,8 @@ type SubwordMethod = MethodSettings['subwordMethod'];
  * of the base's rows.
  */
 export const subword: PrepareMethod = async (context) => {
-  const { device, bases, tokenizers, settings } = context;
+  const { bases, tokenizers, settings } = context;
+  const { device } = context.task;
   const { base, donor } = tokenizers;
   const encode = encoderOf(base);
   const means = meansOf(context);

@@ -1,5 +1,6 @@
 import { isRecord } from '../../core/options.ts';
 import { inTurns } from '../../core/turns.ts';
+import { pieceBytes } from '../../files/contents.ts';
 import { editJson } from '../../files/json/edit.ts';
 import { limits } from '../../files/model-folder/limits.ts';
 import { indexName } from '../../files/model-folder/shard-index.ts';
@@ -9,8 +10,6 @@ import type { TensorInfo } from '../../files/safetensors/header.ts';
 import { type TensorSource, writeTensorFile } from '../../files/safetensors/write.ts';
 import { type NewTable, newRows } from '../tables/new-table.ts';
 import type { Workspace } from './workspace.ts';
-
-const pieceBytes = 1 << 22;
 
 export interface AssembleOptions {
   readonly op: string;

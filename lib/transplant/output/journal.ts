@@ -2,13 +2,13 @@ import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { OrthokitError } from '../../core/errors.ts';
-import { attempt, calls } from '../../files/calls.ts';
+import { attempt, calls, ioError } from '../../files/calls.ts';
+import { pieceBytes, readFully, writeFully } from '../../files/contents.ts';
 import type { RowFacts, RowStore, StoredRows } from '../tables/row-store.ts';
 
 /** Behind each row: residual and norm in f32, a word of marks, and a check sum of all before it. */
 const factBytes = 16;
 const sumBytes = 4;
-const pieceBytes = 1 << 22;
 const isClipped = 1;
 const isNonFinite = 2;
 
@@ -65,10 +65,7 @@ export class Journal implements RowStore {
       view.setUint32(facts + 8, (clipped[i] ? isClipped : 0) | (nonFinite[i] ? isNonFinite : 0), true);
       view.setUint32((i + 1) * recordBytes - sumBytes, sumOf(records, i, recordBytes), true);
     }
-    for (let done = 0; done < records.length; ) {
-      const writing = calls.write(this.#handle, records.subarray(done), at * recordBytes + done);
-      done += await attempt(this.#op, this.#path, 'written', writing);
-    }
+    await writeFully(this.#handle, records, at * recordBytes, { op: this.#op, path: this.#path });
     await attempt(this.#op, this.#path, 'synced', calls.sync(this.#handle));
     this.#count = Math.max(this.#count, at + count);
   }
@@ -98,12 +95,10 @@ export class Journal implements RowStore {
   async #read(at: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
     const recordBytes = this.#rowBytes + factBytes;
     const records = new Uint8Array(count * recordBytes);
-    for (let done = 0; done < records.length; ) {
-      const reading = calls.read(this.#handle, records.subarray(done), at * recordBytes + done);
-      const read = await attempt(this.#op, this.#path, 'read', reading);
-      if (read === 0) await attempt(this.#op, this.#path, 'read', Promise.reject(new Error('the file has ended')));
-      done += read;
-    }
+    const [op, path] = [this.#op, this.#path];
+    await readFully(this.#handle, records, at * recordBytes, { op, path }, () => {
+      throw ioError(op, path, 'read', new Error('the file has ended'));
+    });
     return records;
   }
 

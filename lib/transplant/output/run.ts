@@ -1,5 +1,6 @@
-import type { Device } from '../../core/device.ts';
+import type { Task } from '../../core/task.ts';
 import type { PrepareMethod } from '../methods/method.ts';
+import type { TransplantProgress } from '../options.ts';
 import type { TransplantReport } from '../report.ts';
 import { computeRows } from '../tables/compute.ts';
 import type { Job } from '../tables/job.ts';
@@ -21,7 +22,7 @@ export interface Run {
   /** How the configuration of the base changes. */
   readonly patches: ConfigPatches;
   readonly workspace: Workspace;
-  readonly device: Device;
+  readonly task: Task<TransplantProgress>;
   readonly prepare: PrepareMethod;
   /** Whether the workspace is that of an earlier run. */
   readonly resumed: boolean;
@@ -29,8 +30,8 @@ export interface Run {
 
 /** Computes and writes what the job has planned. */
 export async function run(given: Run): Promise<TransplantReport> {
-  const { job, base, workspace, device, prepare, resumed } = given;
-  const { signal, onProgress } = job.settings;
+  const { job, base, workspace, task, prepare, resumed } = given;
+  const { signal } = task;
   const journals: Journal[] = [];
   try {
     for (const table of job.tables) {
@@ -39,11 +40,11 @@ export async function run(given: Run): Promise<TransplantReport> {
       journals.push(journal);
       table.store = journal;
     }
-    const newTables = await computeRows(job, device, prepare);
+    const newTables = await computeRows(job, task, prepare);
     await writeWeights(workspace, base.weights, newTables, {
       op,
       signal,
-      onBytes: (done, bytes) => onProgress?.({ stage: 'write', done, total: bytes }),
+      onBytes: (done, total) => task.report({ stage: 'write', done, total }),
     });
     await writeTexts(given);
     const report = await job.report(resumed);

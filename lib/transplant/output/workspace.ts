@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import path from 'node:path';
 import { OrthokitError } from '../../core/errors.ts';
 import { attempt, calls, systemCode } from '../../files/calls.ts';
+import { writeFully } from '../../files/contents.ts';
 import { openFolder, syncFolder } from '../../files/place.ts';
 import { differenceOf, isRun } from './fingerprint.ts';
 
@@ -123,8 +124,7 @@ export class Workspace {
     await calls.unlink(temporary).catch(() => {});
     const handle = await attempt(op, temporary, 'created', calls.open(temporary, 'wx'));
     try {
-      for (let done = 0; done < bytes.length; )
-        done += await attempt(op, temporary, 'written', calls.write(handle, bytes.subarray(done), done));
+      await writeFully(handle, bytes, 0, { op, path: temporary });
       await attempt(op, temporary, 'synced', calls.sync(handle));
     } finally {
       await calls.close(handle).catch(() => {});

@@ -1,4 +1,4 @@
-import type { Device } from '../../core/device.ts';
+import type { Task } from '../../core/task.ts';
 import { quantile, type Scan, scanRows } from './scan.ts';
 import type { Table } from './table.ts';
 
@@ -17,23 +17,18 @@ export interface Anchors {
  * dictionary singular, and rows that were never trained teach nothing.
  */
 export async function chooseAnchors(
-  device: Device,
+  task: Task,
   shared: { base: Int32Array; donor: Int32Array },
   donor: Table,
   bases: readonly Table[],
-  signal: AbortSignal | undefined,
 ): Promise<Anchors> {
-  const own = await scanRows(device, donor, shared.donor, { digests: true, signal });
+  const own = await scanRows(task, donor, shared.donor, { digests: true });
   const others: Float64Array[] = [];
   for (const base of bases) {
     // Ids of the base need not rise, reading wants them to.
     const order = orderOf(shared.base);
-    const { norms } = await scanRows(
-      device,
-      base,
-      order.map((at) => shared.base[at] ?? 0),
-      { signal },
-    );
+    const ids = order.map((at) => shared.base[at] ?? 0);
+    const { norms } = await scanRows(task, base, ids);
     const byPosition = new Float64Array(norms.length);
     for (const [place, at] of order.entries()) byPosition[at] = norms[place] ?? 0;
     others.push(byPosition);

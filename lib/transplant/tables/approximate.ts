@@ -1,6 +1,6 @@
-import { abortable } from '../../core/abortable.ts';
-import type { Device } from '../../core/device.ts';
 import { ops } from '../../core/native-ops.ts';
+import { Owned } from '../../core/owned.ts';
+import type { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
 
 import type { Method } from '../methods/method.ts';
@@ -17,47 +17,43 @@ export interface Output {
 
 export interface ApproximateOptions {
   readonly batchSize: number;
-  readonly signal: AbortSignal | undefined;
   readonly onRows: (done: number) => void;
 }
 
 /** Makes the rows of `targets` from where the stores stand, batch by batch. */
 export async function approximateRows(
-  device: Device,
+  task: Task,
   method: Method,
   donor: Table,
   outputs: readonly Output[],
   targets: Int32Array,
-  { batchSize, signal, onRows }: ApproximateOptions,
+  { batchSize, onRows }: ApproximateOptions,
 ): Promise<void> {
   const start = Math.min(targets.length, ...outputs.map(({ store }) => store.count));
   onRows(start);
   for (let from = start; from < targets.length; from += batchSize) {
-    signal?.throwIfAborted();
+    task.check();
     const ids = targets.subarray(from, from + batchSize);
-    using rows = asTensor(device, donor, await donor.read(ids));
-    const nonFinite = await clearNonFinite(device, rows, signal);
+    using rows = asTensor(task.device, donor, await donor.read(ids));
+    const nonFinite = await clearNonFinite(task, rows);
     const { rows: made, residuals, coefficientNorms: norms } = await method.approximate(rows, ids, from);
-    try {
-      for (const [i, output] of outputs.entries()) {
-        const tensor = made[i];
-        if (!tensor) continue;
-        const { bytes, clipped } = await storedRows(device, tensor, output, signal);
-        await output.store.write(from, bytes, { residuals, norms, clipped, nonFinite });
-      }
-    } finally {
-      for (const tensor of made) tensor.dispose();
+    using owned = new Owned();
+    for (const tensor of made) owned.add(tensor);
+    for (const [i, output] of outputs.entries()) {
+      const { bytes, clipped } = await storedRows(task, made[i]!, output);
+      await output.store.write(from, bytes, { residuals, norms, clipped, nonFinite });
     }
     onRows(from + ids.length);
   }
 }
 
 /** Makes rows that are not finite zero; answers which, marked by 1. */
-async function clearNonFinite(device: Device, rows: Tensor, signal: AbortSignal | undefined): Promise<Uint8Array> {
+async function clearNonFinite(task: Task, rows: Tensor): Promise<Uint8Array> {
+  const { device } = task;
   const [count = 0, columns = 0] = rows.shape;
   using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
   ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
-  const sums = (await abortable(squares.read(), signal)) as Float64Array;
+  const sums = await task.read(squares);
   const wrong = Uint8Array.from(sums, (sum) => (Number.isFinite(sum) ? 0 : 1));
   if (!wrong.includes(1)) return wrong;
   const values = (await rows.read()) as Float32Array;
@@ -68,15 +64,15 @@ async function clearNonFinite(device: Device, rows: Tensor, signal: AbortSignal 
 
 /** Rows in the dtype of the table, none longer than the limit and none that is not finite. */
 async function storedRows(
-  device: Device,
+  task: Task,
   rows: Tensor,
   { table, limit }: Output,
-  signal: AbortSignal | undefined,
 ): Promise<{ bytes: Uint8Array; clipped: Uint8Array }> {
+  const { device } = task;
   const [count = 0, columns = 0] = rows.shape;
   using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
   ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
-  const [values, sums] = await abortable(Promise.all([rows.read(), squares.read()]), signal);
+  const [values, sums] = await task.readAll(rows, squares);
   const clipped = new Uint8Array(count);
   for (let i = 0; i < count; i += 1) {
     const norm = Math.sqrt(sums[i] ?? 0);
@@ -89,6 +85,6 @@ async function storedRows(
   }
   using cut = Tensor.from(device, values, [count, columns]);
   using stored = cut.cast(table.dtype);
-  const bits = await abortable(stored.read(), signal);
+  const [bits] = await task.readAll(stored);
   return { bytes: new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength), clipped };
 }

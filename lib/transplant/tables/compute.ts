@@ -1,7 +1,9 @@
-import type { Device } from '../../core/device.ts';
 import { OrthokitError } from '../../core/errors.ts';
+import { Owned } from '../../core/owned.ts';
+import type { Task } from '../../core/task.ts';
 import { needsAnchors } from '../methods/index.ts';
 import type { MethodContext, PrepareMethod } from '../methods/method.ts';
+import type { TransplantProgress } from '../options.ts';
 import { type Anchors, chooseAnchors, normLimit } from './anchors.ts';
 import { approximateRows, type Output } from './approximate.ts';
 import type { Job, Side, TableJob } from './job.ts';
@@ -13,43 +15,44 @@ import { untrainedRows } from './trained.ts';
 import { unusedRowsOf } from './unused.ts';
 
 /** Makes the rows of all tables, in the stores that the job has for them. */
-export async function computeRows(job: Job, device: Device, prepare: PrepareMethod): Promise<NewTable[]> {
+export async function computeRows(
+  job: Job,
+  task: Task<TransplantProgress>,
+  prepare: PrepareMethod,
+): Promise<NewTable[]> {
   const { settings, base, tables } = job;
-  const { signal, onProgress } = settings;
   let scanned = 0;
   for (const table of tables) {
-    table.scan = await scanRows(device, table.base, allIds(table.base.rows), { signal });
+    table.scan = await scanRows(task, table.base, allIds(table.base.rows));
     scanned += table.base.rows;
-    onProgress?.({ stage: 'scan', done: scanned, total: tables.length * base.embed.rows });
+    task.report({ stage: 'scan', done: scanned, total: tables.length * base.embed.rows });
   }
-  if (settings.magikarp) await leaveOutUntrained(job, device);
+  if (settings.magikarp) await leaveOutUntrained(job, task);
   const total = tables.reduce((sum, { plan }) => sum + plan.targets.length, 0);
   let before = 0;
   for (const group of groupsOf(tables)) {
-    before += await approximateGroup(job, group, device, prepare, (count) =>
-      onProgress?.({ stage: 'approximate', done: before + count * group.length, total }),
+    before += await approximateGroup(job, group, task, prepare, (count) =>
+      task.report({ stage: 'approximate', done: before + count * group.length, total }),
     );
   }
   const newTables: NewTable[] = [];
   for (const { base: own, plan, scan, store } of tables) {
     if (!scan || !store) throw new Error(`${own.name} was not computed`);
-    const unusedRow = await unusedRowsOf(device, own, scan, base.tokenizer, settings.unusedRows);
+    const unusedRow = await unusedRowsOf(task.device, own, scan, base.tokenizer, settings.unusedRows);
     newTables.push({ table: own, plan, store, unusedRow });
   }
   return newTables;
 }
 
 /** Marks the rows of either side that look never trained in any of its tables, and plans anew. */
-async function leaveOutUntrained({ settings, base, donor, tables }: Job, device: Device): Promise<void> {
-  const marked = async (model: Side, known: readonly TableJob[]): Promise<Uint8Array> => {
+async function leaveOutUntrained({ base, donor, tables }: Job, task: Task<TransplantProgress>): Promise<void> {
+  const marked = async (model: Side, jobs: readonly TableJob[]): Promise<Uint8Array> => {
     const all = [model.embed, ...(model.lmHead ? [model.lmHead] : [])];
     const bad = new Uint8Array(model.embed.rows);
     for (const table of all) {
-      const { signal } = settings;
-      const scan =
-        known.find((job) => job.base === table)?.scan ??
-        (await scanRows(device, table, allIds(table.rows), { signal }));
-      const found = await untrainedRows(device, table, scan, model.tokenizer, all.length === 1, signal);
+      const known = jobs.find((job) => job.base === table)?.scan;
+      const scan = known ?? (await scanRows(task, table, allIds(table.rows)));
+      const found = await untrainedRows(task, table, scan, model.tokenizer, all.length === 1);
       for (const [id, isBad] of found.entries()) bad[id]! |= isBad;
     }
     return bad;
@@ -80,13 +83,12 @@ function isSame({ targets: a }: Plan, { targets: b }: Plan): boolean {
 async function approximateGroup(
   { op, settings, base, donor }: Job,
   group: readonly TableJob[],
-  device: Device,
+  task: Task<TransplantProgress>,
   prepare: PrepareMethod,
   onRows: (done: number) => void,
 ): Promise<number> {
   const [first] = group;
   if (!first) return 0;
-  const { signal } = settings;
   const { targets } = first.plan;
   let anchors: Anchors = {
     base: new Int32Array(),
@@ -96,7 +98,7 @@ async function approximateGroup(
   const bases = group.map((table) => table.base);
   if (needsAnchors(settings.method)) {
     const shared = sharedIds(first.match, first.fit);
-    anchors = await chooseAnchors(device, shared, first.donor, bases, signal);
+    anchors = await chooseAnchors(task, shared, first.donor, bases);
     checkShared(op, anchors.base.length, targets.length);
     for (const table of group) table.anchors = anchors;
   }
@@ -107,21 +109,17 @@ async function approximateGroup(
   });
   if (outputs.some(({ store }) => store.count < targets.length)) {
     const context: MethodContext = {
-      device,
+      task,
       bases: group.map(({ base: table, scan, label }) => ({ table, scan: scan as Scan, isHead: label === 'lm-head' })),
       donor: first.donor,
       anchors,
       tokenizers: { base: base.tokenizer, donor: donor.tokenizer },
       settings,
-      signal,
     };
-    const method = await prepare(context);
-    try {
-      const { batchSize } = settings;
-      await approximateRows(device, method, first.donor, outputs, targets, { batchSize, signal, onRows });
-    } finally {
-      method.dispose();
-    }
+    using owned = new Owned();
+    const method = owned.add(await prepare(context));
+    const { batchSize } = settings;
+    await approximateRows(task, method, first.donor, outputs, targets, { batchSize, onRows });
   }
   return targets.length * group.length;
 }

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { abortable } from '../../core/abortable.ts';
-import type { Device } from '../../core/device.ts';
 import { ops } from '../../core/native-ops.ts';
+import type { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { asTensor, rowsPerStep, steps, type Table } from './table.ts';
 
@@ -17,17 +16,18 @@ export interface Scan {
 
 /** Reads rows once, a step at a time. */
 export async function scanRows(
-  device: Device,
+  task: Task,
   table: Table,
   ids: Int32Array,
-  { digests: wantDigests = false, signal }: { digests?: boolean; signal?: AbortSignal | undefined } = {},
+  { digests: wantDigests = false }: { digests?: boolean } = {},
 ): Promise<Scan> {
+  const { device } = task;
   const norms = new Float64Array(ids.length);
   const sum = new Float64Array(table.columns);
   const digests: string[] = [];
   let from = 0;
   for (const part of steps(ids, rowsPerStep(table))) {
-    signal?.throwIfAborted();
+    task.check();
     const bytes = await table.read(part);
     if (wantDigests) {
       for (let at = 0; at < bytes.length; at += table.rowBytes)
@@ -38,7 +38,7 @@ export async function scanRows(
     using total = Tensor.zeros(device, [table.columns], { dtype: 'f64' });
     ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
     ops.columnReduce(device, { x: rows, out: total });
-    const [found, totals] = await abortable(Promise.all([squares.read(), total.read()]), signal);
+    const [found, totals] = await task.readAll(squares, total);
     let allFinite = true;
     for (let i = 0; i < part.length; i += 1) {
       const norm = Math.sqrt(found[i] ?? 0);

@@ -2,6 +2,7 @@ import type { Device } from '../../core/device.ts';
 import { type Dtype, isFloating } from '../../core/dtypes.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
+import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { Weights } from '../../files/model-folder/weights.ts';
 import { quote } from '../../files/quote.ts';
@@ -81,11 +82,8 @@ export function asTensor(device: Device, table: Table, bytes: Uint8Array<ArrayBu
   const shape = [bytes.length / table.rowBytes, table.columns];
   const stored = Tensor.from(device, typedArray(table.dtype, bytes.buffer), shape, { dtype: table.dtype });
   if (table.dtype === 'f32') return stored;
-  try {
-    return stored.cast('f32');
-  } finally {
-    stored.dispose();
-  }
+  using _stored = stored;
+  return stored.cast('f32');
 }
 
 /** How many rows are worth one step of a walk over a table. */
@@ -100,23 +98,19 @@ export function* steps(ids: Int32Array, count: number): Generator<Int32Array, vo
 
 /** These rows as one f32 matrix; only a step of them is ever held twice. */
 export async function gather(device: Device, table: Table, ids: Int32Array): Promise<Tensor> {
-  const all = Tensor.zeros(device, [ids.length, table.columns]);
-  try {
-    let from = 0;
-    for (const part of steps(ids, rowsPerStep(table))) {
-      using rows = asTensor(device, table, await table.read(part));
-      using index = Tensor.from(
-        device,
-        Int32Array.from(part, (_, i) => from + i),
-        [part.length],
-      );
-      ops.scatterRows(device, { out: all, index, x: rows, mode: 'set' });
-      from += part.length;
-      await device.flow();
-    }
-    return all;
-  } catch (error) {
-    all.dispose();
-    throw error;
+  using owned = new Owned();
+  const all = owned.add(Tensor.zeros(device, [ids.length, table.columns]));
+  let from = 0;
+  for (const part of steps(ids, rowsPerStep(table))) {
+    using rows = asTensor(device, table, await table.read(part));
+    using index = Tensor.from(
+      device,
+      Int32Array.from(part, (_, i) => from + i),
+      [part.length],
+    );
+    ops.scatterRows(device, { out: all, index, x: rows, mode: 'set' });
+    from += part.length;
+    await device.flow();
   }
+  return owned.release(all);
 }

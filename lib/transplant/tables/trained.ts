@@ -1,6 +1,5 @@
-import { abortable } from '../../core/abortable.ts';
-import type { Device } from '../../core/device.ts';
 import { ops } from '../../core/native-ops.ts';
+import type { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { Tokenizer } from '../../tokenizers/index.ts';
 import { allIds, quantile, type Scan } from './scan.ts';
@@ -17,13 +16,13 @@ const leastCosine = 0.5;
  * cosine ("Fishing for Magikarp", arXiv 2405.05417, as in mergekit-tokensurgeon).
  */
 export async function untrainedRows(
-  device: Device,
+  task: Task,
   table: Table,
   scan: Scan,
   { tokens }: Tokenizer,
   isTied: boolean,
-  signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
+  const { device } = task;
   const ids = allIds(table.rows);
   const isUnused = (id: number): boolean => tokens[id] === undefined || placeholder.test(tokens[id]);
   const untrained = Uint8Array.from(ids, (id) => (isUnused(id) ? 1 : 0));
@@ -31,7 +30,7 @@ export async function untrainedRows(
     const limit = quantile(scan.norms.filter(Number.isFinite), normShare);
     for (const id of ids) if ((scan.norms[id] ?? 0) < limit) untrained[id] = 1;
   }
-  const mean = await meanRow(device, table, scan, ids.filter(isUnused), signal);
+  const mean = await meanRow(task, table, scan, ids.filter(isUnused));
   const length = Math.hypot(...mean);
   if (length === 0) return untrained;
   const cosines = new Float64Array(table.rows);
@@ -40,7 +39,7 @@ export async function untrainedRows(
     using rows = asTensor(device, table, await table.read(part));
     using dots = Tensor.zeros(device, [part.length, 1]);
     ops.gemm(device, { a: rows, b: direction, c: dots });
-    const found = await abortable(dots.read(), signal);
+    const [found] = await task.readAll(dots);
     for (const [i, id] of part.entries()) cosines[id] = (found[i] ?? 0) / (length * (scan.norms[id] || 1));
   }
   const limit = Math.max(quantile(cosines.filter(Number.isFinite), cosineShare), leastCosine);
@@ -49,20 +48,15 @@ export async function untrainedRows(
 }
 
 /** The mean of finite rows. */
-async function meanRow(
-  device: Device,
-  table: Table,
-  scan: Scan,
-  ids: Int32Array,
-  signal: AbortSignal | undefined,
-): Promise<Float32Array> {
+async function meanRow(task: Task, table: Table, scan: Scan, ids: Int32Array): Promise<Float32Array> {
+  const { device } = task;
   const finite = ids.filter((id) => Number.isFinite(scan.norms[id] ?? Number.NaN));
   const sum = new Float64Array(table.columns);
   for (const part of steps(finite, rowsPerStep(table))) {
     using rows = asTensor(device, table, await table.read(part));
     using total = Tensor.zeros(device, [table.columns], { dtype: 'f64' });
     ops.columnReduce(device, { x: rows, out: total });
-    for (const [j, value] of (await abortable(total.read(), signal)).entries()) sum[j]! += value;
+    for (const [j, value] of (await task.read(total)).entries()) sum[j]! += value;
   }
   return Float32Array.from(sum, (value) => value / Math.max(1, finite.length));
 }

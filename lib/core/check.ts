@@ -1,0 +1,75 @@
+// Checks of what callers pass, one way for all: `<op>: <name> must be …, got <value>`, each with its code.
+import { Device } from './device.ts';
+import type { Dtype } from './dtypes.ts';
+import { OrthokitError, shown } from './errors.ts';
+import { kind, type Option } from './schema.ts';
+import { isTensor, type Tensor } from './tensor.ts';
+
+/** Dtypes that hold fractions. */
+export const floating: readonly Dtype[] = ['f32', 'f64', 'f16', 'bf16'];
+/** Dtypes that arithmetic is done in. */
+export const arithmetic: readonly Dtype[] = ['f32', 'f64'];
+
+/** What a tensor must be; what is left out may be anything. */
+export interface TensorDemands {
+  readonly dtypes?: readonly Dtype[];
+  readonly rank?: number;
+  /** Sizes, outermost first; undefined where any will do. */
+  readonly shape?: readonly (number | undefined)[];
+  /** The demand on the sizes in words, after "must". Default: `have shape [4, any]`. */
+  readonly shapeIs?: string;
+  /** Whether there must be elements. */
+  readonly filled?: boolean;
+  readonly device?: Device;
+}
+
+/**
+ * @throws ERR_ARGUMENT for what is no tensor; ERR_DISPOSED, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for one that is not as demanded
+ */
+export function tensor(op: string, name: string, x: unknown, demands: TensorDemands = {}): asserts x is Tensor {
+  if (!isTensor(x)) throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a Tensor, got ${shown(x)}`);
+  alive(op, name, x);
+  const { dtypes, shape, rank = shape?.length, filled, device } = demands;
+  const words = rank === undefined ? 'be a tensor' : (ranks[rank] ?? `have rank ${rank}`);
+  const wrongShape = (must: string): OrthokitError =>
+    new OrthokitError('ERR_SHAPE', `${op}: ${name} must ${must}, got [${x.shape}]`);
+  if (rank !== undefined && x.shape.length !== rank) throw wrongShape(words);
+  if (dtypes && !dtypes.includes(x.dtype))
+    throw new OrthokitError('ERR_DTYPE', `${op}: ${name} must be ${dtypeWords(dtypes)}, got ${x.dtype}`);
+  if (filled && x.size === 0) throw wrongShape(`${words} with elements`);
+  if (shape?.some((size, i) => size !== undefined && size !== x.shape[i]))
+    throw wrongShape(demands.shapeIs ?? `have shape [${shape.map((size) => size ?? 'any')}]`);
+  if (device && x.device !== device) throw new OrthokitError('ERR_DEVICE', `${op}: ${name} is on another device`);
+}
+
+const ranks = ['be a single number', 'be a vector', 'be a matrix'];
+
+function dtypeWords(dtypes: readonly Dtype[]): string {
+  if (floating.every((dtype) => dtypes.includes(dtype)) && dtypes.length === floating.length) return 'floating';
+  return dtypes.length === 1 ? dtypes[0]! : `${dtypes.slice(0, -1).join(', ')} or ${dtypes.at(-1)}`;
+}
+
+/** @throws ERR_DISPOSED for what has been disposed */
+export function alive(op: string, name: string, thing: { readonly disposed: boolean }): void {
+  if (thing.disposed) throw new OrthokitError('ERR_DISPOSED', `${op}: ${name} has been disposed`);
+}
+
+/** @throws ERR_ARGUMENT for what is no device */
+export function device(op: string, name: string, value: unknown): asserts value is Device {
+  instance(op, name, value, Device);
+}
+
+interface Class<T> {
+  readonly prototype: T;
+  readonly name: string;
+  [Symbol.hasInstance](value: unknown): boolean;
+}
+
+/** @throws ERR_ARGUMENT for what is of another class */
+export function instance<T>(op: string, name: string, value: unknown, kind: Class<T>): asserts value is T {
+  if (kind[Symbol.hasInstance](value)) return;
+  throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a ${kind.name}, got ${shown(value)}`);
+}
+
+/** An option that is a tensor; it may be left out. */
+export const tensorOption: Option<Tensor | undefined> = kind(isTensor, 'a Tensor');

@@ -1,0 +1,61 @@
+import { abortable } from './abortable.ts';
+import type { Device } from './device.ts';
+import { Lane } from './lane.ts';
+import type { Tensor } from './tensor.ts';
+import { inTurns, type Steps } from './turns.ts';
+
+/** What every call takes that may last. */
+export interface TaskOptions<P> {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: P) => void) | undefined;
+}
+
+type Elements<T extends readonly Tensor[]> = { -readonly [K in keyof T]: Awaited<ReturnType<T[K]['read']>> };
+
+/**
+ * A call that may last: a lane for its work, whom it tells how far it is, and how it waits. Every wait rejects with the
+ * signal's reason as soon as the signal is aborted, whatever the device is at.
+ *
+ * @example
+ * using task = new Task(device, { signal, onProgress });
+ */
+export class Task<P = never> extends Lane {
+  readonly device: Device;
+  readonly signal: AbortSignal | undefined;
+  readonly #onProgress: ((progress: P) => void) | undefined;
+
+  /** @throws the reason of a signal that is aborted already */
+  constructor(device: Device, { signal, onProgress }: TaskOptions<P> = {}) {
+    signal?.throwIfAborted();
+    super(device, signal);
+    this.device = device;
+    this.signal = signal;
+    this.#onProgress = onProgress;
+  }
+
+  /** @throws the signal's reason once it is aborted, even by who was told just now */
+  report(progress: P): void {
+    this.#onProgress?.(progress);
+    this.check();
+  }
+
+  /** @throws the signal's reason once it is aborted */
+  check(): void {
+    this.signal?.throwIfAborted();
+  }
+
+  wait<T>(promise: Promise<T>): Promise<T> {
+    return abortable(promise, this.signal);
+  }
+
+  /** The elements of some tensors, whose reads are queued together and waited for once. */
+  async readAll<const T extends readonly Tensor[]>(...tensors: T): Promise<Elements<T>> {
+    this.check();
+    return (await this.wait(Promise.all(tensors.map((tensor) => tensor.read())))) as Elements<T>;
+  }
+
+  /** Runs steps to their end; others have turns of the event loop between them. */
+  run<T>(steps: Steps<T>): Promise<T> {
+    return inTurns(steps, this.signal);
+  }
+}

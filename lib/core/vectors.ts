@@ -1,0 +1,69 @@
+// Arithmetic on vectors that stay on their device. A vector is one tensor or a list of them, such as the parameters of a model;
+// a scalar is an f64 tensor of one element. Everything is queued, and nothing is waited for.
+import type { Device } from './device.ts';
+import { type Factor, ops } from './native-ops.ts';
+import type { Owned } from './owned.ts';
+import { isTensor, Tensor } from './tensor.ts';
+
+export type Vector = Tensor | readonly Tensor[];
+
+const listOf = (x: Vector): readonly Tensor[] => (isTensor(x) ? [x] : x);
+
+/** A scalar whose element is not set. */
+export const scalar = (device: Device): Tensor => new Tensor(device, [1], 'f64');
+
+/** A vector of the shapes and dtypes of another one, whose elements are not set. */
+export function like(x: Vector, owned: Owned): readonly Tensor[] {
+  return listOf(x).map(({ device, shape, dtype }) => owned.add(new Tensor(device, shape, dtype)));
+}
+
+/** out = Σ xᵢ yᵢ over all elements, in f64. */
+export function dot(queue: Device, x: Vector, y: Vector, out: Tensor): void {
+  const [xs, ys] = [listOf(x), listOf(y)];
+  if (xs.length === 1) {
+    ops.dots(queue, { x: xs, y: ys, out });
+    return;
+  }
+  using shares = new Tensor(out.device, [1, xs.length], 'f64');
+  ops.dots(queue, { x: xs, y: ys, out: shares });
+  ops.rowReduce(queue, { x: shares, out, reduction: 'sum' });
+}
+
+/** out = ‖x‖₂, infinite where a square is beyond f64. */
+export function norm(queue: Device, x: Vector, out: Tensor): void {
+  dot(queue, x, x, out);
+  ops.map(queue, { x: [out], out: [out], function: 'sqrt' });
+}
+
+/** out = Σ of the terms, at most eight of one factor and one vector each; out may be one of them. */
+export function combine(queue: Device, out: Vector, ...terms: readonly (readonly [Factor, Vector])[]): void {
+  ops.linearCombination(queue, {
+    out: listOf(out),
+    terms: terms.flatMap(([, x]) => listOf(x)),
+    coefficients: terms.map(([factor]) => factor),
+  });
+}
+
+/** y += factor · x */
+export function axpy(queue: Device, factor: Factor, x: Vector, y: Vector): void {
+  combine(queue, y, [1, y], [factor, x]);
+}
+
+/** out = factor · x */
+export function scale(queue: Device, factor: Factor, x: Vector, out: Vector = x): void {
+  combine(queue, out, [factor, x]);
+}
+
+export function copy(queue: Device, x: Vector, out: Vector): void {
+  ops.copy(queue, { x: listOf(x), out: listOf(out) });
+}
+
+/** out = x ⊙ y, element by element. */
+export function multiply(queue: Device, x: Vector, y: Vector, out: Vector): void {
+  ops.multiply(queue, { x: listOf(x), y: listOf(y), out: listOf(out) });
+}
+
+/** out = x / y, element by element: the quotient of two scalars, too. */
+export function divide(queue: Device, x: Vector, y: Vector, out: Vector): void {
+  ops.divide(queue, { x: listOf(x), y: listOf(y), out: listOf(out) });
+}
