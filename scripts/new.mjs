@@ -109,36 +109,36 @@ const optimizer = (snake) => {
   const type = pascal(snake);
   return {
     [`lib/optimizers/${kebab}.ts`]: `import { OrthokitError } from '../core/errors.ts';
-import { fraction, type Schema } from '../core/schema.ts';
-import type { Tensor } from '../core/tensor.ts';
-import { type CommonOptions, commonSchema } from './common-options.ts';
-import { Optimizer, type OptimizerOptions, type Work } from './optimizer.ts';
-import type { Params } from './params.ts';
-import { moment, type Slot } from './state.ts';
+import type { CommonOptions } from './base/common-options.ts';
+import { Optimizer, type OptimizerOptions, type Work } from './base/optimizer.ts';
+import type { Params } from './base/params.ts';
+import { common } from './parts/common.ts';
+import { momentum } from './parts/momentum.ts';
+import { moment, state } from './parts/state.ts';
 
+/** Options of {@link ${type}}; all may be left out. */
 export interface ${type}Options extends CommonOptions {
   /** Factor of the momentum, in [0, 1). Default 0.9. */
   momentum: number;
 }
 
-const schema: Schema<${type}Options> = { ...commonSchema(1e-3, 0, 'decoupled'), momentum: fraction(0.9) };
+const parts = [common(1e-3, 0, 'decoupled'), state({ momenta: moment }), momentum(0.9)] as const;
 
 /**
  * Formula, paper, equation; what differs from the paper. Defaults: lr 1e-3, momentum 0.9. State: one moment a parameter.
  *
  * @example
  * const optimizer = new ${type}([w], { lr: 1e-3 });
+ * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without any;
+ * ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
  */
-export class ${type} extends Optimizer<${type}Options, 'momenta'> {
+export class ${type} extends Optimizer<${type}Options> {
   constructor(params: Params<${type}Options>, options: OptimizerOptions<${type}Options> = {}) {
-    super('${type}', params, options, schema);
+    super('${type}', params, options, parts);
   }
 
-  protected override slots(weight: Tensor, options: ${type}Options): Record<'momenta', Slot> {
-    return { momenta: moment(weight, options) };
-  }
-
-  protected override update(_work: Work<'momenta'>, _options: ${type}Options): void {
+  /** @internal */
+  protected override update(_work: Work<typeof parts>): void {
     throw new OrthokitError('ERR_UNSUPPORTED', '${type}: the update is not written');
   }
 }

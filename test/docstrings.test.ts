@@ -3,6 +3,8 @@
 import path from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
+import { Device, Tensor } from '../lib/index.ts';
+import { classes as optimizerClasses } from './optimizers/classes.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const entry = path.join(root, 'lib', 'index.ts');
@@ -137,6 +139,15 @@ describe('optimizers', () => {
     expect(summaryOf(symbol)).toMatch(/State: /);
     expect(tagsOf(symbol, 'throws').join()).toMatch(/ERR_/);
     expect(tagsOf(symbol, 'example')).not.toEqual([]);
+  });
+  it.each(classes)('$name has the options that its type names', async ({ name, node }) => {
+    const own = (node as ts.ClassDeclaration).members.find(ts.isConstructorDeclaration)!;
+    const type = checker.getNonNullableType(checker.getTypeAtLocation(own.parameters[1]!));
+    const named = type.getProperties().map((property) => property.name);
+    const [, Class] = optimizerClasses.find(([label]) => label === name)!;
+    await using device = Device.open('cpu', { threads: 1 });
+    const { name: _, params, ...settled } = new Class([Tensor.zeros(device, [2, 2])]).groups[0]!;
+    expect([...Object.keys(settled), 'nonFinite'].sort()).toEqual(named.sort());
   });
 });
 

@@ -1,6 +1,6 @@
 // What options may be: builders of single options, the checks and the defaults of a whole set.
 import { OrthokitError, oneOf, shown } from './errors.ts';
-import { checkOptions, isListOf, isRecord } from './options.ts';
+import { checkOptions, isRecord } from './options.ts';
 
 /** What an option may be: `wrong` says what is amiss with a value, or nothing. */
 export interface Option<T> {
@@ -66,12 +66,6 @@ export const whole = (value: number, least: number, most: number, fixed = false)
 export const count = (value: number, least = 1): Option<number> => ({
   default: value,
   wrong: numeric(`must be a whole number from ${least} on`, (x) => Number.isSafeInteger(x) && x >= least),
-});
-const isFraction = (x: unknown): x is number => typeof x === 'number' && x >= 0 && x < 1;
-export const betas = (value: readonly [number, number]): Option<readonly [number, number]> => ({
-  default: value,
-  wrong: (x) =>
-    Array.isArray(x) && x.length === 2 && isListOf(x, isFraction) ? undefined : 'must be two numbers in [0, 1)',
 });
 
 /** What a test tells apart, such as `kind((x) => x instanceof Device, 'a Device')`; it may be left out. */

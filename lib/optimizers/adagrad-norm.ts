@@ -1,11 +1,14 @@
 import { ops } from '../core/native-ops.ts';
-import { notNegative, type Schema, word } from '../core/schema.ts';
+import { notNegative, word } from '../core/schema.ts';
 import type { Tensor } from '../core/tensor.ts';
-import { startValue } from './adagrad.ts';
-import { type CommonOptions, commonSchema } from './common-options.ts';
-import { Optimizer, type OptimizerOptions, type Work } from './optimizer.ts';
-import type { Params } from './params.ts';
-import { counter, type Slot } from './state.ts';
+import type { CommonOptions } from './base/common-options.ts';
+import { Optimizer, type OptimizerOptions, type Work } from './base/optimizer.ts';
+import type { Params } from './base/params.ts';
+import type { Slot } from './base/state.ts';
+import { accumulator } from './parts/accumulator.ts';
+import { common } from './parts/common.ts';
+import { passed } from './parts/passed.ts';
+import { counter, state } from './parts/state.ts';
 
 /** Options of {@link AdaGradNorm}; all may be left out. */
 export interface AdaGradNormOptions extends CommonOptions {
@@ -19,13 +22,21 @@ export interface AdaGradNormOptions extends CommonOptions {
   eps: number;
 }
 
-const schema: Schema<AdaGradNormOptions> = {
-  ...commonSchema(1, 0, 'l2'),
-  lrDecay: notNegative(0),
-  initialAccumulator: startValue(0.01),
-  scope: word(['tensor', 'global', 'rows'], 'tensor', true),
-  eps: notNegative(0),
-};
+function squaresOf({ shape }: Tensor, { scope, initialAccumulator }: AdaGradNormOptions): Slot {
+  const rows = shape.length === 3 ? shape[0]! * shape[1]! : (shape[0] ?? 1);
+  return { shape: [scope === 'rows' ? rows : 1], dtype: 'f64', start: initialAccumulator };
+}
+
+const parts = [
+  common(1, 0, 'l2'),
+  accumulator(0.01),
+  state({ squares: squaresOf, steps: counter }),
+  passed({
+    lrDecay: notNegative(0),
+    scope: word<AdaGradNormOptions['scope']>(['tensor', 'global', 'rows'], 'tensor', true),
+    eps: notNegative(0),
+  }),
+] as const;
 
 /**
  * AdaGrad-Norm: b² ← b² + ‖g‖², w ← w − lr/b·g (AdAdaGrad, arXiv 2402.11215: the paper's scalar form; the program of its
@@ -37,23 +48,14 @@ const schema: Schema<AdaGradNormOptions> = {
  * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without any;
  * ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
  */
-export class AdaGradNorm extends Optimizer<AdaGradNormOptions, 'squares' | 'steps'> {
+export class AdaGradNorm extends Optimizer<AdaGradNormOptions> {
   constructor(params: Params<AdaGradNormOptions>, options: OptimizerOptions<AdaGradNormOptions> = {}) {
-    super('AdaGradNorm', params, options, schema);
+    super('AdaGradNorm', params, options, parts);
   }
 
-  protected override slots(weight: Tensor, options: AdaGradNormOptions): Record<'squares' | 'steps', Slot> {
-    const { shape } = weight;
-    const rows = shape.length === 3 ? (shape[0] ?? 1) * (shape[1] ?? 1) : (shape[0] ?? 1);
-    const count = options.scope === 'rows' ? rows : 1;
-    return { squares: { shape: [count], dtype: 'f64', start: options.initialAccumulator }, steps: counter() };
-  }
-
-  protected override update(
-    { device, step, state, all }: Work<'squares' | 'steps'>,
-    { lrDecay, eps, scope }: AdaGradNormOptions,
-  ): void {
-    const squares = scope === 'global' ? all('squares') : state.squares;
-    ops.adagradNorm(device, { ...step, squares, steps: state.steps, lrDecay, eps, scope });
+  /** @internal */
+  protected override update({ device, fields, all }: Work<typeof parts>): void {
+    const squares = fields.scope === 'global' ? all('squares') : fields.squares;
+    ops.adagradNorm(device, { ...fields, squares });
   }
 }

@@ -1,10 +1,12 @@
 import { ops } from '../core/native-ops.ts';
-import { notNegative, type Option, type Schema } from '../core/schema.ts';
-import type { Tensor } from '../core/tensor.ts';
-import { type CommonOptions, commonSchema } from './common-options.ts';
-import { Optimizer, type OptimizerOptions, type Work } from './optimizer.ts';
-import type { Params } from './params.ts';
-import { counter, moment, type Slot } from './state.ts';
+import { notNegative } from '../core/schema.ts';
+import type { CommonOptions } from './base/common-options.ts';
+import { Optimizer, type OptimizerOptions, type Work } from './base/optimizer.ts';
+import type { Params } from './base/params.ts';
+import { accumulator } from './parts/accumulator.ts';
+import { common } from './parts/common.ts';
+import { passed } from './parts/passed.ts';
+import { counter, moment, state } from './parts/state.ts';
 
 /** Options of {@link AdaGrad}; all may be left out. */
 export interface AdaGradOptions extends CommonOptions {
@@ -16,15 +18,15 @@ export interface AdaGradOptions extends CommonOptions {
   eps: number;
 }
 
-/** What an accumulator starts with matters only when it is made. */
-export const startValue = (value: number): Option<number> => ({ ...notNegative(value), fixed: true });
-
-const schema: Schema<AdaGradOptions> = {
-  ...commonSchema(1e-2, 0, 'l2'),
-  lrDecay: notNegative(0),
-  initialAccumulator: startValue(0),
-  eps: notNegative(1e-10),
-};
+const parts = [
+  common(1e-2, 0, 'l2'),
+  accumulator(0),
+  state({
+    roots: (weight, options: AdaGradOptions) => moment(weight, options, Math.sqrt(options.initialAccumulator)),
+    steps: counter,
+  }),
+  passed({ lrDecay: notNegative(0), eps: notNegative(1e-10) }),
+] as const;
 
 /**
  * AdaGrad (Duchi, Hazan and Singer 2011), as `torch.optim.Adagrad` defines it. Defaults: lr 0.01, eps 1e-10,
@@ -35,16 +37,13 @@ const schema: Schema<AdaGradOptions> = {
  * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without any;
  * ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
  */
-export class AdaGrad extends Optimizer<AdaGradOptions, 'roots' | 'steps'> {
+export class AdaGrad extends Optimizer<AdaGradOptions> {
   constructor(params: Params<AdaGradOptions>, options: OptimizerOptions<AdaGradOptions> = {}) {
-    super('AdaGrad', params, options, schema);
+    super('AdaGrad', params, options, parts);
   }
 
-  protected override slots(weight: Tensor, options: AdaGradOptions): Record<'roots' | 'steps', Slot> {
-    return { roots: moment(weight, options, Math.sqrt(options.initialAccumulator)), steps: counter() };
-  }
-
-  protected override update({ device, step, state }: Work<'roots' | 'steps'>, { lrDecay, eps }: AdaGradOptions): void {
-    ops.adagrad(device, { ...step, ...state, lrDecay, eps });
+  /** @internal */
+  protected override update({ device, fields }: Work<typeof parts>): void {
+    ops.adagrad(device, fields);
   }
 }

@@ -1,10 +1,12 @@
 import { ops } from '../core/native-ops.ts';
-import { betas, notNegative, type Schema } from '../core/schema.ts';
-import type { Tensor } from '../core/tensor.ts';
-import { type CommonOptions, commonSchema } from './common-options.ts';
-import { Optimizer, type OptimizerOptions, type Work } from './optimizer.ts';
-import type { Params } from './params.ts';
-import { counter, moment, type Slot } from './state.ts';
+import { notNegative } from '../core/schema.ts';
+import type { CommonOptions } from './base/common-options.ts';
+import { Optimizer, type OptimizerOptions, type Work } from './base/optimizer.ts';
+import type { Params } from './base/params.ts';
+import { common } from './parts/common.ts';
+import { betas } from './parts/momentum.ts';
+import { passed } from './parts/passed.ts';
+import { counter, moment, state } from './parts/state.ts';
 
 /** Options of {@link AdamW}; all may be left out. */
 export interface AdamWOptions extends CommonOptions {
@@ -14,13 +16,12 @@ export interface AdamWOptions extends CommonOptions {
   eps: number;
 }
 
-const schema: Schema<AdamWOptions> = {
-  ...commonSchema(1e-3, 1e-2, 'decoupled'),
-  betas: betas([0.9, 0.999]),
-  eps: notNegative(1e-8),
-};
-
-type State = 'momenta' | 'roots' | 'steps';
+const parts = [
+  common(1e-3, 1e-2, 'decoupled'),
+  state({ momenta: moment, roots: moment, steps: counter }),
+  betas([0.9, 0.999]),
+  passed({ eps: notNegative(1e-8) }),
+] as const;
 
 /**
  * AdamW (Loshchilov and Hutter 2019), as `torch.optim.AdamW` defines it. Defaults: lr 1e-3, betas [0.9, 0.999], eps 1e-8,
@@ -32,16 +33,13 @@ type State = 'momenta' | 'roots' | 'steps';
  * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without any;
  * ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
  */
-export class AdamW extends Optimizer<AdamWOptions, State> {
+export class AdamW extends Optimizer<AdamWOptions> {
   constructor(params: Params<AdamWOptions>, options: OptimizerOptions<AdamWOptions> = {}) {
-    super('AdamW', params, options, schema);
+    super('AdamW', params, options, parts);
   }
 
-  protected override slots(weight: Tensor, options: AdamWOptions): Record<State, Slot> {
-    return { momenta: moment(weight, options), roots: moment(weight, options), steps: counter() };
-  }
-
-  protected override update({ device, step, state }: Work<State>, { betas: [beta1, beta2], eps }: AdamWOptions): void {
-    ops.adamw(device, { ...step, ...state, beta1, beta2, eps });
+  /** @internal */
+  protected override update({ device, fields }: Work<typeof parts>): void {
+    ops.adamw(device, fields);
   }
 }

@@ -3,16 +3,17 @@ import { OrthokitError } from '../core/errors.ts';
 import { checkOptions, isRecord, shown } from '../core/options.ts';
 import { storageOf, type Tensor } from '../core/tensor.ts';
 import type { TransferOptions } from '../files/safetensors/index.ts';
-import type { AnyOptimizer } from './any-optimizer.ts';
-import { type LoadResult, load, type OptimizerPart, type SaveOptions, save } from './checkpoint.ts';
-import type { CommonOptions } from './common-options.ts';
-import { Guard, type NonFinite } from './guard.ts';
-import { Optimizer } from './optimizer.ts';
-import type { Group } from './params.ts';
+import type { AnyOptimizer } from './base/any-optimizer.ts';
+import { type LoadResult, load, type OptimizerPart, type SaveOptions, save } from './base/checkpoint.ts';
+import type { CommonOptions } from './base/common-options.ts';
+import { Guard, type NonFinite } from './base/guard.ts';
+import { Optimizer } from './base/optimizer.ts';
+import type { Group } from './base/params.ts';
+import { combinedNumbers } from './base/statistics.ts';
 import type { Report } from './report.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the options of each class are checked by the class
-type Part = Optimizer<any, any>;
+type Part = Optimizer<any>;
 type OptimizerClass = new (params: never, options?: never) => Part;
 type AnyGroups = readonly Group<CommonOptions>[];
 
@@ -67,7 +68,7 @@ export interface CombinedReport extends Report {
 
 /** Several optimizers that step, save and load as one; see {@link combine}, which knows the types of parts and groups. */
 export class CombinedOptimizer<
-  Parts extends readonly Part[] = readonly Optimizer<CommonOptions, string>[],
+  Parts extends readonly Part[] = readonly Optimizer<CommonOptions>[],
   Groups extends AnyGroups = AnyGroups,
 > implements AnyOptimizer
 {
@@ -121,7 +122,6 @@ export class CombinedOptimizer<
       ...this.parts.map((part) => part.measure(this.#guard)),
     ]);
     const parts = reports.map(({ report }) => report);
-    const brakes = parts.flatMap((part) => part.brake ?? []);
     const elements = reports.reduce((sum, report) => sum + report.elements, 0);
     const moved = reports.reduce((sum, { report, elements }) => sum + report.updateRms ** 2 * elements, 0);
     return {
@@ -130,7 +130,7 @@ export class CombinedOptimizer<
       updateRms: Math.sqrt(moved / Math.max(1, elements)),
       nonFinite: held && held.nonFinite > 0 ? held.nonFinite : parts.reduce((sum, part) => sum + part.nonFinite, 0),
       skipped: held?.skipped ?? 0,
-      ...(brakes.length > 0 ? { brake: Math.max(...brakes) } : {}),
+      ...combinedNumbers(reports),
       parts,
     };
   }

@@ -1,12 +1,15 @@
 import { OrthokitError } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
-import type { Schema } from '../core/schema.ts';
-import type { Tensor } from '../core/tensor.ts';
-import { type AuONVariant, BrakedOptimizer, brakedSchema, gammaOf, rates } from './braked-optimizer.ts';
-import { commonSchema } from './common-options.ts';
-import type { OptimizerOptions, Work } from './optimizer.ts';
-import { checkOrthogonal, type OrthogonalOptions, orthogonalFields, orthogonalSchema } from './orthogonal-optimizer.ts';
-import type { Params } from './params.ts';
+import { Optimizer, type OptimizerOptions, type Work } from './base/optimizer.ts';
+import type { Params } from './base/params.ts';
+import type { Part } from './base/part.ts';
+import { type Iteration, iterationOf } from './coefficients.ts';
+import { type AuONVariant, brake } from './parts/brake.ts';
+import { common } from './parts/common.ts';
+import { blocks } from './parts/matrix.ts';
+import { momentum, momentumForm, nesterov } from './parts/momentum.ts';
+import { type OrthogonalOptions, orthogonal } from './parts/orthogonal.ts';
+import { moment, state } from './parts/state.ts';
 
 /** Options of {@link HybridAuON}; all may be left out. */
 export interface HybridAuONOptions extends OrthogonalOptions {
@@ -21,11 +24,29 @@ export interface HybridAuONOptions extends OrthogonalOptions {
 
 const steps: Record<AuONVariant, number> = { paper: 1, head: 5, rms: 1 };
 
-const schema: Schema<HybridAuONOptions> = {
-  ...commonSchema(rates.paper, 0, 'decoupled'),
-  ...orthogonalSchema('jordan'),
-  ...brakedSchema,
+/** A variant has its own number of steps, and `head` its own momentum of vectors. */
+const variants: Part<HybridAuONOptions, never, Iteration> = {
+  checkWeight: (where, { shape }, { momentumForm: form }) => {
+    if (shape.length < 2 && form !== 'ema')
+      throw new OrthokitError(
+        'ERR_UNSUPPORTED',
+        `${where}: momentumForm must be ema for tensors of rank 0 and 1, got ${form}`,
+      );
+  },
+  fields: ({ variant, coefficients, nsSteps = steps[variant], eps }) => iterationOf(coefficients, nsSteps, eps),
 };
+
+const parts = [
+  common(0.055, 0, 'decoupled'),
+  blocks,
+  state({ momenta: moment }),
+  momentum(0.95),
+  nesterov(true),
+  momentumForm('ema'),
+  orthogonal('jordan'),
+  brake,
+  variants,
+] as const;
 
 /**
  * HybridAuON (arXiv 2509.24320, section 3.2): momentum through Newton–Schulz, then through the AuON scaling.
@@ -36,29 +57,13 @@ const schema: Schema<HybridAuONOptions> = {
  * @throws ERR_SHAPE for tensors of rank 0 and 1, but for variant `head`; ERR_ARGUMENT for options out of range, unknown names, and params that are no
  * tensors, twice there, or without any; ERR_UNSUPPORTED; ERR_DTYPE for integers; ERR_DEVICE; ERR_DISPOSED; ERR_MEMORY
  */
-export class HybridAuON extends BrakedOptimizer<HybridAuONOptions> {
+export class HybridAuON extends Optimizer<HybridAuONOptions> {
   constructor(params: Params<HybridAuONOptions>, options: OptimizerOptions<HybridAuONOptions> = {}) {
-    super('HybridAuON', params, options, schema);
+    super('HybridAuON', params, options, parts);
   }
 
-  protected override checkWeight(where: string, weight: Tensor, options: HybridAuONOptions): void {
-    super.checkWeight(where, weight, options);
-    checkOrthogonal(where, options);
-    if (weight.shape.length < 2 && options.momentumForm !== 'ema')
-      throw new OrthokitError(
-        'ERR_UNSUPPORTED',
-        `${where}: momentumForm must be ema for tensors of rank 0 and 1, got ${options.momentumForm}`,
-      );
-  }
-
-  protected override checkOptions(where: string, options: HybridAuONOptions): void {
-    super.checkOptions(where, options);
-    checkOrthogonal(where, options);
-  }
-
-  protected override update({ device, step, state }: Work<'momenta'>, options: HybridAuONOptions): void {
-    const { variant, nsSteps = steps[variant] } = options;
-    const fields = orthogonalFields({ ...options, nsSteps });
-    ops.hybridAuon(device, { ...step, ...state, ...fields, variant, gamma: gammaOf(options) });
+  /** @internal */
+  protected override update({ device, fields }: Work<typeof parts>): void {
+    ops.hybridAuon(device, fields);
   }
 }

@@ -1,10 +1,10 @@
 import { ops } from '../core/native-ops.ts';
-import { betas, type Schema } from '../core/schema.ts';
-import type { Tensor } from '../core/tensor.ts';
-import { type CommonOptions, commonSchema } from './common-options.ts';
-import { Optimizer, type OptimizerOptions, type Work } from './optimizer.ts';
-import type { Params } from './params.ts';
-import { moment, type Slot } from './state.ts';
+import type { CommonOptions } from './base/common-options.ts';
+import { Optimizer, type OptimizerOptions, type Work } from './base/optimizer.ts';
+import type { Params } from './base/params.ts';
+import { common } from './parts/common.ts';
+import { betas } from './parts/momentum.ts';
+import { moment, state } from './parts/state.ts';
 
 /** Options of {@link Lion}; all may be left out. */
 export interface LionOptions extends CommonOptions {
@@ -12,7 +12,7 @@ export interface LionOptions extends CommonOptions {
   betas: readonly [number, number];
 }
 
-const schema: Schema<LionOptions> = { ...commonSchema(1e-4, 0, 'decoupled'), betas: betas([0.9, 0.99]) };
+const parts = [common(1e-4, 0, 'decoupled'), state({ momenta: moment }), betas([0.9, 0.99])] as const;
 
 /**
  * Lion (Chen et al. 2023): steps by the sign of the momentum. Defaults: lr 1e-4, betas [0.9, 0.99]. State: one moment a
@@ -23,16 +23,13 @@ const schema: Schema<LionOptions> = { ...commonSchema(1e-4, 0, 'decoupled'), bet
  * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without any;
  * ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
  */
-export class Lion extends Optimizer<LionOptions, 'momenta'> {
+export class Lion extends Optimizer<LionOptions> {
   constructor(params: Params<LionOptions>, options: OptimizerOptions<LionOptions> = {}) {
-    super('Lion', params, options, schema);
+    super('Lion', params, options, parts);
   }
 
-  protected override slots(weight: Tensor, options: LionOptions): Record<'momenta', Slot> {
-    return { momenta: moment(weight, options) };
-  }
-
-  protected override update({ device, step, state }: Work<'momenta'>, { betas: [beta1, beta2] }: LionOptions): void {
-    ops.lion(device, { ...step, ...state, beta1, beta2 });
+  /** @internal */
+  protected override update({ device, fields }: Work<typeof parts>): void {
+    ops.lion(device, fields);
   }
 }

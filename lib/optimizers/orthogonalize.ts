@@ -5,7 +5,7 @@ import { checkOptions } from '../core/options.ts';
 import { checkValues, type Given, notNegative, optional, resolve, type Schema, whole, word } from '../core/schema.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
 import { type Coefficients, iterationOf, warnOfRange, wrongCoefficients } from './coefficients.ts';
-import type { NsDtype } from './orthogonal-optimizer.ts';
+import type { NsDtype } from './parts/orthogonal.ts';
 
 /** Options of {@link orthogonalize}; all may be left out. */
 export interface OrthogonalizeOptions {

@@ -46,11 +46,11 @@ const targets: Target[] = [
   },
   {
     name: 'checkpoint',
-    measured: ['optimizers/checkpoint.ts'],
+    measured: ['optimizers/base/checkpoint.ts'],
     outcomes: ['ERR_FORMAT', 'ERR_STATE', 'accepted'],
     beyond: {
-      'optimizers/checkpoint.ts: stored[i]?.steps ?? 0': 'as many parts as the optimizer has: compared before',
-      'optimizers/checkpoint.ts: throw new OrthokitError(': 'an argument of save',
+      'optimizers/base/checkpoint.ts: stored[i]?.steps ?? 0': 'as many parts as the optimizer has: compared before',
+      'optimizers/base/checkpoint.ts: throw new OrthokitError(': 'an argument of save',
     },
     executions: 1000,
   },

@@ -14,7 +14,7 @@ import {
 export interface AnyOptions extends CommonOptions {
   [name: string]: unknown;
 }
-export type AnyOptimizer = Optimizer<AnyOptions, string>;
+export type AnyOptimizer = Optimizer<AnyOptions>;
 export type OptimizerClass = new (
   params: readonly Tensor[] | readonly GroupOptions<AnyOptions>[],
   options?: OptimizerOptions<AnyOptions>,

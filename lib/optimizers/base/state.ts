@@ -1,6 +1,6 @@
-import type { Dtype } from '../core/dtypes.ts';
-import { OrthokitError } from '../core/errors.ts';
-import { Tensor } from '../core/tensor.ts';
+import type { Dtype } from '../../core/dtypes.ts';
+import { OrthokitError } from '../../core/errors.ts';
+import { Tensor } from '../../core/tensor.ts';
 import type { CommonOptions } from './common-options.ts';
 
 /** A named tensor of state that belongs to one parameter. */
@@ -10,15 +10,6 @@ export interface Slot {
   /** The value it starts with. */
   readonly start: number;
 }
-
-/** Like the weight, in the dtype of moments. */
-export const moment = (weight: Tensor, options: CommonOptions, start = 0): Slot => ({
-  shape: weight.shape,
-  dtype: options.stateDtype ?? (weight.dtype === 'f64' ? 'f64' : 'f32'),
-  start,
-});
-/** Counts steps on the device, where a step that was held back does not count. */
-export const counter = (): Slot => ({ shape: [1], dtype: 'i32', start: 0 });
 
 /** What `masterWeights` keeps beside a weight, if anything. */
 export function masterOf(where: string, weight: Tensor, { masterWeights }: CommonOptions): Tensor | undefined {

@@ -1,5 +1,4 @@
-import type { Dtype } from '../core/dtypes.ts';
-import { notNegative, optional, type Schema, word } from '../core/schema.ts';
+import type { Dtype } from '../../core/dtypes.ts';
 
 /** How decay acts on weights w at rate lr, with the update u (specs: Muon docs, Emerging-Optimizers, modded-nanogpt). */
 export type WeightDecayMode = 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious';
@@ -25,12 +24,3 @@ export interface CommonOptions {
    */
   readonly masterWeights: 'none' | 'fp32' | 'split16';
 }
-
-export const commonSchema = (lr: number, decay: number, mode: WeightDecayMode): Schema<CommonOptions> => ({
-  lr: notNegative(lr),
-  weightDecay: notNegative(decay),
-  weightDecayMode: word(['decoupled', 'independent', 'l2', 'palm', 'cautious'], mode),
-  missingGrad: word(['skip', 'zero'], 'skip'),
-  stateDtype: optional(word<Dtype>(['f32', 'f64', 'f16', 'bf16'], 'f32', true)),
-  masterWeights: word(['none', 'fp32', 'split16'], 'none', true),
-});

@@ -1,10 +1,10 @@
-import type { Device } from '../core/device.ts';
-import type { Tensor } from '../core/tensor.ts';
-import type { TransferOptions } from '../files/safetensors/index.ts';
+import type { Device } from '../../core/device.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import type { TransferOptions } from '../../files/safetensors/index.ts';
+import type { Report } from '../report.ts';
 import type { LoadResult, SaveOptions } from './checkpoint.ts';
 import type { CommonOptions } from './common-options.ts';
 import type { Group } from './params.ts';
-import type { Report } from './report.ts';
 
 /** What every optimizer offers, and a combination of several: for code that takes any of them. */
 export interface AnyOptimizer {

@@ -1,8 +1,8 @@
-import type { Device } from '../core/device.ts';
-import { OrthokitError } from '../core/errors.ts';
-import { isListOf, shown } from '../core/options.ts';
-import type { Given } from '../core/schema.ts';
-import { isTensor, storageOf, type Tensor } from '../core/tensor.ts';
+import type { Device } from '../../core/device.ts';
+import { OrthokitError } from '../../core/errors.ts';
+import { isListOf, shown } from '../../core/options.ts';
+import type { Given } from '../../core/schema.ts';
+import { isTensor, storageOf, type Tensor } from '../../core/tensor.ts';
 
 /** Parameters with options of their own. */
 export type GroupOptions<O> = {

@@ -1,4 +1,4 @@
-import type { Tensor } from '../core/tensor.ts';
+import type { Tensor } from '../../core/tensor.ts';
 
 /** The lists that a step is made of, but for gradients. */
 export interface Lists {

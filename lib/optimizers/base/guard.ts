@@ -1,8 +1,8 @@
-import type { Device } from '../core/device.ts';
-import { OrthokitError } from '../core/errors.ts';
-import { ops } from '../core/native-ops.ts';
-import { shown } from '../core/options.ts';
-import { Tensor } from '../core/tensor.ts';
+import type { Device } from '../../core/device.ts';
+import { OrthokitError } from '../../core/errors.ts';
+import { ops } from '../../core/native-ops.ts';
+import { shown } from '../../core/options.ts';
+import { Tensor } from '../../core/tensor.ts';
 
 /** What a step does with NaN or infinity in a gradient. */
 export type NonFinite = 'propagate' | 'skip' | 'throw';

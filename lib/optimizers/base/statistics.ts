@@ -1,0 +1,103 @@
+import type { Device } from '../../core/device.ts';
+import { ops } from '../../core/native-ops.ts';
+import { Tensor } from '../../core/tensor.ts';
+import type { Report } from '../report.ts';
+import type { Guard } from './guard.ts';
+
+/** A number of a method's own, of which its kernels leave one for each parameter: its name in the report. */
+export interface OwnNumber {
+  readonly name: Exclude<keyof Report, 'step' | 'gradNorm' | 'updateRms' | 'nonFinite' | 'skipped'>;
+  readonly combine: keyof typeof combining;
+}
+
+const combining: { readonly max: (a: number, b: number) => number } = { max: Math.max };
+
+/** A report, how many elements were stepped, and which number of its own the method has. */
+export interface Measured {
+  readonly report: Report;
+  readonly elements: number;
+  readonly number: OwnNumber | undefined;
+}
+
+/** The methods' own numbers of several reports, each combined with those of its name. */
+export function combinedNumbers(all: readonly Measured[]): Partial<Report> {
+  const numbers: Partial<Record<OwnNumber['name'], number>> = {};
+  for (const { report, number } of all) {
+    if (!number) continue;
+    const { name, combine } = number;
+    numbers[name] = combining[combine](numbers[name] ?? report[name]!, report[name]!);
+  }
+  return numbers;
+}
+
+interface Used {
+  readonly table: Tensor;
+  readonly elements: number;
+}
+
+/** Sums that the kernels leave on the device: one table of three columns a group. */
+export class Statistics {
+  readonly #device: Device;
+  readonly #tables = new Map<string, Tensor>();
+  readonly #used: Used[] = [];
+  #mayHold = false;
+
+  constructor(device: Device) {
+    this.#device = device;
+  }
+
+  begin(mayHold: boolean): void {
+    this.#used.length = 0;
+    this.#mayHold = mayHold;
+  }
+
+  /** The table of a group with so many parameters; `elements` is what they hold together. */
+  table(group: number, parameters: number, elements: number): Tensor {
+    const key = `${group} ${parameters}`;
+    let table = this.#tables.get(key);
+    if (!table) {
+      table = Tensor.zeros(this.#device, [parameters, 3], { dtype: 'f64' });
+      this.#tables.set(key, table);
+    }
+    // A step that does not run writes no sums: what remains must not look like the step before.
+    if (this.#mayHold) ops.fill(this.#device, { x: [table], value: Number.NaN });
+    this.#used.push({ table, elements });
+    return table;
+  }
+
+  async measure(step: number, guard: Guard, number: OwnNumber | undefined): Promise<Measured> {
+    const used = [...this.#used];
+    const [held, ...tables] = await Promise.all([guard.read(), ...used.map(({ table }) => table.read())]);
+    let [grad, update, own, nonFinite, elements] = [0, 0, 0, 0, 0];
+    for (const [i, table] of tables.entries()) {
+      elements += used[i]?.elements ?? 0;
+      for (let row = 0; row < table.length; row += 3) {
+        const [squares = 0, moved = 0, value = 0] = table.subarray(row, row + 3);
+        grad += squares;
+        update += moved;
+        if (number) own = combining[number.combine](own, value);
+        if (!Number.isFinite(squares)) ++nonFinite;
+      }
+    }
+    if (held && held.nonFinite > 0) {
+      grad = Number.NaN;
+      update = 0;
+      nonFinite = held.nonFinite;
+    }
+    // The guard tells nothing of a step that threw; one that ran had no such gradient.
+    if (guard.mode === 'throw' && nonFinite > 0) [grad, update, nonFinite] = [Number.NaN, 0, Number.NaN];
+    const report = {
+      step,
+      gradNorm: Math.sqrt(grad),
+      updateRms: elements > 0 ? Math.sqrt(update / elements) : 0,
+      nonFinite,
+      skipped: held?.skipped ?? 0,
+      ...(number ? { [number.name]: own } : {}),
+    };
+    return { report, elements, number };
+  }
+
+  dispose(): void {
+    for (const table of this.#tables.values()) table.dispose();
+  }
+}

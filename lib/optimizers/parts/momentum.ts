@@ -1,0 +1,52 @@
+import { OrthokitError } from '../../core/errors.ts';
+import { isListOf } from '../../core/options.ts';
+import { flag, fraction, word } from '../../core/schema.ts';
+import type { Part } from '../base/part.ts';
+import { passed } from './passed.ts';
+
+/** How momentum m takes a gradient g: `ema` m ← β·m + (1 − β)·g, `heavy-ball` m ← β·m + g. */
+export type MomentumForm = 'ema' | 'heavy-ball';
+
+const isFraction = (x: unknown): x is number => typeof x === 'number' && x >= 0 && x < 1;
+
+interface Momentum {
+  readonly momentum: number;
+}
+interface Form {
+  readonly dampening: number;
+  readonly momentumForm: MomentumForm;
+}
+
+/** The factor of one momentum. */
+export const momentum = (value: number): Part<Momentum, never, Momentum> => passed({ momentum: fraction(value) });
+
+/** The look-ahead of the momentum. */
+export const nesterov = (
+  value: boolean,
+): Part<{ readonly nesterov: boolean }, never, { readonly nesterov: 'on' | 'off' }> => ({
+  schema: { nesterov: flag(value) },
+  fields: (options) => ({ nesterov: options.nesterov ? 'on' : 'off' }),
+});
+
+/** How the momentum takes a gradient. Only heavy-ball takes a dampening; ema would ignore it. */
+export const momentumForm = (value: MomentumForm): Part<Form, never, Form> => ({
+  ...passed({ dampening: fraction(0), momentumForm: word(['ema', 'heavy-ball'], value, true) }),
+  checkOptions: (where, { dampening, momentumForm: form }) => {
+    if (dampening !== 0 && form === 'ema')
+      throw new OrthokitError('ERR_ARGUMENT', `${where}: dampening must be 0 for momentumForm ema, got ${dampening}`);
+  },
+});
+
+/** The factors of two moments, or of an update and a momentum. */
+export const betas = (
+  value: readonly [number, number],
+): Part<{ readonly betas: readonly [number, number] }, never, { readonly beta1: number; readonly beta2: number }> => ({
+  schema: {
+    betas: {
+      default: value,
+      wrong: (x) =>
+        Array.isArray(x) && x.length === 2 && isListOf(x, isFraction) ? undefined : 'must be two numbers in [0, 1)',
+    },
+  },
+  fields: ({ betas: [beta1, beta2] }) => ({ beta1, beta2 }),
+});
