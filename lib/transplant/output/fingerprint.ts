@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto';
-import { isRecord } from '../../core/options.ts';
 import { inTurns, type Steps } from '../../core/turns.ts';
-import { attempt, calls } from '../../files/calls.ts';
-import { shortened } from '../../files/quote.ts';
+import { statesOf, textOf } from '../../files/model-folder/run-record.ts';
 import type { Tokenizer } from '../../tokenizers/index.ts';
 import type { Settings } from '../options.ts';
 import type { Model } from '../tables/model.ts';
@@ -29,14 +27,10 @@ export async function fingerprint(settings: Settings, models: readonly Model[]):
   } = settings;
   const files: string[][] = [];
   for (const { folder, weights, tokenizer } of models) {
-    const names = ['tokenizer.json', ...weights.shards];
-    for (const name of names) {
-      const { size, mtimeMs } = await attempt(folder.op, name, 'examined', calls.stat(folder.file(name)));
-      files.push([folder.path, name, String(size), String(mtimeMs)]);
-    }
+    files.push(...(await statesOf(folder, ['tokenizer.json', ...weights.shards])));
     files.push([await inTurns(digestOf(tokenizer.tokens), settings.signal)]);
   }
-  return `${JSON.stringify({ format, options: rest, files }, null, 2)}\n`;
+  return textOf({ format, options: rest, files });
 }
 
 function* digestOf(tokens: Tokenizer['tokens']): Steps<string> {
@@ -46,40 +40,4 @@ function* digestOf(tokens: Tokenizer['tokens']): Steps<string> {
     yield;
   }
   return hash.digest('hex');
-}
-
-interface StoredRun {
-  readonly format: unknown;
-  readonly options: Record<string, unknown>;
-  readonly files: unknown;
-}
-
-/** What a text of {@link fingerprint} says; anybody may have written it. */
-function parsed(text: string): StoredRun | undefined {
-  try {
-    const run: unknown = JSON.parse(text);
-    if (!isRecord(run) || !isRecord(run['options'])) return undefined;
-    return { format: run['format'], options: run['options'], files: run['files'] };
-  } catch {
-    return undefined;
-  }
-}
-
-/** Whether a text is one of {@link fingerprint}. */
-export const isRun = (text: string): boolean => parsed(text) !== undefined;
-
-/** In what another run differs from one's own, in words. */
-export function differenceOf(found: string | undefined, own: string): string {
-  const other = found === undefined ? undefined : parsed(found);
-  const mine = parsed(own);
-  if (!other || !mine) return 'something else';
-  if (other.format !== mine.format) return 'the work of another version';
-  const words = (value: unknown): string => shortened(JSON.stringify(value) ?? 'no');
-  const differences: string[] = [];
-  for (const name of new Set([...Object.keys(mine.options), ...Object.keys(other.options)])) {
-    const [before, now] = [words(other.options[name]), words(mine.options[name])];
-    if (before !== now) differences.push(`${shortened(name)} ${before} for ${now}`);
-  }
-  if (JSON.stringify(other.files) !== JSON.stringify(mine.files)) differences.push('other files of base or donor');
-  return `another run: ${differences.slice(0, 5).join(', ') || 'other options'}`;
 }

@@ -1,16 +1,17 @@
 import type { Task } from '../../core/task.ts';
+import type { Workspace } from '../../files/model-folder/workspace.ts';
+import { type NewTensor, writeWeights } from '../../files/model-folder/write-weights.ts';
 import type { PrepareMethod } from '../methods/method.ts';
 import type { TransplantProgress } from '../options.ts';
 import type { TransplantReport } from '../report.ts';
 import { computeRows } from '../tables/compute.ts';
 import type { Job } from '../tables/job.ts';
 import type { Model } from '../tables/model.ts';
-import { writeWeights } from './assemble.ts';
+import { type NewTable, newRows } from '../tables/new-table.ts';
 import type { ConfigPatches } from './config.ts';
 import { Journal } from './journal.ts';
 import { writeTexts } from './texts.ts';
 import { verifyFolder } from './verify.ts';
-import type { Workspace } from './workspace.ts';
 
 const op = 'transplant';
 
@@ -28,6 +29,11 @@ export interface Run {
   readonly resumed: boolean;
 }
 
+const newTensor = (made: NewTable): [string, NewTensor] => {
+  const { table, plan } = made;
+  return [table.name, { shape: [plan.from.length, table.columns], data: () => newRows(made) }];
+};
+
 /** Computes and writes what the job has planned. */
 export async function run(given: Run): Promise<TransplantReport> {
   const { job, base, workspace, task, prepare, resumed } = given;
@@ -35,13 +41,13 @@ export async function run(given: Run): Promise<TransplantReport> {
   const journals: Journal[] = [];
   try {
     for (const table of job.tables) {
-      const file = workspace.scratch(`${table.label}.rows`);
+      const file = workspace.scratch(table.label);
       const journal = await Journal.open(op, file, table.base.rowBytes);
       journals.push(journal);
       table.store = journal;
     }
     const newTables = await computeRows(job, task, prepare);
-    await writeWeights(workspace, base.weights, newTables, {
+    await writeWeights(workspace, base.weights, new Map(newTables.map(newTensor)), {
       op,
       signal,
       onBytes: (done, total) => task.report({ stage: 'write', done, total }),

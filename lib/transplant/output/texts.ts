@@ -2,11 +2,11 @@ import { Buffer } from 'node:buffer';
 import { inTurns, type Steps } from '../../core/turns.ts';
 import { editJson } from '../../files/json/edit.ts';
 import type { JsonObject } from '../../files/json/reader.ts';
+import type { Workspace } from '../../files/model-folder/workspace.ts';
 import { limits } from '../../tokenizers/internal.ts';
 import type { Job } from '../tables/job.ts';
 import type { Model } from '../tables/model.ts';
 import { type ConfigPatches, patchConfigs } from './config.ts';
-import type { Workspace } from './workspace.ts';
 
 const pauseIds = 1 << 11;
 /** What a tokenizer may consist of; nothing else is copied from the donor. */

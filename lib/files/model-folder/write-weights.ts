@@ -1,48 +1,60 @@
 import { isRecord } from '../../core/options.ts';
 import { inTurns } from '../../core/turns.ts';
-import { pieceBytes } from '../../files/contents.ts';
-import { editJson } from '../../files/json/edit.ts';
-import { limits } from '../../files/model-folder/limits.ts';
-import { indexName } from '../../files/model-folder/shard-index.ts';
-import type { Weights } from '../../files/model-folder/weights.ts';
-import type { OpenTensorFile } from '../../files/safetensors/file.ts';
-import type { TensorInfo } from '../../files/safetensors/header.ts';
-import { type TensorSource, writeTensorFile } from '../../files/safetensors/write.ts';
-import { type NewTable, newRows } from '../tables/new-table.ts';
+import { pieceBytes } from '../contents.ts';
+import { editJson } from '../json/edit.ts';
+import { byteLengthOf } from '../safetensors/dtypes.ts';
+import type { OpenTensorFile } from '../safetensors/file.ts';
+import type { TensorInfo } from '../safetensors/header.ts';
+import { type TensorSource, writeTensorFile } from '../safetensors/write.ts';
+import { limits } from './limits.ts';
+import { indexName } from './shard-index.ts';
+import type { Weights } from './weights.ts';
 import type { Workspace } from './workspace.ts';
 
-export interface AssembleOptions {
+/** A tensor that is written anew in place of that of the same name; its dtype stays. */
+export interface NewTensor {
+  readonly shape: readonly number[];
+  data(): AsyncIterable<Uint8Array>;
+}
+
+export interface WriteWeightsOptions {
   readonly op: string;
   readonly signal: AbortSignal | undefined;
   readonly onBytes: (done: number, total: number) => void;
 }
 
-/** Writes every file of weights: new tables, and all other tensors byte for byte. */
+const elementsIn = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+/**
+ * Writes every file of weights that the workspace lacks: some tensors anew, all others byte for byte.
+ * `onBytes` hears of all bytes, those of an earlier run included.
+ */
 export async function writeWeights(
   workspace: Workspace,
   weights: Weights,
-  tables: readonly NewTable[],
-  { op, signal, onBytes }: AssembleOptions,
+  newTensors: ReadonlyMap<string, NewTensor>,
+  { op, signal, onBytes }: WriteWeightsOptions,
 ): Promise<void> {
   const files = new Map<string, OpenTensorFile>();
   for (const shard of weights.shards) files.set(shard, await weights.shard(shard));
-  const newOf = new Map(tables.map((table) => [table.table.name, table]));
-  const bytesOf = (name: string, info: TensorInfo): number => {
-    const made = newOf.get(name);
-    return made ? made.plan.from.length * made.table.rowBytes : info.byteLength;
-  };
-  const sizeOf = ({ tensors }: OpenTensorFile): number =>
-    [...tensors].reduce((sum, [name, info]) => sum + bytesOf(name, info), 0);
-  const sizes = new Map([...files].map(([shard, file]) => [shard, sizeOf(file)]));
+  const sizes = new Map<string, number>();
+  let moreParameters = 0;
+  for (const [shard, file] of files) {
+    let size = 0;
+    for (const [name, { dtype, shape, byteLength }] of file.tensors) {
+      const made = newTensors.get(name);
+      size += made ? byteLengthOf(dtype, made.shape)! : byteLength;
+      if (made) moreParameters += elementsIn(made.shape) - elementsIn(shape);
+    }
+    sizes.set(shard, size);
+  }
   const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   let done = 0;
   for (const [shard, file] of files) {
     if (!(await workspace.has(shard))) {
       const sources = [...file.tensors].map(([name, info]): TensorSource => {
-        const made = newOf.get(name);
-        const { dtype } = info;
-        if (!made) return { name, dtype, shape: info.shape, data: () => copied(file, info) };
-        return { name, dtype, shape: [made.plan.from.length, made.table.columns], data: () => newRows(made) };
+        const { shape, data } = newTensors.get(name) ?? { shape: info.shape, data: () => copied(file, info) };
+        return { name, dtype: info.dtype, shape, data };
       });
       const metadata = Object.fromEntries(file.metadata);
       const before = done;
@@ -56,7 +68,7 @@ export async function writeWeights(
     done += sizes.get(shard) ?? 0;
     onBytes(done, total);
   }
-  if (weights.index) await writeIndex(workspace, weights, total, tables);
+  if (weights.index) await writeIndex(workspace, weights, total, moreParameters);
 }
 
 async function* copied(file: OpenTensorFile, info: TensorInfo): AsyncGenerator<Uint8Array, void> {
@@ -71,14 +83,13 @@ async function writeIndex(
   workspace: Workspace,
   { folder, index }: Weights,
   total: number,
-  tables: readonly NewTable[],
+  moreParameters: number,
 ): Promise<void> {
   const bytes = await folder.read(indexName, limits.configBytes);
   if (!bytes || !index) return;
   const { metadata } = index;
   const before = isRecord(metadata) ? metadata['total_parameters'] : undefined;
-  const more = tables.reduce((sum, { table, plan }) => sum + (plan.from.length - table.rows) * table.columns, 0);
-  const parameters = typeof before === 'number' ? { total_parameters: before + more } : {};
+  const parameters = typeof before === 'number' ? { total_parameters: before + moreParameters } : {};
   const patch = { metadata: { total_size: total, ...parameters } };
   await workspace.write(indexName, await inTurns(editJson(bytes, patch, folder.fail, indexName), folder.signal));
 }

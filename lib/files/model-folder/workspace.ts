@@ -1,10 +1,12 @@
 import { constants } from 'node:fs';
 import path from 'node:path';
 import { OrthokitError } from '../../core/errors.ts';
-import { attempt, calls, systemCode } from '../../files/calls.ts';
-import { writeFully } from '../../files/contents.ts';
-import { openFolder, syncFolder } from '../../files/place.ts';
-import { differenceOf, isRun } from './fingerprint.ts';
+import { attempt, calls, systemCode } from '../calls.ts';
+import { writeFully } from '../contents.ts';
+import { openFolder, syncFolder } from '../place.ts';
+import { differenceOf, isRun } from './run-record.ts';
+
+const scratchSuffix = '.rows';
 
 /**
  * Where a new folder comes into being: beside its destination, with the model in a folder of its own that is renamed
@@ -76,9 +78,9 @@ export class Workspace {
     }
   }
 
-  /** A file that helps and does not stay. */
+  /** A file that helps and does not stay; while it is empty, no work is in it. */
   scratch(name: string): string {
-    return path.join(this.#folder, name);
+    return path.join(this.#folder, `${name}${scratchSuffix}`);
   }
 
   /** A file of the new folder. */
@@ -143,7 +145,7 @@ export class Workspace {
         (name === 'model' &&
           stats.isDirectory() &&
           (await attempt(op, place, 'read', calls.list(place))).length === 0) ||
-        (name.endsWith('.rows') && stats.isFile() && stats.size === 0);
+        (name.endsWith(scratchSuffix) && stats.isFile() && stats.size === 0);
       if (!isEmpty) return false;
     }
     return true;
