@@ -36,7 +36,10 @@ export const jobs = [
     name: `instructions of a ${processor}`,
     run: step(`verify_on_processor ${processor}`),
   })),
-  ...['biome', 'clang-format', 'types', 'includes'].map((name) => ({ name, run: `node scripts/check.mjs ${name}` })),
+  ...['biome', 'clang-format', 'types', 'includes', 'imports'].map((name) => ({
+    name,
+    run: `node scripts/check.mjs ${name}`,
+  })),
   { name: 'generated files', run: step('generated') },
   { name: 'api reference', run: 'npm run --silent docs' },
   {
