@@ -55,6 +55,15 @@ describe.each(devices)('scatterRows on %s', (kind) => {
     });
   });
 
+  it('takes a single row', async () => {
+    const [added, set] = [tensorOf(device, [1, 2, 3, 4], [2, 2]), tensorOf(device, [1, 2, 3, 4], [2, 2])];
+    const [index, x] = [tensorOf(device, [1], [1], 'i32'), tensorOf(device, [10, 20], [1, 2])];
+    ops.scatterRows(device, { out: added, index, x });
+    ops.scatterRows(device, { out: set, index, x, mode: 'set' });
+    expect(await added.read()).toEqual(new Float32Array([1, 2, 13, 24]));
+    expect(await set.read()).toEqual(new Float32Array([1, 2, 10, 20]));
+  });
+
   it('keeps what f32 sums would lose', async () => {
     const out = tensorOf(device, [2 ** 30]);
     const index = tensorOf(device, [0, 0, 0], [3], 'i32');

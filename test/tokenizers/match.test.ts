@@ -10,10 +10,11 @@ import {
 } from '../transplant/models.ts';
 import { parsed } from './tokenizers.ts';
 
-/** Token of the donor, how it was found, token of the base. */
+/** Token of the donor, how it was found, token of the base: null where its id is −1. */
 function pairs(base: Tokenizer, donor: Tokenizer, options?: MatchOptions) {
   const { kinds, baseIds } = matchVocabularies(base, donor, options);
-  return donor.tokens.map((token, id) => [token, matchKinds[kinds[id]!], base.tokens[baseIds[id]!] ?? null]);
+  const tokenOf = (id: number) => (id === -1 ? null : base.tokens[id]);
+  return donor.tokens.map((token, id) => [token, matchKinds[kinds[id]!], tokenOf(baseIds[id]!)]);
 }
 
 const spm = (tokens: string[], special: string[] = [], config: object = {}): Tokenizer =>
@@ -178,7 +179,8 @@ describe('match: bytes', () => {
   it('counts duplicates and holes', () => {
     const tokenizer = byteLevelTokenizer(['a'], [{ id: 3, content: 'a b' }]);
     const base = spm(['x▁y', 'x y', 'z']);
-    const { counts } = matchVocabularies(base, parsed(tokenizer));
+    const { baseIds, counts } = matchVocabularies(base, parsed(tokenizer));
+    expect([...baseIds]).toEqual([-1, -1, -1, -1]);
     expect(counts).toMatchObject({ ids: 4, absent: 2, none: 2, duplicatesInBase: 1, duplicatesInDonor: 0 });
     expect(matchVocabularies(parsed(tokenizer), base).counts.duplicatesInDonor).toBe(1);
   });
