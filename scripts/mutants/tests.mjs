@@ -1,64 +1,124 @@
-// The tests that should catch a mutant, the quickest first: commands for bash, in the tree that holds it.
+// The tests that should catch a mutant, the narrowest first: commands for bash, in the tree that holds it. What a test
+// reads is built as it is needed, so that a mutant that is caught at once costs one file.
+import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { root } from './candidates.mjs';
+import { testsNear } from './near.mjs';
 
-const vitest = (...files) => `node node_modules/vitest/vitest.mjs run --dir test ${files.join(' ')}`;
-const build = (preset, ...targets) => `cmake --build build/${preset} --target ${targets.join(' ')}`;
-const kebab = (name) => name.replaceAll('_', '-');
-/** The addon, and the tests of an operation by it. */
-const addon = 'bash scripts/run.sh build';
+const commands = (...list) => list.join(' && ');
 
-/** @returns {{ name: string, prepare: string, run: string }[]} */
-export function testsOf({ area, file }) {
-  const name = path.basename(file).replace(/\.\w+$/, '');
-  if (area === 'lib') {
-    const folder = file.split('/').length > 2 ? file.split('/')[1] : undefined;
-    const own = folder ?? kebab(name);
-    return [
-      { name: `test/${own}`, prepare: 'true', run: vitest(`test/${own}`) },
-      {
-        name: 'tests of tensors, devices and lifecycle',
-        prepare: 'true',
-        run: vitest('test/core', 'test/files', 'test/lifecycle'),
-      },
-      {
-        name: 'tests of the package',
-        prepare: 'true',
-        run: vitest('completeness', 'docs', 'transport', 'sparse', 'transplant'),
-      },
-    ];
-  }
-  const device = area === 'cuda' ? '--device cuda' : '';
-  const preset = area === 'cuda' ? 'emulated' : 'cpu';
-  const parts = [
-    'orthokit_bench',
-    'orthokit_torture',
-    ...(area === 'cuda' ? ['orthokit_cuda'] : ['orthokit_native_tests']),
-  ];
-  const prepare = build(preset, ...parts);
-  const harness = [
-    { name: '--verify', prepare, run: `build/${preset}/orthokit_bench --verify ${device}` },
-    {
-      name: 'R7',
-      prepare,
-      run: `build/${preset}/orthokit_torture programs --count ${area === 'cuda' ? 20 : 300} ${device}`,
-    },
-  ];
-  const native = { name: 'C++ tests', prepare, run: 'build/cpu/orthokit_native_tests' };
-  const claims = { name: 'R9', prepare, run: 'build/cpu/orthokit_torture claims' };
-  const onDevice =
-    area === 'cuda' ? 'ORTHOKIT_TEST_DEVICE=cuda ORTHOKIT_CUDA_PLUGIN=$PWD/build/emulated/orthokit_cuda.so ' : '';
-  const suite =
-    area === 'core'
+/** Some targets of a preset. */
+const built = (preset, ...targets) =>
+  commands(
+    `{ test -f build/${preset}/build.ninja || cmake --preset ${preset} -DORTHOKIT_ISA_VARIANTS=OFF; }`,
+    `cmake --build build/${preset} -j "\${ORTHOKIT_BUILD_JOBS:-1}" --target ${targets.join(' ')}`,
+  );
+const addon = commands(
+  'node scripts/gyp-build.cjs Release --quiet',
+  '{ test -d dist || node node_modules/typescript/bin/tsc -p .; }',
+);
+
+/** Test files, until one test fails. */
+function files(name, list, { prepare = 'true', device = 'cpu' } = {}) {
+  const step = device === 'cuda' ? 'vitest_on_cuda none' : 'vitest';
+  return { name, prepare, run: `bash scripts/jobs/steps.sh ${step} --bail=1 ${list.join(' ')}` };
+}
+
+/** An operation's own examples, those of all, and random programs of them. */
+function harness(op, { preset, device, programs }) {
+  const folder = `build/${preset}`;
+  const on =
+    device === 'cuda' ? `ORTHOKIT_CUBLAS=none ${preset === 'checked' ? 'ORTHOKIT_EMULATOR_ORDER=random ' : ''}` : '';
+  const plugin = device === 'cuda' ? ['orthokit_cuda'] : [];
+  const prepare = built(preset, 'orthokit_bench', ...plugin);
+  const verify = `${on}${folder}/orthokit_bench --verify --device ${device}`;
+  const cases = `${folder}/mutant.txt`;
+  const list = `node scripts/cases.mjs ${folder}/orthokit_bench --op ${op} > ${cases}`;
+  const own = { name: `--verify, ${op}`, prepare, run: commands(list, `${verify} --cases ${cases}`) };
+  if (preset !== 'cpu' && preset !== 'emulated') return [{ ...own, name: `${own.name}, ${preset}` }];
+  const torture = `${on}${folder}/orthokit_torture programs --count ${programs} --device ${device}`;
+  const reversed = 'ORTHOKIT_EMULATOR_ORDER=reverse ORTHOKIT_EMULATOR_STREAMS=deferred ';
+  return [
+    ...(isOperation(op) ? [own] : []),
+    ...(isOperation(op) && device === 'cuda'
       ? [
           {
-            name: 'tests of the addon',
-            prepare: addon,
-            run: vitest('test/core', 'test/files', 'test/lifecycle', 'test/attacks', 'completeness'),
+            name: `--verify, ${op}, in reverse order`,
+            prepare,
+            run: commands(list, `${reversed}${verify} --cases ${cases}`),
           },
         ]
-      : [
-          { name: `test/ops/${kebab(name)}`, prepare: addon, run: onDevice + vitest(`test/ops/${kebab(name)}.test`) },
-          { name: 'family', prepare: addon, run: onDevice + vitest('transport', 'sparse', 'optimizers') },
-        ];
-  return area === 'core' ? [native, ...harness, claims, ...suite] : [...harness, ...suite];
+      : []),
+    { name: '--verify', prepare, run: verify },
+    { name: 'R7', prepare: built(preset, 'orthokit_torture', ...plugin), run: torture },
+  ];
 }
+
+const isOperation = (name) => existsSync(path.join(root, 'native', 'ops', `${name}.h`));
+const kebab = (name) => name.replaceAll('_', '-');
+
+/** By area: what a mutant of it is tried with. */
+const testsOfArea = {
+  cpu(mutant, name) {
+    return [
+      ...harness(name, { preset: 'cpu', device: 'cpu', programs: 300 }),
+      ...(isOperation(name)
+        ? [files(`test/ops/${kebab(name)}`, [`test/ops/${kebab(name)}.test`], { prepare: addon })]
+        : []),
+      files('tests near', testsNear(mutant, 'cpu', 4), { prepare: addon }),
+      files('tests of arithmetic', ['test/transport', 'test/sparse', 'test/optimizers'], { prepare: addon }),
+    ];
+  },
+  cuda(mutant, name) {
+    const on = { device: 'cuda', prepare: commands(built('emulated', 'orthokit_cuda', 'emulator_control'), addon) };
+    return [
+      ...harness(name, { preset: 'emulated', device: 'cuda', programs: 20 }),
+      ...(isOperation(name) ? [files(`test/ops/${kebab(name)}`, [`test/ops/${kebab(name)}.test`], on)] : []),
+      // What the host does, by R24's build, and then what kernels do.
+      ...['asan-emulated', 'checked'].flatMap((preset) =>
+        isOperation(name) ? harness(name, { preset, device: 'cuda' }) : [],
+      ),
+      files('tests near', testsNear(mutant, 'cuda', 4), on),
+      files('tests of arithmetic', ['test/transport', 'test/sparse', 'test/optimizers'], on),
+    ];
+  },
+  core(mutant) {
+    const isOfAddon = mutant.file.startsWith('native/addon/');
+    const program = (name, target, words) => ({
+      name,
+      prepare: built('cpu', target),
+      run: `build/cpu/${target}${words}`,
+    });
+    return [
+      ...(isOfAddon
+        ? []
+        : [
+            program('C++ tests', 'orthokit_native_tests', ''),
+            program('R9', 'orthokit_torture', ' claims'),
+            program('--verify', 'orthokit_bench', ' --verify'),
+            program('R7', 'orthokit_torture', ' programs --count 300'),
+          ]),
+      files('tests near', testsNear(mutant, 'cpu', 3), { prepare: addon }),
+      files('tests of tensors and devices', ['test/core', 'test/files', 'test/lifecycle'], {
+        prepare: addon,
+      }),
+      files('tests of operations', ['test/ops', 'test/attacks', 'completeness', 'messages'], { prepare: addon }),
+    ];
+  },
+  lib(mutant) {
+    const parts = mutant.file.split('/');
+    const folder = parts.length > 2 ? `test/${parts[1]}` : undefined;
+    return [
+      files('tests near', testsNear(mutant, 'cpu', 3)),
+      ...(folder && existsSync(path.join(root, folder)) ? [files(folder, [folder])] : []),
+      files('tests near and further', testsNear(mutant, 'cpu', 12)),
+      // Some of them run what is compiled.
+      files('tests of the package', ['test/core', 'test/lifecycle', 'test/attacks', 'completeness', 'docs'], {
+        prepare: 'bash scripts/run.sh build',
+      }),
+    ];
+  },
+};
+
+/** @returns {{ name: string, prepare: string, run: string }[]} */
+export const testsOf = (mutant) => testsOfArea[mutant.area](mutant, path.parse(mutant.file).name);
