@@ -29,7 +29,11 @@ function check(name, env) {
   return { status, lines, result, tests, summary: readFileSync(path.join(out, 'summary.md'), 'utf8') };
 }
 
+// The tests that run beside this one are on it.
+const addonOf = () => readFileSync(path.join(root, 'build', 'Release', 'orthokit.node'));
+
 try {
+  const addon = addonOf();
   const { status, lines, result, tests, summary } = check('passes', {});
   assert.equal(status, 0);
   assert.equal(result.emulated, true);
@@ -67,6 +71,7 @@ try {
   assert.ok(broken.result.failed > 0 && broken.result.wrong > 0);
   assert.match(broken.summary, /^\| verify \| failed \|/m);
   assert.match(broken.summary, /unspecified launch failure/);
+  assert.ok(addonOf().equals(addon), 'the addon in build/Release has changed');
 } finally {
   rmSync(folder, { recursive: true });
 }
