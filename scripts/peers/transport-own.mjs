@@ -1,23 +1,13 @@
 // node scripts/peers/transport-own.mjs <kind> <size> <method>: our side of transport.mjs, on one thread.
 import { Device, sinkhorn, Tensor } from '../../dist/index.js';
+import { splitmix } from '../splitmix.mjs';
 import { race } from './race.mjs';
 
 const [kind, size, method] = process.argv.slice(2);
 const n = Number(size);
 
-/** SplitMix64, as transport_peer.py draws it too. */
-function splitMix(size, seed) {
-  const mask = (1n << 64n) - 1n;
-  let state = seed;
-  return Float64Array.from({ length: size }, () => {
-    state = (state + 0x9e3779b97f4a7c15n) & mask;
-    let z = state;
-    z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & mask;
-    z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & mask;
-    z ^= z >> 31n;
-    return Number(z >> 11n) * 2 ** -53;
-  });
-}
+/** As transport_peer.py draws it too. */
+const uniform = (size) => Float64Array.from({ length: size }, splitmix(1));
 
 /** A ring and a bar as masses on a picture of 28 × 28 pixels, costs by distance. */
 function ring(metric) {
@@ -46,10 +36,10 @@ function ring(metric) {
 
 /** Cost, masses unless they are uniform, eps and the L1 error of the marginals to reach. */
 function problem(kind, n) {
-  if (kind === 'uniform') return { cost: splitMix(n * n, 1n), eps: 1e-3, tol: 1e-9 };
-  if (kind === 'uniform-hard') return { cost: splitMix(n * n, 1n), eps: 1 / 1200, tol: 1e-12 };
+  if (kind === 'uniform') return { cost: uniform(n * n), eps: 1e-3, tol: 1e-9 };
+  if (kind === 'uniform-hard') return { cost: uniform(n * n), eps: 1 / 1200, tol: 1e-12 };
   if (kind.startsWith('ring-')) return { ...ring(kind.slice(5)), eps: 1 / 1200, tol: 1e-12 };
-  const points = splitMix(4 * n, 1n);
+  const points = uniform(4 * n);
   const cost = new Float64Array(n * n);
   for (let i = 0; i < n; i++)
     for (let j = 0; j < n; j++)
