@@ -24,3 +24,13 @@ export function edited(file: string, edit: (header: Header) => void): Buffer {
   edit(header);
   return fileBytes(JSON.stringify(header), bytes.subarray(end));
 }
+
+// biome-ignore lint/suspicious/noExplicitAny: a description is made what it must not be
+export type Anything = any;
+
+/** The header with the description of its parts changed. */
+export function content(header: Header, change: (parts: Anything[]) => void): void {
+  const parts = JSON.parse(header.__metadata__['content'] ?? '');
+  change(parts);
+  header.__metadata__['content'] = JSON.stringify(parts);
+}
