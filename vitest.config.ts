@@ -18,7 +18,9 @@ export default defineConfig({
   test: {
     dir: path.join(import.meta.dirname, 'test'),
     include: selectedFiles(),
-    setupFiles: [path.join(import.meta.dirname, 'test', 'support', 'processor-time.ts')],
+    setupFiles: ['processor-time.ts', 'products.ts'].map((name) =>
+      path.join(import.meta.dirname, 'test', 'support', name),
+    ),
     reporters: ['default', new SelectionReporter()],
     // A machine may be busy with other things: a limit is there to end what hangs.
     testTimeout: limit,

@@ -69,7 +69,9 @@ function families(times, budgets) {
 
 /** Files that a device has tests in, and that no whole run has run. */
 function leftOut({ tests }) {
-  const key = ({ device, axis, node }, file) => `${file} (${axis ? `Node.js ${node}` : device})`;
+  const where = ({ device, axis, node }) =>
+    axis === 'node' ? `Node.js ${node}` : axis ? `${device}, ${axis}` : device;
+  const key = (run, file) => `${file} (${where(run)})`;
   const done = new Set(
     wholeRuns(tests).flatMap((run) => run.files.filter((file) => file.run > 0).map(({ file }) => key(run, file))),
   );

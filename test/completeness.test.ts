@@ -109,6 +109,29 @@ describe('operations', () => {
     expect(without.map(({ name }) => name).sort()).toEqual(moving);
   });
 
+  it('declare "// Axes: products" in their tests where they multiply matrices, which cuBLAS may do', () => {
+    const ownProduct = (name: string) =>
+      exists('native', 'cuda', 'kernels', `${name}.cu`) &&
+      read('native', 'cuda', 'kernels', `${name}.cu`).includes('"cuda/products.h"');
+    const composition = (name: string) =>
+      exists('native', 'ops', `${name}.cpp`)
+        ? ['cpp', 'h'].map((extension) => read('native', 'ops', `${name}.${extension}`)).join('\n')
+        : '';
+    const multiplies = (name: string): boolean =>
+      ownProduct(name) ||
+      [...composition(name).matchAll(/^#include "ops\/(\w+)\.h"$/gm)].some(
+        ([, part]) => part !== name && multiplies(part!),
+      );
+    const names = descriptions.map(({ name }) => name).filter(multiplies);
+    expect(names).toEqual(
+      expect.arrayContaining(['gemm', 'symmetric_product', 'newton_schulz', 'muon', 'hybrid_auon']),
+    );
+    const declared = descriptions.filter(({ name }) =>
+      /^\/\/ Axes: .*\bproducts\b/m.test(read('test', 'ops', `${name.replaceAll('_', '-')}.test.ts`)),
+    );
+    expect(declared.map(({ name }) => name)).toEqual(names);
+  });
+
   it('every kernel and every test belongs to one', () => {
     const names = descriptions.map((d) => d.name);
     for (const { name, extension } of backends)
@@ -135,7 +158,8 @@ describe('optimizers', () => {
     expect(names).toEqual(
       expect.arrayContaining(['SGD', 'AdamW', 'AdaGrad', 'AdaGradNorm', 'Lion', 'Muon', 'AuON', 'HybridAuON']),
     );
-    expect(read('test', 'optimizers', 'contract.test.ts')).toContain("eachClass('R10: ', ['R10']");
+    for (const part of ['contract', 'contract-refusals', 'contract-state'])
+      expect(read('test', 'optimizers', `${part}.test.ts`)).toContain("eachClass('R10: ', ['R10']");
   });
 
   it.each(exported)('%s has a section in the guide, a row in systems.md and values of a source', (name) => {

@@ -88,6 +88,10 @@ describe('a run', { timeout: 120_000 }, () => {
       expect(families, family).toContain(family);
     const node = files.filter(({ declared }) => declared!.axes.includes('node')).map(({ file }) => file);
     expect(listed({ ORTHOKIT_TEST_AXIS: 'node' }).sort()).toEqual(node.filter((file) => of('cpu').includes(file)));
+    const products = files.filter(({ declared }) => declared!.axes.includes('products')).map(({ file }) => file);
+    expect(products).toContain('ops/gemm.test.ts');
+    expect(products.filter((file) => !of('cuda').includes(file))).toEqual([]);
+    expect(listed({ ORTHOKIT_TEST_DEVICE: 'gpu', ORTHOKIT_TEST_AXIS: 'products' }).sort()).toEqual(products);
   });
 
   it('on the emulated device fails without its plug-in, and without its control', () => {
@@ -101,7 +105,7 @@ describe('a run', { timeout: 120_000 }, () => {
 
   it.each([
     ['ORTHOKIT_TEST_DEVICE', 'metal', 'must be cpu, cuda, gpu, got metal'],
-    ['ORTHOKIT_TEST_AXIS', 'bun', 'must be node, got bun'],
+    ['ORTHOKIT_TEST_AXIS', 'bun', 'must be node, products, got bun'],
   ])('refuses another %s', (name, word, message) => {
     const { status, output } = vitest({ [name]: word }, 'list', '--filesOnly');
     expect(status).not.toBe(0);

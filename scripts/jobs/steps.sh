@@ -16,12 +16,10 @@ vitest_on_cuda() { # <cuBLAS> [file…]
   vitest "${@:2}"
 }
 
-# Where a matrix product may come from cuBLAS. What all optimizers have in common is left out: Muon's tests have its products.
+# The tests of matrix products, by cuBLAS.
 vitest_with_products() {
-  local files
-  readarray -t files < <(grep -rlE 'gemm|symmetricProduct|newtonSchulz|[mM]uon' test/ops test/optimizers --include='*.test.ts' |
-    grep -vE 'optimizers/(contract|checkpoint)')
-  vitest_on_cuda "$own_cublas" "${files[@]#test/}"
+  export ORTHOKIT_TEST_AXIS=products
+  vitest_on_cuda "$own_cublas"
 }
 
 # build <preset> [cmake argument…]: as many compilers as ORTHOKIT_BUILD_JOBS says, else one
@@ -92,7 +90,10 @@ verify_sets() {
 
 # Instructions that a processor lacks end the process, so one stray inline function shows.
 verify_on_processor() { # Nehalem|Haswell
-  qemu-x86_64 -cpu "$1" build/cpu/orthokit_bench --verify > "build/cpu/verified-$1.jsonl"
+  local cases=build/cpu/cases-$1.txt
+  node scripts/jobs/small-cases.mjs build/cpu/orthokit_bench > "$cases"
+  qemu-x86_64 -cpu "$1" build/cpu/orthokit_bench --verify --cases "$cases" > "build/cpu/verified-$1.jsonl"
+  wc -l < "build/cpu/verified-$1.jsonl" | xargs echo "operations and cases verified:"
 }
 
 # The plug-in for every architecture of a release.

@@ -14,7 +14,7 @@ export function axes({ tests, verified }, { cpuinfo } = {}) {
     .map((set) => `${spelled[set]} was not run (orthokit_bench --verify), and this processor has it`);
   const lines = [
     `Instruction sets: ${sets.join(', ')}`,
-    `Node.js: ${unique(tests.map(({ node, axis }) => `${node}${axis ? ` (what depends on the version of ${axis})` : ''}`)).join(', ')}`,
+    `Node.js: ${unique(tests.map(({ node, axis }) => `${node}${axis === 'node' ? ' (what depends on its version)' : ''}`)).join(', ')}`,
     `Devices: ${unique(tests.map(({ device, isa }) => (device === 'cpu' ? `cpu (${spelled[isa] ?? isa})` : device))).join(', ')}`,
   ];
   const orders = unique(verified.filter(({ device }) => device !== 'cpu').map(orderOf));

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Axes: products
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, HybridAuON, ops, Tensor } from '../../lib/index.ts';
 import { hybridAuon } from '../reference/hybrid-auon.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Axes: products
 import { describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { muon } from '../reference/muon.ts';

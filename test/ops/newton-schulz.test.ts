@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Axes: products
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { coefficientSets, type NewtonSchulzOptions, newtonSchulz } from '../reference/newton-schulz.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Axes: products
 // What AuON's formula does: specification of the method, section on its brake.
 import { afterAll, describe, expect, it } from 'vitest';
 import { AuON, Device, HybridAuON, Muon, SGD, Tensor } from '../../lib/index.ts';

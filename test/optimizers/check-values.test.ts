@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Axes: products
 // Check values in float64 after three steps, from the specification of each method: W₃[0,0], W₃[m−1,n−1], ‖W₃ − W₀‖.
 import { describe, expect, it } from 'vitest';
 import {

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Axes: products
 import { afterAll, describe, expect, it } from 'vitest';
 import { AdamW, AuON, combine, Device, Muon, Optimizer, SGD, Tensor } from '../../lib/index.ts';
 import { devices } from '../support/devices.ts';

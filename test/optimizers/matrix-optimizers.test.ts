@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Axes: products
 // What optimizers of matrices do with shapes, heads and scales.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Axes: products
 import { afterAll, describe, expect, it } from 'vitest';
 import { coefficientSets, Device, Muon, type ShapeScale, Tensor } from '../../lib/index.ts';
 import { normal } from '../support/data.ts';

@@ -56,6 +56,7 @@ describe('the table of tests', { timeout: 60_000 }, () => {
         run([file('ops/copy.test.ts'), file('ops/cast.test.ts', { run: 4 }), file('docs.test.ts')]),
         run([file('ops/copy.test.ts')], emulated),
         run([file('tensor.test.ts', { run: 2 })], { node: '24.1.0', axis: 'node' }),
+        run([file('ops/gemm.test.ts', { run: 5 })], { device: 'cuda', axis: 'products' }),
       ],
       [
         ...sets,
@@ -67,7 +68,7 @@ describe('the table of tests', { timeout: 60_000 }, () => {
     expect(lines).toEqual(
       expect.arrayContaining([
         'Instruction sets: portable, AVX2, AVX-512: not run here',
-        'Node.js: 20.20.0, 24.1.0 (what depends on the version of node)',
+        'Node.js: 20.20.0, 24.1.0 (what depends on its version)',
         'Devices: cpu (AVX2), cuda',
         'Orders on the emulated device: 3',
         'threads reverse, streams eager, own products, every access checked',
@@ -79,6 +80,7 @@ describe('the table of tests', { timeout: 60_000 }, () => {
     expect(cells).toContainEqual(['ops', 'cpu', '7', '0', '0', '1.0']);
     expect(cells).toContainEqual(['ops', 'cuda', '3', '0', '0', '0.5']);
     expect(cells).toContainEqual(['test', 'cpu, node', '2', '0', '0', '0.5']);
+    expect(cells).toContainEqual(['ops', 'cuda, products', '5', '0', '0', '0.5']);
     expect(cells).toContainEqual(['row-scale', '0.0']);
     expect(status).toBe(0);
   });
@@ -99,6 +101,7 @@ describe('the table of tests', { timeout: 60_000 }, () => {
     ['a failed test', () => table([run([file('a.test.ts', { failed: 1 })])]), 'failed: 1 of a.test.ts on cpu'],
     ['a failed case', () => table([run([file('a.test.ts')])], [...sets, verified('avx2', { failed: 2 })]), 'failed: 2 cases on cpu, avx2'],
     ['a file that no run has run', () => table([run([file('a.test.ts')], { device: 'cuda', selected: ['a.test.ts', 'b.test.ts'] })]), 'never ran: b.test.ts (cuda)'],
+    ['a file of products that ran without cuBLAS alone', () => table([run([file('a.test.ts')], { device: 'cuda' }), run([], { device: 'cuda', axis: 'products', selected: ['a.test.ts'] })]), 'never ran: a.test.ts (cuda, products)'],
     ['a file of which titles ran', () => table([run([file('a.test.ts', { skipped: 1 })], { filtered: true })]), 'never ran: a.test.ts (cpu)'],
     ['no run', () => table([]), `no run of vitest has written to ${reports}`],
     ['a family of tests', () => table([run([file('ops/a.test.ts', { processorMs: 3500 }), file('optimizers/a.test.ts', { processorMs: 3500 })])]), 'a: 7.0 s on cpu, and 6 s are its budget'],

@@ -48,7 +48,7 @@ export class SelectionReporter implements Reporter {
     const filtered = testNamePattern !== undefined || (tagsFilter ?? []).length > 0;
     const files = modules.map(reportOf).sort((a, b) => (a.file < b.file ? -1 : 1));
     const judged = filtered ? noneRan(files) : leftOut(files);
-    const wrong = [...undeclared(files), ...(reason === 'interrupted' ? [] : judged)];
+    const wrong = [...undeclared(files), ...(reason === 'interrupted' ? [] : [...judged, ...withoutProducts(modules)])];
     for (const line of wrong) console.error(`FAIL ${line}`);
     if (wrong.length > 0) process.exitCode = 1;
     const folder = process.env['ORTHOKIT_TEST_REPORT'];
@@ -67,12 +67,19 @@ function reportOf(module: TestModule): FileReport {
   if (counts.failed === 0 && module.state() === 'failed') counts.failed = 1;
   const { processor } = module.meta();
   return {
-    file: path.relative(path.join(root, 'test'), module.moduleId),
+    file: nameOf(module),
     ...counts,
     ms: Math.round(module.diagnostic().duration),
     ...(processor === undefined ? {} : { processorMs: processor }),
   };
 }
+
+const nameOf = (module: TestModule): string => path.relative(path.join(root, 'test'), module.moduleId);
+
+const withoutProducts = (modules: readonly TestModule[]): string[] =>
+  modules
+    .filter((module) => module.meta().products === 0)
+    .map((module) => `test/${nameOf(module)}: declares products, and none of its tests called cuBLAS`);
 
 function undeclared(files: readonly FileReport[]): string[] {
   const ran = new Set(files.map(({ file }) => file));

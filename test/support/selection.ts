@@ -1,7 +1,7 @@
 // Which test files a run takes: each says in a line of its own which devices it is for.
 //
 //     // Devices: cpu, cuda
-//     // Axes: node
+//     // Axes: node, products
 //
 // vitest.config.ts reads the lines without running the files.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -9,8 +9,8 @@ import path from 'node:path';
 
 /** `emulator` is a CUDA device whose emulator the test commands and questions. */
 const devices = ['cpu', 'cuda', 'emulator'] as const;
-/** `node`: what another version of Node.js could break. */
-const axes = ['node'] as const;
+/** `node`: what another version of Node.js could break. `products`: matrix products, which cuBLAS may do on CUDA. */
+const axes = ['node', 'products'] as const;
 type Word<T extends readonly string[]> = T[number];
 
 /** The devices that a run may be for (ORTHOKIT_TEST_DEVICE), and what files for them declare. */
