@@ -8,6 +8,7 @@ import { type Calls, calls } from '../../lib/files/calls.ts';
 import { Device, loadTensors, saveTensors, Tensor } from '../../lib/index.ts';
 import { devices } from '../support/devices.ts';
 import { Folder } from './folder.ts';
+import { loseNth } from './late-errors.ts';
 
 const original: Calls = { ...calls };
 const names = Object.keys(original) as (keyof Calls)[];
@@ -170,6 +171,28 @@ describe.each(devices)('R2: on %s', { tags: ['R2'] }, (kind) => {
         native.give = give;
       }
     });
+  });
+
+  it('R2: an error that arrives when a file is closed leaves the old one', async () => {
+    using folder = new Folder();
+    const file = folder.file('x');
+    await saveTensors(file, tensors(1));
+    const before = readFileSync(file);
+    const lost: number[] = [];
+    for (let nth = 1; ; nth += 1) {
+      const found = loseNth(nth);
+      const error = await saveTensors(file, tensors(2)).catch((problem: unknown) => problem);
+      Object.assign(calls, original);
+      if (!found.opened) break;
+      expect(folder.names).toEqual(['x']);
+      if (found.written) {
+        lost.push(nth);
+        expect(error).toMatchObject({ code: 'ERR_IO', cause: { code: 'ENOSPC' } });
+        expect(readFileSync(file).equals(before)).toBe(true);
+      } else expect(error).toBe(undefined);
+      writeFileSync(file, before);
+    }
+    expect(lost.length).toBe(1);
   });
 
   describe('R2: short transfers', () => {

@@ -5,6 +5,7 @@ import { afterAll, afterEach, expect, it } from 'vitest';
 import { type Calls, calls } from '../../lib/files/calls.ts';
 import { Device, OrthokitError, transplant } from '../../lib/index.ts';
 import { Folder } from '../files/folder.ts';
+import { loseNth } from '../files/late-errors.ts';
 import { byteLevelTokenizer, writeModel } from './models.ts';
 
 const original: Calls = { ...calls };
@@ -44,10 +45,8 @@ function openFiles(folder: string): string[] {
   });
 }
 
-it('R2: whichever file call fails, the new folder is whole or not there, and the next run goes on', {
-  tags: ['R2'],
-}, async () => {
-  using folder = new Folder();
+/** Two models in a folder, a run that makes a third of them, and its files. */
+function twoModels(folder: Folder) {
   const rows = [
     [1, 2],
     [3, -4],
@@ -70,6 +69,14 @@ it('R2: whichever file call fails, the new folder is whole or not there, and the
   ];
   const contents = (out: string): string[] => files.map((file) => readFileSync(path.join(out, file), 'latin1'));
   const run = (out: string): Promise<unknown> => transplant({ base, donor, out, k: 2, device });
+  return { run, contents };
+}
+
+it('R2: whichever file call fails, the new folder is whole or not there, and the next run goes on', {
+  tags: ['R2'],
+}, async () => {
+  using folder = new Folder();
+  const { run, contents } = twoModels(folder);
   failNth(0);
   await run(folder.file('whole'));
   const expected = contents(folder.file('whole'));
@@ -94,4 +101,32 @@ it('R2: whichever file call fails, the new folder is whole or not there, and the
     if (!existsSync(out)) await run(out);
     expect(contents(out), `${nth}: ${hit()}`).toEqual(expected);
   }
+});
+
+it('R2: where a close says that what was written is lost, there is no new folder, and the next run goes on', {
+  tags: ['R2'],
+}, async () => {
+  using folder = new Folder();
+  const { run, contents } = twoModels(folder);
+  failNth(0);
+  await run(folder.file('whole'));
+  const expected = contents(folder.file('whole'));
+  let lost = 0;
+  for (let nth = 1; ; nth += 1) {
+    const out = folder.file(`out${nth}`);
+    const found = loseNth(nth);
+    const error = await run(out).catch((problem: unknown) => problem);
+    failNth(0);
+    if (!found.opened) break;
+    expect(openFiles(folder.path), `file ${nth}`).toEqual([]);
+    if (found.written) {
+      lost += 1;
+      expect(error, `file ${nth}`).toMatchObject({ name: 'OrthokitError', code: 'ERR_IO' });
+      expect(existsSync(out), `file ${nth}`).toBe(false);
+      await run(out);
+    }
+    expect(contents(out), `file ${nth}`).toEqual(expected);
+  }
+  // The description of the run, rows of two tables, weights and texts.
+  expect(lost).toBeGreaterThanOrEqual(8);
 });

@@ -128,9 +128,11 @@ export class Workspace {
     try {
       await writeFully(handle, bytes, 0, { op, path: temporary });
       await attempt(op, temporary, 'synced', calls.sync(handle));
-    } finally {
+    } catch (error) {
       await calls.close(handle).catch(() => {});
+      throw error;
     }
+    await attempt(op, temporary, 'closed', calls.close(handle));
     await attempt(op, target, 'replaced', calls.rename(temporary, target));
   }
 
