@@ -86,23 +86,28 @@ class Barycenter {
     };
     this.#costs = costs;
     this.#eps = eps;
-    this.#ways = masses.map(({ a }, k) => {
-      const logMasses = Tensor.from(device, a.map(logOf), [rows]);
-      this.#owned.push(logMasses);
-      return {
-        weight: weights[k]!,
-        logMasses,
-        f: vector(rows),
-        g: vector(columns),
-        rowSums: vector(rows),
-        columnSums: vector(columns),
-      };
-    });
-    this.#log = vector(columns, -Math.log(columns));
-    this.#bias = debiased ? vector(columns) : undefined;
-    this.#biasSums = vector(columns);
-    this.#scratch = vector(columns);
-    this.#errors = vector(1);
+    try {
+      this.#ways = masses.map(({ a }, k) => {
+        const logMasses = Tensor.from(device, a.map(logOf), [rows]);
+        this.#owned.push(logMasses);
+        return {
+          weight: weights[k]!,
+          logMasses,
+          f: vector(rows),
+          g: vector(columns),
+          rowSums: vector(rows),
+          columnSums: vector(columns),
+        };
+      });
+      this.#log = vector(columns, -Math.log(columns));
+      this.#bias = debiased ? vector(columns) : undefined;
+      this.#biasSums = vector(columns);
+      this.#scratch = vector(columns);
+      this.#errors = vector(1);
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
   }
 
   #combine(out: Tensor, terms: Tensor[], coefficients: number[]): void {

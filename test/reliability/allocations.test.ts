@@ -4,10 +4,10 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { writeSides } from '../faults/sides.ts';
 import { Folder } from '../files/folder.ts';
 import { goal } from '../support/goal.ts';
 import { compileLibrary } from '../support/library.ts';
-import { byteLevelTokenizer, writeModel } from '../transplant/models.ts';
 
 const requests = goal('R1', { ci: 4, deep: 1_000_000 });
 const child = path.join(import.meta.dirname, '..', 'faults', 'children', 'allocations.mjs');
@@ -18,15 +18,6 @@ interface Summary {
   failures: number;
   failedBlocks: number;
   problems: string[];
-}
-
-/** Two models with vocabularies that share tokens. */
-function writeSides(folder: Folder): void {
-  const shared = [' a', ' b', ' c', ' d'];
-  const rows = (count: number, columns: number) =>
-    Array.from({ length: count }, (_, i) => Array.from({ length: columns }, (_, j) => ((i * 7 + j * 5) % 13) - 6));
-  writeModel(folder.file('base'), { tokenizer: byteLevelTokenizer([...shared, 'old']), embed: rows(5, 4) });
-  writeModel(folder.file('donor'), { tokenizer: byteLevelTokenizer(['x', ...shared, 'y']), embed: rows(6, 3) });
 }
 
 function run(lasting: boolean, queued: boolean): Summary {
