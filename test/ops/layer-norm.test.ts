@@ -21,26 +21,26 @@ describe.each(devices)('layerNorm on %s', (kind) => {
       const before = tensorOf(device, data, [rows, columns], dtype);
       const [weight, bias] = [2, 3].map((seed) => tensorOf(device, normal(columns, seed), [columns], dtype));
       const [values, w, b] = [await valuesOf(before), await valuesOf(weight!), await valuesOf(bias!)];
-      for (const eps of [1e-5, 0.5])
-        for (const given of [{}, { weight }, { bias }, { weight, bias }]) {
-          const x = tensorOf(device, values, [rows, columns], dtype);
-          const out = Tensor.full(device, [rows, columns], NaN, { dtype });
-          ops.layerNorm(device, { x, out, eps, ...given } as never);
-          const expected = reference(
-            values,
-            columns,
-            eps,
-            'weight' in given ? w : undefined,
-            'bias' in given ? b : undefined,
-          );
-          // f32: the bound below. f64: the mean, 30 deviations away, has lost as many units of the last place.
-          const ulps = dtype === 'f32' ? 2.5 : 200 + Math.sqrt(columns);
-          const magnitude = largest(expected);
-          expectClose(await valuesOf(out), expected, { dtype, ulps, magnitude });
-          expect(sameBits(await x.read(), await before.read())).toBe(true);
-          ops.layerNorm(device, { x, out: x, eps, ...given } as never);
-          expect(sameBits(await x.read(), await out.read())).toBe(true);
-        }
+      const forms = [{ eps: 1e-5 }, { eps: 0.5, weight }, { eps: 0.5, bias }, { eps: 1e-5, weight, bias }];
+      for (const { eps, ...given } of forms) {
+        const x = tensorOf(device, values, [rows, columns], dtype);
+        const out = Tensor.full(device, [rows, columns], NaN, { dtype });
+        ops.layerNorm(device, { x, out, eps, ...given } as never);
+        const expected = reference(
+          values,
+          columns,
+          eps,
+          'weight' in given ? w : undefined,
+          'bias' in given ? b : undefined,
+        );
+        // f32: the bound below. f64: the mean, 30 deviations away, has lost as many units of the last place.
+        const ulps = dtype === 'f32' ? 2.5 : 200 + Math.sqrt(columns);
+        const magnitude = largest(expected);
+        expectClose(await valuesOf(out), expected, { dtype, ulps, magnitude });
+        expect(sameBits(await x.read(), await before.read())).toBe(true);
+        ops.layerNorm(device, { x, out: x, eps, ...given } as never);
+        expect(sameBits(await x.read(), await out.read())).toBe(true);
+      }
     });
   });
 
