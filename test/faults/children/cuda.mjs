@@ -1,13 +1,13 @@
 // Each call of CUDA and cuBLAS that a device's life makes fails in turn: a coded error, nothing leaked, no wrong number,
 // the same device goes on, or after a fault that stays says so; the CPU is none the wiser.
-// usage: node cuda.mjs <function, or *> <CUDA's code> <how often in a row> [queued]
+// usage: node cuda.mjs <function, or *> <CUDA's code> <how often in a row> <1: each call; n: each n-th> [queued]
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { AdamW, combine, Device, loadTensors, Muon, OrthokitError, saveTensors, Tensor } from '../../../dist/index.js';
 
-const [name, code, times, queued] = process.argv.slice(2);
+const [name, code, times, every, queued] = process.argv.slice(2);
 const emulator = path.join(path.dirname(path.resolve(process.env.ORTHOKIT_CUDA_PLUGIN)), 'emulator_control.node');
 const { control, lastFinding } = createRequire(import.meta.url)(emulator);
 control(`streams=${queued ? 'deferred' : 'eager'}`);
@@ -41,7 +41,8 @@ async function live(device) {
     ),
   );
   const optimizer = combine([
-    { optimizer: Muon, params: weights.slice(0, 2) },
+    // A third step of Newton–Schulz would make the calls of the second.
+    { optimizer: Muon, params: weights.slice(0, 2), coefficients: 'jordan', nsSteps: 2 },
     { optimizer: AdamW, params: weights.slice(2) },
   ]);
   optimizer.step(grads);
@@ -67,7 +68,7 @@ const expected = await (async () => {
 })();
 const calls = control(`calls?${name}`);
 
-for (let n = 1; n <= calls; n++) {
+for (let n = 1; n <= calls; n += Number(every)) {
   const say = (what) => problems.push(`${name}, call ${n}: ${what}`);
   control('clear');
   for (let i = 0; i < Number(times); i++) control(`fail=${name}:${n}:${code}`);
