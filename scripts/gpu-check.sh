@@ -160,7 +160,7 @@ suite() {
   [[ -d dist ]] || node node_modules/typescript/bin/tsc -p . || return
   local device=gpu files=()
   # One of each family there, where they take long.
-  $emulated && device=cuda files=(test/ops/adamw test/core/tensor test/transport/golden test/sparse/golden
+  $emulated && device=cuda files=(test/ops/optimizers/adamw test/core/tensor test/transport/golden test/sparse/golden
     test/transplant/methods test/cuda/tables)
   ORTHOKIT_TEST_DEVICE=$device ORTHOKIT_CUDA_PLUGIN=$PWD/$build/orthokit_cuda.so \
     node node_modules/vitest/vitest.mjs run --dir test "${files[@]}"

@@ -1,5 +1,5 @@
-// npm run new -- op <name> | optimizer <name>: the files of a new operation or optimizer. They compile, and their tests
-// fail until formula, kernel and reference are written.
+// npm run new -- op <group>/<name> | optimizer <name>: the files of a new operation or optimizer. They compile, and their
+// tests fail until formula, kernel and reference are written.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -8,12 +8,13 @@ const [kind, name] = process.argv.slice(2);
 
 const pascal = (snake) => snake.replace(/(^|_)(.)/g, (_, _start, letter) => letter.toUpperCase());
 
-const op = (snake) => {
+const op = (place) => {
+  const [group, snake] = place.split('/');
   const kebab = snake.replaceAll('_', '-');
   const type = pascal(snake);
   const camel = type[0].toLowerCase() + type.slice(1);
   return {
-    [`native/ops/${snake}.h`]: `#pragma once
+    [`native/ops/${group}/${snake}.h`]: `#pragma once
 #include "core/op.h"
 
 namespace orthokit {
@@ -40,7 +41,7 @@ struct ${type} {
 
 }  // namespace orthokit
 `,
-    [`native/cpu/kernels/${snake}.cpp`]: `#include "ops/${snake}.h"
+    [`native/cpu/kernels/${group}/${snake}.cpp`]: `#include "ops/${group}/${snake}.h"
 
 #include "cpu/chunks.h"
 
@@ -53,8 +54,8 @@ ORTHOKIT_KERNEL(${type}, ${snake});
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA
 `,
-    [`native/cuda/kernels/${snake}.cu`]: `#include "cuda/kernel.h"
-#include "ops/${snake}.h"
+    [`native/cuda/kernels/${group}/${snake}.cu`]: `#include "cuda/kernel.h"
+#include "ops/${group}/${snake}.h"
 
 namespace orthokit::cuda {
 
@@ -65,7 +66,7 @@ ORTHOKIT_KERNEL(${type}, ${snake});
 
 }  // namespace orthokit::cuda
 `,
-    [`native/bench/reference/${snake}.cpp`]: `#include "ops/${snake}.h"
+    [`native/bench/reference/${group}/${snake}.cpp`]: `#include "ops/${group}/${snake}.h"
 
 #include "bench/reference/reference.h"
 
@@ -83,11 +84,11 @@ export function ${camel}(_x: Float64Array): Float64Array {
   throw new Error('the reference of ${snake} is not written');
 }
 `,
-    [`test/ops/${kebab}.test.ts`]: `// Devices: cpu, cuda
+    [`test/ops/${group}/${kebab}.test.ts`]: `// Devices: cpu, cuda
 import { describe, expect, it } from 'vitest';
-import { Device, ops, Tensor } from '../../lib/index.ts';
-import { ${camel} as reference } from '../reference/${kebab}.ts';
-import { devices } from '../support/devices.ts';
+import { Device, ops, Tensor } from '../../../lib/index.ts';
+import { ${camel} as reference } from '../../reference/${kebab}.ts';
+import { devices } from '../../support/devices.ts';
 
 describe.each(devices)('${camel} on %s', (kind) => {
   it.each([1, 31, 32, 33, 597, 4097])('agrees with the reference, n = %i', async (n) => {
@@ -162,8 +163,9 @@ it('makes one step that was computed by hand', async () => {
 };
 
 const templates = { op, optimizer };
-if (!Object.hasOwn(templates, kind ?? '') || !/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/.test(name ?? '')) {
-  console.error('usage: npm run new -- op|optimizer <name in snake_case>');
+const names = { op: /^[a-z]+\/[a-z][a-z0-9]*(_[a-z0-9]+)*$/, optimizer: /^[a-z][a-z0-9]*(_[a-z0-9]+)*$/ };
+if (!Object.hasOwn(templates, kind ?? '') || !names[kind].test(name ?? '')) {
+  console.error('usage: npm run new -- op <group>/<name> | optimizer <name>, names in snake_case');
   process.exit(2);
 }
 const files = Object.entries(templates[kind](name));

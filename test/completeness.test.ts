@@ -5,6 +5,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { native } from '../lib/core/native.ts';
 import * as orthokit from '../lib/index.ts';
+import { groups } from '../scripts/operations.mjs';
 import { classes } from './optimizers/classes.ts';
 import { importedFrom, isCompared, isExamined } from './support/assertions.ts';
 
@@ -78,11 +79,12 @@ describe('operations', () => {
 
   it.each(descriptions)('$name', ({ name, summary, composed, fields, examples, cases }) => {
     const kebab = name.replaceAll('_', '-');
-    const header = read('native', 'ops', `${name}.h`);
+    const group = groups.get(name)!;
+    const header = read('native', 'ops', group, `${name}.h`);
     expect(header).toMatch(new RegExp(`^//.*\\n(//.*\\n)*struct \\w+ {\\n.*\\*name = "${name}"`, 'm'));
     for (const { name: backend, extension } of backends)
-      expect(composed || exists('native', backend, 'kernels', `${name}.${extension}`), backend).toBe(true);
-    expect(exists('native', 'ops', `${name}.cpp`)).toBe(composed);
+      expect(composed || exists('native', backend, 'kernels', group, `${name}.${extension}`), backend).toBe(true);
+    expect(exists('native', 'ops', group, `${name}.cpp`)).toBe(composed);
     expect(summary).toMatch(/^\S.+[^.]$/);
     expect(fields.some(({ role }) => role === 'out' || role === 'inout')).toBe(true);
     expect(examples.length).toBeGreaterThanOrEqual(1);
@@ -91,11 +93,11 @@ describe('operations', () => {
       for (const [, field] of example.matchAll(/(\w+)=/g)) expect(fields.map((f) => f.name)).toContain(field);
 
     const struct = /^struct (\w+) {\n.*\*name = /m.exec(header)![1];
-    const loops = read('native', 'bench', 'reference', `${name}.cpp`);
+    const loops = read('native', 'bench', 'reference', group, `${name}.cpp`);
     expect(loops).toMatch(new RegExp(`^ORTHOKIT_REFERENCE\\(${struct},`, 'm'));
     expect(exists('test', 'reference', `${kebab}.ts`)).toBe(true);
-    const test = read('test', 'ops', `${kebab}.test.ts`);
-    const names = importedFrom(test, `../reference/${kebab}.ts`);
+    const test = read('test', 'ops', group, `${kebab}.test.ts`);
+    const names = importedFrom(test, `../../reference/${kebab}.ts`);
     expect(isCompared(test, names), `what ${names} of its reference gives is compared`).toBe(true);
     expect(test).toMatch(/^\/\/ Devices: cpu, cuda$/m);
   });
@@ -104,41 +106,48 @@ describe('operations', () => {
     const list = /kMoving\[\] = \{([^}]*)\}/.exec(read('native', 'bench', 'verify.cpp'))![1]!;
     const moving = [...list.matchAll(/"(\w+)"/g)].map(([, name]) => name);
     const without = descriptions.filter(
-      ({ name }) => !/^ {2}double flops\(\) const/m.test(read('native', 'ops', `${name}.h`)),
+      ({ name }) => !/^ {2}double flops\(\) const/m.test(read('native', 'ops', groups.get(name)!, `${name}.h`)),
     );
     expect(without.map(({ name }) => name).sort()).toEqual(moving);
   });
 
   it('declare "// Axes: products" in their tests where they multiply matrices, which cuBLAS may do', () => {
-    const ownProduct = (name: string) =>
-      exists('native', 'cuda', 'kernels', `${name}.cu`) &&
-      read('native', 'cuda', 'kernels', `${name}.cu`).includes('"cuda/products.h"');
-    const composition = (name: string) =>
-      exists('native', 'ops', `${name}.cpp`)
-        ? ['cpp', 'h'].map((extension) => read('native', 'ops', `${name}.${extension}`)).join('\n')
-        : '';
-    const multiplies = (name: string): boolean =>
-      ownProduct(name) ||
-      [...composition(name).matchAll(/^#include "ops\/(\w+)\.h"$/gm)].some(
-        ([, part]) => part !== name && multiplies(part!),
-      );
-    const names = descriptions.map(({ name }) => name).filter(multiplies);
+    // By place: optimizers/muon, optimizers/shared/orthogonal_step.
+    const source = (...names: string[]) => (exists(...names) ? read(...names) : '');
+    const multiplies = (place: string): boolean =>
+      source('native', 'cuda', 'kernels', `${place}.cu`).includes('/shared/products.h"') ||
+      (exists('native', 'ops', `${place}.cpp`) &&
+        ['cpp', 'h']
+          .flatMap((extension) => [
+            ...source('native', 'ops', `${place}.${extension}`).matchAll(/^#include "ops\/([\w/]+)\.h"$/gm),
+          ])
+          .some(([, part]) => part !== place && multiplies(part!)));
+    const placeOf = (name: string) => `${groups.get(name)}/${name}`;
+    const names = descriptions.map(({ name }) => name).filter((name) => multiplies(placeOf(name)));
     expect(names).toEqual(
       expect.arrayContaining(['gemm', 'symmetric_product', 'newton_schulz', 'muon', 'hybrid_auon']),
     );
     const declared = descriptions.filter(({ name }) =>
-      /^\/\/ Axes: .*\bproducts\b/m.test(read('test', 'ops', `${name.replaceAll('_', '-')}.test.ts`)),
+      /^\/\/ Axes: .*\bproducts\b/m.test(read('test', 'ops', `${placeOf(name).replaceAll('_', '-')}.test.ts`)),
     );
     expect(declared.map(({ name }) => name)).toEqual(names);
   });
 
-  it('every kernel and every test belongs to one', () => {
-    const names = descriptions.map((d) => d.name);
+  it('every header, kernel, reference and test belongs to one, in the folder of its group', () => {
+    const names = descriptions.map((d) => d.name).sort();
+    expect([...groups.keys()].sort()).toEqual(names);
+    const places = names.map((name) => `${groups.get(name)}/${name}`);
+    const below = (...folder: string[]): string[] =>
+      readdirSync(path.join(root, ...folder), { recursive: true, encoding: 'utf8' }).filter(
+        (file) => /\.\w+$/.test(file) && !file.includes('shared/'),
+      );
     for (const { name, extension } of backends)
-      for (const file of readdirSync(path.join(root, 'native', name, 'kernels')))
-        expect(names).toContain(file.replace(`.${extension}`, ''));
-    for (const file of readdirSync(path.join(root, 'test', 'ops')))
-      expect(names).toContain(file.replace('.test.ts', '').replaceAll('-', '_'));
+      for (const file of below('native', name, 'kernels')) expect(places).toContain(file.replace(`.${extension}`, ''));
+    for (const file of below('test', 'ops'))
+      expect(places).toContain(file.replace('.test.ts', '').replaceAll('-', '_'));
+    const apart = ['reference.cpp', 'reference.h', 'copy_of_case.cpp', 'copy_of_case.h'];
+    for (const file of below('native', 'bench', 'reference'))
+      if (!apart.includes(file)) expect(places).toContain(file.replace('.cpp', ''));
   });
 });
 

@@ -112,12 +112,12 @@ const op = (name: string): Described | undefined => ops.find((own) => own.name =
 describe('C++ compiles', () => {
   it.each(blocks('cpp'))(
     '%s, line %i',
-    (_file, line, code) => {
+    (file, line, code) => {
       // A header, then files that include it.
       const [, header] = /struct (?:\w+) \{\n.*\*name = "(\w+)"/.exec(code) ?? [];
-      const name = header ? path.join('ops', `${header}.h`) : `block-${line}.cpp`;
-      mkdirSync(path.join(folder, 'ops'), { recursive: true });
-      const target = path.join(folder, name);
+      const [place] = new RegExp(`ops/\\w+/${header}\\.h`).exec(read(file)) ?? [];
+      const target = path.join(folder, place ?? `block-${line}.cpp`);
+      mkdirSync(path.dirname(target), { recursive: true });
       writeFileSync(target, code);
       const args = ['-std=c++20', '-fsyntax-only', '-Wall', '-Wextra', '-Wno-pragma-once-outside-header', '-x', 'c++'];
       // CUDA kernels as the emulator compiles them.

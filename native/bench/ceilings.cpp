@@ -1,8 +1,8 @@
 #include "bench/ceilings.h"
 
-#include "ops/copy.h"
-#include "ops/fill.h"
-#include "ops/gemm.h"
+#include "ops/elementwise/copy.h"
+#include "ops/elementwise/fill.h"
+#include "ops/products/gemm.h"
 
 namespace orthokit::bench {
 namespace {

@@ -1,5 +1,5 @@
 // Which way is faster for symmetric products of 16-bit numbers, as lines of
-// native/cuda/symmetric_choices.inc.
+// native/cuda/kernels/products/shared/symmetric_choices.inc.
 #include <cstdio>
 #include <cstdlib>
 

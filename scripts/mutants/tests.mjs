@@ -2,6 +2,7 @@
 // reads is built as it is needed, so that a mutant that is caught at once costs one file.
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { groups } from '../operations.mjs';
 import { root } from './candidates.mjs';
 import { testsNear } from './near.mjs';
 
@@ -54,17 +55,15 @@ function harness(op, { preset, device, programs }) {
   ];
 }
 
-const isOperation = (name) => existsSync(path.join(root, 'native', 'ops', `${name}.h`));
-const kebab = (name) => name.replaceAll('_', '-');
+const isOperation = (name) => groups.has(name);
+const testOf = (name) => `test/ops/${groups.get(name)}/${name.replaceAll('_', '-')}`;
 
 /** By area: what a mutant of it is tried with. */
 const testsOfArea = {
   cpu(mutant, name) {
     return [
       ...harness(name, { preset: 'cpu', device: 'cpu', programs: 300 }),
-      ...(isOperation(name)
-        ? [files(`test/ops/${kebab(name)}`, [`test/ops/${kebab(name)}.test`], { prepare: addon })]
-        : []),
+      ...(isOperation(name) ? [files(testOf(name), [`${testOf(name)}.test`], { prepare: addon })] : []),
       files('tests near', testsNear(mutant, 'cpu', 4), { prepare: addon }),
       files('tests of arithmetic', ['test/transport', 'test/sparse', 'test/optimizers'], { prepare: addon }),
     ];
@@ -73,7 +72,7 @@ const testsOfArea = {
     const on = { device: 'cuda', prepare: commands(built('emulated', 'orthokit_cuda', 'emulator_control'), addon) };
     return [
       ...harness(name, { preset: 'emulated', device: 'cuda', programs: 20 }),
-      ...(isOperation(name) ? [files(`test/ops/${kebab(name)}`, [`test/ops/${kebab(name)}.test`], on)] : []),
+      ...(isOperation(name) ? [files(testOf(name), [`${testOf(name)}.test`], on)] : []),
       // What the host does, by R24's build, and then what kernels do.
       ...['asan-emulated', 'checked'].flatMap((preset) =>
         isOperation(name) ? harness(name, { preset, device: 'cuda' }) : [],

@@ -1,6 +1,7 @@
 // How long the tests of a family take, and how long they may: test/families.json.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { groups } from '../operations.mjs';
 import { costOf } from './reports.mjs';
 
 const kebab = (name) => name.replaceAll('_', '-');
@@ -25,7 +26,7 @@ export function familyOf(file, { families }) {
 }
 
 /** The family of an operation: that of its test. */
-export const familyOfOp = (op, budgets) => familyOf(`ops/${kebab(op)}.test.ts`, budgets);
+export const familyOfOp = (op, budgets) => familyOf(`ops/${groups.get(op)}/${kebab(op)}.test.ts`, budgets);
 
 /**
  * Seconds of each family on each device, and of its operations in --verify. Of several runs of a file the shortest counts.

@@ -8,8 +8,8 @@
 #include "faults.h"
 #include "gate.h"
 #include "ops.h"
-#include "ops/fill.h"
-#include "ops/norms.h"
+#include "ops/elementwise/fill.h"
+#include "ops/reductions/norms.h"
 
 using namespace orthokit;
 

@@ -1,4 +1,4 @@
-// The sequences of the op random, one element at a time, from their definition in native/ops/random.h.
+// The sequences of the op random, one element at a time, from their definition in native/ops/random/random.h.
 
 const mask = 0xffffffffn;
 

@@ -17,8 +17,8 @@ function check(file: string, include: string) {
 }
 
 it.each([
-  ['ops/fill.h', '"core/op.h"'],
-  ['cpu/kernels/fill.cpp', '"ops/fill.h"'],
+  ['ops/elementwise/fill.h', '"core/op.h"'],
+  ['cpu/kernels/elementwise/fill.cpp', '"ops/elementwise/fill.h"'],
   ['addon/addon.cpp', '<napi.h>'],
   ['cuda/device/reduce.cuh', '"cuda/device/launch.cuh"'],
   ['core/op.h', '<vector>'],
@@ -27,14 +27,14 @@ it.each([
 });
 
 it.each([
-  ['core/device.cpp', '"ops/fill.h"'],
-  ['ops/fill.h', '"cpu/stream.h"'],
-  ['cpu/kernels/fill.cpp', '"cuda/stream.h"'],
-  ['cuda/kernels/fill.cu', '"cpu/stream.h"'],
+  ['core/device.cpp', '"ops/elementwise/fill.h"'],
+  ['ops/elementwise/fill.h', '"cpu/stream.h"'],
+  ['cpu/kernels/elementwise/fill.cpp', '"cuda/stream.h"'],
+  ['cuda/kernels/elementwise/fill.cu', '"cpu/stream.h"'],
   ['core/device.cpp', '<napi.h>'],
   ['cpu/backend.cpp', '<cuda_runtime.h>'],
   ['cuda/device/reduce.cuh', '"core/device.h"'],
-  ['cpu/kernels/fill.cpp', '"../stream.h"'],
+  ['cpu/kernels/elementwise/fill.cpp', '"../stream.h"'],
   ['extra/file.h', '<vector>'],
 ])('refuses that %s includes %s', (file, include) => {
   const { status, stderr } = check(file, include);

@@ -16,10 +16,10 @@ const make = (...words: string[]) =>
   spawnSync(process.execPath, [path.join(folder, 'scripts', 'new.mjs'), ...words], { encoding: 'utf8' });
 
 it('makes of an operation what every backend and every test demands of it, as CONTRIBUTING tells', () => {
-  const { status, stdout } = make('op', 'row_scale');
+  const { status, stdout } = make('op', 'rows/row_scale');
   expect(status).toBe(0);
   const files = stdout.trim().split('\n');
-  const backends = ['native/cpu/kernels/row_scale.cpp', 'native/cuda/kernels/row_scale.cu'];
+  const backends = ['native/cpu/kernels/rows/row_scale.cpp', 'native/cuda/kernels/rows/row_scale.cu'];
   expect(files).toEqual(expect.arrayContaining(backends));
   const page = readFileSync(path.join(root, 'CONTRIBUTING.md'), 'utf8');
   const named = [...page.matchAll(/^\| `((?:native|test)\/\S*row[_-]scale\S*)` \|/gm)].map(([, file]) => file);
@@ -33,5 +33,5 @@ it('makes an optimizer, and writes over nothing', () => {
   expect(make('optimizer', 'x').status).toBe(0);
   expect(readdirSync(path.join(folder, 'lib', 'optimizers'))).toEqual(['x.ts']);
   expect(make('optimizer', 'x')).toMatchObject({ status: 1, stderr: 'lib/optimizers/x.ts exists already\n' });
-  expect(make('op', 'Row').status).toBe(2);
+  for (const name of ['row_scale', 'rows/Row', 'rows/']) expect(make('op', name).status).toBe(2);
 });

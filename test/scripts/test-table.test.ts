@@ -53,8 +53,12 @@ describe('the table of tests', { timeout: 60_000 }, () => {
     const emulated = { device: 'cuda', environment: { ORTHOKIT_EMULATOR_ORDER: 'reverse' } };
     const { status, lines } = table(
       [
-        run([file('ops/copy.test.ts'), file('ops/cast.test.ts', { run: 4 }), file('docs.test.ts')]),
-        run([file('ops/copy.test.ts')], emulated),
+        run([
+          file('ops/elementwise/copy.test.ts'),
+          file('ops/elementwise/cast.test.ts', { run: 4 }),
+          file('docs.test.ts'),
+        ]),
+        run([file('ops/elementwise/copy.test.ts')], emulated),
         run([file('tensor.test.ts', { run: 2 })], { node: '24.1.0', axis: 'node' }),
         run([file('ops/gemm.test.ts', { run: 5 })], { device: 'cuda', axis: 'products' }),
       ],

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "bench/values.h"
-#include "ops/copy.h"
+#include "ops/elementwise/copy.h"
 
 namespace orthokit::torture {
 namespace {

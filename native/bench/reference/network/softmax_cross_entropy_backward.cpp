@@ -1,0 +1,21 @@
+#include "ops/network/softmax_cross_entropy_backward.h"
+
+#include "bench/reference/shared/softmax.h"
+
+namespace orthokit::bench {
+
+static void softmax_cross_entropy_backward(const SoftmaxCrossEntropyBackward& op) {
+  const int64_t rows = op.logits.shape[0], columns = op.logits.shape[1];
+  const double factor = op.scale / counted_rows(op.labels);
+  for (int64_t i = 0; i < rows; ++i) {
+    const auto label = int64_t(values(op.labels)[i]);
+    const auto p = softmax(values(op.logits) + i * columns, columns);
+    double* grad = values(op.grad) + i * columns;
+    for (int64_t j = 0; j < columns; ++j)
+      grad[j] = label < 0 ? 0 : label >= columns ? NAN : factor * (p[size_t(j)] - (j == label));
+  }
+}
+ORTHOKIT_REFERENCE(SoftmaxCrossEntropyBackward, softmax_cross_entropy_backward,
+                   op.logits.dtype == Dtype::kF64 ? 64 : 8);
+
+}  // namespace orthokit::bench

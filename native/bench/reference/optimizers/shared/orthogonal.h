@@ -1,0 +1,91 @@
+// Newton–Schulz in plain loops, and the momentum that goes through it.
+#pragma once
+#include "bench/reference/optimizers/shared/step.h"
+#include "ops/optimizers/shared/orthogonal_step.h"
+
+namespace orthokit::bench {
+
+// out = op(a) b, row-major; a is m × k, or k × m where transposed.
+inline Vector product(const Vector& a, bool transposed, const Vector& b, int64_t m, int64_t k,
+                      int64_t n) {
+  Vector out(size_t(m * n));
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t p = 0; p < k; ++p)
+      for (int64_t j = 0; j < n; ++j)
+        out[size_t(i * n + j)] +=
+            a[size_t(transposed ? p * m + i : i * k + p)] * b[size_t(p * n + j)];
+  return out;
+}
+
+inline Vector transpose(const Vector& x, int64_t rows, int64_t columns) {
+  Vector out(x.size());
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j) out[size_t(j * rows + i)] = x[size_t(i * columns + j)];
+  return out;
+}
+
+// y = x / (scale ‖x‖ + eps), then y ← a y + y (b g + c g²) with g = yᵀ y, for the matrix with at
+// most as many columns as rows.
+inline Vector newton_schulz(Vector x, int64_t rows, int64_t columns,
+                            const List<double>& coefficients, double scale, double eps) {
+  if (columns > rows)
+    return transpose(
+        newton_schulz(transpose(x, rows, columns), columns, rows, coefficients, scale, eps),
+        columns, rows);
+  double squares = 0;
+  for (double v : x) squares += v * v;
+  for (double& v : x) v = squares == 0 ? 0 : v / (scale * std::sqrt(squares) + eps);
+  for (int64_t t = 0; t < coefficients.count; t += 3) {
+    const double a = coefficients[t], b = coefficients[t + 1], c = coefficients[t + 2];
+    const Vector gram = product(x, true, x, columns, rows, columns);
+    Vector poly = product(gram, false, gram, columns, columns, columns);
+    for (size_t i = 0; i < poly.size(); ++i) poly[i] = b * gram[i] + c * poly[i];
+    const Vector change = product(x, false, poly, rows, columns, columns);
+    for (size_t i = 0; i < x.size(); ++i) x[i] = a * x[i] + change[i];
+  }
+  return x;
+}
+
+// Each matrix of a batch of x's shape.
+inline Vector newton_schulz(const Vector& x, const Matrices& s, const List<double>& coefficients,
+                            double scale, double eps) {
+  Vector out;
+  const int64_t size = s.rows * s.columns;
+  for (int64_t i = 0; i < s.batch; ++i) {
+    const Vector one = newton_schulz(Vector(x.begin() + i * size, x.begin() + (i + 1) * size),
+                                     s.rows, s.columns, coefficients, scale, eps);
+    out.insert(out.end(), one.begin(), one.end());
+  }
+  return out;
+}
+
+inline double long_side(const View& v) {
+  const Matrices s = matrices(v);
+  return double(std::max(s.rows, s.columns));
+}
+inline double longest_side(const List<View>& list) {
+  double longest = 0;
+  for (auto& v : list) longest = std::max(longest, long_side(v));
+  return longest;
+}
+
+// A small singular value grows by the first coefficient in each step, and its rounding error with
+// it; so does that of the first product, whose sums are as long as the matrix.
+inline double newton_schulz_growth(const List<double>& coefficients, WorkingDtype dtype,
+                                   double longest) {
+  // In 16 bits: twice what five steps were measured to lose.
+  if (dtype == WorkingDtype::kF16) return 1e-2 / 0x1p-24;
+  if (dtype == WorkingDtype::kBf16) return 6e-2 / 0x1p-24;
+  double growth = std::max(16.0, 4 + std::sqrt(longest));
+  for (int64_t t = 0; t < coefficients.count; t += 3)
+    growth *= std::max(1.0, std::abs(coefficients[t]));
+  return growth;
+}
+
+inline Vector orthogonal_direction(const OrthogonalStep& op, int64_t t) {
+  const MomentumRule rule{op.momentum, op.dampening, op.nesterov == Nesterov::kOn, op.form};
+  const Vector u = advance(rule, op.momenta[t], decayed_gradient(op.step, t));
+  return newton_schulz(u, matrices(op.step.weights[t]), op.coefficients, op.norm_scale, op.eps);
+}
+
+}  // namespace orthokit::bench

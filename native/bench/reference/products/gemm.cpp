@@ -1,0 +1,37 @@
+#include "ops/products/gemm.h"
+
+#include "bench/reference/shared/inner_product.h"
+
+namespace orthokit::bench {
+
+// What element (i, j) of a product of the batch is made of.
+static InnerProduct inner_product(const Gemm& op, int64_t batch, int64_t i, int64_t j) {
+  const Matrices sa = matrices(op.a), sb = matrices(op.b);
+  const bool ta = op.trans_a == Transpose::kTransposed, tb = op.trans_b == Transpose::kTransposed;
+  const double* a = values(op.a) + batch * sa.rows * sa.columns + (ta ? i : i * sa.columns);
+  const double* b = values(op.b) + batch * sb.rows * sb.columns + (tb ? j * sb.columns : j);
+  return {a, ta ? sa.columns : 1, b, tb ? 1 : sb.columns, ta ? sa.rows : sa.columns};
+}
+
+static void gemm(const Gemm& op) {
+  const Matrices size = matrices(op.c);
+  double* c = values(op.c);
+  for (int64_t batch = 0; batch < size.batch; ++batch)
+    for (int64_t i = 0; i < size.rows; ++i)
+      for (int64_t j = 0; j < size.columns; ++j, ++c) {
+        const double sum = inner_product(op, batch, i, j).sum();
+        *c = (op.alpha == 0 ? 0 : op.alpha * sum) + (op.beta == 0 ? 0 : op.beta * *c);
+      }
+}
+ORTHOKIT_REFERENCE(Gemm, gemm, product_growth(op.inner()));
+
+// Rounding of a long sum, without the many moves of a product that takes its time.
+static double terms_of(const Gemm& op, std::string_view, int64_t j) {
+  const Matrices size = matrices(op.c);
+  const int64_t columns = size.columns, rows = size.rows;
+  return std::abs(op.alpha) *
+         inner_product(op, j / columns / rows, j / columns % rows, j % columns).terms();
+}
+ORTHOKIT_TERMS(Gemm, terms_of);
+
+}  // namespace orthokit::bench

@@ -1,0 +1,16 @@
+#include "ops/rows/row_softmax.h"
+
+#include "bench/reference/shared/softmax.h"
+
+namespace orthokit::bench {
+
+static void row_softmax(const RowSoftmax& op) {
+  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  for (int64_t i = 0; i < rows; ++i) {
+    const auto p = softmax(values(op.x) + i * columns, columns);
+    std::ranges::copy(p, values(op.out) + i * columns);
+  }
+}
+ORTHOKIT_REFERENCE(RowSoftmax, row_softmax, op.x.dtype == Dtype::kF64 ? 64 : 4);
+
+}  // namespace orthokit::bench

@@ -1,0 +1,18 @@
+#include "ops/rows/row_softmax_backward.h"
+
+#include "bench/reference/reference.h"
+
+namespace orthokit::bench {
+
+static void row_softmax_backward(const RowSoftmaxBackward& op) {
+  const int64_t rows = op.y.shape[0], columns = op.y.shape[1];
+  for (int64_t i = 0; i < rows; ++i) {
+    const double *grad = values(op.grad) + i * columns, *y = values(op.y) + i * columns;
+    double dot = 0;
+    for (int64_t j = 0; j < columns; ++j) dot += grad[j] * y[j];
+    for (int64_t j = 0; j < columns; ++j) values(op.out)[i * columns + j] = y[j] * (grad[j] - dot);
+  }
+}
+ORTHOKIT_REFERENCE(RowSoftmaxBackward, row_softmax_backward, op.y.dtype == Dtype::kF64 ? 64 : 4);
+
+}  // namespace orthokit::bench

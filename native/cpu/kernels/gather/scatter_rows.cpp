@@ -1,0 +1,66 @@
+#include "ops/gather/scatter_rows.h"
+
+#include "cpu/chunks.h"
+#include "cpu/convert.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+namespace {
+// Which rows of x go to each row of out, in their order: of row r, from[first[r]] … from[first[r + 1]
+// − 1]. So the threads share out's rows, and no two write the same one.
+struct Sources {
+  const int64_t *first, *from;
+};
+}  // namespace
+
+static Sources sources_of(const ScatterRows& op, Stream& stream) {
+  const int64_t rows = op.out.shape[0], count = op.index.shape[0];
+  const int32_t* index = op.index.as<int32_t>();
+  auto* first = stream.scratch<int64_t>(rows + 2);
+  auto* from = stream.scratch<int64_t>(count);
+  const auto inside = [=](int64_t i) { return index[i] >= 0 && index[i] < rows; };
+  std::fill_n(first, rows + 2, int64_t(0));
+  for (int64_t i = 0; i < count; ++i)
+    if (inside(i)) ++first[index[i] + 2];
+  for (int64_t r = 2; r < rows + 2; ++r) first[r] += first[r - 1];
+  // Each start moves to its row's end, which is the start of the next.
+  for (int64_t i = 0; i < count; ++i)
+    if (inside(i)) from[first[index[i] + 1]++] = i;
+  return {first, from};
+}
+
+template <class T>
+static void add_rows(const T* x, int64_t size, const int64_t* from, int64_t count, T* out) {
+  double sums[kBlock];
+  for (int64_t left = 0; left < size; left += kBlock) {
+    const int64_t n = std::min(kBlock, size - left);
+    for (int64_t j = 0; j < n; ++j) sums[j] = convert<double>(out[left + j]);
+    for (int64_t k = 0; k < count; ++k) {
+      const T* row = x + from[k] * size + left;
+      for (int64_t j = 0; j < n; ++j) sums[j] += convert<double>(row[j]);
+    }
+    for (int64_t j = 0; j < n; ++j) out[left + j] = convert<T>(sums[j]);
+  }
+}
+
+void scatter_rows(const ScatterRows& op, Stream& stream) {
+  const int64_t size = op.row_size();
+  const auto [first, from] = sources_of(op, stream);
+  visit_storage(op.out.dtype, [&, first = first, from = from]<class T>() {
+    const T* x = op.x.as<T>();
+    for_rows(stream, op.out.shape[0], size, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        const int64_t count = first[r + 1] - first[r];
+        T* out = op.out.as<T>() + r * size;
+        if (count == 0) continue;
+        if (op.mode == ScatterMode::kSet)
+          std::copy_n(x + from[first[r + 1] - 1] * size, size, out);
+        else
+          add_rows(x, size, from + first[r], count, out);
+      }
+    });
+  });
+}
+ORTHOKIT_KERNEL(ScatterRows, scatter_rows);
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA

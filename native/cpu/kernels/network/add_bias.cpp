@@ -1,0 +1,20 @@
+#include "ops/network/add_bias.h"
+
+#include "cpu/chunks.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+void add_bias(const AddBias& op, Stream& stream) {
+  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  visit(op.x.dtype, [&]<class T>() {
+    const T *x = op.x.as<T>(), *bias = op.bias.as<T>();
+    T* out = op.out.as<T>();
+    for_rows(stream, rows, columns, [=](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i)
+        for (int64_t j = 0; j < columns; ++j) out[i * columns + j] = x[i * columns + j] + bias[j];
+    });
+  });
+}
+ORTHOKIT_KERNEL(AddBias, add_bias);
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -1,0 +1,43 @@
+#include "ops/network/layer_norm.h"
+
+#include "cpu/chunks.h"
+#include "cpu/kernels/network/shared/row_moments.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+// In f32: the two roundings of `normal`, and one.
+template <class T, class A>
+static void normalize(const T* x, int64_t n, Normalized<A> normal, const T* weight, const T* bias,
+                      T* out) {
+  if (weight && bias)
+    for (int64_t j = 0; j < n; ++j) out[j] = T(fused(normal(x[j]), A(weight[j]), A(bias[j])));
+  else if (weight)
+    for (int64_t j = 0; j < n; ++j) out[j] = T(normal(x[j]) * A(weight[j]));
+  else if (bias)
+    for (int64_t j = 0; j < n; ++j) out[j] = T(normal(x[j]) + A(bias[j]));
+  else
+    for (int64_t j = 0; j < n; ++j) out[j] = T(normal(x[j]));
+}
+
+void layer_norm(const LayerNorm& op, Stream& stream) {
+  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  visit(op.x.dtype, [&]<class T>() {
+    for_rows(stream, rows, columns, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) {
+        const T* x = op.x.as<T>() + i * columns;
+        const Moments moments = moments_of(x, columns, op.eps);
+        const auto run = [&](auto normal) {
+          normalize(x, columns, normal, op.weight.as<T>(), op.bias.as<T>(),
+                    op.out.as<T>() + i * columns);
+        };
+        if (kFusedFloats<T> && fits_float(moments.inverse))
+          run(Normalized<T>(moments));
+        else
+          run(Normalized<double>(moments));
+      }
+    });
+  });
+}
+ORTHOKIT_KERNEL(LayerNorm, layer_norm);
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -1,0 +1,98 @@
+#include "ops/random/random.h"
+
+#include <numbers>
+
+#include "cpu/chunks.h"
+#include "cpu/convert.h"
+#include "cpu/kernels/random/shared/box_muller.h"
+#include "cpu/kernels/random/shared/philox.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+// The words `first` … `first + count − 1` of the sequence lie at the pointer that is returned.
+static const uint32_t* draw(const Random& op, uint64_t first, int64_t count, uint32_t* buffer) {
+  const uint64_t begin = first / 4, end = (first + uint64_t(count) + 3) / 4;
+  for (uint64_t b = begin; b < end; b += kPhiloxBlocks)
+    philox_blocks(uint64_t(op.seed), uint64_t(op.stream), b, buffer + 4 * (b - begin));
+  return buffer + first % 4;
+}
+
+static uint64_t upper_53_bits(const uint32_t* pair) {
+  return (uint64_t(pair[0]) << 32 | pair[1]) >> 11;
+}
+
+template <class T>
+static T uniform(const uint32_t* words) {
+  if constexpr (std::is_same_v<T, double>) {
+    return double(upper_53_bits(words)) * 0x1p-53;
+  } else {
+    constexpr int kBits = std::is_same_v<T, float> ? 24 : std::is_same_v<T, Half> ? 11 : 8;
+    return convert<T>(float(int32_t(words[0] >> (32 - kBits))) / float(1 << kBits));
+  }
+}
+
+struct Pair {
+  double first, second;
+};
+
+// Box–Muller.
+static Pair normal(const uint32_t* words) {
+  const double u = double(upper_53_bits(words) + 1) * 0x1p-53,
+               v = double(upper_53_bits(words + 2)) * 0x1p-53;
+  const double radius = std::sqrt(-2 * std::log(u)), angle = 2 * std::numbers::pi * v;
+  return {radius * std::cos(angle), radius * std::sin(angle)};
+}
+
+// n elements, at most kBlock, from element g of the sequence.
+template <class T>
+static void fill_random(const Random& op, uint64_t g, int64_t n, T* out) {
+  constexpr uint64_t kWords = std::is_same_v<T, double> ? 2 : 1;  // an element
+  uint32_t buffer[2 * kBlock + 16 + 4 * kPhiloxBlocks];
+  if constexpr (std::is_same_v<T, int32_t>) {
+    const uint32_t* words = draw(op, g, n, buffer);
+    for (int64_t i = 0; i < n; ++i) out[i] = int32_t(words[i]);
+  } else if (op.distribution == Distribution::kRademacher) {
+    const uint32_t* words = draw(op, g, n, buffer);
+    for (int64_t i = 0; i < n; ++i) out[i] = convert<T>(words[i] >> 31 ? -1.0f : 1.0f);
+  } else if (op.distribution == Distribution::kUniform) {
+    const uint32_t* words = draw(op, kWords * g, int64_t(kWords) * n, buffer);
+    for (int64_t i = 0; i < n; ++i) out[i] = uniform<T>(words + kWords * uint64_t(i));
+  } else {
+    const int64_t lead = int64_t(g % 2);  // the first element is the second of its pair
+    const int64_t pairs = (lead + n + 1) / 2;
+    const uint32_t* words =
+        draw(op, kWords * (g - uint64_t(lead)), int64_t(2 * kWords) * pairs, buffer);
+    double values[kBlock + 2];
+    if constexpr (std::is_same_v<T, double>)
+      for (int64_t p = 0; p < pairs; ++p) {
+        const Pair pair = normal(words + 4 * p);
+        values[2 * p] = pair.first, values[2 * p + 1] = pair.second;
+      }
+    else
+      box_muller(words, pairs, values);
+    for (int64_t i = 0; i < n; ++i) out[i] = convert<T>(values[lead + i]);
+  }
+}
+
+void random(const Random& op, Stream& stream) {
+  auto* first = stream.scratch<uint64_t>(op.x.count);
+  uint64_t next = uint64_t(op.offset);
+  for (int64_t t = 0; t < op.x.count; ++t) {
+    first[t] = next;
+    next += uint64_t(op.x[t].size());
+  }
+  const Chunks chunks(op.x, stream);
+  chunks.run([&](const Chunk& c) {
+    visit_storage(op.x[c.tensor].dtype, [&]<class T>() {
+      if constexpr (!std::is_same_v<T, uint8_t>) {
+        T* out = op.x[c.tensor].as<T>();
+        for (int64_t at = c.begin; at < c.begin + c.size; at += kBlock)
+          fill_random(op, first[c.tensor] + uint64_t(at), std::min(kBlock, c.begin + c.size - at),
+                      out + at);
+      }
+    });
+  });
+}
+ORTHOKIT_KERNEL(Random, random);
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA

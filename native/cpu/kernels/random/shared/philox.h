@@ -1,0 +1,62 @@
+// Runs of words of Philox, several blocks at a time.
+#pragma once
+#include <cstring>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
+#include "cpu/variant.h"
+#include "ops/random/shared/philox.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+#ifdef __AVX2__
+#ifdef __AVX512F__
+inline constexpr int kPhiloxBlocks = 8;
+#else
+inline constexpr int kPhiloxBlocks = 4;
+#endif
+// A word a lane, in the lower half; the upper one is not cleared, as products do not read it.
+using PhiloxLanes = uint64_t __attribute__((vector_size(8 * kPhiloxBlocks)));
+
+inline void multiply_words(const PhiloxLanes& a, uint32_t factor, PhiloxLanes& product) {
+#ifdef __AVX512F__
+  product = PhiloxLanes(_mm512_mul_epu32(__m512i(a), _mm512_set1_epi64(factor)));
+#else
+  product = PhiloxLanes(_mm256_mul_epu32(__m256i(a), _mm256_set1_epi64x(factor)));
+#endif
+}
+
+// Blocks `index` … `index` + kPhiloxBlocks − 1, as philox() of ops/random/shared/philox.h.
+inline void philox_blocks(uint64_t seed, uint64_t stream, uint64_t index, uint32_t* words) {
+  uint32_t k0 = uint32_t(seed), k1 = uint32_t(seed >> 32);
+  PhiloxLanes c0, c2 = PhiloxLanes{} + (stream & 0xffffffffu), c3 = PhiloxLanes{} + (stream >> 32);
+  for (int lane = 0; lane < kPhiloxBlocks; ++lane) c0[lane] = index + uint64_t(lane);
+  PhiloxLanes c1 = c0 >> 32, p0, p1;
+#pragma GCC unroll 10
+  for (int round = 0; round < 10; ++round) {
+    multiply_words(c0, 0xd2511f53u, p0), multiply_words(c2, 0xcd9e8d57u, p1);
+    c0 = (p1 >> 32) ^ c1 ^ k0, c1 = p1;
+    c2 = (p0 >> 32) ^ c3 ^ k1, c3 = p0;
+    k0 += 0x9e3779b9u, k1 += 0xbb67ae85u;
+  }
+  const PhiloxLanes first = (c0 & 0xffffffffu) | c1 << 32, second = (c2 & 0xffffffffu) | c3 << 32;
+#ifdef __AVX512F__
+  const PhiloxLanes low = __builtin_shufflevector(first, second, 0, 8, 1, 9, 2, 10, 3, 11),
+                    high = __builtin_shufflevector(first, second, 4, 12, 5, 13, 6, 14, 7, 15);
+#else
+  const PhiloxLanes low = __builtin_shufflevector(first, second, 0, 4, 1, 5),
+                    high = __builtin_shufflevector(first, second, 2, 6, 3, 7);
+#endif
+  std::memcpy(words, &low, sizeof low);
+  std::memcpy(words + sizeof low / 4, &high, sizeof high);
+}
+#else
+inline constexpr int kPhiloxBlocks = 1;
+inline void philox_blocks(uint64_t seed, uint64_t stream, uint64_t index, uint32_t* words) {
+  const PhiloxBlock block = philox(seed, stream, index);
+  std::memcpy(words, block.words, sizeof block.words);
+}
+#endif
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA

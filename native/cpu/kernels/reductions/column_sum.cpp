@@ -1,0 +1,17 @@
+#include "ops/reductions/column_sum.h"
+
+#include "cpu/kernels/reductions/shared/columns.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+void column_sum(const ColumnSum& op, Stream& stream) {
+  visit(op.x.dtype, [&]<class T>() {
+    T* out = op.out.as<T>();
+    reduce_columns<T>(Reduction::kSum, op.x, stream, [&](int64_t j, double sum) {
+      out[j] = T(op.beta == 0 ? sum : sum + op.beta * double(out[j]));
+    });
+  });
+}
+ORTHOKIT_KERNEL(ColumnSum, column_sum);
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA

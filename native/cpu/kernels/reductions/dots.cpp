@@ -1,0 +1,33 @@
+#include "ops/reductions/dots.h"
+
+#include "cpu/chunks.h"
+#include "cpu/convert.h"
+#include "cpu/sums.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+template <class T>
+static double chunk_dot(const View& x, const View& y, const Chunk& c) {
+  T x_buffer[kBlock], y_buffer[kBlock];
+  double sum = 0;
+  for (int64_t done = 0; done < c.size; done += kBlock) {
+    const int64_t n = std::min(kBlock, c.size - done);
+    const T *a = load(x, c.begin + done, n, x_buffer), *b = load(y, c.begin + done, n, y_buffer);
+    sum += sum_of(n, [=](int64_t i) { return double(a[i]) * double(b[i]); });
+  }
+  return sum;
+}
+
+void dots(const Dots& op, Stream& stream) {
+  const Chunks chunks(op.x, stream);
+  auto* partial = stream.scratch<double>(chunks.count());
+  chunks.run([&](const Chunk& c) {
+    const View &x = op.x[c.tensor], &y = op.y[c.tensor];
+    const bool wide = x.dtype == Dtype::kF64 || y.dtype == Dtype::kF64;
+    partial[c.index] = wide ? chunk_dot<double>(x, y, c) : chunk_dot<float>(x, y, c);
+  });
+  chunks.reduce(partial, [&](int64_t t, double sum) { op.out.as<double>()[t] = sum; });
+}
+ORTHOKIT_KERNEL(Dots, dots);
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA

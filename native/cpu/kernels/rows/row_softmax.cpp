@@ -1,0 +1,21 @@
+#include "ops/rows/row_softmax.h"
+
+#include "cpu/chunks.h"
+#include "cpu/softmax.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+void row_softmax(const RowSoftmax& op, Stream& stream) {
+  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  visit(op.x.dtype, [&]<class T>() {
+    for_rows(stream, rows, columns, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) {
+        const T* x = op.x.as<T>() + i * columns;
+        softmax(x, columns, max_of(x, columns), 1, op.out.as<T>() + i * columns);
+      }
+    });
+  });
+}
+ORTHOKIT_KERNEL(RowSoftmax, row_softmax);
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -1,0 +1,24 @@
+#include "ops/rows/row_softmax_backward.h"
+
+#include "cpu/chunks.h"
+#include "cpu/sums.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+void row_softmax_backward(const RowSoftmaxBackward& op, Stream& stream) {
+  const int64_t rows = op.y.shape[0], columns = op.y.shape[1];
+  visit(op.y.dtype, [&]<class T>() {
+    for_rows(stream, rows, columns, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) {
+        const T *grad = op.grad.as<T>() + i * columns, *y = op.y.as<T>() + i * columns;
+        T* out = op.out.as<T>() + i * columns;
+        const double mean =
+            sum_of(columns, [=](int64_t j) { return double(grad[j]) * double(y[j]); });
+        for (int64_t j = 0; j < columns; ++j) out[j] = T(double(y[j]) * (double(grad[j]) - mean));
+      }
+    });
+  });
+}
+ORTHOKIT_KERNEL(RowSoftmaxBackward, row_softmax_backward);
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -1,0 +1,24 @@
+#include "cuda/elementwise.cuh"
+#include "cuda/gelu.cuh"
+#include "ops/network/gelu_backward.h"
+
+namespace orthokit::cuda {
+
+template <class Form>
+struct GradTimesSlope {
+  template <class T>
+  __device__ T operator()(T grad, T x) const {
+    return T(double(grad) * Form::slope(double(x)));
+  }
+};
+
+static void gelu_backward(const GeluBackward& op, Stream& stream) {
+  const Lists lists(stream, {{op.out}, {op.grad}, {op.x}});
+  if (op.form == GeluForm::kErf)
+    for_elements<2>(stream, lists, GradTimesSlope<ErfGelu>{});
+  else
+    for_elements<2>(stream, lists, GradTimesSlope<TanhGelu>{});
+}
+ORTHOKIT_KERNEL(GeluBackward, gelu_backward);
+
+}  // namespace orthokit::cuda

@@ -1,0 +1,19 @@
+#include "cuda/elementwise.cuh"
+#include "ops/network/relu_backward.h"
+
+namespace orthokit::cuda {
+
+struct GradWherePositive {
+  template <class T>
+  __device__ T operator()(T grad, T x) const {
+    return x > 0 ? grad : T(0);
+  }
+};
+
+static void relu_backward(const ReluBackward& op, Stream& stream) {
+  const Lists lists(stream, {{op.out}, {op.grad}, {op.x}});
+  for_elements<2>(stream, lists, GradWherePositive{});
+}
+ORTHOKIT_KERNEL(ReluBackward, relu_backward);
+
+}  // namespace orthokit::cuda

@@ -1,0 +1,110 @@
+#include "cuda/kernels/products/shared/gemm_tiles.cuh"
+#include "cuda/kernels/products/shared/half_products.h"
+#include "cuda/kernels/products/shared/half_tile.cuh"
+
+namespace orthokit::cuda {
+
+template <class T>
+struct HalfGemmOut {
+  T* c;
+  float* slices;  // in place of c, where the depth is cut
+  float alpha, beta;
+  bool whole;  // 16-byte accesses are aligned
+};
+
+template <class T, int side>
+__device__ __forceinline__ void store_half_tile(const HalfSums<side>& sums, T* memory,
+                                                const HalfGemmOut<T>& out, T* c, int64_t rows,
+                                                int64_t columns, int64_t stride) {
+  const HalfResult<T, side> tile{memory};
+  if (out.beta != 0) {
+    tile.each_chunk([&](int row, int column) {
+      bring_chunk(tile.at(row, column), c + row * stride + column,
+                  row < rows ? columns - column : 0, out.whole);
+    });
+    cp_async_commit();
+    cp_async_wait<0>();
+    __syncthreads();  // what was there has arrived for all
+  }
+  finish_tile(sums, tile, out.alpha, out.beta);
+  __syncthreads();  // the tile is complete
+  tile.each_chunk([&](int row, int column) {
+    if (row < rows)
+      store_chunk(c + row * stride + column, *reinterpret_cast<const uint4*>(tile.at(row, column)),
+                  columns - column, out.whole);
+  });
+}
+
+// With 255 registers, two blocks of it run on a multiprocessor: 128 are a thread's sums of a large
+// tile, 20 what it multiplies at once.
+template <class T, int side, bool a_deep, bool b_deep>
+__global__ void __launch_bounds__(kHalfThreads, side == kLargeTile ? 2 : 4)
+    half_gemm_kernel(GemmWork work, HalfSide<T> a, HalfSide<T> b, HalfGemmOut<T> out) {
+  T* memory = dyn_shared<T>();
+  for (int64_t index = blockIdx.x; index < work.size(); index += gridDim.x) {
+    const int64_t tiles = work.tile_rows * work.tile_columns, matrix = index / tiles,
+                  batch = matrix % work.batch, from = matrix / work.batch * work.slice_depth,
+                  rest = work.k - from;
+    const TilePosition tile = gemm_tile(work, index % tiles);
+    const int64_t row = tile.row * side, column = tile.column * side;
+    HalfSums<side> sums;
+    HalfTileProduct<T, side, a_deep, b_deep>::run({a, batch * work.a_matrix, row, work.m, from},
+                                                  {b, batch * work.b_matrix, column, work.n, from},
+                                                  rest < work.slice_depth ? rest : work.slice_depth,
+                                                  memory, sums);
+    const int64_t at = (matrix * work.m + row) * work.n + column;
+    if (out.slices)
+      store_sums(sums, out.slices + at, work.m - row, work.n - column, work.n);
+    else
+      store_half_tile(sums, memory, out, out.c + at, work.m - row, work.n - column, work.n);
+  }
+}
+
+template <class T, int side>
+static void launch_half_gemm(const Gemm& op, Stream& stream) {
+  const bool a_deep = op.trans_a == Transpose::kNone, b_deep = op.trans_b != Transpose::kNone;
+  const Matrices s = matrices(op.c), sa = matrices(op.a), sb = matrices(op.b);
+  const int64_t k = op.alpha == 0 ? 0 : op.inner();
+  const int64_t tile_rows = parts_of(s.rows, side), tile_columns = parts_of(s.columns, side);
+  const Slices slices(tile_rows * tile_columns * s.batch, k, kHalfStage);
+  const AlignedRows a = align_rows(op.a, stream), b = align_rows(op.b, stream);
+  const GemmWork work{s.rows,
+                      s.columns,
+                      k,
+                      slices.depth,
+                      tile_rows,
+                      tile_columns,
+                      s.batch,
+                      slices.count,
+                      sa.rows * a.stride,
+                      sb.rows * b.stride};
+  HalfGemmOut<T> out{op.c.as<T>(), nullptr, float(op.alpha), float(op.beta), false};
+  out.whole = is_aligned(out.c) && s.columns % kHalfChunk == 0;
+  if (slices.count > 1) out.slices = stream.scratch<float>(slices.count * op.c.size());
+  const auto run = [&](auto kernel) {
+    launch(stream, kernel, {blocks_for(work.size()), kHalfThreads, kHalfElements<side> * sizeof(T)},
+           work, HalfSide<T>{static_cast<const T*>(a.data), a.stride},
+           HalfSide<T>{static_cast<const T*>(b.data), b.stride}, out);
+  };
+  if (a_deep)
+    b_deep ? run(half_gemm_kernel<T, side, true, true>)
+           : run(half_gemm_kernel<T, side, true, false>);
+  else
+    b_deep ? run(half_gemm_kernel<T, side, false, true>)
+           : run(half_gemm_kernel<T, side, false, false>);
+  if (slices.count > 1)
+    sum_slices(stream, out.slices, slices.count, op.c.size(), out.alpha, out.beta, out.c);
+}
+
+void half_gemm(const Gemm& op, Stream& stream) {
+  const Matrices s = matrices(op.c);
+  const int64_t tiles = s.batch * parts_of(s.rows, kLargeTile) * parts_of(s.columns, kLargeTile);
+  visit_half(op.c.dtype, [&]<class T>() {
+    if (are_large_enough(s.rows, s.columns, tiles))
+      launch_half_gemm<T, kLargeTile>(op, stream);
+    else
+      launch_half_gemm<T, kSmallTile>(op, stream);
+  });
+}
+
+}  // namespace orthokit::cuda

@@ -1,0 +1,140 @@
+#include <numbers>
+#include <vector>
+
+#include "cuda/lists.cuh"
+#include "ops/random/random.h"
+#include "ops/random/shared/philox.h"
+
+namespace orthokit::cuda {
+
+// From word `first` of the sequence: `needed` words, and nothing of use behind them. Only the blocks
+// that hold them are computed: one for four words whose position is a multiple of four.
+template <int blocks>
+__device__ __forceinline__ void draw(uint64_t seed, uint64_t stream, uint64_t first, int needed,
+                                     uint32_t (&words)[4 * blocks]) {
+  const int shift = int(first % 4);
+#pragma unroll
+  for (int b = 0; b < blocks; ++b) {
+    PhiloxBlock block{};
+    if (4 * b < shift + needed) block = philox(seed, stream, first / 4 + uint64_t(b));
+#pragma unroll
+    for (int k = 0; k < 4; ++k) words[4 * b + k] = block.words[k];
+  }
+  // In two steps with fixed indices, so that the words stay in registers.
+#pragma unroll
+  for (int step = 1; step <= 2; ++step)
+    if (shift & step)
+#pragma unroll
+      for (int i = 0; i + step < 4 * blocks; ++i) words[i] = words[i + step];
+}
+
+__device__ __forceinline__ uint64_t upper_53_bits(uint32_t high, uint32_t low) {
+  return (uint64_t(high) << 32 | low) >> 11;
+}
+
+template <class T>
+__device__ __forceinline__ T uniform(const uint32_t* words) {
+  if constexpr (std::is_same_v<T, double>) {
+    return double(upper_53_bits(words[0], words[1])) * 0x1p-53;
+  } else {
+    constexpr int kBits = std::is_same_v<T, float> ? 24 : std::is_same_v<T, Half> ? 11 : 8;
+    return convert<T>(float(int32_t(words[0] >> (32 - kBits))) / float(1 << kBits));
+  }
+}
+
+struct NormalPair {
+  double first, second;
+};
+
+// Box–Muller.
+template <class T>
+__device__ __forceinline__ NormalPair normal(const uint32_t* words) {
+  double u, v;
+  if constexpr (std::is_same_v<T, double>) {
+    u = double(upper_53_bits(words[0], words[1]) + 1) * 0x1p-53;
+    v = double(upper_53_bits(words[2], words[3])) * 0x1p-53;
+  } else {
+    u = (double(words[0]) + 1) * 0x1p-32, v = double(words[1]) * 0x1p-32;
+  }
+  const double radius = sqrt(-2 * log(u)), angle = 2 * std::numbers::pi * v;
+  return {radius * cos(angle), radius * sin(angle)};
+}
+
+struct RandomPiece {
+  const Operand* x;
+  const uint64_t* first;  // where each tensor begins, from offset on
+  uint64_t seed, stream, offset;
+  Distribution distribution;
+
+  // n elements from element g of the sequence.
+  template <class T>
+  __device__ void four(uint64_t g, int n, T (&out)[kVector]) const {
+    constexpr int kWords = std::is_same_v<T, double> ? 2 : 1;  // an element
+    if constexpr (std::is_same_v<T, int32_t>) {
+      uint32_t words[8];
+      draw<2>(seed, stream, g, n, words);
+#pragma unroll
+      for (int i = 0; i < kVector; ++i) out[i] = int32_t(words[i]);
+    } else if (distribution == Distribution::kRademacher) {
+      uint32_t words[8];
+      draw<2>(seed, stream, g, n, words);
+#pragma unroll
+      for (int i = 0; i < kVector; ++i) out[i] = convert<T>(words[i] >> 31 ? -1.0f : 1.0f);
+    } else if (distribution == Distribution::kUniform) {
+      uint32_t words[4 + 4 * kWords];
+      draw<1 + kWords>(seed, stream, kWords * g, kWords * n, words);
+#pragma unroll
+      for (int i = 0; i < kVector; ++i) out[i] = uniform<T>(words + kWords * i);
+    } else {
+      const int lead = int(g % 2);  // the first element is the second of its pair
+      const int pairs = (lead + n + 1) / 2;
+      uint32_t words[4 + 4 * kWords];
+      draw<1 + kWords>(seed, stream, kWords * (g - uint64_t(lead)), 2 * kWords * pairs, words);
+#pragma unroll
+      for (int p = 0; p < 3; ++p) {
+        if (p >= pairs) break;
+        const NormalPair pair = normal<T>(words + 2 * kWords * p);
+        const T cosine = convert<T>(pair.first), sine = convert<T>(pair.second);
+        if (lead == 0) {
+          if (2 * p < kVector) out[2 * p] = cosine;
+          if (2 * p + 1 < kVector) out[2 * p + 1] = sine;
+        } else {
+          if (p > 0 && 2 * p - 1 < kVector) out[2 * p - 1] = cosine;
+          if (2 * p < kVector) out[2 * p] = sine;
+        }
+      }
+    }
+  }
+  template <class T>
+  __device__ void fill(const Piece& piece) const {
+    const uint64_t begin = offset + first[piece.tensor];
+    T* to = x[piece.tensor].template as<T>();
+    for_vectors(piece, [&](int64_t at, int n) {
+      T values[kVector] = {};
+      four(begin + uint64_t(at), n, values);
+      store_raw(to + at, n, values);
+    });
+  }
+  __device__ void operator()(const Piece& piece) const {
+    const Dtype dtype = x[piece.tensor].dtype;
+    if (dtype == Dtype::kI32) return fill<int32_t>(piece);
+    on_floating(dtype, [&]<class T>() { fill<T>(piece); });
+  }
+};
+
+static void random(const Random& op, Stream& stream) {
+  std::vector<uint64_t> first;
+  uint64_t next = 0;
+  for (auto& x : op.x) {
+    first.push_back(next);
+    next += uint64_t(x.size());
+  }
+  const Lists lists(stream, {op.x});
+  if (lists.pieces() == 0) return;
+  for_pieces(stream, lists,
+             RandomPiece{lists.of(0), stream.table(first.data(), op.x.count), uint64_t(op.seed),
+                         uint64_t(op.stream), uint64_t(op.offset), op.distribution});
+}
+ORTHOKIT_KERNEL(Random, random);
+
+}  // namespace orthokit::cuda

@@ -1,0 +1,32 @@
+#include "cuda/rows.cuh"
+#include "ops/rows/row_softmax_backward.h"
+
+namespace orthokit::cuda {
+
+template <class T>
+struct SoftmaxGradOfRow {
+  const T *grad, *y;
+  T* out;
+  int64_t columns;
+  template <class Team>
+  __device__ void operator()(const Team& team, int64_t row) const {
+    const T *g = grad + row * columns, *p = y + row * columns;
+    double mean = 0;
+    team.visit(
+        columns, [&](int64_t, T gj, T pj) { mean += double(gj) * double(pj); }, g, p);
+    mean = team.sum(mean);
+    const auto gradient = [=](int64_t, T gj, T pj) { return T(double(pj) * (double(gj) - mean)); };
+    team.map(columns, out + row * columns, gradient, g, p);
+  }
+};
+
+static void row_softmax_backward(const RowSoftmaxBackward& op, Stream& stream) {
+  const int64_t rows = op.y.shape[0], columns = op.y.shape[1];
+  visit(op.y.dtype, [&]<class T>() {
+    for_rows(stream, rows, columns,
+             SoftmaxGradOfRow<T>{op.grad.as<T>(), op.y.as<T>(), op.out.as<T>(), columns});
+  });
+}
+ORTHOKIT_KERNEL(RowSoftmaxBackward, row_softmax_backward);
+
+}  // namespace orthokit::cuda

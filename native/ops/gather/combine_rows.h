@@ -1,0 +1,48 @@
+#pragma once
+#include "core/op.h"
+#include "ops/shared/arithmetic.h"
+
+namespace orthokit {
+
+// outᵢ = Σₜ coefficientsᵢₜ · x[indicesᵢₜ]: signals of a sparse code, rows of a table in terms of
+// others.
+// Numerics: sums in f64 in the order of the code, rounded once. An index outside 0 … n − 1, such as
+// −1 for an unused place, adds nothing; nothing outside x is read.
+// Traffic: one read of the code and of each row that it names, one write of out.
+struct CombineRows {
+  static constexpr const char *name = "combine_rows",
+                              *summary = "out = sums of rows of x, each by its coefficient";
+  static constexpr const char* examples[] = {
+      "x=f32[9x43] indices=i32[597x5] coefficients=f32[597x5] out=f32[597x43]",
+      "x=f64[5x597] indices=i32[31x33] coefficients=f64[31x33] out=f64[31x597]",
+      "x=f32[0x3] indices=i32[5x2] coefficients=f32[5x2] out=f32[5x3]",
+      "x=f64[7x8] indices=i32[4x0] coefficients=f64[4x0] out=f64[4x8]"};
+  static constexpr const char* cases[] = {
+      "x=f32[8000x1024] indices=i32[512x64] coefficients=f32[512x64] out=f32[512x1024]"};
+  View x, indices, coefficients, out;
+
+  double terms() const { return double(indices.size()) * double(x.shape[1]); }
+  double flops() const { return 2 * wide_flops(x) * terms(); }
+  double bytes() const {
+    return double(bytes_in(indices) + bytes_in(coefficients) + bytes_in(out)) +
+           terms() * double(bytes_of(x.dtype));
+  }
+  void fields(Fields& f) {
+    f.in("x", x), f.in("indices", indices), f.in("coefficients", coefficients), f.out("out", out);
+  }
+  void check() const {
+    for (auto& v : {x, coefficients, out}) {
+      require(is_f32_or_f64(v) && v.dtype == out.dtype, ErrorCode::kDtype,
+              "x, coefficients and out must be all f32 or all f64", v);
+      require(v.rank == 2, ErrorCode::kShape, "x, coefficients and out must be matrices", v);
+    }
+    require(indices.dtype == Dtype::kI32, ErrorCode::kDtype, "indices must be i32", indices);
+    require(same_shape(indices, coefficients), ErrorCode::kShape,
+            "indices must have the shape of coefficients", indices, "coefficients", coefficients);
+    require(out.shape[0] == indices.shape[0] && out.shape[1] == x.shape[1], ErrorCode::kShape,
+            "out must have as many rows as indices, as long as those of x", out, "indices", indices,
+            "x", x);
+  }
+};
+
+}  // namespace orthokit

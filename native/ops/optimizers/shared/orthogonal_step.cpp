@@ -1,0 +1,124 @@
+#include "ops/optimizers/shared/orthogonal_step.h"
+
+#include "core/device.h"
+#include "ops/elementwise/copy.h"
+#include "ops/optimizers/momentum.h"
+#include "ops/products/newton_schulz.h"
+
+namespace orthokit {
+namespace {
+
+// The dtype in which momentum is computed and handed to Newton–Schulz.
+Dtype update_dtype(const View& weight) {
+  return weight.dtype == Dtype::kF64 ? Dtype::kF64 : Dtype::kF32;
+}
+
+bool go_together(const View& a, const View& b) {
+  const Matrices x = matrices(a), y = matrices(b);
+  return a.rank >= 2 && b.rank >= 2 && a.size() > 0 && x.rows == y.rows && x.columns == y.columns &&
+         update_dtype(a) == update_dtype(b);
+}
+
+// `count` elements of an f64 array from `first` on.
+View part_of(const View& array, int64_t first, int64_t count) {
+  View part = array;
+  part.data = array.as<double>() + first;
+  part.rank = 1, part.shape[0] = count;
+  return part;
+}
+
+}  // namespace
+
+std::vector<Group> groups_of(const OrthogonalStep& op) {
+  constexpr int64_t kMostTogether = int64_t(1) << 22;  // elements
+  const List<View>& weights = op.step.weights;
+  std::vector<Group> groups;
+  std::vector<bool> taken(size_t(weights.count));
+  for (int64_t i = 0; i < weights.count; ++i) {
+    if (taken[size_t(i)]) continue;
+    groups.push_back({i});
+    int64_t elements = weights[i].size();
+    for (int64_t j = i + 1; j < weights.count; ++j) {
+      if (taken[size_t(j)] || !go_together(weights[i], weights[j])) continue;
+      if (elements + weights[j].size() > kMostTogether) continue;
+      elements += weights[j].size();
+      taken[size_t(j)] = true;
+      groups.back().push_back(j);
+    }
+  }
+  return groups;
+}
+
+OrthogonalUpdates::OrthogonalUpdates(const OrthogonalStep& op, const Group& group, Device& device)
+    : op_(op), device_(device) {
+  const Step& all = op.step;
+  const int64_t n = int64_t(group.size());
+  int64_t batch = 0;
+  for (const int64_t i : group) batch += matrices(all.weights[i]).batch;
+  const View& first = all.weights[group[0]];
+  const Matrices m = matrices(first);
+  const View together = device.temporary({batch, m.rows, m.columns}, update_dtype(first));
+  const View squares = all.statistics ? device.temporary({n}, Dtype::kF64) : View{};
+  if (squares) statistics_ = device.temporary({n, 3}, Dtype::kF64);
+
+  std::vector<View> grads, momenta;
+  for (int64_t at = 0, matrix = 0; at < n; ++at) {
+    const int64_t i = group[size_t(at)];
+    weights_.push_back(all.weights[i]);
+    if (all.masters.count > 0) masters_.push_back(all.masters[i]);
+    grads.push_back(all.grads[i]), momenta.push_back(op.momenta[i]);
+    View update = all.weights[i];
+    update.dtype = together.dtype;
+    update.data = matrix_of(together, matrix).data;
+    updates_.push_back(update);
+    matrix += matrices(update).batch;
+    if (!squares) continue;
+    rows_.push_back(part_of(statistics_, 3 * at, 3));
+    homes_.push_back(part_of(all.statistics, 3 * i, 3));
+    squares_.push_back(part_of(squares, at, 1));
+    square_homes_.push_back(part_of(all.statistics, 3 * i, 1));
+  }
+  // What a guard holds back must leave the statistics, too.
+  if (squares) {
+    device.run(Copy{.out = list(rows_), .x = list(homes_)});
+    device.run(Copy{.out = list(squares_), .x = list(square_homes_)});
+  }
+  Momentum momentum{.grads = list(grads),
+                    .momenta = list(momenta),
+                    .out = list(updates_),
+                    .guard = all.guard,
+                    .squares = squares,
+                    .momentum = op.momentum,
+                    .dampening = op.dampening,
+                    .l2 = all.l2(),
+                    .nesterov = op.nesterov,
+                    .form = op.form};
+  if (all.l2() != 0) {
+    momentum.weights = list(weights_);
+    if (all.masters.count > 0) momentum.masters = list(masters_);
+  }
+  device.run(momentum);
+  device.run(NewtonSchulz{.x = together,
+                          .out = together,
+                          .coefficients = op.coefficients,
+                          .eps = op.eps,
+                          .scale = op.norm_scale,
+                          .dtype = op.dtype,
+                          .method = op.method});
+}
+
+Step OrthogonalUpdates::step() {
+  Step step = without_l2(op_.step);
+  step.weights = list(weights_), step.grads = list(updates_);
+  if (op_.step.masters.count > 0) step.masters = list(masters_);
+  step.statistics = statistics_;
+  return step;
+}
+
+void OrthogonalUpdates::finish() {
+  if (!statistics_) return;
+  device_.run(Copy{.out = list(homes_), .x = list(rows_)});
+  device_.run(Copy{.out = list(square_homes_), .x = list(squares_)});
+}
+
+}  // namespace orthokit

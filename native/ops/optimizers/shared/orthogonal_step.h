@@ -1,0 +1,124 @@
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "ops/optimizers/shared/momentum_form.h"
+#include "ops/optimizers/shared/step.h"
+#include "ops/products/newton_schulz.h"
+
+namespace orthokit {
+
+enum class ShapeScale : int32_t { kOriginal, kMatchRmsAdamw, kSpectral, kMax, kNone };
+inline Words words(ShapeScale) {
+  static constexpr const char* list[] = {"original", "match_rms_adamw", "spectral", "max", "none"};
+  return list;
+}
+
+// What multiplies lr for an orthogonal update of a matrix.
+inline double shape_scale(ShapeScale rule, const Matrices& m) {
+  const double rows = double(m.rows), columns = double(m.columns), longer = std::max(rows, columns);
+  if (m.rows == 0 || m.columns == 0) return 1;
+  switch (rule) {
+    case ShapeScale::kOriginal:
+      return std::sqrt(std::max(1.0, rows / columns));
+    case ShapeScale::kMatchRmsAdamw:
+      return 0.2 * std::sqrt(longer);
+    case ShapeScale::kSpectral:
+      return std::sqrt(rows / columns);
+    case ShapeScale::kMax:
+      return std::sqrt(longer);
+    default:
+      return 1;
+  }
+}
+
+// What the steps that orthogonalize their momentum share: momentum rule and Newton–Schulz
+// coefficients.
+struct OrthogonalStep {
+  Step step;
+  List<View> momenta;
+  List<double> coefficients;  // a, b, c of each step
+  double momentum = 0.95, dampening = 0, eps = 1e-7, norm_scale = 1;
+  Nesterov nesterov = Nesterov::kOn;
+  MomentumForm form = MomentumForm::kEma;
+  WorkingDtype dtype = WorkingDtype::kOwn;  // of Newton–Schulz
+  NsMethod method = NsMethod::kNewtonSchulz;
+
+  MomentumRule rule() const { return {momentum, dampening, nesterov == Nesterov::kOn, form}; }
+  double flops() const {
+    double sum = step.flops(rule().flops());
+    for (auto& w : step.weights)
+      if (w.rank > 1) sum += newton_schulz_flops(matrices(w), coefficients.count / 3, method);
+    return sum;
+  }
+  void operands(Fields& f) {
+    step.operands(f);
+    f.inout("momenta", momenta);
+  }
+  void values(Fields& f) {
+    step.values(f);
+    f.value("coefficients", coefficients);
+    f.value("momentum", momentum), f.value("dampening", dampening);
+    f.value("eps", eps), f.value("normScale", norm_scale);
+    f.value("nesterov", nesterov), f.value("momentumForm", form);
+    f.value("nsDtype", dtype), f.value("nsMethod", method);
+  }
+  void check() const {
+    step.check();
+    step.check_state("momenta must be like weights", momenta);
+    require(coefficients.count % 3 == 0, ErrorCode::kArgument, "coefficients must come in threes",
+            double(coefficients.count));
+    for (double c : coefficients)
+      require(std::isfinite(c), ErrorCode::kArgument, "coefficients must be finite", c);
+    check_fraction("momentum must be in [0, 1)", momentum);
+    check_fraction("dampening must be in [0, 1)", dampening);
+    require(eps >= 0, ErrorCode::kArgument, "eps must not be negative", eps);
+    require(norm_scale > 0, ErrorCode::kArgument, "normScale must be positive", norm_scale);
+  }
+};
+
+inline void check_matrices(const List<View>& weights) {
+  for (auto& w : weights)
+    require(w.rank >= 2, ErrorCode::kShape, "weights must have rank 2 or more", w);
+}
+
+// l2 decay has its place in the gradient; what applies the finished update must not add it again.
+inline Step without_l2(Step step) {
+  if (step.weight_decay_mode == WeightDecayMode::kL2) step.weight_decay = 0;
+  return step;
+}
+
+class Device;
+
+// Parameters whose matrices have one shape and dtype, in order: their updates are orthogonalized
+// together. So many that they fill a device, no more: all of a group are in scratch memory at once.
+using Group = std::vector<int64_t>;
+std::vector<Group> groups_of(const OrthogonalStep& op);
+
+// The approximate polar factors of a group's momenta, or of their look-ahead, once the momenta are
+// up to date; in temporaries of the caller's scope.
+class OrthogonalUpdates {
+ public:
+  OrthogonalUpdates(const OrthogonalStep& op, const Group& group, Device& device);
+  // The group's step whose gradients are the updates; borrows from this.
+  Step step();
+  int64_t count() const { return int64_t(weights_.size()); }
+  // What the applying op noted as Σg² was of the updates: brings the statistics home, with that of
+  // the gradients in its place.
+  void finish();
+
+ private:
+  List<View> list(std::vector<View>& views) const { return {views.data(), count()}; }
+
+  const OrthogonalStep& op_;
+  Device& device_;
+  std::vector<View> weights_, masters_, updates_;
+  // f64: of the group, three a parameter, and where they come from.
+  View statistics_;
+  std::vector<View> rows_, homes_;
+  // Σg² of each, and its place.
+  std::vector<View> squares_, square_homes_;
+};
+
+}  // namespace orthokit

@@ -1,0 +1,30 @@
+#pragma once
+#include "ops/reductions/shared/reduction.h"
+
+namespace orthokit {
+
+// outᵢ = Σⱼ xᵢⱼ, that sum / columns, maxⱼ xᵢⱼ, or Σⱼ xᵢⱼ², by the word.
+// Numerics: squares and sums in f64, in a fixed order, rounded once to out's dtype: x's, or f64,
+// where squares of f32 cannot overflow. A NaN makes its row NaN, in a maximum too. Rows of no
+// elements have sum 0, mean NaN and maximum −inf.
+// Traffic: one read of x, one write of out.
+struct RowReduce {
+  static constexpr const char *name = "row_reduce",
+                              *summary = "sum, mean, maximum or sum of squares of every row";
+  static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597]",
+                                             "x=f64[3x40001] out=f64[3] reduction=mean",
+                                             "x=f32[597x43] out=f32[597] reduction=max",
+                                             "x=f32[31x4097] out=f64[31] reduction=sum_of_squares"};
+  static constexpr const char* cases[] = {
+      "x=f32[8192x1024] out=f32[8192]", "x=f32[8192x1024] out=f32[8192] reduction=max",
+      "x=f32[8192x1024] out=f32[8192] reduction=sum_of_squares", "x=f32[1x8388608] out=f32[1]",
+      "x=f32[64x1024] out=f32[64]"};
+  View x, out;
+  Reduction reduction = Reduction::kSum;
+
+  void fields(Fields& f) { f.in("x", x), f.out("out", out), f.value("reduction", reduction); }
+  double flops() const { return reduction_flops(x, reduction); }
+  void check() const { check_reduction(x, out, 0, "out must have one element a row of x"); }
+};
+
+}  // namespace orthokit

@@ -1,0 +1,62 @@
+#pragma once
+#include "ops/transport/shared/transport.h"
+
+namespace orthokit {
+
+// Sweeps of Sinkhorn's iteration on the Gibbs kernel K, for the masses r and c: uᵢ = rᵢ / (K v)ᵢ, then
+// vⱼ = cⱼ / (Kᵀ u)ⱼ, until Σⱼ |cⱼ − vⱼ (Kᵀ u)ⱼ| before the update of v, where the row sums are
+// right, is at most `tol`, a scale leaves [1 / most, most], or `count` sweeps are done. Where a sum is 0 or not
+// finite for a mass that is not 0, the sweep does not count and leaves the scales as they were.
+// statistics = [sweeps done, that error, the largest |ln| of the scales of masses that are not 0,
+// whether a sweep failed].
+// Numerics: in f64, sums in a fixed order. A mass of 0 has the scale 0.
+// Traffic: one read of the kernel a sweep.
+struct ScalingSweeps {
+  static constexpr const char *name = "scaling_sweeps",
+                              *summary = "sweeps of Sinkhorn's iteration on the Gibbs kernel";
+  static constexpr const char* examples[] = {
+      "kernel=f32[597x43] row_mass=f64[597] column_mass=f64[43] row_scale=f64[597] "
+      "column_scale=f64[43] statistics=f64[4] count=3 most=1e100",
+      "kernel=f64[3x4097] row_mass=f64[3] column_mass=f64[4097] row_scale=f64[3] "
+      "column_scale=f64[4097] statistics=f64[4] count=7 tol=1 most=1e100",
+      "kernel=f32[5x6151] row_mass=f64[5] column_mass=f64[6151] row_scale=f64[5] "
+      "column_scale=f64[6151] statistics=f64[4] count=3 most=1e100",
+      "kernel=f64[31x33] row_mass=f64[31] column_mass=f64[33] row_scale=f64[31] "
+      "column_scale=f64[33] statistics=f64[4] count=3 most=1e100"};
+  static constexpr const char* cases[] = {
+      "kernel=f64[500x500] row_mass=f64[500] column_mass=f64[500] row_scale=f64[500] "
+      "column_scale=f64[500] statistics=f64[4] count=10",
+      "kernel=f64[2000x2000] row_mass=f64[2000] column_mass=f64[2000] row_scale=f64[2000] "
+      "column_scale=f64[2000] statistics=f64[4] count=10",
+      "kernel=f32[8000x8000] row_mass=f64[8000] column_mass=f64[8000] row_scale=f64[8000] "
+      "column_scale=f64[8000] statistics=f64[4] count=2"};
+  View kernel, row_mass, column_mass, row_scale, column_scale, statistics;
+  int64_t count = 1;
+  double tol = 0, most = 1e50;
+
+  void fields(Fields& f) {
+    f.in("kernel", kernel), f.in("row_mass", row_mass), f.in("column_mass", column_mass);
+    f.inout("row_scale", row_scale), f.inout("column_scale", column_scale);
+    f.out("statistics", statistics);
+    f.value("count", count), f.value("tol", tol), f.value("most", most);
+  }
+  double flops() const { return 4 * wide_flops(kernel) * double(kernel.size() * count); }
+  double bytes() const { return double(bytes_in(kernel)) * double(count); }
+  void check() const {
+    require_transport_matrix("kernel must be a matrix", "kernel must be f32 or f64", kernel);
+    require_vector("row_mass must be f64 with one element a row", row_mass, kernel.shape[0]);
+    require_vector("column_mass must be f64 with one element a column", column_mass,
+                   kernel.shape[1]);
+    require_vector("row_scale must be f64 with one element a row", row_scale, kernel.shape[0]);
+    require_vector("column_scale must be f64 with one element a column", column_scale,
+                   kernel.shape[1]);
+    require_array("statistics must be f64[4]", statistics, Dtype::kF64, 4);
+    require(count >= 1 && count <= kMostSweeps, ErrorCode::kArgument, "count must be 1 to 65536",
+            double(count));
+    require(tol >= 0, ErrorCode::kArgument, "tol must not be negative", tol);
+    require(most > 1 && most < HUGE_VAL, ErrorCode::kArgument, "most must be above 1 and finite",
+            most);
+  }
+};
+
+}  // namespace orthokit

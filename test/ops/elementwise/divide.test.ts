@@ -1,0 +1,86 @@
+// Devices: cpu, cuda
+import { afterAll, describe, expect, it } from 'vitest';
+import { Device, ops, Tensor } from '../../../lib/index.ts';
+import { divide as reference } from '../../reference/divide.ts';
+import { expectClose } from '../../support/compare.ts';
+import { awkward, normal } from '../../support/data.ts';
+import { devices, onlyCpu } from '../../support/devices.ts';
+import { refuses, refusesWrongFields } from '../../support/refusals.ts';
+import { expectSameBits } from '../../support/same-bits.ts';
+import { tensorOf, valuesOf } from '../../support/tensors.ts';
+
+describe.each(devices)('divide on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+
+  it.each(['f32', 'f64'] as const)('rounds the quotients of a list once, %s', async (dtype) => {
+    const x = awkward.map((n) => tensorOf(device, normal(n, n + 1), [n], dtype));
+    const y = awkward.map((n) => tensorOf(device, normal(n, n + 2), [n], dtype));
+    const out = awkward.map((n) => Tensor.full(device, [n], NaN, { dtype }));
+    ops.divide(device, { out, x, y });
+    for (const [i, tensor] of out.entries())
+      expectClose(await valuesOf(tensor), reference(await valuesOf(x[i]!), await valuesOf(y[i]!)), {
+        dtype,
+        ulps: 0.5,
+      });
+  });
+
+  it('writes over its own operands, even both', async () => {
+    const [x, y] = [tensorOf(device, [1, 6, -3]), tensorOf(device, [4, 2, 0.5])];
+    ops.divide(device, { out: [x], x: [x], y: [y] });
+    expect(await x.read()).toEqual(new Float32Array([0.25, 3, -6]));
+    ops.divide(device, { out: [y], x: [x], y: [y] });
+    expect(await y.read()).toEqual(new Float32Array([0.0625, 1.5, -12]));
+    ops.divide(device, { out: [x], x: [x], y: [x] });
+    expect(await x.read()).toEqual(new Float32Array([1, 1, 1]));
+  });
+
+  it('divides zeros, infinities and NaN as numbers do', async () => {
+    const x = tensorOf(device, [1, -1, 0, Infinity, NaN, 0, 1e-30, 1e30]);
+    const y = tensorOf(device, [0, 0, 0, Infinity, 1, -2, 1e30, 1e-30]);
+    const out = Tensor.zeros(device, [8]);
+    ops.divide(device, { out: [out], x: [x], y: [y] });
+    expect(await out.read()).toEqual(new Float32Array([Infinity, -Infinity, NaN, NaN, NaN, -0, 0, Infinity]));
+  });
+});
+
+const valid = (device: Device) => ({
+  out: [Tensor.zeros(device, [3])],
+  x: [Tensor.zeros(device, [3])],
+  y: [Tensor.zeros(device, [3])],
+});
+describe.each(onlyCpu)('divide', () => {
+  refusesWrongFields('divide', valid);
+  refuses('divide', valid, (device) => {
+    const [a, b] = [Tensor.zeros(device, [3]), Tensor.zeros(device, [3])];
+    return [
+      [{ x: [] }, 'ERR_ARGUMENT', 'divide: x must be as many as out, got 0'],
+      [{ y: [a, b] }, 'ERR_ARGUMENT', 'divide: y must be as many as out, got 2'],
+      [
+        { x: [Tensor.zeros(device, [1, 3])] },
+        'ERR_SHAPE',
+        "divide: x must have out's shape, got f32[1, 3] for out f32[3]",
+      ],
+      [{ y: [Tensor.zeros(device, [2])] }, 'ERR_SHAPE', "divide: y must have out's shape, got f32[2] for out f32[3]"],
+      [
+        { x: [Tensor.zeros(device, [3], { dtype: 'f64' })] },
+        'ERR_DTYPE',
+        "divide: x must have out's dtype, got f64[3]",
+      ],
+      [
+        { out: [Tensor.zeros(device, [3], { dtype: 'i32' })] },
+        'ERR_DTYPE',
+        'divide: out must be f32 or f64, got i32[3]',
+      ],
+      [{ out: [a, a], x: [b, b], y: [b, b] }, 'ERR_ARGUMENT', 'divide: out holds a tensor that is already an output'],
+      [{ out: [a, b], x: [b, a], y: [b, a] }, 'ERR_ARGUMENT', 'divide: out must not share a tensor with x'],
+    ];
+  });
+
+  it('gives the same bits on any number of threads', () =>
+    expectSameBits((device) => {
+      const [x, y] = [tensorOf(device, normal(40001, 1)), tensorOf(device, normal(40001, 2))];
+      ops.divide(device, { out: [x], x: [x], y: [y] });
+      return [x];
+    }));
+});

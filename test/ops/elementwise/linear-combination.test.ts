@@ -1,0 +1,79 @@
+// Devices: cpu, cuda
+import { afterAll, describe, expect, it } from 'vitest';
+import { Device, ops, Tensor } from '../../../lib/index.ts';
+import { linearCombination } from '../../reference/linear-combination.ts';
+import { expectClose } from '../../support/compare.ts';
+import { awkward, normal } from '../../support/data.ts';
+import { devices } from '../../support/devices.ts';
+import { rounded } from '../../support/dtypes.ts';
+import { tensorOf, thrownBy, valuesOf } from '../../support/tensors.ts';
+
+describe.each(devices)('linear_combination on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+
+  const cases = (['f32', 'f64'] as const).flatMap((dtype) => [1, 2, 8].map((terms) => ({ dtype, terms })));
+  it.each(cases)('$terms terms of $dtype, every size in one call', async ({ dtype, terms }) => {
+    const coefficients = Array.from({ length: terms }, (_, j) => rounded(0.9 - 0.37 * j, dtype));
+    const data = coefficients.map((_, j) =>
+      awkward.map((size) => normal(size, 100 * j + size).map((x) => rounded(x, dtype))),
+    );
+    const out = awkward.map((size) => Tensor.full(device, [size], NaN, { dtype }));
+    const tensors = data.flatMap((term) => term.map((values) => tensorOf(device, values, [values.length], dtype)));
+    ops.linearCombination(device, { out, terms: tensors, coefficients });
+    for (const [i, tensor] of out.entries()) {
+      const parts = data.map((term) => term[i]!);
+      // Each of the additions may err by half a unit of the sum of sizes.
+      const magnitude = linearCombination(
+        coefficients.map(Math.abs),
+        parts.map((part) => part.map(Math.abs)),
+      );
+      expectClose(await valuesOf(tensor), linearCombination(coefficients, parts), { dtype, ulps: terms, magnitude });
+    }
+  });
+
+  it('takes coefficients from the device, alone and times a number', async () => {
+    const x = tensorOf(device, [1, 2, 3]);
+    const out = new Tensor(device, [3]);
+    const by = tensorOf(device, [3], [1], 'f64');
+    const by32 = tensorOf(device, [0.5], [], 'f32');
+    ops.linearCombination(device, { out: [out], terms: [x, x], coefficients: [by, [-4, by32]] });
+    expect(await out.read()).toEqual(Float32Array.from([1, 2, 3]));
+  });
+
+  it('may write to one of its terms', async () => {
+    const values = normal(20000, 5);
+    const x = tensorOf(device, values);
+    const y = tensorOf(device, normal(20000, 6));
+    const expected = linearCombination([2, -1], [await valuesOf(x), await valuesOf(y)]);
+    ops.linearCombination(device, { out: [y], terms: [x, y], coefficients: [2, -1] });
+    expectClose(await valuesOf(y), expected, { dtype: 'f32', ulps: 2, magnitude: 4 });
+  });
+
+  it('reads a term whose coefficient is 0', async () => {
+    const out = new Tensor(device, [2]);
+    ops.linearCombination(device, { out: [out], terms: [tensorOf(device, [NaN, Infinity])], coefficients: [0] });
+    expect(await out.read()).toEqual(Float32Array.from([NaN, NaN]));
+  });
+
+  it('refuses what does not fit', () => {
+    const x = Tensor.zeros(device, [2]);
+    const out = Tensor.zeros(device, [2]);
+    const other = Tensor.zeros(device, [2]);
+    const by = Tensor.zeros(device, [2], { dtype: 'f64' });
+    const code = (fields: Parameters<typeof ops.linearCombination>[1]) =>
+      thrownBy(() => ops.linearCombination(device, fields)).code;
+    expect(code({ out: [out], terms: [x] })).toBe('ERR_ARGUMENT');
+    expect(code({ out: [out], terms: [x], coefficients: [1, 2] })).toBe('ERR_ARGUMENT');
+    expect(code({ out: [out], terms: Array(9).fill(x), coefficients: Array(9).fill(1) })).toBe('ERR_ARGUMENT');
+    expect(code({ out: [out], terms: [by], coefficients: [1] })).toBe('ERR_DTYPE');
+    expect(code({ out: [out], terms: [Tensor.zeros(device, [1, 2])], coefficients: [1] })).toBe('ERR_SHAPE');
+    expect(code({ out: [out], terms: [x], coefficients: [by] })).toBe('ERR_SHAPE');
+    // A term at another position of the list than its output would be read after it was written.
+    expect(code({ out: [out, other], terms: [other, x], coefficients: [1] })).toBe('ERR_ARGUMENT');
+    const half = Tensor.zeros(device, [2], { dtype: 'f16' });
+    expect(code({ out: [half], terms: [half], coefficients: [1] })).toBe('ERR_DTYPE');
+    expect(code({ out: [out], terms: [x], coefficients: [[1] as never] })).toBe('ERR_ARGUMENT');
+    expect(code({ out: [out], terms: [x], coefficients: [out] })).toBe('ERR_ARGUMENT');
+  });
+});

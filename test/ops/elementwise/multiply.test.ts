@@ -1,0 +1,86 @@
+// Devices: cpu, cuda
+import { afterAll, describe, expect, it } from 'vitest';
+import { Device, ops, Tensor } from '../../../lib/index.ts';
+import { multiply as reference } from '../../reference/multiply.ts';
+import { expectClose } from '../../support/compare.ts';
+import { awkward, normal } from '../../support/data.ts';
+import { devices, onlyCpu } from '../../support/devices.ts';
+import { refuses, refusesWrongFields } from '../../support/refusals.ts';
+import { expectSameBits } from '../../support/same-bits.ts';
+import { tensorOf, valuesOf } from '../../support/tensors.ts';
+
+describe.each(devices)('multiply on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+
+  it.each(['f32', 'f64'] as const)('rounds the products of a list once, %s', async (dtype) => {
+    const x = awkward.map((n) => tensorOf(device, normal(n, n + 1), [n], dtype));
+    const y = awkward.map((n) => tensorOf(device, normal(n, n + 2), [n], dtype));
+    const out = awkward.map((n) => Tensor.full(device, [n], NaN, { dtype }));
+    ops.multiply(device, { out, x, y });
+    for (const [i, tensor] of out.entries())
+      expectClose(await valuesOf(tensor), reference(await valuesOf(x[i]!), await valuesOf(y[i]!)), {
+        dtype,
+        ulps: 0.5,
+      });
+  });
+
+  it('writes over its own factors, even both', async () => {
+    const [x, y] = [tensorOf(device, [1, 2, -3]), tensorOf(device, [4, 5, 6])];
+    ops.multiply(device, { out: [x], x: [x], y: [y] });
+    expect(await x.read()).toEqual(new Float32Array([4, 10, -18]));
+    ops.multiply(device, { out: [y], x: [x], y: [y] });
+    expect(await y.read()).toEqual(new Float32Array([16, 50, -108]));
+    ops.multiply(device, { out: [x], x: [x], y: [x] });
+    expect(await x.read()).toEqual(new Float32Array([16, 100, 324]));
+  });
+
+  it('multiplies zeros, infinities and NaN as numbers do', async () => {
+    const x = tensorOf(device, [0, -0, Infinity, NaN, 1e-30, 1e30]);
+    const y = tensorOf(device, [-1, -1, 0, 0, 1e-30, 1e30]);
+    const out = Tensor.zeros(device, [6]);
+    ops.multiply(device, { out: [out], x: [x], y: [y] });
+    expect(await out.read()).toEqual(new Float32Array([-0, 0, NaN, NaN, 0, Infinity]));
+  });
+});
+
+const valid = (device: Device) => ({
+  out: [Tensor.zeros(device, [3])],
+  x: [Tensor.zeros(device, [3])],
+  y: [Tensor.zeros(device, [3])],
+});
+describe.each(onlyCpu)('multiply', () => {
+  refusesWrongFields('multiply', valid);
+  refuses('multiply', valid, (device) => {
+    const [a, b] = [Tensor.zeros(device, [3]), Tensor.zeros(device, [3])];
+    return [
+      [{ x: [] }, 'ERR_ARGUMENT', 'multiply: x must be as many as out, got 0'],
+      [{ y: [a, b] }, 'ERR_ARGUMENT', 'multiply: y must be as many as out, got 2'],
+      [
+        { x: [Tensor.zeros(device, [1, 3])] },
+        'ERR_SHAPE',
+        "multiply: x must have out's shape, got f32[1, 3] for out f32[3]",
+      ],
+      [{ y: [Tensor.zeros(device, [2])] }, 'ERR_SHAPE', "multiply: y must have out's shape, got f32[2] for out f32[3]"],
+      [
+        { x: [Tensor.zeros(device, [3], { dtype: 'f64' })] },
+        'ERR_DTYPE',
+        "multiply: x must have out's dtype, got f64[3]",
+      ],
+      [
+        { out: [Tensor.zeros(device, [3], { dtype: 'i32' })] },
+        'ERR_DTYPE',
+        'multiply: out must be f32 or f64, got i32[3]',
+      ],
+      [{ out: [a, a], x: [b, b], y: [b, b] }, 'ERR_ARGUMENT', 'multiply: out holds a tensor that is already an output'],
+      [{ out: [a, b], x: [b, a], y: [b, a] }, 'ERR_ARGUMENT', 'multiply: out must not share a tensor with x'],
+    ];
+  });
+
+  it('gives the same bits on any number of threads', () =>
+    expectSameBits((device) => {
+      const [x, y] = [tensorOf(device, normal(40001, 1)), tensorOf(device, normal(40001, 2))];
+      ops.multiply(device, { out: [x], x: [x], y: [y] });
+      return [x];
+    }));
+});

@@ -1,0 +1,96 @@
+// Devices: cpu, cuda
+import { afterAll, describe, expect, it } from 'vitest';
+import { Device, ops, Tensor } from '../../../lib/index.ts';
+import { combineRows as reference } from '../../reference/combine-rows.ts';
+import { expectClose } from '../../support/compare.ts';
+import { normal, uniform } from '../../support/data.ts';
+import { devices, onlyCpu } from '../../support/devices.ts';
+import { refuses, refusesWrongFields } from '../../support/refusals.ts';
+import { expectSameBits } from '../../support/same-bits.ts';
+import { tensorOf, valuesOf } from '../../support/tensors.ts';
+
+function indicesOf(count: number, rows: number): number[] {
+  const next = uniform(count + rows);
+  return Array.from({ length: count }, () => Math.floor(next() * (rows + 1)) - 1);
+}
+
+const combine = (device: Device, x: Tensor, indices: Tensor, coefficients: Tensor): Tensor => {
+  const out = Tensor.full(device, [indices.shape[0]!, x.shape[1]!], NaN, { dtype: x.dtype });
+  ops.combineRows(device, { x, indices, coefficients, out });
+  return out;
+};
+
+describe.each(devices)('combineRows on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+
+  describe.each(['f32', 'f64'] as const)('%s', (dtype) => {
+    it.each([
+      [0, 3, 5, 2],
+      [3, 0, 5, 2],
+      [3, 5, 0, 2],
+      [3, 5, 8, 0],
+      [1, 1, 1, 1],
+      [31, 33, 43, 5],
+      [3, 597, 1029, 5],
+      [97, 5, 4, 9],
+    ])('%i sums of %i rows of %i elements, %i terms each', async (count, rows, size, terms) => {
+      const x = tensorOf(device, normal(rows * size, 1), [rows, size], dtype);
+      const indices = indicesOf(count * terms, rows);
+      const coefficients = tensorOf(device, normal(count * terms, 2), [count, terms], dtype);
+      const expected = reference(await valuesOf(x), indices, await valuesOf(coefficients), size, terms);
+      const whole = terms === 0 ? new Float64Array(count * size) : expected;
+      const actual = await valuesOf(combine(device, x, tensorOf(device, indices, [count, terms], 'i32'), coefficients));
+      expectClose(actual, whole, { dtype, ulps: 1 + terms, magnitude: dtype === 'f32' ? 0 : terms });
+    });
+  });
+
+  it('adds nothing for indices of no row, and reads nothing there', async () => {
+    const indices = tensorOf(device, [-1, 2, 2 ** 31 - 1, -(2 ** 31)], [1, 4], 'i32');
+    const out = combine(device, tensorOf(device, [NaN, NaN], [2, 1]), indices, Tensor.full(device, [1, 4], NaN));
+    expect(await valuesOf(out)).toEqual(new Float64Array([0]));
+  });
+});
+
+const valid = (device: Device) => ({
+  x: Tensor.zeros(device, [5, 3]),
+  indices: Tensor.zeros(device, [4, 2], { dtype: 'i32' }),
+  coefficients: Tensor.zeros(device, [4, 2]),
+  out: Tensor.zeros(device, [4, 3]),
+});
+describe.each(onlyCpu)('combineRows', () => {
+  refusesWrongFields('combineRows', valid);
+  refuses('combineRows', valid, (device) => [
+    [
+      { x: Tensor.zeros(device, [5, 3], { dtype: 'f64' }) },
+      'ERR_DTYPE',
+      'combineRows: x, coefficients and out must be all f32 or all f64, got f64[5, 3]',
+    ],
+    [
+      { x: Tensor.zeros(device, [5]) },
+      'ERR_SHAPE',
+      'combineRows: x, coefficients and out must be matrices, got f32[5]',
+    ],
+    [{ indices: Tensor.zeros(device, [4, 2]) }, 'ERR_DTYPE', 'combineRows: indices must be i32, got f32[4, 2]'],
+    [
+      { indices: Tensor.zeros(device, [4, 3], { dtype: 'i32' }) },
+      'ERR_SHAPE',
+      'combineRows: indices must have the shape of coefficients, got i32[4, 3] for coefficients f32[4, 2]',
+    ],
+    [
+      { out: Tensor.zeros(device, [5, 3]) },
+      'ERR_SHAPE',
+      'combineRows: out must have as many rows as indices, as long as those of x, got f32[5, 3] for indices i32[4, 2] and x f32[5, 3]',
+    ],
+  ]);
+
+  it('gives the same bits on any number of threads', () =>
+    expectSameBits((device) => [
+      combine(
+        device,
+        tensorOf(device, normal(33 * 129, 1), [33, 129]),
+        tensorOf(device, indicesOf(4097 * 5, 33), [4097, 5], 'i32'),
+        tensorOf(device, normal(4097 * 5, 2), [4097, 5]),
+      ),
+    ]));
+});

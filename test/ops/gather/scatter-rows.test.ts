@@ -1,0 +1,149 @@
+// Devices: cpu, cuda
+import { afterAll, describe, expect, it } from 'vitest';
+import { Device, type Dtype, ops, Tensor } from '../../../lib/index.ts';
+import { scatterRows as reference } from '../../reference/scatter-rows.ts';
+import { expectClose } from '../../support/compare.ts';
+import { normal, uniform } from '../../support/data.ts';
+import { devices, onlyCpu } from '../../support/devices.ts';
+import { dtypes, floatingDtypes } from '../../support/dtypes.ts';
+import { refuses, refusesWrongFields } from '../../support/refusals.ts';
+import { expectSameBits, sameBits } from '../../support/same-bits.ts';
+import { tensorOf, valuesOf } from '../../support/tensors.ts';
+
+/** Rows of a table of `rows`, with some before and behind it, and many more than once. */
+function indicesOf(count: number, rows: number): number[] {
+  const next = uniform(count + rows);
+  return Array.from({ length: count }, () => Math.floor(next() * (rows + 2)) - 1);
+}
+const shapes = [
+  [0, 5, 3],
+  [5, 0, 3],
+  [5, 4, 0],
+  [1, 1, 1],
+  [33, 31, 1],
+  [31, 597, 43],
+  [4097, 33, 5],
+  [7, 3, 1025],
+] as const;
+
+describe.each(devices)('scatterRows on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+
+  describe.each(dtypes)('sets rows of %s', (dtype: Dtype) => {
+    it.each(shapes)('%i of %i rows of %i elements', async (count, rows, size) => {
+      const out = tensorOf(device, normal(rows * size, 1, 100), [rows, size], dtype);
+      const x = tensorOf(device, normal(count * size, 2, 100), [count, size], dtype);
+      const index = indicesOf(count, rows);
+      const expected = reference(await valuesOf(out), index, await valuesOf(x), size, 'set');
+      ops.scatterRows(device, { out, index: tensorOf(device, index, [count], 'i32'), x, mode: 'set' });
+      expect(await valuesOf(out)).toEqual(expected);
+    });
+  });
+
+  describe.each(floatingDtypes)('adds rows of %s', (dtype) => {
+    it.each(shapes)('%i of %i rows of %i elements', async (count, rows, size) => {
+      const out = tensorOf(device, normal(rows * size, 1), [rows, size], dtype);
+      const x = tensorOf(device, normal(count * size, 2), [count, size], dtype);
+      const before = await x.read();
+      const index = indicesOf(count, rows);
+      const expected = reference(await valuesOf(out), index, await valuesOf(x), size, 'add');
+      ops.scatterRows(device, { out, index: tensorOf(device, index, [count], 'i32'), x });
+      // The sums of the reference are the same, in f64 and in the same order: rounded once.
+      expectClose(await valuesOf(out), expected, { dtype, ulps: dtype === 'f64' ? 0 : 0.5 });
+      expect(sameBits(await x.read(), before)).toBe(true);
+    });
+  });
+
+  it('takes a single row', async () => {
+    const [added, set] = [tensorOf(device, [1, 2, 3, 4], [2, 2]), tensorOf(device, [1, 2, 3, 4], [2, 2])];
+    const [index, x] = [tensorOf(device, [1], [1], 'i32'), tensorOf(device, [10, 20], [1, 2])];
+    ops.scatterRows(device, { out: added, index, x });
+    ops.scatterRows(device, { out: set, index, x, mode: 'set' });
+    expect(await added.read()).toEqual(new Float32Array([1, 2, 13, 24]));
+    expect(await set.read()).toEqual(new Float32Array([1, 2, 10, 20]));
+  });
+
+  it('keeps what f32 sums would lose', async () => {
+    const out = tensorOf(device, [2 ** 30]);
+    const index = tensorOf(device, [0, 0, 0], [3], 'i32');
+    ops.scatterRows(device, { out, index, x: tensorOf(device, [1, 1, -(2 ** 30)]) });
+    expect(await out.read()).toEqual(new Float32Array([2]));
+  });
+
+  it('writes nothing for an index outside, and keeps NaN, infinities and -0', async () => {
+    const index = tensorOf(device, [-1, 2, 2 ** 31 - 1, -(2 ** 31), 0, 1], [6], 'i32');
+    const x = tensorOf(device, [9, 9, 9, 9, NaN, Infinity]);
+    const [added, set] = [tensorOf(device, [1, -Infinity]), tensorOf(device, [1, 2])];
+    ops.scatterRows(device, { out: added, index, x });
+    expect(await added.read()).toEqual(new Float32Array([NaN, NaN]));
+    ops.scatterRows(device, { out: set, index, x, mode: 'set' });
+    expect(await set.read()).toEqual(new Float32Array([NaN, Infinity]));
+  });
+
+  it('is the transpose of gatherRows', async () => {
+    const index = tensorOf(device, indicesOf(97, 13), [97], 'i32');
+    const [x, y] = [
+      tensorOf(device, normal(13 * 3, 1), [13, 3], 'f64'),
+      tensorOf(device, normal(97 * 3, 2), [97, 3], 'f64'),
+    ];
+    const gathered = Tensor.zeros(device, [97, 3], { dtype: 'f64' });
+    const scattered = Tensor.zeros(device, [13, 3], { dtype: 'f64' });
+    ops.gatherRows(device, { x, index, out: gathered });
+    ops.scatterRows(device, { out: scattered, index, x: y });
+    const dot = (a: Float64Array, b: Float64Array) =>
+      a.reduce((sum, v, i) => sum + (Number.isNaN(v) ? 0 : v * b[i]!), 0);
+    const [left, right] = [
+      dot(await valuesOf(gathered), await valuesOf(y)),
+      dot(await valuesOf(x), await valuesOf(scattered)),
+    ];
+    expect(left).toBeCloseTo(right, 10);
+  });
+});
+
+const valid = (device: Device) => ({
+  out: Tensor.zeros(device, [5, 3]),
+  index: Tensor.zeros(device, [2], { dtype: 'i32' }),
+  x: Tensor.zeros(device, [2, 3]),
+});
+describe.each(onlyCpu)('scatterRows', () => {
+  refusesWrongFields('scatterRows', valid);
+  refuses('scatterRows', valid, (device) => {
+    const i32 = Tensor.zeros(device, [2], { dtype: 'i32' });
+    const shape = 'scatterRows: x must have one row of out an element of index, got';
+    return [
+      [{ out: Tensor.zeros(device, []) }, 'ERR_SHAPE', 'scatterRows: out must have rows, got f32[]'],
+      [
+        { out: Tensor.zeros(device, [5, 3], { dtype: 'u8' }) },
+        'ERR_DTYPE',
+        'scatterRows: out must be floating to add, got u8[5, 3]',
+      ],
+      [{ index: Tensor.zeros(device, [2]) }, 'ERR_DTYPE', 'scatterRows: index must be i32, got f32[2]'],
+      [{ index: i32.reshape([1, 2]) }, 'ERR_SHAPE', 'scatterRows: index must have rank 1, got i32[1, 2]'],
+      [
+        { x: Tensor.zeros(device, [2, 3], { dtype: 'f64' }) },
+        'ERR_DTYPE',
+        "scatterRows: x must have out's dtype, got f64[2, 3]",
+      ],
+      [{ x: Tensor.zeros(device, [3, 3]) }, 'ERR_SHAPE', `${shape} f32[3, 3] for out f32[5, 3] and index i32[2]`],
+      [{ x: Tensor.zeros(device, [2, 4]) }, 'ERR_SHAPE', `${shape} f32[2, 4] for out f32[5, 3] and index i32[2]`],
+      [
+        { out: i32, index: i32, x: Tensor.zeros(device, [2], { dtype: 'i32' }), mode: 'set' },
+        'ERR_ARGUMENT',
+        'scatterRows: out must not share a tensor with index',
+      ],
+      [{ mode: 'max' }, 'ERR_ARGUMENT', "scatterRows: mode must be one of 'add', 'set', got 'max'"],
+    ];
+  });
+
+  it('gives the same bits on any number of threads', () =>
+    expectSameBits((device) => {
+      const index = tensorOf(device, indicesOf(4097, 3333), [4097], 'i32');
+      const x = tensorOf(device, normal(4097 * 17, 1), [4097, 17]);
+      return (['add', 'set'] as const).map((mode) => {
+        const out = Tensor.zeros(device, [3333, 17]);
+        ops.scatterRows(device, { out, index, x, mode });
+        return out;
+      });
+    }));
+});

@@ -1,0 +1,211 @@
+// Devices: cpu, cuda
+// Axes: products
+import { afterAll, describe, expect, it } from 'vitest';
+import { Device, ops, Tensor } from '../../../lib/index.ts';
+import { gemm, type Product } from '../../reference/gemm.ts';
+import { expectClose } from '../../support/compare.ts';
+import { normal } from '../../support/data.ts';
+import { devices, onlyCpu } from '../../support/devices.ts';
+import { arrayOf, type Floating, floatingDtypes, numbersOf } from '../../support/dtypes.ts';
+import { tensorOf, thrownBy, valuesOf } from '../../support/tensors.ts';
+
+const isHalf = (dtype: Floating) => dtype === 'f16' || dtype === 'bf16';
+const word = (transposed: boolean | undefined) => (transposed ? 'transposed' : 'none');
+
+type Factors = [alpha: number, beta: number];
+
+/** With each pair of factors; `p` has one, unless several are given. */
+async function check(
+  device: Device,
+  dtype: Floating,
+  p: Product,
+  batched = false,
+  factors: readonly Factors[] = [[p.alpha ?? 1, p.beta ?? 0]],
+): Promise<void> {
+  const { batch = 1, rows, columns, inner, transA, transB } = p;
+  const shape = (m: number, n: number) => (batched ? [batch, m, n] : [m, n]);
+  const data = [rows * inner, inner * columns, rows * columns].map((size, i) =>
+    numbersOf(arrayOf(normal(batch * size, 7 * i + size), dtype), dtype),
+  ) as [Float64Array, Float64Array, Float64Array];
+  const a = tensorOf(device, data[0], transA ? shape(inner, rows) : shape(rows, inner), dtype);
+  const b = tensorOf(device, data[1], transB ? shape(columns, inner) : shape(inner, columns), dtype);
+  const products = gemm({ ...p, alpha: 1, beta: 0 }, ...data);
+  for (const [alpha, beta] of factors) {
+    const old = beta === 0 ? data[2].map(() => NaN) : data[2];
+    const c = tensorOf(device, old, shape(rows, columns), dtype);
+    ops.gemm(device, { a, b, c, alpha, beta, transA: word(transA), transB: word(transB) });
+    const expected = products.map((sum, i) => alpha * sum + (beta === 0 ? 0 : beta * old[i]!));
+    // Sums of `inner` products of normal numbers: errors grow with its root, so a few units of the sum of sizes.
+    const magnitude = Math.abs(alpha) * Math.sqrt(inner) + Math.abs(beta);
+    // In 16 bits the sum, which is made in f32, is rounded once.
+    const ulps = isHalf(dtype) ? 1 : 4 + 2 * Math.sqrt(inner);
+    expectClose(await valuesOf(c), expected, { dtype, ulps, magnitude });
+  }
+}
+
+describe.each(devices)('gemm on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+
+  const flags = [false, true];
+  const transposes = flags.flatMap((transA) => flags.map((transB) => ({ transA, transB })));
+  const factors: Factors[] = [
+    [1, 0],
+    [-0.5, 2],
+    [1, 1],
+  ];
+  const sizes: [number, number, number][] = [
+    [1, 1, 1],
+    [1, 33, 65],
+    [33, 1, 65],
+    [31, 32, 1],
+    [33, 65, 31],
+    [65, 33, 300],
+    [597, 65, 33],
+    [31, 597, 65],
+    [97, 131, 401],
+  ];
+  it('an inner side that is too long to be packed at once', () =>
+    check(device, 'f32', { rows: 49, columns: 50, inner: 23_001, beta: 2 }));
+
+  // What is packed are panels of the CPU.
+  const tooLarge = onlyCpu.flatMap(() => [
+    [10_950, 50],
+    [50, 10_950],
+    [5500, 5500],
+  ]) as [number, number][];
+  it.each(tooLarge)('%i rows and %i columns, too many to be packed at once', async (rows, columns) => {
+    // Rows of one number, so that each result is a product of small integers.
+    const [inner, left, right] = [384, (i: number) => (i % 7) - 3, (j: number) => (j % 5) - 2];
+    const a = Float32Array.from({ length: rows * inner }, (_, at) => left(Math.floor(at / inner)));
+    const b = Float32Array.from({ length: inner * columns }, (_, at) => right(at % columns));
+    const c = new Tensor(device, [rows, columns]);
+    ops.gemm(device, { a: Tensor.from(device, a, [rows, inner]), b: Tensor.from(device, b, [inner, columns]), c });
+    const wrong = (await c.read()).findIndex(
+      (value, at) => value !== inner * left(Math.floor(at / columns)) * right(at % columns),
+    );
+    c.dispose();
+    expect(wrong).toBe(-1);
+  });
+
+  it.each(onlyCpu)('takes at most 16 MB of scratch memory, however large the factors are', async () => {
+    const own = Device.open('cpu', { threads: 2 });
+    const [m, n, k] = [400_000, 48, 64];
+    const [a, b, c] = [Tensor.zeros(own, [m, k]), Tensor.zeros(own, [k, n]), Tensor.zeros(own, [m, n])];
+    await own.synchronize();
+    const before = process.memoryUsage.rss();
+    ops.gemm(own, { a, b, c });
+    await own.synchronize();
+    // Packed whole, the factors take 102 MB.
+    expect(process.memoryUsage.rss() - before).toBeLessThan(50e6);
+    await own.close();
+  });
+
+  // Large tiles, and sides at which 16-byte accesses begin and end.
+  it.each(transposes)('many tiles of 16 bits, a transposed: $transA, b transposed: $transB', async (flags) => {
+    const dtype = flags.transA ? 'f16' : 'bf16';
+    await check(device, dtype, { batch: 24, rows: 129, columns: 136, inner: 40, beta: 0.5, ...flags }, true);
+    await check(device, dtype, { rows: 8, columns: 16, inner: 3000, ...flags });
+    await check(device, dtype, { rows: 7, columns: 15, inner: 1001, alpha: -1, beta: 1, ...flags });
+  });
+
+  describe.each(floatingDtypes)('%s', (dtype) => {
+    it.each(transposes)('every size, a transposed: $transA, b transposed: $transB', async (flags) => {
+      for (const [rows, columns, inner] of sizes)
+        await check(device, dtype, { rows, columns, inner, ...flags }, false, factors);
+    });
+
+    it.each(transposes)('batches, a transposed: $transA, b transposed: $transB', async (flags) => {
+      await check(device, dtype, { batch: 1, rows: 33, columns: 31, inner: 17, ...flags }, true);
+      await check(device, dtype, { batch: 5, rows: 33, columns: 31, inner: 17, beta: -1, ...flags }, true);
+      await check(device, dtype, { batch: 3, rows: 1, columns: 300, inner: 32, ...flags }, true);
+    });
+
+    it.each(transposes)('an inner size of 0, a transposed: $transA, b transposed: $transB', async (flags) => {
+      await check(device, dtype, { rows: 33, columns: 31, inner: 0, ...flags });
+      await check(device, dtype, { rows: 1, columns: 31, inner: 0, beta: 0.5, ...flags });
+    });
+
+    it('alpha 0 and beta 0 clear c, whatever a, b and c hold', async () => {
+      for (const [m, n, k] of [
+        [3, 5, 4],
+        [1, 70, 90],
+        [70, 1, 90],
+        [130, 130, 130],
+      ] as const) {
+        const bad = (rows: number, columns: number) => Tensor.full(device, [rows, columns], NaN, { dtype });
+        const c = bad(m, n);
+        ops.gemm(device, { a: Tensor.zeros(device, [m, k], { dtype }), b: Tensor.zeros(device, [k, n], { dtype }), c });
+        expect(await valuesOf(c)).toEqual(new Float64Array(m * n));
+        const c2 = bad(m, n);
+        ops.gemm(device, { a: bad(m, k), b: bad(k, n), c: c2, alpha: 0 });
+        expect(await valuesOf(c2)).toEqual(new Float64Array(m * n));
+      }
+    });
+
+    it('a NaN or an infinity in a or b arrives in c', async () => {
+      for (const [m, n] of [
+        [1, 4],
+        [4, 1],
+        [5, 6],
+      ] as const) {
+        const zeros = Tensor.zeros(device, [m, 3], { dtype });
+        const b = Tensor.full(device, [3, n], Infinity, { dtype });
+        const c = Tensor.zeros(device, [m, n], { dtype });
+        ops.gemm(device, { a: zeros, b, c });
+        expect(await valuesOf(c)).toEqual(new Float64Array(m * n).fill(NaN));
+      }
+    });
+
+    it('sides of 0', async () => {
+      await check(device, dtype, { rows: 0, columns: 5, inner: 3 });
+      await check(device, dtype, { rows: 5, columns: 0, inner: 3 });
+      await check(device, dtype, { batch: 0, rows: 5, columns: 2, inner: 3 }, true);
+    });
+  });
+
+  it('gives the same bits every time', async () => {
+    const a = tensorOf(device, normal(300 * 65, 1), [300, 65]);
+    const b = tensorOf(device, normal(65 * 597, 2), [65, 597]);
+    const [c, d] = [new Tensor(device, [300, 597]), new Tensor(device, [300, 597])];
+    ops.gemm(device, { a, b, c });
+    ops.gemm(device, { a, b, c: d });
+    expect(await c.read()).toEqual(await d.read());
+  });
+
+  it('may square a matrix', async () => {
+    const a = tensorOf(device, [1, 2, 3, 4], [2, 2]);
+    const c = new Tensor(device, [2, 2]);
+    ops.gemm(device, { a, b: a, c });
+    expect(await c.read()).toEqual(Float32Array.from([7, 10, 15, 22]));
+  });
+
+  it('refuses what does not fit', () => {
+    const zeros = (...shape: number[]) => Tensor.zeros(device, shape);
+    const thrown = (fields: Parameters<typeof ops.gemm>[1]) => thrownBy(() => ops.gemm(device, fields));
+    const a = zeros(2, 3);
+    const c = zeros(2, 2);
+    expect(thrown({ a, b: zeros(2, 3), c })).toEqual({
+      code: 'ERR_SHAPE',
+      message: "gemm: b does not fit c, got f32[2, 3] for c f32[2, 2], transA 'none', transB 'none'",
+    });
+    expect(thrown({ a, b: zeros(4, 2), c }).message).toBe(
+      "gemm: b does not fit a, got f32[4, 2] for a f32[2, 3], transA 'none', transB 'none'",
+    );
+    expect(thrown({ a: zeros(3, 3), b: zeros(3, 2), c }).message).toBe(
+      "gemm: a does not fit c, got f32[3, 3] for c f32[2, 2], transA 'none', transB 'none'",
+    );
+    expect(thrown({ a, b: Tensor.zeros(device, [3, 2], { dtype: 'f64' }), c }).code).toBe('ERR_DTYPE');
+    expect(thrown({ a: zeros(1, 2, 3), b: zeros(2, 3, 2), c: zeros(2, 2, 2) }).code).toBe('ERR_SHAPE');
+    expect(thrown({ a: zeros(1, 2, 3), b: zeros(3, 2), c }).code).toBe('ERR_SHAPE');
+    expect(thrown({ a: c, b: zeros(2, 2), c }).code).toBe('ERR_ARGUMENT');
+    expect(thrown({ a, b: zeros(3, 2), c, transA: 'yes' as never })).toEqual({
+      code: 'ERR_ARGUMENT',
+      message: "gemm: transA must be one of 'none', 'transposed', got 'yes'",
+    });
+    expect(thrown({ a, b: zeros(3, 2), c: undefined as never })).toEqual({
+      code: 'ERR_ARGUMENT',
+      message: 'gemm: c is missing',
+    });
+  });
+});

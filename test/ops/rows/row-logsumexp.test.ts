@@ -1,0 +1,77 @@
+// Devices: cpu, cuda
+import { afterAll, describe, expect, it } from 'vitest';
+import { Device, ops, Tensor } from '../../../lib/index.ts';
+import { rowLogsumexp as reference } from '../../reference/row-logsumexp.ts';
+import { expectClose } from '../../support/compare.ts';
+import { normal } from '../../support/data.ts';
+import { devices, onlyCpu } from '../../support/devices.ts';
+import { matrixShapes } from '../../support/matrices.ts';
+import { refuses, refusesWrongFields } from '../../support/refusals.ts';
+import { expectSameBits, sameBits } from '../../support/same-bits.ts';
+import { tensorOf, valuesOf } from '../../support/tensors.ts';
+
+describe.each(devices)('rowLogsumexp on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+
+  describe.each(['f32', 'f64'] as const)('in %s', (dtype) => {
+    it.each(matrixShapes)('agrees with the reference on %i rows of %i columns', async (rows, columns) => {
+      const x = tensorOf(device, normal(rows * columns, 1, 20), [rows, columns], dtype);
+      const before = await x.read();
+      const out = Tensor.full(device, [rows], NaN, { dtype });
+      ops.rowLogsumexp(device, { x, out });
+      const expected = reference(await valuesOf(x), rows, columns);
+      // max + log cancels where they have different signs, both at most of the size of 100.
+      const magnitude = dtype === 'f32' ? 1 : 100;
+      const ulps = dtype === 'f32' ? 1 : 4 + Math.sqrt(columns);
+      expectClose(await valuesOf(out), expected, { dtype, ulps, magnitude });
+      expect(sameBits(await x.read(), before)).toBe(true);
+    });
+
+    it('never overflows, and takes infinities and NaN as PyTorch does', async () => {
+      const inf = Infinity;
+      const rows = [
+        [1e30, 1e30],
+        [-1e30, -1e30],
+        [-inf, 3],
+        [-inf, -inf],
+        [inf, 0],
+        [inf, -inf],
+        [NaN, inf],
+        [-inf, NaN],
+      ];
+      const x = tensorOf(device, rows.flat(), [8, 2], dtype);
+      const out = Tensor.zeros(device, [8], { dtype });
+      ops.rowLogsumexp(device, { x, out });
+      const large = (await valuesOf(x))[0]!;
+      expect([...(await valuesOf(out))]).toEqual([large, -large, 3, -inf, inf, inf, NaN, NaN]);
+    });
+  });
+});
+
+const valid = (device: Device) => ({ x: Tensor.zeros(device, [3, 2]), out: Tensor.zeros(device, [3]) });
+describe.each(onlyCpu)('rowLogsumexp', () => {
+  refusesWrongFields('rowLogsumexp', valid);
+  refuses('rowLogsumexp', valid, (device) => {
+    const f64 = Tensor.zeros(device, [3, 2], { dtype: 'f64' });
+    const one = Tensor.zeros(device, [1]);
+    return [
+      [{ x: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'rowLogsumexp: x must be a matrix, got f32[3]'],
+      [{ x: f64.cast('bf16') }, 'ERR_DTYPE', 'rowLogsumexp: x must be f32 or f64, got bf16[3, 2]'],
+      [{ x: f64 }, 'ERR_DTYPE', "rowLogsumexp: out must have x's dtype, got f32[3]"],
+      [
+        { out: Tensor.zeros(device, [2]) },
+        'ERR_SHAPE',
+        'rowLogsumexp: out must have one element a row of x, got f32[2] for x f32[3, 2]',
+      ],
+      [{ x: one.reshape([1, 1]), out: one }, 'ERR_ARGUMENT', 'rowLogsumexp: out must not share a tensor with x'],
+    ];
+  });
+
+  it('gives the same bits on any number of threads', () =>
+    expectSameBits((device) => {
+      const out = Tensor.zeros(device, [1000]);
+      ops.rowLogsumexp(device, { x: tensorOf(device, normal(1000 * 43, 1), [1000, 43]), out });
+      return [out];
+    }));
+});

@@ -1,0 +1,90 @@
+// Devices: cpu, cuda
+import { afterAll, describe, expect, it } from 'vitest';
+import { Device, ops, Tensor } from '../../../lib/index.ts';
+import { rowSoftmax as reference } from '../../reference/row-softmax.ts';
+import { expectClose } from '../../support/compare.ts';
+import { normal } from '../../support/data.ts';
+import { devices, onlyCpu } from '../../support/devices.ts';
+import { matrixShapes } from '../../support/matrices.ts';
+import { refuses, refusesWrongFields } from '../../support/refusals.ts';
+import { expectSameBits, sameBits } from '../../support/same-bits.ts';
+import { tensorOf, valuesOf } from '../../support/tensors.ts';
+
+// f32: the exponential (1.1 ulp), the sum and two roundings, however far an element lies below the largest.
+// f64: the exponentials (2 ulp each), their sum and the quotient, in this and in the reference.
+const ulpsOf = (dtype: 'f32' | 'f64', columns: number) => (dtype === 'f32' ? 2.5 : 8 + Math.sqrt(columns));
+
+describe.each(devices)('rowSoftmax on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+
+  describe.each(['f32', 'f64'] as const)('in %s', (dtype) => {
+    it.each(matrixShapes)('agrees with the reference on %i rows of %i columns, in place too', async (rows, columns) => {
+      const x = tensorOf(device, normal(rows * columns, 1, 20), [rows, columns], dtype);
+      const out = Tensor.full(device, [rows, columns], NaN, { dtype });
+      const expected = reference(await valuesOf(x), columns);
+      ops.rowSoftmax(device, { x, out });
+      expectClose(await valuesOf(out), expected, { dtype, ulps: ulpsOf(dtype, columns) });
+      ops.rowSoftmax(device, { x, out: x });
+      expect(sameBits(await x.read(), await out.read())).toBe(true);
+    });
+
+    it('does not change when a number is added to a row, however large', async () => {
+      const row = [1, 2, 3, 4];
+      const x = tensorOf(device, [row, row.map((a) => a + 4096), row.map((a) => a - 4096)].flat(), [3, 4], dtype);
+      ops.rowSoftmax(device, { x, out: x });
+      const values = await valuesOf(x);
+      expect(values.slice(4, 8)).toEqual(values.slice(0, 4));
+      expect(values.slice(8)).toEqual(values.slice(0, 4));
+    });
+  });
+
+  it('is right down to the smallest numbers of f32, and 0 below', async () => {
+    const x = [0, -50, -86, -87.5, -100, -200, -1000];
+    const out = tensorOf(device, x, [1, 7]);
+    ops.rowSoftmax(device, { x: out, out });
+    expectClose(await valuesOf(out), reference(x, 7), { dtype: 'f32', ulps: 2.5 });
+    expect((await valuesOf(out)).slice(5)).toEqual(new Float64Array([0, 0]));
+  });
+
+  it('is right down to 1e-307 in f64, and 0 where the result would be subnormal', async () => {
+    const x = [0, -300, -700, -707.9, -720, -750, -1e300];
+    const out = tensorOf(device, x, [1, 7], 'f64');
+    ops.rowSoftmax(device, { x: out, out });
+    const expected = [...reference(x, 7).slice(0, 4), 0, 0, 0];
+    expectClose(await valuesOf(out), expected, { dtype: 'f64', ulps: 8 });
+  });
+
+  it('keeps infinities and NaN to their rows, as PyTorch does', async () => {
+    const inf = Infinity;
+    const x = tensorOf(device, [1, -inf, 1, -inf, -inf, -inf, inf, 0, 0, NaN, 0, 0, 0, 0, -inf], [5, 3]);
+    ops.rowSoftmax(device, { x, out: x });
+    const nan = [NaN, NaN, NaN];
+    expect(await x.read()).toEqual(new Float32Array([0.5, 0, 0.5, ...nan, ...nan, ...nan, 0.5, 0.5, 0]));
+  });
+});
+
+const valid = (device: Device) => ({ x: Tensor.zeros(device, [2, 3]), out: Tensor.zeros(device, [2, 3]) });
+describe.each(onlyCpu)('rowSoftmax', () => {
+  refusesWrongFields('rowSoftmax', valid);
+  refuses('rowSoftmax', valid, (device) => {
+    const f64 = Tensor.zeros(device, [2, 3], { dtype: 'f64' });
+    return [
+      [{ x: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'rowSoftmax: x must be a matrix, got f32[3]'],
+      [{ x: f64.cast('bf16') }, 'ERR_DTYPE', 'rowSoftmax: x must be f32 or f64, got bf16[2, 3]'],
+      [{ out: f64 }, 'ERR_DTYPE', "rowSoftmax: out must have x's dtype, got f64[2, 3]"],
+      [
+        { out: Tensor.zeros(device, [3, 2]) },
+        'ERR_SHAPE',
+        "rowSoftmax: out must have x's shape, got f32[3, 2] for x f32[2, 3]",
+      ],
+    ];
+  });
+
+  it('gives the same bits on any number of threads', () =>
+    expectSameBits((device) => {
+      const x = tensorOf(device, normal(1000 * 43, 1), [1000, 43]);
+      ops.rowSoftmax(device, { x, out: x });
+      return [x];
+    }));
+});

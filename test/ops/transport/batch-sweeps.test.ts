@@ -1,0 +1,115 @@
+// Devices: cpu, cuda
+import { afterAll, describe, expect, it } from 'vitest';
+import { Device, ops, Tensor } from '../../../lib/index.ts';
+import { batchSweeps as reference } from '../../reference/batch-sweeps.ts';
+import { expectClose } from '../../support/compare.ts';
+import { devices, onlyCpu } from '../../support/devices.ts';
+import { refuses, refusesWrongFields } from '../../support/refusals.ts';
+import { expectSameBits } from '../../support/same-bits.ts';
+import { tensorOf, valuesOf } from '../../support/tensors.ts';
+import { massesOf, numbers } from '../../support/transport.ts';
+
+const matrix = (device: Device, rows: number, columns: number) =>
+  Tensor.full(device, [rows, columns], NaN, { dtype: 'f64' });
+const joined = (parts: Float64Array[]) => Float64Array.from(parts.flatMap((part) => [...part]));
+
+describe.each(devices)('batchSweeps on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+
+  it.each([
+    [1, 1, 1],
+    [3, 20, 31],
+    [2, 65, 300],
+    [4, 9, 1],
+  ])('agrees with the reference on %i problems of %i by %i, each stopping by itself', async (batch, n, m) => {
+    for (const dtype of ['f32', 'f64'] as const) {
+      const options = { eps: 0.5, tol: 1e-3, count: 40 };
+      const each = Array.from({ length: batch }, (_, b) => ({
+        // The further the costs lie apart, the more sweeps it takes.
+        cost: numbers(n * m, 1 + b, 0, 0.5 + b, dtype).map((x, k) => (k % 13 === 12 ? Infinity : x)),
+        masses: { rows: massesOf(n, 20 + b), columns: massesOf(m, 30 + b) },
+        f: numbers(n, 40 + b),
+        g: numbers(m, 50 + b),
+      }));
+      const cost = tensorOf(device, joined(each.map((p) => p.cost)), [batch, n, m], dtype);
+      const row_mass = Tensor.from(device, joined(each.map((p) => p.masses.rows)), [batch, n]);
+      const column_mass = Tensor.from(device, joined(each.map((p) => p.masses.columns)), [batch, m]);
+      const row_potential = Tensor.from(device, joined(each.map((p) => p.f)), [batch, n]);
+      const column_potential = Tensor.from(device, joined(each.map((p) => p.g)), [batch, m]);
+      const statistics = matrix(device, batch, 4);
+      ops.batchSweeps(device, { cost, row_mass, column_mass, row_potential, column_potential, statistics, ...options });
+      const expected = each.map((p) => reference(p.cost, p.masses, p.f, p.g, options));
+      const tolerance = { dtype: 'f64', ulps: 1000, magnitude: 4 } as const;
+      expectClose(await valuesOf(row_potential), joined(each.map((p) => p.f)), tolerance);
+      expectClose(await valuesOf(column_potential), joined(each.map((p) => p.g)), tolerance);
+      expectClose(await valuesOf(statistics), Float64Array.from(expected.flat()), tolerance);
+      if (batch === 3) expect(new Set(expected.map(([sweeps]) => sweeps)).size).toBeGreaterThan(1);
+    }
+  });
+});
+
+const valid = (device: Device) => ({
+  cost: Tensor.zeros(device, [5, 3, 2]),
+  row_mass: matrix(device, 5, 3),
+  column_mass: matrix(device, 5, 2),
+  row_potential: matrix(device, 5, 3),
+  column_potential: matrix(device, 5, 2),
+  statistics: matrix(device, 5, 4),
+});
+describe.each(onlyCpu)('batchSweeps', () => {
+  refusesWrongFields('batchSweeps', valid);
+  refuses('batchSweeps', valid, (device) => [
+    [
+      { cost: Tensor.zeros(device, [3, 2]) },
+      'ERR_SHAPE',
+      'batchSweeps: cost must be a batch of matrices, got f32[3, 2]',
+    ],
+    [
+      { cost: Tensor.zeros(device, [5, 3, 2], { dtype: 'f16' }) },
+      'ERR_DTYPE',
+      'batchSweeps: cost must be f32 or f64, got f16[5, 3, 2]',
+    ],
+    ...(['row_mass', 'row_potential'] as const).map(
+      (name) =>
+        [
+          { [name]: matrix(device, 5, 2) },
+          'ERR_SHAPE',
+          `batchSweeps: ${name} must be f64 with a row a problem and a column a row of it, got f64[5, 2] for cost f32[5, 3, 2]`,
+        ] as const,
+    ),
+    ...(['column_mass', 'column_potential'] as const).map(
+      (name) =>
+        [
+          { [name]: Tensor.zeros(device, [5, 2]) },
+          'ERR_DTYPE',
+          `batchSweeps: ${name} must be f64 with a row a problem and a column a column of it, got f32[5, 2]`,
+        ] as const,
+    ),
+    [
+      { statistics: matrix(device, 4, 4) },
+      'ERR_SHAPE',
+      'batchSweeps: statistics must be f64 with a row of 4 a problem, got f64[4, 4] for cost f32[5, 3, 2]',
+    ],
+    [{ eps: -1 }, 'ERR_ARGUMENT', 'batchSweeps: eps must be positive and finite, got -1'],
+    [{ tol: -1 }, 'ERR_ARGUMENT', 'batchSweeps: tol must not be negative, got -1'],
+    [{ count: 0 }, 'ERR_ARGUMENT', 'batchSweeps: count must be 1 to 65536, got 0'],
+  ]);
+
+  it('gives the same bits on any number of threads', () =>
+    expectSameBits((device) => {
+      const tensors = {
+        row_potential: Tensor.from(device, numbers(140, 4), [7, 20]),
+        column_potential: Tensor.from(device, numbers(210, 5), [7, 30]),
+        statistics: matrix(device, 7, 4),
+      };
+      ops.batchSweeps(device, {
+        cost: Tensor.from(device, numbers(7 * 600, 1), [7, 20, 30]),
+        row_mass: Tensor.from(device, numbers(140, 2), [7, 20]),
+        column_mass: Tensor.from(device, numbers(210, 3), [7, 30]),
+        ...tensors,
+        count: 4,
+      });
+      return Object.values(tensors);
+    }));
+});

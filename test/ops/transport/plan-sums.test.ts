@@ -1,0 +1,96 @@
+// Devices: cpu, cuda
+import { afterAll, describe, expect, it } from 'vitest';
+import { Device, ops, Tensor } from '../../../lib/index.ts';
+import { planSums as reference } from '../../reference/plan-sums.ts';
+import { expectClose } from '../../support/compare.ts';
+import { devices, onlyCpu } from '../../support/devices.ts';
+import { refuses, refusesWrongFields } from '../../support/refusals.ts';
+import { expectSameBits, sameBits } from '../../support/same-bits.ts';
+import { tensorOf, valuesOf } from '../../support/tensors.ts';
+import { empty, massesOf, numbers, transportShapes, vector } from '../../support/transport.ts';
+
+const outputsOf = (device: Device, n: number, m: number) => ({
+  row_sums: empty(device, n),
+  column_sums: empty(device, m),
+  statistics: empty(device, 4),
+});
+
+describe.each(devices)('planSums on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+
+  it.each(transportShapes)('agrees with the reference on %i rows of %i columns', async (n, m) => {
+    for (const dtype of ['f32', 'f64'] as const) {
+      const values = numbers(n * m, 1, -1, 3, dtype).map((x, k) => (k % 11 === 10 ? Infinity : x));
+      const [f, g] = [numbers(n, 2), numbers(m, 3).map((x, j) => (j % 9 === 8 ? -Infinity : x))];
+      const masses = { rows: massesOf(n, 4), columns: massesOf(m, 5) };
+      const cost = tensorOf(device, values, [n, m], dtype);
+      const before = await cost.read();
+      const out = outputsOf(device, n, m);
+      ops.planSums(device, {
+        cost,
+        row_potential: vector(device, f),
+        column_potential: vector(device, g),
+        row_mass: vector(device, masses.rows),
+        column_mass: vector(device, masses.columns),
+        ...out,
+        eps: 0.5,
+      });
+      const expected = reference(values, f, g, masses, 0.5);
+      expectClose(await valuesOf(out.row_sums), expected.rows, { dtype: 'f64', ulps: 60 });
+      expectClose(await valuesOf(out.column_sums), expected.columns, { dtype: 'f64', ulps: 60 });
+      expectClose(await valuesOf(out.statistics), Float64Array.from(expected.statistics), {
+        dtype: 'f64',
+        ulps: 60,
+        magnitude: expected.statistics[1]!,
+      });
+      expect(sameBits(await cost.read(), before)).toBe(true);
+    }
+  });
+});
+
+const valid = (device: Device) => ({
+  cost: Tensor.zeros(device, [3, 2]),
+  row_potential: empty(device, 3),
+  column_potential: empty(device, 2),
+  row_mass: empty(device, 3),
+  column_mass: empty(device, 2),
+  ...outputsOf(device, 3, 2),
+});
+describe.each(onlyCpu)('planSums', () => {
+  refusesWrongFields('planSums', valid);
+  refuses('planSums', valid, (device) => {
+    const aRow = 'must be f64 with one element a row, got f64[2] for 3';
+    const aColumn = 'must be f64 with one element a column, got f64[3] for 2';
+    return [
+      [{ cost: empty(device, 3) }, 'ERR_SHAPE', 'planSums: cost must be a matrix, got f64[3]'],
+      [
+        { cost: Tensor.zeros(device, [3, 2], { dtype: 'f16' }) },
+        'ERR_DTYPE',
+        'planSums: cost must be f32 or f64, got f16[3, 2]',
+      ],
+      ...(['row_potential', 'row_mass', 'row_sums'] as const).map(
+        (name) => [{ [name]: empty(device, 2) }, 'ERR_SHAPE', `planSums: ${name} ${aRow}`] as const,
+      ),
+      ...(['column_potential', 'column_mass', 'column_sums'] as const).map(
+        (name) => [{ [name]: empty(device, 3) }, 'ERR_SHAPE', `planSums: ${name} ${aColumn}`] as const,
+      ),
+      [{ statistics: empty(device, 2) }, 'ERR_SHAPE', 'planSums: statistics must be f64[4], got f64[2]'],
+      [{ eps: 0 }, 'ERR_ARGUMENT', 'planSums: eps must be positive and finite, got 0'],
+    ];
+  });
+
+  it('gives the same bits on any number of threads', () =>
+    expectSameBits((device) => {
+      const out = outputsOf(device, 300, 1200);
+      ops.planSums(device, {
+        cost: tensorOf(device, numbers(300 * 1200, 1), [300, 1200]),
+        row_potential: vector(device, numbers(300, 2)),
+        column_potential: vector(device, numbers(1200, 3)),
+        row_mass: vector(device, massesOf(300, 4)),
+        column_mass: vector(device, massesOf(1200, 5)),
+        ...out,
+      });
+      return Object.values(out);
+    }));
+});

@@ -1,0 +1,108 @@
+// Devices: cpu, cuda
+import { afterAll, describe, expect, it } from 'vitest';
+import { Device, ops, Tensor } from '../../../lib/index.ts';
+import { scalingSweeps as reference } from '../../reference/scaling-sweeps.ts';
+import { expectClose } from '../../support/compare.ts';
+import { devices, onlyCpu } from '../../support/devices.ts';
+import { refuses, refusesWrongFields } from '../../support/refusals.ts';
+import { expectSameBits, sameBits } from '../../support/same-bits.ts';
+import { tensorOf, valuesOf } from '../../support/tensors.ts';
+import { empty, massesOf, numbers, transportShapes, vector } from '../../support/transport.ts';
+
+describe.each(devices)('scalingSweeps on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+  const run = async (
+    values: Float64Array,
+    masses: { rows: Float64Array; columns: Float64Array },
+    dtype: 'f32' | 'f64',
+    options: { count?: number; tol?: number; most?: number },
+  ) => {
+    const [n, m] = [masses.rows.length, masses.columns.length];
+    const kernel = tensorOf(device, values, [n, m], dtype);
+    const before = await kernel.read();
+    const [u, v] = [numbers(n, 4, 0.5, 1), numbers(m, 5, 0.5, 1)];
+    const [row_scale, column_scale, statistics] = [vector(device, u), vector(device, v), empty(device, 4)];
+    const [row_mass, column_mass] = [vector(device, masses.rows), vector(device, masses.columns)];
+    ops.scalingSweeps(device, { kernel, row_mass, column_mass, row_scale, column_scale, statistics, ...options });
+    const expected = reference(values, masses, u, v, options);
+    expectClose(await valuesOf(row_scale), u, { dtype: 'f64', ulps: 200 });
+    expectClose(await valuesOf(column_scale), v, { dtype: 'f64', ulps: 200 });
+    expectClose(await valuesOf(statistics), Float64Array.from(expected), { dtype: 'f64', ulps: 400, magnitude: 1 });
+    expect(sameBits(await kernel.read(), before)).toBe(true);
+    return expected;
+  };
+
+  describe.each(['f32', 'f64'] as const)('on a kernel of %s', (dtype) => {
+    it.each(transportShapes)('agrees with the reference on %i rows of %i columns', async (n, m) => {
+      const masses = { rows: massesOf(n, 2), columns: massesOf(m, 3) };
+      // Of one row or column, two sweeps are right, but for rounding.
+      await run(numbers(n * m, 1, 0.01, 1, dtype), masses, dtype, { count: Math.min(n, m) === 1 ? 1 : 3 });
+    });
+
+    it('stops where the error is small, where a scale is far from 1, and where a sum vanishes', async () => {
+      const masses = { rows: massesOf(20, 2), columns: massesOf(30, 3) };
+      const values = numbers(600, 1, 0.01, 1, dtype);
+      const [swept] = await run(values, masses, dtype, { count: 100, tol: 1e-3 });
+      expect(swept).toBeGreaterThan(1);
+      expect(swept).toBeLessThan(100);
+      const [far, , largest] = await run(
+        values.map((x) => x * 2 ** -40),
+        masses,
+        dtype,
+        { count: 100, most: 1e6 },
+      );
+      expect(far).toBe(1);
+      expect(largest).toBeGreaterThan(Math.log(1e6));
+      const [none, , , failed] = await run(
+        values.map((x, k) => (k < 30 ? 0 : x)),
+        masses,
+        dtype,
+        { count: 100 },
+      );
+      expect([none, failed]).toEqual([0, 1]);
+    });
+  });
+});
+
+const valid = (device: Device) => ({
+  kernel: Tensor.zeros(device, [3, 2]),
+  row_mass: empty(device, 3),
+  column_mass: empty(device, 2),
+  row_scale: empty(device, 3),
+  column_scale: empty(device, 2),
+  statistics: empty(device, 4),
+});
+describe.each(onlyCpu)('scalingSweeps', () => {
+  refusesWrongFields('scalingSweeps', valid);
+  refuses('scalingSweeps', valid, (device) => {
+    const aRow = 'must be f64 with one element a row, got f64[2] for 3';
+    const aColumn = 'must be f64 with one element a column, got f64[3] for 2';
+    return [
+      [{ kernel: empty(device, 3) }, 'ERR_SHAPE', 'scalingSweeps: kernel must be a matrix, got f64[3]'],
+      [
+        { kernel: Tensor.zeros(device, [3, 2], { dtype: 'f16' }) },
+        'ERR_DTYPE',
+        'scalingSweeps: kernel must be f32 or f64, got f16[3, 2]',
+      ],
+      [{ row_mass: empty(device, 2) }, 'ERR_SHAPE', `scalingSweeps: row_mass ${aRow}`],
+      [{ column_mass: empty(device, 3) }, 'ERR_SHAPE', `scalingSweeps: column_mass ${aColumn}`],
+      [{ row_scale: empty(device, 2) }, 'ERR_SHAPE', `scalingSweeps: row_scale ${aRow}`],
+      [{ column_scale: empty(device, 3) }, 'ERR_SHAPE', `scalingSweeps: column_scale ${aColumn}`],
+      [{ statistics: empty(device, 2) }, 'ERR_SHAPE', 'scalingSweeps: statistics must be f64[4], got f64[2]'],
+      [{ count: 0 }, 'ERR_ARGUMENT', 'scalingSweeps: count must be 1 to 65536, got 0'],
+      [{ tol: -1 }, 'ERR_ARGUMENT', 'scalingSweeps: tol must not be negative, got -1'],
+      [{ most: 1 }, 'ERR_ARGUMENT', 'scalingSweeps: most must be above 1 and finite, got 1'],
+    ];
+  });
+
+  it('gives the same bits on any number of threads', () =>
+    expectSameBits((device) => {
+      const kernel = tensorOf(device, numbers(600 * 1200, 1, 0.1, 1), [600, 1200]);
+      const masses = { row_mass: vector(device, massesOf(600, 2)), column_mass: vector(device, massesOf(1200, 3)) };
+      const [u, v] = [vector(device, numbers(600, 4)), vector(device, numbers(1200, 5))];
+      const statistics = empty(device, 4);
+      ops.scalingSweeps(device, { kernel, ...masses, row_scale: u, column_scale: v, statistics, count: 3 });
+      return [u, v, statistics];
+    }));
+});

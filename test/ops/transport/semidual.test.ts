@@ -1,0 +1,111 @@
+// Devices: cpu, cuda
+import { afterAll, describe, expect, it } from 'vitest';
+import { Device, ops, Tensor } from '../../../lib/index.ts';
+import { semidual as reference } from '../../reference/semidual.ts';
+import { expectClose } from '../../support/compare.ts';
+import { devices, onlyCpu } from '../../support/devices.ts';
+import { refuses, refusesWrongFields } from '../../support/refusals.ts';
+import { expectSameBits, sameBits } from '../../support/same-bits.ts';
+import { tensorOf, valuesOf } from '../../support/tensors.ts';
+import { empty, massesOf, numbers, transportShapes, vector } from '../../support/transport.ts';
+
+const outputsOf = (device: Device, n: number, m: number) => ({
+  next_row_scale: empty(device, n),
+  next_column_scale: empty(device, m),
+  row_sums: empty(device, n),
+  statistics: empty(device, 3),
+});
+
+describe.each(devices)('semidual on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+
+  describe.each(['f32', 'f64'] as const)('on a kernel of %s', (dtype) => {
+    const run = async (values: Float64Array, n: number, m: number, step: Float64Array | undefined) => {
+      const masses = { rows: massesOf(n, 2), columns: massesOf(m, 3) };
+      const scales = { rows: numbers(n, 4, 0.5, 1), columns: numbers(m, 5, 0.5, 1) };
+      const kernel = tensorOf(device, values, [n, m], dtype);
+      const before = await kernel.read();
+      const out = outputsOf(device, n, m);
+      ops.semidual(device, {
+        kernel,
+        row_mass: vector(device, masses.rows),
+        column_mass: vector(device, masses.columns),
+        row_scale: vector(device, scales.rows),
+        column_scale: vector(device, scales.columns),
+        step: step && vector(device, step),
+        ...out,
+      });
+      const expected = reference(values, masses, scales, step ?? new Float64Array(n));
+      expectClose(await valuesOf(out.statistics), Float64Array.from(expected.statistics), {
+        dtype: 'f64',
+        ulps: 200,
+        magnitude: 1,
+      });
+      expect(sameBits(await kernel.read(), before)).toBe(true);
+      return { out, expected };
+    };
+
+    it.each(transportShapes)('agrees with the reference on %i rows of %i columns', async (n, m) => {
+      for (const step of [undefined, numbers(n, 6, -1, 1)]) {
+        const { out, expected } = await run(numbers(n * m, 1, 0.01, 1, dtype), n, m, step);
+        const tolerance = { dtype: 'f64', ulps: 100 } as const;
+        expectClose(await valuesOf(out.next_row_scale), expected.u, tolerance);
+        expectClose(await valuesOf(out.next_column_scale), expected.v, tolerance);
+        expectClose(await valuesOf(out.row_sums), expected.sums, tolerance);
+      }
+    });
+
+    it('says when a scale is no number', async () => {
+      const step = new Float64Array(20).fill(-800);
+      const { expected } = await run(numbers(200, 1, 0.01, 1, dtype), 20, 10, step);
+      expect(expected.statistics).toEqual([Infinity, -Infinity, Infinity]);
+    });
+  });
+});
+
+const valid = (device: Device) => ({
+  kernel: Tensor.zeros(device, [3, 2]),
+  row_mass: empty(device, 3),
+  column_mass: empty(device, 2),
+  row_scale: empty(device, 3),
+  column_scale: empty(device, 2),
+  step: empty(device, 3),
+  ...outputsOf(device, 3, 2),
+});
+describe.each(onlyCpu)('semidual', () => {
+  refusesWrongFields('semidual', valid, ['step']);
+  refuses('semidual', valid, (device) => {
+    const aRow = 'must be f64 with one element a row, got f64[2] for 3';
+    const aColumn = 'must be f64 with one element a column, got f64[3] for 2';
+    return [
+      [{ kernel: empty(device, 3) }, 'ERR_SHAPE', 'semidual: kernel must be a matrix, got f64[3]'],
+      [
+        { kernel: Tensor.zeros(device, [3, 2], { dtype: 'f16' }) },
+        'ERR_DTYPE',
+        'semidual: kernel must be f32 or f64, got f16[3, 2]',
+      ],
+      ...(['row_mass', 'row_scale', 'step', 'next_row_scale', 'row_sums'] as const).map(
+        (name) => [{ [name]: empty(device, 2) }, 'ERR_SHAPE', `semidual: ${name} ${aRow}`] as const,
+      ),
+      ...(['column_mass', 'column_scale', 'next_column_scale'] as const).map(
+        (name) => [{ [name]: empty(device, 3) }, 'ERR_SHAPE', `semidual: ${name} ${aColumn}`] as const,
+      ),
+      [{ statistics: empty(device, 2) }, 'ERR_SHAPE', 'semidual: statistics must be f64[3], got f64[2]'],
+    ];
+  });
+
+  it('gives the same bits on any number of threads', () =>
+    expectSameBits((device) => {
+      const out = outputsOf(device, 600, 1200);
+      ops.semidual(device, {
+        kernel: tensorOf(device, numbers(600 * 1200, 1, 0.1, 1), [600, 1200]),
+        row_mass: vector(device, massesOf(600, 2)),
+        column_mass: vector(device, massesOf(1200, 3)),
+        row_scale: vector(device, numbers(600, 4)),
+        column_scale: vector(device, numbers(1200, 5)),
+        ...out,
+      });
+      return Object.values(out);
+    }));
+});
