@@ -9,11 +9,12 @@ describe.each(devices)('transport of nothing on %s', (kind) => {
   afterAll(() => device.close());
   const f64 = (...shape: number[]) => Tensor.full(device, shape, 1, { dtype: 'f64' });
 
+  const many = { cpu: 20_000, cuda: 4000 }[kind];
   it.each([
     [0, 5],
-    [0, 20_000],
+    [0, many],
     [5, 0],
-    [20_000, 0],
+    [many, 0],
     [0, 0],
   ])('%i rows of %i columns', async (n, m) => {
     const cost = f64(n, m);
