@@ -4,7 +4,7 @@ interface Disposing {
 
 type Made<M extends readonly (() => Disposing)[]> = { -readonly [K in keyof M]: ReturnType<M[K]> };
 
-/** What the functions make, one after the other: all of it, or nothing is left if one throws. */
+/** The things that the functions make, one after the other: all of them, or nothing is left if one throws. */
 export function allOrNone<const M extends readonly (() => Disposing)[]>(...makers: M): Made<M> {
   const made: Disposing[] = [];
   try {

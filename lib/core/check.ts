@@ -10,7 +10,7 @@ export const floating: readonly Dtype[] = ['f32', 'f64', 'f16', 'bf16'];
 /** Dtypes that arithmetic is done in. */
 export const arithmetic: readonly Dtype[] = ['f32', 'f64'];
 
-/** What a tensor must be; what is left out may be anything. */
+/** Demands on a tensor; those that are left out are not made. */
 export interface TensorDemands {
   readonly dtypes?: readonly Dtype[];
   readonly rank?: number;

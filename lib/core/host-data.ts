@@ -1,9 +1,9 @@
-// What tensors are filled from and read into: lists of numbers and typed arrays.
+// Data on the host that tensors are filled from and read into: lists of numbers and typed arrays.
 import { arrays, type Dtype } from './dtypes.ts';
 import { OrthokitError, shown } from './errors.ts';
 import type { TypedArray } from './native.ts';
 
-/** What a tensor can be filled from: numbers, or a typed array that fits its dtype. */
+/** Data that a tensor can be filled from: numbers, or a typed array that fits its dtype. */
 export type TensorData = readonly number[] | TypedArray;
 
 /** @throws ERR_DTYPE for data that does not say its dtype */

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { OrthokitError } from './errors.ts';
 
-/** What a device is, and how much of its memory is in use. */
+/** Description of a device, and how much of its memory is in use. */
 export interface DeviceInfo {
   /** The kind of hardware. */
   readonly kind: 'cpu' | 'cuda';
@@ -21,7 +21,7 @@ export interface DeviceInfo {
   readonly units: number;
   /** All memory of the device, in bytes. */
   readonly memoryBytes: number;
-  /** What tensors of this device hold. */
+  /** Memory that tensors of this device hold. */
   readonly memory: {
     /** Tensors alive. */
     readonly live: number;

@@ -3,8 +3,8 @@ interface Disposing {
 }
 
 /**
- * What a call has made, given back however the call ends, the last first: `using owned = new Owned()`. What the call
- * returns is released, or moves to an owner that lives longer.
+ * Owner of the things that a call makes. They are given back however the call ends, the last first:
+ * `using owned = new Owned()`. Results of the call are released, or move to an owner that lives longer.
  */
 export class Owned<T extends Disposing = Disposing> {
   #things = new Set<T>();

@@ -5,7 +5,7 @@ import { ops } from './native-ops.ts';
 import { checkOptions, isListOf, shown } from './options.ts';
 import { isTensor, Tensor, type TensorOptions } from './tensor.ts';
 
-/** Where a {@link RandomStream} stands: whole numbers, as JSON keeps them. */
+/** Place of a {@link RandomStream} in its sequence: whole numbers, as JSON keeps them. */
 export interface RandomState {
   /** As given. */
   readonly seed: number;
@@ -66,7 +66,7 @@ export class RandomStream {
     return restored;
   }
 
-  /** Where the stream stands now: a new object each time. */
+  /** The present place of the stream: a new object each time. */
   get state(): RandomState {
     return { seed: this.seed, stream: this.stream, offset: this.#offset };
   }

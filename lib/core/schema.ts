@@ -1,8 +1,8 @@
-// What options may be: builders of single options, the checks and the defaults of a whole set.
+// Schemas of options: builders of single options, the checks and the defaults of a whole set.
 import { OrthokitError, oneOf, shown } from './errors.ts';
 import { checkOptions, isRecord } from './options.ts';
 
-/** What an option may be: `wrong` says what is amiss with a value, or nothing. */
+/** Rule of one option: its default, and what is amiss with a value, or nothing. */
 export interface Option<T> {
   readonly default: T;
   readonly wrong: (value: T) => string | undefined;
@@ -68,7 +68,7 @@ export const count = (value: number, least = 1): Option<number> => ({
   wrong: numeric(`must be a whole number from ${least} on`, (x) => Number.isSafeInteger(x) && x >= least),
 });
 
-/** What a test tells apart, such as `kind((x) => x instanceof Device, 'a Device')`; it may be left out. */
+/** Values that a test accepts, such as `kind((x) => x instanceof Device, 'a Device')`; the option may be left out. */
 export const kind = <T>(is: (value: unknown) => boolean, words: string): Option<T | undefined> => ({
   default: undefined,
   wrong: (x) => (x === undefined || is(x) ? undefined : `must be ${words}`),

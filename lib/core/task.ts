@@ -4,7 +4,7 @@ import { Lane } from './lane.ts';
 import type { Tensor } from './tensor.ts';
 import { inTurns, type Steps } from './turns.ts';
 
-/** What every call takes that may last. */
+/** Options of every call that may last. */
 export interface TaskOptions<P> {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: P) => void) | undefined;

@@ -15,7 +15,7 @@ export interface TensorOptions {
   dtype?: Dtype | undefined;
 }
 
-/** Where random numbers come from: a seed, and a place in its sequence. */
+/** The source of random numbers: a seed, and a place in its sequence. */
 export interface RandomOptions {
   /** f32 (default), f64, f16 or bf16. */
   dtype?: Dtype | undefined;
@@ -23,7 +23,7 @@ export interface RandomOptions {
   seed: number;
   /** One of the seed's independent sequences: whole, 0 to 2^53. Default: 0. */
   stream?: number | undefined;
-  /** Where in the sequence the tensor begins, in elements: whole, 0 to 2^53. Default: 0. */
+  /** The place in the sequence at which the tensor begins, in elements: whole, 0 to 2^53. Default: 0. */
   offset?: number | undefined;
 }
 

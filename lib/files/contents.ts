@@ -6,7 +6,7 @@ import { attempt, calls, ioError } from './calls.ts';
 /** Bytes of one call of the system: between two of them a signal finds its turn. */
 export const pieceBytes: number = 1 << 22;
 
-/** What a file is read or written for. */
+/** The call for which a file is read or written. */
 export interface Access {
   /** The public function that messages begin with. */
   readonly op: string;

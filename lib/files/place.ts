@@ -1,4 +1,4 @@
-// Where a save puts its file.
+// The place in which a save puts its file.
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import nodePath from 'node:path';

@@ -8,7 +8,7 @@ export class SparseCode {
   readonly indices: Tensor;
   /** Their coefficients, `[B, k]`; 0 where a signal took fewer. */
   readonly coefficients: Tensor;
-  /** What is left of each signal, as a norm, `[B]`. */
+  /** Norm of the residual of each signal, `[B]`. */
   readonly residuals: Tensor;
   /** How many atoms each signal took, `[B]` i32. */
   readonly counts: Tensor;

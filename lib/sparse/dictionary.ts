@@ -26,7 +26,7 @@ const schema: Schema<{ memoryLimit: number | undefined }> = {
 /** Of the memory limit, what rows of a Gram matrix may take that does not fit; the rest is for the work with them. */
 const shareOfRows = 0.75;
 
-/** What is known of the atoms once they have been looked at. */
+/** Norms of the atoms, once they have been looked at. */
 export interface AtomNorms {
   /** |d|² of each atom, f64. */
   readonly squares: Tensor;
@@ -75,15 +75,15 @@ export class Dictionary {
   readonly size: number;
   /** How long an atom is. */
   readonly length: number;
-  /** What the work with the dictionary may take: {@link DictionaryOptions.memoryLimit}. */
+  /** Bytes that the work with the dictionary may take: {@link DictionaryOptions.memoryLimit}. */
   readonly memoryLimit: number;
-  /** What the dictionary keeps beside the atoms: their f32 copy, norms, and the Gram matrix or rows of it. */
+  /** Tensors that the dictionary keeps beside the atoms: their f32 copy, norms, and the Gram matrix or rows of it. */
   readonly #owned = new Owned<Tensor>();
   #norms: Promise<AtomNorms> | undefined;
   #gram: Tensor | undefined;
   #rows: GramRows | undefined;
   #disposed = false;
-  /** What all calls share goes through a lane of its own, which is given up when the last of them is. */
+  /** Work that all calls share goes through a lane of its own, which is given up when the last of them is. */
   #lane: Lane | undefined;
   #users = 0;
   #isGramQueued = false;

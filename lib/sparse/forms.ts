@@ -8,7 +8,7 @@ import type { Batch } from './batches.ts';
 import type { Dictionary } from './dictionary.ts';
 import type { GramRows } from './gram-rows.ts';
 
-/** What the operations of both forms take beside their tensors. */
+/** Fields that the operations of both forms take beside their tensors. */
 export interface Pursuit {
   readonly squares: Tensor;
   readonly scales: Tensor | undefined;
@@ -92,14 +92,14 @@ function forgetEnded(chosen: Int32Array, k: number, step: number): number {
 }
 
 interface Steps {
-  /** What is left of the signals. */
+  /** Residuals of the signals. */
   readonly rests: Tensor;
   /** Its correlations with the atoms: the body's to set before each step. */
   readonly correlations: Tensor;
   readonly run: (step: number) => void;
 }
 
-/** What the steps of a batch have between them, and its results after the last. */
+/** Makes the state that the steps of a batch hand on, and its results after the last step. */
 async function inSteps(
   dictionary: Dictionary,
   pursuit: Pursuit,

@@ -30,7 +30,7 @@ export class GramRows {
   /** The rows, `[capacity, N]`, by place. */
   readonly table: Tensor;
   readonly #atoms: Tensor;
-  /** Where the row of an atom is; the one that was used last is the last. */
+  /** The place of the row of each atom; the one that was used last is the last. */
   readonly #places = new Map<number, number>();
   readonly #free: number[] = [];
   /** Atoms whose rows have been queued, and may not be there yet. */
@@ -96,7 +96,7 @@ export class GramRows {
     this.#queued = [];
   }
 
-  /** What has been queued will not come. */
+  /** Rows that have been queued will not come. */
   giveUp(): void {
     for (const atom of this.#queued) {
       const place = this.#places.get(atom);

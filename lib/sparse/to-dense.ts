@@ -5,7 +5,7 @@ import { ops } from '../core/native-ops.ts';
 import { Tensor } from '../core/tensor.ts';
 import { SparseCode } from './code.ts';
 
-/** What a 32-bit index reaches. */
+/** Elements that a 32-bit index reaches. */
 const mostElements = 2 ** 31 - 1;
 
 /**

@@ -1,4 +1,4 @@
-// What other families use of tokenizers besides what is public.
+// Parts that other families use, besides the public list.
 export { encoderOf, piecesOf } from './encode/encode.ts';
 export { keyOf } from './keys.ts';
 export { limits } from './limits.ts';

@@ -2,7 +2,7 @@ import { type Bytes, fallbackByte, fromByteLevel, utf8 } from './bytes.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /**
- * What kind of thing a token is: text, the single byte of a byte fallback, text that continues or that ends a word, a
+ * The kind of thing that a token is: text, the single byte of a byte fallback, text that continues or that ends a word, a
  * special token. Tokens of two vocabularies are the same when kind and bytes are.
  */
 export type KeyKind = 'text' | 'byte' | 'continuation' | 'end' | 'special';

@@ -1,4 +1,4 @@
-/** What a tokenizer from a stranger may hold at most. */
+/** Limits of a tokenizer from a stranger. */
 export const limits = {
   /** Bytes of `tokenizer.json`; the largest known has 33 MB. */
   fileBytes: 67_108_864,

@@ -24,7 +24,7 @@ const companionKeys = new Set([
 /** Whether a file beside tokenizer.json is read for this member. */
 export const isCompanionKey = (key: string): boolean => companionKeys.has(key);
 
-/** What the files beside tokenizer.json say, of those that exist. */
+/** Contents of the files beside tokenizer.json, of those that exist. */
 export interface Companions {
   readonly tokenizerConfig: JsonObject | undefined;
   readonly specialTokens: JsonObject | undefined;

@@ -9,13 +9,13 @@ export type TokenizerModel = 'bpe' | 'unigram' | 'wordpiece' | 'wordlevel';
  */
 export type TokenSpelling = 'byte-level' | 'metaspace' | 'plain';
 
-/** What a special token is for. */
+/** Purpose of a special token. */
 export type TokenRole = 'bos' | 'eos' | 'unk' | 'sep' | 'pad' | 'cls' | 'mask';
 
 /** In the order in which one token with several roles looks for its counterpart. */
 export const roles: readonly TokenRole[] = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'];
 
-/** What a tokenizer's files say of its vocabulary. Nothing in it can encode text. */
+/** A vocabulary as a tokenizer's files describe it. Nothing in it can encode text. */
 export interface Tokenizer {
   /** The algorithm. */
   readonly model: TokenizerModel;
@@ -23,9 +23,9 @@ export interface Tokenizer {
   readonly spelling: TokenSpelling;
   /** Whether `<0xHH>` stands for a byte. */
   readonly byteFallback: boolean;
-  /** What marks a token that continues a word, such as `##`; empty if nothing does. */
+  /** Mark of a token that continues a word, such as `##`; empty if there is none. */
   readonly continuingPrefix: string;
-  /** What marks a token that ends a word, such as `</w>`; empty if nothing does. */
+  /** Mark of a token that ends a word, such as `</w>`; empty if there is none. */
   readonly wordEnd: string;
   /** The tokens by id; a hole where no token has the id. */
   readonly tokens: readonly (string | undefined)[];

@@ -4,7 +4,7 @@ import type { Json, JsonObject } from '../files/json/reader.ts';
 const metaspace = '\u2581';
 const pauseValues = 1 << 11;
 
-/** What a normalizer, a pre-tokenizer or a decoder says of how tokens spell text. */
+/** Statements of a normalizer, a pre-tokenizer or a decoder about how tokens spell text. */
 export interface Traits {
   readonly byteLevel: boolean;
   readonly metaspace: boolean;

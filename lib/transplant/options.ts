@@ -42,15 +42,15 @@ export interface TransplantOptions {
   readonly method?: MethodName | undefined;
   /** Tokens that stand for a new one, for `omp` and `common_interpolation`: 1 or more. Default: 64. */
   readonly k?: number | undefined;
-  /** What `omp` selects atoms by: their products, or those of atoms of length one. Default: `raw`. */
+  /** Scores by which `omp` selects atoms: their products, or those of atoms of length one. Default: `raw`. */
   readonly select?: 'raw' | 'unit' | undefined;
   /** Weights of neighbours, for `common_interpolation`. Default: `distance_proportional`. */
   readonly weightScheme?: 'distance_proportional' | 'barycentric' | 'least_squares' | undefined;
-  /** What makes neighbours, for `common_interpolation`. Default: `euclidean`. */
+  /** Distance by which neighbours are found, for `common_interpolation`. Default: `euclidean`. */
   readonly metric?: 'euclidean' | 'cosine' | undefined;
   /** How pieces make a row, for `subword`. Default: `mean`. */
   readonly subwordMethod?: 'mean' | 'sum' | 'weighted_mean' | 'first_last' | undefined;
-  /** What makes two tokens the same. Default: `bytes`. */
+  /** Rule by which two tokens are the same. Default: `bytes`. */
   readonly match?: 'bytes' | 'mergekit' | undefined;
   /** Tables for which a token of one byte may be `<0xHH>`. Default: `both`, with `mergekit` `none`. */
   readonly byteMatch?: MatchScope | undefined;
@@ -73,7 +73,7 @@ export interface TransplantOptions {
         readonly donor?: TableNames | undefined;
       }
     | undefined;
-  /** Where to compute: an open device, or the name of one to open. Default: `auto`. */
+  /** Device of the computation: an open one, or the name of one to open. Default: `auto`. */
   readonly device?: Device | DeviceKind | 'auto' | `cuda:${number}` | undefined;
   /** Tokens computed at once; results do not depend on it. Default: 256. */
   readonly batchSize?: number | undefined;

@@ -15,7 +15,7 @@ export interface Quantiles {
   readonly max: number;
 }
 
-/** What was done, or would be, for one table. */
+/** The work that was done, or would be, for one table. */
 export interface TableReport {
   /** The tensor's name. */
   readonly tensor: string;
@@ -52,7 +52,7 @@ export interface TableReport {
   readonly coefficientNorms?: Quantiles | undefined;
 }
 
-/** What {@link transplant} has done. */
+/** Result of {@link transplant}. */
 export interface TransplantReport {
   /** The method. */
   readonly method: MethodName;
@@ -66,7 +66,7 @@ export interface TransplantReport {
   readonly match: MatchCounts;
   /** Embeddings, and the output head where it is a table of its own. */
   readonly tables: readonly TableReport[];
-  /** What a person should read. */
+  /** Notes for a person, in words. */
   readonly warnings: readonly string[];
 }
 

@@ -50,7 +50,7 @@ export class JsonReader {
     this.#what = what;
   }
 
-  /** Where the next token begins, or what is before it. */
+  /** The place at which the next token, or white space before it, begins. */
   get at(): number {
     return this.#scanner.at;
   }
@@ -68,7 +68,7 @@ export class JsonReader {
     yield;
   }
 
-  /** What the next value is; white space before it is taken. */
+  /** The kind of the next value; white space before it is taken. */
   kind(): Kind {
     this.#scanner.skipSpace();
     const byte = this.#bytes[this.#scanner.at];

@@ -1,4 +1,4 @@
-/** What the small files of a stranger's model folder may hold at most. */
+/** Limits of the small files of a stranger's model folder. */
 export const limits = {
   /** Bytes of a configuration, or of the index of shards. */
   configBytes: 16_777_216,

@@ -1,4 +1,4 @@
-// What a run of a folder job must have in common with an earlier one to go on with its work.
+// Records of runs: only a run of the same options and files goes on with the work of an earlier one.
 import { isRecord } from '../../core/options.ts';
 import { attempt, calls } from '../calls.ts';
 import { shortened } from '../quote.ts';
@@ -30,7 +30,7 @@ interface StoredRun {
   readonly files: unknown;
 }
 
-/** What a text of {@link textOf} says; anybody may have written it. */
+/** The record in a text of {@link textOf}; anybody may have written it. */
 function parsed(text: string): StoredRun | undefined {
   try {
     const run: unknown = JSON.parse(text);

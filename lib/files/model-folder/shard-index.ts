@@ -5,11 +5,11 @@ import { quote } from '../quote.ts';
 import { limits as headerLimits } from '../safetensors/header.ts';
 import { limits } from './limits.ts';
 
-/** Where a model in several files says which tensor is where. */
+/** The file in which a model of several files says which tensor is where. */
 export const indexName = 'model.safetensors.index.json';
 const shardName = /^[A-Za-z0-9_-][A-Za-z0-9._-]*\.safetensors$/;
 
-/** What the index of a model in several files says: the file of each tensor, and its metadata. */
+/** Contents of the index of a model in several files: the file of each tensor, and metadata. */
 export interface ShardIndex {
   readonly shardOf: Map<string, string>;
   readonly metadata: Json;

@@ -13,7 +13,7 @@ const singleName = 'model.safetensors';
 /** The weights of a model folder: one file, or shards with an index. Files stay open until `close`. */
 export class Weights {
   readonly folder: Folder;
-  /** What the index says besides; undefined for a model in one file. */
+  /** Metadata of the index; undefined for a model in one file. */
   readonly index: Pick<ShardIndex, 'metadata'> | undefined;
   /** Which file holds each tensor. */
   readonly shardOf: ReadonlyMap<string, string>;

@@ -9,7 +9,7 @@ import { differenceOf, isRun } from './run-record.ts';
 const scratchSuffix = '.rows';
 
 /**
- * Where a new folder comes into being: beside its destination, with the model in a folder of its own that is renamed
+ * The place in which a new folder comes into being: beside its destination, with the model in a folder of its own that is renamed
  * when it is complete. What a killed run has left there is taken up by the next one with the same inputs and options.
  */
 export class Workspace {

@@ -23,7 +23,7 @@ export interface TensorInfo {
   readonly shape: readonly number[];
   /** Bytes of its data. */
   readonly byteLength: number;
-  /** Where its data begin, in bytes from the first byte of data. */
+  /** Begin of its data, in bytes from the first byte of data. */
   readonly begin: number;
 }
 

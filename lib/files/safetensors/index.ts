@@ -157,7 +157,7 @@ export async function loadTensors(
 
 const infoSchema: Schema<Pick<Watchers<never>, 'signal'>> = { signal: watchers<never>().signal };
 
-/** What a safetensors file says of itself. */
+/** Contents of a safetensors file, without its data. */
 export interface TensorFileInfo {
   /** The tensors by name, in the order of the file. */
   readonly tensors: Map<string, TensorInfo>;
@@ -166,7 +166,7 @@ export interface TensorFileInfo {
 }
 
 /**
- * What a safetensors file holds, without its data: names, element types as the file spells them, shapes, sizes and texts.
+ * Contents of a safetensors file, without its data: names, element types as the file spells them, shapes, sizes and texts.
  *
  * @example
  * const { tensors, metadata } = await readTensorInfo('model.safetensors');

@@ -2,7 +2,7 @@ import { type Bytes, textOf } from '../bytes.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 import type { Encode } from './pieces.ts';
 
-/** What an unknown character costs beside the worst piece, as in SentencePiece. */
+/** Cost of an unknown character beside the worst piece, as in SentencePiece. */
 const unknownPenalty = 10;
 
 /** The pieces of the largest sum of scores (Viterbi); characters that no piece holds are left out. */

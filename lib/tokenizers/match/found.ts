@@ -1,7 +1,7 @@
 import type { Tokenizer } from '../tokenizer.ts';
 import { type MatchKind, matchKinds } from './kinds.ts';
 
-/** What a rule of matching answers; {@link MatchKind}s by id of the donor, filled one by one. */
+/** Result of a rule of matching; {@link MatchKind}s by id of the donor, filled one by one. */
 export class Found {
   readonly baseIds: Int32Array;
   readonly kinds: Uint8Array;

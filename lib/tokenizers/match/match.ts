@@ -56,7 +56,7 @@ export interface VocabularyMatch {
   readonly kinds: Uint8Array;
   /** Totals. */
   readonly counts: MatchCounts;
-  /** What a reader of the result should know, in words. */
+  /** Notes for a reader of the result, in words. */
   readonly warnings: readonly string[];
 }
 
@@ -86,7 +86,7 @@ export function matchVocabularies(base: Tokenizer, donor: Tokenizer, options: Ma
   return atOnce(matchSteps(base, donor, { match, byte, prefix }));
 }
 
-/** What {@link matchVocabularies} does, with room for turns of the event loop. */
+/** The work of {@link matchVocabularies}, with room for turns of the event loop. */
 export function* matchSteps(
   base: Tokenizer,
   donor: Tokenizer,

@@ -4,13 +4,13 @@ import type { Tokenizer, TokenRole } from '../../tokenizers/index.ts';
 import { roles } from '../../tokenizers/internal.ts';
 
 const idKey = /_token_(id|index)$/;
-/** Where models of several kinds of input keep what belongs to text. */
+/** The member in which models of several kinds of input keep their options of text. */
 export const textConfig = 'text_config';
 
 /** Whether a member of config.json or generation_config.json has to do with the vocabulary. */
 export const isConfigKey = (key: string): boolean => idKey.test(key) || key === 'vocab_size' || key === textConfig;
 
-/** What config.json and generation_config.json of the new folder must say, and what nobody could tell. */
+/** Changes to config.json and generation_config.json of the new folder, and warnings of ids without a counterpart. */
 export interface ConfigPatches {
   readonly config: JsonObject;
   readonly generation: JsonObject;

@@ -9,7 +9,7 @@ const pauseIds = 1 << 8;
 /** Of finished rows in the workspace. */
 const format = 3;
 
-/** What a run must have in common with another one to go on with its work: options that show in the result, and files. */
+/** The record of a run: options that show in the result, and the files of both models. */
 export async function fingerprint(settings: Settings, models: readonly Model[]): Promise<string> {
   const {
     base,

@@ -9,7 +9,7 @@ import type { Model } from '../tables/model.ts';
 import { type ConfigPatches, patchConfigs } from './config.ts';
 
 const pauseIds = 1 << 11;
-/** What a tokenizer may consist of; nothing else is copied from the donor. */
+/** Files that a tokenizer may consist of; nothing else is copied from the donor. */
 const tokenizerFiles = [
   'tokenizer.json',
   'tokenizer_config.json',

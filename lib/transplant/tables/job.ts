@@ -16,7 +16,7 @@ export interface TableJob {
   readonly base: Table;
   readonly donor: Table;
   readonly match: VocabularyMatch;
-  /** What the plan was made of. */
+  /** Sizes and marks that the plan was made of. */
   fit: Fit;
   plan: Plan;
   scan?: Scan;

@@ -5,7 +5,7 @@ import { shortened } from '../../files/quote.ts';
 
 const embedName = /(^|\.)(embed_tokens|wte|word_embeddings|tok_embeddings|embed_in|token_embedding|shared)\.weight$/;
 const headName = /(^|\.)(lm_head|embed_out|cls\.predictions\.decoder)\.weight$|^output\.weight$/;
-/** What else has an entry a token and would no longer fit. */
+/** Other tensors that have an entry a token, and would no longer fit. */
 const perToken =
   /(^|\.)(lm_head\.bias|embed_out\.bias|cls\.predictions\.bias|cls\.predictions\.decoder\.bias|embed_tokens_per_layer\.weight)$/;
 

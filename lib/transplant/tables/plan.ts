@@ -4,7 +4,7 @@ import { type MatchKind, matchKinds, type VocabularyMatch } from '../../tokenize
 export const approximated = -1;
 export const unused = -2;
 
-/** Where each row of a new table comes from. */
+/** Origin of each row of a new table. */
 export interface Plan {
   /** By row: an id of the base whose bytes are copied, {@link approximated}, or {@link unused}. */
   readonly from: Int32Array;
@@ -12,7 +12,7 @@ export interface Plan {
   readonly targets: Int32Array;
 }
 
-/** What tables and rows there are. */
+/** Sizes of the tables, and rows of them that are not to be used. */
 export interface Fit {
   /** Rows of the new table. */
   readonly rows: number;

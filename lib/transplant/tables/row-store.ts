@@ -1,4 +1,4 @@
-/** Where finished rows of one table stand, with what is known of each. */
+/** Store of the finished rows of one table, with the facts of each. */
 export interface RowStore {
   /** How many rows are there. */
   readonly count: number;
@@ -8,7 +8,7 @@ export interface RowStore {
   read(at: number, count: number): Promise<StoredRows>;
 }
 
-/** What is known of rows, one by one; a part that a method does not tell is absent. */
+/** Facts of rows, one by one; a part that a method does not tell is absent. */
 export interface RowFacts {
   /** Relative residuals. */
   readonly residuals?: ArrayLike<number> | undefined;

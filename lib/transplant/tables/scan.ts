@@ -4,7 +4,7 @@ import type { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { asTensor, rowsPerStep, steps, type Table } from './table.ts';
 
-/** What a walk over rows of a table tells of them. */
+/** Findings of a walk over rows of a table. */
 export interface Scan {
   /** Euclidean norms by position in the ids; NaN or infinite where the row is. */
   readonly norms: Float64Array;

@@ -4,7 +4,7 @@ import type { Tokenizer } from '../../tokenizers/index.ts';
 import type { Scan } from './scan.ts';
 import type { Table } from './table.ts';
 
-/** What stands in rows that no token needs. */
+/** Contents of rows that no token needs. */
 export async function unusedRowsOf(
   device: Device,
   table: Table,
