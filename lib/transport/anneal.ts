@@ -1,6 +1,5 @@
-import type { CostRange } from './cost.ts';
 import type { Settings } from './options.ts';
-import type { ScaledPlan } from './scaled-plan.ts';
+import type { Task } from './task.ts';
 
 /** The first level, as a share of the range of the costs. */
 const firstShare = 0.1;
@@ -14,7 +13,7 @@ export function levels({ eps, anneal }: Pick<Settings, 'eps' | 'anneal'>, range:
 }
 
 /** Sweeps at each level before the last. */
-export async function annealBySweeps(plan: ScaledPlan, settings: Settings, range: CostRange): Promise<void> {
+export async function annealBySweeps({ plan, settings, range }: Task): Promise<void> {
   for (const eps of levels(settings, range.most - range.least)) {
     plan.eps = eps;
     const sweeps = Math.min(settings.anneal?.sweeps ?? 0, plan.control.sweepsLeft - 1);

@@ -1,13 +1,10 @@
 import { annealBySweeps } from './anneal.ts';
-import type { CostRange } from './cost.ts';
 import { isProvenInfeasible } from './feasibility.ts';
 import { lbfgs } from './lbfgs.ts';
-import type { Marginals } from './marginals.ts';
 import { Newton, type SolverEnd } from './newton.ts';
 import { newtonByLevels, sweepsByLevels } from './newton-levels.ts';
-import type { Settings } from './options.ts';
-import type { ScaledPlan } from './scaled-plan.ts';
 import { predictSweeps, preparingSweeps, probeSweeps, sweepOn } from './sweeps.ts';
+import type { Task } from './task.ts';
 
 /** Sweeps up to which Newton steps do not pay, … */
 const fewSweeps = 20;
@@ -28,30 +25,15 @@ const shortcutShare = 1 / 8;
 /** … where they are no tighter than that. */
 const wideBounds = { sweeps: 400, newton: 100 } as const;
 
-/** A problem and how it is to be solved, for {@link automatic}. */
-interface Task {
-  readonly plan: ScaledPlan;
-  readonly marginals: Marginals;
-  readonly settings: Settings;
-  readonly range: CostRange;
-  readonly tol: number;
-}
-
 /**
  * The shortest way that leads to the optimum, and where none does, the best that was found.
  *
  * At eps itself first. Where that fails, each method has its turn as if it were alone, with what is left of the bounds: Newton
  * steps and L-BFGS from the start, level by level of eps, then sweeps from the best iterate so far, since they never raise the error.
  */
-export async function automatic(
-  plan: ScaledPlan,
-  marginals: Marginals,
-  settings: Settings,
-  range: CostRange,
-  tol: number,
-): Promise<SolverEnd> {
+export async function automatic(task: Task): Promise<SolverEnd> {
+  const { plan, marginals, settings, range, tol } = task;
   const { control } = plan;
-  const task: Task = { plan, marginals, settings, range, tol };
   const newton = new Newton(plan);
   const start = plan.remember();
   let [best, least] = [plan.remember(), Infinity];
@@ -71,7 +53,7 @@ export async function automatic(
     plan.recall(start);
     newton.forget();
   }
-  const byNewton = await newtonByLevels(plan, newton, marginals, settings, range, tol);
+  const byNewton = await newtonByLevels(task, newton);
   keep(byNewton.error);
   const ends = [byNewton.end];
   // No method carries what no plan does.
@@ -83,7 +65,7 @@ export async function automatic(
     const isFromStart = control.sweepsLeft > levelSweeps;
     plan.recall(isFromStart ? start : best);
     if (isFromStart) {
-      await annealBySweeps(plan, settings, range);
+      await annealBySweeps(task);
       await plan.logSweeps(preparingSweeps);
     }
     const { end, error } = await lbfgs(plan, marginals.a, tol, settings.maxSweeps - evaluations);

@@ -1,9 +1,8 @@
 import { levels } from './anneal.ts';
 import type { CostRange, Pair } from './cost.ts';
-import type { Marginals } from './marginals.ts';
 import type { Newton, NewtonEnd, SolverEnd } from './newton.ts';
 import type { Settings } from './options.ts';
-import type { ScaledPlan } from './scaled-plan.ts';
+import type { Task } from './task.ts';
 
 /** L1 error at which a level of eps is done at first: the next one moves further than that. */
 const looseTolerance = 0.02;
@@ -31,12 +30,8 @@ interface Level {
  * far that every row has its mass.
  */
 export async function newtonByLevels(
-  plan: ScaledPlan,
+  { plan, marginals, settings, range, tol }: Task,
   newton: Newton,
-  marginals: Marginals,
-  settings: Settings,
-  range: CostRange,
-  tol: number,
 ): Promise<{ end: SolverEnd; error: number }> {
   const list = levels(settings, range.most - range.least);
   const leastMass = marginals.a.reduce((least, mass) => (mass > 0 ? Math.min(least, mass) : least), 1);

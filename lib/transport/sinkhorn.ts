@@ -2,11 +2,11 @@ import type { Tensor } from '../core/tensor.ts';
 import { annealBySweeps } from './anneal.ts';
 import { automatic } from './automatic.ts';
 import { Control } from './control.ts';
-import type { Cost, CostRange, Costs, DenseCost, Pair } from './cost.ts';
+import type { Cost, Costs, DenseCost, Pair } from './cost.ts';
 import { isProvenInfeasible } from './feasibility.ts';
 import { type Measured, measure, measureStreaming } from './finish.ts';
 import { lbfgs } from './lbfgs.ts';
-import { type Marginals, marginalsOf, massTensors } from './marginals.ts';
+import { marginalsOf, massTensors } from './marginals.ts';
 import { Newton, type SolverEnd } from './newton.ts';
 import { newtonByLevels } from './newton-levels.ts';
 import { type Settings, type SinkhornOptions, settingsOf, type TransportMethod } from './options.ts';
@@ -18,26 +18,21 @@ import { ScaledPlan } from './scaled-plan.ts';
 import { solveStreaming } from './solve-streaming.ts';
 import { splr } from './splr.ts';
 import { ssns } from './ssns.ts';
-import { honest, precision, startOf } from './start.ts';
+import { goalOf, honest, precision, startOf } from './start.ts';
 import { ended, preparingSweeps, sweepUntil } from './sweeps.ts';
+import type { Task } from './task.ts';
 import { settled } from './unconverged.ts';
 
 /** Sweeps from zeros, for the potentials of masses that cannot be carried. */
 const sweepsFromZeros = 20;
 
-async function solve(
-  plan: ScaledPlan,
-  marginals: Marginals,
-  settings: Settings,
-  range: CostRange,
-  tol: number,
-): Promise<SolverEnd> {
+async function solve(task: Task): Promise<SolverEnd> {
+  const { plan, marginals, settings, range, tol } = task;
   const { a, b } = marginals;
   const { method, paper, maxSweeps } = settings;
-  if (method === 'auto') return automatic(plan, marginals, settings, range, tol);
-  if (method === 'sns' && !paper)
-    return (await newtonByLevels(plan, new Newton(plan), marginals, settings, range, tol)).end;
-  await annealBySweeps(plan, settings, range);
+  if (method === 'auto') return automatic(task);
+  if (method === 'sns' && !paper) return (await newtonByLevels(task, new Newton(plan))).end;
+  await annealBySweeps(task);
   if (method === 'sinkhorn') return ended(await sweepUntil(plan, tol), tol);
   await plan.logSweeps(Math.min(paper?.sweeps ?? preparingSweeps, plan.control.sweepsLeft));
   if (method === 'lbfgs') return (await lbfgs(plan, a, tol, maxSweeps)).end;
@@ -126,11 +121,10 @@ async function solveProblem(cost: Cost, costs: Costs, settings: Settings): Promi
     const range = await cost.range(op, masses, control.read);
     const start = await startOf(cost, marginals, settings, control);
     plan = new ScaledPlan(cost, masses, start, eps, control);
-    const tol = settings.tol / marginals.mass;
     const floor = precision(op, cost, range, eps);
-    const goal = Math.max(tol / 2, cost.dtype === 'f32' ? floor / 32 : 0);
+    const goal = goalOf(cost, settings.tol / marginals.mass, floor);
     let status: TransportStatus = 'infeasible';
-    if (range.isReachable) status = await solve(plan, marginals, settings, range, goal);
+    if (range.isReachable) status = await solve({ plan, marginals, settings, range, tol: goal });
     const measureHere = (): Promise<Measured> => {
       const { potentials } = plan as ScaledPlan;
       // Distances of points are exact for the caller, though the solver has them rounded to f32.

@@ -6,7 +6,7 @@ import { type Marginals, marginalsOf, massTensors } from './marginals.ts';
 import type { Settings } from './options.ts';
 import { PointCost } from './points.ts';
 import { TransportResult, type TransportStatus } from './result.ts';
-import { honest, precision, startOf } from './start.ts';
+import { goalOf, honest, precision, startOf } from './start.ts';
 import { Streaming } from './streaming.ts';
 
 async function rangeOf(
@@ -36,9 +36,8 @@ export async function solveStreaming(
   const start = await startOf(costs, marginals, settings, control);
   const streaming = new Streaming(costs, marginals, start, penalties, control);
   try {
-    const tol = settings.tol / marginals.mass;
     const floor = precision(op, costs, range, eps);
-    const goal = Math.max(tol / 2, costs.dtype === 'f32' ? floor / 32 : 0);
+    const goal = goalOf(costs, settings.tol / marginals.mass, floor);
     let status: TransportStatus = 'infeasible';
     if (range.isReachable) {
       for (const level of levels(settings, range.most - range.least).slice(0, -1)) {

@@ -27,6 +27,10 @@ export function precision(
   return unit * Math.max(1, size / eps);
 }
 
+/** The error at which solvers stop: half of the tolerance leaves room for rounding the potentials, and f32 cannot use much less than it can tell. */
+export const goalOf = ({ dtype }: Pick<Costs, 'dtype'>, tol: number, floor: number): number =>
+  Math.max(tol / 2, dtype === 'f32' ? floor / 32 : 0);
+
 /** Potentials to start from, f64: those of a warm start, or zeros; −infinity for a mass of 0. */
 export async function startOf(cost: Costs, marginals: Marginals, settings: Settings, control: Control): Promise<Pair> {
   const { device } = cost;
