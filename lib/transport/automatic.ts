@@ -11,7 +11,7 @@ const fewSweeps = 20;
 /** … and up to which L-BFGS does not. */
 const someSweeps = 60;
 
-/** Where more entries of the plan are needed than this share of all of them, sparse steps do not pay, … */
+/** Sparse steps do not pay for plans that need more than this share of all their entries, … */
 const denseShare = 0.1;
 /** … unless it is no more than so many times what the plan of a linear program has, rows and columns: of small problems any. */
 const denseEntries = 16;
@@ -78,7 +78,7 @@ export async function automatic(task: Task): Promise<SolverEnd> {
   return ends.includes('at-precision') ? 'at-precision' : 'max-iterations';
 }
 
-/** What was reached at eps itself, by so many evaluations of L-BFGS. */
+/** The error that was reached at eps itself, by so many evaluations of L-BFGS. */
 interface Reached {
   readonly error: number;
   readonly evaluations: number;

@@ -1,5 +1,6 @@
-import { abortable } from '../core/abortable.ts';
+import type { Device } from '../core/device.ts';
 import { OrthokitError } from '../core/errors.ts';
+import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions, shown } from '../core/options.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
@@ -41,7 +42,7 @@ export interface BarycenterProgress {
   readonly sweeps: number;
 }
 
-/** What {@link barycenter} finds. */
+/** The result of {@link barycenter}. */
 export interface BarycenterResult {
   /** The barycenter, of total 1: one mass a column of the cost, f64. */
   readonly masses: Tensor;
@@ -67,6 +68,7 @@ interface Way {
 
 class Barycenter {
   readonly #costs: DenseCost | PointCost;
+  readonly #queue: Device;
   readonly #eps: number;
   readonly #ways: Way[];
   readonly #owned: Tensor[] = [];
@@ -77,7 +79,14 @@ class Barycenter {
   readonly #scratch: Tensor;
   readonly #errors: Tensor;
 
-  constructor(costs: DenseCost | PointCost, eps: number, masses: Marginals[], weights: number[], debiased: boolean) {
+  constructor(
+    costs: DenseCost | PointCost,
+    queue: Device,
+    eps: number,
+    masses: Marginals[],
+    weights: number[],
+    debiased: boolean,
+  ) {
     const { device, rows, columns } = costs;
     const vector = (size: number, value = 0) => {
       const tensor = Tensor.full(device, [size], value, { dtype: 'f64' });
@@ -85,6 +94,7 @@ class Barycenter {
       return tensor;
     };
     this.#costs = costs;
+    this.#queue = queue;
     this.#eps = eps;
     try {
       this.#ways = masses.map(({ a }, k) => {
@@ -111,10 +121,10 @@ class Barycenter {
   }
 
   #combine(out: Tensor, terms: Tensor[], coefficients: number[]): void {
-    ops.linearCombination(this.#costs.device, { out: [out], terms, coefficients });
+    ops.linearCombination(this.#queue, { out: [out], terms, coefficients });
   }
   #clamp(x: Tensor): void {
-    ops.map(x.device, { out: [x], x: [x], function: 'clamp', parameters: [-farthest, farthest] });
+    ops.map(this.#queue, { out: [x], x: [x], function: 'clamp', parameters: [-farthest, farthest] });
   }
 
   async sweep(count: number, pace: Pace): Promise<void> {
@@ -122,11 +132,11 @@ class Barycenter {
     const { work } = this.#costs;
     for (let k = 1; k <= count; k++) {
       for (const { logMasses, f, g, rowSums, columnSums } of this.#ways) {
-        this.#costs.softmin('rows', g, eps, { log_sums: rowSums });
+        this.#costs.softmin(this.#queue, 'rows', g, eps, { log_sums: rowSums });
         this.#clamp(rowSums);
         this.#combine(f, [logMasses, rowSums], [eps, -eps]);
         await pace.step(work);
-        this.#costs.softmin('columns', f, eps, { log_sums: columnSums });
+        this.#costs.softmin(this.#queue, 'columns', f, eps, { log_sums: columnSums });
         this.#clamp(columnSums);
         await pace.step(work);
       }
@@ -134,7 +144,7 @@ class Barycenter {
       if (k === count) this.#compare();
       for (const { g, columnSums } of this.#ways) this.#combine(g, [this.#log, columnSums], [eps, -eps]);
       if (this.#bias) {
-        this.#costs.softmin('rows', this.#bias, eps, { log_sums: this.#biasSums });
+        this.#costs.softmin(this.#queue, 'rows', this.#bias, eps, { log_sums: this.#biasSums });
         await pace.step(work);
         this.#combine(this.#bias, [this.#bias, this.#log, this.#biasSums], [0.5, 0.5 * eps, -0.5 * eps]);
       }
@@ -149,20 +159,20 @@ class Barycenter {
     if (this.#bias) this.#combine(this.#log, [this.#log, this.#bias], [1, 1 / this.#eps]);
   }
 
-  /** What the plans of the last g sum to against the barycenter. */
+  /** Compares the sums of the plans of the last g with the barycenter. */
   #compare(): void {
     const { device, columns } = this.#costs;
     using one = Tensor.zeros(device, [1], { dtype: 'f64' });
     using target = new Tensor(device, [columns], 'f64');
-    ops.fill(device, { x: [this.#errors], value: 0 });
-    ops.map(device, { out: [target], x: [this.#log], function: 'exp' });
+    ops.fill(this.#queue, { x: [this.#errors], value: 0 });
+    ops.map(this.#queue, { out: [target], x: [this.#log], function: 'exp' });
     for (const { weight, g, columnSums } of this.#ways) {
       this.#combine(this.#scratch, [g, columnSums], [1 / this.#eps, 1]);
-      ops.map(device, { out: [this.#scratch], x: [this.#scratch], function: 'exp' });
+      ops.map(this.#queue, { out: [this.#scratch], x: [this.#scratch], function: 'exp' });
       this.#combine(this.#scratch, [this.#scratch, target], [1, -1]);
-      ops.map(device, { out: [this.#scratch], x: [this.#scratch], function: 'abs' });
+      ops.map(this.#queue, { out: [this.#scratch], x: [this.#scratch], function: 'abs' });
       using row = this.#scratch.reshape([1, columns]);
-      ops.rowReduce(device, { x: row, out: one, reduction: 'sum' });
+      ops.rowReduce(this.#queue, { x: row, out: one, reduction: 'sum' });
       this.#combine(this.#errors, [this.#errors, one], [1, weight]);
     }
   }
@@ -228,7 +238,7 @@ export async function barycenter(
   const costs = costsOf(op, cost);
   let state: Barycenter | undefined;
   let result: BarycenterResult;
-  const read = async (tensor: Tensor) => (await abortable(tensor.read(), signal)) as Float64Array;
+  using lane = new Lane(costs.device, signal);
   try {
     const { device, rows, columns } = costs;
     if (debiased && rows !== columns)
@@ -237,25 +247,24 @@ export async function barycenter(
       measures.map((measure) => marginalsOf(op, device, rows, columns, measure, undefined)),
     );
     if (costs instanceof PointCost) {
-      await costs.range(op, read);
+      await costs.range(op, lane);
     } else {
       const tensors = massTensors(device, masses[0]!);
       using first = tensors.rowMass;
       using second = tensors.columnMass;
-      await costs.range(op, { rows: first, columns: second }, read);
+      await costs.range(op, { rows: first, columns: second }, lane);
     }
-    state = new Barycenter(costs, eps, masses, weights, debiased);
-    const pace = new Pace(device, signal);
+    state = new Barycenter(costs, lane.queue, eps, masses, weights, debiased);
+    const pace = new Pace(lane);
     let [sweeps, error] = [0, Infinity];
     while (!(error <= tol) && sweeps < most) {
       const count = Math.min(sweepsAtOnce, most - sweeps);
       await state.sweep(count, pace);
       sweeps += count;
-      signal?.throwIfAborted();
-      error = (await read(state.error))[0]!;
+      error = (await lane.read(state.error))[0]!;
       onProgress?.({ marginalError: error, sweeps });
     }
-    const shares = (await read(state.logMasses)).map((x) => Math.exp(x));
+    const shares = (await lane.read(state.logMasses)).map((x) => Math.exp(x));
     const total = shares.reduce((sum, x) => sum + x, 0);
     result = {
       masses: Tensor.from(

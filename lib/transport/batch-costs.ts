@@ -1,7 +1,7 @@
 import { OrthokitError } from '../core/errors.ts';
+import type { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { Tensor } from '../core/tensor.ts';
-import type { Read } from './control.ts';
 import type { CostRange } from './cost.ts';
 
 /** A problem of a batch, without what fills it up. */
@@ -15,7 +15,7 @@ export interface BatchProblem {
   readonly b: Float64Array;
 }
 
-/** The batch on the host: what only few batches need. */
+/** The batch on the host, which only few batches need. */
 export interface BatchOnHost {
   readonly sizes: readonly (readonly [rows: number, columns: number])[];
   /** Rows and columns of each problem, filled up. */
@@ -37,38 +37,38 @@ export function problemOf({ sizes, widths: [n, m], costs, a, b }: BatchOnHost, k
   };
 }
 
-/** What {@link batchRange} finds. */
+/** Found by {@link batchRange}. */
 interface BatchRange extends Pick<CostRange, 'least' | 'most' | 'forbidden'> {
   /** The largest range of a problem; of the whole batch where pairs are forbidden. */
   readonly widest: number;
 }
 
 /** Of the costs of the whole batch. @throws ERR_ARGUMENT for NaN and -Infinity */
-export async function batchRange(op: string, cost: Tensor, read: Read): Promise<BatchRange> {
+export async function batchRange(op: string, cost: Tensor, lane: Lane): Promise<BatchRange> {
   const [batch, n, m] = cost.shape as [number, number, number];
   using matrix = cost.reshape([batch * n, m]);
   using row_mass = Tensor.zeros(cost.device, [batch * n], { dtype: 'f64' });
   using column_mass = Tensor.zeros(cost.device, [m], { dtype: 'f64' });
   using statistics = new Tensor(cost.device, [8], 'f64');
-  ops.costRange(cost.device, { cost: matrix, row_mass, column_mass, statistics });
-  const [least, most, bad, forbidden] = await read(statistics);
+  ops.costRange(lane.queue, { cost: matrix, row_mass, column_mass, statistics });
+  const [least, most, bad, forbidden] = await lane.read(statistics);
   if (bad! > 0)
     throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be neither NaN nor -Infinity, got ${bad} of them`);
-  const widest = forbidden! > 0 ? most! - least! : await widestRange(cost, read);
+  const widest = forbidden! > 0 ? most! - least! : await widestRange(cost, lane);
   return { least: least!, most: most!, forbidden: forbidden!, widest };
 }
 
-async function widestRange(cost: Tensor, read: Read): Promise<number> {
+async function widestRange(cost: Tensor, lane: Lane): Promise<number> {
   const { device } = cost;
   const [batch, n, m] = cost.shape as [number, number, number];
   using problems = cost.reshape([batch, n * m]);
   using negative = new Tensor(device, [batch, n * m], cost.dtype);
-  ops.linearCombination(device, { out: [negative], terms: [problems], coefficients: [-1] });
+  ops.linearCombination(lane.queue, { out: [negative], terms: [problems], coefficients: [-1] });
   using most = new Tensor(device, [batch], 'f64');
   using least = new Tensor(device, [batch], 'f64');
-  ops.rowReduce(device, { x: problems, out: most, reduction: 'max' });
-  ops.rowReduce(device, { x: negative, out: least, reduction: 'max' });
-  const [largest, smallest] = await Promise.all([read(most), read(least)]);
+  ops.rowReduce(lane.queue, { x: problems, out: most, reduction: 'max' });
+  ops.rowReduce(lane.queue, { x: negative, out: least, reduction: 'max' });
+  const [largest, smallest] = await Promise.all([lane.read(most), lane.read(least)]);
   return largest.reduce((widest, x, k) => Math.max(widest, x + smallest[k]!), 0);
 }
 

@@ -45,7 +45,7 @@ export async function stacked(op: string, costs: Tensor | readonly Tensor[]): Pr
   const all = dtype === 'f32' ? new Float32Array(list.length * n * m) : new Float64Array(list.length * n * m);
   for (const [k, [rows, columns]] of sizes.entries()) {
     const own = elements[k] as Float32Array | Float64Array;
-    // What fills a problem up is one of its costs, so that it does not add to their range.
+    // A problem is filled up with one of its own costs, so that their range stays.
     all.fill(own.find((x) => Number.isFinite(x)) ?? 0, k * n * m, (k + 1) * n * m);
     for (let i = 0; i < rows; i++) all.set(own.subarray(i * columns, (i + 1) * columns), (k * n + i) * m);
   }

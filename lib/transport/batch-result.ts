@@ -1,14 +1,16 @@
-import { OrthokitError } from '../core/errors.ts';
+import { OrthokitError, oneOf } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { isRecord, shown } from '../core/options.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
 import { meanPotential } from './potentials.ts';
 import type { TransportStatus } from './result.ts';
 
-/** What {@link TransportBatch.gradient} is taken by. */
+/** A variable of {@link TransportBatch.gradient}. */
 export type TransportBatchVariable = 'cost' | 'a' | 'b';
 
-/** What {@link transportBatch} finds: the k-th of each is the k-th problem's. */
+const variables: readonly string[] = ['cost', 'a', 'b'] satisfies TransportBatchVariable[];
+
+/** The result of {@link transportBatch}: the k-th of each is the k-th problem's. */
 export class TransportBatch {
   /** Potentials of the rows, `[B, n]`, f64; −infinity for a mass of 0, and beyond a smaller problem's rows. */
   readonly f: Tensor;
@@ -81,7 +83,7 @@ export class TransportBatch {
       case 'b':
         return await centred(this.g);
       default:
-        throw new OrthokitError('ERR_ARGUMENT', `gradient: by must be cost, a, b, got ${shown(by)}`);
+        throw new OrthokitError('ERR_ARGUMENT', `gradient: by must be ${oneOf(variables)}, got ${shown(by)}`);
     }
   }
 

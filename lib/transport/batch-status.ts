@@ -1,12 +1,12 @@
+import type { Lane } from '../core/lane.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { type BatchOnHost, problemOf, problemRange } from './batch-costs.ts';
 import { isOverfull, type Support } from './batch-support.ts';
-import type { Read } from './control.ts';
 import type { TransportStatus } from './result.ts';
 import { honest, precision } from './start.ts';
 import { sumOf } from './sums.ts';
 
-/** What the status of a problem follows from, besides its error. */
+/** The status of a problem follows from these, besides its error. */
 export interface BatchEnd {
   readonly op: string;
   readonly eps: number;
@@ -18,12 +18,12 @@ export interface BatchEnd {
   readonly host: Omit<BatchOnHost, 'costs'>;
   readonly cost: Tensor;
   readonly f: Tensor;
-  readonly read: Read;
+  readonly lane: Lane;
 }
 
 /** Reads costs only where some problem that has not converged may be infeasible or at the end of its numbers. */
 export async function statusesOf(errors: Float64Array, end: BatchEnd): Promise<TransportStatus[]> {
-  const { op, eps, tol, floor, supports, read } = end;
+  const { op, eps, tol, floor, supports, lane } = end;
   const [n] = end.host.widths;
   const masses = end.host.sizes.map(([rows], k) => sumOf(end.host.a.subarray(k * n, k * n + rows)));
   const isUnclear = (k: number): boolean => supports?.[k] === 'partial' || errors[k]! <= floor * masses[k]!;
@@ -33,7 +33,7 @@ export async function statusesOf(errors: Float64Array, end: BatchEnd): Promise<T
   });
   const unclear = [...statuses.keys()].filter((k) => statuses[k] === 'max-iterations' && isUnclear(k));
   if (unclear.length === 0) return statuses;
-  const [costs, potentials] = await Promise.all([read(end.cost), read(end.f)]);
+  const [costs, potentials] = await Promise.all([lane.read(end.cost), lane.read(end.f)]);
   for (const k of unclear) {
     const problem = problemOf({ ...end.host, costs }, k);
     const ofRows = potentials.subarray(k * n, k * n + problem.rows);

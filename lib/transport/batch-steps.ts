@@ -1,3 +1,4 @@
+import type { Lane } from '../core/lane.ts';
 import { Tensor } from '../core/tensor.ts';
 import type { BatchOnHost } from './batch-costs.ts';
 import { DenseCost, gathered } from './cost.ts';
@@ -24,17 +25,18 @@ export async function stepThrough(
   state: BatchState,
   problems: readonly number[],
   settings: StepSettings,
+  lane: Lane,
 ): Promise<void> {
   const { cost, host, statistics, sweeps } = state;
   const { sizes, a, b } = host;
   const [n, m] = host.widths;
-  const [f, g] = await Promise.all([state.f.read(), state.g.read()]);
+  const [f, g] = await Promise.all([lane.read(state.f), lane.read(state.g)]);
   using rows = cost.reshape([sizes.length * n, m]);
   for (const k of problems) {
     const [count, width] = sizes[k]!;
     const index = Int32Array.from({ length: count }, (_, i) => k * n + i);
     using own = Tensor.from(cost.device, index, [count]);
-    using matrix = gathered(rows, own);
+    using matrix = gathered(lane.queue, rows, own);
     // Columns beyond a smaller problem have no mass.
     using result = await solveCosts(new DenseCost(settings.op, matrix), {
       ...settings,
@@ -51,10 +53,10 @@ export async function stepThrough(
     sweeps[k]! += result.iterations.sweeps;
     if (!(result.marginalError < statistics[4 * k + 1]!)) continue;
     statistics.set([result.marginalError, result.cost, result.value], 4 * k + 1);
-    const [ofRows, ofColumns] = await Promise.all([result.f.read(), result.g.read()]);
-    f.set(ofRows as Float64Array, k * n);
-    g.set(ofColumns.subarray(0, width) as Float64Array, k * m);
+    const [ofRows, ofColumns] = await Promise.all([lane.read(result.f), lane.read(result.g)]);
+    f.set(ofRows, k * n);
+    g.set(ofColumns.subarray(0, width), k * m);
   }
-  state.f.write(f as Float64Array);
-  state.g.write(g as Float64Array);
+  state.f.write(f);
+  state.g.write(g);
 }

@@ -4,7 +4,7 @@ import { slack, widestCuts } from './feasibility.ts';
 import { sumOf } from './sums.ts';
 
 /**
- * What the pairs of a problem allow: `'whole'`, none is forbidden; `'partial'`, each mass can go somewhere; `'barred'`, some
+ * The pairs that a problem has: `'whole'`, none is forbidden; `'partial'`, each mass can go somewhere; `'barred'`, some
  * mass can go only where there is none.
  */
 export type Support = 'whole' | 'partial' | 'barred';

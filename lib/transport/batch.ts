@@ -1,5 +1,6 @@
 import { allOrNone } from '../core/all-or-none.ts';
 import { OrthokitError } from '../core/errors.ts';
+import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions } from '../core/options.ts';
 import { Tensor } from '../core/tensor.ts';
@@ -10,7 +11,7 @@ import { TransportBatch } from './batch-result.ts';
 import { type BatchEnd, statusesOf } from './batch-status.ts';
 import { type StepSettings, stepThrough } from './batch-steps.ts';
 import { isOverfull, supportOf } from './batch-support.ts';
-import { mostQueued, reader } from './control.ts';
+import { mostQueued } from './control.ts';
 import {
   type AnnealOptions,
   annealOf,
@@ -124,11 +125,11 @@ async function solved(cost: Tensor, sizes: Stacked['sizes'], settings: BatchSett
   const [batch, n, m] = cost.shape as [number, number, number];
   const { device } = cost;
   const [a, b] = stackedMarginals(op, sizes, [n, m], settings.a, settings.b);
-  const read = reader(signal);
-  const range = await batchRange(op, cost, read);
+  using lane = new Lane(device, signal);
+  const range = await batchRange(op, cost, lane);
   const floor = precision(op, { dtype: 'f64' }, range, eps);
   const host = { sizes, widths: [n, m] as const, a, b };
-  const supports = range.forbidden > 0 ? supportsOf(op, { ...host, costs: await read(cost) }) : undefined;
+  const supports = range.forbidden > 0 ? supportsOf(op, { ...host, costs: await lane.read(cost) }) : undefined;
   using row_mass = Tensor.from(device, a, [batch, n]);
   using column_mass = Tensor.from(device, b, [batch, m]);
   using statistics = new Tensor(device, [batch, 4], 'f64');
@@ -143,8 +144,8 @@ async function solved(cost: Tensor, sizes: Stacked['sizes'], settings: BatchSett
     const done = new Float64Array(batch);
     for (let left = count; ; left -= atOnce) {
       const now = Math.min(atOnce, left);
-      ops.batchSweeps(device, { cost, row_mass, column_mass, ...potentials, statistics, eps: at, tol, count: now });
-      const numbers = await read(statistics);
+      ops.batchSweeps(lane.queue, { cost, row_mass, column_mass, ...potentials, statistics, eps: at, tol, count: now });
+      const numbers = await lane.read(statistics);
       // A problem that has stopped does one more in each operation, which does not count.
       for (let k = 0; k < batch; k++) if (done[k] === count - left) done[k]! += numbers[4 * k]!;
       const isOver = left <= atOnce || done.every((sweeps) => sweeps < count - left + now);
@@ -184,14 +185,14 @@ async function solved(cost: Tensor, sizes: Stacked['sizes'], settings: BatchSett
       const goesOn = left > reserve && [...open].some(isOnItsWay);
       before = numbers;
       if (goesOn) continue;
-      const rest = await feasibleOf([...open], { supports, host, cost, f, read });
+      const rest = await feasibleOf([...open], { supports, host, cost, f, lane });
       if (left > 0 && rest.length > 0) {
         const state = { cost, host, f, g, statistics: numbers, sweeps };
-        await stepThrough(state, rest, { ...settings, maxSweeps: left });
+        await stepThrough(state, rest, { ...settings, maxSweeps: left }, lane);
         report();
       }
       const errors = numbers.filter((_, at) => at % 4 === 1);
-      const status = await statusesOf(errors, { op, eps, tol, floor, supports, host, cost, f, read });
+      const status = await statusesOf(errors, { op, eps, tol, floor, supports, host, cost, f, lane });
       return new TransportBatch(cost, { f, g }, eps, numbers, sweeps, status);
     }
   } catch (error) {
@@ -204,11 +205,11 @@ async function solved(cost: Tensor, sizes: Stacked['sizes'], settings: BatchSett
 /** Those of some problems that are not proven to have no plan. */
 async function feasibleOf(
   problems: readonly number[],
-  { supports, host, cost, f, read }: Pick<BatchEnd, 'supports' | 'host' | 'cost' | 'f' | 'read'>,
+  { supports, host, cost, f, lane }: Pick<BatchEnd, 'supports' | 'host' | 'cost' | 'f' | 'lane'>,
 ): Promise<number[]> {
   const open = problems.filter((k) => supports?.[k] !== 'barred');
   if (!open.some((k) => supports?.[k] === 'partial')) return open;
-  const [costs, potentials] = await Promise.all([read(cost), read(f)]);
+  const [costs, potentials] = await Promise.all([lane.read(cost), lane.read(f)]);
   const [n] = host.widths;
   return open.filter((k) => {
     const problem = problemOf({ ...host, costs }, k);

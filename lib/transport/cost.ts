@@ -1,6 +1,7 @@
 import { filled } from '../core/all-or-none.ts';
 import type { Device } from '../core/device.ts';
 import { OrthokitError } from '../core/errors.ts';
+import type { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { shown } from '../core/options.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
@@ -11,7 +12,7 @@ export interface Pair {
   readonly columns: Tensor;
 }
 
-/** What {@link Cost.range} finds. */
+/** Found by {@link Cost.range}. */
 export interface CostRange {
   readonly least: number;
   readonly most: number;
@@ -21,7 +22,7 @@ export interface CostRange {
   readonly isReachable: boolean;
 }
 
-/** What sweeps in the log domain may leave behind: exp((f + g − C) / eps), and what its columns are to be multiplied by. */
+/** Sweeps in the log domain may leave these behind: exp((f + g − C) / eps), and the scales that its columns are to be multiplied by. */
 export interface Stored {
   readonly kernel: Tensor;
   readonly columnScale: Tensor;
@@ -30,7 +31,7 @@ export interface Stored {
 /** A side of a problem. */
 export type Side = 'rows' | 'columns';
 
-/** What {@link Costs.softmin} writes: the fields of the operation of that name. */
+/** Written by {@link Costs.softmin}: the fields of the operation of that name. */
 export interface SoftminOutputs {
   log_sums: Tensor;
   own_potential?: Tensor;
@@ -40,43 +41,52 @@ export interface SoftminOutputs {
   gradients?: Tensor;
 }
 
-/** What results, and solvers that store no matrix, ask of costs. */
+/** Results, and solvers that store no matrix, work with these costs. Operations go into the queue that is given: the device, or a lane of it. */
 export interface Costs {
   readonly device: Device;
   readonly rows: number;
   readonly columns: number;
   /** Of potentials and plans. */
   readonly dtype: 'f32' | 'f64';
-  /** What a pass over all pairs takes, in exponentials. */
+  /** The exponentials that a pass over all pairs takes. */
   readonly work: number;
   /** For each of a side, the smooth minimum over the other one, whose potential is given. */
-  softmin(side: Side, potential: Tensor, eps: number, out: SoftminOutputs): void;
+  softmin(queue: Device, side: Side, potential: Tensor, eps: number, out: SoftminOutputs): void;
   /** Writes the plan of potentials, each element rounded once to the dtype of `out`, which is that of the costs. */
-  plan(potentials: Pair, eps: number, out: Tensor): Promise<void>;
+  plan(queue: Device, potentials: Pair, eps: number, out: Tensor): Promise<void>;
   /** The costs of some rows, in f64. */
-  panel(index: Tensor): Tensor;
+  panel(queue: Device, index: Tensor): Tensor;
   dispose(): void;
 }
 
 /** All that the other solvers ask of a cost. */
 export interface Cost extends Costs {
   /** @throws ERR_ARGUMENT for costs that make no problem */
-  range(op: string, masses: Pair, read: (statistics: Tensor) => Promise<Float64Array>): Promise<CostRange>;
+  range(op: string, masses: Pair, lane: Lane): Promise<CostRange>;
   /** With `stored`, the last sweep leaves a kernel and the scales of its columns. */
-  logSweeps(masses: Pair, potentials: Pair, eps: number, count: number, statistics: Tensor, stored?: Stored): void;
-  gibbsKernel(potentials: Pair, eps: number, kernel: Tensor): void;
-  planSums(masses: Pair, potentials: Pair, eps: number, sums: Pair, statistics: Tensor): void;
+  logSweeps(
+    queue: Device,
+    masses: Pair,
+    potentials: Pair,
+    eps: number,
+    count: number,
+    statistics: Tensor,
+    stored?: Stored,
+  ): void;
+  gibbsKernel(queue: Device, potentials: Pair, eps: number, kernel: Tensor): void;
+  planSums(queue: Device, masses: Pair, potentials: Pair, eps: number, sums: Pair, statistics: Tensor): void;
 }
 
 /** Rows of a matrix, in f64. */
-export function gathered(matrix: Tensor, index: Tensor): Tensor {
-  const { device, dtype, shape } = matrix;
-  const rows = filled(new Tensor(device, [index.size, shape[1]!], dtype), (out) => {
-    ops.gatherRows(device, { x: matrix, index, out });
+export function gathered(queue: Device, matrix: Tensor, index: Tensor): Tensor {
+  const { device, dtype } = matrix;
+  const shape = [index.size, matrix.shape[1]!];
+  const rows = filled(new Tensor(device, shape, dtype), (out) => {
+    ops.gatherRows(queue, { x: matrix, index, out });
   });
   if (dtype === 'f64') return rows;
   using _rows = rows;
-  return rows.cast('f64');
+  return filled(new Tensor(device, shape, 'f64'), (out) => ops.cast(queue, { out: [out], x: [rows] }));
 }
 
 /** A matrix of costs. */
@@ -103,15 +113,15 @@ export class DenseCost implements Cost {
     this.#cost = cost.reshape(cost.shape);
   }
 
-  async range(op: string, masses: Pair, read: (statistics: Tensor) => Promise<Float64Array>): Promise<CostRange> {
+  async range(op: string, masses: Pair, lane: Lane): Promise<CostRange> {
     using statistics = new Tensor(this.device, [8], 'f64');
-    ops.costRange(this.device, {
+    ops.costRange(lane.queue, {
       cost: this.#cost,
       row_mass: masses.rows,
       column_mass: masses.columns,
       statistics,
     });
-    const [least, most, bad, forbidden, bareRows, bareColumns, barredRows, barredColumns] = await read(statistics);
+    const [least, most, bad, forbidden, bareRows, bareColumns, barredRows, barredColumns] = await lane.read(statistics);
     if (bad! > 0)
       throw new OrthokitError('ERR_ARGUMENT', `${op}: cost must be neither NaN nor -Infinity, got ${bad} of them`);
     if (bareRows! + bareColumns! > 0)
@@ -126,12 +136,12 @@ export class DenseCost implements Cost {
     return this.rows * this.columns;
   }
 
-  softmin(side: Side, potential: Tensor, eps: number, out: SoftminOutputs): void {
-    ops.softmin(this.device, { cost: this.#cost, of: side, potential, eps, ...out });
+  softmin(queue: Device, side: Side, potential: Tensor, eps: number, out: SoftminOutputs): void {
+    ops.softmin(queue, { cost: this.#cost, of: side, potential, eps, ...out });
   }
 
-  gibbsKernel(potentials: Pair, eps: number, kernel: Tensor): void {
-    ops.gibbsKernel(this.device, {
+  gibbsKernel(queue: Device, potentials: Pair, eps: number, kernel: Tensor): void {
+    ops.gibbsKernel(queue, {
       cost: this.#cost,
       row_potential: potentials.rows,
       column_potential: potentials.columns,
@@ -140,16 +150,24 @@ export class DenseCost implements Cost {
     });
   }
 
-  async plan(potentials: Pair, eps: number, out: Tensor): Promise<void> {
-    this.gibbsKernel(potentials, eps, out);
+  async plan(queue: Device, potentials: Pair, eps: number, out: Tensor): Promise<void> {
+    this.gibbsKernel(queue, potentials, eps, out);
   }
 
-  panel(index: Tensor): Tensor {
-    return gathered(this.#cost, index);
+  panel(queue: Device, index: Tensor): Tensor {
+    return gathered(queue, this.#cost, index);
   }
 
-  logSweeps(masses: Pair, potentials: Pair, eps: number, count: number, statistics: Tensor, stored?: Stored): void {
-    ops.logSweeps(this.device, {
+  logSweeps(
+    queue: Device,
+    masses: Pair,
+    potentials: Pair,
+    eps: number,
+    count: number,
+    statistics: Tensor,
+    stored?: Stored,
+  ): void {
+    ops.logSweeps(queue, {
       cost: this.#cost,
       row_mass: masses.rows,
       column_mass: masses.columns,
@@ -163,8 +181,8 @@ export class DenseCost implements Cost {
     });
   }
 
-  planSums(masses: Pair, potentials: Pair, eps: number, sums: Pair, statistics: Tensor): void {
-    ops.planSums(this.device, {
+  planSums(queue: Device, masses: Pair, potentials: Pair, eps: number, sums: Pair, statistics: Tensor): void {
+    ops.planSums(queue, {
       cost: this.#cost,
       row_potential: potentials.rows,
       column_potential: potentials.columns,

@@ -1,8 +1,8 @@
 import { OrthokitError } from '../core/errors.ts';
+import type { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions, isRecord, shown } from '../core/options.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
-import type { Read } from './control.ts';
 import type { Costs, Side } from './cost.ts';
 import type { Gauge } from './options.ts';
 import type { PlanCotangent, Vectors } from './panels.ts';
@@ -17,7 +17,7 @@ export interface PlanFactors {
   readonly right: Tensor;
 }
 
-/** The derivatives of a loss by what a result holds. What is left out is 0. */
+/** The derivatives of a loss by what a result holds; 0 for those that are left out. */
 export interface TransportCotangents {
   /** By the potentials of the rows, `[n]`, f32 or f64. Those of masses of 0 count for the gradient by these masses only. */
   readonly f?: Tensor | undefined;
@@ -35,7 +35,7 @@ async function checked(
   value: unknown,
   shape: readonly (number | 'k')[],
   costs: Costs,
-  read: Read,
+  lane: Lane,
 ): Promise<Tensor> {
   if (!isTensor(value))
     throw new OrthokitError('ERR_ARGUMENT', `pullback: ${name} must be a Tensor, got ${shown(value)}`);
@@ -49,8 +49,8 @@ async function checked(
   const shared = value.reshape(own);
   try {
     using guard = new Tensor(costs.device, [1], 'f64');
-    ops.checkFinite(costs.device, { x: [shared], guard });
-    if ((await read(guard))[0] !== 0)
+    ops.checkFinite(lane.queue, { x: [shared], guard });
+    if ((await lane.read(guard))[0] !== 0)
       throw new OrthokitError('ERR_ARGUMENT', `pullback: ${name} must be finite, got numbers that are not`);
     return shared;
   } catch (error) {
@@ -63,7 +63,7 @@ async function checked(
 export async function cotangentsOf(
   cotangents: TransportCotangents,
   costs: Costs,
-  read: Read,
+  lane: Lane,
   own: (tensor: Tensor) => Tensor,
 ): Promise<Vectors & { plan: PlanCotangent }> {
   checkOptions('pullback', cotangents, ['f', 'g', 'plan', 'cost']);
@@ -73,20 +73,20 @@ export async function cotangentsOf(
     throw new OrthokitError('ERR_ARGUMENT', `pullback: cost must be a finite number, got ${shown(cost)}`);
   const vector = async (name: string, value: Tensor | undefined, size: number): Promise<Float64Array> => {
     if (value === undefined) return new Float64Array(size);
-    using shared = await checked(name, value, [size], costs, read);
+    using shared = await checked(name, value, [size], costs, lane);
     using exact = shared.cast('f64');
-    return await read(exact);
+    return await lane.read(exact);
   };
   const rows = await vector('f', f, n);
   const columns = await vector('g', g, m);
   if (plan === undefined) return { rows, columns, plan: { cost } };
   if (isTensor(plan) || !isRecord(plan)) {
-    const dense = own(await checked('plan', plan, [n, m], costs, read));
+    const dense = own(await checked('plan', plan, [n, m], costs, lane));
     return { rows, columns, plan: { dense, cost } };
   }
   checkOptions('pullback: plan', plan, ['left', 'right']);
-  const left = own(await checked('plan.left', plan.left, [n, 'k'], costs, read));
-  using right = await checked('plan.right', plan.right, [m, 'k'], costs, read);
+  const left = own(await checked('plan.left', plan.left, [n, 'k'], costs, lane));
+  using right = await checked('plan.right', plan.right, [m, 'k'], costs, lane);
   if (right.shape[1] !== left.shape[1])
     throw new OrthokitError(
       'ERR_SHAPE',

@@ -1,9 +1,9 @@
 import { allOrNone } from '../core/all-or-none.ts';
-import { OrthokitError } from '../core/errors.ts';
+import { OrthokitError, oneOf } from '../core/errors.ts';
+import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions, isRecord, shown } from '../core/options.ts';
 import { isTensor, type Tensor } from '../core/tensor.ts';
-import { reader } from './control.ts';
 import { DenseCost } from './cost.ts';
 import { dualAt } from './finish.ts';
 import { marginalsOf } from './marginals.ts';
@@ -35,7 +35,7 @@ const known = [
   'throwUnlessConverged',
 ];
 
-/** What {@link Divergence.gradient} is taken by. */
+/** A variable of {@link Divergence.gradient}. */
 export type DivergenceVariable = 'x' | 'y' | 'a' | 'b';
 
 /** A Sinkhorn divergence, with the three transport problems that it consists of. */
@@ -81,7 +81,7 @@ export class Divergence {
   async gradient(by: DivergenceVariable): Promise<Tensor> {
     const sides = { x: [this.xx, 'x'], y: [this.yy, 'x'], a: [this.xx, 'a'], b: [this.yy, 'a'] } as const;
     if (typeof by !== 'string' || !Object.hasOwn(sides, by))
-      throw new OrthokitError('ERR_ARGUMENT', `gradient: by must be x, y, a, b, got ${shown(by)}`);
+      throw new OrthokitError('ERR_ARGUMENT', `gradient: by must be ${oneOf(Object.keys(sides))}, got ${shown(by)}`);
     const [own, side] = sides[by];
     // Half of OT(a, a), whose two sides change together: one of them counts whole.
     using within = await own.gradient(side);
@@ -176,8 +176,8 @@ export async function sinkhornDivergence(
     // difference is eps / 2 · ⟨u − v, K (u − v)⟩, which a positive definite kernel does not let fall below 0, however little
     // the three problems have converged.
     const marginals = await marginalsOf(op, xy.device, xy.rows, xy.columns, a, b);
-    const read = reader(settings.signal);
-    const dual = Math.max(dualOf(ofPair), await dualAt(xy, marginals, { f: ofX.f, g: ofY.f }, settings.eps, read));
+    using lane = new Lane(xy.device, settings.signal);
+    const dual = Math.max(dualOf(ofPair), await dualAt(xy, marginals, { f: ofX.f, g: ofY.f }, settings.eps, lane));
     divergence = new Divergence(ofPair, ofX, ofY, dual);
   } catch (error) {
     for (const result of results) result.dispose();

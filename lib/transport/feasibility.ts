@@ -5,7 +5,7 @@ import type { Marginals } from './marginals.ts';
 
 /** Sets of rows that are looked at. */
 const mostCuts = 8;
-/** What rounding may make of equal masses of total 1. */
+/** Rounding may make equal masses of total 1 differ by this. */
 export const slack = 1e-12;
 /** So large that no finite cost of f64 makes an entry 0. */
 const boundlessEps = 1e307;
@@ -41,7 +41,7 @@ export async function isProvenInfeasible(
     for (const i of ours) indicator[i] = 0;
     f.write(indicator);
     const sums: Pair = { rows: rowSums, columns: columnSums };
-    cost.planSums(masses, { rows: f, columns: g }, boundlessEps, sums, statistics);
+    cost.planSums(control.queue, masses, { rows: f, columns: g }, boundlessEps, sums, statistics);
     const reached = await control.read(columnSums);
     const need = ours.reduce((sum, i) => sum + marginals.a[i]!, 0);
     const room = reached.reduce((sum, count, j) => (count > 0 ? sum + marginals.b[j]! : sum), 0);

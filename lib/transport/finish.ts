@@ -1,6 +1,7 @@
 import { allOrNone } from '../core/all-or-none.ts';
+import type { Lane } from '../core/lane.ts';
 import { Tensor } from '../core/tensor.ts';
-import type { Control, Read } from './control.ts';
+import type { Control } from './control.ts';
 import type { Cost, Costs, Pair } from './cost.ts';
 import type { Marginals } from './marginals.ts';
 import type { Gauge, Potentials } from './options.ts';
@@ -47,7 +48,7 @@ interface Returned {
   readonly own: Pair;
 }
 
-/** What the potentials of the columns lose, and those of the rows gain. */
+/** The shift that the potentials of the columns lose, and those of the rows gain. */
 function shiftOf(f: Float64Array, g: Float64Array, { a, b }: Marginals, gauge: Gauge, share: number): number {
   return gauge === 'last' ? g[b.findLastIndex((mass) => mass > 0)]! + share : (meanOf(g, b) - meanOf(f, a)) / 2;
 }
@@ -101,7 +102,7 @@ async function sumsOfMatrix(cost: Cost, masses: Pair, own: Pair, eps: number, co
   using rowSums = new Tensor(device, [cost.rows], 'f64');
   using columnSums = new Tensor(device, [cost.columns], 'f64');
   using statistics = new Tensor(device, [4], 'f64');
-  cost.planSums(masses, own, eps, { rows: rowSums, columns: columnSums }, statistics);
+  cost.planSums(control.queue, masses, own, eps, { rows: rowSums, columns: columnSums }, statistics);
   const [sums, rows, columns] = await Promise.all([
     control.read(statistics),
     control.read(rowSums),
@@ -160,12 +161,12 @@ export async function dualAt(
   { a, b, mass }: Marginals,
   { f, g }: Potentials,
   eps: number,
-  read: Read,
+  lane: Lane,
 ): Promise<number> {
   using rows = f.cast('f64');
   using columns = g.cast('f64');
-  const [ofRows, ofColumns] = await Promise.all([read(rows), read(columns)]);
-  const totals = await totalsOf(costs, { rows, columns }, eps, read);
+  const [ofRows, ofColumns] = await Promise.all([lane.read(rows), lane.read(columns)]);
+  const totals = await totalsOf(costs, { rows, columns }, eps, lane);
   return mass * (weighted(ofRows, a) + weighted(ofColumns, b)) - eps * (sumOf(totals.rows) - mass);
 }
 
@@ -190,7 +191,7 @@ export async function measureStreaming(
   const result = await returned(costs, marginals, potentials, eps, penalties, control, gauge);
   using _rows = result.own.rows;
   using _columns = result.own.columns;
-  const totals = await totalsOf(costs, result.own, eps, control.read);
+  const totals = await totalsOf(costs, result.own, eps, control);
   const errorOf = (sums: Float64Array, masses: Float64Array, potential: Float64Array, rho: number) =>
     sums.reduce((error, sum, i) => {
       const target = masses[i] === 0 || rho === Infinity ? masses[i]! : masses[i]! * Math.exp(-potential[i]! / rho);

@@ -56,7 +56,7 @@ export class FullDual {
     this.#rhs = plan.pair();
     this.#step = plan.pair();
     this.#ones = plan.pair();
-    ops.fill(device, { x: [this.#ones.rows, this.#ones.columns], value: 1 });
+    ops.fill(plan.control.queue, { x: [this.#ones.rows, this.#ones.columns], value: 1 });
     this.#statistics = plan.vector(4);
     this.#kept = plan.vector(2);
     this.#stepStatistics = plan.vector(4);
@@ -76,12 +76,12 @@ export class FullDual {
     pair.columns.write(both.slice(this.rows));
   }
   async #read(pair: Pair): Promise<Both> {
-    const { read } = this.#plan.control;
-    const [rows, columns] = await Promise.all([read(pair.rows), read(pair.columns)]);
+    const { control } = this.#plan;
+    const [rows, columns] = await Promise.all([control.read(pair.rows), control.read(pair.columns)]);
     return Float64Array.from([...rows, ...columns]);
   }
 
-  /** Where the plan stands; a mass of 0 keeps its potential of −infinity, and has no gradient. */
+  /** The plan's potentials; a mass of 0 keeps its own of −infinity, and has no gradient. */
   start(): Promise<Both> {
     return this.#read(this.#plan.potentials);
   }
@@ -94,7 +94,7 @@ export class FullDual {
     const { cost, masses, eps, control } = this.#plan;
     control.iterations.evaluations += 1;
     this.#write(this.#potentials, point);
-    cost.planSums(masses, this.#potentials, eps, this.#sums, this.#statistics);
+    cost.planSums(control.queue, masses, this.#potentials, eps, this.#sums, this.#statistics);
     const [sums, statistics] = await Promise.all([this.#read(this.#sums), control.read(this.#statistics)]);
     const linear = point.reduce((total, x, i) => (this.#masses[i] === 0 ? total : total + x * this.#masses[i]!), 0);
     const value = eps * statistics[1]! - linear;
@@ -104,11 +104,11 @@ export class FullDual {
     return { value: isNumber ? value : Infinity, gradient, sums, error: isNumber ? error : Infinity };
   }
 
-  /** What the next systems are made of: the entries of the plan that all but `delta` of it are in, `most` of them. */
+  /** The next systems' entries: those of the plan that all but `delta` of it are in, `most` of them. */
   async sparsify(point: Both, most: number, delta: number): Promise<SparsePart> {
     const { cost, eps, control } = this.#plan;
     this.#write(this.#potentials, point);
-    cost.gibbsKernel(this.#potentials, eps, this.#kernel);
+    cost.gibbsKernel(control.queue, this.#potentials, eps, this.#kernel);
     const room = Math.min(most, this.rows * this.columns) + this.rows + this.columns;
     const [columns, values] = allOrNone(
       () => new Tensor(cost.device, [room], 'i32'),
@@ -116,7 +116,7 @@ export class FullDual {
     );
     const part = { columns, values };
     try {
-      ops.planSparsify(cost.device, {
+      ops.planSparsify(control.queue, {
         kernel: this.#kernel,
         row_scale: this.#ones.rows,
         column_scale: this.#ones.columns,
@@ -136,13 +136,13 @@ export class FullDual {
 
   /** x of ([diag(P 1), P̃; P̃ᵀ, diag(Pᵀ 1)] + shift) x = rhs, by conjugate gradients. */
   async solve(part: SparsePart, sums: Both, shift: number, rhs: Both, tol: number): Promise<Both> {
-    const { cost, control } = this.#plan;
+    const { control } = this.#plan;
     this.#write(
       this.#diagonal,
       sums.map((s) => s + shift),
     );
     this.#write(this.#rhs, rhs);
-    ops.sparseNewtonStep(cost.device, {
+    ops.sparseNewtonStep(control.queue, {
       starts: this.#starts,
       ...part,
       row_mass: this.#diagonal.rows,

@@ -21,7 +21,7 @@ export type SolverEnd = 'converged' | 'max-iterations' | 'at-precision';
 export interface Patience {
   /** At so many rejected steps. */
   readonly rejections?: number;
-  /** Where the error has not halved in so many steps. */
+  /** After so many steps in which the error has not halved. */
   readonly steps?: number;
 }
 
@@ -33,7 +33,7 @@ export interface NewtonEnd {
 
 /** A Newton step that has been tried. */
 interface Trial extends Evaluation {
-  /** What the model without shift promised. */
+  /** As the model without shift promised. */
   readonly gain: number;
   /** The largest |step|. */
   readonly size: number;
@@ -77,11 +77,11 @@ export class Newton {
   /** How many entries all of the plan but a hundredth needs; infinity where there is no room for them. */
   async entries(): Promise<number> {
     const { cost, control } = this.#plan;
-    ops.fill(cost.device, { x: [this.#values], value: 0 });
+    ops.fill(control.queue, { x: [this.#values], value: 0 });
     this.#sparsify(mostDropped);
     using row = this.#values.reshape([1, this.#values.size]);
     using mass = new Tensor(cost.device, [1], 'f64');
-    ops.rowReduce(cost.device, { x: row, out: mass, reduction: 'sum' });
+    ops.rowReduce(control.queue, { x: row, out: mass, reduction: 'sum' });
     const [[count], [kept]] = await Promise.all([control.read(this.#kept), control.read(mass)]);
     // Without room, much more is left out than was asked for.
     return kept! < 1 - 2 * mostDropped ? Infinity : count!;
@@ -129,7 +129,7 @@ export class Newton {
     }
   }
 
-  /** Where steps fail, some sweeps lead on. */
+  /** Some sweeps, which lead on where steps fail. */
   async #sweep(): Promise<number> {
     const swept = await this.#plan.scalingSweeps(5, 0);
     if (swept.failed) await this.#plan.kernelSweeps(5);
@@ -137,8 +137,8 @@ export class Newton {
   }
 
   #sparsify(delta: number): void {
-    const { cost, kernel, scales } = this.#plan;
-    ops.planSparsify(cost.device, {
+    const { kernel, scales, control } = this.#plan;
+    ops.planSparsify(control.queue, {
       kernel,
       row_scale: scales.rows,
       column_scale: scales.columns,
@@ -151,8 +151,8 @@ export class Newton {
   }
 
   async #try(error: number): Promise<Trial> {
-    const { cost, masses, control } = this.#plan;
-    ops.sparseNewtonStep(cost.device, {
+    const { masses, control } = this.#plan;
+    ops.sparseNewtonStep(control.queue, {
       starts: this.#starts,
       columns: this.#columns,
       values: this.#values,

@@ -1,4 +1,4 @@
-import { OrthokitError } from '../core/errors.ts';
+import { OrthokitError, oneOf } from '../core/errors.ts';
 import { checkOptions, isRecord, shown } from '../core/options.ts';
 import { isTensor, type Tensor } from '../core/tensor.ts';
 import { balanced, type Penalties } from './penalties.ts';
@@ -6,14 +6,14 @@ import { balanced, type Penalties } from './penalties.ts';
 /** How a transport problem is solved; {@link sinkhorn} says when each is the right one. */
 export type TransportMethod = 'auto' | 'sinkhorn' | 'sns' | 'ssns' | 'splr' | 'lbfgs';
 
-/** What fixes the potentials, which a shift from one side to the other leaves as good: equal means, or g of the last column 0. */
+/** The choice among potentials, which a shift from one side to the other leaves as good: equal means, or g of the last column 0. */
 export type Gauge = 'balanced' | 'last';
 
 /** How eps is lowered to its value: each level starts from the potentials of the one before. */
 export interface AnnealOptions {
   /** The first eps, in units of the cost. Default: a tenth of the range of the finite costs. */
   start?: number | undefined;
-  /** What eps is multiplied by from one level to the next: above 0, below 1. Default: 0.5. */
+  /** The factor of eps from one level to the next: above 0, below 1. Default: 0.5. */
   factor?: number | undefined;
   /** Sweeps in the log domain at the start of each level: whole, at least 1. Default: 2. */
   sweeps?: number | undefined;
@@ -44,11 +44,11 @@ export interface TransportProgress {
   readonly eps: number;
   /** L1 error of the marginals there, as far as it is known; infinity before. */
   readonly marginalError: number;
-  /** What has been done so far. */
+  /** The work so far. */
   readonly iterations: Readonly<TransportIterations>;
 }
 
-/** What a solver did. */
+/** The work of a solver, counted. */
 export interface TransportIterations {
   /** Sweeps over rows and columns. */
   sweeps: number;
@@ -104,7 +104,7 @@ export interface SinkhornOptions {
    * the last column with mass. Not with `unbalanced`, where a shift changes the plan. Default: `'balanced'`.
    */
   gauge?: Gauge | undefined;
-  /** Where to start from: a result of this or another eps. Default: zeros. */
+  /** Potentials to start from: a result of this or another eps. Default: zeros. */
   warmStart?: Potentials | undefined;
   /** Aborting rejects with the signal's reason. Default: none. */
   signal?: AbortSignal | undefined;
@@ -120,7 +120,7 @@ export interface Settings {
   readonly a: Masses | undefined;
   readonly b: Masses | undefined;
   readonly eps: number;
-  /** Undefined where the costs are to decide. */
+  /** Undefined: the costs decide. */
   readonly method: TransportMethod | undefined;
   readonly tol: number;
   readonly maxSweeps: number;
@@ -139,6 +139,7 @@ export interface Settings {
 export const defaultEps = 1e-3;
 
 const methods: readonly string[] = ['auto', 'sinkhorn', 'sns', 'ssns', 'splr', 'lbfgs'] satisfies TransportMethod[];
+const gauges: readonly string[] = ['balanced', 'last'] satisfies Gauge[];
 
 /** @throws ERR_ARGUMENT unless the number is finite and above 0. */
 export function positive(op: string, name: string, value: unknown): number {
@@ -243,7 +244,7 @@ export function settingsOf(op: string, options: SinkhornOptions): Settings {
   } = options;
   const eps = epsOf(op, options.eps ?? defaultEps);
   if (method !== undefined && !methods.includes(method))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: method must be ${methods.join(', ')}, got ${shown(method)}`);
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: method must be ${oneOf(methods)}, got ${shown(method)}`);
   if (options.unbalanced && method !== 'sinkhorn')
     throw new OrthokitError('ERR_UNSUPPORTED', `${op}: unbalanced must go with method sinkhorn, got ${method}`);
   if (warmStart !== undefined && !(isRecord(warmStart) && isTensor(warmStart.f) && isTensor(warmStart.g)))
@@ -251,8 +252,8 @@ export function settingsOf(op: string, options: SinkhornOptions): Settings {
   checkWatchers(op, options);
   const paper = paperOf(op, options.paper ?? false, method);
   const gauge = options.gauge ?? 'balanced';
-  if (gauge !== 'balanced' && gauge !== 'last')
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: gauge must be balanced or last, got ${shown(gauge)}`);
+  if (!gauges.includes(gauge))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: gauge must be ${oneOf(gauges)}, got ${shown(gauge)}`);
   if (options.unbalanced && options.gauge !== undefined)
     throw new OrthokitError('ERR_UNSUPPORTED', `${op}: gauge must not go with unbalanced, got ${gauge}`);
   const anneal = options.anneal ?? (warmStart || paper ? false : {});

@@ -1,8 +1,8 @@
 import { filled } from '../core/all-or-none.ts';
 import type { Device } from '../core/device.ts';
+import type { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { Tensor } from '../core/tensor.ts';
-import type { Read } from './control.ts';
 import { type Costs, gathered } from './cost.ts';
 import { farthest } from './streaming.ts';
 
@@ -27,7 +27,7 @@ export interface Vectors {
   readonly columns: Float64Array;
 }
 
-/** Q, a cotangent of the plan: a matrix, or left rightᵀ, or both, plus so many times the costs. Where it is none, 0. */
+/** Q, a cotangent of the plan: a matrix, or left rightᵀ, or both, plus so many times the costs; 0 if it is none of these. */
 export interface PlanCotangent {
   readonly dense?: Tensor | undefined;
   /** `[n, k]` and `[m, k]`, f64. */
@@ -63,10 +63,10 @@ function pairs(like: Tensor | Costs, x: ArrayLike<number> | 1, y: ArrayLike<numb
 export const across = (costs: Costs, y: Float64Array): Tensor => pairs(costs, 1, y, y.length);
 
 /** xᵢ + yⱼ, each rounded once: a product of two thin matrices. */
-export function outerSum(x: Float64Array, y: Tensor): Tensor {
+export function outerSum(queue: Device, x: Float64Array, y: Tensor): Tensor {
   using down = pairs(y, x, 1, x.length);
   return filled(new Tensor(y.device, [x.length, y.shape[0]!], 'f64'), (out) => {
-    ops.gemm(y.device, { a: down, b: y, c: out, transB: 'transposed' });
+    ops.gemm(queue, { a: down, b: y, c: out, transB: 'transposed' });
   });
 }
 
@@ -75,14 +75,14 @@ export class Panels {
   readonly #costs: Costs;
   readonly #eps: number;
   readonly #cotangent: PlanCotangent;
-  readonly #read: Read;
+  readonly #lane: Lane;
   readonly #height: number;
 
-  constructor(costs: Costs, eps: number, cotangent: PlanCotangent, read: Read) {
+  constructor(costs: Costs, eps: number, cotangent: PlanCotangent, lane: Lane) {
     this.#costs = costs;
     this.#eps = eps;
     this.#cotangent = cotangent;
-    this.#read = read;
+    this.#lane = lane;
     this.#height = panelHeight(costs);
   }
 
@@ -90,6 +90,7 @@ export class Panels {
   async walk(potentials: Vectors, shifts: Vectors, visit: (panel: Panel) => Promise<unknown>): Promise<void> {
     const costs = this.#costs;
     const { device, rows, columns } = costs;
+    const { queue } = this.#lane;
     using column_potential = Tensor.from(device, potentials.columns, [columns]);
     using beta = across(costs, shifts.columns);
     using done = Tensor.zeros(device, [1], { dtype: 'f64' });
@@ -97,15 +98,15 @@ export class Panels {
       using index = this.#rowsFrom(first);
       const count = index.size;
       using row_potential = Tensor.from(device, potentials.rows.slice(first, first + count), [count]);
-      using cost = costs.panel(index);
-      ops.map(device, { out: [cost], x: [cost], function: 'clamp', parameters: [-farthest, farthest] });
+      using cost = costs.panel(queue, index);
+      ops.map(queue, { out: [cost], x: [cost], function: 'clamp', parameters: [-farthest, farthest] });
       using plan = new Tensor(device, [count, columns], 'f64');
-      ops.gibbsKernel(device, { cost, row_potential, column_potential, kernel: plan, eps: this.#eps });
-      using weighted = outerSum(shifts.rows.slice(first, first + count), beta);
+      ops.gibbsKernel(queue, { cost, row_potential, column_potential, kernel: plan, eps: this.#eps });
+      using weighted = outerSum(queue, shifts.rows.slice(first, first + count), beta);
       this.#subtractCotangent(weighted, index, cost);
-      ops.multiply(device, { out: [weighted], x: [weighted], y: [plan] });
+      ops.multiply(queue, { out: [weighted], x: [weighted], y: [plan] });
       if ((await visit({ first, index, cost, plan, weighted })) === false) return;
-      await this.#read(done);
+      await this.#lane.read(done);
     }
   }
 
@@ -115,7 +116,7 @@ export class Panels {
     return async (visit) => {
       for (let first = 0; first < rows; first += this.#height) {
         using index = this.#rowsFrom(first);
-        using some = gathered(plan, index);
+        using some = gathered(this.#lane.queue, plan, index);
         if (!(await visit(first, some))) return;
       }
     };
@@ -130,16 +131,16 @@ export class Panels {
   /** out −= Q / eps */
   #subtractCotangent(out: Tensor, index: Tensor, cost: Tensor): void {
     const { dense, factors, cost: ofCost } = this.#cotangent;
-    const { device } = out;
+    const { queue } = this.#lane;
     if (factors) {
-      using left = gathered(factors.left, index);
-      ops.gemm(device, { a: left, b: factors.right, c: out, transB: 'transposed', alpha: -1 / this.#eps, beta: 1 });
+      using left = gathered(queue, factors.left, index);
+      ops.gemm(queue, { a: left, b: factors.right, c: out, transB: 'transposed', alpha: -1 / this.#eps, beta: 1 });
     }
     if (dense) {
-      using rows = gathered(dense, index);
-      ops.linearCombination(device, { out: [out], terms: [out, rows], coefficients: [1, -1 / this.#eps] });
+      using rows = gathered(queue, dense, index);
+      ops.linearCombination(queue, { out: [out], terms: [out, rows], coefficients: [1, -1 / this.#eps] });
     }
     if (ofCost !== 0)
-      ops.linearCombination(device, { out: [out], terms: [out, cost], coefficients: [1, -ofCost / this.#eps] });
+      ops.linearCombination(queue, { out: [out], terms: [out, cost], coefficients: [1, -ofCost / this.#eps] });
   }
 }

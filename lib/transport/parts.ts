@@ -1,6 +1,6 @@
+import type { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { Tensor } from '../core/tensor.ts';
-import type { Read } from './control.ts';
 import type { PlanRows, Vectors } from './panels.ts';
 
 /** Which part of a plan the rows and columns are in, from 0 on; −1 for those without mass. */
@@ -44,14 +44,14 @@ export function balance(parts: Int32Array, count: number, x: Float64Array, w: Fl
 export class PartsFinder {
   readonly #masses: Vectors;
   readonly #least: number;
-  readonly #read: Read;
+  readonly #lane: Lane;
   /** Of rows, then of columns. */
   readonly #parents: Int32Array;
 
-  constructor(masses: Vectors, least: number, read: Read) {
+  constructor(masses: Vectors, least: number, lane: Lane) {
     this.#masses = masses;
     this.#least = least;
-    this.#read = read;
+    this.#lane = lane;
     this.#parents = Int32Array.from({ length: masses.rows.length + masses.columns.length }, (_, i) => i);
   }
 
@@ -105,8 +105,8 @@ export class PartsFinder {
     }
     using by = Tensor.from(plan.device, weights, [m, 4]);
     using out = new Tensor(plan.device, [count, 4], 'f64');
-    ops.gemm(plan.device, { a: plan, b: by, c: out });
-    const shares = await this.#read(out);
+    ops.gemm(this.#lane.queue, { a: plan, b: by, c: out });
+    const shares = await this.#lane.read(out);
     let entries: Float64Array | undefined;
     for (let i = 0; i < count; ++i) {
       const row = first + i;
@@ -117,7 +117,7 @@ export class PartsFinder {
         if (joins(4 * i)) this.#join(row, rows.length + largest[0]!);
         continue;
       }
-      entries ??= await this.#read(plan);
+      entries ??= await this.#lane.read(plan);
       for (let j = 0; j < m; ++j) {
         const entry = entries[i * m + j]!;
         if (entry > least * mass || entry > least * columns[j]!) this.#join(row, rows.length + j);

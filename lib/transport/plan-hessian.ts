@@ -1,14 +1,14 @@
 import { OrthokitError } from '../core/errors.ts';
+import type { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { Tensor } from '../core/tensor.ts';
-import type { Read } from './control.ts';
 import type { Costs, Pair, Side } from './cost.ts';
 import type { Vectors } from './panels.ts';
 import { balance, means, type Parts, shift } from './parts.ts';
 import { type PlanProduct, storedProduct, streamedProduct } from './plan-product.ts';
 import { SparseSystem } from './sparse-system.ts';
 
-/** What rounding may leave of a residual, relative to its start, where `tol` is less: solutions are right to some six digits. */
+/** Rounding may leave so much of a residual, relative to its start, where `tol` is less: solutions are right to some six digits. */
 const coarsest = 1e-6;
 /** Σ xᵢ yᵢ wᵢ */
 function dot(x: Float64Array, y: Float64Array, w?: Float64Array): number {
@@ -34,11 +34,11 @@ export interface SystemOptions {
   /** Of the residual, relative to that of 0. */
   readonly tol: number;
   readonly maxIterations: number;
-  /** What rounding makes of a product with the plan, relative to its terms. */
+  /** The rounding of a product with the plan, relative to its terms. */
   readonly precision: number;
-  /** Where all masses are to be kept: in each part, a shift from one side to the other changes nothing. */
+  /** Given where all masses are to be kept: in each part, a shift from one side to the other changes nothing. */
   readonly parts: Parts | undefined;
-  readonly read: Read;
+  readonly lane: Lane;
 }
 
 /**
@@ -73,17 +73,18 @@ export class PlanHessian {
 
   /** Of a plan that is computed for each product. */
   static streamed(costs: Costs, potentials: Pair, eps: number, diagonal: Vectors, options: SystemOptions): PlanHessian {
-    return new PlanHessian(costs.device, streamedProduct(costs, potentials, eps), diagonal, options);
+    const product = streamedProduct(options.lane.queue, costs, potentials, eps);
+    return new PlanHessian(costs.device, product, diagonal, options);
   }
 
   /** Of a plan that is stored, f64, of this total. */
   static async stored(plan: Tensor, mass: number, diagonal: Vectors, options: SystemOptions): Promise<PlanHessian> {
-    const sparse = await SparseSystem.of(plan, mass, diagonal, options.read);
-    return new PlanHessian(plan.device, storedProduct(plan), diagonal, options, sparse);
+    const sparse = await SparseSystem.of(plan, mass, diagonal, options.lane);
+    return new PlanHessian(plan.device, storedProduct(options.lane.queue, plan), diagonal, options, sparse);
   }
 
   /**
-   * What masses cannot answer is left out of the right-hand side: parts of the plan that exchange none have no shift between them.
+   * The right-hand side loses its part that masses cannot answer: parts of the plan that exchange none have no shift between them.
    * @throws ERR_ARGUMENT where iterations run out, or the plan so nearly falls into parts that rounding hides what joins them
    */
   async solve(rhs: Vectors): Promise<Vectors> {
@@ -103,7 +104,7 @@ export class PlanHessian {
     const size = (x: Float64Array) => Math.sqrt(dot(x, x, this.#rowsInverse));
     const goal = await this.#reduced(rhs);
     const scale = size(goal);
-    // Where the columns' share takes all away, what is left is rounding.
+    // The columns' share may take all away but rounding.
     const least = precision * (size(rhs.rows) + scale);
     const u = new Float64Array(goal.length);
     let residual = goal.slice();
@@ -158,7 +159,7 @@ export class PlanHessian {
     }
   }
 
-  /** What is left for the rows once the columns are eliminated. */
+  /** The rows' right-hand side once the columns are eliminated. */
   async #reduced({ rows, columns }: Vectors): Promise<Float64Array> {
     const through = await this.#multiply(
       'rows',
@@ -190,7 +191,7 @@ export class PlanHessian {
     using from = Tensor.from(this.#device, x, [x.length, 1]);
     using out = new Tensor(this.#device, [(side === 'rows' ? this.#rows : this.#columnsInverse).length, 1], 'f64');
     this.#product(side, from, out);
-    return await this.#options.read(out);
+    return await this.#options.lane.read(out);
   }
 
   /** The Schur complement times x. */
@@ -201,9 +202,9 @@ export class PlanHessian {
     using through = new Tensor(this.#device, [m, 1], 'f64');
     using out = new Tensor(this.#device, [x.length, 1], 'f64');
     this.#product('columns', from, through);
-    ops.multiply(this.#device, { out: [through], x: [through], y: [inverse] });
+    ops.multiply(this.#options.lane.queue, { out: [through], x: [through], y: [inverse] });
     this.#product('rows', through, out);
-    const there = await this.#options.read(out);
+    const there = await this.#options.lane.read(out);
     return x.map((value, i) => this.#rows[i]! * value - there[i]!);
   }
 

@@ -1,3 +1,4 @@
+import type { Device } from '../core/device.ts';
 import { ops } from '../core/native-ops.ts';
 import { Tensor } from '../core/tensor.ts';
 import type { Costs, Pair, Side } from './cost.ts';
@@ -6,16 +7,15 @@ import type { Costs, Pair, Side } from './cost.ts';
 export type PlanProduct = (side: Side, x: Tensor, out: Tensor) => void;
 
 /** Of a plan that is stored, f64. */
-export function storedProduct(plan: Tensor): PlanProduct {
-  return (side, x, out) =>
-    ops.gemm(plan.device, { a: plan, b: x, c: out, transA: side === 'rows' ? 'none' : 'transposed' });
+export function storedProduct(queue: Device, plan: Tensor): PlanProduct {
+  return (side, x, out) => ops.gemm(queue, { a: plan, b: x, c: out, transA: side === 'rows' ? 'none' : 'transposed' });
 }
 
 /** Of a plan that is computed each time. */
-export function streamedProduct(costs: Costs, potentials: Pair, eps: number): PlanProduct {
+export function streamedProduct(queue: Device, costs: Costs, potentials: Pair, eps: number): PlanProduct {
   return (side, values, averages) => {
     using log_sums = new Tensor(costs.device, [averages.size], 'f64');
     const other = potentials[side === 'rows' ? 'columns' : 'rows'];
-    costs.softmin(side, other, eps, { log_sums, own_potential: potentials[side], values, averages });
+    costs.softmin(queue, side, other, eps, { log_sums, own_potential: potentials[side], values, averages });
   };
 }

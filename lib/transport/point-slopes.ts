@@ -1,6 +1,6 @@
+import type { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { Tensor } from '../core/tensor.ts';
-import type { Read } from './control.ts';
 import { across, outerSum, type Panel } from './panels.ts';
 import type { PointCost } from './points.ts';
 
@@ -8,14 +8,14 @@ import type { PointCost } from './points.ts';
 const tiny = 2 ** -1000;
 
 /**
- * What a cotangent G of costs, which comes in panels, is for the points: Σⱼ Gᵢⱼ ∂Cᵢⱼ/∂xᵢ and Σᵢ Gᵢⱼ ∂Cᵢⱼ/∂yⱼ. Slopes that do
+ * A cotangent G of costs, which comes in panels, as one of the points: Σⱼ Gᵢⱼ ∂Cᵢⱼ/∂xᵢ and Σᵢ Gᵢⱼ ∂Cᵢⱼ/∂yⱼ. Slopes that do
  * not exist count as 0, as in `softmin`.
  */
 export class PointSlopes {
   readonly x: Float64Array;
   readonly y: Float64Array;
   readonly #costs: PointCost;
-  readonly #read: Read;
+  readonly #lane: Lane;
   /** Coordinates from the middle of all points, so that less cancels. */
   readonly #ofX: Float64Array;
   readonly #ofY: Float64Array;
@@ -25,10 +25,10 @@ export class PointSlopes {
   readonly #ofColumns: Tensor;
   readonly #minusY: readonly Tensor[];
 
-  constructor(costs: PointCost, coordinates: { x: Float64Array; y: Float64Array }, read: Read) {
+  constructor(costs: PointCost, coordinates: { x: Float64Array; y: Float64Array }, lane: Lane) {
     const { device, columns, dimension: d } = costs;
     this.#costs = costs;
-    this.#read = read;
+    this.#lane = lane;
     const middle = new Float64Array(d);
     const count = (coordinates.x.length + coordinates.y.length) / d;
     for (const cloud of [coordinates.x, coordinates.y])
@@ -64,36 +64,42 @@ export class PointSlopes {
   /** Squared distances, and distances: the differences of points times weights, which are G, or G / C. */
   async #addDifferences({ first, cost }: Panel, weights: Tensor): Promise<void> {
     const { device, dimension: d, metric } = this.#costs;
+    const { queue } = this.#lane;
     const count = weights.shape[0]!;
     if (metric === 'euclidean') {
       using sign = new Tensor(device, cost.shape, 'f64');
       using length = new Tensor(device, cost.shape, 'f64');
-      ops.map(device, { out: [sign], x: [cost], function: 'sign' });
-      ops.map(device, { out: [length], x: [cost], function: 'clamp', parameters: [tiny, Infinity] });
-      ops.divide(device, { out: [sign], x: [sign], y: [length] });
-      ops.multiply(device, { out: [weights], x: [weights], y: [sign] });
+      ops.map(queue, { out: [sign], x: [cost], function: 'sign' });
+      ops.map(queue, { out: [length], x: [cost], function: 'clamp', parameters: [tiny, Infinity] });
+      ops.divide(queue, { out: [sign], x: [sign], y: [length] });
+      ops.multiply(queue, { out: [weights], x: [weights], y: [sign] });
     }
     const own = this.#ofX.slice(first * d, (first + count) * d);
     using xAndOne = withOnes(device, own, d);
     using ofRows = new Tensor(device, [count, d + 1], 'f64');
-    ops.gemm(device, { a: weights, b: this.#yAndOne, c: ofRows });
-    ops.gemm(device, { a: weights, b: xAndOne, c: this.#ofColumns, transA: 'transposed', beta: 1 });
-    this.x.set(differences(own, await this.#read(ofRows), d), first * d);
+    ops.gemm(queue, { a: weights, b: this.#yAndOne, c: ofRows });
+    ops.gemm(queue, { a: weights, b: xAndOne, c: this.#ofColumns, transA: 'transposed', beta: 1 });
+    this.x.set(differences(own, await this.#lane.read(ofRows), d), first * d);
   }
 
   /** L1 distances: the signs of the differences, coordinate by coordinate. */
   async #addSigns({ first }: Panel, G: Tensor): Promise<void> {
     const { device, dimension: d, columns } = this.#costs;
+    const { queue } = this.#lane;
     const count = G.shape[0]!;
     using rowSums = new Tensor(device, [count], 'f64');
     using columnSums = new Tensor(device, [columns], 'f64');
     for (let k = 0; k < d; ++k) {
-      using signs = outerSum(coordinate(this.#ofX.subarray(first * d, (first + count) * d), k, d, 1), this.#minusY[k]!);
-      ops.map(device, { out: [signs], x: [signs], function: 'sign' });
-      ops.multiply(device, { out: [signs], x: [signs], y: [G] });
-      ops.rowReduce(device, { x: signs, out: rowSums, reduction: 'sum' });
-      ops.columnReduce(device, { x: signs, out: columnSums, reduction: 'sum' });
-      const [ofRows, ofColumns] = await Promise.all([this.#read(rowSums), this.#read(columnSums)]);
+      using signs = outerSum(
+        queue,
+        coordinate(this.#ofX.subarray(first * d, (first + count) * d), k, d, 1),
+        this.#minusY[k]!,
+      );
+      ops.map(queue, { out: [signs], x: [signs], function: 'sign' });
+      ops.multiply(queue, { out: [signs], x: [signs], y: [G] });
+      ops.rowReduce(queue, { x: signs, out: rowSums, reduction: 'sum' });
+      ops.columnReduce(queue, { x: signs, out: columnSums, reduction: 'sum' });
+      const [ofRows, ofColumns] = await Promise.all([this.#lane.read(rowSums), this.#lane.read(columnSums)]);
       for (let i = 0; i < count; ++i) this.x[(first + i) * d + k] = ofRows[i]!;
       for (let j = 0; j < columns; ++j) this.y[j * d + k] = this.y[j * d + k]! - ofColumns[j]!;
     }
@@ -103,7 +109,7 @@ export class PointSlopes {
   async finish(): Promise<void> {
     const { metric, dimension } = this.#costs;
     if (metric === 'l1') return;
-    this.y.set(differences(this.#ofY, await this.#read(this.#ofColumns), dimension));
+    this.y.set(differences(this.#ofY, await this.#lane.read(this.#ofColumns), dimension));
     if (metric === 'euclidean') return;
     for (const slopes of [this.x, this.y]) for (let at = 0; at < slopes.length; ++at) slopes[at] = 2 * slopes[at]!;
   }

@@ -1,10 +1,10 @@
 import { allOrNone, filled } from '../core/all-or-none.ts';
 import type { Device } from '../core/device.ts';
-import { OrthokitError } from '../core/errors.ts';
+import { OrthokitError, oneOf } from '../core/errors.ts';
+import type { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions, isRecord, shown } from '../core/options.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
-import type { Read } from './control.ts';
 import { type CostRange, type Costs, DenseCost, gathered, type Pair, type Side, type SoftminOutputs } from './cost.ts';
 import { panelHeight, rowsFrom } from './panels.ts';
 
@@ -52,7 +52,7 @@ export class PointCost implements Costs {
     const y = pointsOf(op, 'y', clouds.y);
     const { metric = 'sqeuclidean' } = clouds;
     if (!metrics.includes(metric))
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: metric must be ${metrics.join(', ')}, got ${shown(metric)}`);
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: metric must be ${oneOf(metrics)}, got ${shown(metric)}`);
     if (y.device !== x.device) throw new OrthokitError('ERR_DEVICE', `${op}: y is on another device than x`);
     if (y.dtype !== x.dtype)
       throw new OrthokitError('ERR_DTYPE', `${op}: y must have the dtype of x, ${x.dtype}, got ${y.dtype}`);
@@ -83,10 +83,10 @@ export class PointCost implements Costs {
    * 0, and the distance across the box of all points: no cost is above it.
    * @throws ERR_ARGUMENT for points that are not finite, or so far apart that a distance would not be
    */
-  async range(op: string, read: (points: Tensor) => Promise<ArrayLike<number>>): Promise<CostRange> {
+  async range(op: string, lane: Lane): Promise<CostRange> {
     const d = this.dimension;
     const [least, most] = [new Float64Array(d).fill(Infinity), new Float64Array(d).fill(-Infinity)];
-    const clouds = await Promise.all([read(this.#x), read(this.#y)]);
+    const clouds: readonly ArrayLike<number>[] = await Promise.all([lane.read(this.#x), lane.read(this.#y)]);
     for (const [c, cloud] of clouds.entries())
       for (let at = 0; at < cloud.length; at++) {
         const value = cloud[at]!;
@@ -105,55 +105,55 @@ export class PointCost implements Costs {
   }
 
   /** The same problem with its costs stored, for solvers that need the matrix. */
-  stored(op: string): DenseCost {
-    using cost = this.#matrix();
+  stored(op: string, queue: Device): DenseCost {
+    using cost = this.#matrix(queue);
     return new DenseCost(op, cost);
   }
 
-  #matrix(): Tensor {
+  #matrix(queue: Device): Tensor {
     const { device, metric } = this;
     return filled(new Tensor(device, [this.rows, this.columns], this.dtype), (out) => {
-      ops.pairwiseCosts(device, { x: this.#x, y: this.#y, out, metric });
+      ops.pairwiseCosts(queue, { x: this.#x, y: this.#y, out, metric });
     });
   }
 
-  softmin(side: Side, potential: Tensor, eps: number, out: SoftminOutputs): void {
+  softmin(queue: Device, side: Side, potential: Tensor, eps: number, out: SoftminOutputs): void {
     const [x, y] = side === 'rows' ? [this.#x, this.#y] : [this.#y, this.#x];
-    ops.softmin(this.device, { x, y, metric: this.metric, potential, eps, ...out });
+    ops.softmin(queue, { x, y, metric: this.metric, potential, eps, ...out });
   }
 
   /** Some rows at a time: the distances are f64, whatever the points are. */
-  async plan(potentials: Pair, eps: number, out: Tensor): Promise<void> {
+  async plan(queue: Device, potentials: Pair, eps: number, out: Tensor): Promise<void> {
     const { device, rows } = this;
     using potential = potentials.rows.reshape([rows, 1]);
     using done = Tensor.zeros(device, [1], { dtype: 'f64' });
     const height = panelHeight(this);
     for (let first = 0; first < rows; first += height) {
       using index = rowsFrom(device, first, Math.min(height, rows - first));
-      using cost = this.panel(index);
-      using own = gathered(potential, index);
+      using cost = this.panel(queue, index);
+      using own = gathered(queue, potential, index);
       using row_potential = own.reshape([index.size]);
       using kernel = new Tensor(device, cost.shape, 'f64');
-      ops.gibbsKernel(device, { cost, row_potential, column_potential: potentials.columns, kernel, eps });
+      ops.gibbsKernel(queue, { cost, row_potential, column_potential: potentials.columns, kernel, eps });
       using rounded = kernel.cast(this.dtype);
-      ops.scatterRows(device, { out, index, x: rounded, mode: 'set' });
+      ops.scatterRows(queue, { out, index, x: rounded, mode: 'set' });
       await done.read();
     }
   }
 
-  panel(index: Tensor): Tensor {
-    using x = gathered(this.#x, index);
+  panel(queue: Device, index: Tensor): Tensor {
+    using x = gathered(queue, this.#x, index);
     using y = this.#y.cast('f64');
     return filled(new Tensor(this.device, [index.size, this.columns], 'f64'), (out) => {
-      ops.pairwiseCosts(this.device, { x, y, out, metric: this.metric });
+      ops.pairwiseCosts(queue, { x, y, out, metric: this.metric });
     });
   }
 
   /** The coordinates of both clouds, in f64. */
-  async coordinates(read: Read): Promise<{ x: Float64Array; y: Float64Array }> {
+  async coordinates(lane: Lane): Promise<{ x: Float64Array; y: Float64Array }> {
     using ofX = this.#x.cast('f64');
     using ofY = this.#y.cast('f64');
-    const [x, y] = await Promise.all([read(ofX), read(ofY)]);
+    const [x, y] = await Promise.all([lane.read(ofX), lane.read(ofY)]);
     return { x, y };
   }
 

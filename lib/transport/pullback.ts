@@ -1,7 +1,7 @@
+import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions } from '../core/options.ts';
 import { Tensor } from '../core/tensor.ts';
-import { type Read, reader } from './control.ts';
 import type { Costs, Side } from './cost.ts';
 import { cotangentsOf, regauged, type TransportCotangents } from './cotangents.ts';
 import { checkWatchers, countOf, type Gauge, positive } from './options.ts';
@@ -26,10 +26,10 @@ export interface PullbackOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** What a loss's gradients are called by. */
+/** A loss's gradients, under the names of the variables. */
 export type TransportGradients<V extends TransportVariable> = { [K in V]: K extends 'eps' ? number : Tensor };
 
-/** What of a result is differentiated. */
+/** The parts of a result that are differentiated. */
 export interface Differentiable {
   readonly costs: Costs;
   readonly f: Tensor;
@@ -57,40 +57,41 @@ class Pullback {
   readonly #potentials: Vectors;
   readonly #isFree: boolean;
   readonly #panels: Panels;
-  readonly #read: Read;
+  readonly #lane: Lane;
   #parts: Parts | undefined;
 
-  constructor(problem: Differentiable, potentials: Vectors, plan: PlanCotangent, read: Read) {
+  constructor(problem: Differentiable, potentials: Vectors, plan: PlanCotangent, lane: Lane) {
     this.#problem = problem;
     this.#potentials = potentials;
     const { penalties, costs, eps } = problem;
     this.#isFree = penalties.rows === Infinity && penalties.columns === Infinity;
-    this.#panels = new Panels(costs, eps, plan, read);
-    this.#read = read;
+    this.#panels = new Panels(costs, eps, plan, lane);
+    this.#lane = lane;
   }
 
   async #sums(potentials: Vectors, shifts: Vectors, stored?: Tensor): Promise<PlanSums> {
     const { costs } = this.#problem;
     const { device, columns } = costs;
+    const { queue } = this.#lane;
     const plan = zeros(costs);
     const weighted = zeros(costs);
     using ofPlan = Tensor.zeros(device, [columns], { dtype: 'f64' });
     using ofWeighted = Tensor.zeros(device, [columns], { dtype: 'f64' });
     const rowSums = async (x: Tensor): Promise<Float64Array> => {
       using out = new Tensor(device, [x.shape[0]!], 'f64');
-      ops.rowReduce(device, { x, out, reduction: 'sum' });
-      return await this.#read(out);
+      ops.rowReduce(queue, { x, out, reduction: 'sum' });
+      return await this.#lane.read(out);
     };
     await this.#panels.walk(potentials, shifts, async (panel) => {
-      if (stored) ops.scatterRows(device, { out: stored, index: panel.index, x: panel.plan, mode: 'set' });
-      ops.columnSum(device, { x: panel.plan, out: ofPlan, beta: 1 });
-      ops.columnSum(device, { x: panel.weighted, out: ofWeighted, beta: 1 });
+      if (stored) ops.scatterRows(queue, { out: stored, index: panel.index, x: panel.plan, mode: 'set' });
+      ops.columnSum(queue, { x: panel.plan, out: ofPlan, beta: 1 });
+      ops.columnSum(queue, { x: panel.weighted, out: ofWeighted, beta: 1 });
       const [own, weightedOwn] = await Promise.all([rowSums(panel.plan), rowSums(panel.weighted)]);
       plan.rows.set(own, panel.first);
       weighted.rows.set(weightedOwn, panel.first);
     });
-    plan.columns.set(await this.#read(ofPlan));
-    weighted.columns.set(await this.#read(ofWeighted));
+    plan.columns.set(await this.#lane.read(ofPlan));
+    weighted.columns.set(await this.#lane.read(ofWeighted));
     return { plan, weighted };
   }
 
@@ -115,10 +116,10 @@ class Pullback {
     };
     const sizeOf = (x: Float64Array) => x.reduce((most, y) => (hasMass(y) ? Math.max(most, Math.abs(y)) : most), 0);
     const largest = Math.max(sizeOf(this.#potentials.rows), sizeOf(this.#potentials.columns));
-    // What is computed for each product has the rounding of exponents; what is stored is one matrix, whatever it stands for.
+    // A plan that is computed for each product has the rounding of exponents; a stored one is the same matrix in all of them.
     const precision = 2 ** -50 * Math.max(16, stored ? 0 : largest / eps);
     if (this.#isFree) this.#parts = await this.#partsOf(sums.plan, 4 * precision, stored);
-    const settings = { ...options, precision, parts: this.#parts, read: this.#read };
+    const settings = { ...options, precision, parts: this.#parts, lane: this.#lane };
     using f = Tensor.from(device, this.#potentials.rows, [rows]);
     using g = Tensor.from(device, this.#potentials.columns, [columns]);
     using hessian = stored
@@ -131,7 +132,7 @@ class Pullback {
     const streamed: PlanRows = (visit) =>
       this.#panels.walk(this.#potentials, zeros(this.#problem.costs), ({ first, plan }) => visit(first, plan));
     const rows = stored ? this.#panels.storedRows(stored) : streamed;
-    return await new PartsFinder(masses, least, this.#read).find(rows);
+    return await new PartsFinder(masses, least, this.#lane).find(rows);
   }
 
   /** By the costs and what they depend on: one more walk over the plan. */
@@ -143,8 +144,9 @@ class Pullback {
   ): Promise<void> {
     const { costs, eps } = this.#problem;
     const { device, dtype, rows, columns } = costs;
+    const { queue } = this.#lane;
     const isPoints = costs instanceof PointCost && (by.has('x') || by.has('y'));
-    using slopes = isPoints ? new PointSlopes(costs, await costs.coordinates(this.#read), this.#read) : undefined;
+    using slopes = isPoints ? new PointSlopes(costs, await costs.coordinates(this.#lane), this.#lane) : undefined;
     const finite = (x: Float64Array) => x.map((y) => Math.max(y, -farthest));
     using columnPotentials = across(costs, finite(this.#potentials.columns));
     const rowPotentials = finite(this.#potentials.rows);
@@ -153,17 +155,17 @@ class Pullback {
     const visit = async (panel: Panel): Promise<void> => {
       const { first, index, cost, plan, weighted } = panel;
       if (by.has('eps')) {
-        using logs = outerSum(rowPotentials.slice(first, first + index.size), columnPotentials);
+        using logs = outerSum(queue, rowPotentials.slice(first, first + index.size), columnPotentials);
         using sum = new Tensor(device, [1], 'f64');
-        ops.linearCombination(device, { out: [logs], terms: [logs, cost], coefficients: [1 / eps, -1 / eps] });
-        ops.dots(device, { x: [weighted], y: [logs], out: sum });
-        entropy += (await this.#read(sum))[0]!;
+        ops.linearCombination(queue, { out: [logs], terms: [logs, cost], coefficients: [1 / eps, -1 / eps] });
+        ops.dots(queue, { x: [weighted], y: [logs], out: sum });
+        entropy += (await this.#lane.read(sum))[0]!;
       }
       if (ofCost !== 0)
-        ops.linearCombination(device, { out: [weighted], terms: [weighted, plan], coefficients: [1, ofCost] });
+        ops.linearCombination(queue, { out: [weighted], terms: [weighted, plan], coefficients: [1, ofCost] });
       if (out.cost) {
         using rounded = weighted.cast(dtype);
-        ops.scatterRows(device, { out: out.cost, index, x: rounded, mode: 'set' });
+        ops.scatterRows(queue, { out: out.cost, index, x: rounded, mode: 'set' });
       }
       await slopes?.add(panel, weighted);
     };
@@ -211,8 +213,8 @@ class Pullback {
     const other: Side = side === 'rows' ? 'columns' : 'rows';
     using potential = Tensor.from(device, this.#potentials[other], [costs[other]]);
     using log_sums = new Tensor(device, [costs[side]], 'f64');
-    costs.softmin(side, potential, eps, { log_sums });
-    const logs = await this.#read(log_sums);
+    costs.softmin(this.#lane.queue, side, potential, eps, { log_sums });
+    const logs = await this.#lane.read(log_sums);
     // Potentials with which these, and no others, have sums of 1.
     const own = this.#potentials[side].map((x, i) => (hasMass(x) || !hasMass(logs[i]!) ? -Infinity : -eps * logs[i]!));
     const unit = { ...this.#potentials, [side]: own };
@@ -247,7 +249,7 @@ export async function pullback(
   checkWatchers('pullback', options);
   const tol = positive('pullback', 'tol', options.tol ?? 1e-12);
   const maxIterations = countOf('pullback', 'maxIterations', options.maxIterations ?? 1000);
-  const read = reader(options.signal);
+  using lane = new Lane(problem.costs.device, options.signal);
   const owned: Tensor[] = [];
   const own = (tensor: Tensor): Tensor => {
     owned.push(tensor);
@@ -255,10 +257,10 @@ export async function pullback(
   };
   const out: Gradients = {};
   try {
-    const [rows, columns] = await Promise.all([problem.f, problem.g].map((x) => read(own(x.cast('f64')))));
+    const [rows, columns] = await Promise.all([problem.f, problem.g].map((x) => lane.read(own(x.cast('f64')))));
     const potentials = { rows: rows!, columns: columns! };
-    const given = await cotangentsOf(cotangents, problem.costs, read, own);
-    const pulled = new Pullback(problem, potentials, given.plan, read);
+    const given = await cotangentsOf(cotangents, problem.costs, lane, own);
+    const pulled = new Pullback(problem, potentials, given.plan, lane);
     const multipliers = await pulled.multipliers(given, problem.gauge, { tol, maxIterations });
     const names = new Set(by);
     if (names.has('a')) out.a = await pulled.byMass('rows', multipliers, given);

@@ -1,4 +1,4 @@
-import { OrthokitError } from '../core/errors.ts';
+import { OrthokitError, oneOf } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions, isRecord, shown } from '../core/options.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
@@ -9,7 +9,7 @@ import type { Penalties } from './penalties.ts';
 import { PointCost } from './points.ts';
 import { meanPotential } from './potentials.ts';
 import { type PullbackOptions, pullback, type TransportGradients } from './pullback.ts';
-import { type TransportVariable, variablesOf } from './variables.ts';
+import { type TransportVariable, variables, variablesOf } from './variables.ts';
 
 /**
  * How a solver ended: `'converged'`, the error is at most `tol`; `'max-iterations'`, sweeps or Newton steps ran out;
@@ -78,7 +78,7 @@ export class TransportResult implements Potentials {
   readonly marginalError: number;
   /** How the solver ended. */
   readonly status: TransportStatus;
-  /** What it did. */
+  /** The work that it took. */
   readonly iterations: Readonly<TransportIterations>;
   readonly #costs: Costs;
   readonly #penalties: Penalties;
@@ -129,7 +129,7 @@ export class TransportResult implements Potentials {
     try {
       using f = this.f.cast('f64');
       using g = this.g.cast('f64');
-      await this.#costs.plan({ rows: f, columns: g }, this.eps, kernel);
+      await this.#costs.plan(device, { rows: f, columns: g }, this.eps, kernel);
       const threshold = options?.threshold;
       if (threshold === undefined) return kernel;
       if (typeof threshold !== 'number' || !(threshold > 0 && threshold < Infinity))
@@ -173,7 +173,7 @@ export class TransportResult implements Potentials {
     using f = this.f.cast('f64');
     using g = this.g.cast('f64');
     const [own_potential, potential] = side === 'rows' ? [f, g] : [g, f];
-    this.#costs.softmin(side, potential, this.eps, { log_sums, own_potential, ...out });
+    this.#costs.softmin(device, side, potential, this.eps, { log_sums, own_potential, ...out });
   }
 
   /** dvalue/deps, the entropy of the plan. */
@@ -204,7 +204,7 @@ export class TransportResult implements Potentials {
       case 'y':
         return this.#byPoints(by);
       default:
-        throw new OrthokitError('ERR_ARGUMENT', `gradient: by must be cost, x, y, a, b, eps, got ${shown(by)}`);
+        throw new OrthokitError('ERR_ARGUMENT', `gradient: by must be ${oneOf(variables)}, got ${shown(by)}`);
     }
   }
 

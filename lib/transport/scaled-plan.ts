@@ -4,13 +4,13 @@ import { type Control, mostQueued } from './control.ts';
 import type { Cost, Pair } from './cost.ts';
 import { farthest } from './streaming.ts';
 
-/** Where the scales of a kernel are put into the potentials, as |ln|: the kernel's small entries, lost to underflow, still count for nothing there. */
+/** Scales of a kernel that are so large, as |ln|, are put into the potentials: the kernel's small entries, lost to underflow, still count for nothing there. */
 const largestLog = { f32: 20, f64: 150 } as const;
 
 /** A sweep reads the kernel at some 3e9 elements a second: so many take about ten milliseconds. */
 const elementsAtOnce = 3e7;
 
-/** What `scalingSweeps` did. */
+/** The outcome of `scalingSweeps`. */
 export interface Swept {
   readonly done: number;
   /** L1 error of the columns before their last update. */
@@ -85,8 +85,8 @@ export class ScaledPlan {
   get kernel(): Tensor {
     const kernel = this.#room();
     if (!this.#isKernelRight) {
-      this.cost.gibbsKernel(this.#potentials, this.#eps, kernel);
-      ops.fill(this.cost.device, { x: [this.#scales.rows, this.#scales.columns], value: 1 });
+      this.cost.gibbsKernel(this.control.queue, this.#potentials, this.#eps, kernel);
+      ops.fill(this.control.queue, { x: [this.#scales.rows, this.#scales.columns], value: 1 });
       this.#isKernelRight = true;
     }
     return kernel;
@@ -115,25 +115,25 @@ export class ScaledPlan {
   /** A copy of the potentials, which lives as long as the plan. */
   remember(into: Pair = this.pair()): Pair {
     const { rows, columns } = this.potentials;
-    ops.copy(this.cost.device, { out: [into.rows, into.columns], x: [rows, columns] });
+    ops.copy(this.control.queue, { out: [into.rows, into.columns], x: [rows, columns] });
     return into;
   }
 
   /** Goes to potentials that were remembered. */
   recall({ rows, columns }: Pair): void {
     const out = this.potentials;
-    ops.copy(this.cost.device, { out: [out.rows, out.columns], x: [rows, columns] });
+    ops.copy(this.control.queue, { out: [out.rows, out.columns], x: [rows, columns] });
   }
 
   /** Goes on as far as `share` of the way from potentials that were remembered to here. */
   extrapolate(from: Pair, share: number): void {
     const { rows, columns } = this.potentials;
-    const { device } = this.cost;
+    const { queue } = this.control;
     const all = [rows, columns, from.rows, from.columns];
     // Of masses of 0, which stay where they are: the difference of infinities is no number.
-    ops.map(device, { out: all, x: all, function: 'clamp', parameters: [-farthest, farthest] });
+    ops.map(queue, { out: all, x: all, function: 'clamp', parameters: [-farthest, farthest] });
     const combine = (out: Tensor, before: Tensor) =>
-      ops.linearCombination(device, { out: [out], terms: [out, before], coefficients: [1 + share, -share] });
+      ops.linearCombination(queue, { out: [out], terms: [out, before], coefficients: [1 + share, -share] });
     combine(rows, from.rows);
     combine(columns, from.columns);
   }
@@ -142,11 +142,11 @@ export class ScaledPlan {
   absorb(): void {
     if (!this.#isKernelRight) return;
     this.#isKernelRight = false;
-    const { device } = this.cost;
+    const { queue } = this.control;
     const out = [this.#potentials.rows, this.#potentials.columns];
     const logs = [this.#scales.rows, this.#scales.columns];
-    ops.map(device, { out: logs, x: logs, function: 'log' });
-    ops.linearCombination(device, { out, terms: [...out, ...logs], coefficients: [1, this.#eps] });
+    ops.map(queue, { out: logs, x: logs, function: 'log' });
+    ops.linearCombination(queue, { out, terms: [...out, ...logs], coefficients: [1, this.#eps] });
   }
 
   /** Sweeps in the log domain, which no plan is too extreme for. */
@@ -156,16 +156,16 @@ export class ScaledPlan {
     const atOnce = Math.max(1, Math.floor(mostQueued / cost.work));
     for (let left = count; left > 0; left -= atOnce) {
       const now = Math.min(atOnce, left);
-      cost.logSweeps(this.masses, this.#potentials, this.#eps, now, this.#statistics);
+      cost.logSweeps(control.queue, this.masses, this.#potentials, this.#eps, now, this.#statistics);
       control.iterations.sweeps += now;
-      await control.pace(cost.device, now * cost.work);
+      await control.pace(now * cost.work);
     }
   }
 
   /** As many from potentials of 0. */
   async restart(count: number): Promise<void> {
     const { rows, columns } = this.potentials;
-    ops.fill(this.cost.device, { x: [rows, columns], value: 0 });
+    ops.fill(this.control.queue, { x: [rows, columns], value: 0 });
     await this.logSweeps(count);
   }
 
@@ -173,11 +173,12 @@ export class ScaledPlan {
   async kernelSweeps(count: number): Promise<void> {
     await this.logSweeps(count - 1);
     const stored = { kernel: this.#room(), columnScale: this.#scales.columns };
-    this.cost.logSweeps(this.masses, this.#potentials, this.#eps, 1, this.#statistics, stored);
-    ops.fill(this.cost.device, { x: [this.#scales.rows], value: 1 });
+    const { cost, control } = this;
+    cost.logSweeps(control.queue, this.masses, this.#potentials, this.#eps, 1, this.#statistics, stored);
+    ops.fill(control.queue, { x: [this.#scales.rows], value: 1 });
     this.#isKernelRight = true;
-    this.control.iterations.sweeps += 1;
-    await this.control.pace(this.cost.device, this.cost.work);
+    control.iterations.sweeps += 1;
+    await control.pace(cost.work);
   }
 
   /** L1 error of the columns before the last update in the log domain. */
@@ -208,7 +209,7 @@ export class ScaledPlan {
 
   #queueSweeps(count: number, tol: number): void {
     const { kernel, scales } = this;
-    ops.scalingSweeps(this.cost.device, {
+    ops.scalingSweeps(this.control.queue, {
       kernel,
       row_mass: this.masses.rows,
       column_mass: this.masses.columns,

@@ -12,7 +12,7 @@ export interface Evaluation {
   readonly largest: number;
 }
 
-/** Where a plan stands on its semi-dual, and one trial beside it. */
+/** The point of a plan on its semi-dual, and one trial beside it. */
 export class SemidualPoint {
   readonly plan: ScaledPlan;
   /** A step of the row potentials, in units of eps, to be tried. */
@@ -41,9 +41,9 @@ export class SemidualPoint {
 
   /** Queues the evaluation of `step`, or of no step. */
   queue(withStep: boolean): void {
-    const { cost, kernel, scales, masses, control } = this.plan;
+    const { kernel, scales, masses, control } = this.plan;
     control.iterations.evaluations += 1;
-    ops.semidual(cost.device, {
+    ops.semidual(control.queue, {
       kernel,
       row_mass: masses.rows,
       column_mass: masses.columns,

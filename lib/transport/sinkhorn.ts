@@ -1,3 +1,4 @@
+import { Lane } from '../core/lane.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { annealBySweeps } from './anneal.ts';
 import { automatic } from './automatic.ts';
@@ -91,8 +92,9 @@ export async function solveCosts(costs: DenseCost | PointCost, asked: Settings):
     if (isPenalized || (costs instanceof PointCost && settings.method === 'sinkhorn'))
       return await solveStreaming(costs, settings);
     if (!(costs instanceof PointCost)) return await solveProblem(costs, costs, settings);
-    await costs.range(settings.op, new Control(settings).read);
-    const stored = costs.stored(settings.op);
+    using lane = new Lane(costs.device, settings.signal);
+    await costs.range(settings.op, lane);
+    const stored = costs.stored(settings.op, lane.queue);
     try {
       return await solveProblem(stored, costs, settings);
     } finally {
@@ -111,14 +113,14 @@ function discard({ f, g }: Measured): void {
 
 /** By solvers that store the cost; the result keeps `costs`. */
 async function solveProblem(cost: Cost, costs: Costs, settings: Settings): Promise<TransportResult> {
-  const control = new Control(settings);
+  using control = new Control(cost.device, settings);
   const { op, eps, a, b } = settings;
   const marginals = await marginalsOf(op, cost.device, cost.rows, cost.columns, a, b);
   const tensors = massTensors(cost.device, marginals);
   const masses: Pair = { rows: tensors.rowMass, columns: tensors.columnMass };
   let plan: ScaledPlan | undefined;
   try {
-    const range = await cost.range(op, masses, control.read);
+    const range = await cost.range(op, masses, control);
     const start = await startOf(cost, marginals, settings, control);
     plan = new ScaledPlan(cost, masses, start, eps, control);
     const floor = precision(op, cost, range, eps);
@@ -148,7 +150,7 @@ async function solveProblem(cost: Cost, costs: Costs, settings: Settings): Promi
       if (await isProvenInfeasible(cost, masses, marginals, rows, control)) status = 'infeasible';
     }
     if (!Number.isFinite(measured.value + measured.marginalError)) {
-      // Where masses cannot be carried, potentials grow until they have no digits for eps.
+      // The potentials of masses that cannot be carried grow until they have no digits for eps.
       discard(measured);
       await plan.restart(sweepsFromZeros);
       measured = await measureHere();

@@ -15,11 +15,11 @@ async function rangeOf(
   marginals: Marginals,
   control: Control,
 ): Promise<CostRange> {
-  if (costs instanceof PointCost) return await costs.range(op, control.read);
+  if (costs instanceof PointCost) return await costs.range(op, control);
   const tensors = massTensors(costs.device, marginals);
   using rows = tensors.rowMass;
   using columns = tensors.columnMass;
-  return await costs.range(op, { rows, columns }, control.read);
+  return await costs.range(op, { rows, columns }, control);
 }
 
 /** By sweeps that store no matrix. Costs are symmetric, and so are masses, where one potential is to serve both sides. */
@@ -28,7 +28,7 @@ export async function solveStreaming(
   settings: Settings,
   isSymmetric = false,
 ): Promise<TransportResult> {
-  const control = new Control(settings);
+  using control = new Control(costs.device, settings);
   const { op, eps, a, b, penalties } = settings;
   const isPenalized = penalties.rows < Infinity || penalties.columns < Infinity;
   const marginals = await marginalsOf(op, costs.device, costs.rows, costs.columns, a, b, isPenalized);

@@ -1,6 +1,6 @@
+import type { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { Tensor } from '../core/tensor.ts';
-import type { Read } from './control.ts';
 import type { Pair } from './cost.ts';
 import type { Vectors } from './panels.ts';
 
@@ -8,11 +8,11 @@ import type { Vectors } from './panels.ts';
 const mostDense = 1 / 20;
 /** The share of the mass that it may leave out. */
 const dropped = 1e-6;
-/** To what systems of the sparse plan are solved: one product with the whole plan costs as much as many with that. */
+/** Systems of the sparse plan are solved to this: one product with the whole plan costs as much as many with that. */
 const sparseTolerance = 1e-5;
 /** … in so many iterations. */
 const sparseIterations = 1000;
-/** What is added to them, relative to the diagonal: nothing is singular then, and steps are finite. */
+/** Added to them, relative to the diagonal: nothing is singular then, and steps are finite. */
 const sparseShift = 1e-12;
 
 /** Entries of a plan as `planSparsify` writes them. */
@@ -23,7 +23,7 @@ interface Entries {
 }
 
 /** The large entries of a stored plan, if few are nearly all of it; who asked for them disposes of them. */
-async function largeEntries(plan: Tensor, mass: number, read: Read): Promise<Entries | undefined> {
+async function largeEntries(plan: Tensor, mass: number, lane: Lane): Promise<Entries | undefined> {
   const { device } = plan;
   const [n, m] = plan.shape as [number, number];
   const room = Math.ceil(mostDense * n * m) + n + m;
@@ -43,10 +43,17 @@ async function largeEntries(plan: Tensor, mass: number, read: Read): Promise<Ent
     using kept = new Tensor(device, [1], 'f64');
     using row = values.reshape([1, room]);
     const entries = { starts, columns, values };
-    ops.planSparsify(device, { kernel: plan, row_scale, column_scale, ...entries, statistics, delta: dropped * mass });
-    ops.rowReduce(device, { x: row, out: kept, reduction: 'sum' });
+    ops.planSparsify(lane.queue, {
+      kernel: plan,
+      row_scale,
+      column_scale,
+      ...entries,
+      statistics,
+      delta: dropped * mass,
+    });
+    ops.rowReduce(lane.queue, { x: row, out: kept, reduction: 'sum' });
     // Without room, much more is left out than was asked for.
-    isNearlyAll = (await read(kept))[0]! >= (1 - 2 * dropped) * mass;
+    isNearlyAll = (await lane.read(kept))[0]! >= (1 - 2 * dropped) * mass;
     return isNearlyAll ? entries : undefined;
   } finally {
     if (!isNearlyAll) for (const tensor of owned) tensor.dispose();
@@ -57,22 +64,22 @@ async function largeEntries(plan: Tensor, mass: number, read: Read): Promise<Ent
 export class SparseSystem {
   readonly #entries: Entries;
   readonly #diagonal: Pair;
-  readonly #read: Read;
+  readonly #lane: Lane;
 
-  private constructor(entries: Entries, diagonal: Pair, read: Read) {
+  private constructor(entries: Entries, diagonal: Pair, lane: Lane) {
     this.#entries = entries;
     this.#diagonal = diagonal;
-    this.#read = read;
+    this.#lane = lane;
   }
 
   /** Nothing if too many entries are needed. */
-  static async of(plan: Tensor, mass: number, diagonal: Vectors, read: Read): Promise<SparseSystem | undefined> {
+  static async of(plan: Tensor, mass: number, diagonal: Vectors, lane: Lane): Promise<SparseSystem | undefined> {
     const owned: Tensor[] = [];
     try {
       for (const x of [diagonal.rows, diagonal.columns]) owned.push(Tensor.from(plan.device, x, [x.length]));
-      const entries = await largeEntries(plan, mass, read);
+      const entries = await largeEntries(plan, mass, lane);
       const [rows, columns] = owned as [Tensor, Tensor];
-      if (entries) return new SparseSystem(entries, { rows, columns }, read);
+      if (entries) return new SparseSystem(entries, { rows, columns }, lane);
     } catch (error) {
       for (const tensor of owned) tensor.dispose();
       throw error;
@@ -90,7 +97,7 @@ export class SparseSystem {
     using step = new Tensor(device, [rhs.length], 'f64');
     using column_step = new Tensor(device, [columns.size], 'f64');
     using statistics = new Tensor(device, [4], 'f64');
-    ops.sparseNewtonStep(device, {
+    ops.sparseNewtonStep(this.#lane.queue, {
       ...this.#entries,
       row_mass: rows,
       row_sums: rows,
@@ -104,7 +111,7 @@ export class SparseSystem {
       tol: sparseTolerance,
       most: sparseIterations,
     });
-    return await this.#read(step);
+    return await this.#lane.read(step);
   }
 
   [Symbol.dispose](): void {

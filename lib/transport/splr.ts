@@ -99,7 +99,7 @@ async function search(
   for (let k = 0; k < wolfe.evaluations; ++k) {
     const at = moved(from.at, length, direction);
     const point = { at, dual: await dual.evaluate(at) };
-    // Where the promised decrease is rounding, the gradient tells points apart, the value does not.
+    // The value does not tell points apart whose promised decrease is rounding; the gradient does.
     const isTiny = -length * slope < rounding * Math.max(Math.abs(from.dual.value), eps);
     const isLower = isTiny
       ? point.dual.error < from.dual.error

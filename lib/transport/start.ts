@@ -11,7 +11,7 @@ import type { TransportStatus } from './result.ts';
 const leastEps = 2 ** -52;
 
 /**
- * What numbers of the dtype can tell apart at the potentials' size, as L1 error of the marginals of total 1.
+ * The L1 error, of marginals of total 1, that numbers of the dtype cannot tell from none at the potentials' size.
  * @throws ERR_ARGUMENT where that is nothing.
  */
 export function precision(

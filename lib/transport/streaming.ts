@@ -1,3 +1,4 @@
+import type { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { Tensor } from '../core/tensor.ts';
 import type { Control } from './control.ts';
@@ -42,7 +43,7 @@ export class Streaming {
       this.#sums = this.#pair(rows, columns);
       this.#targets = this.#pair(rows, columns);
       this.#error = this.#own(new Tensor(device, [1], 'f64'));
-      ops.map(device, {
+      ops.map(control.queue, {
         out: [potentials.rows, potentials.columns],
         x: [potentials.rows, potentials.columns],
         function: 'clamp',
@@ -69,9 +70,9 @@ export class Streaming {
   /** logSums of a side, from the other side's potential. */
   #look(side: Side, eps: number): Tensor {
     const log_sums = this.#logSums[side];
-    this.costs.softmin(side, this.potentials[side === 'rows' ? 'columns' : 'rows'], eps, { log_sums });
-    const { device } = this.costs;
-    ops.map(device, { out: [log_sums], x: [log_sums], function: 'clamp', parameters: [-farthest, farthest] });
+    const { queue } = this.control;
+    this.costs.softmin(queue, side, this.potentials[side === 'rows' ? 'columns' : 'rows'], eps, { log_sums });
+    ops.map(queue, { out: [log_sums], x: [log_sums], function: 'clamp', parameters: [-farthest, farthest] });
     return log_sums;
   }
 
@@ -81,29 +82,29 @@ export class Streaming {
     const step = (1 - share) * damping * eps;
     const out = this.potentials[side];
     const terms = [this.#logMasses[side], this.#logSums[side], out];
-    ops.linearCombination(this.costs.device, {
+    ops.linearCombination(this.control.queue, {
       out: [out],
       terms: share === 0 ? terms.slice(0, 2) : terms,
       coefficients: share === 0 ? [step, -step] : [step, -step, share],
     });
   }
 
-  /** What each of a side sums to at its potential and the logSums there are, and what it should sum to; L1 error. */
+  /** Compares the sums of a side, at its potential and the logSums there are, with those it should have; L1 error. */
   #compare(side: Side, eps: number): void {
-    const { device } = this.costs;
+    const { queue } = this.control;
     const [sums, targets] = [this.#sums[side], this.#targets[side]];
     const own = this.potentials[side];
-    ops.linearCombination(device, { out: [sums], terms: [this.#logSums[side], own], coefficients: [1, 1 / eps] });
-    ops.linearCombination(device, {
+    ops.linearCombination(queue, { out: [sums], terms: [this.#logSums[side], own], coefficients: [1, 1 / eps] });
+    ops.linearCombination(queue, {
       out: [targets],
       terms: [this.#logMasses[side], own],
       coefficients: [1, -1 / this.#penalties[side]],
     });
-    ops.map(device, { out: [sums, targets], x: [sums, targets], function: 'exp' });
-    ops.linearCombination(device, { out: [sums], terms: [sums, targets], coefficients: [1, -1] });
-    ops.map(device, { out: [sums], x: [sums], function: 'abs' });
+    ops.map(queue, { out: [sums, targets], x: [sums, targets], function: 'exp' });
+    ops.linearCombination(queue, { out: [sums], terms: [sums, targets], coefficients: [1, -1] });
+    ops.map(queue, { out: [sums], x: [sums], function: 'abs' });
     using row = sums.reshape([1, sums.size]);
-    ops.rowReduce(device, { x: row, out: this.#error, reduction: 'sum' });
+    ops.rowReduce(queue, { x: row, out: this.#error, reduction: 'sum' });
   }
 
   /** Sweeps; the error of the columns before the last update stays on the device. */
@@ -112,9 +113,9 @@ export class Streaming {
     for (let k = 1; k <= count; k++) {
       this.#look('rows', eps);
       this.#update('rows', eps);
-      await control.pace(costs.device, costs.work);
+      await control.pace(costs.work);
       this.#look('columns', eps);
-      await control.pace(costs.device, costs.work);
+      await control.pace(costs.work);
       if (k === count) this.#compare('columns', eps);
       this.#update('columns', eps);
     }
@@ -123,15 +124,15 @@ export class Streaming {
 
   /** The same for costs that are symmetric, with one potential, f ← (f + Tf) / 2; both potentials are it in the end. */
   async sweepSymmetric(count: number, eps: number): Promise<void> {
-    const { device, work } = this.costs;
+    const { control } = this;
     for (let k = 1; k <= count; k++) {
       this.#look('rows', eps);
-      await this.control.pace(device, work);
+      await control.pace(this.costs.work);
       if (k === count) this.#compare('rows', eps);
       this.#update('rows', eps, 0.5);
-      ops.copy(device, { out: [this.potentials.columns], x: [this.potentials.rows] });
+      ops.copy(control.queue, { out: [this.potentials.columns], x: [this.potentials.rows] });
     }
-    this.control.iterations.sweeps += count;
+    control.iterations.sweeps += count;
   }
 
   async error(): Promise<number> {
@@ -166,26 +167,21 @@ export interface PlanTotals {
   readonly linear: number;
 }
 
-export async function totalsOf(
-  costs: Costs,
-  potentials: Pair,
-  eps: number,
-  read: (tensor: Tensor) => Promise<Float64Array>,
-): Promise<PlanTotals> {
+export async function totalsOf(costs: Costs, potentials: Pair, eps: number, lane: Lane): Promise<PlanTotals> {
   const { device, rows, columns } = costs;
   using rowLogs = new Tensor(device, [rows], 'f64');
   using columnLogs = new Tensor(device, [columns], 'f64');
   using linear = new Tensor(device, [rows], 'f64');
-  costs.softmin('rows', potentials.columns, eps, {
+  costs.softmin(lane.queue, 'rows', potentials.columns, eps, {
     log_sums: rowLogs,
     own_potential: potentials.rows,
     mean_costs: linear,
   });
   const [f, g, ofRows, costsOfRows] = await Promise.all(
-    [potentials.rows, potentials.columns, rowLogs, linear].map(read),
+    [potentials.rows, potentials.columns, rowLogs, linear].map((x) => lane.read(x)),
   );
-  costs.softmin('columns', potentials.rows, eps, { log_sums: columnLogs });
-  const ofColumns = await read(columnLogs);
+  costs.softmin(lane.queue, 'columns', potentials.rows, eps, { log_sums: columnLogs });
+  const ofColumns = await lane.read(columnLogs);
   const sums = (own: Float64Array, logs: Float64Array) =>
     own.map((x, i) => (x === -Infinity || logs[i] === -Infinity ? 0 : Math.exp(x / eps + logs[i]!)));
   return { rows: sums(f!, ofRows!), columns: sums(g!, ofColumns!), linear: costsOfRows!.reduce((a, b) => a + b, 0) };

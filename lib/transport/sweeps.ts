@@ -45,7 +45,7 @@ export async function sweepUntil(plan: ScaledPlan, tol: number): Promise<number>
   return sweepOn(plan, tol, await prepare(plan));
 }
 
-/** What the first sweeps tell. */
+/** A forecast from the first sweeps. */
 interface Outlook {
   /** L1 error of the marginals. */
   readonly error: number;

@@ -2,7 +2,7 @@ import process from 'node:process';
 import { OrthokitError } from '../core/errors.ts';
 import type { TransportStatus } from './result.ts';
 
-/** What solvers of this folder return. */
+/** The part of a result that says how its solver ended. */
 interface Ended {
   readonly status: TransportStatus | readonly TransportStatus[];
   readonly marginalError: number | Float64Array;
@@ -10,7 +10,7 @@ interface Ended {
 
 let hasWarned = false;
 
-/** What is said of a result, or of the first problem of a batch, that has not converged. */
+/** The complaint about a result, or the first problem of a batch, that has not converged. */
 function complaint(op: string, { status, marginalError }: Ended): string {
   if (typeof status === 'string')
     return `${op}: status must be converged, got ${status} at a marginal error of ${marginalError}`;

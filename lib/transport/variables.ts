@@ -1,12 +1,12 @@
-import { OrthokitError } from '../core/errors.ts';
+import { OrthokitError, oneOf } from '../core/errors.ts';
 import { shown } from '../core/options.ts';
 import type { Costs } from './cost.ts';
 import { PointCost } from './points.ts';
 
-/** What {@link TransportResult.gradient} is taken by. */
+/** A variable of {@link TransportResult.gradient}. */
 export type TransportVariable = 'cost' | 'x' | 'y' | 'a' | 'b' | 'eps';
 
-const variables: readonly string[] = ['cost', 'x', 'y', 'a', 'b', 'eps'] satisfies TransportVariable[];
+export const variables: readonly string[] = ['cost', 'x', 'y', 'a', 'b', 'eps'] satisfies TransportVariable[];
 
 /** @throws ERR_ARGUMENT, ERR_UNSUPPORTED */
 export function variablesOf(by: unknown, costs: Costs): readonly TransportVariable[] {
@@ -14,7 +14,7 @@ export function variablesOf(by: unknown, costs: Costs): readonly TransportVariab
   if (list.length === 0) throw new OrthokitError('ERR_ARGUMENT', 'pullback: by must name something, got an empty list');
   for (const name of list) {
     if (!variables.includes(name))
-      throw new OrthokitError('ERR_ARGUMENT', `pullback: by must be ${variables.join(', ')}, got ${shown(name)}`);
+      throw new OrthokitError('ERR_ARGUMENT', `pullback: by must be ${oneOf(variables)}, got ${shown(name)}`);
     if ((name === 'x' || name === 'y') && !(costs instanceof PointCost))
       throw new OrthokitError('ERR_UNSUPPORTED', `pullback: ${name} must be points, got a result of a stored cost`);
   }

@@ -110,14 +110,14 @@ void Stream::work() {
 }
 
 void Stream::parallel(int64_t count, const std::function<void(int64_t)>& all) {
-  // What nobody waits for any more ends with the parts that have begun.
-  const Flag* given_up = running_work_given_up();
-  const std::function<void(int64_t)> wanted = [&all, given_up](int64_t i) {
-    if (!*given_up) all(i);
+  // Work that nobody waits for any more ends with the parts that have begun.
+  given_up_ = running_work_given_up();
+  const std::function<void(int64_t)> wanted = [this, &all](int64_t i) {
+    if (!*given_up_) all(i);
   };
-  const auto& body = given_up ? wanted : all;
-  const auto check = [given_up] {
-    if (given_up && *given_up) throw Error(ErrorCode::kDisposed, "the work was given up");
+  const auto& body = given_up_ ? wanted : all;
+  const auto check = [this] {
+    if (is_given_up()) throw Error(ErrorCode::kDisposed, "the work was given up");
   };
   const auto called = uint64_t(std::min<int64_t>(count - 1, int64_t(helpers_.size())));
   if (count <= 1 || called == 0) {

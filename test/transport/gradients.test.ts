@@ -137,7 +137,7 @@ describe.each(devices)('gradients on %s', (kind) => {
     using result = await solve(problem, undefined, {});
     await expect(result.gradient('x')).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
     await expect(result.gradient('tol' as 'a')).rejects.toThrow(
-      "gradient: by must be cost, x, y, a, b, eps, got 'tol'",
+      "gradient: by must be one of 'cost', 'x', 'y', 'a', 'b', 'eps', got 'tol'",
     );
     using wrong = Tensor.zeros(device, [n]);
     await expect(result.apply(wrong)).rejects.toThrow('apply: v must have shape [9] or [9, k], got [6]');

@@ -1,5 +1,5 @@
 // Devices: cpu, cuda
-// What solvers do where nothing is said, and what they say of results that have not converged.
+// Defaults of solvers, and their words for results that have not converged.
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   barycenter,

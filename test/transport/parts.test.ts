@@ -1,6 +1,7 @@
 // Devices: cpu, cuda
 // The parts of a plan, some rows at a time, against a walk over all pairs.
 import { afterAll, describe, expect, it } from 'vitest';
+import { Lane } from '../../lib/core/lane.ts';
 import { Device, Tensor } from '../../lib/index.ts';
 import { PartsFinder } from '../../lib/transport/parts.ts';
 import { uniform } from '../support/data.ts';
@@ -9,7 +10,7 @@ import { devices } from '../support/devices.ts';
 describe.each(devices)('parts on %s:', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
-  const read = async (tensor: Tensor) => Float64Array.from(await tensor.read());
+  const lane = new Lane(device);
   const least = 2 ** -44;
 
   /** Numbers of parts in the order in which rows, then columns, come to them: by passing the least number on until none changes. */
@@ -57,7 +58,7 @@ describe.each(devices)('parts on %s:', (kind) => {
       );
       const columns = new Float64Array(m);
       for (const [at, x] of plan.entries()) columns[at % m] = columns[at % m]! + x;
-      const parts = await new PartsFinder({ rows, columns }, least, read).find(async (visit) => {
+      const parts = await new PartsFinder({ rows, columns }, least, lane).find(async (visit) => {
         for (let first = 0; first < n; first += panel) {
           const some = plan.subarray(first * m, Math.min(n, first + panel) * m);
           using tensor = Tensor.from(device, some, [some.length / m, m]);

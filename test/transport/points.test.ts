@@ -174,7 +174,12 @@ describe.each(onlyCpu)('point clouds', () => {
     ['two dtypes', { y: x.cast('f32') }, 'ERR_DTYPE', 'y must have the dtype of x, f64, got f32'],
     ['other coordinates', { y: x.reshape([2, 3]) }, 'ERR_SHAPE', 'y must have the columns of x, 2, got 3'],
     ['another device', { y: Tensor.from(other, numbers(6, 1), [3, 2]) }, 'ERR_DEVICE', 'y is on another device than x'],
-    ['another metric', { metric: 'cosine' }, 'ERR_ARGUMENT', "metric must be sqeuclidean, euclidean, l1, got 'cosine'"],
+    [
+      'another metric',
+      { metric: 'cosine' },
+      'ERR_ARGUMENT',
+      "metric must be one of 'sqeuclidean', 'euclidean', 'l1', got 'cosine'",
+    ],
     ['an unknown field', { z: 1 }, 'ERR_ARGUMENT', 'sinkhorn: z is not an option'],
     [
       'NaN',

@@ -31,7 +31,7 @@ interface Golden {
 const file = path.join(import.meta.dirname, '..', 'golden', 'transport-pullback.json');
 const { problems } = JSON.parse(readFileSync(file, 'utf8')) as { problems: Golden[] };
 
-/** Where differences are computed, for all devices. */
+/** Differences are computed here, for all devices. */
 const cpu = Device.open('cpu');
 afterAll(() => cpu.close());
 
@@ -283,7 +283,7 @@ describe.each(devices)('pullbacks on %s:', (kind) => {
     // No method moves the parts of such a plan as far from each other.
     using apart = await sinkhorn(barred, { eps: 0.1, a: [0.6, 0.2, 0.2], b: [0.2, 0.4, 0.4], method: 'lbfgs' });
     expect(apart.status).toBe('infeasible');
-    // What is left are three pairs. Of each, f + g is its cost and what the masses make of it; a shift between them is none's.
+    // Three pairs are left. Of each, f + g is its cost and what the masses make of it; a shift between them is none's.
     for (const shifts of [
       [0, 0, 0],
       [3, -1, -2],
@@ -432,7 +432,9 @@ describe.each(devices)('pullbacks on %s:', (kind) => {
     const [f, plan] = [made([1, 2], [2]), made(numbers(6, 2), [2, 3])];
     const call = (cotangents: unknown, by: unknown = 'cost', options?: object) =>
       result.pullback(cotangents as TransportCotangents, by as 'cost', options);
-    await expect(call({ f }, 'tol')).rejects.toThrow("pullback: by must be cost, x, y, a, b, eps, got 'tol'");
+    await expect(call({ f }, 'tol')).rejects.toThrow(
+      "pullback: by must be one of 'cost', 'x', 'y', 'a', 'b', 'eps', got 'tol'",
+    );
     await expect(call({ f }, [])).rejects.toThrow('pullback: by must name something, got an empty list');
     await expect(call({ f }, ['a', 'x'])).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
     await expect(call(undefined)).rejects.toThrow('pullback: options must be an object, got undefined');

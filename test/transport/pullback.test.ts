@@ -53,7 +53,7 @@ const outer = (): Float64Array =>
     return sum;
   });
 
-/** Where the differences are computed, for all devices. */
+/** Differences are computed here, for all devices. */
 const cpu = Device.open('cpu');
 afterAll(() => cpu.close());
 

@@ -1,5 +1,5 @@
 // Devices: cpu
-// An abort ends what has not been queued: solvers queue little ahead of a look at the signal.
+// An abort ends nothing that CUDA has been given: solvers queue little ahead of a look at the signal.
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { barycenter, Device, type Ops, sinkhorn, sinkhornDivergence, Tensor, transportBatch } from '../../lib/index.ts';
 import { numbers } from '../support/transport.ts';
@@ -8,7 +8,7 @@ const [n, m] = [1500, 1400];
 /** Exponentials: one operation's over all pairs, and some milliseconds of others. */
 const most = 1e7 + 2 * n * m;
 
-/** What has been queued since the last wait, and the most of it. */
+/** Exponentials queued since the last wait, and the most of them. */
 const queue = vi.hoisted(() => ({ now: 0, most: 0 }));
 
 vi.mock('../../lib/core/native-ops.ts', async (load) => {

@@ -236,7 +236,7 @@ describe.each(onlyCpu)('sinkhorn', () => {
       'ERR_ARGUMENT',
       'a must be a Tensor, an array of numbers, Float32Array or Float64Array',
     ],
-    ['no gauge', cost, { gauge: 'first' }, 'ERR_ARGUMENT', 'gauge must be balanced or last, got'],
+    ['no gauge', cost, { gauge: 'first' }, 'ERR_ARGUMENT', "gauge must be one of 'balanced', 'last', got 'first'"],
     [
       'a gauge where a shift is no gauge',
       cost,

@@ -8,6 +8,7 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 // One problem of the batch, on one thread.
 template <class T>
 struct BatchProblem {
+  const Stream& stream;
   const T* cost;
   const double *r, *c;
   double *u, *w, *exps, *sums, *ratios;
@@ -50,7 +51,8 @@ struct BatchProblem {
   void update_rows() const {
     std::fill_n(sums, m, 0.0);
     int64_t i = 0;
-    for (; i + 4 <= n; i += 4) update_rows<4>(i);
+    for (; i + 4 <= n && !stream.is_given_up(); i += 4) update_rows<4>(i);
+    if (stream.is_given_up()) return;
     for (; i < n; ++i) update_rows<1>(i);
     for (i = 0; i < n; ++i) u[i] += std::numbers::log2e * log_of(ratios[i]);
   }
@@ -78,7 +80,7 @@ struct BatchProblem {
   void measure(double* statistics) const {
     double error = 0, linear = 0, dual = 0;
     std::fill_n(sums, m, 0.0);
-    for (int64_t i = 0; i < n; ++i) {
+    for (int64_t i = 0; i < n && !stream.is_given_up(); ++i) {
       Eight total{}, costs{}, potentials{};
       plan_row(cost + i * m, w, u[i], inverse, m, [&](int64_t j, auto count, const Eight& x) {
         Eight own, sum;
@@ -100,7 +102,7 @@ struct BatchProblem {
   // Returns how many sweeps it took.
   int64_t run(int64_t count, double tol) const {
     int64_t done = 0;
-    for (bool right = false; done < count && !right; ++done) {
+    for (bool right = false; done < count && !right && !stream.is_given_up(); ++done) {
       update_rows();
       right = column_error() <= tol;
       update_columns();
@@ -120,7 +122,8 @@ void batch_sweeps(const BatchSweeps& op, Stream& stream) {
              *g = op.column_potential.as<double>() + b * m,
              *statistics = op.statistics.as<double>() + 4 * b;
       slots.borrow([&](double* scratch) {
-        const BatchProblem<T> problem{op.cost.as<T>() + b * n * m,
+        const BatchProblem<T> problem{stream,
+                                      op.cost.as<T>() + b * n * m,
                                       op.row_mass.as<double>() + b * n,
                                       op.column_mass.as<double>() + b * m,
                                       f,

@@ -99,7 +99,7 @@ class NewtonSystem {
     through_ = stream_.scratch<double>(m_), product_ = stream_.scratch<double>(n_);
     partial_ = stream_.scratch<double>((n_ + kRowBlock - 1) / kRowBlock);
     for (int64_t j = 0; j < m_; ++j) inverse_[j] = c[j] > 0 ? 1 / c[j] : 0;
-    for (int64_t i = 0; i < n_; ++i) {
+    blockwise(n_, [&](int64_t, int64_t i) {
       diagonal_[i] = s[i] + op_.shift * std::max(s[i], r[i]);
       gradient_[i] = op_.row_rhs ? op_.row_rhs.as<double>()[i] : r[i] == 0 ? 0 : r[i] - s[i];
       double own = diagonal_[i];
@@ -108,10 +108,10 @@ class NewtonSystem {
       // Rounding may leave nothing, or less, of a row that has one column to itself.
       if (!(own > 1e-10 * diagonal_[i])) own = diagonal_[i];
       precondition_[i] = own > 0 ? 1 / own : 0;
-    }
+    });
     if (!op_.row_rhs) return;
     for (int64_t j = 0; j < m_; ++j) through_[j] = op_.column_rhs.as<double>()[j] * inverse_[j];
-    for (int64_t i = 0; i < n_; ++i) gradient_[i] -= rows_.dot(i, through_);
+    blockwise(n_, [&](int64_t, int64_t i) { gradient_[i] -= rows_.dot(i, through_); });
   }
 
   // The columns' part, once the rows' is known.

@@ -1,0 +1,172 @@
+// Devices: cpu
+// An abort ends the operation that is running: solvers queue theirs so that they can be given up.
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import {
+  barycenter,
+  Device,
+  type Ops,
+  sinkhorn,
+  sinkhornDivergence,
+  Tensor,
+  type TransportMethod,
+  type TransportResult,
+  transportBatch,
+} from '../../lib/index.ts';
+import { numbers } from '../support/transport.ts';
+
+type Op = keyof Ops;
+type Queue = (queue: Device, fields: object) => void;
+
+/** Hears of each operation before it is queued; queues it, or not. */
+const heard = vi.hoisted(() => ({
+  by: undefined as ((op: string, queue: Device, fields: object) => void) | undefined,
+}));
+
+vi.mock('../../lib/core/native-ops.ts', async (load) => {
+  const real = await load<{ ops: Ops }>();
+  const wrapped = Object.entries(real.ops as unknown as Record<string, Queue>).map(([name, op]) => [
+    name,
+    (queue: Device, fields: object) => {
+      heard.by?.(name, queue, fields);
+      op(queue, fields);
+    },
+  ]);
+  return { ...real, ops: Object.fromEntries(wrapped) };
+});
+
+const device = Device.open('cpu', { threads: 1 });
+afterAll(() => device.close());
+
+/** Every solver, on `points` points and matrices of costs of `[n, m]`. */
+async function solversOf(points: number, [n, m]: readonly [number, number]) {
+  const random = (size: number, seed: number) => Float32Array.from(numbers(size, seed));
+  const cost = Tensor.from(device, random(n * m, 1), [n, m]);
+  const x = Tensor.from(device, random(2 * points, 2), [points, 2]);
+  const y = Tensor.from(device, random(2 * points, 3), [points, 2]);
+  const batch = Tensor.from(device, random(n * m, 4), [1, n, m]);
+  const measures = [5, 6].map((seed) => numbers(points, seed, 0.1, 1));
+  const results = [
+    await sinkhorn(cost, { method: 'sinkhorn', maxSweeps: 20, eps: 0.05 }),
+    await sinkhorn({ x, y }, { method: 'sinkhorn', maxSweeps: 3, eps: 0.1 }),
+  ] as const;
+  const few = { maxSweeps: 60, maxNewton: 20, eps: 1e-3 };
+  const by =
+    (method: TransportMethod, eps = 1e-3) =>
+    async (signal: AbortSignal) =>
+      (await sinkhorn(cost, { ...few, method, eps, signal })).dispose();
+  const gradientOf = (result: TransportResult) => async (signal: AbortSignal) =>
+    (await result.pullback({ f: result.f }, 'a', { tol: 1e-3, signal })).dispose();
+  const calls: Record<string, (signal: AbortSignal) => Promise<void>> = {
+    'a matrix by sweeps': by('sinkhorn'),
+    'a matrix by sns': by('sns'),
+    'a matrix by ssns': by('ssns'),
+    'a matrix by splr': by('splr'),
+    'a matrix by lbfgs': by('lbfgs', 1e-2),
+    'a matrix by auto': by('auto'),
+    'the published form of sns': async (signal) =>
+      (await sinkhorn(cost, { ...few, method: 'sns', paper: {}, signal })).dispose(),
+    'points by sweeps': async (signal) =>
+      (await sinkhorn({ x, y }, { maxSweeps: 3, method: 'sinkhorn', signal })).dispose(),
+    'unbalanced masses': async (signal) =>
+      (await sinkhorn(cost, { maxSweeps: 3, eps: 0.1, unbalanced: { rhoA: 1 }, signal })).dispose(),
+    'a divergence': async (signal) =>
+      (await sinkhornDivergence({ x, y }, { maxSweeps: 3, method: 'sinkhorn', eps: 0.1, signal })).dispose(),
+    'a barycenter': async (signal) =>
+      (await barycenter({ x, y }, measures, { maxSweeps: 3, eps: 0.1, signal })).masses.dispose(),
+    'a batch': async (signal) =>
+      (await transportBatch(batch, { maxSweeps: 120, eps: 1e-2, maxNewton: 2, signal })).dispose(),
+    'a pullback': gradientOf(results[0]),
+    'a pullback of points': gradientOf(results[1]),
+  };
+  return { calls, inputs: [cost, x, y, batch] };
+}
+
+const small = await solversOf(80, [90, 80]);
+
+describe('operations of solvers', () => {
+  afterAll(() => (heard.by = undefined));
+
+  /** The largest operand of an operation. */
+  const sizeOf = (fields: object): number =>
+    Math.max(...Object.values(fields).flat().map((x) => (x instanceof Tensor ? x.size : 0))); // biome-ignore format: one line
+
+  it.each(Object.keys(small.calls))('can be given up where they are over all pairs: %s', async (name) => {
+    const pairs: string[] = [];
+    const lost: string[] = [];
+    // Costs of points are no operand: all of these are, however small.
+    const always = ['softmin', 'pairwiseCosts'];
+    heard.by = (op, queue, fields) => {
+      if (!always.includes(op) && sizeOf(fields) < 80 * 80) return;
+      (queue instanceof Device ? lost : pairs).push(op);
+    };
+    await small.calls[name]!(new AbortController().signal);
+    heard.by = undefined;
+    expect(pairs.length).toBeGreaterThan(0);
+    expect(lost).toEqual([]);
+  });
+});
+
+describe('an operation that runs when its solver is aborted', { timeout: 60_000 }, () => {
+  let large: Awaited<ReturnType<typeof solversOf>>;
+  let bytes: Uint8Array[];
+  const read = async (): Promise<Uint8Array[]> => {
+    const all = await Promise.all(large.inputs.map((input) => input.read()));
+    return all.map(({ buffer }) => new Uint8Array(buffer as ArrayBuffer));
+  };
+  beforeAll(async () => {
+    large = await solversOf(3000, [2000, 2000]);
+    bytes = await read();
+  });
+  afterAll(() => (heard.by = undefined));
+
+  /** Aborts a call when the operation has run for some milliseconds; how long the device then was busy. At its end: how long it took. */
+  async function abortedIn(call: (signal: AbortSignal) => Promise<void>, name: Op, at: number): Promise<number> {
+    const controller = new AbortController();
+    const begun = new Promise<void>((resolve) => {
+      heard.by = (op) => {
+        if (op !== name) return;
+        heard.by = undefined;
+        void device.synchronize().then(resolve);
+      };
+    });
+    const ended = call(controller.signal).then(
+      () => expect.fail(`${name} is not called`),
+      (error: unknown) => expect(error).toMatchObject({ name: 'AbortError' }),
+    );
+    await Promise.race([begun, ended]);
+    const start = performance.now();
+    if (at < Infinity) await new Promise((resolve) => setTimeout(resolve, at));
+    else await device.synchronize();
+    const aborted = performance.now();
+    controller.abort();
+    await ended;
+    await device.synchronize();
+    return at < Infinity ? performance.now() - aborted : aborted - start;
+  }
+
+  const cases: [string, Op][] = [
+    ['a matrix by sns', 'sparseNewtonStep'],
+    ['a matrix by ssns', 'sparseNewtonStep'],
+    ['points by sweeps', 'softmin'],
+    ['a divergence', 'softmin'],
+    ['a barycenter', 'softmin'],
+    ['a batch', 'batchSweeps'],
+    ['a pullback of points', 'softmin'],
+  ];
+  it.each(cases)('ends soon, and nothing is left: %s in %s', async (name, op) => {
+    const call = large.calls[name]!;
+    const { live } = device.info.memory;
+    const shares: number[] = [];
+    // The machine may take its time from some of them.
+    while (shares.length < 5 && !(Math.min(...shares) < 0.25)) {
+      const whole = await abortedIn(call, op, Infinity);
+      shares.push((await abortedIn(call, op, whole / 4)) / whole);
+    }
+    expect(Math.min(...shares), shares.join(' ')).toBeLessThan(0.25);
+    expect(device.info.memory.live).toBe(live);
+  });
+
+  it('leaves the inputs as they were', async () => {
+    for (const [k, now] of (await read()).entries()) expect(Buffer.compare(now, bytes[k]!)).toBe(0);
+  });
+});
