@@ -5,7 +5,7 @@ import { ops } from '../core/native-ops.ts';
 import { checkOptions } from '../core/options.ts';
 import { Owned } from '../core/owned.ts';
 import { Task } from '../core/task.ts';
-import { Tensor } from '../core/tensor.ts';
+import { given, Tensor } from '../core/tensor.ts';
 import { fileDtypes, typedArray } from '../files/safetensors/dtypes.ts';
 import type { Tokenizer } from '../tokenizers/index.ts';
 import { isTokenizer } from '../tokenizers/internal.ts';
@@ -123,5 +123,5 @@ async function tensorOf(device: Device, made: NewTable): Promise<Tensor> {
     at += part.length;
   }
   const shape = [plan.from.length, table.columns];
-  return Tensor.from(device, typedArray(table.dtype, bytes.buffer), shape, { dtype: table.dtype });
+  return given(device, typedArray(table.dtype, bytes.buffer), shape, table.dtype);
 }
