@@ -93,9 +93,13 @@ static void launch_gemm(const Gemm& op, Stream& stream) {
 
 static void gemm(const Gemm& op, Stream& stream) {
   if (op.c.size() == 0) return;
+  if (op.inner() == 0 &&
+      op.alpha != 0) {  // an alpha that f32 cannot hold is infinite: times 0, NaN
+    Gemm rest = op;
+    rest.alpha = 0;
+    return gemm(rest, stream);
+  }
   const Matrices s = matrices(op.c);
-  // Whether a BLAS takes a sum of nothing as 0 is not said anywhere.
-  const bool empty = op.alpha == 0 || op.inner() == 0;
   if (holds_halves(op.c) && !multiplies_halves(stream, op.c.dtype)) {
     Gemm wide = op;
     wide.a = widened(op.a, stream), wide.b = widened(op.b, stream);
@@ -103,7 +107,8 @@ static void gemm(const Gemm& op, Stream& stream) {
     gemm(wide, stream);
     return narrow(wide.c, op.c, stream);
   }
-  if (const Blas* blas = empty ? nullptr : stream.blas()) return blas_gemm(*blas, op);
+  // No BLAS promises that it takes a sum of nothing as 0.
+  if (const Blas* blas = op.alpha == 0 ? nullptr : stream.blas()) return blas_gemm(*blas, op);
   if (holds_halves(op.c)) return half_gemm(op, stream);
   visit(op.c.dtype, [&]<class T>() {
     if constexpr (has_large_tiles<T>) {
