@@ -41,7 +41,8 @@ const parts = [
 /**
  * AdaGrad-Norm: b² ← b² + ‖g‖², w ← w − lr/b·g (AdAdaGrad, arXiv 2402.11215: the paper's scalar form; the program of its
  * authors keeps one accumulator a row, which is `scope: 'rows'` here). Defaults: lr 1, b₀² 0.01,
- * scope `tensor`, weightDecayMode `l2`. State: one number a scope, and a step counter a parameter.
+ * scope `tensor`, weightDecayMode `l2`. State: one number a scope, and a step counter a parameter. b² is f64: gradients in
+ * f64 of a norm above 1e154 make it infinite, and its scope steps no more; the report has `gradNorm` Infinity then.
  *
  * @example
  * const optimizer = new AdaGradNorm([w], { scope: 'global' });

@@ -1,7 +1,8 @@
 // Devices: cpu, cuda
-// What every optimizer does with a gradient that is not finite, as its option says.
-import { describe, expect, it } from 'vitest';
-import { Tensor } from '../../lib/index.ts';
+// Every optimizer takes a gradient that is not finite as its option says.
+import { afterAll, describe, expect, it } from 'vitest';
+import { Device, Muon, Tensor } from '../../lib/index.ts';
+import { devices } from '../support/devices.ts';
 import { bits, numbers, stateBits } from './classes.ts';
 import { code, eachClass } from './each-class.ts';
 
@@ -81,4 +82,22 @@ eachClass('R10: ', ['R10'], ({ device, Class, start, grads }) => {
       expect(await one.report()).toEqual({ ...(await two.report()), step: 2 });
     });
   });
+});
+
+describe.each(devices)('gradients of f64 whose squares no f64 holds, on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+
+  it.each(['propagate', 'skip', 'throw'] as const)(
+    'step, and only %s may take them for bad ones',
+    async (nonFinite) => {
+      const weights = [Tensor.zeros(device, [4, 3], { dtype: 'f64' })];
+      const optimizer = new Muon(weights, { nonFinite });
+      optimizer.step([Tensor.full(device, [4, 3], 1e160, { dtype: 'f64' })]);
+      const report = await optimizer.report();
+      expect(report).toMatchObject({ gradNorm: Infinity, nonFinite: nonFinite === 'propagate' ? 1 : 0, skipped: 0 });
+      expect(report.updateRms).toBeGreaterThan(0);
+      expect((await weights[0]!.read()).every((x) => x !== 0)).toBe(true);
+    },
+  );
 });

@@ -69,6 +69,8 @@ export class Statistics {
     const used = [...this.#used];
     const [held, ...tables] = await Promise.all([guard.read(), ...used.map(({ table }) => table.read())]);
     let [grad, update, own, nonFinite, elements] = [0, 0, 0, 0, 0];
+    // A guard lets only finite gradients step: infinite sums are of large ones.
+    const isBad = guard.mode === 'propagate' ? (squares: number) => !Number.isFinite(squares) : Number.isNaN;
     for (const [i, table] of tables.entries()) {
       elements += used[i]?.elements ?? 0;
       for (let row = 0; row < table.length; row += 3) {
@@ -76,7 +78,7 @@ export class Statistics {
         grad += squares;
         update += moved;
         if (number) own = combining[number.combine](own, value);
-        if (!Number.isFinite(squares)) ++nonFinite;
+        if (isBad(squares)) ++nonFinite;
       }
     }
     if (held && held.nonFinite > 0) {

@@ -35,12 +35,19 @@ class KeptIsMoved {
 
 inline double* values(const View& v) { return v.as<double>(); }
 
-inline double sum_of_squares(const View& v) {
+inline long double long_sum_of_squares(const double* x, int64_t size) {
   long double sum = 0;
-  for (int64_t i = 0; i < v.size(); ++i)
-    sum += static_cast<long double>(values(v)[i]) * values(v)[i];
-  return double(sum);
+  for (int64_t i = 0; i < size; ++i) sum += static_cast<long double>(x[i]) * x[i];
+  return sum;
 }
+inline double sum_of_squares(const View& v) {
+  return double(long_sum_of_squares(values(v), v.size()));
+}
+// Squares that f64 cannot hold, a long double can.
+inline double norm_of(const double* x, int64_t size) {
+  return double(std::sqrt(long_sum_of_squares(x, size)));
+}
+inline double norm_of(const View& v) { return norm_of(values(v), v.size()); }
 
 // Φ(x) and φ(x) are taken as 0 where exp(−x²/2) would be subnormal in f64, as the operations say.
 inline bool is_beyond_normal(double x) { return x * x / 2 > 708; }

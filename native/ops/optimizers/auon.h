@@ -22,8 +22,8 @@ inline Words words(AuonVariant) {
 // Numerics: r = sqrt(1 + S), S = mean sinh² z, brake = S / (1 + r). For paper and head Σz² = γ², so
 // S follows from Σu² and
 // Σu⁴ within (sinh²γ − γ² − γ⁴/3) · Σu⁶ / (Σu²)³ / N; where that exceeds rounding, sinh² is summed
-// directly. Sums in f64.
-// rms sums in log space, for cosh² overflows above 350.
+// directly. Sums in f64; where squares of f64 leave its range, ‖u‖ is summed again in other units.
+// For rms, |z| may be of any size: sums are in log space where cosh² could overflow.
 // Traffic per element, f32: read g, m, write m; then read g, m, w, write w: 28 bytes. The CPU does
 // `head` in one pass of 20 bytes where N, γ alone give r within rounding, r = sqrt(1 + γ²/N), and
 // corrects the weights by a second one (g, m, w) if the moments then tell otherwise; not with an l2
@@ -54,7 +54,8 @@ struct Auon {
       "lr=0.24 variant=head gamma=1.5",
       "weights=f32[1024x1024] grads=f32[1024x1024] momenta=f32[1024x1024] statistics=f64[1x3] "
       "lr=0.24 variant=head gamma=1.5"};
-  static constexpr double kFloor = 1e-8;  // added to r, as in the reference program
+  static constexpr double kFloor = 1e-8;       // added to r, as in the reference program
+  static constexpr double kMostSquared = 300;  // sums of so many cosh² as there may be stay finite
   Step step;
   List<View> momenta;  // empty: u = g
   double momentum = 0.95, gamma = 1, eps = 1e-7;

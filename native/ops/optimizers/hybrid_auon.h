@@ -20,6 +20,8 @@ struct HybridAuon {
       "coefficients=3.4445,-4.775,2.0315 variant=head gamma=1.5",
       "weights=f32[2x31x33] grads=f32[2x31x33] momenta=f32[2x31x33] lr=0.05 "
       "coefficients=3.4445,-4.775,2.0315 variant=rms gamma=0.5 statistics=f64[3]",
+      "weights=f32[31x33] grads=f32[31x33] momenta=f32[31x33] lr=0.05 "
+      "coefficients=3.4445,-4.775,2.0315 variant=rms gamma=1e-6 statistics=f64[3]",
       "weights=bf16[33x65] grads=bf16[33x65] masters=bf16[33x65] momenta=bf16[33x65] lr=0.05 "
       "coefficients=3.4445,-4.775,2.0315",
       "weights=f32[31x33] grads=f32[31x33] guard=f64[1] momenta=f32[31x33] lr=0.02 "

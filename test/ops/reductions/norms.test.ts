@@ -39,6 +39,21 @@ describe.each(devices)('norms on %s', (kind) => {
     expect(await none.read()).toEqual(new Float64Array(0));
   });
 
+  it.each([1e-300, 1e-160, 1e155, 1e300])('f64 of size %d, whose squares leave the range of f64', async (scale) => {
+    const sizes = [1, 2, 600, 40_000];
+    const plain = sizes.map((size) => normal(size, size));
+    const x = plain.map((values) => tensorOf(device, values.map((v) => v * scale), [values.length], 'f64')); // biome-ignore format: one line
+    // Beside one of ordinary size, and none at all.
+    x.push(tensorOf(device, plain[2]!, [600], 'f64'), Tensor.zeros(device, [5], { dtype: 'f64' }));
+    const out = new Tensor(device, [x.length], 'f64');
+    ops.norms(device, { x, out });
+    const expected = [...plain.map((values) => norm(values) * scale), norm(plain[2]!), 0];
+    expectClose(await valuesOf(out), Float64Array.from(expected), { dtype: 'f64', ulps: 64 });
+    ops.norms(device, { x, out, result: 'inverse', scale: 2 });
+    const inverses = expected.map((value) => (value === 0 ? 0 : 0.5 / value));
+    expectClose(await valuesOf(out), Float64Array.from(inverses), { dtype: 'f64', ulps: 64 });
+  });
+
   it('has an inverse that is finite in f32, for subnormal f32', async () => {
     const x = [tensorOf(device, [1e-42, 0]), tensorOf(device, [1e-42], [1], 'f64')];
     const out = new Tensor(device, [2], 'f64');

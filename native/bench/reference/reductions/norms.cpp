@@ -6,7 +6,7 @@ namespace orthokit::bench {
 
 static void norms(const Norms& op) {
   for (int64_t t = 0; t < op.x.count; ++t) {
-    const double norm = std::sqrt(sum_of_squares(op.x[t]));
+    const double norm = norm_of(op.x[t]);
     const double inverse = norm == 0 ? 0 : 1 / (op.scale * norm + op.eps);
     const double most = op.x[t].dtype == Dtype::kF64 ? HUGE_VAL : 0x1.fffffep127;
     values(op.out)[t] = op.result == NormResult::kInverse ? std::min(inverse, most) : norm;

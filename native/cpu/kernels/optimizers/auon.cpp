@@ -6,6 +6,7 @@
 #include "cpu/kernels/optimizers/shared/moments.h"
 #include "cpu/kernels/optimizers/shared/momentum_pass.h"
 #include "cpu/kernels/optimizers/shared/state.h"
+#include "ops/shared/square_range.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 namespace {
@@ -105,30 +106,35 @@ void for_blocks(const Auon& op, const Parts& parts, const Chunk& c, Body&& body)
         });
 }
 
-// A part's z = factor · u, and log r = ½ log mean cosh² z.
+// A part's z = factor · u, and r = sqrt(1 + mean sinh² z), of which the log is ½ log mean cosh² z.
 struct Brake {
-  double factor = 0, shift = 0;
-  double sum = 0;  // Σ sinh² z, or in log space (rms) Σ cosh² z · exp(−2 shift)
+  double factor = 0;
+  double most = 0;  // no |z| is larger
+  double sum = 0;   // Σ sinh² z, or in log space Σ cosh² z · exp(−2 most)
   bool exact = true;
+  bool in_logs() const { return most > Auon::kMostSquared; }
 };
 
 // S within rounding from the moments, or the need for the exact sum.
-Brake brake_from(const Auon& op, const Moments& m, int64_t n, double rounding, double sinh) {
+Brake brake_from(const Auon& op, const Moments& m, double norm, int64_t n, double rounding,
+                 double sinh) {
   Brake b;
-  const double norm = std::sqrt(m.second), gamma2 = op.gamma * op.gamma;
+  const double gamma2 = op.gamma * op.gamma;
   if (op.variant == AuonVariant::kRms) {
-    b.factor = m.second == 0 ? 0 : op.gamma / std::sqrt(m.second / double(n));
-    b.shift = b.factor * m.largest;
+    b.factor = norm == 0 ? 0 : op.gamma / (norm / std::sqrt(double(n)));
+    b.most = b.factor * m.largest;
     b.exact = false;
     return b;
   }
+  b.most = op.gamma;
   b.factor = norm == 0 ? 0 : op.gamma / (norm + op.eps);
   const double square = b.factor * b.factor,
                spread = norm == 0 ? 0 : m.fourth / (m.second * m.second);
   b.sum = square * m.second + square * square * m.fourth / 3;
   const double rest = (sinh * sinh - gamma2 - gamma2 * gamma2 / 3) * spread * std::sqrt(spread);
-  // Not where Σu⁴ has left the range of f64, and the rest is no number.
-  b.exact = rest <= 1e-6 * gamma2 && rest <= rounding * double(n);
+  // Not where Σu² or Σu⁴ has left the range of f64, and the rest is no number.
+  b.exact = norm == 0 ||
+            (scale_for(m.second) == 1 && rest <= 1e-6 * gamma2 && rest <= rounding * double(n));
   return b;
 }
 
@@ -149,13 +155,13 @@ inline double sinh_squared(double square) {
 }
 
 template <class T>
-double exact_sum(const Auon& op, const Brake& b, const T* u, int64_t n) {
-  if (op.variant == AuonVariant::kRms)
+double exact_sum(const Brake& b, const T* u, int64_t n) {
+  if (b.in_logs())
     return sum_of(n, [&](int64_t i) {
       const double z = std::abs(b.factor * double(u[i])), half = (1 + std::exp(-2 * z)) / 2;
-      return std::exp(2 * (z - b.shift)) * half * half;
+      return std::exp(2 * (z - b.most)) * half * half;
     });
-  if (op.gamma <= kSeriesEnd)  // no |z| is larger
+  if (b.most <= kSeriesEnd)
     return sum_of(n, [&](int64_t i) {
       const double z = b.factor * double(u[i]);
       return sinh_squared(z * z);
@@ -167,22 +173,24 @@ double exact_sum(const Auon& op, const Brake& b, const T* u, int64_t n) {
 }
 
 // The part's rate, and r − 1.
-double rate_of(const Auon& op, const View& part, const Moments& m, const Brake& b, double* brake) {
+double rate_of(const Auon& op, const View& part, double norm, const Brake& b, double* brake) {
   const double n = double(part.size());
   const Matrices s = matrices(part);
-  if (n == 0 || m.second == 0) return *brake = 0;
+  if (n == 0 || norm == 0) return *brake = 0;
   const double scale =
       part.rank < 2 ? 1 : std::sqrt(std::max(1.0, double(s.rows) / double(s.columns)));
-  if (op.variant == AuonVariant::kRms) {
-    const double log_r = b.shift + std::log(b.sum / n) / 2;
+  const double longer = double(part.rank < 2 ? part.size() : std::max(s.rows, s.columns)),
+               rms = norm / std::sqrt(n) * std::sqrt(longer);
+  if (b.in_logs()) {
+    const double log_r = b.most + std::log(b.sum / n) / 2;
     *brake = std::expm1(log_r);
-    const double longer = double(part.rank < 2 ? part.size() : std::max(s.rows, s.columns));
-    return op.step.lr * scale / (std::sqrt(m.second / n) * std::sqrt(longer)) * std::exp(-log_r);
+    return op.step.lr * scale / rms * std::exp(-log_r);
   }
   const double mean = b.sum / n, r = std::sqrt(1 + mean);
   *brake = mean / (1 + r);
+  if (op.variant == AuonVariant::kRms) return op.step.lr * scale / rms / r;
   if (op.variant == AuonVariant::kHead) return op.step.lr / (r + Auon::kFloor);
-  return op.step.lr * scale / (std::sqrt(m.second) + op.eps) / (r + Auon::kFloor);
+  return op.step.lr * scale / (norm + op.eps) / (r + Auon::kFloor);
 }
 
 // The rate of `head` before u is known, if it will be right to rounding for a u with tails like a
@@ -205,6 +213,34 @@ void correct_chunk(const Auon& op, const Parts& parts, const Chunk& c, double fr
     look_ahead<float, false>(op, parts.momenta, b.tensor, b.begin, b.size, b.grads, b.update);
   });
   sums.update *= to / from * (to / from);
+}
+
+// ‖u‖ of each part. Those of f64 whose squares have left the range of f64 take another pass.
+void find_norms(const Auon& op, const Parts& parts, const Chunks& chunks, const Moments* moments,
+                Stream& stream, double* norms) {
+  const int64_t count = parts.step.weights.count;
+  auto* scales = stream.scratch<double>(count);
+  bool is_over = true;
+  for (int64_t p = 0; p < count; ++p) {
+    norms[p] = std::sqrt(moments[p].second);
+    const View& part = parts.step.weights[p];
+    scales[p] = part.dtype == Dtype::kF64 ? scale_for(moments[p].second) : 1;
+    is_over = is_over && scales[p] == 1;
+  }
+  if (is_over) return;
+  auto* partial = stream.scratch<double>(chunks.count());
+  chunks.run([&](const Chunk& c) {
+    double sum = 0;
+    const double scale = scales[c.tensor];
+    if (scale != 1)
+      for_blocks<false>(op, parts, c, [&](const auto* u, int64_t n) {
+        sum += sum_of(n, [=](int64_t i) { return scale * u[i] * (scale * u[i]); });
+      });
+    partial[c.index] = sum;
+  });
+  chunks.reduce(partial, [&](int64_t p, double sum) {
+    if (scales[p] != 1) norms[p] = std::sqrt(sum) / scales[p];
+  });
 }
 
 // Steps of some parts; the sums and the brake of each.
@@ -246,15 +282,17 @@ void step_parts(const Auon& op, const Parts& parts, Stream& stream, StepSums* su
     partial[c.index] = sum.total();
   });
   auto* moments = stream.scratch<Moments>(count);
+  auto* norms = stream.scratch<double>(count);
   auto* brakes = stream.scratch<Brake>(count);
+  chunks.reduce(partial, [&](int64_t p, const Moments& sum) { moments[p] = sum; });
+  find_norms(op, parts, chunks, moments, stream, norms);
   bool exact = true;
-  chunks.reduce(partial, [&](int64_t p, const Moments& sum) {
+  for (int64_t p = 0; p < count; ++p) {
     const View& part = parts.step.weights[p];
-    moments[p] = sum;
-    brakes[p] =
-        brake_from(op, sum, part.size(), part.dtype == Dtype::kF64 ? 1e-16 : kRounding, sinh);
+    const double rounding = part.dtype == Dtype::kF64 ? 1e-16 : kRounding;
+    brakes[p] = brake_from(op, moments[p], norms[p], part.size(), rounding, sinh);
     exact = exact && brakes[p].exact;
-  });
+  }
 
   if (!exact) {
     auto* sums = stream.scratch<double>(chunks.count());
@@ -263,7 +301,7 @@ void step_parts(const Auon& op, const Parts& parts, Stream& stream, StepSums* su
       const Brake& b = brakes[c.tensor];
       if (!b.exact)
         for_blocks<false>(op, parts, c,
-                          [&](const auto* u, int64_t n) { sum += exact_sum(op, b, u, n); });
+                          [&](const auto* u, int64_t n) { sum += exact_sum(b, u, n); });
       sums[c.index] = sum;
     });
     chunks.reduce(sums, [&](int64_t p, double sum) {
@@ -273,7 +311,7 @@ void step_parts(const Auon& op, const Parts& parts, Stream& stream, StepSums* su
 
   auto* rates = stream.scratch<double>(count);
   for (int64_t p = 0; p < count; ++p)
-    rates[p] = rate_of(op, parts.step.weights[p], moments[p], brakes[p], &brake[p]);
+    rates[p] = rate_of(op, parts.step.weights[p], norms[p], brakes[p], &brake[p]);
   chunks.run([&](const Chunk& c) {
     const double done = foreseen[c.tensor], rate = rates[c.tensor];
     const MomentumArrays arrays = arrays_of(c);

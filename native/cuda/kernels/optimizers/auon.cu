@@ -1,10 +1,13 @@
+#include <algorithm>
 #include <vector>
 
 #include "cuda/kernels/optimizers/shared/step.cuh"
 #include "ops/optimizers/auon.h"
+#include "ops/shared/square_range.h"
 
 // Whatever the lists hold: a pass for the moments, one for the exact sums, one that steps, each with
-// its ending. Where nothing is left to do, a block reads its part's numbers and returns.
+// its ending; with f64 also one for norms whose squares have left the range of f64. A block that has
+// nothing left to do reads its part's numbers and returns.
 //   paper      g m → m; nothing; g m w → w                      28 bytes an element in f32
 //   rms        g m → m; g m; g m w → w                          36
 //   head       g m w → m w; nothing; nothing                    20, if the rate was foreseen right
@@ -12,7 +15,7 @@ namespace orthokit::cuda {
 
 static constexpr double kAuonRounding = 6e-8;  // of f32, relative
 
-// A part is a matrix that has a norm of its own. What its shape and its dtype say:
+// A part is a matrix that has a norm of its own; this follows from its shape and its dtype.
 struct AuonShape {
   double size, scale, longer;  // elements, s, the longer side
   double divisor;              // of lr: the rate of the first pass; 0: it must not step
@@ -20,16 +23,18 @@ struct AuonShape {
   __host__ __device__ double foreseen(double lr) const { return divisor == 0 ? 0 : lr / divisor; }
 };
 
-// What its step needs.
+// Found for its step.
 struct AuonPart {
-  double second, largest;  // Σu²; max |u| for rms
-  // z = factor · u, and log r = ½ log mean cosh² z. Σ sinh² z, or in log space (rms)
-  // Σ cosh² z · exp(−2 shift).
-  double factor, shift, sum;
+  double second, fourth, largest;  // Σu², Σu⁴; max |u| for rms
+  double norm;                     // ‖u‖
+  // z = factor · u, none larger than `most`, and r = sqrt(1 + mean sinh² z), of which the log is
+  // ½ log mean cosh² z. Σ sinh² z, or in log space Σ cosh² z · exp(−2 most).
+  double factor, most, sum;
   double rate, brake;     // brake = r − 1
   double grads, updates;  // Σg², Σ(rate·u)²
   double foreseen;        // the rate of the first pass; 0: it did not step
   bool exact;             // sum is within rounding
+  __device__ bool in_logs() const { return most > Auon::kMostSquared; }
 };
 
 struct AuonRule {
@@ -158,22 +163,46 @@ struct AuonFirstPass {
 // The part's rate, and r − 1, from the sum.
 static __device__ void find_rate(const AuonRule& rule, const AuonShape& shape, AuonPart& part) {
   part.rate = part.brake = 0;
-  if (shape.size == 0 || part.second == 0) return;
-  if (rule.variant == AuonVariant::kRms) {
-    const double log_r = part.shift + log(part.sum / shape.size) / 2;
+  if (shape.size == 0 || part.norm == 0) return;
+  const double rms = part.norm / sqrt(shape.size) * sqrt(shape.longer);
+  if (part.in_logs()) {
+    const double log_r = part.most + log(part.sum / shape.size) / 2;
     part.brake = expm1(log_r);
-    part.rate =
-        rule.lr * shape.scale / (sqrt(part.second / shape.size) * sqrt(shape.longer)) * exp(-log_r);
+    part.rate = rule.lr * shape.scale / rms * exp(-log_r);
     return;
   }
   const double mean = part.sum / shape.size, r = sqrt(1 + mean);
   part.brake = mean / (1 + r);
+  if (rule.variant == AuonVariant::kRms) {
+    part.rate = rule.lr * shape.scale / rms / r;
+    return;
+  }
   part.rate = rule.variant == AuonVariant::kHead
                   ? rule.lr / (r + Auon::kFloor)
-                  : rule.lr * shape.scale / (sqrt(part.second) + rule.eps) / (r + Auon::kFloor);
+                  : rule.lr * shape.scale / (part.norm + rule.eps) / (r + Auon::kFloor);
 }
 
 // The sum within rounding from the moments, or the need for the exact one.
+static __device__ void see_moments(const AuonRule& rule, const AuonShape& shape, AuonPart& part) {
+  const double second = part.second, norm = part.norm, gamma2 = rule.gamma * rule.gamma;
+  if (rule.variant == AuonVariant::kRms) {
+    part.factor = norm == 0 ? 0 : rule.gamma / (norm / sqrt(shape.size));
+    part.most = part.factor * part.largest;
+    part.exact = false;
+    return;
+  }
+  part.most = rule.gamma;
+  part.factor = norm == 0 ? 0 : rule.gamma / (norm + rule.eps);
+  const double square = part.factor * part.factor,
+               spread = norm == 0 ? 0 : part.fourth / (second * second);
+  part.sum = square * second + square * square * part.fourth / 3;
+  const double sine = sinh(rule.gamma),
+               rest = (sine * sine - gamma2 - gamma2 * gamma2 / 3) * pow(spread, 1.5);
+  // Not where Σu² or Σu⁴ has left the range of f64, and the rest is no number.
+  part.exact = norm == 0 || (scale_for(second) == 1 && rest <= 1e-6 * gamma2 &&
+                             rest <= shape.rounding * shape.size);
+  if (part.exact) find_rate(rule, shape, part);
+}
 struct AuonSeeMoments {
   const AuonShape* shapes;
   AuonPart* parts;
@@ -183,25 +212,52 @@ struct AuonSeeMoments {
     AuonPart& part = parts[tensor];
     part = {};
     part.foreseen = shape.foreseen(rule.lr);
-    const double second = m.sums.of[0], fourth = m.sums.of[1], gamma2 = rule.gamma * rule.gamma;
-    part.second = second, part.largest = m.largest;
+    part.second = m.sums.of[0], part.fourth = m.sums.of[1], part.largest = m.largest;
+    part.norm = sqrt(part.second);
     part.grads = m.sums.of[2], part.updates = m.sums.of[3];
-    if (rule.variant == AuonVariant::kRms) {
-      part.factor = second == 0 ? 0 : rule.gamma / sqrt(second / shape.size);
-      part.shift = part.factor * part.largest;
-      part.exact = false;
-      return;
-    }
-    const double norm = sqrt(second);
-    part.factor = norm == 0 ? 0 : rule.gamma / (norm + rule.eps);
-    const double square = part.factor * part.factor,
-                 spread = norm == 0 ? 0 : fourth / (second * second);
-    part.sum = square * second + square * square * fourth / 3;
-    const double sine = sinh(rule.gamma),
-                 rest = (sine * sine - gamma2 - gamma2 * gamma2 / 3) * pow(spread, 1.5);
-    // Not where Σu⁴ has left the range of f64, and the rest is no number.
-    part.exact = rest <= 1e-6 * gamma2 && rest <= shape.rounding * shape.size;
-    if (part.exact) find_rate(rule, shape, part);
+    see_moments(rule, shape, part);
+  }
+};
+
+// ---- of f64 whose squares have left the range of f64: the norm again
+
+struct AuonScaledSquares {
+  StepFields step;
+  const AuonPart* parts;
+  AuonLookAhead<false> ahead;
+  __device__ Sums<1> operator()(const Piece& piece) const {
+    Sums<1> sums;
+    if (is_held(step.guard) || step.weights[piece.tensor].dtype != Dtype::kF64) return sums;
+    const double scale = scale_for(parts[piece.tensor].second);
+    if (scale == 1) return sums;
+    const StepTensor tensor = step.of(piece.tensor);
+    const auto own = ahead.of(piece.tensor);
+    for_vectors(piece, [&](int64_t at, int n) {
+      StepVector<double> v;
+      v.at = at, v.n = n;
+      load_decayed(tensor, v);
+      own(v);
+#pragma unroll
+      for (int i = 0; i < kVector; ++i) {
+        const double u = i < n ? scale * v.u[i] : 0;
+        sums.of[0] += u * u;
+      }
+    });
+    return sums;
+  }
+};
+
+struct AuonTakeScaledSquares {
+  const Operand* weights;
+  const AuonShape* shapes;
+  AuonPart* parts;
+  AuonRule rule;
+  __device__ void operator()(int tensor, const Sums<1>& sums) const {
+    AuonPart& part = parts[tensor];
+    const double scale = scale_for(part.second);
+    if (weights[tensor].dtype != Dtype::kF64 || scale == 1) return;
+    part.norm = sqrt(sums.of[0]) / scale;
+    see_moments(rule, shapes[tensor], part);
   }
 };
 
@@ -211,10 +267,9 @@ struct AuonSecondPass {
   StepFields step;
   const AuonPart* parts;
   AuonLookAhead<false> ahead;
-  bool rms;
 
   template <class T>
-  __device__ double sum(const Piece& piece, double factor, double shift) const {
+  __device__ double sum(const Piece& piece, const AuonPart& part) const {
     const StepTensor tensor = step.of(piece.tensor);
     const auto own = ahead.of(piece.tensor);
     double sum = 0;
@@ -226,10 +281,10 @@ struct AuonSecondPass {
 #pragma unroll
       for (int i = 0; i < kVector; ++i) {
         if (i >= n) break;
-        const double z = fabs(factor * double(v.u[i]));
-        if (rms) {
+        const double z = fabs(part.factor * double(v.u[i]));
+        if (part.in_logs()) {
           const double half = (1 + exp(-2 * z)) / 2;
-          sum += exp(2 * (z - shift)) * half * half;
+          sum += exp(2 * (z - part.most)) * half * half;
         } else {
           const double sine = sinh(z);
           sum += sine * sine;
@@ -242,9 +297,8 @@ struct AuonSecondPass {
     if (is_held(step.guard)) return {};
     const AuonPart& part = parts[piece.tensor];
     if (part.exact) return {};
-    return {{step.weights[piece.tensor].dtype == Dtype::kF64
-                 ? sum<double>(piece, part.factor, part.shift)
-                 : sum<float>(piece, part.factor, part.shift)}};
+    return {{step.weights[piece.tensor].dtype == Dtype::kF64 ? sum<double>(piece, part)
+                                                             : sum<float>(piece, part)}};
   }
 };
 
@@ -394,7 +448,12 @@ static void auon(const Auon& op, Stream& stream) {
     see(std::true_type{});
   else
     see(std::false_type{});
-  sum_pieces<1>(stream, lists, AuonSecondPass{fields, parts, ahead, rms},
+  const bool has_wide =
+      std::ranges::any_of(weights, [](const View& w) { return w.dtype == Dtype::kF64; });
+  if (has_wide)
+    sum_pieces<1>(stream, lists, AuonScaledSquares{fields, parts, ahead},
+                  AuonTakeScaledSquares{fields.weights, shapes, parts, rule});
+  sum_pieces<1>(stream, lists, AuonSecondPass{fields, parts, ahead},
                 AuonTakeExactSum{shapes, parts, rule});
   if (!step.statistics)
     return for_pieces(stream, lists, AuonUnmeasuredThirdPass{{fields, parts, ahead}});
