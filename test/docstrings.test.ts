@@ -7,12 +7,12 @@ import { Device, Tensor } from '../lib/index.ts';
 import { classes as optimizerClasses } from './optimizers/classes.ts';
 
 const root = path.join(import.meta.dirname, '..');
-const entry = path.join(root, 'lib', 'index.ts');
+const entries = ['index.ts', 'solvers/index.ts'].map((file) => path.join(root, 'lib', file));
 const config = ts.readConfigFile(path.join(root, 'tsconfig.json'), ts.sys.readFile);
 const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, root);
-const program = ts.createProgram([entry], { ...options, noEmit: true });
+const program = ts.createProgram(entries, { ...options, noEmit: true });
 const checker = program.getTypeChecker();
-const moduleSymbol = checker.getSymbolAtLocation(program.getSourceFile(entry)!)!;
+const modules = entries.map((entry) => checker.getSymbolAtLocation(program.getSourceFile(entry)!)!);
 
 interface PublicName {
   readonly name: string;
@@ -26,8 +26,8 @@ const target = (symbol: ts.Symbol): ts.Symbol =>
 const named = (name: string, symbol: ts.Symbol): PublicName[] =>
   symbol.declarations?.[0] ? [{ name, symbol, node: symbol.declarations[0] }] : [];
 
-const exported = checker
-  .getExportsOfModule(moduleSymbol)
+const exported = modules
+  .flatMap((one) => checker.getExportsOfModule(one))
   .map(target)
   .flatMap((symbol) => named(symbol.name, symbol));
 
@@ -69,7 +69,7 @@ const documented = (names: readonly PublicName[], good: (n: PublicName) => boole
 
 it('finds the names', () => {
   expect(exported.map(({ name }) => name)).toEqual(
-    expect.arrayContaining(['Device', 'Tensor', 'Muon', 'combine', 'saveTensors']),
+    expect.arrayContaining(['Device', 'Tensor', 'Muon', 'combine', 'saveTensors', 'lbfgs']),
   );
   expect(members.map(({ name }) => name)).toEqual(
     expect.arrayContaining([
@@ -99,7 +99,8 @@ it('options say their defaults, or may not be left out', () => {
   expect(documented(optional, ({ symbol }) => /default/i.test(summaryOf(symbol)))).toEqual([]);
 });
 
-const refusal = /new OrthokitError\(|\b(checkOptions|checkValues|checkPath|checkTransfer|checkDampening)\(|#check\(/;
+const refusal =
+  /new OrthokitError\(|\b(readOptions|checkOptions|checkValues|checkPath|checkTransfer|checkDampening)\(|#check\(/;
 /** What runs when the name is called: of a class its constructor. */
 const calledOf = (node: ts.Declaration): ts.Declaration | undefined =>
   ts.isClassDeclaration(node)

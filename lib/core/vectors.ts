@@ -17,16 +17,22 @@ export function like(x: Vector, owned: Owned): readonly Tensor[] {
   return listOf(x).map(({ device, shape, dtype }) => owned.add(new Tensor(device, shape, dtype)));
 }
 
-/** out = Σ xᵢ yᵢ over all elements, in f64. */
-export function dot(queue: Device, x: Vector, y: Vector, out: Tensor): void {
-  const [xs, ys] = [listOf(x), listOf(y)];
-  if (xs.length === 1) {
-    ops.dots(queue, { x: xs, y: ys, out });
+/** outₖ = Σ xᵢ yᵢ over all elements of the k-th pair, in f64. */
+export function dots(queue: Device, pairs: readonly (readonly [Vector, Vector])[], out: Tensor): void {
+  const x = pairs.flatMap(([first]) => listOf(first));
+  const y = pairs.flatMap(([, second]) => listOf(second));
+  if (x.length === pairs.length) {
+    ops.dots(queue, { x, y, out });
     return;
   }
-  using shares = new Tensor(out.device, [1, xs.length], 'f64');
-  ops.dots(queue, { x: xs, y: ys, out: shares });
+  using shares = new Tensor(out.device, [pairs.length, x.length / pairs.length], 'f64');
+  ops.dots(queue, { x, y, out: shares });
   ops.rowReduce(queue, { x: shares, out, reduction: 'sum' });
+}
+
+/** out = Σ xᵢ yᵢ over all elements, in f64. */
+export function dot(queue: Device, x: Vector, y: Vector, out: Tensor): void {
+  dots(queue, [[x, y]], out);
 }
 
 /** out = ‖x‖₂, infinite where a square is beyond f64. */
@@ -35,13 +41,19 @@ export function norm(queue: Device, x: Vector, out: Tensor): void {
   ops.map(queue, { x: [out], out: [out], function: 'sqrt' });
 }
 
-/** out = Σ of the terms, at most eight of one factor and one vector each; out may be one of them. */
+/** Terms that one operation adds. */
+const mostTerms = 8;
+
+/** out = Σ of the terms, of one factor and one vector each; out may be one of the first eight. */
 export function combine(queue: Device, out: Vector, ...terms: readonly (readonly [Factor, Vector])[]): void {
+  const now = terms.slice(0, mostTerms);
   ops.linearCombination(queue, {
     out: listOf(out),
-    terms: terms.flatMap(([, x]) => listOf(x)),
-    coefficients: terms.map(([factor]) => factor),
+    terms: now.flatMap(([, x]) => listOf(x)),
+    coefficients: now.map(([factor]) => factor),
   });
+  const later = terms.slice(mostTerms);
+  if (later.length > 0) combine(queue, out, [1, out], ...later);
 }
 
 /** y += factor · x */

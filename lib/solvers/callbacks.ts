@@ -1,0 +1,36 @@
+// Functions of the caller: what they throw, and tensors that they dispose of, become errors that name them.
+import { OrthokitError, shown } from '../core/errors.ts';
+import type { Task } from '../core/task.ts';
+import type { Tensor } from '../core/tensor.ts';
+
+/**
+ * Calls a function of the caller's, and waits for it. `lent` are the tensors that it must not dispose of.
+ * @throws ERR_ARGUMENT, or the code of an OrthokitError, if it throws; ERR_DISPOSED for a tensor that has been disposed; the
+ * signal's reason when aborted
+ */
+export async function callback(
+  task: Task<never>,
+  name: string,
+  lent: readonly Tensor[],
+  call: () => void | Promise<void>,
+): Promise<void> {
+  task.check();
+  try {
+    const done = call();
+    if (done !== undefined) await task.wait(Promise.resolve(done));
+  } catch (error) {
+    task.check();
+    const code = error instanceof OrthokitError ? error.code : 'ERR_ARGUMENT';
+    const words = error instanceof Error ? error.message : shown(error);
+    throw new OrthokitError(code, `${name} has failed: ${words}`, { cause: error });
+  }
+  if (lent.some(({ disposed }) => disposed))
+    throw new OrthokitError('ERR_DISPOSED', `${name} has disposed of a tensor that it was given`);
+  task.check();
+}
+
+/** @throws ERR_ARGUMENT unless the number is one */
+export function checkNumber(name: string, value: number): void {
+  if (!Number.isNaN(value)) return;
+  throw new OrthokitError('ERR_ARGUMENT', `${name} must give numbers, got NaN`);
+}

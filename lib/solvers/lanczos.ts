@@ -1,0 +1,144 @@
+import * as check from '../core/check.ts';
+import { OrthokitError } from '../core/errors.ts';
+import type { Factor } from '../core/native-ops.ts';
+import { Owned } from '../core/owned.ts';
+import { type Resolved, readOptions, type Schema, watchers, whole } from '../core/schema.ts';
+import { Task } from '../core/task.ts';
+import { Tensor } from '../core/tensor.ts';
+import * as vectors from '../core/vectors.ts';
+import { callback, checkNumber } from './callbacks.ts';
+import { checkOperator, fillNormal, type LinearOperator } from './operator.ts';
+import type { SolverStatus } from './status.ts';
+import { tridiagonalEigen } from './tridiagonal.ts';
+
+/** How far {@link lanczos} is. */
+export interface LanczosProgress {
+  /** Steps taken. */
+  readonly iterations: number;
+}
+
+/** Options of {@link lanczos}. */
+export interface LanczosOptions {
+  /** Steps: whole, from 1 to 1000; as many as the operator has rows where it has fewer. Default: 20. */
+  steps?: number | undefined;
+  /** Of the random first vector: whole, from 0 to 2³² − 1. Default: 0. */
+  seed?: number | undefined;
+  /** The first vector, `[n]`, of any length but 0; it is not written. Default: random. */
+  v0?: Tensor | undefined;
+  /** Ends the call with its reason. Default: none. */
+  signal?: AbortSignal | undefined;
+  /** Told of each step. Default: nobody. */
+  onProgress?: ((progress: LanczosProgress) => void) | undefined;
+}
+
+/** The tridiagonal matrix of {@link lanczos} and its eigenvalues. */
+export interface LanczosResult {
+  /** Its diagonal, one number a step. */
+  readonly alpha: Float64Array;
+  /** Its other diagonal, one number fewer. */
+  readonly beta: Float64Array;
+  /** Its eigenvalues, ascending: the outer ones are near those of the operator. */
+  readonly ritz: Float64Array;
+  /** The square of the first element of each eigenvector; their sum is 1. */
+  readonly weights: Float64Array;
+  /** `'max-iterations'` after all steps; `'breakdown'` where fewer say all: the Ritz values are then eigenvalues. */
+  readonly status: SolverStatus;
+  /** Steps taken. */
+  readonly iterations: number;
+}
+
+export const lanczosSchema: Schema<Resolved<LanczosOptions, 'v0' | 'signal' | 'onProgress'>> = {
+  steps: whole(20, 1, 1000),
+  seed: whole(0, 0, 2 ** 32 - 1),
+  v0: check.tensorOption,
+  ...watchers<LanczosProgress>(),
+};
+
+/**
+ * Extreme eigenvalues of a symmetric operator by the method of Lanczos. Each vector is made orthogonal to all others, twice.
+ * Scalars are read once a step.
+ *
+ * Memory: steps + 1 vectors.
+ *
+ * Source: Lanczos 1950; twice is enough: Parlett 1998, section 6.9.
+ *
+ * @example
+ * const { ritz } = await lanczos(operator, { steps: 30 });
+ * console.log('largest eigenvalue', ritz.at(-1));
+ *
+ * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE for options and operators that do not fit, for NaN, for a first vector
+ * of length 0 and for what functions throw; ERR_DISPOSED if they dispose of what they are given; the signal's reason when
+ * aborted
+ */
+export async function lanczos(operator: LinearOperator, options: LanczosOptions = {}): Promise<LanczosResult> {
+  const where = 'lanczos';
+  checkOperator(where, 'operator', operator, true);
+  const given = readOptions(where, options, lanczosSchema);
+  const { device, dtype, shape } = operator;
+  const [n] = shape;
+  if (given.v0) check.tensor(where, 'v0', given.v0, { shape: [n], dtypes: [dtype], device });
+  using task = new Task<LanczosProgress>(device, given);
+  using owned = new Owned<Tensor>();
+  const first = owned.add(new Tensor(device, [n], dtype));
+  if (given.v0) vectors.copy(task.queue, given.v0, first);
+  else fillNormal(task.queue, [first], given.seed, 0);
+  return await lanczosFrom(where, task, operator, first, given.steps, owned);
+}
+
+/** Runs from a first vector of any length, which becomes the first of the basis. */
+export async function lanczosFrom(
+  where: string,
+  task: Task<LanczosProgress>,
+  operator: LinearOperator,
+  first: Tensor,
+  steps: number,
+  owned: Owned<Tensor>,
+): Promise<LanczosResult> {
+  const { device, dtype, shape } = operator;
+  const { queue } = task;
+  const [n] = shape;
+  const most = Math.min(steps, n);
+  const scalar = (): Tensor => owned.add(vectors.scalar(device));
+  const [square, along] = [scalar(), scalar()];
+  vectors.dot(queue, first, first, square);
+  const length = Math.sqrt((await task.read(square))[0]!);
+  if (!(length > 0 && length < Infinity))
+    throw new OrthokitError('ERR_ARGUMENT', `${where}: v0 must have a finite length above 0, got ${length}`);
+  vectors.scale(queue, 1 / length, first);
+  const basis = [first];
+  const coefficients: Tensor[] = [];
+  const [alpha, beta]: [number[], number[]] = [[], []];
+  const precision = dtype === 'f64' ? 2 ** -52 : 2 ** -23;
+  let largest = 0;
+  let status: SolverStatus = 'max-iterations';
+  while (alpha.length < most) {
+    const last = basis.at(-1)!;
+    const next = owned.add(new Tensor(device, [n], dtype));
+    await callback(task as Task<never>, `${where}: operator.apply`, [last, next], () => operator.apply(last, next));
+    vectors.dot(queue, last, next, along);
+    coefficients.push(scalar());
+    for (let pass = 0; pass < 2; ++pass) {
+      for (const [k, one] of basis.entries()) vectors.dot(queue, one, next, coefficients[k]!);
+      const terms = basis.map((one, k): [Factor, Tensor] => [[-1, coefficients[k]!], one]);
+      vectors.combine(queue, next, [1, next], ...terms);
+    }
+    vectors.dot(queue, next, next, square);
+    const [[diagonal], [squared]] = (await task.readAll(along, square)) as unknown as [number[], number[]];
+    checkNumber(`${where}: operator.apply`, diagonal! + squared!);
+    alpha.push(diagonal!);
+    task.report({ iterations: alpha.length });
+    if (alpha.length === most) break;
+    const size = Math.sqrt(squared!);
+    largest = Math.max(largest, Math.abs(diagonal!), size);
+    if (!(size > 8 * Math.sqrt(n) * precision * largest)) {
+      status = 'breakdown';
+      break;
+    }
+    beta.push(size);
+    vectors.scale(queue, 1 / size, next);
+    basis.push(next);
+  }
+  const [diagonal, beside] = [Float64Array.from(alpha), Float64Array.from(beta)];
+  const { values, weights } = tridiagonalEigen(diagonal, beside);
+  return { alpha: diagonal, beta: beside, ritz: values, weights, status, iterations: alpha.length };
+}

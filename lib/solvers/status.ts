@@ -1,0 +1,10 @@
+/** Why a solver ended; the words of all methods. */
+export type SolverStatus =
+  | 'converged'
+  | 'max-iterations'
+  | 'at-precision'
+  | 'diverged'
+  | 'infeasible'
+  | 'search-failed'
+  | 'breakdown'
+  | 'budget';

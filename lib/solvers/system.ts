@@ -1,0 +1,167 @@
+// Systems A x = b of an operator: what their methods share of options, checks and results.
+import * as check from '../core/check.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { Owned } from '../core/owned.ts';
+import {
+  count,
+  flag,
+  notNegative,
+  optional,
+  type Resolved,
+  readOptions,
+  type Schema,
+  watchers,
+} from '../core/schema.ts';
+import { Task } from '../core/task.ts';
+import { Tensor } from '../core/tensor.ts';
+import * as vectors from '../core/vectors.ts';
+import { callback, checkNumber } from './callbacks.ts';
+import { checkOperator, type LinearOperator } from './operator.ts';
+import type { SolverStatus } from './status.ts';
+
+/** How far a system is. */
+export interface SystemProgress {
+  /** Products with the operator in the recurrence. */
+  readonly iterations: number;
+  /** |b − A x| / |b|, as the recurrence has it. */
+  readonly residual: number;
+}
+
+/** Options of methods for systems. */
+export interface SystemOptions {
+  /** Where iterations start, `[n]`; it is not written. Default: 0. */
+  x0?: Tensor | undefined;
+  /** |b − A x| / |b| that is enough: finite, not negative. Default: 1e-8 in f64, 1e-5 in f32. */
+  tol?: number | undefined;
+  /** Whole, from 1 on. Default: 10 n. */
+  maxIterations?: number | undefined;
+  /** Whether the result has the relative residual before the first iteration and after each. Default: false. */
+  history?: boolean | undefined;
+  /** Ends the call with its reason. Default: none. */
+  signal?: AbortSignal | undefined;
+  /** Told of each iteration. Default: nobody. */
+  onProgress?: ((progress: SystemProgress) => void) | undefined;
+}
+
+/** The end of a method for systems; x is the caller's. */
+export interface SystemResult {
+  /** `[n]`, of the operator's dtype. */
+  readonly x: Tensor;
+  /** |b − A x| / |b|, computed at the end; 0 for b = 0. */
+  readonly residual: number;
+  /**
+   * `'converged'`; `'max-iterations'`; `'at-precision'` where rounding hides further progress; `'breakdown'` where the
+   * operator or the preconditioner is not of the kind that the method is for.
+   */
+  readonly status: SolverStatus;
+  /** Products with the operator in the recurrence. */
+  readonly iterations: number;
+  /** The relative residual before the first iteration and after each, if it was asked for. */
+  readonly history?: Float64Array;
+}
+
+export type SystemSettings = Resolved<
+  SystemOptions,
+  'x0' | 'tol' | 'maxIterations' | 'history' | 'signal' | 'onProgress'
+>;
+export const systemSchema: Schema<SystemSettings> = {
+  x0: check.tensorOption,
+  tol: optional(notNegative(0)),
+  maxIterations: optional(count(1)),
+  history: optional(flag(false)),
+  ...watchers<SystemProgress>(),
+};
+
+/** A system that is being solved: x, its residual, and what is told of both. Scalars are read once an iteration. */
+export class System {
+  readonly task: Task<SystemProgress>;
+  readonly x: Tensor;
+  readonly residual: Tensor;
+  readonly tol: number;
+  readonly maxIterations: number;
+  /** |b|, and |residual| where x was. */
+  size = 0;
+  start = 0;
+  iterations = 0;
+  readonly #where: string;
+  readonly #operator: LinearOperator;
+  readonly #b: Tensor;
+  readonly #owned = new Owned<Tensor>();
+  readonly #history: number[] | undefined;
+
+  constructor(where: string, operator: LinearOperator, b: Tensor, options: SystemSettings) {
+    checkOperator(where, 'operator', operator, true);
+    const { device, dtype, shape } = operator;
+    const demands: check.TensorDemands = { shape: [shape[0]], dtypes: [dtype], device };
+    check.tensor(where, 'b', b, demands);
+    if (options.x0) check.tensor(where, 'x0', options.x0, demands);
+    this.#where = where;
+    this.#operator = operator;
+    this.#b = b;
+    this.tol = options.tol ?? (dtype === 'f64' ? 1e-8 : 1e-5);
+    this.maxIterations = options.maxIterations ?? 10 * shape[0];
+    this.#history = options.history ? [] : undefined;
+    this.task = new Task(device, options);
+    this.x = this.vector();
+    this.residual = this.vector();
+    if (options.x0) vectors.copy(this.task.queue, options.x0, this.x);
+    else ops.fill(this.task.queue, { x: [this.x] });
+  }
+
+  vector(): Tensor {
+    return this.#owned.add(new Tensor(this.#operator.device, this.#operator.shape.slice(0, 1), this.#operator.dtype));
+  }
+  scalars(count: number): Tensor {
+    return this.#owned.add(new Tensor(this.#operator.device, [count], 'f64'));
+  }
+
+  /** out = A x */
+  apply(x: Tensor, out: Tensor, operator: LinearOperator = this.#operator, name = 'operator'): Promise<void> {
+    return callback(this.task as Task<never>, `${this.#where}: ${name}.apply`, [x, out], () => operator.apply(x, out));
+  }
+
+  /** residual = b − A x; resolves to its norm. */
+  async evaluate(): Promise<number> {
+    const { queue } = this.task;
+    await this.apply(this.x, this.residual);
+    vectors.combine(queue, this.residual, [-1, this.residual], [1, this.#b]);
+    using squares = new Tensor(this.#b.device, [2], 'f64');
+    vectors.dots(queue, [[this.residual, this.residual], [this.#b, this.#b]], squares); // biome-ignore format: one line
+    const [residual, size] = [...(await this.task.read(squares))].map(Math.sqrt) as [number, number];
+    if (!(size < Infinity))
+      throw new OrthokitError('ERR_ARGUMENT', `${this.#where}: b must be finite, got ${size} for its norm`);
+    this.check(residual);
+    this.size = size;
+    return residual;
+  }
+
+  check(value: number): void {
+    checkNumber(`${this.#where}: operator.apply`, value);
+  }
+
+  /** Told of a residual; whether it is small enough. */
+  isSmall(residual: number): boolean {
+    return residual <= this.tol * this.size;
+  }
+  tell(residual: number): void {
+    const relative = this.size === 0 ? 0 : residual / this.size;
+    if (this.#history) this.#history[this.iterations] = relative;
+    this.task.report({ iterations: this.iterations, residual: relative });
+  }
+
+  result(status: SolverStatus, residual: number): SystemResult {
+    const { iterations, x, size } = this;
+    const result = { x: this.#owned.release(x), residual: size === 0 ? 0 : residual / size, status, iterations };
+    return this.#history ? { ...result, history: Float64Array.from(this.#history) } : result;
+  }
+
+  [Symbol.dispose](): void {
+    this.task[Symbol.dispose]();
+    this.#owned.dispose();
+  }
+}
+
+/** The options of a method that has no others. */
+export const systemOptions = (where: string, options: unknown): SystemSettings =>
+  readOptions(where, options, systemSchema);
