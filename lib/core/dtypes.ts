@@ -2,6 +2,22 @@
 export type Dtype = 'f32' | 'f64' | 'f16' | 'bf16' | 'i32' | 'u8';
 
 /** The array that holds the elements of each dtype. */
+export interface DtypeArrays {
+  /** 32-bit floating point. */
+  readonly f32: Float32Array;
+  /** 64-bit floating point. */
+  readonly f64: Float64Array;
+  /** Bits of IEEE half precision. */
+  readonly f16: Uint16Array;
+  /** Bits of bfloat16. */
+  readonly bf16: Uint16Array;
+  /** Signed 32-bit integers. */
+  readonly i32: Int32Array;
+  /** Unsigned 8-bit integers. */
+  readonly u8: Uint8Array;
+}
+
+/** The constructors of these arrays. */
 export const arrays: {
   readonly f32: Float32ArrayConstructor;
   readonly f64: Float64ArrayConstructor;

@@ -1,10 +1,21 @@
 // Data on the host that tensors are filled from and read into: lists of numbers and typed arrays.
-import { arrays, type Dtype } from './dtypes.ts';
+import { arrays, type Dtype, type DtypeArrays } from './dtypes.ts';
 import { OrthokitError, shown } from './errors.ts';
 import type { TypedArray } from './native.ts';
 
 /** Data that a tensor can be filled from: numbers, or a typed array that fits its dtype. */
 export type TensorData = readonly number[] | TypedArray;
+
+/** The dtype that data gives where none is named: a Uint16Array names none. */
+export type DtypeOf<T extends TensorData> = T extends readonly number[] | Float32Array
+  ? 'f32'
+  : T extends Float64Array
+    ? 'f64'
+    : T extends Int32Array
+      ? 'i32'
+      : T extends Uint8Array
+        ? 'u8'
+        : Dtype;
 
 /** @throws ERR_DTYPE for data that does not say its dtype */
 export function dtypeOf(data: TensorData): Dtype {
@@ -21,7 +32,7 @@ export function nameOf(data: unknown): string {
 }
 
 /** Memory of the process. @throws ERR_MEMORY; ERR_UNSUPPORTED for more elements than an array of JavaScript can have */
-export function hostArray(op: string, dtype: Dtype, size: number): TypedArray {
+export function hostArray<D extends Dtype>(op: string, dtype: D, size: number): DtypeArrays[D] {
   const bytes = size * arrays[dtype].BYTES_PER_ELEMENT;
   let memory: ArrayBuffer;
   try {
@@ -30,7 +41,7 @@ export function hostArray(op: string, dtype: Dtype, size: number): TypedArray {
     throw new OrthokitError('ERR_MEMORY', `${op}: the process has no memory for ${bytes} bytes`, { cause });
   }
   try {
-    return new arrays[dtype](memory);
+    return new arrays[dtype](memory) as DtypeArrays[D];
   } catch (cause) {
     throw new OrthokitError('ERR_UNSUPPORTED', `${op}: JavaScript has no array of ${size} elements`, { cause });
   }

@@ -62,7 +62,7 @@ interface Native {
   /** The same without a copy: nobody may change the array any more, or move its memory. */
   give(tensor: object, data: TypedArray): void;
   /** Resolves with the array, which must fit, when it has been filled. */
-  read(tensor: object, into: TypedArray): Promise<TypedArray>;
+  read<T extends TypedArray>(tensor: object, into: T): Promise<T>;
   dispose(tensor: object): void;
   /** By name; those that tensors are made with have to be known here, as the types of all others name tensors. */
   ops: Readonly<Record<string, Operation> & Record<'cast' | 'copy' | 'fill' | 'random', Operation>>;

@@ -1,5 +1,6 @@
 import { filled } from './all-or-none.ts';
 import type { Device } from './device.ts';
+import type { Dtype } from './dtypes.ts';
 import { OrthokitError } from './errors.ts';
 import { ops } from './native-ops.ts';
 import { checkOptions, isListOf, shown } from './options.ts';
@@ -72,12 +73,16 @@ export class RandomStream {
   }
 
   /** A tensor of normal numbers with mean 0 and variance 1. @throws ERR_DTYPE for integer dtypes. */
-  normal(device: Device, shape: readonly number[], options: TensorOptions = {}): Tensor {
+  normal<D extends Dtype = 'f32'>(device: Device, shape: readonly number[], options: TensorOptions<D> = {}): Tensor<D> {
     return this.#tensor(device, shape, options, 'normal');
   }
 
   /** A tensor of uniform numbers in [0, 1). @throws ERR_DTYPE for integer dtypes. */
-  uniform(device: Device, shape: readonly number[], options: TensorOptions = {}): Tensor {
+  uniform<D extends Dtype = 'f32'>(
+    device: Device,
+    shape: readonly number[],
+    options: TensorOptions<D> = {},
+  ): Tensor<D> {
     return this.#tensor(device, shape, options, 'uniform');
   }
 
@@ -91,12 +96,12 @@ export class RandomStream {
     this.#fill(tensors, 'uniform');
   }
 
-  #tensor(
+  #tensor<D extends Dtype>(
     device: Device,
     shape: readonly number[],
-    options: TensorOptions,
+    options: TensorOptions<D>,
     distribution: 'normal' | 'uniform',
-  ): Tensor {
+  ): Tensor<D> {
     checkOptions(`RandomStream.${distribution}`, options, ['dtype']);
     const { dtype } = options;
     return filled(new Tensor(device, shape, dtype), (tensor) => this.#fill([tensor], distribution));

@@ -1,24 +1,24 @@
 import { filled } from './all-or-none.ts';
 import type { Device } from './device.ts';
-import { arrays, type Dtype } from './dtypes.ts';
+import { arrays, type Dtype, type DtypeArrays } from './dtypes.ts';
 import { countBytes, inTurn } from './due-turns.ts';
 import { OrthokitError, shown } from './errors.ts';
-import { arrayFrom, checkNumbers, dtypeOf, hostArray, nameOf, type TensorData } from './host-data.ts';
+import { arrayFrom, checkNumbers, type DtypeOf, dtypeOf, hostArray, nameOf, type TensorData } from './host-data.ts';
 import { native, type TypedArray } from './native.ts';
 import { checkOptions } from './options.ts';
 
-export type { TensorData } from './host-data.ts';
+export type { DtypeOf, TensorData } from './host-data.ts';
 
 /** Options of new tensors. */
-export interface TensorOptions {
+export interface TensorOptions<D extends Dtype = Dtype> {
   /** Default: f32; {@link Tensor.from} takes it from the array. */
-  dtype?: Dtype | undefined;
+  dtype?: D | undefined;
 }
 
 /** The source of random numbers: a seed, and a place in its sequence. */
-export interface RandomOptions {
+export interface RandomOptions<D extends Dtype = Dtype> {
   /** f32 (default), f64, f16 or bf16. */
-  dtype?: Dtype | undefined;
+  dtype?: D | undefined;
   /** Whole, 0 to 2^53. */
   seed: number;
   /** One of the seed's independent sequences: whole, 0 to 2^53. Default: 0. */
@@ -43,26 +43,31 @@ export function give(tensor: Tensor, data: TypedArray): void {
   native.give(tensor, data);
 }
 /** @internal Like {@link Tensor.from} of an array that fits, under the terms of {@link give}. */
-export function given(device: Device, data: TypedArray, shape: readonly number[], dtype: Dtype): Tensor {
+export function given<D extends Dtype>(
+  device: Device,
+  data: DtypeArrays[D],
+  shape: readonly number[],
+  dtype: D,
+): Tensor<D> {
   return filled(new Tensor(device, shape, dtype), (tensor) => give(tensor, data));
 }
 
 /**
  * A dense, row-major array on a device. Operations on it are queued in order; `read()` awaits them. Weights are
- * `[out, in]`, as in PyTorch and safetensors.
+ * `[out, in]`, as in PyTorch and safetensors. `Tensor<'f32'>` is one whose dtype the types know, `Tensor` one of any.
  *
  * @example
  * const device = Device.open('cpu');
  * const w = Tensor.from(device, [1, 2, 3, 4], [2, 2]);
  * console.log(await w.read()); // Float32Array(4) [ 1, 2, 3, 4 ]
  */
-export class Tensor extends native.Tensor {
+export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
   /** The device that holds the elements, and whose queue works on them. */
   readonly device: Device;
   /** Sizes, outermost first; frozen. `[]` has one element. */
   readonly shape: readonly number[];
   /** The type of the elements. */
-  readonly dtype: Dtype;
+  readonly dtype: D;
   /** How many elements there are. */
   readonly size: number;
   readonly #storage: object;
@@ -72,14 +77,16 @@ export class Tensor extends native.Tensor {
    * A tensor whose elements are not set: for outputs of operations. See {@link Tensor.from}, {@link Tensor.zeros}.
    * @throws ERR_SHAPE unless the shape has at most 5 whole sizes; ERR_DTYPE; ERR_MEMORY; ERR_DISPOSED for a closed device.
    */
-  constructor(device: Device, shape: readonly number[], dtype?: Dtype);
+  constructor(device: Device & { readonly defaultDtype: D }, shape: readonly number[]);
+  /** The same of a dtype. */
+  constructor(device: Device, shape: readonly number[], dtype: D | undefined);
   /** @internal Shares the bytes of another tensor: {@link Tensor.reshape}. */
-  constructor(tensor: Tensor, shape: readonly number[]);
-  constructor(owner: Device | Tensor, shape: readonly number[], dtype: Dtype = 'f32') {
+  constructor(tensor: Tensor<D>, shape: readonly number[]);
+  constructor(owner: Device | Tensor<D>, shape: readonly number[], dtype: D = 'f32' as D) {
     // A list whose elements are read but once: getters may answer anything, or dispose the tensor.
     const sizes = Array.isArray(shape) && shape.length <= 5 ? Object.freeze([...shape]) : shape;
     super(owner, sizes, dtype);
-    const shared = isTensor(owner) ? owner : undefined;
+    const shared = isTensor(owner) ? (owner as Tensor<D>) : undefined;
     this.device = shared?.device ?? (owner as Device);
     this.dtype = shared?.dtype ?? dtype;
     this.shape = sizes;
@@ -99,14 +106,23 @@ export class Tensor extends native.Tensor {
    * ties to even, and Uint16Array is taken as bits.
    * @throws ERR_DTYPE for another pair of array and dtype; ERR_SHAPE unless the shape holds as many elements.
    */
-  static from(device: Device, data: TensorData, shape: readonly number[], options: TensorOptions = {}): Tensor {
+  static from<T extends TensorData, D extends Dtype = DtypeOf<T>>(
+    device: Device,
+    data: T,
+    shape: readonly number[],
+    options: TensorOptions<D> = {},
+  ): Tensor<D> {
     checkOptions('Tensor.from', options, ['dtype']);
-    const empty = new Tensor(device, shape, options.dtype ?? dtypeOf(data));
+    const empty = new Tensor(device, shape, options.dtype ?? (dtypeOf(data) as D));
     return filled(empty, (tensor) => tensor.#fill('Tensor.from', data));
   }
 
   /** A tensor of zeros. @throws as the constructor */
-  static zeros(device: Device, shape: readonly number[], options: TensorOptions = {}): Tensor {
+  static zeros<D extends Dtype = 'f32'>(
+    device: Device,
+    shape: readonly number[],
+    options: TensorOptions<D> = {},
+  ): Tensor<D> {
     return Tensor.full(device, shape, 0, options);
   }
 
@@ -114,7 +130,12 @@ export class Tensor extends native.Tensor {
    * A tensor whose elements all have one value, rounded to nearest for floating dtypes.
    * @throws ERR_ARGUMENT unless `value` is a number, and one that an integer dtype holds; otherwise as the constructor
    */
-  static full(device: Device, shape: readonly number[], value: number, options: TensorOptions = {}): Tensor {
+  static full<D extends Dtype = 'f32'>(
+    device: Device,
+    shape: readonly number[],
+    value: number,
+    options: TensorOptions<D> = {},
+  ): Tensor<D> {
     checkOptions('Tensor.full', options, ['dtype']);
     const { dtype } = options;
     if (typeof value !== 'number')
@@ -129,16 +150,25 @@ export class Tensor extends native.Tensor {
    * see {@link RandomStream}.
    * @throws ERR_ARGUMENT without a seed, or for numbers out of range; ERR_DTYPE for integer dtypes.
    */
-  static randn(device: Device, shape: readonly number[], options: RandomOptions): Tensor {
+  static randn<D extends Dtype = 'f32'>(
+    device: Device,
+    shape: readonly number[],
+    options: RandomOptions<D>,
+  ): Tensor<D> {
     return Tensor.#random('randn', device, shape, options);
   }
 
   /** Uniform numbers in [0, 1), by position like {@link Tensor.randn}: the same bits on every device. */
-  static rand(device: Device, shape: readonly number[], options: RandomOptions): Tensor {
+  static rand<D extends Dtype = 'f32'>(device: Device, shape: readonly number[], options: RandomOptions<D>): Tensor<D> {
     return Tensor.#random('rand', device, shape, options);
   }
 
-  static #random(name: 'randn' | 'rand', device: Device, shape: readonly number[], options: RandomOptions): Tensor {
+  static #random<D extends Dtype>(
+    name: 'randn' | 'rand',
+    device: Device,
+    shape: readonly number[],
+    options: RandomOptions<D>,
+  ): Tensor<D> {
     const { seed, stream = 0, offset = 0, dtype } = options ?? {};
     if (seed === undefined) throw new OrthokitError('ERR_ARGUMENT', `Tensor.${name}: seed is missing`);
     checkOptions(`Tensor.${name}`, options, ['seed', 'stream', 'offset', 'dtype']);
@@ -169,7 +199,7 @@ export class Tensor extends native.Tensor {
    * @throws ERR_MEMORY; ERR_UNSUPPORTED for more elements than an array of JavaScript can have (2^32 in Node.js 20);
    * ERR_DISPOSED
    */
-  read(): Promise<TypedArray> {
+  read(): Promise<DtypeArrays[D]> {
     if (!isTensor(this)) throw notTensor('read', this);
     return inTurn(native.read(this, hostArray('read', this.dtype, this.size)));
   }
@@ -185,7 +215,7 @@ export class Tensor extends native.Tensor {
   }
 
   #fill(op: string, data: TensorData): void {
-    const { dtype } = this;
+    const dtype: Dtype = this.dtype;
     if (Array.isArray(data) && data.length > 0) checkNumbers(op, data.slice(0, 1));
     if (data?.length !== this.size)
       throw new OrthokitError('ERR_SHAPE', `${op}: data must have ${this.size} elements, got ${data?.length}`);
@@ -214,14 +244,14 @@ export class Tensor extends native.Tensor {
   }
 
   /** A tensor of the same dtype and elements with bytes of its own. */
-  copy(): Tensor {
+  copy(): Tensor<D> {
     return filled(new Tensor(this.device, this.shape, this.dtype), (tensor) =>
       native.ops.copy(this.device, { out: [tensor], x: [this] }),
     );
   }
 
   /** The elements in another dtype; to floating types rounded to nearest, to integers cut toward zero and held in range. */
-  cast(dtype: Dtype): Tensor {
+  cast<T extends Dtype>(dtype: T): Tensor<T> {
     return filled(new Tensor(this.device, this.shape, dtype), (tensor) =>
       native.ops.cast(this.device, { out: [tensor], x: [this] }),
     );
@@ -231,7 +261,7 @@ export class Tensor extends native.Tensor {
    * The same bytes under another shape: writing to one changes the other. The memory goes when both are disposed.
    * @throws ERR_SHAPE unless the shape holds as many elements.
    */
-  reshape(shape: readonly number[]): Tensor {
+  reshape(shape: readonly number[]): Tensor<D> {
     return new Tensor(this, shape);
   }
 

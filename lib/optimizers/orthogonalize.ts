@@ -1,4 +1,4 @@
-import { isFloating } from '../core/dtypes.ts';
+import { type Dtype, isFloating } from '../core/dtypes.ts';
 import { OrthokitError, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions } from '../core/options.ts';
@@ -43,7 +43,7 @@ const schema: Schema<OrthogonalizeOptions> = {
  * const q = orthogonalize(x, { coefficients: 'jordan' });
  * @throws ERR_SHAPE for rank 0 and 1, ERR_DTYPE for integers, ERR_ARGUMENT, ERR_UNSUPPORTED
  */
-export function orthogonalize(x: Tensor, options: Given<OrthogonalizeOptions> = {}): Tensor {
+export function orthogonalize<D extends Dtype>(x: Tensor<D>, options: Given<OrthogonalizeOptions> = {}): Tensor<D> {
   const where = 'orthogonalize';
   if (!isTensor(x)) throw new OrthokitError('ERR_ARGUMENT', `${where}: x must be a Tensor, got ${shown(x)}`);
   checkOptions(where, options, Object.keys(schema));

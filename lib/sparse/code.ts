@@ -5,13 +5,13 @@ import { Tensor } from '../core/tensor.ts';
 /** Signals as sums of few atoms: what {@link omp} finds. Row b is signal b. */
 export class SparseCode {
   /** The atoms of each signal in the order of their choice, `[B, k]` i32; −1 where a signal took fewer. */
-  readonly indices: Tensor;
+  readonly indices: Tensor<'i32'>;
   /** Their coefficients, `[B, k]`; 0 where a signal took fewer. */
-  readonly coefficients: Tensor;
+  readonly coefficients: Tensor<'f32' | 'f64'>;
   /** Norm of the residual of each signal, `[B]`. */
-  readonly residuals: Tensor;
+  readonly residuals: Tensor<'f32' | 'f64'>;
   /** How many atoms each signal took, `[B]` i32. */
-  readonly counts: Tensor;
+  readonly counts: Tensor<'i32'>;
   /** How many atoms there were to choose from. */
   readonly atoms: number;
 

@@ -211,7 +211,7 @@ export class Dictionary {
     const { device, atoms, size, dtype } = this;
     const squares = this.#owned.add(new Tensor(device, [size], 'f64'));
     ops.rowReduce(device, { x: atoms, out: squares, reduction: 'sum_of_squares' });
-    const values = (await squares.read()) as Float64Array;
+    const values = await squares.read();
     checkNorms('Dictionary', 'atoms', values, dtype);
     const inverses = values.map((square) => (square > 0 ? 1 / Math.sqrt(square) : 0));
     check.alive('Dictionary', 'dictionary', this);

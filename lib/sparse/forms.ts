@@ -70,7 +70,7 @@ export async function byRows(
     for (let step = 0; step < k; step++) {
       run(step);
       if (step === k - 1) break;
-      const chosen = (await task.readAll(indices))[0] as Int32Array;
+      const [chosen] = await task.readAll(indices);
       if (forgetEnded(chosen, k, step) === count) break;
       check.alive('omp', 'dictionary', dictionary);
       using places = Tensor.from(device, rows.placesOf(dictionary.queue(), chosen, count), [count, k]);

@@ -27,7 +27,7 @@ export async function toDense(code: SparseCode): Promise<Tensor> {
       `${where}: signals times atoms must be at most 2^31 - 1, got ${signals} times ${atoms}`,
     );
   using values = coefficients.reshape([signals * k]);
-  const places = (await indices.read()) as Int32Array;
+  const places = await indices.read();
   // −1, an unused place, stays what no scatter writes to.
   for (let i = 0; i < places.length; i++) if (places[i]! >= 0) places[i]! += Math.floor(i / k) * atoms;
   using index = Tensor.from(device, places, [signals * k]);

@@ -71,7 +71,7 @@ eachClass('R10: ', ['R10'], ({ device, Class, start, grads }) => {
       const options = { nonFinite: 'throw', missingGrad: 'zero' } as const;
       const [one, two] = [new Class(a, options), new Class(b, options)];
       // Memory that the step gets is memory that was given back.
-      const used = [...a, ...a].map((w) => Tensor.full(device, w.shape, 7));
+      const used: Tensor[] = [...a, ...a].map((w) => Tensor.full(device, w.shape, 7));
       used.push(...a.map(() => Tensor.full(device, [a.length, 3], 7, { dtype: 'f64' })));
       for (const tensor of used) tensor.dispose();
       one.step([...(await bad(2, Number.NaN)).slice(0, -1), null]);

@@ -1,6 +1,6 @@
 // The package as users get it: binaries, tarball, an install that runs no script, asks no server and finds no compiler,
-// then an optimizer step from ESM and from CommonJS, and the types.  check.mjs [node…]: further versions of Node.js that
-// take the step.
+// then an optimizer step from ESM and from CommonJS, and the types by the compilers of several years.  check.mjs [node…]:
+// further versions of Node.js that take the step.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -15,6 +15,7 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import { need } from '../../scripts/need.mjs';
+import { compilerOptions, writeProject } from './strict.mjs';
 
 const root = path.join(import.meta.dirname, '..', '..');
 const work = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'orthokit package ')));
@@ -74,6 +75,24 @@ function checkFiles(files) {
   assert(unwanted.length === 0, `the tarball holds ${unwanted}`);
 }
 
+/** Our TypeScript, and those of other years from the registry. */
+function compilers() {
+  const others = ['5.4', '5.7', '5.9', '7.0'];
+  const folder = path.join(work, 'compilers');
+  mkdirSync(folder);
+  writeFileSync(path.join(folder, 'package.json'), '{ "private": true }');
+  const aliases = others.map((version) => `typescript-${version}@npm:typescript@${version}`);
+  execFileSync(process.execPath, [npm, 'install', '--no-audit', '--no-fund', '--ignore-scripts', ...aliases], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const tsc = (name) => path.join('node_modules', name, 'bin', 'tsc');
+  return [
+    ['6.0', path.join(root, tsc('typescript'))],
+    ...others.map((version) => [version, path.join(folder, tsc(`typescript-${version}`))]),
+  ];
+}
+
 try {
   need('build');
   execFileSync('npm', ['run', '--silent', 'prebuilds'], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
@@ -109,12 +128,16 @@ try {
   const { results } = JSON.parse(inApp(command, ['bench', 'gemm', '--small', '--seconds', '0.01', '--json']));
   assert(results.length > 0, 'orthokit bench has no results');
 
-  // Without @types/node and without skipLibCheck: our types must stand on their own.
-  const compilerOptions = { noEmit: true, strict: true, target: 'es2022', module: 'nodenext', types: [] };
-  const files = ['types.mts', 'types.cts'];
-  for (const file of files) copyFileSync(path.join(import.meta.dirname, file), path.join(app, file));
-  writeFileSync(path.join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
-  inApp(process.execPath, [path.join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', '.']);
+  const blocks = writeProject(app);
+  for (const file of ['types.mts', 'types.cts'])
+    copyFileSync(path.join(import.meta.dirname, file), path.join(app, file));
+  for (const [version, tsc] of compilers()) {
+    // Since 5.8 what CommonJS requires may be a module.
+    const files = [...blocks, 'types.mts', ...(Number.parseFloat(version) < 5.8 ? [] : ['types.cts'])];
+    writeFileSync(path.join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
+    const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', '.'], { cwd: app, encoding: 'utf8', env });
+    assert(status === 0, `TypeScript ${version} says\n${stdout}`);
+  }
   console.log(`package: passed, ${(orthokit.size / 1e6).toFixed(1)} MB`);
 } catch (error) {
   console.error(`package: ${error.message}\n${error.stdout ?? ''}${error.stderr ?? ''}`);

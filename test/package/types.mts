@@ -4,10 +4,12 @@ import {
   type CombinedOptimizer,
   combine,
   Device,
+  type Dtype,
   Muon,
   type Ops,
   Optimizer,
   ops,
+  orthogonalize,
   Tensor,
 } from 'orthokit';
 
@@ -15,6 +17,49 @@ const device = Device.open('cpu');
 const weights: Tensor = Tensor.from(device, new Float32Array(4), [2, 2]);
 const optimizer = new Muon([weights]);
 optimizer.step([weights]);
+
+// A tensor's dtype is part of its type: what is read needs no cast.
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+const same = <A, B>(_isSame: Same<A, B>): void => {};
+const zeros = Tensor.zeros(device, [2]);
+same<typeof zeros, Tensor<'f32'>>(true);
+const unset = new Tensor(device, [2]);
+same<typeof unset, Tensor<'f32'>>(true);
+const exact = new Tensor(device, [2], 'f64');
+same<typeof exact, Tensor<'f64'>>(true);
+const drawn = Tensor.randn(device, [2], { seed: 1, dtype: 'f64' });
+same<typeof drawn, Tensor<'f64'>>(true);
+const listed64 = Tensor.from(device, new Float64Array(2), [2]);
+same<typeof listed64, Tensor<'f64'>>(true);
+const ids = Tensor.from(device, new Int32Array(2), [2]);
+same<typeof ids, Tensor<'i32'>>(true);
+const numbers = Tensor.from(device, [1, 2], [2]);
+same<typeof numbers, Tensor<'f32'>>(true);
+const bits = Tensor.from(device, new Uint16Array(2), [2], { dtype: 'bf16' });
+same<typeof bits, Tensor<'bf16'>>(true);
+const half = exact.cast('f16').reshape([2, 1]).copy();
+same<typeof half, Tensor<'f16'>>(true);
+const anyDtype: Tensor = half;
+async function reading(dtype: Dtype): Promise<void> {
+  const single: Float32Array = await zeros.read();
+  const double: Float64Array = await orthogonalize(exact).read();
+  const raw: Uint16Array = await half.read();
+  const total: number = single.reduce((sum, x) => sum + x, 0) + double.reduce((sum, x) => sum + x, 0);
+  // @ts-expect-error
+  const wrong: Float32Array = await exact.read();
+  // @ts-expect-error
+  const unknown: Float32Array = await anyDtype.read();
+  // @ts-expect-error
+  const chosen: Float32Array = await Tensor.zeros(device, [2], { dtype }).read();
+  console.log(raw, total, wrong, unknown, chosen);
+}
+// @ts-expect-error
+const narrowed: Tensor<'f32'> = anyDtype;
+// @ts-expect-error
+const other: Tensor<'f32'> = exact;
+// @ts-expect-error
+Tensor.zeros(device, [2], { dtypo: 'f32' });
+console.log(reading, narrowed, other);
 
 // What is internal, settled or unknown is refused.
 const group = optimizer.groups[0]!;

@@ -38,7 +38,7 @@ describe.each(devices)('omp by Gram rows on %s', (kind) => {
     using y = signals(dtype);
     expect(planOf(dictionary, total, k, 'gram').form).toBe('rows');
     using code = await omp(dictionary, y, { k, select, algorithm: 'gram' });
-    const [indices, coefficients, residuals] = (await bitsOf(code)).map((values) => Array.from(values as Float64Array));
+    const [indices, coefficients, residuals] = (await bitsOf(code)).map((values) => Array.from(values));
     const atoms = rowsOf(await valuesOf(dictionary.atoms), length);
     const close = dtype === 'f64' ? 1e-12 : 2e-6;
     for (const [b, row] of rowsOf(await valuesOf(y), length).entries()) {

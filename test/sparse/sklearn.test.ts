@@ -27,7 +27,7 @@ describe.each(devices)("scikit-learn's codes on %s", (kind) => {
 
   async function expectCodes(code: SparseCode, { atoms, codes }: Problem): Promise<void> {
     using dense = await toDense(code);
-    const rows = rowsOf((await dense.read()) as Float64Array, atoms);
+    const rows = rowsOf(await dense.read(), atoms);
     for (const [b, expected] of codes.entries()) {
       const found = Array.from(rows[b]!.keys()).filter((j) => rows[b]![j] !== 0);
       expect(found).toEqual(expected.atoms);

@@ -70,7 +70,7 @@ async function principalSubspace(rows: Tensor, q: number): Promise<Tensor> {
   using covariance = Tensor.zeros(device, [d, d]);
   ops.symmetricProduct(device, { a: rows, c: covariance, trans: 'transposed' });
   using exact = covariance.cast('f64');
-  let basis = Tensor.randn(device, [d, q], { seed: 0, dtype: 'f64' });
+  let basis: Tensor = Tensor.randn(device, [d, q], { seed: 0, dtype: 'f64' });
   for (let i = 0; i < iterations; i += 1) {
     using before = basis;
     using image = product(exact, before);

@@ -48,7 +48,7 @@ export async function approximateRows(
 }
 
 /** Makes rows that are not finite zero; answers which, marked by 1. */
-async function clearNonFinite(task: Task, rows: Tensor): Promise<Uint8Array> {
+async function clearNonFinite(task: Task, rows: Tensor<'f32'>): Promise<Uint8Array> {
   const { device } = task;
   const [count = 0, columns = 0] = rows.shape;
   using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
@@ -56,7 +56,7 @@ async function clearNonFinite(task: Task, rows: Tensor): Promise<Uint8Array> {
   const sums = await task.read(squares);
   const wrong = Uint8Array.from(sums, (sum) => (Number.isFinite(sum) ? 0 : 1));
   if (!wrong.includes(1)) return wrong;
-  const values = (await rows.read()) as Float32Array;
+  const values = await rows.read();
   for (const [i, isWrong] of wrong.entries()) if (isWrong) values.fill(0, i * columns, (i + 1) * columns);
   rows.write(values);
   return wrong;

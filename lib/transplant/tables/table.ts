@@ -14,6 +14,9 @@ const mostRows = 4096;
 /** Rows this far apart are read together: a call of the system costs as much as reading some KB. */
 const gapBytes = 1 << 14;
 
+/** Bytes in memory of their own. */
+export type OwnBytes = Uint8Array & { readonly buffer: ArrayBuffer };
+
 /** A matrix in a file with a row a token, of which only the rows asked for are read. */
 export interface Table {
   readonly name: string;
@@ -24,7 +27,7 @@ export interface Table {
   readonly fileDtype: FileDtype;
   readonly rowBytes: number;
   /** The bytes of these rows, whose ids never fall. */
-  read(ids: Int32Array): Promise<Uint8Array<ArrayBuffer>>;
+  read(ids: Int32Array): Promise<OwnBytes>;
 }
 
 /** @throws `ERR_SHAPE` unless the tensor is a matrix, `ERR_UNSUPPORTED` unless its elements are f32, f16, bf16 or f64 */
@@ -78,11 +81,11 @@ export async function openTable(weights: Weights, name: string): Promise<Table> 
 }
 
 /** Rows of bytes as they stand in a file, on a device in f32. */
-export function asTensor(device: Device, table: Table, bytes: Uint8Array<ArrayBuffer>): Tensor {
+export function asTensor(device: Device, table: Table, bytes: OwnBytes): Tensor<'f32'> {
   const shape = [bytes.length / table.rowBytes, table.columns];
-  const stored = Tensor.from(device, typedArray(table.dtype, bytes.buffer), shape, { dtype: table.dtype });
-  if (table.dtype === 'f32') return stored;
-  using _stored = stored;
+  const data = typedArray(table.dtype, bytes.buffer);
+  if (table.dtype === 'f32') return Tensor.from(device, data, shape, { dtype: 'f32' });
+  using stored = Tensor.from(device, data, shape, { dtype: table.dtype });
   return stored.cast('f32');
 }
 

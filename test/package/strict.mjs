@@ -1,0 +1,39 @@
+// A project of what users write, as strict as a compiler can be: the blocks of README and guides, and an import of each
+// sub-path. Our types stand on their own there, without @types/node, without those of browsers and without skipLibCheck.
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+const root = path.join(import.meta.dirname, '..', '..');
+
+export const compilerOptions = {
+  noEmit: true,
+  strict: true,
+  skipLibCheck: false,
+  target: 'es2022',
+  lib: ['es2022'],
+  module: 'nodenext',
+  types: [],
+};
+
+/** Writes the files into a folder where `orthokit` can be imported; gives their names. */
+export function writeProject(folder) {
+  const names = ['globals.d.ts'];
+  copyFileSync(path.join(import.meta.dirname, 'globals.d.ts'), path.join(folder, 'globals.d.ts'));
+  const add = (name, text) => {
+    writeFileSync(path.join(folder, name), text);
+    names.push(name);
+  };
+  const guides = readdirSync(path.join(root, 'docs', 'guide')).map((page) => path.join('docs', 'guide', page));
+  for (const page of ['README.md', ...guides]) {
+    const text = readFileSync(path.join(root, page), 'utf8');
+    for (const { index, 1: code } of text.matchAll(/^```ts\n(.*?)^```$/gms)) {
+      const line = text.slice(0, index).split('\n').length;
+      add(`${path.basename(page, '.md')}-${line}.mts`, `${code}export {};\n`);
+    }
+  }
+  const { exports } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+  const paths = Object.keys(exports).filter((key) => exports[key].types);
+  const imports = paths.map((key, i) => `import * as own${i} from '${path.posix.join('orthokit', key)}';\nown${i};\n`);
+  add('sub-paths.mts', imports.join(''));
+  return names;
+}
