@@ -1,9 +1,9 @@
-import { type Dtype, isFloating } from '../core/dtypes.ts';
-import { OrthokitError, shown } from '../core/errors.ts';
+import * as check from '../core/check.ts';
+import type { Dtype } from '../core/dtypes.ts';
+import { OrthokitError } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
-import { checkOptions } from '../core/options.ts';
-import { checkValues, type Given, notNegative, optional, resolve, type Schema, whole, word } from '../core/schema.ts';
-import { isTensor, Tensor } from '../core/tensor.ts';
+import { type Given, notNegative, optional, readOptions, type Schema, whole, word } from '../core/schema.ts';
+import { Tensor } from '../core/tensor.ts';
 import { type Coefficients, iterationOf, warnOfRange, wrongCoefficients } from './coefficients.ts';
 import type { NsDtype } from './parts/orthogonal.ts';
 
@@ -45,11 +45,8 @@ const schema: Schema<OrthogonalizeOptions> = {
  */
 export function orthogonalize<D extends Dtype>(x: Tensor<D>, options: Given<OrthogonalizeOptions> = {}): Tensor<D> {
   const where = 'orthogonalize';
-  if (!isTensor(x)) throw new OrthokitError('ERR_ARGUMENT', `${where}: x must be a Tensor, got ${shown(x)}`);
-  checkOptions(where, options, Object.keys(schema));
-  const { method, coefficients, nsSteps, eps, dtype } = resolve(schema, options);
-  checkValues(where, { method, coefficients, nsSteps, eps, dtype }, schema);
-  if (!isFloating(x.dtype)) throw new OrthokitError('ERR_DTYPE', `${where}: x must be floating, got ${x.dtype}`);
+  check.tensor(where, 'x', x, { dtypes: check.floating });
+  const { method, coefficients, nsSteps, eps, dtype } = readOptions(where, options, schema);
   if (x.shape.length < 2)
     throw new OrthokitError('ERR_SHAPE', `${where}: x must be a matrix or a batch of matrices, got [${x.shape}]`);
   if (method === 'polar') throw new OrthokitError('ERR_UNSUPPORTED', `${where}: method ${method} is not available yet`);

@@ -1,3 +1,4 @@
+import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { isListOf, shown } from '../../core/options.ts';
@@ -48,7 +49,7 @@ export function deviceOf(where: string, params: readonly Tensor[], groups: reado
   if (!first) throw new OrthokitError('ERR_ARGUMENT', `${where}: params must hold at least one tensor, got none`);
   const seen = new Set<object>();
   for (const [i, weight] of params.entries()) {
-    if (weight.disposed) throw new OrthokitError('ERR_DISPOSED', `${where}: a parameter has been disposed`);
+    check.alive(where, 'a parameter', weight);
     if (weight.device !== first.device)
       throw new OrthokitError('ERR_DEVICE', `${where}: params must be on one device, got another at ${i}`);
     if (seen.has(storageOf(weight)))
