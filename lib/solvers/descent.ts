@@ -1,5 +1,5 @@
+import type { Lane } from '../core/lane.ts';
 import { Owned } from '../core/owned.ts';
-import type { Task } from '../core/task.ts';
 import type { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { CurvaturePairs, type Slope } from './curvature-pairs.ts';
@@ -70,7 +70,7 @@ const mostTinyOfSearch = 5;
  * end in steps of the size of rounding.
  */
 export async function descend<E extends Evaluation>(
-  task: Pick<Task, 'queue' | 'read'>,
+  task: Lane,
   landscape: Landscape<E>,
   options: DescentOptions<E>,
 ): Promise<DescentEnd<E>> {
@@ -121,7 +121,7 @@ export async function descend<E extends Evaluation>(
     if (tinyLeft <= 0) return end('at-precision');
     const slope = pairs.direction(here.image, direction);
     const found = await lineSearch(attempt, {
-      slope,
+      slope: slope < 0 ? slope : NaN,
       first: pairs.isEmpty ? options.first?.(evaluation) : 1,
       evaluations: Math.min(options.evaluationsOfSearch ?? 20, maxEvaluations - evaluations),
       curvature,

@@ -8,7 +8,7 @@ export interface LinePoint {
 
 /** Conditions on the point that is looked for. */
 export interface SearchOptions<T> {
-  /** The slope where the search begins, below 0. */
+  /** The slope where the search begins; if it is not below 0, values do not tell points apart. */
   readonly slope: number;
   /** The first length that is tried. Default: 1. */
   readonly first?: number | undefined;
@@ -49,7 +49,7 @@ export async function lineSearch<T extends LinePoint>(
   let [low, high, length] = [0, Infinity, options.first ?? 1];
   let best: Found<T>['best'];
   let [evaluations, tinyEvaluations] = [0, 0];
-  while (evaluations < most && slope < 0) {
+  while (evaluations < most && !Number.isNaN(slope)) {
     const point = await evaluate(length);
     evaluations += 1;
     const isTiny = -length * slope < rounding;

@@ -1,6 +1,7 @@
 import { allOrNone } from '../core/all-or-none.ts';
 import { ops } from '../core/native-ops.ts';
 import { Tensor } from '../core/tensor.ts';
+import type { LinePoint } from '../solvers/line-search.ts';
 import type { Pair } from './cost.ts';
 import type { ScaledPlan } from './scaled-plan.ts';
 
@@ -18,6 +19,15 @@ export interface DualValue {
   /** L1 norm of the gradient. */
   readonly error: number;
 }
+
+/** A point on a line through the dual. */
+export interface DualStep extends LinePoint {
+  readonly at: Both;
+  readonly dual: DualValue;
+}
+
+/** Below this change of the dual's value a decrease is rounding. */
+export const roundingOf = ({ value }: DualValue, eps: number): number => 64 * 2 ** -52 * Math.max(Math.abs(value), eps);
 
 export function dot(x: Both, y: Both): number {
   let sum = 0;
@@ -102,6 +112,16 @@ export class FullDual {
     const error = statistics[2]! + statistics[3]!;
     const isNumber = Number.isFinite(value) && Number.isFinite(error);
     return { value: isNumber ? value : Infinity, gradient, sums, error: isNumber ? error : Infinity };
+  }
+
+  /** Points on the line from one of this value, at lengths in units of `unit`, for a line search. */
+  along(from: Both, value: DualValue, direction: Both, unit: number): (length: number) => Promise<DualStep> {
+    return async (length) => {
+      const at = moved(from, length * unit, direction);
+      const there = await this.evaluate(at);
+      const slope = unit * dot(direction, there.gradient);
+      return { at, dual: there, change: there.value - value.value, slope };
+    };
   }
 
   /** The next systems' entries: those of the plan that all but `delta` of it are in, `most` of them. */

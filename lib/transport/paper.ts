@@ -1,4 +1,5 @@
-import { dot, FullDual, moved } from './full-dual.ts';
+import { lineSearch } from '../solvers/line-search.ts';
+import { dot, FullDual, roundingOf } from './full-dual.ts';
 import type { SolverEnd } from './newton.ts';
 import type { ScaledPlan } from './scaled-plan.ts';
 
@@ -42,20 +43,18 @@ export async function paperNewton(
         here.gradient.map((x) => -x),
         1e-10,
       );
-      const slope = eps * dot(direction, here.gradient);
-      let length = 1;
-      for (let halvings = 0; ; ++halvings) {
-        const to = moved(point, length * eps, direction);
-        const there = await dual.evaluate(to);
+      const { best } = await lineSearch(dual.along(point, here, direction, eps), {
+        slope: eps * dot(direction, here.gradient),
+        evaluations: mostHalvings + 1,
+        // Any decrease.
+        sufficient: 2 ** -60,
+        curvature: Infinity,
+        rounding: roundingOf(here, eps),
         // Near the end the dual no longer tells points apart; the gradient does.
-        const isSmall = -length * slope < 64 * 2 ** -52 * Math.max(Math.abs(here.value), eps);
-        if (isSmall ? there.error < here.error : there.value < here.value) {
-          [point, here] = [to, there];
-          break;
-        }
-        if (halvings === mostHalvings) return 'at-precision';
-        length /= 2;
-      }
+        isBetter: ({ dual: there }) => there.error < here.error,
+      });
+      if (!best) return 'at-precision';
+      [point, here] = [best.point.at, best.point.dual];
     }
   } finally {
     dual.finish(point);

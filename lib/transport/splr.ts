@@ -1,14 +1,13 @@
-import { type Both, type DualValue, dot, FullDual, moved } from './full-dual.ts';
+import { lineSearch } from '../solvers/line-search.ts';
+import { type Both, type DualValue, dot, FullDual, moved, roundingOf } from './full-dual.ts';
 import type { SolverEnd } from './newton.ts';
 import type { ScaledPlan } from './scaled-plan.ts';
 
 /** Constants of the authors' program. */
 const density = { most: 0.01, first: 0.001, least: 1e-4, more: 1.1, less: 0.99 };
 const largestShift = 1e-3;
-const wolfe = { decrease: 1e-4, curvature: 0.9, evaluations: 20, longest: 2 };
+const wolfe = { sufficient: 1e-4, curvature: 0.9, evaluations: 20, longest: 2 };
 const leastCurvature = 1e-6;
-/** Below this share of the dual's value a decrease is rounding. */
-const rounding = 64 * 2 ** -52;
 
 interface Point {
   readonly at: Both;
@@ -54,7 +53,15 @@ export async function splr(
       let direction = await solve(descent);
       if (previous) direction = await corrected(direction, here, previous, unit, solve);
       if (!(dot(direction, gradient) < 0)) direction = descent.map((x) => eps * x);
-      const found = await search(dual, here, direction, Math.min(1, 1.5 * length), eps);
+      const from = here.dual;
+      const { best: found } = await lineSearch(dual.along(here.at, from, direction, 1), {
+        ...wolfe,
+        slope: dot(direction, gradient),
+        first: Math.min(1, 1.5 * length),
+        rounding: roundingOf(from, eps),
+        // The gradient tells points apart that the value does not.
+        isBetter: (point) => point.dual.error < from.error,
+      });
       if (!found) return 'at-precision';
       length = found.length;
       const isWorse = norm(found.point.dual.gradient) > size && size < first;
@@ -83,35 +90,4 @@ async function corrected(
   const t = -dot(s, here.dual.gradient) / bending;
   const by = (1 + dot(y, w) / bending) * t - dot(y, q) / bending;
   return q.map((x, i) => x + by * s[i]! - t * w[i]!);
-}
-
-/** A step by the strong Wolfe conditions: the bracket is halved, or doubled while there is no end to it. */
-async function search(
-  dual: FullDual,
-  from: Point,
-  direction: Both,
-  trial: number,
-  eps: number,
-): Promise<{ length: number; point: Point } | undefined> {
-  const slope = dot(direction, from.dual.gradient);
-  let [low, high, length] = [0, Infinity, trial];
-  let best: { length: number; point: Point } | undefined;
-  for (let k = 0; k < wolfe.evaluations; ++k) {
-    const at = moved(from.at, length, direction);
-    const point = { at, dual: await dual.evaluate(at) };
-    // The value does not tell points apart whose promised decrease is rounding; the gradient does.
-    const isTiny = -length * slope < rounding * Math.max(Math.abs(from.dual.value), eps);
-    const isLower = isTiny
-      ? point.dual.error < from.dual.error
-      : point.dual.value <= from.dual.value + wolfe.decrease * length * slope;
-    if (isLower && isTiny) return { length, point };
-    const slopeThere = isLower ? dot(direction, point.dual.gradient) : 0;
-    if (isLower && (!best || point.dual.value < best.point.dual.value)) best = { length, point };
-    if (isLower && Math.abs(slopeThere) <= -wolfe.curvature * slope) return { length, point };
-    if (!isLower || slopeThere > 0) high = length;
-    else low = length;
-    if (high === Infinity && length >= wolfe.longest) return best;
-    length = high === Infinity ? Math.min(2 * length, wolfe.longest) : (low + high) / 2;
-  }
-  return best;
 }

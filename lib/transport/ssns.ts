@@ -1,4 +1,5 @@
-import { type Both, type DualValue, dot, FullDual, moved } from './full-dual.ts';
+import { firstDecrease } from '../solvers/line-search.ts';
+import { dot, FullDual, roundingOf } from './full-dual.ts';
 import type { SolverEnd } from './newton.ts';
 import type { ScaledPlan } from './scaled-plan.ts';
 
@@ -6,8 +7,6 @@ import type { ScaledPlan } from './scaled-plan.ts';
 const steps = [1, 0.5, 0.25, 0.1];
 const leastShift = 1e-3;
 const droppedShare = 0.01;
-/** Below this share of the dual's value a decrease is rounding. */
-const rounding = 64 * 2 ** -52;
 
 /**
  * Safe and sparse Newton (Tang and Qiu, NeurIPS 2024): the Hessian of both potentials without its small entries, shifted by a
@@ -43,12 +42,12 @@ export async function ssns(
         const direction = await dual.solve(part, here.sums, ridge, descent, 1e-10);
         const slope = eps * dot(descent, direction);
         const bending = slope - eps * ridge * dot(direction, direction);
-        const best = await bestStep(dual, point, here, direction, eps);
-        const promised = best.length * slope - 0.5 * best.length ** 2 * bending;
-        const ratio = (here.value - best.value.value) / promised;
-        const isTiny = promised < rounding * Math.max(Math.abs(here.value), eps);
-        if (isTiny ? best.value.error <= 0.9 * here.error : ratio > 0) {
-          [point, here] = [best.point, best.value];
+        const { length, point: best } = await firstDecrease(dual.along(point, here, direction, eps), steps);
+        const promised = length * slope - 0.5 * length ** 2 * bending;
+        const ratio = -best.change / promised;
+        const isTiny = promised < roundingOf(here, eps);
+        if (isTiny ? best.dual.error <= 0.9 * here.error : ratio > 0) {
+          [point, here] = [best.at, best.dual];
           isNew = true;
         } else if (isTiny) {
           return 'at-precision';
@@ -60,16 +59,4 @@ export async function ssns(
   } finally {
     dual.finish(point);
   }
-}
-
-/** The first of the steps that lowers the dual, else the one that raises it least. */
-async function bestStep(dual: FullDual, point: Both, here: DualValue, direction: Both, eps: number) {
-  let best: { length: number; point: Both; value: DualValue } | undefined;
-  for (const length of steps) {
-    const to = moved(point, length * eps, direction);
-    const value = await dual.evaluate(to);
-    if (!best || value.value < best.value.value) best = { length, point: to, value };
-    if (value.value < here.value) break;
-  }
-  return best!;
 }
