@@ -95,10 +95,13 @@ describe('operations', () => {
     const struct = /^struct (\w+) {\n.*\*name = /m.exec(header)![1];
     const loops = read('native', 'bench', 'reference', group, `${name}.cpp`);
     expect(loops).toMatch(new RegExp(`^ORTHOKIT_REFERENCE\\(${struct},`, 'm'));
-    expect(exists('test', 'reference', `${kebab}.ts`)).toBe(true);
+    // Besides the loops: a second source in TypeScript, or values of a program that is not ours.
     const test = read('test', 'ops', group, `${kebab}.test.ts`);
-    const names = importedFrom(test, `../../reference/${kebab}.ts`);
-    expect(isCompared(test, names), `what ${names} of its reference gives is compared`).toBe(true);
+    const twin = exists('test', 'reference', `${kebab}.ts`);
+    const from = twin ? `../../reference/${kebab}.ts` : `../../support/${group}.ts`;
+    const names = importedFrom(test, from).filter((own) => twin || own.startsWith('golden'));
+    expect(isCompared(test, names), `what ${names} of ${from} gives is compared`).toBe(true);
+    if (!twin) expect(test).toMatch(/^\/\/ Values: \S/m);
     expect(test).toMatch(/^\/\/ Devices: cpu, cuda$/m);
   });
 
@@ -180,6 +183,19 @@ describe('optimizers', () => {
       `what ${name} does is compared with values`,
     ).toBe(true);
   });
+});
+
+it('every sub-path of the package is a folder of lib with a public list, in the API reference', () => {
+  const { exports } = JSON.parse(read('package.json')) as { exports: Record<string, unknown> };
+  const { entryPoints } = JSON.parse(read('typedoc.json')) as { entryPoints: string[] };
+  const folders = Object.keys(exports).flatMap((name) => (/^\.\/\w+$/.test(name) ? [name.slice(2)] : []));
+  expect(folders).toContain('linalg');
+  expect(entryPoints).toEqual(['lib/index.ts', ...folders.map((folder) => `lib/${folder}/index.ts`)]);
+  for (const folder of folders) {
+    expect(exists('lib', folder, 'index.ts')).toBe(true);
+    const built = `./dist/${folder}/index`;
+    expect(exports[`./${folder}`]).toEqual({ types: `${built}.d.ts`, default: `${built}.js` });
+  }
 });
 
 describe('golden files', () => {

@@ -15,6 +15,8 @@ constexpr size_t kEntriesOfRow = 3;  // of a sparse matrix
 constexpr std::string_view kPositive[] = {"roots",       "squares",   "kernel",       "row_mass",
                                           "column_mass", "row_scale", "column_scale", "row_sums",
                                           "values",      "energies",  "left"};
+// Matrices, and triangles that stand for one, which are far from singular.
+constexpr std::string_view kDominated[] = {"gram", "factor", "lu"};
 
 // SplitMix64: the finalizer of a counter.
 uint64_t mix(uint64_t z) {
@@ -68,14 +70,19 @@ std::vector<double> seeded_values(const std::string& name, int64_t index, int ro
     return values;
   }
   if (name == "steps" || name == "counts") return values;
-  if (name == "gram" && view.rank > 0) {
+  if (std::ranges::count(kDominated, name) > 0 && view.rank > 0) {
     // Symmetric and positive definite: what lies beside the diagonal adds up to less than it.
     const size_t n = size_t(view.shape[view.rank - 1]);
     for (size_t i = 0; i < values.size(); ++i) {
-      const size_t row = i / n, column = i % n, low = std::min(row, column),
-                   high = std::max(row, column);
+      const size_t row = view.rank == 3 ? i / n % n : i / n, column = i % n,
+                   low = std::min(row, column), high = std::max(row, column);
       values[i] = row == column ? 2 : bell(mix(low * n + high)) / (2 * double(n));
     }
+    return values;
+  }
+  if (name == "pivots" && view.rank > 0) {
+    const int64_t n = view.shape[view.rank - 1];
+    for (size_t i = 0; i < values.size(); ++i) values[i] = double(n - 1 - int64_t(i) % n);
     return values;
   }
   if (name == "starts") {

@@ -24,8 +24,8 @@ function run({ install = false }, defines) {
   if (missing.length > 0)
     throw new Error(
       `missing ${missing.join(' and ')}.\n` +
-        'build needs a C++20 compiler, CMake 3.22 or later, cmake-js and, for fast matrix products, OpenBLAS.\n' +
-        'Debian and Ubuntu: apt install g++ cmake ninja-build libopenblas-serial-dev',
+        'build needs a C++20 compiler, CMake 3.22 or later, cmake-js, Eigen and, for fast matrix products, OpenBLAS.\n' +
+        'Debian and Ubuntu: apt install g++ cmake ninja-build libeigen3-dev libopenblas-serial-dev',
     );
   if (!install && !cmakeJs.installed()) throw new Error(cmakeJs.advice);
   const script = path.join(root, 'scripts', 'gyp-build.cjs');

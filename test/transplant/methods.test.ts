@@ -6,13 +6,11 @@ import { mean, randn, zero } from '../../lib/transplant/methods/constant.ts';
 import { johnHewitt } from '../../lib/transplant/methods/gaussian.ts';
 import { commonInterpolation } from '../../lib/transplant/methods/interpolation.ts';
 import { landmarkPca } from '../../lib/transplant/methods/landmark-pca.ts';
-import { choleskyFactor, polarFactor } from '../../lib/transplant/methods/linear.ts';
 import type { MethodContext, MethodSettings, PrepareMethod } from '../../lib/transplant/methods/method.ts';
 import { omp } from '../../lib/transplant/methods/omp.ts';
-import { solve } from '../../lib/transplant/methods/solve.ts';
 import { subword, weightsOf } from '../../lib/transplant/methods/subword.ts';
 import type { Table } from '../../lib/transplant/tables/table.ts';
-import { devices, onlyCpu } from '../support/devices.ts';
+import { devices } from '../support/devices.ts';
 import { splitmixMatrix } from '../support/splitmix.ts';
 import { parsed } from '../tokenizers/tokenizers.ts';
 import { byteLevelTokenizer } from './models.ts';
@@ -261,33 +259,4 @@ describe.each(devices)('methods on %s', (kind) => {
       for (let i = 0; i < truth.length; i += 1) expect(read[0]![i]).toBeCloseTo(truth[i]!, 3);
     }
   });
-
-  it.each([1, 3, 64, 65, 130])('the Cholesky factor of %i rows', async (n) => {
-    const half = normal(n, n, 41);
-    const transposed = Float64Array.from(half, (_, i) => half[(i % n) * n + Math.floor(i / n)]!);
-    const matrix = multiply(half, transposed, n);
-    const factor = await choleskyFactor(device, Tensor.from(device, matrix, [n, n]));
-    const turned = Float64Array.from(factor, (_, i) => factor[(i % n) * n + Math.floor(i / n)]!);
-    const again = multiply(factor, turned, n);
-    for (let i = 0; i < n * n; i += 1) expect(Math.abs(again[i]! - matrix[i]!)).toBeLessThan(1e-10 * n);
-    for (let i = 0; i < n; i += 1) for (let j = i + 1; j < n; j += 1) expect(factor[i * n + j]).toBe(0);
-  });
-
-  it('the polar factor of an ill-conditioned matrix is orthogonal', async () => {
-    const n = 8;
-    const [left, right] = [rotation(n, 51), rotation(n, 52)];
-    const scaled = Float64Array.from(left, (value, i) => value * 10 ** (-(i % n) / 1.5));
-    using x = Tensor.from(device, multiply(scaled, right, n), [n, n]);
-    using q = polarFactor(x);
-    const expected = multiply(left, right, n);
-    for (const [i, value] of (await q.read()).entries()) expect(value).toBeCloseTo(expected[i]!, 8);
-  });
-});
-
-it.each(onlyCpu)('solves systems, and leaves open what they leave open', () => {
-  const x = solve(Float64Array.of(0, 2, 1, 4), Float64Array.of(2, 6));
-  expect([...x]).toEqual([2, 1]);
-  const open = solve(Float64Array.of(1, 1, 1, 1), Float64Array.of(3, 3));
-  expect(open[0]! + open[1]!).toBe(3);
-  expect([...solve(new Float64Array(4), new Float64Array(2))]).toEqual([0, 0]);
 });

@@ -1,11 +1,15 @@
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
+import { cholesky } from '../../linalg/index.ts';
 import { allIds } from '../tables/scan.ts';
 import { asTensor, rowsPerStep, steps } from '../tables/table.ts';
 import { meansOf } from './constant.ts';
-import { choleskyFactor, negated } from './linear.ts';
+import { negated } from './linear.ts';
 import type { MethodContext, PrepareMethod } from './method.ts';
+
+/** A pivot below this share of the largest diagonal element is rounding: the direction is left out. */
+const rankTolerance = 1e-12;
 
 /**
  * Normal numbers with the mean and the covariance of the base's rows, divided by their number (J. Hewitt, "Initializing
@@ -51,6 +55,6 @@ async function factorOf({ task, bases }: MethodContext, i: number, mean: Tensor)
     ops.symmetricProduct(device, { a: exact, c: covariance, alpha: 1 / length, beta: 1, trans: 'transposed' });
     await task.synchronize();
   }
-  const factor = await choleskyFactor(device, covariance);
-  return Tensor.from(device, Float32Array.from(factor), [columns, columns]);
+  using factor = await cholesky(covariance, { rankTolerance });
+  return factor.cast('f32');
 }

@@ -6,7 +6,7 @@ import { Tensor } from '../../core/tensor.ts';
 import { gather } from '../tables/table.ts';
 import { gatherUnordered } from './gather.ts';
 import type { MethodContext, PrepareMethod } from './method.ts';
-import { dot, weighBy } from './weights.ts';
+import { dot, type Equations, solutionsOf, weighBy } from './weights.ts';
 
 /** Scores that are held at once. */
 const scoresAtOnce = 1 << 22;
@@ -34,10 +34,18 @@ export const commonInterpolation: PrepareMethod = async (context) => {
       const k = Math.min(settings.k, squares.length);
       const indices = new Int32Array(count * k).fill(-1);
       const weights = new Float32Array(count * k);
+      const systems: Equations[] = [];
       await find(targets, k, (row, neighbourhood, ids) => {
         indices.set(ids, row * k);
-        weights.set(Float32Array.from(weigh(neighbourhood)), row * k);
+        const found = weigh(neighbourhood);
+        if ('a' in found) systems.push(found);
+        else weights.set(found, row * k);
       });
+      if (systems.length > 0) {
+        const solutions = await task.wait(solutionsOf(device, systems));
+        const size = solutions.length / count;
+        for (let row = 0; row < count; row += 1) weights.set(solutions.subarray(row * size, row * size + k), row * k);
+      }
       using index = Tensor.from(device, indices, [count, k]);
       using coefficients = Tensor.from(device, weights, [count, k]);
       const combined = (x: Tensor) => () =>

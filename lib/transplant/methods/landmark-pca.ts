@@ -1,13 +1,17 @@
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
+import { polar } from '../../linalg/index.ts';
 import { gather } from '../tables/table.ts';
 import { gatherUnordered } from './gather.ts';
-import { center, negated, polarFactor, product } from './linear.ts';
+import { center, negated, product } from './linear.ts';
 import type { PrepareMethod } from './method.ts';
 
 /** Iterations of the subspace of the larger side. */
 const iterations = 12;
+
+/** Of matrices of thousands of rows, which have full rank. */
+const polarFactor = (x: Tensor): Promise<Tensor> => polar(x, { method: 'newton-schulz' });
 
 /**
  * Shared tokens as landmarks: both sides are centred and projected onto their q = min(d_donor, d_base) principal
@@ -55,7 +59,7 @@ async function mapBetween(from: Tensor, to: Tensor): Promise<Tensor> {
   using zTo = pTo ? product(to, pTo) : undefined;
   using cross = product(zFrom ?? from, zTo ?? to, { transA: true });
   using exact = cross.cast('f64');
-  using rotation = polarFactor(exact);
+  using rotation = await polarFactor(exact);
   const map = rotation.cast('f32');
   if (!pFrom && !pTo) return map;
   using own = map;
@@ -74,7 +78,7 @@ async function principalSubspace(rows: Tensor, q: number): Promise<Tensor> {
   for (let i = 0; i < iterations; i += 1) {
     using before = basis;
     using image = product(exact, before);
-    basis = polarFactor(image);
+    basis = await polarFactor(image);
     await device.synchronize();
   }
   using last = basis;

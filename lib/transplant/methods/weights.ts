@@ -1,7 +1,11 @@
+import type { Device } from '../../core/device.ts';
+import { Tensor } from '../../core/tensor.ts';
+import { lstsq } from '../../linalg/index.ts';
 import type { MethodSettings } from './method.ts';
-import { solve } from './solve.ts';
 
 const leastDistance = 1e-6;
+/** A singular value below this share of the largest one is rounding. */
+const rankTolerance = 1e-12;
 
 /** What weights are made of: a token's row, its neighbours, and how far away they are. */
 export interface Neighbourhood {
@@ -11,7 +15,14 @@ export interface Neighbourhood {
   readonly measures: readonly number[];
 }
 
-type Weigh = (neighbourhood: Neighbourhood) => ArrayLike<number>;
+/** A square system a·x = b, row by row, whose first unknowns are weights. It may be singular, as duplicate neighbours make it. */
+export interface Equations {
+  readonly a: Float64Array;
+  readonly b: Float64Array;
+}
+
+/** Weights at once, or the equations that they solve. */
+type Weigh = (neighbourhood: Neighbourhood) => readonly number[] | Equations;
 
 /** The three schemes of mergekit-tokensurgeon. */
 export function weighBy({ weightScheme, metric }: Pick<MethodSettings, 'weightScheme' | 'metric'>): Weigh {
@@ -30,7 +41,7 @@ function bySimilarity({ measures }: Neighbourhood): number[] {
 }
 
 /** Least squares under the condition that the weights sum to 1. */
-function barycentric(neighbourhood: Neighbourhood): Float64Array {
+function barycentric(neighbourhood: Neighbourhood): Equations {
   const k = neighbourhood.neighbours.length;
   const { gram, products } = normalEquations(neighbourhood);
   const n = k + 1;
@@ -43,12 +54,28 @@ function barycentric(neighbourhood: Neighbourhood): Float64Array {
     b[i] = products[i] ?? 0;
   }
   b[k] = 1;
-  return solve(a, b).subarray(0, k);
+  return { a, b };
 }
 
-function leastSquares(neighbourhood: Neighbourhood): Float64Array {
+function leastSquares(neighbourhood: Neighbourhood): Equations {
   const { gram, products } = normalEquations(neighbourhood);
-  return solve(gram, products);
+  return { a: gram, b: products };
+}
+
+/** The solutions of systems of one size, those of least norm, one after the other. */
+export async function solutionsOf(device: Device, systems: readonly Equations[]): Promise<Float64Array> {
+  const size = systems[0]?.b.length ?? 0;
+  const count = systems.length;
+  const all = new Float64Array(count * size * size);
+  const sides = new Float64Array(count * size);
+  for (const [i, { a, b }] of systems.entries()) {
+    all.set(a, i * size * size);
+    sides.set(b, i * size);
+  }
+  using a = Tensor.from(device, all, [count, size, size]);
+  using b = Tensor.from(device, sides, [count, size]);
+  using x = await lstsq(a, b, { rankTolerance });
+  return (await x.read()) as Float64Array;
 }
 
 function normalEquations({ target, neighbours }: Neighbourhood) {

@@ -253,6 +253,21 @@ function* transportCases() {
   }
 }
 
+/** A matrix a block, as it is used: batches of small ones. */
+function* denseCases() {
+  for (const t of wide) {
+    const [n, batch] = [24, 4];
+    const [x, row, info] = [`${t}[${batch}x${n}x${n}]`, `[${batch}x${n}]`, `info=i32[${batch}]`];
+    yield `cholesky gram=${x} factor=${x} ${info}`;
+    yield `cholesky_solve factor=${x} rhs=${x} out=${x}`;
+    yield `lu matrix=${x} lu=${x} pivots=i32${row} ${info}`;
+    yield `lu_solve lu=${x} pivots=i32${row} rhs=${x} out=${x}`;
+    yield `qr matrix=${x} q=${x} r=${x}`;
+    yield `eigh matrix=${x} values=${t}${row} vectors=${x} ${info}`;
+    yield `svd matrix=${x} u=${x} s=${t}${row} v=${x} ${info}`;
+  }
+}
+
 function* pursuitCases() {
   for (const t of wide) {
     yield `correlations x=${t}[128x256] atoms=${t}[256x256] out=${t}[128x256]`;
@@ -291,6 +306,7 @@ const common = [
   sweepCases,
   transportCases,
   pursuitCases,
+  denseCases,
 ];
 const ofDoubles = (line) => line.split(' ')[1].includes('=f64[');
 const linesOf = (generators) => generators.flatMap((cases) => [...cases()]);

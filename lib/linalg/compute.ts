@@ -1,0 +1,115 @@
+// What the functions of linear algebra share: what they take, where they run, what they make.
+import { allOrNone } from '../core/all-or-none.ts';
+import * as check from '../core/check.ts';
+import { Device } from '../core/device.ts';
+import type { Dtype } from '../core/dtypes.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { Tensor } from '../core/tensor.ts';
+
+/** A side from which a GPU, that gives a matrix one block of threads, would be slower than the CPU. */
+const largestOnGpu = 512;
+
+export interface Sides {
+  /** Axes before the matrix: none, or the size of the batch. */
+  readonly front: readonly number[];
+  readonly batch: number;
+  readonly rows: number;
+  readonly columns: number;
+  /** The smaller of rows and columns. */
+  readonly smaller: number;
+}
+
+/** @throws ERR_ARGUMENT unless x is a tensor, ERR_SHAPE unless it is a matrix or a batch, ERR_DTYPE unless f32 or f64 */
+export function sidesOf(where: string, name: string, x: Tensor): Sides {
+  check.tensor(where, name, x, { dtypes: check.arithmetic });
+  const { shape } = x;
+  if (shape.length !== 2 && shape.length !== 3)
+    throw new OrthokitError('ERR_SHAPE', `${where}: ${name} must be a matrix or a batch of matrices, got [${shape}]`);
+  const [rows, columns] = shape.slice(-2) as [number, number];
+  const front = shape.slice(0, -2);
+  return { front, batch: front[0] ?? 1, rows, columns, smaller: Math.min(rows, columns) };
+}
+
+/** @throws ERR_SHAPE unless the matrices are square */
+export function squareOf(where: string, name: string, x: Tensor): Sides {
+  const sides = sidesOf(where, name, x);
+  if (sides.rows !== sides.columns)
+    throw new OrthokitError('ERR_SHAPE', `${where}: ${name} must be square, got [${x.shape}]`);
+  return sides;
+}
+
+interface Plan<I extends string, O extends string> {
+  inputs: Record<I, Tensor>;
+  /** Shapes of what is made, in the dtype of the inputs, or in their own. */
+  outputs: Record<O, readonly number[] | { shape: readonly number[]; dtype: Dtype }>;
+  run(device: Device, tensors: Record<I | O, Tensor>): void;
+}
+
+/**
+ * Makes the outputs by an operation on the inputs' device; on the CPU, where that is a GPU and a matrix is large, and the
+ * results come back. Nothing is left if it fails.
+ */
+export async function computed<I extends string, O extends string>(plan: Plan<I, O>): Promise<Record<O, Tensor>> {
+  const inputs = Object.values(plan.inputs) as Tensor[];
+  const { device } = inputs[0]!;
+  const isLarge = inputs.some(({ shape }) => Math.max(...shape.slice(-2)) > largestOnGpu);
+  if (device.kind === 'cpu' || !isLarge) return made(plan, device);
+  const host = Device.open('cpu');
+  try {
+    const moved = { ...plan.inputs };
+    for (const [name, x] of Object.entries(plan.inputs) as [I, Tensor][]) moved[name] = await movedTo(host, x);
+    const outputs = made({ ...plan, inputs: moved }, host);
+    const back = {} as Record<O, Tensor>;
+    for (const [name, x] of Object.entries(outputs) as [O, Tensor][]) back[name] = await movedTo(device, x);
+    return back;
+  } finally {
+    await host.close();
+  }
+}
+
+function made<I extends string, O extends string>(plan: Plan<I, O>, device: Device): Record<O, Tensor> {
+  const { dtype } = Object.values(plan.inputs as Record<string, Tensor>)[0]!;
+  const names = Object.keys(plan.outputs) as O[];
+  const tensors = allOrNone(
+    ...names.map((name) => () => {
+      const wanted = plan.outputs[name];
+      return 'shape' in wanted ? new Tensor(device, wanted.shape, wanted.dtype) : new Tensor(device, wanted, dtype);
+    }),
+  );
+  const outputs = Object.fromEntries(names.map((name, i) => [name, tensors[i]!])) as Record<O, Tensor>;
+  try {
+    plan.run(device, { ...plan.inputs, ...outputs });
+    return outputs;
+  } catch (error) {
+    for (const tensor of tensors) tensor.dispose();
+    throw error;
+  }
+}
+
+const movedTo = async (device: Device, x: Tensor): Promise<Tensor> =>
+  Tensor.from(device, await x.read(), x.shape, { dtype: x.dtype });
+
+/**
+ * The tensors, once `judge` finds nothing wrong with what the operation says of each matrix; else all are given back.
+ */
+export async function judged<O extends string>(
+  outputs: Record<O | 'info', Tensor>,
+  judge: (info: number, index: number) => OrthokitError | undefined,
+): Promise<Record<O, Tensor>> {
+  const { info, ...rest } = outputs as Record<string, Tensor> & { info: Tensor };
+  try {
+    for (const [index, own] of (await info.read()).entries()) {
+      const wrong = own === 0 ? undefined : judge(own, index);
+      if (wrong) throw wrong;
+    }
+    return rest as Record<O, Tensor>;
+  } catch (error) {
+    for (const tensor of Object.values(rest)) tensor.dispose();
+    throw error;
+  } finally {
+    info.dispose();
+  }
+}
+
+/** Which matrix of a batch a message is about; of one alone, nothing. */
+export const ofBatch = ({ front }: Sides, index: number): string => (front.length > 0 ? ` in matrix ${index}` : '');

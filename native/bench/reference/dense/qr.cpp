@@ -1,0 +1,35 @@
+#include "ops/dense/qr.h"
+
+#include "bench/reference/reference.h"
+
+namespace orthokit::bench {
+
+// By Gram and Schmidt's process, each column twice: the kernels reflect. The examples have full rank.
+static void qr(const Qr& op) {
+  const auto [batch, m, n] = matrices(op.matrix);
+  const int64_t k = smaller_side(op.matrix);
+  for (int64_t index = 0; index < batch; ++index) {
+    const double* a = values(op.matrix) + index * m * n;
+    double *q = values(op.q) + index * m * k, *r = values(op.r) + index * k * n;
+    for (int64_t i = 0; i < k * n; ++i) r[i] = 0;
+    for (int64_t j = 0; j < n; ++j) {
+      std::vector<double> x;
+      for (int64_t i = 0; i < m; ++i) x.push_back(a[i * n + j]);
+      for (int pass = 0; pass < 2; ++pass)
+        for (int64_t t = 0; t < std::min(j, k); ++t) {
+          double sum = 0;
+          for (int64_t i = 0; i < m; ++i) sum += q[i * k + t] * x[size_t(i)];
+          for (int64_t i = 0; i < m; ++i) x[size_t(i)] -= sum * q[i * k + t];
+          r[t * n + j] += sum;
+        }
+      if (j >= k) continue;
+      double sum = 0;
+      for (double own : x) sum += own * own;
+      r[j * n + j] = std::sqrt(sum);
+      for (int64_t i = 0; i < m; ++i) q[i * k + j] = x[size_t(i)] / r[j * n + j];
+    }
+  }
+}
+ORTHOKIT_REFERENCE(Qr, qr, 16 * double(2 + smaller_side(op.matrix)));
+
+}  // namespace orthokit::bench

@@ -1,0 +1,35 @@
+// Devices: cpu
+// Small dense algebra is compiled once for each instruction set, and a linker that finds the same inline function twice keeps
+// one of them: what is compiled for AVX must not be what a machine without it would run.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { expect, it } from 'vitest';
+
+const objects = path.join(import.meta.dirname, '..', '..', 'build', 'cpu', 'CMakeFiles');
+const dense = (set: string) => path.join(objects, `orthokit_kernels_${set}.dir`, 'native', 'cpu', 'kernels', 'dense');
+
+/** Functions and constants that an object defines and another one may replace. */
+function replaceable(set: string): string[] {
+  const files = readdirSync(dense(set)).filter((file) => file.endsWith('.o'));
+  expect(files.length).toBe(7);
+  const names = execFileSync('nm', ['-C', '--defined-only', ...files], {
+    cwd: dense(set),
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  return [...names.matchAll(/^[0-9a-f]+ [WVu] (.*)$/gm)].map(([, name]) => name!);
+}
+
+it('no inline function of Eigen is shared between instruction sets', () => {
+  const portable = new Set(replaceable('portable'));
+  expect([...portable].some((name) => name.includes('orthokit_eigen_portable::'))).toBe(true);
+  for (const set of ['avx2', 'avx512'].filter((own) => existsSync(dense(own)))) {
+    const names = replaceable(set);
+    const own = new RegExp(`orthokit_eigen_${set}::|orthokit::cpu::${set}::`);
+    expect(names.some((name) => own.test(name))).toBe(true);
+    expect(names.filter((name) => /\bEigen::/.test(name))).toEqual([]);
+    // What is left is of the standard library: the portable objects, which come first, have it, too.
+    expect(names.filter((name) => !own.test(name) && !portable.has(name))).toEqual([]);
+  }
+});
