@@ -89,7 +89,7 @@ describe('a run', { timeout: 120_000 }, () => {
     const node = files.filter(({ declared }) => declared!.axes.includes('node')).map(({ file }) => file);
     expect(listed({ ORTHOKIT_TEST_AXIS: 'node' }).sort()).toEqual(node.filter((file) => of('cpu').includes(file)));
     const products = files.filter(({ declared }) => declared!.axes.includes('products')).map(({ file }) => file);
-    expect(products).toContain('ops/gemm.test.ts');
+    expect(products).toContain('ops/products/gemm.test.ts');
     expect(products.filter((file) => !of('cuda').includes(file))).toEqual([]);
     expect(listed({ ORTHOKIT_TEST_DEVICE: 'gpu', ORTHOKIT_TEST_AXIS: 'products' }).sort()).toEqual(products);
   });
