@@ -10,7 +10,7 @@ import ts from 'typescript';
 import { afterAll, describe, expect, it } from 'vitest';
 import { native } from '../lib/core/native.ts';
 import { Device } from '../lib/index.ts';
-import { compilerOptions, writeProject } from './package/strict.mjs';
+import { compilerOptions, writeProject, writeSubPaths } from './package/strict.mjs';
 
 const root = path.join(import.meta.dirname, '..');
 // Inside the package, where `orthokit` resolves to itself; blocks write their files into a folder of their own.
@@ -99,12 +99,17 @@ describe('TypeScript runs, and prints what its comments say', () => {
   // Other compilers, and the package as it is packed: test/package/check.mjs.
   it('compiles where the compiler is strict and knows nothing but our types', () => {
     const project = mkdtempSync(path.join(folder, 'strict-'));
-    const names = writeProject(project).map((name: string) => path.join(project, name));
     const { options } = ts.convertCompilerOptionsFromJson(compilerOptions, project);
-    const found = ts.getPreEmitDiagnostics(ts.createProgram(names, options));
-    expect(
-      found.map((one) => `${one.file?.fileName}: ${ts.flattenDiagnosticMessageText(one.messageText, ' ')}`),
-    ).toEqual([]);
+    const roots: string[][] = [writeProject(project), ...writeSubPaths(project).map((name: string) => [name])];
+    const found = roots.flatMap((names) => {
+      const program = ts.createProgram(
+        names.map((name) => path.join(project, name)),
+        options,
+      );
+      return ts.getPreEmitDiagnostics(program);
+    });
+    const told = found.map((one) => `${one.file?.fileName}: ${ts.flattenDiagnosticMessageText(one.messageText, ' ')}`);
+    expect(told).toEqual([]);
   });
 
   it('some of them say so', () => {

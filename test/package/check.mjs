@@ -15,7 +15,7 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import { need } from '../../scripts/need.mjs';
-import { compilerOptions, writeProject } from './strict.mjs';
+import { compilerOptions, writeProject, writeSubPaths } from './strict.mjs';
 
 const root = path.join(import.meta.dirname, '..', '..');
 const work = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'orthokit package ')));
@@ -129,14 +129,17 @@ try {
   assert(results.length > 0, 'orthokit bench has no results');
 
   const blocks = writeProject(app);
+  const subPaths = writeSubPaths(app);
   for (const file of ['types.mts', 'types.cts'])
     copyFileSync(path.join(import.meta.dirname, file), path.join(app, file));
   for (const [version, tsc] of compilers()) {
     // Since 5.8 what CommonJS requires may be a module.
-    const files = [...blocks, 'types.mts', ...(Number.parseFloat(version) < 5.8 ? [] : ['types.cts'])];
-    writeFileSync(path.join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
-    const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', '.'], { cwd: app, encoding: 'utf8', env });
-    assert(status === 0, `TypeScript ${version} says\n${stdout}`);
+    const all = [...blocks, 'types.mts', ...(Number.parseFloat(version) < 5.8 ? [] : ['types.cts'])];
+    for (const files of [all, ...subPaths.map((name) => [name])]) {
+      writeFileSync(path.join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
+      const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', '.'], { cwd: app, encoding: 'utf8', env });
+      assert(status === 0, `TypeScript ${version} says\n${stdout}`);
+    }
   }
   console.log(`package: passed, ${(orthokit.size / 1e6).toFixed(1)} MB`);
 } catch (error) {

@@ -15,7 +15,7 @@ export const compilerOptions = {
   types: [],
 };
 
-/** Writes the files into a folder where `orthokit` can be imported; gives their names. */
+/** Writes the blocks into a folder where `orthokit` can be imported; gives the names of the files. */
 export function writeProject(folder) {
   const names = ['globals.d.ts'];
   copyFileSync(path.join(import.meta.dirname, 'globals.d.ts'), path.join(folder, 'globals.d.ts'));
@@ -31,9 +31,16 @@ export function writeProject(folder) {
       add(`${path.basename(page, '.md')}-${line}.mts`, `${code}export {};\n`);
     }
   }
+  return names;
+}
+
+/** Writes an import of each sub-path, to be compiled alone: no entry may lean on what another one declares. */
+export function writeSubPaths(folder) {
   const { exports } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
   const paths = Object.keys(exports).filter((key) => exports[key].types);
-  const imports = paths.map((key, i) => `import * as own${i} from '${path.posix.join('orthokit', key)}';\nown${i};\n`);
-  add('sub-paths.mts', imports.join(''));
-  return names;
+  return paths.map((key, i) => {
+    const name = `sub-path-${i}.mts`;
+    writeFileSync(path.join(folder, name), `import * as own from '${path.posix.join('orthokit', key)}';\nown;\n`);
+    return name;
+  });
 }
