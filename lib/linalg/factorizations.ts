@@ -28,7 +28,7 @@ export interface QrResult {
 
 /** An LU factorization by partial pivoting. */
 export interface LuResult {
-  /** [… batch, m, n]: U, and below the diagonal L, whose diagonal is 1. */
+  /** `[… batch, m, n]`: U, and below the diagonal L, whose diagonal is 1. */
   lu: Tensor;
   /** i32 [… batch, m]: row i of L·U is row pivots[i] of the matrix. */
   pivots: Tensor;
