@@ -76,6 +76,10 @@ static void svd(const Svd& op) {
     }
   }
 }
-ORTHOKIT_REFERENCE(Svd, svd, 8 * double(2 + smaller_side(op.matrix)));
+// Jacobi's rotations end where lines of the longer side are orthogonal to 4 √length roundings.
+ORTHOKIT_REFERENCE(Svd, svd,
+                   8 * double(2 + smaller_side(op.matrix)) +
+                       16 * std::sqrt(double(std::max(matrices(op.matrix).rows,
+                                                      matrices(op.matrix).columns))));
 
 }  // namespace orthokit::bench
