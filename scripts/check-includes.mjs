@@ -6,11 +6,12 @@ import path from 'node:path';
 const root = path.resolve(process.argv[2] ?? path.join(import.meta.dirname, '..'));
 
 const mayInclude = {
+  math: ['math'],
   core: ['core'],
-  ops: ['ops', 'core'],
-  cpu: ['cpu', 'ops', 'core'],
-  cuda: ['cuda', 'ops', 'core'],
-  bench: ['bench', 'ops', 'core'],
+  ops: ['ops', 'core', 'math'],
+  cpu: ['cpu', 'ops', 'core', 'math'],
+  cuda: ['cuda', 'ops', 'core', 'math'],
+  bench: ['bench', 'ops', 'core', 'math'],
   addon: ['addon', 'ops', 'core'],
 };
 const onlyIn = [

@@ -21,7 +21,7 @@ struct Reduced {
 };
 inline Reduced reduced_by_log_two(double x) {
   const double k = fused(x, std::numbers::log2e, kRoundingShift) - kRoundingShift;
-  return {k, fused(k, -0x1.a39ef35793c76p-33, fused(k, -0x1.62e42fee00000p-1, x))};
+  return {k, fused(k, -math::kLogTwoRest, fused(k, -math::kLogTwo, x))};
 }
 
 // (exp(r) − 1) / r for |r| ≤ ln 2 / 2, by its series.
@@ -74,8 +74,7 @@ inline double log_of(double x) {
   const double m = std::bit_cast<double>((bits & 0xfffffffffffff) | (uint64_t(1023) << 52));
   const bool upper = m > std::numbers::sqrt2;
   const double k = upper ? exponent + 1 : exponent, d = (upper ? m * 0.5 : m) - 1;
-  const double log =
-      k * 0x1.62e42fee00000p-1 + (twice_atanh(d / (2 + d)) + k * 0x1.a39ef35793c76p-33);
+  const double log = k * math::kLogTwo + (twice_atanh(d / (2 + d)) + k * math::kLogTwoRest);
   const double positive = x < kInfinity ? log : x;  // NaN and infinity pass
   const double zero = x == 0 ? -kInfinity : positive;
   return x < 0 ? std::numeric_limits<double>::quiet_NaN() : zero;
@@ -125,8 +124,8 @@ inline float log_of(float x) {
   for (float coefficient : {-0x1.e2fb06p-4f, 0x1.e65724p-4f, -0x1.fb40ecp-4f, 0x1.233230p-3f,
                             -0x1.5562eep-3f, 0x1.99a54cp-3f, -0x1.ffffeep-3f, 0x1.555546p-2f})
     p = fused(p, f, coefficient);
-  const float square = f * f, low = fused(exponent, 0x1.7f7d1cp-20f, square * (f * p));
-  const float log = fused(exponent, 0x1.62e400p-1f, fused(square, -0.5f, low) + f);
+  const float square = f * f, low = fused(exponent, math::kFloatLogTwoRest, square * (f * p));
+  const float log = fused(exponent, math::kFloatLogTwo, fused(square, -0.5f, low) + f);
   const float positive = x < kInfinity ? log : x;  // NaN and infinity pass
   const float zero = x == 0 ? -kInfinity : positive;
   return x < 0 ? std::numeric_limits<float>::quiet_NaN() : zero;

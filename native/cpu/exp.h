@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "cpu/fused.h"
+#include "math/exp.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -12,7 +13,7 @@ inline double exp_of_negative(double x) {
   constexpr double kShift = 0x1.8p52;  // a sum with it holds the nearest integer in its low bits
   const double shifted = fused(x, 1.4426950408889634, kShift), k = shifted - kShift;
   // ln 2 in two parts: k times the first is exact.
-  const double r = fused(k, -0x1.a39ef35793c76p-33, fused(k, -0x1.62e42fee00000p-1, x));
+  const double r = fused(k, -math::kLogTwoRest, fused(k, -math::kLogTwo, x));
   double p = 1.0 / 6227020800;
   for (double inverse_factorial :
        {1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
@@ -20,7 +21,7 @@ inline double exp_of_negative(double x) {
     p = fused(p, r, inverse_factorial);
   const double power =
       std::bit_cast<double>((std::bit_cast<uint64_t>(shifted) << 52) + (uint64_t(1023) << 52));
-  return x < -708 ? 0 : p * power;
+  return x < math::kLeastExponent ? 0 : p * power;
 }
 
 inline constexpr float kFloatShift = 0x1.8p23f;
@@ -34,7 +35,7 @@ struct ReducedFloat {
 };
 inline ReducedFloat reduced_by_log_two(float x) {
   const float shifted = fused(x, 1.44269504f, kFloatShift), k = shifted - kFloatShift;
-  return {shifted, fused(k, -0x1.7f7d1cp-20f, fused(k, -0x1.62e400p-1f, x))};
+  return {shifted, fused(k, -math::kFloatLogTwoRest, fused(k, -math::kFloatLogTwo, x))};
 }
 
 // exp(r) − 1 for |r| ≤ ln 2 / 2, within 2⁻²⁸ of exp(r): r and r² times a polynomial fitted to the
@@ -79,7 +80,7 @@ inline float exp_of_difference(float x, float max) {
   const float lost = (x - (difference - taken)) - (max + taken);
   const float near = difference < -120 ? -120 : difference;
   const float shifted = fused(near, 1.44269504f, kFloatShift), k = shifted - kFloatShift;
-  const float r = fused(k, -0x1.62e400p-1f, near) + fused(k, -0x1.7f7d1cp-20f, lost);
+  const float r = fused(k, -math::kFloatLogTwo, near) + fused(k, -math::kFloatLogTwoRest, lost);
   const float power =
       std::bit_cast<float>((std::bit_cast<uint32_t>(shifted) << 23) + (uint32_t(127 + 64) << 23));
   const float exp = (exp_less_one_near_zero(r) + 1) * power;

@@ -37,25 +37,25 @@ __attribute__((always_inline)) inline void exp_of_eight(const Doubles& x, Double
   const __m512d k = _mm512_roundscale_pd(_mm512_mul_pd(v, _mm512_set1_pd(std::numbers::log2e)),
                                          _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   // ln 2 in two parts: k times the first is exact.
-  __m512d r = _mm512_fnmadd_pd(k, _mm512_set1_pd(0x1.62e42fee00000p-1), v);
-  r = _mm512_fnmadd_pd(k, _mm512_set1_pd(0x1.a39ef35793c76p-33), r);
+  __m512d r = _mm512_fnmadd_pd(k, _mm512_set1_pd(math::kLogTwo), v);
+  r = _mm512_fnmadd_pd(k, _mm512_set1_pd(math::kLogTwoRest), r);
   __m512d p = _mm512_set1_pd(kExpOfRest[0]);
 #pragma GCC unroll 11
   for (int i = 1; i < 12; ++i) p = _mm512_fmadd_pd(p, r, _mm512_set1_pd(kExpOfRest[i]));
-  const __m512d exp = _mm512_scalef_pd(p, k), top = _mm512_set1_pd(709);
-  const __mmask8 low = _mm512_cmp_pd_mask(v, _mm512_set1_pd(-708), _CMP_LT_OQ);
+  const __m512d exp = _mm512_scalef_pd(p, k), top = _mm512_set1_pd(math::kMostExponent);
+  const __mmask8 low = _mm512_cmp_pd_mask(v, _mm512_set1_pd(math::kLeastExponent), _CMP_LT_OQ);
   const __mmask8 high = _mm512_cmp_pd_mask(v, top, _CMP_GT_OQ);
   out = Eight(_mm512_mask_mov_pd(_mm512_mask_mov_pd(exp, low, _mm512_setzero_pd()), high,
                                  _mm512_set1_pd(kInfinite)));
 #else
-  const Doubles none{}, shift = none + kRoundingShift, top = none + 709;
-  const auto high = x > top, low = x < none - 708;
+  const Doubles none{}, shift = none + kRoundingShift, top = none + math::kMostExponent;
+  const auto high = x > top, low = x < none + math::kLeastExponent;
   Doubles held, shifted, r;
   select(high, top, x, held);
   multiply_add(held, none + std::numbers::log2e, shift, shifted);
   const Doubles k = shifted - shift;
-  multiply_add(k, none - 0x1.62e42fee00000p-1, held, r);
-  multiply_add(k, none - 0x1.a39ef35793c76p-33, r, r);
+  multiply_add(k, none - math::kLogTwo, held, r);
+  multiply_add(k, none - math::kLogTwoRest, r, r);
   Doubles p = none + kExpOfRest[0];
 #pragma GCC unroll 11
   for (int i = 1; i < 12; ++i) multiply_add(p, r, none + kExpOfRest[i], p);

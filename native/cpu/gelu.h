@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "cpu/exp.h"
+#include "math/normal.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -15,22 +16,12 @@ inline double exp_of_half_square(double a) {
   return exp_of_negative(-high * high / 2) * (1 + rest * (1 + rest * (0.5 + rest / 6)));
 }
 
-// (1 + 2z) exp(z²) erfc(z) for z ≥ 0 as a polynomial in (z − 3.75) / (z + 3.75), the map of
-// Shepherd and Laframboise (1981): its Chebyshev series to degree 22, computed to 50 digits from
-// values at 60 nodes, summed by powers. Relative error below 2 ulp.
+// (1 + 2z) exp(z²) erfc(z) for z ≥ 0.
 inline double scaled_erfc_polynomial(double z) {
-  const double t = (z - 3.75) / (z + 3.75);
+  const double t = (z - math::kScaledErfcCentre) / (z + math::kScaledErfcCentre);
   double p = 0;
 #pragma GCC unroll 23  // only then does the loop over elements become SIMD
-  for (double coefficient : {-0x1.6884628ace07ap-29, -0x1.0cb63a80de2c5p-29, 0x1.12b326b5668bfp-25,
-                             0x1.42d2ea1df7aecp-26,  -0x1.0ae6bf9452a1fp-22, -0x1.b4c0937b25a0bp-25,
-                             0x1.d39c1a3875509p-20,  -0x1.06de6954a39b5p-20, -0x1.7fcc159f9a760p-17,
-                             0x1.7799dcd2368cbp-16,  0x1.b13e13fe20445p-15,  -0x1.303ffbfe45e88p-12,
-                             0x1.33fb5a5e7ca14p-12,  0x1.cc3a13daa5d95p-10,  -0x1.3f603c7e65d24p-7,
-                             0x1.d0b0037036098p-6,   -0x1.e0d0fa6c16f3fp-5,  0x1.7a14188ae18fap-4,
-                             -0x1.bda9309a35871p-4,  0x1.510169d093c18p-4,   0x1.d5f294816277ep-9,
-                             -0x1.1f367683f8967p-3,  0x1.3ccda0b5d5dc2p+0})
-    p = fused(p, t, coefficient);
+  for (double coefficient : math::kScaledErfc) p = fused(p, t, coefficient);
   return p;
 }
 
@@ -75,7 +66,7 @@ inline Normal<float> normal_at(float a) {
 
 // From where on nothing changes: Φ(−a) is 0. Infinity becomes it, as it times 0 must be 0.
 template <class T>
-inline constexpr T kFarthest = sizeof(T) == 4 ? T(15) : T(40);
+inline constexpr T kFarthest = sizeof(T) == 4 ? T(15) : T(math::kFarthestNormal);
 
 template <class T>
 T not_below(T x, T least) {
@@ -104,11 +95,10 @@ struct ErfGelu {
 };
 
 struct TanhGelu {
-  // √(8/π) (v + 0.044715 v³) = u: (1 + tanh(u / 2)) / 2 = 1 / (1 + exp(−u))
   template <class T>
-  static constexpr T kFactor = T(1.5957691216057308);
+  static constexpr T kFactor = T(math::kTanhGeluFactor);
   template <class T>
-  static constexpr T kCubic = T(0.044715);
+  static constexpr T kCubic = T(math::kTanhGeluCubic);
 
   template <class T>
   struct Weights {

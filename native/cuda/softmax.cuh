@@ -30,7 +30,8 @@ __device__ __forceinline__ double sum_of_exps(const Team& team, const T* x, int6
 template <class T>
 struct Stored {
   static constexpr bool kSingle = sizeof(T) == sizeof(float);
-  static constexpr double kLift = kSingle ? 0x1p64 : 1, kLeast = kSingle ? -120 : -708;
+  static constexpr double kLift = kSingle ? 0x1p64 : 1,
+                          kLeast = kSingle ? -120 : math::kLeastExponent;
   __device__ static double exponential(T x, T max) {
     const double difference = double(x) - double(max);
     return difference < kLeast ? 0 : exp_of_negative(difference);

@@ -8,6 +8,7 @@
 
 #include "bench/dice.h"
 #include "core/op.h"
+#include "math/exp.h"
 
 namespace orthokit::bench {
 
@@ -50,7 +51,7 @@ inline double norm_of(const double* x, int64_t size) {
 inline double norm_of(const View& v) { return norm_of(values(v), v.size()); }
 
 // Φ(x) and φ(x) are taken as 0 where exp(−x²/2) would be subnormal in f64, as the operations say.
-inline bool is_beyond_normal(double x) { return x * x / 2 > 708; }
+inline bool is_beyond_normal(double x) { return x * x / 2 > -math::kLeastExponent; }
 
 inline constexpr double kExact = 0;         // the reference, rounded once
 inline constexpr double kElementwise = 16;  // some operations on each element

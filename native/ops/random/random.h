@@ -4,6 +4,12 @@
 
 namespace orthokit {
 
+// Bits of a uniform number in the dtypes of less than 64 bits.
+template <class T>
+inline constexpr int kUniformBits = std::is_same_v<T, float>  ? 24
+                                    : std::is_same_v<T, Half> ? 11
+                                                              : 8;
+
 enum class Distribution : int32_t { kUniform, kNormal, kBits, kRademacher };
 inline Words words(Distribution) {
   static constexpr const char* list[] = {"uniform", "normal", "bits", "rademacher"};

@@ -7,7 +7,7 @@
 namespace orthokit::bench {
 
 static double mapped(const Map& op, double x) {
-  const double sigmoid = x < -708 ? 0 : 1 / (1 + std::exp(-x));
+  const double sigmoid = x < math::kLeastExponent ? 0 : 1 / (1 + std::exp(-x));
   switch (op.function) {
     case MapFunction::kAbs:
       return std::abs(x);

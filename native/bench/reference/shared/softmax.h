@@ -14,7 +14,7 @@ inline double largest_of(const double* x, int64_t n) {
 }
 
 // eˣ for x ≤ 0; 0 where it would be subnormal in f64.
-inline long double exponential(long double x) { return x < -708 ? 0 : std::exp(x); }
+inline long double exponential(long double x) { return x < math::kLeastExponent ? 0 : std::exp(x); }
 
 inline long double sum_of_exps(const double* x, int64_t n) {
   const double largest = largest_of(x, n);

@@ -58,7 +58,7 @@ void adagrad_norm(const AdagradNorm& op, Stream& stream) {
   if (is_held(op.step.guard)) return;
   double* rates = count_steps(op.steps, stream);
   for (int64_t t = 0; t < op.steps.count; ++t)
-    rates[t] = op.step.lr / (1 + (rates[t] - 1) * op.lr_decay);
+    rates[t] = math::decaying_rate(op.step.lr, op.lr_decay, rates[t]);
   const auto inverse = [&](double square) {
     return square == 0 ? 0 : 1 / (std::sqrt(square) + op.eps);
   };

@@ -1,31 +1,22 @@
 #include "ops/optimizers/adamw.h"
 
-#include "cpu/kernels/optimizers/shared/roots.h"
 #include "cpu/kernels/optimizers/shared/state.h"
 #include "cpu/kernels/optimizers/shared/step.h"
+#include "math/roots.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-namespace {
-
-struct Corrections {
-  double momentum, root;  // of the bias towards the zeros that the state started with
-};
-
-Corrections* corrections_of(const Adamw& op, Stream& stream) {
+static const math::BiasCorrections* corrections_of(const Adamw& op, Stream& stream) {
   const double* counts = count_steps(op.steps, stream);
-  auto* corrections = stream.scratch<Corrections>(op.steps.count);
+  auto* corrections = stream.scratch<math::BiasCorrections>(op.steps.count);
   for (int64_t t = 0; t < op.steps.count; ++t)
-    corrections[t] = {1 / (1 - std::pow(op.beta1, counts[t])),
-                      1 / std::sqrt(1 - std::pow(op.beta2, counts[t]))};
+    corrections[t] = math::bias_corrections(op.beta1, op.beta2, counts[t]);
   return corrections;
 }
 
-}  // namespace
-
 void adamw(const Adamw& op, Stream& stream) {
   if (is_held(op.step.guard)) return;
-  const Corrections* corrections = corrections_of(op, stream);
+  const math::BiasCorrections* corrections = corrections_of(op, stream);
   run_plain_step(op.step, same_rates(op.step, stream), stream, [&]<class T>(const Block<T>& b) {
     const T correction1 = T(corrections[b.tensor].momentum),
             correction2 = T(corrections[b.tensor].root);
@@ -38,7 +29,7 @@ void adamw(const Adamw& op, Stream& stream) {
     const T* __restrict g = b.grads;
     T* __restrict u = b.update;
     for (int64_t i = 0; i < b.size; ++i) {
-      const T fresh = g[i], root = root_of_sum(beta2, r[i], fresh2, fresh);
+      const T fresh = g[i], root = math::root_of_sum(beta2, r[i], fresh2, fresh);
       const T momentum = beta1 * m[i] + fresh1 * fresh, divisor = root * correction2 + eps;
       u[i] = divisor == 0 ? T(0) : momentum * correction1 / divisor;
       m[i] = momentum, r[i] = root;

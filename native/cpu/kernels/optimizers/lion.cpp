@@ -5,11 +5,6 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-template <class T>
-static T sign_of(T x) {
-  return x > 0 ? T(1) : x < 0 ? T(-1) : x;
-}
-
 void lion(const Lion& op, Stream& stream) {
   if (is_held(op.step.guard)) return;
   run_plain_step(op.step, same_rates(op.step, stream), stream, [&]<class T>(const Block<T>& b) {
@@ -20,7 +15,7 @@ void lion(const Lion& op, Stream& stream) {
     const T* __restrict g = b.grads;
     for (int64_t i = 0; i < b.size; ++i) {
       const T gradient = g[i], momentum = m[i];
-      u[i] = sign_of(beta1 * momentum + fresh1 * gradient);
+      u[i] = math::sign_of(beta1 * momentum + fresh1 * gradient);
       m[i] = beta2 * momentum + fresh2 * gradient;
     }
   });

@@ -17,17 +17,12 @@ static const uint32_t* draw(const Random& op, uint64_t first, int64_t count, uin
   return buffer + first % 4;
 }
 
-static uint64_t upper_53_bits(const uint32_t* pair) {
-  return (uint64_t(pair[0]) << 32 | pair[1]) >> 11;
-}
-
 template <class T>
 static T uniform(const uint32_t* words) {
   if constexpr (std::is_same_v<T, double>) {
-    return double(upper_53_bits(words)) * 0x1p-53;
+    return math::unit_double(words[0], words[1]);
   } else {
-    constexpr int kBits = std::is_same_v<T, float> ? 24 : std::is_same_v<T, Half> ? 11 : 8;
-    return convert<T>(float(int32_t(words[0] >> (32 - kBits))) / float(1 << kBits));
+    return convert<T>(math::unit_float<kUniformBits<T>>(words[0]));
   }
 }
 
@@ -37,8 +32,8 @@ struct Pair {
 
 // Box–Muller.
 static Pair normal(const uint32_t* words) {
-  const double u = double(upper_53_bits(words) + 1) * 0x1p-53,
-               v = double(upper_53_bits(words + 2)) * 0x1p-53;
+  const double u = double(math::upper_53_bits(words[0], words[1]) + 1) * 0x1p-53,
+               v = math::unit_double(words[2], words[3]);
   const double radius = std::sqrt(-2 * std::log(u)), angle = 2 * std::numbers::pi * v;
   return {radius * std::cos(angle), radius * std::sin(angle)};
 }

@@ -1,5 +1,5 @@
-#include "cuda/kernels/optimizers/shared/roots.cuh"
 #include "cuda/kernels/optimizers/shared/step.cuh"
+#include "math/roots.h"
 #include "ops/optimizers/adagrad.h"
 
 namespace orthokit::cuda {
@@ -14,7 +14,7 @@ struct AdagradUpdate {
     load(root, v.at, v.n, r);
 #pragma unroll
     for (int i = 0; i < kVector; ++i) {
-      r[i] = root_of_sum(T(1), r[i], T(1), v.g[i]);
+      r[i] = math::root_of_sum(T(1), r[i], T(1), v.g[i]);
       const T divisor = r[i] + T(eps);
       v.u[i] = divisor == 0 ? T(0) : v.g[i] / divisor;
     }

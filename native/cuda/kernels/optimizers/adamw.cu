@@ -1,38 +1,33 @@
-#include "cuda/kernels/optimizers/shared/roots.cuh"
 #include "cuda/kernels/optimizers/shared/step.cuh"
+#include "math/roots.h"
 #include "ops/optimizers/adamw.h"
 
 namespace orthokit::cuda {
 
-// What makes up for the zeros that the averages begin with, of one tensor.
-struct AdamwCorrection {
-  double first, second;
-};
-
 struct CorrectAdamw {
-  AdamwCorrection* corrections;
+  math::BiasCorrections* corrections;
   double beta1, beta2;
   __device__ void operator()(int tensor, double t) const {
-    corrections[tensor] = {1 / (1 - pow(beta1, t)), 1 / sqrt(1 - pow(beta2, t))};
+    corrections[tensor] = math::bias_corrections(beta1, beta2, t);
   }
 };
 
 // Reads w, g, m, r and writes w, m, r.
 struct AdamwUpdate {
   const Operand &momentum, &root;
-  AdamwCorrection correction;
+  math::BiasCorrections correction;
   MovingAverage one, two;
   double eps;
   template <class T>
   __device__ void operator()(StepVector<T>& v) const {
-    const T first = T(correction.first), second = T(correction.second);
+    const T first = T(correction.momentum), second = T(correction.root);
     T m[kVector], r[kVector];
     load(momentum, v.at, v.n, m);
     load(root, v.at, v.n, r);
 #pragma unroll
     for (int i = 0; i < kVector; ++i) {
       m[i] = T(one.kept) * m[i] + T(one.fresh) * v.g[i];
-      r[i] = root_of_sum(T(two.kept), r[i], T(two.fresh), v.g[i]);
+      r[i] = math::root_of_sum(T(two.kept), r[i], T(two.fresh), v.g[i]);
       const T divisor = r[i] * second + T(eps);
       v.u[i] = divisor == 0 ? T(0) : m[i] * first / divisor;
     }
@@ -42,7 +37,7 @@ struct AdamwUpdate {
 };
 struct AdamwMethod {
   const Operand *momenta, *roots;
-  const AdamwCorrection* corrections;
+  const math::BiasCorrections* corrections;
   MovingAverage one, two;
   double eps;
   __device__ AdamwUpdate of(int tensor) const {
@@ -54,7 +49,7 @@ static void adamw(const Adamw& op, Stream& stream) {
   const Step& step = op.step;
   const Lists lists(stream,
                     {step.weights, step.grads, step.masters, op.momenta, op.roots, op.steps});
-  auto* corrections = stream.scratch<AdamwCorrection>(op.steps.count + 1);
+  auto* corrections = stream.scratch<math::BiasCorrections>(op.steps.count + 1);
   count_steps(step, lists.of(kOwnLists + 2), stream, CorrectAdamw{corrections, op.beta1, op.beta2});
   run_plain_step(step, lists, {.same = step.lr}, stream,
                  AdamwMethod{lists.of(kOwnLists), lists.of(kOwnLists + 1), corrections,

@@ -13,8 +13,7 @@ struct LionUpdate {
     load(momentum, v.at, v.n, m);
 #pragma unroll
     for (int i = 0; i < kVector; ++i) {
-      const T x = T(ahead.kept) * m[i] + T(ahead.fresh) * v.g[i];
-      v.u[i] = x > 0 ? T(1) : x < 0 ? T(-1) : x;  // NaN stays
+      v.u[i] = math::sign_of(T(ahead.kept) * m[i] + T(ahead.fresh) * v.g[i]);
       m[i] = T(average.kept) * m[i] + T(average.fresh) * v.g[i];
     }
     store(momentum, v.at, v.n, m);

@@ -2,8 +2,8 @@
 #include <vector>
 
 #include "cuda/lists.cuh"
+#include "math/philox.h"
 #include "ops/random/random.h"
-#include "ops/random/shared/philox.h"
 
 namespace orthokit::cuda {
 
@@ -15,8 +15,8 @@ __device__ __forceinline__ void draw(uint64_t seed, uint64_t stream, uint64_t fi
   const int shift = int(first % 4);
 #pragma unroll
   for (int b = 0; b < blocks; ++b) {
-    PhiloxBlock block{};
-    if (4 * b < shift + needed) block = philox(seed, stream, first / 4 + uint64_t(b));
+    math::PhiloxBlock block{};
+    if (4 * b < shift + needed) block = math::philox(seed, stream, first / 4 + uint64_t(b));
 #pragma unroll
     for (int k = 0; k < 4; ++k) words[4 * b + k] = block.words[k];
   }
@@ -28,17 +28,12 @@ __device__ __forceinline__ void draw(uint64_t seed, uint64_t stream, uint64_t fi
       for (int i = 0; i + step < 4 * blocks; ++i) words[i] = words[i + step];
 }
 
-__device__ __forceinline__ uint64_t upper_53_bits(uint32_t high, uint32_t low) {
-  return (uint64_t(high) << 32 | low) >> 11;
-}
-
 template <class T>
 __device__ __forceinline__ T uniform(const uint32_t* words) {
   if constexpr (std::is_same_v<T, double>) {
-    return double(upper_53_bits(words[0], words[1])) * 0x1p-53;
+    return math::unit_double(words[0], words[1]);
   } else {
-    constexpr int kBits = std::is_same_v<T, float> ? 24 : std::is_same_v<T, Half> ? 11 : 8;
-    return convert<T>(float(int32_t(words[0] >> (32 - kBits))) / float(1 << kBits));
+    return convert<T>(math::unit_float<kUniformBits<T>>(words[0]));
   }
 }
 
@@ -51,8 +46,8 @@ template <class T>
 __device__ __forceinline__ NormalPair normal(const uint32_t* words) {
   double u, v;
   if constexpr (std::is_same_v<T, double>) {
-    u = double(upper_53_bits(words[0], words[1]) + 1) * 0x1p-53;
-    v = double(upper_53_bits(words[2], words[3])) * 0x1p-53;
+    u = double(math::upper_53_bits(words[0], words[1]) + 1) * 0x1p-53;
+    v = math::unit_double(words[2], words[3]);
   } else {
     u = (double(words[0]) + 1) * 0x1p-32, v = double(words[1]) * 0x1p-32;
   }

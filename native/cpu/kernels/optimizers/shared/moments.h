@@ -2,8 +2,8 @@
 #pragma once
 #include <bit>
 
-#include "cpu/kernels/optimizers/shared/roots.h"
 #include "cpu/sums.h"
+#include "math/powers.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -53,7 +53,8 @@ class MomentSum {
     Moments scaled;
     if (scale_ == 0 || !scaled_moments(u, n, scaled)) {
       const Moments exact = exact_moments(u, n);
-      scale_ = inverse_of_power(power_of_two(float(std::sqrt(exact.second / double(n)))));
+      scale_ =
+          math::inverse_of_power(math::power_below(float(std::sqrt(exact.second / double(n)))));
       total_ += exact;
       return;
     }

@@ -1,8 +1,8 @@
 // Momentum, its look-ahead, their sums and the step in one loop over f32 arrays: what these do to
 // an element is less than the memory takes to bring it, if no loop of its own waits for them.
 #pragma once
-#include "cpu/kernels/optimizers/shared/roots.h"
 #include "cpu/kernels/optimizers/shared/step.h"
+#include "math/powers.h"
 #include "ops/optimizers/shared/momentum_form.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -137,7 +137,7 @@ float scale_of(const MomentumFactors& f, const MomentumArrays& a, int64_t n) {
       const float m = pass == Pass::kStep ? a.m[k] : f.kept * a.m[k] + f.fresh * a.g[k];
       largest = std::max(largest, std::abs(f.nesterov ? f.beta * m + f.ahead * a.g[k] : m));
     }
-    if (largest > 0) return inverse_of_power(power_of_two(largest));
+    if (largest > 0) return math::inverse_of_power(math::power_below(largest));
   }
   return 0;
 }

@@ -6,6 +6,7 @@
 #include "cpu/chunks.h"
 #include "cpu/convert.h"
 #include "cpu/sums.h"
+#include "math/step.h"
 #include "ops/optimizers/shared/step.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -78,13 +79,10 @@ const T* decayed_grads(const Step& step, const T* g, const T* w, int64_t n, T* b
 template <class T>
 void apply_update(T* __restrict w, const T* __restrict u, int64_t n, T keep, T rate, T cautious) {
   if (cautious == 0) {
-    for (int64_t i = 0; i < n; ++i) w[i] = keep * w[i] - rate * u[i];
+    for (int64_t i = 0; i < n; ++i) w[i] = math::decayed_step(w[i], u[i], keep, rate);
     return;
   }
-  for (int64_t i = 0; i < n; ++i) {
-    const bool agrees = (w[i] >= 0 && u[i] >= 0) || (w[i] <= 0 && u[i] <= 0);
-    w[i] -= (agrees ? cautious * w[i] : T(0)) + rate * u[i];
-  }
+  for (int64_t i = 0; i < n; ++i) w[i] = math::cautious_step(w[i], u[i], cautious, rate);
 }
 
 template <class T, class Direction>

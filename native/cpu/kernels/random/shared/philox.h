@@ -6,7 +6,7 @@
 #endif
 
 #include "cpu/variant.h"
-#include "ops/random/shared/philox.h"
+#include "math/philox.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -27,7 +27,7 @@ inline void multiply_words(const PhiloxLanes& a, uint32_t factor, PhiloxLanes& p
 #endif
 }
 
-// Blocks `index` … `index` + kPhiloxBlocks − 1, as philox() of ops/random/shared/philox.h.
+// Blocks `index` … `index` + kPhiloxBlocks − 1, as philox() of math/philox.h.
 inline void philox_blocks(uint64_t seed, uint64_t stream, uint64_t index, uint32_t* words) {
   uint32_t k0 = uint32_t(seed), k1 = uint32_t(seed >> 32);
   PhiloxLanes c0, c2 = PhiloxLanes{} + (stream & 0xffffffffu), c3 = PhiloxLanes{} + (stream >> 32);
@@ -54,7 +54,7 @@ inline void philox_blocks(uint64_t seed, uint64_t stream, uint64_t index, uint32
 #else
 inline constexpr int kPhiloxBlocks = 1;
 inline void philox_blocks(uint64_t seed, uint64_t stream, uint64_t index, uint32_t* words) {
-  const PhiloxBlock block = philox(seed, stream, index);
+  const math::PhiloxBlock block = math::philox(seed, stream, index);
   std::memcpy(words, block.words, sizeof block.words);
 }
 #endif

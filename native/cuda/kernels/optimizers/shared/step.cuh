@@ -3,6 +3,7 @@
 // counters and the rates are read on the device.
 #pragma once
 #include "cuda/lists.cuh"
+#include "math/step.h"
 #include "ops/optimizers/shared/step.h"
 
 namespace orthokit::cuda {
@@ -99,13 +100,6 @@ __device__ __forceinline__ void load_decayed(const StepTensor& step, StepVector<
 
 // ---- the update
 
-template <class T>
-__device__ __forceinline__ T updated(T w, T u, T keep, T rate, T cautious) {
-  if (cautious == 0) return keep * w - rate * u;
-  const bool agrees = (w >= 0 && u >= 0) || (w <= 0 && u <= 0);
-  return w - ((agrees ? cautious * w : T(0)) + rate * u);
-}
-
 // Σg² and Σ(rate·u)² of the calling thread.
 template <class T, class Method>
 __device__ __forceinline__ Sums<2> step_piece(const StepFields& step, const Piece& piece,
@@ -131,7 +125,8 @@ __device__ __forceinline__ Sums<2> step_piece(const StepFields& step, const Piec
     for (int i = 0; i < kVector; ++i) {
       const double u = i < n ? rate * double(v.u[i]) : 0;
       sums.of[1] += u * u;
-      v.w[i] = updated(v.w[i], v.u[i], keep, factor, cautious);
+      v.w[i] = cautious == 0 ? math::decayed_step(v.w[i], v.u[i], keep, factor)
+                             : math::cautious_step(v.w[i], v.u[i], cautious, factor);
     }
     store_weights(tensor, v);
   });
@@ -250,7 +245,7 @@ struct DecayingRate {
   double* rates;
   double lr, decay;
   __device__ void operator()(int tensor, double t) const {
-    rates[tensor] = lr / (1 + (t - 1) * decay);
+    rates[tensor] = math::decaying_rate(lr, decay, t);
   }
 };
 

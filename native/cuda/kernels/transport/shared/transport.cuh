@@ -62,7 +62,7 @@ void in_one_block(Stream& stream, const Body& body) {
 
 // exp(x), 0 below −708, where the result would be subnormal, infinity above 709.
 __device__ __forceinline__ double exp_in_range(double x) {
-  return x > 709 ? INFINITY : exp_of_negative(x);
+  return x > math::kMostExponent ? INFINITY : exp_of_negative(x);
 }
 
 __device__ __forceinline__ bool is_scale(double x) { return x > 0 && x < INFINITY; }
