@@ -40,9 +40,7 @@ struct GramPursuit {
       "indices=i32[32x64] coefficients=f32[32x64] residuals=f32[32] counts=i32[32]"};
   View correlations, gram, squares, scales, energies, atoms, signals;
   View indices, coefficients, residuals, counts;
-  double tol = 0, rel_tol = 0, floor = 0, dependence = 1e-6;
-  int64_t refinements = 1;
-  OnDependent on_dependent = OnDependent::kSkip;
+  PursuitLimits limits;
 
   double signal_count() const { return double(indices.shape[0]); }
   double steps() const { return double(indices.shape[1]); }
@@ -61,9 +59,7 @@ struct GramPursuit {
     f.in("atoms", atoms, kOptional), f.in("signals", signals, kOptional);
     f.out("indices", indices), f.out("coefficients", coefficients);
     f.out("residuals", residuals), f.out("counts", counts);
-    f.value("tol", tol), f.value("relTol", rel_tol), f.value("floor", floor);
-    f.value("dependence", dependence), f.value("refinements", refinements);
-    f.value("onDependent", on_dependent);
+    limits.fields(f);
   }
   void check() const {
     for (auto& v : {correlations, gram, coefficients}) {
@@ -110,13 +106,7 @@ struct GramPursuit {
     require_array("residuals must have the dtype of gram and one element a signal", residuals,
                   gram.dtype, batch);
     require_array("counts must be i32 and have one element a signal", counts, Dtype::kI32, batch);
-    for (auto& [what, number] : {std::pair{"tol must not be negative", tol},
-                                 std::pair{"relTol must not be negative", rel_tol},
-                                 std::pair{"floor must not be negative", floor},
-                                 std::pair{"dependence must not be negative", dependence}})
-      require(number >= 0, ErrorCode::kArgument, what, number);
-    require(refinements >= 0 && refinements <= 100, ErrorCode::kArgument,
-            "refinements must be 0 to 100", double(refinements));
+    limits.check();
   }
 };
 

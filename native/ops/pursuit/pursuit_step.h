@@ -39,12 +39,10 @@ struct PursuitStep {
   View correlations, atoms, signals, squares, scales, energies;
   View rests, left, indices, coefficients, state, counts;
   int64_t step = 0;
-  double tol = 0, rel_tol = 0, floor = 0, dependence = 1e-6;
-  int64_t refinements = 1;
-  OnDependent on_dependent = OnDependent::kSkip;
+  PursuitLimits limits;
 
   double signal_count() const { return double(correlations.shape[0]); }
-  double atoms_read() const { return double((3 + 2 * refinements) * (step + 1)); }
+  double atoms_read() const { return double((3 + 2 * limits.refinements) * (step + 1)); }
   double flops() const {
     return signal_count() * (double(correlations.shape[1]) +
                              2 * wide_flops(correlations) * atoms_read() * double(atoms.shape[1]) +
@@ -61,9 +59,8 @@ struct PursuitStep {
     f.in("squares", squares), f.in("scales", scales, kOptional), f.in("energies", energies);
     f.inout("rests", rests), f.inout("left", left), f.inout("indices", indices);
     f.inout("coefficients", coefficients), f.inout("state", state), f.inout("counts", counts);
-    f.value("step", step), f.value("tol", tol), f.value("relTol", rel_tol);
-    f.value("floor", floor), f.value("dependence", dependence);
-    f.value("refinements", refinements), f.value("onDependent", on_dependent);
+    f.value("step", step);
+    limits.fields(f);
   }
   void check() const {
     for (auto& v : {correlations, atoms, signals, rests, coefficients}) {
@@ -104,13 +101,7 @@ struct PursuitStep {
     require_array("counts must be i32 and have one element a signal", counts, Dtype::kI32, batch);
     require(step >= 0 && step < k, ErrorCode::kArgument,
             "step must be one of the columns of indices", double(step));
-    for (auto& [what, number] : {std::pair{"tol must not be negative", tol},
-                                 std::pair{"relTol must not be negative", rel_tol},
-                                 std::pair{"floor must not be negative", floor},
-                                 std::pair{"dependence must not be negative", dependence}})
-      require(number >= 0, ErrorCode::kArgument, what, number);
-    require(refinements >= 0 && refinements <= 100, ErrorCode::kArgument,
-            "refinements must be 0 to 100", double(refinements));
+    limits.check();
   }
 };
 

@@ -10,7 +10,7 @@ void pursue(const GramPursuit& op, int64_t signal, double largest) {
   const int64_t n = op.gram.shape[1], k = op.indices.shape[1];
   const double* p0 = values(op.correlations) + signal * n;
   const double whole = op.energies ? values(op.energies)[signal] : NAN;
-  const double target = std::max(op.tol, op.rel_tol * op.rel_tol * whole);
+  const double target = std::max(op.limits.tol, op.limits.rel_tol * op.limits.rel_tol * whole);
   double energy = whole, floor = -1;
   std::vector<int64_t> chosen;
   std::vector<double> w, right;
@@ -28,15 +28,15 @@ void pursue(const GramPursuit& op, int64_t signal, double largest) {
     for (int skips = 0; skips < kMostSkips && !found; ++skips) {
       const int64_t best = highest(scores);
       if (floor < 0)
-        floor = op.floor * (op.energies ? std::sqrt(whole) * largest : scores[size_t(best)]);
+        floor = op.limits.floor * (op.energies ? std::sqrt(whole) * largest : scores[size_t(best)]);
       if (!(scores[size_t(best)] > floor)) break;
       std::vector<double> products;
       for (int64_t j : chosen) products.push_back(values(op.gram)[best * n + j]);
       const auto row = next_row(factor, products, values(op.squares)[best]);
-      found = row.back() * row.back() > op.dependence * values(op.squares)[best];
+      found = row.back() * row.back() > op.limits.dependence * values(op.squares)[best];
       if (found)
         chosen.push_back(best), right.push_back(p0[best]), factor.push_back(row);
-      else if (op.on_dependent == OnDependent::kStop)
+      else if (op.limits.on_dependent == OnDependent::kStop)
         break;
       else
         scores[size_t(best)] = 0;

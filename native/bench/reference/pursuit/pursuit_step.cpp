@@ -12,7 +12,9 @@ void step_of(const PursuitStep& op, int64_t signal, double largest) {
          *coefficients = values(op.coefficients) + signal * k, &left = values(op.left)[signal],
          &count = values(op.counts)[signal];
   const double whole = values(op.energies)[signal];
-  if (count != double(op.step) || left <= std::max(op.tol, op.rel_tol * op.rel_tol * whole)) return;
+  if (count != double(op.step) ||
+      left <= std::max(op.limits.tol, op.limits.rel_tol * op.limits.rel_tol * whole))
+    return;
   std::vector<int64_t> chosen;
   for (int64_t i = 0; i < op.step; ++i) {
     if (indices[i] < 0 || indices[i] >= double(n)) return;
@@ -40,12 +42,12 @@ void step_of(const PursuitStep& op, int64_t signal, double largest) {
   }
   for (int skips = 0; skips < kMostSkips; ++skips) {
     const int64_t best = highest(scores);
-    if (!(scores[size_t(best)] > op.floor * std::sqrt(whole) * largest)) return;
+    if (!(scores[size_t(best)] > op.limits.floor * std::sqrt(whole) * largest)) return;
     const double* atom = values(op.atoms) + best * depth;
     std::vector<double> products;
     for (int64_t i : chosen) products.push_back(product(i, atom));
     const auto row = next_row(factor, products, values(op.squares)[best]);
-    if (row.back() * row.back() > op.dependence * values(op.squares)[best]) {
+    if (row.back() * row.back() > op.limits.dependence * values(op.squares)[best]) {
       double share = product(best, y);
       for (int64_t i = 0; i < op.step; ++i) share -= row[size_t(i)] * z[i];
       z[op.step] = share / row.back();
@@ -64,7 +66,7 @@ void step_of(const PursuitStep& op, int64_t signal, double largest) {
         }
         return sum;
       };
-      for (int64_t refinement = 0; refinement < op.refinements; ++refinement) {
+      for (int64_t refinement = 0; refinement < op.limits.refinements; ++refinement) {
         measure();
         std::vector<double> shares;
         for (int64_t i : chosen) shares.push_back(product(i, rest));
@@ -76,7 +78,7 @@ void step_of(const PursuitStep& op, int64_t signal, double largest) {
       for (size_t i = 0; i < w.size(); ++i) coefficients[i] = w[i];
       return;
     }
-    if (op.on_dependent == OnDependent::kStop) return;
+    if (op.limits.on_dependent == OnDependent::kStop) return;
     scores[size_t(best)] = 0;
   }
 }

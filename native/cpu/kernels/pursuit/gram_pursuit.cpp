@@ -56,13 +56,14 @@ class Pursuit {
     tiles_.begin(p_);
     const double whole = op_.energies ? op_.energies.as<double>()[signal] : NAN;
     double energy = whole;
-    const double target = std::max(op_.tol, op_.rel_tol * op_.rel_tol * whole);
+    const double target = op_.limits.target(whole);
     T floor = 0;
     while (support_.count() < k_ && !(energy <= target)) {
       BestAtom<T> best;
       if (!choose(floor, best)) break;
       if (support_.count() == 0) {
-        floor = T(op_.floor * (op_.energies ? std::sqrt(whole) * largest_ : double(best.score)));
+        floor =
+            T(op_.limits.floor * (op_.energies ? std::sqrt(whole) * largest_ : double(best.score)));
         if (!(best.score > floor)) break;
       }
       energy -= support_.append(double(p_[best.index]), distance_);
@@ -87,9 +88,9 @@ class Pursuit {
         support_.column()[i] = double(row[indices_[i]]);
       const double square = op_.squares.as<double>()[best.index];
       distance_ = support_.distance(square);
-      found = distance_ > op_.dependence * square;
+      found = distance_ > op_.limits.dependence * square;
       if (found) break;
-      if (op_.on_dependent == OnDependent::kStop) break;
+      if (op_.limits.stops()) break;
       tiles_.pass_over(skipped[skips++] = best.index);
     }
     while (skips > 0) tiles_.readmit(skipped[--skips]);
@@ -107,9 +108,9 @@ class Pursuit {
 
   double measured() {
     const int64_t depth = op_.atoms.shape[1];
-    const Fit<T> fit{op_.atoms.as<T>(), op_.signals.as<T>() + signal_ * depth, depth, indices_,
-                     scratch_.residual};
-    return fit.measure(support_, op_.refinements, scratch_.w);
+    const Fit<SerialWorkers, T> fit{op_.atoms.as<T>(), op_.signals.as<T>() + signal_ * depth, depth,
+                                    indices_, scratch_.residual};
+    return fit.measure(support_, op_.limits.refinements, scratch_.w);
   }
 
   void finish(double energy) {
@@ -127,7 +128,7 @@ class Pursuit {
   const int64_t n_, k_;
   const double largest_;  // maxⱼ sⱼ |dⱼ|
   const Scratch<T> scratch_;
-  Support support_;
+  Support<SerialWorkers> support_;
   AtomTiles<T> tiles_;
   int64_t signal_ = 0;
   const T* p_ = nullptr;

@@ -26,15 +26,15 @@ class Step {
     double& left = op_.left.as<double>()[signal_];
     int32_t& count = op_.counts.as<int32_t>()[signal_];
     const double whole = op_.energies.as<double>()[signal_];
-    if (count != op_.step || left <= std::max(op_.tol, op_.rel_tol * op_.rel_tol * whole)) return;
+    if (count != op_.step || left <= op_.limits.target(whole)) return;
     for (int64_t i = 0; i < op_.step; ++i)
       if (indices_[i] < 0 || indices_[i] >= n_) return;
     BestAtom<T> best;
-    if (!choose(T(op_.floor * std::sqrt(whole) * largest_), best)) return;
+    if (!choose(T(op_.limits.floor * std::sqrt(whole) * largest_), best)) return;
     indices_[op_.step] = int32_t(best.index);
     support_.append(dot(fit_.atom(op_.step), fit_.signal, depth_), distance_);
     support_.solve();
-    left = fit_.measure(support_, op_.refinements, coefficients_);
+    left = fit_.measure(support_, op_.limits.refinements, coefficients_);
     T* rest = op_.rests.as<T>() + signal_ * depth_;
     for (int64_t j = 0; j < depth_; ++j) rest[j] = T(fit_.residual[j]);
     ++count;
@@ -47,12 +47,11 @@ class Step {
     for (int skips = 0; skips < kMostSkips;) {
       best = look(masked, skips);
       if (!(best.score > floor)) return false;
-      const T* atom = op_.atoms.as<T>() + best.index * depth_;
-      for (int64_t i = 0; i < op_.step; ++i) support_.column()[i] = dot(atom, fit_.atom(i), depth_);
+      fit_.dots(op_.step, op_.atoms.as<T>() + best.index * depth_, support_.column());
       const double square = op_.squares.as<double>()[best.index];
       distance_ = support_.distance(square);
-      if (distance_ > op_.dependence * square) return true;
-      if (op_.on_dependent == OnDependent::kStop) return false;
+      if (distance_ > op_.limits.dependence * square) return true;
+      if (op_.limits.stops()) return false;
       masked[skips++] = int32_t(best.index);
     }
     return false;
@@ -81,8 +80,8 @@ class Step {
   const double largest_;  // maxⱼ sⱼ |dⱼ|
   int32_t* const indices_;
   T* const coefficients_;
-  const Fit<T> fit_;
-  Support support_;
+  const Fit<SerialWorkers, T> fit_;
+  Support<SerialWorkers> support_;
   double distance_ = 0;
 };
 

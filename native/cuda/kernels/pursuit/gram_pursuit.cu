@@ -16,9 +16,7 @@ struct GramPursuitWork {
   int32_t *indices, *counts;
   T *coefficients, *residuals;
   int64_t batch, n, k, depth;
-  double tol, rel_tol, floor, dependence;
-  int64_t refinements;
-  bool stops;
+  PursuitLimits limits;
   BlockMemory memory;  // what Support takes, and a residual
 };
 
@@ -33,24 +31,26 @@ class GramPursuitBlock {
         residual_(memory + support_doubles(work.k) + 2 * work.k) {}
 
   __device__ void run(int64_t signal) {
-    signal_ = signal, count_ = 0;
+    signal_ = signal;
+    support_.clear();
     p_ = work_.correlations + signal * work_.n;
     indices_ = work_.indices + signal * work_.k;
     w_ = work_.coefficients + signal * work_.k;
     const double whole = work_.energies ? work_.energies[signal] : double(NAN);
-    double energy = whole, target = work_.rel_tol * work_.rel_tol * whole;
-    if (!(target > work_.tol)) target = work_.tol;
+    double energy = whole;
+    const double target = work_.limits.target(whole);
     T floor = 0;
-    while (count_ < work_.k && !(energy <= target)) {
+    while (support_.count() < work_.k && !(energy <= target)) {
       BestAtom<T> best;
       if (!choose(floor, best)) break;
-      if (count_ == 0) {
-        floor = T(work_.floor * (work_.energies ? sqrt(whole) * largest_ : double(best.score)));
+      if (support_.count() == 0) {
+        floor =
+            T(work_.limits.floor * (work_.energies ? sqrt(whole) * largest_ : double(best.score)));
         if (!(best.score > floor)) break;
       }
-      energy -= support_.append(count_, double(p_[best.index]), distance_);
-      if (threadIdx.x == 0) indices_[count_] = best.index;
-      support_.solve(++count_);
+      if (threadIdx.x == 0) indices_[support_.count()] = best.index;
+      energy -= support_.append(double(p_[best.index]), distance_);
+      support_.solve();
       store();
       if (energy <= target && work_.atoms) energy = measured();
     }
@@ -60,11 +60,11 @@ class GramPursuitBlock {
  private:
   __device__ bool choose(T floor, BestAtom<T>& best) {
     return choose_atom(
-        support_, {work_.squares, work_.dependence, work_.stops}, indices_, count_, floor,
+        support_, {work_.squares, work_.limits}, indices_, floor,
         [&](const Masked& masked) { return sweep(masked); },
         [&](int64_t atom) {
           const T* row = work_.gram + atom * work_.n;
-          for (int64_t i = threadIdx.x; i < count_; i += kPursuitThreads)
+          for (int64_t i = threadIdx.x; i < support_.count(); i += kPursuitThreads)
             support_.column()[i] = double(row[indices_[i]]);
         },
         best, distance_);
@@ -76,7 +76,7 @@ class GramPursuitBlock {
       for (int64_t at = int64_t(threadIdx.x) * N; at < work_.n; at += kPursuitThreads * N) {
         Group<T, N> p = load_group<N>(p_, at);
 #pragma unroll 2
-        for (int64_t i = 0; i < count_; ++i) {
+        for (int64_t i = 0; i < support_.count(); ++i) {
           const auto g = load_group<N>(work_.gram + indices_[i] * work_.n, at);
           const T w = -w_[i];
 #pragma unroll
@@ -93,22 +93,23 @@ class GramPursuitBlock {
   }
 
   __device__ void store() {
-    for (int64_t i = threadIdx.x; i < count_; i += kPursuitThreads) w_[i] = T(support_.w()[i]);
+    for (int64_t i = threadIdx.x; i < support_.count(); i += kPursuitThreads)
+      w_[i] = T(support_.w()[i]);
     __syncthreads();
   }
 
   __device__ double measured() {
-    const Fit<T> fit{work_.atoms, work_.signals + signal_ * work_.depth, work_.depth, indices_,
-                     residual_};
-    return fit.measure(support_, count_, work_.refinements, w_);
+    const Fit<BlockWorkers, T> fit{work_.atoms, work_.signals + signal_ * work_.depth, work_.depth,
+                                   indices_, residual_};
+    return fit.measure(support_, work_.limits.refinements, w_);
   }
 
   __device__ void finish(double energy) {
-    if (work_.atoms && count_ > 0) energy = measured();
-    for (int64_t i = count_ + threadIdx.x; i < work_.k; i += kPursuitThreads)
+    if (work_.atoms && support_.count() > 0) energy = measured();
+    for (int64_t i = support_.count() + threadIdx.x; i < work_.k; i += kPursuitThreads)
       indices_[i] = -1, w_[i] = 0;
     if (threadIdx.x == 0) {
-      work_.counts[signal_] = int32_t(count_);
+      work_.counts[signal_] = int32_t(support_.count());
       work_.residuals[signal_] = T(sqrt(energy < 0 ? 0 : energy));
     }
     __syncthreads();  // the next signal takes the memory
@@ -116,9 +117,9 @@ class GramPursuitBlock {
 
   const GramPursuitWork<T>& work_;
   const double largest_;
-  const Support support_;
+  Support<BlockWorkers> support_;
   double* residual_;
-  int64_t signal_ = 0, count_ = 0;
+  int64_t signal_ = 0;
   const T* p_ = nullptr;
   int32_t* indices_ = nullptr;
   T* w_ = nullptr;
@@ -133,12 +134,10 @@ __global__ void __launch_bounds__(kPursuitThreads, 2) gram_pursuit_kernel(GramPu
 }
 
 static void gram_pursuit(const GramPursuit& op, Stream& stream) {
-  constexpr int64_t kMostBlocks = 2048, kMostScratch = int64_t(1) << 28;
   const int64_t batch = op.indices.shape[0], k = op.indices.shape[1];
   if (batch == 0) return;
   const int64_t depth = op.atoms ? op.atoms.shape[1] : 0, each = support_doubles(k) + 2 * k + depth;
-  const int64_t most = std::clamp<int64_t>(kMostScratch / (8 * std::max<int64_t>(1, each)), 1,
-                                           std::min(batch, kMostBlocks));
+  const int64_t blocks = BlockMemory::blocks_for(each, batch);
   visit(op.gram.dtype, [&]<class T>() {
     const GramPursuitWork<T> work{op.correlations.as<T>(),
                                   op.gram.as<T>(),
@@ -155,15 +154,10 @@ static void gram_pursuit(const GramPursuit& op, Stream& stream) {
                                   op.correlations.shape[1],
                                   k,
                                   depth,
-                                  op.tol,
-                                  op.rel_tol,
-                                  op.floor,
-                                  op.dependence,
-                                  op.refinements,
-                                  op.on_dependent == OnDependent::kStop,
-                                  {stream, each, most}};
+                                  op.limits,
+                                  {stream, each, blocks}};
     launch(stream, gram_pursuit_kernel<T>,
-           {unsigned(most), kPursuitThreads, work.memory.shared_bytes()}, work);
+           {unsigned(blocks), kPursuitThreads, work.memory.shared_bytes()}, work);
   });
 }
 ORTHOKIT_KERNEL(GramPursuit, gram_pursuit);

@@ -20,9 +20,7 @@ struct PursuitStepWork {
   double* state;
   int32_t* counts;
   int64_t batch, n, depth, k, step;
-  double tol, rel_tol, floor, dependence;
-  int64_t refinements;
-  bool stops;
+  PursuitLimits limits;
   BlockMemory memory;  // two columns and a residual
 };
 
@@ -39,24 +37,23 @@ class PursuitStepBlock {
         coefficients_(work.coefficients + signal * work.k),
         fit_{work.atoms, work.signals + signal * work.depth, work.depth, indices_,
              scratch + 2 * work.k},
-        support_(work.state + signal * support_doubles(work.k), scratch, work.k) {}
+        support_(work.state + signal * support_doubles(work.k), scratch, work.k, work.step) {}
 
   __device__ void run() {
     const int64_t step = work_.step;
     const double whole = work_.energies[signal_];
-    double target = work_.rel_tol * work_.rel_tol * whole;
-    if (!(target > work_.tol)) target = work_.tol;
+    const double target = work_.limits.target(whole);
     bool goes_on = work_.counts[signal_] == step && !(work_.left[signal_] <= target);
     for (int64_t i = 0; i < step; ++i)
       goes_on = goes_on && indices_[i] >= 0 && indices_[i] < work_.n;
     BestAtom<T> best;
-    goes_on = goes_on && choose(T(work_.floor * sqrt(whole) * largest_), best);
+    goes_on = goes_on && choose(T(work_.limits.floor * sqrt(whole) * largest_), best);
     if (!goes_on) return;
     if (threadIdx.x == 0) indices_[step] = best.index;
     __syncthreads();
-    support_.append(step, Support::dot(fit_.atom(step), fit_.signal, work_.depth), distance_);
-    support_.solve(step + 1);
-    const double left = fit_.measure(support_, step + 1, work_.refinements, coefficients_);
+    support_.append(BlockWorkers::dot(fit_.atom(step), fit_.signal, work_.depth), distance_);
+    support_.solve();
+    const double left = fit_.measure(support_, work_.limits.refinements, coefficients_);
     T* rest = work_.rests + signal_ * work_.depth;
     for (int64_t j = threadIdx.x; j < work_.depth; j += kStepThreads) rest[j] = T(fit_.residual[j]);
     if (threadIdx.x == 0) {
@@ -69,12 +66,10 @@ class PursuitStepBlock {
  private:
   __device__ bool choose(T floor, BestAtom<T>& best) {
     return choose_atom(
-        support_, {work_.squares, work_.dependence, work_.stops}, indices_, work_.step, floor,
+        support_, {work_.squares, work_.limits}, indices_, floor,
         [&](const Masked& masked) { return look(masked); },
         [&](int64_t atom) {
-          Support::dots(
-              work_.step, [&](int64_t i) { return fit_.atom(i); }, work_.atoms + atom * work_.depth,
-              work_.depth, support_.column());
+          fit_.dots(work_.step, work_.atoms + atom * work_.depth, support_.column());
         },
         best, distance_);
   }
@@ -100,8 +95,8 @@ class PursuitStepBlock {
   const double largest_;
   int32_t* const indices_;
   T* const coefficients_;
-  const Fit<T> fit_;
-  const Support support_;
+  const Fit<BlockWorkers, T> fit_;
+  Support<BlockWorkers> support_;
   double distance_ = 0;  // of the atom that was chosen last, for append
 };
 
@@ -113,12 +108,10 @@ __global__ void __launch_bounds__(kStepThreads, 2) pursuit_step_kernel(PursuitSt
 }
 
 static void pursuit_step(const PursuitStep& op, Stream& stream) {
-  constexpr int64_t kMostBlocks = 2048, kMostScratch = int64_t(1) << 28;
   const int64_t batch = op.indices.shape[0], depth = op.atoms.shape[1];
   if (batch == 0) return;
   const int64_t each = 2 * op.indices.shape[1] + depth;
-  const int64_t blocks = std::clamp<int64_t>(kMostScratch / (8 * std::max<int64_t>(1, each)), 1,
-                                             std::min(batch, kMostBlocks));
+  const int64_t blocks = BlockMemory::blocks_for(each, batch);
   visit(op.atoms.dtype, [&]<class T>() {
     const PursuitStepWork<T> work{op.correlations.as<T>(),
                                   op.atoms.as<T>(),
@@ -137,12 +130,7 @@ static void pursuit_step(const PursuitStep& op, Stream& stream) {
                                   depth,
                                   op.indices.shape[1],
                                   op.step,
-                                  op.tol,
-                                  op.rel_tol,
-                                  op.floor,
-                                  op.dependence,
-                                  op.refinements,
-                                  op.on_dependent == OnDependent::kStop,
+                                  op.limits,
                                   {stream, each, blocks}};
     launch(stream, pursuit_step_kernel<T>,
            {unsigned(blocks), kStepThreads, work.memory.shared_bytes()}, work);

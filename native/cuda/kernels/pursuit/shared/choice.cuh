@@ -22,26 +22,25 @@ struct Masked {
 // square: it is passed over, or ends the signal.
 struct Dependence {
   const double* squares;
-  double share;
-  bool stops;
+  const PursuitLimits& limits;
 };
 
-// The best atom above `floor` that does not depend on the `count` chosen, and its distance², which is
-// for Support::append. sweep(masked) finds the best of the others; column(atom) writes its products
+// The best atom above `floor` that does not depend on those chosen, and its distance², which is for
+// Support::append. sweep(masked) finds the best of the others; column(atom) writes its products
 // with those chosen to support.column(). Every thread of the block calls it.
 template <class T, class Sweep, class Column>
-__device__ bool choose_atom(const Support& support, const Dependence& dependence,
-                            const int32_t* chosen, int64_t count, T floor, Sweep&& sweep,
-                            Column&& column, BestAtom<T>& best, double& distance) {
+__device__ bool choose_atom(const Support<BlockWorkers>& support, const Dependence& dependence,
+                            const int32_t* chosen, T floor, Sweep&& sweep, Column&& column,
+                            BestAtom<T>& best, double& distance) {
   __shared__ int32_t skipped[kMostSkips];
   for (int skips = 0; skips < kMostSkips;) {
-    best = sweep(Masked{chosen, skipped, count, skips});
+    best = sweep(Masked{chosen, skipped, support.count(), skips});
     if (!(best.score > floor)) return false;
     column(best.index);
     const double square = dependence.squares[best.index];
-    distance = support.distance(count, square);
-    if (distance > dependence.share * square) return true;
-    if (dependence.stops) return false;
+    distance = support.distance(square);
+    if (distance > dependence.limits.dependence * square) return true;
+    if (dependence.limits.stops()) return false;
     if (threadIdx.x == 0) skipped[skips] = best.index;
     ++skips;
     __syncthreads();  // all know it

@@ -1,53 +1,27 @@
-// The least squares of one signal on the atoms that a pursuit has chosen, by one block.
+// The loops of a pursuit's least squares, by one block.
 #pragma once
+#include <algorithm>
+
 #include "cuda/device/fused.cuh"
 #include "cuda/device/reduce.cuh"
 #include "cuda/groups.cuh"
 #include "cuda/stream.h"
-#include "ops/pursuit/shared/pursuit.h"
+#include "ops/pursuit/shared/support.h"
 
 namespace orthokit::cuda {
 
-// L Lᵀ = G[I, I], L z = p₀[I], Lᵀ w = z, in f64; L is packed by rows. Every thread of the block calls
-// each function, with the same `count`, and none returns before its results are there for all.
-class Support {
- public:
-  // `state` has support_doubles(most), of which those of `count` atoms are there when a function is
-  // called; `columns` is scratch memory, 2 `most`.
-  __device__ Support(double* state, double* columns, int64_t most)
-      : z_(state), factor_(z_ + most), w_(columns), g_(w_ + most) {}
-
-  __device__ double* w() const { return w_; }
-  // Where the Gram column of the next atom is written, or what `correct` takes.
-  __device__ double* column() const { return g_; }
-
-  // The squared distance of the next atom to the span of `count`.
-  __device__ double distance(int64_t count, double square) const {
-    forward(count, g_);
-    return square - dot(g_, g_, count);
-  }
-  // Takes the atom that `distance` was asked of; returns the square of its share of the signal.
-  __device__ double append(int64_t count, double correlation, double distance) const {
-    double* l = row(count);
-    const double inverse = 1 / sqrt(distance), z = (correlation - dot(g_, z_, count)) * inverse;
-    for (int64_t i = threadIdx.x; i < count; i += blockDim.x) l[i] = g_[i];
-    __syncthreads();  // z has been read
-    if (threadIdx.x == 0) l[count] = inverse, z_[count] = z;
-    __syncthreads();
-    return z * z;
-  }
-  __device__ void solve(int64_t count) const {
-    for (int64_t i = threadIdx.x; i < count; i += blockDim.x) w_[i] = z_[i];
-    backward(count, w_);
-  }
-  // w += G[I, I]⁻¹ column.
-  __device__ void correct(int64_t count) const {
-    forward(count, g_);
-    backward(count, g_);
-    for (int64_t i = threadIdx.x; i < count; i += blockDim.x) w_[i] += g_[i];
+// Every thread of the block calls each function.
+struct BlockWorkers {
+  template <class F>
+  static __device__ void each(int64_t n, const F& f) {
+    for (int64_t i = threadIdx.x; i < n; i += blockDim.x) f(i);
     __syncthreads();
   }
-
+  template <class F>
+  static __device__ void once(const F& f) {
+    if (threadIdx.x == 0) f();
+    __syncthreads();
+  }
   template <class X, class Y>
   static __device__ double dot(const X* x, const Y* y, int64_t count) {
     double sum = 0;
@@ -55,90 +29,63 @@ class Support {
       sum = fused(double(x[i]), double(y[i]), sum);
     return block_reduce<Sum>(sum);
   }
-  // out[i] = atom(i) · x for i < count, a warp each.
-  template <class Atom, class X>
-  static __device__ void dots(int64_t count, Atom&& atom, const X* x, int64_t size, double* out) {
+  // A warp each.
+  template <class Atoms, class X>
+  static __device__ void dots(int64_t count, const Atoms& atoms, const X* x, int64_t size,
+                              double* out) {
     __syncthreads();  // x is complete
     const int lane = int(threadIdx.x) % 32;
     for (int64_t i = int(threadIdx.x) / 32; i < count; i += warps_of_block()) {
-      const auto* values = atom(i);
+      const auto* values = atoms.atom(i);
       double sum = 0;
       for (int64_t j = lane; j < size; j += 32) sum = fused(double(values[j]), double(x[j]), sum);
       sum = warp_reduce<Sum>(sum);
       if (lane == 0) out[i] = sum;
     }
   }
-
- private:
-  __device__ double* row(int64_t i) const { return factor_ + i * (i + 1) / 2; }
-  // x ← x · inverse, by the first lane; every lane gets it.
-  __device__ static double settle(double& x, double inverse) {
-    double xi = 0;
-    if (threadIdx.x == 0) x = xi = x * inverse;
-    return __shfl_sync(kFullWarp, xi, 0);
-  }
   // By the first warp: each step waits for the one before.
-  __device__ void forward(int64_t count, double* x) const {
+  static __device__ void forward(const PackedFactor& factor, int64_t count, double* x) {
     __syncthreads();  // x is complete
     const int lane = int(threadIdx.x);
     if (lane < 32)
       for (int64_t i = 0; i < count; ++i) {
-        const double xi = settle(x[i], row(i)[i]);
-        for (int64_t s = i + 1 + lane; s < count; s += 32) x[s] = fused(-row(s)[i], xi, x[s]);
+        const double xi = times_inverse(x[i], factor.row(i)[i]);
+        for (int64_t s = i + 1 + lane; s < count; s += 32)
+          x[s] = fused(-factor.row(s)[i], xi, x[s]);
         __syncwarp();
       }
     __syncthreads();
   }
-  __device__ void backward(int64_t count, double* x) const {
+  static __device__ void backward(const PackedFactor& factor, int64_t count, double* x) {
     __syncthreads();  // x is complete
     const int lane = int(threadIdx.x);
     if (lane < 32)
       for (int64_t i = count - 1; i >= 0; --i) {
-        const double* l = row(i);
-        const double xi = settle(x[i], l[i]);
+        const double* l = factor.row(i);
+        const double xi = times_inverse(x[i], l[i]);
         for (int64_t s = lane; s < i; s += 32) x[s] = fused(-l[s], xi, x[s]);
         __syncwarp();
       }
     __syncthreads();
   }
-
-  double *z_, *factor_, *w_, *g_;
-};
-
-// A signal, and the atoms that it is made of.
-template <class T>
-struct Fit {
-  const T *atoms, *signal;
-  int64_t depth;
-  const int32_t* indices;
-  double* residual;  // scratch
-
-  __device__ const T* atom(int64_t i) const { return atoms + indices[i] * depth; }
-
-  // Refines the support's w, rounds it into `w`, and returns |y − Dᵀ w|² of that.
-  __device__ double measure(const Support& support, int64_t count, int64_t refinements,
-                            T* w) const {
-    for (int64_t step = 0; step < refinements; ++step) {
-      subtract(support.w(), count);
-      Support::dots(
-          count, [&](int64_t i) { return atom(i); }, residual, depth, support.column());
-      support.correct(count);
+  // The residual is the signal less the atoms' shares, element by element.
+  template <class Atoms, class W>
+  static __device__ void subtract(const Atoms& fit, const W* w, int64_t count) {
+    __syncthreads();  // w is complete, and the residual before has been read
+    for (int64_t j = threadIdx.x; j < fit.depth; j += blockDim.x) {
+      double r = double(fit.signal[j]);
+      for (int64_t i = 0; i < count; ++i) r = fused(-double(w[i]), double(fit.atom(i)[j]), r);
+      fit.residual[j] = r;
     }
-    for (int64_t i = threadIdx.x; i < count; i += blockDim.x) w[i] = T(support.w()[i]);
-    subtract(w, count);
-    return Support::dot(residual, residual, depth);
+    __syncthreads();
   }
 
  private:
-  template <class W>
-  __device__ void subtract(const W* w, int64_t count) const {
-    __syncthreads();  // w is complete, and the residual before has been read
-    for (int64_t j = threadIdx.x; j < depth; j += blockDim.x) {
-      double r = double(signal[j]);
-      for (int64_t i = 0; i < count; ++i) r = fused(-double(w[i]), double(atom(i)[j]), r);
-      residual[j] = r;
-    }
-    __syncthreads();
+  // x ← x · inverse, by the first lane; every lane gets it.
+  static __device__ double times_inverse(double& x, double inverse) {
+    double xi = 0;
+    if (threadIdx.x == 0) x = xi = x * inverse;
+    return __shfl_sync(kFullWarp, xi, 0);
   }
 };
 
@@ -147,6 +94,12 @@ struct BlockMemory {
   static constexpr size_t kMost = 40 << 10;  // leaves room for reductions
   double* scratch;
   int64_t each;
+  // So many blocks that they fill a device, and that their memory stays small.
+  static int64_t blocks_for(int64_t doubles, int64_t signals) {
+    constexpr int64_t kMostBlocks = 2048, kMostScratch = int64_t(1) << 28;
+    return std::clamp<int64_t>(kMostScratch / (8 * std::max<int64_t>(1, doubles)), 1,
+                               std::min(signals, kMostBlocks));
+  }
   static bool is_shared(int64_t doubles) { return 8 * uint64_t(doubles) <= kMost; }
   BlockMemory(Stream& stream, int64_t doubles, int64_t blocks)
       : scratch(is_shared(doubles) ? nullptr : stream.scratch<double>(doubles * blocks)),
