@@ -43,15 +43,12 @@ __global__ void __launch_bounds__(kTileThreads, 2)
     gemm_kernel(GemmWork work, Side<T> a, Side<T> b, GemmOut<T> out) {
   using Product = TileProduct<T, side, a_deep, b_deep>;
   for (int64_t index = blockIdx.x; index < work.size(); index += gridDim.x) {
-    const int64_t tiles = work.tile_rows * work.tile_columns, matrix = index / tiles,
-                  batch = matrix % work.batch, from = matrix / work.batch * work.slice_depth;
-    const TilePosition tile = gemm_tile(work, index % tiles);
+    const WorkShare share = work.share(index);
+    const TilePosition tile = gemm_tile(work, share.tile);
     const int64_t row = tile.row * side, column = tile.column * side;
-    const int64_t rest = work.k - from;
-    T* c = out.c + (matrix * work.m + row) * work.n + column;
-    Product::run({a, batch * work.a_matrix, row, work.m, from},
-                 {b, batch * work.b_matrix, column, work.n, from},
-                 rest < work.slice_depth ? rest : work.slice_depth,
+    T* c = out.c + (share.matrix * work.m + row) * work.n + column;
+    Product::run({a, share.batch * work.a_matrix, row, work.m, share.from},
+                 {b, share.batch * work.b_matrix, column, work.n, share.from}, share.depth,
                  [&](const Slab<T, side>& slab, bool first, bool) {
                    store_slab(slab, out, c, work.m - row, work.n - column, work.n, first);
                  });
@@ -60,35 +57,18 @@ __global__ void __launch_bounds__(kTileThreads, 2)
 
 template <class T, int side>
 static void launch_gemm(const Gemm& op, Stream& stream) {
-  const bool a_deep = op.trans_a == Transpose::kNone, b_deep = op.trans_b != Transpose::kNone;
-  const Matrices s = matrices(op.c), sa = matrices(op.a), sb = matrices(op.b);
-  const int64_t k = op.alpha == 0 ? 0 : op.inner();
-  const int64_t tile_rows = parts_of(s.rows, side), tile_columns = parts_of(s.columns, side);
-  const Slices slices(tile_rows * tile_columns * s.batch, k);
-  const GemmWork work{s.rows,
-                      s.columns,
-                      k,
-                      slices.depth,
-                      tile_rows,
-                      tile_columns,
-                      s.batch,
-                      slices.count,
-                      sa.rows * sa.columns,
-                      sb.rows * sb.columns};
-  const Side<T> a(op.a.as<T>(), sa.columns, work.a_matrix),
-      b(op.b.as<T>(), sb.columns, work.b_matrix);
+  const int64_t a_stride = matrices(op.a).columns, b_stride = matrices(op.b).columns;
+  const GemmWork work = gemm_work(op, side, a_stride, b_stride, kStage);
+  const Side<T> a(op.a.as<T>(), a_stride, work.a_matrix), b(op.b.as<T>(), b_stride, work.b_matrix);
   GemmOut<T> out{op.c.as<T>(), T(op.alpha), T(op.beta), false};
-  if (slices.count > 1) out = {stream.scratch<T>(slices.count * op.c.size()), T(1), T(0), false};
-  out.whole = is_aligned(out.c) && s.columns % kChunk<T> == 0;
-  const auto run = [&](auto kernel) {
-    launch(stream, kernel, {blocks_for(work.size()), kTileThreads}, work, a, b, out);
-  };
-  if (a_deep)
-    b_deep ? run(gemm_kernel<T, side, true, true>) : run(gemm_kernel<T, side, true, false>);
-  else
-    b_deep ? run(gemm_kernel<T, side, false, true>) : run(gemm_kernel<T, side, false, false>);
-  if (slices.count > 1)
-    sum_slices(stream, out.c, slices.count, op.c.size(), T(op.alpha), T(op.beta), op.c.as<T>());
+  if (work.slices > 1) out = {stream.scratch<T>(work.slices * op.c.size()), T(1), T(0), false};
+  out.whole = is_aligned(out.c) && work.n % kChunk<T> == 0;
+  with_forms(op, [&]<bool a_deep, bool b_deep>() {
+    launch(stream, gemm_kernel<T, side, a_deep, b_deep>, {blocks_for(work.size()), kTileThreads},
+           work, a, b, out);
+  });
+  if (work.slices > 1)
+    sum_slices(stream, out.c, work.slices, op.c.size(), T(op.alpha), T(op.beta), op.c.as<T>());
 }
 
 static void gemm(const Gemm& op, Stream& stream) {

@@ -6,11 +6,6 @@ namespace orthokit::cuda {
 
 // ---- by tiles of our own
 
-struct SymmetricWork {
-  int64_t n, k, slice_depth, tiles, batch, slices, a_matrix;
-  __host__ __device__ int64_t size() const { return tiles * batch * slices; }
-};
-
 template <class T>
 struct SymmetricStore {
   SymmetricOut<T> out;
@@ -64,28 +59,26 @@ template <class T, int side, bool deep>
 __global__ void __launch_bounds__(kTileThreads, 2)
     symmetric_kernel(SymmetricWork work, Side<T> a, Side<T> b, SymmetricStore<T> store) {
   for (int64_t index = blockIdx.x; index < work.size(); index += gridDim.x) {
-    const TriangleTile tile(index % work.tiles);
-    const int64_t matrix = index / work.tiles, offset = matrix % work.batch * work.a_matrix,
-                  from = matrix / work.batch * work.slice_depth, rest = work.k - from;
-    const int64_t row = tile.row * side, column = tile.column * side;
+    const WorkShare share = work.share(index);
+    const TriangleTile tile(share.tile);
+    const int64_t offset = share.batch * work.a_matrix, row = tile.row * side,
+                  column = tile.column * side;
     TileProduct<T, side, deep, deep>::run(
-        {a, offset, row, work.n, from}, {b, offset, column, work.n, from},
-        rest < work.slice_depth ? rest : work.slice_depth,
+        {a, offset, row, work.n, share.from}, {b, offset, column, work.n, share.from}, share.depth,
         [&](const Slab<T, side>& slab, bool first, bool last) {
-          store_symmetric(slab, store, matrix * work.n * work.n, row, column, work.n, first, last);
+          store_symmetric(slab, store, share.matrix * work.n * work.n, row, column, work.n, first,
+                          last);
         });
   }
 }
 
 template <class T, int side>
 static void launch_symmetric(const SymmetricProduct& op, const SymmetricSizes& s, Stream& stream) {
-  const int64_t tiles = triangle_of(parts_of(s.n, side));
-  const Slices slices(tiles * s.batch, s.k);
-  const SymmetricWork work{s.n, s.k, slices.depth, tiles, s.batch, slices.count, s.a_matrix};
+  const SymmetricWork work = symmetric_work(s, side, s.a_matrix, kStage);
   const auto out = symmetric_out<T>(op);
-  SymmetricStore<T> store{out, false, slices.count == 1};
+  SymmetricStore<T> store{out, false, work.slices == 1};
   if (!store.finish) {
-    T* partial = stream.scratch<T>(slices.count * op.c.size());
+    T* partial = stream.scratch<T>(work.slices * op.c.size());
     store.out = {partial, partial, T(1), T(0), T(0)};
   }
   store.whole = is_aligned(store.out.c) && is_aligned(store.out.old) && s.n % kChunk<T> == 0;
@@ -93,7 +86,7 @@ static void launch_symmetric(const SymmetricProduct& op, const SymmetricSizes& s
   launch(stream, kernel, {blocks_for(work.size()), kTileThreads}, work,
          Side<T>(op.a.as<T>(), s.stride, s.a_matrix),
          Side<T>(second_of(op).as<T>(), s.stride, s.a_matrix), store);
-  if (!store.finish) mirror(s, stream, store.out.c, slices.count, out);
+  if (!store.finish) mirror(s, stream, store.out.c, work.slices, out);
 }
 
 // ---- by cuBLAS: panels of rows, each as wide as the triangle is there

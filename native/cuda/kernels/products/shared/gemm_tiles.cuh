@@ -1,18 +1,39 @@
 // The tiles of a product's result, in the order in which blocks take them, and the sum of slices.
 #pragma once
 #include "cuda/convert.cuh"
-#include "cuda/tile.cuh"
+#include "cuda/kernels/products/shared/sliced_work.cuh"
+#include "ops/products/gemm.h"
 
 namespace orthokit::cuda {
 
-// The tiles of a batch of products, and of the slices of their depth.
-struct GemmWork {
-  int64_t m, n, k, slice_depth;
-  int64_t tile_rows, tile_columns, batch, slices;
+struct GemmWork : SlicedWork {
+  int64_t m, n, tile_rows, tile_columns;
   int64_t a_matrix, b_matrix;  // elements
-
-  __host__ __device__ int64_t size() const { return tile_rows * tile_columns * batch * slices; }
 };
+
+// In tiles of this side; a row of an operand begins so many elements behind the one before.
+inline GemmWork gemm_work(const Gemm& op, int side, int64_t a_stride, int64_t b_stride,
+                          int64_t stage) {
+  const Matrices s = matrices(op.c);
+  const int64_t rows = parts_of(s.rows, side), columns = parts_of(s.columns, side);
+  return {{rows * columns, s.batch, op.alpha == 0 ? 0 : op.inner(), stage},
+          s.rows,
+          s.columns,
+          rows,
+          columns,
+          matrices(op.a).rows * a_stride,
+          matrices(op.b).rows * b_stride};
+}
+
+// run<a_deep, b_deep>(): whether the rows of an operand lie along the depth.
+template <class Run>
+void with_forms(const Gemm& op, Run&& run) {
+  const bool a_deep = op.trans_a == Transpose::kNone, b_deep = op.trans_b != Transpose::kNone;
+  if (a_deep)
+    b_deep ? run.template operator()<true, true>() : run.template operator()<true, false>();
+  else
+    b_deep ? run.template operator()<false, true>() : run.template operator()<false, false>();
+}
 
 struct TilePosition {
   int64_t row, column;

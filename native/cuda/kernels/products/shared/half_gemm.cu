@@ -42,17 +42,15 @@ __global__ void __launch_bounds__(kHalfThreads, side == kLargeTile ? 2 : 4)
     half_gemm_kernel(GemmWork work, HalfSide<T> a, HalfSide<T> b, HalfGemmOut<T> out) {
   T* memory = dyn_shared<T>();
   for (int64_t index = blockIdx.x; index < work.size(); index += gridDim.x) {
-    const int64_t tiles = work.tile_rows * work.tile_columns, matrix = index / tiles,
-                  batch = matrix % work.batch, from = matrix / work.batch * work.slice_depth,
-                  rest = work.k - from;
-    const TilePosition tile = gemm_tile(work, index % tiles);
+    const WorkShare share = work.share(index);
+    const TilePosition tile = gemm_tile(work, share.tile);
     const int64_t row = tile.row * side, column = tile.column * side;
     HalfSums<side> sums;
-    HalfTileProduct<T, side, a_deep, b_deep>::run({a, batch * work.a_matrix, row, work.m, from},
-                                                  {b, batch * work.b_matrix, column, work.n, from},
-                                                  rest < work.slice_depth ? rest : work.slice_depth,
-                                                  memory, sums);
-    const int64_t at = (matrix * work.m + row) * work.n + column;
+    HalfTileProduct<T, side, a_deep, b_deep>::run(
+        {a, share.batch * work.a_matrix, row, work.m, share.from},
+        {b, share.batch * work.b_matrix, column, work.n, share.from}, int(share.depth), memory,
+        sums);
+    const int64_t at = (share.matrix * work.m + row) * work.n + column;
     if (out.slices)
       store_sums(sums, out.slices + at, work.m - row, work.n - column, work.n);
     else
@@ -62,38 +60,19 @@ __global__ void __launch_bounds__(kHalfThreads, side == kLargeTile ? 2 : 4)
 
 template <class T, int side>
 static void launch_half_gemm(const Gemm& op, Stream& stream) {
-  const bool a_deep = op.trans_a == Transpose::kNone, b_deep = op.trans_b != Transpose::kNone;
-  const Matrices s = matrices(op.c), sa = matrices(op.a), sb = matrices(op.b);
-  const int64_t k = op.alpha == 0 ? 0 : op.inner();
-  const int64_t tile_rows = parts_of(s.rows, side), tile_columns = parts_of(s.columns, side);
-  const Slices slices(tile_rows * tile_columns * s.batch, k, kHalfStage);
   const AlignedRows a = align_rows(op.a, stream), b = align_rows(op.b, stream);
-  const GemmWork work{s.rows,
-                      s.columns,
-                      k,
-                      slices.depth,
-                      tile_rows,
-                      tile_columns,
-                      s.batch,
-                      slices.count,
-                      sa.rows * a.stride,
-                      sb.rows * b.stride};
+  const GemmWork work = gemm_work(op, side, a.stride, b.stride, kHalfStage);
   HalfGemmOut<T> out{op.c.as<T>(), nullptr, float(op.alpha), float(op.beta), false};
-  out.whole = is_aligned(out.c) && s.columns % kHalfChunk == 0;
-  if (slices.count > 1) out.slices = stream.scratch<float>(slices.count * op.c.size());
-  const auto run = [&](auto kernel) {
-    launch(stream, kernel, {blocks_for(work.size()), kHalfThreads, kHalfElements<side> * sizeof(T)},
-           work, HalfSide<T>{static_cast<const T*>(a.data), a.stride},
+  out.whole = is_aligned(out.c) && work.n % kHalfChunk == 0;
+  if (work.slices > 1) out.slices = stream.scratch<float>(work.slices * op.c.size());
+  with_forms(op, [&]<bool a_deep, bool b_deep>() {
+    launch(stream, half_gemm_kernel<T, side, a_deep, b_deep>,
+           {blocks_for(work.size()), kHalfThreads, kHalfElements<side> * sizeof(T)}, work,
+           HalfSide<T>{static_cast<const T*>(a.data), a.stride},
            HalfSide<T>{static_cast<const T*>(b.data), b.stride}, out);
-  };
-  if (a_deep)
-    b_deep ? run(half_gemm_kernel<T, side, true, true>)
-           : run(half_gemm_kernel<T, side, true, false>);
-  else
-    b_deep ? run(half_gemm_kernel<T, side, false, true>)
-           : run(half_gemm_kernel<T, side, false, false>);
-  if (slices.count > 1)
-    sum_slices(stream, out.slices, slices.count, op.c.size(), out.alpha, out.beta, out.c);
+  });
+  if (work.slices > 1)
+    sum_slices(stream, out.slices, work.slices, op.c.size(), out.alpha, out.beta, out.c);
 }
 
 void half_gemm(const Gemm& op, Stream& stream) {

@@ -4,11 +4,6 @@
 
 namespace orthokit::cuda {
 
-struct HalfSymmetricWork {
-  int64_t n, k, slice_depth, tiles, batch, slices, a_matrix;
-  __host__ __device__ int64_t size() const { return tiles * batch * slices; }
-};
-
 template <class T>
 struct HalfSymmetricOut {
   SymmetricOut<T> out;
@@ -64,19 +59,19 @@ __device__ __forceinline__ void store_half_symmetric(const HalfSums<side>& sums,
 
 template <class T, int side, bool deep>
 __global__ void __launch_bounds__(kHalfThreads, side == kLargeTile ? 2 : 3)
-    half_symmetric_kernel(HalfSymmetricWork work, HalfSide<T> a, HalfSide<T> b,
+    half_symmetric_kernel(SymmetricWork work, HalfSide<T> a, HalfSide<T> b,
                           HalfSymmetricOut<T> store) {
   T* memory = dyn_shared<T>();
   for (int64_t index = blockIdx.x; index < work.size(); index += gridDim.x) {
-    const TriangleTile tile(index % work.tiles);
-    const int64_t matrix = index / work.tiles, offset = matrix % work.batch * work.a_matrix,
-                  from = matrix / work.batch * work.slice_depth, rest = work.k - from;
+    const WorkShare share = work.share(index);
+    const TriangleTile tile(share.tile);
+    const int64_t offset = share.batch * work.a_matrix;
     const HalfSymmetricPlace at{int(tile.row) * side, int(tile.column) * side, int(work.n)};
     HalfSums<side> sums;
-    HalfTileProduct<T, side, deep, deep>::run(
-        {a, offset, at.row, work.n, from}, {b, offset, at.column, work.n, from},
-        int(rest < work.slice_depth ? rest : work.slice_depth), memory, sums);
-    const int64_t first = matrix * work.n * work.n;
+    HalfTileProduct<T, side, deep, deep>::run({a, offset, at.row, work.n, share.from},
+                                              {b, offset, at.column, work.n, share.from},
+                                              int(share.depth), memory, sums);
+    const int64_t first = share.matrix * work.n * work.n;
     if (store.slices)
       store_sums(sums, store.slices + first + at.row * work.n + at.column, work.n - at.row,
                  work.n - at.column, work.n);
@@ -88,21 +83,18 @@ __global__ void __launch_bounds__(kHalfThreads, side == kLargeTile ? 2 : 3)
 template <class T, int side>
 static void launch_half_symmetric(const SymmetricProduct& op, const SymmetricSizes& s,
                                   Stream& stream) {
-  const int64_t tiles = triangle_of(parts_of(s.n, side));
-  const Slices slices(tiles * s.batch, s.k, kHalfStage);
   const AlignedRows a = align_rows(op.a, stream), b = op.b ? align_rows(op.b, stream) : a;
-  const HalfSymmetricWork work{
-      s.n, s.k, slices.depth, tiles, s.batch, slices.count, matrices(op.a).rows * a.stride};
+  const SymmetricWork work = symmetric_work(s, side, matrices(op.a).rows * a.stride, kHalfStage);
   HalfSymmetricOut<T> store{symmetric_out<T>(op), nullptr, false};
   store.whole = is_aligned(store.out.c) && is_aligned(store.out.old) && s.n % kHalfChunk == 0;
-  if (slices.count > 1) store.slices = stream.scratch<float>(slices.count * op.c.size());
+  if (work.slices > 1) store.slices = stream.scratch<float>(work.slices * op.c.size());
   const auto kernel =
       s.down ? half_symmetric_kernel<T, side, false> : half_symmetric_kernel<T, side, true>;
   launch(stream, kernel, {blocks_for(work.size()), kHalfThreads, kHalfElements<side> * sizeof(T)},
          work, HalfSide<T>{static_cast<const T*>(a.data), a.stride},
          HalfSide<T>{static_cast<const T*>(b.data), b.stride}, store);
-  if (slices.count > 1)
-    mirror(s, stream, static_cast<const float*>(store.slices), slices.count, store.out);
+  if (work.slices > 1)
+    mirror(s, stream, static_cast<const float*>(store.slices), work.slices, store.out);
 }
 
 void half_symmetric_product(const SymmetricProduct& op, Stream& stream) {

@@ -1,8 +1,8 @@
 // Symmetric products: sizes, what is written, and the whole matrix from its lower triangle.
 #pragma once
 #include "cuda/convert.cuh"
+#include "cuda/kernels/products/shared/sliced_work.cuh"
 #include "cuda/kernels/products/shared/triangle.cuh"
-#include "cuda/tile.cuh"
 #include "ops/products/symmetric_product.h"
 
 namespace orthokit::cuda {
@@ -24,6 +24,16 @@ inline const View& second_of(const SymmetricProduct& op) { return op.b ? op.b : 
 // What products of T are summed in.
 template <class T>
 using SumOf = std::conditional_t<is_half<T>, float, T>;
+
+struct SymmetricWork : SlicedWork {
+  int64_t n, a_matrix;
+};
+
+// In tiles of this side; the matrices of an operand begin so many elements behind each other.
+inline SymmetricWork symmetric_work(const SymmetricSizes& s, int side, int64_t a_matrix,
+                                    int64_t stage) {
+  return {{triangle_of(parts_of(s.n, side)), s.batch, s.k, stage}, s.n, a_matrix};
+}
 
 // c = alpha product + beta old + diagonal I.
 template <class T>
