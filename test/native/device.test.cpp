@@ -81,7 +81,7 @@ TEST_CASE("a composition that is given up ends before its next part") {
   const auto given_up = std::make_shared<Flag>(false);
   int ran = 0;
   test::hook = [&] { ++ran, *given_up = true; };
-  test::body = [&](Device& d) { d.run(test::Hook{}), d.run(test::Hook{}); };
+  test::body = [&](Composer& c) { c.run(test::Hook{}), c.run(test::Hook{}); };
   const test::Composed op;
   device->run(*registry().find(op.name), &op, given_up);
   device->synchronize();
@@ -91,26 +91,26 @@ TEST_CASE("a composition that is given up ends before its next part") {
 TEST_CASE("temporaries nest: a scope's end frees its own and keeps the others") {
   auto device = Device::open("cpu", 1);
   std::string problem;
-  test::body = [&](Device& d) {
-    const View outer = d.temporary({100}, Dtype::kF32);
+  test::body = [&](Composer& c) {
+    const View outer = c.temporary({100}, Dtype::kF32);
     void *first, *large;
     {
-      const Device::Scope scope(d);
-      first = d.temporary({10}, Dtype::kF64).data;
-      large = d.temporary({1 << 20}, Dtype::kF32).data;  // needs a chunk of its own
+      const Composer::Scope scope(c);
+      first = c.temporary({10}, Dtype::kF64).data;
+      large = c.temporary({1 << 20}, Dtype::kF32).data;  // needs a chunk of its own
       if (first == outer.data || large == first) problem = "temporaries overlap";
     }
     {
-      const Device::Scope scope(d);
-      if (d.temporary({10}, Dtype::kF64).data != first) problem = "the scope's end did not free";
-      if (d.temporary({1 << 20}, Dtype::kF32).data != large)
+      const Composer::Scope scope(c);
+      if (c.temporary({10}, Dtype::kF64).data != first) problem = "the scope's end did not free";
+      if (c.temporary({1 << 20}, Dtype::kF32).data != large)
         problem = "the large chunk is not used again";
     }
-    if (d.temporary({10}, Dtype::kF64).data != first)
+    if (c.temporary({10}, Dtype::kF64).data != first)
       problem = "the stack did not return to the outer level";
     if (reinterpret_cast<uintptr_t>(outer.data) % 256 != 0) problem = "not aligned";
-    if (!d.temporary({0}, Dtype::kF32)) problem = "an empty temporary is missing";
-    d.run(Fill{.x = {outer}, .value = 3});
+    if (!c.temporary({0}, Dtype::kF32)) problem = "an empty temporary is missing";
+    c.run(Fill{.x = {outer}, .value = 3});
     if (outer.as<float>()[99] != 3) problem = "the op inside did not run at once";
   };
   device->run(test::Composed{});
@@ -122,20 +122,20 @@ TEST_CASE("without memory for room to grow, a temporary takes what it needs, and
   auto device = Device::open("cpu", 1);
   constexpr int64_t kMegabyte = 1 << 20;
   std::string problem;
-  test::body = [&](Device& d) {
+  test::body = [&](Composer& c) {
     {
-      const Device::Scope scope(d);
-      d.temporary({4 * kMegabyte}, Dtype::kU8);
+      const Composer::Scope scope(c);
+      c.temporary({4 * kMegabyte}, Dtype::kU8);
     }
     const int64_t before = faults::live_blocks();
     const faults::LargestBlock limit(6 * kMegabyte);
-    const View large = d.temporary({5 * kMegabyte}, Dtype::kU8);
+    const View large = c.temporary({5 * kMegabyte}, Dtype::kU8);
     if (faults::live_blocks() != before) problem = "the idle block is kept";
-    const View small = d.temporary({kMegabyte}, Dtype::kU8);
+    const View small = c.temporary({kMegabyte}, Dtype::kU8);
     if (faults::live_blocks() != before + 1) problem = "a block in use went";
-    d.run(Fill{.x = {large, small}, .value = 1});
+    c.run(Fill{.x = {large, small}, .value = 1});
     try {
-      d.temporary({7 * kMegabyte}, Dtype::kU8);
+      c.temporary({7 * kMegabyte}, Dtype::kU8);
       problem = "nothing was thrown";
     } catch (const Error& e) {
       if (e.message != "testComposed: the device has no memory for 7340032 bytes")
@@ -152,11 +152,11 @@ TEST_CASE("a temporary that fails keeps no block, whichever request for memory d
   int failed = 0;
   for (int request = 1; request <= 5; ++request) {
     auto device = Device::open("cpu", 1);
-    test::body = [&](Device& d) {
+    test::body = [&](Composer& c) {
       const int64_t before = faults::live_blocks();
       faults::fail_in(request);
       try {
-        d.temporary({100}, Dtype::kF32);
+        c.temporary({100}, Dtype::kF32);
       } catch (const std::bad_alloc&) {
         ++failed, kept += faults::live_blocks() - before;
       }
@@ -192,7 +192,7 @@ TEST_CASE("a kernel without scratch memory says why") {
 
 TEST_CASE("what fails inside a composition keeps the name of the part that failed") {
   auto device = Device::open("cpu", 2);
-  test::body = [](Device& d) { d.run(test::ParallelFailure{.at = 1}); };
+  test::body = [](Composer& c) { c.run(test::ParallelFailure{.at = 1}); };
   device->run(test::Composed{});
   try {
     device->synchronize();
@@ -246,10 +246,10 @@ TEST_CASE("halt ends a composition before its next part") {
   Gate gate;
   int ran = 0;
   test::hook = [&] { ++ran; };
-  test::body = [&](Device& d) {
-    d.run(test::Hook{});
+  test::body = [&](Composer& c) {
+    c.run(test::Hook{});
     gate.wait();
-    d.run(test::Hook{});
+    c.run(test::Hook{});
   };
   device->run(test::Composed{});
   gate.await_reached();

@@ -5,7 +5,7 @@
 
 namespace orthokit::test {
 
-static void composed(const Composed&, Device& device) { body(device); }
+static void composed(const Composed&, Composer& composer) { body(composer); }
 ORTHOKIT_COMPOSITION(Composed, composed);
 
 }  // namespace orthokit::test

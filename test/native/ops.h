@@ -2,13 +2,13 @@
 #pragma once
 #include <functional>
 
-#include "core/device.h"
+#include "core/composer.h"
 
 namespace orthokit::test {
 
-inline std::function<void()> hook;         // runs inside a Hook
-inline std::function<void(Device&)> body;  // runs inside a Composed
-inline std::function<void(int64_t)> part;  // runs as each part of a Parts
+inline std::function<void()> hook;           // runs inside a Hook
+inline std::function<void(Composer&)> body;  // runs inside a Composed
+inline std::function<void(int64_t)> part;    // runs as each part of a Parts
 
 struct Hook {
   static constexpr const char *name = "test_hook",

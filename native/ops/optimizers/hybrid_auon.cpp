@@ -1,16 +1,16 @@
 #include "ops/optimizers/hybrid_auon.h"
 
-#include "core/device.h"
+#include "core/composer.h"
 
 namespace orthokit {
 
-void hybrid_auon(const HybridAuon& op, Device& d) {
+void hybrid_auon(const HybridAuon& op, Composer& c) {
   const OrthogonalStep& base = op.base;
   for (const Group& group : groups_of(base)) {
-    const Device::Scope scope(d);
+    const Composer::Scope scope(c);
     const int64_t first = group[0];
     if (base.step.weights[first].rank < 2) {
-      d.run(Auon{.step = base.step.only(first),
+      c.run(Auon{.step = base.step.only(first),
                  .momenta = {&base.momenta[first], 1},
                  .momentum = base.momentum,
                  .gamma = op.gamma,
@@ -19,8 +19,8 @@ void hybrid_auon(const HybridAuon& op, Device& d) {
                  .variant = op.variant});
       continue;
     }
-    OrthogonalUpdates updates(base, group, d);
-    d.run(Auon{.step = updates.step(),
+    OrthogonalUpdates updates(base, group, c);
+    c.run(Auon{.step = updates.step(),
                .momentum = 0,
                .gamma = op.gamma,
                .eps = base.eps,

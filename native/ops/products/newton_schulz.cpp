@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "core/device.h"
+#include "core/composer.h"
 #include "ops/elementwise/cast.h"
 #include "ops/elementwise/scale_each.h"
 #include "ops/products/gemm.h"
@@ -13,19 +13,19 @@ namespace orthokit {
 namespace {
 
 // y = x / (scale ‖x‖ + eps), each matrix by its own norm.
-void normalize(const NewtonSchulz& op, const View& y, Device& d) {
+void normalize(const NewtonSchulz& op, const View& y, Composer& c) {
   const int64_t batch = y.shape[0];
   if (y.size() == 0) return;
-  const View inverse = d.temporary({batch}, Dtype::kF64);
+  const View inverse = c.temporary({batch}, Dtype::kF64);
   std::vector<View> from, to;
   for (int64_t i = 0; i < batch; ++i)
     from.push_back(matrix_of(op.x, i)), to.push_back(matrix_of(y, i));
-  d.run(Norms{.x = {from.data(), batch},
+  c.run(Norms{.x = {from.data(), batch},
               .out = inverse,
               .eps = op.eps,
               .scale = op.scale,
               .result = NormResult::kInverse});
-  d.run(ScaleEach{.out = {to.data(), batch}, .x = {from.data(), batch}, .factors = inverse});
+  c.run(ScaleEach{.out = {to.data(), batch}, .x = {from.data(), batch}, .factors = inverse});
 }
 
 // The Gram matrix of the short side, and the products with it.
@@ -50,16 +50,16 @@ SymmetricProduct polynomial(const double* p, const View& gram, const View& out) 
 }
 
 // Where the result is: in `out`, if there is one and a step.
-View plain_steps(const NewtonSchulz& op, View y, const View& out, Device& d) {
+View plain_steps(const NewtonSchulz& op, View y, const View& out, Composer& c) {
   const ShortSide side(y);
-  View next = d.temporary(y);
-  const View gram = d.temporary({y.shape[0], side.n, side.n}, y.dtype), poly = d.temporary(gram);
+  View next = c.temporary(y);
+  const View gram = c.temporary({y.shape[0], side.n, side.n}, y.dtype), poly = c.temporary(gram);
   const int64_t count = op.coefficients.count / 3;
   for (int64_t i = 0; i < count; ++i) {
-    d.run(side.gram(y, gram));
-    d.run(polynomial(&op.coefficients[3 * i], gram, poly));
+    c.run(side.gram(y, gram));
+    c.run(polynomial(&op.coefficients[3 * i], gram, poly));
     if (out && i + 1 == count) next = out;
-    d.run(side.product(poly, y, next));
+    c.run(side.product(poly, y, next));
     std::swap(y, next);
   }
   return y;
@@ -67,49 +67,49 @@ View plain_steps(const NewtonSchulz& op, View y, const View& out, Device& d) {
 
 // With r = y yᵀ and w = a + b r + c r² of a step: q ← q w, r ← w r w, and y ← q y in the end. All of
 // them are polynomials of one symmetric matrix: they are symmetric, and commute.
-View gram_steps(const NewtonSchulz& op, View y, const View& out, Device& d) {
+View gram_steps(const NewtonSchulz& op, View y, const View& out, Composer& c) {
   const ShortSide side(y);
-  View next = d.temporary(y);
-  const View gram = d.temporary({y.shape[0], side.n, side.n}, y.dtype), poly = d.temporary(gram);
-  View factor = d.temporary(gram), other = d.temporary(gram);
+  View next = c.temporary(y);
+  const View gram = c.temporary({y.shape[0], side.n, side.n}, y.dtype), poly = c.temporary(gram);
+  View factor = c.temporary(gram), other = c.temporary(gram);
   const int64_t count = op.coefficients.count / 3;
   for (int64_t i = 0; i < count; ++i) {
     const bool fresh = i == 0 || restarts_at(i);  // q is the identity
     const bool last = i + 1 == count || restarts_at(i + 1);
     if (restarts_at(i)) {
-      d.run(side.product(factor, y, next));
+      c.run(side.product(factor, y, next));
       std::swap(y, next);
     }
-    if (fresh) d.run(side.gram(y, gram));
+    if (fresh) c.run(side.gram(y, gram));
     const View w = fresh ? factor : poly;
-    d.run(polynomial(&op.coefficients[3 * i], gram, w));
+    c.run(polynomial(&op.coefficients[3 * i], gram, w));
     if (!last) {
-      d.run(SymmetricProduct{.a = gram, .c = other, .b = w});
-      d.run(SymmetricProduct{.a = other, .c = gram, .b = w});
+      c.run(SymmetricProduct{.a = gram, .c = other, .b = w});
+      c.run(SymmetricProduct{.a = other, .c = gram, .b = w});
     }
     if (!fresh) {
-      d.run(SymmetricProduct{.a = factor, .c = other, .b = w});
+      c.run(SymmetricProduct{.a = factor, .c = other, .b = w});
       std::swap(factor, other);
     }
   }
   if (out) next = out;
-  d.run(side.product(factor, y, next));
+  c.run(side.product(factor, y, next));
   return next;
 }
 
 }  // namespace
 
-void newton_schulz(const NewtonSchulz& op, Device& d) {
+void newton_schulz(const NewtonSchulz& op, Composer& c) {
   const Matrices s = matrices(op.x);
-  View y = d.temporary({s.batch, s.rows, s.columns}, working_dtype(op.dtype, op.x.dtype));
-  normalize(op, y, d);
+  View y = c.temporary({s.batch, s.rows, s.columns}, working_dtype(op.dtype, op.x.dtype));
+  normalize(op, y, c);
   View out = op.out;
   out.rank = y.rank;
   std::copy_n(y.shape, kMaxRank, out.shape);
   const View in_place = out.dtype == y.dtype ? out : View{};
   const bool gram = uses_gram(op.method, s, op.coefficients.count / 3);
-  y = gram ? gram_steps(op, y, in_place, d) : plain_steps(op, y, in_place, d);
-  if (y.data != out.data) d.run(Cast{.out = {out}, .x = {y}});
+  y = gram ? gram_steps(op, y, in_place, c) : plain_steps(op, y, in_place, c);
+  if (y.data != out.data) c.run(Cast{.out = {out}, .x = {y}});
 }
 ORTHOKIT_COMPOSITION(NewtonSchulz, newton_schulz);
 

@@ -1,6 +1,6 @@
 #include "ops/optimizers/shared/orthogonal_step.h"
 
-#include "core/device.h"
+#include "core/composer.h"
 #include "ops/elementwise/copy.h"
 #include "ops/optimizers/momentum.h"
 #include "ops/products/newton_schulz.h"
@@ -49,17 +49,18 @@ std::vector<Group> groups_of(const OrthogonalStep& op) {
   return groups;
 }
 
-OrthogonalUpdates::OrthogonalUpdates(const OrthogonalStep& op, const Group& group, Device& device)
-    : op_(op), device_(device) {
+OrthogonalUpdates::OrthogonalUpdates(const OrthogonalStep& op, const Group& group,
+                                     Composer& composer)
+    : op_(op), composer_(composer) {
   const Step& all = op.step;
   const int64_t n = int64_t(group.size());
   int64_t batch = 0;
   for (const int64_t i : group) batch += matrices(all.weights[i]).batch;
   const View& first = all.weights[group[0]];
   const Matrices m = matrices(first);
-  const View together = device.temporary({batch, m.rows, m.columns}, update_dtype(first));
-  const View squares = all.statistics ? device.temporary({n}, Dtype::kF64) : View{};
-  if (squares) statistics_ = device.temporary({n, 3}, Dtype::kF64);
+  const View together = composer.temporary({batch, m.rows, m.columns}, update_dtype(first));
+  const View squares = all.statistics ? composer.temporary({n}, Dtype::kF64) : View{};
+  if (squares) statistics_ = composer.temporary({n, 3}, Dtype::kF64);
 
   std::vector<View> grads, momenta;
   for (int64_t at = 0, matrix = 0; at < n; ++at) {
@@ -80,8 +81,8 @@ OrthogonalUpdates::OrthogonalUpdates(const OrthogonalStep& op, const Group& grou
   }
   // What a guard holds back must leave the statistics, too.
   if (squares) {
-    device.run(Copy{.out = list(rows_), .x = list(homes_)});
-    device.run(Copy{.out = list(squares_), .x = list(square_homes_)});
+    composer.run(Copy{.out = list(rows_), .x = list(homes_)});
+    composer.run(Copy{.out = list(squares_), .x = list(square_homes_)});
   }
   Momentum momentum{.grads = list(grads),
                     .momenta = list(momenta),
@@ -97,14 +98,14 @@ OrthogonalUpdates::OrthogonalUpdates(const OrthogonalStep& op, const Group& grou
     momentum.weights = list(weights_);
     if (all.masters.count > 0) momentum.masters = list(masters_);
   }
-  device.run(momentum);
-  device.run(NewtonSchulz{.x = together,
-                          .out = together,
-                          .coefficients = op.coefficients,
-                          .eps = op.eps,
-                          .scale = op.norm_scale,
-                          .dtype = op.dtype,
-                          .method = op.method});
+  composer.run(momentum);
+  composer.run(NewtonSchulz{.x = together,
+                            .out = together,
+                            .coefficients = op.coefficients,
+                            .eps = op.eps,
+                            .scale = op.norm_scale,
+                            .dtype = op.dtype,
+                            .method = op.method});
 }
 
 Step OrthogonalUpdates::step() {
@@ -117,8 +118,8 @@ Step OrthogonalUpdates::step() {
 
 void OrthogonalUpdates::finish() {
   if (!statistics_) return;
-  device_.run(Copy{.out = list(homes_), .x = list(rows_)});
-  device_.run(Copy{.out = list(square_homes_), .x = list(squares_)});
+  composer_.run(Copy{.out = list(homes_), .x = list(rows_)});
+  composer_.run(Copy{.out = list(square_homes_), .x = list(squares_)});
 }
 
 }  // namespace orthokit

@@ -89,7 +89,7 @@ inline Step without_l2(Step step) {
   return step;
 }
 
-class Device;
+class Composer;
 
 // Parameters whose matrices have one shape and dtype, in order: their updates are orthogonalized
 // together. So many that they fill a device, no more: all of a group are in scratch memory at once.
@@ -100,7 +100,7 @@ std::vector<Group> groups_of(const OrthogonalStep& op);
 // up to date; in temporaries of the caller's scope.
 class OrthogonalUpdates {
  public:
-  OrthogonalUpdates(const OrthogonalStep& op, const Group& group, Device& device);
+  OrthogonalUpdates(const OrthogonalStep& op, const Group& group, Composer& composer);
   // The group's step whose gradients are the updates; borrows from this.
   Step step();
   int64_t count() const { return int64_t(weights_.size()); }
@@ -112,7 +112,7 @@ class OrthogonalUpdates {
   List<View> list(std::vector<View>& views) const { return {views.data(), count()}; }
 
   const OrthogonalStep& op_;
-  Device& device_;
+  Composer& composer_;
   std::vector<View> weights_, masters_, updates_;
   // f64: of the group, three a parameter, and where they come from.
   View statistics_;
