@@ -12,7 +12,7 @@ const mayInclude = {
   cpu: ['cpu', 'ops', 'core', 'math'],
   cuda: ['cuda', 'ops', 'core', 'math'],
   bench: ['bench', 'ops', 'core', 'math'],
-  addon: ['addon', 'ops', 'core'],
+  addon: ['addon', 'ops', 'core', 'math'],
 };
 const onlyIn = [
   { header: /^(napi|node_api|js_native_api)/, area: 'addon' },

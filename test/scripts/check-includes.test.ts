@@ -22,6 +22,7 @@ it.each([
   ['addon/addon.cpp', '<napi.h>'],
   ['cuda/device/reduce.cuh', '"cuda/device/launch.cuh"'],
   ['core/op.h', '<vector>'],
+  ['ops/fill.h', '"math/powers.h"'],
 ])('lets %s include %s', (file, include) => {
   expect(check(file, include)).toEqual({ status: 0, stderr: '' });
 });
@@ -32,6 +33,7 @@ it.each([
   ['cpu/kernels/elementwise/fill.cpp', '"cuda/stream.h"'],
   ['cuda/kernels/elementwise/fill.cu', '"cpu/stream.h"'],
   ['core/device.cpp', '<napi.h>'],
+  ['math/powers.h', '"core/op.h"'],
   ['cpu/backend.cpp', '<cuda_runtime.h>'],
   ['cuda/device/reduce.cuh', '"core/device.h"'],
   ['cpu/kernels/elementwise/fill.cpp', '"../stream.h"'],

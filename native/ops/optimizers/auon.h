@@ -1,6 +1,6 @@
 #pragma once
+#include "ops/optimizers/shared/finished_updates.h"
 #include "ops/optimizers/shared/momentum_form.h"
-#include "ops/optimizers/shared/step.h"
 
 namespace orthokit {
 
@@ -18,7 +18,8 @@ inline Words words(AuonVariant) {
 //   head:  w ← w − lr · u / (r + 1e-8); one ν for the whole tensor, of any rank
 //   rms:   w ← w − lr · s · u / (rms(u) · sqrt(max(rows, columns)) · r) with z = γ u / rms(u):
 //   ours, not of the paper
-// Without momenta, u is the gradient itself. A zero u moves nothing but the decay.
+// Without momenta, u is the gradient itself. A zero u moves nothing but the decay. The statistics of
+// weight i are row i, or `statisticsRows[i]`, and begin with Σg², or `gradSquares`.
 // Numerics: r = sqrt(1 + S), S = mean sinh² z, brake = S / (1 + r). For paper and head Σz² = γ², so
 // S follows from Σu² and
 // Σu⁴ within (sinh²γ − γ² − γ⁴/3) · Σu⁶ / (Σu²)³ / N; where that exceeds rounding, sinh² is summed
@@ -40,7 +41,9 @@ struct Auon {
       "lr=0.05 nesterov=off",
       "weights=f32[3] grads=f32[3] lr=0.05 gamma=3 weightDecay=0.1 weightDecayMode=l2 "
       "statistics=f64[3]",
-      "weights=f32[31] grads=f32[31] guard=f64[1] momenta=f32[31] lr=0.1"};
+      "weights=f32[31] grads=f32[31] guard=f64[1] momenta=f32[31] lr=0.1",
+      "weights=f32[33x31],f64[7x3] grads=f32[33x31],f64[7x3] gradSquares=f64[2] statisticsRows=1,0 "
+      "lr=0.1 statistics=f64[2x3]"};
   static constexpr const char* cases[] = {
       "weights=" ORTHOKIT_TRANSFORMER " grads=" ORTHOKIT_TRANSFORMER
       " momenta=" ORTHOKIT_TRANSFORMER " statistics=f64[148x3] lr=0.05",
@@ -83,12 +86,14 @@ struct Auon {
   void fields(Fields& f) {
     step.operands(f);
     f.inout("momenta", momenta, kOptional);
+    name_finished_updates(step, f);
     step.values(f);
     f.value("momentum", momentum), f.value("gamma", gamma), f.value("eps", eps);
     f.value("nesterov", nesterov), f.value("variant", variant);
   }
   void check() const {
     step.check();
+    check_finished_updates(step);
     if (momenta.count > 0) step.check_state("momenta must be like weights", momenta);
     require(gamma > 0 && gamma <= 100, ErrorCode::kArgument, "gamma must be in (0, 100]", gamma);
     require(eps >= 0, ErrorCode::kArgument, "eps must not be negative", eps);

@@ -25,7 +25,6 @@ void hybrid_auon(const HybridAuon& op, Composer& c) {
                .gamma = op.gamma,
                .eps = base.eps,
                .variant = op.variant});
-    updates.finish();
   }
 }
 ORTHOKIT_COMPOSITION(HybridAuon, hybrid_auon);

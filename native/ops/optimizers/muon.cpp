@@ -12,7 +12,6 @@ void muon(const Muon& op, Composer& c) {
     const Matrices m = matrices(op.base.step.weights[group[0]]);
     std::vector<double> scales(group.size(), shape_scale(op.shape_scale, m));
     c.run(ApplyUpdate{.step = updates.step(), .scales = {scales.data(), updates.count()}});
-    updates.finish();
   }
 }
 ORTHOKIT_COMPOSITION(Muon, muon);

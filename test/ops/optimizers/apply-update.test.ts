@@ -26,4 +26,34 @@ describe.each(devices)('apply_update on %s', (kind) => {
     expect(code({ scales: [1, 2] })).toBe('ERR_ARGUMENT');
     await device.close();
   });
+
+  it('notes the squares that it is given, in the rows that it is given', async () => {
+    const device = Device.open(kind);
+    const tensor = (values: number[]) => Tensor.from(device, new Float32Array(values), [values.length]);
+    const statistics = Tensor.full(device, [3, 3], 7, { dtype: 'f64' });
+    const fields = {
+      weights: [tensor([1, 2]), tensor([3])],
+      grads: [tensor([1, -2]), tensor([4])],
+      gradSquares: Tensor.from(device, new Float64Array([11, 12]), [2]),
+      statistics,
+      lr: 0.5,
+    };
+    ops.applyUpdate(device, { ...fields, statisticsRows: [2, 0] });
+    expect([...(await statistics.read())]).toEqual([12, 4, 0, 7, 7, 7, 11, 1.25, 0]);
+    expect([...(await fields.weights[0]!.read())]).toEqual([0.5, 3]);
+
+    const refusal = (more: object) => thrownBy(() => ops.applyUpdate(device, { ...fields, ...more })).message;
+    const rows = 'applyUpdate: statisticsRows must be different rows of statistics, got';
+    expect(refusal({ statisticsRows: [0, 3] })).toBe(`${rows} 3`);
+    expect(refusal({ statisticsRows: [0, 0.5] })).toBe(`${rows} 0.5`);
+    expect(refusal({ statisticsRows: [1, 1] })).toBe(`${rows} 1`);
+    expect(refusal({ statisticsRows: [0, -1] })).toBe(`${rows} -1`);
+    expect(refusal({ statisticsRows: [0, Number.NaN] })).toContain('statisticsRows must be');
+    expect(refusal({ statisticsRows: [0] })).toContain('must be as many as weights, or none, got 1');
+    expect(refusal({})).toContain('statistics must have three elements a weight');
+    expect(refusal({ statisticsRows: [2, 0], gradSquares: Tensor.zeros(device, [3], { dtype: 'f64' }) })).toContain(
+      'gradSquares must be f64 with one element a weight',
+    );
+    await device.close();
+  });
 });

@@ -360,7 +360,7 @@ struct AuonTakeStepSums {
 // A thread a parameter, over its parts: those of parameter t from first[t].
 static __global__ void __launch_bounds__(kThreads)
     auon_statistics_kernel(const AuonPart* parts, const int64_t* first, int64_t count,
-                           const double* guard, double* statistics) {
+                           const double* guard, StatisticsPlace statistics) {
   const int64_t t = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
   if (t >= count || is_held(guard)) return;
   double grads = 0, updates = 0, worst = 0;
@@ -368,8 +368,7 @@ static __global__ void __launch_bounds__(kThreads)
     grads += parts[p].grads, updates += parts[p].updates;
     worst = parts[p].brake <= worst ? worst : parts[p].brake;  // NaN stays
   }
-  double* row = statistics + 3 * t;
-  row[0] = grads, row[1] = updates, row[2] = worst;
+  statistics.write(t, grads, updates, worst);
 }
 
 // ---- on the host
@@ -417,7 +416,7 @@ static void write_auon_statistics(const Auon& op, const AuonPart* parts, Stream&
   const auto* copy = stream.table(first.data(), int64_t(first.size()));
   launch(stream, auon_statistics_kernel,
          {dim3(unsigned((count + kThreads - 1) / kThreads)), kThreads}, parts, copy, count,
-         op.step.guard.as<double>(), op.step.statistics.as<double>());
+         op.step.guard.as<double>(), statistics_of(op.step, stream));
 }
 
 static void auon(const Auon& op, Stream& stream) {

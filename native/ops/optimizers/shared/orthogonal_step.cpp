@@ -1,7 +1,6 @@
 #include "ops/optimizers/shared/orthogonal_step.h"
 
 #include "core/composer.h"
-#include "ops/elementwise/copy.h"
 #include "ops/optimizers/momentum.h"
 #include "ops/products/newton_schulz.h"
 
@@ -17,14 +16,6 @@ bool go_together(const View& a, const View& b) {
   const Matrices x = matrices(a), y = matrices(b);
   return a.rank >= 2 && b.rank >= 2 && a.size() > 0 && x.rows == y.rows && x.columns == y.columns &&
          update_dtype(a) == update_dtype(b);
-}
-
-// `count` elements of an f64 array from `first` on.
-View part_of(const View& array, int64_t first, int64_t count) {
-  View part = array;
-  part.data = array.as<double>() + first;
-  part.rank = 1, part.shape[0] = count;
-  return part;
 }
 
 }  // namespace
@@ -51,7 +42,7 @@ std::vector<Group> groups_of(const OrthogonalStep& op) {
 
 OrthogonalUpdates::OrthogonalUpdates(const OrthogonalStep& op, const Group& group,
                                      Composer& composer)
-    : op_(op), composer_(composer) {
+    : op_(op), rows_(group.begin(), group.end()) {
   const Step& all = op.step;
   const int64_t n = int64_t(group.size());
   int64_t batch = 0;
@@ -59,8 +50,7 @@ OrthogonalUpdates::OrthogonalUpdates(const OrthogonalStep& op, const Group& grou
   const View& first = all.weights[group[0]];
   const Matrices m = matrices(first);
   const View together = composer.temporary({batch, m.rows, m.columns}, update_dtype(first));
-  const View squares = all.statistics ? composer.temporary({n}, Dtype::kF64) : View{};
-  if (squares) statistics_ = composer.temporary({n, 3}, Dtype::kF64);
+  if (all.statistics) grad_squares_ = composer.temporary({n}, Dtype::kF64);
 
   std::vector<View> grads, momenta;
   for (int64_t at = 0, matrix = 0; at < n; ++at) {
@@ -73,22 +63,12 @@ OrthogonalUpdates::OrthogonalUpdates(const OrthogonalStep& op, const Group& grou
     update.data = matrix_of(together, matrix).data;
     updates_.push_back(update);
     matrix += matrices(update).batch;
-    if (!squares) continue;
-    rows_.push_back(part_of(statistics_, 3 * at, 3));
-    homes_.push_back(part_of(all.statistics, 3 * i, 3));
-    squares_.push_back(part_of(squares, at, 1));
-    square_homes_.push_back(part_of(all.statistics, 3 * i, 1));
-  }
-  // What a guard holds back must leave the statistics, too.
-  if (squares) {
-    composer.run(Copy{.out = list(rows_), .x = list(homes_)});
-    composer.run(Copy{.out = list(squares_), .x = list(square_homes_)});
   }
   Momentum momentum{.grads = list(grads),
                     .momenta = list(momenta),
                     .out = list(updates_),
                     .guard = all.guard,
-                    .squares = squares,
+                    .squares = grad_squares_,
                     .momentum = op.momentum,
                     .dampening = op.dampening,
                     .l2 = all.l2(),
@@ -112,14 +92,10 @@ Step OrthogonalUpdates::step() {
   Step step = without_l2(op_.step);
   step.weights = list(weights_), step.grads = list(updates_);
   if (op_.step.masters.count > 0) step.masters = list(masters_);
-  step.statistics = statistics_;
+  if (!step.statistics) return step;
+  step.grad_squares = grad_squares_;
+  step.statistics_rows = {rows_.data(), count()};
   return step;
-}
-
-void OrthogonalUpdates::finish() {
-  if (!statistics_) return;
-  composer_.run(Copy{.out = list(homes_), .x = list(rows_)});
-  composer_.run(Copy{.out = list(square_homes_), .x = list(squares_)});
 }
 
 }  // namespace orthokit

@@ -104,21 +104,14 @@ class OrthogonalUpdates {
   // The group's step whose gradients are the updates; borrows from this.
   Step step();
   int64_t count() const { return int64_t(weights_.size()); }
-  // What the applying op noted as Σg² was of the updates: brings the statistics home, with that of
-  // the gradients in its place.
-  void finish();
 
  private:
   List<View> list(std::vector<View>& views) const { return {views.data(), count()}; }
 
   const OrthogonalStep& op_;
-  Composer& composer_;
   std::vector<View> weights_, masters_, updates_;
-  // f64: of the group, three a parameter, and where they come from.
-  View statistics_;
-  std::vector<View> rows_, homes_;
-  // Σg² of each, and its place.
-  std::vector<View> squares_, square_homes_;
+  View grad_squares_;
+  std::vector<double> rows_;  // of the statistics
 };
 
 }  // namespace orthokit

@@ -31,9 +31,15 @@ struct Step {
   List<View> masters;
   View guard;       // f64[1]: if not 0, the step changes nothing (check_finite)
   View statistics;  // f64[weights, 3]: Σg², Σ(rate·u)², the method's own number
+  // Of steps with finished updates (finished_updates.h):
+  View grad_squares;             // f64[weights]: the Σg² to note; none: of `grads`
+  List<double> statistics_rows;  // the row of each weight; empty: in order
   double lr = 0, weight_decay = 0;
   WeightDecayMode weight_decay_mode = WeightDecayMode::kDecoupled;
 
+  int64_t statistics_row(int64_t weight) const {
+    return statistics_rows.count > 0 ? int64_t(statistics_rows[weight]) : weight;
+  }
   double bytes() const { return 2 * bytes_in(weights) + 2 * bytes_in(masters) + bytes_in(grads); }
   // `direction`: what the method does to an element before w ← keep · w − rate · u and what goes with
   // it: both sums of squares of the statistics, the decay of gradients or its condition.
@@ -91,7 +97,8 @@ struct Step {
     if (guard) require_array("guard must be f64[1]", guard, Dtype::kF64, 1);
     require(!statistics || statistics.dtype == Dtype::kF64, ErrorCode::kDtype,
             "statistics must be f64", statistics);
-    require(!statistics || statistics.size() == 3 * weights.count, ErrorCode::kShape,
+    const bool has_rows = statistics_rows.count > 0 && statistics.size() % 3 == 0;
+    require(!statistics || has_rows || statistics.size() == 3 * weights.count, ErrorCode::kShape,
             "statistics must have three elements a weight", statistics);
     require(std::isfinite(lr), ErrorCode::kArgument, "lr must be finite", lr);
     require(std::isfinite(weight_decay), ErrorCode::kArgument, "weightDecay must be finite",

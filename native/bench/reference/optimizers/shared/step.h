@@ -61,8 +61,9 @@ inline double apply(const Step& step, int64_t i, const Vector& u, double rate, s
 
 inline void note(const Step& step, int64_t i, double update, double own = 0) {
   if (!step.statistics) return;
-  double* row = values(step.statistics) + 3 * i;
-  row[0] = sum_of_squares(step.grads[i]), row[1] = update, row[2] = own;
+  double* row = values(step.statistics) + 3 * step.statistics_row(i);
+  row[0] = step.grad_squares ? values(step.grad_squares)[i] : sum_of_squares(step.grads[i]);
+  row[1] = update, row[2] = own;
 }
 
 // m ← rule(m, g); the vector that the method goes on with, from m as it is stored.

@@ -88,14 +88,14 @@ void apply_update(T* __restrict w, const T* __restrict u, int64_t n, T keep, T r
 template <class T, class Direction>
 StepSums step_chunk(const Step& step, const Chunk& chunk, double rate, Direction&& direction) {
   alignas(64) T weights[kBlock], grads[kBlock], update[kBlock];
-  const bool measured = bool(step.statistics);
+  const bool measured = bool(step.statistics), sums_grads = measured && !step.grad_squares;
   const T keep = T(step.keep()), cautious = T(step.cautious()), factor = finite_factor<T>(rate);
   StepSums sums;
   for (int64_t done = 0; done < chunk.size; done += kBlock) {
     const int64_t at = chunk.begin + done, n = std::min(kBlock, chunk.size - done);
     T* w = load_weights(step, chunk.tensor, at, n, weights);
     const T* g = load(step.grads[chunk.tensor], at, n, grads);
-    if (measured) sums.grad += block_sum_of_squares(g, n);
+    if (sums_grads) sums.grad += block_sum_of_squares(g, n);
     g = decayed_grads(step, g, w, n, grads);
     direction(Block<T>{g, w, update, chunk.tensor, at, n});
     if (measured) sums.update += rate * rate * block_sum_of_squares(update, n);
@@ -148,8 +148,9 @@ inline double* same_rates(const Step& step, Stream& stream) {
 inline void write_statistics(const Step& step, int64_t tensor, const StepSums& sums,
                              double own = 0) {
   if (!step.statistics) return;
-  double* row = step.statistics.as<double>() + 3 * tensor;
-  row[0] = sums.grad, row[1] = sums.update, row[2] = own;
+  double* row = step.statistics.as<double>() + 3 * step.statistics_row(tensor);
+  row[0] = step.grad_squares ? step.grad_squares.as<double>()[tensor] : sums.grad;
+  row[1] = sums.update, row[2] = own;
 }
 
 inline void write_all_statistics(const Step& step, const StepSums* sums) {

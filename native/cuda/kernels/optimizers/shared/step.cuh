@@ -2,6 +2,8 @@
 // rest is here. A fixed number of launches, and nothing that the host waits for: the guard, the
 // counters and the rates are read on the device.
 #pragma once
+#include <vector>
+
 #include "cuda/lists.cuh"
 #include "math/step.h"
 #include "ops/optimizers/shared/step.h"
@@ -157,14 +159,24 @@ struct UnmeasuredStep : StepBody<Method, any_f64> {
   __device__ void operator()(const Piece& piece) const { this->sums(piece); }
 };
 
-// Where the sums of each tensor go: its row of the statistics, with the method's own number.
+// Where the statistics of each tensor go.
+struct StatisticsPlace {
+  double* data;
+  const double* grad_squares;  // in place of Σg² that the step has found, or null
+  const int64_t* rows;         // null: in order
+  __device__ void write(int64_t tensor, double grads, double updates, double own) const {
+    double* row = data + 3 * (rows ? rows[tensor] : tensor);
+    row[0] = grad_squares ? grad_squares[tensor] : grads;
+    row[1] = updates, row[2] = own;
+  }
+};
+
+// The sums of each tensor, with the method's own number.
 struct WriteStatistics {
-  double* statistics;
+  StatisticsPlace place;
   const double *guard, *own;  // own: one number a tensor, or null
   __device__ void operator()(int tensor, const Sums<2>& sums) const {
-    if (is_held(guard)) return;
-    double* row = statistics + 3 * int64_t(tensor);
-    row[0] = sums.of[0], row[1] = sums.of[1], row[2] = own ? own[tensor] : 0;
+    if (!is_held(guard)) place.write(tensor, sums.of[0], sums.of[1], own ? own[tensor] : 0);
   }
 };
 
@@ -184,6 +196,12 @@ inline StepFields fields_of(const Step& step, const Lists& lists, Rates rates) {
           bool(step.statistics)};
 }
 
+inline StatisticsPlace statistics_of(const Step& step, Stream& stream) {
+  std::vector<int64_t> rows(step.statistics_rows.begin(), step.statistics_rows.end());
+  return {step.statistics.as<double>(), step.grad_squares.as<double>(),
+          rows.empty() ? nullptr : stream.table(rows.data(), int64_t(rows.size()))};
+}
+
 inline bool has_f64(const List<View>& weights) {
   for (auto& w : weights)
     if (w.dtype == Dtype::kF64) return true;
@@ -200,7 +218,7 @@ void run_plain_step(const Step& step, const Lists& lists, Rates rates, Stream& s
     if (!step.statistics)
       return for_pieces(stream, lists, UnmeasuredStep<Method, any_f64>{{fields, method}});
     sum_pieces<2>(stream, lists, MeasuredStep<Method, any_f64>{{fields, method}},
-                  WriteStatistics{step.statistics.as<double>(), fields.guard, own});
+                  WriteStatistics{statistics_of(step, stream), fields.guard, own});
   };
   if (has_f64(step.weights))
     run(std::true_type{});
