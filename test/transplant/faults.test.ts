@@ -1,5 +1,5 @@
 // Devices: cpu
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { type Calls, calls } from '../../lib/files/calls.ts';
@@ -129,4 +129,19 @@ it('R2: where a close says that what was written is lost, there is no new folder
   }
   // The description of the run, rows of two tables, weights and texts.
   expect(lost).toBeGreaterThanOrEqual(8);
+});
+
+it('a run that is killed once its folder is in its place leaves what the next one goes on with', async () => {
+  using folder = new Folder();
+  const { run, contents } = twoModels(folder);
+  await run(folder.file('whole'));
+  const out = folder.file('out');
+  calls.removeFolder = async () => {};
+  await run(out);
+  expect(readdirSync(`${out}.partial`)).not.toContain('model');
+  calls.removeFolder = original.removeFolder;
+  rmSync(out, { recursive: true });
+  await run(out);
+  expect(contents(out)).toEqual(contents(folder.file('whole')));
+  expect(existsSync(`${out}.partial`)).toBe(false);
 });

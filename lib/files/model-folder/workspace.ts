@@ -46,7 +46,11 @@ export class Workspace {
     if ((await kindOf(op, this.#folder)) !== undefined) {
       if (!restart) {
         const found = await this.#readRun();
-        if (found === run) return true;
+        if (found === run) {
+          // A run that was killed once its folder was in its place has left the rest.
+          if (!(await kindOf(op, this.#model))) await attempt(op, this.#model, 'made', calls.makeFolder(this.#model));
+          return true;
+        }
         const isOfNothing = (found === undefined || isRun(found)) && (await this.#isBare());
         if (!isOfNothing)
           throw new OrthokitError(
