@@ -21,7 +21,7 @@ inline double scaled_erfc_polynomial(double z) {
   const double t = (z - math::kScaledErfcCentre) / (z + math::kScaledErfcCentre);
   double p = 0;
 #pragma GCC unroll 23  // only then does the loop over elements become SIMD
-  for (double coefficient : math::kScaledErfc) p = fused(p, t, coefficient);
+  for (double coefficient : math::kScaledErfc.coefficients) p = fused(p, t, coefficient);
   return p;
 }
 

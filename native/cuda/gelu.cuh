@@ -16,11 +16,11 @@ __device__ __forceinline__ double exp_of_half_square(double a) {
 
 // (1 + 2z) exp(z²) erfc(z) for z ≥ 0.
 __device__ __forceinline__ double scaled_erfc_polynomial(double z) {
-  constexpr int kCount = sizeof math::kScaledErfc / sizeof(double);
+  constexpr math::ScaledErfc series = math::kScaledErfc;
   const double t = (z - math::kScaledErfcCentre) / (z + math::kScaledErfcCentre);
   double p = 0;
 #pragma unroll
-  for (int i = 0; i < kCount; ++i) p = fma(p, t, math::kScaledErfc[i]);
+  for (double coefficient : series.coefficients) p = fma(p, t, coefficient);
   return p;
 }
 
