@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "device_memory.h"
@@ -18,7 +19,8 @@ bool active = false;
 
 enum class Byte : uint8_t { kNone, kFresh, kWritten, kFreed };
 
-enum : uint8_t { kUsed = 1, kByAtomic = 2, kByMany = 4 };
+// Reads that no order is known of: by threads of one warp, or by any.
+enum : uint8_t { kUsed = 1, kByAtomic = 2, kByWarp = 4, kByMany = 8 };
 struct Stamp {  // who accessed, and when
   uint16_t launch;
   uint8_t flags, grid_clock;
@@ -27,7 +29,9 @@ struct Stamp {  // who accessed, and when
   uint32_t warp_clock;
 
   bool has(uint8_t flag) const { return flags & flag; }
+  bool by_one() const { return !has(kByWarp) && !has(kByMany); }
   bool same_thread(const Stamp& o) const { return block == o.block && thread == o.thread; }
+  bool same_warp(const Stamp& o) const { return block == o.block && thread / 32 == o.thread / 32; }
 };
 struct Cell {  // of two bytes: their last write and their last read
   Stamp write, read;
@@ -96,15 +100,14 @@ bool ordered(const Stamp& a, const Stamp& b, bool shared) {
   if (!a.has(kUsed) || a.launch != b.launch) return true;
   if (a.block != b.block)
     return shared || a.grid_clock != b.grid_clock ||
-           (!a.has(kByMany) && running_thread()->block->before.count(a.block));
+           (a.by_one() && running_thread()->block->before.count(a.block));
   if (a.barrier != b.barrier) return true;
-  if (a.has(kByMany)) return false;
-  if (a.thread == b.thread) return true;
-  return a.thread / 32 == b.thread / 32 && a.warp_clock < b.warp_clock;
+  if (a.by_one() && a.thread == b.thread) return true;
+  return !a.has(kByMany) && a.same_warp(b) && a.warp_clock < b.warp_clock;
 }
 
 std::string who(const Stamp& s) {
-  if (s.has(kByMany)) return "several threads";
+  if (!s.by_one()) return "several threads";
   return "block " + std::to_string(s.block) + " thread " + std::to_string(s.thread);
 }
 
@@ -159,15 +162,19 @@ void check_order(const Accessed& a, Cell* cells) {
     if (!ordered(cell.write, mine, a.shared) && !cell.write.same_thread(mine) &&
         !(atomic && cell.write.has(kByAtomic)))
       report_race(a, mine, "write", cell.write);
-    const bool after_read = ordered(cell.read, mine, a.shared) ||
-                            (cell.read.same_thread(mine) && !cell.read.has(kByMany));
+    const bool after_read =
+        ordered(cell.read, mine, a.shared) || (cell.read.same_thread(mine) && cell.read.by_one());
     if (a.writes()) {
       if (!after_read && !(atomic && cell.read.has(kByAtomic)))
         report_race(a, mine, "read", cell.read);
       cell.write = mine;
     } else {
+      const Stamp before = cell.read;
       cell.read = mine;
-      if (!after_read) cell.read.flags |= kByMany;
+      if (after_read) continue;
+      const bool in_warp = before.same_warp(mine) && !before.has(kByMany);
+      cell.read.flags |= in_warp ? kByWarp : kByMany;
+      cell.read.warp_clock = std::max(before.warp_clock, mine.warp_clock);
     }
   }
 }
