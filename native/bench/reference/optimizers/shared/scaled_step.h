@@ -19,10 +19,11 @@ inline void scaled_step(const Step& step, int64_t t, const Vector& u, AuonVarian
   double update = 0, worst = 0;
   for (size_t p = 0; p < parts; ++p) {
     const Vector part(u.begin() + int64_t(p * size), u.begin() + int64_t((p + 1) * size));
-    double mean = 0;
     const double norm = norm_of(part.data(), int64_t(size)), rms = norm / std::sqrt(double(size));
     const double unit = variant == AuonVariant::kRms ? rms : norm + eps;
-    for (double x : part) mean += std::pow(std::sinh(gamma * x / unit), 2) / double(size);
+    long double sum = 0;
+    for (double x : part) sum += std::pow(std::sinh(gamma * x / unit), 2);
+    const double mean = double(sum / static_cast<long double>(size));
     const double r = std::sqrt(1 + mean);  // mean cosh² = 1 + mean sinh²
     double rate = 0;
     if (variant == AuonVariant::kPaper) rate = step.lr * scale / unit / (r + 1e-8);
