@@ -70,15 +70,19 @@ async function abortOnce(call: Call, within: number, seed: number): Promise<Abor
   const controller = new AbortController();
   let abort = 0;
   let used = process.cpuUsage();
-  const timer = setTimeout(() => {
+  const giveUp = () => {
     abort = clock();
     used = process.cpuUsage();
     controller.abort();
-  }, within * random());
-  const error = await call(controller.signal).then(
+  };
+  const ended = call(controller.signal).then(
     () => undefined,
     (thrown: unknown) => thrown,
   );
+  // A short call may end before any timer: without time, it is aborted as soon as it has begun.
+  const timer = within > 0 ? setTimeout(giveUp, within * random()) : undefined;
+  if (within === 0) giveUp();
+  const error = await ended;
   const answer = clock();
   clearTimeout(timer);
   if (error === undefined) return undefined;
