@@ -23,7 +23,7 @@ export function turn([program, ...words], timeout = 300_000) {
   if (status === 0) return JSON.parse(stdout.trim().split('\n').at(-1));
   const lines = (stderr ?? '').trim().split('\n');
   const said = error?.message ?? lines.findLast((line) => /error/i.test(line)) ?? `status ${status}`;
-  return { skipped: said.trim() };
+  return { skipped: said.replace(/ imported from .*/, '').trim() }; // the place is that of one machine
 }
 
 /** What cannot be imported cannot be imported for the next case either. */

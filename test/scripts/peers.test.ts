@@ -10,7 +10,7 @@ import { parts } from '../../scripts/peers/pages.mjs';
 import { verdict } from '../../scripts/peers/pages-bench.mjs';
 import { sections } from '../../scripts/peers/sections.mjs';
 import { number, table } from '../../scripts/peers/table.mjs';
-import { isMissing, race } from '../../scripts/peers/turns.mjs';
+import { isMissing, race, turn } from '../../scripts/peers/turns.mjs';
 
 const root = path.join(import.meta.dirname, '..', '..');
 const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
@@ -66,6 +66,12 @@ it('prints numbers of two or three digits', () => {
     ...['0.045', '1.0', '9.9', '12', '12.3', '446,718', ''],
   ]);
   expect(table(['a', 'b'], [[1, 2]])).toBe('| a | b |\n| --- | --- |\n| 1 | 2 |');
+});
+
+it('says what a process lacks, and no path of this machine', () => {
+  const { skipped } = turn(['node', '--input-type=module', '-e', "import 'no-such-peer'"]) as { skipped: string };
+  expect(isMissing({ skipped })).toBe(true);
+  expect(skipped).toMatch(/Cannot find package 'no-such-peer'$/);
 });
 
 it('measures by programs that there are', () => {
