@@ -151,7 +151,7 @@ function runOne(tree, mutant) {
   return { result: 'survived', tried };
 }
 
-/** Whether this commit has the sources and tests of another one. */
+/** True where this commit has the sources and tests of another one. */
 const isLike = (commit) =>
   commit !== undefined &&
   bash(`git diff --quiet ${commit} HEAD -- native lib test ':!test/mutants'`, root).status === 0;

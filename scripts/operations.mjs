@@ -1,4 +1,4 @@
-// Where operations lie: each in the folder of its group, which every layer mirrors.
+// Places of operations: each lies in the folder of its group, which every layer mirrors.
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 

@@ -18,7 +18,7 @@ export interface TensorDemands {
   readonly shape?: readonly (number | undefined)[];
   /** The demand on the sizes in words, after "must". Default: `have shape [4, any]`. */
   readonly shapeIs?: string;
-  /** Whether there must be elements. */
+  /** True: a tensor without elements is refused. */
   readonly filled?: boolean;
   readonly device?: Device;
 }

@@ -1,4 +1,4 @@
-// What the functions of linear algebra share: what they take, where they run, what they make.
+// Checks, places of work and results that the functions of linear algebra share.
 import { allOrNone } from '../core/all-or-none.ts';
 import * as check from '../core/check.ts';
 import { Device } from '../core/device.ts';

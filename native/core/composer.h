@@ -1,4 +1,4 @@
-// What a composition runs its parts by: on the stream's own thread, each at once.
+// The composer of an operation runs its parts on the stream's own thread, each at once.
 #pragma once
 #include "core/device.h"
 

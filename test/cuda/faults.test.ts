@@ -16,7 +16,7 @@ interface Summary {
 
 interface Way {
   blas: 'none' | 'cublas';
-  /** Whether work waits in streams. */
+  /** True while work waits in streams. */
   queued?: boolean;
   /** Each call fails once, or each so-many-th. */
   every?: number;

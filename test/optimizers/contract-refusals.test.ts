@@ -1,6 +1,6 @@
 // Devices: cpu, cuda
 // Axes: node
-// What every optimizer must refuse, at the call and before anything changes.
+// Refusals of every optimizer, at the call and before anything changes.
 import { expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';
 import { bits, sizeOf, stateBits, tensor } from './classes.ts';

@@ -1,6 +1,6 @@
 // Devices: cpu, cuda
 // Axes: node
-// What every optimizer keeps and says: its memory, the size of its state, its report.
+// State of every optimizer: its memory, the size of its state, its report.
 import { expect, it } from 'vitest';
 import { bits, fullState, numbers, sizeOf, stateOf, stateSettings, tensor, values, weightsOf } from './classes.ts';
 import { code, eachClass } from './each-class.ts';

@@ -1,6 +1,6 @@
 // Devices: cpu, cuda
 // Axes: node
-// What a step of every optimizer must do. The classes are found in the library; a new one needs no change here.
+// Duties of a step of every optimizer. The classes are found in the library; a new one needs no change here.
 import { expect, it } from 'vitest';
 import { Device, Tensor, type WeightDecayMode } from '../../lib/index.ts';
 import { onlyCpu } from '../support/devices.ts';

@@ -1,4 +1,4 @@
-// How many matrix products of a test file cuBLAS did, for the reporter: in a run of the axis `products`.
+// The number of matrix products of a test file that cuBLAS did, for the reporter: in a run of the axis `products`.
 import { afterAll } from 'vitest';
 import { runAxis, runDevice } from './selection.ts';
 

@@ -9,7 +9,7 @@ import type { OwnNumber } from './statistics.ts';
  * fills.
  */
 export interface Part<O, S extends string = never, F extends object = object> {
-  /** What the options that it brings may be. */
+  /** The schema of the options that it brings. */
   readonly schema?: { readonly [K in keyof O]?: Option<O[K]> };
   /** Defaults that depend on options that are given. */
   readonly defaults?: (given: Partial<O>) => Partial<O>;
@@ -21,7 +21,7 @@ export interface Part<O, S extends string = never, F extends object = object> {
   readonly slots?: (weight: Tensor, options: O) => { readonly [K in S]?: Slot };
   /** The shape that the method sees, where it is not the weight's own. */
   readonly viewShape?: (weight: Tensor, options: O) => readonly number[] | undefined;
-  /** What the op is told, for a step. */
+  /** Fields of the op for a step. */
   readonly fields?: (options: O) => F;
   /** The number of the method's own that its kernels leave in the statistics. */
   readonly number?: OwnNumber;
@@ -42,7 +42,7 @@ export type FieldsOf<P extends readonly object[]> = Intersection<
   P[number] extends infer One ? (One extends AnyPart<string, infer F> ? F : never) : never
 >;
 
-/** What a list of parts is together. Where two parts bring one option or field, the later one's counts. */
+/** A list of parts as one. Where two parts bring one option or field, the later one's counts. */
 export interface Method<O> {
   readonly schema: Schema<O>;
   readonly number: OwnNumber | undefined;

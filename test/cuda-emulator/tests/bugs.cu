@@ -293,7 +293,7 @@ void expect(const char* name, Seen seen, const std::function<void(Buffers&)>& bu
   }
 }
 
-// What is right is not taken for a bug.
+// A kernel that is right is not taken for a bug.
 void accept(const char* name, const std::function<void(Buffers&)>& kernel) {
   Buffers buffers;
   kernel(buffers);

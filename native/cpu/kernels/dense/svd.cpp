@@ -23,7 +23,7 @@ class Decomposition {
     basis_ = RowMajorMatrix<T>::Identity(count_, count_);
   }
 
-  // Whether it has converged.
+  // True once it has converged.
   template <class Each>
   bool run(const Each& each) {
     turn_to_eigenvectors(each);

@@ -1,4 +1,4 @@
-// What operations on matrices, or on batches of them, share.
+// Shapes and checks that operations on matrices, or on batches of them, share.
 #pragma once
 #include <bit>
 
