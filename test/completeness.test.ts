@@ -58,6 +58,11 @@ describe('operations', () => {
     expect(camel.length).toBeGreaterThan(15);
   });
 
+  it('have fields in camelCase', () => {
+    const names = descriptions.flatMap(({ name, fields }) => fields.map((field) => `${name}.${field.name}`));
+    expect(names.filter((name) => !/^\w+\.[a-z][a-zA-Z0-9]*$/.test(name))).toEqual([]);
+  });
+
   it('stand in the guide, each once, with what they compute', () => {
     const rows = [...read('docs', 'guide', 'operations.md').matchAll(/^\| `(\w+)` \| (.+) \|$/gm)];
     const documented = read('lib', 'core', 'native-ops.ts');

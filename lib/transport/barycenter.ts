@@ -132,11 +132,11 @@ class Barycenter {
     const { work } = this.#costs;
     for (let k = 1; k <= count; k++) {
       for (const { logMasses, f, g, rowSums, columnSums } of this.#ways) {
-        this.#costs.softmin(this.#queue, 'rows', g, eps, { log_sums: rowSums });
+        this.#costs.softmin(this.#queue, 'rows', g, eps, { logSums: rowSums });
         this.#clamp(rowSums);
         this.#combine(f, [logMasses, rowSums], [eps, -eps]);
         await pace.step(work);
-        this.#costs.softmin(this.#queue, 'columns', f, eps, { log_sums: columnSums });
+        this.#costs.softmin(this.#queue, 'columns', f, eps, { logSums: columnSums });
         this.#clamp(columnSums);
         await pace.step(work);
       }
@@ -144,7 +144,7 @@ class Barycenter {
       if (k === count) this.#compare();
       for (const { g, columnSums } of this.#ways) this.#combine(g, [this.#log, columnSums], [eps, -eps]);
       if (this.#bias) {
-        this.#costs.softmin(this.#queue, 'rows', this.#bias, eps, { log_sums: this.#biasSums });
+        this.#costs.softmin(this.#queue, 'rows', this.#bias, eps, { logSums: this.#biasSums });
         await pace.step(work);
         this.#combine(this.#bias, [this.#bias, this.#log, this.#biasSums], [0.5, 0.5 * eps, -0.5 * eps]);
       }

@@ -47,10 +47,10 @@ interface BatchRange extends Pick<CostRange, 'least' | 'most' | 'forbidden'> {
 export async function batchRange(op: string, cost: Tensor, lane: Lane): Promise<BatchRange> {
   const [batch, n, m] = cost.shape as [number, number, number];
   using matrix = cost.reshape([batch * n, m]);
-  using row_mass = Tensor.zeros(cost.device, [batch * n], { dtype: 'f64' });
-  using column_mass = Tensor.zeros(cost.device, [m], { dtype: 'f64' });
+  using rowMass = Tensor.zeros(cost.device, [batch * n], { dtype: 'f64' });
+  using columnMass = Tensor.zeros(cost.device, [m], { dtype: 'f64' });
   using statistics = new Tensor(cost.device, [8], 'f64');
-  ops.costRange(lane.queue, { cost: matrix, row_mass, column_mass, statistics });
+  ops.costRange(lane.queue, { cost: matrix, rowMass, columnMass, statistics });
   const [least, most, bad, forbidden] = await lane.read(statistics);
   if (bad! > 0)
     throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be neither NaN nor -Infinity, got ${bad} of them`);

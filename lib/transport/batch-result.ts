@@ -91,7 +91,7 @@ export class TransportBatch {
     const cost = this.#costs;
     const kernel = new Tensor(cost.device, cost.shape, cost.dtype);
     try {
-      ops.gibbsKernel(cost.device, { cost, row_potential: this.f, column_potential: this.g, kernel, eps: this.eps });
+      ops.gibbsKernel(cost.device, { cost, rowPotential: this.f, columnPotential: this.g, kernel, eps: this.eps });
       return kernel;
     } catch (error) {
       kernel.dispose();

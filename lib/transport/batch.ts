@@ -130,21 +130,21 @@ async function solved(cost: Tensor, sizes: Stacked['sizes'], settings: BatchSett
   const floor = precision(op, { dtype: 'f64' }, range, eps);
   const host = { sizes, widths: [n, m] as const, a, b };
   const supports = range.forbidden > 0 ? supportsOf(op, { ...host, costs: await lane.read(cost) }) : undefined;
-  using row_mass = Tensor.from(device, a, [batch, n]);
-  using column_mass = Tensor.from(device, b, [batch, m]);
+  using rowMass = Tensor.from(device, a, [batch, n]);
+  using columnMass = Tensor.from(device, b, [batch, m]);
   using statistics = new Tensor(device, [batch, 4], 'f64');
   const [f, g] = allOrNone(
     () => Tensor.zeros(device, [batch, n], { dtype: 'f64' }),
     () => Tensor.zeros(device, [batch, m], { dtype: 'f64' }),
   );
-  const potentials = { row_potential: f, column_potential: g };
+  const potentials = { rowPotential: f, columnPotential: g };
   // So many that an abort need not wait for them long.
   const atOnce = Math.max(1, Math.floor(mostQueued / cost.size));
   const sweep = async (at: number, count: number, tol: number): Promise<Float64Array> => {
     const done = new Float64Array(batch);
     for (let left = count; ; left -= atOnce) {
       const now = Math.min(atOnce, left);
-      ops.batchSweeps(lane.queue, { cost, row_mass, column_mass, ...potentials, statistics, eps: at, tol, count: now });
+      ops.batchSweeps(lane.queue, { cost, rowMass, columnMass, ...potentials, statistics, eps: at, tol, count: now });
       const numbers = await lane.read(statistics);
       // A problem that has stopped does one more in each operation, which does not count.
       for (let k = 0; k < batch; k++) if (done[k] === count - left) done[k]! += numbers[4 * k]!;

@@ -33,9 +33,9 @@ export type Side = 'rows' | 'columns';
 
 /** Written by {@link Costs.softmin}: the fields of the operation of that name. */
 export interface SoftminOutputs {
-  log_sums: Tensor;
-  own_potential?: Tensor;
-  mean_costs?: Tensor;
+  logSums: Tensor;
+  ownPotential?: Tensor;
+  meanCosts?: Tensor;
   values?: Tensor;
   averages?: Tensor;
   gradients?: Tensor;
@@ -117,8 +117,8 @@ export class DenseCost implements Cost {
     using statistics = new Tensor(this.device, [8], 'f64');
     ops.costRange(lane.queue, {
       cost: this.#cost,
-      row_mass: masses.rows,
-      column_mass: masses.columns,
+      rowMass: masses.rows,
+      columnMass: masses.columns,
       statistics,
     });
     const [least, most, bad, forbidden, bareRows, bareColumns, barredRows, barredColumns] = await lane.read(statistics);
@@ -143,8 +143,8 @@ export class DenseCost implements Cost {
   gibbsKernel(queue: Device, potentials: Pair, eps: number, kernel: Tensor): void {
     ops.gibbsKernel(queue, {
       cost: this.#cost,
-      row_potential: potentials.rows,
-      column_potential: potentials.columns,
+      rowPotential: potentials.rows,
+      columnPotential: potentials.columns,
       kernel,
       eps,
     });
@@ -169,13 +169,13 @@ export class DenseCost implements Cost {
   ): void {
     ops.logSweeps(queue, {
       cost: this.#cost,
-      row_mass: masses.rows,
-      column_mass: masses.columns,
-      row_potential: potentials.rows,
-      column_potential: potentials.columns,
+      rowMass: masses.rows,
+      columnMass: masses.columns,
+      rowPotential: potentials.rows,
+      columnPotential: potentials.columns,
       statistics,
       kernel: stored?.kernel,
-      column_scale: stored?.columnScale,
+      columnScale: stored?.columnScale,
       eps,
       count,
     });
@@ -184,12 +184,12 @@ export class DenseCost implements Cost {
   planSums(queue: Device, masses: Pair, potentials: Pair, eps: number, sums: Pair, statistics: Tensor): void {
     ops.planSums(queue, {
       cost: this.#cost,
-      row_potential: potentials.rows,
-      column_potential: potentials.columns,
-      row_mass: masses.rows,
-      column_mass: masses.columns,
-      row_sums: sums.rows,
-      column_sums: sums.columns,
+      rowPotential: potentials.rows,
+      columnPotential: potentials.columns,
+      rowMass: masses.rows,
+      columnMass: masses.columns,
+      rowSums: sums.rows,
+      columnSums: sums.columns,
       statistics,
       eps,
     });

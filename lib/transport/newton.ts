@@ -140,8 +140,8 @@ export class Newton {
     const { kernel, scales, control } = this.#plan;
     ops.planSparsify(control.queue, {
       kernel,
-      row_scale: scales.rows,
-      column_scale: scales.columns,
+      rowScale: scales.rows,
+      columnScale: scales.columns,
       starts: this.#starts,
       columns: this.#columns,
       values: this.#values,
@@ -156,9 +156,9 @@ export class Newton {
       starts: this.#starts,
       columns: this.#columns,
       values: this.#values,
-      row_mass: masses.rows,
-      row_sums: this.#point.rowSums,
-      column_mass: masses.columns,
+      rowMass: masses.rows,
+      rowSums: this.#point.rowSums,
+      columnMass: masses.columns,
       step: this.#point.step,
       statistics: this.#stepStatistics,
       shift: this.#shift * Math.min(1, error),

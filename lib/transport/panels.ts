@@ -91,17 +91,17 @@ export class Panels {
     const costs = this.#costs;
     const { device, rows, columns } = costs;
     const { queue } = this.#lane;
-    using column_potential = Tensor.from(device, potentials.columns, [columns]);
+    using columnPotential = Tensor.from(device, potentials.columns, [columns]);
     using beta = across(costs, shifts.columns);
     using done = Tensor.zeros(device, [1], { dtype: 'f64' });
     for (let first = 0; first < rows; first += this.#height) {
       using index = this.#rowsFrom(first);
       const count = index.size;
-      using row_potential = Tensor.from(device, potentials.rows.slice(first, first + count), [count]);
+      using rowPotential = Tensor.from(device, potentials.rows.slice(first, first + count), [count]);
       using cost = costs.panel(queue, index);
       ops.map(queue, { out: [cost], x: [cost], function: 'clamp', parameters: [-farthest, farthest] });
       using plan = new Tensor(device, [count, columns], 'f64');
-      ops.gibbsKernel(queue, { cost, row_potential, column_potential, kernel: plan, eps: this.#eps });
+      ops.gibbsKernel(queue, { cost, rowPotential, columnPotential, kernel: plan, eps: this.#eps });
       using weighted = outerSum(queue, shifts.rows.slice(first, first + count), beta);
       this.#subtractCotangent(weighted, index, cost);
       ops.multiply(queue, { out: [weighted], x: [weighted], y: [plan] });

@@ -14,8 +14,8 @@ export function storedProduct(queue: Device, plan: Tensor): PlanProduct {
 /** Of a plan that is computed each time. */
 export function streamedProduct(queue: Device, costs: Costs, potentials: Pair, eps: number): PlanProduct {
   return (side, values, averages) => {
-    using log_sums = new Tensor(costs.device, [averages.size], 'f64');
+    using logSums = new Tensor(costs.device, [averages.size], 'f64');
     const other = potentials[side === 'rows' ? 'columns' : 'rows'];
-    costs.softmin(queue, side, other, eps, { log_sums, own_potential: potentials[side], values, averages });
+    costs.softmin(queue, side, other, eps, { logSums, ownPotential: potentials[side], values, averages });
   };
 }

@@ -132,9 +132,9 @@ export class PointCost implements Costs {
       using index = rowsFrom(device, first, Math.min(height, rows - first));
       using cost = this.panel(queue, index);
       using own = gathered(queue, potential, index);
-      using row_potential = own.reshape([index.size]);
+      using rowPotential = own.reshape([index.size]);
       using kernel = new Tensor(device, cost.shape, 'f64');
-      ops.gibbsKernel(queue, { cost, row_potential, column_potential: potentials.columns, kernel, eps });
+      ops.gibbsKernel(queue, { cost, rowPotential, columnPotential: potentials.columns, kernel, eps });
       using rounded = kernel.cast(this.dtype);
       ops.scatterRows(queue, { out, index, x: rounded, mode: 'set' });
       await done.read();

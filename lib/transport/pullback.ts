@@ -212,9 +212,9 @@ class Pullback {
     const { device } = costs;
     const other: Side = side === 'rows' ? 'columns' : 'rows';
     using potential = Tensor.from(device, this.#potentials[other], [costs[other]]);
-    using log_sums = new Tensor(device, [costs[side]], 'f64');
-    costs.softmin(this.#lane.queue, side, potential, eps, { log_sums });
-    const logs = await this.#lane.read(log_sums);
+    using logSums = new Tensor(device, [costs[side]], 'f64');
+    costs.softmin(this.#lane.queue, side, potential, eps, { logSums });
+    const logs = await this.#lane.read(logSums);
     // Potentials with which these, and no others, have sums of 1.
     const own = this.#potentials[side].map((x, i) => (hasMass(x) || !hasMass(logs[i]!) ? -Infinity : -eps * logs[i]!));
     const unit = { ...this.#potentials, [side]: own };

@@ -169,11 +169,11 @@ export class TransportResult implements Potentials {
   /** Sums under the plan, for each of a side. */
   #means(side: 'rows' | 'columns', out: { values?: Tensor; averages?: Tensor; gradients?: Tensor }): void {
     const { rows, columns, device } = this.#costs;
-    using log_sums = new Tensor(device, [side === 'rows' ? rows : columns], 'f64');
+    using logSums = new Tensor(device, [side === 'rows' ? rows : columns], 'f64');
     using f = this.f.cast('f64');
     using g = this.g.cast('f64');
-    const [own_potential, potential] = side === 'rows' ? [f, g] : [g, f];
-    this.#costs.softmin(device, side, potential, this.eps, { log_sums, own_potential, ...out });
+    const [ownPotential, potential] = side === 'rows' ? [f, g] : [g, f];
+    this.#costs.softmin(device, side, potential, this.eps, { logSums, ownPotential, ...out });
   }
 
   /** dvalue/deps, the entropy of the plan. */
@@ -304,12 +304,12 @@ export class TransportResult implements Potentials {
 async function sparsePlan(kernel: Tensor, threshold: number): Promise<SparsePlan> {
   const { device } = kernel;
   const [n, m] = kernel.shape as [number, number];
-  using row_scale = Tensor.full(device, [n], 1, { dtype: 'f64' });
-  using column_scale = Tensor.full(device, [m], 1, { dtype: 'f64' });
+  using rowScale = Tensor.full(device, [n], 1, { dtype: 'f64' });
+  using columnScale = Tensor.full(device, [m], 1, { dtype: 'f64' });
   using starts = new Tensor(device, [n + 1], 'i32');
   using statistics = new Tensor(device, [2], 'f64');
   const list = (columns: Tensor, values: Tensor): void =>
-    ops.planSparsify(device, { kernel, row_scale, column_scale, starts, columns, values, statistics, threshold });
+    ops.planSparsify(device, { kernel, rowScale, columnScale, starts, columns, values, statistics, threshold });
   let count = 0;
   {
     using none = new Tensor(device, [0], 'i32');

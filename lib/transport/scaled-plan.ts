@@ -211,10 +211,10 @@ export class ScaledPlan {
     const { kernel, scales } = this;
     ops.scalingSweeps(this.control.queue, {
       kernel,
-      row_mass: this.masses.rows,
-      column_mass: this.masses.columns,
-      row_scale: scales.rows,
-      column_scale: scales.columns,
+      rowMass: this.masses.rows,
+      columnMass: this.masses.columns,
+      rowScale: scales.rows,
+      columnScale: scales.columns,
       statistics: this.#sweepStatistics,
       count,
       tol,

@@ -45,14 +45,14 @@ export class SemidualPoint {
     control.iterations.evaluations += 1;
     ops.semidual(control.queue, {
       kernel,
-      row_mass: masses.rows,
-      column_mass: masses.columns,
-      row_scale: scales.rows,
-      column_scale: scales.columns,
+      rowMass: masses.rows,
+      columnMass: masses.columns,
+      rowScale: scales.rows,
+      columnScale: scales.columns,
       step: withStep ? this.step : undefined,
-      next_row_scale: this.#trial.rows,
-      next_column_scale: this.#trial.columns,
-      row_sums: this.#rowSums[1],
+      nextRowScale: this.#trial.rows,
+      nextColumnScale: this.#trial.columns,
+      rowSums: this.#rowSums[1],
       statistics: this.statistics,
     });
   }

@@ -37,16 +37,16 @@ async function largeEntries(plan: Tensor, mass: number, lane: Lane): Promise<Ent
     const starts = own(new Tensor(device, [n + 1], 'i32'));
     const columns = own(new Tensor(device, [room], 'i32'));
     const values = own(Tensor.zeros(device, [room], { dtype: 'f64' }));
-    using row_scale = Tensor.full(device, [n], 1, { dtype: 'f64' });
-    using column_scale = Tensor.full(device, [m], 1, { dtype: 'f64' });
+    using rowScale = Tensor.full(device, [n], 1, { dtype: 'f64' });
+    using columnScale = Tensor.full(device, [m], 1, { dtype: 'f64' });
     using statistics = new Tensor(device, [2], 'f64');
     using kept = new Tensor(device, [1], 'f64');
     using row = values.reshape([1, room]);
     const entries = { starts, columns, values };
     ops.planSparsify(lane.queue, {
       kernel: plan,
-      row_scale,
-      column_scale,
+      rowScale,
+      columnScale,
       ...entries,
       statistics,
       delta: dropped * mass,
@@ -92,20 +92,20 @@ export class SparseSystem {
   async solve(rhs: Float64Array): Promise<Float64Array> {
     const { rows, columns } = this.#diagonal;
     const { device } = rows;
-    using row_rhs = Tensor.from(device, rhs, [rhs.length]);
-    using column_rhs = Tensor.zeros(device, [columns.size], { dtype: 'f64' });
+    using rowRhs = Tensor.from(device, rhs, [rhs.length]);
+    using columnRhs = Tensor.zeros(device, [columns.size], { dtype: 'f64' });
     using step = new Tensor(device, [rhs.length], 'f64');
-    using column_step = new Tensor(device, [columns.size], 'f64');
+    using columnStep = new Tensor(device, [columns.size], 'f64');
     using statistics = new Tensor(device, [4], 'f64');
     ops.sparseNewtonStep(this.#lane.queue, {
       ...this.#entries,
-      row_mass: rows,
-      row_sums: rows,
-      column_mass: columns,
-      row_rhs,
-      column_rhs,
+      rowMass: rows,
+      rowSums: rows,
+      columnMass: columns,
+      rowRhs,
+      columnRhs,
       step,
-      column_step,
+      columnStep,
       statistics,
       shift: sparseShift,
       tol: sparseTolerance,

@@ -69,11 +69,11 @@ export class Streaming {
 
   /** logSums of a side, from the other side's potential. */
   #look(side: Side, eps: number): Tensor {
-    const log_sums = this.#logSums[side];
+    const logSums = this.#logSums[side];
     const { queue } = this.control;
-    this.costs.softmin(queue, side, this.potentials[side === 'rows' ? 'columns' : 'rows'], eps, { log_sums });
-    ops.map(queue, { out: [log_sums], x: [log_sums], function: 'clamp', parameters: [-farthest, farthest] });
-    return log_sums;
+    this.costs.softmin(queue, side, this.potentials[side === 'rows' ? 'columns' : 'rows'], eps, { logSums });
+    ops.map(queue, { out: [logSums], x: [logSums], function: 'clamp', parameters: [-farthest, farthest] });
+    return logSums;
   }
 
   /** f ← share · f + (1 − share) · damping · eps (ln r − logSums). */
@@ -173,14 +173,14 @@ export async function totalsOf(costs: Costs, potentials: Pair, eps: number, lane
   using columnLogs = new Tensor(device, [columns], 'f64');
   using linear = new Tensor(device, [rows], 'f64');
   costs.softmin(lane.queue, 'rows', potentials.columns, eps, {
-    log_sums: rowLogs,
-    own_potential: potentials.rows,
-    mean_costs: linear,
+    logSums: rowLogs,
+    ownPotential: potentials.rows,
+    meanCosts: linear,
   });
   const [f, g, ofRows, costsOfRows] = await Promise.all(
     [potentials.rows, potentials.columns, rowLogs, linear].map((x) => lane.read(x)),
   );
-  costs.softmin(lane.queue, 'columns', potentials.rows, eps, { log_sums: columnLogs });
+  costs.softmin(lane.queue, 'columns', potentials.rows, eps, { logSums: columnLogs });
   const ofColumns = await lane.read(columnLogs);
   const sums = (own: Float64Array, logs: Float64Array) =>
     own.map((x, i) => (x === -Infinity || logs[i] === -Infinity ? 0 : Math.exp(x / eps + logs[i]!)));

@@ -9,7 +9,7 @@ const transformer = [
 const coefficients = `coefficients=${Array(5).fill('3.4445,-4.775,2.0315').join()}`;
 const step = (lists, more) => [...lists.map((list) => `${list}=${transformer}`), ...more.split(' ')];
 const matrix = (...fields) => fields.map((field) => `${field}=f32[8192x1024]`);
-const masses = (n) => [`row_mass=f64[${n}]`, `column_mass=f64[${n}]`];
+const masses = (n) => [`rowMass=f64[${n}]`, `columnMass=f64[${n}]`];
 
 /** A case of orthokit_bench, by its words. */
 const bench = (name, key, words, quick = false) => ({ name, key, bench: words, quick });
@@ -84,8 +84,8 @@ const cases = [
       'log_sweeps',
       'cost=f64[500x500]',
       ...masses(500),
-      'row_potential=f64[500]',
-      'column_potential=f64[500]',
+      'rowPotential=f64[500]',
+      'columnPotential=f64[500]',
       'statistics=f64[1]',
     ],
     true,
@@ -97,8 +97,8 @@ const cases = [
       'scaling_sweeps',
       'kernel=f64[500x500]',
       ...masses(500),
-      'row_scale=f64[500]',
-      'column_scale=f64[500]',
+      'rowScale=f64[500]',
+      'columnScale=f64[500]',
       'statistics=f64[4]',
       'count=10',
     ],
@@ -107,17 +107,17 @@ const cases = [
   bench('gibbs_kernel 500×500', 'floor', [
     'gibbs_kernel',
     'cost=f64[500x500]',
-    'row_potential=f64[500]',
-    'column_potential=f64[500]',
+    'rowPotential=f64[500]',
+    'columnPotential=f64[500]',
     'kernel=f64[500x500]',
   ]),
   bench('batch_sweeps, 256 of 64×64', 'floor', [
     'batch_sweeps',
     'cost=f64[256x64x64]',
-    'row_mass=f64[256x64]',
-    'column_mass=f64[256x64]',
-    'row_potential=f64[256x64]',
-    'column_potential=f64[256x64]',
+    'rowMass=f64[256x64]',
+    'columnMass=f64[256x64]',
+    'rowPotential=f64[256x64]',
+    'columnPotential=f64[256x64]',
     'statistics=f64[256x4]',
     'count=10',
   ]),
@@ -126,7 +126,7 @@ const cases = [
     'x=f32[2048x64]',
     'y=f32[2048x64]',
     'potential=f64[2048]',
-    'log_sums=f64[2048]',
+    'logSums=f64[2048]',
   ]),
   bench('correlations 2000×256, f64', 'floor', [
     'correlations',

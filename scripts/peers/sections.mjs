@@ -21,11 +21,11 @@ const batches = [
   [256, 20, 30],
   [256, 8, 8],
 ].map(([p, n, m]) => [
-  ...[`cost=f64[${p}x${n}x${m}]`, `row_mass=f64[${p}x${n}]`, `column_mass=f64[${p}x${m}]`],
-  ...[`row_potential=f64[${p}x${n}]`, `column_potential=f64[${p}x${m}]`, `statistics=f64[${p}x4]`, 'count=10'],
+  ...[`cost=f64[${p}x${n}x${m}]`, `rowMass=f64[${p}x${n}]`, `columnMass=f64[${p}x${m}]`],
+  ...[`rowPotential=f64[${p}x${n}]`, `columnPotential=f64[${p}x${m}]`, `statistics=f64[${p}x4]`, 'count=10'],
 ]);
 const clouds = [8, 16, 32, 64].map((d) => [
-  ...[`x=f32[2048x${d}]`, `y=f32[2048x${d}]`, 'potential=f64[2048]', 'log_sums=f64[2048]'],
+  ...[`x=f32[2048x${d}]`, `y=f32[2048x${d}]`, 'potential=f64[2048]', 'logSums=f64[2048]'],
 ]);
 const coefficients = `coefficients=${Array(5).fill('3.4445,-4.775,2.0315').join()}`;
 

@@ -18,9 +18,9 @@ async function solve(): Promise<Float64Array[]> {
     starts: Tensor.from(device, starts, [n + 1]),
     columns: Tensor.from(device, columns, [count]),
     values: vector(device, numbers(count, 1, 0.1, 1)),
-    row_mass: vector(device, numbers(n, 2, 4, 5)),
-    row_sums: vector(device, numbers(n, 3, 4, 5)),
-    column_mass: vector(device, numbers(m, 4, 4, 5)),
+    rowMass: vector(device, numbers(n, 2, 4, 5)),
+    rowSums: vector(device, numbers(n, 3, 4, 5)),
+    columnMass: vector(device, numbers(m, 4, 4, 5)),
     ...{ step, statistics },
     tol: 1e-9,
   });

@@ -182,7 +182,7 @@ describe('an operation that runs when its solver is aborted', { timeout: 60_000 
         [n * n],
       ),
       values: Tensor.from(device, entries, [n * n]),
-      ...{ row_mass: vector(1), row_sums: vector(0.5), column_mass: vector(1), step: vector(0) },
+      ...{ rowMass: vector(1), rowSums: vector(0.5), columnMass: vector(1), step: vector(0) },
       ...{ statistics: Tensor.zeros(device, [4], { dtype: 'f64' }), shift: 1, tol: 1e-200, most: 400 },
     };
     const run = async (controller = new AbortController()): Promise<void> => {

@@ -19,10 +19,10 @@ describe.each(devices)('transport of nothing on %s', (kind) => {
   ])('%i rows of %i columns', async (n, m) => {
     const cost = f64(n, m);
     const kernel = f64(n, m);
-    const masses = { row_mass: f64(n), column_mass: f64(m) };
-    const potentials = { row_potential: f64(n), column_potential: f64(m) };
-    const scales = { row_scale: f64(n), column_scale: f64(m) };
-    const sums = { row_sums: f64(n), column_sums: f64(m) };
+    const masses = { rowMass: f64(n), columnMass: f64(m) };
+    const potentials = { rowPotential: f64(n), columnPotential: f64(m) };
+    const scales = { rowScale: f64(n), columnScale: f64(m) };
+    const sums = { rowSums: f64(n), columnSums: f64(m) };
     const statistics = () => f64(4);
     ops.costRange(device, { cost, ...masses, statistics: f64(8) });
     ops.gibbsKernel(device, { cost, ...potentials, kernel });
@@ -31,14 +31,14 @@ describe.each(devices)('transport of nothing on %s', (kind) => {
     ops.planSums(device, { cost, ...masses, ...potentials, ...sums, statistics: statistics() });
     ops.semidual(device, {
       ...{ kernel, ...masses, ...scales },
-      ...{ next_row_scale: f64(n), next_column_scale: f64(m), row_sums: f64(n), statistics: f64(3) },
+      ...{ nextRowScale: f64(n), nextColumnScale: f64(m), rowSums: f64(n), statistics: f64(3) },
     });
     const starts = Tensor.zeros(device, [n + 1], { dtype: 'i32' });
     const columns = Tensor.zeros(device, [n + m], { dtype: 'i32' });
     for (const delta of [0, 0.1])
       ops.planSparsify(device, { kernel, ...scales, starts, columns, values: f64(n + m), statistics: f64(2), delta });
-    ops.softmin(device, { cost, potential: f64(m), log_sums: f64(n), of: 'rows' });
-    ops.softmin(device, { cost, potential: f64(n), log_sums: f64(m), of: 'columns' });
+    ops.softmin(device, { cost, potential: f64(m), logSums: f64(n), of: 'rows' });
+    ops.softmin(device, { cost, potential: f64(n), logSums: f64(m), of: 'columns' });
     await device.synchronize();
     expect((await starts.read()).every((start) => start === 0)).toBe(true);
   });

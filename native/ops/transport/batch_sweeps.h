@@ -16,20 +16,20 @@ struct BatchSweeps {
   static constexpr const char *name = "batch_sweeps",
                               *summary = "Sinkhorn's iteration on a batch of problems";
   static constexpr const char* examples[] = {
-      "cost=f32[5x31x43] row_mass=f64[5x31] column_mass=f64[5x43] row_potential=f64[5x31] "
-      "column_potential=f64[5x43] statistics=f64[5x4] count=3",
-      "cost=f64[2x3x300] row_mass=f64[2x3] column_mass=f64[2x300] row_potential=f64[2x3] "
-      "column_potential=f64[2x300] statistics=f64[2x4] eps=0.5"};
+      "cost=f32[5x31x43] rowMass=f64[5x31] columnMass=f64[5x43] rowPotential=f64[5x31] "
+      "columnPotential=f64[5x43] statistics=f64[5x4] count=3",
+      "cost=f64[2x3x300] rowMass=f64[2x3] columnMass=f64[2x300] rowPotential=f64[2x3] "
+      "columnPotential=f64[2x300] statistics=f64[2x4] eps=0.5"};
   static constexpr const char* cases[] = {
-      "cost=f64[256x64x64] row_mass=f64[256x64] column_mass=f64[256x64] "
-      "row_potential=f64[256x64] column_potential=f64[256x64] statistics=f64[256x4] count=10"};
+      "cost=f64[256x64x64] rowMass=f64[256x64] columnMass=f64[256x64] "
+      "rowPotential=f64[256x64] columnPotential=f64[256x64] statistics=f64[256x4] count=10"};
   View cost, row_mass, column_mass, row_potential, column_potential, statistics;
   double eps = 1, tol = 0;
   int64_t count = 1;
 
   void fields(Fields& f) {
-    f.in("cost", cost), f.in("row_mass", row_mass), f.in("column_mass", column_mass);
-    f.inout("row_potential", row_potential), f.inout("column_potential", column_potential);
+    f.in("cost", cost), f.in("rowMass", row_mass), f.in("columnMass", column_mass);
+    f.inout("rowPotential", row_potential), f.inout("columnPotential", column_potential);
     f.out("statistics", statistics);
     f.value("eps", eps), f.value("tol", tol), f.value("count", count);
   }
@@ -42,13 +42,13 @@ struct BatchSweeps {
     require(cost.rank == 3, ErrorCode::kShape, "cost must be a batch of matrices", cost);
     require(is_f32_or_f64(cost), ErrorCode::kDtype, "cost must be f32 or f64", cost);
     const int64_t batch = cost.shape[0], n = cost.shape[1], m = cost.shape[2];
-    require_rows("row_mass must be f64 with a row a problem and a column a row of it", row_mass,
+    require_rows("rowMass must be f64 with a row a problem and a column a row of it", row_mass,
                  batch, n);
-    require_rows("column_mass must be f64 with a row a problem and a column a column of it",
+    require_rows("columnMass must be f64 with a row a problem and a column a column of it",
                  column_mass, batch, m);
-    require_rows("row_potential must be f64 with a row a problem and a column a row of it",
+    require_rows("rowPotential must be f64 with a row a problem and a column a row of it",
                  row_potential, batch, n);
-    require_rows("column_potential must be f64 with a row a problem and a column a column of it",
+    require_rows("columnPotential must be f64 with a row a problem and a column a column of it",
                  column_potential, batch, m);
     require_rows("statistics must be f64 with a row of 4 a problem", statistics, batch, 4);
     require_eps(eps);

@@ -13,21 +13,21 @@ struct CostRange {
   static constexpr const char *name = "cost_range",
                               *summary = "range of the finite costs, and what makes no problem";
   static constexpr const char* examples[] = {
-      "cost=f32[597x43] row_mass=f64[597] column_mass=f64[43] statistics=f64[8]",
-      "cost=f64[3x4097] row_mass=f64[3] column_mass=f64[4097] statistics=f64[8]",
-      "cost=f32[5x6151] row_mass=f64[5] column_mass=f64[6151] statistics=f64[8]"};
+      "cost=f32[597x43] rowMass=f64[597] columnMass=f64[43] statistics=f64[8]",
+      "cost=f64[3x4097] rowMass=f64[3] columnMass=f64[4097] statistics=f64[8]",
+      "cost=f32[5x6151] rowMass=f64[5] columnMass=f64[6151] statistics=f64[8]"};
   static constexpr const char* cases[] = {
-      "cost=f64[2000x2000] row_mass=f64[2000] column_mass=f64[2000] statistics=f64[8]"};
+      "cost=f64[2000x2000] rowMass=f64[2000] columnMass=f64[2000] statistics=f64[8]"};
   View cost, row_mass, column_mass, statistics;
 
   void fields(Fields& f) {
-    f.in("cost", cost), f.in("row_mass", row_mass), f.in("column_mass", column_mass);
+    f.in("cost", cost), f.in("rowMass", row_mass), f.in("columnMass", column_mass);
     f.out("statistics", statistics);
   }
   void check() const {
     require_transport_matrix("cost must be a matrix", "cost must be f32 or f64", cost);
-    require_vector("row_mass must be f64 with one element a row", row_mass, cost.shape[0]);
-    require_vector("column_mass must be f64 with one element a column", column_mass, cost.shape[1]);
+    require_vector("rowMass must be f64 with one element a row", row_mass, cost.shape[0]);
+    require_vector("columnMass must be f64 with one element a column", column_mass, cost.shape[1]);
     require_array("statistics must be f64[8]", statistics, Dtype::kF64, 8);
   }
 };

@@ -12,21 +12,21 @@ struct GibbsKernel {
   static constexpr const char *name = "gibbs_kernel",
                               *summary = "exp((f + g - cost) / eps) of every pair";
   static constexpr const char* examples[] = {
-      "cost=f32[597x43] row_potential=f64[597] column_potential=f64[43] kernel=f32[597x43] eps=2",
-      "cost=f64[3x4097] row_potential=f64[3] column_potential=f64[4097] kernel=f64[3x4097]",
-      "cost=f32[5x31x43] row_potential=f64[5x31] column_potential=f64[5x43] kernel=f32[5x31x43]"};
+      "cost=f32[597x43] rowPotential=f64[597] columnPotential=f64[43] kernel=f32[597x43] eps=2",
+      "cost=f64[3x4097] rowPotential=f64[3] columnPotential=f64[4097] kernel=f64[3x4097]",
+      "cost=f32[5x31x43] rowPotential=f64[5x31] columnPotential=f64[5x43] kernel=f32[5x31x43]"};
   static constexpr const char* cases[] = {
-      "cost=f64[500x500] row_potential=f64[500] column_potential=f64[500] kernel=f64[500x500]",
-      "cost=f64[2000x2000] row_potential=f64[2000] column_potential=f64[2000] "
+      "cost=f64[500x500] rowPotential=f64[500] columnPotential=f64[500] kernel=f64[500x500]",
+      "cost=f64[2000x2000] rowPotential=f64[2000] columnPotential=f64[2000] "
       "kernel=f64[2000x2000]",
-      "cost=f32[8000x8000] row_potential=f64[8000] column_potential=f64[8000] "
+      "cost=f32[8000x8000] rowPotential=f64[8000] columnPotential=f64[8000] "
       "kernel=f32[8000x8000]"};
   View cost, row_potential, column_potential, kernel;
   double eps = 1;
 
   void fields(Fields& f) {
-    f.in("cost", cost), f.in("row_potential", row_potential);
-    f.in("column_potential", column_potential), f.out("kernel", kernel), f.value("eps", eps);
+    f.in("cost", cost), f.in("rowPotential", row_potential);
+    f.in("columnPotential", column_potential), f.out("kernel", kernel), f.value("eps", eps);
   }
   double flops() const { return (kExpFlops + 3) * wide_flops(cost) * double(cost.size()); }
   int64_t problems() const { return cost.rank == 3 ? cost.shape[0] : 1; }
@@ -36,8 +36,8 @@ struct GibbsKernel {
     require(cost.rank == 2 || cost.rank == 3, ErrorCode::kShape,
             "cost must be a matrix or a batch of matrices", cost);
     require(is_f32_or_f64(cost), ErrorCode::kDtype, "cost must be f32 or f64", cost);
-    require_potential("row_potential must be f64 with one element a row", row_potential, rows());
-    require_potential("column_potential must be f64 with one element a column", column_potential,
+    require_potential("rowPotential must be f64 with one element a row", row_potential, rows());
+    require_potential("columnPotential must be f64 with one element a column", column_potential,
                       columns());
     require(kernel.dtype == cost.dtype, ErrorCode::kDtype, "kernel must have the cost's dtype",
             kernel);

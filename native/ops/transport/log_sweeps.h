@@ -11,7 +11,7 @@ inline constexpr double least_sum_of(Dtype dtype) { return dtype == Dtype::kF32 
 //   gⱼ = eps (ln cⱼ − ln Σᵢ exp((fᵢ − costᵢⱼ) / eps)).
 // statistics = [Σⱼ |cⱼ − column sum j| before the last update of g, where the row sums are right].
 // With `kernel`, the last sweep leaves g as it was; the kernel becomes exp((f + g − cost) / eps), and
-// column_scale what multiplies its columns to have their masses: the update of g. A column whose
+// columnScale what multiplies its columns to have their masses: the update of g. A column whose
 // scale would be too large gets its g, a new column and the scale 1.
 // Numerics: in f64, sums in a fixed order; no exponential overflows. A mass of 0 gives a potential of
 // −inf. A row or column that no finite cost and potential reaches keeps its potential.
@@ -20,55 +20,54 @@ struct LogSweeps {
   static constexpr const char *name = "log_sweeps",
                               *summary = "sweeps of Sinkhorn's iteration in the log domain";
   static constexpr const char* examples[] = {
-      "cost=f32[597x43] row_mass=f64[597] column_mass=f64[43] row_potential=f64[597] "
-      "column_potential=f64[43] statistics=f64[1] count=3",
-      "cost=f64[3x4097] row_mass=f64[3] column_mass=f64[4097] row_potential=f64[3] "
-      "column_potential=f64[4097] statistics=f64[1] eps=0.5",
-      "cost=f32[597x43] row_mass=f64[597] column_mass=f64[43] row_potential=f64[597] "
-      "column_potential=f64[43] statistics=f64[1] kernel=f32[597x43] column_scale=f64[43] count=2",
-      "cost=f32[5x8199] row_mass=f64[5] column_mass=f64[8199] row_potential=f64[5] "
-      "column_potential=f64[8199] statistics=f64[1] kernel=f32[5x8199] column_scale=f64[8199] "
+      "cost=f32[597x43] rowMass=f64[597] columnMass=f64[43] rowPotential=f64[597] "
+      "columnPotential=f64[43] statistics=f64[1] count=3",
+      "cost=f64[3x4097] rowMass=f64[3] columnMass=f64[4097] rowPotential=f64[3] "
+      "columnPotential=f64[4097] statistics=f64[1] eps=0.5",
+      "cost=f32[597x43] rowMass=f64[597] columnMass=f64[43] rowPotential=f64[597] "
+      "columnPotential=f64[43] statistics=f64[1] kernel=f32[597x43] columnScale=f64[43] count=2",
+      "cost=f32[5x8199] rowMass=f64[5] columnMass=f64[8199] rowPotential=f64[5] "
+      "columnPotential=f64[8199] statistics=f64[1] kernel=f32[5x8199] columnScale=f64[8199] "
       "count=2",
-      "cost=f64[31x33] row_mass=f64[31] column_mass=f64[33] row_potential=f64[31] "
-      "column_potential=f64[33] statistics=f64[1] kernel=f64[31x33] column_scale=f64[33] count=3"};
+      "cost=f64[31x33] rowMass=f64[31] columnMass=f64[33] rowPotential=f64[31] "
+      "columnPotential=f64[33] statistics=f64[1] kernel=f64[31x33] columnScale=f64[33] count=3"};
   static constexpr const char* cases[] = {
-      "cost=f64[500x500] row_mass=f64[500] column_mass=f64[500] row_potential=f64[500] "
-      "column_potential=f64[500] statistics=f64[1]",
-      "cost=f64[2000x2000] row_mass=f64[2000] column_mass=f64[2000] row_potential=f64[2000] "
-      "column_potential=f64[2000] statistics=f64[1]",
-      "cost=f32[8000x8000] row_mass=f64[8000] column_mass=f64[8000] row_potential=f64[8000] "
-      "column_potential=f64[8000] statistics=f64[1]"};
+      "cost=f64[500x500] rowMass=f64[500] columnMass=f64[500] rowPotential=f64[500] "
+      "columnPotential=f64[500] statistics=f64[1]",
+      "cost=f64[2000x2000] rowMass=f64[2000] columnMass=f64[2000] rowPotential=f64[2000] "
+      "columnPotential=f64[2000] statistics=f64[1]",
+      "cost=f32[8000x8000] rowMass=f64[8000] columnMass=f64[8000] rowPotential=f64[8000] "
+      "columnPotential=f64[8000] statistics=f64[1]"};
   View cost, row_mass, column_mass, row_potential, column_potential, statistics;
   View kernel, column_scale;
   double eps = 1;
   int64_t count = 1;
 
   void fields(Fields& f) {
-    f.in("cost", cost), f.in("row_mass", row_mass), f.in("column_mass", column_mass);
-    f.inout("row_potential", row_potential), f.inout("column_potential", column_potential);
+    f.in("cost", cost), f.in("rowMass", row_mass), f.in("columnMass", column_mass);
+    f.inout("rowPotential", row_potential), f.inout("columnPotential", column_potential);
     f.out("statistics", statistics), f.out("kernel", kernel, kOptional);
-    f.out("column_scale", column_scale, kOptional);
+    f.out("columnScale", column_scale, kOptional);
     f.value("eps", eps), f.value("count", count);
   }
   double flops() const { return (kExpFlops + 6) * wide_flops(cost) * double(cost.size() * count); }
   double bytes() const { return double(bytes_in(cost)) * double(count) + double(bytes_in(kernel)); }
   void check() const {
     require_transport_matrix("cost must be a matrix", "cost must be f32 or f64", cost);
-    require_vector("row_mass must be f64 with one element a row", row_mass, cost.shape[0]);
-    require_vector("column_mass must be f64 with one element a column", column_mass, cost.shape[1]);
-    require_vector("row_potential must be f64 with one element a row", row_potential,
-                   cost.shape[0]);
-    require_vector("column_potential must be f64 with one element a column", column_potential,
+    require_vector("rowMass must be f64 with one element a row", row_mass, cost.shape[0]);
+    require_vector("columnMass must be f64 with one element a column", column_mass, cost.shape[1]);
+    require_vector("rowPotential must be f64 with one element a row", row_potential, cost.shape[0]);
+    require_vector("columnPotential must be f64 with one element a column", column_potential,
                    cost.shape[1]);
     require_array("statistics must be f64[1]", statistics, Dtype::kF64, 1);
     require(bool(kernel) == bool(column_scale), ErrorCode::kArgument,
-            "kernel and column_scale go together");
+            "kernel and columnScale go together");
     if (kernel) {
       require(kernel.dtype == cost.dtype, ErrorCode::kDtype, "kernel must have the cost's dtype",
               kernel);
       require(same_shape(kernel, cost), ErrorCode::kShape, "kernel must have the cost's shape",
               kernel, "cost", cost);
-      require_vector("column_scale must be f64 with one element a column", column_scale,
+      require_vector("columnScale must be f64 with one element a column", column_scale,
                      cost.shape[1]);
     }
     require_eps(eps);

@@ -20,20 +20,20 @@ struct PlanSparsify {
   static constexpr const char *name = "plan_sparsify",
                               *summary = "large entries of a transport plan, in rows";
   static constexpr const char* examples[] = {
-      "kernel=f32[597x43] row_scale=f64[597] column_scale=f64[43] starts=i32[598] "
+      "kernel=f32[597x43] rowScale=f64[597] columnScale=f64[43] starts=i32[598] "
       "columns=i32[30000] values=f64[30000] statistics=f64[2] threshold=0.5",
-      "kernel=f64[3x4097] row_scale=f64[3] column_scale=f64[4097] starts=i32[4] "
+      "kernel=f64[3x4097] rowScale=f64[3] columnScale=f64[4097] starts=i32[4] "
       "columns=i32[12291] values=f64[12291] statistics=f64[2] delta=100",
-      "kernel=f32[5x6151] row_scale=f64[5] column_scale=f64[6151] starts=i32[6] columns=i32[30755] "
+      "kernel=f32[5x6151] rowScale=f64[5] columnScale=f64[6151] starts=i32[6] columns=i32[30755] "
       "values=f64[30755] statistics=f64[2] delta=1000"};
   static constexpr const char* cases[] = {
-      "kernel=f64[2000x2000] row_scale=f64[2000] column_scale=f64[2000] starts=i32[2001] "
+      "kernel=f64[2000x2000] rowScale=f64[2000] columnScale=f64[2000] starts=i32[2001] "
       "columns=i32[500000] values=f64[500000] statistics=f64[2] delta=1e5"};
   View kernel, row_scale, column_scale, starts, columns, values, statistics;
   double delta = 0, threshold = 0;
 
   void fields(Fields& f) {
-    f.in("kernel", kernel), f.in("row_scale", row_scale), f.in("column_scale", column_scale);
+    f.in("kernel", kernel), f.in("rowScale", row_scale), f.in("columnScale", column_scale);
     f.out("starts", starts), f.out("columns", columns), f.out("values", values);
     f.out("statistics", statistics), f.value("delta", delta), f.value("threshold", threshold);
   }
@@ -42,8 +42,8 @@ struct PlanSparsify {
   void check() const {
     require_transport_matrix("kernel must be a matrix", "kernel must be f32 or f64", kernel);
     const int64_t n = kernel.shape[0], m = kernel.shape[1];
-    require_vector("row_scale must be f64 with one element a row", row_scale, n);
-    require_vector("column_scale must be f64 with one element a column", column_scale, m);
+    require_vector("rowScale must be f64 with one element a row", row_scale, n);
+    require_vector("columnScale must be f64 with one element a column", column_scale, m);
     require(n < (int64_t(1) << 31) && m < (int64_t(1) << 31), ErrorCode::kShape,
             "kernel must have fewer than 2^31 rows and columns", kernel);
     require_array("starts must be i32 with one element a row and one more", starts, Dtype::kI32,

@@ -15,28 +15,28 @@ struct ScalingSweeps {
   static constexpr const char *name = "scaling_sweeps",
                               *summary = "sweeps of Sinkhorn's iteration on the Gibbs kernel";
   static constexpr const char* examples[] = {
-      "kernel=f32[597x43] row_mass=f64[597] column_mass=f64[43] row_scale=f64[597] "
-      "column_scale=f64[43] statistics=f64[4] count=3 most=1e100",
-      "kernel=f64[3x4097] row_mass=f64[3] column_mass=f64[4097] row_scale=f64[3] "
-      "column_scale=f64[4097] statistics=f64[4] count=7 tol=1 most=1e100",
-      "kernel=f32[5x6151] row_mass=f64[5] column_mass=f64[6151] row_scale=f64[5] "
-      "column_scale=f64[6151] statistics=f64[4] count=3 most=1e100",
-      "kernel=f64[31x33] row_mass=f64[31] column_mass=f64[33] row_scale=f64[31] "
-      "column_scale=f64[33] statistics=f64[4] count=3 most=1e100"};
+      "kernel=f32[597x43] rowMass=f64[597] columnMass=f64[43] rowScale=f64[597] "
+      "columnScale=f64[43] statistics=f64[4] count=3 most=1e100",
+      "kernel=f64[3x4097] rowMass=f64[3] columnMass=f64[4097] rowScale=f64[3] "
+      "columnScale=f64[4097] statistics=f64[4] count=7 tol=1 most=1e100",
+      "kernel=f32[5x6151] rowMass=f64[5] columnMass=f64[6151] rowScale=f64[5] "
+      "columnScale=f64[6151] statistics=f64[4] count=3 most=1e100",
+      "kernel=f64[31x33] rowMass=f64[31] columnMass=f64[33] rowScale=f64[31] "
+      "columnScale=f64[33] statistics=f64[4] count=3 most=1e100"};
   static constexpr const char* cases[] = {
-      "kernel=f64[500x500] row_mass=f64[500] column_mass=f64[500] row_scale=f64[500] "
-      "column_scale=f64[500] statistics=f64[4] count=10",
-      "kernel=f64[2000x2000] row_mass=f64[2000] column_mass=f64[2000] row_scale=f64[2000] "
-      "column_scale=f64[2000] statistics=f64[4] count=10",
-      "kernel=f32[8000x8000] row_mass=f64[8000] column_mass=f64[8000] row_scale=f64[8000] "
-      "column_scale=f64[8000] statistics=f64[4] count=2"};
+      "kernel=f64[500x500] rowMass=f64[500] columnMass=f64[500] rowScale=f64[500] "
+      "columnScale=f64[500] statistics=f64[4] count=10",
+      "kernel=f64[2000x2000] rowMass=f64[2000] columnMass=f64[2000] rowScale=f64[2000] "
+      "columnScale=f64[2000] statistics=f64[4] count=10",
+      "kernel=f32[8000x8000] rowMass=f64[8000] columnMass=f64[8000] rowScale=f64[8000] "
+      "columnScale=f64[8000] statistics=f64[4] count=2"};
   View kernel, row_mass, column_mass, row_scale, column_scale, statistics;
   int64_t count = 1;
   double tol = 0, most = 1e50;
 
   void fields(Fields& f) {
-    f.in("kernel", kernel), f.in("row_mass", row_mass), f.in("column_mass", column_mass);
-    f.inout("row_scale", row_scale), f.inout("column_scale", column_scale);
+    f.in("kernel", kernel), f.in("rowMass", row_mass), f.in("columnMass", column_mass);
+    f.inout("rowScale", row_scale), f.inout("columnScale", column_scale);
     f.out("statistics", statistics);
     f.value("count", count), f.value("tol", tol), f.value("most", most);
   }
@@ -44,11 +44,11 @@ struct ScalingSweeps {
   double bytes() const { return double(bytes_in(kernel)) * double(count); }
   void check() const {
     require_transport_matrix("kernel must be a matrix", "kernel must be f32 or f64", kernel);
-    require_vector("row_mass must be f64 with one element a row", row_mass, kernel.shape[0]);
-    require_vector("column_mass must be f64 with one element a column", column_mass,
+    require_vector("rowMass must be f64 with one element a row", row_mass, kernel.shape[0]);
+    require_vector("columnMass must be f64 with one element a column", column_mass,
                    kernel.shape[1]);
-    require_vector("row_scale must be f64 with one element a row", row_scale, kernel.shape[0]);
-    require_vector("column_scale must be f64 with one element a column", column_scale,
+    require_vector("rowScale must be f64 with one element a row", row_scale, kernel.shape[0]);
+    require_vector("columnScale must be f64 with one element a column", column_scale,
                    kernel.shape[1]);
     require_array("statistics must be f64[4]", statistics, Dtype::kF64, 4);
     require(count >= 1 && count <= kMostSweeps, ErrorCode::kArgument, "count must be 1 to 65536",

@@ -11,14 +11,14 @@ inline Words words(CostSide) {
 
 // One side of an entropic transport problem against the potential g of the other:
 //   log_sumsᵢ = ln Σⱼ exp((gⱼ − Cᵢⱼ) / eps),
-// so that −eps log_sums is the smooth minimum of Cᵢⱼ − gⱼ; and under the weights
-// pᵢⱼ = exp((gⱼ − Cᵢⱼ) / eps − log_sumsᵢ) the means mean_costs = Σⱼ pᵢⱼ Cᵢⱼ, averages = Σⱼ pᵢⱼ valuesⱼ
-// and gradients = Σⱼ pᵢⱼ ∂Cᵢⱼ/∂xᵢ. With the potential f of its own side, own_potential, each mean is
+// so that −eps logSums is the smooth minimum of Cᵢⱼ − gⱼ; and under the weights
+// pᵢⱼ = exp((gⱼ − Cᵢⱼ) / eps − log_sumsᵢ) the means meanCosts = Σⱼ pᵢⱼ Cᵢⱼ, averages = Σⱼ pᵢⱼ valuesⱼ
+// and gradients = Σⱼ pᵢⱼ ∂Cᵢⱼ/∂xᵢ. With the potential f of its own side, ownPotential, each mean is
 // times exp(fᵢ / eps + log_sumsᵢ): sums under the plan exp((fᵢ + gⱼ − Cᵢⱼ) / eps).
 // C is the matrix `cost` or, of its columns, its transpose; or, never stored, the distances of x to
 // y (as pairwise_costs has them), whose gradient is taken as 0 where it does not exist.
 // Numerics: in f64, in a fixed order; no exponential overflows; distances as ops/transport/shared/distances.h says.
-// Where every pair is forbidden, by a cost of +inf or a potential of −inf, log_sums is −inf and the
+// Where every pair is forbidden, by a cost of +inf or a potential of −inf, logSums is −inf and the
 // means are 0.
 // Source: the online softmax, arXiv 1805.02867, over distances that are computed when needed.
 // Traffic: one read of the cost, or of the points.
@@ -26,22 +26,22 @@ struct Softmin {
   static constexpr const char *name = "softmin",
                               *summary = "smooth minimum of costs, and means under its weights";
   static constexpr const char* examples[] = {
-      "cost=f32[597x43] potential=f64[43] log_sums=f64[597] mean_costs=f64[597]",
-      "cost=f64[31x1030] potential=f64[31] log_sums=f64[1030] values=f64[31x3] "
+      "cost=f32[597x43] potential=f64[43] logSums=f64[597] meanCosts=f64[597]",
+      "cost=f64[31x1030] potential=f64[31] logSums=f64[1030] values=f64[31x3] "
       "averages=f64[1030x3] of=columns eps=2",
-      "x=f32[150x2] y=f32[530x2] potential=f64[530] log_sums=f64[150] mean_costs=f64[150] "
-      "gradients=f64[150x2] own_potential=f64[150] eps=3",
-      "x=f64[17x9] y=f64[33x9] potential=f64[33] log_sums=f64[17] gradients=f64[17x9] "
+      "x=f32[150x2] y=f32[530x2] potential=f64[530] logSums=f64[150] meanCosts=f64[150] "
+      "gradients=f64[150x2] ownPotential=f64[150] eps=3",
+      "x=f64[17x9] y=f64[33x9] potential=f64[33] logSums=f64[17] gradients=f64[17x9] "
       "values=f64[33x10] averages=f64[17x10] metric=euclidean",
-      "x=f64[17x9] y=f64[33x9] potential=f64[33] log_sums=f64[17] gradients=f64[17x9] metric=l1",
-      "x=f64[70x40] y=f64[130x40] potential=f64[130] log_sums=f64[70] mean_costs=f64[70] eps=9",
-      "x=f32[17x600] y=f32[33x600] potential=f64[33] log_sums=f64[17] gradients=f64[17x600] "
+      "x=f64[17x9] y=f64[33x9] potential=f64[33] logSums=f64[17] gradients=f64[17x9] metric=l1",
+      "x=f64[70x40] y=f64[130x40] potential=f64[130] logSums=f64[70] meanCosts=f64[70] eps=9",
+      "x=f32[17x600] y=f32[33x600] potential=f64[33] logSums=f64[17] gradients=f64[17x600] "
       "eps=99"};
   static constexpr const char* cases[] = {
-      "x=f32[4096x3] y=f32[4096x3] potential=f64[4096] log_sums=f64[4096]",
-      "x=f32[2048x64] y=f32[2048x64] potential=f64[2048] log_sums=f64[2048]",
-      "x=f32[2048x64] y=f32[2048x64] potential=f64[2048] log_sums=f64[2048] gradients=f64[2048x64]",
-      "cost=f64[2000x2000] potential=f64[2000] log_sums=f64[2000] of=columns"};
+      "x=f32[4096x3] y=f32[4096x3] potential=f64[4096] logSums=f64[4096]",
+      "x=f32[2048x64] y=f32[2048x64] potential=f64[2048] logSums=f64[2048]",
+      "x=f32[2048x64] y=f32[2048x64] potential=f64[2048] logSums=f64[2048] gradients=f64[2048x64]",
+      "cost=f64[2000x2000] potential=f64[2000] logSums=f64[2000] of=columns"};
   View cost, x, y, potential, own_potential, values, log_sums, mean_costs, averages, gradients;
   Metric metric = Metric::kSqeuclidean;
   CostSide of = CostSide::kRows;
@@ -49,9 +49,9 @@ struct Softmin {
 
   void fields(Fields& f) {
     f.in("cost", cost, kOptional), f.in("x", x, kOptional), f.in("y", y, kOptional);
-    f.in("potential", potential), f.in("own_potential", own_potential, kOptional);
+    f.in("potential", potential), f.in("ownPotential", own_potential, kOptional);
     f.in("values", values, kOptional);
-    f.out("log_sums", log_sums), f.out("mean_costs", mean_costs, kOptional);
+    f.out("logSums", log_sums), f.out("meanCosts", mean_costs, kOptional);
     f.out("averages", averages, kOptional), f.out("gradients", gradients, kOptional);
     f.value("metric", metric), f.value("of", of), f.value("eps", eps);
   }
@@ -74,11 +74,11 @@ struct Softmin {
     const int64_t n = cost ? cost.shape[across ? 0 : 1] : x.shape[0];
     const int64_t m = cost ? cost.shape[across ? 1 : 0] : y.shape[0];
     require_vector("potential must be f64 with one element a cost to choose from", potential, m);
-    require_vector("log_sums must be f64 with one element a choice", log_sums, n);
+    require_vector("logSums must be f64 with one element a choice", log_sums, n);
     if (own_potential)
-      require_vector("own_potential must be f64 with one element a choice", own_potential, n);
+      require_vector("ownPotential must be f64 with one element a choice", own_potential, n);
     if (mean_costs)
-      require_vector("mean_costs must be f64 with one element a choice", mean_costs, n);
+      require_vector("meanCosts must be f64 with one element a choice", mean_costs, n);
     require(bool(values) == bool(averages), ErrorCode::kArgument,
             "values and averages come together or not at all");
     if (values) {
@@ -88,7 +88,7 @@ struct Softmin {
               "values must have a row an element of potential", values, "potential", potential);
       require(averages.rank == 2 && averages.shape[0] == n && averages.shape[1] == values.shape[1],
               ErrorCode::kShape, "averages must have a row a choice and a column one of values",
-              averages, "log_sums", log_sums, "values", values);
+              averages, "logSums", log_sums, "values", values);
     }
     require(!gradients || x, ErrorCode::kArgument, "gradients come with points");
     if (gradients) {

@@ -9,8 +9,8 @@ namespace orthokit {
 // where r and c are the masses and s the exact row sums, by conjugate gradients with Jacobi's
 // preconditioner, until the residual is `tol` times that of d = 0, the curvature is not positive, or `most` iterations are done; then the
 // mean over the rows with mass is taken off.
-// With row_rhs a and column_rhs b, it solves (D P; Pᵀ C) (d, e) = (a, b) for both sides instead, e going
-// to column_step: then g = a − P C⁻¹ b, and no mean is taken off.
+// With rowRhs a and columnRhs b, it solves (D P; Pᵀ C) (d, e) = (a, b) for both sides instead, e going
+// to columnStep: then g = a − P C⁻¹ b, and no mean is taken off.
 // statistics = [iterations, the gain gᵀd − ½ dᵀ(diag(s) − P C⁻¹ Pᵀ) d of the model without shift,
 // largest |d|, entries of P].
 // Numerics: in f64, sums in a fixed order. Rows of mass 0 have no step. Entries whose column does not
@@ -20,18 +20,18 @@ struct SparseNewtonStep {
   static constexpr const char *name = "sparse_newton_step",
                               *summary = "Newton step of entropic transport on a sparse plan";
   static constexpr const char* examples[] = {
-      "starts=i32[598] columns=i32[1791] values=f64[1791] row_mass=f64[597] row_sums=f64[597] "
-      "column_mass=f64[43] step=f64[597] statistics=f64[4] shift=1e4 most=5",
-      "starts=i32[32] columns=i32[93] values=f64[93] row_mass=f64[31] row_sums=f64[31] "
-      "column_mass=f64[10] step=f64[31] statistics=f64[4] shift=1e3 tol=1e-3",
-      "starts=i32[32] columns=i32[93] values=f64[93] row_mass=f64[31] row_sums=f64[31] "
-      "column_mass=f64[10] row_rhs=f64[31] column_rhs=f64[10] step=f64[31] column_step=f64[10] "
+      "starts=i32[598] columns=i32[1791] values=f64[1791] rowMass=f64[597] rowSums=f64[597] "
+      "columnMass=f64[43] step=f64[597] statistics=f64[4] shift=1e4 most=5",
+      "starts=i32[32] columns=i32[93] values=f64[93] rowMass=f64[31] rowSums=f64[31] "
+      "columnMass=f64[10] step=f64[31] statistics=f64[4] shift=1e3 tol=1e-3",
+      "starts=i32[32] columns=i32[93] values=f64[93] rowMass=f64[31] rowSums=f64[31] "
+      "columnMass=f64[10] rowRhs=f64[31] columnRhs=f64[10] step=f64[31] columnStep=f64[10] "
       "statistics=f64[4] shift=1e4 tol=1e-3",
-      "starts=i32[2001] columns=i32[6003] values=f64[6003] row_mass=f64[2000] row_sums=f64[2000] "
-      "column_mass=f64[1997] step=f64[2000] statistics=f64[4] shift=1e4 most=5"};
+      "starts=i32[2001] columns=i32[6003] values=f64[6003] rowMass=f64[2000] rowSums=f64[2000] "
+      "columnMass=f64[1997] step=f64[2000] statistics=f64[4] shift=1e4 most=5"};
   static constexpr const char* cases[] = {
-      "starts=i32[2001] columns=i32[6000] values=f64[6000] row_mass=f64[2000] row_sums=f64[2000] "
-      "column_mass=f64[2000] step=f64[2000] statistics=f64[4] shift=1e4 tol=1e-12 most=50"};
+      "starts=i32[2001] columns=i32[6000] values=f64[6000] rowMass=f64[2000] rowSums=f64[2000] "
+      "columnMass=f64[2000] step=f64[2000] statistics=f64[4] shift=1e4 tol=1e-12 most=50"};
   View starts, columns, values, row_mass, row_sums, column_mass, row_rhs, column_rhs;
   View step, column_step, statistics;
   double shift = 0, tol = 0.1;
@@ -39,9 +39,9 @@ struct SparseNewtonStep {
 
   void fields(Fields& f) {
     f.in("starts", starts), f.in("columns", columns), f.in("values", values);
-    f.in("row_mass", row_mass), f.in("row_sums", row_sums), f.in("column_mass", column_mass);
-    f.in("row_rhs", row_rhs, kOptional), f.in("column_rhs", column_rhs, kOptional);
-    f.out("step", step), f.out("column_step", column_step, kOptional);
+    f.in("rowMass", row_mass), f.in("rowSums", row_sums), f.in("columnMass", column_mass);
+    f.in("rowRhs", row_rhs, kOptional), f.in("columnRhs", column_rhs, kOptional);
+    f.out("step", step), f.out("columnStep", column_step, kOptional);
     f.out("statistics", statistics);
     f.value("shift", shift), f.value("tol", tol), f.value("most", most);
   }
@@ -58,18 +58,18 @@ struct SparseNewtonStep {
             "columns must have rank 1 and fewer than 2^31 elements", columns);
     require_vector("values must be f64 with one element for each of columns", values,
                    columns.shape[0]);
-    require_vector("row_mass must be f64 with one element a row", row_mass, n);
-    require_vector("row_sums must be f64 with one element a row", row_sums, n);
+    require_vector("rowMass must be f64 with one element a row", row_mass, n);
+    require_vector("rowSums must be f64 with one element a row", row_sums, n);
     require(column_mass.rank == 1 && column_mass.dtype == Dtype::kF64 &&
                 column_mass.shape[0] < (int64_t(1) << 31),
-            ErrorCode::kShape, "column_mass must be an f64 vector", column_mass);
+            ErrorCode::kShape, "columnMass must be an f64 vector", column_mass);
     require(bool(row_rhs) == bool(column_rhs) && bool(row_rhs) == bool(column_step),
-            ErrorCode::kArgument, "row_rhs, column_rhs and column_step go together");
+            ErrorCode::kArgument, "rowRhs, columnRhs and columnStep go together");
     if (row_rhs) {
-      require_vector("row_rhs must be f64 with one element a row", row_rhs, n);
-      require_vector("column_rhs must be f64 with one element a column", column_rhs,
+      require_vector("rowRhs must be f64 with one element a row", row_rhs, n);
+      require_vector("columnRhs must be f64 with one element a column", column_rhs,
                      column_mass.shape[0]);
-      require_vector("column_step must be f64 with one element a column", column_step,
+      require_vector("columnStep must be f64 with one element a column", column_step,
                      column_mass.shape[0]);
     }
     require_array("statistics must be f64[4]", statistics, Dtype::kF64, 4);

@@ -143,20 +143,20 @@ function* logSweepCases() {
       [16, 8704],
       [128, 128],
     ]) {
-      const vectors = `row_mass=f64[${n}] column_mass=f64[${m}] row_potential=f64[${n}] column_potential=f64[${m}]`;
+      const vectors = `rowMass=f64[${n}] columnMass=f64[${m}] rowPotential=f64[${n}] columnPotential=f64[${m}]`;
       const sweeps = `log_sweeps cost=${t}[${n}x${m}] ${vectors} statistics=f64[1]`;
       yield `${sweeps} count=2`;
-      yield `${sweeps} kernel=${t}[${n}x${m}] column_scale=f64[${m}]`;
+      yield `${sweeps} kernel=${t}[${n}x${m}] columnScale=f64[${m}]`;
     }
-    yield `batch_sweeps cost=${t}[16x64x64] row_mass=f64[16x64] column_mass=f64[16x64] row_potential=f64[16x64] column_potential=f64[16x64] statistics=f64[16x4] count=2`;
-    yield `softmin cost=${t}[512x256] potential=f64[512] log_sums=f64[256] of=columns`;
+    yield `batch_sweeps cost=${t}[16x64x64] rowMass=f64[16x64] columnMass=f64[16x64] rowPotential=f64[16x64] columnPotential=f64[16x64] statistics=f64[16x4] count=2`;
+    yield `softmin cost=${t}[512x256] potential=f64[512] logSums=f64[256] of=columns`;
   }
 }
 
 /** For one block, and for some, which wait for each other. */
 function* newtonCases() {
   for (const n of [800, 2000]) {
-    yield `sparse_newton_step starts=i32[${n + 1}] columns=i32[${3 * n}] values=f64[${3 * n}] row_mass=f64[${n}] row_sums=f64[${n}] column_mass=f64[${n}] step=f64[${n}] statistics=f64[4] shift=1e4 most=5`;
+    yield `sparse_newton_step starts=i32[${n + 1}] columns=i32[${3 * n}] values=f64[${3 * n}] rowMass=f64[${n}] rowSums=f64[${n}] columnMass=f64[${n}] step=f64[${n}] statistics=f64[4] shift=1e4 most=5`;
   }
 }
 
@@ -210,7 +210,7 @@ function* largeProductCases() {
 
 /** In registers of 128 threads, in those of 512, in memory; and for one block. */
 function* sweepCases() {
-  const marginals = (n, m) => `row_mass=f64[${n}] column_mass=f64[${m}]`;
+  const marginals = (n, m) => `rowMass=f64[${n}] columnMass=f64[${m}]`;
   for (const t of wide) {
     for (const [n, m] of [
       [128, 1024],
@@ -218,15 +218,15 @@ function* sweepCases() {
       [16, 8192],
     ]) {
       const x = `${t}[${n}x${m}]`;
-      const scales = `row_scale=f64[${n}] column_scale=f64[${m}]`;
-      const potentials = `row_potential=f64[${n}] column_potential=f64[${m}]`;
+      const scales = `rowScale=f64[${n}] columnScale=f64[${m}]`;
+      const potentials = `rowPotential=f64[${n}] columnPotential=f64[${m}]`;
       const list = `starts=i32[${n + 1}] columns=i32[${n * m}] values=f64[${n * m}] statistics=f64[2]`;
       yield `scaling_sweeps kernel=${x} ${marginals(n, m)} ${scales} statistics=f64[4] most=1e100`;
-      yield `plan_sums cost=${x} ${potentials} ${marginals(n, m)} row_sums=f64[${n}] column_sums=f64[${m}] statistics=f64[4]`;
+      yield `plan_sums cost=${x} ${potentials} ${marginals(n, m)} rowSums=f64[${n}] columnSums=f64[${m}] statistics=f64[4]`;
       yield `cost_range cost=${x} ${marginals(n, m)} statistics=f64[8]`;
       yield `plan_sparsify kernel=${x} ${scales} ${list} delta=1000`;
     }
-    yield `scaling_sweeps kernel=${t}[64x64] ${marginals(64, 64)} row_scale=f64[64] column_scale=f64[64] statistics=f64[4] most=1e100`;
+    yield `scaling_sweeps kernel=${t}[64x64] ${marginals(64, 64)} rowScale=f64[64] columnScale=f64[64] statistics=f64[4] most=1e100`;
   }
 }
 
@@ -238,18 +238,18 @@ function* transportCases() {
       [16, 8192],
     ]) {
       const x = `${t}[${n}x${m}]`;
-      yield `semidual kernel=${x} row_mass=f64[${n}] column_mass=f64[${m}] row_scale=f64[${n}] column_scale=f64[${m}] next_row_scale=f64[${n}] next_column_scale=f64[${m}] row_sums=f64[${n}] statistics=f64[3]`;
-      yield `softmin cost=${x} potential=f64[${m}] log_sums=f64[${n}]`;
-      yield `softmin x=${t}[${n / 8}x3] y=${t}[${m}x3] potential=f64[${m}] log_sums=f64[${n / 8}] gradients=f64[${n / 8}x3]`;
-      yield `plan_sparsify kernel=${x} row_scale=f64[${n}] column_scale=f64[${m}] starts=i32[${n + 1}] columns=i32[${n * m}] values=f64[${n * m}] statistics=f64[2] threshold=0.5`;
+      yield `semidual kernel=${x} rowMass=f64[${n}] columnMass=f64[${m}] rowScale=f64[${n}] columnScale=f64[${m}] nextRowScale=f64[${n}] nextColumnScale=f64[${m}] rowSums=f64[${n}] statistics=f64[3]`;
+      yield `softmin cost=${x} potential=f64[${m}] logSums=f64[${n}]`;
+      yield `softmin x=${t}[${n / 8}x3] y=${t}[${m}x3] potential=f64[${m}] logSums=f64[${n / 8}] gradients=f64[${n / 8}x3]`;
+      yield `plan_sparsify kernel=${x} rowScale=f64[${n}] columnScale=f64[${m}] starts=i32[${n + 1}] columns=i32[${n * m}] values=f64[${n * m}] statistics=f64[2] threshold=0.5`;
     }
     for (const m of [512, 513]) {
-      yield `gibbs_kernel cost=${t}[128x${m}] row_potential=f64[128] column_potential=f64[${m}] kernel=${t}[128x${m}]`;
+      yield `gibbs_kernel cost=${t}[128x${m}] rowPotential=f64[128] columnPotential=f64[${m}] kernel=${t}[128x${m}]`;
     }
     for (const d of [3, 64]) {
       yield `pairwise_costs x=${t}[128x${d}] y=${t}[512x${d}] out=${t}[128x512]`;
     }
-    yield `softmin x=${t}[128x64] y=${t}[512x64] potential=f64[512] log_sums=f64[128] mean_costs=f64[128] eps=9`;
+    yield `softmin x=${t}[128x64] y=${t}[512x64] potential=f64[512] logSums=f64[128] meanCosts=f64[128] eps=9`;
   }
 }
 

@@ -33,16 +33,16 @@ describe.each(devices)('batchSweeps on %s', (kind) => {
         g: numbers(m, 50 + b),
       }));
       const cost = tensorOf(device, joined(each.map((p) => p.cost)), [batch, n, m], dtype);
-      const row_mass = Tensor.from(device, joined(each.map((p) => p.masses.rows)), [batch, n]);
-      const column_mass = Tensor.from(device, joined(each.map((p) => p.masses.columns)), [batch, m]);
-      const row_potential = Tensor.from(device, joined(each.map((p) => p.f)), [batch, n]);
-      const column_potential = Tensor.from(device, joined(each.map((p) => p.g)), [batch, m]);
+      const rowMass = Tensor.from(device, joined(each.map((p) => p.masses.rows)), [batch, n]);
+      const columnMass = Tensor.from(device, joined(each.map((p) => p.masses.columns)), [batch, m]);
+      const rowPotential = Tensor.from(device, joined(each.map((p) => p.f)), [batch, n]);
+      const columnPotential = Tensor.from(device, joined(each.map((p) => p.g)), [batch, m]);
       const statistics = matrix(device, batch, 4);
-      ops.batchSweeps(device, { cost, row_mass, column_mass, row_potential, column_potential, statistics, ...options });
+      ops.batchSweeps(device, { cost, rowMass, columnMass, rowPotential, columnPotential, statistics, ...options });
       const expected = each.map((p) => reference(p.cost, p.masses, p.f, p.g, options));
       const tolerance = { dtype: 'f64', ulps: 1000, magnitude: 4 } as const;
-      expectClose(await valuesOf(row_potential), joined(each.map((p) => p.f)), tolerance);
-      expectClose(await valuesOf(column_potential), joined(each.map((p) => p.g)), tolerance);
+      expectClose(await valuesOf(rowPotential), joined(each.map((p) => p.f)), tolerance);
+      expectClose(await valuesOf(columnPotential), joined(each.map((p) => p.g)), tolerance);
       expectClose(await valuesOf(statistics), Float64Array.from(expected.flat()), tolerance);
       if (batch === 3) expect(new Set(expected.map(([sweeps]) => sweeps)).size).toBeGreaterThan(1);
     }
@@ -51,10 +51,10 @@ describe.each(devices)('batchSweeps on %s', (kind) => {
 
 const valid = (device: Device) => ({
   cost: Tensor.zeros(device, [5, 3, 2]),
-  row_mass: matrix(device, 5, 3),
-  column_mass: matrix(device, 5, 2),
-  row_potential: matrix(device, 5, 3),
-  column_potential: matrix(device, 5, 2),
+  rowMass: matrix(device, 5, 3),
+  columnMass: matrix(device, 5, 2),
+  rowPotential: matrix(device, 5, 3),
+  columnPotential: matrix(device, 5, 2),
   statistics: matrix(device, 5, 4),
 });
 describe.each(onlyCpu)('batchSweeps', () => {
@@ -70,7 +70,7 @@ describe.each(onlyCpu)('batchSweeps', () => {
       'ERR_DTYPE',
       'batchSweeps: cost must be f32 or f64, got f16[5, 3, 2]',
     ],
-    ...(['row_mass', 'row_potential'] as const).map(
+    ...(['rowMass', 'rowPotential'] as const).map(
       (name) =>
         [
           { [name]: matrix(device, 5, 2) },
@@ -78,7 +78,7 @@ describe.each(onlyCpu)('batchSweeps', () => {
           `batchSweeps: ${name} must be f64 with a row a problem and a column a row of it, got f64[5, 2] for cost f32[5, 3, 2]`,
         ] as const,
     ),
-    ...(['column_mass', 'column_potential'] as const).map(
+    ...(['columnMass', 'columnPotential'] as const).map(
       (name) =>
         [
           { [name]: Tensor.zeros(device, [5, 2]) },
@@ -99,14 +99,14 @@ describe.each(onlyCpu)('batchSweeps', () => {
   it('gives the same bits on any number of threads', () =>
     expectSameBits((device) => {
       const tensors = {
-        row_potential: Tensor.from(device, numbers(140, 4), [7, 20]),
-        column_potential: Tensor.from(device, numbers(210, 5), [7, 30]),
+        rowPotential: Tensor.from(device, numbers(140, 4), [7, 20]),
+        columnPotential: Tensor.from(device, numbers(210, 5), [7, 30]),
         statistics: matrix(device, 7, 4),
       };
       ops.batchSweeps(device, {
         cost: Tensor.from(device, numbers(7 * 600, 1), [7, 20, 30]),
-        row_mass: Tensor.from(device, numbers(140, 2), [7, 20]),
-        column_mass: Tensor.from(device, numbers(210, 3), [7, 30]),
+        rowMass: Tensor.from(device, numbers(140, 2), [7, 20]),
+        columnMass: Tensor.from(device, numbers(210, 3), [7, 30]),
         ...tensors,
         count: 4,
       });

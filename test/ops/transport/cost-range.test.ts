@@ -14,7 +14,7 @@ describe.each(devices)('costRange on %s', (kind) => {
   const run = async (values: Float64Array, a: Float64Array, b: Float64Array, dtype: 'f32' | 'f64') => {
     const statistics = empty(device, 8);
     const cost = tensorOf(device, values, [a.length, b.length], dtype);
-    ops.costRange(device, { cost, row_mass: vector(device, a), column_mass: vector(device, b), statistics });
+    ops.costRange(device, { cost, rowMass: vector(device, a), columnMass: vector(device, b), statistics });
     return [...(await valuesOf(statistics))];
   };
 
@@ -43,8 +43,8 @@ describe.each(devices)('costRange on %s', (kind) => {
 
 const valid = (device: Device) => ({
   cost: Tensor.zeros(device, [3, 2]),
-  row_mass: empty(device, 3),
-  column_mass: empty(device, 2),
+  rowMass: empty(device, 3),
+  columnMass: empty(device, 2),
   statistics: empty(device, 8),
 });
 describe.each(onlyCpu)('costRange', () => {
@@ -57,14 +57,14 @@ describe.each(onlyCpu)('costRange', () => {
       'costRange: cost must be f32 or f64, got i32[3, 2]',
     ],
     [
-      { row_mass: empty(device, 2) },
+      { rowMass: empty(device, 2) },
       'ERR_SHAPE',
-      'costRange: row_mass must be f64 with one element a row, got f64[2] for 3',
+      'costRange: rowMass must be f64 with one element a row, got f64[2] for 3',
     ],
     [
-      { column_mass: empty(device, 3) },
+      { columnMass: empty(device, 3) },
       'ERR_SHAPE',
-      'costRange: column_mass must be f64 with one element a column, got f64[3] for 2',
+      'costRange: columnMass must be f64 with one element a column, got f64[3] for 2',
     ],
     [{ statistics: empty(device, 7) }, 'ERR_SHAPE', 'costRange: statistics must be f64[8], got f64[7]'],
   ]);
@@ -73,7 +73,7 @@ describe.each(onlyCpu)('costRange', () => {
     expectSameBits((device) => {
       const statistics = empty(device, 8);
       const cost = tensorOf(device, numbers(300 * 70, 1), [300, 70]);
-      const masses = { row_mass: vector(device, massesOf(300, 2)), column_mass: vector(device, massesOf(70, 3)) };
+      const masses = { rowMass: vector(device, massesOf(300, 2)), columnMass: vector(device, massesOf(70, 3)) };
       ops.costRange(device, { cost, ...masses, statistics });
       return [statistics];
     }));

@@ -20,7 +20,7 @@ describe.each(devices)('gibbsKernel on %s', (kind) => {
       const cost = tensorOf(device, values, [n, m], dtype);
       const before = await cost.read();
       const kernel = Tensor.full(device, [n, m], NaN, { dtype });
-      const potentials = { row_potential: vector(device, f), column_potential: vector(device, g) };
+      const potentials = { rowPotential: vector(device, f), columnPotential: vector(device, g) };
       ops.gibbsKernel(device, { cost, ...potentials, kernel, eps: 0.25 });
       expectClose(await valuesOf(kernel), reference(values, f, g, 0.25), { dtype, ulps: dtype === 'f32' ? 1 : 40 });
       expect(sameBits(await cost.read(), before)).toBe(true);
@@ -32,8 +32,8 @@ describe.each(devices)('gibbsKernel on %s', (kind) => {
       const kernel = Tensor.full(device, [batch, n, m], NaN, { dtype });
       ops.gibbsKernel(device, {
         cost: tensorOf(device, values, [batch, n, m], dtype),
-        row_potential: Tensor.from(device, f, [batch, n]),
-        column_potential: Tensor.from(device, g, [batch, m]),
+        rowPotential: Tensor.from(device, f, [batch, n]),
+        columnPotential: Tensor.from(device, g, [batch, m]),
         kernel,
         eps: 0.25,
       });
@@ -48,7 +48,7 @@ describe.each(devices)('gibbsKernel on %s', (kind) => {
     it('is 0 far below, infinite far above, and never NaN for a forbidden pair', async () => {
       const cost = tensorOf(device, [0, 1, -1, Infinity], [1, 4], dtype);
       const kernel = Tensor.zeros(device, [1, 4], { dtype });
-      const potentials = { row_potential: empty(device, 1), column_potential: empty(device, 4) };
+      const potentials = { rowPotential: empty(device, 1), columnPotential: empty(device, 4) };
       for (const tensor of Object.values(potentials)) tensor.write(new Float64Array(tensor.size));
       ops.gibbsKernel(device, { cost, ...potentials, kernel, eps: 1e-3 });
       expect([...(await valuesOf(kernel))]).toEqual([1, 0, Infinity, 0]);
@@ -58,8 +58,8 @@ describe.each(devices)('gibbsKernel on %s', (kind) => {
 
 const valid = (device: Device) => ({
   cost: Tensor.zeros(device, [3, 2]),
-  row_potential: empty(device, 3),
-  column_potential: empty(device, 2),
+  rowPotential: empty(device, 3),
+  columnPotential: empty(device, 2),
   kernel: Tensor.zeros(device, [3, 2]),
 });
 describe.each(onlyCpu)('gibbsKernel', () => {
@@ -75,7 +75,7 @@ describe.each(onlyCpu)('gibbsKernel', () => {
       [
         { cost: Tensor.zeros(device, [2, 3, 2]) },
         'ERR_SHAPE',
-        'gibbsKernel: row_potential must be f64 with one element a row, got f64[3] for cost f32[2, 3, 2]',
+        'gibbsKernel: rowPotential must be f64 with one element a row, got f64[3] for cost f32[2, 3, 2]',
       ],
       [{ cost: f64.cast('bf16') }, 'ERR_DTYPE', 'gibbsKernel: cost must be f32 or f64, got bf16[3, 2]'],
       [{ cost: f64 }, 'ERR_DTYPE', "gibbsKernel: kernel must have the cost's dtype, got f32[3, 2]"],
@@ -85,14 +85,14 @@ describe.each(onlyCpu)('gibbsKernel', () => {
         "gibbsKernel: kernel must have the cost's shape, got f32[2, 3] for cost f32[3, 2]",
       ],
       [
-        { row_potential: empty(device, 2) },
+        { rowPotential: empty(device, 2) },
         'ERR_SHAPE',
-        'gibbsKernel: row_potential must be f64 with one element a row, got f64[2] for 3',
+        'gibbsKernel: rowPotential must be f64 with one element a row, got f64[2] for 3',
       ],
       [
-        { column_potential: Tensor.zeros(device, [2]) },
+        { columnPotential: Tensor.zeros(device, [2]) },
         'ERR_DTYPE',
-        'gibbsKernel: column_potential must be f64 with one element a column, got f32[2]',
+        'gibbsKernel: columnPotential must be f64 with one element a column, got f32[2]',
       ],
       [{ eps: 0 }, 'ERR_ARGUMENT', 'gibbsKernel: eps must be positive and finite, got 0'],
       [{ eps: Infinity }, 'ERR_ARGUMENT', 'gibbsKernel: eps must be positive and finite, got inf'],
@@ -104,8 +104,8 @@ describe.each(onlyCpu)('gibbsKernel', () => {
       const kernel = Tensor.zeros(device, [300, 70]);
       const cost = tensorOf(device, numbers(300 * 70, 1), [300, 70]);
       const potentials = {
-        row_potential: vector(device, numbers(300, 2)),
-        column_potential: vector(device, numbers(70, 3)),
+        rowPotential: vector(device, numbers(300, 2)),
+        columnPotential: vector(device, numbers(70, 3)),
       };
       ops.gibbsKernel(device, { cost, ...potentials, kernel });
       return [kernel];

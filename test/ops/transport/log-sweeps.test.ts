@@ -24,15 +24,15 @@ describe.each(devices)('logSweeps on %s', (kind) => {
     const cost = tensorOf(device, values, [n, m], dtype);
     const before = await cost.read();
     const [f, g] = [numbers(n, 4), numbers(m, 5)];
-    const tensors = { row_potential: vector(device, f), column_potential: vector(device, g) };
+    const tensors = { rowPotential: vector(device, f), columnPotential: vector(device, g) };
     const statistics = empty(device, 1);
-    const [row_mass, column_mass] = [vector(device, masses.rows), vector(device, masses.columns)];
-    ops.logSweeps(device, { cost, row_mass, column_mass, ...tensors, statistics, eps, count });
+    const [rowMass, columnMass] = [vector(device, masses.rows), vector(device, masses.columns)];
+    ops.logSweeps(device, { cost, rowMass, columnMass, ...tensors, statistics, eps, count });
     const error = reference(values, masses, f, g, eps, count);
     // Exponents of the size of range / eps, whose roundings show in the logarithm.
     const tolerance = { dtype: 'f64', ulps: 100, magnitude: 4 } as const;
-    expectClose(await valuesOf(tensors.row_potential), f, tolerance);
-    expectClose(await valuesOf(tensors.column_potential), g, tolerance);
+    expectClose(await valuesOf(tensors.rowPotential), f, tolerance);
+    expectClose(await valuesOf(tensors.columnPotential), g, tolerance);
     expect((await valuesOf(statistics))[0]).toBeCloseTo(error, 10);
     expect(sameBits(await cost.read(), before)).toBe(true);
   };
@@ -53,20 +53,20 @@ describe.each(devices)('logSweeps on %s', (kind) => {
         const cost = tensorOf(device, values, [n, m], dtype);
         const [f, g] = [vector(device, new Float64Array(n)), vector(device, new Float64Array(m))];
         const kernel = Tensor.full(device, [n, m], NaN, { dtype });
-        const [column_scale, statistics] = [empty(device, m), empty(device, 1)];
-        const [row_mass, column_mass] = [vector(device, masses.rows), vector(device, masses.columns)];
-        const potentials = { row_potential: f, column_potential: g };
+        const [columnScale, statistics] = [empty(device, m), empty(device, 1)];
+        const [rowMass, columnMass] = [vector(device, masses.rows), vector(device, masses.columns)];
+        const potentials = { rowPotential: f, columnPotential: g };
         ops.logSweeps(device, {
           cost,
-          row_mass,
-          column_mass,
+          rowMass,
+          columnMass,
           ...potentials,
           statistics,
           kernel,
-          column_scale,
+          columnScale,
           eps: 0.25,
         });
-        const [rows, columns, scales] = await Promise.all([valuesOf(f), valuesOf(g), valuesOf(column_scale)]);
+        const [rows, columns, scales] = await Promise.all([valuesOf(f), valuesOf(g), valuesOf(columnScale)]);
         const expected = gibbsKernel(values, rows, columns, 0.25);
         expectClose(await valuesOf(kernel), expected, { dtype, ulps: dtype === 'f32' ? 2 : 1000 });
         for (let j = 0; j < m; j++) {
@@ -104,10 +104,10 @@ describe.each(devices)('logSweeps on %s', (kind) => {
 
 const valid = (device: Device) => ({
   cost: Tensor.zeros(device, [3, 2]),
-  row_mass: empty(device, 3),
-  column_mass: empty(device, 2),
-  row_potential: empty(device, 3),
-  column_potential: empty(device, 2),
+  rowMass: empty(device, 3),
+  columnMass: empty(device, 2),
+  rowPotential: empty(device, 3),
+  columnPotential: empty(device, 2),
   statistics: empty(device, 1),
 });
 describe.each(onlyCpu)('logSweeps', () => {
@@ -122,26 +122,26 @@ describe.each(onlyCpu)('logSweeps', () => {
         'ERR_DTYPE',
         'logSweeps: cost must be f32 or f64, got f16[3, 2]',
       ],
-      [{ row_mass: empty(device, 2) }, 'ERR_SHAPE', `logSweeps: row_mass ${aRow}`],
-      [{ column_mass: empty(device, 3) }, 'ERR_SHAPE', `logSweeps: column_mass ${aColumn}`],
-      [{ row_potential: empty(device, 2) }, 'ERR_SHAPE', `logSweeps: row_potential ${aRow}`],
-      [{ column_potential: empty(device, 3) }, 'ERR_SHAPE', `logSweeps: column_potential ${aColumn}`],
+      [{ rowMass: empty(device, 2) }, 'ERR_SHAPE', `logSweeps: rowMass ${aRow}`],
+      [{ columnMass: empty(device, 3) }, 'ERR_SHAPE', `logSweeps: columnMass ${aColumn}`],
+      [{ rowPotential: empty(device, 2) }, 'ERR_SHAPE', `logSweeps: rowPotential ${aRow}`],
+      [{ columnPotential: empty(device, 3) }, 'ERR_SHAPE', `logSweeps: columnPotential ${aColumn}`],
       [{ statistics: empty(device, 2) }, 'ERR_SHAPE', 'logSweeps: statistics must be f64[1], got f64[2]'],
-      [{ kernel: Tensor.zeros(device, [3, 2]) }, 'ERR_ARGUMENT', 'logSweeps: kernel and column_scale go together'],
+      [{ kernel: Tensor.zeros(device, [3, 2]) }, 'ERR_ARGUMENT', 'logSweeps: kernel and columnScale go together'],
       [
-        { kernel: Tensor.zeros(device, [3, 2], { dtype: 'f64' }), column_scale: empty(device, 2) },
+        { kernel: Tensor.zeros(device, [3, 2], { dtype: 'f64' }), columnScale: empty(device, 2) },
         'ERR_DTYPE',
         "logSweeps: kernel must have the cost's dtype, got f64[3, 2]",
       ],
       [
-        { kernel: Tensor.zeros(device, [2, 3]), column_scale: empty(device, 2) },
+        { kernel: Tensor.zeros(device, [2, 3]), columnScale: empty(device, 2) },
         'ERR_SHAPE',
         "logSweeps: kernel must have the cost's shape, got f32[2, 3] for cost f32[3, 2]",
       ],
       [
-        { kernel: Tensor.zeros(device, [3, 2]), column_scale: empty(device, 3) },
+        { kernel: Tensor.zeros(device, [3, 2]), columnScale: empty(device, 3) },
         'ERR_SHAPE',
-        `logSweeps: column_scale ${aColumn}`,
+        `logSweeps: columnScale ${aColumn}`,
       ],
       [{ eps: -1 }, 'ERR_ARGUMENT', 'logSweeps: eps must be positive and finite, got -1'],
       [{ count: 0 }, 'ERR_ARGUMENT', 'logSweeps: count must be 1 to 65536, got 0'],
@@ -152,14 +152,14 @@ describe.each(onlyCpu)('logSweeps', () => {
   it('gives the same bits on any number of threads', () =>
     expectSameBits((device) => {
       const cost = tensorOf(device, numbers(300 * 1200, 1), [300, 1200]);
-      const masses = { row_mass: vector(device, massesOf(300, 2)), column_mass: vector(device, massesOf(1200, 3)) };
+      const masses = { rowMass: vector(device, massesOf(300, 2)), columnMass: vector(device, massesOf(1200, 3)) };
       const [f, g] = [vector(device, numbers(300, 4)), vector(device, numbers(1200, 5))];
       const statistics = empty(device, 1);
       ops.logSweeps(device, {
         cost,
         ...masses,
-        row_potential: f,
-        column_potential: g,
+        rowPotential: f,
+        columnPotential: g,
         statistics,
         eps: 0.05,
         count: 3,

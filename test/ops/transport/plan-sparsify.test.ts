@@ -33,8 +33,8 @@ describe.each(devices)('planSparsify on %s', (kind) => {
     const out = outputsOf(device, n, capacity);
     ops.planSparsify(device, {
       kernel: tensorOf(device, kernel, [n, m], dtype),
-      row_scale: vector(device, u),
-      column_scale: vector(device, v),
+      rowScale: vector(device, u),
+      columnScale: vector(device, v),
       ...out,
       ...rule,
     });
@@ -85,8 +85,8 @@ describe.each(devices)('planSparsify on %s', (kind) => {
 
 const valid = (device: Device) => ({
   kernel: Tensor.zeros(device, [3, 2]),
-  row_scale: empty(device, 3),
-  column_scale: empty(device, 2),
+  rowScale: empty(device, 3),
+  columnScale: empty(device, 2),
   ...outputsOf(device, 3, 6),
 });
 describe.each(onlyCpu)('planSparsify', () => {
@@ -99,14 +99,14 @@ describe.each(onlyCpu)('planSparsify', () => {
       'planSparsify: kernel must be f32 or f64, got f16[3, 2]',
     ],
     [
-      { row_scale: empty(device, 2) },
+      { rowScale: empty(device, 2) },
       'ERR_SHAPE',
-      'planSparsify: row_scale must be f64 with one element a row, got f64[2] for 3',
+      'planSparsify: rowScale must be f64 with one element a row, got f64[2] for 3',
     ],
     [
-      { column_scale: empty(device, 3) },
+      { columnScale: empty(device, 3) },
       'ERR_SHAPE',
-      'planSparsify: column_scale must be f64 with one element a column, got f64[3] for 2',
+      'planSparsify: columnScale must be f64 with one element a column, got f64[3] for 2',
     ],
     [
       { starts: Tensor.zeros(device, [3], { dtype: 'i32' }) },
@@ -135,8 +135,8 @@ describe.each(onlyCpu)('planSparsify', () => {
       values.write(new Float64Array(40000));
       ops.planSparsify(device, {
         kernel: tensorOf(device, numbers(600 * 300, 1), [600, 300]),
-        row_scale: vector(device, numbers(600, 2)),
-        column_scale: vector(device, numbers(300, 3)),
+        rowScale: vector(device, numbers(600, 2)),
+        columnScale: vector(device, numbers(300, 3)),
         ...{ starts, columns, values, statistics },
         delta: 1000,
       });

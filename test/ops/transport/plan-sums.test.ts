@@ -10,8 +10,8 @@ import { tensorOf, valuesOf } from '../../support/tensors.ts';
 import { empty, massesOf, numbers, transportShapes, vector } from '../../support/transport.ts';
 
 const outputsOf = (device: Device, n: number, m: number) => ({
-  row_sums: empty(device, n),
-  column_sums: empty(device, m),
+  rowSums: empty(device, n),
+  columnSums: empty(device, m),
   statistics: empty(device, 4),
 });
 
@@ -29,16 +29,16 @@ describe.each(devices)('planSums on %s', (kind) => {
       const out = outputsOf(device, n, m);
       ops.planSums(device, {
         cost,
-        row_potential: vector(device, f),
-        column_potential: vector(device, g),
-        row_mass: vector(device, masses.rows),
-        column_mass: vector(device, masses.columns),
+        rowPotential: vector(device, f),
+        columnPotential: vector(device, g),
+        rowMass: vector(device, masses.rows),
+        columnMass: vector(device, masses.columns),
         ...out,
         eps: 0.5,
       });
       const expected = reference(values, f, g, masses, 0.5);
-      expectClose(await valuesOf(out.row_sums), expected.rows, { dtype: 'f64', ulps: 60 });
-      expectClose(await valuesOf(out.column_sums), expected.columns, { dtype: 'f64', ulps: 60 });
+      expectClose(await valuesOf(out.rowSums), expected.rows, { dtype: 'f64', ulps: 60 });
+      expectClose(await valuesOf(out.columnSums), expected.columns, { dtype: 'f64', ulps: 60 });
       expectClose(await valuesOf(out.statistics), Float64Array.from(expected.statistics), {
         dtype: 'f64',
         ulps: 60,
@@ -51,10 +51,10 @@ describe.each(devices)('planSums on %s', (kind) => {
 
 const valid = (device: Device) => ({
   cost: Tensor.zeros(device, [3, 2]),
-  row_potential: empty(device, 3),
-  column_potential: empty(device, 2),
-  row_mass: empty(device, 3),
-  column_mass: empty(device, 2),
+  rowPotential: empty(device, 3),
+  columnPotential: empty(device, 2),
+  rowMass: empty(device, 3),
+  columnMass: empty(device, 2),
   ...outputsOf(device, 3, 2),
 });
 describe.each(onlyCpu)('planSums', () => {
@@ -69,10 +69,10 @@ describe.each(onlyCpu)('planSums', () => {
         'ERR_DTYPE',
         'planSums: cost must be f32 or f64, got f16[3, 2]',
       ],
-      ...(['row_potential', 'row_mass', 'row_sums'] as const).map(
+      ...(['rowPotential', 'rowMass', 'rowSums'] as const).map(
         (name) => [{ [name]: empty(device, 2) }, 'ERR_SHAPE', `planSums: ${name} ${aRow}`] as const,
       ),
-      ...(['column_potential', 'column_mass', 'column_sums'] as const).map(
+      ...(['columnPotential', 'columnMass', 'columnSums'] as const).map(
         (name) => [{ [name]: empty(device, 3) }, 'ERR_SHAPE', `planSums: ${name} ${aColumn}`] as const,
       ),
       [{ statistics: empty(device, 2) }, 'ERR_SHAPE', 'planSums: statistics must be f64[4], got f64[2]'],
@@ -85,10 +85,10 @@ describe.each(onlyCpu)('planSums', () => {
       const out = outputsOf(device, 300, 1200);
       ops.planSums(device, {
         cost: tensorOf(device, numbers(300 * 1200, 1), [300, 1200]),
-        row_potential: vector(device, numbers(300, 2)),
-        column_potential: vector(device, numbers(1200, 3)),
-        row_mass: vector(device, massesOf(300, 4)),
-        column_mass: vector(device, massesOf(1200, 5)),
+        rowPotential: vector(device, numbers(300, 2)),
+        columnPotential: vector(device, numbers(1200, 3)),
+        rowMass: vector(device, massesOf(300, 4)),
+        columnMass: vector(device, massesOf(1200, 5)),
         ...out,
       });
       return Object.values(out);

@@ -22,12 +22,12 @@ describe.each(devices)('scalingSweeps on %s', (kind) => {
     const kernel = tensorOf(device, values, [n, m], dtype);
     const before = await kernel.read();
     const [u, v] = [numbers(n, 4, 0.5, 1), numbers(m, 5, 0.5, 1)];
-    const [row_scale, column_scale, statistics] = [vector(device, u), vector(device, v), empty(device, 4)];
-    const [row_mass, column_mass] = [vector(device, masses.rows), vector(device, masses.columns)];
-    ops.scalingSweeps(device, { kernel, row_mass, column_mass, row_scale, column_scale, statistics, ...options });
+    const [rowScale, columnScale, statistics] = [vector(device, u), vector(device, v), empty(device, 4)];
+    const [rowMass, columnMass] = [vector(device, masses.rows), vector(device, masses.columns)];
+    ops.scalingSweeps(device, { kernel, rowMass, columnMass, rowScale, columnScale, statistics, ...options });
     const expected = reference(values, masses, u, v, options);
-    expectClose(await valuesOf(row_scale), u, { dtype: 'f64', ulps: 200 });
-    expectClose(await valuesOf(column_scale), v, { dtype: 'f64', ulps: 200 });
+    expectClose(await valuesOf(rowScale), u, { dtype: 'f64', ulps: 200 });
+    expectClose(await valuesOf(columnScale), v, { dtype: 'f64', ulps: 200 });
     expectClose(await valuesOf(statistics), Float64Array.from(expected), { dtype: 'f64', ulps: 400, magnitude: 1 });
     expect(sameBits(await kernel.read(), before)).toBe(true);
     return expected;
@@ -67,10 +67,10 @@ describe.each(devices)('scalingSweeps on %s', (kind) => {
 
 const valid = (device: Device) => ({
   kernel: Tensor.zeros(device, [3, 2]),
-  row_mass: empty(device, 3),
-  column_mass: empty(device, 2),
-  row_scale: empty(device, 3),
-  column_scale: empty(device, 2),
+  rowMass: empty(device, 3),
+  columnMass: empty(device, 2),
+  rowScale: empty(device, 3),
+  columnScale: empty(device, 2),
   statistics: empty(device, 4),
 });
 describe.each(onlyCpu)('scalingSweeps', () => {
@@ -85,10 +85,10 @@ describe.each(onlyCpu)('scalingSweeps', () => {
         'ERR_DTYPE',
         'scalingSweeps: kernel must be f32 or f64, got f16[3, 2]',
       ],
-      [{ row_mass: empty(device, 2) }, 'ERR_SHAPE', `scalingSweeps: row_mass ${aRow}`],
-      [{ column_mass: empty(device, 3) }, 'ERR_SHAPE', `scalingSweeps: column_mass ${aColumn}`],
-      [{ row_scale: empty(device, 2) }, 'ERR_SHAPE', `scalingSweeps: row_scale ${aRow}`],
-      [{ column_scale: empty(device, 3) }, 'ERR_SHAPE', `scalingSweeps: column_scale ${aColumn}`],
+      [{ rowMass: empty(device, 2) }, 'ERR_SHAPE', `scalingSweeps: rowMass ${aRow}`],
+      [{ columnMass: empty(device, 3) }, 'ERR_SHAPE', `scalingSweeps: columnMass ${aColumn}`],
+      [{ rowScale: empty(device, 2) }, 'ERR_SHAPE', `scalingSweeps: rowScale ${aRow}`],
+      [{ columnScale: empty(device, 3) }, 'ERR_SHAPE', `scalingSweeps: columnScale ${aColumn}`],
       [{ statistics: empty(device, 2) }, 'ERR_SHAPE', 'scalingSweeps: statistics must be f64[4], got f64[2]'],
       [{ count: 0 }, 'ERR_ARGUMENT', 'scalingSweeps: count must be 1 to 65536, got 0'],
       [{ tol: -1 }, 'ERR_ARGUMENT', 'scalingSweeps: tol must not be negative, got -1'],
@@ -99,10 +99,10 @@ describe.each(onlyCpu)('scalingSweeps', () => {
   it('gives the same bits on any number of threads', () =>
     expectSameBits((device) => {
       const kernel = tensorOf(device, numbers(600 * 1200, 1, 0.1, 1), [600, 1200]);
-      const masses = { row_mass: vector(device, massesOf(600, 2)), column_mass: vector(device, massesOf(1200, 3)) };
+      const masses = { rowMass: vector(device, massesOf(600, 2)), columnMass: vector(device, massesOf(1200, 3)) };
       const [u, v] = [vector(device, numbers(600, 4)), vector(device, numbers(1200, 5))];
       const statistics = empty(device, 4);
-      ops.scalingSweeps(device, { kernel, ...masses, row_scale: u, column_scale: v, statistics, count: 3 });
+      ops.scalingSweeps(device, { kernel, ...masses, rowScale: u, columnScale: v, statistics, count: 3 });
       return [u, v, statistics];
     }));
 });

@@ -10,9 +10,9 @@ import { tensorOf, valuesOf } from '../../support/tensors.ts';
 import { empty, massesOf, numbers, transportShapes, vector } from '../../support/transport.ts';
 
 const outputsOf = (device: Device, n: number, m: number) => ({
-  next_row_scale: empty(device, n),
-  next_column_scale: empty(device, m),
-  row_sums: empty(device, n),
+  nextRowScale: empty(device, n),
+  nextColumnScale: empty(device, m),
+  rowSums: empty(device, n),
   statistics: empty(device, 3),
 });
 
@@ -29,10 +29,10 @@ describe.each(devices)('semidual on %s', (kind) => {
       const out = outputsOf(device, n, m);
       ops.semidual(device, {
         kernel,
-        row_mass: vector(device, masses.rows),
-        column_mass: vector(device, masses.columns),
-        row_scale: vector(device, scales.rows),
-        column_scale: vector(device, scales.columns),
+        rowMass: vector(device, masses.rows),
+        columnMass: vector(device, masses.columns),
+        rowScale: vector(device, scales.rows),
+        columnScale: vector(device, scales.columns),
         step: step && vector(device, step),
         ...out,
       });
@@ -50,9 +50,9 @@ describe.each(devices)('semidual on %s', (kind) => {
       for (const step of [undefined, numbers(n, 6, -1, 1)]) {
         const { out, expected } = await run(numbers(n * m, 1, 0.01, 1, dtype), n, m, step);
         const tolerance = { dtype: 'f64', ulps: 100 } as const;
-        expectClose(await valuesOf(out.next_row_scale), expected.u, tolerance);
-        expectClose(await valuesOf(out.next_column_scale), expected.v, tolerance);
-        expectClose(await valuesOf(out.row_sums), expected.sums, tolerance);
+        expectClose(await valuesOf(out.nextRowScale), expected.u, tolerance);
+        expectClose(await valuesOf(out.nextColumnScale), expected.v, tolerance);
+        expectClose(await valuesOf(out.rowSums), expected.sums, tolerance);
       }
     });
 
@@ -66,10 +66,10 @@ describe.each(devices)('semidual on %s', (kind) => {
 
 const valid = (device: Device) => ({
   kernel: Tensor.zeros(device, [3, 2]),
-  row_mass: empty(device, 3),
-  column_mass: empty(device, 2),
-  row_scale: empty(device, 3),
-  column_scale: empty(device, 2),
+  rowMass: empty(device, 3),
+  columnMass: empty(device, 2),
+  rowScale: empty(device, 3),
+  columnScale: empty(device, 2),
   step: empty(device, 3),
   ...outputsOf(device, 3, 2),
 });
@@ -85,10 +85,10 @@ describe.each(onlyCpu)('semidual', () => {
         'ERR_DTYPE',
         'semidual: kernel must be f32 or f64, got f16[3, 2]',
       ],
-      ...(['row_mass', 'row_scale', 'step', 'next_row_scale', 'row_sums'] as const).map(
+      ...(['rowMass', 'rowScale', 'step', 'nextRowScale', 'rowSums'] as const).map(
         (name) => [{ [name]: empty(device, 2) }, 'ERR_SHAPE', `semidual: ${name} ${aRow}`] as const,
       ),
-      ...(['column_mass', 'column_scale', 'next_column_scale'] as const).map(
+      ...(['columnMass', 'columnScale', 'nextColumnScale'] as const).map(
         (name) => [{ [name]: empty(device, 3) }, 'ERR_SHAPE', `semidual: ${name} ${aColumn}`] as const,
       ),
       [{ statistics: empty(device, 2) }, 'ERR_SHAPE', 'semidual: statistics must be f64[3], got f64[2]'],
@@ -100,10 +100,10 @@ describe.each(onlyCpu)('semidual', () => {
       const out = outputsOf(device, 600, 1200);
       ops.semidual(device, {
         kernel: tensorOf(device, numbers(600 * 1200, 1, 0.1, 1), [600, 1200]),
-        row_mass: vector(device, massesOf(600, 2)),
-        column_mass: vector(device, massesOf(1200, 3)),
-        row_scale: vector(device, numbers(600, 4)),
-        column_scale: vector(device, numbers(1200, 5)),
+        rowMass: vector(device, massesOf(600, 2)),
+        columnMass: vector(device, massesOf(1200, 3)),
+        rowScale: vector(device, numbers(600, 4)),
+        columnScale: vector(device, numbers(1200, 5)),
         ...out,
       });
       return Object.values(out);

@@ -40,14 +40,14 @@ describe.each(devices)('softmin on %s', (kind) => {
         ] as const) {
           const g = numbers(columns, 3).map((x, j) => (j % 9 === 8 ? -Infinity : x));
           const vs = numbers(columns * 3, 5, -1, 1);
-          const [log_sums, mean_costs, averages] = [empty(device, rows), empty(device, rows), matrix(device, rows, 3)];
+          const [logSums, meanCosts, averages] = [empty(device, rows), empty(device, rows), matrix(device, rows, 3)];
           const potential = vector(device, g);
           const inputs = { cost, of, potential, values: Tensor.from(device, vs, [columns, 3]), eps: 0.25 };
-          ops.softmin(device, { ...inputs, log_sums, mean_costs, averages });
-          const { logSums, mean } = reference(costs, g, 0.25);
-          expectClose(await valuesOf(log_sums), logSums, tolerance);
+          ops.softmin(device, { ...inputs, logSums, meanCosts, averages });
+          const { logSums: logSumsExpected, mean } = reference(costs, g, 0.25);
+          expectClose(await valuesOf(logSums), logSumsExpected, tolerance);
           expectClose(
-            await valuesOf(mean_costs),
+            await valuesOf(meanCosts),
             mean((i, j) => costs[i * columns + j]!),
             tolerance,
           );
@@ -77,16 +77,16 @@ describe.each(devices)('softmin on %s', (kind) => {
         xs.set(ys.subarray(0, d));
         const [f, g] = [numbers(n, 3), numbers(m, 4)];
         const costs = pairwiseCosts(xs, ys, d, metric);
-        const [log_sums, mean_costs, gradients] = [empty(device, n), empty(device, n), matrix(device, n, d)];
+        const [logSums, meanCosts, gradients] = [empty(device, n), empty(device, n), matrix(device, n, d)];
         const points = { x: tensorOf(device, xs, [n, d], dtype), y: tensorOf(device, ys, [m, d], dtype), metric };
-        const [potential, own_potential] = [vector(device, g), vector(device, f)];
-        ops.softmin(device, { ...points, potential, own_potential, log_sums, mean_costs, gradients, eps: 0.5 });
-        const { logSums, mean } = reference(costs, g, 0.5, f);
+        const [potential, ownPotential] = [vector(device, g), vector(device, f)];
+        ops.softmin(device, { ...points, potential, ownPotential, logSums, meanCosts, gradients, eps: 0.5 });
+        const { logSums: logSumsExpected, mean } = reference(costs, g, 0.5, f);
         const largest = Math.max(...mean(() => 1));
         const sums = { ...tolerance, magnitude: largest * 4 * d };
-        expectClose(await valuesOf(log_sums), logSums, tolerance);
+        expectClose(await valuesOf(logSums), logSumsExpected, tolerance);
         expectClose(
-          await valuesOf(mean_costs),
+          await valuesOf(meanCosts),
           mean((i, j) => costs[i * m + j]!),
           sums,
         );
@@ -122,15 +122,15 @@ describe.each(devices)('softmin on %s', (kind) => {
             device,
             g.map((x, j) => (j === 3 ? last : x)),
           );
-          const [log_sums, mean_costs, gradients] = [empty(device, n), empty(device, n), matrix(device, n, d)];
+          const [logSums, meanCosts, gradients] = [empty(device, n), empty(device, n), matrix(device, n, d)];
           const inputs = {
             x: Tensor.from(device, xs, [n, d]),
             y: Tensor.from(device, points, [m, d]),
             metric,
             potential,
           };
-          ops.softmin(device, { ...inputs, log_sums, mean_costs, gradients });
-          means.push(await Promise.all([log_sums, mean_costs, gradients].map(valuesOf)));
+          ops.softmin(device, { ...inputs, logSums, meanCosts, gradients });
+          means.push(await Promise.all([logSums, meanCosts, gradients].map(valuesOf)));
         }
         for (const [k, actual] of means[0]!.entries()) expectClose(actual, means[1]![k]!, tolerance);
       }
@@ -139,10 +139,10 @@ describe.each(devices)('softmin on %s', (kind) => {
 
   it('overflows nowhere, and gives −infinity and 0 where nothing can be chosen', async () => {
     const cost = Tensor.from(device, Float64Array.of(-1e6, 1e6, Infinity, Infinity), [2, 2]);
-    const [log_sums, mean_costs] = [empty(device, 2), empty(device, 2)];
-    ops.softmin(device, { cost, potential: vector(device, Float64Array.of(0, 0)), log_sums, mean_costs });
-    expect([...(await valuesOf(log_sums))]).toEqual([1e6, -Infinity]);
-    expect([...(await valuesOf(mean_costs))]).toEqual([-1e6, 0]);
+    const [logSums, meanCosts] = [empty(device, 2), empty(device, 2)];
+    ops.softmin(device, { cost, potential: vector(device, Float64Array.of(0, 0)), logSums, meanCosts });
+    expect([...(await valuesOf(logSums))]).toEqual([1e6, -Infinity]);
+    expect([...(await valuesOf(meanCosts))]).toEqual([-1e6, 0]);
   });
 });
 
@@ -150,16 +150,16 @@ const valid = (device: Device) => ({
   x: Tensor.zeros(device, [3, 4]),
   y: Tensor.zeros(device, [2, 4]),
   potential: empty(device, 2),
-  own_potential: empty(device, 3),
+  ownPotential: empty(device, 3),
   values: matrix(device, 2, 5),
-  log_sums: empty(device, 3),
-  mean_costs: empty(device, 3),
+  logSums: empty(device, 3),
+  meanCosts: empty(device, 3),
   averages: matrix(device, 3, 5),
   gradients: matrix(device, 3, 4),
 });
 const ofMatrix = { x: undefined, y: undefined, gradients: undefined };
 describe.each(onlyCpu)('softmin', () => {
-  const optional = ['x', 'y', 'own_potential', 'values', 'mean_costs', 'averages', 'gradients'];
+  const optional = ['x', 'y', 'ownPotential', 'values', 'meanCosts', 'averages', 'gradients'];
   refusesWrongFields('softmin', valid, optional);
   refuses('softmin', valid, (device) => [
     [{ x: undefined }, 'ERR_ARGUMENT', 'softmin: costs come as cost, or as x and y'],
@@ -171,7 +171,7 @@ describe.each(onlyCpu)('softmin', () => {
       'ERR_SHAPE',
       'softmin: potential must be f64 with one element a cost to choose from, got f64[3] for 2',
     ],
-    ...(['own_potential', 'log_sums', 'mean_costs'] as const).map(
+    ...(['ownPotential', 'logSums', 'meanCosts'] as const).map(
       (name) =>
         [
           { [name]: empty(device, 2) },
@@ -189,7 +189,7 @@ describe.each(onlyCpu)('softmin', () => {
     [
       { averages: matrix(device, 3, 4) },
       'ERR_SHAPE',
-      'softmin: averages must have a row a choice and a column one of values, got f64[3, 4] for log_sums f64[3] and values f64[2, 5]',
+      'softmin: averages must have a row a choice and a column one of values, got f64[3, 4] for logSums f64[3] and values f64[2, 5]',
     ],
     [
       { ...ofMatrix, cost: Tensor.zeros(device, [3, 2]), gradients: matrix(device, 3, 4) },
@@ -209,9 +209,9 @@ describe.each(onlyCpu)('softmin', () => {
     expectSameBits((device) => {
       const x = Tensor.from(device, numbers(300 * d, 1), [300, d]);
       const y = Tensor.from(device, numbers(1200 * d, 2), [1200, d]);
-      const [log_sums, gradients] = [empty(device, 300), matrix(device, 300, d)];
-      ops.softmin(device, { x, y, potential: vector(device, numbers(1200, 3)), log_sums, gradients, eps: 0.1 });
-      return [log_sums, gradients];
+      const [logSums, gradients] = [empty(device, 300), matrix(device, 300, d)];
+      ops.softmin(device, { x, y, potential: vector(device, numbers(1200, 3)), logSums, gradients, eps: 0.1 });
+      return [logSums, gradients];
     }),
   );
 });

@@ -73,7 +73,7 @@ describe.each(devices)('sparseNewtonStep on %s', (kind) => {
     const { plan, r, s, c } = problem(n, m, perRow);
     for (const shift of [1e-3, 1]) {
       const [step, statistics] = [empty(device, n), empty(device, 4)];
-      const vectors = { row_mass: vector(device, r), row_sums: vector(device, s), column_mass: vector(device, c) };
+      const vectors = { rowMass: vector(device, r), rowSums: vector(device, s), columnMass: vector(device, c) };
       ops.sparseNewtonStep(device, { ...rowsOf(device, plan, m), ...vectors, step, statistics, shift, tol: 1e-13 });
       const expected = reference(plan, r, s, c, shift);
       expectClose(await valuesOf(step), expected.step, { dtype: 'f64', ulps: 1e6, magnitude: largest(expected.step) });
@@ -90,15 +90,15 @@ describe.each(devices)('sparseNewtonStep on %s', (kind) => {
     const { plan, s, c } = problem(n, m, 4);
     const [rowRhs, columnRhs] = [numbers(n, 8, -1, 1), numbers(m, 9, -1, 1)];
     const [diagonal, right] = [s.map((x) => x + 0.01), c.map((x) => x + 0.01)];
-    const [step, column_step, statistics] = [empty(device, n), empty(device, m), empty(device, 4)];
+    const [step, columnStep, statistics] = [empty(device, n), empty(device, m), empty(device, 4)];
     ops.sparseNewtonStep(device, {
       ...rowsOf(device, plan, m),
-      row_mass: vector(device, diagonal),
-      row_sums: vector(device, diagonal),
-      column_mass: vector(device, right),
-      row_rhs: vector(device, rowRhs),
-      column_rhs: vector(device, columnRhs),
-      ...{ step, column_step, statistics },
+      rowMass: vector(device, diagonal),
+      rowSums: vector(device, diagonal),
+      columnMass: vector(device, right),
+      rowRhs: vector(device, rowRhs),
+      columnRhs: vector(device, columnRhs),
+      ...{ step, columnStep, statistics },
       tol: 1e-13,
     });
     const size = n + m;
@@ -108,7 +108,7 @@ describe.each(devices)('sparseNewtonStep on %s', (kind) => {
     for (let i = 0; i < n; i++)
       for (let j = 0; j < m; j++) system[i * size + n + j] = system[(n + j) * size + i] = plan[i * m + j]!;
     const expected = solveDense(system, Float64Array.from([...rowRhs, ...columnRhs]));
-    const actual = [...(await valuesOf(step)), ...(await valuesOf(column_step))];
+    const actual = [...(await valuesOf(step)), ...(await valuesOf(columnStep))];
     expectClose(actual, expected, { dtype: 'f64', ulps: 1e6, magnitude: largest(expected) });
   });
 
@@ -116,20 +116,20 @@ describe.each(devices)('sparseNewtonStep on %s', (kind) => {
     const [n, m] = [3000, 2600];
     const { starts, columns, values, r, c } = largeProblem(n, m, 5);
     const [rowRhs, columnRhs] = [numbers(n, 8, -1, 1), numbers(m, 9, -1, 1)];
-    const [step, column_step, statistics] = [empty(device, n), empty(device, m), empty(device, 4)];
+    const [step, columnStep, statistics] = [empty(device, n), empty(device, m), empty(device, 4)];
     ops.sparseNewtonStep(device, {
       starts: Tensor.from(device, starts, [n + 1]),
       columns: Tensor.from(device, columns, [columns.length]),
       values: vector(device, values),
-      row_mass: vector(device, r),
-      row_sums: vector(device, r),
-      column_mass: vector(device, c),
-      row_rhs: vector(device, rowRhs),
-      column_rhs: vector(device, columnRhs),
-      ...{ step, column_step, statistics },
+      rowMass: vector(device, r),
+      rowSums: vector(device, r),
+      columnMass: vector(device, c),
+      rowRhs: vector(device, rowRhs),
+      columnRhs: vector(device, columnRhs),
+      ...{ step, columnStep, statistics },
       tol: 1e-13,
     });
-    const [d, e] = [await valuesOf(step), await valuesOf(column_step)];
+    const [d, e] = [await valuesOf(step), await valuesOf(columnStep)];
     // What is left of both equations.
     const left = { rows: rowRhs.map((x, i) => x - r[i]! * d[i]!), columns: columnRhs.map((x, j) => x - c[j]! * e[j]!) };
     for (let i = 0; i < n; i++) {
@@ -150,7 +150,7 @@ describe.each(devices)('sparseNewtonStep on %s', (kind) => {
     const { plan, r, s, c } = problem(61, 65, 5);
     r[5] = s[5] = 0;
     plan.fill(0, 5 * 65, 6 * 65);
-    const vectors = { row_mass: vector(device, r), row_sums: vector(device, s), column_mass: vector(device, c) };
+    const vectors = { rowMass: vector(device, r), rowSums: vector(device, s), columnMass: vector(device, c) };
     const counts = [];
     for (const rule of [{ tol: 1e-12 }, { tol: 0.1 }, { tol: 1e-12, most: 2 }]) {
       const [step, statistics] = [empty(device, 61), empty(device, 4)];
@@ -175,9 +175,9 @@ describe.each(devices)('sparseNewtonStep on %s', (kind) => {
       starts: Tensor.from(device, Int32Array.from(starts), [3]),
       columns: Tensor.from(device, Int32Array.from(columns), [2]),
       values: ones,
-      row_mass: ones,
-      row_sums: ones,
-      column_mass: ones,
+      rowMass: ones,
+      rowSums: ones,
+      columnMass: ones,
       step,
       statistics,
     });
@@ -189,9 +189,9 @@ const valid = (device: Device) => ({
   starts: Tensor.zeros(device, [4], { dtype: 'i32' }),
   columns: Tensor.zeros(device, [6], { dtype: 'i32' }),
   values: empty(device, 6),
-  row_mass: empty(device, 3),
-  row_sums: empty(device, 3),
-  column_mass: empty(device, 2),
+  rowMass: empty(device, 3),
+  rowSums: empty(device, 3),
+  columnMass: empty(device, 2),
   step: empty(device, 3),
   statistics: empty(device, 4),
 });
@@ -217,26 +217,22 @@ describe.each(onlyCpu)('sparseNewtonStep', () => {
         'ERR_SHAPE',
         'sparseNewtonStep: values must be f64 with one element for each of columns, got f64[5] for 6',
       ],
-      [{ row_mass: empty(device, 2) }, 'ERR_SHAPE', `sparseNewtonStep: row_mass ${aRow}`],
-      [{ row_sums: empty(device, 2) }, 'ERR_SHAPE', `sparseNewtonStep: row_sums ${aRow}`],
+      [{ rowMass: empty(device, 2) }, 'ERR_SHAPE', `sparseNewtonStep: rowMass ${aRow}`],
+      [{ rowSums: empty(device, 2) }, 'ERR_SHAPE', `sparseNewtonStep: rowSums ${aRow}`],
       [
-        { column_mass: Tensor.zeros(device, [2]) },
+        { columnMass: Tensor.zeros(device, [2]) },
         'ERR_SHAPE',
-        'sparseNewtonStep: column_mass must be an f64 vector, got f32[2]',
+        'sparseNewtonStep: columnMass must be an f64 vector, got f32[2]',
       ],
-      [
-        { row_rhs: empty(device, 3) },
-        'ERR_ARGUMENT',
-        'sparseNewtonStep: row_rhs, column_rhs and column_step go together',
-      ],
+      [{ rowRhs: empty(device, 3) }, 'ERR_ARGUMENT', 'sparseNewtonStep: rowRhs, columnRhs and columnStep go together'],
       ...(
         [
-          ['row_rhs', 'row_rhs must be f64 with one element a row, got f64[7] for 3'],
-          ['column_rhs', 'column_rhs must be f64 with one element a column, got f64[7] for 2'],
-          ['column_step', 'column_step must be f64 with one element a column, got f64[7] for 2'],
+          ['rowRhs', 'rowRhs must be f64 with one element a row, got f64[7] for 3'],
+          ['columnRhs', 'columnRhs must be f64 with one element a column, got f64[7] for 2'],
+          ['columnStep', 'columnStep must be f64 with one element a column, got f64[7] for 2'],
         ] as const
       ).map(([name, message]) => {
-        const fits = { row_rhs: empty(device, 3), column_rhs: empty(device, 2), column_step: empty(device, 2) };
+        const fits = { rowRhs: empty(device, 3), columnRhs: empty(device, 2), columnStep: empty(device, 2) };
         return [{ ...fits, [name]: empty(device, 7) }, 'ERR_SHAPE', `sparseNewtonStep: ${message}`] as const;
       }),
       [{ statistics: empty(device, 3) }, 'ERR_SHAPE', 'sparseNewtonStep: statistics must be f64[4], got f64[3]'],
@@ -250,7 +246,7 @@ describe.each(onlyCpu)('sparseNewtonStep', () => {
     const { plan, r, s, c } = problem(700, 300, 20);
     return expectSameBits((device) => {
       const [step, statistics] = [empty(device, 700), empty(device, 4)];
-      const vectors = { row_mass: vector(device, r), row_sums: vector(device, s), column_mass: vector(device, c) };
+      const vectors = { rowMass: vector(device, r), rowSums: vector(device, s), columnMass: vector(device, c) };
       ops.sparseNewtonStep(device, { ...rowsOf(device, plan, 300), ...vectors, step, statistics, shift: 0.01 });
       return [step, statistics];
     });

@@ -12,7 +12,7 @@ inline void require_transport_matrix(const char* rank, const char* dtype, const 
   require(v.rank == 2, ErrorCode::kShape, rank, v);
   require(is_f32_or_f64(v), ErrorCode::kDtype, dtype, v);
 }
-// `what` says that it must be f64 and how long: "row_mass must be f64 with one element a row".
+// `what` says that it must be f64 and how long: "rowMass must be f64 with one element a row".
 inline void require_vector(const char* what, const View& v, int64_t size) {
   require(v.dtype == Dtype::kF64, ErrorCode::kDtype, what, v);
   require_size(v.rank == 1 && v.shape[0] == size, what, v, size);
