@@ -4,12 +4,12 @@ import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions, shown } from '../core/options.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
-import { Pace } from './control.ts';
-import type { DenseCost } from './cost.ts';
-import { type Marginals, marginalsOf, massTensors } from './marginals.ts';
 import { checkWatchers, countOf, epsOf, type Masses, positive, throwsUnlessConverged } from './options.ts';
-import { costsOf, type PointClouds, PointCost } from './points.ts';
-import { farthest, logOf } from './streaming.ts';
+import type { DenseCost } from './problem/cost.ts';
+import { type Marginals, marginalsOf, massTensors } from './problem/marginals.ts';
+import { costsOf, type PointClouds, PointCost } from './problem/points.ts';
+import { Pace } from './solvers/control.ts';
+import { farthest, logOf } from './solvers/streaming.ts';
 import { settled } from './unconverged.ts';
 
 const known = ['eps', 'weights', 'debiased', 'tol', 'maxSweeps', 'signal', 'onProgress', 'throwUnlessConverged'];

@@ -4,14 +4,12 @@ import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions } from '../core/options.ts';
 import { Tensor } from '../core/tensor.ts';
-import { levels } from './anneal.ts';
-import { type BatchOnHost, batchRange, problemOf } from './batch-costs.ts';
-import { type Stacked, stacked, stackedMarginals } from './batch-problems.ts';
-import { TransportBatch } from './batch-result.ts';
-import { type BatchEnd, statusesOf } from './batch-status.ts';
-import { type StepSettings, stepThrough } from './batch-steps.ts';
-import { isOverfull, supportOf } from './batch-support.ts';
-import { mostQueued } from './control.ts';
+import { type BatchOnHost, batchRange, problemOf } from './batch/costs.ts';
+import { type Stacked, stacked, stackedMarginals } from './batch/problems.ts';
+import { TransportBatch } from './batch/result.ts';
+import { type BatchEnd, statusesOf } from './batch/status.ts';
+import { type StepSettings, stepThrough } from './batch/steps.ts';
+import { isOverfull, supportOf } from './batch/support.ts';
 import {
   type AnnealOptions,
   annealOf,
@@ -23,7 +21,9 @@ import {
   positive,
   throwsUnlessConverged,
 } from './options.ts';
-import { precision } from './start.ts';
+import { precision } from './problem/start.ts';
+import { levels } from './solvers/anneal.ts';
+import { mostQueued } from './solvers/control.ts';
 import { settled } from './unconverged.ts';
 
 /** Options of {@link transportBatch}. */

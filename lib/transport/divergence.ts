@@ -4,14 +4,14 @@ import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions, isRecord, shown } from '../core/options.ts';
 import { isTensor, type Tensor } from '../core/tensor.ts';
-import { DenseCost } from './cost.ts';
-import { dualAt } from './finish.ts';
-import { marginalsOf } from './marginals.ts';
 import { type SinkhornOptions, settingsOf } from './options.ts';
-import { type PointClouds, PointCost } from './points.ts';
+import { DenseCost } from './problem/cost.ts';
+import { dualAt } from './problem/finish.ts';
+import { marginalsOf } from './problem/marginals.ts';
+import { type PointClouds, PointCost } from './problem/points.ts';
 import { dualOf, TransportResult, type TransportStatus } from './result.ts';
 import { solveCosts } from './sinkhorn.ts';
-import { solveStreaming } from './solve-streaming.ts';
+import { solveStreaming } from './solvers/solve-streaming.ts';
 import { settled } from './unconverged.ts';
 
 /** Costs between two sets and within each, for {@link sinkhornDivergence}. */

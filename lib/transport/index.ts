@@ -1,7 +1,6 @@
 export { type BarycenterOptions, type BarycenterProgress, type BarycenterResult, barycenter } from './barycenter.ts';
+export { TransportBatch, type TransportBatchVariable } from './batch/result.ts';
 export { type TransportBatchOptions, type TransportBatchProgress, transportBatch } from './batch.ts';
-export { TransportBatch, type TransportBatchVariable } from './batch-result.ts';
-export type { PlanFactors, TransportCotangents } from './cotangents.ts';
 export {
   Divergence,
   type DivergenceCosts,
@@ -21,8 +20,10 @@ export type {
   TransportProgress,
   UnbalancedOptions,
 } from './options.ts';
-export type { Metric, PointClouds } from './points.ts';
-export type { PullbackOptions, TransportGradients } from './pullback.ts';
+export type { Metric, PointClouds } from './problem/points.ts';
+export type { PlanFactors, TransportCotangents } from './pullback/cotangents.ts';
+export type { PullbackOptions, TransportGradients } from './pullback/pullback.ts';
+export type { TransportVariable } from './pullback/variables.ts';
 export {
   type ApplyOptions,
   type PlanOptions,
@@ -31,4 +32,3 @@ export {
   type TransportStatus,
 } from './result.ts';
 export { sinkhorn } from './sinkhorn.ts';
-export type { TransportVariable } from './variables.ts';

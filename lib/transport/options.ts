@@ -1,7 +1,7 @@
 import { OrthokitError, oneOf } from '../core/errors.ts';
 import { checkOptions, isRecord, shown } from '../core/options.ts';
 import { isTensor, type Tensor } from '../core/tensor.ts';
-import { balanced, type Penalties } from './penalties.ts';
+import { balanced, type Penalties } from './problem/penalties.ts';
 
 /** How a transport problem is solved; {@link sinkhorn} says when each is the right one. */
 export type TransportMethod = 'auto' | 'sinkhorn' | 'sns' | 'ssns' | 'splr' | 'lbfgs';

@@ -2,14 +2,14 @@ import { OrthokitError, oneOf } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions, isRecord, shown } from '../core/options.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
-import type { Costs } from './cost.ts';
-import type { TransportCotangents } from './cotangents.ts';
 import type { Gauge, Potentials, TransportIterations } from './options.ts';
-import type { Penalties } from './penalties.ts';
-import { PointCost } from './points.ts';
-import { meanPotential } from './potentials.ts';
-import { type PullbackOptions, pullback, type TransportGradients } from './pullback.ts';
-import { type TransportVariable, variables, variablesOf } from './variables.ts';
+import type { Costs } from './problem/cost.ts';
+import type { Penalties } from './problem/penalties.ts';
+import { PointCost } from './problem/points.ts';
+import { meanPotential } from './problem/potentials.ts';
+import type { TransportCotangents } from './pullback/cotangents.ts';
+import { type PullbackOptions, pullback, type TransportGradients } from './pullback/pullback.ts';
+import { type TransportVariable, variables, variablesOf } from './pullback/variables.ts';
 
 /**
  * How a solver ended: `'converged'`, the error is at most `tol`; `'max-iterations'`, sweeps or Newton steps ran out;

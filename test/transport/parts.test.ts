@@ -3,7 +3,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { Lane } from '../../lib/core/lane.ts';
 import { Device, Tensor } from '../../lib/index.ts';
-import { PartsFinder } from '../../lib/transport/parts.ts';
+import { PartsFinder } from '../../lib/transport/pullback/parts.ts';
 import { uniform } from '../support/data.ts';
 import { devices } from '../support/devices.ts';
 

@@ -1,0 +1,84 @@
+import { OrthokitError } from '../../core/errors.ts';
+import type { Lane } from '../../core/lane.ts';
+import { ops } from '../../core/native-ops.ts';
+import { Tensor } from '../../core/tensor.ts';
+import type { CostRange } from '../problem/cost.ts';
+
+/** A problem of a batch, without what fills it up. */
+export interface BatchProblem {
+  readonly rows: number;
+  readonly columns: number;
+  /** Elements from one row of `costs` to the next. */
+  readonly stride: number;
+  readonly costs: Float32Array | Float64Array;
+  readonly a: Float64Array;
+  readonly b: Float64Array;
+}
+
+/** The batch on the host, which only few batches need. */
+export interface BatchOnHost {
+  readonly sizes: readonly (readonly [rows: number, columns: number])[];
+  /** Rows and columns of each problem, filled up. */
+  readonly widths: readonly [n: number, m: number];
+  readonly costs: Float32Array | Float64Array;
+  readonly a: Float64Array;
+  readonly b: Float64Array;
+}
+
+export function problemOf({ sizes, widths: [n, m], costs, a, b }: BatchOnHost, k: number): BatchProblem {
+  const [rows, columns] = sizes[k]!;
+  return {
+    rows,
+    columns,
+    stride: m,
+    costs: costs.subarray(k * n * m, (k + 1) * n * m),
+    a: a.subarray(k * n, k * n + rows),
+    b: b.subarray(k * m, k * m + columns),
+  };
+}
+
+/** Found by {@link batchRange}. */
+interface BatchRange extends Pick<CostRange, 'least' | 'most' | 'forbidden'> {
+  /** The largest range of a problem; of the whole batch where pairs are forbidden. */
+  readonly widest: number;
+}
+
+/** Of the costs of the whole batch. @throws ERR_ARGUMENT for NaN and -Infinity */
+export async function batchRange(op: string, cost: Tensor, lane: Lane): Promise<BatchRange> {
+  const [batch, n, m] = cost.shape as [number, number, number];
+  using matrix = cost.reshape([batch * n, m]);
+  using rowMass = Tensor.zeros(cost.device, [batch * n], { dtype: 'f64' });
+  using columnMass = Tensor.zeros(cost.device, [m], { dtype: 'f64' });
+  using statistics = new Tensor(cost.device, [8], 'f64');
+  ops.costRange(lane.queue, { cost: matrix, rowMass, columnMass, statistics });
+  const [least, most, bad, forbidden] = await lane.read(statistics);
+  if (bad! > 0)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be neither NaN nor -Infinity, got ${bad} of them`);
+  const widest = forbidden! > 0 ? most! - least! : await widestRange(cost, lane);
+  return { least: least!, most: most!, forbidden: forbidden!, widest };
+}
+
+async function widestRange(cost: Tensor, lane: Lane): Promise<number> {
+  const { device } = cost;
+  const [batch, n, m] = cost.shape as [number, number, number];
+  using problems = cost.reshape([batch, n * m]);
+  using negative = new Tensor(device, [batch, n * m], cost.dtype);
+  ops.linearCombination(lane.queue, { out: [negative], terms: [problems], coefficients: [-1] });
+  using most = new Tensor(device, [batch], 'f64');
+  using least = new Tensor(device, [batch], 'f64');
+  ops.rowReduce(lane.queue, { x: problems, out: most, reduction: 'max' });
+  ops.rowReduce(lane.queue, { x: negative, out: least, reduction: 'max' });
+  const [largest, smallest] = await Promise.all([lane.read(most), lane.read(least)]);
+  return largest.reduce((widest, x, k) => Math.max(widest, x + smallest[k]!), 0);
+}
+
+/** Least and largest finite cost of a problem; 0 where there is none. */
+export function problemRange({ rows, columns, stride, costs }: BatchProblem): Pick<CostRange, 'least' | 'most'> {
+  let [least, most] = [Infinity, -Infinity];
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < columns; j++) {
+      const cost = costs[i * stride + j]!;
+      if (cost < Infinity) [least, most] = [Math.min(least, cost), Math.max(most, cost)];
+    }
+  return least <= most ? { least, most } : { least: 0, most: 0 };
+}

@@ -1,0 +1,109 @@
+import { OrthokitError } from '../../core/errors.ts';
+import { shown } from '../../core/options.ts';
+import { isTensor, Tensor } from '../../core/tensor.ts';
+import type { Masses } from '../options.ts';
+import { massTolerance, totalOf } from '../problem/marginals.ts';
+
+type MassLists = readonly Exclude<Masses, Tensor>[] | undefined;
+
+/** Costs in one tensor, `[B, n, m]`. */
+export interface Stacked {
+  readonly cost: Tensor;
+  /** Of each problem, before it was filled up. */
+  readonly sizes: readonly (readonly [rows: number, columns: number])[];
+}
+
+function checkCost(op: string, cost: unknown, rank: number): Tensor {
+  if (!isTensor(cost)) throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be Tensors, got ${shown(cost)}`);
+  if (cost.dtype !== 'f32' && cost.dtype !== 'f64')
+    throw new OrthokitError('ERR_DTYPE', `${op}: costs must be f32 or f64, got ${cost.dtype}`);
+  if (cost.shape.length !== rank || cost.size === 0)
+    throw new OrthokitError('ERR_SHAPE', `${op}: costs must have rank ${rank} and elements, got [${cost.shape}]`);
+  return cost;
+}
+
+/** Matrices of any sizes as one batch: what is beyond a smaller one has no mass. */
+export async function stacked(op: string, costs: Tensor | readonly Tensor[]): Promise<Stacked> {
+  if (isTensor(costs)) {
+    const [batch, n, m] = checkCost(op, costs, 3).shape as [number, number, number];
+    return { cost: costs.reshape(costs.shape), sizes: Array.from({ length: batch }, () => [n, m] as const) };
+  }
+  if (!Array.isArray(costs) || costs.length === 0)
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be a batch or a list of matrices, got ${shown(costs)}`);
+  const list: Tensor[] = [];
+  // A hole of a list is looked at, too.
+  for (const cost of costs as readonly unknown[]) list.push(checkCost(op, cost, 2));
+  const [{ device, dtype }] = list as [Tensor];
+  for (const cost of list) {
+    if (cost.device !== device) throw new OrthokitError('ERR_DEVICE', `${op}: costs are on different devices`);
+    if (cost.dtype !== dtype)
+      throw new OrthokitError('ERR_DTYPE', `${op}: costs must have one dtype, got ${dtype} and ${cost.dtype}`);
+  }
+  const sizes = list.map(({ shape }) => [shape[0]!, shape[1]!] as const);
+  const [n, m] = [Math.max(...sizes.map(([rows]) => rows)), Math.max(...sizes.map(([, columns]) => columns))];
+  const elements = await Promise.all(list.map((cost) => cost.read()));
+  const all = dtype === 'f32' ? new Float32Array(list.length * n * m) : new Float64Array(list.length * n * m);
+  for (const [k, [rows, columns]] of sizes.entries()) {
+    const own = elements[k] as Float32Array | Float64Array;
+    // A problem is filled up with one of its own costs, so that their range stays.
+    all.fill(own.find((x) => Number.isFinite(x)) ?? 0, k * n * m, (k + 1) * n * m);
+    for (let i = 0; i < rows; i++) all.set(own.subarray(i * columns, (i + 1) * columns), (k * n + i) * m);
+  }
+  return { cost: Tensor.from(device, all, [list.length, n, m]), sizes };
+}
+
+/** Each problem's masses in a row as long as the longest. */
+function stackedMasses(
+  op: string,
+  name: 'a' | 'b',
+  masses: MassLists,
+  sizes: readonly number[],
+  width: number,
+): { rows: Float64Array; totals: number[] } {
+  if (masses !== undefined && (!Array.isArray(masses) || masses.length !== sizes.length))
+    throw new OrthokitError(
+      'ERR_ARGUMENT',
+      `${op}: ${name} must be a list of ${sizes.length} lists, got ${shown(masses)}`,
+    );
+  const rows = new Float64Array(sizes.length * width);
+  const totals = sizes.map((size, k) => {
+    const own: unknown = masses === undefined ? new Float64Array(size).fill(1 / size) : masses[k];
+    if (!Array.isArray(own) && !(own instanceof Float64Array) && !(own instanceof Float32Array))
+      throw new OrthokitError(
+        'ERR_ARGUMENT',
+        `${op}: ${name}[${k}] must be an array of numbers, Float32Array or Float64Array, got ${shown(own)}`,
+      );
+    if (own.length !== size)
+      throw new OrthokitError('ERR_SHAPE', `${op}: ${name}[${k}] must have ${size} elements, got ${own.length}`);
+    const checked = Float64Array.from(own);
+    rows.set(checked, k * width);
+    return totalOf(op, `${name}[${k}]`, checked);
+  });
+  return { rows, totals };
+}
+
+/**
+ * Masses of all rows and of all columns, each problem's filled up to the width and scaled to one total.
+ * @throws ERR_ARGUMENT for masses that are negative, not finite, or of unequal totals; ERR_SHAPE
+ */
+export function stackedMarginals(
+  op: string,
+  sizes: Stacked['sizes'],
+  [n, m]: readonly [number, number],
+  ofRows: MassLists,
+  ofColumns: MassLists,
+): [a: Float64Array, b: Float64Array] {
+  const sizesOf = (side: 0 | 1) => sizes.map((size) => size[side]);
+  const a = stackedMasses(op, 'a', ofRows, sizesOf(0), n);
+  const b = stackedMasses(op, 'b', ofColumns, sizesOf(1), m);
+  for (const [k, total] of a.totals.entries()) {
+    const other = b.totals[k]!;
+    const isGiven = ofRows !== undefined && ofColumns !== undefined;
+    if (isGiven && Math.abs(total - other) > massTolerance * Math.max(total, other))
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: b[${k}] must have the total of a[${k}], ${total}, got ${other}`);
+    // The side that was given sets the total.
+    const [rows, width, by] = ofRows === undefined ? [a.rows, n, other / total] : [b.rows, m, total / other];
+    for (let i = k * width; i < (k + 1) * width; i++) rows[i] = rows[i]! * by;
+  }
+  return [a.rows, b.rows];
+}

@@ -1,0 +1,201 @@
+import { filled } from '../../core/all-or-none.ts';
+import type { Device } from '../../core/device.ts';
+import { OrthokitError } from '../../core/errors.ts';
+import type { Lane } from '../../core/lane.ts';
+import { ops } from '../../core/native-ops.ts';
+import { shown } from '../../core/options.ts';
+import { isTensor, Tensor } from '../../core/tensor.ts';
+
+/** Vectors of a problem, f64: one element a row, one a column. */
+export interface Pair {
+  readonly rows: Tensor;
+  readonly columns: Tensor;
+}
+
+/** Found by {@link Cost.range}. */
+export interface CostRange {
+  readonly least: number;
+  readonly most: number;
+  /** How many pairs are forbidden. */
+  readonly forbidden: number;
+  /** Whether each mass can go somewhere that has mass. */
+  readonly isReachable: boolean;
+}
+
+/** Sweeps in the log domain may leave these behind: exp((f + g − C) / eps), and the scales that its columns are to be multiplied by. */
+export interface Stored {
+  readonly kernel: Tensor;
+  readonly columnScale: Tensor;
+}
+
+/** A side of a problem. */
+export type Side = 'rows' | 'columns';
+
+/** Written by {@link Costs.softmin}: the fields of the operation of that name. */
+export interface SoftminOutputs {
+  logSums: Tensor;
+  ownPotential?: Tensor;
+  meanCosts?: Tensor;
+  values?: Tensor;
+  averages?: Tensor;
+  gradients?: Tensor;
+}
+
+/** Results, and solvers that store no matrix, work with these costs. Operations go into the queue that is given: the device, or a lane of it. */
+export interface Costs {
+  readonly device: Device;
+  readonly rows: number;
+  readonly columns: number;
+  /** Of potentials and plans. */
+  readonly dtype: 'f32' | 'f64';
+  /** The exponentials that a pass over all pairs takes. */
+  readonly work: number;
+  /** For each of a side, the smooth minimum over the other one, whose potential is given. */
+  softmin(queue: Device, side: Side, potential: Tensor, eps: number, out: SoftminOutputs): void;
+  /** Writes the plan of potentials, each element rounded once to the dtype of `out`, which is that of the costs. */
+  plan(queue: Device, potentials: Pair, eps: number, out: Tensor): Promise<void>;
+  /** The costs of some rows, in f64. */
+  panel(queue: Device, index: Tensor): Tensor;
+  dispose(): void;
+}
+
+/** All that the other solvers ask of a cost. */
+export interface Cost extends Costs {
+  /** @throws ERR_ARGUMENT for costs that make no problem */
+  range(op: string, masses: Pair, lane: Lane): Promise<CostRange>;
+  /** With `stored`, the last sweep leaves a kernel and the scales of its columns. */
+  logSweeps(
+    queue: Device,
+    masses: Pair,
+    potentials: Pair,
+    eps: number,
+    count: number,
+    statistics: Tensor,
+    stored?: Stored,
+  ): void;
+  gibbsKernel(queue: Device, potentials: Pair, eps: number, kernel: Tensor): void;
+  planSums(queue: Device, masses: Pair, potentials: Pair, eps: number, sums: Pair, statistics: Tensor): void;
+}
+
+/** Rows of a matrix, in f64. */
+export function gathered(queue: Device, matrix: Tensor, index: Tensor): Tensor {
+  const { device, dtype } = matrix;
+  const shape = [index.size, matrix.shape[1]!];
+  const rows = filled(new Tensor(device, shape, dtype), (out) => {
+    ops.gatherRows(queue, { x: matrix, index, out });
+  });
+  if (dtype === 'f64') return rows;
+  using _rows = rows;
+  return filled(new Tensor(device, shape, 'f64'), (out) => ops.cast(queue, { out: [out], x: [rows] }));
+}
+
+/** A matrix of costs. */
+export class DenseCost implements Cost {
+  readonly device: Device;
+  readonly rows: number;
+  readonly columns: number;
+  readonly dtype: 'f32' | 'f64';
+  /** Shares the caller's bytes, so that disposing of the caller's tensor does no harm. */
+  readonly #cost: Tensor;
+
+  /** @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DISPOSED */
+  constructor(op: string, cost: unknown) {
+    if (!isTensor(cost)) throw new OrthokitError('ERR_ARGUMENT', `${op}: cost must be a Tensor, got ${shown(cost)}`);
+    if (cost.dtype !== 'f32' && cost.dtype !== 'f64')
+      throw new OrthokitError('ERR_DTYPE', `${op}: cost must be f32 or f64, got ${cost.dtype}`);
+    if (cost.shape.length !== 2 || cost.size === 0)
+      throw new OrthokitError('ERR_SHAPE', `${op}: cost must be a matrix with elements, got [${cost.shape}]`);
+    if (cost.disposed) throw new OrthokitError('ERR_DISPOSED', `${op}: cost has been disposed`);
+    this.device = cost.device;
+    this.dtype = cost.dtype;
+    this.rows = cost.shape[0]!;
+    this.columns = cost.shape[1]!;
+    this.#cost = cost.reshape(cost.shape);
+  }
+
+  async range(op: string, masses: Pair, lane: Lane): Promise<CostRange> {
+    using statistics = new Tensor(this.device, [8], 'f64');
+    ops.costRange(lane.queue, {
+      cost: this.#cost,
+      rowMass: masses.rows,
+      columnMass: masses.columns,
+      statistics,
+    });
+    const [least, most, bad, forbidden, bareRows, bareColumns, barredRows, barredColumns] = await lane.read(statistics);
+    if (bad! > 0)
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: cost must be neither NaN nor -Infinity, got ${bad} of them`);
+    if (bareRows! + bareColumns! > 0)
+      throw new OrthokitError(
+        'ERR_ARGUMENT',
+        `${op}: cost must have a finite element for every mass, got ${bareRows} rows and ${bareColumns} columns without`,
+      );
+    return { least: least!, most: most!, forbidden: forbidden!, isReachable: barredRows! + barredColumns! === 0 };
+  }
+
+  get work(): number {
+    return this.rows * this.columns;
+  }
+
+  softmin(queue: Device, side: Side, potential: Tensor, eps: number, out: SoftminOutputs): void {
+    ops.softmin(queue, { cost: this.#cost, of: side, potential, eps, ...out });
+  }
+
+  gibbsKernel(queue: Device, potentials: Pair, eps: number, kernel: Tensor): void {
+    ops.gibbsKernel(queue, {
+      cost: this.#cost,
+      rowPotential: potentials.rows,
+      columnPotential: potentials.columns,
+      kernel,
+      eps,
+    });
+  }
+
+  async plan(queue: Device, potentials: Pair, eps: number, out: Tensor): Promise<void> {
+    this.gibbsKernel(queue, potentials, eps, out);
+  }
+
+  panel(queue: Device, index: Tensor): Tensor {
+    return gathered(queue, this.#cost, index);
+  }
+
+  logSweeps(
+    queue: Device,
+    masses: Pair,
+    potentials: Pair,
+    eps: number,
+    count: number,
+    statistics: Tensor,
+    stored?: Stored,
+  ): void {
+    ops.logSweeps(queue, {
+      cost: this.#cost,
+      rowMass: masses.rows,
+      columnMass: masses.columns,
+      rowPotential: potentials.rows,
+      columnPotential: potentials.columns,
+      statistics,
+      kernel: stored?.kernel,
+      columnScale: stored?.columnScale,
+      eps,
+      count,
+    });
+  }
+
+  planSums(queue: Device, masses: Pair, potentials: Pair, eps: number, sums: Pair, statistics: Tensor): void {
+    ops.planSums(queue, {
+      cost: this.#cost,
+      rowPotential: potentials.rows,
+      columnPotential: potentials.columns,
+      rowMass: masses.rows,
+      columnMass: masses.columns,
+      rowSums: sums.rows,
+      columnSums: sums.columns,
+      statistics,
+      eps,
+    });
+  }
+
+  dispose(): void {
+    this.#cost.dispose();
+  }
+}

@@ -1,0 +1,101 @@
+import { allOrNone } from '../../core/all-or-none.ts';
+import type { Device } from '../../core/device.ts';
+import { OrthokitError } from '../../core/errors.ts';
+import { shown } from '../../core/options.ts';
+import { isTensor, Tensor } from '../../core/tensor.ts';
+import type { Masses } from '../options.ts';
+
+/** The two totals may differ by so much, relative to the larger one: what rounding to f32 does to them. */
+export const massTolerance = 1e-6;
+
+/** Masses of rows and columns, each of total 1. */
+export interface Marginals {
+  readonly a: Float64Array;
+  readonly b: Float64Array;
+  /** The total that the caller gave. */
+  readonly mass: number;
+}
+
+async function numbersOf(
+  op: string,
+  name: string,
+  masses: Masses,
+  device: Device,
+  size: number,
+): Promise<Float64Array> {
+  if (isTensor(masses)) {
+    if (masses.device !== device) throw new OrthokitError('ERR_DEVICE', `${op}: ${name} is on another device`);
+    if (masses.dtype !== 'f32' && masses.dtype !== 'f64')
+      throw new OrthokitError('ERR_DTYPE', `${op}: ${name} must be f32 or f64, got ${masses.dtype}`);
+    if (masses.shape.length !== 1 || masses.size !== size)
+      throw new OrthokitError('ERR_SHAPE', `${op}: ${name} must have shape [${size}], got [${masses.shape}]`);
+    return Float64Array.from(await masses.read());
+  }
+  if (!Array.isArray(masses) && !(masses instanceof Float64Array) && !(masses instanceof Float32Array))
+    throw new OrthokitError(
+      'ERR_ARGUMENT',
+      `${op}: ${name} must be a Tensor, an array of numbers, Float32Array or Float64Array, got ${shown(masses)}`,
+    );
+  if (masses.length !== size)
+    throw new OrthokitError('ERR_SHAPE', `${op}: ${name} must have ${size} elements, got ${masses.length}`);
+  return Float64Array.from(masses);
+}
+
+/** The total. @throws ERR_ARGUMENT unless all is finite, none negative, and some positive */
+export function totalOf(op: string, name: string, masses: Float64Array): number {
+  let total = 0;
+  for (const [i, mass] of masses.entries()) {
+    if (!(mass >= 0 && mass < Infinity))
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be finite and not negative, got ${mass} at ${i}`);
+    total += mass;
+  }
+  if (!(total > 0 && total < Infinity))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must have a positive, finite total, got ${total}`);
+  return total;
+}
+
+/** The total; each mass becomes its share of it. */
+function normalize(op: string, name: string, masses: Float64Array): number {
+  const total = totalOf(op, name, masses);
+  for (let i = 0; i < masses.length; ++i) masses[i] = masses[i]! / total;
+  return total;
+}
+
+/**
+ * Reads and checks both; they get the total 1 unless they are free to differ.
+ * @throws ERR_ARGUMENT for masses that are negative, not finite, or of unequal totals; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE
+ */
+export async function marginalsOf(
+  op: string,
+  device: Device,
+  rows: number,
+  columns: number,
+  a: Masses | undefined,
+  b: Masses | undefined,
+  isFree = false,
+): Promise<Marginals> {
+  const read = (name: string, masses: Masses | undefined, size: number) =>
+    masses === undefined ? new Float64Array(size).fill(1 / size) : numbersOf(op, name, masses, device, size);
+  const [rowMasses, columnMasses] = await Promise.all([read('a', a, rows), read('b', b, columns)]);
+  if (isFree) {
+    totalOf(op, 'a', rowMasses);
+    totalOf(op, 'b', columnMasses);
+    return { a: rowMasses, b: columnMasses, mass: 1 };
+  }
+  const mass = normalize(op, 'a', rowMasses);
+  const other = normalize(op, 'b', columnMasses);
+  // The side that was given sets the total, so that uniform masses go with any.
+  const total = a === undefined ? other : mass;
+  if (a !== undefined && b !== undefined && Math.abs(mass - other) > massTolerance * Math.max(mass, other))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: b must have the total of a, ${mass}, got ${other}`);
+  return { a: rowMasses, b: columnMasses, mass: total };
+}
+
+/** Both as f64 tensors. */
+export function massTensors(device: Device, { a, b }: Marginals): { rowMass: Tensor; columnMass: Tensor } {
+  const [rowMass, columnMass] = allOrNone(
+    () => Tensor.from(device, a, [a.length]),
+    () => Tensor.from(device, b, [b.length]),
+  );
+  return { rowMass, columnMass };
+}

@@ -1,0 +1,171 @@
+import { allOrNone, filled } from '../../core/all-or-none.ts';
+import type { Device } from '../../core/device.ts';
+import { OrthokitError, oneOf } from '../../core/errors.ts';
+import type { Lane } from '../../core/lane.ts';
+import { ops } from '../../core/native-ops.ts';
+import { checkOptions, isRecord, shown } from '../../core/options.ts';
+import { isTensor, Tensor } from '../../core/tensor.ts';
+import { panelHeight, rowsFrom } from '../pullback/panels.ts';
+import { type CostRange, type Costs, DenseCost, gathered, type Pair, type Side, type SoftminOutputs } from './cost.ts';
+
+/** Distances between points: |x − y|², |x − y|, Σ |xₖ − yₖ|. */
+export type Metric = 'sqeuclidean' | 'euclidean' | 'l1';
+
+/** Costs that are distances, computed each time they are needed. */
+export interface PointClouds {
+  /** A point a row: `[n, d]`, f32 or f64, finite. */
+  readonly x: Tensor;
+  /** `[m, d]`, of the same dtype. */
+  readonly y: Tensor;
+  /** Default: `'sqeuclidean'`. */
+  readonly metric?: Metric | undefined;
+}
+
+const metrics: readonly string[] = ['sqeuclidean', 'euclidean', 'l1'] satisfies Metric[];
+
+function pointsOf(op: string, name: string, points: unknown): Tensor {
+  if (!isTensor(points))
+    throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a Tensor, got ${shown(points)}`);
+  if (points.dtype !== 'f32' && points.dtype !== 'f64')
+    throw new OrthokitError('ERR_DTYPE', `${op}: ${name} must be f32 or f64, got ${points.dtype}`);
+  if (points.shape.length !== 2 || points.size === 0)
+    throw new OrthokitError('ERR_SHAPE', `${op}: ${name} must be a matrix with elements, got [${points.shape}]`);
+  if (points.disposed) throw new OrthokitError('ERR_DISPOSED', `${op}: ${name} has been disposed`);
+  return points;
+}
+
+/** Costs of point clouds; memory in proportion to the points. */
+export class PointCost implements Costs {
+  readonly device: Device;
+  readonly rows: number;
+  readonly columns: number;
+  readonly dtype: 'f32' | 'f64';
+  readonly metric: Metric;
+  /** Share the caller's bytes, so that disposing of the caller's tensors does no harm. */
+  readonly #x: Tensor;
+  readonly #y: Tensor;
+
+  /** @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED */
+  constructor(op: string, clouds: PointClouds) {
+    checkOptions(op, clouds, ['x', 'y', 'metric']);
+    const x = pointsOf(op, 'x', clouds.x);
+    const y = pointsOf(op, 'y', clouds.y);
+    const { metric = 'sqeuclidean' } = clouds;
+    if (!metrics.includes(metric))
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: metric must be ${oneOf(metrics)}, got ${shown(metric)}`);
+    if (y.device !== x.device) throw new OrthokitError('ERR_DEVICE', `${op}: y is on another device than x`);
+    if (y.dtype !== x.dtype)
+      throw new OrthokitError('ERR_DTYPE', `${op}: y must have the dtype of x, ${x.dtype}, got ${y.dtype}`);
+    if (y.shape[1] !== x.shape[1])
+      throw new OrthokitError('ERR_SHAPE', `${op}: y must have the columns of x, ${x.shape[1]}, got ${y.shape[1]}`);
+    this.device = x.device;
+    this.dtype = x.dtype as 'f32' | 'f64';
+    this.rows = x.shape[0]!;
+    this.columns = y.shape[0]!;
+    this.metric = metric;
+    [this.#x, this.#y] = allOrNone(
+      () => x.reshape(x.shape),
+      () => y.reshape(y.shape),
+    );
+  }
+
+  /** Eight coordinates take about as long as an exponential. */
+  get work(): number {
+    return this.rows * this.columns * (1 + this.dimension / 8);
+  }
+
+  /** Coordinates of a point. */
+  get dimension(): number {
+    return this.#x.shape[1]!;
+  }
+
+  /**
+   * 0, and the distance across the box of all points: no cost is above it.
+   * @throws ERR_ARGUMENT for points that are not finite, or so far apart that a distance would not be
+   */
+  async range(op: string, lane: Lane): Promise<CostRange> {
+    const d = this.dimension;
+    const [least, most] = [new Float64Array(d).fill(Infinity), new Float64Array(d).fill(-Infinity)];
+    const clouds: readonly ArrayLike<number>[] = await Promise.all([lane.read(this.#x), lane.read(this.#y)]);
+    for (const [c, cloud] of clouds.entries())
+      for (let at = 0; at < cloud.length; at++) {
+        const value = cloud[at]!;
+        if (!Number.isFinite(value))
+          throw new OrthokitError('ERR_ARGUMENT', `${op}: ${'xy'[c]} must be finite, got ${value} at ${at}`);
+        const k = at % d;
+        if (value < least[k]!) least[k] = value;
+        if (value > most[k]!) most[k] = value;
+      }
+    const extent = most.map((x, k) => x - least[k]!);
+    const across = this.metric === 'l1' ? extent.reduce((a, b) => a + b, 0) : extent.reduce((a, b) => a + b * b, 0);
+    const farthest = this.metric === 'euclidean' ? Math.sqrt(across) : across;
+    if (farthest > 1e300 || (this.dtype === 'f32' && farthest > 1e38))
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: x and y must have finite distances, got one of ${farthest}`);
+    return { least: 0, most: farthest, forbidden: 0, isReachable: true };
+  }
+
+  /** The same problem with its costs stored, for solvers that need the matrix. */
+  stored(op: string, queue: Device): DenseCost {
+    using cost = this.#matrix(queue);
+    return new DenseCost(op, cost);
+  }
+
+  #matrix(queue: Device): Tensor {
+    const { device, metric } = this;
+    return filled(new Tensor(device, [this.rows, this.columns], this.dtype), (out) => {
+      ops.pairwiseCosts(queue, { x: this.#x, y: this.#y, out, metric });
+    });
+  }
+
+  softmin(queue: Device, side: Side, potential: Tensor, eps: number, out: SoftminOutputs): void {
+    const [x, y] = side === 'rows' ? [this.#x, this.#y] : [this.#y, this.#x];
+    ops.softmin(queue, { x, y, metric: this.metric, potential, eps, ...out });
+  }
+
+  /** Some rows at a time: the distances are f64, whatever the points are. */
+  async plan(queue: Device, potentials: Pair, eps: number, out: Tensor): Promise<void> {
+    const { device, rows } = this;
+    using potential = potentials.rows.reshape([rows, 1]);
+    using done = Tensor.zeros(device, [1], { dtype: 'f64' });
+    const height = panelHeight(this);
+    for (let first = 0; first < rows; first += height) {
+      using index = rowsFrom(device, first, Math.min(height, rows - first));
+      using cost = this.panel(queue, index);
+      using own = gathered(queue, potential, index);
+      using rowPotential = own.reshape([index.size]);
+      using kernel = new Tensor(device, cost.shape, 'f64');
+      ops.gibbsKernel(queue, { cost, rowPotential, columnPotential: potentials.columns, kernel, eps });
+      using rounded = kernel.cast(this.dtype);
+      ops.scatterRows(queue, { out, index, x: rounded, mode: 'set' });
+      await done.read();
+    }
+  }
+
+  panel(queue: Device, index: Tensor): Tensor {
+    using x = gathered(queue, this.#x, index);
+    using y = this.#y.cast('f64');
+    return filled(new Tensor(this.device, [index.size, this.columns], 'f64'), (out) => {
+      ops.pairwiseCosts(queue, { x, y, out, metric: this.metric });
+    });
+  }
+
+  /** The coordinates of both clouds, in f64. */
+  async coordinates(lane: Lane): Promise<{ x: Float64Array; y: Float64Array }> {
+    using ofX = this.#x.cast('f64');
+    using ofY = this.#y.cast('f64');
+    const [x, y] = await Promise.all([lane.read(ofX), lane.read(ofY)]);
+    return { x, y };
+  }
+
+  dispose(): void {
+    this.#x.dispose();
+    this.#y.dispose();
+  }
+}
+
+/** @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED */
+export function costsOf(op: string, cost: unknown): DenseCost | PointCost {
+  return isRecord(cost) && !isTensor(cost)
+    ? new PointCost(op, cost as unknown as PointClouds)
+    : new DenseCost(op, cost);
+}

@@ -1,0 +1,146 @@
+import { filled } from '../../core/all-or-none.ts';
+import type { Device } from '../../core/device.ts';
+import type { Lane } from '../../core/lane.ts';
+import { ops } from '../../core/native-ops.ts';
+import { Tensor } from '../../core/tensor.ts';
+import { type Costs, gathered } from '../problem/cost.ts';
+import { farthest } from '../solvers/streaming.ts';
+
+/** Elements of a panel: tens of rows on the CPU, whose caches it is to stay in; enough to fill a GPU. */
+const elements = { cpu: 2 ** 18, cuda: 2 ** 22 } as const;
+
+/** Rows of a panel. */
+export const panelHeight = ({ device, columns }: Costs): number =>
+  Math.max(1, Math.floor(elements[device.kind] / columns));
+
+/** Some numbers of rows, one after the other. */
+export const rowsFrom = (device: Device, first: number, count: number): Tensor =>
+  Tensor.from(
+    device,
+    Int32Array.from({ length: count }, (_, i) => first + i),
+    [count],
+  );
+
+/** Numbers along rows and columns, f64. */
+export interface Vectors {
+  readonly rows: Float64Array;
+  readonly columns: Float64Array;
+}
+
+/** Q, a cotangent of the plan: a matrix, or left rightᵀ, or both, plus so many times the costs; 0 if it is none of these. */
+export interface PlanCotangent {
+  readonly dense?: Tensor | undefined;
+  /** `[n, k]` and `[m, k]`, f64. */
+  readonly factors?: { readonly left: Tensor; readonly right: Tensor } | undefined;
+  readonly cost: number;
+}
+
+/** Some rows of a problem; its tensors are f64 and go when the visit ends. */
+export interface Panel {
+  readonly first: number;
+  readonly index: Tensor;
+  /** Of forbidden pairs finite, so that products with a plan of 0 are 0. */
+  readonly cost: Tensor;
+  readonly plan: Tensor;
+  /** Pᵢⱼ (αᵢ + βⱼ − Qᵢⱼ / eps) */
+  readonly weighted: Tensor;
+}
+
+/** Visits a plan some rows at a time, f64, until a visit returns false. */
+export type PlanRows = (visit: (first: number, plan: Tensor) => Promise<boolean>) => Promise<void>;
+
+/** Pairs of numbers as rows of a matrix. */
+function pairs(like: Tensor | Costs, x: ArrayLike<number> | 1, y: ArrayLike<number> | 1, size: number): Tensor {
+  const both = new Float64Array(2 * size);
+  for (let i = 0; i < size; ++i) {
+    both[2 * i] = x === 1 ? 1 : x[i]!;
+    both[2 * i + 1] = y === 1 ? 1 : y[i]!;
+  }
+  return Tensor.from(like.device, both, [size, 2]);
+}
+
+/** The right operand of {@link outerSum}. */
+export const across = (costs: Costs, y: Float64Array): Tensor => pairs(costs, 1, y, y.length);
+
+/** xᵢ + yⱼ, each rounded once: a product of two thin matrices. */
+export function outerSum(queue: Device, x: Float64Array, y: Tensor): Tensor {
+  using down = pairs(y, x, 1, x.length);
+  return filled(new Tensor(y.device, [x.length, y.shape[0]!], 'f64'), (out) => {
+    ops.gemm(queue, { a: down, b: y, c: out, transB: 'transposed' });
+  });
+}
+
+/** The plan of a problem and what is multiplied with it, rows by rows: nothing of the size of all pairs is stored. */
+export class Panels {
+  readonly #costs: Costs;
+  readonly #eps: number;
+  readonly #cotangent: PlanCotangent;
+  readonly #lane: Lane;
+  readonly #height: number;
+
+  constructor(costs: Costs, eps: number, cotangent: PlanCotangent, lane: Lane) {
+    this.#costs = costs;
+    this.#eps = eps;
+    this.#cotangent = cotangent;
+    this.#lane = lane;
+    this.#height = panelHeight(costs);
+  }
+
+  /** Panel by panel: the next one is queued when the work on one is done, so that one is in memory; false ends it. Shifts are α and β. */
+  async walk(potentials: Vectors, shifts: Vectors, visit: (panel: Panel) => Promise<unknown>): Promise<void> {
+    const costs = this.#costs;
+    const { device, rows, columns } = costs;
+    const { queue } = this.#lane;
+    using columnPotential = Tensor.from(device, potentials.columns, [columns]);
+    using beta = across(costs, shifts.columns);
+    using done = Tensor.zeros(device, [1], { dtype: 'f64' });
+    for (let first = 0; first < rows; first += this.#height) {
+      using index = this.#rowsFrom(first);
+      const count = index.size;
+      using rowPotential = Tensor.from(device, potentials.rows.slice(first, first + count), [count]);
+      using cost = costs.panel(queue, index);
+      ops.map(queue, { out: [cost], x: [cost], function: 'clamp', parameters: [-farthest, farthest] });
+      using plan = new Tensor(device, [count, columns], 'f64');
+      ops.gibbsKernel(queue, { cost, rowPotential, columnPotential, kernel: plan, eps: this.#eps });
+      using weighted = outerSum(queue, shifts.rows.slice(first, first + count), beta);
+      this.#subtractCotangent(weighted, index, cost);
+      ops.multiply(queue, { out: [weighted], x: [weighted], y: [plan] });
+      if ((await visit({ first, index, cost, plan, weighted })) === false) return;
+      await this.#lane.read(done);
+    }
+  }
+
+  /** Of a stored plan, f64. */
+  storedRows(plan: Tensor): PlanRows {
+    const { rows } = this.#costs;
+    return async (visit) => {
+      for (let first = 0; first < rows; first += this.#height) {
+        using index = this.#rowsFrom(first);
+        using some = gathered(this.#lane.queue, plan, index);
+        if (!(await visit(first, some))) return;
+      }
+    };
+  }
+
+  /** The rows of the panel that begins there. */
+  #rowsFrom(first: number): Tensor {
+    const { device, rows } = this.#costs;
+    return rowsFrom(device, first, Math.min(this.#height, rows - first));
+  }
+
+  /** out −= Q / eps */
+  #subtractCotangent(out: Tensor, index: Tensor, cost: Tensor): void {
+    const { dense, factors, cost: ofCost } = this.#cotangent;
+    const { queue } = this.#lane;
+    if (factors) {
+      using left = gathered(queue, factors.left, index);
+      ops.gemm(queue, { a: left, b: factors.right, c: out, transB: 'transposed', alpha: -1 / this.#eps, beta: 1 });
+    }
+    if (dense) {
+      using rows = gathered(queue, dense, index);
+      ops.linearCombination(queue, { out: [out], terms: [out, rows], coefficients: [1, -1 / this.#eps] });
+    }
+    if (ofCost !== 0)
+      ops.linearCombination(queue, { out: [out], terms: [out, cost], coefficients: [1, -ofCost / this.#eps] });
+  }
+}

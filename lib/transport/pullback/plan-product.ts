@@ -1,0 +1,21 @@
+import type { Device } from '../../core/device.ts';
+import { ops } from '../../core/native-ops.ts';
+import { Tensor } from '../../core/tensor.ts';
+import type { Costs, Pair, Side } from '../problem/cost.ts';
+
+/** P y for a column of one number a column of the plan; of the columns, Pᵀ x. */
+export type PlanProduct = (side: Side, x: Tensor, out: Tensor) => void;
+
+/** Of a plan that is stored, f64. */
+export function storedProduct(queue: Device, plan: Tensor): PlanProduct {
+  return (side, x, out) => ops.gemm(queue, { a: plan, b: x, c: out, transA: side === 'rows' ? 'none' : 'transposed' });
+}
+
+/** Of a plan that is computed each time. */
+export function streamedProduct(queue: Device, costs: Costs, potentials: Pair, eps: number): PlanProduct {
+  return (side, values, averages) => {
+    using logSums = new Tensor(costs.device, [averages.size], 'f64');
+    const other = potentials[side === 'rows' ? 'columns' : 'rows'];
+    costs.softmin(queue, side, other, eps, { logSums, ownPotential: potentials[side], values, averages });
+  };
+}

@@ -1,0 +1,64 @@
+import type { Settings } from '../options.ts';
+import type { CostRange, Pair } from '../problem/cost.ts';
+import { levels } from './anneal.ts';
+import type { Newton, NewtonEnd, SolverEnd } from './newton.ts';
+import type { Task } from './task.ts';
+
+/** L1 error at which a level of eps is done at first: the next one moves further than that. */
+const looseTolerance = 0.02;
+/** Steps in which a level's error must halve. */
+const mostSteps = 15;
+
+/** Sweeps at each level of eps. */
+const sweepsAtLevel = ({ anneal }: Settings): number => anneal?.sweeps ?? 2;
+
+/** How many sweeps it makes from the first level of eps to the last. */
+export const sweepsByLevels = (settings: Settings, range: CostRange): number =>
+  sweepsAtLevel(settings) * levels(settings, range.most - range.least).length;
+
+interface Level {
+  readonly eps: number;
+  readonly potentials: Pair;
+}
+
+/**
+ * Newton steps, level by level of eps. Once the large entries are found, potentials are linear in eps but for what vanishes
+ * exponentially: two levels foretell the next one.
+ *
+ * Levels are solved loosely at first. A loose level may leave rows of little mass where they are, far from their optimum in
+ * units of the next eps, and the semi-dual is flat there: where steps stall, levels are solved again from the first, each so
+ * far that every row has its mass.
+ */
+export async function newtonByLevels(
+  { plan, marginals, settings, range, tol }: Task,
+  newton: Newton,
+): Promise<{ end: SolverEnd; error: number }> {
+  const list = levels(settings, range.most - range.least);
+  const leastMass = marginals.a.reduce((least, mass) => (mass > 0 ? Math.min(least, mass) : least), 1);
+  const strictTolerance = Math.max(tol, Math.min(looseTolerance, leastMass) / 2);
+  const { control } = plan;
+
+  const descend = async (levelTolerance: number, steps: number): Promise<NewtonEnd> => {
+    const passed: Level[] = [];
+    for (const eps of list.slice(0, -1)) {
+      await enter(eps, passed);
+      await newton.run(levelTolerance, { steps: mostSteps });
+      passed.push({ eps, potentials: plan.remember(passed.length > 1 ? passed.shift()!.potentials : undefined) });
+    }
+    await enter(settings.eps, passed);
+    return await newton.run(tol, { steps });
+  };
+  const enter = async (eps: number, [before, last]: readonly Level[]): Promise<void> => {
+    plan.eps = eps;
+    if (before && last) plan.extrapolate(before.potentials, (last.eps - eps) / (before.eps - last.eps));
+    const sweeps = Math.min(sweepsAtLevel(settings), control.sweepsLeft);
+    if (sweeps > 0) await plan.kernelSweeps(1);
+    if (sweeps > 1) plan.blindSweeps(sweeps - 1);
+  };
+
+  // The second way down needs sweeps, too.
+  const isLast = list.length === 1 || control.sweepsLeft < 2 * sweepsByLevels(settings, range);
+  const { end, error } = await descend(isLast ? strictTolerance : looseTolerance, isLast ? Infinity : mostSteps);
+  if (end !== 'stalled') return { end, error };
+  return (await descend(strictTolerance, Infinity)) as { end: SolverEnd; error: number };
+}

@@ -1,0 +1,228 @@
+import { ops } from '../../core/native-ops.ts';
+import { Tensor } from '../../core/tensor.ts';
+import type { Cost, Pair } from '../problem/cost.ts';
+import { type Control, mostQueued } from './control.ts';
+import { farthest } from './streaming.ts';
+
+/** Scales of a kernel that are so large, as |ln|, are put into the potentials: the kernel's small entries, lost to underflow, still count for nothing there. */
+const largestLog = { f32: 20, f64: 150 } as const;
+
+/** A sweep reads the kernel at some 3e9 elements a second: so many take about ten milliseconds. */
+const elementsAtOnce = 3e7;
+
+/** The outcome of `scalingSweeps`. */
+export interface Swept {
+  readonly done: number;
+  /** L1 error of the columns before their last update. */
+  readonly error: number;
+  /** A sum vanished or overflowed: the kernel does not carry the plan. */
+  readonly failed: boolean;
+}
+
+/**
+ * A plan under way: P = diag(u) K diag(v) with the Gibbs kernel K = exp((f + g − C) / eps) of potentials that the scales
+ * u and v are put into from time to time. All its tensors are its own.
+ */
+export class ScaledPlan {
+  readonly cost: Cost;
+  readonly masses: Pair;
+  readonly control: Control;
+  readonly limit: number;
+  readonly #owned: Tensor[] = [];
+  readonly #potentials: Pair;
+  readonly #statistics: Tensor;
+  readonly #sweepStatistics: Tensor;
+  #scales: Pair;
+  #kernel: Tensor | undefined;
+  #isKernelRight = false;
+  #eps: number;
+
+  constructor(cost: Cost, masses: Pair, potentials: Pair, eps: number, control: Control) {
+    this.cost = cost;
+    this.masses = masses;
+    this.control = control;
+    this.limit = largestLog[cost.dtype];
+    this.#eps = eps;
+    this.#potentials = potentials;
+    this.#owned.push(potentials.rows, potentials.columns);
+    try {
+      this.#scales = this.pair();
+      this.#statistics = this.vector(1);
+      this.#sweepStatistics = this.vector(4);
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+  }
+
+  /** An f64 vector that lives as long as the plan. */
+  vector(size: number): Tensor {
+    const tensor = new Tensor(this.cost.device, [size], 'f64');
+    this.#owned.push(tensor);
+    return tensor;
+  }
+  /** The same, one for the rows and one for the columns. */
+  pair(): Pair {
+    return { rows: this.vector(this.cost.rows), columns: this.vector(this.cost.columns) };
+  }
+  /** Another tensor that is to go with the plan. */
+  own(tensor: Tensor): Tensor {
+    this.#owned.push(tensor);
+    return tensor;
+  }
+
+  get eps(): number {
+    return this.#eps;
+  }
+
+  /** Another eps, at the same potentials. */
+  set eps(eps: number) {
+    this.absorb();
+    this.#eps = eps;
+  }
+
+  /** The kernel of these scales. */
+  get kernel(): Tensor {
+    const kernel = this.#room();
+    if (!this.#isKernelRight) {
+      this.cost.gibbsKernel(this.control.queue, this.#potentials, this.#eps, kernel);
+      ops.fill(this.control.queue, { x: [this.#scales.rows, this.#scales.columns], value: 1 });
+      this.#isKernelRight = true;
+    }
+    return kernel;
+  }
+
+  #room(): Tensor {
+    this.#kernel ??= this.own(new Tensor(this.cost.device, [this.cost.rows, this.cost.columns], this.cost.dtype));
+    return this.#kernel;
+  }
+
+  /** The scales of this kernel; setting them moves the plan. */
+  get scales(): Pair {
+    void this.kernel;
+    return this.#scales;
+  }
+  set scales(scales: Pair) {
+    this.#scales = scales;
+  }
+
+  /** The potentials, with the scales put into them. */
+  get potentials(): Pair {
+    this.absorb();
+    return this.#potentials;
+  }
+
+  /** A copy of the potentials, which lives as long as the plan. */
+  remember(into: Pair = this.pair()): Pair {
+    const { rows, columns } = this.potentials;
+    ops.copy(this.control.queue, { out: [into.rows, into.columns], x: [rows, columns] });
+    return into;
+  }
+
+  /** Goes to potentials that were remembered. */
+  recall({ rows, columns }: Pair): void {
+    const out = this.potentials;
+    ops.copy(this.control.queue, { out: [out.rows, out.columns], x: [rows, columns] });
+  }
+
+  /** Goes on as far as `share` of the way from potentials that were remembered to here. */
+  extrapolate(from: Pair, share: number): void {
+    const { rows, columns } = this.potentials;
+    const { queue } = this.control;
+    const all = [rows, columns, from.rows, from.columns];
+    // Of masses of 0, which stay where they are: the difference of infinities is no number.
+    ops.map(queue, { out: all, x: all, function: 'clamp', parameters: [-farthest, farthest] });
+    const combine = (out: Tensor, before: Tensor) =>
+      ops.linearCombination(queue, { out: [out], terms: [out, before], coefficients: [1 + share, -share] });
+    combine(rows, from.rows);
+    combine(columns, from.columns);
+  }
+
+  /** Puts the scales into the potentials. */
+  absorb(): void {
+    if (!this.#isKernelRight) return;
+    this.#isKernelRight = false;
+    const { queue } = this.control;
+    const out = [this.#potentials.rows, this.#potentials.columns];
+    const logs = [this.#scales.rows, this.#scales.columns];
+    ops.map(queue, { out: logs, x: logs, function: 'log' });
+    ops.linearCombination(queue, { out, terms: [...out, ...logs], coefficients: [1, this.#eps] });
+  }
+
+  /** Sweeps in the log domain, which no plan is too extreme for. */
+  async logSweeps(count: number): Promise<void> {
+    this.absorb();
+    const { cost, control } = this;
+    const atOnce = Math.max(1, Math.floor(mostQueued / cost.work));
+    for (let left = count; left > 0; left -= atOnce) {
+      const now = Math.min(atOnce, left);
+      cost.logSweeps(control.queue, this.masses, this.#potentials, this.#eps, now, this.#statistics);
+      control.iterations.sweeps += now;
+      await control.pace(now * cost.work);
+    }
+  }
+
+  /** As many from potentials of 0. */
+  async restart(count: number): Promise<void> {
+    const { rows, columns } = this.potentials;
+    ops.fill(this.control.queue, { x: [rows, columns], value: 0 });
+    await this.logSweeps(count);
+  }
+
+  /** Sweeps in the log domain, the last one of which leaves the kernel behind: its exponentials serve both. */
+  async kernelSweeps(count: number): Promise<void> {
+    await this.logSweeps(count - 1);
+    const stored = { kernel: this.#room(), columnScale: this.#scales.columns };
+    const { cost, control } = this;
+    cost.logSweeps(control.queue, this.masses, this.#potentials, this.#eps, 1, this.#statistics, stored);
+    ops.fill(control.queue, { x: [this.#scales.rows], value: 1 });
+    this.#isKernelRight = true;
+    control.iterations.sweeps += 1;
+    await control.pace(cost.work);
+  }
+
+  /** L1 error of the columns before the last update in the log domain. */
+  async logError(): Promise<number> {
+    return (await this.control.read(this.#statistics))[0]!;
+  }
+
+  /** How many sweeps to ask for at once. */
+  get sweepsAtOnce(): number {
+    const count = Math.round(elementsAtOnce / (this.cost.rows * this.cost.columns));
+    return Math.min(100, Math.max(1, count));
+  }
+
+  /** Sweeps on the kernel until the error is at most `tol`, or `count` are done, or scales must be absorbed, which then happens. */
+  async scalingSweeps(count: number, tol: number): Promise<Swept> {
+    this.#queueSweeps(count, tol);
+    const [done, error, largest, failed] = await this.control.read(this.#sweepStatistics);
+    this.control.iterations.sweeps += done!;
+    if (largest! > this.limit / 2) this.absorb();
+    return { done: done!, error: error!, failed: failed === 1 };
+  }
+
+  /** As many sweeps on the kernel, whose outcome the next evaluation will show. */
+  blindSweeps(count: number): void {
+    this.#queueSweeps(count, 0);
+    this.control.iterations.sweeps += count;
+  }
+
+  #queueSweeps(count: number, tol: number): void {
+    const { kernel, scales } = this;
+    ops.scalingSweeps(this.control.queue, {
+      kernel,
+      rowMass: this.masses.rows,
+      columnMass: this.masses.columns,
+      rowScale: scales.rows,
+      columnScale: scales.columns,
+      statistics: this.#sweepStatistics,
+      count,
+      tol,
+      most: Math.exp(this.limit / 2),
+    });
+  }
+
+  dispose(): void {
+    for (const tensor of this.#owned) tensor.dispose();
+  }
+}
