@@ -43,8 +43,7 @@ packages() {
 addon() {
   [[ -f build/Release/orthokit.node ]] || echo "Building the addon" >&2
   node scripts/gyp-build.cjs Release --quiet
-  node scripts/generate-native-types.mjs build/Release/orthokit.node build/native-ops.ts
-  cmp -s build/native-ops.ts lib/core/native-ops.ts || cp build/native-ops.ts lib/core/native-ops.ts
+  node scripts/generate-native-types.mjs build/Release/orthokit.node
 }
 
 # dist/.built is newer than everything that tsc reads; a folder counts too, as it changes when a file goes.

@@ -1,7 +1,8 @@
 // Arithmetic on vectors that stay on their device. A vector is one tensor or a list of them, such as the parameters of a model;
 // a scalar is an f64 tensor of one element. Everything is queued, and nothing is waited for.
 import type { Device } from './device.ts';
-import { type Factor, ops } from './native-ops.ts';
+import type { Factor } from './factor.ts';
+import { ops } from './native-ops.ts';
 import type { Owned } from './owned.ts';
 import { isTensor, Tensor } from './tensor.ts';
 

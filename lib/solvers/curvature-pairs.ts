@@ -1,5 +1,5 @@
 import type { Device } from '../core/device.ts';
-import type { Factor } from '../core/native-ops.ts';
+import type { Factor } from '../core/factor.ts';
 import { Owned } from '../core/owned.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';

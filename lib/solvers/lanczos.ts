@@ -1,6 +1,6 @@
 import * as check from '../core/check.ts';
 import { OrthokitError } from '../core/errors.ts';
-import type { Factor } from '../core/native-ops.ts';
+import type { Factor } from '../core/factor.ts';
 import { Owned } from '../core/owned.ts';
 import { type Resolved, readOptions, type Schema, watchers, whole } from '../core/schema.ts';
 import { Task } from '../core/task.ts';

@@ -124,7 +124,11 @@ vitest_on_node() { # <version> [file…]
 }
 
 # run.sh has regenerated it: a difference means that the commit holds an old one.
-generated() { git -c safe.directory="$PWD" diff --exit-code -- lib/core/native-ops.ts; }
+generated() {
+  local changed
+  changed=$(git -c safe.directory="$PWD" status --porcelain -- lib/core/native-ops.ts lib/core/native-ops)
+  [[ -z $changed ]] || { echo "the build wrote what was not committed:"; echo "$changed"; return 1; }
+}
 
 # From Node.js 20.19 on, require() takes ES modules: the one rule that is left out is about older ones.
 # The module resolution of TypeScript before 4.7 knows no sub-paths of a package.

@@ -40,7 +40,7 @@ export function filesOf(area) {
     .flatMap((folder) =>
       readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => `${folder}/${name}`),
     )
-    .filter((file) => /\.(cpp|cu|cuh|h|ts)$/.test(file) && !file.endsWith('native-ops.ts'))
+    .filter((file) => /\.(cpp|cu|cuh|h|ts)$/.test(file) && !/\/native-ops(\.ts$|\/)/.test(file))
     .sort();
 }
 
