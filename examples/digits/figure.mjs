@@ -1,18 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import path from 'node:path';
-import { Resvg } from '@resvg/resvg-js';
-import * as vega from 'vega';
-import { compile } from 'vega-lite';
+import { colors, drawChart, style } from '../chart.mjs';
 
 /** @import { TopLevelSpec } from 'vega-lite' */
 
 /** @typedef {{ name: string, losses: readonly number[], accuracies: readonly number[] }} Curve */
-
-// The palette of Okabe and Ito, which the color-blind can tell apart, without its yellow, which white drowns.
-const colors = ['#000000', '#0072B2', '#D55E00', '#009E73', '#CC79A7'];
-const font = 'DejaVu Sans, Verdana, sans-serif';
-const fontFile = createRequire(import.meta.url).resolve('dejavu-fonts-ttf/ttf/DejaVuSans.ttf');
 
 /**
  * Draws training loss and test accuracy over the epochs, as `<name>.svg` and `<name>.png`.
@@ -21,20 +11,7 @@ const fontFile = createRequire(import.meta.url).resolve('dejavu-fonts-ttf/ttf/De
  * @param {{ folder: string, name: string }} target
  * @returns {Promise<string[]>} the files
  */
-export async function drawCurves(curves, { folder, name }) {
-  const view = new vega.View(vega.parse(compile(specification(curves)).spec), { renderer: 'none' });
-  const svg = await view.toSVG();
-  // The font comes with the package, since a server often has none.
-  const picture = new Resvg(svg, {
-    fitTo: { mode: 'zoom', value: 2 },
-    font: { loadSystemFonts: false, fontFiles: [fontFile], defaultFontFamily: 'DejaVu Sans' },
-  });
-  mkdirSync(folder, { recursive: true });
-  const files = ['svg', 'png'].map((kind) => path.join(folder, `${name}.${kind}`));
-  writeFileSync(files[0], svg);
-  writeFileSync(files[1], picture.render().asPng());
-  return files;
-}
+export const drawCurves = (curves, target) => drawChart(specification(curves), target);
 
 // Of the grid of a logarithmic axis, the powers of ten stand out.
 const powersOfTen = {
@@ -59,16 +36,7 @@ function specification(curves) {
   const color = { field: 'name', scale: { domain: names, range: colors }, legend: { title: 'Optimizer' } };
   const quarter = Math.floor(stepsPerEpoch / 4);
   return {
-    background: 'white',
-    padding: 12,
-    config: {
-      font,
-      axis: { labelFontSize: 11, titleFontSize: 12, titleFontWeight: 'normal', gridColor: '#e6e6e6' },
-      title: { fontSize: 13, anchor: 'start', fontWeight: 'normal' },
-      legend: { labelFontSize: 12, titleFontSize: 12, titleFontWeight: 'normal', symbolStrokeWidth: 3 },
-      view: { stroke: '#cccccc' },
-      line: { strokeWidth: 2 },
-    },
+    ...style,
     hconcat: [
       {
         title: 'Training loss, averaged over half an epoch',

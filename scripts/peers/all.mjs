@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Measures everything that the pages tell of speed, in one sitting on one commit, and writes it there: docs/performance.md,
-// docs/guide/sparse-coding.md, README.md. On a quiet machine; twenty minutes.
+// docs/guide/sparse-coding-reference.md, README.md. On a quiet machine; twenty minutes.
 // usage: node scripts/peers/all.mjs [--turns n] [--only section,…] [--out file] [--pages]
 // --out leaves the pages as they are and writes what was measured to a file; --only needs it, as parts of two sittings do not
 // stand side by side; --pages measures nothing and writes the pages from docs/benchmarks/measured.json.

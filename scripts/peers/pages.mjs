@@ -269,7 +269,7 @@ export const parts = {
     },
     'floors of transport': transportFloors,
   },
-  'docs/guide/sparse-coding.md': {
+  'docs/guide/sparse-coding-reference.md': {
     sitting,
     pursuits,
     'pursuits of peers': pursuitPeers,

@@ -62,3 +62,15 @@ it('node examples/transport/prototypes.mjs learns where plain sweeps do not get 
   }
   expect(Number(/([\d.]+) % of tested digits/.exec(lines.join('\n'))![1])).toBeGreaterThan(50);
 }, 120_000);
+
+it('node examples/transport/plans.mjs draws plans that grow sparse as eps falls', () => {
+  const lines = run('plans').split('\n').slice(0, 3);
+  for (const line of lines) expect(line).toContain(': converged, ');
+  const pairs = lines.map((line) => Number(/(\d+) pairs/.exec(line)![1]));
+  const costs = lines.map((line) => Number(/cost ([\d.]+)/.exec(line)![1]));
+  expect(pairs[0]).toBe(14 * 14);
+  for (const k of [1, 2]) {
+    expect(pairs[k]!).toBeLessThan(pairs[k - 1]!);
+    expect(costs[k]!).toBeLessThan(costs[k - 1]!);
+  }
+});

@@ -142,6 +142,8 @@ describe('in a clone that is not built', () => {
       encoding: 'utf8',
     });
     expect(status).toBe(2);
-    expect(stderr).toMatch(/^usage: npm run example -- digits\/train \| tokenizers\/compare \| transport\/morph \| /);
+    expect(stderr).toMatch(
+      /^usage: npm run example -- digits\/train \| sparse\/atoms \| tokenizers\/compare \| transport\/morph \| /,
+    );
   });
 });
