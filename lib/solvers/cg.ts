@@ -1,20 +1,33 @@
 import { OrthokitError } from '../core/errors.ts';
 import { isRecord } from '../core/options.ts';
-import { kind, type Resolved, readOptions, type Schema } from '../core/schema.ts';
+import { kind, notNegative, type Resolved, readOptions, type Schema } from '../core/schema.ts';
 import type { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { checkOperator, type LinearOperator } from './operator.ts';
+import type { SolverStatus } from './status.ts';
 import { System, type SystemOptions, type SystemResult, systemSchema } from './system.ts';
 
 /** Options of {@link cg}. */
 export interface CgOptions extends SystemOptions {
   /** About the inverse of the operator, symmetric and positive; it may differ from one iteration to the next. Default: none. */
   preconditioner?: LinearOperator | undefined;
+  /**
+   * Rounding of a product with the operator, whose norm is to be about 1, relative to its vector: not negative. A residual of so
+   * much |x| is enough. The operator counts as singular along directions of a curvature of at most four times that, and b loses
+   * its part along them. Default: 0.
+   */
+  rounding?: number | undefined;
+}
+
+/** The end of {@link cg}. */
+export interface CgResult extends SystemResult {
+  /** The size of what b lost along directions in which the operator is singular up to `rounding`, as a share of |b|. */
+  readonly dropped: number;
 }
 
 const schema: Schema<
   Resolved<CgOptions, 'x0' | 'tol' | 'maxIterations' | 'history' | 'signal' | 'onProgress' | 'preconditioner'>
-> = { ...systemSchema, preconditioner: kind(isRecord, 'an operator') };
+> = { ...systemSchema, preconditioner: kind(isRecord, 'an operator'), rounding: notNegative(0) };
 
 /**
  * x of A x = b by conjugate gradients, where A is symmetric and positive definite. A residual that the recurrence thinks small
@@ -32,11 +45,11 @@ const schema: Schema<
  * that is not finite and for what functions throw; ERR_DISPOSED if they dispose of what they are given; the signal's reason
  * when aborted
  */
-export async function cg(operator: LinearOperator, b: Tensor, options: CgOptions = {}): Promise<SystemResult> {
+export async function cg(operator: LinearOperator, b: Tensor, options: CgOptions = {}): Promise<CgResult> {
   const where = 'cg';
   const given = readOptions(where, options, schema);
   using system = new System(where, operator, b, given);
-  const { preconditioner } = given;
+  const { preconditioner, rounding } = given;
   if (preconditioner !== undefined) {
     checkOperator(where, 'preconditioner', preconditioner, true);
     const fits = preconditioner.shape[0] === operator.shape[0] && preconditioner.dtype === operator.dtype;
@@ -53,29 +66,36 @@ export async function cg(operator: LinearOperator, b: Tensor, options: CgOptions
   const precondition = async (): Promise<void> => {
     if (preconditioner) await system.apply(residual, step, preconditioner, 'preconditioner');
   };
-  const [curvature, descent, length, numbers] = [1, 1, 1, 3].map((count) => system.scalars(count)) as [
+  const [curvature, descent, length, numbers] = [1, 1, 1, 6].map((count) => system.scalars(count)) as [
     Tensor,
     Tensor,
     Tensor,
     Tensor,
   ];
+  let dropped = 0;
+  const end = (status: SolverStatus, norm: number): CgResult => ({
+    ...system.result(status, norm),
+    dropped: system.size === 0 ? 0 : dropped / system.size,
+  });
 
   let norm = await system.evaluate();
   let verified = norm;
   let isExact = true;
   let isNew = true;
+  let sizeOfX = options.x0 && rounding > 0 ? await system.norm(x) : 0;
+  const isSmall = (): boolean => system.isSmall(norm) || norm <= rounding * sizeOfX;
   system.tell(norm);
   for (;;) {
-    if (system.isSmall(norm)) {
-      if (isExact) return system.result('converged', norm);
+    if (isSmall()) {
+      if (isExact) return end('converged', norm);
       // The updates have gone their own way by rounding.
       norm = await system.evaluate();
-      if (!system.isSmall(norm) && norm > verified / 2) return system.result('at-precision', norm);
+      if (!isSmall() && norm > verified / 2) return end('at-precision', norm);
       [verified, isExact, isNew] = [norm, true, true];
       continue;
     }
     if (system.iterations >= system.maxIterations)
-      return system.result('max-iterations', isExact ? norm : await system.evaluate());
+      return end('max-iterations', isExact ? norm : await system.evaluate());
     if (isNew) {
       await precondition();
       vectors.copy(queue, step, direction);
@@ -86,18 +106,25 @@ export async function cg(operator: LinearOperator, b: Tensor, options: CgOptions
     vectors.divide(queue, descent, curvature, length);
     vectors.axpy(queue, [-1, length], product, residual);
     await precondition();
-    vectors.dots(queue, [[residual, residual], [residual, step], [product, step]], numbers); // biome-ignore format: one line
-    const [[bend], [before], [squared, after, along]] = (await task.readAll(
+    vectors.dots(queue, [[residual, residual], [residual, step], [product, step], [direction, direction], [x, direction], [x, x]], numbers); // biome-ignore format: one line
+    const [[bend], [before], [squared, after, along, width, across, inner]] = (await task.readAll(
       curvature,
       descent,
       numbers,
     )) as unknown as [number[], number[], number[]];
     system.iterations += 1;
-    if (!(before! > 0 && bend! > 0)) {
-      system.check(bend! + before!);
-      return system.result('breakdown', await system.evaluate());
+    if (!(bend! + before! < Infinity)) system.check(bend! + before!);
+    if (rounding > 0 && bend! <= 4 * rounding * width!) {
+      dropped += Math.abs(before!) / Math.sqrt(width!);
+      system.lose(-before! / width!, direction);
+      norm = await system.evaluate();
+      [verified, isExact, isNew] = [norm, true, true];
+      continue;
     }
-    vectors.axpy(queue, before! / bend!, direction, x);
+    if (!(before! > 0 && bend! > 0)) return end('breakdown', await system.evaluate());
+    const taken = before! / bend!;
+    vectors.axpy(queue, taken, direction, x);
+    sizeOfX = Math.sqrt(Math.max(0, inner! + taken * (2 * across! + taken * width!)));
     // Polak and Ribière: the change of the residual is −length · product.
     const share = preconditioner ? -along! / bend! : after! / before!;
     vectors.combine(queue, direction, [1, step], [share, direction]);

@@ -1,4 +1,4 @@
-export { type CgOptions, cg } from './cg.ts';
+export { type CgOptions, type CgResult, cg } from './cg.ts';
 export { type LanczosOptions, type LanczosProgress, type LanczosResult, lanczos } from './lanczos.ts';
 export { type LbfgsOptions, type LbfgsProgress, type LbfgsResult, lbfgs } from './lbfgs.ts';
 export { minres } from './minres.ts';

@@ -86,7 +86,9 @@ export class System {
   iterations = 0;
   readonly #where: string;
   readonly #operator: LinearOperator;
-  readonly #b: Tensor;
+  /** The caller's, until it loses something. */
+  #b: Tensor;
+  #isWhole = true;
   readonly #owned = new Owned<Tensor>();
   readonly #history: number[] | undefined;
 
@@ -132,8 +134,26 @@ export class System {
     if (!(size < Infinity))
       throw new OrthokitError('ERR_ARGUMENT', `${this.#where}: b must be finite, got ${size} for its norm`);
     this.check(residual);
-    this.size = size;
+    if (this.#isWhole) this.size = size;
     return residual;
+  }
+
+  /** b += factor · x: the system that is solved from now on. What is relative to |b| stays so to that of the start. */
+  lose(factor: number, x: Tensor): void {
+    const { queue } = this.task;
+    if (this.#isWhole) {
+      const own = this.vector();
+      vectors.copy(queue, this.#b, own);
+      this.#b = own;
+      this.#isWhole = false;
+    }
+    vectors.axpy(queue, factor, x, this.#b);
+  }
+
+  async norm(x: Tensor): Promise<number> {
+    using out = new Tensor(x.device, [1], 'f64');
+    vectors.norm(this.task.queue, x, out);
+    return (await this.task.read(out))[0]!;
   }
 
   check(value: number): void {

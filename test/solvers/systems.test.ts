@@ -142,6 +142,29 @@ describe.each(devices)('systems on %s', (kind) => {
     expect(await codeOf(cg(dense(device, a), b, { preconditioner: dense(device, [[1]]) }))).toBe('ERR_ARGUMENT');
   });
 
+  it('cg with the rounding of products: b loses what a singular operator cannot give, and residuals of rounding are enough', async () => {
+    const operator = dense(device, diagonal([1, 0.5, 1e-18, 0.25]));
+    const b = vector(device, [1, 1, 1e-3, 1]);
+    const { x, status, dropped, residual } = await cg(operator, b, { tol: 1e-12, rounding: 1e-15 });
+    expect(status).toBe('converged');
+    expect(residual).toBeLessThan(1e-12);
+    expect(dropped).toBeCloseTo(1e-3 / Math.sqrt(3), 8);
+    const found = await numbers(x);
+    for (const [i, value] of [1, 2, undefined, 4].entries()) if (value) expect(found[i]).toBeCloseTo(value, 8);
+    expect(Math.abs(found[2]!)).toBeLessThan(1);
+    expect(await numbers(b)).toEqual([1, 1, 1e-3, 1]);
+    // Without it, x follows b to where nothing holds it.
+    expect((await cg(operator, b, { tol: 1e-12 })).dropped).toBe(0);
+
+    const a = laplacian(40);
+    const right = vector(device, new Array(40).fill(1));
+    const coarse = await cg(dense(device, a), right, { tol: 0, rounding: 1e-8 });
+    expect(coarse.status).toBe('converged');
+    const size = Math.hypot(...(await numbers(coarse.x)));
+    expect(coarse.residual * Math.sqrt(40)).toBeLessThanOrEqual(1e-8 * size);
+    expect(await codeOf(cg(operator, b, { rounding: -1 }))).toBe('ERR_ARGUMENT');
+  });
+
   it('tells an adjoint from what is none', async () => {
     const operator = dense(device, [[1, 2, 3], [4, 5, 6]]); // biome-ignore format: one line
     expect(await checkAdjoint(operator)).toBeLessThan(1e-15);

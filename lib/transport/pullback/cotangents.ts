@@ -1,7 +1,10 @@
+import * as check from '../../core/check.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import type { Lane } from '../../core/lane.ts';
 import { ops } from '../../core/native-ops.ts';
-import { checkOptions, isRecord, shown } from '../../core/options.ts';
+import { isRecord } from '../../core/options.ts';
+import type { Owned } from '../../core/owned.ts';
+import { kind, type Option, type Resolved, readOptions, type Schema } from '../../core/schema.ts';
 import { isTensor, Tensor } from '../../core/tensor.ts';
 import type { Gauge } from '../options.ts';
 import type { Costs, Side } from '../problem/cost.ts';
@@ -29,26 +32,28 @@ export interface TransportCotangents {
   readonly cost?: number | undefined;
 }
 
+const schema: Schema<Resolved<TransportCotangents, 'f' | 'g' | 'plan'>> = {
+  f: check.tensorOption,
+  g: check.tensorOption,
+  plan: kind(isRecord, 'a Tensor'),
+  cost: { ...kind<number>(Number.isFinite, 'a finite number'), default: 0 } as Option<number>,
+};
+const factorSchema: Schema<Partial<PlanFactors>> = { left: check.tensorOption, right: check.tensorOption };
+
 /** A cotangent that has been checked, sharing its bytes: the caller's tensor may go. A vector is a matrix where k may be 1. */
 async function checked(
   name: string,
   value: unknown,
-  shape: readonly (number | 'k')[],
-  costs: Costs,
+  shape: readonly (number | undefined)[],
+  { device }: Costs,
   lane: Lane,
 ): Promise<Tensor> {
-  if (!isTensor(value))
-    throw new OrthokitError('ERR_ARGUMENT', `pullback: ${name} must be a Tensor, got ${shown(value)}`);
-  if (value.disposed) throw new OrthokitError('ERR_DISPOSED', `pullback: ${name} has been disposed`);
-  if (value.device !== costs.device) throw new OrthokitError('ERR_DEVICE', `pullback: ${name} is on another device`);
-  if (value.dtype !== 'f32' && value.dtype !== 'f64')
-    throw new OrthokitError('ERR_DTYPE', `pullback: ${name} must be f32 or f64, got ${value.dtype}`);
-  const own = shape[1] === 'k' && value.shape.length === 1 ? [value.size, 1] : value.shape;
-  if (own.length !== shape.length || own.some((size, k) => (shape[k] === 'k' ? size < 1 : size !== shape[k])))
-    throw new OrthokitError('ERR_SHAPE', `pullback: ${name} must have shape [${shape}], got [${value.shape}]`);
-  const shared = value.reshape(own);
+  check.tensor('pullback', name, value, { dtypes: check.arithmetic, device });
+  const isColumn = shape.length === 2 && shape[1] === undefined && value.shape.length === 1;
+  check.tensor('pullback', name, value, { shape: isColumn ? [shape[0]] : shape, filled: true });
+  const shared = value.reshape(isColumn ? [value.size, 1] : value.shape);
   try {
-    using guard = new Tensor(costs.device, [1], 'f64');
+    using guard = new Tensor(device, [1], 'f64');
     ops.checkFinite(lane.queue, { x: [shared], guard });
     if ((await lane.read(guard))[0] !== 0)
       throw new OrthokitError('ERR_ARGUMENT', `pullback: ${name} must be finite, got numbers that are not`);
@@ -59,18 +64,17 @@ async function checked(
   }
 }
 
-/** The cotangents of the potentials, on the host, and that of the plan, whose tensors `own` takes. */
+/** The cotangents of the potentials, on the host, and that of the plan, whose tensors `owned` takes. */
 export async function cotangentsOf(
   cotangents: TransportCotangents,
   costs: Costs,
   lane: Lane,
-  own: (tensor: Tensor) => Tensor,
+  owned: Owned<Tensor>,
 ): Promise<Vectors & { plan: PlanCotangent }> {
-  checkOptions('pullback', cotangents, ['f', 'g', 'plan', 'cost']);
-  const { f, g, plan, cost = 0 } = cotangents;
+  const { f, g, plan, cost } = readOptions('pullback', cotangents, schema);
   const { rows: n, columns: m } = costs;
-  if (typeof cost !== 'number' || !Number.isFinite(cost))
-    throw new OrthokitError('ERR_ARGUMENT', `pullback: cost must be a finite number, got ${shown(cost)}`);
+  const matrix = async (name: string, value: unknown, rows: number, columns?: number): Promise<Tensor> =>
+    owned.add(await checked(name, value, [rows, columns], costs, lane));
   const vector = async (name: string, value: Tensor | undefined, size: number): Promise<Float64Array> => {
     if (value === undefined) return new Float64Array(size);
     using shared = await checked(name, value, [size], costs, lane);
@@ -80,19 +84,16 @@ export async function cotangentsOf(
   const rows = await vector('f', f, n);
   const columns = await vector('g', g, m);
   if (plan === undefined) return { rows, columns, plan: { cost } };
-  if (isTensor(plan) || !isRecord(plan)) {
-    const dense = own(await checked('plan', plan, [n, m], costs, lane));
-    return { rows, columns, plan: { dense, cost } };
-  }
-  checkOptions('pullback: plan', plan, ['left', 'right']);
-  const left = own(await checked('plan.left', plan.left, [n, 'k'], costs, lane));
-  using right = await checked('plan.right', plan.right, [m, 'k'], costs, lane);
+  if (isTensor(plan)) return { rows, columns, plan: { dense: await matrix('plan', plan, n, m), cost } };
+  const factors = readOptions<Partial<PlanFactors>>('pullback', plan, factorSchema, 'plan');
+  const left = await matrix('plan.left', factors.left, n);
+  const right = await matrix('plan.right', factors.right, m);
   if (right.shape[1] !== left.shape[1])
     throw new OrthokitError(
       'ERR_SHAPE',
       `pullback: plan.right must have the columns of plan.left, ${left.shape[1]}, got ${right.shape[1]}`,
     );
-  return { rows, columns, plan: { factors: { left, right: own(right.cast('f64')) }, cost } };
+  return { rows, columns, plan: { factors: { left, right: owned.add(right.cast('f64')) }, cost } };
 }
 
 /** Cotangents of potentials of which a shift is a free choice: what the choice of the gauge makes of them, of equal sums. */

@@ -10,29 +10,20 @@ export interface Parts {
   readonly columns: Int32Array;
 }
 
-/** Σ over each part of x w. */
-function sums(parts: Int32Array, count: number, x: Float64Array, w?: Float64Array): Float64Array {
-  const out = new Float64Array(count);
-  for (const [i, k] of parts.entries()) if (k >= 0) out[k] = out[k]! + x[i]! * (w ? w[i]! : 1);
-  return out;
+/** The mean of x in each part. */
+export function means(parts: Int32Array, count: number, x: Float64Array): Float64Array {
+  const [sums, counts] = [new Float64Array(count), new Float64Array(count)];
+  for (const [i, k] of parts.entries()) {
+    if (k < 0) continue;
+    sums[k] = sums[k]! + x[i]!;
+    counts[k] = counts[k]! + 1;
+  }
+  return sums.map((sum, k) => (counts[k]! > 0 ? sum / counts[k]! : 0));
 }
 
-/** The mean of x in each part, of elements weighted by w, of masses. */
-export function means(parts: Int32Array, count: number, x: Float64Array, w: Float64Array): Float64Array {
-  const weights = sums(parts, count, w);
-  return sums(parts, count, x, w).map((sum, k) => (weights[k]! > 0 ? sum / weights[k]! : 0));
-}
-
-/** x + by · shifts of the parts, times w if there is one, in place. */
-export function shift(parts: Int32Array, x: Float64Array, by: number, shifts: Float64Array, w?: Float64Array): void {
-  for (const [i, k] of parts.entries()) if (k >= 0) x[i] = x[i]! + by * shifts[k]! * (w ? w[i]! : 1);
-}
-
-/** Takes from a right-hand side what asks for shifts of parts: its sum over each, spread as the weights w are. */
-export function balance(parts: Int32Array, count: number, x: Float64Array, w: Float64Array): void {
-  const weights = sums(parts, count, w);
-  const excess = sums(parts, count, x).map((sum, k) => (weights[k]! > 0 ? sum / weights[k]! : 0));
-  shift(parts, x, -1, excess, w);
+/** x + by · shifts of the parts, in place. */
+export function shift(parts: Int32Array, x: Float64Array, by: number, shifts: Float64Array): void {
+  for (const [i, k] of parts.entries()) if (k >= 0) x[i] = x[i]! + by * shifts[k]!;
 }
 
 /**

@@ -3,18 +3,24 @@ import { ops } from '../../core/native-ops.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { Costs, Pair, Side } from '../problem/cost.ts';
 
-/** P y for a column of one number a column of the plan; of the columns, Pᵀ x. */
+/** out = P x for a number a column of the plan; of the columns, Pᵀ x. Both are f64 vectors. */
 export type PlanProduct = (side: Side, x: Tensor, out: Tensor) => void;
 
 /** Of a plan that is stored, f64. */
 export function storedProduct(queue: Device, plan: Tensor): PlanProduct {
-  return (side, x, out) => ops.gemm(queue, { a: plan, b: x, c: out, transA: side === 'rows' ? 'none' : 'transposed' });
+  return (side, x, out) => {
+    using b = x.reshape([x.size, 1]);
+    using c = out.reshape([out.size, 1]);
+    ops.gemm(queue, { a: plan, b, c, transA: side === 'rows' ? 'none' : 'transposed' });
+  };
 }
 
 /** Of a plan that is computed each time. */
 export function streamedProduct(queue: Device, costs: Costs, potentials: Pair, eps: number): PlanProduct {
-  return (side, values, averages) => {
-    using logSums = new Tensor(costs.device, [averages.size], 'f64');
+  return (side, x, out) => {
+    using values = x.reshape([x.size, 1]);
+    using averages = out.reshape([out.size, 1]);
+    using logSums = new Tensor(costs.device, [out.size], 'f64');
     const other = potentials[side === 'rows' ? 'columns' : 'rows'];
     costs.softmin(queue, side, other, eps, { logSums, ownPotential: potentials[side], values, averages });
   };

@@ -1,8 +1,9 @@
 import { Lane } from '../../core/lane.ts';
 import { ops } from '../../core/native-ops.ts';
-import { checkOptions } from '../../core/options.ts';
+import { Owned } from '../../core/owned.ts';
+import { count, positive, type Resolved, readOptions, type Schema, watchers } from '../../core/schema.ts';
 import { Tensor } from '../../core/tensor.ts';
-import { checkWatchers, countOf, type Gauge, positive } from '../options.ts';
+import type { Gauge } from '../options.ts';
 import type { Costs, Side } from '../problem/cost.ts';
 import type { Penalties } from '../problem/penalties.ts';
 import { PointCost } from '../problem/points.ts';
@@ -12,8 +13,10 @@ import { farthest } from '../solvers/streaming.ts';
 import { cotangentsOf, regauged, type TransportCotangents } from './cotangents.ts';
 import { across, outerSum, type Panel, Panels, type PlanCotangent, type PlanRows, type Vectors } from './panels.ts';
 import { means, type Parts, PartsFinder, shift } from './parts.ts';
-import { PlanHessian } from './plan-hessian.ts';
+import { type HessianOptions, PlanHessian } from './plan-hessian.ts';
+import { storedProduct, streamedProduct } from './plan-product.ts';
 import { PointSlopes } from './point-slopes.ts';
+import { SparseSystem } from './sparse-system.ts';
 import type { TransportVariable } from './variables.ts';
 
 /** Options of {@link TransportResult.pullback}. */
@@ -25,6 +28,12 @@ export interface PullbackOptions {
   /** Aborting rejects with the signal's reason. Default: none. */
   signal?: AbortSignal | undefined;
 }
+
+const schema: Schema<Resolved<PullbackOptions, 'signal'>> = {
+  tol: positive(1e-12),
+  maxIterations: count(1000),
+  signal: watchers<never>().signal,
+};
 
 /** A loss's gradients, under the names of the variables. */
 export type TransportGradients<V extends TransportVariable> = { [K in V]: K extends 'eps' ? number : Tensor };
@@ -99,7 +108,7 @@ class Pullback {
   async multipliers(
     cotangents: Vectors,
     gauge: Gauge,
-    options: { tol: number; maxIterations: number },
+    options: Pick<HessianOptions, 'tol' | 'maxIterations' | 'signal'>,
   ): Promise<Vectors> {
     const { costs, eps, penalties, isStored } = this.#problem;
     const { device, rows, columns } = costs;
@@ -122,10 +131,11 @@ class Pullback {
     const settings = { ...options, precision, parts: this.#parts, lane: this.#lane };
     using f = Tensor.from(device, this.#potentials.rows, [rows]);
     using g = Tensor.from(device, this.#potentials.columns, [columns]);
-    using hessian = stored
-      ? await PlanHessian.stored(stored, sumOf(sums.plan.rows), diagonal, settings)
-      : PlanHessian.streamed(costs, { rows: f, columns: g }, eps, diagonal, settings);
-    return await hessian.solve(rhs);
+    const { queue } = this.#lane;
+    using sparse = stored && (await SparseSystem.of(stored, sumOf(sums.plan.rows), diagonal, this.#lane));
+    const product = stored ? storedProduct(queue, stored) : streamedProduct(queue, costs, { rows: f, columns: g }, eps);
+    using hessian = new PlanHessian(device, product, diagonal, settings);
+    return await hessian.solve(rhs, sparse);
   }
 
   async #partsOf(masses: Vectors, least: number, stored?: Tensor): Promise<Parts> {
@@ -199,8 +209,7 @@ class Pullback {
     if (!parts) return multipliers;
     const shifted = { rows: multipliers.rows.slice(), columns: multipliers.columns.slice() };
     const other: Side = side === 'rows' ? 'columns' : 'rows';
-    const ones = new Float64Array(shifted[side].length).fill(1);
-    const mean = means(parts[side], parts.count, shifted[side], ones);
+    const mean = means(parts[side], parts.count, shifted[side]);
     shift(parts[side], shifted[side], -1, mean);
     shift(parts[other], shifted[other], 1, mean);
     return shifted;
@@ -245,23 +254,16 @@ export async function pullback(
   by: readonly TransportVariable[],
   options: PullbackOptions,
 ): Promise<Gradients> {
-  checkOptions('pullback', options, ['tol', 'maxIterations', 'signal']);
-  checkWatchers('pullback', options);
-  const tol = positive('pullback', 'tol', options.tol ?? 1e-12);
-  const maxIterations = countOf('pullback', 'maxIterations', options.maxIterations ?? 1000);
-  using lane = new Lane(problem.costs.device, options.signal);
-  const owned: Tensor[] = [];
-  const own = (tensor: Tensor): Tensor => {
-    owned.push(tensor);
-    return tensor;
-  };
+  const settings = readOptions('pullback', options, schema);
+  using lane = new Lane(problem.costs.device, settings.signal);
+  using owned = new Owned<Tensor>();
   const out: Gradients = {};
   try {
-    const [rows, columns] = await Promise.all([problem.f, problem.g].map((x) => lane.read(own(x.cast('f64')))));
+    const [rows, columns] = await Promise.all([problem.f, problem.g].map((x) => lane.read(owned.add(x.cast('f64')))));
     const potentials = { rows: rows!, columns: columns! };
-    const given = await cotangentsOf(cotangents, problem.costs, lane, own);
+    const given = await cotangentsOf(cotangents, problem.costs, lane, owned);
     const pulled = new Pullback(problem, potentials, given.plan, lane);
-    const multipliers = await pulled.multipliers(given, problem.gauge, { tol, maxIterations });
+    const multipliers = await pulled.multipliers(given, problem.gauge, settings);
     const names = new Set(by);
     if (names.has('a')) out.a = await pulled.byMass('rows', multipliers, given);
     if (names.has('b')) out.b = await pulled.byMass('columns', multipliers, given);
@@ -270,7 +272,5 @@ export async function pullback(
   } catch (error) {
     for (const gradient of Object.values(out)) if (typeof gradient !== 'number') gradient.dispose();
     throw error;
-  } finally {
-    for (const tensor of owned) tensor.dispose();
   }
 }

@@ -1,5 +1,7 @@
+import type { Device } from '../../core/device.ts';
 import type { Lane } from '../../core/lane.ts';
 import { ops } from '../../core/native-ops.ts';
+import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { Pair } from '../problem/cost.ts';
 import type { Vectors } from './panels.ts';
@@ -8,9 +10,9 @@ import type { Vectors } from './panels.ts';
 const mostDense = 1 / 20;
 /** The share of the mass that it may leave out. */
 const dropped = 1e-6;
-/** Systems of the sparse plan are solved to this: one product with the whole plan costs as much as many with that. */
+/** Relative tolerance of systems of the sparse plan: one product with the whole plan costs as much as many with that. */
 const sparseTolerance = 1e-5;
-/** … in so many iterations. */
+/** Iterations on them, at most. */
 const sparseIterations = 1000;
 /** Added to them, relative to the diagonal: nothing is singular then, and steps are finite. */
 const sparseShift = 1e-12;
@@ -22,100 +24,82 @@ interface Entries {
   readonly values: Tensor;
 }
 
-/** The large entries of a stored plan, if few are nearly all of it; who asked for them disposes of them. */
-async function largeEntries(plan: Tensor, mass: number, lane: Lane): Promise<Entries | undefined> {
+/** The large entries of a stored plan, if few are nearly all of it. */
+async function largeEntries(
+  plan: Tensor,
+  mass: number,
+  lane: Lane,
+  owned: Owned<Tensor>,
+): Promise<Entries | undefined> {
   const { device } = plan;
   const [n, m] = plan.shape as [number, number];
   const room = Math.ceil(mostDense * n * m) + n + m;
-  const owned: Tensor[] = [];
-  const own = (tensor: Tensor): Tensor => {
-    owned.push(tensor);
-    return tensor;
-  };
-  let isNearlyAll = false;
-  try {
-    const starts = own(new Tensor(device, [n + 1], 'i32'));
-    const columns = own(new Tensor(device, [room], 'i32'));
-    const values = own(Tensor.zeros(device, [room], { dtype: 'f64' }));
-    using rowScale = Tensor.full(device, [n], 1, { dtype: 'f64' });
-    using columnScale = Tensor.full(device, [m], 1, { dtype: 'f64' });
-    using statistics = new Tensor(device, [2], 'f64');
-    using kept = new Tensor(device, [1], 'f64');
-    using row = values.reshape([1, room]);
-    const entries = { starts, columns, values };
-    ops.planSparsify(lane.queue, {
-      kernel: plan,
-      rowScale,
-      columnScale,
-      ...entries,
-      statistics,
-      delta: dropped * mass,
-    });
-    ops.rowReduce(lane.queue, { x: row, out: kept, reduction: 'sum' });
-    // Without room, much more is left out than was asked for.
-    isNearlyAll = (await lane.read(kept))[0]! >= (1 - 2 * dropped) * mass;
-    return isNearlyAll ? entries : undefined;
-  } finally {
-    if (!isNearlyAll) for (const tensor of owned) tensor.dispose();
-  }
+  const starts = owned.add(new Tensor(device, [n + 1], 'i32'));
+  const columns = owned.add(new Tensor(device, [room], 'i32'));
+  const values = owned.add(Tensor.zeros(device, [room], { dtype: 'f64' }));
+  using rowScale = Tensor.full(device, [n], 1, { dtype: 'f64' });
+  using columnScale = Tensor.full(device, [m], 1, { dtype: 'f64' });
+  using statistics = new Tensor(device, [2], 'f64');
+  using kept = new Tensor(device, [1], 'f64');
+  using row = values.reshape([1, room]);
+  const entries = { starts, columns, values };
+  const scales = { rowScale, columnScale };
+  ops.planSparsify(lane.queue, { kernel: plan, ...scales, ...entries, statistics, delta: dropped * mass });
+  ops.rowReduce(lane.queue, { x: row, out: kept, reduction: 'sum' });
+  // Without room, much more is left out than was asked for.
+  return (await lane.read(kept))[0]! >= (1 - 2 * dropped) * mass ? entries : undefined;
 }
 
 /** The Schur complement of a stored plan's large entries P̃, with the sums of the whole plan: what preconditions that of the plan. */
 export class SparseSystem {
+  readonly #owned: Owned<Tensor>;
   readonly #entries: Entries;
   readonly #diagonal: Pair;
-  readonly #lane: Lane;
+  readonly #queue: Device;
+  /** Written by each solution, and read by nobody. */
+  readonly #columnStep: Tensor;
+  readonly #statistics: Tensor;
+  readonly #columnRhs: Tensor;
 
-  private constructor(entries: Entries, diagonal: Pair, lane: Lane) {
+  private constructor(entries: Entries, diagonal: Vectors, queue: Device, owned: Owned<Tensor>) {
+    const { device } = entries.values;
+    const vector = (x: Float64Array) => owned.add(Tensor.from(device, x, [x.length]));
     this.#entries = entries;
-    this.#diagonal = diagonal;
-    this.#lane = lane;
+    this.#queue = queue;
+    this.#diagonal = { rows: vector(diagonal.rows), columns: vector(diagonal.columns) };
+    this.#columnRhs = vector(new Float64Array(diagonal.columns.length));
+    this.#columnStep = vector(diagonal.columns);
+    this.#statistics = vector(new Float64Array(4));
+    this.#owned = owned.move();
   }
 
   /** Nothing if too many entries are needed. */
   static async of(plan: Tensor, mass: number, diagonal: Vectors, lane: Lane): Promise<SparseSystem | undefined> {
-    const owned: Tensor[] = [];
-    try {
-      for (const x of [diagonal.rows, diagonal.columns]) owned.push(Tensor.from(plan.device, x, [x.length]));
-      const entries = await largeEntries(plan, mass, lane);
-      const [rows, columns] = owned as [Tensor, Tensor];
-      if (entries) return new SparseSystem(entries, { rows, columns }, lane);
-    } catch (error) {
-      for (const tensor of owned) tensor.dispose();
-      throw error;
-    }
-    for (const tensor of owned) tensor.dispose();
-    return undefined;
+    using owned = new Owned<Tensor>();
+    const entries = await largeEntries(plan, mass, lane, owned);
+    return entries && new SparseSystem(entries, diagonal, lane.queue, owned);
   }
 
-  /** x of (diag(r) − P̃ diag(c)⁻¹ P̃ᵀ) x = rhs, about. */
-  async solve(rhs: Float64Array): Promise<Float64Array> {
+  /** step of (diag(r) − P̃ diag(c)⁻¹ P̃ᵀ) step = rhs, about. */
+  solve(rhs: Tensor, step: Tensor): void {
     const { rows, columns } = this.#diagonal;
-    const { device } = rows;
-    using rowRhs = Tensor.from(device, rhs, [rhs.length]);
-    using columnRhs = Tensor.zeros(device, [columns.size], { dtype: 'f64' });
-    using step = new Tensor(device, [rhs.length], 'f64');
-    using columnStep = new Tensor(device, [columns.size], 'f64');
-    using statistics = new Tensor(device, [4], 'f64');
-    ops.sparseNewtonStep(this.#lane.queue, {
+    ops.sparseNewtonStep(this.#queue, {
       ...this.#entries,
       rowMass: rows,
       rowSums: rows,
       columnMass: columns,
-      rowRhs,
-      columnRhs,
+      rowRhs: rhs,
+      columnRhs: this.#columnRhs,
       step,
-      columnStep,
-      statistics,
+      columnStep: this.#columnStep,
+      statistics: this.#statistics,
       shift: sparseShift,
       tol: sparseTolerance,
       most: sparseIterations,
     });
-    return await this.#lane.read(step);
   }
 
   [Symbol.dispose](): void {
-    for (const tensor of [...Object.values(this.#entries), ...Object.values(this.#diagonal)] as Tensor[])
-      tensor.dispose();
+    this.#owned.dispose();
   }
 }
