@@ -4,7 +4,7 @@ import path from 'node:path';
 
 const root = path.join(import.meta.dirname, '..');
 const missing = [];
-if (!['index.js', 'index.d.ts'].every((file) => existsSync(path.join(root, 'dist', file))))
+if (!['index.js', 'index.d.ts', 'cli/main.js'].every((file) => existsSync(path.join(root, 'dist', file))))
   missing.push('dist/ is not built: bash scripts/run.sh build');
 
 const prebuilds = path.join(root, 'prebuilds');

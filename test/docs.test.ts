@@ -187,7 +187,7 @@ describe('commands exist', () => {
     [
       /^npx orthokit (info|bench|transplant|build)/,
       ([, , command = '', ...rest]) => {
-        const table = read(`scripts/commands/${command}.mjs`);
+        const table = read(`lib/cli/${command}.ts`);
         const isOption = (word: string): boolean =>
           new RegExp(`^    '?${word.replace(/^--?/, '')}'?: `, 'm').test(table);
         return rest.filter((word) => word.startsWith('-')).every(isOption);
@@ -256,7 +256,7 @@ describe('commands exist', () => {
   it.each(quick)('%s runs', (line) => {
     const { status, stderr } = spawnSync(
       process.execPath,
-      [path.join(root, 'scripts/cli.mjs'), ...line.split(' ').slice(2)],
+      [path.join(root, 'dist/cli/main.js'), ...line.split(' ').slice(2)],
       {
         cwd: folder,
         encoding: 'utf8',

@@ -24,7 +24,7 @@ function run(command, args, env) {
 
 function checkPlugin() {
   const plugin = path.join(root, 'build', 'cuda-release', 'orthokit_cuda.so');
-  const { status, text } = run(process.execPath, ['scripts/cli.mjs', 'info', '--json'], {
+  const { status, text } = run(process.execPath, ['dist/cli/main.js', 'info', '--json'], {
     ORTHOKIT_CUDA_PLUGIN: plugin,
     ORTHOKIT_DISABLE_CUDA: '',
   });

@@ -62,7 +62,7 @@ function pack(folder) {
 const hasPlugin = (files) => files.some((file) => /^prebuilds\/.*\/orthokit_cuda\.so$/.test(file));
 
 function checkFiles(files) {
-  const need = ['dist/index.js', 'dist/index.d.ts', 'CMakeLists.txt', 'scripts/cli.mjs', 'scripts/gyp-build.cjs'];
+  const need = ['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'CMakeLists.txt', 'scripts/gyp-build.cjs'];
   for (const file of need) assert(files.includes(file), `the tarball lacks ${file}`);
   assert(
     files.some((file) => /^prebuilds\/.*\/orthokit\..*node$/.test(file)),

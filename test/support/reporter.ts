@@ -100,7 +100,7 @@ function leftOut(files: readonly FileReport[]): string[] {
 }
 
 function write(folder: string, files: FileReport[], filtered: boolean): void {
-  const { stdout } = spawnSync(process.execPath, [path.join(root, 'scripts', 'cli.mjs'), 'info', '--json'], {
+  const { stdout } = spawnSync(process.execPath, [path.join(root, 'dist', 'cli', 'main.js'), 'info', '--json'], {
     encoding: 'utf8',
     env: { ...process.env, ORTHOKIT_DISABLE_CUDA: '1' },
   });

@@ -16,7 +16,7 @@ import { describe, expect, it } from 'vitest';
 import { Folder } from '../files/folder.ts';
 import { byteLevelTokenizer, tensorOf, writeModel, writeTensors } from './models.ts';
 
-const cli = path.join(import.meta.dirname, '..', '..', 'scripts', 'cli.mjs');
+const cli = path.join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js');
 
 function orthokit(...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8' });

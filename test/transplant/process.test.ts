@@ -20,7 +20,7 @@ function peakMemory(options: Record<string, unknown>): number {
   return Number(stdout) * 1024;
 }
 
-const cli = path.join(import.meta.dirname, '..', '..', 'scripts', 'cli.mjs');
+const cli = path.join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js');
 
 function numbers(rows: number, columns: number, seed: number): Rows {
   const next = splitmix(seed);

@@ -1,18 +1,36 @@
 import os from 'node:os';
-import { library } from './library.mjs';
-import { version } from './version.mjs';
+import type { DeviceInfo } from '../core/native.ts';
+import { type Command, command } from './command.ts';
+import { version } from './version.ts';
 
-export const info = {
+interface Found {
+  readonly orthokit: string;
+  readonly node: string;
+  readonly platform: string;
+  readonly system: string;
+  readonly devices: DeviceInfo[];
+  /** Reasons, by the kind of device. */
+  readonly unavailable: Record<string, string>;
+  /** Of an addon that does not load. */
+  error?: { code: string | undefined; message: string };
+}
+
+export const info: Command = command({
   summary: 'what this machine offers; with --require, exit 1 when that device cannot be had',
   options: {
     json: { type: 'boolean', help: 'one JSON value' },
     require: { type: 'string', value: 'cpu|cuda', choices: ['cpu', 'cuda'], help: 'a device that must be there' },
   },
-  run,
-};
+  async run({ json = false, require }) {
+    const found = await look();
+    console.log(json ? JSON.stringify(found) : asText(found));
+    const missing = require !== undefined && !found.devices.some(({ kind }) => kind === require);
+    return found.error || missing ? 1 : 0;
+  },
+});
 
-async function run(values) {
-  const found = {
+async function look(): Promise<Found> {
+  const found: Found = {
     orthokit: version,
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
@@ -21,30 +39,22 @@ async function run(values) {
     unavailable: {},
   };
   try {
-    const { Device } = await library();
-    for (const kind of ['cpu', 'cuda']) {
+    const { Device } = await import('../core/device.ts');
+    for (const kind of ['cpu', 'cuda'] as const) {
       const reason = Device.unavailable(kind);
-      if (reason === undefined) found.devices.push(await describe(Device, kind));
-      else found.unavailable[kind] = reason;
+      if (reason === undefined) {
+        await using device = Device.open(kind);
+        found.devices.push(device.info);
+      } else found.unavailable[kind] = reason;
     }
   } catch (error) {
-    found.error = { code: error.code, message: error.message };
+    const { code, message } = error as NodeJS.ErrnoException;
+    found.error = { code, message };
   }
-  console.log(values.json ? JSON.stringify(found) : asText(found));
-  const missing = values.require !== undefined && !found.devices.some(({ kind }) => kind === values.require);
-  return found.error || missing ? 1 : 0;
+  return found;
 }
 
-async function describe(Device, kind) {
-  const device = Device.open(kind);
-  try {
-    return { kind, ...device.info };
-  } finally {
-    await device.close();
-  }
-}
-
-function asText({ orthokit, node, platform, system, devices, unavailable, error }) {
+function asText({ orthokit, node, platform, system, devices, unavailable, error }: Found): string {
   const lines = [`orthokit ${orthokit}`, `Node.js ${node} on ${platform}, ${system}`];
   for (const device of devices) {
     lines.push(`${device.kind}: ${device.name}`);
@@ -55,7 +65,7 @@ function asText({ orthokit, node, platform, system, devices, unavailable, error 
   return lines.join('\n');
 }
 
-function rowsOf({ kind, index, isa, blas, driver, units, memoryBytes }) {
+function rowsOf({ kind, index, isa, blas, driver, units, memoryBytes }: DeviceInfo): [name: string, value: unknown][] {
   return kind === 'cpu'
     ? [
         ['instruction set', isa],
@@ -73,7 +83,7 @@ function rowsOf({ kind, index, isa, blas, driver, units, memoryBytes }) {
       ];
 }
 
-function bytesInWords(bytes) {
+function bytesInWords(bytes: number): string {
   const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
   const power = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log2(bytes) / 10));
   return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;

@@ -1,12 +1,13 @@
 // Devices: cpu
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ops } from '../../lib/index.ts';
 
-const cli = path.join(import.meta.dirname, '..', '..', 'scripts', 'cli.mjs');
+const root = path.join(import.meta.dirname, '..', '..');
+const cli = path.join(root, 'dist', 'cli', 'main.js');
 const emptyFolder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
 
 function orthokit(args: string[], env: Record<string, string> = {}) {
@@ -143,11 +144,12 @@ describe('orthokit build', () => {
   });
 
   describe('without cmake-js', () => {
-    // The scripts alone, in a folder beside which nothing is installed, and an npm that writes down what it is asked.
+    // The command without the library, in a folder beside which nothing is installed, and an npm that writes down what it
+    // is asked: who has no addon can still make one.
     const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit build-'));
     afterAll(() => rmSync(folder, { recursive: true }));
-    cpSync(path.dirname(cli), path.join(folder, 'scripts'), { recursive: true });
-    copyFileSync(path.join(path.dirname(cli), '..', 'package.json'), path.join(folder, 'package.json'));
+    for (const part of ['dist/cli', 'scripts', 'package.json'])
+      cpSync(path.join(root, part), path.join(folder, part), { recursive: true });
     mkdirSync(path.join(folder, 'bin'));
     const program = (name: string, body: string) =>
       writeFileSync(path.join(folder, 'bin', name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
@@ -155,13 +157,13 @@ describe('orthokit build', () => {
     const asked = path.join(folder, 'asked');
     const run = (script: string, ...args: string[]) => {
       const env = { ...process.env, PATH: `${folder}/bin:${process.env['PATH']}`, NODE_PATH: '' };
-      const words = [path.join(folder, 'scripts', script), ...args];
+      const words = [path.join(folder, script), ...args];
       return spawnSync(process.execPath, words, { encoding: 'utf8', env });
     };
 
     it.each([
-      ['cli.mjs', 'build'],
-      ['gyp-build.cjs', 'Release'],
+      ['dist/cli/main.js', 'build'],
+      ['scripts/gyp-build.cjs', 'Release'],
     ])('%s downloads nothing, and says what to install', (...words) => {
       program('npm', `echo "$@" >> "${asked}"`);
       program('npx', `echo "$@" >> "${asked}"`);
@@ -174,7 +176,7 @@ describe('orthokit build', () => {
 
     it('--install lets npm fetch it', () => {
       program('npm', `echo "$@" >> "${asked}"; [ "$6" = --version ]`);
-      run('cli.mjs', 'build', '--install');
+      run('dist/cli/main.js', 'build', '--install');
       expect(readFileSync(asked, 'utf8')).toMatch(
         /^exec --yes --package=cmake-js@8 -- cmake-js --version\nexec .* cmake-js reconfigure -d /,
       );
@@ -185,22 +187,9 @@ describe('orthokit build', () => {
         'npm',
         'echo "npm error code ECONNREFUSED\nnpm error FetchError: request to https://x failed" >&2; exit 1',
       );
-      const { status, stderr } = run('cli.mjs', 'build', '--install');
+      const { status, stderr } = run('dist/cli/main.js', 'build', '--install');
       expect(status).toBe(1);
       expect(stderr).toMatch(/^orthokit: npm could not fetch cmake-js@8 \(ECONNREFUSED\): try again .*\n$/);
     });
   });
-});
-
-it('a clone that is not built says so', () => {
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit clone-'));
-  cpSync(path.dirname(cli), path.join(folder, 'scripts'), { recursive: true });
-  copyFileSync(path.join(path.dirname(cli), '..', 'package.json'), path.join(folder, 'package.json'));
-  const words = [path.join(folder, 'scripts', 'cli.mjs'), 'bench'];
-  const { status, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
-  rmSync(folder, { recursive: true });
-  expect(status).toBe(1);
-  expect(stderr).toBe(
-    'orthokit: dist/ is missing, as this clone has not been built: bash scripts/run.sh build (ERR_NO_BINARY)\n',
-  );
 });

@@ -2,14 +2,28 @@
 
 const everyMs = 100;
 
-/** `report({ stage, done, total })`, and `end()` before anything else is printed. */
-export function progressOn(stream) {
-  return stream.isTTY ? onTerminal(stream) : inLines(stream);
+interface Report {
+  readonly stage: string;
+  readonly done: number;
+  readonly total: number;
 }
 
-function onTerminal(stream) {
+interface Progress {
+  report(progress: Report): void;
+  /** Before anything else is printed. */
+  end(): void;
+}
+
+export interface Terminal {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
+export const progressOn = (stream: Terminal): Progress => (stream.isTTY ? onTerminal(stream) : inLines(stream));
+
+function onTerminal(stream: Terminal): Progress {
   let shown = 0;
-  let begun;
+  let begun: { stage: string; at: number; done: number } | undefined;
   return {
     report({ stage, done, total }) {
       const now = performance.now();
@@ -26,8 +40,8 @@ function onTerminal(stream) {
   };
 }
 
-function inLines(stream) {
-  let last;
+function inLines(stream: Terminal): Progress {
+  let last: string | undefined;
   return {
     report({ stage, done, total }) {
       const tenth = Math.floor(percent(done, total) / 10) * 10;
@@ -40,9 +54,9 @@ function inLines(stream) {
   };
 }
 
-const percent = (done, total) => (total === 0 ? 100 : Math.floor((100 * done) / total));
+const percent = (done: number, total: number): number => (total === 0 ? 100 : Math.floor((100 * done) / total));
 
-function time(ms) {
+function time(ms: number): string {
   const seconds = Math.round(ms / 1000);
   return seconds < 100 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 }

@@ -1,7 +1,0 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
-
-/** The folder of the package. */
-export const root = path.join(import.meta.dirname, '..', '..');
-
-export const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
