@@ -12,6 +12,8 @@ const device = runDevice();
 // A run is for one device: what is there beside it changes nothing.
 if (device === 'cpu') delete process.env.ORTHOKIT_CUDA_PLUGIN;
 if (device === 'cuda') controlAddon();
+// Where Device.open('reference') finds the plain references (test/support/reference.ts).
+process.env.ORTHOKIT_REFERENCE_PLUGIN ||= path.join(import.meta.dirname, 'build', 'cpu', 'orthokit_reference.so');
 
 // Examples import the package by its name; tests run them on the sources.
 export default defineConfig({

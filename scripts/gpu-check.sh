@@ -77,7 +77,7 @@ configure_and_build() {
     cmake --preset cuda "${generator[@]}" -B "$build" -DORTHOKIT_CUDA=AUTO -DORTHOKIT_TESTS=OFF \
       -DORTHOKIT_ISA_VARIANTS=OFF || return
   fi
-  cmake --build "$build" --parallel "$(nproc)" --target orthokit_bench orthokit_cuda $($emulated && echo cublas_emu) || return
+  cmake --build "$build" --parallel "$(nproc)" --target orthokit_bench orthokit_cuda orthokit_reference $($emulated && echo cublas_emu) || return
   [[ -f $build/orthokit_cuda.so ]] || { echo 'CMake found no GPU with an nvcc that knows it' && return 1; }
 }
 
@@ -163,6 +163,7 @@ suite() {
   $emulated && device=cuda files=(test/ops/optimizers/adamw test/core/tensor test/transport/golden test/sparse/golden
     test/transplant/methods test/cuda/tables)
   ORTHOKIT_TEST_DEVICE=$device ORTHOKIT_CUDA_PLUGIN=$PWD/$build/orthokit_cuda.so \
+    ORTHOKIT_REFERENCE_PLUGIN=$PWD/$build/orthokit_reference.so \
     node node_modules/vitest/vitest.mjs run --dir test "${files[@]}"
 }
 

@@ -155,7 +155,7 @@ describe('operations', () => {
       for (const file of below('native', name, 'kernels')) expect(places).toContain(file.replace(`.${extension}`, ''));
     for (const file of below('test', 'ops'))
       expect(places).toContain(file.replace('.test.ts', '').replaceAll('-', '_'));
-    const apart = ['reference.cpp', 'reference.h', 'copy_of_case.cpp', 'copy_of_case.h'];
+    const apart = ['backend', 'operands', 'reference', 'stored'].flatMap((name) => [`${name}.cpp`, `${name}.h`]);
     for (const file of below('native', 'bench', 'reference'))
       if (!apart.includes(file)) expect(places).toContain(file.replace('.cpp', ''));
   });

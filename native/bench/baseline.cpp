@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "bench/reference/copy_of_case.h"
+#include "bench/reference/operands.h"
 #include "bench/reference/reference.h"
 #include "bench/values.h"
 #include "cpu/blas.h"
@@ -167,8 +167,8 @@ class Maker {
     const auto data = c_.read();
     for (size_t i = 0; i < data.size(); ++i)
       values.push_back(decode(data[i], c_.operands()[i].tensor.view().dtype));
-    return on_host("reference", [run = reference.run,
-                                 copy = std::make_shared<CopyOfCase>(c_, std::move(values))] {
+    return on_host("reference", [run = reference.run, copy = std::make_shared<CopyOfOp>(
+                                                          c_.info(), c_.op(), std::move(values))] {
       run(copy->op());
     });
   }

@@ -113,7 +113,7 @@ std::vector<std::byte> encode(const std::vector<double>& values, Dtype dtype) {
   return data;
 }
 
-std::vector<double> decode(const std::vector<std::byte>& data, Dtype dtype) {
+std::vector<double> decode(std::span<const std::byte> data, Dtype dtype) {
   std::vector<double> values(data.size() / bytes_of(dtype));
   visit_storage(dtype, [&]<class T>() {
     for (size_t i = 0; i < values.size(); ++i) {

@@ -1,6 +1,7 @@
 // Tensors' elements as doubles: what they start with, and how they are stored.
 #pragma once
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,6 @@ std::vector<double> seeded_values(const std::string& name, int64_t index, int ro
 
 std::vector<std::byte> encode(const std::vector<double>& values,
                               Dtype dtype);  // rounded to nearest
-std::vector<double> decode(const std::vector<std::byte>& data, Dtype dtype);
+std::vector<double> decode(std::span<const std::byte> data, Dtype dtype);
 
 }  // namespace orthokit::bench

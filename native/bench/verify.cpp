@@ -127,7 +127,7 @@ bool verify_cases(const std::string& path, const Options& options, const Devices
 }  // namespace
 
 int verify(const Options& options) {
-  const int threads = options.device.starts_with("cuda") ? 0 : kThreads;
+  const int threads = options.device == "cpu" || options.device == "auto" ? kThreads : 0;
   VerifyReport report;
   Devices devices{Device::open(options.device, threads), {}, &report};
   if (devices.judged->kind() == Kind::kCpu) devices.alone = Device::open("cpu", 1);

@@ -64,26 +64,38 @@ Found usable(const Backend* table, const std::string& path) {
   return {table, ""};
 }
 
-// A plug-in is never closed: its code must outlive every thread that may still run it.
-Found open_plugin() {
-  if (environment_flag("ORTHOKIT_DISABLE_CUDA"))
-    return {nullptr, "disabled by ORTHOKIT_DISABLE_CUDA"};
-  const char* chosen = secure_getenv("ORTHOKIT_CUDA_PLUGIN");
-  const bool named = chosen && *chosen;
+// What a plug-in is called, and which variable names its file.
+struct Plugin {
+  const char *name, *variable;
+};
+constexpr Plugin kCudaPlugin{"CUDA", "ORTHOKIT_CUDA_PLUGIN"},
+    kReferencePlugin{"reference", "ORTHOKIT_REFERENCE_PLUGIN"};
+
+std::string named_file(const Plugin& plugin) {
+  const char* file = secure_getenv(plugin.variable);
+  return file ? file : "";
+}
+
+// The file that the variable names, or else the one beside the addon. A plug-in is never closed: its
+// code must outlive every thread that may still run it.
+Found open_plugin(const Plugin& plugin, const char* file) {
+  const std::string named = named_file(plugin), variable = plugin.variable;
   // A relative name would load from whatever folder the process was started in.
-  if (named && *chosen != '/')
-    return {nullptr, std::string("ORTHOKIT_CUDA_PLUGIN must be an absolute path, got ") + chosen};
-  const std::string path = named ? chosen : plugin_folder() + "/orthokit_cuda.so";
+  if (!named.empty() && named[0] != '/')
+    return {nullptr, variable + " must be an absolute path, got " + named};
+  const std::string path = named.empty() ? plugin_folder() + "/" + file : named;
   struct stat status;
   if (stat(path.c_str(), &status) != 0) {
-    if (named) return {nullptr, "ORTHOKIT_CUDA_PLUGIN names " + path + ": " + std::strerror(errno)};
-    return {nullptr, "this build has no CUDA plug-in (" + path + " does not exist)"};
+    if (!named.empty()) return {nullptr, variable + " names " + path + ": " + std::strerror(errno)};
+    return {nullptr, std::string("this build has no ") + plugin.name + " plug-in (" + path +
+                         " does not exist)"};
   }
   if (!S_ISREG(status.st_mode)) return {nullptr, path + " is not a file"};
   if (is_cut_short(path, uint64_t(status.st_size)))
     return {nullptr, path + " is cut short; rebuild or reinstall it"};
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-  if (!library) return {nullptr, std::string("the CUDA plug-in cannot be loaded: ") + dlerror()};
+  if (!library)
+    return {nullptr, std::string("the ") + plugin.name + " plug-in cannot be loaded: " + dlerror()};
   auto get = reinterpret_cast<decltype(&orthokit_backend)>(dlsym(library, "orthokit_backend"));
   if (!get) return {nullptr, path + " is not an orthokit plug-in"};
   try {
@@ -95,12 +107,20 @@ Found open_plugin() {
   }
 }
 
-Found open_backend(Kind kind) {
-  Found found;
-  if (kind == Kind::kCuda)
-    found = open_plugin();
-  else
+Found find_backend(Kind kind) {
+  if (kind == Kind::kCpu) {
+    Found found;
     found.table = cpu_backend(&found.reason);
+    return found;
+  }
+  if (kind == Kind::kReference) return open_plugin(kReferencePlugin, "orthokit_reference.so");
+  if (environment_flag("ORTHOKIT_DISABLE_CUDA"))
+    return {nullptr, "disabled by ORTHOKIT_DISABLE_CUDA"};
+  return open_plugin(kCudaPlugin, "orthokit_cuda.so");
+}
+
+Found open_backend(Kind kind) {
+  Found found = find_backend(kind);
   for (int64_t i = 0; found.table && i < found.table->kernel_count; ++i)
     registry().find(found.table->kernels[i].name)->kernels[int(kind)] = found.table->kernels[i].run;
   return found;
@@ -109,11 +129,23 @@ Found open_backend(Kind kind) {
 const Found& found(Kind kind) {
   static const Found& cpu = *new Found(open_backend(Kind::kCpu));
   if (kind == Kind::kCpu) return cpu;
+  if (kind == Kind::kReference) {
+    static const Found& reference = *new Found(open_backend(Kind::kReference));
+    return reference;
+  }
   static const Found& cuda = *new Found(open_backend(Kind::kCuda));
   return cuda;
 }
 
 }  // namespace
+
+std::optional<Kind> kind_of_name(std::string_view name) {
+  for (int i = 0; i < kKinds; ++i)
+    if (name == kKindNames[i] &&
+        (Kind(i) != Kind::kReference || !named_file(kReferencePlugin).empty()))
+      return Kind(i);
+  return std::nullopt;
+}
 
 const Backend* backend(Kind kind) { return found(kind).table; }
 std::string unavailable(Kind kind) { return found(kind).reason; }

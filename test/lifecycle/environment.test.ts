@@ -156,6 +156,30 @@ describe.each(onlyCpu)('a relative ORTHOKIT_CUDA_PLUGIN', { timeout: 60_000 }, (
   );
 });
 
+describe.each(onlyCpu)('ORTHOKIT_REFERENCE_PLUGIN', { timeout: 60_000 }, () => {
+  const plugin = process.env['ORTHOKIT_REFERENCE_PLUGIN']!;
+
+  it('without it the kind does not exist; with it, it is not listed', async () => {
+    const without = await open({ ORTHOKIT_REFERENCE_PLUGIN: '' });
+    expect(without.errors['reference']).toEqual({
+      code: 'ERR_ARGUMENT',
+      message: 'Device.open: device must be cpu, cuda, cuda:<n> or auto, got reference',
+    });
+    const found = await open({ ORTHOKIT_REFERENCE_PLUGIN: plugin });
+    expect(found.errors['reference']).toBeUndefined();
+    expect(found.available).toEqual(without.available);
+  });
+
+  it.each([
+    ['name.so', 'ORTHOKIT_REFERENCE_PLUGIN must be an absolute path, got name.so'],
+    ['/nowhere/name.so', 'ORTHOKIT_REFERENCE_PLUGIN names /nowhere/name.so: No such file or directory'],
+  ])('%s is refused, with the reason', async (name, reason) => {
+    const { errors } = await open({ ORTHOKIT_REFERENCE_PLUGIN: name });
+    const message = `Device.open: reference is unavailable: ${reason}`;
+    expect(errors['reference']).toEqual({ code: 'ERR_BACKEND', message });
+  });
+});
+
 describe.each(onlyCpu)('ORTHOKIT_DISABLE_CUDA', { timeout: 60_000 }, () => {
   it('1 is the reason; 0 and nothing are off', async () => {
     const reason = 'disabled by ORTHOKIT_DISABLE_CUDA';

@@ -12,9 +12,14 @@
 
 namespace orthokit::bench {
 
+// What the device of kind 'reference' runs for an op: its reference, on tensors as they are stored.
+// Results are computed in double and rounded once to the dtype of their tensor, to nearest.
+void run_on_stored(const OpInfo&, const void* op);
+
 struct Reference {
   const OpInfo* op;
   void (*run)(const void* op);
+  decltype(KernelEntry::run) kernel;  // run_on_stored as a backend's kernel
   // By how many units of rounding of the arithmetic's dtype an element may be off, relative to
   // itself, and how far inputs are moved to find what rounding does where terms cancel (bounds.h).
   double (*growth)(const void* op);
@@ -60,8 +65,14 @@ inline double allowed(double growth = kElementwise) { return growth; }
 
 template <class Op, void (*run)(const Op&), double (*growth)(const Op&)>
 bool register_reference() {
-  reference_list().push_back({&info<Op>(), [](const void* op) { run(*static_cast<const Op*>(op)); },
-                              [](const void* op) { return growth(*static_cast<const Op*>(op)); }});
+  reference_list().push_back(
+      {.op = &info<Op>(),
+       .run = [](const void* op) { run(*static_cast<const Op*>(op)); },
+       .kernel =
+           [](const void* op, void*, Failure* failure) {
+             return guarded(failure, [&] { run_on_stored(info<Op>(), op); });
+           },
+       .growth = [](const void* op) { return growth(*static_cast<const Op*>(op)); }});
   return true;
 }
 

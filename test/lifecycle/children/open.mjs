@@ -5,7 +5,7 @@ const from = process.argv[2] ? pathToFileURL(process.argv[2]) : new URL('../../.
 const { Device, Tensor } = await import(from);
 const found = { available: Device.available, unavailable: {}, info: {}, errors: {} };
 for (const kind of ['cpu', 'cuda']) found.unavailable[kind] = Device.unavailable(kind) ?? null;
-for (const name of ['cpu', 'cuda', 'cuda:1']) {
+for (const name of ['cpu', 'cuda', 'cuda:1', 'reference']) {
   try {
     const device = Device.open(name);
     found.info[name] = device.info;

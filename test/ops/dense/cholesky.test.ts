@@ -16,6 +16,7 @@ import {
   unwritten,
 } from '../../support/dense.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
+import { agreesWithReference } from '../../support/reference.ts';
 import { refuses, refusesWrongFields } from '../../support/refusals.ts';
 import { expectSameBits } from '../../support/same-bits.ts';
 import { splitmixMatrix } from '../../support/splitmix.ts';
@@ -55,6 +56,19 @@ describe.each(devices)('cholesky on %s', (kind) => {
         }
       }
     });
+
+    it.each([0, 1, 2, 31, 32, 33, 65, 130])('agrees with the reference, of %i rows', (n) =>
+      agreesWithReference(
+        'cholesky',
+        device,
+        (on) => ({
+          gram: tensorOf(on, joined([positive(n, 1), positive(n, 2)]), [2, n, n], dtype),
+          factor: unwritten(on, [2, n, n], dtype),
+          info: unwritten(on, [2], 'i32'),
+        }),
+        { factor: { ulps: 4 + n, of: 'largest' } },
+      ),
+    );
 
     it('reads the lower half alone, and may write over it', async () => {
       const n = 9;

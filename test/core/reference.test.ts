@@ -1,0 +1,46 @@
+// Devices: cpu
+// The device of the plain references, which tests compare with.
+import { afterAll, expect, it } from 'vitest';
+import { Device, ops, Tensor } from '../../lib/index.ts';
+import { agreesWithReference, referenceDevice } from '../support/reference.ts';
+import { tensorOf, valuesOf } from '../support/tensors.ts';
+
+const device = Device.open('cpu');
+afterAll(() => device.close());
+
+it('computes in f64', async () => {
+  const on = referenceDevice();
+  // In f32 the large terms leave nothing of the others.
+  const a = tensorOf(on, [2 ** 26, 1, 3 * 2 ** -25, -(2 ** 26)], [1, 4]);
+  const c = Tensor.zeros(on, [1, 1]);
+  ops.gemm(on, { a, b: tensorOf(on, [1, 1, 1, 1], [4, 1]), c });
+  expect([...(await c.read())]).toEqual([1 + 2 ** -23]);
+});
+
+it.each([
+  ['f32', 23],
+  ['f16', 10],
+  ['bf16', 7],
+] as const)('rounds once to %s', async (dtype, fraction) => {
+  const on = referenceDevice();
+  // Just above a tie, which a rounding on the way would make of it.
+  const x = tensorOf(on, [1 + 2 ** -(fraction + 1) + 2 ** -45], [1], 'f64');
+  expect([...(await valuesOf(x.cast(dtype)))]).toEqual([1 + 2 ** -fraction]);
+});
+
+const sum = (x: readonly number[], y: readonly number[]) => (on: Device) => ({
+  out: [Tensor.full(on, [x.length], NaN)],
+  x: [tensorOf(on, x)],
+  y: [tensorOf(on, y)],
+});
+
+it('agrees with results that are within the bound', async () => {
+  await agreesWithReference('divide', device, sum([1, 2, 3], [3, 7, 9]), { ulps: 1 });
+});
+
+it('differs from results that are not, with the field and the element', async () => {
+  const differing = (on: Device) => sum([1, 2, on === device ? 3.000001 : 3], [3, 7, 9])(on);
+  await expect(agreesWithReference('divide', device, differing, { ulps: 1 })).rejects.toThrow(
+    /^divide: out\[0\] f32\[3\]: element 2: /,
+  );
+});
