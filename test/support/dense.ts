@@ -95,6 +95,25 @@ export function positive(n: number, seed: number): Float64Array {
   return gram;
 }
 
+/** Small numbers but on the diagonal, 1, 2, 3 …: eigenvalues and singular values stand apart, columns are far from dependent. */
+export const apart = (rows: number, columns: number, seed: number): Float64Array =>
+  normal(rows * columns, seed, 1 / (2 * Math.max(rows, columns))).map((value, i) =>
+    Math.floor(i / columns) === i % columns ? 1 + (i % columns) : value,
+  );
+
+/** Sides of matrices around those of tiles, and one of a kind. */
+export const awkwardSides = [
+  [1, 1],
+  [2, 2],
+  [5, 1],
+  [1, 5],
+  [31, 7],
+  [7, 31],
+  [32, 33],
+  [33, 32],
+  [65, 65],
+] as const;
+
 /** The matrices of a batch behind each other. */
 export const joined = (matrices: readonly Float64Array[]): Float64Array =>
   Float64Array.from(matrices.flatMap((matrix) => [...matrix]));

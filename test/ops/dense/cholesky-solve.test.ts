@@ -5,6 +5,7 @@ import { Device, ops } from '../../../lib/index.ts';
 import { normal } from '../../support/data.ts';
 import { expectNear, goldenProblems, joined, multiply, part, transposed, unwritten } from '../../support/dense.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
+import { agreesWithReference } from '../../support/reference.ts';
 import { refuses, refusesWrongFields } from '../../support/refusals.ts';
 import { expectSameBits } from '../../support/same-bits.ts';
 import { splitmixMatrix } from '../../support/splitmix.ts';
@@ -46,6 +47,20 @@ describe.each(devices)('choleskySolve on %s', (kind) => {
       }
       ops.choleskySolve(device, { factor, rhs, out: rhs });
       expect(await valuesOf(rhs)).toEqual(x);
+    });
+
+    it.each([1, 2, 31, 32, 33, 65])('agrees with the reference, of %i rows', async (n) => {
+      for (const columns of [0, 1, 33])
+        await agreesWithReference(
+          'choleskySolve',
+          device,
+          (on) => ({
+            factor: tensorOf(on, joined([triangle(n, 1), triangle(n, 2)]), [2, n, n], dtype),
+            rhs: tensorOf(on, normal(2 * n * columns, 3), [2, n, columns], dtype),
+            out: unwritten(on, [2, n, columns], dtype),
+          }),
+          { ulps: 8 + n / 4, of: 'largest' },
+        );
     });
   });
 

@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, type Tensor } from '../../../lib/index.ts';
 import { normal } from '../../support/data.ts';
 import {
+  apart,
   type Dtype,
   diagonal,
   expectNear,
@@ -17,6 +18,7 @@ import {
   unwritten,
 } from '../../support/dense.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
+import { agreesWithReference } from '../../support/reference.ts';
 import { refuses, refusesWrongFields } from '../../support/refusals.ts';
 import { expectSameBits } from '../../support/same-bits.ts';
 import { splitmixMatrix } from '../../support/splitmix.ts';
@@ -69,6 +71,21 @@ describe.each(devices)('eigh on %s', (kind) => {
         expectNear(part(alone, n, i), part(values, n, i), dtype, 20 + 2 * n);
       }
     });
+
+    it.each([1, 2, 31, 32, 33, 65])('agrees with the reference, of %i rows', (n) =>
+      agreesWithReference(
+        'eigh',
+        device,
+        (on) => ({
+          matrix: tensorOf(on, mirrored(apart(n, n, 1), n), [n, n], dtype),
+          values: unwritten(on, [n], dtype),
+          vectors: unwritten(on, [n, n], dtype),
+          info: unwritten(on, [1], 'i32'),
+        }),
+        // A vector's errors are roundings of the matrix, as large as n, over the distance of eigenvalues, about 1.
+        { values: { ulps: 20 + n, of: 'largest' }, vectors: { ulps: 20 * n, of: 'largest' } },
+      ),
+    );
 
     it('of multiples of the identity, zeros, equal eigenvalues, low rank and extreme scales', async () => {
       const n = 10;

@@ -5,6 +5,7 @@ import { Device, ops } from '../../../lib/index.ts';
 import { normal } from '../../support/data.ts';
 import { expectNear, goldenProblems, joined, multiply, part, unwritten } from '../../support/dense.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
+import { agreesWithReference } from '../../support/reference.ts';
 import { refuses, refusesWrongFields } from '../../support/refusals.ts';
 import { expectSameBits } from '../../support/same-bits.ts';
 import { splitmixMatrix } from '../../support/splitmix.ts';
@@ -49,6 +50,22 @@ describe.each(devices)('luSolve on %s', (kind) => {
         ]);
         expectNear(product(all[i]!, part(x, n * columns, i), n), exchanged, dtype, 8 + n / 4);
       }
+    });
+
+    it.each([1, 2, 31, 32, 33, 65])('agrees with the reference, of %i rows', async (n) => {
+      const order = Array.from({ length: 2 * n }, (_, i) => n - 1 - (i % n));
+      for (const columns of [0, 1, 33])
+        await agreesWithReference(
+          'luSolve',
+          device,
+          (on) => ({
+            lu: tensorOf(on, joined([triangles(n, 1), triangles(n, 2)]), [2, n, n], dtype),
+            pivots: tensorOf(on, order, [2, n], 'i32'),
+            rhs: tensorOf(on, normal(2 * n * columns, 3), [2, n, columns], dtype),
+            out: unwritten(on, [2, n, columns], dtype),
+          }),
+          { ulps: 8 + n / 4, of: 'largest' },
+        );
     });
   });
 

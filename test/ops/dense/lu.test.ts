@@ -3,8 +3,19 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, type Tensor } from '../../../lib/index.ts';
 import { normal } from '../../support/data.ts';
-import { type Dtype, expectNear, goldenProblems, joined, multiply, part, unwritten } from '../../support/dense.ts';
+import {
+  apart,
+  awkwardSides,
+  type Dtype,
+  expectNear,
+  goldenProblems,
+  joined,
+  multiply,
+  part,
+  unwritten,
+} from '../../support/dense.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
+import { agreesWithReference } from '../../support/reference.ts';
 import { refuses, refusesWrongFields } from '../../support/refusals.ts';
 import { expectSameBits } from '../../support/same-bits.ts';
 import { splitmixMatrix } from '../../support/splitmix.ts';
@@ -62,6 +73,21 @@ describe.each(devices)('lu on %s', (kind) => {
         expect(l.every((value) => Math.abs(value) <= 1)).toBe(true);
       }
     });
+
+    it.each(awkwardSides)('agrees with the reference, of %i × %i', (rows, columns) =>
+      agreesWithReference(
+        'lu',
+        device,
+        (on) => ({
+          // From bottom to top, so that rows are exchanged.
+          matrix: tensorOf(on, apart(columns, rows, 1).reverse(), [rows, columns], dtype),
+          lu: unwritten(on, [rows, columns], dtype),
+          pivots: unwritten(on, [rows], 'i32'),
+          info: unwritten(on, [1], 'i32'),
+        }),
+        { ulps: 8 + Math.min(rows, columns), of: 'largest' },
+      ),
+    );
 
     it('factors singular matrices, and says which pivot is the first without size', async () => {
       const a = [

@@ -4,6 +4,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, type Tensor } from '../../../lib/index.ts';
 import { normal } from '../../support/data.ts';
 import {
+  apart,
+  awkwardSides,
   type Dtype,
   expectNear,
   expectOrthonormal,
@@ -14,6 +16,7 @@ import {
   unwritten,
 } from '../../support/dense.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
+import { agreesWithReference } from '../../support/reference.ts';
 import { refuses, refusesWrongFields } from '../../support/refusals.ts';
 import { expectSameBits } from '../../support/same-bits.ts';
 import { splitmixMatrix } from '../../support/splitmix.ts';
@@ -56,6 +59,20 @@ describe.each(devices)('qr on %s', (kind) => {
           expect([...ownR.subarray(row * columns, row * columns + row)]).toEqual(new Array(row).fill(0));
         }
       }
+    });
+
+    it.each(awkwardSides)('agrees with the reference, of %i × %i', async (rows, columns) => {
+      const k = Math.min(rows, columns);
+      await agreesWithReference(
+        'qr',
+        device,
+        (on) => ({
+          matrix: tensorOf(on, apart(rows, columns, 1), [rows, columns], dtype),
+          q: unwritten(on, [rows, k], dtype),
+          r: unwritten(on, [k, columns], dtype),
+        }),
+        { ulps: 16 + k / 2, of: 'largest' },
+      );
     });
 
     it('gives orthonormal columns whatever the rank and the scale', async () => {

@@ -4,6 +4,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, type Tensor } from '../../../lib/index.ts';
 import { normal } from '../../support/data.ts';
 import {
+  apart,
+  awkwardSides,
   type Dtype,
   diagonal,
   expectNear,
@@ -17,6 +19,7 @@ import {
   unwritten,
 } from '../../support/dense.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
+import { agreesWithReference } from '../../support/reference.ts';
 import { refuses, refusesWrongFields } from '../../support/refusals.ts';
 import { expectSameBits } from '../../support/same-bits.ts';
 import { splitmixMatrix } from '../../support/splitmix.ts';
@@ -81,6 +84,23 @@ describe.each(devices)('svd on %s', (kind) => {
         expectDecomposition({ u, s, v }, part(a, size, i), dtype);
         expectNear(part(all.alone, all.k, i), s, dtype, 20 + 2 * all.k);
       }
+    });
+
+    it.each(awkwardSides)('agrees with the reference, of %i × %i', async (rows, columns) => {
+      const k = Math.min(rows, columns);
+      await agreesWithReference(
+        'svd',
+        device,
+        (on) => ({
+          matrix: tensorOf(on, apart(rows, columns, 1), [rows, columns], dtype),
+          u: unwritten(on, [rows, k], dtype),
+          s: unwritten(on, [k], dtype),
+          v: unwritten(on, [columns, k], dtype),
+          info: unwritten(on, [1], 'i32'),
+        }),
+        // A vector's errors are roundings of the matrix, as large as k, over the distance of singular values, about 1.
+        { s: { ulps: 20 + k, of: 'largest' }, u: { ulps: 20 * k, of: 'largest' }, v: { ulps: 20 * k, of: 'largest' } },
+      );
     });
 
     it('of zeros, the identity, equal values, low rank, bad condition and extreme scales', async () => {
