@@ -6,13 +6,13 @@ import { kind, type Option } from './schema.ts';
 import { isTensor, type Tensor } from './tensor.ts';
 
 /** Dtypes that hold fractions. */
-export const floating: readonly Dtype[] = ['f32', 'f64', 'f16', 'bf16'];
+export const floating: readonly ('f32' | 'f64' | 'f16' | 'bf16')[] = ['f32', 'f64', 'f16', 'bf16'];
 /** Dtypes that arithmetic is done in. */
-export const arithmetic: readonly Dtype[] = ['f32', 'f64'];
+export const arithmetic: readonly ('f32' | 'f64')[] = ['f32', 'f64'];
 
 /** Demands on a tensor; those that are left out are not made. */
-export interface TensorDemands {
-  readonly dtypes?: readonly Dtype[];
+export interface TensorDemands<D extends Dtype = Dtype> {
+  readonly dtypes?: readonly D[];
   readonly rank?: number;
   /** Sizes, outermost first; undefined where any will do. */
   readonly shape?: readonly (number | undefined)[];
@@ -26,19 +26,24 @@ export interface TensorDemands {
 /**
  * @throws ERR_ARGUMENT for what is no tensor; ERR_DISPOSED, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for one that is not as demanded
  */
-export function tensor(op: string, name: string, x: unknown, demands: TensorDemands = {}): asserts x is Tensor {
+export function tensor<D extends Dtype = Dtype>(
+  op: string,
+  name: string,
+  x: unknown,
+  demands: TensorDemands<D> = {},
+): asserts x is Tensor<D> {
   if (!isTensor(x)) throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a Tensor, got ${shown(x)}`);
   alive(op, name, x);
   const { dtypes, shape, rank = shape?.length, filled, device } = demands;
-  const words = rank === undefined ? 'be a tensor' : (ranks[rank] ?? `have rank ${rank}`);
+  const words = `${rank === undefined ? 'be a tensor' : (ranks[rank] ?? `have rank ${rank}`)}${filled ? ' with elements' : ''}`;
+  const sizes = shape && `have shape [${shape.map((size) => size ?? 'any')}]`;
   const wrongShape = (must: string): OrthokitError =>
     new OrthokitError('ERR_SHAPE', `${op}: ${name} must ${must}, got [${x.shape}]`);
-  if (rank !== undefined && x.shape.length !== rank) throw wrongShape(words);
-  if (dtypes && !dtypes.includes(x.dtype))
+  if (rank !== undefined && x.shape.length !== rank) throw wrongShape(demands.shapeIs ? words : (sizes ?? words));
+  if (dtypes && !(dtypes as readonly Dtype[]).includes(x.dtype))
     throw new OrthokitError('ERR_DTYPE', `${op}: ${name} must be ${dtypeWords(dtypes)}, got ${x.dtype}`);
-  if (filled && x.size === 0) throw wrongShape(`${words} with elements`);
-  if (shape?.some((size, i) => size !== undefined && size !== x.shape[i]))
-    throw wrongShape(demands.shapeIs ?? `have shape [${shape.map((size) => size ?? 'any')}]`);
+  if (filled && x.size === 0) throw wrongShape(words);
+  if (shape?.some((size, i) => size !== undefined && size !== x.shape[i])) throw wrongShape(demands.shapeIs ?? sizes!);
   if (device && x.device !== device) throw new OrthokitError('ERR_DEVICE', `${op}: ${name} is on another device`);
 }
 

@@ -38,7 +38,7 @@ export function checkOperator(
   check.device(where, `${name}.device`, value['device']);
   if (typeof value['apply'] !== 'function') throw wrong('have a function apply', shown(value['apply']));
   const { dtype, shape } = value as unknown as LinearOperator;
-  if (!check.arithmetic.includes(dtype))
+  if (!check.arithmetic.some((one) => one === dtype))
     throw new OrthokitError('ERR_DTYPE', `${where}: ${name}.dtype must be f32 or f64, got ${shown(dtype)}`);
   if (!Array.isArray(shape) || shape.length !== 2 || !shape.every((size) => Number.isSafeInteger(size) && size > 0))
     throw new OrthokitError(

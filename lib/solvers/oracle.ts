@@ -45,7 +45,7 @@ export function checkOracle(where: string, value: unknown): asserts value is Ora
       device,
     } as check.TensorDemands);
   const { dtype } = params[0] as Tensor;
-  if (!check.arithmetic.includes(dtype))
+  if (!check.arithmetic.some((one) => one === dtype))
     throw new OrthokitError('ERR_DTYPE', `${where}: oracle.params[0] must be f32 or f64, got ${dtype}`);
   for (const name of ['value', 'gradient'])
     if (typeof value[name] !== 'function') throw wrong(`oracle must have a function ${name}`, value[name]);

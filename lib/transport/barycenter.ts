@@ -2,17 +2,16 @@ import type { Device } from '../core/device.ts';
 import { OrthokitError } from '../core/errors.ts';
 import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
-import { checkOptions, shown } from '../core/options.ts';
+import { shown } from '../core/options.ts';
+import { count, flag, positive, type Resolved, readOptions, type Schema, watchers } from '../core/schema.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
-import { checkWatchers, countOf, epsOf, type Masses, positive, throwsUnlessConverged } from './options.ts';
+import { epsOption, type Masses, unchecked } from './options.ts';
 import type { DenseCost } from './problem/cost.ts';
 import { type Marginals, marginalsOf, massTensors } from './problem/marginals.ts';
 import { costsOf, type PointClouds, PointCost } from './problem/points.ts';
 import { Pace } from './solvers/control.ts';
 import { farthest, logOf } from './solvers/streaming.ts';
 import { settled } from './unconverged.ts';
-
-const known = ['eps', 'weights', 'debiased', 'tol', 'maxSweeps', 'signal', 'onProgress', 'throwUnlessConverged'];
 
 /** Options of {@link barycenter}. */
 export interface BarycenterOptions {
@@ -53,6 +52,16 @@ export interface BarycenterResult {
   /** Sweeps over all measures. */
   readonly sweeps: number;
 }
+
+const schema: Schema<Resolved<BarycenterOptions, 'weights' | 'signal' | 'onProgress'>> = {
+  eps: { ...epsOption, default: undefined as unknown as number },
+  weights: unchecked(),
+  debiased: flag(false),
+  tol: positive(1e-6),
+  maxSweeps: count(1000),
+  ...watchers<BarycenterProgress>(),
+  throwUnlessConverged: flag(false),
+};
 
 const sweepsAtOnce = 10;
 
@@ -219,22 +228,15 @@ export async function barycenter(
   options: BarycenterOptions,
 ): Promise<BarycenterResult> {
   const op = 'barycenter';
-  checkOptions(op, options, known);
-  const { debiased = false, signal, onProgress } = options;
-  const eps = epsOf(op, options.eps);
-  const tol = positive(op, 'tol', options.tol ?? 1e-6);
-  const most = countOf(op, 'maxSweeps', options.maxSweeps ?? 1000);
-  if (typeof debiased !== 'boolean')
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: debiased must be true or false, got ${shown(debiased)}`);
-  checkWatchers(op, options);
-  const isThrown = throwsUnlessConverged(op, options.throwUnlessConverged);
+  const settings = readOptions(op, options, schema);
+  const { eps, tol, maxSweeps, debiased, signal, onProgress } = settings;
   signal?.throwIfAborted();
   if (isTensor(measures) || !Array.isArray(measures) || measures.length === 0)
     throw new OrthokitError('ERR_ARGUMENT', `${op}: measures must be a list of at least one, got ${shown(measures)}`);
   for (const [k, measure] of (measures as readonly unknown[]).entries())
     if (measure === undefined)
       throw new OrthokitError('ERR_ARGUMENT', `${op}: measures must be masses, got undefined at ${k}`);
-  const weights = weightsOf(op, options.weights, measures.length);
+  const weights = weightsOf(op, settings.weights, measures.length);
   const costs = costsOf(op, cost);
   let state: Barycenter | undefined;
   let result: BarycenterResult;
@@ -257,8 +259,8 @@ export async function barycenter(
     state = new Barycenter(costs, lane.queue, eps, masses, weights, debiased);
     const pace = new Pace(lane);
     let [sweeps, error] = [0, Infinity];
-    while (!(error <= tol) && sweeps < most) {
-      const count = Math.min(sweepsAtOnce, most - sweeps);
+    while (!(error <= tol) && sweeps < maxSweeps) {
+      const count = Math.min(sweepsAtOnce, maxSweeps - sweeps);
       await state.sweep(count, pace);
       sweeps += count;
       error = (await lane.read(state.error))[0]!;
@@ -280,5 +282,5 @@ export async function barycenter(
     state?.dispose();
     costs.dispose();
   }
-  return settled(op, result, isThrown);
+  return settled(op, result, settings.throwUnlessConverged);
 }

@@ -1,25 +1,21 @@
 import { allOrNone } from '../core/all-or-none.ts';
-import { OrthokitError } from '../core/errors.ts';
 import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
-import { checkOptions } from '../core/options.ts';
+import { also, type Resolved, readOptions, type Schema, watchers } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
 import { type BatchOnHost, batchRange, problemOf } from './batch/costs.ts';
 import { type Stacked, stacked, stackedMarginals } from './batch/problems.ts';
 import { TransportBatch } from './batch/result.ts';
 import { type BatchEnd, statusesOf } from './batch/status.ts';
-import { type StepSettings, stepThrough } from './batch/steps.ts';
+import { stepThrough } from './batch/steps.ts';
 import { isOverfull, supportOf } from './batch/support.ts';
 import {
   type AnnealOptions,
-  annealOf,
-  checkWatchers,
-  countOf,
-  defaultEps,
-  epsOf,
+  type CheckedOptions,
   type Masses,
-  positive,
-  throwsUnlessConverged,
+  type Settings,
+  solverSchema,
+  unchecked,
 } from './options.ts';
 import { precision } from './problem/start.ts';
 import { levels } from './solvers/anneal.ts';
@@ -50,10 +46,17 @@ export interface TransportBatchOptions {
   throwUnlessConverged?: boolean | undefined;
 }
 
-const known = [
-  ...['a', 'b', 'eps', 'tol', 'maxSweeps', 'maxNewton', 'anneal', 'signal', 'onProgress'],
-  'throwUnlessConverged',
-];
+interface BatchSettings
+  extends Resolved<Omit<TransportBatchOptions, 'anneal'>, 'a' | 'b' | 'signal' | 'onProgress'>,
+    Pick<Settings, 'op' | 'anneal'> {}
+
+const schema: Schema<Omit<BatchSettings, 'op' | 'anneal'> & Pick<CheckedOptions, 'anneal'>> = {
+  ...solverSchema,
+  a: unchecked(),
+  b: unchecked(),
+  maxSweeps: also(solverSchema.maxSweeps, (x) => (x > 65536 ? 'must be at most 65536' : undefined)),
+  ...watchers<TransportBatchProgress>(),
+};
 
 /** How far a batch is. */
 export interface TransportBatchProgress {
@@ -87,22 +90,9 @@ export async function transportBatch(
   options: TransportBatchOptions = {},
 ): Promise<TransportBatch> {
   const op = 'transportBatch';
-  checkOptions(op, options, known);
-  const { signal, onProgress } = options;
-  checkWatchers(op, options);
-  signal?.throwIfAborted();
-  const settings: BatchSettings = {
-    ...{ op, a: options.a, b: options.b, signal, onProgress },
-    eps: epsOf(op, options.eps ?? defaultEps),
-    tol: positive(op, 'tol', options.tol ?? 1e-9),
-    maxSweeps: countOf(op, 'maxSweeps', options.maxSweeps ?? 1000),
-    maxNewton: countOf(op, 'maxNewton', options.maxNewton ?? 200),
-    anneal: annealOf(op, options.anneal ?? {}),
-  };
-  const { maxSweeps } = settings;
-  if (maxSweeps > 65536)
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: maxSweeps must be at most 65536, got ${maxSweeps}`);
-  const isThrown = throwsUnlessConverged(op, options.throwUnlessConverged);
+  const { anneal, ...given } = readOptions(op, options, schema);
+  given.signal?.throwIfAborted();
+  const settings = { ...given, op, anneal: anneal || undefined };
   const { cost, sizes } = await stacked(op, costs);
   let result: TransportBatch;
   try {
@@ -111,10 +101,8 @@ export async function transportBatch(
     cost.dispose();
     throw error;
   }
-  return settled(op, result, isThrown);
+  return settled(op, result, settings.throwUnlessConverged);
 }
-
-interface BatchSettings extends StepSettings, Pick<TransportBatchOptions, 'a' | 'b' | 'onProgress'> {}
 
 /** Of a batch with forbidden pairs. @throws ERR_ARGUMENT where all pairs of a mass are forbidden */
 const supportsOf = (op: string, batch: BatchOnHost) => batch.sizes.map((_, k) => supportOf(op, problemOf(batch, k), k));

@@ -1,10 +1,11 @@
 import { allOrNone } from '../core/all-or-none.ts';
+import * as check from '../core/check.ts';
 import { OrthokitError, oneOf } from '../core/errors.ts';
 import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions, isRecord, shown } from '../core/options.ts';
 import { isTensor, type Tensor } from '../core/tensor.ts';
-import { type SinkhornOptions, settingsOf } from './options.ts';
+import { divergenceSchema, type SinkhornOptions, settingsOf } from './options.ts';
 import { DenseCost } from './problem/cost.ts';
 import { dualAt } from './problem/finish.ts';
 import { marginalsOf } from './problem/marginals.ts';
@@ -29,11 +30,6 @@ export interface DivergenceCosts {
  * the other: from x to y, within x, within y.
  */
 export type DivergenceOptions = Omit<SinkhornOptions, 'unbalanced' | 'warmStart' | 'paper' | 'gauge'>;
-
-const known = [
-  ...['a', 'b', 'eps', 'method', 'tol', 'maxSweeps', 'maxNewton', 'anneal', 'signal', 'onProgress'],
-  'throwUnlessConverged',
-];
 
 /** A variable of {@link Divergence.gradient}. */
 export type DivergenceVariable = 'x' | 'y' | 'a' | 'b';
@@ -118,18 +114,13 @@ function costsOfThree(op: string, costs: unknown): [AnyCost, AnyCost, AnyCost] {
     );
   }
   checkOptions(op, costs, ['xy', 'xx', 'yy']);
-  const xy = new DenseCost(op, costs['xy']);
+  const xy = new DenseCost(op, costs['xy'], 'xy');
   const square = (name: 'xx' | 'yy', size: number): DenseCost => {
-    const cost = new DenseCost(op, costs[name]);
-    if (cost.rows !== size || cost.columns !== size)
-      throw new OrthokitError(
-        'ERR_SHAPE',
-        `${op}: ${name} must have shape [${size},${size}], got [${cost.rows},${cost.columns}]`,
-      );
-    if (cost.device !== xy.device) throw new OrthokitError('ERR_DEVICE', `${op}: ${name} is on another device than xy`);
+    const cost = costs[name];
+    check.tensor(op, name, cost, { shape: [size, size], device: xy.device });
     if (cost.dtype !== xy.dtype)
       throw new OrthokitError('ERR_DTYPE', `${op}: ${name} must have the dtype of xy, ${xy.dtype}, got ${cost.dtype}`);
-    return cost;
+    return new DenseCost(op, cost, name);
   };
   return [xy, square('xx', xy.rows), square('yy', xy.columns)];
 }
@@ -157,7 +148,7 @@ export async function sinkhornDivergence(
   options: DivergenceOptions = {},
 ): Promise<Divergence> {
   const op = 'sinkhornDivergence';
-  checkOptions(op, options, known);
+  checkOptions(op, options, Object.keys(divergenceSchema));
   const settings = settingsOf(op, options);
   settings.signal?.throwIfAborted();
   const [xy, xx, yy] = costsOfThree(op, costs);

@@ -1,7 +1,22 @@
-import { OrthokitError, oneOf } from '../core/errors.ts';
-import { checkOptions, isRecord, shown } from '../core/options.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { isRecord, shown } from '../core/options.ts';
+import {
+  also,
+  count,
+  flag,
+  nested,
+  type Option,
+  optional,
+  orFalse,
+  positive,
+  type Resolved,
+  readOptions,
+  type Schema,
+  watchers,
+  word,
+} from '../core/schema.ts';
 import { isTensor, type Tensor } from '../core/tensor.ts';
-import { balanced, type Penalties } from './problem/penalties.ts';
+import type { Penalties } from './problem/penalties.ts';
 
 /** How a transport problem is solved; {@link sinkhorn} says when each is the right one. */
 export type TransportMethod = 'auto' | 'sinkhorn' | 'sns' | 'ssns' | 'splr' | 'lbfgs';
@@ -114,165 +129,113 @@ export interface SinkhornOptions {
   throwUnlessConverged?: boolean | undefined;
 }
 
-/** Options with their defaults, checked. */
-export interface Settings {
-  readonly op: string;
-  readonly a: Masses | undefined;
-  readonly b: Masses | undefined;
-  readonly eps: number;
-  /** Undefined: the costs decide. */
-  readonly method: TransportMethod | undefined;
-  readonly tol: number;
-  readonly maxSweeps: number;
-  readonly maxNewton: number;
-  readonly anneal: { start: number | undefined; factor: number; sweeps: number } | undefined;
-  readonly penalties: Penalties;
-  readonly gauge: Gauge;
-  readonly paper: { sweeps: number; lambda: number | undefined } | undefined;
-  readonly warmStart: Potentials | undefined;
-  readonly signal: AbortSignal | undefined;
-  readonly onProgress: ((progress: TransportProgress) => void) | undefined;
-  readonly throwUnlessConverged: boolean;
+type Open = 'a' | 'b' | 'method' | 'unbalanced' | 'gauge' | 'warmStart' | 'signal' | 'onProgress';
+type Annealing = Resolved<AnnealOptions, 'start'>;
+type Published = Resolved<PaperOptions, 'lambda'>;
+
+/** Options as they were given, checked, with the defaults that depend on no other one. */
+export interface CheckedOptions extends Resolved<Omit<SinkhornOptions, 'anneal' | 'paper'>, Open> {
+  anneal: Annealing | false;
+  paper: Published | false;
 }
 
-/** For costs of about 1. */
-export const defaultEps = 1e-3;
-
-const methods: readonly string[] = ['auto', 'sinkhorn', 'sns', 'ssns', 'splr', 'lbfgs'] satisfies TransportMethod[];
-const gauges: readonly string[] = ['balanced', 'last'] satisfies Gauge[];
-
-/** @throws ERR_ARGUMENT unless the number is finite and above 0. */
-export function positive(op: string, name: string, value: unknown): number {
-  if (typeof value === 'number' && value > 0 && value < Infinity) return value;
-  throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a positive number, got ${shown(value)}`);
+/** Options with all their defaults. */
+export interface Settings extends Omit<CheckedOptions, 'anneal' | 'paper' | 'gauge' | 'unbalanced'> {
+  op: string;
+  /** Undefined: at its value from the start. */
+  anneal: Annealing | undefined;
+  penalties: Penalties;
+  /** Undefined: the safe form. */
+  paper: Published | undefined;
+  gauge: Gauge;
 }
 
 /** Potentials of masses that cannot be carried grow by up to 1500 eps a sweep: so they stay finite. */
 const mostEps = 2 ** 996;
 
-/** @throws ERR_ARGUMENT unless there are numbers for potentials in units of it, and its own unit */
-export function epsOf(op: string, value: unknown): number {
-  const eps = positive(op, 'eps', value);
-  if (1 / eps === Infinity)
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: eps must have a finite inverse, got ${eps}`);
-  if (eps > mostEps) throw new OrthokitError('ERR_ARGUMENT', `${op}: eps must be at most ${mostEps}, got ${eps}`);
-  return eps;
-}
+/** For costs of about 1, by default. There are numbers for potentials in units of it, and for its own unit. */
+export const epsOption: Option<number> = also(positive(1e-3), (x) => {
+  if (1 / x === Infinity) return 'must have a finite inverse';
+  return x > mostEps ? `must be at most ${mostEps}` : undefined;
+});
 
-export function countOf(op: string, name: string, value: unknown): number {
-  if (Number.isSafeInteger(value) && (value as number) >= 1) return value as number;
-  throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a whole number from 1 on, got ${shown(value)}`);
-}
+/** An option that the costs must be known for, to be checked. */
+export const unchecked = <T>(): Option<T | undefined> => ({ default: undefined, wrong: () => undefined });
 
-/** @throws ERR_ARGUMENT for what cannot abort, or be called */
-export function checkWatchers(op: string, { signal, onProgress }: { signal?: unknown; onProgress?: unknown }): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: signal must be an AbortSignal, got ${shown(signal)}`);
-  if (onProgress !== undefined && typeof onProgress !== 'function')
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: onProgress must be a function, got ${shown(onProgress)}`);
-}
+type SolverOptions = 'eps' | 'tol' | 'maxSweeps' | 'maxNewton' | 'anneal' | 'throwUnlessConverged';
 
-/** @throws ERR_ARGUMENT unless it is true or false; left out, it is false */
-export function throwsUnlessConverged(op: string, value: unknown): boolean {
-  if (value === undefined) return false;
-  if (typeof value === 'boolean') return value;
-  throw new OrthokitError('ERR_ARGUMENT', `${op}: throwUnlessConverged must be true or false, got ${shown(value)}`);
-}
+/** Options of solvers of one problem or many. */
+export const solverSchema: Schema<Pick<CheckedOptions, SolverOptions>> = {
+  eps: epsOption,
+  tol: positive(1e-9),
+  maxSweeps: count(1000),
+  maxNewton: count(200),
+  anneal: orFalse(
+    nested<Annealing>({
+      start: optional(positive(1)),
+      factor: also(positive(0.5), (x) => (x < 1 ? undefined : 'must be below 1')),
+      sweeps: count(2),
+    }),
+  ),
+  throwUnlessConverged: flag(false),
+};
 
-export function annealOf(op: string, anneal: AnnealOptions | false): Settings['anneal'] {
-  if (anneal === false) return undefined;
-  if (!isRecord(anneal))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: anneal must be an object or false, got ${shown(anneal)}`);
-  checkOptions(`${op}: anneal`, anneal, ['start', 'factor', 'sweeps']);
-  const { start, factor = 0.5, sweeps = 2 } = anneal as AnnealOptions;
-  if (positive(op, 'anneal.factor', factor) >= 1)
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: anneal.factor must be below 1, got ${factor}`);
-  return {
-    start: start === undefined ? undefined : positive(op, 'anneal.start', start),
-    factor,
-    sweeps: countOf(op, 'anneal.sweeps', sweeps),
-  };
-}
+/** Options of {@link sinkhornDivergence}. */
+export const divergenceSchema: Schema<Omit<CheckedOptions, 'unbalanced' | 'paper' | 'gauge' | 'warmStart'>> = {
+  ...solverSchema,
+  a: unchecked(),
+  b: unchecked(),
+  method: optional(word(['auto', 'sinkhorn', 'sns', 'ssns', 'splr', 'lbfgs'], 'auto')),
+  ...watchers<TransportProgress>(),
+};
 
-function penaltiesOf(op: string, unbalanced: UnbalancedOptions | undefined): Penalties {
-  if (unbalanced === undefined) return balanced;
-  if (!isRecord(unbalanced))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: unbalanced must be an object, got ${shown(unbalanced)}`);
-  checkOptions(`${op}: unbalanced`, unbalanced, ['rhoA', 'rhoB']);
-  const { rhoA, rhoB } = unbalanced;
-  if (rhoA === undefined && rhoB === undefined)
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: unbalanced must have rhoA or rhoB, got neither`);
-  const rho = (name: string, value: unknown): number =>
-    value === undefined ? Infinity : positive(op, `unbalanced.${name}`, value);
-  return { rows: rho('rhoA', rhoA), columns: rho('rhoB', rhoB) };
-}
+const schema: Schema<CheckedOptions> = {
+  ...divergenceSchema,
+  unbalanced: optional(nested<UnbalancedOptions>({ rhoA: optional(positive(1)), rhoB: optional(positive(1)) })),
+  paper: {
+    ...orFalse(
+      nested<Published>({
+        sweeps: count(20),
+        lambda: optional(also(positive(1), (x) => (x <= 1 ? undefined : 'must be at most 1'))),
+      }),
+    ),
+    default: false,
+  },
+  gauge: optional(word<Gauge>(['balanced', 'last'], 'balanced')),
+  warmStart: {
+    default: undefined,
+    wrong: (x) => (x === undefined || arePotentials(x) ? undefined : 'must have tensors f and g'),
+  },
+};
 
-function paperOf(op: string, paper: PaperOptions | false, method: unknown): Settings['paper'] {
-  if (paper === false) return undefined;
-  if (!isRecord(paper))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: paper must be an object or false, got ${shown(paper)}`);
-  checkOptions(`${op}: paper`, paper, ['sweeps', 'lambda']);
-  if (method !== 'sns')
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: paper must go with method sns, got ${shown(method)}`);
-  const { sweeps = 20, lambda } = paper as PaperOptions;
-  if (lambda !== undefined && positive(op, 'paper.lambda', lambda) > 1)
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: paper.lambda must be at most 1, got ${lambda}`);
-  return { sweeps: countOf(op, 'paper.sweeps', sweeps), lambda };
-}
-
-const known = [
-  ...['a', 'b', 'eps', 'method', 'tol', 'maxSweeps', 'maxNewton', 'anneal', 'paper', 'unbalanced', 'warmStart'],
-  ...['gauge', 'signal', 'onProgress', 'throwUnlessConverged'],
-];
+const arePotentials = (x: unknown): boolean => isRecord(x) && isTensor(x['f']) && isTensor(x['g']);
 
 /**
  * @internal
  * @throws ERR_ARGUMENT for what is no option or out of range; ERR_UNSUPPORTED for methods that keep the masses
  */
 export function settingsOf(op: string, options: SinkhornOptions): Settings {
-  checkOptions(op, options, known);
-  const {
-    a,
-    b,
-    method = options.unbalanced ? 'sinkhorn' : undefined,
-    tol = 1e-9,
-    maxSweeps = 1000,
-    maxNewton = 200,
-    warmStart,
-    signal,
-    onProgress,
-  } = options;
-  const eps = epsOf(op, options.eps ?? defaultEps);
-  if (method !== undefined && !methods.includes(method))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: method must be ${oneOf(methods)}, got ${shown(method)}`);
-  if (options.unbalanced && method !== 'sinkhorn')
-    throw new OrthokitError('ERR_UNSUPPORTED', `${op}: unbalanced must go with method sinkhorn, got ${method}`);
-  if (warmStart !== undefined && !(isRecord(warmStart) && isTensor(warmStart.f) && isTensor(warmStart.g)))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: warmStart must have tensors f and g, got ${shown(warmStart)}`);
-  checkWatchers(op, options);
-  const paper = paperOf(op, options.paper ?? false, method);
-  const gauge = options.gauge ?? 'balanced';
-  if (!gauges.includes(gauge))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: gauge must be ${oneOf(gauges)}, got ${shown(gauge)}`);
-  if (options.unbalanced && options.gauge !== undefined)
-    throw new OrthokitError('ERR_UNSUPPORTED', `${op}: gauge must not go with unbalanced, got ${gauge}`);
-  const anneal = options.anneal ?? (warmStart || paper ? false : {});
+  const { unbalanced, gauge, paper, anneal, ...given } = readOptions(op, options, schema);
+  const refuse = (code: 'ERR_ARGUMENT' | 'ERR_UNSUPPORTED', text: string, got: unknown) => {
+    throw new OrthokitError(code, `${op}: ${text}, got ${got}`);
+  };
+  const method = given.method ?? (unbalanced ? 'sinkhorn' : undefined);
+  if (paper && method !== 'sns') refuse('ERR_ARGUMENT', 'paper must go with method sns', shown(method));
+  if (unbalanced) {
+    const { rhoA, rhoB } = unbalanced;
+    if (rhoA === undefined && rhoB === undefined)
+      refuse('ERR_ARGUMENT', 'unbalanced must have rhoA or rhoB', 'neither');
+    if (method !== 'sinkhorn') refuse('ERR_UNSUPPORTED', 'unbalanced must go with method sinkhorn', method);
+    if (gauge !== undefined) refuse('ERR_UNSUPPORTED', 'gauge must not go with unbalanced', gauge);
+  }
+  const isAnnealed = options.anneal !== undefined || !(given.warmStart || paper);
   return {
+    ...given,
     op,
-    a,
-    b,
-    eps,
     method,
-    tol: positive(op, 'tol', tol),
-    maxSweeps: countOf(op, 'maxSweeps', maxSweeps),
-    maxNewton: countOf(op, 'maxNewton', maxNewton),
-    anneal: annealOf(op, anneal),
-    penalties: penaltiesOf(op, options.unbalanced),
-    gauge,
-    paper,
-    warmStart,
-    signal,
-    onProgress,
-    throwUnlessConverged: throwsUnlessConverged(op, options.throwUnlessConverged),
+    gauge: gauge ?? 'balanced',
+    anneal: isAnnealed && anneal ? anneal : undefined,
+    penalties: { rows: unbalanced?.rhoA ?? Infinity, columns: unbalanced?.rhoB ?? Infinity },
+    paper: paper || undefined,
   };
 }

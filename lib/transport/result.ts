@@ -1,3 +1,4 @@
+import * as check from '../core/check.ts';
 import { OrthokitError, oneOf } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions, isRecord, shown } from '../core/options.ts';
@@ -152,10 +153,7 @@ export class TransportResult implements Potentials {
     checkOptions('apply', options, ['transpose']);
     const { rows, columns, device } = this.#costs;
     const [from, to] = options.transpose ? [rows, columns] : [columns, rows];
-    if (!isTensor(v)) throw new OrthokitError('ERR_ARGUMENT', `apply: v must be a Tensor, got ${shown(v)}`);
-    if (v.device !== device) throw new OrthokitError('ERR_DEVICE', 'apply: v is on another device');
-    if (v.dtype !== 'f32' && v.dtype !== 'f64')
-      throw new OrthokitError('ERR_DTYPE', `apply: v must be f32 or f64, got ${v.dtype}`);
+    check.tensor('apply', 'v', v, { dtypes: check.arithmetic, device });
     if (v.shape.length < 1 || v.shape.length > 2 || v.shape[0] !== from)
       throw new OrthokitError('ERR_SHAPE', `apply: v must have shape [${from}] or [${from}, k], got [${v.shape}]`);
     using flat = v.reshape([from, v.size / from]);

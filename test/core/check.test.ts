@@ -44,6 +44,14 @@ describe('refuses', () => {
       'ERR_SHAPE',
       'must be a matrix with elements, got [0,3]',
     ],
+    [
+      'no matrix',
+      Tensor.zeros(device, [4]),
+      { rank: 2, filled: true },
+      'ERR_SHAPE',
+      'must be a matrix with elements, got [4]',
+    ],
+    ['the rank of another shape', matrix, { shape: [6] }, 'ERR_SHAPE', 'must have shape [6], got [2,3]'],
     ['another size', matrix, { shape: [undefined, 4] }, 'ERR_SHAPE', 'must have shape [any,4], got [2,3]'],
     [
       'a size with a meaning',

@@ -173,7 +173,12 @@ describe.each(onlyCpu)('point clouds', () => {
     ['a vector', { x: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'x must be a matrix with elements, got [3]'],
     ['two dtypes', { y: x.cast('f32') }, 'ERR_DTYPE', 'y must have the dtype of x, f64, got f32'],
     ['other coordinates', { y: x.reshape([2, 3]) }, 'ERR_SHAPE', 'y must have the columns of x, 2, got 3'],
-    ['another device', { y: Tensor.from(other, numbers(6, 1), [3, 2]) }, 'ERR_DEVICE', 'y is on another device than x'],
+    [
+      'another device',
+      { y: Tensor.from(other, numbers(6, 1), [3, 2]) },
+      'ERR_DEVICE',
+      'sinkhorn: y is on another device',
+    ],
     [
       'another metric',
       { metric: 'cosine' },

@@ -442,7 +442,7 @@ describe.each(devices)('pullbacks on %s:', (kind) => {
     await expect(call({ f: [1, 2] })).rejects.toThrow('pullback: f must be a Tensor, got a list');
     await expect(call({ g: f })).rejects.toThrow('pullback: g must have shape [3], got [2]');
     await expect(call({ f: f.cast('bf16') })).rejects.toMatchObject({ code: 'ERR_DTYPE' });
-    await expect(call({ plan: f })).rejects.toThrow('pullback: plan must be a matrix, got [2]');
+    await expect(call({ plan: f })).rejects.toThrow('pullback: plan must have shape [2,3], got [2]');
     await expect(call({ plan: 1 })).rejects.toThrow('pullback: plan must be a Tensor, got 1');
     await expect(call({ plan: { left: f, right: f } })).rejects.toThrow('plan.right must have shape [3], got [2]');
     await expect(call({ plan: { left: f } })).rejects.toThrow('plan.right must be a Tensor, got undefined');

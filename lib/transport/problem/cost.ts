@@ -1,10 +1,10 @@
 import { filled } from '../../core/all-or-none.ts';
+import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import type { Lane } from '../../core/lane.ts';
 import { ops } from '../../core/native-ops.ts';
-import { shown } from '../../core/options.ts';
-import { isTensor, Tensor } from '../../core/tensor.ts';
+import { Tensor } from '../../core/tensor.ts';
 
 /** Vectors of a problem, f64: one element a row, one a column. */
 export interface Pair {
@@ -99,13 +99,8 @@ export class DenseCost implements Cost {
   readonly #cost: Tensor;
 
   /** @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DISPOSED */
-  constructor(op: string, cost: unknown) {
-    if (!isTensor(cost)) throw new OrthokitError('ERR_ARGUMENT', `${op}: cost must be a Tensor, got ${shown(cost)}`);
-    if (cost.dtype !== 'f32' && cost.dtype !== 'f64')
-      throw new OrthokitError('ERR_DTYPE', `${op}: cost must be f32 or f64, got ${cost.dtype}`);
-    if (cost.shape.length !== 2 || cost.size === 0)
-      throw new OrthokitError('ERR_SHAPE', `${op}: cost must be a matrix with elements, got [${cost.shape}]`);
-    if (cost.disposed) throw new OrthokitError('ERR_DISPOSED', `${op}: cost has been disposed`);
+  constructor(op: string, cost: unknown, name = 'cost') {
+    check.tensor(op, name, cost, { dtypes: check.arithmetic, rank: 2, filled: true });
     this.device = cost.device;
     this.dtype = cost.dtype;
     this.rows = cost.shape[0]!;

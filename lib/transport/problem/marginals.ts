@@ -1,4 +1,5 @@
 import { allOrNone } from '../../core/all-or-none.ts';
+import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { shown } from '../../core/options.ts';
@@ -24,11 +25,7 @@ async function numbersOf(
   size: number,
 ): Promise<Float64Array> {
   if (isTensor(masses)) {
-    if (masses.device !== device) throw new OrthokitError('ERR_DEVICE', `${op}: ${name} is on another device`);
-    if (masses.dtype !== 'f32' && masses.dtype !== 'f64')
-      throw new OrthokitError('ERR_DTYPE', `${op}: ${name} must be f32 or f64, got ${masses.dtype}`);
-    if (masses.shape.length !== 1 || masses.size !== size)
-      throw new OrthokitError('ERR_SHAPE', `${op}: ${name} must have shape [${size}], got [${masses.shape}]`);
+    check.tensor(op, name, masses, { dtypes: check.arithmetic, shape: [size], device });
     return Float64Array.from(await masses.read());
   }
   if (!Array.isArray(masses) && !(masses instanceof Float64Array) && !(masses instanceof Float32Array))

@@ -1,10 +1,13 @@
 import { allOrNone, filled } from '../../core/all-or-none.ts';
+import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
-import { OrthokitError, oneOf } from '../../core/errors.ts';
+import { OrthokitError } from '../../core/errors.ts';
 import type { Lane } from '../../core/lane.ts';
 import { ops } from '../../core/native-ops.ts';
-import { checkOptions, isRecord, shown } from '../../core/options.ts';
+import { isRecord } from '../../core/options.ts';
+import { type Option, type Resolved, readOptions, type Schema, word } from '../../core/schema.ts';
 import { isTensor, Tensor } from '../../core/tensor.ts';
+import { unchecked } from '../options.ts';
 import { panelHeight, rowsFrom } from '../pullback/panels.ts';
 import { type CostRange, type Costs, DenseCost, gathered, type Pair, type Side, type SoftminOutputs } from './cost.ts';
 
@@ -21,18 +24,11 @@ export interface PointClouds {
   readonly metric?: Metric | undefined;
 }
 
-const metrics: readonly string[] = ['sqeuclidean', 'euclidean', 'l1'] satisfies Metric[];
-
-function pointsOf(op: string, name: string, points: unknown): Tensor {
-  if (!isTensor(points))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a Tensor, got ${shown(points)}`);
-  if (points.dtype !== 'f32' && points.dtype !== 'f64')
-    throw new OrthokitError('ERR_DTYPE', `${op}: ${name} must be f32 or f64, got ${points.dtype}`);
-  if (points.shape.length !== 2 || points.size === 0)
-    throw new OrthokitError('ERR_SHAPE', `${op}: ${name} must be a matrix with elements, got [${points.shape}]`);
-  if (points.disposed) throw new OrthokitError('ERR_DISPOSED', `${op}: ${name} has been disposed`);
-  return points;
-}
+const schema: Schema<Resolved<PointClouds>> = {
+  x: unchecked() as Option<Tensor>,
+  y: unchecked() as Option<Tensor>,
+  metric: word<Metric>(['sqeuclidean', 'euclidean', 'l1'], 'sqeuclidean'),
+};
 
 /** Costs of point clouds; memory in proportion to the points. */
 export class PointCost implements Costs {
@@ -47,13 +43,10 @@ export class PointCost implements Costs {
 
   /** @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED */
   constructor(op: string, clouds: PointClouds) {
-    checkOptions(op, clouds, ['x', 'y', 'metric']);
-    const x = pointsOf(op, 'x', clouds.x);
-    const y = pointsOf(op, 'y', clouds.y);
-    const { metric = 'sqeuclidean' } = clouds;
-    if (!metrics.includes(metric))
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: metric must be ${oneOf(metrics)}, got ${shown(metric)}`);
-    if (y.device !== x.device) throw new OrthokitError('ERR_DEVICE', `${op}: y is on another device than x`);
+    const { x, y, metric } = readOptions(op, clouds, schema);
+    const demands = { dtypes: check.arithmetic, rank: 2, filled: true };
+    check.tensor(op, 'x', x, demands);
+    check.tensor(op, 'y', y, { ...demands, device: x.device });
     if (y.dtype !== x.dtype)
       throw new OrthokitError('ERR_DTYPE', `${op}: y must have the dtype of x, ${x.dtype}, got ${y.dtype}`);
     if (y.shape[1] !== x.shape[1])

@@ -1,4 +1,5 @@
 import { allOrNone } from '../../core/all-or-none.ts';
+import * as check from '../../core/check.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { Settings } from '../options.ts';
@@ -40,15 +41,7 @@ export async function startOf(cost: Costs, marginals: Marginals, settings: Setti
     let numbers = new Float64Array(size);
     if (warmStart) {
       const tensor = warmStart[name];
-      if (tensor.device !== device)
-        throw new OrthokitError('ERR_DEVICE', `${op}: warmStart.${name} is on another device`);
-      if (tensor.dtype !== 'f32' && tensor.dtype !== 'f64')
-        throw new OrthokitError('ERR_DTYPE', `${op}: warmStart.${name} must be f32 or f64, got ${tensor.dtype}`);
-      if (tensor.shape.length !== 1 || tensor.size !== size)
-        throw new OrthokitError(
-          'ERR_SHAPE',
-          `${op}: warmStart.${name} must have shape [${size}], got [${tensor.shape}]`,
-        );
+      check.tensor(op, `warmStart.${name}`, tensor, { dtypes: check.arithmetic, shape: [size], device });
       numbers = Float64Array.from(await control.read(tensor));
       const share = (settings.eps * Math.log(marginals.mass)) / 2;
       for (const [i, x] of numbers.entries()) numbers[i] = Number.isFinite(x) ? x - share : 0;
