@@ -22,6 +22,8 @@ export interface Goal {
   /** Of the first case: case i has `seed + i`. The same in each run of the suite, another in each deep run. */
   readonly seed: number;
   readonly deep: boolean;
+  /** Which share of a goal without cases of its own a sitting takes: its number from 0 on, and how many there are. */
+  readonly sitting: { readonly number: number; readonly of: number };
   /** Options of the goal's tests: the tag by which commands find them. */
   readonly tagged: { readonly tags: string[] };
   /** Runs the body once a case, each with its own seed, and gives their number; a failure says how to replay it. */
@@ -81,5 +83,6 @@ export function goal(name: string, { ci, deep: whole, unit = 'cases' }: GoalSize
   };
 
   const limit = (ci: number): number => (deep ? 2 * 60 * 60_000 : ci);
-  return { count, seed, deep, tagged: { tags: [name] }, each, limit, assert, record, replay };
+  const sitting = { number: slice - 1, of: slices };
+  return { count, seed, deep, sitting, tagged: { tags: [name] }, each, limit, assert, record, replay };
 }

@@ -1,6 +1,6 @@
 // Each request for memory of a call fails in turn: ERR_MEMORY, nothing leaked, inputs as they were, and the same call
 // then gives the right bits.
-// usage: node allocations.mjs <folder of the library> <orders> <most> <lasting> <queued>
+// usage: node allocations.mjs <folder of the library> <orders> <most> <lasting> <queued> <sitting> <of how many>
 import path from 'node:path';
 import { Checker, Orders } from './allocations/check.mjs';
 import { checkOperations } from './allocations/operations.mjs';
@@ -8,7 +8,7 @@ import { checkOptimizers } from './allocations/optimizers.mjs';
 import { checkSolvers } from './allocations/solvers.mjs';
 import { checkTensors } from './allocations/tensors.mjs';
 
-const [folder, ordersFile, most, lasting, queued] = process.argv.slice(2);
+const [folder, ordersFile, most, lasting, queued, sitting, sittings] = process.argv.slice(2);
 const library = await import(path.join(folder, 'lib', 'index.js'));
 const { native } = await import(path.join(folder, 'lib', 'core', 'native.js'));
 const { Device, OrthokitError } = library;
@@ -16,7 +16,8 @@ const { Device, OrthokitError } = library;
 const orders = new Orders(ordersFile, lasting === '1');
 const device = Device.open('cpu', { threads: 2 });
 const ways = { most: Number(most), lasting: lasting === '1', queued: queued === '1' };
-const checker = new Checker({ device, orders, OrthokitError, ...ways });
+const share = { sitting: Number(sitting), sittings: Number(sittings) };
+const checker = new Checker({ device, orders, OrthokitError, ...ways, ...share });
 const given = { checker, device, folder, library, native };
 for (const check of [checkOperations, checkOptimizers, checkSolvers, checkTensors]) await check(given);
 

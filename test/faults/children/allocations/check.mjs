@@ -47,8 +47,12 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 export class Checker {
   summary = { cases: 0, requests: 0, failures: 0, recovered: 0 };
   problems = [];
+  sitting = 0;
+  sittings = 1;
+  #asked = 0;
 
-  /** @param {{ device: any, orders: Orders, OrthokitError: any, most: number, lasting: boolean, queued: boolean }} given */
+  /** @param {{ device: any, orders: Orders, OrthokitError: any, most: number, lasting: boolean, queued: boolean,
+   *   sitting?: number, sittings?: number }} given of several sittings, each takes its share of the calls */
   constructor(given) {
     Object.assign(this, given);
   }
@@ -82,6 +86,7 @@ export class Checker {
 
   /** @param {Case} one */
   async check(one) {
+    if (this.#asked++ % this.sittings !== this.sitting) return;
     const { name, reset, results, inputs } = one;
     for (let i = 0; i < 2; i++) {
       await reset();
