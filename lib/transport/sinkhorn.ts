@@ -29,18 +29,17 @@ const sweepsFromZeros = 20;
 
 async function solve(task: Task): Promise<SolverEnd> {
   const { plan, marginals, settings, range, tol } = task;
-  const { a, b } = marginals;
   const { method, paper, maxSweeps } = settings;
   if (method === 'auto') return automatic(task);
   if (method === 'sns' && !paper) return (await newtonByLevels(task, new Newton(plan))).end;
   await annealBySweeps(task);
   if (method === 'sinkhorn') return ended(await sweepUntil(plan, tol), tol);
   await plan.logSweeps(Math.min(paper?.sweeps ?? preparingSweeps, plan.control.sweepsLeft));
-  if (method === 'lbfgs') return (await lbfgs(plan, a, tol, maxSweeps)).end;
+  if (method === 'lbfgs') return (await lbfgs(plan, marginals.a, tol, maxSweeps)).end;
   const unit = range.most - range.least || settings.eps;
-  if (method === 'ssns') return ssns(plan, a, b, tol, unit);
-  if (method === 'splr') return splr(plan, a, b, tol, unit);
-  return paperNewton(plan, a, b, paper?.lambda ?? 2 / Math.min(a.length, b.length), tol);
+  if (method === 'ssns') return ssns(plan, tol, unit);
+  if (method === 'splr') return splr(plan, tol, unit);
+  return paperNewton(plan, tol, paper?.lambda ?? 2 / Math.min(plan.cost.rows, plan.cost.columns));
 }
 
 /**
