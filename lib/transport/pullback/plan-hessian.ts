@@ -3,7 +3,7 @@ import type { Lane } from '../../core/lane.ts';
 import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
-import { type CgResult, cg } from '../../solvers/cg.ts';
+import { cg } from '../../solvers/cg.ts';
 import type { LinearOperator } from '../../solvers/operator.ts';
 import type { Pair } from '../problem/cost.ts';
 import type { Vectors } from './panels.ts';
@@ -136,39 +136,23 @@ export class PlanHessian implements LinearOperator {
 
   /** Of the reduced system, whose right-hand side has the norm `scale`; `least` of it may be rounding. */
   async #solve(goal: Tensor, scale: number, least: number, sparse: SparseSystem | undefined): Promise<Tensor> {
-    const { tol, maxIterations, precision, lane, signal } = this.#options;
-    const allowed = Math.max(tol, scale > least ? least / scale : 1);
+    const { maxIterations, precision, signal } = this.#options;
+    const tol = Math.max(this.#options.tol, scale > least ? least / scale : 1);
     const preconditioner = sparse && this.#preconditioner(sparse);
-    const result = await cg(this, goal, { tol: allowed, maxIterations, rounding: precision, preconditioner, signal });
-    try {
-      await this.#check(result, allowed, Math.max(allowed, coarsest), scale, lane);
-      return result.x;
-    } catch (error) {
-      result.x.dispose();
-      throw error;
-    }
-  }
-
-  /** Shares of `scale` that residuals should have, and those that rounding may leave. */
-  async #check(
-    { x, status, residual, dropped }: CgResult,
-    allowed: number,
-    most: number,
-    scale: number,
-    lane: Lane,
-  ): Promise<void> {
-    if (status !== 'max-iterations') {
-      if (!(residual + dropped <= most) || status === 'breakdown') throw nearlyApart();
-      return;
-    }
-    using size = vectors.scalar(this.device);
-    vectors.norm(lane.queue, x, size);
-    const [norm] = await lane.read(size);
-    const enough = Math.max(allowed, (this.#options.precision * norm!) / scale);
-    if (!(enough <= most)) throw nearlyApart();
+    const { x, status, residual, dropped } = await cg(this, goal, {
+      tol,
+      maxIterations,
+      rounding: precision,
+      preconditioner,
+      signal,
+    });
+    const isSolved = status === 'converged' || status === 'at-precision';
+    if (isSolved && residual + dropped <= Math.max(tol, coarsest)) return x;
+    x.dispose();
+    if (status !== 'max-iterations') throw nearlyApart();
     throw new OrthokitError(
       'ERR_ARGUMENT',
-      `pullback: maxIterations must reach a residual of ${enough}, got ${this.#options.maxIterations} for one of ${residual}; if the plan nearly falls into parts, tol must be larger`,
+      `pullback: maxIterations must reach a residual of ${tol}, got ${maxIterations} for one of ${residual}; if the plan nearly falls into parts, tol must be larger`,
     );
   }
 

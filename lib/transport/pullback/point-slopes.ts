@@ -1,5 +1,6 @@
 import type { Lane } from '../../core/lane.ts';
 import { ops } from '../../core/native-ops.ts';
+import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { PointCost } from '../problem/points.ts';
 import { across, outerSum, type Panel } from './panels.ts';
@@ -20,7 +21,7 @@ export class PointSlopes {
   readonly #ofX: Float64Array;
   readonly #ofY: Float64Array;
   /** For each coordinate, and for 1: G times what the columns have, and Gᵀ times what the rows have. */
-  readonly #owned: Tensor[] = [];
+  readonly #owned: Owned<Tensor>;
   readonly #yAndOne: Tensor;
   readonly #ofColumns: Tensor;
   readonly #minusY: readonly Tensor[];
@@ -37,22 +38,13 @@ export class PointSlopes {
     this.#ofY = coordinates.y.map((value, at) => value - middle[at % d]!);
     this.x = new Float64Array(this.#ofX.length);
     this.y = new Float64Array(this.#ofY.length);
-    try {
-      this.#yAndOne = this.#own(withOnes(device, this.#ofY, d));
-      this.#ofColumns = this.#own(Tensor.zeros(device, [columns, d + 1], { dtype: 'f64' }));
-      this.#minusY =
-        costs.metric === 'l1'
-          ? Array.from({ length: d }, (_, k) => this.#own(across(costs, coordinate(this.#ofY, k, d, -1))))
-          : [];
-    } catch (error) {
-      this[Symbol.dispose]();
-      throw error;
-    }
-  }
-
-  #own(tensor: Tensor): Tensor {
-    this.#owned.push(tensor);
-    return tensor;
+    using owned = new Owned<Tensor>();
+    this.#yAndOne = owned.add(withOnes(device, this.#ofY, d));
+    this.#ofColumns = owned.add(Tensor.zeros(device, [columns, d + 1], { dtype: 'f64' }));
+    this.#minusY = Array.from({ length: costs.metric === 'l1' ? d : 0 }, (_, k) =>
+      owned.add(across(costs, coordinate(this.#ofY, k, d, -1))),
+    );
+    this.#owned = owned.move();
   }
 
   /** G is changed. */
@@ -115,7 +107,7 @@ export class PointSlopes {
   }
 
   [Symbol.dispose](): void {
-    for (const tensor of this.#owned) tensor.dispose();
+    this.#owned.dispose();
   }
 }
 

@@ -86,18 +86,16 @@ class Pullback {
     const weighted = zeros(costs);
     using ofPlan = Tensor.zeros(device, [columns], { dtype: 'f64' });
     using ofWeighted = Tensor.zeros(device, [columns], { dtype: 'f64' });
-    const rowSums = async (x: Tensor): Promise<Float64Array> => {
-      using out = new Tensor(device, [x.shape[0]!], 'f64');
+    const add = async ({ first, index }: Panel, x: Tensor, ofRows: Float64Array, ofColumns: Tensor): Promise<void> => {
+      using out = new Tensor(device, [index.size], 'f64');
+      ops.columnSum(queue, { x, out: ofColumns, beta: 1 });
       ops.rowReduce(queue, { x, out, reduction: 'sum' });
-      return await this.#lane.read(out);
+      ofRows.set(await this.#lane.read(out), first);
     };
     await this.#panels.walk(potentials, shifts, async (panel) => {
       if (stored) ops.scatterRows(queue, { out: stored, index: panel.index, x: panel.plan, mode: 'set' });
-      ops.columnSum(queue, { x: panel.plan, out: ofPlan, beta: 1 });
-      ops.columnSum(queue, { x: panel.weighted, out: ofWeighted, beta: 1 });
-      const [own, weightedOwn] = await Promise.all([rowSums(panel.plan), rowSums(panel.weighted)]);
-      plan.rows.set(own, panel.first);
-      weighted.rows.set(weightedOwn, panel.first);
+      await add(panel, panel.plan, plan.rows, ofPlan);
+      await add(panel, panel.weighted, weighted.rows, ofWeighted);
     });
     plan.columns.set(await this.#lane.read(ofPlan));
     weighted.columns.set(await this.#lane.read(ofWeighted));
