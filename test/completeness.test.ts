@@ -8,6 +8,7 @@ import * as orthokit from '../lib/index.ts';
 import { groups } from '../scripts/operations.mjs';
 import { classes } from './optimizers/classes.ts';
 import { importedFrom, isCompared, isExamined } from './support/assertions.ts';
+import { sourcesOf, untrue } from './support/sources.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const read = (...names: string[]) => readFileSync(path.join(root, ...names), 'utf8');
@@ -102,13 +103,18 @@ describe('operations', () => {
     const struct = /^struct (\w+) {\n.*\*name = /m.exec(header)![1];
     const loops = read('native', 'bench', 'reference', group, `${name}.cpp`);
     expect(loops).toMatch(new RegExp(`^ORTHOKIT_REFERENCE\\(${struct},`, 'm'));
-    // Besides the loops: a second source in TypeScript, or values of a program that is not ours.
+    // The test compares with the loops, or with a second source of the formula in TypeScript.
     const test = read('test', 'ops', group, `${kebab}.test.ts`);
-    const twin = exists('test', 'reference', `${kebab}.ts`);
-    const from = twin ? `../../reference/${kebab}.ts` : `../../support/${group}.ts`;
-    const names = importedFrom(test, from).filter((own) => twin || own.startsWith('golden'));
-    expect(isCompared(test, names), `what ${names} of ${from} gives is compared`).toBe(true);
-    if (!twin) expect(test).toMatch(/^\/\/ Values: \S/m);
+    const names = importedFrom(test, `../../reference/${kebab}.ts`);
+    const camel = kebab.replace(/-[a-z]/g, (letters) => letters[1]!.toUpperCase());
+    const isLikeLoops = new RegExp(`\\bexpectLikeReference\\(\\s*'${camel}'`).test(test);
+    expect(isLikeLoops || isCompared(test, names), 'is compared with its reference').toBe(true);
+    expect(exists('test', 'reference', `${kebab}.ts`), 'a second source is used').toBe(names.length > 0);
+    // Besides, a source that is neither our code nor the same formula.
+    const place = `test/ops/${group}/${kebab}.test.ts`;
+    const sources = sourcesOf(test);
+    expect(sources.length, `${place} has a line "// Source: …"`).toBeGreaterThan(0);
+    expect(sources.map((source) => untrue(source, place)).filter(Boolean)).toEqual([]);
     expect(test).toMatch(/^\/\/ Devices: cpu, cuda$/m);
   });
 

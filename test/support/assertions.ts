@@ -22,13 +22,13 @@ export const isCompared = (text: string, names: readonly string[]): boolean =>
 export const isExamined = (text: string, name: string): boolean =>
   reaches(text, (node) => ts.isNewExpression(node) && node.expression.getText() === name);
 
-const parsed = (text: string): ts.SourceFile =>
+export const parsed = (text: string): ts.SourceFile =>
   ts.createSourceFile('test.ts', text, ts.ScriptTarget.Latest, /* setParentNodes */ true);
 
-const some = (node: ts.Node, found: Seed): boolean =>
+export const some = (node: ts.Node, found: Seed): boolean =>
   found(node) || !!ts.forEachChild(node, (c) => some(c, found) || undefined);
 
-function visit(node: ts.Node, each: (node: ts.Node) => void): void {
+export function visit(node: ts.Node, each: (node: ts.Node) => void): void {
   each(node);
   ts.forEachChild(node, (child) => visit(child, each));
 }
@@ -39,17 +39,32 @@ const bindings = (name: ts.BindingName): string[] =>
     : name.elements.flatMap((e) => (ts.isOmittedExpression(e) ? [] : bindings(e.name)));
 
 /** expect(…), expect(…).…(…), expectClose(…) and what else is named so; describeStep(…) and its like hold assertions. */
-function isAssertion(node: ts.Node, own: ReadonlySet<string>): node is ts.CallExpression {
+export function isAssertion(node: ts.Node, own: ReadonlySet<string>): node is ts.CallExpression {
   if (!ts.isCallExpression(node)) return false;
   let callee: ts.Expression = node.expression;
   while (ts.isPropertyAccessExpression(callee) || ts.isCallExpression(callee)) callee = callee.expression;
   return ts.isIdentifier(callee) && (/^(expect|describe[A-Z])/.test(callee.text) || own.has(callee.text));
 }
 
+/** Functions of the file that hold assertions, by their names. */
+export function assertingFunctions(file: ts.SourceFile): ReadonlySet<string> {
+  const names = new Set<string>();
+  const holds = (node: ts.Node | undefined) => !!node && some(node, (part) => isAssertion(part, names));
+  for (let before = -1; before !== names.size; ) {
+    before = names.size;
+    visit(file, (node) => {
+      if (ts.isFunctionDeclaration(node) && node.name && holds(node.body)) names.add(node.name.text);
+      if (!ts.isVariableDeclaration(node) || !ts.isIdentifier(node.name) || !node.initializer) return;
+      if (isFunction(node.initializer) && holds(node.initializer)) names.add(node.name.text);
+    });
+  }
+  return names;
+}
+
 function reaches(text: string, seed: Seed): boolean {
   const file = parsed(text);
   const carriers = new Set<string>();
-  const asserting = new Set<string>();
+  const asserting = assertingFunctions(file);
   // The name of a property is no use.
   const isName: Seed = ({ parent }) => ts.isPropertyAccessExpression(parent) || ts.isPropertyAssignment(parent);
   const isUse: Seed = (node) =>
@@ -70,11 +85,8 @@ function reaches(text: string, seed: Seed): boolean {
         });
     } else if (ts.isVariableDeclaration(node)) {
       if (carries(node.initializer)) add(node.name);
-      const holds = node.initializer && some(node.initializer, (n) => isAssertion(n, asserting));
-      if (holds && ts.isIdentifier(node.name) && isFunction(node.initializer!)) asserting.add(node.name.text);
     } else if (ts.isFunctionDeclaration(node) && node.name) {
       if (carries(node.body)) carriers.add(node.name.text);
-      if (node.body && some(node.body, (n) => isAssertion(n, asserting))) asserting.add(node.name.text);
     } else if (
       ts.isForOfStatement(node) &&
       ts.isVariableDeclarationList(node.initializer) &&
@@ -89,8 +101,8 @@ function reaches(text: string, seed: Seed): boolean {
         if (isFunction(argument)) for (const { name } of argument.parameters) add(name);
     }
   };
-  for (let before = -1; before !== carriers.size + asserting.size; ) {
-    before = carriers.size + asserting.size;
+  for (let before = -1; before !== carriers.size; ) {
+    before = carriers.size;
     visit(file, flow);
   }
   return some(file, (node) => isAssertion(node, asserting) && carries(node));

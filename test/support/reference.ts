@@ -48,7 +48,7 @@ const isTensors = (value: unknown): value is Tensor | Tensor[] =>
  * Runs the operation on the device and on the reference, each time on what `fields` makes there. All that it writes must be
  * within the bounds, and what it only reads must be as before.
  */
-export async function agreesWithReference<O extends Op>(
+export async function expectLikeReference<O extends Op>(
   op: O,
   device: Device,
   fields: (device: Device) => Fields<O>,

@@ -1,5 +1,6 @@
 // Devices: cpu, cuda
-// Values: factorizations by SciPy (test/golden/dense.json); closed forms; what a factorization must keep.
+// Source: golden dense.json
+// Source: property "U·diag(s)·Vᵀ is A: %i of %i × %i"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, type Tensor } from '../../../lib/index.ts';
 import { normal } from '../../support/data.ts';
@@ -19,7 +20,7 @@ import {
   unwritten,
 } from '../../support/dense.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
-import { agreesWithReference } from '../../support/reference.ts';
+import { expectLikeReference } from '../../support/reference.ts';
 import { refuses, refusesWrongFields } from '../../support/refusals.ts';
 import { expectSameBits } from '../../support/same-bits.ts';
 import { splitmixMatrix } from '../../support/splitmix.ts';
@@ -88,7 +89,7 @@ describe.each(devices)('svd on %s', (kind) => {
 
     it.each(awkwardSides)('agrees with the reference, of %i × %i', async (rows, columns) => {
       const k = Math.min(rows, columns);
-      await agreesWithReference(
+      await expectLikeReference(
         'svd',
         device,
         (on) => ({
@@ -98,8 +99,12 @@ describe.each(devices)('svd on %s', (kind) => {
           v: unwritten(on, [columns, k], dtype),
           info: unwritten(on, [1], 'i32'),
         }),
-        // A vector's errors are roundings of the matrix, as large as k, over the distance of singular values, about 1.
-        { s: { ulps: 20 + k, of: 'largest' }, u: { ulps: 20 * k, of: 'largest' }, v: { ulps: 20 * k, of: 'largest' } },
+        // A vector's errors are those of the decomposition over the distance of singular values, 1 beside the largest, k.
+        {
+          s: { ulps: 20 + k, of: 'largest' },
+          u: { ulps: (20 + 2 * k) * k, of: 'largest' },
+          v: { ulps: (20 + 2 * k) * k, of: 'largest' },
+        },
       );
     });
 

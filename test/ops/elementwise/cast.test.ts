@@ -1,4 +1,6 @@
 // Devices: cpu, cuda
+// Source: formula "agrees with Math.fround on f32"
+// Source: property "every %s to f32 and back"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type Dtype, ops, Tensor } from '../../../lib/index.ts';
 import { cast } from '../../reference/cast.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "writes over its own operands, even both"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { divide as reference } from '../../reference/divide.ts';

@@ -1,11 +1,12 @@
 // Devices: cpu, cuda
+// Source: closed form "%s, of every size in one call"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
-import { fill } from '../../reference/fill.ts';
 import { expectSame } from '../../support/compare.ts';
 import { awkward } from '../../support/data.ts';
 import { devices } from '../../support/devices.ts';
-import { dtypes } from '../../support/dtypes.ts';
+import { dtypes, rounded } from '../../support/dtypes.ts';
+import { expectLikeReference } from '../../support/reference.ts';
 import { thrownBy, valuesOf } from '../../support/tensors.ts';
 
 describe.each(devices)('fill on %s', (kind) => {
@@ -16,9 +17,19 @@ describe.each(devices)('fill on %s', (kind) => {
     for (const value of [2.5, -3, 1 + 2 ** -9, 1e40, -1e40, NaN]) {
       const list = awkward.map((size) => new Tensor(device, [size], dtype));
       ops.fill(device, { x: list, value });
-      for (const tensor of list) expectSame(await valuesOf(tensor), fill(tensor.size, value, dtype));
+      for (const tensor of list)
+        expectSame(await valuesOf(tensor), new Float64Array(tensor.size).fill(rounded(value, dtype)));
     }
   });
+
+  it.each(dtypes)('agrees with the reference, %s', (dtype) =>
+    expectLikeReference(
+      'fill',
+      device,
+      (on) => ({ x: awkward.map((size) => new Tensor(on, [size], dtype)), value: 2.3 }),
+      { ulps: 0.5 },
+    ),
+  );
 
   it('gives zeros by default, of any rank', async () => {
     const x = Tensor.full(device, [2, 1, 3, 1, 2], 7);

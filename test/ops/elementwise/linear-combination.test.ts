@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "takes coefficients from the device, alone and times a number"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { linearCombination } from '../../reference/linear-combination.ts';

@@ -1,4 +1,6 @@
 // Devices: cpu, cuda
+// Source: closed form "%s of 0, -0, inf and -inf"
+// Source: closed form "takes its parameters"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { map as reference } from '../../reference/map.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "may write to its input"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { scaleEach } from '../../reference/scale-each.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "puts the numbers of columns into rows"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { transpose as reference } from '../../reference/transpose.ts';
@@ -26,6 +27,16 @@ describe.each(devices)('transpose on %s', (kind) => {
         expect(sameBits(await x.read(), before)).toBe(true);
       }
     });
+  });
+
+  it('puts the numbers of columns into rows', async () => {
+    const [rows, columns] = [33, 70];
+    // Element i, j is 1000 i + j.
+    const x = Float64Array.from({ length: rows * columns }, (_, k) => 1000 * Math.floor(k / columns) + (k % columns));
+    const out = Tensor.zeros(device, [columns, rows]);
+    ops.transpose(device, { x: tensorOf(device, x, [rows, columns]), out });
+    const expected = Float64Array.from({ length: x.length }, (_, k) => 1000 * (k % rows) + Math.floor(k / rows));
+    expect(await valuesOf(out)).toEqual(expected);
   });
 
   it('copies -0, infinities and NaN', async () => {

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "of unit vectors gives the coefficients in their places"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { combineRows as reference } from '../../reference/combine-rows.ts';
@@ -43,6 +44,13 @@ describe.each(devices)('combineRows on %s', (kind) => {
       const actual = await valuesOf(combine(device, x, tensorOf(device, indices, [count, terms], 'i32'), coefficients));
       expectClose(actual, whole, { dtype, ulps: 1 + terms, magnitude: dtype === 'f32' ? 0 : terms });
     });
+  });
+
+  it('of unit vectors gives the coefficients in their places', async () => {
+    const unit = tensorOf(device, [1, 0, 0, 0, 1, 0, 0, 0, 1], [3, 3]);
+    const indices = tensorOf(device, [2, 0, 1, 1], [2, 2], 'i32');
+    const out = combine(device, unit, indices, tensorOf(device, [5, -1, 2, 0.5], [2, 2]));
+    expect(await valuesOf(out)).toEqual(new Float64Array([-1, 0, 5, 0, 2.5, 0]));
   });
 
   it('adds nothing for indices of no row, and reads nothing there', async () => {

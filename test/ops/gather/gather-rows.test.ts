@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "takes the elements of a vector and the slices of a tensor of rank 5"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type Dtype, ops, Tensor } from '../../../lib/index.ts';
 import { gatherRows as reference } from '../../reference/gather-rows.ts';

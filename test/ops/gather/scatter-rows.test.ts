@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: property "is the transpose of gatherRows"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type Dtype, ops, Tensor } from '../../../lib/index.ts';
 import { scatterRows as reference } from '../../reference/scatter-rows.ts';

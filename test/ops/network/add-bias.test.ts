@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "adds zeros, infinities and NaN as numbers do"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { addBias as reference } from '../../reference/add-bias.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: formula "agrees with central differences of the forward operation: %s"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { gelu } from '../../reference/gelu.ts';

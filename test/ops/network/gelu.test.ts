@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: values "has the values of 50 digits, far into the tail"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { gelu as reference } from '../../reference/gelu.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: property "gives rows the mean of the bias and the deviation of the weight"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { layerNorm as reference } from '../../reference/layer-norm.ts';
@@ -59,6 +60,20 @@ describe.each(devices)('layerNorm on %s', (kind) => {
     ops.layerNorm(device, { ...inputs, bias: tensorOf(device, bias, [columns]), out });
     const magnitude = scaled.map((h, i) => Math.max(Math.abs(h), Math.abs(bias[i % columns]!)));
     expectClose(await valuesOf(out), reference(x, columns, 1e-5, weight, bias), { dtype: 'f32', ulps, magnitude });
+  });
+
+  it('gives rows the mean of the bias and the deviation of the weight', async () => {
+    const [rows, columns] = [5, 1000];
+    const x = tensorOf(device, normal(rows * columns, 1, 7), [rows, columns], 'f64');
+    const [weight, bias] = [2, 3].map((value) => Tensor.full(device, [columns], value, { dtype: 'f64' }));
+    ops.layerNorm(device, { x, out: x, weight, bias, eps: 1e-12 });
+    const values = await valuesOf(x);
+    for (let i = 0; i < rows; i++) {
+      const row = values.subarray(i * columns, (i + 1) * columns);
+      const mean = row.reduce((sum, v) => sum + v, 0) / columns;
+      expect(mean).toBeCloseTo(3, 11);
+      expect(Math.sqrt(row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / columns)).toBeCloseTo(2, 11);
+    }
   });
 
   it('has eps 1e-5 unless told', async () => {

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "gives 0 where x is 0 or NaN, and passes NaN where x is positive"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { reluBackward as reference } from '../../reference/relu-backward.ts';

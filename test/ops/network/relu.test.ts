@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "gives 0 for -0, keeps NaN and the smallest numbers"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { relu as reference } from '../../reference/relu.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: formula "agrees with central differences of the loss"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { softmaxCrossEntropy } from '../../reference/softmax-cross-entropy.ts';

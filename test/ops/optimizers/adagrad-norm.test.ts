@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: values "lr 1, b₀² .01: check values"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { adagradNorm } from '../../reference/adagrad-norm.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: values "AdamW" in test/optimizers/check-values.test.ts
 import { describe, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { adamw } from '../../reference/adamw.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "notes the squares that it is given, in the rows that it is given"
 import { describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { applyUpdate } from '../../reference/apply-update.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: values "AuON head" in test/optimizers/check-values.test.ts
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { type AuonOptions, auon, scaledUpdate } from '../../reference/auon.ts';

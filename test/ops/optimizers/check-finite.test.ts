@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "counts tensors, and a step that was skipped once"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { checkFinite } from '../../reference/check-finite.ts';

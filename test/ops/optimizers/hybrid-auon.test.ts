@@ -1,5 +1,6 @@
 // Devices: cpu, cuda
 // Axes: products
+// Source: values "HybridAuON head" in test/optimizers/check-values.test.ts
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, HybridAuON, ops, Tensor } from '../../../lib/index.ts';
 import { hybridAuon } from '../../reference/hybrid-auon.ts';

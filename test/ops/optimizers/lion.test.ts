@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: values "Lion" in test/optimizers/check-values.test.ts
 import { describe, expect, it } from 'vitest';
 import { Device, ops } from '../../../lib/index.ts';
 import { lion } from '../../reference/lion.ts';

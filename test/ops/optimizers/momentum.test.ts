@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "sums a constant gradient to a geometric series"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { momentum } from '../../reference/momentum.ts';
@@ -46,6 +47,21 @@ describe.each(devices)('momentum on %s', (kind) => {
           expectClose(await valuesOf(momenta[i]!), m[i]!, { ...tolerance, magnitude: largest(m[i]!) });
         }
         expectClose(await valuesOf(squares), g.map(sumOfSquares), { dtype: 'f64', ulps: 64 });
+      }
+    }
+  });
+
+  it('sums a constant gradient to a geometric series', async () => {
+    for (const [momentumForm, share] of [
+      ['heavy-ball', 1],
+      ['ema', 0.5],
+    ] as const) {
+      const [momenta, grads] = [[Tensor.zeros(device, [3])], [Tensor.full(device, [3], 4)]];
+      const out = [Tensor.full(device, [3], NaN)];
+      for (let t = 1; t <= 10; t++) {
+        ops.momentum(device, { grads, momenta, out, momentum: 0.5, momentumForm });
+        // 4 (1 + 1/2 + 1/4 + …), t terms.
+        expectSame(await out[0]!.read(), new Float32Array(3).fill(4 * share * (2 - 2 ** (1 - t))));
       }
     }
   });

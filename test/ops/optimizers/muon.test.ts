@@ -1,5 +1,6 @@
 // Devices: cpu, cuda
 // Axes: products
+// Source: values "Muon, Jordan’s coefficients" in test/optimizers/check-values.test.ts
 import { describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { muon } from '../../reference/muon.ts';

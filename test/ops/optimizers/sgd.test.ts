@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: values "SGD" in test/optimizers/check-values.test.ts
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { sgd } from '../../reference/sgd.ts';

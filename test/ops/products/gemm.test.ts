@@ -1,5 +1,7 @@
 // Devices: cpu, cuda
 // Axes: products
+// Source: closed form "may square a matrix"
+// Source: closed form "%i rows and %i columns, too many to be packed at once"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { gemm, type Product } from '../../reference/gemm.ts';

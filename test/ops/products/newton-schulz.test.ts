@@ -1,5 +1,6 @@
 // Devices: cpu, cuda
 // Axes: products
+// Source: property "converges to orthogonal rows or columns: %d × %d"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { coefficientSets, type NewtonSchulzOptions, newtonSchulz } from '../../reference/newton-schulz.ts';

@@ -1,5 +1,6 @@
 // Devices: cpu, cuda
 // Axes: products
+// Source: closed form "of rows of one number gives their products"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { type SymmetricProduct, symmetricProduct } from '../../reference/symmetric-product.ts';
@@ -110,6 +111,16 @@ describe.each(devices)('symmetric_product on %s', (kind) => {
       await check(device, dtype, { batch: 4, rows: 33, columns: 5, trans }, [form]);
       await check(device, dtype, { batch: 2, rows: 129, columns: 5, trans }, [{ ...form, separate: true }]);
     });
+  });
+
+  it('of rows of one number gives their products', async () => {
+    const [n, inner] = [70, 40];
+    const number = (i: number) => (i % 7) - 3;
+    const a = Float64Array.from({ length: n * inner }, (_, k) => number(Math.floor(k / inner)));
+    const c = Tensor.full(device, [n, n], NaN);
+    ops.symmetricProduct(device, { a: tensorOf(device, a, [n, inner]), c });
+    const expected = Float64Array.from({ length: n * n }, (_, k) => inner * number(Math.floor(k / n)) * number(k % n));
+    expectClose(await valuesOf(c), expected, { dtype: 'f32', ulps: 0 });
   });
 
   it('a 597 × 43 matrix and its transpose', async () => {

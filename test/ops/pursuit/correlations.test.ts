@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "of unit vectors are the elements of the signals"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { correlations as reference } from '../../reference/correlations.ts';
@@ -54,6 +55,14 @@ describe.each(devices)('correlations on %s', (kind) => {
         expect(sameBits(part, all.slice(first * count, (first + signals) * count))).toBe(true);
       }
     });
+  });
+
+  it('of unit vectors are the elements of the signals', async () => {
+    const [signals, length] = [70, 33];
+    const unit = Float64Array.from({ length: length * length }, (_, k) => Number(k % (length + 1) === 0));
+    const x = tensorOf(device, normal(signals * length, 1), [signals, length]);
+    const out = await correlate(device, x, tensorOf(device, unit, [length, length])).read();
+    expect(sameBits(out, await x.read())).toBe(true);
   });
 
   it('lets NaN and infinity through to their own signals and atoms', async () => {

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "ends at a tolerance, at the floor, and leaves unused places empty"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { correlations as products } from '../../reference/correlations.ts';

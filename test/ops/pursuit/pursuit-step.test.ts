@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "passes over a dependent atom, or ends there"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { pursuitStep as reference } from '../../reference/pursuit-step.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: values "gives the published words of counter 0 under key 0"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { philox, random as reference } from '../../reference/random.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "is right for f32 of any size"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { dot } from '../../reference/dots.ts';

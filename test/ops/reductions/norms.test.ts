@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "of 3 and 4 is 5, whatever the dtype"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { inverseNorm, norm } from '../../reference/norms.ts';
@@ -25,6 +26,24 @@ describe.each(devices)('norms on %s', (kind) => {
     ops.norms(device, { x, out, result: 'inverse', eps, scale: 1.02 });
     const expected = values.map((v) => inverseNorm(v, eps, 1.02));
     expectClose(await valuesOf(out), expected, { dtype: 'f64', ulps: 64 });
+  });
+
+  it('of 3 and 4 is 5, whatever the dtype', async () => {
+    const x = floatingDtypes.flatMap((dtype) =>
+      [
+        [3, -4],
+        [2, 3, 6],
+      ].map((v) => tensorOf(device, v, [v.length], dtype)),
+    );
+    const out = Tensor.full(device, [x.length], NaN, { dtype: 'f64' });
+    ops.norms(device, { x, out });
+    expect([...(await out.read())]).toEqual(floatingDtypes.flatMap(() => [5, 7]));
+    ops.norms(device, { x, out, result: 'inverse' });
+    expectClose(
+      await out.read(),
+      floatingDtypes.flatMap(() => [1 / 5, 1 / 7]),
+      { dtype: 'f64', ulps: 2 },
+    );
   });
 
   it('of nothing and of zeros is 0, and so is the inverse', async () => {

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "keeps what f32 sums and squares would lose"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { segmentReduce as reference } from '../../reference/segment-reduce.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "never overflows, and takes infinities and NaN as PyTorch does"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { rowLogsumexp as reference } from '../../reference/row-logsumexp.ts';

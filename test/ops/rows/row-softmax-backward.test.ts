@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: formula "agrees with central differences of the forward operation"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { rowSoftmax } from '../../reference/row-softmax.ts';

@@ -1,4 +1,6 @@
 // Devices: cpu, cuda
+// Source: property "does not change when a number is added to a row, however large"
+// Source: closed form "keeps infinities and NaN to their rows, as PyTorch does"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { rowSoftmax as reference } from '../../reference/row-softmax.ts';

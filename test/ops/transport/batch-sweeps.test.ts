@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: property "ends with plans that have the masses, each of its own problem"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { batchSweeps as reference } from '../../reference/batch-sweeps.ts';
@@ -45,6 +46,36 @@ describe.each(devices)('batchSweeps on %s', (kind) => {
       expectClose(await valuesOf(columnPotential), joined(each.map((p) => p.g)), tolerance);
       expectClose(await valuesOf(statistics), Float64Array.from(expected.flat()), tolerance);
       if (batch === 3) expect(new Set(expected.map(([sweeps]) => sweeps)).size).toBeGreaterThan(1);
+    }
+  });
+
+  it('ends with plans that have the masses, each of its own problem', async () => {
+    const [batch, n, m, eps] = [3, 20, 31, 0.5];
+    const costs = numbers(batch * n * m, 1);
+    const masses = [0, 1, 2].map((b) => ({ rows: massesOf(n, b), columns: massesOf(m, 10 + b) }));
+    const rowPotential = Tensor.zeros(device, [batch, n], { dtype: 'f64' });
+    const columnPotential = Tensor.zeros(device, [batch, m], { dtype: 'f64' });
+    const statistics = matrix(device, batch, 4);
+    ops.batchSweeps(device, {
+      cost: tensorOf(device, costs, [batch, n, m], 'f64'),
+      rowMass: Tensor.from(device, joined(masses.map((own) => own.rows)), [batch, n]),
+      columnMass: Tensor.from(device, joined(masses.map((own) => own.columns)), [batch, m]),
+      ...{ rowPotential, columnPotential, statistics, eps, tol: 1e-12, count: 1000 },
+    });
+    const [f, g] = [await valuesOf(rowPotential), await valuesOf(columnPotential)];
+    for (const [b, { rows, columns }] of masses.entries()) {
+      const [rowSums, columnSums] = [new Float64Array(n), new Float64Array(m)];
+      for (let i = 0; i < n; i++)
+        for (let j = 0; j < m; j++) {
+          const entry = Math.exp((f[b * n + i]! + g[b * m + j]! - costs[(b * n + i) * m + j]!) / eps);
+          rowSums[i]! += entry;
+          columnSums[j]! += entry;
+        }
+      for (const [sums, own] of [
+        [rowSums, rows],
+        [columnSums, columns],
+      ] as const)
+        for (const [k, sum] of sums.entries()) expect(Math.abs(sum - own[k]!)).toBeLessThan(1e-11);
     }
   });
 });

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "tells a mass without a finite cost from one that no other mass can meet"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { costRange as reference } from '../../reference/cost-range.ts';

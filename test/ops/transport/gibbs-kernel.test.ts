@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "is 0 far below, infinite far above, and never NaN for a forbidden pair"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { gibbsKernel as reference } from '../../reference/gibbs-kernel.ts';

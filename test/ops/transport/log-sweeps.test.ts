@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: formula "leaves the kernel of %i rows of %i columns behind, and the scales of its columns"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { gibbsKernel } from '../../reference/gibbs-kernel.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: property "is 0 for equal points, of %i coordinates"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { type Metric, pairwiseCosts as reference, squaresAboutMean } from '../../reference/pairwise-costs.ts';

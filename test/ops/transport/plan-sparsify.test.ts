@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: property "leaves out no more than delta, and no largest entry of a row or column"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { planSparsify as reference } from '../../reference/plan-sparsify.ts';
@@ -74,6 +75,36 @@ describe.each(devices)('planSparsify on %s', (kind) => {
       expect(count).toBeLessThanOrEqual(390);
       expect(await run({ kernel, n, m, dtype, capacity: 10, delta: 1e-9 })).toBeGreaterThan(10);
       expect(await run({ kernel, n, m, dtype, capacity: 0, threshold: 0.1 })).toBeGreaterThan(0);
+    });
+
+    it('leaves out no more than delta, and no largest entry of a row or column', async () => {
+      const [n, m, delta] = [40, 50, 0.01];
+      const plan = numbers(n * m, 7, 0, 1, dtype).map((x) => x ** 8).map((x) => (dtype === 'f32' ? Math.fround(x) : x)); // biome-ignore format: one line
+      const one = (size: number) => vector(device, new Float64Array(size).fill(1));
+      const out = outputsOf(device, n, n * m);
+      const kernel = tensorOf(device, plan, [n, m], dtype);
+      ops.planSparsify(device, { kernel, rowScale: one(n), columnScale: one(m), ...out, delta });
+      const [starts, columns, values] = [
+        await valuesOf(out.starts),
+        await valuesOf(out.columns),
+        await valuesOf(out.values),
+      ];
+      const kept = new Float64Array(n * m);
+      for (let i = 0; i < n; i++)
+        for (let at = starts[i]!; at < starts[i + 1]!; at++) {
+          if (at > starts[i]!) expect(columns[at]).toBeGreaterThan(columns[at - 1]!);
+          kept[i * m + columns[at]!] = values[at]!;
+        }
+      const left = plan.filter((_, k) => kept[k] === 0);
+      expect([left.length > n, left.length < n * m - n]).toEqual([true, true]);
+      expect(left.reduce((sum, x) => sum + x, 0)).toBeLessThanOrEqual(delta);
+      expect(kept.filter((x, k) => x !== 0 && x !== plan[k])).toEqual(new Float64Array(0));
+      const largestOf = (count: number, entry: (k: number) => number) =>
+        Math.max(...Array.from({ length: count }, (_, k) => entry(k)));
+      for (let i = 0; i < n; i++)
+        expect(largestOf(m, (j) => kept[i * m + j]!)).toBe(largestOf(m, (j) => plan[i * m + j]!));
+      for (let j = 0; j < m; j++)
+        expect(largestOf(n, (i) => kept[i * m + j]!)).toBe(largestOf(n, (i) => plan[i * m + j]!));
     });
 
     it('keeps the first of equal largest entries', async () => {

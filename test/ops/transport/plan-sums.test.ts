@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "of a plan that is the product of its masses gives them, and no error"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { planSums as reference } from '../../reference/plan-sums.ts';
@@ -46,6 +47,26 @@ describe.each(devices)('planSums on %s', (kind) => {
       });
       expect(sameBits(await cost.read(), before)).toBe(true);
     }
+  });
+
+  it('of a plan that is the product of its masses gives them, and no error', async () => {
+    const [n, m, eps] = [130, 70, 0.5];
+    const [r, c] = [massesOf(n, 1), massesOf(m, 2)];
+    const out = outputsOf(device, n, m);
+    ops.planSums(device, {
+      cost: Tensor.full(device, [n, m], 3),
+      // exp((f + g − 3) / eps) = r c
+      rowPotential: vector(device, r.map((mass) => eps * Math.log(mass))), // biome-ignore format: one line
+      columnPotential: vector(device, c.map((mass) => 3 + eps * Math.log(mass))), // biome-ignore format: one line
+      rowMass: vector(device, r),
+      columnMass: vector(device, c),
+      ...out,
+      eps,
+    });
+    const tolerance = { dtype: 'f64', ulps: 60 } as const;
+    expectClose(await valuesOf(out.rowSums), r, tolerance);
+    expectClose(await valuesOf(out.columnSums), c, tolerance);
+    expectClose(await valuesOf(out.statistics), [3, 1, 0, 0], { ...tolerance, magnitude: 1 });
   });
 });
 

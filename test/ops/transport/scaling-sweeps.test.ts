@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: property "ends with scales at which the plan has the masses"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { scalingSweeps as reference } from '../../reference/scaling-sweeps.ts';
@@ -61,6 +62,26 @@ describe.each(devices)('scalingSweeps on %s', (kind) => {
         { count: 100 },
       );
       expect([none, failed]).toEqual([0, 1]);
+    });
+
+    it('ends with scales at which the plan has the masses', async () => {
+      const [n, m] = [65, 31];
+      const [r, c] = [massesOf(n, 1), massesOf(m, 2)];
+      const values = numbers(n * m, 3, 0.1, 1, dtype);
+      const [rowScale, columnScale] = [vector(device, new Float64Array(n).fill(1)), vector(device, new Float64Array(m).fill(1))]; // biome-ignore format: one line
+      const fields = { kernel: tensorOf(device, values, [n, m], dtype), rowScale, columnScale };
+      const [rowMass, columnMass, statistics] = [vector(device, r), vector(device, c), empty(device, 4)];
+      ops.scalingSweeps(device, { ...fields, rowMass, columnMass, statistics, count: 1000, tol: 1e-12 });
+      const [u, v] = [await valuesOf(rowScale), await valuesOf(columnScale)];
+      const [rows, columns] = [new Float64Array(n), new Float64Array(m)];
+      for (let i = 0; i < n; i++)
+        for (let j = 0; j < m; j++) {
+          const entry = u[i]! * values[i * m + j]! * v[j]!;
+          rows[i]! += entry;
+          columns[j]! += entry;
+        }
+      for (let i = 0; i < n; i++) expect(Math.abs(rows[i]! - r[i]!)).toBeLessThan(1e-11);
+      for (let j = 0; j < m; j++) expect(Math.abs(columns[j]! - c[j]!)).toBeLessThan(1e-14);
     });
   });
 });

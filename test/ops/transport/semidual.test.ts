@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: property "has column sums that are the masses, and the slope of its increase in its row sums"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { semidual as reference } from '../../reference/semidual.ts';
@@ -60,6 +61,30 @@ describe.each(devices)('semidual on %s', (kind) => {
       const step = new Float64Array(20).fill(-800);
       const { expected } = await run(numbers(200, 1, 0.01, 1, dtype), 20, 10, step);
       expect(expected.statistics).toEqual([Infinity, -Infinity, Infinity]);
+    });
+
+    it('has column sums that are the masses, and the slope of its increase in its row sums', async () => {
+      const [n, m] = [20, 30];
+      const [r, c] = [massesOf(n, 2), massesOf(m, 3)];
+      const values = numbers(n * m, 1, 0.01, 1, dtype);
+      const start = { rowScale: vector(device, numbers(n, 4, 0.5, 1)), columnScale: vector(device, numbers(m, 5, 0.5, 1)) }; // biome-ignore format: one line
+      const inputs = { kernel: tensorOf(device, values, [n, m], dtype), rowMass: vector(device, r), columnMass: vector(device, c) }; // biome-ignore format: one line
+      const direction = numbers(n, 6, -1, 1);
+      const at = async (t: number) => {
+        const out = outputsOf(device, n, m);
+        ops.semidual(device, { ...inputs, ...start, step: vector(device, direction.map((x) => t * x)), ...out }); // biome-ignore format: one line
+        const [u, v, sums, statistics] = await Promise.all([out.nextRowScale, out.nextColumnScale, out.rowSums, out.statistics].map(valuesOf)); // biome-ignore format: one line
+        return { u: u!, v: v!, sums: sums!, increase: statistics![1]! };
+      };
+      const { u, v, sums } = await at(0);
+      for (let j = 0; j < m; j++) {
+        let sum = 0;
+        for (let i = 0; i < n; i++) sum += u[i]! * values[i * m + j]! * v[j]!;
+        expect(Math.abs(sum - c[j]!)).toBeLessThan(1e-15);
+      }
+      const slope = r.reduce((sum, mass, i) => sum + (mass - sums[i]!) * direction[i]!, 0);
+      const [above, below] = [(await at(1e-4)).increase, (await at(-1e-4)).increase];
+      expect((above - below) / 2e-4).toBeCloseTo(slope, 7);
     });
   });
 });

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: closed form "overflows nowhere, and gives −infinity and 0 where nothing can be chosen"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { type Metric, pairwiseCosts } from '../../reference/pairwise-costs.ts';

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: property "solves large systems"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { sparseNewtonStep as reference, solveDense } from '../../reference/sparse-newton-step.ts';
