@@ -1,4 +1,4 @@
-// npm run check: format, lint, types, rules of includes and imports, stale generated files. Names every check; exit 1 if one fails.
+// npm run check: format, lint, types, rules of includes, imports and comments, stale generated files. Names every check; exit 1 if one fails.
 // usage: node scripts/check.mjs [check…]
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -27,6 +27,7 @@ const checks = {
   ],
   includes: () => [[node, 'scripts/check-includes.mjs']],
   imports: () => [[node, 'scripts/check-imports.mjs']],
+  comments: () => [[node, 'scripts/check-comments.mjs']],
   generated: () => [[node, 'scripts/generate-native-types.mjs', addon, '--check']],
 };
 

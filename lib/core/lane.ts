@@ -4,8 +4,8 @@ import { native } from './native.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
- * A way into a device's queue whose work can be given up: what was queued through it is skipped then, and what runs ends
- * early. What that work would have written is unknown, and must be of no use to anybody else.
+ * A way into a device's queue whose work can be given up: what was queued through it is skipped then, and what runs
+ * ends early. What that work would have written is unknown, and must be of no use to anybody else.
  */
 export class Lane {
   /** Takes operations like the device. */

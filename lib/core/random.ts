@@ -25,8 +25,8 @@ function wordsOf(tensors: readonly Tensor[]): number {
 }
 
 /**
- * Random numbers drawn one call after another: no two calls share a word of the generator (Philox4x32-10), whatever their
- * shapes and dtypes. A restored stream goes on exactly where the other one stood, on any device.
+ * Random numbers drawn one call after another: no two calls share a word of the generator (Philox4x32-10), whatever
+ * their shapes and dtypes. A restored stream goes on exactly where the other one stood, on any device.
  *
  * @example
  * const random = new RandomStream(42);

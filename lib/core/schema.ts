@@ -119,8 +119,8 @@ export function checkValues<O>(where: string, values: O, schema: Schema<O>): voi
 }
 
 /**
- * A copy that nobody can change behind the checks; the caller's list, and that of a default, stay theirs. One with a hole,
- * which no option may have, ends there: it may be as long as it likes.
+ * A copy that nobody can change behind the checks; the caller's list, and that of a default, stay theirs. One with a
+ * hole, which no option may have, ends there: it may be as long as it likes.
  */
 function frozen<T>(value: T, depth = 2): T {
   if (!Array.isArray(value) || depth === 0) return value;

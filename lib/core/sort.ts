@@ -3,8 +3,8 @@ import type { Steps } from './turns.ts';
 const pauseItems = 1 << 11;
 
 /**
- * Items in order, by merging; equal ones keep theirs. `Array.prototype.sort` with a function would hold the event loop for
- * most of a second where a hundred thousand items come in disorder.
+ * Items in order, by merging; equal ones keep theirs. `Array.prototype.sort` with a function would hold the event loop
+ * for most of a second where a hundred thousand items come in disorder.
  */
 export function* sorted<T>(items: readonly T[], inOrder: (a: T, b: T) => boolean): Steps<readonly T[]> {
   let from = items;

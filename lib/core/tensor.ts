@@ -36,8 +36,8 @@ export let isTensor: (value: unknown) => value is Tensor;
 export let storageOf: (tensor: Tensor) => object;
 
 /**
- * @internal Like {@link Tensor.write} of an array that fits, without a copy: it is read off the event loop, so nobody may
- * change it any more, or move its memory.
+ * @internal Like {@link Tensor.write} of an array that fits, without a copy: it is read off the event loop, so nobody
+ * may change it any more, or move its memory.
  */
 export function give(tensor: Tensor, data: TypedArray): void {
   native.give(tensor, data);
@@ -75,7 +75,8 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
 
   /**
    * A tensor whose elements are not set: for outputs of operations. See {@link Tensor.from}, {@link Tensor.zeros}.
-   * @throws ERR_SHAPE unless the shape has at most 5 whole sizes; ERR_DTYPE; ERR_MEMORY; ERR_DISPOSED for a closed device.
+   * @throws ERR_SHAPE unless the shape has at most 5 whole sizes; ERR_DTYPE; ERR_MEMORY; ERR_DISPOSED for a closed
+   * device.
    */
   constructor(device: Device & { readonly defaultDtype: D }, shape: readonly number[]);
   /** The same of a dtype. */
@@ -178,7 +179,7 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
     );
   }
 
-  /** Whether {@link Tensor.dispose} has been called. */
+  /** True once {@link Tensor.dispose} has been called. */
   get disposed(): boolean {
     return this.#disposed;
   }
@@ -250,7 +251,9 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
     );
   }
 
-  /** The elements in another dtype; to floating types rounded to nearest, to integers cut toward zero and held in range. */
+  /**
+   * The elements in another dtype; to floating types rounded to nearest, to integers cut toward zero and held in range.
+   */
   cast<T extends Dtype>(dtype: T): Tensor<T> {
     return filled(new Tensor(this.device, this.shape, dtype), (tensor) =>
       native.ops.cast(this.device, { out: [tensor], x: [this] }),

@@ -1,5 +1,5 @@
-// Arithmetic on vectors that stay on their device. A vector is one tensor or a list of them, such as the parameters of a model;
-// a scalar is an f64 tensor of one element. Everything is queued, and nothing is waited for.
+// Arithmetic on vectors that stay on their device. A vector is one tensor or a list of them, such as the parameters of
+// a model; a scalar is an f64 tensor of one element. Everything is queued, and nothing is waited for.
 import type { Device } from './device.ts';
 import type { Factor } from './factor.ts';
 import { ops } from './native-ops.ts';

@@ -19,7 +19,9 @@ export interface Sides {
   readonly smaller: number;
 }
 
-/** @throws ERR_ARGUMENT unless x is a tensor, ERR_SHAPE unless it is a matrix or a batch, ERR_DTYPE unless f32 or f64 */
+/**
+ * @throws ERR_ARGUMENT unless x is a tensor, ERR_SHAPE unless it is a matrix or a batch, ERR_DTYPE unless f32 or f64
+ */
 export function sidesOf(where: string, name: string, x: Tensor): Sides {
   check.tensor(where, name, x, { dtypes: check.arithmetic });
   const { shape } = x;
@@ -46,8 +48,8 @@ interface Plan<I extends string, O extends string> {
 }
 
 /**
- * Makes the outputs by an operation on the inputs' device; on the CPU, where that is a GPU and a matrix is large, and the
- * results come back. Nothing is left if it fails.
+ * Makes the outputs by an operation on the inputs' device; on the CPU, where that is a GPU and a matrix is large, and
+ * the results come back. Nothing is left if it fails.
  */
 export async function computed<I extends string, O extends string>(plan: Plan<I, O>): Promise<Record<O, Tensor>> {
   const inputs = Object.values(plan.inputs) as Tensor[];

@@ -7,14 +7,14 @@ import { computed, judged, ofBatch, type Sides, sidesOf, squareOf } from './comp
 /** Options of {@link cholesky}; all may be left out. */
 export interface CholeskyOptions {
   /**
-   * Above 0, the matrix may be semidefinite: a pivot of at most this share of the largest diagonal element counts as zero,
-   * and its column is zero. In [0, 1). Default 0.
+   * Above 0, the matrix may be semidefinite: a pivot of at most this share of the largest diagonal element counts as
+   * zero, and its column is zero. In [0, 1). Default 0.
    */
   rankTolerance: number;
 }
 
 interface VectorOptions {
-  /** Whether vectors are computed, too. Default true. */
+  /** Computes vectors, too. Default true. */
   vectors: boolean;
 }
 
@@ -56,12 +56,12 @@ const choleskySchema: Schema<CholeskyOptions> = { rankTolerance: fraction(0) };
 const vectorSchema: Schema<VectorOptions> = { vectors: flag(true) };
 
 /**
- * The lower triangle L, its diagonal positive, with L·Lᵀ = x, of each positive definite matrix; zeros stand above it. The
- * lower half of x alone is read. f32 or f64, and so is L.
+ * The lower triangle L, its diagonal positive, with L·Lᵀ = x, of each positive definite matrix; zeros stand above it.
+ * The lower half of x alone is read. f32 or f64, and so is L.
  *
  * @param x [n, n] or [batch, n, n]
- * @throws ERR_ARGUMENT for a matrix that is not positive definite or not finite, with the first pivot that is not; ERR_SHAPE,
- *   ERR_DTYPE
+ * @throws ERR_ARGUMENT for a matrix that is not positive definite or not finite, with the first pivot that is not;
+ * ERR_SHAPE, ERR_DTYPE
  * @example
  * const l = await cholesky(Tensor.from(device, [4, 2, 2, 5], [2, 2])); // 2 0 1 2
  */
@@ -137,8 +137,8 @@ export async function lu(x: Tensor): Promise<LuResult> {
 }
 
 /**
- * x = U·diag(s)·Vᵀ, thin, s descending. Of each column of U, the first entry that has nine tenths of the size of the largest
- * is positive. f32 or f64.
+ * x = U·diag(s)·Vᵀ, thin, s descending. Of each column of U, the first entry that has nine tenths of the size of the
+ * largest is positive. f32 or f64.
  *
  * @param x [m, n] or [batch, m, n]
  * @throws ERR_ARGUMENT for NaN and infinity; ERR_SHAPE, ERR_DTYPE; ERR_NOT_CONVERGED, of which no case is known
@@ -167,8 +167,8 @@ export async function svd(x: Tensor, options: Given<VectorOptions> = {}): Promis
 }
 
 /**
- * x = V·diag(values)·Vᵀ of each symmetric matrix, values ascending. The lower half of x alone is read. Of each eigenvector,
- * the first entry that has nine tenths of the size of the largest is positive. f32 or f64.
+ * x = V·diag(values)·Vᵀ of each symmetric matrix, values ascending. The lower half of x alone is read. Of each
+ * eigenvector, the first entry that has nine tenths of the size of the largest is positive. f32 or f64.
  *
  * @param x [n, n] or [batch, n, n]
  * @throws ERR_ARGUMENT for NaN and infinity; ERR_SHAPE, ERR_DTYPE; ERR_NOT_CONVERGED, of which no case is known

@@ -1,6 +1,6 @@
 /**
- * Small dense linear algebra: factorizations, systems, the polar factor. Each function takes a matrix or a batch of them,
- * f32 or f64, and gives tensors of that dtype.
+ * Small dense linear algebra: factorizations, systems, the polar factor. Each function takes a matrix or a batch of
+ * them, f32 or f64, and gives tensors of that dtype.
  *
  * @packageDocumentation
  */

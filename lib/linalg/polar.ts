@@ -22,8 +22,8 @@ const lift = Array.from({ length: 12 }, () => [3.4445, -4.775, 2.0315]).flat();
 const cubic = Array.from({ length: 7 }, () => [1.5, -0.5, 0]).flat();
 
 /**
- * The nearest matrix with orthonormal columns, or rows where it is wide: U·Vᵀ of the thin singular value decomposition. f32
- * or f64.
+ * The nearest matrix with orthonormal columns, or rows where it is wide: U·Vᵀ of the thin singular value decomposition.
+ * f32 or f64.
  *
  * @param x [m, n] or [batch, m, n]
  * @throws ERR_ARGUMENT for NaN and infinity, where the method is `svd`; ERR_SHAPE, ERR_DTYPE

@@ -8,15 +8,18 @@ import { cholesky, svd } from './factorizations.ts';
 
 /** Options of {@link solve}; all may be left out. */
 export interface SolveOptions {
-  /** What is known of the matrix: `positive` definite ones, of which the lower half is read, take half the work. Default `general`. */
+  /**
+   * Kind of the matrix: `positive` definite ones, of which the lower half is read, take half the work. Default
+   * `general`.
+   */
   assume: 'general' | 'positive';
 }
 
 /** Options of {@link lstsq}; all may be left out. */
 export interface LstsqOptions {
   /**
-   * Singular values of at most this share of the largest one count as zero. In [0, 1). Default: the longer side times the
-   * rounding of the dtype (2⁻²³, 2⁻⁵²).
+   * Singular values of at most this share of the largest one count as zero. In [0, 1). Default: the longer side times
+   * the rounding of the dtype (2⁻²³, 2⁻⁵²).
    */
   rankTolerance: number | undefined;
 }
@@ -31,8 +34,8 @@ const rounding = { f32: 2 ** -23, f64: 2 ** -52 };
  *
  * @param a [n, n] or [batch, n, n]
  * @param b [n] or [n, k]; for a batch [batch, n] or [batch, n, k]
- * @throws ERR_ARGUMENT for a matrix that is singular to working precision, or not positive definite where that is assumed, or
- *   not finite; ERR_SHAPE, ERR_DTYPE
+ * @throws ERR_ARGUMENT for a matrix that is singular to working precision, or not positive definite where that is
+ * assumed, or not finite; ERR_SHAPE, ERR_DTYPE
  * @example
  * const x = await solve(a, b, { assume: 'positive' });
  */
@@ -80,8 +83,8 @@ async function byLu(where: string, sides: Sides, a: Tensor, rhs: Tensor): Promis
 }
 
 /**
- * The x of least norm, of those for which |a·x − b| is least, by the singular value decomposition: for any shape and rank.
- * f32 or f64, the same for both.
+ * The x of least norm, of those for which |a·x − b| is least, by the singular value decomposition: for any shape and
+ * rank. f32 or f64, the same for both.
  *
  * @param a [m, n] or [batch, m, n]
  * @param b [m] or [m, k]; for a batch [batch, m] or [batch, m, k]

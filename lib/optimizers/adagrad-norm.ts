@@ -39,15 +39,15 @@ const parts = [
 ] as const;
 
 /**
- * AdaGrad-Norm: b² ← b² + ‖g‖², w ← w − lr/b·g (AdAdaGrad, arXiv 2402.11215: the paper's scalar form; the program of its
- * authors keeps one accumulator a row, which is `scope: 'rows'` here). Defaults: lr 1, b₀² 0.01,
- * scope `tensor`, weightDecayMode `l2`. State: one number a scope, and a step counter a parameter. b² is f64: gradients in
- * f64 of a norm above 1e154 make it infinite, and its scope steps no more; the report has `gradNorm` Infinity then.
+ * AdaGrad-Norm: b² ← b² + ‖g‖², w ← w − lr/b·g (AdAdaGrad, arXiv 2402.11215: the paper's scalar form; the program of
+ * its authors keeps one accumulator a row, which is `scope: 'rows'` here). Defaults: lr 1, b₀² 0.01,
+ * scope `tensor`, weightDecayMode `l2`. State: one number a scope, and a step counter a parameter. b² is f64: gradients
+ * in f64 of a norm above 1e154 make it infinite, and its scope steps no more; the report has `gradNorm` Infinity then.
  *
  * @example
  * const optimizer = new AdaGradNorm([w], { scope: 'global' });
- * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without any;
- * ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
+ * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without
+ * any; ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
  */
 export class AdaGradNorm extends Optimizer<AdaGradNormOptions> {
   constructor(params: Params<AdaGradNormOptions>, options: OptimizerOptions<AdaGradNormOptions> = {}) {

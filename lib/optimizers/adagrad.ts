@@ -12,7 +12,7 @@ import { counter, moment, state } from './parts/state.ts';
 export interface AdaGradOptions extends CommonOptions {
   /** The rate at step t is lr / (1 + (t − 1)·lrDecay). Default 0. */
   lrDecay: number;
-  /** What the sums of squares start with. Default 0. Settled when the optimizer is made. */
+  /** Start of the sums of squares. Default 0. Settled when the optimizer is made. */
   readonly initialAccumulator: number;
   /** Added to the root. Default 1e-10. */
   eps: number;
@@ -34,8 +34,8 @@ const parts = [
  *
  * @example
  * const optimizer = new AdaGrad([w], { lr: 0.05 });
- * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without any;
- * ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
+ * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without
+ * any; ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
  */
 export class AdaGrad extends Optimizer<AdaGradOptions> {
   constructor(params: Params<AdaGradOptions>, options: OptimizerOptions<AdaGradOptions> = {}) {

@@ -24,14 +24,14 @@ const parts = [
 ] as const;
 
 /**
- * AdamW (Loshchilov and Hutter 2019), as `torch.optim.AdamW` defines it. Defaults: lr 1e-3, betas [0.9, 0.999], eps 1e-8,
- * weightDecay 0.01. State: two moments a parameter, the second as its root, so that gradients from 1e-30 to 1e30 and
- * state in 16 bits stay right.
+ * AdamW (Loshchilov and Hutter 2019), as `torch.optim.AdamW` defines it. Defaults: lr 1e-3, betas [0.9, 0.999], eps
+ * 1e-8, weightDecay 0.01. State: two moments a parameter, the second as its root, so that gradients from 1e-30 to 1e30
+ * and state in 16 bits stay right.
  *
  * @example
  * const optimizer = new AdamW([w], { lr: 3e-4 });
- * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without any;
- * ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
+ * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without
+ * any; ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
  */
 export class AdamW extends Optimizer<AdamWOptions> {
   constructor(params: Params<AdamWOptions>, options: OptimizerOptions<AdamWOptions> = {}) {

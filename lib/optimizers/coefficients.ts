@@ -13,7 +13,7 @@ export interface CoefficientSet {
   readonly source: string;
   /** (a, b, c) of each step, in order. */
   readonly steps: readonly Triple[];
-  /** What follows the last step: it again, or the first. */
+  /** The step after the last one: it again, or the first. */
   readonly beyond: 'last' | 'first';
   /** How many steps where the caller does not say. */
   readonly count: number;
@@ -98,7 +98,7 @@ Object.freeze(coefficientSets);
 /** A named set, or the (a, b, c) of each step. */
 export type Coefficients = CoefficientName | readonly Triple[];
 
-/** What Newton–Schulz needs to know. */
+/** Coefficients of Newton–Schulz as its op takes them. */
 export interface Iteration {
   /** a, b, c of each step, one after the other. */
   readonly coefficients: number[];
@@ -109,7 +109,7 @@ export interface Iteration {
 const isNumber = (x: unknown): x is number => Number.isFinite(x);
 const isTriple = (x: unknown): x is Triple => Array.isArray(x) && x.length === 3 && isListOf(x, isNumber);
 
-/** What is wrong with coefficients, or nothing. */
+/** The fault of coefficients, or nothing. */
 export function wrongCoefficients(value: Coefficients): string | undefined {
   if (typeof value === 'string')
     return Object.hasOwn(coefficientSets, value)
@@ -147,8 +147,9 @@ const examined = new WeakSet<object>();
 const warned = new Set<string>();
 
 /**
- * Warns, once, of steps that do not keep every singular value in [0, 1.05] positive and below 1.6: some published sets turn
- * the sign of large ones, which is a step uphill, or diverge just above 1, where rounding puts the one of a rank-1 input.
+ * Warns, once, of steps that do not keep every singular value in [0, 1.05] positive and below 1.6: some published sets
+ * turn the sign of large ones, which is a step uphill, or diverge just above 1, where rounding puts the one of a rank-1
+ * input.
  */
 export function warnOfRange(where: string, steps: readonly Triple[], iteration: Iteration): void {
   if (examined.has(steps)) return;

@@ -56,7 +56,7 @@ export type CombinePart<C extends OptimizerClass = OptimizerClass> = {
 
 /** Options of {@link combine} itself; those of the optimizers stand in the parts. */
 export interface CombineOptions {
-  /** What a step of all parts does with NaN or infinity in a gradient of any. Default `propagate`. */
+  /** Answer of a step of all parts to NaN or infinity in a gradient of any. Default `propagate`. */
   nonFinite?: NonFinite | undefined;
 }
 
@@ -66,7 +66,9 @@ export interface CombinedReport extends Report {
   readonly parts: readonly Report[];
 }
 
-/** Several optimizers that step, save and load as one; see {@link combine}, which knows the types of parts and groups. */
+/**
+ * Several optimizers that step, save and load as one; see {@link combine}, which knows the types of parts and groups.
+ */
 export class CombinedOptimizer<
   Parts extends readonly Part[] = readonly Optimizer<CommonOptions>[],
   Groups extends AnyGroups = AnyGroups,
@@ -91,7 +93,8 @@ export class CombinedOptimizer<
   }
 
   /**
-   * One step of all parts: a gradient or `null` per parameter, in the order of the parts. Checked whole before it starts.
+   * One step of all parts: a gradient or `null` per parameter, in the order of the parts. Checked whole before it
+   * starts.
    * @throws as {@link Optimizer.step}: ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED
    */
   step(grads: readonly (Tensor | null)[]): void {
@@ -115,7 +118,7 @@ export class CombinedOptimizer<
     for (const step of steps) step.run();
   }
 
-  /** What the last step did, of all parts and of each. */
+  /** Statistics of the last step, of all parts and of each. */
   async report(): Promise<CombinedReport> {
     const [held, ...reports] = await Promise.all([
       this.#guard.read(),
@@ -176,7 +179,8 @@ export class CombinedOptimizer<
 }
 
 /**
- * Several optimizers as one, with one `step`, `save` and `load`: matrices to one that orthogonalizes, the rest to another.
+ * Several optimizers as one, with one `step`, `save` and `load`: matrices to one that orthogonalizes, the rest to
+ * another.
  *
  * @example
  * const optimizer = combine([

@@ -54,8 +54,9 @@ const parts = [
  *
  * @example
  * const optimizer = new HybridAuON([w], { lr: 0.055 });
- * @throws ERR_SHAPE for tensors of rank 0 and 1, but for variant `head`; ERR_ARGUMENT for options out of range, unknown names, and params that are no
- * tensors, twice there, or without any; ERR_UNSUPPORTED; ERR_DTYPE for integers; ERR_DEVICE; ERR_DISPOSED; ERR_MEMORY
+ * @throws ERR_SHAPE for tensors of rank 0 and 1, but for variant `head`; ERR_ARGUMENT for options out of range, unknown
+ * names, and params that are no tensors, twice there, or without any; ERR_UNSUPPORTED; ERR_DTYPE for integers;
+ * ERR_DEVICE; ERR_DISPOSED; ERR_MEMORY
  */
 export class HybridAuON extends Optimizer<HybridAuONOptions> {
   constructor(params: Params<HybridAuONOptions>, options: OptimizerOptions<HybridAuONOptions> = {}) {

@@ -20,8 +20,8 @@ const parts = [common(1e-4, 0, 'decoupled'), state({ momenta: moment }), betas([
  *
  * @example
  * const optimizer = new Lion([w], { lr: 1e-4, weightDecay: 0.1 });
- * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without any;
- * ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
+ * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without
+ * any; ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
  */
 export class Lion extends Optimizer<LionOptions> {
   constructor(params: Params<LionOptions>, options: OptimizerOptions<LionOptions> = {}) {

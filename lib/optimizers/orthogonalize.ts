@@ -10,8 +10,8 @@ import type { NsDtype } from './parts/orthogonal.ts';
 /** Options of {@link orthogonalize}; all may be left out. */
 export interface OrthogonalizeOptions {
   /**
-   * `gram` takes the steps on the Gram matrix of the short side where the long one is twice as long or more: the same in
-   * exact arithmetic, less work. Default `newton-schulz`. `polar` is not available yet: ERR_UNSUPPORTED.
+   * `gram` takes the steps on the Gram matrix of the short side where the long one is twice as long or more: the same
+   * in exact arithmetic, less work. Default `newton-schulz`. `polar` is not available yet: ERR_UNSUPPORTED.
    */
   method: 'newton-schulz' | 'gram' | 'polar';
   /** A named set or a list of [a, b, c]. Default `polar-express`. */
@@ -21,8 +21,8 @@ export interface OrthogonalizeOptions {
   /** Added to the norm. Default: the set's own, 1e-7 for most. */
   eps: number | undefined;
   /**
-   * What it computes in, after a norm in f64: `f32`, `f64`, `f16` or `bf16`, the last two with sums in f32. Default f64 for
-   * f64 tensors, else f32.
+   * The dtype it computes in, after a norm in f64: `f32`, `f64`, `f16` or `bf16`, the last two with sums in f32.
+   * Default f64 for f64 tensors, else f32.
    */
   dtype: NsDtype | undefined;
 }
@@ -36,8 +36,8 @@ const schema: Schema<OrthogonalizeOptions> = {
 };
 
 /**
- * The approximate polar factor U·Vᵀ of each matrix U·Σ·Vᵀ in `x`, of shape [… batch, m, n], as a new tensor of x's dtype
- * (Newton–Schulz, as in Muon). Queued; returns at once.
+ * The approximate polar factor U·Vᵀ of each matrix U·Σ·Vᵀ in `x`, of shape [… batch, m, n], as a new tensor of x's
+ * dtype (Newton–Schulz, as in Muon). Queued; returns at once.
  *
  * @example
  * const q = orthogonalize(x, { coefficients: 'jordan' });

@@ -2,11 +2,17 @@
 export interface Report {
   /** Steps so far, skipped ones included. */
   readonly step: number;
-  /** 2-norm of all gradients together, before decay; infinite above 1e154, where squares of f64 are; NaN after a step that was held back. */
+  /**
+   * 2-norm of all gradients together, before decay; infinite above 1e154, where squares of f64 are; NaN after a step
+   * that was held back.
+   */
   readonly gradNorm: number;
   /** Root mean square of what was subtracted from the weights, without decay. */
   readonly updateRms: number;
-  /** Gradients that held NaN or infinity, by `'propagate'` also those whose squares add up to infinity; NaN after a step that `nonFinite: 'throw'` held back. */
+  /**
+   * Gradients that held NaN or infinity, by `'propagate'` also those whose squares add up to infinity; NaN after a step
+   * that `nonFinite: 'throw'` held back.
+   */
   readonly nonFinite: number;
   /** Steps that `nonFinite: 'skip'` has held back so far. */
   readonly skipped: number;

@@ -47,8 +47,8 @@ const parts = [common(1e-3, 0, 'l2'), optionalState, momentum(0), nesterov(false
  * @example
  * const optimizer = new SGD([w], { lr: 0.1, momentum: 0.9 });
  * optimizer.step([grad]);
- * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without any;
- * ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
+ * @throws ERR_ARGUMENT for options out of range, unknown names, and params that are no tensors, twice there, or without
+ * any; ERR_DTYPE for integers; ERR_DEVICE for two devices; ERR_DISPOSED; ERR_MEMORY
  */
 export class SGD extends Optimizer<SGDOptions> {
   constructor(params: Params<SGDOptions>, options: OptimizerOptions<SGDOptions> = {}) {

@@ -5,8 +5,8 @@ import type { Tensor } from '../core/tensor.ts';
 
 /**
  * Calls a function of the caller's, and waits for it. `lent` are the tensors that it must not dispose of.
- * @throws ERR_ARGUMENT, or the code of an OrthokitError, if it throws; ERR_DISPOSED for a tensor that has been disposed; the
- * signal's reason when aborted
+ * @throws ERR_ARGUMENT, or the code of an OrthokitError, if it throws; ERR_DISPOSED for a tensor that has been
+ * disposed; the signal's reason when aborted
  */
 export async function callback(
   task: Task<never>,

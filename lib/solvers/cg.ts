@@ -9,12 +9,15 @@ import { System, type SystemOptions, type SystemResult, systemSchema } from './s
 
 /** Options of {@link cg}. */
 export interface CgOptions extends SystemOptions {
-  /** About the inverse of the operator, symmetric and positive; it may differ from one iteration to the next. Default: none. */
+  /**
+   * About the inverse of the operator, symmetric and positive; it may differ from one iteration to the next. Default:
+   * none.
+   */
   preconditioner?: LinearOperator | undefined;
   /**
-   * Rounding of a product with the operator, whose norm is to be about 1, relative to its vector: not negative. A residual of so
-   * much |x| is enough. The operator counts as singular along directions of a curvature of at most four times that, and b loses
-   * its part along them. Default: 0.
+   * Rounding of a product with the operator, whose norm is to be about 1, relative to its vector: not negative. A
+   * residual of so much |x| is enough. The operator counts as singular along directions of a curvature of at most four
+   * times that, and b loses its part along them. Default: 0.
    */
   rounding?: number | undefined;
 }
@@ -30,9 +33,9 @@ const schema: Schema<
 > = { ...systemSchema, preconditioner: kind(isRecord, 'an operator'), rounding: notNegative(0) };
 
 /**
- * x of A x = b by conjugate gradients, where A is symmetric and positive definite. A residual that the recurrence thinks small
- * enough is computed anew; where it is not, iterations go on from there. Scalars stay on the device, and are read once an
- * iteration.
+ * x of A x = b by conjugate gradients, where A is symmetric and positive definite. A residual that the recurrence
+ * thinks small enough is computed anew; where it is not, iterations go on from there. Scalars stay on the device, and
+ * are read once an iteration.
  *
  * Memory: 5 vectors, 4 without a preconditioner.
  *
@@ -41,9 +44,9 @@ const schema: Schema<
  * @example
  * const { x, status } = await cg(operator, b, { tol: 1e-10 });
  *
- * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE for options, operators and vectors that do not fit, for NaN, for a b
- * that is not finite and for what functions throw; ERR_DISPOSED if they dispose of what they are given; the signal's reason
- * when aborted
+ * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE for options, operators and vectors that do not fit, for NaN,
+ * for a b that is not finite and for what functions throw; ERR_DISPOSED if they dispose of what they are given; the
+ * signal's reason when aborted
  */
 export async function cg(operator: LinearOperator, b: Tensor, options: CgOptions = {}): Promise<CgResult> {
   const where = 'cg';

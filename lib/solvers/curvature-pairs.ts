@@ -23,8 +23,8 @@ export interface Slope {
 const leastCurvature = 1e-10;
 
 /**
- * The inverse Hessian of L-BFGS. Vectors stay on the device; the two loops of Nocedal run on their inner products, all of which
- * come home in one read. Source: Nocedal 1980; by inner products as in Chen, Wang and Zhou 2014.
+ * The inverse Hessian of L-BFGS. Vectors stay on the device; the two loops of Nocedal run on their inner products, all
+ * of which come home in one read. Source: Nocedal 1980; by inner products as in Chen, Wang and Zhou 2014.
  */
 export class CurvaturePairs {
   readonly #queue: Device;

@@ -55,7 +55,10 @@ export interface DescentEnd<E> {
   readonly evaluations: number;
 }
 
-/** A point that rounding hides is good if it does not go far beyond the minimum along the step, to where the slope is more than so many times as steep uphill, … */
+/**
+ * A point that rounding hides is good if it does not go far beyond the minimum along the step, to where the slope is
+ * more than so many times as steep uphill, …
+ */
 const overshoot = 0.8;
 /** … and its residual is at most so many times the least so far. */
 const mostGrowth = 1.5;
@@ -65,9 +68,9 @@ const mostTiny = 100;
 const mostTinyOfSearch = 5;
 
 /**
- * L-BFGS with a line search. Each evaluation is read once. Near the end, where the value cannot tell points apart, its slope
- * does (Hager and Zhang's approximate Wolfe conditions). The residual need not fall with each step there: to ask for that is to
- * end in steps of the size of rounding.
+ * L-BFGS with a line search. Each evaluation is read once. Near the end, where the value cannot tell points apart, its
+ * slope does (Hager and Zhang's approximate Wolfe conditions). The residual need not fall with each step there: to ask
+ * for that is to end in steps of the size of rounding.
  */
 export async function descend<E extends Evaluation>(
   task: Lane,

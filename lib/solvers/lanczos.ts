@@ -55,8 +55,8 @@ export const lanczosSchema: Schema<Resolved<LanczosOptions, 'v0' | 'signal' | 'o
 };
 
 /**
- * Extreme eigenvalues of a symmetric operator by the method of Lanczos. Each vector is made orthogonal to all others, twice.
- * Scalars are read once a step.
+ * Extreme eigenvalues of a symmetric operator by the method of Lanczos. Each vector is made orthogonal to all others,
+ * twice. Scalars are read once a step.
  *
  * Memory: steps + 1 vectors.
  *
@@ -66,9 +66,9 @@ export const lanczosSchema: Schema<Resolved<LanczosOptions, 'v0' | 'signal' | 'o
  * const { ritz } = await lanczos(operator, { steps: 30 });
  * console.log('largest eigenvalue', ritz.at(-1));
  *
- * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE for options and operators that do not fit, for NaN, for a first vector
- * of length 0 and for what functions throw; ERR_DISPOSED if they dispose of what they are given; the signal's reason when
- * aborted
+ * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE for options and operators that do not fit, for NaN, for a
+ * first vector of length 0 and for what functions throw; ERR_DISPOSED if they dispose of what they are given; the
+ * signal's reason when aborted
  */
 export async function lanczos(operator: LinearOperator, options: LanczosOptions = {}): Promise<LanczosResult> {
   const where = 'lanczos';

@@ -38,7 +38,7 @@ export interface LbfgsOptions {
   memory?: number | undefined;
   /** The mini-batch that the oracle is asked about: whole, from 0 on. Default: none. */
   sample?: number | undefined;
-  /** Whether the result has the value at each step. Default: false. */
+  /** Puts the value at each step into the result. Default: false. */
   history?: boolean | undefined;
   /** Ends the call with its reason, the parameters as before. Default: none. */
   signal?: AbortSignal | undefined;
@@ -53,8 +53,8 @@ export interface LbfgsResult {
   /** The Euclidean norm of its gradient. */
   readonly gradNorm: number;
   /**
-   * `'converged'`; `'max-iterations'`; `'at-precision'` where rounding hides further descent; `'search-failed'` where no step
-   * leads down, as of a gradient that is wrong; `'diverged'` where the value is −infinity.
+   * `'converged'`; `'max-iterations'`; `'at-precision'` where rounding hides further descent; `'search-failed'` where
+   * no step leads down, as of a gradient that is wrong; `'diverged'` where the value is −infinity.
    */
   readonly status: SolverStatus;
   /** Steps taken. */
@@ -131,9 +131,9 @@ class OracleLandscape implements Landscape<Point> {
 }
 
 /**
- * Minimizes a function of tensors by limited-memory BFGS with a line search by the strong Wolfe conditions. The result is left
- * in the oracle's parameters. Vectors stay on the device; each evaluation is read once. A value of infinity is a step too far;
- * near the minimum, where rounding hides changes of the value, slopes decide.
+ * Minimizes a function of tensors by limited-memory BFGS with a line search by the strong Wolfe conditions. The result
+ * is left in the oracle's parameters. Vectors stay on the device; each evaluation is read once. A value of infinity is
+ * a step too far; near the minimum, where rounding hides changes of the value, slopes decide.
  *
  * Memory: 2 `memory` + 7 times the parameters.
  *
@@ -143,8 +143,9 @@ class OracleLandscape implements Landscape<Point> {
  * const { value, status } = await lbfgs(oracle, { tol: 1e-8 });
  * console.log(status, value, await oracle.params[0].read());
  *
- * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE for options and what is no oracle, for NaN and for what its functions
- * throw; ERR_DISPOSED if they dispose of what they are given; the signal's reason when aborted. The parameters are then as before
+ * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE for options and what is no oracle, for NaN and for what its
+ * functions throw; ERR_DISPOSED if they dispose of what they are given; the signal's reason when aborted. The
+ * parameters are then as before
  */
 export async function lbfgs(oracle: Oracle, options: LbfgsOptions = {}): Promise<LbfgsResult> {
   const where = 'lbfgs';

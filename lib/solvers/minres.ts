@@ -4,8 +4,8 @@ import type { LinearOperator } from './operator.ts';
 import { System, type SystemOptions, type SystemResult, systemOptions } from './system.ts';
 
 /**
- * x of A x = b by minimal residuals, where A is symmetric, of any signs, or singular with a b in its range. Where the operator
- * is singular and b not in its range, it ends with `'breakdown'`. Scalars are read once an iteration.
+ * x of A x = b by minimal residuals, where A is symmetric, of any signs, or singular with a b in its range. Where the
+ * operator is singular and b not in its range, it ends with `'breakdown'`. Scalars are read once an iteration.
  *
  * Memory: 7 vectors.
  *
@@ -14,9 +14,9 @@ import { System, type SystemOptions, type SystemResult, systemOptions } from './
  * @example
  * const { x, status } = await minres(operator, b, { tol: 1e-10 });
  *
- * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE for options, operators and vectors that do not fit, for NaN, for a b
- * that is not finite and for what functions throw; ERR_DISPOSED if they dispose of what they are given; the signal's reason
- * when aborted
+ * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE for options, operators and vectors that do not fit, for NaN,
+ * for a b that is not finite and for what functions throw; ERR_DISPOSED if they dispose of what they are given; the
+ * signal's reason when aborted
  */
 export async function minres(operator: LinearOperator, b: Tensor, options: SystemOptions = {}): Promise<SystemResult> {
   const where = 'minres';

@@ -68,14 +68,14 @@ export function fillNormal(queue: Device, x: readonly Tensor[], seed: number, st
 }
 
 /**
- * How far an operator's two ways are from being each other's adjoint: |⟨A x, y⟩ − ⟨x, Aᵀ y⟩| / (|A x| |y| + |x| |Aᵀ y|) for
- * random x and y; of the size of rounding if they are. 0 for an operator that gives zeros.
+ * How far an operator's two ways are from being each other's adjoint: |⟨A x, y⟩ − ⟨x, Aᵀ y⟩| / (|A x| |y| + |x| |Aᵀ y|)
+ * for random x and y; of the size of rounding if they are. 0 for an operator that gives zeros.
  *
  * @example
  * if ((await checkAdjoint(operator)) > 1e-12) throw new Error('adjoint is not the adjoint of apply');
  *
- * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE for what is no operator with an adjoint, for NaN and for what its functions
- * throw; ERR_DISPOSED if they dispose of what they are given; the signal's reason when aborted
+ * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE for what is no operator with an adjoint, for NaN and for what its
+ * functions throw; ERR_DISPOSED if they dispose of what they are given; the signal's reason when aborted
  */
 export async function checkAdjoint(operator: LinearOperator, options: CheckAdjointOptions = {}): Promise<number> {
   const where = 'checkAdjoint';

@@ -12,8 +12,9 @@ import { callback, checkNumber } from './callbacks.ts';
 import { fillNormal } from './operator.ts';
 
 /**
- * A scalar function of a list of tensors. Results go into tensors that are given, values into an f64 of one element; all is
- * queued on the device of the parameters. A function may be called with other numbers in `params`, and must not write them.
+ * A scalar function of a list of tensors. Results go into tensors that are given, values into an f64 of one element;
+ * all is queued on the device of the parameters. A function may be called with other numbers in `params`, and must not
+ * write them.
  */
 export interface Oracle {
   /** The function's variables, f32 or f64, on one device. */
@@ -81,8 +82,8 @@ const schema: Schema<Resolved<CheckGradientOptions, 'signal' | 'sample'>> = {
 const step = (params: readonly Tensor[]): number => (params[0]!.dtype === 'f64' ? 6e-6 : 5e-3);
 
 /**
- * 1 / h, where h = step · (1 + |x|) / |v| moves x along v by a good step for central differences; on the device. A v of 0
- * moves nothing.
+ * 1 / h, where h = step · (1 + |x|) / |v| moves x along v by a good step for central differences; on the device. A v of
+ * 0 moves nothing.
  */
 function inverseStep(queue: Device, x: readonly Tensor[], v: readonly Tensor[], owned: Owned<Tensor>): Tensor {
   const make = () => owned.add(vectors.scalar(x[0]!.device));
@@ -97,15 +98,15 @@ function inverseStep(queue: Device, x: readonly Tensor[], v: readonly Tensor[], 
 }
 
 /**
- * How far an oracle's gradient is from its values: the relative difference of its slope along a random direction and that of
- * central differences, of the size of 1e-9 in f64 and 1e-3 in f32 for smooth functions, and of 1 for a gradient that is wrong.
- * The parameters are as before when it ends.
+ * How far an oracle's gradient is from its values: the relative difference of its slope along a random direction and
+ * that of central differences, of the size of 1e-9 in f64 and 1e-3 in f32 for smooth functions, and of 1 for a gradient
+ * that is wrong. The parameters are as before when it ends.
  *
  * @example
  * if ((await checkGradient(oracle)) > 1e-6) throw new Error('gradient is not the gradient of value');
  *
- * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE for what is no oracle, for NaN and for what its functions throw;
- * ERR_DISPOSED if they dispose of what they are given; the signal's reason when aborted
+ * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE for what is no oracle, for NaN and for what its functions
+ * throw; ERR_DISPOSED if they dispose of what they are given; the signal's reason when aborted
  */
 export async function checkGradient(oracle: Oracle, options: CheckGradientOptions = {}): Promise<number> {
   const where = 'checkGradient';
@@ -151,8 +152,8 @@ export async function checkGradient(oracle: Oracle, options: CheckGradientOption
  * @example
  * const { hessianProduct } = withDifferences(oracle);
  *
- * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED for what is no oracle; a product rejects with what the
- * gradient throws, the parameters as before
+ * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED for what is no oracle; a product rejects with
+ * what the gradient throws, the parameters as before
  */
 export function withDifferences(oracle: Oracle): Oracle & Required<Pick<Oracle, 'hessianProduct'>> {
   const where = 'withDifferences';

@@ -41,16 +41,16 @@ const schema: Schema<Resolved<SlqOptions, 'signal' | 'onProgress'>> = {
 };
 
 /**
- * The trace of a function of a symmetric operator, tr f(A), by stochastic Lanczos quadrature: exact but for chance where the
- * function is a polynomial of degree below 2 `steps`.
+ * The trace of a function of a symmetric operator, tr f(A), by stochastic Lanczos quadrature: exact but for chance
+ * where the function is a polynomial of degree below 2 `steps`.
  *
  * Source: Ubaru, Chen and Saad 2017.
  *
  * @example
  * const { value, stderr } = await slq(operator, Math.log, { probes: 30 }); // ln det A
  *
- * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE for options and operators that do not fit, for NaN and for what
- * functions throw; ERR_DISPOSED if they dispose of what they are given; the signal's reason when aborted
+ * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE for options and operators that do not fit, for NaN and for
+ * what functions throw; ERR_DISPOSED if they dispose of what they are given; the signal's reason when aborted
  */
 export async function slq(
   operator: LinearOperator,

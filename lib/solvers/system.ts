@@ -30,13 +30,13 @@ export interface SystemProgress {
 
 /** Options of methods for systems. */
 export interface SystemOptions {
-  /** Where iterations start, `[n]`; it is not written. Default: 0. */
+  /** Start of the iterations, `[n]`; it is not written. Default: 0. */
   x0?: Tensor | undefined;
   /** |b − A x| / |b| that is enough: finite, not negative. Default: 1e-8 in f64, 1e-5 in f32. */
   tol?: number | undefined;
   /** Whole, from 1 on. Default: 10 n. */
   maxIterations?: number | undefined;
-  /** Whether the result has the relative residual before the first iteration and after each. Default: false. */
+  /** Puts the relative residual before the first iteration and after each into the result. Default: false. */
   history?: boolean | undefined;
   /** Ends the call with its reason. Default: none. */
   signal?: AbortSignal | undefined;

@@ -1,6 +1,7 @@
 /**
- * Eigenvalues of the symmetric tridiagonal matrix of this diagonal and what stands beside it, ascending, and the squares of
- * the first elements of their eigenvectors. Implicit QL (EISPACK's `tql2`, of which only the first row is kept).
+ * Eigenvalues of the symmetric tridiagonal matrix of this diagonal and what stands beside it, ascending, and the
+ * squares of the first elements of their eigenvectors. Implicit QL (EISPACK's `tql2`, of which only the first row is
+ * kept).
  */
 export function tridiagonalEigen(
   diagonal: Float64Array,

@@ -13,8 +13,8 @@ import { GramRows } from './gram-rows.ts';
 /** Options of {@link Dictionary}. */
 export interface DictionaryOptions {
   /**
-   * Bytes of the device that the dictionary and the work with it may take, beside atoms, signals and results. Default: 40 %
-   * of the device's memory.
+   * Bytes of the device that the dictionary and the work with it may take, beside atoms, signals and results. Default:
+   * 40 % of the device's memory.
    */
   memoryLimit?: number | undefined;
 }
@@ -56,10 +56,10 @@ export function checkNorms(where: string, name: string, squares: ArrayLike<numbe
 }
 
 /**
- * Atoms for sparse coding, one a row: `[N, d]`, f32 or f64; f16 and bf16 are widened to f32 once. Keeps what every call of
- * {@link omp} needs of them: norms, and the Gram matrix once it has been computed, or those of its rows that were used last
- * where `memoryLimit` does not hold it. The atoms must not change while the dictionary is in use; they stay the caller's, and
- * `dispose` leaves them alone.
+ * Atoms for sparse coding, one a row: `[N, d]`, f32 or f64; f16 and bf16 are widened to f32 once. Keeps what every call
+ * of {@link omp} needs of them: norms, and the Gram matrix once it has been computed, or those of its rows that were
+ * used last where `memoryLimit` does not hold it. The atoms must not change while the dictionary is in use; they stay
+ * the caller's, and `dispose` leaves them alone.
  *
  * @example
  * const dictionary = new Dictionary(Tensor.from(device, [1, 0, 0, 1, 1, 1], [3, 2]));
@@ -116,7 +116,7 @@ export class Dictionary {
     return [...this.#owned].reduce((sum, tensor) => sum + tensor.byteLength, 0);
   }
 
-  /** Whether {@link Dictionary.dispose} has been called. */
+  /** True once {@link Dictionary.dispose} has been called. */
   get disposed(): boolean {
     return this.#disposed;
   }

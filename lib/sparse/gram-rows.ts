@@ -5,8 +5,8 @@ import { Tensor } from '../core/tensor.ts';
 const leastPiece = 8;
 
 /**
- * How many of so many rows to compute at once, at most `together`: powers of two, and a few rows that are wasted, so that
- * the device keeps few sizes of memory to use again.
+ * How many of so many rows to compute at once, at most `together`: powers of two, and a few rows that are wasted, so
+ * that the device keeps few sizes of memory to use again.
  */
 function pieceOf(rows: number, together: number): number {
   const piece = Math.max(leastPiece, 2 ** Math.floor(Math.log2(rows)));
@@ -21,8 +21,8 @@ function indexOf(device: Device, places: readonly number[], count: number): Tens
 }
 
 /**
- * Rows of a Gram matrix that does not fit as a whole: as many as there is room for, those that were used last. A row has
- * the same bits whenever it is computed.
+ * Rows of a Gram matrix that does not fit as a whole: as many as there is room for, those that were used last. A row
+ * has the same bits whenever it is computed.
  */
 export class GramRows {
   /** How many rows there is room for. */
@@ -44,8 +44,9 @@ export class GramRows {
   }
 
   /**
-   * The places of the rows of these atoms, −1 for what is no atom; what is missing is computed, at most `together` rows at
-   * once. Queued on `queue`. The places hold until the next call, and the atoms may be no more than there is room for.
+   * The places of the rows of these atoms, −1 for what is no atom; what is missing is computed, at most `together` rows
+   * at once. Queued on `queue`. The places hold until the next call, and the atoms may be no more than there is room
+   * for.
    */
   placesOf(queue: Device, wanted: Int32Array, together: number): Int32Array<ArrayBuffer> {
     const missing = new Set<number>();

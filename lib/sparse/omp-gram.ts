@@ -13,7 +13,8 @@ import { batchSizeOf } from './plan.ts';
 /** Options of {@link ompGram}. */
 export interface OmpGramOptions extends PursuitOptions {
   /**
-   * |y|² of each signal, `[B]` f64: needed for a tolerance, and for residuals; without them, residuals are NaN. Default: none.
+   * |y|² of each signal, `[B]` f64: needed for a tolerance, and for residuals; without them, residuals are NaN.
+   * Default: none.
    */
   energies?: Tensor | undefined;
   /** Signals at once: whole, from 1 on. Results do not depend on it. Default: chosen from the sizes. */
@@ -30,18 +31,19 @@ const schema: Schema<Resolved<OmpGramOptions, 'k' | 'signal' | 'onProgress' | 'e
 const mostAtoms = 46340;
 
 /**
- * Orthogonal matching pursuit from products alone: the Gram matrix D Dᵀ `[N, N]` of the atoms, and the correlations of each
- * signal with them, `[B, N]`, both f32 or f64. What scikit-learn's `orthogonal_mp_gram` computes for atoms of norm 1; here
- * they may have any. Products alone do not tell small residuals: the square of one, |y|² − |z|², is off by up to
- * ε (|y| + Σ |wⱼ| |dⱼ|)², where ε is 2⁻²⁴ in f32 and 2⁻⁵³ in f64. The sum is some |y| for atoms at angles, where residuals end
- * at 1e-3 |y| and 1e-7 |y|; it grows with the condition of the chosen atoms where they are alike. A tolerance below that may
- * be met a step early or late. {@link omp} measures its residuals.
+ * Orthogonal matching pursuit from products alone: the Gram matrix D Dᵀ `[N, N]` of the atoms, and the correlations of
+ * each signal with them, `[B, N]`, both f32 or f64. What scikit-learn's `orthogonal_mp_gram` computes for atoms of norm
+ * 1; here they may have any. Products alone do not tell small residuals: the square of one, |y|² − |z|², is off by up
+ * to ε (|y| + Σ |wⱼ| |dⱼ|)², where ε is 2⁻²⁴ in f32 and 2⁻⁵³ in f64. The sum is some |y| for atoms at angles, where
+ * residuals end at 1e-3 |y| and 1e-7 |y|; it grows with the condition of the chosen atoms where they are alike. A
+ * tolerance below that may be met a step early or late. {@link omp} measures its residuals.
  *
  * @example
  * using code = await ompGram(gram, correlations, { k: 8, energies });
  *
- * @throws ERR_ARGUMENT for options, k < 1 or k > N, numbers that are not finite, and a tolerance without energies; ERR_SHAPE,
- * ERR_DTYPE and ERR_DEVICE for tensors that do not fit; ERR_MEMORY; ERR_DISPOSED; the signal's reason when aborted
+ * @throws ERR_ARGUMENT for options, k < 1 or k > N, numbers that are not finite, and a tolerance without energies;
+ * ERR_SHAPE, ERR_DTYPE and ERR_DEVICE for tensors that do not fit; ERR_MEMORY; ERR_DISPOSED; the signal's reason when
+ * aborted
  */
 export async function ompGram(gram: Tensor, correlations: Tensor, options: OmpGramOptions = {}): Promise<SparseCode> {
   const where = 'ompGram';

@@ -14,10 +14,10 @@ import { type Plan, planOf } from './plan.ts';
 /** Options of {@link omp}. */
 export interface OmpOptions extends PursuitOptions {
   /**
-   * Where correlations come from at each step: `'gram'`, from the Gram matrix of the dictionary, which is computed once
+   * The source of correlations at each step: `'gram'`, from the Gram matrix of the dictionary, which is computed once
    * and kept, or where the dictionary's memory limit does not hold it from its rows, of which those used last are kept;
-   * `'gemm'`, from products of residuals and atoms. `'auto'`: what the sizes let expect to be faster. The results agree to
-   * rounding. Default: `'auto'`.
+   * `'gemm'`, from products of residuals and atoms. `'auto'`: what the sizes let expect to be faster. The results agree
+   * to rounding. Default: `'auto'`.
    */
   algorithm?: 'auto' | 'gram' | 'gemm' | undefined;
   /** A step of iterative refinement of the coefficients, its residual in f64. Default: true for f32, false for f64. */
@@ -34,13 +34,13 @@ const schema: Schema<Resolved<OmpOptions, 'k' | 'signal' | 'onProgress' | 'polis
 };
 
 /**
- * Orthogonal matching pursuit of each signal, a row of `signals` `[B, d]`: at most k atoms, one chosen after the other for
- * the largest correlation with what is left, the coefficients always those of least squares. The lowest index wins ties;
- * atoms of zeros are never chosen, nor two that are the same. The bits of a signal's code do not depend on the other
- * signals, the batch size or the number of threads.
+ * Orthogonal matching pursuit of each signal, a row of `signals` `[B, d]`: at most k atoms, one chosen after the other
+ * for the largest correlation with what is left, the coefficients always those of least squares. The lowest index wins
+ * ties; atoms of zeros are never chosen, nor two that are the same. The bits of a signal's code do not depend on the
+ * other signals, the batch size or the number of threads.
  *
- * Memory beside atoms, signals and code: the Gram matrix (N² elements) and N + 2 d + 3 k elements a signal of a batch; or
- * what the dictionary's memory limit leaves of both, and 64 MB of scratch.
+ * Memory beside atoms, signals and code: the Gram matrix (N² elements) and N + 2 d + 3 k elements a signal of a batch;
+ * or what the dictionary's memory limit leaves of both, and 64 MB of scratch.
  *
  * Source: Batch-OMP (Rubinstein, Zibulevsky and Elad 2008).
  *
@@ -50,7 +50,8 @@ const schema: Schema<Resolved<OmpOptions, 'k' | 'signal' | 'onProgress' | 'polis
  * console.log(await code.indices.read(), await code.residuals.read());
  *
  * @throws ERR_ARGUMENT for options, k < 1 or k > N, and numbers that are not finite in atoms or signals; ERR_SHAPE,
- * ERR_DTYPE and ERR_DEVICE for signals that do not fit the atoms; ERR_MEMORY; ERR_DISPOSED; the signal's reason when aborted
+ * ERR_DTYPE and ERR_DEVICE for signals that do not fit the atoms; ERR_MEMORY; ERR_DISPOSED; the signal's reason when
+ * aborted
  */
 export async function omp(dictionary: Dictionary, signals: Tensor, options: OmpOptions = {}): Promise<SparseCode> {
   const where = 'omp';

@@ -10,12 +10,13 @@ export interface PursuitOptions {
   /** Bound on the norm of the residual relative to the signal's. Default: 0. */
   relTol?: number | undefined;
   /**
-   * `'raw'`: the atom of the largest correlation, so that long atoms are preferred. `'unit'`: as if all atoms had norm 1; the
-   * coefficients are still those of the atoms as given. Default: `'raw'`.
+   * `'raw'`: the atom of the largest correlation, so that long atoms are preferred. `'unit'`: as if all atoms had norm
+   * 1; the coefficients are still those of the atoms as given. Default: `'raw'`.
    */
   select?: 'raw' | 'unit' | undefined;
   /**
-   * An atom that depends on those chosen is passed over for this step, or ends the signal; eight in a row end it either way.
+   * An atom that depends on those chosen is passed over for this step, or ends the signal; eight in a row end it either
+   * way.
    * Default: `'skip'`.
    */
   onDependent?: 'skip' | 'stop' | undefined;

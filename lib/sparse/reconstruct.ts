@@ -6,8 +6,9 @@ import { SparseCode } from './code.ts';
 import { Dictionary } from './dictionary.ts';
 
 /**
- * The signals of a code: each row the sum of its atoms by their coefficients, `[B, d]`. With a table of other rows in place
- * of the dictionary, the same combinations of those: `rows` `[N, any]` of the code's dtype. Queued; returns at once.
+ * The signals of a code: each row the sum of its atoms by their coefficients, `[B, d]`. With a table of other rows in
+ * place of the dictionary, the same combinations of those: `rows` `[N, any]` of the code's dtype. Queued; returns at
+ * once.
  *
  * @example
  * using approximation = reconstruct(code, dictionary);

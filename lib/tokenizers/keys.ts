@@ -2,8 +2,8 @@ import { type Bytes, fallbackByte, fromByteLevel, utf8 } from './bytes.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /**
- * The kind of thing that a token is: text, the single byte of a byte fallback, text that continues or that ends a word, a
- * special token. Tokens of two vocabularies are the same when kind and bytes are.
+ * The kind of thing that a token is: text, the single byte of a byte fallback, text that continues or that ends a word,
+ * a special token. Tokens of two vocabularies are the same when kind and bytes are.
  */
 export type KeyKind = 'text' | 'byte' | 'continuation' | 'end' | 'special';
 

@@ -21,7 +21,7 @@ const companionKeys = new Set([
   ...['additional_special_tokens', 'tokenizer_class'],
 ]);
 
-/** Whether a file beside tokenizer.json is read for this member. */
+/** True if a file beside tokenizer.json is read for this member. */
 export const isCompanionKey = (key: string): boolean => companionKeys.has(key);
 
 /** Contents of the files beside tokenizer.json, of those that exist. */

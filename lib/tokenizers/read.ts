@@ -30,8 +30,9 @@ const schema: Schema<Resolved<ReadTokenizerOptions, 'signal'>> = {
 };
 
 /**
- * Reads what `tokenizer.json` and the files beside it say of a vocabulary: tokens and ids, how they spell text, which are
- * special and for what. Nothing from the files is compiled or run, and sizes are bounded, so they may be a stranger's.
+ * Reads what `tokenizer.json` and the files beside it say of a vocabulary: tokens and ids, how they spell text, which
+ * are special and for what. Nothing from the files is compiled or run, and sizes are bounded, so they may be a
+ * stranger's.
  *
  * @example
  * const { tokens, spelling, roles } = await readTokenizer('model');

@@ -4,8 +4,8 @@ import { isRecord } from '../core/options.ts';
 export type TokenizerModel = 'bpe' | 'unigram' | 'wordpiece' | 'wordlevel';
 
 /**
- * How tokens spell text. `byte-level`: a printable character a byte, as in GPT-2. `metaspace`: text with U+2581 in place
- * of spaces, as in SentencePiece. `plain`: text.
+ * How tokens spell text. `byte-level`: a printable character a byte, as in GPT-2. `metaspace`: text with U+2581 in
+ * place of spaces, as in SentencePiece. `plain`: text.
  */
 export type TokenSpelling = 'byte-level' | 'metaspace' | 'plain';
 
@@ -21,7 +21,7 @@ export interface Tokenizer {
   readonly model: TokenizerModel;
   /** How tokens spell text. */
   readonly spelling: TokenSpelling;
-  /** Whether `<0xHH>` stands for a byte. */
+  /** True if `<0xHH>` stands for a byte. */
   readonly byteFallback: boolean;
   /** Mark of a token that continues a word, such as `##`; empty if there is none. */
   readonly continuingPrefix: string;
@@ -49,7 +49,7 @@ export interface Tokenizer {
   readonly merges: Int32Array | undefined;
 }
 
-/** Whether a value has the collections of a tokenizer. */
+/** True if a value has the collections of a tokenizer. */
 export function isTokenizer(value: unknown): value is Tokenizer {
   if (!isRecord(value) || !Array.isArray(value['tokens']) || !(value['roles'] instanceof Map)) return false;
   return ['literal', 'special', 'additional'].every((name) => value[name] instanceof Set);

@@ -1,4 +1,4 @@
-// What messages say of JavaScript values and of names that are not known.
+// Words of messages for JavaScript values and for names that are not known.
 #pragma once
 #include <node_api.h>
 

@@ -10,7 +10,8 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int kMoves = 9, kMovesOfOperands = 3;  // the first moves take each operand as a whole
-// Beyond so many flops a reference that names terms of this case is not moved: their rounding is known.
+// Beyond so many flops a reference that names terms of this case is not moved: their rounding is
+// known.
 constexpr double kMany = 2e6;
 
 bool names_terms(const std::vector<std::vector<double>>& terms) {

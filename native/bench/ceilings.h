@@ -1,4 +1,4 @@
-// What the machine can do, measured beside each case.
+// Limits of the machine, measured beside each case.
 #pragma once
 #include "bench/case.h"
 #include "bench/clock.h"

@@ -1,4 +1,4 @@
-// What main() dispatches to; each prints JSON lines and returns the exit code.
+// Commands of main(); each prints JSON lines and returns the exit code.
 #pragma once
 #include <string>
 #include <string_view>

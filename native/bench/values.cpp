@@ -11,7 +11,7 @@ namespace {
 // So many indices name each row once, far from the last: what they gather is beyond the caches.
 constexpr size_t kManyIndices = 8192, kStride = 7919;
 constexpr size_t kEntriesOfRow = 3;  // of a sparse matrix
-// What has no sign, or is not to be 0.
+// Operands that have no sign, or are not to be 0.
 constexpr std::string_view kPositive[] = {"roots",      "squares",  "kernel",      "rowMass",
                                           "columnMass", "rowScale", "columnScale", "rowSums",
                                           "values",     "energies", "left"};

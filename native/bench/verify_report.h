@@ -1,5 +1,6 @@
-// What a run of --verify did and how long it took, for scripts/test-table.mjs: a file in the folder that
-// ORTHOKIT_TEST_REPORT names. Lines on standard output stay the same in every run, so times are not among them.
+// Report of a run of --verify, what it did and how long it took, for scripts/test-table.mjs: a file
+// in the folder that ORTHOKIT_TEST_REPORT names. Lines on standard output stay the same in every
+// run, so times are not among them.
 #pragma once
 #include <ctime>
 #include <map>

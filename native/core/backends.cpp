@@ -64,7 +64,7 @@ Found usable(const Backend* table, const std::string& path) {
   return {table, ""};
 }
 
-// What a plug-in is called, and which variable names its file.
+// The name of a plug-in, and the variable that names its file.
 struct Plugin {
   const char *name, *variable;
 };
@@ -76,8 +76,8 @@ std::string named_file(const Plugin& plugin) {
   return file ? file : "";
 }
 
-// The file that the variable names, or else the one beside the addon. A plug-in is never closed: its
-// code must outlive every thread that may still run it.
+// The file that the variable names, or else the one beside the addon. A plug-in is never closed:
+// its code must outlive every thread that may still run it.
 Found open_plugin(const Plugin& plugin, const char* file) {
   const std::string named = named_file(plugin), variable = plugin.variable;
   // A relative name would load from whatever folder the process was started in.

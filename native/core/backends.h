@@ -6,8 +6,8 @@
 
 namespace orthokit {
 
-// The kind of that name, as far as this process knows it: 'reference' where ORTHOKIT_REFERENCE_PLUGIN
-// names a file, as tests of orthokit do.
+// The kind of that name, as far as this process knows it: 'reference' where
+// ORTHOKIT_REFERENCE_PLUGIN names a file, as tests of orthokit do.
 std::optional<Kind> kind_of_name(std::string_view name);
 const Backend* backend(
     Kind);  // null when there is none; looked for at the first question, once per process

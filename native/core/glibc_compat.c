@@ -1,4 +1,5 @@
-// Only with ORTHOKIT_GLIBC_FLOOR: names that newer headers and the static libstdc++ ask for and older glibc lacks.
+// Only with ORTHOKIT_GLIBC_FLOOR: names that newer headers and the static libstdc++ ask for and
+// older glibc lacks.
 
 extern long plain_strtol(const char*, char**, int) __asm__("strtol");
 extern unsigned long plain_strtoul(const char*, char**, int) __asm__("strtoul");

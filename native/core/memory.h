@@ -45,8 +45,8 @@ class Memory {
   std::shared_mutex open_;  // shared while the backend allocates: its end comes after
   mutable std::mutex mutex_;
   Pool pool_;
-  // All that the backend gave, each with its node of the pool while it is in use: giving a block back
-  // needs no memory.
+  // All that the backend gave, each with its node of the pool while it is in use: giving a block
+  // back needs no memory.
   std::map<void*, Pool::node_type> blocks_;
   size_t pooled_ = 0;
   int64_t live_ = 0, bytes_ = 0, peak_ = 0;

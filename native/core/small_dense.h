@@ -1,7 +1,7 @@
 // Small dense algebra: Eigen, whose templates only kernels of the CPU instantiate.
-// All of it stands in a namespace of the instruction set that it is compiled for, orthokit_eigen_avx2
-// and the like. Under Eigen's own name the linker would keep one copy of each of its functions, and a
-// copy for AVX-512 ends the process on a machine without it.
+// All of it stands in a namespace of the instruction set that it is compiled for,
+// orthokit_eigen_avx2 and the like. Under Eigen's own name the linker would keep one copy of each
+// of its functions, and a copy for AVX-512 ends the process on a machine without it.
 #pragma once
 
 #ifndef ORTHOKIT_ISA

@@ -16,8 +16,8 @@ struct Header {  // in front of the block
   size_t mapped;  // bytes; 0: from malloc
 };
 
-// Where a block starts in its page: any four of one size in a row lie a quarter of a page apart,
-// as the weights, gradient and state of a parameter are.
+// Offset of a block in its page: any four of one size in a row lie a quarter of a page apart, as
+// the weights, gradient and state of a parameter are.
 size_t place_of(size_t bytes) {
   static std::atomic<uint32_t> counts[64];  // by a hash of the size
   constexpr size_t kPlaces[] = {0, 2048, 1024, 3072};

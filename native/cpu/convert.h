@@ -65,7 +65,7 @@ const T* load(const View& v, int64_t at, int64_t n, T* buffer) {
   });
 }
 
-// Where a kernel writes n elements from `at`; store() brings them home.
+// Place that a kernel writes n elements from `at` to; store() brings them home.
 template <class T>
 T* target(const View& v, int64_t at, T* buffer) {
   return visit_storage(v.dtype, [&]<class S>() -> T* {

@@ -86,8 +86,8 @@ inline double softplus_of(double x) {
   return (x < 0 ? 0 : x) + twice_atanh(e / (2 + e));
 }
 
-// ---- The same in f32. Coefficients of polynomials are fitted to the smallest relative error of the
-// function, which is below 2⁻³⁰, and rounded to f32; bounds hold for the numbers that are not
+// ---- The same in f32. Coefficients of polynomials are fitted to the smallest relative error of
+// the function, which is below 2⁻³⁰, and rounded to f32; bounds hold for the numbers that are not
 // subnormal; map.h states what was measured.
 
 inline float exp_less_one(float x) {  // x ≤ 0

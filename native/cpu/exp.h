@@ -76,7 +76,7 @@ inline constexpr T kExpOfDifferenceUnit = sizeof(T) == 4 ? 0x1p64 : 1;
 inline double exp_of_difference(double x, double max) { return exp_of_negative(x - max); }
 inline float exp_of_difference(float x, float max) {
   const float difference = x - max, taken = difference - x;
-  // What the rounding of the difference lost (Møller and Knuth's two-sum).
+  // The rounding error of the difference (Møller and Knuth's two-sum).
   const float lost = (x - (difference - taken)) - (max + taken);
   const float near = difference < -120 ? -120 : difference;
   const float shifted = fused(near, 1.44269504f, kFloatShift), k = shifted - kFloatShift;

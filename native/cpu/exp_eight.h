@@ -14,8 +14,8 @@ inline void add_product(Eight& sum, const Eight& a, const Eight& b) {
   multiply_add(a, b, sum, sum);
 }
 
-// Of exp(r) for |r| ≤ ln 2 / 2, from the highest power down: fitted at Chebyshev's points, within 1.6e-17
-// of exp(r).
+// Of exp(r) for |r| ≤ ln 2 / 2, from the highest power down: fitted at Chebyshev's points, within
+// 1.6e-17 of exp(r).
 inline constexpr double kExpOfRest[] = {0x1.af635e4f6b5eep-26,
                                         0x1.28b43a93fe57ap-22,
                                         0x1.71ddf5514be0cp-19,
@@ -29,8 +29,8 @@ inline constexpr double kExpOfRest[] = {0x1.af635e4f6b5eep-26,
                                         1.0,
                                         1.0};
 
-// exp(x) within 2 ulp; 0 below −708, where the result would be subnormal, infinity above 709, NaN for
-// NaN. out may be x.
+// exp(x) within 2 ulp; 0 below −708, where the result would be subnormal, infinity above 709, NaN
+// for NaN. out may be x.
 __attribute__((always_inline)) inline void exp_of_eight(const Doubles& x, Doubles& out) {
 #ifdef __AVX512F__
   const __m512d v = __m512d(x);
@@ -76,7 +76,8 @@ inline constexpr double kPowerOfRest[] = {
     0x1.c6b08d704a0c6p-5,  0x1.ebfbdff82c5aep-3,  0x1.62e42fefa39efp-1,  1.0};
 
 // 2ˣ within 1.1 ulp, in fewer steps than eˣ; 0 below −1021, where the result would be near the
-// subnormal ones, infinity from 1024 on at the latest and not below 1023.5, NaN for NaN. out may be x.
+// subnormal ones, infinity from 1024 on at the latest and not below 1023.5, NaN for NaN. out may be
+// x.
 __attribute__((always_inline)) inline void power_of_eight(const Doubles& x, Doubles& out) {
 #ifdef __AVX512F__
   const __m512d v = _mm512_min_pd(_mm512_set1_pd(1024), __m512d(x));  // NaN passes
@@ -92,8 +93,8 @@ __attribute__((always_inline)) inline void power_of_eight(const Doubles& x, Doub
   Doubles held;
   lesser_of(none + 1024, x, held);
   const Doubles shifted = held + shift, r = held - (shifted - shift), square = r * r;
-  // Even and odd powers apart, but for the lowest two, where rounding shows: these chains are half as
-  // long, and the processor does not see far enough ahead to fill up the wait for one.
+  // Even and odd powers apart, but for the lowest two, where rounding shows: these chains are half
+  // as long, and the processor does not see far enough ahead to fill up the wait for one.
   Doubles p = none + kPowerOfRest[0], even = none + kPowerOfRest[1];
 #pragma GCC unroll 4
   for (int i = 2; i < 10; i += 2) {

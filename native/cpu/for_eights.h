@@ -6,15 +6,16 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-// f(j, n) for j = 0, 8, 16, …: n elements from j on, eight but at the end. Inline always, so that sums
-// that f keeps stay in registers.
+// f(j, n) for j = 0, 8, 16, …: n elements from j on, eight but at the end. Inline always, so that
+// sums that f keeps stay in registers.
 template <class F>
 __attribute__((always_inline)) inline void for_eights(int64_t size, F&& f) {
   int64_t j = 0;
   for (; j + 8 <= size; j += 8) f(j, std::integral_constant<int, 8>());
   if (j < size) f(j, int(size - j));
 }
-// The first n of a register's elements, n may be less than none or more than all; the others are `rest`.
+// The first n of a register's elements, n may be less than none or more than all; the others are
+// `rest`.
 #if defined(__AVX512VL__)
 template <class T>
 __attribute__((always_inline)) inline void load_first(const T* x, int n, double rest,

@@ -39,7 +39,7 @@ inline Normal<double> normal_at(double a) {
   return {e, 0.5 * scaled_erfc_polynomial(z) / (1 + 2 * z)};
 }
 
-// What a² loses when it is rounded.
+// The rounding error of a².
 inline float rest_of_square(float a, float square) {
 #ifdef __FMA__
   return __builtin_fmaf(a, a, -square);

@@ -1,4 +1,4 @@
-// What the softmax of one row is made of.
+// Parts of the softmax of one row.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -43,8 +43,8 @@ double sum_of_exps(const T* x, int64_t n, T max) {
   return sum / double(kExpOfDifferenceUnit<T>);
 }
 
-// x = scale · x, rounded once, in f32 alone where the processor fuses and scale in two parts has all
-// digits.
+// x = scale · x, rounded once, in f32 alone where the processor fuses and scale in two parts has
+// all digits.
 template <class T>
 void multiply_by(double scale, int64_t n, T* x) {
 #ifdef __FMA__

@@ -115,7 +115,7 @@ std::string BlasLibrary::open(const std::string& path) {
   BlasTable::Handle handle = nullptr;
   const BlasTable::Status status = table.create(&handle);
   if (status == 0) table.destroy(handle);
-  // What has no memory now may have some later, and says so then.
+  // A handle without memory now may have some later, and says so then.
   if (status != 0 && status != kNoMemory)
     return std::string(" does not start: ") + words_of(status);
   table_ = table;

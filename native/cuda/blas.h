@@ -6,7 +6,7 @@
 
 namespace orthokit::cuda {
 
-// What the functions below take, with cuBLAS' numbers.
+// Arguments of the functions below, with cuBLAS' numbers.
 enum class BlasOp : int { kNone = 0, kTranspose = 1 };
 enum class BlasType : int { kF32 = 0, kF64 = 1, kF16 = 2, kBf16 = 14 };
 enum class BlasCompute : int { kF32 = 68, kF64 = 70, kTf32 = 77 };
@@ -32,8 +32,8 @@ struct BlasTable {
 
 // The library, looked for once per process: ORTHOKIT_CUBLAS (a file, or none); libcublas.so as the
 // loader finds it, of the CUDA that this plug-in was built with, then of the other majors; then in
-// lib64 of CUDA_PATH, CUDA_HOME, /usr/local/cuda. One that does not start on this thread's device is
-// passed over.
+// lib64 of CUDA_PATH, CUDA_HOME, /usr/local/cuda. One that does not start on this thread's device
+// is passed over.
 class BlasLibrary {
  public:
   BlasLibrary();
@@ -64,7 +64,7 @@ class Blas {
   BlasTable::Handle handle_ = nullptr;
 };
 
-// Where the device is at fault, CUDA's words.
+// Throws for a status that is no success; with CUDA's words if the device is at fault.
 void check_blas(BlasTable::Status status, const char* call);
 
 }  // namespace orthokit::cuda

@@ -7,8 +7,8 @@
 
 namespace orthokit::cuda {
 
-// exp(−a² / 2) for 0 ≤ a ≤ 40. a² rounds, which would cost a²/2 units: the rounding error is applied
-// afterwards.
+// exp(−a² / 2) for 0 ≤ a ≤ 40. a² rounds, which would cost a²/2 units: the rounding error is
+// applied afterwards.
 __device__ __forceinline__ double exp_of_half_square(double a) {
   const double square = a * a, rest = fma(a, a, -square) / 2;
   return exp_of_negative(-square / 2) * (1 - rest);

@@ -112,7 +112,7 @@ cudaError_t Graphs::make(Known& known, const Calls& calls) {
   return cudaGraphInstantiate(&known.executable, known.graph, 0);
 }
 
-// What is queued already keeps the parameters that it was launched with.
+// Launches that are queued already keep the parameters that they were launched with.
 cudaError_t Graphs::update(const Known& known, const Calls& calls) {
   for (size_t i = 0; i < calls.size(); ++i) {
     if (calls[i]->has_arguments_of(*known.calls[i])) continue;

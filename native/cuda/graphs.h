@@ -1,6 +1,6 @@
 // The launches of one kernel function as a CUDA graph: made when the same launches come for the
-// second time, and queued as one from then on. What changes from step to step (rates, addresses) are
-// parameters of its nodes, which are set before it is launched; nothing is captured again.
+// second time, and queued as one from then on. What changes from step to step (rates, addresses)
+// are parameters of its nodes, which are set before it is launched; nothing is captured again.
 #pragma once
 #include <functional>
 #include <memory>
@@ -37,7 +37,7 @@ class Graphs {
   ~Graphs();
   Graphs(const Graphs&) = delete;
 
-  // What work launches is queued when it is done: all of it, or nothing if it throws.
+  // The launches of `work` are queued when it is done: all of them, or none if it throws.
   void run(const std::function<void()>& work);
   bool collects() const { return collects_; }
   void add(std::unique_ptr<Call> call) { calls_.push_back(std::move(call)); }
@@ -50,7 +50,7 @@ class Graphs {
     cudaGraphExec_t executable = nullptr;
   };
   void launch_each(const Calls& calls);
-  // Where CUDA refuses a graph, the launches are queued one by one, on this stream for good.
+  // If CUDA refuses a graph, the launches are queued one by one, on this stream for good.
   void queue(Calls& calls);
   Known* find(const Calls& calls);
   void remember(Calls& calls);

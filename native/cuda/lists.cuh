@@ -1,5 +1,5 @@
-// Lists of tensors, cut into pieces of fixed size and numbered in order: one launch covers them all,
-// a block a piece, however many tensors there are. Their pointers are one table.
+// Lists of tensors, cut into pieces of fixed size and numbered in order: one launch covers them
+// all, a block a piece, however many tensors there are. Their pointers are one table.
 #pragma once
 #include <vector>
 
@@ -20,7 +20,7 @@ struct Piece {
   int64_t begin, size;
 };
 
-// What a kernel needs to find its piece.
+// A list of tensors in which a kernel finds its chunk.
 struct Walk {
   const Operand* tensors;
   const int64_t* first;  // pieces of tensor t: first[t] … first[t + 1] − 1

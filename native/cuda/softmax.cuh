@@ -1,4 +1,4 @@
-// What the softmax of one row is made of; every thread of the team calls each.
+// Parts of the softmax of one row; every thread of the team calls each.
 #pragma once
 #include "cuda/exp.cuh"
 #include "cuda/rows.cuh"

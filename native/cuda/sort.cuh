@@ -10,8 +10,8 @@ struct Sorted {
   const int64_t* position;  // of each before; ascending among equal keys
 };
 
-// `bits`: no key has a bit above them. The number of launches depends on it alone. As scratch memory;
-// `keys` stay as they are.
+// `bits`: no key has a bit above them. The number of launches depends on it alone. As scratch
+// memory; `keys` stay as they are.
 Sorted sort(Stream& stream, const uint32_t* keys, int64_t count, int bits);
 
 }  // namespace orthokit::cuda

@@ -13,8 +13,8 @@ class Staging {
   ~Staging();
   Staging(const Staging&) = delete;
 
-  // `from` may go when this returns. Waits only while 64 MB are under way, or less where pinned memory
-  // is short.
+  // `from` may go when this returns. Waits only while 64 MB are under way, or less where pinned
+  // memory is short.
   void upload(void* to, const void* from, size_t bytes);
   // Waits for the data.
   void download(void* to, const void* from, size_t bytes);

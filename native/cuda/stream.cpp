@@ -27,7 +27,7 @@ cudaMemPool_t keeping_pool(int device) {
   return pool;
 }
 
-// What cuBLAS' manual recommends.
+// The size that cuBLAS' manual recommends.
 size_t workspace_bytes(int capability) {
   constexpr size_t kMegabyte = size_t(1) << 20;
   if (capability >= 120) return 12 * kMegabyte;
@@ -106,7 +106,7 @@ void* Stream::allocate(size_t bytes) {
   void* data = nullptr;
   cudaError_t status = try_allocate(&data, bytes);
   if (status == cudaErrorMemoryAllocation) {
-    // What was released behind queued work comes back when that work is done.
+    // Memory that was released behind queued work comes back when that work is done.
     synchronize();
     status = try_allocate(&data, bytes);
   }

@@ -1,4 +1,5 @@
-// What a CUDA kernel runs on: a stream of one device, scratch memory in its order, tables, cuBLAS.
+// The stream that a CUDA kernel runs on: of one device, with scratch memory in its order, tables,
+// cuBLAS.
 #pragma once
 #include <memory>
 
@@ -19,15 +20,15 @@ class Stream {
   ~Stream();
   Stream(const Stream&) = delete;
 
-  // Memory of the device until the kernel function returns; what it queued may still use it, because
-  // whoever gets the bytes next comes later in the stream.
+  // Memory of the device until the kernel function returns; what it queued may still use it,
+  // because whoever gets the bytes next comes later in the stream.
   template <class T>
   T* scratch(int64_t count) {
     return static_cast<T*>(scratch_bytes(size_t(count) * sizeof(T)));
   }
-  // The items on the device until the kernel function returns, to be read only; here they may go when
-  // this returns. What is the same in the next step (shapes, addresses) costs nothing then: what
-  // changes (rates, offsets) belongs into a kernel's parameters.
+  // The items on the device until the kernel function returns, to be read only; here they may go
+  // when this returns. What is the same in the next step (shapes, addresses) costs nothing then:
+  // what changes (rates, offsets) belongs into a kernel's parameters.
   template <class T>
   const T* table(const T* items, int64_t count) {
     static_assert(std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>,
@@ -59,8 +60,8 @@ class Stream {
   void copy(void* to, const void* from, size_t bytes, Transfer);
   void synchronize();
 
-  // Of the device's time: two moments in the stream's order, and the seconds between them, for which
-  // it waits.
+  // Of the device's time: two moments in the stream's order, and the seconds between them, for
+  // which it waits.
   void mark(bool end);
   double seconds_between_marks();
 

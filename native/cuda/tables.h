@@ -1,6 +1,6 @@
-// What kernels read beside their parameters: lists of tensors, sizes, offsets. A table with the bytes
-// of an earlier one is on the device already; a short one that is new travels as a kernel's
-// parameter, a longer one by staged upload. Nothing waits.
+// Tables that kernels read beside their parameters: lists of tensors, sizes, offsets. A table with
+// the bytes of an earlier one is on the device already; a short one that is new travels as a
+// kernel's parameter, a longer one by staged upload. Nothing waits.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -34,7 +34,8 @@ class Tables {
     using is_transparent = void;
     size_t operator()(std::string_view bytes) const { return std::hash<std::string_view>{}(bytes); }
   };
-  // Where in the sequence of all bytes that were ever written to the ring.
+  // The place of each table, by its bytes, in the sequence of all that was ever written to the
+  // ring.
   using Places = std::unordered_map<std::string, uint64_t, Hash, std::equal_to<>>;
   struct Written {
     uint64_t at;

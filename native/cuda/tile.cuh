@@ -122,7 +122,7 @@ class Panel {
   }
   static __device__ __forceinline__ int my_place() { return int(threadIdx.x) % kPerLine * kV; }
 
-  // What does not exist is not read, wherever `from` points.
+  // Elements that do not exist are not read, wherever `from` points.
   __device__ __forceinline__ void copy(T* to, const T* from, int exist) const {
     exist = exist < 0 ? 0 : exist < kV ? exist : kV;
     if (whole_) {
@@ -139,8 +139,8 @@ class Panel {
   bool whole_;
 };
 
-// Where a thread's elements lie in a tile: a warp covers 4 × 8 places, so that its reads of either
-// panel are one access wide.
+// The place of a thread's elements in a tile: a warp covers 4 × 8 places, so that its reads of
+// either panel are one access wide.
 struct Place {
   int y, x;
   __device__ Place() {
@@ -301,7 +301,8 @@ struct Slices {
   }
 };
 
-// Large tiles read less of the panels; where there are few of them, small ones fill a device better.
+// Large tiles read less of the panels; where there are few of them, small ones fill a device
+// better.
 inline constexpr int kLargeTile = 128, kSmallTile = 64;
 template <class T>
 constexpr bool has_large_tiles = sizeof(T) == 4;  // sums in f64 take the registers of small ones

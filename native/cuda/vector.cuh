@@ -28,8 +28,8 @@ struct alignas(16) Operand {
   }
 };
 
-// f.operator()<T>() with a T of an element's size: for what only moves elements, so that dtypes share
-// their kernels.
+// f.operator()<T>() with a T of an element's size: for what only moves elements, so that dtypes
+// share their kernels.
 template <class F>
 void visit_moved(Dtype dtype, F&& f) {
   switch (bytes_of(dtype)) {
@@ -44,8 +44,8 @@ void visit_moved(Dtype dtype, F&& f) {
   }
 }
 
-// What moves in one access: 16 bytes at most, and as a built-in vector, because the compiler splits
-// a struct of halves, and words that are put together to doubles.
+// The bytes that move in one access: 16 at most, and as a built-in vector, because the compiler
+// splits a struct of halves, and words that are put together to doubles.
 template <int bytes>
 struct Word;
 template <>

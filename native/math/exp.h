@@ -3,7 +3,8 @@
 
 namespace orthokit::math {
 
-// exp(x) counts as 0 below the first, where it would be subnormal, and as infinite above the second.
+// exp(x) counts as 0 below the first, where it would be subnormal, and as infinite above the
+// second.
 inline constexpr double kLeastExponent = -708, kMostExponent = 709;
 
 // ln 2 in two parts: a whole number times the first is exact.

@@ -27,7 +27,7 @@ constexpr PhiloxBlock philox(uint64_t seed, uint64_t stream, uint64_t index) {
   return {{c0, c1, c2, c3}};
 }
 
-// What distributions make of words: numbers in [0, 1), of 53 bits or of as many as are asked for.
+// Numbers in [0, 1) that distributions make of words, of 53 bits or of as many as are asked for.
 constexpr uint64_t upper_53_bits(uint32_t high, uint32_t low) {
   return (uint64_t(high) << 32 | low) >> 11;
 }

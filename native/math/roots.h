@@ -1,4 +1,5 @@
-// sqrt(p a² + q b²) without overflow or underflow of the squares, with the same bits on every backend.
+// sqrt(p a² + q b²) without overflow or underflow of the squares, with the same bits on every
+// backend.
 #pragma once
 #include <cmath>
 
@@ -6,7 +7,8 @@
 
 namespace orthokit::math {
 
-// Scaled by the larger of a and b, where a has a share: beside a large one without, b² would vanish.
+// Scaled by the larger of a and b, where a has a share: beside a large one without, b² would
+// vanish.
 template <class T>
 constexpr T root_of_sum(T p, T a, T q, T b) {
   a = p == 0 ? p * a : a;  // NaN and infinity stay

@@ -28,8 +28,8 @@ constexpr double decaying_rate(double lr, double decay, double t) {
   return lr / (1 + (t - 1) * decay);
 }
 
-// Factors of AdamW's first moment and of the root of its second, which make up for the zeros that the
-// averages began with t steps ago.
+// Factors of AdamW's first moment and of the root of its second, which make up for the zeros that
+// the averages began with t steps ago.
 struct BiasCorrections {
   double momentum, root;
 };

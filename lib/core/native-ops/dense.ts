@@ -8,13 +8,13 @@ export interface OpsOfGroup {
    * lower factor of each positive definite matrix
    *
    * ```text
-   * L Lᵀ = A for each symmetric positive definite matrix A of `gram`, whose lower half alone is read; L
-   * is lower triangular with a positive diagonal, and zeros are written above it (Golub and Van Loan,
-   * Matrix Computations, 4.2).
+   * L Lᵀ = A for each symmetric positive definite matrix A of `gram`, whose lower half alone is read;
+   * L is lower triangular with a positive diagonal, and zeros are written above it (Golub and Van
+   * Loan, Matrix Computations, 4.2).
    * `info` is 0, or k where the leading minor of order k is the first that is not positive, or not
    * finite: the factor of that matrix is NaN, and nothing is thrown.
-   * With a `rankTolerance` above 0, A may be semidefinite: a pivot of at most that share of the largest
-   * diagonal element counts as zero, and its column of L is zero.
+   * With a `rankTolerance` above 0, A may be semidefinite: a pivot of at most that share of the
+   * largest diagonal element counts as zero, and its column of L is zero.
    * Numerics: arithmetic in the dtype, block by block; backward error of n roundings.
    * Traffic: one read of the lower half, one write of L; what lies beyond the cache again for each 64
    * columns.
@@ -42,8 +42,8 @@ export interface OpsOfGroup {
    * solves by the lower factor of each matrix
    *
    * ```text
-   * L Lᵀ X = B for each matrix: L the lower half of `factor`, as `cholesky` gives it, B of `rhs`, X of
-   * `out`.
+   * L Lᵀ X = B for each matrix: L the lower half of `factor`, as `cholesky` gives it, B of `rhs`, X
+   * of `out`.
    * Numerics: arithmetic in the dtype. A zero on the diagonal gives infinity or NaN, and NaN passes.
    * Traffic: the lower half twice, one read of B, two writes of X.
    * ```
@@ -69,11 +69,11 @@ export interface OpsOfGroup {
    * eigenvalues and eigenvectors of each symmetric matrix
    *
    * ```text
-   * A = V diag(λ) Vᵀ for each symmetric matrix A of `matrix`, whose lower half alone is read: `values` λ
-   * in ascending order, `vectors` V, whose columns are orthonormal, may be left out.
+   * A = V diag(λ) Vᵀ for each symmetric matrix A of `matrix`, whose lower half alone is read:
+   * `values` λ in ascending order, `vectors` V, whose columns are orthonormal, may be left out.
    * Of each eigenvector, the first entry that has nine tenths of the size of the largest is positive.
-   * `info` is 0, 1 where a matrix is not finite, or 2 where it does not converge: its values and vectors are NaN,
-   * and nothing is thrown.
+   * `info` is 0, 1 where a matrix is not finite, or 2 where it does not converge: its values and
+   * vectors are NaN, and nothing is thrown.
    * Numerics: arithmetic in the dtype. Errors of the values are n roundings of the largest one.
    * Traffic: some hundred passes over each matrix, in cache where it fits.
    * ```
@@ -103,12 +103,13 @@ export interface OpsOfGroup {
    * ```text
    * P A = L U for each matrix A of `matrix`, rows × columns, by partial pivoting (Golub and Van Loan,
    * Matrix Computations, 3.4). `lu` holds U and, below the diagonal, L, whose diagonal is 1. Row i of
-   * P A is row pivots[i] of A. The pivot is the largest of its column, the first of equals; NaN is never
-   * the largest. Singular matrices are factored, too.
-   * `info` is 0, or k where the k-th pivot is the first that is not above `tolerance` times the largest
-   * pivot, in size: 0 asks for pivots that are exactly zero, or NaN. Nothing is thrown.
+   * P A is row pivots[i] of A. The pivot is the largest of its column, the first of equals; NaN is
+   * never the largest. Singular matrices are factored, too.
+   * `info` is 0, or k where the k-th pivot is the first that is not above `tolerance` times the
+   * largest pivot, in size: 0 asks for pivots that are exactly zero, or NaN. Nothing is thrown.
    * Numerics: arithmetic in the dtype, block by block.
-   * Traffic: one read of A, one write of L and U; what lies beyond the cache again for each 64 columns.
+   * Traffic: one read of A, one write of L and U; what lies beyond the cache again for each 64
+   * columns.
    * ```
    *
    * - matrix must be f32 or f64
@@ -167,11 +168,12 @@ export interface OpsOfGroup {
    * orthonormal columns and triangle of each matrix
    *
    * ```text
-   * A = Q R for each matrix A of `matrix`, m × n, by Householder reflections (Golub and Van Loan, Matrix
-   * Computations, 5.2). Thin: with k the smaller of m and n, `q` is m × k with orthonormal columns, `r`
-   * k × n, upper triangular, its diagonal not negative.
-   * Numerics: arithmetic in the dtype, of numbers scaled by a power of two, so that no square overflows;
-   * Q is orthogonal to rounding whatever the rank of A is. NaN and infinity make NaN of their matrix.
+   * A = Q R for each matrix A of `matrix`, m × n, by Householder reflections (Golub and Van Loan,
+   * Matrix Computations, 5.2). Thin: with k the smaller of m and n, `q` is m × k with orthonormal
+   * columns, `r` k × n, upper triangular, its diagonal not negative.
+   * Numerics: arithmetic in the dtype, of numbers scaled by a power of two, so that no square
+   * overflows; Q is orthogonal to rounding whatever the rank of A is. NaN and infinity make NaN of
+   * their matrix.
    * Traffic: one read of A, one write of Q and R, where a matrix fits the cache.
    * ```
    *
@@ -196,12 +198,12 @@ export interface OpsOfGroup {
    * singular values and vectors of each matrix
    *
    * ```text
-   * A = U diag(s) Vᵀ for each matrix A of `matrix`, m × n. Thin: with k the smaller of m and n, `u` is
-   * m × k, `v` n × k, both with orthonormal columns, also where s is 0; `s` is descending. `u` and `v` may
-   * be left out, together.
+   * A = U diag(s) Vᵀ for each matrix A of `matrix`, m × n. Thin: with k the smaller of m and n, `u`
+   * is m × k, `v` n × k, both with orthonormal columns, also where s is 0; `s` is descending. `u` and
+   * `v` may be left out, together.
    * Of each column of U, the first entry that has nine tenths of the size of the largest is positive.
-   * `info` is 0, 1 where a matrix is not finite, or 2 where it does not converge: its results are NaN, and
-   * nothing is thrown.
+   * `info` is 0, 1 where a matrix is not finite, or 2 where it does not converge: its results are
+   * NaN, and nothing is thrown.
    * Numerics: arithmetic in the dtype. Errors of s are some roundings of the largest one, times the
    * smaller side.
    * Traffic: some hundred passes over each matrix, in cache where it fits.

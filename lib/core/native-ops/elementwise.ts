@@ -131,15 +131,15 @@ export interface OpsOfGroup {
    *   sign  −1, 0 or 1                   gelu            x Φ(x), as gelu's form erf
    *   sqrt  √x, NaN below 0              soft_threshold  sign(x) max(|x| − t, 0), parameters = t ≥ 0:
    *   exp   eˣ                                           the proximal operator of t ‖x‖₁
-   *   log   ln x, −inf at 0, NaN below   clamp           min(max(x, low), high), parameters = low, high:
-   *   tanh  tanh x                                       the projection onto a box
+   *   log   ln x, −inf at 0, NaN below   clamp           min(max(x, low), high), parameters = low,
+   *   high: tanh  tanh x                                       the projection onto a box
    *   sigmoid   1 / (1 + e⁻ˣ)            power           xᵉ, parameters = e, as pow of C
    *   softplus  ln(1 + eˣ); its derivative, the sigmoid s; its second derivative, s (1 − s)
    * Numerics: in the dtype. In f64 within 4 ulp, gelu 8. In f32 within 1.1 ulp (exp), 0.9 (log), 2.6
    * (tanh, sigmoid), 2.8 (softplus), 4.5 (its second derivative), 6.5 (gelu), 0.51 (the others); the
    * largest errors measured, over every 61st number by portable code and every 257th by each of the
-   * three instruction sets, are exp 1.04, log 0.80, tanh 2.49, sigmoid 2.33, softplus 2.65, its second
-   * derivative 4.19, gelu 6.05, power 0.50. In f64
+   * three instruction sets, are exp 1.04, log 0.80, tanh 2.49, sigmoid 2.33, softplus 2.65, its
+   * second derivative 4.19, gelu 6.05, power 0.50. In f64
    * sigmoid and the derivatives of softplus are 0 below −708. exp overflows to inf and passes through
    * subnormals to 0. NaN stays NaN, but for power to 0, which is 1.
    * Traffic: one read, one write.
@@ -199,8 +199,8 @@ export interface OpsOfGroup {
    *
    * ```text
    * outₚ = factorsₚ · xₚ in out's dtype, for each tensor p of the list.
-   * Numerics: the product in f32, or f64 where x or out is; then rounded to out's dtype. A factor past
-   * the range of that type counts as its largest number, so that 0 stays 0.
+   * Numerics: the product in f32, or f64 where x or out is; then rounded to out's dtype. A factor
+   * past the range of that type counts as its largest number, so that 0 stays 0.
    * Traffic: one read, one write.
    * ```
    *

@@ -62,11 +62,11 @@ export interface OpsOfGroup {
    * rows of out by index: add or set rows of x
    *
    * ```text
-   * mode add: out[indexᵢ] += xᵢ; mode set: out[indexᵢ] = xᵢ, where a row is all that follows the first
-   * axis: the gradient of gatherRows, codebooks. Other rows of out stay as they are.
-   * Numerics: an index that stands several times adds its rows to out's in their order, in f64, rounded
-   * once; of several that set, the last remains, its bits copied. An index outside 0 … n − 1 is passed
-   * over; nothing outside out is written.
+   * mode add: out[indexᵢ] += xᵢ; mode set: out[indexᵢ] = xᵢ, where a row is all that follows the
+   * first axis: the gradient of gatherRows, codebooks. Other rows of out stay as they are.
+   * Numerics: an index that stands several times adds its rows to out's in their order, in f64,
+   * rounded once; of several that set, the last remains, its bits copied. An index outside 0 … n − 1
+   * is passed over; nothing outside out is written.
    * Traffic: one read of x and index; adding reads and writes the rows in index, setting writes them.
    * ```
    *

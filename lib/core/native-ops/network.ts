@@ -37,9 +37,9 @@ export interface OpsOfGroup {
    * form tanh: out = x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))
    * out may be x.
    * Numerics: in the dtype, with the tail of Φ to its full relative precision: within 6.5 ulp in f32,
-   * the tanh form 3 (1 + x²), and 8 in f64, the tanh form times 1 + x² below 0. −0 where the result would be too small, in f64 below
-   * −37.6 (erf) and −21.1 (tanh) already, where the exponential would be subnormal, and for −inf; +inf
-   * and NaN pass.
+   * the tanh form 3 (1 + x²), and 8 in f64, the tanh form times 1 + x² below 0. −0 where the result
+   * would be too small, in f64 below −37.6 (erf) and −21.1 (tanh) already, where the exponential
+   * would be subnormal, and for −inf; +inf and NaN pass.
    * Traffic: one read, one write.
    * ```
    *
@@ -63,10 +63,11 @@ export interface OpsOfGroup {
    * ```text
    * out = grad · gelu'(x), where x is the input of gelu and `form` the same:
    * form erf:  gelu'(x) = Φ(x) + x φ(x), where φ is the density of the normal distribution
-   * form tanh: gelu'(x) = s + x s (1 − s) u', where s = (1 + tanh(u/2)) / 2, u = √(8/π) (x + 0.044715 x³)
-   * out may be grad or x.
-   * Numerics: in the dtype, within 8 ulp of grad, in f32 6. The derivative is 0 at −inf, in f64 below −37.6
-   * (erf) and −21.1 (tanh) already, where an exponential would be subnormal, and 1 at +inf; a NaN passes.
+   * form tanh: gelu'(x) = s + x s (1 − s) u', where s = (1 + tanh(u/2)) / 2, u = √(8/π) (x + 0.044715
+   * x³) out may be grad or x.
+   * Numerics: in the dtype, within 8 ulp of grad, in f32 6. The derivative is 0 at −inf, in f64 below
+   * −37.6 (erf) and −21.1 (tanh) already, where an exponential would be subnormal, and 1 at +inf; a
+   * NaN passes.
    * Traffic: two reads, one write.
    * ```
    *
@@ -91,12 +92,12 @@ export interface OpsOfGroup {
    * every row less its mean, by its standard deviation
    *
    * ```text
-   * outᵢⱼ = (xᵢⱼ − mᵢ) / √(vᵢ + eps) · weightⱼ + biasⱼ, where mᵢ is the mean of row i and vᵢ the mean of
-   * (xᵢⱼ − mᵢ)² (Ba, Kiros and Hinton 2016, equation 4). Without a weight it is 1, without a bias 0. out
-   * may be x.
-   * Numerics: means in f64 in a fixed order; the rest in f64, or in f32 with three roundings: within 2.5
-   * ulp of the largest of |hᵢⱼ weightⱼ|, |biasⱼ| and |outᵢⱼ|. A row of equal elements becomes the bias; a
-   * row that holds a NaN or an infinity becomes NaN.
+   * outᵢⱼ = (xᵢⱼ − mᵢ) / √(vᵢ + eps) · weightⱼ + biasⱼ, where mᵢ is the mean of row i and vᵢ the mean
+   * of (xᵢⱼ − mᵢ)² (Ba, Kiros and Hinton 2016, equation 4). Without a weight it is 1, without a bias
+   * 0. out may be x.
+   * Numerics: means in f64 in a fixed order; the rest in f64, or in f32 with three roundings: within
+   * 2.5 ulp of the largest of |hᵢⱼ weightⱼ|, |biasⱼ| and |outᵢⱼ|. A row of equal elements becomes the
+   * bias; a row that holds a NaN or an infinity becomes NaN.
    * Traffic: one read, one write; the passes after the first find their row in cache.
    * ```
    *
@@ -126,16 +127,16 @@ export interface OpsOfGroup {
    * gradients of layerNorm: of x, weight and bias
    *
    * ```text
-   * The gradients of layerNorm from that of its output: with hᵢⱼ = (xᵢⱼ − mᵢ) rᵢ, rᵢ = 1 / √(vᵢ + eps),
-   * gᵢⱼ = gradᵢⱼ weightⱼ and means over the row,
+   * The gradients of layerNorm from that of its output: with hᵢⱼ = (xᵢⱼ − mᵢ) rᵢ, rᵢ = 1 / √(vᵢ +
+   * eps), gᵢⱼ = gradᵢⱼ weightⱼ and means over the row,
    *   gradXᵢⱼ = rᵢ (gᵢⱼ − mean(gᵢ) − hᵢⱼ mean(gᵢ ⊙ hᵢ)),
    *   gradWeightⱼ = Σᵢ gradᵢⱼ hᵢⱼ,  gradBiasⱼ = Σᵢ gradᵢⱼ.
    * gradWeight and gradBias are for those who ask. gradX may be grad or x.
    * Numerics: sums in f64 in a fixed order; gradX from them in f64, or in f32: within 5 ulp of the
-   * largest of rᵢ |gᵢⱼ|, rᵢ |mean(gᵢ)|, rᵢ |hᵢⱼ mean(gᵢ ⊙ hᵢ)| and |gradXᵢⱼ|, by the roundings of mean(gᵢ), of
-   * its difference to gᵢⱼ (which may be twice a term), of x − m, of the factor of that, of the sum and of
-   * the result. Mean and deviation are computed from x again. A NaN or an infinity leaves no finite
-   * number in its row of gradX, nor, if in x, in gradWeight.
+   * largest of rᵢ |gᵢⱼ|, rᵢ |mean(gᵢ)|, rᵢ |hᵢⱼ mean(gᵢ ⊙ hᵢ)| and |gradXᵢⱼ|, by the roundings of
+   * mean(gᵢ), of its difference to gᵢⱼ (which may be twice a term), of x − m, of the factor of that,
+   * of the sum and of the result. Mean and deviation are computed from x again. A NaN or an infinity
+   * leaves no finite number in its row of gradX, nor, if in x, in gradWeight.
    * Traffic: two reads, one write; the passes after the first find their rows in cache.
    * ```
    *
@@ -220,9 +221,9 @@ export interface OpsOfGroup {
    * correct = number of those rows whose largest logit, the first of equal ones, is at the label.
    * A negative label leaves its row out; a label ≥ columns makes the loss NaN. No counted row: 0.
    * Numerics: the largest logit of the row subtracted, exponentials in the dtype (in f32 of exact
-   * differences: a row's sum is within 1.3e-7 of itself), the rest in f64, sums in a fixed order. A logit of −inf
-   * is a probability of 0: at the label the loss is +inf. A row that holds a NaN or +inf, or nothing
-   * but −inf, makes the loss NaN and is not correct.
+   * differences: a row's sum is within 1.3e-7 of itself), the rest in f64, sums in a fixed order. A
+   * logit of −inf is a probability of 0: at the label the loss is +inf. A row that holds a NaN or
+   * +inf, or nothing but −inf, makes the loss NaN and is not correct.
    * Traffic: one read of logits and labels.
    * ```
    *

@@ -60,8 +60,8 @@ export interface OpsOfGroup {
    * `tensor`: one b² a parameter; `global`: one for the list, kept in all of `squares`, which
    * may be of more parameters than those that step;
    * `rows`: one a row.
-   * Numerics: sums of squares and b² in f64, in a fixed order. Where b² leaves its range, above ‖g‖ of
-   * 1e154 in f64, it is infinite, and what it belongs to steps no more.
+   * Numerics: sums of squares and b² in f64, in a fixed order. Where b² leaves its range, above ‖g‖
+   * of 1e154 in f64, it is infinite, and what it belongs to steps no more.
    * Traffic per element, f32: read g, then read w, g, write w: 16 bytes.
    * ```
    *
@@ -110,7 +110,7 @@ export interface OpsOfGroup {
    * ```text
    * One step of AdamW (Loshchilov and Hutter 2019; defaults of torch.optim.AdamW).
    *   m ← β₁ m + (1−β₁) g,  r ← sqrt(β₂ r² + (1−β₂) g²),  u = m / (1−β₁ᵗ) / (r / sqrt(1−β₂ᵗ) + eps)
-   * Where the divisor is exactly 0, nothing moves.
+   * If the divisor is exactly 0, nothing moves.
    * Numerics: the state is the root r of the second moment, so that gradients from 1e-30 to 1e30, and
    * state in 16 bits, neither overflow nor vanish; the sum under the root is scaled by a power of
    * two.
@@ -163,7 +163,8 @@ export interface OpsOfGroup {
    * ```text
    * w ← keep · w − lr · scaleᵢ · uᵢ for each parameter i, with the decay of Step; u is `grads`.
    * l2 decay is refused: it belongs to the gradient, before the update was made of it. The statistics
-   * hold Σu² in the first column, or `gradSquares`; those of weight i are row i, or `statisticsRows[i]`.
+   * hold Σu² in the first column, or `gradSquares`; those of weight i are row i, or
+   * `statisticsRows[i]`.
    * Traffic per element, f32: read u, w, write w: 12 bytes.
    * ```
    *
@@ -216,8 +217,8 @@ export interface OpsOfGroup {
    *   head:  w ← w − lr · u / (r + 1e-8); one ν for the whole tensor, of any rank
    *   rms:   w ← w − lr · s · u / (rms(u) · sqrt(max(rows, columns)) · r) with z = γ u / rms(u):
    *   ours, not of the paper
-   * Without momenta, u is the gradient itself. A zero u moves nothing but the decay. The statistics of
-   * weight i are row i, or `statisticsRows[i]`, and begin with Σg², or `gradSquares`.
+   * Without momenta, u is the gradient itself. A zero u moves nothing but the decay. The statistics
+   * of weight i are row i, or `statisticsRows[i]`, and begin with Σg², or `gradSquares`.
    * Numerics: r = sqrt(1 + S), S = mean sinh² z, brake = S / (1 + r). For paper and head Σz² = γ², so
    * S follows from Σu² and
    * Σu⁴ within (sinh²γ − γ² − γ⁴/3) · Σu⁶ / (Σu²)³ / N; where that exceeds rounding, sinh² is summed

@@ -9,8 +9,8 @@ export interface OpsOfGroup {
    *
    * ```text
    * c = alpha · op(a) · op(b) + beta · c, for matrices, or batches of equally many.
-   * Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once. beta = 0 does not read c; alpha = 0 or no
-   * inner elements leave beta · c.
+   * Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once. beta = 0
+   * does not read c; alpha = 0 or no inner elements leave beta · c.
    * ```
    *
    * - a, b and c must be floating and of one dtype
@@ -74,10 +74,12 @@ export interface OpsOfGroup {
    *
    * ```text
    * c = alpha · a bᵀ + beta · s + diagonal · I, or with aᵀ b (`trans`), for matrices, or batches of
-   * equally many: half of the work of a gemm, and symmetric to the bit. b is a where there is none; one
-   * of its own is for products that are symmetric by nature: only what is on and below the diagonal is
-   * computed. s is `addend`, or c itself without one; for beta ≠ 0 only its lower triangle is read.
-   * Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once. alpha = 0 does not read a.
+   * equally many: half of the work of a gemm, and symmetric to the bit. b is a where there is none;
+   * one of its own is for products that are symmetric by nature: only what is on and below the
+   * diagonal is computed. s is `addend`, or c itself without one; for beta ≠ 0 only its lower
+   * triangle is read.
+   * Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once. alpha =
+   * 0 does not read a.
    * ```
    *
    * - a and c must be floating and of one dtype

@@ -35,21 +35,22 @@ export interface OpsOfGroup {
    * orthogonal matching pursuit of each signal by the Gram matrix
    *
    * ```text
-   * Orthogonal matching pursuit of each signal b, all steps, by the Gram matrix (Batch-OMP: Rubinstein,
-   * Zibulevsky and Elad 2008). With p₀ = D y (`correlations`), G = D Dᵀ (`gram`), |d|² (`squares`),
-   * s (`scales`, or 1) and I = {}:
+   * Orthogonal matching pursuit of each signal b, all steps, by the Gram matrix (Batch-OMP:
+   * Rubinstein, Zibulevsky and Elad 2008). With p₀ = D y (`correlations`), G = D Dᵀ (`gram`), |d|²
+   * (`squares`), s (`scales`, or 1) and I = {}:
    *   j = argmax sⱼ |pⱼ| over j not in I, the lowest of equals;  I ← I + j
    *   L Lᵀ = G[I, I];  L z = p₀[I];  Lᵀ w = z;  p = p₀ − G[:, I] w;  e = |y|² − |z|²
-   * It ends after k steps, k the columns of `indices`; or when e ≤ max(tol, relTol² |y|²); or when the
-   * largest sⱼ |pⱼ| is at most `floor` · |y| · maxⱼ sⱼ |dⱼ|. An atom whose distance² to the span of I is at
-   * most `dependence` · |dⱼ|² is passed over (`skip`, eight times at one step; then the signal ends) or
-   * ends it (`stop`). Unused places: index −1, coefficient 0.
+   * It ends after k steps, k the columns of `indices`; or when e ≤ max(tol, relTol² |y|²); or when
+   * the largest sⱼ |pⱼ| is at most `floor` · |y| · maxⱼ sⱼ |dⱼ|. An atom whose distance² to the span
+   * of I is at most `dependence` · |dⱼ|² is passed over (`skip`, eight times at one step; then the
+   * signal ends) or ends it (`stop`). Unused places: index −1, coefficient 0.
    * `energies` holds |y|²; without them there is no tolerance, the floor is relative to the largest
-   * first score, and residuals are NaN. With `atoms` and `signals`, w is refined by `refinements` steps
-   * of iterative refinement, and e is measured, before it is believed to be small and at the end.
-   * Without them e is off by up to ε (|y| + Σ |wⱼ| |dⱼ|)², ε 2⁻²⁴ in f32 and 2⁻⁵³ in f64. `residuals`: √e.
-   * Numerics: p in the dtype, added in the order of selection; factor, z, w and refinement in f64. NaN
-   * is never the largest.
+   * first score, and residuals are NaN. With `atoms` and `signals`, w is refined by `refinements`
+   * steps of iterative refinement, and e is measured, before it is believed to be small and at the
+   * end. Without them e is off by up to ε (|y| + Σ |wⱼ| |dⱼ|)², ε 2⁻²⁴ in f32 and 2⁻⁵³ in f64.
+   * `residuals`: √e.
+   * Numerics: p in the dtype, added in the order of selection; factor, z, w and refinement in f64.
+   * NaN is never the largest.
    * Traffic, f32: 4 N (k (k + 1) / 2) bytes of Gram rows a signal, in cache where k rows are.
    * ```
    *
@@ -105,17 +106,18 @@ export interface OpsOfGroup {
    * one step of an orthogonal matching pursuit of each signal
    *
    * ```text
-   * Step t = `step` of an orthogonal matching pursuit of each signal b without a Gram matrix. With the
-   * correlations p = D r (`correlations` of `rests` and atoms), s (`scales`, or 1) and the atoms I of the
-   * steps before:
+   * Step t = `step` of an orthogonal matching pursuit of each signal b without a Gram matrix. With
+   * the correlations p = D r (`correlations` of `rests` and atoms), s (`scales`, or 1) and the atoms
+   * I of the steps before:
    *   j = argmax sⱼ |pⱼ| over j not in I, the lowest of equals;  I ← I + j
    *   L Lᵀ = D[I] D[I]ᵀ;  L z = D[I] y;  Lᵀ w = z;  r = y − D[I]ᵀ w
-   * Before the first step `rests` holds y, `left` |y|² and `counts` 0. A signal has ended whose count is
-   * not t, or with left ≤ max(tol, relTol² |y|²): nothing of it is written. Dependent atoms, `floor`, `energies` and `refinements` as in
-   * `gramPursuit`. `state` is for the steps that follow: z, then L by rows with reciprocals on its
-   * diagonal, in all k + k (k + 1) / 2 elements, where k is the number of columns of `indices`.
-   * Numerics: all products, sums and the factor in f64; w and r rounded to the dtype. NaN is never the
-   * largest.
+   * Before the first step `rests` holds y, `left` |y|² and `counts` 0. A signal has ended whose count
+   * is not t, or with left ≤ max(tol, relTol² |y|²): nothing of it is written. Dependent atoms,
+   * `floor`, `energies` and `refinements` as in `gramPursuit`. `state` is for the steps that follow:
+   * z, then L by rows with reciprocals on its diagonal, in all k + k (k + 1) / 2 elements, where k is
+   * the number of columns of `indices`.
+   * Numerics: all products, sums and the factor in f64; w and r rounded to the dtype. NaN is never
+   * the largest.
    * Traffic: one read of the correlations, 3 t + 2 atoms a signal, and its state.
    * ```
    *

@@ -8,7 +8,8 @@ export interface OpsOfGroup {
    * sum, mean, maximum or sum of squares of every column
    *
    * ```text
-   * outⱼ = Σᵢ xᵢⱼ, that sum / rows, maxᵢ xᵢⱼ, or Σᵢ xᵢⱼ², by the word. columnSum adds to what is there.
+   * outⱼ = Σᵢ xᵢⱼ, that sum / rows, maxᵢ xᵢⱼ, or Σᵢ xᵢⱼ², by the word. columnSum adds to what is
+   * there.
    * Numerics: squares and sums in f64, in a fixed order, rounded once to out's dtype: x's, or f64,
    * where squares of f32 cannot overflow. A NaN makes its column NaN, in a maximum too. Columns of no
    * elements have sum 0, mean NaN and maximum −inf.
@@ -86,9 +87,9 @@ export interface OpsOfGroup {
    * ```text
    * outₚ = ‖xₚ‖₂, or 1 / (scale · ‖xₚ‖₂ + eps): a coefficient that never leaves the device. A tensor
    * of rank 3 counts as one.
-   * Numerics: squares and sums in f64, in a fixed order: right for f32 of any size, and for f64 of any
-   * whose norm is a number of f64. The inverse of an exact 0 is 0; but for f64 tensors it is held at the
-   * largest f32.
+   * Numerics: squares and sums in f64, in a fixed order: right for f32 of any size, and for f64 of
+   * any whose norm is a number of f64. The inverse of an exact 0 is 0; but for f64 tensors it is held
+   * at the largest f32.
    * Traffic: one read of x; on the CPU a second one of f64 whose squares leave the range of f64.
    * ```
    *
@@ -140,10 +141,10 @@ export interface OpsOfGroup {
    * sums, largest size and inner products of each tensor
    *
    * ```text
-   * Row p of out, for each tensor p of the list: Σ x, Σ |x|, max |x|, x·x, and with a second list x·y,
-   * y·y: all that norms, clipping, cosines and reports ask for, in one read.
-   * Numerics: in f64, sums in a fixed order: right for f32 of any size. A NaN makes all results of its
-   * tensor NaN, but those that do not depend on it. Tensors without elements give 0.
+   * Row p of out, for each tensor p of the list: Σ x, Σ |x|, max |x|, x·x, and with a second list
+   * x·y, y·y: all that norms, clipping, cosines and reports ask for, in one read.
+   * Numerics: in f64, sums in a fixed order: right for f32 of any size. A NaN makes all results of
+   * its tensor NaN, but those that do not depend on it. Tensors without elements give 0.
    * Traffic: one read of x, and of y.
    * ```
    *

@@ -10,8 +10,8 @@ export interface OpsOfGroup {
    * ```text
    * outᵢ = ln Σⱼ exp(xᵢⱼ) = mᵢ + ln Σⱼ exp(xᵢⱼ − mᵢ), mᵢ = maxⱼ xᵢⱼ.
    * Numerics: exponentials in the dtype, the rest in f64, sums in a fixed order, rounded once: no
-   * exponential overflows. In f32 differences are exact and the sum is within 1.3e-7 of itself. A row of
-   * no elements, or of nothing but −inf, gives −inf; one that holds +inf gives +inf, a NaN NaN, as
+   * exponential overflows. In f32 differences are exact and the sum is within 1.3e-7 of itself. A row
+   * of no elements, or of nothing but −inf, gives −inf; one that holds +inf gives +inf, a NaN NaN, as
    * in PyTorch.
    * Traffic: one read of x, one write of out; the second pass finds its row in cache.
    * ```
@@ -34,10 +34,10 @@ export interface OpsOfGroup {
    * out = grad times softmax of x, by rows
    *
    * ```text
-   * outᵢⱼ = gradᵢ exp(xᵢⱼ − mᵢ) / Σₖ exp(xᵢₖ − mᵢ), where x is the input of rowLogsumexp and grad the
-   * gradient of its output: grad times the softmax of the row. out may be x.
-   * Numerics: as in rowSoftmax, whose sums are computed again: no difference with a rounded logarithm
-   * is taken. In f32 an element more than 120 below the largest gives 0 whatever grad is.
+   * outᵢⱼ = gradᵢ exp(xᵢⱼ − mᵢ) / Σₖ exp(xᵢₖ − mᵢ), where x is the input of rowLogsumexp and grad
+   * the gradient of its output: grad times the softmax of the row. out may be x.
+   * Numerics: as in rowSoftmax, whose sums are computed again: no difference with a rounded
+   * logarithm is taken. In f32 an element more than 120 below the largest gives 0 whatever grad is.
    * Traffic: one read of x and grad, one write; the second pass finds its row in cache.
    * ```
    *
@@ -63,11 +63,11 @@ export interface OpsOfGroup {
    *
    * ```text
    * outᵢⱼ = exp(xᵢⱼ − mᵢ) / Σₖ exp(xᵢₖ − mᵢ), mᵢ = maxₖ xᵢₖ. out may be x.
-   * Numerics: exponentials in the dtype, sums in f64 in a fixed order. In f32 differences are exact and
-   * results within 3 ulp, however far apart the elements lie; results below 2⁻¹²⁶ too, an ulp there
-   * being 2⁻¹⁴⁹, and 0 below half of that. In f64 differences are rounded, and an exponential below
-   * 3.4e-308 is 0. −inf gives 0; a row that holds a NaN or +inf, or nothing but −inf, becomes NaN, as
-   * in PyTorch.
+   * Numerics: exponentials in the dtype, sums in f64 in a fixed order. In f32 differences are exact
+   * and results within 3 ulp, however far apart the elements lie; results below 2⁻¹²⁶ too, an ulp
+   * there being 2⁻¹⁴⁹, and 0 below half of that. In f64 differences are rounded, and an exponential
+   * below 3.4e-308 is 0. −inf gives 0; a row that holds a NaN or +inf, or nothing but −inf, becomes
+   * NaN, as in PyTorch.
    * Traffic: one read, one write; the second pass finds its row in cache.
    * ```
    *

@@ -13,9 +13,9 @@ export interface OpsOfGroup {
    * `tol`, or `count` are done. Each problem stops by itself.
    * statistics, a row a problem: [sweeps, L1 error of rows and columns of the plan of the last
    * potentials, ⟨cost, P⟩, Σ P (f + g)].
-   * Numerics: in f64, sums in a fixed order; no exponential overflows. A mass of 0 gives a potential of
-   * −inf: problems of different sizes are filled up with such rows and columns. A row or column that no
-   * finite cost and potential reaches keeps its potential.
+   * Numerics: in f64, sums in a fixed order; no exponential overflows. A mass of 0 gives a potential
+   * of −inf: problems of different sizes are filled up with such rows and columns. A row or column
+   * that no finite cost and potential reaches keeps its potential.
    * Traffic: one read of the costs a sweep; a problem that fits a cache is read from memory once.
    * ```
    *
@@ -51,10 +51,10 @@ export interface OpsOfGroup {
    * range of the finite costs, and what makes no problem
    *
    * ```text
-   * What a transport problem must be asked before it is solved: statistics = [least and largest finite
+   * Questions to a transport problem before it is solved: statistics = [least and largest finite
    * cost, how many costs are NaN or −inf, how many are +inf (a forbidden pair), rows with mass and no
    * finite cost, columns with mass and no finite cost, rows with mass that no column with mass can
-   * take, columns with mass that no row with mass can fill]. Where no cost is finite, the range is
+   * take, columns with mass that no row with mass can fill]. If no cost is finite, the range is
    * [0, 0].
    * Traffic: one read of the cost.
    * ```
@@ -83,8 +83,8 @@ export interface OpsOfGroup {
    * ```text
    * kernelᵢⱼ = exp((fᵢ + gⱼ − costᵢⱼ) / eps): the transport plan of the potentials f and g, or the
    * Gibbs kernel that scalings start from. A batch of costs has a row of potentials for each.
-   * Numerics: in f64, rounded once to the cost's dtype; 0 below ~exp(−708), infinity above ~exp(709). A
-   * cost of +inf and a potential of −inf give 0.
+   * Numerics: in f64, rounded once to the cost's dtype; 0 below ~exp(−708), infinity above ~exp(709).
+   * A cost of +inf and a potential of −inf give 0.
    * Traffic: one read of the cost, one write of the kernel.
    * ```
    *
@@ -117,11 +117,11 @@ export interface OpsOfGroup {
    *   fᵢ = eps (ln rᵢ − ln Σⱼ exp((gⱼ − costᵢⱼ) / eps)),
    *   gⱼ = eps (ln cⱼ − ln Σᵢ exp((fᵢ − costᵢⱼ) / eps)).
    * statistics = [Σⱼ |cⱼ − column sum j| before the last update of g, where the row sums are right].
-   * With `kernel`, the last sweep leaves g as it was; the kernel becomes exp((f + g − cost) / eps), and
-   * columnScale what multiplies its columns to have their masses: the update of g. A column whose
+   * With `kernel`, the last sweep leaves g as it was; the kernel becomes exp((f + g − cost) / eps),
+   * and columnScale what multiplies its columns to have their masses: the update of g. A column whose
    * scale would be too large gets its g, a new column and the scale 1.
-   * Numerics: in f64, sums in a fixed order; no exponential overflows. A mass of 0 gives a potential of
-   * −inf. A row or column that no finite cost and potential reaches keeps its potential.
+   * Numerics: in f64, sums in a fixed order; no exponential overflows. A mass of 0 gives a potential
+   * of −inf. A row or column that no finite cost and potential reaches keeps its potential.
    * Traffic: one read of the cost a sweep, and one exponential an element.
    * ```
    *
@@ -193,17 +193,17 @@ export interface OpsOfGroup {
    * ```text
    * The large entries of the plan Pᵢⱼ = uᵢ Kᵢⱼ vⱼ in rows: those of row i stand at
    * starts[i] … starts[i + 1] − 1 of columns and values, ascending by column.
-   * With `threshold` above 0: the entries that are at least it. Otherwise the threshold is the largest
-   * power of two, at most the largest entry, below which the entries sum to at most `delta` for certain:
-   * each counts as the power of two above it, and what lies below the power of two under
-   * delta / (4 n m) as that much. It is raised until the entries fit; the largest entry of each row and
-   * column is kept besides, the first one of equals.
+   * With `threshold` above 0: the entries that are at least it. Otherwise the threshold is the
+   * largest power of two, at most the largest entry, below which the entries sum to at most `delta`
+   * for certain: each counts as the power of two above it, and what lies below the power of two under
+   * delta / (4 n m) as that much. It is raised until the entries fit; the largest entry of each row
+   * and column is kept besides, the first one of equals.
    * statistics = [how many entries there are, the threshold]. Where columns and values have no room
    * for them, none is written and starts are 0.
    * Numerics: entries in f64. What is not finite is not an entry.
    * Source: the histogram threshold replaces the selection of arXiv 2401.12253, section 3.
-   * Traffic: two reads of the kernel, on CUDA a third one where no threshold is given. On the CPU one where
-   * none is given, and two more if a row or a column has no entry from the threshold on.
+   * Traffic: two reads of the kernel, on CUDA a third one where no threshold is given. On the CPU one
+   * where none is given, and two more if a row or a column has no entry from the threshold on.
    * ```
    *
    * - kernel must be a matrix
@@ -241,7 +241,7 @@ export interface OpsOfGroup {
    * marginals and cost of the plan of two potentials
    *
    * ```text
-   * What the plan Pᵢⱼ = exp((fᵢ + gⱼ − costᵢⱼ) / eps) of two potentials sums to, without storing it: row
+   * Sums of the plan Pᵢⱼ = exp((fᵢ + gⱼ − costᵢⱼ) / eps) of two potentials, without storing it: row
    * sums, column sums, and statistics = [Σ P cost, Σ P, Σ |r − row sums|, Σ |c − column sums|].
    * Numerics: in f64, sums in a fixed order. A forbidden pair, of cost +inf, counts for nothing.
    * Traffic: one read of the cost.
@@ -278,12 +278,12 @@ export interface OpsOfGroup {
    * sweeps of Sinkhorn's iteration on the Gibbs kernel
    *
    * ```text
-   * Sweeps of Sinkhorn's iteration on the Gibbs kernel K, for the masses r and c: uᵢ = rᵢ / (K v)ᵢ, then
-   * vⱼ = cⱼ / (Kᵀ u)ⱼ, until Σⱼ |cⱼ − vⱼ (Kᵀ u)ⱼ| before the update of v, where the row sums are
-   * right, is at most `tol`, a scale leaves [1 / most, most], or `count` sweeps are done. Where a sum is 0 or not
-   * finite for a mass that is not 0, the sweep does not count and leaves the scales as they were.
-   * statistics = [sweeps done, that error, the largest |ln| of the scales of masses that are not 0,
-   * whether a sweep failed].
+   * Sweeps of Sinkhorn's iteration on the Gibbs kernel K, for the masses r and c: uᵢ = rᵢ / (K v)ᵢ,
+   * then vⱼ = cⱼ / (Kᵀ u)ⱼ, until Σⱼ |cⱼ − vⱼ (Kᵀ u)ⱼ| before the update of v, where the row sums are
+   * right, is at most `tol`, a scale leaves [1 / most, most], or `count` sweeps are done. Where a sum
+   * is 0 or not finite for a mass that is not 0, the sweep does not count and leaves the scales as
+   * they were. statistics = [sweeps done, that error, the largest |ln| of the scales of masses that
+   * are not 0, whether a sweep failed].
    * Numerics: in f64, sums in a fixed order. A mass of 0 has the scale 0.
    * Traffic: one read of the kernel a sweep.
    * ```
@@ -325,8 +325,8 @@ export interface OpsOfGroup {
    *   row_sumsᵢ = next_row_scaleᵢ (K nextColumnScale)ᵢ,
    * so that the column sums are right and r − rowSums is the gradient. Without a step, at u itself.
    * statistics = [Σ |r − rowSums|, increase of the semi-dual in units of eps,
-   * Σᵢ rᵢ stepᵢ + Σⱼ cⱼ ln(next_column_scaleⱼ / column_scaleⱼ), largest |ln| of the next scales of masses
-   * that are not 0]. A scale that is not finite gives [inf, −inf, inf].
+   * Σᵢ rᵢ stepᵢ + Σⱼ cⱼ ln(next_column_scaleⱼ / column_scaleⱼ), largest |ln| of the next scales of
+   * masses that are not 0]. A scale that is not finite gives [inf, −inf, inf].
    * Numerics: in f64, sums in a fixed order. A mass of 0 has the scale 0.
    * Source: Levenberg–Marquardt on the semi-dual, after arXiv 2401.12253.
    * Traffic: two reads of the kernel.
@@ -369,14 +369,14 @@ export interface OpsOfGroup {
    * One side of an entropic transport problem against the potential g of the other:
    *   log_sumsᵢ = ln Σⱼ exp((gⱼ − Cᵢⱼ) / eps),
    * so that −eps logSums is the smooth minimum of Cᵢⱼ − gⱼ; and under the weights
-   * pᵢⱼ = exp((gⱼ − Cᵢⱼ) / eps − log_sumsᵢ) the means meanCosts = Σⱼ pᵢⱼ Cᵢⱼ, averages = Σⱼ pᵢⱼ valuesⱼ
-   * and gradients = Σⱼ pᵢⱼ ∂Cᵢⱼ/∂xᵢ. With the potential f of its own side, ownPotential, each mean is
-   * times exp(fᵢ / eps + log_sumsᵢ): sums under the plan exp((fᵢ + gⱼ − Cᵢⱼ) / eps).
+   * pᵢⱼ = exp((gⱼ − Cᵢⱼ) / eps − log_sumsᵢ) the means meanCosts = Σⱼ pᵢⱼ Cᵢⱼ, averages = Σⱼ pᵢⱼ
+   * valuesⱼ and gradients = Σⱼ pᵢⱼ ∂Cᵢⱼ/∂xᵢ. With the potential f of its own side, ownPotential, each
+   * mean is times exp(fᵢ / eps + log_sumsᵢ): sums under the plan exp((fᵢ + gⱼ − Cᵢⱼ) / eps).
    * C is the matrix `cost` or, of its columns, its transpose; or, never stored, the distances of x to
    * y (as pairwiseCosts has them), whose gradient is taken as 0 where it does not exist.
-   * Numerics: in f64, in a fixed order; no exponential overflows; distances as ops/transport/shared/distances.h says.
-   * Where every pair is forbidden, by a cost of +inf or a potential of −inf, logSums is −inf and the
-   * means are 0.
+   * Numerics: in f64, in a fixed order; no exponential overflows; distances as
+   * ops/transport/shared/distances.h says. If every pair is forbidden, by a cost of +inf or a
+   * potential of −inf, logSums is −inf and the means are 0.
    * Source: the online softmax, arXiv 1805.02867, over distances that are computed when needed.
    * Traffic: one read of the cost, or of the points.
    * ```
@@ -428,14 +428,15 @@ export interface OpsOfGroup {
    * (arXiv 2401.12253), whose entries stand in rows as planSparsify writes them:
    *   (D − P C⁻¹ Pᵀ) d = g,  D = diag(s + shift · max(s, r)),  C = diag(c),  g = r − s,
    * where r and c are the masses and s the exact row sums, by conjugate gradients with Jacobi's
-   * preconditioner, until the residual is `tol` times that of d = 0, the curvature is not positive, or `most` iterations are done; then the
-   * mean over the rows with mass is taken off.
-   * With rowRhs a and columnRhs b, it solves (D P; Pᵀ C) (d, e) = (a, b) for both sides instead, e going
-   * to columnStep: then g = a − P C⁻¹ b, and no mean is taken off.
+   * preconditioner, until the residual is `tol` times that of d = 0, the curvature is not positive,
+   * or `most` iterations are done; then the mean over the rows with mass is taken off.
+   * With rowRhs a and columnRhs b, it solves (D P; Pᵀ C) (d, e) = (a, b) for both sides instead, e
+   * going to columnStep: then g = a − P C⁻¹ b, and no mean is taken off.
    * statistics = [iterations, the gain gᵀd − ½ dᵀ(diag(s) − P C⁻¹ Pᵀ) d of the model without shift,
    * largest |d|, entries of P].
-   * Numerics: in f64, sums in a fixed order. Rows of mass 0 have no step. Entries whose column does not
-   * exist, and starts that are out of order, give a step of NaN; nothing outside the tensors is read.
+   * Numerics: in f64, sums in a fixed order. Rows of mass 0 have no step. Entries whose column does
+   * not exist, and starts that are out of order, give a step of NaN; nothing outside the tensors is
+   * read.
    * Traffic: two reads of P an iteration.
    * ```
    *

@@ -6,7 +6,7 @@ import type { LoadResult, SaveOptions } from './checkpoint.ts';
 import type { CommonOptions } from './common-options.ts';
 import type { Group } from './params.ts';
 
-/** What every optimizer offers, and a combination of several: for code that takes any of them. */
+/** The interface of every optimizer, and of a combination of several: for code that takes any of them. */
 export interface AnyOptimizer {
   /** The groups of parameters; assign to their scalars between steps to schedule them. */
   readonly groups: readonly Group<CommonOptions>[];
@@ -16,7 +16,7 @@ export interface AnyOptimizer {
   readonly stateBytes: number;
   /** One step: a gradient or `null` per parameter, in the order given. Queued; returns at once. */
   step(grads: readonly (Tensor | null)[]): void;
-  /** What the last step did. */
+  /** Statistics of the last step. */
   report(): Promise<Report>;
   /** Stores the state in a safetensors file, at once and whole. */
   save(path: string, options?: SaveOptions): Promise<void>;

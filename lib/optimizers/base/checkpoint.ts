@@ -22,13 +22,13 @@ export interface SaveOptions extends TransferOptions {
   metadata?: Record<string, string> | undefined;
 }
 
-/** What a checkpoint held besides the state. */
+/** Content of a checkpoint besides the state. */
 export interface LoadResult {
   /** The texts that were given to `save`. */
   readonly metadata: Record<string, string>;
 }
 
-/** What a checkpoint stores of one optimizer, and how it puts it back. */
+/** The part of a checkpoint for one optimizer, and how it is put back. */
 export interface OptimizerPart {
   readonly optimizer: string;
   readonly groups: readonly Group<CommonOptions>[];
@@ -48,7 +48,7 @@ const contentLimit = 1 << 24;
 const isOptional = (name: string): boolean => name === skippedName || name === `0/${skippedName}`;
 const ownNames = ['format', 'version', 'content'];
 
-/** What the text of a checkpoint says of one optimizer. */
+/** The text of a checkpoint about one optimizer. */
 interface StoredPart {
   optimizer: string;
   steps: number;

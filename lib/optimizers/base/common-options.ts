@@ -1,6 +1,8 @@
 import type { Dtype } from '../../core/dtypes.ts';
 
-/** How decay acts on weights w at rate lr, with the update u (specs: Muon docs, Emerging-Optimizers, modded-nanogpt). */
+/**
+ * How decay acts on weights w at rate lr, with the update u (specs: Muon docs, Emerging-Optimizers, modded-nanogpt).
+ */
 export type WeightDecayMode = 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious';
 
 /** Options that every optimizer has, for all its groups or for one. */
@@ -11,16 +13,17 @@ export interface CommonOptions {
   weightDecay: number;
   /**
    * `decoupled` w ← (1 − lr·decay)·w · `independent` (1 − decay)·w · `palm` (1 − decay·lr²)·w · `l2` g ← g + decay·w ·
-   * `cautious` decoupled, where w and the update agree in sign. Default `decoupled`; `l2` for SGD, AdaGrad, AdaGradNorm.
+   * `cautious` decoupled, where w and the update agree in sign. Default `decoupled`; `l2` for SGD, AdaGrad,
+   * AdaGradNorm.
    */
   weightDecayMode: WeightDecayMode;
-  /** What a `null` gradient means: `skip` leaves parameter and state alone; `zero` steps with zeros. Default `skip`. */
+  /** Meaning of a `null` gradient: `skip` leaves parameter and state alone; `zero` steps with zeros. Default `skip`. */
   missingGrad: 'skip' | 'zero';
   /** Dtype of moments. Default f64 for f64 weights, else f32. Settled when the optimizer is made. */
   readonly stateDtype: Dtype | undefined;
   /**
-   * For weights in f16 or bf16: step f32 copies (`fp32`), or keep the 16 low bits beside bf16 weights (`split16`), which
-   * are then rounded toward zero. Default `none`. Settled when the optimizer is made.
+   * For weights in f16 or bf16: step f32 copies (`fp32`), or keep the 16 low bits beside bf16 weights (`split16`),
+   * which are then rounded toward zero. Default `none`. Settled when the optimizer is made.
    */
   readonly masterWeights: 'none' | 'fp32' | 'split16';
 }

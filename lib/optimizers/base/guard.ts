@@ -4,7 +4,7 @@ import { ops } from '../../core/native-ops.ts';
 import { shown } from '../../core/options.ts';
 import { Tensor } from '../../core/tensor.ts';
 
-/** What a step does with NaN or infinity in a gradient. */
+/** Answer of a step to NaN or infinity in a gradient. */
 export type NonFinite = 'propagate' | 'skip' | 'throw';
 
 /** Its name in a checkpoint. */

@@ -4,9 +4,9 @@ import type { Slot } from './state.ts';
 import type { OwnNumber } from './statistics.ts';
 
 /**
- * One idea of an optimizer, and all that follows from it. An optimizer is a list of parts. O are the options that a part
- * reads, which may be those of another part; S the tensors that it keeps beside a parameter; F the fields of an op that it
- * fills.
+ * One idea of an optimizer, and all that follows from it. An optimizer is a list of parts. O are the options that a
+ * part reads, which may be those of another part; S the tensors that it keeps beside a parameter; F the fields of an op
+ * that it fills.
  */
 export interface Part<O, S extends string = never, F extends object = object> {
   /** The schema of the options that it brings. */
@@ -27,7 +27,7 @@ export interface Part<O, S extends string = never, F extends object = object> {
   readonly number?: OwnNumber;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: what a part reads does not matter to those who ask for its state or fields
+// biome-ignore lint/suspicious/noExplicitAny: a part's options do not matter to those who ask for its state or fields
 type AnyPart<S extends string, F extends object> = Part<any, S, F>;
 type Intersection<U> = (U extends unknown ? (one: U) => void : never) extends (all: infer I) => void ? I : never;
 

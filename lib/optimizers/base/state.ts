@@ -11,7 +11,7 @@ export interface Slot {
   readonly start: number;
 }
 
-/** What `masterWeights` keeps beside a weight, if anything. */
+/** The copy that `masterWeights` keeps beside a weight, if any. */
 export function masterOf(where: string, weight: Tensor, { masterWeights }: CommonOptions): Tensor | undefined {
   const { device, shape, dtype } = weight;
   if (masterWeights === 'none' || dtype === 'f32' || dtype === 'f64') return undefined;

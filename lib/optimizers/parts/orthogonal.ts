@@ -18,17 +18,20 @@ export interface OrthogonalOptions extends MatrixOptions {
   nesterov: boolean;
   /** `ema` m ← β·m + (1 − β)·g, or `heavy-ball` m ← β·m + g. Default `ema`. */
   readonly momentumForm: MomentumForm;
-  /** The steps of Newton–Schulz: a named set or a list of [a, b, c]. Default: `polar-express`, or `jordan` for HybridAuON. */
+  /**
+   * The steps of Newton–Schulz: a named set or a list of [a, b, c]. Default: `polar-express`, or `jordan` for
+   * HybridAuON.
+   */
   coefficients: Coefficients;
   /** How many steps, 0 to 100. Default: as many as the set has, 5 for most. */
   nsSteps: number | undefined;
   /**
-   * `gram` takes the steps on the Gram matrix of the short side where the long one is twice as long or more: the same in
-   * exact arithmetic, less work. Default `newton-schulz`. `polar` is not available yet: ERR_UNSUPPORTED.
+   * `gram` takes the steps on the Gram matrix of the short side where the long one is twice as long or more: the same
+   * in exact arithmetic, less work. Default `newton-schulz`. `polar` is not available yet: ERR_UNSUPPORTED.
    */
   nsMethod: 'newton-schulz' | 'gram' | 'polar';
   /**
-   * What Newton–Schulz computes in, after a norm in f64: `f32`, `f64`, `f16` or `bf16`, the last two with sums in f32.
+   * The dtype of Newton–Schulz, after a norm in f64: `f32`, `f64`, `f16` or `bf16`, the last two with sums in f32.
    * Default f64 for f64 weights, else f32. Settled when the optimizer is made.
    */
   readonly nsDtype: NsDtype | undefined;

@@ -2,7 +2,7 @@ import { word } from '../../core/schema.ts';
 import type { Part } from '../base/part.ts';
 import { passed } from './passed.ts';
 
-/** What multiplies lr for an m × n weight; see {@link MuonOptions.shapeScale}. */
+/** The factor of lr for an m × n weight; see {@link MuonOptions.shapeScale}. */
 export type ShapeScale = 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none';
 
 interface Scaled {

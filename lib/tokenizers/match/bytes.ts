@@ -13,8 +13,8 @@ const wordCharacter = /^[0-9A-Za-z\u0080-\u00ff]/;
 const spellingOf = ({ kind, bytes }: Key): string => `${kind}:${bytes}`;
 
 /**
- * Spellings that a key may have in the other vocabulary, the best first. Where only one side marks the inside of words, as
- * WordPiece does, its tokens at the beginning of words stand for a space and the word.
+ * Spellings that a key may have in the other vocabulary, the best first. Where only one side marks the inside of words,
+ * as WordPiece does, its tokens at the beginning of words stand for a space and the word.
  */
 function spellings(key: Key, isForeign: boolean): string[] {
   const { kind, bytes } = key;

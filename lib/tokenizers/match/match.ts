@@ -10,13 +10,13 @@ import { matchMergekit } from './mergekit.ts';
 /** Options of {@link matchVocabularies}. */
 export interface MatchOptions {
   /**
-   * What makes two tokens the same. `bytes`: the bytes of text that they stand for, special tokens by role, then by
-   * content. `mergekit`: strings as mergekit-tokensurgeon normalizes them, for comparison. Default: `bytes`.
+   * The rule by which two tokens are the same. `bytes`: the bytes of text that they stand for, special tokens by role,
+   * then by content. `mergekit`: strings as mergekit-tokensurgeon normalizes them, for comparison. Default: `bytes`.
    */
   match?: 'bytes' | 'mergekit' | undefined;
-  /** Whether a token of one byte may match the byte token `<0xHH>`. Default: `true` with `bytes`, else `false`. */
+  /** Lets a token of one byte match the byte token `<0xHH>`. Default: `true` with `bytes`, else `false`. */
   byte?: boolean | undefined;
-  /** Whether a token without a counterpart takes that of its longest prefix. Default: `false`. */
+  /** Gives a token without a counterpart that of its longest prefix. Default: `false`. */
   prefix?: boolean | undefined;
 }
 

@@ -27,7 +27,10 @@ export interface Vectors {
   readonly columns: Float64Array;
 }
 
-/** Q, a cotangent of the plan: a matrix, or left rightᵀ, or both, plus so many times the costs; 0 if it is none of these. */
+/**
+ * Q, a cotangent of the plan: a matrix, or left rightᵀ, or both, plus so many times the costs; 0 if it is none of
+ * these.
+ */
 export interface PlanCotangent {
   readonly dense?: Tensor | undefined;
   /** `[n, k]` and `[m, k]`, f64. */
@@ -86,7 +89,10 @@ export class Panels {
     this.#height = panelHeight(costs);
   }
 
-  /** Panel by panel: the next one is queued when the work on one is done, so that one is in memory; false ends it. Shifts are α and β. */
+  /**
+   * Panel by panel: the next one is queued when the work on one is done, so that one is in memory; false ends it.
+   * Shifts are α and β.
+   */
   async walk(potentials: Vectors, shifts: Vectors, visit: (panel: Panel) => Promise<unknown>): Promise<void> {
     const costs = this.#costs;
     const { device, rows, columns } = costs;

@@ -6,8 +6,8 @@ import * as vectors from '../../core/vectors.ts';
 import type { Parts } from './parts.ts';
 
 /**
- * The null space of a balanced plan's Schur complement in units of √r, the roots of its row sums: the vectors that are a multiple
- * of √r on each part of the plan, as a shift of the potentials of a part changes nothing.
+ * The null space of a balanced plan's Schur complement in units of √r, the roots of its row sums: the vectors that are
+ * a multiple of √r on each part of the plan, as a shift of the potentials of a part changes nothing.
  */
 export class PartShifts {
   readonly #owned: Owned<Tensor>;

@@ -29,8 +29,9 @@ export function shift(parts: Int32Array, x: Float64Array, by: number, shifts: Fl
 /**
  * The parts of a plan: rows and columns are joined by entries above `least` of the mass of their row or their column.
  *
- * Union and find, over some rows at a time. The device says which of them reach columns outside the largest part so far; the
- * host looks at the entries of these alone. Once all columns are in one part, so are all rows, and the rest is not read.
+ * Union and find, over some rows at a time. The device says which of them reach columns outside the largest part so
+ * far; the host looks at the entries of these alone. Once all columns are in one part, so are all rows, and the rest is
+ * not read.
  */
 export class PartsFinder {
   readonly #masses: Vectors;
@@ -116,7 +117,7 @@ export class PartsFinder {
     }
   }
 
-  /** Whether all columns are in one part; then rows are, as the largest entry of each is no small share of its mass. */
+  /** True if all columns are in one part; then rows are, as the largest entry of each is no small share of its mass. */
   #joinAll(): boolean {
     const { rows, columns } = this.#masses;
     const some = columns.findIndex((mass) => mass > 0);

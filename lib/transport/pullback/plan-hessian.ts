@@ -12,7 +12,10 @@ import type { Parts } from './parts.ts';
 import type { PlanProduct } from './plan-product.ts';
 import type { SparseSystem } from './sparse-system.ts';
 
-/** Rounding may leave so much of a residual, relative to its start, where `tol` is less: solutions are right to some six digits. */
+/**
+ * Rounding may leave so much of a residual, relative to its start, where `tol` is less: solutions are right to some six
+ * digits.
+ */
 const coarsest = 1e-6;
 
 const nearlyApart = () =>
@@ -35,9 +38,10 @@ export interface HessianOptions {
 }
 
 /**
- * The Hessian of the dual times −eps, H = [diag(r), P; Pᵀ, diag(c)], and what solves H (u, v) = rhs: conjugate gradients on the
- * Schur complement S = diag(r) − P diag(c)⁻¹ Pᵀ of the columns, in units of √r, where its norm is at most 1: that is Jacobi's
- * preconditioner. With the same of a sparse part of the plan, if there is one, as preconditioner besides.
+ * The Hessian of the dual times −eps, H = [diag(r), P; Pᵀ, diag(c)], and what solves H (u, v) = rhs: conjugate
+ * gradients on the Schur complement S = diag(r) − P diag(c)⁻¹ Pᵀ of the columns, in units of √r, where its norm is at
+ * most 1: that is Jacobi's preconditioner. With the same of a sparse part of the plan, if there is one, as
+ * preconditioner besides.
  */
 export class PlanHessian implements LinearOperator {
   readonly device: Tensor['device'];
@@ -85,7 +89,10 @@ export class PlanHessian implements LinearOperator {
     this.#shifts?.removeFrom(out);
   }
 
-  /** About the inverse of that operator: the sparse plan, nearly singular by shifts of parts, must not enlarge what rounding leaves of them. */
+  /**
+   * About the inverse of that operator: the sparse plan, nearly singular by shifts of parts, must not enlarge what
+   * rounding leaves of them.
+   */
   #preconditioner(sparse: SparseSystem): LinearOperator {
     const { queue } = this.#options.lane;
     const { rows } = this.#on;
@@ -99,8 +106,10 @@ export class PlanHessian implements LinearOperator {
   }
 
   /**
-   * The right-hand side loses its part that masses cannot answer: parts of the plan that exchange none have no shift between them.
-   * @throws ERR_ARGUMENT where iterations run out, or the plan so nearly falls into parts that rounding hides what joins them
+   * The right-hand side loses its part that masses cannot answer: parts of the plan that exchange none have no shift
+   * between them.
+   * @throws ERR_ARGUMENT where iterations run out, or the plan so nearly falls into parts that rounding hides what
+   * joins them
    */
   async solve(rhs: Vectors, sparse: SparseSystem | undefined): Promise<Vectors> {
     // In units of the largest, no square leaves the range of numbers.

@@ -9,8 +9,8 @@ import { across, outerSum, type Panel } from './panels.ts';
 const tiny = 2 ** -1000;
 
 /**
- * A cotangent G of costs, which comes in panels, as one of the points: Σⱼ Gᵢⱼ ∂Cᵢⱼ/∂xᵢ and Σᵢ Gᵢⱼ ∂Cᵢⱼ/∂yⱼ. Slopes that do
- * not exist count as 0, as in `softmin`.
+ * A cotangent G of costs, which comes in panels, as one of the points: Σⱼ Gᵢⱼ ∂Cᵢⱼ/∂xᵢ and Σᵢ Gᵢⱼ ∂Cᵢⱼ/∂yⱼ. Slopes that
+ * do not exist count as 0, as in `softmin`.
  */
 export class PointSlopes {
   readonly x: Float64Array;

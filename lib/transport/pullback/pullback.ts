@@ -46,7 +46,7 @@ export interface Differentiable {
   readonly eps: number;
   readonly penalties: Penalties;
   readonly gauge: Gauge;
-  /** Whether the solver stored a matrix, so that the plan may be one. */
+  /** True if the solver stored a matrix, so that the plan may be one. */
   readonly isStored: boolean;
 }
 
@@ -123,7 +123,8 @@ class Pullback {
     };
     const sizeOf = (x: Float64Array) => x.reduce((most, y) => (hasMass(y) ? Math.max(most, Math.abs(y)) : most), 0);
     const largest = Math.max(sizeOf(this.#potentials.rows), sizeOf(this.#potentials.columns));
-    // A plan that is computed for each product has the rounding of exponents; a stored one is the same matrix in all of them.
+    // A plan that is computed for each product has the rounding of exponents; a stored one is the same matrix in all of
+    // them.
     const precision = 2 ** -50 * Math.max(16, stored ? 0 : largest / eps);
     if (this.#isFree) this.#parts = await this.#partsOf(sums.plan, 4 * precision, stored);
     const settings = { ...options, precision, parts: this.#parts, lane: this.#lane };
@@ -242,9 +243,10 @@ type Gradients = { [K in TransportVariable]?: K extends 'eps' ? number : Tensor 
  * The gradients of a loss whose derivatives by the potentials, the plan and its cost are given.
  *
  * The plan's sums are the masses: by the implicit function theorem, with P = exp((f + g − C) / eps) and
- * H = [diag(P 1), P; Pᵀ, diag(Pᵀ 1)], H (df, dg) = (eps da + (P ∘ dC) 1, eps db + (P ∘ dC)ᵀ 1) for changes of masses and costs.
- * One (u, v), of H (u, v) = (f̄ + (P ∘ Q) 1 / eps, ḡ + (P ∘ Q)ᵀ 1 / eps) for the cotangents f̄, ḡ and Q, gives them all: eps u and
- * eps v for the masses, P ∘ (u ⊕ v − Q / eps) for the costs. With a penalty, r (1 + eps / rho) is in the place of the sums r.
+ * H = [diag(P 1), P; Pᵀ, diag(Pᵀ 1)], H (df, dg) = (eps da + (P ∘ dC) 1, eps db + (P ∘ dC)ᵀ 1) for changes of masses
+ * and costs. One (u, v), of H (u, v) = (f̄ + (P ∘ Q) 1 / eps, ḡ + (P ∘ Q)ᵀ 1 / eps) for the cotangents f̄, ḡ and Q,
+ * gives them all: eps u and eps v for the masses, P ∘ (u ⊕ v − Q / eps) for the costs. With a penalty, r (1 + eps /
+ * rho) is in the place of the sums r.
  */
 export async function pullback(
   problem: Differentiable,

@@ -181,7 +181,10 @@ export class FullDual {
     await control.read(statistics);
   }
 
-  /** x = factor · ([diag(P 1), P̃; P̃ᵀ, diag(Pᵀ 1)] + shift)⁻¹ rhs with the entries P̃ of the last `sparsify`, by conjugate gradients. */
+  /**
+   * x = factor · ([diag(P 1), P̃; P̃ᵀ, diag(Pᵀ 1)] + shift)⁻¹ rhs with the entries P̃ of the last `sparsify`, by
+   * conjugate gradients.
+   */
   async solve(
     { sums }: DualPoint,
     rhs: DualVector,
@@ -215,10 +218,16 @@ export class FullDual {
   }
 }
 
-/** A step of a published method: the next point, which may be the same one, or nothing where rounding hides what is better. */
+/**
+ * A step of a published method: the next point, which may be the same one, or nothing where rounding hides what is
+ * better.
+ */
 export type DualStep = (here: DualPoint, owned: Owned<Tensor>) => Promise<DualPoint | undefined>;
 
-/** Steps from where the plan stands, until the L1 error is at most `tol`. The plan goes to the last point however it ends. */
+/**
+ * Steps from where the plan stands, until the L1 error is at most `tol`. The plan goes to the last point however it
+ * ends.
+ */
 export async function solveFullDual(
   plan: ScaledPlan,
   tol: number,

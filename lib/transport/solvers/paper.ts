@@ -5,15 +5,19 @@ import type { ScaledPlan } from './scaled-plan.ts';
 
 const mostHalvings = 40;
 
-/** How many of the plan's largest entries a share of the whole Hessian leaves: its diagonal counts, and each entry twice. */
+/**
+ * How many of the plan's largest entries a share of the whole Hessian leaves: its diagonal counts, and each entry
+ * twice.
+ */
 export function entriesOf(lambda: number, rows: number, columns: number): number {
   const side = rows + columns;
   return Math.max(rows, Math.floor((Math.ceil(lambda * side ** 2) - side) / 2));
 }
 
 /**
- * Sinkhorn–Newton–Sparse as published (arXiv 2401.12253): a fixed number of the largest entries, conjugate gradients, and a
- * step that is halved until the dual in both potentials improves. For study: on costs that are not random it stalls.
+ * Sinkhorn–Newton–Sparse as published (arXiv 2401.12253): a fixed number of the largest entries, conjugate gradients,
+ * and a step that is halved until the dual in both potentials improves. For study: on costs that are not random it
+ * stalls.
  */
 export function paperNewton(plan: ScaledPlan, tol: number, lambda: number): Promise<SolverEnd> {
   const { eps } = plan;

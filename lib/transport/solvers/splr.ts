@@ -13,9 +13,9 @@ const wolfe = { sufficient: 1e-4, curvature: 0.9, evaluations: 20, longest: 2 };
 const leastCurvature = 1e-6;
 
 /**
- * Sparse plus low rank (Wang and Qiu, ICML 2025): the Hessian's largest entries, corrected by one BFGS pair, with a line
- * search by the strong Wolfe conditions. The number of entries follows whether gradients fall. The authors' constants are for
- * costs of about 1: `unit` is the size of these.
+ * Sparse plus low rank (Wang and Qiu, ICML 2025): the Hessian's largest entries, corrected by one BFGS pair, with a
+ * line search by the strong Wolfe conditions. The number of entries follows whether gradients fall. The authors'
+ * constants are for costs of about 1: `unit` is the size of these.
  */
 export function splr(plan: ScaledPlan, tol: number, unit: number): Promise<SolverEnd> {
   const { eps, control } = plan;

@@ -9,9 +9,10 @@ const leastShift = 1e-3;
 const droppedShare = 0.01;
 
 /**
- * Safe and sparse Newton (Tang and Qiu, NeurIPS 2024): the Hessian of both potentials without its small entries, shifted by a
- * multiple of the gradient's norm that follows how well the model predicts. Our thresholds are powers of two, and systems are
- * solved by conjugate gradients. The authors' constants are for costs of about 1: `unit` is the size of these.
+ * Safe and sparse Newton (Tang and Qiu, NeurIPS 2024): the Hessian of both potentials without its small entries,
+ * shifted by a multiple of the gradient's norm that follows how well the model predicts. Our thresholds are powers of
+ * two, and systems are solved by conjugate gradients. The authors' constants are for costs of about 1: `unit` is the
+ * size of these.
  */
 export function ssns(plan: ScaledPlan, tol: number, unit: number): Promise<SolverEnd> {
   const { eps } = plan;

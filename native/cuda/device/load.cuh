@@ -9,7 +9,7 @@
 
 namespace orthokit::cuda {
 
-// What a kernel computes in: double for double, float for the rest.
+// The type that a kernel computes in: double for double, float for the rest.
 template <class T>
 struct WideOf {
   using Type = float;

@@ -3,13 +3,13 @@
 
 namespace orthokit {
 
-// L Lᵀ = A for each symmetric positive definite matrix A of `gram`, whose lower half alone is read; L
-// is lower triangular with a positive diagonal, and zeros are written above it (Golub and Van Loan,
-// Matrix Computations, 4.2).
+// L Lᵀ = A for each symmetric positive definite matrix A of `gram`, whose lower half alone is read;
+// L is lower triangular with a positive diagonal, and zeros are written above it (Golub and Van
+// Loan, Matrix Computations, 4.2).
 // `info` is 0, or k where the leading minor of order k is the first that is not positive, or not
 // finite: the factor of that matrix is NaN, and nothing is thrown.
-// With a `rankTolerance` above 0, A may be semidefinite: a pivot of at most that share of the largest
-// diagonal element counts as zero, and its column of L is zero.
+// With a `rankTolerance` above 0, A may be semidefinite: a pivot of at most that share of the
+// largest diagonal element counts as zero, and its column of L is zero.
 // Numerics: arithmetic in the dtype, block by block; backward error of n roundings.
 // Traffic: one read of the lower half, one write of L; what lies beyond the cache again for each 64
 // columns.

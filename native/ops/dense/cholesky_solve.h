@@ -3,8 +3,8 @@
 
 namespace orthokit {
 
-// L Lᵀ X = B for each matrix: L the lower half of `factor`, as `cholesky` gives it, B of `rhs`, X of
-// `out`.
+// L Lᵀ X = B for each matrix: L the lower half of `factor`, as `cholesky` gives it, B of `rhs`, X
+// of `out`.
 // Numerics: arithmetic in the dtype. A zero on the diagonal gives infinity or NaN, and NaN passes.
 // Traffic: the lower half twice, one read of B, two writes of X.
 struct CholeskySolve {

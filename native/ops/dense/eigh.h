@@ -3,11 +3,11 @@
 
 namespace orthokit {
 
-// A = V diag(λ) Vᵀ for each symmetric matrix A of `matrix`, whose lower half alone is read: `values` λ
-// in ascending order, `vectors` V, whose columns are orthonormal, may be left out.
+// A = V diag(λ) Vᵀ for each symmetric matrix A of `matrix`, whose lower half alone is read:
+// `values` λ in ascending order, `vectors` V, whose columns are orthonormal, may be left out.
 // Of each eigenvector, the first entry that has nine tenths of the size of the largest is positive.
-// `info` is 0, 1 where a matrix is not finite, or 2 where it does not converge: its values and vectors are NaN,
-// and nothing is thrown.
+// `info` is 0, 1 where a matrix is not finite, or 2 where it does not converge: its values and
+// vectors are NaN, and nothing is thrown.
 // Numerics: arithmetic in the dtype. Errors of the values are n roundings of the largest one.
 // Traffic: some hundred passes over each matrix, in cache where it fits.
 struct Eigh {

@@ -6,12 +6,13 @@ namespace orthokit {
 
 // P A = L U for each matrix A of `matrix`, rows × columns, by partial pivoting (Golub and Van Loan,
 // Matrix Computations, 3.4). `lu` holds U and, below the diagonal, L, whose diagonal is 1. Row i of
-// P A is row pivots[i] of A. The pivot is the largest of its column, the first of equals; NaN is never
-// the largest. Singular matrices are factored, too.
-// `info` is 0, or k where the k-th pivot is the first that is not above `tolerance` times the largest
-// pivot, in size: 0 asks for pivots that are exactly zero, or NaN. Nothing is thrown.
+// P A is row pivots[i] of A. The pivot is the largest of its column, the first of equals; NaN is
+// never the largest. Singular matrices are factored, too.
+// `info` is 0, or k where the k-th pivot is the first that is not above `tolerance` times the
+// largest pivot, in size: 0 asks for pivots that are exactly zero, or NaN. Nothing is thrown.
 // Numerics: arithmetic in the dtype, block by block.
-// Traffic: one read of A, one write of L and U; what lies beyond the cache again for each 64 columns.
+// Traffic: one read of A, one write of L and U; what lies beyond the cache again for each 64
+// columns.
 struct Lu {
   static constexpr const char *name = "lu",
                               *summary = "L and U of each matrix, by partial pivoting";

@@ -3,11 +3,12 @@
 
 namespace orthokit {
 
-// A = Q R for each matrix A of `matrix`, m × n, by Householder reflections (Golub and Van Loan, Matrix
-// Computations, 5.2). Thin: with k the smaller of m and n, `q` is m × k with orthonormal columns, `r`
-// k × n, upper triangular, its diagonal not negative.
-// Numerics: arithmetic in the dtype, of numbers scaled by a power of two, so that no square overflows;
-// Q is orthogonal to rounding whatever the rank of A is. NaN and infinity make NaN of their matrix.
+// A = Q R for each matrix A of `matrix`, m × n, by Householder reflections (Golub and Van Loan,
+// Matrix Computations, 5.2). Thin: with k the smaller of m and n, `q` is m × k with orthonormal
+// columns, `r` k × n, upper triangular, its diagonal not negative.
+// Numerics: arithmetic in the dtype, of numbers scaled by a power of two, so that no square
+// overflows; Q is orthogonal to rounding whatever the rank of A is. NaN and infinity make NaN of
+// their matrix.
 // Traffic: one read of A, one write of Q and R, where a matrix fits the cache.
 struct Qr {
   static constexpr const char *name = "qr",

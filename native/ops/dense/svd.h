@@ -3,12 +3,12 @@
 
 namespace orthokit {
 
-// A = U diag(s) Vᵀ for each matrix A of `matrix`, m × n. Thin: with k the smaller of m and n, `u` is
-// m × k, `v` n × k, both with orthonormal columns, also where s is 0; `s` is descending. `u` and `v` may
-// be left out, together.
+// A = U diag(s) Vᵀ for each matrix A of `matrix`, m × n. Thin: with k the smaller of m and n, `u`
+// is m × k, `v` n × k, both with orthonormal columns, also where s is 0; `s` is descending. `u` and
+// `v` may be left out, together.
 // Of each column of U, the first entry that has nine tenths of the size of the largest is positive.
-// `info` is 0, 1 where a matrix is not finite, or 2 where it does not converge: its results are NaN, and
-// nothing is thrown.
+// `info` is 0, 1 where a matrix is not finite, or 2 where it does not converge: its results are
+// NaN, and nothing is thrown.
 // Numerics: arithmetic in the dtype. Errors of s are some roundings of the largest one, times the
 // smaller side.
 // Traffic: some hundred passes over each matrix, in cache where it fits.

@@ -4,8 +4,8 @@
 namespace orthokit {
 
 // outₚ = factorsₚ · xₚ in out's dtype, for each tensor p of the list.
-// Numerics: the product in f32, or f64 where x or out is; then rounded to out's dtype. A factor past
-// the range of that type counts as its largest number, so that 0 stays 0.
+// Numerics: the product in f32, or f64 where x or out is; then rounded to out's dtype. A factor
+// past the range of that type counts as its largest number, so that 0 stays 0.
 // Traffic: one read, one write.
 struct ScaleEach {
   static constexpr const char *name = "scale_each", *summary = "out = its own factor times x";

@@ -6,10 +6,11 @@ namespace orthokit {
 
 // out = grad · gelu'(x), where x is the input of gelu and `form` the same:
 // form erf:  gelu'(x) = Φ(x) + x φ(x), where φ is the density of the normal distribution
-// form tanh: gelu'(x) = s + x s (1 − s) u', where s = (1 + tanh(u/2)) / 2, u = √(8/π) (x + 0.044715 x³)
-// out may be grad or x.
-// Numerics: in the dtype, within 8 ulp of grad, in f32 6. The derivative is 0 at −inf, in f64 below −37.6
-// (erf) and −21.1 (tanh) already, where an exponential would be subnormal, and 1 at +inf; a NaN passes.
+// form tanh: gelu'(x) = s + x s (1 − s) u', where s = (1 + tanh(u/2)) / 2, u = √(8/π) (x + 0.044715
+// x³) out may be grad or x.
+// Numerics: in the dtype, within 8 ulp of grad, in f32 6. The derivative is 0 at −inf, in f64 below
+// −37.6 (erf) and −21.1 (tanh) already, where an exponential would be subnormal, and 1 at +inf; a
+// NaN passes.
 // Traffic: two reads, one write.
 struct GeluBackward {
   static constexpr const char *name = "gelu_backward", *summary = "out = grad times slope of gelu";

@@ -4,12 +4,12 @@
 
 namespace orthokit {
 
-// outᵢⱼ = (xᵢⱼ − mᵢ) / √(vᵢ + eps) · weightⱼ + biasⱼ, where mᵢ is the mean of row i and vᵢ the mean of
-// (xᵢⱼ − mᵢ)² (Ba, Kiros and Hinton 2016, equation 4). Without a weight it is 1, without a bias 0. out
-// may be x.
-// Numerics: means in f64 in a fixed order; the rest in f64, or in f32 with three roundings: within 2.5
-// ulp of the largest of |hᵢⱼ weightⱼ|, |biasⱼ| and |outᵢⱼ|. A row of equal elements becomes the bias; a
-// row that holds a NaN or an infinity becomes NaN.
+// outᵢⱼ = (xᵢⱼ − mᵢ) / √(vᵢ + eps) · weightⱼ + biasⱼ, where mᵢ is the mean of row i and vᵢ the mean
+// of (xᵢⱼ − mᵢ)² (Ba, Kiros and Hinton 2016, equation 4). Without a weight it is 1, without a bias
+// 0. out may be x.
+// Numerics: means in f64 in a fixed order; the rest in f64, or in f32 with three roundings: within
+// 2.5 ulp of the largest of |hᵢⱼ weightⱼ|, |biasⱼ| and |outᵢⱼ|. A row of equal elements becomes the
+// bias; a row that holds a NaN or an infinity becomes NaN.
 // Traffic: one read, one write; the passes after the first find their row in cache.
 struct LayerNorm {
   static constexpr const char *name = "layer_norm",

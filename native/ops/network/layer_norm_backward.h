@@ -4,16 +4,16 @@
 
 namespace orthokit {
 
-// The gradients of layer_norm from that of its output: with hᵢⱼ = (xᵢⱼ − mᵢ) rᵢ, rᵢ = 1 / √(vᵢ + eps),
-// gᵢⱼ = gradᵢⱼ weightⱼ and means over the row,
+// The gradients of layer_norm from that of its output: with hᵢⱼ = (xᵢⱼ − mᵢ) rᵢ, rᵢ = 1 / √(vᵢ +
+// eps), gᵢⱼ = gradᵢⱼ weightⱼ and means over the row,
 //   gradXᵢⱼ = rᵢ (gᵢⱼ − mean(gᵢ) − hᵢⱼ mean(gᵢ ⊙ hᵢ)),
 //   gradWeightⱼ = Σᵢ gradᵢⱼ hᵢⱼ,  gradBiasⱼ = Σᵢ gradᵢⱼ.
 // gradWeight and gradBias are for those who ask. gradX may be grad or x.
 // Numerics: sums in f64 in a fixed order; gradX from them in f64, or in f32: within 5 ulp of the
-// largest of rᵢ |gᵢⱼ|, rᵢ |mean(gᵢ)|, rᵢ |hᵢⱼ mean(gᵢ ⊙ hᵢ)| and |gradXᵢⱼ|, by the roundings of mean(gᵢ), of
-// its difference to gᵢⱼ (which may be twice a term), of x − m, of the factor of that, of the sum and of
-// the result. Mean and deviation are computed from x again. A NaN or an infinity leaves no finite
-// number in its row of gradX, nor, if in x, in gradWeight.
+// largest of rᵢ |gᵢⱼ|, rᵢ |mean(gᵢ)|, rᵢ |hᵢⱼ mean(gᵢ ⊙ hᵢ)| and |gradXᵢⱼ|, by the roundings of
+// mean(gᵢ), of its difference to gᵢⱼ (which may be twice a term), of x − m, of the factor of that,
+// of the sum and of the result. Mean and deviation are computed from x again. A NaN or an infinity
+// leaves no finite number in its row of gradX, nor, if in x, in gradWeight.
 // Traffic: two reads, one write; the passes after the first find their rows in cache.
 struct LayerNormBackward {
   static constexpr const char *name = "layer_norm_backward",

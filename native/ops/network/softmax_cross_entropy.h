@@ -8,9 +8,9 @@ namespace orthokit {
 // correct = number of those rows whose largest logit, the first of equal ones, is at the label.
 // A negative label leaves its row out; a label ≥ columns makes the loss NaN. No counted row: 0.
 // Numerics: the largest logit of the row subtracted, exponentials in the dtype (in f32 of exact
-// differences: a row's sum is within 1.3e-7 of itself), the rest in f64, sums in a fixed order. A logit of −inf
-// is a probability of 0: at the label the loss is +inf. A row that holds a NaN or +inf, or nothing
-// but −inf, makes the loss NaN and is not correct.
+// differences: a row's sum is within 1.3e-7 of itself), the rest in f64, sums in a fixed order. A
+// logit of −inf is a probability of 0: at the label the loss is +inf. A row that holds a NaN or
+// +inf, or nothing but −inf, makes the loss NaN and is not correct.
 // Traffic: one read of logits and labels.
 struct SoftmaxCrossEntropy {
   static constexpr const char *name = "softmax_cross_entropy",

@@ -15,8 +15,8 @@ inline Words words(NormScope) {
 // `tensor`: one b² a parameter; `global`: one for the list, kept in all of `squares`, which
 // may be of more parameters than those that step;
 // `rows`: one a row.
-// Numerics: sums of squares and b² in f64, in a fixed order. Where b² leaves its range, above ‖g‖ of
-// 1e154 in f64, it is infinite, and what it belongs to steps no more.
+// Numerics: sums of squares and b² in f64, in a fixed order. Where b² leaves its range, above ‖g‖
+// of 1e154 in f64, it is infinite, and what it belongs to steps no more.
 // Traffic per element, f32: read g, then read w, g, write w: 16 bytes.
 struct AdagradNorm {
   static constexpr const char *name = "adagrad_norm",

@@ -6,7 +6,7 @@ namespace orthokit {
 
 // One step of AdamW (Loshchilov and Hutter 2019; defaults of torch.optim.AdamW).
 //   m ← β₁ m + (1−β₁) g,  r ← sqrt(β₂ r² + (1−β₂) g²),  u = m / (1−β₁ᵗ) / (r / sqrt(1−β₂ᵗ) + eps)
-// Where the divisor is exactly 0, nothing moves.
+// If the divisor is exactly 0, nothing moves.
 // Numerics: the state is the root r of the second moment, so that gradients from 1e-30 to 1e30, and
 // state in 16 bits, neither overflow nor vanish; the sum under the root is scaled by a power of
 // two.

@@ -5,7 +5,8 @@ namespace orthokit {
 
 // w ← keep · w − lr · scaleᵢ · uᵢ for each parameter i, with the decay of Step; u is `grads`.
 // l2 decay is refused: it belongs to the gradient, before the update was made of it. The statistics
-// hold Σu² in the first column, or `gradSquares`; those of weight i are row i, or `statisticsRows[i]`.
+// hold Σu² in the first column, or `gradSquares`; those of weight i are row i, or
+// `statisticsRows[i]`.
 // Traffic per element, f32: read u, w, write w: 12 bytes.
 struct ApplyUpdate {
   static constexpr const char *name = "apply_update", *summary = "decay, then w = w - lr scale u";

@@ -44,12 +44,13 @@ struct ShortSide {
   }
 };
 
-// a + b gram + c gram². gram is symmetric: gram gramᵀ = gram². The linear term rides on the diagonal.
+// a + b gram + c gram². gram is symmetric: gram gramᵀ = gram². The linear term rides on the
+// diagonal.
 SymmetricProduct polynomial(const double* p, const View& gram, const View& out) {
   return {.a = gram, .c = out, .addend = gram, .alpha = p[2], .beta = p[1], .diagonal = p[0]};
 }
 
-// Where the result is: in `out`, if there is one and a step.
+// Returns the tensor that has the result: `out`, if there is one and a step.
 View plain_steps(const NewtonSchulz& op, View y, const View& out, Composer& c) {
   const ShortSide side(y);
   View next = c.temporary(y);
@@ -65,8 +66,8 @@ View plain_steps(const NewtonSchulz& op, View y, const View& out, Composer& c) {
   return y;
 }
 
-// With r = y yᵀ and w = a + b r + c r² of a step: q ← q w, r ← w r w, and y ← q y in the end. All of
-// them are polynomials of one symmetric matrix: they are symmetric, and commute.
+// With r = y yᵀ and w = a + b r + c r² of a step: q ← q w, r ← w r w, and y ← q y in the end. All
+// of them are polynomials of one symmetric matrix: they are symmetric, and commute.
 View gram_steps(const NewtonSchulz& op, View y, const View& out, Composer& c) {
   const ShortSide side(y);
   View next = c.temporary(y);

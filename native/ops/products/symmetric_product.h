@@ -4,10 +4,12 @@
 namespace orthokit {
 
 // c = alpha · a bᵀ + beta · s + diagonal · I, or with aᵀ b (`trans`), for matrices, or batches of
-// equally many: half of the work of a gemm, and symmetric to the bit. b is a where there is none; one
-// of its own is for products that are symmetric by nature: only what is on and below the diagonal is
-// computed. s is `addend`, or c itself without one; for beta ≠ 0 only its lower triangle is read.
-// Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once. alpha = 0 does not read a.
+// equally many: half of the work of a gemm, and symmetric to the bit. b is a where there is none;
+// one of its own is for products that are symmetric by nature: only what is on and below the
+// diagonal is computed. s is `addend`, or c itself without one; for beta ≠ 0 only its lower
+// triangle is read.
+// Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once. alpha =
+// 0 does not read a.
 struct SymmetricProduct {
   static constexpr const char *name = "symmetric_product",
                               *summary = "c = alpha a (b or a)' + beta (addend or c) + diagonal I";

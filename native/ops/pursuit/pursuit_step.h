@@ -4,17 +4,18 @@
 
 namespace orthokit {
 
-// Step t = `step` of an orthogonal matching pursuit of each signal b without a Gram matrix. With the
-// correlations p = D r (`correlations` of `rests` and atoms), s (`scales`, or 1) and the atoms I of the
-// steps before:
+// Step t = `step` of an orthogonal matching pursuit of each signal b without a Gram matrix. With
+// the correlations p = D r (`correlations` of `rests` and atoms), s (`scales`, or 1) and the atoms
+// I of the steps before:
 //   j = argmax sⱼ |pⱼ| over j not in I, the lowest of equals;  I ← I + j
 //   L Lᵀ = D[I] D[I]ᵀ;  L z = D[I] y;  Lᵀ w = z;  r = y − D[I]ᵀ w
-// Before the first step `rests` holds y, `left` |y|² and `counts` 0. A signal has ended whose count is
-// not t, or with left ≤ max(tol, relTol² |y|²): nothing of it is written. Dependent atoms, `floor`, `energies` and `refinements` as in
-// `gram_pursuit`. `state` is for the steps that follow: z, then L by rows with reciprocals on its
-// diagonal, in all k + k (k + 1) / 2 elements, where k is the number of columns of `indices`.
-// Numerics: all products, sums and the factor in f64; w and r rounded to the dtype. NaN is never the
-// largest.
+// Before the first step `rests` holds y, `left` |y|² and `counts` 0. A signal has ended whose count
+// is not t, or with left ≤ max(tol, relTol² |y|²): nothing of it is written. Dependent atoms,
+// `floor`, `energies` and `refinements` as in `gram_pursuit`. `state` is for the steps that follow:
+// z, then L by rows with reciprocals on its diagonal, in all k + k (k + 1) / 2 elements, where k is
+// the number of columns of `indices`.
+// Numerics: all products, sums and the factor in f64; w and r rounded to the dtype. NaN is never
+// the largest.
 // Traffic: one read of the correlations, 3 t + 2 atoms a signal, and its state.
 struct PursuitStep {
   static constexpr const char *name = "pursuit_step",

@@ -28,8 +28,9 @@ inline Words words(Distribution) {
 //            (w[2p] + 1) / 2³² and w[2p+1] / 2³²; for f64, (a + 1) / 2⁵³ and b / 2⁵³ with
 //            a, b the upper 53 bits of (w[4p], w[4p+1]) and of (w[4p+2], w[4p+3])
 //   rademacher  1 where the top bit of w[g] is 0, else −1, in any dtype that is floating
-// Numerics: words, uniform numbers and signs are the same bits on every backend; the last bits of normal
-// numbers depend on its log, sine and cosine. Normal numbers stay within ±6.67, f64 within ±8.58.
+// Numerics: words, uniform numbers and signs are the same bits on every backend; the last bits of
+// normal numbers depend on its log, sine and cosine. Normal numbers stay within ±6.67, f64 within
+// ±8.58.
 // Traffic: one write of x.
 struct Random {
   static constexpr const char *name = "random",
@@ -56,8 +57,8 @@ struct Random {
     f.value("distribution", distribution);
   }
   double flops() const {
-    // Ten rounds of two products of words, two sums and four other operations a block of four words;
-    // Box–Muller in f64.
+    // Ten rounds of two products of words, two sums and four other operations a block of four
+    // words; Box–Muller in f64.
     constexpr double kWord = 20, kPair = kLogFlops + kRootFlops + 36;
     double n = 0;
     for (auto& v : x) {

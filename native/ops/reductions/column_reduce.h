@@ -3,7 +3,8 @@
 
 namespace orthokit {
 
-// outⱼ = Σᵢ xᵢⱼ, that sum / rows, maxᵢ xᵢⱼ, or Σᵢ xᵢⱼ², by the word. column_sum adds to what is there.
+// outⱼ = Σᵢ xᵢⱼ, that sum / rows, maxᵢ xᵢⱼ, or Σᵢ xᵢⱼ², by the word. column_sum adds to what is
+// there.
 // Numerics: squares and sums in f64, in a fixed order, rounded once to out's dtype: x's, or f64,
 // where squares of f32 cannot overflow. A NaN makes its column NaN, in a maximum too. Columns of no
 // elements have sum 0, mean NaN and maximum −inf.

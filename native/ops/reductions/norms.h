@@ -12,9 +12,9 @@ inline Words words(NormResult) {
 
 // outₚ = ‖xₚ‖₂, or 1 / (scale · ‖xₚ‖₂ + eps): a coefficient that never leaves the device. A tensor
 // of rank 3 counts as one.
-// Numerics: squares and sums in f64, in a fixed order: right for f32 of any size, and for f64 of any
-// whose norm is a number of f64. The inverse of an exact 0 is 0; but for f64 tensors it is held at the
-// largest f32.
+// Numerics: squares and sums in f64, in a fixed order: right for f32 of any size, and for f64 of
+// any whose norm is a number of f64. The inverse of an exact 0 is 0; but for f64 tensors it is held
+// at the largest f32.
 // Traffic: one read of x; on the CPU a second one of f64 whose squares leave the range of f64.
 struct Norms {
   static constexpr const char *name = "norms", *summary = "2-norm of each tensor, on the device";

@@ -4,10 +4,10 @@
 
 namespace orthokit {
 
-// Row p of out, for each tensor p of the list: Σ x, Σ |x|, max |x|, x·x, and with a second list x·y,
-// y·y: all that norms, clipping, cosines and reports ask for, in one read.
-// Numerics: in f64, sums in a fixed order: right for f32 of any size. A NaN makes all results of its
-// tensor NaN, but those that do not depend on it. Tensors without elements give 0.
+// Row p of out, for each tensor p of the list: Σ x, Σ |x|, max |x|, x·x, and with a second list
+// x·y, y·y: all that norms, clipping, cosines and reports ask for, in one read.
+// Numerics: in f64, sums in a fixed order: right for f32 of any size. A NaN makes all results of
+// its tensor NaN, but those that do not depend on it. Tensors without elements give 0.
 // Traffic: one read of x, and of y.
 struct SegmentReduce {
   static constexpr const char *name = "segment_reduce",

@@ -4,10 +4,10 @@
 
 namespace orthokit {
 
-// outᵢⱼ = gradᵢ exp(xᵢⱼ − mᵢ) / Σₖ exp(xᵢₖ − mᵢ), where x is the input of row_logsumexp and grad the
-// gradient of its output: grad times the softmax of the row. out may be x.
-// Numerics: as in row_softmax, whose sums are computed again: no difference with a rounded logarithm
-// is taken. In f32 an element more than 120 below the largest gives 0 whatever grad is.
+// outᵢⱼ = gradᵢ exp(xᵢⱼ − mᵢ) / Σₖ exp(xᵢₖ − mᵢ), where x is the input of row_logsumexp and grad
+// the gradient of its output: grad times the softmax of the row. out may be x.
+// Numerics: as in row_softmax, whose sums are computed again: no difference with a rounded
+// logarithm is taken. In f32 an element more than 120 below the largest gives 0 whatever grad is.
 // Traffic: one read of x and grad, one write; the second pass finds its row in cache.
 struct RowLogsumexpBackward {
   static constexpr const char *name = "row_logsumexp_backward",

@@ -1,4 +1,4 @@
-// What flops() counts for functions that are not one sum or product: the sums and products of the
+// Counts of flops() for functions that are not one sum or product: the sums and products of the
 // polynomial that computes them in f32, without comparisons and integer work, which other units of
 // a processor do beside. A quotient or a root counts as the four steps of an iteration that refines
 // an estimate. f64 takes longer polynomials; that an f64 sum or product takes twice the time of

@@ -4,7 +4,8 @@
 
 namespace orthokit {
 
-// Powers of two: elements times one of them have squares, and sums of squares, well inside the range.
+// Powers of two: elements times one of them have squares, and sums of squares, well inside the
+// range.
 inline constexpr double kScaleOfLarge = 0x1p-600, kScaleOfSmall = 0x1p600;
 // A smaller sum of squares may have lost digits.
 inline constexpr double kLeastSquares = 0x1p-900;

@@ -8,9 +8,9 @@ namespace orthokit {
 // `tol`, or `count` are done. Each problem stops by itself.
 // statistics, a row a problem: [sweeps, L1 error of rows and columns of the plan of the last
 // potentials, ⟨cost, P⟩, Σ P (f + g)].
-// Numerics: in f64, sums in a fixed order; no exponential overflows. A mass of 0 gives a potential of
-// −inf: problems of different sizes are filled up with such rows and columns. A row or column that no
-// finite cost and potential reaches keeps its potential.
+// Numerics: in f64, sums in a fixed order; no exponential overflows. A mass of 0 gives a potential
+// of −inf: problems of different sizes are filled up with such rows and columns. A row or column
+// that no finite cost and potential reaches keeps its potential.
 // Traffic: one read of the costs a sweep; a problem that fits a cache is read from memory once.
 struct BatchSweeps {
   static constexpr const char *name = "batch_sweeps",

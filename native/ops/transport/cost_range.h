@@ -3,10 +3,10 @@
 
 namespace orthokit {
 
-// What a transport problem must be asked before it is solved: statistics = [least and largest finite
+// Questions to a transport problem before it is solved: statistics = [least and largest finite
 // cost, how many costs are NaN or −inf, how many are +inf (a forbidden pair), rows with mass and no
 // finite cost, columns with mass and no finite cost, rows with mass that no column with mass can
-// take, columns with mass that no row with mass can fill]. Where no cost is finite, the range is
+// take, columns with mass that no row with mass can fill]. If no cost is finite, the range is
 // [0, 0].
 // Traffic: one read of the cost.
 struct CostRange {

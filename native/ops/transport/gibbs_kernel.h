@@ -5,8 +5,8 @@ namespace orthokit {
 
 // kernelᵢⱼ = exp((fᵢ + gⱼ − costᵢⱼ) / eps): the transport plan of the potentials f and g, or the
 // Gibbs kernel that scalings start from. A batch of costs has a row of potentials for each.
-// Numerics: in f64, rounded once to the cost's dtype; 0 below ~exp(−708), infinity above ~exp(709). A
-// cost of +inf and a potential of −inf give 0.
+// Numerics: in f64, rounded once to the cost's dtype; 0 below ~exp(−708), infinity above ~exp(709).
+// A cost of +inf and a potential of −inf give 0.
 // Traffic: one read of the cost, one write of the kernel.
 struct GibbsKernel {
   static constexpr const char *name = "gibbs_kernel",

@@ -10,11 +10,11 @@ inline constexpr double least_sum_of(Dtype dtype) { return dtype == Dtype::kF32 
 //   fᵢ = eps (ln rᵢ − ln Σⱼ exp((gⱼ − costᵢⱼ) / eps)),
 //   gⱼ = eps (ln cⱼ − ln Σᵢ exp((fᵢ − costᵢⱼ) / eps)).
 // statistics = [Σⱼ |cⱼ − column sum j| before the last update of g, where the row sums are right].
-// With `kernel`, the last sweep leaves g as it was; the kernel becomes exp((f + g − cost) / eps), and
-// columnScale what multiplies its columns to have their masses: the update of g. A column whose
+// With `kernel`, the last sweep leaves g as it was; the kernel becomes exp((f + g − cost) / eps),
+// and columnScale what multiplies its columns to have their masses: the update of g. A column whose
 // scale would be too large gets its g, a new column and the scale 1.
-// Numerics: in f64, sums in a fixed order; no exponential overflows. A mass of 0 gives a potential of
-// −inf. A row or column that no finite cost and potential reaches keeps its potential.
+// Numerics: in f64, sums in a fixed order; no exponential overflows. A mass of 0 gives a potential
+// of −inf. A row or column that no finite cost and potential reaches keeps its potential.
 // Traffic: one read of the cost a sweep, and one exponential an element.
 struct LogSweeps {
   static constexpr const char *name = "log_sweeps",

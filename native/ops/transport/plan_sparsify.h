@@ -5,17 +5,17 @@ namespace orthokit {
 
 // The large entries of the plan Pᵢⱼ = uᵢ Kᵢⱼ vⱼ in rows: those of row i stand at
 // starts[i] … starts[i + 1] − 1 of columns and values, ascending by column.
-// With `threshold` above 0: the entries that are at least it. Otherwise the threshold is the largest
-// power of two, at most the largest entry, below which the entries sum to at most `delta` for certain:
-// each counts as the power of two above it, and what lies below the power of two under
-// delta / (4 n m) as that much. It is raised until the entries fit; the largest entry of each row and
-// column is kept besides, the first one of equals.
+// With `threshold` above 0: the entries that are at least it. Otherwise the threshold is the
+// largest power of two, at most the largest entry, below which the entries sum to at most `delta`
+// for certain: each counts as the power of two above it, and what lies below the power of two under
+// delta / (4 n m) as that much. It is raised until the entries fit; the largest entry of each row
+// and column is kept besides, the first one of equals.
 // statistics = [how many entries there are, the threshold]. Where columns and values have no room
 // for them, none is written and starts are 0.
 // Numerics: entries in f64. What is not finite is not an entry.
 // Source: the histogram threshold replaces the selection of arXiv 2401.12253, section 3.
-// Traffic: two reads of the kernel, on CUDA a third one where no threshold is given. On the CPU one where
-// none is given, and two more if a row or a column has no entry from the threshold on.
+// Traffic: two reads of the kernel, on CUDA a third one where no threshold is given. On the CPU one
+// where none is given, and two more if a row or a column has no entry from the threshold on.
 struct PlanSparsify {
   static constexpr const char *name = "plan_sparsify",
                               *summary = "large entries of a transport plan, in rows";

@@ -3,7 +3,7 @@
 
 namespace orthokit {
 
-// What the plan Pᵢⱼ = exp((fᵢ + gⱼ − costᵢⱼ) / eps) of two potentials sums to, without storing it: row
+// Sums of the plan Pᵢⱼ = exp((fᵢ + gⱼ − costᵢⱼ) / eps) of two potentials, without storing it: row
 // sums, column sums, and statistics = [Σ P cost, Σ P, Σ |r − row sums|, Σ |c − column sums|].
 // Numerics: in f64, sums in a fixed order. A forbidden pair, of cost +inf, counts for nothing.
 // Traffic: one read of the cost.

@@ -3,12 +3,12 @@
 
 namespace orthokit {
 
-// Sweeps of Sinkhorn's iteration on the Gibbs kernel K, for the masses r and c: uᵢ = rᵢ / (K v)ᵢ, then
-// vⱼ = cⱼ / (Kᵀ u)ⱼ, until Σⱼ |cⱼ − vⱼ (Kᵀ u)ⱼ| before the update of v, where the row sums are
-// right, is at most `tol`, a scale leaves [1 / most, most], or `count` sweeps are done. Where a sum is 0 or not
-// finite for a mass that is not 0, the sweep does not count and leaves the scales as they were.
-// statistics = [sweeps done, that error, the largest |ln| of the scales of masses that are not 0,
-// whether a sweep failed].
+// Sweeps of Sinkhorn's iteration on the Gibbs kernel K, for the masses r and c: uᵢ = rᵢ / (K v)ᵢ,
+// then vⱼ = cⱼ / (Kᵀ u)ⱼ, until Σⱼ |cⱼ − vⱼ (Kᵀ u)ⱼ| before the update of v, where the row sums are
+// right, is at most `tol`, a scale leaves [1 / most, most], or `count` sweeps are done. Where a sum
+// is 0 or not finite for a mass that is not 0, the sweep does not count and leaves the scales as
+// they were. statistics = [sweeps done, that error, the largest |ln| of the scales of masses that
+// are not 0, whether a sweep failed].
 // Numerics: in f64, sums in a fixed order. A mass of 0 has the scale 0.
 // Traffic: one read of the kernel a sweep.
 struct ScalingSweeps {

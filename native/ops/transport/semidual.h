@@ -8,8 +8,8 @@ namespace orthokit {
 //   row_sumsᵢ = next_row_scaleᵢ (K nextColumnScale)ᵢ,
 // so that the column sums are right and r − rowSums is the gradient. Without a step, at u itself.
 // statistics = [Σ |r − rowSums|, increase of the semi-dual in units of eps,
-// Σᵢ rᵢ stepᵢ + Σⱼ cⱼ ln(next_column_scaleⱼ / column_scaleⱼ), largest |ln| of the next scales of masses
-// that are not 0]. A scale that is not finite gives [inf, −inf, inf].
+// Σᵢ rᵢ stepᵢ + Σⱼ cⱼ ln(next_column_scaleⱼ / column_scaleⱼ), largest |ln| of the next scales of
+// masses that are not 0]. A scale that is not finite gives [inf, −inf, inf].
 // Numerics: in f64, sums in a fixed order. A mass of 0 has the scale 0.
 // Source: Levenberg–Marquardt on the semi-dual, after arXiv 2401.12253.
 // Traffic: two reads of the kernel.

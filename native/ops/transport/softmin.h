@@ -12,14 +12,14 @@ inline Words words(CostSide) {
 // One side of an entropic transport problem against the potential g of the other:
 //   log_sumsᵢ = ln Σⱼ exp((gⱼ − Cᵢⱼ) / eps),
 // so that −eps logSums is the smooth minimum of Cᵢⱼ − gⱼ; and under the weights
-// pᵢⱼ = exp((gⱼ − Cᵢⱼ) / eps − log_sumsᵢ) the means meanCosts = Σⱼ pᵢⱼ Cᵢⱼ, averages = Σⱼ pᵢⱼ valuesⱼ
-// and gradients = Σⱼ pᵢⱼ ∂Cᵢⱼ/∂xᵢ. With the potential f of its own side, ownPotential, each mean is
-// times exp(fᵢ / eps + log_sumsᵢ): sums under the plan exp((fᵢ + gⱼ − Cᵢⱼ) / eps).
+// pᵢⱼ = exp((gⱼ − Cᵢⱼ) / eps − log_sumsᵢ) the means meanCosts = Σⱼ pᵢⱼ Cᵢⱼ, averages = Σⱼ pᵢⱼ
+// valuesⱼ and gradients = Σⱼ pᵢⱼ ∂Cᵢⱼ/∂xᵢ. With the potential f of its own side, ownPotential, each
+// mean is times exp(fᵢ / eps + log_sumsᵢ): sums under the plan exp((fᵢ + gⱼ − Cᵢⱼ) / eps).
 // C is the matrix `cost` or, of its columns, its transpose; or, never stored, the distances of x to
 // y (as pairwise_costs has them), whose gradient is taken as 0 where it does not exist.
-// Numerics: in f64, in a fixed order; no exponential overflows; distances as ops/transport/shared/distances.h says.
-// Where every pair is forbidden, by a cost of +inf or a potential of −inf, logSums is −inf and the
-// means are 0.
+// Numerics: in f64, in a fixed order; no exponential overflows; distances as
+// ops/transport/shared/distances.h says. If every pair is forbidden, by a cost of +inf or a
+// potential of −inf, logSums is −inf and the means are 0.
 // Source: the online softmax, arXiv 1805.02867, over distances that are computed when needed.
 // Traffic: one read of the cost, or of the points.
 struct Softmin {

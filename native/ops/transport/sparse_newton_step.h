@@ -7,14 +7,15 @@ namespace orthokit {
 // (arXiv 2401.12253), whose entries stand in rows as plan_sparsify writes them:
 //   (D − P C⁻¹ Pᵀ) d = g,  D = diag(s + shift · max(s, r)),  C = diag(c),  g = r − s,
 // where r and c are the masses and s the exact row sums, by conjugate gradients with Jacobi's
-// preconditioner, until the residual is `tol` times that of d = 0, the curvature is not positive, or `most` iterations are done; then the
-// mean over the rows with mass is taken off.
-// With rowRhs a and columnRhs b, it solves (D P; Pᵀ C) (d, e) = (a, b) for both sides instead, e going
-// to columnStep: then g = a − P C⁻¹ b, and no mean is taken off.
+// preconditioner, until the residual is `tol` times that of d = 0, the curvature is not positive,
+// or `most` iterations are done; then the mean over the rows with mass is taken off.
+// With rowRhs a and columnRhs b, it solves (D P; Pᵀ C) (d, e) = (a, b) for both sides instead, e
+// going to columnStep: then g = a − P C⁻¹ b, and no mean is taken off.
 // statistics = [iterations, the gain gᵀd − ½ dᵀ(diag(s) − P C⁻¹ Pᵀ) d of the model without shift,
 // largest |d|, entries of P].
-// Numerics: in f64, sums in a fixed order. Rows of mass 0 have no step. Entries whose column does not
-// exist, and starts that are out of order, give a step of NaN; nothing outside the tensors is read.
+// Numerics: in f64, sums in a fixed order. Rows of mass 0 have no step. Entries whose column does
+// not exist, and starts that are out of order, give a step of NaN; nothing outside the tensors is
+// read.
 // Traffic: two reads of P an iteration.
 struct SparseNewtonStep {
   static constexpr const char *name = "sparse_newton_step",

@@ -38,8 +38,8 @@ class Factorization {
  private:
   T* row(int64_t i) const { return a_ + i * n_; }
 
-  // Columns first … end − 1 of row i, of which those before `first` have been subtracted. False where
-  // the pivot is not positive.
+  // Columns first … end − 1 of row i, of which those before `first` have been subtracted. False
+  // where the pivot is not positive.
   bool factor_row(int64_t first, int64_t i, int64_t end) {
     T* own = row(i);
     for (int64_t j = first; j < std::min(i, end); ++j) {

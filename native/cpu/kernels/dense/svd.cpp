@@ -8,9 +8,10 @@
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 namespace {
 
-// One-sided Jacobi: rotations of pairs of lines until all are orthogonal (Hestenes 1958; Golub and Van
-// Loan, Matrix Computations, 8.6.3). Lines are the columns of the matrix, or the rows of one that is
-// wide. They begin along the eigenvectors of their Gram matrix, where few rotations are left.
+// One-sided Jacobi: rotations of pairs of lines until all are orthogonal (Hestenes 1958; Golub and
+// Van Loan, Matrix Computations, 8.6.3). Lines are the columns of the matrix, or the rows of one
+// that is wide. They begin along the eigenvectors of their Gram matrix, where few rotations are
+// left.
 template <class T>
 class Decomposition {
  public:
@@ -111,8 +112,8 @@ class Decomposition {
     return true;
   }
 
-  // A line of zeros becomes a vector of length 1, orthogonal to all others that are not zero: of the
-  // unit vectors, the one that lies furthest from their span, less its projection, twice.
+  // A line of zeros becomes a vector of length 1, orthogonal to all others that are not zero: of
+  // the unit vectors, the one that lies furthest from their span, less its projection, twice.
   void complete(int64_t i) {
     int64_t best = 0;
     lines_.colwise().squaredNorm().minCoeff(&best);

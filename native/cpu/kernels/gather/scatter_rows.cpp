@@ -6,8 +6,8 @@
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 namespace {
-// Which rows of x go to each row of out, in their order: of row r, from[first[r]] … from[first[r + 1]
-// − 1]. So the threads share out's rows, and no two write the same one.
+// Which rows of x go to each row of out, in their order: of row r, from[first[r]] … from[first[r +
+// 1] − 1]. So the threads share out's rows, and no two write the same one.
 struct Sources {
   const int64_t *first, *from;
 };

@@ -24,8 +24,8 @@ struct RowMeans {
   double inner, with_normal;  // mean(g), mean(g ⊙ h)
 };
 
-// The means of some rows that follow each other; adds to the sums of the columns, which are read and
-// written once for all of these rows.
+// The means of some rows that follow each other; adds to the sums of the columns, which are read
+// and written once for all of these rows.
 template <int rows, class T>
 static void add_rows(const T* grad, const T* x, const T* weight, int64_t n, const Moments* moments,
                      double* by_weight, double* by_bias, RowMeans* means) {
@@ -55,8 +55,8 @@ static void add_rows(const T* grad, const T* x, const T* weight, int64_t n, cons
   }
 }
 
-// rᵢ (g − mean(g) − h mean(g ⊙ h)) as A, with h = (x − mean) r: the factor of x − mean is rounded once,
-// and r is in two parts.
+// rᵢ (g − mean(g) − h mean(g ⊙ h)) as A, with h = (x − mean) r: the factor of x − mean is rounded
+// once, and r is in two parts.
 template <class A>
 struct Gradient {
   InParts<A> mean, inverse;

@@ -194,7 +194,8 @@ double rate_of(const Auon& op, const View& part, double norm, const Brake& b, do
 }
 
 // The rate of `head` before u is known, if it will be right to rounding for a u with tails like a
-// normal distribution's; else 0. An l2 decay, or weights that round, would not survive a correction.
+// normal distribution's; else 0. An l2 decay, or weights that round, would not survive a
+// correction.
 double foreseen_rate(const Auon& op, const Step& step, int64_t part, double sinh) {
   const View& w = step.weights[part];
   const bool exact = w.dtype == Dtype::kF32 || (w.dtype != Dtype::kF64 && step.masters.count > 0);

@@ -15,7 +15,7 @@ void sgd(const Sgd& op, Stream& stream) {
   const double* counts = count_steps(op.steps, stream);
   const MomentumRule rule = op.rule();
   const bool measured = bool(op.step.statistics);
-  // What stood in its momentum counts for nothing, NaN included.
+  // At the first step numbers in the momentum count for nothing, NaN included.
   const auto is_first = [&](int64_t tensor) {
     return counts[tensor] == 1 && rule.form == MomentumForm::kHeavyBall;
   };

@@ -61,7 +61,7 @@ void by_halves(const Gemm& op, Stream& stream) {
 #ifdef __AVX2__
 
 constexpr int64_t kPackedElements = int64_t(1) << 22;  // of scratch memory, at most
-// What a thread takes at least, so that taking it costs nothing beside it.
+// The least work of a chunk, so that taking it costs nothing beside it.
 constexpr int64_t kLeastProducts = int64_t(1) << 19, kLeastCopies = int64_t(1) << 14;
 
 int64_t parts_of(int64_t total, int64_t part) { return (total + part - 1) / part; }
@@ -71,8 +71,8 @@ bool pays(const Sizes& s) {
   return std::min({s.m, s.n, s.k}) >= kPanel && s.m * s.n * s.k > 1'000'000;
 }
 
-// A span of the inner side, of some matrices of the batch or of some panels of large ones, is packed
-// at once, panels of both factors; then that part of the result is computed panel by panel.
+// A span of the inner side, of some matrices of the batch or of some panels of large ones, is
+// packed at once, panels of both factors; then that part of the result is computed panel by panel.
 class Panels {
  public:
   Panels(const Gemm& op, Stream& stream) : op_(op), stream_(stream), s_(op) {

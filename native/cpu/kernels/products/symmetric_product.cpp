@@ -95,8 +95,8 @@ constexpr int64_t kTilePanels = 2;  // sides of what one thread takes
 // Elements of scratch memory: of matrices that are packed together, about, and of one at most.
 constexpr int64_t kPackedElements = int64_t(1) << 22, kMostPacked = int64_t(1) << 24;
 
-// Blocks at most kDepth deep of some matrices of the batch are packed once, all panels of them, then
-// multiplied tile by tile.
+// Blocks at most kDepth deep of some matrices of the batch are packed once, all panels of them,
+// then multiplied tile by tile.
 class Panels {
  public:
   Panels(const SymmetricProduct& op, Stream& stream)
@@ -174,7 +174,7 @@ class Panels {
 
 }  // namespace
 
-// What is on and below the diagonal, then its mirror: symmetric to the bit.
+// The elements on and below the diagonal, then their mirror: symmetric to the bit.
 void symmetric_product(const SymmetricProduct& op, Stream& stream) {
   if (is_half(op.c.dtype))
     return visit_half(op.c.dtype, [&]<class T>() { by_halves<T>(op, stream); });

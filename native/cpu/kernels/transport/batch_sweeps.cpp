@@ -17,8 +17,9 @@ struct BatchProblem {
 
   static int64_t scratch(int64_t n, int64_t m) { return 5 * m + std::max(n, m); }
 
-  // The row's mass by the sum of its exponentials, which are by the potential so far and are 0 where
-  // the row gets none; that makes them the plan's, and its logarithm is what the potential still lacks.
+  // The row's mass by the sum of its exponentials, which are by the potential so far and are 0
+  // where the row gets none; that makes them the plan's, and its logarithm is what the potential
+  // still lacks.
   double ratio_of_row(int64_t i, double total, double* to) const {
     if (r[i] == 0) {
       u[i] = -kInfinite;

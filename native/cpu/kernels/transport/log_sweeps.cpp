@@ -47,8 +47,8 @@ class LogSweep {
     });
   }
 
-  // The potentials of rows that follow each other, and what these rows then add to the columns' sums:
-  // their exponentials serve both.
+  // The potentials of rows that follow each other, and what these rows then add to the columns'
+  // sums: their exponentials serve both.
   template <int kRows>
   void rows_of(int64_t first, double* exps, double* sums, bool stores) {
     const T* cost = op_.cost.as<T>();
@@ -65,8 +65,8 @@ class LogSweep {
         op_.kernel.as<T>()[(first + k) * m_ + j] = T(scales[k] * exps[k * m_ + j]);
   }
 
-  // What multiplies the row's exponentials, which are by the potential so far and add up to `total`;
-  // they are 0 where the row gets no potential.
+  // The factor of the row's exponentials, which are by the potential so far and add up to `total`;
+  // they become 0 if the row gets no potential.
   double update_row(int64_t i, double total, double* exps) {
     if (r_[i] == 0) {
       u_[i] = -kInfinite;
@@ -114,7 +114,7 @@ class LogSweep {
                !std::isnan(next)) {
       w_[j] = next;
     }
-    // What has moved far is computed anew.
+    // Columns that have moved far are computed anew.
     if (scale && (c_[j] == 0 || !(sums_[j] >= least_sum_of(op_.cost.dtype) * c_[j])))
       for (int64_t i = 0; i < n_; ++i)
         op_.kernel.as<T>()[i * m_ + j] = T(exp_of(

@@ -16,13 +16,13 @@ struct Sparsify {
   const int64_t capacity = op.columns.shape[0];
   const TransportPanels panels{n, m};
   const bool exact = op.threshold > 0;
-  // What lies below makes at most a quarter of delta; a power of two, so that no bin is cut.
+  // Entries below it make at most a quarter of delta; a power of two, so that no bin is cut.
   const int least = std::max(1, exponent_of(op.delta / (4.0 * double(n) * double(m))));
   double* plan = stream.scratch<double>(panels.count() * (m + 8));
   int32_t* places = stream.scratch<int32_t>(panels.count() * (m + 8));
   int64_t* counts = stream.scratch<int64_t>(panels.count() + 1);
-  // What follows is for a threshold that is to be found. One look at the matrix finds the entries
-  // that it may be below.
+  // Bins and lists are for a threshold that is to be found. One look at the matrix finds the
+  // entries that it may be below.
   int32_t* bins = stream.scratch<int32_t>(exact ? 0 : panels.count() * kExponents);
   double* row_most = stream.scratch<double>(exact ? 0 : n);
   LargeEntries* entries = stream.scratch<LargeEntries>(exact ? 0 : panels.count());
@@ -121,8 +121,8 @@ struct Sparsify {
     return exponent;
   }
 
-  // Writes what the scan has kept. False if that is not all: it may have left out something from the
-  // threshold on, and each row and column that has an entry must have one that is written.
+  // Writes what the scan has kept. False if that is not all: it may have left out something from
+  // the threshold on, and each row and column that has an entry must have one that is written.
   bool writes_scanned(int exponent, double threshold) const {
     for (int64_t p = 0; p < panels.count(); ++p)
       if (entries[p].exponent > exponent) return false;
@@ -219,7 +219,7 @@ struct Sparsify {
     }
   }
 
-  // What the panels' counts add up to; each becomes the place of its first entry.
+  // The sum of the panels' counts; each becomes the place of its first entry.
   int64_t place_panels() const {
     int64_t total = 0;
     for (int64_t p = 0; p < panels.count(); ++p) {

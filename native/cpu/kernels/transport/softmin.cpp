@@ -37,7 +37,7 @@ struct PointCosts : PointPairs<T> {
   static constexpr bool kHasSlopes = true;
 };
 
-// What the tiles so far give, by the largest exponent so far.
+// Sums over the tiles so far, relative to the largest exponent so far.
 struct Choice {
   double most = -kInfinite, sum = 0, cost = 0;
 };
@@ -57,7 +57,7 @@ static void choose(const Softmin& op, const double* w, int64_t first, int64_t co
   const double inverse = 1 / op.eps;
   for (int64_t j = 0; j < count; ++j) exps[j] = w[first + j] - tile[j] * inverse;
   const double most = std::max(choice.most, max_of(exps, count));
-  // What is NaN is not the largest, and must show all the same.
+  // A NaN is never the largest, and must show all the same.
   if (most == -kInfinite && std::none_of(exps, exps + count, [](double x) { return x != x; }))
     return void(std::fill_n(exps, count, 0.0));
   const double scale = exp_of_negative(choice.most - most);

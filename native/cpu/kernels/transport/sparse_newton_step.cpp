@@ -48,8 +48,8 @@ class NewtonSystem {
   }
 
  private:
-  // The entries in columns, each by ascending row; false if they are no matrix. Blocks of rows count
-  // and then place their entries, so that the order is that of the rows.
+  // The entries in columns, each by ascending row; false if they are no matrix. Blocks of rows
+  // count and then place their entries, so that the order is that of the rows.
   bool transpose() {
     rows_ = {op_.starts.as<int32_t>(), op_.columns.as<int32_t>(), op_.values.as<double>()};
     if (rows_.starts[0] != 0 || rows_.starts[n_] > op_.columns.shape[0]) return false;

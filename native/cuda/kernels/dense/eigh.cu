@@ -17,7 +17,8 @@ struct EighWork {
   BlockMemory memory;  // half angle and sine of each pair
 };
 
-// Jacobi's method: rounds of rotations of pairs that have nothing in common (Golub and Van Loan, 8.5).
+// Jacobi's method: rounds of rotations of pairs that have nothing in common (Golub and Van Loan,
+// 8.5).
 template <class T>
 class EighBlock {
  public:

@@ -17,8 +17,8 @@ struct SvdWork {
   BlockMemory memory;  // norms, products
 };
 
-// One-sided Jacobi: rotations of pairs of lines until all are orthogonal (Hestenes 1958; Golub and Van
-// Loan, 8.6.3). Lines are the columns of the matrix, or the rows of one that is wide.
+// One-sided Jacobi: rotations of pairs of lines until all are orthogonal (Hestenes 1958; Golub and
+// Van Loan, 8.6.3). Lines are the columns of the matrix, or the rows of one that is wide.
 template <class T>
 class SvdBlock {
  public:
@@ -126,8 +126,8 @@ class SvdBlock {
       for (int64_t j = lane; j < count_; j += kWarp) short_out[j * count_] = sign * short_one[j];
     });
   }
-  // A line of zeros becomes a vector of length 1, orthogonal to all others that are not zero: of the
-  // unit vectors, the one that lies furthest from their span, less its projection, twice.
+  // A line of zeros becomes a vector of length 1, orthogonal to all others that are not zero: of
+  // the unit vectors, the one that lies furthest from their span, less its projection, twice.
   __device__ void complete(int64_t i) {
     T* own = line(i);
     BestAtom<T> best;

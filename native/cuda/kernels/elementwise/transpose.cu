@@ -28,7 +28,8 @@ struct TransposeTile {
     if constexpr (kBytes == kStep) {
       to[0] = words[0];
     } else {
-      // Of eight threads, four begin with the second half: the first halves lie in half of the banks.
+      // Of eight threads, four begin with the second half: the first halves lie in half of the
+      // banks.
       const int first = vector / 4 % 2;
       to[first] = first ? words[1] : words[0];
       to[1 - first] = first ? words[0] : words[1];
@@ -49,12 +50,13 @@ struct TransposePlace {
   }
 };
 
-// What lies in a batch of matrices; `wide` and `high` are a matrix' tiles from side to side.
+// The tiles of a batch of matrices; `wide` and `high` are a matrix' tiles from side to side.
 struct TransposeTiles {
   int64_t rows, columns, wide, high, count;
 };
 
-// Whole vectors on both sides; in between, a tile that is read along rows and written along columns.
+// Whole vectors on both sides; in between, a tile that is read along rows and written along
+// columns.
 template <class T>
 __global__ void __launch_bounds__(kTransposeThreads)
     transpose_kernel(TransposeTiles tiles, const T* x, T* out) {

@@ -11,7 +11,7 @@ inline constexpr int64_t kWarpColumns = 256;  // up to here a warp takes a row
 inline constexpr int64_t kSharedColumns =
     (kMostShared - kMostWarps * sizeof(double)) / (2 * sizeof(double));
 
-// Where a block adds its rows' gradients of weight and bias, by column.
+// The sums that a block adds its rows' gradients of weight and bias to, by column.
 struct ColumnSums {
   double* sums;  // of weight, then of bias; null: nobody asks
   int64_t columns;

@@ -5,9 +5,9 @@
 #include "ops/optimizers/auon.h"
 #include "ops/shared/square_range.h"
 
-// Whatever the lists hold: a pass for the moments, one for the exact sums, one that steps, each with
-// its ending; with f64 also one for norms whose squares have left the range of f64. A block that has
-// nothing left to do reads its part's numbers and returns.
+// Whatever the lists hold: a pass for the moments, one for the exact sums, one that steps, each
+// with its ending; with f64 also one for norms whose squares have left the range of f64. A block
+// that has nothing left to do reads its part's numbers and returns.
 //   paper      g m → m; nothing; g m w → w                      28 bytes an element in f32
 //   rms        g m → m; g m; g m w → w                          36
 //   head       g m w → m w; nothing; nothing                    20, if the rate was foreseen right
@@ -373,8 +373,9 @@ static __global__ void __launch_bounds__(kThreads)
 
 // ---- on the host
 
-// lr by this is the rate of `head` before u is known, if that will be right to rounding for a u with
-// tails like a normal distribution's; else 0. An l2 decay, or weights that round, would not survive a correction.
+// lr by this is the rate of `head` before u is known, if that will be right to rounding for a u
+// with tails like a normal distribution's; else 0. An l2 decay, or weights that round, would not
+// survive a correction.
 static double foreseen_divisor(const Auon& op, const View& w) {
   const bool exact =
       w.dtype == Dtype::kF32 || (w.dtype != Dtype::kF64 && op.step.masters.count > 0);

@@ -91,8 +91,8 @@ static void launch_symmetric(const SymmetricProduct& op, const SymmetricSizes& s
 
 // ---- by cuBLAS: panels of rows, each as wide as the triangle is there
 
-// What the panels of a product go into: c itself, but for 16-bit numbers to which something is added
-// yet, which are rounded at the end.
+// The panels of a product go into c itself, but for 16-bit numbers to which something is added yet,
+// which are rounded at the end.
 template <class T>
 static void symmetric_by_blas(const Blas& blas, const SymmetricProduct& op, const SymmetricSizes& s,
                               Stream& stream) {

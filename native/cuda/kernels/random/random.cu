@@ -7,8 +7,8 @@
 
 namespace orthokit::cuda {
 
-// From word `first` of the sequence: `needed` words, and nothing of use behind them. Only the blocks
-// that hold them are computed: one for four words whose position is a multiple of four.
+// From word `first` of the sequence: `needed` words, and nothing of use behind them. Only the
+// blocks that hold them are computed: one for four words whose position is a multiple of four.
 template <int blocks>
 __device__ __forceinline__ void draw(uint64_t seed, uint64_t stream, uint64_t first, int needed,
                                      uint32_t (&words)[4 * blocks]) {

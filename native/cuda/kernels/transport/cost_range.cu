@@ -3,7 +3,7 @@
 
 namespace orthokit::cuda {
 
-// What a row or column reaches: nothing, a finite cost, a finite cost to a mass that is not 0.
+// Reach of a row or column: nothing, a finite cost, a finite cost to a mass that is not 0.
 inline constexpr double kFiniteCost = 1, kMassReached = 2;
 
 struct CostsOfRow {

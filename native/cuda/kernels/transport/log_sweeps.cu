@@ -3,7 +3,8 @@
 
 namespace orthokit::cuda {
 
-// A block 32 columns, a warp for every kRowLanes-th of the panels, and of the rows where sums are late.
+// A block 32 columns, a warp for every kRowLanes-th of the panels, and of the rows where sums are
+// late.
 template <class T>
 __global__ void __launch_bounds__(kPanel* kRowLanes)
     update_columns_kernel(int64_t panels, const double* partial, UpdateColumn<T> update) {

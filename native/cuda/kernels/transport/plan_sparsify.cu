@@ -25,8 +25,8 @@ struct PlanEntry {
   }
 };
 
-// Of each row its largest entry and the first place of that, of each panel the largest entry of each
-// column, of all entries how many have which exponent: those from `floor` on.
+// Of each row its largest entry and the first place of that, of each panel the largest entry of
+// each column, of all entries how many have which exponent: those from `floor` on.
 struct ScanPlan {
   const double *u, *v;
   double *most, *place;
@@ -124,7 +124,7 @@ struct GivenThreshold {
   }
 };
 
-// Whether an entry of a row belongs to the list; and what the entry is.
+// Says of an entry of a row if it belongs to the list, and what it is.
 template <class T>
 struct KeptOfRow {
   const T* kernel;
@@ -163,7 +163,7 @@ struct CountKept {
   }
 };
 
-// Where the rows begin; nowhere if there is no room.
+// The starts of rows; none if there is no room.
 struct PlaceRows {
   const int64_t* counts;
   int64_t rows, capacity;
@@ -235,7 +235,7 @@ static void sparsify(const PlanSparsify& op, Stream& stream) {
     auto* place = stream.scratch<double>(m);
     auto* bins = stream.scratch<unsigned long long>(kPlanBins);
     for_items(stream, kPlanBins, ClearBins{bins});
-    // What lies below makes at most a quarter of delta; a power of two, so that no bin is cut.
+    // Entries below it make at most a quarter of delta; a power of two, so that no bin is cut.
     const double floor = op.delta / (4.0 * double(n) * double(m));
     const int own = int(std::bit_cast<uint64_t>(floor) >> 52 & (kPlanBins - 1));
     const int least = own > 1 ? own : 1;

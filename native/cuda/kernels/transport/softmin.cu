@@ -28,8 +28,8 @@ struct ChoiceTeam {
   }
 };
 
-// Where choices are columns: neighbouring threads have neighbouring ones, and the rows are dealt to
-// the lanes of a block.
+// The team for choices that are columns: neighbouring threads have neighbouring ones, and the rows
+// are dealt to the lanes of a block.
 struct ColumnTeam {
   static constexpr int kChoices = 16, kAtOnce = 1, size = kSoftminThreads / kChoices;
   __device__ int rank() const { return int(threadIdx.x) / kChoices; }
@@ -138,7 +138,7 @@ struct SoftminBody {
     }
   }
 
-  // What all threads have of choice i: its logarithm and mean cost are stored.
+  // Joins the sums that all threads have of choice i: its logarithm and mean cost are stored.
   template <class Team>
   __device__ __forceinline__ void join(const Team& team, int64_t i, const SoftminSums& mine,
                                        double& most, double& share) const {
@@ -239,7 +239,7 @@ __global__ void __launch_bounds__(kTileThreads, 2)
   }
 }
 
-// What the parts of a choice give together.
+// Joins the parts of a choice.
 struct JoinParts {
   const SoftminSums* parts;
   int64_t count;

@@ -31,7 +31,7 @@ inline int64_t smaller_side(const View& v) {
 // of the same size.
 inline constexpr double kNearLargest = 0.9;
 
-// What `info` says of a matrix that has no decomposition.
+// Numbers in `info` for a matrix that has no decomposition.
 inline constexpr int32_t kDenseNotFinite = 1, kDenseNotConverged = 2;
 
 // The power of two by which numbers of this size are near 1 and their squares are finite; 2 to the

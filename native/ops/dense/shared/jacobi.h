@@ -10,12 +10,13 @@ inline constexpr int kMostSweeps = 40;
 // Lines are orthogonal where their product is at most so many roundings, times the root of their
 // length, of the product of their norms: a rotation leaves some roundings.
 inline constexpr double kOrthogonalRoundings = 4;
-// Of a matrix whose largest entry is near 1, a line no longer than this is what rounding has left: it is
-// not turned, and a direction orthogonal to all others stands for its own.
+// Of a matrix whose largest entry is near 1, a line no longer than this is what rounding has left:
+// it is not turned, and a direction orthogonal to all others stands for its own.
 template <class T>
 inline constexpr double kNoise = double(std::numeric_limits<T>::epsilon());
 
-// In the form of Rutishauser (1966): what it adds is small where the angle is, and so is its rounding.
+// In the form of Rutishauser (1966): what it adds is small where the angle is, and so is its
+// rounding.
 template <class T>
 struct Rotation {
   T sine = 0, half = 0;  // `half`: the tangent of half the angle
@@ -26,8 +27,8 @@ struct Rotation {
   }
 };
 
-// Pairs of a round of a tournament, in which each of n meets each other once in all rounds. `second`
-// may be n, where n is odd: then `first` rests.
+// Pairs of a round of a tournament, in which each of n meets each other once in all rounds.
+// `second` may be n, where n is odd: then `first` rests.
 struct Pair {
   int64_t first, second;
 };

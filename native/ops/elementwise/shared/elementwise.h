@@ -1,4 +1,4 @@
-// What products and quotients of lists of tensors, element by element, share.
+// Shared parts of products and quotients of lists of tensors, element by element.
 #pragma once
 #include "core/op.h"
 

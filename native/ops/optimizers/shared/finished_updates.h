@@ -1,5 +1,6 @@
-// Steps whose `grads` are finished updates that were made of other gradients, such as orthogonalized
-// ones: what goes into the statistics is then of those gradients, and of a larger list.
+// Steps whose `grads` are finished updates that were made of other gradients, such as
+// orthogonalized ones: what goes into the statistics is then of those gradients, and of a larger
+// list.
 #pragma once
 #include <vector>
 

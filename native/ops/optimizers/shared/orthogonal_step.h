@@ -15,7 +15,7 @@ inline Words words(ShapeScale) {
   return list;
 }
 
-// What multiplies lr for an orthogonal update of a matrix.
+// The factor of lr for an orthogonal update of a matrix.
 inline double shape_scale(ShapeScale rule, const Matrices& m) {
   const double rows = double(m.rows), columns = double(m.columns), longer = std::max(rows, columns);
   if (m.rows == 0 || m.columns == 0) return 1;
@@ -33,7 +33,7 @@ inline double shape_scale(ShapeScale rule, const Matrices& m) {
   }
 }
 
-// What the steps that orthogonalize their momentum share: momentum rule and Newton–Schulz
+// Shared fields of the steps that orthogonalize their momentum: momentum rule and Newton–Schulz
 // coefficients.
 struct OrthogonalStep {
   Step step;

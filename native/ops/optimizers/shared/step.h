@@ -17,8 +17,8 @@ inline Words words(WeightDecayMode) {
   return list;
 }
 
-// What every optimizer step on a list of parameters shares: w ← keep · w − rate · u, where u is the
-// method's direction.
+// Shared fields of every optimizer step on a list of parameters: w ← keep · w − rate · u, where u
+// is the method's direction.
 //   decoupled keep = 1 − lr·decay   independent 1 − decay   palm 1 − decay·lr²   l2: g ← g +
 //   decay·w instead
 //   cautious: w ← w − lr·decay·w where w·u ≥ 0
@@ -41,8 +41,8 @@ struct Step {
     return statistics_rows.count > 0 ? int64_t(statistics_rows[weight]) : weight;
   }
   double bytes() const { return 2 * bytes_in(weights) + 2 * bytes_in(masters) + bytes_in(grads); }
-  // `direction`: what the method does to an element before w ← keep · w − rate · u and what goes with
-  // it: both sums of squares of the statistics, the decay of gradients or its condition.
+  // `direction`: what the method does to an element before w ← keep · w − rate · u and what goes
+  // with it: both sums of squares of the statistics, the decay of gradients or its condition.
   double flops(double direction) const {
     double n = 0;
     for (auto& w : weights) n += double(w.size());

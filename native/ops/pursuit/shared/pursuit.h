@@ -1,4 +1,4 @@
-// What the ways to run an orthogonal matching pursuit share.
+// Shared parts of the ways to run an orthogonal matching pursuit.
 #pragma once
 #include "core/op.h"
 #include "ops/shared/arithmetic.h"
@@ -43,11 +43,11 @@ struct PursuitLimits {
 // Atoms passed over at one step before a signal ends.
 inline constexpr int kMostSkips = 8;
 
-// What a signal's least squares keep, in f64: z of L z = D[I] y, then L packed by rows, with reciprocals
-// on its diagonal.
+// Size of the state of a signal's least squares, in f64: z of L z = D[I] y, then L packed by rows,
+// with reciprocals on its diagonal.
 constexpr int64_t support_doubles(int64_t most) { return most * (most + 1) / 2 + most; }
 
-// What the algebra of `steps` steps takes, factor and substitutions.
+// Cost of the algebra of `steps` steps, factor and substitutions.
 inline double pursuit_algebra_flops(double steps) { return 2 * steps * steps * steps / 3; }
 
 }  // namespace orthokit

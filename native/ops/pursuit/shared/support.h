@@ -19,15 +19,15 @@ struct PackedFactor {
 template <class Workers>
 class Support {
  public:
-  // `state` has support_doubles(most), of which those of `count` atoms are there already; `columns` is
-  // scratch memory, 2 `most`.
+  // `state` has support_doubles(most), of which those of `count` atoms are there already; `columns`
+  // is scratch memory, 2 `most`.
   constexpr Support(double* state, double* columns, int64_t most, int64_t count = 0)
       : z_(state), factor_{z_ + most}, w_(columns), g_(w_ + most), count_(count) {}
 
   constexpr void clear() { count_ = 0; }
   constexpr int64_t count() const { return count_; }
   constexpr double* w() const { return w_; }
-  // Where the Gram column of the next atom is written, or what `correct` takes.
+  // Place for the Gram column of the next atom, or for the argument of `correct`.
   constexpr double* column() const { return g_; }
 
   // The squared distance of the next atom to the span: its square, less what lies in the span.

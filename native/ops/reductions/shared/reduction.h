@@ -1,4 +1,4 @@
-// What a row or a column of a matrix is reduced to.
+// Reductions of a row or a column of a matrix.
 #pragma once
 #include "core/op.h"
 #include "ops/shared/arithmetic.h"

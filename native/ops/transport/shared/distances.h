@@ -1,4 +1,4 @@
-// What operations on the distances of points share.
+// Shared parts of operations on the distances of points.
 #pragma once
 #include "ops/transport/shared/transport.h"
 
@@ -11,11 +11,12 @@ inline Words words(Metric) {
   return list;
 }
 
-// From this many coordinates on |x − y|² is |x|² + |y|² − 2 x·y about the mean of all points: half the
-// instructions. Where that is no more than kLeastShare of |x|² + |y|², or these overflow, it is by
-// differences all the same: equal points cost 0, and neighbours in clouds far apart keep their digits.
-// Error, d coordinates: 2 (d + 4) 2⁻⁵³ (|x|² + |y|²) about the mean, and so 2 (d + 4) 2⁻⁴⁵ of the cost;
-// by differences (d + 2) 2⁻⁵³ of the cost. A cost has the same bits from x to y as from y to x.
+// From this many coordinates on |x − y|² is |x|² + |y|² − 2 x·y about the mean of all points: half
+// the instructions. Where that is no more than kLeastShare of |x|² + |y|², or these overflow, it is
+// by differences all the same: equal points cost 0, and neighbours in clouds far apart keep their
+// digits. Error, d coordinates: 2 (d + 4) 2⁻⁵³ (|x|² + |y|²) about the mean, and so 2 (d + 4) 2⁻⁴⁵
+// of the cost; by differences (d + 2) 2⁻⁵³ of the cost. A cost has the same bits from x to y as
+// from y to x.
 inline constexpr int64_t kLeastDimension = 16;
 inline constexpr double kLeastShare = 0x1p-8;
 inline bool multiplies_coordinates(Metric metric, int64_t dimension) {

@@ -1,5 +1,5 @@
-// What operations on dense transport problems share: a matrix of costs or of the Gibbs kernel, and
-// vectors along its rows and columns, always f64.
+// Shared parts of operations on dense transport problems: a matrix of costs or of the Gibbs kernel,
+// and vectors along its rows and columns, always f64.
 #pragma once
 #include <cmath>
 

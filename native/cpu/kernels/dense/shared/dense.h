@@ -49,8 +49,8 @@ typename Vector::Scalar sign_of(const Vector& x) {
   return 1;
 }
 
-// Eigenvalues in ascending order and, where `vectors` is there, eigenvectors of the symmetric matrix
-// whose lower half is x. False where it does not converge. kernels/dense/eigh.cpp has it.
+// Eigenvalues in ascending order and, where `vectors` is there, eigenvectors of the symmetric
+// matrix whose lower half is x. False where it does not converge. kernels/dense/eigh.cpp has it.
 template <class T>
 using DenseVector = eigen::Matrix<T, eigen::Dynamic, 1>;
 template <class T>

@@ -19,8 +19,8 @@ struct InParts {
   explicit InParts(double x) : high(A(x)), low(A(x - double(high))) {}
 };
 
-// (x − mean) / deviation, computed as A. In f32 there are two roundings: that of the distance, which
-// is exact where x is near the mean, and that of the result.
+// (x − mean) / deviation, computed as A. In f32 there are two roundings: that of the distance,
+// which is exact where x is near the mean, and that of the result.
 template <class A>
 struct Normalized {
   InParts<A> mean, inverse;
@@ -33,9 +33,9 @@ struct Normalized {
   }
 };
 
-// Whether f32 holds both parts of a number with all digits that count.
+// True if f32 holds both parts of a number with all digits that count.
 inline bool fits_float(double x) { return std::abs(x) > 1e-25 && std::abs(x) < 1e25; }
-// Whether products and sums have one rounding in f32, as the bounds on errors need.
+// True if products and sums have one rounding in f32, as the bounds on errors need.
 template <class T>
 inline constexpr bool kFusedFloats = sizeof(T) == 4 && kHasFused;
 

@@ -128,7 +128,7 @@ void for_look_ahead(const MomentumFactors& f, const MomentumArrays& a, int64_t n
   }
 }
 
-// What makes the first u that are not 0 about 1; 0 if all are.
+// A factor that makes the first u that are not 0 about 1; 0 if all are 0.
 template <Pass pass>
 float scale_of(const MomentumFactors& f, const MomentumArrays& a, int64_t n) {
   for (int64_t i = 0; i < n; i += kFloats) {

@@ -26,7 +26,8 @@ inline double inverse_of_power(double p) {
   return std::bit_cast<double>((uint64_t(2046) << 52) - std::bit_cast<uint64_t>(p));
 }
 
-// Scaled by the larger of a and b, where a has a share: beside a large one without, b² would vanish.
+// Scaled by the larger of a and b, where a has a share: beside a large one without, b² would
+// vanish.
 template <class T>
 T root_of_sum(T p, T a, T q, T b) {
   a = p == 0 ? p * a : a;  // NaN and infinity stay

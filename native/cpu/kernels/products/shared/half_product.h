@@ -53,7 +53,7 @@ class HalfProduct {
  private:
   static constexpr int64_t kBlockPanels = 32, kTile = kPanel * kPanel;
   static constexpr int64_t kPackedWords = int64_t(1) << 21;  // of scratch memory, about
-  // What a thread takes at least, so that taking it costs nothing beside it.
+  // The least work of a chunk, so that taking it costs nothing beside it.
   static constexpr int64_t kLeastProducts = int64_t(1) << 19, kLeastCopies = int64_t(1) << 14;
   static int64_t parts_of(int64_t total, int64_t part) { return (total + part - 1) / part; }
 

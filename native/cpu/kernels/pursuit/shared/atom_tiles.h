@@ -9,12 +9,12 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-// Scores are sⱼ |pⱼ|, p = p₀ − Σᵢ wᵢ Gᵢ over the Gram rows of the chosen atoms. Kept is an older p, which
-// takes the row of each new atom as it comes. Where the other coefficients move by δ, no score of a
-// tile differs from the one that is kept by more than Σᵢ |δᵢ| cᵢ, where cᵢ is the tile's largest
-// sⱼ |Gᵢⱼ|. So a tile is left as it is while its largest score, and what these sums add up to since it
-// was computed, stay below the best score of others; and what is found has the bits that computing
-// all would give.
+// Scores are sⱼ |pⱼ|, p = p₀ − Σᵢ wᵢ Gᵢ over the Gram rows of the chosen atoms. Kept is an older p,
+// which takes the row of each new atom as it comes. Where the other coefficients move by δ, no
+// score of a tile differs from the one that is kept by more than Σᵢ |δᵢ| cᵢ, where cᵢ is the tile's
+// largest sⱼ |Gᵢⱼ|. So a tile is left as it is while its largest score, and what these sums add up
+// to since it was computed, stay below the best score of others; and what is found has the bits
+// that computing all would give.
 template <class T>
 class AtomTiles {
  public:
@@ -24,8 +24,8 @@ class AtomTiles {
     return size_t(count_of(atoms) * (kWidth + k + 2) + 2 * k) * sizeof(T) +
            size_t(count_of(atoms)) * sizeof(uint32_t);
   }
-  // `rows` are the Gram rows of the chosen atoms, `w` their coefficients; `memory` has bytes(), from a
-  // multiple of 64 on.
+  // `rows` are the Gram rows of the chosen atoms, `w` their coefficients; `memory` has bytes(),
+  // from a multiple of 64 on.
   AtomTiles(T* memory, int64_t atoms, int64_t k, const T* scales, const T* const* rows, const T* w)
       : atoms_(atoms), tiles_(count_of(atoms)), scales_(scales), rows_(rows), w_(w) {
     p_ = memory, found_ = p_ + tiles_ * kWidth, grown_ = found_ + tiles_;
@@ -64,7 +64,7 @@ class AtomTiles {
   }
 
  private:
-  // What w has moved by since the last time.
+  // Adds the moves of w since the last call to the bounds of tiles.
   void follow() {
     for (int64_t i = 0; i < taken_; ++i) {
       const T move = std::abs(w_[i] - seen_[i]), *peaks = peaks_ + i * tiles_;

@@ -12,7 +12,8 @@ struct BestAtom {
   T score = 0;
   int64_t index = -1;
 
-  // Looks at |p| s of `count` atoms from `first` on; ranges come in order. NaN is never the largest.
+  // Looks at |p| s of `count` atoms from `first` on; ranges come in order. NaN is never the
+  // largest.
   void look(const T* p, const T* scales, int64_t first, int64_t count) {
     scales ? look<true>(p, scales + first, first, count) : look<false>(p, nullptr, first, count);
   }

@@ -18,8 +18,8 @@ T larger(T a, T b) {
 }
 
 // The largest of n elements; NaN if there is one, −inf of none. Compared as integers, whose maximum
-// the compiler may take in any order: a float's bits, of negative ones all but the sign turned, have
-// the order of the floats, with a positive NaN above infinity.
+// the compiler may take in any order: a float's bits, of negative ones all but the sign turned,
+// have the order of the floats, with a positive NaN above infinity.
 template <class T>
 T max_or_nan(const T* x, int64_t n) {
   using Bits = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;

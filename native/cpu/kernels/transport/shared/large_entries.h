@@ -12,7 +12,7 @@ inline constexpr int kExponents = 2048;  // of doubles
 inline int exponent_of(double x) { return int(std::bit_cast<uint64_t>(x) >> 52 & 2047); }
 inline double power_of(int exponent) { return std::ldexp(1.0, exponent - 1023); }
 
-// Whether one of eight is at least `least`.
+// True if one of eight is at least `least`.
 __attribute__((always_inline)) inline bool any_at_least(const Doubles& x, double least) {
 #if defined(__AVX512F__)
   return _mm512_cmp_pd_mask(__m512d(x), _mm512_set1_pd(least), _CMP_GE_OQ) != 0;
@@ -27,8 +27,8 @@ __attribute__((always_inline)) inline bool any_at_least(const Pair<Half>& x, dou
   return any_at_least(x.low, least) || any_at_least(x.high, least);
 }
 
-// Writes places, from j on, and values of those of eight that are at least `least`; how many. Of what
-// lies behind them, up to eight elements are overwritten.
+// Writes places, from j on, and values of those of eight that are at least `least`; how many. Of
+// what lies behind them, up to eight elements are overwritten.
 __attribute__((always_inline)) inline int64_t append_at_least(const Eight& x, double least,
                                                               int64_t j, int32_t* places,
                                                               double* values) {
@@ -50,8 +50,8 @@ __attribute__((always_inline)) inline int64_t append_at_least(const Eight& x, do
 #endif
 }
 
-// The entries of a panel from a bound on, which is raised when there are more than `room`: the exponent
-// of a power of two. Eight more elements may be overwritten.
+// The entries of a panel from a bound on, which is raised when there are more than `room`: the
+// exponent of a power of two. Eight more elements may be overwritten.
 struct LargeEntries {
   int32_t* columns;
   double* values;

@@ -18,7 +18,7 @@ inline constexpr int kPairRows = 4, kPairVectors = 2;
 #endif
 inline constexpr int kPairColumns = kPairVectors * kPairLanes;
 
-// What a coordinate adds to a pair's sum.
+// The term that a coordinate adds to a pair's sum.
 struct SquareTerm {
   static constexpr bool kCentred = false;
   static void add(const PairVector& x, const PairVector& y, PairVector& sum) {
@@ -42,9 +42,9 @@ struct ProductTerm {
   }
 };
 
-// sums[r, c] of kPairRows points of x, whose coordinate k lie side by side in x[k], and kPairColumns
-// of y, in y[k]; from 0, or on from what they are. In the order of the coordinates, whichever pairs
-// are in a tile together.
+// sums[r, c] of kPairRows points of x, whose coordinate k lie side by side in x[k], and
+// kPairColumns of y, in y[k]; from 0, or on from what they are. In the order of the coordinates,
+// whichever pairs are in a tile together.
 template <class Term>
 void sum_pairs(int64_t depth, const double* x, const double* y, const double* centre, bool begins,
                double* sums, int64_t stride) {

@@ -45,8 +45,8 @@ class PointPairs {
     double squares[kRows];  // about the centre
   };
 
-  // costs[r · kColumns + c] of rows and `columns` of y from j, a multiple of kPairColumns, on; kRows
-  // and kColumns at most. What lies beyond them in a tile is written, too.
+  // costs[r · kColumns + c] of rows and `columns` of y from j, a multiple of kPairColumns, on;
+  // kRows and kColumns at most. What lies beyond them in a tile is written, too.
   void fill(Rows& rows, int64_t j, int64_t columns, double* costs) const {
     if (centre_) return fill_products(rows, j, columns, costs);
     if (metric_ == Metric::kL1)
@@ -126,9 +126,9 @@ class PointPairs {
     std::copy_n(squares, kPairColumns, squares_ + j);
   }
 
-  // Coordinates of rows from `begin` to before `end`, kPairRows points side by side, and beyond the last
-  // point this one again; minus the centre, where the term is, their squares added to those that are
-  // there.
+  // Coordinates of rows from `begin` to before `end`, kPairRows points side by side, and beyond the
+  // last point this one again; minus the centre, where the term is, their squares added to those
+  // that are there.
   template <bool centred>
   void pack(Rows& rows, int64_t begin, int64_t end, int64_t first, int64_t depth,
             double* coordinates) const {
@@ -145,8 +145,8 @@ class PointPairs {
     }
   }
 
-  // Of rows from `begin` on; done(r, c) follows when the sums of a tile in registers, from row r and
-  // column c on, are there.
+  // Of rows from `begin` on; done(r, c) follows when the sums of a tile in registers, from row r
+  // and column c on, are there.
   static void nothing(int64_t, int64_t) {}
   template <class Term, class Done>
   void sum(Rows& rows, int64_t begin, int64_t end, int64_t j, int64_t columns, double* sums,
@@ -172,8 +172,8 @@ class PointPairs {
   }
   static int64_t whole(int64_t rows) { return (rows + kPairRows - 1) / kPairRows * kPairRows; }
 
-  // |x − y|² = |x|² + |y|² − 2 x·y about the centre, which takes half the instructions. Where it is so
-  // much smaller than the squares that too many digits cancel, or they overflow, by differences.
+  // |x − y|² = |x|² + |y|² − 2 x·y about the centre, which takes half the instructions. Where it is
+  // so much smaller than the squares that too many digits cancel, or they overflow, by differences.
   void fill_products(Rows& rows, int64_t j, int64_t columns, double* costs) const {
     sum<ProductTerm>(rows, 0, rows.count, j, columns, costs, kColumns, [&](int64_t r, int64_t c) {
       double* tile = costs + r * kColumns + c;

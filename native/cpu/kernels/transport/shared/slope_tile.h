@@ -20,8 +20,8 @@ struct SignSlope {
   }
 };
 
-// out[r][k] = Σ weights[r, c] · slope(x[r][k] − y[c][k]) over `panels` panels of kPairColumns points of
-// y, a coordinate a row; y[k] points to coordinate k of the first.
+// out[r][k] = Σ weights[r, c] · slope(x[r][k] − y[c][k]) over `panels` panels of kPairColumns
+// points of y, a coordinate a row; y[k] points to coordinate k of the first.
 template <class Slope>
 void sum_slopes(int64_t panels, int64_t panel_size, const double* weights, int64_t stride,
                 const double (&x)[kSlopePoints][kSlopeCoordinates],

@@ -1,5 +1,5 @@
-// Scratch memory for the parts of a parallel region, which borrow it: one piece a thread, so that it
-// stays in that thread's caches.
+// Scratch memory for the parts of a parallel region, which borrow it: one piece a thread, so that
+// it stays in that thread's caches.
 #pragma once
 #include <atomic>
 #include <new>

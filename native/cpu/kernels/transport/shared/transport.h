@@ -1,5 +1,5 @@
-// What kernels of dense transport share: panels of rows, products with the Gibbs kernel that read it
-// once, exponentials of a row.
+// Shared parts of kernels of dense transport: panels of rows, products with the Gibbs kernel that
+// read it once, exponentials of a row.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -57,8 +57,9 @@ inline void add_panels(int64_t panels, int64_t columns, const double* partial, i
     for (int64_t j = first; j < last; ++j) sums[j] += partial[p * columns + j];
 }
 
-// f(first row, how many) for the rows of a panel that are read together: eight where the matrix lies
-// beyond the second cache but eight rows, and the next eight, do not; else four while there are as many.
+// f(first row, how many) for the rows of a panel that are read together: eight where the matrix
+// lies beyond the second cache but eight rows, and the next eight, do not; else four while there
+// are as many.
 template <class T, class F>
 void for_row_groups(const TransportPanels& panels, int64_t panel, F&& f) {
   constexpr int64_t kCached = 1 << 22, kRow = 1 << 15;
@@ -70,8 +71,8 @@ void for_row_groups(const TransportPanels& panels, int64_t panel, F&& f) {
   for (; i < last; ++i) f(i, std::integral_constant<int, 1>());
 }
 
-// Where the rows after a group lie, or the group itself where the matrix ends. The two passes over a
-// group fetch half of them each: else memory waits while the second pass reads from the cache.
+// The rows after a group, or the group itself where the matrix ends. The two passes over a group
+// fetch half of them each: else memory waits while the second pass reads from the cache.
 template <class T>
 const T* rows_after(const T* matrix, const TransportPanels& panels, int64_t row, int count) {
   return matrix + (row + 2 * count <= panels.rows() ? row + count : row) * panels.columns();
@@ -109,8 +110,8 @@ void add_rows(const T* row, const After* after, const double* u, int64_t n, doub
   });
 }
 
-// each(j, n, eight of 2 to the power of uₖ + wⱼ − costₖⱼ · inverse for each row k), of which n count and
-// the others are 0. Rows that are taken together share the reads along them.
+// each(j, n, eight of 2 to the power of uₖ + wⱼ − costₖⱼ · inverse for each row k), of which n
+// count and the others are 0. Rows that are taken together share the reads along them.
 template <int kRows, class T, class Each>
 __attribute__((always_inline)) inline void plan_rows(const T* cost, const double* w,
                                                      const double* u, double inverse, int64_t n,
@@ -152,8 +153,8 @@ void exps_of_rows(const T* cost, const double* w, const double* u, double invers
 inline bool is_moderate(double total) { return total > 1e-100 && total < 1e100; }
 
 // The potential that gives a column its mass, by its largest exponent; NaN where no finite cost and
-// potential reaches it. Exponents are differences from the largest, so that they are exact where costs
-// are far from all others.
+// potential reaches it. Exponents are differences from the largest, so that they are exact where
+// costs are far from all others.
 template <class T>
 double column_potential(const T* cost, int64_t stride, const double* u, int64_t n, double inverse,
                         double mass) {

@@ -65,7 +65,7 @@ __device__ T sign_of_warp(const T* x, int64_t size, int lane) {
   return first > -double(size) && x[int64_t(-first)] < 0 ? T(-1) : T(1);
 }
 
-// Where the i-th of n numbers stands once they are sorted, equals in their order.
+// The place of the i-th of n numbers once they are sorted, equals in their order.
 template <class T>
 __device__ int64_t rank_of(const T* x, int64_t n, int64_t i, bool is_ascending) {
   int64_t rank = 0;

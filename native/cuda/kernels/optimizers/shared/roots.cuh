@@ -20,7 +20,8 @@ __device__ __forceinline__ double inverse_of_power(double p) {
   return __longlong_as_double((2046ll << 52) - __double_as_longlong(p));
 }
 
-// Scaled by the larger of a and b, where a has a share: beside a large one without, b² would vanish.
+// Scaled by the larger of a and b, where a has a share: beside a large one without, b² would
+// vanish.
 template <class T>
 __device__ __forceinline__ T root_of_sum(T p, T a, T q, T b) {
   a = p == 0 ? p * a : a;  // NaN and infinity stay

@@ -10,9 +10,9 @@
 
 namespace orthokit::cuda {
 
-// What a method sees: n ≤ kVector elements from `at` of one tensor; it writes the update u. Behind
-// n, g and w are zeros and u is ignored. Before the first ones of a tensor, method.of(tensor) reads
-// what is the same for all of them; what it returns is called with each vector.
+// The elements that a method is called with: n ≤ kVector of one tensor, from `at`; it writes the
+// update u. Behind n, g and w are zeros and u is ignored. Before the first ones of a tensor,
+// method.of(tensor) reads what is the same for all of them; it returns a function of each vector.
 template <class T>
 struct StepVector {
   T g[kVector], w[kVector], u[kVector];
@@ -20,7 +20,7 @@ struct StepVector {
   int n;
 };
 
-// Whether the guard holds the step back. Kernels only.
+// True if the guard holds the step back. Kernels only.
 __device__ __forceinline__ bool is_held(const double* guard) { return guard && *guard != 0; }
 
 // The rate of each tensor: its number on the device, if there are any, times one for all.
@@ -135,8 +135,8 @@ __device__ __forceinline__ Sums<2> step_piece(const StepFields& step, const Piec
   return sums;
 }
 
-// Where no weight is f64, a kernel without that path needs fewer registers: more warps hide what
-// memory takes.
+// A kernel without the path for f64, for lists that have no such weight, needs fewer registers:
+// more warps hide the time that memory takes.
 template <class Method, bool any_f64>
 struct StepBody {
   StepFields step;
@@ -159,7 +159,7 @@ struct UnmeasuredStep : StepBody<Method, any_f64> {
   __device__ void operator()(const Piece& piece) const { this->sums(piece); }
 };
 
-// Where the statistics of each tensor go.
+// Rows that the statistics of each tensor go to.
 struct StatisticsPlace {
   double* data;
   const double* grad_squares;  // in place of Σg² that the step has found, or null

@@ -7,8 +7,8 @@ namespace orthokit::cuda {
 
 inline bool holds_halves(const View& v) { return orthokit::is_half(v.dtype); }
 
-// Whether tensor cores of the device, and cuBLAS there, take the dtype; else its numbers are widened
-// to f32.
+// True if tensor cores of the device, and cuBLAS there, take the dtype; else its numbers are
+// widened to f32.
 inline bool multiplies_halves(const Stream& stream, Dtype dtype) {
   constexpr int kBfloat16 = 80;
   return dtype == Dtype::kF16 || stream.capability() >= kBfloat16;
@@ -18,8 +18,8 @@ inline bool multiplies_halves(const Stream& stream, Dtype dtype) {
 void half_gemm(const Gemm& op, Stream& stream);
 void half_symmetric_product(const SymmetricProduct& op, Stream& stream);
 
-// Whether the tiles are taken where cuBLAS' panels could be: by what orthokit_bench measured on a
-// device of this kind (symmetric_choices.inc), or ORTHOKIT_SYMMETRIC=tiles, panels.
+// True if the tiles are taken where cuBLAS' panels could be: orthokit_bench measured that on a
+// device of this kind (symmetric_choices.inc), or ORTHOKIT_SYMMETRIC=tiles, panels says it.
 bool prefers_tiles(const Stream& stream, Dtype dtype, int64_t n, int64_t k);
 
 // Tensors of x's shape in f32, in scratch memory.

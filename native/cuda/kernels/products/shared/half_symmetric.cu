@@ -11,7 +11,7 @@ struct HalfSymmetricOut {
   bool whole;     // 16-byte accesses are aligned
 };
 
-// Where a tile lies in its matrix.
+// The place of a tile in its matrix.
 struct HalfSymmetricPlace {
   int row, column, n;
   __device__ bool on_diagonal() const { return row == column; }

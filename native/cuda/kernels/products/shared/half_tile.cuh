@@ -11,7 +11,7 @@ inline constexpr int kHalfThreads = 128;  // 2 × 2 warps, a quarter of the tile
 inline constexpr int kHalfStage = 32;     // depth that is in shared memory at once
 inline constexpr int kHalfChunk = 8;      // elements of 16 bytes
 
-// What shared memory holds of the depth at once, within kMostShared.
+// Stages of the depth that shared memory holds at once, within kMostShared.
 template <int side>
 inline constexpr int kHalfStages = side == 128 ? 3 : 4;
 
@@ -61,7 +61,7 @@ class HalfPanel {
     next_ = deep ? next_ + kHalfStage : from;
   }
 
-  // Where a lane's rows of four 8 × 8 matrices begin, 16 rows from `first` and 16 steps. Rows come
+  // The start of a lane's rows of four 8 × 8 matrices, 16 rows from `first` and 16 steps. Rows come
   // before the depth (`rows_first`: as mma takes a), or the depth before the rows (b).
   template <bool rows_first>
   static __device__ __forceinline__ int lane_place(int first) {

@@ -21,7 +21,7 @@ struct SymmetricSizes {
 
 inline const View& second_of(const SymmetricProduct& op) { return op.b ? op.b : op.a; }
 
-// What products of T are summed in.
+// The type that products of T are summed in.
 template <class T>
 using SumOf = std::conditional_t<is_half<T>, float, T>;
 

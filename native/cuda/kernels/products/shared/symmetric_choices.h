@@ -1,5 +1,5 @@
-// What is faster for a symmetric product of 16-bit numbers, kernels of our own or cuBLAS' panels, as
-// measured. Where a kind of device has no line, our own kernels multiply.
+// Choice of the faster symmetric product of 16-bit numbers, by kernels of our own or cuBLAS'
+// panels, as measured. For a kind of device without a line, our own kernels multiply.
 #pragma once
 #include "core/op.h"
 

@@ -4,7 +4,7 @@
 
 namespace orthokit::cuda {
 
-// What may not be chosen: atoms that are, and those passed over at this step.
+// Atoms that may not be chosen: those that are, and those passed over at this step.
 struct Masked {
   const int32_t *chosen, *skipped;
   int64_t count;

@@ -89,7 +89,7 @@ struct BlockWorkers {
   }
 };
 
-// Where a block keeps numbers: in shared memory where they fit, else in its part of `scratch`.
+// Memory of a block: shared memory if the numbers fit, else its part of `scratch`.
 struct BlockMemory {
   static constexpr size_t kMost = 40 << 10;  // leaves room for reductions
   double* scratch;

@@ -1,4 +1,4 @@
-// What a row or a column of a matrix is reduced to, in f64.
+// Reductions of a row or a column of a matrix, in f64.
 #pragma once
 #include "cuda/device/reduce.cuh"
 #include "ops/reductions/shared/reduction.h"

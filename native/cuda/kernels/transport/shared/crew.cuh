@@ -34,15 +34,16 @@ class Crew {
   __device__ __forceinline__ void visit(int64_t count, F&& f) const {
     for (int block = first(); block < end(); ++block) visit_part(block, count, f);
   }
-  // f(i, sum of term(k) for starts[i] ≤ k < starts[i + 1]) for every i < count, in one of the `lanes`
-  // threads that share line i: a power of two, 32 at most.
+  // f(i, sum of term(k) for starts[i] ≤ k < starts[i + 1]) for every i < count, in one of the
+  // `lanes` threads that share line i: a power of two, 32 at most.
   template <class Term, class F>
   __device__ __forceinline__ void visit_lines(int lanes, int64_t count, const int32_t* starts,
                                               Term&& term, F&& f) const {
     for (int block = first(); block < end(); ++block)
       visit_lines_of_part(block, lanes, count, starts, term, f);
   }
-  // What `add(i, mine)` joins to mine[0 … N − 1] of its thread, joined for all i < count. A barrier.
+  // The totals of all that `add(i, mine)` adds to mine[0 … N − 1] of its thread, over all
+  // i < count. A barrier.
   template <class R, int N, class F>
   __device__ __forceinline__ Totals<N> reduce(int64_t count, F&& add) {
     return join<R, N>([&](int block, double* mine) {
@@ -123,7 +124,7 @@ __global__ void __launch_bounds__(kCrewThreads, 1)
   body(crew);
 }
 
-// Whether so many blocks may wait for each other: each has a multiprocessor of its own.
+// True if so many blocks may wait for each other: each has a multiprocessor of its own.
 inline bool have_room_at_once(const Stream& stream, int blocks) {
   int device = 0, cooperates = 0;
   check(cudaGetDevice(&device), "cudaGetDevice");
@@ -132,8 +133,8 @@ inline bool have_room_at_once(const Stream& stream, int blocks) {
   return cooperates != 0 && blocks <= stream.units();
 }
 
-// body(crew), in parts whose number the size of the work fixes. One launch, in no graph. A body is a struct of
-// plain data with a __device__ operator() that is a template of the crew.
+// body(crew), in parts whose number the size of the work fixes. One launch, in no graph. A body is
+// a struct of plain data with a __device__ operator() that is a template of the crew.
 template <class Body>
 void in_crew(Stream& stream, int64_t size, const Body& body) {
   constexpr int64_t kShareOfBlock = 4096;  // less takes as long as the barriers

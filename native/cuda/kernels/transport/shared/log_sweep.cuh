@@ -87,7 +87,7 @@ struct UpdateColumn {
     const double log_sum = sum.value();
     if (isfinite(log_sum)) w[j] = log(mass[j]) - log_sum;
   }
-  // What has moved far is computed anew.
+  // Columns that have moved far are computed anew.
   __device__ bool moves_far(int64_t j, bool late) const { return kernel && (late || mass[j] == 0); }
   __device__ void write_kernel(int64_t j, int first, int step) const {
     for (int64_t i = first; i < rows; i += step)

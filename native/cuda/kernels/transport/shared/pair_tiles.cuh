@@ -20,8 +20,8 @@ struct PairTiles {
   const T *x_points, *y_points;
   int64_t rows, columns, dimension;
 
-  // each(slab, i, j, cost) for the calling thread's pairs of the tile from i = row, j = column on: one
-  // row a slab. All threads of the block call it.
+  // each(slab, i, j, cost) for the calling thread's pairs of the tile from i = row, j = column on:
+  // one row a slab. All threads of the block call it.
   template <class Each>
   __device__ __forceinline__ void run(int64_t row, int64_t column, const Each& each) const {
     const int own = int(threadIdx.x) / kLanes, lane = int(threadIdx.x) % kLanes;

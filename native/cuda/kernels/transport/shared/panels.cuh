@@ -130,8 +130,8 @@ __device__ void end_panel(const Body& body) {
   if constexpr (requires { body.end(); }) body.end();
 }
 
-// Columns of a thread in registers: those that a body says are few enough in a wide row, for a block
-// that has a multiprocessor's registers to itself, or kOwnColumns.
+// Columns of a thread in registers: those that a body says are few enough in a wide row, for a
+// block that has a multiprocessor's registers to itself, or kOwnColumns.
 template <int threads, class Body>
 constexpr int own_columns() {
   if constexpr (threads == kWidePanelThreads && requires { Body::kOwnColumnsOfWide; })

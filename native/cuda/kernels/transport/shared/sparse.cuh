@@ -23,7 +23,7 @@ struct SparseLines {
   }
 };
 
-// What of entry or row k speaks against a matrix with this many columns and room for so many entries.
+// Counts faults of entry or row k: of a matrix with this many columns and room for so many entries.
 struct CountWrong {
   SparseLines rows;
   int64_t columns, room;
@@ -95,7 +95,8 @@ struct EntriesByColumn {
   }
 };
 
-// The same matrix by columns, and in each by rows: without entries where *good is 0. As scratch memory.
+// The same matrix by columns, and in each by rows: without entries where *good is 0. As scratch
+// memory.
 inline SparseLines by_columns(Stream& stream, const SparseLines& rows, int64_t columns,
                               int64_t room, const double* good) {
   auto* keys = stream.scratch<uint32_t>(room);

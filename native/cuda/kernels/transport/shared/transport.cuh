@@ -1,5 +1,5 @@
-// What kernels of dense transport share: work on the elements of vectors, work that one block does,
-// products with the Gibbs kernel.
+// Shared parts of kernels of dense transport: work on the elements of vectors, work that one block
+// does, products with the Gibbs kernel.
 #pragma once
 #include "cuda/exp.cuh"
 #include "cuda/kernels/transport/shared/panels.cuh"
@@ -27,8 +27,8 @@ void for_items(Stream& stream, int64_t count, const Body& body) {
          {dim3(unsigned(wanted < kMostBlocks ? wanted : kMostBlocks)), kItemThreads}, count, body);
 }
 
-// The threads of the one block that there is. Every thread calls each function; elements are dealt in
-// turn, so that what a thread wrote it reads back itself.
+// The threads of the one block that there is. Every thread calls each function; elements are dealt
+// in turn, so that what a thread wrote it reads back itself.
 struct OneBlock {
   template <class F>
   __device__ void visit(int64_t count, F&& f) const {
@@ -87,8 +87,8 @@ inline bool is_small(int64_t rows, int64_t columns) {
   return columns <= kSmallColumns && rows * columns <= kSmallProblem;
 }
 
-// Until body.is_over(), at most `count` times: body(team, i) for every row, finish(j, sum) for every
-// column, after(block).
+// Until body.is_over(), at most `count` times: body(team, i) for every row, finish(j, sum) for
+// every column, after(block).
 template <class Rows, class Body, class Finish, class After>
 __global__ void __launch_bounds__(kOneBlockThreads, 1)
     small_sweeps_kernel(int64_t count, int64_t row_count, int64_t columns, Rows rows, Body body,

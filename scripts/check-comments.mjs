@@ -1,0 +1,39 @@
+// Comments of lib and native: none begins like a riddle ("What …", "Whether …", "Where …" in place of a noun), and none is
+// wider than the code, which the formatters leave to us.
+// usage: node scripts/check-comments.mjs [root]
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+const root = process.argv[2] ?? path.join(import.meta.dirname, '..');
+/** Columns of a line. */
+const widths = { lib: 120, native: 100 };
+const isComment = /^\s*(\/\/|\/\*\*?|\*)/;
+const riddle = /^\s*(\/\/|\/\*\*?|\*) (What|Whether|Where) /;
+/** Written by scripts/generate-native-types.mjs from the comments of native/ops. */
+const isGenerated = (file) => file.startsWith('lib/core/native-ops');
+/** Still to be rewritten. */
+const isPending = (file) => /^(lib\/(cli|files|transplant|transport)|native\/bench)\//.test(file);
+/** An address has no place to be broken. */
+const isAddress = (line) => /https?:\/\/\S+$/.test(line);
+
+/** The faults of a file's comments, each as "line: fault". */
+function faultsOf(text, width) {
+  return text.split('\n').flatMap((line, at) => {
+    if (!isComment.test(line)) return [];
+    const columns = [...line].length;
+    return [
+      ...(riddle.test(line) ? [`${at + 1}: begins like a riddle, name its subject: ${line.trim()}`] : []),
+      ...(columns > width && !isAddress(line) ? [`${at + 1}: has ${columns} columns, at most ${width}`] : []),
+    ];
+  });
+}
+
+const faults = Object.entries(widths).flatMap(([folder, width]) =>
+  readdirSync(path.join(root, folder), { recursive: true })
+    .map((file) => path.join(folder, file))
+    .filter((file) => /\.(ts|h|c|cpp|cu|cuh)$/.test(file) && !isGenerated(file) && !isPending(file))
+    .sort()
+    .flatMap((file) => faultsOf(readFileSync(path.join(root, file), 'utf8'), width).map((fault) => `${file}:${fault}`)),
+);
+for (const fault of faults) console.error(fault);
+if (faults.length > 0) process.exitCode = 1;
