@@ -1,20 +1,21 @@
 // Arithmetic on vectors that stay on their device. A vector is one tensor or a list of them, such as the parameters of
 // a model; a scalar is an f64 tensor of one element. Everything is queued, and nothing is waited for.
 import type { Device } from './device.ts';
+import type { Dtype } from './dtypes.ts';
 import type { Factor } from './factor.ts';
 import { ops } from './native-ops.ts';
 import type { Owned } from './owned.ts';
 import { isTensor, Tensor } from './tensor.ts';
 
-export type Vector = Tensor | readonly Tensor[];
+export type Vector<D extends Dtype = Dtype> = Tensor<D> | readonly Tensor<D>[];
 
-const listOf = (x: Vector): readonly Tensor[] => (isTensor(x) ? [x] : x);
+const listOf = <D extends Dtype>(x: Vector<D>): readonly Tensor<D>[] => (isTensor(x) ? [x as Tensor<D>] : x);
 
 /** A scalar whose element is not set. */
 export const scalar = (device: Device): Tensor => new Tensor(device, [1], 'f64');
 
 /** A vector of the shapes and dtypes of another one, whose elements are not set. */
-export function like(x: Vector, owned: Owned): readonly Tensor[] {
+export function like<D extends Dtype>(x: Vector<D>, owned: Owned): readonly Tensor<D>[] {
   return listOf(x).map(({ device, shape, dtype }) => owned.add(new Tensor(device, shape, dtype)));
 }
 

@@ -1,16 +1,20 @@
-import type { Device } from '../core/device.ts';
 import { OrthokitError } from '../core/errors.ts';
-import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { shown } from '../core/options.ts';
+import type { Owned } from '../core/owned.ts';
 import { count, flag, positive, type Resolved, readOptions, type Schema, watchers } from '../core/schema.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
+import { combine } from '../core/vectors.ts';
 import { epsOption, type Masses, unchecked } from './options.ts';
-import type { DenseCost } from './problem/cost.ts';
-import { type Marginals, marginalsOf, massTensors } from './problem/marginals.ts';
-import { costsOf, type PointClouds, PointCost } from './problem/points.ts';
-import { Pace } from './solvers/control.ts';
-import { farthest, logOf } from './solvers/streaming.ts';
+import type { Costs } from './problem/cost.ts';
+import { marginalsOf } from './problem/marginals.ts';
+import { costsOf, type PointClouds } from './problem/points.ts';
+import { pairOf } from './problem/problem.ts';
+import { sumOf } from './problem/sums.ts';
+import { solve } from './solve.ts';
+import type { Control } from './solvers/control.ts';
+import { logOf, Streaming, sweepInTens } from './solvers/streaming.ts';
+import { ended } from './solvers/sweeps.ts';
 import { settled } from './unconverged.ts';
 
 /** Options of {@link barycenter}. */
@@ -63,138 +67,87 @@ const schema: Schema<Resolved<BarycenterOptions, 'weights' | 'signal' | 'onProgr
   throwUnlessConverged: flag(false),
 };
 
-const sweepsAtOnce = 10;
-
-/** One measure's way to the barycenter. */
-interface Way {
-  readonly weight: number;
-  readonly logMasses: Tensor;
-  readonly f: Tensor;
-  readonly g: Tensor;
-  readonly rowSums: Tensor;
-  readonly columnSums: Tensor;
-}
-
+/** Measures on their way to their barycenter. */
 class Barycenter {
-  readonly #costs: DenseCost | PointCost;
-  readonly #queue: Device;
+  /** Σₖ wₖ Σ |Pₖᵀ 1 − masses| when plans were last compared. */
+  readonly error: Tensor;
+  /** ln of the barycenter. */
+  readonly log: Tensor<'f64'>;
+  readonly #costs: Costs;
   readonly #eps: number;
-  readonly #ways: Way[];
-  readonly #owned: Tensor[] = [];
-  /** ln of the barycenter, and eps times the logarithm of what takes its bias away. */
-  readonly #log: Tensor;
+  readonly #control: Control<BarycenterProgress>;
+  readonly #measures: readonly Streaming<BarycenterProgress>[];
+  readonly #weights: readonly number[];
+  /** eps times the logarithm of the factor that takes the bias away. */
   readonly #bias: Tensor | undefined;
   readonly #biasSums: Tensor;
-  readonly #scratch: Tensor;
-  readonly #errors: Tensor;
 
   constructor(
-    costs: DenseCost | PointCost,
-    queue: Device,
-    eps: number,
-    masses: Marginals[],
-    weights: number[],
-    debiased: boolean,
+    costs: Costs,
+    { eps, debiased }: { readonly eps: number; readonly debiased: boolean },
+    masses: readonly Float64Array[],
+    weights: readonly number[],
+    control: Control<BarycenterProgress>,
+    owned: Owned,
   ) {
     const { device, rows, columns } = costs;
-    const vector = (size: number, value = 0) => {
-      const tensor = Tensor.full(device, [size], value, { dtype: 'f64' });
-      this.#owned.push(tensor);
-      return tensor;
-    };
+    const vector = (size: number, value = 0) => owned.add(Tensor.full(device, [size], value, { dtype: 'f64' }));
     this.#costs = costs;
-    this.#queue = queue;
     this.#eps = eps;
-    try {
-      this.#ways = masses.map(({ a }, k) => {
-        const logMasses = Tensor.from(device, a.map(logOf), [rows]);
-        this.#owned.push(logMasses);
-        return {
-          weight: weights[k]!,
-          logMasses,
-          f: vector(rows),
-          g: vector(columns),
-          rowSums: vector(rows),
-          columnSums: vector(columns),
-        };
-      });
-      this.#log = vector(columns, -Math.log(columns));
-      this.#bias = debiased ? vector(columns) : undefined;
-      this.#biasSums = vector(columns);
-      this.#scratch = vector(columns);
-      this.#errors = vector(1);
-    } catch (error) {
-      this.dispose();
-      throw error;
-    }
+    this.#control = control;
+    this.#weights = weights;
+    this.log = vector(columns, -Math.log(columns));
+    this.#bias = debiased ? vector(columns) : undefined;
+    this.#biasSums = vector(columns);
+    this.error = vector(1);
+    const penalties = { rows: Infinity, columns: Infinity };
+    this.#measures = masses.map((a) => {
+      const potentials = { rows: vector(rows), columns: vector(columns) };
+      const logMasses = { rows: owned.add(Tensor.from(device, a.map(logOf), [rows])), columns: this.log };
+      return new Streaming(control, { cost: costs, owned, potentials, logMasses, penalties });
+    });
   }
 
-  #combine(out: Tensor, terms: Tensor[], coefficients: number[]): void {
-    ops.linearCombination(this.#queue, { out: [out], terms, coefficients });
-  }
-  #clamp(x: Tensor): void {
-    ops.map(this.#queue, { out: [x], x: [x], function: 'clamp', parameters: [-farthest, farthest] });
-  }
-
-  async sweep(count: number, pace: Pace): Promise<void> {
+  async sweep(count: number): Promise<void> {
     const eps = this.#eps;
-    const { work } = this.#costs;
     for (let k = 1; k <= count; k++) {
-      for (const { logMasses, f, g, rowSums, columnSums } of this.#ways) {
-        this.#costs.softmin(this.#queue, 'rows', g, eps, { logSums: rowSums });
-        this.#clamp(rowSums);
-        this.#combine(f, [logMasses, rowSums], [eps, -eps]);
-        await pace.step(work);
-        this.#costs.softmin(this.#queue, 'columns', f, eps, { logSums: columnSums });
-        this.#clamp(columnSums);
-        await pace.step(work);
+      for (const measure of this.#measures) {
+        await measure.look('rows', eps);
+        measure.update('rows', eps);
+        await measure.look('columns', eps);
       }
       this.#average();
       if (k === count) this.#compare();
-      for (const { g, columnSums } of this.#ways) this.#combine(g, [this.#log, columnSums], [eps, -eps]);
-      if (this.#bias) {
-        this.#costs.softmin(this.#queue, 'rows', this.#bias, eps, { logSums: this.#biasSums });
-        await pace.step(work);
-        this.#combine(this.#bias, [this.#bias, this.#log, this.#biasSums], [0.5, 0.5 * eps, -0.5 * eps]);
-      }
+      for (const measure of this.#measures) measure.update('columns', eps);
+      if (this.#bias) await this.#debias(this.#bias);
     }
+    this.#control.iterations.sweeps += count;
   }
 
   /** ln p = Σ wₖ ln Kᵀuₖ, and the bias. */
   #average(): void {
-    for (const [k, { weight, columnSums }] of this.#ways.entries())
-      if (k === 0) this.#combine(this.#log, [columnSums], [weight]);
-      else this.#combine(this.#log, [this.#log, columnSums], [1, weight]);
-    if (this.#bias) this.#combine(this.#log, [this.#log, this.#bias], [1, 1 / this.#eps]);
+    const { queue } = this.#control;
+    for (const [k, { logSums }] of this.#measures.entries())
+      combine(queue, this.log, ...(k === 0 ? [] : [[1, this.log] as const]), [this.#weights[k]!, logSums.columns]);
+    if (this.#bias) combine(queue, this.log, [1, this.log], [1 / this.#eps, this.#bias]);
+  }
+
+  async #debias(bias: Tensor): Promise<void> {
+    const { queue } = this.#control;
+    const eps = this.#eps;
+    this.#costs.softmin(queue, 'rows', bias, eps, { logSums: this.#biasSums });
+    await this.#control.pace(this.#costs.work);
+    combine(queue, bias, [0.5, bias], [0.5 * eps, this.log], [-0.5 * eps, this.#biasSums]);
   }
 
   /** Compares the sums of the plans of the last g with the barycenter. */
   #compare(): void {
-    const { device, columns } = this.#costs;
-    using one = Tensor.zeros(device, [1], { dtype: 'f64' });
-    using target = new Tensor(device, [columns], 'f64');
-    ops.fill(this.#queue, { x: [this.#errors], value: 0 });
-    ops.map(this.#queue, { out: [target], x: [this.#log], function: 'exp' });
-    for (const { weight, g, columnSums } of this.#ways) {
-      this.#combine(this.#scratch, [g, columnSums], [1 / this.#eps, 1]);
-      ops.map(this.#queue, { out: [this.#scratch], x: [this.#scratch], function: 'exp' });
-      this.#combine(this.#scratch, [this.#scratch, target], [1, -1]);
-      ops.map(this.#queue, { out: [this.#scratch], x: [this.#scratch], function: 'abs' });
-      using row = this.#scratch.reshape([1, columns]);
-      ops.rowReduce(this.#queue, { x: row, out: one, reduction: 'sum' });
-      this.#combine(this.#errors, [this.#errors, one], [1, weight]);
+    const { queue } = this.#control;
+    ops.fill(queue, { x: [this.error], value: 0 });
+    for (const [k, measure] of this.#measures.entries()) {
+      measure.compare('columns', this.#eps);
+      combine(queue, this.error, [1, this.error], [this.#weights[k]!, measure.error]);
     }
-  }
-
-  get error(): Tensor {
-    return this.#errors;
-  }
-  get logMasses(): Tensor {
-    return this.#log;
-  }
-
-  dispose(): void {
-    for (const tensor of this.#owned) tensor.dispose();
   }
 }
 
@@ -228,9 +181,8 @@ export async function barycenter(
   options: BarycenterOptions,
 ): Promise<BarycenterResult> {
   const op = 'barycenter';
-  const settings = readOptions(op, options, schema);
-  const { eps, tol, maxSweeps, debiased, signal, onProgress } = settings;
-  signal?.throwIfAborted();
+  const settings = { ...readOptions(op, options, schema), anneal: undefined };
+  const { tol, debiased } = settings;
   if (isTensor(measures) || !Array.isArray(measures) || measures.length === 0)
     throw new OrthokitError('ERR_ARGUMENT', `${op}: measures must be a list of at least one, got ${shown(measures)}`);
   for (const [k, measure] of (measures as readonly unknown[]).entries())
@@ -238,49 +190,33 @@ export async function barycenter(
       throw new OrthokitError('ERR_ARGUMENT', `${op}: measures must be masses, got undefined at ${k}`);
   const weights = weightsOf(op, settings.weights, measures.length);
   const costs = costsOf(op, cost);
-  let state: Barycenter | undefined;
-  let result: BarycenterResult;
-  using lane = new Lane(costs.device, signal);
-  try {
+  const result = await solve<BarycenterResult, BarycenterProgress>(costs, settings, async (control, owned) => {
     const { device, rows, columns } = costs;
     if (debiased && rows !== columns)
       throw new OrthokitError('ERR_SHAPE', `${op}: cost must be square for debiased, got [${rows},${columns}]`);
-    const masses = await Promise.all(
-      measures.map((measure) => marginalsOf(op, device, rows, columns, measure, undefined)),
-    );
-    if (costs instanceof PointCost) {
-      await costs.range(op, lane);
-    } else {
-      const tensors = massTensors(device, masses[0]!);
-      using first = tensors.rowMass;
-      using second = tensors.columnMass;
-      await costs.range(op, { rows: first, columns: second }, lane);
-    }
-    state = new Barycenter(costs, lane.queue, eps, masses, weights, debiased);
-    const pace = new Pace(lane);
-    let [sweeps, error] = [0, Infinity];
-    while (!(error <= tol) && sweeps < maxSweeps) {
-      const count = Math.min(sweepsAtOnce, maxSweeps - sweeps);
-      await state.sweep(count, pace);
-      sweeps += count;
-      error = (await lane.read(state.error))[0]!;
-      onProgress?.({ marginalError: error, sweeps });
-    }
-    const shares = (await lane.read(state.logMasses)).map((x) => Math.exp(x));
-    const total = shares.reduce((sum, x) => sum + x, 0);
-    result = {
-      masses: Tensor.from(
-        device,
-        shares.map((x) => x / total),
-        [columns],
-      ),
-      marginalError: error,
-      status: error <= tol ? 'converged' : 'max-iterations',
-      sweeps,
+    const masses = await Promise.all(measures.map((a) => marginalsOf(op, costs, { a })));
+    const range = await costs.range(op, control, pairOf(costs, [masses[0]!.a, masses[0]!.b], owned));
+    const own = masses.map(({ a }) => a);
+    const state = new Barycenter(costs, settings, own, weights, control, owned);
+    const { iterations } = control;
+    let error = Infinity;
+    return {
+      range: { ...range, isReachable: true },
+      sweep: undefined,
+      async run() {
+        const report = (marginalError: number) => control.report({ marginalError, sweeps: iterations.sweeps });
+        error = await sweepInTens(control, tol, state.error, (count) => state.sweep(count), report);
+        return ended(error, tol);
+      },
+      async result() {
+        const shares = (await control.read(state.log)).map(Math.exp);
+        const total = sumOf(shares);
+        const parts = shares.map((x) => x / total);
+        const { sweeps } = iterations;
+        const status = error <= tol ? 'converged' : 'max-iterations';
+        return { masses: Tensor.from(device, parts, [columns]), marginalError: error, status, sweeps };
+      },
     };
-  } finally {
-    state?.dispose();
-    costs.dispose();
-  }
+  });
   return settled(op, result, settings.throwUnlessConverged);
 }

@@ -1,14 +1,13 @@
-import { allOrNone } from '../core/all-or-none.ts';
-import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
+import type { Owned } from '../core/owned.ts';
 import { also, type Resolved, readOptions, type Schema, watchers } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
-import { type BatchOnHost, batchRange, problemOf } from './batch/costs.ts';
+import { type Batch, type BatchProblem, batchRange, problemOf } from './batch/costs.ts';
 import { type Stacked, stacked, stackedMarginals } from './batch/problems.ts';
 import { TransportBatch } from './batch/result.ts';
-import { type BatchEnd, statusesOf } from './batch/status.ts';
+import { feasibleOf, statusesOf } from './batch/status.ts';
 import { stepThrough } from './batch/steps.ts';
-import { isOverfull, supportOf } from './batch/support.ts';
+import { supportOf } from './batch/support.ts';
 import {
   type AnnealOptions,
   type CheckedOptions,
@@ -17,9 +16,9 @@ import {
   solverSchema,
   unchecked,
 } from './options.ts';
-import { precision } from './problem/start.ts';
-import { levels } from './solvers/anneal.ts';
-import { mostQueued } from './solvers/control.ts';
+import { precision } from './problem/problem.ts';
+import { type Engine, solve } from './solve.ts';
+import { type Control, mostQueued } from './solvers/control.ts';
 import { settled } from './unconverged.ts';
 
 /** Options of {@link transportBatch}. */
@@ -91,118 +90,98 @@ export async function transportBatch(
 ): Promise<TransportBatch> {
   const op = 'transportBatch';
   const { anneal, ...given } = readOptions(op, options, schema);
-  given.signal?.throwIfAborted();
   const settings = { ...given, op, anneal: anneal || undefined };
   const { cost, sizes } = await stacked(op, costs);
-  let result: TransportBatch;
-  try {
-    result = await solved(cost, sizes, settings);
-  } catch (error) {
-    cost.dispose();
-    throw error;
-  }
+  const result = await solve<TransportBatch, TransportBatchProgress>(cost, settings, (control, owned) =>
+    swept(cost, sizes, settings, control, owned),
+  );
   return settled(op, result, settings.throwUnlessConverged);
 }
 
 /** Of a batch with forbidden pairs. @throws ERR_ARGUMENT where all pairs of a mass are forbidden */
-const supportsOf = (op: string, batch: BatchOnHost) => batch.sizes.map((_, k) => supportOf(op, problemOf(batch, k), k));
+const supportsOf = (op: string, batch: Pick<Batch, 'cost' | 'sizes' | 'a' | 'b'>, costs: BatchProblem['costs']) =>
+  batch.sizes.map((_, k) => supportOf(op, problemOf(batch, costs, k), k));
 
-/** Takes the costs over, unless it throws. */
-async function solved(cost: Tensor, sizes: Stacked['sizes'], settings: BatchSettings): Promise<TransportBatch> {
-  const { op, eps, tol, maxSweeps, signal, onProgress } = settings;
-  const [batch, n, m] = cost.shape as [number, number, number];
+/** By sweeps, and problem by problem where these are slow. */
+async function swept(
+  cost: Stacked['cost'],
+  sizes: Stacked['sizes'],
+  settings: BatchSettings,
+  control: Control<TransportBatchProgress>,
+  owned: Owned,
+): Promise<Engine<TransportBatch>> {
+  const { op, eps, tol, maxSweeps } = settings;
+  const [count, n, m] = cost.shape as [number, number, number];
   const { device } = cost;
   const [a, b] = stackedMarginals(op, sizes, [n, m], settings.a, settings.b);
-  using lane = new Lane(device, signal);
-  const range = await batchRange(op, cost, lane);
+  const range = await batchRange(op, cost, control);
   const floor = precision(op, { dtype: 'f64' }, range, eps);
-  const host = { sizes, widths: [n, m] as const, a, b };
-  const supports = range.forbidden > 0 ? supportsOf(op, { ...host, costs: await lane.read(cost) }) : undefined;
-  using rowMass = Tensor.from(device, a, [batch, n]);
-  using columnMass = Tensor.from(device, b, [batch, m]);
-  using statistics = new Tensor(device, [batch, 4], 'f64');
-  const [f, g] = allOrNone(
-    () => Tensor.zeros(device, [batch, n], { dtype: 'f64' }),
-    () => Tensor.zeros(device, [batch, m], { dtype: 'f64' }),
-  );
-  const potentials = { rowPotential: f, columnPotential: g };
+  const supports = range.forbidden > 0 ? supportsOf(op, { cost, sizes, a, b }, await control.read(cost)) : undefined;
+  const rowMass = owned.add(Tensor.from(device, a, [count, n]));
+  const columnMass = owned.add(Tensor.from(device, b, [count, m]));
+  const statistics = owned.add(new Tensor(device, [count, 4], 'f64'));
+  const f = owned.add(Tensor.zeros(device, [count, n], { dtype: 'f64' }));
+  const g = owned.add(Tensor.zeros(device, [count, m], { dtype: 'f64' }));
+  const batch: Batch = { op, eps, tol, control, cost, sizes, a, b, f, g, floor, supports };
+  const operands = { cost, rowMass, columnMass, rowPotential: f, columnPotential: g, statistics };
   // So many that an abort need not wait for them long.
   const atOnce = Math.max(1, Math.floor(mostQueued / cost.size));
-  const sweep = async (at: number, count: number, tol: number): Promise<Float64Array> => {
-    const done = new Float64Array(batch);
-    for (let left = count; ; left -= atOnce) {
+  const sweep = async (sweeps: number, eps: number, tol = 0): Promise<Float64Array> => {
+    control.iterations.sweeps += sweeps;
+    const done = new Float64Array(count);
+    for (let left = sweeps; ; left -= atOnce) {
       const now = Math.min(atOnce, left);
-      ops.batchSweeps(lane.queue, { cost, rowMass, columnMass, ...potentials, statistics, eps: at, tol, count: now });
-      const numbers = await lane.read(statistics);
+      ops.batchSweeps(control.queue, { ...operands, eps, tol, count: now });
+      const numbers = await control.read(statistics);
       // A problem that has stopped does one more in each operation, which does not count.
-      for (let k = 0; k < batch; k++) if (done[k] === count - left) done[k]! += numbers[4 * k]!;
-      const isOver = left <= atOnce || done.every((sweeps) => sweeps < count - left + now);
+      for (let k = 0; k < count; k++) if (done[k] === sweeps - left) done[k]! += numbers[4 * k]!;
+      const isOver = left <= atOnce || done.every((those) => those < sweeps - left + now);
       if (!isOver) continue;
-      for (let k = 0; k < batch; k++) numbers[4 * k] = done[k]!;
+      for (let k = 0; k < count; k++) numbers[4 * k] = done[k]!;
       return numbers;
     }
   };
-  try {
-    let left = maxSweeps;
-    for (const level of levels(settings, range.widest).slice(0, -1)) {
-      const now = Math.min(settings.anneal!.sweeps, left - 1);
-      if (now < 1) break;
-      await sweep(level, now, 0);
-      left -= now;
-    }
-    const sweeps = new Int32Array(batch).fill(maxSweeps - left);
-    const open = new Set(sweeps.keys());
-    let before: Float64Array | undefined;
-    const reserve = Math.floor(maxSweeps / 2);
-    for (;;) {
-      const now = Math.min(sweepsAtOnce, Math.max(1, left - reserve));
-      // The columns are right after a sweep: the error before its last half bounds what is left.
-      const numbers = await sweep(eps, now, tol / 2);
-      left -= now;
-      for (const k of open) {
-        const [done, error] = [numbers[4 * k]!, numbers[4 * k + 1]!];
-        sweeps[k]! += done;
-        if (done < now || error <= tol) open.delete(k);
+  const errorsOf = (numbers: Float64Array) => numbers.filter((_, at) => at % 4 === 1);
+  const report = (numbers: Float64Array) => {
+    const converged = errorsOf(numbers).filter((error) => error <= tol).length;
+    control.report({ converged, problems: count, sweeps: control.iterations.sweeps });
+  };
+  let numbers: Float64Array = new Float64Array(4 * count);
+  let sweeps = new Int32Array(count);
+  return {
+    range: { least: 0, most: range.widest, isReachable: true },
+    sweep: async (sweeps, eps) => void (await sweep(sweeps, eps)),
+    async run() {
+      sweeps = new Int32Array(count).fill(control.iterations.sweeps);
+      const open = new Set(sweeps.keys());
+      const reserve = Math.floor(maxSweeps / 2);
+      let before: Float64Array | undefined;
+      const isOnItsWay = (k: number) => sweepsTo(tol, before, numbers, k) <= control.sweepsLeft - reserve;
+      for (let goesOn = true; goesOn; ) {
+        const now = Math.min(sweepsAtOnce, Math.max(1, control.sweepsLeft - reserve));
+        // The columns are right after a sweep: the error before its last half bounds what is left.
+        numbers = await sweep(now, eps, tol / 2);
+        for (const k of open) {
+          const [done, error] = [numbers[4 * k]!, numbers[4 * k + 1]!];
+          sweeps[k]! += done;
+          if (done < now || error <= tol) open.delete(k);
+        }
+        report(numbers);
+        goesOn = control.sweepsLeft > reserve && [...open].some(isOnItsWay);
+        before = numbers;
       }
-      const report = () => {
-        const converged = numbers.filter((error, at) => at % 4 === 1 && error <= tol).length;
-        onProgress?.({ converged, problems: batch, sweeps: maxSweeps - left });
-      };
-      report();
-      const isOnItsWay = (k: number) => sweepsTo(tol, before, numbers, k) <= left - reserve;
-      const goesOn = left > reserve && [...open].some(isOnItsWay);
-      before = numbers;
-      if (goesOn) continue;
-      const rest = await feasibleOf([...open], { supports, host, cost, f, lane });
-      if (left > 0 && rest.length > 0) {
-        const state = { cost, host, f, g, statistics: numbers, sweeps };
-        await stepThrough(state, rest, { ...settings, maxSweeps: left }, lane);
-        report();
-      }
-      const errors = numbers.filter((_, at) => at % 4 === 1);
-      const status = await statusesOf(errors, { op, eps, tol, floor, supports, host, cost, f, lane });
-      return new TransportBatch(cost, { f, g }, eps, numbers, sweeps, status);
-    }
-  } catch (error) {
-    f.dispose();
-    g.dispose();
-    throw error;
-  }
-}
-
-/** Those of some problems that are not proven to have no plan. */
-async function feasibleOf(
-  problems: readonly number[],
-  { supports, host, cost, f, lane }: Pick<BatchEnd, 'supports' | 'host' | 'cost' | 'f' | 'lane'>,
-): Promise<number[]> {
-  const open = problems.filter((k) => supports?.[k] !== 'barred');
-  if (!open.some((k) => supports?.[k] === 'partial')) return open;
-  const [costs, potentials] = await Promise.all([lane.read(cost), lane.read(f)]);
-  const [n] = host.widths;
-  return open.filter((k) => {
-    const problem = problemOf({ ...host, costs }, k);
-    return supports?.[k] !== 'partial' || !isOverfull(problem, potentials.subarray(k * n, k * n + problem.rows));
-  });
+      const rest = await feasibleOf(batch, [...open]);
+      if (control.sweepsLeft <= 0 || rest.length === 0) return 'max-iterations';
+      await stepThrough(batch, rest, { ...settings, maxSweeps: control.sweepsLeft }, { statistics: numbers, sweeps });
+      report(numbers);
+      return 'max-iterations';
+    },
+    async result() {
+      const status = await statusesOf(batch, errorsOf(numbers));
+      const potentials = { f: owned.release(f), g: owned.release(g) };
+      return new TransportBatch(cost, potentials, eps, numbers, sweeps, status);
+    },
+  };
 }
 
 /** How many more sweeps a problem would take to the tolerance, at the rate between two looks; 0 before that is known. */

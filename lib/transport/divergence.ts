@@ -4,15 +4,17 @@ import { OrthokitError, oneOf } from '../core/errors.ts';
 import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions, isRecord, shown } from '../core/options.ts';
+import { Owned } from '../core/owned.ts';
 import { isTensor, type Tensor } from '../core/tensor.ts';
-import { divergenceSchema, type SinkhornOptions, settingsOf } from './options.ts';
-import { DenseCost } from './problem/cost.ts';
-import { dualAt } from './problem/finish.ts';
-import { marginalsOf } from './problem/marginals.ts';
+import { divergenceSchema, type SinkhornOptions, settingsOf, type TransportStatus } from './options.ts';
+import { type Costs, DenseCost } from './problem/cost.ts';
+import { type Marginals, marginalsOf } from './problem/marginals.ts';
+import { weighted } from './problem/measure.ts';
 import { type PointClouds, PointCost } from './problem/points.ts';
-import { dualOf, TransportResult, type TransportStatus } from './result.ts';
+import { sumOf } from './problem/sums.ts';
+import { dualOf, TransportResult } from './result.ts';
 import { solveCosts } from './sinkhorn.ts';
-import { solveStreaming } from './solvers/solve-streaming.ts';
+import { streamedSums } from './solvers/streaming.ts';
 import { settled } from './unconverged.ts';
 
 /** Costs between two sets and within each, for {@link sinkhornDivergence}. */
@@ -150,30 +152,37 @@ export async function sinkhornDivergence(
   const op = 'sinkhornDivergence';
   checkOptions(op, options, Object.keys(divergenceSchema));
   const settings = settingsOf(op, options);
-  settings.signal?.throwIfAborted();
-  const [xy, xx, yy] = costsOfThree(op, costs);
-  const { a, b } = settings;
-  const problems = [
-    () => solveCosts(xy, settings),
-    () => solveStreaming(xx, { ...settings, b: a }, true),
-    () => solveStreaming(yy, { ...settings, a: b }, true),
-  ];
-  const results: TransportResult[] = [];
-  let divergence: Divergence;
-  try {
-    for (const solve of problems) results.push(await solve());
-    const [ofPair, ofX, ofY] = results as [TransportResult, TransportResult, TransportResult];
-    // Both are at most OT(a, b). At the potentials of the symmetric terms, u = exp(f / eps) and v = exp(g / eps) of these, the
-    // difference is eps / 2 · ⟨u − v, K (u − v)⟩, which a positive definite kernel does not let fall below 0, however little
-    // the three problems have converged.
-    const marginals = await marginalsOf(op, xy.device, xy.rows, xy.columns, a, b);
-    using lane = new Lane(xy.device, settings.signal);
-    const dual = Math.max(dualOf(ofPair), await dualAt(xy, marginals, { f: ofX.f, g: ofY.f }, settings.eps, lane));
-    divergence = new Divergence(ofPair, ofX, ofY, dual);
-  } catch (error) {
-    for (const result of results) result.dispose();
-    for (const cost of [xy, xx, yy]) cost.dispose();
-    throw error;
-  }
+  using owned = new Owned();
+  const costsOfPairs = costsOfThree(op, costs);
+  for (const one of costsOfPairs) owned.add(one);
+  const [xy, xx, yy] = costsOfPairs;
+  const { a, b, eps, signal } = settings;
+  const ofPair = owned.add(await solveCosts(xy, settings));
+  const ofX = owned.add(await solveCosts(xx, { ...settings, b: a }, true));
+  const ofY = owned.add(await solveCosts(yy, { ...settings, a: b }, true));
+  // Both are at most OT(a, b). At the potentials of the symmetric terms, u = exp(f / eps) and v = exp(g / eps) of these, the
+  // difference is eps / 2 · ⟨u − v, K (u − v)⟩, which a positive definite kernel does not let fall below 0, however little
+  // the three problems have converged.
+  using lane = new Lane(xy.device, signal);
+  const dual = Math.max(dualOf(ofPair), await dualAt(xy, await marginalsOf(op, xy, settings), ofX.f, ofY.g, eps, lane));
+  const divergence = new Divergence(ofPair, ofX, ofY, dual);
+  // From now on all is the caller's.
+  owned.move();
   return settled(op, divergence, settings.throwUnlessConverged);
+}
+
+/** f·a + g·b − eps (Σ P − Σ a) at any potentials: at most the value of the problem. */
+async function dualAt(
+  costs: Costs,
+  { a, b, mass }: Marginals,
+  f: Tensor,
+  g: Tensor,
+  eps: number,
+  lane: Lane,
+): Promise<number> {
+  using rows = f.cast('f64');
+  using columns = g.cast('f64');
+  const [ofRows, ofColumns] = await Promise.all([lane.read(rows), lane.read(columns)]);
+  const sums = await streamedSums(costs, { rows, columns }, eps, lane);
+  return mass * (weighted(ofRows, a) + weighted(ofColumns, b)) - eps * (sumOf(sums.rows) - mass);
 }

@@ -18,6 +18,7 @@ export type {
   TransportIterations,
   TransportMethod,
   TransportProgress,
+  TransportStatus,
   UnbalancedOptions,
 } from './options.ts';
 export type { Metric, PointClouds } from './problem/points.ts';
@@ -29,6 +30,5 @@ export {
   type PlanOptions,
   type SparsePlan,
   TransportResult,
-  type TransportStatus,
 } from './result.ts';
 export { sinkhorn } from './sinkhorn.ts';

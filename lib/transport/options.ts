@@ -63,6 +63,13 @@ export interface TransportProgress {
   readonly iterations: Readonly<TransportIterations>;
 }
 
+/**
+ * How a solver ended: `'converged'`, the error is at most `tol`; `'max-iterations'`, sweeps or Newton steps ran out;
+ * `'at-precision'`, the numbers of this dtype do not get nearer; `'infeasible'`, the pairs that are not forbidden cannot carry
+ * the masses.
+ */
+export type TransportStatus = 'converged' | 'max-iterations' | 'at-precision' | 'infeasible';
+
 /** The work of a solver, counted. */
 export interface TransportIterations {
   /** Sweeps over rows and columns. */

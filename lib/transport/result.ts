@@ -3,7 +3,7 @@ import { OrthokitError, oneOf } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions, isRecord, shown } from '../core/options.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
-import type { Gauge, Potentials, TransportIterations } from './options.ts';
+import type { Gauge, Potentials, TransportIterations, TransportStatus } from './options.ts';
 import type { Costs } from './problem/cost.ts';
 import type { Penalties } from './problem/penalties.ts';
 import { PointCost } from './problem/points.ts';
@@ -11,13 +11,6 @@ import { meanPotential } from './problem/potentials.ts';
 import type { TransportCotangents } from './pullback/cotangents.ts';
 import { type PullbackOptions, pullback, type TransportGradients } from './pullback/pullback.ts';
 import { type TransportVariable, variables, variablesOf } from './pullback/variables.ts';
-
-/**
- * How a solver ended: `'converged'`, the error is at most `tol`; `'max-iterations'`, sweeps or Newton steps ran out;
- * `'at-precision'`, the numbers of this dtype do not get nearer; `'infeasible'`, the pairs that are not forbidden cannot carry
- * the masses.
- */
-export type TransportStatus = 'converged' | 'max-iterations' | 'at-precision' | 'infeasible';
 
 /** Options of {@link TransportResult.plan}. */
 export interface PlanOptions {

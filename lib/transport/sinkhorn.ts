@@ -1,46 +1,34 @@
-import { Lane } from '../core/lane.ts';
-import type { Tensor } from '../core/tensor.ts';
-import { type Settings, type SinkhornOptions, settingsOf, type TransportMethod } from './options.ts';
-import type { Cost, Costs, DenseCost, Pair } from './problem/cost.ts';
+import { Tensor } from '../core/tensor.ts';
+import {
+  type Settings,
+  type SinkhornOptions,
+  settingsOf,
+  type TransportMethod,
+  type TransportProgress,
+  type TransportStatus,
+} from './options.ts';
+import { type Costs, DenseCost, type Pair, type PlanSums } from './problem/cost.ts';
 import { isProvenInfeasible } from './problem/feasibility.ts';
-import { type Measured, measure, measureStreaming } from './problem/finish.ts';
-import { marginalsOf, massTensors } from './problem/marginals.ts';
-import { balanced } from './problem/penalties.ts';
+import { type Measured, measure } from './problem/measure.ts';
+import { isBalanced } from './problem/penalties.ts';
 import { costsOf, type PointClouds, PointCost } from './problem/points.ts';
-import { goalOf, honest, precision, startOf } from './problem/start.ts';
-import { TransportResult, type TransportStatus } from './result.ts';
-import { annealBySweeps } from './solvers/anneal.ts';
+import { finalStatus, type Problem, pairOf, problemOf } from './problem/problem.ts';
+import { TransportResult } from './result.ts';
+import { type Engine, solve } from './solve.ts';
 import { automatic } from './solvers/automatic.ts';
-import { Control } from './solvers/control.ts';
 import { lbfgs } from './solvers/lbfgs.ts';
 import { Newton, type SolverEnd } from './solvers/newton.ts';
 import { newtonByLevels } from './solvers/newton-levels.ts';
 import { paperNewton } from './solvers/paper.ts';
 import { ScaledPlan } from './solvers/scaled-plan.ts';
-import { solveStreaming } from './solvers/solve-streaming.ts';
 import { splr } from './solvers/splr.ts';
 import { ssns } from './solvers/ssns.ts';
+import { logOf, Streaming, streamedSums, sweepInTens } from './solvers/streaming.ts';
 import { ended, preparingSweeps, sweepUntil } from './solvers/sweeps.ts';
-import type { Task } from './solvers/task.ts';
 import { settled } from './unconverged.ts';
 
 /** Sweeps from zeros, for the potentials of masses that cannot be carried. */
 const sweepsFromZeros = 20;
-
-async function solve(task: Task): Promise<SolverEnd> {
-  const { plan, marginals, settings, range, tol } = task;
-  const { method, paper, maxSweeps } = settings;
-  if (method === 'auto') return automatic(task);
-  if (method === 'sns' && !paper) return (await newtonByLevels(task, new Newton(plan))).end;
-  await annealBySweeps(task);
-  if (method === 'sinkhorn') return ended(await sweepUntil(plan, tol), tol);
-  await plan.logSweeps(Math.min(paper?.sweeps ?? preparingSweeps, plan.control.sweepsLeft));
-  if (method === 'lbfgs') return (await lbfgs(plan, marginals.a, tol, maxSweeps)).end;
-  const unit = range.most - range.least || settings.eps;
-  if (method === 'ssns') return ssns(plan, tol, unit);
-  if (method === 'splr') return splr(plan, tol, unit);
-  return paperNewton(plan, tol, paper?.lambda ?? 2 / Math.min(plan.cost.rows, plan.cost.columns));
-}
 
 /**
  * Optimal transport with entropy: of all plans P with row sums a and column sums b the one of least
@@ -69,7 +57,6 @@ async function solve(task: Task): Promise<SolverEnd> {
  */
 export async function sinkhorn(cost: Tensor | PointClouds, options: SinkhornOptions = {}): Promise<TransportResult> {
   const settings = settingsOf('sinkhorn', options);
-  settings.signal?.throwIfAborted();
   const result = await solveCosts(costsOf(settings.op, cost), settings);
   return settled(settings.op, result, settings.throwUnlessConverged);
 }
@@ -83,84 +70,114 @@ function methodFor(costs: DenseCost | PointCost): TransportMethod {
   return costs instanceof PointCost && bytes > mostStored ? 'sinkhorn' : 'auto';
 }
 
-/** Takes the costs over. */
-export async function solveCosts(costs: DenseCost | PointCost, asked: Settings): Promise<TransportResult> {
+/** Takes the costs over. Costs are symmetric, and so are masses, where one potential is to serve both sides. */
+export async function solveCosts(
+  costs: DenseCost | PointCost,
+  asked: Settings,
+  isSymmetric = false,
+): Promise<TransportResult> {
   const settings = { ...asked, method: asked.method ?? methodFor(costs) };
-  try {
-    const isPenalized = settings.penalties.rows < Infinity || settings.penalties.columns < Infinity;
-    if (isPenalized || (costs instanceof PointCost && settings.method === 'sinkhorn'))
-      return await solveStreaming(costs, settings);
-    if (!(costs instanceof PointCost)) return await solveProblem(costs, costs, settings);
-    using lane = new Lane(costs.device, settings.signal);
-    await costs.range(settings.op, lane);
-    const stored = costs.stored(settings.op, lane.queue);
-    try {
-      return await solveProblem(stored, costs, settings);
-    } finally {
-      stored.dispose();
-    }
-  } catch (error) {
-    costs.dispose();
-    throw error;
-  }
+  const isPoints = costs instanceof PointCost;
+  const isStreamed = isSymmetric || !isBalanced(settings.penalties) || (isPoints && settings.method === 'sinkhorn');
+  return await solve<TransportResult, TransportProgress>(costs, settings, async (control, owned) => {
+    if (isStreamed) return streamed(await problemOf(costs, settings, control, owned), isSymmetric);
+    const cost = isPoints ? owned.add(await costs.stored(settings.op, control)) : costs;
+    return stored(await problemOf(cost, settings, control, owned), costs);
+  });
 }
 
-function discard({ f, g }: Measured): void {
-  f.dispose();
-  g.dispose();
+/** By sweeps that store no matrix. */
+function streamed(problem: Problem, isSymmetric: boolean): Engine<TransportResult> {
+  const { cost, settings, control, owned, marginals, range, start, goal } = problem;
+  const { eps, penalties } = settings;
+  const logMasses = pairOf(cost, [marginals.a.map(logOf), marginals.b.map(logOf)], owned);
+  const streaming = new Streaming(control, { cost, owned, potentials: start, logMasses, penalties });
+  const sweep = async (count: number, at: number): Promise<void> => {
+    if (isSymmetric) await streaming.sweepSymmetric(count, at);
+    else await streaming.sweep(count, at);
+    control.iterations.sweeps += count;
+  };
+  return {
+    range,
+    sweep,
+    async run() {
+      const report = (error: number) => control.reportError(eps, error);
+      return ended(await sweepInTens(control, goal, streaming.error, (count) => sweep(count, eps), report), goal);
+    },
+    async result(end) {
+      const measured = await measure(problem, start, (own) => streamedSums(cost, own, eps, control));
+      return resultOf(problem, cost, measured, end);
+    },
+  };
 }
 
 /** By solvers that store the cost; the result keeps `costs`. */
-async function solveProblem(cost: Cost, costs: Costs, settings: Settings): Promise<TransportResult> {
-  using control = new Control(cost.device, settings);
-  const { op, eps, a, b } = settings;
-  const marginals = await marginalsOf(op, cost.device, cost.rows, cost.columns, a, b);
-  const tensors = massTensors(cost.device, marginals);
-  const masses: Pair = { rows: tensors.rowMass, columns: tensors.columnMass };
-  let plan: ScaledPlan | undefined;
-  try {
-    const range = await cost.range(op, masses, control);
-    const start = await startOf(cost, marginals, settings, control);
-    plan = new ScaledPlan(cost, masses, start, eps, control);
-    const floor = precision(op, cost, range, eps);
-    const goal = goalOf(cost, settings.tol / marginals.mass, floor);
-    let status: TransportStatus = 'infeasible';
-    if (range.isReachable) status = await solve({ plan, marginals, settings, range, tol: goal });
-    const measureHere = (): Promise<Measured> => {
-      const { potentials } = plan as ScaledPlan;
-      // Distances of points are exact for the caller, though the solver has them rounded to f32.
-      return costs instanceof PointCost
-        ? measureStreaming(costs, marginals, potentials, eps, balanced, control, settings.gauge)
-        : measure(cost, masses, marginals, potentials, eps, control, settings.gauge);
-    };
-    let measured = await measureHere();
-    if (
-      status === 'at-precision' &&
-      control.sweepsLeft > 0 &&
-      measured.marginalError > Math.max(settings.tol, floor * marginals.mass)
-    ) {
-      // Steps have lost their way before the numbers end: sweeps do not.
-      discard(measured);
-      status = ended(await sweepUntil(plan, goal), goal);
-      measured = await measureHere();
-    }
-    if (status !== 'converged' && range.forbidden > 0 && range.isReachable) {
-      const rows = await control.read(plan.potentials.rows);
-      if (await isProvenInfeasible(cost, masses, marginals, rows, control)) status = 'infeasible';
-    }
-    if (!Number.isFinite(measured.value + measured.marginalError)) {
-      // The potentials of masses that cannot be carried grow until they have no digits for eps.
-      discard(measured);
-      await plan.restart(sweepsFromZeros);
-      measured = await measureHere();
-    }
-    status = honest(status, measured.marginalError, settings.tol, floor * marginals.mass);
-    const { penalties, gauge } = settings;
-    const { iterations } = control;
-    return new TransportResult({ costs, eps, penalties, gauge, isStored: true, status, iterations, ...measured });
-  } finally {
-    plan?.dispose();
-    tensors.rowMass.dispose();
-    tensors.columnMass.dispose();
-  }
+function stored(problem: Problem<DenseCost>, costs: DenseCost | PointCost): Engine<TransportResult> {
+  const { settings, control, marginals, range, goal, floor } = problem;
+  const plan = new ScaledPlan(problem);
+  // Distances of points are exact for the caller, though the solver has them rounded to f32.
+  const sumsOf = (own: Pair): Promise<PlanSums> =>
+    costs instanceof PointCost ? streamedSums(costs, own, settings.eps, control) : storedSums(problem, own);
+  const lowersEps = settings.method === 'auto' || (settings.method === 'sns' && !settings.paper);
+  return {
+    range,
+    sweep: lowersEps ? undefined : (count, eps) => plan.sweepAt(count, eps),
+    run: () => solveStored(plan),
+    async result(end) {
+      let status = end;
+      let measured = await measure(problem, plan.potentials, sumsOf);
+      if (
+        status === 'at-precision' &&
+        control.sweepsLeft > 0 &&
+        measured.marginalError > Math.max(settings.tol, floor * marginals.mass)
+      ) {
+        // Steps have lost their way before the numbers end: sweeps do not.
+        status = ended(await sweepUntil(plan, goal), goal);
+        measured = await measure(problem, plan.potentials, sumsOf);
+      }
+      if (status !== 'converged' && range.isReachable && (await isProvenInfeasible(plan))) status = 'infeasible';
+      if (!Number.isFinite(measured.value + measured.marginalError)) {
+        // The potentials of masses that cannot be carried grow until they have no digits for eps.
+        await plan.restart(sweepsFromZeros);
+        measured = await measure(problem, plan.potentials, sumsOf);
+      }
+      return resultOf(problem, costs, measured, status);
+    },
+  };
+}
+
+async function solveStored(plan: ScaledPlan): Promise<SolverEnd> {
+  const { settings, range, goal } = plan.problem;
+  const { method, paper, maxSweeps } = settings;
+  if (method === 'auto') return automatic(plan);
+  if (method === 'sns' && !paper) return (await newtonByLevels(plan, new Newton(plan))).end;
+  plan.eps = settings.eps;
+  if (method === 'sinkhorn') return ended(await sweepUntil(plan, goal), goal);
+  await plan.logSweeps(Math.min(paper?.sweeps ?? preparingSweeps, plan.control.sweepsLeft));
+  if (method === 'lbfgs') return (await lbfgs(plan, maxSweeps)).end;
+  const unit = range.most - range.least || settings.eps;
+  if (method === 'ssns') return ssns(plan, goal, unit);
+  if (method === 'splr') return splr(plan, goal, unit);
+  return paperNewton(plan, goal, paper?.lambda ?? 2 / Math.min(plan.cost.rows, plan.cost.columns));
+}
+
+async function storedSums({ cost, masses, settings, control }: Problem<DenseCost>, own: Pair): Promise<PlanSums> {
+  const { device } = cost;
+  using rowSums = new Tensor(device, [cost.rows], 'f64');
+  using columnSums = new Tensor(device, [cost.columns], 'f64');
+  using statistics = new Tensor(device, [4], 'f64');
+  cost.planSums(control.queue, masses, own, settings.eps, { rows: rowSums, columns: columnSums }, statistics);
+  const [sums, rows, columns] = await control.readAll(statistics, rowSums, columnSums);
+  return { rows, columns, linear: sums[0]!, marginalError: sums[2]! + sums[3]! };
+}
+
+function resultOf(problem: Problem, costs: Costs, measured: Measured, end: TransportStatus): TransportResult {
+  const { settings, control, marginals, floor, owned } = problem;
+  const status = finalStatus(end, measured.marginalError, settings.tol, floor * marginals.mass);
+  const { eps, penalties, gauge } = settings;
+  owned.release(measured.f);
+  owned.release(measured.g);
+  const { iterations } = control;
+  const isStored = costs instanceof DenseCost || costs !== problem.cost;
+  return new TransportResult({ ...measured, costs, eps, penalties, gauge, isStored, status, iterations });
 }

@@ -1,6 +1,6 @@
 import process from 'node:process';
 import { OrthokitError } from '../core/errors.ts';
-import type { TransportStatus } from './result.ts';
+import type { TransportStatus } from './options.ts';
 
 /** The part of a result that says how its solver ended. */
 interface Ended {

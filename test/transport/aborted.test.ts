@@ -43,6 +43,9 @@ afterAll(() => device.close());
 async function solversOf(points: number, [n, m]: readonly [number, number]) {
   const random = (size: number, seed: number) => Float32Array.from(numbers(size, seed));
   const cost = Tensor.from(device, random(n * m, 1), [n, m]);
+  // The first half of the rows may go to one column.
+  const isBlocked = (k: number) => k < (n * m) / 2 && k % m > 0;
+  const blocked = Tensor.from(device, random(n * m, 7).map((c, k) => (isBlocked(k) ? Infinity : c)), [n, m]); // biome-ignore format: one line
   const x = Tensor.from(device, random(2 * points, 2), [points, 2]);
   const y = Tensor.from(device, random(2 * points, 3), [points, 2]);
   const batch = Tensor.from(device, random(n * m, 4), [1, n, m]);
@@ -67,6 +70,8 @@ async function solversOf(points: number, [n, m]: readonly [number, number]) {
     'a matrix by auto': by('auto'),
     'the published form of sns': async (signal) =>
       (await sinkhorn(cost, { ...few, method: 'sns', paper: {}, signal })).dispose(),
+    'masses that no plan carries': async (signal) =>
+      (await sinkhorn(blocked, { ...few, eps: 0.1, method: 'sinkhorn', signal })).dispose(),
     'points by sweeps': async (signal) =>
       (await sinkhorn({ x, y }, { maxSweeps: 3, method: 'sinkhorn', signal })).dispose(),
     'unbalanced masses': async (signal) =>
@@ -80,7 +85,7 @@ async function solversOf(points: number, [n, m]: readonly [number, number]) {
     'a pullback': gradientOf(results[0]),
     'a pullback of points': gradientOf(results[1]),
   };
-  return { calls, inputs: [cost, x, y, batch] };
+  return { calls, inputs: [cost, blocked, x, y, batch] };
 }
 
 const small = await solversOf(80, [90, 80]);
@@ -105,6 +110,38 @@ describe('operations of solvers', () => {
     heard.by = undefined;
     expect(pairs.length).toBeGreaterThan(0);
     expect(lost).toEqual([]);
+  });
+});
+
+describe('a solver that is aborted', () => {
+  afterAll(() => (heard.by = undefined));
+
+  /** Aborts a call at its operation of that number; how many operations there were. */
+  async function abortedAt(call: (signal: AbortSignal) => Promise<void>, at: number): Promise<number> {
+    const controller = new AbortController();
+    let count = 0;
+    heard.by = () => {
+      if (count++ === at) controller.abort();
+    };
+    await call(controller.signal).catch((error: unknown) => expect(error).toMatchObject({ name: 'AbortError' }));
+    heard.by = undefined;
+    await device.synchronize();
+    return count;
+  }
+
+  it.each(Object.keys(small.calls))('gives all back, wherever it is: %s', async (name) => {
+    const call = small.calls[name]!;
+    const count = await abortedAt(call, Infinity);
+    const { live } = device.info.memory;
+    const some = Array.from({ length: 8 }, (_, k) => Math.floor((k * count) / 8));
+    // What is measured and handed out comes last.
+    const last = Array.from({ length: 8 }, (_, k) => count - 1 - k);
+    const left: [number, number][] = [];
+    for (const at of [...some, ...last]) {
+      await abortedAt(call, at);
+      left.push([at, device.info.memory.live - live]);
+    }
+    expect(left.filter(([, bytes]) => bytes !== 0)).toEqual([]);
   });
 });
 

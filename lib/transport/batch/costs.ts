@@ -3,6 +3,7 @@ import type { Lane } from '../../core/lane.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { CostRange } from '../problem/cost.ts';
+import type { Control } from '../solvers/control.ts';
 
 /** A problem of a batch, without what fills it up. */
 export interface BatchProblem {
@@ -15,17 +16,38 @@ export interface BatchProblem {
   readonly b: Float64Array;
 }
 
-/** The batch on the host, which only few batches need. */
-export interface BatchOnHost {
+/**
+ * The pairs that a problem has: `'whole'`, none is forbidden; `'partial'`, each mass can go somewhere; `'barred'`, some
+ * mass can go only where there is none.
+ */
+export type Support = 'whole' | 'partial' | 'barred';
+
+/** A batch on its way: its problems, filled up to the widths `[n, m]` of the costs. */
+export interface Batch {
+  readonly op: string;
+  readonly eps: number;
+  readonly tol: number;
+  readonly control: Pick<Control, 'queue' | 'read' | 'readAll'>;
+  /** `[B, n, m]` */
+  readonly cost: Tensor<'f32' | 'f64'>;
   readonly sizes: readonly (readonly [rows: number, columns: number])[];
-  /** Rows and columns of each problem, filled up. */
-  readonly widths: readonly [n: number, m: number];
-  readonly costs: Float32Array | Float64Array;
   readonly a: Float64Array;
   readonly b: Float64Array;
+  /** Potentials, `[B, n]` and `[B, m]`. */
+  readonly f: Tensor<'f64'>;
+  readonly g: Tensor<'f64'>;
+  /** L1 error that numbers cannot tell from none, for costs of the whole batch and masses of total 1. */
+  readonly floor: number;
+  /** Pairs that each problem has; undefined where none of the batch is forbidden. */
+  readonly supports: readonly Support[] | undefined;
 }
 
-export function problemOf({ sizes, widths: [n, m], costs, a, b }: BatchOnHost, k: number): BatchProblem {
+export function problemOf(
+  { cost, sizes, a, b }: Pick<Batch, 'cost' | 'sizes' | 'a' | 'b'>,
+  costs: BatchProblem['costs'],
+  k: number,
+): BatchProblem {
+  const [, n, m] = cost.shape as [number, number, number];
   const [rows, columns] = sizes[k]!;
   return {
     rows,
@@ -35,6 +57,13 @@ export function problemOf({ sizes, widths: [n, m], costs, a, b }: BatchOnHost, k
     a: a.subarray(k * n, k * n + rows),
     b: b.subarray(k * m, k * m + columns),
   };
+}
+
+/** The problem on the host, and the potentials of its rows: for few of a batch. */
+export async function onHost(batch: Batch): Promise<(k: number) => [problem: BatchProblem, ofRows: Float64Array]> {
+  const [costs, potentials] = await batch.control.readAll(batch.cost, batch.f);
+  const [, n] = batch.cost.shape as [number, number];
+  return (k) => [problemOf(batch, costs, k), potentials.subarray(k * n, k * n + batch.sizes[k]![0])];
 }
 
 /** Found by {@link batchRange}. */

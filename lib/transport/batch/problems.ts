@@ -2,38 +2,39 @@ import { OrthokitError } from '../../core/errors.ts';
 import { shown } from '../../core/options.ts';
 import { isTensor, Tensor } from '../../core/tensor.ts';
 import type { Masses } from '../options.ts';
-import { massTolerance, totalOf } from '../problem/marginals.ts';
+import { haveOneTotal, totalOf } from '../problem/marginals.ts';
 
 type MassLists = readonly Exclude<Masses, Tensor>[] | undefined;
 
 /** Costs in one tensor, `[B, n, m]`. */
 export interface Stacked {
-  readonly cost: Tensor;
+  readonly cost: Tensor<'f32' | 'f64'>;
   /** Of each problem, before it was filled up. */
   readonly sizes: readonly (readonly [rows: number, columns: number])[];
 }
 
-function checkCost(op: string, cost: unknown, rank: number): Tensor {
+function checkCost(op: string, cost: unknown, rank: number): Tensor<'f32' | 'f64'> {
   if (!isTensor(cost)) throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be Tensors, got ${shown(cost)}`);
   if (cost.dtype !== 'f32' && cost.dtype !== 'f64')
     throw new OrthokitError('ERR_DTYPE', `${op}: costs must be f32 or f64, got ${cost.dtype}`);
   if (cost.shape.length !== rank || cost.size === 0)
     throw new OrthokitError('ERR_SHAPE', `${op}: costs must have rank ${rank} and elements, got [${cost.shape}]`);
-  return cost;
+  return cost as Tensor<'f32' | 'f64'>;
 }
 
 /** Matrices of any sizes as one batch: what is beyond a smaller one has no mass. */
 export async function stacked(op: string, costs: Tensor | readonly Tensor[]): Promise<Stacked> {
   if (isTensor(costs)) {
-    const [batch, n, m] = checkCost(op, costs, 3).shape as [number, number, number];
-    return { cost: costs.reshape(costs.shape), sizes: Array.from({ length: batch }, () => [n, m] as const) };
+    const cost = checkCost(op, costs, 3);
+    const [batch, n, m] = cost.shape as [number, number, number];
+    return { cost: cost.reshape(cost.shape), sizes: Array.from({ length: batch }, () => [n, m] as const) };
   }
   if (!Array.isArray(costs) || costs.length === 0)
     throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be a batch or a list of matrices, got ${shown(costs)}`);
-  const list: Tensor[] = [];
+  const list: Tensor<'f32' | 'f64'>[] = [];
   // A hole of a list is looked at, too.
   for (const cost of costs as readonly unknown[]) list.push(checkCost(op, cost, 2));
-  const [{ device, dtype }] = list as [Tensor];
+  const { device, dtype } = list[0]!;
   for (const cost of list) {
     if (cost.device !== device) throw new OrthokitError('ERR_DEVICE', `${op}: costs are on different devices`);
     if (cost.dtype !== dtype)
@@ -44,7 +45,7 @@ export async function stacked(op: string, costs: Tensor | readonly Tensor[]): Pr
   const elements = await Promise.all(list.map((cost) => cost.read()));
   const all = dtype === 'f32' ? new Float32Array(list.length * n * m) : new Float64Array(list.length * n * m);
   for (const [k, [rows, columns]] of sizes.entries()) {
-    const own = elements[k] as Float32Array | Float64Array;
+    const own = elements[k]!;
     // A problem is filled up with one of its own costs, so that their range stays.
     all.fill(own.find((x) => Number.isFinite(x)) ?? 0, k * n * m, (k + 1) * n * m);
     for (let i = 0; i < rows; i++) all.set(own.subarray(i * columns, (i + 1) * columns), (k * n + i) * m);
@@ -99,7 +100,7 @@ export function stackedMarginals(
   for (const [k, total] of a.totals.entries()) {
     const other = b.totals[k]!;
     const isGiven = ofRows !== undefined && ofColumns !== undefined;
-    if (isGiven && Math.abs(total - other) > massTolerance * Math.max(total, other))
+    if (isGiven && !haveOneTotal(total, other))
       throw new OrthokitError('ERR_ARGUMENT', `${op}: b[${k}] must have the total of a[${k}], ${total}, got ${other}`);
     // The side that was given sets the total.
     const [rows, width, by] = ofRows === undefined ? [a.rows, n, other / total] : [b.rows, m, total / other];

@@ -2,8 +2,8 @@ import { OrthokitError, oneOf } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { isRecord, shown } from '../../core/options.ts';
 import { isTensor, Tensor } from '../../core/tensor.ts';
+import type { TransportStatus } from '../options.ts';
 import { meanPotential } from '../problem/potentials.ts';
-import type { TransportStatus } from '../result.ts';
 
 /** A variable of {@link TransportBatch.gradient}. */
 export type TransportBatchVariable = 'cost' | 'a' | 'b';

@@ -1,49 +1,39 @@
-import type { Lane } from '../../core/lane.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { Settings } from '../options.ts';
 import { DenseCost, gathered } from '../problem/cost.ts';
-import { balanced } from '../problem/penalties.ts';
 import { solveCosts } from '../sinkhorn.ts';
-import type { BatchOnHost } from './costs.ts';
+import type { Batch } from './costs.ts';
 
-/** The problems of a batch under way. */
-export interface BatchState {
-  readonly cost: Tensor;
-  readonly host: Omit<BatchOnHost, 'costs'>;
-  /** Potentials, `[B, n]` and `[B, m]`, f64. */
-  readonly f: Tensor;
-  readonly g: Tensor;
-  /** Of each problem: [sweeps of the last operation, L1 error, ⟨cost, P⟩, value]. */
+/** Of each problem. */
+export interface BatchNumbers {
+  /** [sweeps of the last operation, L1 error, ⟨cost, P⟩, value] */
   readonly statistics: Float64Array;
   readonly sweeps: Int32Array;
 }
 
-export type StepSettings = Pick<Settings, 'op' | 'eps' | 'tol' | 'maxSweeps' | 'maxNewton' | 'anneal' | 'signal'>;
-
 /** Solves some problems one by one, as {@link sinkhorn} does by default; each ends where it is less wrong. */
 export async function stepThrough(
-  state: BatchState,
+  batch: Batch,
   problems: readonly number[],
-  settings: StepSettings,
-  lane: Lane,
+  settings: Pick<Settings, 'op' | 'eps' | 'tol' | 'maxSweeps' | 'maxNewton' | 'anneal' | 'signal'>,
+  { statistics, sweeps }: BatchNumbers,
 ): Promise<void> {
-  const { cost, host, statistics, sweeps } = state;
-  const { sizes, a, b } = host;
-  const [n, m] = host.widths;
-  const [f, g] = await Promise.all([lane.read(state.f), lane.read(state.g)]);
-  using rows = cost.reshape([sizes.length * n, m]);
+  const { control, cost, sizes, a, b } = batch;
+  const [count, n, m] = cost.shape as [number, number, number];
+  const [f, g] = await control.readAll(batch.f, batch.g);
+  using all = cost.reshape([count * n, m]);
   for (const k of problems) {
-    const [count, width] = sizes[k]!;
-    const index = Int32Array.from({ length: count }, (_, i) => k * n + i);
-    using own = Tensor.from(cost.device, index, [count]);
-    using matrix = gathered(lane.queue, rows, own);
+    const [rows, columns] = sizes[k]!;
+    const index = Int32Array.from({ length: rows }, (_, i) => k * n + i);
+    using own = Tensor.from(cost.device, index, [rows]);
+    using matrix = gathered(control.queue, all, own);
     // Columns beyond a smaller problem have no mass.
     using result = await solveCosts(new DenseCost(settings.op, matrix), {
       ...settings,
-      a: a.subarray(k * n, k * n + count),
+      a: a.subarray(k * n, k * n + rows),
       b: b.subarray(k * m, (k + 1) * m),
       method: 'auto',
-      penalties: balanced,
+      penalties: { rows: Infinity, columns: Infinity },
       gauge: 'balanced',
       paper: undefined,
       warmStart: undefined,
@@ -53,10 +43,10 @@ export async function stepThrough(
     sweeps[k]! += result.iterations.sweeps;
     if (!(result.marginalError < statistics[4 * k + 1]!)) continue;
     statistics.set([result.marginalError, result.cost, result.value], 4 * k + 1);
-    const [ofRows, ofColumns] = await Promise.all([lane.read(result.f), lane.read(result.g)]);
+    const [ofRows, ofColumns] = await Promise.all([control.read(result.f), control.read(result.g)]);
     f.set(ofRows, k * n);
-    g.set(ofColumns.subarray(0, width), k * m);
+    g.set(ofColumns.subarray(0, columns), k * m);
   }
-  state.f.write(f);
-  state.g.write(g);
+  batch.f.write(f);
+  batch.g.write(g);
 }

@@ -1,13 +1,7 @@
 import { OrthokitError } from '../../core/errors.ts';
 import { slack, widestCuts } from '../problem/feasibility.ts';
 import { sumOf } from '../problem/sums.ts';
-import type { BatchProblem } from './costs.ts';
-
-/**
- * The pairs that a problem has: `'whole'`, none is forbidden; `'partial'`, each mass can go somewhere; `'barred'`, some
- * mass can go only where there is none.
- */
-export type Support = 'whole' | 'partial' | 'barred';
+import type { BatchProblem, Support } from './costs.ts';
 
 /** For each row, then each column: bit 1 for a finite cost, bit 2 for one opposite a mass. */
 function reachOf({ rows, columns, stride, costs, a, b }: BatchProblem): [ofRows: Uint8Array, ofColumns: Uint8Array] {

@@ -8,11 +8,11 @@ import { Tensor } from '../../core/tensor.ts';
 
 /** Vectors of a problem, f64: one element a row, one a column. */
 export interface Pair {
-  readonly rows: Tensor;
-  readonly columns: Tensor;
+  readonly rows: Tensor<'f64'>;
+  readonly columns: Tensor<'f64'>;
 }
 
-/** Found by {@link Cost.range}. */
+/** Found by {@link Costs.range}. */
 export interface CostRange {
   readonly least: number;
   readonly most: number;
@@ -26,6 +26,15 @@ export interface CostRange {
 export interface Stored {
   readonly kernel: Tensor;
   readonly columnScale: Tensor;
+}
+
+/** Sums of a plan over rows and columns, and ⟨C, P⟩. */
+export interface PlanSums {
+  readonly rows: Float64Array;
+  readonly columns: Float64Array;
+  readonly linear: number;
+  /** Where it comes with the sums. */
+  readonly marginalError?: number;
 }
 
 /** A side of a problem. */
@@ -50,6 +59,8 @@ export interface Costs {
   readonly dtype: 'f32' | 'f64';
   /** The exponentials that a pass over all pairs takes. */
   readonly work: number;
+  /** @throws ERR_ARGUMENT for costs that make no problem */
+  range(op: string, lane: Lane, masses: Pair): Promise<CostRange>;
   /** For each of a side, the smooth minimum over the other one, whose potential is given. */
   softmin(queue: Device, side: Side, potential: Tensor, eps: number, out: SoftminOutputs): void;
   /** Writes the plan of potentials, each element rounded once to the dtype of `out`, which is that of the costs. */
@@ -57,24 +68,6 @@ export interface Costs {
   /** The costs of some rows, in f64. */
   panel(queue: Device, index: Tensor): Tensor;
   dispose(): void;
-}
-
-/** All that the other solvers ask of a cost. */
-export interface Cost extends Costs {
-  /** @throws ERR_ARGUMENT for costs that make no problem */
-  range(op: string, masses: Pair, lane: Lane): Promise<CostRange>;
-  /** With `stored`, the last sweep leaves a kernel and the scales of its columns. */
-  logSweeps(
-    queue: Device,
-    masses: Pair,
-    potentials: Pair,
-    eps: number,
-    count: number,
-    statistics: Tensor,
-    stored?: Stored,
-  ): void;
-  gibbsKernel(queue: Device, potentials: Pair, eps: number, kernel: Tensor): void;
-  planSums(queue: Device, masses: Pair, potentials: Pair, eps: number, sums: Pair, statistics: Tensor): void;
 }
 
 /** Rows of a matrix, in f64. */
@@ -90,7 +83,7 @@ export function gathered(queue: Device, matrix: Tensor, index: Tensor): Tensor {
 }
 
 /** A matrix of costs. */
-export class DenseCost implements Cost {
+export class DenseCost implements Costs {
   readonly device: Device;
   readonly rows: number;
   readonly columns: number;
@@ -108,7 +101,7 @@ export class DenseCost implements Cost {
     this.#cost = cost.reshape(cost.shape);
   }
 
-  async range(op: string, masses: Pair, lane: Lane): Promise<CostRange> {
+  async range(op: string, lane: Lane, masses: Pair): Promise<CostRange> {
     using statistics = new Tensor(this.device, [8], 'f64');
     ops.costRange(lane.queue, {
       cost: this.#cost,
@@ -153,6 +146,7 @@ export class DenseCost implements Cost {
     return gathered(queue, this.#cost, index);
   }
 
+  /** With `stored`, the last sweep leaves a kernel and the scales of its columns. */
   logSweeps(
     queue: Device,
     masses: Pair,

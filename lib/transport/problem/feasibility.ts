@@ -1,7 +1,5 @@
 import { Tensor } from '../../core/tensor.ts';
-import type { Control } from '../solvers/control.ts';
-import type { Cost, Pair } from './cost.ts';
-import type { Marginals } from './marginals.ts';
+import type { ScaledPlan } from '../solvers/scaled-plan.ts';
 
 /** Sets of rows that are looked at. */
 const mostCuts = 8;
@@ -23,13 +21,10 @@ export function widestCuts(potentials: Float64Array, masses: Float64Array): numb
  * exists. Potentials of such rows leave the others behind without end, so the sets are cut where sorted potentials have their
  * widest gaps. A solver that has not converged has such potentials.
  */
-export async function isProvenInfeasible(
-  cost: Cost,
-  masses: Pair,
-  marginals: Marginals,
-  potentials: Float64Array,
-  control: Control,
-): Promise<boolean> {
+export async function isProvenInfeasible(plan: ScaledPlan): Promise<boolean> {
+  const { cost, masses, marginals, control, range } = plan.problem;
+  if (range.forbidden === 0) return false;
+  const potentials = await control.read(plan.potentials.rows);
   const { device } = cost;
   using f = new Tensor(device, [cost.rows], 'f64');
   using g = Tensor.zeros(device, [cost.columns], { dtype: 'f64' });
@@ -40,7 +35,7 @@ export async function isProvenInfeasible(
     const indicator = new Float64Array(cost.rows).fill(-Infinity);
     for (const i of ours) indicator[i] = 0;
     f.write(indicator);
-    const sums: Pair = { rows: rowSums, columns: columnSums };
+    const sums = { rows: rowSums, columns: columnSums };
     cost.planSums(control.queue, masses, { rows: f, columns: g }, boundlessEps, sums, statistics);
     const reached = await control.read(columnSums);
     const need = ours.reduce((sum, i) => sum + marginals.a[i]!, 0);

@@ -1,13 +1,14 @@
-import { allOrNone } from '../../core/all-or-none.ts';
 import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { shown } from '../../core/options.ts';
-import { isTensor, Tensor } from '../../core/tensor.ts';
+import { isTensor } from '../../core/tensor.ts';
 import type { Masses } from '../options.ts';
+import type { Costs, Side } from './cost.ts';
 
-/** The two totals may differ by so much, relative to the larger one: what rounding to f32 does to them. */
-export const massTolerance = 1e-6;
+/** Whether two totals differ by no more than rounding of masses to f32 does to them. */
+export const haveOneTotal = (one: number, other: number): boolean =>
+  Math.abs(one - other) <= 1e-6 * Math.max(one, other);
 
 /** Masses of rows and columns, each of total 1. */
 export interface Marginals {
@@ -59,40 +60,27 @@ function normalize(op: string, name: string, masses: Float64Array): number {
 }
 
 /**
- * Reads and checks both; they get the total 1 unless they are free to differ.
+ * Reads and checks both; they get the total 1 where they have to be kept.
  * @throws ERR_ARGUMENT for masses that are negative, not finite, or of unequal totals; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE
  */
 export async function marginalsOf(
   op: string,
-  device: Device,
-  rows: number,
-  columns: number,
-  a: Masses | undefined,
-  b: Masses | undefined,
-  isFree = false,
+  { device, rows, columns }: Pick<Costs, 'device' | Side>,
+  { a, b }: { readonly a?: Masses | undefined; readonly b?: Masses | undefined },
+  isKept = true,
 ): Promise<Marginals> {
   const read = (name: string, masses: Masses | undefined, size: number) =>
     masses === undefined ? new Float64Array(size).fill(1 / size) : numbersOf(op, name, masses, device, size);
   const [rowMasses, columnMasses] = await Promise.all([read('a', a, rows), read('b', b, columns)]);
-  if (isFree) {
+  if (!isKept) {
     totalOf(op, 'a', rowMasses);
     totalOf(op, 'b', columnMasses);
     return { a: rowMasses, b: columnMasses, mass: 1 };
   }
   const mass = normalize(op, 'a', rowMasses);
   const other = normalize(op, 'b', columnMasses);
-  // The side that was given sets the total, so that uniform masses go with any.
-  const total = a === undefined ? other : mass;
-  if (a !== undefined && b !== undefined && Math.abs(mass - other) > massTolerance * Math.max(mass, other))
+  if (a !== undefined && b !== undefined && !haveOneTotal(mass, other))
     throw new OrthokitError('ERR_ARGUMENT', `${op}: b must have the total of a, ${mass}, got ${other}`);
-  return { a: rowMasses, b: columnMasses, mass: total };
-}
-
-/** Both as f64 tensors. */
-export function massTensors(device: Device, { a, b }: Marginals): { rowMass: Tensor; columnMass: Tensor } {
-  const [rowMass, columnMass] = allOrNone(
-    () => Tensor.from(device, a, [a.length]),
-    () => Tensor.from(device, b, [b.length]),
-  );
-  return { rowMass, columnMass };
+  // The side that was given sets the total, so that uniform masses go with any.
+  return { a: rowMasses, b: columnMasses, mass: a === undefined ? other : mass };
 }

@@ -72,11 +72,13 @@ export class PointCost implements Costs {
     return this.#x.shape[1]!;
   }
 
-  /**
-   * 0, and the distance across the box of all points: no cost is above it.
-   * @throws ERR_ARGUMENT for points that are not finite, or so far apart that a distance would not be
-   */
+  /** 0, and the distance across the box of all points: no cost is above it. */
   async range(op: string, lane: Lane): Promise<CostRange> {
+    return { least: 0, most: await this.#extent(op, lane), forbidden: 0, isReachable: true };
+  }
+
+  /** @throws ERR_ARGUMENT for points that are not finite, or so far apart that a distance would not be */
+  async #extent(op: string, lane: Lane): Promise<number> {
     const d = this.dimension;
     const [least, most] = [new Float64Array(d).fill(Infinity), new Float64Array(d).fill(-Infinity)];
     const clouds: readonly ArrayLike<number>[] = await Promise.all([lane.read(this.#x), lane.read(this.#y)]);
@@ -94,12 +96,16 @@ export class PointCost implements Costs {
     const farthest = this.metric === 'euclidean' ? Math.sqrt(across) : across;
     if (farthest > 1e300 || (this.dtype === 'f32' && farthest > 1e38))
       throw new OrthokitError('ERR_ARGUMENT', `${op}: x and y must have finite distances, got one of ${farthest}`);
-    return { least: 0, most: farthest, forbidden: 0, isReachable: true };
+    return farthest;
   }
 
-  /** The same problem with its costs stored, for solvers that need the matrix. */
-  stored(op: string, queue: Device): DenseCost {
-    using cost = this.#matrix(queue);
+  /**
+   * The same problem with its costs stored, for solvers that need the matrix.
+   * @throws ERR_ARGUMENT for points without finite distances
+   */
+  async stored(op: string, lane: Lane): Promise<DenseCost> {
+    await this.#extent(op, lane);
+    using cost = this.#matrix(lane.queue);
     return new DenseCost(op, cost);
   }
 

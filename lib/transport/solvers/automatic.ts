@@ -3,8 +3,8 @@ import { annealBySweeps } from './anneal.ts';
 import { lbfgs } from './lbfgs.ts';
 import { Newton, type SolverEnd } from './newton.ts';
 import { newtonByLevels, sweepsByLevels } from './newton-levels.ts';
+import type { ScaledPlan } from './scaled-plan.ts';
 import { predictSweeps, preparingSweeps, probeSweeps, sweepOn } from './sweeps.ts';
-import type { Task } from './task.ts';
 
 /** Sweeps up to which Newton steps do not pay, … */
 const fewSweeps = 20;
@@ -31,9 +31,8 @@ const wideBounds = { sweeps: 400, newton: 100 } as const;
  * At eps itself first. Where that fails, each method has its turn as if it were alone, with what is left of the bounds: Newton
  * steps and L-BFGS from the start, level by level of eps, then sweeps from the best iterate so far, since they never raise the error.
  */
-export async function automatic(task: Task): Promise<SolverEnd> {
-  const { plan, marginals, settings, range, tol } = task;
-  const { control } = plan;
+export async function automatic(plan: ScaledPlan): Promise<SolverEnd> {
+  const { settings, range, goal: tol, control } = plan.problem;
   const newton = new Newton(plan);
   const start = plan.remember();
   let [best, least] = [plan.remember(), Infinity];
@@ -43,32 +42,30 @@ export async function automatic(task: Task): Promise<SolverEnd> {
     least = error;
   };
   let evaluations = 0;
-  const levelSweeps = sweepsByLevels(settings, range);
+  const levelSweeps = sweepsByLevels(plan.problem);
 
   if (control.sweepsLeft >= 2 * (probeSweeps + levelSweeps)) {
-    const reached = await shortcut(task, newton);
+    const reached = await shortcut(plan, newton);
     if (reached.error <= tol) return 'converged';
     keep(reached.error);
     evaluations += reached.evaluations;
     plan.recall(start);
     newton.forget();
   }
-  const byNewton = await newtonByLevels(task, newton);
+  const byNewton = await newtonByLevels(plan, newton);
   keep(byNewton.error);
   const ends = [byNewton.end];
   // No method carries what no plan does.
-  if (byNewton.end !== 'converged' && range.forbidden > 0) {
-    const rows = await control.read(plan.potentials.rows);
-    if (await isProvenInfeasible(plan.cost, plan.masses, marginals, rows, control)) return byNewton.end;
-  }
+  if (byNewton.end !== 'converged' && (await isProvenInfeasible(plan))) return byNewton.end;
   if (byNewton.end !== 'converged' && evaluations < settings.maxSweeps) {
     const isFromStart = control.sweepsLeft > levelSweeps;
     plan.recall(isFromStart ? start : best);
     if (isFromStart) {
-      await annealBySweeps(task);
+      await annealBySweeps(settings, range, control, (count, eps) => plan.sweepAt(count, eps));
+      plan.eps = settings.eps;
       await plan.logSweeps(preparingSweeps);
     }
-    const { end, error } = await lbfgs(plan, marginals.a, tol, settings.maxSweeps - evaluations);
+    const { end, error } = await lbfgs(plan, settings.maxSweeps - evaluations);
     keep(error);
     ends.push(end);
   }
@@ -85,8 +82,8 @@ interface Reached {
 }
 
 /** At eps itself: sweeps while they are few; else, from near the optimum, Newton steps where the plan is sparse, L-BFGS where it is dense. */
-async function shortcut({ plan, marginals, settings, tol }: Task, newton: Newton): Promise<Reached> {
-  const { control } = plan;
+async function shortcut(plan: ScaledPlan, newton: Newton): Promise<Reached> {
+  const { settings, goal: tol, control } = plan.problem;
   const outlook = await predictSweeps(plan, tol);
   let { error } = outlook;
   // The rate may fall: twice as many as were predicted are enough.
@@ -103,7 +100,7 @@ async function shortcut({ plan, marginals, settings, tol }: Task, newton: Newton
   const { maxSweeps, maxNewton } = settings;
   const isTight = isDense ? maxSweeps < wideBounds.sweeps : maxNewton < wideBounds.newton;
   if (error > near || isTight) return { error, evaluations: 0 };
-  if (isDense) return await lbfgs(plan, marginals.a, tol, Math.ceil(shortcutShare * maxSweeps));
+  if (isDense) return await lbfgs(plan, Math.ceil(shortcutShare * maxSweeps));
   const steps = Math.ceil(shortcutShare * maxNewton);
   return { ...(await newton.run(tol, { rejections: mostRejections, steps })), evaluations: 0 };
 }

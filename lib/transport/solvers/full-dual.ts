@@ -9,7 +9,7 @@ import type { ScaledPlan } from './scaled-plan.ts';
 import { farthest } from './streaming.ts';
 
 /** A vector of the dual in both potentials: its part along the rows, then that along the columns, f64. */
-export type DualVector = readonly Tensor[];
+export type DualVector = readonly Tensor<'f64'>[];
 
 const pairOf = ([rows, columns]: DualVector): Pair => ({ rows: rows!, columns: columns! });
 
@@ -240,7 +240,7 @@ export async function solveFullDual(
   let before: DualPoint | undefined;
   try {
     for (;;) {
-      control.report(eps, here.error);
+      control.reportError(eps, here.error);
       if (here.error <= tol) return 'converged';
       if (control.newtonLeft <= 0) return 'max-iterations';
       control.iterations.newton += 1;

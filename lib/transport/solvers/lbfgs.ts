@@ -28,7 +28,8 @@ class Semidual implements Landscape<Trial> {
   readonly #point: SemidualPoint;
   readonly #inverseMasses: Tensor;
 
-  constructor(plan: ScaledPlan, masses: Float64Array) {
+  constructor(plan: ScaledPlan) {
+    const masses = plan.problem.marginals.a;
     this.#point = new SemidualPoint(plan);
     this.like = [this.#point.step];
     this.numbers = this.#point.statistics;
@@ -58,15 +59,15 @@ class Semidual implements Landscape<Trial> {
   }
 }
 
-/** Maximizes the semi-dual by L-BFGS, until the L1 error of the rows is at most `tol` or so many evaluations are done. */
-export async function lbfgs(plan: ScaledPlan, masses: Float64Array, tol: number, most: number): Promise<LbfgsEnd> {
+/** Maximizes the semi-dual by L-BFGS, until the L1 error of the rows is at most the problem's goal, or so many evaluations are done. */
+export async function lbfgs(plan: ScaledPlan, maxEvaluations: number): Promise<LbfgsEnd> {
   const { control, eps } = plan;
-  const { status, evaluation, evaluations } = await descend(control, new Semidual(plan, masses), {
-    tol,
-    maxEvaluations: most,
+  const { status, evaluation, evaluations } = await descend(control, new Semidual(plan), {
+    tol: plan.problem.goal,
+    maxEvaluations,
     evaluationsOfSearch: mostHalvings + 1,
     curvature: Infinity,
-    onStep: ({ residual }) => control.report(eps, residual),
+    onStep: ({ residual }) => control.reportError(eps, residual),
   });
   const isKnown = status === 'converged' || status === 'max-iterations';
   return { end: isKnown ? status : 'at-precision', error: evaluation.residual, evaluations };

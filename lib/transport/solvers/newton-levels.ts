@@ -1,8 +1,9 @@
 import type { Settings } from '../options.ts';
-import type { CostRange, Pair } from '../problem/cost.ts';
+import type { Pair } from '../problem/cost.ts';
+import type { Problem } from '../problem/problem.ts';
 import { levels } from './anneal.ts';
 import type { Newton, NewtonEnd, SolverEnd } from './newton.ts';
-import type { Task } from './task.ts';
+import type { ScaledPlan } from './scaled-plan.ts';
 
 /** L1 error at which a level of eps is done at first: the next one moves further than that. */
 const looseTolerance = 0.02;
@@ -13,8 +14,8 @@ const mostSteps = 15;
 const sweepsAtLevel = ({ anneal }: Settings): number => anneal?.sweeps ?? 2;
 
 /** How many sweeps it makes from the first level of eps to the last. */
-export const sweepsByLevels = (settings: Settings, range: CostRange): number =>
-  sweepsAtLevel(settings) * levels(settings, range.most - range.least).length;
+export const sweepsByLevels = ({ settings, range }: Problem): number =>
+  sweepsAtLevel(settings) * levels(settings, range).length;
 
 interface Level {
   readonly eps: number;
@@ -29,14 +30,11 @@ interface Level {
  * units of the next eps, and the semi-dual is flat there: where steps stall, levels are solved again from the first, each so
  * far that every row has its mass.
  */
-export async function newtonByLevels(
-  { plan, marginals, settings, range, tol }: Task,
-  newton: Newton,
-): Promise<{ end: SolverEnd; error: number }> {
-  const list = levels(settings, range.most - range.least);
+export async function newtonByLevels(plan: ScaledPlan, newton: Newton): Promise<{ end: SolverEnd; error: number }> {
+  const { marginals, settings, range, goal: tol, control } = plan.problem;
+  const list = levels(settings, range);
   const leastMass = marginals.a.reduce((least, mass) => (mass > 0 ? Math.min(least, mass) : least), 1);
   const strictTolerance = Math.max(tol, Math.min(looseTolerance, leastMass) / 2);
-  const { control } = plan;
 
   const descend = async (levelTolerance: number, steps: number): Promise<NewtonEnd> => {
     const passed: Level[] = [];
@@ -57,7 +55,7 @@ export async function newtonByLevels(
   };
 
   // The second way down needs sweeps, too.
-  const isLast = list.length === 1 || control.sweepsLeft < 2 * sweepsByLevels(settings, range);
+  const isLast = list.length === 1 || control.sweepsLeft < 2 * sweepsByLevels(plan.problem);
   const { end, error } = await descend(isLast ? strictTolerance : looseTolerance, isLast ? Infinity : mostSteps);
   if (end !== 'stalled') return { end, error };
   return (await descend(strictTolerance, Infinity)) as { end: SolverEnd; error: number };

@@ -102,7 +102,7 @@ export class Newton {
     let rejectedInAll = 0;
     let [toHalve, stepsLeft] = [error, steps];
     for (;;) {
-      control.report(plan.eps, error);
+      control.reportError(plan.eps, error);
       if (error <= tol) return { end: 'converged', error };
       if (error <= toHalve / 2) [toHalve, stepsLeft] = [error, steps];
       if (stepsLeft-- <= 0) return { end: 'stalled', error };

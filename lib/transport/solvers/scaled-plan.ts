@@ -1,8 +1,10 @@
 import { ops } from '../../core/native-ops.ts';
 import { Tensor } from '../../core/tensor.ts';
-import type { Cost, Pair } from '../problem/cost.ts';
+import { combine, copy } from '../../core/vectors.ts';
+import type { DenseCost, Pair } from '../problem/cost.ts';
+import type { Problem } from '../problem/problem.ts';
 import { type Control, mostQueued } from './control.ts';
-import { farthest } from './streaming.ts';
+import { clamp } from './streaming.ts';
 
 /** Scales of a kernel that are so large, as |ln|, are put into the potentials: the kernel's small entries, lost to underflow, still count for nothing there. */
 const largestLog = { f32: 20, f64: 150 } as const;
@@ -19,56 +21,51 @@ export interface Swept {
   readonly failed: boolean;
 }
 
+const both = ({ rows, columns }: Pair): Tensor[] => [rows, columns];
+
 /**
  * A plan under way: P = diag(u) K diag(v) with the Gibbs kernel K = exp((f + g − C) / eps) of potentials that the scales
  * u and v are put into from time to time. All its tensors are its own.
  */
 export class ScaledPlan {
-  readonly cost: Cost;
+  readonly problem: Problem<DenseCost>;
+  readonly cost: DenseCost;
   readonly masses: Pair;
   readonly control: Control;
   readonly limit: number;
-  readonly #owned: Tensor[] = [];
   readonly #potentials: Pair;
-  readonly #statistics: Tensor;
-  readonly #sweepStatistics: Tensor;
+  readonly #statistics: Tensor<'f64'>;
+  readonly #sweepStatistics: Tensor<'f64'>;
   #scales: Pair;
   #kernel: Tensor | undefined;
   #isKernelRight = false;
   #eps: number;
 
-  constructor(cost: Cost, masses: Pair, potentials: Pair, eps: number, control: Control) {
+  constructor(problem: Problem<DenseCost>) {
+    const { cost, masses, control, settings, start } = problem;
+    this.problem = problem;
     this.cost = cost;
     this.masses = masses;
     this.control = control;
     this.limit = largestLog[cost.dtype];
-    this.#eps = eps;
-    this.#potentials = potentials;
-    this.#owned.push(potentials.rows, potentials.columns);
-    try {
-      this.#scales = this.pair();
-      this.#statistics = this.vector(1);
-      this.#sweepStatistics = this.vector(4);
-    } catch (error) {
-      this.dispose();
-      throw error;
-    }
+    this.#eps = settings.eps;
+    this.#potentials = start;
+    this.#scales = this.pair();
+    this.#statistics = this.vector(1);
+    this.#sweepStatistics = this.vector(4);
   }
 
   /** An f64 vector that lives as long as the plan. */
-  vector(size: number): Tensor {
-    const tensor = new Tensor(this.cost.device, [size], 'f64');
-    this.#owned.push(tensor);
-    return tensor;
+  vector(size: number): Tensor<'f64'> {
+    return this.own(new Tensor(this.cost.device, [size], 'f64'));
   }
   /** The same, one for the rows and one for the columns. */
   pair(): Pair {
     return { rows: this.vector(this.cost.rows), columns: this.vector(this.cost.columns) };
   }
   /** Another tensor that is to go with the plan. */
-  own(tensor: Tensor): Tensor {
-    this.#owned.push(tensor);
-    return tensor;
+  own<T extends Tensor>(tensor: T): T {
+    return this.problem.owned.add(tensor);
   }
 
   get eps(): number {
@@ -86,7 +83,7 @@ export class ScaledPlan {
     const kernel = this.#room();
     if (!this.#isKernelRight) {
       this.cost.gibbsKernel(this.control.queue, this.#potentials, this.#eps, kernel);
-      ops.fill(this.control.queue, { x: [this.#scales.rows, this.#scales.columns], value: 1 });
+      ops.fill(this.control.queue, { x: both(this.#scales), value: 1 });
       this.#isKernelRight = true;
     }
     return kernel;
@@ -114,28 +111,22 @@ export class ScaledPlan {
 
   /** A copy of the potentials, which lives as long as the plan. */
   remember(into: Pair = this.pair()): Pair {
-    const { rows, columns } = this.potentials;
-    ops.copy(this.control.queue, { out: [into.rows, into.columns], x: [rows, columns] });
+    copy(this.control.queue, both(this.potentials), both(into));
     return into;
   }
 
   /** Goes to potentials that were remembered. */
-  recall({ rows, columns }: Pair): void {
-    const out = this.potentials;
-    ops.copy(this.control.queue, { out: [out.rows, out.columns], x: [rows, columns] });
+  recall(from: Pair): void {
+    copy(this.control.queue, both(from), both(this.potentials));
   }
 
   /** Goes on as far as `share` of the way from potentials that were remembered to here. */
   extrapolate(from: Pair, share: number): void {
-    const { rows, columns } = this.potentials;
     const { queue } = this.control;
-    const all = [rows, columns, from.rows, from.columns];
+    const [here, before] = [both(this.potentials), both(from)];
     // Of masses of 0, which stay where they are: the difference of infinities is no number.
-    ops.map(queue, { out: all, x: all, function: 'clamp', parameters: [-farthest, farthest] });
-    const combine = (out: Tensor, before: Tensor) =>
-      ops.linearCombination(queue, { out: [out], terms: [out, before], coefficients: [1 + share, -share] });
-    combine(rows, from.rows);
-    combine(columns, from.columns);
+    clamp(queue, ...here, ...before);
+    combine(queue, here, [1 + share, here], [-share, before]);
   }
 
   /** Puts the scales into the potentials. */
@@ -143,10 +134,9 @@ export class ScaledPlan {
     if (!this.#isKernelRight) return;
     this.#isKernelRight = false;
     const { queue } = this.control;
-    const out = [this.#potentials.rows, this.#potentials.columns];
-    const logs = [this.#scales.rows, this.#scales.columns];
+    const [potentials, logs] = [both(this.#potentials), both(this.#scales)];
     ops.map(queue, { out: logs, x: logs, function: 'log' });
-    ops.linearCombination(queue, { out, terms: [...out, ...logs], coefficients: [1, this.#eps] });
+    combine(queue, potentials, [1, potentials], [this.#eps, logs]);
   }
 
   /** Sweeps in the log domain, which no plan is too extreme for. */
@@ -162,10 +152,15 @@ export class ScaledPlan {
     }
   }
 
+  /** As many at another eps. */
+  async sweepAt(count: number, eps: number): Promise<void> {
+    this.eps = eps;
+    await this.logSweeps(count);
+  }
+
   /** As many from potentials of 0. */
   async restart(count: number): Promise<void> {
-    const { rows, columns } = this.potentials;
-    ops.fill(this.control.queue, { x: [rows, columns], value: 0 });
+    ops.fill(this.control.queue, { x: both(this.potentials), value: 0 });
     await this.logSweeps(count);
   }
 
@@ -220,9 +215,5 @@ export class ScaledPlan {
       tol,
       most: Math.exp(this.limit / 2),
     });
-  }
-
-  dispose(): void {
-    for (const tensor of this.#owned) tensor.dispose();
   }
 }

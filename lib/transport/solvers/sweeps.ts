@@ -17,7 +17,7 @@ async function prepare(plan: ScaledPlan): Promise<number> {
   const { control } = plan;
   await plan.kernelSweeps(Math.min(preparingSweeps, control.sweepsLeft));
   const error = await plan.logError();
-  control.report(plan.eps, error);
+  control.reportError(plan.eps, error);
   return error;
 }
 
@@ -35,7 +35,7 @@ export async function sweepOn(plan: ScaledPlan, tol: number, start: number, most
       await plan.kernelSweeps(Math.min(10, plan.sweepsAtOnce, left()));
       error = await plan.logError();
     }
-    control.report(plan.eps, error);
+    control.reportError(plan.eps, error);
   }
   return error;
 }
@@ -65,7 +65,7 @@ export async function predictSweeps(plan: ScaledPlan, tol: number): Promise<Outl
   if (first.error <= tol) return { error: first.error, sweeps: 0 };
   const { failed, error } = await plan.scalingSweeps(probe.by, tol);
   if (failed) return { error: Infinity, sweeps: Infinity };
-  plan.control.report(plan.eps, error);
+  plan.control.reportError(plan.eps, error);
   if (error <= tol) return { error, sweeps: 0 };
   const rate = Math.log(error / first.error) / probe.by;
   return { error, sweeps: rate < 0 ? Math.log(tol / error) / rate : Infinity };
