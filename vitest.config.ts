@@ -29,5 +29,10 @@ export default defineConfig({
     hookTimeout: 60_000,
     tags: goals,
   },
-  resolve: { alias: { orthokit: path.join(import.meta.dirname, 'lib', 'index.ts') } },
+  resolve: {
+    alias: [
+      { find: /^orthokit$/, replacement: path.join(import.meta.dirname, 'lib', 'index.ts') },
+      { find: /^orthokit\/(\w+)$/, replacement: path.join(import.meta.dirname, 'lib', '$1', 'index.ts') },
+    ],
+  },
 });

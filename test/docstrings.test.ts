@@ -1,5 +1,6 @@
 // Devices: cpu
 // Every public name says what it is: a summary, defaults of options, errors, and where a method comes from.
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
@@ -7,7 +8,8 @@ import { Device, Tensor } from '../lib/index.ts';
 import { classes as optimizerClasses } from './optimizers/classes.ts';
 
 const root = path.join(import.meta.dirname, '..');
-const entries = ['index.ts', 'solvers/index.ts'].map((file) => path.join(root, 'lib', file));
+const { entryPoints }: { entryPoints: string[] } = JSON.parse(readFileSync(path.join(root, 'typedoc.json'), 'utf8'));
+const entries = entryPoints.map((file) => path.join(root, file));
 const config = ts.readConfigFile(path.join(root, 'tsconfig.json'), ts.sys.readFile);
 const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, root);
 const program = ts.createProgram(entries, { ...options, noEmit: true });
@@ -26,10 +28,9 @@ const target = (symbol: ts.Symbol): ts.Symbol =>
 const named = (name: string, symbol: ts.Symbol): PublicName[] =>
   symbol.declarations?.[0] ? [{ name, symbol, node: symbol.declarations[0] }] : [];
 
-const exported = modules
-  .flatMap((one) => checker.getExportsOfModule(one))
-  .map(target)
-  .flatMap((symbol) => named(symbol.name, symbol));
+const exported = [...new Set(modules.flatMap((one) => checker.getExportsOfModule(one)).map(target))].flatMap((symbol) =>
+  named(symbol.name, symbol),
+);
 
 const tagsOf = (symbol: ts.Symbol, tag: string): string[] =>
   symbol

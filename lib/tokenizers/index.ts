@@ -1,3 +1,5 @@
+import '../core/libraries.ts';
+
 export { type MatchKind, matchKinds } from './match/kinds.ts';
 export { type MatchCounts, type MatchOptions, matchVocabularies, type VocabularyMatch } from './match/match.ts';
 export { type ReadTokenizerOptions, readTokenizer } from './read.ts';

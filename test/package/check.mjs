@@ -15,7 +15,7 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import { need } from '../../scripts/need.mjs';
-import { compilerOptions, writeProject, writeSubPaths } from './strict.mjs';
+import { compilerOptions, writeProject, writeRequires, writeSubPaths } from './strict.mjs';
 
 const root = path.join(import.meta.dirname, '..', '..');
 const work = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'orthokit package ')));
@@ -130,11 +130,12 @@ try {
 
   const blocks = writeProject(app);
   const subPaths = writeSubPaths(app);
+  const required = writeRequires(app);
   for (const file of ['types.mts', 'types.cts'])
     copyFileSync(path.join(import.meta.dirname, file), path.join(app, file));
   for (const [version, tsc] of compilers()) {
     // Since 5.8 what CommonJS requires may be a module.
-    const all = [...blocks, 'types.mts', ...(Number.parseFloat(version) < 5.8 ? [] : ['types.cts'])];
+    const all = [...blocks, 'types.mts', ...(Number.parseFloat(version) < 5.8 ? [] : ['types.cts', required])];
     for (const files of [all, ...subPaths.map((name) => [name])]) {
       writeFileSync(path.join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
       const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', '.'], { cwd: app, encoding: 'utf8', env });

@@ -34,13 +34,25 @@ export function writeProject(folder) {
   return names;
 }
 
+/** The names by which the package can be imported. */
+function subPaths() {
+  const { exports } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+  const keys = Object.keys(exports).filter((key) => exports[key].types);
+  return keys.map((key) => path.posix.join('orthokit', key));
+}
+
 /** Writes an import of each sub-path, to be compiled alone: no entry may lean on what another one declares. */
 export function writeSubPaths(folder) {
-  const { exports } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
-  const paths = Object.keys(exports).filter((key) => exports[key].types);
-  return paths.map((key, i) => {
+  return subPaths().map((key, i) => {
     const name = `sub-path-${i}.mts`;
-    writeFileSync(path.join(folder, name), `import * as own from '${path.posix.join('orthokit', key)}';\nown;\n`);
+    writeFileSync(path.join(folder, name), `import * as own from '${key}';\nown;\n`);
     return name;
   });
+}
+
+/** The same for CommonJS, in one file. */
+export function writeRequires(folder) {
+  const lines = subPaths().map((key, i) => `import own${i} = require('${key}');\nown${i};\n`);
+  writeFileSync(path.join(folder, 'sub-paths.cts'), lines.join(''));
+  return 'sub-paths.cts';
 }
