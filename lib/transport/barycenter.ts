@@ -6,8 +6,9 @@ import { count, flag, positive, type Resolved, readOptions, type Schema, watcher
 import { isTensor, Tensor } from '../core/tensor.ts';
 import { combine } from '../core/vectors.ts';
 import { epsOption, type Masses, unchecked } from './options.ts';
-import type { Costs } from './problem/cost.ts';
+import type { Cost } from './problem/cost.ts';
 import { marginalsOf } from './problem/marginals.ts';
+import { balanced } from './problem/penalties.ts';
 import { costsOf, type PointClouds } from './problem/points.ts';
 import { pairOf } from './problem/problem.ts';
 import { sumOf } from './problem/sums.ts';
@@ -73,7 +74,7 @@ class Barycenter {
   readonly error: Tensor;
   /** ln of the barycenter. */
   readonly log: Tensor<'f64'>;
-  readonly #costs: Costs;
+  readonly #costs: Cost;
   readonly #eps: number;
   readonly #control: Control<BarycenterProgress>;
   readonly #measures: readonly Streaming<BarycenterProgress>[];
@@ -83,7 +84,7 @@ class Barycenter {
   readonly #biasSums: Tensor;
 
   constructor(
-    costs: Costs,
+    costs: Cost,
     { eps, debiased }: { readonly eps: number; readonly debiased: boolean },
     masses: readonly Float64Array[],
     weights: readonly number[],
@@ -100,11 +101,10 @@ class Barycenter {
     this.#bias = debiased ? vector(columns) : undefined;
     this.#biasSums = vector(columns);
     this.error = vector(1);
-    const penalties = { rows: Infinity, columns: Infinity };
     this.#measures = masses.map((a) => {
       const potentials = { rows: vector(rows), columns: vector(columns) };
       const logMasses = { rows: owned.add(Tensor.from(device, a.map(logOf), [rows])), columns: this.log };
-      return new Streaming(control, { cost: costs, owned, potentials, logMasses, penalties });
+      return new Streaming(control, { cost: costs, owned, potentials, logMasses, penalties: balanced });
     });
   }
 

@@ -7,7 +7,7 @@ import { checkOptions, isRecord, shown } from '../core/options.ts';
 import { Owned } from '../core/owned.ts';
 import { isTensor, type Tensor } from '../core/tensor.ts';
 import { divergenceSchema, type SinkhornOptions, settingsOf, type TransportStatus } from './options.ts';
-import { type Costs, DenseCost } from './problem/cost.ts';
+import { type Cost, StoredCost } from './problem/cost.ts';
 import { type Marginals, marginalsOf } from './problem/marginals.ts';
 import { weighted } from './problem/measure.ts';
 import { type PointClouds, PointCost } from './problem/points.ts';
@@ -99,7 +99,7 @@ export class Divergence {
   }
 }
 
-type AnyCost = DenseCost | PointCost;
+type AnyCost = StoredCost | PointCost;
 
 function costsOfThree(op: string, costs: unknown): [AnyCost, AnyCost, AnyCost] {
   if (!isRecord(costs) || isTensor(costs))
@@ -116,13 +116,13 @@ function costsOfThree(op: string, costs: unknown): [AnyCost, AnyCost, AnyCost] {
     );
   }
   checkOptions(op, costs, ['xy', 'xx', 'yy']);
-  const xy = new DenseCost(op, costs['xy'], 'xy');
-  const square = (name: 'xx' | 'yy', size: number): DenseCost => {
+  const xy = new StoredCost(op, costs['xy'], 'xy');
+  const square = (name: 'xx' | 'yy', size: number): StoredCost => {
     const cost = costs[name];
     check.tensor(op, name, cost, { shape: [size, size], device: xy.device });
     if (cost.dtype !== xy.dtype)
       throw new OrthokitError('ERR_DTYPE', `${op}: ${name} must have the dtype of xy, ${xy.dtype}, got ${cost.dtype}`);
-    return new DenseCost(op, cost, name);
+    return new StoredCost(op, cost, name);
   };
   return [xy, square('xx', xy.rows), square('yy', xy.columns)];
 }
@@ -173,7 +173,7 @@ export async function sinkhornDivergence(
 
 /** f·a + g·b − eps (Σ P − Σ a) at any potentials: at most the value of the problem. */
 async function dualAt(
-  costs: Costs,
+  costs: Cost,
   { a, b, mass }: Marginals,
   f: Tensor,
   g: Tensor,

@@ -1,11 +1,13 @@
 import * as check from '../core/check.ts';
 import { OrthokitError, oneOf } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
-import { checkOptions, isRecord, shown } from '../core/options.ts';
+import { isRecord, shown } from '../core/options.ts';
+import { Owned } from '../core/owned.ts';
+import { flag, type Given, optional, positive, type Resolved, readOptions, type Schema } from '../core/schema.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
 import type { Gauge, Potentials, TransportIterations, TransportStatus } from './options.ts';
-import type { Costs } from './problem/cost.ts';
-import type { Penalties } from './problem/penalties.ts';
+import type { Cost, Side, SoftminOutputs } from './problem/cost.ts';
+import { isBalanced, type Penalties } from './problem/penalties.ts';
 import { PointCost } from './problem/points.ts';
 import { meanPotential } from './problem/potentials.ts';
 import type { TransportCotangents } from './pullback/cotangents.ts';
@@ -17,6 +19,8 @@ export interface PlanOptions {
   /** Only the elements that are at least so large, in rows. There is no default: without it the plan is dense. */
   threshold: number;
 }
+
+const planSchema: Schema<Given<PlanOptions>> = { threshold: optional(positive(1)) };
 
 /** The large elements of a plan, in order of rows, then columns. */
 export interface SparsePlan {
@@ -30,7 +34,7 @@ export interface SparsePlan {
 
 /** Everything that a result is made of. */
 export interface Solved {
-  costs: Costs;
+  costs: Cost;
   f: Tensor;
   g: Tensor;
   eps: number;
@@ -53,6 +57,8 @@ export interface ApplyOptions {
   transpose?: boolean | undefined;
 }
 
+const applySchema: Schema<Resolved<ApplyOptions>> = { transpose: flag(false) };
+
 /** The dual value of a result, for sums of several. */
 export let dualOf: (result: TransportResult) => number;
 
@@ -74,7 +80,7 @@ export class TransportResult implements Potentials {
   readonly status: TransportStatus;
   /** The work that it took. */
   readonly iterations: Readonly<TransportIterations>;
-  readonly #costs: Costs;
+  readonly #costs: Cost;
   readonly #penalties: Penalties;
   readonly #gauge: Gauge;
   readonly #isStored: boolean;
@@ -117,24 +123,13 @@ export class TransportResult implements Potentials {
    */
   plan(options: PlanOptions): Promise<SparsePlan>;
   async plan(options?: Partial<PlanOptions>): Promise<Tensor | SparsePlan> {
-    if (options !== undefined) checkOptions('plan', options, ['threshold']);
+    const { threshold } = options === undefined ? {} : readOptions('plan', options, planSchema);
     const { rows, columns, dtype, device } = this.#costs;
-    const kernel = new Tensor(device, [rows, columns], dtype);
-    try {
-      using f = this.f.cast('f64');
-      using g = this.g.cast('f64');
-      await this.#costs.plan(device, { rows: f, columns: g }, this.eps, kernel);
-      const threshold = options?.threshold;
-      if (threshold === undefined) return kernel;
-      if (typeof threshold !== 'number' || !(threshold > 0 && threshold < Infinity))
-        throw new OrthokitError('ERR_ARGUMENT', `plan: threshold must be a positive number, got ${shown(threshold)}`);
-      const sparse = await sparsePlan(kernel, threshold);
-      kernel.dispose();
-      return sparse;
-    } catch (error) {
-      kernel.dispose();
-      throw error;
-    }
+    using owned = new Owned<Tensor>();
+    const kernel = owned.add(new Tensor(device, [rows, columns], dtype));
+    const potentials = { rows: owned.add(this.f.cast('f64')), columns: owned.add(this.g.cast('f64')) };
+    await this.#costs.plan(device, potentials, this.eps, kernel);
+    return threshold === undefined ? owned.release(kernel) : await sparsePlan(kernel, threshold);
   }
 
   /**
@@ -143,24 +138,24 @@ export class TransportResult implements Potentials {
    * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY
    */
   async apply(v: Tensor, options: ApplyOptions = {}): Promise<Tensor> {
-    checkOptions('apply', options, ['transpose']);
+    const { transpose } = readOptions('apply', options, applySchema);
     const { rows, columns, device } = this.#costs;
-    const [from, to] = options.transpose ? [rows, columns] : [columns, rows];
+    const [from, to] = transpose ? [rows, columns] : [columns, rows];
     check.tensor('apply', 'v', v, { dtypes: check.arithmetic, device });
     if (v.shape.length < 1 || v.shape.length > 2 || v.shape[0] !== from)
       throw new OrthokitError('ERR_SHAPE', `apply: v must have shape [${from}] or [${from}, k], got [${v.shape}]`);
     using flat = v.reshape([from, v.size / from]);
     using values = flat.cast('f64');
     using averages = new Tensor(device, [to, v.size / from], 'f64');
-    this.#means(options.transpose ? 'columns' : 'rows', { values, averages });
+    this.#means(transpose ? 'columns' : 'rows', { values, averages });
     using shaped = averages.reshape([to, ...v.shape.slice(1)]);
     return shaped.cast(v.dtype);
   }
 
   /** Sums under the plan, for each of a side. */
-  #means(side: 'rows' | 'columns', out: { values?: Tensor; averages?: Tensor; gradients?: Tensor }): void {
-    const { rows, columns, device } = this.#costs;
-    using logSums = new Tensor(device, [side === 'rows' ? rows : columns], 'f64');
+  #means(side: Side, out: Omit<SoftminOutputs, 'logSums'>): void {
+    const { device } = this.#costs;
+    using logSums = new Tensor(device, [this.#costs[side]], 'f64');
     using f = this.f.cast('f64');
     using g = this.g.cast('f64');
     const [ownPotential, potential] = side === 'rows' ? [f, g] : [g, f];
@@ -211,9 +206,7 @@ export class TransportResult implements Potentials {
 
   async #byMass(potential: Tensor, rho: number): Promise<Tensor> {
     const numbers = Float64Array.from(await potential.read());
-    const { rows, columns } = this.#penalties;
-    const keepsTotal = rows === Infinity && columns === Infinity;
-    const mean = keepsTotal ? meanPotential(numbers) : 0;
+    const mean = isBalanced(this.#penalties) ? meanPotential(numbers) : 0;
     const gradient = numbers.map((x) => (rho === Infinity ? x - mean : rho * -Math.expm1(-x / rho)));
     using exact = Tensor.from(potential.device, gradient, potential.shape);
     return exact.cast(potential.dtype);
@@ -265,15 +258,9 @@ export class TransportResult implements Potentials {
     options: PullbackOptions = {},
   ): Promise<Tensor | number | TransportGradients<TransportVariable>> {
     const names = variablesOf(by, this.#costs);
-    const problem = {
-      costs: this.#costs,
-      f: this.f,
-      g: this.g,
-      eps: this.eps,
-      penalties: this.#penalties,
-      gauge: this.#gauge,
-      isStored: this.#isStored,
-    };
+    const { f, g, eps } = this;
+    const [costs, penalties, gauge, isStored] = [this.#costs, this.#penalties, this.#gauge, this.#isStored];
+    const problem = { costs, f, g, eps, penalties, gauge, isStored };
     const gradients = (await pullback(problem, cotangents, names, options)) as TransportGradients<TransportVariable>;
     return typeof by === 'string' ? gradients[by] : gradients;
   }
@@ -301,22 +288,15 @@ async function sparsePlan(kernel: Tensor, threshold: number): Promise<SparsePlan
   using statistics = new Tensor(device, [2], 'f64');
   const list = (columns: Tensor, values: Tensor): void =>
     ops.planSparsify(device, { kernel, rowScale, columnScale, starts, columns, values, statistics, threshold });
-  let count = 0;
-  {
-    using none = new Tensor(device, [0], 'i32');
-    using nothing = new Tensor(device, [0], 'f64');
-    list(none, nothing);
-    count = (await statistics.read())[0]!;
-  }
+  using none = new Tensor(device, [0], 'i32');
+  using nothing = new Tensor(device, [0], 'f64');
+  list(none, nothing);
+  const count = (await statistics.read())[0]!;
   using columns = new Tensor(device, [count], 'i32');
   using values = new Tensor(device, [count], 'f64');
   list(columns, values);
-  const [first, column, value] = await Promise.all([starts.read(), columns.read(), values.read()]);
-  const row = new Int32Array(count);
-  for (let i = 0; i < n; ++i) row.fill(i, first[i]!, first[i + 1]!);
-  return {
-    rows: row,
-    cols: column as Int32Array,
-    values: kernel.dtype === 'f32' ? Float32Array.from(value) : (value as Float64Array),
-  };
+  const [first, cols, elements] = await Promise.all([starts.read(), columns.read(), values.read()]);
+  const rows = new Int32Array(count);
+  for (let i = 0; i < n; i++) rows.fill(i, first[i]!, first[i + 1]!);
+  return { rows, cols, values: kernel.dtype === 'f32' ? Float32Array.from(elements) : elements };
 }

@@ -7,7 +7,7 @@ import {
   type TransportProgress,
   type TransportStatus,
 } from './options.ts';
-import { type Costs, DenseCost, type Pair, type PlanSums } from './problem/cost.ts';
+import { type Cost, type Pair, type PlanSums, StoredCost } from './problem/cost.ts';
 import { isProvenInfeasible } from './problem/feasibility.ts';
 import { type Measured, measure } from './problem/measure.ts';
 import { isBalanced } from './problem/penalties.ts';
@@ -65,14 +65,14 @@ export async function sinkhorn(cost: Tensor | PointClouds, options: SinkhornOpti
 const mostStored = 2 ** 26;
 
 /** Sweeps alone need no matrix; what converges where they do not, does. */
-function methodFor(costs: DenseCost | PointCost): TransportMethod {
+function methodFor(costs: StoredCost | PointCost): TransportMethod {
   const bytes = costs.rows * costs.columns * (costs.dtype === 'f32' ? 4 : 8);
   return costs instanceof PointCost && bytes > mostStored ? 'sinkhorn' : 'auto';
 }
 
 /** Takes the costs over. Costs are symmetric, and so are masses, where one potential is to serve both sides. */
 export async function solveCosts(
-  costs: DenseCost | PointCost,
+  costs: StoredCost | PointCost,
   asked: Settings,
   isSymmetric = false,
 ): Promise<TransportResult> {
@@ -112,7 +112,7 @@ function streamed(problem: Problem, isSymmetric: boolean): Engine<TransportResul
 }
 
 /** By solvers that store the cost; the result keeps `costs`. */
-function stored(problem: Problem<DenseCost>, costs: DenseCost | PointCost): Engine<TransportResult> {
+function stored(problem: Problem<StoredCost>, costs: StoredCost | PointCost): Engine<TransportResult> {
   const { settings, control, marginals, range, goal, floor } = problem;
   const plan = new ScaledPlan(problem);
   // Distances of points are exact for the caller, though the solver has them rounded to f32.
@@ -125,7 +125,7 @@ function stored(problem: Problem<DenseCost>, costs: DenseCost | PointCost): Engi
     run: () => solveStored(plan),
     async result(end) {
       let status = end;
-      let measured = await measure(problem, plan.potentials, sumsOf);
+      let measured = await measure(problem, plan.absorb(), sumsOf);
       if (
         status === 'at-precision' &&
         control.sweepsLeft > 0 &&
@@ -133,13 +133,13 @@ function stored(problem: Problem<DenseCost>, costs: DenseCost | PointCost): Engi
       ) {
         // Steps have lost their way before the numbers end: sweeps do not.
         status = ended(await sweepUntil(plan, goal), goal);
-        measured = await measure(problem, plan.potentials, sumsOf);
+        measured = await measure(problem, plan.absorb(), sumsOf);
       }
       if (status !== 'converged' && range.isReachable && (await isProvenInfeasible(plan))) status = 'infeasible';
       if (!Number.isFinite(measured.value + measured.marginalError)) {
         // The potentials of masses that cannot be carried grow until they have no digits for eps.
         await plan.restart(sweepsFromZeros);
-        measured = await measure(problem, plan.potentials, sumsOf);
+        measured = await measure(problem, plan.absorb(), sumsOf);
       }
       return resultOf(problem, costs, measured, status);
     },
@@ -151,7 +151,7 @@ async function solveStored(plan: ScaledPlan): Promise<SolverEnd> {
   const { method, paper, maxSweeps } = settings;
   if (method === 'auto') return automatic(plan);
   if (method === 'sns' && !paper) return (await newtonByLevels(plan, new Newton(plan))).end;
-  plan.eps = settings.eps;
+  plan.enter(settings.eps);
   if (method === 'sinkhorn') return ended(await sweepUntil(plan, goal), goal);
   await plan.logSweeps(Math.min(paper?.sweeps ?? preparingSweeps, plan.control.sweepsLeft));
   if (method === 'lbfgs') return (await lbfgs(plan, maxSweeps)).end;
@@ -161,7 +161,7 @@ async function solveStored(plan: ScaledPlan): Promise<SolverEnd> {
   return paperNewton(plan, goal, paper?.lambda ?? 2 / Math.min(plan.cost.rows, plan.cost.columns));
 }
 
-async function storedSums({ cost, masses, settings, control }: Problem<DenseCost>, own: Pair): Promise<PlanSums> {
+async function storedSums({ cost, masses, settings, control }: Problem<StoredCost>, own: Pair): Promise<PlanSums> {
   const { device } = cost;
   using rowSums = new Tensor(device, [cost.rows], 'f64');
   using columnSums = new Tensor(device, [cost.columns], 'f64');
@@ -171,13 +171,13 @@ async function storedSums({ cost, masses, settings, control }: Problem<DenseCost
   return { rows, columns, linear: sums[0]!, marginalError: sums[2]! + sums[3]! };
 }
 
-function resultOf(problem: Problem, costs: Costs, measured: Measured, end: TransportStatus): TransportResult {
+function resultOf(problem: Problem, costs: Cost, measured: Measured, end: TransportStatus): TransportResult {
   const { settings, control, marginals, floor, owned } = problem;
   const status = finalStatus(end, measured.marginalError, settings.tol, floor * marginals.mass);
   const { eps, penalties, gauge } = settings;
   owned.release(measured.f);
   owned.release(measured.g);
   const { iterations } = control;
-  const isStored = costs instanceof DenseCost || costs !== problem.cost;
+  const isStored = costs instanceof StoredCost || costs !== problem.cost;
   return new TransportResult({ ...measured, costs, eps, penalties, gauge, isStored, status, iterations });
 }

@@ -2,7 +2,7 @@ import { OrthokitError } from '../../core/errors.ts';
 import { shown } from '../../core/options.ts';
 import { isTensor, Tensor } from '../../core/tensor.ts';
 import type { Masses } from '../options.ts';
-import { haveOneTotal, totalOf } from '../problem/marginals.ts';
+import { arrayOf, haveOneTotal, totalOf } from '../problem/marginals.ts';
 
 type MassLists = readonly Exclude<Masses, Tensor>[] | undefined;
 
@@ -68,17 +68,10 @@ function stackedMasses(
     );
   const rows = new Float64Array(sizes.length * width);
   const totals = sizes.map((size, k) => {
-    const own: unknown = masses === undefined ? new Float64Array(size).fill(1 / size) : masses[k];
-    if (!Array.isArray(own) && !(own instanceof Float64Array) && !(own instanceof Float32Array))
-      throw new OrthokitError(
-        'ERR_ARGUMENT',
-        `${op}: ${name}[${k}] must be an array of numbers, Float32Array or Float64Array, got ${shown(own)}`,
-      );
-    if (own.length !== size)
-      throw new OrthokitError('ERR_SHAPE', `${op}: ${name}[${k}] must have ${size} elements, got ${own.length}`);
-    const checked = Float64Array.from(own);
-    rows.set(checked, k * width);
-    return totalOf(op, `${name}[${k}]`, checked);
+    const field = `${name}[${k}]`;
+    const own = masses === undefined ? new Float64Array(size).fill(1 / size) : arrayOf(op, field, masses[k], size);
+    rows.set(own, k * width);
+    return totalOf(op, field, own);
   });
   return { rows, totals };
 }

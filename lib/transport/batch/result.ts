@@ -1,3 +1,4 @@
+import { filled } from '../../core/all-or-none.ts';
 import { OrthokitError, oneOf } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { isRecord, shown } from '../../core/options.ts';
@@ -89,14 +90,10 @@ export class TransportBatch {
 
   #plans(): Tensor {
     const cost = this.#costs;
-    const kernel = new Tensor(cost.device, cost.shape, cost.dtype);
-    try {
-      ops.gibbsKernel(cost.device, { cost, rowPotential: this.f, columnPotential: this.g, kernel, eps: this.eps });
-      return kernel;
-    } catch (error) {
-      kernel.dispose();
-      throw error;
-    }
+    const { f, g, eps } = this;
+    return filled(new Tensor(cost.device, cost.shape, cost.dtype), (kernel) =>
+      ops.gibbsKernel(cost.device, { cost, rowPotential: f, columnPotential: g, kernel, eps }),
+    );
   }
 
   /** Gives the potentials' memory back, and lets go of the costs. */

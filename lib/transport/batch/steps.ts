@@ -1,6 +1,7 @@
 import { Tensor } from '../../core/tensor.ts';
 import type { Settings } from '../options.ts';
-import { DenseCost, gathered } from '../problem/cost.ts';
+import { gathered, StoredCost } from '../problem/cost.ts';
+import { balanced } from '../problem/penalties.ts';
 import { solveCosts } from '../sinkhorn.ts';
 import type { Batch } from './costs.ts';
 
@@ -28,12 +29,12 @@ export async function stepThrough(
     using own = Tensor.from(cost.device, index, [rows]);
     using matrix = gathered(control.queue, all, own);
     // Columns beyond a smaller problem have no mass.
-    using result = await solveCosts(new DenseCost(settings.op, matrix), {
+    using result = await solveCosts(new StoredCost(settings.op, matrix), {
       ...settings,
       a: a.subarray(k * n, k * n + rows),
       b: b.subarray(k * m, (k + 1) * m),
       method: 'auto',
-      penalties: { rows: Infinity, columns: Infinity },
+      penalties: balanced,
       gauge: 'balanced',
       paper: undefined,
       warmStart: undefined,

@@ -12,7 +12,17 @@ export interface Pair {
   readonly columns: Tensor<'f64'>;
 }
 
-/** Found by {@link Costs.range}. */
+type Fields<Name extends string> = Readonly<Record<`row${Name}` | `column${Name}`, Tensor<'f64'>>>;
+
+/** Operands of operations. */
+export const massFields = ({ rows, columns }: Pair): Fields<'Mass'> => ({ rowMass: rows, columnMass: columns });
+export const potentialFields = ({ rows, columns }: Pair): Fields<'Potential'> => ({
+  rowPotential: rows,
+  columnPotential: columns,
+});
+export const scaleFields = ({ rows, columns }: Pair): Fields<'Scale'> => ({ rowScale: rows, columnScale: columns });
+
+/** Found by {@link Cost.range}. */
 export interface CostRange {
   readonly least: number;
   readonly most: number;
@@ -40,7 +50,7 @@ export interface PlanSums {
 /** A side of a problem. */
 export type Side = 'rows' | 'columns';
 
-/** Written by {@link Costs.softmin}: the fields of the operation of that name. */
+/** Written by {@link Cost.softmin}: the fields of the operation of that name. */
 export interface SoftminOutputs {
   logSums: Tensor;
   ownPotential?: Tensor;
@@ -51,7 +61,7 @@ export interface SoftminOutputs {
 }
 
 /** Results, and solvers that store no matrix, work with these costs. Operations go into the queue that is given: the device, or a lane of it. */
-export interface Costs {
+export interface Cost {
   readonly device: Device;
   readonly rows: number;
   readonly columns: number;
@@ -83,7 +93,7 @@ export function gathered(queue: Device, matrix: Tensor, index: Tensor): Tensor {
 }
 
 /** A matrix of costs. */
-export class DenseCost implements Costs {
+export class StoredCost implements Cost {
   readonly device: Device;
   readonly rows: number;
   readonly columns: number;
@@ -103,12 +113,7 @@ export class DenseCost implements Costs {
 
   async range(op: string, lane: Lane, masses: Pair): Promise<CostRange> {
     using statistics = new Tensor(this.device, [8], 'f64');
-    ops.costRange(lane.queue, {
-      cost: this.#cost,
-      rowMass: masses.rows,
-      columnMass: masses.columns,
-      statistics,
-    });
+    ops.costRange(lane.queue, { cost: this.#cost, ...massFields(masses), statistics });
     const [least, most, bad, forbidden, bareRows, bareColumns, barredRows, barredColumns] = await lane.read(statistics);
     if (bad! > 0)
       throw new OrthokitError('ERR_ARGUMENT', `${op}: cost must be neither NaN nor -Infinity, got ${bad} of them`);
@@ -129,13 +134,7 @@ export class DenseCost implements Costs {
   }
 
   gibbsKernel(queue: Device, potentials: Pair, eps: number, kernel: Tensor): void {
-    ops.gibbsKernel(queue, {
-      cost: this.#cost,
-      rowPotential: potentials.rows,
-      columnPotential: potentials.columns,
-      kernel,
-      eps,
-    });
+    ops.gibbsKernel(queue, { cost: this.#cost, ...potentialFields(potentials), kernel, eps });
   }
 
   async plan(queue: Device, potentials: Pair, eps: number, out: Tensor): Promise<void> {
@@ -156,32 +155,13 @@ export class DenseCost implements Costs {
     statistics: Tensor,
     stored?: Stored,
   ): void {
-    ops.logSweeps(queue, {
-      cost: this.#cost,
-      rowMass: masses.rows,
-      columnMass: masses.columns,
-      rowPotential: potentials.rows,
-      columnPotential: potentials.columns,
-      statistics,
-      kernel: stored?.kernel,
-      columnScale: stored?.columnScale,
-      eps,
-      count,
-    });
+    const operands = { cost: this.#cost, ...massFields(masses), ...potentialFields(potentials), statistics };
+    ops.logSweeps(queue, { ...operands, ...stored, eps, count });
   }
 
   planSums(queue: Device, masses: Pair, potentials: Pair, eps: number, sums: Pair, statistics: Tensor): void {
-    ops.planSums(queue, {
-      cost: this.#cost,
-      rowPotential: potentials.rows,
-      columnPotential: potentials.columns,
-      rowMass: masses.rows,
-      columnMass: masses.columns,
-      rowSums: sums.rows,
-      columnSums: sums.columns,
-      statistics,
-      eps,
-    });
+    const operands = { cost: this.#cost, ...massFields(masses), ...potentialFields(potentials), statistics };
+    ops.planSums(queue, { ...operands, rowSums: sums.rows, columnSums: sums.columns, eps });
   }
 
   dispose(): void {

@@ -24,7 +24,7 @@ export function widestCuts(potentials: Float64Array, masses: Float64Array): numb
 export async function isProvenInfeasible(plan: ScaledPlan): Promise<boolean> {
   const { cost, masses, marginals, control, range } = plan.problem;
   if (range.forbidden === 0) return false;
-  const potentials = await control.read(plan.potentials.rows);
+  const potentials = await control.read(plan.absorb().rows);
   const { device } = cost;
   using f = new Tensor(device, [cost.rows], 'f64');
   using g = Tensor.zeros(device, [cost.columns], { dtype: 'f64' });

@@ -4,7 +4,7 @@ import { OrthokitError } from '../../core/errors.ts';
 import { shown } from '../../core/options.ts';
 import { isTensor } from '../../core/tensor.ts';
 import type { Masses } from '../options.ts';
-import type { Costs, Side } from './cost.ts';
+import type { Cost, Side } from './cost.ts';
 
 /** Whether two totals differ by no more than rounding of masses to f32 does to them. */
 export const haveOneTotal = (one: number, other: number): boolean =>
@@ -29,10 +29,15 @@ async function numbersOf(
     check.tensor(op, name, masses, { dtypes: check.arithmetic, shape: [size], device });
     return Float64Array.from(await masses.read());
   }
+  return arrayOf(op, name, masses, size, 'a Tensor, ');
+}
+
+/** A copy of masses that are no tensor. */
+export function arrayOf(op: string, name: string, masses: unknown, size: number, others = ''): Float64Array {
   if (!Array.isArray(masses) && !(masses instanceof Float64Array) && !(masses instanceof Float32Array))
     throw new OrthokitError(
       'ERR_ARGUMENT',
-      `${op}: ${name} must be a Tensor, an array of numbers, Float32Array or Float64Array, got ${shown(masses)}`,
+      `${op}: ${name} must be ${others}an array of numbers, Float32Array or Float64Array, got ${shown(masses)}`,
     );
   if (masses.length !== size)
     throw new OrthokitError('ERR_SHAPE', `${op}: ${name} must have ${size} elements, got ${masses.length}`);
@@ -65,7 +70,7 @@ function normalize(op: string, name: string, masses: Float64Array): number {
  */
 export async function marginalsOf(
   op: string,
-  { device, rows, columns }: Pick<Costs, 'device' | Side>,
+  { device, rows, columns }: Pick<Cost, 'device' | Side>,
   { a, b }: { readonly a?: Masses | undefined; readonly b?: Masses | undefined },
   isKept = true,
 ): Promise<Marginals> {

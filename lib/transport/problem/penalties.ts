@@ -4,5 +4,7 @@ export interface Penalties {
   readonly columns: number;
 }
 
+export const balanced: Penalties = { rows: Infinity, columns: Infinity };
+
 /** Both marginals have to be as given. */
 export const isBalanced = ({ rows, columns }: Penalties): boolean => rows === Infinity && columns === Infinity;

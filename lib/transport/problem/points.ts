@@ -9,7 +9,7 @@ import { type Option, type Resolved, readOptions, type Schema, word } from '../.
 import { isTensor, Tensor } from '../../core/tensor.ts';
 import { unchecked } from '../options.ts';
 import { panelHeight, rowsFrom } from '../pullback/panels.ts';
-import { type CostRange, type Costs, DenseCost, gathered, type Pair, type Side, type SoftminOutputs } from './cost.ts';
+import { type Cost, type CostRange, gathered, type Pair, type Side, type SoftminOutputs, StoredCost } from './cost.ts';
 
 /** Distances between points: |x − y|², |x − y|, Σ |xₖ − yₖ|. */
 export type Metric = 'sqeuclidean' | 'euclidean' | 'l1';
@@ -31,7 +31,7 @@ const schema: Schema<Resolved<PointClouds>> = {
 };
 
 /** Costs of point clouds; memory in proportion to the points. */
-export class PointCost implements Costs {
+export class PointCost implements Cost {
   readonly device: Device;
   readonly rows: number;
   readonly columns: number;
@@ -103,10 +103,10 @@ export class PointCost implements Costs {
    * The same problem with its costs stored, for solvers that need the matrix.
    * @throws ERR_ARGUMENT for points without finite distances
    */
-  async stored(op: string, lane: Lane): Promise<DenseCost> {
+  async stored(op: string, lane: Lane): Promise<StoredCost> {
     await this.#extent(op, lane);
     using cost = this.#matrix(lane.queue);
-    return new DenseCost(op, cost);
+    return new StoredCost(op, cost);
   }
 
   #matrix(queue: Device): Tensor {
@@ -163,8 +163,8 @@ export class PointCost implements Costs {
 }
 
 /** @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED */
-export function costsOf(op: string, cost: unknown): DenseCost | PointCost {
+export function costsOf(op: string, cost: unknown): StoredCost | PointCost {
   return isRecord(cost) && !isTensor(cost)
     ? new PointCost(op, cost as unknown as PointClouds)
-    : new DenseCost(op, cost);
+    : new StoredCost(op, cost);
 }

@@ -4,12 +4,12 @@ import type { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { Settings, TransportStatus } from '../options.ts';
 import type { Control } from '../solvers/control.ts';
-import type { CostRange, Costs, Pair } from './cost.ts';
+import type { Cost, CostRange, Pair } from './cost.ts';
 import { type Marginals, marginalsOf } from './marginals.ts';
 import { isBalanced } from './penalties.ts';
 
 /** A problem that has been read and checked, with all that its solver needs. Tensors live as long as the call. */
-export interface Problem<C extends Costs = Costs> {
+export interface Problem<C extends Cost = Cost> {
   readonly cost: C;
   readonly settings: Settings;
   readonly control: Control;
@@ -27,7 +27,7 @@ export interface Problem<C extends Costs = Costs> {
 }
 
 /** @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for marginals, costs, warm starts and eps that make no problem */
-export async function problemOf<C extends Costs>(
+export async function problemOf<C extends Cost>(
   cost: C,
   settings: Settings,
   control: Control,
@@ -44,7 +44,7 @@ export async function problemOf<C extends Costs>(
 }
 
 /** Numbers of rows and of columns as tensors. */
-export function pairOf({ device }: Costs, [rows, columns]: Numbers, owned: Owned): Pair {
+export function pairOf({ device }: Cost, [rows, columns]: Numbers, owned: Owned): Pair {
   const tensor = (x: Float64Array) => owned.add(Tensor.from(device, x, [x.length]));
   return { rows: tensor(rows), columns: tensor(columns) };
 }
@@ -60,7 +60,7 @@ const leastEps = 2 ** -52;
  */
 export function precision(
   op: string,
-  cost: Pick<Costs, 'dtype'>,
+  cost: Pick<Cost, 'dtype'>,
   range: Pick<CostRange, 'least' | 'most'>,
   eps: number,
 ): number {
@@ -72,12 +72,12 @@ export function precision(
 }
 
 /** The error at which solvers stop: half of the tolerance leaves room for rounding the potentials, and f32 cannot use much less than it can tell. */
-export const goalOf = ({ dtype }: Pick<Costs, 'dtype'>, tol: number, floor: number): number =>
+export const goalOf = ({ dtype }: Pick<Cost, 'dtype'>, tol: number, floor: number): number =>
   Math.max(tol / 2, dtype === 'f32' ? floor / 32 : 0);
 
 /** Those of a warm start, or zeros; −infinity for a mass of 0. */
 async function startOf(
-  { device }: Costs,
+  { device }: Cost,
   { a, b, mass }: Marginals,
   { op, eps, warmStart }: Settings,
   control: Control,

@@ -7,7 +7,7 @@ import type { Owned } from '../../core/owned.ts';
 import { kind, type Option, type Resolved, readOptions, type Schema } from '../../core/schema.ts';
 import { isTensor, Tensor } from '../../core/tensor.ts';
 import type { Gauge } from '../options.ts';
-import type { Costs, Side } from '../problem/cost.ts';
+import type { Cost, Side } from '../problem/cost.ts';
 import { hasMass } from '../problem/potentials.ts';
 import { sumOf } from '../problem/sums.ts';
 import type { PlanCotangent, Vectors } from './panels.ts';
@@ -50,7 +50,7 @@ async function checked(
   name: string,
   value: unknown,
   shape: readonly (number | undefined)[],
-  { device }: Costs,
+  { device }: Cost,
   lane: Lane,
 ): Promise<Tensor> {
   check.tensor('pullback', name, value, { dtypes: check.arithmetic, device });
@@ -72,7 +72,7 @@ async function checked(
 /** The cotangents of the potentials, on the host, and that of the plan, whose tensors `owned` takes. */
 export async function cotangentsOf(
   cotangents: TransportCotangents,
-  costs: Costs,
+  costs: Cost,
   lane: Lane,
   owned: Owned<Tensor>,
 ): Promise<Vectors & { plan: PlanCotangent }> {

@@ -3,14 +3,14 @@ import type { Device } from '../../core/device.ts';
 import type { Lane } from '../../core/lane.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Tensor } from '../../core/tensor.ts';
-import { type Costs, gathered } from '../problem/cost.ts';
+import { type Cost, gathered } from '../problem/cost.ts';
 import { farthest } from '../solvers/streaming.ts';
 
 /** Elements of a panel: tens of rows on the CPU, whose caches it is to stay in; enough to fill a GPU. */
 const elements = { cpu: 2 ** 18, cuda: 2 ** 22 } as const;
 
 /** Rows of a panel. */
-export const panelHeight = ({ device, columns }: Costs): number =>
+export const panelHeight = ({ device, columns }: Cost): number =>
   Math.max(1, Math.floor(elements[device.kind] / columns));
 
 /** Some numbers of rows, one after the other. */
@@ -53,7 +53,7 @@ export interface Panel {
 export type PlanRows = (visit: (first: number, plan: Tensor) => Promise<boolean>) => Promise<void>;
 
 /** Pairs of numbers as rows of a matrix. */
-function pairs(like: Tensor | Costs, x: ArrayLike<number> | 1, y: ArrayLike<number> | 1, size: number): Tensor {
+function pairs(like: Tensor | Cost, x: ArrayLike<number> | 1, y: ArrayLike<number> | 1, size: number): Tensor {
   const both = new Float64Array(2 * size);
   for (let i = 0; i < size; ++i) {
     both[2 * i] = x === 1 ? 1 : x[i]!;
@@ -63,7 +63,7 @@ function pairs(like: Tensor | Costs, x: ArrayLike<number> | 1, y: ArrayLike<numb
 }
 
 /** The right operand of {@link outerSum}. */
-export const across = (costs: Costs, y: Float64Array): Tensor => pairs(costs, 1, y, y.length);
+export const across = (costs: Cost, y: Float64Array): Tensor => pairs(costs, 1, y, y.length);
 
 /** xᵢ + yⱼ, each rounded once: a product of two thin matrices. */
 export function outerSum(queue: Device, x: Float64Array, y: Tensor): Tensor {
@@ -75,13 +75,13 @@ export function outerSum(queue: Device, x: Float64Array, y: Tensor): Tensor {
 
 /** The plan of a problem and what is multiplied with it, rows by rows: nothing of the size of all pairs is stored. */
 export class Panels {
-  readonly #costs: Costs;
+  readonly #costs: Cost;
   readonly #eps: number;
   readonly #cotangent: PlanCotangent;
   readonly #lane: Lane;
   readonly #height: number;
 
-  constructor(costs: Costs, eps: number, cotangent: PlanCotangent, lane: Lane) {
+  constructor(costs: Cost, eps: number, cotangent: PlanCotangent, lane: Lane) {
     this.#costs = costs;
     this.#eps = eps;
     this.#cotangent = cotangent;

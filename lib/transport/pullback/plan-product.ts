@@ -1,7 +1,7 @@
 import type { Device } from '../../core/device.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Tensor } from '../../core/tensor.ts';
-import type { Costs, Pair, Side } from '../problem/cost.ts';
+import type { Cost, Pair, Side } from '../problem/cost.ts';
 
 /** out = P x for a number a column of the plan; of the columns, Pᵀ x. Both are f64 vectors. */
 export type PlanProduct = (side: Side, x: Tensor, out: Tensor) => void;
@@ -16,7 +16,7 @@ export function storedProduct(queue: Device, plan: Tensor): PlanProduct {
 }
 
 /** Of a plan that is computed each time. */
-export function streamedProduct(queue: Device, costs: Costs, potentials: Pair, eps: number): PlanProduct {
+export function streamedProduct(queue: Device, costs: Cost, potentials: Pair, eps: number): PlanProduct {
   return (side, x, out) => {
     using values = x.reshape([x.size, 1]);
     using averages = out.reshape([out.size, 1]);

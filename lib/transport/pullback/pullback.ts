@@ -4,7 +4,7 @@ import { Owned } from '../../core/owned.ts';
 import { count, positive, type Resolved, readOptions, type Schema, watchers } from '../../core/schema.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { Gauge } from '../options.ts';
-import type { Costs, Side } from '../problem/cost.ts';
+import type { Cost, Side } from '../problem/cost.ts';
 import type { Penalties } from '../problem/penalties.ts';
 import { PointCost } from '../problem/points.ts';
 import { hasMass } from '../problem/potentials.ts';
@@ -40,7 +40,7 @@ export type TransportGradients<V extends TransportVariable> = { [K in V]: K exte
 
 /** The parts of a result that are differentiated. */
 export interface Differentiable {
-  readonly costs: Costs;
+  readonly costs: Cost;
   readonly f: Tensor;
   readonly g: Tensor;
   readonly eps: number;
@@ -50,7 +50,7 @@ export interface Differentiable {
   readonly isStored: boolean;
 }
 
-const zeros = ({ rows, columns }: Costs): Vectors => ({
+const zeros = ({ rows, columns }: Cost): Vectors => ({
   rows: new Float64Array(rows),
   columns: new Float64Array(columns),
 });

@@ -1,6 +1,6 @@
 import { OrthokitError, oneOf } from '../../core/errors.ts';
 import { shown } from '../../core/options.ts';
-import type { Costs } from '../problem/cost.ts';
+import type { Cost } from '../problem/cost.ts';
 import { PointCost } from '../problem/points.ts';
 
 /** A variable of {@link TransportResult.gradient}. */
@@ -9,7 +9,7 @@ export type TransportVariable = 'cost' | 'x' | 'y' | 'a' | 'b' | 'eps';
 export const variables: readonly string[] = ['cost', 'x', 'y', 'a', 'b', 'eps'] satisfies TransportVariable[];
 
 /** @throws ERR_ARGUMENT, ERR_UNSUPPORTED */
-export function variablesOf(by: unknown, costs: Costs): readonly TransportVariable[] {
+export function variablesOf(by: unknown, costs: Cost): readonly TransportVariable[] {
   const list = Array.isArray(by) ? by : [by];
   if (list.length === 0) throw new OrthokitError('ERR_ARGUMENT', 'pullback: by must name something, got an empty list');
   for (const name of list) {

@@ -62,7 +62,7 @@ export async function automatic(plan: ScaledPlan): Promise<SolverEnd> {
     plan.recall(isFromStart ? start : best);
     if (isFromStart) {
       await annealBySweeps(settings, range, control, (count, eps) => plan.sweepAt(count, eps));
-      plan.eps = settings.eps;
+      plan.enter(settings.eps);
       await plan.logSweeps(preparingSweeps);
     }
     const { end, error } = await lbfgs(plan, settings.maxSweeps - evaluations);

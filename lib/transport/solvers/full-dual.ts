@@ -84,13 +84,13 @@ export class FullDual {
 
   /** The dual at the plan's potentials. */
   start(): Promise<DualPoint> {
-    const { rows, columns } = this.plan.potentials;
+    const { rows, columns } = this.plan.absorb();
     return this.#evaluate((at) => vectors.copy(this.plan.control.queue, [rows, columns], at));
   }
 
   /** The plan goes to the point. */
   finish({ at }: DualPoint): void {
-    const { rows, columns } = this.plan.potentials;
+    const { rows, columns } = this.plan.absorb();
     vectors.copy(this.plan.control.queue, at, [rows, columns]);
   }
 

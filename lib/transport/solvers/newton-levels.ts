@@ -47,7 +47,7 @@ export async function newtonByLevels(plan: ScaledPlan, newton: Newton): Promise<
     return await newton.run(tol, { steps });
   };
   const enter = async (eps: number, [before, last]: readonly Level[]): Promise<void> => {
-    plan.eps = eps;
+    plan.enter(eps);
     if (before && last) plan.extrapolate(before.potentials, (last.eps - eps) / (before.eps - last.eps));
     const sweeps = Math.min(sweepsAtLevel(settings), control.sweepsLeft);
     if (sweeps > 0) await plan.kernelSweeps(1);

@@ -1,5 +1,6 @@
 import { ops } from '../../core/native-ops.ts';
 import { Tensor } from '../../core/tensor.ts';
+import { massFields, scaleFields } from '../problem/cost.ts';
 import type { ScaledPlan } from './scaled-plan.ts';
 import { type Evaluation, SemidualPoint } from './semidual-point.ts';
 
@@ -46,9 +47,8 @@ interface Trial extends Evaluation {
 export class Newton {
   readonly #plan: ScaledPlan;
   readonly #point: SemidualPoint;
-  readonly #starts: Tensor;
-  readonly #columns: Tensor;
-  readonly #values: Tensor;
+  /** Of the sparse plan. */
+  readonly #entries: { readonly starts: Tensor; readonly columns: Tensor; readonly values: Tensor };
   readonly #kept: Tensor;
   readonly #stepStatistics: Tensor;
   /** The shift, relative to the marginals. */
@@ -62,9 +62,8 @@ export class Newton {
       Math.min(rows * columns, Math.max(entriesPerVector * (rows + columns), Math.ceil(leastShare * rows * columns))) +
       rows +
       columns;
-    this.#starts = plan.own(new Tensor(device, [rows + 1], 'i32'));
-    this.#columns = plan.own(new Tensor(device, [entries], 'i32'));
-    this.#values = plan.vector(entries);
+    const list = (size: number) => plan.own(new Tensor(device, [size], 'i32'));
+    this.#entries = { starts: list(rows + 1), columns: list(entries), values: plan.vector(entries) };
     this.#kept = plan.vector(2);
     this.#stepStatistics = plan.vector(4);
   }
@@ -77,9 +76,10 @@ export class Newton {
   /** How many entries all of the plan but a hundredth needs; infinity where there is no room for them. */
   async entries(): Promise<number> {
     const { cost, control } = this.#plan;
-    ops.fill(control.queue, { x: [this.#values], value: 0 });
+    const { values } = this.#entries;
+    ops.fill(control.queue, { x: [values], value: 0 });
     this.#sparsify(mostDropped);
-    using row = this.#values.reshape([1, this.#values.size]);
+    using row = values.reshape([1, values.size]);
     using mass = new Tensor(cost.device, [1], 'f64');
     ops.rowReduce(control.queue, { x: row, out: mass, reduction: 'sum' });
     const [[count], [kept]] = await Promise.all([control.read(this.#kept), control.read(mass)]);
@@ -137,28 +137,17 @@ export class Newton {
   }
 
   #sparsify(delta: number): void {
-    const { kernel, scales, control } = this.#plan;
-    ops.planSparsify(control.queue, {
-      kernel,
-      rowScale: scales.rows,
-      columnScale: scales.columns,
-      starts: this.#starts,
-      columns: this.#columns,
-      values: this.#values,
-      statistics: this.#kept,
-      delta,
-    });
+    const { kernel, scales } = this.#plan.ensureKernel();
+    const operands = { kernel, ...scaleFields(scales), ...this.#entries, statistics: this.#kept };
+    ops.planSparsify(this.#plan.control.queue, { ...operands, delta });
   }
 
   async #try(error: number): Promise<Trial> {
     const { masses, control } = this.#plan;
     ops.sparseNewtonStep(control.queue, {
-      starts: this.#starts,
-      columns: this.#columns,
-      values: this.#values,
-      rowMass: masses.rows,
+      ...this.#entries,
+      ...massFields(masses),
       rowSums: this.#point.rowSums,
-      columnMass: masses.columns,
       step: this.#point.step,
       statistics: this.#stepStatistics,
       shift: this.#shift * Math.min(1, error),

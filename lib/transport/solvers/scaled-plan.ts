@@ -1,7 +1,7 @@
 import { ops } from '../../core/native-ops.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { combine, copy } from '../../core/vectors.ts';
-import type { DenseCost, Pair } from '../problem/cost.ts';
+import { massFields, type Pair, type StoredCost, scaleFields } from '../problem/cost.ts';
 import type { Problem } from '../problem/problem.ts';
 import { type Control, mostQueued } from './control.ts';
 import { clamp } from './streaming.ts';
@@ -28,8 +28,8 @@ const both = ({ rows, columns }: Pair): Tensor[] => [rows, columns];
  * u and v are put into from time to time. All its tensors are its own.
  */
 export class ScaledPlan {
-  readonly problem: Problem<DenseCost>;
-  readonly cost: DenseCost;
+  readonly problem: Problem<StoredCost>;
+  readonly cost: StoredCost;
   readonly masses: Pair;
   readonly control: Control;
   readonly limit: number;
@@ -41,7 +41,7 @@ export class ScaledPlan {
   #isKernelRight = false;
   #eps: number;
 
-  constructor(problem: Problem<DenseCost>) {
+  constructor(problem: Problem<StoredCost>) {
     const { cost, masses, control, settings, start } = problem;
     this.problem = problem;
     this.cost = cost;
@@ -72,21 +72,21 @@ export class ScaledPlan {
     return this.#eps;
   }
 
-  /** Another eps, at the same potentials. */
-  set eps(eps: number) {
+  /** Goes to another eps, at the same potentials. */
+  enter(eps: number): void {
     this.absorb();
     this.#eps = eps;
   }
 
-  /** The kernel of these scales. */
-  get kernel(): Tensor {
+  /** The kernel, queued where it is not there, and its scales. */
+  ensureKernel(): { readonly kernel: Tensor; readonly scales: Pair } {
     const kernel = this.#room();
     if (!this.#isKernelRight) {
       this.cost.gibbsKernel(this.control.queue, this.#potentials, this.#eps, kernel);
       ops.fill(this.control.queue, { x: both(this.#scales), value: 1 });
       this.#isKernelRight = true;
     }
-    return kernel;
+    return { kernel, scales: this.#scales };
   }
 
   #room(): Tensor {
@@ -94,49 +94,42 @@ export class ScaledPlan {
     return this.#kernel;
   }
 
-  /** The scales of this kernel; setting them moves the plan. */
-  get scales(): Pair {
-    void this.kernel;
-    return this.#scales;
-  }
-  set scales(scales: Pair) {
+  /** The plan moves to other scales of its kernel; those that it had. */
+  exchangeScales(scales: Pair): Pair {
+    const left = this.#scales;
     this.#scales = scales;
-  }
-
-  /** The potentials, with the scales put into them. */
-  get potentials(): Pair {
-    this.absorb();
-    return this.#potentials;
+    return left;
   }
 
   /** A copy of the potentials, which lives as long as the plan. */
   remember(into: Pair = this.pair()): Pair {
-    copy(this.control.queue, both(this.potentials), both(into));
+    copy(this.control.queue, both(this.absorb()), both(into));
     return into;
   }
 
   /** Goes to potentials that were remembered. */
   recall(from: Pair): void {
-    copy(this.control.queue, both(from), both(this.potentials));
+    copy(this.control.queue, both(from), both(this.absorb()));
   }
 
   /** Goes on as far as `share` of the way from potentials that were remembered to here. */
   extrapolate(from: Pair, share: number): void {
     const { queue } = this.control;
-    const [here, before] = [both(this.potentials), both(from)];
+    const [here, before] = [both(this.absorb()), both(from)];
     // Of masses of 0, which stay where they are: the difference of infinities is no number.
     clamp(queue, ...here, ...before);
     combine(queue, here, [1 + share, here], [-share, before]);
   }
 
-  /** Puts the scales into the potentials. */
-  absorb(): void {
-    if (!this.#isKernelRight) return;
+  /** Puts the scales into the potentials, and returns these. */
+  absorb(): Pair {
+    if (!this.#isKernelRight) return this.#potentials;
     this.#isKernelRight = false;
     const { queue } = this.control;
     const [potentials, logs] = [both(this.#potentials), both(this.#scales)];
     ops.map(queue, { out: logs, x: logs, function: 'log' });
     combine(queue, potentials, [1, potentials], [this.#eps, logs]);
+    return this.#potentials;
   }
 
   /** Sweeps in the log domain, which no plan is too extreme for. */
@@ -154,13 +147,13 @@ export class ScaledPlan {
 
   /** As many at another eps. */
   async sweepAt(count: number, eps: number): Promise<void> {
-    this.eps = eps;
+    this.enter(eps);
     await this.logSweeps(count);
   }
 
   /** As many from potentials of 0. */
   async restart(count: number): Promise<void> {
-    ops.fill(this.control.queue, { x: both(this.potentials), value: 0 });
+    ops.fill(this.control.queue, { x: both(this.absorb()), value: 0 });
     await this.logSweeps(count);
   }
 
@@ -203,13 +196,11 @@ export class ScaledPlan {
   }
 
   #queueSweeps(count: number, tol: number): void {
-    const { kernel, scales } = this;
+    const { kernel, scales } = this.ensureKernel();
     ops.scalingSweeps(this.control.queue, {
       kernel,
-      rowMass: this.masses.rows,
-      columnMass: this.masses.columns,
-      rowScale: scales.rows,
-      columnScale: scales.columns,
+      ...massFields(this.masses),
+      ...scaleFields(scales),
       statistics: this.#sweepStatistics,
       count,
       tol,

@@ -1,6 +1,6 @@
 import { ops } from '../../core/native-ops.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import type { Pair } from '../problem/cost.ts';
+import { massFields, type Pair, scaleFields } from '../problem/cost.ts';
 import type { ScaledPlan } from './scaled-plan.ts';
 
 /** The semi-dual at a trial: in units of eps, relative to where the plan stands. */
@@ -41,14 +41,13 @@ export class SemidualPoint {
 
   /** Queues the evaluation of `step`, or of no step. */
   queue(withStep: boolean): void {
-    const { kernel, scales, masses, control } = this.plan;
+    const { masses, control } = this.plan;
+    const { kernel, scales } = this.plan.ensureKernel();
     control.iterations.evaluations += 1;
     ops.semidual(control.queue, {
       kernel,
-      rowMass: masses.rows,
-      columnMass: masses.columns,
-      rowScale: scales.rows,
-      columnScale: scales.columns,
+      ...massFields(masses),
+      ...scaleFields(scales),
       step: withStep ? this.step : undefined,
       nextRowScale: this.#trial.rows,
       nextColumnScale: this.#trial.columns,
@@ -65,9 +64,7 @@ export class SemidualPoint {
   /** The plan goes where the last evaluation was. */
   accept({ largest }: Evaluation): void {
     const { plan } = this;
-    const left = plan.scales;
-    plan.scales = this.#trial;
-    this.#trial = left;
+    this.#trial = plan.exchangeScales(this.#trial);
     this.#rowSums.reverse();
     if (largest > plan.limit / 2) plan.absorb();
   }

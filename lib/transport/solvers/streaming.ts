@@ -4,7 +4,7 @@ import { ops } from '../../core/native-ops.ts';
 import type { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { combine, copy } from '../../core/vectors.ts';
-import type { Costs, Pair, PlanSums, Side } from '../problem/cost.ts';
+import type { Cost, Pair, PlanSums, Side } from '../problem/cost.ts';
 import type { Penalties } from '../problem/penalties.ts';
 import { sumOf } from '../problem/sums.ts';
 import type { Control } from './control.ts';
@@ -23,7 +23,7 @@ export const opposite = (side: Side): Side => (side === 'rows' ? 'columns' : 'ro
 
 /** The potentials of a plan without its matrix. */
 interface Half {
-  readonly cost: Costs;
+  readonly cost: Cost;
   readonly owned: Owned;
   /** Changed by sweeps. */
   readonly potentials: Pair;
@@ -41,7 +41,7 @@ export class Streaming<P> {
   readonly error: Tensor<'f64'>;
   /** From the other side's potential, where it was last looked at. */
   readonly logSums: Pair;
-  readonly #cost: Costs;
+  readonly #cost: Cost;
   readonly #control: Control<P>;
   readonly #logMasses: Pair;
   readonly #penalties: Penalties;
@@ -138,7 +138,7 @@ export async function sweepInTens<P>(
 export const logOf = (mass: number): number => (mass > 0 ? Math.log(mass) : -farthest);
 
 /** Sums of the plan of two potentials, which is not stored. */
-export async function streamedSums(costs: Costs, potentials: Pair, eps: number, lane: Lane): Promise<PlanSums> {
+export async function streamedSums(costs: Cost, potentials: Pair, eps: number, lane: Lane): Promise<PlanSums> {
   const { device, rows, columns } = costs;
   using rowLogs = new Tensor(device, [rows], 'f64');
   using columnLogs = new Tensor(device, [columns], 'f64');

@@ -21,12 +21,19 @@ async function prepare(plan: ScaledPlan): Promise<number> {
   return error;
 }
 
-/** Sinkhorn's iteration on the kernel until the error is at most `tol`, or sweeps run out, or `most` of them are done; where the
- * kernel does not carry the plan, in the log domain. Returns the error. */
-export async function sweepOn(plan: ScaledPlan, tol: number, start: number, most: number = Infinity): Promise<number> {
+/**
+ * Sinkhorn's iteration on the kernel until the error is at most `tol`, or sweeps run out, or so many of them are done; where the
+ * kernel does not carry the plan, in the log domain. Returns the error.
+ */
+export async function sweepOn(
+  plan: ScaledPlan,
+  tol: number,
+  start: number,
+  maxSweeps: number = Infinity,
+): Promise<number> {
   const { control } = plan;
   const first = control.iterations.sweeps;
-  const left = () => Math.min(control.sweepsLeft, first + most - control.iterations.sweeps);
+  const left = () => Math.min(control.sweepsLeft, first + maxSweeps - control.iterations.sweeps);
   let error = start;
   while (error > tol && left() > 0) {
     const swept = await plan.scalingSweeps(Math.min(plan.sweepsAtOnce, left()), tol);
