@@ -2,11 +2,10 @@
 // Source: closed form "may write to its input"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
-import { scaleEach } from '../../reference/scale-each.ts';
-import { expectClose } from '../../support/compare.ts';
 import { awkward, normal } from '../../support/data.ts';
 import { devices } from '../../support/devices.ts';
-import { arrayOf, floatingDtypes, numbersOf } from '../../support/dtypes.ts';
+import { floatingDtypes } from '../../support/dtypes.ts';
+import { expectLikeReference } from '../../support/reference.ts';
 import { tensorOf, thrownBy, valuesOf } from '../../support/tensors.ts';
 
 describe.each(devices)('scale_each on %s', (kind) => {
@@ -14,19 +13,24 @@ describe.each(devices)('scale_each on %s', (kind) => {
   afterAll(() => device.close());
 
   const pairs = floatingDtypes.flatMap((from) => floatingDtypes.map((to) => [from, to] as const));
-  it.each(pairs)('%s to %s', async (from, to) => {
-    const data = awkward.map((size) => arrayOf(normal(size, size), from));
-    const factors = awkward.map((_, i) => (i % 2 ? -1 : 1) * 0.37 * 2 ** (i - 2));
-    const x = data.map((values) => Tensor.from(device, values, [values.length], { dtype: from }));
-    const out = x.map((tensor) => new Tensor(device, tensor.shape, to));
-    ops.scaleEach(device, { out, x, factors: tensorOf(device, factors, [factors.length], 'f64') });
-    for (const [i, values] of data.entries()) {
-      const expected = scaleEach(numbersOf(values, from), factors[i]!);
+  it.each(pairs)('%s to %s', (from, to) =>
+    expectLikeReference(
+      'scaleEach',
+      device,
+      (on) => ({
+        x: awkward.map((size) => tensorOf(on, normal(size, size), [size], from)),
+        factors: tensorOf(
+          on,
+          awkward.map((_, i) => (i % 2 ? -1 : 1) * 0.37 * 2 ** (i - 2)),
+          [awkward.length],
+          'f64',
+        ),
+        out: awkward.map((size) => new Tensor(on, [size], to)),
+      }),
       // In f32 the factor is rounded, too.
-      expectClose(await valuesOf(out[i]!), expected, { dtype: to, ulps: 2 });
-      expect(await x[i]!.read()).toEqual(values);
-    }
-  });
+      { ulps: 2 },
+    ),
+  );
 
   it('may write to its input', async () => {
     const x = tensorOf(device, [1, 2, 3]);

@@ -2,9 +2,9 @@
 // Source: closed form "gives 0 for -0, keeps NaN and the smallest numbers"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
-import { relu as reference } from '../../reference/relu.ts';
 import { awkward, normal } from '../../support/data.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
+import { expectLikeReference } from '../../support/reference.ts';
 import { refuses, refusesWrongFields } from '../../support/refusals.ts';
 import { expectSameBits } from '../../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../../support/tensors.ts';
@@ -15,13 +15,11 @@ describe.each(devices)('relu on %s', (kind) => {
 
   describe.each(['f32', 'f64'] as const)('in %s', (dtype) => {
     it.each(awkward)('keeps what is positive of %i elements, in place too', async (n) => {
-      const x = tensorOf(device, normal(n, 1), [n], dtype);
-      const out = Tensor.full(device, [n], NaN, { dtype });
-      const expected = reference(await valuesOf(x));
-      ops.relu(device, { x, out });
-      expect(await valuesOf(out)).toEqual(expected);
-      ops.relu(device, { x, out: x });
-      expect(await valuesOf(x)).toEqual(expected);
+      const x = (on: Device) => tensorOf(on, normal(n, 1), [n], dtype);
+      const apart = (on: Device) => ({ x: x(on), out: Tensor.full(on, [n], NaN, { dtype }) });
+      const over = (own: Tensor) => ({ x: own, out: own });
+      await expectLikeReference('relu', device, apart, { ulps: 0 });
+      await expectLikeReference('relu', device, (on) => over(x(on)), { ulps: 0 });
     });
 
     it('gives 0 for -0, keeps NaN and the smallest numbers', async () => {
