@@ -17,7 +17,7 @@ const commands = (...list) => list.join(' && ');
 const goals = [
   goal('R1', 8),
   goal('R2'),
-  goal('R3', 2),
+  goal('R3', 4),
   goal('R4'),
   goal('R5'),
   goal('R6'),
