@@ -1,5 +1,6 @@
 // Devices: cpu
 // The device of the plain references, which tests compare with.
+import { readFileSync } from 'node:fs';
 import { afterAll, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { expectLikeReference, referenceDevice } from '../support/reference.ts';
@@ -26,6 +27,15 @@ it.each([
   // Just above a tie, which a rounding on the way would make of it.
   const x = tensorOf(on, [1 + 2 ** -(fraction + 1) + 2 ** -45], [1], 'f64');
   expect([...(await valuesOf(x.cast(dtype)))]).toEqual([1 + 2 ** -fraction]);
+});
+
+it('is no part of the addon', () => {
+  const { sharedObjects } = process.report.getReport() as unknown as { sharedObjects: string[] };
+  const addon = sharedObjects.find((name) => name.endsWith('/orthokit.node'))!;
+  const holds = (file: string, symbol: string) => readFileSync(file).includes(symbol);
+  expect(holds(addon, '_ZN8orthokit3cpu')).toBe(true);
+  expect(holds(process.env['ORTHOKIT_REFERENCE_PLUGIN']!, '_ZN8orthokit5bench')).toBe(true);
+  expect(holds(addon, '_ZN8orthokit5bench')).toBe(false);
 });
 
 const sum = (x: readonly number[], y: readonly number[]) => (on: Device) => ({
