@@ -11,7 +11,7 @@ import { type Cost, StoredCost } from './problem/cost.ts';
 import { type Marginals, marginalsOf } from './problem/marginals.ts';
 import { weighted } from './problem/measure.ts';
 import { type PointClouds, PointCost } from './problem/points.ts';
-import { sumOf } from './problem/sums.ts';
+import { sumOf } from './problem/potentials.ts';
 import { dualOf, TransportResult } from './result.ts';
 import { solveCosts } from './sinkhorn.ts';
 import { streamedSums } from './solvers/streaming.ts';
@@ -107,14 +107,12 @@ function costsOfThree(op: string, costs: unknown): [AnyCost, AnyCost, AnyCost] {
       'ERR_ARGUMENT',
       `${op}: costs must be points x, y or costs xy, xx, yy, got ${shown(costs)}`,
     );
-  if (!('xy' in costs)) {
-    const clouds = costs as unknown as PointClouds;
+  if (!('xy' in costs))
     return allOrNone(
-      () => new PointCost(op, clouds),
-      () => new PointCost(op, { ...clouds, y: clouds.x }),
-      () => new PointCost(op, { ...clouds, x: clouds.y }),
+      () => new PointCost(op, costs),
+      () => new PointCost(op, { ...costs, y: costs['x'] }),
+      () => new PointCost(op, { ...costs, x: costs['y'] }),
     );
-  }
   checkOptions(op, costs, ['xy', 'xx', 'yy']);
   const xy = new StoredCost(op, costs['xy'], 'xy');
   const square = (name: 'xx' | 'yy', size: number): StoredCost => {

@@ -333,10 +333,10 @@ describe.each(devices)('transportBatch on %s', (kind) => {
     const call = (costs: unknown, options: object = {}) =>
       expect(transportBatch(costs as Tensor, { eps: 1, ...options })).rejects;
     await call([]).toThrow('costs must be a batch or a list of matrices, got a list');
-    await call(matrix).toThrow('costs must have rank 3 and elements, got [2,3]');
-    await call([cost]).toThrow('costs must have rank 2 and elements, got [1,2,3]');
-    await call([matrix, single]).toThrow('costs must have one dtype, got f64 and f32');
-    await call([matrix, 1]).toThrow('costs must be Tensors, got 1');
+    await call(matrix).toThrow('costs must have rank 3 with elements, got [2,3]');
+    await call([cost]).toThrow('costs[0] must be a matrix with elements, got [1,2,3]');
+    await call([matrix, single]).toThrow('costs[1] must be f64, got f32');
+    await call([matrix, 1]).toThrow('costs[1] must be a Tensor, got 1');
     await call(bad).toThrow('costs must be neither NaN nor -Infinity, got 1 of them');
     await call(cost, { eps: 0 }).toThrow('eps must be a positive number, got 0');
     await call(cost, { signal: {} }).toThrow('signal must be an AbortSignal, got an object');

@@ -1,8 +1,9 @@
-import { OrthokitError } from '../../core/errors.ts';
 import type { Lane } from '../../core/lane.ts';
 import { ops } from '../../core/native-ops.ts';
+import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
-import type { CostRange } from '../problem/cost.ts';
+import { scale } from '../../core/vectors.ts';
+import { type CostRange, StoredCost } from '../problem/cost.ts';
 import type { Control } from '../solvers/control.ts';
 
 /** A problem of a batch, without what fills it up. */
@@ -67,7 +68,7 @@ export async function onHost(batch: Batch): Promise<(k: number) => [problem: Bat
 }
 
 /** Found by {@link batchRange}. */
-interface BatchRange extends Pick<CostRange, 'least' | 'most' | 'forbidden'> {
+interface BatchRange extends CostRange {
   /** The largest range of a problem; of the whole batch where pairs are forbidden. */
   readonly widest: number;
 }
@@ -75,16 +76,11 @@ interface BatchRange extends Pick<CostRange, 'least' | 'most' | 'forbidden'> {
 /** Of the costs of the whole batch. @throws ERR_ARGUMENT for NaN and -Infinity */
 export async function batchRange(op: string, cost: Tensor, lane: Lane): Promise<BatchRange> {
   const [batch, n, m] = cost.shape as [number, number, number];
-  using matrix = cost.reshape([batch * n, m]);
-  using rowMass = Tensor.zeros(cost.device, [batch * n], { dtype: 'f64' });
-  using columnMass = Tensor.zeros(cost.device, [m], { dtype: 'f64' });
-  using statistics = new Tensor(cost.device, [8], 'f64');
-  ops.costRange(lane.queue, { cost: matrix, rowMass, columnMass, statistics });
-  const [least, most, bad, forbidden] = await lane.read(statistics);
-  if (bad! > 0)
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be neither NaN nor -Infinity, got ${bad} of them`);
-  const widest = forbidden! > 0 ? most! - least! : await widestRange(cost, lane);
-  return { least: least!, most: most!, forbidden: forbidden!, widest };
+  using owned = new Owned();
+  const zeros = (size: number) => owned.add(Tensor.zeros(cost.device, [size], { dtype: 'f64' }));
+  const all = owned.add(new StoredCost(op, owned.add(cost.reshape([batch * n, m])), 'costs'));
+  const range = await all.range(op, lane, { rows: zeros(batch * n), columns: zeros(m) });
+  return { ...range, widest: range.forbidden > 0 ? range.most - range.least : await widestRange(cost, lane) };
 }
 
 async function widestRange(cost: Tensor, lane: Lane): Promise<number> {
@@ -92,7 +88,7 @@ async function widestRange(cost: Tensor, lane: Lane): Promise<number> {
   const [batch, n, m] = cost.shape as [number, number, number];
   using problems = cost.reshape([batch, n * m]);
   using negative = new Tensor(device, [batch, n * m], cost.dtype);
-  ops.linearCombination(lane.queue, { out: [negative], terms: [problems], coefficients: [-1] });
+  scale(lane.queue, -1, problems, negative);
   using most = new Tensor(device, [batch], 'f64');
   using least = new Tensor(device, [batch], 'f64');
   ops.rowReduce(lane.queue, { x: problems, out: most, reduction: 'max' });

@@ -1,3 +1,4 @@
+import * as check from '../../core/check.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { shown } from '../../core/options.ts';
 import { isTensor, Tensor } from '../../core/tensor.ts';
@@ -13,19 +14,12 @@ export interface Stacked {
   readonly sizes: readonly (readonly [rows: number, columns: number])[];
 }
 
-function checkCost(op: string, cost: unknown, rank: number): Tensor<'f32' | 'f64'> {
-  if (!isTensor(cost)) throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be Tensors, got ${shown(cost)}`);
-  if (cost.dtype !== 'f32' && cost.dtype !== 'f64')
-    throw new OrthokitError('ERR_DTYPE', `${op}: costs must be f32 or f64, got ${cost.dtype}`);
-  if (cost.shape.length !== rank || cost.size === 0)
-    throw new OrthokitError('ERR_SHAPE', `${op}: costs must have rank ${rank} and elements, got [${cost.shape}]`);
-  return cost as Tensor<'f32' | 'f64'>;
-}
-
 /** Matrices of any sizes as one batch: what is beyond a smaller one has no mass. */
 export async function stacked(op: string, costs: Tensor | readonly Tensor[]): Promise<Stacked> {
+  const demands = { dtypes: check.arithmetic, filled: true };
   if (isTensor(costs)) {
-    const cost = checkCost(op, costs, 3);
+    const cost: unknown = costs;
+    check.tensor(op, 'costs', cost, { ...demands, rank: 3 });
     const [batch, n, m] = cost.shape as [number, number, number];
     return { cost: cost.reshape(cost.shape), sizes: Array.from({ length: batch }, () => [n, m] as const) };
   }
@@ -33,13 +27,13 @@ export async function stacked(op: string, costs: Tensor | readonly Tensor[]): Pr
     throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be a batch or a list of matrices, got ${shown(costs)}`);
   const list: Tensor<'f32' | 'f64'>[] = [];
   // A hole of a list is looked at, too.
-  for (const cost of costs as readonly unknown[]) list.push(checkCost(op, cost, 2));
-  const { device, dtype } = list[0]!;
-  for (const cost of list) {
-    if (cost.device !== device) throw new OrthokitError('ERR_DEVICE', `${op}: costs are on different devices`);
-    if (cost.dtype !== dtype)
-      throw new OrthokitError('ERR_DTYPE', `${op}: costs must have one dtype, got ${dtype} and ${cost.dtype}`);
+  for (const [k, cost] of (costs as readonly unknown[]).entries()) {
+    const [first] = list;
+    const one = first ? { dtypes: [first.dtype], device: first.device } : {};
+    check.tensor(op, `costs[${k}]`, cost, { ...demands, rank: 2, ...one });
+    list.push(cost);
   }
+  const { device, dtype } = list[0]!;
   const sizes = list.map(({ shape }) => [shape[0]!, shape[1]!] as const);
   const [n, m] = [Math.max(...sizes.map(([rows]) => rows)), Math.max(...sizes.map(([, columns]) => columns))];
   const elements = await Promise.all(list.map((cost) => cost.read()));

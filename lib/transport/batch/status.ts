@@ -1,6 +1,6 @@
 import type { TransportStatus } from '../options.ts';
+import { sumOf } from '../problem/potentials.ts';
 import { finalStatus, precision } from '../problem/problem.ts';
-import { sumOf } from '../problem/sums.ts';
 import { type Batch, onHost, problemRange } from './costs.ts';
 import { isOverfull } from './support.ts';
 

@@ -1,6 +1,6 @@
 import { OrthokitError } from '../../core/errors.ts';
 import { slack, widestCuts } from '../problem/feasibility.ts';
-import { sumOf } from '../problem/sums.ts';
+import { sumOf } from '../problem/potentials.ts';
 import type { BatchProblem, Support } from './costs.ts';
 
 /** For each row, then each column: bit 1 for a finite cost, bit 2 for one opposite a mass. */

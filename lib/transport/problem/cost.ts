@@ -100,6 +100,7 @@ export class StoredCost implements Cost {
   readonly dtype: 'f32' | 'f64';
   /** Shares the caller's bytes, so that disposing of the caller's tensor does no harm. */
   readonly #cost: Tensor;
+  readonly #name: string;
 
   /** @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DISPOSED */
   constructor(op: string, cost: unknown, name = 'cost') {
@@ -109,19 +110,19 @@ export class StoredCost implements Cost {
     this.rows = cost.shape[0]!;
     this.columns = cost.shape[1]!;
     this.#cost = cost.reshape(cost.shape);
+    this.#name = name;
   }
 
   async range(op: string, lane: Lane, masses: Pair): Promise<CostRange> {
     using statistics = new Tensor(this.device, [8], 'f64');
     ops.costRange(lane.queue, { cost: this.#cost, ...massFields(masses), statistics });
     const [least, most, bad, forbidden, bareRows, bareColumns, barredRows, barredColumns] = await lane.read(statistics);
-    if (bad! > 0)
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: cost must be neither NaN nor -Infinity, got ${bad} of them`);
+    const refuse = (must: string, got: string): never => {
+      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${this.#name} must ${must}, got ${got}`);
+    };
+    if (bad! > 0) refuse('be neither NaN nor -Infinity', `${bad} of them`);
     if (bareRows! + bareColumns! > 0)
-      throw new OrthokitError(
-        'ERR_ARGUMENT',
-        `${op}: cost must have a finite element for every mass, got ${bareRows} rows and ${bareColumns} columns without`,
-      );
+      refuse('have a finite element for every mass', `${bareRows} rows and ${bareColumns} columns without`);
     return { least: least!, most: most!, forbidden: forbidden!, isReachable: barredRows! + barredColumns! === 0 };
   }
 

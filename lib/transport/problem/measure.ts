@@ -4,8 +4,8 @@ import type { Gauge } from '../options.ts';
 import type { Pair, PlanSums } from './cost.ts';
 import type { Marginals } from './marginals.ts';
 import { isBalanced } from './penalties.ts';
+import { sumOf } from './potentials.ts';
 import { type Problem, pairOf } from './problem.ts';
-import { sumOf } from './sums.ts';
 
 /** A plan of total mass 1, measured by its potentials as the caller will have them. */
 export interface Measured {

@@ -5,7 +5,7 @@ import { OrthokitError } from '../../core/errors.ts';
 import type { Lane } from '../../core/lane.ts';
 import { ops } from '../../core/native-ops.ts';
 import { isRecord } from '../../core/options.ts';
-import { type Option, type Resolved, readOptions, type Schema, word } from '../../core/schema.ts';
+import { readOptions, type Schema, word } from '../../core/schema.ts';
 import { isTensor, Tensor } from '../../core/tensor.ts';
 import { unchecked } from '../options.ts';
 import { panelHeight, rowsFrom } from '../pullback/panels.ts';
@@ -24,9 +24,9 @@ export interface PointClouds {
   readonly metric?: Metric | undefined;
 }
 
-const schema: Schema<Resolved<PointClouds>> = {
-  x: unchecked() as Option<Tensor>,
-  y: unchecked() as Option<Tensor>,
+const schema: Schema<{ x: unknown; y: unknown; metric: Metric }> = {
+  x: unchecked(),
+  y: unchecked(),
   metric: word<Metric>(['sqeuclidean', 'euclidean', 'l1'], 'sqeuclidean'),
 };
 
@@ -42,7 +42,7 @@ export class PointCost implements Cost {
   readonly #y: Tensor;
 
   /** @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED */
-  constructor(op: string, clouds: PointClouds) {
+  constructor(op: string, clouds: unknown) {
     const { x, y, metric } = readOptions(op, clouds, schema);
     const demands = { dtypes: check.arithmetic, rank: 2, filled: true };
     check.tensor(op, 'x', x, demands);
@@ -52,7 +52,7 @@ export class PointCost implements Cost {
     if (y.shape[1] !== x.shape[1])
       throw new OrthokitError('ERR_SHAPE', `${op}: y must have the columns of x, ${x.shape[1]}, got ${y.shape[1]}`);
     this.device = x.device;
-    this.dtype = x.dtype as 'f32' | 'f64';
+    this.dtype = x.dtype;
     this.rows = x.shape[0]!;
     this.columns = y.shape[0]!;
     this.metric = metric;
@@ -164,7 +164,5 @@ export class PointCost implements Cost {
 
 /** @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED */
 export function costsOf(op: string, cost: unknown): StoredCost | PointCost {
-  return isRecord(cost) && !isTensor(cost)
-    ? new PointCost(op, cost as unknown as PointClouds)
-    : new StoredCost(op, cost);
+  return isRecord(cost) && !isTensor(cost) ? new PointCost(op, cost) : new StoredCost(op, cost);
 }

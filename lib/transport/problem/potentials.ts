@@ -1,4 +1,4 @@
-import { sumOf } from './sums.ts';
+export const sumOf = (x: Float64Array): number => x.reduce((a, b) => a + b, 0);
 
 /** Whether it is that of a mass: a mass of 0 has the potential −infinity. */
 export const hasMass = (potential: number): boolean => potential > -Infinity;

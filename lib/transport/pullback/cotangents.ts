@@ -8,8 +8,7 @@ import { kind, type Option, type Resolved, readOptions, type Schema } from '../.
 import { isTensor, Tensor } from '../../core/tensor.ts';
 import type { Gauge } from '../options.ts';
 import type { Cost, Side } from '../problem/cost.ts';
-import { hasMass } from '../problem/potentials.ts';
-import { sumOf } from '../problem/sums.ts';
+import { hasMass, sumOf } from '../problem/potentials.ts';
 import type { PlanCotangent, Vectors } from './panels.ts';
 
 /** A cotangent of the plan as left rightᵀ: that of a loss of `apply(v)` is its gradient on the left, v on the right. */

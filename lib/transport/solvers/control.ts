@@ -17,12 +17,14 @@ interface ControlOptions<P> extends TaskOptions<P> {
 /** Takes a solver's operations, counts its work, tells of it, and stops it where the caller wants. */
 export class Control<P = TransportProgress> extends Task<P> {
   readonly iterations: TransportIterations = { sweeps: 0, newton: 0, cg: 0, evaluations: 0 };
-  readonly #options: ControlOptions<P>;
+  readonly #maxSweeps: number;
+  readonly #maxNewton: number;
   #queued = 0;
 
-  constructor(device: Device, options: ControlOptions<P>) {
-    super(device, options);
-    this.#options = options;
+  constructor(device: Device, { maxSweeps, maxNewton = 0, ...watchers }: ControlOptions<P>) {
+    super(device, watchers);
+    this.#maxSweeps = maxSweeps;
+    this.#maxNewton = maxNewton;
   }
 
   reportError(this: Control, eps: number, marginalError: number): void {
@@ -39,10 +41,10 @@ export class Control<P = TransportProgress> extends Task<P> {
 
   /** How many sweeps are left of `maxSweeps`. */
   get sweepsLeft(): number {
-    return this.#options.maxSweeps - this.iterations.sweeps;
+    return this.#maxSweeps - this.iterations.sweeps;
   }
   /** How many Newton steps are left of `maxNewton`. */
   get newtonLeft(): number {
-    return (this.#options.maxNewton ?? 0) - this.iterations.newton;
+    return this.#maxNewton - this.iterations.newton;
   }
 }

@@ -6,7 +6,7 @@ import { Tensor } from '../../core/tensor.ts';
 import { combine, copy } from '../../core/vectors.ts';
 import type { Cost, Pair, PlanSums, Side } from '../problem/cost.ts';
 import type { Penalties } from '../problem/penalties.ts';
-import { sumOf } from '../problem/sums.ts';
+import { sumOf } from '../problem/potentials.ts';
 import type { Control } from './control.ts';
 
 /** ln 0, and as far away as a sum may be: products with it stay finite. */

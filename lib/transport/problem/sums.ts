@@ -1,1 +1,0 @@
-export const sumOf = (x: Float64Array): number => x.reduce((a, b) => a + b, 0);
