@@ -194,7 +194,7 @@ export async function barycenter(
     const { device, rows, columns } = costs;
     if (debiased && rows !== columns)
       throw new OrthokitError('ERR_SHAPE', `${op}: cost must be square for debiased, got [${rows},${columns}]`);
-    const masses = await Promise.all(measures.map((a) => marginalsOf(op, costs, { a })));
+    const masses = await Promise.all(measures.map((a) => marginalsOf(op, costs, { a }, control)));
     const range = await costs.range(op, control, pairOf(costs, [masses[0]!.a, masses[0]!.b], owned));
     const own = masses.map(({ a }) => a);
     const state = new Barycenter(costs, settings, own, weights, control, owned);

@@ -2,7 +2,7 @@ import { ops } from '../core/native-ops.ts';
 import type { Owned } from '../core/owned.ts';
 import { also, type Resolved, readOptions, type Schema, watchers } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
-import { type Batch, type BatchProblem, batchRange, problemOf } from './batch/costs.ts';
+import { type Batch, batchRange, problemOf } from './batch/costs.ts';
 import { type Stacked, stacked, stackedMarginals } from './batch/problems.ts';
 import { TransportBatch } from './batch/result.ts';
 import { feasibleOf, statusesOf } from './batch/status.ts';
@@ -91,16 +91,12 @@ export async function transportBatch(
   const op = 'transportBatch';
   const { anneal, ...given } = readOptions(op, options, schema);
   const settings = { ...given, op, anneal: anneal || undefined };
-  const { cost, sizes } = await stacked(op, costs);
+  const { cost, sizes } = await stacked(op, costs, settings.signal);
   const result = await solve<TransportBatch, TransportBatchProgress>(cost, settings, (control, owned) =>
     swept(cost, sizes, settings, control, owned),
   );
   return settled(op, result, settings.throwUnlessConverged);
 }
-
-/** Of a batch with forbidden pairs. @throws ERR_ARGUMENT where all pairs of a mass are forbidden */
-const supportsOf = (op: string, batch: Pick<Batch, 'cost' | 'sizes' | 'a' | 'b'>, costs: BatchProblem['costs']) =>
-  batch.sizes.map((_, k) => supportOf(op, problemOf(batch, costs, k), k));
 
 /** By sweeps, and problem by problem where these are slow. */
 async function swept(
@@ -116,7 +112,8 @@ async function swept(
   const [a, b] = stackedMarginals(op, sizes, [n, m], settings.a, settings.b);
   const range = await batchRange(op, cost, control);
   const floor = precision(op, { dtype: 'f64' }, range, eps);
-  const supports = range.forbidden > 0 ? supportsOf(op, { cost, sizes, a, b }, await control.read(cost)) : undefined;
+  const costs = range.forbidden > 0 ? await control.read(cost) : undefined;
+  const supports = costs && sizes.map((_, k) => supportOf(op, problemOf({ cost, sizes, a, b }, costs, k), k));
   const rowMass = owned.add(Tensor.from(device, a, [count, n]));
   const columnMass = owned.add(Tensor.from(device, b, [count, m]));
   const statistics = owned.add(new Tensor(device, [count, 4], 'f64'));

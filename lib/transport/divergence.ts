@@ -122,7 +122,11 @@ function costsOfThree(op: string, costs: unknown): [AnyCost, AnyCost, AnyCost] {
       throw new OrthokitError('ERR_DTYPE', `${op}: ${name} must have the dtype of xy, ${xy.dtype}, got ${cost.dtype}`);
     return new StoredCost(op, cost, name);
   };
-  return [xy, square('xx', xy.rows), square('yy', xy.columns)];
+  return allOrNone(
+    () => xy,
+    () => square('xx', xy.rows),
+    () => square('yy', xy.columns),
+  );
 }
 
 /**
@@ -162,7 +166,8 @@ export async function sinkhornDivergence(
   // difference is eps / 2 · ⟨u − v, K (u − v)⟩, which a positive definite kernel does not let fall below 0, however little
   // the three problems have converged.
   using lane = new Lane(xy.device, signal);
-  const dual = Math.max(dualOf(ofPair), await dualAt(xy, await marginalsOf(op, xy, settings), ofX.f, ofY.g, eps, lane));
+  const marginals = await marginalsOf(op, xy, settings, lane);
+  const dual = Math.max(dualOf(ofPair), await dualAt(xy, marginals, ofX.f, ofY.g, eps, lane));
   const divergence = new Divergence(ofPair, ofX, ofY, dual);
   // From now on all is the caller's.
   owned.move();

@@ -145,6 +145,31 @@ describe('a solver that is aborted', () => {
   });
 });
 
+describe('a solver that is aborted while its inputs are still computed', () => {
+  const n = 700;
+  const vector = Tensor.from(device, numbers(n, 8, 0.1, 1), [n]);
+  const matrix = Tensor.from(device, numbers(n * n, 9), [n, n]);
+  const calls: Record<string, (signal: AbortSignal) => Promise<unknown>> = {
+    'masses of one problem': (signal) => sinkhorn(matrix, { a: vector, signal }),
+    'masses of measures': (signal) => barycenter(matrix, [vector], { eps: 1, signal }),
+    'costs of a batch': (signal) => transportBatch([matrix, matrix], { signal }),
+  };
+
+  it.each(Object.keys(calls))('does not wait for them: %s', async (name) => {
+    using product = new Tensor(device, [n, n], 'f64');
+    for (let k = 0; k < 20; k++) ops.gemm(device, { a: matrix, b: matrix, c: product });
+    const controller = new AbortController();
+    const idle = device.synchronize().then(() => 'the device was idle first');
+    const ended = calls[name]!(controller.signal).then(
+      () => 'it was not aborted',
+      (error: Error) => error.name,
+    );
+    controller.abort();
+    expect(await Promise.race([ended, idle])).toBe('AbortError');
+    await device.synchronize();
+  });
+});
+
 describe('an operation that runs when its solver is aborted', { timeout: 60_000 }, () => {
   let large: Awaited<ReturnType<typeof solversOf>>;
   let bytes: Uint8Array[];

@@ -1,3 +1,4 @@
+import { abortable } from '../../core/abortable.ts';
 import * as check from '../../core/check.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { shown } from '../../core/options.ts';
@@ -15,7 +16,11 @@ export interface Stacked {
 }
 
 /** Matrices of any sizes as one batch: what is beyond a smaller one has no mass. */
-export async function stacked(op: string, costs: Tensor | readonly Tensor[]): Promise<Stacked> {
+export async function stacked(
+  op: string,
+  costs: Tensor | readonly Tensor[],
+  signal: AbortSignal | undefined,
+): Promise<Stacked> {
   const demands = { dtypes: check.arithmetic, filled: true };
   if (isTensor(costs)) {
     const cost: unknown = costs;
@@ -36,7 +41,7 @@ export async function stacked(op: string, costs: Tensor | readonly Tensor[]): Pr
   const { device, dtype } = list[0]!;
   const sizes = list.map(({ shape }) => [shape[0]!, shape[1]!] as const);
   const [n, m] = [Math.max(...sizes.map(([rows]) => rows)), Math.max(...sizes.map(([, columns]) => columns))];
-  const elements = await Promise.all(list.map((cost) => cost.read()));
+  const elements = await abortable(Promise.all(list.map((cost) => cost.read())), signal);
   const all = dtype === 'f32' ? new Float32Array(list.length * n * m) : new Float64Array(list.length * n * m);
   for (const [k, [rows, columns]] of sizes.entries()) {
     const own = elements[k]!;

@@ -6,7 +6,7 @@ import { solveCosts } from '../sinkhorn.ts';
 import type { Batch } from './costs.ts';
 
 /** Of each problem. */
-export interface BatchNumbers {
+interface BatchNumbers {
   /** [sweeps of the last operation, L1 error, ⟨cost, P⟩, value] */
   readonly statistics: Float64Array;
   readonly sweeps: Int32Array;

@@ -1,6 +1,7 @@
 import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
 import { OrthokitError } from '../../core/errors.ts';
+import type { Lane } from '../../core/lane.ts';
 import { shown } from '../../core/options.ts';
 import { isTensor } from '../../core/tensor.ts';
 import type { Masses } from '../options.ts';
@@ -24,10 +25,11 @@ async function numbersOf(
   masses: Masses,
   device: Device,
   size: number,
+  lane: Lane,
 ): Promise<Float64Array> {
   if (isTensor(masses)) {
     check.tensor(op, name, masses, { dtypes: check.arithmetic, shape: [size], device });
-    return Float64Array.from(await masses.read());
+    return Float64Array.from(await lane.read(masses));
   }
   return arrayOf(op, name, masses, size, 'a Tensor, ');
 }
@@ -72,10 +74,11 @@ export async function marginalsOf(
   op: string,
   { device, rows, columns }: Pick<Cost, 'device' | Side>,
   { a, b }: { readonly a?: Masses | undefined; readonly b?: Masses | undefined },
+  lane: Lane,
   isKept = true,
 ): Promise<Marginals> {
   const read = (name: string, masses: Masses | undefined, size: number) =>
-    masses === undefined ? new Float64Array(size).fill(1 / size) : numbersOf(op, name, masses, device, size);
+    masses === undefined ? new Float64Array(size).fill(1 / size) : numbersOf(op, name, masses, device, size, lane);
   const [rowMasses, columnMasses] = await Promise.all([read('a', a, rows), read('b', b, columns)]);
   if (!isKept) {
     totalOf(op, 'a', rowMasses);

@@ -34,7 +34,7 @@ export async function problemOf<C extends Cost>(
   owned: Owned,
 ): Promise<Problem<C>> {
   const { op, eps, tol, penalties } = settings;
-  const marginals = await marginalsOf(op, cost, settings, isBalanced(penalties));
+  const marginals = await marginalsOf(op, cost, settings, control, isBalanced(penalties));
   const masses = pairOf(cost, [marginals.a, marginals.b], owned);
   const range = await cost.range(op, control, masses);
   const start = pairOf(cost, await startOf(cost, marginals, settings, control), owned);
@@ -72,7 +72,7 @@ export function precision(
 }
 
 /** The error at which solvers stop: half of the tolerance leaves room for rounding the potentials, and f32 cannot use much less than it can tell. */
-export const goalOf = ({ dtype }: Pick<Cost, 'dtype'>, tol: number, floor: number): number =>
+const goalOf = ({ dtype }: Pick<Cost, 'dtype'>, tol: number, floor: number): number =>
   Math.max(tol / 2, dtype === 'f32' ? floor / 32 : 0);
 
 /** Those of a warm start, or zeros; −infinity for a mass of 0. */

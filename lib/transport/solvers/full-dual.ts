@@ -39,7 +39,7 @@ export interface Solved {
 export const roundingOf = ({ value }: DualPoint, eps: number): number => 64 * 2 ** -52 * Math.max(Math.abs(value), eps);
 
 /** The dual in both potentials, which the published methods work on. A mass of 0 keeps its potential of −infinity. */
-export class FullDual {
+class FullDual {
   readonly plan: ScaledPlan;
   readonly rows: number;
   readonly columns: number;

@@ -9,7 +9,7 @@ const mostHalvings = 40;
  * How many of the plan's largest entries a share of the whole Hessian leaves: its diagonal counts, and each entry
  * twice.
  */
-export function entriesOf(lambda: number, rows: number, columns: number): number {
+function entriesOf(lambda: number, rows: number, columns: number): number {
   const side = rows + columns;
   return Math.max(rows, Math.floor((Math.ceil(lambda * side ** 2) - side) / 2));
 }
