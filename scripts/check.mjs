@@ -7,7 +7,6 @@ import { need } from './need.mjs';
 
 const root = path.join(import.meta.dirname, '..');
 const node = process.execPath;
-const addon = 'build/Release/orthokit.node';
 
 function sources() {
   return ['native', 'test/native']
@@ -28,7 +27,7 @@ const checks = {
   includes: () => [[node, 'scripts/check-includes.mjs']],
   imports: () => [[node, 'scripts/check-imports.mjs']],
   comments: () => [[node, 'scripts/check-comments.mjs']],
-  generated: () => [[node, 'scripts/generate-native-types.mjs', addon, '--check']],
+  generated: () => [[node, 'scripts/generate-native-types.mjs', '--check']],
 };
 
 function passes(name) {
@@ -48,7 +47,7 @@ for (const name of names)
     process.exit(2);
   }
 need('packages');
-if (names.includes('generated')) need('build');
+if (names.includes('generated')) need('bench');
 for (const name of names) {
   const passed = passes(name);
   console.log(`${name}: ${passed ? 'passed' : 'failed'}`);

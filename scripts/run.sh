@@ -43,7 +43,6 @@ packages() {
 addon() {
   [[ -f build/Release/orthokit.node ]] || echo "Building the addon" >&2
   node scripts/gyp-build.cjs Release --quiet
-  node scripts/generate-native-types.mjs build/Release/orthokit.node
 }
 
 # dist/.built is newer than everything that tsc reads; a folder counts too, as it changes when a file goes.
@@ -65,16 +64,21 @@ preset() {
   quietly cmake --build --preset "$1"
 }
 
+# What a program needs; the types of operations are those of the repository.
 build() {
   packages
   addon
   typescript
 }
 
+# The same with the harness, from which the types of operations are written again.
 test_tools() {
   tools doctest-dev=/usr/include/doctest/doctest.h
-  build
+  packages
+  addon
   preset cpu
+  node scripts/generate-native-types.mjs
+  typescript
 }
 
 # The tests that have this tag, of the files that name it, at the size that the environment says.

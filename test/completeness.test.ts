@@ -17,6 +17,7 @@ const exists = (...names: string[]) => existsSync(path.join(root, ...names));
 interface Description {
   name: string;
   summary: string;
+  about: string;
   composed: boolean;
   fields: { name: string; kind: string; role: string }[];
   examples: string[];
@@ -29,8 +30,22 @@ const backends = [
 ];
 
 const descriptions: Description[] = JSON.parse(native.describe());
+const camelOf = (name: string) => name.replace(/_[a-z]/g, (c) => c[1]!.toUpperCase());
 /** Types and documentation of the operations, a file for each group. */
 const generated = [...new Set(groups.values())].map((group) => read('lib', 'core', 'native-ops', `${group}.ts`));
+
+/** The bullets in the documentation of an operation. */
+const demandsOf = (name: string): string[] => {
+  const text = read('lib', 'core', 'native-ops', `${groups.get(name)}.ts`);
+  const [comment] = new RegExp(`/\\*\\*\\n(?: {3}\\*(?!/).*\\n)* {3}\\*/\\n {2}${camelOf(name)}\\(`).exec(text)!;
+  return [...comment.matchAll(/^ {3}\* - (.*)$/gm)].map(([, demand]) => demand!);
+};
+
+/** What demands speak of, and what is no field: "x and y must …" speaks of x and y. */
+const foreign = (demands: readonly string[], fields: readonly string[]): string[] =>
+  demands
+    .flatMap((demand) => /^\w+(?:(?:, | and | or )\w+)*/.exec(demand)![0].split(/, | and | or /))
+    .filter((subject) => !fields.includes(subject));
 
 it('a comparison is an assertion on what was computed, and neither an import nor a call', () => {
   const start = "import { f } from './f.ts';\n// Values: f\n";
@@ -55,7 +70,7 @@ it('a comparison is an assertion on what was computed, and neither an import nor
 
 describe('operations', () => {
   it('are the ones that TypeScript knows', () => {
-    const camel = descriptions.map(({ name }) => name.replace(/_[a-z]/g, (c) => c[1]!.toUpperCase()));
+    const camel = descriptions.map(({ name }) => camelOf(name));
     expect(Object.keys(orthokit.ops)).toEqual(camel);
     expect(Object.values(orthokit.ops).every((op) => typeof op === 'function')).toBe(true);
     expect(camel.length).toBeGreaterThan(15);
@@ -85,11 +100,23 @@ describe('operations', () => {
       if (name.includes('_') && !fields.includes(name)) expect(comments).not.toMatch(new RegExp(`\\b${name}\\b`));
   });
 
-  it.each(descriptions)('$name', ({ name, summary, composed, fields, examples, cases }) => {
+  it('demand what they say of their own fields', () => {
+    expect(foreign(['x must be f32', 'x and out must be like y, got z'], ['x', 'out'])).toEqual([]);
+    expect(foreign(['x and y must be f32', 'momenta come with grads'], ['x', 'grads'])).toEqual(['y', 'momenta']);
+    for (const { name, fields } of descriptions) {
+      const own = fields.map((f) => f.name);
+      expect(demandsOf(name).length, name).toBeGreaterThanOrEqual(name === 'fill' ? 0 : 1);
+      expect(foreign(demandsOf(name), own), name).toEqual([]);
+    }
+  });
+
+  it.each(descriptions)('$name', ({ name, summary, about, composed, fields, examples, cases }) => {
     const kebab = name.replaceAll('_', '-');
     const group = groups.get(name)!;
     const header = read('native', 'ops', group, `${name}.h`);
-    expect(header).toMatch(new RegExp(`^//.*\\n(//.*\\n)*struct \\w+ {\\n.*\\*name = "${name}"`, 'm'));
+    const [, struct] = new RegExp(`^struct (\\w+) \\{\\n.*\\*name = "${name}"`, 'm').exec(header)!;
+    // Formula, source, numerics, traffic.
+    expect(about.trim().length).toBeGreaterThan(30);
     for (const { name: backend, extension } of backends)
       expect(composed || exists('native', backend, 'kernels', group, `${name}.${extension}`), backend).toBe(true);
     expect(exists('native', 'ops', group, `${name}.cpp`)).toBe(composed);
@@ -100,7 +127,6 @@ describe('operations', () => {
     for (const example of [...examples, ...cases])
       for (const [, field] of example.matchAll(/(\w+)=/g)) expect(fields.map((f) => f.name)).toContain(field);
 
-    const struct = /^struct (\w+) {\n.*\*name = /m.exec(header)![1];
     const loops = read('native', 'bench', 'reference', group, `${name}.cpp`);
     expect(loops).toMatch(new RegExp(`^ORTHOKIT_REFERENCE\\(${struct},`, 'm'));
     // The test compares with the loops, or with a second source of the formula in TypeScript.

@@ -22,6 +22,7 @@ inline bool is_emulated(const DeviceInfo& info) {
   return std::string_view(info.name).find("emulator") != std::string_view::npos;
 }
 
+int demands();
 int verify(const Options&);
 int measure(const OpEntry&, const std::string& flags, const Options&);
 int measure_all(const Options&);

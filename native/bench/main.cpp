@@ -12,7 +12,7 @@ using namespace orthokit::bench;
 namespace {
 
 constexpr const char* kUsage =
-    "usage: orthokit_bench --list | --describe\n"
+    "usage: orthokit_bench --list | --describe | --demands\n"
     "       orthokit_bench --verify [--device cpu|cuda] [--cases file]\n"
     "       orthokit_bench --symmetric-choices [--small] --device cuda\n"
     "       orthokit_bench --all [--small] [--device cpu|cuda] [--threads n] [--rounds n]\n"
@@ -36,8 +36,8 @@ Line line_from(const std::vector<std::string>& words) {
       if (i + 1 == words.size()) throw Usage(word + " needs a value");
       return words[++i];
     };
-    const bool is_command = word == "--list" || word == "--describe" || word == "--verify" ||
-                            word == "--all" || word == "--symmetric-choices";
+    const bool is_command = word == "--list" || word == "--describe" || word == "--demands" ||
+                            word == "--verify" || word == "--all" || word == "--symmetric-choices";
     if (word == "--device") {
       line.options.device = value();
     } else if (word == "--threads") {
@@ -83,6 +83,7 @@ int list() {
 int run(const Line& line) {
   if (line.command == "--list") return list();
   if (line.command == "--describe") return std::printf("%s\n", describe_ops().c_str()), 0;
+  if (line.command == "--demands") return demands();
   if (line.command == "--verify") return verify(line.options);
   if (line.command == "--symmetric-choices") return symmetric_choices(line.options);
   if (line.command == "--all") return measure_all(line.options);

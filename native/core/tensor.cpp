@@ -3,6 +3,7 @@
 namespace orthokit {
 
 constexpr int64_t kMaxElements = int64_t(1) << 44;
+constexpr Require require;
 
 View view_of(void* data, const Shape& shape, Dtype dtype, int device) {
   require(shape.size() <= kMaxRank, ErrorCode::kShape, "shape must have at most 5 dimensions",

@@ -211,6 +211,7 @@ export interface OpsOfGroup {
    *
    * - matrix must be f32 or f64
    * - matrix must be a matrix or a batch of them
+   * - u and v come together or not at all
    * - u must have the dtype of matrix
    * - u must have the rows of matrix and a column for each of its smaller side
    * - v must have the dtype of matrix

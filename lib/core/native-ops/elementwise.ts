@@ -131,8 +131,8 @@ export interface OpsOfGroup {
    *   sign  −1, 0 or 1                   gelu            x Φ(x), as gelu's form erf
    *   sqrt  √x, NaN below 0              soft_threshold  sign(x) max(|x| − t, 0), parameters = t ≥ 0:
    *   exp   eˣ                                           the proximal operator of t ‖x‖₁
-   *   log   ln x, −inf at 0, NaN below   clamp           min(max(x, low), high), parameters = low,
-   *   high: tanh  tanh x                                       the projection onto a box
+   *   log   ln x, −inf at 0, NaN below   clamp           min(max(x, low), high), parameters = low, high:
+   *   tanh  tanh x                                       the projection onto a box
    *   sigmoid   1 / (1 + e⁻ˣ)            power           xᵉ, parameters = e, as pow of C
    *   softplus  ln(1 + eˣ); its derivative, the sigmoid s; its second derivative, s (1 − s)
    * Numerics: in the dtype. In f64 within 4 ulp, gelu 8. In f32 within 1.1 ulp (exp), 0.9 (log), 2.6
@@ -149,12 +149,12 @@ export interface OpsOfGroup {
    * - out must be f32 or f64
    * - x must have out's dtype
    * - x must have out's shape
-   * - parameters must be low and high for clamp
-   * - parameters must hold a low no larger than high
-   * - parameters must be one number for soft_threshold
-   * - parameters must not be negative
-   * - parameters must be one number for power
    * - parameters must be none for this function
+   * - parameters must be one number for soft_threshold
+   * - parameters must be low and high for clamp
+   * - parameters must be one number for power
+   * - parameters must not be negative
+   * - parameters must hold a low no larger than high
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */

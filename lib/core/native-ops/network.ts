@@ -63,8 +63,9 @@ export interface OpsOfGroup {
    * ```text
    * out = grad · gelu'(x), where x is the input of gelu and `form` the same:
    * form erf:  gelu'(x) = Φ(x) + x φ(x), where φ is the density of the normal distribution
-   * form tanh: gelu'(x) = s + x s (1 − s) u', where s = (1 + tanh(u/2)) / 2, u = √(8/π) (x + 0.044715
-   * x³) out may be grad or x.
+   * form tanh: gelu'(x) = s + x s (1 − s) u', where s = (1 + tanh(u/2)) / 2,
+   *            u = √(8/π) (x + 0.044715 x³)
+   * out may be grad or x.
    * Numerics: in the dtype, within 8 ulp of grad, in f32 6. The derivative is 0 at −inf, in f64 below
    * −37.6 (erf) and −21.1 (tanh) already, where an exponential would be subnormal, and 1 at +inf; a
    * NaN passes.
@@ -105,11 +106,11 @@ export interface OpsOfGroup {
    * - out must have x's dtype
    * - x must be a matrix
    * - out must have x's shape
+   * - eps must be positive
    * - weight must have x's dtype
    * - weight must have one element a column of x
    * - bias must have x's dtype
    * - bias must have one element a column of x
-   * - eps must be positive
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -146,13 +147,13 @@ export interface OpsOfGroup {
    * - grad must be a matrix
    * - x must have grad's shape
    * - gradX must have grad's shape
+   * - eps must be positive
    * - weight must have grad's dtype
    * - weight must have one element a column of grad
    * - gradWeight must have grad's dtype
    * - gradWeight must have one element a column of grad
    * - gradBias must have grad's dtype
    * - gradBias must have one element a column of grad
-   * - eps must be positive
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */

@@ -14,22 +14,22 @@ export interface OpsOfGroup {
    * Traffic per element, f32: read w, g, r, write w, r: 20 bytes.
    * ```
    *
-   * - roots must be like weights
-   * - lrDecay must not be negative
-   * - eps must not be negative
    * - grads must be as many as weights
    * - masters must be as many as weights, or none
    * - weights must be floating
    * - grads must be like weights
-   * - guard must be f64[1]
    * - statistics must be f64
    * - statistics must have three elements a weight
    * - lr must be finite
    * - weightDecay must be finite
-   * - masters must be like weights
-   * - masters must be f32, or bf16 for bf16 weights
+   * - roots must be like weights
    * - steps must be as many as weights
    * - steps must be i32[1] each
+   * - lrDecay must not be negative
+   * - eps must not be negative
+   * - masters must be like weights
+   * - masters must be f32, or bf16 for bf16 weights
+   * - guard must be f64[1]
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -65,24 +65,24 @@ export interface OpsOfGroup {
    * Traffic per element, f32: read g, then read w, g, write w: 16 bytes.
    * ```
    *
-   * - squares must be as many as weights
-   * - squares must be f64
-   * - squares must have one element a scope
-   * - lrDecay must not be negative
-   * - eps must not be negative
    * - grads must be as many as weights
    * - masters must be as many as weights, or none
    * - weights must be floating
    * - grads must be like weights
-   * - guard must be f64[1]
    * - statistics must be f64
    * - statistics must have three elements a weight
    * - lr must be finite
    * - weightDecay must be finite
-   * - masters must be like weights
-   * - masters must be f32, or bf16 for bf16 weights
+   * - squares must be as many as weights
+   * - squares must be f64
+   * - squares must have one element a scope
    * - steps must be as many as weights
    * - steps must be i32[1] each
+   * - lrDecay must not be negative
+   * - eps must not be negative
+   * - masters must be like weights
+   * - masters must be f32, or bf16 for bf16 weights
+   * - guard must be f64[1]
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -117,24 +117,24 @@ export interface OpsOfGroup {
    * Traffic per element, f32: read w, g, m, r, write w, m, r: 28 bytes.
    * ```
    *
-   * - momenta must be like weights
-   * - roots must be like weights
-   * - beta1 must be in [0, 1)
-   * - beta2 must be in [0, 1)
-   * - eps must not be negative
    * - grads must be as many as weights
    * - masters must be as many as weights, or none
    * - weights must be floating
    * - grads must be like weights
-   * - guard must be f64[1]
    * - statistics must be f64
    * - statistics must have three elements a weight
    * - lr must be finite
    * - weightDecay must be finite
-   * - masters must be like weights
-   * - masters must be f32, or bf16 for bf16 weights
+   * - momenta must be like weights
+   * - roots must be like weights
    * - steps must be as many as weights
    * - steps must be i32[1] each
+   * - beta1 must be in [0, 1)
+   * - beta2 must be in [0, 1)
+   * - eps must not be negative
+   * - masters must be like weights
+   * - masters must be f32, or bf16 for bf16 weights
+   * - guard must be f64[1]
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -168,24 +168,22 @@ export interface OpsOfGroup {
    * Traffic per element, f32: read u, w, write w: 12 bytes.
    * ```
    *
-   * - weightDecayMode must not be l2, got l2
-   * - scales must be as many as weights, or none
-   * - gradSquares must be f64 with one element a weight
-   * - statisticsRows must be as many as weights, or none
-   * - statisticsRows must be different rows of statistics
    * - grads must be as many as weights
    * - masters must be as many as weights, or none
    * - weights must be floating
    * - grads must be like weights
-   * - guard must be f64[1]
    * - statistics must be f64
    * - statistics must have three elements a weight
    * - lr must be finite
    * - weightDecay must be finite
+   * - weightDecayMode must not be l2, got l2
+   * - scales must be as many as weights, or none
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
-   * - steps must be as many as weights
-   * - steps must be i32[1] each
+   * - guard must be f64[1]
+   * - gradSquares must be f64 with one element a weight
+   * - statisticsRows must be as many as weights, or none
+   * - statisticsRows must be different rows of statistics
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -230,26 +228,24 @@ export interface OpsOfGroup {
    * decay, in f64, or for 16-bit weights without masters.
    * ```
    *
-   * - momenta must be like weights
-   * - gamma must be in (0, 100]
-   * - eps must not be negative
-   * - momentum must be in [0, 1)
-   * - gradSquares must be f64 with one element a weight
-   * - statisticsRows must be as many as weights, or none
-   * - statisticsRows must be different rows of statistics
    * - grads must be as many as weights
    * - masters must be as many as weights, or none
    * - weights must be floating
    * - grads must be like weights
-   * - guard must be f64[1]
    * - statistics must be f64
    * - statistics must have three elements a weight
    * - lr must be finite
    * - weightDecay must be finite
+   * - momenta must be like weights
+   * - gamma must be in (0, 100]
+   * - eps must not be negative
+   * - momentum must be in [0, 1)
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
-   * - steps must be as many as weights
-   * - steps must be i32[1] each
+   * - guard must be f64[1]
+   * - gradSquares must be f64 with one element a weight
+   * - statisticsRows must be as many as weights, or none
+   * - statisticsRows must be different rows of statistics
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -289,7 +285,7 @@ export interface OpsOfGroup {
    * - guard must be f64[1]
    * - skipped must be f64[1]
    *
-   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
   checkFinite(
     device: Device,
@@ -312,7 +308,14 @@ export interface OpsOfGroup {
    * Numerics: f32, or f64 for f64 weights; sums of squares and of the hyperbolic cosine in f64.
    * ```
    *
-   * - gamma must be in (0, 100]
+   * - grads must be as many as weights
+   * - masters must be as many as weights, or none
+   * - weights must be floating
+   * - grads must be like weights
+   * - statistics must be f64
+   * - statistics must have three elements a weight
+   * - lr must be finite
+   * - weightDecay must be finite
    * - momenta must be like weights
    * - coefficients must come in threes
    * - coefficients must be finite
@@ -321,19 +324,11 @@ export interface OpsOfGroup {
    * - eps must not be negative
    * - normScale must be positive
    * - weights must have rank 2 or more
-   * - grads must be as many as weights
-   * - masters must be as many as weights, or none
-   * - weights must be floating
-   * - grads must be like weights
-   * - guard must be f64[1]
-   * - statistics must be f64
-   * - statistics must have three elements a weight
-   * - lr must be finite
-   * - weightDecay must be finite
+   * - weights of rank 0 and 1 step as in auon, with momentumForm ema
+   * - gamma must be in (0, 100]
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
-   * - steps must be as many as weights
-   * - steps must be i32[1] each
+   * - guard must be f64[1]
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE, ERR_UNSUPPORTED
    */
@@ -371,22 +366,20 @@ export interface OpsOfGroup {
    * Traffic per element, f32: read w, g, m, write w, m: 20 bytes.
    * ```
    *
-   * - momenta must be like weights
-   * - beta1 must be in [0, 1)
-   * - beta2 must be in [0, 1)
    * - grads must be as many as weights
    * - masters must be as many as weights, or none
    * - weights must be floating
    * - grads must be like weights
-   * - guard must be f64[1]
    * - statistics must be f64
    * - statistics must have three elements a weight
    * - lr must be finite
    * - weightDecay must be finite
+   * - momenta must be like weights
+   * - beta1 must be in [0, 1)
+   * - beta2 must be in [0, 1)
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
-   * - steps must be as many as weights
-   * - steps must be i32[1] each
+   * - guard must be f64[1]
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -420,26 +413,18 @@ export interface OpsOfGroup {
    * - grads, momenta and out must be equally many
    * - weights must be as many as out, for l2
    * - masters must be as many as weights, or none
-   * - weights must be floating
-   * - weights must have out's shape
    * - out must be f32 or f64
    * - grads and momenta must be floating
    * - grads and momenta must have out's shape
-   * - guard must be f64[1]
-   * - squares must be f64 with one element a gradient
    * - momentum must be in [0, 1)
    * - dampening must be in [0, 1)
    * - l2 must be finite
-   * - grads must be as many as weights
-   * - grads must be like weights
-   * - statistics must be f64
-   * - statistics must have three elements a weight
-   * - lr must be finite
-   * - weightDecay must be finite
+   * - weights must be floating
+   * - weights must have out's shape
+   * - squares must be f64 with one element a gradient
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
-   * - steps must be as many as weights
-   * - steps must be i32[1] each
+   * - guard must be f64[1]
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -473,6 +458,14 @@ export interface OpsOfGroup {
    * nsDtype.
    * ```
    *
+   * - grads must be as many as weights
+   * - masters must be as many as weights, or none
+   * - weights must be floating
+   * - grads must be like weights
+   * - statistics must be f64
+   * - statistics must have three elements a weight
+   * - lr must be finite
+   * - weightDecay must be finite
    * - momenta must be like weights
    * - coefficients must come in threes
    * - coefficients must be finite
@@ -481,19 +474,9 @@ export interface OpsOfGroup {
    * - eps must not be negative
    * - normScale must be positive
    * - weights must have rank 2 or more
-   * - grads must be as many as weights
-   * - masters must be as many as weights, or none
-   * - weights must be floating
-   * - grads must be like weights
-   * - guard must be f64[1]
-   * - statistics must be f64
-   * - statistics must have three elements a weight
-   * - lr must be finite
-   * - weightDecay must be finite
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
-   * - steps must be as many as weights
-   * - steps must be i32[1] each
+   * - guard must be f64[1]
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -532,22 +515,25 @@ export interface OpsOfGroup {
    * Traffic per element, f32: read w, g, m, write w, m: 20 bytes; 12 without momentum.
    * ```
    *
-   * - momentum must be in [0, 1)
-   * - dampening must be in [0, 1)
-   * - momenta must be like weights
    * - grads must be as many as weights
    * - masters must be as many as weights, or none
    * - weights must be floating
    * - grads must be like weights
-   * - guard must be f64[1]
    * - statistics must be f64
    * - statistics must have three elements a weight
    * - lr must be finite
    * - weightDecay must be finite
-   * - masters must be like weights
-   * - masters must be f32, or bf16 for bf16 weights
+   * - momentum must be in [0, 1)
+   * - dampening must be in [0, 1)
+   * - momenta are missing for momentum
+   * - momenta must be like weights
    * - steps must be as many as weights
    * - steps must be i32[1] each
+   * - momenta are missing for steps
+   * - momenta are missing for nesterov
+   * - masters must be like weights
+   * - masters must be f32, or bf16 for bf16 weights
+   * - guard must be f64[1]
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */

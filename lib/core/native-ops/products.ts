@@ -85,10 +85,10 @@ export interface OpsOfGroup {
    * - a and c must be floating and of one dtype
    * - a and c must be matrices or batches of them
    * - a and c must have sides below 2^31
-   * - b must have a's dtype
-   * - b must have a's shape
    * - addend must have c's dtype
    * - addend must have c's shape
+   * - b must have a's dtype
+   * - b must have a's shape
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */

@@ -59,13 +59,8 @@ export interface OpsOfGroup {
    * - correlations must have less than 2^31 columns
    * - gram must have a row and a column an atom
    * - squares must be f64 and have one element an atom
-   * - scales must have the dtype of gram and one element an atom
    * - energies must be f64 and have one element a signal
-   * - atoms and signals must have the dtype of gram
-   * - atoms and signals must be matrices
-   * - energies must be there with signals, got none
-   * - atoms must have a row an atom
-   * - signals must have a row a signal, as long as an atom
+   * - atoms and signals come together or not at all
    * - indices must be i32
    * - indices must have a row a signal
    * - indices must not have more columns than atoms
@@ -77,6 +72,12 @@ export interface OpsOfGroup {
    * - floor must not be negative
    * - dependence must not be negative
    * - refinements must be 0 to 100
+   * - scales must have the dtype of gram and one element an atom
+   * - atoms and signals must have the dtype of gram
+   * - atoms and signals must be matrices
+   * - energies must be there with signals, got none
+   * - atoms must have a row an atom
+   * - signals must have a row a signal, as long as an atom
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -128,7 +129,6 @@ export interface OpsOfGroup {
    * - signals must have a row a signal, as long as an atom
    * - rests must have the shape of signals
    * - squares must be f64 and have one element an atom
-   * - scales must have the dtype of atoms and one element an atom
    * - energies must be f64 and have one element a signal
    * - left must be f64 and have one element a signal
    * - indices must be i32
@@ -144,6 +144,7 @@ export interface OpsOfGroup {
    * - floor must not be negative
    * - dependence must not be negative
    * - refinements must be 0 to 100
+   * - scales must have the dtype of atoms and one element an atom
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */

@@ -29,9 +29,9 @@ export interface OpsOfGroup {
    * - seed must not be negative
    * - offset must not be negative
    * - stream must not be negative
-   * - x must be i32 for bits
    * - x must be floating
    * - x must be of one dtype
+   * - x must be i32 for bits
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE
    */

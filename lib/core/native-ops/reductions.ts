@@ -16,10 +16,10 @@ export interface OpsOfGroup {
    * Traffic: one read of x, one write of out.
    * ```
    *
-   * - out must have one element a column of x
    * - x must be f32 or f64
    * - out must have x's dtype or f64
    * - x must be a matrix
+   * - out must have one element a column of x
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -122,10 +122,10 @@ export interface OpsOfGroup {
    * Traffic: one read of x, one write of out.
    * ```
    *
-   * - out must have one element a row of x
    * - x must be f32 or f64
    * - out must have x's dtype or f64
    * - x must be a matrix
+   * - out must have one element a row of x
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */

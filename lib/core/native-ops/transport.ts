@@ -26,10 +26,9 @@ export interface OpsOfGroup {
    * - rowPotential must be f64 with a row a problem and a column a row of it
    * - columnPotential must be f64 with a row a problem and a column a column of it
    * - statistics must be f64 with a row of 4 a problem
+   * - eps must be positive and finite
    * - tol must not be negative
    * - count must be 1 to 65536
-   * - rowMass must be f64 with one element a row
-   * - eps must be positive and finite
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -64,7 +63,6 @@ export interface OpsOfGroup {
    * - rowMass must be f64 with one element a row
    * - columnMass must be f64 with one element a column
    * - statistics must be f64[8]
-   * - eps must be positive and finite
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -94,7 +92,6 @@ export interface OpsOfGroup {
    * - columnPotential must be f64 with one element a column
    * - kernel must have the cost's dtype
    * - kernel must have the cost's shape
-   * - rowMass must be f64 with one element a row
    * - eps must be positive and finite
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
@@ -132,11 +129,12 @@ export interface OpsOfGroup {
    * - rowPotential must be f64 with one element a row
    * - columnPotential must be f64 with one element a column
    * - statistics must be f64[1]
+   * - kernel and columnScale go together
+   * - eps must be positive and finite
+   * - count must be 1 to 65536
    * - kernel must have the cost's dtype
    * - kernel must have the cost's shape
    * - columnScale must be f64 with one element a column
-   * - count must be 1 to 65536
-   * - eps must be positive and finite
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -166,15 +164,13 @@ export interface OpsOfGroup {
    * Traffic: one read of the points, one write of out.
    * ```
    *
-   * - out must have the dtype of x
-   * - out must have a row a row of x and a column a row of y
    * - x must be a matrix
    * - x must be f32 or f64
    * - y must be a matrix
    * - y must have the dtype of x
    * - y must have the columns of x
-   * - rowMass must be f64 with one element a row
-   * - eps must be positive and finite
+   * - out must have the dtype of x
+   * - out must have a row a row of x and a column a row of y
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -218,8 +214,6 @@ export interface OpsOfGroup {
    * - statistics must be f64[2]
    * - delta must not be negative
    * - threshold must not be negative
-   * - rowMass must be f64 with one element a row
-   * - eps must be positive and finite
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -298,7 +292,6 @@ export interface OpsOfGroup {
    * - count must be 1 to 65536
    * - tol must not be negative
    * - most must be above 1 and finite
-   * - eps must be positive and finite
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -321,11 +314,11 @@ export interface OpsOfGroup {
    *
    * ```text
    * The semi-dual of entropic transport at the scales u exp(step) of the Gibbs kernel's rows:
-   *   nextRowScale = u exp(step),  next_column_scaleⱼ = cⱼ / (Kᵀ nextRowScale)ⱼ,
-   *   row_sumsᵢ = next_row_scaleᵢ (K nextColumnScale)ᵢ,
+   *   nextRowScale = u exp(step),  nextColumnScaleⱼ = cⱼ / (Kᵀ nextRowScale)ⱼ,
+   *   rowSumsᵢ = nextRowScaleᵢ (K nextColumnScale)ᵢ,
    * so that the column sums are right and r − rowSums is the gradient. Without a step, at u itself.
    * statistics = [Σ |r − rowSums|, increase of the semi-dual in units of eps,
-   * Σᵢ rᵢ stepᵢ + Σⱼ cⱼ ln(next_column_scaleⱼ / column_scaleⱼ), largest |ln| of the next scales of
+   * Σᵢ rᵢ stepᵢ + Σⱼ cⱼ ln(nextColumnScaleⱼ / columnScaleⱼ), largest |ln| of the next scales of
    * masses that are not 0]. A scale that is not finite gives [inf, −inf, inf].
    * Numerics: in f64, sums in a fixed order. A mass of 0 has the scale 0.
    * Source: Levenberg–Marquardt on the semi-dual, after arXiv 2401.12253.
@@ -343,7 +336,6 @@ export interface OpsOfGroup {
    * - nextColumnScale must be f64 with one element a column
    * - rowSums must be f64 with one element a row
    * - statistics must be f64[3]
-   * - eps must be positive and finite
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -367,11 +359,11 @@ export interface OpsOfGroup {
    *
    * ```text
    * One side of an entropic transport problem against the potential g of the other:
-   *   log_sumsᵢ = ln Σⱼ exp((gⱼ − Cᵢⱼ) / eps),
+   *   logSumsᵢ = ln Σⱼ exp((gⱼ − Cᵢⱼ) / eps),
    * so that −eps logSums is the smooth minimum of Cᵢⱼ − gⱼ; and under the weights
-   * pᵢⱼ = exp((gⱼ − Cᵢⱼ) / eps − log_sumsᵢ) the means meanCosts = Σⱼ pᵢⱼ Cᵢⱼ, averages = Σⱼ pᵢⱼ
+   * pᵢⱼ = exp((gⱼ − Cᵢⱼ) / eps − logSumsᵢ) the means meanCosts = Σⱼ pᵢⱼ Cᵢⱼ, averages = Σⱼ pᵢⱼ
    * valuesⱼ and gradients = Σⱼ pᵢⱼ ∂Cᵢⱼ/∂xᵢ. With the potential f of its own side, ownPotential, each
-   * mean is times exp(fᵢ / eps + log_sumsᵢ): sums under the plan exp((fᵢ + gⱼ − Cᵢⱼ) / eps).
+   * mean is times exp(fᵢ / eps + logSumsᵢ): sums under the plan exp((fᵢ + gⱼ − Cᵢⱼ) / eps).
    * C is the matrix `cost` or, of its columns, its transpose; or, never stored, the distances of x to
    * y (as pairwiseCosts has them), whose gradient is taken as 0 where it does not exist.
    * Numerics: in f64, in a fixed order; no exponential overflows; distances as
@@ -381,24 +373,27 @@ export interface OpsOfGroup {
    * Traffic: one read of the cost, or of the points.
    * ```
    *
+   * - cost comes alone, or x and y do
    * - cost must be a matrix
    * - cost must be f32 or f64
+   * - of is rows for x and y
    * - potential must be f64 with one element a cost to choose from
    * - logSums must be f64 with one element a choice
-   * - ownPotential must be f64 with one element a choice
    * - meanCosts must be f64 with one element a choice
+   * - values and averages come together or not at all
+   * - gradients come with points
+   * - eps must be positive and finite
    * - values and averages must be f64
    * - values must have a row an element of potential
    * - averages must have a row a choice and a column one of values
-   * - gradients must be f64
-   * - gradients must have the shape of x
    * - x must be a matrix
    * - x must be f32 or f64
    * - y must be a matrix
    * - y must have the dtype of x
    * - y must have the columns of x
-   * - rowMass must be f64 with one element a row
-   * - eps must be positive and finite
+   * - ownPotential must be f64 with one element a choice
+   * - gradients must be f64
+   * - gradients must have the shape of x
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -448,14 +443,14 @@ export interface OpsOfGroup {
    * - rowMass must be f64 with one element a row
    * - rowSums must be f64 with one element a row
    * - columnMass must be an f64 vector
-   * - rowRhs must be f64 with one element a row
-   * - columnRhs must be f64 with one element a column
-   * - columnStep must be f64 with one element a column
+   * - rowRhs, columnRhs and columnStep go together
    * - statistics must be f64[4]
    * - shift must not be negative
    * - tol must not be negative
    * - most must be 1 to 65536
-   * - eps must be positive and finite
+   * - rowRhs must be f64 with one element a row
+   * - columnRhs must be f64 with one element a column
+   * - columnStep must be f64 with one element a column
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/demands.h"
 #include "bench/dice.h"
 #include "core/op.h"
 #include "math/exp.h"
@@ -23,6 +24,9 @@ struct Reference {
   // By how many units of rounding of the arithmetic's dtype an element may be off, relative to
   // itself, and how far inputs are moved to find what rounding does where terms cancel (bounds.h).
   double (*growth)(const void* op);
+  // The op's check, noting what it demands, and calls for it beside the examples.
+  void (*check)(const void* op, Noted);
+  Words checked;
   // The size of the terms that make element j of a tensor, asked once `run` has run; null: none are
   // named. For what cancels by construction, such that moving the inputs does not show it.
   double (*terms)(const void* op, std::string_view tensor, int64_t j) = nullptr;
@@ -72,7 +76,9 @@ bool register_reference() {
            [](const void* op, void*, Failure* failure) {
              return guarded(failure, [&] { run_on_stored(info<Op>(), op); });
            },
-       .growth = [](const void* op) { return growth(*static_cast<const Op*>(op)); }});
+       .growth = [](const void* op) { return growth(*static_cast<const Op*>(op)); },
+       .check = [](const void* op, Noted require) { static_cast<const Op*>(op)->check(require); },
+       .checked = checked_of<Op>()});
   return true;
 }
 

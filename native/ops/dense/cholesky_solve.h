@@ -3,13 +3,15 @@
 
 namespace orthokit {
 
-// L Lᵀ X = B for each matrix: L the lower half of `factor`, as `cholesky` gives it, B of `rhs`, X
-// of `out`.
-// Numerics: arithmetic in the dtype. A zero on the diagonal gives infinity or NaN, and NaN passes.
-// Traffic: the lower half twice, one read of B, two writes of X.
 struct CholeskySolve {
   static constexpr const char *name = "cholesky_solve",
                               *summary = "solves by the lower factor of each matrix";
+  static constexpr const char* about = R"(
+  L Lᵀ X = B for each matrix: L the lower half of `factor`, as `cholesky` gives it, B of `rhs`, X
+  of `out`.
+  Numerics: arithmetic in the dtype. A zero on the diagonal gives infinity or NaN, and NaN passes.
+  Traffic: the lower half twice, one read of B, two writes of X.
+  )";
   static constexpr const char* examples[] = {"factor=f32[33x33] rhs=f32[33x5] out=f32[33x5]",
                                              "factor=f64[7x31x31] rhs=f64[7x31x1] out=f64[7x31x1]",
                                              "factor=f64[65x65] rhs=f64[65x67] out=f64[65x67]",
@@ -24,7 +26,7 @@ struct CholeskySolve {
   void fields(Fields& f) {
     f.in("factor", factor), f.in("rhs", rhs, kMayAlias), f.out("out", out, kMayAlias);
   }
-  void check() const {
+  void check(auto require) const {
     require(is_f32_or_f64(factor), ErrorCode::kDtype, "factor must be f32 or f64", factor);
     require(is_matrix_or_batch(factor) && matrices(factor).rows == matrices(factor).columns,
             ErrorCode::kShape, "factor must be a square matrix or a batch of them", factor);

@@ -3,16 +3,18 @@
 
 namespace orthokit {
 
-// A = V diag(λ) Vᵀ for each symmetric matrix A of `matrix`, whose lower half alone is read:
-// `values` λ in ascending order, `vectors` V, whose columns are orthonormal, may be left out.
-// Of each eigenvector, the first entry that has nine tenths of the size of the largest is positive.
-// `info` is 0, 1 where a matrix is not finite, or 2 where it does not converge: its values and
-// vectors are NaN, and nothing is thrown.
-// Numerics: arithmetic in the dtype. Errors of the values are n roundings of the largest one.
-// Traffic: some hundred passes over each matrix, in cache where it fits.
 struct Eigh {
   static constexpr const char *name = "eigh",
                               *summary = "eigenvalues and eigenvectors of each symmetric matrix";
+  static constexpr const char* about = R"(
+  A = V diag(λ) Vᵀ for each symmetric matrix A of `matrix`, whose lower half alone is read:
+  `values` λ in ascending order, `vectors` V, whose columns are orthonormal, may be left out.
+  Of each eigenvector, the first entry that has nine tenths of the size of the largest is positive.
+  `info` is 0, 1 where a matrix is not finite, or 2 where it does not converge: its values and
+  vectors are NaN, and nothing is thrown.
+  Numerics: arithmetic in the dtype. Errors of the values are n roundings of the largest one.
+  Traffic: some hundred passes over each matrix, in cache where it fits.
+  )";
   static constexpr const char* examples[] = {
       "matrix=f64[33x33] values=f64[33] vectors=f64[33x33] info=i32[1]",
       "matrix=f32[3x7x7] values=f32[3x7] vectors=f32[3x7x7] info=i32[3]",
@@ -35,7 +37,7 @@ struct Eigh {
     f.in("matrix", matrix), f.out("values", values), f.out("vectors", vectors, kOptional);
     f.out("info", info);
   }
-  void check() const {
+  void check(auto require) const {
     require(is_f32_or_f64(matrix), ErrorCode::kDtype, "matrix must be f32 or f64", matrix);
     require(is_matrix_or_batch(matrix) && matrices(matrix).rows == matrices(matrix).columns,
             ErrorCode::kShape, "matrix must be a square matrix or a batch of them", matrix);
@@ -49,7 +51,7 @@ struct Eigh {
       require(same_shape(vectors, matrix), ErrorCode::kShape,
               "vectors must have the shape of matrix", vectors, "matrix", matrix);
     }
-    require_array("info must be i32 and have one element a matrix", info, Dtype::kI32,
+    require.array("info must be i32 and have one element a matrix", info, Dtype::kI32,
                   matrices(matrix).batch);
   }
 };

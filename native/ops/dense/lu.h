@@ -4,18 +4,20 @@
 
 namespace orthokit {
 
-// P A = L U for each matrix A of `matrix`, rows × columns, by partial pivoting (Golub and Van Loan,
-// Matrix Computations, 3.4). `lu` holds U and, below the diagonal, L, whose diagonal is 1. Row i of
-// P A is row pivots[i] of A. The pivot is the largest of its column, the first of equals; NaN is
-// never the largest. Singular matrices are factored, too.
-// `info` is 0, or k where the k-th pivot is the first that is not above `tolerance` times the
-// largest pivot, in size: 0 asks for pivots that are exactly zero, or NaN. Nothing is thrown.
-// Numerics: arithmetic in the dtype, block by block.
-// Traffic: one read of A, one write of L and U; what lies beyond the cache again for each 64
-// columns.
 struct Lu {
   static constexpr const char *name = "lu",
                               *summary = "L and U of each matrix, by partial pivoting";
+  static constexpr const char* about = R"(
+  P A = L U for each matrix A of `matrix`, rows × columns, by partial pivoting (Golub and Van Loan,
+  Matrix Computations, 3.4). `lu` holds U and, below the diagonal, L, whose diagonal is 1. Row i of
+  P A is row pivots[i] of A. The pivot is the largest of its column, the first of equals; NaN is
+  never the largest. Singular matrices are factored, too.
+  `info` is 0, or k where the k-th pivot is the first that is not above `tolerance` times the
+  largest pivot, in size: 0 asks for pivots that are exactly zero, or NaN. Nothing is thrown.
+  Numerics: arithmetic in the dtype, block by block.
+  Traffic: one read of A, one write of L and U; what lies beyond the cache again for each 64
+  columns.
+  )";
   static constexpr const char* examples[] = {
       "matrix=f32[33x33] lu=f32[33x33] pivots=i32[33] info=i32[1]",
       "matrix=f64[5x31x31] lu=f64[5x31x31] pivots=i32[5x31] info=i32[5] tolerance=1e-12",
@@ -40,7 +42,7 @@ struct Lu {
     f.out("pivots", pivots), f.out("info", info);
     f.value("tolerance", tolerance);
   }
-  void check() const {
+  void check(auto require) const {
     require(is_f32_or_f64(matrix), ErrorCode::kDtype, "matrix must be f32 or f64", matrix);
     require(is_matrix_or_batch(matrix), ErrorCode::kShape,
             "matrix must be a matrix or a batch of them", matrix);
@@ -52,7 +54,7 @@ struct Lu {
     require(pivots.dtype == Dtype::kI32, ErrorCode::kDtype, "pivots must be i32", pivots);
     require(is_row_each(pivots, matrix, matrices(matrix).rows), ErrorCode::kShape,
             "pivots must have an element for each row of each matrix", pivots, "matrix", matrix);
-    require_array("info must be i32 and have one element a matrix", info, Dtype::kI32,
+    require.array("info must be i32 and have one element a matrix", info, Dtype::kI32,
                   matrices(matrix).batch);
     require(tolerance >= 0 && tolerance < 1, ErrorCode::kArgument,
             "tolerance must be at least 0 and less than 1", tolerance);

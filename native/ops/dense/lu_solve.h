@@ -3,12 +3,14 @@
 
 namespace orthokit {
 
-// A X = B for each matrix A, of which `lu` gave L, U and `pivots`; B of `rhs`, X of `out`. A pivot
-// outside the rows gives NaN.
-// Numerics: arithmetic in the dtype. A zero on U's diagonal gives infinity or NaN, and NaN passes.
-// Traffic: one read of L and U, one of B, two writes of X.
 struct LuSolve {
   static constexpr const char *name = "lu_solve", *summary = "solves by L and U of each matrix";
+  static constexpr const char* about = R"(
+  A X = B for each matrix A, of which `lu` gave L, U and `pivots`; B of `rhs`, X of `out`. A pivot
+  outside the rows gives NaN.
+  Numerics: arithmetic in the dtype. A zero on U's diagonal gives infinity or NaN, and NaN passes.
+  Traffic: one read of L and U, one of B, two writes of X.
+  )";
   static constexpr const char* examples[] = {
       "lu=f32[33x33] pivots=i32[33] rhs=f32[33x5] out=f32[33x5]",
       "lu=f64[7x31x31] pivots=i32[7x31] rhs=f64[7x31x1] out=f64[7x31x1]",
@@ -24,7 +26,7 @@ struct LuSolve {
   void fields(Fields& f) {
     f.in("lu", lu), f.in("pivots", pivots), f.in("rhs", rhs), f.out("out", out);
   }
-  void check() const {
+  void check(auto require) const {
     require(is_f32_or_f64(lu), ErrorCode::kDtype, "lu must be f32 or f64", lu);
     require(is_matrix_or_batch(lu) && matrices(lu).rows == matrices(lu).columns, ErrorCode::kShape,
             "lu must be a square matrix or a batch of them", lu);

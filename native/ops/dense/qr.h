@@ -3,16 +3,18 @@
 
 namespace orthokit {
 
-// A = Q R for each matrix A of `matrix`, m × n, by Householder reflections (Golub and Van Loan,
-// Matrix Computations, 5.2). Thin: with k the smaller of m and n, `q` is m × k with orthonormal
-// columns, `r` k × n, upper triangular, its diagonal not negative.
-// Numerics: arithmetic in the dtype, of numbers scaled by a power of two, so that no square
-// overflows; Q is orthogonal to rounding whatever the rank of A is. NaN and infinity make NaN of
-// their matrix.
-// Traffic: one read of A, one write of Q and R, where a matrix fits the cache.
 struct Qr {
   static constexpr const char *name = "qr",
                               *summary = "orthonormal columns and triangle of each matrix";
+  static constexpr const char* about = R"(
+  A = Q R for each matrix A of `matrix`, m × n, by Householder reflections (Golub and Van Loan,
+  Matrix Computations, 5.2). Thin: with k the smaller of m and n, `q` is m × k with orthonormal
+  columns, `r` k × n, upper triangular, its diagonal not negative.
+  Numerics: arithmetic in the dtype, of numbers scaled by a power of two, so that no square
+  overflows; Q is orthogonal to rounding whatever the rank of A is. NaN and infinity make NaN of
+  their matrix.
+  Traffic: one read of A, one write of Q and R, where a matrix fits the cache.
+  )";
   static constexpr const char* examples[] = {"matrix=f32[33x33] q=f32[33x33] r=f32[33x33]",
                                              "matrix=f64[5x31x7] q=f64[5x31x7] r=f64[5x7x7]",
                                              "matrix=f64[17x65] q=f64[17x17] r=f64[17x65]",
@@ -32,7 +34,7 @@ struct Qr {
     return double(m.batch) * 4 * (longer * k * k - k * k * k / 3);
   }
   void fields(Fields& f) { f.in("matrix", matrix), f.out("q", q), f.out("r", r); }
-  void check() const {
+  void check(auto require) const {
     require(is_f32_or_f64(matrix), ErrorCode::kDtype, "matrix must be f32 or f64", matrix);
     require(is_matrix_or_batch(matrix), ErrorCode::kShape,
             "matrix must be a matrix or a batch of them", matrix);

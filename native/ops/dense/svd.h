@@ -3,18 +3,20 @@
 
 namespace orthokit {
 
-// A = U diag(s) Vᵀ for each matrix A of `matrix`, m × n. Thin: with k the smaller of m and n, `u`
-// is m × k, `v` n × k, both with orthonormal columns, also where s is 0; `s` is descending. `u` and
-// `v` may be left out, together.
-// Of each column of U, the first entry that has nine tenths of the size of the largest is positive.
-// `info` is 0, 1 where a matrix is not finite, or 2 where it does not converge: its results are
-// NaN, and nothing is thrown.
-// Numerics: arithmetic in the dtype. Errors of s are some roundings of the largest one, times the
-// smaller side.
-// Traffic: some hundred passes over each matrix, in cache where it fits.
 struct Svd {
   static constexpr const char *name = "svd",
                               *summary = "singular values and vectors of each matrix";
+  static constexpr const char* about = R"(
+  A = U diag(s) Vᵀ for each matrix A of `matrix`, m × n. Thin: with k the smaller of m and n, `u`
+  is m × k, `v` n × k, both with orthonormal columns, also where s is 0; `s` is descending. `u` and
+  `v` may be left out, together.
+  Of each column of U, the first entry that has nine tenths of the size of the largest is positive.
+  `info` is 0, 1 where a matrix is not finite, or 2 where it does not converge: its results are
+  NaN, and nothing is thrown.
+  Numerics: arithmetic in the dtype. Errors of s are some roundings of the largest one, times the
+  smaller side.
+  Traffic: some hundred passes over each matrix, in cache where it fits.
+  )";
   static constexpr const char* examples[] = {
       "matrix=f64[33x33] u=f64[33x33] s=f64[33] v=f64[33x33] info=i32[1]",
       "matrix=f32[3x7x5] u=f32[3x7x5] s=f32[3x5] v=f32[3x5x5] info=i32[3]",
@@ -40,7 +42,7 @@ struct Svd {
     f.in("matrix", matrix), f.out("u", u, kOptional), f.out("s", s), f.out("v", v, kOptional);
     f.out("info", info);
   }
-  void check() const {
+  void check(auto require) const {
     require(is_f32_or_f64(matrix), ErrorCode::kDtype, "matrix must be f32 or f64", matrix);
     require(is_matrix_or_batch(matrix), ErrorCode::kShape,
             "matrix must be a matrix or a batch of them", matrix);
@@ -61,7 +63,7 @@ struct Svd {
     require(is_row_each(s, matrix, k), ErrorCode::kShape,
             "s must have an element for each of the smaller side of each matrix", s, "matrix",
             matrix);
-    require_array("info must be i32 and have one element a matrix", info, Dtype::kI32,
+    require.array("info must be i32 and have one element a matrix", info, Dtype::kI32,
                   matrices(matrix).batch);
   }
 };

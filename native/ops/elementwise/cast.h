@@ -3,12 +3,14 @@
 
 namespace orthokit {
 
-// out = x in another dtype, for each tensor of the list.
-// Numerics: to floating types rounded once to nearest, ties to even; to integers cut toward zero,
-// held in range, NaN as 0.
-// Traffic: one read, one write.
 struct Cast {
   static constexpr const char *name = "cast", *summary = "out = x in out's dtype";
+  static constexpr const char* about = R"(
+  out = x in another dtype, for each tensor of the list.
+  Numerics: to floating types rounded once to nearest, ties to even; to integers cut toward zero,
+  held in range, NaN as 0.
+  Traffic: one read, one write.
+  )";
   static constexpr const char* examples[] = {
       "out=bf16[597x43],f16[31],f64[1] x=f32[597x43],f32[31],f32[1]",
       "out=i32[33],u8[31],f32[29] x=f64[33],f16[31],bf16[29]",
@@ -20,7 +22,7 @@ struct Cast {
   List<View> out, x;
 
   void fields(Fields& f) { f.out("out", out), f.in("x", x); }
-  void check() const {
+  void check(auto require) const {
     require(out.count == x.count, ErrorCode::kArgument, "x must be as many as out",
             double(x.count));
     for (int64_t i = 0; i < out.count; ++i)

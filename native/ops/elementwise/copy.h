@@ -3,9 +3,11 @@
 
 namespace orthokit {
 
-// out = x, for each tensor of the list, of any dtype. Traffic: one read, one write.
 struct Copy {
   static constexpr const char *name = "copy", *summary = "out = x";
+  static constexpr const char* about = R"(
+  out = x, for each tensor of the list, of any dtype. Traffic: one read, one write.
+  )";
   static constexpr const char* examples[] = {
       "out=f32[597x43],f32[1],f32[0] x=f32[597x43],f32[1],f32[0]",
       "out=i32[33],u8[31] x=i32[33],u8[31]"};
@@ -14,7 +16,7 @@ struct Copy {
   List<View> out, x;
 
   void fields(Fields& f) { f.out("out", out), f.in("x", x); }
-  void check() const {
+  void check(auto require) const {
     require(out.count == x.count, ErrorCode::kArgument, "x must be as many as out",
             double(x.count));
     for (int64_t i = 0; i < out.count; ++i) {

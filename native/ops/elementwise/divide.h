@@ -4,11 +4,13 @@
 
 namespace orthokit {
 
-// outₚ = xₚ / yₚ, element by element, for each tensor p of the list. An output may be x or y.
-// Numerics: one quotient in the tensors' dtype; x / 0 is infinite, 0 / 0 and inf / inf are NaN.
-// Traffic: two reads, one write.
 struct Divide {
   static constexpr const char *name = "divide", *summary = "out = x / y, element by element";
+  static constexpr const char* about = R"(
+  outₚ = xₚ / yₚ, element by element, for each tensor p of the list. An output may be x or y.
+  Numerics: one quotient in the tensors' dtype; x / 0 is infinite, 0 / 0 and inf / inf are NaN.
+  Traffic: two reads, one write.
+  )";
   static constexpr const char* examples[] = {
       "out=f32[597x43],f32[31] x=f32[597x43],f32[31] y=f32[597x43],f32[31]",
       "out=f64[4097],f64[0] x=f64[4097],f64[0] y=f64[4097],f64[0]"};
@@ -18,7 +20,7 @@ struct Divide {
 
   void fields(Fields& f) { f.out("out", out, kMayAlias), f.in("x", x), f.in("y", y); }
   double flops() const { return kQuotientFlops * total_size(out); }
-  void check() const { check_elementwise(out, x, y); }
+  void check(auto require) const { check_elementwise(require, out, x, y); }
 };
 
 }  // namespace orthokit

@@ -40,25 +40,27 @@ inline Words words(MapFunction) {
   return list;
 }
 
-// outₚ = f(xₚ), element by element, for each tensor p of the list; out may be x. By the word:
-//   abs   |x|                          relu            max(x, 0)
-//   sign  −1, 0 or 1                   gelu            x Φ(x), as gelu's form erf
-//   sqrt  √x, NaN below 0              soft_threshold  sign(x) max(|x| − t, 0), parameters = t ≥ 0:
-//   exp   eˣ                                           the proximal operator of t ‖x‖₁
-//   log   ln x, −inf at 0, NaN below   clamp           min(max(x, low), high), parameters = low,
-//   high: tanh  tanh x                                       the projection onto a box
-//   sigmoid   1 / (1 + e⁻ˣ)            power           xᵉ, parameters = e, as pow of C
-//   softplus  ln(1 + eˣ); its derivative, the sigmoid s; its second derivative, s (1 − s)
-// Numerics: in the dtype. In f64 within 4 ulp, gelu 8. In f32 within 1.1 ulp (exp), 0.9 (log), 2.6
-// (tanh, sigmoid), 2.8 (softplus), 4.5 (its second derivative), 6.5 (gelu), 0.51 (the others); the
-// largest errors measured, over every 61st number by portable code and every 257th by each of the
-// three instruction sets, are exp 1.04, log 0.80, tanh 2.49, sigmoid 2.33, softplus 2.65, its
-// second derivative 4.19, gelu 6.05, power 0.50. In f64
-// sigmoid and the derivatives of softplus are 0 below −708. exp overflows to inf and passes through
-// subnormals to 0. NaN stays NaN, but for power to 0, which is 1.
-// Traffic: one read, one write.
 struct Map {
   static constexpr const char *name = "map", *summary = "out = f(x), element by element, by a word";
+  static constexpr const char* about = R"(
+  outₚ = f(xₚ), element by element, for each tensor p of the list; out may be x. By the word:
+    abs   |x|                          relu            max(x, 0)
+    sign  −1, 0 or 1                   gelu            x Φ(x), as gelu's form erf
+    sqrt  √x, NaN below 0              soft_threshold  sign(x) max(|x| − t, 0), parameters = t ≥ 0:
+    exp   eˣ                                           the proximal operator of t ‖x‖₁
+    log   ln x, −inf at 0, NaN below   clamp           min(max(x, low), high), parameters = low, high:
+    tanh  tanh x                                       the projection onto a box
+    sigmoid   1 / (1 + e⁻ˣ)            power           xᵉ, parameters = e, as pow of C
+    softplus  ln(1 + eˣ); its derivative, the sigmoid s; its second derivative, s (1 − s)
+  Numerics: in the dtype. In f64 within 4 ulp, gelu 8. In f32 within 1.1 ulp (exp), 0.9 (log), 2.6
+  (tanh, sigmoid), 2.8 (softplus), 4.5 (its second derivative), 6.5 (gelu), 0.51 (the others); the
+  largest errors measured, over every 61st number by portable code and every 257th by each of the
+  three instruction sets, are exp 1.04, log 0.80, tanh 2.49, sigmoid 2.33, softplus 2.65, its
+  second derivative 4.19, gelu 6.05, power 0.50. In f64
+  sigmoid and the derivatives of softplus are 0 below −708. exp overflows to inf and passes through
+  subnormals to 0. NaN stays NaN, but for power to 0, which is 1.
+  Traffic: one read, one write.
+  )";
   static constexpr const char* examples[] = {
       "out=f32[597x43],f32[31] x=f32[597x43],f32[31] function=abs",
       "out=f32[4097] x=f32[4097] function=exp",
@@ -121,7 +123,7 @@ struct Map {
         return 1;
     }
   }
-  void check() const {
+  void check(auto require) const {
     require(x.count == out.count, ErrorCode::kArgument, "x must be as many as out",
             double(x.count));
     for (int64_t i = 0; i < out.count; ++i) {

@@ -3,11 +3,13 @@
 
 namespace orthokit {
 
-// outₚ = xₚ ⊙ yₚ, element by element, for each tensor p of the list. An output may be a factor too.
-// Numerics: one product in the tensors' dtype; 0 · inf is NaN.
-// Traffic: two reads, one write.
 struct Multiply {
   static constexpr const char *name = "multiply", *summary = "out = x y, element by element";
+  static constexpr const char* about = R"(
+  outₚ = xₚ ⊙ yₚ, element by element, for each tensor p of the list. An output may be a factor too.
+  Numerics: one product in the tensors' dtype; 0 · inf is NaN.
+  Traffic: two reads, one write.
+  )";
   static constexpr const char* examples[] = {
       "out=f32[597x43],f32[31] x=f32[597x43],f32[31] y=f32[597x43],f32[31]",
       "out=f64[4097],f64[0] x=f64[4097],f64[0] y=f64[4097],f64[0]"};
@@ -17,7 +19,7 @@ struct Multiply {
 
   void fields(Fields& f) { f.out("out", out, kMayAlias), f.in("x", x), f.in("y", y); }
   double flops() const { return total_size(out); }
-  void check() const { check_elementwise(out, x, y); }
+  void check(auto require) const { check_elementwise(require, out, x, y); }
 };
 
 }  // namespace orthokit

@@ -3,12 +3,14 @@
 
 namespace orthokit {
 
-// outₚ = factorsₚ · xₚ in out's dtype, for each tensor p of the list.
-// Numerics: the product in f32, or f64 where x or out is; then rounded to out's dtype. A factor
-// past the range of that type counts as its largest number, so that 0 stays 0.
-// Traffic: one read, one write.
 struct ScaleEach {
   static constexpr const char *name = "scale_each", *summary = "out = its own factor times x";
+  static constexpr const char* about = R"(
+  outₚ = factorsₚ · xₚ in out's dtype, for each tensor p of the list.
+  Numerics: the product in f32, or f64 where x or out is; then rounded to out's dtype. A factor
+  past the range of that type counts as its largest number, so that 0 stays 0.
+  Traffic: one read, one write.
+  )";
   static constexpr const char* examples[] = {
       "out=f32[597x43],f32[31],f32[0] x=f32[597x43],f32[31],f32[0] factors=f64[3]",
       "out=bf16[4097],f16[31] x=f32[4097],f64[31] factors=f64[2]",
@@ -24,10 +26,10 @@ struct ScaleEach {
     for (auto& v : out) n += double(v.size());
     return n;
   }
-  void check() const {
+  void check(auto require) const {
     require(out.count == x.count, ErrorCode::kArgument, "x must be as many as out",
             double(x.count));
-    require_array("factors must be f64 with one element a tensor", factors, Dtype::kF64, x.count);
+    require.array("factors must be f64 with one element a tensor", factors, Dtype::kF64, x.count);
     for (int64_t i = 0; i < out.count; ++i) {
       require(is_floating(out[i]), ErrorCode::kDtype, "out must be floating", out[i]);
       require(is_floating(x[i]), ErrorCode::kDtype, "x must be floating", x[i]);

@@ -4,14 +4,16 @@
 
 namespace orthokit {
 
-// outᵢ = Σₜ coefficientsᵢₜ · x[indicesᵢₜ]: signals of a sparse code, rows of a table in terms of
-// others.
-// Numerics: sums in f64 in the order of the code, rounded once. An index outside 0 … n − 1, such as
-// −1 for an unused place, adds nothing; nothing outside x is read.
-// Traffic: one read of the code and of each row that it names, one write of out.
 struct CombineRows {
   static constexpr const char *name = "combine_rows",
                               *summary = "out = sums of rows of x, each by its coefficient";
+  static constexpr const char* about = R"(
+  outᵢ = Σₜ coefficientsᵢₜ · x[indicesᵢₜ]: signals of a sparse code, rows of a table in terms of
+  others.
+  Numerics: sums in f64 in the order of the code, rounded once. An index outside 0 … n − 1, such as
+  −1 for an unused place, adds nothing; nothing outside x is read.
+  Traffic: one read of the code and of each row that it names, one write of out.
+  )";
   static constexpr const char* examples[] = {
       "x=f32[9x43] indices=i32[597x5] coefficients=f32[597x5] out=f32[597x43]",
       "x=f64[5x597] indices=i32[31x33] coefficients=f64[31x33] out=f64[31x597]",
@@ -30,7 +32,7 @@ struct CombineRows {
   void fields(Fields& f) {
     f.in("x", x), f.in("indices", indices), f.in("coefficients", coefficients), f.out("out", out);
   }
-  void check() const {
+  void check(auto require) const {
     for (auto& v : {x, coefficients, out}) {
       require(is_f32_or_f64(v) && v.dtype == out.dtype, ErrorCode::kDtype,
               "x, coefficients and out must be all f32 or all f64", v);

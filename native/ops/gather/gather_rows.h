@@ -3,12 +3,14 @@
 
 namespace orthokit {
 
-// outᵢ = x[indexᵢ], where a row is all that follows the first axis: mini-batches, embeddings.
-// Numerics: bits are copied. An index outside 0 … n − 1 gives a row of NaN, of 0 for integers;
-// nothing outside x is read.
-// Traffic: one read of the rows in index, one write of out.
 struct GatherRows {
   static constexpr const char *name = "gather_rows", *summary = "out = rows of x by index";
+  static constexpr const char* about = R"(
+  outᵢ = x[indexᵢ], where a row is all that follows the first axis: mini-batches, embeddings.
+  Numerics: bits are copied. An index outside 0 … n − 1 gives a row of NaN, of 0 for integers;
+  nothing outside x is read.
+  Traffic: one read of the rows in index, one write of out.
+  )";
   static constexpr const char* examples[] = {"x=f32[597x43] index=i32[128] out=f32[128x43]",
                                              "x=i32[31] index=i32[4097] out=i32[4097]",
                                              "x=bf16[5x3x7] index=i32[33] out=bf16[33x3x7]"};
@@ -23,7 +25,7 @@ struct GatherRows {
   }
   double bytes() const { return double(bytes_in(index) + 2 * bytes_in(out)); }
   void fields(Fields& f) { f.in("x", x), f.in("index", index), f.out("out", out); }
-  void check() const {
+  void check(auto require) const {
     require(x.rank >= 1, ErrorCode::kShape, "x must have rows", x);
     require(index.dtype == Dtype::kI32, ErrorCode::kDtype, "index must be i32", index);
     require(index.rank == 1, ErrorCode::kShape, "index must have rank 1", index);

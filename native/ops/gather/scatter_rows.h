@@ -9,15 +9,17 @@ inline Words words(ScatterMode) {
   return list;
 }
 
-// mode add: out[indexᵢ] += xᵢ; mode set: out[indexᵢ] = xᵢ, where a row is all that follows the
-// first axis: the gradient of gather_rows, codebooks. Other rows of out stay as they are.
-// Numerics: an index that stands several times adds its rows to out's in their order, in f64,
-// rounded once; of several that set, the last remains, its bits copied. An index outside 0 … n − 1
-// is passed over; nothing outside out is written.
-// Traffic: one read of x and index; adding reads and writes the rows in index, setting writes them.
 struct ScatterRows {
   static constexpr const char *name = "scatter_rows",
                               *summary = "rows of out by index: add or set rows of x";
+  static constexpr const char* about = R"(
+  mode add: out[indexᵢ] += xᵢ; mode set: out[indexᵢ] = xᵢ, where a row is all that follows the
+  first axis: the gradient of gather_rows, codebooks. Other rows of out stay as they are.
+  Numerics: an index that stands several times adds its rows to out's in their order, in f64,
+  rounded once; of several that set, the last remains, its bits copied. An index outside 0 … n − 1
+  is passed over; nothing outside out is written.
+  Traffic: one read of x and index; adding reads and writes the rows in index, setting writes them.
+  )";
   static constexpr const char* examples[] = {"out=f32[597x43] index=i32[128] x=f32[128x43]",
                                              "out=f64[31x5] index=i32[4097] x=f64[4097x5]",
                                              "out=bf16[33x3x7] index=i32[65] x=bf16[65x3x7]",
@@ -41,7 +43,7 @@ struct ScatterRows {
   void fields(Fields& f) {
     f.inout("out", out), f.in("index", index), f.in("x", x), f.value("mode", mode);
   }
-  void check() const {
+  void check(auto require) const {
     require(out.rank >= 1, ErrorCode::kShape, "out must have rows", out);
     require(mode == ScatterMode::kSet || is_floating(out), ErrorCode::kDtype,
             "out must be floating to add", out);

@@ -3,10 +3,12 @@
 
 namespace orthokit {
 
-// outᵢⱼ = xᵢⱼ + biasⱼ. out may be x.
-// Numerics: one sum in the dtype. Traffic: one read of x, one write of out.
 struct AddBias {
   static constexpr const char *name = "add_bias", *summary = "out = x + bias, row by row";
+  static constexpr const char* about = R"(
+  outᵢⱼ = xᵢⱼ + biasⱼ. out may be x.
+  Numerics: one sum in the dtype. Traffic: one read of x, one write of out.
+  )";
   static constexpr const char* examples[] = {"x=f32[597x43] bias=f32[43] out=f32[597x43]",
                                              "x=f64[1x4097] bias=f64[4097] out=f64[1x4097]"};
   static constexpr const char* cases[] = {"x=f32[8192x1024] bias=f32[1024] out=f32[8192x1024]",
@@ -15,7 +17,7 @@ struct AddBias {
 
   void fields(Fields& f) { f.in("x", x), f.in("bias", bias), f.out("out", out, kMayAlias); }
   double flops() const { return double(x.size()); }
-  void check() const {
+  void check(auto require) const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(bias.dtype == x.dtype, ErrorCode::kDtype, "bias must have x's dtype", bias);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);

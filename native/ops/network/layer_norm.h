@@ -4,16 +4,18 @@
 
 namespace orthokit {
 
-// outᵢⱼ = (xᵢⱼ − mᵢ) / √(vᵢ + eps) · weightⱼ + biasⱼ, where mᵢ is the mean of row i and vᵢ the mean
-// of (xᵢⱼ − mᵢ)² (Ba, Kiros and Hinton 2016, equation 4). Without a weight it is 1, without a bias
-// 0. out may be x.
-// Numerics: means in f64 in a fixed order; the rest in f64, or in f32 with three roundings: within
-// 2.5 ulp of the largest of |hᵢⱼ weightⱼ|, |biasⱼ| and |outᵢⱼ|. A row of equal elements becomes the
-// bias; a row that holds a NaN or an infinity becomes NaN.
-// Traffic: one read, one write; the passes after the first find their row in cache.
 struct LayerNorm {
   static constexpr const char *name = "layer_norm",
                               *summary = "every row less its mean, by its standard deviation";
+  static constexpr const char* about = R"(
+  outᵢⱼ = (xᵢⱼ − mᵢ) / √(vᵢ + eps) · weightⱼ + biasⱼ, where mᵢ is the mean of row i and vᵢ the mean
+  of (xᵢⱼ − mᵢ)² (Ba, Kiros and Hinton 2016, equation 4). Without a weight it is 1, without a bias
+  0. out may be x.
+  Numerics: means in f64 in a fixed order; the rest in f64, or in f32 with three roundings: within
+  2.5 ulp of the largest of |hᵢⱼ weightⱼ|, |biasⱼ| and |outᵢⱼ|. A row of equal elements becomes the
+  bias; a row that holds a NaN or an infinity becomes NaN.
+  Traffic: one read, one write; the passes after the first find their row in cache.
+  )";
   static constexpr const char* examples[] = {
       "x=f32[597x43] out=f32[597x43]",
       "x=f64[3x4097] weight=f64[4097] bias=f64[4097] out=f64[3x4097]",
@@ -30,7 +32,7 @@ struct LayerNorm {
     f.out("out", out, kMayAlias), f.value("eps", eps);
   }
   double flops() const { return (4 * wide_flops(x) + 5) * double(x.size()); }
-  void check() const {
+  void check(auto require) const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
     require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);

@@ -4,20 +4,22 @@
 
 namespace orthokit {
 
-// The gradients of layer_norm from that of its output: with hᵢⱼ = (xᵢⱼ − mᵢ) rᵢ, rᵢ = 1 / √(vᵢ +
-// eps), gᵢⱼ = gradᵢⱼ weightⱼ and means over the row,
-//   gradXᵢⱼ = rᵢ (gᵢⱼ − mean(gᵢ) − hᵢⱼ mean(gᵢ ⊙ hᵢ)),
-//   gradWeightⱼ = Σᵢ gradᵢⱼ hᵢⱼ,  gradBiasⱼ = Σᵢ gradᵢⱼ.
-// gradWeight and gradBias are for those who ask. gradX may be grad or x.
-// Numerics: sums in f64 in a fixed order; gradX from them in f64, or in f32: within 5 ulp of the
-// largest of rᵢ |gᵢⱼ|, rᵢ |mean(gᵢ)|, rᵢ |hᵢⱼ mean(gᵢ ⊙ hᵢ)| and |gradXᵢⱼ|, by the roundings of
-// mean(gᵢ), of its difference to gᵢⱼ (which may be twice a term), of x − m, of the factor of that,
-// of the sum and of the result. Mean and deviation are computed from x again. A NaN or an infinity
-// leaves no finite number in its row of gradX, nor, if in x, in gradWeight.
-// Traffic: two reads, one write; the passes after the first find their rows in cache.
 struct LayerNormBackward {
   static constexpr const char *name = "layer_norm_backward",
                               *summary = "gradients of layer_norm: of x, weight and bias";
+  static constexpr const char* about = R"(
+  The gradients of layer_norm from that of its output: with hᵢⱼ = (xᵢⱼ − mᵢ) rᵢ, rᵢ = 1 / √(vᵢ +
+  eps), gᵢⱼ = gradᵢⱼ weightⱼ and means over the row,
+    gradXᵢⱼ = rᵢ (gᵢⱼ − mean(gᵢ) − hᵢⱼ mean(gᵢ ⊙ hᵢ)),
+    gradWeightⱼ = Σᵢ gradᵢⱼ hᵢⱼ,  gradBiasⱼ = Σᵢ gradᵢⱼ.
+  gradWeight and gradBias are for those who ask. gradX may be grad or x.
+  Numerics: sums in f64 in a fixed order; gradX from them in f64, or in f32: within 5 ulp of the
+  largest of rᵢ |gᵢⱼ|, rᵢ |mean(gᵢ)|, rᵢ |hᵢⱼ mean(gᵢ ⊙ hᵢ)| and |gradXᵢⱼ|, by the roundings of
+  mean(gᵢ), of its difference to gᵢⱼ (which may be twice a term), of x − m, of the factor of that,
+  of the sum and of the result. Mean and deviation are computed from x again. A NaN or an infinity
+  leaves no finite number in its row of gradX, nor, if in x, in gradWeight.
+  Traffic: two reads, one write; the passes after the first find their rows in cache.
+  )";
   static constexpr const char* examples[] = {
       "grad=f32[597x43] x=f32[597x43] gradX=f32[597x43]",
       "grad=f64[3x4097] x=f64[3x4097] weight=f64[4097] gradX=f64[3x4097] gradWeight=f64[4097] "
@@ -38,7 +40,7 @@ struct LayerNormBackward {
     f.value("eps", eps);
   }
   double flops() const { return (13 * wide_flops(grad) + 7) * double(x.size()); }
-  void check() const {
+  void check(auto require) const {
     require(is_f32_or_f64(grad), ErrorCode::kDtype, "grad must be f32 or f64", grad);
     require(x.dtype == grad.dtype, ErrorCode::kDtype, "x must have grad's dtype", x);
     require(grad_x.dtype == grad.dtype, ErrorCode::kDtype, "gradX must have grad's dtype", grad_x);
@@ -46,17 +48,17 @@ struct LayerNormBackward {
     require(same_shape(x, grad), ErrorCode::kShape, "x must have grad's shape", x, "grad", grad);
     require(same_shape(grad_x, grad), ErrorCode::kShape, "gradX must have grad's shape", grad_x,
             "grad", grad);
-    check_columns(weight, "weight must have grad's dtype",
+    check_columns(require, weight, "weight must have grad's dtype",
                   "weight must have one element a column of grad");
-    check_columns(grad_weight, "gradWeight must have grad's dtype",
+    check_columns(require, grad_weight, "gradWeight must have grad's dtype",
                   "gradWeight must have one element a column of grad");
-    check_columns(grad_bias, "gradBias must have grad's dtype",
+    check_columns(require, grad_bias, "gradBias must have grad's dtype",
                   "gradBias must have one element a column of grad");
     require(eps > 0, ErrorCode::kArgument, "eps must be positive", eps);
   }
 
  private:
-  void check_columns(const View& v, const char* dtype, const char* shape) const {
+  void check_columns(auto require, const View& v, const char* dtype, const char* shape) const {
     if (!v) return;
     require(v.dtype == grad.dtype, ErrorCode::kDtype, dtype, v);
     require(v.rank == 1 && v.shape[0] == grad.shape[1], ErrorCode::kShape, shape, v, "grad", grad);

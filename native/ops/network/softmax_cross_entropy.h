@@ -4,17 +4,19 @@
 
 namespace orthokit {
 
-// loss = mean over the rows i with labelᵢ ≥ 0 of log Σⱼ exp(xᵢⱼ) − xᵢ,labelᵢ, x = logits.
-// correct = number of those rows whose largest logit, the first of equal ones, is at the label.
-// A negative label leaves its row out; a label ≥ columns makes the loss NaN. No counted row: 0.
-// Numerics: the largest logit of the row subtracted, exponentials in the dtype (in f32 of exact
-// differences: a row's sum is within 1.3e-7 of itself), the rest in f64, sums in a fixed order. A
-// logit of −inf is a probability of 0: at the label the loss is +inf. A row that holds a NaN or
-// +inf, or nothing but −inf, makes the loss NaN and is not correct.
-// Traffic: one read of logits and labels.
 struct SoftmaxCrossEntropy {
   static constexpr const char *name = "softmax_cross_entropy",
                               *summary = "mean loss, number of correct rows";
+  static constexpr const char* about = R"(
+  loss = mean over the rows i with labelᵢ ≥ 0 of log Σⱼ exp(xᵢⱼ) − xᵢ,labelᵢ, x = logits.
+  correct = number of those rows whose largest logit, the first of equal ones, is at the label.
+  A negative label leaves its row out; a label ≥ columns makes the loss NaN. No counted row: 0.
+  Numerics: the largest logit of the row subtracted, exponentials in the dtype (in f32 of exact
+  differences: a row's sum is within 1.3e-7 of itself), the rest in f64, sums in a fixed order. A
+  logit of −inf is a probability of 0: at the label the loss is +inf. A row that holds a NaN or
+  +inf, or nothing but −inf, makes the loss NaN and is not correct.
+  Traffic: one read of logits and labels.
+  )";
   static constexpr const char* examples[] = {
       "logits=f32[597x43] labels=i32[597] loss=f64[1] correct=i32[1]",
       "logits=f64[128x10] labels=i32[128] loss=f64[1]",
@@ -29,7 +31,7 @@ struct SoftmaxCrossEntropy {
         f.out("correct", correct, kOptional);
   }
   double flops() const { return (kExpFlops + 2 + wide_flops(logits)) * double(logits.size()); }
-  void check() const {
+  void check(auto require) const {
     require(is_f32_or_f64(logits), ErrorCode::kDtype, "logits must be f32 or f64", logits);
     require(logits.rank == 2, ErrorCode::kShape, "logits must be a matrix", logits);
     require(labels.dtype == Dtype::kI32, ErrorCode::kDtype, "labels must be i32", labels);

@@ -3,13 +3,15 @@
 
 namespace orthokit {
 
-// One step of AdaGrad (Duchi, Hazan and Singer 2011; defaults of torch.optim.Adagrad).
-//   r ← sqrt(r² + g²),  u = g / (r + eps),  rate = lr / (1 + (t−1) · lrDecay)
-// Numerics: the state is the root r of the accumulator, as in adamw.
-// Traffic per element, f32: read w, g, r, write w, r: 20 bytes.
 struct Adagrad {
   static constexpr const char *name = "adagrad",
                               *summary = "one AdaGrad step on a list of parameters";
+  static constexpr const char* about = R"(
+  One step of AdaGrad (Duchi, Hazan and Singer 2011; defaults of torch.optim.Adagrad).
+    r ← sqrt(r² + g²),  u = g / (r + eps),  rate = lr / (1 + (t−1) · lrDecay)
+  Numerics: the state is the root r of the accumulator, as in adamw.
+  Traffic per element, f32: read w, g, r, write w, r: 20 bytes.
+  )";
   static constexpr const char* examples[] = {
       "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] roots=f32[597x43],f32[31] "
       "steps=i32[1],i32[1] lr=0.01 "
@@ -30,10 +32,10 @@ struct Adagrad {
     step.values(f);
     f.value("lrDecay", lr_decay), f.value("eps", eps);
   }
-  void check() const {
-    step.check();
-    step.check_state("roots must be like weights", roots);
-    step.check_steps(steps);
+  void check(auto require) const {
+    step.check(require);
+    step.check_state(require, "roots must be like weights", roots);
+    step.check_steps(require, steps);
     require(lr_decay >= 0, ErrorCode::kArgument, "lrDecay must not be negative", lr_decay);
     require(eps >= 0, ErrorCode::kArgument, "eps must not be negative", eps);
   }

@@ -9,18 +9,20 @@ inline Words words(NormScope) {
   return list;
 }
 
-// One step of AdaGrad-Norm (AdAdaGrad, arXiv 2402.11215; Ward, Wu and Bottou): one accumulator for
-// many coordinates.
-//   b² ← b² + ‖g‖²,  u = g / (b + eps),  rate = lr / (1 + (t−1) · lrDecay)
-// `tensor`: one b² a parameter; `global`: one for the list, kept in all of `squares`, which
-// may be of more parameters than those that step;
-// `rows`: one a row.
-// Numerics: sums of squares and b² in f64, in a fixed order. Where b² leaves its range, above ‖g‖
-// of 1e154 in f64, it is infinite, and what it belongs to steps no more.
-// Traffic per element, f32: read g, then read w, g, write w: 16 bytes.
 struct AdagradNorm {
   static constexpr const char *name = "adagrad_norm",
                               *summary = "one AdaGrad-Norm step on a list of parameters";
+  static constexpr const char* about = R"(
+  One step of AdaGrad-Norm (AdAdaGrad, arXiv 2402.11215; Ward, Wu and Bottou): one accumulator for
+  many coordinates.
+    b² ← b² + ‖g‖²,  u = g / (b + eps),  rate = lr / (1 + (t−1) · lrDecay)
+  `tensor`: one b² a parameter; `global`: one for the list, kept in all of `squares`, which
+  may be of more parameters than those that step;
+  `rows`: one a row.
+  Numerics: sums of squares and b² in f64, in a fixed order. Where b² leaves its range, above ‖g‖
+  of 1e154 in f64, it is infinite, and what it belongs to steps no more.
+  Traffic per element, f32: read g, then read w, g, write w: 16 bytes.
+  )";
   static constexpr const char* examples[] = {
       "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] squares=f64[1],f64[1] "
       "steps=i32[1],i32[1] lr=0.5 "
@@ -53,8 +55,8 @@ struct AdagradNorm {
     step.values(f);
     f.value("lrDecay", lr_decay), f.value("eps", eps), f.value("scope", scope);
   }
-  void check() const {
-    step.check();
+  void check(auto require) const {
+    step.check(require);
     const bool enough = scope == NormScope::kGlobal ? squares.count >= step.weights.count
                                                     : squares.count == step.weights.count;
     require(enough, ErrorCode::kArgument, "squares must be as many as weights",
@@ -68,7 +70,7 @@ struct AdagradNorm {
       require(squares[i].size() == size, ErrorCode::kShape, "squares must have one element a scope",
               squares[i]);
     }
-    step.check_steps(steps);
+    step.check_steps(require, steps);
     require(lr_decay >= 0, ErrorCode::kArgument, "lrDecay must not be negative", lr_decay);
     require(eps >= 0, ErrorCode::kArgument, "eps must not be negative", eps);
   }

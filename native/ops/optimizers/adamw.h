@@ -4,15 +4,17 @@
 
 namespace orthokit {
 
-// One step of AdamW (Loshchilov and Hutter 2019; defaults of torch.optim.AdamW).
-//   m ← β₁ m + (1−β₁) g,  r ← sqrt(β₂ r² + (1−β₂) g²),  u = m / (1−β₁ᵗ) / (r / sqrt(1−β₂ᵗ) + eps)
-// If the divisor is exactly 0, nothing moves.
-// Numerics: the state is the root r of the second moment, so that gradients from 1e-30 to 1e30, and
-// state in 16 bits, neither overflow nor vanish; the sum under the root is scaled by a power of
-// two.
-// Traffic per element, f32: read w, g, m, r, write w, m, r: 28 bytes.
 struct Adamw {
   static constexpr const char *name = "adamw", *summary = "one AdamW step on a list of parameters";
+  static constexpr const char* about = R"(
+  One step of AdamW (Loshchilov and Hutter 2019; defaults of torch.optim.AdamW).
+    m ← β₁ m + (1−β₁) g,  r ← sqrt(β₂ r² + (1−β₂) g²),  u = m / (1−β₁ᵗ) / (r / sqrt(1−β₂ᵗ) + eps)
+  If the divisor is exactly 0, nothing moves.
+  Numerics: the state is the root r of the second moment, so that gradients from 1e-30 to 1e30, and
+  state in 16 bits, neither overflow nor vanish; the sum under the root is scaled by a power of
+  two.
+  Traffic per element, f32: read w, g, m, r, write w, m, r: 28 bytes.
+  )";
   static constexpr const char* examples[] = {
       "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] momenta=f32[597x43],f32[31] "
       "roots=f32[597x43],f32[31] steps=i32[1],i32[1] lr=0.001 weightDecay=0.01 statistics=f64[2x3]",
@@ -46,13 +48,13 @@ struct Adamw {
     step.values(f);
     f.value("beta1", beta1), f.value("beta2", beta2), f.value("eps", eps);
   }
-  void check() const {
-    step.check();
-    step.check_state("momenta must be like weights", momenta);
-    step.check_state("roots must be like weights", roots);
-    step.check_steps(steps);
-    check_fraction("beta1 must be in [0, 1)", beta1);
-    check_fraction("beta2 must be in [0, 1)", beta2);
+  void check(auto require) const {
+    step.check(require);
+    step.check_state(require, "momenta must be like weights", momenta);
+    step.check_state(require, "roots must be like weights", roots);
+    step.check_steps(require, steps);
+    check_fraction(require, "beta1 must be in [0, 1)", beta1);
+    check_fraction(require, "beta2 must be in [0, 1)", beta2);
     require(eps >= 0, ErrorCode::kArgument, "eps must not be negative", eps);
   }
 };

@@ -3,13 +3,15 @@
 
 namespace orthokit {
 
-// w ← keep · w − lr · scaleᵢ · uᵢ for each parameter i, with the decay of Step; u is `grads`.
-// l2 decay is refused: it belongs to the gradient, before the update was made of it. The statistics
-// hold Σu² in the first column, or `gradSquares`; those of weight i are row i, or
-// `statisticsRows[i]`.
-// Traffic per element, f32: read u, w, write w: 12 bytes.
 struct ApplyUpdate {
   static constexpr const char *name = "apply_update", *summary = "decay, then w = w - lr scale u";
+  static constexpr const char* about = R"(
+  w ← keep · w − lr · scaleᵢ · uᵢ for each parameter i, with the decay of Step; u is `grads`.
+  l2 decay is refused: it belongs to the gradient, before the update was made of it. The statistics
+  hold Σu² in the first column, or `gradSquares`; those of weight i are row i, or
+  `statisticsRows[i]`.
+  Traffic per element, f32: read u, w, write w: 12 bytes.
+  )";
   static constexpr const char* examples[] = {
       "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] scales=1,0.5 lr=0.1 weightDecay=0.1 "
       "statistics=f64[2x3]",
@@ -34,9 +36,9 @@ struct ApplyUpdate {
     step.values(f);
     f.value("scales", scales);
   }
-  void check() const {
-    step.check();
-    check_finished_updates(step);
+  void check(auto require) const {
+    step.check(require);
+    check_finished_updates(require, step);
     require(step.l2() == 0, ErrorCode::kArgument, "weightDecayMode must not be l2, got l2");
     require(scales.count == 0 || scales.count == step.weights.count, ErrorCode::kArgument,
             "scales must be as many as weights, or none", double(scales.count));

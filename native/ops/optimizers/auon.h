@@ -10,27 +10,29 @@ inline Words words(AuonVariant) {
   return list;
 }
 
-// One AuON step on a list of parameters (AuON, arXiv 2509.24320, section 3.1).
-//   m ← β m + (1−β) g,  u = β m + (1−β) g (nesterov) or m,  ν = ‖u‖,  r = sqrt(mean cosh²(γ u / (ν
-//   + eps)))
-//   paper: w ← w − lr · s · u / (ν + eps) / (r + 1e-8), s = sqrt(max(1, rows/columns)); a batch has
-//   a ν a matrix
-//   head:  w ← w − lr · u / (r + 1e-8); one ν for the whole tensor, of any rank
-//   rms:   w ← w − lr · s · u / (rms(u) · sqrt(max(rows, columns)) · r) with z = γ u / rms(u):
-//   ours, not of the paper
-// Without momenta, u is the gradient itself. A zero u moves nothing but the decay. The statistics
-// of weight i are row i, or `statisticsRows[i]`, and begin with Σg², or `gradSquares`.
-// Numerics: r = sqrt(1 + S), S = mean sinh² z, brake = S / (1 + r). For paper and head Σz² = γ², so
-// S follows from Σu² and
-// Σu⁴ within (sinh²γ − γ² − γ⁴/3) · Σu⁶ / (Σu²)³ / N; where that exceeds rounding, sinh² is summed
-// directly. Sums in f64; where squares of f64 leave its range, ‖u‖ is summed again in other units.
-// For rms, |z| may be of any size: sums are in log space where cosh² could overflow.
-// Traffic per element, f32: read g, m, write m; then read g, m, w, write w: 28 bytes. The CPU does
-// `head` in one pass of 20 bytes where N, γ alone give r within rounding, r = sqrt(1 + γ²/N), and
-// corrects the weights by a second one (g, m, w) if the moments then tell otherwise; not with an l2
-// decay, in f64, or for 16-bit weights without masters.
 struct Auon {
   static constexpr const char *name = "auon", *summary = "one AuON step on a list of parameters";
+  static constexpr const char* about = R"(
+  One AuON step on a list of parameters (AuON, arXiv 2509.24320, section 3.1).
+    m ← β m + (1−β) g,  u = β m + (1−β) g (nesterov) or m,  ν = ‖u‖,  r = sqrt(mean cosh²(γ u / (ν
+    + eps)))
+    paper: w ← w − lr · s · u / (ν + eps) / (r + 1e-8), s = sqrt(max(1, rows/columns)); a batch has
+    a ν a matrix
+    head:  w ← w − lr · u / (r + 1e-8); one ν for the whole tensor, of any rank
+    rms:   w ← w − lr · s · u / (rms(u) · sqrt(max(rows, columns)) · r) with z = γ u / rms(u):
+    ours, not of the paper
+  Without momenta, u is the gradient itself. A zero u moves nothing but the decay. The statistics
+  of weight i are row i, or `statisticsRows[i]`, and begin with Σg², or `gradSquares`.
+  Numerics: r = sqrt(1 + S), S = mean sinh² z, brake = S / (1 + r). For paper and head Σz² = γ², so
+  S follows from Σu² and
+  Σu⁴ within (sinh²γ − γ² − γ⁴/3) · Σu⁶ / (Σu²)³ / N; where that exceeds rounding, sinh² is summed
+  directly. Sums in f64; where squares of f64 leave its range, ‖u‖ is summed again in other units.
+  For rms, |z| may be of any size: sums are in log space where cosh² could overflow.
+  Traffic per element, f32: read g, m, write m; then read g, m, w, write w: 28 bytes. The CPU does
+  `head` in one pass of 20 bytes where N, γ alone give r within rounding, r = sqrt(1 + γ²/N), and
+  corrects the weights by a second one (g, m, w) if the moments then tell otherwise; not with an l2
+  decay, in f64, or for 16-bit weights without masters.
+  )";
   static constexpr const char* examples[] = {
       "weights=f32[597x43],f32[31],f32[300x300] grads=f32[597x43],f32[31],f32[300x300] "
       "momenta=f32[597x43],f32[31],f32[300x300] lr=0.05 weightDecay=0.1 statistics=f64[3x3]",
@@ -91,13 +93,13 @@ struct Auon {
     f.value("momentum", momentum), f.value("gamma", gamma), f.value("eps", eps);
     f.value("nesterov", nesterov), f.value("variant", variant);
   }
-  void check() const {
-    step.check();
-    check_finished_updates(step);
-    if (momenta.count > 0) step.check_state("momenta must be like weights", momenta);
+  void check(auto require) const {
+    step.check(require);
+    check_finished_updates(require, step);
+    if (momenta.count > 0) step.check_state(require, "momenta must be like weights", momenta);
     require(gamma > 0 && gamma <= 100, ErrorCode::kArgument, "gamma must be in (0, 100]", gamma);
     require(eps >= 0, ErrorCode::kArgument, "eps must not be negative", eps);
-    check_fraction("momentum must be in [0, 1)", momentum);
+    check_fraction(require, "momentum must be in [0, 1)", momentum);
   }
 };
 

@@ -4,15 +4,17 @@
 
 namespace orthokit {
 
-// One HybridAuON step on a list of matrices: the momentum goes through Newton–Schulz, then through
-// the AuON scaling (AuON, arXiv 2509.24320, section 3.2).
-//   paper: renormalized, y / ‖y‖ / r;  head: y / r, and vectors as auon head;  rms: as auon rms
-// Composed of momentum, newton_schulz and auon, parameters of one shape together, as far as
-// they have 4 million elements: scratch for the largest group only.
-// Numerics: f32, or f64 for f64 weights; sums of squares and of the hyperbolic cosine in f64.
 struct HybridAuon {
   static constexpr const char *name = "hybrid_auon",
                               *summary = "one HybridAuON step on a list of parameters";
+  static constexpr const char* about = R"(
+  One HybridAuON step on a list of matrices: the momentum goes through Newton–Schulz, then through
+  the AuON scaling (AuON, arXiv 2509.24320, section 3.2).
+    paper: renormalized, y / ‖y‖ / r;  head: y / r, and vectors as auon head;  rms: as auon rms
+  Composed of momentum, newton_schulz and auon, parameters of one shape together, as far as
+  they have 4 million elements: scratch for the largest group only.
+  Numerics: f32, or f64 for f64 weights; sums of squares and of the hyperbolic cosine in f64.
+  )";
   static constexpr const char* examples[] = {
       "weights=f32[65x300],f32[33x31] grads=f32[65x300],f32[33x31] momenta=f32[65x300],f32[33x31] "
       "lr=0.05 coefficients=3.4445,-4.775,2.0315 statistics=f64[2x3]",
@@ -43,9 +45,9 @@ struct HybridAuon {
     base.values(f);
     f.value("gamma", gamma), f.value("variant", variant);
   }
-  void check() const {
-    base.check();
-    if (variant != AuonVariant::kHead) check_matrices(base.step.weights);
+  void check(auto require) const {
+    base.check(require);
+    if (variant != AuonVariant::kHead) check_matrices(require, base.step.weights);
     for (auto& w : base.step.weights)
       require(w.rank >= 2 || base.form == MomentumForm::kEma, ErrorCode::kUnsupported,
               "weights of rank 0 and 1 step as in auon, with momentumForm ema", w);

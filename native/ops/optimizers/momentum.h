@@ -4,14 +4,16 @@
 
 namespace orthokit {
 
-// The momentum of a matrix optimizer, and the vector that is orthogonalized: m as MomentumRule
-// says, out = m or its look-ahead. With `l2`, g is g + l2 · w first. A guard that is not 0 leaves
-// momenta and squares, and gives zeros.
-// Numerics: in out's dtype, f32 or f64. Traffic per element, f32: read g, m, write m, out: 16
-// bytes.
 struct Momentum {
   static constexpr const char *name = "momentum",
                               *summary = "momentum and its look-ahead, of a list of gradients";
+  static constexpr const char* about = R"(
+  The momentum of a matrix optimizer, and the vector that is orthogonalized: m as MomentumRule
+  says, out = m or its look-ahead. With `l2`, g is g + l2 · w first. A guard that is not 0 leaves
+  momenta and squares, and gives zeros.
+  Numerics: in out's dtype, f32 or f64. Traffic per element, f32: read g, m, write m, out: 16
+  bytes.
+  )";
   static constexpr const char* examples[] = {
       "grads=f32[597x43],f32[31] momenta=f32[597x43],f32[31] out=f32[597x43],f32[31] momentum=0.95 "
       "nesterov=on",
@@ -19,6 +21,7 @@ struct Momentum {
       "momentumForm=heavy-ball",
       "grads=bf16[4097],f16[31] momenta=bf16[4097],f32[31] out=f32[4097],f32[31] squares=f64[2] "
       "weights=bf16[4097],f32[31] l2=0.1",
+      "grads=bf16[597] momenta=f32[597] out=f32[597] weights=bf16[597] masters=bf16[597] l2=0.1",
       "grads=f32[31] momenta=f32[31] out=f32[31] guard=f64[1] squares=f64[1]"};
   static constexpr const char* cases[] = {
       "grads=f32[4096x1024] momenta=f32[4096x1024] out=f32[4096x1024] nesterov=on"};
@@ -44,7 +47,7 @@ struct Momentum {
     f.value("momentum", momentum), f.value("dampening", dampening), f.value("l2", l2);
     f.value("nesterov", nesterov), f.value("momentumForm", form);
   }
-  void check() const {
+  void check(auto require) const {
     const int64_t n = out.count;
     require(grads.count == n && momenta.count == n, ErrorCode::kArgument,
             "grads, momenta and out must be equally many", double(n));
@@ -57,7 +60,7 @@ struct Momentum {
       require(same_shape(weights[i], out[i]), ErrorCode::kShape, "weights must have out's shape",
               weights[i], "out", out[i]);
     }
-    Step{.weights = weights, .masters = masters}.check_masters();
+    Step{.weights = weights, .masters = masters}.check_masters(require);
     for (int64_t i = 0; i < n; ++i) {
       require(is_f32_or_f64(out[i]), ErrorCode::kDtype, "out must be f32 or f64", out[i]);
       for (auto& v : {grads[i], momenta[i]}) {
@@ -66,11 +69,11 @@ struct Momentum {
                 v, "out", out[i]);
       }
     }
-    if (guard) require_array("guard must be f64[1]", guard, Dtype::kF64, 1);
+    if (guard) require.array("guard must be f64[1]", guard, Dtype::kF64, 1);
     if (squares)
-      require_array("squares must be f64 with one element a gradient", squares, Dtype::kF64, n);
-    check_fraction("momentum must be in [0, 1)", momentum);
-    check_fraction("dampening must be in [0, 1)", dampening);
+      require.array("squares must be f64 with one element a gradient", squares, Dtype::kF64, n);
+    check_fraction(require, "momentum must be in [0, 1)", momentum);
+    check_fraction(require, "dampening must be in [0, 1)", dampening);
     require(std::isfinite(l2), ErrorCode::kArgument, "l2 must be finite", l2);
   }
 };

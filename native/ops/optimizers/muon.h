@@ -3,15 +3,17 @@
 
 namespace orthokit {
 
-// One Muon step on a list of matrices, batches (rank 3) and convolutions (rank 4, 5: [O, rest]);
-// Jordan et al. 2024.
-//   m ← momentum, u = look-ahead, o = newton_schulz(u), w ← keep · w − lr · shapeScale · o
-// Composed of momentum, newton_schulz and apply_update, parameters of one shape together, as far as
-// they have 4 million elements: scratch for the largest group only.
-// Numerics: f32, or f64 for f64 weights; the norm before Newton–Schulz in f64, its products in
-// nsDtype.
 struct Muon {
   static constexpr const char *name = "muon", *summary = "one Muon step on a list of parameters";
+  static constexpr const char* about = R"(
+  One Muon step on a list of matrices, batches (rank 3) and convolutions (rank 4, 5: [O, rest]);
+  Jordan et al. 2024.
+    m ← momentum, u = look-ahead, o = newton_schulz(u), w ← keep · w − lr · shapeScale · o
+  Composed of momentum, newton_schulz and apply_update, parameters of one shape together, as far as
+  they have 4 million elements: scratch for the largest group only.
+  Numerics: f32, or f64 for f64 weights; the norm before Newton–Schulz in f64, its products in
+  nsDtype.
+  )";
   static constexpr const char* examples[] = {
       "weights=f32[65x300],f32[33x31] grads=f32[65x300],f32[33x31] momenta=f32[65x300],f32[33x31] "
       "lr=0.02 "
@@ -45,9 +47,9 @@ struct Muon {
     base.values(f);
     f.value("shapeScale", shape_scale);
   }
-  void check() const {
-    base.check();
-    check_matrices(base.step.weights);
+  void check(auto require) const {
+    base.check(require);
+    check_matrices(require, base.step.weights);
   }
 };
 

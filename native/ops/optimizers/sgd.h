@@ -4,13 +4,15 @@
 
 namespace orthokit {
 
-// One step of stochastic gradient descent, as torch.optim.SGD defines it (specs: Baselines).
-//   heavy-ball: m ← g at the first step, then m ← μ m + (1−dampening) g;  u = m, or g + μ m
-//   (nesterov), or g (no momenta)
-//   ema: m ← μ m + (1−μ) g;  u = m, or μ m + (1−μ) g
-// Traffic per element, f32: read w, g, m, write w, m: 20 bytes; 12 without momentum.
 struct Sgd {
   static constexpr const char *name = "sgd", *summary = "one SGD step on a list of parameters";
+  static constexpr const char* about = R"(
+  One step of stochastic gradient descent, as torch.optim.SGD defines it (specs: Baselines).
+    heavy-ball: m ← g at the first step, then m ← μ m + (1−dampening) g;  u = m, or g + μ m
+    (nesterov), or g (no momenta)
+    ema: m ← μ m + (1−μ) g;  u = m, or μ m + (1−μ) g
+  Traffic per element, f32: read w, g, m, write w, m: 20 bytes; 12 without momentum.
+  )";
   static constexpr const char* examples[] = {
       "weights=f32[597x43],f32[31] grads=f32[597x43],f32[31] momenta=f32[597x43],f32[31] "
       "steps=i32[1],i32[1] lr=0.1 "
@@ -45,10 +47,10 @@ struct Sgd {
     f.value("momentum", momentum), f.value("dampening", dampening), f.value("nesterov", nesterov);
     f.value("momentumForm", form);
   }
-  void check() const {
-    step.check();
-    check_fraction("momentum must be in [0, 1)", momentum);
-    check_fraction("dampening must be in [0, 1)", dampening);
+  void check(auto require) const {
+    step.check(require);
+    check_fraction(require, "momentum must be in [0, 1)", momentum);
+    check_fraction(require, "dampening must be in [0, 1)", dampening);
     require(momenta.count > 0 || momentum == 0 || step.weights.count == 0, ErrorCode::kArgument,
             "momenta are missing for momentum", momentum);
     if (momenta.count == 0) {
@@ -58,8 +60,8 @@ struct Sgd {
               "momenta are missing for nesterov");
       return;
     }
-    step.check_state("momenta must be like weights", momenta);
-    step.check_steps(steps);
+    step.check_state(require, "momenta must be like weights", momenta);
+    step.check_steps(require, steps);
   }
 };
 

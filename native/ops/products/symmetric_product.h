@@ -3,16 +3,18 @@
 
 namespace orthokit {
 
-// c = alpha · a bᵀ + beta · s + diagonal · I, or with aᵀ b (`trans`), for matrices, or batches of
-// equally many: half of the work of a gemm, and symmetric to the bit. b is a where there is none;
-// one of its own is for products that are symmetric by nature: only what is on and below the
-// diagonal is computed. s is `addend`, or c itself without one; for beta ≠ 0 only its lower
-// triangle is read.
-// Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once. alpha =
-// 0 does not read a.
 struct SymmetricProduct {
   static constexpr const char *name = "symmetric_product",
                               *summary = "c = alpha a (b or a)' + beta (addend or c) + diagonal I";
+  static constexpr const char* about = R"(
+  c = alpha · a bᵀ + beta · s + diagonal · I, or with aᵀ b (`trans`), for matrices, or batches of
+  equally many: half of the work of a gemm, and symmetric to the bit. b is a where there is none;
+  one of its own is for products that are symmetric by nature: only what is on and below the
+  diagonal is computed. s is `addend`, or c itself without one; for beta ≠ 0 only its lower
+  triangle is read.
+  Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once. alpha =
+  0 does not read a.
+  )";
   static constexpr const char* examples[] = {
       "a=f32[65x300] c=f32[65x65]",
       "a=f64[300x31] c=f64[31x31] trans=transposed alpha=-2",
@@ -61,7 +63,7 @@ struct SymmetricProduct {
     f.value("alpha", alpha), f.value("beta", beta), f.value("diagonal", diagonal);
     f.value("trans", trans);
   }
-  void check() const {
+  void check(auto require) const {
     for (auto& v : {a, c}) {
       require(is_floating(v) && v.dtype == c.dtype, ErrorCode::kDtype,
               "a and c must be floating and of one dtype", v);

@@ -3,13 +3,15 @@
 
 namespace orthokit {
 
-// out = x atomsᵀ: the correlation of each signal, a row of x, with each atom, a row of atoms.
-// Numerics: products and sums in the dtype, in an order that follows from the length of an atom
-// alone: a row of out has the same bits whichever other rows x has, and however many. (gemm chooses
-// its way by all sizes.)
-// Traffic: one read of x and atoms, one write of out.
 struct Correlations {
   static constexpr const char *name = "correlations", *summary = "out = x atoms'";
+  static constexpr const char* about = R"(
+  out = x atomsᵀ: the correlation of each signal, a row of x, with each atom, a row of atoms.
+  Numerics: products and sums in the dtype, in an order that follows from the length of an atom
+  alone: a row of out has the same bits whichever other rows x has, and however many. (gemm chooses
+  its way by all sizes.)
+  Traffic: one read of x and atoms, one write of out.
+  )";
   static constexpr const char* examples[] = {"x=f32[31x65] atoms=f32[33x65] out=f32[31x33]",
                                              "x=f32[65x400] atoms=f32[103x400] out=f32[65x103]",
                                              "x=f64[33x129] atoms=f64[65x129] out=f64[33x65]",
@@ -22,7 +24,7 @@ struct Correlations {
 
   double flops() const { return 2.0 * double(out.size()) * double(x.shape[1]); }
   void fields(Fields& f) { f.in("x", x), f.in("atoms", atoms), f.out("out", out); }
-  void check() const {
+  void check(auto require) const {
     for (auto& v : {x, atoms, out}) {
       require(is_f32_or_f64(v) && v.dtype == out.dtype, ErrorCode::kDtype,
               "x, atoms and out must be all f32 or all f64", v);

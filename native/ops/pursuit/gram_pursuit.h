@@ -4,27 +4,29 @@
 
 namespace orthokit {
 
-// Orthogonal matching pursuit of each signal b, all steps, by the Gram matrix (Batch-OMP:
-// Rubinstein, Zibulevsky and Elad 2008). With p₀ = D y (`correlations`), G = D Dᵀ (`gram`), |d|²
-// (`squares`), s (`scales`, or 1) and I = {}:
-//   j = argmax sⱼ |pⱼ| over j not in I, the lowest of equals;  I ← I + j
-//   L Lᵀ = G[I, I];  L z = p₀[I];  Lᵀ w = z;  p = p₀ − G[:, I] w;  e = |y|² − |z|²
-// It ends after k steps, k the columns of `indices`; or when e ≤ max(tol, relTol² |y|²); or when
-// the largest sⱼ |pⱼ| is at most `floor` · |y| · maxⱼ sⱼ |dⱼ|. An atom whose distance² to the span
-// of I is at most `dependence` · |dⱼ|² is passed over (`skip`, eight times at one step; then the
-// signal ends) or ends it (`stop`). Unused places: index −1, coefficient 0.
-// `energies` holds |y|²; without them there is no tolerance, the floor is relative to the largest
-// first score, and residuals are NaN. With `atoms` and `signals`, w is refined by `refinements`
-// steps of iterative refinement, and e is measured, before it is believed to be small and at the
-// end. Without them e is off by up to ε (|y| + Σ |wⱼ| |dⱼ|)², ε 2⁻²⁴ in f32 and 2⁻⁵³ in f64.
-// `residuals`: √e.
-// Numerics: p in the dtype, added in the order of selection; factor, z, w and refinement in f64.
-// NaN is never the largest.
-// Traffic, f32: 4 N (k (k + 1) / 2) bytes of Gram rows a signal, in cache where k rows are.
 struct GramPursuit {
   static constexpr const char *name = "gram_pursuit",
                               *summary =
                                   "orthogonal matching pursuit of each signal by the Gram matrix";
+  static constexpr const char* about = R"(
+  Orthogonal matching pursuit of each signal b, all steps, by the Gram matrix (Batch-OMP:
+  Rubinstein, Zibulevsky and Elad 2008). With p₀ = D y (`correlations`), G = D Dᵀ (`gram`), |d|²
+  (`squares`), s (`scales`, or 1) and I = {}:
+    j = argmax sⱼ |pⱼ| over j not in I, the lowest of equals;  I ← I + j
+    L Lᵀ = G[I, I];  L z = p₀[I];  Lᵀ w = z;  p = p₀ − G[:, I] w;  e = |y|² − |z|²
+  It ends after k steps, k the columns of `indices`; or when e ≤ max(tol, relTol² |y|²); or when
+  the largest sⱼ |pⱼ| is at most `floor` · |y| · maxⱼ sⱼ |dⱼ|. An atom whose distance² to the span
+  of I is at most `dependence` · |dⱼ|² is passed over (`skip`, eight times at one step; then the
+  signal ends) or ends it (`stop`). Unused places: index −1, coefficient 0.
+  `energies` holds |y|²; without them there is no tolerance, the floor is relative to the largest
+  first score, and residuals are NaN. With `atoms` and `signals`, w is refined by `refinements`
+  steps of iterative refinement, and e is measured, before it is believed to be small and at the
+  end. Without them e is off by up to ε (|y| + Σ |wⱼ| |dⱼ|)², ε 2⁻²⁴ in f32 and 2⁻⁵³ in f64.
+  `residuals`: √e.
+  Numerics: p in the dtype, added in the order of selection; factor, z, w and refinement in f64.
+  NaN is never the largest.
+  Traffic, f32: 4 N (k (k + 1) / 2) bytes of Gram rows a signal, in cache where k rows are.
+  )";
   static constexpr const char* examples[] = {
       "correlations=f32[31x65] gram=f32[65x65] squares=f64[65] energies=f64[31] indices=i32[31x5] "
       "coefficients=f32[31x5] residuals=f32[31] counts=i32[31]",
@@ -36,6 +38,10 @@ struct GramPursuit {
       "coefficients=f32[2x3] residuals=f32[2] counts=i32[2] tol=1e9",
       "correlations=f32[0x7] gram=f32[7x7] squares=f64[7] energies=f64[0] indices=i32[0x3] "
       "coefficients=f32[0x3] residuals=f32[0] counts=i32[0]"};
+  // Their Gram matrix belongs to the atoms, which is more than an example can say.
+  static constexpr const char* checked[] = {
+      "correlations=f32[3x5] gram=f32[5x5] squares=f64[5] energies=f64[3] atoms=f32[5x7] "
+      "signals=f32[3x7] indices=i32[3x2] coefficients=f32[3x2] residuals=f32[3] counts=i32[3]"};
   static constexpr const char* cases[] = {
       "correlations=f32[32x8000] gram=f32[8000x8000] squares=f64[8000] "
       "indices=i32[32x64] coefficients=f32[32x64] residuals=f32[32] counts=i32[32]"};
@@ -62,7 +68,7 @@ struct GramPursuit {
     f.out("residuals", residuals), f.out("counts", counts);
     limits.fields(f);
   }
-  void check() const {
+  void check(auto require) const {
     for (auto& v : {correlations, gram, coefficients}) {
       require(is_f32_or_f64(v) && v.dtype == correlations.dtype, ErrorCode::kDtype,
               "correlations, gram and coefficients must be all f32 or all f64", v);
@@ -74,12 +80,12 @@ struct GramPursuit {
             correlations);
     require(gram.shape[0] == n && gram.shape[1] == n, ErrorCode::kShape,
             "gram must have a row and a column an atom", gram, "correlations", correlations);
-    require_array("squares must be f64 and have one element an atom", squares, Dtype::kF64, n);
+    require.array("squares must be f64 and have one element an atom", squares, Dtype::kF64, n);
     if (scales)
-      require_array("scales must have the dtype of gram and one element an atom", scales,
+      require.array("scales must have the dtype of gram and one element an atom", scales,
                     gram.dtype, n);
     if (energies)
-      require_array("energies must be f64 and have one element a signal", energies, Dtype::kF64,
+      require.array("energies must be f64 and have one element a signal", energies, Dtype::kF64,
                     batch);
     require(bool(atoms) == bool(signals), ErrorCode::kArgument,
             "atoms and signals come together or not at all");
@@ -104,10 +110,10 @@ struct GramPursuit {
             "indices must not have more columns than atoms", indices, "atoms", atoms);
     require(same_shape(coefficients, indices), ErrorCode::kShape,
             "coefficients must have the shape of indices", coefficients, "indices", indices);
-    require_array("residuals must have the dtype of gram and one element a signal", residuals,
+    require.array("residuals must have the dtype of gram and one element a signal", residuals,
                   gram.dtype, batch);
-    require_array("counts must be i32 and have one element a signal", counts, Dtype::kI32, batch);
-    limits.check();
+    require.array("counts must be i32 and have one element a signal", counts, Dtype::kI32, batch);
+    limits.check(require);
   }
 };
 

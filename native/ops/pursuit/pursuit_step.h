@@ -4,23 +4,25 @@
 
 namespace orthokit {
 
-// Step t = `step` of an orthogonal matching pursuit of each signal b without a Gram matrix. With
-// the correlations p = D r (`correlations` of `rests` and atoms), s (`scales`, or 1) and the atoms
-// I of the steps before:
-//   j = argmax sⱼ |pⱼ| over j not in I, the lowest of equals;  I ← I + j
-//   L Lᵀ = D[I] D[I]ᵀ;  L z = D[I] y;  Lᵀ w = z;  r = y − D[I]ᵀ w
-// Before the first step `rests` holds y, `left` |y|² and `counts` 0. A signal has ended whose count
-// is not t, or with left ≤ max(tol, relTol² |y|²): nothing of it is written. Dependent atoms,
-// `floor`, `energies` and `refinements` as in `gram_pursuit`. `state` is for the steps that follow:
-// z, then L by rows with reciprocals on its diagonal, in all k + k (k + 1) / 2 elements, where k is
-// the number of columns of `indices`.
-// Numerics: all products, sums and the factor in f64; w and r rounded to the dtype. NaN is never
-// the largest.
-// Traffic: one read of the correlations, 3 t + 2 atoms a signal, and its state.
 struct PursuitStep {
   static constexpr const char *name = "pursuit_step",
                               *summary =
                                   "one step of an orthogonal matching pursuit of each signal";
+  static constexpr const char* about = R"(
+  Step t = `step` of an orthogonal matching pursuit of each signal b without a Gram matrix. With
+  the correlations p = D r (`correlations` of `rests` and atoms), s (`scales`, or 1) and the atoms
+  I of the steps before:
+    j = argmax sⱼ |pⱼ| over j not in I, the lowest of equals;  I ← I + j
+    L Lᵀ = D[I] D[I]ᵀ;  L z = D[I] y;  Lᵀ w = z;  r = y − D[I]ᵀ w
+  Before the first step `rests` holds y, `left` |y|² and `counts` 0. A signal has ended whose count
+  is not t, or with left ≤ max(tol, relTol² |y|²): nothing of it is written. Dependent atoms,
+  `floor`, `energies` and `refinements` as in `gram_pursuit`. `state` is for the steps that follow:
+  z, then L by rows with reciprocals on its diagonal, in all k + k (k + 1) / 2 elements, where k is
+  the number of columns of `indices`.
+  Numerics: all products, sums and the factor in f64; w and r rounded to the dtype. NaN is never
+  the largest.
+  Traffic: one read of the correlations, 3 t + 2 atoms a signal, and its state.
+  )";
   static constexpr const char* examples[] = {
       "correlations=f32[31x65] atoms=f32[65x43] signals=f32[31x43] squares=f64[65] "
       "energies=f64[31] "
@@ -63,7 +65,7 @@ struct PursuitStep {
     f.value("step", step);
     limits.fields(f);
   }
-  void check() const {
+  void check(auto require) const {
     for (auto& v : {correlations, atoms, signals, rests, coefficients}) {
       require(is_f32_or_f64(v) && v.dtype == atoms.dtype, ErrorCode::kDtype,
               "correlations, atoms, signals, rests and coefficients must be all f32 or all f64", v);
@@ -80,13 +82,13 @@ struct PursuitStep {
             correlations, "atoms", atoms);
     require(same_shape(rests, signals), ErrorCode::kShape, "rests must have the shape of signals",
             rests, "signals", signals);
-    require_array("squares must be f64 and have one element an atom", squares, Dtype::kF64, n);
+    require.array("squares must be f64 and have one element an atom", squares, Dtype::kF64, n);
     if (scales)
-      require_array("scales must have the dtype of atoms and one element an atom", scales,
+      require.array("scales must have the dtype of atoms and one element an atom", scales,
                     atoms.dtype, n);
-    require_array("energies must be f64 and have one element a signal", energies, Dtype::kF64,
+    require.array("energies must be f64 and have one element a signal", energies, Dtype::kF64,
                   batch);
-    require_array("left must be f64 and have one element a signal", left, Dtype::kF64, batch);
+    require.array("left must be f64 and have one element a signal", left, Dtype::kF64, batch);
     require(indices.dtype == Dtype::kI32, ErrorCode::kDtype, "indices must be i32", indices);
     require(indices.rank == 2 && indices.shape[0] == batch, ErrorCode::kShape,
             "indices must have a row a signal", indices, "correlations", correlations);
@@ -99,10 +101,10 @@ struct PursuitStep {
     require(state.rank == 2 && state.shape[0] == batch && state.shape[1] == support_doubles(k),
             ErrorCode::kShape, "state must have a row a signal, of k (k + 1) / 2 + k elements",
             state, "indices", indices);
-    require_array("counts must be i32 and have one element a signal", counts, Dtype::kI32, batch);
+    require.array("counts must be i32 and have one element a signal", counts, Dtype::kI32, batch);
     require(step >= 0 && step < k, ErrorCode::kArgument,
             "step must be one of the columns of indices", double(step));
-    limits.check();
+    limits.check(require);
   }
 };
 

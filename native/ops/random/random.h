@@ -16,25 +16,27 @@ inline Words words(Distribution) {
   return list;
 }
 
-// Random numbers by position: the elements of the list are numbered through, tensor after tensor,
-// and element e is number g = offset + e of the sequence (seed, stream). So no split of the work,
-// of a tensor or of a list changes a value.
-// The sequence of 32-bit words is that of philox.h: block b holds w[4b], w[4b+1], w[4b+2], w[4b+3].
-//   bits     i32: w[g]
-//   uniform  in [0, 1): the upper bits of w[g] as a binary fraction, as many as the significand of
-//            the dtype holds (f32 24, f16 11, bf16 8); f64: the upper 53 bits of (w[2g], w[2g+1])
-//   normal   √(−2 ln u) cos 2πv for g = 2p, √(−2 ln u) sin 2πv for g = 2p + 1 (Box–Muller), in f64,
-//            rounded once, where u in (0, 1] and v in [0, 1) are
-//            (w[2p] + 1) / 2³² and w[2p+1] / 2³²; for f64, (a + 1) / 2⁵³ and b / 2⁵³ with
-//            a, b the upper 53 bits of (w[4p], w[4p+1]) and of (w[4p+2], w[4p+3])
-//   rademacher  1 where the top bit of w[g] is 0, else −1, in any dtype that is floating
-// Numerics: words, uniform numbers and signs are the same bits on every backend; the last bits of
-// normal numbers depend on its log, sine and cosine. Normal numbers stay within ±6.67, f64 within
-// ±8.58.
-// Traffic: one write of x.
 struct Random {
   static constexpr const char *name = "random",
                               *summary = "random numbers: uniform, normal, signs or words";
+  static constexpr const char* about = R"(
+  Random numbers by position: the elements of the list are numbered through, tensor after tensor,
+  and element e is number g = offset + e of the sequence (seed, stream). So no split of the work,
+  of a tensor or of a list changes a value.
+  The sequence of 32-bit words is that of philox.h: block b holds w[4b], w[4b+1], w[4b+2], w[4b+3].
+    bits     i32: w[g]
+    uniform  in [0, 1): the upper bits of w[g] as a binary fraction, as many as the significand of
+             the dtype holds (f32 24, f16 11, bf16 8); f64: the upper 53 bits of (w[2g], w[2g+1])
+    normal   √(−2 ln u) cos 2πv for g = 2p, √(−2 ln u) sin 2πv for g = 2p + 1 (Box–Muller), in f64,
+             rounded once, where u in (0, 1] and v in [0, 1) are
+             (w[2p] + 1) / 2³² and w[2p+1] / 2³²; for f64, (a + 1) / 2⁵³ and b / 2⁵³ with
+             a, b the upper 53 bits of (w[4p], w[4p+1]) and of (w[4p+2], w[4p+3])
+    rademacher  1 where the top bit of w[g] is 0, else −1, in any dtype that is floating
+  Numerics: words, uniform numbers and signs are the same bits on every backend; the last bits of
+  normal numbers depend on its log, sine and cosine. Normal numbers stay within ±6.67, f64 within
+  ±8.58.
+  Traffic: one write of x.
+  )";
   static constexpr const char* examples[] = {
       "x=f32[597x43],f32[31],f32[0] seed=1 distribution=normal",
       "x=f64[4097] seed=2 offset=3 stream=1",
@@ -67,7 +69,7 @@ struct Random {
     }
     return n;
   }
-  void check() const {
+  void check(auto require) const {
     require(seed >= 0, ErrorCode::kArgument, "seed must not be negative", double(seed));
     require(offset >= 0, ErrorCode::kArgument, "offset must not be negative", double(offset));
     require(stream >= 0, ErrorCode::kArgument, "stream must not be negative", double(stream));

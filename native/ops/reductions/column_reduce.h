@@ -3,15 +3,17 @@
 
 namespace orthokit {
 
-// outⱼ = Σᵢ xᵢⱼ, that sum / rows, maxᵢ xᵢⱼ, or Σᵢ xᵢⱼ², by the word. column_sum adds to what is
-// there.
-// Numerics: squares and sums in f64, in a fixed order, rounded once to out's dtype: x's, or f64,
-// where squares of f32 cannot overflow. A NaN makes its column NaN, in a maximum too. Columns of no
-// elements have sum 0, mean NaN and maximum −inf.
-// Traffic: one read of x, one write of out.
 struct ColumnReduce {
   static constexpr const char *name = "column_reduce",
                               *summary = "sum, mean, maximum or sum of squares of every column";
+  static constexpr const char* about = R"(
+  outⱼ = Σᵢ xᵢⱼ, that sum / rows, maxᵢ xᵢⱼ, or Σᵢ xᵢⱼ², by the word. column_sum adds to what is
+  there.
+  Numerics: squares and sums in f64, in a fixed order, rounded once to out's dtype: x's, or f64,
+  where squares of f32 cannot overflow. A NaN makes its column NaN, in a maximum too. Columns of no
+  elements have sum 0, mean NaN and maximum −inf.
+  Traffic: one read of x, one write of out.
+  )";
   static constexpr const char* examples[] = {
       "x=f32[597x43] out=f32[43]", "x=f64[4097x1] out=f64[1] reduction=mean",
       "x=f32[597x43] out=f32[43] reduction=max",
@@ -24,7 +26,9 @@ struct ColumnReduce {
 
   void fields(Fields& f) { f.in("x", x), f.out("out", out), f.value("reduction", reduction); }
   double flops() const { return reduction_flops(x, reduction); }
-  void check() const { check_reduction(x, out, 1, "out must have one element a column of x"); }
+  void check(auto require) const {
+    check_reduction(require, x, out, 1, "out must have one element a column of x");
+  }
 };
 
 }  // namespace orthokit

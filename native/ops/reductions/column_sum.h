@@ -4,12 +4,14 @@
 
 namespace orthokit {
 
-// outⱼ = Σᵢ xᵢⱼ + beta · outⱼ: the gradient of a bias. No rows leave beta · out.
-// Numerics: sums in f64 in a fixed order, rounded once to the dtype. beta = 0 does not read out.
-// Traffic: one read of x, one write of out.
 struct ColumnSum {
   static constexpr const char *name = "column_sum",
                               *summary = "out = sum of the rows of x + beta out";
+  static constexpr const char* about = R"(
+  outⱼ = Σᵢ xᵢⱼ + beta · outⱼ: the gradient of a bias. No rows leave beta · out.
+  Numerics: sums in f64 in a fixed order, rounded once to the dtype. beta = 0 does not read out.
+  Traffic: one read of x, one write of out.
+  )";
   static constexpr const char* examples[] = {"x=f32[597x43] out=f32[43]",
                                              "x=f64[4097x1] out=f64[1] beta=0.5",
                                              "x=f32[3x1025] out=f32[1025] beta=-1"};
@@ -21,7 +23,7 @@ struct ColumnSum {
   void fields(Fields& f) { f.in("x", x), f.inout("out", out), f.value("beta", beta); }
   double flops() const { return wide_flops(x) * double(x.size()); }
   double bytes() const { return double(bytes_in(x) + (beta == 0 ? 1 : 2) * bytes_in(out)); }
-  void check() const {
+  void check(auto require) const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
     require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);

@@ -3,14 +3,16 @@
 
 namespace orthokit {
 
-// outᵢ = Σⱼ xᵢⱼ, that sum / columns, maxⱼ xᵢⱼ, or Σⱼ xᵢⱼ², by the word.
-// Numerics: squares and sums in f64, in a fixed order, rounded once to out's dtype: x's, or f64,
-// where squares of f32 cannot overflow. A NaN makes its row NaN, in a maximum too. Rows of no
-// elements have sum 0, mean NaN and maximum −inf.
-// Traffic: one read of x, one write of out.
 struct RowReduce {
   static constexpr const char *name = "row_reduce",
                               *summary = "sum, mean, maximum or sum of squares of every row";
+  static constexpr const char* about = R"(
+  outᵢ = Σⱼ xᵢⱼ, that sum / columns, maxⱼ xᵢⱼ, or Σⱼ xᵢⱼ², by the word.
+  Numerics: squares and sums in f64, in a fixed order, rounded once to out's dtype: x's, or f64,
+  where squares of f32 cannot overflow. A NaN makes its row NaN, in a maximum too. Rows of no
+  elements have sum 0, mean NaN and maximum −inf.
+  Traffic: one read of x, one write of out.
+  )";
   static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597]",
                                              "x=f64[3x40001] out=f64[3] reduction=mean",
                                              "x=f32[597x43] out=f32[597] reduction=max",
@@ -24,7 +26,9 @@ struct RowReduce {
 
   void fields(Fields& f) { f.in("x", x), f.out("out", out), f.value("reduction", reduction); }
   double flops() const { return reduction_flops(x, reduction); }
-  void check() const { check_reduction(x, out, 0, "out must have one element a row of x"); }
+  void check(auto require) const {
+    check_reduction(require, x, out, 0, "out must have one element a row of x");
+  }
 };
 
 }  // namespace orthokit

@@ -4,14 +4,16 @@
 
 namespace orthokit {
 
-// Row p of out, for each tensor p of the list: Σ x, Σ |x|, max |x|, x·x, and with a second list
-// x·y, y·y: all that norms, clipping, cosines and reports ask for, in one read.
-// Numerics: in f64, sums in a fixed order: right for f32 of any size. A NaN makes all results of
-// its tensor NaN, but those that do not depend on it. Tensors without elements give 0.
-// Traffic: one read of x, and of y.
 struct SegmentReduce {
   static constexpr const char *name = "segment_reduce",
                               *summary = "sums, largest size and inner products of each tensor";
+  static constexpr const char* about = R"(
+  Row p of out, for each tensor p of the list: Σ x, Σ |x|, max |x|, x·x, and with a second list
+  x·y, y·y: all that norms, clipping, cosines and reports ask for, in one read.
+  Numerics: in f64, sums in a fixed order: right for f32 of any size. A NaN makes all results of
+  its tensor NaN, but those that do not depend on it. Tensors without elements give 0.
+  Traffic: one read of x, and of y.
+  )";
   static constexpr const char* examples[] = {
       "x=f32[597x43],f32[1],f32[0] out=f64[3x4]", "x=f64[40001] out=f64[1x4]",
       "x=f32[597x43],f32[31] y=f32[597x43],f32[31] out=f64[2x6]",
@@ -28,7 +30,7 @@ struct SegmentReduce {
     for (auto& v : x) n += ((y.count > 0 ? 8 : 4) * wide_flops(v) + 1) * double(v.size());
     return n;
   }
-  void check() const {
+  void check(auto require) const {
     require(y.count == 0 || y.count == x.count, ErrorCode::kArgument, "y must be as many as x",
             double(y.count));
     require(out.dtype == Dtype::kF64, ErrorCode::kDtype, "out must be f64", out);

@@ -4,15 +4,17 @@
 
 namespace orthokit {
 
-// outᵢ = ln Σⱼ exp(xᵢⱼ) = mᵢ + ln Σⱼ exp(xᵢⱼ − mᵢ), mᵢ = maxⱼ xᵢⱼ.
-// Numerics: exponentials in the dtype, the rest in f64, sums in a fixed order, rounded once: no
-// exponential overflows. In f32 differences are exact and the sum is within 1.3e-7 of itself. A row
-// of no elements, or of nothing but −inf, gives −inf; one that holds +inf gives +inf, a NaN NaN, as
-// in PyTorch.
-// Traffic: one read of x, one write of out; the second pass finds its row in cache.
 struct RowLogsumexp {
   static constexpr const char *name = "row_logsumexp",
                               *summary = "logarithm of the sum of exponentials of every row";
+  static constexpr const char* about = R"(
+  outᵢ = ln Σⱼ exp(xᵢⱼ) = mᵢ + ln Σⱼ exp(xᵢⱼ − mᵢ), mᵢ = maxⱼ xᵢⱼ.
+  Numerics: exponentials in the dtype, the rest in f64, sums in a fixed order, rounded once: no
+  exponential overflows. In f32 differences are exact and the sum is within 1.3e-7 of itself. A row
+  of no elements, or of nothing but −inf, gives −inf; one that holds +inf gives +inf, a NaN NaN, as
+  in PyTorch.
+  Traffic: one read of x, one write of out; the second pass finds its row in cache.
+  )";
   static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597]",
                                              "x=f64[3x4097] out=f64[3]"};
   static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[8192]",
@@ -23,7 +25,7 @@ struct RowLogsumexp {
   double flops() const {
     return (kExpFlops + 2 + wide_flops(x)) * double(x.size()) + kLogFlops * double(x.shape[0]);
   }
-  void check() const {
+  void check(auto require) const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
     require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);

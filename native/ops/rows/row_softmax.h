@@ -4,15 +4,17 @@
 
 namespace orthokit {
 
-// outᵢⱼ = exp(xᵢⱼ − mᵢ) / Σₖ exp(xᵢₖ − mᵢ), mᵢ = maxₖ xᵢₖ. out may be x.
-// Numerics: exponentials in the dtype, sums in f64 in a fixed order. In f32 differences are exact
-// and results within 3 ulp, however far apart the elements lie; results below 2⁻¹²⁶ too, an ulp
-// there being 2⁻¹⁴⁹, and 0 below half of that. In f64 differences are rounded, and an exponential
-// below 3.4e-308 is 0. −inf gives 0; a row that holds a NaN or +inf, or nothing but −inf, becomes
-// NaN, as in PyTorch.
-// Traffic: one read, one write; the second pass finds its row in cache.
 struct RowSoftmax {
   static constexpr const char *name = "row_softmax", *summary = "softmax of every row";
+  static constexpr const char* about = R"(
+  outᵢⱼ = exp(xᵢⱼ − mᵢ) / Σₖ exp(xᵢₖ − mᵢ), mᵢ = maxₖ xᵢₖ. out may be x.
+  Numerics: exponentials in the dtype, sums in f64 in a fixed order. In f32 differences are exact
+  and results within 3 ulp, however far apart the elements lie; results below 2⁻¹²⁶ too, an ulp
+  there being 2⁻¹⁴⁹, and 0 below half of that. In f64 differences are rounded, and an exponential
+  below 3.4e-308 is 0. −inf gives 0; a row that holds a NaN or +inf, or nothing but −inf, becomes
+  NaN, as in PyTorch.
+  Traffic: one read, one write; the second pass finds its row in cache.
+  )";
   static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597x43]",
                                              "x=f64[3x4097] out=f64[3x4097]"};
   static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[8192x1024]",
@@ -21,7 +23,7 @@ struct RowSoftmax {
 
   void fields(Fields& f) { f.in("x", x), f.out("out", out, kMayAlias); }
   double flops() const { return (kExpFlops + 3 + wide_flops(x)) * double(x.size()); }
-  void check() const {
+  void check(auto require) const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
     require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);

@@ -4,12 +4,14 @@
 
 namespace orthokit {
 
-// outᵢⱼ = yᵢⱼ (gradᵢⱼ − Σₖ gradᵢₖ yᵢₖ), where y is the output of row_softmax. out may be grad or y.
-// Numerics: in f64, rounded once. A NaN or an infinity leaves no finite number in its row.
-// Traffic: two reads, one write.
 struct RowSoftmaxBackward {
   static constexpr const char *name = "row_softmax_backward",
                               *summary = "out = y (grad - sum of grad y), by rows";
+  static constexpr const char* about = R"(
+  outᵢⱼ = yᵢⱼ (gradᵢⱼ − Σₖ gradᵢₖ yᵢₖ), where y is the output of row_softmax. out may be grad or y.
+  Numerics: in f64, rounded once. A NaN or an infinity leaves no finite number in its row.
+  Traffic: two reads, one write.
+  )";
   static constexpr const char* examples[] = {"grad=f32[597x43] y=f32[597x43] out=f32[597x43]",
                                              "grad=f64[3x4097] y=f64[3x4097] out=f64[3x4097]"};
   static constexpr const char* cases[] = {"grad=f32[8192x1024] y=f32[8192x1024] out=f32[8192x1024]",
@@ -18,7 +20,7 @@ struct RowSoftmaxBackward {
 
   void fields(Fields& f) { f.in("grad", grad), f.in("y", y), f.out("out", out, kMayAlias); }
   double flops() const { return 4 * wide_flops(grad) * double(y.size()); }
-  void check() const {
+  void check(auto require) const {
     require(is_f32_or_f64(grad), ErrorCode::kDtype, "grad must be f32 or f64", grad);
     require(y.dtype == grad.dtype, ErrorCode::kDtype, "y must have grad's dtype", y);
     require(out.dtype == grad.dtype, ErrorCode::kDtype, "out must have grad's dtype", out);

@@ -6,19 +6,21 @@ namespace orthokit {
 // The same relative to its mass, where the sum becomes a scale.
 inline constexpr double least_sum_of(Dtype dtype) { return dtype == Dtype::kF32 ? 1e-8 : 1e-60; }
 
-// `count` sweeps of Sinkhorn's iteration in the log domain, for the masses r and c:
-//   fᵢ = eps (ln rᵢ − ln Σⱼ exp((gⱼ − costᵢⱼ) / eps)),
-//   gⱼ = eps (ln cⱼ − ln Σᵢ exp((fᵢ − costᵢⱼ) / eps)).
-// statistics = [Σⱼ |cⱼ − column sum j| before the last update of g, where the row sums are right].
-// With `kernel`, the last sweep leaves g as it was; the kernel becomes exp((f + g − cost) / eps),
-// and columnScale what multiplies its columns to have their masses: the update of g. A column whose
-// scale would be too large gets its g, a new column and the scale 1.
-// Numerics: in f64, sums in a fixed order; no exponential overflows. A mass of 0 gives a potential
-// of −inf. A row or column that no finite cost and potential reaches keeps its potential.
-// Traffic: one read of the cost a sweep, and one exponential an element.
 struct LogSweeps {
   static constexpr const char *name = "log_sweeps",
                               *summary = "sweeps of Sinkhorn's iteration in the log domain";
+  static constexpr const char* about = R"(
+  `count` sweeps of Sinkhorn's iteration in the log domain, for the masses r and c:
+    fᵢ = eps (ln rᵢ − ln Σⱼ exp((gⱼ − costᵢⱼ) / eps)),
+    gⱼ = eps (ln cⱼ − ln Σᵢ exp((fᵢ − costᵢⱼ) / eps)).
+  statistics = [Σⱼ |cⱼ − column sum j| before the last update of g, where the row sums are right].
+  With `kernel`, the last sweep leaves g as it was; the kernel becomes exp((f + g − cost) / eps),
+  and columnScale what multiplies its columns to have their masses: the update of g. A column whose
+  scale would be too large gets its g, a new column and the scale 1.
+  Numerics: in f64, sums in a fixed order; no exponential overflows. A mass of 0 gives a potential
+  of −inf. A row or column that no finite cost and potential reaches keeps its potential.
+  Traffic: one read of the cost a sweep, and one exponential an element.
+  )";
   static constexpr const char* examples[] = {
       "cost=f32[597x43] rowMass=f64[597] columnMass=f64[43] rowPotential=f64[597] "
       "columnPotential=f64[43] statistics=f64[1] count=3",
@@ -52,14 +54,16 @@ struct LogSweeps {
   }
   double flops() const { return (kExpFlops + 6) * wide_flops(cost) * double(cost.size() * count); }
   double bytes() const { return double(bytes_in(cost)) * double(count) + double(bytes_in(kernel)); }
-  void check() const {
-    require_transport_matrix("cost must be a matrix", "cost must be f32 or f64", cost);
-    require_vector("rowMass must be f64 with one element a row", row_mass, cost.shape[0]);
-    require_vector("columnMass must be f64 with one element a column", column_mass, cost.shape[1]);
-    require_vector("rowPotential must be f64 with one element a row", row_potential, cost.shape[0]);
-    require_vector("columnPotential must be f64 with one element a column", column_potential,
+  void check(auto require) const {
+    require_transport_matrix(require, "cost must be a matrix", "cost must be f32 or f64", cost);
+    require_vector(require, "rowMass must be f64 with one element a row", row_mass, cost.shape[0]);
+    require_vector(require, "columnMass must be f64 with one element a column", column_mass,
                    cost.shape[1]);
-    require_array("statistics must be f64[1]", statistics, Dtype::kF64, 1);
+    require_vector(require, "rowPotential must be f64 with one element a row", row_potential,
+                   cost.shape[0]);
+    require_vector(require, "columnPotential must be f64 with one element a column",
+                   column_potential, cost.shape[1]);
+    require.array("statistics must be f64[1]", statistics, Dtype::kF64, 1);
     require(bool(kernel) == bool(column_scale), ErrorCode::kArgument,
             "kernel and columnScale go together");
     if (kernel) {
@@ -67,10 +71,10 @@ struct LogSweeps {
               kernel);
       require(same_shape(kernel, cost), ErrorCode::kShape, "kernel must have the cost's shape",
               kernel, "cost", cost);
-      require_vector("columnScale must be f64 with one element a column", column_scale,
+      require_vector(require, "columnScale must be f64 with one element a column", column_scale,
                      cost.shape[1]);
     }
-    require_eps(eps);
+    require_eps(require, eps);
     require(count >= 1 && count <= kMostSweeps, ErrorCode::kArgument, "count must be 1 to 65536",
             double(count));
   }

@@ -3,13 +3,15 @@
 
 namespace orthokit {
 
-// Sums of the plan Pᵢⱼ = exp((fᵢ + gⱼ − costᵢⱼ) / eps) of two potentials, without storing it: row
-// sums, column sums, and statistics = [Σ P cost, Σ P, Σ |r − row sums|, Σ |c − column sums|].
-// Numerics: in f64, sums in a fixed order. A forbidden pair, of cost +inf, counts for nothing.
-// Traffic: one read of the cost.
 struct PlanSums {
   static constexpr const char *name = "plan_sums",
                               *summary = "marginals and cost of the plan of two potentials";
+  static constexpr const char* about = R"(
+  Sums of the plan Pᵢⱼ = exp((fᵢ + gⱼ − costᵢⱼ) / eps) of two potentials, without storing it: row
+  sums, column sums, and statistics = [Σ P cost, Σ P, Σ |r − row sums|, Σ |c − column sums|].
+  Numerics: in f64, sums in a fixed order. A forbidden pair, of cost +inf, counts for nothing.
+  Traffic: one read of the cost.
+  )";
   static constexpr const char* examples[] = {
       "cost=f32[597x43] rowPotential=f64[597] columnPotential=f64[43] rowMass=f64[597] "
       "columnMass=f64[43] rowSums=f64[597] columnSums=f64[43] statistics=f64[4] eps=2",
@@ -31,17 +33,18 @@ struct PlanSums {
     f.out("columnSums", column_sums), f.out("statistics", statistics), f.value("eps", eps);
   }
   double flops() const { return (kExpFlops + 6) * wide_flops(cost) * double(cost.size()); }
-  void check() const {
-    require_transport_matrix("cost must be a matrix", "cost must be f32 or f64", cost);
+  void check(auto require) const {
+    require_transport_matrix(require, "cost must be a matrix", "cost must be f32 or f64", cost);
     const int64_t n = cost.shape[0], m = cost.shape[1];
-    require_vector("rowPotential must be f64 with one element a row", row_potential, n);
-    require_vector("columnPotential must be f64 with one element a column", column_potential, m);
-    require_vector("rowMass must be f64 with one element a row", row_mass, n);
-    require_vector("columnMass must be f64 with one element a column", column_mass, m);
-    require_vector("rowSums must be f64 with one element a row", row_sums, n);
-    require_vector("columnSums must be f64 with one element a column", column_sums, m);
-    require_array("statistics must be f64[4]", statistics, Dtype::kF64, 4);
-    require_eps(eps);
+    require_vector(require, "rowPotential must be f64 with one element a row", row_potential, n);
+    require_vector(require, "columnPotential must be f64 with one element a column",
+                   column_potential, m);
+    require_vector(require, "rowMass must be f64 with one element a row", row_mass, n);
+    require_vector(require, "columnMass must be f64 with one element a column", column_mass, m);
+    require_vector(require, "rowSums must be f64 with one element a row", row_sums, n);
+    require_vector(require, "columnSums must be f64 with one element a column", column_sums, m);
+    require.array("statistics must be f64[4]", statistics, Dtype::kF64, 4);
+    require_eps(require, eps);
   }
 };
 

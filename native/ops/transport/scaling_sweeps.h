@@ -3,17 +3,19 @@
 
 namespace orthokit {
 
-// Sweeps of Sinkhorn's iteration on the Gibbs kernel K, for the masses r and c: uᵢ = rᵢ / (K v)ᵢ,
-// then vⱼ = cⱼ / (Kᵀ u)ⱼ, until Σⱼ |cⱼ − vⱼ (Kᵀ u)ⱼ| before the update of v, where the row sums are
-// right, is at most `tol`, a scale leaves [1 / most, most], or `count` sweeps are done. Where a sum
-// is 0 or not finite for a mass that is not 0, the sweep does not count and leaves the scales as
-// they were. statistics = [sweeps done, that error, the largest |ln| of the scales of masses that
-// are not 0, whether a sweep failed].
-// Numerics: in f64, sums in a fixed order. A mass of 0 has the scale 0.
-// Traffic: one read of the kernel a sweep.
 struct ScalingSweeps {
   static constexpr const char *name = "scaling_sweeps",
                               *summary = "sweeps of Sinkhorn's iteration on the Gibbs kernel";
+  static constexpr const char* about = R"(
+  Sweeps of Sinkhorn's iteration on the Gibbs kernel K, for the masses r and c: uᵢ = rᵢ / (K v)ᵢ,
+  then vⱼ = cⱼ / (Kᵀ u)ⱼ, until Σⱼ |cⱼ − vⱼ (Kᵀ u)ⱼ| before the update of v, where the row sums are
+  right, is at most `tol`, a scale leaves [1 / most, most], or `count` sweeps are done. Where a sum
+  is 0 or not finite for a mass that is not 0, the sweep does not count and leaves the scales as
+  they were. statistics = [sweeps done, that error, the largest |ln| of the scales of masses that
+  are not 0, whether a sweep failed].
+  Numerics: in f64, sums in a fixed order. A mass of 0 has the scale 0.
+  Traffic: one read of the kernel a sweep.
+  )";
   static constexpr const char* examples[] = {
       "kernel=f32[597x43] rowMass=f64[597] columnMass=f64[43] rowScale=f64[597] "
       "columnScale=f64[43] statistics=f64[4] count=3 most=1e100",
@@ -42,15 +44,18 @@ struct ScalingSweeps {
   }
   double flops() const { return 4 * wide_flops(kernel) * double(kernel.size() * count); }
   double bytes() const { return double(bytes_in(kernel)) * double(count); }
-  void check() const {
-    require_transport_matrix("kernel must be a matrix", "kernel must be f32 or f64", kernel);
-    require_vector("rowMass must be f64 with one element a row", row_mass, kernel.shape[0]);
-    require_vector("columnMass must be f64 with one element a column", column_mass,
+  void check(auto require) const {
+    require_transport_matrix(require, "kernel must be a matrix", "kernel must be f32 or f64",
+                             kernel);
+    require_vector(require, "rowMass must be f64 with one element a row", row_mass,
+                   kernel.shape[0]);
+    require_vector(require, "columnMass must be f64 with one element a column", column_mass,
                    kernel.shape[1]);
-    require_vector("rowScale must be f64 with one element a row", row_scale, kernel.shape[0]);
-    require_vector("columnScale must be f64 with one element a column", column_scale,
+    require_vector(require, "rowScale must be f64 with one element a row", row_scale,
+                   kernel.shape[0]);
+    require_vector(require, "columnScale must be f64 with one element a column", column_scale,
                    kernel.shape[1]);
-    require_array("statistics must be f64[4]", statistics, Dtype::kF64, 4);
+    require.array("statistics must be f64[4]", statistics, Dtype::kF64, 4);
     require(count >= 1 && count <= kMostSweeps, ErrorCode::kArgument, "count must be 1 to 65536",
             double(count));
     require(tol >= 0, ErrorCode::kArgument, "tol must not be negative", tol);

@@ -3,19 +3,21 @@
 
 namespace orthokit {
 
-// The semi-dual of entropic transport at the scales u exp(step) of the Gibbs kernel's rows:
-//   nextRowScale = u exp(step),  next_column_scaleⱼ = cⱼ / (Kᵀ nextRowScale)ⱼ,
-//   row_sumsᵢ = next_row_scaleᵢ (K nextColumnScale)ᵢ,
-// so that the column sums are right and r − rowSums is the gradient. Without a step, at u itself.
-// statistics = [Σ |r − rowSums|, increase of the semi-dual in units of eps,
-// Σᵢ rᵢ stepᵢ + Σⱼ cⱼ ln(next_column_scaleⱼ / column_scaleⱼ), largest |ln| of the next scales of
-// masses that are not 0]. A scale that is not finite gives [inf, −inf, inf].
-// Numerics: in f64, sums in a fixed order. A mass of 0 has the scale 0.
-// Source: Levenberg–Marquardt on the semi-dual, after arXiv 2401.12253.
-// Traffic: two reads of the kernel.
 struct Semidual {
   static constexpr const char *name = "semidual",
                               *summary = "semi-dual of entropic transport, and its gradient";
+  static constexpr const char* about = R"(
+  The semi-dual of entropic transport at the scales u exp(step) of the Gibbs kernel's rows:
+    nextRowScale = u exp(step),  nextColumnScaleⱼ = cⱼ / (Kᵀ nextRowScale)ⱼ,
+    rowSumsᵢ = nextRowScaleᵢ (K nextColumnScale)ᵢ,
+  so that the column sums are right and r − rowSums is the gradient. Without a step, at u itself.
+  statistics = [Σ |r − rowSums|, increase of the semi-dual in units of eps,
+  Σᵢ rᵢ stepᵢ + Σⱼ cⱼ ln(nextColumnScaleⱼ / columnScaleⱼ), largest |ln| of the next scales of
+  masses that are not 0]. A scale that is not finite gives [inf, −inf, inf].
+  Numerics: in f64, sums in a fixed order. A mass of 0 has the scale 0.
+  Source: Levenberg–Marquardt on the semi-dual, after arXiv 2401.12253.
+  Traffic: two reads of the kernel.
+  )";
   static constexpr const char* examples[] = {
       "kernel=f32[597x43] rowMass=f64[597] columnMass=f64[43] rowScale=f64[597] "
       "columnScale=f64[43] step=f64[597] nextRowScale=f64[597] nextColumnScale=f64[43] "
@@ -42,18 +44,20 @@ struct Semidual {
   }
   double flops() const { return 4 * wide_flops(kernel) * double(kernel.size()); }
   double bytes() const { return 2 * double(bytes_in(kernel)); }
-  void check() const {
-    require_transport_matrix("kernel must be a matrix", "kernel must be f32 or f64", kernel);
+  void check(auto require) const {
+    require_transport_matrix(require, "kernel must be a matrix", "kernel must be f32 or f64",
+                             kernel);
     const int64_t n = kernel.shape[0], m = kernel.shape[1];
-    require_vector("rowMass must be f64 with one element a row", row_mass, n);
-    require_vector("columnMass must be f64 with one element a column", column_mass, m);
-    require_vector("rowScale must be f64 with one element a row", row_scale, n);
-    require_vector("columnScale must be f64 with one element a column", column_scale, m);
-    if (step) require_vector("step must be f64 with one element a row", step, n);
-    require_vector("nextRowScale must be f64 with one element a row", next_row_scale, n);
-    require_vector("nextColumnScale must be f64 with one element a column", next_column_scale, m);
-    require_vector("rowSums must be f64 with one element a row", row_sums, n);
-    require_array("statistics must be f64[3]", statistics, Dtype::kF64, 3);
+    require_vector(require, "rowMass must be f64 with one element a row", row_mass, n);
+    require_vector(require, "columnMass must be f64 with one element a column", column_mass, m);
+    require_vector(require, "rowScale must be f64 with one element a row", row_scale, n);
+    require_vector(require, "columnScale must be f64 with one element a column", column_scale, m);
+    if (step) require_vector(require, "step must be f64 with one element a row", step, n);
+    require_vector(require, "nextRowScale must be f64 with one element a row", next_row_scale, n);
+    require_vector(require, "nextColumnScale must be f64 with one element a column",
+                   next_column_scale, m);
+    require_vector(require, "rowSums must be f64 with one element a row", row_sums, n);
+    require.array("statistics must be f64[3]", statistics, Dtype::kF64, 3);
   }
 };
 

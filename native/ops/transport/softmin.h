@@ -9,22 +9,24 @@ inline Words words(CostSide) {
   return list;
 }
 
-// One side of an entropic transport problem against the potential g of the other:
-//   log_sumsᵢ = ln Σⱼ exp((gⱼ − Cᵢⱼ) / eps),
-// so that −eps logSums is the smooth minimum of Cᵢⱼ − gⱼ; and under the weights
-// pᵢⱼ = exp((gⱼ − Cᵢⱼ) / eps − log_sumsᵢ) the means meanCosts = Σⱼ pᵢⱼ Cᵢⱼ, averages = Σⱼ pᵢⱼ
-// valuesⱼ and gradients = Σⱼ pᵢⱼ ∂Cᵢⱼ/∂xᵢ. With the potential f of its own side, ownPotential, each
-// mean is times exp(fᵢ / eps + log_sumsᵢ): sums under the plan exp((fᵢ + gⱼ − Cᵢⱼ) / eps).
-// C is the matrix `cost` or, of its columns, its transpose; or, never stored, the distances of x to
-// y (as pairwise_costs has them), whose gradient is taken as 0 where it does not exist.
-// Numerics: in f64, in a fixed order; no exponential overflows; distances as
-// ops/transport/shared/distances.h says. If every pair is forbidden, by a cost of +inf or a
-// potential of −inf, logSums is −inf and the means are 0.
-// Source: the online softmax, arXiv 1805.02867, over distances that are computed when needed.
-// Traffic: one read of the cost, or of the points.
 struct Softmin {
   static constexpr const char *name = "softmin",
                               *summary = "smooth minimum of costs, and means under its weights";
+  static constexpr const char* about = R"(
+  One side of an entropic transport problem against the potential g of the other:
+    logSumsᵢ = ln Σⱼ exp((gⱼ − Cᵢⱼ) / eps),
+  so that −eps logSums is the smooth minimum of Cᵢⱼ − gⱼ; and under the weights
+  pᵢⱼ = exp((gⱼ − Cᵢⱼ) / eps − logSumsᵢ) the means meanCosts = Σⱼ pᵢⱼ Cᵢⱼ, averages = Σⱼ pᵢⱼ
+  valuesⱼ and gradients = Σⱼ pᵢⱼ ∂Cᵢⱼ/∂xᵢ. With the potential f of its own side, ownPotential, each
+  mean is times exp(fᵢ / eps + logSumsᵢ): sums under the plan exp((fᵢ + gⱼ − Cᵢⱼ) / eps).
+  C is the matrix `cost` or, of its columns, its transpose; or, never stored, the distances of x to
+  y (as pairwise_costs has them), whose gradient is taken as 0 where it does not exist.
+  Numerics: in f64, in a fixed order; no exponential overflows; distances as
+  ops/transport/shared/distances.h says. If every pair is forbidden, by a cost of +inf or a
+  potential of −inf, logSums is −inf and the means are 0.
+  Source: the online softmax, arXiv 1805.02867, over distances that are computed when needed.
+  Traffic: one read of the cost, or of the points.
+  )";
   static constexpr const char* examples[] = {
       "cost=f32[597x43] potential=f64[43] logSums=f64[597] meanCosts=f64[597]",
       "cost=f64[31x1030] potential=f64[31] logSums=f64[1030] values=f64[31x3] "
@@ -62,23 +64,25 @@ struct Softmin {
     return each * wide_flops(cost ? cost : x) * double(log_sums.size()) * double(potential.size());
   }
   double bytes() const { return double(bytes_in(cost) + bytes_in(x) + bytes_in(y)); }
-  void check() const {
+  void check(auto require) const {
     require(bool(cost) != bool(x) && bool(x) == bool(y), ErrorCode::kArgument,
-            "costs come as cost, or as x and y");
+            "cost comes alone, or x and y do");
     if (cost)
-      require_transport_matrix("cost must be a matrix", "cost must be f32 or f64", cost);
+      require_transport_matrix(require, "cost must be a matrix", "cost must be f32 or f64", cost);
     else
-      require_points(x, y);
-    require(cost || of == CostSide::kRows, ErrorCode::kArgument, "points have no columns");
+      require_points(require, x, y);
+    require(cost || of == CostSide::kRows, ErrorCode::kArgument, "of is rows for x and y");
     const bool across = of == CostSide::kRows;
     const int64_t n = cost ? cost.shape[across ? 0 : 1] : x.shape[0];
     const int64_t m = cost ? cost.shape[across ? 1 : 0] : y.shape[0];
-    require_vector("potential must be f64 with one element a cost to choose from", potential, m);
-    require_vector("logSums must be f64 with one element a choice", log_sums, n);
+    require_vector(require, "potential must be f64 with one element a cost to choose from",
+                   potential, m);
+    require_vector(require, "logSums must be f64 with one element a choice", log_sums, n);
     if (own_potential)
-      require_vector("ownPotential must be f64 with one element a choice", own_potential, n);
+      require_vector(require, "ownPotential must be f64 with one element a choice", own_potential,
+                     n);
     if (mean_costs)
-      require_vector("meanCosts must be f64 with one element a choice", mean_costs, n);
+      require_vector(require, "meanCosts must be f64 with one element a choice", mean_costs, n);
     require(bool(values) == bool(averages), ErrorCode::kArgument,
             "values and averages come together or not at all");
     if (values) {
@@ -97,7 +101,7 @@ struct Softmin {
       require(same_shape(gradients, x), ErrorCode::kShape, "gradients must have the shape of x",
               gradients, "x", x);
     }
-    require_eps(eps);
+    require_eps(require, eps);
   }
 };
 

@@ -3,23 +3,25 @@
 
 namespace orthokit {
 
-// A step of the semi-dual of entropic transport, by the sparse part P of the plan
-// (arXiv 2401.12253), whose entries stand in rows as plan_sparsify writes them:
-//   (D − P C⁻¹ Pᵀ) d = g,  D = diag(s + shift · max(s, r)),  C = diag(c),  g = r − s,
-// where r and c are the masses and s the exact row sums, by conjugate gradients with Jacobi's
-// preconditioner, until the residual is `tol` times that of d = 0, the curvature is not positive,
-// or `most` iterations are done; then the mean over the rows with mass is taken off.
-// With rowRhs a and columnRhs b, it solves (D P; Pᵀ C) (d, e) = (a, b) for both sides instead, e
-// going to columnStep: then g = a − P C⁻¹ b, and no mean is taken off.
-// statistics = [iterations, the gain gᵀd − ½ dᵀ(diag(s) − P C⁻¹ Pᵀ) d of the model without shift,
-// largest |d|, entries of P].
-// Numerics: in f64, sums in a fixed order. Rows of mass 0 have no step. Entries whose column does
-// not exist, and starts that are out of order, give a step of NaN; nothing outside the tensors is
-// read.
-// Traffic: two reads of P an iteration.
 struct SparseNewtonStep {
   static constexpr const char *name = "sparse_newton_step",
                               *summary = "Newton step of entropic transport on a sparse plan";
+  static constexpr const char* about = R"(
+  A step of the semi-dual of entropic transport, by the sparse part P of the plan
+  (arXiv 2401.12253), whose entries stand in rows as plan_sparsify writes them:
+    (D − P C⁻¹ Pᵀ) d = g,  D = diag(s + shift · max(s, r)),  C = diag(c),  g = r − s,
+  where r and c are the masses and s the exact row sums, by conjugate gradients with Jacobi's
+  preconditioner, until the residual is `tol` times that of d = 0, the curvature is not positive,
+  or `most` iterations are done; then the mean over the rows with mass is taken off.
+  With rowRhs a and columnRhs b, it solves (D P; Pᵀ C) (d, e) = (a, b) for both sides instead, e
+  going to columnStep: then g = a − P C⁻¹ b, and no mean is taken off.
+  statistics = [iterations, the gain gᵀd − ½ dᵀ(diag(s) − P C⁻¹ Pᵀ) d of the model without shift,
+  largest |d|, entries of P].
+  Numerics: in f64, sums in a fixed order. Rows of mass 0 have no step. Entries whose column does
+  not exist, and starts that are out of order, give a step of NaN; nothing outside the tensors is
+  read.
+  Traffic: two reads of P an iteration.
+  )";
   static constexpr const char* examples[] = {
       "starts=i32[598] columns=i32[1791] values=f64[1791] rowMass=f64[597] rowSums=f64[597] "
       "columnMass=f64[43] step=f64[597] statistics=f64[4] shift=1e4 most=5",
@@ -48,32 +50,32 @@ struct SparseNewtonStep {
   }
   double flops() const { return 4 * kWideFlops * double(values.size() * most); }
   double bytes() const { return 24 * double(values.size() * most); }
-  void check() const {
+  void check(auto require) const {
     require(step.rank == 1 && step.dtype == Dtype::kF64, ErrorCode::kShape,
             "step must be an f64 vector", step);
     const int64_t n = step.shape[0];
-    require_array("starts must be i32 with one element a row and one more", starts, Dtype::kI32,
+    require.array("starts must be i32 with one element a row and one more", starts, Dtype::kI32,
                   n + 1);
     require(columns.dtype == Dtype::kI32, ErrorCode::kDtype, "columns must be i32", columns);
     require(columns.rank == 1 && columns.shape[0] < (int64_t(1) << 31), ErrorCode::kShape,
             "columns must have rank 1 and fewer than 2^31 elements", columns);
-    require_vector("values must be f64 with one element for each of columns", values,
+    require_vector(require, "values must be f64 with one element for each of columns", values,
                    columns.shape[0]);
-    require_vector("rowMass must be f64 with one element a row", row_mass, n);
-    require_vector("rowSums must be f64 with one element a row", row_sums, n);
+    require_vector(require, "rowMass must be f64 with one element a row", row_mass, n);
+    require_vector(require, "rowSums must be f64 with one element a row", row_sums, n);
     require(column_mass.rank == 1 && column_mass.dtype == Dtype::kF64 &&
                 column_mass.shape[0] < (int64_t(1) << 31),
             ErrorCode::kShape, "columnMass must be an f64 vector", column_mass);
     require(bool(row_rhs) == bool(column_rhs) && bool(row_rhs) == bool(column_step),
             ErrorCode::kArgument, "rowRhs, columnRhs and columnStep go together");
     if (row_rhs) {
-      require_vector("rowRhs must be f64 with one element a row", row_rhs, n);
-      require_vector("columnRhs must be f64 with one element a column", column_rhs,
+      require_vector(require, "rowRhs must be f64 with one element a row", row_rhs, n);
+      require_vector(require, "columnRhs must be f64 with one element a column", column_rhs,
                      column_mass.shape[0]);
-      require_vector("columnStep must be f64 with one element a column", column_step,
+      require_vector(require, "columnStep must be f64 with one element a column", column_step,
                      column_mass.shape[0]);
     }
-    require_array("statistics must be f64[4]", statistics, Dtype::kF64, 4);
+    require.array("statistics must be f64[4]", statistics, Dtype::kF64, 4);
     require(shift >= 0, ErrorCode::kArgument, "shift must not be negative", shift);
     require(tol >= 0, ErrorCode::kArgument, "tol must not be negative", tol);
     require(most >= 1 && most <= kMostSweeps, ErrorCode::kArgument, "most must be 1 to 65536",

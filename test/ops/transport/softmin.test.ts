@@ -163,10 +163,10 @@ describe.each(onlyCpu)('softmin', () => {
   const optional = ['x', 'y', 'ownPotential', 'values', 'meanCosts', 'averages', 'gradients'];
   refusesWrongFields('softmin', valid, optional);
   refuses('softmin', valid, (device) => [
-    [{ x: undefined }, 'ERR_ARGUMENT', 'softmin: costs come as cost, or as x and y'],
-    [{ cost: Tensor.zeros(device, [3, 2]) }, 'ERR_ARGUMENT', 'softmin: costs come as cost, or as x and y'],
+    [{ x: undefined }, 'ERR_ARGUMENT', 'softmin: cost comes alone, or x and y do'],
+    [{ cost: Tensor.zeros(device, [3, 2]) }, 'ERR_ARGUMENT', 'softmin: cost comes alone, or x and y do'],
     [{ ...ofMatrix, cost: empty(device, 3) }, 'ERR_SHAPE', 'softmin: cost must be a matrix, got f64[3]'],
-    [{ of: 'columns' }, 'ERR_ARGUMENT', 'softmin: points have no columns'],
+    [{ of: 'columns' }, 'ERR_ARGUMENT', 'softmin: of is rows for x and y'],
     [
       { potential: empty(device, 3) },
       'ERR_SHAPE',

@@ -10,7 +10,8 @@ inline double total_size(const List<View>& list) {
   return n;
 }
 
-inline void check_elementwise(const List<View>& out, const List<View>& x, const List<View>& y) {
+inline void check_elementwise(auto require, const List<View>& out, const List<View>& x,
+                              const List<View>& y) {
   require(x.count == out.count, ErrorCode::kArgument, "x must be as many as out", double(x.count));
   require(y.count == out.count, ErrorCode::kArgument, "y must be as many as out", double(y.count));
   for (int64_t i = 0; i < out.count; ++i) {

@@ -13,10 +13,10 @@ inline void name_finished_updates(Step& step, Fields& f) {
   f.value("statisticsRows", step.statistics_rows);
 }
 
-inline void check_finished_updates(const Step& step) {
+inline void check_finished_updates(auto require, const Step& step) {
   const int64_t count = step.weights.count;
   if (step.grad_squares)
-    require_array("gradSquares must be f64 with one element a weight", step.grad_squares,
+    require.array("gradSquares must be f64 with one element a weight", step.grad_squares,
                   Dtype::kF64, count);
   const List<double>& rows = step.statistics_rows;
   if (rows.count == 0) return;

@@ -64,21 +64,21 @@ struct OrthogonalStep {
     f.value("nesterov", nesterov), f.value("momentumForm", form);
     f.value("nsDtype", dtype), f.value("nsMethod", method);
   }
-  void check() const {
-    step.check();
-    step.check_state("momenta must be like weights", momenta);
+  void check(auto require) const {
+    step.check(require);
+    step.check_state(require, "momenta must be like weights", momenta);
     require(coefficients.count % 3 == 0, ErrorCode::kArgument, "coefficients must come in threes",
             double(coefficients.count));
     for (double c : coefficients)
       require(std::isfinite(c), ErrorCode::kArgument, "coefficients must be finite", c);
-    check_fraction("momentum must be in [0, 1)", momentum);
-    check_fraction("dampening must be in [0, 1)", dampening);
+    check_fraction(require, "momentum must be in [0, 1)", momentum);
+    check_fraction(require, "dampening must be in [0, 1)", dampening);
     require(eps >= 0, ErrorCode::kArgument, "eps must not be negative", eps);
     require(norm_scale > 0, ErrorCode::kArgument, "normScale must be positive", norm_scale);
   }
 };
 
-inline void check_matrices(const List<View>& weights) {
+inline void check_matrices(auto require, const List<View>& weights) {
   for (auto& w : weights)
     require(w.rank >= 2, ErrorCode::kShape, "weights must have rank 2 or more", w);
 }

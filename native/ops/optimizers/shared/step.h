@@ -84,17 +84,17 @@ struct Step {
     f.value("lr", lr), f.value("weightDecay", weight_decay),
         f.value("weightDecayMode", weight_decay_mode);
   }
-  void check() const {
+  void check(auto require) const {
     require(grads.count == weights.count, ErrorCode::kArgument, "grads must be as many as weights",
             double(grads.count));
     require(masters.count == 0 || masters.count == weights.count, ErrorCode::kArgument,
             "masters must be as many as weights, or none", double(masters.count));
     for (int64_t i = 0; i < weights.count; ++i) {
       require(is_floating(weights[i]), ErrorCode::kDtype, "weights must be floating", weights[i]);
-      check_like("grads must be like weights", grads, i);
+      check_like(require, "grads must be like weights", grads, i);
     }
-    check_masters();
-    if (guard) require_array("guard must be f64[1]", guard, Dtype::kF64, 1);
+    check_masters(require);
+    if (guard) require.array("guard must be f64[1]", guard, Dtype::kF64, 1);
     require(!statistics || statistics.dtype == Dtype::kF64, ErrorCode::kDtype,
             "statistics must be f64", statistics);
     const bool has_rows = statistics_rows.count > 0 && statistics.size() % 3 == 0;
@@ -104,9 +104,9 @@ struct Step {
     require(std::isfinite(weight_decay), ErrorCode::kArgument, "weightDecay must be finite",
             weight_decay);
   }
-  void check_masters() const {
+  void check_masters(auto require) const {
     for (int64_t i = 0; i < masters.count; ++i) {
-      check_like("masters must be like weights", masters, i);
+      check_like(require, "masters must be like weights", masters, i);
       const Dtype of = weights[i].dtype, master = masters[i].dtype;
       const bool whole = master == Dtype::kF32 && (of == Dtype::kF16 || of == Dtype::kBf16);
       const bool split = master == Dtype::kBf16 && of == Dtype::kBf16;
@@ -115,24 +115,24 @@ struct Step {
     }
   }
   // State and gradients: floating, one a weight, of its shape.
-  void check_like(const char* what, const List<View>& list, int64_t i) const {
+  void check_like(auto require, const char* what, const List<View>& list, int64_t i) const {
     require(is_floating(list[i]), ErrorCode::kDtype, what, list[i]);
     require(same_shape(list[i], weights[i]), ErrorCode::kShape, what, list[i], "weights",
             weights[i]);
   }
-  void check_state(const char* what, const List<View>& list) const {
+  void check_state(auto require, const char* what, const List<View>& list) const {
     require(list.count == weights.count, ErrorCode::kArgument, what, double(list.count));
-    for (int64_t i = 0; i < list.count; ++i) check_like(what, list, i);
+    for (int64_t i = 0; i < list.count; ++i) check_like(require, what, list, i);
   }
   // Counters on the device: a step that the guard holds back does not count.
-  void check_steps(const List<View>& steps) const {
+  void check_steps(auto require, const List<View>& steps) const {
     require(steps.count == weights.count, ErrorCode::kArgument, "steps must be as many as weights",
             double(steps.count));
-    for (auto& s : steps) require_array("steps must be i32[1] each", s, Dtype::kI32, 1);
+    for (auto& s : steps) require.array("steps must be i32[1] each", s, Dtype::kI32, 1);
   }
 };
 
-inline void check_fraction(const char* what, double x) {
+inline void check_fraction(auto require, const char* what, double x) {
   require(x >= 0 && x < 1, ErrorCode::kArgument, what, x);
 }
 

@@ -29,7 +29,7 @@ struct PursuitLimits {
     f.value("dependence", dependence), f.value("refinements", refinements);
     f.value("onDependent", on_dependent);
   }
-  void check() const {
+  void check(auto require) const {
     for (auto& [what, number] : {std::pair{"tol must not be negative", tol},
                                  std::pair{"relTol must not be negative", rel_tol},
                                  std::pair{"floor must not be negative", floor},

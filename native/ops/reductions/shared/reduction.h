@@ -17,7 +17,8 @@ inline double reduction_flops(const View& x, Reduction reduction) {
 }
 
 // `what` says which side of x (0 rows, 1 columns) out has the length of.
-inline void check_reduction(const View& x, const View& out, int side, const char* what) {
+inline void check_reduction(auto require, const View& x, const View& out, int side,
+                            const char* what) {
   require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
   require(out.dtype == x.dtype || out.dtype == Dtype::kF64, ErrorCode::kDtype,
           "out must have x's dtype or f64", out);

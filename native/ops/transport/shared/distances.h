@@ -23,7 +23,7 @@ inline bool multiplies_coordinates(Metric metric, int64_t dimension) {
   return metric == Metric::kSqeuclidean && dimension >= kLeastDimension;
 }
 
-inline void require_points(const View& x, const View& y) {
+inline void require_points(auto require, const View& x, const View& y) {
   require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);
   require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
   require(y.rank == 2, ErrorCode::kShape, "y must be a matrix", y);

@@ -8,16 +8,17 @@
 
 namespace orthokit {
 
-inline void require_transport_matrix(const char* rank, const char* dtype, const View& v) {
+inline void require_transport_matrix(auto require, const char* rank, const char* dtype,
+                                     const View& v) {
   require(v.rank == 2, ErrorCode::kShape, rank, v);
   require(is_f32_or_f64(v), ErrorCode::kDtype, dtype, v);
 }
 // `what` says that it must be f64 and how long: "rowMass must be f64 with one element a row".
-inline void require_vector(const char* what, const View& v, int64_t size) {
+inline void require_vector(auto require, const char* what, const View& v, int64_t size) {
   require(v.dtype == Dtype::kF64, ErrorCode::kDtype, what, v);
-  require_size(v.rank == 1 && v.shape[0] == size, what, v, size);
+  require.size(v.rank == 1 && v.shape[0] == size, what, v, size);
 }
-inline void require_eps(double eps) {
+inline void require_eps(auto require, double eps) {
   require(eps > 0 && eps < HUGE_VAL && 1 / eps < HUGE_VAL, ErrorCode::kArgument,
           "eps must be positive and finite", eps);
 }
