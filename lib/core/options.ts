@@ -9,7 +9,7 @@ export { shown };
 /** True for a list whose elements are all of a kind. A hole is of none, and ends the search. */
 export function isListOf<T>(value: unknown, isOne: (element: unknown) => element is T): value is readonly T[] {
   if (!Array.isArray(value)) return false;
-  for (let i = 0; i < value.length; i++) if (!isOne(value[i])) return false;
+  for (let i = 0; i < value.length; ++i) if (!isOne(value[i])) return false;
   return true;
 }
 

@@ -125,7 +125,7 @@ export function checkValues<O>(where: string, values: O, schema: Schema<O>): voi
 function frozen<T>(value: T, depth = 2): T {
   if (!Array.isArray(value) || depth === 0) return value;
   const copy: unknown[] = [];
-  for (let i = 0; i < value.length; i++) {
+  for (let i = 0; i < value.length; ++i) {
     copy.push(frozen(value[i] as unknown, depth - 1));
     if (copy[i] === undefined) break;
   }

@@ -103,7 +103,7 @@ export class CombinedOptimizer<
       throw new OrthokitError('ERR_ARGUMENT', `combine.step: grads must be ${total}, got ${grads?.length}`);
     let next = 0;
     const steps = this.parts.map((part, i) => {
-      const own = grads.slice(next, next + (this.#counts[i] ?? 0));
+      const own = grads.slice(next, next + this.#counts[i]!);
       next += own.length;
       return part.prepare(own, this.#guard);
     });

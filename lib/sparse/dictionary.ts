@@ -142,7 +142,7 @@ export class Dictionary {
 
   /** @internal A call that needs what the dictionary keeps begins; disposing ends it. */
   use(signal: AbortSignal | undefined): { [Symbol.dispose](): void } {
-    this.#users++;
+    this.#users += 1;
     const end = (): void => {
       this.#users--;
       if (signal?.aborted && this.#users === 0) this.#giveUp();

@@ -42,7 +42,7 @@ export async function byProducts(dictionary: Dictionary, pursuit: Pursuit, batch
   const { indices, counts } = batch.code;
   const k = indices.shape[1]!;
   await inSteps(dictionary, pursuit, batch, task, async ({ rests, correlations, run }) => {
-    for (let step = 0; step < k; step++) {
+    for (let step = 0; step < k; ++step) {
       ops.correlations(task.queue, { x: rests, atoms, out: correlations });
       run(step);
       if (step % stepsBetweenLooks !== stepsBetweenLooks - 1) continue;
@@ -67,7 +67,7 @@ export async function byRows(
   ops.correlations(task.queue, { x: batch.signals, atoms, out: first });
   await inSteps(dictionary, pursuit, batch, task, async ({ correlations, run }) => {
     ops.copy(task.queue, { x: [first], out: [correlations] });
-    for (let step = 0; step < k; step++) {
+    for (let step = 0; step < k; ++step) {
       run(step);
       if (step === k - 1) break;
       const [chosen] = await task.readAll(indices);
@@ -86,7 +86,7 @@ function forgetEnded(chosen: Int32Array, k: number, step: number): number {
   for (let begin = 0; begin < chosen.length; begin += k) {
     if (chosen[begin + step]! >= 0) continue;
     chosen.fill(-1, begin, begin + k);
-    ended++;
+    ended += 1;
   }
   return ended;
 }

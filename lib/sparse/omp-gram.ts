@@ -8,7 +8,7 @@ import { inBatches } from './batches.ts';
 import { SparseCode } from './code.ts';
 import { checkNorms } from './dictionary.ts';
 import { atomsOf, dependence, floorOf, type PursuitOptions, type PursuitProgress, pursuitSchema } from './options.ts';
-import { batchSizeOf } from './plan.ts';
+import { batchSizeOf } from './strategy.ts';
 
 /** Options of {@link ompGram}. */
 export interface OmpGramOptions extends PursuitOptions {

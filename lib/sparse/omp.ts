@@ -9,7 +9,7 @@ import { SparseCode } from './code.ts';
 import { checkNorms, Dictionary } from './dictionary.ts';
 import { byGram, byProducts, byRows, type Pursuit } from './forms.ts';
 import { atomsOf, dependence, floorOf, type PursuitOptions, type PursuitProgress, pursuitSchema } from './options.ts';
-import { type Plan, planOf } from './plan.ts';
+import { type Strategy, strategyOf } from './strategy.ts';
 
 /** Options of {@link omp}. */
 export interface OmpOptions extends PursuitOptions {
@@ -91,16 +91,16 @@ export async function omp(dictionary: Dictionary, signals: Tensor, options: OmpO
     refinements: (given.polish ?? dtype === 'f32') ? 1 : 0,
     onDependent: given.onDependent,
   };
-  const plan = planOf(dictionary, rows, k, given.algorithm);
+  const strategy = strategyOf(dictionary, rows, k, given.algorithm);
   // Rows of a batch have to be there together.
-  const most = plan.form === 'rows' ? plan.batchSize : Infinity;
-  const batchSize = Math.min(given.batchSize ?? plan.batchSize, most);
-  const run = formOf(dictionary, plan, pursuit, task);
+  const most = strategy.form === 'rows' ? strategy.batchSize : Infinity;
+  const batchSize = Math.min(given.batchSize ?? strategy.batchSize, most);
+  const run = formOf(dictionary, strategy, pursuit, task);
   const code = new SparseCode(device, rows, k, size, dtype);
   return await inBatches(task, { signals: x, energies, code, batchSize, onDone: () => dictionary.done() }, run);
 }
 
-function formOf(dictionary: Dictionary, { form }: Plan, pursuit: Pursuit, task: Task) {
+function formOf(dictionary: Dictionary, { form }: Strategy, pursuit: Pursuit, task: Task) {
   if (form === 'gemm') return (batch: Batch) => byProducts(dictionary, pursuit, batch, task);
   if (form === 'rows') {
     const rows = dictionary.gramRows();

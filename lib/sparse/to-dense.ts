@@ -29,7 +29,7 @@ export async function toDense(code: SparseCode): Promise<Tensor> {
   using values = coefficients.reshape([signals * k]);
   const places = await indices.read();
   // −1, an unused place, stays what no scatter writes to.
-  for (let i = 0; i < places.length; i++) if (places[i]! >= 0) places[i]! += Math.floor(i / k) * atoms;
+  for (let i = 0; i < places.length; ++i) if (places[i]! >= 0) places[i]! += Math.floor(i / k) * atoms;
   using index = Tensor.from(device, places, [signals * k]);
   return filled(Tensor.zeros(device, [signals, atoms], { dtype: coefficients.dtype }), (dense) => {
     using flat = dense.reshape([signals * atoms]);

@@ -4,7 +4,7 @@ import { TextDecoder } from 'node:util';
 function alphabet(): Map<number, number> {
   const bytes = new Map<number, number>();
   let next = 256;
-  for (let byte = 0; byte < 256; byte += 1) {
+  for (let byte = 0; byte < 256; ++byte) {
     const isPrintable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
     bytes.set(isPrintable ? byte : next++, byte);
   }
@@ -17,7 +17,7 @@ const byteOf = alphabet();
 export type Bytes = string;
 
 export function utf8(text: string): Bytes {
-  for (let i = 0; i < text.length; i += 1) {
+  for (let i = 0; i < text.length; ++i) {
     if (text.charCodeAt(i) > 0x7f) return Buffer.from(text).toString('latin1');
   }
   return text;
@@ -28,7 +28,7 @@ export function utf8(text: string): Bytes {
  */
 export function fromByteLevel(token: string): Bytes {
   let bytes = '';
-  for (let i = 0; i < token.length; i += 1) {
+  for (let i = 0; i < token.length; ++i) {
     const byte = byteOf.get(token.charCodeAt(i));
     if (byte === undefined) return utf8(token);
     bytes += String.fromCharCode(byte);

@@ -38,7 +38,7 @@ const schema: Schema<Resolved<ReadTokenizerOptions, 'signal'>> = {
  * const { tokens, spelling, roles } = await readTokenizer('model');
  * console.log(tokens.length, spelling, roles.get('eos'));
  *
- * @throws `ERR_FORMAT` for a file that is not what it says or too large; `ERR_IO` with the system's error as `cause`;
+ * @throws ERR_FORMAT for a file that is not what it says or too large; ERR_IO with the system's error as `cause`;
  * `ERR_ARGUMENT`; the signal's reason when aborted
  */
 export async function readTokenizer(path: string, options: ReadTokenizerOptions = {}): Promise<Tokenizer> {

@@ -15,7 +15,7 @@ export interface Traits {
 export function* traitsOf(part: Json): Steps<Traits> {
   const traits = { byteLevel: false, metaspace: false, byteFallback: false };
   const left = [part];
-  for (let count = 1; left.length > 0; count += 1) {
+  for (let count = 1; left.length > 0; ++count) {
     if (count % pauseValues === 0) yield;
     const value = left.pop();
     if (typeof value !== 'object' || value === null) continue;

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Dictionary, omp, type SparseCode } from '../../lib/index.ts';
 import { GramRows } from '../../lib/sparse/gram-rows.ts';
-import { planOf } from '../../lib/sparse/plan.ts';
+import { strategyOf } from '../../lib/sparse/strategy.ts';
 import { normal } from '../support/data.ts';
 import { denseOmp, rowsOf } from '../support/dense-omp.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
@@ -36,7 +36,7 @@ describe.each(devices)('omp by Gram rows on %s', (kind) => {
   ] as const)('agrees with a dense pursuit, %s, select %s', async (dtype, select) => {
     using dictionary = dictionaryOf(30, dtype);
     using y = signals(dtype);
-    expect(planOf(dictionary, total, k, 'gram').form).toBe('rows');
+    expect(strategyOf(dictionary, total, k, 'gram').form).toBe('rows');
     using code = await omp(dictionary, y, { k, select, algorithm: 'gram' });
     const [indices, coefficients, residuals] = (await bitsOf(code)).map((values) => Array.from(values));
     const atoms = rowsOf(await valuesOf(dictionary.atoms), length);
@@ -116,7 +116,7 @@ describe.each(devices)('omp by Gram rows on %s', (kind) => {
   it('needs room for the rows of a signal', async () => {
     using y = signals();
     using dictionary = dictionaryOf(k - 1);
-    expect(planOf(dictionary, total, k, 'auto').form).toBe('gemm');
+    expect(strategyOf(dictionary, total, k, 'auto').form).toBe('gemm');
     await expect(omp(dictionary, y, { k, algorithm: 'gram' })).rejects.toMatchObject({
       code: 'ERR_MEMORY',
       message: expect.stringMatching(/^omp: memoryLimit must have room for 8 Gram rows of 600 bytes .* got 5600$/),

@@ -125,7 +125,7 @@ export async function load(
     // All is read and fits: from here on nothing can fail but a device that has been closed meanwhile.
     for (const [name, tensor] of tensors) give(tensor, data.get(name) as TypedArray);
     for (const { group, values } of settings) Object.assign(group, values);
-    for (const [i, part] of parts.entries()) part.restore(stored[i]?.steps ?? 0);
+    for (const [i, part] of parts.entries()) part.restore(stored[i]!.steps);
     const metadata: Record<string, string> = Object.create(null);
     for (const [name, text] of file.metadata) if (!ownNames.includes(name)) metadata[name] = text;
     return { metadata };

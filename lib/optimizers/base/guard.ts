@@ -51,7 +51,7 @@ export class Guard {
   async read(): Promise<{ nonFinite: number; skipped: number } | undefined> {
     if (!this.#guard || !this.#skipped) return undefined;
     const [guard, skipped] = await Promise.all([this.#guard.read(), this.#skipped.read()]);
-    return { nonFinite: guard[0] ?? 0, skipped: skipped[0] ?? 0 };
+    return { nonFinite: guard[0]!, skipped: skipped[0]! };
   }
 
   dispose(): void {

@@ -72,13 +72,13 @@ export class Statistics {
     // A guard lets only finite gradients step: infinite sums are of large ones.
     const isBad = guard.mode === 'propagate' ? (squares: number) => !Number.isFinite(squares) : Number.isNaN;
     for (const [i, table] of tables.entries()) {
-      elements += used[i]?.elements ?? 0;
+      elements += used[i]!.elements;
       for (let row = 0; row < table.length; row += 3) {
         const [squares = 0, moved = 0, value = 0] = table.subarray(row, row + 3);
         grad += squares;
         update += moved;
         if (number) own = combining[number.combine](own, value);
-        if (isBad(squares)) ++nonFinite;
+        if (isBad(squares)) nonFinite += 1;
       }
     }
     if (held && held.nonFinite > 0) {

@@ -9,8 +9,8 @@ const maxSymbols = 4096;
 export function bpeEncoder({ tokens, spelling, merges }: Tokenizer, ids: ReadonlyMap<string, number>): Encode {
   const size = tokens.length;
   const rankOf = new Map<number, number>();
-  for (let rank = 0; merges && 2 * rank < merges.length; rank += 1) {
-    const pair = (merges[2 * rank] ?? 0) * size + (merges[2 * rank + 1] ?? 0);
+  for (let rank = 0; merges && 2 * rank < merges.length; ++rank) {
+    const pair = merges[2 * rank]! * size + merges[2 * rank + 1]!;
     if (!rankOf.has(pair)) rankOf.set(pair, rank);
   }
   const merged = (left: number, right: number): number | undefined =>
@@ -22,11 +22,11 @@ export function bpeEncoder({ tokens, spelling, merges }: Tokenizer, ids: Readonl
     for (;;) {
       let best = Number.POSITIVE_INFINITY;
       let place = -1;
-      for (let i = 0; i + 1 < symbols.length; i += 1) {
-        const rank = rankOf.get((symbols[i] ?? 0) * size + (symbols[i + 1] ?? 0));
+      for (let i = 0; i + 1 < symbols.length; ++i) {
+        const rank = rankOf.get(symbols[i]! * size + symbols[i + 1]!);
         if (rank !== undefined && rank < best) [best, place] = [rank, i];
       }
-      const whole = place < 0 ? undefined : merged(symbols[place] ?? 0, symbols[place + 1] ?? 0);
+      const whole = place < 0 ? undefined : merged(symbols[place]!, symbols[place + 1]!);
       if (whole === undefined) return symbols;
       symbols.splice(place, 2, whole);
     }

@@ -23,24 +23,23 @@ export function unigramEncoder({ tokens, spelling, scores }: Tokenizer, ids: Rea
     const from = new Int32Array(points.length + 1);
     const piece = new Int32Array(points.length + 1).fill(-1);
     best[0] = 0;
-    for (let start = 0; start < points.length; start += 1) {
+    for (let start = 0; start < points.length; ++start) {
       let token = '';
-      for (let end = start + 1; end <= points.length; end += 1) {
+      for (let end = start + 1; end <= points.length; ++end) {
         token += points[end - 1];
         if (token.length > longest) break;
         const id = ids.get(token);
         const isUnknown = id === undefined || scores?.[id] === undefined;
         if (isUnknown && end > start + 1) continue;
-        const score = (best[start] ?? 0) + (isUnknown ? worst - unknownPenalty : (scores?.[id] ?? 0));
-        if (score <= (best[end] ?? 0)) continue;
+        const score = best[start]! + (isUnknown ? worst - unknownPenalty : (scores?.[id] ?? 0));
+        if (score <= best[end]!) continue;
         best[end] = score;
         from[end] = start;
         piece[end] = isUnknown ? -1 : id;
       }
     }
     const pieces: number[] = [];
-    for (let end = points.length; end > 0; end = from[end] ?? 0)
-      if ((piece[end] ?? -1) >= 0) pieces.push(piece[end] ?? 0);
+    for (let end = points.length; end > 0; end = from[end]!) if (piece[end]! >= 0) pieces.push(piece[end]!);
     return pieces.reverse();
   };
 }

@@ -11,7 +11,7 @@ export function wordPieceEncoder({ continuingPrefix }: Tokenizer, ids: ReadonlyM
       let end = word.length;
       while (end > start && !ids.has(mark + word.slice(start, end))) end -= 1;
       if (end === start) return [];
-      pieces.push(ids.get(mark + word.slice(start, end)) ?? 0);
+      pieces.push(ids.get(mark + word.slice(start, end))!);
       start = end;
     }
     return pieces;

@@ -38,7 +38,7 @@ class Index {
 
   *#fill(base: Tokenizer, isForeign: boolean): Steps<void> {
     const second: [spelling: string, id: number][] = [];
-    for (let id = 0; id < base.tokens.length; id += 1) {
+    for (let id = 0; id < base.tokens.length; ++id) {
       if (id % pauseIds === 0) yield;
       const key = keyOf(base, id);
       if (!key) continue;
@@ -94,7 +94,7 @@ export function* matchBytes(base: Tokenizer, donor: Tokenizer, byte: boolean, pr
     const same = longestSpelled(own[0] ?? '', (spelling) => index.find(spelling));
     return same === undefined ? undefined : ['prefix', same];
   };
-  for (let id = 0; id < donor.tokens.length; id += 1) {
+  for (let id = 0; id < donor.tokens.length; ++id) {
     if (id % pauseIds === 0) yield;
     const key = keyOf(donor, id);
     if (!key) continue;

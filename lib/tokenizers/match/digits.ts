@@ -8,7 +8,7 @@ const digitsOnly = /^ ?([0-9]+)$/;
 /** The most digits that one token holds. */
 export function* digitsPerToken(tokenizer: Tokenizer): Steps<number> {
   let most = 0;
-  for (let id = 0; id < tokenizer.tokens.length; id += 1) {
+  for (let id = 0; id < tokenizer.tokens.length; ++id) {
     if (id % pauseIds === 0) yield;
     const last = tokenizer.tokens[id]?.at(-1) ?? '';
     if (last < '0' || last > '9') continue;

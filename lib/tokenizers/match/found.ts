@@ -13,7 +13,7 @@ export class Found {
     const size = donor.tokens.length;
     this.baseIds = new Int32Array(size).fill(-1);
     this.kinds = new Uint8Array(size);
-    for (let id = 0; id < size; id += 1) if (donor.tokens[id] === undefined) this.set(id, 'absent');
+    for (let id = 0; id < size; ++id) if (donor.tokens[id] === undefined) this.set(id, 'absent');
   }
 
   set(id: number, kind: MatchKind, baseId = -1): void {

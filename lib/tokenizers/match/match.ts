@@ -76,7 +76,7 @@ const schema: Schema<Resolved<MatchOptions, 'byte'>> = {
  * const match = matchVocabularies(await readTokenizer('base'), await readTokenizer('donor'));
  * console.log(match.counts);
  *
- * @throws `ERR_ARGUMENT` for what is no tokenizer, and for unknown options
+ * @throws ERR_ARGUMENT for what is no tokenizer, and for unknown options
  */
 export function matchVocabularies(base: Tokenizer, donor: Tokenizer, options: MatchOptions = {}): VocabularyMatch {
   for (const [name, tokenizer] of Object.entries({ base, donor }))

@@ -4,7 +4,7 @@ import type { Dictionary } from './dictionary.ts';
 import { rates, sizes } from './rates.ts';
 
 /** How a pursuit is run: by the whole Gram matrix, by those of its rows that there is room for, or by products. */
-export interface Plan {
+export interface Strategy {
   readonly form: 'gram' | 'rows' | 'gemm';
   readonly batchSize: number;
 }
@@ -27,7 +27,7 @@ interface Seconds {
 function nearest(measured: readonly number[], size: number): number {
   let best = 0;
   const distance = (i: number) => Math.abs(Math.log(measured[i]! / size));
-  for (let i = 1; i < measured.length; i++) if (distance(i) < distance(best)) best = i;
+  for (let i = 1; i < measured.length; ++i) if (distance(i) < distance(best)) best = i;
   return best;
 }
 
@@ -71,7 +71,12 @@ const mostCorrelationBytes = 64 * 2 ** 20;
 const leastProducts = 48;
 
 /** Which form is expected to be faster, within the memory limit, and how many signals go through the queue at once. */
-export function planOf(dictionary: Dictionary, signals: number, k: number, algorithm: 'auto' | 'gram' | 'gemm'): Plan {
+export function strategyOf(
+  dictionary: Dictionary,
+  signals: number,
+  k: number,
+  algorithm: 'auto' | 'gram' | 'gemm',
+): Strategy {
   const { device, dtype, size: n, length: d, gramBytes, hasGram, memoryLimit, mostRows } = dictionary;
   const seconds = secondsOf[device.kind][dtype];
   const width = dtype === 'f64' ? 8 : 4;
