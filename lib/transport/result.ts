@@ -7,6 +7,7 @@ import { flag, type Given, optional, positive, type Resolved, readOptions, type 
 import { isTensor, Tensor } from '../core/tensor.ts';
 import type { Gauge, Potentials, TransportIterations, TransportStatus } from './options.ts';
 import type { Cost, Side, SoftminOutputs } from './problem/cost.ts';
+import type { Measured } from './problem/measure.ts';
 import { isBalanced, type Penalties } from './problem/penalties.ts';
 import { PointCost } from './problem/points.ts';
 import { meanPotential } from './problem/potentials.ts';
@@ -33,22 +34,15 @@ export interface SparsePlan {
 }
 
 /** Everything that a result is made of. */
-export interface Solved {
-  costs: Cost;
-  f: Tensor;
-  g: Tensor;
-  eps: number;
-  penalties: Penalties;
-  gauge: Gauge;
+interface Solved extends Measured {
+  readonly costs: Cost;
+  readonly eps: number;
+  readonly penalties: Penalties;
+  readonly gauge: Gauge;
   /** Whether the solver stored a matrix. */
-  isStored: boolean;
-  value: number;
-  dual: number;
-  entropy: number;
-  linear: number;
-  marginalError: number;
-  status: TransportStatus;
-  iterations: TransportIterations;
+  readonly isStored: boolean;
+  readonly status: TransportStatus;
+  readonly iterations: TransportIterations;
 }
 
 /** Options of {@link TransportResult.apply}. */
@@ -80,15 +74,10 @@ export class TransportResult implements Potentials {
   readonly status: TransportStatus;
   /** The work that it took. */
   readonly iterations: Readonly<TransportIterations>;
-  readonly #costs: Cost;
-  readonly #penalties: Penalties;
-  readonly #gauge: Gauge;
-  readonly #isStored: boolean;
-  readonly #dual: number;
-  readonly #entropy: number;
+  readonly #solved: Solved;
 
   static {
-    dualOf = (result) => result.#dual;
+    dualOf = (result) => result.#solved.dual;
   }
 
   /** @internal @throws ERR_ARGUMENT for what no solver has made */
@@ -103,12 +92,7 @@ export class TransportResult implements Potentials {
     this.marginalError = solved.marginalError;
     this.status = solved.status;
     this.iterations = Object.freeze(solved.iterations);
-    this.#costs = solved.costs;
-    this.#penalties = solved.penalties;
-    this.#gauge = solved.gauge;
-    this.#isStored = solved.isStored;
-    this.#dual = solved.dual;
-    this.#entropy = solved.entropy;
+    this.#solved = solved;
   }
 
   /**
@@ -124,11 +108,11 @@ export class TransportResult implements Potentials {
   plan(options: PlanOptions): Promise<SparsePlan>;
   async plan(options?: Partial<PlanOptions>): Promise<Tensor | SparsePlan> {
     const { threshold } = options === undefined ? {} : readOptions('plan', options, planSchema);
-    const { rows, columns, dtype, device } = this.#costs;
+    const { rows, columns, dtype, device } = this.#solved.costs;
     using owned = new Owned<Tensor>();
     const kernel = owned.add(new Tensor(device, [rows, columns], dtype));
     const potentials = { rows: owned.add(this.f.cast('f64')), columns: owned.add(this.g.cast('f64')) };
-    await this.#costs.plan(device, potentials, this.eps, kernel);
+    await this.#solved.costs.plan(device, potentials, this.eps, kernel);
     return threshold === undefined ? owned.release(kernel) : await sparsePlan(kernel, threshold);
   }
 
@@ -139,7 +123,7 @@ export class TransportResult implements Potentials {
    */
   async apply(v: Tensor, options: ApplyOptions = {}): Promise<Tensor> {
     const { transpose } = readOptions('apply', options, applySchema);
-    const { rows, columns, device } = this.#costs;
+    const { rows, columns, device } = this.#solved.costs;
     const [from, to] = transpose ? [rows, columns] : [columns, rows];
     check.tensor('apply', 'v', v, { dtypes: check.arithmetic, device });
     if (v.shape.length < 1 || v.shape.length > 2 || v.shape[0] !== from)
@@ -154,12 +138,12 @@ export class TransportResult implements Potentials {
 
   /** Sums under the plan, for each of a side. */
   #means(side: Side, out: Omit<SoftminOutputs, 'logSums'>): void {
-    const { device } = this.#costs;
-    using logSums = new Tensor(device, [this.#costs[side]], 'f64');
+    const { device } = this.#solved.costs;
+    using logSums = new Tensor(device, [this.#solved.costs[side]], 'f64');
     using f = this.f.cast('f64');
     using g = this.g.cast('f64');
     const [ownPotential, potential] = side === 'rows' ? [f, g] : [g, f];
-    this.#costs.softmin(device, side, potential, this.eps, { logSums, ownPotential, ...out });
+    this.#solved.costs.softmin(device, side, potential, this.eps, { logSums, ownPotential, ...out });
   }
 
   /** dvalue/deps, the entropy of the plan. */
@@ -181,11 +165,11 @@ export class TransportResult implements Potentials {
       case 'cost':
         return await this.plan();
       case 'eps':
-        return this.#entropy;
+        return this.#solved.entropy;
       case 'a':
-        return await this.#byMass(this.f, this.#penalties.rows);
+        return await this.#byMass(this.f, this.#solved.penalties.rows);
       case 'b':
-        return await this.#byMass(this.g, this.#penalties.columns);
+        return await this.#byMass(this.g, this.#solved.penalties.columns);
       case 'x':
       case 'y':
         return this.#byPoints(by);
@@ -195,7 +179,7 @@ export class TransportResult implements Potentials {
   }
 
   #byPoints(by: 'x' | 'y'): Tensor {
-    const costs = this.#costs;
+    const costs = this.#solved.costs;
     if (!(costs instanceof PointCost))
       throw new OrthokitError('ERR_UNSUPPORTED', `gradient: ${by} must be points, got a result of a stored cost`);
     const side = by === 'x' ? 'rows' : 'columns';
@@ -206,7 +190,7 @@ export class TransportResult implements Potentials {
 
   async #byMass(potential: Tensor, rho: number): Promise<Tensor> {
     const numbers = Float64Array.from(await potential.read());
-    const mean = isBalanced(this.#penalties) ? meanPotential(numbers) : 0;
+    const mean = isBalanced(this.#solved.penalties) ? meanPotential(numbers) : 0;
     const gradient = numbers.map((x) => (rho === Infinity ? x - mean : rho * -Math.expm1(-x / rho)));
     using exact = Tensor.from(potential.device, gradient, potential.shape);
     return exact.cast(potential.dtype);
@@ -257,11 +241,13 @@ export class TransportResult implements Potentials {
     by: TransportVariable | readonly TransportVariable[],
     options: PullbackOptions = {},
   ): Promise<Tensor | number | TransportGradients<TransportVariable>> {
-    const names = variablesOf(by, this.#costs);
-    const { f, g, eps } = this;
-    const [costs, penalties, gauge, isStored] = [this.#costs, this.#penalties, this.#gauge, this.#isStored];
-    const problem = { costs, f, g, eps, penalties, gauge, isStored };
-    const gradients = (await pullback(problem, cotangents, names, options)) as TransportGradients<TransportVariable>;
+    const names = variablesOf(by, this.#solved.costs);
+    const gradients = (await pullback(
+      this.#solved,
+      cotangents,
+      names,
+      options,
+    )) as TransportGradients<TransportVariable>;
     return typeof by === 'string' ? gradients[by] : gradients;
   }
 
@@ -269,7 +255,7 @@ export class TransportResult implements Potentials {
   dispose(): void {
     this.f.dispose();
     this.g.dispose();
-    this.#costs.dispose();
+    this.#solved.costs.dispose();
   }
 
   /** Disposes: `using result = await sinkhorn(…)`. */

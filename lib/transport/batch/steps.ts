@@ -1,6 +1,5 @@
-import { Tensor } from '../../core/tensor.ts';
 import type { Settings } from '../options.ts';
-import { gathered, StoredCost } from '../problem/cost.ts';
+import { gathered, rowsFrom, StoredCost } from '../problem/cost.ts';
 import { balanced } from '../problem/penalties.ts';
 import { solveCosts } from '../sinkhorn.ts';
 import type { Batch } from './costs.ts';
@@ -25,8 +24,7 @@ export async function stepThrough(
   using all = cost.reshape([count * n, m]);
   for (const k of problems) {
     const [rows, columns] = sizes[k]!;
-    const index = Int32Array.from({ length: rows }, (_, i) => k * n + i);
-    using own = Tensor.from(cost.device, index, [rows]);
+    using own = rowsFrom(cost.device, k * n, rows);
     using matrix = gathered(control.queue, all, own);
     // Columns beyond a smaller problem have no mass.
     using result = await solveCosts(new StoredCost(settings.op, matrix), {

@@ -80,6 +80,24 @@ export interface Cost {
   dispose(): void;
 }
 
+/** Elements of a panel: tens of rows on the CPU, whose caches it is to stay in; enough to fill a GPU. */
+const panelElements = { cpu: 2 ** 18, cuda: 2 ** 22 } as const;
+
+/** Some numbers of rows, one after the other. */
+export function rowsFrom(device: Device, first: number, count: number): Tensor<'i32'> {
+  const rows = Int32Array.from({ length: count }, (_, i) => first + i);
+  return Tensor.from(device, rows, [count]);
+}
+
+/** All rows of a problem, a panel at a time; the index of a panel goes when the next one comes. */
+export function* panelsOf({ device, rows, columns }: Cost): Generator<{ first: number; index: Tensor<'i32'> }> {
+  const height = Math.max(1, Math.floor(panelElements[device.kind] / columns));
+  for (let first = 0; first < rows; first += height) {
+    using index = rowsFrom(device, first, Math.min(height, rows - first));
+    yield { first, index };
+  }
+}
+
 /** Rows of a matrix, in f64. */
 export function gathered(queue: Device, matrix: Tensor, index: Tensor): Tensor {
   const { device, dtype } = matrix;

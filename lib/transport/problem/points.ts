@@ -8,8 +8,16 @@ import { isRecord } from '../../core/options.ts';
 import { readOptions, type Schema, word } from '../../core/schema.ts';
 import { isTensor, Tensor } from '../../core/tensor.ts';
 import { unchecked } from '../options.ts';
-import { panelHeight, rowsFrom } from '../pullback/panels.ts';
-import { type Cost, type CostRange, gathered, type Pair, type Side, type SoftminOutputs, StoredCost } from './cost.ts';
+import {
+  type Cost,
+  type CostRange,
+  gathered,
+  type Pair,
+  panelsOf,
+  type Side,
+  type SoftminOutputs,
+  StoredCost,
+} from './cost.ts';
 
 /** Distances between points: |x − y|², |x − y|, Σ |xₖ − yₖ|. */
 export type Metric = 'sqeuclidean' | 'euclidean' | 'l1';
@@ -126,9 +134,7 @@ export class PointCost implements Cost {
     const { device, rows } = this;
     using potential = potentials.rows.reshape([rows, 1]);
     using done = Tensor.zeros(device, [1], { dtype: 'f64' });
-    const height = panelHeight(this);
-    for (let first = 0; first < rows; first += height) {
-      using index = rowsFrom(device, first, Math.min(height, rows - first));
+    for (const { index } of panelsOf(this)) {
       using cost = this.panel(queue, index);
       using own = gathered(queue, potential, index);
       using rowPotential = own.reshape([index.size]);

@@ -3,23 +3,8 @@ import type { Device } from '../../core/device.ts';
 import type { Lane } from '../../core/lane.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Tensor } from '../../core/tensor.ts';
-import { type Cost, gathered } from '../problem/cost.ts';
-import { farthest } from '../solvers/streaming.ts';
-
-/** Elements of a panel: tens of rows on the CPU, whose caches it is to stay in; enough to fill a GPU. */
-const elements = { cpu: 2 ** 18, cuda: 2 ** 22 } as const;
-
-/** Rows of a panel. */
-export const panelHeight = ({ device, columns }: Cost): number =>
-  Math.max(1, Math.floor(elements[device.kind] / columns));
-
-/** Some numbers of rows, one after the other. */
-export const rowsFrom = (device: Device, first: number, count: number): Tensor =>
-  Tensor.from(
-    device,
-    Int32Array.from({ length: count }, (_, i) => first + i),
-    [count],
-  );
+import { type Cost, gathered, panelsOf } from '../problem/cost.ts';
+import { clamp } from '../solvers/streaming.ts';
 
 /** Numbers along rows and columns, f64. */
 export interface Vectors {
@@ -79,14 +64,12 @@ export class Panels {
   readonly #eps: number;
   readonly #cotangent: PlanCotangent;
   readonly #lane: Lane;
-  readonly #height: number;
 
   constructor(costs: Cost, eps: number, cotangent: PlanCotangent, lane: Lane) {
     this.#costs = costs;
     this.#eps = eps;
     this.#cotangent = cotangent;
     this.#lane = lane;
-    this.#height = panelHeight(costs);
   }
 
   /**
@@ -95,17 +78,16 @@ export class Panels {
    */
   async walk(potentials: Vectors, shifts: Vectors, visit: (panel: Panel) => Promise<unknown>): Promise<void> {
     const costs = this.#costs;
-    const { device, rows, columns } = costs;
+    const { device, columns } = costs;
     const { queue } = this.#lane;
     using columnPotential = Tensor.from(device, potentials.columns, [columns]);
     using beta = across(costs, shifts.columns);
     using done = Tensor.zeros(device, [1], { dtype: 'f64' });
-    for (let first = 0; first < rows; first += this.#height) {
-      using index = this.#rowsFrom(first);
+    for (const { first, index } of panelsOf(costs)) {
       const count = index.size;
       using rowPotential = Tensor.from(device, potentials.rows.slice(first, first + count), [count]);
       using cost = costs.panel(queue, index);
-      ops.map(queue, { out: [cost], x: [cost], function: 'clamp', parameters: [-farthest, farthest] });
+      clamp(queue, cost);
       using plan = new Tensor(device, [count, columns], 'f64');
       ops.gibbsKernel(queue, { cost, rowPotential, columnPotential, kernel: plan, eps: this.#eps });
       using weighted = outerSum(queue, shifts.rows.slice(first, first + count), beta);
@@ -118,20 +100,12 @@ export class Panels {
 
   /** Of a stored plan, f64. */
   storedRows(plan: Tensor): PlanRows {
-    const { rows } = this.#costs;
     return async (visit) => {
-      for (let first = 0; first < rows; first += this.#height) {
-        using index = this.#rowsFrom(first);
+      for (const { first, index } of panelsOf(this.#costs)) {
         using some = gathered(this.#lane.queue, plan, index);
         if (!(await visit(first, some))) return;
       }
     };
-  }
-
-  /** The rows of the panel that begins there. */
-  #rowsFrom(first: number): Tensor {
-    const { device, rows } = this.#costs;
-    return rowsFrom(device, first, Math.min(this.#height, rows - first));
   }
 
   /** out −= Q / eps */
