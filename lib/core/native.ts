@@ -51,11 +51,11 @@ interface Native {
   /** Undefined where the queue is short; else resolves when it is. */
   flow(device: object): Promise<void> | undefined;
   close(device: object): Promise<void>;
-  /** Of a device, a shape and a dtype; or of another tensor, whose bytes it shares, and a shape. */
+  /** Of a device, a shape and a dtype; or of another tensor, whose bytes it shares, and a shape, or a range of rows. */
   Tensor: new (
     deviceOrTensor: object,
-    shape: readonly number[],
-    dtype?: string,
+    shapeOrFrom: readonly number[] | number,
+    dtypeOrTo?: string | number,
   ) => object;
   /** Copies the array, which must fit, before it returns. */
   write(tensor: object, data: TypedArray): void;

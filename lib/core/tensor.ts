@@ -32,8 +32,14 @@ const notTensor = (op: string, got: unknown): OrthokitError =>
 
 /** @internal Whether a value is a tensor itself; `instanceof` takes a proxy of one too, which no call takes. */
 export let isTensor: (value: unknown) => value is Tensor;
-/** @internal The same object for all tensors that share their bytes. */
-export let storageOf: (tensor: Tensor) => object;
+/** A tensor's bytes: the block, one object for all tensors that have some of it, and a range of the block's bytes. */
+interface Place {
+  readonly block: object;
+  readonly begin: number;
+  readonly end: number;
+}
+/** @internal Where a tensor's bytes lie. */
+export let placeOf: (tensor: Tensor) => Place;
 
 /**
  * @internal Like {@link Tensor.write} of an array that fits, without a copy: it is read off the event loop, so nobody
@@ -70,7 +76,8 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
   readonly dtype: D;
   /** How many elements there are. */
   readonly size: number;
-  readonly #storage: object;
+  readonly #block: object;
+  readonly #begin: number;
   #disposed = false;
 
   /**
@@ -83,22 +90,30 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
   constructor(device: Device, shape: readonly number[], dtype: D | undefined);
   /** @internal Shares the bytes of another tensor: {@link Tensor.reshape}. */
   constructor(tensor: Tensor<D>, shape: readonly number[]);
-  constructor(owner: Device | Tensor<D>, shape: readonly number[], dtype: D = 'f32' as D) {
+  /** @internal Shares the bytes of some rows of another tensor: {@link Tensor.rows}. */
+  constructor(tensor: Tensor<D>, from: number, to: number);
+  constructor(owner: Device | Tensor<D>, shapeOrFrom: readonly number[] | number, dtypeOrTo: D | number = 'f32' as D) {
     // A list whose elements are read but once: getters may answer anything, or dispose the tensor.
-    const sizes = Array.isArray(shape) && shape.length <= 5 ? Object.freeze([...shape]) : shape;
-    super(owner, sizes, dtype);
+    const isShape = Array.isArray(shapeOrFrom) && shapeOrFrom.length <= 5;
+    const given = isShape ? Object.freeze([...shapeOrFrom]) : (shapeOrFrom as readonly number[] | number);
+    super(owner, given, dtypeOrTo);
     const shared = isTensor(owner) ? (owner as Tensor<D>) : undefined;
+    const [from, to] = [given, dtypeOrTo] as [number, number];
+    const isPart = shared !== undefined && typeof given === 'number';
+    const sizes = isPart ? Object.freeze([to - from, ...shared.shape.slice(1)]) : (given as readonly number[]);
     this.device = shared?.device ?? (owner as Device);
-    this.dtype = shared?.dtype ?? dtype;
+    this.dtype = shared?.dtype ?? (dtypeOrTo as D);
     this.shape = sizes;
     this.size = sizes.reduce((a, b) => a * b, 1);
-    this.#storage = shared ? shared.#storage : Object.freeze({});
+    this.#block = shared ? shared.#block : Object.freeze({});
+    const rowBytes = isPart && shared.size > 0 ? shared.byteLength / shared.shape[0]! : 0;
+    this.#begin = shared ? shared.#begin + (isPart ? from * rowBytes : 0) : 0;
     if (!shared) countBytes(this.byteLength);
   }
 
   static {
-    isTensor = (value): value is Tensor => typeof value === 'object' && value !== null && #storage in value;
-    storageOf = (tensor) => tensor.#storage;
+    isTensor = (value): value is Tensor => typeof value === 'object' && value !== null && #block in value;
+    placeOf = (tensor) => ({ block: tensor.#block, begin: tensor.#begin, end: tensor.#begin + tensor.byteLength });
   }
 
   /**
@@ -266,6 +281,32 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
    */
   reshape(shape: readonly number[]): Tensor<D> {
     return new Tensor(this, shape);
+  }
+
+  /**
+   * The rows before `to`, from `from` on, along the first axis: the same bytes, so that writing to one changes the
+   * other. The memory goes when all that share it are disposed. An operation that writes to one of two tensors which
+   * share bytes, in whole or in part, must not read or write the other.
+   *
+   * @param from Whole, from 0 to the number of rows.
+   * @param to Whole, from `from` to the number of rows, which is the default.
+   * @throws ERR_SHAPE for a tensor without axes; ERR_ARGUMENT for rows that do not exist; ERR_DISPOSED
+   * @example
+   * const w = Tensor.from(device, [1, 2, 3, 4, 5, 6], [3, 2]);
+   * await w.rows(1, 2).read(); // Float32Array(2) [ 3, 4 ]
+   */
+  rows(from: number, to: number = this.shape[0]!): Tensor<D> {
+    if (!isTensor(this)) throw notTensor('rows', this);
+    const { shape } = this;
+    if (shape.length === 0) throw new OrthokitError('ERR_SHAPE', 'rows: tensor must have an axis, got shape []');
+    const check = (name: string, value: number, least: number) => {
+      if (Number.isInteger(value) && value >= least && value <= shape[0]!) return;
+      const text = `rows: ${name} must be a whole number from ${least} to ${shape[0]}, got ${shown(value)}`;
+      throw new OrthokitError('ERR_ARGUMENT', text);
+    };
+    check('from', from, 0);
+    check('to', to, from);
+    return new Tensor(this, from, to);
   }
 
   /** Disposes: `using w = Tensor.zeros(device, [2, 2])`. */

@@ -1,7 +1,8 @@
 import type { Device } from '../core/device.ts';
 import { OrthokitError } from '../core/errors.ts';
 import { checkOptions, isRecord, shown } from '../core/options.ts';
-import { storageOf, type Tensor } from '../core/tensor.ts';
+import { Places } from '../core/places.ts';
+import type { Tensor } from '../core/tensor.ts';
 import type { TransferOptions } from '../files/safetensors/index.ts';
 import type { AnyOptimizer } from './base/any-optimizer.ts';
 import { type LoadResult, load, type OptimizerPart, type SaveOptions, save } from './base/checkpoint.ts';
@@ -205,14 +206,13 @@ export function combine<const C extends readonly OptimizerClass[], const P exten
   try {
     for (const part of parts as unknown as readonly CombinePart[]) made.push(makePart(part));
     const [first] = made as [Part];
-    const seen = new Set<object>();
+    const seen = new Places();
     const params = made.flatMap((part) => part.groups.flatMap((group: Group<CommonOptions>) => group.params));
     for (const [i, weight] of params.entries()) {
       if (weight.device !== first.device)
         throw new OrthokitError('ERR_DEVICE', `combine: params must be on one device, got another at ${i}`);
-      if (seen.has(storageOf(weight)))
+      if (!seen.add(weight))
         throw new OrthokitError('ERR_ARGUMENT', `combine: params must not hold a tensor twice, got one again at ${i}`);
-      seen.add(storageOf(weight));
     }
     const { nonFinite = 'propagate' } = options;
     return new CombinedOptimizer(made, new Guard('combine', nonFinite, first.device));

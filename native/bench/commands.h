@@ -13,6 +13,7 @@ struct Options {
   int threads = 0;     // 0: the device's default
   bool small = false;  // the examples instead of the timing cases
   int rounds = kRounds;
+  int64_t offset = 0;  // of operands in their blocks, in elements
   std::string
       cases;  // a file of cases to verify instead of the examples, "op field=value …" a line
 };

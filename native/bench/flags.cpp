@@ -62,7 +62,8 @@ std::vector<std::string> split(const std::string& text, char at) {
   return parts;
 }
 
-FlagReader::FlagReader(Device& device, const std::string& flags) : device_(device) {
+FlagReader::FlagReader(Device& device, const std::string& flags, int64_t offset)
+    : device_(device), offset_(offset) {
   for (auto& word : split(flags, ' ')) {
     if (word.empty()) continue;
     const auto equals = word.find('=');
@@ -93,10 +94,18 @@ View FlagReader::tensor_from(const std::string& name, int64_t index, int role,
   if (bracket == text.npos || !text.ends_with(']') || dtype == std::end(kDtypeNames))
     refuse(name, "must look like f32[4x3]", text);
   const Shape shape = shape_from(name, text.substr(bracket + 1, text.size() - bracket - 2));
-  Tensor tensor = device_.empty(shape, Dtype(dtype - kDtypeNames));
+  const int64_t size = view_of(nullptr, shape, Dtype::kF32, 0).size(), end = offset_ + size;
+  Tensor block, tensor;
+  if (offset_ == 0) {
+    block = tensor = device_.empty(shape, Dtype(dtype - kDtypeNames));
+  } else {
+    block = device_.empty({end + offset_}, Dtype(dtype - kDtypeNames));
+    device_.write(block, std::vector<std::byte>(block.bytes(), kUnused).data());
+    tensor = block.rows(offset_, end).reshaped(shape);
+  }
   const auto values = seeded_values(name, index, role, tensor);
   device_.write(tensor, encode(values, tensor.view().dtype).data());
-  operands.push_back({name, index, role, tensor});
+  operands.push_back({name, index, role, tensor, block});
   return tensor;
 }
 

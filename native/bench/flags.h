@@ -15,7 +15,10 @@ struct Operand {
   int64_t index;  // position in its list
   int role;
   Tensor tensor;
+  Tensor block;  // that the tensor is a part of, with an offset's elements on either side
 };
+
+inline constexpr std::byte kUnused{0xa5};  // around operands that are parts of their blocks
 
 // Throw ERR_ARGUMENT unless the whole text is one number.
 double number_from(const std::string& name, const std::string& text);
@@ -27,7 +30,8 @@ std::vector<std::string> split(const std::string& text, char at);
 // has filled.
 class FlagReader final : public Fields {
  public:
-  FlagReader(Device& device, const std::string& flags);
+  // Operands begin so many elements behind where their blocks do.
+  FlagReader(Device& device, const std::string& flags, int64_t offset = 0);
   std::vector<Operand> operands;
   void done() const;  // throws if a word was no field
 
@@ -48,6 +52,7 @@ class FlagReader final : public Fields {
   void choice(const char* name, int32_t& x, Words words) override;
 
   Device& device_;
+  int64_t offset_;
   std::map<std::string, std::string> flags_;
   std::deque<std::vector<View>> views_;
   std::deque<std::vector<double>> numbers_;

@@ -13,7 +13,7 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: orthokit_bench --list | --describe | --demands\n"
-    "       orthokit_bench --verify [--device cpu|cuda] [--cases file]\n"
+    "       orthokit_bench --verify [--device cpu|cuda] [--cases file] [--offset n]\n"
     "       orthokit_bench --symmetric-choices [--small] --device cuda\n"
     "       orthokit_bench --all [--small] [--device cpu|cuda] [--threads n] [--rounds n]\n"
     "       orthokit_bench <op> [--small] [--device cpu|cuda] [--threads n] [--rounds n] "
@@ -48,6 +48,10 @@ Line line_from(const std::vector<std::string>& words) {
       const int64_t n = integer_from(word, value());
       if (n < 1 || n > 1000) throw Usage("--rounds must be 1 to 1000, got " + std::to_string(n));
       line.options.rounds = int(n);
+    } else if (word == "--offset") {
+      const int64_t n = integer_from(word, value());
+      if (n < 0 || n > 1024) throw Usage("--offset must be 0 to 1024, got " + std::to_string(n));
+      line.options.offset = n;
     } else if (word == "--cases") {
       line.options.cases = value();
     } else if (word == "--small") {
@@ -69,6 +73,8 @@ Line line_from(const std::vector<std::string>& words) {
     throw Usage("--verify times nothing");
   if (!line.options.cases.empty() && line.command != "--verify")
     throw Usage("--cases goes with --verify");
+  if (line.options.offset > 0 && line.command != "--verify")
+    throw Usage("--offset goes with --verify");
   if (line.options.small && (line.command == "--verify" || !line.flags.empty()))
     throw Usage("--small chooses cases, and there is no choice here");
   return line;

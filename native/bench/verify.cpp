@@ -40,16 +40,18 @@ uint64_t digest_of(const std::vector<Bytes>& data) {
   return digest;
 }
 
-Verdict verify_case(const OpEntry& entry, const std::string& flags, const Devices& devices,
-                    uint64_t& bits) {
+Verdict verify_case(const OpEntry& entry, const std::string& flags, const Options& options,
+                    const Devices& devices, uint64_t& bits) {
   const Reference* reference = find_reference(*entry.info);
   if (!reference) return failed("there is no reference");
-  const auto c = make_case(entry, *devices.judged, flags);
+  const auto c = make_case(entry, *devices.judged, flags, options.offset);
   const auto before = c->read();
   c->run();
   const auto after = c->read();
   bits = digest_of(after);
   if (auto what = changed_input(*c, before, after); !what.empty()) return failed(what);
+  if (auto name = c->written_around(); !name.empty())
+    return failed("bytes beside " + name + " have been written");
   if (devices.alone) {
     const auto on_one_thread = make_case(entry, *devices.alone, flags);
     on_one_thread->run();
@@ -84,7 +86,7 @@ bool passes(const OpEntry& entry, const std::string& flags, const Options& optio
   devices.report->begin();
   caught(
       [&] {
-        verdict = verify_case(entry, flags, devices, bits);
+        verdict = verify_case(entry, flags, options, devices, bits);
         if (also) also(verdict);
       },
       [&](ErrorCode, const char* what, int32_t) { verdict = failed(what); });

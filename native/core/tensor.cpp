@@ -21,9 +21,24 @@ View view_of(void* data, const Shape& shape, Dtype dtype, int device) {
 }
 
 Tensor Tensor::reshaped(const Shape& shape) const {
-  const View view = view_of(view_.data, shape, view_.dtype, view_.device);
+  View view = view_of(view_.data, shape, view_.dtype, view_.device);
+  view.reserved = view_.reserved;
   require(view.size() == view_.size(), ErrorCode::kShape,
           "shape must have as many elements as the tensor", view_);
+  return {view, owner_};
+}
+
+Tensor Tensor::rows(int64_t from, int64_t to) const {
+  require(view_.rank > 0, ErrorCode::kShape, "tensor must have rows", view_);
+  require(from >= 0 && from <= to, ErrorCode::kShape, "from must be a row", double(from));
+  require(to <= view_.shape[0], ErrorCode::kShape, "to must be at most the number of rows",
+          double(to));
+  View view = view_;
+  view.shape[0] = 1;
+  const size_t row_bytes = size_t(view.size()) * bytes_of(view.dtype);
+  view.data = static_cast<std::byte*>(view_.data) + size_t(from) * row_bytes;
+  view.shape[0] = to - from;
+  if (to - from < view_.shape[0]) view.reserved = 1;
   return {view, owner_};
 }
 

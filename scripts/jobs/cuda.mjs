@@ -18,6 +18,11 @@ export const jobs = [
     needs: ['emulated device: build'],
     run: step(`first_order ${source}`),
   })),
+  ...products.map((source) => ({
+    name: `parts of tensors: ${source} products`,
+    needs: [verified(source)],
+    run: step(`verify_parts ${source}`),
+  })),
   ...orders().map(({ threads, streams, source }) => ({
     name: `order: threads ${threads}, streams ${streams}, ${source} products`,
     needs: [verified(source)],

@@ -117,6 +117,34 @@ TEST_CASE("clashes are found among many tensors") {
   CHECK(refusal(op) == "targets must not share a tensor with many");
 }
 
+TEST_CASE("parts of a block clash where they share bytes") {
+  const auto part = [](int64_t from, int64_t to) {  // of the floats of a block
+    View v = view(8);
+    v.data = static_cast<float*>(v.data) + from, v.shape[0] = to - from, v.reserved = 1;
+    return v;
+  };
+  View whole = view(8);
+  whole.shape[0] = 12;
+  Operands op = good();
+  op.in = part(0, 3), op.out = part(3, 7);
+  CHECK(refusal(op) == "");
+  for (const View& in : {part(6, 9), part(0, 4), part(4, 5), part(3, 7), whole}) {
+    op.in = in;
+    CHECK(refusal(op) == "out must not share a tensor with in");
+  }
+  op.in = part(5, 5);
+  CHECK(refusal(op) == "");
+  View outputs[] = {part(10, 12), part(7, 10)}, inputs[] = {part(10, 12), part(7, 10)};
+  op.in = part(0, 3), op.targets = {outputs, 2}, op.many = {inputs, 2};
+  CHECK(refusal(op) == "");
+  outputs[1] = part(6, 10);
+  CHECK(refusal(op) == "targets holds a tensor that is already an output");
+  outputs[1] = part(7, 10), inputs[1] = part(7, 9);
+  CHECK(refusal(op) == "targets must not share a tensor with many");
+  inputs[1] = part(9, 11);
+  CHECK(refusal(op) == "targets must not share a tensor with many");
+}
+
 TEST_CASE("a packed op owns its lists") {
   Operands op = good();
   std::vector<View> many{view(2), view(3)};

@@ -58,6 +58,23 @@ TEST_CASE("reshaped shares the bytes and keeps the count") {
   CHECK_THROWS_AS(t.reshaped({-6}), Error);
 }
 
+TEST_CASE("rows share the bytes from where they begin") {
+  float data[6] = {};
+  const Tensor t(view_of(data, {3, 2}, Dtype::kF32, 0), nullptr);
+  const View part = t.rows(1, 3);
+  CHECK(part.data == data + 2);
+  CHECK(shape_of(part) == Shape{2, 2});
+  CHECK(is_part(part));
+  CHECK(t.rows(1, 3).rows(1, 1).view().data == data + 4);
+  CHECK(is_part(t.rows(1, 3).reshaped({4})));
+  CHECK(!is_part(t.rows(0, 3)));
+  CHECK(t.rows(3, 3).bytes() == 0);
+  CHECK_THROWS_AS(t.rows(-1, 1), Error);
+  CHECK_THROWS_AS(t.rows(2, 1), Error);
+  CHECK_THROWS_AS(t.rows(0, 4), Error);
+  CHECK_THROWS_AS(Tensor(view_of(data, {}, Dtype::kF32, 0), nullptr).rows(0, 0), Error);
+}
+
 TEST_CASE("matrices of a tensor of any rank") {
   const auto of = [](const Shape& shape) {
     const Matrices m = matrices(view_of(nullptr, shape, Dtype::kF32, 0));

@@ -39,6 +39,8 @@ const bits = Tensor.from(device, new Uint16Array(2), [2], { dtype: 'bf16' });
 same<typeof bits, Tensor<'bf16'>>(true);
 const half = exact.cast('f16').reshape([2, 1]).copy();
 same<typeof half, Tensor<'f16'>>(true);
+const part = half.rows(0, 1);
+same<typeof part, Tensor<'f16'>>(true);
 const anyDtype: Tensor = half;
 async function reading(dtype: Dtype): Promise<void> {
   const single: Float32Array = await zeros.read();

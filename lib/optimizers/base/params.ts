@@ -2,8 +2,9 @@ import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { isListOf, shown } from '../../core/options.ts';
+import { Places } from '../../core/places.ts';
 import type { Given } from '../../core/schema.ts';
-import { isTensor, storageOf, type Tensor } from '../../core/tensor.ts';
+import { isTensor, type Tensor } from '../../core/tensor.ts';
 
 /** Parameters with options of their own. */
 export type GroupOptions<O> = {
@@ -47,14 +48,13 @@ export function groupsOf<O>(where: string, params: Params<O>): readonly GroupOpt
 export function deviceOf(where: string, params: readonly Tensor[], groups: readonly { name: string }[]): Device {
   const [first] = params;
   if (!first) throw new OrthokitError('ERR_ARGUMENT', `${where}: params must hold at least one tensor, got none`);
-  const seen = new Set<object>();
+  const seen = new Places();
   for (const [i, weight] of params.entries()) {
     check.alive(where, 'a parameter', weight);
     if (weight.device !== first.device)
       throw new OrthokitError('ERR_DEVICE', `${where}: params must be on one device, got another at ${i}`);
-    if (seen.has(storageOf(weight)))
+    if (!seen.add(weight))
       throw new OrthokitError('ERR_ARGUMENT', `${where}: params must not hold a tensor twice, got one again at ${i}`);
-    seen.add(storageOf(weight));
   }
   const names = groups.map((group) => group.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
