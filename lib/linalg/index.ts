@@ -17,4 +17,5 @@ export {
   svd,
 } from './factorizations.ts';
 export { type PolarOptions, polar } from './polar.ts';
+export { type RandomizedSvdOptions, randomizedSvd } from './randomized-svd.ts';
 export { type LstsqOptions, lstsq, type SolveOptions, solve } from './solve.ts';

@@ -1,9 +1,9 @@
 import { OrthokitError } from '../core/errors.ts';
+import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { isRecord } from '../core/options.ts';
 import { kind, notNegative, type Resolved, readOptions, type Schema } from '../core/schema.ts';
 import type { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
-import { checkOperator, type LinearOperator } from './operator.ts';
 import type { SolverStatus } from './status.ts';
 import { System, type SystemOptions, type SystemResult, systemSchema } from './system.ts';
 

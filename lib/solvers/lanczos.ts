@@ -1,13 +1,14 @@
+import { callback, checkNumber } from '../core/callbacks.ts';
 import * as check from '../core/check.ts';
 import { OrthokitError } from '../core/errors.ts';
 import type { Factor } from '../core/factor.ts';
+import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
 import { type Resolved, readOptions, type Schema, watchers, whole } from '../core/schema.ts';
 import { Task } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
-import { callback, checkNumber } from './callbacks.ts';
-import { checkOperator, fillNormal, type LinearOperator } from './operator.ts';
+import { fillNormal } from './operator.ts';
 import type { SolverStatus } from './status.ts';
 import { tridiagonalEigen } from './tridiagonal.ts';
 

@@ -1,3 +1,4 @@
+import { callback, checkNumber } from '../core/callbacks.ts';
 import { Owned } from '../core/owned.ts';
 import {
   count,
@@ -13,7 +14,6 @@ import {
 import { Task } from '../core/task.ts';
 import type { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
-import { callback, checkNumber } from './callbacks.ts';
 import { descend, type Evaluation, type Landscape } from './descent.ts';
 import { checkOracle, type Oracle, saved } from './oracle.ts';
 import type { SolverStatus } from './status.ts';

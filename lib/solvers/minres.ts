@@ -1,6 +1,6 @@
+import type { LinearOperator } from '../core/operator.ts';
 import type { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
-import type { LinearOperator } from './operator.ts';
 import { System, type SystemOptions, type SystemResult, systemOptions } from './system.ts';
 
 /**

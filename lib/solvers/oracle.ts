@@ -1,3 +1,4 @@
+import { callback, checkNumber } from '../core/callbacks.ts';
 import * as check from '../core/check.ts';
 import type { Device } from '../core/device.ts';
 import { OrthokitError, shown } from '../core/errors.ts';
@@ -8,7 +9,6 @@ import { optional, type Resolved, readOptions, type Schema, watchers, whole } fr
 import { Task } from '../core/task.ts';
 import type { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
-import { callback, checkNumber } from './callbacks.ts';
 import { fillNormal } from './operator.ts';
 
 /**

@@ -1,11 +1,11 @@
 import { OrthokitError, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
+import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
 import { count, type Resolved, readOptions, type Schema, watchers, whole } from '../core/schema.ts';
 import { Task } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import { type LanczosProgress, lanczosFrom } from './lanczos.ts';
-import { checkOperator, type LinearOperator } from './operator.ts';
 
 /** Options of {@link slq}. */
 export interface SlqOptions {

@@ -1,7 +1,10 @@
 // Systems A x = b of an operator: what their methods share of options, checks and results.
+
+import { callback, checkNumber } from '../core/callbacks.ts';
 import * as check from '../core/check.ts';
 import { OrthokitError } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
+import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
 import {
   count,
@@ -16,8 +19,6 @@ import {
 import { Task } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
-import { callback, checkNumber } from './callbacks.ts';
-import { checkOperator, type LinearOperator } from './operator.ts';
 import type { SolverStatus } from './status.ts';
 
 /** How far a system is. */

@@ -1,10 +1,10 @@
 import { OrthokitError } from '../../core/errors.ts';
 import type { Lane } from '../../core/lane.ts';
+import type { LinearOperator } from '../../core/operator.ts';
 import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
 import { cg } from '../../solvers/cg.ts';
-import type { LinearOperator } from '../../solvers/operator.ts';
 import type { Pair } from '../problem/cost.ts';
 import type { Vectors } from './panels.ts';
 import { PartShifts } from './part-shifts.ts';

@@ -1,7 +1,7 @@
 // Functions of the caller: what they throw, and tensors that they dispose of, become errors that name them.
-import { OrthokitError, shown } from '../core/errors.ts';
-import type { Task } from '../core/task.ts';
-import type { Tensor } from '../core/tensor.ts';
+import { OrthokitError, shown } from './errors.ts';
+import type { Task } from './task.ts';
+import type { Tensor } from './tensor.ts';
 
 /**
  * Calls a function of the caller's, and waits for it. `lent` are the tensors that it must not dispose of.
