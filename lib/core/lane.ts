@@ -1,5 +1,6 @@
 import { abortable } from './abortable.ts';
 import type { Device } from './device.ts';
+import type { Dtype, DtypeArrays } from './dtypes.ts';
 import { native } from './native.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -23,10 +24,10 @@ export class Lane {
 
   readonly giveUp = (): void => native.giveUp(this.queue);
 
-  /** The numbers of an f64 tensor. @throws the signal's reason as soon as it is aborted */
-  async read(tensor: Tensor): Promise<Float64Array> {
+  /** The elements of a tensor. @throws the signal's reason as soon as it is aborted */
+  async read<D extends Dtype>(tensor: Tensor<D>): Promise<DtypeArrays[D]> {
     this.#signal?.throwIfAborted();
-    return (await abortable(tensor.read(), this.#signal)) as Float64Array;
+    return await abortable(tensor.read(), this.#signal);
   }
 
   /** Waits until the device has caught up. @throws the signal's reason as soon as it is aborted */

@@ -12,7 +12,7 @@ export type Vector<D extends Dtype = Dtype> = Tensor<D> | readonly Tensor<D>[];
 const listOf = <D extends Dtype>(x: Vector<D>): readonly Tensor<D>[] => (isTensor(x) ? [x as Tensor<D>] : x);
 
 /** A scalar whose element is not set. */
-export const scalar = (device: Device): Tensor => new Tensor(device, [1], 'f64');
+export const scalar = (device: Device): Tensor<'f64'> => new Tensor(device, [1], 'f64');
 
 /** A vector of the shapes and dtypes of another one, whose elements are not set. */
 export function like<D extends Dtype>(x: Vector<D>, owned: Owned): readonly Tensor<D>[] {

@@ -36,7 +36,7 @@ export class CurvaturePairs {
   /** The pair of a step that is tried. */
   #trial: Pair;
   readonly #unused: Pair[] = [];
-  #products: Tensor | undefined;
+  #products: Tensor<'f64'> | undefined;
   /** stepᵢ · changeⱼ and changeᵢ · imageⱼ */
   #curvatures: number[][] = [];
   #images: number[][] = [];
@@ -103,7 +103,7 @@ export class CurvaturePairs {
   }
 
   /** Queues the pair of a step from `from` to `to`, and its products with the others; they are to be read. */
-  try(direction: Vector, length: number, from: Slope, to: Slope): Tensor {
+  try(direction: Vector, length: number, from: Slope, to: Slope): Tensor<'f64'> {
     const { step, change, image } = this.#trial;
     vectors.scale(this.#queue, length, direction, step);
     vectors.combine(this.#queue, change, [1, to.gradient], [-1, from.gradient]);

@@ -21,7 +21,7 @@ export interface Landscape<E extends Evaluation> {
   /** Queues the gradient at the point moved by so much along a direction, or at the point. */
   evaluate(gradient: readonly Tensor[], direction?: readonly Tensor[], length?: number): void | Promise<void>;
   /** Numbers of the last evaluation, f64, on the device. */
-  readonly numbers: Tensor;
+  readonly numbers: Tensor<'f64'>;
   /** Those numbers; `square` is the product of the gradient with its preconditioned self. */
   evaluation(numbers: Float64Array, square: number): E;
   /** The point goes where the last evaluation was. */

@@ -84,7 +84,7 @@ interface Point extends Evaluation {
 /** The function of an oracle, around where its parameters are. */
 class OracleLandscape implements Landscape<Point> {
   readonly like: readonly Tensor[];
-  readonly numbers: Tensor;
+  readonly numbers: Tensor<'f64'>;
   readonly #task: Task<LbfgsProgress>;
   readonly #oracle: Oracle;
   readonly #sample: number | undefined;

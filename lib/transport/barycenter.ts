@@ -49,7 +49,7 @@ export interface BarycenterProgress {
 /** The result of {@link barycenter}. */
 export interface BarycenterResult {
   /** The barycenter, of total 1: one mass a column of the cost, f64. */
-  readonly masses: Tensor;
+  readonly masses: Tensor<'f64'>;
   /** Σₖ wₖ Σ |Pₖᵀ 1 − masses|. */
   readonly marginalError: number;
   /** `'converged'`, or `'max-iterations'`. */

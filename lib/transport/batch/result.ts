@@ -14,9 +14,9 @@ const variables: readonly string[] = ['cost', 'a', 'b'] satisfies TransportBatch
 /** The result of {@link transportBatch}: the k-th of each is the k-th problem's. */
 export class TransportBatch {
   /** Potentials of the rows, `[B, n]`, f64; −infinity for a mass of 0, and beyond a smaller problem's rows. */
-  readonly f: Tensor;
+  readonly f: Tensor<'f64'>;
   /** Potentials of the columns, `[B, m]`. */
-  readonly g: Tensor;
+  readonly g: Tensor<'f64'>;
   /** Strength of the entropy. */
   readonly eps: number;
   /** ⟨C, P⟩ + eps Σ P ln P. */
@@ -38,7 +38,7 @@ export class TransportBatch {
   /** @internal Takes the tensors over. @throws ERR_ARGUMENT for what no solver has made */
   constructor(
     costs: Tensor,
-    potentials: { readonly f: Tensor; readonly g: Tensor },
+    potentials: { readonly f: Tensor<'f64'>; readonly g: Tensor<'f64'> },
     eps: number,
     statistics: Float64Array,
     sweeps: Int32Array,
@@ -110,9 +110,9 @@ export class TransportBatch {
 }
 
 /** Each row minus the mean of its finite numbers. */
-async function centred(potential: Tensor): Promise<Tensor> {
+async function centred(potential: Tensor<'f64'>): Promise<Tensor> {
   const [batch, size] = potential.shape as [number, number];
-  const numbers = (await potential.read()) as Float64Array;
+  const numbers = await potential.read();
   for (let k = 0; k < batch; k++) {
     const row = numbers.subarray(k * size, (k + 1) * size);
     const mean = meanPotential(row);

@@ -99,13 +99,13 @@ export function* panelsOf({ device, rows, columns }: Cost): Generator<{ first: n
 }
 
 /** Rows of a matrix, in f64. */
-export function gathered(queue: Device, matrix: Tensor, index: Tensor): Tensor {
+export function gathered(queue: Device, matrix: Tensor, index: Tensor): Tensor<'f64'> {
   const { device, dtype } = matrix;
   const shape = [index.size, matrix.shape[1]!];
   const rows = filled(new Tensor(device, shape, dtype), (out) => {
     ops.gatherRows(queue, { x: matrix, index, out });
   });
-  if (dtype === 'f64') return rows;
+  if (dtype === 'f64') return rows as Tensor<'f64'>;
   using _rows = rows;
   return filled(new Tensor(device, shape, 'f64'), (out) => ops.cast(queue, { out: [out], x: [rows] }));
 }

@@ -29,13 +29,13 @@ export interface Panel {
   readonly index: Tensor;
   /** Of forbidden pairs finite, so that products with a plan of 0 are 0. */
   readonly cost: Tensor;
-  readonly plan: Tensor;
+  readonly plan: Tensor<'f64'>;
   /** Pᵢⱼ (αᵢ + βⱼ − Qᵢⱼ / eps) */
   readonly weighted: Tensor;
 }
 
 /** Visits a plan some rows at a time, f64, until a visit returns false. */
-export type PlanRows = (visit: (first: number, plan: Tensor) => Promise<boolean>) => Promise<void>;
+export type PlanRows = (visit: (first: number, plan: Tensor<'f64'>) => Promise<boolean>) => Promise<void>;
 
 /** Pairs of numbers as rows of a matrix. */
 function pairs(like: Tensor | Cost, x: ArrayLike<number> | 1, y: ArrayLike<number> | 1, size: number): Tensor {

@@ -81,7 +81,7 @@ export class PartsFinder {
     return roots.flatMap((root, j) => (root === most ? [j] : []));
   }
 
-  async #add(first: number, plan: Tensor): Promise<void> {
+  async #add(first: number, plan: Tensor<'f64'>): Promise<void> {
     const { rows, columns } = this.#masses;
     const [count, m] = plan.shape as [number, number];
     const least = this.#least;

@@ -23,7 +23,7 @@ export class PointSlopes {
   /** For each coordinate, and for 1: G times what the columns have, and Gᵀ times what the rows have. */
   readonly #owned: Owned<Tensor>;
   readonly #yAndOne: Tensor;
-  readonly #ofColumns: Tensor;
+  readonly #ofColumns: Tensor<'f64'>;
   readonly #minusY: readonly Tensor[];
 
   constructor(costs: PointCost, coordinates: { x: Float64Array; y: Float64Array }, lane: Lane) {

@@ -24,7 +24,7 @@ interface Trial extends Evaluation {
 class Semidual implements Landscape<Trial> {
   readonly rounding = 64 * 2 ** -52;
   readonly like: readonly Tensor[];
-  readonly numbers: Tensor;
+  readonly numbers: Tensor<'f64'>;
   readonly #point: SemidualPoint;
   readonly #inverseMasses: Tensor;
 

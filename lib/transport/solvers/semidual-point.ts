@@ -18,7 +18,7 @@ export class SemidualPoint {
   /** A step of the row potentials, in units of eps, to be tried. */
   readonly step: Tensor;
   /** [error, increase, largest |ln|] of the last evaluation. */
-  readonly statistics: Tensor;
+  readonly statistics: Tensor<'f64'>;
   #trial: Pair;
   #rowSums: [accepted: Tensor, trial: Tensor];
 
