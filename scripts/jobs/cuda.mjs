@@ -29,6 +29,11 @@ export const jobs = [
     run: step(`verify_order ${threads} ${streams} ${source}`),
   })),
   { name: 'checked device: build', run: step('build checked') },
+  {
+    name: "checked device: emulator's own tests",
+    needs: ['checked device: build'],
+    run: 'ctest --preset checked -R emulator',
+  },
   ...products.map((source) => ({
     name: `checked device: ${source} products`,
     needs: ['checked device: build'],
