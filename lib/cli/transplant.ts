@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import type { MatchCounts } from '../tokenizers/index.ts';
 import type { TransplantOptions, TransplantReport } from '../transplant/index.ts';
+import { methodNames } from '../transplant/methods/method.ts';
 import { type Command, command } from './command.ts';
 import { progressOn } from './progress.ts';
 
@@ -9,11 +10,6 @@ type Word = 'method' | 'select' | 'weightScheme' | 'metric' | 'subwordMethod' | 
 type WordsOf<K extends Word> = readonly NonNullable<TransplantOptions[K]>[];
 
 const scopes: WordsOf<'byteMatch'> = ['none', 'both', 'embed', 'lm-head'];
-const methods: WordsOf<'method'> = [
-  ...(['omp', 'mean', 'zero', 'randn', 'john_hewitt', 'common_interpolation', 'subword', 'landmark_pca'] as const),
-  ...(['stb', 'mp_rope'] as const),
-];
-
 const text = (value: string, help: string) => ({ type: 'string', value, help }) as const;
 const needed = (help: string) => ({ ...text('DIR', help), required: true }) as const;
 const count = (value: string, help: string) => ({ ...text(value, help), number: 'count' }) as const;
@@ -28,7 +24,7 @@ export const transplant: Command = command({
     out: needed('the new folder'),
     k: { ...count('N', 'tokens that stand for a new one, 64'), short: 'k' },
     device: text('NAME', 'auto, cpu, cuda, cuda:1'),
-    method: word<'method'>(methods, 'how new rows are made, omp'),
+    method: word<'method'>(methodNames, 'how new rows are made, omp'),
     select: word<'select'>(['raw', 'unit'], 'what omp selects by, raw'),
     'weight-scheme': word<'weightScheme'>(
       ['distance_proportional', 'barycentric', 'least_squares'],

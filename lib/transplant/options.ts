@@ -103,16 +103,19 @@ type Open = 'padToMultiple' | 'signal' | 'onProgress';
 /** Options whose defaults depend on others, or on the machine. */
 type Dependent = 'byteMatch' | 'normClip' | 'memoryLimit';
 
-/** All options, with their defaults. */
-export interface Settings extends Resolved<Omit<TransplantOptions, 'tensors'>, Open> {
+type GivenTableSettings = Resolved<TransplantTablesOptions, Open | Dependent>;
+/** Options of {@link transplantTables}, with their defaults. */
+export type TableSettings = Resolved<TransplantTablesOptions, Open>;
+/** Those about files. */
+interface FileSettings extends Resolved<Omit<TransplantOptions, keyof TransplantTablesOptions | 'tensors'>> {
   tensors: { base: TableNames; donor: TableNames };
 }
-type TableSettings = Resolved<TransplantTablesOptions, Open | Dependent>;
-type FileSettings = Omit<Settings, keyof TableSettings>;
+/** All options, with their defaults. */
+export type Settings = TableSettings & FileSettings;
 
 const scopes: readonly MatchScope[] = ['none', 'both', 'embed', 'lm-head'];
 
-const tableSchema: Schema<TableSettings> = {
+const tableSchema: Schema<GivenTableSettings> = {
   method: word(methodNames, 'omp'),
   k: count(64),
   select: word(['raw', 'unit'], 'raw'),
@@ -143,7 +146,7 @@ const name: Option<string | undefined> = kind((x) => typeof x === 'string', 'the
 const names: Option<TableNames> = nested<TableNames>({ embed: name, lmHead: name });
 const isDevice = (x: unknown): boolean => x instanceof Device || typeof x === 'string';
 
-const schema: Schema<FileSettings & TableSettings> = {
+const schema: Schema<FileSettings & GivenTableSettings> = {
   base: folder,
   donor: folder,
   out: folder,
@@ -158,7 +161,7 @@ const schema: Schema<FileSettings & TableSettings> = {
   restart: flag(false),
 };
 
-function withDefaults(given: FileSettings & TableSettings): Settings {
+function withDefaults<T extends GivenTableSettings>(given: T): T & TableSettings {
   const isParity = given.match === 'mergekit';
   return {
     ...given,
@@ -173,8 +176,5 @@ export const settle = (op: string, options: TransplantOptions): Settings =>
   withDefaults(readOptions(op, options, schema));
 
 /** The same without files. */
-export function settleTables(op: string, options: TransplantTablesOptions, device: Device): Settings {
-  const noFiles = { base: '', donor: '', out: '', followLinks: false, dryRun: false, restart: false };
-  const given = readOptions(op, options, tableSchema);
-  return withDefaults({ ...noFiles, ...given, tensors: { base: {}, donor: {} }, device });
-}
+export const settleTables = (op: string, options: TransplantTablesOptions): TableSettings =>
+  withDefaults(readOptions(op, options, tableSchema));

@@ -6,16 +6,15 @@ import { checkOptions } from '../core/options.ts';
 import { Owned } from '../core/owned.ts';
 import { Task } from '../core/task.ts';
 import { given, Tensor } from '../core/tensor.ts';
+import { MemoryRecords } from '../files/model-folder/journal.ts';
 import { fileDtypes, typedArray } from '../files/safetensors/dtypes.ts';
 import type { Tokenizer } from '../tokenizers/index.ts';
 import { isTokenizer } from '../tokenizers/internal.ts';
-import { findMethod } from './methods/index.ts';
 import { settleTables, type TransplantProgress, type TransplantTablesOptions } from './options.ts';
 import type { TransplantReport } from './report.ts';
 import { checkJob, computeRows } from './tables/compute.ts';
-import { planJob, type Side } from './tables/job.ts';
-import { type NewTable, newRows } from './tables/new-table.ts';
-import { MemoryRows } from './tables/row-store.ts';
+import { type MadeTable, planJob, reportOf, type Side } from './tables/job.ts';
+import { newRows } from './tables/new-table.ts';
 import type { Table } from './tables/table.ts';
 
 const op = 'transplantTables';
@@ -58,19 +57,18 @@ export async function transplantTables(
   const { device } = checkTables('base', base).embed;
   checkTables('donor', donor, device);
   checkTables('base', base, device);
-  const settings = settleTables(op, options, device);
-  const prepare = findMethod(op, settings.method);
+  const settings = settleTables(op, options);
   if (settings.method === 'subword' && base.tokenizer.model === 'bpe' && !base.tokenizer.merges)
     throw new OrthokitError('ERR_UNSUPPORTED', `${op}: method subword is for transplant, which reads the merges`);
   using task = new Task<TransplantProgress>(device, settings);
   const job = await task.run(planJob(op, settings, sideOf(task, base), sideOf(task, donor)));
   checkJob(job);
-  for (const table of job.tables) table.store = new MemoryRows(table.base.rowBytes, job.rows);
+  const made = await computeRows(job, task, async (_, recordBytes) => new MemoryRecords(recordBytes, job.rows));
   using owned = new Owned<Tensor>();
-  for (const table of await computeRows(job, task, prepare)) owned.add(await tensorOf(device, table));
-  const { out: _, ...report } = await job.report(false);
+  for (const table of made) owned.add(await tensorOf(device, table));
+  const report = await reportOf(job, { dryRun: false, resumed: false, out: '' }, made);
   const [embed, lmHead] = owned.move();
-  return { embed: embed!, lmHead, report: { ...report, out: '' } };
+  return { embed: embed!, lmHead, report };
 }
 
 function checkTables(side: string, tables: ModelTables, device?: Device): ModelTables {
@@ -114,8 +112,8 @@ function sideOf(task: Task, { tokenizer, embed, lmHead }: ModelTables): Side {
   };
 }
 
-async function tensorOf(device: Device, made: NewTable): Promise<Tensor> {
-  const { table, plan } = made;
+async function tensorOf(device: Device, made: MadeTable): Promise<Tensor> {
+  const { base: table, plan } = made;
   const bytes = new Uint8Array(plan.from.length * table.rowBytes);
   let at = 0;
   for await (const part of newRows(made)) {

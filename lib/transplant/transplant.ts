@@ -1,18 +1,23 @@
 import path from 'node:path';
 import { Device, type DeviceKind } from '../core/device.ts';
+import { OrthokitError } from '../core/errors.ts';
 import { Task } from '../core/task.ts';
 import { inTurns } from '../core/turns.ts';
+import type { Folder } from '../files/model-folder/folder.ts';
+import { makeFolder } from '../files/model-folder/job.ts';
 import { Workspace } from '../files/model-folder/workspace.ts';
-import { findMethod, needsMerges } from './methods/index.ts';
+import type { NewTensor } from '../files/model-folder/write-weights.ts';
+import { readTokenizerOf } from '../tokenizers/internal.ts';
+import { findMethod } from './methods/index.ts';
 import { settle, type TransplantOptions, type TransplantProgress } from './options.ts';
-import { fingerprint } from './output/fingerprint.ts';
-import { run } from './output/run.ts';
-import { planTexts } from './output/texts.ts';
+import { recordOf } from './output/fingerprint.ts';
+import { newTexts, planTexts } from './output/texts.ts';
 import type { TransplantReport } from './report.ts';
-import { checkJob } from './tables/compute.ts';
-import { planJob } from './tables/job.ts';
+import { checkJob, computeRows } from './tables/compute.ts';
+import { type Job, type MadeTable, planJob, reportOf } from './tables/job.ts';
 import { type Model, openModel } from './tables/model.ts';
 import { refusePerToken } from './tables/names.ts';
+import { newRows } from './tables/new-table.ts';
 
 const op = 'transplant';
 
@@ -38,35 +43,56 @@ const op = 'transplant';
 export async function transplant(options: TransplantOptions): Promise<TransplantReport> {
   const settings = settle(op, options);
   const { signal } = settings;
-  const prepare = findMethod(op, settings.method);
+  const { needs } = findMethod(op, settings.method);
   signal?.throwIfAborted();
-  const workspace = await Workspace.at(op, path.resolve(settings.out));
+  const out = path.resolve(settings.out);
+  const workspace = await Workspace.at(op, out);
   const { followLinks, tensors } = settings;
   const common = { op, followLinks, signal };
-  const base = await openModel(settings.base, {
-    ...common,
-    side: 'base',
-    tensors: tensors.base,
-    wantMerges: needsMerges(settings.method),
-  });
+  const wantMerges = needs === 'merges';
+  const base = await openModel(settings.base, { ...common, side: 'base', tensors: tensors.base, wantMerges });
   let donor: Model | undefined;
   let device: Device | undefined;
   try {
     await inTurns(refusePerToken(base.weights), signal);
     donor = await openModel(settings.donor, { ...common, side: 'donor', tensors: tensors.donor, wantMerges: false });
     for (const { folder } of [base, donor]) workspace.refuseInside(folder.path);
-    const job = await inTurns(planJob(op, settings, base, donor), signal);
-    const patches = await inTurns(planTexts(base, donor, job), signal);
-    job.warnings.push(...patches.warnings);
+    const planned = await inTurns(planJob(op, settings, base, donor), signal);
+    const patches = await inTurns(planTexts(base, donor, planned), signal);
+    const job = { ...planned, warnings: [...planned.warnings, ...patches.warnings] };
     checkJob(job);
-    if (settings.dryRun) return await job.report(false);
+    if (settings.dryRun) return await reportOf(job, { dryRun: true, resumed: false, out });
     device = settings.device instanceof Device ? settings.device : Device.open(settings.device as DeviceKind);
     using task = new Task<TransplantProgress>(device, settings);
-    const resumed = await workspace.begin(await fingerprint(settings, [base, donor]), settings.restart);
-    return await run({ job, base, donor, patches, workspace, task, prepare, resumed });
+    let tables: readonly MadeTable[] = [];
+    const texts = newTexts(base, donor, patches);
+    return await makeFolder({
+      ...{ op, workspace, weights: base.weights, restart: settings.restart, signal },
+      record: await recordOf(settings, [base, donor]),
+      onBytes: (done, total) => task.report({ stage: 'write', done, total }),
+      tensors: async (records) => {
+        tables = await computeRows(job, task, records);
+        return new Map(tables.map(newTensor));
+      },
+      files: () => texts,
+      report: (resumed) => reportOf(job, { dryRun: false, resumed, out }, tables),
+      verify: (folder) => checkTokens(folder, job),
+    });
   } finally {
     await base.weights.close();
     await donor?.weights.close();
     if (device && device !== settings.device) await device.close();
   }
+}
+
+const newTensor = (made: MadeTable): [string, NewTensor] => {
+  const { base, plan } = made;
+  return [base.name, { shape: [plan.from.length, base.columns], data: () => newRows(made) }];
+};
+
+/** No token lies beyond the tables. */
+async function checkTokens(folder: Folder, { rows, tables }: Job): Promise<void> {
+  const { tokens } = await readTokenizerOf(folder, { wantMerges: false });
+  if (rows >= tokens.length) return;
+  throw new OrthokitError('ERR_STATE', `${op}: ${tables[0]!.base.name} must have ${tokens.length} rows, got ${rows}`);
 }

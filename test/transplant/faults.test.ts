@@ -1,49 +1,17 @@
 // Devices: cpu
-import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, afterEach, expect, it } from 'vitest';
-import { type Calls, calls } from '../../lib/files/calls.ts';
+import { calls } from '../../lib/files/calls.ts';
 import { Device, OrthokitError, transplant } from '../../lib/index.ts';
+import { failNth, openFiles, restoreCalls } from '../files/failing.ts';
 import { Folder } from '../files/folder.ts';
 import { loseNth } from '../files/late-errors.ts';
 import { byteLevelTokenizer, writeModel } from './models.ts';
 
-const original: Calls = { ...calls };
-afterEach(() => Object.assign(calls, original));
+afterEach(restoreCalls);
 const device = Device.open('cpu', { threads: 1 });
 afterAll(() => device.close());
-
-type Call = (...args: unknown[]) => Promise<unknown>;
-
-/** Makes the nth call fail; answers which one it was. */
-function failNth(nth: number): () => keyof Calls | undefined {
-  let count = 0;
-  let hit: keyof Calls | undefined;
-  for (const name of Object.keys(original) as (keyof Calls)[]) {
-    // Nothing here is cut off from power: syncs only take time.
-    const real = name === 'sync' ? async () => {} : (original[name] as Call);
-    (calls as unknown as Record<string, Call>)[name] = async (...args) => {
-      count += 1;
-      if (count !== nth) return real(...args);
-      hit = name;
-      if (name === 'close') await real(...args);
-      throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
-    };
-  }
-  return () => hit;
-}
-
-/** Open files of this process in the folder of the test. */
-function openFiles(folder: string): string[] {
-  return readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      const target = readlinkSync(`/proc/self/fd/${fd}`);
-      return target.startsWith(folder) ? [target] : [];
-    } catch {
-      return []; // the descriptor of the listing itself
-    }
-  });
-}
 
 /** Two models in a folder, a run that makes a third of them, and its files. */
 function twoModels(folder: Folder) {
@@ -139,7 +107,7 @@ it('a run that is killed once its folder is in its place leaves what the next on
   calls.removeFolder = async () => {};
   await run(out);
   expect(readdirSync(`${out}.partial`)).not.toContain('model');
-  calls.removeFolder = original.removeFolder;
+  restoreCalls();
   rmSync(out, { recursive: true });
   await run(out);
   expect(contents(out)).toEqual(contents(folder.file('whole')));

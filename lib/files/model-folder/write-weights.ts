@@ -2,7 +2,7 @@ import { isRecord } from '../../core/options.ts';
 import { inTurns } from '../../core/turns.ts';
 import { pieceBytes } from '../contents.ts';
 import { editJson } from '../json/edit.ts';
-import { byteLengthOf } from '../safetensors/dtypes.ts';
+import { byteLengthOf, type FileDtype } from '../safetensors/dtypes.ts';
 import type { OpenTensorFile } from '../safetensors/file.ts';
 import type { TensorInfo } from '../safetensors/header.ts';
 import { type TensorSource, writeTensorFile } from '../safetensors/write.ts';
@@ -11,9 +11,11 @@ import { indexName } from './shard-index.ts';
 import type { Weights } from './weights.ts';
 import type { Workspace } from './workspace.ts';
 
-/** A tensor that is written anew in place of that of the same name; its dtype stays. */
+/** A tensor that is written anew in place of that of the same name. */
 export interface NewTensor {
   readonly shape: readonly number[];
+  /** Default: as it was. */
+  readonly dtype?: FileDtype | undefined;
   data(): AsyncIterable<Uint8Array>;
 }
 
@@ -43,7 +45,7 @@ export async function writeWeights(
     let size = 0;
     for (const [name, { dtype, shape, byteLength }] of file.tensors) {
       const made = newTensors.get(name);
-      size += made ? byteLengthOf(dtype, made.shape)! : byteLength;
+      size += made ? byteLengthOf(made.dtype ?? dtype, made.shape)! : byteLength;
       if (made) moreParameters += elementsIn(made.shape) - elementsIn(shape);
     }
     sizes.set(shard, size);
@@ -53,8 +55,9 @@ export async function writeWeights(
   for (const [shard, file] of files) {
     if (!(await workspace.has(shard))) {
       const sources = [...file.tensors].map(([name, info]): TensorSource => {
-        const { shape, data } = newTensors.get(name) ?? { shape: info.shape, data: () => copied(file, info) };
-        return { name, dtype: info.dtype, shape, data };
+        const copy = { shape: info.shape, data: () => copied(file, info) };
+        const { shape, dtype = info.dtype, data }: NewTensor = newTensors.get(name) ?? copy;
+        return { name, dtype, shape, data };
       });
       const metadata = Object.fromEntries(file.metadata);
       const before = done;

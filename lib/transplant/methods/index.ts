@@ -3,36 +3,26 @@ import { mean, randn, zero } from './constant.ts';
 import { johnHewitt } from './gaussian.ts';
 import { commonInterpolation } from './interpolation.ts';
 import { landmarkPca } from './landmark-pca.ts';
-import type { MethodName, PrepareMethod } from './method.ts';
+import type { MethodKind, MethodName } from './method.ts';
 import { omp } from './omp.ts';
 import { subword } from './subword.ts';
 
-const methods: Readonly<Record<MethodName, PrepareMethod | undefined>> = {
-  omp,
-  mean,
-  zero,
-  randn,
-  john_hewitt: johnHewitt,
-  common_interpolation: commonInterpolation,
-  subword,
-  landmark_pca: landmarkPca,
+const methods: Readonly<Record<MethodName, MethodKind | undefined>> = {
+  omp: { prepare: omp, needs: 'anchors' },
+  mean: { prepare: mean },
+  zero: { prepare: zero },
+  randn: { prepare: randn },
+  john_hewitt: { prepare: johnHewitt },
+  common_interpolation: { prepare: commonInterpolation, needs: 'anchors' },
+  subword: { prepare: subword, needs: 'merges' },
+  landmark_pca: { prepare: landmarkPca, needs: 'anchors' },
   stb: undefined,
   mp_rope: undefined,
 };
 
 /** @throws `ERR_UNSUPPORTED` for a method that is known and not there */
-export function findMethod(op: string, name: MethodName): PrepareMethod {
+export function findMethod(op: string, name: MethodName): MethodKind {
   const method = methods[name];
   if (!method) throw new OrthokitError('ERR_UNSUPPORTED', `${op}: method ${name} is not implemented`);
   return method;
-}
-
-/** Whether a method stands on tokens that both models know. */
-export function needsAnchors(name: MethodName): boolean {
-  return !['mean', 'zero', 'randn', 'john_hewitt', 'subword'].includes(name);
-}
-
-/** Whether a method encodes text with the base's tokenizer. */
-export function needsMerges(name: MethodName): boolean {
-  return name === 'subword';
 }

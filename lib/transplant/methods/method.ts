@@ -4,7 +4,7 @@ import type { Tokenizer } from '../../tokenizers/index.ts';
 import type { Scan } from '../tables/scan.ts';
 import type { Table } from '../tables/table.ts';
 
-/** What the methods are called, here and in mergekit-tokensurgeon. */
+/** Names of the methods, here and in mergekit-tokensurgeon. */
 export type MethodName =
   | 'omp'
   | 'mean'
@@ -30,7 +30,7 @@ export const methodNames: readonly MethodName[] = [
   'mp_rope',
 ];
 
-/** What methods know: tables of the base, of each of which new rows are wanted, and the one table of the donor. */
+/** The material of a method: tables of the base, for each of which new rows are wanted, and the one table of the donor. */
 export interface MethodContext {
   readonly task: Task;
   readonly bases: readonly { readonly table: Table; readonly scan: Scan; readonly isHead: boolean }[];
@@ -71,3 +71,10 @@ export interface Method {
 
 /** Makes a method ready; what it holds on the device goes with `dispose`. */
 export type PrepareMethod = (context: MethodContext) => Promise<Method>;
+
+/** A method before it has looked at anything. */
+export interface MethodKind {
+  readonly prepare: PrepareMethod;
+  /** `anchors`: tokens that both models know. `merges`: those of the base's tokenizer, with which it encodes text. */
+  readonly needs?: 'anchors' | 'merges';
+}

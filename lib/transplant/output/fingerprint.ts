@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { inTurns, type Steps } from '../../core/turns.ts';
-import { statesOf, textOf } from '../../files/model-folder/run-record.ts';
+import { type RunRecord, statesOf } from '../../files/model-folder/run-record.ts';
 import type { Tokenizer } from '../../tokenizers/index.ts';
 import type { Settings } from '../options.ts';
 import type { Model } from '../tables/model.ts';
@@ -10,7 +10,7 @@ const pauseIds = 1 << 8;
 const format = 3;
 
 /** The record of a run: options that show in the result, and the files of both models. */
-export async function fingerprint(settings: Settings, models: readonly Model[]): Promise<string> {
+export async function recordOf(settings: Settings, models: readonly Model[]): Promise<RunRecord> {
   const {
     base,
     donor,
@@ -30,7 +30,7 @@ export async function fingerprint(settings: Settings, models: readonly Model[]):
     files.push(...(await statesOf(folder, ['tokenizer.json', ...weights.shards])));
     files.push([await inTurns(digestOf(tokenizer.tokens), settings.signal)]);
   }
-  return textOf({ format, options: rest, files });
+  return { format, options: rest, files };
 }
 
 function* digestOf(tokens: Tokenizer['tokens']): Steps<string> {

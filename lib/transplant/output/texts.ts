@@ -2,7 +2,6 @@ import { Buffer } from 'node:buffer';
 import { inTurns, type Steps } from '../../core/turns.ts';
 import { editJson } from '../../files/json/edit.ts';
 import type { JsonObject } from '../../files/json/reader.ts';
-import type { Workspace } from '../../files/model-folder/workspace.ts';
 import { limits } from '../../tokenizers/internal.ts';
 import type { Job } from '../tables/job.ts';
 import type { Model } from '../tables/model.ts';
@@ -50,28 +49,25 @@ export function* planTexts(base: Model, donor: Model, { rows, tables }: Job): St
   });
 }
 
-export interface Texts {
-  readonly workspace: Workspace;
-  readonly base: Model;
-  readonly donor: Model;
-  readonly patches: ConfigPatches;
-}
-
-/** Writes configuration and tokenizer. */
-export async function writeTexts({ workspace, base, donor, patches }: Texts): Promise<void> {
+/** Configuration and tokenizer of the new folder. */
+export async function* newTexts(
+  base: Model,
+  donor: Model,
+  patches: ConfigPatches,
+): AsyncGenerator<[string, Uint8Array]> {
   const { fail, signal } = base.folder;
   const edited = (bytes: Uint8Array, patch: JsonObject, name: string): Promise<Uint8Array> =>
     inTurns(editJson(bytes, patch, fail, name), signal);
   const configBytes = base.configBytes ?? Buffer.from('{}\n');
-  await workspace.write('config.json', await edited(configBytes, patches.config, 'config.json'));
+  yield ['config.json', await edited(configBytes, patches.config, 'config.json')];
   if (base.generationBytes) {
-    const generation = await edited(base.generationBytes, patches.generation, 'generation_config.json');
-    await workspace.write('generation_config.json', generation);
+    const name = 'generation_config.json';
+    yield [name, await edited(base.generationBytes, patches.generation, name)];
   }
   for (const [model, names] of [[donor, tokenizerFiles] as const, [base, baseFiles] as const]) {
     for (const name of names) {
       const bytes = await model.folder.read(name, limits.fileBytes);
-      if (bytes) await workspace.write(name, bytes);
+      if (bytes) yield [name, bytes];
     }
   }
 }

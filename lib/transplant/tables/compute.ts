@@ -1,52 +1,60 @@
 import { OrthokitError } from '../../core/errors.ts';
 import { Owned } from '../../core/owned.ts';
 import type { Task } from '../../core/task.ts';
-import { needsAnchors } from '../methods/index.ts';
-import type { MethodContext, PrepareMethod } from '../methods/method.ts';
+import type { OpenRecords } from '../../files/model-folder/job.ts';
 import type { TransplantProgress } from '../options.ts';
 import { type Anchors, chooseAnchors, normLimit } from './anchors.ts';
 import { approximateRows, type Output } from './approximate.ts';
-import type { Job, Side, TableJob } from './job.ts';
-import type { NewTable } from './new-table.ts';
+import type { Job, MadeTable, Side, TableJob } from './job.ts';
 import { type Plan, planRows, sharedIds } from './plan.ts';
+import { RowStore, recordBytesOf } from './row-store.ts';
 import { allIds, type Scan, scanRows } from './scan.ts';
 import type { Table } from './table.ts';
 import { untrainedRows } from './trained.ts';
 import { unusedRowsOf } from './unused.ts';
 
-/** Makes the rows of all tables, in the stores that the job has for them. */
-export async function computeRows(
-  job: Job,
-  task: Task<TransplantProgress>,
-  prepare: PrepareMethod,
-): Promise<NewTable[]> {
-  const { settings, base, tables } = job;
-  let scanned = 0;
-  for (const table of tables) {
-    table.scan = await scanRows(task, table.base, allIds(table.base.rows));
-    scanned += table.base.rows;
-    task.report({ stage: 'scan', done: scanned, total: tables.length * base.embed.rows });
-  }
-  if (settings.magikarp) await leaveOutUntrained(job, task);
-  const total = tables.reduce((sum, { plan }) => sum + plan.targets.length, 0);
-  let before = 0;
-  for (const group of groupsOf(tables)) {
-    before += await approximateGroup(job, group, task, prepare, (count) =>
-      task.report({ stage: 'approximate', done: before + count * group.length, total }),
-    );
-  }
-  const newTables: NewTable[] = [];
-  for (const { base: own, plan, scan, store } of tables) {
-    if (!scan || !store) throw new Error(`${own.name} was not computed`);
-    const unusedRow = await unusedRowsOf(task.device, own, scan, base.tokenizer, settings.unusedRows);
-    newTables.push({ table: own, plan, store, unusedRow });
-  }
-  return newTables;
+/** A table whose rows have been read. */
+interface ScannedTable extends TableJob {
+  readonly scan: Scan;
+  readonly store: RowStore;
 }
 
-/** Marks the rows of either side that look never trained in any of its tables, and plans anew. */
-async function leaveOutUntrained({ base, donor, tables }: Job, task: Task<TransplantProgress>): Promise<void> {
-  const marked = async (model: Side, jobs: readonly TableJob[]): Promise<Uint8Array> => {
+/** Makes the rows of all tables; `open` gives the records in which those of one are kept. */
+export async function computeRows(job: Job, task: Task<TransplantProgress>, open: OpenRecords): Promise<MadeTable[]> {
+  const { settings, base, tables } = job;
+  const stores: RowStore[] = [];
+  for (const { label, base: own } of tables)
+    stores.push(new RowStore(await open(label, recordBytesOf(own.rowBytes)), own.rowBytes));
+  const scanned: ScannedTable[] = [];
+  for (const [i, table] of tables.entries()) {
+    scanned.push({ ...table, scan: await scanRows(task, table.base, allIds(table.base.rows)), store: stores[i]! });
+    const done = scanned.reduce((sum, { base: own }) => sum + own.rows, 0);
+    task.report({ stage: 'scan', done, total: tables.length * base.embed.rows });
+  }
+  const planned = settings.magikarp ? await withoutUntrained(job, scanned, task) : scanned;
+  const total = planned.reduce((sum, { plan }) => sum + plan.targets.length, 0);
+  let before = 0;
+  const made: MadeTable[] = [];
+  for (const group of groupsOf(planned)) {
+    const onRows = (count: number): void =>
+      task.report({ stage: 'approximate', done: before + count * group.length, total });
+    const anchors = await approximateGroup(job, group, task, onRows);
+    before += group[0]!.plan.targets.length * group.length;
+    for (const table of group) {
+      const unusedRow = await unusedRowsOf(task.device, table.base, table.scan, base.tokenizer, settings.unusedRows);
+      made.push({ ...table, anchors, unusedRow });
+    }
+  }
+  return made;
+}
+
+/** The tables planned anew, without the rows of either side that look never trained in any of its tables. */
+async function withoutUntrained(
+  { base, donor }: Job,
+  tables: readonly ScannedTable[],
+  task: Task<TransplantProgress>,
+): Promise<ScannedTable[]> {
+  const marked = async (model: Side, jobs: readonly ScannedTable[]): Promise<Uint8Array> => {
     const all = [model.embed, ...(model.lmHead ? [model.lmHead] : [])];
     const bad = new Uint8Array(model.embed.rows);
     for (const table of all) {
@@ -59,17 +67,17 @@ async function leaveOutUntrained({ base, donor, tables }: Job, task: Task<Transp
   };
   const badBase = await marked(base, tables);
   const badDonor = await marked(donor, []);
-  for (const table of tables) {
-    table.fit = { ...table.fit, badBase, badDonor };
-    table.plan = planRows(table.match, table.fit);
-  }
+  return tables.map((table) => {
+    const fit = { ...table.fit, badBase, badDonor };
+    return { ...table, fit, plan: planRows(table.match, fit) };
+  });
 }
 
 /** Tables that follow the same rows of the donor with the same tokens missing share one approximation. */
-function groupsOf(tables: readonly TableJob[]): TableJob[][] {
-  const groups: TableJob[][] = [];
+function groupsOf<T extends TableJob>(tables: readonly T[]): T[][] {
+  const groups: T[][] = [];
   for (const table of tables) {
-    const group = groups.find(([first]) => first && first.donor === table.donor && isSame(first.plan, table.plan));
+    const group = groups.find(([first]) => first!.donor === table.donor && isSame(first!.plan, table.plan));
     if (group) group.push(table);
     else groups.push([table]);
   }
@@ -80,48 +88,39 @@ function isSame({ targets: a }: Plan, { targets: b }: Plan): boolean {
   return a.length === b.length && a.every((id, i) => id === b[i]);
 }
 
+/** Fills the stores of a group; answers what its rows stand on, if the method needs that. */
 async function approximateGroup(
-  { op, settings, base, donor }: Job,
-  group: readonly TableJob[],
+  { op, settings, method, base, donor }: Job,
+  group: readonly ScannedTable[],
   task: Task<TransplantProgress>,
-  prepare: PrepareMethod,
   onRows: (done: number) => void,
-): Promise<number> {
-  const [first] = group;
-  if (!first) return 0;
+): Promise<Anchors | undefined> {
+  const first = group[0]!;
   const { targets } = first.plan;
-  let anchors: Anchors = {
-    base: new Int32Array(),
-    donor: new Int32Array(),
-    skipped: { zero: 0, nonFinite: 0, duplicate: 0 },
-  };
-  const bases = group.map((table) => table.base);
-  if (needsAnchors(settings.method)) {
-    const shared = sharedIds(first.match, first.fit);
-    anchors = await chooseAnchors(task, shared, first.donor, bases);
+  let anchors: Anchors | undefined;
+  if (method.needs === 'anchors') {
+    const tables = group.map((table) => table.base);
+    anchors = await chooseAnchors(task, sharedIds(first.match, first.fit), first.donor, tables);
     checkShared(op, anchors.base.length, targets.length);
-    for (const table of group) table.anchors = anchors;
   }
   const outputs = group.map(({ base: table, scan, store }): Output => {
-    if (!store || !scan) throw new Error('the table was not read');
     const limit = settings.normClip ? normLimit(scan) : Number.MAX_VALUE;
     return { table, store, limit: Math.min(limit, largest(table)) };
   });
-  if (outputs.some(({ store }) => store.count < targets.length)) {
-    const context: MethodContext = {
+  if (outputs.every(({ store }) => store.count >= targets.length)) return anchors;
+  using owned = new Owned();
+  const ready = owned.add(
+    await method.prepare({
       task,
-      bases: group.map(({ base: table, scan, label }) => ({ table, scan: scan as Scan, isHead: label === 'lm-head' })),
+      bases: group.map(({ base: table, scan, label }) => ({ table, scan, isHead: label === 'lm-head' })),
       donor: first.donor,
-      anchors,
+      anchors: anchors ?? { base: new Int32Array(), donor: new Int32Array() },
       tokenizers: { base: base.tokenizer, donor: donor.tokenizer },
       settings,
-    };
-    using owned = new Owned();
-    const method = owned.add(await prepare(context));
-    const { batchSize } = settings;
-    await approximateRows(task, method, first.donor, outputs, targets, { batchSize, onRows });
-  }
-  return targets.length * group.length;
+    }),
+  );
+  await approximateRows(task, ready, first.donor, outputs, targets, { batchSize: settings.batchSize, onRows });
+  return anchors;
 }
 
 /** A norm that keeps every element inside the table's dtype. */
@@ -136,11 +135,10 @@ function largest({ dtype }: Table): number {
  * @throws `ERR_ARGUMENT` where the models share no token and the method needs some, `ERR_MEMORY` where `memoryLimit` does
  * not hold the rows of those that they share
  */
-export function checkJob({ op, settings, tables }: Job): void {
-  if (!needsAnchors(settings.method)) return;
+export function checkJob({ op, settings, method, tables }: Job): void {
+  if (method.needs !== 'anchors') return;
   for (const group of groupsOf(tables)) {
-    const [first] = group;
-    if (!first) continue;
+    const first = group[0]!;
     const shared = sharedIds(first.match, first.fit).base.length;
     checkShared(op, shared, first.plan.targets.length);
     const columns = group.reduce((sum, { base }) => sum + base.columns, first.donor.columns);

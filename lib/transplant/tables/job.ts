@@ -1,13 +1,13 @@
-import path from 'node:path';
 import type { Steps } from '../../core/turns.ts';
 import type { Tokenizer, VocabularyMatch } from '../../tokenizers/index.ts';
 import { matchSteps } from '../../tokenizers/internal.ts';
-import type { MatchScope, Settings } from '../options.ts';
+import { findMethod } from '../methods/index.ts';
+import type { MethodKind } from '../methods/method.ts';
+import type { MatchScope, TableSettings } from '../options.ts';
 import { quantiles, type TableReport, type TransplantReport } from '../report.ts';
 import type { Anchors } from './anchors.ts';
 import { type Fit, type Plan, paddingOf, planRows, unused } from './plan.ts';
 import type { RowStore } from './row-store.ts';
-import type { Scan } from './scan.ts';
 import type { Table } from './table.ts';
 
 /** One table of the base that is rebuilt, and the table of the donor whose rows it follows. */
@@ -17,11 +17,17 @@ export interface TableJob {
   readonly donor: Table;
   readonly match: VocabularyMatch;
   /** Sizes and marks that the plan was made of. */
-  fit: Fit;
-  plan: Plan;
-  scan?: Scan;
-  anchors?: Anchors;
-  store?: RowStore;
+  readonly fit: Fit;
+  readonly plan: Plan;
+}
+
+/** A table whose rows have been made. */
+export interface MadeTable extends TableJob {
+  readonly store: RowStore;
+  /** Absent where the method needs none. */
+  readonly anchors: Anchors | undefined;
+  /** The bytes of a row that no token needs. */
+  readonly unusedRow: (row: number) => Promise<Uint8Array>;
 }
 
 /** Vocabulary and tables of one model. */
@@ -36,16 +42,18 @@ export interface Side {
 export interface Job {
   /** The public function that messages begin with. */
   readonly op: string;
-  readonly settings: Settings;
+  readonly settings: TableSettings;
+  readonly method: MethodKind;
   readonly base: Side;
   readonly donor: Side;
   readonly rows: number;
   readonly tables: readonly TableJob[];
-  readonly warnings: string[];
-  report(resumed: boolean): Promise<TransplantReport>;
+  readonly warnings: readonly string[];
 }
 
-export function* planJob(op: string, settings: Settings, base: Side, donor: Side): Steps<Job> {
+/** @throws `ERR_UNSUPPORTED` for a method that is known and not there */
+export function* planJob(op: string, settings: TableSettings, base: Side, donor: Side): Steps<Job> {
+  const method = findMethod(op, settings.method);
   const tokens = donor.tokenizer.tokens.length;
   const multiple = settings.padToMultiple ?? paddingOf(base.embed.rows, base.tokenizer.tokens.length);
   const rows = Math.ceil(tokens / multiple) * multiple;
@@ -69,33 +77,33 @@ export function* planJob(op: string, settings: Settings, base: Side, donor: Side
   };
   const tables = [yield* tableJob('embed', base.embed, donor.embed)];
   if (base.lmHead) tables.push(yield* tableJob('lm-head', base.lmHead, donor.lmHead ?? donor.embed));
-  const { match } = tables[0] as TableJob;
+  const { match } = tables[0]!;
   const warnings = [...match.warnings];
   const beyond = donor.tokenizer.tokens.filter((token, id) => token !== undefined && id >= donor.embed.rows).length;
   if (beyond > 0) warnings.push(`${beyond} added tokens of the donor lie beyond its ${donor.embed.rows} rows`);
+  return { op, settings, method, base, donor, rows, tables, warnings };
+}
+
+/** The report of a job as it was planned, or of the tables that were made. */
+export async function reportOf(
+  { settings, rows, tables, warnings }: Job,
+  run: Pick<TransplantReport, 'dryRun' | 'resumed' | 'out'>,
+  made: readonly (TableJob | MadeTable)[] = tables,
+): Promise<TransplantReport> {
   return {
-    op,
-    settings,
-    base,
-    donor,
-    rows,
-    tables,
+    method: settings.method,
+    ...run,
+    match: tables[0]!.match.counts,
+    tables: await Promise.all(made.map((table) => tableReport(table, rows))),
     warnings,
-    report: async (resumed) => ({
-      method: settings.method,
-      dryRun: settings.dryRun,
-      resumed,
-      out: path.resolve(settings.out),
-      match: match.counts,
-      tables: await Promise.all(tables.map((table) => tableReport(table, rows))),
-      warnings,
-    }),
   };
 }
 
-async function tableReport({ base, plan, anchors, store }: TableJob, rows: number): Promise<TableReport> {
+async function tableReport(table: TableJob | MadeTable, rows: number): Promise<TableReport> {
+  const { base, plan } = table;
   const { from, targets } = plan;
   const left = from.filter((id) => id === unused).length;
+  const { anchors, store } = 'store' in table ? table : {};
   const statistics = store && (await statisticsOf(store, targets.length));
   return {
     tensor: base.name,

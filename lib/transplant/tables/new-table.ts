@@ -1,18 +1,9 @@
-import { approximated, type Plan, unused } from './plan.ts';
-import type { RowStore } from './row-store.ts';
-import { rowsPerStep, type Table } from './table.ts';
-
-/** A table that is written anew. */
-export interface NewTable {
-  readonly table: Table;
-  readonly plan: Plan;
-  readonly store: RowStore;
-  /** The bytes of a row that no token needs. */
-  readonly unusedRow: (row: number) => Promise<Uint8Array>;
-}
+import type { MadeTable } from './job.ts';
+import { approximated, unused } from './plan.ts';
+import { rowsPerStep } from './table.ts';
 
 /** The new table, a step of rows at a time. */
-export async function* newRows({ table, plan, store, unusedRow }: NewTable): AsyncGenerator<Uint8Array, void> {
+export async function* newRows({ base: table, plan, store, unusedRow }: MadeTable): AsyncGenerator<Uint8Array, void> {
   const { from, targets } = plan;
   const { rowBytes } = table;
   const step = rowsPerStep(table);

@@ -1,12 +1,4 @@
-/** Store of the finished rows of one table, with the facts of each. */
-export interface RowStore {
-  /** How many rows are there. */
-  readonly count: number;
-  /** Puts rows at `at`, each with what is known of it. */
-  write(at: number, rows: Uint8Array, facts: RowFacts): Promise<void>;
-  /** Rows from `at` on, and what is known of them. */
-  read(at: number, count: number): Promise<StoredRows>;
-}
+import type { Records } from '../../files/model-folder/journal.ts';
 
 /** Facts of rows, one by one; a part that a method does not tell is absent. */
 export interface RowFacts {
@@ -29,46 +21,65 @@ export interface StoredRows {
   readonly nonFinite: Uint8Array;
 }
 
-/** Rows in memory. */
-export class MemoryRows implements RowStore {
+/** Behind each row: residual and norm in f32, and a word of marks. */
+const factBytes = 12;
+const isClipped = 1;
+const isNonFinite = 2;
+
+/** The size of a record of {@link RowStore}. */
+export const recordBytesOf = (rowBytes: number): number => rowBytes + factBytes;
+
+/** The finished rows of one table, each with its facts. */
+export class RowStore {
+  readonly #records: Records;
   readonly #rowBytes: number;
-  readonly #rows: Uint8Array;
-  readonly #residuals: Float32Array;
-  readonly #norms: Float32Array;
-  readonly #clipped: Uint8Array;
-  readonly #nonFinite: Uint8Array;
-  #count = 0;
 
-  constructor(rowBytes: number, count: number) {
+  constructor(records: Records, rowBytes: number) {
+    this.#records = records;
     this.#rowBytes = rowBytes;
-    this.#rows = new Uint8Array(rowBytes * count);
-    this.#residuals = new Float32Array(count).fill(Number.NaN);
-    this.#norms = new Float32Array(count).fill(Number.NaN);
-    this.#clipped = new Uint8Array(count);
-    this.#nonFinite = new Uint8Array(count);
   }
 
+  /** How many rows are there. */
   get count(): number {
-    return this.#count;
+    return this.#records.count;
   }
 
+  /** Puts rows at `at`, each with what is known of it. */
   async write(at: number, rows: Uint8Array, { residuals, norms, clipped, nonFinite }: RowFacts): Promise<void> {
-    this.#rows.set(rows, at * this.#rowBytes);
-    if (residuals) this.#residuals.set(residuals, at);
-    if (norms) this.#norms.set(norms, at);
-    this.#clipped.set(clipped, at);
-    this.#nonFinite.set(nonFinite, at);
-    this.#count = Math.max(this.#count, at + rows.length / this.#rowBytes);
+    const count = rows.length / this.#rowBytes;
+    const recordBytes = recordBytesOf(this.#rowBytes);
+    const records = new Uint8Array(count * recordBytes);
+    const view = new DataView(records.buffer);
+    for (let i = 0; i < count; i++) {
+      records.set(rows.subarray(i * this.#rowBytes, (i + 1) * this.#rowBytes), i * recordBytes);
+      const facts = i * recordBytes + this.#rowBytes;
+      view.setFloat32(facts, residuals?.[i] ?? Number.NaN, true);
+      view.setFloat32(facts + 4, norms?.[i] ?? Number.NaN, true);
+      view.setUint32(facts + 8, (clipped[i] ? isClipped : 0) | (nonFinite[i] ? isNonFinite : 0), true);
+    }
+    await this.#records.write(at, records);
   }
 
+  /** Rows from `at` on, and what is known of them. */
   async read(at: number, count: number): Promise<StoredRows> {
-    const end = at + count;
-    return {
-      rows: this.#rows.subarray(at * this.#rowBytes, end * this.#rowBytes),
-      residuals: this.#residuals.subarray(at, end),
-      norms: this.#norms.subarray(at, end),
-      clipped: this.#clipped.subarray(at, end),
-      nonFinite: this.#nonFinite.subarray(at, end),
-    };
+    const recordBytes = recordBytesOf(this.#rowBytes);
+    const records = await this.#records.read(at, count);
+    const rows = new Uint8Array(count * this.#rowBytes);
+    const residuals = new Float32Array(count);
+    const norms = new Float32Array(count);
+    const clipped = new Uint8Array(count);
+    const nonFinite = new Uint8Array(count);
+    const view = new DataView(records.buffer, records.byteOffset, records.byteLength);
+    for (let i = 0; i < count; i++) {
+      const from = i * recordBytes;
+      const facts = from + this.#rowBytes;
+      rows.set(records.subarray(from, facts), i * this.#rowBytes);
+      residuals[i] = view.getFloat32(facts, true);
+      norms[i] = view.getFloat32(facts + 4, true);
+      const marks = view.getUint32(facts + 8, true);
+      clipped[i] = marks & isClipped ? 1 : 0;
+      nonFinite[i] = marks & isNonFinite ? 1 : 0;
+    }
+    return { rows, residuals, norms, clipped, nonFinite };
   }
 }

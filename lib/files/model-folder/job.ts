@@ -1,0 +1,89 @@
+import { OrthokitError } from '../../core/errors.ts';
+import { Folder } from './folder.ts';
+import { Journal, type Records } from './journal.ts';
+import { type RunRecord, textOf } from './run-record.ts';
+import { Weights } from './weights.ts';
+import type { Workspace } from './workspace.ts';
+import { type NewTensor, writeWeights } from './write-weights.ts';
+
+/**
+ * Opens the records of an earlier run of the job, or new ones; they close with the job. The label is a word of the job's
+ * own, never a stranger's: a file is named by it.
+ */
+export type OpenRecords = (label: string, recordBytes: number) => Promise<Records>;
+
+/** A new model folder made of another one: a function for each tensor that changes, all else byte for byte. */
+export interface FolderJob<Report> {
+  /** The public function that messages begin with. */
+  readonly op: string;
+  /** The place of the new folder, found before anything is computed. */
+  readonly workspace: Workspace;
+  /** The model whose tensors are taken. */
+  readonly weights: Weights;
+  /** Only a run of the same inputs and options goes on with the work of an earlier one. */
+  readonly record: RunRecord;
+  /** Discard what an earlier run has left. */
+  readonly restart: boolean;
+  readonly signal?: AbortSignal | undefined;
+  /** Bytes of weights that are written, those of an earlier run included. */
+  readonly onBytes: (done: number, total: number) => void;
+  /** The tensors that are made anew, by name. Work that takes long keeps what it has finished as records. */
+  tensors(records: OpenRecords): Promise<ReadonlyMap<string, NewTensor>>;
+  /** The other files of the new folder. */
+  files(): AsyncIterable<readonly [name: string, bytes: Uint8Array]>;
+  /** Looks at the new folder before it is published, beyond its weights. */
+  verify?(folder: Folder): Promise<void>;
+  /** The report, made while the records are open. */
+  report(resumed: boolean): Promise<Report>;
+}
+
+/**
+ * Carries out a job: the new folder appears at once and whole. What was killed, aborted or has failed goes on where it stood
+ * when it is repeated: with the records, and with the files of weights that are complete.
+ *
+ * @throws `ERR_STATE` for the work of another run, unless `restart`, and for a folder that is not as it was planned
+ */
+export async function makeFolder<Report>(job: FolderJob<Report>): Promise<Report> {
+  const { op, workspace, weights, signal, onBytes } = job;
+  const resumed = await workspace.begin(textOf(job.record), job.restart);
+  const journals: Journal[] = [];
+  try {
+    const tensors = await job.tensors(async (label, recordBytes) => {
+      const journal = await Journal.open(op, workspace.scratch(label), recordBytes);
+      journals.push(journal);
+      return journal;
+    });
+    await writeWeights(workspace, weights, tensors, { op, signal, onBytes });
+    for await (const [name, bytes] of job.files()) await workspace.write(name, bytes);
+    const report = await job.report(resumed);
+    await verify(job, tensors);
+    await workspace.publish();
+    return report;
+  } catch (error) {
+    await workspace.leaveBare();
+    throw error;
+  } finally {
+    for (const journal of journals) await journal.close();
+  }
+}
+
+/** Reads the new folder once more: every file opens, and holds what was planned. */
+async function verify<Report>(job: FolderJob<Report>, tensors: ReadonlyMap<string, NewTensor>): Promise<void> {
+  const { op, workspace, signal } = job;
+  const folder = await Folder.open(op, 'out', workspace.model, { followLinks: false, signal });
+  await job.verify?.(folder);
+  const weights = await Weights.open(folder);
+  try {
+    for (const shard of weights.shards) await weights.shard(shard);
+    for (const [name, { shape }] of tensors) {
+      const { info } = await weights.find(name);
+      if (info.shape.join() !== shape.join())
+        throw new OrthokitError(
+          'ERR_STATE',
+          `${op}: ${name} must be [${shape.join(', ')}], got [${info.shape.join(', ')}]`,
+        );
+    }
+  } finally {
+    await weights.close();
+  }
+}

@@ -1,0 +1,133 @@
+import { constants } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
+import { OrthokitError } from '../../core/errors.ts';
+import { attempt, calls, ioError } from '../calls.ts';
+import { pieceBytes, readFully, writeFully } from '../contents.ts';
+
+/** Finished pieces of work, records of one size: those before `count` are there. */
+export interface Records {
+  readonly count: number;
+  /** Puts records at `at`, which is not beyond the count. */
+  write(at: number, records: Uint8Array): Promise<void>;
+  read(at: number, count: number): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** Records in memory. */
+export class MemoryRecords implements Records {
+  readonly #recordBytes: number;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  #count = 0;
+
+  constructor(recordBytes: number, most: number) {
+    this.#recordBytes = recordBytes;
+    this.#bytes = new Uint8Array(recordBytes * most);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  async write(at: number, records: Uint8Array): Promise<void> {
+    this.#bytes.set(records, at * this.#recordBytes);
+    this.#count = Math.max(this.#count, at + records.length / this.#recordBytes);
+  }
+
+  async read(at: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#bytes.subarray(at * this.#recordBytes, (at + count) * this.#recordBytes);
+  }
+}
+
+const sumBytes = 4;
+
+/**
+ * Records in a file, each with a check sum behind it, so that a run that was killed goes on where it stood. A power cut may
+ * leave a file longer than what has reached the disk of it: records count as far as their check sums are right.
+ */
+export class Journal implements Records {
+  readonly #op: string;
+  readonly #path: string;
+  readonly #handle: FileHandle;
+  readonly #recordBytes: number;
+  #count: number;
+
+  private constructor(op: string, path: string, handle: FileHandle, recordBytes: number, count: number) {
+    this.#op = op;
+    this.#path = path;
+    this.#handle = handle;
+    this.#recordBytes = recordBytes;
+    this.#count = count;
+  }
+
+  /** Opens or makes it; what a killed run has half written is written again. */
+  static async open(op: string, path: string, recordBytes: number): Promise<Journal> {
+    const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NONBLOCK ?? 0);
+    const handle = await attempt(op, path, 'opened', calls.open(path, flags, 0o666));
+    try {
+      const stats = await attempt(op, path, 'examined', calls.fstat(handle));
+      if (!stats.isFile())
+        throw new OrthokitError('ERR_STATE', `${op}: ${path} must be a regular file, got another kind`);
+      const journal = new Journal(op, path, handle, recordBytes, Math.floor(stats.size / (recordBytes + sumBytes)));
+      journal.#count = await journal.#countRight();
+      return journal;
+    } catch (error) {
+      await calls.close(handle).catch(() => {});
+      throw error;
+    }
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  async write(at: number, records: Uint8Array): Promise<void> {
+    const stride = this.#recordBytes + sumBytes;
+    const count = records.length / this.#recordBytes;
+    const bytes = new Uint8Array(count * stride);
+    const view = new DataView(bytes.buffer);
+    for (let i = 0; i < count; i++) {
+      const record = records.subarray(i * this.#recordBytes, (i + 1) * this.#recordBytes);
+      bytes.set(record, i * stride);
+      view.setUint32(i * stride + this.#recordBytes, crc32(record), true);
+    }
+    await writeFully(this.#handle, bytes, at * stride, { op: this.#op, path: this.#path });
+    await attempt(this.#op, this.#path, 'synced', calls.sync(this.#handle));
+    this.#count = Math.max(this.#count, at + count);
+  }
+
+  async read(at: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
+    const records = new Uint8Array(count * this.#recordBytes);
+    let i = 0;
+    for (const { record } of await this.#stored(at, count)) records.set(record, i++ * this.#recordBytes);
+    return records;
+  }
+
+  async #stored(at: number, count: number): Promise<{ record: Uint8Array; sum: number }[]> {
+    const stride = this.#recordBytes + sumBytes;
+    const bytes = new Uint8Array(count * stride);
+    const [op, path] = [this.#op, this.#path];
+    await readFully(this.#handle, bytes, at * stride, { op, path }, () => {
+      throw ioError(op, path, 'read', new Error('the file has ended'));
+    });
+    const view = new DataView(bytes.buffer);
+    return Array.from({ length: count }, (_, i) => {
+      const end = i * stride + this.#recordBytes;
+      return { record: bytes.subarray(i * stride, end), sum: view.getUint32(end, true) };
+    });
+  }
+
+  /** Records before the first one whose check sum is wrong. */
+  async #countRight(): Promise<number> {
+    const step = Math.max(1, Math.floor(pieceBytes / (this.#recordBytes + sumBytes)));
+    for (let at = 0; at < this.#count; at += step) {
+      const found = await this.#stored(at, Math.min(step, this.#count - at));
+      const wrong = found.findIndex(({ record, sum }) => crc32(record) !== sum);
+      if (wrong >= 0) return at + wrong;
+    }
+    return this.#count;
+  }
+
+  async close(): Promise<void> {
+    await calls.close(this.#handle).catch(() => {});
+  }
+}
