@@ -1,10 +1,18 @@
 export type { LinearOperator } from '../core/operator.ts';
 export { type CgOptions, type CgResult, cg } from './cg.ts';
+export { type FistaOptions, type FistaProgress, type FistaResult, fista, type ProximalOperator } from './fista.ts';
 export { type LanczosOptions, type LanczosProgress, type LanczosResult, lanczos } from './lanczos.ts';
 export { type LbfgsOptions, type LbfgsProgress, type LbfgsResult, lbfgs } from './lbfgs.ts';
 export { minres } from './minres.ts';
 export { type CheckAdjointOptions, checkAdjoint } from './operator.ts';
 export { type CheckGradientOptions, checkGradient, type Oracle, withDifferences } from './oracle.ts';
+export {
+  type AffineSet,
+  type DykstraOptions,
+  type DykstraProgress,
+  type DykstraResult,
+  project,
+} from './project/index.ts';
 export { type SlqOptions, type SlqResult, slq } from './slq.ts';
 export type { SolverStatus } from './status.ts';
 export type { SystemOptions, SystemProgress, SystemResult } from './system.ts';

@@ -56,9 +56,9 @@ export interface TableReport {
 export interface TransplantReport {
   /** The method. */
   readonly method: MethodName;
-  /** True if nothing was written. */
+  /** Whether nothing was written. */
   readonly dryRun: boolean;
-  /** True if the work of an earlier run was taken up. */
+  /** Whether the work of an earlier run was taken up. */
   readonly resumed: boolean;
   /** The folder. */
   readonly out: string;

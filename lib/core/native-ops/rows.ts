@@ -5,6 +5,47 @@ import type { Tensor } from '../tensor.ts';
 /** Operations of the group `rows`. */
 export interface OpsOfGroup {
   /**
+   * the nearest point of a set, for every row
+   *
+   * ```text
+   * Each row of out = the point of a set that is nearest to the row of x; out may be x. By the word:
+   *   simplex    yⱼ ≥ 0, Σ yⱼ = size: yⱼ = max(xⱼ − τ, 0), where τ makes the sum right
+   *   l1_ball    Σ |yⱼ| ≤ size: x itself, or |x| projected onto the simplex, with the signs of x
+   *   ball       ‖y‖₂ ≤ size: x itself, or size x / ‖x‖₂
+   *   halfspace  Σ aⱼ yⱼ ≤ size, a = normal: x itself, or x − (Σ aⱼ xⱼ − size) a / ‖a‖₂²
+   * τ is exact (Michelot 1986): Newton's steps from below on a convex, piecewise linear function,
+   * each over the elements above the last τ, until none drops out; a few passes over the row.
+   * Numerics: in f64, in a fixed order, rounded once to the dtype; no square leaves its range. A row
+   * in the set keeps its bits. A row that holds NaN or infinity becomes NaN, and so does one for
+   * which the halfspace is empty (a = 0, size < 0).
+   * Traffic: one read, one write; later passes find their row in cache.
+   * ```
+   *
+   * - x must be floating
+   * - x must be a matrix
+   * - out must have x's dtype
+   * - out must have x's shape
+   * - normal must be given for a halfspace alone
+   * - size must be finite and not negative
+   * - x must have columns where the simplex does
+   * - normal is missing for a halfspace
+   * - normal must have x's dtype
+   * - normal must have one element a column of x
+   * - size must be finite
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  projectRows(
+    device: Device,
+    fields: {
+      /** Read. */ x: Tensor;
+      /** Read. Default: none. */ normal?: Tensor | undefined;
+      /** Written. */ out: Tensor;
+      /** Default `simplex`. */ set?: 'simplex' | 'l1_ball' | 'ball' | 'halfspace' | undefined;
+      /** Default `1`. */ size?: number | undefined;
+    },
+  ): void;
+  /**
    * logarithm of the sum of exponentials of every row
    *
    * ```text

@@ -33,6 +33,13 @@ function* rowCases() {
     }
     yield `column_sum x=${t}[512x512] out=${t}[512]`;
   }
+  for (const t of floats) {
+    for (const shape of rows) {
+      const [x, m] = [`${t}[${shape}]`, columnsOf(shape)];
+      for (const set of ['simplex', 'l1_ball', 'ball']) yield `project_rows x=${x} out=${x} set=${set}`;
+      yield `project_rows x=${x} normal=${t}[${m}] out=${x} set=halfspace`;
+    }
+  }
 }
 
 function* matrixCases() {
