@@ -31,7 +31,7 @@ export interface ${type}Options {
   onProgress?: ((progress: ${type}Progress) => void) | undefined;
 }
 
-/** What {@link ${own}} gives. */
+/** The result of {@link ${own}}. */
 export interface ${type}Result {
   /** The solution, in shape and dtype of x; the caller's. */
   readonly out: Tensor;
@@ -49,7 +49,7 @@ const schema: Schema<Given> = {
 };
 
 /**
- * What it computes of a matrix x, f32 or f64, on the device of x; x stays as it is.
+ * Computes a result of a matrix x, f32 or f64, on the device of x; x stays as it is.
  *
  * Memory: one tensor like x.
  *
