@@ -12,7 +12,7 @@ const riddle = /^\s*(\/\/|\/\*\*?|\*) (What|Whether|Where) /;
 /** Written by scripts/generate-native-types.mjs from the comments of native/ops. */
 const isGenerated = (file) => file.startsWith('lib/core/native-ops');
 /** Still to be rewritten. */
-const isPending = (file) => /^(lib\/(cli|files|transplant|transport)|native\/bench)\//.test(file);
+const isPending = (file) => /^lib\/(transplant|files)\//.test(file);
 /** An address has no place to be broken. */
 const isAddress = (line) => /https?:\/\/\S+$/.test(line);
 

@@ -105,7 +105,7 @@ function print(described: readonly Described[], json: boolean): number {
 async function measure(device: Device, call: () => void, budgetMs: number): Promise<Times> {
   const round = async (count: number): Promise<number> => {
     const start = performance.now();
-    for (let i = 0; i < count; i++) call();
+    for (let i = 0; i < count; ++i) call();
     await device.synchronize();
     return (performance.now() - start) / count;
   };

@@ -11,7 +11,7 @@ const numbers: Readonly<Record<NumberKind, { form: RegExp; good: (x: number) => 
 interface Option {
   readonly type: 'string' | 'boolean';
   readonly short?: string;
-  /** What the value is called in usage and help. */
+  /** Name of the value in usage and help. */
   readonly value?: string;
   readonly help: string;
   readonly required?: boolean;
@@ -28,7 +28,7 @@ type Value<O extends Option> = O extends { type: 'boolean' }
       ? Word
       : string;
 type Required<T extends Options> = { [K in keyof T]: T[K] extends { required: true } ? K : never }[keyof T];
-/** What was given, by the names of the options. */
+/** Values that were given, by the names of the options. */
 type Values<T extends Options> = { [K in Required<T>]: Value<T[K]> } & {
   [K in Exclude<keyof T, Required<T>>]?: Value<T[K]>;
 };
@@ -101,7 +101,7 @@ export function parse(own: Command, args: readonly string[]): [values: AnyValues
 /** `--seconds -1` as one word, so that it is refused as a number and not as an option. */
 function joined(options: Options, args: readonly string[]): string[] {
   const words: string[] = [];
-  for (let i = 0; i < args.length; i++) {
+  for (let i = 0; i < args.length; ++i) {
     const takesNumber = options[args[i]!.replace(/^--/, '')]?.number && /^-[0-9.]/.test(args[i + 1] ?? '');
     words.push(takesNumber ? `${args[i]}=${args[++i]}` : args[i]!);
   }

@@ -56,9 +56,9 @@ export interface TableReport {
 export interface TransplantReport {
   /** The method. */
   readonly method: MethodName;
-  /** Whether nothing was written. */
+  /** True if nothing was written. */
   readonly dryRun: boolean;
-  /** Whether the work of an earlier run was taken up. */
+  /** True if the work of an earlier run was taken up. */
   readonly resumed: boolean;
   /** The folder. */
   readonly out: string;

@@ -110,7 +110,7 @@ class Barycenter {
 
   async sweep(count: number): Promise<void> {
     const eps = this.#eps;
-    for (let k = 1; k <= count; k++) {
+    for (let k = 1; k <= count; ++k) {
       for (const measure of this.#measures) {
         await measure.look('rows', eps);
         measure.update('rows', eps);
@@ -164,15 +164,16 @@ function weightsOf(op: string, weights: readonly number[] | undefined, count: nu
 }
 
 /**
- * The entropic barycenter of measures on the rows of a cost: masses p on its columns of least Σₖ wₖ OT(aₖ, p), by Bregman
- * projections in the log domain. `debiased` takes the blur away that the entropy gives it.
+ * The entropic barycenter of measures on the rows of a cost: masses p on its columns of least Σₖ wₖ OT(aₖ, p), by
+ * Bregman projections in the log domain. `debiased` takes the blur away that the entropy gives it.
  *
  * @example
  * const { masses } = await barycenter({ x: grid, y: grid }, [a, b], { eps: 1e-3, weights: [0.25, 0.75] });
  *
  * @param cost a matrix `[n, m]`, or point clouds, whose distances are computed when needed
  * @param measures masses of the rows, each scaled to the total 1
- * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; ERR_NOT_CONVERGED by `throwUnlessConverged`; the signal's reason when aborted.
+ * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; ERR_NOT_CONVERGED by
+ * `throwUnlessConverged`; the signal's reason when aborted.
  * Source: Benamou et al., arXiv 1412.5154; debiased: Janati et al., arXiv 2006.02575
  */
 export async function barycenter(

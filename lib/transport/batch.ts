@@ -25,9 +25,15 @@ import { settled } from './unconverged.ts';
 export interface TransportBatchOptions {
   /** Masses of the rows, one list a problem. Default: 1/n each. */
   a?: readonly Exclude<Masses, Tensor>[] | undefined;
-  /** Masses of the columns, of the totals of `a`. Default: these totals in equal parts, 1/m each where `a` is left out, too. */
+  /**
+   * Masses of the columns, of the totals of `a`. Default: these totals in equal parts, 1/m each where `a` is left out,
+   * too.
+   */
   b?: readonly Exclude<Masses, Tensor>[] | undefined;
-  /** Strength of the entropy, in units of the cost: positive, 2⁻⁵² of the size of the costs to 2⁹⁹⁶. Default: 1e-3, for costs of about 1. */
+  /**
+   * Strength of the entropy, in units of the cost: positive, 2⁻⁵² of the size of the costs to 2⁹⁹⁶. Default: 1e-3, for
+   * costs of about 1.
+   */
   eps?: number | undefined;
   /** L1 error of the marginals to reach, positive. Default: 1e-9. */
   tol?: number | undefined;
@@ -35,7 +41,10 @@ export interface TransportBatchOptions {
   maxSweeps?: number | undefined;
   /** Most Newton steps of each problem that sweeps do not solve: whole, at least 1. Default: 200. */
   maxNewton?: number | undefined;
-  /** How eps is lowered to its value, for all problems from a tenth of the largest range; false: not at all. Default: `{}`. */
+  /**
+   * How eps is lowered to its value, for all problems from a tenth of the largest range; false: not at all. Default:
+   * `{}`.
+   */
   anneal?: AnnealOptions | false | undefined;
   /** Aborting rejects with the signal's reason. Default: none. */
   signal?: AbortSignal | undefined;
@@ -71,18 +80,19 @@ export interface TransportBatchProgress {
 const sweepsAtOnce = 100;
 
 /**
- * Many small transport problems at once, by sweeps in the log domain: one operation, in which each problem stops by itself.
- * On CUDA each has a block of threads, on the CPU a thread at a time. Eps is lowered to its value as by {@link sinkhorn}. Sweeps
- * end after half of `maxSweeps`, or where no problem would be done by then at the rate of the last hundred: what is left is solved
- * problem by problem, as `sinkhorn` does by default.
+ * Many small transport problems at once, by sweeps in the log domain: one operation, in which each problem stops by
+ * itself. On CUDA each has a block of threads, on the CPU a thread at a time. Eps is lowered to its value as by
+ * {@link sinkhorn}. Sweeps end after half of `maxSweeps`, or where no problem would be done by then at the rate of the
+ * last hundred: what is left is solved problem by problem, as `sinkhorn` does by default.
  *
  * @example
  * const { value, status } = await transportBatch(costs, { eps: 0.05 });
  *
  * @param costs a tensor `[B, n, m]`, or a list of matrices of any sizes, f32 or f64. +Infinity forbids a pair
- * @throws ERR_ARGUMENT for options and masses that are out of range, NaN or -Infinity in a cost, a mass all of whose pairs are
- * forbidden, and eps below 2⁻⁵² of the size of the costs; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY;
- * ERR_NOT_CONVERGED by `throwUnlessConverged`; the signal's reason when aborted. Source: Sinkhorn's iteration, as {@link sinkhorn}
+ * @throws ERR_ARGUMENT for options and masses that are out of range, NaN or -Infinity in a cost, a mass all of whose
+ * pairs are forbidden, and eps below 2⁻⁵² of the size of the costs; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED,
+ * ERR_MEMORY; ERR_NOT_CONVERGED by `throwUnlessConverged`; the signal's reason when aborted. Source: Sinkhorn's
+ * iteration, as {@link sinkhorn}
  */
 export async function transportBatch(
   costs: Tensor | readonly Tensor[],
@@ -131,10 +141,10 @@ async function swept(
       ops.batchSweeps(control.queue, { ...operands, eps, tol, count: now });
       const numbers = await control.read(statistics);
       // A problem that has stopped does one more in each operation, which does not count.
-      for (let k = 0; k < count; k++) if (done[k] === sweeps - left) done[k]! += numbers[4 * k]!;
+      for (let k = 0; k < count; ++k) if (done[k] === sweeps - left) done[k]! += numbers[4 * k]!;
       const isOver = left <= atOnce || done.every((those) => those < sweeps - left + now);
       if (!isOver) continue;
-      for (let k = 0; k < count; k++) numbers[4 * k] = done[k]!;
+      for (let k = 0; k < count; ++k) numbers[4 * k] = done[k]!;
       return numbers;
     }
   };
@@ -181,7 +191,9 @@ async function swept(
   };
 }
 
-/** How many more sweeps a problem would take to the tolerance, at the rate between two looks; 0 before that is known. */
+/**
+ * How many more sweeps a problem would take to the tolerance, at the rate between two looks; 0 before that is known.
+ */
 function sweepsTo(tol: number, before: Float64Array | undefined, now: Float64Array, k: number): number {
   if (!before) return 0;
   const [last, error] = [before[4 * k + 1]!, now[4 * k + 1]!];

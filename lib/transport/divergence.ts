@@ -28,8 +28,8 @@ export interface DivergenceCosts {
 }
 
 /**
- * Options of {@link sinkhornDivergence}: those of {@link sinkhorn} that go with three problems. `onProgress` hears of one after
- * the other: from x to y, within x, within y.
+ * Options of {@link sinkhornDivergence}: those of {@link sinkhorn} that go with three problems. `onProgress` hears of
+ * one after the other: from x to y, within x, within y.
  */
 export type DivergenceOptions = Omit<SinkhornOptions, 'unbalanced' | 'warmStart' | 'paper' | 'gauge'>;
 
@@ -39,8 +39,8 @@ export type DivergenceVariable = 'x' | 'y' | 'a' | 'b';
 /** A Sinkhorn divergence, with the three transport problems that it consists of. */
 export class Divergence {
   /**
-   * OT(a, b) − OT(a, a) / 2 − OT(b, b) / 2, with the entropy in each; where exp(−C / eps) is positive definite, not negative but for
-   * rounding, whatever the tolerance, and 0 for equal measures.
+   * OT(a, b) − OT(a, a) / 2 − OT(b, b) / 2, with the entropy in each; where exp(−C / eps) is positive definite, not
+   * negative but for rounding, whatever the tolerance, and 0 for equal measures.
    */
   readonly value: number;
   /** `'converged'` if all three are, else the status of the first that is not. */
@@ -130,21 +130,21 @@ function costsOfThree(op: string, costs: unknown): [AnyCost, AnyCost, AnyCost] {
 }
 
 /**
- * The Sinkhorn divergence OT(a, b) − OT(a, a) / 2 − OT(b, b) / 2 of two weighted sets: entropic transport without its bias,
- * so that it is 0 for equal measures and positive for others, where the kernel exp(−C / eps) is positive definite (as for the
- * distances of {@link PointClouds} but where rounding ends it).
+ * The Sinkhorn divergence OT(a, b) − OT(a, a) / 2 − OT(b, b) / 2 of two weighted sets: entropic transport without its
+ * bias, so that it is 0 for equal measures and positive for others, where the kernel exp(−C / eps) is positive definite
+ * (as for the distances of {@link PointClouds} but where rounding ends it).
  *
- * The two symmetric terms need one potential each, by f ← (f + Tf) / 2, which converges in a few sweeps. The three dual values
- * are sums in f64; that of a and b is the larger one of those at its own potentials and at the two others', so that the difference is
- * not negative though the problems are solved to a tolerance.
+ * The two symmetric terms need one potential each, by f ← (f + Tf) / 2, which converges in a few sweeps. The three dual
+ * values are sums in f64; that of a and b is the larger one of those at its own potentials and at the two others', so
+ * that the difference is not negative though the problems are solved to a tolerance.
  *
  * @example
  * const divergence = await sinkhornDivergence({ x, y }, { eps: 0.05 });
  * const gradient = await divergence.gradient('x');
  *
  * @param costs points, whose costs are computed when needed; or three matrices
- * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY, ERR_NOT_CONVERGED as {@link sinkhorn}; the signal's reason
- * when aborted.
+ * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY, ERR_NOT_CONVERGED as
+ * {@link sinkhorn}; the signal's reason when aborted.
  * Source: Feydy et al., arXiv 1810.08278
  */
 export async function sinkhornDivergence(
@@ -162,9 +162,9 @@ export async function sinkhornDivergence(
   const ofPair = owned.add(await solveCosts(xy, settings));
   const ofX = owned.add(await solveCosts(xx, { ...settings, b: a }, true));
   const ofY = owned.add(await solveCosts(yy, { ...settings, a: b }, true));
-  // Both are at most OT(a, b). At the potentials of the symmetric terms, u = exp(f / eps) and v = exp(g / eps) of these, the
-  // difference is eps / 2 · ⟨u − v, K (u − v)⟩, which a positive definite kernel does not let fall below 0, however little
-  // the three problems have converged.
+  // Both are at most OT(a, b). At the potentials of the symmetric terms, u = exp(f / eps) and v = exp(g / eps) of
+  // these, the difference is eps / 2 · ⟨u − v, K (u − v)⟩, which a positive definite kernel does not let fall below 0,
+  // however little the three problems have converged.
   using lane = new Lane(xy.device, signal);
   const marginals = await marginalsOf(op, xy, settings, lane);
   const dual = Math.max(dualOf(ofPair), await dualAt(xy, marginals, ofX.f, ofY.g, eps, lane));

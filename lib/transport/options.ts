@@ -21,7 +21,10 @@ import type { Penalties } from './problem/penalties.ts';
 /** How a transport problem is solved; {@link sinkhorn} says when each is the right one. */
 export type TransportMethod = 'auto' | 'sinkhorn' | 'sns' | 'ssns' | 'splr' | 'lbfgs';
 
-/** The choice among potentials, which a shift from one side to the other leaves as good: equal means, or g of the last column 0. */
+/**
+ * The choice among potentials, which a shift from one side to the other leaves as good: equal means, or g of the last
+ * column 0.
+ */
 export type Gauge = 'balanced' | 'last';
 
 /** How eps is lowered to its value: each level starts from the potentials of the one before. */
@@ -65,8 +68,8 @@ export interface TransportProgress {
 
 /**
  * How a solver ended: `'converged'`, the error is at most `tol`; `'max-iterations'`, sweeps or Newton steps ran out;
- * `'at-precision'`, the numbers of this dtype do not get nearer; `'infeasible'`, the pairs that are not forbidden cannot carry
- * the masses.
+ * `'at-precision'`, the numbers of this dtype do not get nearer; `'infeasible'`, the pairs that are not forbidden
+ * cannot carry the masses.
  */
 export type TransportStatus = 'converged' | 'max-iterations' | 'at-precision' | 'infeasible';
 
@@ -83,8 +86,8 @@ export interface TransportIterations {
 }
 
 /**
- * Marginals that may differ from the masses, at a price: rho KL(p | q) with KL = Σ p ln(p / q) − p + q. A side without a rho
- * must have its masses.
+ * Marginals that may differ from the masses, at a price: rho KL(p | q) with KL = Σ p ln(p / q) − p + q. A side without
+ * a rho must have its masses.
  */
 export interface UnbalancedOptions {
   /** Of the rows, in units of the cost: positive. Default: none, the rows keep their masses. */
@@ -95,15 +98,21 @@ export interface UnbalancedOptions {
 
 /** Options of {@link sinkhorn}. */
 export interface SinkhornOptions {
-  /** Masses of the rows, of any equal total with `b`. Default: the total of `b` in equal parts, 1/n each where `b` is left out, too. */
+  /**
+   * Masses of the rows, of any equal total with `b`. Default: the total of `b` in equal parts, 1/n each where `b` is
+   * left out, too.
+   */
   a?: Masses | undefined;
   /** Masses of the columns. Default: the total of `a` in equal parts, 1/m each where `a` is left out, too. */
   b?: Masses | undefined;
-  /** Strength of the entropy, in units of the cost: positive. 1/eps is what the literature calls eta. Default: 1e-3, for costs of about 1. */
+  /**
+   * Strength of the entropy, in units of the cost: positive. 1/eps is what the literature calls eta. Default: 1e-3, for
+   * costs of about 1.
+   */
   eps?: number | undefined;
   /**
-   * Default: `'auto'`; `'sinkhorn'` for unbalanced masses, and for point clouds whose matrix of costs would take more than 64 MiB in
-   * their dtype.
+   * Default: `'auto'`; `'sinkhorn'` for unbalanced masses, and for point clouds whose matrix of costs would take more
+   * than 64 MiB in their dtype.
    */
   method?: TransportMethod | undefined;
   /** L1 error of the marginals to reach, positive. Default: 1e-9. */
@@ -115,15 +124,18 @@ export interface SinkhornOptions {
   /** How eps is lowered to its value; false: not at all. Default: `{}`, with a warm start or `paper` false. */
   anneal?: AnnealOptions | false | undefined;
   /**
-   * Lets marginals differ from `a` and `b`, whose totals may then differ too; with `method: 'sinkhorn'` only. Default: they
-   * may not.
+   * Lets marginals differ from `a` and `b`, whose totals may then differ too; with `method: 'sinkhorn'` only. Default:
+   * they may not.
    */
   unbalanced?: UnbalancedOptions | undefined;
-  /** With `method: 'sns'`: the published form, which stalls where costs are not random. Default: false, the safe form. */
+  /**
+   * With `method: 'sns'`: the published form, which stalls where costs are not random. Default: false, the safe form.
+   */
   paper?: PaperOptions | false | undefined;
   /**
-   * Which of the potentials that differ by a shift is returned: `'balanced'`, those of equal means; `'last'`, those whose g is 0 at
-   * the last column with mass. Not with `unbalanced`, where a shift changes the plan. Default: `'balanced'`.
+   * Which of the potentials that differ by a shift is returned: `'balanced'`, those of equal means; `'last'`, those
+   * whose g is 0 at the last column with mass. Not with `unbalanced`, where a shift changes the plan. Default:
+   * `'balanced'`.
    */
   gauge?: Gauge | undefined;
   /** Potentials to start from: a result of this or another eps. Default: zeros. */

@@ -39,7 +39,7 @@ interface Solved extends Measured {
   readonly eps: number;
   readonly penalties: Penalties;
   readonly gauge: Gauge;
-  /** Whether the solver stored a matrix. */
+  /** True if the solver stored a matrix. */
   readonly isStored: boolean;
   readonly status: TransportStatus;
   readonly iterations: TransportIterations;
@@ -68,7 +68,10 @@ export class TransportResult implements Potentials {
   readonly value: number;
   /** ⟨C, P⟩. */
   readonly cost: number;
-  /** Σ |P 1 − a| + Σ |Pᵀ 1 − b|, with a exp(−f / rho) for an unbalanced side's masses, computed with these potentials in f64. */
+  /**
+   * Σ |P 1 − a| + Σ |Pᵀ 1 − b|, with a exp(−f / rho) for an unbalanced side's masses, computed with these potentials in
+   * f64.
+   */
   readonly marginalError: number;
   /** How the solver ended. */
   readonly status: TransportStatus;
@@ -96,8 +99,8 @@ export class TransportResult implements Potentials {
   }
 
   /**
-   * The plan, from the potentials and the cost's present elements, or the points': dense, each element rounded once to the cost's
-   * dtype. Of points in f32 it is computed from distances in f64, as everything else that a result says.
+   * The plan, from the potentials and the cost's present elements, or the points': dense, each element rounded once to
+   * the cost's dtype. Of points in f32 it is computed from distances in f64, as everything else that a result says.
    * @throws ERR_DISPOSED, ERR_MEMORY
    */
   plan(): Promise<Tensor>;
@@ -117,8 +120,8 @@ export class TransportResult implements Potentials {
   }
 
   /**
-   * The plan times a vector `[m]` or a matrix `[m, k]`, P v, or Pᵀ v of one with n rows, in the dtype of `v`; the plan is not
-   * stored.
+   * The plan times a vector `[m]` or a matrix `[m, k]`, P v, or Pᵀ v of one with n rows, in the dtype of `v`; the plan
+   * is not stored.
    * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY
    */
   async apply(v: Tensor, options: ApplyOptions = {}): Promise<Tensor> {
@@ -149,12 +152,13 @@ export class TransportResult implements Potentials {
   /** dvalue/deps, the entropy of the plan. */
   gradient(by: 'eps'): Promise<number>;
   /**
-   * The gradient of `value`, by the envelope theorem from this plan alone: as right as the marginals are, with nothing unrolled.
+   * The gradient of `value`, by the envelope theorem from this plan alone: as right as the marginals are, with nothing
+   * unrolled.
    *
    * - `'cost'`: the plan, `[n, m]`, dense
    * - `'x'`, `'y'`: of the points, in their shapes; for `sqeuclidean` 2 Σⱼ Pᵢⱼ (xᵢ − yⱼ). One pass over the distances
-   * - `'a'`, `'b'`: of the masses: the potentials minus their mean, since totals are to stay equal, −infinity for a mass of
-   *   0; on an unbalanced side rho (1 − exp(−f / rho)), opposite one the potentials themselves
+   * - `'a'`, `'b'`: of the masses: the potentials minus their mean, since totals are to stay equal, −infinity for a
+   *   mass of 0; on an unbalanced side rho (1 − exp(−f / rho)), opposite one the potentials themselves
    * - `'eps'`: Σ P ln P; with unbalanced masses Σ P (ln P − 1)
    *
    * @throws ERR_UNSUPPORTED for points of a result that has none; ERR_ARGUMENT, ERR_DISPOSED, ERR_MEMORY
@@ -197,20 +201,23 @@ export class TransportResult implements Potentials {
   }
 
   /**
-   * The gradients of a loss that depends on the plan, its cost or the potentials, given the loss's derivatives by these: the
-   * vector–Jacobian product, as reverse-mode differentiation asks for it. Nothing is unrolled: by the implicit function
-   * theorem, one linear system with the plan, solved by conjugate gradients, serves all variables of a call.
+   * The gradients of a loss that depends on the plan, its cost or the potentials, given the loss's derivatives by
+   * these: the vector–Jacobian product, as reverse-mode differentiation asks for it. Nothing is unrolled: by the
+   * implicit function theorem, one linear system with the plan, solved by conjugate gradients, serves all variables of
+   * a call.
    *
-   * A shift between the potentials of balanced masses is a choice: the derivatives are of potentials in the result's gauge, and
-   * where derivatives by `f` and by `g` have equal sums, no gauge matters. Parts of the plan that exchange no mass (no pair
-   * has 2⁻⁴⁴ of the mass of its row or column; where the plan is not stored, 2⁻⁴⁸ |f| / eps if that is more) have no shift between
-   * them: the derivatives are of potentials whose mean over the rows of each part, weighted by the masses, stays what it is.
+   * A shift between the potentials of balanced masses is a choice: the derivatives are of potentials in the result's
+   * gauge, and where derivatives by `f` and by `g` have equal sums, no gauge matters. Parts of the plan that exchange
+   * no mass (no pair has 2⁻⁴⁴ of the mass of its row or column; where the plan is not stored, 2⁻⁴⁸ |f| / eps if that is
+   * more) have no shift between them: the derivatives are of potentials whose mean over the rows of each part, weighted
+   * by the masses, stays what it is.
    *
-   * Gradients are as {@link TransportResult.gradient} has them, in shapes and dtype; those by masses minus their mean over the
-   * masses of each part that are not 0, unless a side is unbalanced. By a mass of 0 it is the derivative for a first grain, infinite if the loss
-   * depends on its potential, or its side is unbalanced; one that may go nowhere counts as changing nothing. As right as the marginals are, times
-   * the condition of the system: solve with a small `tol` first. Memory: the plan in f64 if the solver stored a matrix, else
-   * in proportion to the points. Arithmetic is in f64.
+   * Gradients are as {@link TransportResult.gradient} has them, in shapes and dtype; those by masses minus their mean
+   * over the masses of each part that are not 0, unless a side is unbalanced. By a mass of 0 it is the derivative for a
+   * first grain, infinite if the loss depends on its potential, or its side is unbalanced; one that may go nowhere
+   * counts as changing nothing. As right as the marginals are, times the condition of the system: solve with a small
+   * `tol` first. Memory: the plan in f64 if the solver stored a matrix, else in proportion to the points. Arithmetic is
+   * in f64.
    *
    * @example
    * // The loss ‖P y − t‖² / 2 of where the plan takes the points, each times its mass.
@@ -218,9 +225,10 @@ export class TransportResult implements Potentials {
    * // … left = moved − t
    * const { x, a } = await result.pullback({ plan: { left, right: y } }, ['x', 'a']);
    *
-   * @throws ERR_UNSUPPORTED for points of a result that has none; ERR_ARGUMENT, also where `maxIterations` do not reach the
-   * tolerance, or the plan so nearly falls into parts that rounding hides, beyond 1e-6 and `tol`, what the loss asks of the shifts
-   * between them; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason when aborted.
+   * @throws ERR_UNSUPPORTED for points of a result that has none; ERR_ARGUMENT, also where `maxIterations` do not reach
+   * the tolerance, or the plan so nearly falls into parts that rounding hides, beyond 1e-6 and `tol`, what the loss
+   * asks of the shifts between them; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason
+   * when aborted.
    * Source: Eisenberger et al., A Unified Framework for Implicit Sinkhorn Differentiation, CVPR 2022
    */
   pullback(cotangents: TransportCotangents, by: 'eps', options?: PullbackOptions): Promise<number>;
@@ -283,6 +291,6 @@ async function sparsePlan(kernel: Tensor, threshold: number): Promise<SparsePlan
   list(columns, values);
   const [first, cols, elements] = await Promise.all([starts.read(), columns.read(), values.read()]);
   const rows = new Int32Array(count);
-  for (let i = 0; i < n; i++) rows.fill(i, first[i]!, first[i + 1]!);
+  for (let i = 0; i < n; ++i) rows.fill(i, first[i]!, first[i + 1]!);
   return { rows, cols, values: kernel.dtype === 'f32' ? Float32Array.from(elements) : elements };
 }

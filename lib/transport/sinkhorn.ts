@@ -34,16 +34,17 @@ const sweepsFromZeros = 20;
  * Optimal transport with entropy: of all plans P with row sums a and column sums b the one of least
  * ⟨C, P⟩ + eps Σ P ln P, which is P = exp((fᵢ + gⱼ − Cᵢⱼ) / eps).
  *
- * Methods: `'sinkhorn'` sweeps over rows and columns, in the log domain and then on the Gibbs kernel, one read of it a sweep;
- * right where eps is large (a fiftieth of the range of costs and more) or `tol` is loose. `'sns'` takes Newton steps on the
- * semi-dual with the large entries of the plan, in a form that neither overflows nor stalls: right where eps is small.
+ * Methods: `'sinkhorn'` sweeps over rows and columns, in the log domain and then on the Gibbs kernel, one read of it a
+ * sweep; right where eps is large (a fiftieth of the range of costs and more) or `tol` is loose. `'sns'` takes Newton
+ * steps on the semi-dual with the large entries of the plan, in a form that neither overflows nor stalls: right where
+ * eps is small.
  *
- * The numbers of the problem are f64 inside, whatever the cost's dtype; the potentials are rounded to it at the end, and
- * status and error are of what is returned. Masses of 0 are allowed, +Infinity in the cost forbids a pair. Nothing that is
- * passed is changed; the cost, or the points, must not be written to before the last use of the result.
+ * The numbers of the problem are f64 inside, whatever the cost's dtype; the potentials are rounded to it at the end,
+ * and status and error are of what is returned. Masses of 0 are allowed, +Infinity in the cost forbids a pair. Nothing
+ * that is passed is changed; the cost, or the points, must not be written to before the last use of the result.
  *
- * Of point clouds `{ x, y, metric }`, `'sinkhorn'` computes the costs each time they are needed, in memory of the size of the
- * points. The other methods store the matrix; so does the default where it takes no more than 64 MiB.
+ * Of point clouds `{ x, y, metric }`, `'sinkhorn'` computes the costs each time they are needed, in memory of the size
+ * of the points. The other methods store the matrix; so does the default where it takes no more than 64 MiB.
  *
  * @example
  * const result = await sinkhorn(cost, { eps: 1e-3 });
@@ -51,8 +52,10 @@ const sweepsFromZeros = 20;
  * const { rows, cols, values } = await result.plan({ threshold: 1e-6 });
  *
  * @param cost a matrix `[n, m]`, f32 or f64; or point clouds
- * @throws ERR_ARGUMENT for options and masses that are out of range, NaN or -Infinity in the cost, and a mass all of whose
- * pairs are forbidden; ERR_UNSUPPORTED for `unbalanced` with another method than `'sinkhorn'`; ERR_NOT_CONVERGED by `throwUnlessConverged`; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason when aborted.
+ * @throws ERR_ARGUMENT for options and masses that are out of range, NaN or -Infinity in the cost, and a mass all of
+ * whose pairs are forbidden; ERR_UNSUPPORTED for `unbalanced` with another method than `'sinkhorn'`; ERR_NOT_CONVERGED
+ * by `throwUnlessConverged`; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; the signal's reason when
+ * aborted.
  * Source: Sinkhorn-Newton-Sparse, arXiv 2401.12253, in a safeguarded form
  */
 export async function sinkhorn(cost: Tensor | PointClouds, options: SinkhornOptions = {}): Promise<TransportResult> {

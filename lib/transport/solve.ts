@@ -14,15 +14,18 @@ export interface Engine<R> {
   readonly sweep: ((count: number, eps: number) => Promise<void>) | undefined;
   /** At eps itself, until the error is small enough or a bound is met. */
   run(): Promise<SolverEnd>;
-  /** What was reached, by a solver that ended like this; its tensors are no longer the call's. */
+  /**
+   * The result at the point that was reached, by a solver that ended like this; its tensors are no longer the call's.
+   */
   result(end: TransportStatus): Promise<R>;
 }
 
 type SolveSettings<P> = Pick<Settings, 'eps' | 'anneal' | 'maxSweeps'> & TaskOptions<P> & { maxNewton?: number };
 
 /**
- * The way of all transport problems, one, many or a barycenter: read and check, lower eps, solve, measure. What `begin` and
- * the solver add to `owned` goes when the call ends. The costs are taken over: they belong to the result, or go with the call.
+ * The way of all transport problems, one, many or a barycenter: read and check, lower eps, solve, measure. What `begin`
+ * and the solver add to `owned` goes when the call ends. The costs are taken over: they belong to the result, or go
+ * with the call.
  */
 export async function solve<R, P>(
   costs: { readonly device: Device; dispose(): void },

@@ -21,8 +21,8 @@ function complaint(op: string, { status, marginalError }: Ended): string {
 }
 
 /**
- * Hands a result back, if it may be. One warning a process tells of results that are wrong; one that is as right as numbers
- * allow is none.
+ * Hands a result back, if it may be. One warning a process tells of results that are wrong; one that is as right as
+ * numbers allow is none.
  * @throws ERR_NOT_CONVERGED with the result as its cause, where the caller asked for it
  */
 export function settled<R extends Ended>(op: string, result: R, isThrown: boolean): R {

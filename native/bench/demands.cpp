@@ -12,8 +12,8 @@ namespace orthokit::bench {
 
 namespace {
 
-// Changes one field of an op: the number `wanted` of all changes that there are. An operand that may be
-// left out goes, a word becomes another one.
+// Changes one field of an op: the number `wanted` of all changes that there are. An operand that
+// may be left out goes, a word becomes another one.
 class Change final : public Fields {
  public:
   explicit Change(int wanted) : wanted_(wanted) {}
@@ -36,7 +36,7 @@ class Change final : public Fields {
   int wanted_, count_ = 0;
 };
 
-// What the checks of an example demand, then those of its variants, until one of them is not met.
+// Demands of the checks of an example, then of its variants, until one of them is not met.
 void note_demands(const Reference& reference, Case& example, std::vector<Demand>& demands) {
   const OpInfo& info = *reference.op;
   reference.check(example.op(), Noted(demands));

@@ -40,7 +40,7 @@ export class JsonReader {
   readonly #fail: Fail;
   readonly #what: string;
   #pauseAt = pauseBytes;
-  /** Whether the place is within a string that is passed over in parts. */
+  /** True while the place is within a string that is passed over in parts. */
   #isInText = false;
 
   constructor(bytes: Uint8Array, fail: Fail, what: string) {

@@ -41,7 +41,7 @@ function parsed(text: string): StoredRun | undefined {
   }
 }
 
-/** Whether a text is one of {@link textOf}. */
+/** True if a text is one of {@link textOf}. */
 export const isRun = (text: string): boolean => parsed(text) !== undefined;
 
 /** In what another run differs from one's own, in words. */

@@ -97,7 +97,7 @@ export class Workspace {
     return this.#model;
   }
 
-  /** Whether an earlier run has finished a file. */
+  /** True if an earlier run has finished a file. */
   async has(name: string): Promise<boolean> {
     return (await kindOf(this.#op, this.file(name))) !== undefined;
   }
@@ -140,7 +140,7 @@ export class Workspace {
     await attempt(op, target, 'replaced', calls.rename(temporary, target));
   }
 
-  /** Whether a run has ended before any of its work was done. */
+  /** True if a run has ended before any of its work was done. */
   async #isBare(): Promise<boolean> {
     const op = this.#op;
     for (const name of await attempt(op, this.#folder, 'read', calls.list(this.#folder))) {

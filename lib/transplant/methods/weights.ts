@@ -7,7 +7,7 @@ const leastDistance = 1e-6;
 /** A singular value below this share of the largest one is rounding. */
 const rankTolerance = 1e-12;
 
-/** What weights are made of: a token's row, its neighbours, and how far away they are. */
+/** The facts that weights are made of: a token's row, its neighbours, and how far away they are. */
 export interface Neighbourhood {
   readonly target: Float64Array;
   readonly neighbours: readonly Float64Array[];

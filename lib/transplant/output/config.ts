@@ -7,7 +7,7 @@ const idKey = /_token_(id|index)$/;
 /** The member in which models of several kinds of input keep their options of text. */
 export const textConfig = 'text_config';
 
-/** Whether a member of config.json or generation_config.json has to do with the vocabulary. */
+/** True if a member of config.json or generation_config.json has to do with the vocabulary. */
 export const isConfigKey = (key: string): boolean => idKey.test(key) || key === 'vocab_size' || key === textConfig;
 
 /** Changes to config.json and generation_config.json of the new folder, and warnings of ids without a counterpart. */

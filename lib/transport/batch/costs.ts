@@ -100,8 +100,8 @@ async function widestRange(cost: Tensor, lane: Lane): Promise<number> {
 /** Least and largest finite cost of a problem; 0 where there is none. */
 export function problemRange({ rows, columns, stride, costs }: BatchProblem): Pick<CostRange, 'least' | 'most'> {
   let [least, most] = [Infinity, -Infinity];
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < columns; j++) {
+  for (let i = 0; i < rows; ++i)
+    for (let j = 0; j < columns; ++j) {
       const cost = costs[i * stride + j]!;
       if (cost < Infinity) [least, most] = [Math.min(least, cost), Math.max(most, cost)];
     }

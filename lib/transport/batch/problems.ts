@@ -47,7 +47,7 @@ export async function stacked(
     const own = elements[k]!;
     // A problem is filled up with one of its own costs, so that their range stays.
     all.fill(own.find((x) => Number.isFinite(x)) ?? 0, k * n * m, (k + 1) * n * m);
-    for (let i = 0; i < rows; i++) all.set(own.subarray(i * columns, (i + 1) * columns), (k * n + i) * m);
+    for (let i = 0; i < rows; ++i) all.set(own.subarray(i * columns, (i + 1) * columns), (k * n + i) * m);
   }
   return { cost: Tensor.from(device, all, [list.length, n, m]), sizes };
 }
@@ -96,7 +96,7 @@ export function stackedMarginals(
       throw new OrthokitError('ERR_ARGUMENT', `${op}: b[${k}] must have the total of a[${k}], ${total}, got ${other}`);
     // The side that was given sets the total.
     const [rows, width, by] = ofRows === undefined ? [a.rows, n, other / total] : [b.rows, m, total / other];
-    for (let i = k * width; i < (k + 1) * width; i++) rows[i] = rows[i]! * by;
+    for (let i = k * width; i < (k + 1) * width; ++i) rows[i] = rows[i]! * by;
   }
   return [a.rows, b.rows];
 }

@@ -26,9 +26,9 @@ export class TransportBatch {
   /** Σ |P 1 − a| + Σ |Pᵀ 1 − b|. */
   readonly marginalError: Float64Array;
   /**
-   * How each problem ended, as {@link TransportStatus}: `'converged'`, its error is at most `tol`; `'infeasible'`, the pairs
-   * that are not forbidden cannot carry its masses; `'at-precision'`, its error is above `tol`, but within what f64 can tell for
-   * its costs and this `eps`, whatever the costs' dtype; `'max-iterations'`, sweeps ran out.
+   * How each problem ended, as {@link TransportStatus}: `'converged'`, its error is at most `tol`; `'infeasible'`, the
+   * pairs that are not forbidden cannot carry its masses; `'at-precision'`, its error is above `tol`, but within what
+   * f64 can tell for its costs and this `eps`, whatever the costs' dtype; `'max-iterations'`, sweeps ran out.
    */
   readonly status: readonly TransportStatus[];
   /** Sweeps done. */
@@ -59,7 +59,8 @@ export class TransportBatch {
   }
 
   /**
-   * The plans, `[B, n, m]`, from the potentials and the costs' present elements, in the costs' dtype; 0 beyond a smaller problem.
+   * The plans, `[B, n, m]`, from the potentials and the costs' present elements, in the costs' dtype; 0 beyond a
+   * smaller problem.
    * @throws ERR_DISPOSED, ERR_MEMORY
    */
   plan(): Promise<Tensor> {
@@ -70,8 +71,8 @@ export class TransportBatch {
    * The gradient of each problem's `value`, by the envelope theorem from its plan alone.
    *
    * - `'cost'`: the plans, `[B, n, m]`
-   * - `'a'`, `'b'`: of the masses, `[B, n]` and `[B, m]`, f64: the problem's potentials minus their mean, since totals are to stay
-   *   equal; −infinity for a mass of 0
+   * - `'a'`, `'b'`: of the masses, `[B, n]` and `[B, m]`, f64: the problem's potentials minus their mean, since totals
+   *   are to stay equal; −infinity for a mass of 0
    *
    * @throws ERR_ARGUMENT, ERR_DISPOSED, ERR_MEMORY
    */
@@ -113,10 +114,10 @@ export class TransportBatch {
 async function centred(potential: Tensor<'f64'>): Promise<Tensor> {
   const [batch, size] = potential.shape as [number, number];
   const numbers = await potential.read();
-  for (let k = 0; k < batch; k++) {
+  for (let k = 0; k < batch; ++k) {
     const row = numbers.subarray(k * size, (k + 1) * size);
     const mean = meanPotential(row);
-    for (let i = 0; i < size; i++) row[i] = row[i]! - mean;
+    for (let i = 0; i < size; ++i) row[i] = row[i]! - mean;
   }
   return Tensor.from(potential.device, numbers, potential.shape);
 }

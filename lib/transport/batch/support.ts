@@ -6,8 +6,8 @@ import type { BatchProblem, Support } from './costs.ts';
 /** For each row, then each column: bit 1 for a finite cost, bit 2 for one opposite a mass. */
 function reachOf({ rows, columns, stride, costs, a, b }: BatchProblem): [ofRows: Uint8Array, ofColumns: Uint8Array] {
   const [ofRows, ofColumns] = [new Uint8Array(rows), new Uint8Array(columns)];
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < columns; j++)
+  for (let i = 0; i < rows; ++i)
+    for (let j = 0; j < columns; ++j)
       if (costs[i * stride + j]! < Infinity) {
         ofRows[i]! |= b[j]! > 0 ? 3 : 1;
         ofColumns[j]! |= a[i]! > 0 ? 3 : 1;
@@ -32,7 +32,7 @@ export function supportOf(op: string, problem: BatchProblem, k: number): Support
       );
   }
   if (sides.some(([, masses, reach]) => masses.some((mass, i) => mass > 0 && reach[i] === 1))) return 'barred';
-  for (let i = 0; i < rows; i++)
+  for (let i = 0; i < rows; ++i)
     if (costs.subarray(i * stride, i * stride + columns).includes(Infinity)) return 'partial';
   return 'whole';
 }
@@ -43,7 +43,7 @@ export function isOverfull({ columns, stride, costs, a, b }: BatchProblem, poten
   for (const ours of widestCuts(potentials, a)) {
     const need = ours.reduce((sum, i) => sum + a[i]!, 0);
     let room = 0;
-    for (let j = 0; j < columns; j++) if (ours.some((i) => costs[i * stride + j]! < Infinity)) room += b[j]!;
+    for (let j = 0; j < columns; ++j) if (ours.some((i) => costs[i * stride + j]! < Infinity)) room += b[j]!;
     if (need > room + slack * total) return true;
   }
   return false;

@@ -28,11 +28,14 @@ export interface CostRange {
   readonly most: number;
   /** How many pairs are forbidden. */
   readonly forbidden: number;
-  /** Whether each mass can go somewhere that has mass. */
+  /** True if each mass can go somewhere that has mass. */
   readonly isReachable: boolean;
 }
 
-/** Sweeps in the log domain may leave these behind: exp((f + g − C) / eps), and the scales that its columns are to be multiplied by. */
+/**
+ * Sweeps in the log domain may leave these behind: exp((f + g − C) / eps), and the scales that its columns are to be
+ * multiplied by.
+ */
 export interface Stored {
   readonly kernel: Tensor;
   readonly columnScale: Tensor;
@@ -43,7 +46,7 @@ export interface PlanSums {
   readonly rows: Float64Array;
   readonly columns: Float64Array;
   readonly linear: number;
-  /** Where it comes with the sums. */
+  /** L1 error of the marginals, if it comes with the sums. */
   readonly marginalError?: number;
 }
 
@@ -60,7 +63,10 @@ export interface SoftminOutputs {
   gradients?: Tensor;
 }
 
-/** Results, and solvers that store no matrix, work with these costs. Operations go into the queue that is given: the device, or a lane of it. */
+/**
+ * Results, and solvers that store no matrix, work with these costs. Operations go into the queue that is given: the
+ * device, or a lane of it.
+ */
 export interface Cost {
   readonly device: Device;
   readonly rows: number;

@@ -17,9 +17,9 @@ export function widestCuts(potentials: Float64Array, masses: Float64Array): numb
 }
 
 /**
- * Whether some rows have more mass than all columns that they may go to (Hall's condition, for masses): a proof that no plan
- * exists. Potentials of such rows leave the others behind without end, so the sets are cut where sorted potentials have their
- * widest gaps. A solver that has not converged has such potentials.
+ * True if some rows have more mass than all columns that they may go to (Hall's condition, for masses): a proof that no
+ * plan exists. Potentials of such rows leave the others behind without end, so the sets are cut where sorted potentials
+ * have their widest gaps. A solver that has not converged has such potentials.
  */
 export async function isProvenInfeasible(plan: ScaledPlan): Promise<boolean> {
   const { cost, masses, marginals, control, range } = plan.problem;

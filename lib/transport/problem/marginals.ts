@@ -7,7 +7,7 @@ import { isTensor } from '../../core/tensor.ts';
 import type { Masses } from '../options.ts';
 import type { Cost, Side } from './cost.ts';
 
-/** Whether two totals differ by no more than rounding of masses to f32 does to them. */
+/** True if two totals differ by no more than rounding of masses to f32 does to them. */
 export const haveOneTotal = (one: number, other: number): boolean =>
   Math.abs(one - other) <= 1e-6 * Math.max(one, other);
 

@@ -60,8 +60,8 @@ function divergence(rho: number, p: Float64Array, q: Float64Array): number {
 }
 
 /**
- * The potentials of total mass 1 as those of the caller's masses: in their gauge, where a shift between them changes nothing,
- * rounded to the cost's dtype; and what the plan of exactly these numbers is. The call owns the tensors.
+ * The potentials of total mass 1 as those of the caller's masses: in their gauge, where a shift between them changes
+ * nothing, rounded to the cost's dtype; and what the plan of exactly these numbers is. The call owns the tensors.
  */
 export async function measure(
   { cost, marginals, settings, control, owned }: Problem,

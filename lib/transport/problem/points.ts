@@ -91,7 +91,7 @@ export class PointCost implements Cost {
     const [least, most] = [new Float64Array(d).fill(Infinity), new Float64Array(d).fill(-Infinity)];
     const clouds: readonly ArrayLike<number>[] = await Promise.all([lane.read(this.#x), lane.read(this.#y)]);
     for (const [c, cloud] of clouds.entries())
-      for (let at = 0; at < cloud.length; at++) {
+      for (let at = 0; at < cloud.length; ++at) {
         const value = cloud[at]!;
         if (!Number.isFinite(value))
           throw new OrthokitError('ERR_ARGUMENT', `${op}: ${'xy'[c]} must be finite, got ${value} at ${at}`);

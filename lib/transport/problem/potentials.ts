@@ -1,6 +1,6 @@
 export const sumOf = (x: Float64Array): number => x.reduce((a, b) => a + b, 0);
 
-/** Whether it is that of a mass: a mass of 0 has the potential −infinity. */
+/** True for the potential of a mass: a mass of 0 has the potential −infinity. */
 export const hasMass = (potential: number): boolean => potential > -Infinity;
 
 /** Mean of those that belong to masses. */

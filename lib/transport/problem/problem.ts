@@ -26,7 +26,9 @@ export interface Problem<C extends Cost = Cost> {
   readonly goal: number;
 }
 
-/** @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for marginals, costs, warm starts and eps that make no problem */
+/**
+ * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for marginals, costs, warm starts and eps that make no problem
+ */
 export async function problemOf<C extends Cost>(
   cost: C,
   settings: Settings,
@@ -71,7 +73,10 @@ export function precision(
   return unit * Math.max(1, size / eps);
 }
 
-/** The error at which solvers stop: half of the tolerance leaves room for rounding the potentials, and f32 cannot use much less than it can tell. */
+/**
+ * The error at which solvers stop: half of the tolerance leaves room for rounding the potentials, and f32 cannot use
+ * much less than it can tell.
+ */
 const goalOf = ({ dtype }: Pick<Cost, 'dtype'>, tol: number, floor: number): number =>
   Math.max(tol / 2, dtype === 'f32' ? floor / 32 : 0);
 
@@ -94,7 +99,10 @@ async function startOf(
   return await Promise.all([from('f', a), from('g', b)]);
 }
 
-/** The status by what is returned: the solver saw its own numbers only, before they were rounded; masses that lack less than `tol` are carried. */
+/**
+ * The status by what is returned: the solver saw its own numbers only, before they were rounded; masses that lack less
+ * than `tol` are carried.
+ */
 export function finalStatus(status: TransportStatus, error: number, tol: number, floor: number): TransportStatus {
   if (error <= tol) return 'converged';
   if (status === 'max-iterations' || status === 'infeasible') return status;

@@ -13,10 +13,16 @@ const someSweeps = 60;
 
 /** Sparse steps do not pay for plans that need more than this share of all their entries, … */
 const denseShare = 0.1;
-/** … unless it is no more than so many times what the plan of a linear program has, rows and columns: of small problems any. */
+/**
+ * … unless it is no more than so many times what the plan of a linear program has, rows and columns: of small problems
+ * any.
+ */
 const denseEntries = 16;
 
-/** L1 error from which the semi-dual leads to its maximum at eps itself: further away it is flat, and eps must be lowered to it. */
+/**
+ * L1 error from which the semi-dual leads to its maximum at eps itself: further away it is flat, and eps must be
+ * lowered to it.
+ */
 const near = 0.25;
 /** Rejected Newton steps after which that is given up. */
 const mostRejections = 2;
@@ -28,8 +34,9 @@ const wideBounds = { sweeps: 400, newton: 100 } as const;
 /**
  * The shortest way that leads to the optimum, and where none does, the best that was found.
  *
- * At eps itself first. Where that fails, each method has its turn as if it were alone, with what is left of the bounds: Newton
- * steps and L-BFGS from the start, level by level of eps, then sweeps from the best iterate so far, since they never raise the error.
+ * At eps itself first. Where that fails, each method has its turn as if it were alone, with what is left of the bounds:
+ * Newton steps and L-BFGS from the start, level by level of eps, then sweeps from the best iterate so far, since they
+ * never raise the error.
  */
 export async function automatic(plan: ScaledPlan): Promise<SolverEnd> {
   const { settings, range, goal: tol, control } = plan.problem;
@@ -81,7 +88,10 @@ interface Reached {
   readonly evaluations: number;
 }
 
-/** At eps itself: sweeps while they are few; else, from near the optimum, Newton steps where the plan is sparse, L-BFGS where it is dense. */
+/**
+ * At eps itself: sweeps while they are few; else, from near the optimum, Newton steps where the plan is sparse, L-BFGS
+ * where it is dense.
+ */
 async function shortcut(plan: ScaledPlan, newton: Newton): Promise<Reached> {
   const { settings, goal: tol, control } = plan.problem;
   const outlook = await predictSweeps(plan, tol);

@@ -3,8 +3,8 @@ import { Task, type TaskOptions } from '../../core/task.ts';
 import type { TransportIterations, TransportProgress } from '../options.ts';
 
 /**
- * Exponentials of costs that a device may have before it beyond the operation at work, in sum: some tens of milliseconds of one
- * thread. An abort ends nothing that CUDA has been given.
+ * Exponentials of costs that a device may have before it beyond the operation at work, in sum: some tens of
+ * milliseconds of one thread. An abort ends nothing that CUDA has been given.
  */
 export const mostQueued = 1e7;
 

@@ -204,7 +204,15 @@ class FullDual {
     const [step, columnStep] = x as [Tensor, Tensor];
     const sides = { rowMass, rowSums: rowMass, columnMass, rowRhs, columnRhs, step, columnStep };
     vectors.combine(queue, diagonal, [1, sums], [shift, this.#ones]);
-    ops.sparseNewtonStep(queue, { starts: this.#starts, columns, values, ...sides, statistics, tol, most: 1000 });
+    ops.sparseNewtonStep(queue, {
+      starts: this.#starts,
+      columns,
+      values,
+      ...sides,
+      statistics,
+      tol,
+      most: 1000,
+    });
     vectors.scale(queue, factor, x);
     vectors.dots(queue, [[rhs, x], [x, x]], products); // biome-ignore format: one line
     const [[iterations], [along, square]] = await Promise.all([control.read(statistics), control.read(products)]);

@@ -23,12 +23,12 @@ interface Level {
 }
 
 /**
- * Newton steps, level by level of eps. Once the large entries are found, potentials are linear in eps but for what vanishes
- * exponentially: two levels foretell the next one.
+ * Newton steps, level by level of eps. Once the large entries are found, potentials are linear in eps but for what
+ * vanishes exponentially: two levels foretell the next one.
  *
- * Levels are solved loosely at first. A loose level may leave rows of little mass where they are, far from their optimum in
- * units of the next eps, and the semi-dual is flat there: where steps stall, levels are solved again from the first, each so
- * far that every row has its mass.
+ * Levels are solved loosely at first. A loose level may leave rows of little mass where they are, far from their
+ * optimum in units of the next eps, and the semi-dual is flat there: where steps stall, levels are solved again from
+ * the first, each so far that every row has its mass.
  */
 export async function newtonByLevels(plan: ScaledPlan, newton: Newton): Promise<{ end: SolverEnd; error: number }> {
   const { marginals, settings, range, goal: tol, control } = plan.problem;

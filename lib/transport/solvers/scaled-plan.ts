@@ -6,7 +6,10 @@ import type { Problem } from '../problem/problem.ts';
 import { type Control, mostQueued } from './control.ts';
 import { clamp } from './streaming.ts';
 
-/** Scales of a kernel that are so large, as |ln|, are put into the potentials: the kernel's small entries, lost to underflow, still count for nothing there. */
+/**
+ * Scales of a kernel that are so large, as |ln|, are put into the potentials: the kernel's small entries, lost to
+ * underflow, still count for nothing there.
+ */
 const largestLog = { f32: 20, f64: 150 } as const;
 
 /** A sweep reads the kernel at some 3e9 elements a second: so many take about ten milliseconds. */
@@ -24,8 +27,8 @@ export interface Swept {
 const both = ({ rows, columns }: Pair): Tensor[] => [rows, columns];
 
 /**
- * A plan under way: P = diag(u) K diag(v) with the Gibbs kernel K = exp((f + g − C) / eps) of potentials that the scales
- * u and v are put into from time to time. All its tensors are its own.
+ * A plan under way: P = diag(u) K diag(v) with the Gibbs kernel K = exp((f + g − C) / eps) of potentials that the
+ * scales u and v are put into from time to time. All its tensors are its own.
  */
 export class ScaledPlan {
   readonly problem: Problem<StoredCost>;
@@ -180,7 +183,10 @@ export class ScaledPlan {
     return Math.min(100, Math.max(1, count));
   }
 
-  /** Sweeps on the kernel until the error is at most `tol`, or `count` are done, or scales must be absorbed, which then happens. */
+  /**
+   * Sweeps on the kernel until the error is at most `tol`, or `count` are done, or scales must be absorbed, which then
+   * happens.
+   */
   async scalingSweeps(count: number, tol: number): Promise<Swept> {
     this.#queueSweeps(count, tol);
     const [done, error, largest, failed] = await this.control.read(this.#sweepStatistics);

@@ -32,8 +32,8 @@ interface Half {
 }
 
 /**
- * Sweeps in the log domain that store no matrix: each half a smooth minimum over rows or columns. With penalties rho the
- * updates are damped by rho / (rho + eps), and the marginals are a exp(−f / rho) at the optimum.
+ * Sweeps in the log domain that store no matrix: each half a smooth minimum over rows or columns. With penalties rho
+ * the updates are damped by rho / (rho + eps), and the marginals are a exp(−f / rho) at the optimum.
  */
 export class Streaming<P> {
   readonly potentials: Pair;
@@ -97,7 +97,7 @@ export class Streaming<P> {
 
   /** Sweeps; the error of the columns before the last update stays on the device. */
   async sweep(count: number, eps: number): Promise<void> {
-    for (let k = 1; k <= count; k++) {
+    for (let k = 1; k <= count; ++k) {
       await this.look('rows', eps);
       this.update('rows', eps);
       await this.look('columns', eps);
@@ -108,7 +108,7 @@ export class Streaming<P> {
 
   /** The same for costs that are symmetric, with one potential, f ← (f + Tf) / 2; both potentials are it in the end. */
   async sweepSymmetric(count: number, eps: number): Promise<void> {
-    for (let k = 1; k <= count; k++) {
+    for (let k = 1; k <= count; ++k) {
       await this.look('rows', eps);
       if (k === count) this.compare('rows', eps);
       this.update('rows', eps, 0.5);

@@ -22,8 +22,8 @@ async function prepare(plan: ScaledPlan): Promise<number> {
 }
 
 /**
- * Sinkhorn's iteration on the kernel until the error is at most `tol`, or sweeps run out, or so many of them are done; where the
- * kernel does not carry the plan, in the log domain. Returns the error.
+ * Sinkhorn's iteration on the kernel until the error is at most `tol`, or sweeps run out, or so many of them are done;
+ * where the kernel does not carry the plan, in the log domain. Returns the error.
  */
 export async function sweepOn(
   plan: ScaledPlan,
@@ -61,8 +61,8 @@ interface Outlook {
 }
 
 /**
- * Some sweeps, and how many more it would take to `tol` at the rate of the last of them. The error of each sweep falls by a
- * factor that soon hardly changes.
+ * Some sweeps, and how many more it would take to `tol` at the rate of the last of them. The error of each sweep falls
+ * by a factor that soon hardly changes.
  */
 export async function predictSweeps(plan: ScaledPlan, tol: number): Promise<Outlook> {
   const start = await prepare(plan);

@@ -1,5 +1,5 @@
-// The references as a device of kind 'reference', for tests in TypeScript: a plug-in of its own, which
-// no published package holds. One thread, one stream; each op is done when its call returns.
+// The references as a device of kind 'reference', for tests in TypeScript: a plug-in of its own,
+// which no published package holds. One thread, one stream; each op is done when its call returns.
 #include <unistd.h>
 
 #include <cstdlib>

@@ -41,8 +41,8 @@ struct StoredOperand {
   Dtype dtype;
   std::span<const std::byte> data;
 };
-// The elements of all operands of an op. Weights whose low 16 bits lie apart, in masters of bf16, are
-// joined.
+// The elements of all operands of an op. Weights whose low 16 bits lie apart, in masters of bf16,
+// are joined.
 std::vector<Value> joined_values(const std::vector<StoredOperand>&);
 
 }  // namespace orthokit::bench

@@ -13,8 +13,9 @@
 
 namespace orthokit::bench {
 
-// What the device of kind 'reference' runs for an op: its reference, on tensors as they are stored.
-// Results are computed in double and rounded once to the dtype of their tensor, to nearest.
+// The function that the device of kind 'reference' runs for an op: its reference, on tensors as
+// they are stored. Results are computed in double and rounded once to the dtype of their tensor, to
+// nearest.
 void run_on_stored(const OpInfo&, const void* op);
 
 struct Reference {
@@ -34,8 +35,8 @@ struct Reference {
 std::vector<Reference>& reference_list();
 const Reference* find_reference(const OpInfo&);
 
-// A step's state in 16 bits, where the step goes on with what it has stored: this number, moved by the
-// rounding to the state's dtype while a KeptIsMoved lives.
+// A step's state in 16 bits, where the step goes on with what it has stored: this number, moved by
+// the rounding to the state's dtype while a KeptIsMoved lives.
 double kept(const View& state, double x);
 class KeptIsMoved {
  public:

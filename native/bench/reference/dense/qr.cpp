@@ -4,7 +4,8 @@
 
 namespace orthokit::bench {
 
-// By Gram and Schmidt's process, each column twice: the kernels reflect. The examples have full rank.
+// By Gram and Schmidt's process, each column twice: the kernels reflect. The examples have full
+// rank.
 static void qr(const Qr& op) {
   const auto [batch, m, n] = matrices(op.matrix);
   const int64_t k = smaller_side(op.matrix);

@@ -33,8 +33,8 @@ static void layer_norm_backward(const LayerNormBackward& op) {
 }
 ORTHOKIT_REFERENCE(LayerNormBackward, layer_norm_backward, op.x.dtype == Dtype::kF64 ? 64 : 6);
 
-// Of few columns, h is the same whatever x is (−1 and 1 of two), and the three terms of the gradient
-// cancel whatever grad is.
+// Of few columns, h is the same whatever x is (−1 and 1 of two), and the three terms of the
+// gradient cancel whatever grad is.
 static double terms_of(const LayerNormBackward& op, std::string_view tensor, int64_t j) {
   const int64_t columns = op.x.shape[1], row = j / columns;
   if (tensor != "gradX" || columns > 4) return 0;

@@ -4,7 +4,7 @@
 
 namespace orthokit::bench {
 
-// What element (i, j) of a product of the batch is made of.
+// The inner product that is element (i, j) of a product of the batch.
 static InnerProduct inner_product(const Gemm& op, int64_t batch, int64_t i, int64_t j) {
   const Matrices sa = matrices(op.a), sb = matrices(op.b);
   const bool ta = op.trans_a == Transpose::kTransposed, tb = op.trans_b == Transpose::kTransposed;

@@ -9,7 +9,7 @@ static int64_t inner_size(const SymmetricProduct& op) {
   return op.trans == Transpose::kTransposed ? size.rows : size.columns;
 }
 
-// What element (i, j) of a product of the batch is made of.
+// The inner product that is element (i, j) of a product of the batch.
 static InnerProduct inner_product(const SymmetricProduct& op, int64_t batch, int64_t i, int64_t j) {
   const Matrices size = matrices(op.a);
   const bool t = op.trans == Transpose::kTransposed;

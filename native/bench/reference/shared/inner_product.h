@@ -15,8 +15,8 @@ struct InnerProduct {
     for (int64_t k = 0; k < size; ++k) sum += a[k * step_a] * b[k * step_b];
     return sum;
   }
-  // What its rounding is relative to. Partial sums walk at random from 0 to the sum c: the mean of
-  // their squares is (2c² + Σ terms²) / 6 times their number.
+  // The size that its rounding is relative to. Partial sums walk at random from 0 to the sum c: the
+  // mean of their squares is (2c² + Σ terms²) / 6 times their number.
   double terms() const {
     double sum = 0, squares = 0;
     for (int64_t k = 0; k < size; ++k) {
@@ -27,10 +27,10 @@ struct InnerProduct {
   }
 };
 
-// Of sums as long as this, one term after the other in the arithmetic's dtype: a rounding is of standard
-// deviation 0.42 of its partial sum's unit, so theirs together is of 0.17 √size of the above. A walk's
-// squares are ten times their mean once in ten thousand, and its roundings then four deviations off
-// once in as many: twelve are beyond what thousands of millions of sums show.
+// Of sums as long as this, one term after the other in the arithmetic's dtype: a rounding is of
+// standard deviation 0.42 of its partial sum's unit, so theirs together is of 0.17 √size of the
+// above. A walk's squares are ten times their mean once in ten thousand, and its roundings then
+// four deviations off once in as many: twelve are beyond what thousands of millions of sums show.
 inline double product_growth(int64_t size) { return 4 + 2 * std::sqrt(double(size)); }
 
 }  // namespace orthokit::bench

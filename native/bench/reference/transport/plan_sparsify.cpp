@@ -24,7 +24,7 @@ struct Plan {
     const double share = delta / (4.0 * double(n * m));
     return share > 0x1p-1022 ? std::ldexp(1.0, std::ilogb(share)) : 0x1p-1022;
   }
-  // What the entries below a power of two sum to at most.
+  // A bound on the sum of the entries below a power of two.
   double mass_below(double threshold, double delta) const {
     double mass = delta / 4;
     for (double x : entries)

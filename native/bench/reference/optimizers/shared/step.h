@@ -1,5 +1,5 @@
-// What the references of optimizer steps share: weights, decay, statistics, as ops/optimizers/shared/step.h defines
-// them.
+// Shared parts of the references of optimizer steps: weights, decay, statistics, as
+// ops/optimizers/shared/step.h defines them.
 #pragma once
 #include "bench/reference/reference.h"
 #include "ops/optimizers/shared/momentum_form.h"

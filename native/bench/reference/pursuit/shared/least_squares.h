@@ -7,8 +7,8 @@ namespace orthokit::bench {
 
 using Rows = std::vector<std::vector<double>>;
 
-// The next row of a Cholesky factor, for an atom of these products with those before and this square;
-// its last element is NaN where the atom depends on them.
+// The next row of a Cholesky factor, for an atom of these products with those before and this
+// square; its last element is NaN where the atom depends on them.
 inline std::vector<double> next_row(const Rows& factor, std::vector<double> products,
                                     double square) {
   for (size_t i = 0; i < factor.size(); ++i) {
@@ -36,7 +36,7 @@ inline std::vector<double> solved_up(const Rows& factor, std::vector<double> x) 
   return x;
 }
 
-// Where the largest is; the first of equals.
+// The place of the largest; the first of equals.
 inline int64_t highest(const std::vector<double>& scores) {
   size_t best = 0;
   for (size_t j = 1; j < scores.size(); ++j)

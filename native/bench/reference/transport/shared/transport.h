@@ -6,7 +6,8 @@
 
 namespace orthokit::bench {
 
-// So many units of rounding of f64, whatever the dtype of the matrix: all else is f64, arithmetic too.
+// So many units of rounding of f64, whatever the dtype of the matrix: all else is f64, arithmetic
+// too.
 inline double in_f64(const View& matrix, double growth) {
   return matrix.dtype == Dtype::kF64 ? growth : growth * 0x1p-29;
 }
