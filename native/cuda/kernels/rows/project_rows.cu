@@ -42,13 +42,13 @@ __device__ double largest_of(const Team& team, const S* x, int64_t columns) {
   return team.template reduce<Max>(largest);
 }
 
-template <class S>
+// A kernel for each set: one for all would need more registers than the largest blocks leave.
+template <class S, RowSet set>
 struct ProjectRow {
   static constexpr int kBlocks = 2;
   const S *x, *normal;
   S* out;
   int64_t columns;
-  RowSet set;
   double size;
 
   template <class Team>
@@ -60,11 +60,14 @@ struct ProjectRow {
         columns, [&](int64_t, S v) { check += convert<double>(v) * 0; }, from);
     check = team.sum(check);
     if (check != check) return fill(team, to, from, check);
-    if (set == RowSet::kHalfspace) return halfspace(team, from, to);
-    if (size == 0) return fill(team, to, from, 0);
-    if (set == RowSet::kSimplex) return simplex(team, from, to);
-    if (set == RowSet::kBall) return ball(team, from, to);
-    l1_ball(team, from, to);
+    if constexpr (set == RowSet::kHalfspace) {
+      halfspace(team, from, to);
+    } else {
+      if (size == 0) return fill(team, to, from, 0);
+      if constexpr (set == RowSet::kSimplex) simplex(team, from, to);
+      if constexpr (set == RowSet::kBall) ball(team, from, to);
+      if constexpr (set == RowSet::kL1Ball) l1_ball(team, from, to);
+    }
   }
 
   template <class Team>
@@ -137,14 +140,28 @@ struct ProjectRow {
   }
 };
 
-static void project_rows(const ProjectRows& op, Stream& stream) {
+template <RowSet set>
+static void project_onto(const ProjectRows& op, Stream& stream) {
   const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
   visit_storage(op.x.dtype, [&]<class S>() {
     if constexpr (!std::is_integral_v<S>)
       for_rows(
           stream, rows, columns,
-          ProjectRow<S>{op.x.as<S>(), op.normal.as<S>(), op.out.as<S>(), columns, op.set, op.size});
+          ProjectRow<S, set>{op.x.as<S>(), op.normal.as<S>(), op.out.as<S>(), columns, op.size});
   });
+}
+
+static void project_rows(const ProjectRows& op, Stream& stream) {
+  switch (op.set) {
+    case RowSet::kSimplex:
+      return project_onto<RowSet::kSimplex>(op, stream);
+    case RowSet::kL1Ball:
+      return project_onto<RowSet::kL1Ball>(op, stream);
+    case RowSet::kBall:
+      return project_onto<RowSet::kBall>(op, stream);
+    case RowSet::kHalfspace:
+      return project_onto<RowSet::kHalfspace>(op, stream);
+  }
 }
 ORTHOKIT_KERNEL(ProjectRows, project_rows);
 
