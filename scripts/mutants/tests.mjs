@@ -8,10 +8,10 @@ import { testsNear } from './near.mjs';
 
 const commands = (...list) => list.join(' && ');
 
-/** Some targets of a preset. */
+/** Some targets of a preset: of the CPU with the kernels of every instruction set, as a mutant may be of one alone. */
 const built = (preset, ...targets) =>
   commands(
-    `{ test -f build/${preset}/build.ninja || cmake --preset ${preset} -DORTHOKIT_ISA_VARIANTS=OFF; }`,
+    `{ test -f build/${preset}/build.ninja || cmake --preset ${preset} -DORTHOKIT_ISA_VARIANTS=${preset === 'cpu' ? 'ON' : 'OFF'}; }`,
     `cmake --build build/${preset} -j "\${ORTHOKIT_BUILD_JOBS:-1}" --target ${targets.join(' ')}`,
   );
 const addon = commands(
@@ -35,7 +35,11 @@ function harness(op, { preset, device, programs }) {
   const verify = `${on}${folder}/orthokit_bench --verify --device ${device}`;
   const cases = `${folder}/mutant.txt`;
   const list = `node scripts/cases.mjs ${folder}/orthokit_bench --op ${op} > ${cases}`;
-  const own = { name: `--verify, ${op}`, prepare, run: commands(list, `${verify} --cases ${cases}`) };
+  const own = {
+    name: `--verify, ${op}`,
+    prepare,
+    run: `${list} && for offset in 0 1; do ${verify} --offset $offset --cases ${cases} || exit 1; done`,
+  };
   if (preset !== 'cpu' && preset !== 'emulated') return [{ ...own, name: `${own.name}, ${preset}` }];
   const torture = `${on}${folder}/orthokit_torture programs --count ${programs} --device ${device}`;
   const reversed = 'ORTHOKIT_EMULATOR_ORDER=reverse ORTHOKIT_EMULATOR_STREAMS=deferred ';
