@@ -144,11 +144,11 @@ describe('orthokit build', () => {
   });
 
   describe('without cmake-js', () => {
-    // The command without the library, in a folder beside which nothing is installed, and an npm that writes down what it
-    // is asked: who has no addon can still make one.
+    // The command without an addon, in a folder beside which nothing is installed, and an npm that writes down what it is
+    // asked: who has no addon can still make one.
     const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit build-'));
     afterAll(() => rmSync(folder, { recursive: true }));
-    for (const part of ['dist/cli', 'scripts', 'package.json'])
+    for (const part of ['dist', 'scripts', 'package.json'])
       cpSync(path.join(root, part), path.join(folder, part), { recursive: true });
     mkdirSync(path.join(folder, 'bin'));
     const program = (name: string, body: string) =>
