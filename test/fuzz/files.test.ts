@@ -49,7 +49,6 @@ const targets: Target[] = [
     measured: ['optimizers/base/checkpoint.ts'],
     outcomes: ['ERR_FORMAT', 'ERR_STATE', 'accepted'],
     beyond: {
-      'optimizers/base/checkpoint.ts: stored[i]?.steps ?? 0': 'as many parts as the optimizer has: compared before',
       'optimizers/base/checkpoint.ts: throw new OrthokitError(': 'an argument of save',
     },
     executions: 1000,

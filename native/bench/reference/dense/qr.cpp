@@ -33,4 +33,26 @@ static void qr(const Qr& op) {
 }
 ORTHOKIT_REFERENCE(Qr, qr, 16 * double(2 + smaller_side(op.matrix)));
 
+// An element of q is the rest of one of the matrix, less its parts along the columns before; by
+// reflections, the first k rows of q are the rest of a 1 besides. One of r is a sum of products. All
+// may be small where their terms are not.
+static double terms_of(const Qr& op, std::string_view tensor, int64_t j) {
+  const auto [batch, m, n] = matrices(op.matrix);
+  const int64_t k = smaller_side(op.matrix);
+  const int64_t index = j / (tensor == "q" ? m * k : k * n);
+  const double* a = values(op.matrix) + index * m * n;
+  const double *q = values(op.q) + index * m * k, *r = values(op.r) + index * k * n;
+  double sum = 0;
+  if (tensor == "q") {
+    const int64_t i = j / k % m, column = j % k;
+    sum = std::abs(a[i * n + column]);
+    for (int64_t t = 0; t < column; ++t) sum += std::abs(q[i * k + t] * r[t * n + column]);
+    return sum / std::abs(r[column * n + column]) + (i < k ? 1 : 0);
+  }
+  const int64_t t = j / n % k, column = j % n;
+  for (int64_t i = 0; i < m; ++i) sum += std::abs(q[i * k + t] * a[i * n + column]);
+  return t > column ? 0 : sum;
+}
+ORTHOKIT_TERMS(Qr, terms_of);
+
 }  // namespace orthokit::bench

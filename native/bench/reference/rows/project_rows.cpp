@@ -35,8 +35,14 @@ static void project_rows(const ProjectRows& op) {
                             : is_l1    ? threshold(sizes, op.size)
                                        : 0;
     const double norm = norm_of(x, columns);
+    const bool is_finite =
+        std::ranges::all_of(sizes, [](double size) { return std::isfinite(size); });
     for (int64_t j = 0; j < columns; ++j) {
       const long double rest = (is_simplex ? x[j] : sizes[size_t(j)]) - tau;
+      if (!is_finite) {
+        out[j] = std::numeric_limits<double>::quiet_NaN();
+        continue;
+      }
       switch (op.set) {
         case RowSet::kSimplex:
           out[j] = double(std::max(rest, 0.0L));
