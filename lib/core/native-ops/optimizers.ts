@@ -414,6 +414,7 @@ export interface OpsOfGroup {
    * - weights must be as many as out, for l2
    * - masters must be as many as weights, or none
    * - out must be f32 or f64
+   * - out must be f32 where weights have masters
    * - grads and momenta must be floating
    * - grads and momenta must have out's shape
    * - momentum must be in [0, 1)

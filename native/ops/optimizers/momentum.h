@@ -63,6 +63,8 @@ struct Momentum {
     Step{.weights = weights, .masters = masters}.check_masters(require);
     for (int64_t i = 0; i < n; ++i) {
       require(is_f32_or_f64(out[i]), ErrorCode::kDtype, "out must be f32 or f64", out[i]);
+      require(masters.count == 0 || out[i].dtype == Dtype::kF32, ErrorCode::kDtype,
+              "out must be f32 where weights have masters", out[i]);
       for (auto& v : {grads[i], momenta[i]}) {
         require(is_floating(v), ErrorCode::kDtype, "grads and momenta must be floating", v);
         require(same_shape(v, out[i]), ErrorCode::kShape, "grads and momenta must have out's shape",

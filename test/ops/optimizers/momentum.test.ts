@@ -1,7 +1,7 @@
 // Devices: cpu, cuda
 // Source: closed form "sums a constant gradient to a geometric series"
 import { afterAll, describe, expect, it } from 'vitest';
-import { Device, ops, Tensor } from '../../../lib/index.ts';
+import { Device, type Dtype, ops, Tensor } from '../../../lib/index.ts';
 import { momentum } from '../../reference/momentum.ts';
 import { sumOfSquares } from '../../reference/sums.ts';
 import { expectClose, expectSame, largest } from '../../support/compare.ts';
@@ -90,11 +90,13 @@ describe.each(devices)('momentum on %s', (kind) => {
   });
 
   it('refuses what does not fit', () => {
-    const zeros = (dtype: 'f32' | 'f16' | 'i32' = 'f32') => [Tensor.zeros(device, [2], { dtype })];
+    const zeros = (dtype: Dtype = 'f32') => [Tensor.zeros(device, [2], { dtype })];
     const fields = { grads: zeros(), momenta: zeros(), out: zeros() };
     const code = (more: object) => thrownBy(() => ops.momentum(device, { ...fields, ...more })).code;
     expect(code({ out: zeros('f16') })).toBe('ERR_DTYPE');
     expect(code({ grads: zeros('i32') })).toBe('ERR_DTYPE');
+    const split = { weights: zeros('bf16'), masters: zeros('bf16'), l2: 0.1 };
+    expect(code({ ...split, out: zeros('f64') })).toBe('ERR_DTYPE');
     expect(code({ l2: 0.1 })).toBe('ERR_ARGUMENT');
     expect(code({ momentum: 1 })).toBe('ERR_ARGUMENT');
     expect(code({ momentum: -0.1 })).toBe('ERR_ARGUMENT');
