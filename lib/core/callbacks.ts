@@ -29,6 +29,12 @@ export async function callback(
   task.check();
 }
 
+/** @throws ERR_ARGUMENT for NaN and infinity */
+export function checkFinite(name: string, value: number): void {
+  if (Number.isFinite(value)) return;
+  throw new OrthokitError('ERR_ARGUMENT', `${name} must give finite numbers, got ${value}`);
+}
+
 /** @throws ERR_ARGUMENT unless the number is one */
 export function checkNumber(name: string, value: number): void {
   if (!Number.isNaN(value)) return;

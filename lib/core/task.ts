@@ -1,7 +1,7 @@
 import { abortable } from './abortable.ts';
 import type { Device } from './device.ts';
 import { Lane } from './lane.ts';
-import type { Tensor } from './tensor.ts';
+import { isTensor, type Tensor } from './tensor.ts';
 import { inTurns, type Steps } from './turns.ts';
 
 /** Options of every call that may last. */
@@ -46,6 +46,21 @@ export class Task<P = never> extends Lane {
 
   wait<T>(promise: Promise<T>): Promise<T> {
     return abortable(promise, this.signal);
+  }
+
+  /** A tensor, or a record of some, that another call makes: after an abort they are given back when they come. */
+  async waitFor<T extends object>(promise: Promise<T>): Promise<T> {
+    try {
+      return await this.wait(promise);
+    } catch (error) {
+      promise.then(
+        (late) => {
+          for (const made of isTensor(late) ? [late] : Object.values(late)) if (isTensor(made)) made.dispose();
+        },
+        () => {}, // it has failed by itself
+      );
+      throw error;
+    }
   }
 
   /** The elements of some tensors, whose reads are queued together and waited for once. */

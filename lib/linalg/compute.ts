@@ -4,6 +4,7 @@ import * as check from '../core/check.ts';
 import { Device } from '../core/device.ts';
 import type { Dtype } from '../core/dtypes.ts';
 import { OrthokitError } from '../core/errors.ts';
+import { Owned } from '../core/owned.ts';
 import { Tensor } from '../core/tensor.ts';
 
 /** A side from which a GPU, that gives a matrix one block of threads, would be slower than the CPU. */
@@ -61,8 +62,10 @@ export async function computed<I extends string, O extends string>(plan: Plan<I,
     const moved = { ...plan.inputs };
     for (const [name, x] of Object.entries(plan.inputs) as [I, Tensor][]) moved[name] = await movedTo(host, x);
     const outputs = made({ ...plan, inputs: moved }, host);
+    using owned = new Owned<Tensor>();
     const back = {} as Record<O, Tensor>;
-    for (const [name, x] of Object.entries(outputs) as [O, Tensor][]) back[name] = await movedTo(device, x);
+    for (const [name, x] of Object.entries(outputs) as [O, Tensor][]) back[name] = owned.add(await movedTo(device, x));
+    for (const tensor of [...owned]) owned.release(tensor);
     return back;
   } finally {
     await host.close();

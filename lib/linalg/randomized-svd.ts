@@ -138,7 +138,7 @@ async function orthonormalize(where: string, task: Task<never>, x: Tensor): Prom
   const [batch, width, length] = x.shape as [number, number, number];
   using columns = new Tensor(x.device, [batch, length, width], x.dtype);
   ops.transpose(task.queue, { x, out: columns });
-  const { q, r } = await task.wait(named(where, qr(columns)));
+  const { q, r } = await task.waitFor(named(where, qr(columns)));
   r.dispose();
   using orthonormal = q;
   ops.transpose(task.queue, { x: orthonormal, out: x });
@@ -146,7 +146,7 @@ async function orthonormalize(where: string, task: Task<never>, x: Tensor): Prom
 
 /** The decomposition of Qᵀx. */
 async function svdOf(where: string, task: Task<never>, image: Tensor, owned: Owned<Tensor>): Promise<SvdResult> {
-  const result = await task.wait(named(where, svd(image)));
+  const result = await task.waitFor(named(where, svd(image)));
   for (const tensor of [result.u, result.s, result.v]) owned.add(tensor);
   return result;
 }

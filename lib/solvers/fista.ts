@@ -198,6 +198,7 @@ class Fista {
     const { params } = this.#oracle;
     const residuals: number[] = [];
     let [momentum, iterations, restarts, hidden, toHalve] = [1, 0, 0, 0, Infinity];
+    let value = NaN; // where the parameters are
     vectors.copy(queue, params, this.#point);
     for (;;) {
       vectors.copy(queue, params, this.#start);
@@ -206,8 +207,9 @@ class Fista {
       );
       const { trial, step, isHidden, shrank, failed } = await this.#search();
       const residual = Math.sqrt(trial.square) / step;
+      if (momentum === 1) value = trial.from;
       const end = (status: SolverStatus): FistaResult => ({
-        value: trial.to,
+        value,
         residual,
         status,
         iterations,
@@ -217,7 +219,10 @@ class Fista {
         ...(history && { history: Float64Array.from(residuals) }),
       });
       if (!Number.isFinite(trial.from) || !Number.isFinite(trial.to)) {
-        if (trial.to === -Infinity || trial.from === -Infinity) return end('diverged');
+        if (trial.to === -Infinity || trial.from === -Infinity) {
+          value = -Infinity;
+          return end('diverged');
+        }
         vectors.copy(queue, this.#point, params);
         if (momentum === 1) return end('search-failed');
         // The momentum led to where there is no value.
@@ -229,8 +234,9 @@ class Fista {
         return end('search-failed');
       }
       iterations += 1;
+      value = trial.to;
       residuals.push(residual);
-      this.#task.report({ iterations, value: trial.to, residual, step });
+      this.#task.report({ iterations, value, residual, step });
       if (residual <= tol) return end('converged');
       if (residual <= toHalve / 2) [toHalve, hidden] = [residual, 0];
       else if (isHidden) hidden += 1;

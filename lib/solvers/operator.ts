@@ -1,4 +1,4 @@
-import { callback, checkNumber } from '../core/callbacks.ts';
+import { callback, checkFinite } from '../core/callbacks.ts';
 import type { Device } from '../core/device.ts';
 import { OrthokitError, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
@@ -61,8 +61,8 @@ export async function checkAdjoint(operator: LinearOperator, options: CheckAdjoi
   const numbers = await task.read(out);
   const [forward, backward] = numbers as unknown as [number, number];
   const [axs, ys, xs, atys] = [...numbers.subarray(2)].map(Math.sqrt) as [number, number, number, number];
-  checkNumber(`${where}: operator.apply`, forward);
-  checkNumber(`${where}: operator.adjoint`, backward);
+  for (const value of [forward, axs]) checkFinite(`${where}: operator.apply`, value);
+  for (const value of [backward, atys]) checkFinite(`${where}: operator.adjoint`, value);
   const size = axs * ys + xs * atys;
   return size === 0 ? 0 : Math.abs(forward - backward) / size;
 }

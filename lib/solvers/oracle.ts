@@ -1,4 +1,4 @@
-import { callback, checkNumber } from '../core/callbacks.ts';
+import { callback, checkFinite } from '../core/callbacks.ts';
 import * as check from '../core/check.ts';
 import type { Device } from '../core/device.ts';
 import { OrthokitError, shown } from '../core/errors.ts';
@@ -135,8 +135,8 @@ export async function checkGradient(oracle: Oracle, options: CheckGradientOption
     await callback(task, `${where}: oracle.value`, lent, () => oracle.value(below, sample));
     const numbers = await task.readAll(slope, above, below, inverse);
     const [expected, high, low, scale] = numbers.map((list) => Number(list[0])) as [number, number, number, number];
-    checkNumber(`${where}: oracle.gradient`, expected);
-    checkNumber(`${where}: oracle.value`, high + low);
+    checkFinite(`${where}: oracle.gradient`, expected);
+    for (const value of [high, low]) checkFinite(`${where}: oracle.value`, value);
     const difference = ((high - low) * scale) / 2;
     const size = Math.max(Math.abs(expected), Math.abs(difference));
     return size === 0 ? 0 : Math.abs(expected - difference) / size;

@@ -1,3 +1,4 @@
+import { callback, checkNumber } from '../core/callbacks.ts';
 import { OrthokitError, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
@@ -66,6 +67,14 @@ export async function slq(
   const [n] = shape;
   using task = new Task<LanczosProgress>(device, given);
   const traces: number[] = [];
+  const valueAt = async (eigenvalue: number): Promise<number> => {
+    let value = 0;
+    await callback(task as Task<never>, 'slq: f', [], () => {
+      value = f(eigenvalue);
+    });
+    checkNumber('slq: f', value);
+    return value;
+  };
   let iterations = 0;
   for (let probe = 0; probe < given.probes; ++probe) {
     using owned = new Owned<Tensor>();
@@ -73,7 +82,9 @@ export async function slq(
     ops.random(task.queue, { x: [first], seed: given.seed, stream: probe, distribution: 'rademacher' });
     const { ritz, weights, iterations: taken } = await lanczosFrom(where, task, operator, first, given.steps, owned);
     iterations += taken;
-    traces.push(n * ritz.reduce((sum, value, i) => (weights[i] === 0 ? sum : sum + weights[i]! * f(value)), 0));
+    let trace = 0;
+    for (const [i, weight] of weights.entries()) if (weight !== 0) trace += weight * (await valueAt(ritz[i]!));
+    traces.push(n * trace);
   }
   const value = traces.reduce((sum, x) => sum + x, 0) / traces.length;
   const variance = traces.reduce((sum, x) => sum + (x - value) ** 2, 0) / (traces.length - 1);

@@ -36,7 +36,7 @@ export const jobs = [
     name: `instructions of a ${processor}`,
     run: step(`verify_on_processor ${processor}`),
   })),
-  ...['biome', 'clang-format', 'types', 'includes', 'imports'].map((name) => ({
+  ...['biome', 'clang-format', 'types', 'includes', 'imports', 'comments'].map((name) => ({
     name,
     run: `node scripts/check.mjs ${name}`,
   })),

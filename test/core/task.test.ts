@@ -9,6 +9,15 @@ afterAll(() => device.close());
 const never = new Promise<never>(() => {});
 const reason = new Error('enough');
 
+/** A promise that is resolved by hand. */
+function withResolvers<T>(): { promise: Promise<T>; resolve(value: T): void } {
+  let resolve!: (value: T) => void;
+  const promise = new Promise<T>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
 /** A task whose signal is aborted in the next turn. */
 function aborting(): Task {
   const controller = new AbortController();
@@ -23,6 +32,8 @@ it('without a signal runs to its end', async () => {
   ops.fill(task.queue, { x: [x], value: 3 });
   expect(await task.readAll(x, y)).toEqual([new Float32Array([3, 3]), new Int32Array([0])]);
   expect(await task.wait(Promise.resolve(5))).toBe(5);
+  expect(await task.waitFor(Promise.resolve(x))).toBe(x);
+  expect(x.disposed).toBe(false);
   await task.synchronize();
   task.check();
 });
@@ -54,6 +65,20 @@ describe('that is aborted', () => {
     await expect(task.readAll(x)).rejects.toBe(reason);
     await expect(task.read(x)).rejects.toBe(reason);
     await expect(task.synchronize()).rejects.toBe(reason);
+  });
+
+  it('gives back what another call has made too late', async () => {
+    using task = aborting();
+    const [alone, one, two] = [1, 2, 3].map((n) => Tensor.zeros(device, [n])) as [Tensor, Tensor, Tensor];
+    const late = withResolvers<Tensor>();
+    const record = withResolvers<{ one: Tensor; two: Tensor }>();
+    const waits = [task.waitFor(late.promise), task.waitFor(record.promise), task.waitFor(Promise.reject(reason))];
+    const ends = await Promise.allSettled<unknown>(waits);
+    expect(ends).toEqual(waits.map(() => ({ status: 'rejected', reason })));
+    late.resolve(alone);
+    record.resolve({ one, two });
+    await new Promise(setImmediate);
+    expect([alone, one, two].map(({ disposed }) => disposed)).toEqual([true, true, true]);
   });
 
   it('leaves its steps at a turn for others', async () => {

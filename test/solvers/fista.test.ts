@@ -144,10 +144,16 @@ describe.each(devices)('fista on %s', (kind) => {
     expect(['at-precision', 'converged']).toContain(end.status);
     expect(end.residual).toBeLessThan(1e-7);
     const wrong = hostOracle([at([2, 3])], ([p, q]) => ({ value: p! * p! + q! * q!, gradient: [-2 * p!, -2 * q!] }));
-    expect((await fista(wrong, none)).status).toBe('search-failed');
+    expect(await fista(wrong, none)).toMatchObject({ status: 'search-failed', value: 13 });
     expect(await numbers(wrong.params[0]!)).toEqual([2, 3]);
     const endless = hostOracle([at([0])], ([p]) => ({ value: p! > 3 ? -Infinity : -p!, gradient: [-1] }));
     expect((await fista(endless, none, { step: 10 })).status).toBe('diverged');
+    const cliff = hostOracle([at([-0.1])], ([p]) => ({
+      value: p! > 0 ? p! - Math.log(p!) : Infinity,
+      gradient: [p! > 0 ? 1 - 1 / p! : -1],
+    }));
+    expect(await fista(cliff, none, { step: 1 })).toMatchObject({ status: 'search-failed', value: Infinity });
+    expect(await numbers(cliff.params[0]!)).toEqual([-0.1]);
     const nowhere = hostOracle([at([0])], () => ({ value: Infinity, gradient: [1] }));
     expect((await fista(nowhere, none)).status).toBe('search-failed');
     expect(await numbers(nowhere.params[0]!)).toEqual([0]);

@@ -101,6 +101,10 @@ describe.each(devices)('lbfgs on %s', (kind) => {
     expect((await lbfgs(oracle)).status).toBe('search-failed');
     expect([...(await oracle.params[0]!.read())]).toEqual([2, 3]);
     expect(await checkGradient(oracle)).toBeGreaterThan(1);
+    const endless = hostOracle([vector(device, [2])], () => ({ value: Infinity, gradient: [1] }));
+    await expect(checkGradient(endless)).rejects.toMatchObject({
+      message: 'checkGradient: oracle.value must give finite numbers, got Infinity',
+    });
   });
 
   it('leaves parameters as before where functions throw, give NaN or dispose, and when aborted', async () => {

@@ -119,8 +119,16 @@ describe.each(devices)('projections on %s', (kind) => {
     }); // biome-ignore format: a call
     expect(end.status).toBe('converged');
     expect(told).toHaveLength(end.iterations);
+    // Nearer to 0 is no reason to go on where that is the answer.
+    const line = (angle: number): Tensor => vector([Math.sin(angle), -Math.cos(angle)]);
+    const through = [0, 0.3].flatMap((angle) => [line(angle), line(angle + Math.PI)]);
+    const passes = async (tol: number): Promise<number> => {
+      const point = vector([1, 2]);
+      const sets = through.map((a) => (y: Tensor) => project.halfspace(y, a, 0));
+      return (await project.dykstra(point, sets, { tol })).iterations;
+    };
+    expect(await passes(1e-2)).toBeLessThan((await passes(1e-8)) / 2);
     await expectNear(wedge, [0, 0], 1e-9);
-    // A doubly stochastic matrix, by rows and columns: what Sinkhorn is for another distance.
     const one = vector([0.5]);
     const alone = await project.dykstra(one, [(y) => project.box(y, 0, 1)]);
     expect(alone).toMatchObject({ status: 'converged' });

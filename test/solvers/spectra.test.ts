@@ -74,6 +74,12 @@ describe.each(devices)('lanczos on %s', (kind) => {
     expect(await codeOf(lanczos(good, { steps: 0 }))).toBe('ERR_ARGUMENT');
     expect(await codeOf(lanczos(dense(device, [[1, 2]])))).toBe('ERR_SHAPE');
     expect(await codeOf(slq(good, 1 as never))).toBe('ERR_ARGUMENT');
+    const indefinite = slq(dense(device, diagonal([1, -2])), Math.log);
+    await expect(indefinite).rejects.toMatchObject({ message: 'slq: f must give numbers, got NaN' });
+    const thrown = slq(good, () => {
+      throw new Error('no');
+    });
+    await expect(thrown).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: 'slq: f has failed: no' });
     expect(await codeOf(slq(good, Math.log, { probes: 0 }))).toBe('ERR_ARGUMENT');
     const signal = AbortSignal.abort(new Error('enough'));
     await expect(lanczos(good, { signal })).rejects.toThrow('enough');

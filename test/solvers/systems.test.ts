@@ -174,5 +174,7 @@ describe.each(devices)('systems on %s', (kind) => {
     expect(await codeOf(checkAdjoint({ ...operator, adjoint: undefined } as never))).toBe('ERR_ARGUMENT');
     const nan = { ...operator, apply: (_: Tensor, out: Tensor) => ops.fill(device, { x: [out], value: NaN }) };
     expect(await codeOf(checkAdjoint(nan))).toBe('ERR_ARGUMENT');
+    const endless = { ...operator, apply: (_: Tensor, out: Tensor) => ops.fill(device, { x: [out], value: Infinity }) };
+    expect(await codeOf(checkAdjoint(endless))).toBe('ERR_ARGUMENT');
   });
 });

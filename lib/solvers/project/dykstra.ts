@@ -12,13 +12,16 @@ import type { SolverStatus } from '../status.ts';
 export interface DykstraProgress {
   /** Passes over the sets. */
   readonly iterations: number;
-  /** How far the corrections moved in the last one, in units of |x|. */
+  /** How far the corrections moved in the last one, in units of |x|, now or at the start, whichever is larger. */
   readonly change: number;
 }
 
 /** Options of {@link dykstra}. */
 export interface DykstraOptions {
-  /** How little the corrections of the sets move in a pass, in units of |x|: finite, not negative. Default: 1e-8. */
+  /**
+   * How little the corrections of the sets move in a pass, in units of |x|, now or at the start, whichever is larger: finite, not negative.
+   * Default: 1e-8.
+   */
   tol?: number | undefined;
   /** Passes over the sets: whole, from 1 on. Default: 1000. */
   maxIterations?: number | undefined;
@@ -30,7 +33,7 @@ export interface DykstraOptions {
 
 /** The end of {@link dykstra}; the point is in x. */
 export interface DykstraResult {
-  /** How far the corrections moved in the last pass, in units of |x|. */
+  /** How far the corrections moved in the last pass, in units of |x|, now or at the start, whichever is larger. */
   readonly change: number;
   /** `'converged'` or `'max-iterations'`, as where the sets have no point in common. */
   readonly status: SolverStatus;
@@ -78,28 +81,30 @@ export async function dykstra(
   const { queue } = task;
   const like = (): Tensor => owned.add(Tensor.zeros(device, x.shape, { dtype: x.dtype }));
   const corrections = projections.map(like);
-  const [start, before, moved] = [like(), like(), like()] as [Tensor, Tensor, Tensor];
-  const numbers = owned.add(new Tensor(device, [projections.length + 1], 'f64'));
-  const parts = [...projections, x].map((_, i) => owned.add(numbers.rows(i, i + 1)));
+  const [start, last, moved] = [like(), like(), like()] as [Tensor, Tensor, Tensor];
+  const numbers = owned.add(new Tensor(device, [projections.length + 2], 'f64'));
+  const parts = [...projections, start, x].map((_, i) => owned.add(numbers.rows(i, i + 1)));
   vectors.copy(device, x, start);
+  vectors.dot(queue, start, start, parts.at(-2)!);
   try {
     for (let iterations = 1; ; ++iterations) {
       for (const [i, projection] of projections.entries()) {
         const correction = corrections[i]!;
         // x goes on from where the set would have had it without its last correction.
         vectors.axpy(queue, 1, correction, x);
-        vectors.copy(queue, x, before);
+        vectors.copy(queue, x, last);
         await callback(task as Task<never>, `${where}: projections[${i}]`, [x], () => projection(x));
-        vectors.combine(queue, moved, [1, before], [-1, x], [-1, correction]);
+        vectors.combine(queue, moved, [1, last], [-1, x], [-1, correction]);
         vectors.axpy(queue, 1, moved, correction);
         vectors.dot(queue, moved, moved, parts[i]!);
       }
       vectors.dot(queue, x, x, parts.at(-1)!);
       const found = await task.read(numbers);
-      const square = found.subarray(0, -1).reduce((sum, own) => sum + own, 0);
-      const size = found.at(-1)!;
+      const [before, now] = found.subarray(-2) as unknown as [number, number];
+      if (Number.isNaN(before)) throw new OrthokitError('ERR_ARGUMENT', `${where}: x must hold numbers, got NaN`);
       for (const [i] of projections.entries()) checkNumber(`${where}: projections[${i}]`, found[i]!);
-      const change = square === 0 ? 0 : Math.sqrt(square / size);
+      const square = found.subarray(0, -2).reduce((sum, own) => sum + own, 0);
+      const change = square === 0 ? 0 : Math.sqrt(square / Math.max(before, now));
       task.report({ iterations, change });
       if (change <= given.tol) return { change, status: 'converged', iterations };
       if (iterations >= given.maxIterations) return { change, status: 'max-iterations', iterations };

@@ -69,7 +69,7 @@ export function simplex(x: Tensor, total = 1): void {
 
 /**
  * x = the nearest point with a·x ≤ `b`, for each row. In place, queued; a row in the halfspace keeps its bits, one that
- * is not finite becomes NaN, and so do all where a is 0 and b is not.
+ * is not finite becomes NaN, and so do all where the halfspace is empty: a is 0, and b negative.
  *
  * @param x [n] or [rows, n], f32, f64, f16 or bf16; computed in f64
  * @param a [n], of the dtype of x.

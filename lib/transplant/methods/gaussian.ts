@@ -55,6 +55,6 @@ async function factorOf({ task, bases }: MethodContext, i: number, mean: Tensor)
     ops.symmetricProduct(device, { a: exact, c: covariance, alpha: 1 / length, beta: 1, trans: 'transposed' });
     await task.synchronize();
   }
-  using factor = await cholesky(covariance, { rankTolerance });
+  using factor = await task.waitFor(cholesky(covariance, { rankTolerance }));
   return factor.cast('f32');
 }
