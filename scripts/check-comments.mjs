@@ -11,8 +11,6 @@ const isComment = /^\s*(\/\/|\/\*\*?|\*)/;
 const riddle = /^\s*(\/\/|\/\*\*?|\*) (What|Whether|Where) /;
 /** Written by scripts/generate-native-types.mjs from the comments of native/ops. */
 const isGenerated = (file) => file.startsWith('lib/core/native-ops');
-/** Still to be rewritten. */
-const isPending = (file) => /^lib\/(transplant|files)\//.test(file);
 /** An address has no place to be broken. */
 const isAddress = (line) => /https?:\/\/\S+$/.test(line);
 
@@ -31,7 +29,7 @@ function faultsOf(text, width) {
 const faults = Object.entries(widths).flatMap(([folder, width]) =>
   readdirSync(path.join(root, folder), { recursive: true })
     .map((file) => path.join(folder, file))
-    .filter((file) => /\.(ts|h|c|cpp|cu|cuh)$/.test(file) && !isGenerated(file) && !isPending(file))
+    .filter((file) => /\.(ts|h|c|cpp|cu|cuh)$/.test(file) && !isGenerated(file))
     .sort()
     .flatMap((file) => faultsOf(readFileSync(path.join(root, file), 'utf8'), width).map((fault) => `${file}:${fault}`)),
 );

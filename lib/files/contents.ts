@@ -15,8 +15,8 @@ export interface Access {
 }
 
 /**
- * Fills `bytes` with what stands from `position` on; where the file ends before, `ended` is to throw. Positions are explicit: a
- * read never depends on where another one left the file.
+ * Fills `bytes` with what stands from `position` on; where the file ends before, `ended` is to throw. Positions are
+ * explicit: a read never depends on where another one left the file.
  */
 export async function readFully(
   handle: FileHandle,

@@ -35,7 +35,7 @@ export async function findPlace(op: string, path: string): Promise<Place> {
 /** Follows links whose end does not exist yet. */
 async function freeName(op: string, path: string): Promise<string> {
   let target = path;
-  for (let links = 0; links < mostLinks; links += 1) {
+  for (let links = 0; links < mostLinks; ++links) {
     try {
       if (!(await calls.lstat(target)).isSymbolicLink()) return target;
     } catch (error) {
@@ -71,8 +71,8 @@ export async function syncFolder(op: string, folder: string, handle: FileHandle)
 }
 
 /**
- * Removes what killed saves of `target` have left beside it. A save that is under way writes its file again and again, so
- * only what nobody has written to for an hour is taken for a leftover. Failing is no reason not to save.
+ * Removes what killed saves of `target` have left beside it. A save that is under way writes its file again and again,
+ * so only what nobody has written to for an hour is taken for a leftover. Failing is no reason not to save.
  */
 export async function removeLeftovers(target: string): Promise<void> {
   const folder = nodePath.dirname(target);

@@ -32,7 +32,9 @@ export function checkPath(op: string, path: unknown): asserts path is string {
   throw new OrthokitError('ERR_ARGUMENT', `${op}: path must be a non-empty string without NUL, got ${shown(path)}`);
 }
 
-/** Waits for the close of a file that was given up, unless an abort asks for haste: it waits for the calls under way. */
+/**
+ * Waits for the close of a file that was given up, unless an abort asks for haste: it waits for the calls under way.
+ */
 export async function givenUp(close: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   const done = close.catch(() => {});
   if (!signal?.aborted) await done;

@@ -171,7 +171,7 @@ function withDefaults<T extends GivenTableSettings>(given: T): T & TableSettings
   };
 }
 
-/** @throws `ERR_ARGUMENT` for what is unknown, of the wrong kind or out of range */
+/** @throws ERR_ARGUMENT for what is unknown, of the wrong kind or out of range */
 export const settle = (op: string, options: TransplantOptions): Settings =>
   withDefaults(readOptions(op, options, schema));
 

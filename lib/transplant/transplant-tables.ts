@@ -40,13 +40,13 @@ export interface TransplantedTables {
 }
 
 /**
- * The tables of `base` rebuilt for the vocabulary of `donor`, from tensors to tensors: what {@link transplant} does, without
- * its files. The method `subword` needs merges, which {@link readTokenizer} leaves out, and is refused for BPE.
+ * The tables of `base` rebuilt for the vocabulary of `donor`, from tensors to tensors: what {@link transplant} does,
+ * without its files. The method `subword` needs merges, which {@link readTokenizer} leaves out, and is refused for BPE.
  *
  * @example
  * const { embed, report } = await transplantTables({ tokenizer: a, embed: x }, { tokenizer: b, embed: y }, { k: 64 });
  *
- * @throws `ERR_ARGUMENT`, `ERR_SHAPE`, `ERR_DTYPE`, `ERR_DEVICE`, `ERR_UNSUPPORTED`, `ERR_MEMORY`; the signal's reason when
+ * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_UNSUPPORTED, ERR_MEMORY; the signal's reason when
  * aborted
  */
 export async function transplantTables(

@@ -22,13 +22,13 @@ import { newRows } from './tables/new-table.ts';
 const op = 'transplant';
 
 /**
- * Gives a model the tokenizer of another one: the weights of `base` with embeddings and output head rebuilt, row by row,
- * for the vocabulary of `donor`, in the new folder `out`. Tokens that both know keep the base's rows, bit for bit; the
- * others are approximated from the donor's rows. Every other tensor is copied byte for byte.
+ * Gives a model the tokenizer of another one: the weights of `base` with embeddings and output head rebuilt, row by
+ * row, for the vocabulary of `donor`, in the new folder `out`. Tokens that both know keep the base's rows, bit for bit;
+ * the others are approximated from the donor's rows. Every other tensor is copied byte for byte.
  *
  * Folders hold safetensors files and tokenizer.json. Of the models, only the rows in use are read: memory is needed for
- * the rows of shared tokens in f32, `memoryLimit` for Gram rows, and one batch. The new folder appears at once and whole;
- * a run that was killed or aborted goes on where it stood when it is repeated.
+ * the rows of shared tokens in f32, `memoryLimit` for Gram rows, and one batch. The new folder appears at once and
+ * whole; a run that was killed or aborted goes on where it stood when it is repeated.
  *
  * Source: arXiv 2506.06607, and mergekit-tokensurgeon for the other methods.
  *
@@ -36,9 +36,9 @@ const op = 'transplant';
  * const report = await transplant({ base: 'llama', donor: 'qwen', out: 'llama-qwen' });
  * console.log(report.match, report.warnings);
  *
- * @throws `ERR_ARGUMENT`; `ERR_FORMAT` for folders that are not what they say; `ERR_SHAPE`; `ERR_UNSUPPORTED` for models
- * and methods that are not handled; `ERR_STATE` for the remains of another run; `ERR_IO` with the system's error as
- * `cause`; `ERR_MEMORY`; `ERR_BACKEND`; the signal's reason when aborted
+ * @throws ERR_ARGUMENT; ERR_FORMAT for folders that are not what they say; ERR_SHAPE; ERR_UNSUPPORTED for models
+ * and methods that are not handled; ERR_STATE for the remains of another run; ERR_IO with the system's error as
+ * `cause`; ERR_MEMORY; ERR_BACKEND; the signal's reason when aborted
  */
 export async function transplant(options: TransplantOptions): Promise<TransplantReport> {
   const settings = settle(op, options);

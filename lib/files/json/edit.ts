@@ -11,7 +11,8 @@ interface Splice {
 }
 
 /**
- * The text of a JSON object with some members changed or added; everything else keeps its bytes, so that numbers such as
+ * The text of a JSON object with some members changed or added; everything else keeps its bytes, so that numbers such
+ * as
  * `500000.0` stay what they were. Objects of the patch are merged into objects of the text.
  */
 export function* editJson(bytes: Uint8Array, patch: JsonObject, fail: Fail, what: string): Steps<Uint8Array> {

@@ -31,8 +31,8 @@ export type Kind = 'object' | 'array' | 'string' | 'number' | 'word';
 
 /**
  * Walks over JSON text, value by value, so that a large file is never turned into objects as a whole. Strict where
- * `JSON.parse` is not: keys must be unique, nesting, numbers and rows of white space are bounded. Consumes its bytes, as
- * the scanner below does. Whatever may be long is a generator that yields every few kilobytes.
+ * `JSON.parse` is not: keys must be unique, nesting, numbers and rows of white space are bounded. Consumes its bytes,
+ * as the scanner below does. Whatever may be long is a generator that yields every few kilobytes.
  */
 export class JsonReader {
   readonly #scanner: Scanner;
@@ -124,7 +124,7 @@ export class JsonReader {
     let end = start;
     let whole = 0;
     let isWhole = true;
-    for (; end - start <= maxNumber; end += 1) {
+    for (; end - start <= maxNumber; ++end) {
       const byte = bytes[end];
       if (byte === undefined || isNumberByte[byte] === 0) break;
       isWhole &&= byte >= 0x30 && byte <= 0x39;
@@ -143,7 +143,7 @@ export class JsonReader {
   word(): boolean | null {
     const start = this.#scanner.at;
     const word = words[String.fromCharCode(this.#bytes[start] ?? 0) as keyof typeof words];
-    for (let i = 0; i < word.length; i += 1) {
+    for (let i = 0; i < word.length; ++i) {
       if (this.#bytes[start + i] !== word.charCodeAt(i)) this.#scanner.unexpected(word);
     }
     this.#scanner.at += word.length;
@@ -155,7 +155,7 @@ export class JsonReader {
     const open: (Json[] | JsonObject)[] = [];
     let key = '';
     let root: Json = null;
-    for (let count = 0; ; count += 1) {
+    for (let count = 0; ; ++count) {
       this.#checkDepth(open.length);
       if (count === mostValues) this.#fail(`${this.#what} must have at most ${mostValues} values, got more`);
       const value = yield* this.#begun(limit);
@@ -178,8 +178,8 @@ export class JsonReader {
   }
 
   /**
-   * The members of an object whose keys are wanted; passes over the others, however many there are. Objects under one of
-   * the keys of `inside` are read in the same way.
+   * The members of an object whose keys are wanted; passes over the others, however many there are. Objects under one
+   * of the keys of `inside` are read in the same way.
    */
   *members(limit: number, isWanted: (key: string) => boolean, inside: readonly string[] = []): Steps<JsonObject> {
     if (this.kind() !== 'object') this.#fail(`${this.#what} must be an object, got another value`);

@@ -177,7 +177,7 @@ export class Scanner {
     const bytes = this.#bytes;
     if (bytes[this.at] !== backslash || bytes[this.at + 1] !== 0x75) this.unexpected('an escape of JSON');
     let code = 0;
-    for (let i = 2; i < 6; i += 1) {
+    for (let i = 2; i < 6; ++i) {
       const digit = hexDigit(bytes[this.at + i] ?? 0);
       if (digit === undefined) this.unexpected('four hexadecimal digits');
       code = code * 16 + digit;

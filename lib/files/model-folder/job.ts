@@ -7,8 +7,8 @@ import type { Workspace } from './workspace.ts';
 import { type NewTensor, writeWeights } from './write-weights.ts';
 
 /**
- * Opens the records of an earlier run of the job, or new ones; they close with the job. The label is a word of the job's
- * own, never a stranger's: a file is named by it.
+ * Opens the records of an earlier run of the job, or new ones; they close with the job. The label is a word of the
+ * job's own, never a stranger's: a file is named by it.
  */
 export type OpenRecords = (label: string, recordBytes: number) => Promise<Records>;
 
@@ -38,10 +38,10 @@ export interface FolderJob<Report> {
 }
 
 /**
- * Carries out a job: the new folder appears at once and whole. What was killed, aborted or has failed goes on where it stood
- * when it is repeated: with the records, and with the files of weights that are complete.
+ * Carries out a job: the new folder appears at once and whole. What was killed, aborted or has failed goes on where it
+ * stood when it is repeated: with the records, and with the files of weights that are complete.
  *
- * @throws `ERR_STATE` for the work of another run, unless `restart`, and for a folder that is not as it was planned
+ * @throws ERR_STATE for the work of another run, unless `restart`, and for a folder that is not as it was planned
  */
 export async function makeFolder<Report>(job: FolderJob<Report>): Promise<Report> {
   const { op, workspace, weights, signal, onBytes } = job;

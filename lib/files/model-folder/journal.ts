@@ -41,8 +41,8 @@ export class MemoryRecords implements Records {
 const sumBytes = 4;
 
 /**
- * Records in a file, each with a check sum behind it, so that a run that was killed goes on where it stood. A power cut may
- * leave a file longer than what has reached the disk of it: records count as far as their check sums are right.
+ * Records in a file, each with a check sum behind it, so that a run that was killed goes on where it stood. A power cut
+ * may leave a file longer than what has reached the disk of it: records count as far as their check sums are right.
  */
 export class Journal implements Records {
   readonly #op: string;
@@ -85,7 +85,7 @@ export class Journal implements Records {
     const count = records.length / this.#recordBytes;
     const bytes = new Uint8Array(count * stride);
     const view = new DataView(bytes.buffer);
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < count; ++i) {
       const record = records.subarray(i * this.#recordBytes, (i + 1) * this.#recordBytes);
       bytes.set(record, i * stride);
       view.setUint32(i * stride + this.#recordBytes, crc32(record), true);

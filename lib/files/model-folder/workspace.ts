@@ -9,8 +9,9 @@ import { differenceOf, isRun } from './run-record.ts';
 const scratchSuffix = '.rows';
 
 /**
- * The place in which a new folder comes into being: beside its destination, with the model in a folder of its own that is renamed
- * when it is complete. What a killed run has left there is taken up by the next one with the same inputs and options.
+ * The place in which a new folder comes into being: beside its destination, with the model in a folder of its own that
+ * is renamed when it is complete. What a killed run has left there is taken up by the next one with the same inputs and
+ * options.
  */
 export class Workspace {
   readonly #op: string;
@@ -23,7 +24,7 @@ export class Workspace {
     this.#folder = `${out}.partial`;
   }
 
-  /** @throws `ERR_ARGUMENT` unless `out` is free or an empty folder, in a folder that exists */
+  /** @throws ERR_ARGUMENT unless `out` is free or an empty folder, in a folder that exists */
   static async at(op: string, out: string): Promise<Workspace> {
     const parent = await attempt(op, path.dirname(out), 'opened', calls.realpath(path.dirname(out)), 'out');
     const place = path.join(parent, path.basename(out));
@@ -39,7 +40,7 @@ export class Workspace {
   /**
    * Makes the folder, or takes up the one of an earlier run. `run` names inputs and options.
    * Answers whether there was one.
-   * @throws `ERR_STATE` for what another run has left, unless `restart`
+   * @throws ERR_STATE for what another run has left, unless `restart`
    */
   async begin(run: string, restart: boolean): Promise<boolean> {
     const op = this.#op;
@@ -67,7 +68,7 @@ export class Workspace {
     return false;
   }
 
-  /** @throws `ERR_ARGUMENT` for a place within the folder of a model */
+  /** @throws ERR_ARGUMENT for a place within the folder of a model */
   refuseInside(model: string): void {
     if (this.#out === model || this.#out.startsWith(`${model}${path.sep}`))
       throw new OrthokitError('ERR_ARGUMENT', `${this.#op}: out must not be within a model, got ${this.#out}`);

@@ -30,7 +30,7 @@ export function checkInto(op: string, into: Readonly<Record<string, Tensor>>, de
   return tensors;
 }
 
-/** @throws `ERR_DISPOSED` unless all of the tensors can be written into */
+/** @throws ERR_DISPOSED unless all of the tensors can be written into */
 export function checkAlive(op: string, tensors: ReadonlyMap<string, Tensor>): void {
   for (const [name, tensor] of tensors) check.alive(op, `into[${quote(name)}]`, tensor);
 }
@@ -63,7 +63,7 @@ export async function chosenOf(
   return chosen;
 }
 
-/** @throws `ERR_STATE` unless the tensors of the file and those of `into` have the same names, dtypes and shapes */
+/** @throws ERR_STATE unless the tensors of the file and those of `into` have the same names, dtypes and shapes */
 export function checkFit(
   op: string,
   path: string,

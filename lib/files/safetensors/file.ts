@@ -33,10 +33,11 @@ export interface TensorFile {
 }
 
 /**
- * Opens and checks a file, hands it to `use`, and closes it whatever happens. `use` can compare names, shapes, dtypes and
- * metadata with what it needs before it reads or changes anything.
+ * Opens and checks a file, hands it to `use`, and closes it whatever happens. `use` can compare names, shapes, dtypes
+ * and metadata with what it needs before it reads or changes anything.
  *
- * @throws `ERR_FORMAT` for anything wrong in the file, `ERR_IO` for a file call that fails, the reason of an aborted signal.
+ * @throws ERR_FORMAT for anything wrong in the file, ERR_IO for a file call that fails, the reason of an aborted
+ *   signal.
  */
 export async function withTensorFile<T>(
   path: string,

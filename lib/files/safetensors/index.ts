@@ -30,15 +30,15 @@ export interface SaveTensorsOptions extends TransferOptions {
  *
  * The file holds the values of the moment of the call: all reads are queued before the call returns, so work queued
  * afterwards, or `dispose()`, does not show in it. The price is a copy of all the tensors in host memory until they are
- * written. The file replaces `path` at once and whole: whatever fails or is killed on the way, `path` holds the old file
- * or the new one.
+ * written. The file replaces `path` at once and whole: whatever fails or is killed on the way, `path` holds the old
+ * file or the new one.
  *
  * @example
  * await saveTensors('model.safetensors', { weight, bias }, { metadata: { step: '1000' } });
  *
  * @param path a regular file to replace, or a free name in a folder that exists
  * @param tensors by name; a name has at most 1 KB of UTF-8 and is not `__metadata__`
- * @throws `ERR_ARGUMENT`; `ERR_IO` with the system's error as `cause`; `ERR_DISPOSED`; the signal's reason when aborted.
+ * @throws ERR_ARGUMENT; ERR_IO with the system's error as `cause`; ERR_DISPOSED; the signal's reason when aborted.
  * Format: https://github.com/huggingface/safetensors
  */
 export async function saveTensors(
@@ -56,7 +56,9 @@ export async function saveTensors(
   await writeTensorFile(path, snapshot(tensors), { ...given, op });
 }
 
-/** Queues the reads of all tensors now; a source gives its array away once, so that it can be freed when it is written. */
+/**
+ * Queues the reads of all tensors now; a source gives its array away once, so that it can be freed when it is written.
+ */
 export function snapshot(tensors: Readonly<Record<string, Tensor>>): TensorSource[] {
   return Object.entries(tensors).map(([name, tensor]) => {
     let read: ReturnType<Tensor['read']> | undefined = tensor.read();
@@ -76,13 +78,13 @@ export function snapshot(tensors: Readonly<Record<string, Tensor>>): TensorSourc
 /** Options of {@link loadTensors}. */
 export interface LoadTensorsOptions extends TransferOptions {
   /**
-   * Which tensors to load: their names, or a function that answers `true` for each that is wanted. No byte of the others
-   * is read, and they may be of any element type. Default: all.
+   * Which tensors to load: their names, or a function that answers `true` for each that is wanted. No byte of the
+   * others is read, and they may be of any element type. Default: all.
    */
   names?: readonly string[] | ((name: string, info: TensorInfo) => boolean) | undefined;
   /**
-   * Tensors of `device` to load into, by name, instead of new ones: exactly those that are loaded, of the same shapes and
-   * dtypes. Default: new tensors are made.
+   * Tensors of `device` to load into, by name, instead of new ones: exactly those that are loaded, of the same shapes
+   * and dtypes. Default: new tensors are made.
    */
   into?: Readonly<Record<string, Tensor>> | undefined;
 }
@@ -94,12 +96,12 @@ const loadSchema: Schema<Resolved<LoadTensorsOptions, keyof LoadTensorsOptions>>
 };
 
 /**
- * Loads tensors of a safetensors file, each with the shape and dtype that it has there: all of them, or those that `names`
- * chooses; as new tensors, or into tensors that exist.
+ * Loads tensors of a safetensors file, each with the shape and dtype that it has there: all of them, or those that
+ * `names` chooses; as new tensors, or into tensors that exist.
  *
  * The file is checked whole before the first tensor is made. If anything fails, no tensor is left behind. Tensors of
- * `into` are written when everything has been read and fits, and all at once: they hold what they held, or what the file
- * holds. That takes host memory for all of them.
+ * `into` are written when everything has been read and fits, and all at once: they hold what they held, or what the
+ * file holds. That takes host memory for all of them.
  *
  * @example
  * const { weight, bias } = await loadTensors('model.safetensors', device);
@@ -107,10 +109,10 @@ const loadSchema: Schema<Resolved<LoadTensorsOptions, keyof LoadTensorsOptions>>
  * await loadTensors('model.safetensors', device, { into: { weight, bias, head } });
  *
  * @returns an object without prototype, so that every name is an ordinary key; with `into`, the tensors of it
- * @throws `ERR_FORMAT` for a file that is not what it says; `ERR_STATE` for a file without one of `names`, or that does not
- * fit `into`; `ERR_UNSUPPORTED` for a wanted tensor of another element type than F32 F64 F16 BF16 I32 U8, or of more than
- * 5 dimensions, and for more than 65,536 tensors; `ERR_IO` with the system's error as `cause`; `ERR_MEMORY`; `ERR_DEVICE`;
- * `ERR_DISPOSED`; `ERR_ARGUMENT`; the signal's reason when aborted
+ * @throws ERR_FORMAT for a file that is not what it says; ERR_STATE for a file without one of `names`, or that does not
+ * fit `into`; ERR_UNSUPPORTED for a wanted tensor of another element type than F32 F64 F16 BF16 I32 U8, or of more than
+ * 5 dimensions, and for more than 65,536 tensors; ERR_IO with the system's error as `cause`; ERR_MEMORY; ERR_DEVICE;
+ * ERR_DISPOSED; ERR_ARGUMENT; the signal's reason when aborted
  */
 export async function loadTensors(
   path: string,
@@ -166,13 +168,14 @@ export interface TensorFileInfo {
 }
 
 /**
- * Contents of a safetensors file, without its data: names, element types as the file spells them, shapes, sizes and texts.
+ * Contents of a safetensors file, without its data: names, element types as the file spells them, shapes, sizes and
+ * texts.
  *
  * @example
  * const { tensors, metadata } = await readTensorInfo('model.safetensors');
  * for (const [name, { dtype, shape }] of tensors) console.log(name, dtype, shape);
  *
- * @throws `ERR_FORMAT`, `ERR_IO` and `ERR_ARGUMENT` as `loadTensors`; the signal's reason when aborted
+ * @throws ERR_FORMAT, ERR_IO and ERR_ARGUMENT as `loadTensors`; the signal's reason when aborted
  */
 export async function readTensorInfo(
   path: string,

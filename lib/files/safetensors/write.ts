@@ -18,8 +18,8 @@ const alignment = 8;
 const pauseTensors = 1 << 9;
 
 /**
- * A tensor to be stored. `data` is asked for when its turn comes, so that a file needs memory for one tensor only; or for
- * a piece of one, where it comes in pieces.
+ * A tensor to be stored. `data` is asked for when its turn comes, so that a file needs memory for one tensor only; or
+ * for a piece of one, where it comes in pieces.
  */
 export interface TensorSource {
   readonly name: string;
@@ -35,13 +35,13 @@ export interface WriteOptions extends TransferOptions {
 }
 
 /**
- * Stores tensors and metadata in a safetensors file that replaces `path` at once and whole: the file is written beside it
- * under a name of its own, synced, renamed, and the folder synced. Whatever fails or is killed on the way, `path` holds the
- * old file or the new one. A killed process may leave `<path>.<random>.tmp` behind, which a later save removes; a failed
- * call does not. The same tensors give the same bytes, in whatever order they come. A symbolic link is followed and stays
- * a link, and the new file has the permissions of the old one.
+ * Stores tensors and metadata in a safetensors file that replaces `path` at once and whole: the file is written beside
+ * it under a name of its own, synced, renamed, and the folder synced. Whatever fails or is killed on the way, `path`
+ * holds the old file or the new one. A killed process may leave `<path>.<random>.tmp` behind, which a later save
+ * removes; a failed call does not. The same tensors give the same bytes, in whatever order they come. A symbolic link
+ * is followed and stays a link, and the new file has the permissions of the old one.
  *
- * @throws `ERR_ARGUMENT` for names, shapes or texts that a file cannot hold, `ERR_IO` for a file call that fails, the
+ * @throws ERR_ARGUMENT for names, shapes or texts that a file cannot hold, ERR_IO for a file call that fails, the
  * reason of an aborted signal, and whatever `data` or `onProgress` throws.
  */
 export async function writeTensorFile(

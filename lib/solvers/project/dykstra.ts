@@ -19,8 +19,8 @@ export interface DykstraProgress {
 /** Options of {@link dykstra}. */
 export interface DykstraOptions {
   /**
-   * How little the corrections of the sets move in a pass, in units of |x|, now or at the start, whichever is larger: finite, not negative.
-   * Default: 1e-8.
+   * How little the corrections of the sets move in a pass, in units of |x|, now or at the start, whichever is larger:
+   * finite, not negative. Default: 1e-8.
    */
   tol?: number | undefined;
   /** Passes over the sets: whole, from 1 on. Default: 1000. */

@@ -44,7 +44,7 @@ function constant(context: MethodContext, rowOf: (base: Base) => Float32Array): 
       return {
         rows: rows.map((row) => {
           const all = new Float32Array(ids.length * row.length);
-          for (let i = 0; i < ids.length; i += 1) all.set(row, i * row.length);
+          for (let i = 0; i < ids.length; ++i) all.set(row, i * row.length);
           return Tensor.from(task.device, all, [ids.length, row.length]);
         }),
       };

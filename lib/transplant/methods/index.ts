@@ -20,7 +20,7 @@ const methods: Readonly<Record<MethodName, MethodKind | undefined>> = {
   mp_rope: undefined,
 };
 
-/** @throws `ERR_UNSUPPORTED` for a method that is known and not there */
+/** @throws ERR_UNSUPPORTED for a method that is known and not there */
 export function findMethod(op: string, name: MethodName): MethodKind {
   const method = methods[name];
   if (!method) throw new OrthokitError('ERR_UNSUPPORTED', `${op}: method ${name} is not implemented`);

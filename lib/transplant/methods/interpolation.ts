@@ -14,8 +14,8 @@ const scoresAtOnce = 1 << 22;
 const spare = 16;
 
 /**
- * The k shared tokens nearest to the donor's row, weighted, and the same sum of the base's rows: `common_interpolation` of
- * mergekit-tokensurgeon, with distances in f64 whatever the dtype of the tables.
+ * The k shared tokens nearest to the donor's row, weighted, and the same sum of the base's rows: `common_interpolation`
+ * of mergekit-tokensurgeon, with distances in f64 whatever the dtype of the tables.
  */
 export const commonInterpolation: PrepareMethod = async (context) => {
   const { task, donor, bases, anchors, settings } = context;
@@ -44,7 +44,7 @@ export const commonInterpolation: PrepareMethod = async (context) => {
       if (systems.length > 0) {
         const solutions = await task.wait(solutionsOf(device, systems));
         const size = solutions.length / count;
-        for (let row = 0; row < count; row += 1) weights.set(solutions.subarray(row * size, row * size + k), row * k);
+        for (let row = 0; row < count; ++row) weights.set(solutions.subarray(row * size, row * size + k), row * k);
       }
       using index = Tensor.from(device, indices, [count, k]);
       using coefficients = Tensor.from(device, weights, [count, k]);
@@ -89,7 +89,7 @@ function neighbourFinder(context: MethodContext, atoms: Tensor, squares: Float64
       using scores = Tensor.zeros(device, [rows, count]);
       ops.gemm(device, { a: some, b: atoms, c: scores, transB: 'transposed' });
       const [products] = await task.readAll(scores);
-      for (let row = 0; row < rows; row += 1) {
+      for (let row = 0; row < rows; ++row) {
         const own = products.subarray(row * count, (row + 1) * count);
         const target = Float64Array.from(values.subarray((from + row) * columns, (from + row + 1) * columns));
         const near = nearest(wanted, count, (id) =>
@@ -131,7 +131,7 @@ function nearest(wanted: number, count: number, scoreOf: (id: number) => number)
       i = least;
     }
   };
-  for (let id = 0; id < count; id += 1) {
+  for (let id = 0; id < count; ++id) {
     const score = scoreOf(id);
     if (ids.length < wanted) {
       ids.push(id);
@@ -147,7 +147,7 @@ function nearest(wanted: number, count: number, scoreOf: (id: number) => number)
 
 function distance(x: Float64Array, y: Float64Array): number {
   let sum = 0;
-  for (let i = 0; i < x.length; i += 1) sum += ((x[i] ?? 0) - (y[i] ?? 0)) ** 2;
+  for (let i = 0; i < x.length; ++i) sum += ((x[i] ?? 0) - (y[i] ?? 0)) ** 2;
   return Math.sqrt(sum);
 }
 

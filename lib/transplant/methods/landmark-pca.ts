@@ -16,7 +16,8 @@ const polarFactor = (x: Tensor): Promise<Tensor> => polar(x, { method: 'newton-s
 /**
  * Shared tokens as landmarks: both sides are centred and projected onto their q = min(d_donor, d_base) principal
  * directions, and the rotation between the projections (orthogonal Procrustes) carries new tokens over. Any basis of a
- * principal subspace will do, since the rotation makes up for it; where a side keeps all its directions, none is needed.
+ * principal subspace will do, since the rotation makes up for it; where a side keeps all its directions, none is
+ * needed.
  */
 export const landmarkPca: PrepareMethod = async ({ task, donor, bases, anchors }) => {
   const { device } = task;
@@ -75,7 +76,7 @@ async function principalSubspace(rows: Tensor, q: number): Promise<Tensor> {
   ops.symmetricProduct(device, { a: rows, c: covariance, trans: 'transposed' });
   using exact = covariance.cast('f64');
   let basis: Tensor = Tensor.randn(device, [d, q], { seed: 0, dtype: 'f64' });
-  for (let i = 0; i < iterations; i += 1) {
+  for (let i = 0; i < iterations; ++i) {
     using before = basis;
     using image = product(exact, before);
     basis = await polarFactor(image);

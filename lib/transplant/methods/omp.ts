@@ -8,8 +8,8 @@ import { gatherUnordered } from './gather.ts';
 import type { PrepareMethod } from './method.ts';
 
 /**
- * Each row of the donor as a sum of at most k rows of shared tokens (orthogonal matching pursuit), and the same sum of the
- * base's rows (arXiv 2506.06607).
+ * Each row of the donor as a sum of at most k rows of shared tokens (orthogonal matching pursuit), and the same sum of
+ * the base's rows (arXiv 2506.06607).
  */
 export const omp: PrepareMethod = async ({ task, donor, bases, anchors, settings }) => {
   const { device, signal } = task;

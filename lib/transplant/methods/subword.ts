@@ -8,8 +8,8 @@ import type { MethodSettings, PrepareMethod } from './method.ts';
 type SubwordMethod = MethodSettings['subwordMethod'];
 
 /**
- * The base's rows of the pieces into which its tokenizer cuts the token's text. A text that it cannot spell gets the mean
- * of the base's rows.
+ * The base's rows of the pieces into which its tokenizer cuts the token's text. A text that it cannot spell gets the
+ * mean of the base's rows.
  */
 export const subword: PrepareMethod = async (context) => {
   const { bases, tokenizers, settings } = context;
@@ -75,8 +75,8 @@ function withRow(x: Tensor, row: Float32Array): Tensor {
 }
 
 /**
- * `weighted_mean` weighs the end of a token most in the embeddings, as its reader comes from there, and the beginning in
- * the head, which predicts it; `first_last` takes the last piece and the first one for the same reason.
+ * `weighted_mean` weighs the end of a token most in the embeddings, as its reader comes from there, and the beginning
+ * in the head, which predicts it; `first_last` takes the last piece and the first one for the same reason.
  */
 export function weightsOf(method: SubwordMethod, count: number, isHead: boolean): number[] {
   const place = (i: number): number => (isHead ? count - i : i + 1);

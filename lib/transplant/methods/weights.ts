@@ -15,7 +15,10 @@ export interface Neighbourhood {
   readonly measures: readonly number[];
 }
 
-/** A square system a·x = b, row by row, whose first unknowns are weights. It may be singular, as duplicate neighbours make it. */
+/**
+ * A square system a·x = b, row by row, whose first unknowns are weights. It may be singular, as duplicate neighbours
+ * make it.
+ */
 export interface Equations {
   readonly a: Float64Array;
   readonly b: Float64Array;
@@ -47,8 +50,8 @@ function barycentric(neighbourhood: Neighbourhood): Equations {
   const n = k + 1;
   const a = new Float64Array(n * n);
   const b = new Float64Array(n);
-  for (let i = 0; i < k; i += 1) {
-    for (let j = 0; j < k; j += 1) a[i * n + j] = gram[i * k + j] ?? 0;
+  for (let i = 0; i < k; ++i) {
+    for (let j = 0; j < k; ++j) a[i * n + j] = gram[i * k + j] ?? 0;
     a[i * n + k] = 1;
     a[k * n + i] = 1;
     b[i] = products[i] ?? 0;
@@ -94,6 +97,6 @@ function shares(values: readonly number[]): number[] {
 
 export function dot(x: Float64Array, y: Float64Array): number {
   let sum = 0;
-  for (let i = 0; i < x.length; i += 1) sum += (x[i] ?? 0) * (y[i] ?? 0);
+  for (let i = 0; i < x.length; ++i) sum += (x[i] ?? 0) * (y[i] ?? 0);
   return sum;
 }

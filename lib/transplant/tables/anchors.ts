@@ -36,7 +36,7 @@ export async function chooseAnchors(
   const skipped = { zero: 0, nonFinite: 0, duplicate: 0 };
   const seen = new Set<string>();
   const kept: number[] = [];
-  for (let at = 0; at < shared.donor.length; at += 1) {
+  for (let at = 0; at < shared.donor.length; ++at) {
     const norms = [own.norms[at] ?? 0, ...others.map((other) => other[at] ?? 0)];
     const digest = own.digests[at] ?? '';
     if (!norms.every(Number.isFinite)) skipped.nonFinite += 1;

@@ -74,13 +74,13 @@ async function storedRows(
   ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
   const [values, sums] = await task.readAll(rows, squares);
   const clipped = new Uint8Array(count);
-  for (let i = 0; i < count; i += 1) {
+  for (let i = 0; i < count; ++i) {
     const norm = Math.sqrt(sums[i] ?? 0);
     if (norm <= limit) continue;
     // A row that overflowed has no direction to keep.
     const factor = Number.isFinite(norm) ? limit / norm : 0;
     const row = values.subarray(i * columns, (i + 1) * columns);
-    for (let j = 0; j < columns; j += 1) row[j] = factor === 0 ? 0 : (row[j] ?? 0) * factor;
+    for (let j = 0; j < columns; ++j) row[j] = factor === 0 ? 0 : (row[j] ?? 0) * factor;
     clipped[i] = 1;
   }
   using cut = Tensor.from(device, values, [count, columns]);

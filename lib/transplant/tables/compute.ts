@@ -132,7 +132,7 @@ function largest({ dtype }: Table): number {
  * Refuses a job that could not be done, before a table is read or a file is made. Of shared tokens some may be left out
  * later, when their rows are known.
  *
- * @throws `ERR_ARGUMENT` where the models share no token and the method needs some, `ERR_MEMORY` where `memoryLimit` does
+ * @throws ERR_ARGUMENT where the models share no token and the method needs some, ERR_MEMORY where `memoryLimit` does
  * not hold the rows of those that they share
  */
 export function checkJob({ op, settings, method, tables }: Job): void {

@@ -51,7 +51,7 @@ export interface Job {
   readonly warnings: readonly string[];
 }
 
-/** @throws `ERR_UNSUPPORTED` for a method that is known and not there */
+/** @throws ERR_UNSUPPORTED for a method that is known and not there */
 export function* planJob(op: string, settings: TableSettings, base: Side, donor: Side): Steps<Job> {
   const method = findMethod(op, settings.method);
   const tokens = donor.tokenizer.tokens.length;

@@ -76,7 +76,7 @@ const configOf = (folder: Folder, name: string, bytes: Uint8Array): Promise<Json
  * means that tokenizer and weights belong to different models.
  */
 function checkFit(folder: Folder, { tokens, literal }: Tokenizer, { rows, name }: Table): void {
-  for (let id = rows; id < tokens.length; id += 1) {
+  for (let id = rows; id < tokens.length; ++id) {
     if (tokens[id] !== undefined && !literal.has(id))
       folder.fail(`tokenizer.json must have ids below the ${rows} rows of ${name}, got ${id}`);
   }

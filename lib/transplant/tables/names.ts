@@ -19,7 +19,7 @@ export interface TableNames {
   readonly lmHead?: string | undefined;
 }
 
-/** @throws `ERR_UNSUPPORTED` where the names of the model leave it open which tensors are meant */
+/** @throws ERR_UNSUPPORTED where the names of the model leave it open which tensors are meant */
 export function* findTables(
   weights: Weights,
   side: string,
@@ -43,7 +43,7 @@ export function* findTables(
   return lmHead === undefined ? { embed } : { embed, lmHead };
 }
 
-/** @throws `ERR_UNSUPPORTED` for a base that keeps more than tables by token */
+/** @throws ERR_UNSUPPORTED for a base that keeps more than tables by token */
 export function* refusePerToken(weights: Weights): Steps<void> {
   const left = yield* namesLike(weights, perToken);
   if (left.length > 0)

@@ -50,7 +50,7 @@ export class RowStore {
     const recordBytes = recordBytesOf(this.#rowBytes);
     const records = new Uint8Array(count * recordBytes);
     const view = new DataView(records.buffer);
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < count; ++i) {
       records.set(rows.subarray(i * this.#rowBytes, (i + 1) * this.#rowBytes), i * recordBytes);
       const facts = i * recordBytes + this.#rowBytes;
       view.setFloat32(facts, residuals?.[i] ?? Number.NaN, true);
@@ -70,7 +70,7 @@ export class RowStore {
     const clipped = new Uint8Array(count);
     const nonFinite = new Uint8Array(count);
     const view = new DataView(records.buffer, records.byteOffset, records.byteLength);
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < count; ++i) {
       const from = i * recordBytes;
       const facts = from + this.#rowBytes;
       rows.set(records.subarray(from, facts), i * this.#rowBytes);

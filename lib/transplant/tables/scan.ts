@@ -40,12 +40,12 @@ export async function scanRows(
     ops.columnReduce(device, { x: rows, out: total });
     const [found, totals] = await task.readAll(squares, total);
     let allFinite = true;
-    for (let i = 0; i < part.length; i += 1) {
+    for (let i = 0; i < part.length; ++i) {
       const norm = Math.sqrt(found[i] ?? 0);
       norms[from + i] = norm;
       allFinite &&= Number.isFinite(norm);
     }
-    if (allFinite) for (let j = 0; j < sum.length; j += 1) sum[j]! += totals[j] ?? 0;
+    if (allFinite) for (let j = 0; j < sum.length; ++j) sum[j]! += totals[j] ?? 0;
     else await addFinite(rows, sum, norms.subarray(from, from + part.length));
     from += part.length;
   }
@@ -57,7 +57,7 @@ async function addFinite(rows: Tensor, sum: Float64Array, norms: Float64Array): 
   const values = await rows.read();
   for (const [i, norm] of norms.entries()) {
     if (!Number.isFinite(norm)) continue;
-    for (let j = 0; j < sum.length; j += 1) sum[j]! += values[i * sum.length + j] ?? 0;
+    for (let j = 0; j < sum.length; ++j) sum[j]! += values[i * sum.length + j] ?? 0;
   }
 }
 

@@ -30,7 +30,7 @@ export interface Table {
   read(ids: Int32Array): Promise<OwnBytes>;
 }
 
-/** @throws `ERR_SHAPE` unless the tensor is a matrix, `ERR_UNSUPPORTED` unless its elements are f32, f16, bf16 or f64 */
+/** @throws ERR_SHAPE unless the tensor is a matrix, ERR_UNSUPPORTED unless its elements are f32, f16, bf16 or f64 */
 export async function openTable(weights: Weights, name: string): Promise<Table> {
   const { op } = weights.folder;
   const { file, info } = await weights.find(name);
@@ -58,7 +58,7 @@ export async function openTable(weights: Weights, name: string): Promise<Table> 
         const first = ids[i] ?? 0;
         let end = i + 1;
         let isRun = true;
-        for (; end < ids.length; end += 1) {
+        for (; end < ids.length; ++end) {
           const [before = 0, next = 0] = [ids[end - 1], ids[end]];
           if ((next - before) * rowBytes > gapBytes || (next + 1 - first) * rowBytes > pieceBytes) break;
           isRun &&= next === before + 1;
@@ -68,7 +68,7 @@ export async function openTable(weights: Weights, name: string): Promise<Table> 
         const piece = isRun ? bytes.subarray(i * rowBytes, end * rowBytes) : new Uint8Array(span * rowBytes);
         await file.readRange(info, first * rowBytes, piece);
         if (!isRun) {
-          for (let at = i; at < end; at += 1) {
+          for (let at = i; at < end; ++at) {
             const from = ((ids[at] ?? 0) - first) * rowBytes;
             bytes.set(piece.subarray(from, from + rowBytes), at * rowBytes);
           }

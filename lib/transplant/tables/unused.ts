@@ -24,7 +24,7 @@ export async function unusedRowsOf(
     return async () => bytes;
   }
   const spare: number[] = [];
-  for (let id = 0; id < table.rows; id += 1)
+  for (let id = 0; id < table.rows; ++id)
     if (tokens[id] === undefined && Number.isFinite(norms[id] ?? Number.NaN)) spare.push(id);
   return async (row) => {
     const id = spare[row % Math.max(1, spare.length)];

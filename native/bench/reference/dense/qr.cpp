@@ -34,8 +34,8 @@ static void qr(const Qr& op) {
 ORTHOKIT_REFERENCE(Qr, qr, 16 * double(2 + smaller_side(op.matrix)));
 
 // An element of q is the rest of one of the matrix, less its parts along the columns before; by
-// reflections, the first k rows of q are the rest of a 1 besides. One of r is a sum of products. All
-// may be small where their terms are not.
+// reflections, the first k rows of q are the rest of a 1 besides. One of r is a sum of products.
+// All may be small where their terms are not.
 static double terms_of(const Qr& op, std::string_view tensor, int64_t j) {
   const auto [batch, m, n] = matrices(op.matrix);
   const int64_t k = smaller_side(op.matrix);
