@@ -6,13 +6,7 @@ export { type LbfgsOptions, type LbfgsProgress, type LbfgsResult, lbfgs } from '
 export { minres } from './minres.ts';
 export { type CheckAdjointOptions, checkAdjoint } from './operator.ts';
 export { type CheckGradientOptions, checkGradient, type Oracle, withDifferences } from './oracle.ts';
-export {
-  type AffineSet,
-  type DykstraOptions,
-  type DykstraProgress,
-  type DykstraResult,
-  project,
-} from './project/index.ts';
+export * as project from './project/index.ts';
 export { type SlqOptions, type SlqResult, slq } from './slq.ts';
 export type { SolverStatus } from './status.ts';
 export type { SystemOptions, SystemProgress, SystemResult } from './system.ts';
