@@ -28,9 +28,13 @@ const target = (symbol: ts.Symbol): ts.Symbol =>
 const named = (name: string, symbol: ts.Symbol): PublicName[] =>
   symbol.declarations?.[0] ? [{ name, symbol, node: symbol.declarations[0] }] : [];
 
-const exported = [...new Set(modules.flatMap((one) => checker.getExportsOfModule(one)).map(target))].flatMap((symbol) =>
-  named(symbol.name, symbol),
-);
+/** The names of a module, and of those that it gives as one name, such as `project`. */
+const exportsOf = (module: ts.Symbol): ts.Symbol[] =>
+  checker
+    .getExportsOfModule(module)
+    .map(target)
+    .flatMap((symbol) => (symbol.flags & ts.SymbolFlags.ValueModule ? exportsOf(symbol) : [symbol]));
+const exported = [...new Set(modules.flatMap(exportsOf))].flatMap((symbol) => named(symbol.name, symbol));
 
 const tagsOf = (symbol: ts.Symbol, tag: string): string[] =>
   symbol
@@ -70,7 +74,7 @@ const documented = (names: readonly PublicName[], good: (n: PublicName) => boole
 
 it('finds the names', () => {
   expect(exported.map(({ name }) => name)).toEqual(
-    expect.arrayContaining(['Device', 'Tensor', 'Muon', 'combine', 'saveTensors', 'lbfgs']),
+    expect.arrayContaining(['Device', 'Tensor', 'Muon', 'combine', 'saveTensors', 'lbfgs', 'dykstra']),
   );
   expect(members.map(({ name }) => name)).toEqual(
     expect.arrayContaining([
