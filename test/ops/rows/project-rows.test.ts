@@ -13,6 +13,8 @@ import { refuses, refusesWrongFields } from '../../support/refusals.ts';
 import { expectSameBits, sameBits } from '../../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../../support/tensors.ts';
 
+// A row is a problem of its own: a few long ones tell as much as many.
+const shapes = matrixShapes.map(([rows, columns]) => [columns > 100 ? Math.min(rows, 5) : rows, columns] as const);
 const sets = ['simplex', 'l1Ball', 'ball', 'halfspace'] as const;
 type Set = (typeof sets)[number];
 const word = { simplex: 'simplex', l1Ball: 'l1_ball', ball: 'ball', halfspace: 'halfspace' } as const;
@@ -25,26 +27,30 @@ describe.each(devices)('projectRows on %s', (kind) => {
     ops.projectRows(device, { x, out, set: word[set], size, ...(set === 'halfspace' && { normal: normal! }) });
 
   describe.each(floatingDtypes)('in %s', (dtype) => {
-    it.each(matrixShapes)('agrees with the reference on %i rows of %i columns, in place too', async (rows, columns) => {
-      for (const set of sets) {
-        if (columns === 0 && set === 'simplex') continue;
-        for (const size of [1, 0.01, 20]) {
-          const fields = (own: Device) => ({
-            x: tensorOf(own, normal(rows * columns, 1, 2), [rows, columns], dtype),
-            out: Tensor.full(own, [rows, columns], NaN, { dtype }),
-            set: word[set],
-            size,
-            ...(set === 'halfspace' && { normal: tensorOf(own, normal(columns, 2), [columns], dtype) }),
-          });
-          const ulps = dtype === 'f64' ? 8 + Math.sqrt(columns) : 1;
-          await expectLikeReference('projectRows', device, fields, { ulps, of: 'largest' });
-          const { x, out, ...rest } = fields(device);
-          ops.projectRows(device, { x, out, ...rest });
-          ops.projectRows(device, { x, out: x, ...rest });
-          expect(sameBits(await x.read(), await out.read())).toBe(true);
+    it.each(shapes.filter(([rows]) => kind === 'cpu' || rows < 1000))(
+      'agrees with the reference on %i rows of %i columns, in place too',
+      async (rows, columns) => {
+        for (const set of sets) {
+          if (columns === 0 && set === 'simplex') continue;
+          const isHalf = dtype === 'f16' || dtype === 'bf16';
+          for (const size of isHalf || rows > 500 ? [0.01] : [1, 0.01, 20]) {
+            const fields = (own: Device) => ({
+              x: tensorOf(own, normal(rows * columns, 1, 2), [rows, columns], dtype),
+              out: Tensor.full(own, [rows, columns], NaN, { dtype }),
+              set: word[set],
+              size,
+              ...(set === 'halfspace' && { normal: tensorOf(own, normal(columns, 2), [columns], dtype) }),
+            });
+            const ulps = dtype === 'f64' ? 8 + Math.sqrt(columns) : 1;
+            await expectLikeReference('projectRows', device, fields, { ulps, of: 'largest' });
+            const { x, out, ...rest } = fields(device);
+            ops.projectRows(device, { x, out, ...rest });
+            ops.projectRows(device, { x, out: x, ...rest });
+            expect(sameBits(await x.read(), await out.read())).toBe(true);
+          }
         }
-      }
-    });
+      },
+    );
   });
 
   it('gives closed forms', async () => {
