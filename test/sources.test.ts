@@ -1,5 +1,5 @@
 // Devices: cpu
-// What tests of operations declare of their sources is read, and refused where it is not true.
+// The declared sources of operations' tests are read, and refused where they are not true.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -11,7 +11,7 @@ const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const file = path.join(folder, 'x.test.ts');
 const place = path.relative(root, file);
-/** What is wrong with the source, of a test file with this text. */
+/** The fault of the source that a test file with this text declares. */
 const wrong = (text: string, line: string): string | undefined => {
   writeFileSync(file, text);
   return untrue(sourcesOf(`// Source: ${line}\n`)[0]!, place);

@@ -27,7 +27,7 @@ function linesOf(about) {
   return lines.map((line) => line.slice(indent));
 }
 
-/** What is thrown before an operation's own demands are looked at. */
+/** Errors that every operation has, thrown before its own demands are looked at. */
 const always = ['ERR_ARGUMENT', 'ERR_DEVICE', 'ERR_DISPOSED'];
 
 function documentationOf({ summary, about, demands }, named) {
@@ -100,7 +100,7 @@ ${ops.map(({ name }) => `  ${camel(name)}: native.ops['${name}']!,`).join('\n')}
  * @returns {Map<string, string>}
  */
 export function filesOf(ops) {
-  // What operations say of each other names them as C++ does.
+  // Operations that name each other do it as C++ does.
   const spelled = ops.map(({ name }) => [new RegExp(`\\b${name}\\b`, 'g'), camel(name)]);
   const named = (text) => spelled.reduce((all, [name, own]) => all.replace(name, own), text);
   const names = [...new Set(ops.map(({ name }) => groups.get(name)))].sort();

@@ -65,7 +65,7 @@ it('demands are noted on examples, on their variants, and on calls that are chec
   expect(all.get('softmin')).toContain('of is rows for x and y');
   expect(all.get('gram_pursuit')).toContain('atoms must have a row an atom');
   expect(all.get('fill')).toEqual([]);
-  // What operations share is noted for those that have the fields.
+  // A demand that operations share is noted for those that have the fields.
   expect(all.get('adamw')).toContain('steps must be i32[1] each');
   expect(all.get('lion')).not.toContain('steps must be i32[1] each');
 });

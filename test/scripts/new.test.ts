@@ -1,5 +1,5 @@
 // Devices: cpu
-// What `npm run new` makes, in a copy of what it reads: every file and every entry that completeness asks for, formatted, and
+// Files of `npm run new`, made in a copy of what it reads: every file and every entry that completeness asks for, formatted, and
 // such that compilers take it.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
@@ -53,13 +53,13 @@ const make = (...words: string[]) => {
 
 const page = readFileSync(path.join(root, 'CONTRIBUTING.md'), 'utf8');
 const flowed = page.replaceAll('\n', ' ');
-/** What CONTRIBUTING says of the number of files and edits of an example. */
+/** The number of files and edits of an example, by CONTRIBUTING. */
 const counted = (example: string) => {
   const [, files, edits] = new RegExp(`Counted with ${example}: (\\d+) new files?,[^;]*?(\\d+) entries?`).exec(flowed)!;
   return { files: Number(files), edits: Number(edits) };
 };
 
-/** What TypeScript says of files, as the project is checked. */
+/** TypeScript's complaints about files, as the project is checked. */
 function problemsOf(files: readonly string[]): string[] {
   const config = ts.readConfigFile(path.join(root, 'tsconfig.json'), ts.sys.readFile).config;
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);

@@ -4,13 +4,7 @@ import { Device, ops, Tensor } from '../../lib/index.ts';
 import { fista, type Oracle, type ProximalOperator, project } from '../../lib/solvers/index.ts';
 import { normal } from '../support/data.ts';
 import { devices } from '../support/devices.ts';
-import { hostOracle, type Matrix, rosenbrock, vector } from './problems.ts';
-
-const codeOf = (call: Promise<unknown>): Promise<unknown> =>
-  call.then(
-    () => 'resolved',
-    (error) => error.code ?? error.name,
-  );
+import { codeOf, hostOracle, type Matrix, rosenbrock, vector } from './problems.ts';
 
 describe.each(devices)('fista on %s', (kind) => {
   const device = Device.open(kind);

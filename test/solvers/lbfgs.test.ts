@@ -3,13 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { checkGradient, lbfgs, type Oracle, withDifferences } from '../../lib/solvers/index.ts';
 import { devices } from '../support/devices.ts';
-import { hostOracle, rosenbrock, vector } from './problems.ts';
-
-const codeOf = (call: Promise<unknown>): Promise<unknown> =>
-  call.then(
-    () => 'resolved',
-    (error) => error.code ?? error.name,
-  );
+import { codeOf, hostOracle, rosenbrock, vector } from './problems.ts';
 
 describe.each(devices)('lbfgs on %s', (kind) => {
   const device = Device.open(kind);

@@ -2,6 +2,13 @@
 import { type Device, ops, Tensor } from '../../lib/index.ts';
 import type { LinearOperator, Oracle } from '../../lib/solvers/index.ts';
 
+/** The code of the error that a call ends with, or its name; `resolved` if it ends well. */
+export const codeOf = (call: Promise<unknown>): Promise<unknown> =>
+  call.then(
+    () => 'resolved',
+    (error) => error.code ?? error.name,
+  );
+
 export type Matrix = readonly (readonly number[])[];
 
 /** The operator of a matrix, f64 or f32, and how often it was applied. */

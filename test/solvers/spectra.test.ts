@@ -3,13 +3,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, type Tensor } from '../../lib/index.ts';
 import { lanczos, slq } from '../../lib/solvers/index.ts';
 import { devices } from '../support/devices.ts';
-import { dense, diagonal, vector } from './problems.ts';
+import { codeOf, dense, diagonal, vector } from './problems.ts';
 
-const codeOf = (call: Promise<unknown>): Promise<unknown> =>
-  call.then(
-    () => 'resolved',
-    (error) => error.code ?? error.name,
-  );
 const largest = (x: Iterable<number>): number => Math.max(...[...x].map(Math.abs));
 
 describe.each(devices)('lanczos on %s', (kind) => {

@@ -3,13 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, type Tensor } from '../../lib/index.ts';
 import { cg, checkAdjoint, type LinearOperator, minres } from '../../lib/solvers/index.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
-import { dense, diagonal, vector } from './problems.ts';
-
-const codeOf = (call: Promise<unknown>): Promise<unknown> =>
-  call.then(
-    () => 'resolved',
-    (error) => error.code ?? error.name,
-  );
+import { codeOf, dense, diagonal, vector } from './problems.ts';
 
 /** The second difference of n points, whose eigenvalues are 2 − 2 cos kπ / (n + 1). */
 const laplacian = (n: number): number[][] =>

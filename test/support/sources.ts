@@ -27,7 +27,7 @@ export interface Source {
   file?: string;
 }
 
-/** What the text of a test file declares. Throws for a line that cannot be read. */
+/** The sources that the text of a test file declares. Throws for a line that cannot be read. */
 export function sourcesOf(text: string): Source[] {
   return [...text.matchAll(/^\/\/ Source: (.*)$/gm)].map(([, line]) => {
     const golden = /^golden (\S+)$/.exec(line!);
