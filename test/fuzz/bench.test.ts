@@ -72,6 +72,20 @@ describe('R13: fuzzing of the cases of orthokit_bench', rounds.tagged, () => {
       for (const example of op.examples) examples.push([op.name, example]);
   });
 
+  it('refuses what wrapped around a sequence', async () => {
+    using folder = new Folder();
+    const offsets = ['9223372036854775808', '4611686018427387392'];
+    writeFileSync(
+      folder.file('cases'),
+      offsets.map((offset) => `random x=f64[597] distribution=normal offset=${BigInt(offset) - 1n}\n`).join(''),
+    );
+    const ended = await promisify(execFile)(bench, ['--verify', '--cases', folder.file('cases')]).catch(
+      (error: { stdout: string }) => error,
+    );
+    for (const offset of offsets)
+      expect(ended.stdout).toContain(`random: offset must leave all elements below 2^62, got ${offset}`);
+  });
+
   it(
     'what a seed makes of the examples passes, or is refused with a reason',
     async () => {

@@ -20,6 +20,7 @@ export interface OpsOfGroup {
    *            (w[2p] + 1) / 2³² and w[2p+1] / 2³²; for f64, (a + 1) / 2⁵³ and b / 2⁵³ with
    *            a, b the upper 53 bits of (w[4p], w[4p+1]) and of (w[4p+2], w[4p+3])
    *   rademacher  1 where the top bit of w[g] is 0, else −1, in any dtype that is floating
+   * The sequence has 2⁶² numbers: the last one, offset + elements − 1, must be one of them.
    * Numerics: words, uniform numbers and signs are the same bits on every backend; the last bits of
    * normal numbers depend on its log, sine and cosine. Normal numbers stay within ±6.67, f64 within
    * ±8.58.
@@ -29,6 +30,7 @@ export interface OpsOfGroup {
    * - seed must not be negative
    * - offset must not be negative
    * - stream must not be negative
+   * - offset must leave all elements below 2^62
    * - x must be floating
    * - x must be of one dtype
    * - x must be i32 for bits

@@ -32,6 +32,7 @@ struct Random {
              (w[2p] + 1) / 2³² and w[2p+1] / 2³²; for f64, (a + 1) / 2⁵³ and b / 2⁵³ with
              a, b the upper 53 bits of (w[4p], w[4p+1]) and of (w[4p+2], w[4p+3])
     rademacher  1 where the top bit of w[g] is 0, else −1, in any dtype that is floating
+  The sequence has 2⁶² numbers: the last one, offset + elements − 1, must be one of them.
   Numerics: words, uniform numbers and signs are the same bits on every backend; the last bits of
   normal numbers depend on its log, sine and cosine. Normal numbers stay within ±6.67, f64 within
   ±8.58.
@@ -73,6 +74,11 @@ struct Random {
     require(seed >= 0, ErrorCode::kArgument, "seed must not be negative", double(seed));
     require(offset >= 0, ErrorCode::kArgument, "offset must not be negative", double(offset));
     require(stream >= 0, ErrorCode::kArgument, "stream must not be negative", double(stream));
+    // A number takes up to two words, so every word's place is below 2⁶³ and no sum of places wraps.
+    int64_t left = int64_t(1) << 62;
+    for (auto& v : x) left -= std::min(left, v.size());
+    require(offset <= left, ErrorCode::kArgument, "offset must leave all elements below 2^62",
+            double(offset));
     for (auto& v : x) {
       if (distribution == Distribution::kBits)
         require(v.dtype == Dtype::kI32, ErrorCode::kDtype, "x must be i32 for bits", v);
