@@ -74,7 +74,7 @@ struct Random {
     require(seed >= 0, ErrorCode::kArgument, "seed must not be negative", double(seed));
     require(offset >= 0, ErrorCode::kArgument, "offset must not be negative", double(offset));
     require(stream >= 0, ErrorCode::kArgument, "stream must not be negative", double(stream));
-    // A number takes up to two words, so every word's place is below 2⁶³ and no sum of places wraps.
+    // A number takes up to two words, so each word's place is below 2⁶³ and no place wraps.
     int64_t left = int64_t(1) << 62;
     for (auto& v : x) left -= std::min(left, v.size());
     require(offset <= left, ErrorCode::kArgument, "offset must leave all elements below 2^62",
