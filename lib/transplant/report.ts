@@ -74,6 +74,6 @@ export interface TransplantReport {
 export function quantiles(values: Iterable<number>): Quantiles | undefined {
   const sorted = Float64Array.from([...values].filter((value) => !Number.isNaN(value))).sort();
   if (sorted.length === 0) return undefined;
-  const at = (q: number): number => sorted[Math.round(q * (sorted.length - 1))] ?? 0;
+  const at = (q: number): number => sorted[Math.round(q * (sorted.length - 1))]!;
   return { min: at(0), q25: at(0.25), median: at(0.5), q75: at(0.75), max: at(1) };
 }

@@ -142,7 +142,7 @@ export class JsonReader {
   /** `true`, `false` or `null`. */
   word(): boolean | null {
     const start = this.#scanner.at;
-    const word = words[String.fromCharCode(this.#bytes[start] ?? 0) as keyof typeof words];
+    const word = words[String.fromCharCode(this.#bytes[start]!) as keyof typeof words];
     for (let i = 0; i < word.length; ++i) {
       if (this.#bytes[start + i] !== word.charCodeAt(i)) this.#scanner.unexpected(word);
     }
@@ -266,9 +266,8 @@ export class JsonReader {
   /** Goes to the last byte of an escape. */
   #passEscape(): void {
     const scanner = this.#scanner;
-    const kind = this.#bytes[scanner.at + 1] ?? 0;
-    const digits = kind === 0x75 ? 4 : 0;
-    const text = String.fromCharCode(kind, ...this.#bytes.subarray(scanner.at + 2, scanner.at + 2 + digits));
+    const digits = this.#bytes[scanner.at + 1] === 0x75 ? 4 : 0;
+    const text = String.fromCharCode(...this.#bytes.subarray(scanner.at + 1, scanner.at + 2 + digits));
     if (!escapeForm.test(text)) scanner.unexpected('an escape of JSON');
     scanner.at += 1 + digits;
   }

@@ -92,9 +92,9 @@ export class Scanner {
     const start = this.at;
     let value = 0;
     for (;;) {
-      const digit = (this.#bytes[this.at] ?? 0) - 0x30;
-      if (digit < 0 || digit > 9) break;
-      value = value * 10 + digit;
+      const byte = this.#bytes[this.at];
+      if (byte === undefined || byte < 0x30 || byte > 0x39) break;
+      value = value * 10 + byte - 0x30;
       this.at += 1;
       if (value > Number.MAX_SAFE_INTEGER) {
         this.#fail(`${this.#what} must have numbers below 2^53, got more at byte ${start}`);
@@ -153,8 +153,9 @@ export class Scanner {
   }
 
   #escape(): void {
-    const plain = escapes.get(this.#bytes[this.at + 1] ?? 0);
-    if (plain !== undefined) {
+    const mark = this.#bytes[this.at + 1];
+    const plain = mark && escapes.get(mark);
+    if (plain) {
       this.at += 2;
       this.#put(plain);
       return;
@@ -178,7 +179,7 @@ export class Scanner {
     if (bytes[this.at] !== backslash || bytes[this.at + 1] !== 0x75) this.unexpected('an escape of JSON');
     let code = 0;
     for (let i = 2; i < 6; ++i) {
-      const digit = hexDigit(bytes[this.at + i] ?? 0);
+      const digit = hexDigit(bytes[this.at + i]);
       if (digit === undefined) this.unexpected('four hexadecimal digits');
       code = code * 16 + digit;
     }
@@ -206,7 +207,8 @@ function tail(code: number): number {
   return 0x80 | (code & 0x3f);
 }
 
-function hexDigit(byte: number): number | undefined {
+function hexDigit(byte: number | undefined): number | undefined {
+  if (byte === undefined) return undefined;
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
   const letter = byte | 0x20;
   return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : undefined;

@@ -68,7 +68,7 @@ export async function writeWeights(
         onProgress: (progress) => onBytes(before + progress.done, total),
       });
     }
-    done += sizes.get(shard) ?? 0;
+    done += sizes.get(shard)!;
     onBytes(done, total);
   }
   if (weights.index) await writeIndex(workspace, weights, total, moreParameters);

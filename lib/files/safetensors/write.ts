@@ -129,7 +129,7 @@ async function* partsOf(
     yield new Uint8Array(buffer, byteOffset, byteLength);
     return;
   }
-  const expected = byteLengthOf(source.dtype, source.shape) ?? 0;
+  const expected = byteLengthOf(source.dtype, source.shape)!;
   let length = 0;
   for await (const { buffer, byteOffset, byteLength } of data) {
     length += byteLength;

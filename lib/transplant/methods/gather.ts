@@ -13,7 +13,7 @@ export async function gatherUnordered(device: Device, table: Table, ids: Int32Ar
   using rows = await gather(device, table, sorted);
   using index = Tensor.from(
     device,
-    Int32Array.from(ids, (id) => placeOf.get(id) ?? 0),
+    Int32Array.from(ids, (id) => placeOf.get(id)!),
     [ids.length],
   );
   return filled(new Tensor(device, [ids.length, table.columns]), (out) => {

@@ -30,7 +30,7 @@ export const commonInterpolation: PrepareMethod = async (context) => {
   const kept = owned.move();
   return {
     async approximate(targets) {
-      const count = targets.shape[0] ?? 0;
+      const count = targets.shape[0]!;
       const k = Math.min(settings.k, squares.length);
       const indices = new Int32Array(count * k).fill(-1);
       const weights = new Float32Array(count * k);
@@ -49,7 +49,7 @@ export const commonInterpolation: PrepareMethod = async (context) => {
       using index = Tensor.from(device, indices, [count, k]);
       using coefficients = Tensor.from(device, weights, [count, k]);
       const combined = (x: Tensor) => () =>
-        filled(new Tensor(device, [count, x.shape[1] ?? 0]), (out) => {
+        filled(new Tensor(device, [count, x.shape[1]!]), (out) => {
           ops.combineRows(device, { x, indices: index, coefficients, out });
         });
       return { rows: allOrNone(...counterparts.map(combined)) };
@@ -60,7 +60,7 @@ export const commonInterpolation: PrepareMethod = async (context) => {
 
 async function squaresOf(task: Task, rows: Tensor): Promise<Float64Array> {
   const { device } = task;
-  using squares = Tensor.zeros(device, [rows.shape[0] ?? 0], { dtype: 'f64' });
+  using squares = Tensor.zeros(device, [rows.shape[0]!], { dtype: 'f64' });
   ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
   return await task.read(squares);
 }
@@ -79,7 +79,7 @@ function neighbourFinder(context: MethodContext, atoms: Tensor, squares: Float64
   const isCosine = settings.metric === 'cosine';
   const step = Math.max(1, Math.floor(scoresAtOnce / count));
   return async (targets: Tensor, k: number, visit: Visit): Promise<void> => {
-    const total = targets.shape[0] ?? 0;
+    const total = targets.shape[0]!;
     const [values] = await task.readAll(targets);
     const wanted = Math.min(count, k + spare);
     for (let from = 0; from < total; from += step) {
@@ -93,7 +93,7 @@ function neighbourFinder(context: MethodContext, atoms: Tensor, squares: Float64
         const own = products.subarray(row * count, (row + 1) * count);
         const target = Float64Array.from(values.subarray((from + row) * columns, (from + row + 1) * columns));
         const near = nearest(wanted, count, (id) =>
-          isCosine ? (own[id] ?? 0) / Math.sqrt(squares[id] || 1) : (own[id] ?? 0) - (squares[id] ?? 0) / 2,
+          isCosine ? own[id]! / Math.sqrt(squares[id] || 1) : own[id]! - squares[id]! / 2,
         );
         using index = Tensor.from(device, Int32Array.from(near), [near.length]);
         using candidates = new Tensor(device, [near.length, columns]);
@@ -124,10 +124,10 @@ function nearest(wanted: number, count: number, scoreOf: (id: number) => number)
     for (let i = at; ; ) {
       let least = i;
       for (const child of [2 * i + 1, 2 * i + 2])
-        if (child < ids.length && (scores[child] ?? 0) < (scores[least] ?? 0)) least = child;
+        if (child < ids.length && scores[child]! < scores[least]!) least = child;
       if (least === i) return;
-      [ids[i], ids[least]] = [ids[least] ?? 0, ids[i] ?? 0];
-      [scores[i], scores[least]] = [scores[least] ?? 0, scores[i] ?? 0];
+      [ids[i], ids[least]] = [ids[least]!, ids[i]!];
+      [scores[i], scores[least]] = [scores[least]!, scores[i]!];
       i = least;
     }
   };
@@ -137,7 +137,7 @@ function nearest(wanted: number, count: number, scoreOf: (id: number) => number)
       ids.push(id);
       scores.push(score);
       if (ids.length === wanted) for (let i = Math.floor(wanted / 2); i >= 0; i -= 1) sink(i);
-    } else if (score > (scores[0] ?? 0)) {
+    } else if (score > scores[0]!) {
       [ids[0], scores[0]] = [id, score];
       sink(0);
     }
@@ -147,7 +147,7 @@ function nearest(wanted: number, count: number, scoreOf: (id: number) => number)
 
 function distance(x: Float64Array, y: Float64Array): number {
   let sum = 0;
-  for (let i = 0; i < x.length; ++i) sum += ((x[i] ?? 0) - (y[i] ?? 0)) ** 2;
+  for (let i = 0; i < x.length; ++i) sum += (x[i]! - y[i]!) ** 2;
   return Math.sqrt(sum);
 }
 

@@ -9,8 +9,8 @@ export function product(
   b: Tensor,
   { transA = false, transB = false }: { transA?: boolean; transB?: boolean } = {},
 ): Tensor {
-  const rows = a.shape[transA ? 1 : 0] ?? 0;
-  const columns = b.shape[transB ? 0 : 1] ?? 0;
+  const rows = a.shape[transA ? 1 : 0]!;
+  const columns = b.shape[transB ? 0 : 1]!;
   const word = (isTransposed: boolean) => (isTransposed ? 'transposed' : 'none');
   return filled(Tensor.zeros(a.device, [rows, columns], { dtype: a.dtype }), (c) => {
     ops.gemm(a.device, { a, b, c, transA: word(transA), transB: word(transB) });
@@ -20,7 +20,7 @@ export function product(
 /** The mean of the rows, taken away from each of them; answers the mean. */
 export function center(x: Tensor): Tensor {
   const { device, dtype, shape } = x;
-  return filled(Tensor.zeros(device, [shape[1] ?? 0], { dtype }), (mean) => {
+  return filled(Tensor.zeros(device, [shape[1]!], { dtype }), (mean) => {
     ops.columnReduce(device, { x, out: mean, reduction: 'mean' });
     using opposite = negated(mean);
     ops.addBias(device, { x, bias: opposite, out: x });

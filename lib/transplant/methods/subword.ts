@@ -21,7 +21,7 @@ export const subword: PrepareMethod = async (context) => {
     async approximate(_targets, ids) {
       const pieces = Array.from(ids, (id) => {
         const key = keyOf(donor, id);
-        return key ? piecesOf(encode, base, donor, key).filter((piece) => piece < (bases[0]?.table.rows ?? 0)) : [];
+        return key ? piecesOf(encode, base, donor, key).filter((piece) => piece < bases[0]!.table.rows) : [];
       });
       const rows: Tensor[] = [];
       for (const [i, { table, isHead }] of bases.entries()) {

@@ -51,10 +51,10 @@ function barycentric(neighbourhood: Neighbourhood): Equations {
   const a = new Float64Array(n * n);
   const b = new Float64Array(n);
   for (let i = 0; i < k; ++i) {
-    for (let j = 0; j < k; ++j) a[i * n + j] = gram[i * k + j] ?? 0;
+    for (let j = 0; j < k; ++j) a[i * n + j] = gram[i * k + j]!;
     a[i * n + k] = 1;
     a[k * n + i] = 1;
-    b[i] = products[i] ?? 0;
+    b[i] = products[i]!;
   }
   b[k] = 1;
   return { a, b };
@@ -67,7 +67,7 @@ function leastSquares(neighbourhood: Neighbourhood): Equations {
 
 /** The solutions of systems of one size, those of least norm, one after the other. */
 export async function solutionsOf(device: Device, systems: readonly Equations[]): Promise<Float64Array> {
-  const size = systems[0]?.b.length ?? 0;
+  const size = systems[0]!.b.length;
   const count = systems.length;
   const all = new Float64Array(count * size * size);
   const sides = new Float64Array(count * size);
@@ -97,6 +97,6 @@ function shares(values: readonly number[]): number[] {
 
 export function dot(x: Float64Array, y: Float64Array): number {
   let sum = 0;
-  for (let i = 0; i < x.length; ++i) sum += (x[i] ?? 0) * (y[i] ?? 0);
+  for (let i = 0; i < x.length; ++i) sum += x[i]! * y[i]!;
   return sum;
 }

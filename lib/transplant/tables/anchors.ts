@@ -27,18 +27,18 @@ export async function chooseAnchors(
   for (const base of bases) {
     // Ids of the base need not rise, reading wants them to.
     const order = orderOf(shared.base);
-    const ids = order.map((at) => shared.base[at] ?? 0);
+    const ids = order.map((at) => shared.base[at]!);
     const { norms } = await scanRows(task, base, ids);
     const byPosition = new Float64Array(norms.length);
-    for (const [place, at] of order.entries()) byPosition[at] = norms[place] ?? 0;
+    for (const [place, at] of order.entries()) byPosition[at] = norms[place]!;
     others.push(byPosition);
   }
   const skipped = { zero: 0, nonFinite: 0, duplicate: 0 };
   const seen = new Set<string>();
   const kept: number[] = [];
   for (let at = 0; at < shared.donor.length; ++at) {
-    const norms = [own.norms[at] ?? 0, ...others.map((other) => other[at] ?? 0)];
-    const digest = own.digests[at] ?? '';
+    const norms = [own.norms[at]!, ...others.map((other) => other[at]!)];
+    const digest = own.digests[at]!;
     if (!norms.every(Number.isFinite)) skipped.nonFinite += 1;
     else if (norms.includes(0)) skipped.zero += 1;
     else if (seen.has(digest)) skipped.duplicate += 1;
@@ -47,7 +47,7 @@ export async function chooseAnchors(
       kept.push(at);
     }
   }
-  const pick = (ids: Int32Array): Int32Array => Int32Array.from(kept, (at) => ids[at] ?? 0);
+  const pick = (ids: Int32Array): Int32Array => Int32Array.from(kept, (at) => ids[at]!);
   return { base: pick(shared.base), donor: pick(shared.donor), skipped };
 }
 

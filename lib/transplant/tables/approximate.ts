@@ -75,12 +75,12 @@ async function storedRows(
   const [values, sums] = await task.readAll(rows, squares);
   const clipped = new Uint8Array(count);
   for (let i = 0; i < count; ++i) {
-    const norm = Math.sqrt(sums[i] ?? 0);
+    const norm = Math.sqrt(sums[i]!);
     if (norm <= limit) continue;
     // A row that overflowed has no direction to keep.
     const factor = Number.isFinite(norm) ? limit / norm : 0;
     const row = values.subarray(i * columns, (i + 1) * columns);
-    for (let j = 0; j < columns; ++j) row[j] = factor === 0 ? 0 : (row[j] ?? 0) * factor;
+    for (let j = 0; j < columns; ++j) row[j] = factor === 0 ? 0 : row[j]! * factor;
     clipped[i] = 1;
   }
   using cut = Tensor.from(device, values, [count, columns]);

@@ -26,7 +26,7 @@ export async function* newRows({ base: table, plan, store, unusedRow }: MadeTabl
         next += 1;
       } else if (id === unused) row = await unusedRow(begin + i);
       else {
-        const place = placeOf.get(id) ?? 0;
+        const place = placeOf.get(id)!;
         row = rows.subarray(place * rowBytes, (place + 1) * rowBytes);
       }
       bytes.set(row, i * rowBytes);

@@ -31,7 +31,7 @@ export function planRows({ baseIds, kinds }: VocabularyMatch, fit: Fit): Plan {
   const from = new Int32Array(rows).fill(unused);
   const targets: number[] = [];
   for (const [id, baseId] of baseIds.entries()) {
-    const kind: MatchKind | undefined = matchKinds[kinds[id] ?? 0];
+    const kind = matchKinds[kinds[id]!]!;
     if (kind === 'absent' || kind === 'collapsed') continue;
     if (baseId >= 0 && baseId < baseRows && badBase?.[baseId] !== 1) from[id] = baseId;
     else if (id < donorRows && badDonor?.[id] !== 1) {
@@ -52,7 +52,7 @@ export function sharedIds(
   const base: number[] = [];
   const donor: number[] = [];
   for (const [id, baseId] of baseIds.entries()) {
-    const kind = matchKinds[kinds[id] ?? 0] ?? 'none';
+    const kind = matchKinds[kinds[id]!]!;
     if (!anchorKinds.includes(kind) || baseId < 0 || baseId >= baseRows || id >= donorRows) continue;
     if (badBase?.[baseId] === 1 || badDonor?.[id] === 1) continue;
     base.push(baseId);

@@ -41,11 +41,11 @@ export async function scanRows(
     const [found, totals] = await task.readAll(squares, total);
     let allFinite = true;
     for (let i = 0; i < part.length; ++i) {
-      const norm = Math.sqrt(found[i] ?? 0);
+      const norm = Math.sqrt(found[i]!);
       norms[from + i] = norm;
       allFinite &&= Number.isFinite(norm);
     }
-    if (allFinite) for (let j = 0; j < sum.length; ++j) sum[j]! += totals[j] ?? 0;
+    if (allFinite) for (let j = 0; j < sum.length; ++j) sum[j]! += totals[j]!;
     else await addFinite(rows, sum, norms.subarray(from, from + part.length));
     from += part.length;
   }
@@ -57,7 +57,7 @@ async function addFinite(rows: Tensor, sum: Float64Array, norms: Float64Array): 
   const values = await rows.read();
   for (const [i, norm] of norms.entries()) {
     if (!Number.isFinite(norm)) continue;
-    for (let j = 0; j < sum.length; ++j) sum[j]! += values[i * sum.length + j] ?? 0;
+    for (let j = 0; j < sum.length; ++j) sum[j]! += values[i * sum.length + j]!;
   }
 }
 
@@ -68,9 +68,10 @@ function digestOf(bytes: Uint8Array): string {
 /** The value below which a part `q` of the numbers lies, by linear interpolation; 0 of none. */
 export function quantile(values: ArrayLike<number>, q: number): number {
   const sorted = Float64Array.from(values).sort();
+  if (sorted.length === 0) return 0;
   const at = q * (sorted.length - 1);
-  const low = sorted[Math.floor(at)] ?? 0;
-  const high = sorted[Math.ceil(at)] ?? low;
+  const low = sorted[Math.floor(at)]!;
+  const high = sorted[Math.ceil(at)]!;
   return low + (high - low) * (at - Math.floor(at));
 }
 

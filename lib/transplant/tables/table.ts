@@ -55,7 +55,7 @@ export async function openTable(weights: Weights, name: string): Promise<Table> 
     async read(ids) {
       const bytes = new Uint8Array(ids.length * rowBytes);
       for (let i = 0; i < ids.length; ) {
-        const first = ids[i] ?? 0;
+        const first = ids[i]!;
         let end = i + 1;
         let isRun = true;
         for (; end < ids.length; ++end) {
@@ -63,13 +63,13 @@ export async function openTable(weights: Weights, name: string): Promise<Table> 
           if ((next - before) * rowBytes > gapBytes || (next + 1 - first) * rowBytes > pieceBytes) break;
           isRun &&= next === before + 1;
         }
-        const span = (ids[end - 1] ?? 0) + 1 - first;
+        const span = ids[end - 1]! + 1 - first;
         // A run without gaps goes to its place at once.
         const piece = isRun ? bytes.subarray(i * rowBytes, end * rowBytes) : new Uint8Array(span * rowBytes);
         await file.readRange(info, first * rowBytes, piece);
         if (!isRun) {
           for (let at = i; at < end; ++at) {
-            const from = ((ids[at] ?? 0) - first) * rowBytes;
+            const from = (ids[at]! - first) * rowBytes;
             bytes.set(piece.subarray(from, from + rowBytes), at * rowBytes);
           }
         }

@@ -28,7 +28,7 @@ export async function untrainedRows(
   const untrained = Uint8Array.from(ids, (id) => (isUnused(id) ? 1 : 0));
   if (!isTied) {
     const limit = quantile(scan.norms.filter(Number.isFinite), normShare);
-    for (const id of ids) if ((scan.norms[id] ?? 0) < limit) untrained[id] = 1;
+    for (const id of ids) if (scan.norms[id]! < limit) untrained[id] = 1;
   }
   const mean = await meanRow(task, table, scan, ids.filter(isUnused));
   const length = Math.hypot(...mean);
@@ -40,17 +40,17 @@ export async function untrainedRows(
     using dots = Tensor.zeros(device, [part.length, 1]);
     ops.gemm(device, { a: rows, b: direction, c: dots });
     const [found] = await task.readAll(dots);
-    for (const [i, id] of part.entries()) cosines[id] = (found[i] ?? 0) / (length * (scan.norms[id] || 1));
+    for (const [i, id] of part.entries()) cosines[id] = found[i]! / (length * (scan.norms[id] || 1));
   }
   const limit = Math.max(quantile(cosines.filter(Number.isFinite), cosineShare), leastCosine);
-  for (const id of ids) if ((cosines[id] ?? 0) > limit) untrained[id] = 1;
+  for (const id of ids) if (cosines[id]! > limit) untrained[id] = 1;
   return untrained;
 }
 
 /** The mean of finite rows. */
 async function meanRow(task: Task, table: Table, scan: Scan, ids: Int32Array): Promise<Float32Array> {
   const { device } = task;
-  const finite = ids.filter((id) => Number.isFinite(scan.norms[id] ?? Number.NaN));
+  const finite = ids.filter((id) => Number.isFinite(scan.norms[id]!));
   const sum = new Float64Array(table.columns);
   for (const part of steps(finite, rowsPerStep(table))) {
     using rows = asTensor(device, table, await table.read(part));
