@@ -56,26 +56,28 @@ export async function transplant(options: TransplantOptions): Promise<Transplant
   try {
     await inTurns(refusePerToken(base.weights), signal);
     donor = await openModel(settings.donor, { ...common, side: 'donor', tensors: tensors.donor, wantMerges: false });
-    for (const { folder } of [base, donor]) workspace.refuseInside(folder.path);
     const planned = await inTurns(planJob(op, settings, base, donor), signal);
     const patches = await inTurns(planTexts(base, donor, planned), signal);
     const job = { ...planned, warnings: [...planned.warnings, ...patches.warnings] };
     checkJob(job);
-    if (settings.dryRun) return await reportOf(job, { dryRun: true, resumed: false, out });
-    device = settings.device instanceof Device ? settings.device : Device.open(settings.device as DeviceKind);
-    using task = new Task<TransplantProgress>(device, settings);
-    let tables: readonly MadeTable[] = [];
+    let tables: readonly MadeTable[] | undefined;
     const texts = newTexts(base, donor, patches);
     return await makeFolder({
-      ...{ op, workspace, weights: base.weights, restart: settings.restart, signal },
+      ...{ op, workspace, weights: base.weights, inputs: [base.folder, donor.folder] },
+      ...{ restart: settings.restart, dryRun: settings.dryRun, signal },
       record: await recordOf(settings, [base, donor]),
-      onBytes: (done, total) => task.report({ stage: 'write', done, total }),
+      onBytes: (done, total) => {
+        settings.onProgress?.({ stage: 'write', done, total });
+        signal?.throwIfAborted();
+      },
       tensors: async (records) => {
+        device = settings.device instanceof Device ? settings.device : Device.open(settings.device as DeviceKind);
+        using task = new Task<TransplantProgress>(device, settings);
         tables = await computeRows(job, task, records);
         return new Map(tables.map(newTensor));
       },
       files: () => texts,
-      report: (resumed) => reportOf(job, { dryRun: false, resumed, out }, tables),
+      report: (run) => reportOf(job, { ...run, out }, tables),
       verify: (folder) => checkTokens(folder, job),
     });
   } finally {

@@ -44,10 +44,54 @@ it('a job that changes nothing gives the same tensors in the same files', async 
   using base = new Folder();
   using outer = new Folder();
   const out = outer.file('out');
-  expect(await copy({ from: modelIn(base), out })).toEqual({ resumed: false });
+  expect(await copy({ from: modelIn(base), out })).toEqual({ dryRun: false, resumed: false });
   expect(readModel(out)).toEqual(readModel(base.path));
   expect(readdirSync(out).sort()).toEqual(base.names);
   expect(outer.names).toEqual(['out']);
+});
+
+describe('a dry run', () => {
+  it('makes nothing, beside the work of an earlier run too', async () => {
+    using base = new Folder();
+    using outer = new Folder();
+    const from = modelIn(base);
+    const onPiece = (piece: number): void => {
+      if (piece === 2) throw new Error('stopped');
+    };
+    const dry = { from, out: outer.file('out'), dryRun: true, onPiece };
+    expect(await round(dry)).toEqual({ dryRun: true, resumed: false });
+    expect(outer.names).toEqual([]);
+    await expect(round({ ...dry, dryRun: false })).rejects.toThrow('stopped');
+    const left = readdirSync(outer.file('out.partial'));
+    expect(await round(dry)).toEqual({ dryRun: true, resumed: false });
+    expect(outer.names).toEqual(['out.partial']);
+    expect(readdirSync(outer.file('out.partial'))).toEqual(left);
+  });
+
+  it('refuses the work of another run, unless told to begin anew', async () => {
+    using base = new Folder();
+    using outer = new Folder();
+    const job = { from: modelIn(base), out: outer.file('out') };
+    const onPiece = (piece: number): void => {
+      if (piece === 2) throw new Error('stopped');
+    };
+    await expect(round({ ...job, onPiece })).rejects.toThrow('stopped');
+    await expect(copy({ ...job, dryRun: true })).rejects.toMatchObject({ code: 'ERR_STATE' });
+    expect(await copy({ ...job, dryRun: true, restart: true })).toEqual({ dryRun: true, resumed: false });
+    expect(outer.names).toEqual(['out.partial']);
+  });
+});
+
+it.each(['', 'sub'])('a place within the model is refused: %s', async (name) => {
+  using base = new Folder();
+  const from = modelIn(base);
+  const names = base.names;
+  for (const dryRun of [true, false])
+    await expect(copy({ from, out: path.join(from, name), dryRun })).rejects.toMatchObject({
+      code: 'ERR_ARGUMENT',
+      message: expect.stringMatching(/^convert: out must (not be within a model|be free or an empty folder), got /),
+    });
+  expect(base.names).toEqual(names);
 });
 
 it('a job may give tensors another dtype', async () => {
@@ -85,7 +129,7 @@ describe('a job that was stopped', () => {
       await expect(round({ from, out, onPiece })).rejects.toThrow('stopped');
       expect(outer.names).toEqual(['out.partial', 'whole']);
     }
-    expect(await round({ from, out, onPiece: (piece) => made.push(piece) })).toEqual({ resumed: true });
+    expect(await round({ from, out, onPiece: (piece) => made.push(piece) })).toEqual({ dryRun: false, resumed: true });
     expect(made).toEqual(Array.from({ length: pieces }, (_, i) => i));
     expect(contents(out)).toEqual(contents(outer.file('whole')));
     expect(outer.names).toEqual(['out', 'whole']);
@@ -113,7 +157,7 @@ describe('a job that was stopped', () => {
       code: 'ERR_STATE',
       message: expect.stringContaining('got another run: name "round" for "copy"'),
     });
-    expect(await copy({ from, out, restart: true })).toEqual({ resumed: false });
+    expect(await copy({ from, out, restart: true })).toEqual({ dryRun: false, resumed: false });
     expect(readModel(out)).toEqual(readModel(from));
   });
 
@@ -139,7 +183,7 @@ describe('a job that was stopped', () => {
       expect(run(piece)).toMatchObject({ signal: 'SIGKILL', stderr: '' });
       expect(existsSync(out)).toBe(false);
     }
-    expect(await round({ from, out })).toEqual({ resumed: true });
+    expect(await round({ from, out })).toEqual({ dryRun: false, resumed: true });
     expect(contents(out)).toEqual(contents(outer.file('whole')));
   });
 });

@@ -13,6 +13,7 @@ export interface Converting {
   readonly from: string;
   readonly out: string;
   readonly restart?: boolean;
+  readonly dryRun?: boolean;
   readonly signal?: AbortSignal;
   /** Before each piece that is made. */
   readonly onPiece?: (piece: number) => void;
@@ -27,14 +28,14 @@ type Make = (
 async function convert(
   name: string,
   make: Make,
-  { from, out, restart = false, signal, onPiece = () => {} }: Converting,
+  { from, out, restart = false, dryRun = false, signal, onPiece = () => {} }: Converting,
 ) {
   const workspace = await Workspace.at(op, out);
   const folder = await ModelFolder.open(op, 'from', from, { followLinks: false, signal });
   const weights = await Weights.open(folder);
   try {
     return await makeFolder({
-      ...{ op, workspace, weights, restart, signal },
+      ...{ op, workspace, weights, inputs: [folder], restart, dryRun, signal },
       record: { format: 1, options: { name }, files: [] },
       onBytes: () => {},
       tensors: (records) => make(weights, records, onPiece),
@@ -42,7 +43,7 @@ async function convert(
         const bytes = await folder.read('config.json', 1 << 20);
         if (bytes) yield ['config.json', bytes];
       },
-      report: async (resumed) => ({ resumed }),
+      report: async (run) => run,
     });
   } finally {
     await weights.close();

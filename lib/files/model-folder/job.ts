@@ -12,6 +12,14 @@ import { type NewTensor, writeWeights } from './write-weights.ts';
  */
 export type OpenRecords = (label: string, recordBytes: number) => Promise<Records>;
 
+/** What every report of a job tells of its run. */
+export interface JobRun {
+  /** True if nothing was computed or written. */
+  readonly dryRun: boolean;
+  /** True if the work of an earlier run was taken up. */
+  readonly resumed: boolean;
+}
+
 /** A new model folder made of another one: a function for each tensor that changes, all else byte for byte. */
 export interface FolderJob<Report> {
   /** The public function that messages begin with. */
@@ -20,10 +28,14 @@ export interface FolderJob<Report> {
   readonly workspace: Workspace;
   /** The model whose tensors are taken. */
   readonly weights: Weights;
+  /** Folders that are read, of which none may hold the new one. */
+  readonly inputs: readonly Folder[];
   /** Only a run of the same inputs and options goes on with the work of an earlier one. */
   readonly record: RunRecord;
   /** Discard what an earlier run has left. */
   readonly restart: boolean;
+  /** Report what a run would do, and refuse what it would refuse, but compute and write nothing. */
+  readonly dryRun: boolean;
   readonly signal?: AbortSignal | undefined;
   /** Bytes of weights that are written, those of an earlier run included. */
   readonly onBytes: (done: number, total: number) => void;
@@ -33,19 +45,26 @@ export interface FolderJob<Report> {
   files(): AsyncIterable<readonly [name: string, bytes: Uint8Array]>;
   /** Looks at the new folder before it is published, beyond its weights. */
   verify?(folder: Folder): Promise<void>;
-  /** The report, made while the records are open. */
-  report(resumed: boolean): Promise<Report>;
+  /** The report, made while the records are open; in a dry run, before there are tensors. */
+  report(run: JobRun): Promise<Report>;
 }
 
 /**
- * Carries out a job: the new folder appears at once and whole. What was killed, aborted or has failed goes on where it
+ * Carries out a job, or says what it would do. The new folder appears at once and whole. What was killed, aborted or has failed goes on where it
  * stood when it is repeated: with the records, and with the files of weights that are complete.
  *
- * @throws ERR_STATE for the work of another run, unless `restart`, and for a folder that is not as it was planned
+ * @throws ERR_ARGUMENT for a new folder within one that is read; ERR_STATE for the work of another run, unless
+ * `restart`, and for a folder that is not as it was planned
  */
 export async function makeFolder<Report>(job: FolderJob<Report>): Promise<Report> {
   const { op, workspace, weights, signal, onBytes } = job;
-  const resumed = await workspace.begin(textOf(job.record), job.restart);
+  for (const { path } of job.inputs) workspace.refuseInside(path);
+  const run = textOf(job.record);
+  if (job.dryRun) {
+    await workspace.examine(run, job.restart);
+    return job.report({ dryRun: true, resumed: false });
+  }
+  const resumed = await workspace.begin(run, job.restart);
   const journals: Journal[] = [];
   try {
     const tensors = await job.tensors(async (label, recordBytes) => {
@@ -55,7 +74,7 @@ export async function makeFolder<Report>(job: FolderJob<Report>): Promise<Report
     });
     await writeWeights(workspace, weights, tensors, { op, signal, onBytes });
     for await (const [name, bytes] of job.files()) await workspace.write(name, bytes);
-    const report = await job.report(resumed);
+    const report = await job.report({ dryRun: false, resumed });
     await verify(job, tensors);
     await workspace.publish();
     return report;

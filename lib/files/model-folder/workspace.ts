@@ -38,30 +38,37 @@ export class Workspace {
   }
 
   /**
-   * Makes the folder, or takes up the one of an earlier run. `run` names inputs and options.
-   * Answers whether there was one.
+   * What stands in the workspace: nothing, work that this run goes on with, or remains that it removes. `run` names inputs
+   * and options.
    * @throws ERR_STATE for what another run has left, unless `restart`
+   */
+  async examine(run: string, restart: boolean): Promise<'nothing' | 'own work' | 'remains'> {
+    const op = this.#op;
+    if ((await kindOf(op, this.#folder)) === undefined) return 'nothing';
+    if (restart) return 'remains';
+    const found = await this.#readRun();
+    if (found === run) return 'own work';
+    if ((found === undefined || isRun(found)) && (await this.#isBare())) return 'remains';
+    throw new OrthokitError(
+      'ERR_STATE',
+      `${op}: ${this.#folder} must be of the same inputs and options, or be removed with the option restart, got ` +
+        differenceOf(found, run),
+    );
+  }
+
+  /**
+   * Makes the folder, or takes up the one of an earlier run. Answers whether there was one.
+   * @throws as {@link examine}
    */
   async begin(run: string, restart: boolean): Promise<boolean> {
     const op = this.#op;
-    if ((await kindOf(op, this.#folder)) !== undefined) {
-      if (!restart) {
-        const found = await this.#readRun();
-        if (found === run) {
-          // A run that was killed once its folder was in its place has left the rest.
-          if (!(await kindOf(op, this.#model))) await attempt(op, this.#model, 'made', calls.makeFolder(this.#model));
-          return true;
-        }
-        const isOfNothing = (found === undefined || isRun(found)) && (await this.#isBare());
-        if (!isOfNothing)
-          throw new OrthokitError(
-            'ERR_STATE',
-            `${op}: ${this.#folder} must be of the same inputs and options, or be removed with the option restart, got ` +
-              differenceOf(found, run),
-          );
-      }
-      await attempt(op, this.#folder, 'removed', calls.removeFolder(this.#folder));
+    const found = await this.examine(run, restart);
+    if (found === 'own work') {
+      // A run that was killed once its folder was in its place has left the rest.
+      if (!(await kindOf(op, this.#model))) await attempt(op, this.#model, 'made', calls.makeFolder(this.#model));
+      return true;
     }
+    if (found === 'remains') await attempt(op, this.#folder, 'removed', calls.removeFolder(this.#folder));
     await attempt(op, this.#folder, 'made', calls.makeFolder(this.#folder));
     await attempt(op, this.#model, 'made', calls.makeFolder(this.#model));
     await this.#write(this.#folder, 'run.json', Buffer.from(run));
