@@ -1,10 +1,10 @@
 export type { Given } from '../core/schema.ts';
+export type { LoadResult, SaveOptions, Stateful } from '../files/stateful.ts';
 export { AdaGrad, type AdaGradOptions } from './adagrad.ts';
 export { AdaGradNorm, type AdaGradNormOptions } from './adagrad-norm.ts';
 export { AdamW, type AdamWOptions } from './adamw.ts';
 export { AuON, type AuONOptions } from './auon.ts';
 export type { AnyOptimizer } from './base/any-optimizer.ts';
-export type { LoadResult, SaveOptions } from './base/checkpoint.ts';
 export type { CommonOptions, WeightDecayMode } from './base/common-options.ts';
 export type { NonFinite } from './base/guard.ts';
 export { Optimizer, type OptimizerOptions } from './base/optimizer.ts';

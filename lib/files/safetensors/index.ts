@@ -8,6 +8,7 @@ import { kind, type Resolved, readOptions, type Schema, type Watchers, watchers 
 import { give, given as givenTensor, type Tensor } from '../../core/tensor.ts';
 import { Turns } from '../../core/turns.ts';
 import { quote } from '../quote.ts';
+import type { SaveOptions } from '../stateful.ts';
 import { checkPath, type Progress, saveSchema, type TransferOptions } from '../transfer.ts';
 import { checkAlive, checkFit, checkInto, checkNames, chosenOf } from './choice.ts';
 import { fileDtypes, tensorDtype } from './dtypes.ts';
@@ -20,10 +21,7 @@ export type { FileDtype } from './dtypes.ts';
 export type { TensorInfo } from './header.ts';
 
 /** Options of {@link saveTensors}. */
-export interface SaveTensorsOptions extends TransferOptions {
-  /** Texts to store with the tensors. Default: none. */
-  metadata?: Record<string, string> | undefined;
-}
+export type SaveTensorsOptions = SaveOptions;
 
 /**
  * Stores tensors of any shape and dtype in a safetensors file, readable by every program that knows the format.

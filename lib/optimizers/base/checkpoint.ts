@@ -11,22 +11,11 @@ import { fileDtypes } from '../../files/safetensors/dtypes.ts';
 import { type TensorFile, withTensorFile } from '../../files/safetensors/file.ts';
 import { snapshot, type TransferOptions } from '../../files/safetensors/index.ts';
 import { writeTensorFile } from '../../files/safetensors/write.ts';
+import type { LoadResult, SaveOptions } from '../../files/stateful.ts';
 import { checkPath, type Progress, saveSchema } from '../../files/transfer.ts';
 import type { CommonOptions } from './common-options.ts';
 import { skippedName } from './guard.ts';
 import type { Group } from './params.ts';
-
-/** Options of saving an optimizer. */
-export interface SaveOptions extends TransferOptions {
-  /** Texts of the caller's to store beside the state, such as the state of random streams. Default: none. */
-  metadata?: Record<string, string> | undefined;
-}
-
-/** Content of a checkpoint besides the state. */
-export interface LoadResult {
-  /** The texts that were given to `save`. */
-  readonly metadata: Record<string, string>;
-}
 
 /** The part of a checkpoint for one optimizer, and how it is put back. */
 export interface OptimizerPart {
