@@ -96,7 +96,7 @@ describe.each(devices)('muon on %s', (kind) => {
 
   it('steps parameters of one shape together as it does one by one', async () => {
     const device = Device.open(kind);
-    const shapes = [[20, 30], [30, 20], [20, 30], [0, 5], [2, 20, 30], [0, 5], [5, 2, 3]]; // biome-ignore format: one line
+    const shapes = [[20, 30], [30, 20], [20, 30], [0, 5], [2, 20, 30], [0, 5], [5, 2, 3], [16, 16], [0, 16, 16]]; // biome-ignore format: one line
     const sizes = shapes.map((shape) => shape.reduce((a, b) => a * b, 1));
     const all = (seed: number) => shapes.map((shape, i) => tensorOf(device, normal(sizes[i]!, seed + i), shape));
     const run = async (groups: number[][]) => {

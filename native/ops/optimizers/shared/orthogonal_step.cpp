@@ -14,8 +14,8 @@ Dtype update_dtype(const View& weight) {
 
 bool go_together(const View& a, const View& b) {
   const Matrices x = matrices(a), y = matrices(b);
-  return a.rank >= 2 && b.rank >= 2 && a.size() > 0 && x.rows == y.rows && x.columns == y.columns &&
-         update_dtype(a) == update_dtype(b);
+  return a.rank >= 2 && b.rank >= 2 && a.size() > 0 && b.size() > 0 && x.rows == y.rows &&
+         x.columns == y.columns && update_dtype(a) == update_dtype(b);
 }
 
 }  // namespace
