@@ -69,7 +69,7 @@ async function byLu(where: string, sides: Sides, a: Tensor, rhs: Tensor): Promis
       out: rhs.shape,
     },
     run: (device, { matrix, lu, pivots, info, rhs, out }) => {
-      ops.lu(device, { matrix, lu, pivots, info, tolerance: rows * rounding[a.dtype as 'f32' | 'f64'] });
+      ops.lu(device, { matrix, lu, pivots, info, tol: rows * rounding[a.dtype as 'f32' | 'f64'] });
       ops.luSolve(device, { lu, pivots, rhs, out });
     },
   });

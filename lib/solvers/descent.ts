@@ -11,7 +11,7 @@ export interface Evaluation {
   /** The value's change from the point; infinite where there is no value. */
   readonly change: number;
   /** The number that is to become small, such as the norm of the gradient. */
-  readonly residual: number;
+  readonly residualNorm: number;
 }
 
 /** A function of tensors that is to be minimized, at a point that it keeps; one other point is tried at a time. */
@@ -60,17 +60,17 @@ export interface DescentEnd<E> {
  * more than so many times as steep uphill, …
  */
 const overshoot = 0.8;
-/** … and its residual is at most so many times the least so far. */
+/** … and its residual norm is at most so many times the least so far. */
 const mostGrowth = 1.5;
-/** Evaluations of such points in which the residual must halve, lest numbers be at their end, … */
+/** Evaluations of such points in which the residual norm must halve, lest numbers be at their end, … */
 const mostTiny = 100;
 /** … and in one search. */
 const mostTinyOfSearch = 5;
 
 /**
  * L-BFGS with a line search. Each evaluation is read once. Near the end, where the value cannot tell points apart, its
- * slope does (Hager and Zhang's approximate Wolfe conditions). The residual need not fall with each step there: to ask
- * for that is to end in steps of the size of rounding.
+ * slope does (Hager and Zhang's approximate Wolfe conditions). The residual norm need not fall with each step there: to
+ * ask for that is to end in steps of the size of rounding.
  */
 export async function descend<E extends Evaluation>(
   task: Lane,
@@ -112,13 +112,13 @@ export async function descend<E extends Evaluation>(
     return { trial, products, change: trial.change, slope: slopes.slope };
   };
 
-  let least = evaluation.residual;
+  let least = evaluation.residualNorm;
   let [toHalve, tinyLeft] = [least, mostTiny];
   let [iterations, evaluations] = [0, 1];
   for (;;) {
     const end = (status: SolverStatus): DescentEnd<E> => ({ status, evaluation, iterations, evaluations });
     options.onStep?.(evaluation, iterations);
-    if (evaluation.residual <= tol) return end('converged');
+    if (evaluation.residualNorm <= tol) return end('converged');
     if (evaluation.change === -Infinity) return end('diverged');
     if (iterations >= maxIterations || evaluations >= maxEvaluations) return end('max-iterations');
     if (tinyLeft <= 0) return end('at-precision');
@@ -130,7 +130,7 @@ export async function descend<E extends Evaluation>(
       curvature,
       rounding: landscape.rounding,
       tinyEvaluations: Math.min(mostTinyOfSearch, tinyLeft),
-      isBetter: (point) => point.slope <= -overshoot * slope && point.trial.residual <= mostGrowth * least,
+      isBetter: (point) => point.slope <= -overshoot * slope && point.trial.residualNorm <= mostGrowth * least,
     });
     evaluations += found.evaluations;
     tinyLeft -= found.tinyEvaluations;
@@ -150,7 +150,7 @@ export async function descend<E extends Evaluation>(
     [here, there] = [there, here];
     evaluation = point.trial;
     iterations += 1;
-    least = Math.min(least, evaluation.residual);
-    if (evaluation.residual <= toHalve / 2) [toHalve, tinyLeft] = [evaluation.residual, mostTiny];
+    least = Math.min(least, evaluation.residualNorm);
+    if (evaluation.residualNorm <= toHalve / 2) [toHalve, tinyLeft] = [evaluation.residualNorm, mostTiny];
   }
 }

@@ -32,7 +32,7 @@ export interface FistaProgress {
   /** The smooth function's value. */
   readonly value: number;
   /** The length of the last step, over `step`. */
-  readonly residual: number;
+  readonly residualNorm: number;
   /** The step size. */
   readonly step: number;
 }
@@ -40,8 +40,8 @@ export interface FistaProgress {
 /** Options of {@link fista}. */
 export interface FistaOptions {
   /**
-   * The residual that is enough, the length of a step over its size: the norm of the gradient where g is 0. Finite, not
-   * negative. Default: 1e-5.
+   * The residual norm that is enough, the length of a step over its size: the norm of the gradient where g is 0.
+   * Finite, not negative. Default: 1e-5.
    */
   tol?: number | undefined;
   /** Steps: whole, from 1 on. Default: 1000. */
@@ -53,7 +53,7 @@ export interface FistaOptions {
   step?: number | undefined;
   /** The mini-batch that the oracle is asked about: whole, from 0 on. Default: none. */
   sample?: number | undefined;
-  /** True: the result has the residual of each step. Default: false. */
+  /** True: the result has the residual norm of each step. Default: false. */
   history?: boolean | undefined;
   /** Ends the call with its reason, the parameters as before. Default: none. */
   signal?: AbortSignal | undefined;
@@ -66,7 +66,7 @@ export interface FistaResult {
   /** The smooth function's value. */
   readonly value: number;
   /** The length of the last step, over its size. */
-  readonly residual: number;
+  readonly residualNorm: number;
   /**
    * `'converged'`; `'max-iterations'`; `'at-precision'` where rounding hides further descent; `'search-failed'` where
    * no step size is short enough, as of a gradient that is wrong; `'diverged'` where the value is −infinity.
@@ -80,7 +80,7 @@ export interface FistaResult {
   readonly restarts: number;
   /** The last step size: about the inverse of the largest curvature. */
   readonly step: number;
-  /** The residual of each step, if it was asked for. */
+  /** The residual norm of each step, if it was asked for. */
   readonly history?: Float64Array;
 }
 
@@ -105,7 +105,7 @@ const mostShare = 0.5;
 const shareOfNone = 0.01;
 /** … and the first one, if it was short, by one at most so many times longer. */
 const mostGrowth = 100;
-/** Steps in which the residual must halve, once rounding hides what they gain. */
+/** Steps in which the residual norm must halve, once rounding hides what they gain. */
 const mostHidden = 100;
 
 /** The numbers of one trial of a step size. */
@@ -196,7 +196,7 @@ class Fista {
     const { tol, maxIterations, history } = this.#options;
     const { queue } = this.#task;
     const { params } = this.#oracle;
-    const residuals: number[] = [];
+    const residualNorms: number[] = [];
     let [momentum, iterations, restarts, hidden, toHalve] = [1, 0, 0, 0, Infinity];
     let value = NaN; // where the parameters are
     vectors.copy(queue, params, this.#point);
@@ -206,17 +206,17 @@ class Fista {
         this.#oracle.gradient(this.#gradient, this.#from, this.#options.sample),
       );
       const { trial, step, isHidden, shrank, failed } = await this.#search();
-      const residual = Math.sqrt(trial.square) / step;
+      const residualNorm = Math.sqrt(trial.square) / step;
       if (momentum === 1) value = trial.from;
       const end = (status: SolverStatus): FistaResult => ({
         value,
-        residual,
+        residualNorm,
         status,
         iterations,
         evaluations: this.#evaluations,
         restarts,
         step,
-        ...(history && { history: Float64Array.from(residuals) }),
+        ...(history && { history: Float64Array.from(residualNorms) }),
       });
       if (!Number.isFinite(trial.from) || !Number.isFinite(trial.to)) {
         if (trial.to === -Infinity || trial.from === -Infinity) {
@@ -235,10 +235,10 @@ class Fista {
       }
       iterations += 1;
       value = trial.to;
-      residuals.push(residual);
-      this.#task.report({ iterations, value, residual, step });
-      if (residual <= tol) return end('converged');
-      if (residual <= toHalve / 2) [toHalve, hidden] = [residual, 0];
+      residualNorms.push(residualNorm);
+      this.#task.report({ iterations, value, residualNorm, step });
+      if (residualNorm <= tol) return end('converged');
+      if (residualNorm <= toHalve / 2) [toHalve, hidden] = [residualNorm, 0];
       else if (isHidden) hidden += 1;
       if (hidden >= mostHidden) return end('at-precision');
       if (iterations >= maxIterations) return end('max-iterations');

@@ -116,7 +116,7 @@ class OracleLandscape implements Landscape<Point> {
 
   evaluation([value]: Float64Array, square: number): Point {
     for (const number of [value!, square]) checkNumber('lbfgs: oracle.gradient', number);
-    return { value: value!, change: value! - (this.#value ?? value!), residual: Math.sqrt(square) };
+    return { value: value!, change: value! - (this.#value ?? value!), residualNorm: Math.sqrt(square) };
   }
 
   accept({ value }: Point): void {
@@ -162,15 +162,15 @@ export async function lbfgs(oracle: Oracle, options: LbfgsOptions = {}): Promise
       tol: given.tol,
       memory: given.memory,
       maxIterations: given.maxIterations,
-      first: ({ residual }) => Math.min(1, 1 / residual),
-      onStep: ({ value, residual }, iterations) => {
+      first: ({ residualNorm }) => Math.min(1, 1 / residualNorm),
+      onStep: ({ value, residualNorm }, iterations) => {
         if (given.history) history[iterations] = value;
-        task.report({ iterations, value, gradNorm: residual });
+        task.report({ iterations, value, gradNorm: residualNorm });
       },
     });
     landscape.finish();
     const { status, iterations, evaluations, evaluation } = end;
-    const result = { value: evaluation.value, gradNorm: evaluation.residual, status, iterations, evaluations };
+    const result = { value: evaluation.value, gradNorm: evaluation.residualNorm, status, iterations, evaluations };
     return given.history ? { ...result, history: Float64Array.from(history) } : result;
   } catch (error) {
     restore();

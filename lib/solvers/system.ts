@@ -26,7 +26,7 @@ export interface SystemProgress {
   /** Products with the operator in the recurrence. */
   readonly iterations: number;
   /** |b − A x| / |b|, as the recurrence has it. */
-  readonly residual: number;
+  readonly residualNorm: number;
 }
 
 /** Options of methods for systems. */
@@ -37,7 +37,7 @@ export interface SystemOptions {
   tol?: number | undefined;
   /** Whole, from 1 on. Default: 10 n. */
   maxIterations?: number | undefined;
-  /** Puts the relative residual before the first iteration and after each into the result. Default: false. */
+  /** Puts the relative residual norm before the first iteration and after each into the result. Default: false. */
   history?: boolean | undefined;
   /** Ends the call with its reason. Default: none. */
   signal?: AbortSignal | undefined;
@@ -50,7 +50,7 @@ export interface SystemResult {
   /** `[n]`, of the operator's dtype. */
   readonly x: Tensor;
   /** |b − A x| / |b|, computed at the end; 0 for b = 0. */
-  readonly residual: number;
+  readonly residualNorm: number;
   /**
    * `'converged'`; `'max-iterations'`; `'at-precision'` where rounding hides further progress; `'breakdown'` where the
    * operator or the preconditioner is not of the kind that the method is for.
@@ -58,7 +58,7 @@ export interface SystemResult {
   readonly status: SolverStatus;
   /** Products with the operator in the recurrence. */
   readonly iterations: number;
-  /** The relative residual before the first iteration and after each, if it was asked for. */
+  /** The relative residual norm before the first iteration and after each, if it was asked for. */
   readonly history?: Float64Array;
 }
 
@@ -81,9 +81,8 @@ export class System {
   readonly residual: Tensor;
   readonly tol: number;
   readonly maxIterations: number;
-  /** |b|, and |residual| where x was. */
+  /** |b|. */
   size = 0;
-  start = 0;
   iterations = 0;
   readonly #where: string;
   readonly #operator: LinearOperator;
@@ -131,12 +130,12 @@ export class System {
     vectors.combine(queue, this.residual, [-1, this.residual], [1, this.#b]);
     using squares = new Tensor(this.#b.device, [2], 'f64');
     vectors.dots(queue, [[this.residual, this.residual], [this.#b, this.#b]], squares); // biome-ignore format: one line
-    const [residual, size] = [...(await this.task.read(squares))].map(Math.sqrt) as [number, number];
+    const [norm, size] = [...(await this.task.read(squares))].map(Math.sqrt) as [number, number];
     if (!(size < Infinity))
       throw new OrthokitError('ERR_ARGUMENT', `${this.#where}: b must be finite, got ${size} for its norm`);
-    this.check(residual);
+    this.check(norm);
     if (this.#isWhole) this.size = size;
-    return residual;
+    return norm;
   }
 
   /** b += factor · x: the system that is solved from now on. What is relative to |b| stays so to that of the start. */
@@ -161,20 +160,24 @@ export class System {
     checkNumber(`${this.#where}: operator.apply`, value);
   }
 
-  /** Told of a residual; whether it is small enough. */
-  isSmall(residual: number): boolean {
-    return residual <= this.tol * this.size;
+  /** Told the norm of a residual; whether it is small enough. */
+  isSmall(norm: number): boolean {
+    return norm <= this.tol * this.size;
   }
-  tell(residual: number): void {
-    const relative = this.size === 0 ? 0 : residual / this.size;
+  tell(norm: number): void {
+    const relative = this.#relative(norm);
     if (this.#history) this.#history[this.iterations] = relative;
-    this.task.report({ iterations: this.iterations, residual: relative });
+    this.task.report({ iterations: this.iterations, residualNorm: relative });
   }
 
-  result(status: SolverStatus, residual: number): SystemResult {
-    const { iterations, x, size } = this;
-    const result = { x: this.#owned.release(x), residual: size === 0 ? 0 : residual / size, status, iterations };
+  result(status: SolverStatus, norm: number): SystemResult {
+    const { iterations, x } = this;
+    const result = { x: this.#owned.release(x), residualNorm: this.#relative(norm), status, iterations };
     return this.#history ? { ...result, history: Float64Array.from(this.#history) } : result;
+  }
+
+  #relative(norm: number): number {
+    return this.size === 0 ? 0 : norm / this.size;
   }
 
   [Symbol.dispose](): void {

@@ -14,7 +14,7 @@ export interface Pursuit {
   readonly scales: Tensor | undefined;
   readonly tol: number;
   readonly relTol: number;
-  readonly floor: number;
+  readonly rounding: number;
   readonly dependence: number;
   readonly refinements: number;
   readonly onDependent: 'skip' | 'stop';
@@ -29,21 +29,21 @@ export function byGram(dictionary: Dictionary, gram: Tensor, pursuit: Pursuit, b
   ops.correlations(queue, { x: signals, atoms, out: correlations });
   ops.gramPursuit(queue, {
     ...{ correlations, gram, atoms, signals, energies, ...pursuit },
-    ...{ indices, coefficients, residuals, counts },
+    ...{ indices, coefficients, residualNorms: residuals, counts },
   });
 }
 
 /** So often the host looks whether all signals have ended, and an abort finds its turn. */
 const stepsBetweenLooks = 4;
 
-/** Step by step, by products of what is left of the signals and the atoms. */
+/** Step by step, by products of the signals' residuals and the atoms. */
 export async function byProducts(dictionary: Dictionary, pursuit: Pursuit, batch: Batch, task: Task): Promise<void> {
   const { atoms } = dictionary;
   const { indices, counts } = batch.code;
   const k = indices.shape[1]!;
-  await inSteps(dictionary, pursuit, batch, task, async ({ rests, correlations, run }) => {
+  await inSteps(dictionary, pursuit, batch, task, async ({ residuals, correlations, run }) => {
     for (let step = 0; step < k; ++step) {
-      ops.correlations(task.queue, { x: rests, atoms, out: correlations });
+      ops.correlations(task.queue, { x: residuals, atoms, out: correlations });
       run(step);
       if (step % stepsBetweenLooks !== stepsBetweenLooks - 1) continue;
       const taken = (await task.readAll(counts))[0];
@@ -93,7 +93,7 @@ function forgetEnded(chosen: Int32Array, k: number, step: number): number {
 
 interface Steps {
   /** Residuals of the signals. */
-  readonly rests: Tensor;
+  readonly residuals: Tensor;
   /** Its correlations with the atoms: the body's to set before each step. */
   readonly correlations: Tensor;
   readonly run: (step: number) => void;
@@ -109,20 +109,20 @@ async function inSteps(
 ): Promise<void> {
   const { device, atoms, size, dtype } = dictionary;
   const { signals, energies, code } = batch;
-  const { indices, coefficients, residuals, counts } = code;
+  const { indices, coefficients, residuals: norms, counts } = code;
   const [count, k] = indices.shape as readonly [number, number];
-  using rests = signals.copy();
-  using left = energies.copy();
+  using residuals = signals.copy();
+  using residualEnergies = energies.copy();
   using correlations = new Tensor(device, [count, size], dtype);
   using state = new Tensor(device, [count, k + (k * (k + 1)) / 2], 'f64');
   ops.fill(queue, { x: [indices], value: -1 });
   ops.fill(queue, { x: [coefficients, counts], value: 0 });
   const run = (step: number): void =>
     ops.pursuitStep(queue, {
-      ...{ correlations, atoms, signals, energies, rests, left, state, step, ...pursuit },
+      ...{ correlations, atoms, signals, energies, residuals, residualEnergies, state, step, ...pursuit },
       ...{ indices, coefficients, counts },
     });
-  await body({ rests, correlations, run });
-  ops.map(queue, { x: [left], out: [left], function: 'sqrt' });
-  ops.cast(queue, { x: [left], out: [residuals] });
+  await body({ residuals, correlations, run });
+  ops.map(queue, { x: [residualEnergies], out: [residualEnergies], function: 'sqrt' });
+  ops.cast(queue, { x: [residualEnergies], out: [norms] });
 }

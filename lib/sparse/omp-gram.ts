@@ -7,7 +7,14 @@ import { Tensor } from '../core/tensor.ts';
 import { inBatches } from './batches.ts';
 import { SparseCode } from './code.ts';
 import { checkNorms } from './dictionary.ts';
-import { atomsOf, dependence, floorOf, type PursuitOptions, type PursuitProgress, pursuitSchema } from './options.ts';
+import {
+  atomsOf,
+  dependence,
+  type PursuitOptions,
+  type PursuitProgress,
+  pursuitSchema,
+  roundingOf,
+} from './options.ts';
 import { batchSizeOf } from './strategy.ts';
 
 /** Options of {@link ompGram}. */
@@ -95,8 +102,8 @@ export async function ompGram(gram: Tensor, correlations: Tensor, options: OmpGr
     const { indices, coefficients, residuals, counts } = part;
     ops.gramPursuit(task.queue, {
       ...{ correlations, gram, squares, scales, energies: given.energies && energies },
-      ...{ indices, coefficients, residuals, counts },
-      ...{ tol, relTol, onDependent, floor: floorOf(dtype, size), dependence: dependence[dtype] },
+      ...{ indices, coefficients, residualNorms: residuals, counts },
+      ...{ tol, relTol, onDependent, rounding: roundingOf(dtype, size), dependence: dependence[dtype] },
     });
   });
 }

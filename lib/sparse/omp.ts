@@ -8,7 +8,14 @@ import { type Batch, inBatches } from './batches.ts';
 import { SparseCode } from './code.ts';
 import { checkNorms, Dictionary } from './dictionary.ts';
 import { byGram, byProducts, byRows, type Pursuit } from './forms.ts';
-import { atomsOf, dependence, floorOf, type PursuitOptions, type PursuitProgress, pursuitSchema } from './options.ts';
+import {
+  atomsOf,
+  dependence,
+  type PursuitOptions,
+  type PursuitProgress,
+  pursuitSchema,
+  roundingOf,
+} from './options.ts';
 import { type Strategy, strategyOf } from './strategy.ts';
 
 /** Options of {@link omp}. */
@@ -86,7 +93,7 @@ export async function omp(dictionary: Dictionary, signals: Tensor, options: OmpO
     scales: given.select === 'unit' ? inverses : undefined,
     tol: given.tol,
     relTol: given.relTol,
-    floor: floorOf(dtype, length),
+    rounding: roundingOf(dtype, length),
     dependence: dependence[dtype],
     refinements: (given.polish ?? dtype === 'f32') ? 1 : 0,
     onDependent: given.onDependent,

@@ -61,5 +61,5 @@ export function atomsOf(where: string, k: number | undefined, size: number, most
 export const dependence = { f32: 1e-6, f64: 1e-12 } as const;
 
 /** Scores below this share of the largest possible are rounding: nothing is left. */
-export const floorOf = (dtype: 'f32' | 'f64', length: number): number =>
+export const roundingOf = (dtype: 'f32' | 'f64', length: number): number =>
   4 * Math.sqrt(length) * (dtype === 'f32' ? 2 ** -23 : 2 ** -52);

@@ -138,7 +138,7 @@ async function swept(
     const done = new Float64Array(count);
     for (let left = sweeps; ; left -= atOnce) {
       const now = Math.min(atOnce, left);
-      ops.batchSweeps(control.queue, { ...operands, eps, tol, count: now });
+      ops.batchSweeps(control.queue, { ...operands, eps, tol, maxSweeps: now });
       const numbers = await control.read(statistics);
       // A problem that has stopped does one more in each operation, which does not count.
       for (let k = 0; k < count; ++k) if (done[k] === sweeps - left) done[k]! += numbers[4 * k]!;

@@ -100,7 +100,7 @@ const cases = [
       'rowScale=f64[500]',
       'columnScale=f64[500]',
       'statistics=f64[4]',
-      'count=10',
+      'maxSweeps=10',
     ],
     true,
   ),
@@ -119,7 +119,7 @@ const cases = [
     'rowPotential=f64[256x64]',
     'columnPotential=f64[256x64]',
     'statistics=f64[256x4]',
-    'count=10',
+    'maxSweeps=10',
   ]),
   bench('softmin of points, 64 coordinates', 'floor', [
     'softmin',

@@ -22,7 +22,7 @@ const batches = [
   [256, 8, 8],
 ].map(([p, n, m]) => [
   ...[`cost=f64[${p}x${n}x${m}]`, `rowMass=f64[${p}x${n}]`, `columnMass=f64[${p}x${m}]`],
-  ...[`rowPotential=f64[${p}x${n}]`, `columnPotential=f64[${p}x${m}]`, `statistics=f64[${p}x4]`, 'count=10'],
+  ...[`rowPotential=f64[${p}x${n}]`, `columnPotential=f64[${p}x${m}]`, `statistics=f64[${p}x4]`, 'maxSweeps=10'],
 ]);
 const clouds = [8, 16, 32, 64].map((d) => [
   ...[`x=f32[2048x${d}]`, `y=f32[2048x${d}]`, 'potential=f64[2048]', 'logSums=f64[2048]'],

@@ -7,12 +7,12 @@ export function batchSweeps(
   masses: Side,
   f: Float64Array,
   g: Float64Array,
-  options: { eps: number; tol: number; count: number },
+  options: { eps: number; tol: number; maxSweeps: number },
 ): number[] {
-  const { eps, tol, count } = options;
+  const { eps, tol, maxSweeps } = options;
   const [n, m] = [f.length, g.length];
   let done = 0;
-  for (let error = Infinity; done < count && !(error <= tol); done++) error = logSweeps(cost, masses, f, g, eps, 1);
+  for (let error = Infinity; done < maxSweeps && !(error <= tol); done++) error = logSweeps(cost, masses, f, g, eps, 1);
   const plan = planOf(cost, f, g, eps);
   let [linear, dual] = [0, 0];
   for (const [k, p] of plan.entries())

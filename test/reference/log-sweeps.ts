@@ -7,13 +7,13 @@ export function logSweeps(
   f: Float64Array,
   g: Float64Array,
   eps: number,
-  count: number,
+  sweeps: number,
 ): number {
   const [n, m] = [f.length, g.length];
   const updated = (mass: number, old: number, logSum: number): number =>
     mass === 0 ? -Infinity : Number.isFinite(logSum) ? eps * (Math.log(mass) - logSum) : old;
   let error = 0;
-  for (let sweep = 0; sweep < count; sweep++) {
+  for (let sweep = 0; sweep < sweeps; sweep++) {
     for (let i = 0; i < n; i++)
       f[i] = updated(
         masses.rows[i]!,

@@ -7,11 +7,11 @@ export function scalingSweeps(
   masses: Side,
   u: Float64Array,
   v: Float64Array,
-  { count = 1, tol = 0, most = 1e50 }: { count?: number; tol?: number; most?: number },
+  { maxSweeps = 1, tol = 0, maxScale = 1e50 }: { maxSweeps?: number; tol?: number; maxScale?: number },
 ): number[] {
   const [n, m] = [u.length, v.length];
   let [error, largest] = [Infinity, 0];
-  for (let done = 0; done < count; done++) {
+  for (let done = 0; done < maxSweeps; done++) {
     const next = masses.rows.map((r, i) => (r === 0 ? 0 : r / sum(m, (j) => kernel[i * m + j]! * v[j]!)));
     const sums = v.map((_, j) => sum(n, (i) => next[i]! * kernel[i * m + j]!));
     const right = masses.columns.map((c, j) => (c === 0 ? 0 : c / sums[j]!));
@@ -24,7 +24,7 @@ export function scalingSweeps(
     largest = Math.max(...logs, 0);
     u.set(next);
     v.set(right);
-    if (error <= tol || largest > Math.log(most)) return [done + 1, error, largest, 0];
+    if (error <= tol || largest > Math.log(maxScale)) return [done + 1, error, largest, 0];
   }
-  return [count, error, largest, 0];
+  return [maxSweeps, error, largest, 0];
 }

@@ -41,9 +41,9 @@ describe.each(devices)('fista on %s', (kind) => {
       const x = vector(device, new Array(n).fill(0));
       const b = a.map((row) => row.reduce((sum, value, j) => sum + value * (j + 1), 0));
       const oracle = leastSquares(x, a, b);
-      const { status, residual, value } = await fista(oracle, none, { tol: 1e-9 * unit * unit });
+      const { status, residualNorm, value } = await fista(oracle, none, { tol: 1e-9 * unit * unit });
       expect(status).toBe('converged');
-      expect(residual).toBeLessThanOrEqual(1e-9 * unit * unit);
+      expect(residualNorm).toBeLessThanOrEqual(1e-9 * unit * unit);
       expect(value).toBeLessThan(1e-14 * unit * unit);
     }
   });
@@ -81,7 +81,7 @@ describe.each(devices)('fista on %s', (kind) => {
     expect(result.status).toBe('converged');
     expect(result.restarts).toBeGreaterThan(0);
     expect(result.history).toHaveLength(result.iterations);
-    expect(result.history!.at(-1)).toBe(result.residual);
+    expect(result.history!.at(-1)).toBe(result.residualNorm);
     expect(oracle.count + result.evaluations).toBeGreaterThan(2 * result.iterations);
     const found = await numbers(x);
     const rest = a.map((row, i) => row.reduce((sum, value, j) => sum + value * found[j]!, 0) - b[i]!);
@@ -127,7 +127,7 @@ describe.each(devices)('fista on %s', (kind) => {
   it('says how it ended', async () => {
     const at = (values: readonly number[]) => vector(device, values);
     const done = leastSquares(at([1, 1]), [[1, 0], [0, 2]], [1, 2]); // biome-ignore format: one line
-    expect(await fista(done, none)).toMatchObject({ status: 'converged', value: 0, residual: 0, restarts: 0 });
+    expect(await fista(done, none)).toMatchObject({ status: 'converged', value: 0, residualNorm: 0, restarts: 0 });
     const few = leastSquares(at([5, 5]), [[1, 0], [0, 30]], [1, 2]); // biome-ignore format: one line
     const told: number[] = [];
     const onProgress = ({ iterations }: { iterations: number }) => told.push(iterations);
@@ -136,7 +136,7 @@ describe.each(devices)('fista on %s', (kind) => {
     const exact = leastSquares(at([5, 5]), [[1, 0.5], [0.3, 3]], [1, 2]); // biome-ignore format: one line
     const end = await fista(exact, none, { tol: 0, maxIterations: 1e5 });
     expect(['at-precision', 'converged']).toContain(end.status);
-    expect(end.residual).toBeLessThan(1e-7);
+    expect(end.residualNorm).toBeLessThan(1e-7);
     const wrong = hostOracle([at([2, 3])], ([p, q]) => ({ value: p! * p! + q! * q!, gradient: [-2 * p!, -2 * q!] }));
     expect(await fista(wrong, none)).toMatchObject({ status: 'search-failed', value: 13 });
     expect(await numbers(wrong.params[0]!)).toEqual([2, 3]);

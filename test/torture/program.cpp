@@ -32,10 +32,10 @@ bool is_of_domain(const std::string& name) {
                                            "rowRhs",       "columnRhs",    "step",
                                            "gram",         "factor",       "lu",
                                            "pivots",       "matrix",       "nextColumnScale",
-                                           "correlations", "energies",     "left",
+                                           "correlations", "energies",     "residualEnergies",
                                            "counts",       "indices",      "state",
                                            "potential",    "ownPotential", "averages",
-                                           "coefficients", "rests",        "signals",
+                                           "coefficients", "residuals",    "signals",
                                            "atoms",        "scales"};
   return names.contains(name);
 }

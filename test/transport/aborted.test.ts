@@ -245,7 +245,7 @@ describe('an operation that runs when its solver is aborted', { timeout: 60_000 
       ),
       values: Tensor.from(device, entries, [n * n]),
       ...{ rowMass: vector(1), rowSums: vector(0.5), columnMass: vector(1), step: vector(0) },
-      ...{ statistics: Tensor.zeros(device, [4], { dtype: 'f64' }), shift: 1, tol: 1e-200, most: 400 },
+      ...{ statistics: Tensor.zeros(device, [4], { dtype: 'f64' }), shift: 1, tol: 1e-200, maxIterations: 400 },
     };
     const run = async (controller = new AbortController()): Promise<void> => {
       using lane = new Lane(device, controller.signal);

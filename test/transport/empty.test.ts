@@ -26,8 +26,8 @@ describe.each(devices)('transport of nothing on %s', (kind) => {
     const statistics = () => f64(4);
     ops.costRange(device, { cost, ...masses, statistics: f64(8) });
     ops.gibbsKernel(device, { cost, ...potentials, kernel });
-    ops.logSweeps(device, { cost, ...masses, ...potentials, statistics: f64(1), count: 2 });
-    ops.scalingSweeps(device, { kernel, ...masses, ...scales, statistics: statistics(), count: 2 });
+    ops.logSweeps(device, { cost, ...masses, ...potentials, statistics: f64(1), sweeps: 2 });
+    ops.scalingSweeps(device, { kernel, ...masses, ...scales, statistics: statistics(), maxSweeps: 2 });
     ops.planSums(device, { cost, ...masses, ...potentials, ...sums, statistics: statistics() });
     ops.semidual(device, {
       ...{ kernel, ...masses, ...scales },

@@ -494,7 +494,7 @@ describe.each(onlyCpu)('pullbacks of larger problems', () => {
       expect(Math.abs(column - shift)).toBeLessThan(1e-8 * scale);
     }
     await expect(result.pullback({ plan: ofPlan }, 'cost', { maxIterations: 1 })).rejects.toThrow(
-      'pullback: maxIterations must reach a residual of',
+      'pullback: maxIterations must reach a residual norm of',
     );
   });
 

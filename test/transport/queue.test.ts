@@ -13,10 +13,10 @@ const queue = vi.hoisted(() => ({ now: 0, most: 0 }));
 
 vi.mock('../../lib/core/native-ops.ts', async (load) => {
   const real = await load<{ ops: Ops }>();
-  type Fields = { cost?: Tensor; x?: Tensor; y?: Tensor; count?: number };
+  type Fields = { cost?: Tensor; x?: Tensor; y?: Tensor; sweeps?: number; maxSweeps?: number };
   const counted = (name: 'softmin' | 'logSweeps' | 'batchSweeps') => (device: Device, fields: Fields) => {
     const pairs = fields.cost?.size ?? fields.x!.shape[0]! * fields.y!.shape[0]!;
-    queue.now += (fields.count ?? 1) * pairs;
+    queue.now += (fields.sweeps ?? fields.maxSweeps ?? 1) * pairs;
     queue.most = Math.max(queue.most, queue.now);
     (real.ops[name] as (device: Device, fields: Fields) => void)(device, fields);
   };

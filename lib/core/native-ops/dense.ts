@@ -105,7 +105,7 @@ export interface OpsOfGroup {
    * Matrix Computations, 3.4). `lu` holds U and, below the diagonal, L, whose diagonal is 1. Row i of
    * P A is row pivots[i] of A. The pivot is the largest of its column, the first of equals; NaN is
    * never the largest. Singular matrices are factored, too.
-   * `info` is 0, or k where the k-th pivot is the first that is not above `tolerance` times the
+   * `info` is 0, or k where the k-th pivot is the first that is not above `tol` times the
    * largest pivot, in size: 0 asks for pivots that are exactly zero, or NaN. Nothing is thrown.
    * Numerics: arithmetic in the dtype, block by block.
    * Traffic: one read of A, one write of L and U; what lies beyond the cache again for each 64
@@ -120,7 +120,7 @@ export interface OpsOfGroup {
    * - pivots must be i32
    * - pivots must have an element for each row of each matrix
    * - info must be i32 and have one element a matrix
-   * - tolerance must be at least 0 and less than 1
+   * - tol must be at least 0 and less than 1
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -131,7 +131,7 @@ export interface OpsOfGroup {
       /** Written. */ lu: Tensor;
       /** Written. */ pivots: Tensor;
       /** Written. */ info: Tensor;
-      /** Default `0`. */ tolerance?: number | undefined;
+      /** Default `0`. */ tol?: number | undefined;
     },
   ): void;
   /**

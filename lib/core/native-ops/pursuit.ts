@@ -41,14 +41,15 @@ export interface OpsOfGroup {
    *   j = argmax sⱼ |pⱼ| over j not in I, the lowest of equals;  I ← I + j
    *   L Lᵀ = G[I, I];  L z = p₀[I];  Lᵀ w = z;  p = p₀ − G[:, I] w;  e = |y|² − |z|²
    * It ends after k steps, k the columns of `indices`; or when e ≤ max(tol, relTol² |y|²); or when
-   * the largest sⱼ |pⱼ| is at most `floor` · |y| · maxⱼ sⱼ |dⱼ|. An atom whose distance² to the span
-   * of I is at most `dependence` · |dⱼ|² is passed over (`skip`, eight times at one step; then the
-   * signal ends) or ends it (`stop`). Unused places: index −1, coefficient 0.
-   * `energies` holds |y|²; without them there is no tolerance, the floor is relative to the largest
-   * first score, and residuals are NaN. With `atoms` and `signals`, w is refined by `refinements`
-   * steps of iterative refinement, and e is measured, before it is believed to be small and at the
-   * end. Without them e is off by up to ε (|y| + Σ |wⱼ| |dⱼ|)², ε 2⁻²⁴ in f32 and 2⁻⁵³ in f64.
-   * `residuals`: √e.
+   * the largest sⱼ |pⱼ| is at most `rounding` · |y| · maxⱼ sⱼ |dⱼ|. An atom whose distance² to the
+   * span of I is at most `dependence` · |dⱼ|² is passed over (`skip`, eight times at one step; then
+   * the signal ends) or ends it (`stop`). Unused places: index −1, coefficient 0.
+   * `energies` holds |y|²; without them there is no tolerance, `rounding` is relative to the largest
+   * first score, and `residualNorms` are NaN. With `atoms` and `signals`, w is refined by
+   * `refinements` steps of iterative refinement, and e is measured, before it is believed to be small
+   * and at the end. Without them e is off by up to ε (|y| + Σ |wⱼ| |dⱼ|)², ε 2⁻²⁴ in f32 and 2⁻⁵³ in
+   * f64.
+   * `residualNorms`: √e.
    * Numerics: p in the dtype, added in the order of selection; factor, z, w and refinement in f64.
    * NaN is never the largest.
    * Traffic, f32: 4 N (k (k + 1) / 2) bytes of Gram rows a signal, in cache where k rows are.
@@ -65,11 +66,11 @@ export interface OpsOfGroup {
    * - indices must have a row a signal
    * - indices must not have more columns than atoms
    * - coefficients must have the shape of indices
-   * - residuals must have the dtype of gram and one element a signal
+   * - residualNorms must have the dtype of gram and one element a signal
    * - counts must be i32 and have one element a signal
    * - tol must not be negative
    * - relTol must not be negative
-   * - floor must not be negative
+   * - rounding must not be negative
    * - dependence must not be negative
    * - refinements must be 0 to 100
    * - scales must have the dtype of gram and one element an atom
@@ -93,11 +94,11 @@ export interface OpsOfGroup {
       /** Read. Default: none. */ signals?: Tensor | undefined;
       /** Written. */ indices: Tensor;
       /** Written. */ coefficients: Tensor;
-      /** Written. */ residuals: Tensor;
+      /** Written. */ residualNorms: Tensor;
       /** Written. */ counts: Tensor;
       /** Default `0`. */ tol?: number | undefined;
       /** Default `0`. */ relTol?: number | undefined;
-      /** Default `0`. */ floor?: number | undefined;
+      /** Default `0`. */ rounding?: number | undefined;
       /** Default `0.000001`. */ dependence?: number | undefined;
       /** Default `1`. */ refinements?: number | undefined;
       /** Default `skip`. */ onDependent?: 'skip' | 'stop' | undefined;
@@ -108,29 +109,29 @@ export interface OpsOfGroup {
    *
    * ```text
    * Step t = `step` of an orthogonal matching pursuit of each signal b without a Gram matrix. With
-   * the correlations p = D r (`correlations` of `rests` and atoms), s (`scales`, or 1) and the atoms
-   * I of the steps before:
+   * the correlations p = D r (`correlations` of `residuals` and atoms), s (`scales`, or 1) and the
+   * atoms I of the steps before:
    *   j = argmax sⱼ |pⱼ| over j not in I, the lowest of equals;  I ← I + j
    *   L Lᵀ = D[I] D[I]ᵀ;  L z = D[I] y;  Lᵀ w = z;  r = y − D[I]ᵀ w
-   * Before the first step `rests` holds y, `left` |y|² and `counts` 0. A signal has ended whose count
-   * is not t, or with left ≤ max(tol, relTol² |y|²): nothing of it is written. Dependent atoms,
-   * `floor`, `energies` and `refinements` as in `gramPursuit`. `state` is for the steps that follow:
-   * z, then L by rows with reciprocals on its diagonal, in all k + k (k + 1) / 2 elements, where k is
-   * the number of columns of `indices`.
+   * Before the first step `residuals` holds y, `residualEnergies` |y|² and `counts` 0. A signal has
+   * ended whose count is not t, or whose |r|² is at most max(tol, relTol² |y|²): nothing of it is
+   * written. Dependent atoms, `rounding`, `energies` and `refinements` as in `gramPursuit`. `state`
+   * is for the steps that follow: z, then L by rows with reciprocals on its diagonal, in all
+   * k + k (k + 1) / 2 elements, where k is the number of columns of `indices`.
    * Numerics: all products, sums and the factor in f64; w and r rounded to the dtype. NaN is never
    * the largest.
    * Traffic: one read of the correlations, 3 t + 2 atoms a signal, and its state.
    * ```
    *
-   * - correlations, atoms, signals, rests and coefficients must be all f32 or all f64
-   * - correlations, atoms, signals, rests and coefficients must be matrices
+   * - correlations, atoms, signals, residuals and coefficients must be all f32 or all f64
+   * - correlations, atoms, signals, residuals and coefficients must be matrices
    * - correlations must have less than 2^31 columns
    * - atoms must have a row an atom
    * - signals must have a row a signal, as long as an atom
-   * - rests must have the shape of signals
+   * - residuals must have the shape of signals
    * - squares must be f64 and have one element an atom
    * - energies must be f64 and have one element a signal
-   * - left must be f64 and have one element a signal
+   * - residualEnergies must be f64 and have one element a signal
    * - indices must be i32
    * - indices must have a row a signal
    * - indices must not have more columns than atoms
@@ -141,7 +142,7 @@ export interface OpsOfGroup {
    * - step must be one of the columns of indices
    * - tol must not be negative
    * - relTol must not be negative
-   * - floor must not be negative
+   * - rounding must not be negative
    * - dependence must not be negative
    * - refinements must be 0 to 100
    * - scales must have the dtype of atoms and one element an atom
@@ -157,8 +158,8 @@ export interface OpsOfGroup {
       /** Read. */ squares: Tensor;
       /** Read. Default: none. */ scales?: Tensor | undefined;
       /** Read. */ energies: Tensor;
-      /** Read and written. */ rests: Tensor;
-      /** Read and written. */ left: Tensor;
+      /** Read and written. */ residuals: Tensor;
+      /** Read and written. */ residualEnergies: Tensor;
       /** Read and written. */ indices: Tensor;
       /** Read and written. */ coefficients: Tensor;
       /** Read and written. */ state: Tensor;
@@ -166,7 +167,7 @@ export interface OpsOfGroup {
       /** Default `0`. */ step?: number | undefined;
       /** Default `0`. */ tol?: number | undefined;
       /** Default `0`. */ relTol?: number | undefined;
-      /** Default `0`. */ floor?: number | undefined;
+      /** Default `0`. */ rounding?: number | undefined;
       /** Default `0.000001`. */ dependence?: number | undefined;
       /** Default `1`. */ refinements?: number | undefined;
       /** Default `skip`. */ onDependent?: 'skip' | 'stop' | undefined;

@@ -10,7 +10,7 @@ export interface OpsOfGroup {
    * ```text
    * Sweeps of Sinkhorn's iteration in the log domain (logSweeps) on each matrix of a batch of costs,
    * with its own masses and potentials, until the L1 error of the columns before an update is at most
-   * `tol`, or `count` are done. Each problem stops by itself.
+   * `tol`, or `maxSweeps` sweeps are done. Each problem stops by itself.
    * statistics, a row a problem: [sweeps, L1 error of rows and columns of the plan of the last
    * potentials, ⟨cost, P⟩, Σ P (f + g)].
    * Numerics: in f64, sums in a fixed order; no exponential overflows. A mass of 0 gives a potential
@@ -28,7 +28,7 @@ export interface OpsOfGroup {
    * - statistics must be f64 with a row of 4 a problem
    * - eps must be positive and finite
    * - tol must not be negative
-   * - count must be 1 to 65536
+   * - maxSweeps must be 1 to 65536
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -43,7 +43,7 @@ export interface OpsOfGroup {
       /** Written. */ statistics: Tensor;
       /** Default `1`. */ eps?: number | undefined;
       /** Default `0`. */ tol?: number | undefined;
-      /** Default `1`. */ count?: number | undefined;
+      /** Default `1`. */ maxSweeps?: number | undefined;
     },
   ): void;
   /**
@@ -110,7 +110,7 @@ export interface OpsOfGroup {
    * sweeps of Sinkhorn's iteration in the log domain
    *
    * ```text
-   * `count` sweeps of Sinkhorn's iteration in the log domain, for the masses r and c:
+   * `sweeps` sweeps of Sinkhorn's iteration in the log domain, for the masses r and c:
    *   fᵢ = eps (ln rᵢ − ln Σⱼ exp((gⱼ − costᵢⱼ) / eps)),
    *   gⱼ = eps (ln cⱼ − ln Σᵢ exp((fᵢ − costᵢⱼ) / eps)).
    * statistics = [Σⱼ |cⱼ − column sum j| before the last update of g, where the row sums are right].
@@ -131,7 +131,7 @@ export interface OpsOfGroup {
    * - statistics must be f64[1]
    * - kernel and columnScale go together
    * - eps must be positive and finite
-   * - count must be 1 to 65536
+   * - sweeps must be 1 to 65536
    * - kernel must have the cost's dtype
    * - kernel must have the cost's shape
    * - columnScale must be f64 with one element a column
@@ -150,7 +150,7 @@ export interface OpsOfGroup {
       /** Written. Default: none. */ kernel?: Tensor | undefined;
       /** Written. Default: none. */ columnScale?: Tensor | undefined;
       /** Default `1`. */ eps?: number | undefined;
-      /** Default `1`. */ count?: number | undefined;
+      /** Default `1`. */ sweeps?: number | undefined;
     },
   ): void;
   /**
@@ -274,10 +274,10 @@ export interface OpsOfGroup {
    * ```text
    * Sweeps of Sinkhorn's iteration on the Gibbs kernel K, for the masses r and c: uᵢ = rᵢ / (K v)ᵢ,
    * then vⱼ = cⱼ / (Kᵀ u)ⱼ, until Σⱼ |cⱼ − vⱼ (Kᵀ u)ⱼ| before the update of v, where the row sums are
-   * right, is at most `tol`, a scale leaves [1 / most, most], or `count` sweeps are done. Where a sum
-   * is 0 or not finite for a mass that is not 0, the sweep does not count and leaves the scales as
-   * they were. statistics = [sweeps done, that error, the largest |ln| of the scales of masses that
-   * are not 0, whether a sweep failed].
+   * right, is at most `tol`, a scale leaves [1 / `maxScale`, `maxScale`], or `maxSweeps` sweeps are
+   * done. Where a sum is 0 or not finite for a mass that is not 0, the sweep does not count and leaves
+   * the scales as they were. statistics = [sweeps done, that error, the largest |ln| of the scales of
+   * masses that are not 0, whether a sweep failed].
    * Numerics: in f64, sums in a fixed order. A mass of 0 has the scale 0.
    * Traffic: one read of the kernel a sweep.
    * ```
@@ -289,9 +289,9 @@ export interface OpsOfGroup {
    * - rowScale must be f64 with one element a row
    * - columnScale must be f64 with one element a column
    * - statistics must be f64[4]
-   * - count must be 1 to 65536
+   * - maxSweeps must be 1 to 65536
    * - tol must not be negative
-   * - most must be above 1 and finite
+   * - maxScale must be above 1 and finite
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -304,9 +304,9 @@ export interface OpsOfGroup {
       /** Read and written. */ rowScale: Tensor;
       /** Read and written. */ columnScale: Tensor;
       /** Written. */ statistics: Tensor;
-      /** Default `1`. */ count?: number | undefined;
+      /** Default `1`. */ maxSweeps?: number | undefined;
       /** Default `0`. */ tol?: number | undefined;
-      /** Default `1e+50`. */ most?: number | undefined;
+      /** Default `1e+50`. */ maxScale?: number | undefined;
     },
   ): void;
   /**
@@ -424,7 +424,7 @@ export interface OpsOfGroup {
    *   (D − P C⁻¹ Pᵀ) d = g,  D = diag(s + shift · max(s, r)),  C = diag(c),  g = r − s,
    * where r and c are the masses and s the exact row sums, by conjugate gradients with Jacobi's
    * preconditioner, until the residual is `tol` times that of d = 0, the curvature is not positive,
-   * or `most` iterations are done; then the mean over the rows with mass is taken off.
+   * or `maxIterations` iterations are done; then the mean over the rows with mass is taken off.
    * With rowRhs a and columnRhs b, it solves (D P; Pᵀ C) (d, e) = (a, b) for both sides instead, e
    * going to columnStep: then g = a − P C⁻¹ b, and no mean is taken off.
    * statistics = [iterations, the gain gᵀd − ½ dᵀ(diag(s) − P C⁻¹ Pᵀ) d of the model without shift,
@@ -447,7 +447,7 @@ export interface OpsOfGroup {
    * - statistics must be f64[4]
    * - shift must not be negative
    * - tol must not be negative
-   * - most must be 1 to 65536
+   * - maxIterations must be 1 to 65536
    * - rowRhs must be f64 with one element a row
    * - columnRhs must be f64 with one element a column
    * - columnStep must be f64 with one element a column
@@ -470,7 +470,7 @@ export interface OpsOfGroup {
       /** Written. */ statistics: Tensor;
       /** Default `0`. */ shift?: number | undefined;
       /** Default `0.1`. */ tol?: number | undefined;
-      /** Default `400`. */ most?: number | undefined;
+      /** Default `400`. */ maxIterations?: number | undefined;
     },
   ): void;
 }

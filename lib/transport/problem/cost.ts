@@ -181,7 +181,7 @@ export class StoredCost implements Cost {
     stored?: Stored,
   ): void {
     const operands = { cost: this.#cost, ...massFields(masses), ...potentialFields(potentials), statistics };
-    ops.logSweeps(queue, { ...operands, ...stored, eps, count });
+    ops.logSweeps(queue, { ...operands, ...stored, eps, sweeps: count });
   }
 
   planSums(queue: Device, masses: Pair, potentials: Pair, eps: number, sums: Pair, statistics: Tensor): void {

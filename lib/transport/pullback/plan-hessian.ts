@@ -148,7 +148,7 @@ export class PlanHessian implements LinearOperator {
     const { maxIterations, precision, signal } = this.#options;
     const tol = Math.max(this.#options.tol, scale > least ? least / scale : 1);
     const preconditioner = sparse && this.#preconditioner(sparse);
-    const { x, status, residual, dropped } = await cg(this, goal, {
+    const { x, status, residualNorm, dropped } = await cg(this, goal, {
       tol,
       maxIterations,
       rounding: precision,
@@ -156,12 +156,12 @@ export class PlanHessian implements LinearOperator {
       signal,
     });
     const isSolved = status === 'converged' || status === 'at-precision';
-    if (isSolved && residual + dropped <= Math.max(tol, coarsest)) return x;
+    if (isSolved && residualNorm + dropped <= Math.max(tol, coarsest)) return x;
     x.dispose();
     if (status !== 'max-iterations') throw nearlyApart();
     throw new OrthokitError(
       'ERR_ARGUMENT',
-      `pullback: maxIterations must reach a residual of ${tol}, got ${maxIterations} for one of ${residual}; if the plan nearly falls into parts, tol must be larger`,
+      `pullback: maxIterations must reach a residual norm of ${tol}, got ${maxIterations} for one of ${residualNorm}; if the plan nearly falls into parts, tol must be larger`,
     );
   }
 

@@ -100,7 +100,7 @@ export class SparseSystem {
       statistics: this.#statistics,
       shift: sparseShift,
       tol: sparseTolerance,
-      most: sparseIterations,
+      maxIterations: sparseIterations,
     });
   }
 

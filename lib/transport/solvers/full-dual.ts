@@ -211,7 +211,7 @@ class FullDual {
       ...sides,
       statistics,
       tol,
-      most: 1000,
+      maxIterations: 1000,
     });
     vectors.scale(queue, factor, x);
     vectors.dots(queue, [[rhs, x], [x, x]], products); // biome-ignore format: one line

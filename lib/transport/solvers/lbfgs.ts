@@ -50,7 +50,7 @@ class Semidual implements Landscape<Trial> {
   evaluation([error, increase, largest]: Float64Array): Trial {
     const point = { error: error!, increase: increase!, largest: largest! };
     const isInRange = point.largest <= this.#point.plan.limit;
-    return { point, change: isInRange ? -point.increase : Infinity, residual: point.error };
+    return { point, change: isInRange ? -point.increase : Infinity, residualNorm: point.error };
   }
 
   accept({ point }: Trial): void {
@@ -73,8 +73,8 @@ export async function lbfgs(plan: ScaledPlan, maxEvaluations: number): Promise<L
     maxEvaluations,
     evaluationsOfSearch: mostHalvings + 1,
     curvature: Infinity,
-    onStep: ({ residual }) => control.reportError(eps, residual),
+    onStep: ({ residualNorm }) => control.reportError(eps, residualNorm),
   });
   const isKnown = status === 'converged' || status === 'max-iterations';
-  return { end: isKnown ? status : 'at-precision', error: evaluation.residual, evaluations };
+  return { end: isKnown ? status : 'at-precision', error: evaluation.residualNorm, evaluations };
 }

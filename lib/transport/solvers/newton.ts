@@ -152,7 +152,7 @@ export class Newton {
       statistics: this.#stepStatistics,
       shift: this.#shift * Math.min(1, error),
       tol: Math.min(0.1, Math.sqrt(error)),
-      most: 400,
+      maxIterations: 400,
     });
     this.#point.queue(true);
     const [step, evaluation] = await Promise.all([control.read(this.#stepStatistics), this.#point.read()]);

@@ -208,9 +208,9 @@ export class ScaledPlan {
       ...massFields(this.masses),
       ...scaleFields(scales),
       statistics: this.#sweepStatistics,
-      count,
+      maxSweeps: count,
       tol,
-      most: Math.exp(this.limit / 2),
+      maxScale: Math.exp(this.limit / 2),
     });
   }
 }

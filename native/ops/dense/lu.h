@@ -12,7 +12,7 @@ struct Lu {
   Matrix Computations, 3.4). `lu` holds U and, below the diagonal, L, whose diagonal is 1. Row i of
   P A is row pivots[i] of A. The pivot is the largest of its column, the first of equals; NaN is
   never the largest. Singular matrices are factored, too.
-  `info` is 0, or k where the k-th pivot is the first that is not above `tolerance` times the
+  `info` is 0, or k where the k-th pivot is the first that is not above `tol` times the
   largest pivot, in size: 0 asks for pivots that are exactly zero, or NaN. Nothing is thrown.
   Numerics: arithmetic in the dtype, block by block.
   Traffic: one read of A, one write of L and U; what lies beyond the cache again for each 64
@@ -20,7 +20,7 @@ struct Lu {
   )";
   static constexpr const char* examples[] = {
       "matrix=f32[33x33] lu=f32[33x33] pivots=i32[33] info=i32[1]",
-      "matrix=f64[5x31x31] lu=f64[5x31x31] pivots=i32[5x31] info=i32[5] tolerance=1e-12",
+      "matrix=f64[5x31x31] lu=f64[5x31x31] pivots=i32[5x31] info=i32[5] tol=1e-12",
       "matrix=f64[97x131] lu=f64[97x131] pivots=i32[97] info=i32[1]",
       "matrix=f64[131x67] lu=f64[131x67] pivots=i32[131] info=i32[1]",
       "matrix=f32[3x1x1] lu=f32[3x1x1] pivots=i32[3x1] info=i32[3]",
@@ -40,7 +40,7 @@ struct Lu {
   void fields(Fields& f) {
     f.in("matrix", matrix, kMayAlias), f.out("lu", lu, kMayAlias);
     f.out("pivots", pivots), f.out("info", info);
-    f.value("tolerance", tolerance);
+    f.value("tol", tolerance);
   }
   void check(auto require) const {
     require(is_f32_or_f64(matrix), ErrorCode::kDtype, "matrix must be f32 or f64", matrix);
@@ -57,7 +57,7 @@ struct Lu {
     require.array("info must be i32 and have one element a matrix", info, Dtype::kI32,
                   matrices(matrix).batch);
     require(tolerance >= 0 && tolerance < 1, ErrorCode::kArgument,
-            "tolerance must be at least 0 and less than 1", tolerance);
+            "tol must be at least 0 and less than 1", tolerance);
   }
 };
 

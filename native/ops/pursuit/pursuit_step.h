@@ -10,15 +10,15 @@ struct PursuitStep {
                                   "one step of an orthogonal matching pursuit of each signal";
   static constexpr const char* about = R"(
   Step t = `step` of an orthogonal matching pursuit of each signal b without a Gram matrix. With
-  the correlations p = D r (`correlations` of `rests` and atoms), s (`scales`, or 1) and the atoms
-  I of the steps before:
+  the correlations p = D r (`correlations` of `residuals` and atoms), s (`scales`, or 1) and the
+  atoms I of the steps before:
     j = argmax sⱼ |pⱼ| over j not in I, the lowest of equals;  I ← I + j
     L Lᵀ = D[I] D[I]ᵀ;  L z = D[I] y;  Lᵀ w = z;  r = y − D[I]ᵀ w
-  Before the first step `rests` holds y, `left` |y|² and `counts` 0. A signal has ended whose count
-  is not t, or with left ≤ max(tol, relTol² |y|²): nothing of it is written. Dependent atoms,
-  `floor`, `energies` and `refinements` as in `gram_pursuit`. `state` is for the steps that follow:
-  z, then L by rows with reciprocals on its diagonal, in all k + k (k + 1) / 2 elements, where k is
-  the number of columns of `indices`.
+  Before the first step `residuals` holds y, `residualEnergies` |y|² and `counts` 0. A signal has
+  ended whose count is not t, or whose |r|² is at most max(tol, relTol² |y|²): nothing of it is
+  written. Dependent atoms, `rounding`, `energies` and `refinements` as in `gram_pursuit`. `state`
+  is for the steps that follow: z, then L by rows with reciprocals on its diagonal, in all
+  k + k (k + 1) / 2 elements, where k is the number of columns of `indices`.
   Numerics: all products, sums and the factor in f64; w and r rounded to the dtype. NaN is never
   the largest.
   Traffic: one read of the correlations, 3 t + 2 atoms a signal, and its state.
@@ -26,18 +26,22 @@ struct PursuitStep {
   static constexpr const char* examples[] = {
       "correlations=f32[31x65] atoms=f32[65x43] signals=f32[31x43] squares=f64[65] "
       "energies=f64[31] "
-      "rests=f32[31x43] left=f64[31] indices=i32[31x5] coefficients=f32[31x5] state=f64[31x20] "
+      "residuals=f32[31x43] residualEnergies=f64[31] indices=i32[31x5] coefficients=f32[31x5] "
+      "state=f64[31x20] "
       "counts=i32[31] step=0",
       "correlations=f64[5x597] atoms=f64[597x33] signals=f64[5x33] squares=f64[597] "
       "scales=f64[597] "
-      "energies=f64[5] rests=f64[5x33] left=f64[5] indices=i32[5x3] coefficients=f64[5x3] "
+      "energies=f64[5] residuals=f64[5x33] residualEnergies=f64[5] indices=i32[5x3] "
+      "coefficients=f64[5x3] "
       "state=f64[5x9] counts=i32[5] step=0 refinements=0",
       "correlations=f32[0x7] atoms=f32[7x3] signals=f32[0x3] squares=f64[7] energies=f64[0] "
-      "rests=f32[0x3] left=f64[0] indices=i32[0x2] coefficients=f32[0x2] state=f64[0x5] "
+      "residuals=f32[0x3] residualEnergies=f64[0] indices=i32[0x2] coefficients=f32[0x2] "
+      "state=f64[0x5] "
       "counts=i32[0] step=1"};
   static constexpr const char* cases[] = {
       "correlations=f32[64x8000] atoms=f32[8000x1024] signals=f32[64x1024] squares=f64[8000] "
-      "energies=f64[64] rests=f32[64x1024] left=f64[64] indices=i32[64x64] coefficients=f32[64x64] "
+      "energies=f64[64] residuals=f32[64x1024] residualEnergies=f64[64] indices=i32[64x64] "
+      "coefficients=f32[64x64] "
       "state=f64[64x2144] counts=i32[64] step=0"};
   View correlations, atoms, signals, squares, scales, energies;
   View rests, left, indices, coefficients, state, counts;
@@ -60,7 +64,7 @@ struct PursuitStep {
   void fields(Fields& f) {
     f.in("correlations", correlations), f.in("atoms", atoms), f.in("signals", signals);
     f.in("squares", squares), f.in("scales", scales, kOptional), f.in("energies", energies);
-    f.inout("rests", rests), f.inout("left", left), f.inout("indices", indices);
+    f.inout("residuals", rests), f.inout("residualEnergies", left), f.inout("indices", indices);
     f.inout("coefficients", coefficients), f.inout("state", state), f.inout("counts", counts);
     f.value("step", step);
     limits.fields(f);
@@ -68,9 +72,10 @@ struct PursuitStep {
   void check(auto require) const {
     for (auto& v : {correlations, atoms, signals, rests, coefficients}) {
       require(is_f32_or_f64(v) && v.dtype == atoms.dtype, ErrorCode::kDtype,
-              "correlations, atoms, signals, rests and coefficients must be all f32 or all f64", v);
+              "correlations, atoms, signals, residuals and coefficients must be all f32 or all f64",
+              v);
       require(v.rank == 2, ErrorCode::kShape,
-              "correlations, atoms, signals, rests and coefficients must be matrices", v);
+              "correlations, atoms, signals, residuals and coefficients must be matrices", v);
     }
     const int64_t batch = correlations.shape[0], n = correlations.shape[1];
     require(n <= kMaxSide, ErrorCode::kShape, "correlations must have less than 2^31 columns",
@@ -80,15 +85,16 @@ struct PursuitStep {
     require(signals.shape[0] == batch && signals.shape[1] == atoms.shape[1], ErrorCode::kShape,
             "signals must have a row a signal, as long as an atom", signals, "correlations",
             correlations, "atoms", atoms);
-    require(same_shape(rests, signals), ErrorCode::kShape, "rests must have the shape of signals",
-            rests, "signals", signals);
+    require(same_shape(rests, signals), ErrorCode::kShape,
+            "residuals must have the shape of signals", rests, "signals", signals);
     require.array("squares must be f64 and have one element an atom", squares, Dtype::kF64, n);
     if (scales)
       require.array("scales must have the dtype of atoms and one element an atom", scales,
                     atoms.dtype, n);
     require.array("energies must be f64 and have one element a signal", energies, Dtype::kF64,
                   batch);
-    require.array("left must be f64 and have one element a signal", left, Dtype::kF64, batch);
+    require.array("residualEnergies must be f64 and have one element a signal", left, Dtype::kF64,
+                  batch);
     require(indices.dtype == Dtype::kI32, ErrorCode::kDtype, "indices must be i32", indices);
     require(indices.rank == 2 && indices.shape[0] == batch, ErrorCode::kShape,
             "indices must have a row a signal", indices, "correlations", correlations);

@@ -10,7 +10,7 @@ struct LogSweeps {
   static constexpr const char *name = "log_sweeps",
                               *summary = "sweeps of Sinkhorn's iteration in the log domain";
   static constexpr const char* about = R"(
-  `count` sweeps of Sinkhorn's iteration in the log domain, for the masses r and c:
+  `sweeps` sweeps of Sinkhorn's iteration in the log domain, for the masses r and c:
     fᵢ = eps (ln rᵢ − ln Σⱼ exp((gⱼ − costᵢⱼ) / eps)),
     gⱼ = eps (ln cⱼ − ln Σᵢ exp((fᵢ − costᵢⱼ) / eps)).
   statistics = [Σⱼ |cⱼ − column sum j| before the last update of g, where the row sums are right].
@@ -23,16 +23,16 @@ struct LogSweeps {
   )";
   static constexpr const char* examples[] = {
       "cost=f32[597x43] rowMass=f64[597] columnMass=f64[43] rowPotential=f64[597] "
-      "columnPotential=f64[43] statistics=f64[1] count=3",
+      "columnPotential=f64[43] statistics=f64[1] sweeps=3",
       "cost=f64[3x4097] rowMass=f64[3] columnMass=f64[4097] rowPotential=f64[3] "
       "columnPotential=f64[4097] statistics=f64[1] eps=0.5",
       "cost=f32[597x43] rowMass=f64[597] columnMass=f64[43] rowPotential=f64[597] "
-      "columnPotential=f64[43] statistics=f64[1] kernel=f32[597x43] columnScale=f64[43] count=2",
+      "columnPotential=f64[43] statistics=f64[1] kernel=f32[597x43] columnScale=f64[43] sweeps=2",
       "cost=f32[5x8199] rowMass=f64[5] columnMass=f64[8199] rowPotential=f64[5] "
       "columnPotential=f64[8199] statistics=f64[1] kernel=f32[5x8199] columnScale=f64[8199] "
-      "count=2",
+      "sweeps=2",
       "cost=f64[31x33] rowMass=f64[31] columnMass=f64[33] rowPotential=f64[31] "
-      "columnPotential=f64[33] statistics=f64[1] kernel=f64[31x33] columnScale=f64[33] count=3"};
+      "columnPotential=f64[33] statistics=f64[1] kernel=f64[31x33] columnScale=f64[33] sweeps=3"};
   static constexpr const char* cases[] = {
       "cost=f64[500x500] rowMass=f64[500] columnMass=f64[500] rowPotential=f64[500] "
       "columnPotential=f64[500] statistics=f64[1]",
@@ -50,7 +50,7 @@ struct LogSweeps {
     f.inout("rowPotential", row_potential), f.inout("columnPotential", column_potential);
     f.out("statistics", statistics), f.out("kernel", kernel, kOptional);
     f.out("columnScale", column_scale, kOptional);
-    f.value("eps", eps), f.value("count", count);
+    f.value("eps", eps), f.value("sweeps", count);
   }
   double flops() const { return (kExpFlops + 6) * wide_flops(cost) * double(cost.size() * count); }
   double bytes() const { return double(bytes_in(cost)) * double(count) + double(bytes_in(kernel)); }
@@ -75,7 +75,7 @@ struct LogSweeps {
                      cost.shape[1]);
     }
     require_eps(require, eps);
-    require(count >= 1 && count <= kMostSweeps, ErrorCode::kArgument, "count must be 1 to 65536",
+    require(count >= 1 && count <= kMostSweeps, ErrorCode::kArgument, "sweeps must be 1 to 65536",
             double(count));
   }
 };

@@ -12,7 +12,7 @@ struct SparseNewtonStep {
     (D − P C⁻¹ Pᵀ) d = g,  D = diag(s + shift · max(s, r)),  C = diag(c),  g = r − s,
   where r and c are the masses and s the exact row sums, by conjugate gradients with Jacobi's
   preconditioner, until the residual is `tol` times that of d = 0, the curvature is not positive,
-  or `most` iterations are done; then the mean over the rows with mass is taken off.
+  or `maxIterations` iterations are done; then the mean over the rows with mass is taken off.
   With rowRhs a and columnRhs b, it solves (D P; Pᵀ C) (d, e) = (a, b) for both sides instead, e
   going to columnStep: then g = a − P C⁻¹ b, and no mean is taken off.
   statistics = [iterations, the gain gᵀd − ½ dᵀ(diag(s) − P C⁻¹ Pᵀ) d of the model without shift,
@@ -24,17 +24,17 @@ struct SparseNewtonStep {
   )";
   static constexpr const char* examples[] = {
       "starts=i32[598] columns=i32[1791] values=f64[1791] rowMass=f64[597] rowSums=f64[597] "
-      "columnMass=f64[43] step=f64[597] statistics=f64[4] shift=1e4 most=5",
+      "columnMass=f64[43] step=f64[597] statistics=f64[4] shift=1e4 maxIterations=5",
       "starts=i32[32] columns=i32[93] values=f64[93] rowMass=f64[31] rowSums=f64[31] "
       "columnMass=f64[10] step=f64[31] statistics=f64[4] shift=1e3 tol=1e-3",
       "starts=i32[32] columns=i32[93] values=f64[93] rowMass=f64[31] rowSums=f64[31] "
       "columnMass=f64[10] rowRhs=f64[31] columnRhs=f64[10] step=f64[31] columnStep=f64[10] "
       "statistics=f64[4] shift=1e4 tol=1e-3",
       "starts=i32[2001] columns=i32[6003] values=f64[6003] rowMass=f64[2000] rowSums=f64[2000] "
-      "columnMass=f64[1997] step=f64[2000] statistics=f64[4] shift=1e4 most=5"};
+      "columnMass=f64[1997] step=f64[2000] statistics=f64[4] shift=1e4 maxIterations=5"};
   static constexpr const char* cases[] = {
       "starts=i32[2001] columns=i32[6000] values=f64[6000] rowMass=f64[2000] rowSums=f64[2000] "
-      "columnMass=f64[2000] step=f64[2000] statistics=f64[4] shift=1e4 tol=1e-12 most=50"};
+      "columnMass=f64[2000] step=f64[2000] statistics=f64[4] shift=1e4 tol=1e-12 maxIterations=50"};
   View starts, columns, values, row_mass, row_sums, column_mass, row_rhs, column_rhs;
   View step, column_step, statistics;
   double shift = 0, tol = 0.1;
@@ -46,7 +46,7 @@ struct SparseNewtonStep {
     f.in("rowRhs", row_rhs, kOptional), f.in("columnRhs", column_rhs, kOptional);
     f.out("step", step), f.out("columnStep", column_step, kOptional);
     f.out("statistics", statistics);
-    f.value("shift", shift), f.value("tol", tol), f.value("most", most);
+    f.value("shift", shift), f.value("tol", tol), f.value("maxIterations", most);
   }
   double flops() const { return 4 * kWideFlops * double(values.size() * most); }
   double bytes() const { return 24 * double(values.size() * most); }
@@ -78,8 +78,8 @@ struct SparseNewtonStep {
     require.array("statistics must be f64[4]", statistics, Dtype::kF64, 4);
     require(shift >= 0, ErrorCode::kArgument, "shift must not be negative", shift);
     require(tol >= 0, ErrorCode::kArgument, "tol must not be negative", tol);
-    require(most >= 1 && most <= kMostSweeps, ErrorCode::kArgument, "most must be 1 to 65536",
-            double(most));
+    require(most >= 1 && most <= kMostSweeps, ErrorCode::kArgument,
+            "maxIterations must be 1 to 65536", double(most));
   }
 };
 

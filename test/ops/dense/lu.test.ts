@@ -22,13 +22,13 @@ import { expectSameBits } from '../../support/same-bits.ts';
 import { splitmixMatrix } from '../../support/splitmix.ts';
 import { tensorOf, valuesOf } from '../../support/tensors.ts';
 
-async function factored(device: Device, matrix: Tensor, tolerance = 0) {
+async function factored(device: Device, matrix: Tensor, tol = 0) {
   const { shape } = matrix;
   const batch = shape.length === 3 ? shape[0]! : 1;
   const lu = unwritten(device, shape, matrix.dtype as Dtype);
   const pivots = unwritten(device, shape.slice(0, -1), 'i32');
   const info = unwritten(device, [batch], 'i32');
-  ops.lu(device, { matrix, lu, pivots, info, tolerance });
+  ops.lu(device, { matrix, lu, pivots, info, tol });
   return { lu: await valuesOf(lu), pivots: [...(await pivots.read())].map(Number), info: [...(await info.read())] };
 }
 
@@ -173,7 +173,7 @@ describe.each(onlyCpu)('lu', () => {
       'ERR_DTYPE',
       'lu: info must be i32 and have one element a matrix, got f32[1]',
     ],
-    [{ tolerance: 1 }, 'ERR_ARGUMENT', 'lu: tolerance must be at least 0 and less than 1, got 1'],
+    [{ tol: 1 }, 'ERR_ARGUMENT', 'lu: tol must be at least 0 and less than 1, got 1'],
   ]);
 
   it('has the same bits on any number of threads', () =>

@@ -1,5 +1,5 @@
 // Devices: cpu, cuda
-// Source: closed form "ends at a tolerance, at the floor, and leaves unused places empty"
+// Source: closed form "ends at a tolerance, at rounding, and leaves unused places empty"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { correlations as products } from '../../reference/correlations.ts';
@@ -40,7 +40,7 @@ function problem(device: Device, dtype: Dtype, [signals, count, length]: readonl
 const outputs = (device: Device, signals: number, k: number, dtype: Dtype) => ({
   indices: Tensor.full(device, [signals, k], 77, { dtype: 'i32' }),
   coefficients: Tensor.full(device, [signals, k], NaN, { dtype }),
-  residuals: Tensor.full(device, [signals], NaN, { dtype }),
+  residualNorms: Tensor.full(device, [signals], NaN, { dtype }),
   counts: Tensor.full(device, [signals], 77, { dtype: 'i32' }),
 });
 
@@ -63,7 +63,7 @@ describe.each(devices)('gramPursuit on %s', (kind) => {
         const scales = scaled ? tensorOf(device, inverses, [count], dtype) : undefined;
         ops.gramPursuit(device, { ...p.tensors, ...p.data, scales, ...out });
         const [indices, coefficients] = [await valuesOf(out.indices), await valuesOf(out.coefficients)];
-        const residuals = await valuesOf(out.residuals);
+        const residualNorms = await valuesOf(out.residualNorms);
         for (let b = 0; b < signals; b++) {
           const expected = reference({
             correlations: p.correlations.slice(b * count, (b + 1) * count),
@@ -74,11 +74,11 @@ describe.each(devices)('gramPursuit on %s', (kind) => {
           expect(Array.from(indices.slice(b * k, (b + 1) * k))).toEqual(expected.indices);
           const tolerance = { dtype, ulps: 400, magnitude: Math.max(...expected.coefficients.map(Math.abs)) };
           expectClose(coefficients.slice(b * k, (b + 1) * k), expected.coefficients, tolerance);
-          const left = p.y.slice(b * length, (b + 1) * length);
+          const residual = p.y.slice(b * length, (b + 1) * length);
           for (const [i, atom] of expected.indices.entries())
-            for (let j = 0; j < length; j++) left[j]! -= expected.coefficients[i]! * p.atoms[atom * length + j]!;
-          const norm = Math.sqrt(left.reduce((sum, v) => sum + v * v, 0));
-          expectClose([residuals[b]!], [norm], { dtype, ulps: 100, magnitude: Math.sqrt(p.energies[b]!) });
+            for (let j = 0; j < length; j++) residual[j]! -= expected.coefficients[i]! * p.atoms[atom * length + j]!;
+          const norm = Math.sqrt(residual.reduce((sum, v) => sum + v * v, 0));
+          expectClose([residualNorms[b]!], [norm], { dtype, ulps: 100, magnitude: Math.sqrt(p.energies[b]!) });
         }
         expect(Array.from(await out.counts.read())).toEqual(new Array(signals).fill(k));
       }
@@ -98,12 +98,12 @@ describe.each(devices)('gramPursuit on %s', (kind) => {
           magnitude: 1,
         });
       }
-      expectClose(await valuesOf(without!.residuals), await valuesOf(with_!.residuals), { dtype, ulps: 200 });
-      expect(await valuesOf(bare!.residuals)).toEqual(new Float64Array(4).fill(NaN));
+      expectClose(await valuesOf(without!.residualNorms), await valuesOf(with_!.residualNorms), { dtype, ulps: 200 });
+      expect(await valuesOf(bare!.residualNorms)).toEqual(new Float64Array(4).fill(NaN));
     });
   });
 
-  it('ends at a tolerance, at the floor, and leaves unused places empty', async () => {
+  it('ends at a tolerance, at rounding, and leaves unused places empty', async () => {
     // Atoms e₀, e₁, e₂; signals 3 e₀ + 2 e₁ + e₂ and 0.
     const tensors = {
       correlations: tensorOf(device, [3, 2, 1, 0, 0, 0], [2, 3], 'f64'),
@@ -114,8 +114,8 @@ describe.each(devices)('gramPursuit on %s', (kind) => {
     const run = async (options: object) => {
       const out = outputs(device, 2, 3, 'f64');
       ops.gramPursuit(device, { ...tensors, ...out, ...options });
-      const { indices, coefficients, residuals, counts } = out;
-      return Promise.all([indices, coefficients, residuals, counts].map(async (t) => Array.from(await t.read())));
+      const { indices, coefficients, residualNorms, counts } = out;
+      return Promise.all([indices, coefficients, residualNorms, counts].map(async (t) => Array.from(await t.read())));
     };
     const first = [
       [0, -1, -1, -1, -1, -1],
@@ -125,7 +125,7 @@ describe.each(devices)('gramPursuit on %s', (kind) => {
     ];
     expect(await run({ tol: 5 })).toEqual(first);
     expect(await run({ relTol: 0.6 })).toEqual(first);
-    expect(await run({ floor: 0.54 })).toEqual(first);
+    expect(await run({ rounding: 0.54 })).toEqual(first);
     expect(await run({ tol: 4.99 })).toEqual([
       [0, 1, -1, -1, -1, -1],
       [3, 2, 0, 0, 0, 0],
@@ -261,9 +261,9 @@ describe.each(onlyCpu)('gramPursuit', () => {
         `${op} coefficients must have the shape of indices, got f32[2, 3] for indices i32[2, 4]`,
       ],
       [
-        { residuals: Tensor.zeros(device, [3]) },
+        { residualNorms: Tensor.zeros(device, [3]) },
         'ERR_SHAPE',
-        `${op} residuals must have the dtype of gram and one element a signal, got f32[3] for 2`,
+        `${op} residualNorms must have the dtype of gram and one element a signal, got f32[3] for 2`,
       ],
       [
         { counts: Tensor.zeros(device, [2]) },
@@ -272,7 +272,7 @@ describe.each(onlyCpu)('gramPursuit', () => {
       ],
       [{ tol: -1 }, 'ERR_ARGUMENT', `${op} tol must not be negative, got -1`],
       [{ relTol: -1 }, 'ERR_ARGUMENT', `${op} relTol must not be negative, got -1`],
-      [{ floor: -1 }, 'ERR_ARGUMENT', `${op} floor must not be negative, got -1`],
+      [{ rounding: -1 }, 'ERR_ARGUMENT', `${op} rounding must not be negative, got -1`],
       [{ dependence: -1 }, 'ERR_ARGUMENT', `${op} dependence must not be negative, got -1`],
       [{ refinements: 101 }, 'ERR_ARGUMENT', `${op} refinements must be 0 to 100, got 101`],
     ];
@@ -287,6 +287,6 @@ describe.each(onlyCpu)('gramPursuit', () => {
       const p = problem(device, 'f32', [67, 301, 65]);
       const out = outputs(device, 67, 16, 'f32');
       ops.gramPursuit(device, { ...p.tensors, ...p.data, ...out });
-      return [out.indices, out.coefficients, out.residuals, out.counts];
+      return [out.indices, out.coefficients, out.residualNorms, out.counts];
     }));
 });

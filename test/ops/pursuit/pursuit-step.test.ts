@@ -23,7 +23,7 @@ function begin(device: Device, dtype: Dtype, [signals, count, length, k]: readon
   ops.rowReduce(device, { x: y, out: energies, reduction: 'sum_of_squares' });
   return {
     ...{ correlations: new Tensor(device, [signals!, count!], dtype), atoms, signals: y, squares, energies },
-    ...{ rests: y.copy(), left: energies.copy() },
+    ...{ residuals: y.copy(), residualEnergies: energies.copy() },
     indices: Tensor.full(device, [signals!, k!], -1, { dtype: 'i32' }),
     coefficients: Tensor.zeros(device, [signals!, k!], { dtype }),
     state: Tensor.full(device, [signals!, k! + (k! * (k! + 1)) / 2], NaN, { dtype: 'f64' }),
@@ -33,7 +33,7 @@ function begin(device: Device, dtype: Dtype, [signals, count, length, k]: readon
 type Fields = ReturnType<typeof begin>;
 
 const step = (device: Device, fields: Fields, number: number, options: object = {}): void => {
-  ops.correlations(device, { x: fields.rests, atoms: fields.atoms, out: fields.correlations });
+  ops.correlations(device, { x: fields.residuals, atoms: fields.atoms, out: fields.correlations });
   ops.pursuitStep(device, { ...fields, step: number, ...options });
 };
 
@@ -56,23 +56,26 @@ describe.each(devices)('pursuitStep on %s', (kind) => {
           rowsOf(await valuesOf(fields.atoms), length),
           rowsOf(await valuesOf(fields.signals), length),
         ];
-        const rests = y.map((row) => row);
+        const residuals = y.map((row) => row);
         const chosen: number[][] = y.map(() => []);
         for (let t = 0; t < k; t++) {
           step(device, fields, t, { scales });
           const indices = rowsOf(await valuesOf(fields.indices), k);
           const coefficients = rowsOf(await valuesOf(fields.coefficients), k);
-          const [left, actual] = [await valuesOf(fields.left), rowsOf(await valuesOf(fields.rests), length)];
+          const [energies, actual] = [
+            await valuesOf(fields.residualEnergies),
+            rowsOf(await valuesOf(fields.residuals), length),
+          ];
           for (let b = 0; b < signals; b++) {
-            const expected = reference(atoms, y[b]!, rests[b]!, chosen[b]!, scaled ? inverses : undefined);
+            const expected = reference(atoms, y[b]!, residuals[b]!, chosen[b]!, scaled ? inverses : undefined);
             chosen[b]!.push(expected.best);
-            rests[b] = expected.rest;
+            residuals[b] = expected.rest;
             expect(Array.from(indices[b]!)).toEqual([...chosen[b]!, ...new Array(k - t - 1).fill(-1)]);
             const magnitude = Math.max(1, ...expected.coefficients.map(Math.abs));
             expectClose(coefficients[b]!.slice(0, t + 1), expected.coefficients, { dtype, ulps: 500, magnitude });
             expectClose(actual[b]!, expected.rest, { dtype, ulps: 500, magnitude });
             const energy = expected.rest.reduce((sum, v) => sum + v * v, 0);
-            expectClose([left[b]!], [energy], { dtype, ulps: 1000, magnitude });
+            expectClose([energies[b]!], [energy], { dtype, ulps: 1000, magnitude });
           }
           expect(Array.from(await fields.counts.read())).toEqual(new Array(signals).fill(t + 1));
         }
@@ -81,10 +84,10 @@ describe.each(devices)('pursuitStep on %s', (kind) => {
   });
 
   it('writes nothing of signals that have ended', async () => {
-    for (const options of [{ tol: 1e9 }, { relTol: 1.1 }, { floor: 1 }]) {
+    for (const options of [{ tol: 1e9 }, { relTol: 1.1 }, { rounding: 1 }]) {
       const fields = begin(device, 'f64', [3, 20, 9, 4]);
-      const { rests, left, indices, coefficients, state, counts } = fields;
-      const written = [rests, left, indices, coefficients, state, counts];
+      const { residuals, residualEnergies, indices, coefficients, state, counts } = fields;
+      const written = [residuals, residualEnergies, indices, coefficients, state, counts];
       const before = await Promise.all(written.map((tensor) => tensor.read()));
       step(device, fields, 0, options);
       expect(await Promise.all(written.map((tensor) => tensor.read()))).toEqual(before);
@@ -113,14 +116,14 @@ describe.each(devices)('pursuitStep on %s', (kind) => {
       fields.squares.write(new Float64Array([1, 4, 1]));
       fields.signals.write(new Float64Array([3, 1]));
       fields.energies.write(new Float64Array([10]));
-      fields.left.write(new Float64Array([10]));
+      fields.residualEnergies.write(new Float64Array([10]));
       fields.correlations.write(new Float64Array([9, 8, 1]));
       ops.pursuitStep(device, { ...fields, step: 0, onDependent });
       fields.correlations.write(new Float64Array([0, 8, 1]));
       ops.pursuitStep(device, { ...fields, step: 1, onDependent });
       expect(Array.from(await fields.indices.read())).toEqual([0, second]);
       expect(Array.from(await fields.counts.read())).toEqual([count]);
-      expect(await valuesOf(fields.rests)).toEqual(new Float64Array([0, count === 2 ? 0 : 1]));
+      expect(await valuesOf(fields.residuals)).toEqual(new Float64Array([0, count === 2 ? 0 : 1]));
     }
   });
 });
@@ -134,8 +137,8 @@ const valid = (device: Device) => ({
   squares: f64(device, [5]),
   scales: Tensor.zeros(device, [5]),
   energies: f64(device, [2]),
-  rests: Tensor.zeros(device, [2, 3]),
-  left: f64(device, [2]),
+  residuals: Tensor.zeros(device, [2, 3]),
+  residualEnergies: f64(device, [2]),
   indices: i32(device, [2, 4]),
   coefficients: Tensor.zeros(device, [2, 4]),
   state: f64(device, [2, 14]),
@@ -150,12 +153,12 @@ describe.each(onlyCpu)('pursuitStep', () => {
       [
         { atoms: f64(device, [5, 3]) },
         'ERR_DTYPE',
-        `${op} correlations, atoms, signals, rests and coefficients must be all f32 or all f64, got f32[2, 5]`,
+        `${op} correlations, atoms, signals, residuals and coefficients must be all f32 or all f64, got f32[2, 5]`,
       ],
       [
         { signals: of([6]) },
         'ERR_SHAPE',
-        `${op} correlations, atoms, signals, rests and coefficients must be matrices, got f32[6]`,
+        `${op} correlations, atoms, signals, residuals and coefficients must be matrices, got f32[6]`,
       ],
       [
         { atoms: of([4, 3]) },
@@ -168,9 +171,9 @@ describe.each(onlyCpu)('pursuitStep', () => {
         `${op} signals must have a row a signal, as long as an atom, got f32[2, 4] for correlations f32[2, 5] and atoms f32[5, 3]`,
       ],
       [
-        { rests: of([2, 4]) },
+        { residuals: of([2, 4]) },
         'ERR_SHAPE',
-        `${op} rests must have the shape of signals, got f32[2, 4] for signals f32[2, 3]`,
+        `${op} residuals must have the shape of signals, got f32[2, 4] for signals f32[2, 3]`,
       ],
       [{ squares: of([5]) }, 'ERR_DTYPE', `${op} squares must be f64 and have one element an atom, got f32[5]`],
       [
@@ -183,7 +186,11 @@ describe.each(onlyCpu)('pursuitStep', () => {
         'ERR_SHAPE',
         `${op} energies must be f64 and have one element a signal, got f64[3] for 2`,
       ],
-      [{ left: of([2]) }, 'ERR_DTYPE', `${op} left must be f64 and have one element a signal, got f32[2]`],
+      [
+        { residualEnergies: of([2]) },
+        'ERR_DTYPE',
+        `${op} residualEnergies must be f64 and have one element a signal, got f32[2]`,
+      ],
       [{ indices: of([2, 4]) }, 'ERR_DTYPE', `${op} indices must be i32, got f32[2, 4]`],
       [
         { indices: i32(device, [3, 4]) },
@@ -211,7 +218,7 @@ describe.each(onlyCpu)('pursuitStep', () => {
       [{ step: -1 }, 'ERR_ARGUMENT', `${op} step must be one of the columns of indices, got -1`],
       [{ tol: -1 }, 'ERR_ARGUMENT', `${op} tol must not be negative, got -1`],
       [{ relTol: -1 }, 'ERR_ARGUMENT', `${op} relTol must not be negative, got -1`],
-      [{ floor: -1 }, 'ERR_ARGUMENT', `${op} floor must not be negative, got -1`],
+      [{ rounding: -1 }, 'ERR_ARGUMENT', `${op} rounding must not be negative, got -1`],
       [{ dependence: -1 }, 'ERR_ARGUMENT', `${op} dependence must not be negative, got -1`],
       [{ refinements: -1 }, 'ERR_ARGUMENT', `${op} refinements must be 0 to 100, got -1`],
     ];
@@ -221,6 +228,6 @@ describe.each(onlyCpu)('pursuitStep', () => {
     expectSameBits((device) => {
       const fields = begin(device, 'f32', [67, 301, 65, 3]);
       for (let t = 0; t < 3; t++) step(device, fields, t);
-      return [fields.indices, fields.coefficients, fields.rests, fields.left, fields.counts];
+      return [fields.indices, fields.coefficients, fields.residuals, fields.residualEnergies, fields.counts];
     }));
 });

@@ -25,7 +25,7 @@ describe.each(devices)('batchSweeps on %s', (kind) => {
     [4, 9, 1],
   ])('agrees with the reference on %i problems of %i by %i, each stopping by itself', async (batch, n, m) => {
     for (const dtype of ['f32', 'f64'] as const) {
-      const options = { eps: 0.5, tol: 1e-3, count: 40 };
+      const options = { eps: 0.5, tol: 1e-3, maxSweeps: 40 };
       const each = Array.from({ length: batch }, (_, b) => ({
         // The further the costs lie apart, the more sweeps it takes.
         cost: numbers(n * m, 1 + b, 0, 0.5 + b, dtype).map((x, k) => (k % 13 === 12 ? Infinity : x)),
@@ -60,7 +60,7 @@ describe.each(devices)('batchSweeps on %s', (kind) => {
       cost: tensorOf(device, costs, [batch, n, m], 'f64'),
       rowMass: Tensor.from(device, joined(masses.map((own) => own.rows)), [batch, n]),
       columnMass: Tensor.from(device, joined(masses.map((own) => own.columns)), [batch, m]),
-      ...{ rowPotential, columnPotential, statistics, eps, tol: 1e-12, count: 1000 },
+      ...{ rowPotential, columnPotential, statistics, eps, tol: 1e-12, maxSweeps: 1000 },
     });
     const [f, g] = [await valuesOf(rowPotential), await valuesOf(columnPotential)];
     for (const [b, { rows, columns }] of masses.entries()) {
@@ -124,7 +124,7 @@ describe.each(onlyCpu)('batchSweeps', () => {
     ],
     [{ eps: -1 }, 'ERR_ARGUMENT', 'batchSweeps: eps must be positive and finite, got -1'],
     [{ tol: -1 }, 'ERR_ARGUMENT', 'batchSweeps: tol must not be negative, got -1'],
-    [{ count: 0 }, 'ERR_ARGUMENT', 'batchSweeps: count must be 1 to 65536, got 0'],
+    [{ maxSweeps: 0 }, 'ERR_ARGUMENT', 'batchSweeps: maxSweeps must be 1 to 65536, got 0'],
   ]);
 
   it('gives the same bits on any number of threads', () =>
@@ -139,7 +139,7 @@ describe.each(onlyCpu)('batchSweeps', () => {
         rowMass: Tensor.from(device, numbers(140, 2), [7, 20]),
         columnMass: Tensor.from(device, numbers(210, 3), [7, 30]),
         ...tensors,
-        count: 4,
+        maxSweeps: 4,
       });
       return Object.values(tensors);
     }));

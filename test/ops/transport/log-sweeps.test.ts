@@ -18,9 +18,9 @@ describe.each(devices)('logSweeps on %s', (kind) => {
   const run = async (
     values: Float64Array,
     masses: { rows: Float64Array; columns: Float64Array },
-    options: { dtype: 'f32' | 'f64'; eps: number; count: number },
+    options: { dtype: 'f32' | 'f64'; eps: number; sweeps: number },
   ) => {
-    const { dtype, eps, count } = options;
+    const { dtype, eps, sweeps } = options;
     const [n, m] = [masses.rows.length, masses.columns.length];
     const cost = tensorOf(device, values, [n, m], dtype);
     const before = await cost.read();
@@ -28,8 +28,8 @@ describe.each(devices)('logSweeps on %s', (kind) => {
     const tensors = { rowPotential: vector(device, f), columnPotential: vector(device, g) };
     const statistics = empty(device, 1);
     const [rowMass, columnMass] = [vector(device, masses.rows), vector(device, masses.columns)];
-    ops.logSweeps(device, { cost, rowMass, columnMass, ...tensors, statistics, eps, count });
-    const error = reference(values, masses, f, g, eps, count);
+    ops.logSweeps(device, { cost, rowMass, columnMass, ...tensors, statistics, eps, sweeps });
+    const error = reference(values, masses, f, g, eps, sweeps);
     // Exponents of the size of range / eps, whose roundings show in the logarithm.
     const tolerance = { dtype: 'f64', ulps: 100, magnitude: 4 } as const;
     expectClose(await valuesOf(tensors.rowPotential), f, tolerance);
@@ -41,7 +41,7 @@ describe.each(devices)('logSweeps on %s', (kind) => {
   describe.each(['f32', 'f64'] as const)('of %s costs', (dtype) => {
     it.each(transportShapes)('agrees with the reference on %i rows of %i columns', async (n, m) => {
       const masses = { rows: massesOf(n, 2), columns: massesOf(m, 3) };
-      await run(numbers(n * m, 1, 0, 4, dtype), masses, { dtype, eps: 0.25, count: 3 });
+      await run(numbers(n * m, 1, 0, 4, dtype), masses, { dtype, eps: 0.25, sweeps: 3 });
     });
 
     it.each(transportShapes)(
@@ -82,7 +82,7 @@ describe.each(devices)('logSweeps on %s', (kind) => {
     it('keeps columns that lie beyond the exponentials of all rows', async () => {
       const values = Float64Array.of(0, 1, 1e4, 0.5, 0.25, 1e4, Infinity, 0, 1e4 + 1);
       const masses = { rows: Float64Array.of(0.2, 0.3, 0.5), columns: Float64Array.of(0.5, 0.25, 0.25) };
-      await run(values, masses, { dtype, eps: 0.25, count: 1 });
+      await run(values, masses, { dtype, eps: 0.25, sweeps: 1 });
     });
 
     it.each([
@@ -92,13 +92,13 @@ describe.each(devices)('logSweeps on %s', (kind) => {
     ])('keeps such columns of %i rows of %i, too', async (n, m) => {
       const values = numbers(n * m, 1, 0, 4, dtype);
       for (const j of [0, 200, m - 1]) for (let i = 0; i < n; i++) values[i * m + j] = 1e4 + (i % 3);
-      await run(values, { rows: massesOf(n, 2), columns: massesOf(m, 3) }, { dtype, eps: 0.25, count: 2 });
+      await run(values, { rows: massesOf(n, 2), columns: massesOf(m, 3) }, { dtype, eps: 0.25, sweeps: 2 });
     });
 
     it('leaves alone what no finite cost reaches', async () => {
       const values = Float64Array.of(0, Infinity, Infinity, Infinity);
       const masses = { rows: Float64Array.of(0.5, 0.5), columns: Float64Array.of(0.5, 0.5) };
-      await run(values, masses, { dtype, eps: 0.25, count: 2 });
+      await run(values, masses, { dtype, eps: 0.25, sweeps: 2 });
     });
   });
 });
@@ -145,8 +145,8 @@ describe.each(onlyCpu)('logSweeps', () => {
         `logSweeps: columnScale ${aColumn}`,
       ],
       [{ eps: -1 }, 'ERR_ARGUMENT', 'logSweeps: eps must be positive and finite, got -1'],
-      [{ count: 0 }, 'ERR_ARGUMENT', 'logSweeps: count must be 1 to 65536, got 0'],
-      [{ count: 65537 }, 'ERR_ARGUMENT', 'logSweeps: count must be 1 to 65536, got 65537'],
+      [{ sweeps: 0 }, 'ERR_ARGUMENT', 'logSweeps: sweeps must be 1 to 65536, got 0'],
+      [{ sweeps: 65537 }, 'ERR_ARGUMENT', 'logSweeps: sweeps must be 1 to 65536, got 65537'],
     ];
   });
 
@@ -163,7 +163,7 @@ describe.each(onlyCpu)('logSweeps', () => {
         columnPotential: g,
         statistics,
         eps: 0.05,
-        count: 3,
+        sweeps: 3,
       });
       return [f, g, statistics];
     }));

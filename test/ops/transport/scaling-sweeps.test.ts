@@ -17,7 +17,7 @@ describe.each(devices)('scalingSweeps on %s', (kind) => {
     values: Float64Array,
     masses: { rows: Float64Array; columns: Float64Array },
     dtype: 'f32' | 'f64',
-    options: { count?: number; tol?: number; most?: number },
+    options: { maxSweeps?: number; tol?: number; maxScale?: number },
   ) => {
     const [n, m] = [masses.rows.length, masses.columns.length];
     const kernel = tensorOf(device, values, [n, m], dtype);
@@ -38,20 +38,20 @@ describe.each(devices)('scalingSweeps on %s', (kind) => {
     it.each(transportShapes)('agrees with the reference on %i rows of %i columns', async (n, m) => {
       const masses = { rows: massesOf(n, 2), columns: massesOf(m, 3) };
       // Of one row or column, two sweeps are right, but for rounding.
-      await run(numbers(n * m, 1, 0.01, 1, dtype), masses, dtype, { count: Math.min(n, m) === 1 ? 1 : 3 });
+      await run(numbers(n * m, 1, 0.01, 1, dtype), masses, dtype, { maxSweeps: Math.min(n, m) === 1 ? 1 : 3 });
     });
 
     it('stops where the error is small, where a scale is far from 1, and where a sum vanishes', async () => {
       const masses = { rows: massesOf(20, 2), columns: massesOf(30, 3) };
       const values = numbers(600, 1, 0.01, 1, dtype);
-      const [swept] = await run(values, masses, dtype, { count: 100, tol: 1e-3 });
+      const [swept] = await run(values, masses, dtype, { maxSweeps: 100, tol: 1e-3 });
       expect(swept).toBeGreaterThan(1);
       expect(swept).toBeLessThan(100);
       const [far, , largest] = await run(
         values.map((x) => x * 2 ** -40),
         masses,
         dtype,
-        { count: 100, most: 1e6 },
+        { maxSweeps: 100, maxScale: 1e6 },
       );
       expect(far).toBe(1);
       expect(largest).toBeGreaterThan(Math.log(1e6));
@@ -59,7 +59,7 @@ describe.each(devices)('scalingSweeps on %s', (kind) => {
         values.map((x, k) => (k < 30 ? 0 : x)),
         masses,
         dtype,
-        { count: 100 },
+        { maxSweeps: 100 },
       );
       expect([none, failed]).toEqual([0, 1]);
     });
@@ -71,7 +71,7 @@ describe.each(devices)('scalingSweeps on %s', (kind) => {
       const [rowScale, columnScale] = [vector(device, new Float64Array(n).fill(1)), vector(device, new Float64Array(m).fill(1))]; // biome-ignore format: one line
       const fields = { kernel: tensorOf(device, values, [n, m], dtype), rowScale, columnScale };
       const [rowMass, columnMass, statistics] = [vector(device, r), vector(device, c), empty(device, 4)];
-      ops.scalingSweeps(device, { ...fields, rowMass, columnMass, statistics, count: 1000, tol: 1e-12 });
+      ops.scalingSweeps(device, { ...fields, rowMass, columnMass, statistics, maxSweeps: 1000, tol: 1e-12 });
       const [u, v] = [await valuesOf(rowScale), await valuesOf(columnScale)];
       const [rows, columns] = [new Float64Array(n), new Float64Array(m)];
       for (let i = 0; i < n; i++)
@@ -111,9 +111,9 @@ describe.each(onlyCpu)('scalingSweeps', () => {
       [{ rowScale: empty(device, 2) }, 'ERR_SHAPE', `scalingSweeps: rowScale ${aRow}`],
       [{ columnScale: empty(device, 3) }, 'ERR_SHAPE', `scalingSweeps: columnScale ${aColumn}`],
       [{ statistics: empty(device, 2) }, 'ERR_SHAPE', 'scalingSweeps: statistics must be f64[4], got f64[2]'],
-      [{ count: 0 }, 'ERR_ARGUMENT', 'scalingSweeps: count must be 1 to 65536, got 0'],
+      [{ maxSweeps: 0 }, 'ERR_ARGUMENT', 'scalingSweeps: maxSweeps must be 1 to 65536, got 0'],
       [{ tol: -1 }, 'ERR_ARGUMENT', 'scalingSweeps: tol must not be negative, got -1'],
-      [{ most: 1 }, 'ERR_ARGUMENT', 'scalingSweeps: most must be above 1 and finite, got 1'],
+      [{ maxScale: 1 }, 'ERR_ARGUMENT', 'scalingSweeps: maxScale must be above 1 and finite, got 1'],
     ];
   });
 
@@ -123,7 +123,7 @@ describe.each(onlyCpu)('scalingSweeps', () => {
       const masses = { rowMass: vector(device, massesOf(600, 2)), columnMass: vector(device, massesOf(1200, 3)) };
       const [u, v] = [vector(device, numbers(600, 4)), vector(device, numbers(1200, 5))];
       const statistics = empty(device, 4);
-      ops.scalingSweeps(device, { kernel, ...masses, rowScale: u, columnScale: v, statistics, count: 3 });
+      ops.scalingSweeps(device, { kernel, ...masses, rowScale: u, columnScale: v, statistics, maxSweeps: 3 });
       return [u, v, statistics];
     }));
 });

@@ -147,13 +147,13 @@ describe.each(devices)('sparseNewtonStep on %s', (kind) => {
     expect(entries).toBe(5 * n);
   });
 
-  it('stops early by tol and most, and gives rows without mass no step', async () => {
+  it('stops early by tol and maxIterations, and gives rows without mass no step', async () => {
     const { plan, r, s, c } = problem(61, 65, 5);
     r[5] = s[5] = 0;
     plan.fill(0, 5 * 65, 6 * 65);
     const vectors = { rowMass: vector(device, r), rowSums: vector(device, s), columnMass: vector(device, c) };
     const counts = [];
-    for (const rule of [{ tol: 1e-12 }, { tol: 0.1 }, { tol: 1e-12, most: 2 }]) {
+    for (const rule of [{ tol: 1e-12 }, { tol: 0.1 }, { tol: 1e-12, maxIterations: 2 }]) {
       const [step, statistics] = [empty(device, 61), empty(device, 4)];
       ops.sparseNewtonStep(device, { ...rowsOf(device, plan, 65), ...vectors, step, statistics, shift: 0.01, ...rule });
       counts.push((await valuesOf(statistics))[0]!);
@@ -239,7 +239,7 @@ describe.each(onlyCpu)('sparseNewtonStep', () => {
       [{ statistics: empty(device, 3) }, 'ERR_SHAPE', 'sparseNewtonStep: statistics must be f64[4], got f64[3]'],
       [{ shift: -1 }, 'ERR_ARGUMENT', 'sparseNewtonStep: shift must not be negative, got -1'],
       [{ tol: -1 }, 'ERR_ARGUMENT', 'sparseNewtonStep: tol must not be negative, got -1'],
-      [{ most: 0 }, 'ERR_ARGUMENT', 'sparseNewtonStep: most must be 1 to 65536, got 0'],
+      [{ maxIterations: 0 }, 'ERR_ARGUMENT', 'sparseNewtonStep: maxIterations must be 1 to 65536, got 0'],
     ];
   });
 

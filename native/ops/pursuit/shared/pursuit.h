@@ -25,14 +25,14 @@ struct PursuitLimits {
   constexpr bool stops() const { return on_dependent == OnDependent::kStop; }
 
   void fields(Fields& f) {
-    f.value("tol", tol), f.value("relTol", rel_tol), f.value("floor", floor);
+    f.value("tol", tol), f.value("relTol", rel_tol), f.value("rounding", floor);
     f.value("dependence", dependence), f.value("refinements", refinements);
     f.value("onDependent", on_dependent);
   }
   void check(auto require) const {
     for (auto& [what, number] : {std::pair{"tol must not be negative", tol},
                                  std::pair{"relTol must not be negative", rel_tol},
-                                 std::pair{"floor must not be negative", floor},
+                                 std::pair{"rounding must not be negative", floor},
                                  std::pair{"dependence must not be negative", dependence}})
       require(number >= 0, ErrorCode::kArgument, what, number);
     require(refinements >= 0 && refinements <= 100, ErrorCode::kArgument,
