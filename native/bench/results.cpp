@@ -34,8 +34,7 @@ ReferenceRun reference_run(const Case& c, const Reference& reference, std::vecto
     auto& terms = run.terms.emplace_back();
     if (exact) now = decode(encode(now, dtype), dtype);
     if (exact || !reference.terms || !(operand.role & kOut)) continue;
-    for (size_t j = 0; j < now.size(); ++j)
-      terms.push_back(reference.terms(copy.op(), operand.name, int64_t(j)));
+    terms = reference.terms(copy.op(), operand.name, int64_t(now.size()));
   }
   return run;
 }

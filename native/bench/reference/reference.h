@@ -4,6 +4,7 @@
 #pragma once
 #include <cmath>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "bench/demands.h"
@@ -28,9 +29,10 @@ struct Reference {
   // The op's check, noting what it demands, and calls for it beside the examples.
   void (*check)(const void* op, Noted);
   Words checked;
-  // The size of the terms that make element j of a tensor, asked once `run` has run; null: none are
-  // named. For what cancels by construction, such that moving the inputs does not show it.
-  double (*terms)(const void* op, std::string_view tensor, int64_t j) = nullptr;
+  // The size of the terms that make each element of a tensor, asked once `run` has run; null or
+  // empty: none are named. For what cancels by construction, such that moving the inputs does not
+  // show it.
+  std::vector<double> (*terms)(const void* op, std::string_view tensor, int64_t size) = nullptr;
 };
 std::vector<Reference>& reference_list();
 const Reference* find_reference(const OpInfo&);
@@ -83,12 +85,19 @@ bool register_reference() {
   return true;
 }
 
-template <class Op, double (*terms)(const Op&, std::string_view, int64_t)>
+template <class Op, auto terms>
 bool register_terms() {
   for (auto& reference : reference_list())
     if (reference.op == &info<Op>())
-      reference.terms = [](const void* op, std::string_view tensor, int64_t j) {
-        return terms(*static_cast<const Op*>(op), tensor, j);
+      reference.terms = [](const void* op, std::string_view tensor, int64_t size) {
+        const Op& own = *static_cast<const Op*>(op);
+        if constexpr (std::is_invocable_v<decltype(terms), const Op&, std::string_view>) {
+          return terms(own, tensor);
+        } else {
+          std::vector<double> all;
+          for (int64_t j = 0; j < size; ++j) all.push_back(terms(own, tensor, j));
+          return all;
+        }
       };
   return true;
 }
@@ -102,6 +111,7 @@ bool register_terms() {
   [[maybe_unused]] static const bool reference_known = register_reference<Op, run, growth_of>()
 
 // After it, with the reason: what the terms of an element are where they cancel by construction, a
-// function of the op, the tensor's name and the element's number.
+// function of the op, the tensor's name and the element's number; or without the number, of all
+// elements, where they have work in common.
 #define ORTHOKIT_TERMS(Op, function) \
   [[maybe_unused]] static const bool terms_known = register_terms<Op, function>()

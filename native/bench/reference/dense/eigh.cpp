@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "bench/reference/dense/shared/sign.h"
+#include "bench/reference/operands.h"
 #include "bench/reference/reference.h"
 
 namespace orthokit::bench {
@@ -22,17 +23,15 @@ void rotate(std::vector<double>& a, std::vector<double>& v, size_t n) {
         is_done = false;
         const double theta = (a[q * n + q] - a[p * n + p]) / (2 * a[p * n + q]);
         const double t = (theta < 0 ? -1 : 1) / (std::abs(theta) + std::hypot(1, theta));
-        const double c = 1 / std::hypot(1, t), s = t * c;
-        for (size_t j = 0; j < n; ++j) {
-          const double x = a[p * n + j], y = a[q * n + j];
-          a[p * n + j] = c * x - s * y, a[q * n + j] = s * x + c * y;
-        }
+        const double c = 1 / std::hypot(1, t), s = t * c, half = s / (1 + c);
+        // c x − s y and s x + c y, whose rounding is small where the angle is (Rutishauser 1966).
+        const auto turn = [=](double& x, double& y) {
+          const double old = x;
+          x -= s * (y + half * old), y += s * (old - half * y);
+        };
+        for (size_t j = 0; j < n; ++j) turn(a[p * n + j], a[q * n + j]);
         for (auto* m : {&a, &v})
-          for (size_t i = 0; i < n; ++i) {
-            double &x = (*m)[i * n + p], &y = (*m)[i * n + q];
-            const double old = x;
-            x = c * old - s * y, y = s * old + c * y;
-          }
+          for (size_t i = 0; i < n; ++i) turn((*m)[i * n + p], (*m)[i * n + q]);
         a[p * n + q] = a[q * n + p] = 0;
       }
   }
@@ -68,6 +67,42 @@ static void eigh(const Eigh& op) {
     }
   }
 }
-ORTHOKIT_REFERENCE(Eigh, eigh, 8 * double(2 + matrices(op.matrix).rows));
+ORTHOKIT_REFERENCE(Eigh, eigh, 4 * double(2 + matrices(op.matrix).rows));
+
+// What is computed is exact for A + E, ‖E‖ at most the growth's roundings of ‖A‖ (Golub and Van
+// Loan, Matrix Computations, 8.3). Values move by ‖E‖ at most, and vector j by the sum of
+// (vᵢᵀ E vⱼ) / (λⱼ − λᵢ) vᵢ over all others: its element k by ‖E‖ √Σ (vₖᵢ / (λⱼ − λᵢ))², as
+// ‖E vⱼ‖ ≤ ‖E‖. The vectors' length rounds besides.
+static std::vector<double> terms_of_vectors(size_t n, const double* lambda, const double* v) {
+  const double norm = std::max(std::abs(lambda[0]), std::abs(lambda[n - 1]));
+  std::vector<double> terms;
+  for (size_t k = 0; k < n; ++k)
+    for (size_t j = 0; j < n; ++j) {
+      double sum = 0;
+      for (size_t i = 0; i < n; ++i)
+        if (i != j) sum += std::pow(v[k * n + i] / (lambda[j] - lambda[i]), 2);
+      terms.push_back(1 + norm * std::sqrt(sum));
+    }
+  return terms;
+}
+
+static std::vector<double> terms_of(const Eigh& op, std::string_view tensor) {
+  const auto [batch, rows, columns] = matrices(op.matrix);
+  const size_t n = size_t(rows);
+  const double rounding = growth_of(op) * unit_of(op.matrix.dtype);
+  std::vector<double> terms;
+  for (size_t index = 0; index < size_t(batch) && n > 0; ++index) {
+    const double* lambda = values(op.values) + index * n;
+    if (tensor == "values")
+      terms.insert(terms.end(), n, std::max(std::abs(lambda[0]), std::abs(lambda[n - 1])));
+    if (tensor != "vectors") continue;
+    const double* v = values(op.vectors) + index * n * n;
+    auto own = terms_of_vectors(n, lambda, v);
+    allow_either_sign(uncertain_signs(n, n, v, rounding, own), v, rounding, own);
+    terms.insert(terms.end(), own.begin(), own.end());
+  }
+  return terms;
+}
+ORTHOKIT_TERMS(Eigh, terms_of);
 
 }  // namespace orthokit::bench
