@@ -58,7 +58,6 @@ const targets: Target[] = [
     measured: ['files/json/reader.ts', ...['model', 'parse', 'traits'].map((name) => `tokenizers/${name}.ts`)],
     outcomes: ['ERR_FORMAT', 'accepted'],
     beyond: {
-      'files/json/reader.ts: this.#bytes[start] ?? 0': 'its caller has looked at this byte before',
       'files/json/reader.ts: this.#fail(`${this.#what} must have at most ${mostMembers} such members as ${quote(key)}, got more`);':
         'files beside the tokenizer have ten such members; the target configuration',
       "files/json/reader.ts: this.kind() === 'object'": 'objects within config.json; the target configuration',

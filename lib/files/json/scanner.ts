@@ -94,7 +94,7 @@ export class Scanner {
     for (;;) {
       const byte = this.#bytes[this.at];
       if (byte === undefined || byte < 0x30 || byte > 0x39) break;
-      value = value * 10 + byte - 0x30;
+      value = value * 10 + (byte - 0x30);
       this.at += 1;
       if (value > Number.MAX_SAFE_INTEGER) {
         this.#fail(`${this.#what} must have numbers below 2^53, got more at byte ${start}`);
