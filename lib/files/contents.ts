@@ -4,7 +4,7 @@ import { abortable } from '../core/abortable.ts';
 import { attempt, calls, ioError } from './calls.ts';
 
 /** Bytes of one call of the system: between two of them a signal finds its turn. */
-export const pieceBytes: number = 1 << 22;
+export const spanBytes: number = 1 << 22;
 
 /** The call for which a file is read or written. */
 export interface Access {
@@ -28,8 +28,8 @@ export async function readFully(
 ): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     signal?.throwIfAborted();
-    const piece = bytes.subarray(done, done + pieceBytes);
-    const count = await abortable(attempt(op, path, 'read', calls.read(handle, piece, position + done)), signal);
+    const span = bytes.subarray(done, done + spanBytes);
+    const count = await abortable(attempt(op, path, 'read', calls.read(handle, span, position + done)), signal);
     if (count === 0) ended(position + done);
     done += count;
     onBytes?.(count);

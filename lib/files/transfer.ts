@@ -14,7 +14,7 @@ export interface Progress {
 export interface TransferOptions {
   /** Aborting rejects with the signal's reason, and nothing has changed. Default: none. */
   signal?: AbortSignal | undefined;
-  /** Called after each piece of data, with bytes. Default: none. */
+  /** Called after each span of data, with bytes. Default: none. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 

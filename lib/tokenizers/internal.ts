@@ -1,5 +1,5 @@
 // Parts that other families use, besides the public list.
-export { encoderOf, piecesOf } from './encode/encode.ts';
+export { encoderOf, subwordsOf } from './encode/encode.ts';
 export { keyOf } from './keys.ts';
 export { limits } from './limits.ts';
 export { matchSteps } from './match/match.ts';

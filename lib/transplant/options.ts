@@ -48,7 +48,7 @@ export interface TransplantOptions {
   readonly weightScheme?: 'distance_proportional' | 'barycentric' | 'least_squares' | undefined;
   /** Distance by which neighbours are found, for `common_interpolation`. Default: `euclidean`. */
   readonly metric?: 'euclidean' | 'cosine' | undefined;
-  /** How pieces make a row, for `subword`. Default: `mean`. */
+  /** How subwords make a row, for `subword`. Default: `mean`. */
   readonly subwordMethod?: 'mean' | 'sum' | 'weighted_mean' | 'first_last' | undefined;
   /** Rule by which two tokens are the same. Default: `bytes`. */
   readonly match?: 'bytes' | 'mergekit' | undefined;

@@ -13,7 +13,7 @@ import { isTokenizer } from '../tokenizers/internal.ts';
 import { settleTables, type TransplantProgress, type TransplantTablesOptions } from './options.ts';
 import type { TransplantReport } from './report.ts';
 import { checkJob, computeRows } from './tables/compute.ts';
-import { type MadeTable, planJob, reportOf, type Side } from './tables/job.ts';
+import { jobSteps, type MadeTable, reportOf, type Side } from './tables/job.ts';
 import { newRows } from './tables/new-table.ts';
 import type { Table } from './tables/table.ts';
 
@@ -61,7 +61,7 @@ export async function transplantTables(
   if (settings.method === 'subword' && base.tokenizer.model === 'bpe' && !base.tokenizer.merges)
     throw new OrthokitError('ERR_UNSUPPORTED', `${op}: method subword is for transplant, which reads the merges`);
   using task = new Task<TransplantProgress>(device, settings);
-  const job = await task.run(planJob(op, settings, sideOf(task, base), sideOf(task, donor)));
+  const job = await task.run(jobSteps(op, settings, sideOf(task, base), sideOf(task, donor)));
   checkJob(job);
   const made = await computeRows(job, task, async (_, recordBytes) => new MemoryRecords(recordBytes, job.rows));
   using owned = new Owned<Tensor>();
@@ -113,13 +113,13 @@ function sideOf(task: Task, { tokenizer, embed, lmHead }: ModelTables): Side {
 }
 
 async function tensorOf(device: Device, made: MadeTable): Promise<Tensor> {
-  const { base: table, plan } = made;
-  const bytes = new Uint8Array(plan.from.length * table.rowBytes);
+  const { base: table, origins } = made;
+  const bytes = new Uint8Array(origins.from.length * table.rowBytes);
   let at = 0;
   for await (const part of newRows(made)) {
     bytes.set(part, at);
     at += part.length;
   }
-  const shape = [plan.from.length, table.columns];
+  const shape = [origins.from.length, table.columns];
   return given(device, typedArray(table.dtype, bytes.buffer), shape, table.dtype);
 }

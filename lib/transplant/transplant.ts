@@ -11,10 +11,10 @@ import { readTokenizerOf } from '../tokenizers/internal.ts';
 import { findMethod } from './methods/index.ts';
 import { settle, type TransplantOptions, type TransplantProgress } from './options.ts';
 import { recordOf } from './output/fingerprint.ts';
-import { newTexts, planTexts } from './output/texts.ts';
+import { newTexts, patchSteps } from './output/texts.ts';
 import type { TransplantReport } from './report.ts';
 import { checkJob, computeRows } from './tables/compute.ts';
-import { type Job, type MadeTable, planJob, reportOf } from './tables/job.ts';
+import { type Job, jobSteps, type MadeTable, reportOf } from './tables/job.ts';
 import { type Model, openModel } from './tables/model.ts';
 import { refusePerToken } from './tables/names.ts';
 import { newRows } from './tables/new-table.ts';
@@ -56,9 +56,9 @@ export async function transplant(options: TransplantOptions): Promise<Transplant
   try {
     await inTurns(refusePerToken(base.weights), signal);
     donor = await openModel(settings.donor, { ...common, side: 'donor', tensors: tensors.donor, wantMerges: false });
-    const planned = await inTurns(planJob(op, settings, base, donor), signal);
-    const patches = await inTurns(planTexts(base, donor, planned), signal);
-    const job = { ...planned, warnings: [...planned.warnings, ...patches.warnings] };
+    const begun = await inTurns(jobSteps(op, settings, base, donor), signal);
+    const patches = await inTurns(patchSteps(base, donor, begun), signal);
+    const job = { ...begun, warnings: [...begun.warnings, ...patches.warnings] };
     checkJob(job);
     let tables: readonly MadeTable[] | undefined;
     const texts = newTexts(base, donor, patches);
@@ -88,8 +88,8 @@ export async function transplant(options: TransplantOptions): Promise<Transplant
 }
 
 const newTensor = (made: MadeTable): [string, NewTensor] => {
-  const { base, plan } = made;
-  return [base.name, { shape: [plan.from.length, base.columns], data: () => newRows(made) }];
+  const { base, origins } = made;
+  return [base.name, { shape: [origins.from.length, base.columns], data: () => newRows(made) }];
 };
 
 /** No token lies beyond the tables. */

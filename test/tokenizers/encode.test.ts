@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Tokenizer as Oracle } from '@huggingface/tokenizers';
 import { describe, expect, it } from 'vitest';
-import { encoderOf, piecesOf } from '../../lib/tokenizers/encode/encode.ts';
+import { encoderOf, subwordsOf } from '../../lib/tokenizers/encode/encode.ts';
 import type { Tokenizer } from '../../lib/tokenizers/tokenizer.ts';
 import { byteLevelTokenizer, unigramTokenizer, wordPieceTokenizer } from '../transplant/models.ts';
 import { parsed } from './tokenizers.ts';
@@ -80,7 +80,7 @@ describe('WordPiece', () => {
   it('spells tokens of vocabularies that do not mark the inside of words', () => {
     const donor = parsed(byteLevelTokenizer([' able', 'able', ',']));
     const pieces = (bytes: string): (string | undefined)[] =>
-      spelled(own, piecesOf(encode, own, donor, { kind: 'text', bytes }));
+      spelled(own, subwordsOf(encode, own, donor, { kind: 'text', bytes }));
     expect(pieces(' able')).toEqual(['able']);
     expect(pieces('able')).toEqual(['##able']);
     expect(pieces(',')).toEqual([',']);

@@ -54,7 +54,7 @@ export interface FolderJob<Report> {
  * stood when it is repeated: with the records, and with the files of weights that are complete.
  *
  * @throws ERR_ARGUMENT for a new folder within one that is read; ERR_STATE for the work of another run, unless
- * `restart`, and for a folder that is not as it was planned
+ * `restart`, and for a folder that is not as it was written
  */
 export async function makeFolder<Report>(job: FolderJob<Report>): Promise<Report> {
   const { op, workspace, weights, signal, onBytes } = job;
@@ -86,7 +86,7 @@ export async function makeFolder<Report>(job: FolderJob<Report>): Promise<Report
   }
 }
 
-/** Reads the new folder once more: every file opens, and holds what was planned. */
+/** Reads the new folder once more: every file opens, and holds what was written. */
 async function verify<Report>(job: FolderJob<Report>, tensors: ReadonlyMap<string, NewTensor>): Promise<void> {
   const { op, workspace, signal } = job;
   const folder = await Folder.open(op, 'out', workspace.model, { followLinks: false, signal });

@@ -3,9 +3,9 @@ import type { FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { OrthokitError } from '../../core/errors.ts';
 import { attempt, calls, ioError } from '../calls.ts';
-import { pieceBytes, readFully, writeFully } from '../contents.ts';
+import { readFully, spanBytes, writeFully } from '../contents.ts';
 
-/** Finished pieces of work, records of one size: those before `count` are there. */
+/** Finished work, in records of one size: those before `count` are there. */
 export interface Records {
   readonly count: number;
   /** Puts records at `at`, which is not beyond the count. */
@@ -118,7 +118,7 @@ export class Journal implements Records {
 
   /** Records before the first one whose check sum is wrong. */
   async #countRight(): Promise<number> {
-    const step = Math.max(1, Math.floor(pieceBytes / (this.#recordBytes + sumBytes)));
+    const step = Math.max(1, Math.floor(spanBytes / (this.#recordBytes + sumBytes)));
     for (let at = 0; at < this.#count; at += step) {
       const found = await this.#stored(at, Math.min(step, this.#count - at));
       const wrong = found.findIndex(({ record, sum }) => crc32(record) !== sum);

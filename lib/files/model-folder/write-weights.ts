@@ -1,6 +1,6 @@
 import { isRecord } from '../../core/options.ts';
 import { inTurns } from '../../core/turns.ts';
-import { pieceBytes } from '../contents.ts';
+import { spanBytes } from '../contents.ts';
 import { editJson } from '../json/edit.ts';
 import { byteLengthOf, type FileDtype } from '../safetensors/dtypes.ts';
 import type { OpenTensorFile } from '../safetensors/file.ts';
@@ -75,10 +75,10 @@ export async function writeWeights(
 }
 
 async function* copied(file: OpenTensorFile, info: TensorInfo): AsyncGenerator<Uint8Array, void> {
-  for (let from = 0; from < info.byteLength; from += pieceBytes) {
-    const piece = new Uint8Array(Math.min(pieceBytes, info.byteLength - from));
-    await file.readRange(info, from, piece);
-    yield piece;
+  for (let from = 0; from < info.byteLength; from += spanBytes) {
+    const span = new Uint8Array(Math.min(spanBytes, info.byteLength - from));
+    await file.readRange(info, from, span);
+    yield span;
   }
 }
 

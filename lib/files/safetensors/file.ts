@@ -24,7 +24,7 @@ export interface OpenOptions {
 export interface TensorFile {
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly metadata: ReadonlyMap<string, string>;
-  /** The bytes of one tensor in fresh memory; `onBytes` hears of each piece. */
+  /** The bytes of one tensor in fresh memory; `onBytes` hears of each span. */
   readBytes(info: TensorInfo, onBytes?: (count: number) => void): Promise<ArrayBuffer>;
   /** The bytes of a part of one tensor, from byte `from` of it, into memory of the caller's. */
   readRange(info: TensorInfo, from: number, into: Uint8Array): Promise<void>;

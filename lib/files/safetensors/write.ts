@@ -7,7 +7,7 @@ import { isRecord } from '../../core/options.ts';
 import { sorted } from '../../core/sort.ts';
 import { inTurns, type Steps } from '../../core/turns.ts';
 import { attempt, calls } from '../calls.ts';
-import { pieceBytes, writeFully } from '../contents.ts';
+import { spanBytes, writeFully } from '../contents.ts';
 import { findPlace, keepMode, openFolder, removeLeftovers, syncFolder } from '../place.ts';
 import { quote } from '../quote.ts';
 import { checkPath, givenUp, type TransferOptions } from '../transfer.ts';
@@ -19,7 +19,7 @@ const pauseTensors = 1 << 9;
 
 /**
  * A tensor to be stored. `data` is asked for when its turn comes, so that a file needs memory for one tensor only; or
- * for a piece of one, where it comes in pieces.
+ * for a span of one, where it comes in spans.
  */
 export interface TensorSource {
   readonly name: string;
@@ -99,11 +99,11 @@ async function writeContents(
     for (const source of sources) {
       signal?.throwIfAborted();
       for await (const bytes of partsOf(op, source, signal)) {
-        for (let from = 0; from < bytes.length; from += pieceBytes) {
+        for (let from = 0; from < bytes.length; from += spanBytes) {
           signal?.throwIfAborted();
-          const piece = bytes.subarray(from, from + pieceBytes);
-          position = await writeFully(handle, piece, position, access);
-          done += piece.length;
+          const span = bytes.subarray(from, from + spanBytes);
+          position = await writeFully(handle, span, position, access);
+          done += span.length;
           onProgress?.({ done, total });
         }
       }

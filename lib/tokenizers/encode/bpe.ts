@@ -1,8 +1,8 @@
 import { type Bytes, textOf, toByteLevel, toFallback } from '../bytes.ts';
 import type { Tokenizer } from '../tokenizer.ts';
-import type { Encode } from './pieces.ts';
+import type { Encode } from './encoder.ts';
 
-/** The longest text that is encoded: pieces of one token, whose merging takes the square of its length. */
+/** The longest text that is encoded: subwords of one token, whose merging takes the square of its length. */
 const maxSymbols = 4096;
 
 /** Merges symbols, the pair of the lowest rank first, as the tokenizer was trained. */

@@ -2,7 +2,7 @@ import { utf8 } from '../bytes.ts';
 import type { Key } from '../keys.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 import { bpeEncoder } from './bpe.ts';
-import type { Encode } from './pieces.ts';
+import type { Encode } from './encoder.ts';
 import { unigramEncoder } from './unigram.ts';
 import { wordPieceEncoder } from './wordpiece.ts';
 
@@ -21,8 +21,8 @@ export function encoderOf(tokenizer: Tokenizer): Encode {
 
 const wordCharacter = /^[0-9A-Za-z\u0080-\u00ff]/;
 
-/** The pieces of `base` that spell a token of `donor`. */
-export function piecesOf(encode: Encode, base: Tokenizer, donor: Tokenizer, key: Key): number[] {
+/** The subwords of `base` that spell a token of `donor`. */
+export function subwordsOf(encode: Encode, base: Tokenizer, donor: Tokenizer, key: Key): number[] {
   const { kind, bytes } = key;
   const marksWords = base.continuingPrefix !== '';
   if (marksWords)

@@ -1,4 +1,4 @@
 import type { Bytes } from '../bytes.ts';
 
-/** Pieces of a vocabulary that spell the bytes; `isInside` a word, for vocabularies that tell. */
+/** Subwords of a vocabulary that spell the bytes; `isInside` a word, for vocabularies that tell. */
 export type Encode = (bytes: Bytes, isInside: boolean) => number[];

@@ -1,11 +1,11 @@
 import { type Bytes, textOf } from '../bytes.ts';
 import type { Tokenizer } from '../tokenizer.ts';
-import type { Encode } from './pieces.ts';
+import type { Encode } from './encoder.ts';
 
-/** Cost of an unknown character beside the worst piece, as in SentencePiece. */
+/** Cost of an unknown character beside the worst subword, as in SentencePiece. */
 const unknownPenalty = 10;
 
-/** The pieces of the largest sum of scores (Viterbi); characters that no piece holds are left out. */
+/** The subwords of the largest sum of scores (Viterbi); characters that no subword holds are left out. */
 export function unigramEncoder({ tokens, spelling, scores }: Tokenizer, ids: ReadonlyMap<string, number>): Encode {
   let longest = 1;
   let worst = 0;
@@ -21,7 +21,7 @@ export function unigramEncoder({ tokens, spelling, scores }: Tokenizer, ids: Rea
     const points = Array.from(spelled(text));
     const best = new Float64Array(points.length + 1).fill(Number.NEGATIVE_INFINITY);
     const from = new Int32Array(points.length + 1);
-    const piece = new Int32Array(points.length + 1).fill(-1);
+    const subword = new Int32Array(points.length + 1).fill(-1);
     best[0] = 0;
     for (let start = 0; start < points.length; ++start) {
       let token = '';
@@ -35,11 +35,11 @@ export function unigramEncoder({ tokens, spelling, scores }: Tokenizer, ids: Rea
         if (score <= best[end]!) continue;
         best[end] = score;
         from[end] = start;
-        piece[end] = isUnknown ? -1 : id;
+        subword[end] = isUnknown ? -1 : id;
       }
     }
-    const pieces: number[] = [];
-    for (let end = points.length; end > 0; end = from[end]!) if (piece[end]! >= 0) pieces.push(piece[end]!);
-    return pieces.reverse();
+    const subwords: number[] = [];
+    for (let end = points.length; end > 0; end = from[end]!) if (subword[end]! >= 0) subwords.push(subword[end]!);
+    return subwords.reverse();
   };
 }

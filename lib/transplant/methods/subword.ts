@@ -1,6 +1,6 @@
 import { ops } from '../../core/native-ops.ts';
 import { Tensor } from '../../core/tensor.ts';
-import { encoderOf, keyOf, piecesOf } from '../../tokenizers/internal.ts';
+import { encoderOf, keyOf, subwordsOf } from '../../tokenizers/internal.ts';
 import { asTensor } from '../tables/table.ts';
 import { meansOf } from './constant.ts';
 import type { MethodSettings, PrepareMethod } from './method.ts';
@@ -8,7 +8,7 @@ import type { MethodSettings, PrepareMethod } from './method.ts';
 type SubwordMethod = MethodSettings['subwordMethod'];
 
 /**
- * The base's rows of the pieces into which its tokenizer cuts the token's text. A text that it cannot spell gets the
+ * The base's rows of the subwords into which its tokenizer cuts the token's text. A text that it cannot spell gets the
  * mean of the base's rows.
  */
 export const subword: PrepareMethod = async (context) => {
@@ -19,36 +19,36 @@ export const subword: PrepareMethod = async (context) => {
   const means = meansOf(context);
   return {
     async approximate(_targets, ids) {
-      const pieces = Array.from(ids, (id) => {
+      const subwords = Array.from(ids, (id) => {
         const key = keyOf(donor, id);
-        return key ? piecesOf(encode, base, donor, key).filter((piece) => piece < bases[0]!.table.rows) : [];
+        return key ? subwordsOf(encode, base, donor, key).filter((own) => own < bases[0]!.table.rows) : [];
       });
       const rows: Tensor[] = [];
       for (const [i, { table, isHead }] of bases.entries()) {
-        const used = Int32Array.from(new Set(pieces.flat())).sort();
+        const used = Int32Array.from(new Set(subwords.flat())).sort();
         const placeOf = new Map(Array.from(used, (id, place) => [id, place]));
-        const width = Math.max(1, ...pieces.map((own) => own.length));
-        const indices = new Int32Array(pieces.length * width).fill(-1);
-        const weights = new Float32Array(pieces.length * width);
-        for (const [row, own] of pieces.entries()) {
+        const width = Math.max(1, ...subwords.map((own) => own.length));
+        const indices = new Int32Array(subwords.length * width).fill(-1);
+        const weights = new Float32Array(subwords.length * width);
+        for (const [row, own] of subwords.entries()) {
           indices.set(
             own.map((id) => placeOf.get(id) ?? -1),
             row * width,
           );
           weights.set(weightsOf(settings.subwordMethod, own.length, isHead), row * width);
         }
-        // One row more than there are pieces: the mean, for texts without any.
+        // One row more than there are subwords: the mean, for texts without any.
         const mean = means[i] ?? new Float32Array(table.columns);
-        for (const [row, own] of pieces.entries()) {
+        for (const [row, own] of subwords.entries()) {
           if (own.length > 0) continue;
           indices[row * width] = used.length;
           weights[row * width] = 1;
         }
         using known = asTensor(device, table, await table.read(used));
         using x = withRow(known, mean);
-        using index = Tensor.from(device, indices, [pieces.length, width]);
-        using coefficients = Tensor.from(device, weights, [pieces.length, width]);
-        const out = new Tensor(device, [pieces.length, table.columns]);
+        using index = Tensor.from(device, indices, [subwords.length, width]);
+        using coefficients = Tensor.from(device, weights, [subwords.length, width]);
+        const out = new Tensor(device, [subwords.length, table.columns]);
         ops.combineRows(device, { x, indices: index, coefficients, out });
         rows.push(out);
       }
@@ -76,7 +76,7 @@ function withRow(x: Tensor, row: Float32Array): Tensor {
 
 /**
  * `weighted_mean` weighs the end of a token most in the embeddings, as its reader comes from there, and the beginning
- * in the head, which predicts it; `first_last` takes the last piece and the first one for the same reason.
+ * in the head, which predicts it; `first_last` takes the last subword and the first one for the same reason.
  */
 export function weightsOf(method: SubwordMethod, count: number, isHead: boolean): number[] {
   const place = (i: number): number => (isHead ? count - i : i + 1);

@@ -32,7 +32,7 @@ const baseFiles = [
 ];
 
 /** How the configuration of the base changes, and what a person should know of it. */
-export function* planTexts(base: Model, donor: Model, { rows, tables }: Job): Steps<ConfigPatches> {
+export function* patchSteps(base: Model, donor: Model, { rows, tables }: Job): Steps<ConfigPatches> {
   const newIds = new Map<number, number>();
   for (const [id, baseId] of (tables[0]?.match.baseIds ?? new Int32Array()).entries()) {
     if (id % pauseIds === 0) yield;

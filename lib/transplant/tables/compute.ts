@@ -6,7 +6,7 @@ import type { TransplantProgress } from '../options.ts';
 import { type Anchors, chooseAnchors, normLimit } from './anchors.ts';
 import { approximateRows, type Output } from './approximate.ts';
 import type { Job, MadeTable, Side, TableJob } from './job.ts';
-import { type Plan, planRows, sharedIds } from './plan.ts';
+import { type Origins, originsOf, sharedIds } from './origins.ts';
 import { RowStore, recordBytesOf } from './row-store.ts';
 import { allIds, type Scan, scanRows } from './scan.ts';
 import type { Table } from './table.ts';
@@ -31,15 +31,15 @@ export async function computeRows(job: Job, task: Task<TransplantProgress>, open
     const done = scanned.reduce((sum, { base: own }) => sum + own.rows, 0);
     task.report({ stage: 'scan', done, total: tables.length * base.embed.rows });
   }
-  const planned = settings.magikarp ? await withoutUntrained(job, scanned, task) : scanned;
-  const total = planned.reduce((sum, { plan }) => sum + plan.targets.length, 0);
+  const chosen = settings.magikarp ? await withoutUntrained(job, scanned, task) : scanned;
+  const total = chosen.reduce((sum, { origins }) => sum + origins.targets.length, 0);
   let before = 0;
   const made: MadeTable[] = [];
-  for (const group of groupsOf(planned)) {
+  for (const group of groupsOf(chosen)) {
     const onRows = (count: number): void =>
       task.report({ stage: 'approximate', done: before + count * group.length, total });
     const anchors = await approximateGroup(job, group, task, onRows);
-    before += group[0]!.plan.targets.length * group.length;
+    before += group[0]!.origins.targets.length * group.length;
     for (const table of group) {
       const unusedRow = await unusedRowsOf(task.device, table.base, table.scan, base.tokenizer, settings.unusedRows);
       made.push({ ...table, anchors, unusedRow });
@@ -48,7 +48,7 @@ export async function computeRows(job: Job, task: Task<TransplantProgress>, open
   return made;
 }
 
-/** The tables planned anew, without the rows of either side that look never trained in any of its tables. */
+/** The tables with other origins, without the rows of either side that look never trained in any of its tables. */
 async function withoutUntrained(
   { base, donor }: Job,
   tables: readonly ScannedTable[],
@@ -69,7 +69,7 @@ async function withoutUntrained(
   const badDonor = await marked(donor, []);
   return tables.map((table) => {
     const fit = { ...table.fit, badBase, badDonor };
-    return { ...table, fit, plan: planRows(table.match, fit) };
+    return { ...table, fit, origins: originsOf(table.match, fit) };
   });
 }
 
@@ -77,14 +77,14 @@ async function withoutUntrained(
 function groupsOf<T extends TableJob>(tables: readonly T[]): T[][] {
   const groups: T[][] = [];
   for (const table of tables) {
-    const group = groups.find(([first]) => first!.donor === table.donor && isSame(first!.plan, table.plan));
+    const group = groups.find(([first]) => first!.donor === table.donor && isSame(first!.origins, table.origins));
     if (group) group.push(table);
     else groups.push([table]);
   }
   return groups;
 }
 
-function isSame({ targets: a }: Plan, { targets: b }: Plan): boolean {
+function isSame({ targets: a }: Origins, { targets: b }: Origins): boolean {
   return a.length === b.length && a.every((id, i) => id === b[i]);
 }
 
@@ -96,7 +96,7 @@ async function approximateGroup(
   onRows: (done: number) => void,
 ): Promise<Anchors | undefined> {
   const first = group[0]!;
-  const { targets } = first.plan;
+  const { targets } = first.origins;
   let anchors: Anchors | undefined;
   if (method.needs === 'anchors') {
     const tables = group.map((table) => table.base);
@@ -140,7 +140,7 @@ export function checkJob({ op, settings, method, tables }: Job): void {
   for (const group of groupsOf(tables)) {
     const first = group[0]!;
     const shared = sharedIds(first.match, first.fit).base.length;
-    checkShared(op, shared, first.plan.targets.length);
+    checkShared(op, shared, first.origins.targets.length);
     const columns = group.reduce((sum, { base }) => sum + base.columns, first.donor.columns);
     const bytes = 4 * shared * columns;
     if (bytes > settings.memoryLimit)

@@ -6,7 +6,7 @@ import type { MethodKind } from '../methods/method.ts';
 import type { MatchScope, TableSettings } from '../options.ts';
 import { quantiles, type TableReport, type TransplantReport } from '../report.ts';
 import type { Anchors } from './anchors.ts';
-import { type Fit, type Plan, paddingOf, planRows, unused } from './plan.ts';
+import { type Fit, type Origins, originsOf, paddingOf, unused } from './origins.ts';
 import type { RowStore } from './row-store.ts';
 import type { Table } from './table.ts';
 
@@ -16,9 +16,9 @@ export interface TableJob {
   readonly base: Table;
   readonly donor: Table;
   readonly match: VocabularyMatch;
-  /** Sizes and marks that the plan was made of. */
+  /** Sizes and marks that the origins follow from. */
   readonly fit: Fit;
-  readonly plan: Plan;
+  readonly origins: Origins;
 }
 
 /** A table whose rows have been made. */
@@ -52,7 +52,7 @@ export interface Job {
 }
 
 /** @throws ERR_UNSUPPORTED for a method that is known and not there */
-export function* planJob(op: string, settings: TableSettings, base: Side, donor: Side): Steps<Job> {
+export function* jobSteps(op: string, settings: TableSettings, base: Side, donor: Side): Steps<Job> {
   const method = findMethod(op, settings.method);
   const tokens = donor.tokenizer.tokens.length;
   const multiple = settings.padToMultiple ?? paddingOf(base.embed.rows, base.tokenizer.tokens.length);
@@ -73,7 +73,7 @@ export function* planJob(op: string, settings: TableSettings, base: Side, donor:
   const tableJob = function* (label: TableJob['label'], own: Table, other: Table): Steps<TableJob> {
     const match = yield* matchFor(label);
     const fit = { rows, baseRows: own.rows, donorRows: other.rows };
-    return { label, base: own, donor: other, match, fit, plan: planRows(match, fit) };
+    return { label, base: own, donor: other, match, fit, origins: originsOf(match, fit) };
   };
   const tables = [yield* tableJob('embed', base.embed, donor.embed)];
   if (base.lmHead) tables.push(yield* tableJob('lm-head', base.lmHead, donor.lmHead ?? donor.embed));
@@ -84,7 +84,7 @@ export function* planJob(op: string, settings: TableSettings, base: Side, donor:
   return { op, settings, method, base, donor, rows, tables, warnings };
 }
 
-/** The report of a job as it was planned, or of the tables that were made. */
+/** The report of a job before its tables are made, or of the tables that were made. */
 export async function reportOf(
   { settings, rows, tables, warnings }: Job,
   run: Pick<TransplantReport, 'dryRun' | 'resumed' | 'out'>,
@@ -100,8 +100,8 @@ export async function reportOf(
 }
 
 async function tableReport(table: TableJob | MadeTable, rows: number): Promise<TableReport> {
-  const { base, plan } = table;
-  const { from, targets } = plan;
+  const { base, origins } = table;
+  const { from, targets } = origins;
   const left = from.filter((id) => id === unused).length;
   const { anchors, store } = 'store' in table ? table : {};
   const statistics = store && (await statisticsOf(store, targets.length));

@@ -1,10 +1,15 @@
 import type { MadeTable } from './job.ts';
-import { approximated, unused } from './plan.ts';
+import { approximated, unused } from './origins.ts';
 import { rowsPerStep } from './table.ts';
 
 /** The new table, a step of rows at a time. */
-export async function* newRows({ base: table, plan, store, unusedRow }: MadeTable): AsyncGenerator<Uint8Array, void> {
-  const { from, targets } = plan;
+export async function* newRows({
+  base: table,
+  origins,
+  store,
+  unusedRow,
+}: MadeTable): AsyncGenerator<Uint8Array, void> {
+  const { from, targets } = origins;
   const { rowBytes } = table;
   const step = rowsPerStep(table);
   let made = 0;

@@ -5,7 +5,7 @@ export const approximated = -1;
 export const unused = -2;
 
 /** Origin of each row of a new table. */
-export interface Plan {
+export interface Origins {
   /** By row: an id of the base whose bytes are copied, {@link approximated}, or {@link unused}. */
   readonly from: Int32Array;
   /** Rows that are approximated, rising. */
@@ -26,7 +26,7 @@ export interface Fit {
   readonly badDonor?: Uint8Array | undefined;
 }
 
-export function planRows({ baseIds, kinds }: VocabularyMatch, fit: Fit): Plan {
+export function originsOf({ baseIds, kinds }: VocabularyMatch, fit: Fit): Origins {
   const { rows, baseRows, donorRows, badBase, badDonor } = fit;
   const from = new Int32Array(rows).fill(unused);
   const targets: number[] = [];

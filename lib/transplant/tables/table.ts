@@ -8,7 +8,8 @@ import type { Weights } from '../../files/model-folder/weights.ts';
 import { quote } from '../../files/quote.ts';
 import { bitsOf, type FileDtype, fileDtypes, tensorDtype, typedArray } from '../../files/safetensors/dtypes.ts';
 
-const pieceBytes = 1 << 24;
+/** Bytes that are read, or rows of f32 that are held, at once. */
+const spanBytes = 1 << 24;
 /** Rows of a step at most: what is done for each of them must not hold the event loop. */
 const mostRows = 4096;
 /** Rows this far apart are read together: a call of the system costs as much as reading some KB. */
@@ -60,17 +61,18 @@ export async function openTable(weights: Weights, name: string): Promise<Table> 
         let isRun = true;
         for (; end < ids.length; ++end) {
           const [before = 0, next = 0] = [ids[end - 1], ids[end]];
-          if ((next - before) * rowBytes > gapBytes || (next + 1 - first) * rowBytes > pieceBytes) break;
+          if ((next - before) * rowBytes > gapBytes || (next + 1 - first) * rowBytes > spanBytes) break;
           isRun &&= next === before + 1;
         }
-        const span = ids[end - 1]! + 1 - first;
         // A run without gaps goes to its place at once.
-        const piece = isRun ? bytes.subarray(i * rowBytes, end * rowBytes) : new Uint8Array(span * rowBytes);
-        await file.readRange(info, first * rowBytes, piece);
+        const span = isRun
+          ? bytes.subarray(i * rowBytes, end * rowBytes)
+          : new Uint8Array((ids[end - 1]! + 1 - first) * rowBytes);
+        await file.readRange(info, first * rowBytes, span);
         if (!isRun) {
           for (let at = i; at < end; ++at) {
             const from = (ids[at]! - first) * rowBytes;
-            bytes.set(piece.subarray(from, from + rowBytes), at * rowBytes);
+            bytes.set(span.subarray(from, from + rowBytes), at * rowBytes);
           }
         }
         i = end;
@@ -91,7 +93,7 @@ export function asTensor(device: Device, table: Table, bytes: OwnBytes): Tensor<
 
 /** How many rows are worth one step of a walk over a table. */
 export function rowsPerStep(table: Table): number {
-  return Math.max(1, Math.min(mostRows, Math.floor(pieceBytes / (4 * table.columns))));
+  return Math.max(1, Math.min(mostRows, Math.floor(spanBytes / (4 * table.columns))));
 }
 
 /** Ids cut into steps of `count`. */
