@@ -62,26 +62,35 @@ export class Checker {
     return this.most < 1000 ? [...new Set([list[0], list.at(-1)])] : list;
   }
 
-  /** Blocks that are in use when nothing is under way, and no object waits for the collector. */
-  async hostBlocks() {
+  /** Blocks that are in use when nothing is under way, after a collection of this kind. */
+  async hostBlocks(kind) {
     await this.device.synchronize();
-    for (let i = 0; i < 2; i++) {
-      globalThis.gc();
-      await new Promise(setImmediate);
-    }
+    if (kind === 'young') globalThis.gc({ type: 'minor' });
+    else globalThis.gc();
+    await new Promise(setImmediate); // finalizers
     return this.orders.counts.live;
   }
 
-  /** The same, once it stays: finalizers and threads that close devices take a while. */
-  async steadyBlocks(expected) {
+  /** Blocks once no object waits for the collector: finalizers and threads that close devices take a while. */
+  async steadyBlocks() {
     let blocks = await this.hostBlocks();
-    for (let i = 0; i < 50 && blocks !== expected; i++) {
+    for (let i = 0; i < 50; i++) {
       if (i > 2) await pause(10);
       const before = blocks;
       blocks = await this.hostBlocks();
-      if (expected === undefined && blocks === before) break;
+      if (blocks === before) break;
     }
     return blocks;
+  }
+
+  /** Blocks beyond `steady` that no collection gives back. A whole one is made only where one of the young is not enough. */
+  async leakedBlocks(steady) {
+    let blocks = await this.hostBlocks('young');
+    for (let i = 0; i < 100 && blocks > steady; i++) {
+      if (i > 4) await pause(10);
+      blocks = await this.hostBlocks();
+    }
+    return blocks - steady;
   }
 
   /** @param {Case} one */
@@ -115,7 +124,7 @@ export class Checker {
       await this.#fail(one, numberOf(i), right);
       if (one.opens) await this.hostBlocks(); // a device at a time for the collector
     }
-    const leaked = (await this.steadyBlocks(host)) - host;
+    const leaked = await this.leakedBlocks(host);
     // A device that finds no memory for the thread that closes it stays until the process ends.
     if (leaked > 0 && !(this.lasting && one.opens))
       this.problems.push(`${name}: ${leaked} blocks of host memory leaked in ${last} failures`);
