@@ -1,6 +1,6 @@
 import type { Device } from '../core/device.ts';
 import type { Factor } from '../core/factor.ts';
-import { Owned } from '../core/owned.ts';
+import type { Owned } from '../core/owned.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 
@@ -29,7 +29,7 @@ const leastCurvature = 1e-10;
 export class CurvaturePairs {
   readonly #queue: Device;
   readonly #memory: number;
-  readonly #owned = new Owned<Tensor>();
+  readonly #owned: Owned<Tensor>;
   readonly #make: () => Pair;
   /** Oldest first. */
   #pairs: Pair[] = [];
@@ -45,9 +45,10 @@ export class CurvaturePairs {
   #alongChanges: number[] = [];
   #square = 0;
 
-  constructor(queue: Device, like: Vector, memory: number, isPreconditioned: boolean) {
+  constructor(queue: Device, like: Vector, memory: number, isPreconditioned: boolean, owned: Owned<Tensor>) {
     this.#queue = queue;
     this.#memory = memory;
+    this.#owned = owned;
     this.#make = () => {
       const [step, change] = [vectors.like(like, this.#owned), vectors.like(like, this.#owned)];
       return { step, change, image: isPreconditioned ? vectors.like(like, this.#owned) : change };
@@ -166,9 +167,5 @@ export class CurvaturePairs {
     }
     this.#alongSteps.shift();
     this.#alongChanges.shift();
-  }
-
-  [Symbol.dispose](): void {
-    this.#owned.dispose();
   }
 }

@@ -82,7 +82,7 @@ export async function descend<E extends Evaluation>(
   const { like } = landscape;
   using owned = new Owned<Tensor>();
   const isPreconditioned = landscape.precondition !== undefined;
-  using pairs = new CurvaturePairs(queue, like, memory, isPreconditioned);
+  const pairs = new CurvaturePairs(queue, like, memory, isPreconditioned, owned);
   const slope = (): Slope => {
     const gradient = vectors.like(like, owned);
     return { gradient, image: isPreconditioned ? vectors.like(like, owned) : gradient };

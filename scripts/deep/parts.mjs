@@ -15,7 +15,7 @@ const goal = (name, slices = 1, env = {}) =>
 const commands = (...list) => list.join(' && ');
 
 const goals = [
-  goal('R1', 8),
+  goal('R1', 2),
   goal('R2'),
   goal('R3', 4),
   goal('R4'),
