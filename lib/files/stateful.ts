@@ -13,8 +13,8 @@ export interface LoadResult {
 }
 
 /**
- * Whatever keeps state on a device from one call to the next, such as an optimizer: its state goes to a safetensors file
- * and comes back bit for bit, also in another process and with another number of threads.
+ * Whatever keeps state on a device from one call to the next, such as an optimizer: its state goes to a safetensors
+ * file and comes back bit for bit, also in another process and with another number of threads.
  */
 export interface Stateful {
   /** Bytes of state on the device; 0 once disposed. */

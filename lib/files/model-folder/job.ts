@@ -12,7 +12,7 @@ import { type NewTensor, writeWeights } from './write-weights.ts';
  */
 export type OpenRecords = (label: string, recordBytes: number) => Promise<Records>;
 
-/** What every report of a job tells of its run. */
+/** The run of a job, as every report tells it. */
 export interface JobRun {
   /** True if nothing was computed or written. */
   readonly dryRun: boolean;
@@ -50,8 +50,8 @@ export interface FolderJob<Report> {
 }
 
 /**
- * Carries out a job, or says what it would do. The new folder appears at once and whole. What was killed, aborted or has failed goes on where it
- * stood when it is repeated: with the records, and with the files of weights that are complete.
+ * Carries out a job, or says what it would do. The new folder appears at once and whole. What was killed, aborted or has
+ * failed goes on where it stood when it is repeated: with the records, and with the files of weights that are complete.
  *
  * @throws ERR_ARGUMENT for a new folder within one that is read; ERR_STATE for the work of another run, unless
  * `restart`, and for a folder that is not as it was written
