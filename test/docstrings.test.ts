@@ -5,6 +5,7 @@ import path from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { Device, Tensor } from '../lib/index.ts';
+import { calls } from './contracts/call.ts';
 import { classes as optimizerClasses } from './optimizers/classes.ts';
 
 const root = path.join(import.meta.dirname, '..');
@@ -169,4 +170,23 @@ describe('operations', () => {
     for (const property of checker.getTypeAtLocation(fields!).getProperties())
       expect(summaryOf(property)).toMatch(/^(Read|Written)|Default/);
   });
+});
+
+it('has a small call that the contracts are asked of', () => {
+  const isAbstract = ({ node }: PublicName) => (ts.getCombinedModifierFlags(node) & ts.ModifierFlags.Abstract) !== 0;
+  const functions = exported.filter(({ symbol }) => symbol.flags & ts.SymbolFlags.Function);
+  const classes = types.filter((one) => ts.isClassDeclaration(one.node) && !isAbstract(one));
+  const constructors = classes.filter(({ node }) =>
+    (node as ts.ClassDeclaration).members.some((one) => ts.isConstructorDeclaration(one) && !isHidden(one)),
+  );
+  const methods = classes
+    .flatMap(membersOf)
+    .filter(({ symbol }) =>
+      symbol.declarations!.some((one) => ts.isMethodDeclaration(one) && one.parameters.length > 0),
+    );
+  const names = [...functions, ...constructors, ...methods].map(({ name }) => name);
+  // Names of a namespace have it in front.
+  const called = Object.keys(calls).map((name) => name.replace(/^project\./, ''));
+  expect(names.filter((name) => !called.includes(name))).toEqual([]);
+  expect(called.filter((name) => !names.includes(name))).toEqual([]);
 });

@@ -1,4 +1,5 @@
 import { filled } from './all-or-none.ts';
+import * as check from './check.ts';
 import type { Device } from './device.ts';
 import type { Dtype } from './dtypes.ts';
 import { OrthokitError } from './errors.ts';
@@ -112,6 +113,8 @@ export class RandomStream {
       throw new OrthokitError('ERR_ARGUMENT', `RandomStream: tensors must be a list of Tensors, got ${shown(tensors)}`);
     const [first] = tensors;
     if (!first) return;
+    for (const [i, tensor] of tensors.entries())
+      check.tensor('RandomStream', `tensors[${i}]`, tensor, { dtypes: check.floating, device: first.device });
     const { seed, stream } = this;
     const next = this.#offset + wordsOf(tensors);
     if (!Number.isSafeInteger(next))

@@ -6,6 +6,7 @@ import { OrthokitError, shown } from './errors.ts';
 import { arrayFrom, checkNumbers, type DtypeOf, dtypeOf, hostArray, nameOf, type TensorData } from './host-data.ts';
 import { native, type TypedArray } from './native.ts';
 import { checkOptions } from './options.ts';
+import { optional, type Resolved, readOptions, type Schema, whole } from './schema.ts';
 
 export type { DtypeOf, TensorData } from './host-data.ts';
 
@@ -26,6 +27,15 @@ export interface RandomOptions<D extends Dtype = Dtype> {
   /** The place in the sequence at which the tensor begins, in elements: whole, 0 to 2^53. Default: 0. */
   offset?: number | undefined;
 }
+
+const place = whole(0, 0, 2 ** 53);
+const randomSchema: Schema<Resolved<RandomOptions, 'dtype' | 'seed'>> = {
+  // The tensor looks at it.
+  dtype: { default: undefined, wrong: () => undefined },
+  seed: optional(place),
+  stream: place,
+  offset: place,
+};
 
 const notTensor = (op: string, got: unknown): OrthokitError =>
   new OrthokitError('ERR_ARGUMENT', `${op}: tensor must be a Tensor, got ${shown(got)}`);
@@ -133,12 +143,13 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
     return filled(empty, (tensor) => tensor.#fill('Tensor.from', data));
   }
 
-  /** A tensor of zeros. @throws as the constructor */
+  /** A tensor of zeros. @throws ERR_ARGUMENT for what is no option; otherwise as the constructor */
   static zeros<D extends Dtype = 'f32'>(
     device: Device,
     shape: readonly number[],
     options: TensorOptions<D> = {},
   ): Tensor<D> {
+    checkOptions('Tensor.zeros', options, ['dtype']);
     return Tensor.full(device, shape, 0, options);
   }
 
@@ -183,13 +194,12 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
     name: 'randn' | 'rand',
     device: Device,
     shape: readonly number[],
-    options: RandomOptions<D>,
+    options: Partial<RandomOptions<D>> = {},
   ): Tensor<D> {
-    const { seed, stream = 0, offset = 0, dtype } = options ?? {};
+    const { seed, stream, offset, dtype } = readOptions(`Tensor.${name}`, options, randomSchema);
     if (seed === undefined) throw new OrthokitError('ERR_ARGUMENT', `Tensor.${name}: seed is missing`);
-    checkOptions(`Tensor.${name}`, options, ['seed', 'stream', 'offset', 'dtype']);
     const distribution = name === 'randn' ? 'normal' : 'uniform';
-    return filled(new Tensor(device, shape, dtype), (tensor) =>
+    return filled(new Tensor(device, shape, dtype as D | undefined), (tensor) =>
       native.ops.random(device, { x: [tensor], seed, stream, offset, distribution }),
     );
   }

@@ -55,11 +55,12 @@ export async function cg(operator: LinearOperator, b: Tensor, options: CgOptions
   const { preconditioner, rounding } = given;
   if (preconditioner !== undefined) {
     checkOperator(where, 'preconditioner', preconditioner, true);
-    const fits = preconditioner.shape[0] === operator.shape[0] && preconditioner.dtype === operator.dtype;
-    if (!fits || preconditioner.device !== operator.device)
+    if (preconditioner.device !== operator.device)
+      throw new OrthokitError('ERR_DEVICE', `${where}: preconditioner is on another device`);
+    if (preconditioner.shape[0] !== operator.shape[0] || preconditioner.dtype !== operator.dtype)
       throw new OrthokitError(
         'ERR_ARGUMENT',
-        `${where}: preconditioner must be like operator, ${operator.dtype} of ${operator.shape[0]} on its device, got ${preconditioner.dtype} of ${preconditioner.shape[0]}`,
+        `${where}: preconditioner must be like operator, ${operator.dtype} of ${operator.shape[0]}, got ${preconditioner.dtype} of ${preconditioner.shape[0]}`,
       );
   }
   const { task, x, residual } = system;

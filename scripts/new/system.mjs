@@ -103,30 +103,25 @@ describe.each(devices)('${own} on %s', (kind) => {
     expect(await out.read()).toEqual(Float64Array.of(NaN, NaN, NaN, NaN));
     expect(await x.read()).toEqual(values);
   });
-
-  it('refuses what does not fit', async () => {
-    const whole = Tensor.zeros(device, [2, 2], { dtype: 'i32' });
-    const refused: [Tensor, object, string][] = [
-      [{} as Tensor, {}, 'ERR_ARGUMENT'],
-      [Tensor.zeros(device, [2]), {}, 'ERR_SHAPE'],
-      [whole, {}, 'ERR_DTYPE'],
-      [x, { tol: -1 }, 'ERR_ARGUMENT'],
-      [x, { maxIterations: 0 }, 'ERR_ARGUMENT'],
-      [x, { tolerance: 1 }, 'ERR_ARGUMENT'],
-    ];
-    for (const [tensor, options, code] of refused)
-      await expect(${own}(tensor, options)).rejects.toMatchObject({ code, message: expect.stringMatching(/^${own}: /) });
-  });
-
-  it("rejects with the signal's reason, and gives back what it made", async () => {
-    const { live } = device.info.memory;
-    const controller = new AbortController();
-    const call = ${own}(x, { signal: controller.signal, onProgress: () => controller.abort('enough') });
-    await expect(call).rejects.toBe('enough');
-    expect(device.info.memory.live).toBe(live);
-  });
 });
 `;
+
+/** A small call, which the suites of the contracts are asked of. */
+const call = (own) => `  ${own}: {
+    args: ({ device }) => [Tensor.from(device, Float64Array.of(4, 1, 1, 3), [2, 2])],
+    options: () => ({ maxIterations: 3 }),
+  },
+`;
+const importTensor = "import { Tensor } from '../../../lib/index.ts';\n";
+const callsOf = (own) => `${importTensor}import type { Call } from '../call.ts';
+
+export const calls: Record<string, Call> = {
+${call(own)}};
+`;
+const withCall = (text, own) => {
+  const more = inserted(text, /^\};\n$(?![\s\S])/m, call(own), 'before');
+  return /\bTensor\b/.test(text) ? more : inserted(more, /^import /m, importTensor, 'before');
+};
 
 const page = (family, own) => `# ${pascal(family)}
 
@@ -177,15 +172,18 @@ export function pieces(place, { has, pageOf }) {
   const isNew = !has(`lib/${family}/index.ts`);
   const line = exported(name, own, type);
   const guide = pageOf(family);
+  const calls = `test/contracts/calls/${family}.ts`;
   return {
     files: {
       [`lib/${family}/${name}.ts`]: source(own, type),
       [`test/${family}/${name}.test.ts`]: test(family, name, own),
-      ...(isNew ? { [`lib/${family}/index.ts`]: `${line}\n` } : {}),
+      ...(isNew ? { [`lib/${family}/index.ts`]: `${line}\n`, [calls]: callsOf(own) } : {}),
       ...(guide === undefined ? { [`docs/guide/${family}.md`]: page(family, own) } : {}),
     },
     edits: {
-      ...(isNew ? listsOf(family) : { [`lib/${family}/index.ts`]: (text) => withExport(text, line) }),
+      ...(isNew
+        ? listsOf(family)
+        : { [`lib/${family}/index.ts`]: (text) => withExport(text, line), [calls]: (text) => withCall(text, own) }),
       ...(guide === undefined ? {} : { [guide]: (text) => `${text}\n${section(own)}` }),
       'docs/systems.md': (text) => inserted(text, /^\| Muon \|.*\n/m, row(family, own)),
     },

@@ -22,6 +22,7 @@ const copied = [
   'docs',
   'lib',
   'test/optimizers/classes.ts',
+  'test/contracts',
   'test/support',
   'package.json',
   'typedoc.json',
@@ -173,13 +174,19 @@ describe('a system', () => {
     expect({ status, files, edits }).toEqual({
       status: 0,
       files: ['lib/sparse/probe-pursuit.ts', 'test/sparse/probe-pursuit.test.ts'],
-      edits: ['lib/sparse/index.ts', 'docs/guide/sparse-coding.md', 'docs/systems.md'],
+      edits: [
+        'lib/sparse/index.ts',
+        'test/contracts/calls/sparse.ts',
+        'docs/guide/sparse-coding.md',
+        'docs/systems.md',
+      ],
     });
     expect(counted('a system of a family that is there')).toEqual({ files: files.length, edits: edits.length });
     expect(read('docs/guide/sparse-coding.md')).toContain(
       '\n## probePursuit\n\n`await probePursuit(x, options)` gives ',
     );
-    expect(isFormatted([...files, edits[0]!])).toBe('');
+    expect(isFormatted([...files, ...edits.slice(0, 2)])).toBe('');
+    expect(read('test/contracts/calls/sparse.ts')).toContain('\n  probePursuit: {\n');
   });
 
   it('of a new family makes it a sub-path of the package with a page in the guide', () => {
@@ -188,7 +195,7 @@ describe('a system', () => {
       status: 0,
       files: [
         ...['lib/constrained/probe.ts', 'test/constrained/probe.test.ts', 'lib/constrained/index.ts'],
-        'docs/guide/constrained.md',
+        ...['test/contracts/calls/constrained.ts', 'docs/guide/constrained.md'],
       ],
     });
     expect(counted('the first system of a new family')).toEqual({ files: files.length, edits: edits.length });

@@ -50,8 +50,9 @@ export interface FolderJob<Report> {
 }
 
 /**
- * Carries out a job, or says what it would do. The new folder appears at once and whole. What was killed, aborted or has
- * failed goes on where it stood when it is repeated: with the records, and with the files of weights that are complete.
+ * Carries out a job, or says what it would do. The new folder appears at once and whole. What was killed, aborted or
+ * has failed goes on where it stood when it is repeated: with the records, and with the files of weights that are
+ * complete.
  *
  * @throws ERR_ARGUMENT for a new folder within one that is read; ERR_STATE for the work of another run, unless
  * `restart`, and for a folder that is not as it was written

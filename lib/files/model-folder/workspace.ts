@@ -38,8 +38,8 @@ export class Workspace {
   }
 
   /**
-   * Contents of the workspace: nothing, work that this run goes on with, or remains that it removes. `run` names inputs and
-   * options.
+   * Contents of the workspace: nothing, work that this run goes on with, or remains that it removes. `run` names inputs
+   * and options.
    * @throws ERR_STATE for what another run has left, unless `restart`
    */
   async examine(run: string, restart: boolean): Promise<'nothing' | 'own work' | 'remains'> {

@@ -1,0 +1,57 @@
+import { RandomStream, saveTensors, Tensor } from '../../../lib/index.ts';
+import type { Call, Scene } from '../call.ts';
+
+const tensor = ({ device }: Scene) => Tensor.from(device, [1, 2, 3, 4], [2, 2]);
+const random = () => new RandomStream(1);
+const shaped = (on: Scene) => [on.device, [2, 2]];
+
+export const calls: Record<string, Call> = {
+  'Device.open': { args: () => ['cpu'], options: () => ({ threads: 1 }) },
+  'Device.unavailable': { args: () => ['cpu'] },
+  Tensor: { args: (on) => [...shaped(on), 'f32'] },
+  'Tensor.from': { args: (on) => [on.device, [1, 2], [2]], options: () => ({}) },
+  'Tensor.zeros': { args: shaped, options: () => ({}) },
+  'Tensor.full': { args: (on) => [...shaped(on), 1], options: () => ({}) },
+  'Tensor.randn': { args: shaped, options: () => ({ seed: 1 }) },
+  'Tensor.rand': { args: shaped, options: () => ({ seed: 1 }) },
+  'Tensor.write': { of: tensor, args: () => [[4, 3, 2, 1]] },
+  'Tensor.cast': { of: tensor, args: () => ['f64'] },
+  'Tensor.reshape': { of: tensor, args: () => [[4]] },
+  'Tensor.rows': { of: tensor, args: () => [0, 1] },
+  RandomStream: { args: () => [1] },
+  'RandomStream.restore': { args: () => [random().state] },
+  'RandomStream.normal': { says: 'Tensor', of: random, args: shaped, options: () => ({}) },
+  'RandomStream.uniform': { says: 'Tensor', of: random, args: shaped, options: () => ({}) },
+  'RandomStream.fillNormal': {
+    of: random,
+    args: (on) => [[tensor(on)]],
+    changes: [0],
+    takes: ['any device', 'any rank'],
+  },
+  'RandomStream.fillUniform': {
+    of: random,
+    args: (on) => [[tensor(on)]],
+    changes: [0],
+    takes: ['any device', 'any rank'],
+  },
+  OrthokitError: { args: () => ['ERR_ARGUMENT', 'a message'] },
+  saveTensors: {
+    args: (on) => [on.folder.file('saved'), { a: tensor(on) }],
+    options: () => ({}),
+    takes: ['any dtype', 'any rank'],
+  },
+  loadTensors: {
+    args: async (on) => {
+      await saveTensors(on.folder.file('stored'), { a: tensor(on) });
+      return [on.folder.file('stored'), on.device];
+    },
+    options: () => ({}),
+  },
+  readTensorInfo: {
+    args: async (on) => {
+      await saveTensors(on.folder.file('stored'), { a: tensor(on) });
+      return [on.folder.file('stored')];
+    },
+    options: () => ({}),
+  },
+};
