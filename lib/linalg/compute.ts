@@ -41,7 +41,7 @@ export function squareOf(where: string, name: string, x: Tensor): Sides {
   return sides;
 }
 
-interface Plan<I extends string, O extends string> {
+interface Computation<I extends string, O extends string> {
   inputs: Record<I, Tensor>;
   /** Shapes of what is made, in the dtype of the inputs, or in their own. */
   outputs: Record<O, readonly number[] | { shape: readonly number[]; dtype: Dtype }>;
@@ -52,16 +52,18 @@ interface Plan<I extends string, O extends string> {
  * Makes the outputs by an operation on the inputs' device; on the CPU, where that is a GPU and a matrix is large, and
  * the results come back. Nothing is left if it fails.
  */
-export async function computed<I extends string, O extends string>(plan: Plan<I, O>): Promise<Record<O, Tensor>> {
-  const inputs = Object.values(plan.inputs) as Tensor[];
+export async function computed<I extends string, O extends string>(
+  computation: Computation<I, O>,
+): Promise<Record<O, Tensor>> {
+  const inputs = Object.values(computation.inputs) as Tensor[];
   const { device } = inputs[0]!;
   const isLarge = inputs.some(({ shape }) => Math.max(...shape.slice(-2)) > largestOnGpu);
-  if (device.kind === 'cpu' || !isLarge) return made(plan, device);
+  if (device.kind === 'cpu' || !isLarge) return made(computation, device);
   const host = Device.open('cpu');
   try {
-    const moved = { ...plan.inputs };
-    for (const [name, x] of Object.entries(plan.inputs) as [I, Tensor][]) moved[name] = await movedTo(host, x);
-    const outputs = made({ ...plan, inputs: moved }, host);
+    const moved = { ...computation.inputs };
+    for (const [name, x] of Object.entries(computation.inputs) as [I, Tensor][]) moved[name] = await movedTo(host, x);
+    const outputs = made({ ...computation, inputs: moved }, host);
     using owned = new Owned<Tensor>();
     const back = {} as Record<O, Tensor>;
     for (const [name, x] of Object.entries(outputs) as [O, Tensor][]) back[name] = owned.add(await movedTo(device, x));
@@ -72,18 +74,18 @@ export async function computed<I extends string, O extends string>(plan: Plan<I,
   }
 }
 
-function made<I extends string, O extends string>(plan: Plan<I, O>, device: Device): Record<O, Tensor> {
-  const { dtype } = Object.values(plan.inputs as Record<string, Tensor>)[0]!;
-  const names = Object.keys(plan.outputs) as O[];
+function made<I extends string, O extends string>(computation: Computation<I, O>, device: Device): Record<O, Tensor> {
+  const { dtype } = Object.values(computation.inputs as Record<string, Tensor>)[0]!;
+  const names = Object.keys(computation.outputs) as O[];
   const tensors = allOrNone(
     ...names.map((name) => () => {
-      const wanted = plan.outputs[name];
+      const wanted = computation.outputs[name];
       return 'shape' in wanted ? new Tensor(device, wanted.shape, wanted.dtype) : new Tensor(device, wanted, dtype);
     }),
   );
   const outputs = Object.fromEntries(names.map((name, i) => [name, tensors[i]!])) as Record<O, Tensor>;
   try {
-    plan.run(device, { ...plan.inputs, ...outputs });
+    computation.run(device, { ...computation.inputs, ...outputs });
     return outputs;
   } catch (error) {
     for (const tensor of tensors) tensor.dispose();

@@ -13,6 +13,12 @@ export interface CholeskyOptions {
   rankTolerance: number;
 }
 
+/** A matrix as messages name it: the public function, and its argument. */
+export interface Argument {
+  readonly where: string;
+  readonly name: string;
+}
+
 interface VectorOptions {
   /** Computes vectors, too. Default true. */
   vectors: boolean;
@@ -69,13 +75,18 @@ export async function cholesky(x: Tensor, options: Given<CholeskyOptions> = {}):
   const where = 'cholesky';
   const sides = squareOf(where, 'x', x);
   const { rankTolerance } = readOptions(where, options, choleskySchema);
+  return choleskyOf({ where, name: 'x' }, x, sides, rankTolerance);
+}
+
+/** {@link cholesky} of an argument of any function. */
+export async function choleskyOf(argument: Argument, x: Tensor, sides: Sides, rankTolerance = 0): Promise<Tensor> {
   const outputs = await computed({
     inputs: { gram: x },
     outputs: { factor: x.shape, info: infoOf(sides) },
     run: (device, tensors) => ops.cholesky(device, { ...tensors, rankTolerance }),
   });
   const { factor } = await judged<'factor'>(outputs, (pivot, index) =>
-    wrong(`${where}: x must be positive definite, got pivot ${pivot}${ofBatch(sides, index)} that is not positive`),
+    wrong(argument, `must be positive definite, got pivot ${pivot}${ofBatch(sides, index)} that is not positive`),
   );
   return factor;
 }
@@ -90,7 +101,12 @@ export async function cholesky(x: Tensor, options: Given<CholeskyOptions> = {}):
  */
 export async function qr(x: Tensor): Promise<QrResult> {
   const where = 'qr';
-  const { front, rows, columns, smaller } = sidesOf(where, 'x', x);
+  return qrOf({ where, name: 'x' }, x, sidesOf(where, 'x', x));
+}
+
+/** {@link qr} of an argument of any function. */
+export async function qrOf(argument: Argument, x: Tensor, sides: Sides): Promise<QrResult> {
+  const { front, rows, columns, smaller } = sides;
   const outputs = await computed({
     inputs: { matrix: x },
     outputs: {
@@ -104,7 +120,7 @@ export async function qr(x: Tensor): Promise<QrResult> {
     },
   });
   const { q, r, guard } = outputs;
-  return judged<'q' | 'r'>({ q, r, info: guard }, () => notFinite(where));
+  return judged<'q' | 'r'>({ q, r, info: guard }, () => notFinite(argument));
 }
 
 /**
@@ -133,7 +149,7 @@ export async function lu(x: Tensor): Promise<LuResult> {
   });
   const { lu: triangles, pivots, info, guard } = outputs;
   info.dispose();
-  return judged<'lu' | 'pivots'>({ lu: triangles, pivots, info: guard }, () => notFinite(where));
+  return judged<'lu' | 'pivots'>({ lu: triangles, pivots, info: guard }, () => notFinite({ where, name: 'x' }));
 }
 
 /**
@@ -151,18 +167,21 @@ export async function svd(x: Tensor, options: { vectors: false }): Promise<Pick<
 export async function svd(x: Tensor, options: Given<VectorOptions> = {}): Promise<SvdResult | Pick<SvdResult, 's'>> {
   const where = 'svd';
   const sides = sidesOf(where, 'x', x);
+  return svdOf({ where, name: 'x' }, x, sides, readOptions(where, options, vectorSchema).vectors);
+}
+
+/** {@link svd} of an argument of any function. */
+export async function svdOf(argument: Argument, x: Tensor, sides: Sides, wantVectors = true): Promise<SvdResult> {
   const { front, rows, columns, smaller } = sides;
   const outputs = { s: [...front, smaller], info: infoOf(sides) };
   const vectors = { u: [...front, rows, smaller], v: [...front, columns, smaller] };
   return judged<'u' | 's' | 'v'>(
     await computed({
       inputs: { matrix: x },
-      outputs: readOptions(where, options, vectorSchema).vectors
-        ? { ...outputs, ...vectors }
-        : (outputs as typeof outputs & typeof vectors),
+      outputs: wantVectors ? { ...outputs, ...vectors } : (outputs as typeof outputs & typeof vectors),
       run: (device, tensors) => ops.svd(device, tensors),
     }),
-    (info) => undecomposed(where, info),
+    (info) => undecomposed(argument, info),
   );
 }
 
@@ -193,13 +212,16 @@ export async function eigh(
         : (outputs as typeof outputs & typeof vectors),
       run: (device, tensors) => ops.eigh(device, tensors),
     }),
-    (info) => undecomposed(where, info),
+    (info) => undecomposed({ where, name: 'x' }, info),
   );
 }
 
 const infoOf = ({ batch }: Sides) => ({ shape: [batch], dtype: 'i32' as const });
 
-const wrong = (message: string) => new OrthokitError('ERR_ARGUMENT', message);
-const notFinite = (where: string) => wrong(`${where}: x must be finite, got NaN or infinity`);
-const undecomposed = (where: string, info: number) =>
-  info === 1 ? notFinite(where) : new OrthokitError('ERR_NOT_CONVERGED', `${where}: the iteration did not converge`);
+const wrong = ({ where, name }: Argument, what: string) =>
+  new OrthokitError('ERR_ARGUMENT', `${where}: ${name} ${what}`);
+const notFinite = (argument: Argument) => wrong(argument, 'must be finite, got NaN or infinity');
+const undecomposed = (argument: Argument, info: number) =>
+  info === 1
+    ? notFinite(argument)
+    : new OrthokitError('ERR_NOT_CONVERGED', `${argument.where}: the iteration did not converge`);

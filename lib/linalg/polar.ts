@@ -3,7 +3,7 @@ import { ops } from '../core/native-ops.ts';
 import { type Given, readOptions, type Schema, word } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
 import { sidesOf } from './compute.ts';
-import { svd } from './factorizations.ts';
+import { svdOf } from './factorizations.ts';
 
 /** Options of {@link polar}; all may be left out. */
 export interface PolarOptions {
@@ -32,7 +32,8 @@ const cubic = Array.from({ length: 7 }, () => [1.5, -0.5, 0]).flat();
  */
 export async function polar(x: Tensor, options: Given<PolarOptions> = {}): Promise<Tensor> {
   const where = 'polar';
-  const { batch, rows, columns, smaller } = sidesOf(where, 'x', x);
+  const sides = sidesOf(where, 'x', x);
+  const { batch, rows, columns, smaller } = sides;
   const { method } = readOptions(where, options, schema);
   const { device, dtype, shape } = x;
   if (method === 'newton-schulz') {
@@ -42,7 +43,7 @@ export async function polar(x: Tensor, options: Given<PolarOptions> = {}): Promi
       ops.newtonSchulz(device, { x: from, out: to, coefficients: [...lift, ...cubic], eps: 1e-300 });
     });
   }
-  const { u, s, v } = await svd(x);
+  const { u, s, v } = await svdOf({ where, name: 'x' }, x, sides);
   s.dispose();
   using ownU = u;
   using ownV = v;

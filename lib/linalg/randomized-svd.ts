@@ -11,7 +11,7 @@ import { Task } from '../core/task.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { type Sides, sidesOf } from './compute.ts';
-import { qr, type SvdResult, svd } from './factorizations.ts';
+import { qrOf, type SvdResult, svdOf } from './factorizations.ts';
 
 /** Options of {@link randomizedSvd}; all but `rank` may be left out. */
 export interface RandomizedSvdOptions {
@@ -81,7 +81,8 @@ export async function randomizedSvd(
   // x ≈ Q·(Qᵀx): the range holds Qᵀ, and its products with x are Qᵀx.
   const image = owned.add(new Tensor(x.device, [batch, width, sides.columns], products.dtype));
   await products.backward(range, image);
-  const { u: turn, s, v } = await svdOf(where, task, image, owned);
+  const inner = await task.waitFor(svdOf({ where, name: 'x' }, image, sidesOf(where, 'x', image)));
+  const [turn, s, v] = [inner.u, inner.s, inner.v].map((tensor) => owned.add(tensor)) as [Tensor, Tensor, Tensor];
   const first = owned.add(firstOf(batch, width, rank, x.device));
   const pick = (from: Tensor, out: Tensor): void => {
     // Vectors are rows here, so that the first of each matrix are some rows of all.
@@ -138,27 +139,10 @@ async function orthonormalize(where: string, task: Task<never>, x: Tensor): Prom
   const [batch, width, length] = x.shape as [number, number, number];
   using columns = new Tensor(x.device, [batch, length, width], x.dtype);
   ops.transpose(task.queue, { x, out: columns });
-  const { q, r } = await task.waitFor(named(where, qr(columns)));
+  const { q, r } = await task.waitFor(qrOf({ where, name: 'x' }, columns, sidesOf(where, 'x', columns)));
   r.dispose();
   using orthonormal = q;
   ops.transpose(task.queue, { x: orthonormal, out: x });
-}
-
-/** The decomposition of Qᵀx. */
-async function svdOf(where: string, task: Task<never>, image: Tensor, owned: Owned<Tensor>): Promise<SvdResult> {
-  const result = await task.waitFor(named(where, svd(image)));
-  for (const tensor of [result.u, result.s, result.v]) owned.add(tensor);
-  return result;
-}
-
-/** The names of factorizations in their errors become that of the caller's function. */
-async function named<T>(where: string, factored: Promise<T>): Promise<T> {
-  try {
-    return await factored;
-  } catch (error) {
-    if (!(error instanceof OrthokitError)) throw error;
-    throw new OrthokitError(error.code, error.message.replace(/^\w+/, where), { cause: error });
-  }
 }
 
 /** Indices of the first `rank` of every `width` rows. */

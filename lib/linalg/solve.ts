@@ -4,7 +4,7 @@ import { ops } from '../core/native-ops.ts';
 import { fraction, type Given, optional, readOptions, type Schema, word } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
 import { computed, judged, ofBatch, type Sides, sidesOf, squareOf } from './compute.ts';
-import { cholesky, svd } from './factorizations.ts';
+import { choleskyOf, svdOf } from './factorizations.ts';
 
 /** Options of {@link solve}; all may be left out. */
 export interface SolveOptions {
@@ -44,12 +44,12 @@ export async function solve(a: Tensor, b: Tensor, options: Given<SolveOptions> =
   const sides = squareOf(where, 'a', a);
   const { assume } = readOptions(where, options, solveSchema);
   using rhs = rightSide(where, sides, a, b);
-  using x = await (assume === 'positive' ? byCholesky(a, rhs) : byLu(where, sides, a, rhs));
+  using x = await (assume === 'positive' ? byCholesky(where, sides, a, rhs) : byLu(where, sides, a, rhs));
   return x.reshape(b.shape);
 }
 
-async function byCholesky(a: Tensor, rhs: Tensor): Promise<Tensor> {
-  using factor = await cholesky(a);
+async function byCholesky(where: string, sides: Sides, a: Tensor, rhs: Tensor): Promise<Tensor> {
+  using factor = await choleskyOf({ where, name: 'a' }, a, sides);
   const { out } = await computed({
     inputs: { factor, rhs },
     outputs: { out: rhs.shape },
@@ -101,7 +101,7 @@ export async function lstsq(a: Tensor, b: Tensor, options: Given<LstsqOptions> =
   const { rankTolerance = rounded } = readOptions(where, options, lstsqSchema);
   using rhs = rightSide(where, sides, a, b);
   const k = rhs.shape.at(-1)!;
-  const { u, s, v } = await svd(a);
+  const { u, s, v } = await svdOf({ where, name: 'a' }, a, sides);
   using left = u.reshape([batch, rows, smaller]);
   using right = v.reshape([batch, columns, smaller]);
   using target = rhs.reshape([batch, rows, k]);

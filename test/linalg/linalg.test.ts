@@ -117,7 +117,7 @@ describe.each(devices)('linalg on %s', (kind) => {
       ],
       [
         () => solve(singular, b, { assume: 'positive' }),
-        'cholesky: x must be positive definite, got pivot 2 that is not positive',
+        'solve: a must be positive definite, got pivot 2 that is not positive',
       ],
       [
         () => solve(singular, b),
@@ -127,8 +127,8 @@ describe.each(devices)('linalg on %s', (kind) => {
       [() => lu(nan), 'lu: x must be finite, got NaN or infinity'],
       [() => svd(nan), 'svd: x must be finite, got NaN or infinity'],
       [() => eigh(lower), 'eigh: x must be finite, got NaN or infinity'],
-      [() => polar(nan), 'svd: x must be finite, got NaN or infinity'],
-      [() => lstsq(nan, b), 'svd: x must be finite, got NaN or infinity'],
+      [() => polar(nan), 'polar: x must be finite, got NaN or infinity'],
+      [() => lstsq(nan, b), 'lstsq: a must be finite, got NaN or infinity'],
     ];
     for (const [call, message] of cases) expect(await refused(call)).toEqual({ code: 'ERR_ARGUMENT', message });
     expect(live()).toBe(before);
