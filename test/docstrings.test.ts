@@ -106,7 +106,7 @@ it('options say their defaults, or may not be left out', () => {
 });
 
 const refusal =
-  /new OrthokitError\(|\b(readOptions|checkOptions|checkValues|checkPath|checkTransfer|checkDampening)\(|#check\(/;
+  /new OrthokitError\(|\b(refusal|readOptions|checkOptions|checkValues|checkPath|checkTransfer|checkDampening)\(|#check\(/;
 /** What runs when the name is called: of a class its constructor. */
 const calledOf = (node: ts.Declaration): ts.Declaration | undefined =>
   ts.isClassDeclaration(node)

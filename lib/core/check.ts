@@ -1,7 +1,7 @@
 // Checks of what callers pass, one way for all: `<op>: <name> must be …, got <value>`, each with its code.
 import { Device } from './device.ts';
 import type { Dtype } from './dtypes.ts';
-import { OrthokitError, shown } from './errors.ts';
+import { OrthokitError, refusal, shown } from './errors.ts';
 import { kind, type Option } from './schema.ts';
 import { isTensor, type Tensor } from './tensor.ts';
 
@@ -33,16 +33,15 @@ export function tensor<D extends Dtype = Dtype>(
   x: unknown,
   demands: TensorDemands<D> = {},
 ): asserts x is Tensor<D> {
-  if (!isTensor(x)) throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a Tensor, got ${shown(x)}`);
+  if (!isTensor(x)) throw refusal(op, name, 'be a Tensor', shown(x));
   alive(op, name, x);
   const { dtypes, shape, rank = shape?.length, filled, device } = demands;
   const words = `${rank === undefined ? 'be a tensor' : (ranks[rank] ?? `have rank ${rank}`)}${filled ? ' with elements' : ''}`;
   const sizes = shape && `have shape [${shape.map((size) => size ?? 'any')}]`;
-  const wrongShape = (must: string): OrthokitError =>
-    new OrthokitError('ERR_SHAPE', `${op}: ${name} must ${must}, got [${x.shape}]`);
+  const wrongShape = (must: string): OrthokitError => refusal(op, name, must, `[${x.shape}]`, 'ERR_SHAPE');
   if (rank !== undefined && x.shape.length !== rank) throw wrongShape(demands.shapeIs ? words : (sizes ?? words));
   if (dtypes && !(dtypes as readonly Dtype[]).includes(x.dtype))
-    throw new OrthokitError('ERR_DTYPE', `${op}: ${name} must be ${dtypeWords(dtypes)}, got ${x.dtype}`);
+    throw refusal(op, name, `be ${dtypeWords(dtypes)}`, x.dtype, 'ERR_DTYPE');
   if (filled && x.size === 0) throw wrongShape(words);
   if (shape?.some((size, i) => size !== undefined && size !== x.shape[i])) throw wrongShape(demands.shapeIs ?? sizes!);
   if (device && x.device !== device) throw new OrthokitError('ERR_DEVICE', `${op}: ${name} is on another device`);
@@ -74,7 +73,7 @@ interface Class<T> {
 /** @throws ERR_ARGUMENT for what is of another class */
 export function instance<T>(op: string, name: string, value: unknown, kind: Class<T>): asserts value is T {
   if (kind[Symbol.hasInstance](value)) return;
-  throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a ${kind.name}, got ${shown(value)}`);
+  throw refusal(op, name, `be a ${kind.name}`, shown(value));
 }
 
 /** An option that is a tensor; it may be left out. */

@@ -1,6 +1,6 @@
 // Data on the host that tensors are filled from and read into: lists of numbers and typed arrays.
 import { arrays, type Dtype, type DtypeArrays } from './dtypes.ts';
-import { OrthokitError, shown } from './errors.ts';
+import { OrthokitError, refusal, shown } from './errors.ts';
 import type { TypedArray } from './native.ts';
 
 /** Data that a tensor can be filled from: numbers, or a typed array that fits its dtype. */
@@ -54,10 +54,7 @@ export function checkNumbers(op: string, data: readonly unknown[]): void {
     if (typeof element === 'number') continue;
     const isRow = Array.isArray(element) || ArrayBuffer.isView(element);
     const must = isRow ? 'a flat list of numbers, row after row' : 'numbers';
-    throw new OrthokitError(
-      'ERR_ARGUMENT',
-      `${op}: data must be ${must}, got ${isRow ? 'a list' : shown(element)} at ${i}`,
-    );
+    throw refusal(op, 'data', `be ${must}`, `${isRow ? 'a list' : shown(element)} at ${i}`);
   }
 }
 

@@ -1,7 +1,7 @@
 import * as check from './check.ts';
 import type { Device } from './device.ts';
 import type { Dtype } from './dtypes.ts';
-import { OrthokitError, shown } from './errors.ts';
+import { refusal, shown } from './errors.ts';
 import { isRecord } from './options.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -26,19 +26,16 @@ export function checkOperator(
   value: unknown,
   isSquare = false,
 ): asserts value is LinearOperator {
-  const wrong = (must: string, got: string) =>
-    new OrthokitError('ERR_ARGUMENT', `${where}: ${name} must ${must}, got ${got}`);
+  const wrong = (must: string, got: string) => refusal(where, name, must, got);
   if (!isRecord(value)) throw wrong('be an operator', shown(value));
   check.device(where, `${name}.device`, value['device']);
   if (typeof value['apply'] !== 'function') throw wrong('have a function apply', shown(value['apply']));
   const { dtype, shape } = value as unknown as LinearOperator;
   if (!check.arithmetic.some((one) => one === dtype))
-    throw new OrthokitError('ERR_DTYPE', `${where}: ${name}.dtype must be f32 or f64, got ${shown(dtype)}`);
-  if (!Array.isArray(shape) || shape.length !== 2 || !shape.every((size) => Number.isSafeInteger(size) && size > 0))
-    throw new OrthokitError(
-      'ERR_SHAPE',
-      `${where}: ${name}.shape must be two sizes from 1 on, got ${Array.isArray(shape) ? `[${shape}]` : shown(shape)}`,
-    );
-  if (isSquare && shape[0] !== shape[1])
-    throw new OrthokitError('ERR_SHAPE', `${where}: ${name} must be square, got [${shape}]`);
+    throw refusal(where, `${name}.dtype`, 'be f32 or f64', shown(dtype), 'ERR_DTYPE');
+  if (!Array.isArray(shape) || shape.length !== 2 || !shape.every((size) => Number.isSafeInteger(size) && size > 0)) {
+    const must = 'be two sizes from 1 on';
+    throw refusal(where, `${name}.shape`, must, Array.isArray(shape) ? `[${shape}]` : shown(shape), 'ERR_SHAPE');
+  }
+  if (isSquare && shape[0] !== shape[1]) throw refusal(where, name, 'be square', `[${shape}]`, 'ERR_SHAPE');
 }

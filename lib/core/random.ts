@@ -2,7 +2,7 @@ import { filled } from './all-or-none.ts';
 import * as check from './check.ts';
 import type { Device } from './device.ts';
 import type { Dtype } from './dtypes.ts';
-import { OrthokitError } from './errors.ts';
+import { OrthokitError, refusal } from './errors.ts';
 import { ops } from './native-ops.ts';
 import { checkOptions, isListOf, shown } from './options.ts';
 import { isTensor, Tensor, type TensorOptions } from './tensor.ts';
@@ -46,11 +46,7 @@ export class RandomStream {
     checkOptions('RandomStream', options, ['stream']);
     const { stream = 0 } = options;
     for (const [name, value] of Object.entries({ seed, stream }))
-      if (!isWhole(value))
-        throw new OrthokitError(
-          'ERR_ARGUMENT',
-          `RandomStream: ${name} must be whole and from 0 to 2^53 - 1, got ${shown(value)}`,
-        );
+      if (!isWhole(value)) throw refusal('RandomStream', name, 'be whole and from 0 to 2^53 - 1', shown(value));
     this.seed = seed;
     this.stream = stream;
   }
@@ -109,16 +105,14 @@ export class RandomStream {
   }
 
   #fill(tensors: readonly Tensor[], distribution: 'normal' | 'uniform'): void {
-    if (!isListOf(tensors, isTensor))
-      throw new OrthokitError('ERR_ARGUMENT', `RandomStream: tensors must be a list of Tensors, got ${shown(tensors)}`);
+    if (!isListOf(tensors, isTensor)) throw refusal('RandomStream', 'tensors', 'be a list of Tensors', shown(tensors));
     const [first] = tensors;
     if (!first) return;
     for (const [i, tensor] of tensors.entries())
       check.tensor('RandomStream', `tensors[${i}]`, tensor, { dtypes: check.floating, device: first.device });
     const { seed, stream } = this;
     const next = this.#offset + wordsOf(tensors);
-    if (!Number.isSafeInteger(next))
-      throw new OrthokitError('ERR_ARGUMENT', `RandomStream: offset must stay below 2^53, got ${next}`);
+    if (!Number.isSafeInteger(next)) throw refusal('RandomStream', 'offset', 'stay below 2^53', next);
     const offset = first.dtype === 'f64' ? this.#offset / 2 : this.#offset;
     ops.random(first.device, { x: tensors, seed, stream, offset, distribution });
     this.#offset = next;

@@ -2,7 +2,7 @@ import { filled } from './all-or-none.ts';
 import type { Device } from './device.ts';
 import { arrays, type Dtype, type DtypeArrays } from './dtypes.ts';
 import { countBytes, inTurn } from './due-turns.ts';
-import { OrthokitError, shown } from './errors.ts';
+import { OrthokitError, refusal, shown } from './errors.ts';
 import { arrayFrom, checkNumbers, type DtypeOf, dtypeOf, hostArray, nameOf, type TensorData } from './host-data.ts';
 import { native, type TypedArray } from './native.ts';
 import { checkOptions } from './options.ts';
@@ -37,8 +37,7 @@ const randomSchema: Schema<Resolved<RandomOptions, 'dtype' | 'seed'>> = {
   offset: place,
 };
 
-const notTensor = (op: string, got: unknown): OrthokitError =>
-  new OrthokitError('ERR_ARGUMENT', `${op}: tensor must be a Tensor, got ${shown(got)}`);
+const notTensor = (op: string, got: unknown): OrthokitError => refusal(op, 'tensor', 'be a Tensor', shown(got));
 
 /** @internal Whether a value is a tensor itself; `instanceof` takes a proxy of one too, which no call takes. */
 export let isTensor: (value: unknown) => value is Tensor;
@@ -165,8 +164,7 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
   ): Tensor<D> {
     checkOptions('Tensor.full', options, ['dtype']);
     const { dtype } = options;
-    if (typeof value !== 'number')
-      throw new OrthokitError('ERR_ARGUMENT', `Tensor.full: value must be a number, got ${shown(value)}`);
+    if (typeof value !== 'number') throw refusal('Tensor.full', 'value', 'be a number', shown(value));
     if (dtype === 'i32' || dtype === 'u8') arrayFrom('Tensor.full', 'value must be an integer', [value], dtype);
     return filled(new Tensor(device, shape, dtype), (tensor) => native.ops.fill(device, { x: [tensor], value }));
   }
@@ -243,15 +241,13 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
   #fill(op: string, data: TensorData): void {
     const dtype: Dtype = this.dtype;
     if (Array.isArray(data) && data.length > 0) checkNumbers(op, data.slice(0, 1));
-    if (data?.length !== this.size)
-      throw new OrthokitError('ERR_SHAPE', `${op}: data must have ${this.size} elements, got ${data?.length}`);
+    if (data?.length !== this.size) throw refusal(op, 'data', `have ${this.size} elements`, data?.length, 'ERR_SHAPE');
     if (Array.isArray(data)) checkNumbers(op, data);
     const isHalf = dtype === 'f16' || dtype === 'bf16';
     if (isHalf && !(data instanceof Uint16Array)) {
       this.#fillRounded(op, data);
     } else if (!Array.isArray(data)) {
-      if (!(data instanceof arrays[dtype]))
-        throw new OrthokitError('ERR_DTYPE', `${op}: data must fit ${dtype}, got ${nameOf(data)}`);
+      if (!(data instanceof arrays[dtype])) throw refusal(op, 'data', `fit ${dtype}`, nameOf(data), 'ERR_DTYPE');
       native.write(this, data as TypedArray);
     } else {
       native.write(this, arrayFrom(op, 'data must be integers', data, dtype));
@@ -260,10 +256,7 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
 
   #fillRounded(op: string, data: TensorData): void {
     if (!Array.isArray(data) && !(data instanceof Float32Array))
-      throw new OrthokitError(
-        'ERR_DTYPE',
-        `${op}: data must be numbers, Float32Array or bits in Uint16Array, got ${nameOf(data)}`,
-      );
+      throw refusal(op, 'data', 'be numbers, Float32Array or bits in Uint16Array', nameOf(data), 'ERR_DTYPE');
     // f64, so that numbers are rounded once.
     using exact = Tensor.from(this.device, data, this.shape, { dtype: Array.isArray(data) ? 'f64' : 'f32' });
     native.ops.cast(this.device, { out: [this], x: [exact] });

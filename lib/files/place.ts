@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import nodePath from 'node:path';
-import { OrthokitError } from '../core/errors.ts';
+import { refusal } from '../core/errors.ts';
 import { attempt, calls, ioError, systemCode } from './calls.ts';
 
 const mostLinks = 40;
@@ -27,7 +27,7 @@ export async function findPlace(op: string, path: string): Promise<Place> {
   }
   const stats = await attempt(op, target, 'examined', calls.stat(target));
   if (!stats.isFile()) {
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: path must be a regular file or free, got another kind at ${path}`);
+    throw refusal(op, 'path', 'be a regular file or free', `another kind at ${path}`);
   }
   return { target, mode: stats.mode & 0o777 };
 }
@@ -45,7 +45,7 @@ async function freeName(op: string, path: string): Promise<string> {
     const next = await attempt(op, target, 'resolved', calls.readlink(target));
     target = nodePath.resolve(nodePath.dirname(target), next);
   }
-  throw new OrthokitError('ERR_ARGUMENT', `${op}: path must be behind at most ${mostLinks} links, got more at ${path}`);
+  throw refusal(op, 'path', `be behind at most ${mostLinks} links`, `more at ${path}`);
 }
 
 /** Gives a new file the permissions of the one that it replaces. */

@@ -1,4 +1,4 @@
-import { OrthokitError, shown } from '../core/errors.ts';
+import { refusal, shown } from '../core/errors.ts';
 import { isRecord } from '../core/options.ts';
 import { kind, type Schema, type Watchers, watchers } from '../core/schema.ts';
 
@@ -29,7 +29,7 @@ export const isPath = (path: unknown): path is string =>
 
 export function checkPath(op: string, path: unknown): asserts path is string {
   if (isPath(path)) return;
-  throw new OrthokitError('ERR_ARGUMENT', `${op}: path must be a non-empty string without NUL, got ${shown(path)}`);
+  throw refusal(op, 'path', 'be a non-empty string without NUL', shown(path));
 }
 
 /**

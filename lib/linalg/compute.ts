@@ -3,7 +3,7 @@ import { allOrNone } from '../core/all-or-none.ts';
 import * as check from '../core/check.ts';
 import { Device } from '../core/device.ts';
 import type { Dtype } from '../core/dtypes.ts';
-import { OrthokitError } from '../core/errors.ts';
+import { type OrthokitError, refusal } from '../core/errors.ts';
 import { Owned } from '../core/owned.ts';
 import { Tensor } from '../core/tensor.ts';
 
@@ -27,7 +27,7 @@ export function sidesOf(where: string, name: string, x: Tensor): Sides {
   check.tensor(where, name, x, { dtypes: check.arithmetic });
   const { shape } = x;
   if (shape.length !== 2 && shape.length !== 3)
-    throw new OrthokitError('ERR_SHAPE', `${where}: ${name} must be a matrix or a batch of matrices, got [${shape}]`);
+    throw refusal(where, name, 'be a matrix or a batch of matrices', `[${shape}]`, 'ERR_SHAPE');
   const [rows, columns] = shape.slice(-2) as [number, number];
   const front = shape.slice(0, -2);
   return { front, batch: front[0] ?? 1, rows, columns, smaller: Math.min(rows, columns) };
@@ -36,8 +36,7 @@ export function sidesOf(where: string, name: string, x: Tensor): Sides {
 /** @throws ERR_SHAPE unless the matrices are square */
 export function squareOf(where: string, name: string, x: Tensor): Sides {
   const sides = sidesOf(where, name, x);
-  if (sides.rows !== sides.columns)
-    throw new OrthokitError('ERR_SHAPE', `${where}: ${name} must be square, got [${x.shape}]`);
+  if (sides.rows !== sides.columns) throw refusal(where, name, 'be square', `[${x.shape}]`, 'ERR_SHAPE');
   return sides;
 }
 

@@ -1,7 +1,7 @@
 import { allOrNone } from '../core/all-or-none.ts';
 import { callback, checkNumber } from '../core/callbacks.ts';
 import type { Device } from '../core/device.ts';
-import { OrthokitError, shown } from '../core/errors.ts';
+import { OrthokitError, refusal, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
@@ -166,8 +166,7 @@ function ofMatrix(task: Task<never>, x: Tensor, sides: Sides): Products {
 
 function sidesOfOperator(where: string, x: LinearOperator): Sides {
   checkOperator(where, 'x', x);
-  if (typeof x.adjoint !== 'function')
-    throw new OrthokitError('ERR_ARGUMENT', `${where}: x must have a function adjoint, got ${shown(x.adjoint)}`);
+  if (typeof x.adjoint !== 'function') throw refusal(where, 'x', 'have a function adjoint', shown(x.adjoint));
   const [rows, columns] = x.shape;
   return { front: [], batch: 1, rows, columns, smaller: Math.min(rows, columns) };
 }

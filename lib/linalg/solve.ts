@@ -1,5 +1,5 @@
 import * as check from '../core/check.ts';
-import { OrthokitError } from '../core/errors.ts';
+import { OrthokitError, refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { fraction, type Given, optional, readOptions, type Schema, word } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
@@ -136,6 +136,6 @@ function rightSide(where: string, { front, rows }: Sides, a: Tensor, b: Tensor):
   const { shape } = b;
   const fits = wanted.every((size, i) => shape[i] === size) && shape.length <= wanted.length + 1;
   if (!fits || shape.length < wanted.length)
-    throw new OrthokitError('ERR_SHAPE', `${where}: b must be [${wanted}] or [${wanted}, k], got [${shape}]`);
+    throw refusal(where, 'b', `be [${wanted}] or [${wanted}, k]`, `[${shape}]`, 'ERR_SHAPE');
   return b.reshape([...wanted, shape[wanted.length] ?? 1]);
 }

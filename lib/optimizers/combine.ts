@@ -1,5 +1,5 @@
 import type { Device } from '../core/device.ts';
-import { OrthokitError } from '../core/errors.ts';
+import { OrthokitError, refusal } from '../core/errors.ts';
 import { checkOptions, isRecord, shown } from '../core/options.ts';
 import { Places } from '../core/places.ts';
 import type { Tensor } from '../core/tensor.ts';
@@ -102,7 +102,7 @@ export class CombinedOptimizer<
   step(grads: readonly (Tensor | null)[]): void {
     const total = this.#counts.reduce((a, b) => a + b, 0);
     if (!Array.isArray(grads) || grads.length !== total)
-      throw new OrthokitError('ERR_ARGUMENT', `combine.step: grads must be ${total}, got ${grads?.length}`);
+      throw refusal('combine.step', 'grads', `be ${total}`, grads?.length);
     let next = 0;
     const steps = this.parts.map((part, i) => {
       const own = grads.slice(next, next + this.#counts[i]!);
@@ -198,11 +198,10 @@ export function combine<const C extends readonly OptimizerClass[], const P exten
   options: CombineOptions = {},
 ): CombinedOptimizer<PartsOf<C>, GroupsOf<C, P>> {
   checkOptions('combine', options, ['nonFinite']);
-  if (!Array.isArray(parts) || parts.length === 0)
-    throw new OrthokitError(
-      'ERR_ARGUMENT',
-      `combine: parts must be a list of { optimizer, params }, at least one, got ${Array.isArray(parts) ? 'none' : shown(parts)}`,
-    );
+  if (!Array.isArray(parts) || parts.length === 0) {
+    const must = 'be a list of { optimizer, params }, at least one';
+    throw refusal('combine', 'parts', must, Array.isArray(parts) ? 'none' : shown(parts));
+  }
   const made: Part[] = [];
   try {
     for (const part of parts as unknown as readonly CombinePart[]) made.push(makePart(part));
@@ -211,9 +210,8 @@ export function combine<const C extends readonly OptimizerClass[], const P exten
     const params = made.flatMap((part) => part.groups.flatMap((group: Group<CommonOptions>) => group.params));
     for (const [i, weight] of params.entries()) {
       if (weight.device !== first.device)
-        throw new OrthokitError('ERR_DEVICE', `combine: params must be on one device, got another at ${i}`);
-      if (!seen.add(weight))
-        throw new OrthokitError('ERR_ARGUMENT', `combine: params must not hold a tensor twice, got one again at ${i}`);
+        throw refusal('combine', 'params', 'be on one device', `another at ${i}`, 'ERR_DEVICE');
+      if (!seen.add(weight)) throw refusal('combine', 'params', 'not hold a tensor twice', `one again at ${i}`);
     }
     const { nonFinite = 'propagate' } = options;
     return new CombinedOptimizer(made, new Guard('combine', nonFinite, first.device));
@@ -224,19 +222,11 @@ export function combine<const C extends readonly OptimizerClass[], const P exten
 }
 
 function makePart(part: CombinePart): Part {
-  if (!isRecord(part))
-    throw new OrthokitError('ERR_ARGUMENT', `combine: parts must be objects { optimizer, params }, got ${shown(part)}`);
+  if (!isRecord(part)) throw refusal('combine', 'parts', 'be objects { optimizer, params }', shown(part));
   const { optimizer, params, ...options } = part as { optimizer: unknown; params: unknown; nonFinite?: unknown };
   const isClass = typeof optimizer === 'function' && optimizer.prototype instanceof Optimizer;
-  if (!isClass)
-    throw new OrthokitError(
-      'ERR_ARGUMENT',
-      `combine: optimizer must be a class of optimizers, got ${shown(optimizer)}`,
-    );
+  if (!isClass) throw refusal('combine', 'optimizer', 'be a class of optimizers', shown(optimizer));
   if (options.nonFinite !== undefined)
-    throw new OrthokitError(
-      'ERR_ARGUMENT',
-      `combine: nonFinite must be given to the combination, not to a part, got ${shown(options.nonFinite)}`,
-    );
+    throw refusal('combine', 'nonFinite', 'be given to the combination, not to a part', shown(options.nonFinite));
   return new (optimizer as new (params: unknown, options: unknown) => Part)(params, options);
 }

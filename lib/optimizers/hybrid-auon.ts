@@ -1,4 +1,4 @@
-import { OrthokitError } from '../core/errors.ts';
+import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { Optimizer, type OptimizerOptions, type Work } from './base/optimizer.ts';
 import type { Params } from './base/params.ts';
@@ -28,10 +28,7 @@ const steps: Record<AuONVariant, number> = { paper: 1, head: 5, rms: 1 };
 const variants: Part<HybridAuONOptions, never, Iteration> = {
   checkWeight: (where, { shape }, { momentumForm: form }) => {
     if (shape.length < 2 && form !== 'ema')
-      throw new OrthokitError(
-        'ERR_UNSUPPORTED',
-        `${where}: momentumForm must be ema for tensors of rank 0 and 1, got ${form}`,
-      );
+      throw refusal(where, 'momentumForm', 'be ema for tensors of rank 0 and 1', form, 'ERR_UNSUPPORTED');
   },
   fields: ({ variant, coefficients, nsSteps = steps[variant], eps }) => iterationOf(coefficients, nsSteps, eps),
 };

@@ -1,6 +1,6 @@
 import * as check from '../core/check.ts';
 import type { Dtype } from '../core/dtypes.ts';
-import { OrthokitError } from '../core/errors.ts';
+import { OrthokitError, refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { type Given, notNegative, optional, readOptions, type Schema, whole, word } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
@@ -47,8 +47,7 @@ export function orthogonalize<D extends Dtype>(x: Tensor<D>, options: Given<Orth
   const where = 'orthogonalize';
   check.tensor(where, 'x', x, { dtypes: check.floating });
   const { method, coefficients, nsSteps, eps, dtype } = readOptions(where, options, schema);
-  if (x.shape.length < 2)
-    throw new OrthokitError('ERR_SHAPE', `${where}: x must be a matrix or a batch of matrices, got [${x.shape}]`);
+  if (x.shape.length < 2) throw refusal(where, 'x', 'be a matrix or a batch of matrices', `[${x.shape}]`, 'ERR_SHAPE');
   if (method === 'polar') throw new OrthokitError('ERR_UNSUPPORTED', `${where}: method ${method} is not available yet`);
 
   const [rows = 1, columns = 1] = x.shape.slice(-2);

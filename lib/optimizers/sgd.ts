@@ -1,4 +1,4 @@
-import { OrthokitError } from '../core/errors.ts';
+import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import type { CommonOptions } from './base/common-options.ts';
 import { Optimizer, type OptimizerOptions, type Work } from './base/optimizer.ts';
@@ -25,16 +25,12 @@ const optionalState: Part<SGDOptions, 'momenta' | 'steps'> = {
   slots: (weight, options) => (options.momentum === 0 ? {} : { momenta: moment(weight, options), steps: counter() }),
   checkOptions: (where, options, slots) => {
     const { nesterov: ahead, momentum: factor, dampening } = options;
-    if (ahead && (factor === 0 || dampening !== 0))
-      throw new OrthokitError(
-        'ERR_ARGUMENT',
-        `${where}: nesterov must have momentum and no dampening, got momentum ${factor} and dampening ${dampening}`,
-      );
+    if (ahead && (factor === 0 || dampening !== 0)) {
+      const must = 'have momentum and no dampening';
+      throw refusal(where, 'nesterov', must, `momentum ${factor} and dampening ${dampening}`);
+    }
     if (factor !== 0 && slots?.size === 0)
-      throw new OrthokitError(
-        'ERR_ARGUMENT',
-        `${where}: momentum must not be 0 when the optimizer is made, to be set later, got ${factor}`,
-      );
+      throw refusal(where, 'momentum', 'not be 0 when the optimizer is made, to be set later', factor);
   },
 };
 

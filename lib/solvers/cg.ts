@@ -1,4 +1,4 @@
-import { OrthokitError } from '../core/errors.ts';
+import { OrthokitError, refusal } from '../core/errors.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { isRecord } from '../core/options.ts';
 import { kind, notNegative, type Resolved, readOptions, type Schema } from '../core/schema.ts';
@@ -57,11 +57,10 @@ export async function cg(operator: LinearOperator, b: Tensor, options: CgOptions
     checkOperator(where, 'preconditioner', preconditioner, true);
     if (preconditioner.device !== operator.device)
       throw new OrthokitError('ERR_DEVICE', `${where}: preconditioner is on another device`);
-    if (preconditioner.shape[0] !== operator.shape[0] || preconditioner.dtype !== operator.dtype)
-      throw new OrthokitError(
-        'ERR_ARGUMENT',
-        `${where}: preconditioner must be like operator, ${operator.dtype} of ${operator.shape[0]}, got ${preconditioner.dtype} of ${preconditioner.shape[0]}`,
-      );
+    if (preconditioner.shape[0] !== operator.shape[0] || preconditioner.dtype !== operator.dtype) {
+      const must = `be like operator, ${operator.dtype} of ${operator.shape[0]}`;
+      throw refusal(where, 'preconditioner', must, `${preconditioner.dtype} of ${preconditioner.shape[0]}`);
+    }
   }
   const { task, x, residual } = system;
   const { queue } = task;

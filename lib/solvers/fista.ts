@@ -1,5 +1,5 @@
 import { callback, checkNumber } from '../core/callbacks.ts';
-import { OrthokitError, shown } from '../core/errors.ts';
+import { refusal, shown } from '../core/errors.ts';
 import { Owned } from '../core/owned.ts';
 import {
   count,
@@ -140,8 +140,7 @@ interface Trial {
 export async function fista(oracle: Oracle, prox: ProximalOperator, options: FistaOptions = {}): Promise<FistaResult> {
   const where = 'fista';
   checkOracle(where, oracle);
-  if (typeof prox !== 'function')
-    throw new OrthokitError('ERR_ARGUMENT', `${where}: prox must be a function, got ${shown(prox)}`);
+  if (typeof prox !== 'function') throw refusal(where, 'prox', 'be a function', shown(prox));
   const given = readOptions(where, options, schema);
   using task = new Task<FistaProgress>(oracle.params[0]!.device, given);
   using owned = new Owned<Tensor>();

@@ -1,6 +1,6 @@
 import { callback, checkNumber } from '../core/callbacks.ts';
 import * as check from '../core/check.ts';
-import { OrthokitError } from '../core/errors.ts';
+import { refusal } from '../core/errors.ts';
 import type { Factor } from '../core/factor.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
@@ -103,8 +103,7 @@ export async function lanczosFrom(
   const [square, along] = [scalar(), scalar()];
   vectors.dot(queue, first, first, square);
   const length = Math.sqrt((await task.read(square))[0]!);
-  if (!(length > 0 && length < Infinity))
-    throw new OrthokitError('ERR_ARGUMENT', `${where}: v0 must have a finite length above 0, got ${length}`);
+  if (!(length > 0 && length < Infinity)) throw refusal(where, 'v0', 'have a finite length above 0', length);
   vectors.scale(queue, 1 / length, first);
   const basis = [first];
   const coefficients: Tensor[] = [];

@@ -1,6 +1,6 @@
 import { callback, checkFinite } from '../core/callbacks.ts';
 import type { Device } from '../core/device.ts';
-import { OrthokitError, shown } from '../core/errors.ts';
+import { refusal, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
@@ -42,10 +42,7 @@ export async function checkAdjoint(operator: LinearOperator, options: CheckAdjoi
   checkOperator(where, 'operator', operator);
   const { seed, signal } = readOptions(where, options, schema);
   if (typeof operator.adjoint !== 'function')
-    throw new OrthokitError(
-      'ERR_ARGUMENT',
-      `${where}: operator must have a function adjoint, got ${shown(operator.adjoint)}`,
-    );
+    throw refusal(where, 'operator', 'have a function adjoint', shown(operator.adjoint));
   const { device, dtype, shape } = operator;
   using task = new Task<never>(device, { signal });
   using owned = new Owned<Tensor>();

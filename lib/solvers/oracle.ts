@@ -1,7 +1,7 @@
 import { callback, checkFinite } from '../core/callbacks.ts';
 import * as check from '../core/check.ts';
 import type { Device } from '../core/device.ts';
-import { OrthokitError, shown } from '../core/errors.ts';
+import { OrthokitError, refusal, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { isRecord } from '../core/options.ts';
 import { Owned } from '../core/owned.ts';
@@ -47,7 +47,7 @@ export function checkOracle(where: string, value: unknown): asserts value is Ora
     } as check.TensorDemands);
   const { dtype } = params[0] as Tensor;
   if (!check.arithmetic.some((one) => one === dtype))
-    throw new OrthokitError('ERR_DTYPE', `${where}: oracle.params[0] must be f32 or f64, got ${dtype}`);
+    throw refusal(where, 'oracle.params[0]', 'be f32 or f64', dtype, 'ERR_DTYPE');
   for (const name of ['value', 'gradient'])
     if (typeof value[name] !== 'function') throw wrong(`oracle must have a function ${name}`, value[name]);
 }

@@ -1,5 +1,5 @@
 import { callback, checkNumber } from '../core/callbacks.ts';
-import { OrthokitError, shown } from '../core/errors.ts';
+import { refusal, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
@@ -60,8 +60,7 @@ export async function slq(
 ): Promise<SlqResult> {
   const where = 'slq';
   checkOperator(where, 'operator', operator, true);
-  if (typeof f !== 'function')
-    throw new OrthokitError('ERR_ARGUMENT', `${where}: f must be a function, got ${shown(f)}`);
+  if (typeof f !== 'function') throw refusal(where, 'f', 'be a function', shown(f));
   const given = readOptions(where, options, schema);
   const { device, dtype, shape } = operator;
   const [n] = shape;

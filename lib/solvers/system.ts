@@ -2,7 +2,7 @@
 
 import { callback, checkNumber } from '../core/callbacks.ts';
 import * as check from '../core/check.ts';
-import { OrthokitError } from '../core/errors.ts';
+import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
@@ -131,8 +131,7 @@ export class System {
     using squares = new Tensor(this.#b.device, [2], 'f64');
     vectors.dots(queue, [[this.residual, this.residual], [this.#b, this.#b]], squares); // biome-ignore format: one line
     const [norm, size] = [...(await this.task.read(squares))].map(Math.sqrt) as [number, number];
-    if (!(size < Infinity))
-      throw new OrthokitError('ERR_ARGUMENT', `${this.#where}: b must be finite, got ${size} for its norm`);
+    if (!(size < Infinity)) throw refusal(this.#where, 'b', 'be finite', `${size} for its norm`);
     this.check(norm);
     if (this.#isWhole) this.size = size;
     return norm;

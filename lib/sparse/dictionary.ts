@@ -2,7 +2,7 @@ import { filled } from '../core/all-or-none.ts';
 import * as check from '../core/check.ts';
 import type { Device } from '../core/device.ts';
 import type { Dtype } from '../core/dtypes.ts';
-import { OrthokitError } from '../core/errors.ts';
+import { refusal } from '../core/errors.ts';
 import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { Owned } from '../core/owned.ts';
@@ -43,16 +43,12 @@ export function checkNorms(where: string, name: string, squares: ArrayLike<numbe
   let largest = 0;
   for (let i = 0; i < squares.length; ++i) {
     const square = squares[i]!;
-    if (!Number.isFinite(square))
-      throw new OrthokitError('ERR_ARGUMENT', `${where}: ${name} must be finite, got ${square} as a norm² in row ${i}`);
+    if (!Number.isFinite(square)) throw refusal(where, name, 'be finite', `${square} as a norm² in row ${i}`);
     if (square > largest) largest = square;
   }
   const norm = Math.sqrt(largest);
   if (norm > most || (norm > 0 && norm < 1 / most))
-    throw new OrthokitError(
-      'ERR_ARGUMENT',
-      `${where}: ${name} must have norms of ${1 / most} to ${most} in ${dtype}, got ${norm}`,
-    );
+    throw refusal(where, name, `have norms of ${1 / most} to ${most} in ${dtype}`, norm);
 }
 
 /**
@@ -96,7 +92,7 @@ export class Dictionary {
     const where = 'Dictionary';
     check.tensor(where, 'atoms', atoms, { dtypes: check.floating, rank: 2 });
     if (atoms.shape[0] === 0)
-      throw new OrthokitError('ERR_SHAPE', `${where}: atoms must be at least one row, got [${atoms.shape.join(', ')}]`);
+      throw refusal(where, 'atoms', 'be at least one row', `[${atoms.shape.join(', ')}]`, 'ERR_SHAPE');
     const { memoryLimit } = readOptions(where, options, schema);
     const halves = atoms.dtype === 'f16' || atoms.dtype === 'bf16';
     this.device = atoms.device;

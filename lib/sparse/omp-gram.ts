@@ -1,5 +1,5 @@
 import * as check from '../core/check.ts';
-import { OrthokitError } from '../core/errors.ts';
+import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { count, optional, type Resolved, readOptions, type Schema } from '../core/schema.ts';
 import { Task } from '../core/task.ts';
@@ -59,9 +59,8 @@ export async function ompGram(gram: Tensor, correlations: Tensor, options: OmpGr
   const { device } = gram;
   const dtype = gram.dtype as 'f32' | 'f64';
   const [size = 0, columns = 0] = gram.shape;
-  if (columns !== size) throw new OrthokitError('ERR_SHAPE', `${where}: gram must be square, got [${gram.shape}]`);
-  if (size > mostAtoms)
-    throw new OrthokitError('ERR_SHAPE', `${where}: gram must have at most ${mostAtoms} rows, got ${size}`);
+  if (columns !== size) throw refusal(where, 'gram', 'be square', `[${gram.shape}]`, 'ERR_SHAPE');
+  if (size > mostAtoms) throw refusal(where, 'gram', `have at most ${mostAtoms} rows`, size, 'ERR_SHAPE');
   check.tensor(where, 'correlations', correlations, {
     dtypes: [dtype],
     shape: [undefined, size],
@@ -76,8 +75,7 @@ export async function ompGram(gram: Tensor, correlations: Tensor, options: OmpGr
       shapeIs: `have one element a signal, ${signals}`,
       device,
     });
-  else if (given.tol > 0 || given.relTol > 0)
-    throw new OrthokitError('ERR_ARGUMENT', `${where}: energies must be given with a tolerance, got none`);
+  else if (given.tol > 0 || given.relTol > 0) throw refusal(where, 'energies', 'be given with a tolerance', 'none');
   const k = atomsOf(where, given.k, size, size);
 
   using task = new Task<PursuitProgress>(device, given);
@@ -85,8 +83,7 @@ export async function ompGram(gram: Tensor, correlations: Tensor, options: OmpGr
   ops.checkFinite(task.queue, { x: [gram, correlations], guard });
   using squares = diagonalOf(gram);
   const [diagonal, marks] = (await task.readAll(squares, guard)) as [Float64Array, Float64Array];
-  if (marks[0] !== 0)
-    throw new OrthokitError('ERR_ARGUMENT', `${where}: gram and correlations must be finite, got others`);
+  if (marks[0] !== 0) throw refusal(where, 'gram and correlations', 'be finite', 'others');
   checkNorms(where, 'gram', diagonal, dtype);
   const inverses = diagonal.map((square) => (square > 0 ? 1 / Math.sqrt(square) : 0));
   using scales =

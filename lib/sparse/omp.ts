@@ -1,5 +1,5 @@
 import * as check from '../core/check.ts';
-import { OrthokitError } from '../core/errors.ts';
+import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { count, flag, optional, type Resolved, readOptions, type Schema, word } from '../core/schema.ts';
 import { Task } from '../core/task.ts';
@@ -74,7 +74,7 @@ export async function omp(dictionary: Dictionary, signals: Tensor, options: OmpO
   });
   const halves = signals.dtype === 'f16' || signals.dtype === 'bf16';
   if ((halves ? 'f32' : signals.dtype) !== dtype)
-    throw new OrthokitError('ERR_DTYPE', `${where}: signals must fit atoms of ${dtype}, got ${signals.dtype}`);
+    throw refusal(where, 'signals', `fit atoms of ${dtype}`, signals.dtype, 'ERR_DTYPE');
   const k = atomsOf(where, given.k, size, length);
 
   using task = new Task<PursuitProgress>(device, given);

@@ -1,4 +1,4 @@
-import { OrthokitError, shown } from '../core/errors.ts';
+import { refusal, shown } from '../core/errors.ts';
 import { count, notNegative, optional, type Resolved, type Schema, watchers, word } from '../core/schema.ts';
 
 /** When a pursuit chooses, and when it ends. */
@@ -48,12 +48,8 @@ export const pursuitSchema: Schema<PursuitSettings> = {
 
 /** The most atoms of a signal. @throws ERR_ARGUMENT for more than there are */
 export function atomsOf(where: string, k: number | undefined, size: number, most: number): number {
-  if (k !== undefined && k > size)
-    throw new OrthokitError(
-      'ERR_ARGUMENT',
-      `${where}: k must be at most the number of atoms, ${size}, got ${shown(k)}`,
-    );
-  if (size === 0) throw new OrthokitError('ERR_ARGUMENT', `${where}: atoms must be at least one, got none`);
+  if (k !== undefined && k > size) throw refusal(where, 'k', `be at most the number of atoms, ${size}`, shown(k));
+  if (size === 0) throw refusal(where, 'atoms', 'be at least one', 'none');
   return k ?? Math.max(1, Math.min(size, most));
 }
 

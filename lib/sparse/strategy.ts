@@ -1,5 +1,5 @@
 import type { DeviceKind } from '../core/device.ts';
-import { OrthokitError } from '../core/errors.ts';
+import { refusal } from '../core/errors.ts';
 import type { Dictionary } from './dictionary.ts';
 import { rates, sizes } from './rates.ts';
 
@@ -81,11 +81,10 @@ export function strategyOf(
   const seconds = secondsOf[device.kind][dtype];
   const width = dtype === 'f64' ? 8 : 4;
   const isWhole = hasGram || gramBytes <= memoryLimit;
-  if (algorithm === 'gram' && !isWhole && mostRows < k)
-    throw new OrthokitError(
-      'ERR_MEMORY',
-      `omp: memoryLimit must have room for ${k} Gram rows of ${width * n} bytes beside signals, got ${memoryLimit}`,
-    );
+  if (algorithm === 'gram' && !isWhole && mostRows < k) {
+    const must = `have room for ${k} Gram rows of ${width * n} bytes beside signals`;
+    throw refusal('omp', 'memoryLimit', must, memoryLimit, 'ERR_MEMORY');
+  }
   const each = seconds.gemm(n, d, k);
   const time = {
     gram: isWhole ? seconds.gram(n, d, k) : Infinity,

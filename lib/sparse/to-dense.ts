@@ -1,6 +1,6 @@
 import { filled } from '../core/all-or-none.ts';
 import * as check from '../core/check.ts';
-import { OrthokitError } from '../core/errors.ts';
+import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { Tensor } from '../core/tensor.ts';
 import { SparseCode } from './code.ts';
@@ -22,10 +22,7 @@ export async function toDense(code: SparseCode): Promise<Tensor> {
   const { device } = indices;
   const [signals, k] = indices.shape as readonly [number, number];
   if (signals * atoms > mostElements)
-    throw new OrthokitError(
-      'ERR_SHAPE',
-      `${where}: signals times atoms must be at most 2^31 - 1, got ${signals} times ${atoms}`,
-    );
+    throw refusal(where, 'signals times atoms', 'be at most 2^31 - 1', `${signals} times ${atoms}`, 'ERR_SHAPE');
   using values = coefficients.reshape([signals * k]);
   const places = await indices.read();
   // −1, an unused place, stays what no scatter writes to.

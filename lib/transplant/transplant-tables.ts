@@ -1,6 +1,6 @@
 import * as check from '../core/check.ts';
 import type { Device } from '../core/device.ts';
-import { OrthokitError, shown } from '../core/errors.ts';
+import { OrthokitError, refusal, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions } from '../core/options.ts';
 import { Owned } from '../core/owned.ts';
@@ -74,8 +74,7 @@ export async function transplantTables(
 function checkTables(side: string, tables: ModelTables, device?: Device): ModelTables {
   checkOptions(`${op}: ${side}`, tables, ['tokenizer', 'embed', 'lmHead']);
   const { tokenizer, embed, lmHead } = tables;
-  if (!isTokenizer(tokenizer))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: ${side}.tokenizer must be a Tokenizer, got ${shown(tokenizer)}`);
+  if (!isTokenizer(tokenizer)) throw refusal(op, `${side}.tokenizer`, 'be a Tokenizer', shown(tokenizer));
   const demands = { dtypes: check.floating, rank: 2, filled: true, ...(device && { device }) };
   check.tensor(op, `${side}.embed`, embed, demands);
   if (lmHead === undefined) return tables;

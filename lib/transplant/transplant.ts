@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { Device, type DeviceKind } from '../core/device.ts';
-import { OrthokitError } from '../core/errors.ts';
+import { refusal } from '../core/errors.ts';
 import { Task } from '../core/task.ts';
 import { inTurns } from '../core/turns.ts';
 import type { Folder } from '../files/model-folder/folder.ts';
@@ -96,5 +96,5 @@ const newTensor = (made: MadeTable): [string, NewTensor] => {
 async function checkTokens(folder: Folder, { rows, tables }: Job): Promise<void> {
   const { tokens } = await readTokenizerOf(folder, { wantMerges: false });
   if (rows >= tokens.length) return;
-  throw new OrthokitError('ERR_STATE', `${op}: ${tables[0]!.base.name} must have ${tokens.length} rows, got ${rows}`);
+  throw refusal(op, tables[0]!.base.name, `have ${tokens.length} rows`, rows, 'ERR_STATE');
 }

@@ -1,4 +1,4 @@
-import { OrthokitError } from '../core/errors.ts';
+import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { shown } from '../core/options.ts';
 import type { Owned } from '../core/owned.ts';
@@ -154,12 +154,12 @@ class Barycenter {
 function weightsOf(op: string, weights: readonly number[] | undefined, count: number): number[] {
   if (weights === undefined) return Array<number>(count).fill(1 / count);
   if (!Array.isArray(weights) || weights.length !== count)
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: weights must be ${count} numbers, got ${shown(weights)}`);
+    throw refusal(op, 'weights', `be ${count} numbers`, shown(weights));
   for (const weight of weights as readonly unknown[])
     if (typeof weight !== 'number' || !(weight >= 0 && weight < Infinity))
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: weights must be finite and not negative, got ${shown(weight)}`);
+      throw refusal(op, 'weights', 'be finite and not negative', shown(weight));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  if (!(total > 0)) throw new OrthokitError('ERR_ARGUMENT', `${op}: weights must have a positive total, got ${total}`);
+  if (!(total > 0)) throw refusal(op, 'weights', 'have a positive total', total);
   return weights.map((weight) => weight / total);
 }
 
@@ -185,16 +185,15 @@ export async function barycenter(
   const settings = { ...readOptions(op, options, schema), anneal: undefined };
   const { tol, debiased } = settings;
   if (isTensor(measures) || !Array.isArray(measures) || measures.length === 0)
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: measures must be a list of at least one, got ${shown(measures)}`);
+    throw refusal(op, 'measures', 'be a list of at least one', shown(measures));
   for (const [k, measure] of (measures as readonly unknown[]).entries())
-    if (measure === undefined)
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: measures must be masses, got undefined at ${k}`);
+    if (measure === undefined) throw refusal(op, 'measures', 'be masses', `undefined at ${k}`);
   const weights = weightsOf(op, settings.weights, measures.length);
   const costs = costsOf(op, cost);
   const result = await solve<BarycenterResult, BarycenterProgress>(costs, settings, async (control, owned) => {
     const { device, rows, columns } = costs;
     if (debiased && rows !== columns)
-      throw new OrthokitError('ERR_SHAPE', `${op}: cost must be square for debiased, got [${rows},${columns}]`);
+      throw refusal(op, 'cost', 'be square for debiased', `[${rows},${columns}]`, 'ERR_SHAPE');
     const masses = await Promise.all(measures.map((a) => marginalsOf(op, costs, { a }, control)));
     const range = await costs.range(op, control, pairOf(costs, [masses[0]!.a, masses[0]!.b], owned));
     const own = masses.map(({ a }) => a);

@@ -1,6 +1,6 @@
 import { allOrNone } from '../core/all-or-none.ts';
 import * as check from '../core/check.ts';
-import { OrthokitError, oneOf } from '../core/errors.ts';
+import { oneOf, refusal } from '../core/errors.ts';
 import { Lane } from '../core/lane.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOptions, isRecord, shown } from '../core/options.ts';
@@ -59,10 +59,7 @@ export class Divergence {
     const all = [xy, xx, yy];
     for (const result of all)
       if (!(result instanceof TransportResult))
-        throw new OrthokitError(
-          'ERR_ARGUMENT',
-          `Divergence: it must come from sinkhornDivergence, got ${shown(result)}`,
-        );
+        throw refusal('Divergence', 'it', 'come from sinkhornDivergence', shown(result));
     // Dual values: of second order in what the potentials lack, so that the difference keeps its digits.
     this.value = dual - (dualOf(xx) + dualOf(yy)) / 2;
     this.status = all.find(({ status }) => status !== 'converged')?.status ?? 'converged';
@@ -79,7 +76,7 @@ export class Divergence {
   async gradient(by: DivergenceVariable): Promise<Tensor> {
     const sides = { x: [this.xx, 'x'], y: [this.yy, 'x'], a: [this.xx, 'a'], b: [this.yy, 'a'] } as const;
     if (typeof by !== 'string' || !Object.hasOwn(sides, by))
-      throw new OrthokitError('ERR_ARGUMENT', `gradient: by must be ${oneOf(Object.keys(sides))}, got ${shown(by)}`);
+      throw refusal('gradient', 'by', `be ${oneOf(Object.keys(sides))}`, shown(by));
     const [own, side] = sides[by];
     // Half of OT(a, a), whose two sides change together: one of them counts whole.
     using within = await own.gradient(side);
@@ -103,10 +100,7 @@ type AnyCost = StoredCost | PointCost;
 
 function costsOfThree(op: string, costs: unknown): [AnyCost, AnyCost, AnyCost] {
   if (!isRecord(costs) || isTensor(costs))
-    throw new OrthokitError(
-      'ERR_ARGUMENT',
-      `${op}: costs must be points x, y or costs xy, xx, yy, got ${shown(costs)}`,
-    );
+    throw refusal(op, 'costs', 'be points x, y or costs xy, xx, yy', shown(costs));
   if (!('xy' in costs))
     return allOrNone(
       () => new PointCost(op, costs),
@@ -118,8 +112,7 @@ function costsOfThree(op: string, costs: unknown): [AnyCost, AnyCost, AnyCost] {
   const square = (name: 'xx' | 'yy', size: number): StoredCost => {
     const cost = costs[name];
     check.tensor(op, name, cost, { shape: [size, size], device: xy.device });
-    if (cost.dtype !== xy.dtype)
-      throw new OrthokitError('ERR_DTYPE', `${op}: ${name} must have the dtype of xy, ${xy.dtype}, got ${cost.dtype}`);
+    if (cost.dtype !== xy.dtype) throw refusal(op, name, `have the dtype of xy, ${xy.dtype}`, cost.dtype, 'ERR_DTYPE');
     return new StoredCost(op, cost, name);
   };
   return allOrNone(

@@ -1,5 +1,5 @@
 import * as check from '../core/check.ts';
-import { OrthokitError, oneOf } from '../core/errors.ts';
+import { oneOf, refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { isRecord, shown } from '../core/options.ts';
 import { Owned } from '../core/owned.ts';
@@ -86,7 +86,7 @@ export class TransportResult implements Potentials {
   /** @internal @throws ERR_ARGUMENT for what no solver has made */
   constructor(solved: Solved) {
     if (!isRecord(solved) || !isTensor(solved.f) || !isTensor(solved.g) || !isRecord(solved.iterations))
-      throw new OrthokitError('ERR_ARGUMENT', `TransportResult: it must come from sinkhorn, got ${shown(solved)}`);
+      throw refusal('TransportResult', 'it', 'come from sinkhorn', shown(solved));
     this.f = solved.f;
     this.g = solved.g;
     this.eps = solved.eps;
@@ -130,7 +130,7 @@ export class TransportResult implements Potentials {
     const [from, to] = transpose ? [rows, columns] : [columns, rows];
     check.tensor('apply', 'v', v, { dtypes: check.arithmetic, device });
     if (v.shape.length < 1 || v.shape.length > 2 || v.shape[0] !== from)
-      throw new OrthokitError('ERR_SHAPE', `apply: v must have shape [${from}] or [${from}, k], got [${v.shape}]`);
+      throw refusal('apply', 'v', `have shape [${from}] or [${from}, k]`, `[${v.shape}]`, 'ERR_SHAPE');
     using flat = v.reshape([from, v.size / from]);
     using values = flat.cast('f64');
     using averages = new Tensor(device, [to, v.size / from], 'f64');
@@ -178,14 +178,14 @@ export class TransportResult implements Potentials {
       case 'y':
         return this.#byPoints(by);
       default:
-        throw new OrthokitError('ERR_ARGUMENT', `gradient: by must be ${oneOf(variables)}, got ${shown(by)}`);
+        throw refusal('gradient', 'by', `be ${oneOf(variables)}`, shown(by));
     }
   }
 
   #byPoints(by: 'x' | 'y'): Tensor {
     const costs = this.#solved.costs;
     if (!(costs instanceof PointCost))
-      throw new OrthokitError('ERR_UNSUPPORTED', `gradient: ${by} must be points, got a result of a stored cost`);
+      throw refusal('gradient', by, 'be points', 'a result of a stored cost', 'ERR_UNSUPPORTED');
     const side = by === 'x' ? 'rows' : 'columns';
     using gradients = new Tensor(costs.device, [costs[side], costs.dimension], 'f64');
     this.#means(side, { gradients });

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import { OrthokitError } from '../../core/errors.ts';
+import { OrthokitError, refusal } from '../../core/errors.ts';
 import { inTurns, type Steps } from '../../core/turns.ts';
 import { attempt, calls, systemCode } from '../calls.ts';
 import { readFully } from '../contents.ts';
@@ -39,8 +39,7 @@ export class Folder {
   static async open(op: string, field: string, folder: string, options: FolderOptions): Promise<Folder> {
     const real = await attempt(op, folder, 'opened', calls.realpath(folder), field);
     const stats = await attempt(op, real, 'examined', calls.stat(real), field);
-    if (!stats.isDirectory())
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${field} must be a folder, got another kind at ${folder}`);
+    if (!stats.isDirectory()) throw refusal(op, field, 'be a folder', `another kind at ${folder}`);
     return new Folder(op, real, options);
   }
 

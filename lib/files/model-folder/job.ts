@@ -1,4 +1,4 @@
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import { Folder } from './folder.ts';
 import { Journal, type Records } from './journal.ts';
 import { type RunRecord, textOf } from './run-record.ts';
@@ -98,10 +98,7 @@ async function verify<Report>(job: FolderJob<Report>, tensors: ReadonlyMap<strin
     for (const [name, { shape }] of tensors) {
       const { info } = await weights.find(name);
       if (info.shape.join() !== shape.join())
-        throw new OrthokitError(
-          'ERR_STATE',
-          `${op}: ${name} must be [${shape.join(', ')}], got [${info.shape.join(', ')}]`,
-        );
+        throw refusal(op, name, `be [${shape.join(', ')}]`, `[${info.shape.join(', ')}]`, 'ERR_STATE');
     }
   } finally {
     await weights.close();

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import { attempt, calls, ioError } from '../calls.ts';
 import { readFully, spanBytes, writeFully } from '../contents.ts';
 
@@ -65,8 +65,7 @@ export class Journal implements Records {
     const handle = await attempt(op, path, 'opened', calls.open(path, flags, 0o666));
     try {
       const stats = await attempt(op, path, 'examined', calls.fstat(handle));
-      if (!stats.isFile())
-        throw new OrthokitError('ERR_STATE', `${op}: ${path} must be a regular file, got another kind`);
+      if (!stats.isFile()) throw refusal(op, path, 'be a regular file', 'another kind', 'ERR_STATE');
       const journal = new Journal(op, path, handle, recordBytes, Math.floor(stats.size / (recordBytes + sumBytes)));
       journal.#count = await journal.#countRight();
       return journal;

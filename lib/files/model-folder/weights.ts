@@ -1,4 +1,4 @@
-import { OrthokitError } from '../../core/errors.ts';
+import { OrthokitError, refusal } from '../../core/errors.ts';
 import { inTurns } from '../../core/turns.ts';
 import { systemCode } from '../calls.ts';
 import { quote } from '../quote.ts';
@@ -82,10 +82,7 @@ export class Weights {
     const file = shard === undefined ? undefined : await this.shard(shard);
     const info = file?.tensors.get(name);
     if (!file || !info)
-      throw new OrthokitError(
-        'ERR_ARGUMENT',
-        `${this.folder.op}: tensor must be one of the model's, got ${quote(name)}, not in ${this.folder.path}`,
-      );
+      throw refusal(this.folder.op, 'tensor', `be one of the model's`, `${quote(name)}, not in ${this.folder.path}`);
     return { file, info };
   }
 

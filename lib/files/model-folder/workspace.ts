@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import path from 'node:path';
-import { OrthokitError } from '../../core/errors.ts';
+import { OrthokitError, refusal } from '../../core/errors.ts';
 import { attempt, calls, systemCode } from '../calls.ts';
 import { writeFully } from '../contents.ts';
 import { openFolder, syncFolder } from '../place.ts';
@@ -32,7 +32,7 @@ export class Workspace {
     const isEmpty = kind === 'folder' && (await attempt(op, place, 'read', calls.list(place))).length === 0;
     if (kind !== undefined && !isEmpty) {
       const got = kind === 'folder' ? 'a folder with files' : 'another kind of file';
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: out must be free or an empty folder, got ${got} at ${out}`);
+      throw refusal(op, 'out', 'be free or an empty folder', `${got} at ${out}`);
     }
     return new Workspace(op, place);
   }
@@ -78,7 +78,7 @@ export class Workspace {
   /** @throws ERR_ARGUMENT for a place within the folder of a model */
   refuseInside(model: string): void {
     if (this.#out === model || this.#out.startsWith(`${model}${path.sep}`))
-      throw new OrthokitError('ERR_ARGUMENT', `${this.#op}: out must not be within a model, got ${this.#out}`);
+      throw refusal(this.#op, 'out', 'not be within a model', this.#out);
   }
 
   /** After a failure: nothing stays of a run that has done nothing, so that one with other options may begin. */
@@ -172,8 +172,7 @@ export class Workspace {
       const handle = await calls.open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
       try {
         const stats = await calls.fstat(handle);
-        if (!stats.isFile())
-          throw new OrthokitError('ERR_STATE', `${this.#op}: ${file} must be a regular file, got another kind`);
+        if (!stats.isFile()) throw refusal(this.#op, file, 'be a regular file', 'another kind', 'ERR_STATE');
         const bytes = Buffer.alloc(Math.min(stats.size, 1 << 20));
         const count = await calls.read(handle, bytes, 0);
         return bytes.toString('utf8', 0, count);

@@ -1,7 +1,7 @@
 // Which tensors of a file are loaded, and whether they fit tensors that exist.
 import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
-import { OrthokitError, shown } from '../../core/errors.ts';
+import { refusal, shown } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Turns } from '../../core/turns.ts';
 import { quote, shortened } from '../quote.ts';
@@ -16,11 +16,9 @@ const mostTensors = 65_536;
 
 export function checkNames(op: string, names: TensorNames | undefined): void {
   if (names === undefined || typeof names === 'function') return;
-  if (names.length > mostTensors)
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: names must be at most ${mostTensors}, got ${names.length}`);
+  if (names.length > mostTensors) throw refusal(op, 'names', `be at most ${mostTensors}`, names.length);
   for (const [i, name] of (names as readonly unknown[]).entries())
-    if (typeof name !== 'string')
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: names[${i}] must be a string, got ${shown(name)}`);
+    if (typeof name !== 'string') throw refusal(op, `names[${i}]`, 'be a string', shown(name));
 }
 
 /** The tensors of `into` as they are now, each alive and of the device. */
@@ -51,15 +49,12 @@ export async function chosenOf(
     if (!isWanted(name, info)) continue;
     tensorDtype(op, name, info);
     if (chosen.size === mostTensors)
-      throw new OrthokitError(
-        'ERR_UNSUPPORTED',
-        `${op}: file must have at most ${mostTensors} tensors to load, got more in ${path}`,
-      );
+      throw refusal(op, 'file', `have at most ${mostTensors} tensors to load`, `more in ${path}`, 'ERR_UNSUPPORTED');
     chosen.set(name, info);
   }
   const missing = [...(listed ?? [])].filter((name) => !chosen.has(name));
   if (missing.length > 0)
-    throw new OrthokitError('ERR_STATE', `${op}: file must have the tensors of names, got none of ${few(missing)} in ${path}`); // biome-ignore format: one line
+    throw refusal(op, 'file', 'have the tensors of names', `none of ${few(missing)} in ${path}`, 'ERR_STATE'); // biome-ignore format: one line
   return chosen;
 }
 
@@ -76,14 +71,14 @@ export function checkFit(
     const parts: string[] = [];
     if (missing.length > 0) parts.push(`${few(missing)} not in the file`);
     if (extra.length > 0) parts.push(`${few(extra)} in the file alone`);
-    throw new OrthokitError('ERR_STATE', `${op}: into must have the tensors that are loaded, got ${parts.join(' and ')}: ${path}`); // biome-ignore format: one line
+    throw refusal(op, 'into', 'have the tensors that are loaded', `${parts.join(' and ')}: ${path}`, 'ERR_STATE'); // biome-ignore format: one line
   }
   for (const [name, { dtype, shape }] of chosen) {
     const tensor = into.get(name) as Tensor;
     const own = `${fileDtypes[tensor.dtype]} [${tensor.shape.join(', ')}]`;
     const other = `${dtype} [${shape.join(', ')}]`;
     if (own !== other)
-      throw new OrthokitError('ERR_STATE', `${op}: into[${quote(name)}] must be ${other} as in the file, got ${own}: ${path}`); // biome-ignore format: one line
+      throw refusal(op, `into[${quote(name)}]`, `be ${other} as in the file`, `${own}: ${path}`, 'ERR_STATE'); // biome-ignore format: one line
   }
 }
 

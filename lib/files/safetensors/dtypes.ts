@@ -1,5 +1,5 @@
 import { arrays, type Dtype } from '../../core/dtypes.ts';
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import type { TypedArray } from '../../core/native.ts';
 import { quote } from '../quote.ts';
 
@@ -95,16 +95,10 @@ export function tensorDtype(op: string, name: string, info: { dtype: FileDtype; 
   const dtype = dtypes.get(info.dtype);
   const field = `tensor ${quote(name)}`;
   if (!dtype) {
-    throw new OrthokitError(
-      'ERR_UNSUPPORTED',
-      `${op}: ${field} must be one of ${[...dtypes.keys()].join(' ')}, got ${info.dtype}`,
-    );
+    throw refusal(op, field, `be one of ${[...dtypes.keys()].join(' ')}`, info.dtype, 'ERR_UNSUPPORTED');
   }
   if (info.shape.length > maxRank) {
-    throw new OrthokitError(
-      'ERR_UNSUPPORTED',
-      `${op}: ${field} must have at most ${maxRank} dimensions, got ${info.shape.length}`,
-    );
+    throw refusal(op, field, `have at most ${maxRank} dimensions`, info.shape.length, 'ERR_UNSUPPORTED');
   }
   return dtype;
 }

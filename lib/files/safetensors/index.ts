@@ -1,6 +1,6 @@
 import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
-import { OrthokitError, shown } from '../../core/errors.ts';
+import { refusal, shown } from '../../core/errors.ts';
 import type { TypedArray } from '../../core/native.ts';
 import { isRecord } from '../../core/options.ts';
 import { Owned } from '../../core/owned.ts';
@@ -47,8 +47,7 @@ export async function saveTensors(
   const op = 'saveTensors';
   checkPath(op, path);
   const given = readOptions(op, options, saveSchema);
-  if (!isRecord(tensors))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: tensors must be an object, got ${shown(tensors)}`);
+  if (!isRecord(tensors)) throw refusal(op, 'tensors', 'be an object', shown(tensors));
   for (const [name, tensor] of Object.entries(tensors)) check.tensor(op, `tensors.${name}`, tensor);
   given.signal?.throwIfAborted();
   await writeTensorFile(path, snapshot(tensors), { ...given, op });
@@ -65,8 +64,7 @@ export function snapshot(tensors: Readonly<Record<string, Tensor>>): TensorSourc
     const data = async (): ReturnType<Tensor['read']> => {
       const given = read;
       read = undefined;
-      if (!given)
-        throw new OrthokitError('ERR_ARGUMENT', `snapshot: data of ${quote(name)} must be taken once, got twice`);
+      if (!given) throw refusal('snapshot', `data of ${quote(name)}`, 'be taken once', 'twice');
       return given;
     };
     return { name, dtype: fileDtypes[tensor.dtype], shape: tensor.shape, data };

@@ -1,5 +1,5 @@
 // Checkpoints of optimizers: a safetensors file of state tensors, with groups and scalars as text.
-import { OrthokitError } from '../../core/errors.ts';
+import { OrthokitError, refusal } from '../../core/errors.ts';
 import type { TypedArray } from '../../core/native.ts';
 import { isRecord, shown } from '../../core/options.ts';
 import { type Option, readOptions, type Schema, watchers } from '../../core/schema.ts';
@@ -72,11 +72,7 @@ export async function save(
   checkPath(op, path);
   const { metadata: own = {}, ...watched } = readOptions(op, options, saveSchema);
   for (const name of Object.keys(own))
-    if (ownNames.includes(name))
-      throw new OrthokitError(
-        'ERR_ARGUMENT',
-        `${op}: metadata must not use the names ${ownNames.join(', ')}, got ${name}`,
-      );
+    if (ownNames.includes(name)) throw refusal(op, 'metadata', `not use the names ${ownNames.join(', ')}`, name);
   watched.signal?.throwIfAborted();
   // Values that no step would take make a file that cannot be loaded.
   for (const part of parts) for (const [index, group] of part.groups.entries()) part.check(op, group, index);

@@ -1,5 +1,5 @@
 import type { Device } from '../../core/device.ts';
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { shown } from '../../core/options.ts';
 import { Tensor } from '../../core/tensor.ts';
@@ -19,10 +19,7 @@ export class Guard {
 
   constructor(where: string, mode: NonFinite, device: Device) {
     if (!['propagate', 'skip', 'throw'].includes(mode))
-      throw new OrthokitError(
-        'ERR_ARGUMENT',
-        `${where}: nonFinite must be one of 'propagate', 'skip', 'throw', got ${shown(mode)}`,
-      );
+      throw refusal(where, 'nonFinite', `be one of 'propagate', 'skip', 'throw'`, shown(mode));
     this.mode = mode;
     this.#device = device;
     if (mode === 'propagate') return;

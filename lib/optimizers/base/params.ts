@@ -1,6 +1,6 @@
 import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import { isListOf, shown } from '../../core/options.ts';
 import { Places } from '../../core/places.ts';
 import type { Given } from '../../core/schema.ts';
@@ -27,19 +27,15 @@ export type Params<O> = readonly Tensor[] | readonly GroupOptions<O>[];
 
 /** The groups that parameters make: one of all tensors, or those that are given. */
 export function groupsOf<O>(where: string, params: Params<O>): readonly GroupOptions<O>[] {
-  if (!Array.isArray(params) || params.length === 0)
-    throw new OrthokitError(
-      'ERR_ARGUMENT',
-      `${where}: params must be tensors or groups, at least one, got ${Array.isArray(params) ? 'none' : shown(params)}`,
-    );
+  if (!Array.isArray(params) || params.length === 0) {
+    const must = 'be tensors or groups, at least one';
+    throw refusal(where, 'params', must, Array.isArray(params) ? 'none' : shown(params));
+  }
   if (isListOf(params, isTensor)) return [{ params } as unknown as GroupOptions<O>];
   for (const [i, group] of (params as unknown[]).entries()) {
     const tensors = (group as { params?: unknown } | null)?.params;
     if (isTensor(group) || !isListOf(tensors, isTensor))
-      throw new OrthokitError(
-        'ERR_ARGUMENT',
-        `${where}: params must be all tensors, or all groups { params: tensors }, got another at ${i}`,
-      );
+      throw refusal(where, 'params', 'be all tensors, or all groups { params: tensors }', `another at ${i}`);
   }
   return params as readonly GroupOptions<O>[];
 }
@@ -47,17 +43,16 @@ export function groupsOf<O>(where: string, params: Params<O>): readonly GroupOpt
 /** The device of all parameters; each belongs to one group, under a name of its own. */
 export function deviceOf(where: string, params: readonly Tensor[], groups: readonly { name: string }[]): Device {
   const [first] = params;
-  if (!first) throw new OrthokitError('ERR_ARGUMENT', `${where}: params must hold at least one tensor, got none`);
+  if (!first) throw refusal(where, 'params', 'hold at least one tensor', 'none');
   const seen = new Places();
   for (const [i, weight] of params.entries()) {
     check.alive(where, 'a parameter', weight);
     if (weight.device !== first.device)
-      throw new OrthokitError('ERR_DEVICE', `${where}: params must be on one device, got another at ${i}`);
-    if (!seen.add(weight))
-      throw new OrthokitError('ERR_ARGUMENT', `${where}: params must not hold a tensor twice, got one again at ${i}`);
+      throw refusal(where, 'params', 'be on one device', `another at ${i}`, 'ERR_DEVICE');
+    if (!seen.add(weight)) throw refusal(where, 'params', 'not hold a tensor twice', `one again at ${i}`);
   }
   const names = groups.map((group) => group.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new OrthokitError('ERR_ARGUMENT', `${where}: group name must be unique, got ${twice}`);
+  if (twice !== undefined) throw refusal(where, 'group name', 'be unique', twice);
   return first.device;
 }

@@ -1,4 +1,4 @@
-import { OrthokitError } from '../../core/errors.ts';
+import { OrthokitError, refusal } from '../../core/errors.ts';
 import { optional, whole } from '../../core/schema.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { CommonOptions } from '../base/common-options.ts';
@@ -20,11 +20,10 @@ export interface MatrixOptions extends CommonOptions {
 }
 
 export function checkMatrix(where: string, { shape }: Tensor): void {
-  if (shape.length < 2)
-    throw new OrthokitError(
-      'ERR_SHAPE',
-      `${where}: params must be matrices, got shape [${shape}]; use combine() to give vectors to another optimizer`,
-    );
+  if (shape.length < 2) {
+    const got = `shape [${shape}]; use combine() to give vectors to another optimizer`;
+    throw refusal(where, 'params', 'be matrices', got, 'ERR_SHAPE');
+  }
 }
 
 /** Takes matrices alone: rank 2, batches of rank 3, convolutions of rank 4 and 5 as [O, the rest]. */
@@ -45,7 +44,7 @@ export const blocks: Part<Pick<MatrixOptions, 'heads' | 'split'>> = {
   },
   checkWeight: (where, { shape }, { heads }) => {
     if (heads !== undefined && (shape.length !== 2 || shape[0]! % heads !== 0))
-      throw new OrthokitError('ERR_SHAPE', `${where}: heads ${heads} must divide the rows of matrices, got [${shape}]`);
+      throw refusal(where, `heads ${heads}`, 'divide the rows of matrices', `[${shape}]`, 'ERR_SHAPE');
   },
   viewShape: ({ shape: [rows, columns] }, { heads }) =>
     heads === undefined ? undefined : [heads, rows! / heads, columns!],

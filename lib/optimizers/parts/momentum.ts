@@ -1,4 +1,4 @@
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import { isListOf } from '../../core/options.ts';
 import { flag, fraction, word } from '../../core/schema.ts';
 import type { Part } from '../base/part.ts';
@@ -32,8 +32,7 @@ export const nesterov = (
 export const momentumForm = (value: MomentumForm): Part<Form, never, Form> => ({
   ...passed({ dampening: fraction(0), momentumForm: word(['ema', 'heavy-ball'], value, true) }),
   checkOptions: (where, { dampening, momentumForm: form }) => {
-    if (dampening !== 0 && form === 'ema')
-      throw new OrthokitError('ERR_ARGUMENT', `${where}: dampening must be 0 for momentumForm ema, got ${dampening}`);
+    if (dampening !== 0 && form === 'ema') throw refusal(where, 'dampening', 'be 0 for momentumForm ema', dampening);
   },
 });
 

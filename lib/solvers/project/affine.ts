@@ -1,5 +1,5 @@
 import * as check from '../../core/check.ts';
-import { OrthokitError } from '../../core/errors.ts';
+import { OrthokitError, refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
@@ -48,8 +48,7 @@ export class AffineSet {
     const [rows, columns] = a.shape as [number, number];
     const { device, dtype } = a;
     check.tensor(where, 'b', b, { shape: [rows], dtypes: [dtype], device });
-    if (rows > columns)
-      throw new OrthokitError('ERR_SHAPE', `${where}: a must have at most as many rows as columns, got [${a.shape}]`);
+    if (rows > columns) throw refusal(where, 'a', 'have at most as many rows as columns', `[${a.shape}]`, 'ERR_SHAPE');
     using owned = new Owned<Tensor>();
     const like = (...shape: number[]): Tensor => owned.add(new Tensor(device, shape, dtype));
     const [turned, q, r, factor] = [like(columns, rows), like(columns, rows), like(rows, rows), like(rows, rows)];

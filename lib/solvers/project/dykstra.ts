@@ -1,6 +1,6 @@
 import { callback, checkNumber } from '../../core/callbacks.ts';
 import * as check from '../../core/check.ts';
-import { OrthokitError, shown } from '../../core/errors.ts';
+import { refusal, shown } from '../../core/errors.ts';
 import { Owned } from '../../core/owned.ts';
 import { count, notNegative, type Resolved, readOptions, type Schema, watchers } from '../../core/schema.ts';
 import { Task } from '../../core/task.ts';
@@ -70,10 +70,7 @@ export async function dykstra(
   const where = 'project.dykstra';
   check.tensor(where, 'x', x, { dtypes: check.arithmetic });
   if (!Array.isArray(projections) || projections.length === 0 || projections.some((one) => typeof one !== 'function'))
-    throw new OrthokitError(
-      'ERR_ARGUMENT',
-      `${where}: projections must be a list of functions, got ${shown(projections)}`,
-    );
+    throw refusal(where, 'projections', 'be a list of functions', shown(projections));
   const given = readOptions(where, options, schema);
   const { device } = x;
   using task = new Task<DykstraProgress>(device, given);
@@ -101,7 +98,7 @@ export async function dykstra(
       vectors.dot(queue, x, x, parts.at(-1)!);
       const found = await task.read(numbers);
       const [before, now] = found.subarray(-2) as unknown as [number, number];
-      if (Number.isNaN(before)) throw new OrthokitError('ERR_ARGUMENT', `${where}: x must hold numbers, got NaN`);
+      if (Number.isNaN(before)) throw refusal(where, 'x', 'hold numbers', 'NaN');
       for (const [i] of projections.entries()) checkNumber(`${where}: projections[${i}]`, found[i]!);
       const square = found.subarray(0, -2).reduce((sum, own) => sum + own, 0);
       const change = square === 0 ? 0 : Math.sqrt(square / Math.max(before, now));

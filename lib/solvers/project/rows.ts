@@ -1,7 +1,7 @@
 // Projections that take each row by itself; a vector is one row. They are queued, and done in place.
 import * as check from '../../core/check.ts';
 import type { Dtype } from '../../core/dtypes.ts';
-import { OrthokitError, shown } from '../../core/errors.ts';
+import { refusal, shown } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { checkValues, notNegative } from '../../core/schema.ts';
 import type { Tensor } from '../../core/tensor.ts';
@@ -10,7 +10,7 @@ import type { Tensor } from '../../core/tensor.ts';
 export function checkRows(where: string, x: unknown, dtypes: readonly Dtype[] = check.floating): asserts x is Tensor {
   check.tensor(where, 'x', x, { dtypes });
   if (x.shape.length === 1 || x.shape.length === 2) return;
-  throw new OrthokitError('ERR_SHAPE', `${where}: x must be a vector or a matrix, got [${x.shape}]`);
+  throw refusal(where, 'x', 'be a vector or a matrix', `[${x.shape}]`, 'ERR_SHAPE');
 }
 
 /** The vector as a matrix of one row, the matrix as itself: a view that is the caller's to dispose. */
@@ -83,8 +83,7 @@ export function halfspace(x: Tensor, a: Tensor, b: number): void {
   checkRows(where, x);
   const { device, dtype, shape } = x;
   check.tensor(where, 'a', a, { dtypes: [dtype], shape: [shape.at(-1)], device });
-  if (!Number.isFinite(b))
-    throw new OrthokitError('ERR_ARGUMENT', `${where}: b must be a finite number, got ${shown(b)}`);
+  if (!Number.isFinite(b)) throw refusal(where, 'b', 'be a finite number', shown(b));
   using rows = asRows(x);
   ops.projectRows(device, { x: rows, out: rows, normal: a, set: 'halfspace', size: b });
 }
@@ -103,9 +102,7 @@ export function box(x: Tensor, lower: number, upper: number): void {
   const where = 'project.box';
   check.tensor(where, 'x', x, { dtypes: check.arithmetic });
   for (const [name, value] of Object.entries({ lower, upper }))
-    if (typeof value !== 'number' || Number.isNaN(value))
-      throw new OrthokitError('ERR_ARGUMENT', `${where}: ${name} must be a number, got ${shown(value)}`);
-  if (lower > upper)
-    throw new OrthokitError('ERR_ARGUMENT', `${where}: lower must be at most upper, got ${lower} and ${upper}`);
+    if (typeof value !== 'number' || Number.isNaN(value)) throw refusal(where, name, 'be a number', shown(value));
+  if (lower > upper) throw refusal(where, 'lower', 'be at most upper', `${lower} and ${upper}`);
   ops.map(x.device, { x: [x], out: [x], function: 'clamp', parameters: [lower, upper] });
 }

@@ -1,4 +1,4 @@
-import { OrthokitError, shown } from '../../core/errors.ts';
+import { refusal, shown } from '../../core/errors.ts';
 import { flag, optional, type Resolved, readOptions, type Schema, word } from '../../core/schema.ts';
 import { atOnce, type Steps } from '../../core/turns.ts';
 import { isTokenizer, type Tokenizer } from '../tokenizer.ts';
@@ -80,8 +80,7 @@ const schema: Schema<Resolved<MatchOptions, 'byte'>> = {
  */
 export function matchVocabularies(base: Tokenizer, donor: Tokenizer, options: MatchOptions = {}): VocabularyMatch {
   for (const [name, tokenizer] of Object.entries({ base, donor }))
-    if (!isTokenizer(tokenizer))
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be a Tokenizer, got ${shown(tokenizer)}`);
+    if (!isTokenizer(tokenizer)) throw refusal(op, name, 'be a Tokenizer', shown(tokenizer));
   const { match, byte = match === 'bytes', prefix } = readOptions(op, options, schema);
   return atOnce(matchSteps(base, donor, { match, byte, prefix }));
 }

@@ -1,4 +1,4 @@
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import { Owned } from '../../core/owned.ts';
 import type { Task } from '../../core/task.ts';
 import type { OpenRecords } from '../../files/model-folder/job.ts';
@@ -143,15 +143,13 @@ export function checkJob({ op, settings, method, tables }: Job): void {
     checkShared(op, shared, first.origins.targets.length);
     const columns = group.reduce((sum, { base }) => sum + base.columns, first.donor.columns);
     const bytes = 4 * shared * columns;
-    if (bytes > settings.memoryLimit)
-      throw new OrthokitError(
-        'ERR_MEMORY',
-        `${op}: memoryLimit must hold the rows of ${shared} shared tokens, ${bytes} bytes, got ${settings.memoryLimit}`,
-      );
+    if (bytes > settings.memoryLimit) {
+      const must = `hold the rows of ${shared} shared tokens, ${bytes} bytes`;
+      throw refusal(op, 'memoryLimit', must, settings.memoryLimit, 'ERR_MEMORY');
+    }
   }
 }
 
 function checkShared(op: string, shared: number, targets: number): void {
-  if (shared === 0 && targets > 0)
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: base and donor must share tokens that have rows, got none`);
+  if (shared === 0 && targets > 0) throw refusal(op, 'base and donor', 'share tokens that have rows', 'none');
 }

@@ -1,4 +1,4 @@
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import { inTurns } from '../../core/turns.ts';
 import type { JsonObject } from '../../files/json/reader.ts';
 import { Folder } from '../../files/model-folder/folder.ts';
@@ -43,11 +43,10 @@ export async function openModel(path: string, options: OpenModelOptions): Promis
     const names = await inTurns(findTables(weights, side, options.tensors), signal);
     const embed = await openTable(weights, names.embed);
     const lmHead = names.lmHead === undefined ? undefined : await openTable(weights, names.lmHead);
-    if (lmHead && lmHead.rows !== embed.rows)
-      throw new OrthokitError(
-        'ERR_SHAPE',
-        `${op}: ${side} must have as many rows in ${lmHead.name} as in ${embed.name}, ${embed.rows}, got ${lmHead.rows}`,
-      );
+    if (lmHead && lmHead.rows !== embed.rows) {
+      const must = `have as many rows in ${lmHead.name} as in ${embed.name}, ${embed.rows}`;
+      throw refusal(op, side, must, lmHead.rows, 'ERR_SHAPE');
+    }
     checkFit(folder, tokenizer, embed);
     // All of the base is copied: what is wrong with a shard shows before any work.
     if (side === 'base') for (const shard of weights.shards) await weights.shard(shard);

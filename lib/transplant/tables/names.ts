@@ -1,4 +1,4 @@
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import type { Steps } from '../../core/turns.ts';
 import type { Weights } from '../../files/model-folder/weights.ts';
 import { shortened } from '../../files/quote.ts';
@@ -30,27 +30,24 @@ export function* findTables(
   const heads = given.lmHead === undefined ? yield* namesLike(weights, headName) : [given.lmHead];
   const [embed] = embeds;
   const [lmHead] = heads;
-  if (embed === undefined || embeds.length > 1)
-    throw new OrthokitError(
-      'ERR_UNSUPPORTED',
-      `${op}: ${side} must have one tensor of embeddings, or tensors.${side}.embed must name it, got ${list(embeds)}`,
-    );
-  if (heads.length > 1)
-    throw new OrthokitError(
-      'ERR_UNSUPPORTED',
-      `${op}: ${side} must have one output head, or tensors.${side}.lmHead must name it, got ${list(heads)}`,
-    );
+  if (embed === undefined || embeds.length > 1) {
+    const must = `have one tensor of embeddings, or tensors.${side}.embed must name it`;
+    throw refusal(op, side, must, list(embeds), 'ERR_UNSUPPORTED');
+  }
+  if (heads.length > 1) {
+    const must = `have one output head, or tensors.${side}.lmHead must name it`;
+    throw refusal(op, side, must, list(heads), 'ERR_UNSUPPORTED');
+  }
   return lmHead === undefined ? { embed } : { embed, lmHead };
 }
 
 /** @throws ERR_UNSUPPORTED for a base that keeps more than tables by token */
 export function* refusePerToken(weights: Weights): Steps<void> {
   const left = yield* namesLike(weights, perToken);
-  if (left.length > 0)
-    throw new OrthokitError(
-      'ERR_UNSUPPORTED',
-      `${weights.folder.op}: base must keep nothing but embeddings and head by token, got ${list(left)}`,
-    );
+  if (left.length > 0) {
+    const must = 'keep nothing but embeddings and head by token';
+    throw refusal(weights.folder.op, 'base', must, list(left), 'ERR_UNSUPPORTED');
+  }
 }
 
 /** A model may have some hundred thousand tensors. */

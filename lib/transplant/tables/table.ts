@@ -1,6 +1,6 @@
 import type { Device } from '../../core/device.ts';
 import { type Dtype, isFloating } from '../../core/dtypes.ts';
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
@@ -36,14 +36,11 @@ export async function openTable(weights: Weights, name: string): Promise<Table> 
   const { op } = weights.folder;
   const { file, info } = await weights.find(name);
   const field = `tensor ${quote(name)}`;
-  if (info.shape.length !== 2)
-    throw new OrthokitError('ERR_SHAPE', `${op}: ${field} must be a matrix, got [${info.shape.join(', ')}]`);
+  if (info.shape.length !== 2) throw refusal(op, field, 'be a matrix', `[${info.shape.join(', ')}]`, 'ERR_SHAPE');
   const dtype = tensorDtype(op, name, info);
-  if (!isFloating(dtype))
-    throw new OrthokitError('ERR_UNSUPPORTED', `${op}: ${field} must be floating, got ${info.dtype}`);
+  if (!isFloating(dtype)) throw refusal(op, field, 'be floating', info.dtype, 'ERR_UNSUPPORTED');
   const [rows = 0, columns = 0] = info.shape;
-  if (rows === 0 || columns === 0)
-    throw new OrthokitError('ERR_SHAPE', `${op}: ${field} must have elements, got [${info.shape.join(', ')}]`);
+  if (rows === 0 || columns === 0) throw refusal(op, field, 'have elements', `[${info.shape.join(', ')}]`, 'ERR_SHAPE');
   const rowBytes = (columns * bitsOf[info.dtype]) / 8;
   return {
     name,

@@ -1,6 +1,6 @@
 import { abortable } from '../../core/abortable.ts';
 import * as check from '../../core/check.ts';
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import { shown } from '../../core/options.ts';
 import { isTensor, Tensor } from '../../core/tensor.ts';
 import type { Masses } from '../options.ts';
@@ -29,7 +29,7 @@ export async function stacked(
     return { cost: cost.reshape(cost.shape), sizes: Array.from({ length: batch }, () => [n, m] as const) };
   }
   if (!Array.isArray(costs) || costs.length === 0)
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: costs must be a batch or a list of matrices, got ${shown(costs)}`);
+    throw refusal(op, 'costs', 'be a batch or a list of matrices', shown(costs));
   const list: Tensor<'f32' | 'f64'>[] = [];
   // A hole of a list is looked at, too.
   for (const [k, cost] of (costs as readonly unknown[]).entries()) {
@@ -61,10 +61,7 @@ function stackedMasses(
   width: number,
 ): { rows: Float64Array; totals: number[] } {
   if (masses !== undefined && (!Array.isArray(masses) || masses.length !== sizes.length))
-    throw new OrthokitError(
-      'ERR_ARGUMENT',
-      `${op}: ${name} must be a list of ${sizes.length} lists, got ${shown(masses)}`,
-    );
+    throw refusal(op, name, `be a list of ${sizes.length} lists`, shown(masses));
   const rows = new Float64Array(sizes.length * width);
   const totals = sizes.map((size, k) => {
     const field = `${name}[${k}]`;
@@ -93,7 +90,7 @@ export function stackedMarginals(
     const other = b.totals[k]!;
     const isGiven = ofRows !== undefined && ofColumns !== undefined;
     if (isGiven && !haveOneTotal(total, other))
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: b[${k}] must have the total of a[${k}], ${total}, got ${other}`);
+      throw refusal(op, `b[${k}]`, `have the total of a[${k}], ${total}`, other);
     // The side that was given sets the total.
     const [rows, width, by] = ofRows === undefined ? [a.rows, n, other / total] : [b.rows, m, total / other];
     for (let i = k * width; i < (k + 1) * width; ++i) rows[i] = rows[i]! * by;

@@ -1,5 +1,5 @@
 import { filled } from '../../core/all-or-none.ts';
-import { OrthokitError, oneOf } from '../../core/errors.ts';
+import { oneOf, refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { isRecord, shown } from '../../core/options.ts';
 import { isTensor, Tensor } from '../../core/tensor.ts';
@@ -45,7 +45,7 @@ export class TransportBatch {
     status: readonly TransportStatus[],
   ) {
     if (!isTensor(costs) || !isRecord(potentials) || !(statistics instanceof Float64Array))
-      throw new OrthokitError('ERR_ARGUMENT', `TransportBatch: it must come from transportBatch, got ${shown(costs)}`);
+      throw refusal('TransportBatch', 'it', 'come from transportBatch', shown(costs));
     const column = (k: number) => statistics.filter((_, at) => at % 4 === k);
     this.f = potentials.f;
     this.g = potentials.g;
@@ -85,7 +85,7 @@ export class TransportBatch {
       case 'b':
         return await centred(this.g);
       default:
-        throw new OrthokitError('ERR_ARGUMENT', `gradient: by must be ${oneOf(variables)}, got ${shown(by)}`);
+        throw refusal('gradient', 'by', `be ${oneOf(variables)}`, shown(by));
     }
   }
 

@@ -1,4 +1,4 @@
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import { slack, widestCuts } from '../problem/feasibility.ts';
 import { sumOf } from '../problem/potentials.ts';
 import type { BatchProblem, Support } from './costs.ts';
@@ -25,11 +25,7 @@ export function supportOf(op: string, problem: BatchProblem, k: number): Support
   ] as const;
   for (const [side, masses, reach] of sides) {
     const bare = masses.findIndex((mass, i) => mass > 0 && reach[i] === 0);
-    if (bare >= 0)
-      throw new OrthokitError(
-        'ERR_ARGUMENT',
-        `${op}: costs[${k}] must have a finite element for every mass, got none in ${side} ${bare}`,
-      );
+    if (bare >= 0) throw refusal(op, `costs[${k}]`, 'have a finite element for every mass', `none in ${side} ${bare}`);
   }
   if (sides.some(([, masses, reach]) => masses.some((mass, i) => mass > 0 && reach[i] === 1))) return 'barred';
   for (let i = 0; i < rows; ++i)

@@ -1,7 +1,7 @@
 import { filled } from '../../core/all-or-none.ts';
 import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import type { Lane } from '../../core/lane.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Tensor } from '../../core/tensor.ts';
@@ -142,7 +142,7 @@ export class StoredCost implements Cost {
     ops.costRange(lane.queue, { cost: this.#cost, ...massFields(masses), statistics });
     const [least, most, bad, forbidden, bareRows, bareColumns, barredRows, barredColumns] = await lane.read(statistics);
     const refuse = (must: string, got: string): never => {
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${this.#name} must ${must}, got ${got}`);
+      throw refusal(op, this.#name, must, got);
     };
     if (bad! > 0) refuse('be neither NaN nor -Infinity', `${bad} of them`);
     if (bareRows! + bareColumns! > 0)

@@ -1,6 +1,6 @@
 import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import type { Lane } from '../../core/lane.ts';
 import { shown } from '../../core/options.ts';
 import { isTensor } from '../../core/tensor.ts';
@@ -37,12 +37,8 @@ async function numbersOf(
 /** A copy of masses that are no tensor. */
 export function arrayOf(op: string, name: string, masses: unknown, size: number, others = ''): Float64Array {
   if (!Array.isArray(masses) && !(masses instanceof Float64Array) && !(masses instanceof Float32Array))
-    throw new OrthokitError(
-      'ERR_ARGUMENT',
-      `${op}: ${name} must be ${others}an array of numbers, Float32Array or Float64Array, got ${shown(masses)}`,
-    );
-  if (masses.length !== size)
-    throw new OrthokitError('ERR_SHAPE', `${op}: ${name} must have ${size} elements, got ${masses.length}`);
+    throw refusal(op, name, `be ${others}an array of numbers, Float32Array or Float64Array`, shown(masses));
+  if (masses.length !== size) throw refusal(op, name, `have ${size} elements`, masses.length, 'ERR_SHAPE');
   return Float64Array.from(masses);
 }
 
@@ -50,12 +46,10 @@ export function arrayOf(op: string, name: string, masses: unknown, size: number,
 export function totalOf(op: string, name: string, masses: Float64Array): number {
   let total = 0;
   for (const [i, mass] of masses.entries()) {
-    if (!(mass >= 0 && mass < Infinity))
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must be finite and not negative, got ${mass} at ${i}`);
+    if (!(mass >= 0 && mass < Infinity)) throw refusal(op, name, 'be finite and not negative', `${mass} at ${i}`);
     total += mass;
   }
-  if (!(total > 0 && total < Infinity))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: ${name} must have a positive, finite total, got ${total}`);
+  if (!(total > 0 && total < Infinity)) throw refusal(op, name, 'have a positive, finite total', total);
   return total;
 }
 
@@ -88,7 +82,7 @@ export async function marginalsOf(
   const mass = normalize(op, 'a', rowMasses);
   const other = normalize(op, 'b', columnMasses);
   if (a !== undefined && b !== undefined && !haveOneTotal(mass, other))
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: b must have the total of a, ${mass}, got ${other}`);
+    throw refusal(op, 'b', `have the total of a, ${mass}`, other);
   // The side that was given sets the total, so that uniform masses go with any.
   return { a: rowMasses, b: columnMasses, mass: a === undefined ? other : mass };
 }

@@ -1,7 +1,7 @@
 import { allOrNone, filled } from '../../core/all-or-none.ts';
 import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import type { Lane } from '../../core/lane.ts';
 import { ops } from '../../core/native-ops.ts';
 import { isRecord } from '../../core/options.ts';
@@ -55,10 +55,9 @@ export class PointCost implements Cost {
     const demands = { dtypes: check.arithmetic, rank: 2, filled: true };
     check.tensor(op, 'x', x, demands);
     check.tensor(op, 'y', y, { ...demands, device: x.device });
-    if (y.dtype !== x.dtype)
-      throw new OrthokitError('ERR_DTYPE', `${op}: y must have the dtype of x, ${x.dtype}, got ${y.dtype}`);
+    if (y.dtype !== x.dtype) throw refusal(op, 'y', `have the dtype of x, ${x.dtype}`, y.dtype, 'ERR_DTYPE');
     if (y.shape[1] !== x.shape[1])
-      throw new OrthokitError('ERR_SHAPE', `${op}: y must have the columns of x, ${x.shape[1]}, got ${y.shape[1]}`);
+      throw refusal(op, 'y', `have the columns of x, ${x.shape[1]}`, y.shape[1], 'ERR_SHAPE');
     this.device = x.device;
     this.dtype = x.dtype;
     this.rows = x.shape[0]!;
@@ -93,8 +92,7 @@ export class PointCost implements Cost {
     for (const [c, cloud] of clouds.entries())
       for (let at = 0; at < cloud.length; ++at) {
         const value = cloud[at]!;
-        if (!Number.isFinite(value))
-          throw new OrthokitError('ERR_ARGUMENT', `${op}: ${'xy'[c]} must be finite, got ${value} at ${at}`);
+        if (!Number.isFinite(value)) throw refusal(op, 'xy'[c]!, 'be finite', `${value} at ${at}`);
         const k = at % d;
         if (value < least[k]!) least[k] = value;
         if (value > most[k]!) most[k] = value;
@@ -103,7 +101,7 @@ export class PointCost implements Cost {
     const across = this.metric === 'l1' ? extent.reduce((a, b) => a + b, 0) : extent.reduce((a, b) => a + b * b, 0);
     const farthest = this.metric === 'euclidean' ? Math.sqrt(across) : across;
     if (farthest > 1e300 || (this.dtype === 'f32' && farthest > 1e38))
-      throw new OrthokitError('ERR_ARGUMENT', `${op}: x and y must have finite distances, got one of ${farthest}`);
+      throw refusal(op, 'x and y', 'have finite distances', `one of ${farthest}`);
     return farthest;
   }
 

@@ -1,5 +1,5 @@
 import * as check from '../../core/check.ts';
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import type { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { Settings, TransportStatus } from '../options.ts';
@@ -68,8 +68,7 @@ export function precision(
 ): number {
   const unit = cost.dtype === 'f32' ? 2 ** -21 : 2 ** -46;
   const size = Math.max(Math.abs(range.least), Math.abs(range.most), range.most - range.least);
-  if (eps < leastEps * size)
-    throw new OrthokitError('ERR_ARGUMENT', `${op}: eps must be at least ${leastEps * size} for this cost, got ${eps}`);
+  if (eps < leastEps * size) throw refusal(op, 'eps', `be at least ${leastEps * size} for this cost`, eps);
   return unit * Math.max(1, size / eps);
 }
 

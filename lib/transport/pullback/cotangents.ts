@@ -1,5 +1,5 @@
 import * as check from '../../core/check.ts';
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import type { Lane } from '../../core/lane.ts';
 import { ops } from '../../core/native-ops.ts';
 import { isRecord } from '../../core/options.ts';
@@ -59,8 +59,7 @@ async function checked(
   try {
     using guard = new Tensor(device, [1], 'f64');
     ops.checkFinite(lane.queue, { x: [shared], guard });
-    if ((await lane.read(guard))[0] !== 0)
-      throw new OrthokitError('ERR_ARGUMENT', `pullback: ${name} must be finite, got numbers that are not`);
+    if ((await lane.read(guard))[0] !== 0) throw refusal('pullback', name, 'be finite', 'numbers that are not');
     return shared;
   } catch (error) {
     shared.dispose();
@@ -92,11 +91,10 @@ export async function cotangentsOf(
   const factors = readOptions<Partial<PlanFactors>>('pullback', plan, factorSchema, 'plan');
   const left = await matrix('plan.left', factors.left, n);
   const right = await matrix('plan.right', factors.right, m);
-  if (right.shape[1] !== left.shape[1])
-    throw new OrthokitError(
-      'ERR_SHAPE',
-      `pullback: plan.right must have the columns of plan.left, ${left.shape[1]}, got ${right.shape[1]}`,
-    );
+  if (right.shape[1] !== left.shape[1]) {
+    const must = `have the columns of plan.left, ${left.shape[1]}`;
+    throw refusal('pullback', 'plan.right', must, right.shape[1], 'ERR_SHAPE');
+  }
   return { rows, columns, plan: { factors: { left, right: owned.add(right.cast('f64')) }, cost } };
 }
 

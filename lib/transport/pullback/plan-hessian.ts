@@ -1,4 +1,4 @@
-import { OrthokitError } from '../../core/errors.ts';
+import { OrthokitError, refusal } from '../../core/errors.ts';
 import type { Lane } from '../../core/lane.ts';
 import type { LinearOperator } from '../../core/operator.ts';
 import { Owned } from '../../core/owned.ts';
@@ -159,10 +159,8 @@ export class PlanHessian implements LinearOperator {
     if (isSolved && residualNorm + dropped <= Math.max(tol, coarsest)) return x;
     x.dispose();
     if (status !== 'max-iterations') throw nearlyApart();
-    throw new OrthokitError(
-      'ERR_ARGUMENT',
-      `pullback: maxIterations must reach a residual norm of ${tol}, got ${maxIterations} for one of ${residualNorm}; if the plan nearly falls into parts, tol must be larger`,
-    );
+    const got = `${maxIterations} for one of ${residualNorm}; if the plan nearly falls into parts, tol must be larger`;
+    throw refusal('pullback', 'maxIterations', `reach a residual norm of ${tol}`, got);
   }
 
   [Symbol.dispose](): void {

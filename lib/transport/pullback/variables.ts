@@ -1,4 +1,4 @@
-import { OrthokitError, oneOf } from '../../core/errors.ts';
+import { OrthokitError, oneOf, refusal } from '../../core/errors.ts';
 import { shown } from '../../core/options.ts';
 import type { Cost } from '../problem/cost.ts';
 import { PointCost } from '../problem/points.ts';
@@ -13,10 +13,9 @@ export function variablesOf(by: unknown, costs: Cost): readonly TransportVariabl
   const list = Array.isArray(by) ? by : [by];
   if (list.length === 0) throw new OrthokitError('ERR_ARGUMENT', 'pullback: by must name something, got an empty list');
   for (const name of list) {
-    if (!variables.includes(name))
-      throw new OrthokitError('ERR_ARGUMENT', `pullback: by must be ${oneOf(variables)}, got ${shown(name)}`);
+    if (!variables.includes(name)) throw refusal('pullback', 'by', `be ${oneOf(variables)}`, shown(name));
     if ((name === 'x' || name === 'y') && !(costs instanceof PointCost))
-      throw new OrthokitError('ERR_UNSUPPORTED', `pullback: ${name} must be points, got a result of a stored cost`);
+      throw refusal('pullback', name, 'be points', 'a result of a stored cost', 'ERR_UNSUPPORTED');
   }
   return list as TransportVariable[];
 }
