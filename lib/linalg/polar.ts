@@ -1,4 +1,5 @@
 import { filled } from '../core/all-or-none.ts';
+import type { Device } from '../core/device.ts';
 import { ops } from '../core/native-ops.ts';
 import { type Given, readOptions, type Schema, word } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
@@ -36,13 +37,7 @@ export async function polar(x: Tensor, options: Given<PolarOptions> = {}): Promi
   const { batch, rows, columns, smaller } = sides;
   const { method } = readOptions(where, options, schema);
   const { device, dtype, shape } = x;
-  if (method === 'newton-schulz') {
-    using from = x.reshape([batch, rows, columns]);
-    return filled(new Tensor(device, shape, dtype), (out) => {
-      using to = out.reshape([batch, rows, columns]);
-      ops.newtonSchulz(device, { x: from, out: to, coefficients: [...lift, ...cubic], eps: 1e-300 });
-    });
-  }
+  if (method === 'newton-schulz') return polarByProducts(device, x);
   const { u, s, v } = await svdOf({ where, name: 'x' }, x, sides);
   s.dispose();
   using ownU = u;
@@ -52,5 +47,16 @@ export async function polar(x: Tensor, options: Given<PolarOptions> = {}): Promi
   return filled(Tensor.zeros(device, shape, { dtype }), (out) => {
     using to = out.reshape([batch, rows, columns]);
     ops.gemm(device, { a: left, b: right, c: to, transB: 'transposed' });
+  });
+}
+
+/** {@link polar} of a matrix or a batch by `newton-schulz`, queued on `queue`, which may be a lane of the device. */
+export function polarByProducts(queue: Device, x: Tensor): Tensor {
+  const { device, dtype, shape } = x;
+  const matrices = [shape.length > 2 ? shape[0]! : 1, ...shape.slice(-2)];
+  using from = x.reshape(matrices);
+  return filled(new Tensor(device, shape, dtype), (out) => {
+    using to = out.reshape(matrices);
+    ops.newtonSchulz(queue, { x: from, out: to, coefficients: [...lift, ...cubic], eps: 1e-300 });
   });
 }

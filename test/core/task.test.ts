@@ -3,20 +3,12 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { Task } from '../../lib/core/task.ts';
 import type { Steps } from '../../lib/core/turns.ts';
 import { Device, ops, Tensor } from '../../lib/index.ts';
+import { withResolvers } from '../support/promises.ts';
 
 const device = Device.open('cpu', { threads: 1 });
 afterAll(() => device.close());
 const never = new Promise<never>(() => {});
 const reason = new Error('enough');
-
-/** A promise that is resolved by hand. */
-function withResolvers<T>(): { promise: Promise<T>; resolve(value: T): void } {
-  let resolve!: (value: T) => void;
-  const promise = new Promise<T>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
-}
 
 /** A task whose signal is aborted in the next turn. */
 function aborting(): Task {

@@ -1,22 +1,23 @@
 import { filled } from '../../core/all-or-none.ts';
-import type { Device } from '../../core/device.ts';
 import { ops } from '../../core/native-ops.ts';
+import type { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { gather, type Table } from '../tables/table.ts';
 
 /** Rows in the order of `ids`, which need not rise. */
-export async function gatherUnordered(device: Device, table: Table, ids: Int32Array): Promise<Tensor> {
+export async function gatherUnordered(task: Task, table: Table, ids: Int32Array): Promise<Tensor> {
   const sorted = Int32Array.from(new Set(ids)).sort();
   const isOrdered = sorted.length === ids.length && ids.every((id, i) => id === sorted[i]);
-  if (isOrdered) return gather(device, table, ids);
+  if (isOrdered) return gather(task, table, ids);
+  const { device, queue } = task;
   const placeOf = new Map(Array.from(sorted, (id, place) => [id, place]));
-  using rows = await gather(device, table, sorted);
+  using rows = await gather(task, table, sorted);
   using index = Tensor.from(
     device,
     Int32Array.from(ids, (id) => placeOf.get(id)!),
     [ids.length],
   );
   return filled(new Tensor(device, [ids.length, table.columns]), (out) => {
-    ops.gatherRows(device, { x: rows, index, out });
+    ops.gatherRows(queue, { x: rows, index, out });
   });
 }

@@ -29,8 +29,8 @@ export const johnHewitt: PrepareMethod = async (context) => {
       const rows = bases.map(({ table: { columns } }, stream) => {
         using noise = Tensor.randn(device, [ids.length, columns], { seed, stream, offset: position * columns });
         const row = Tensor.zeros(device, [ids.length, columns]);
-        ops.gemm(device, { a: noise, b: factors[stream]!, c: row, transB: 'transposed' });
-        ops.addBias(device, { x: row, bias: means[stream]!, out: row });
+        ops.gemm(task.queue, { a: noise, b: factors[stream]!, c: row, transB: 'transposed' });
+        ops.addBias(task.queue, { x: row, bias: means[stream]!, out: row });
         return row;
       });
       return { rows };
@@ -40,19 +40,19 @@ export const johnHewitt: PrepareMethod = async (context) => {
 };
 
 async function factorOf({ task, bases }: MethodContext, i: number, mean: Tensor): Promise<Tensor> {
-  const { device } = task;
+  const { device, queue } = task;
   const { table, scan } = bases[i]!;
   const { columns } = table;
-  const finite = allIds(table.rows).filter((id) => Number.isFinite(scan.norms[id] ?? Number.NaN));
+  const finite = allIds(table.rows).filter((id) => Number.isFinite(scan.norms[id]!));
   using covariance = Tensor.zeros(device, [columns, columns], { dtype: 'f64' });
-  using opposite = negated(mean);
+  using opposite = negated(queue, mean);
   for (const part of steps(finite, rowsPerStep(table))) {
     task.check();
     using rows = asTensor(device, table, await table.read(part));
-    ops.addBias(device, { x: rows, bias: opposite, out: rows });
+    ops.addBias(queue, { x: rows, bias: opposite, out: rows });
     using exact = rows.cast('f64');
     const { length } = finite;
-    ops.symmetricProduct(device, { a: exact, c: covariance, alpha: 1 / length, beta: 1, trans: 'transposed' });
+    ops.symmetricProduct(queue, { a: exact, c: covariance, alpha: 1 / length, beta: 1, trans: 'transposed' });
     await task.synchronize();
   }
   using factor = await task.waitFor(cholesky(covariance, { rankTolerance }));

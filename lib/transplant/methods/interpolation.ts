@@ -21,9 +21,9 @@ export const commonInterpolation: PrepareMethod = async (context) => {
   const { task, donor, bases, anchors, settings } = context;
   const { device } = task;
   using owned = new Owned<Tensor>();
-  const atoms = owned.add(await gather(device, donor, anchors.donor));
+  const atoms = owned.add(await gather(task, donor, anchors.donor));
   const counterparts: Tensor[] = [];
-  for (const { table } of bases) counterparts.push(owned.add(await gatherUnordered(device, table, anchors.base)));
+  for (const { table } of bases) counterparts.push(owned.add(await gatherUnordered(task, table, anchors.base)));
   const squares = await squaresOf(task, atoms);
   const find = neighbourFinder(context, atoms, squares);
   const weigh = weighBy(settings);
@@ -50,7 +50,7 @@ export const commonInterpolation: PrepareMethod = async (context) => {
       using coefficients = Tensor.from(device, weights, [count, k]);
       const combined = (x: Tensor) => () =>
         filled(new Tensor(device, [count, x.shape[1]!]), (out) => {
-          ops.combineRows(device, { x, indices: index, coefficients, out });
+          ops.combineRows(task.queue, { x, indices: index, coefficients, out });
         });
       return { rows: allOrNone(...counterparts.map(combined)) };
     },
@@ -59,9 +59,9 @@ export const commonInterpolation: PrepareMethod = async (context) => {
 };
 
 async function squaresOf(task: Task, rows: Tensor): Promise<Float64Array> {
-  const { device } = task;
+  const { device, queue } = task;
   using squares = Tensor.zeros(device, [rows.shape[0]!], { dtype: 'f64' });
-  ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
+  ops.rowReduce(queue, { x: rows, out: squares, reduction: 'sum_of_squares' });
   return await task.read(squares);
 }
 
@@ -74,7 +74,7 @@ type Visit = (
 /** Visits each target with its k nearest atoms, the nearest first. */
 function neighbourFinder(context: MethodContext, atoms: Tensor, squares: Float64Array) {
   const { task, settings } = context;
-  const { device } = task;
+  const { device, queue } = task;
   const [count = 0, columns = 0] = atoms.shape;
   const isCosine = settings.metric === 'cosine';
   const step = Math.max(1, Math.floor(scoresAtOnce / count));
@@ -87,7 +87,7 @@ function neighbourFinder(context: MethodContext, atoms: Tensor, squares: Float64
       const rows = Math.min(step, total - from);
       using some = Tensor.from(device, values.slice(from * columns, (from + rows) * columns), [rows, columns]);
       using scores = Tensor.zeros(device, [rows, count]);
-      ops.gemm(device, { a: some, b: atoms, c: scores, transB: 'transposed' });
+      ops.gemm(queue, { a: some, b: atoms, c: scores, transB: 'transposed' });
       const [products] = await task.readAll(scores);
       for (let row = 0; row < rows; ++row) {
         const own = products.subarray(row * count, (row + 1) * count);
@@ -97,7 +97,7 @@ function neighbourFinder(context: MethodContext, atoms: Tensor, squares: Float64
         );
         using index = Tensor.from(device, Int32Array.from(near), [near.length]);
         using candidates = new Tensor(device, [near.length, columns]);
-        ops.gatherRows(device, { x: atoms, index, out: candidates });
+        ops.gatherRows(queue, { x: atoms, index, out: candidates });
         const [read] = await task.readAll(candidates);
         const exact = near.map((id, i) => {
           const neighbour = Float64Array.from(read.subarray(i * columns, (i + 1) * columns));

@@ -1,7 +1,8 @@
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
+import type { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
-import { polar } from '../../linalg/index.ts';
+import { polarByProducts } from '../../linalg/polar.ts';
 import { gather } from '../tables/table.ts';
 import { gatherUnordered } from './gather.ts';
 import { center, negated, product } from './linear.ts';
@@ -10,9 +11,6 @@ import type { PrepareMethod } from './method.ts';
 /** Iterations of the subspace of the larger side. */
 const iterations = 12;
 
-/** Of matrices of thousands of rows, which have full rank. */
-const polarFactor = (x: Tensor): Promise<Tensor> => polar(x, { method: 'newton-schulz' });
-
 /**
  * Shared tokens as landmarks: both sides are centred and projected onto their q = min(d_donor, d_base) principal
  * directions, and the rotation between the projections (orthogonal Procrustes) carries new tokens over. Any basis of a
@@ -20,27 +18,27 @@ const polarFactor = (x: Tensor): Promise<Tensor> => polar(x, { method: 'newton-s
  * needed.
  */
 export const landmarkPca: PrepareMethod = async ({ task, donor, bases, anchors }) => {
-  const { device } = task;
+  const { device, queue } = task;
   using owned = new Owned<Tensor>();
-  using donorRows = await gather(device, donor, anchors.donor);
-  const donorMean = owned.add(center(donorRows));
-  const back = owned.add(negated(donorMean));
+  using donorRows = await gather(task, donor, anchors.donor);
+  const donorMean = owned.add(center(queue, donorRows));
+  const back = owned.add(negated(queue, donorMean));
   const maps: { map: Tensor; mean: Tensor }[] = [];
   for (const { table } of bases) {
-    using baseRows = await gatherUnordered(device, table, anchors.base);
-    const mean = owned.add(center(baseRows));
-    maps.push({ map: owned.add(await mapBetween(donorRows, baseRows)), mean });
+    using baseRows = await gatherUnordered(task, table, anchors.base);
+    const mean = owned.add(center(queue, baseRows));
+    maps.push({ map: owned.add(await mapBetween(task, donorRows, baseRows)), mean });
   }
   const kept = owned.move();
   return {
     async approximate(targets) {
       const count = targets.shape[0]!;
       using centred = Tensor.zeros(device, targets.shape);
-      ops.addBias(device, { x: targets, bias: back, out: centred });
+      ops.addBias(queue, { x: targets, bias: back, out: centred });
       const rows = maps.map(({ map, mean }) => {
         const row = Tensor.zeros(device, [count, map.shape[1]!]);
-        ops.gemm(device, { a: centred, b: map, c: row });
-        ops.addBias(device, { x: row, bias: mean, out: row });
+        ops.gemm(queue, { a: centred, b: map, c: row });
+        ops.addBias(queue, { x: row, bias: mean, out: row });
         return row;
       });
       return { rows };
@@ -50,38 +48,39 @@ export const landmarkPca: PrepareMethod = async ({ task, donor, bases, anchors }
 };
 
 /** The matrix that carries centred rows of `from` into the space of `to`: P_from · R · P_toᵀ. */
-async function mapBetween(from: Tensor, to: Tensor): Promise<Tensor> {
+async function mapBetween(task: Task, from: Tensor, to: Tensor): Promise<Tensor> {
+  const { queue } = task;
   const [, a = 0] = from.shape;
   const [, b = 0] = to.shape;
   const q = Math.min(a, b);
-  using pFrom = a > q ? await principalSubspace(from, q) : undefined;
-  using pTo = b > q ? await principalSubspace(to, q) : undefined;
-  using zFrom = pFrom ? product(from, pFrom) : undefined;
-  using zTo = pTo ? product(to, pTo) : undefined;
-  using cross = product(zFrom ?? from, zTo ?? to, { transA: true });
+  using pFrom = a > q ? await principalSubspace(task, from, q) : undefined;
+  using pTo = b > q ? await principalSubspace(task, to, q) : undefined;
+  using zFrom = pFrom ? product(queue, from, pFrom) : undefined;
+  using zTo = pTo ? product(queue, to, pTo) : undefined;
+  using cross = product(queue, zFrom ?? from, zTo ?? to, { transA: true });
   using exact = cross.cast('f64');
-  using rotation = await polarFactor(exact);
+  using rotation = polarByProducts(queue, exact);
   const map = rotation.cast('f32');
   if (!pFrom && !pTo) return map;
   using own = map;
-  using left = pFrom ? product(pFrom, own) : own.copy();
-  return pTo ? product(left, pTo, { transB: true }) : left.copy();
+  using left = pFrom ? product(queue, pFrom, own) : own.copy();
+  return pTo ? product(queue, left, pTo, { transB: true }) : left.copy();
 }
 
 /** Orthonormal columns that span the q principal directions of centred rows. */
-async function principalSubspace(rows: Tensor, q: number): Promise<Tensor> {
-  const { device } = rows;
+async function principalSubspace(task: Task, rows: Tensor, q: number): Promise<Tensor> {
+  const { device, queue } = task;
   const [, d = 0] = rows.shape;
   using covariance = Tensor.zeros(device, [d, d]);
-  ops.symmetricProduct(device, { a: rows, c: covariance, trans: 'transposed' });
+  ops.symmetricProduct(queue, { a: rows, c: covariance, trans: 'transposed' });
   using exact = covariance.cast('f64');
-  let basis: Tensor = Tensor.randn(device, [d, q], { seed: 0, dtype: 'f64' });
+  using owned = new Owned<Tensor>();
+  let basis: Tensor = owned.add(Tensor.randn(device, [d, q], { seed: 0, dtype: 'f64' }));
   for (let i = 0; i < iterations; ++i) {
-    using before = basis;
-    using image = product(exact, before);
-    basis = await polarFactor(image);
-    await device.synchronize();
+    using image = product(queue, exact, basis);
+    owned.drop(basis);
+    basis = owned.add(polarByProducts(queue, image));
+    await task.synchronize();
   }
-  using last = basis;
-  return last.cast('f32');
+  return basis.cast('f32');
 }

@@ -16,9 +16,9 @@ export const omp: PrepareMethod = async ({ task, donor, bases, anchors, settings
   const { select, memoryLimit } = settings;
   const k = Math.min(settings.k, anchors.donor.length);
   using owned = new Owned<Tensor | Dictionary>();
-  const atoms = owned.add(await gather(device, donor, anchors.donor));
+  const atoms = owned.add(await gather(task, donor, anchors.donor));
   const counterparts: Tensor[] = [];
-  for (const { table } of bases) counterparts.push(owned.add(await gatherUnordered(device, table, anchors.base)));
+  for (const { table } of bases) counterparts.push(owned.add(await gatherUnordered(task, table, anchors.base)));
   const held = [atoms, ...counterparts].reduce((sum, { byteLength }) => sum + byteLength, 0);
   const dictionary = owned.add(new Dictionary(atoms, { memoryLimit: Math.max(1, Math.floor(memoryLimit - held)) }));
   const kept = owned.move();
@@ -28,8 +28,8 @@ export const omp: PrepareMethod = async ({ task, donor, bases, anchors, settings
       const count = targets.shape[0]!;
       using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
       using lengths = Tensor.zeros(device, [count], { dtype: 'f64' });
-      ops.rowReduce(device, { x: targets, out: squares, reduction: 'sum_of_squares' });
-      ops.rowReduce(device, { x: code.coefficients, out: lengths, reduction: 'sum_of_squares' });
+      ops.rowReduce(task.queue, { x: targets, out: squares, reduction: 'sum_of_squares' });
+      ops.rowReduce(task.queue, { x: code.coefficients, out: lengths, reduction: 'sum_of_squares' });
       const [left, size, length] = await task.readAll(code.residuals, squares, lengths);
       return {
         rows: allOrNone(...counterparts.map((table) => () => reconstruct(code, table))),

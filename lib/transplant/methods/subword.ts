@@ -1,4 +1,5 @@
 import { ops } from '../../core/native-ops.ts';
+import type { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { encoderOf, keyOf, subwordsOf } from '../../tokenizers/internal.ts';
 import { asTensor } from '../tables/table.ts';
@@ -13,7 +14,8 @@ type SubwordMethod = MethodSettings['subwordMethod'];
  */
 export const subword: PrepareMethod = async (context) => {
   const { bases, tokenizers, settings } = context;
-  const { device } = context.task;
+  const { task } = context;
+  const { device } = task;
   const { base, donor } = tokenizers;
   const encode = encoderOf(base);
   const means = meansOf(context);
@@ -45,11 +47,11 @@ export const subword: PrepareMethod = async (context) => {
           weights[row * width] = 1;
         }
         using known = asTensor(device, table, await table.read(used));
-        using x = withRow(known, mean);
+        using x = withRow(task, known, mean);
         using index = Tensor.from(device, indices, [subwords.length, width]);
         using coefficients = Tensor.from(device, weights, [subwords.length, width]);
         const out = new Tensor(device, [subwords.length, table.columns]);
-        ops.combineRows(device, { x, indices: index, coefficients, out });
+        ops.combineRows(task.queue, { x, indices: index, coefficients, out });
         rows.push(out);
       }
       return { rows };
@@ -58,8 +60,7 @@ export const subword: PrepareMethod = async (context) => {
   };
 };
 
-function withRow(x: Tensor, row: Float32Array): Tensor {
-  const { device } = x;
+function withRow({ device, queue }: Task, x: Tensor, row: Float32Array): Tensor {
   const [count = 0, columns = 0] = x.shape;
   const out = Tensor.zeros(device, [count + 1, columns]);
   using first = Tensor.from(
@@ -69,8 +70,8 @@ function withRow(x: Tensor, row: Float32Array): Tensor {
   );
   using last = Tensor.from(device, Int32Array.of(count), [1]);
   using added = Tensor.from(device, row, [1, columns]);
-  ops.scatterRows(device, { out, index: first, x, mode: 'set' });
-  ops.scatterRows(device, { out, index: last, x: added, mode: 'set' });
+  ops.scatterRows(queue, { out, index: first, x, mode: 'set' });
+  ops.scatterRows(queue, { out, index: last, x: added, mode: 'set' });
   return out;
 }
 

@@ -49,14 +49,14 @@ export async function approximateRows(
 
 /** Makes rows that are not finite zero; answers which, marked by 1. */
 async function clearNonFinite(task: Task, rows: Tensor<'f32'>): Promise<Uint8Array> {
-  const { device } = task;
+  const { device, queue } = task;
   const [count = 0, columns = 0] = rows.shape;
   using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
-  ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
+  ops.rowReduce(queue, { x: rows, out: squares, reduction: 'sum_of_squares' });
   const sums = await task.read(squares);
   const wrong = Uint8Array.from(sums, (sum) => (Number.isFinite(sum) ? 0 : 1));
   if (!wrong.includes(1)) return wrong;
-  const values = await rows.read();
+  const values = await task.read(rows);
   for (const [i, isWrong] of wrong.entries()) if (isWrong) values.fill(0, i * columns, (i + 1) * columns);
   rows.write(values);
   return wrong;
@@ -68,10 +68,10 @@ async function storedRows(
   rows: Tensor,
   { table, limit }: Output,
 ): Promise<{ bytes: Uint8Array; clipped: Uint8Array }> {
-  const { device } = task;
+  const { device, queue } = task;
   const [count = 0, columns = 0] = rows.shape;
   using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
-  ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
+  ops.rowReduce(queue, { x: rows, out: squares, reduction: 'sum_of_squares' });
   const [values, sums] = await task.readAll(rows, squares);
   const clipped = new Uint8Array(count);
   for (let i = 0; i < count; ++i) {

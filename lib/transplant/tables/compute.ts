@@ -41,7 +41,7 @@ export async function computeRows(job: Job, task: Task<TransplantProgress>, open
     const anchors = await approximateGroup(job, group, task, onRows);
     before += group[0]!.origins.targets.length * group.length;
     for (const table of group) {
-      const unusedRow = await unusedRowsOf(task.device, table.base, table.scan, base.tokenizer, settings.unusedRows);
+      const unusedRow = await unusedRowsOf(task, table.base, table.scan, base.tokenizer, settings.unusedRows);
       made.push({ ...table, anchors, unusedRow });
     }
   }

@@ -21,7 +21,7 @@ export async function scanRows(
   ids: Int32Array,
   { digests: wantDigests = false }: { digests?: boolean } = {},
 ): Promise<Scan> {
-  const { device } = task;
+  const { device, queue } = task;
   const norms = new Float64Array(ids.length);
   const sum = new Float64Array(table.columns);
   const digests: string[] = [];
@@ -36,8 +36,8 @@ export async function scanRows(
     using rows = asTensor(device, table, bytes);
     using squares = Tensor.zeros(device, [part.length], { dtype: 'f64' });
     using total = Tensor.zeros(device, [table.columns], { dtype: 'f64' });
-    ops.rowReduce(device, { x: rows, out: squares, reduction: 'sum_of_squares' });
-    ops.columnReduce(device, { x: rows, out: total });
+    ops.rowReduce(queue, { x: rows, out: squares, reduction: 'sum_of_squares' });
+    ops.columnReduce(queue, { x: rows, out: total });
     const [found, totals] = await task.readAll(squares, total);
     let allFinite = true;
     for (let i = 0; i < part.length; ++i) {
@@ -46,15 +46,15 @@ export async function scanRows(
       allFinite &&= Number.isFinite(norm);
     }
     if (allFinite) for (let j = 0; j < sum.length; ++j) sum[j]! += totals[j]!;
-    else await addFinite(rows, sum, norms.subarray(from, from + part.length));
+    else await addFinite(task, rows, sum, norms.subarray(from, from + part.length));
     from += part.length;
   }
   return { norms, digests, sum };
 }
 
 /** Rows that are not finite are rare: they are left out one by one. */
-async function addFinite(rows: Tensor, sum: Float64Array, norms: Float64Array): Promise<void> {
-  const values = await rows.read();
+async function addFinite(task: Task, rows: Tensor, sum: Float64Array, norms: Float64Array): Promise<void> {
+  const [values] = await task.readAll(rows);
   for (const [i, norm] of norms.entries()) {
     if (!Number.isFinite(norm)) continue;
     for (let j = 0; j < sum.length; ++j) sum[j]! += values[i * sum.length + j]!;

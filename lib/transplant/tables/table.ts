@@ -3,6 +3,7 @@ import { type Dtype, isFloating } from '../../core/dtypes.ts';
 import { refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
+import type { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { Weights } from '../../files/model-folder/weights.ts';
 import { quote } from '../../files/quote.ts';
@@ -99,7 +100,8 @@ export function* steps(ids: Int32Array, count: number): Generator<Int32Array, vo
 }
 
 /** These rows as one f32 matrix; only a step of them is ever held twice. */
-export async function gather(device: Device, table: Table, ids: Int32Array): Promise<Tensor> {
+export async function gather(task: Task, table: Table, ids: Int32Array): Promise<Tensor> {
+  const { device } = task;
   using owned = new Owned();
   const all = owned.add(Tensor.zeros(device, [ids.length, table.columns]));
   let from = 0;
@@ -110,9 +112,9 @@ export async function gather(device: Device, table: Table, ids: Int32Array): Pro
       Int32Array.from(part, (_, i) => from + i),
       [part.length],
     );
-    ops.scatterRows(device, { out: all, index, x: rows, mode: 'set' });
+    ops.scatterRows(task.queue, { out: all, index, x: rows, mode: 'set' });
     from += part.length;
-    await device.flow();
+    await task.wait(device.flow());
   }
   return owned.release(all);
 }

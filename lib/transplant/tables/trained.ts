@@ -22,7 +22,7 @@ export async function untrainedRows(
   { tokens }: Tokenizer,
   isTied: boolean,
 ): Promise<Uint8Array> {
-  const { device } = task;
+  const { device, queue } = task;
   const ids = allIds(table.rows);
   const isUnused = (id: number): boolean => tokens[id] === undefined || placeholder.test(tokens[id]);
   const untrained = Uint8Array.from(ids, (id) => (isUnused(id) ? 1 : 0));
@@ -38,7 +38,7 @@ export async function untrainedRows(
   for (const part of steps(ids, rowsPerStep(table))) {
     using rows = asTensor(device, table, await table.read(part));
     using dots = Tensor.zeros(device, [part.length, 1]);
-    ops.gemm(device, { a: rows, b: direction, c: dots });
+    ops.gemm(queue, { a: rows, b: direction, c: dots });
     const [found] = await task.readAll(dots);
     for (const [i, id] of part.entries()) cosines[id] = found[i]! / (length * (scan.norms[id] || 1));
   }
@@ -49,13 +49,13 @@ export async function untrainedRows(
 
 /** The mean of finite rows. */
 async function meanRow(task: Task, table: Table, scan: Scan, ids: Int32Array): Promise<Float32Array> {
-  const { device } = task;
+  const { device, queue } = task;
   const finite = ids.filter((id) => Number.isFinite(scan.norms[id]!));
   const sum = new Float64Array(table.columns);
   for (const part of steps(finite, rowsPerStep(table))) {
     using rows = asTensor(device, table, await table.read(part));
     using total = Tensor.zeros(device, [table.columns], { dtype: 'f64' });
-    ops.columnReduce(device, { x: rows, out: total });
+    ops.columnReduce(queue, { x: rows, out: total });
     for (const [j, value] of (await task.read(total)).entries()) sum[j]! += value;
   }
   return Float32Array.from(sum, (value) => value / Math.max(1, finite.length));
