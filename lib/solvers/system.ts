@@ -105,10 +105,15 @@ export class System {
     this.maxIterations = options.maxIterations ?? 10 * shape[0];
     this.#history = options.history ? [] : undefined;
     this.task = new Task(device, options);
-    this.x = this.vector();
-    this.residual = this.vector();
-    if (options.x0) vectors.copy(this.task.queue, options.x0, this.x);
-    else ops.fill(this.task.queue, { x: [this.x] });
+    try {
+      this.x = this.vector();
+      this.residual = this.vector();
+      if (options.x0) vectors.copy(this.task.queue, options.x0, this.x);
+      else ops.fill(this.task.queue, { x: [this.x] });
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
   }
 
   vector(): Tensor {
