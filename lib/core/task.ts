@@ -6,8 +6,10 @@ import { inTurns, type Steps } from './turns.ts';
 
 /** Options of every call that may last. */
 export interface TaskOptions<P> {
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: P) => void) | undefined;
+  /** Ends the call with the signal's reason; what was passed is then as it was. Default: none. */
+  signal?: AbortSignal | undefined;
+  /** Told how far the call is. Default: nobody. */
+  onProgress?: ((progress: P) => void) | undefined;
 }
 
 type Elements<T extends readonly Tensor[]> = { -readonly [K in keyof T]: Awaited<ReturnType<T[K]['read']>> };

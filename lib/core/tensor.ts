@@ -269,9 +269,7 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
     );
   }
 
-  /**
-   * The elements in another dtype; to floating types rounded to nearest, to integers cut toward zero and held in range.
-   */
+  /** The elements in another dtype; floating ones rounded to nearest, integers cut toward zero and held in range. */
   cast<T extends Dtype>(dtype: T): Tensor<T> {
     return filled(new Tensor(this.device, this.shape, dtype), (tensor) =>
       native.ops.cast(this.device, { out: [tensor], x: [this] }),

@@ -3,9 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 /** How long work may hold the event loop before others have a turn, in milliseconds. */
 const longest = 8;
 
-/**
- * The event loop's turns within long work: others have one whenever the work has held the loop for some milliseconds.
- */
+/** The event loop's turns within long work: others have one when the work has held the loop for some milliseconds. */
 export class Turns {
   readonly #signal: AbortSignal | undefined;
   #since = performance.now();

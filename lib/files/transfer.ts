@@ -1,8 +1,9 @@
 import { refusal, shown } from '../core/errors.ts';
 import { isRecord } from '../core/options.ts';
 import { kind, type Schema, type Watchers, watchers } from '../core/schema.ts';
+import type { TaskOptions } from '../core/task.ts';
 
-/** How far a file has been read or written. */
+/** How far a file has been read or written, told after each span of data. */
 export interface Progress {
   /** Bytes of tensor data read or written so far. */
   readonly done: number;
@@ -11,12 +12,7 @@ export interface Progress {
 }
 
 /** Options of everything that reads or writes a file. */
-export interface TransferOptions {
-  /** Aborting rejects with the signal's reason, and nothing has changed. Default: none. */
-  signal?: AbortSignal | undefined;
-  /** Called after each span of data, with bytes. Default: none. */
-  onProgress?: ((progress: Progress) => void) | undefined;
-}
+export type TransferOptions = TaskOptions<Progress>;
 
 /** Options of everything that saves, with texts of the caller's. */
 export const saveSchema: Schema<Watchers<Progress> & { metadata: Record<string, string> | undefined }> = {
@@ -32,9 +28,7 @@ export function checkPath(op: string, path: unknown): asserts path is string {
   throw refusal(op, 'path', 'be a non-empty string without NUL', shown(path));
 }
 
-/**
- * Waits for the close of a file that was given up, unless an abort asks for haste: it waits for the calls under way.
- */
+/** Waits for the close of a file that was given up, unless an abort asks for haste: it waits for calls under way. */
 export async function givenUp(close: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   const done = close.catch(() => {});
   if (!signal?.aborted) await done;

@@ -20,9 +20,7 @@ export interface Sides {
   readonly smaller: number;
 }
 
-/**
- * @throws ERR_ARGUMENT unless x is a tensor, ERR_SHAPE unless it is a matrix or a batch, ERR_DTYPE unless f32 or f64
- */
+/** @throws ERR_ARGUMENT unless x is a tensor, ERR_SHAPE unless a matrix or a batch, ERR_DTYPE unless f32 or f64 */
 export function sidesOf(where: string, name: string, x: Tensor): Sides {
   check.tensor(where, name, x, { dtypes: check.arithmetic });
   const { shape } = x;
@@ -95,9 +93,7 @@ function made<I extends string, O extends string>(computation: Computation<I, O>
 const movedTo = async (device: Device, x: Tensor): Promise<Tensor> =>
   Tensor.from(device, await x.read(), x.shape, { dtype: x.dtype });
 
-/**
- * The tensors, once `judge` finds nothing wrong with what the operation says of each matrix; else all are given back.
- */
+/** The tensors, once `judge` finds nothing wrong with what the operation says of each matrix; else all go back. */
 export async function judged<O extends string>(
   outputs: Record<O | 'info', Tensor>,
   judge: (info: number, index: number) => OrthokitError | undefined,

@@ -8,10 +8,7 @@ import { choleskyOf, svdOf } from './factorizations.ts';
 
 /** Options of {@link solve}; all may be left out. */
 export interface SolveOptions {
-  /**
-   * Kind of the matrix: `positive` definite ones, of which the lower half is read, take half the work. Default
-   * `general`.
-   */
+  /** Kind of the matrix: `positive` definite ones, whose lower half is read, take half the work. Default `general`. */
   assume: 'general' | 'positive';
 }
 

@@ -68,9 +68,7 @@ export interface CombinedReport extends Report {
   readonly parts: readonly Report[];
 }
 
-/**
- * Several optimizers that step, save and load as one; see {@link combine}, which knows the types of parts and groups.
- */
+/** Several optimizers that step, save and load as one; see {@link combine}, which knows types of parts and groups. */
 export class CombinedOptimizer<
   Parts extends readonly Part[] = readonly Optimizer<CommonOptions>[],
   Groups extends AnyGroups = AnyGroups,

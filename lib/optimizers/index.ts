@@ -1,4 +1,5 @@
 export type { Given } from '../core/schema.ts';
+export type { TaskOptions } from '../core/task.ts';
 export type { LoadResult, SaveOptions, Stateful } from '../files/stateful.ts';
 export { AdaGrad, type AdaGradOptions } from './adagrad.ts';
 export { AdaGradNorm, type AdaGradNormOptions } from './adagrad-norm.ts';

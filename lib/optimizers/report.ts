@@ -2,10 +2,7 @@
 export interface Report {
   /** Steps so far, skipped ones included. */
   readonly step: number;
-  /**
-   * 2-norm of all gradients together, before decay; infinite above 1e154, where squares of f64 are; NaN after a step
-   * that was held back.
-   */
+  /** 2-norm of all gradients, before decay; infinite above 1e154, whose squares are; NaN after a step held back. */
   readonly gradNorm: number;
   /** Root mean square of what was subtracted from the weights, without decay. */
   readonly updateRms: number;

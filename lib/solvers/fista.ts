@@ -13,7 +13,7 @@ import {
   watchers,
   whole,
 } from '../core/schema.ts';
-import { Task } from '../core/task.ts';
+import { Task, type TaskOptions } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { checkOracle, type Oracle, saved } from './oracle.ts';
@@ -25,7 +25,7 @@ import type { SolverStatus } from './status.ts';
  */
 export type ProximalOperator = (x: readonly Tensor[], step: number) => void | Promise<void>;
 
-/** How far {@link fista} is. */
+/** How far {@link fista} is, told after each step. */
 export interface FistaProgress {
   /** Steps taken. */
   readonly iterations: number;
@@ -38,7 +38,7 @@ export interface FistaProgress {
 }
 
 /** Options of {@link fista}. */
-export interface FistaOptions {
+export interface FistaOptions extends TaskOptions<FistaProgress> {
   /**
    * The residual norm that is enough, the length of a step over its size: the norm of the gradient where g is 0.
    * Finite, not negative. Default: 1e-5.
@@ -46,19 +46,12 @@ export interface FistaOptions {
   tol?: number | undefined;
   /** Steps: whole, from 1 on. Default: 1000. */
   maxIterations?: number | undefined;
-  /**
-   * The first step size, above 0; it shrinks where it is too long. Default: such that the first step is as long as 1 +
-   * |x|.
-   */
+  /** The first step size, above 0; it shrinks where it is too long. Default: so that the step is as long as 1 + |x|. */
   step?: number | undefined;
   /** The mini-batch that the oracle is asked about: whole, from 0 on. Default: none. */
   sample?: number | undefined;
   /** True: the result has the residual norm of each step. Default: false. */
   history?: boolean | undefined;
-  /** Ends the call with its reason, the parameters as before. Default: none. */
-  signal?: AbortSignal | undefined;
-  /** Told of each step. Default: nobody. */
-  onProgress?: ((progress: FistaProgress) => void) | undefined;
 }
 
 /** The end of {@link fista}; the minimum is in the oracle's parameters. */
@@ -158,10 +151,7 @@ class Fista {
   readonly #oracle: Oracle;
   readonly #prox: ProximalOperator;
   readonly #options: Resolved<FistaOptions, 'step' | 'sample' | 'history' | 'signal' | 'onProgress'>;
-  /**
-   * The last point, the point with momentum where a step begins, the gradient there, the step, and that from point to
-   * point.
-   */
+  /** The last point, that with momentum where a step begins, the gradient there, the step, and that between points. */
   readonly #point: readonly Tensor[];
   readonly #start: readonly Tensor[];
   readonly #gradient: readonly Tensor[];

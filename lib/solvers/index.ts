@@ -1,4 +1,5 @@
 export type { LinearOperator } from '../core/operator.ts';
+export type { TaskOptions } from '../core/task.ts';
 export { type CgOptions, type CgResult, cg } from './cg.ts';
 export { type FistaOptions, type FistaProgress, type FistaResult, fista, type ProximalOperator } from './fista.ts';
 export { type LanczosOptions, type LanczosProgress, type LanczosResult, lanczos } from './lanczos.ts';

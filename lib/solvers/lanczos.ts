@@ -5,31 +5,27 @@ import type { Factor } from '../core/factor.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
 import { type Resolved, readOptions, type Schema, watchers, whole } from '../core/schema.ts';
-import { Task } from '../core/task.ts';
+import { Task, type TaskOptions } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { fillNormal } from './operator.ts';
 import type { SolverStatus } from './status.ts';
 import { tridiagonalEigen } from './tridiagonal.ts';
 
-/** How far {@link lanczos} is. */
+/** How far {@link lanczos} is, told after each step. */
 export interface LanczosProgress {
   /** Steps taken. */
   readonly iterations: number;
 }
 
 /** Options of {@link lanczos}. */
-export interface LanczosOptions {
+export interface LanczosOptions extends TaskOptions<LanczosProgress> {
   /** Steps: whole, from 1 to 1000; as many as the operator has rows where it has fewer. Default: 20. */
   steps?: number | undefined;
   /** Of the random first vector: whole, from 0 to 2³² − 1. Default: 0. */
   seed?: number | undefined;
   /** The first vector, `[n]`, of any length but 0; it is not written. Default: random. */
   v0?: Tensor | undefined;
-  /** Ends the call with its reason. Default: none. */
-  signal?: AbortSignal | undefined;
-  /** Told of each step. Default: nobody. */
-  onProgress?: ((progress: LanczosProgress) => void) | undefined;
 }
 
 /** The tridiagonal matrix of {@link lanczos} and its eigenvalues. */

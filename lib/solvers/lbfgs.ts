@@ -11,14 +11,14 @@ import {
   watchers,
   whole,
 } from '../core/schema.ts';
-import { Task } from '../core/task.ts';
+import { Task, type TaskOptions } from '../core/task.ts';
 import type { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { descend, type Evaluation, type Landscape } from './descent.ts';
 import { checkOracle, type Oracle, saved } from './oracle.ts';
 import type { SolverStatus } from './status.ts';
 
-/** How far {@link lbfgs} is. */
+/** How far {@link lbfgs} is, told after each step. */
 export interface LbfgsProgress {
   /** Steps taken. */
   readonly iterations: number;
@@ -29,7 +29,7 @@ export interface LbfgsProgress {
 }
 
 /** Options of {@link lbfgs}. */
-export interface LbfgsOptions {
+export interface LbfgsOptions extends TaskOptions<LbfgsProgress> {
   /** The Euclidean norm of the gradient that is enough: finite, not negative. Default: 1e-5. */
   tol?: number | undefined;
   /** Steps: whole, from 1 on. Default: 1000. */
@@ -40,10 +40,6 @@ export interface LbfgsOptions {
   sample?: number | undefined;
   /** Puts the value at each step into the result. Default: false. */
   history?: boolean | undefined;
-  /** Ends the call with its reason, the parameters as before. Default: none. */
-  signal?: AbortSignal | undefined;
-  /** Told of each step. Default: nobody. */
-  onProgress?: ((progress: LbfgsProgress) => void) | undefined;
 }
 
 /** The end of {@link lbfgs}; the minimum is in the oracle's parameters. */

@@ -81,10 +81,7 @@ const schema: Schema<Resolved<CheckGradientOptions, 'signal' | 'sample'>> = {
 /** The cube root of eps, where central differences are best. */
 const step = (params: readonly Tensor[]): number => (params[0]!.dtype === 'f64' ? 6e-6 : 5e-3);
 
-/**
- * 1 / h, where h = step · (1 + |x|) / |v| moves x along v by a good step for central differences; on the device. A v of
- * 0 moves nothing.
- */
+/** 1 / h, where h = step · (1 + |x|) / |v| is a good step for central differences; on the device. 0 moves nothing. */
 function inverseStep(queue: Device, x: readonly Tensor[], v: readonly Tensor[], owned: Owned<Tensor>): Tensor {
   const make = () => owned.add(vectors.scalar(x[0]!.device));
   const [size, length, one] = [make(), make(), make()];

@@ -4,22 +4,18 @@ import { ops } from '../core/native-ops.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
 import { count, type Resolved, readOptions, type Schema, watchers, whole } from '../core/schema.ts';
-import { Task } from '../core/task.ts';
+import { Task, type TaskOptions } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import { type LanczosProgress, lanczosFrom } from './lanczos.ts';
 
 /** Options of {@link slq}. */
-export interface SlqOptions {
+export interface SlqOptions extends TaskOptions<LanczosProgress> {
   /** Random vectors: whole, from 1 on. Default: 10. */
   probes?: number | undefined;
   /** Steps of Lanczos for each: whole, from 1 to 1000. Default: 20. */
   steps?: number | undefined;
   /** Of the random vectors: whole, from 0 to 2³² − 1. Default: 0. */
   seed?: number | undefined;
-  /** Ends the call with its reason. Default: none. */
-  signal?: AbortSignal | undefined;
-  /** Told of each step of Lanczos. Default: nobody. */
-  onProgress?: ((progress: LanczosProgress) => void) | undefined;
 }
 
 /** An estimated trace. */

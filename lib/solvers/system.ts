@@ -16,12 +16,12 @@ import {
   type Schema,
   watchers,
 } from '../core/schema.ts';
-import { Task } from '../core/task.ts';
+import { Task, type TaskOptions } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import type { SolverStatus } from './status.ts';
 
-/** How far a system is. */
+/** How far a system is, told after each iteration. */
 export interface SystemProgress {
   /** Products with the operator in the recurrence. */
   readonly iterations: number;
@@ -30,7 +30,7 @@ export interface SystemProgress {
 }
 
 /** Options of methods for systems. */
-export interface SystemOptions {
+export interface SystemOptions extends TaskOptions<SystemProgress> {
   /** Start of the iterations, `[n]`; it is not written. Default: 0. */
   x0?: Tensor | undefined;
   /** |b − A x| / |b| that is enough: finite, not negative. Default: 1e-8 in f64, 1e-5 in f32. */
@@ -39,10 +39,6 @@ export interface SystemOptions {
   maxIterations?: number | undefined;
   /** Puts the relative residual norm before the first iteration and after each into the result. Default: false. */
   history?: boolean | undefined;
-  /** Ends the call with its reason. Default: none. */
-  signal?: AbortSignal | undefined;
-  /** Told of each iteration. Default: nobody. */
-  onProgress?: ((progress: SystemProgress) => void) | undefined;
 }
 
 /** The end of a method for systems; x is the caller's. */

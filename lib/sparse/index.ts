@@ -1,3 +1,4 @@
+export type { TaskOptions } from '../core/task.ts';
 export { SparseCode } from './code.ts';
 export { Dictionary, type DictionaryOptions } from './dictionary.ts';
 export { type OmpOptions, omp } from './omp.ts';

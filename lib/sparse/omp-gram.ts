@@ -19,10 +19,7 @@ import { batchSizeOf } from './strategy.ts';
 
 /** Options of {@link ompGram}. */
 export interface OmpGramOptions extends PursuitOptions {
-  /**
-   * |y|² of each signal, `[B]` f64: needed for a tolerance, and for residuals; without them, residuals are NaN.
-   * Default: none.
-   */
+  /** |y|² of each signal, `[B]` f64: for a tolerance and for residuals, which are NaN without them. Default: none. */
   energies?: Tensor | undefined;
   /** Signals at once: whole, from 1 on. Results do not depend on it. Default: chosen from the sizes. */
   batchSize?: number | undefined;

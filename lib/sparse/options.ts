@@ -1,8 +1,9 @@
 import { refusal, shown } from '../core/errors.ts';
 import { count, notNegative, optional, type Resolved, type Schema, watchers, word } from '../core/schema.ts';
+import type { TaskOptions } from '../core/task.ts';
 
 /** When a pursuit chooses, and when it ends. */
-export interface PursuitOptions {
+export interface PursuitOptions extends TaskOptions<PursuitProgress> {
   /** The most atoms of a signal: whole, 1 to N. Default: the rank that the atoms may have, the smaller of N and d. */
   k?: number | undefined;
   /** Bound on the squared norm of the residual, as in scikit-learn: a signal that reaches it ends. Default: 0. */
@@ -20,13 +21,9 @@ export interface PursuitOptions {
    * Default: `'skip'`.
    */
   onDependent?: 'skip' | 'stop' | undefined;
-  /** Aborting rejects with the signal's reason, and nothing has changed. Default: none. */
-  signal?: AbortSignal | undefined;
-  /** Called after each batch, with signals. Default: none. */
-  onProgress?: ((progress: PursuitProgress) => void) | undefined;
 }
 
-/** How many signals are done. */
+/** How many signals are done, told after each batch. */
 export interface PursuitProgress {
   /** Signals that are coded so far. */
   readonly done: number;

@@ -23,9 +23,7 @@ export function utf8(text: string): Bytes {
   return text;
 }
 
-/**
- * The bytes that a byte-level token stands for; a token with characters outside the alphabet stands for its own text.
- */
+/** The bytes that a byte-level token stands for; one with characters outside the alphabet stands for its own text. */
 export function fromByteLevel(token: string): Bytes {
   let bytes = '';
   for (let i = 0; i < token.length; ++i) {

@@ -1,3 +1,4 @@
+export type { TaskOptions } from '../core/task.ts';
 export type { MethodName } from './methods/method.ts';
 export type { MatchScope, TransplantOptions, TransplantProgress, TransplantTablesOptions } from './options.ts';
 export type { Quantiles, TableReport, TransplantReport } from './report.ts';

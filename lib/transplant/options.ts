@@ -13,6 +13,7 @@ import {
   watchers,
   word,
 } from '../core/schema.ts';
+import type { TaskOptions } from '../core/task.ts';
 import { isPath } from '../files/transfer.ts';
 import { type MethodName, methodNames } from './methods/method.ts';
 import type { TableNames } from './tables/names.ts';
@@ -20,7 +21,7 @@ import type { TableNames } from './tables/names.ts';
 /** For which tables a way of matching counts. */
 export type MatchScope = 'none' | 'both' | 'embed' | 'lm-head';
 
-/** How far a transplantation is. */
+/** How far a transplantation is, told after each step. An abort keeps what is done for the next run. */
 export interface TransplantProgress {
   /** Reading the tables, computing rows, or writing files. */
   readonly stage: 'scan' | 'approximate' | 'write';
@@ -31,7 +32,7 @@ export interface TransplantProgress {
 }
 
 /** Options of {@link transplant}. */
-export interface TransplantOptions {
+export interface TransplantOptions extends TaskOptions<TransplantProgress> {
   /** The folder of the model whose weights are kept. No default. */
   readonly base: string;
   /** The folder of the model whose tokenizer is wanted. No default. */
@@ -87,10 +88,6 @@ export interface TransplantOptions {
   readonly dryRun?: boolean | undefined;
   /** Discard what an earlier run has left, instead of going on. Default: `false`. */
   readonly restart?: boolean | undefined;
-  /** Aborting rejects with the signal's reason; what is done is kept for the next run. Default: none. */
-  readonly signal?: AbortSignal | undefined;
-  /** Called after each step. Default: none. */
-  readonly onProgress?: ((progress: TransplantProgress) => void) | undefined;
 }
 
 /** Options of {@link transplantTables}: those of {@link transplant} that are not about files. */

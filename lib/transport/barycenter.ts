@@ -3,6 +3,7 @@ import { ops } from '../core/native-ops.ts';
 import { shown } from '../core/options.ts';
 import type { Owned } from '../core/owned.ts';
 import { count, flag, positive, type Resolved, readOptions, type Schema, watchers } from '../core/schema.ts';
+import type { TaskOptions } from '../core/task.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
 import { combine } from '../core/vectors.ts';
 import { epsOption, type Masses, unchecked } from './options.ts';
@@ -19,7 +20,7 @@ import { ended } from './solvers/sweeps.ts';
 import { settled } from './unconverged.ts';
 
 /** Options of {@link barycenter}. */
-export interface BarycenterOptions {
+export interface BarycenterOptions extends TaskOptions<BarycenterProgress> {
   /** Strength of the entropy, in units of the cost: positive. There is no default. */
   eps: number;
   /** How much each measure counts: as many numbers, none negative, of any total. Default: all the same. */
@@ -30,15 +31,11 @@ export interface BarycenterOptions {
   tol?: number | undefined;
   /** Most sweeps: whole, at least 1. Default: 1000. */
   maxSweeps?: number | undefined;
-  /** Aborting rejects with the signal's reason. Default: none. */
-  signal?: AbortSignal | undefined;
-  /** Called each time the error has been looked at, every ten sweeps. Default: none. */
-  onProgress?: ((progress: BarycenterProgress) => void) | undefined;
   /** Rejects with ERR_NOT_CONVERGED, the result as its `cause`, unless the status is `'converged'`. Default: false. */
   throwUnlessConverged?: boolean | undefined;
 }
 
-/** How far a barycenter is. */
+/** How far a barycenter is, told each time the error has been looked at, every ten sweeps. */
 export interface BarycenterProgress {
   /** Σₖ wₖ Σ |Pₖᵀ 1 − masses|. */
   readonly marginalError: number;

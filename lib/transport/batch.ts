@@ -1,6 +1,7 @@
 import { ops } from '../core/native-ops.ts';
 import type { Owned } from '../core/owned.ts';
 import { also, type Resolved, readOptions, type Schema, watchers } from '../core/schema.ts';
+import type { TaskOptions } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import { type Batch, batchRange, problemOf } from './batch/costs.ts';
 import { type Stacked, stacked, stackedMarginals } from './batch/problems.ts';
@@ -22,13 +23,10 @@ import { type Control, mostQueued } from './solvers/control.ts';
 import { settled } from './unconverged.ts';
 
 /** Options of {@link transportBatch}. */
-export interface TransportBatchOptions {
+export interface TransportBatchOptions extends TaskOptions<TransportBatchProgress> {
   /** Masses of the rows, one list a problem. Default: 1/n each. */
   a?: readonly Exclude<Masses, Tensor>[] | undefined;
-  /**
-   * Masses of the columns, of the totals of `a`. Default: these totals in equal parts, 1/m each where `a` is left out,
-   * too.
-   */
+  /** Masses of the columns, of the totals of `a`. Default: these totals in equal parts, 1/m each without `a`. */
   b?: readonly Exclude<Masses, Tensor>[] | undefined;
   /**
    * Strength of the entropy, in units of the cost: positive, 2⁻⁵² of the size of the costs to 2⁹⁹⁶. Default: 1e-3, for
@@ -41,15 +39,8 @@ export interface TransportBatchOptions {
   maxSweeps?: number | undefined;
   /** Most Newton steps of each problem that sweeps do not solve: whole, at least 1. Default: 200. */
   maxNewton?: number | undefined;
-  /**
-   * How eps is lowered to its value, for all problems from a tenth of the largest range; false: not at all. Default:
-   * `{}`.
-   */
+  /** How eps is lowered, for all problems from a tenth of the largest range; false: not at all. Default: `{}`. */
   anneal?: AnnealOptions | false | undefined;
-  /** Aborting rejects with the signal's reason. Default: none. */
-  signal?: AbortSignal | undefined;
-  /** Called after every hundred sweeps, and in the end. Default: none. */
-  onProgress?: ((progress: TransportBatchProgress) => void) | undefined;
   /** Rejects with ERR_NOT_CONVERGED, the result as its `cause`, unless all problems have converged. Default: false. */
   throwUnlessConverged?: boolean | undefined;
 }
@@ -66,7 +57,7 @@ const schema: Schema<Omit<BatchSettings, 'op' | 'anneal'> & Pick<CheckedOptions,
   ...watchers<TransportBatchProgress>(),
 };
 
-/** How far a batch is. */
+/** How far a batch is, told after every hundred sweeps, and in the end. */
 export interface TransportBatchProgress {
   /** Problems whose error is at most `tol`. */
   readonly converged: number;
@@ -191,9 +182,7 @@ async function swept(
   };
 }
 
-/**
- * How many more sweeps a problem would take to the tolerance, at the rate between two looks; 0 before that is known.
- */
+/** More sweeps that a problem would take to the tolerance, at the rate between two looks; 0 before that is known. */
 function sweepsTo(tol: number, before: Float64Array | undefined, now: Float64Array, k: number): number {
   if (!before) return 0;
   const [last, error] = [before[4 * k + 1]!, now[4 * k + 1]!];

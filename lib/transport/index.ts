@@ -1,3 +1,4 @@
+export type { TaskOptions } from '../core/task.ts';
 export { type BarycenterOptions, type BarycenterProgress, type BarycenterResult, barycenter } from './barycenter.ts';
 export { TransportBatch, type TransportBatchVariable } from './batch/result.ts';
 export { type TransportBatchOptions, type TransportBatchProgress, transportBatch } from './batch.ts';

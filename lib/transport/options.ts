@@ -15,16 +15,14 @@ import {
   watchers,
   word,
 } from '../core/schema.ts';
+import type { TaskOptions } from '../core/task.ts';
 import { isTensor, type Tensor } from '../core/tensor.ts';
 import type { Penalties } from './problem/penalties.ts';
 
 /** How a transport problem is solved; {@link sinkhorn} says when each is the right one. */
 export type TransportMethod = 'auto' | 'sinkhorn' | 'sns' | 'ssns' | 'splr' | 'lbfgs';
 
-/**
- * The choice among potentials, which a shift from one side to the other leaves as good: equal means, or g of the last
- * column 0.
- */
+/** The choice among potentials, which a shift between the sides leaves as good: equal means, or the last g 0. */
 export type Gauge = 'balanced' | 'last';
 
 /** How eps is lowered to its value: each level starts from the potentials of the one before. */
@@ -56,7 +54,7 @@ export interface Potentials {
   readonly g: Tensor;
 }
 
-/** How far a solver is. */
+/** How far a solver is, told each time the error has been looked at. */
 export interface TransportProgress {
   /** The eps of the level that is worked on. */
   readonly eps: number;
@@ -97,11 +95,8 @@ export interface UnbalancedOptions {
 }
 
 /** Options of {@link sinkhorn}. */
-export interface SinkhornOptions {
-  /**
-   * Masses of the rows, of any equal total with `b`. Default: the total of `b` in equal parts, 1/n each where `b` is
-   * left out, too.
-   */
+export interface SinkhornOptions extends TaskOptions<TransportProgress> {
+  /** Masses of the rows, of the total of `b`. Default: that total in equal parts, 1/n each without `b`. */
   a?: Masses | undefined;
   /** Masses of the columns. Default: the total of `a` in equal parts, 1/m each where `a` is left out, too. */
   b?: Masses | undefined;
@@ -123,14 +118,9 @@ export interface SinkhornOptions {
   maxNewton?: number | undefined;
   /** How eps is lowered to its value; false: not at all. Default: `{}`, with a warm start or `paper` false. */
   anneal?: AnnealOptions | false | undefined;
-  /**
-   * Lets marginals differ from `a` and `b`, whose totals may then differ too; with `method: 'sinkhorn'` only. Default:
-   * they may not.
-   */
+  /** Lets marginals and totals differ from those of `a` and `b`; with `method: 'sinkhorn'` only. Default: not. */
   unbalanced?: UnbalancedOptions | undefined;
-  /**
-   * With `method: 'sns'`: the published form, which stalls where costs are not random. Default: false, the safe form.
-   */
+  /** With `method: 'sns'`: the published form, which stalls where costs are not random. Default: false, a safe form. */
   paper?: PaperOptions | false | undefined;
   /**
    * Which of the potentials that differ by a shift is returned: `'balanced'`, those of equal means; `'last'`, those
@@ -140,10 +130,6 @@ export interface SinkhornOptions {
   gauge?: Gauge | undefined;
   /** Potentials to start from: a result of this or another eps. Default: zeros. */
   warmStart?: Potentials | undefined;
-  /** Aborting rejects with the signal's reason. Default: none. */
-  signal?: AbortSignal | undefined;
-  /** Called each time the error has been looked at. Default: none. */
-  onProgress?: ((progress: TransportProgress) => void) | undefined;
   /** Rejects with ERR_NOT_CONVERGED, the result as its `cause`, unless the status is `'converged'`. Default: false. */
   throwUnlessConverged?: boolean | undefined;
 }

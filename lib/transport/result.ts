@@ -68,10 +68,7 @@ export class TransportResult implements Potentials {
   readonly value: number;
   /** ⟨C, P⟩. */
   readonly cost: number;
-  /**
-   * Σ |P 1 − a| + Σ |Pᵀ 1 − b|, with a exp(−f / rho) for an unbalanced side's masses, computed with these potentials in
-   * f64.
-   */
+  /** Σ |P 1 − a| + Σ |Pᵀ 1 − b|, with a exp(−f / rho) for an unbalanced side's masses, of these potentials in f64. */
   readonly marginalError: number;
   /** How the solver ended. */
   readonly status: TransportStatus;

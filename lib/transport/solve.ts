@@ -14,9 +14,7 @@ export interface Engine<R> {
   readonly sweep: ((count: number, eps: number) => Promise<void>) | undefined;
   /** At eps itself, until the error is small enough or a bound is met. */
   run(): Promise<SolverEnd>;
-  /**
-   * The result at the point that was reached, by a solver that ended like this; its tensors are no longer the call's.
-   */
+  /** The result at the point that was reached, by a solver that ended like this; it takes its tensors with it. */
   result(end: TransportStatus): Promise<R>;
 }
 

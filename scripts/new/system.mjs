@@ -9,26 +9,22 @@ const source = (own, type) => `import * as check from '../core/check.ts';
 import { OrthokitError } from '../core/errors.ts';
 import { Owned } from '../core/owned.ts';
 import { count, notNegative, type Resolved, readOptions, type Schema, watchers } from '../core/schema.ts';
-import { Task } from '../core/task.ts';
+import { Task, type TaskOptions } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import type { SolverStatus } from '../solvers/status.ts';
 
-/** How far {@link ${own}} is. */
+/** How far {@link ${own}} is, told after each iteration. */
 export interface ${type}Progress {
   /** Iterations done. */
   readonly iterations: number;
 }
 
 /** Options of {@link ${own}}. */
-export interface ${type}Options {
+export interface ${type}Options extends TaskOptions<${type}Progress> {
   /** Relative change at which it ends, not negative. Default: 1e-6. */
   tol?: number | undefined;
   /** Iterations at most, from 1 on. Default: 1000. */
   maxIterations?: number | undefined;
-  /** Ends the call with its reason. Default: none. */
-  signal?: AbortSignal | undefined;
-  /** Told after each iteration. Default: none. */
-  onProgress?: ((progress: ${type}Progress) => void) | undefined;
 }
 
 /** The result of {@link ${own}}. */

@@ -8,9 +8,7 @@ import { byteLengthOf, type FileDtype, isFileDtype } from './dtypes.ts';
 export const limits = {
   headerBytes: 100_000_000,
   nameBytes: 1024,
-  /**
-   * Tensors of a file, and texts beside them; the largest known models have some 140,000 tensors in dozens of files.
-   */
+  /** Tensors of a file, and texts beside them; the largest models known have 140,000 tensors in dozens of files. */
   entries: 131_072,
   rank: 64,
 } as const;

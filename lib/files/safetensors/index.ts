@@ -53,9 +53,7 @@ export async function saveTensors(
   await writeTensorFile(path, snapshot(tensors), { ...given, op });
 }
 
-/**
- * Queues the reads of all tensors now; a source gives its array away once, so that it can be freed when it is written.
- */
+/** Queues the reads of all tensors now; a source gives its array away once, so that it is freed when it is written. */
 export function snapshot(tensors: Readonly<Record<string, Tensor>>): TensorSource[] {
   return Object.entries(tensors).map(([name, tensor]) => {
     let read: ReturnType<Tensor['read']> | undefined = tensor.read();

@@ -1,8 +1,6 @@
 import type { Dtype } from '../../core/dtypes.ts';
 
-/**
- * How decay acts on weights w at rate lr, with the update u (specs: Muon docs, Emerging-Optimizers, modded-nanogpt).
- */
+/** How decay acts on weights w at rate lr, with the update u (specs: Muon, Emerging-Optimizers, modded-nanogpt). */
 export type WeightDecayMode = 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious';
 
 /** Options that every optimizer has, for all its groups or for one. */

@@ -8,9 +8,7 @@ export interface Lists {
   readonly elements: number;
 }
 
-/**
- * One parameter and what belongs to it. Views share the bytes of the tensors, under the shape that the method works on.
- */
+/** One parameter and what belongs to it. Views share the tensors' bytes, under the shape that the method works on. */
 export interface Entry {
   readonly weight: Tensor;
   readonly tensors: Readonly<Record<string, Tensor>>;

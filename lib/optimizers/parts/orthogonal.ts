@@ -18,10 +18,7 @@ export interface OrthogonalOptions extends MatrixOptions {
   nesterov: boolean;
   /** `ema` m ← β·m + (1 − β)·g, or `heavy-ball` m ← β·m + g. Default `ema`. */
   readonly momentumForm: MomentumForm;
-  /**
-   * The steps of Newton–Schulz: a named set or a list of [a, b, c]. Default: `polar-express`, or `jordan` for
-   * HybridAuON.
-   */
+  /** Steps of Newton–Schulz: a named set or a list of [a, b, c]. Default: `polar-express`; `jordan` for HybridAuON. */
   coefficients: Coefficients;
   /** How many steps, 0 to 100. Default: as many as the set has, 5 for most. */
   nsSteps: number | undefined;

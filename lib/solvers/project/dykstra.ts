@@ -3,12 +3,12 @@ import * as check from '../../core/check.ts';
 import { refusal, shown } from '../../core/errors.ts';
 import { Owned } from '../../core/owned.ts';
 import { count, notNegative, type Resolved, readOptions, type Schema, watchers } from '../../core/schema.ts';
-import { Task } from '../../core/task.ts';
+import { Task, type TaskOptions } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
 import type { SolverStatus } from '../status.ts';
 
-/** How far {@link dykstra} is. */
+/** How far {@link dykstra} is, told after each pass. */
 export interface DykstraProgress {
   /** Passes over the sets. */
   readonly iterations: number;
@@ -17,7 +17,7 @@ export interface DykstraProgress {
 }
 
 /** Options of {@link dykstra}. */
-export interface DykstraOptions {
+export interface DykstraOptions extends TaskOptions<DykstraProgress> {
   /**
    * How little the corrections of the sets move in a pass, in units of |x|, now or at the start, whichever is larger:
    * finite, not negative. Default: 1e-8.
@@ -25,10 +25,6 @@ export interface DykstraOptions {
   tol?: number | undefined;
   /** Passes over the sets: whole, from 1 on. Default: 1000. */
   maxIterations?: number | undefined;
-  /** Ends the call with its reason, x as before. Default: none. */
-  signal?: AbortSignal | undefined;
-  /** Told of each pass. Default: nobody. */
-  onProgress?: ((progress: DykstraProgress) => void) | undefined;
 }
 
 /** The end of {@link dykstra}; the point is in x. */

@@ -30,9 +30,7 @@ export const methodNames: readonly MethodName[] = [
   'mp_rope',
 ];
 
-/**
- * The material of a method: tables of the base, for each of which new rows are wanted, and the one table of the donor.
- */
+/** The material of a method: tables of the base, of each of which new rows are wanted, and one table of the donor. */
 export interface MethodContext {
   readonly task: Task;
   readonly bases: readonly { readonly table: Table; readonly scan: Scan; readonly isHead: boolean }[];

@@ -15,10 +15,7 @@ export interface Neighbourhood {
   readonly measures: readonly number[];
 }
 
-/**
- * A square system a·x = b, row by row, whose first unknowns are weights. It may be singular, as duplicate neighbours
- * make it.
- */
+/** A square system a·x = b, by rows, whose first unknowns are weights; duplicate neighbours may make it singular. */
 export interface Equations {
   readonly a: Float64Array;
   readonly b: Float64Array;

@@ -32,10 +32,7 @@ export interface CostRange {
   readonly isReachable: boolean;
 }
 
-/**
- * Sweeps in the log domain may leave these behind: exp((f + g − C) / eps), and the scales that its columns are to be
- * multiplied by.
- */
+/** Left behind by sweeps in the log domain: exp((f + g − C) / eps), and scales that multiply its columns. */
 export interface Stored {
   readonly kernel: Tensor;
   readonly columnScale: Tensor;

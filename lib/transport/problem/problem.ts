@@ -26,9 +26,7 @@ export interface Problem<C extends Cost = Cost> {
   readonly goal: number;
 }
 
-/**
- * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for marginals, costs, warm starts and eps that make no problem
- */
+/** @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for marginals, costs, starts and eps that do not fit */
 export async function problemOf<C extends Cost>(
   cost: C,
   settings: Settings,

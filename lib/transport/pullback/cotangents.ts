@@ -21,9 +21,7 @@ export interface PlanFactors {
 
 /** The derivatives of a loss by what a result holds; 0 for those that are left out. */
 export interface TransportCotangents {
-  /**
-   * By the potentials of the rows, `[n]`, f32 or f64. Those of masses of 0 count for the gradient by these masses only.
-   */
+  /** By the potentials of the rows, `[n]`, f32 or f64. Those of masses of 0 count for the gradient by these only. */
   readonly f?: Tensor | undefined;
   /** By the potentials of the columns, `[m]`. */
   readonly g?: Tensor | undefined;
@@ -41,10 +39,7 @@ const schema: Schema<Resolved<TransportCotangents, 'f' | 'g' | 'plan'>> = {
 };
 const factorSchema: Schema<Partial<PlanFactors>> = { left: check.tensorOption, right: check.tensorOption };
 
-/**
- * A cotangent that has been checked, sharing its bytes: the caller's tensor may go. A vector is a matrix where k may be
- * 1.
- */
+/** A cotangent that has been checked, sharing its bytes: the tensor may go. A vector is a matrix where k may be 1. */
 async function checked(
   name: string,
   value: unknown,
@@ -98,10 +93,7 @@ export async function cotangentsOf(
   return { rows, columns, plan: { factors: { left, right: owned.add(right.cast('f64')) }, cost } };
 }
 
-/**
- * Cotangents of potentials of which a shift is a free choice: what the choice of the gauge makes of them, of equal
- * sums.
- */
+/** Cotangents of potentials of which a shift is free: what the choice of the gauge makes of them, of equal sums. */
 export function regauged(cotangents: Vectors, potentials: Vectors, gauge: Gauge): Vectors {
   const masked = (side: Side) => cotangents[side].map((x, i) => (hasMass(potentials[side][i]!) ? x : 0));
   const [rows, columns] = [masked('rows'), masked('columns')];

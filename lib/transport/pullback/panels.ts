@@ -12,10 +12,7 @@ export interface Vectors {
   readonly columns: Float64Array;
 }
 
-/**
- * Q, a cotangent of the plan: a matrix, or left rightᵀ, or both, plus so many times the costs; 0 if it is none of
- * these.
- */
+/** Q, a cotangent of the plan: a matrix, or left rightᵀ, or both, plus so many times the costs; 0 without these. */
 export interface PlanCotangent {
   readonly dense?: Tensor | undefined;
   /** `[n, k]` and `[m, k]`, f64. */
@@ -72,10 +69,7 @@ export class Panels {
     this.#lane = lane;
   }
 
-  /**
-   * Panel by panel: the next one is queued when the work on one is done, so that one is in memory; false ends it.
-   * Shifts are α and β.
-   */
+  /** Panel by panel, one in memory: the next is queued when one is done; false ends it. Shifts are α and β. */
   async walk(potentials: Vectors, shifts: Vectors, visit: (panel: Panel) => Promise<unknown>): Promise<void> {
     const costs = this.#costs;
     const { device, columns } = costs;

@@ -12,10 +12,7 @@ import type { Parts } from './parts.ts';
 import type { PlanProduct } from './plan-product.ts';
 import type { SparseSystem } from './sparse-system.ts';
 
-/**
- * Rounding may leave so much of a residual, relative to its start, where `tol` is less: solutions are right to some six
- * digits.
- */
+/** Rounding may leave so much of a residual, relative to its start: solutions are right to some six digits. */
 const coarsest = 1e-6;
 
 const nearlyApart = () =>

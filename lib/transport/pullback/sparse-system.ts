@@ -10,9 +10,7 @@ import type { Vectors } from './panels.ts';
 const mostDense = 1 / 20;
 /** The share of the mass that it may leave out. */
 const dropped = 1e-6;
-/**
- * Relative tolerance of systems of the sparse plan: one product with the whole plan costs as much as many with that.
- */
+/** Relative tolerance of systems of the sparse plan: a product with the whole plan costs as much as many of them. */
 const sparseTolerance = 1e-5;
 /** Iterations on them, at most. */
 const sparseIterations = 1000;
@@ -52,10 +50,7 @@ async function largeEntries(
   return (await lane.read(kept))[0]! >= (1 - 2 * dropped) * mass ? entries : undefined;
 }
 
-/**
- * The Schur complement of a stored plan's large entries P̃, with the sums of the whole plan: what preconditions that of
- * the plan.
- */
+/** The Schur complement of a stored plan's large entries P̃, with the plan's sums: it preconditions the plan's. */
 export class SparseSystem {
   readonly #owned: Owned<Tensor>;
   readonly #entries: Entries;

@@ -13,16 +13,10 @@ const someSweeps = 60;
 
 /** Sparse steps do not pay for plans that need more than this share of all their entries, … */
 const denseShare = 0.1;
-/**
- * … unless it is no more than so many times what the plan of a linear program has, rows and columns: of small problems
- * any.
- */
+/** … unless that is few times what the plan of a linear program has, rows and columns: of small problems any. */
 const denseEntries = 16;
 
-/**
- * L1 error from which the semi-dual leads to its maximum at eps itself: further away it is flat, and eps must be
- * lowered to it.
- */
+/** L1 error from which the semi-dual leads to its maximum at eps itself: further away it is flat, eps is lowered. */
 const near = 0.25;
 /** Rejected Newton steps after which that is given up. */
 const mostRejections = 2;
@@ -88,10 +82,7 @@ interface Reached {
   readonly evaluations: number;
 }
 
-/**
- * At eps itself: sweeps while they are few; else, from near the optimum, Newton steps where the plan is sparse, L-BFGS
- * where it is dense.
- */
+/** At eps itself: sweeps while few; else, from near the optimum, Newton steps where the plan is sparse, or L-BFGS. */
 async function shortcut(plan: ScaledPlan, newton: Newton): Promise<Reached> {
   const { settings, goal: tol, control } = plan.problem;
   const outlook = await predictSweeps(plan, tol);

@@ -181,10 +181,7 @@ class FullDual {
     await control.read(statistics);
   }
 
-  /**
-   * x = factor · ([diag(P 1), P̃; P̃ᵀ, diag(Pᵀ 1)] + shift)⁻¹ rhs with the entries P̃ of the last `sparsify`, by
-   * conjugate gradients.
-   */
+  /** x = factor · ([diag(P 1), P̃; P̃ᵀ, diag(Pᵀ 1)] + shift)⁻¹ rhs with the entries P̃ of `sparsify`, by CG. */
   async solve(
     { sums }: DualPoint,
     rhs: DualVector,
@@ -226,16 +223,10 @@ class FullDual {
   }
 }
 
-/**
- * A step of a published method: the next point, which may be the same one, or nothing where rounding hides what is
- * better.
- */
+/** A step of a published method: the next point, perhaps the same, or nothing where rounding hides what is better. */
 export type DualStep = (here: DualPoint, owned: Owned<Tensor>) => Promise<DualPoint | undefined>;
 
-/**
- * Steps from where the plan stands, until the L1 error is at most `tol`. The plan goes to the last point however it
- * ends.
- */
+/** Steps from where the plan stands, to an L1 error of at most `tol`. The plan always goes to the last point. */
 export async function solveFullDual(
   plan: ScaledPlan,
   tol: number,

@@ -20,10 +20,7 @@ interface Trial extends Evaluation {
   readonly point: OfPoint;
 }
 
-/**
- * The semi-dual, its sign turned, in units of eps; where nothing is known of the curvature, a row's share of it is its
- * mass.
- */
+/** The semi-dual, its sign turned, in units of eps; unknown curvature of a row is taken for its mass. */
 class Semidual implements Landscape<Trial> {
   readonly rounding = 64 * 2 ** -52;
   readonly like: readonly Tensor[];
@@ -62,10 +59,7 @@ class Semidual implements Landscape<Trial> {
   }
 }
 
-/**
- * Maximizes the semi-dual by L-BFGS, until the L1 error of the rows is at most the problem's goal, or so many
- * evaluations are done.
- */
+/** Maximizes the semi-dual by L-BFGS, until the rows' L1 error is at most the goal, or so many evaluations are done. */
 export async function lbfgs(plan: ScaledPlan, maxEvaluations: number): Promise<LbfgsEnd> {
   const { control, eps } = plan;
   const { status, evaluation, evaluations } = await descend(control, new Semidual(plan), {

@@ -5,10 +5,7 @@ import type { ScaledPlan } from './scaled-plan.ts';
 
 const mostHalvings = 40;
 
-/**
- * How many of the plan's largest entries a share of the whole Hessian leaves: its diagonal counts, and each entry
- * twice.
- */
+/** Entries of the plan that a share of the whole Hessian leaves: its diagonal counts, and each entry twice. */
 function entriesOf(lambda: number, rows: number, columns: number): number {
   const side = rows + columns;
   return Math.max(rows, Math.floor((Math.ceil(lambda * side ** 2) - side) / 2));

@@ -183,10 +183,7 @@ export class ScaledPlan {
     return Math.min(100, Math.max(1, count));
   }
 
-  /**
-   * Sweeps on the kernel until the error is at most `tol`, or `count` are done, or scales must be absorbed, which then
-   * happens.
-   */
+  /** Sweeps on the kernel until the error is at most `tol`, `count` are done, or scales must be absorbed, and are. */
   async scalingSweeps(count: number, tol: number): Promise<Swept> {
     this.#queueSweeps(count, tol);
     const [done, error, largest, failed] = await this.control.read(this.#sweepStatistics);
