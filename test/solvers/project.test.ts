@@ -104,6 +104,27 @@ describe.each(devices)('projections on %s', (kind) => {
     await expectNear(single, [0, 1, 2], 1e-6);
   });
 
+  it('onto the solutions of a system whose rows have very different units', async () => {
+    const first = [1, 2, 3, 0];
+    const second = [0, 1, -1, 2];
+    const times = (scale: number, row: readonly number[]): number[] => row.map((value) => scale * value);
+    const dot = (x: readonly number[], y: ArrayLike<number>): number => x.reduce((sum, v, j) => sum + v * y[j]!, 0);
+    for (const dtype of ['f64', 'f32'] as const) {
+      const rounding = dtype === 'f64' ? 1e-15 : 1e-6;
+      for (const [small, large] of [[1e-8, 1e8], [1e8, 1e-8], [1e-30, 1e30]] as const) {
+        const a = matrix([...times(small, first), ...times(large, second)], 4, dtype);
+        const x = vector([1, -1, 2, 0.5], dtype);
+        await project.affine(x, a, vector([3 * small, -2 * large], dtype));
+        const y = await valuesOf(x);
+        expect(Math.abs(dot(first, y) - 3)).toBeLessThan(30 * rounding);
+        expect(Math.abs(dot(second, y) + 2)).toBeLessThan(30 * rounding);
+        const twice = matrix([...times(small, first), ...times(large / 3, first)], 4, dtype);
+        const refused = await errorOf(project.affine(x, twice, vector([1, 1], dtype)));
+        expect(refused.message).toContain('got row 1 that is a combination of those before it');
+      }
+    } // biome-ignore format: a list
+  });
+
   it('onto several sets at once: the nearest common point, not just any', async () => {
     // Alternating projections from (2, 2) end elsewhere than Dykstra's, at the nearest point of the quarter disc.
     const x = vector([3, -1]);

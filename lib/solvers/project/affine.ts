@@ -5,8 +5,10 @@ import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { asRows, checkRows } from './rows.ts';
 
-/** A part of the largest diagonal element below which a row of a is a combination of those before it. */
+/** A share of a row's length that is rounding. */
 const rounding = { f32: 2 ** -23, f64: 2 ** -52 };
+/** Powers of two that scale a row at most. */
+const mostPower = { f32: 120, f64: 1000 };
 
 /**
  * The points with a·x = b, made ready for many projections: a is factored once. Dispose of it when done.
@@ -17,8 +19,9 @@ const rounding = { f32: 2 ** -23, f64: 2 ** -52 };
  */
 export class AffineSet {
   readonly #owned: Owned<Tensor>;
+  /** a, each row in units of its own. */
   readonly #a: Tensor;
-  /** −b, which is added to a·x. */
+  /** −b in those units, which is added to a·x. */
   readonly #offset: Tensor;
   /** The lower triangle L with L·Lᵀ = a·aᵀ. */
   readonly #factor: Tensor;
@@ -31,7 +34,7 @@ export class AffineSet {
   }
 
   /**
-   * Copies a and b, and factors a by Householder reflections.
+   * Copies a and b, and factors a by Householder reflections. Rows may have very different units.
    *
    * @param a [m, n], f32 or f64, its rows linearly independent.
    * @param b [m], of the dtype of a.
@@ -49,17 +52,17 @@ export class AffineSet {
     const { device, dtype } = a;
     check.tensor(where, 'b', b, { shape: [rows], dtypes: [dtype], device });
     if (rows > columns) throw refusal(where, 'a', 'have at most as many rows as columns', `[${a.shape}]`, 'ERR_SHAPE');
+    const units = await unitsOf(where, a, b);
     using owned = new Owned<Tensor>();
     const like = (...shape: number[]): Tensor => owned.add(new Tensor(device, shape, dtype));
+    const [own, offset] = [like(rows, columns), like(rows)];
+    scaleRows([own, offset], [a, b], [...units, ...units.map((unit) => -unit)]);
     const [turned, q, r, factor] = [like(columns, rows), like(columns, rows), like(rows, rows), like(rows, rows)];
-    ops.transpose(device, { x: a, out: turned });
+    ops.transpose(device, { x: own, out: turned });
     // aᵀ = Q·R, so that a·aᵀ = Rᵀ·R, to whose factor the condition of a alone matters.
     ops.qr(device, { matrix: turned, q, r });
     ops.transpose(device, { x: r, out: factor });
-    const offset = like(rows);
-    ops.linearCombination(device, { out: [offset], terms: [b], coefficients: [-1] });
-    const own = owned.add(a.copy());
-    await checkFactor(where, factor, offset);
+    await checkFactor(where, columns, factor);
     for (const tensor of [turned, q, r]) owned.drop(tensor);
     return new AffineSet(owned.move(), own, offset, factor);
   }
@@ -107,12 +110,44 @@ export class AffineSet {
   }
 }
 
-/** @throws ERR_ARGUMENT unless all numbers are finite and the triangle is not singular to working precision */
-async function checkFactor(where: string, factor: Tensor, offset: Tensor): Promise<void> {
+/**
+ * Powers of two that bring the rows of a to lengths near 1, so that each is judged in its own units; they cost no digit.
+ *
+ * @throws ERR_ARGUMENT unless all numbers of a and b are finite
+ */
+async function unitsOf(where: string, a: Tensor, b: Tensor): Promise<Float64Array> {
+  const { device, dtype } = a;
+  using guard = Tensor.zeros(device, [1], { dtype: 'f64' });
+  ops.checkFinite(device, { x: [a, b], guard });
+  using views = new Owned<Tensor>();
+  using norms = new Tensor(device, [a.shape[0]!], 'f64');
+  ops.norms(device, { x: rowsOf(a, views), out: norms });
+  const [bad, lengths] = await Promise.all([guard.read(), norms.read()]);
+  if (bad[0] !== 0) throw new OrthokitError('ERR_ARGUMENT', `${where}: a and b must be finite, got NaN or infinity`);
+  const most = mostPower[dtype as 'f32' | 'f64'];
+  return lengths.map((length) => 2 ** Math.max(-most, Math.min(most, length > 0 ? -Math.round(Math.log2(length)) : 0)));
+}
+
+/** Rows of each of `out` = those of `x`, each times its own factor. */
+function scaleRows(out: readonly Tensor[], x: readonly Tensor[], factors: readonly number[]): void {
+  const { device } = out[0]!;
+  using views = new Owned<Tensor>();
+  using own = Tensor.from(device, Float64Array.from(factors), [factors.length]);
+  const all = (tensors: readonly Tensor[]): Tensor[] => tensors.flatMap((tensor) => rowsOf(tensor, views));
+  ops.scaleEach(device, { out: all(out), x: all(x), factors: own });
+}
+
+const rowsOf = (x: Tensor, views: Owned<Tensor>): Tensor[] =>
+  Array.from({ length: x.shape[0]! }, (_, i) => views.add(x.rows(i, i + 1)));
+
+/**
+ * The diagonal holds the distance of each row of a, whose length is near 1, to the rows before it.
+ *
+ * @throws ERR_ARGUMENT unless the rows of a, of so many columns, are independent to working precision
+ */
+async function checkFactor(where: string, columns: number, factor: Tensor): Promise<void> {
   const { device, dtype } = factor;
   const m = factor.shape[0]!;
-  using guard = Tensor.zeros(device, [1], { dtype: 'f64' });
-  ops.checkFinite(device, { x: [factor, offset], guard });
   using index = Tensor.from(
     device,
     Int32Array.from({ length: m }, (_, i) => i * (m + 1)),
@@ -121,14 +156,13 @@ async function checkFactor(where: string, factor: Tensor, offset: Tensor): Promi
   using flat = factor.reshape([m * m]);
   using diagonal = new Tensor(device, [m], dtype);
   ops.gatherRows(device, { x: flat, index, out: diagonal });
-  const [bad, sizes] = await Promise.all([guard.read(), diagonal.read()]);
-  const wrong = (text: string) => new OrthokitError('ERR_ARGUMENT', `${where}: ${text}`);
-  if (bad[0] !== 0) throw wrong('a and b must be finite, got NaN or infinity');
-  const numbers = [...sizes].map(Number);
-  const least = m * rounding[dtype as 'f32' | 'f64'] * Math.max(...numbers);
-  const at = numbers.findIndex((size) => size <= least);
-  if (at >= 0)
-    throw wrong(`a must have linearly independent rows, got row ${at} that is a combination of those before it`);
+  const distances = [...(await diagonal.read())].map(Number);
+  // Reflections of rows of n elements err by less than the root of n.
+  const least = 4 * (m + Math.sqrt(columns)) * rounding[dtype as 'f32' | 'f64'];
+  const at = distances.findIndex((distance) => !(distance > least));
+  if (at < 0) return;
+  const text = `a must have linearly independent rows, got row ${at} that is a combination of those before it`;
+  throw new OrthokitError('ERR_ARGUMENT', `${where}: ${text}`);
 }
 
 /**
