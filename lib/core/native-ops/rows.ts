@@ -16,8 +16,8 @@ export interface OpsOfGroup {
    * τ is exact (Michelot 1986): Newton's steps from below on a convex, piecewise linear function,
    * each over the elements above the last τ, until none drops out; a few passes over the row.
    * Numerics: in f64, in a fixed order, rounded once to the dtype; no square leaves its range. A row
-   * in the set keeps its bits. A row that holds NaN or infinity becomes NaN, and so does one for
-   * which the halfspace is empty (a = 0, size < 0).
+   * in the set keeps its bits. A row that holds NaN or infinity becomes NaN, and so do all rows where
+   * the normal holds one, and those for which the halfspace is empty (a = 0, size < 0).
    * Traffic: one read, one write; later passes find their row in cache.
    * ```
    *

@@ -35,8 +35,8 @@ static void project_rows(const ProjectRows& op) {
                             : is_l1    ? threshold(sizes, op.size)
                                        : 0;
     const double norm = norm_of(x, columns);
-    const bool is_finite =
-        std::ranges::all_of(sizes, [](double size) { return std::isfinite(size); });
+    if (op.set == RowSet::kHalfspace) sizes.insert(sizes.end(), a, a + columns);
+    const bool is_finite = std::ranges::all_of(sizes, [](double x) { return std::isfinite(x); });
     for (int64_t j = 0; j < columns; ++j) {
       const long double rest = (is_simplex ? x[j] : sizes[size_t(j)]) - tau;
       if (!is_finite) {
