@@ -42,9 +42,12 @@ inline double apply(const Step& step, int64_t i, const Vector& u, double rate, s
       case WeightDecayMode::kPalm:
         decay = step.weight_decay * step.lr * step.lr;
         break;
-      case WeightDecayMode::kCautious:
-        decay = w[j] * u[j] >= 0 ? step.lr * step.weight_decay : 0;
+      case WeightDecayMode::kCautious: {
+        // By their signs: a product may be NaN, or too small.
+        const bool agrees = (w[j] >= 0 && u[j] >= 0) || (w[j] <= 0 && u[j] <= 0);
+        decay = agrees ? step.lr * step.weight_decay : 0;
         break;
+      }
       case WeightDecayMode::kL2:
         break;
     }
