@@ -1,7 +1,5 @@
 #include "ops/network/layer_norm_backward.h"
 
-#include <algorithm>
-
 #include "bench/reference/network/shared/row_moments.h"
 
 namespace orthokit::bench {
@@ -33,17 +31,27 @@ static void layer_norm_backward(const LayerNormBackward& op) {
 }
 ORTHOKIT_REFERENCE(LayerNormBackward, layer_norm_backward, op.x.dtype == Dtype::kF64 ? 64 : 6);
 
-// Of few columns, h is the same whatever x is (−1 and 1 of two), and the three terms of the
-// gradient cancel whatever grad is.
-static double terms_of(const LayerNormBackward& op, std::string_view tensor, int64_t j) {
-  const int64_t columns = op.x.shape[1], row = j / columns;
-  if (tensor != "gradX" || columns > 4) return 0;
-  double largest = 0;
-  for (int64_t k = 0; k < columns; ++k) {
-    const double weight = op.weight ? values(op.weight)[k] : 1;
-    largest = std::max(largest, std::abs(values(op.grad)[row * columns + k] * weight));
+// The three terms of the gradient, which cancel whatever grad is where h is the same whatever x is:
+// −1 and 1 of two columns, or of two numbers in a row.
+static std::vector<double> terms_of(const LayerNormBackward& op, std::string_view tensor) {
+  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  std::vector<double> terms;
+  for (int64_t i = 0; i < rows && tensor == "gradX"; ++i) {
+    const double *grad = values(op.grad) + i * columns, *x = values(op.x) + i * columns;
+    const auto [mean, deviation] = moments_of(x, columns, op.eps);
+    const auto g = [&](int64_t j) {
+      return std::abs(grad[j] * (op.weight ? values(op.weight)[j] : 1));
+    };
+    const auto h = [&, mean = mean, deviation = deviation](int64_t j) {
+      return std::abs(x[j] - mean) / deviation;
+    };
+    double shift = 0, slope = 0;
+    for (int64_t j = 0; j < columns; ++j)
+      shift += g(j) / double(columns), slope += g(j) * h(j) / double(columns);
+    for (int64_t j = 0; j < columns; ++j)
+      terms.push_back((g(j) + shift + h(j) * slope) / deviation);
   }
-  return largest / moments_of(values(op.x) + row * columns, columns, op.eps).deviation;
+  return terms;
 }
 ORTHOKIT_TERMS(LayerNormBackward, terms_of);
 

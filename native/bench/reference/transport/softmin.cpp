@@ -19,30 +19,49 @@ static double slope_of(const Softmin& op, int64_t i, int64_t j, int64_t k) {
   return distance > 0 ? by / distance : 0;
 }
 
-static void softmin(const Softmin& op) {
-  const int64_t n = op.log_sums.size(), m = op.potential.size();
-  std::vector<double> share(size_t(m), 0.0);
-  for (int64_t i = 0; i < n; ++i) {
+namespace {
+
+// What row i chooses: ln of the sum of its exponentials, the share of each pair, and what means are
+// multiplied by.
+struct Choice {
+  double log_sum, whole = 1;
+  std::vector<double> shares;
+
+  Choice(const Softmin& op, int64_t i) : shares(size_t(op.potential.size()), 0.0) {
+    const int64_t m = op.potential.size();
     const auto exponent = [&](int64_t j) {
       return (values(op.potential)[j] - cost_of(op, i, j)) / op.eps;
     };
-    const double log_sum = log_sum_of_exps(m, exponent);
-    values(op.log_sums)[i] = log_sum;
-    const bool is_none = log_sum == -HUGE_VAL;
+    log_sum = log_sum_of_exps(m, exponent);
+    if (is_none()) return;
     // By the largest exponent, which is as exact as the others; their logarithm's rounding is not.
     double most = -HUGE_VAL;
     for (int64_t j = 0; j < m; ++j) most = std::max(most, exponent(j));
-    for (int64_t j = 0; j < m; ++j) share[size_t(j)] = is_none ? 0 : std::exp(exponent(j) - most);
-    const double sum = sum_of_terms(m, [&](int64_t j) { return share[size_t(j)]; });
-    for (double& x : share) x /= sum;
-    const double whole =
-        op.own_potential ? std::exp(values(op.own_potential)[i] / op.eps + log_sum) : 1;
+    for (int64_t j = 0; j < m; ++j) shares[size_t(j)] = std::exp(exponent(j) - most);
+    const double sum = sum_of_terms(m, [&](int64_t j) { return shares[size_t(j)]; });
+    for (double& x : shares) x /= sum;
+    if (!op.own_potential) return;
+    const double exponent_of_whole = values(op.own_potential)[i] / op.eps + log_sum;
+    whole = exponent_of_whole < math::kLeastExponent ? 0 : std::exp(exponent_of_whole);
+  }
+  bool is_none() const { return log_sum == -HUGE_VAL; }
+  // A pair without weight has no part in a mean, be it infinitely far.
+  template <class Term>
+  double mean(Term&& term) const {
+    return sum_of_terms(int64_t(shares.size()), [&](int64_t j) {
+      return shares[size_t(j)] == 0 ? 0.0 : shares[size_t(j)] * term(j);
+    });
+  }
+};
+
+}  // namespace
+
+static void softmin(const Softmin& op) {
+  for (int64_t i = 0; i < op.log_sums.size(); ++i) {
+    const Choice choice(op, i);
+    values(op.log_sums)[i] = choice.log_sum;
     const auto mean = [&](auto&& term) {
-      if (is_none) return 0.0;
-      // A pair without weight has no part in a mean, be it infinitely far.
-      return whole * sum_of_terms(m, [&](int64_t j) {
-               return share[size_t(j)] == 0 ? 0.0 : share[size_t(j)] * term(j);
-             });
+      return choice.is_none() ? 0 : choice.whole * choice.mean(term);
     };
     if (op.mean_costs)
       values(op.mean_costs)[i] = mean([&](int64_t j) { return cost_of(op, i, j); });
@@ -55,6 +74,49 @@ static void softmin(const Softmin& op) {
       values(op.gradients)[i * d + k] = mean([&](int64_t j) { return slope_of(op, i, j, k); });
   }
 }
-ORTHOKIT_REFERENCE(Softmin, softmin, 512);
+static constexpr double kRoundings = 512;
+ORTHOKIT_REFERENCE(Softmin, softmin, kRoundings);
+
+// A cost is so many roundings of itself off (distances.h), and an exponent those of what it is the
+// difference of. Where all costs of a row have a large part in common, no move of the points shows
+// them. A share is as much off as its exponent, and a mean by its shares' errors times what their
+// terms differ from it.
+static std::vector<double> terms_of(const Softmin& op, std::string_view tensor) {
+  const int64_t m = op.potential.size(), d = op.x ? op.x.shape[1] : 0;
+  const double of_cost = !op.x                                  ? 0
+                         : multiplies_coordinates(op.metric, d) ? 2 * double(d + 4) / kLeastShare
+                                                                : double(d + 2);
+  // In f64, whatever the dtype of the costs.
+  const double unit = in_f64(op.cost ? op.cost : op.x, 1 / kRoundings);
+  std::vector<double> terms;
+  for (int64_t i = 0; i < op.log_sums.size(); ++i) {
+    const Choice choice(op, i);
+    std::vector<double> costs, errors;
+    for (int64_t j = 0; j < m; ++j) {
+      costs.push_back(cost_of(op, i, j));
+      errors.push_back(
+          ((of_cost + 4) * std::abs(costs.back()) + 4 * std::abs(values(op.potential)[j])) /
+          op.eps);
+    }
+    const double of_sum = choice.mean([&](int64_t j) { return errors[size_t(j)]; });
+    const double own = op.own_potential ? std::abs(values(op.own_potential)[i]) / op.eps : 0;
+    const double of_whole = op.own_potential ? of_sum + 4 * (own + std::abs(choice.log_sum)) : 0;
+    const auto add = [&](auto&& term) {
+      const double mean = choice.mean(term);
+      terms.push_back(unit * choice.whole *
+                      (of_whole * std::abs(mean) + choice.mean([&](int64_t j) {
+                        return errors[size_t(j)] * std::abs(term(j) - mean);
+                      })));
+    };
+    if (tensor == "logSums") terms.push_back(unit * of_sum);
+    if (tensor == "meanCosts") add([&](int64_t j) { return costs[size_t(j)]; });
+    for (int64_t k = 0; tensor == "averages" && k < op.values.shape[1]; ++k)
+      add([&](int64_t j) { return values(op.values)[j * op.values.shape[1] + k]; });
+    for (int64_t k = 0; tensor == "gradients" && k < d; ++k)
+      add([&](int64_t j) { return slope_of(op, i, j, k); });
+  }
+  return terms;
+}
+ORTHOKIT_TERMS(Softmin, terms_of);
 
 }  // namespace orthokit::bench
