@@ -53,6 +53,7 @@ void check_programs(const std::string& on, uint64_t seed, int64_t count, Report&
     const auto run = [&](const Step& step, Case& c, const std::vector<Bytes>& before) {
       const Oracle oracle(c, before, report);
       std::vector<Bytes> first;
+      seen.insert(step.entry->info->name);
       for (auto& set : sets) {
         use(set);
         write(c, *device, before);
@@ -66,13 +67,16 @@ void check_programs(const std::string& on, uint64_t seed, int64_t count, Report&
         if (first.empty()) first = std::move(after);
       }
       use(sets[0]);
-      seen.insert(step.entry->info->name);
       report.count("steps");
       return first;
     };
-    const Program program = random_program(own, *device, run);
-    if (run_queued(program, *device) != program.results)
-      report.fail(own, "", "", "queued without a pause, the program gives other bits");
+    caught(
+        [&] {
+          const Program program = random_program(own, *device, run);
+          if (run_queued(program, *device) != program.results)
+            report.fail(own, "", "", "queued without a pause, the program gives other bits");
+        },
+        [&](ErrorCode, const char* what, int32_t) { report.fail(own, "", "", what); });
     report.count("programs");
   }
   for (auto& set : sets) report.count(set);
