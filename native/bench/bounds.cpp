@@ -10,14 +10,20 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int kMoves = 9, kMovesOfOperands = 3;  // the first moves take each operand as a whole
-// Beyond so many flops a reference that names terms of this case is not moved: their rounding is
-// known.
-constexpr double kMany = 2e6;
+// Beyond so many flops, where they are so many an element, a reference that names terms of this
+// case is not moved: their rounding is known.
+constexpr double kMany = 2e6, kManyAnElement = 64;
 
 bool names_terms(const std::vector<std::vector<double>>& terms) {
   return std::ranges::any_of(terms, [](const std::vector<double>& of_tensor) {
     return std::ranges::any_of(of_tensor, [](double term) { return term > 0; });
   });
+}
+
+double elements_of(const Case& c) {
+  double elements = 0;
+  for (auto& operand : c.operands()) elements += double(operand.tensor.view().size());
+  return elements;
 }
 
 bool is_same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
@@ -29,16 +35,18 @@ double largest_of(const std::vector<double>& values) {
   return largest;
 }
 
-// Inputs by up to `most`, relative; which way is chance, or that of the whole operand, which chance
-// may fail to do.
+// Inputs by up to `most`, relative. Which way and how far is chance, so that moves of two equal
+// terms do not cancel; or the way is that of the whole operand, which chance may fail to do.
 std::vector<Value> moved(const Case& c, std::vector<Value> inputs, double most, int number,
                          Dice& dice) {
   for (size_t o = 0; o < inputs.size(); ++o) {
     const auto& operand = c.operands()[o];
     if (!is_floating(operand.tensor) || operand.name == "guard") continue;
     for (double& x : inputs[o].elements) {
-      const bool up = number < kMovesOfOperands ? (o >> number) % 2 == 0 : dice.chance(0.5);
-      x *= up ? 1 + most : 1 - most;
+      const bool is_whole = number < kMovesOfOperands;
+      const bool up = is_whole ? (o >> number) % 2 == 0 : dice.chance(0.5);
+      const double by = is_whole ? most : most * (1 - dice.part() / 2);
+      x *= up ? 1 + by : 1 - by;
     }
   }
   return inputs;
@@ -61,7 +69,8 @@ Bounds::Bounds(const Case& c, const Reference& reference, const std::vector<Valu
   const double u = arithmetic_unit(c);
   auto result = reference_run(c, reference, before);
   expected_ = std::move(result.values);
-  const int moves = names_terms(result.terms) && c.flops() > kMany ? 0 : kMoves;
+  const bool is_long = c.flops() > std::max(kMany, kManyAnElement * elements_of(c));
+  const int moves = names_terms(result.terms) && is_long ? 0 : kMoves;
   for (size_t o = 0; o < expected_.size(); ++o) {
     const bool judged = c.operands()[o].role & kOut;
     const size_t size = judged ? expected_[o].elements.size() : 0;
