@@ -99,6 +99,7 @@ Bounds::Bounds(const Case& c, const Reference& reference, const std::vector<Valu
     for (size_t j = 0; j < bounds_[o].size(); ++j) {
       double& bound = bounds_[o][j];
       const double size = std::abs(expected_[o].elements[j]);
+      if (!terms.empty() && terms[j] == kUnsteady) unsteady_[o][j] = true;
       if (unit == 0 || !std::isfinite(size))
         bound = 0;
       else

@@ -10,7 +10,8 @@ export interface OpsOfGroup {
    * ```text
    * c = alpha · op(a) · op(b) + beta · c, for matrices, or batches of equally many.
    * Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once. beta = 0
-   * does not read c; alpha = 0 or no inner elements leave beta · c.
+   * does not read c; alpha = 0 or no inner elements leave beta · c. Some processors take bf16 numbers
+   * below 2⁻¹²⁶, and sums of such a size, as 0.
    * ```
    *
    * - a, b and c must be floating and of one dtype
@@ -78,8 +79,8 @@ export interface OpsOfGroup {
    * one of its own is for products that are symmetric by nature: only what is on and below the
    * diagonal is computed. s is `addend`, or c itself without one; for beta ≠ 0 only its lower
    * triangle is read.
-   * Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once. alpha =
-   * 0 does not read a.
+   * Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once; small
+   * bf16 numbers as in gemm. alpha = 0 does not read a.
    * ```
    *
    * - a and c must be floating and of one dtype

@@ -65,6 +65,9 @@ inline double norm_of(const View& v) { return norm_of(values(v), v.size()); }
 // Φ(x) and φ(x) are taken as 0 where exp(−x²/2) would be subnormal in f64, as the operations say.
 inline bool is_beyond_normal(double x) { return x * x / 2 > -math::kLeastExponent; }
 
+// Stands for the terms of an element that a kernel may make finite or not.
+inline constexpr double kUnsteady = -1;
+
 inline constexpr double kExact = 0;         // the reference, rounded once
 inline constexpr double kElementwise = 16;  // some operations on each element
 

@@ -12,8 +12,8 @@ struct SymmetricProduct {
   one of its own is for products that are symmetric by nature: only what is on and below the
   diagonal is computed. s is `addend`, or c itself without one; for beta ≠ 0 only its lower
   triangle is read.
-  Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once. alpha =
-  0 does not read a.
+  Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once; small
+  bf16 numbers as in gemm. alpha = 0 does not read a.
   )";
   static constexpr const char* examples[] = {
       "a=f32[65x300] c=f32[65x65]",

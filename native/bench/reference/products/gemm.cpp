@@ -20,7 +20,8 @@ static void gemm(const Gemm& op) {
     for (int64_t i = 0; i < size.rows; ++i)
       for (int64_t j = 0; j < size.columns; ++j, ++c) {
         const double sum = inner_product(op, batch, i, j).sum();
-        *c = (op.alpha == 0 ? 0 : op.alpha * sum) + (op.beta == 0 ? 0 : op.beta * *c);
+        *c = (op.alpha == 0 || op.inner() == 0 ? 0 : factor_in(op.a.dtype, op.alpha) * sum) +
+             (op.beta == 0 ? 0 : op.beta * *c);
       }
 }
 ORTHOKIT_REFERENCE(Gemm, gemm, product_growth(op.inner()));
@@ -29,8 +30,12 @@ ORTHOKIT_REFERENCE(Gemm, gemm, product_growth(op.inner()));
 static double terms_of(const Gemm& op, std::string_view, int64_t j) {
   const Matrices size = matrices(op.c);
   const int64_t columns = size.columns, rows = size.rows;
-  return std::abs(op.alpha) *
-         inner_product(op, j / columns / rows, j / columns % rows, j % columns).terms();
+  const InnerProduct product =
+      inner_product(op, j / columns / rows, j / columns % rows, j % columns);
+  const double terms = op.a.dtype == Dtype::kBf16
+                           ? product.terms_of_bf16(growth_of(op) * unit_of(Dtype::kF32))
+                           : product.terms();
+  return terms == kUnsteady ? kUnsteady : std::abs(op.alpha) * terms;
 }
 ORTHOKIT_TERMS(Gemm, terms_of);
 

@@ -27,7 +27,7 @@ static void symmetric_product(const SymmetricProduct& op) {
     const double* old = op.addend ? values(op.addend) + batch * n * n : c;
     for (int64_t i = 0; i < n; ++i)
       for (int64_t j = 0; j <= i; ++j) {
-        c[i * n + j] = op.alpha * inner_product(op, batch, i, j).sum() +
+        c[i * n + j] = factor_in(op.a.dtype, op.alpha) * inner_product(op, batch, i, j).sum() +
                        (op.beta == 0 ? 0 : op.beta * old[i * n + j]) + (i == j ? op.diagonal : 0);
         c[j * n + i] = c[i * n + j];
       }
@@ -38,8 +38,11 @@ ORTHOKIT_REFERENCE(SymmetricProduct, symmetric_product, product_growth(inner_siz
 // As of a gemm; the diagonal may cancel with the sum.
 static double terms_of(const SymmetricProduct& op, std::string_view, int64_t j) {
   const int64_t n = matrices(op.c).rows;
-  return std::abs(op.alpha) * inner_product(op, j / n / n, j / n % n, j % n).terms() +
-         std::abs(op.diagonal);
+  const InnerProduct product = inner_product(op, j / n / n, j / n % n, j % n);
+  const double terms = op.a.dtype == Dtype::kBf16
+                           ? product.terms_of_bf16(growth_of(op) * unit_of(Dtype::kF32))
+                           : product.terms();
+  return terms == kUnsteady ? kUnsteady : std::abs(op.alpha) * terms + std::abs(op.diagonal);
 }
 ORTHOKIT_TERMS(SymmetricProduct, terms_of);
 

@@ -1,5 +1,8 @@
 // A sum of products in plain loops.
 #pragma once
+#include <limits>
+
+#include "bench/reference/operands.h"
 #include "bench/reference/reference.h"
 
 namespace orthokit::bench {
@@ -25,7 +28,23 @@ struct InnerProduct {
     }
     return std::sqrt(2 * sum * sum + squares);
   }
+  // The same where kernels may take bf16 numbers below the smallest normal one as 0, and a partial
+  // sum of such a size as well; `rounding` is what the terms are multiplied by.
+  double terms_of_bf16(double rounding) const {
+    constexpr double kLeast = std::numeric_limits<float>::min();
+    double lost = kLeast * double(size);
+    for (int64_t k = 0; k < size; ++k) {
+      const double x = std::abs(a[k * step_a]), y = std::abs(b[k * step_b]);
+      if (x >= kLeast && y >= kLeast) continue;
+      if (std::isinf(x * y)) return kUnsteady;  // 0 times it is NaN
+      if (std::isfinite(x * y)) lost += x * y;
+    }
+    return terms() + lost / rounding;
+  }
 };
+
+// A factor in the arithmetic of tensors of a dtype, where one too large is infinite.
+inline double factor_in(Dtype dtype, double x) { return dtype == Dtype::kF64 ? x : float(x); }
 
 // Of sums as long as this, one term after the other in the arithmetic's dtype: a rounding is of
 // standard deviation 0.42 of its partial sum's unit, so theirs together is of 0.17 √size of the
