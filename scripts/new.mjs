@@ -41,6 +41,11 @@ if (!Object.hasOwn(kinds, kind ?? '') || !kinds[kind].pattern.test(name ?? '')) 
 names of operations and optimizers in snake_case, of systems in kebab-case`);
   process.exit(2);
 }
+const refusal = kinds[kind].refusalOf?.(name, has);
+if (refusal) {
+  console.error(refusal);
+  process.exit(2);
+}
 const { files, edits } = kinds[kind].pieces(name);
 const taken = Object.keys(files).find(has);
 if (taken) {

@@ -24,16 +24,22 @@ function find(name: string): Command {
   return commands[name]!;
 }
 
+/** The text of a command that takes so many words. */
+function atMost(count: number, words: readonly string[], text: string): string {
+  if (words.length > count) throw new UsageError(`Unexpected argument '${words[count]}'`);
+  return text;
+}
+
 function print(text: string): number {
   console.log(text);
   return 0;
 }
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
-  if (name === '--version' || name === '-v') return print(version);
-  if (name === '--help' || name === '-h') return print(help());
   if (name === undefined) throw new UsageError('no command');
-  if (name === 'help') return print(args.length === 0 ? help() : helpOf(args[0]!, find(args[0]!)));
+  if (['--version', '-v'].includes(name)) return print(atMost(0, args, version));
+  if (['--help', '-h'].includes(name)) return print(atMost(0, args, help()));
+  if (name === 'help') return print(atMost(1, args, args.length === 0 ? help() : helpOf(args[0]!, find(args[0]!))));
   const command = find(name);
   if (args.includes('--help') || args.includes('-h')) return print(helpOf(name, command));
   return command.run(...parse(command, args));

@@ -5,6 +5,15 @@ import { camel, inserted, pascal, withExport } from './words.mjs';
 export const usage = 'system <family>/<name>';
 export const pattern = /^[a-z]+\/[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
+/** Says why a system has no place there; undefined where it has one, as in a family that is still to come. */
+export function refusalOf(place, has) {
+  const [family] = place.split('/');
+  if (family === 'optimizers') return 'an optimizer is made by: npm run new -- optimizer <name>';
+  if (has(`lib/${family}`) && !has(`lib/${family}/index.ts`))
+    return `lib/${family} is no family: it has no index.ts, and is no sub-path of the package`;
+  return undefined;
+}
+
 const source = (own, type) => `import * as check from '../core/check.ts';
 import { OrthokitError } from '../core/errors.ts';
 import { Owned } from '../core/owned.ts';

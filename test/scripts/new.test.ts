@@ -226,3 +226,14 @@ it('writes over nothing, and takes no other names', () => {
   for (const name of ['row_scale', 'rows/Row', 'rows/']) expect(make('op', name).status).toBe(2);
   for (const name of ['probe', 'sparse/Probe', 'sparse/probe_pursuit']) expect(make('system', name).status).toBe(2);
 });
+
+it('puts no system where no family is', () => {
+  for (const place of ['core', 'files', 'cli'])
+    expect(make('system', `${place}/probe`)).toMatchObject({
+      ...{ status: 2, stderr: `lib/${place} is no family: it has no index.ts, and is no sub-path of the package\n` },
+      files: [''],
+    });
+  expect(make('system', 'optimizers/probe-two').stderr).toBe(
+    'an optimizer is made by: npm run new -- optimizer <name>\n',
+  );
+});
