@@ -14,6 +14,14 @@ const listOf = <D extends Dtype>(x: Vector<D>): readonly Tensor<D>[] => (isTenso
 /** A scalar whose element is not set. */
 export const scalar = (device: Device): Tensor<'f64'> => new Tensor(device, [1], 'f64');
 
+/** An index of rows, i32: what `of` says for each place. */
+export const index = (device: Device, count: number, of: (place: number) => number): Tensor<'i32'> =>
+  Tensor.from(
+    device,
+    Int32Array.from({ length: count }, (_, place) => of(place)),
+    [count],
+  );
+
 /** A vector of the shapes and dtypes of another one, whose elements are not set. */
 export function like<D extends Dtype>(x: Vector<D>, owned: Owned): readonly Tensor<D>[] {
   return listOf(x).map(({ device, shape, dtype }) => owned.add(new Tensor(device, shape, dtype)));

@@ -2,6 +2,7 @@ import { ops } from '../core/native-ops.ts';
 import { Owned } from '../core/owned.ts';
 import type { Task } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
+import * as vectors from '../core/vectors.ts';
 import { SparseCode } from './code.ts';
 import type { PursuitProgress } from './options.ts';
 
@@ -42,11 +43,7 @@ async function runPart(task: Task, work: Work, first: number, last: number, run:
   const { signals, energies, code } = work;
   const { device } = signals;
   const count = last - first;
-  using index = Tensor.from(
-    device,
-    Int32Array.from({ length: count }, (_, i) => first + i),
-    [count],
-  );
+  using index = vectors.index(device, count, (i) => first + i);
   using rows = new Tensor(device, [count, signals.shape[1]!], signals.dtype);
   using some = new Tensor(device, [count], 'f64');
   using part = new SparseCode(device, count, code.indices.shape[1]!, code.atoms, signals.dtype as 'f32' | 'f64');

@@ -1,6 +1,7 @@
 import type { Device } from '../core/device.ts';
 import { ops } from '../core/native-ops.ts';
 import { Tensor } from '../core/tensor.ts';
+import * as vectors from '../core/vectors.ts';
 
 const leastPiece = 8;
 
@@ -14,11 +15,8 @@ function pieceOf(rows: number, together: number): number {
 }
 
 /** −1, what no row is gathered from or scattered to, fills it up. */
-function indexOf(device: Device, places: readonly number[], count: number): Tensor {
-  const index = new Int32Array(count).fill(-1);
-  index.set(places);
-  return Tensor.from(device, index, [count]);
-}
+const indexOf = (device: Device, places: readonly number[], count: number): Tensor =>
+  vectors.index(device, count, (i) => places[i] ?? -1);
 
 /**
  * Rows of a Gram matrix that does not fit as a whole: as many as there is room for, those that were used last. A row

@@ -4,17 +4,11 @@ import { ops } from '../core/native-ops.ts';
 import { count, optional, type Resolved, readOptions, type Schema } from '../core/schema.ts';
 import { Task } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
+import * as vectors from '../core/vectors.ts';
 import { inBatches } from './batches.ts';
 import { SparseCode } from './code.ts';
 import { checkNorms } from './dictionary.ts';
-import {
-  atomsOf,
-  dependence,
-  type PursuitOptions,
-  type PursuitProgress,
-  pursuitSchema,
-  roundingOf,
-} from './options.ts';
+import { atomsOf, limitsOf, type PursuitOptions, type PursuitProgress, pursuitSchema } from './options.ts';
 import { batchSizeOf } from './strategy.ts';
 
 /** Options of {@link ompGram}. */
@@ -87,7 +81,6 @@ export async function ompGram(gram: Tensor, correlations: Tensor, options: OmpGr
     given.select === 'unit'
       ? Tensor.from(device, dtype === 'f32' ? new Float32Array(inverses) : inverses, [size])
       : undefined;
-  const { tol, relTol, onDependent } = given;
   using none = given.energies ? undefined : new Tensor(device, [signals], 'f64');
   const code = new SparseCode(device, signals, k, size, dtype);
   const batchSize = given.batchSize ?? batchSizeOf(device.kind, dtype, size, k);
@@ -97,7 +90,7 @@ export async function ompGram(gram: Tensor, correlations: Tensor, options: OmpGr
     ops.gramPursuit(task.queue, {
       ...{ correlations, gram, squares, scales, energies: given.energies && energies },
       ...{ indices, coefficients, residualNorms: residuals, counts },
-      ...{ tol, relTol, onDependent, rounding: roundingOf(dtype, size), dependence: dependence[dtype] },
+      ...limitsOf(given, dtype, size),
     });
   });
 }
@@ -106,11 +99,7 @@ function diagonalOf(gram: Tensor): Tensor {
   const { device, dtype } = gram;
   const size = gram.shape[0]!;
   using flat = gram.reshape([size * size]);
-  using index = Tensor.from(
-    device,
-    Int32Array.from({ length: size }, (_, i) => i * (size + 1)),
-    [size],
-  );
+  using index = vectors.index(device, size, (i) => i * (size + 1));
   using out = new Tensor(device, [size], dtype);
   ops.gatherRows(device, { x: flat, index, out });
   return out.cast('f64');

@@ -8,14 +8,7 @@ import { type Batch, inBatches } from './batches.ts';
 import { SparseCode } from './code.ts';
 import { checkNorms, Dictionary } from './dictionary.ts';
 import { byGram, byProducts, byRows, type Pursuit } from './forms.ts';
-import {
-  atomsOf,
-  dependence,
-  type PursuitOptions,
-  type PursuitProgress,
-  pursuitSchema,
-  roundingOf,
-} from './options.ts';
+import { atomsOf, limitsOf, type PursuitOptions, type PursuitProgress, pursuitSchema } from './options.ts';
 import { type Strategy, strategyOf } from './strategy.ts';
 
 /** Options of {@link omp}. */
@@ -91,12 +84,8 @@ export async function omp(dictionary: Dictionary, signals: Tensor, options: OmpO
   const pursuit: Pursuit = {
     squares,
     scales: given.select === 'unit' ? inverses : undefined,
-    tol: given.tol,
-    relTol: given.relTol,
-    rounding: roundingOf(dtype, length),
-    dependence: dependence[dtype],
+    ...limitsOf(given, dtype, length),
     refinements: (given.polish ?? dtype === 'f32') ? 1 : 0,
-    onDependent: given.onDependent,
   };
   const strategy = strategyOf(dictionary, rows, k, given.algorithm);
   // Rows of a batch have to be there together.

@@ -51,8 +51,15 @@ export function atomsOf(where: string, k: number | undefined, size: number, most
 }
 
 /** Distances² to the span below this share of the atom's are rounding, or nearly. */
-export const dependence = { f32: 1e-6, f64: 1e-12 } as const;
+const dependence = { f32: 1e-6, f64: 1e-12 } as const;
 
 /** Scores below this share of the largest possible are rounding: nothing is left. */
-export const roundingOf = (dtype: 'f32' | 'f64', length: number): number =>
+const roundingOf = (dtype: 'f32' | 'f64', length: number): number =>
   4 * Math.sqrt(length) * (dtype === 'f32' ? 2 ** -23 : 2 ** -52);
+
+type Limits = Pick<PursuitSettings, 'tol' | 'relTol' | 'onDependent'> & { rounding: number; dependence: number };
+/** Numbers by which the operations of pursuits choose and end, for signals of a length in a dtype. */
+export function limitsOf(given: PursuitSettings, dtype: 'f32' | 'f64', length: number): Limits {
+  const { tol, relTol, onDependent } = given;
+  return { tol, relTol, onDependent, rounding: roundingOf(dtype, length), dependence: dependence[dtype] };
+}

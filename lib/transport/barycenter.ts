@@ -6,7 +6,7 @@ import { count, flag, positive, type Resolved, readOptions, type Schema, watcher
 import type { TaskOptions } from '../core/task.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
 import { combine } from '../core/vectors.ts';
-import { epsOption, type Masses, unchecked } from './options.ts';
+import { epsOption, type Masses, type SinkhornOptions, unchecked } from './options.ts';
 import type { Cost } from './problem/cost.ts';
 import { marginalsOf } from './problem/marginals.ts';
 import { balanced } from './problem/penalties.ts';
@@ -20,7 +20,9 @@ import { ended } from './solvers/sweeps.ts';
 import { settled } from './unconverged.ts';
 
 /** Options of {@link barycenter}. */
-export interface BarycenterOptions extends TaskOptions<BarycenterProgress> {
+export interface BarycenterOptions
+  extends TaskOptions<BarycenterProgress>,
+    Pick<SinkhornOptions, 'throwUnlessConverged'> {
   /** Strength of the entropy, in units of the cost: positive. There is no default. */
   eps: number;
   /** How much each measure counts: as many numbers, none negative, of any total. Default: all the same. */
@@ -31,8 +33,6 @@ export interface BarycenterOptions extends TaskOptions<BarycenterProgress> {
   tol?: number | undefined;
   /** Most sweeps: whole, at least 1. Default: 1000. */
   maxSweeps?: number | undefined;
-  /** Rejects with ERR_NOT_CONVERGED, the result as its `cause`, unless the status is `'converged'`. Default: false. */
-  throwUnlessConverged?: boolean | undefined;
 }
 
 /** How far a barycenter is, told each time the error has been looked at, every ten sweeps. */

@@ -14,6 +14,7 @@ import {
   type CheckedOptions,
   type Masses,
   type Settings,
+  type SinkhornOptions,
   solverSchema,
   unchecked,
 } from './options.ts';
@@ -23,26 +24,19 @@ import { type Control, mostQueued } from './solvers/control.ts';
 import { settled } from './unconverged.ts';
 
 /** Options of {@link transportBatch}. */
-export interface TransportBatchOptions extends TaskOptions<TransportBatchProgress> {
+export interface TransportBatchOptions
+  extends TaskOptions<TransportBatchProgress>,
+    Pick<SinkhornOptions, 'eps' | 'tol' | 'throwUnlessConverged'> {
   /** Masses of the rows, one list a problem. Default: 1/n each. */
   a?: readonly Exclude<Masses, Tensor>[] | undefined;
   /** Masses of the columns, of the totals of `a`. Default: these totals in equal parts, 1/m each without `a`. */
   b?: readonly Exclude<Masses, Tensor>[] | undefined;
-  /**
-   * Strength of the entropy, in units of the cost: positive, 2⁻⁵² of the size of the costs to 2⁹⁹⁶. Default: 1e-3, for
-   * costs of about 1.
-   */
-  eps?: number | undefined;
-  /** L1 error of the marginals to reach, positive. Default: 1e-9. */
-  tol?: number | undefined;
   /** Most sweeps of each problem: whole, 1 to 65536. Default: 1000. */
   maxSweeps?: number | undefined;
   /** Most Newton steps of each problem that sweeps do not solve: whole, at least 1. Default: 200. */
   maxNewton?: number | undefined;
   /** How eps is lowered, for all problems from a tenth of the largest range; false: not at all. Default: `{}`. */
   anneal?: AnnealOptions | false | undefined;
-  /** Rejects with ERR_NOT_CONVERGED, the result as its `cause`, unless all problems have converged. Default: false. */
-  throwUnlessConverged?: boolean | undefined;
 }
 
 interface BatchSettings

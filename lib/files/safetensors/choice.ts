@@ -4,7 +4,7 @@ import type { Device } from '../../core/device.ts';
 import { refusal, shown } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Turns } from '../../core/turns.ts';
-import { quote, shortened } from '../quote.ts';
+import { few, quote } from '../quote.ts';
 import { fileDtypes, tensorDtype } from './dtypes.ts';
 import type { TensorInfo } from './header.ts';
 
@@ -54,7 +54,7 @@ export async function chosenOf(
   }
   const missing = [...(listed ?? [])].filter((name) => !chosen.has(name));
   if (missing.length > 0)
-    throw refusal(op, 'file', 'have the tensors of names', `none of ${few(missing)} in ${path}`, 'ERR_STATE'); // biome-ignore format: one line
+    throw refusal(op, 'file', 'have the tensors of names', `none of ${few(missing, quote)} in ${path}`, 'ERR_STATE'); // biome-ignore format: one line
   return chosen;
 }
 
@@ -69,8 +69,8 @@ export function checkFit(
   const extra = [...chosen.keys()].filter((name) => !into.has(name));
   if (missing.length > 0 || extra.length > 0) {
     const parts: string[] = [];
-    if (missing.length > 0) parts.push(`${few(missing)} not in the file`);
-    if (extra.length > 0) parts.push(`${few(extra)} in the file alone`);
+    if (missing.length > 0) parts.push(`${few(missing, quote)} not in the file`);
+    if (extra.length > 0) parts.push(`${few(extra, quote)} in the file alone`);
     throw refusal(op, 'into', 'have the tensors that are loaded', `${parts.join(' and ')}: ${path}`, 'ERR_STATE'); // biome-ignore format: one line
   }
   for (const [name, { dtype, shape }] of chosen) {
@@ -80,10 +80,4 @@ export function checkFit(
     if (own !== other)
       throw refusal(op, `into[${quote(name)}]`, `be ${other} as in the file`, `${own}: ${path}`, 'ERR_STATE'); // biome-ignore format: one line
   }
-}
-
-/** The first of what may be many names, and how many there are. */
-function few(names: readonly string[]): string {
-  const first = names.slice(0, 5).map((name) => shortened(quote(name)));
-  return names.length > 5 ? `${first.join(', ')}, … (${names.length})` : first.join(', ');
 }

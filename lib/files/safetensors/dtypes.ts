@@ -28,30 +28,17 @@ export type FileDtype =
   | 'F64'
   | 'C64';
 
+const each = <N extends FileDtype>(bits: number, ...names: N[]) =>
+  Object.fromEntries(names.map((name) => [name, bits])) as Record<N, number>;
+
 /** Bits per element of every element type that the format defines. */
 export const bitsOf: Readonly<Record<FileDtype, number>> = {
-  BOOL: 8,
-  U8: 8,
-  I8: 8,
-  F8_E4M3: 8,
-  F8_E5M2: 8,
-  F8_E8M0: 8,
-  F8_E4M3FNUZ: 8,
-  F8_E5M2FNUZ: 8,
-  F4: 4,
-  F6_E2M3: 6,
-  F6_E3M2: 6,
-  U16: 16,
-  I16: 16,
-  F16: 16,
-  BF16: 16,
-  U32: 32,
-  I32: 32,
-  F32: 32,
-  U64: 64,
-  I64: 64,
-  F64: 64,
-  C64: 64,
+  ...each(4, 'F4'),
+  ...each(6, 'F6_E2M3', 'F6_E3M2'),
+  ...each(8, 'BOOL', 'U8', 'I8', 'F8_E4M3', 'F8_E5M2', 'F8_E8M0', 'F8_E4M3FNUZ', 'F8_E5M2FNUZ'),
+  ...each(16, 'U16', 'I16', 'F16', 'BF16'),
+  ...each(32, 'U32', 'I32', 'F32'),
+  ...each(64, 'U64', 'I64', 'F64', 'C64'),
 };
 
 /** How a file spells the element types of tensors. */

@@ -6,7 +6,7 @@ import { type Option, readOptions, type Schema, watchers } from '../../core/sche
 import { give, type Tensor } from '../../core/tensor.ts';
 import { inTurns, type Steps } from '../../core/turns.ts';
 import { JsonReader } from '../../files/json/reader.ts';
-import { quote, shortened } from '../../files/quote.ts';
+import { few, quote, shortened } from '../../files/quote.ts';
 import { fileDtypes } from '../../files/safetensors/dtypes.ts';
 import { type TensorFile, withTensorFile } from '../../files/safetensors/file.ts';
 import { snapshot, type TransferOptions } from '../../files/safetensors/index.ts';
@@ -123,17 +123,6 @@ const unfit = (op: string, what: string, cause?: unknown): never => {
 
 const isSame = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((text, i) => text === b[i]);
-
-/** The first of what may be many, for a message. */
-const few = (texts: readonly string[]): string => {
-  const more = texts.length > 5 ? `, … (${texts.length})` : '';
-  return (
-    texts
-      .slice(0, 5)
-      .map((text) => shortened(text))
-      .join(', ') + more
-  );
-};
 
 const isShape = (shape: unknown): boolean =>
   Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n >= 0);

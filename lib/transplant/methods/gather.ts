@@ -2,6 +2,7 @@ import { filled } from '../../core/all-or-none.ts';
 import { ops } from '../../core/native-ops.ts';
 import type { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
+import * as vectors from '../../core/vectors.ts';
 import { gather, type Table } from '../tables/table.ts';
 
 /** Rows in the order of `ids`, which need not rise. */
@@ -12,11 +13,7 @@ export async function gatherUnordered(task: Task, table: Table, ids: Int32Array)
   const { device, queue } = task;
   const placeOf = new Map(Array.from(sorted, (id, place) => [id, place]));
   using rows = await gather(task, table, sorted);
-  using index = Tensor.from(
-    device,
-    Int32Array.from(ids, (id) => placeOf.get(id)!),
-    [ids.length],
-  );
+  using index = vectors.index(device, ids.length, (i) => placeOf.get(ids[i]!)!);
   return filled(new Tensor(device, [ids.length, table.columns]), (out) => {
     ops.gatherRows(queue, { x: rows, index, out });
   });

@@ -1,6 +1,7 @@
 import { ops } from '../../core/native-ops.ts';
 import type { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
+import * as vectors from '../../core/vectors.ts';
 import { encoderOf, keyOf, subwordsOf } from '../../tokenizers/internal.ts';
 import { asTensor } from '../tables/table.ts';
 import { meansOf } from './constant.ts';
@@ -63,12 +64,8 @@ export const subword: PrepareMethod = async (context) => {
 function withRow({ device, queue }: Task, x: Tensor, row: Float32Array): Tensor {
   const [count = 0, columns = 0] = x.shape;
   const out = Tensor.zeros(device, [count + 1, columns]);
-  using first = Tensor.from(
-    device,
-    Int32Array.from({ length: count }, (_, i) => i),
-    [count],
-  );
-  using last = Tensor.from(device, Int32Array.of(count), [1]);
+  using first = vectors.index(device, count, (i) => i);
+  using last = vectors.index(device, 1, () => count);
   using added = Tensor.from(device, row, [1, columns]);
   ops.scatterRows(queue, { out, index: first, x, mode: 'set' });
   ops.scatterRows(queue, { out, index: last, x: added, mode: 'set' });

@@ -1,5 +1,6 @@
+import * as vectors from '../../core/vectors.ts';
 import type { Settings } from '../options.ts';
-import { gathered, rowsFrom, StoredCost } from '../problem/cost.ts';
+import { gathered, StoredCost } from '../problem/cost.ts';
 import { balanced } from '../problem/penalties.ts';
 import { solveCosts } from '../sinkhorn.ts';
 import type { Batch } from './costs.ts';
@@ -24,7 +25,7 @@ export async function stepThrough(
   using all = cost.reshape([count * n, m]);
   for (const k of problems) {
     const [rows, columns] = sizes[k]!;
-    using own = rowsFrom(cost.device, k * n, rows);
+    using own = vectors.index(cost.device, rows, (i) => k * n + i);
     using matrix = gathered(control.queue, all, own);
     // Columns beyond a smaller problem have no mass.
     using result = await solveCosts(new StoredCost(settings.op, matrix), {

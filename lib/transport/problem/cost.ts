@@ -5,6 +5,7 @@ import { refusal } from '../../core/errors.ts';
 import type { Lane } from '../../core/lane.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Tensor } from '../../core/tensor.ts';
+import * as vectors from '../../core/vectors.ts';
 
 /** Vectors of a problem, f64: one element a row, one a column. */
 export interface Pair {
@@ -86,17 +87,11 @@ export interface Cost {
 /** Elements of a panel: tens of rows on the CPU, whose caches it is to stay in; enough to fill a GPU. */
 const panelElements = { cpu: 2 ** 18, cuda: 2 ** 22 } as const;
 
-/** Some numbers of rows, one after the other. */
-export function rowsFrom(device: Device, first: number, count: number): Tensor<'i32'> {
-  const rows = Int32Array.from({ length: count }, (_, i) => first + i);
-  return Tensor.from(device, rows, [count]);
-}
-
 /** All rows of a problem, a panel at a time; the index of a panel goes when the next one comes. */
 export function* panelsOf({ device, rows, columns }: Cost): Generator<{ first: number; index: Tensor<'i32'> }> {
   const height = Math.max(1, Math.floor(panelElements[device.kind] / columns));
   for (let first = 0; first < rows; first += height) {
-    using index = rowsFrom(device, first, Math.min(height, rows - first));
+    using index = vectors.index(device, Math.min(height, rows - first), (i) => first + i);
     yield { first, index };
   }
 }
