@@ -1,5 +1,7 @@
 #include "ops/products/symmetric_product.h"
 
+#include <algorithm>
+
 #include "bench/reference/shared/inner_product.h"
 
 namespace orthokit::bench {
@@ -35,10 +37,11 @@ static void symmetric_product(const SymmetricProduct& op) {
 }
 ORTHOKIT_REFERENCE(SymmetricProduct, symmetric_product, product_growth(inner_size(op)));
 
-// As of a gemm; the diagonal may cancel with the sum.
+// As of a gemm, of the half that is computed; the diagonal may cancel with the sum.
 static double terms_of(const SymmetricProduct& op, std::string_view, int64_t j) {
-  const int64_t n = matrices(op.c).rows;
-  const InnerProduct product = inner_product(op, j / n / n, j / n % n, j % n);
+  const int64_t n = matrices(op.c).rows, row = j / n % n, column = j % n;
+  const InnerProduct product =
+      inner_product(op, j / n / n, std::max(row, column), std::min(row, column));
   const double terms = op.a.dtype == Dtype::kBf16
                            ? product.terms_of_bf16(growth_of(op) * unit_of(Dtype::kF32))
                            : product.terms();
