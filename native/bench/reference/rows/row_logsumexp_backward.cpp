@@ -7,9 +7,13 @@ namespace orthokit::bench {
 static void row_logsumexp_backward(const RowLogsumexpBackward& op) {
   const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
   for (int64_t i = 0; i < rows; ++i) {
-    const auto p = softmax(values(op.x) + i * columns, columns);
-    for (int64_t j = 0; j < columns; ++j)
-      values(op.out)[i * columns + j] = values(op.grad)[i] * p[size_t(j)];
+    const double* x = values(op.x) + i * columns;
+    const double largest = largest_of(x, columns);
+    const auto p = softmax(x, columns);
+    for (int64_t j = 0; j < columns; ++j) {
+      const bool is_zero = op.x.dtype == Dtype::kF32 && x[j] - largest < -120;
+      values(op.out)[i * columns + j] = values(op.grad)[i] * (is_zero ? 0 : p[size_t(j)]);
+    }
   }
 }
 ORTHOKIT_REFERENCE(RowLogsumexpBackward, row_logsumexp_backward,
