@@ -101,6 +101,38 @@ export const apart = (rows: number, columns: number, seed: number): Float64Array
     Math.floor(i / columns) === i % columns ? 1 + (i % columns) : value,
   );
 
+/**
+ * What the errors of eigenvectors, the columns of `vectors`, are relative to: the roundings of the largest value over the gaps
+ * between the values, and those of a vector's length. native/bench/reference/dense/eigh.cpp derives it.
+ */
+export function termsOfEigenvectors(values: ArrayLike<number>, vectors: ArrayLike<number>): Float64Array {
+  const n = values.length;
+  return Float64Array.from({ length: n * n }, (_, at) => {
+    const [row, j] = [Math.floor(at / n), at % n];
+    let sum = 0;
+    for (let i = 0; i < n; i++) if (i !== j) sum += (vectors[row * n + i]! / (values[j]! - values[i]!)) ** 2;
+    return 1 + largest(values) * Math.sqrt(sum);
+  });
+}
+
+/** The same of left or right singular vectors, for descending values; native/bench/reference/dense/svd.cpp derives it. */
+export function termsOfSingularVectors(values: ArrayLike<number>, vectors: ArrayLike<number>): Float64Array {
+  const k = values.length;
+  const isSquare = vectors.length === k * k;
+  return Float64Array.from({ length: vectors.length }, (_, at) => {
+    const [row, j] = [Math.floor(at / k), at % k];
+    const own = values[j]!;
+    let [sum, inside] = [0, 0];
+    for (let i = 0; i < k; i++) {
+      const [entry, other] = [vectors[row * k + i]!, values[i]!];
+      inside += entry ** 2;
+      if (i !== j) sum += (entry / (own ** 2 - other ** 2)) ** 2 * (own ** 2 + other ** 2);
+    }
+    const beside = isSquare ? 0 : Math.sqrt(Math.max(0, 1 - inside));
+    return 1 + values[0]! * (Math.sqrt(2 * sum) + beside / own);
+  });
+}
+
 /** Sides of matrices around those of tiles, and one of a kind. */
 export const awkwardSides = [
   [1, 1],

@@ -14,9 +14,14 @@ type Fields<O extends Op> = Parameters<(typeof ops)[O]>[1];
 /** Units in the last place, one half of which is the reference's own rounding. */
 export interface Bound {
   ulps: number;
-  /** Of what: each expected element, or the largest one of its tensor, where terms cancel. Default: `'element'`. */
-  of?: 'element' | 'largest';
+  /**
+   * Of what: each expected element, or the largest one of its tensor, where terms cancel, or a number for each that follows
+   * from all that is expected. Default: `'element'`.
+   */
+  of?: 'element' | 'largest' | ((expected: Results) => ArrayLike<number>);
 }
+/** The values of each field that is one tensor. */
+type Results = Record<string, Float64Array>;
 /** One for all results of floating dtypes, or one a field; results of integers are the same. */
 type Bounds<O extends Op> = Bound | { [F in keyof Fields<O>]?: Bound };
 
@@ -69,19 +74,37 @@ export async function expectLikeReference<O extends Op>(
     const others = [expected[field]].flat() as Tensor[];
     for (const [i, tensor] of ([value].flat() as Tensor[]).entries()) {
       const name = `${op}: ${field}${Array.isArray(value) ? `[${i}]` : ''}`;
-      if (writes(field)) await compare(name, tensor, others[i]!, bound);
+      if (writes(field)) await compare(name, tensor, others[i]!, bound, () => resultsOf(expected));
       else if (!results.has(tensor))
         expect(sameBits(await tensor.read(), await others[i]!.read()), `${name} is as before`).toBe(true);
     }
   }
 }
 
-async function compare(name: string, tensor: Tensor, other: Tensor, bound: Bound | undefined): Promise<void> {
+async function resultsOf(fields: Record<string, unknown>): Promise<Results> {
+  const results: Results = {};
+  for (const [field, value] of Object.entries(fields))
+    if (value instanceof Tensor) results[field] = await valuesOf(value);
+  return results;
+}
+
+async function compare(
+  name: string,
+  tensor: Tensor,
+  other: Tensor,
+  bound: Bound | undefined,
+  results: () => Promise<Results>,
+): Promise<void> {
   const [values, expected] = [await valuesOf(tensor), await valuesOf(other)];
   try {
     if (tensor.dtype === 'i32' || tensor.dtype === 'u8') return expectSame(values, expected);
     if (!bound) throw new Error('has no bound');
-    const magnitude = bound.of === 'largest' ? largest(expected.filter(Number.isFinite)) : 0;
+    const magnitude =
+      typeof bound.of === 'function'
+        ? bound.of(await results())
+        : bound.of === 'largest'
+          ? largest(expected.filter(Number.isFinite))
+          : 0;
     expectClose(values, expected, { dtype: tensor.dtype as Floating, ulps: bound.ulps, magnitude });
   } catch (error) {
     throw new Error(`${name} ${tensor.dtype}[${tensor.shape.join(', ')}]: ${(error as Error).message}`);
