@@ -1,5 +1,6 @@
 // Arithmetic on vectors that stay on their device. A vector is one tensor or a list of them, such as the parameters of
 // a model; a scalar is an f64 tensor of one element. Everything is queued, and nothing is waited for.
+import { filled } from './all-or-none.ts';
 import type { Device } from './device.ts';
 import type { Dtype } from './dtypes.ts';
 import type { Factor } from './factor.ts';
@@ -44,6 +45,12 @@ export function dots(queue: Device, pairs: readonly (readonly [Vector, Vector])[
 export function dot(queue: Device, x: Vector, y: Vector, out: Tensor): void {
   dots(queue, [[x, y]], out);
 }
+
+/** The sum of the squares of each row of a matrix. */
+export const rowSquares = (queue: Device, x: Tensor): Tensor<'f64'> =>
+  filled(new Tensor(x.device, x.shape.slice(0, 1), 'f64'), (out) => {
+    ops.rowReduce(queue, { x, out, reduction: 'sum_of_squares' });
+  });
 
 /** out = ‖x‖₂, infinite where a square is beyond f64. */
 export function norm(queue: Device, x: Vector, out: Tensor): void {

@@ -8,6 +8,7 @@ import { ops } from '../core/native-ops.ts';
 import { Owned } from '../core/owned.ts';
 import { kind, readOptions, type Schema } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
+import * as vectors from '../core/vectors.ts';
 import { GramRows } from './gram-rows.ts';
 
 /** Options of {@link Dictionary}. */
@@ -205,8 +206,7 @@ export class Dictionary {
 
   async #measure(): Promise<AtomNorms> {
     const { device, atoms, size, dtype } = this;
-    const squares = this.#owned.add(new Tensor(device, [size], 'f64'));
-    ops.rowReduce(device, { x: atoms, out: squares, reduction: 'sum_of_squares' });
+    const squares = this.#owned.add(vectors.rowSquares(device, atoms));
     const values = await squares.read();
     checkNorms('Dictionary', 'atoms', values, dtype);
     const inverses = values.map((square) => (square > 0 ? 1 / Math.sqrt(square) : 0));

@@ -1,9 +1,9 @@
 import * as check from '../core/check.ts';
 import { refusal } from '../core/errors.ts';
-import { ops } from '../core/native-ops.ts';
 import { count, flag, optional, type Resolved, readOptions, type Schema, word } from '../core/schema.ts';
 import { Task } from '../core/task.ts';
-import { Tensor } from '../core/tensor.ts';
+import type { Tensor } from '../core/tensor.ts';
+import * as vectors from '../core/vectors.ts';
 import { type Batch, inBatches } from './batches.ts';
 import { SparseCode } from './code.ts';
 import { checkNorms, Dictionary } from './dictionary.ts';
@@ -75,8 +75,7 @@ export async function omp(dictionary: Dictionary, signals: Tensor, options: OmpO
   using widened = halves ? signals.cast('f32') : undefined;
   const x = widened ?? signals;
   const rows = signals.shape[0]!;
-  using energies = new Tensor(device, [rows], 'f64');
-  ops.rowReduce(task.queue, { x, out: energies, reduction: 'sum_of_squares' });
+  using energies = vectors.rowSquares(task.queue, x);
   const { squares, inverses } = await task.wait(dictionary.norms());
   checkNorms(where, 'signals', await task.read(energies), dtype);
   check.alive(where, 'dictionary', dictionary);

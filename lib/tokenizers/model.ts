@@ -29,16 +29,14 @@ export interface ModelPart {
 
 /** Reads the model; `wantMerges` costs memory and time that only an encoder needs. */
 export function* readModel(json: JsonReader, fail: Fail, wantMerges: boolean): Steps<ModelPart> {
-  const ids = new Map<string, number>();
-  const tokens: (string | undefined)[] = [];
+  const tokens: ModelPart['tokens'] = [];
+  const ids: ModelPart['ids'] = new Map();
+  const part: Omit<ModelPart, 'model' | 'tokens' | 'ids' | 'merges'> = {
+    ...{ scores: undefined, mergeCount: 0, byteFallback: false, continuingPrefix: '', wordEnd: '', unknown: undefined },
+  };
+  let merges: Int32Array | undefined;
   let type: string | undefined;
-  let scores: Float64Array | undefined;
   let mergesAt: number | undefined;
-  let mergeCount = 0;
-  let isBytes = false;
-  let continuingPrefix = '';
-  let wordEnd = '';
-  let unknown: string | undefined;
   let unknownId: number | undefined;
   let hasVocabulary = false;
 
@@ -57,7 +55,7 @@ export function* readModel(json: JsonReader, fail: Fail, wantMerges: boolean): S
     else if (key === 'vocab') {
       if (hasVocabulary) fail('tokenizer.json must have one vocabulary, got two');
       hasVocabulary = true;
-      scores = yield* readVocabulary(json, add, fail);
+      part.scores = yield* readVocabulary(json, add, fail);
     } else if (key === 'merges') {
       if (mergesAt !== undefined) fail('tokenizer.json must have merges once, got them twice');
       json.kind();
@@ -65,12 +63,12 @@ export function* readModel(json: JsonReader, fail: Fail, wantMerges: boolean): S
       for (const index of json.items()) {
         if (index === limits.merges) fail(`tokenizer.json must have at most ${limits.merges} merges, got more`);
         yield* json.skip();
-        mergeCount += 1;
+        part.mergeCount += 1;
       }
-    } else if (key === 'byte_fallback') isBytes = (yield* json.value(limits.tokenBytes)) === true;
-    else if (key === 'continuing_subword_prefix') continuingPrefix = optionalText(json, fail);
-    else if (key === 'end_of_word_suffix') wordEnd = optionalText(json, fail);
-    else if (key === 'unk_token') unknown = optionalText(json, fail) || undefined;
+    } else if (key === 'byte_fallback') part.byteFallback = (yield* json.value(limits.tokenBytes)) === true;
+    else if (key === 'continuing_subword_prefix') part.continuingPrefix = optionalText(json, fail);
+    else if (key === 'end_of_word_suffix') part.wordEnd = optionalText(json, fail);
+    else if (key === 'unk_token') part.unknown = optionalText(json, fail) || undefined;
     else if (key === 'unk_id') unknownId = json.kind() === 'number' ? json.integer() : void (yield* json.skip());
     else yield* json.skip();
     yield* json.pause();
@@ -80,31 +78,19 @@ export function* readModel(json: JsonReader, fail: Fail, wantMerges: boolean): S
   if (type !== undefined && !Object.hasOwn(models, type)) {
     fail(`tokenizer.json must have a model of ${Object.keys(models).join(', ')}, got ${quote(type)}`);
   }
-  const model = models[type ?? ''] ?? inferred(scores, mergesAt, continuingPrefix);
-  if ((model === 'unigram') !== (scores !== undefined)) {
+  const model = models[type ?? ''] ?? inferred(part.scores, mergesAt, part.continuingPrefix);
+  if ((model === 'unigram') !== (part.scores !== undefined)) {
     fail(`tokenizer.json must have scores for a unigram model and for no other, got ${model}`);
   }
-  let merges: Int32Array | undefined;
   if (wantMerges && mergesAt !== undefined) {
     const end = json.at;
-    json.at = mergesAt;
-    merges = yield* readMerges(json, ids, mergeCount, fail);
-    json.at = end;
+    json.goTo(mergesAt);
+    merges = yield* readMerges(json, ids, part.mergeCount, fail);
+    json.goTo(end);
   }
-  if (model === 'wordpiece' && continuingPrefix === '') continuingPrefix = '##';
-  unknown ??= unknownId === undefined ? undefined : tokens[unknownId];
-  return {
-    model,
-    tokens,
-    ids,
-    scores,
-    merges,
-    mergeCount,
-    byteFallback: isBytes,
-    continuingPrefix,
-    wordEnd,
-    unknown,
-  };
+  if (model === 'wordpiece' && part.continuingPrefix === '') part.continuingPrefix = '##';
+  part.unknown ??= unknownId === undefined ? undefined : tokens[unknownId];
+  return { model, tokens, ids, merges, ...part };
 }
 
 function optionalText(json: JsonReader, fail: Fail): string {

@@ -7,6 +7,8 @@ const quoteMark = 0x22;
 const backslash = 0x5c;
 const maxSpace = 4096;
 const slice = 1 << 15;
+/** Bytes between two yields. */
+export const pauseBytes: number = 1 << 14;
 
 const escapes = new Map<number, number>([
   [0x22, 0x22],
@@ -25,24 +27,25 @@ const escapes = new Map<number, number>([
  */
 export class Scanner {
   at = 0;
-  readonly #bytes: Uint8Array;
-  readonly #fail: Fail;
-  readonly #what: string;
+  protected readonly bytes: Uint8Array;
+  protected readonly fail: Fail;
+  protected readonly what: string;
   // A byte order mark inside a name belongs to the name.
   readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   #to = 0;
+  #pauseAt = pauseBytes;
 
   /** `what` names the bytes in messages. */
   constructor(bytes: Uint8Array, fail: Fail, what = 'header') {
-    this.#bytes = bytes;
-    this.#fail = fail;
-    this.#what = what;
+    this.bytes = bytes;
+    this.fail = fail;
+    this.what = what;
   }
 
   /** Takes `mark` if it is the next token. */
   accept(mark: string): boolean {
     this.skipSpace();
-    if (this.#bytes[this.at] !== mark.charCodeAt(0)) return false;
+    if (this.bytes[this.at] !== mark.charCodeAt(0)) return false;
     this.at += 1;
     return true;
   }
@@ -52,9 +55,46 @@ export class Scanner {
   }
 
   unexpected(wanted: string): never {
-    const byte = this.#bytes[this.at];
+    const byte = this.bytes[this.at];
     const got = byte === undefined ? 'its end' : `0x${byte.toString(16).padStart(2, '0')}`;
-    this.#fail(`${this.#what} must have ${wanted} at byte ${this.at}, got ${got}`);
+    this.fail(`${this.what} must have ${wanted} at byte ${this.at}, got ${got}`);
+  }
+
+  /** Goes to another place. */
+  goTo(position: number): void {
+    this.at = position;
+    this.#pauseAt = position + pauseBytes;
+  }
+
+  /** Yields if some kilobytes have been read since the last time. */
+  *pause(): Generator<undefined, void> {
+    if (this.at < this.#pauseAt) return;
+    this.#pauseAt = this.at + pauseBytes;
+    yield;
+  }
+
+  /** The keys of an object, one after the other; whoever takes a key takes its value before the next. */
+  *keys(limit: number): Generator<string, void> {
+    this.expect('{');
+    if (this.accept('}')) return;
+    do {
+      const key = this.text(limit);
+      this.expect(':');
+      yield key;
+    } while (this.accept(','));
+    if (!this.accept('}')) this.unexpected("',' or '}'");
+  }
+
+  /** The places of an array, one after the other; whoever takes a place takes its value before the next. */
+  *items(): Generator<number, void> {
+    this.expect('[');
+    if (this.accept(']')) return;
+    let index = 0;
+    do {
+      yield index;
+      index += 1;
+    } while (this.accept(','));
+    if (!this.accept(']')) this.unexpected("',' or ']'");
   }
 
   /** A string of at most `limit` bytes of UTF-8. */
@@ -62,7 +102,7 @@ export class Scanner {
     const start = this.#open();
     // The longest spelling of a byte is an escape of six.
     if (!this.#unescape(this.at + 6 * limit + 1) || this.#to - start > limit) {
-      this.#fail(`${this.#what} must have at most ${limit} bytes in the string at byte ${start}, got more`);
+      this.fail(`${this.what} must have at most ${limit} bytes in the string at byte ${start}, got more`);
     }
     return this.#decode(start, this.#to, false);
   }
@@ -73,7 +113,7 @@ export class Scanner {
     for (let isWhole = false; !isWhole; ) {
       isWhole = this.#unescape(this.at + slice);
       if (this.#to - start > limit)
-        this.#fail(`${this.#what} must have at most ${limit} bytes in the string at byte ${start}, got more`);
+        this.fail(`${this.what} must have at most ${limit} bytes in the string at byte ${start}, got more`);
       if (!isWhole) yield;
     }
     const end = this.#to;
@@ -92,15 +132,15 @@ export class Scanner {
     const start = this.at;
     let value = 0;
     for (;;) {
-      const byte = this.#bytes[this.at];
+      const byte = this.bytes[this.at];
       if (byte === undefined || byte < 0x30 || byte > 0x39) break;
       value = value * 10 + (byte - 0x30);
       this.at += 1;
       if (value > Number.MAX_SAFE_INTEGER) {
-        this.#fail(`${this.#what} must have numbers below 2^53, got more at byte ${start}`);
+        this.fail(`${this.what} must have numbers below 2^53, got more at byte ${start}`);
       }
       if (value < 10 && this.at - start > 1) {
-        this.#fail(`${this.#what} must have numbers without leading zeros, got one at byte ${start}`);
+        this.fail(`${this.what} must have numbers without leading zeros, got one at byte ${start}`);
       }
     }
     if (this.at === start) this.unexpected('a digit');
@@ -109,8 +149,8 @@ export class Scanner {
 
   /** The rest of the header is padding. */
   *padding(): Generator<undefined, void> {
-    for (; this.at < this.#bytes.length; this.at += 1) {
-      if (this.#bytes[this.at] !== 0x20) this.unexpected('only spaces after its object');
+    for (; this.at < this.bytes.length; this.at += 1) {
+      if (this.bytes[this.at] !== 0x20) this.unexpected('only spaces after its object');
       if (this.at % slice === 0) yield;
     }
   }
@@ -119,7 +159,7 @@ export class Scanner {
   skipSpace(): void {
     const limit = this.at + maxSpace;
     for (;;) {
-      const byte = this.#bytes[this.at];
+      const byte = this.bytes[this.at];
       if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return;
       this.at += 1;
       if (this.at > limit) this.unexpected(`at most ${maxSpace} bytes of white space in a row`);
@@ -134,7 +174,7 @@ export class Scanner {
 
   /** Reads on to the closing quote, which it takes, or to `stop`, when it answers false. */
   #unescape(stop: number): boolean {
-    const bytes = this.#bytes;
+    const bytes = this.bytes;
     while (this.at < stop) {
       const byte = bytes[this.at];
       if (byte === undefined || byte < 0x20) this.unexpected('a character of a string');
@@ -153,7 +193,7 @@ export class Scanner {
   }
 
   #escape(): void {
-    const mark = this.#bytes[this.at + 1];
+    const mark = this.bytes[this.at + 1];
     const plain = mark && escapes.get(mark);
     if (plain) {
       this.at += 2;
@@ -175,7 +215,7 @@ export class Scanner {
 
   /** `\u` and four hexadecimal digits. */
   #unit(): number {
-    const bytes = this.#bytes;
+    const bytes = this.bytes;
     if (bytes[this.at] !== backslash || bytes[this.at + 1] !== 0x75) this.unexpected('an escape of JSON');
     let code = 0;
     for (let i = 2; i < 6; ++i) {
@@ -189,16 +229,16 @@ export class Scanner {
 
   #put(...bytes: number[]): void {
     for (const byte of bytes) {
-      this.#bytes[this.#to] = byte;
+      this.bytes[this.#to] = byte;
       this.#to += 1;
     }
   }
 
   #decode(from: number, to: number, stream: boolean): string {
     try {
-      return this.#decoder.decode(this.#bytes.subarray(from, to), { stream });
+      return this.#decoder.decode(this.bytes.subarray(from, to), { stream });
     } catch {
-      this.#fail(`${this.#what} must be UTF-8, got other bytes in the string before byte ${this.at}`);
+      this.fail(`${this.what} must be UTF-8, got other bytes in the string before byte ${this.at}`);
     }
   }
 }

@@ -33,7 +33,6 @@ export interface Header {
   readonly metadata: Map<string, string>;
 }
 
-const pauseBytes = 1 << 14;
 const pauseEntries = 1 << 11;
 
 /**
@@ -43,54 +42,32 @@ const pauseEntries = 1 << 11;
 export function* parseHeader(bytes: Uint8Array, dataBytes: number, fail: Fail): Generator<undefined, Header> {
   const scanner = new Scanner(bytes, fail);
   const tensors = new Map<string, TensorInfo>();
-  const entries: Entry[] = [];
   let metadata: Map<string, string> | undefined;
-  let pauseAt = pauseBytes;
   if (bytes[0] !== 0x7b) scanner.unexpected("'{'");
-  scanner.expect('{');
-  if (!scanner.accept('}')) {
-    do {
-      const name = scanner.text(limits.nameBytes);
-      scanner.expect(':');
-      if (name === metadataName) {
-        if (metadata) fail(`header must have one ${metadataName}, got two`);
-        metadata = yield* parseMetadata(scanner, fail);
-      } else {
-        if (tensors.has(name)) fail(`header must have each name once, got ${quote(name)} twice`);
-        if (tensors.size === limits.entries) fail(`header must have at most ${limits.entries} tensors, got more`);
-        const info = parseTensor(scanner, name, fail);
-        tensors.set(name, info);
-        entries.push([name, info]);
-      }
-      if (scanner.at > pauseAt) {
-        pauseAt = scanner.at + pauseBytes;
-        yield;
-      }
-    } while (scanner.accept(','));
-    if (!scanner.accept('}')) scanner.unexpected("',' or '}'");
+  for (const name of scanner.keys(limits.nameBytes)) {
+    if (name === metadataName) {
+      if (metadata) fail(`header must have one ${metadataName}, got two`);
+      metadata = yield* parseMetadata(scanner, fail);
+    } else {
+      if (tensors.has(name)) fail(`header must have each name once, got ${quote(name)} twice`);
+      if (tensors.size === limits.entries) fail(`header must have at most ${limits.entries} tensors, got more`);
+      tensors.set(name, parseTensor(scanner, name, fail));
+    }
+    yield* scanner.pause();
   }
   yield* scanner.padding();
-  yield* checkLayout(entries, dataBytes, fail);
+  yield* checkLayout([...tensors], dataBytes, fail);
   return { tensors, metadata: metadata ?? new Map() };
 }
 
 function* parseMetadata(scanner: Scanner, fail: Fail): Generator<undefined, Map<string, string>> {
   const metadata = new Map<string, string>();
-  let pauseAt = scanner.at + pauseBytes;
-  scanner.expect('{');
-  if (scanner.accept('}')) return metadata;
-  do {
-    const key = scanner.text(limits.nameBytes);
-    scanner.expect(':');
+  for (const key of scanner.keys(limits.nameBytes)) {
     if (metadata.has(key)) fail(`${metadataName} must have each key once, got ${quote(key)} twice`);
     if (metadata.size === limits.entries) fail(`${metadataName} must have at most ${limits.entries} keys, got more`);
     metadata.set(key, yield* scanner.longText());
-    if (scanner.at > pauseAt) {
-      pauseAt = scanner.at + pauseBytes;
-      yield;
-    }
-  } while (scanner.accept(','));
-  if (!scanner.accept('}')) scanner.unexpected("',' or '}'");
+    yield* scanner.pause();
+  }
   return metadata;
 }
 
@@ -102,10 +79,7 @@ function parseTensor(scanner: Scanner, name: string, fail: Fail): TensorInfo {
   const once = (value: unknown, key: string): void => {
     if (value !== undefined) fail(`${field} must have ${key} once, got it twice`);
   };
-  scanner.expect('{');
-  do {
-    const key = scanner.text(limits.nameBytes);
-    scanner.expect(':');
+  for (const key of scanner.keys(limits.nameBytes)) {
     if (key === 'dtype') {
       once(dtype, key);
       const text = scanner.text(limits.nameBytes);
@@ -120,8 +94,7 @@ function parseTensor(scanner: Scanner, name: string, fail: Fail): TensorInfo {
     } else {
       fail(`${field} must have only dtype, shape and data_offsets, got ${quote(key)}`);
     }
-  } while (scanner.accept(','));
-  if (!scanner.accept('}')) scanner.unexpected("',' or '}'");
+  }
   if (dtype === undefined) fail(`${field} must have a dtype, got none`);
   if (shape === undefined) fail(`${field} must have a shape, got none`);
   const [begin, end] = offsets ?? [];
@@ -138,13 +111,10 @@ function parseTensor(scanner: Scanner, name: string, fail: Fail): TensorInfo {
 
 function parseIntegers(scanner: Scanner, most: number, field: string, fail: Fail): number[] {
   const values: number[] = [];
-  scanner.expect('[');
-  if (scanner.accept(']')) return values;
-  do {
+  for (const _ of scanner.items()) {
     if (values.length === most) fail(`${field} must have at most ${most} numbers, got more`);
     values.push(scanner.integer());
-  } while (scanner.accept(','));
-  if (!scanner.accept(']')) scanner.unexpected("',' or ']'");
+  }
   return values;
 }
 

@@ -3,6 +3,7 @@ import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
 import type { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
+import * as vectors from '../../core/vectors.ts';
 import { gather } from '../tables/table.ts';
 import { gatherUnordered } from './gather.ts';
 import type { MethodContext, PrepareMethod } from './method.ts';
@@ -59,9 +60,7 @@ export const commonInterpolation: PrepareMethod = async (context) => {
 };
 
 async function squaresOf(task: Task, rows: Tensor): Promise<Float64Array> {
-  const { device, queue } = task;
-  using squares = Tensor.zeros(device, [rows.shape[0]!], { dtype: 'f64' });
-  ops.rowReduce(queue, { x: rows, out: squares, reduction: 'sum_of_squares' });
+  using squares = vectors.rowSquares(task.queue, rows);
   return await task.read(squares);
 }
 

@@ -1,7 +1,7 @@
 import { allOrNone } from '../../core/all-or-none.ts';
-import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
-import { Tensor } from '../../core/tensor.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import * as vectors from '../../core/vectors.ts';
 import { Dictionary, omp as pursue, reconstruct } from '../../sparse/index.ts';
 import { gather } from '../tables/table.ts';
 import { gatherUnordered } from './gather.ts';
@@ -12,7 +12,7 @@ import type { PrepareMethod } from './method.ts';
  * the base's rows (arXiv 2506.06607).
  */
 export const omp: PrepareMethod = async ({ task, donor, bases, anchors, settings }) => {
-  const { device, signal } = task;
+  const { signal } = task;
   const { select, memoryLimit } = settings;
   const k = Math.min(settings.k, anchors.donor.length);
   using owned = new Owned<Tensor | Dictionary>();
@@ -25,11 +25,8 @@ export const omp: PrepareMethod = async ({ task, donor, bases, anchors, settings
   return {
     async approximate(targets) {
       using code = await pursue(dictionary, targets, { k, select, signal });
-      const count = targets.shape[0]!;
-      using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
-      using lengths = Tensor.zeros(device, [count], { dtype: 'f64' });
-      ops.rowReduce(task.queue, { x: targets, out: squares, reduction: 'sum_of_squares' });
-      ops.rowReduce(task.queue, { x: code.coefficients, out: lengths, reduction: 'sum_of_squares' });
+      using squares = vectors.rowSquares(task.queue, targets);
+      using lengths = vectors.rowSquares(task.queue, code.coefficients);
       const [left, size, length] = await task.readAll(code.residuals, squares, lengths);
       return {
         rows: allOrNone(...counterparts.map((table) => () => reconstruct(code, table))),

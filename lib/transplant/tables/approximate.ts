@@ -1,7 +1,7 @@
-import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
 import type { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
+import * as vectors from '../../core/vectors.ts';
 
 import type { Method } from '../methods/method.ts';
 import type { RowStore } from './row-store.ts';
@@ -49,10 +49,8 @@ export async function approximateRows(
 
 /** Makes rows that are not finite zero; answers which, marked by 1. */
 async function clearNonFinite(task: Task, rows: Tensor<'f32'>): Promise<Uint8Array> {
-  const { device, queue } = task;
-  const [count = 0, columns = 0] = rows.shape;
-  using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
-  ops.rowReduce(queue, { x: rows, out: squares, reduction: 'sum_of_squares' });
+  const columns = rows.shape[1]!;
+  using squares = vectors.rowSquares(task.queue, rows);
   const sums = await task.read(squares);
   const wrong = Uint8Array.from(sums, (sum) => (Number.isFinite(sum) ? 0 : 1));
   if (!wrong.includes(1)) return wrong;
@@ -70,8 +68,7 @@ async function storedRows(
 ): Promise<{ bytes: Uint8Array; clipped: Uint8Array }> {
   const { device, queue } = task;
   const [count = 0, columns = 0] = rows.shape;
-  using squares = Tensor.zeros(device, [count], { dtype: 'f64' });
-  ops.rowReduce(queue, { x: rows, out: squares, reduction: 'sum_of_squares' });
+  using squares = vectors.rowSquares(queue, rows);
   const [values, sums] = await task.readAll(rows, squares);
   const clipped = new Uint8Array(count);
   for (let i = 0; i < count; ++i) {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { ops } from '../../core/native-ops.ts';
 import type { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
+import * as vectors from '../../core/vectors.ts';
 import { asTensor, rowsPerStep, steps, type Table } from './table.ts';
 
 /** Findings of a walk over rows of a table. */
@@ -34,9 +35,8 @@ export async function scanRows(
         digests.push(digestOf(bytes.subarray(at, at + table.rowBytes)));
     }
     using rows = asTensor(device, table, bytes);
-    using squares = Tensor.zeros(device, [part.length], { dtype: 'f64' });
     using total = Tensor.zeros(device, [table.columns], { dtype: 'f64' });
-    ops.rowReduce(queue, { x: rows, out: squares, reduction: 'sum_of_squares' });
+    using squares = vectors.rowSquares(queue, rows);
     ops.columnReduce(queue, { x: rows, out: total });
     const [found, totals] = await task.readAll(squares, total);
     let allFinite = true;

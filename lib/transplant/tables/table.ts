@@ -5,6 +5,7 @@ import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
 import type { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
+import * as vectors from '../../core/vectors.ts';
 import type { Weights } from '../../files/model-folder/weights.ts';
 import { quote } from '../../files/quote.ts';
 import { bitsOf, type FileDtype, fileDtypes, tensorDtype, typedArray } from '../../files/safetensors/dtypes.ts';
@@ -107,11 +108,8 @@ export async function gather(task: Task, table: Table, ids: Int32Array): Promise
   let from = 0;
   for (const part of steps(ids, rowsPerStep(table))) {
     using rows = asTensor(device, table, await table.read(part));
-    using index = Tensor.from(
-      device,
-      Int32Array.from(part, (_, i) => from + i),
-      [part.length],
-    );
+    const first = from;
+    using index = vectors.index(device, part.length, (i) => first + i);
     ops.scatterRows(task.queue, { out: all, index, x: rows, mode: 'set' });
     from += part.length;
     await task.wait(device.flow());
