@@ -1,4 +1,6 @@
 // Devices: cpu, cuda
+// Values: of NumPy, scripts/golden/randomized_svd.py
+import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { qr, randomizedSvd, svd } from '../../lib/linalg/index.ts';
@@ -7,6 +9,18 @@ import { expectNear, expectOrthonormal, largest, multiply, transposed } from '..
 import { devices } from '../support/devices.ts';
 import { spacing } from '../support/dtypes.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
+
+interface Golden {
+  readonly shape: readonly [number, number];
+  readonly rank: number;
+  /** The matrix, its largest singular values, and the nearest matrix of that rank. */
+  readonly x: readonly number[];
+  readonly s: readonly number[];
+  readonly best: readonly number[];
+}
+const golden: readonly Golden[] = JSON.parse(
+  readFileSync(new URL('../golden/randomized-svd.json', import.meta.url), 'utf8'),
+).problems;
 
 const errorOf = async (call: Promise<unknown>): Promise<{ code: string; message: string }> => {
   const { code, message } = (await call.catch((error) => error)) as { code: string; message: string };
@@ -78,6 +92,14 @@ describe.each(devices)('randomizedSvd on %s', (kind) => {
       expectNear(await product(result), await valuesOf(x), dtype, 60);
       expectOrthonormal(await valuesOf(result.u), rank, dtype, 40);
       expectOrthonormal(await valuesOf(result.v), rank, dtype, 40);
+    }
+  });
+
+  it.each(['f64', 'f32'] as const)('has the values of NumPy, %s', async (dtype) => {
+    for (const { shape, rank, x, s, best } of golden) {
+      const result = await randomizedSvd(tensorOf(device, x, shape, dtype), { rank });
+      expectNear(await valuesOf(result.s), s, dtype, 30);
+      expectNear(await product(result), best, dtype, 30);
     }
   });
 
