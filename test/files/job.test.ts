@@ -113,6 +113,23 @@ it('a job may give tensors another dtype', async () => {
   );
 });
 
+it('a folder whose tensors have another dtype than they were given is not published', async () => {
+  using base = new Folder();
+  using outer = new Folder();
+  const onWritten = (folder: string): void => {
+    for (const name of readdirSync(folder).filter((file) => file.endsWith('.safetensors'))) {
+      const file = path.join(folder, name);
+      const text = readFileSync(file, 'latin1');
+      writeFileSync(file, text.replaceAll('"dtype":"BF16"', '"dtype":"F16" '), 'latin1');
+    }
+  };
+  await expect(round({ from: modelIn(base), out: outer.file('out'), onWritten })).rejects.toMatchObject({
+    code: 'ERR_STATE',
+    message: expect.stringMatching(/^convert: tensor "?\S+"? must be BF16, got F16$/),
+  });
+  expect(existsSync(outer.file('out'))).toBe(false);
+});
+
 describe('a job that was stopped', () => {
   it('by an error makes no piece twice, and ends in the same bytes', async () => {
     using base = new Folder();

@@ -17,6 +17,8 @@ export interface Converting {
   readonly signal?: AbortSignal;
   /** Before each piece that is made. */
   readonly onPiece?: (piece: number) => void;
+  /** When the weights are written, with the folder that they are in. */
+  readonly onWritten?: (folder: string) => void;
 }
 
 type Make = (
@@ -28,7 +30,7 @@ type Make = (
 async function convert(
   name: string,
   make: Make,
-  { from, out, restart = false, dryRun = false, signal, onPiece = () => {} }: Converting,
+  { from, out, restart = false, dryRun = false, signal, onPiece = () => {}, onWritten }: Converting,
 ) {
   const workspace = await Workspace.at(op, out);
   const folder = await ModelFolder.open(op, 'from', from, { followLinks: false, signal });
@@ -40,6 +42,7 @@ async function convert(
       onBytes: () => {},
       tensors: (records) => make(weights, records, onPiece),
       files: async function* () {
+        onWritten?.(workspace.model);
         const bytes = await folder.read('config.json', 1 << 20);
         if (bytes) yield ['config.json', bytes];
       },

@@ -77,7 +77,7 @@ it('an earlier run of other options or files is told apart, in words', async () 
   expect(differenceOf(own.replace('"format": 1', '"format": 2'), own)).toBe('the work of another version');
   await weights.close();
   writeFileSync(base.file(weights.shards[0]!), 'longer than nothing');
-  expect(differenceOf(own, await textFor({ k: 3, seed: 0 }))).toBe('another run: other files of base or donor');
+  expect(differenceOf(own, await textFor({ k: 3, seed: 0 }))).toBe('another run: other files of its inputs');
 });
 
 it('leaves the work of another run alone, unless told to begin anew', async () => {

@@ -1,4 +1,6 @@
+import { dueTurn } from '../../core/due-turns.ts';
 import { refusal } from '../../core/errors.ts';
+import { quote } from '../quote.ts';
 import { Folder } from './folder.ts';
 import { Journal, type Records } from './journal.ts';
 import { type RunRecord, textOf } from './run-record.ts';
@@ -87,7 +89,7 @@ export async function makeFolder<Report>(job: FolderJob<Report>): Promise<Report
   }
 }
 
-/** Reads the new folder once more: every file opens, and holds what was written. */
+/** Reads the new folder once more: every file opens, and every tensor has its shape and dtype. */
 async function verify<Report>(job: FolderJob<Report>, tensors: ReadonlyMap<string, NewTensor>): Promise<void> {
   const { op, workspace, signal } = job;
   const folder = await Folder.open(op, 'out', workspace.model, { followLinks: false, signal });
@@ -95,10 +97,15 @@ async function verify<Report>(job: FolderJob<Report>, tensors: ReadonlyMap<strin
   const weights = await Weights.open(folder);
   try {
     for (const shard of weights.shards) await weights.shard(shard);
-    for (const [name, { shape }] of tensors) {
+    for (const name of job.weights.shardOf.keys()) {
+      await dueTurn();
+      const { info: before } = await job.weights.find(name);
+      const { shape, dtype = before.dtype } = tensors.get(name) ?? before;
       const { info } = await weights.find(name);
-      if (info.shape.join() !== shape.join())
-        throw refusal(op, name, `be [${shape.join(', ')}]`, `[${info.shape.join(', ')}]`, 'ERR_STATE');
+      const wrong = (wanted: string, got: string) =>
+        refusal(op, `tensor ${quote(name)}`, `be ${wanted}`, got, 'ERR_STATE');
+      if (info.shape.join() !== shape.join()) throw wrong(`[${shape.join(', ')}]`, `[${info.shape.join(', ')}]`);
+      if (info.dtype !== dtype) throw wrong(dtype, info.dtype);
     }
   } finally {
     await weights.close();

@@ -56,6 +56,6 @@ export function differenceOf(found: string | undefined, own: string): string {
     const [before, now] = [words(other.options[name]), words(mine.options[name])];
     if (before !== now) differences.push(`${shortened(name)} ${before} for ${now}`);
   }
-  if (JSON.stringify(other.files) !== JSON.stringify(mine.files)) differences.push('other files of base or donor');
+  if (JSON.stringify(other.files) !== JSON.stringify(mine.files)) differences.push('other files of its inputs');
   return `another run: ${differences.slice(0, 5).join(', ') || 'other options'}`;
 }
