@@ -173,7 +173,7 @@ describe.each(devices)('projections on %s', (kind) => {
       [() => project.halfspace(x, vector([1, 1], 'f32'), 0), 'ERR_DTYPE', 'project.halfspace: a must be f64, got f32'],
       [() => project.halfspace(x, x.copy(), Infinity), 'ERR_ARGUMENT', 'project.halfspace: b must be a finite number, got Infinity'],
       [() => project.box(x, 2, 1), 'ERR_ARGUMENT', 'project.box: lower must be at most upper, got 2 and 1'],
-      [() => project.box(x, NaN, 1), 'ERR_ARGUMENT', 'project.box: lower must be a number, got NaN'],
+      [() => project.box(x, NaN, 1), 'ERR_ARGUMENT', 'project.box: lower must be a number or a tensor, got NaN'],
     ]; // biome-ignore format: a line each
     for (const [call, code, message] of cases) expect(thrownBy(call)).toEqual({ code, message });
     const later: [() => Promise<unknown>, string, string][] = [

@@ -8,5 +8,6 @@
  * @module
  */
 export { AffineSet, affine } from './affine.ts';
+export { box } from './box.ts';
 export { type DykstraOptions, type DykstraProgress, type DykstraResult, dykstra } from './dykstra.ts';
-export { ball, box, halfspace, l1Ball, simplex } from './rows.ts';
+export { ball, halfspace, l1Ball, simplex } from './rows.ts';

@@ -87,22 +87,3 @@ export function halfspace(x: Tensor, a: Tensor, b: number): void {
   using rows = asRows(x);
   ops.projectRows(device, { x: rows, out: rows, normal: a, set: 'halfspace', size: b });
 }
-
-/**
- * x = the nearest point with `lower` ≤ xⱼ ≤ `upper`, for each element. In place, queued; NaN stays NaN.
- *
- * @param x Of any shape, f32 or f64.
- * @param lower A number, or −Infinity.
- * @param upper A number from `lower` on, or Infinity.
- * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_DISPOSED
- * @example
- * project.box(x, 0, 1);
- */
-export function box(x: Tensor, lower: number, upper: number): void {
-  const where = 'project.box';
-  check.tensor(where, 'x', x, { dtypes: check.arithmetic });
-  for (const [name, value] of Object.entries({ lower, upper }))
-    if (typeof value !== 'number' || Number.isNaN(value)) throw refusal(where, name, 'be a number', shown(value));
-  if (lower > upper) throw refusal(where, 'lower', 'be at most upper', `${lower} and ${upper}`);
-  ops.map(x.device, { x: [x], out: [x], function: 'clamp', parameters: [lower, upper] });
-}
