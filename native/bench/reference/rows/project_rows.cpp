@@ -61,4 +61,24 @@ static void project_rows(const ProjectRows& op) {
 }
 ORTHOKIT_REFERENCE(ProjectRows, project_rows, 16);
 
+// On the border of a halfspace x and its part along the normal may cancel, whatever x is: of one
+// column nothing of it is left. All that is f64.
+static std::vector<double> terms_of(const ProjectRows& op, std::string_view) {
+  if (op.set != RowSet::kHalfspace) return {};
+  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const double* a = values(op.normal);
+  std::vector<double> terms;
+  for (int64_t i = 0; i < rows; ++i) {
+    const double* x = values(op.x) + i * columns;
+    double product = std::abs(op.size), square = 0;
+    for (int64_t j = 0; j < columns; ++j) product += std::abs(a[j] * x[j]), square += a[j] * a[j];
+    for (int64_t j = 0; j < columns; ++j) {
+      const double term = std::abs(x[j]) + product / square * std::abs(a[j]);
+      terms.push_back(op.x.dtype == Dtype::kF64 ? term : term * 0x1p-29);
+    }
+  }
+  return terms;
+}
+ORTHOKIT_TERMS(ProjectRows, terms_of);
+
 }  // namespace orthokit::bench
