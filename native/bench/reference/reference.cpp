@@ -35,4 +35,10 @@ double kept(const View& state, double x) {
   return moves->chance(0.5) ? x + by : x - by;
 }
 
+double signed_sum(double a, double b, double rounding) {
+  const double sum = a + b;
+  const bool may_vanish = std::abs(sum) <= rounding * (std::abs(a) + std::abs(b));
+  return moves && may_vanish && moves->chance(0.5) ? 0 : sum;
+}
+
 }  // namespace orthokit::bench

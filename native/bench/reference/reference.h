@@ -40,6 +40,9 @@ const Reference* find_reference(const OpInfo&);
 // A step's state in 16 bits, where the step goes on with what it has stored: this number, moved by
 // the rounding to the state's dtype while a KeptIsMoved lives.
 double kept(const View& state, double x);
+// a + b, of which only the sign counts. While a KeptIsMoved lives, 0 by chance where the sum is
+// within `rounding` of its terms: moves of these alone find either sign, and not the 0 between.
+double signed_sum(double a, double b, double rounding);
 class KeptIsMoved {
  public:
   explicit KeptIsMoved(Dice&);
