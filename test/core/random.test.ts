@@ -143,17 +143,10 @@ describe.each(onlyCpu)('RandomStream', () => {
     expect(thrownBy(() => RandomStream.restore(state)).code).toBe('ERR_STATE');
   });
 
-  it('refuses options and lists that are not what they should be', async () => {
+  it('refuses lists that are not of tensors', async () => {
     const device = Device.open('cpu', { threads: 1 });
     const random = new RandomStream(1);
-    const calls = [
-      () => new RandomStream(1, null as never),
-      () => new RandomStream(1, { steam: 2 } as never),
-      () => random.normal(device, [2], null as never),
-      () => random.uniform(device, [2], { dtpe: 'f64' } as never),
-      () => random.fillNormal(null as never),
-      () => random.fillUniform([null as never]),
-    ];
+    const calls = [() => random.fillNormal(null as never), () => random.fillUniform([null as never])];
     for (const call of calls) expect(thrownBy(call).code).toBe('ERR_ARGUMENT');
     expect(random.state.offset).toBe(0);
     expect(device.info.memory.live).toBe(0);

@@ -219,9 +219,6 @@ describe.each(devices)('randomizedSvd on %s', (kind) => {
       [() => randomizedSvd({ ...operator, apply: (x: Tensor) => x.dispose() }, { rank: 1 }), 'ERR_DISPOSED', 'randomizedSvd: x.apply has disposed of a tensor that it was given'],
     ]; // biome-ignore format: a line each
     for (const [call, code, message] of cases) expect(await errorOf(call())).toEqual({ code, message });
-    await expect(randomizedSvd(x, { rank: 1, signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow(
-      'enough',
-    );
     expect(live()).toBeLessThanOrEqual(before);
   });
 });

@@ -246,27 +246,13 @@ describe.each(devices)('omp on %s', (kind) => {
     });
   });
 
-  it('reports signals that are done, and stops when aborted', async () => {
+  it('reports signals that are done', async () => {
     // Tensors that other tests have left are collected at any time, on their device.
     await using device = Device.open(kind);
     const { dictionary, signals } = setup(50, 10, 30, 'f32', device);
     const seen: unknown[] = [];
     (await omp(dictionary, signals, { k: 3, batchSize: 13, onProgress: (p) => seen.push(p) })).dispose();
     expect(seen).toEqual([13, 26, 30].map((done) => ({ done, total: 30 })));
-    const { live } = device.info.memory;
-    const controller = new AbortController();
-    const aborted = omp(dictionary, signals, {
-      k: 3,
-      batchSize: 13,
-      signal: controller.signal,
-      onProgress: () => controller.abort(),
-    });
-    await expect(aborted).rejects.toMatchObject({ name: 'AbortError' });
-    await expect(omp(dictionary, signals, { k: 3, signal: AbortSignal.abort() })).rejects.toMatchObject({
-      name: 'AbortError',
-    });
-    expect(device.info.memory.live).toBe(live);
-    (await omp(dictionary, signals, { k: 3 })).dispose();
   });
 
   it.each([NaN, Infinity, -Infinity])('refuses %s in atoms and in signals', async (value) => {
@@ -314,7 +300,6 @@ describe.each(devices)('omp on %s', (kind) => {
         'ERR_ARGUMENT',
         "omp: select must be one of 'raw', 'unit', got 'best'",
       ],
-      [() => omp(dictionary, signals, { atoms: 3 } as object), 'ERR_ARGUMENT', 'omp: atoms is not an option'],
       [
         () => omp(signals as unknown as Dictionary, signals),
         'ERR_ARGUMENT',
@@ -338,12 +323,6 @@ describe.each(devices)('omp on %s', (kind) => {
       ],
     ];
     for (const [call, code, message] of cases) expect(await rejection(call)).toEqual({ code, message });
-    const other = Device.open(kind);
-    expect(await rejection(() => omp(dictionary, Tensor.zeros(other, [4, 5])))).toEqual({
-      code: 'ERR_DEVICE',
-      message: 'omp: signals is on another device',
-    });
-    await other.close();
     expect(() => new Dictionary(Tensor.zeros(device, [5]))).toThrow('Dictionary: atoms must be a matrix, got [5]');
     expect(() => new Dictionary(signals, { memoryLimit: 0 })).toThrow(
       'Dictionary: memoryLimit must be a whole number of bytes above 0, got 0',

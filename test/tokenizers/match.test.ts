@@ -191,14 +191,6 @@ describe('match: bytes', () => {
     ]);
     expect(matchVocabularies(bpe(['1', '2']), bpe(['1', ' 7'])).warnings).toEqual([]);
   });
-
-  it('refuses unknown options', () => {
-    const one = bpe(['a']);
-    const wrong = (options: object) => () => matchVocabularies(one, one, options);
-    expect(wrong({ match: 'text' })).toThrow(/match must be one of 'bytes', 'mergekit', got 'text'/);
-    expect(wrong({ prefix: 'yes' })).toThrow(/prefix must be true or false, got 'yes'/);
-    expect(wrong({ bytes: true })).toThrow(/bytes is not an option/);
-  });
 });
 
 // Fixtures from the rules of mergekit/tokensurgeon at commit a6e4028.

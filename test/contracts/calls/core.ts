@@ -18,7 +18,7 @@ export const calls: Record<string, Call> = {
   'Tensor.cast': { of: tensor, args: () => ['f64'] },
   'Tensor.reshape': { of: tensor, args: () => [[4]] },
   'Tensor.rows': { of: tensor, args: () => [0, 1] },
-  RandomStream: { args: () => [1] },
+  RandomStream: { args: () => [1], options: () => ({}) },
   'RandomStream.restore': { args: () => [random().state] },
   'RandomStream.normal': { says: 'Tensor', of: random, args: shaped, options: () => ({}) },
   'RandomStream.uniform': { says: 'Tensor', of: random, args: shaped, options: () => ({}) },

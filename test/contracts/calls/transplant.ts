@@ -10,6 +10,7 @@ const rows = (count: number, width: number): number[][] =>
 const tables = ({ device }: Scene, tokenizer: object, count: number, width: number) => ({
   tokenizer: parsed(tokenizer),
   embed: Tensor.from(device, rows(count, width).flat(), [count, width]),
+  lmHead: Tensor.from(device, rows(count, width).flat(), [count, width]),
 });
 
 export const calls: Record<string, Call> = {
