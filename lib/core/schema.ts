@@ -28,6 +28,10 @@ export const notNegative = (value: number): Option<number> => ({
   default: value,
   wrong: numeric('must be finite and not negative', (x) => x >= 0 && x < Infinity),
 });
+export const finite = (value: number): Option<number> => ({
+  default: value,
+  wrong: numeric('must be finite', (x) => Number.isFinite(x)),
+});
 export const fraction = (value: number): Option<number> => ({
   default: value,
   wrong: numeric('must be in [0, 1)', (x) => x >= 0 && x < 1),

@@ -1,0 +1,58 @@
+// Calls along a direction: a tangent for each parameter.
+import { OrthokitError, refusal, shown } from '../../core/errors.ts';
+import { isTensor, type Tensor } from '../../core/tensor.ts';
+import { runOn, Tape } from '../tape/tape.ts';
+import type { PerParameter, Result, Traced } from '../tape/value.ts';
+import type { Plan } from './plan.ts';
+
+/** The parameters of a model, each with its part of the direction; those that are not in it stand still. */
+export function checkDirection(
+  where: string,
+  paths: ReadonlyMap<Tensor, string>,
+  v: unknown,
+): asserts v is PerParameter {
+  if (!(v instanceof Map)) throw refusal(where, 'v', 'be a Map from parameters to tensors', shown(v));
+  if (![...v.keys()].some((tensor) => paths.has(tensor)))
+    throw refusal(where, 'v', 'have a parameter of the model', `${v.size} others`);
+  for (const [parameter, path] of paths) {
+    const part: unknown = v.get(parameter);
+    if (part === undefined) continue;
+    if (!isTensor(part)) throw refusal(where, `v of ${path}`, 'be a Tensor', shown(part));
+    if (part.disposed) throw new OrthokitError('ERR_DISPOSED', `${where}: v of ${path} has been disposed`);
+    if (part.dtype !== parameter.dtype)
+      throw refusal(where, `v of ${path}`, `be ${parameter.dtype}`, part.dtype, 'ERR_DTYPE');
+    if (String(part.shape) !== String(parameter.shape))
+      throw refusal(where, `v of ${path}`, `have shape [${parameter.shape}]`, `[${part.shape}]`, 'ERR_SHAPE');
+  }
+}
+
+interface Along {
+  readonly tape: Tape;
+  readonly result: Result;
+  readonly values: ReadonlyMap<Tensor, Result>;
+}
+
+/** Runs the function with tangents at its parameters, then `end`; buffers come back however it ends. */
+export function alongDirection<M extends object, A extends unknown[], R>(
+  where: string,
+  plan: Plan,
+  fn: (model: Traced<M>, ...args: A) => unknown,
+  given: { readonly model: M; readonly v: PerParameter; readonly args: A; readonly seed: number | undefined },
+  end: (along: Along) => R,
+): R {
+  const { model, v, args, seed } = given;
+  const paths = plan.parametersOf(model);
+  checkDirection(where, paths, v);
+  const [first] = paths.keys();
+  const arena = plan.arenaFor(first!.device);
+  const { values, shadow } = plan.trace(model, paths);
+  for (const [tensor, value] of values) value.tangent = v.get(tensor);
+  const random = seed === undefined ? undefined : { seed, stream: 0, offset: 0 };
+  const tape = new Tape(arena, { isRecording: true, random, parameters: paths });
+  try {
+    const result = runOn(tape, () => fn(shadow as Traced<M>, ...args)) as Result;
+    return end({ tape, result, values });
+  } finally {
+    arena.reset();
+  }
+}

@@ -1,0 +1,32 @@
+import { refusal, shown } from '../../core/errors.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import { isResult, type PerParameter, type Traced, type Value } from '../tape/value.ts';
+import { alongDirection } from './along.ts';
+import { type Call, type CallOptions, callable, Plan, readCall } from './plan.ts';
+
+/**
+ * J v, the derivative of a function's result along a direction v of the parameters. Both hold until the next call.
+ *
+ * @example
+ * using slope = nn.jvp((mlp: nn.Traced<Mlp>, x: Tensor) => mlp.forward(x));
+ * const { value, tangent } = slope(model, direction, x);
+ *
+ * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE for a direction that is none; ERR_UNSUPPORTED for a function without a
+ * tangent, such as a loss; what its functions throw
+ */
+export function jvp<M extends object, A extends unknown[]>(
+  fn: (model: Traced<M>, ...args: A) => Value,
+  options: CallOptions = {},
+): Call & ((model: M, v: PerParameter, ...args: A) => { value: Tensor; tangent: Tensor }) {
+  const where = 'nn.jvp';
+  const { arena, seed } = readCall(where, options);
+  const plan = new Plan(where, fn, arena);
+  return callable((model: M, v: PerParameter, ...args: A) => {
+    return alongDirection(where, plan, fn, { model, v, args, seed }, ({ tape, result }) => {
+      if (!isResult(result)) throw refusal(where, 'the function', 'return a value', shown(result));
+      tape.forth();
+      if (!result.tangent) throw refusal(where, 'v', 'have a parameter that matters', 'none');
+      return { value: result.tensor, tangent: result.tangent };
+    });
+  }, plan);
+}

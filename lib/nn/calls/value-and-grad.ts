@@ -1,0 +1,126 @@
+import { OrthokitError, refusal, shown } from '../../core/errors.ts';
+import { finite, flag, optional, readOptions, type Schema, word } from '../../core/schema.ts';
+import { isTensor, type Tensor } from '../../core/tensor.ts';
+import { runOn, Tape } from '../tape/tape.ts';
+import type { PerParameter, Traced, Value } from '../tape/value.ts';
+import { type Call, type CallOptions, callable, callSchema, checkLoss, Plan } from './plan.ts';
+
+/** Options of {@link valueAndGrad}. */
+export interface GradientOptions extends CallOptions {
+  /** Factor of all gradients: 1 / k for k micro-batches, a power of two for 16-bit gradients. Finite. Default: 1. */
+  scale?: number | undefined;
+  /** The dtype in which linear layers multiply, with sums in f32; all else stays f32. Default: that of the tensors. */
+  products?: 'bf16' | 'f16' | undefined;
+  /** Gradients `[samples, …]`, one for each row of the first tensor argument. Default: false. */
+  perSample?: boolean | undefined;
+}
+
+/** A loss and its gradients. */
+export interface ValueAndGrads {
+  /** The loss, f64[1]. It holds until the next call. */
+  readonly value: Tensor;
+  /** From each parameter to its gradient; they hold until the next call. Those that do not matter are not there. */
+  readonly grads: PerParameter;
+}
+
+/** What {@link valueAndGrad} makes. */
+export interface Gradient<M extends object, A extends unknown[]> extends Call {
+  /** The loss and its gradients. Queued; returns at once. */
+  (model: M, ...args: A): ValueAndGrads;
+  /** How many calls were made, which is dropout's place in its sequence: to be saved, and set for a resume. */
+  calls: number;
+  /** Paths of parameters that the last call did not use. */
+  readonly unused: readonly string[];
+  /** Like the call, and adds to the gradients of the call before: micro-batches. */
+  accumulate(model: M, ...args: A): ValueAndGrads;
+}
+
+const schema: Schema<{
+  arena: CallOptions['arena'];
+  seed: number | undefined;
+  scale: number;
+  products: 'bf16' | 'f16' | undefined;
+  perSample: boolean;
+}> = {
+  ...callSchema,
+  scale: finite(1),
+  products: optional(word(['bf16', 'f16'], 'bf16')),
+  perSample: flag(false),
+};
+
+function samplesOf(args: readonly unknown[]): number {
+  const first = args.find(isTensor) as Tensor | undefined;
+  if (first && first.shape.length > 0) return first.shape[0]!;
+  throw refusal('nn.valueAndGrad', 'an argument', 'be a tensor with samples', shown(args[0]));
+}
+
+/**
+ * The function that calls `loss(model, …)` and also gives the gradient of what it returns, by every parameter of the
+ * model. The model is any object: `loss` gets the same with values in place of its tensors, methods included (those
+ * that use `#private` fields throw there). From the second call of equal shapes on nothing is allocated.
+ *
+ * @param loss Takes the model and whatever else, returns a loss such as that of {@link crossEntropy}, and must not
+ * await.
+ * @example
+ * const step = nn.valueAndGrad((mlp: nn.Traced<Mlp>, x: Tensor, y: Tensor) => nn.crossEntropy(mlp.forward(x), y));
+ * const { value, grads } = step(model, x, y);
+ * optimizer.step(grads);
+ *
+ * @throws ERR_ARGUMENT for what is no function or option. Of the call: ERR_ARGUMENT for a model without tensors, a
+ * function that awaits or returns no loss, and a loss in which no parameter matters; what its functions throw, with
+ * function and parameter named
+ */
+export function valueAndGrad<M extends object, A extends unknown[]>(
+  loss: (model: Traced<M>, ...args: A) => Value,
+  options: GradientOptions = {},
+): Gradient<M, A> {
+  const where = 'nn.valueAndGrad';
+  const { arena: given, seed, scale, products, perSample } = readOptions(where, options, schema);
+  const plan = new Plan(where, loss, given);
+  let used = new Set<Tensor>();
+  const state = { calls: 0, unused: [] as readonly string[] };
+
+  const run = (isAccumulating: boolean, model: M, args: A): ValueAndGrads => {
+    const paths = plan.parametersOf(model);
+    const [first] = paths.keys();
+    const samples = perSample ? samplesOf(args) : undefined;
+    if (isAccumulating && samples !== undefined)
+      throw new OrthokitError('ERR_UNSUPPORTED', `${where}: accumulate must come without perSample, got both`);
+    const arena = plan.arenaFor(first!.device);
+    const { values, shadow } = plan.trace(model, paths, samples);
+    const random = seed === undefined ? undefined : { seed, stream: state.calls, offset: 0 };
+    const tape = new Tape(arena, { isRecording: true, random, products, parameters: paths });
+    try {
+      const result = runOn(tape, () => loss(shadow as Traced<M>, ...args));
+      checkLoss(where, result);
+      if (!result.isTracked) throw refusal(where, 'a parameter of the model', 'matter for the loss', 'none');
+      if (isAccumulating)
+        for (const value of values.values()) if (used.has(value.tensor)) value.gradient = kept(value.leaf!.gradient);
+      result.gradient = samples === undefined ? scale : scale * samples;
+      tape.backward(result);
+      const grads = new Map<Tensor, Tensor>();
+      for (const [tensor, { leaf, gradient }] of values) if (gradient !== undefined) grads.set(tensor, leaf!.gradient);
+      used = new Set(grads.keys());
+      state.calls += 1;
+      state.unused = [...paths].filter(([tensor]) => !grads.has(tensor)).map(([, path]) => path);
+      return { value: result.tensor, grads };
+    } finally {
+      arena.reset();
+    }
+  };
+
+  const call = callable((model: M, ...args: A) => run(false, model, args), plan);
+  return Object.defineProperties(call, {
+    calls: {
+      get: () => state.calls,
+      set: (calls: number) => {
+        if (!Number.isSafeInteger(calls) || calls < 0) throw refusal(where, 'calls', 'be a count', shown(calls));
+        state.calls = calls;
+      },
+    },
+    unused: { get: () => state.unused },
+    accumulate: { value: (model: M, ...args: A) => run(true, model, args) },
+  }) as Gradient<M, A>;
+}
+
+const kept = (tensor: Tensor) => ({ tensor, owners: 1, isKept: true });

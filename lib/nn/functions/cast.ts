@@ -1,0 +1,17 @@
+import type { Dtype } from '../../core/dtypes.ts';
+import { ops } from '../../core/native-ops.ts';
+import { defineOwn } from '../tape/define.ts';
+import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+
+/** The elements in another floating dtype. Gradients come back in that of x. @throws ERR_DTYPE */
+export const cast: (x: Arg, dtype: Dtype) => Value = defineOwn('cast', (f, x: Arg, dtype: Dtype) => {
+  const { device } = f;
+  const out = f.buffer(x.shape, dtype);
+  ops.cast(device, { x: [tensorOf(x)], out: [out] });
+  return {
+    out,
+    inputs: [x],
+    backward: (grad, to) => to.set(x, (dx) => ops.cast(device, { x: [grad], out: [dx] })),
+    tangent: (d, dout) => ops.cast(device, { x: [d(x)!], out: [dout] }),
+  };
+});

@@ -1,0 +1,57 @@
+import { OrthokitError } from '../../core/errors.ts';
+import { ops } from '../../core/native-ops.ts';
+import { fraction, readOptions, type Schema } from '../../core/schema.ts';
+import { Tensor } from '../../core/tensor.ts';
+import { defineOwn } from '../tape/define.ts';
+import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+
+/** Options of {@link dropout}. */
+export interface DropoutOptions {
+  /** The share of elements that are dropped: in [0, 1). */
+  rate: number;
+}
+
+const schema: Schema<{ rate: number }> = { rate: fraction(0) };
+
+const own = defineOwn('dropout', (f, x: Arg, rate: number) => {
+  const { device, tape } = f;
+  const out = f.buffer(x.shape, x.dtype);
+  const { size } = tensorOf(x);
+  const place = tape.draw(size);
+  if (!place && tape.options.isRecording)
+    throw new OrthokitError('ERR_ARGUMENT', 'dropout: seed of the call must be a number in a gradient, got none');
+  if (!place || rate === 0) {
+    ops.copy(device, { x: [tensorOf(x)], out: [out] });
+    return {
+      out,
+      inputs: [x],
+      backward: (grad, to) => to.pass(x, grad),
+      tangent: (d, dout) => ops.copy(device, { x: [d(x)!], out: [dout] }),
+    };
+  }
+  // 1 / keep where a uniform number is at least the rate, else 0.
+  const mask = f.buffer(x.shape, x.dtype);
+  const shift = f.constant(`dropout ${rate} ${x.dtype}`, (on) => Tensor.full(on, [1], -rate, { dtype: x.dtype }));
+  const column = f.view(mask, [size, 1]);
+  ops.random(device, { x: [mask], ...place });
+  ops.addBias(device, { x: column, bias: shift, out: column });
+  ops.map(device, { x: [mask], out: [mask], function: 'sign' });
+  ops.map(device, { x: [mask], out: [mask], function: 'relu' });
+  ops.linearCombination(device, { out: [mask], terms: [mask], coefficients: [1 / (1 - rate)] });
+  const times = (y: Tensor, to: Tensor) => ops.multiply(device, { x: [y], y: [mask], out: [to] });
+  times(tensorOf(x), out);
+  return {
+    out,
+    inputs: [x],
+    backward: (grad, to) => to.set(x, (dx) => times(grad, dx), true),
+    tangent: (d, dout) => times(d(x)!, dout),
+  };
+});
+
+/**
+ * x with a share of its elements set to 0 and the others divided by 1 − rate, in a call that has a seed; x itself in
+ * {@link forward} without one (Srivastava et al. 2014).
+ * @throws ERR_ARGUMENT for another rate, and in a gradient without a seed
+ */
+export const dropout = (x: Arg, options: DropoutOptions): Value =>
+  own(x, readOptions('nn.dropout', options, schema).rate);

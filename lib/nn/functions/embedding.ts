@@ -1,0 +1,32 @@
+import { ops } from '../../core/native-ops.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import { defineOwn } from '../tape/define.ts';
+import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+
+/** A table of rows `[count, width]`. */
+export interface Table {
+  weight: Arg;
+}
+
+const lookup = defineOwn('embedding', (f, weight: Arg, index: Tensor) => {
+  const { device } = f;
+  const flat = f.view(index, [index.size]);
+  const out = f.buffer([...index.shape, weight.shape.at(-1)!], weight.dtype);
+  ops.gatherRows(device, { x: tensorOf(weight), index: flat, out: f.rows(out) });
+  return {
+    out,
+    inputs: [weight],
+    backward: (grad, to) =>
+      to.add(weight, (dw, beta) => {
+        if (beta === 0) ops.fill(device, { x: [dw], value: 0 });
+        ops.scatterRows(device, { out: dw, index: flat, x: f.rows(grad) });
+      }),
+    tangent: (d, dout) => ops.gatherRows(device, { x: d(weight)!, index: flat, out: f.rows(dout) }),
+  };
+});
+
+/**
+ * Rows of a table by index: i32 `[…]` gives `[…, width]`. An index outside the table gives NaN.
+ * @throws ERR_DTYPE, ERR_SHAPE
+ */
+export const embedding = ({ weight }: Table, index: Tensor): Value => lookup(weight, index);

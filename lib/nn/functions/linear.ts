@@ -1,0 +1,107 @@
+import { ops } from '../../core/native-ops.ts';
+import { Tensor } from '../../core/tensor.ts';
+import { defineOwn } from '../tape/define.ts';
+import type { TapeFrame } from '../tape/frame.ts';
+import { runningTape } from '../tape/tape.ts';
+import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { add } from './add.ts';
+
+/** A linear layer: weight `[out, in]`, bias `[out]`. */
+export interface Linear {
+  weight: Arg;
+  bias?: Arg;
+  /** An adapter of low rank, a `[rank, in]` and b `[out, rank]` (Hu et al. 2021). */
+  lora?: { a: Arg; b: Arg; scale: number };
+}
+
+/** Columns of ones, to sum the rows of each sample. */
+const ones = (f: TapeFrame, samples: number, rows: number, like: Tensor): Tensor =>
+  f.constant(`ones ${samples} ${rows} ${like.dtype}`, (device) =>
+    Tensor.full(device, [samples, 1, rows], 1, { dtype: like.dtype }),
+  );
+
+const product = defineOwn('linear', (f, x: Arg, weight: Arg, bias: Arg | undefined, alpha: number) => {
+  const { device } = f;
+  const w = tensorOf(weight);
+  const a = f.rows(x);
+  const out = f.buffer([...x.shape.slice(0, -1), w.shape[0]!], x.dtype);
+  const c = f.rows(out);
+  ops.gemm(device, { a, b: w, c, alpha, transB: 'transposed' });
+  if (bias) ops.addBias(device, { x: c, bias: tensorOf(bias), out: c });
+  return {
+    out,
+    inputs: [x, weight, bias],
+    backward: (grad, to) => {
+      const g = f.rows(grad);
+      const each = (t: Tensor, samples: number) => {
+        const width = t.shape.at(-1)!;
+        return f.view(t, [samples, t.size / samples / width, width]);
+      };
+      to.add(
+        weight,
+        (dw, beta) => ops.gemm(device, { a: g, b: a, c: dw, alpha, beta, transA: 'transposed' }),
+        (dw, n) => ops.gemm(device, { a: each(g, n), b: each(a, n), c: dw, alpha, transA: 'transposed' }),
+      );
+      to.add(
+        bias,
+        (db, beta) => ops.columnSum(device, { x: g, out: db, beta }),
+        (db, n) => {
+          const rows = g.shape[0]! / n;
+          ops.gemm(device, { a: ones(f, n, rows, g), b: each(g, n), c: f.view(db, [n, 1, db.shape[1]!]) });
+        },
+      );
+      to.add(x, (dx, beta) => ops.gemm(device, { a: g, b: w, c: f.rows(dx), alpha, beta }));
+    },
+    tangent: (d, dout) => {
+      const [dx, dw, db] = [d(x), d(weight), d(bias)];
+      const dc = f.rows(dout);
+      if (dx) ops.gemm(device, { a: f.rows(dx), b: w, c: dc, alpha, transB: 'transposed' });
+      if (dw) ops.gemm(device, { a, b: dw, c: dc, alpha, beta: dx ? 1 : 0, transB: 'transposed' });
+      if (!dx && !dw) ops.fill(device, { x: [dout], value: 0 });
+      if (db) ops.addBias(device, { x: dc, bias: db, out: dc });
+    },
+  };
+});
+
+/** Products in 16 bits with sums in f32: factors and gradients are rounded before, results after. */
+const rounded = defineOwn('linear', (f, x: Arg, weight: Arg, bias: Arg | undefined, dtype: 'bf16' | 'f16') => {
+  const { device, tape } = f;
+  const w = tape.rounded(tensorOf(weight), dtype);
+  const cast = (from: Tensor, to: Tensor): Tensor => {
+    ops.cast(device, { x: [from], out: [to] });
+    return to;
+  };
+  const a = cast(f.rows(x), f.buffer(f.rows(x).shape, dtype));
+  const out = f.buffer([...x.shape.slice(0, -1), w.shape[0]!], x.dtype);
+  const c = f.rows(out);
+  const short = f.scratch(c.shape, dtype);
+  ops.gemm(device, { a, b: w, c: short, transB: 'transposed' });
+  cast(short, c);
+  if (bias) ops.addBias(device, { x: c, bias: tensorOf(bias), out: c });
+  return {
+    out,
+    inputs: [x, weight, bias],
+    backward: (grad, to) => {
+      const g = f.rows(grad);
+      const shortGrad = cast(g, f.scratch(g.shape, dtype));
+      const into = (b: Tensor, transA: 'none' | 'transposed') => (result: Tensor) => {
+        const part = f.scratch(f.rows(result).shape, dtype);
+        ops.gemm(device, { a: shortGrad, b, c: part, transA });
+        cast(part, f.rows(result));
+      };
+      to.set(weight, into(a, 'transposed'));
+      to.add(bias, (db, beta) => ops.columnSum(device, { x: g, out: db, beta }));
+      to.set(x, into(w, 'none'));
+    },
+  };
+});
+
+/**
+ * x Wᵀ + b over the last axis; with an adapter, + scale · (x Aᵀ) Bᵀ.
+ * @throws ERR_SHAPE, ERR_DTYPE
+ */
+export function linear({ weight, bias, lora }: Linear, x: Arg): Value {
+  const { products } = runningTape('linear').options;
+  const y = products ? rounded(x, weight, bias, products) : product(x, weight, bias, 1);
+  return lora ? add(y, product(product(x, lora.a, undefined, 1), lora.b, undefined, lora.scale)) : y;
+}

@@ -1,0 +1,66 @@
+import { oneOf, refusal, shown } from '../../core/errors.ts';
+import { ops } from '../../core/native-ops.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import { defineOwn } from '../tape/define.ts';
+import type { TapeFrame } from '../tape/frame.ts';
+import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+
+/** A function of each element, with its derivative from x and y = f(x), times the gradient that comes in. */
+type Slope = (f: TapeFrame, grad: Tensor, x: Tensor, y: Tensor, out: Tensor) => void;
+
+const times = (f: TapeFrame, x: Tensor, y: Tensor, out: Tensor) =>
+  ops.multiply(f.device, { x: [x], y: [y], out: [out] });
+
+/** out = grad · (1 − y²) or grad · y (1 − y). */
+const ofResult =
+  (isTanh: boolean): Slope =>
+  (f, grad, _x, y, out) => {
+    const part = f.scratch(y.shape, y.dtype);
+    times(f, y, y, part);
+    if (isTanh) {
+      times(f, grad, part, part);
+      ops.linearCombination(f.device, { out: [out], terms: [grad, part], coefficients: [1, -1] });
+      return;
+    }
+    ops.linearCombination(f.device, { out: [part], terms: [y, part], coefficients: [1, -1] });
+    times(f, grad, part, out);
+  };
+
+const slopes: Record<MapWord, Slope> = {
+  relu: ({ device }, grad, _x, y, out) => ops.reluBackward(device, { grad, x: y, out }),
+  tanh: ofResult(true),
+  sigmoid: ofResult(false),
+  softplus: (f, grad, x, _y, out) => {
+    const slope = f.scratch(x.shape, x.dtype);
+    ops.map(f.device, { x: [x], out: [slope], function: 'sigmoid' });
+    times(f, grad, slope, out);
+  },
+  exp: (f, grad, _x, y, out) => times(f, grad, y, out),
+  log: (f, grad, x, _y, out) => ops.divide(f.device, { x: [grad], y: [x], out: [out] }),
+};
+
+/** A function that {@link map} knows. */
+export type MapWord = 'relu' | 'tanh' | 'sigmoid' | 'softplus' | 'exp' | 'log';
+
+/**
+ * f(x), element by element, by a word. @throws ERR_ARGUMENT for another word
+ *
+ * @example
+ * const gate = nn.map(nn.linear(layer, x), 'sigmoid');
+ */
+export const map: (x: Arg, word: MapWord) => Value = defineOwn('map', (f, x: Arg, word: MapWord) => {
+  const slope = Object.hasOwn(slopes, word) ? slopes[word] : undefined;
+  if (!slope) throw refusal('map', 'word', `be ${oneOf(Object.keys(slopes))}`, shown(word));
+  const input = tensorOf(x);
+  const out = f.buffer(x.shape, x.dtype);
+  ops.map(f.device, { x: [input], out: [out], function: word });
+  return {
+    out,
+    inputs: [x],
+    backward: (grad, to) => to.set(x, (dx) => slope(f, grad, input, out, dx)),
+    tangent: (d, dout) => slope(f, d(x)!, input, out, dout),
+  };
+});
+
+/** max(x, 0). */
+export const relu = (x: Arg): Value => map(x, 'relu');

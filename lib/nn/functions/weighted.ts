@@ -1,0 +1,26 @@
+import { ops } from '../../core/native-ops.ts';
+import { defineLoss } from '../tape/define.ts';
+import { tensorOf, type Value } from '../tape/value.ts';
+
+/**
+ * Σ factor · loss.
+ *
+ * @example
+ * const total = nn.weighted([[1, nn.crossEntropy(logits, labels)], [0.01, penalty]]);
+ */
+export const weighted: (terms: readonly (readonly [number, Value])[]) => Value = defineLoss(
+  'weighted',
+  (f, terms: readonly (readonly [number, Value])[]) => {
+    const out = f.buffer([1], 'f64');
+    const losses = terms.map(([, loss]) => tensorOf(loss));
+    const coefficients = terms.map(([factor]) => factor);
+    ops.linearCombination(f.device, { out: [out], terms: losses, coefficients });
+    return {
+      out,
+      inputs: terms.map(([, loss]) => loss),
+      backward: (scale, to) => {
+        for (const [factor, loss] of terms) to.scale(loss, scale * factor);
+      },
+    };
+  },
+);

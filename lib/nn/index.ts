@@ -1,0 +1,39 @@
+/**
+ * Networks: functions over the tensors of any object, and their derivatives. A model is an object with tensors in its
+ * fields; a call such as {@link valueAndGrad} runs a function of it and walks back.
+ *
+ * @packageDocumentation
+ */
+export { detach } from './calls/detach.ts';
+export { forward } from './calls/forward.ts';
+export { gaussNewton } from './calls/gauss-newton.ts';
+export { jvp } from './calls/jvp.ts';
+export type { Call, CallOptions } from './calls/plan.ts';
+export { recompute } from './calls/recompute.ts';
+export { type Gradient, type GradientOptions, type ValueAndGrads, valueAndGrad } from './calls/value-and-grad.ts';
+export { add, subtract } from './functions/add.ts';
+export { addRows } from './functions/add-rows.ts';
+export { cast } from './functions/cast.ts';
+export { crossEntropy } from './functions/cross-entropy.ts';
+export { type DropoutOptions, dropout } from './functions/dropout.ts';
+export { embedding, type Table } from './functions/embedding.ts';
+export { type GeluOptions, gelu } from './functions/gelu.ts';
+export { type LayerNormOptions, layerNorm, type Norm } from './functions/layer-norm.ts';
+export { type Linear, linear } from './functions/linear.ts';
+export { type MapWord, map, relu } from './functions/map.ts';
+export { type MatmulOptions, matmul } from './functions/matmul.ts';
+export { multiply } from './functions/multiply.ts';
+export { reshape } from './functions/reshape.ts';
+export { softmax } from './functions/softmax.ts';
+export { squaredError } from './functions/squared-error.ts';
+export { mean, sum } from './functions/sum.ts';
+export { weighted } from './functions/weighted.ts';
+export { type Init, type InitLinearOptions, type InitOptions, init } from './init.ts';
+export { join, mapTensors } from './model/map-tensors.ts';
+export { buffer, named, parameters, select } from './model/parameters.ts';
+export { Arena } from './tape/arena.ts';
+export { defineFunction } from './tape/define.ts';
+export type { Frame } from './tape/frame.ts';
+export type { Rule } from './tape/tape.ts';
+export type { Arg, PerParameter, Plain, Traced, Value } from './tape/value.ts';
+export type { Way } from './tape/way.ts';

@@ -1,0 +1,76 @@
+import * as check from '../core/check.ts';
+import type { Device } from '../core/device.ts';
+import { refusal, shown } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { flag, optional, positive, readOptions, type Schema, whole, word } from '../core/schema.ts';
+import { Tensor } from '../core/tensor.ts';
+
+type FloatingDtype = 'f32' | 'f64' | 'f16' | 'bf16';
+
+/** Options of {@link init}. */
+export interface InitOptions {
+  /** Whole, 0 to 2^53. */
+  seed: number;
+  /** The dtype of all parameters. Default: f32. */
+  dtype?: FloatingDtype | undefined;
+}
+
+/** Options of {@link Init.linear}. */
+export interface InitLinearOptions {
+  /** Default: true. */
+  bias?: boolean | undefined;
+  /** The standard deviation of the weights: positive. Default: 0.02. */
+  deviation?: number | undefined;
+}
+
+/** Makes new parameters, one after the other from one seed: the same in the same order are the same bits. */
+export interface Init {
+  /** weight `[outputs, inputs]` of normal numbers, bias `[outputs]` of zeros. */
+  linear(inputs: number, outputs: number, options?: InitLinearOptions): { weight: Tensor; bias: Tensor };
+  /** weight `[width]` of ones, bias `[width]` of zeros. */
+  norm(width: number): { weight: Tensor; bias: Tensor };
+  /** weight `[count, width]` of normal numbers of deviation 0.02. */
+  table(count: number, width: number): { weight: Tensor };
+  /** Normal numbers. */
+  normal(shape: readonly number[], deviation: number): Tensor;
+}
+
+const dtypes: readonly FloatingDtype[] = ['f32', 'f64', 'f16', 'bf16'];
+const schema: Schema<{ seed: number | undefined; dtype: FloatingDtype }> = {
+  seed: optional(whole(0, 0, 2 ** 53)),
+  dtype: word(dtypes, 'f32'),
+};
+const linearSchema: Schema<{ bias: boolean; deviation: number }> = { bias: flag(true), deviation: positive(0.02) };
+
+/**
+ * Parameters for new networks. Each tensor is drawn from a sequence of its own of the seed.
+ *
+ * @example
+ * const make = nn.init(device, { seed: 1 });
+ * const mlp = { up: make.linear(784, 128), down: make.linear(128, 10) };
+ *
+ * @throws ERR_ARGUMENT for what is no device or option, and without a seed; of its functions as {@link Tensor.randn}
+ */
+export function init(device: Device, options: InitOptions): Init {
+  check.device('nn.init', 'device', device);
+  const { seed, dtype } = readOptions('nn.init', options, schema);
+  if (seed === undefined) throw refusal('nn.init', 'seed', 'be a whole number from 0 to 2^53', shown(seed));
+  let stream = 0;
+  const normal = (shape: readonly number[], deviation: number): Tensor => {
+    const tensor = Tensor.randn(device, shape, { seed, stream, dtype });
+    stream += 1;
+    ops.linearCombination(device, { out: [tensor], terms: [tensor], coefficients: [deviation] });
+    return tensor;
+  };
+  const full = (width: number, value: number): Tensor => Tensor.full(device, [width], value, { dtype });
+  return {
+    normal,
+    linear: (inputs, outputs, given = {}) => {
+      const { bias, deviation } = readOptions('nn.init.linear', given, linearSchema);
+      const weight = normal([outputs, inputs], deviation);
+      return (bias ? { weight, bias: full(outputs, 0) } : { weight }) as { weight: Tensor; bias: Tensor };
+    },
+    norm: (width) => ({ weight: full(width, 1), bias: full(width, 0) }),
+    table: (count, width) => ({ weight: normal([count, width], 0.02) }),
+  };
+}

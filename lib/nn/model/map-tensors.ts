@@ -1,0 +1,26 @@
+import type { Tensor } from '../../core/tensor.ts';
+import { joined, places, replaced } from './tree.ts';
+
+/**
+ * The same model with each tensor replaced by what `f` gives; methods stay. A tensor in several places is asked for
+ * once.
+ *
+ * @example
+ * const copy = nn.mapTensors(model, (tensor) => tensor.cast('f64'));
+ *
+ * @throws ERR_ARGUMENT for what is no object, and for tensors in a `Map` or a `Set`; what `f` throws
+ */
+export function mapTensors<M extends object>(model: M, f: (tensor: Tensor, path: string) => Tensor): M {
+  const made = new Map<Tensor, Tensor>();
+  for (const [tensor, [path]] of places('nn.mapTensors', model)) made.set(tensor, f(tensor, path!));
+  return replaced(model, (tensor) => made.get(tensor)) as M;
+}
+
+/**
+ * Frozen weights and trained ones as one model: what stands in both is the second's. Neither is changed.
+ *
+ * @example
+ * const step = nn.valueAndGrad((adapters: Adapters, ids: Tensor) => loss(nn.join(base, adapters), ids));
+ */
+export const join = <A extends object, B extends object>(frozen: A, trained: B): A & B =>
+  joined(frozen, trained) as A & B;

@@ -1,0 +1,88 @@
+import { OrthokitError, shown } from '../../core/errors.ts';
+import { isTensor } from '../../core/tensor.ts';
+import { type Frame, TapeFrame } from './frame.ts';
+import { type LossRule, type Rule, runningTape, type Tape } from './tape.ts';
+import { type Arg, isResult, type Value } from './value.ts';
+
+/** The same error, told where it was: `nn.linear of blocks.2.down.weight: gemm: …`. */
+function located(error: unknown, name: string, args: readonly unknown[]): unknown {
+  if (!(error instanceof OrthokitError) || error.message.startsWith('nn.')) return error;
+  const leaf = args.find((x) => isResult(x) && x.leaf) as { leaf: { path: string } } | undefined;
+  const place = leaf ? ` of ${leaf.leaf.path}` : '';
+  return new OrthokitError(error.code, `nn.${name}${place}: ${error.message}`, { cause: error });
+}
+
+/** A parameter that is reached past the argument of the function would get no gradient, and nobody would notice. */
+function checkConstants(tape: Tape, name: string, args: readonly unknown[]): void {
+  const { parameters } = tape.options;
+  if (!parameters) return;
+  for (const x of args)
+    if (isTensor(x) && parameters.has(x))
+      throw new OrthokitError(
+        'ERR_ARGUMENT',
+        `nn.${name}: ${parameters.get(x)} must be reached through the argument of the function, got the tensor itself, which has no gradient`,
+      );
+}
+
+function defined<A extends unknown[], F extends Frame>(
+  name: string,
+  body: (frame: F, ...args: A) => Rule | LossRule,
+  isLoss: boolean,
+): (...args: A) => Value {
+  return (...args) => {
+    const tape = runningTape(name);
+    checkConstants(tape, name, args);
+    const frame = new TapeFrame(tape);
+    try {
+      return tape.record(name, frame, body(frame as unknown as F, ...args), isLoss);
+    } catch (error) {
+      throw located(error, name, args);
+    }
+  };
+}
+
+/**
+ * A function of one's own: `body` queues the forward pass into buffers of the frame, and says how to come back. It must
+ * not await, and must not write to its inputs.
+ *
+ * @param name Its name in messages.
+ * @example
+ * const square = nn.defineFunction('square', (frame, x: nn.Arg) => {
+ *   const out = frame.buffer(x.shape, x.dtype);
+ *   const t = frame.tensor(x);
+ *   ops.multiply(frame.device, { x: [t], y: [t], out: [out] });
+ *   return {
+ *     out,
+ *     inputs: [x],
+ *     backward: (grad, to) =>
+ *       to.set(x, (dx) => {
+ *         ops.multiply(frame.device, { x: [grad], y: [t], out: [dx] });
+ *         ops.linearCombination(frame.device, { out: [dx], terms: [dx], coefficients: [2] });
+ *       }),
+ *   };
+ * });
+ *
+ * @throws ERR_STATE from the function outside of a call
+ */
+export const defineFunction = <A extends unknown[]>(
+  name: string,
+  body: (frame: Frame, ...args: A) => Rule,
+): ((...args: A) => Value) => defined(name, body, false);
+
+/** @internal The same with all of the frame. */
+export const defineOwn = <A extends unknown[]>(
+  name: string,
+  body: (frame: TapeFrame, ...args: A) => Rule,
+): ((...args: A) => Value) => defined(name, body, false);
+
+/** @internal A loss: f64[1], with a number as its gradient. */
+export const defineLoss = <A extends unknown[]>(
+  name: string,
+  body: (frame: TapeFrame, ...args: A) => LossRule,
+): ((...args: A) => Value) => defined(name, body, true);
+
+/** @throws ERR_ARGUMENT for what is neither tensor nor value */
+export function checkArg(name: string, field: string, x: unknown): asserts x is Arg {
+  if (isResult(x) || isTensor(x)) return;
+  throw new OrthokitError('ERR_ARGUMENT', `nn.${name}: ${field} must be a tensor or a value, got ${shown(x)}`);
+}

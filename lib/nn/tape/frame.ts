@@ -1,0 +1,69 @@
+import type { Device } from '../../core/device.ts';
+import type { Dtype } from '../../core/dtypes.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import type { Tape } from './tape.ts';
+import { type Arg, tensorOf } from './value.ts';
+
+/** What one call of a function may use. */
+export interface Frame {
+  /** Where the work is queued. */
+  readonly device: Device;
+  /** A buffer, not set: for the result, and for what the way back needs. */
+  buffer(shape: readonly number[], dtype: Dtype): Tensor;
+  /** A buffer, not set, until the function or its way back returns. */
+  scratch(shape: readonly number[], dtype: Dtype): Tensor;
+  /** A tensor that is made once and stays, such as a mask. The key tells all that it depends on. */
+  constant(key: string, make: (device: Device) => Tensor): Tensor;
+  /** The tensor of an argument. */
+  tensor(x: Arg): Tensor;
+}
+
+export class TapeFrame implements Frame {
+  readonly device: Device;
+  readonly kept: Tensor[] = [];
+  readonly tape: Tape;
+  #scratch: Tensor[] = [];
+
+  constructor(tape: Tape) {
+    this.tape = tape;
+    this.device = tape.arena.device;
+  }
+
+  buffer(shape: readonly number[], dtype: Dtype): Tensor {
+    const tensor = this.tape.arena.take(shape, dtype);
+    this.kept.push(tensor);
+    return tensor;
+  }
+
+  scratch(shape: readonly number[], dtype: Dtype): Tensor {
+    const tensor = this.tape.arena.take(shape, dtype);
+    this.#scratch.push(tensor);
+    return tensor;
+  }
+
+  constant(key: string, make: (device: Device) => Tensor): Tensor {
+    return this.tape.arena.constant(key, make);
+  }
+
+  tensor(x: Arg): Tensor {
+    return tensorOf(x);
+  }
+
+  /** The same bytes under another shape. */
+  view(x: Arg, shape: readonly number[]): Tensor {
+    return this.tape.arena.view(tensorOf(x), shape);
+  }
+
+  /** `[…, n]` as a matrix of rows of n. */
+  rows(x: Arg): Tensor {
+    const { shape } = x;
+    const width = shape.at(-1) ?? 1;
+    const size = shape.reduce((product, side) => product * side, 1);
+    return this.view(x, [width === 0 ? 0 : size / width, width]);
+  }
+
+  clean(): void {
+    for (const tensor of this.#scratch) this.tape.arena.give(tensor);
+    this.#scratch = [];
+  }
+}

@@ -1,0 +1,122 @@
+// Functions of orthokit/nn, each with parameters of odd sizes: every test of test/nn/functions takes all of them.
+import type { Dtype, Tensor } from '../../lib/index.ts';
+import * as nn from '../../lib/nn/index.ts';
+
+type Params = Record<string, nn.Arg>;
+
+export interface Case {
+  readonly name: string;
+  /** Shapes of the parameters. */
+  readonly params: Readonly<Record<string, readonly number[]>>;
+  readonly call: (p: Params, index: Tensor) => nn.Value;
+  /** A loss: its result is the value itself. */
+  readonly isLoss?: boolean;
+  /** All parameters are positive. */
+  readonly isPositive?: boolean;
+  /** Functions that stand outside of jvp. */
+  readonly hasNoTangent?: boolean;
+  readonly options?: nn.CallOptions;
+  readonly dtypes?: readonly Dtype[];
+}
+
+/** Indices below this. */
+export const rows = 5;
+/** So many of them. */
+export const count = 7;
+
+export const cases = (n: number): readonly Case[] => {
+  const x = [3, n];
+  const both = { x, y: x };
+  return [
+    { name: 'add', params: both, call: ({ x, y }) => nn.add(x!, y!) },
+    { name: 'add, the same twice', params: { x }, call: ({ x }) => nn.add(x!, x!) },
+    { name: 'subtract', params: both, call: ({ x, y }) => nn.subtract(x!, y!) },
+    { name: 'subtract, the same twice', params: { x }, call: ({ x }) => nn.subtract(nn.relu(x!), x!) },
+    { name: 'multiply', params: both, call: ({ x, y }) => nn.multiply(x!, y!) },
+    { name: 'multiply, the same twice', params: { x }, call: ({ x }) => nn.multiply(x!, x!) },
+    { name: 'addRows', params: { x: [2, 3, n], r: [3, n] }, call: ({ x, r }) => nn.addRows(x!, r!) },
+    { name: 'addRows of vectors', params: { x, r: [n] }, call: ({ x, r }) => nn.addRows(x!, r!) },
+    { name: 'gelu', params: { x }, call: ({ x }) => nn.gelu(x!) },
+    { name: 'gelu, tanh', params: { x }, call: ({ x }) => nn.gelu(x!, { form: 'tanh' }) },
+    ...(['relu', 'tanh', 'sigmoid', 'softplus', 'exp'] as const).map((word) => ({
+      name: `map ${word}`,
+      params: { x },
+      call: ({ x }: Params) => nn.map(x!, word),
+    })),
+    { name: 'map log', params: { x }, call: ({ x }) => nn.map(x!, 'log'), isPositive: true },
+    { name: 'softmax', params: { x: [2, 3, n] }, call: ({ x }) => nn.softmax(x!) },
+    {
+      name: 'layerNorm',
+      params: { x: [2, 3, n], weight: [n], bias: [n] },
+      call: ({ x, weight, bias }) => nn.layerNorm({ weight: weight!, bias: bias! }, x!),
+    },
+    {
+      name: 'layerNorm without bias',
+      params: { x, weight: [n] },
+      call: ({ x, weight }) => nn.layerNorm({ weight: weight! }, x!, { eps: 0.1 }),
+    },
+    {
+      name: 'linear',
+      params: { x: [2, 3, n], weight: [4, n], bias: [4] },
+      call: ({ x, weight, bias }) => nn.linear({ weight: weight!, bias: bias! }, x!),
+    },
+    {
+      name: 'linear with an adapter',
+      params: { x, weight: [4, n], a: [2, n], b: [4, 2] },
+      call: ({ x, weight, a, b }) => nn.linear({ weight: weight!, lora: { a: a!, b: b!, scale: 0.5 } }, x!),
+    },
+    ...(['none', 'transposed'] as const).flatMap((transA) =>
+      (['none', 'transposed'] as const).map((transB) => ({
+        name: `matmul ${transA} ${transB}`,
+        params: {
+          a: transA === 'none' ? [2, 3, n] : [2, n, 3],
+          b: transB === 'none' ? [2, n, 4] : [2, 4, n],
+        },
+        call: ({ a, b }: Params) => nn.matmul(a!, b!, { transA, transB, alpha: 0.5 }),
+      })),
+    ),
+    {
+      name: 'embedding',
+      params: { weight: [rows, n] },
+      call: ({ weight }, index) => nn.embedding({ weight: weight! }, index),
+    },
+    { name: 'reshape', params: { x }, call: ({ x }) => nn.gelu(nn.reshape(x!, [n, 3])) },
+    { name: 'cast', params: { x }, call: ({ x }) => nn.cast(nn.cast(x!, 'f64'), x!.dtype) },
+    { name: 'detach', params: both, call: ({ x, y }) => nn.multiply(x!, nn.detach(nn.gelu(y!))) },
+    { name: 'dropout', params: { x }, call: ({ x }) => nn.dropout(x!, { rate: 0.4 }), options: { seed: 3 } },
+    {
+      name: 'recompute',
+      params: { x, weight: [n, n] },
+      call: ({ x, weight }) => {
+        const block = nn.recompute((layer: nn.Linear, y: nn.Arg) =>
+          nn.dropout(nn.gelu(nn.linear(layer, y)), { rate: 0.3 }),
+        );
+        return nn.add(x!, block({ weight: weight! }, nn.relu(x!)));
+      },
+      hasNoTangent: true,
+      options: { seed: 3 },
+    },
+    {
+      name: 'crossEntropy',
+      params: { x: [count, n] },
+      call: ({ x }, index) => nn.crossEntropy(x!, index),
+      isLoss: true,
+    },
+    { name: 'squaredError', params: both, call: ({ x, y }) => nn.squaredError(x!, y!), isLoss: true },
+    { name: 'sum', params: { x }, call: ({ x }) => nn.sum(nn.multiply(x!, x!)), isLoss: true },
+    { name: 'mean', params: { x }, call: ({ x }) => nn.mean(nn.multiply(x!, x!)), isLoss: true },
+    {
+      name: 'weighted',
+      params: both,
+      call: ({ x, y }) => {
+        const first = nn.squaredError(x!, y!);
+        return nn.weighted([
+          [0.5, first],
+          [2, nn.sum(nn.gelu(x!))],
+          [-1, first],
+        ]);
+      },
+      isLoss: true,
+    },
+  ];
+};

@@ -1,0 +1,156 @@
+// Devices: cpu, cuda
+// Every function of test/nn/cases: gradients against differences, tangents against gradients, bits, buffers.
+import { afterAll, describe, expect, it } from 'vitest';
+import { Device, type Tensor, Tensor as TensorClass } from '../../lib/index.ts';
+import * as nn from '../../lib/nn/index.ts';
+import { normal, sizeOf, uniform } from '../support/data.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
+import { type Case, cases, count, rows } from './cases.ts';
+
+type Model = Record<string, Tensor>;
+type Dtype = 'f32' | 'f64';
+
+const seedOf = (name: string): number => [...name].reduce((seed, letter) => seed * 31 + letter.charCodeAt(0), 7) >>> 0;
+
+/** The parameters of a case, and a direction for each. */
+function made(device: Device, one: Case, dtype: Dtype, seed = 1) {
+  const data = new Map<string, Float64Array>();
+  const model: Model = {};
+  const direction = new Map<Tensor, Tensor>();
+  for (const [name, shape] of Object.entries(one.params)) {
+    const values = normal(sizeOf(shape), seedOf(`${one.name} ${name} ${seed}`), 0.7);
+    // Away from 0, where relu has a corner.
+    const far = values.map((x) => (one.isPositive ? 0.5 + Math.abs(x) : x + Math.sign(x) * 0.1));
+    data.set(name, far);
+    model[name] = TensorClass.from(device, far, shape, { dtype: 'f64' }).cast(dtype);
+    const along = normal(sizeOf(shape), seedOf(`${name} ${one.name} ${seed}`));
+    direction.set(model[name], TensorClass.from(device, along, shape, { dtype: 'f64' }).cast(dtype));
+  }
+  return { model, data, direction };
+}
+
+function indexFor(device: Device, n: number): Tensor<'i32'> {
+  const next = uniform(n);
+  const index = Int32Array.from({ length: count }, () => Math.floor(next() * Math.min(rows, n)));
+  return TensorClass.from(device, index, [count]);
+}
+
+/** The case as a loss: its result against fixed numbers. */
+function lossOf(device: Device, one: Case, dtype: Dtype) {
+  let against: Tensor | undefined;
+  return (model: nn.Traced<Model>, index: Tensor): nn.Value => {
+    const result = one.call(model, index);
+    if (one.isLoss) return result;
+    against ??= TensorClass.from(device, normal(sizeOf(result.shape), 5), result.shape, { dtype: 'f64' }).cast(dtype);
+    return nn.sum(nn.multiply(result, against));
+  };
+}
+
+const inner = async (a: nn.PerParameter, b: nn.PerParameter): Promise<number> => {
+  let sum = 0;
+  for (const [parameter, x] of a) {
+    const y = b.get(parameter);
+    if (!y) continue;
+    const [p, q] = await Promise.all([x.read(), y.read()]);
+    for (const [i, value] of p.entries()) sum += value * q[i]!;
+  }
+  return sum;
+};
+const first = async (tensor: Tensor): Promise<number> => (await tensor.read())[0]!;
+
+const sizes = [1, 31, 33];
+
+describe.each(devices)('functions of orthokit/nn on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+
+  describe.each(sizes)('of width %i', (n) => {
+    const index = indexFor(device, n);
+    describe.each(cases(n).map((one) => [one.name, one] as const))('%s', (_name, one) => {
+      it('has the gradient of its differences', async () => {
+        const { model, data, direction } = made(device, one, 'f64');
+        using step = nn.valueAndGrad(lossOf(device, one, 'f64'), one.options);
+        const { grads } = step(model, index);
+        const slope = await inner(grads, direction);
+        const at = async (length: number): Promise<number> => {
+          for (const [name, tensor] of Object.entries(model)) {
+            if (!grads.has(tensor)) continue;
+            const along = await direction.get(tensor)!.read();
+            tensor.write(data.get(name)!.map((x, i) => x + length * along[i]!));
+          }
+          step.calls = 0;
+          return first(step(model, index).value);
+        };
+        const h = 1e-3;
+        // Fourth order.
+        const [a, b, c, d] = [await at(h), await at(-h), await at(2 * h), await at(-2 * h)];
+        const expected = (8 * (a - b) - (c - d)) / (12 * h);
+        expect(Math.abs(slope - expected)).toBeLessThan(1e-7 * (1 + Math.abs(expected)));
+      });
+
+      it('gives the same bits again from the same buffers, and leaves its inputs', async () => {
+        const { model } = made(device, one, 'f32');
+        using step = nn.valueAndGrad(lossOf(device, one, 'f32'), one.options);
+        const before = await Promise.all(Object.values(model).map((tensor) => tensor.read()));
+        const run = async () => {
+          step.calls = 0;
+          const { value, grads } = step(model, index);
+          const tensors = [value, ...grads.values()];
+          return { tensors, bits: await Promise.all(tensors.map((tensor) => tensor.read())) };
+        };
+        const firstRun = await run();
+        const { live } = device.info.memory;
+        const [second, third] = [await run(), await run()];
+        expect(second.bits).toEqual(firstRun.bits);
+        expect(third.bits).toEqual(firstRun.bits);
+        expect(third.tensors.map((tensor, i) => tensor === second.tensors[i])).not.toContain(false);
+        expect(device.info.memory.live).toBe(live);
+        expect(await Promise.all(Object.values(model).map((tensor) => tensor.read()))).toEqual(before);
+      });
+
+      it('adds to the gradients of the call before', async () => {
+        const { model } = made(device, one, 'f64');
+        using step = nn.valueAndGrad(lossOf(device, one, 'f64'), one.options);
+        const read = async (grads: nn.PerParameter) => Promise.all([...grads.values()].map((tensor) => tensor.read()));
+        const once = await read(step(model, index).grads);
+        step.calls = 0;
+        const twice = await read(step.accumulate(model, index).grads);
+        for (const [i, values] of once.entries())
+          for (const [j, x] of values.entries())
+            expect(Math.abs(twice[i]![j]! - 2 * x)).toBeLessThan(1e-12 * (1 + Math.abs(x)));
+      });
+
+      if (one.isLoss || one.hasNoTangent) return;
+      it('has a tangent that is the adjoint of its gradient', async () => {
+        const { model, direction } = made(device, one, 'f64');
+        using slope = nn.jvp((p: nn.Traced<Model>, i: Tensor) => one.call(p, i), one.options);
+        using step = nn.valueAndGrad(lossOf(device, one, 'f64'), one.options);
+        const { tangent } = slope(model, direction, index);
+        const against = normal(tangent.size, 5);
+        const left = (await tangent.read()).reduce((sum: number, x: number, i: number) => sum + x * against[i]!, 0);
+        const right = await inner(step(model, index).grads, direction);
+        expect(Math.abs(left - right)).toBeLessThan(1e-12 * (1 + Math.abs(left)) * tangent.size);
+      });
+    });
+  });
+});
+
+describe.each(onlyCpu)('functions of orthokit/nn', () => {
+  it('give the same bits on any number of threads', async () => {
+    const bits: string[] = [];
+    for (const threads of [1, 2, 3, 5, 8]) {
+      const device = Device.open('cpu', { threads });
+      const parts: string[] = [];
+      for (const one of cases(33)) {
+        const { model } = made(device, one, 'f32');
+        using step = nn.valueAndGrad(lossOf(device, one, 'f32'), one.options);
+        const { value, grads } = step(model, indexFor(device, 33));
+        for (const tensor of [value, ...grads.values()])
+          parts.push(Buffer.from((await tensor.read()).buffer).toString('hex'));
+      }
+      bits.push(parts.join());
+      await device.close();
+    }
+    expect(new Set(bits).size).toBe(1);
+  });
+});
