@@ -10,7 +10,7 @@ import { load, type OptimizerPart, save } from './base/checkpoint.ts';
 import type { CommonOptions } from './base/common-options.ts';
 import { Guard, type NonFinite } from './base/guard.ts';
 import { Optimizer } from './base/optimizer.ts';
-import type { Group } from './base/params.ts';
+import { type Gradients, type Group, gradientsOf, type Tensors } from './base/params.ts';
 import { combinedNumbers } from './base/statistics.ts';
 import type { Report } from './report.ts';
 
@@ -24,9 +24,9 @@ type PartsOf<C extends readonly OptimizerClass[]> = { readonly [K in keyof C]: I
 
 type GroupOf<C extends OptimizerClass> = InstanceType<C>['groups'][number];
 /** Tensors make one group; a list of groups makes as many, where the type knows how many. */
-type OwnGroups<C extends OptimizerClass, P> = [P] extends [readonly Tensor[]]
+type OwnGroups<C extends OptimizerClass, P> = [P] extends [Tensors]
   ? readonly [GroupOf<C>]
-  : [P] extends [readonly { readonly params: readonly Tensor[] }[]]
+  : [P] extends [readonly { readonly params: Tensors }[]]
     ? { readonly [K in keyof P]: GroupOf<C> }
     : readonly GroupOf<C>[];
 
@@ -82,6 +82,7 @@ export class CombinedOptimizer<
   readonly parts: Parts;
   readonly #guard: Guard;
   readonly #counts: readonly number[];
+  readonly #params: readonly Tensor[];
 
   /** @internal Use {@link combine}. */
   constructor(parts: readonly Part[], guard: Guard) {
@@ -89,32 +90,31 @@ export class CombinedOptimizer<
     this.groups = Object.freeze(parts.flatMap((part) => part.groups)) as readonly unknown[] as Groups;
     this.device = (parts[0] as Part).device;
     this.#guard = guard;
+    this.#params = this.groups.flatMap(({ params }) => params);
     this.#counts = parts.map((part) => part.groups.reduce((sum, group) => sum + group.params.length, 0));
   }
 
   /**
-   * One step of all parts: a gradient or `null` per parameter, in the order of the parts. Checked whole before it
-   * starts.
+   * One step of all parts: a gradient or `null` per parameter, in the order of the parts, or a map of them. Checked
+   * whole before it starts.
    * @throws as {@link Optimizer.step}: ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED
    */
-  step(grads: readonly (Tensor | null)[]): void {
-    const total = this.#counts.reduce((a, b) => a + b, 0);
-    if (!Array.isArray(grads) || grads.length !== total)
-      throw refusal('combine.step', 'grads', `be ${total}`, grads?.length);
+  step(grads: Gradients): void {
+    const list = gradientsOf('combine.step', this.#params, grads);
     let next = 0;
     const steps = this.parts.map((part, i) => {
-      const own = grads.slice(next, next + this.#counts[i]!);
+      const own = list.slice(next, next + this.#counts[i]!);
       next += own.length;
       return part.prepare(own, this.#guard);
     });
-    for (const [i, grad] of grads.entries())
+    for (const [i, grad] of list.entries())
       if (grad && this.parts.some((part) => part.owns(grad)))
         throw new OrthokitError(
           'ERR_ARGUMENT',
           `combine.step: grads[${i}] must not share its bytes with a parameter or state`,
         );
     for (const step of steps) step.begin();
-    this.#guard.examine(grads);
+    this.#guard.examine(list);
     for (const step of steps) step.run();
   }
 

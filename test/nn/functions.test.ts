@@ -127,7 +127,7 @@ describe.each(devices)('functions of orthokit/nn on %s', (kind) => {
         using step = nn.valueAndGrad(lossOf(device, one, 'f64'), one.options);
         const { tangent } = slope(model, direction, index);
         const against = normal(tangent.size, 5);
-        const left = (await tangent.read()).reduce((sum: number, x: number, i: number) => sum + x * against[i]!, 0);
+        const left = [...(await tangent.read())].reduce((sum, x, i) => sum + x * against[i]!, 0);
         const right = await inner(step(model, index).grads, direction);
         expect(Math.abs(left - right)).toBeLessThan(1e-12 * (1 + Math.abs(left)) * tangent.size);
       });

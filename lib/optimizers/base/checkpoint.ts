@@ -21,6 +21,8 @@ import type { Group } from './params.ts';
 export interface OptimizerPart {
   readonly optimizer: string;
   readonly groups: readonly Group<CommonOptions>[];
+  /** Of each group whose parameters have paths: the names of its state, in place of numbers. */
+  readonly paths?: readonly (readonly string[] | undefined)[];
   readonly schema: Schema<Record<string, unknown>>;
   readonly tensors: Readonly<Record<string, Tensor>>;
   readonly steps: number;
@@ -41,16 +43,22 @@ const ownNames = ['format', 'version', 'content'];
 interface StoredPart {
   optimizer: string;
   steps: number;
-  groups: { name: string; options: Record<string, unknown>; shapes: (readonly number[])[] }[];
+  groups: {
+    name: string;
+    options: Record<string, unknown>;
+    shapes: (readonly number[])[];
+    paths?: readonly string[] | undefined;
+  }[];
 }
 
-const describePart = ({ optimizer, steps, groups, schema }: OptimizerPart): StoredPart => ({
+const describePart = ({ optimizer, steps, groups, paths, schema }: OptimizerPart): StoredPart => ({
   optimizer,
   steps,
-  groups: groups.map((group) => ({
+  groups: groups.map((group, i) => ({
     name: group.name,
     options: Object.fromEntries(Object.keys(schema).map((name) => [name, (group as never)[name]])),
     shapes: group.params.map((weight) => weight.shape),
+    paths: paths?.[i],
   })),
 });
 
@@ -127,6 +135,10 @@ const isSame = (a: readonly string[], b: readonly string[]): boolean =>
 const isShape = (shape: unknown): boolean =>
   Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n >= 0);
 
+const arePaths = (paths: unknown, count: number): boolean =>
+  paths === undefined ||
+  (Array.isArray(paths) && paths.length === count && paths.every((path) => typeof path === 'string'));
+
 /** The description of a file, its kinds checked. */
 function* storedParts(op: string, { metadata }: TensorFile): Steps<StoredPart[]> {
   if (metadata.get('format') !== format) unfit(op, 'the file is not a checkpoint of an optimizer');
@@ -156,7 +168,8 @@ function* storedParts(op: string, { metadata }: TensorFile): Steps<StoredPart[]>
         typeof group['name'] !== 'string' ||
         !isRecord(group['options']) ||
         !Array.isArray(group['shapes']) ||
-        !group['shapes'].every(isShape)
+        !group['shapes'].every(isShape) ||
+        !arePaths(group['paths'], group['shapes'].length)
       )
         return bad('each group must have name, options and shapes, got one without');
   }
@@ -185,9 +198,16 @@ function compare(op: string, stored: readonly StoredPart[], parts: readonly Opti
       unfit(op, `the checkpoint has groups ${few(names(groups))}, and the optimizer has ${few(names(part.groups))}`);
     for (const [g, group] of part.groups.entries()) {
       const from = groups[g] as StoredPart['groups'][number];
-      const shapes = (all: readonly (readonly number[])[]): string[] => all.map((shape) => `[${shape}]`);
-      const own = shapes(group.params.map((weight) => weight.shape));
-      const other = shapes(from.shapes);
+      const paths = part.paths?.[g];
+      if ((paths === undefined) !== (from.paths === undefined))
+        unfit(op, `group ${group.name} has its parameters by ${from.paths ? 'path' : 'number'} in the checkpoint`);
+      const shapes = (all: readonly (readonly number[])[], names?: readonly string[]): string[] =>
+        names ? all.map((shape, k) => `${names[k]} [${shape}]`).sort() : all.map((shape) => `[${shape}]`);
+      const own = shapes(
+        group.params.map((weight) => weight.shape),
+        paths,
+      );
+      const other = shapes(from.shapes, from.paths);
       if (!isSame(other, own))
         unfit(op, `group ${group.name} has parameters ${few(other)} in the checkpoint, and ${few(own)} here`);
       const values = valuesOf(op, group, from.options, part.schema);

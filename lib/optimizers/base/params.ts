@@ -1,18 +1,24 @@
 import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
 import { refusal } from '../../core/errors.ts';
-import { isListOf, shown } from '../../core/options.ts';
+import { isListOf, isRecord, shown } from '../../core/options.ts';
 import { Places } from '../../core/places.ts';
 import type { Given } from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
+
+/** Tensors in order, or by path, as `nn.select` gives them: then state is kept under the path in checkpoints. */
+export type Tensors = readonly Tensor[] | Readonly<Record<string, Tensor>>;
 
 /** Parameters with options of their own. */
 export type GroupOptions<O> = {
   /** For messages and checkpoints. Default: the number of the group, from 0. */
   name?: string | undefined;
-  /** The parameters, in the order in which their gradients will come. */
-  params: readonly Tensor[];
+  /** The parameters, in the order in which a list of gradients will come. */
+  params: Tensors;
 } & Given<O>;
+
+/** Gradients: a list with one or `null` for each parameter in order, or a map, as `nn.valueAndGrad` gives it. */
+export type Gradients = readonly (Tensor | null)[] | ReadonlyMap<Tensor, Tensor | null>;
 
 /** A group as the optimizer keeps it; assign to its scalars between steps to schedule them. */
 export type Group<O> = {
@@ -23,18 +29,29 @@ export type Group<O> = {
 } & O;
 
 /** The parameters of an optimizer: tensors, or groups of them. */
-export type Params<O> = readonly Tensor[] | readonly GroupOptions<O>[];
+export type Params<O> = Tensors | readonly GroupOptions<O>[];
+
+const isByPath = (value: unknown): value is Readonly<Record<string, Tensor>> =>
+  isRecord(value) && !isTensor(value) && Object.values(value).every(isTensor);
+
+/** Tensors in their order, and their paths where they have some. */
+export const pathsOf = (
+  params: Tensors,
+): { readonly tensors: readonly Tensor[]; readonly paths?: readonly string[] } =>
+  Array.isArray(params) ? { tensors: params } : { tensors: Object.values(params), paths: Object.keys(params) };
 
 /** The groups that parameters make: one of all tensors, or those that are given. */
 export function groupsOf<O>(where: string, params: Params<O>): readonly GroupOptions<O>[] {
-  if (!Array.isArray(params) || params.length === 0) {
+  const isList = Array.isArray(params);
+  if (isByPath(params) && Object.keys(params).length > 0) return [{ params } as unknown as GroupOptions<O>];
+  if (!isList || params.length === 0) {
     const must = 'be tensors or groups, at least one';
-    throw refusal(where, 'params', must, Array.isArray(params) ? 'none' : shown(params));
+    throw refusal(where, 'params', must, isList ? 'none' : shown(params));
   }
   if (isListOf(params, isTensor)) return [{ params } as unknown as GroupOptions<O>];
   for (const [i, group] of (params as unknown[]).entries()) {
     const tensors = (group as { params?: unknown } | null)?.params;
-    if (isTensor(group) || !isListOf(tensors, isTensor))
+    if (isTensor(group) || !(isListOf(tensors, isTensor) || isByPath(tensors)))
       throw refusal(where, 'params', 'be all tensors, or all groups { params: tensors }', `another at ${i}`);
   }
   return params as readonly GroupOptions<O>[];
@@ -55,4 +72,15 @@ export function deviceOf(where: string, params: readonly Tensor[], groups: reado
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw refusal(where, 'group name', 'be unique', twice);
   return first.device;
+}
+
+/** A gradient or `null` for each parameter, in order. What a map has besides is left alone. */
+export function gradientsOf(where: string, params: readonly Tensor[], grads: unknown): readonly (Tensor | null)[] {
+  if (grads instanceof Map) {
+    if (!params.some((parameter) => grads.has(parameter)))
+      throw refusal(where, 'grads', `have one of ${params.length} parameters`, `${grads.size} others`);
+    return params.map((parameter) => (grads.get(parameter) as Tensor | null | undefined) ?? null);
+  }
+  if (Array.isArray(grads) && grads.length === params.length) return grads;
+  throw refusal(where, 'grads', `be ${params.length}`, (grads as { length?: unknown } | null | undefined)?.length);
 }
