@@ -7,6 +7,7 @@
 export { detach } from './calls/detach.ts';
 export { forward } from './calls/forward.ts';
 export { gaussNewton } from './calls/gauss-newton.ts';
+export { hvp } from './calls/hvp.ts';
 export { jvp } from './calls/jvp.ts';
 export type { Call, CallOptions } from './calls/plan.ts';
 export { recompute } from './calls/recompute.ts';
@@ -37,3 +38,4 @@ export type { Frame } from './tape/frame.ts';
 export type { Rule } from './tape/tape.ts';
 export type { Arg, PerParameter, Plain, Traced, Value } from './tape/value.ts';
 export type { Way } from './tape/way.ts';
+export { type CosineOptions, cosine } from './training/cosine.ts';

@@ -1,0 +1,49 @@
+import { refusal } from '../../core/errors.ts';
+import { count, notNegative, optional, positive, readOptions, type Schema } from '../../core/schema.ts';
+
+/** Options of {@link cosine}. */
+export interface CosineOptions {
+  /** The rate after the warm-up: positive. */
+  peak: number;
+  /** Steps in which the rate rises from 0 to the peak: whole, from 0 on. */
+  warmup: number;
+  /** The step at which the floor is reached: whole, more than `warmup`. */
+  steps: number;
+  /** The rate at the end and from then on: finite, not negative. Default: 0. */
+  floor?: number | undefined;
+}
+
+const schema: Schema<{
+  peak: number | undefined;
+  warmup: number | undefined;
+  steps: number | undefined;
+  floor: number;
+}> = {
+  peak: optional(positive(1)),
+  warmup: optional(count(0, 0)),
+  steps: optional(count(1)),
+  floor: notNegative(0),
+};
+
+/**
+ * A learning rate as a function of the step, from 0: it rises in a line, then falls along half a cosine (Loshchilov and
+ * Hutter 2017).
+ *
+ * @example
+ * const rate = nn.cosine({ peak: 3e-4, warmup: 100, steps: 5000 });
+ * for (const group of optimizer.groups) group.lr = rate(step);
+ *
+ * @throws ERR_ARGUMENT for numbers that are missing or out of range
+ */
+export function cosine(options: CosineOptions): (step: number) => number {
+  const { peak, warmup, steps, floor } = readOptions('nn.cosine', options, schema);
+  if (peak === undefined) throw refusal('nn.cosine', 'peak', 'be a positive number', peak);
+  if (warmup === undefined) throw refusal('nn.cosine', 'warmup', 'be a whole number', warmup);
+  if (steps === undefined || steps <= warmup)
+    throw refusal('nn.cosine', 'steps', `be more than warmup, ${warmup}`, steps);
+  return (step) => {
+    if (step < warmup) return (peak * (step + 1)) / warmup;
+    const share = Math.min(1, (step - warmup) / (steps - warmup));
+    return floor + ((peak - floor) * (1 + Math.cos(Math.PI * share))) / 2;
+  };
+}

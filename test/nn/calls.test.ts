@@ -1,0 +1,230 @@
+// Devices: cpu, cuda
+// What calls promise: names in errors, nothing lost, the same bits under recompute, products with the curvature.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Device, OrthokitError, ops, Tensor } from '../../lib/index.ts';
+import * as nn from '../../lib/nn/index.ts';
+import { normal } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
+
+class Block {
+  readonly up: nn.Linear;
+  readonly down: nn.Linear;
+  readonly norm: nn.Norm;
+  constructor(make: nn.Init, width: number) {
+    this.up = make.linear(width, 2 * width, { deviation: 0.3 });
+    this.down = make.linear(2 * width, width, { deviation: 0.3 });
+    this.norm = make.norm(width);
+  }
+  forward(x: nn.Arg): nn.Value {
+    const h = nn.gelu(nn.linear(this.up, nn.layerNorm(this.norm, x)));
+    return nn.add(x, nn.linear(this.down, nn.dropout(h, { rate: 0.3 })));
+  }
+}
+
+class Net {
+  readonly blocks: readonly Block[];
+  readonly head: nn.Linear;
+  constructor(make: nn.Init) {
+    this.blocks = [new Block(make, 7), new Block(make, 7)];
+    this.head = make.linear(7, 5, { deviation: 0.3 });
+  }
+  forward(x: nn.Arg, isRecomputed = false): nn.Value {
+    const run = (block: Block, y: nn.Arg): nn.Value => block.forward(y);
+    let y = x;
+    for (const block of this.blocks) y = (isRecomputed ? nn.recompute(run) : run)(block, y);
+    return nn.linear(this.head, y);
+  }
+}
+
+describe.each(devices)('calls of orthokit/nn on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+  let model: Net;
+  let x: Tensor;
+  let labels: Tensor;
+  beforeAll(() => {
+    model = new Net(nn.init(device, { seed: 1, dtype: 'f64' }));
+    x = Tensor.from(device, normal(6 * 7, 3), [6, 7]);
+    labels = Tensor.from(device, Int32Array.of(0, 1, 2, 3, 4, 0), [6]);
+  });
+  const loss = (net: nn.Traced<Net>, input: Tensor, target: Tensor) => nn.crossEntropy(net.forward(input), target);
+  const read = async (grads: nn.PerParameter) => Promise.all([...grads.values()].map((tensor) => tensor.read()));
+  const thrown = (call: () => unknown): OrthokitError => {
+    try {
+      call();
+    } catch (error) {
+      if (error instanceof OrthokitError) return error;
+      throw error;
+    }
+    throw new Error('nothing was thrown');
+  };
+
+  it('recompute gives the same bits, dropout included', async () => {
+    using plain = nn.valueAndGrad(loss, { seed: 5 });
+    using again = nn.valueAndGrad(
+      (net: nn.Traced<Net>, input: Tensor, target: Tensor) => nn.crossEntropy(net.forward(input, true), target),
+      { seed: 5 },
+    );
+    for (let i = 0; i < 3; ++i) {
+      const [a, b] = [plain(model, x, labels), again(model, x, labels)];
+      expect(await b.value.read()).toEqual(await a.value.read());
+      expect(await read(b.grads)).toEqual(await read(a.grads));
+    }
+  });
+
+  it('forward without a seed leaves dropout out, twice the same', async () => {
+    using evaluate = nn.forward((net: Net, input: Tensor) => net.forward(input));
+    const first = await evaluate(model, x).read();
+    expect(await evaluate(model, x).read()).toEqual(first);
+    using step = nn.valueAndGrad(loss);
+    expect(thrown(() => step(model, x, labels)).message).toContain('seed of the call must be a number in a gradient');
+  });
+
+  it('calls go on where `calls` says', async () => {
+    using a = nn.valueAndGrad(loss, { seed: 5 });
+    using b = nn.valueAndGrad(loss, { seed: 5 });
+    a(model, x, labels);
+    a(model, x, labels);
+    b.calls = a.calls;
+    expect(await read(b(model, x, labels).grads)).toEqual(await read(a(model, x, labels).grads));
+  });
+
+  it('errors name function and parameter', () => {
+    using step = nn.valueAndGrad((net: nn.Traced<Net>, input: Tensor) => nn.sum(nn.linear(net.blocks[0]!.down, input)));
+    const { code, message } = thrown(() => step(model, x));
+    expect(code).toBe('ERR_SHAPE');
+    expect(message).toMatch(/^nn\.linear of blocks\.0\.down\.weight: gemm: /);
+  });
+
+  it.each([
+    ['an async function', (async () => undefined) as never, 'the function must be synchronous'],
+    ['no loss', ((net: nn.Traced<Net>) => nn.relu(net.head.weight)) as never, 'must return a loss of one element'],
+    ['no parameter in it', ((_: unknown, input: Tensor) => nn.sum(input)) as never, 'must matter for the loss'],
+  ])('%s is refused', (_, fn, words) => {
+    using step = nn.valueAndGrad<Net, [Tensor]>(fn);
+    const { code, message } = thrown(() => step(model, x));
+    expect(code).toBe('ERR_ARGUMENT');
+    expect(message).toContain(words);
+  });
+
+  it('a parameter that is reached past the argument is refused', () => {
+    using step = nn.valueAndGrad((net: nn.Traced<Net>) =>
+      nn.sum(nn.multiply(net.head.bias!, model.head.bias as Tensor)),
+    );
+    expect(thrown(() => step(model)).message).toContain('nn.multiply: head.bias must be reached through the argument');
+  });
+
+  it('an operation that the tape does not see refuses a value', () => {
+    using step = nn.valueAndGrad((net: nn.Traced<Net>) => {
+      ops.relu(device, { x: net.head.weight as Tensor, out: x });
+      return nn.sum(net.head.weight);
+    });
+    expect(thrown(() => step(model)).code).toBe('ERR_ARGUMENT');
+  });
+
+  it('functions outside of a call are refused', () => {
+    expect(thrown(() => nn.relu(x)).code).toBe('ERR_STATE');
+  });
+
+  it('a throw in the middle leaves nothing behind, and the next call is right', async () => {
+    let left = Infinity;
+    const stop = (value: nn.Value): nn.Value => {
+      left -= 1;
+      if (left < 0) throw new Error('mine');
+      return value;
+    };
+    const fn = (net: nn.Traced<Net>, input: Tensor, target: Tensor) => {
+      let y: nn.Arg = input;
+      for (const block of net.blocks) y = stop((block as unknown as Block).forward(y));
+      return stop(nn.crossEntropy(stop(nn.linear(net.head, y)), target));
+    };
+    using step = nn.valueAndGrad(fn, { seed: 1 });
+    const expected = await read(step(model, x, labels).grads);
+    const { live } = device.info.memory;
+    for (let i = 0; i < 4; ++i) {
+      left = i;
+      expect(() => step(model, x, labels)).toThrow('mine');
+    }
+    left = Infinity;
+    step.calls = 0;
+    expect(await read(step(model, x, labels).grads)).toEqual(expected);
+    expect(device.info.memory.live).toBe(live);
+  });
+
+  it('dispose gives everything back', () => {
+    const { live } = device.info.memory;
+    const step = nn.valueAndGrad(loss, { seed: 1 });
+    step(model, x, labels);
+    expect(device.info.memory.live).toBeGreaterThan(live);
+    step.dispose();
+    expect(device.info.memory.live).toBe(live);
+  });
+
+  it('buffers of shapes that are no longer seen go', () => {
+    using step = nn.valueAndGrad(loss, { seed: 1 });
+    const run = (rows: number) => {
+      using input = Tensor.zeros(device, [rows, 7], { dtype: 'f64' });
+      using target = Tensor.zeros(device, [rows], { dtype: 'i32' });
+      step(model, input, target);
+    };
+    const before = device.info.memory.live;
+    run(100);
+    const longest = device.info.memory.live - before;
+    for (let i = 0; i < 300; ++i) run(1 + ((i * 37) % 100));
+    expect(device.info.memory.live - before).toBeLessThanOrEqual(2.5 * longest);
+  });
+
+  it('says which parameters the last call did not use', () => {
+    using step = nn.valueAndGrad((net: nn.Traced<Net>, input: Tensor) => nn.mean(nn.linear(net.head, input)));
+    const { grads } = step(model, x);
+    expect(grads.size).toBe(2);
+    expect(step.unused).toHaveLength(12);
+    expect(step.unused[0]).toBe('blocks.0.up.weight');
+  });
+
+  it('gradients of each sample are those of one sample at a time', async () => {
+    const make = nn.init(device, { seed: 3, dtype: 'f64' });
+    const mlp = { up: make.linear(7, 4, { deviation: 0.3 }), down: make.linear(4, 5, { deviation: 0.3 }) };
+    const fn = (p: nn.Traced<typeof mlp>, input: Tensor, target: Tensor) =>
+      nn.crossEntropy(nn.linear(p.down, nn.relu(nn.linear(p.up, input))), target);
+    using each = nn.valueAndGrad(fn, { perSample: true });
+    using one = nn.valueAndGrad(fn);
+    const all = await read(each(mlp, x, labels).grads);
+    for (let i = 0; i < 6; ++i) {
+      const alone = await read(one(mlp, x.rows(i, i + 1), labels.rows(i, i + 1)).grads);
+      for (const [k, values] of alone.entries())
+        for (const [j, value] of values.entries())
+          expect(all[k]![i * values.length + j]!).toBeCloseTo(value as number, 14);
+    }
+  });
+
+  it('gaussNewton of a linear model is hvp, which is symmetric', async () => {
+    const make = nn.init(device, { seed: 4, dtype: 'f64' });
+    const layer = make.linear(7, 5, { deviation: 0.3 });
+    const fn = (p: nn.Traced<typeof layer>, input: Tensor, target: Tensor) =>
+      nn.crossEntropy(nn.linear(p, input), target);
+    const direction = (seed: number) =>
+      new Map(nn.parameters(layer).map((t) => [t, Tensor.from(device, normal(t.size, seed), t.shape)] as const));
+    using product = nn.gaussNewton(fn);
+    using hessian = nn.hvp(fn);
+    const [v, w] = [direction(1), direction(2)];
+    const gv = await read(product(layer, v, x, labels).product);
+    const hv = await read(hessian(layer, v, x, labels).product);
+    const largest = Math.max(...gv.flatMap((values) => [...(values as Float64Array)].map(Math.abs)));
+    for (const [i, values] of gv.entries())
+      for (const [j, value] of values.entries())
+        expect(Math.abs((value as number) - hv[i]![j]!)).toBeLessThan(1e-9 * largest);
+    const along = (a: readonly ArrayLike<number>[], b: readonly ArrayLike<number>[]) =>
+      a.reduce((sum, values, i) => sum + Array.from(values).reduce((part, value, j) => part + value * b[i]![j]!, 0), 0);
+    const gw = await read(product(layer, w, x, labels).product);
+    expect(along(gv, await read(w))).toBeCloseTo(along(gw, await read(v)), 12);
+    expect(along(gv, await read(v))).toBeGreaterThan(0);
+  });
+
+  it('a direction that does not fit is refused by name', () => {
+    using slope = nn.jvp((net: nn.Traced<Net>, input: Tensor) => nn.linear(net.head, input));
+    expect(thrown(() => slope(model, new Map(), x)).message).toContain('v must have a parameter of the model');
+    const wrong = new Map([[model.head.weight as Tensor, x]]);
+    expect(thrown(() => slope(model, wrong, x)).message).toContain('v of head.weight must have shape [5,7], got [6,7]');
+  });
+});
