@@ -64,11 +64,9 @@ export class Plan {
     const found = parameterPaths(this.#where, model);
     const [first] = found.keys();
     if (!first) throw refusal(this.#where, 'model', 'hold a tensor that is trained', 'none');
-    for (const [tensor, path] of found) {
-      if (tensor.disposed) throw new OrthokitError('ERR_DISPOSED', `${this.#where}: ${path} has been disposed`);
+    for (const [tensor, path] of found)
       if (tensor.device !== first.device)
         throw new OrthokitError('ERR_DEVICE', `${this.#where}: ${path} is on another device`);
-    }
     // Parameters that are no longer there were replaced.
     for (const [tensor, gradient] of this.#gradients)
       if (!found.has(tensor)) {

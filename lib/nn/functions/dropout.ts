@@ -7,7 +7,7 @@ import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 /** Options of {@link dropout}. */
 export interface DropoutOptions {
-  /** The share of elements that are dropped: in [0, 1). */
+  /** The share of elements that are dropped: in [0, 1). It has no default. */
   rate: number;
 }
 

@@ -5,6 +5,7 @@ import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 /** A table of rows `[count, width]`. */
 export interface Table {
+  /** f32 or f64. */
   weight: Arg;
 }
 

@@ -6,7 +6,9 @@ import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 /** The scale and the shift of a normalization, `[width]` each. */
 export interface Norm {
+  /** The scale. */
   weight: Arg;
+  /** The shift. Default: none. */
   bias?: Arg;
 }
 

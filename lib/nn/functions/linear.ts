@@ -8,9 +8,11 @@ import { add } from './add.ts';
 
 /** A linear layer: weight `[out, in]`, bias `[out]`. */
 export interface Linear {
+  /** `[out, in]`. */
   weight: Arg;
+  /** `[out]`. Default: none. */
   bias?: Arg;
-  /** An adapter of low rank, a `[rank, in]` and b `[out, rank]` (Hu et al. 2021). */
+  /** An adapter of low rank, a `[rank, in]` and b `[out, rank]` (Hu et al. 2021). Default: none. */
   lora?: { a: Arg; b: Arg; scale: number };
 }
 

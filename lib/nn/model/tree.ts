@@ -1,8 +1,9 @@
 // A model is any object: its tensors, found by walking fields and lists, are its parameters, and their paths their names.
 
+import * as check from '../../core/check.ts';
 import { Device } from '../../core/device.ts';
 import { OrthokitError, shown } from '../../core/errors.ts';
-import { isTensor, type Tensor } from '../../core/tensor.ts';
+import { isTensor, Tensor } from '../../core/tensor.ts';
 
 type Fields = Record<string, unknown>;
 
@@ -18,13 +19,14 @@ function holdsTensor(x: unknown): boolean {
 /**
  * The paths of every tensor, in the order of fields. A tensor that stands in several places, such as tied weights, has
  * as many paths. An object that holds itself is walked once.
- * @throws ERR_ARGUMENT for a tensor in a `Map` or a `Set`
+ * @throws ERR_ARGUMENT for a tensor in a `Map` or a `Set`, and for a proxy of one; ERR_DISPOSED
  */
 export function places(where: string, model: unknown): Map<Tensor, string[]> {
   const found = new Map<Tensor, string[]>();
   const above = new Set<unknown>();
   const walk = (x: unknown, path: string): void => {
-    if (isTensor(x)) {
+    if (x instanceof Tensor) {
+      check.tensor(where, path, x);
       const paths = found.get(x);
       if (paths) paths.push(path);
       else found.set(x, [path]);

@@ -3,11 +3,11 @@ import { count, notNegative, optional, positive, readOptions, type Schema } from
 
 /** Options of {@link cosine}. */
 export interface CosineOptions {
-  /** The rate after the warm-up: positive. */
+  /** The rate after the warm-up: positive. It has no default. */
   peak: number;
-  /** Steps in which the rate rises from 0 to the peak: whole, from 0 on. */
+  /** Steps in which the rate rises from 0 to the peak: whole, from 0 on. It has no default. */
   warmup: number;
-  /** The step at which the floor is reached: whole, more than `warmup`. */
+  /** The step at which the floor is reached: whole, more than `warmup`. It has no default. */
   steps: number;
   /** The rate at the end and from then on: finite, not negative. Default: 0. */
   floor?: number | undefined;
