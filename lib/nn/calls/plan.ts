@@ -1,4 +1,4 @@
-// What repeated calls of one function share: buffers, and the gradients of the parameters.
+// Repeated calls of one function share buffers, and the gradients of the parameters.
 import type { Device } from '../../core/device.ts';
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
 import { kind, optional, readOptions, type Schema, whole } from '../../core/schema.ts';

@@ -23,7 +23,7 @@ export interface ValueAndGrads {
   readonly grads: PerParameter;
 }
 
-/** What {@link valueAndGrad} makes. */
+/** The result of {@link valueAndGrad}: a function, and its place in sequences. */
 export interface Gradient<M extends object, A extends unknown[]> extends Call {
   /** The loss and its gradients. Queued; returns at once. */
   (model: M, ...args: A): ValueAndGrads;

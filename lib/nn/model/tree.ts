@@ -1,4 +1,4 @@
-// A model is any object: its tensors, found by walking fields and lists, are its parameters, and their paths their names.
+// A model is any object. Its tensors, found by walking fields and lists, are its parameters, and paths their names.
 
 import * as check from '../../core/check.ts';
 import { Device } from '../../core/device.ts';
@@ -10,7 +10,7 @@ type Fields = Record<string, unknown>;
 const isNode = (x: unknown): x is Fields =>
   typeof x === 'object' && x !== null && !isTensor(x) && !ArrayBuffer.isView(x) && !(x instanceof Device);
 
-/** Whether a `Map` or a `Set`, whose elements have no names, holds a tensor. */
+/** True for a `Map` or a `Set`, whose elements have no names, that holds a tensor. */
 function holdsTensor(x: unknown): boolean {
   if (x instanceof Map) return [...x].some(([key, value]) => isTensor(key) || isTensor(value));
   return x instanceof Set && [...x].some((value) => isTensor(value));

@@ -1,12 +1,12 @@
 import type { Device } from '../../core/device.ts';
 import type { Dtype } from '../../core/dtypes.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import type { Tape } from './tape.ts';
+import type { Session } from './session.ts';
 import { type Arg, tensorOf } from './value.ts';
 
-/** What one call of a function may use. */
+/** The means of one call of a function. */
 export interface Frame {
-  /** Where the work is queued. */
+  /** The device on which work is queued. */
   readonly device: Device;
   /** A buffer, not set: for the result, and for what the way back needs. */
   buffer(shape: readonly number[], dtype: Dtype): Tensor;
@@ -21,10 +21,10 @@ export interface Frame {
 export class TapeFrame implements Frame {
   readonly device: Device;
   readonly kept: Tensor[] = [];
-  readonly tape: Tape;
+  readonly tape: Session;
   #scratch: Tensor[] = [];
 
-  constructor(tape: Tape) {
+  constructor(tape: Session) {
     this.tape = tape;
     this.device = tape.arena.device;
   }

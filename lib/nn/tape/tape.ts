@@ -4,6 +4,7 @@ import { ops } from '../../core/native-ops.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
 import type { TapeFrame } from './frame.ts';
+import type { Place, Session, TapeOptions } from './session.ts';
 import { type Arg, isTracked, Result, type Share } from './value.ts';
 import { Backward, type Way } from './way.ts';
 
@@ -38,30 +39,13 @@ export interface Entry {
   readonly isLoss: boolean;
 }
 
-/** A place in a sequence of random numbers. */
-export interface Place {
-  readonly seed: number;
-  readonly stream: number;
-  readonly offset: number;
-}
-
-export interface TapeOptions {
-  /** Whether there is a way back. */
-  readonly isRecording: boolean;
-  readonly random?: Place | undefined;
-  /** The dtype of products of linear layers, where it is not their own. */
-  readonly products?: 'bf16' | 'f16' | undefined;
-  /** Parameters of the model: met outside their places in it, they would be silent constants. */
-  readonly parameters?: ReadonlyMap<Tensor, unknown> | undefined;
-}
-
 class LossBackward extends Backward implements LossWay {
   scale(loss: Arg, scale: number): void {
     if (isTracked(loss)) loss.gradient = ((loss.gradient as number | undefined) ?? 0) + scale;
   }
 }
 
-export class Tape {
+export class Tape implements Session {
   readonly arena: Arena;
   readonly options: TapeOptions;
   readonly entries: Entry[] = [];

@@ -14,7 +14,7 @@ export interface Value {
   readonly tensor: Tensor;
 }
 
-/** What a function of a network takes: a tensor, which is a constant, or the result of another function. */
+/** An argument of a function: a tensor, which is a constant, or the result of another function. */
 export type Arg = Tensor | Value;
 
 /** The same object with values where its tensors are; methods stay. */
@@ -62,7 +62,7 @@ export class Result implements Value {
   readonly tensor: Tensor;
   readonly shape: readonly number[];
   readonly dtype: Dtype;
-  /** Whether a parameter matters for it. */
+  /** True: a parameter matters for it. */
   readonly isTracked: boolean;
   readonly leaf: Leaf | undefined;
   /** A tensor like it, or the number of a loss. */

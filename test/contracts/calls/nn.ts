@@ -26,6 +26,7 @@ const own: Record<string, Call> = {
   linear: {
     of: ({ device }) => ({ linear: inside(device, nn.linear as never) }),
     args: (on) => [{ weight: x(on) }, x(on)],
+    takes: ['any rank'],
   },
   matmul: {
     of: ({ device }) => ({ matmul: inside(device, nn.matmul as never) }),
