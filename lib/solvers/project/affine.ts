@@ -111,7 +111,8 @@ export class AffineSet {
 }
 
 /**
- * Powers of two that bring the rows of a to lengths near 1, so that each is judged in its own units; they cost no digit.
+ * Powers of two that bring the rows of a to lengths near 1, so that each is judged in its own units; they cost no
+ * digit.
  *
  * @throws ERR_ARGUMENT unless all numbers of a and b are finite
  */
