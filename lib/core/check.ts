@@ -23,10 +23,7 @@ export interface TensorDemands<D extends Dtype = Dtype> {
   readonly device?: Device;
 }
 
-/**
- * @throws ERR_ARGUMENT for what is no tensor; ERR_DISPOSED, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for one that is not as
- * demanded
- */
+/** @throws ERR_ARGUMENT for no tensor; ERR_DISPOSED, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for one not as demanded */
 export function tensor<D extends Dtype = Dtype>(
   op: string,
   name: string,

@@ -55,10 +55,7 @@ export interface DescentEnd<E> {
   readonly evaluations: number;
 }
 
-/**
- * A point that rounding hides is good if it does not go far beyond the minimum along the step, to where the slope is
- * more than so many times as steep uphill, …
- */
+/** A point that rounding hides is good if the slope there is at most so many times as steep uphill, … */
 const overshoot = 0.8;
 /** … and its residual norm is at most so many times the least so far. */
 const mostGrowth = 1.5;

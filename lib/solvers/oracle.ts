@@ -81,8 +81,13 @@ const schema: Schema<Resolved<CheckGradientOptions, 'signal' | 'sample'>> = {
 /** The cube root of eps, where central differences are best. */
 const step = (params: readonly Tensor[]): number => (params[0]!.dtype === 'f64' ? 6e-6 : 5e-3);
 
-/** 1 / h, where h = step · (1 + |x|) / |v| is a good step for central differences; on the device. 0 moves nothing. */
-function inverseStep(queue: Device, x: readonly Tensor[], v: readonly Tensor[], owned: Owned<Tensor>): Tensor {
+/** h = step · (1 + |x|) / |v|, a good step for central differences along v, and 1 / h; on the device. */
+function stepAlong(
+  queue: Device,
+  x: readonly Tensor[],
+  v: readonly Tensor[],
+  owned: Owned<Tensor>,
+): { h: Tensor; inverse: Tensor } {
   const make = () => owned.add(vectors.scalar(x[0]!.device));
   const [size, length, one] = [make(), make(), make()];
   ops.fill(queue, { x: [one], value: 1 });
@@ -91,7 +96,8 @@ function inverseStep(queue: Device, x: readonly Tensor[], v: readonly Tensor[], 
   vectors.combine(queue, size, [step(x), size], [step(x), one]);
   vectors.combine(queue, length, [1, length], [1e-30, one]);
   vectors.divide(queue, length, size, length);
-  return length;
+  vectors.divide(queue, one, length, size);
+  return { h: size, inverse: length };
 }
 
 /**
@@ -117,10 +123,7 @@ export async function checkGradient(oracle: Oracle, options: CheckGradientOption
   try {
     const direction = vectors.like(params, owned);
     for (const [i, part] of direction.entries()) fillNormal(task.queue, [part], seed, i);
-    const inverse = inverseStep(task.queue, params, direction, owned);
-    const h = owned.add(vectors.scalar(device));
-    ops.fill(task.queue, { x: [h], value: 1 });
-    vectors.divide(task.queue, h, inverse, h);
+    const { h, inverse } = stepAlong(task.queue, params, direction, owned);
     const gradient = vectors.like(params, owned);
     const [slope, above, below] = [1, 2, 3].map(() => owned.add(vectors.scalar(device))) as [Tensor, Tensor, Tensor];
     const lent = [...params, ...gradient, above, below];
@@ -162,10 +165,7 @@ export function withDifferences(oracle: Oracle): Oracle & Required<Pick<Oracle, 
     using owned = new Owned<Tensor>();
     const restore = saved(params, owned);
     try {
-      const inverse = inverseStep(device, params, v, owned);
-      const h = owned.add(vectors.scalar(device));
-      ops.fill(device, { x: [h], value: 1 });
-      vectors.divide(device, h, inverse, h);
+      const { h, inverse } = stepAlong(device, params, v, owned);
       const [above, below] = [vectors.like(params, owned), vectors.like(params, owned)];
       const gradient = (grads: readonly Tensor[]) =>
         callback(task, `${where}: oracle.gradient`, [...params, ...grads], () =>

@@ -18,10 +18,7 @@ function pieceOf(rows: number, together: number): number {
 const indexOf = (device: Device, places: readonly number[], count: number): Tensor =>
   vectors.index(device, count, (i) => places[i] ?? -1);
 
-/**
- * Rows of a Gram matrix that does not fit as a whole: as many as there is room for, those that were used last. A row
- * has the same bits whenever it is computed.
- */
+/** Rows of a Gram matrix that does not fit: those used last. A row has the same bits whenever it is computed. */
 export class GramRows {
   /** How many rows there is room for. */
   readonly capacity: number;

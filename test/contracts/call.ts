@@ -126,7 +126,7 @@ export const beginsLike = (name: string): RegExp =>
     `^(?:${[name, name.replace(/\.\w+$/, ''), ...name.split('.'), calls[name]!.says ?? name].join('|')})(?: group 0)?: `,
   );
 
-/** An open device and a folder, given back at the end. */
+/** An open device and a folder, given back at the end. Tensors that nobody holds any more may go at any time before. */
 export class Stage implements Scene {
   readonly device = Device.open('cpu', { threads: 1 });
   readonly folder = new Folder();

@@ -49,7 +49,7 @@ describe.each(clients)('%s', (name) => {
     expect(contents(stage.folder.path)).toEqual(before);
     const { live } = stage.device.info.memory;
     expect(await run()).toMatchObject({ dryRun: false, resumed: false });
-    expect(stage.device.info.memory.live).toBe(live);
+    expect(stage.device.info.memory.live).toBeLessThanOrEqual(live);
   });
 
   it('goes on where it was stopped, to the same bytes, and not with the work of other options', async () => {

@@ -55,6 +55,6 @@ describe.each(Object.keys(calls).filter((name) => calls[name]!.options))('%s', (
         await refused({ ...options, [option]: value }, must, ['ERR_ARGUMENT', 'ERR_DTYPE', 'ERR_UNSUPPORTED']);
       }
     for (const contradiction of calls[name]!.refused ?? []) await refused({ ...options, ...contradiction }, /, got /);
-    expect(stage.device.info.memory.live).toBe(live);
+    expect(stage.device.info.memory.live).toBeLessThanOrEqual(live);
   });
 });

@@ -63,7 +63,7 @@ describe.each(names)('%s', (name) => {
       if (!takes.includes('any rank')) await refused(thing, deep, 'ERR_SHAPE');
     }
     await stage.device.synchronize();
-    expect(stage.device.info.memory.live).toBe(live);
+    expect(stage.device.info.memory.live).toBeLessThanOrEqual(live);
     expect(await bitsIn(given)).toEqual(before);
   });
 

@@ -6,10 +6,7 @@ import type { Encode } from './encoder.ts';
 import { unigramEncoder } from './unigram.ts';
 import { wordPieceEncoder } from './wordpiece.ts';
 
-/**
- * Encodes the text of single tokens, which have no words to be split into: none of the tokenizer's patterns is run, no
- * special token is added.
- */
+/** Encodes the text of single tokens: no pattern of the tokenizer is run, and no special token is added. */
 export function encoderOf(tokenizer: Tokenizer): Encode {
   const ids = new Map<string, number>();
   for (const [id, token] of tokenizer.tokens.entries())

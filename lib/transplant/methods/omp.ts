@@ -7,10 +7,7 @@ import { gather } from '../tables/table.ts';
 import { gatherUnordered } from './gather.ts';
 import type { PrepareMethod } from './method.ts';
 
-/**
- * Each row of the donor as a sum of at most k rows of shared tokens (orthogonal matching pursuit), and the same sum of
- * the base's rows (arXiv 2506.06607).
- */
+/** Each row of the donor as a sum of at most k rows of shared tokens, and the same of the base (arXiv 2506.06607). */
 export const omp: PrepareMethod = async ({ task, donor, bases, anchors, settings }) => {
   const { signal } = task;
   const { select, memoryLimit } = settings;

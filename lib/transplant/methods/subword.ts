@@ -9,10 +9,7 @@ import type { MethodSettings, PrepareMethod } from './method.ts';
 
 type SubwordMethod = MethodSettings['subwordMethod'];
 
-/**
- * The base's rows of the subwords into which its tokenizer cuts the token's text. A text that it cannot spell gets the
- * mean of the base's rows.
- */
+/** The base's rows of the subwords of a token's text; the mean of its rows for a text that it cannot spell. */
 export const subword: PrepareMethod = async (context) => {
   const { bases, tokenizers, settings } = context;
   const { task } = context;

@@ -17,10 +17,7 @@ export interface BatchProblem {
   readonly b: Float64Array;
 }
 
-/**
- * The pairs that a problem has: `'whole'`, none is forbidden; `'partial'`, each mass can go somewhere; `'barred'`, some
- * mass can go only where there is none.
- */
+/** `'whole'`: no pair is forbidden; `'partial'`: each mass can go somewhere; `'barred'`: some only where is none. */
 export type Support = 'whole' | 'partial' | 'barred';
 
 /** A batch on its way: its problems, filled up to the widths `[n, m]` of the costs. */

@@ -61,10 +61,7 @@ export interface SoftminOutputs {
   gradients?: Tensor;
 }
 
-/**
- * Results, and solvers that store no matrix, work with these costs. Operations go into the queue that is given: the
- * device, or a lane of it.
- */
+/** Costs for results and solvers that store no matrix. Operations go into the given queue: the device, or a lane. */
 export interface Cost {
   readonly device: Device;
   readonly rows: number;

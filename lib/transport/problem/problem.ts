@@ -70,10 +70,7 @@ export function precision(
   return unit * Math.max(1, size / eps);
 }
 
-/**
- * The error at which solvers stop: half of the tolerance leaves room for rounding the potentials, and f32 cannot use
- * much less than it can tell.
- */
+/** The error at which solvers stop: half the tolerance, for rounding; f32 cannot use much less than it can tell. */
 const goalOf = ({ dtype }: Pick<Cost, 'dtype'>, tol: number, floor: number): number =>
   Math.max(tol / 2, dtype === 'f32' ? floor / 32 : 0);
 
@@ -96,10 +93,7 @@ async function startOf(
   return await Promise.all([from('f', a), from('g', b)]);
 }
 
-/**
- * The status by what is returned: the solver saw its own numbers only, before they were rounded; masses that lack less
- * than `tol` are carried.
- */
+/** The status of what is returned, which is rounded; masses that lack less than `tol` are carried. */
 export function finalStatus(status: TransportStatus, error: number, tol: number, floor: number): TransportStatus {
   if (error <= tol) return 'converged';
   if (status === 'max-iterations' || status === 'infeasible') return status;

@@ -86,10 +86,7 @@ export class PlanHessian implements LinearOperator {
     this.#shifts?.removeFrom(out);
   }
 
-  /**
-   * About the inverse of that operator: the sparse plan, nearly singular by shifts of parts, must not enlarge what
-   * rounding leaves of them.
-   */
+  /** About that operator's inverse: the sparse plan, nearly singular by shifts, must not enlarge rounding. */
   #preconditioner(sparse: SparseSystem): LinearOperator {
     const { queue } = this.#options.lane;
     const { rows } = this.#on;

@@ -6,10 +6,7 @@ import type { Problem } from '../problem/problem.ts';
 import { type Control, mostQueued } from './control.ts';
 import { clamp } from './streaming.ts';
 
-/**
- * Scales of a kernel that are so large, as |ln|, are put into the potentials: the kernel's small entries, lost to
- * underflow, still count for nothing there.
- */
+/** Scales of a kernel so large, as |ln|, go into the potentials while entries lost to underflow count for nothing. */
 const largestLog = { f32: 20, f64: 150 } as const;
 
 /** A sweep reads the kernel at some 3e9 elements a second: so many take about ten milliseconds. */

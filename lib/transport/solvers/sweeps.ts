@@ -60,10 +60,7 @@ interface Outlook {
   readonly sweeps: number;
 }
 
-/**
- * Some sweeps, and how many more it would take to `tol` at the rate of the last of them. The error of each sweep falls
- * by a factor that soon hardly changes.
- */
+/** Some sweeps, and how many more to `tol` at the rate of the last; the factor of the error soon hardly changes. */
 export async function predictSweeps(plan: ScaledPlan, tol: number): Promise<Outlook> {
   const start = await prepare(plan);
   if (start <= tol) return { error: start, sweeps: 0 };

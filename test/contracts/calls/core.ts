@@ -4,6 +4,12 @@ import type { Call, Scene } from '../call.ts';
 const tensor = ({ device }: Scene) => Tensor.from(device, [1, 2, 3, 4], [2, 2]);
 const random = () => new RandomStream(1);
 const shaped = (on: Scene) => [on.device, [2, 2]];
+const stored = async (on: Scene): Promise<string> => {
+  using a = tensor(on);
+  const file = on.folder.file('stored');
+  await saveTensors(file, { a });
+  return file;
+};
 
 export const calls: Record<string, Call> = {
   'Device.open': { args: () => ['cpu'], options: () => ({ threads: 1 }) },
@@ -41,17 +47,11 @@ export const calls: Record<string, Call> = {
     takes: ['any dtype', 'any rank'],
   },
   loadTensors: {
-    args: async (on) => {
-      await saveTensors(on.folder.file('stored'), { a: tensor(on) });
-      return [on.folder.file('stored'), on.device];
-    },
+    args: async (on) => [await stored(on), on.device],
     options: () => ({}),
   },
   readTensorInfo: {
-    args: async (on) => {
-      await saveTensors(on.folder.file('stored'), { a: tensor(on) });
-      return [on.folder.file('stored')];
-    },
+    args: async (on) => [await stored(on)],
     options: () => ({}),
   },
 };
