@@ -13,7 +13,7 @@ static void adagrad(const Adagrad& op) {
     Vector u(g.size());
     for (size_t i = 0; i < g.size(); ++i) {
       double& r = values(op.roots[t])[i];
-      r = std::hypot(r, g[i]);
+      r = root_of_squares(r, g[i]);
       u[i] = r + op.eps == 0 ? 0 : g[i] / (r + op.eps);
     }
     note(step, t, apply(step, t, u, step.lr / (1 + (count - 1) * op.lr_decay)));

@@ -16,7 +16,7 @@ static void adamw(const Adamw& op) {
     for (size_t i = 0; i < g.size(); ++i) {
       double &m = values(op.momenta[t])[i], &r = values(op.roots[t])[i];
       m = op.beta1 * m + (1 - op.beta1) * g[i];
-      r = std::hypot(std::sqrt(op.beta2) * r, std::sqrt(1 - op.beta2) * g[i]);
+      r = root_of_squares(std::sqrt(op.beta2) * r, std::sqrt(1 - op.beta2) * g[i]);
       u[i] = m / correction1 / (r / std::sqrt(correction2) + op.eps);
     }
     note(step, t, apply(step, t, u, step.lr));

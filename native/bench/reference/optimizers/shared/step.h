@@ -9,6 +9,11 @@ namespace orthokit::bench {
 
 using Vector = std::vector<double>;
 
+// √(a² + b²) of squares that f64 cannot hold; NaN beside an infinity stays, which hypot drops.
+inline double root_of_squares(long double a, long double b) {
+  return double(std::sqrt(a * a + b * b));
+}
+
 inline bool is_held(const View& guard) { return guard && *values(guard) != 0; }
 
 // The f32 masters where there are some. Of weights whose low 16 bits lie apart, the harness has
