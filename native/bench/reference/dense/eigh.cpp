@@ -69,7 +69,7 @@ static void eigh(const Eigh& op) {
 }
 ORTHOKIT_REFERENCE(Eigh, eigh, 4 * double(2 + matrices(op.matrix).rows));
 
-// What is computed is exact for A + E, ‖E‖ at most the growth's roundings of ‖A‖ (Golub and Van
+// The results are exact for A + E, ‖E‖ at most the growth's roundings of ‖A‖ (Golub and Van
 // Loan, Matrix Computations, 8.3). Values move by ‖E‖ at most, and vector j by the sum of
 // (vᵢᵀ E vⱼ) / (λⱼ − λᵢ) vᵢ over all others: its element k by ‖E‖ √Σ (vₖᵢ / (λⱼ − λᵢ))², as
 // ‖E vⱼ‖ ≤ ‖E‖. The vectors' length rounds besides.

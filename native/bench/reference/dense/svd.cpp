@@ -85,11 +85,11 @@ ORTHOKIT_REFERENCE(Svd, svd,
                        8 * std::sqrt(double(std::max(matrices(op.matrix).rows,
                                                      matrices(op.matrix).columns))));
 
-// What is computed is exact for A + E, ‖E‖ at most the growth's roundings of ‖A‖. Values move by ‖E‖
-// at most, and vector j of U by the sum of (sⱼ uᵢᵀ E vⱼ + sᵢ uⱼᵀ E vᵢ) / (sⱼ² − sᵢ²) uᵢ over all
+// The results are exact for A + E, ‖E‖ at most the growth's roundings of ‖A‖. Values move by ‖E‖ at
+// most, and vector j of U by the sum of (sⱼ uᵢᵀ E vⱼ + sᵢ uⱼᵀ E vᵢ) / (sⱼ² − sᵢ²) uᵢ over all
 // others, and by what E vⱼ has beside all of U, over sⱼ; V likewise (Stewart and Sun, Matrix
-// Perturbation Theory, 1990). The squares of the uᵢᵀ E vⱼ add up to at most ‖E‖², and so do those of
-// the uⱼᵀ E vᵢ. The vectors' length rounds besides.
+// Perturbation Theory, 1990). The squares of the uᵢᵀ E vⱼ add up to at most ‖E‖², and so do those
+// of the uⱼᵀ E vᵢ. The vectors' length rounds besides.
 static std::vector<double> terms_of_vectors(size_t size, size_t k, const double* s,
                                             const double* x) {
   std::vector<double> terms;

@@ -20,7 +20,7 @@ static std::vector<double> terms_of(const ColumnSum& op, std::string_view) {
   const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
   std::vector<double> terms;
   for (int64_t j = 0; j < columns; ++j) {
-    // What the result held first is no larger than the result and the sum.
+    // The first content of the result is no larger than the result and the sum.
     double sum = std::abs(values(op.out)[j]);
     for (int64_t i = 0; i < rows; ++i) sum += 2 * std::abs(values(op.x)[i * columns + j]);
     terms.push_back(op.x.dtype == Dtype::kF64 ? sum : sum * 64 * 0x1p-29);

@@ -21,8 +21,8 @@ static double slope_of(const Softmin& op, int64_t i, int64_t j, int64_t k) {
 
 namespace {
 
-// What row i chooses: ln of the sum of its exponentials, the share of each pair, and what means are
-// multiplied by.
+// The choice of row i: ln of the sum of its exponentials, the share of each pair, and the factor of
+// means.
 struct Choice {
   double log_sum, whole = 1;
   std::vector<double> shares;

@@ -16,7 +16,7 @@ double sign_of(size_t size, Entry&& x) {
   return 1;
 }
 
-// Whether the sign stays where each entry is off by up to error(i).
+// True if the sign stays where each entry is off by up to error(i).
 template <class Entry, class Error>
 bool is_sign_certain(size_t size, Entry&& x, Error&& error) {
   double largest = 0, most = 0;
