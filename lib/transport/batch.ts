@@ -106,7 +106,7 @@ async function swept(
   const { device } = cost;
   const [a, b] = stackedMarginals(op, sizes, [n, m], settings.a, settings.b);
   const range = await batchRange(op, cost, control);
-  const floor = precision(op, { dtype: 'f64' }, range, eps);
+  const rounding = precision(op, { dtype: 'f64' }, range, eps);
   const costs = range.forbidden > 0 ? await control.read(cost) : undefined;
   const supports = costs && sizes.map((_, k) => supportOf(op, problemOf({ cost, sizes, a, b }, costs, k), k));
   const rowMass = owned.add(Tensor.from(device, a, [count, n]));
@@ -114,7 +114,7 @@ async function swept(
   const statistics = owned.add(new Tensor(device, [count, 4], 'f64'));
   const f = owned.add(Tensor.zeros(device, [count, n], { dtype: 'f64' }));
   const g = owned.add(Tensor.zeros(device, [count, m], { dtype: 'f64' }));
-  const batch: Batch = { op, eps, tol, control, cost, sizes, a, b, f, g, floor, supports };
+  const batch: Batch = { op, eps, tol, control, cost, sizes, a, b, f, g, rounding, supports };
   const operands = { cost, rowMass, columnMass, rowPotential: f, columnPotential: g, statistics };
   // So many that an abort need not wait for them long.
   const atOnce = Math.max(1, Math.floor(mostQueued / cost.size));

@@ -116,7 +116,7 @@ function streamed(problem: Problem, isSymmetric: boolean): Engine<TransportResul
 
 /** By solvers that store the cost; the result keeps `costs`. */
 function stored(problem: Problem<StoredCost>, costs: StoredCost | PointCost): Engine<TransportResult> {
-  const { settings, control, marginals, range, goal, floor } = problem;
+  const { settings, control, marginals, range, goal, rounding } = problem;
   const plan = new ScaledPlan(problem);
   // Distances of points are exact for the caller, though the solver has them rounded to f32.
   const sumsOf = (own: Pair): Promise<PlanSums> =>
@@ -132,7 +132,7 @@ function stored(problem: Problem<StoredCost>, costs: StoredCost | PointCost): En
       if (
         status === 'at-precision' &&
         control.sweepsLeft > 0 &&
-        measured.marginalError > Math.max(settings.tol, floor * marginals.mass)
+        measured.marginalError > Math.max(settings.tol, rounding * marginals.mass)
       ) {
         // Steps have lost their way before the numbers end: sweeps do not.
         status = ended(await sweepUntil(plan, goal), goal);
@@ -175,8 +175,8 @@ async function storedSums({ cost, masses, settings, control }: Problem<StoredCos
 }
 
 function resultOf(problem: Problem, costs: Cost, measured: Measured, end: TransportStatus): TransportResult {
-  const { settings, control, marginals, floor, owned } = problem;
-  const status = finalStatus(end, measured.marginalError, settings.tol, floor * marginals.mass);
+  const { settings, control, marginals, rounding, owned } = problem;
+  const status = finalStatus(end, measured.marginalError, settings.tol, rounding * marginals.mass);
   const { eps, penalties, gauge } = settings;
   owned.release(measured.f);
   owned.release(measured.g);

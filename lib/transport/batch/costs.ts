@@ -35,7 +35,7 @@ export interface Batch {
   readonly f: Tensor<'f64'>;
   readonly g: Tensor<'f64'>;
   /** L1 error that numbers cannot tell from none, for costs of the whole batch and masses of total 1. */
-  readonly floor: number;
+  readonly rounding: number;
   /** Pairs that each problem has; undefined where none of the batch is forbidden. */
   readonly supports: readonly Support[] | undefined;
 }

@@ -15,10 +15,10 @@ export async function feasibleOf(batch: Batch, problems: readonly number[]): Pro
 
 /** How problems of such errors ended. Reads costs only where one may be infeasible or at the end of its numbers. */
 export async function statusesOf(batch: Batch, errors: Float64Array): Promise<TransportStatus[]> {
-  const { op, eps, tol, floor, supports, cost, sizes, a } = batch;
+  const { op, eps, tol, rounding, supports, cost, sizes, a } = batch;
   const [, n] = cost.shape as [number, number];
   const masses = sizes.map(([rows], k) => sumOf(a.subarray(k * n, k * n + rows)));
-  const isUnclear = (k: number): boolean => supports?.[k] === 'partial' || errors[k]! <= floor * masses[k]!;
+  const isUnclear = (k: number): boolean => supports?.[k] === 'partial' || errors[k]! <= rounding * masses[k]!;
   const statuses = Array.from(errors, (error, k): TransportStatus => {
     if (error <= tol) return 'converged';
     return supports?.[k] === 'barred' ? 'infeasible' : 'max-iterations';

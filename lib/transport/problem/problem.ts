@@ -21,7 +21,7 @@ export interface Problem<C extends Cost = Cost> {
   /** Potentials to start from, f64. */
   readonly start: Pair;
   /** L1 error, of marginals of total 1, that numbers cannot tell from none. */
-  readonly floor: number;
+  readonly rounding: number;
   /** L1 error at which solvers stop, of marginals of total 1. */
   readonly goal: number;
 }
@@ -38,9 +38,9 @@ export async function problemOf<C extends Cost>(
   const masses = pairOf(cost, [marginals.a, marginals.b], owned);
   const range = await cost.range(op, control, masses);
   const start = pairOf(cost, await startOf(cost, marginals, settings, control), owned);
-  const floor = precision(op, cost, range, eps);
-  const goal = goalOf(cost, tol / marginals.mass, floor);
-  return { cost, settings, control, owned, marginals, masses, range, start, floor, goal };
+  const rounding = precision(op, cost, range, eps);
+  const goal = goalOf(cost, tol / marginals.mass, rounding);
+  return { cost, settings, control, owned, marginals, masses, range, start, rounding, goal };
 }
 
 /** Numbers of rows and of columns as tensors. */
@@ -71,8 +71,8 @@ export function precision(
 }
 
 /** The error at which solvers stop: half the tolerance, for rounding; f32 cannot use much less than it can tell. */
-const goalOf = ({ dtype }: Pick<Cost, 'dtype'>, tol: number, floor: number): number =>
-  Math.max(tol / 2, dtype === 'f32' ? floor / 32 : 0);
+const goalOf = ({ dtype }: Pick<Cost, 'dtype'>, tol: number, rounding: number): number =>
+  Math.max(tol / 2, dtype === 'f32' ? rounding / 32 : 0);
 
 /** Those of a warm start, or zeros; −infinity for a mass of 0. */
 async function startOf(
@@ -94,8 +94,8 @@ async function startOf(
 }
 
 /** The status of what is returned, which is rounded; masses that lack less than `tol` are carried. */
-export function finalStatus(status: TransportStatus, error: number, tol: number, floor: number): TransportStatus {
+export function finalStatus(status: TransportStatus, error: number, tol: number, rounding: number): TransportStatus {
   if (error <= tol) return 'converged';
   if (status === 'max-iterations' || status === 'infeasible') return status;
-  return error <= floor ? 'at-precision' : 'max-iterations';
+  return error <= rounding ? 'at-precision' : 'max-iterations';
 }
