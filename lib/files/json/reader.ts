@@ -48,6 +48,18 @@ export class JsonReader extends Scanner {
     this.unexpected('a value');
   }
 
+  /** The places of an array, one after the other; whoever takes a place takes its value before the next. */
+  *items(): Generator<number, void> {
+    this.expect('[');
+    if (this.accept(']')) return;
+    let index = 0;
+    do {
+      yield index;
+      index += 1;
+    } while (this.accept(','));
+    if (!this.accept(']')) this.unexpected("',' or ']'");
+  }
+
   /** A whole number from 0 to 2⁵³ − 1, in plain digits. */
   override integer(): number {
     const value = super.integer();

@@ -85,18 +85,6 @@ export class Scanner {
     if (!this.accept('}')) this.unexpected("',' or '}'");
   }
 
-  /** The places of an array, one after the other; whoever takes a place takes its value before the next. */
-  *items(): Generator<number, void> {
-    this.expect('[');
-    if (this.accept(']')) return;
-    let index = 0;
-    do {
-      yield index;
-      index += 1;
-    } while (this.accept(','));
-    if (!this.accept(']')) this.unexpected("',' or ']'");
-  }
-
   /** A string of at most `limit` bytes of UTF-8. */
   text(limit: number): string {
     const start = this.#open();

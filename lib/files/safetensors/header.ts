@@ -111,10 +111,14 @@ function parseTensor(scanner: Scanner, name: string, fail: Fail): TensorInfo {
 
 function parseIntegers(scanner: Scanner, most: number, field: string, fail: Fail): number[] {
   const values: number[] = [];
-  for (const _ of scanner.items()) {
+  // A header has two such lists a tensor: no generator for each.
+  scanner.expect('[');
+  if (scanner.accept(']')) return values;
+  do {
     if (values.length === most) fail(`${field} must have at most ${most} numbers, got more`);
     values.push(scanner.integer());
-  }
+  } while (scanner.accept(','));
+  if (!scanner.accept(']')) scanner.unexpected("',' or ']'");
   return values;
 }
 
