@@ -58,6 +58,7 @@ const optimizers = [
     ]),
     grads,
   },
+  { optimizer: new Muon({ 'up.weight': ones(2, 3), 'down.weight': ones(3, 1) }), grads: grads.slice(0, 2) },
 ];
 const right = [];
 for (const { optimizer, grads } of optimizers) {
@@ -118,7 +119,7 @@ function agree(input, again) {
     if (!name.endsWith('skipped')) assert.deepEqual(tensors.get(name), tensor);
 }
 
-const values = [null, true, false, 0, -0, 1, -1, 0.5, 1e-300, 1e300, 2 ** 53, 2 ** 53 - 1, '', 'muon', 'AdamW', 'f64', 'NaN', [], {}, [0], [0.9, 0.99], [[1, 2, 3]], [0.9], '__proto__', 'none']; // biome-ignore format: one line
+const values = [null, true, false, 0, -0, 1, -1, 0.5, 1e-300, 1e300, 2 ** 53, 2 ** 53 - 1, '', 'muon', 'AdamW', 'f64', 'NaN', 'up.weight', ['down.weight', 'up.weight'], [1, 2], [], {}, [0], [0.9, 0.99], [[1, 2, 3]], [0.9], '__proto__', 'none']; // biome-ignore format: one line
 const keys = [
   '__proto__',
   'lr',
@@ -131,6 +132,7 @@ const keys = [
   'unknown',
   'shapes',
   'options',
+  'paths',
 ];
 
 function parts(file) {
