@@ -33,6 +33,8 @@ struct Reference {
   // empty: none are named. For what cancels by construction, such that moving the inputs does not
   // show it.
   std::vector<double> (*terms)(const void* op, std::string_view tensor, int64_t size) = nullptr;
+  // The terms are some of those that round: moves of the inputs find the others.
+  bool has_other_terms = false;
 };
 std::vector<Reference>& reference_list();
 const Reference* find_reference(const OpInfo&);
@@ -92,9 +94,10 @@ bool register_reference() {
 }
 
 template <class Op, auto terms>
-bool register_terms() {
+bool register_terms(bool has_other_terms = false) {
   for (auto& reference : reference_list())
-    if (reference.op == &info<Op>())
+    if (reference.op == &info<Op>()) {
+      reference.has_other_terms = has_other_terms;
       reference.terms = [](const void* op, std::string_view tensor, int64_t size) {
         const Op& own = *static_cast<const Op*>(op);
         if constexpr (std::is_invocable_v<decltype(terms), const Op&, std::string_view>) {
@@ -105,6 +108,7 @@ bool register_terms() {
           return all;
         }
       };
+    }
   return true;
 }
 
@@ -121,3 +125,6 @@ bool register_terms() {
 // elements, where they have work in common.
 #define ORTHOKIT_TERMS(Op, function) \
   [[maybe_unused]] static const bool terms_known = register_terms<Op, function>()
+// The same where they are some of those that round.
+#define ORTHOKIT_SOME_TERMS(Op, function) \
+  [[maybe_unused]] static const bool terms_known = register_terms<Op, function>(true)

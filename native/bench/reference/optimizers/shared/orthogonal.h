@@ -24,14 +24,32 @@ inline Vector transpose(const Vector& x, int64_t rows, int64_t columns) {
   return out;
 }
 
+// |xᵢ| |aI + pⱼ| for each element of x (a I + p): by how much of u it moves where p, a sum of
+// products, is off by u of its columns.
+inline Vector sizes_of_product(const Vector& x, Vector p, double a, int64_t rows, int64_t columns) {
+  Vector lengths(size_t(columns), 0.0), sizes(x.size());
+  for (int64_t i = 0; i < columns; ++i) p[size_t(i * columns + i)] += a;
+  for (size_t i = 0; i < p.size(); ++i) lengths[i % size_t(columns)] += p[i] * p[i];
+  for (int64_t i = 0; i < rows; ++i) {
+    const double length = norm_of(x.data() + i * columns, columns);
+    for (int64_t j = 0; j < columns; ++j)
+      sizes[size_t(i * columns + j)] = length * std::sqrt(lengths[size_t(j)]);
+  }
+  return sizes;
+}
+
 // y = x / (scale ‖x‖ + eps), then y ← a y + y (b g + c g²) with g = yᵀ y, for the matrix with at
-// most as many columns as rows.
+// most as many columns as rows. `terms` gets the sizes of the last
+// product, for one of its roundings.
 inline Vector newton_schulz(Vector x, int64_t rows, int64_t columns,
-                            const List<double>& coefficients, double scale, double eps) {
-  if (columns > rows)
-    return transpose(
-        newton_schulz(transpose(x, rows, columns), columns, rows, coefficients, scale, eps),
-        columns, rows);
+                            const List<double>& coefficients, double scale, double eps,
+                            Vector* terms = nullptr) {
+  if (columns > rows) {
+    const Vector y =
+        newton_schulz(transpose(x, rows, columns), columns, rows, coefficients, scale, eps, terms);
+    if (terms) *terms = transpose(*terms, columns, rows);
+    return transpose(y, columns, rows);
+  }
   double squares = 0;
   for (double v : x) squares += v * v;
   for (double& v : x) v = squares == 0 ? 0 : v / (scale * std::sqrt(squares) + eps);
@@ -41,6 +59,7 @@ inline Vector newton_schulz(Vector x, int64_t rows, int64_t columns,
     Vector poly = product(gram, false, gram, columns, columns, columns);
     for (size_t i = 0; i < poly.size(); ++i) poly[i] = b * gram[i] + c * poly[i];
     const Vector change = product(x, false, poly, rows, columns, columns);
+    if (terms && t + 3 == coefficients.count) *terms = sizes_of_product(x, poly, a, rows, columns);
     for (size_t i = 0; i < x.size(); ++i) x[i] = a * x[i] + change[i];
   }
   return x;
