@@ -258,7 +258,9 @@ export async function pullback(
   using owned = new Owned<Tensor>();
   const out: Gradients = {};
   try {
-    const [rows, columns] = await Promise.all([problem.f, problem.g].map((x) => lane.read(owned.add(x.cast('f64')))));
+    // Both exist before the first is read: a promise that nobody awaits would end the process when it is rejected.
+    const exact = [problem.f, problem.g].map((x) => owned.add(x.cast('f64')));
+    const [rows, columns] = await Promise.all(exact.map((x) => lane.read(x)));
     const potentials = { rows: rows!, columns: columns! };
     const given = await cotangentsOf(cotangents, problem.costs, lane, owned);
     const pulled = new Pullback(problem, potentials, given.plan, lane);

@@ -30,6 +30,7 @@ export async function checkTensors({ checker, device, folder, library }) {
     cast: () => made(() => x.cast('f16')),
     reshape: () => made(() => x.reshape([33, 31])),
     read: () => x.read(),
+    'several reads': () => Promise.all([x, x, x].map((one) => one.read())),
     write: () => x.write(await_read),
     synchronize: () => device.synchronize(),
     flow: () => device.flow(),
