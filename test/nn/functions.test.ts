@@ -104,7 +104,8 @@ describe.each(devices)('functions of orthokit/nn on %s', (kind) => {
         expect(second.bits).toEqual(firstRun.bits);
         expect(third.bits).toEqual(firstRun.bits);
         expect(third.tensors.map((tensor, i) => tensor === second.tensors[i])).not.toContain(false);
-        expect(device.info.memory.live).toBe(live);
+        // Tensors of tests before may go at any time.
+        expect(device.info.memory.live).toBeLessThanOrEqual(live);
         expect(await Promise.all(Object.values(model).map((tensor) => tensor.read()))).toEqual(before);
       });
 
