@@ -1,3 +1,4 @@
+import { allOrNone, filled } from '../core/all-or-none.ts';
 import * as check from '../core/check.ts';
 import type { Device } from '../core/device.ts';
 import { refusal, shown } from '../core/errors.ts';
@@ -31,7 +32,7 @@ export interface Init {
   norm(width: number): { weight: Tensor; bias: Tensor };
   /** weight `[count, width]` of normal numbers of deviation 0.02. */
   table(count: number, width: number): { weight: Tensor };
-  /** Normal numbers. */
+  /** Normal numbers; the deviation is positive. */
   normal(shape: readonly number[], deviation: number): Tensor;
 }
 
@@ -40,7 +41,8 @@ const schema: Schema<{ seed: number | undefined; dtype: FloatingDtype }> = {
   seed: optional(whole(0, 0, 2 ** 53)),
   dtype: word(dtypes, 'f32'),
 };
-const linearSchema: Schema<{ bias: boolean; deviation: number }> = { bias: flag(true), deviation: positive(0.02) };
+const normalSchema: Schema<{ deviation: number }> = { deviation: positive(0.02) };
+const linearSchema: Schema<{ bias: boolean; deviation: number }> = { bias: flag(true), ...normalSchema };
 
 /**
  * Parameters for new networks. Each tensor is drawn from a sequence of its own of the seed.
@@ -49,28 +51,42 @@ const linearSchema: Schema<{ bias: boolean; deviation: number }> = { bias: flag(
  * const make = nn.init(device, { seed: 1 });
  * const mlp = { up: make.linear(784, 128), down: make.linear(128, 10) };
  *
- * @throws ERR_ARGUMENT for what is no device or option, and without a seed; of its functions as {@link Tensor.randn}
+ * @throws ERR_ARGUMENT for what is no device or option, and without a seed; of its functions for a
+ * deviation that is not positive, and as {@link Tensor.randn}
  */
 export function init(device: Device, options: InitOptions): Init {
   check.device('nn.init', 'device', device);
   const { seed, dtype } = readOptions('nn.init', options, schema);
   if (seed === undefined) throw refusal('nn.init', 'seed', 'be a whole number from 0 to 2^53', shown(seed));
   let stream = 0;
-  const normal = (shape: readonly number[], deviation: number): Tensor => {
-    const tensor = Tensor.randn(device, shape, { seed, stream, dtype });
+  const is16 = dtype === 'f16' || dtype === 'bf16';
+  const normal = (shape: readonly number[], given: number): Tensor => {
+    const { deviation } = readOptions('nn.init.normal', { deviation: given }, normalSchema);
+    // Drawn and scaled in f32, rounded once.
+    const wide = filled(Tensor.randn(device, shape, { seed, stream, dtype: is16 ? 'f32' : dtype }), (out) =>
+      ops.linearCombination(device, { out: [out], terms: [out], coefficients: [deviation] }),
+    );
     stream += 1;
-    ops.linearCombination(device, { out: [tensor], terms: [tensor], coefficients: [deviation] });
-    return tensor;
+    if (!is16) return wide;
+    try {
+      return wide.cast(dtype);
+    } finally {
+      wide.dispose();
+    }
   };
   const full = (width: number, value: number): Tensor => Tensor.full(device, [width], value, { dtype });
+  const layer = (makeWeight: () => Tensor, width: number): { weight: Tensor; bias: Tensor } => {
+    const [weight, bias] = allOrNone(makeWeight, () => full(width, 0));
+    return { weight, bias };
+  };
   return {
     normal,
     linear: (inputs, outputs, given = {}) => {
       const { bias, deviation } = readOptions('nn.init.linear', given, linearSchema);
-      const weight = normal([outputs, inputs], deviation);
-      return (bias ? { weight, bias: full(outputs, 0) } : { weight }) as { weight: Tensor; bias: Tensor };
+      const weight = () => normal([outputs, inputs], deviation);
+      return bias ? layer(weight, outputs) : ({ weight: weight() } as { weight: Tensor; bias: Tensor });
     },
-    norm: (width) => ({ weight: full(width, 1), bias: full(width, 0) }),
+    norm: (width) => layer(() => full(width, 1), width),
     table: (count, width) => ({ weight: normal([count, width], 0.02) }),
   };
 }

@@ -5,7 +5,7 @@ import { count, notNegative, optional, positive, readOptions, type Schema } from
 export interface CosineOptions {
   /** The rate after the warm-up: positive. It has no default. */
   peak: number;
-  /** Steps in which the rate rises from 0 to the peak: whole, from 0 on. It has no default. */
+  /** Steps in which the rate rises in a line; the last of them has the peak: whole, from 0 on. It has no default. */
   warmup: number;
   /** The step at which the floor is reached: whole, more than `warmup`. It has no default. */
   steps: number;
@@ -26,8 +26,8 @@ const schema: Schema<{
 };
 
 /**
- * A learning rate as a function of the step, from 0: it rises in a line, then falls along half a cosine (Loshchilov and
- * Hutter 2017).
+ * A learning rate as a function of the step, from 0: peak · (step + 1) / warmup before the step `warmup`, then half a
+ * cosine from the peak down to the floor (Loshchilov and Hutter 2017).
  *
  * @example
  * const rate = nn.cosine({ peak: 3e-4, warmup: 100, steps: 5000 });
