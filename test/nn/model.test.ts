@@ -44,6 +44,54 @@ describe.each(onlyCpu)('models of orthokit/nn on %s', (kind) => {
     );
   });
 
+  it.each([
+    ['a map of layers', () => new Map([['a', { w: tensor() }]])],
+    ['a set of lists', () => new Set([[tensor()]])],
+    ['a map in a map', () => new Map([[1, new Map([[2, tensor()]])]])],
+  ])('%s with tensors is refused', (_, container) => {
+    expect(() => nn.parameters({ layers: container() })).toThrow('layers must be an object or a list, got a Map');
+  });
+
+  it('what holds no tensor stays as it is, whatever it is', () => {
+    class Secret {
+      readonly #word = 'mine';
+      say(): string {
+        return this.#word;
+      }
+    }
+    const rest = {
+      made: new Date(5),
+      names: new Map([['a', { n: 1 }]]),
+      seen: new Set([1]),
+      pattern: /x/g,
+      secret: new Secret(),
+      list: [1, 2],
+    };
+    const model = { w: tensor(), ...rest };
+    const copy = nn.mapTensors(model, (t) => t.copy());
+    expect(copy.w).not.toBe(model.w);
+    for (const key of Object.keys(rest) as (keyof typeof rest)[]) expect(copy[key]).toBe(rest[key]);
+    using step = nn.valueAndGrad((m: nn.Traced<typeof model>) => {
+      expect([m.made.getTime(), m.names.get('a')?.n, m.seen.has(1), m.pattern.test('x')]).toEqual([5, 1, true, true]);
+      expect((m.secret as Secret).say()).toBe('mine');
+      return nn.sum(m.w);
+    });
+    expect(step(model).grads.size).toBe(1);
+  });
+
+  it('an object without tensors that leads back to some is replaced too', () => {
+    const model = { w: tensor(), child: { parent: undefined as unknown } };
+    model.child.parent = model;
+    const copy = nn.mapTensors(model, (t) => t.copy());
+    expect(copy.child.parent).toBe(copy);
+  });
+
+  it('one path of two tensors is refused', () => {
+    expect(() => nn.named({ 'a.b': tensor(), a: { b: tensor() } })).toThrow(
+      'nn.named: a.b must be the path of one tensor, got two',
+    );
+  });
+
   it('select finds by pattern and by predicate', () => {
     const model = { blocks: [{ qkv: { weight: tensor([2, 2]), bias: tensor() } }], head: { weight: tensor([2, 2]) } };
     const names = (which: Parameters<typeof nn.select>[1]) => Object.keys(nn.select(model, which));
@@ -52,6 +100,8 @@ describe.each(onlyCpu)('models of orthokit/nn on %s', (kind) => {
     expect(names('blocks.**')).toEqual(['blocks.0.qkv.weight', 'blocks.0.qkv.bias']);
     expect(names('head.weight')).toEqual(['head.weight']);
     expect(names('*.weight')).toEqual(['head.weight']);
+    for (const all of ['**', '**.**', '**.**.**']) expect(names(all)).toHaveLength(3);
+    expect(names('**.qkv.**.weight')).toEqual(['blocks.0.qkv.weight']);
     expect(names((_, t) => t.shape.length === 1)).toEqual(['blocks.0.qkv.bias']);
     expect(() => nn.select(model, 'nothing')).toThrow('which must fit one of 3 parameters');
   });
@@ -71,6 +121,56 @@ describe.each(onlyCpu)('models of orthokit/nn on %s', (kind) => {
     expect(joined.layer.weight).toBe(layer.weight);
     expect(joined.layer.lora.a.size).toBe(2);
     expect(Object.keys(layer)).toEqual(['weight']);
+  });
+
+  it('what is made of a buffer is one', () => {
+    const model = { w: tensor(), mean: nn.buffer(tensor()), index: Tensor.zeros(device, [2], { dtype: 'i32' }) };
+    const copy = nn.mapTensors(model, (t) => t.cast('f64'));
+    expect(nn.parameters(copy)).toEqual([copy.w]);
+  });
+
+  it('join takes parts of objects that hold themselves, and the second date', () => {
+    const a = { w: tensor(), at: new Date(1), n: { a: 1 }, self: undefined as unknown };
+    const b = { u: tensor(), at: new Date(2), n: { b: 2 }, self: undefined as unknown };
+    a.self = a;
+    b.self = b;
+    const both = nn.join(a, b);
+    expect(both.self).toBe(both);
+    expect([both.w, both.u, both.at, both.n]).toEqual([a.w, b.u, b.at, { a: 1, b: 2 }]);
+    expect(both.at.getTime()).toBe(2);
+  });
+
+  it('join of two traced parts keeps the gradients of both', async () => {
+    const model = { base: { layer: { weight: tensor([2, 2]) } }, more: { layer: { weight: tensor([2, 2]) } } };
+    using step = nn.valueAndGrad((m: nn.Traced<typeof model>, x: Tensor) =>
+      nn.sum(nn.linear(nn.join(m.base, m.more).layer as nn.Linear, x)),
+    );
+    const { grads } = step(model, Tensor.from(device, [1, 2], [1, 2]));
+    expect([...grads.keys()]).toEqual([model.more.layer.weight]);
+    expect([...(await grads.get(model.more.layer.weight)!.read())]).toEqual([1, 2, 1, 2]);
+  });
+
+  it('a model whose values are traced is none for a call inside', () => {
+    const model = { w: tensor() };
+    using inner = nn.valueAndGrad((m: nn.Traced<typeof model>) => nn.sum(m.w));
+    using outer = nn.valueAndGrad((m: nn.Traced<typeof model>) => {
+      inner(m as typeof model);
+      return nn.sum(m.w);
+    });
+    expect(() => outer(model)).toThrow('nn.valueAndGrad: model must hold a tensor that is trained, got none');
+  });
+
+  it.each(['f16', 'bf16'] as const)('parameters of %s are those of f32, rounded', async (dtype) => {
+    const made = (kind: 'f32' | typeof dtype) => nn.init(device, { seed: 7, dtype: kind }).linear(3, 4);
+    const { weight, bias } = made(dtype);
+    expect([weight.dtype, bias.dtype]).toEqual([dtype, dtype]);
+    expect(await weight.read()).toEqual(await made('f32').weight.cast(dtype).read());
+  });
+
+  it.each([Number.NaN, 0, -1, Infinity])('a deviation of %d is refused', (deviation) => {
+    const make = nn.init(device, { seed: 1 });
+    expect(() => make.normal([2], deviation)).toThrow(`deviation must be a positive number, got ${deviation}`);
+    expect(() => make.linear(2, 2, { deviation })).toThrow('deviation must be a positive number');
   });
 
   it('parameters of one seed are the same, in the order asked for', async () => {

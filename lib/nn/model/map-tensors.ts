@@ -1,9 +1,10 @@
 import type { Tensor } from '../../core/tensor.ts';
+import { buffer, isBuffer } from './parameters.ts';
 import { joined, places, replaced } from './tree.ts';
 
 /**
  * The same model with each tensor replaced by what `f` gives; methods stay. A tensor in several places is asked for
- * once.
+ * once. What is made of a {@link buffer} is one.
  *
  * @example
  * const copy = nn.mapTensors(model, (tensor) => tensor.cast('f64'));
@@ -12,12 +13,16 @@ import { joined, places, replaced } from './tree.ts';
  */
 export function mapTensors<M extends object>(model: M, f: (tensor: Tensor, path: string) => Tensor): M {
   const made = new Map<Tensor, Tensor>();
-  for (const [tensor, [path]] of places('nn.mapTensors', model)) made.set(tensor, f(tensor, path!));
+  for (const [tensor, [path]] of places('nn.mapTensors', model)) {
+    const copy = f(tensor, path!);
+    made.set(tensor, isBuffer(tensor) ? buffer(copy) : copy);
+  }
   return replaced(model, (tensor) => made.get(tensor)) as M;
 }
 
 /**
- * Frozen weights and trained ones as one model: what stands in both is the second's. Neither is changed.
+ * Frozen weights and trained ones as one model: what stands in both is the second's. Neither is changed; lists, records
+ * and objects with tensors of both are joined in turn.
  *
  * @example
  * const step = nn.valueAndGrad((adapters: Adapters, ids: Tensor) => loss(nn.join(base, adapters), ids));

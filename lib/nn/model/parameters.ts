@@ -41,15 +41,14 @@ export function named(model: object): Record<string, Tensor> {
   return Object.fromEntries([...places('nn.named', model)].map(([tensor, [path]]) => [path!, tensor]));
 }
 
-/** `*` is within a step of the path, `**` over any number of them. */
-export function patternOf(pattern: string): RegExp {
+/** `*` is within a step of the path, `**` any number of steps. */
+function fitting(pattern: string): (path: string) => boolean {
   const steps = pattern.split('.').map((step) => {
-    if (step === '**') return '**';
-    return step.replaceAll(/[\\^$.*+?()[\]{}|]/g, (sign) => (sign === '*' ? '[^.]*' : `\\${sign}`));
+    if (step === '**') return '(?:\\.[^.]+)*';
+    return `\\.${step.replaceAll(/[\\^$.*+?()[\]{}|]/g, (sign) => (sign === '*' ? '[^.]*' : `\\${sign}`))}`;
   });
-  let text = steps.join('\\.');
-  text = text.replaceAll('**\\.', '(?:[^.]+\\.)*').replaceAll('\\.**', '(?:\\.[^.]+)*').replaceAll('**', '.*');
-  return new RegExp(`^${text}$`);
+  const expression = new RegExp(`^${steps.join('')}$`);
+  return (path) => expression.test(`.${path}`);
 }
 
 /**
@@ -58,7 +57,7 @@ export function patternOf(pattern: string): RegExp {
  *
  * @example
  * const matrices = nn.select(model, (path, t) => t.shape.length === 2 && !path.startsWith('tokens'));
- * const optimizer = new Muon(Object.values(matrices), { lr: 0.02 });
+ * const optimizer = new Muon(matrices, { lr: 0.02 });
  *
  * @throws ERR_ARGUMENT for what is no object, neither pattern nor predicate, and where nothing fits
  */
@@ -68,9 +67,7 @@ export function select(
 ): Record<string, Tensor> {
   if (typeof which !== 'string' && typeof which !== 'function')
     throw refusal('nn.select', 'which', 'be a pattern or a function', shown(which));
-  const pattern = typeof which === 'string' ? patternOf(which) : undefined;
-  const fits = (path: string, tensor: Tensor): boolean =>
-    pattern ? pattern.test(path) : (which as (path: string, tensor: Tensor) => boolean)(path, tensor);
+  const fits = typeof which === 'string' ? fitting(which) : which;
   const all = [...parameterPaths('nn.select', model)];
   const chosen = all.filter(([tensor, path]) => fits(path, tensor));
   if (chosen.length === 0) throw refusal('nn.select', 'which', `fit one of ${all.length} parameters`, shown(which));

@@ -2,74 +2,112 @@
 
 import * as check from '../../core/check.ts';
 import { Device } from '../../core/device.ts';
-import { OrthokitError, shown } from '../../core/errors.ts';
+import { refusal, shown } from '../../core/errors.ts';
 import { isTensor, Tensor } from '../../core/tensor.ts';
+import { isArg } from '../tape/value.ts';
 
 type Fields = Record<string, unknown>;
 
 const isNode = (x: unknown): x is Fields =>
-  typeof x === 'object' && x !== null && !isTensor(x) && !ArrayBuffer.isView(x) && !(x instanceof Device);
+  typeof x === 'object' && x !== null && !isArg(x) && !ArrayBuffer.isView(x) && !(x instanceof Device);
 
-/** True for a `Map` or a `Set`, whose elements have no names, that holds a tensor. */
-function holdsTensor(x: unknown): boolean {
-  if (x instanceof Map) return [...x].some(([key, value]) => isTensor(key) || isTensor(value));
-  return x instanceof Set && [...x].some((value) => isTensor(value));
+/** Their elements have no names. */
+const isBag = (x: unknown): x is Map<unknown, unknown> | Set<unknown> => x instanceof Map || x instanceof Set;
+
+/** What has a tensor or a value at any depth below it. */
+function holdersIn(model: unknown): Set<unknown> {
+  const owners = new Map<unknown, unknown[]>();
+  const holders = new Set<unknown>();
+  const mark = (x: unknown): void => {
+    if (holders.has(x)) return;
+    holders.add(x);
+    for (const owner of owners.get(x) ?? []) mark(owner);
+  };
+  const walk = (x: unknown, owner: unknown): void => {
+    if (isArg(x) || holders.has(x)) mark(owner);
+    if (!isNode(x)) return;
+    const known = owners.get(x);
+    if (known) known.push(owner);
+    else {
+      owners.set(x, [owner]);
+      for (const part of [...Object.values(x), ...(isBag(x) ? [...x].flat() : [])]) walk(part, x);
+    }
+  };
+  walk(model, undefined);
+  return holders;
 }
 
 /**
  * The paths of every tensor, in the order of fields. A tensor that stands in several places, such as tied weights, has
  * as many paths. An object that holds itself is walked once.
- * @throws ERR_ARGUMENT for a tensor in a `Map` or a `Set`, and for a proxy of one; ERR_DISPOSED
+ * @throws ERR_ARGUMENT for tensors in a `Map` or a `Set`, whose elements have no names, for one path of two tensors, and
+ * for a proxy of a tensor; ERR_DISPOSED
  */
 export function places(where: string, model: unknown): Map<Tensor, string[]> {
   const found = new Map<Tensor, string[]>();
+  const taken = new Map<string, Tensor>();
   const above = new Set<unknown>();
   const walk = (x: unknown, path: string): void => {
     if (x instanceof Tensor) {
       check.tensor(where, path, x);
+      if ((taken.get(path) ?? x) !== x) throw refusal(where, path, 'be the path of one tensor', 'two');
+      taken.set(path, x);
       const paths = found.get(x);
       if (paths) paths.push(path);
       else found.set(x, [path]);
       return;
     }
     if (!isNode(x) || above.has(x)) return;
-    if (holdsTensor(x))
-      throw new OrthokitError(
-        'ERR_ARGUMENT',
-        `${where}: ${path} must be an object or a list, got a Map or a Set of tensors`,
-      );
+    if (isBag(x) && holdersIn(x).has(x))
+      throw refusal(where, path || 'model', 'be an object or a list', 'a Map or a Set of tensors');
     above.add(x);
     for (const key of Object.keys(x)) walk(x[key], path === '' ? key : `${path}.${key}`);
     above.delete(x);
   };
-  if (typeof model !== 'object' || model === null)
-    throw new OrthokitError('ERR_ARGUMENT', `${where}: model must be an object, got ${shown(model)}`);
+  if (typeof model !== 'object' || model === null) throw refusal(where, 'model', 'be an object', shown(model));
   walk(model, '');
   return found;
 }
 
-/** The same object with every tensor replaced. Methods stay, as prototypes do. */
-export function replaced(model: unknown, f: (tensor: Tensor, path: string) => unknown): unknown {
+const blank = (x: Fields): Fields =>
+  Array.isArray(x) ? ([] as unknown as Fields) : Object.create(Object.getPrototypeOf(x));
+
+/**
+ * The same object with every tensor replaced. Methods stay, as prototypes do, and so does what holds no tensor, such as
+ * a date.
+ */
+export function replaced(model: unknown, f: (tensor: Tensor) => unknown): unknown {
+  const holders = holdersIn(model);
   const copies = new Map<unknown, unknown>();
-  const walk = (x: unknown, path: string): unknown => {
-    if (isTensor(x)) return f(x, path);
-    if (!isNode(x)) return x;
+  const walk = (x: unknown): unknown => {
+    if (isTensor(x)) return f(x);
+    if (!isNode(x) || !holders.has(x)) return x;
     const known = copies.get(x);
     if (known !== undefined) return known;
-    const copy: Fields = Array.isArray(x) ? ([] as unknown as Fields) : Object.create(Object.getPrototypeOf(x));
+    const copy = blank(x);
     copies.set(x, copy);
-    for (const key of Object.keys(x)) copy[key] = walk(x[key], path === '' ? key : `${path}.${key}`);
+    for (const key of Object.keys(x)) copy[key] = walk(x[key]);
     return copy;
   };
-  return walk(model, '');
+  return walk(model);
 }
 
-/** Two objects as one: a field of both is the second's, unless both are objects, which are joined in turn. */
+/** Two objects as one: a field of both is the second's, unless both are lists, records or hold tensors: they join. */
 export function joined(a: unknown, b: unknown): unknown {
-  if (!isNode(a) || !isNode(b)) return b === undefined ? a : b;
-  const copy: Fields = Array.isArray(a)
-    ? ([...a] as unknown as Fields)
-    : Object.assign(Object.create(Object.getPrototypeOf(a)), a);
-  for (const key of Object.keys(b)) copy[key] = key in a ? joined(a[key], b[key]) : b[key];
-  return copy;
+  const holders = [holdersIn(a), holdersIn(b)];
+  const copies = new Map<unknown, Map<unknown, unknown>>();
+  const isPart = (x: unknown): x is Fields =>
+    isNode(x) &&
+    !isBag(x) &&
+    (Array.isArray(x) || Object.getPrototypeOf(x) === Object.prototype || holders.some((some) => some.has(x)));
+  const walk = (x: unknown, y: unknown): unknown => {
+    if (!isPart(x) || !isPart(y)) return y === undefined ? x : y;
+    const known = copies.get(x)?.get(y);
+    if (known) return known;
+    const copy = Object.assign(blank(x), x);
+    copies.set(x, (copies.get(x) ?? new Map()).set(y, copy));
+    for (const key of Object.keys(y)) copy[key] = Object.hasOwn(x, key) ? walk(x[key], y[key]) : y[key];
+    return copy;
+  };
+  return walk(a, b);
 }
