@@ -95,8 +95,10 @@ Bounds::Bounds(const Case& c, const Reference& reference, const std::vector<Valu
   }
   for (size_t o = 0; o < expected_.size(); ++o) {
     const auto& terms = result.terms[o];
+    // An f64 that is computed in f32 is no finer than that.
     const double unit = expected_[o].unit,
-                 least = range_of(c.operands()[o].tensor.view().dtype).least;
+                 least = std::max(range_of(c.operands()[o].tensor.view().dtype).least,
+                                  range_of(arithmetic_dtype(c)).least);
     for (size_t j = 0; j < bounds_[o].size(); ++j) {
       double& bound = bounds_[o][j];
       const double size = std::abs(expected_[o].elements[j]);

@@ -4,11 +4,12 @@
 
 namespace orthokit::bench {
 
-double arithmetic_unit(const Case& c) {
+Dtype arithmetic_dtype(const Case& c) {
   for (auto& o : c.operands())
-    if (is_floating(o.tensor) && o.tensor.view().dtype != Dtype::kF64) return unit_of(Dtype::kF32);
-  return unit_of(Dtype::kF64);
+    if (is_floating(o.tensor) && o.tensor.view().dtype != Dtype::kF64) return Dtype::kF32;
+  return Dtype::kF64;
 }
+double arithmetic_unit(const Case& c) { return unit_of(arithmetic_dtype(c)); }
 
 std::vector<Value> joined_values(const Case& c, const std::vector<Bytes>& data) {
   std::vector<StoredOperand> stored;

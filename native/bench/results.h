@@ -7,6 +7,7 @@
 namespace orthokit::bench {
 
 // f64 where every floating operand is, else f32.
+Dtype arithmetic_dtype(const Case&);
 double arithmetic_unit(const Case&);
 
 std::vector<Value> joined_values(const Case&, const std::vector<Bytes>& data);

@@ -22,7 +22,7 @@ static double mapped(const Map& op, double x) {
     case MapFunction::kTanh:
       return std::tanh(x);
     case MapFunction::kSoftplus:
-      return std::log1p(std::exp(x));
+      return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
     case MapFunction::kSigmoid:
     case MapFunction::kSoftplusDerivative:
       return sigmoid;
