@@ -8,9 +8,11 @@ export interface Case {
   readonly name: string;
   /** Shapes of the parameters. */
   readonly params: Readonly<Record<string, readonly number[]>>;
-  readonly call: (p: Params, index: Tensor) => nn.Value;
+  readonly call: (p: Params, index: Tensor, labels: Tensor) => nn.Value;
   /** A loss: its result is the value itself. */
   readonly isLoss?: boolean;
+  /** A loss of linear functions, so that the Gauss–Newton matrix is the second derivative. */
+  readonly hasCurvature?: boolean;
   /** All parameters are positive. */
   readonly isPositive?: boolean;
   /** Functions that stand outside of jvp. */
@@ -23,6 +25,8 @@ export interface Case {
 export const rows = 5;
 /** So many of them. */
 export const count = 7;
+/** Labels of which some do not count. */
+export const labels = Int32Array.of(0, -1, 0, 0, -1, -1, 0);
 
 export const cases = (n: number): readonly Case[] => {
   const x = [3, n];
@@ -101,8 +105,36 @@ export const cases = (n: number): readonly Case[] => {
       params: { x: [count, n] },
       call: ({ x }, index) => nn.crossEntropy(x!, index),
       isLoss: true,
+      hasCurvature: true,
     },
-    { name: 'squaredError', params: both, call: ({ x, y }) => nn.squaredError(x!, y!), isLoss: true },
+    {
+      name: 'crossEntropy with rows that do not count',
+      params: { x: [count, n] },
+      call: ({ x }, _, labels) => nn.crossEntropy(nn.add(x!, x!), labels),
+      isLoss: true,
+      hasCurvature: true,
+    },
+    {
+      name: 'squaredError',
+      params: both,
+      call: ({ x, y }) => nn.squaredError(x!, y!),
+      isLoss: true,
+      hasCurvature: true,
+    },
+    {
+      name: 'squaredError of a target and a parameter',
+      params: { x: [count] },
+      call: ({ x }, _, labels) => nn.squaredError(nn.cast(labels, x!.dtype), x!),
+      isLoss: true,
+      hasCurvature: true,
+    },
+    {
+      name: 'squaredError of a parameter and its image',
+      params: { x },
+      call: ({ x }) => nn.squaredError(nn.add(nn.add(x!, x!), x!), x!),
+      isLoss: true,
+      hasCurvature: true,
+    },
     { name: 'sum', params: { x }, call: ({ x }) => nn.sum(nn.multiply(x!, x!)), isLoss: true },
     { name: 'mean', params: { x }, call: ({ x }) => nn.mean(nn.multiply(x!, x!)), isLoss: true },
     {

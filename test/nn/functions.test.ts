@@ -5,7 +5,7 @@ import { Device, type Tensor, Tensor as TensorClass } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
 import { normal, sizeOf, uniform } from '../support/data.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
-import { type Case, cases, count, rows } from './cases.ts';
+import { type Case, cases, count, labels, rows } from './cases.ts';
 
 type Model = Record<string, Tensor>;
 type Dtype = 'f32' | 'f64';
@@ -38,8 +38,9 @@ function indexFor(device: Device, n: number): Tensor<'i32'> {
 /** The case as a loss: its result against fixed numbers. */
 function lossOf(device: Device, one: Case, dtype: Dtype) {
   let against: Tensor | undefined;
+  const masked = TensorClass.from(device, labels, [count]);
   return (model: nn.Traced<Model>, index: Tensor): nn.Value => {
-    const result = one.call(model, index);
+    const result = one.call(model, index, masked);
     if (one.isLoss) return result;
     against ??= TensorClass.from(device, normal(sizeOf(result.shape), 5), result.shape, { dtype: 'f64' }).cast(dtype);
     return nn.sum(nn.multiply(result, against));
@@ -121,10 +122,25 @@ describe.each(devices)('functions of orthokit/nn on %s', (kind) => {
             expect(Math.abs(twice[i]![j]! - 2 * x)).toBeLessThan(1e-12 * (1 + Math.abs(x)));
       });
 
+      if (one.hasCurvature)
+        it('has a curvature that is the second derivative', async () => {
+          const { model, direction } = made(device, one, 'f64');
+          const loss = lossOf(device, one, 'f64');
+          using product = nn.gaussNewton(loss, one.options);
+          using hessian = nn.hvp(loss, one.options);
+          const { product: gv } = product(model, direction, index);
+          const { product: hv } = hessian(model, direction, index);
+          expect([...gv.keys()]).toEqual(Object.values(model));
+          for (const [parameter, values] of gv) {
+            const [a, b] = await Promise.all([values.read(), hv.get(parameter)!.read()]);
+            for (const [i, x] of a.entries()) expect(Math.abs(x - b[i]!)).toBeLessThan(1e-9 * (1 + Math.abs(x)));
+          }
+        });
+
       if (one.isLoss || one.hasNoTangent) return;
       it('has a tangent that is the adjoint of its gradient', async () => {
         const { model, direction } = made(device, one, 'f64');
-        using slope = nn.jvp((p: nn.Traced<Model>, i: Tensor) => one.call(p, i), one.options);
+        using slope = nn.jvp((p: nn.Traced<Model>, i: Tensor) => one.call(p, i, i), one.options);
         using step = nn.valueAndGrad(lossOf(device, one, 'f64'), one.options);
         const { tangent } = slope(model, direction, index);
         const against = normal(tangent.size, 5);

@@ -1,20 +1,33 @@
-import { OrthokitError } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import type { LossWay } from '../tape/tape.ts';
-import type { PerParameter, Traced, Value } from '../tape/value.ts';
+import type { Entry, LossRule, LossWay, Rule } from '../tape/tape.ts';
+import { isTracked, type PerParameter, type Traced, tangentOf, type Value } from '../tape/value.ts';
 import { alongDirection } from './along.ts';
 import { type Call, type CallOptions, callable, checkLoss, Plan, readCall } from './plan.ts';
 
+/** A function of the caller's own has the second derivative of its first input. */
+function curvatureOf({ name, isLoss, rule }: Entry): LossRule['curvature'] {
+  if (isLoss || !rule.curvature) return (rule as LossRule).curvature?.bind(rule);
+  const [first, ...others] = rule.inputs;
+  if (others.some(isTracked))
+    throw refusal('nn.gaussNewton', `nn.${name}`, 'depend on its first input alone', 'others', 'ERR_UNSUPPORTED');
+  return (d, to) => {
+    const v = d(first);
+    if (v) to.set(first, (out) => (rule as Rule).curvature?.(v, out));
+  };
+}
+
 /**
- * Jᵀ H J v, H the second derivative of the last loss by its input: exact, symmetric and positive semidefinite. Both
+ * Jᵀ H J v, H the second derivative of the last loss by its inputs: exact, symmetric and positive semidefinite. Both
  * results hold until the next call. Source: Schraudolph 2002.
  *
  * @example
  * using product = nn.gaussNewton((mlp: nn.Traced<Mlp>, x: Tensor, y: Tensor) => nn.crossEntropy(mlp.forward(x), y));
  * const { product: gv } = product(model, v, x, y);
  *
- * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE for a direction that is none, and a function that returns no loss;
- * ERR_UNSUPPORTED for a function without a tangent, or a loss without a second derivative; what its functions throw
+ * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE for a direction that is none, a function that returns no loss, and a
+ * loss in which no parameter matters; ERR_UNSUPPORTED for a function without a tangent, or a loss without a second
+ * derivative; what its functions throw
  */
 export function gaussNewton<M extends object, A extends unknown[]>(
   loss: (model: Traced<M>, ...args: A) => Value,
@@ -26,27 +39,15 @@ export function gaussNewton<M extends object, A extends unknown[]>(
   return callable((model: M, v: PerParameter, ...args: A) => {
     return alongDirection(where, plan, loss, { model, v, args, seed }, ({ tape, result, values }) => {
       checkLoss(where, result);
-      const last = tape.entries.at(-1);
-      const curvature = last?.out === result ? last.rule.curvature : undefined;
-      if (!last || !curvature)
-        throw new OrthokitError(
-          'ERR_UNSUPPORTED',
-          `${where}: nn.${last?.name} has no second derivative, and is the last`,
-        );
+      const last = tape.entries.find(({ out }) => out === result);
+      if (!last) throw refusal(where, 'a parameter of the model', 'matter for the loss', 'none');
+      const curvature = curvatureOf(last);
+      if (!curvature)
+        throw refusal(where, 'the loss', 'have a second derivative', `nn.${last.name}`, 'ERR_UNSUPPORTED');
       tape.forth(result);
-      const [input] = last.rule.inputs;
-      const along = (input as { tangent?: Tensor } | undefined)?.tangent;
-      tape.entries.pop();
-      if (along)
-        tape.entries.push({
-          ...last,
-          isLoss: true,
-          rule: {
-            out: result.tensor,
-            inputs: [input],
-            backward: (_: number, to: LossWay) => to.set(input, (out) => curvature(along, out)),
-          },
-        });
+      tape.entries.length = tape.entries.indexOf(last);
+      const backward = (_: unknown, to: LossWay) => curvature(tangentOf, to);
+      tape.entries.push({ ...last, isLoss: true, rule: { out: result.tensor, inputs: [], backward } });
       result.gradient = 1;
       tape.backward(result);
       const product = new Map<Tensor, Tensor>();

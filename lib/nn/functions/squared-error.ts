@@ -1,5 +1,7 @@
 import { ops } from '../../core/native-ops.ts';
+import type { Tensor } from '../../core/tensor.ts';
 import { defineLoss } from '../tape/define.ts';
+import type { LossWay } from '../tape/tape.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 /** The mean of (x − y)², of one shape. @throws ERR_SHAPE, ERR_DTYPE */
@@ -11,18 +13,24 @@ export const squaredError: (x: Arg, y: Arg) => Value = defineLoss('squaredError'
   ops.linearCombination(device, { out: [residual], terms: [tensorOf(x), tensorOf(y)], coefficients: [1, -1] });
   ops.dots(device, { x: [residual], y: [residual], out });
   ops.linearCombination(device, { out: [out], terms: [out], coefficients: [1 / n] });
+  /** Hands on 2 / n times a sum to x, and its negative to y. */
+  const both = (to: LossWay, terms: readonly Tensor[], coefficients: readonly number[]): void => {
+    for (const [input, factor] of [
+      [x, 2],
+      [y, -2],
+    ] as const)
+      to.set(input, (out) =>
+        ops.linearCombination(device, { out: [out], terms, coefficients: coefficients.map((c) => (factor * c) / n) }),
+      );
+  };
   return {
     out,
     inputs: [x, y],
-    backward: (scale, to) => {
-      for (const [input, factor] of [
-        [x, 2],
-        [y, -2],
-      ] as const)
-        to.set(input, (grad) =>
-          ops.linearCombination(device, { out: [grad], terms: [residual], coefficients: [(factor * scale) / n] }),
-        );
+    backward: (scale, to) => both(to, [residual], [scale]),
+    curvature: (d, to) => {
+      const [dx, dy] = [d(x), d(y)];
+      const terms = [dx, dy].filter((term) => term !== undefined);
+      if (terms.length > 0) both(to, terms, [...(dx ? [1] : []), ...(dy ? [-1] : [])]);
     },
-    curvature: (v, to) => ops.linearCombination(device, { out: [to], terms: [v], coefficients: [2 / n] }),
   };
 });

@@ -5,7 +5,7 @@ import type { Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
 import type { TapeFrame } from './frame.ts';
 import type { Place, Session, TapeOptions } from './session.ts';
-import { type Arg, isTracked, Result, type Share } from './value.ts';
+import { type Arg, isTracked, Result, type Share, tangentOf } from './value.ts';
 import { Backward, type Way } from './way.ts';
 
 /** A function's result, and how to come back from it. */
@@ -18,13 +18,15 @@ export interface Rule {
   backward(grad: Tensor, to: Way): void;
   /** out = the derivative of the result along `d(x)`, the tangent of each input; undefined where it is 0. */
   tangent?(d: (x: Arg | undefined) => Tensor | undefined, out: Tensor): void;
-  /** Of a loss: out = its second derivative by the first input, times v. */
+  /** Of a loss of its first input alone: out = its second derivative, times v. */
   curvature?(v: Tensor, out: Tensor): void;
 }
 
 /** The same of a loss, f64[1], whose gradient is a number that is known before any work runs. */
-export interface LossRule extends Omit<Rule, 'backward'> {
+export interface LossRule extends Omit<Rule, 'backward' | 'curvature'> {
   backward(scale: number, to: LossWay): void;
+  /** Hands on its second derivative by all inputs, times their tangents. */
+  curvature?(d: (x: Arg | undefined) => Tensor | undefined, to: LossWay): void;
 }
 /** Losses hand on to other losses, too. */
 export interface LossWay extends Way {
@@ -121,14 +123,13 @@ export class Tape implements Session {
 
   /** From the beginning to `end`, with tangents. */
   forth(end?: Result): void {
-    const d = (x: Arg | undefined): Tensor | undefined => (x instanceof Result ? x.tangent : undefined);
     for (const { name, out, frame, rule } of this.entries) {
       if (out === end) return;
-      if (!rule.inputs.some(d)) continue;
+      if (!rule.inputs.some(tangentOf)) continue;
       if (!rule.tangent)
         throw new OrthokitError('ERR_UNSUPPORTED', `nn.${name}: has no tangent, so that it has no place in jvp`);
       const tangent = frame.buffer(out.shape, out.dtype);
-      rule.tangent(d, tangent);
+      rule.tangent(tangentOf, tangent);
       out.tangent = tangent;
       frame.clean();
     }

@@ -80,6 +80,7 @@ export class Result implements Value {
 
 export const isResult = (x: unknown): x is Result => x instanceof Result;
 export const isTracked = (x: unknown): x is Result => isResult(x) && x.isTracked;
+export const tangentOf = (x: Arg | undefined): Tensor | undefined => (isResult(x) ? x.tangent : undefined);
 /** The tensor of an argument. What is neither tensor nor value is left for the operation to refuse. */
 export const tensorOf = (x: Arg): Tensor => (isResult(x) ? x.tensor : (x as Tensor));
 export const isArg = (x: unknown): x is Arg => isResult(x) || isTensor(x);
