@@ -29,6 +29,7 @@ for (let i = 0; i < 100 && liveBlocks > 0; i++) {
   ({ failedBlocks, liveBlocks } = orders.counts);
 }
 const { summary, problems } = checker;
-if (liveBlocks !== 0) problems.push(`${liveBlocks} blocks of devices are not back`);
+// A device that finds no memory for the thread that closes it stays until the process ends.
+if (liveBlocks !== 0 && lasting !== '1') problems.push(`${liveBlocks} blocks of devices are not back`);
 orders.close();
 console.log(JSON.stringify({ ...summary, failedBlocks, problems }));
