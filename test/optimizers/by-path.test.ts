@@ -63,6 +63,20 @@ describe.each(devices)('parameters by path on %s', (kind) => {
       );
   });
 
+  it('refuses two parameters whose state would have one name', () => {
+    const { live } = device.info.memory;
+    const [first, second] = [tensor('up.weight', 1), tensor('up.weight', 2)];
+    const colliding = [
+      { name: 'a', params: { 'b.w': first } },
+      { name: 'a.b', params: { w: second } },
+    ];
+    expect(() => new AdamW(colliding)).toThrow(
+      'AdamW: a.b.w of group a.b must be the name of one parameter, got another of group a',
+    );
+    expect(device.info.memory.live).toBeLessThanOrEqual(live + 2);
+    new AdamW([colliding[0]!, { name: 'a.c', params: { w: second } }]).dispose();
+  });
+
   it('combine hands the map to each part', async () => {
     const [byPath, inOrder] = [made(paths), made(paths)];
     const parts = (params: Record<Path, Tensor>) => [

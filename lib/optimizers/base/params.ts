@@ -74,6 +74,27 @@ export function deviceOf(where: string, params: readonly Tensor[], groups: reado
   return first.device;
 }
 
+/** The name of a parameter's state in checkpoints: its group, and its path or its number there. */
+export const stateName = (group: string, paths: readonly string[] | undefined, i: number): string =>
+  `${group}.${paths?.[i] ?? i}`;
+
+/** Groups and paths have dots in them: two pairs may make one name, and a checkpoint would keep one state of two. */
+export function checkStateNames(
+  where: string,
+  groups: readonly { name: string; params: readonly Tensor[] }[],
+  paths: readonly (readonly string[] | undefined)[],
+): void {
+  const seen = new Map<string, string>();
+  for (const [g, { name: group, params }] of groups.entries())
+    for (const i of params.keys()) {
+      const name = stateName(group, paths[g], i);
+      const other = seen.get(name);
+      if (other !== undefined)
+        throw refusal(where, `${name} of group ${group}`, 'be the name of one parameter', `another of group ${other}`);
+      seen.set(name, group);
+    }
+}
+
 /** A gradient or `null` for each parameter, in order. What a map has besides is left alone. */
 export function gradientsOf(where: string, params: readonly Tensor[], grads: unknown): readonly (Tensor | null)[] {
   if (grads instanceof Map) {
