@@ -107,6 +107,9 @@ it('options say their defaults, or may not be left out', () => {
 
 const refusal =
   /new OrthokitError\(|\b(refusal|readOptions|checkOptions|checkValues|checkPath|checkTransfer|checkDampening)\(|#check\(/;
+/** True for a constant that is a function, such as `nn.gelu`. */
+const isCalled = (node: ts.Declaration): boolean =>
+  ts.isVariableDeclaration(node) && checker.getTypeAtLocation(node).getCallSignatures().length > 0;
 /** What runs when the name is called: of a class its constructor. */
 const calledOf = (node: ts.Declaration): ts.Declaration | undefined =>
   ts.isClassDeclaration(node)
@@ -114,6 +117,7 @@ const calledOf = (node: ts.Declaration): ts.Declaration | undefined =>
     : node;
 const bodyOf = (node: ts.Declaration): string => {
   const called = calledOf(node);
+  if (called && ts.isVariableDeclaration(called)) return isCalled(called) ? (called.initializer?.getText() ?? '') : '';
   return called && 'body' in called ? ((called.body as ts.Node | undefined)?.getText() ?? '') : '';
 };
 const throwsOf = ({ node, symbol }: PublicName): string[] => {
@@ -174,7 +178,7 @@ describe('operations', () => {
 
 it('has a small call that the contracts are asked of', () => {
   const isAbstract = ({ node }: PublicName) => (ts.getCombinedModifierFlags(node) & ts.ModifierFlags.Abstract) !== 0;
-  const functions = exported.filter(({ symbol }) => symbol.flags & ts.SymbolFlags.Function);
+  const functions = exported.filter(({ symbol, node }) => symbol.flags & ts.SymbolFlags.Function || isCalled(node));
   const classes = types.filter((one) => ts.isClassDeclaration(one.node) && !isAbstract(one));
   const constructors = classes.filter(({ node }) =>
     (node as ts.ClassDeclaration).members.some((one) => ts.isConstructorDeclaration(one) && !isHidden(one)),

@@ -123,6 +123,11 @@ describe.each(onlyCpu)('models of orthokit/nn on %s', (kind) => {
     expect(Object.keys(layer)).toEqual(['weight']);
   });
 
+  it('cast refuses what holds no fractions', () => {
+    using call = nn.forward((m: { w: Tensor }) => nn.cast(m.w, 'i32'));
+    expect(() => call({ w: tensor() })).toThrow("nn.cast: cast: dtype must be floating, got 'i32'");
+  });
+
   it('what is made of a buffer is one', () => {
     const model = { w: tensor(), mean: nn.buffer(tensor()), index: Tensor.zeros(device, [2], { dtype: 'i32' }) };
     const copy = nn.mapTensors(model, (t) => t.cast('f64'));

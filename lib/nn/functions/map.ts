@@ -42,25 +42,29 @@ const slopes: Record<MapWord, Slope> = {
 /** A function that {@link map} knows. */
 export type MapWord = 'relu' | 'tanh' | 'sigmoid' | 'softplus' | 'exp' | 'log';
 
+const mapped = (name: string) =>
+  defineOwn(name, (f, x: Arg, word: MapWord) => {
+    const slope = Object.hasOwn(slopes, word) ? slopes[word] : undefined;
+    if (!slope) throw refusal(name, 'word', `be ${oneOf(Object.keys(slopes))}`, shown(word));
+    const input = tensorOf(x);
+    const out = f.buffer(x.shape, x.dtype);
+    ops.map(f.device, { x: [input], out: [out], function: word });
+    return {
+      out,
+      inputs: [x],
+      backward: (grad, to) => to.set(x, (dx) => slope(f, grad, input, out, dx)),
+      tangent: (d, dout) => slope(f, d(x)!, input, out, dout),
+    };
+  });
+const rectified = mapped('relu');
+
 /**
  * f(x), element by element, by a word. @throws ERR_ARGUMENT for another word
  *
  * @example
  * const gate = nn.map(nn.linear(layer, x), 'sigmoid');
  */
-export const map: (x: Arg, word: MapWord) => Value = defineOwn('map', (f, x: Arg, word: MapWord) => {
-  const slope = Object.hasOwn(slopes, word) ? slopes[word] : undefined;
-  if (!slope) throw refusal('map', 'word', `be ${oneOf(Object.keys(slopes))}`, shown(word));
-  const input = tensorOf(x);
-  const out = f.buffer(x.shape, x.dtype);
-  ops.map(f.device, { x: [input], out: [out], function: word });
-  return {
-    out,
-    inputs: [x],
-    backward: (grad, to) => to.set(x, (dx) => slope(f, grad, input, out, dx)),
-    tangent: (d, dout) => slope(f, d(x)!, input, out, dout),
-  };
-});
+export const map: (x: Arg, word: MapWord) => Value = mapped('map');
 
 /** max(x, 0). */
-export const relu = (x: Arg): Value => map(x, 'relu');
+export const relu = (x: Arg): Value => rectified(x, 'relu');

@@ -3,6 +3,8 @@ import * as nn from '../../../lib/nn/index.ts';
 import type { Call, Scene } from '../call.ts';
 
 const x = ({ device }: Scene) => Tensor.from(device, Float64Array.of(1, -2, 3, 4, -5, 6), [2, 3]);
+const row = ({ device }: Scene) => Tensor.from(device, Float64Array.of(1, 2, 3), [3]);
+const labels = ({ device }: Scene) => Tensor.from(device, Int32Array.of(1, 0), [2]);
 const model = (on: Scene) => ({ layer: { w: x(on) } });
 const total = (m: nn.Traced<ReturnType<typeof model>>): nn.Value => nn.sum(m.layer.w);
 
@@ -16,6 +18,14 @@ function inside(device: Device, fn: (...args: never[]) => nn.Value) {
 }
 const takesAny = ['any dtype', 'any rank'] as const;
 
+const functions: Readonly<Record<string, unknown>> = { ...nn };
+const within = (name: string, args: NonNullable<Call['args']>, more: Partial<Call> = {}): Call => ({
+  of: ({ device }) => ({ [name]: inside(device, functions[name] as never) }),
+  args,
+  takes: ['any rank'],
+  ...more,
+});
+
 const own: Record<string, Call> = {
   valueAndGrad: { args: () => [total], options: () => ({ seed: 1 }) },
   forward: { args: () => [total], options: () => ({ seed: 1 }) },
@@ -23,19 +33,35 @@ const own: Record<string, Call> = {
   gaussNewton: { args: () => [total], options: () => ({ seed: 1 }) },
   hvp: { args: () => [total], options: () => ({ seed: 1 }) },
   recompute: { args: () => [nn.relu] },
-  linear: {
-    of: ({ device }) => ({ linear: inside(device, nn.linear as never) }),
-    args: (on) => [{ weight: x(on) }, x(on)],
-    takes: ['any rank'],
-  },
-  matmul: {
-    of: ({ device }) => ({ matmul: inside(device, nn.matmul as never) }),
-    args: (on) => [x(on), x(on)],
-    options: () => ({ transB: 'transposed' }),
-  },
+  detach: within('detach', (on) => [x(on)], { takes: takesAny }),
+  add: within('add', (on) => [x(on), x(on)]),
+  subtract: within('subtract', (on) => [x(on), x(on)]),
+  multiply: within('multiply', (on) => [x(on), x(on)]),
+  addRows: within('addRows', (on) => [x(on), row(on)]),
+  cast: within('cast', (on) => [x(on), 'f32'], { takes: takesAny }),
+  reshape: within('reshape', (on) => [x(on), [3, 2]], { takes: takesAny }),
+  map: within('map', (on) => [x(on), 'tanh']),
+  relu: within('relu', (on) => [x(on)]),
+  gelu: within('gelu', (on) => [x(on)], { options: () => ({ form: 'tanh' }) }),
+  softmax: within('softmax', (on) => [x(on)]),
+  layerNorm: within('layerNorm', (on) => [{ weight: row(on), bias: row(on) }, x(on)], {
+    options: () => ({ eps: 0.1 }),
+  }),
+  embedding: within('embedding', (on) => [{ weight: x(on) }, labels(on)], { takes: takesAny }),
+  dropout: within('dropout', (on) => [x(on)], { options: () => ({ rate: 0.5 }), takes: takesAny }),
+  linear: within('linear', (on) => [{ weight: x(on) }, x(on)]),
+  matmul: within('matmul', (on) => [x(on), x(on)], { options: () => ({ transB: 'transposed' }) }),
+  crossEntropy: within('crossEntropy', (on) => [x(on), labels(on)]),
+  squaredError: within('squaredError', (on) => [x(on), x(on)]),
+  sum: within('sum', (on) => [x(on)]),
+  mean: within('mean', (on) => [x(on)]),
+  weighted: within('weighted', (on) => [[[2, Tensor.zeros(on.device, [1], { dtype: 'f64' })]]]),
+  defineFunction: { args: () => ['mine', () => undefined] },
   init: { args: ({ device }) => [device], options: () => ({ seed: 1 }) },
   mapTensors: { args: (on) => [model(on), (tensor: Tensor) => tensor.copy()], takes: takesAny },
   buffer: { args: (on) => [x(on)], takes: takesAny },
+  join: { args: () => [{ n: 1 }, { m: 2 }] },
+  parameters: { args: (on) => [model(on)], takes: takesAny },
   named: { args: (on) => [model(on)], takes: takesAny },
   select: { args: (on) => [model(on), '**'], takes: takesAny },
   cosine: { options: () => ({ peak: 1, warmup: 1, steps: 2 }), refused: [{ steps: 1 }] },
