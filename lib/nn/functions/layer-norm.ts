@@ -1,6 +1,6 @@
 import { ops } from '../../core/native-ops.ts';
 import { positive, readOptions, type Schema } from '../../core/schema.ts';
-import { Tensor } from '../../core/tensor.ts';
+import type { Tensor } from '../../core/tensor.ts';
 import { defineOwn } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
@@ -39,7 +39,8 @@ const own = defineOwn('layerNorm', (f, x: Arg, weight: Arg, bias: Arg | undefine
       const [dx, dw, db] = [d(x), d(weight), d(bias)];
       const o = f.rows(dout);
       const [rows] = o.shape;
-      const zeros = f.constant(`zeros ${rows}`, (on) => Tensor.zeros(on, [rows!], { dtype: 'i32' }));
+      const zeros = f.scratch([rows!], 'i32');
+      ops.fill(device, { x: [zeros], value: 0 });
       const timesColumns = (scale: Tensor, y: Tensor) => {
         const all = f.scratch(y.shape, y.dtype);
         ops.gatherRows(device, { x: f.view(scale, [1, scale.size]), index: zeros, out: all });

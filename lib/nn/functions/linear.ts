@@ -1,7 +1,6 @@
 import { ops } from '../../core/native-ops.ts';
-import { Tensor } from '../../core/tensor.ts';
+import type { Tensor } from '../../core/tensor.ts';
 import { defineOwn } from '../tape/define.ts';
-import type { TapeFrame } from '../tape/frame.ts';
 import { runningTape } from '../tape/tape.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 import { add } from './add.ts';
@@ -16,12 +15,6 @@ export interface Linear {
   lora?: { a: Arg; b: Arg; scale: number };
 }
 
-/** Columns of ones, to sum the rows of each sample. */
-const ones = (f: TapeFrame, samples: number, rows: number, like: Tensor): Tensor =>
-  f.constant(`ones ${samples} ${rows} ${like.dtype}`, (device) =>
-    Tensor.full(device, [samples, 1, rows], 1, { dtype: like.dtype }),
-  );
-
 const product = defineOwn('linear', (f, x: Arg, weight: Arg, bias: Arg | undefined, alpha: number) => {
   const { device } = f;
   const w = tensorOf(weight);
@@ -35,21 +28,20 @@ const product = defineOwn('linear', (f, x: Arg, weight: Arg, bias: Arg | undefin
     inputs: [x, weight, bias],
     backward: (grad, to) => {
       const g = f.rows(grad);
-      const each = (t: Tensor, samples: number) => {
-        const width = t.shape.at(-1)!;
-        return f.view(t, [samples, t.size / samples / width, width]);
-      };
+      const each = (t: Arg, rows: Tensor, samples: number) =>
+        f.view(t, [samples, rows.shape[0]! / samples, rows.shape[1]!]);
       to.add(
         weight,
         (dw, beta) => ops.gemm(device, { a: g, b: a, c: dw, alpha, beta, transA: 'transposed' }),
-        (dw, n) => ops.gemm(device, { a: each(g, n), b: each(a, n), c: dw, alpha, transA: 'transposed' }),
+        (dw, n) => ops.gemm(device, { a: each(grad, g, n), b: each(x, a, n), c: dw, alpha, transA: 'transposed' }),
       );
       to.add(
         bias,
         (db, beta) => ops.columnSum(device, { x: g, out: db, beta }),
         (db, n) => {
-          const rows = g.shape[0]! / n;
-          ops.gemm(device, { a: ones(f, n, rows, g), b: each(g, n), c: f.view(db, [n, 1, db.shape[1]!]) });
+          const ones = f.scratch([n, 1, g.shape[0]! / n], g.dtype);
+          ops.fill(device, { x: [ones], value: 1 });
+          ops.gemm(device, { a: ones, b: each(grad, g, n), c: f.view(db, [n, 1, db.shape[1]!]) });
         },
       );
       to.add(x, (dx, beta) => ops.gemm(device, { a: g, b: w, c: f.rows(dx), alpha, beta }));

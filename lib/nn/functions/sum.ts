@@ -1,16 +1,17 @@
 import { ops } from '../../core/native-ops.ts';
-import { Tensor } from '../../core/tensor.ts';
 import { defineLoss } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 const total = (name: string, isMean: boolean) =>
   defineLoss(name, (f, x: Arg) => {
     const { device } = f;
-    const { size } = tensorOf(x);
+    const { size, dtype } = tensorOf(x);
     const factor = isMean ? 1 / Math.max(1, size) : 1;
-    const ones = f.constant(`ones ${x.dtype} ${x.shape}`, (on) => Tensor.full(on, x.shape, 1, { dtype: x.dtype }));
     const out = f.buffer([1], 'f64');
-    ops.dots(device, { x: [tensorOf(x)], y: [ones], out });
+    const isWide = dtype === 'f32' || dtype === 'f64';
+    const wide = isWide ? tensorOf(x) : f.scratch(x.shape, 'f32');
+    if (!isWide) ops.cast(device, { x: [tensorOf(x)], out: [wide] });
+    ops.rowReduce(device, { x: f.view(wide, [1, size]), out });
     if (isMean) ops.linearCombination(device, { out: [out], terms: [out], coefficients: [factor] });
     return {
       out,
