@@ -4,12 +4,13 @@
  *
  * @packageDocumentation
  */
+
+export type { Call, CallOptions } from './calls/call.ts';
 export { detach } from './calls/detach.ts';
 export { forward } from './calls/forward.ts';
 export { gaussNewton } from './calls/gauss-newton.ts';
 export { hvp } from './calls/hvp.ts';
 export { jvp } from './calls/jvp.ts';
-export type { Call, CallOptions } from './calls/plan.ts';
 export { recompute } from './calls/recompute.ts';
 export { type Gradient, type GradientOptions, type ValueAndGrads, valueAndGrad } from './calls/value-and-grad.ts';
 export { add, subtract } from './functions/add.ts';
@@ -35,7 +36,6 @@ export { buffer, named, parameters, select } from './model/parameters.ts';
 export { Arena } from './tape/arena.ts';
 export { defineFunction } from './tape/define.ts';
 export type { Frame } from './tape/frame.ts';
-export type { Rule } from './tape/tape.ts';
+export type { Rule, Way } from './tape/rule.ts';
 export type { Arg, PerParameter, Plain, Traced, Value } from './tape/value.ts';
-export type { Way } from './tape/way.ts';
 export { type CosineOptions, cosine } from './training/cosine.ts';

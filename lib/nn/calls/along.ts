@@ -1,7 +1,8 @@
 // Calls along a direction: a tangent for each parameter.
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
-import { runOn, Tape } from '../tape/tape.ts';
+import { runOn } from '../tape/running.ts';
+import type { Tape } from '../tape/tape.ts';
 import type { PerParameter, Result, Traced } from '../tape/value.ts';
 import type { Plan } from './plan.ts';
 
@@ -28,8 +29,8 @@ export function checkDirection(
 
 interface Along {
   readonly tape: Tape;
-  readonly result: Result;
-  readonly values: ReadonlyMap<Tensor, Result>;
+  readonly result: unknown;
+  readonly values: readonly Result[];
 }
 
 /** Runs the function with tangents at its parameters, then `end`; buffers come back however it ends. */
@@ -41,18 +42,11 @@ export function alongDirection<M extends object, A extends unknown[], R>(
   end: (along: Along) => R,
 ): R {
   const { model, v, args, seed } = given;
-  const paths = plan.parametersOf(model);
-  checkDirection(where, paths, v);
-  const [first] = paths.keys();
-  const arena = plan.arenaFor(first!.device);
-  const { values, shadow } = plan.trace(model, paths);
-  for (const [tensor, value] of values) value.tangent = v.get(tensor);
   const random = seed === undefined ? undefined : { seed, stream: 0, offset: 0 };
-  const tape = new Tape(arena, { isRecording: true, random, parameters: paths });
-  try {
-    const result = runOn(tape, () => fn(shadow as Traced<M>, ...args)) as Result;
-    return end({ tape, result, values });
-  } finally {
-    arena.reset();
-  }
+  return plan.run(model, { isRecording: true, random }, (tape, paths) => {
+    checkDirection(where, paths, v);
+    const { values, shadow } = plan.trace(tape, model, paths);
+    for (const value of values) value.tangent = v.get(value.data);
+    return end({ tape, values, result: runOn(tape, () => fn(shadow as Traced<M>, ...args)) });
+  });
 }

@@ -1,6 +1,7 @@
-import { runOn, Tape } from '../tape/tape.ts';
+import { runOn } from '../tape/running.ts';
 import type { Plain } from '../tape/value.ts';
-import { type Call, type CallOptions, callable, Plan, plain, readCall } from './plan.ts';
+import { type Call, type CallOptions, callable, plain, readCall } from './call.ts';
+import { Plan } from './plan.ts';
 
 /**
  * A function without gradients: evaluation, generation. Its result, a value or a list or record of them, comes as
@@ -22,15 +23,10 @@ export function forward<M extends object, A extends unknown[], R>(
   const plan = new Plan('nn.forward', fn, given);
   let calls = 0;
   return callable((model: M, ...args: A) => {
-    const [[first]] = [[...plan.parametersOf(model).keys()]];
-    const arena = plan.arenaFor(first!.device);
     const random = seed === undefined ? undefined : { seed, stream: calls, offset: 0 };
     calls += 1;
-    const tape = new Tape(arena, { isRecording: false, random });
-    try {
-      return plain(runOn(tape, () => fn(model, ...args))) as Plain<R>;
-    } finally {
-      arena.reset();
-    }
+    return plan.run(model, { isRecording: false, random }, (tape) =>
+      plain(runOn(tape, () => fn(model, ...args))),
+    ) as Plain<R>;
   }, plan);
 }

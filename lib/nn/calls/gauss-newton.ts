@@ -1,9 +1,10 @@
 import { refusal } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import type { Entry, LossRule, LossWay, Rule } from '../tape/tape.ts';
+import type { Entry, LossRule, LossWay, Rule } from '../tape/rule.ts';
 import { isTracked, type PerParameter, type Traced, tangentOf, type Value } from '../tape/value.ts';
 import { alongDirection } from './along.ts';
-import { type Call, type CallOptions, callable, checkLoss, Plan, readCall } from './plan.ts';
+import { type Call, type CallOptions, callable, checkLoss, readCall } from './call.ts';
+import { Plan } from './plan.ts';
 
 /** A function of the caller's own has the second derivative of its first input. */
 function curvatureOf({ name, isLoss, rule }: Entry): LossRule['curvature'] {
@@ -39,21 +40,15 @@ export function gaussNewton<M extends object, A extends unknown[]>(
   return callable((model: M, v: PerParameter, ...args: A) => {
     return alongDirection(where, plan, loss, { model, v, args, seed }, ({ tape, result, values }) => {
       checkLoss(where, result);
-      const last = tape.entries.find(({ out }) => out === result);
-      if (!last) throw refusal(where, 'a parameter of the model', 'matter for the loss', 'none');
+      const last = tape.entries.find(({ out }) => out === result)!;
       const curvature = curvatureOf(last);
       if (!curvature)
         throw refusal(where, 'the loss', 'have a second derivative', `nn.${last.name}`, 'ERR_UNSUPPORTED');
-      tape.forth(result);
       tape.entries.length = tape.entries.indexOf(last);
+      tape.forth();
       const backward = (_: unknown, to: LossWay) => curvature(tangentOf, to);
-      tape.entries.push({ ...last, isLoss: true, rule: { out: result.tensor, inputs: [], backward } });
-      result.gradient = 1;
-      tape.backward(result);
-      const product = new Map<Tensor, Tensor>();
-      for (const [tensor, { leaf, gradient }] of values)
-        if (gradient !== undefined) product.set(tensor, leaf!.gradient);
-      return { value: result.tensor, product };
+      tape.entries.push({ ...last, isLoss: true, rule: { out: result.data, inputs: [], backward } });
+      return { value: result.data, product: plan.backward(tape, result, 1, values) };
     });
   }, plan);
 }

@@ -1,10 +1,12 @@
 import { refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
-import { Tensor } from '../../core/tensor.ts';
+import { placeOf, Tensor } from '../../core/tensor.ts';
 import { replaced } from '../model/tree.ts';
-import type { PerParameter, Traced, Value } from '../tape/value.ts';
+import { runOn } from '../tape/running.ts';
+import { type PerParameter, type Traced, tensorOf, type Value } from '../tape/value.ts';
 import { checkDirection } from './along.ts';
-import { type Call, type CallOptions, callable, Plan, readCall } from './plan.ts';
+import { type Call, type CallOptions, callable, readCall } from './call.ts';
+import { Plan } from './plan.ts';
 import { valueAndGrad } from './value-and-grad.ts';
 
 /** Central differences of fourth order: 8 (g₁ − g₋₁) − (g₂ − g₋₂), over 12 h. */
@@ -22,14 +24,11 @@ class Moved {
   readonly points = new Map<Tensor, Tensor>();
   readonly product = new Map<Tensor, Tensor>();
 
-  constructor(paths: ReadonlyMap<Tensor, string>) {
+  constructor(parameters: Iterable<Tensor>) {
     try {
-      for (const [{ device, shape, dtype }, parameter] of [...paths.keys()].map(
-        (tensor) => [tensor, tensor] as const,
-      )) {
-        this.points.set(parameter, new Tensor(device, shape, dtype));
-        this.product.set(parameter, new Tensor(device, shape, dtype));
-      }
+      for (const parameter of parameters)
+        for (const into of [this.points, this.product])
+          into.set(parameter, new Tensor(parameter.device, parameter.shape, parameter.dtype));
     } catch (error) {
       this.dispose();
       throw error;
@@ -38,6 +37,14 @@ class Moved {
 
   isOf(paths: ReadonlyMap<Tensor, string>): boolean {
     return paths.size === this.points.size && [...paths.keys()].every((tensor) => this.points.has(tensor));
+  }
+
+  /** product += times · gradients at the points. */
+  add(grads: PerParameter, times: number): void {
+    for (const [parameter, out] of this.product) {
+      const part = grads.get(this.points.get(parameter)!);
+      if (part) ops.linearCombination(out.device, { out: [out], terms: [out, part], coefficients: [1, times] });
+    }
   }
 
   dispose(): void {
@@ -62,10 +69,11 @@ export function hvp<M extends object, A extends unknown[]>(
   options: CallOptions = {},
 ): Call & ((model: M, v: PerParameter, ...args: A) => { value: Tensor; product: PerParameter }) {
   const where = 'nn.hvp';
-  const { seed } = readCall(where, options);
-  const plan = new Plan(where, loss, undefined);
+  const { arena, seed } = readCall(where, options);
+  const plan = new Plan(where, loss, arena);
   const gradient = valueAndGrad(loss, options);
   let moved: Moved | undefined;
+  const random = seed === undefined ? undefined : { seed, stream: 0, offset: 0 };
   const dispose = (): void => {
     moved?.dispose();
     moved = undefined;
@@ -73,42 +81,48 @@ export function hvp<M extends object, A extends unknown[]>(
     plan.dispose();
   };
   const call = callable((model: M, v: PerParameter, ...args: A) => {
-    const paths = plan.parametersOf(model);
-    for (const [{ dtype }, path] of paths)
-      if (dtype !== 'f64') throw refusal(where, path, 'be f64', dtype, 'ERR_DTYPE');
-    checkDirection(where, paths, v);
-    if (!moved?.isOf(paths)) {
-      moved?.dispose();
-      moved = undefined;
-      moved = new Moved(paths);
-    }
-    const { points, product } = moved;
-    const parameters = [...paths.keys()];
-    const out = [...product.values()];
-    const [{ device }] = parameters as [Tensor];
-    const along = parameters.map((tensor) => v.get(tensor));
-    const shadow = replaced(model, (tensor) => points.get(tensor) ?? tensor) as M;
-    ops.fill(device, { x: out, value: 0 });
-    for (const [times, factor] of stencil) {
-      for (const [i, tensor] of parameters.entries()) {
-        const terms = along[i] ? [tensor, along[i]] : [tensor];
-        ops.linearCombination(device, {
-          out: [points.get(tensor)!],
-          terms,
-          coefficients: along[i] ? [1, times * step] : [1],
-        });
+    return plan.run(model, { isRecording: false, random }, (tape, paths) => {
+      for (const [{ dtype }, path] of paths)
+        if (dtype !== 'f64') throw refusal(where, path, 'be f64', dtype, 'ERR_DTYPE');
+      checkDirection(where, paths, v);
+      if (!moved?.isOf(paths)) {
+        moved?.dispose();
+        moved = undefined;
+        moved = new Moved(paths.keys());
       }
-      if (seed !== undefined) gradient.calls = 0;
-      const { grads } = gradient(shadow, ...args);
-      for (const [tensor, into] of product) {
-        const part = grads.get(points.get(tensor)!);
-        if (part)
-          ops.linearCombination(device, { out: [into], terms: [into, part], coefficients: [1, factor / (12 * step)] });
+      const { points, product } = moved;
+      checkApart(paths, v, product);
+      const shadow = replaced(model, (tensor) => points.get(tensor) ?? tensor) as M;
+      const { device } = tape.arena;
+      ops.fill(device, { x: [...product.values()], value: 0 });
+      let grads: PerParameter = new Map();
+      for (const [times, factor] of stencil) {
+        for (const [tensor, point] of points) {
+          const along = v.get(tensor);
+          const terms = along ? [tensor, along] : [tensor];
+          const coefficients = along ? [1, times * step] : [1];
+          ops.linearCombination(device, { out: [point], terms, coefficients });
+        }
+        if (seed !== undefined) gradient.calls = 0;
+        ({ grads } = gradient(shadow, ...args));
+        moved.add(grads, factor / (12 * step));
       }
-    }
-    if (seed !== undefined) gradient.calls = 0;
-    const { value } = gradient(model, ...args);
-    return { value, product: product as PerParameter };
+      const value = runOn(tape, () => loss(model as Traced<M>, ...args));
+      return {
+        value: tensorOf(value),
+        product: new Map([...product].filter(([tensor]) => grads.has(points.get(tensor)!))) as PerParameter,
+      };
+    });
   }, plan);
   return Object.assign(call, { dispose, [Symbol.dispose]: dispose });
+}
+
+/** The product is written before v has been read for the last time. */
+function checkApart(paths: ReadonlyMap<Tensor, string>, v: PerParameter, product: PerParameter): void {
+  const blocks = new Set([...product.values()].map((tensor) => placeOf(tensor).block));
+  for (const [tensor, path] of paths) {
+    const part = v.get(tensor);
+    if (part && blocks.has(placeOf(part).block))
+      throw refusal('nn.hvp', `v of ${path}`, 'be no product of this function, which is written over', 'one');
+  }
 }

@@ -2,7 +2,8 @@ import { refusal, shown } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { isResult, type PerParameter, type Traced, type Value } from '../tape/value.ts';
 import { alongDirection } from './along.ts';
-import { type Call, type CallOptions, callable, Plan, readCall } from './plan.ts';
+import { type Call, type CallOptions, callable, readCall } from './call.ts';
+import { Plan } from './plan.ts';
 
 /**
  * J v, the derivative of a function's result along a direction v of the parameters. Both hold until the next call.
@@ -26,7 +27,7 @@ export function jvp<M extends object, A extends unknown[]>(
       if (!isResult(result)) throw refusal(where, 'the function', 'return a value', shown(result));
       tape.forth();
       if (!result.tangent) throw refusal(where, 'v', 'have a parameter that matters', 'none');
-      return { value: result.tensor, tangent: result.tangent };
+      return { value: result.data, tangent: result.tangent };
     });
   }, plan);
 }

@@ -1,45 +1,22 @@
 // Repeated calls of one function share buffers, and the gradients of the parameters.
 import type { Device } from '../../core/device.ts';
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
-import { kind, optional, readOptions, type Schema, whole } from '../../core/schema.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { parameterPaths } from '../model/parameters.ts';
 import { replaced } from '../model/tree.ts';
 import { Arena } from '../tape/arena.ts';
-import { isResult, Result, tensorOf } from '../tape/value.ts';
-
-/** A function of the caller's that is called again and again. It owns buffers. */
-export interface Call {
-  /** Gives all buffers back; results are gone, and the next call makes new ones. */
-  dispose(): void;
-  /** Disposes: `using step = nn.valueAndGrad(loss)`. */
-  [Symbol.dispose](): void;
-}
-
-/** Options of all calls. */
-export interface CallOptions {
-  /** Buffers to share with other calls: then results hold until the next call of any of them. Default: its own. */
-  arena?: Arena | undefined;
-  /**
-   * For functions that draw numbers, such as dropout: every call draws its own, and `recompute` the same again. Whole,
-   * 0 to 2^53. Default: none, and a function that draws throws in a gradient.
-   */
-  seed?: number | undefined;
-}
-
-export const callSchema: Schema<{ arena: Arena | undefined; seed: number | undefined }> = {
-  arena: kind((value): value is Arena => value instanceof Arena, 'an nn.Arena'),
-  seed: optional(whole(0, 0, 2 ** 53)),
-};
-
-export const readCall = (where: string, options: CallOptions): { arena: Arena | undefined; seed: number | undefined } =>
-  readOptions(where, options, callSchema);
+import type { TapeOptions } from '../tape/session.ts';
+import { Tape } from '../tape/tape.ts';
+import { Result } from '../tape/value.ts';
 
 export class Plan {
   readonly #where: string;
   readonly #given: Arena | undefined;
   #own: Arena | undefined;
   readonly #gradients = new Map<Tensor, Tensor>();
+  /** Parameters whose gradients the last call has written. */
+  written: ReadonlySet<Tensor> = new Set();
+  #isRunning = false;
 
   constructor(where: string, fn: unknown, arena: Arena | undefined) {
     if (typeof fn !== 'function') throw refusal(where, 'the first argument', 'be a function', shown(fn));
@@ -47,8 +24,27 @@ export class Plan {
     this.#given = arena;
   }
 
+  /** Runs on a tape of its own; buffers come back however it ends. */
+  run<R>(model: unknown, options: TapeOptions, body: (tape: Tape, paths: Map<Tensor, string>) => R): R {
+    if (this.#isRunning)
+      throw new OrthokitError(
+        'ERR_STATE',
+        `${this.#where}: must not be called inside itself, got a call within a call`,
+      );
+    const paths = this.#parametersOf(model);
+    const [first] = paths.keys();
+    const arena = this.#arenaFor(first!.device);
+    this.#isRunning = true;
+    try {
+      const parameters = options.isRecording ? paths : undefined;
+      return arena.call(() => body(new Tape(arena, { ...options, parameters }), paths));
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
   /** The arena of the model's device. */
-  arenaFor(device: Device): Arena {
+  #arenaFor(device: Device): Arena {
     if (this.#given) {
       if (this.#given.device !== device)
         throw new OrthokitError('ERR_DEVICE', `${this.#where}: the model is on another device than the arena`);
@@ -60,7 +56,7 @@ export class Plan {
   }
 
   /** The parameters of a model by path, all alive and on one device. */
-  parametersOf(model: unknown): Map<Tensor, string> {
+  #parametersOf(model: unknown): Map<Tensor, string> {
     const found = parameterPaths(this.#where, model);
     const [first] = found.keys();
     if (!first) throw refusal(this.#where, 'model', 'hold a tensor that is trained', 'none');
@@ -71,28 +67,37 @@ export class Plan {
     for (const [tensor, gradient] of this.#gradients)
       if (!found.has(tensor)) {
         this.#gradients.delete(tensor);
+        this.written = new Set();
         gradient.dispose();
       }
     return found;
   }
 
   /** A value for each parameter, and the model with values in their places. */
-  trace(
-    model: unknown,
-    paths: ReadonlyMap<Tensor, string>,
-    samples?: number,
-  ): { values: Map<Tensor, Result>; shadow: unknown } {
+  trace(tape: Tape, model: unknown, paths: ReadonlyMap<Tensor, string>): { values: Result[]; shadow: unknown } {
     const values = new Map<Tensor, Result>();
+    const { samples } = tape.options;
     for (const [tensor, path] of paths)
-      values.set(tensor, new Result(tensor, true, { path, gradient: this.#gradient(tensor, samples), samples }));
-    return { values, shadow: replaced(model, (tensor) => values.get(tensor) ?? tensor) };
+      values.set(tensor, new Result(tape, tensor, true, { path, gradient: () => this.#gradient(tensor, samples) }));
+    return { values: [...values.values()], shadow: replaced(model, (tensor) => values.get(tensor) ?? tensor) };
+  }
+
+  /** The gradients of a walk back from the loss, times scale. */
+  backward(tape: Tape, loss: Result, scale: number, values: readonly Result[]): Map<Tensor, Tensor> {
+    tape.arena.pin(loss.data);
+    this.written = new Set();
+    loss.gradient = scale;
+    tape.backward();
+    const grads = new Map<Tensor, Tensor>();
+    for (const { data, leaf, gradient } of values) if (gradient !== undefined) grads.set(data, leaf!.gradient());
+    this.written = new Set(grads.keys());
+    return grads;
   }
 
   #gradient(tensor: Tensor, samples: number | undefined): Tensor {
     const known = this.#gradients.get(tensor);
-    const count = samples === undefined ? tensor.size : samples * tensor.size;
-    if (known && known.size === count) return known;
     const shape = samples === undefined ? tensor.shape : [samples, ...tensor.shape];
+    if (known && String(known.shape) === String(shape)) return known;
     const gradient = new Tensor(tensor.device, shape, tensor.dtype);
     known?.dispose();
     this.#gradients.set(tensor, gradient);
@@ -104,27 +109,6 @@ export class Plan {
     this.#own = undefined;
     for (const tensor of this.#gradients.values()) tensor.dispose();
     this.#gradients.clear();
+    this.written = new Set();
   }
-}
-
-/** @throws ERR_ARGUMENT unless the function has given a loss */
-export function checkLoss(where: string, loss: unknown): asserts loss is Result {
-  if (isResult(loss) && loss.tensor.size === 1) return;
-  const got = isResult(loss) ? `${loss.dtype}[${loss.shape}]` : shown(loss);
-  throw refusal(where, 'the function', 'return a loss of one element', got);
-}
-
-/** A result with tensors where values are. */
-export function plain(result: unknown): unknown {
-  if (isResult(result)) return tensorOf(result);
-  if (Array.isArray(result)) return result.map(plain);
-  if (typeof result !== 'object' || result === null || Object.getPrototypeOf(result) !== Object.prototype)
-    return result;
-  return Object.fromEntries(Object.entries(result).map(([key, value]) => [key, plain(value)]));
-}
-
-/** A function that is also a call with buffers. */
-export function callable<F extends (...args: never[]) => unknown>(fn: F, plan: Plan): F & Call {
-  const dispose = () => plan.dispose();
-  return Object.assign(fn, { dispose, [Symbol.dispose]: dispose });
 }

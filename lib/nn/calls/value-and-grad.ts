@@ -1,9 +1,10 @@
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
 import { finite, flag, optional, readOptions, type Schema, word } from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
-import { runOn, Tape } from '../tape/tape.ts';
+import { runOn } from '../tape/running.ts';
 import type { PerParameter, Traced, Value } from '../tape/value.ts';
-import { type Call, type CallOptions, callable, callSchema, checkLoss, Plan } from './plan.ts';
+import { type Call, type CallOptions, callable, callSchema, checkLoss } from './call.ts';
+import { Plan } from './plan.ts';
 
 /** Options of {@link valueAndGrad}. */
 export interface GradientOptions extends CallOptions {
@@ -50,8 +51,13 @@ const schema: Schema<{
 
 function samplesOf(args: readonly unknown[]): number {
   const first = args.find(isTensor) as Tensor | undefined;
-  if (first && first.shape.length > 0) return first.shape[0]!;
-  throw refusal('nn.valueAndGrad', 'an argument', 'be a tensor with samples', shown(args[0]));
+  if (first && first.shape.length > 0 && first.size > 0) return first.shape[0]!;
+  throw refusal(
+    'nn.valueAndGrad',
+    'an argument',
+    'be a tensor with samples',
+    first ? `[${first.shape}]` : shown(args[0]),
+  );
 }
 
 /**
@@ -77,36 +83,25 @@ export function valueAndGrad<M extends object, A extends unknown[]>(
   const where = 'nn.valueAndGrad';
   const { arena: given, seed, scale, products, perSample } = readOptions(where, options, schema);
   const plan = new Plan(where, loss, given);
-  let used = new Set<Tensor>();
   const state = { calls: 0, unused: [] as readonly string[] };
 
   const run = (isAccumulating: boolean, model: M, args: A): ValueAndGrads => {
-    const paths = plan.parametersOf(model);
-    const [first] = paths.keys();
     const samples = perSample ? samplesOf(args) : undefined;
     if (isAccumulating && samples !== undefined)
       throw new OrthokitError('ERR_UNSUPPORTED', `${where}: accumulate must come without perSample, got both`);
-    const arena = plan.arenaFor(first!.device);
-    const { values, shadow } = plan.trace(model, paths, samples);
     const random = seed === undefined ? undefined : { seed, stream: state.calls, offset: 0 };
-    const tape = new Tape(arena, { isRecording: true, random, products, parameters: paths });
-    try {
-      const result = runOn(tape, () => loss(shadow as Traced<M>, ...args));
+    return plan.run(model, { isRecording: true, random, products, samples }, (tape, paths) => {
+      const { values, shadow } = plan.trace(tape, model, paths);
+      const result: unknown = runOn(tape, () => loss(shadow as Traced<M>, ...args));
       checkLoss(where, result);
-      if (!result.isTracked) throw refusal(where, 'a parameter of the model', 'matter for the loss', 'none');
       if (isAccumulating)
-        for (const value of values.values()) if (used.has(value.tensor)) value.gradient = kept(value.leaf!.gradient);
-      result.gradient = samples === undefined ? scale : scale * samples;
-      tape.backward(result);
-      const grads = new Map<Tensor, Tensor>();
-      for (const [tensor, { leaf, gradient }] of values) if (gradient !== undefined) grads.set(tensor, leaf!.gradient);
-      used = new Set(grads.keys());
+        for (const value of values)
+          if (plan.written.has(value.data)) value.gradient = { tensor: value.leaf!.gradient(), owners: 1 };
+      const grads = plan.backward(tape, result, scale, values);
       state.calls += 1;
       state.unused = [...paths].filter(([tensor]) => !grads.has(tensor)).map(([, path]) => path);
-      return { value: result.tensor, grads };
-    } finally {
-      arena.reset();
-    }
+      return { value: result.data, grads };
+    });
   };
 
   const call = callable((model: M, ...args: A) => run(false, model, args), plan);
@@ -122,5 +117,3 @@ export function valueAndGrad<M extends object, A extends unknown[]>(
     accumulate: { value: (model: M, ...args: A) => run(true, model, args) },
   }) as Gradient<M, A>;
 }
-
-const kept = (tensor: Tensor) => ({ tensor, owners: 1, isKept: true });

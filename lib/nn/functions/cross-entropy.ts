@@ -21,6 +21,7 @@ export const crossEntropy: (logits: Arg, labels: Tensor) => Value = defineLoss(
     return {
       out,
       inputs: [logits],
+      over: 'mean',
       backward: (scale, to) => to.set(logits, (grad) => gradient(x, f.rows(grad), scale)),
       // p (v − Σ p v) / counted in rows that count: the way back of the softmax, times a share of each row.
       curvature: (d, to) => {

@@ -1,7 +1,7 @@
 import { ops } from '../../core/native-ops.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { defineOwn } from '../tape/define.ts';
-import { runningTape } from '../tape/tape.ts';
+import { runningTape } from '../tape/running.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 import { add } from './add.ts';
 
@@ -60,7 +60,7 @@ const product = defineOwn('linear', (f, x: Arg, weight: Arg, bias: Arg | undefin
 /** Products in 16 bits with sums in f32: factors and gradients are rounded before, results after. */
 const rounded = defineOwn('linear', (f, x: Arg, weight: Arg, bias: Arg | undefined, dtype: 'bf16' | 'f16') => {
   const { device, tape } = f;
-  const w = tape.rounded(tensorOf(weight), dtype);
+  const w = tape.rounded(weight, dtype);
   const cast = (from: Tensor, to: Tensor): Tensor => {
     ops.cast(device, { x: [from], out: [to] });
     return to;

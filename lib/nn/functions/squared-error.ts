@@ -1,7 +1,7 @@
 import { ops } from '../../core/native-ops.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { defineLoss } from '../tape/define.ts';
-import type { LossWay } from '../tape/tape.ts';
+import type { LossWay } from '../tape/rule.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 /** The mean of (x − y)², of one shape. @throws ERR_SHAPE, ERR_DTYPE */
@@ -26,6 +26,7 @@ export const squaredError: (x: Arg, y: Arg) => Value = defineLoss('squaredError'
   return {
     out,
     inputs: [x, y],
+    over: 'mean',
     backward: (scale, to) => both(to, [residual], [scale]),
     curvature: (d, to) => {
       const [dx, dy] = [d(x), d(y)];

@@ -16,6 +16,7 @@ const total = (name: string, isMean: boolean) =>
     return {
       out,
       inputs: [x],
+      over: isMean ? 'mean' : 'sum',
       backward: (scale, to) => to.set(x, (grad) => ops.fill(device, { x: [grad], value: scale * factor })),
     };
   });

@@ -1,6 +1,7 @@
+import { refusal, shown } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { defineLoss } from '../tape/define.ts';
-import { tensorOf, type Value } from '../tape/value.ts';
+import { isLoss, tensorOf, type Value } from '../tape/value.ts';
 
 /**
  * Σ factor · loss.
@@ -11,12 +12,15 @@ import { tensorOf, type Value } from '../tape/value.ts';
 export const weighted: (terms: readonly (readonly [number, Value])[]) => Value = defineLoss(
   'weighted',
   (f, terms: readonly (readonly [number, Value])[]) => {
+    for (const [i, [, loss]] of terms.entries())
+      if (!isLoss(loss)) throw refusal('nn.weighted', `terms[${i}]`, 'be a loss', shown(loss));
     const out = f.buffer([1], 'f64');
     const losses = terms.map(([, loss]) => tensorOf(loss));
     const coefficients = terms.map(([factor]) => factor);
     ops.linearCombination(f.device, { out: [out], terms: losses, coefficients });
     return {
       out,
+      over: 'sum',
       inputs: terms.map(([, loss]) => loss),
       backward: (scale, to) => {
         for (const [factor, loss] of terms) to.scale(loss, scale * factor);

@@ -2,15 +2,16 @@ import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
 import type { Dtype } from '../../core/dtypes.ts';
 import { OrthokitError } from '../../core/errors.ts';
-import { placeOf, Tensor } from '../../core/tensor.ts';
+import { Tensor } from '../../core/tensor.ts';
+import { Views } from './views.ts';
 
-/** Buffers of one shape and dtype. */
+/** Buffers of one shape and dtype, or a constant. */
 interface Shelf {
   /** In the order in which they were made. */
   readonly all: Tensor[];
   /** The last one is lent next. */
   readonly free: Tensor[];
-  readonly bytes: number;
+  bytes: number;
   lastCall: number;
 }
 
@@ -34,12 +35,11 @@ export class Arena {
   readonly device: Device;
   readonly #shelves = new Map<string, Shelf>();
   readonly #lent = new Map<Tensor, Shelf>();
-  readonly #views = new Map<Tensor, Map<string, Tensor>>();
-  /** Views of tensors that are not the arena's: until the call ends. */
-  #foreign: Tensor[] = [];
-  readonly #constants = new Map<string, Tensor>();
-  readonly #blocks = new WeakSet<object>();
-  #call = 0;
+  readonly #views = new Views();
+  readonly #pinned = new Set<Tensor>();
+  #calls = 0;
+  /** Calls that run, one inside the other. */
+  #depth = 0;
   #bytes = 0;
   #largest = 0;
   #disposed = false;
@@ -55,110 +55,107 @@ export class Arena {
     return this.#disposed;
   }
 
+  /** @internal How many calls have ended. */
+  get calls(): number {
+    return this.#calls;
+  }
+
   /** @internal Lends a buffer whose elements are not set. */
   take(shape: readonly number[], dtype: Dtype): Tensor {
-    if (this.#disposed) throw new OrthokitError('ERR_DISPOSED', 'nn: the arena has been disposed');
-    const key = `${dtype} ${shape}`;
-    let shelf = this.#shelves.get(key);
-    let tensor = shelf?.free.pop();
-    if (!tensor) {
-      tensor = new Tensor(this.device, shape, dtype);
-      shelf ??= { all: [], free: [], bytes: tensor.byteLength, lastCall: 0 };
-      this.#shelves.set(key, shelf);
-      shelf.all.push(tensor);
-      this.#blocks.add(placeOf(tensor).block);
-      this.#bytes += shelf.bytes;
-    }
-    this.#lent.set(tensor, shelf!);
-    shelf!.lastCall = this.#call;
+    const shelf = this.#shelf(`${dtype} ${shape}`);
+    const tensor = shelf.free.pop() ?? this.#added(shelf, new Tensor(this.device, shape, dtype));
+    this.#lent.set(tensor, shelf);
     return tensor;
   }
 
-  /** @internal Takes a buffer back; what was not lent is left alone. */
+  /** @internal Masks and lists of indices: made once, and gone as buffers are. */
+  constant(key: string, make: (device: Device) => Tensor): Tensor {
+    const shelf = this.#shelf(`constant ${key}`);
+    return shelf.all[0] ?? this.#added(shelf, make(this.device));
+  }
+
+  #shelf(key: string): Shelf {
+    if (this.#disposed) throw new OrthokitError('ERR_DISPOSED', 'nn: the arena has been disposed');
+    let shelf = this.#shelves.get(key);
+    if (!shelf) {
+      shelf = { all: [], free: [], bytes: 0, lastCall: 0 };
+      this.#shelves.set(key, shelf);
+    }
+    shelf.lastCall = this.#calls;
+    return shelf;
+  }
+
+  #added(shelf: Shelf, tensor: Tensor): Tensor {
+    shelf.all.push(tensor);
+    shelf.bytes += tensor.byteLength;
+    this.#bytes += tensor.byteLength;
+    this.#views.keep(tensor);
+    return tensor;
+  }
+
+  /** @internal Takes a buffer back; what was not lent, or is pinned, is left alone. */
   give(tensor: Tensor): void {
     const shelf = this.#lent.get(tensor);
-    if (!shelf) return;
+    if (!shelf || this.#pinned.has(tensor)) return;
     this.#lent.delete(tensor);
     shelf.free.push(tensor);
   }
 
+  /** @internal Keeps a buffer until the next call. */
+  pin(tensor: Tensor): void {
+    this.#pinned.add(tensor);
+  }
+
   /** @internal The same bytes under another shape. */
   view(tensor: Tensor, shape: readonly number[]): Tensor {
-    if (shape.length === tensor.shape.length && shape.every((size, i) => size === tensor.shape[i])) return tensor;
-    if (!this.#blocks.has(placeOf(tensor).block)) {
-      const view = tensor.reshape(shape);
-      this.#foreign.push(view);
-      return view;
-    }
-    let views = this.#views.get(tensor);
-    if (!views) {
-      views = new Map();
-      this.#views.set(tensor, views);
-    }
-    const key = shape.join();
-    let view = views.get(key);
-    if (!view) {
-      view = tensor.reshape(shape);
-      views.set(key, view);
-    }
-    return view;
+    return this.#views.view(tensor, shape);
   }
 
-  /** @internal Masks and lists of indices: made once, kept until the arena is disposed of. */
-  constant(key: string, make: (device: Device) => Tensor): Tensor {
-    let tensor = this.#constants.get(key);
-    if (!tensor) {
-      tensor = make(this.device);
-      this.#constants.set(key, tensor);
+  /** @internal A call, whether it ends well or not: buffers come back at the end of the outermost. */
+  call<R>(body: () => R): R {
+    this.#depth += 1;
+    try {
+      return body();
+    } finally {
+      this.#depth -= 1;
+      if (this.#depth === 0) this.#reset();
     }
-    return tensor;
   }
 
-  /**
-   * @internal After a call, whether it ended well or not: all that was lent comes back, so that the next call of equal
-   * shapes gets the same buffers in the same order.
-   */
-  reset(): void {
-    for (const view of this.#foreign) view.dispose();
-    this.#foreign = [];
+  /** All that was lent comes back, so that the next call of equal shapes gets the same buffers in the same order. */
+  #reset(): void {
+    this.#views.reset();
+    this.#pinned.clear();
     let used = 0;
     for (const { all, free, bytes, lastCall } of this.#shelves.values()) {
-      if (lastCall === this.#call) used += all.length * bytes;
+      if (lastCall === this.#calls) used += bytes;
       free.length = 0;
       for (let i = all.length - 1; i >= 0; --i) free.push(all[i]!);
     }
     this.#lent.clear();
     this.#largest = Math.max(this.#largest, used);
     if (this.#bytes > mostBytes * this.#largest) this.#evict();
-    this.#call += 1;
+    this.#calls += 1;
   }
 
   /** Shapes that have not been seen for longest go first. */
   #evict(): void {
     const byAge = [...this.#shelves].sort(([, a], [, b]) => a.lastCall - b.lastCall);
     for (const [key, shelf] of byAge) {
-      if (this.#bytes <= mostBytes * this.#largest || shelf.lastCall === this.#call) return;
+      if (this.#bytes <= mostBytes * this.#largest || shelf.lastCall === this.#calls) return;
       this.#shelves.delete(key);
-      this.#bytes -= shelf.all.length * shelf.bytes;
-      for (const tensor of shelf.all) this.#drop(tensor);
+      this.#bytes -= shelf.bytes;
+      for (const tensor of shelf.all) this.#views.drop(tensor);
     }
-  }
-
-  #drop(tensor: Tensor): void {
-    for (const view of this.#views.get(tensor)?.values() ?? []) view.dispose();
-    this.#views.delete(tensor);
-    tensor.dispose();
   }
 
   /** Gives all buffers back. Results of its calls are gone. */
   dispose(): void {
     if (this.#disposed) return;
-    this.reset();
+    this.#reset();
     this.#disposed = true;
-    for (const { all } of this.#shelves.values()) for (const tensor of all) this.#drop(tensor);
-    for (const tensor of this.#constants.values()) tensor.dispose();
+    for (const { all } of this.#shelves.values()) for (const tensor of all) this.#views.drop(tensor);
     this.#shelves.clear();
-    this.#constants.clear();
   }
 
   /** Disposes: `using arena = new nn.Arena(device)`. */

@@ -1,27 +1,27 @@
-import { OrthokitError, shown } from '../../core/errors.ts';
+import { OrthokitError, refusal, shown } from '../../core/errors.ts';
 import { isTensor } from '../../core/tensor.ts';
 import { type Frame, TapeFrame } from './frame.ts';
-import { type LossRule, type Rule, runningTape, type Tape } from './tape.ts';
-import { type Arg, isResult, type Value } from './value.ts';
+import { located } from './located.ts';
+import type { LossRule, Rule } from './rule.ts';
+import { runningTape } from './running.ts';
+import type { Tape } from './tape.ts';
+import { type Arg, isArg, isResult, type Value } from './value.ts';
 
-/** The same error, told where it was: `nn.linear of blocks.2.down.weight: gemm: …`. */
-function located(error: unknown, name: string, args: readonly unknown[]): unknown {
-  if (!(error instanceof OrthokitError) || error.message.startsWith('nn.')) return error;
-  const leaf = args.find((x) => isResult(x) && x.leaf) as { leaf: { path: string } } | undefined;
-  const place = leaf ? ` of ${leaf.leaf.path}` : '';
-  return new OrthokitError(error.code, `nn.${name}${place}: ${error.message}`, { cause: error });
-}
-
-/** A parameter that is reached past the argument of the function would get no gradient, and nobody would notice. */
-function checkConstants(tape: Tape, name: string, args: readonly unknown[]): void {
+/**
+ * A parameter that is reached past the argument of the function would get no gradient, nor would what another call
+ * made, and nobody would notice.
+ */
+function checkSources(tape: Tape, name: string, args: readonly unknown[]): void {
   const { parameters } = tape.options;
-  if (!parameters) return;
-  for (const x of args)
-    if (isTensor(x) && parameters.has(x))
+  for (const x of args) {
+    if (isResult(x) && !tape.holds(x))
+      throw refusal(`nn.${name}`, 'a value', 'be of the call that runs', 'one of another call');
+    if (isTensor(x) && parameters?.has(x))
       throw new OrthokitError(
         'ERR_ARGUMENT',
         `nn.${name}: ${parameters.get(x)} must be reached through the argument of the function, got the tensor itself, which has no gradient`,
       );
+  }
 }
 
 function defined<A extends unknown[], F extends Frame>(
@@ -31,10 +31,12 @@ function defined<A extends unknown[], F extends Frame>(
 ): (...args: A) => Value {
   return (...args) => {
     const tape = runningTape(name);
-    checkConstants(tape, name, args);
-    const frame = new TapeFrame(tape);
+    checkSources(tape, name, args);
+    const frame = new TapeFrame(tape, name);
     try {
-      return tape.record(name, frame, body(frame as unknown as F, ...args), isLoss);
+      const rule = body(frame as unknown as F, ...args);
+      checkSources(tape, name, rule.inputs);
+      return tape.record(name, frame, rule, isLoss);
     } catch (error) {
       throw located(error, name, args);
     }
@@ -83,6 +85,5 @@ export const defineLoss = <A extends unknown[]>(
 
 /** @throws ERR_ARGUMENT for what is neither tensor nor value */
 export function checkArg(name: string, field: string, x: unknown): asserts x is Arg {
-  if (isResult(x) || isTensor(x)) return;
-  throw new OrthokitError('ERR_ARGUMENT', `nn.${name}: ${field} must be a tensor or a value, got ${shown(x)}`);
+  if (!isArg(x)) throw refusal(`nn.${name}`, field, 'be a tensor or a value', shown(x));
 }

@@ -12,7 +12,7 @@ export interface Frame {
   buffer(shape: readonly number[], dtype: Dtype): Tensor;
   /** A buffer, not set, until the function or its way back returns. */
   scratch(shape: readonly number[], dtype: Dtype): Tensor;
-  /** A tensor that is made once and stays, such as a mask. The key tells all that it depends on. */
+  /** A tensor that is made once and kept, such as a mask. The key tells all that it depends on. */
   constant(key: string, make: (device: Device) => Tensor): Tensor;
   /** The tensor of an argument. */
   tensor(x: Arg): Tensor;
@@ -22,10 +22,12 @@ export class TapeFrame implements Frame {
   readonly device: Device;
   readonly kept: Tensor[] = [];
   readonly tape: Session;
+  readonly #name: string;
   #scratch: Tensor[] = [];
 
-  constructor(tape: Session) {
+  constructor(tape: Session, name: string) {
     this.tape = tape;
+    this.#name = name;
     this.device = tape.arena.device;
   }
 
@@ -42,7 +44,7 @@ export class TapeFrame implements Frame {
   }
 
   constant(key: string, make: (device: Device) => Tensor): Tensor {
-    return this.tape.arena.constant(key, make);
+    return this.tape.arena.constant(`${this.#name} ${key}`, make);
   }
 
   tensor(x: Arg): Tensor {

@@ -10,7 +10,10 @@ export interface Value {
   readonly shape: readonly number[];
   /** The type of the elements. */
   readonly dtype: Dtype;
-  /** The elements, for a look from outside: they hold until the next call, and no gradient passes through them. */
+  /**
+   * The elements, for a look from outside: asked for inside the call, they hold until the next one. No gradient passes
+   * through them.
+   */
   readonly tensor: Tensor;
 }
 
@@ -46,20 +49,25 @@ export type PerParameter = ReadonlyMap<Tensor, Tensor>;
 export interface Share {
   readonly tensor: Tensor;
   owners: number;
-  /** Of a parameter: it is the caller's, and never goes back to the arena. */
-  readonly isKept: boolean;
 }
 
 /** A parameter inside a call, and where its gradient goes. */
 export interface Leaf {
   readonly path: string;
-  readonly gradient: Tensor;
-  /** The first axis of a gradient for each sample. */
-  readonly samples: number | undefined;
+  /** Made where it is asked for. */
+  gradient(): Tensor;
+}
+
+/** A tape, as its values know it. */
+export interface Owner {
+  /** Keeps a buffer until the next call. @throws ERR_STATE once the call has ended */
+  pin(tensor: Tensor): void;
 }
 
 export class Result implements Value {
-  readonly tensor: Tensor;
+  /** The tape on which it was written. */
+  readonly tape: Owner;
+  readonly data: Tensor;
   readonly shape: readonly number[];
   readonly dtype: Dtype;
   /** True: a parameter matters for it. */
@@ -69,18 +77,27 @@ export class Result implements Value {
   gradient: Share | number | undefined;
   tangent: Tensor | undefined;
 
-  constructor(tensor: Tensor, isTracked: boolean, leaf?: Leaf) {
-    this.tensor = tensor;
-    this.shape = tensor.shape;
-    this.dtype = tensor.dtype;
+  constructor(tape: Owner, data: Tensor, isTracked: boolean, leaf?: Leaf) {
+    this.tape = tape;
+    this.data = data;
+    this.shape = data.shape;
+    this.dtype = data.dtype;
     this.isTracked = isTracked;
     this.leaf = leaf;
+  }
+
+  get tensor(): Tensor {
+    if (!this.leaf) this.tape.pin(this.data);
+    return this.data;
   }
 }
 
 export const isResult = (x: unknown): x is Result => x instanceof Result;
 export const isTracked = (x: unknown): x is Result => isResult(x) && x.isTracked;
 export const tangentOf = (x: Arg | undefined): Tensor | undefined => (isResult(x) ? x.tangent : undefined);
+/** True for the result of a loss; a parameter of one element is none. */
+export const isLoss = (x: unknown): x is Result =>
+  isResult(x) && !x.leaf && x.dtype === 'f64' && String(x.shape) === '1';
 /** The tensor of an argument. What is neither tensor nor value is left for the operation to refuse. */
-export const tensorOf = (x: Arg): Tensor => (isResult(x) ? x.tensor : (x as Tensor));
+export const tensorOf = (x: Arg): Tensor => (isResult(x) ? x.data : (x as Tensor));
 export const isArg = (x: unknown): x is Arg => isResult(x) || isTensor(x);

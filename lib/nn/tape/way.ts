@@ -2,78 +2,95 @@ import { OrthokitError } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
+import type { AgainRule, Entry, Input, LossRule, LossWay, Rule, Way } from './rule.ts';
+import { Shares } from './shares.ts';
 import { type Arg, isTracked, type Result, type Share } from './value.ts';
 
-type Input = Arg | undefined;
-
-/** How a function hands gradients on to its inputs. All do nothing for an input that needs none. */
-export interface Way {
-  /**
-   * For a kernel that adds: `write(out, beta)` makes out = result + beta · out. `perSample` writes the gradient of each
-   * sample, `[samples, …]`.
-   */
-  add(x: Input, write: (out: Tensor, beta: 0 | 1) => void, perSample?: (out: Tensor, samples: number) => void): void;
-  /** For a kernel that only writes. `over`: it may write over the gradient that came in. */
-  set(x: Input, write: (out: Tensor) => void, over?: boolean): void;
-  /** For several results of one kernel; undefined for inputs that need none. */
-  setAll(xs: readonly Input[], write: (outs: readonly (Tensor | undefined)[]) => void): void;
-  /** The gradient that came in goes on, as that of a sum does. */
-  pass(x: Input, grad: Tensor): void;
-}
-
-export class Backward implements Way {
+export class Backward implements Way, LossWay {
   readonly #arena: Arena;
-  #current!: Share;
+  readonly #shares: Shares;
+  readonly #samples: number | undefined;
+  /** The gradient that came in; none in a loss. */
+  #current: Share | undefined;
+  /** The gradient of a loss, where a function that is none has made it. */
+  #factor: Tensor | undefined;
 
-  constructor(arena: Arena) {
+  constructor(arena: Arena, samples: number | undefined) {
     this.#arena = arena;
+    this.#shares = new Shares(arena);
+    this.#samples = samples;
   }
 
-  /** From here on, the gradient that came in is this one. */
-  begin(gradient: Share): void {
-    this.#current = gradient;
+  /** The way back of one function. */
+  run({ out, rule, isLoss }: Entry): void {
+    const gradient = out.gradient!;
+    if ('again' in rule) (rule as AgainRule).again(gradient);
+    else if (isLoss) this.#loss(rule as LossRule, gradient);
+    else {
+      const share = this.#shares.share(out);
+      this.#current = share;
+      (rule as Rule).backward(share.tensor, this);
+      this.#current = undefined;
+      this.#shares.release(share);
+    }
+    out.gradient = undefined;
   }
 
-  release(gradient: Share): void {
-    gradient.owners -= 1;
-    if (gradient.owners === 0 && !gradient.isKept) this.#arena.give(gradient.tensor);
+  #loss(rule: LossRule, gradient: Share | number): void {
+    const samples = this.#samples;
+    const share = typeof gradient === 'number' ? undefined : gradient;
+    if (samples !== undefined && (share || !rule.over))
+      throw new OrthokitError('ERR_UNSUPPORTED', `perSample must meet a sum or a mean over samples, got another loss`);
+    this.#factor = share?.tensor;
+    rule.backward((share ? 1 : (gradient as number)) * (rule.over === 'mean' ? (samples ?? 1) : 1), this);
+    this.#factor = undefined;
+    if (share) this.#shares.release(share);
+  }
+
+  scale(loss: Arg, scale: number): void {
+    if (!isTracked(loss)) return;
+    if (this.#factor || typeof loss.gradient === 'object')
+      this.set(loss, (out) => ops.fill(this.#arena.device, { x: [out], value: scale }));
+    else loss.gradient = (loss.gradient ?? 0) + scale;
   }
 
   add(x: Input, write: (out: Tensor, beta: 0 | 1) => void, perSample?: (out: Tensor, samples: number) => void): void {
     if (!isTracked(x)) return;
-    const samples = x.leaf?.samples;
-    if (samples !== undefined) {
-      if (!perSample) throw refusedSamples(x);
-      this.#each(x, samples, perSample);
-    } else if (x.gradient === undefined) write(this.#fresh(x).tensor, 0);
-    else write(this.#own(x), 1);
+    const samples = this.#samples;
+    if (!x.leaf || samples === undefined) {
+      if (x.gradient === undefined) write(this.#shares.fresh(x).tensor, 0);
+      else write(this.#shares.own(x), 1);
+      return;
+    }
+    if (!perSample) throw refusedSamples(x);
+    const rows = this.#current!.tensor.shape[0] ?? 1;
+    if (rows % samples !== 0)
+      throw new OrthokitError('ERR_SHAPE', `perSample must have rows for each of ${samples} samples, got ${rows}`);
+    this.#shares.written(x, (out) => perSample(out, samples));
   }
 
   set(x: Input, write: (out: Tensor) => void, over = false): void {
-    if (!isTracked(x)) return;
-    if (x.leaf?.samples !== undefined) throw refusedSamples(x);
-    const current = this.#current;
-    const isFree = over && current !== undefined && current.owners === 1 && !current.isKept;
-    if (x.gradient === undefined) {
-      if (isFree && !x.leaf) {
+    if (!this.#needs(x)) return;
+    const [factor, current] = [this.#factor, this.#current];
+    if (over && !x.leaf && current?.owners === 1) {
+      write(current.tensor);
+      if (x.gradient === undefined) {
         current.owners += 1;
         x.gradient = current;
-        write(current.tensor);
-      } else write(this.#fresh(x).tensor);
+      } else this.#shares.sum(x, current.tensor);
       return;
     }
-    const part = isFree ? current.tensor : this.#arena.take(x.shape, x.dtype);
-    write(part);
-    this.#sum(x, part);
-    if (!isFree) this.#arena.give(part);
+    this.#shares.written(x, (out) => {
+      write(out);
+      if (factor) ops.linearCombination(this.#arena.device, { out: [out], terms: [out], coefficients: [factor] });
+    });
   }
 
   setAll(xs: readonly Input[], write: (outs: readonly (Tensor | undefined)[]) => void): void {
     const parts: [Result, Tensor][] = [];
     const outs = xs.map((x) => {
-      if (!isTracked(x)) return undefined;
-      if (x.leaf?.samples !== undefined) throw refusedSamples(x);
-      if (x.gradient === undefined) return this.#fresh(x).tensor;
+      if (!this.#needs(x)) return undefined;
+      if (x.gradient === undefined) return this.#shares.fresh(x).tensor;
       const part = this.#arena.take(x.shape, x.dtype);
       parts.push([x, part]);
       return part;
@@ -81,60 +98,27 @@ export class Backward implements Way {
     if (outs.every((out) => out === undefined)) return;
     write(outs);
     for (const [x, part] of parts) {
-      this.#sum(x, part);
+      this.#shares.sum(x, part);
       this.#arena.give(part);
     }
   }
 
   pass(x: Input, grad: Tensor): void {
-    if (!isTracked(x)) return;
-    if (x.leaf?.samples !== undefined) throw refusedSamples(x);
-    if (x.gradient !== undefined) this.#sum(x, grad);
-    else if (x.leaf) ops.copy(this.#arena.device, { x: [grad], out: [this.#fresh(x).tensor] });
+    if (!this.#needs(x)) return;
+    const current = this.#current;
+    if (x.gradient !== undefined) this.#shares.sum(x, grad);
+    else if (x.leaf || grad !== current?.tensor)
+      ops.copy(this.#arena.device, { x: [grad], out: [this.#shares.fresh(x).tensor] });
     else {
-      this.#current.owners += 1;
-      x.gradient = this.#current;
+      current.owners += 1;
+      x.gradient = current;
     }
   }
 
-  #each(x: Result, samples: number, write: (out: Tensor, samples: number) => void): void {
-    if (x.gradient === undefined) {
-      write(this.#fresh(x).tensor, samples);
-      return;
-    }
-    const { tensor } = x.gradient as Share;
-    const part = this.#arena.take(tensor.shape, tensor.dtype);
-    write(part, samples);
-    this.#sum(x, part);
-    this.#arena.give(part);
-  }
-
-  #fresh(x: Result): Share {
-    const { leaf } = x;
-    const tensor = leaf ? leaf.gradient : this.#arena.take(x.shape, x.dtype);
-    const share = { tensor, owners: 1, isKept: leaf !== undefined };
-    x.gradient = share;
-    return share;
-  }
-
-  /** The gradient so far, in a buffer that nobody else holds. */
-  #own(x: Result): Tensor {
-    const share = x.gradient as Share;
-    if (share.owners === 1) return share.tensor;
-    share.owners -= 1;
-    const { tensor } = this.#fresh(x);
-    ops.copy(this.#arena.device, { x: [share.tensor], out: [tensor] });
-    return tensor;
-  }
-
-  #sum(x: Result, part: Tensor): void {
-    const share = x.gradient as Share;
-    let { tensor } = share;
-    if (share.owners > 1) {
-      share.owners -= 1;
-      ({ tensor } = this.#fresh(x));
-    }
-    ops.linearCombination(this.#arena.device, { out: [tensor], terms: [share.tensor, part], coefficients: [1, 1] });
+  #needs(x: Input): x is Result {
+    if (!isTracked(x)) return false;
+    if (x.leaf && this.#samples !== undefined) throw refusedSamples(x);
+    return true;
   }
 }
 

@@ -1,0 +1,54 @@
+import { refusal, shown } from '../../core/errors.ts';
+import { kind, optional, readOptions, type Schema, whole } from '../../core/schema.ts';
+import { Arena } from '../tape/arena.ts';
+import { isLoss, isResult, type Result, tensorOf } from '../tape/value.ts';
+import type { Plan } from './plan.ts';
+
+/** A function of the caller's that is called again and again. It owns buffers. */
+export interface Call {
+  /** Gives all buffers back; results are gone, and the next call makes new ones. */
+  dispose(): void;
+  /** Disposes: `using step = nn.valueAndGrad(loss)`. */
+  [Symbol.dispose](): void;
+}
+
+/** Options of all calls. */
+export interface CallOptions {
+  /** Buffers to share with other calls: then results hold until the next call of any of them. Default: its own. */
+  arena?: Arena | undefined;
+  /**
+   * For functions that draw numbers, such as dropout: every call draws its own, and `recompute` the same again. Whole,
+   * 0 to 2^53. Default: none, and a function that draws throws in a gradient.
+   */
+  seed?: number | undefined;
+}
+
+export const callSchema: Schema<{ arena: Arena | undefined; seed: number | undefined }> = {
+  arena: kind((value): value is Arena => value instanceof Arena, 'an nn.Arena'),
+  seed: optional(whole(0, 0, 2 ** 53)),
+};
+
+export const readCall = (where: string, options: CallOptions): { arena: Arena | undefined; seed: number | undefined } =>
+  readOptions(where, options, callSchema);
+
+/** @throws ERR_ARGUMENT unless the function has given a loss in which a parameter matters */
+export function checkLoss(where: string, loss: unknown): asserts loss is Result {
+  const got = isResult(loss) ? `${loss.leaf?.path ?? 'a value'}, ${loss.dtype}[${loss.shape}]` : shown(loss);
+  if (!isLoss(loss)) throw refusal(where, 'the function', 'return a loss of one element, such as nn.sum gives', got);
+  if (!loss.isTracked) throw refusal(where, 'a parameter of the model', 'matter for the loss', 'none');
+}
+
+/** A result with tensors where values are. */
+export function plain(result: unknown): unknown {
+  if (isResult(result)) return tensorOf(result);
+  if (Array.isArray(result)) return result.map(plain);
+  if (typeof result !== 'object' || result === null || Object.getPrototypeOf(result) !== Object.prototype)
+    return result;
+  return Object.fromEntries(Object.entries(result).map(([key, value]) => [key, plain(value)]));
+}
+
+/** A function that is also a call with buffers. */
+export function callable<F extends (...args: never[]) => unknown>(fn: F, plan: Plan): F & Call {
+  const dispose = () => plan.dispose();
+  return Object.assign(fn, { dispose, [Symbol.dispose]: dispose });
+}
