@@ -1,5 +1,5 @@
 // Functions of orthokit/nn, each with parameters of odd sizes: every test of test/nn/functions takes all of them.
-import type { Dtype, Tensor } from '../../lib/index.ts';
+import { ops, type Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
 
 type Params = Record<string, nn.Arg>;
@@ -18,7 +18,6 @@ export interface Case {
   /** Functions that stand outside of jvp. */
   readonly hasNoTangent?: boolean;
   readonly options?: nn.CallOptions;
-  readonly dtypes?: readonly Dtype[];
 }
 
 /** Indices below this. */
@@ -27,6 +26,25 @@ export const rows = 5;
 export const count = 7;
 /** Labels of which some do not count. */
 export const labels = Int32Array.of(0, -1, 0, 0, -1, -1, 0);
+
+/** x², by a function as users write it. */
+const square = nn.defineFunction('square', (frame, x: nn.Arg) => {
+  const { device } = frame;
+  const input = frame.tensor(x);
+  const out = frame.buffer(x.shape, x.dtype);
+  const twice = (along: Tensor, to: Tensor) => {
+    const slope = frame.scratch(x.shape, x.dtype);
+    ops.linearCombination(device, { out: [slope], terms: [input], coefficients: [2] });
+    ops.multiply(device, { x: [along], y: [slope], out: [to] });
+  };
+  ops.multiply(device, { x: [input], y: [input], out: [out] });
+  return {
+    out,
+    inputs: [x],
+    backward: (grad, to) => to.set(x, (dx) => twice(grad, dx)),
+    tangent: (d, dout) => twice(d(x)!, dout),
+  };
+});
 
 export const cases = (n: number): readonly Case[] => {
   const x = [3, n];
@@ -86,6 +104,7 @@ export const cases = (n: number): readonly Case[] => {
     },
     { name: 'reshape', params: { x }, call: ({ x }) => nn.gelu(nn.reshape(x!, [n, 3])) },
     { name: 'cast', params: { x }, call: ({ x }) => nn.cast(nn.cast(x!, 'f64'), x!.dtype) },
+    { name: 'defineFunction', params: { x }, call: ({ x }) => nn.add(square(x!), square(nn.gelu(x!))) },
     { name: 'detach', params: both, call: ({ x, y }) => nn.multiply(x!, nn.detach(nn.gelu(y!))) },
     { name: 'dropout', params: { x }, call: ({ x }) => nn.dropout(x!, { rate: 0.4 }), options: { seed: 3 } },
     {
