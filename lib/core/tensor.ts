@@ -221,8 +221,8 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
   /**
    * A fresh typed array of the elements, once all work queued before is done; `Uint16Array` for f16 and bf16.
    * @throws ERR_MEMORY; ERR_UNSUPPORTED for more elements than an array of JavaScript can have (2^32 in Node.js 20);
-   * ERR_DISPOSED. Without memory the promise is rejected: a throw would leave those that a list of reads has made before
-   * to nobody, and their rejections would end the process
+   * ERR_DISPOSED. Without memory the promise is rejected: a throw would leave the promises that a list of reads has
+   * made before to nobody, and their rejections would end the process
    */
   read(): Promise<DtypeArrays[D]> {
     if (!isTensor(this)) throw notTensor('read', this);

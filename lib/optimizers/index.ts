@@ -9,7 +9,7 @@ export type { AnyOptimizer } from './base/any-optimizer.ts';
 export type { CommonOptions, WeightDecayMode } from './base/common-options.ts';
 export type { NonFinite } from './base/guard.ts';
 export { Optimizer, type OptimizerOptions } from './base/optimizer.ts';
-export type { Group, GroupOptions, Params } from './base/params.ts';
+export type { Gradients, Group, GroupOptions, Params, Tensors } from './base/params.ts';
 export {
   type CoefficientName,
   type CoefficientSet,
