@@ -182,22 +182,6 @@ describe.each(devices)('calls of orthokit/nn on %s', (kind) => {
     expect(step.unused[0]).toBe('blocks.0.up.weight');
   });
 
-  it('gradients of each sample are those of one sample at a time', async () => {
-    const make = nn.init(device, { seed: 3, dtype: 'f64' });
-    const mlp = { up: make.linear(7, 4, { deviation: 0.3 }), down: make.linear(4, 5, { deviation: 0.3 }) };
-    const fn = (p: nn.Traced<typeof mlp>, input: Tensor, target: Tensor) =>
-      nn.crossEntropy(nn.linear(p.down, nn.relu(nn.linear(p.up, input))), target);
-    using each = nn.valueAndGrad(fn, { perSample: true });
-    using one = nn.valueAndGrad(fn);
-    const all = await read(each(mlp, x, labels).grads);
-    for (let i = 0; i < 6; ++i) {
-      const alone = await read(one(mlp, x.rows(i, i + 1), labels.rows(i, i + 1)).grads);
-      for (const [k, values] of alone.entries())
-        for (const [j, value] of values.entries())
-          expect(all[k]![i * values.length + j]!).toBeCloseTo(value as number, 14);
-    }
-  });
-
   it('gaussNewton of a linear model is hvp, which is symmetric', async () => {
     const make = nn.init(device, { seed: 4, dtype: 'f64' });
     const layer = make.linear(7, 5, { deviation: 0.3 });

@@ -254,4 +254,89 @@ describe.each(devices)('tapes of orthokit/nn on %s', (kind) => {
       refused('ERR_ARGUMENT', 'seed of the call must be a number in a gradient', () => step(model));
     });
   });
+
+  describe('functions of ones own', () => {
+    const own = nn.defineFunction('own', (frame, layer: { w: nn.Arg }) => {
+      const out = frame.buffer(layer.w.shape, layer.w.dtype);
+      ops.copy(frame.device, { x: [frame.tensor(layer.w)], out: [out] });
+      // A shape that does not fit, on the way back alone.
+      const wrong = frame.buffer([3], layer.w.dtype);
+      const backward = (_: Tensor, to: nn.Way) =>
+        to.set(layer.w, (dw) => ops.multiply(frame.device, { x: [wrong], y: [wrong], out: [dw] }));
+      return { out, inputs: [layer.w], backward };
+    });
+
+    it('do not take parameters as constants, however they come', () => {
+      using step = nn.valueAndGrad((m: W) => nn.sum(nn.add(m.w, own(model))));
+      refused('ERR_ARGUMENT', 'nn.own: w must be reached through the argument', () => step(model));
+    });
+
+    it('are named where they throw on the way back', () => {
+      using step = nn.valueAndGrad((m: W) => nn.sum(own(m)));
+      refused('ERR_SHAPE', 'nn.own of w: multiply: ', () => step(model));
+    });
+  });
+
+  describe('memory', () => {
+    const bytes = () => device.info.memory.bytes;
+    const wide = { w: Tensor.zeros(device, [256, 256]) };
+    const row = Tensor.zeros(device, [1, 256]);
+    const chain = (m: W, y: nn.Arg) => nn.gelu(nn.linear({ weight: m.w }, y));
+
+    it('of views of views goes with their buffer', () => {
+      const before = device.info.memory.live;
+      const input = Tensor.zeros(device, [3, 1, 256]);
+      const step = nn.valueAndGrad((m: W, y: Tensor) => nn.sum(chain(m, y)), { perSample: true });
+      step(wide, input);
+      step.dispose();
+      input.dispose();
+      expect(device.info.memory.live).toBeLessThanOrEqual(before);
+    });
+
+    it('of constants goes as that of buffers does', () => {
+      const padded = nn.defineFunction('padded', (frame, y: nn.Arg) => {
+        const out = frame.buffer(y.shape, y.dtype);
+        const ones = frame.constant(`${y.shape}`, (on) => Tensor.full(on, y.shape, 1, { dtype: y.dtype }));
+        ops.multiply(frame.device, { x: [frame.tensor(y)], y: [ones], out: [out] });
+        return { out, inputs: [], backward: () => {} };
+      });
+      const before = bytes();
+      using call = nn.forward((_: typeof model, y: Tensor) => padded(y));
+      for (let n = 1000; n < 1020; ++n) {
+        using y = Tensor.zeros(device, [n]);
+        call(model, y);
+      }
+      expect(bytes() - before).toBeLessThan(4 * 2 * 4 * 1020);
+    });
+
+    it('of gradients is not taken where there are none', () => {
+      const before = bytes();
+      using slope = nn.jvp(chain);
+      slope(wide, new Map([[wide.w, wide.w]]), row);
+      expect(bytes() - before).toBeLessThan(wide.w.byteLength / 2);
+    });
+
+    it('of rounded weights is taken once, under recompute too', () => {
+      const blocks = [0, 1, 2, 3].map(() => ({ w: Tensor.zeros(device, [256, 256]) }));
+      const used = (block: typeof chain) => {
+        const before = bytes();
+        using step = nn.valueAndGrad(
+          (m: { readonly blocks: readonly W[] }, y: Tensor) =>
+            nn.sum(m.blocks.reduce<nn.Arg>((z, b) => block(b, z), y)),
+          { products: 'bf16' },
+        );
+        step({ blocks }, row);
+        return bytes() - before;
+      };
+      expect(used(nn.recompute(chain))).toBeLessThanOrEqual(used(chain) + 16 * row.byteLength);
+    });
+  });
+
+  it('hvp leaves out what is not used, and refuses its own product', () => {
+    using product = nn.hvp((m: nn.Traced<typeof model & typeof other>) => nn.sum(square(m.w)));
+    const both = { ...model, ...other };
+    const { product: hv } = product(both, new Map([[model.w, x]]));
+    expect([...hv.keys()]).toEqual([model.w]);
+    refused('ERR_ARGUMENT', 'nn.hvp: v of w must be no product of this function', () => product(both, hv));
+  });
 });

@@ -10,9 +10,15 @@ import { Plan } from './plan.ts';
 export interface GradientOptions extends CallOptions {
   /** Factor of all gradients: 1 / k for k micro-batches, a power of two for 16-bit gradients. Finite. Default: 1. */
   scale?: number | undefined;
-  /** The dtype in which linear layers multiply, with sums in f32; all else stays f32. Default: that of the tensors. */
+  /**
+   * The dtype in which linear layers multiply, but for adapters, with sums in f32; all else stays f32. Default: that of
+   * the tensors.
+   */
   products?: 'bf16' | 'f16' | undefined;
-  /** Gradients `[samples, …]`, one for each row of the first tensor argument. Default: false. */
+  /**
+   * Gradients `[samples, …]`, one for each row of the first tensor argument: those of the loss of this sample alone.
+   * Default: false.
+   */
   perSample?: boolean | undefined;
 }
 

@@ -22,6 +22,8 @@ export interface Way {
 
 /** How a loss does: what it writes is multiplied by the gradient of the loss where that is on the device. */
 export interface LossWay extends Pick<Way, 'set'> {
+  /** So many samples have gradients of their own. */
+  readonly samples: number | undefined;
   /** To another loss. */
   scale(loss: Arg, scale: number): void;
 }

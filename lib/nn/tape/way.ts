@@ -1,4 +1,4 @@
-import { OrthokitError } from '../../core/errors.ts';
+import { OrthokitError, refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
@@ -9,7 +9,7 @@ import { type Arg, isTracked, type Result, type Share } from './value.ts';
 export class Backward implements Way, LossWay {
   readonly #arena: Arena;
   readonly #shares: Shares;
-  readonly #samples: number | undefined;
+  readonly samples: number | undefined;
   /** The gradient that came in; none in a loss. */
   #current: Share | undefined;
   /** The gradient of a loss, where a function that is none has made it. */
@@ -18,7 +18,7 @@ export class Backward implements Way, LossWay {
   constructor(arena: Arena, samples: number | undefined) {
     this.#arena = arena;
     this.#shares = new Shares(arena);
-    this.#samples = samples;
+    this.samples = samples;
   }
 
   /** The way back of one function. */
@@ -37,7 +37,7 @@ export class Backward implements Way, LossWay {
   }
 
   #loss(rule: LossRule, gradient: Share | number): void {
-    const samples = this.#samples;
+    const samples = this.samples;
     const share = typeof gradient === 'number' ? undefined : gradient;
     if (samples !== undefined && (share || !rule.over))
       throw new OrthokitError('ERR_UNSUPPORTED', `perSample must meet a sum or a mean over samples, got another loss`);
@@ -56,16 +56,14 @@ export class Backward implements Way, LossWay {
 
   add(x: Input, write: (out: Tensor, beta: 0 | 1) => void, perSample?: (out: Tensor, samples: number) => void): void {
     if (!isTracked(x)) return;
-    const samples = this.#samples;
+    const samples = this.samples;
     if (!x.leaf || samples === undefined) {
       if (x.gradient === undefined) write(this.#shares.fresh(x).tensor, 0);
       else write(this.#shares.own(x), 1);
       return;
     }
     if (!perSample) throw refusedSamples(x);
-    const rows = this.#current!.tensor.shape[0] ?? 1;
-    if (rows % samples !== 0)
-      throw new OrthokitError('ERR_SHAPE', `perSample must have rows for each of ${samples} samples, got ${rows}`);
+    checkSamples(this.#current!.tensor, samples);
     this.#shares.written(x, (out) => perSample(out, samples));
   }
 
@@ -117,7 +115,7 @@ export class Backward implements Way, LossWay {
 
   #needs(x: Input): x is Result {
     if (!isTracked(x)) return false;
-    if (x.leaf && this.#samples !== undefined) throw refusedSamples(x);
+    if (x.leaf && this.samples !== undefined) throw refusedSamples(x);
     return true;
   }
 }
@@ -127,3 +125,9 @@ const refusedSamples = (x: Result): OrthokitError =>
     'ERR_UNSUPPORTED',
     `nn.valueAndGrad: perSample must meet functions that have it, and that of ${x.leaf?.path} has not, got perSample`,
   );
+
+/** @throws ERR_SHAPE unless the first axis holds as many rows of each sample */
+export function checkSamples({ shape }: Arg, samples: number): void {
+  if ((shape[0] ?? 1) % samples !== 0)
+    throw refusal('perSample', 'rows', `be as many for each of ${samples} samples`, shape[0] ?? 1, 'ERR_SHAPE');
+}
