@@ -1,5 +1,5 @@
 import { ops } from '../../core/native-ops.ts';
-import { checkArg, defineOwn } from '../tape/define.ts';
+import { defineOwn } from '../tape/define.ts';
 import type { Arg, Value } from '../tape/value.ts';
 
 /** The same elements under another shape. @throws ERR_SHAPE unless it holds as many */
@@ -7,7 +7,6 @@ export const reshape: (x: Arg, shape: readonly number[]) => Value = defineOwn(
   'reshape',
   (f, x: Arg, shape: readonly number[]) => {
     const { device } = f;
-    checkArg('reshape', 'x', x);
     const view = f.view(x, shape);
     const out = f.buffer(view.shape, x.dtype);
     ops.copy(device, { x: [view], out: [out] });

@@ -8,9 +8,9 @@ const total = (name: string, isMean: boolean) =>
     const { size, dtype } = tensorOf(x);
     const factor = isMean ? 1 / Math.max(1, size) : 1;
     const out = f.buffer([1], 'f64');
-    const isWide = dtype === 'f32' || dtype === 'f64';
-    const wide = isWide ? tensorOf(x) : f.scratch(x.shape, 'f32');
-    if (!isWide) ops.cast(device, { x: [tensorOf(x)], out: [wide] });
+    const is16 = dtype === 'f16' || dtype === 'bf16';
+    const wide = is16 ? f.scratch(x.shape, 'f32') : tensorOf(x);
+    if (is16) ops.cast(device, { x: [tensorOf(x)], out: [wide] });
     ops.rowReduce(device, { x: f.view(wide, [1, size]), out });
     if (isMean) ops.linearCombination(device, { out: [out], terms: [out], coefficients: [factor] });
     return {

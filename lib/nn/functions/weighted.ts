@@ -8,6 +8,8 @@ import { isLoss, tensorOf, type Value } from '../tape/value.ts';
  *
  * @example
  * const total = nn.weighted([[1, nn.crossEntropy(logits, labels)], [0.01, penalty]]);
+ *
+ * @throws ERR_ARGUMENT for what is no loss
  */
 export const weighted: (terms: readonly (readonly [number, Value])[]) => Value = defineLoss(
   'weighted',

@@ -1,11 +1,11 @@
-import { OrthokitError, refusal, shown } from '../../core/errors.ts';
+import { OrthokitError, refusal } from '../../core/errors.ts';
 import { isTensor } from '../../core/tensor.ts';
 import { type Frame, TapeFrame } from './frame.ts';
 import { located } from './located.ts';
 import type { LossRule, Rule } from './rule.ts';
 import { runningTape } from './running.ts';
 import type { Tape } from './tape.ts';
-import { type Arg, isArg, isResult, type Value } from './value.ts';
+import { isResult, type Value } from './value.ts';
 
 /**
  * A parameter that is reached past the argument of the function would get no gradient, nor would what another call
@@ -82,8 +82,3 @@ export const defineLoss = <A extends unknown[]>(
   name: string,
   body: (frame: TapeFrame, ...args: A) => LossRule,
 ): ((...args: A) => Value) => defined(name, body, true);
-
-/** @throws ERR_ARGUMENT for what is neither tensor nor value */
-export function checkArg(name: string, field: string, x: unknown): asserts x is Arg {
-  if (!isArg(x)) throw refusal(`nn.${name}`, field, 'be a tensor or a value', shown(x));
-}

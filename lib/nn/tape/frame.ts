@@ -1,8 +1,9 @@
 import type { Device } from '../../core/device.ts';
 import type { Dtype } from '../../core/dtypes.ts';
+import { refusal, shown } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Session } from './session.ts';
-import { type Arg, tensorOf } from './value.ts';
+import { type Arg, isArg, tensorOf } from './value.ts';
 
 /** The means of one call of a function. */
 export interface Frame {
@@ -53,6 +54,7 @@ export class TapeFrame implements Frame {
 
   /** The same bytes under another shape. */
   view(x: Arg, shape: readonly number[]): Tensor {
+    if (!isArg(x)) throw refusal(`nn.${this.#name}`, 'an argument', 'be a tensor or a value', shown(x));
     return this.tape.arena.view(tensorOf(x), shape);
   }
 
