@@ -123,6 +123,13 @@ describe.each(onlyCpu)('models of orthokit/nn on %s', (kind) => {
     expect(Object.keys(layer)).toEqual(['weight']);
   });
 
+  it.each(['f16', 'bf16'] as const)('sum and mean take %s', async (dtype) => {
+    const model = { w: Tensor.from(device, [1, 2, 3, 6], [2, 2]).cast(dtype) };
+    using call = nn.forward((m: typeof model) => [nn.sum(m.w), nn.mean(m.w)] as const);
+    const results = await Promise.all(call(model).map((result) => result.read()));
+    expect(results.map((values) => [...values])).toEqual([[12], [3]]);
+  });
+
   it('cast refuses what holds no fractions', () => {
     using call = nn.forward((m: { w: Tensor }) => nn.cast(m.w, 'i32'));
     expect(() => call({ w: tensor() })).toThrow("nn.cast: cast: dtype must be floating, got 'i32'");
