@@ -3,20 +3,8 @@ import type { Device } from '../../core/device.ts';
 import type { Dtype } from '../../core/dtypes.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { Tensor } from '../../core/tensor.ts';
+import { type Shelf, Shelves } from './shelves.ts';
 import { Views } from './views.ts';
-
-/** Buffers of one shape and dtype, or a constant. */
-interface Shelf {
-  /** In the order in which they were made. */
-  readonly all: Tensor[];
-  /** The last one is lent next. */
-  readonly free: Tensor[];
-  bytes: number;
-  lastCall: number;
-}
-
-/** A pool holds so many times the bytes of its largest call before buffers of shapes that are no longer seen go. */
-const mostBytes = 1.5;
 
 /**
  * The buffers of repeated calls. A buffer that is given back serves the next one of its shape: work runs in the order
@@ -33,15 +21,12 @@ const mostBytes = 1.5;
 export class Arena {
   /** The device of all buffers. */
   readonly device: Device;
-  readonly #shelves = new Map<string, Shelf>();
-  readonly #lent = new Map<Tensor, Shelf>();
   readonly #views = new Views();
+  readonly #shelves = new Shelves(this.#views);
+  readonly #lent = new Map<Tensor, Shelf>();
   readonly #pinned = new Set<Tensor>();
-  #calls = 0;
   /** Calls that run, one inside the other. */
   #depth = 0;
-  #bytes = 0;
-  #largest = 0;
   #disposed = false;
 
   /** @throws ERR_ARGUMENT for what is no device */
@@ -57,13 +42,13 @@ export class Arena {
 
   /** @internal How many calls have ended. */
   get calls(): number {
-    return this.#calls;
+    return this.#shelves.calls;
   }
 
   /** @internal Lends a buffer whose elements are not set. */
   take(shape: readonly number[], dtype: Dtype): Tensor {
     const shelf = this.#shelf(`${dtype} ${shape}`);
-    const tensor = shelf.free.pop() ?? this.#added(shelf, new Tensor(this.device, shape, dtype));
+    const tensor = shelf.free.pop() ?? this.#shelves.add(shelf, new Tensor(this.device, shape, dtype));
     this.#lent.set(tensor, shelf);
     return tensor;
   }
@@ -71,26 +56,12 @@ export class Arena {
   /** @internal Masks and lists of indices: made once, and gone as buffers are. */
   constant(key: string, make: (device: Device) => Tensor): Tensor {
     const shelf = this.#shelf(`constant ${key}`);
-    return shelf.all[0] ?? this.#added(shelf, make(this.device));
+    return shelf.all[0] ?? this.#shelves.add(shelf, make(this.device));
   }
 
   #shelf(key: string): Shelf {
     if (this.#disposed) throw new OrthokitError('ERR_DISPOSED', 'nn: the arena has been disposed');
-    let shelf = this.#shelves.get(key);
-    if (!shelf) {
-      shelf = { all: [], free: [], bytes: 0, lastCall: 0 };
-      this.#shelves.set(key, shelf);
-    }
-    shelf.lastCall = this.#calls;
-    return shelf;
-  }
-
-  #added(shelf: Shelf, tensor: Tensor): Tensor {
-    shelf.all.push(tensor);
-    shelf.bytes += tensor.byteLength;
-    this.#bytes += tensor.byteLength;
-    this.#views.keep(tensor);
-    return tensor;
+    return this.#shelves.at(key);
   }
 
   /** @internal Takes a buffer back; what was not lent, or is pinned, is left alone. */
@@ -122,31 +93,11 @@ export class Arena {
     }
   }
 
-  /** All that was lent comes back, so that the next call of equal shapes gets the same buffers in the same order. */
   #reset(): void {
     this.#views.reset();
     this.#pinned.clear();
-    let used = 0;
-    for (const { all, free, bytes, lastCall } of this.#shelves.values()) {
-      if (lastCall === this.#calls) used += bytes;
-      free.length = 0;
-      for (let i = all.length - 1; i >= 0; --i) free.push(all[i]!);
-    }
     this.#lent.clear();
-    this.#largest = Math.max(this.#largest, used);
-    if (this.#bytes > mostBytes * this.#largest) this.#evict();
-    this.#calls += 1;
-  }
-
-  /** Shapes that have not been seen for longest go first. */
-  #evict(): void {
-    const byAge = [...this.#shelves].sort(([, a], [, b]) => a.lastCall - b.lastCall);
-    for (const [key, shelf] of byAge) {
-      if (this.#bytes <= mostBytes * this.#largest || shelf.lastCall === this.#calls) return;
-      this.#shelves.delete(key);
-      this.#bytes -= shelf.bytes;
-      for (const tensor of shelf.all) this.#views.drop(tensor);
-    }
+    this.#shelves.reset();
   }
 
   /** Gives all buffers back. Results of its calls are gone. */
@@ -154,7 +105,6 @@ export class Arena {
     if (this.#disposed) return;
     this.#reset();
     this.#disposed = true;
-    for (const { all } of this.#shelves.values()) for (const tensor of all) this.#views.drop(tensor);
     this.#shelves.clear();
   }
 
