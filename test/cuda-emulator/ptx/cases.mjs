@@ -152,10 +152,10 @@ function* logSweepCases() {
     ]) {
       const vectors = `rowMass=f64[${n}] columnMass=f64[${m}] rowPotential=f64[${n}] columnPotential=f64[${m}]`;
       const sweeps = `log_sweeps cost=${t}[${n}x${m}] ${vectors} statistics=f64[1]`;
-      yield `${sweeps} count=2`;
+      yield `${sweeps} sweeps=2`;
       yield `${sweeps} kernel=${t}[${n}x${m}] columnScale=f64[${m}]`;
     }
-    yield `batch_sweeps cost=${t}[16x64x64] rowMass=f64[16x64] columnMass=f64[16x64] rowPotential=f64[16x64] columnPotential=f64[16x64] statistics=f64[16x4] count=2`;
+    yield `batch_sweeps cost=${t}[16x64x64] rowMass=f64[16x64] columnMass=f64[16x64] rowPotential=f64[16x64] columnPotential=f64[16x64] statistics=f64[16x4] maxSweeps=2`;
     yield `softmin cost=${t}[512x256] potential=f64[512] logSums=f64[256] of=columns`;
   }
 }
@@ -163,7 +163,7 @@ function* logSweepCases() {
 /** For one block, and for some, which wait for each other. */
 function* newtonCases() {
   for (const n of [800, 2000]) {
-    yield `sparse_newton_step starts=i32[${n + 1}] columns=i32[${3 * n}] values=f64[${3 * n}] rowMass=f64[${n}] rowSums=f64[${n}] columnMass=f64[${n}] step=f64[${n}] statistics=f64[4] shift=1e4 most=5`;
+    yield `sparse_newton_step starts=i32[${n + 1}] columns=i32[${3 * n}] values=f64[${3 * n}] rowMass=f64[${n}] rowSums=f64[${n}] columnMass=f64[${n}] step=f64[${n}] statistics=f64[4] shift=1e4 maxIterations=5`;
   }
 }
 
@@ -228,12 +228,12 @@ function* sweepCases() {
       const scales = `rowScale=f64[${n}] columnScale=f64[${m}]`;
       const potentials = `rowPotential=f64[${n}] columnPotential=f64[${m}]`;
       const list = `starts=i32[${n + 1}] columns=i32[${n * m}] values=f64[${n * m}] statistics=f64[2]`;
-      yield `scaling_sweeps kernel=${x} ${marginals(n, m)} ${scales} statistics=f64[4] most=1e100`;
+      yield `scaling_sweeps kernel=${x} ${marginals(n, m)} ${scales} statistics=f64[4] maxScale=1e100`;
       yield `plan_sums cost=${x} ${potentials} ${marginals(n, m)} rowSums=f64[${n}] columnSums=f64[${m}] statistics=f64[4]`;
       yield `cost_range cost=${x} ${marginals(n, m)} statistics=f64[8]`;
       yield `plan_sparsify kernel=${x} ${scales} ${list} delta=1000`;
     }
-    yield `scaling_sweeps kernel=${t}[64x64] ${marginals(64, 64)} rowScale=f64[64] columnScale=f64[64] statistics=f64[4] most=1e100`;
+    yield `scaling_sweeps kernel=${t}[64x64] ${marginals(64, 64)} rowScale=f64[64] columnScale=f64[64] statistics=f64[4] maxScale=1e100`;
   }
 }
 
@@ -281,7 +281,7 @@ function* pursuitCases() {
     for (const m of [512, 513]) {
       yield `combine_rows x=${t}[256x${m}] indices=i32[64x8] coefficients=${t}[64x8] out=${t}[64x${m}]`;
     }
-    yield `gram_pursuit correlations=${t}[4x1024] gram=${t}[1024x1024] squares=f64[1024] energies=f64[4] indices=i32[4x8] coefficients=${t}[4x8] residuals=${t}[4] counts=i32[4]`;
+    yield `gram_pursuit correlations=${t}[4x1024] gram=${t}[1024x1024] squares=f64[1024] energies=f64[4] indices=i32[4x8] coefficients=${t}[4x8] residualNorms=${t}[4] counts=i32[4]`;
   }
 }
 
