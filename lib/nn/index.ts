@@ -5,12 +5,13 @@
  * @packageDocumentation
  */
 
+export type { ValueAndProduct } from './calls/along.ts';
 export type { Call, CallOptions } from './calls/call.ts';
 export { detach } from './calls/detach.ts';
 export { forward } from './calls/forward.ts';
 export { gaussNewton } from './calls/gauss-newton.ts';
 export { hvp } from './calls/hvp.ts';
-export { jvp } from './calls/jvp.ts';
+export { jvp, type ValueAndTangent } from './calls/jvp.ts';
 export { recompute } from './calls/recompute.ts';
 export { type Gradient, type GradientOptions, type ValueAndGrads, valueAndGrad } from './calls/value-and-grad.ts';
 export { add, subtract } from './functions/add.ts';
@@ -21,7 +22,7 @@ export { type DropoutOptions, dropout } from './functions/dropout.ts';
 export { embedding, type Table } from './functions/embedding.ts';
 export { type GeluOptions, gelu } from './functions/gelu.ts';
 export { type LayerNormOptions, layerNorm, type Norm } from './functions/layer-norm.ts';
-export { type Linear, linear } from './functions/linear.ts';
+export { type Adapter, type Linear, linear } from './functions/linear.ts';
 export { type MapWord, map, relu } from './functions/map.ts';
 export { type MatmulOptions, matmul } from './functions/matmul.ts';
 export { multiply } from './functions/multiply.ts';
@@ -30,7 +31,7 @@ export { softmax } from './functions/softmax.ts';
 export { squaredError } from './functions/squared-error.ts';
 export { mean, sum } from './functions/sum.ts';
 export { weighted } from './functions/weighted.ts';
-export { type Init, type InitLinearOptions, type InitOptions, init } from './init.ts';
+export { type Init, type InitLinearOptions, type InitOptions, init, type NewLayer } from './init.ts';
 export { join, mapTensors } from './model/map-tensors.ts';
 export { buffer, named, parameters, select } from './model/parameters.ts';
 export { Arena } from './tape/arena.ts';

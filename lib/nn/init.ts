@@ -13,7 +13,7 @@ export interface InitOptions {
   /** Whole, 0 to 2^53. */
   seed: number;
   /** The dtype of all parameters. Default: f32. */
-  dtype?: FloatingDtype | undefined;
+  dtype?: 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
 }
 
 /** Options of {@link Init.linear}. */
@@ -24,14 +24,22 @@ export interface InitLinearOptions {
   deviation?: number | undefined;
 }
 
+/** New parameters: of a linear layer, or of a normalization. */
+export interface NewLayer {
+  /** `[outputs, inputs]`, or `[width]`. */
+  weight: Tensor;
+  /** `[outputs]`, or `[width]`. */
+  bias: Tensor;
+}
+
 /** Makes new parameters, one after the other from one seed: the same in the same order are the same bits. */
 export interface Init {
   /** weight `[outputs, inputs]` of normal numbers, bias `[outputs]` of zeros. */
-  linear(inputs: number, outputs: number, options?: InitLinearOptions): { weight: Tensor; bias: Tensor };
+  linear(inputs: number, outputs: number, options?: InitLinearOptions): NewLayer;
   /** weight `[width]` of ones, bias `[width]` of zeros. */
-  norm(width: number): { weight: Tensor; bias: Tensor };
+  norm(width: number): NewLayer;
   /** weight `[count, width]` of normal numbers of deviation 0.02. */
-  table(count: number, width: number): { weight: Tensor };
+  table(count: number, width: number): Pick<NewLayer, 'weight'>;
   /** Normal numbers; the deviation is positive. */
   normal(shape: readonly number[], deviation: number): Tensor;
 }

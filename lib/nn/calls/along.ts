@@ -27,6 +27,14 @@ export function checkDirection(
   }
 }
 
+/** A loss and the product of its curvature with a direction. */
+export interface ValueAndProduct {
+  /** The loss, f64[1]. */
+  readonly value: Tensor;
+  /** From each parameter to its part; those that do not matter are not there. */
+  readonly product: PerParameter;
+}
+
 interface Along {
   readonly tape: Tape;
   readonly result: unknown;

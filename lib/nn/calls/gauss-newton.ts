@@ -1,8 +1,7 @@
 import { refusal } from '../../core/errors.ts';
-import type { Tensor } from '../../core/tensor.ts';
 import type { Entry, LossRule, LossWay, Rule } from '../tape/rule.ts';
 import { isTracked, type PerParameter, type Traced, tangentOf, type Value } from '../tape/value.ts';
-import { alongDirection } from './along.ts';
+import { alongDirection, type ValueAndProduct } from './along.ts';
 import { type Call, type CallOptions, callable, checkLoss, readCall } from './call.ts';
 import { Plan } from './plan.ts';
 
@@ -33,7 +32,7 @@ function curvatureOf({ name, isLoss, rule }: Entry): LossRule['curvature'] {
 export function gaussNewton<M extends object, A extends unknown[]>(
   loss: (model: Traced<M>, ...args: A) => Value,
   options: CallOptions = {},
-): Call & ((model: M, v: PerParameter, ...args: A) => { value: Tensor; product: PerParameter }) {
+): Call & ((model: M, v: PerParameter, ...args: A) => ValueAndProduct) {
   const where = 'nn.gaussNewton';
   const { arena, seed } = readCall(where, options);
   const plan = new Plan(where, loss, arena);

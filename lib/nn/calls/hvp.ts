@@ -4,7 +4,7 @@ import { placeOf, Tensor } from '../../core/tensor.ts';
 import { replaced } from '../model/tree.ts';
 import { runOn } from '../tape/running.ts';
 import { type PerParameter, type Traced, tensorOf, type Value } from '../tape/value.ts';
-import { checkDirection } from './along.ts';
+import { checkDirection, type ValueAndProduct } from './along.ts';
 import { type Call, type CallOptions, callable, readCall } from './call.ts';
 import { Plan } from './plan.ts';
 import { valueAndGrad } from './value-and-grad.ts';
@@ -67,7 +67,7 @@ class Moved {
 export function hvp<M extends object, A extends unknown[]>(
   loss: (model: Traced<M>, ...args: A) => Value,
   options: CallOptions = {},
-): Call & ((model: M, v: PerParameter, ...args: A) => { value: Tensor; product: PerParameter }) {
+): Call & ((model: M, v: PerParameter, ...args: A) => ValueAndProduct) {
   const where = 'nn.hvp';
   const { arena, seed } = readCall(where, options);
   const plan = new Plan(where, loss, arena);

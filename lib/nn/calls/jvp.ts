@@ -5,6 +5,14 @@ import { alongDirection } from './along.ts';
 import { type Call, type CallOptions, callable, readCall } from './call.ts';
 import { Plan } from './plan.ts';
 
+/** A result and its derivative. */
+export interface ValueAndTangent {
+  /** The result. */
+  readonly value: Tensor;
+  /** Its derivative along the direction. */
+  readonly tangent: Tensor;
+}
+
 /**
  * J v, the derivative of a function's result along a direction v of the parameters. Both hold until the next call.
  *
@@ -18,7 +26,7 @@ import { Plan } from './plan.ts';
 export function jvp<M extends object, A extends unknown[]>(
   fn: (model: Traced<M>, ...args: A) => Value,
   options: CallOptions = {},
-): Call & ((model: M, v: PerParameter, ...args: A) => { value: Tensor; tangent: Tensor }) {
+): Call & ((model: M, v: PerParameter, ...args: A) => ValueAndTangent) {
   const where = 'nn.jvp';
   const { arena, seed } = readCall(where, options);
   const plan = new Plan(where, fn, arena);

@@ -5,14 +5,24 @@ import { runningTape } from '../tape/running.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 import { add } from './add.ts';
 
+/** An adapter of low rank: scale · B A is added to the weight (Hu et al. 2021). */
+export interface Adapter {
+  /** `[rank, in]`. */
+  a: Arg;
+  /** `[out, rank]`. */
+  b: Arg;
+  /** A factor of the product. */
+  scale: number;
+}
+
 /** A linear layer: weight `[out, in]`, bias `[out]`. */
 export interface Linear {
   /** `[out, in]`. */
   weight: Arg;
   /** `[out]`. Default: none. */
   bias?: Arg;
-  /** An adapter of low rank, a `[rank, in]` and b `[out, rank]` (Hu et al. 2021). Default: none. */
-  lora?: { a: Arg; b: Arg; scale: number };
+  /** Default: none. */
+  lora?: Adapter;
 }
 
 const product = defineOwn('linear', (f, x: Arg, weight: Arg, bias: Arg | undefined, alpha: number) => {

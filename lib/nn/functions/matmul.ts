@@ -9,9 +9,9 @@ type Turn = 'none' | 'transposed';
 /** Options of {@link matmul}. */
 export interface MatmulOptions {
   /** Default: `none`. */
-  transA?: Turn | undefined;
+  transA?: 'none' | 'transposed' | undefined;
   /** Default: `none`. */
-  transB?: Turn | undefined;
+  transB?: 'none' | 'transposed' | undefined;
   /** A factor of the product: finite. Default: 1. */
   alpha?: number | undefined;
 }

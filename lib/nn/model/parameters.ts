@@ -33,7 +33,7 @@ export function parameterPaths(where: string, model: unknown): Map<Tensor, strin
 export const parameters = (model: object): Tensor[] => [...parameterPaths('nn.parameters', model).keys()];
 
 /**
- * All tensors of a model by path, `{ 'blocks.0.qkv.weight': … }`, as {@link saveTensors} takes them. Of tied weights
+ * All tensors of a model by path, `{ 'blocks.0.qkv.weight': … }`, as `saveTensors` takes them. Of tied weights
  * the first path stands for all.
  * @throws ERR_ARGUMENT for what is no object, and for tensors in a `Map` or a `Set`
  */

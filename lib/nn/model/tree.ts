@@ -14,7 +14,7 @@ const isNode = (x: unknown): x is Fields =>
 /** Their elements have no names. */
 const isBag = (x: unknown): x is Map<unknown, unknown> | Set<unknown> => x instanceof Map || x instanceof Set;
 
-/** What has a tensor or a value at any depth below it. */
+/** The objects that have a tensor or a value at any depth below them. */
 function holdersIn(model: unknown): Set<unknown> {
   const owners = new Map<unknown, unknown[]>();
   const holders = new Set<unknown>();
@@ -40,8 +40,8 @@ function holdersIn(model: unknown): Set<unknown> {
 /**
  * The paths of every tensor, in the order of fields. A tensor that stands in several places, such as tied weights, has
  * as many paths. An object that holds itself is walked once.
- * @throws ERR_ARGUMENT for tensors in a `Map` or a `Set`, whose elements have no names, for one path of two tensors, and
- * for a proxy of a tensor; ERR_DISPOSED
+ * @throws ERR_ARGUMENT for tensors in a `Map` or a `Set`, whose elements have no names, for one path of two tensors,
+ * and for a proxy of a tensor; ERR_DISPOSED
  */
 export function places(where: string, model: unknown): Map<Tensor, string[]> {
   const found = new Map<Tensor, string[]>();

@@ -3,21 +3,23 @@ import type { Tensor } from '../../core/tensor.ts';
 import type { TapeFrame } from './frame.ts';
 import type { Arg, Result, Share } from './value.ts';
 
-export type Input = Arg | undefined;
-
 /** How a function hands gradients on to its inputs. All do nothing for an input that needs none. */
 export interface Way {
   /**
    * For a kernel that adds: `write(out, beta)` makes out = result + beta · out. `perSample` writes the gradient of each
    * sample, `[samples, …]`.
    */
-  add(x: Input, write: (out: Tensor, beta: 0 | 1) => void, perSample?: (out: Tensor, samples: number) => void): void;
+  add(
+    x: Arg | undefined,
+    write: (out: Tensor, beta: 0 | 1) => void,
+    perSample?: (out: Tensor, samples: number) => void,
+  ): void;
   /** For a kernel that only writes. `over`: it may write over the gradient that came in. */
-  set(x: Input, write: (out: Tensor) => void, over?: boolean): void;
+  set(x: Arg | undefined, write: (out: Tensor) => void, over?: boolean): void;
   /** For several results of one kernel; undefined for inputs that need none. */
-  setAll(xs: readonly Input[], write: (outs: readonly (Tensor | undefined)[]) => void): void;
+  setAll(xs: readonly (Arg | undefined)[], write: (outs: readonly (Tensor | undefined)[]) => void): void;
   /** A gradient that is there goes on, as that of a sum does. */
-  pass(x: Input, grad: Tensor): void;
+  pass(x: Arg | undefined, grad: Tensor): void;
 }
 
 /** How a loss does: what it writes is multiplied by the gradient of the loss where that is on the device. */
@@ -33,11 +35,11 @@ export interface Rule {
   /** A buffer of the frame. */
   readonly out: Tensor;
   /** Arguments that gradients go to; others are left out. */
-  readonly inputs: readonly Input[];
+  readonly inputs: readonly (Arg | undefined)[];
   /** Hands the gradient of the result on to the inputs. */
   backward(grad: Tensor, to: Way): void;
   /** out = the derivative of the result along `d(x)`, the tangent of each input; undefined where it is 0. */
-  tangent?(d: (x: Input) => Tensor | undefined, out: Tensor): void;
+  tangent?(d: (x: Arg | undefined) => Tensor | undefined, out: Tensor): void;
   /** Of a loss of its first input alone: out = its second derivative, times v. */
   curvature?(v: Tensor, out: Tensor): void;
 }
@@ -46,7 +48,7 @@ export interface Rule {
 export interface LossRule extends Omit<Rule, 'backward' | 'curvature'> {
   backward(scale: number, to: LossWay): void;
   /** Hands on its second derivative by all inputs, times their tangents. */
-  curvature?(d: (x: Input) => Tensor | undefined, to: LossWay): void;
+  curvature?(d: (x: Arg | undefined) => Tensor | undefined, to: LossWay): void;
   /** The loss is the sum or the mean of what its samples alone would give. Default: perSample is refused. */
   readonly over?: 'sum' | 'mean';
 }

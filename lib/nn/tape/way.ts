@@ -2,9 +2,11 @@ import { OrthokitError, refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
-import type { AgainRule, Entry, Input, LossRule, LossWay, Rule, Way } from './rule.ts';
+import type { AgainRule, Entry, LossRule, LossWay, Rule, Way } from './rule.ts';
 import { Shares } from './shares.ts';
 import { type Arg, isTracked, type Result, type Share } from './value.ts';
+
+type Input = Arg | undefined;
 
 export class Backward implements Way, LossWay {
   readonly #arena: Arena;
