@@ -57,8 +57,8 @@ struct Map {
   largest errors measured, over every 61st number by portable code and every 257th by each of the
   three instruction sets, are exp 1.04, log 0.80, tanh 2.49, sigmoid 2.33, softplus 2.65, its
   second derivative 4.19, gelu 6.05, power 0.50. In f64
-  sigmoid and the derivatives of softplus are 0 below −708. exp overflows to inf and passes through
-  subnormals to 0. NaN stays NaN, but for power to 0, which is 1.
+  sigmoid and the derivatives of softplus are 0 below −708, the second one above 708, too. exp
+  overflows to inf and passes through subnormals to 0. NaN stays NaN, but for power to 0, which is 1.
   Traffic: one read, one write.
   )";
   static constexpr const char* examples[] = {

@@ -27,7 +27,7 @@ static double mapped(const Map& op, double x) {
     case MapFunction::kSoftplusDerivative:
       return sigmoid;
     case MapFunction::kSoftplusSecondDerivative:
-      return sigmoid / (1 + std::exp(x));
+      return x > -math::kLeastExponent ? 0 : sigmoid / (1 + std::exp(x));
     case MapFunction::kRelu:
       return std::max(x, 0.0);
     case MapFunction::kGelu:
