@@ -13,19 +13,7 @@ import numpy as np
 import sklearn
 from sklearn.linear_model import orthogonal_mp_gram
 
-MASK = (1 << 64) - 1
-
-
-def splitmix(rows, columns, seed):
-    state, values = seed, []
-    for _ in range(rows * columns):
-        state = (state + 0x9E3779B97F4A7C15) & MASK
-        z = state
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
-        z ^= z >> 31
-        values.append(2 * (z >> 11) * 2.0**-53 - 1)
-    return np.array(values).reshape(rows, columns)
+from splitmix import splitmix
 
 
 PROBLEMS = [

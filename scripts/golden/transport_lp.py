@@ -12,24 +12,14 @@ import scipy
 import scipy.sparse
 from scipy.optimize import linprog
 
-MASK = (1 << 64) - 1
+from splitmix import uniform
+
 COUNT = 2000
 SKEWED = [(2, 50), (50, 2), (1000, 5), (5, 1000)]
 
 
-def splitmix(seed):
-    state = seed
-    while True:
-        state = (state + 0x9E3779B97F4A7C15) & MASK
-        z = state
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
-        z ^= z >> 31
-        yield (z >> 11) * 2.0**-53
-
-
 def problem(seed):
-    stream = splitmix(seed)
+    stream = uniform(seed)
     draw = lambda: next(stream)
     whole = lambda below: int(below * draw())
     n, m = 1 + whole(40), 1 + whole(40)
