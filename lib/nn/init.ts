@@ -6,8 +6,6 @@ import { ops } from '../core/native-ops.ts';
 import { flag, optional, positive, readOptions, type Schema, whole, word } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
 
-type FloatingDtype = 'f32' | 'f64' | 'f16' | 'bf16';
-
 /** Options of {@link init}. */
 export interface InitOptions {
   /** Whole, 0 to 2^53. */
@@ -44,10 +42,9 @@ export interface Init {
   normal(shape: readonly number[], deviation: number): Tensor;
 }
 
-const dtypes: readonly FloatingDtype[] = ['f32', 'f64', 'f16', 'bf16'];
-const schema: Schema<{ seed: number | undefined; dtype: FloatingDtype }> = {
+const schema: Schema<{ seed: number | undefined; dtype: (typeof check.floating)[number] }> = {
   seed: optional(whole(0, 0, 2 ** 53)),
-  dtype: word(dtypes, 'f32'),
+  dtype: word(check.floating, 'f32'),
 };
 const normalSchema: Schema<{ deviation: number }> = { deviation: positive(0.02) };
 const linearSchema: Schema<{ bias: boolean; deviation: number }> = { bias: flag(true), ...normalSchema };
@@ -83,7 +80,7 @@ export function init(device: Device, options: InitOptions): Init {
     }
   };
   const full = (width: number, value: number): Tensor => Tensor.full(device, [width], value, { dtype });
-  const layer = (makeWeight: () => Tensor, width: number): { weight: Tensor; bias: Tensor } => {
+  const layer = (makeWeight: () => Tensor, width: number): NewLayer => {
     const [weight, bias] = allOrNone(makeWeight, () => full(width, 0));
     return { weight, bias };
   };
@@ -92,7 +89,7 @@ export function init(device: Device, options: InitOptions): Init {
     linear: (inputs, outputs, given = {}) => {
       const { bias, deviation } = readOptions('nn.init.linear', given, linearSchema);
       const weight = () => normal([outputs, inputs], deviation);
-      return bias ? layer(weight, outputs) : ({ weight: weight() } as { weight: Tensor; bias: Tensor });
+      return bias ? layer(weight, outputs) : ({ weight: weight() } as NewLayer);
     },
     norm: (width) => layer(() => full(width, 1), width),
     table: (count, width) => ({ weight: normal([count, width], 0.02) }),

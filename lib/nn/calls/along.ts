@@ -1,6 +1,7 @@
 // Calls along a direction: a tangent for each parameter.
-import { OrthokitError, refusal, shown } from '../../core/errors.ts';
-import { isTensor, type Tensor } from '../../core/tensor.ts';
+import * as check from '../../core/check.ts';
+import { refusal, shown } from '../../core/errors.ts';
+import type { Tensor } from '../../core/tensor.ts';
 import { runOn } from '../tape/running.ts';
 import type { Tape } from '../tape/tape.ts';
 import type { PerParameter, Result, Traced } from '../tape/value.ts';
@@ -17,13 +18,8 @@ export function checkDirection(
     throw refusal(where, 'v', 'have a parameter of the model', `${v.size} others`);
   for (const [parameter, path] of paths) {
     const part: unknown = v.get(parameter);
-    if (part === undefined) continue;
-    if (!isTensor(part)) throw refusal(where, `v of ${path}`, 'be a Tensor', shown(part));
-    if (part.disposed) throw new OrthokitError('ERR_DISPOSED', `${where}: v of ${path} has been disposed`);
-    if (part.dtype !== parameter.dtype)
-      throw refusal(where, `v of ${path}`, `be ${parameter.dtype}`, part.dtype, 'ERR_DTYPE');
-    if (String(part.shape) !== String(parameter.shape))
-      throw refusal(where, `v of ${path}`, `have shape [${parameter.shape}]`, `[${part.shape}]`, 'ERR_SHAPE');
+    const { dtype, shape } = parameter;
+    if (part !== undefined) check.tensor(where, `v of ${path}`, part, { dtypes: [dtype], shape });
   }
 }
 
