@@ -6,7 +6,7 @@ import { Device, type Stateful, type Tensor } from '../../lib/index.ts';
 import { Folder } from '../files/folder.ts';
 import { thingsIn } from './things.ts';
 
-/** Where a call finds and leaves what it works on. */
+/** The place in which a call finds and leaves what it works on. */
 export interface Scene {
   readonly device: Device;
   readonly folder: Folder;
@@ -19,7 +19,7 @@ export interface State {
   advance(one: never, step: number): void | Promise<void>;
   /** An object for copies of what the caller keeps beside it, as another process would make it: without its state. */
   again(one: never, on: Scene): Promise<Stateful>;
-  /** What the caller keeps beside it, such as parameters. */
+  /** The tensors that the caller keeps beside it, such as parameters. */
   beside(one: never): readonly Tensor[];
 }
 
@@ -68,7 +68,7 @@ const named = (module: object): [string, AnyFunction][] =>
 /** Functions and classes of every sub-path, by name. */
 export const published = new Map(modules.flatMap(named).filter(([, value]) => typeof value === 'function'));
 
-/** Whether a function is called by `new`. */
+/** True for a function that is called by `new`. */
 export const isClass = (value: AnyFunction): boolean => /^class\b/.test(Function.prototype.toString.call(value));
 
 /** A call made ready: its arguments exist. */

@@ -1,4 +1,4 @@
-// What arguments of calls hold that lives on a device: tensors, and objects that are made of some.
+// The things in arguments of calls that live on a device: tensors, and objects that are made of some.
 import { type Device, Tensor } from '../../lib/index.ts';
 
 /** A tensor, an operator, a dictionary: it has a device, stands at a place among the arguments and can be replaced. */

@@ -1,5 +1,5 @@
 // Devices: cpu, cuda
-// What calls promise: names in errors, nothing lost, the same bits under recompute, products with the curvature.
+// The promises of calls: names in errors, nothing lost, the same bits under recompute, products with the curvature.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Device, OrthokitError, ops, Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';

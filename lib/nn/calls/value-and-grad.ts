@@ -34,7 +34,7 @@ export interface ValueAndGrads {
 export interface Gradient<M extends object, A extends unknown[]> extends Call {
   /** The loss and its gradients. Queued; returns at once. */
   (model: M, ...args: A): ValueAndGrads;
-  /** How many calls were made, which is dropout's place in its sequence: to be saved, and set for a resume. */
+  /** The number of calls made, which is dropout's place in its sequence: to be saved, and set for a resume. */
   calls: number;
   /** Paths of parameters that the last call did not use. */
   readonly unused: readonly string[];

@@ -40,7 +40,7 @@ export class Arena {
     return this.#disposed;
   }
 
-  /** @internal How many calls have ended. */
+  /** @internal The number of calls that have ended. */
   get calls(): number {
     return this.#shelves.calls;
   }
