@@ -81,7 +81,7 @@ Bounds::Bounds(const Case& c, const Reference& reference, const std::vector<Valu
   Dice dice(1);
   for (int i = 0; i < moves; ++i) {
     const KeptIsMoved keep(dice);
-    const auto near = reference_run(c, reference, moved(c, before, growth_ * u, i, dice)).values;
+    const auto near = reference_values(c, reference, moved(c, before, growth_ * u, i, dice));
     for (size_t o = 0; o < near.size(); ++o)
       for (size_t j = 0; j < bounds_[o].size(); ++j) {
         const double a = expected_[o].elements[j], b = near[o].elements[j];

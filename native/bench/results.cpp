@@ -20,22 +20,49 @@ std::vector<Value> joined_values(const Case& c, const std::vector<Bytes>& data) 
   return joined_values(stored);
 }
 
-ReferenceRun reference_run(const Case& c, const Reference& reference, std::vector<Value> all) {
-  const bool exact = reference.growth(c.op()) == 0;
-  std::vector<std::vector<double>> elements;
+namespace {
+
+using Vectors = std::vector<std::vector<double>>;
+
+Vectors elements_of(std::vector<Value>& all) {
+  Vectors elements;
   for (auto& v : all) elements.push_back(std::move(v.elements));
-  CopyOfOp copy(c.info(), c.op(), std::move(elements));
+  return elements;
+}
+
+bool is_exact(const Case& c, const Reference& reference) { return reference.growth(c.op()) == 0; }
+
+// Into the values that the elements were taken from; the buffers stay where they are.
+void take(const Case& c, const Reference& reference, CopyOfOp& copy, std::vector<Value>& values) {
+  const bool exact = is_exact(c, reference);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const Dtype dtype = c.operands()[i].tensor.view().dtype;
+    auto& now = values[i].elements;
+    now = std::move(copy.values()[i]);
+    if (exact) now = decode(encode(now, dtype), dtype);
+  }
+}
+
+}  // namespace
+
+std::vector<Value> reference_values(const Case& c, const Reference& reference,
+                                    std::vector<Value> all) {
+  CopyOfOp copy(c.info(), c.op(), elements_of(all));
   reference.run(copy.op());
-  ReferenceRun run{std::move(all), {}};
+  take(c, reference, copy, all);
+  return all;
+}
+
+ReferenceRun reference_run(const Case& c, const Reference& reference, std::vector<Value> all) {
+  CopyOfOp copy(c.info(), c.op(), elements_of(all));
+  reference.run(copy.op());
+  take(c, reference, copy, all);
+  ReferenceRun run{std::move(all), Vectors(c.operands().size())};
+  if (is_exact(c, reference) || !reference.terms) return run;
   for (size_t i = 0; i < run.values.size(); ++i) {
     const auto& operand = c.operands()[i];
-    const Dtype dtype = operand.tensor.view().dtype;
-    auto& now = run.values[i].elements;
-    now = std::move(copy.values()[i]);  // the buffers stay where they are
-    auto& terms = run.terms.emplace_back();
-    if (exact) now = decode(encode(now, dtype), dtype);
-    if (exact || !reference.terms || !(operand.role & kOut)) continue;
-    terms = reference.terms(copy.op(), operand.name, int64_t(now.size()));
+    const int64_t size = int64_t(run.values[i].elements.size());
+    if (operand.role & kOut) run.terms[i] = reference.terms(copy.op(), operand.name, size);
   }
   return run;
 }

@@ -17,6 +17,7 @@ struct ReferenceRun {
   std::vector<std::vector<double>> terms;  // of each element; empty where the reference names none
 };
 ReferenceRun reference_run(const Case&, const Reference&, std::vector<Value> before);
+std::vector<Value> reference_values(const Case&, const Reference&, std::vector<Value> before);
 
 // The name of an input that is not what it was, or empty.
 std::string changed_input(const Case&, const std::vector<Bytes>& before,
