@@ -99,11 +99,12 @@ export async function lstsq(a: Tensor, b: Tensor, options: Given<LstsqOptions> =
   using rhs = rightSide(where, sides, a, b);
   const k = rhs.shape.at(-1)!;
   const { u, s, v } = await svdOf({ where, name: 'a' }, a, sides);
-  using left = u.reshape([batch, rows, smaller]);
-  using right = v.reshape([batch, columns, smaller]);
-  using target = rhs.reshape([batch, rows, k]);
-  for (const tensor of [u, v]) tensor.dispose();
   using values = s;
+  using columnsOfU = u;
+  using columnsOfV = v;
+  using left = columnsOfU.reshape([batch, rows, smaller]);
+  using right = columnsOfV.reshape([batch, columns, smaller]);
+  using target = rhs.reshape([batch, rows, k]);
   const { device, dtype } = a;
   const inverses = inverted((await values.read()) as Float32Array | Float64Array, smaller, rankTolerance);
   using scale = Tensor.from(device, inverses, [batch, smaller, 1], { dtype });

@@ -2,7 +2,9 @@
 // then gives the right bits.
 // usage: node allocations.mjs <folder of the library> <orders> <most> <lasting> <queued> <sitting> <of how many>
 import path from 'node:path';
+import { checkAlgebra } from './allocations/algebra.mjs';
 import { Checker, Orders } from './allocations/check.mjs';
+import { checkNetworks } from './allocations/networks.mjs';
 import { checkOperations } from './allocations/operations.mjs';
 import { checkOptimizers } from './allocations/optimizers.mjs';
 import { checkSolvers } from './allocations/solvers.mjs';
@@ -19,7 +21,8 @@ const ways = { most: Number(most), lasting: lasting === '1', queued: queued === 
 const share = { sitting: Number(sitting), sittings: Number(sittings) };
 const checker = new Checker({ device, orders, OrthokitError, ...ways, ...share });
 const given = { checker, device, folder, library, native };
-for (const check of [checkOperations, checkOptimizers, checkSolvers, checkTensors]) await check(given);
+const checks = [checkOperations, checkOptimizers, checkSolvers, checkAlgebra, checkNetworks, checkTensors];
+for (const check of checks) await check(given);
 
 await device.close();
 let { failedBlocks, liveBlocks } = orders.counts;

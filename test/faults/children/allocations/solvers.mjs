@@ -1,25 +1,7 @@
 // Transport by each method, of matrices, points and batches; sparse codes; tables of a vocabulary.
 import path from 'node:path';
-import { bitsOf, data } from './bits.mjs';
-
-/** Bits of all that a result holds: tensors, arrays, numbers, words. */
-async function bitsWithin(result, { Tensor }) {
-  if (result === undefined || result === null) return [String(result)];
-  if (result instanceof Tensor) return bitsOf([result]);
-  if (ArrayBuffer.isView(result)) return [Buffer.from(result.buffer).toString('latin1')];
-  if (typeof result !== 'object') return [String(result)];
-  const all = [];
-  for (const name of Object.keys(result).filter((key) => key !== 'report'))
-    all.push(...(await bitsWithin(result[name], { Tensor })));
-  return all;
-}
-
-function disposeAll(result, { Tensor }) {
-  if (result instanceof Tensor) result.dispose();
-  else if (typeof result?.dispose === 'function') result.dispose();
-  else if (result && typeof result === 'object' && !ArrayBuffer.isView(result))
-    for (const part of Object.values(result)) disposeAll(part, { Tensor });
-}
+import { data } from './bits.mjs';
+import { checkCalls, disposeAll } from './calls.mjs';
 
 export async function checkSolvers({ checker, device, folder, library }) {
   const { Tensor, Dictionary } = library;
@@ -80,24 +62,7 @@ export async function checkSolvers({ checker, device, folder, library }) {
     ompGram: () => library.ompGram(gram, correlations, { k: 4 }),
     transplantTables: () => library.transplantTables(sides[0], sides[1], { k: 3 }),
   });
-  for (const [name, call] of Object.entries(calls)) {
-    let last;
-    const drop = () => {
-      disposeAll(last, library);
-      last = undefined;
-    };
-    await checker.check({
-      name,
-      reset: drop,
-      call: async () => {
-        drop();
-        last = await call();
-      },
-      results: () => bitsWithin(last, library),
-      inputs: () => bitsOf(inputs),
-    });
-    drop();
-  }
+  await checkCalls({ checker, library }, calls, inputs);
   solved.dispose();
   disposeAll(batch, library);
   for (const one of inputs) one.dispose();
