@@ -5,8 +5,7 @@
  * @packageDocumentation
  */
 
-export type { ValueAndProduct } from './calls/along.ts';
-export type { Call, CallOptions } from './calls/call.ts';
+export type { Call, CallOptions, ValueAndProduct } from './calls/call.ts';
 export { detach } from './calls/detach.ts';
 export { forward } from './calls/forward.ts';
 export { gaussNewton } from './calls/gauss-newton.ts';

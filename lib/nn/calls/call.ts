@@ -1,8 +1,8 @@
 import { refusal, shown } from '../../core/errors.ts';
 import { kind, optional, readOptions, type Schema, whole } from '../../core/schema.ts';
+import type { Tensor } from '../../core/tensor.ts';
 import { Arena } from '../tape/arena.ts';
-import { isLoss, isResult, type Result, tensorOf } from '../tape/value.ts';
-import type { Plan } from './plan.ts';
+import { isLoss, isResult, type PerParameter, type Result, tensorOf } from '../tape/value.ts';
 
 /** A function of the caller's that is called again and again. It owns buffers. */
 export interface Call {
@@ -23,13 +23,26 @@ export interface CallOptions {
   seed?: number | undefined;
 }
 
-export const callSchema: Schema<{ arena: Arena | undefined; seed: number | undefined }> = {
+/** A loss and the product of its curvature with a direction. */
+export interface ValueAndProduct {
+  /** The loss, f64[1]. */
+  readonly value: Tensor;
+  /** From each parameter to its part; those that do not matter are not there. */
+  readonly product: PerParameter;
+}
+
+/** Options that have been read. */
+export interface ReadOptions {
+  arena: Arena | undefined;
+  seed: number | undefined;
+}
+
+export const callSchema: Schema<ReadOptions> = {
   arena: kind((value): value is Arena => value instanceof Arena, 'an nn.Arena'),
   seed: optional(whole(0, 0, 2 ** 53)),
 };
 
-export const readCall = (where: string, options: CallOptions): { arena: Arena | undefined; seed: number | undefined } =>
-  readOptions(where, options, callSchema);
+export const readCall = (where: string, options: CallOptions): ReadOptions => readOptions(where, options, callSchema);
 
 /** @throws ERR_ARGUMENT unless the function has given a loss in which a parameter matters */
 export function checkLoss(where: string, loss: unknown): asserts loss is Result {
@@ -45,10 +58,4 @@ export function plain(result: unknown): unknown {
   if (typeof result !== 'object' || result === null || Object.getPrototypeOf(result) !== Object.prototype)
     return result;
   return Object.fromEntries(Object.entries(result).map(([key, value]) => [key, plain(value)]));
-}
-
-/** A function that is also a call with buffers. */
-export function callable<F extends (...args: never[]) => unknown>(fn: F, plan: Plan): F & Call {
-  const dispose = () => plan.dispose();
-  return Object.assign(fn, { dispose, [Symbol.dispose]: dispose });
 }

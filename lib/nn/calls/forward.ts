@@ -1,6 +1,5 @@
-import { runOn } from '../tape/running.ts';
 import type { Plain } from '../tape/value.ts';
-import { type Call, type CallOptions, callable, plain, readCall } from './call.ts';
+import { type Call, type CallOptions, plain, readCall } from './call.ts';
 import { Plan } from './plan.ts';
 
 /**
@@ -19,14 +18,10 @@ export function forward<M extends object, A extends unknown[], R>(
   fn: (model: M, ...args: A) => R,
   options: CallOptions = {},
 ): Call & ((model: M, ...args: A) => Plain<R>) {
-  const { arena: given, seed } = readCall('nn.forward', options);
-  const plan = new Plan('nn.forward', fn, given);
-  let calls = 0;
-  return callable((model: M, ...args: A) => {
-    const random = seed === undefined ? undefined : { seed, stream: calls, offset: 0 };
-    calls += 1;
-    return plan.run(model, { isRecording: false, random }, (tape) =>
-      plain(runOn(tape, () => fn(model, ...args))),
-    ) as Plain<R>;
-  }, plan);
+  const plan = new Plan('nn.forward', fn, readCall('nn.forward', options));
+  let stream = 0;
+  return plan.callable((model: M, ...args: A) => {
+    stream += 1;
+    return plan.run(model, { stream: stream - 1 }, ({ tape }) => plain(plan.apply(tape, model, args))) as Plain<R>;
+  });
 }

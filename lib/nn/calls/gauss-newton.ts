@@ -1,8 +1,7 @@
 import { refusal } from '../../core/errors.ts';
 import type { Entry, LossRule, LossWay, Rule } from '../tape/rule.ts';
 import { isTracked, type PerParameter, type Traced, tangentOf, type Value } from '../tape/value.ts';
-import { alongDirection, type ValueAndProduct } from './along.ts';
-import { type Call, type CallOptions, callable, checkLoss, readCall } from './call.ts';
+import { type Call, type CallOptions, checkLoss, readCall, type ValueAndProduct } from './call.ts';
 import { Plan } from './plan.ts';
 
 /** A function of the caller's own has the second derivative of its first input. */
@@ -34,10 +33,10 @@ export function gaussNewton<M extends object, A extends unknown[]>(
   options: CallOptions = {},
 ): Call & ((model: M, v: PerParameter, ...args: A) => ValueAndProduct) {
   const where = 'nn.gaussNewton';
-  const { arena, seed } = readCall(where, options);
-  const plan = new Plan(where, loss, arena);
-  return callable((model: M, v: PerParameter, ...args: A) => {
-    return alongDirection(where, plan, loss, { model, v, args, seed }, ({ tape, result, values }) => {
+  const plan = new Plan(where, loss, readCall(where, options));
+  return plan.callable((model: M, v: PerParameter, ...args: A) =>
+    plan.record(model, args, { along: v }, (run) => {
+      const { result, tape } = run;
       checkLoss(where, result);
       const last = tape.entries.find(({ out }) => out === result)!;
       const curvature = curvatureOf(last);
@@ -47,7 +46,7 @@ export function gaussNewton<M extends object, A extends unknown[]>(
       tape.forth();
       const backward = (_: unknown, to: LossWay) => curvature(tangentOf, to);
       tape.entries.push({ ...last, isLoss: true, rule: { out: result.data, inputs: [], backward } });
-      return { value: result.data, product: plan.backward(tape, result, 1, values) };
-    });
-  }, plan);
+      return { value: result.data, product: plan.backward(run, result, 1) };
+    }),
+  );
 }

@@ -1,11 +1,11 @@
 import { refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
+import { Owned } from '../../core/owned.ts';
 import { placeOf, Tensor } from '../../core/tensor.ts';
 import { replaced } from '../model/tree.ts';
-import { runOn } from '../tape/running.ts';
 import { type PerParameter, type Traced, tensorOf, type Value } from '../tape/value.ts';
-import { checkDirection, type ValueAndProduct } from './along.ts';
-import { type Call, type CallOptions, callable, readCall } from './call.ts';
+import { type Call, type CallOptions, readCall, type ValueAndProduct } from './call.ts';
+import { checkDirection } from './direction.ts';
 import { Plan } from './plan.ts';
 import { valueAndGrad } from './value-and-grad.ts';
 
@@ -19,38 +19,9 @@ const stencil = [
 /** The step at which what is cut off of the series and what rounding adds are alike for numbers near 1. */
 const step = 3e-4;
 
-/** Tensors like the parameters of a model: where they stand, and H v. */
-class Moved {
-  readonly points = new Map<Tensor, Tensor>();
-  readonly product = new Map<Tensor, Tensor>();
-
-  constructor(parameters: Iterable<Tensor>) {
-    try {
-      for (const parameter of parameters)
-        for (const into of [this.points, this.product])
-          into.set(parameter, new Tensor(parameter.device, parameter.shape, parameter.dtype));
-    } catch (error) {
-      this.dispose();
-      throw error;
-    }
-  }
-
-  isOf(paths: ReadonlyMap<Tensor, string>): boolean {
-    return paths.size === this.points.size && [...paths.keys()].every((tensor) => this.points.has(tensor));
-  }
-
-  /** product += times · gradients at the points. */
-  add(grads: PerParameter, times: number): void {
-    for (const [parameter, out] of this.product) {
-      const part = grads.get(this.points.get(parameter)!);
-      if (part) ops.linearCombination(out.device, { out: [out], terms: [out, part], coefficients: [1, times] });
-    }
-  }
-
-  dispose(): void {
-    for (const tensor of [...this.points.values(), ...this.product.values()]) tensor.dispose();
-  }
-}
+/** Tensors like the parameters of a model. */
+const like = (parameters: Iterable<Tensor>, owned: Owned<Tensor>): Map<Tensor, Tensor> =>
+  new Map([...parameters].map((one) => [one, owned.add(new Tensor(one.device, one.shape, one.dtype))]));
 
 /**
  * H v, H the second derivative of a loss by all parameters, from four gradients near them: for f64, within 1e-9 of the
@@ -70,59 +41,54 @@ export function hvp<M extends object, A extends unknown[]>(
 ): Call & ((model: M, v: PerParameter, ...args: A) => ValueAndProduct) {
   const where = 'nn.hvp';
   const { arena, seed } = readCall(where, options);
-  const plan = new Plan(where, loss, arena);
+  const plan = new Plan(where, loss, { arena, seed });
   const gradient = valueAndGrad(loss, options);
-  let moved: Moved | undefined;
-  const random = seed === undefined ? undefined : { seed, stream: 0, offset: 0 };
+  const owned = new Owned<Tensor>();
+  /** Where the parameters stand, and H v. */
+  let [points, product] = [new Map<Tensor, Tensor>(), new Map<Tensor, Tensor>()];
   const dispose = (): void => {
-    moved?.dispose();
-    moved = undefined;
+    owned.dispose();
+    points = new Map();
     gradient.dispose();
-    plan.dispose();
   };
-  const call = callable((model: M, v: PerParameter, ...args: A) => {
-    return plan.run(model, { isRecording: false, random }, (tape, paths) => {
-      for (const [{ dtype }, path] of paths)
-        if (dtype !== 'f64') throw refusal(where, path, 'be f64', dtype, 'ERR_DTYPE');
+  const call = (model: M, v: PerParameter, ...args: A) =>
+    plan.run(model, {}, ({ tape, paths }) => {
       checkDirection(where, paths, v);
-      if (!moved?.isOf(paths)) {
-        moved?.dispose();
-        moved = undefined;
-        moved = new Moved(paths.keys());
+      // The product is written before v has been read for the last time.
+      const blocks = new Set([...owned].map((tensor) => placeOf(tensor).block));
+      for (const [parameter, path] of paths) {
+        const part = v.get(parameter);
+        if (parameter.dtype !== 'f64') throw refusal(where, path, 'be f64', parameter.dtype, 'ERR_DTYPE');
+        if (part && blocks.has(placeOf(part).block))
+          throw refusal(where, `v of ${path}`, 'be no product of this function, which is written over', 'one');
       }
-      const { points, product } = moved;
-      checkApart(paths, v, product);
+      if (paths.size !== points.size || [...paths.keys()].some((parameter) => !points.has(parameter))) {
+        owned.dispose();
+        points = new Map();
+        product = like(paths.keys(), owned);
+        points = like(paths.keys(), owned);
+      }
       const shadow = replaced(model, (tensor) => points.get(tensor) ?? tensor) as M;
-      const { device } = tape.arena;
-      ops.fill(device, { x: [...product.values()], value: 0 });
+      const combine = (out: Tensor, terms: readonly Tensor[], coefficients: readonly number[]) =>
+        ops.linearCombination(out.device, { out: [out], terms, coefficients });
+      ops.fill(tape.arena.device, { x: [...product.values()], value: 0 });
       let grads: PerParameter = new Map();
       for (const [times, factor] of stencil) {
         for (const [tensor, point] of points) {
           const along = v.get(tensor);
-          const terms = along ? [tensor, along] : [tensor];
-          const coefficients = along ? [1, times * step] : [1];
-          ops.linearCombination(device, { out: [point], terms, coefficients });
+          combine(point, along ? [tensor, along] : [tensor], along ? [1, times * step] : [1]);
         }
         if (seed !== undefined) gradient.calls = 0;
         ({ grads } = gradient(shadow, ...args));
-        moved.add(grads, factor / (12 * step));
+        for (const [tensor, out] of product) {
+          const part = grads.get(points.get(tensor)!);
+          if (part) combine(out, [out, part], [1, factor / (12 * step)]);
+        }
       }
-      const value = runOn(tape, () => loss(model as Traced<M>, ...args));
       return {
-        value: tensorOf(value),
+        value: tensorOf(plan.apply(tape, model, args) as Value),
         product: new Map([...product].filter(([tensor]) => grads.has(points.get(tensor)!))) as PerParameter,
       };
     });
-  }, plan);
-  return Object.assign(call, { dispose, [Symbol.dispose]: dispose });
-}
-
-/** The product is written before v has been read for the last time. */
-function checkApart(paths: ReadonlyMap<Tensor, string>, v: PerParameter, product: PerParameter): void {
-  const blocks = new Set([...product.values()].map((tensor) => placeOf(tensor).block));
-  for (const [tensor, path] of paths) {
-    const part = v.get(tensor);
-    if (part && blocks.has(placeOf(part).block))
-      throw refusal('nn.hvp', `v of ${path}`, 'be no product of this function, which is written over', 'one');
-  }
+  return plan.callable(call, dispose);
 }

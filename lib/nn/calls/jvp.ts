@@ -1,8 +1,7 @@
 import { refusal, shown } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { isResult, type PerParameter, type Traced, type Value } from '../tape/value.ts';
-import { alongDirection } from './along.ts';
-import { type Call, type CallOptions, callable, readCall } from './call.ts';
+import { type Call, type CallOptions, readCall } from './call.ts';
 import { Plan } from './plan.ts';
 
 /** A result and its derivative. */
@@ -28,14 +27,13 @@ export function jvp<M extends object, A extends unknown[]>(
   options: CallOptions = {},
 ): Call & ((model: M, v: PerParameter, ...args: A) => ValueAndTangent) {
   const where = 'nn.jvp';
-  const { arena, seed } = readCall(where, options);
-  const plan = new Plan(where, fn, arena);
-  return callable((model: M, v: PerParameter, ...args: A) => {
-    return alongDirection(where, plan, fn, { model, v, args, seed }, ({ tape, result }) => {
+  const plan = new Plan(where, fn, readCall(where, options));
+  return plan.callable((model: M, v: PerParameter, ...args: A) =>
+    plan.record(model, args, { along: v }, ({ tape, result }) => {
       if (!isResult(result)) throw refusal(where, 'the function', 'return a value', shown(result));
       tape.forth();
       if (!result.tangent) throw refusal(where, 'v', 'have a parameter that matters', 'none');
       return { value: result.data, tangent: result.tangent };
-    });
-  }, plan);
+    }),
+  );
 }

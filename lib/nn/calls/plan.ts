@@ -5,27 +5,62 @@ import { Tensor } from '../../core/tensor.ts';
 import { parameterPaths } from '../model/parameters.ts';
 import { replaced } from '../model/tree.ts';
 import { Arena } from '../tape/arena.ts';
-import type { TapeOptions } from '../tape/session.ts';
+import type { TapeOptions } from '../tape/frame.ts';
+import { runOn } from '../tape/running.ts';
 import { Tape } from '../tape/tape.ts';
-import { Result } from '../tape/value.ts';
+import { type PerParameter, Result } from '../tape/value.ts';
+import type { Call, ReadOptions } from './call.ts';
+import { checkDirection } from './direction.ts';
+
+/** One run on a tape. */
+export interface Run {
+  readonly tape: Tape;
+  /** The parameters of the model by path. */
+  readonly paths: ReadonlyMap<Tensor, string>;
+}
+
+/** One run with a way back, and what the function has given. */
+export interface Recorded extends Run {
+  /** Of each parameter. */
+  readonly values: readonly Result[];
+  readonly result: unknown;
+}
+
+export interface RunOptions extends Partial<TapeOptions> {
+  /** The sequence of its random numbers. Default: 0. */
+  readonly stream?: number;
+  /** A direction of the parameters, along which there are tangents. Default: none. */
+  readonly along?: PerParameter;
+}
 
 export class Plan {
   readonly #where: string;
-  readonly #given: Arena | undefined;
+  readonly #fn: (...args: never[]) => unknown;
+  readonly #options: ReadOptions;
   #own: Arena | undefined;
   readonly #gradients = new Map<Tensor, Tensor>();
   /** Parameters whose gradients the last call has written. */
   written: ReadonlySet<Tensor> = new Set();
   #isRunning = false;
 
-  constructor(where: string, fn: unknown, arena: Arena | undefined) {
+  constructor(where: string, fn: (...args: never[]) => unknown, options: ReadOptions) {
     if (typeof fn !== 'function') throw refusal(where, 'the first argument', 'be a function', shown(fn));
     this.#where = where;
-    this.#given = arena;
+    this.#fn = fn;
+    this.#options = options;
+  }
+
+  /** A function that is also a call with these buffers, and with others that `more` gives back. */
+  callable<F extends (...args: never[]) => unknown>(call: F, more: () => void = () => {}): F & Call {
+    const dispose = () => {
+      more();
+      this.dispose();
+    };
+    return Object.assign(call, { dispose, [Symbol.dispose]: dispose });
   }
 
   /** Runs on a tape of its own; buffers come back however it ends. */
-  run<R>(model: unknown, options: TapeOptions, body: (tape: Tape, paths: Map<Tensor, string>) => R): R {
+  run<R>(model: unknown, { stream = 0, ...options }: RunOptions, body: (run: Run) => R): R {
     if (this.#isRunning)
       throw new OrthokitError(
         'ERR_STATE',
@@ -34,22 +69,46 @@ export class Plan {
     const paths = this.#parametersOf(model);
     const [first] = paths.keys();
     const arena = this.#arenaFor(first!.device);
+    const { seed } = this.#options;
+    const random = seed === undefined ? undefined : { seed, stream, offset: 0 };
+    const { isRecording = false } = options;
+    const parameters = isRecording ? paths : undefined;
     this.#isRunning = true;
     try {
-      const parameters = options.isRecording ? paths : undefined;
-      return arena.call(() => body(new Tape(arena, { ...options, parameters }), paths));
+      return arena.call(() => body({ tape: new Tape(arena, { ...options, isRecording, random, parameters }), paths }));
     } finally {
       this.#isRunning = false;
     }
   }
 
+  /** Runs the function with a value in place of each parameter, then `end`. */
+  record<R>(model: unknown, args: readonly unknown[], options: RunOptions, end: (run: Recorded) => R): R {
+    const { along, ...others } = options;
+    return this.run(model, { ...others, isRecording: true }, (run) => {
+      if (along) checkDirection(this.#where, run.paths, along);
+      const values = new Map<Tensor, Result>();
+      for (const [tensor, path] of run.paths) {
+        const gradient = () => this.#gradient(tensor, others.samples);
+        const value = new Result(run.tape, tensor, true, { path, gradient });
+        value.tangent = along?.get(tensor);
+        values.set(tensor, value);
+      }
+      const shadow = replaced(model, (tensor) => values.get(tensor) ?? tensor);
+      return end({ ...run, values: [...values.values()], result: this.apply(run.tape, shadow, args) });
+    });
+  }
+
+  /** What the function gives. */
+  apply(tape: Tape, model: unknown, args: readonly unknown[]): unknown {
+    return runOn(tape, () => this.#fn(...([model, ...args] as never[])));
+  }
+
   /** The arena of the model's device. */
   #arenaFor(device: Device): Arena {
-    if (this.#given) {
-      if (this.#given.device !== device)
-        throw new OrthokitError('ERR_DEVICE', `${this.#where}: the model is on another device than the arena`);
-      return this.#given;
-    }
+    const { arena } = this.#options;
+    if (arena && arena.device !== device)
+      throw new OrthokitError('ERR_DEVICE', `${this.#where}: the model is on another device than the arena`);
+    if (arena) return arena;
     if (this.#own && this.#own.device !== device) this.dispose();
     this.#own ??= new Arena(device);
     return this.#own;
@@ -73,17 +132,8 @@ export class Plan {
     return found;
   }
 
-  /** A value for each parameter, and the model with values in their places. */
-  trace(tape: Tape, model: unknown, paths: ReadonlyMap<Tensor, string>): { values: Result[]; shadow: unknown } {
-    const values = new Map<Tensor, Result>();
-    const { samples } = tape.options;
-    for (const [tensor, path] of paths)
-      values.set(tensor, new Result(tape, tensor, true, { path, gradient: () => this.#gradient(tensor, samples) }));
-    return { values: [...values.values()], shadow: replaced(model, (tensor) => values.get(tensor) ?? tensor) };
-  }
-
   /** The gradients of a walk back from the loss, times scale. */
-  backward(tape: Tape, loss: Result, scale: number, values: readonly Result[]): Map<Tensor, Tensor> {
+  backward({ tape, values }: Recorded, loss: Result, scale: number): Map<Tensor, Tensor> {
     tape.arena.pin(loss.data);
     this.written = new Set();
     loss.gradient = scale;

@@ -1,9 +1,8 @@
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
 import { finite, flag, optional, readOptions, type Schema, word } from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
-import { runOn } from '../tape/running.ts';
 import type { PerParameter, Traced, Value } from '../tape/value.ts';
-import { type Call, type CallOptions, callable, callSchema, checkLoss } from './call.ts';
+import { type Call, type CallOptions, callSchema, checkLoss, type ReadOptions } from './call.ts';
 import { Plan } from './plan.ts';
 
 /** Options of {@link valueAndGrad}. */
@@ -42,13 +41,7 @@ export interface Gradient<M extends object, A extends unknown[]> extends Call {
   accumulate(model: M, ...args: A): ValueAndGrads;
 }
 
-const schema: Schema<{
-  arena: CallOptions['arena'];
-  seed: number | undefined;
-  scale: number;
-  products: 'bf16' | 'f16' | undefined;
-  perSample: boolean;
-}> = {
+const schema: Schema<ReadOptions & { scale: number; products: 'bf16' | 'f16' | undefined; perSample: boolean }> = {
   ...callSchema,
   scale: finite(1),
   products: optional(word(['bf16', 'f16'], 'bf16')),
@@ -58,12 +51,8 @@ const schema: Schema<{
 function samplesOf(args: readonly unknown[]): number {
   const first = args.find(isTensor) as Tensor | undefined;
   if (first && first.shape.length > 0 && first.size > 0) return first.shape[0]!;
-  throw refusal(
-    'nn.valueAndGrad',
-    'an argument',
-    'be a tensor with samples',
-    first ? `[${first.shape}]` : shown(args[0]),
-  );
+  const got = first ? `[${first.shape}]` : shown(args[0]);
+  throw refusal('nn.valueAndGrad', 'an argument', 'be a tensor with samples', got);
 }
 
 /**
@@ -87,30 +76,28 @@ export function valueAndGrad<M extends object, A extends unknown[]>(
   options: GradientOptions = {},
 ): Gradient<M, A> {
   const where = 'nn.valueAndGrad';
-  const { arena: given, seed, scale, products, perSample } = readOptions(where, options, schema);
-  const plan = new Plan(where, loss, given);
+  const { scale, products, perSample, ...read } = readOptions(where, options, schema);
+  const plan = new Plan(where, loss, read);
   const state = { calls: 0, unused: [] as readonly string[] };
 
   const run = (isAccumulating: boolean, model: M, args: A): ValueAndGrads => {
     const samples = perSample ? samplesOf(args) : undefined;
     if (isAccumulating && samples !== undefined)
       throw new OrthokitError('ERR_UNSUPPORTED', `${where}: accumulate must come without perSample, got both`);
-    const random = seed === undefined ? undefined : { seed, stream: state.calls, offset: 0 };
-    return plan.run(model, { isRecording: true, random, products, samples }, (tape, paths) => {
-      const { values, shadow } = plan.trace(tape, model, paths);
-      const result: unknown = runOn(tape, () => loss(shadow as Traced<M>, ...args));
+    return plan.record(model, args, { stream: state.calls, products, samples }, (recorded) => {
+      const { paths, values, result } = recorded;
       checkLoss(where, result);
       if (isAccumulating)
         for (const value of values)
           if (plan.written.has(value.data)) value.gradient = { tensor: value.leaf!.gradient(), owners: 1 };
-      const grads = plan.backward(tape, result, scale, values);
+      const grads = plan.backward(recorded, result, scale);
       state.calls += 1;
       state.unused = [...paths].filter(([tensor]) => !grads.has(tensor)).map(([, path]) => path);
       return { value: result.data, grads };
     });
   };
 
-  const call = callable((model: M, ...args: A) => run(false, model, args), plan);
+  const call = plan.callable((model: M, ...args: A) => run(false, model, args));
   return Object.defineProperties(call, {
     calls: {
       get: () => state.calls,

@@ -3,8 +3,20 @@ import type { Device } from '../../core/device.ts';
 import type { Dtype } from '../../core/dtypes.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { Tensor } from '../../core/tensor.ts';
-import { type Shelf, Shelves } from './shelves.ts';
 import { Views } from './views.ts';
+
+/** Buffers of one shape and dtype, or a constant. */
+interface Shelf {
+  /** In the order in which they were made. */
+  readonly all: Tensor[];
+  /** The last one is lent next. */
+  free: Tensor[];
+  bytes: number;
+  lastCall: number;
+}
+
+/** A pool holds so many times the bytes of its largest call before buffers of shapes that are no longer seen go. */
+const mostBytes = 1.5;
 
 /**
  * The buffers of repeated calls. A buffer that is given back serves the next one of its shape: work runs in the order
@@ -21,10 +33,15 @@ import { Views } from './views.ts';
 export class Arena {
   /** The device of all buffers. */
   readonly device: Device;
+  /** @internal The number of calls that have ended. */
+  calls = 0;
   readonly #views = new Views();
-  readonly #shelves = new Shelves(this.#views);
+  readonly #shelves = new Map<string, Shelf>();
   readonly #lent = new Map<Tensor, Shelf>();
   readonly #pinned = new Set<Tensor>();
+  #bytes = 0;
+  /** The bytes of the largest call. */
+  #largest = 0;
   /** Calls that run, one inside the other. */
   #depth = 0;
   #disposed = false;
@@ -40,15 +57,10 @@ export class Arena {
     return this.#disposed;
   }
 
-  /** @internal The number of calls that have ended. */
-  get calls(): number {
-    return this.#shelves.calls;
-  }
-
   /** @internal Lends a buffer whose elements are not set. */
   take(shape: readonly number[], dtype: Dtype): Tensor {
     const shelf = this.#shelf(`${dtype} ${shape}`);
-    const tensor = shelf.free.pop() ?? this.#shelves.add(shelf, new Tensor(this.device, shape, dtype));
+    const tensor = shelf.free.pop() ?? this.#add(shelf, new Tensor(this.device, shape, dtype));
     this.#lent.set(tensor, shelf);
     return tensor;
   }
@@ -56,12 +68,23 @@ export class Arena {
   /** @internal Masks and lists of indices: made once, and gone as buffers are. */
   constant(key: string, make: (device: Device) => Tensor): Tensor {
     const shelf = this.#shelf(`constant ${key}`);
-    return shelf.all[0] ?? this.#shelves.add(shelf, make(this.device));
+    return shelf.all[0] ?? this.#add(shelf, make(this.device));
   }
 
   #shelf(key: string): Shelf {
     if (this.#disposed) throw new OrthokitError('ERR_DISPOSED', 'nn: the arena has been disposed');
-    return this.#shelves.at(key);
+    const shelf = this.#shelves.get(key) ?? { all: [], free: [], bytes: 0, lastCall: 0 };
+    this.#shelves.set(key, shelf);
+    shelf.lastCall = this.calls;
+    return shelf;
+  }
+
+  #add(shelf: Shelf, tensor: Tensor): Tensor {
+    shelf.all.push(tensor);
+    shelf.bytes += tensor.byteLength;
+    this.#bytes += tensor.byteLength;
+    this.#views.keep(tensor);
+    return tensor;
   }
 
   /** @internal Takes a buffer back; what was not lent, or is pinned, is left alone. */
@@ -93,11 +116,31 @@ export class Arena {
     }
   }
 
+  /** All that was lent comes back, so that the next call of equal shapes gets the same buffers in the same order. */
   #reset(): void {
     this.#views.reset();
     this.#pinned.clear();
     this.#lent.clear();
-    this.#shelves.reset();
+    let used = 0;
+    for (const shelf of this.#shelves.values()) {
+      if (shelf.lastCall === this.calls) used += shelf.bytes;
+      shelf.free = shelf.all.toReversed();
+    }
+    this.#largest = Math.max(this.#largest, used);
+    if (this.#bytes > mostBytes * this.#largest) this.#evict();
+    this.calls += 1;
+  }
+
+  /** Shapes that have not been seen for longest go first. */
+  #evict(): void {
+    for (const [key, shelf] of [...this.#shelves].sort(([, a], [, b]) => a.lastCall - b.lastCall))
+      if (this.#bytes > mostBytes * this.#largest && shelf.lastCall < this.calls) this.#drop(key, shelf);
+  }
+
+  #drop(key: string, shelf: Shelf): void {
+    this.#shelves.delete(key);
+    this.#bytes -= shelf.bytes;
+    for (const tensor of shelf.all) this.#views.drop(tensor);
   }
 
   /** Gives all buffers back. Results of its calls are gone. */
@@ -105,7 +148,7 @@ export class Arena {
     if (this.#disposed) return;
     this.#reset();
     this.#disposed = true;
-    this.#shelves.clear();
+    for (const [key, shelf] of this.#shelves) this.#drop(key, shelf);
   }
 
   /** Disposes: `using arena = new nn.Arena(device)`. */

@@ -39,24 +39,24 @@ export class Shares {
     return share;
   }
 
+  /** The gradient so far, and a buffer that nobody else holds, which may be the same. */
+  #moved(x: Result): [from: Tensor, to: Tensor] {
+    const share = this.share(x);
+    if (share.owners === 1) return [share.tensor, share.tensor];
+    share.owners -= 1;
+    return [share.tensor, this.fresh(x).tensor];
+  }
+
   /** The gradient so far, in a buffer that nobody else holds. */
   own(x: Result): Tensor {
-    const share = this.share(x);
-    if (share.owners === 1) return share.tensor;
-    share.owners -= 1;
-    const { tensor } = this.fresh(x);
-    ops.copy(this.#arena.device, { x: [share.tensor], out: [tensor] });
-    return tensor;
+    const [from, to] = this.#moved(x);
+    if (from !== to) ops.copy(this.#arena.device, { x: [from], out: [to] });
+    return to;
   }
 
   sum(x: Result, part: Tensor): void {
-    const share = this.share(x);
-    let { tensor } = share;
-    if (share.owners > 1) {
-      share.owners -= 1;
-      ({ tensor } = this.fresh(x));
-    }
-    ops.linearCombination(this.#arena.device, { out: [tensor], terms: [share.tensor, part], coefficients: [1, 1] });
+    const [from, to] = this.#moved(x);
+    ops.linearCombination(this.#arena.device, { out: [to], terms: [from, part], coefficients: [1, 1] });
   }
 
   release(gradient: Share): void {

@@ -3,10 +3,9 @@ import { OrthokitError } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
-import type { TapeFrame } from './frame.ts';
+import type { Place, Session, TapeFrame, TapeOptions } from './frame.ts';
 import { located } from './located.ts';
 import type { Entry } from './rule.ts';
-import type { Place, Session, TapeOptions } from './session.ts';
 import { type Arg, isResult, isTracked, Result, tangentOf, tensorOf } from './value.ts';
 import { Backward } from './way.ts';
 

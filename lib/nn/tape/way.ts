@@ -29,11 +29,10 @@ export class Backward implements Way, LossWay {
     if ('again' in rule) (rule as AgainRule).again(gradient);
     else if (isLoss) this.#loss(rule as LossRule, gradient);
     else {
-      const share = this.#shares.share(out);
-      this.#current = share;
-      (rule as Rule).backward(share.tensor, this);
+      this.#current = this.#shares.share(out);
+      (rule as Rule).backward(this.#current.tensor, this);
+      this.#shares.release(this.#current);
       this.#current = undefined;
-      this.#shares.release(share);
     }
     out.gradient = undefined;
   }
@@ -70,49 +69,42 @@ export class Backward implements Way, LossWay {
   }
 
   set(x: Input, write: (out: Tensor) => void, over = false): void {
-    if (!this.#needs(x)) return;
     const [factor, current] = [this.#factor, this.#current];
+    if (!this.#needs(x)) return;
     if (over && !x.leaf && current?.owners === 1) {
       write(current.tensor);
-      if (x.gradient === undefined) {
-        current.owners += 1;
-        x.gradient = current;
-      } else this.#shares.sum(x, current.tensor);
-      return;
-    }
-    this.#shares.written(x, (out) => {
-      write(out);
-      if (factor) ops.linearCombination(this.#arena.device, { out: [out], terms: [out], coefficients: [factor] });
-    });
+      this.pass(x, current.tensor);
+    } else
+      this.#shares.written(x, (out) => {
+        write(out);
+        if (factor) ops.linearCombination(this.#arena.device, { out: [out], terms: [out], coefficients: [factor] });
+      });
   }
 
   setAll(xs: readonly Input[], write: (outs: readonly (Tensor | undefined)[]) => void): void {
-    const parts: [Result, Tensor][] = [];
-    const outs = xs.map((x) => {
-      if (!this.#needs(x)) return undefined;
-      if (x.gradient === undefined) return this.#shares.fresh(x).tensor;
-      const part = this.#arena.take(x.shape, x.dtype);
-      parts.push([x, part]);
-      return part;
-    });
-    if (outs.every((out) => out === undefined)) return;
-    write(outs);
-    for (const [x, part] of parts) {
-      this.#shares.sum(x, part);
-      this.#arena.give(part);
-    }
+    const outs: (Tensor | undefined)[] = xs.map(() => undefined);
+    /** Each output is there until those after it are written. */
+    const from = (i: number): void => {
+      const x = xs[i];
+      if (i < xs.length && !this.#needs(x)) from(i + 1);
+      else if (i < xs.length)
+        this.#shares.written(x as Result, (out) => {
+          outs[i] = out;
+          from(i + 1);
+        });
+      else if (outs.some((out) => out)) write(outs);
+    };
+    from(0);
   }
 
   pass(x: Input, grad: Tensor): void {
     if (!this.#needs(x)) return;
     const current = this.#current;
-    if (x.gradient !== undefined) this.#shares.sum(x, grad);
-    else if (x.leaf || grad !== current?.tensor)
-      ops.copy(this.#arena.device, { x: [grad], out: [this.#shares.fresh(x).tensor] });
-    else {
+    if (x.gradient === undefined && !x.leaf && grad === current?.tensor) {
       current.owners += 1;
       x.gradient = current;
-    }
+    } else if (x.gradient !== undefined) this.#shares.sum(x, grad);
+    else ops.copy(this.#arena.device, { x: [grad], out: [this.#shares.fresh(x).tensor] });
   }
 
   #needs(x: Input): x is Result {
@@ -123,9 +115,12 @@ export class Backward implements Way, LossWay {
 }
 
 const refusedSamples = (x: Result): OrthokitError =>
-  new OrthokitError(
+  refusal(
+    'nn.valueAndGrad',
+    'perSample',
+    `meet functions that have it, and that of ${x.leaf?.path} has not`,
+    'perSample',
     'ERR_UNSUPPORTED',
-    `nn.valueAndGrad: perSample must meet functions that have it, and that of ${x.leaf?.path} has not, got perSample`,
   );
 
 /** @throws ERR_SHAPE unless the first axis holds as many rows of each sample */
