@@ -58,6 +58,8 @@ export const optional = <T>(option: Option<T>): Option<T | undefined> => ({
   default: undefined,
   wrong: (x) => (x === undefined ? undefined : option.wrong(x)),
 });
+/** The same option, which cannot be left out. */
+export const required = <T>(option: Option<T>): Option<T> => ({ ...option, default: undefined as T });
 export const whole = (value: number, least: number, most: number, fixed = false): Option<number> => ({
   default: value,
   wrong: numeric(

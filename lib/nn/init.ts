@@ -1,9 +1,8 @@
 import { allOrNone, filled } from '../core/all-or-none.ts';
 import * as check from '../core/check.ts';
 import type { Device } from '../core/device.ts';
-import { refusal, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
-import { flag, optional, positive, readOptions, type Schema, whole, word } from '../core/schema.ts';
+import { flag, positive, type Resolved, readOptions, required, type Schema, whole, word } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
 
 /** Options of {@link init}. */
@@ -42,12 +41,12 @@ export interface Init {
   normal(shape: readonly number[], deviation: number): Tensor;
 }
 
-const schema: Schema<{ seed: number | undefined; dtype: (typeof check.floating)[number] }> = {
-  seed: optional(whole(0, 0, 2 ** 53)),
+const schema: Schema<Resolved<InitOptions>> = {
+  seed: required(whole(0, 0, 2 ** 53)),
   dtype: word(check.floating, 'f32'),
 };
 const normalSchema: Schema<{ deviation: number }> = { deviation: positive(0.02) };
-const linearSchema: Schema<{ bias: boolean; deviation: number }> = { bias: flag(true), ...normalSchema };
+const linearSchema: Schema<Resolved<InitLinearOptions>> = { bias: flag(true), ...normalSchema };
 
 /**
  * Parameters for new networks. Each tensor is drawn from a sequence of its own of the seed.
@@ -62,7 +61,6 @@ const linearSchema: Schema<{ bias: boolean; deviation: number }> = { bias: flag(
 export function init(device: Device, options: InitOptions): Init {
   check.device('nn.init', 'device', device);
   const { seed, dtype } = readOptions('nn.init', options, schema);
-  if (seed === undefined) throw refusal('nn.init', 'seed', 'be a whole number from 0 to 2^53', shown(seed));
   let stream = 0;
   const is16 = dtype === 'f16' || dtype === 'bf16';
   const normal = (shape: readonly number[], given: number): Tensor => {

@@ -2,7 +2,7 @@ import { OrthokitError } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { fraction, readOptions, type Schema } from '../../core/schema.ts';
 import { Tensor } from '../../core/tensor.ts';
-import { defineOwn } from '../tape/define.ts';
+import { defineSymmetric } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 /** Options of {@link dropout}. */
@@ -13,7 +13,7 @@ export interface DropoutOptions {
 
 const schema: Schema<{ rate: number }> = { rate: fraction(0) };
 
-const own = defineOwn('dropout', (f, x: Arg, rate: number) => {
+const own = defineSymmetric('dropout', (f, x, rate: number) => {
   const { device, tape } = f;
   const out = f.buffer(x.shape, x.dtype);
   const { size } = tensorOf(x);
@@ -21,13 +21,9 @@ const own = defineOwn('dropout', (f, x: Arg, rate: number) => {
   if (!place && tape.options.isRecording)
     throw new OrthokitError('ERR_ARGUMENT', 'dropout: seed of the call must be a number in a gradient, got none');
   if (!place || rate === 0) {
-    ops.copy(device, { x: [tensorOf(x)], out: [out] });
-    return {
-      out,
-      inputs: [x],
-      backward: (grad, to) => to.pass(x, grad),
-      tangent: (d, dout) => ops.copy(device, { x: [d(x)!], out: [dout] }),
-    };
+    const same = (y: Tensor, to: Tensor) => ops.copy(device, { x: [y], out: [to] });
+    same(tensorOf(x), out);
+    return { out, times: same };
   }
   // 1 / keep where a uniform number is at least the rate, else 0.
   const mask = f.buffer(x.shape, x.dtype);
@@ -40,12 +36,7 @@ const own = defineOwn('dropout', (f, x: Arg, rate: number) => {
   ops.linearCombination(device, { out: [mask], terms: [mask], coefficients: [1 / (1 - rate)] });
   const times = (y: Tensor, to: Tensor) => ops.multiply(device, { x: [y], y: [mask], out: [to] });
   times(tensorOf(x), out);
-  return {
-    out,
-    inputs: [x],
-    backward: (grad, to) => to.set(x, (dx) => times(grad, dx), true),
-    tangent: (d, dout) => times(d(x)!, dout),
-  };
+  return { out, times, over: true };
 });
 
 /**

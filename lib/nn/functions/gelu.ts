@@ -1,6 +1,6 @@
 import { ops } from '../../core/native-ops.ts';
 import { readOptions, type Schema, word } from '../../core/schema.ts';
-import { defineOwn } from '../tape/define.ts';
+import { defineSymmetric } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 /** Options of {@link gelu}. */
@@ -11,17 +11,12 @@ export interface GeluOptions {
 
 const schema: Schema<{ form: 'erf' | 'tanh' }> = { form: word(['erf', 'tanh'], 'erf') };
 
-const own = defineOwn('gelu', (f, x: Arg, form: 'erf' | 'tanh') => {
+const own = defineSymmetric('gelu', (f, x, form: 'erf' | 'tanh') => {
   const { device } = f;
   const input = tensorOf(x);
   const out = f.buffer(x.shape, x.dtype);
   ops.gelu(device, { x: input, out, form });
-  return {
-    out,
-    inputs: [x],
-    backward: (grad, to) => to.set(x, (dx) => ops.geluBackward(device, { grad, x: input, out: dx, form }), true),
-    tangent: (d, dout) => ops.geluBackward(device, { grad: d(x)!, x: input, out: dout, form }),
-  };
+  return { out, over: true, times: (grad, to) => ops.geluBackward(device, { grad, x: input, out: to, form }) };
 });
 
 /**

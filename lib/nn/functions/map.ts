@@ -1,7 +1,7 @@
 import { oneOf, refusal, shown } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import { defineOwn } from '../tape/define.ts';
+import { defineSymmetric } from '../tape/define.ts';
 import type { TapeFrame } from '../tape/frame.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
@@ -43,18 +43,13 @@ const slopes: Record<MapWord, Slope> = {
 export type MapWord = 'relu' | 'tanh' | 'sigmoid' | 'softplus' | 'exp' | 'log';
 
 const mapped = (name: string) =>
-  defineOwn(name, (f, x: Arg, word: MapWord) => {
+  defineSymmetric(name, (f, x, word: MapWord) => {
     const slope = Object.hasOwn(slopes, word) ? slopes[word] : undefined;
     if (!slope) throw refusal(name, 'word', `be ${oneOf(Object.keys(slopes))}`, shown(word));
     const input = tensorOf(x);
     const out = f.buffer(x.shape, x.dtype);
     ops.map(f.device, { x: [input], out: [out], function: word });
-    return {
-      out,
-      inputs: [x],
-      backward: (grad, to) => to.set(x, (dx) => slope(f, grad, input, out, dx)),
-      tangent: (d, dout) => slope(f, d(x)!, input, out, dout),
-    };
+    return { out, times: (v, to) => slope(f, v, input, out, to) };
   });
 const rectified = mapped('relu');
 

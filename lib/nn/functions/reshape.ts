@@ -1,20 +1,17 @@
 import { ops } from '../../core/native-ops.ts';
-import { defineOwn } from '../tape/define.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import { defineSymmetric } from '../tape/define.ts';
 import type { Arg, Value } from '../tape/value.ts';
 
 /** The same elements under another shape. @throws ERR_SHAPE unless it holds as many */
-export const reshape: (x: Arg, shape: readonly number[]) => Value = defineOwn(
+export const reshape: (x: Arg, shape: readonly number[]) => Value = defineSymmetric(
   'reshape',
-  (f, x: Arg, shape: readonly number[]) => {
+  (f, x, shape: readonly number[]) => {
     const { device } = f;
     const view = f.view(x, shape);
     const out = f.buffer(view.shape, x.dtype);
-    ops.copy(device, { x: [view], out: [out] });
-    return {
-      out,
-      inputs: [x],
-      backward: (grad, to) => to.set(x, (dx) => ops.copy(device, { x: [f.view(grad, x.shape)], out: [dx] })),
-      tangent: (d, dout) => ops.copy(device, { x: [f.view(d(x)!, shape)], out: [dout] }),
-    };
+    const times = (v: Tensor, to: Tensor) => ops.copy(device, { x: [f.view(v, to.shape)], out: [to] });
+    times(view, out);
+    return { out, times };
   },
 );

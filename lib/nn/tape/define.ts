@@ -1,11 +1,11 @@
 import { OrthokitError, refusal } from '../../core/errors.ts';
-import { isTensor } from '../../core/tensor.ts';
+import { isTensor, type Tensor } from '../../core/tensor.ts';
 import { type Frame, TapeFrame } from './frame.ts';
 import { located } from './located.ts';
 import type { LossRule, Rule } from './rule.ts';
 import { runningTape } from './running.ts';
 import type { Tape } from './tape.ts';
-import { isResult, type Value } from './value.ts';
+import { type Arg, isResult, type Value } from './value.ts';
 
 /**
  * A parameter that is reached past the argument of the function would get no gradient, nor would what another call
@@ -76,6 +76,29 @@ export const defineOwn = <A extends unknown[]>(
   name: string,
   body: (frame: TapeFrame, ...args: A) => Rule,
 ): ((...args: A) => Value) => defined(name, body, false);
+
+/** A result, and the product of its derivative by x with another tensor, which is the same from both sides. */
+export interface Symmetric {
+  readonly out: Tensor;
+  times(v: Tensor, to: Tensor): void;
+  /** True: `to` may be v. Default: false. */
+  readonly over?: boolean;
+}
+
+/** @internal A function of x whose derivative is symmetric, so that one product serves gradients and tangents. */
+export const defineSymmetric = <A extends unknown[]>(
+  name: string,
+  body: (frame: TapeFrame, x: Arg, ...args: A) => Symmetric,
+): ((x: Arg, ...args: A) => Value) =>
+  defineOwn(name, (f, x: Arg, ...args: A) => {
+    const { out, times, over } = body(f, x, ...args);
+    return {
+      out,
+      inputs: [x],
+      backward: (grad, to) => to.set(x, (dx) => times(grad, dx), over),
+      tangent: (d, dout) => times(d(x)!, dout),
+    };
+  });
 
 /** @internal A loss: f64[1], with a number as its gradient. */
 export const defineLoss = <A extends unknown[]>(

@@ -1,5 +1,5 @@
 import { refusal } from '../../core/errors.ts';
-import { count, notNegative, optional, positive, readOptions, type Schema } from '../../core/schema.ts';
+import { count, notNegative, positive, type Resolved, readOptions, required, type Schema } from '../../core/schema.ts';
 
 /** Options of {@link cosine}. */
 export interface CosineOptions {
@@ -13,15 +13,10 @@ export interface CosineOptions {
   floor?: number | undefined;
 }
 
-const schema: Schema<{
-  peak: number | undefined;
-  warmup: number | undefined;
-  steps: number | undefined;
-  floor: number;
-}> = {
-  peak: optional(positive(1)),
-  warmup: optional(count(0, 0)),
-  steps: optional(count(1)),
+const schema: Schema<Resolved<CosineOptions>> = {
+  peak: required(positive(1)),
+  warmup: required(count(0, 0)),
+  steps: required(count(1)),
   floor: notNegative(0),
 };
 
@@ -37,10 +32,7 @@ const schema: Schema<{
  */
 export function cosine(options: CosineOptions): (step: number) => number {
   const { peak, warmup, steps, floor } = readOptions('nn.cosine', options, schema);
-  if (peak === undefined) throw refusal('nn.cosine', 'peak', 'be a positive number', peak);
-  if (warmup === undefined) throw refusal('nn.cosine', 'warmup', 'be a whole number', warmup);
-  if (steps === undefined || steps <= warmup)
-    throw refusal('nn.cosine', 'steps', `be more than warmup, ${warmup}`, steps);
+  if (steps <= warmup) throw refusal('nn.cosine', 'steps', `be more than warmup, ${warmup}`, steps);
   return (step) => {
     if (step < warmup) return (peak * (step + 1)) / warmup;
     const share = Math.min(1, (step - warmup) / (steps - warmup));
