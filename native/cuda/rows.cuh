@@ -61,6 +61,13 @@ constexpr int blocks_of_rows() {
   return 3;
 }
 
+// A body whose registers do not fit into blocks of the longest rows has its own `kLongRowThreads`.
+template <class Body>
+constexpr int threads_of_long_row() {
+  if constexpr (requires { Body::kLongRowThreads; }) return Body::kLongRowThreads;
+  return kLongRowThreads;
+}
+
 template <int threads, class Body>
 __global__ void __launch_bounds__(kThreadsOfBlock<threads>, blocks_of_rows<threads, Body>())
     row_kernel(int64_t rows, Body body) {
@@ -90,7 +97,7 @@ void for_rows(Stream& stream, int64_t rows, int64_t columns, const Body& body) {
   else if (columns <= kMiddleRow)
     run_rows<kRowThreads>(stream, rows, body);
   else
-    run_rows<kLongRowThreads>(stream, rows, body);
+    run_rows<threads_of_long_row<Body>()>(stream, rows, body);
 }
 
 }  // namespace orthokit::cuda

@@ -45,7 +45,7 @@ __device__ double largest_of(const Team& team, const S* x, int64_t columns) {
 // A kernel for each set: one for all would need more registers than the largest blocks leave.
 template <class S, RowSet set>
 struct ProjectRow {
-  static constexpr int kBlocks = 2;
+  static constexpr int kBlocks = 2, kLongRowThreads = 512;
   const S *x, *normal;
   S* out;
   int64_t columns;
