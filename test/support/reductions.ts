@@ -100,7 +100,11 @@ export function describeReduction({ op, reference, shapes }: ReductionOp): void 
       const one = of([1]);
       const shape = matrix(3, 2);
       return [
-        [{ x: of([3]) }, 'ERR_SHAPE', `${op}: x must be a matrix, got f32[3]`],
+        [
+          { x: of(isRow ? [] : [3]) },
+          'ERR_SHAPE',
+          `${op}: x must have ${isRow ? 'an axis, got f32[]' : 'two axes, got f32[3]'}`,
+        ],
         [{ x: of(shape, 'bf16') }, 'ERR_DTYPE', `${op}: x must be f32 or f64, got bf16[${shape.join(', ')}]`],
         [{ out: of([3], 'bf16') }, 'ERR_DTYPE', `${op}: out must have x's dtype or f64, got bf16[3]`],
         [{ x: of(shape, 'f64') }, 'ERR_DTYPE', `${op}: out must have x's dtype or f64, got f32[3]`],

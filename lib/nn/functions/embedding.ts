@@ -11,18 +11,17 @@ export interface Table {
 
 const lookup = defineOwn('embedding', (f, weight: Arg, index: Tensor) => {
   const { device } = f;
-  const flat = f.view(index, [index.size]);
   const out = f.buffer([...index.shape, weight.shape.at(-1)!], weight.dtype);
-  ops.gatherRows(device, { x: tensorOf(weight), index: flat, out: f.rows(out) });
+  ops.gatherRows(device, { x: tensorOf(weight), index, out });
   return {
     out,
     inputs: [weight],
     backward: (grad, to) =>
       to.add(weight, (dw, beta) => {
         if (beta === 0) ops.fill(device, { x: [dw], value: 0 });
-        ops.scatterRows(device, { out: dw, index: flat, x: f.rows(grad) });
+        ops.scatterRows(device, { out: dw, index, x: grad });
       }),
-    tangent: (d, dout) => ops.gatherRows(device, { x: d(weight)!, index: flat, out: f.rows(dout) }),
+    tangent: (d, dout) => ops.gatherRows(device, { x: d(weight)!, index, out: dout }),
   };
 });
 

@@ -23,23 +23,21 @@ const schema: Schema<{ eps: number }> = { eps: positive(1e-5) };
 const own = defineOwn('layerNorm', (f, x: Arg, weight: Arg, bias: Arg | undefined, eps: number) => {
   const { device } = f;
   const w = tensorOf(weight);
-  const input = f.rows(x);
+  const input = tensorOf(x);
   const out = f.buffer(x.shape, x.dtype);
-  ops.layerNorm(device, { x: input, weight: w, bias: bias && tensorOf(bias), out: f.rows(out), eps });
+  ops.layerNorm(device, { x: input, weight: w, bias: bias && tensorOf(bias), out, eps });
   return {
     out,
     inputs: [x, weight, bias],
     backward: (grad, to) =>
       to.setAll([x, weight, bias], ([dx, gradWeight, gradBias]) => {
-        const gradX = f.rows(dx ?? f.scratch(x.shape, x.dtype));
-        ops.layerNormBackward(device, { grad: f.rows(grad), x: input, weight: w, gradX, gradWeight, gradBias, eps });
+        const gradX = dx ?? f.scratch(x.shape, x.dtype);
+        ops.layerNormBackward(device, { grad, x: input, weight: w, gradX, gradWeight, gradBias, eps });
       }),
     // The Jacobian of the normalization is symmetric: its way back is its tangent.
     tangent: (d, dout) => {
       const [dx, dw, db] = [d(x), d(weight), d(bias)];
-      const o = f.rows(dout);
-      const [rows] = o.shape;
-      const zeros = f.scratch([rows!], 'i32');
+      const zeros = f.scratch(x.shape.slice(0, -1), 'i32');
       ops.fill(device, { x: [zeros], value: 0 });
       const timesColumns = (scale: Tensor, y: Tensor) => {
         const all = f.scratch(y.shape, y.dtype);
@@ -47,16 +45,16 @@ const own = defineOwn('layerNorm', (f, x: Arg, weight: Arg, bias: Arg | undefine
         ops.multiply(device, { x: [y], y: [all], out: [y] });
       };
       if (dx) {
-        ops.layerNormBackward(device, { grad: f.rows(dx), x: input, gradX: o, eps });
-        timesColumns(w, o);
-      } else ops.fill(device, { x: [o], value: 0 });
+        ops.layerNormBackward(device, { grad: dx, x: input, gradX: dout, eps });
+        timesColumns(w, dout);
+      } else ops.fill(device, { x: [dout], value: 0 });
       if (dw) {
-        const h = f.scratch(o.shape, x.dtype);
+        const h = f.scratch(x.shape, x.dtype);
         ops.layerNorm(device, { x: input, out: h, eps });
         timesColumns(dw, h);
-        ops.linearCombination(device, { out: [o], terms: [o, h], coefficients: [1, 1] });
+        ops.linearCombination(device, { out: [dout], terms: [dout, h], coefficients: [1, 1] });
       }
-      if (db) ops.addBias(device, { x: o, bias: db, out: o });
+      if (db) ops.addBias(device, { x: dout, bias: db, out: dout });
     },
   };
 });

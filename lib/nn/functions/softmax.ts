@@ -1,13 +1,11 @@
 import { ops } from '../../core/native-ops.ts';
 import { defineSymmetric, type Symmetric } from '../tape/define.ts';
-import type { Arg, Value } from '../tape/value.ts';
+import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 /** Softmax over the last axis. */
 export const softmax: (x: Arg) => Value = defineSymmetric('softmax', (f, x) => {
   const out = f.buffer(x.shape, x.dtype);
-  const y = f.rows(out);
-  ops.rowSoftmax(f.device, { x: f.rows(x), out: y });
-  const times: Symmetric['times'] = (v, to) =>
-    ops.rowSoftmaxBackward(f.device, { grad: f.rows(v), y, out: f.rows(to) });
+  ops.rowSoftmax(f.device, { x: tensorOf(x), out });
+  const times: Symmetric['times'] = (v, to) => ops.rowSoftmaxBackward(f.device, { grad: v, y: out, out: to });
   return { out, times, over: true };
 });

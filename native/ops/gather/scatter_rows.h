@@ -1,5 +1,5 @@
 #pragma once
-#include "core/op.h"
+#include "ops/gather/shared/index.h"
 
 namespace orthokit {
 
@@ -14,7 +14,8 @@ struct ScatterRows {
                               *summary = "rows of out by index: add or set rows of x";
   static constexpr const char* about = R"(
   mode add: out[indexᵢ] += xᵢ; mode set: out[indexᵢ] = xᵢ, where a row is all that follows the
-  first axis: the gradient of gather_rows, codebooks. Other rows of out stay as they are.
+  first axis: the gradient of gather_rows, codebooks. The index may have several axes, which stand
+  in x before those of a row. Other rows of out stay as they are.
   Numerics: an index that stands several times adds its rows to out's in their order, in f64,
   rounded once; of several that set, the last remains, its bits copied. An index outside 0 … n − 1
   is passed over; nothing outside out is written.
@@ -23,7 +24,8 @@ struct ScatterRows {
   static constexpr const char* examples[] = {"out=f32[597x43] index=i32[128] x=f32[128x43]",
                                              "out=f64[31x5] index=i32[4097] x=f64[4097x5]",
                                              "out=bf16[33x3x7] index=i32[65] x=bf16[65x3x7]",
-                                             "out=i32[31] index=i32[4097] x=i32[4097] mode=set"};
+                                             "out=i32[31] index=i32[4097] x=i32[4097] mode=set",
+                                             "out=f32[31x43] index=i32[3x5] x=f32[3x5x43]"};
   static constexpr const char* cases[] = {
       "out=f32[10000x784] index=i32[8192] x=f32[8192x784]",
       "out=f32[10000x784] index=i32[8192] x=f32[8192x784] mode=set",
@@ -48,11 +50,8 @@ struct ScatterRows {
     require(mode == ScatterMode::kSet || is_floating(out), ErrorCode::kDtype,
             "out must be floating to add", out);
     require(index.dtype == Dtype::kI32, ErrorCode::kDtype, "index must be i32", index);
-    require(index.rank == 1, ErrorCode::kShape, "index must have rank 1", index);
     require(x.dtype == out.dtype, ErrorCode::kDtype, "x must have out's dtype", x);
-    View shape = out;
-    shape.shape[0] = index.shape[0];
-    require(same_shape(x, shape), ErrorCode::kShape,
+    require(fits_index(x, index, out), ErrorCode::kShape,
             "x must have one row of out an element of index", x, "out", out, "index", index);
   }
 };

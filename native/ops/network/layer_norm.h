@@ -1,6 +1,7 @@
 #pragma once
 #include "core/op.h"
 #include "ops/shared/arithmetic.h"
+#include "ops/shared/rows.h"
 
 namespace orthokit {
 
@@ -35,17 +36,17 @@ struct LayerNorm {
   void check(auto require) const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
-    require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);
+    require(x.rank >= 1, ErrorCode::kShape, "x must have an axis", x);
     require(same_shape(out, x), ErrorCode::kShape, "out must have x's shape", out, "x", x);
     if (weight) {
       require(weight.dtype == x.dtype, ErrorCode::kDtype, "weight must have x's dtype", weight);
-      require(weight.rank == 1 && weight.shape[0] == x.shape[1], ErrorCode::kShape,
+      require(fits_columns(weight, x), ErrorCode::kShape,
               "weight must have one element a column of x", weight, "x", x);
     }
     if (bias) {
       require(bias.dtype == x.dtype, ErrorCode::kDtype, "bias must have x's dtype", bias);
-      require(bias.rank == 1 && bias.shape[0] == x.shape[1], ErrorCode::kShape,
-              "bias must have one element a column of x", bias, "x", x);
+      require(fits_columns(bias, x), ErrorCode::kShape, "bias must have one element a column of x",
+              bias, "x", x);
     }
     require(eps > 0, ErrorCode::kArgument, "eps must be positive", eps);
   }

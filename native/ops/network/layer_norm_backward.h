@@ -1,6 +1,7 @@
 #pragma once
 #include "core/op.h"
 #include "ops/shared/arithmetic.h"
+#include "ops/shared/rows.h"
 
 namespace orthokit {
 
@@ -44,7 +45,7 @@ struct LayerNormBackward {
     require(is_f32_or_f64(grad), ErrorCode::kDtype, "grad must be f32 or f64", grad);
     require(x.dtype == grad.dtype, ErrorCode::kDtype, "x must have grad's dtype", x);
     require(grad_x.dtype == grad.dtype, ErrorCode::kDtype, "gradX must have grad's dtype", grad_x);
-    require(grad.rank == 2, ErrorCode::kShape, "grad must be a matrix", grad);
+    require(grad.rank >= 1, ErrorCode::kShape, "grad must have an axis", grad);
     require(same_shape(x, grad), ErrorCode::kShape, "x must have grad's shape", x, "grad", grad);
     require(same_shape(grad_x, grad), ErrorCode::kShape, "gradX must have grad's shape", grad_x,
             "grad", grad);
@@ -61,7 +62,7 @@ struct LayerNormBackward {
   void check_columns(auto require, const View& v, const char* dtype, const char* shape) const {
     if (!v) return;
     require(v.dtype == grad.dtype, ErrorCode::kDtype, dtype, v);
-    require(v.rank == 1 && v.shape[0] == grad.shape[1], ErrorCode::kShape, shape, v, "grad", grad);
+    require(fits_columns(v, grad), ErrorCode::kShape, shape, v, "grad", grad);
   }
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 #include "core/op.h"
 #include "ops/shared/arithmetic.h"
+#include "ops/shared/rows.h"
 
 namespace orthokit {
 
@@ -33,9 +34,9 @@ struct SoftmaxCrossEntropy {
   double flops() const { return (kExpFlops + 2 + wide_flops(logits)) * double(logits.size()); }
   void check(auto require) const {
     require(is_f32_or_f64(logits), ErrorCode::kDtype, "logits must be f32 or f64", logits);
-    require(logits.rank == 2, ErrorCode::kShape, "logits must be a matrix", logits);
+    require(logits.rank >= 1, ErrorCode::kShape, "logits must have an axis", logits);
     require(labels.dtype == Dtype::kI32, ErrorCode::kDtype, "labels must be i32", labels);
-    require(labels.rank == 1 && labels.shape[0] == logits.shape[0], ErrorCode::kShape,
+    require(fits_rows(labels, logits), ErrorCode::kShape,
             "labels must have one element a row of logits", labels, "logits", logits);
     require(loss.dtype == Dtype::kF64, ErrorCode::kDtype, "loss must be f64", loss);
     require(loss.size() == 1, ErrorCode::kShape, "loss must have one element", loss);

@@ -7,8 +7,8 @@ struct ColumnReduce {
   static constexpr const char *name = "column_reduce",
                               *summary = "sum, mean, maximum or sum of squares of every column";
   static constexpr const char* about = R"(
-  outⱼ = Σᵢ xᵢⱼ, that sum / rows, maxᵢ xᵢⱼ, or Σᵢ xᵢⱼ², by the word. column_sum adds to what is
-  there.
+  outⱼ = Σᵢ xᵢⱼ, that sum / rows, maxᵢ xᵢⱼ, or Σᵢ xᵢⱼ², by the word, of a matrix or of each one of
+  a batch: of x's axes, the one before the last is gone. column_sum adds to what is there.
   Numerics: squares and sums in f64, in a fixed order, rounded once to out's dtype: x's, or f64,
   where squares of f32 cannot overflow. A NaN makes its column NaN, in a maximum too. Columns of no
   elements have sum 0, mean NaN and maximum −inf.
@@ -17,17 +17,30 @@ struct ColumnReduce {
   static constexpr const char* examples[] = {
       "x=f32[597x43] out=f32[43]", "x=f64[4097x1] out=f64[1] reduction=mean",
       "x=f32[597x43] out=f32[43] reduction=max",
-      "x=f32[33x1025] out=f64[1025] reduction=sum_of_squares"};
+      "x=f32[33x1025] out=f64[1025] reduction=sum_of_squares",
+      "x=f32[3x597x5] out=f32[3x5] reduction=mean"};
   static constexpr const char* cases[] = {
       "x=f32[8192x1024] out=f32[1024]", "x=f32[8192x1024] out=f32[1024] reduction=max",
-      "x=f32[8192x1024] out=f32[1024] reduction=sum_of_squares", "x=f32[64x1024] out=f32[1024]"};
+      "x=f32[8192x1024] out=f32[1024] reduction=sum_of_squares", "x=f32[64x1024] out=f32[1024]",
+      "x=f32[64x128x1024] out=f32[64x1024]"};
   View x, out;
   Reduction reduction = Reduction::kSum;
 
   void fields(Fields& f) { f.in("x", x), f.out("out", out), f.value("reduction", reduction); }
+  int64_t rows() const { return x.shape[x.rank - 2]; }
+  int64_t batch() const {
+    int64_t count = 1;
+    for (int i = 0; i + 2 < x.rank; ++i) count *= x.shape[i];
+    return count;
+  }
   double flops() const { return reduction_flops(x, reduction); }
   void check(auto require) const {
-    check_reduction(require, x, out, 1, "out must have one element a column of x");
+    check_reduced_dtypes(require, x, out);
+    require(x.rank >= 2, ErrorCode::kShape, "x must have two axes", x);
+    View reduced = x;
+    reduced.rank = x.rank - 1, reduced.shape[x.rank - 2] = row_length(x);
+    require(same_shape(out, reduced), ErrorCode::kShape, "out must have one element a column of x",
+            out, "x", x);
   }
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 #include "core/op.h"
 #include "ops/shared/arithmetic.h"
+#include "ops/shared/rows.h"
 
 namespace orthokit {
 
@@ -8,13 +9,14 @@ struct ColumnSum {
   static constexpr const char *name = "column_sum",
                               *summary = "out = sum of the rows of x + beta out";
   static constexpr const char* about = R"(
-  outⱼ = Σᵢ xᵢⱼ + beta · outⱼ: the gradient of a bias. No rows leave beta · out.
+  outⱼ = Σᵢ xᵢⱼ + beta · outⱼ: the gradient of a bias. A row is as much of the last axes of x as out
+  has; the axes before them are gone. No rows leave beta · out.
   Numerics: sums in f64 in a fixed order, rounded once to the dtype. beta = 0 does not read out.
   Traffic: one read of x, one write of out.
   )";
-  static constexpr const char* examples[] = {"x=f32[597x43] out=f32[43]",
-                                             "x=f64[4097x1] out=f64[1] beta=0.5",
-                                             "x=f32[3x1025] out=f32[1025] beta=-1"};
+  static constexpr const char* examples[] = {
+      "x=f32[597x43] out=f32[43]", "x=f64[4097x1] out=f64[1] beta=0.5",
+      "x=f32[3x1025] out=f32[1025] beta=-1", "x=f32[7x5x31] out=f32[5x31]"};
   static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[1024]",
                                           "x=f32[64x1024] out=f32[1024]"};
   View x, out;
@@ -26,9 +28,8 @@ struct ColumnSum {
   void check(auto require) const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
-    require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);
-    require(out.rank == 1 && out.shape[0] == x.shape[1], ErrorCode::kShape,
-            "out must have one element a column of x", out, "x", x);
+    require(fits_last_axes(out, x), ErrorCode::kShape, "out must have the last axes of x", out, "x",
+            x);
   }
 };
 

@@ -7,7 +7,8 @@ struct RowReduce {
   static constexpr const char *name = "row_reduce",
                               *summary = "sum, mean, maximum or sum of squares of every row";
   static constexpr const char* about = R"(
-  outᵢ = Σⱼ xᵢⱼ, that sum / columns, maxⱼ xᵢⱼ, or Σⱼ xᵢⱼ², by the word.
+  outᵢ = Σⱼ xᵢⱼ, that sum / columns, maxⱼ xᵢⱼ, or Σⱼ xᵢⱼ², by the word. The last axis of x is the
+  row.
   Numerics: squares and sums in f64, in a fixed order, rounded once to out's dtype: x's, or f64,
   where squares of f32 cannot overflow. A NaN makes its row NaN, in a maximum too. Rows of no
   elements have sum 0, mean NaN and maximum −inf.
@@ -16,7 +17,8 @@ struct RowReduce {
   static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597]",
                                              "x=f64[3x40001] out=f64[3] reduction=mean",
                                              "x=f32[597x43] out=f32[597] reduction=max",
-                                             "x=f32[31x4097] out=f64[31] reduction=sum_of_squares"};
+                                             "x=f32[31x4097] out=f64[31] reduction=sum_of_squares",
+                                             "x=f32[3x5x31] out=f64[3x5] reduction=mean"};
   static constexpr const char* cases[] = {
       "x=f32[8192x1024] out=f32[8192]", "x=f32[8192x1024] out=f32[8192] reduction=max",
       "x=f32[8192x1024] out=f32[8192] reduction=sum_of_squares", "x=f32[1x8388608] out=f32[1]",
@@ -27,7 +29,10 @@ struct RowReduce {
   void fields(Fields& f) { f.in("x", x), f.out("out", out), f.value("reduction", reduction); }
   double flops() const { return reduction_flops(x, reduction); }
   void check(auto require) const {
-    check_reduction(require, x, out, 0, "out must have one element a row of x");
+    check_reduced_dtypes(require, x, out);
+    require(x.rank >= 1, ErrorCode::kShape, "x must have an axis", x);
+    require(fits_rows(out, x), ErrorCode::kShape, "out must have one element a row of x", out, "x",
+            x);
   }
 };
 

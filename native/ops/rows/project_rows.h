@@ -1,6 +1,7 @@
 #pragma once
 #include "core/op.h"
 #include "ops/shared/arithmetic.h"
+#include "ops/shared/rows.h"
 
 namespace orthokit {
 
@@ -50,20 +51,20 @@ struct ProjectRows {
   double flops() const { return 8 * double(x.size()); }
   void check(auto require) const {
     require(is_floating(x), ErrorCode::kDtype, "x must be floating", x);
-    require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);
+    require(x.rank >= 1, ErrorCode::kShape, "x must have an axis", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
     require(same_shape(out, x), ErrorCode::kShape, "out must have x's shape", out, "x", x);
     if (set == RowSet::kHalfspace) {
       require(bool(normal), ErrorCode::kArgument, "normal is missing for a halfspace");
       require(normal.dtype == x.dtype, ErrorCode::kDtype, "normal must have x's dtype", normal);
-      require(normal.rank == 1 && normal.shape[0] == x.shape[1], ErrorCode::kShape,
+      require(fits_columns(normal, x), ErrorCode::kShape,
               "normal must have one element a column of x", normal, "x", x);
       require(size - size == 0, ErrorCode::kArgument, "size must be finite", size);
     } else {
       require(!normal, ErrorCode::kArgument, "normal must be given for a halfspace alone", normal);
       require(size >= 0 && size - size == 0, ErrorCode::kArgument,
               "size must be finite and not negative", size);
-      require(set != RowSet::kSimplex || size == 0 || x.shape[1] > 0 || x.shape[0] == 0,
+      require(set != RowSet::kSimplex || size == 0 || row_length(x) > 0 || row_count(x) == 0,
               ErrorCode::kShape, "x must have columns where the simplex does", x);
     }
   }

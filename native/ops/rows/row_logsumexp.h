@@ -1,6 +1,7 @@
 #pragma once
 #include "core/op.h"
 #include "ops/shared/arithmetic.h"
+#include "ops/shared/rows.h"
 
 namespace orthokit {
 
@@ -23,14 +24,14 @@ struct RowLogsumexp {
 
   void fields(Fields& f) { f.in("x", x), f.out("out", out); }
   double flops() const {
-    return (kExpFlops + 2 + wide_flops(x)) * double(x.size()) + kLogFlops * double(x.shape[0]);
+    return (kExpFlops + 2 + wide_flops(x)) * double(x.size()) + kLogFlops * double(row_count(x));
   }
   void check(auto require) const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
-    require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);
-    require(out.rank == 1 && out.shape[0] == x.shape[0], ErrorCode::kShape,
-            "out must have one element a row of x", out, "x", x);
+    require(x.rank >= 1, ErrorCode::kShape, "x must have an axis", x);
+    require(fits_rows(out, x), ErrorCode::kShape, "out must have one element a row of x", out, "x",
+            x);
   }
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 #include "core/op.h"
 #include "ops/shared/arithmetic.h"
+#include "ops/shared/rows.h"
 
 namespace orthokit {
 
@@ -26,9 +27,9 @@ struct RowLogsumexpBackward {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(grad.dtype == x.dtype, ErrorCode::kDtype, "grad must have x's dtype", grad);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
-    require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);
-    require(grad.rank == 1 && grad.shape[0] == x.shape[0], ErrorCode::kShape,
-            "grad must have one element a row of x", grad, "x", x);
+    require(x.rank >= 1, ErrorCode::kShape, "x must have an axis", x);
+    require(fits_rows(grad, x), ErrorCode::kShape, "grad must have one element a row of x", grad,
+            "x", x);
     require(same_shape(out, x), ErrorCode::kShape, "out must have x's shape", out, "x", x);
   }
 };

@@ -1,6 +1,7 @@
 #pragma once
 #include "core/op.h"
 #include "ops/shared/arithmetic.h"
+#include "ops/shared/rows.h"
 
 namespace orthokit {
 
@@ -26,7 +27,7 @@ struct RowSoftmax {
   void check(auto require) const {
     require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
-    require(x.rank == 2, ErrorCode::kShape, "x must be a matrix", x);
+    require(x.rank >= 1, ErrorCode::kShape, "x must have an axis", x);
     require(same_shape(out, x), ErrorCode::kShape, "out must have x's shape", out, "x", x);
   }
 };

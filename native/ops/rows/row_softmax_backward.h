@@ -1,6 +1,7 @@
 #pragma once
 #include "core/op.h"
 #include "ops/shared/arithmetic.h"
+#include "ops/shared/rows.h"
 
 namespace orthokit {
 
@@ -24,7 +25,7 @@ struct RowSoftmaxBackward {
     require(is_f32_or_f64(grad), ErrorCode::kDtype, "grad must be f32 or f64", grad);
     require(y.dtype == grad.dtype, ErrorCode::kDtype, "y must have grad's dtype", y);
     require(out.dtype == grad.dtype, ErrorCode::kDtype, "out must have grad's dtype", out);
-    require(grad.rank == 2, ErrorCode::kShape, "grad must be a matrix", grad);
+    require(grad.rank >= 1, ErrorCode::kShape, "grad must have an axis", grad);
     require(same_shape(y, grad), ErrorCode::kShape, "y must have grad's shape", y, "grad", grad);
     require(same_shape(out, grad), ErrorCode::kShape, "out must have grad's shape", out, "grad",
             grad);

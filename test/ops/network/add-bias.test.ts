@@ -45,7 +45,11 @@ describe.each(onlyCpu)('addBias', () => {
   refuses('addBias', valid, (device) => {
     const f64 = Tensor.zeros(device, [2, 3], { dtype: 'f64' });
     return [
-      [{ x: Tensor.zeros(device, [6]) }, 'ERR_SHAPE', 'addBias: x must be a matrix, got f32[6]'],
+      [
+        { x: Tensor.zeros(device, []) },
+        'ERR_SHAPE',
+        'addBias: bias must have the last axes of x, got f32[3] for x f32[]',
+      ],
       [{ x: f64 }, 'ERR_DTYPE', "addBias: bias must have x's dtype, got f32[3]"],
       [{ x: f64.cast('i32') }, 'ERR_DTYPE', 'addBias: x must be f32 or f64, got i32[2, 3]'],
       [{ out: f64 }, 'ERR_DTYPE', "addBias: out must have x's dtype, got f64[2, 3]"],
@@ -57,12 +61,12 @@ describe.each(onlyCpu)('addBias', () => {
       [
         { bias: Tensor.zeros(device, [2]) },
         'ERR_SHAPE',
-        'addBias: bias must have one element a column of x, got f32[2] for x f32[2, 3]',
+        'addBias: bias must have the last axes of x, got f32[2] for x f32[2, 3]',
       ],
       [
         { bias: Tensor.zeros(device, [1, 3]) },
         'ERR_SHAPE',
-        'addBias: bias must have one element a column of x, got f32[1, 3] for x f32[2, 3]',
+        'addBias: bias must have the last axes of x, got f32[1, 3] for x f32[2, 3]',
       ],
     ];
   });

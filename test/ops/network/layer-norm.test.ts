@@ -104,7 +104,7 @@ describe.each(onlyCpu)('layerNorm', () => {
     const f64 = Tensor.zeros(device, [2, 3], { dtype: 'f64' });
     const [wide, two] = [Tensor.zeros(device, [3], { dtype: 'f64' }), Tensor.zeros(device, [2])];
     return [
-      [{ x: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'layerNorm: x must be a matrix, got f32[3]'],
+      [{ x: Tensor.zeros(device, []) }, 'ERR_SHAPE', 'layerNorm: x must have an axis, got f32[]'],
       [{ x: f64.cast('bf16') }, 'ERR_DTYPE', 'layerNorm: x must be f32 or f64, got bf16[2, 3]'],
       [{ out: f64 }, 'ERR_DTYPE', "layerNorm: out must have x's dtype, got f64[2, 3]"],
       [

@@ -53,7 +53,11 @@ describe.each(onlyCpu)('columnSum', () => {
   refuses('columnSum', valid, (device) => {
     const out = Tensor.zeros(device, [1]);
     return [
-      [{ x: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'columnSum: x must be a matrix, got f32[3]'],
+      [
+        { x: Tensor.zeros(device, []) },
+        'ERR_SHAPE',
+        'columnSum: out must have the last axes of x, got f32[3] for x f32[]',
+      ],
       [
         { x: Tensor.zeros(device, [2, 3], { dtype: 'bf16' }) },
         'ERR_DTYPE',
@@ -67,7 +71,7 @@ describe.each(onlyCpu)('columnSum', () => {
       [
         { out: Tensor.zeros(device, [2]) },
         'ERR_SHAPE',
-        'columnSum: out must have one element a column of x, got f32[2] for x f32[2, 3]',
+        'columnSum: out must have the last axes of x, got f32[2] for x f32[2, 3]',
       ],
       [{ x: out.reshape([1, 1]), out }, 'ERR_ARGUMENT', 'columnSum: out must not share a tensor with x'],
       [{ beta: '1' }, 'ERR_ARGUMENT', "columnSum: beta must be a number, got '1'"],

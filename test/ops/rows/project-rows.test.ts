@@ -160,7 +160,7 @@ describe.each(onlyCpu)('projectRows', () => {
     const f64 = Tensor.zeros(device, [2, 3], { dtype: 'f64' });
     const set = { set: 'ball', normal: undefined };
     return [
-      [{ x: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'projectRows: x must be a matrix, got f32[3]'],
+      [{ x: Tensor.zeros(device, []) }, 'ERR_SHAPE', 'projectRows: x must have an axis, got f32[]'],
       [{ x: f64.cast('i32') }, 'ERR_DTYPE', 'projectRows: x must be floating, got i32[2, 3]'],
       [{ out: f64 }, 'ERR_DTYPE', "projectRows: out must have x's dtype, got f64[2, 3]"],
       [{ out: Tensor.zeros(device, [3, 2]) }, 'ERR_SHAPE', "projectRows: out must have x's shape, got f32[3, 2] for x f32[2, 3]"],

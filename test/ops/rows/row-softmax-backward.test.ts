@@ -66,7 +66,7 @@ describe.each(onlyCpu)('rowSoftmaxBackward', () => {
     const f64 = Tensor.zeros(device, [2, 3], { dtype: 'f64' });
     const turned = Tensor.zeros(device, [3, 2]);
     return [
-      [{ grad: Tensor.zeros(device, [3]) }, 'ERR_SHAPE', 'rowSoftmaxBackward: grad must be a matrix, got f32[3]'],
+      [{ grad: Tensor.zeros(device, []) }, 'ERR_SHAPE', 'rowSoftmaxBackward: grad must have an axis, got f32[]'],
       [{ grad: f64.cast('i32') }, 'ERR_DTYPE', 'rowSoftmaxBackward: grad must be f32 or f64, got i32[2, 3]'],
       [{ y: f64 }, 'ERR_DTYPE', "rowSoftmaxBackward: y must have grad's dtype, got f64[2, 3]"],
       [{ out: f64 }, 'ERR_DTYPE', "rowSoftmaxBackward: out must have grad's dtype, got f64[2, 3]"],

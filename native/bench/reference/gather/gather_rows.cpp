@@ -5,7 +5,7 @@
 namespace orthokit::bench {
 
 static void gather_rows(const GatherRows& op) {
-  const int64_t rows = op.x.shape[0], count = op.index.shape[0];
+  const int64_t rows = op.x.shape[0], count = op.index.size();
   const int64_t size = count > 0 ? op.out.size() / count : 0;
   for (int64_t i = 0; i < count; ++i) {
     const auto row = int64_t(values(op.index)[i]);

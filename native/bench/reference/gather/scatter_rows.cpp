@@ -5,7 +5,7 @@
 namespace orthokit::bench {
 
 static void scatter_rows(const ScatterRows& op) {
-  const int64_t rows = op.out.shape[0], count = op.index.shape[0];
+  const int64_t rows = op.out.shape[0], count = op.index.size();
   const int64_t size = count > 0 ? op.x.size() / count : 0;
   for (int64_t i = 0; i < count; ++i) {
     const auto row = int64_t(values(op.index)[i]);

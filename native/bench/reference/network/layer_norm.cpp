@@ -5,7 +5,7 @@
 namespace orthokit::bench {
 
 static void layer_norm(const LayerNorm& op) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   for (int64_t i = 0; i < rows; ++i) {
     const double* x = values(op.x) + i * columns;
     const auto [mean, deviation] = moments_of(x, columns, op.eps);

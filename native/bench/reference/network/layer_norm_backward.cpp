@@ -5,7 +5,7 @@
 namespace orthokit::bench {
 
 static void layer_norm_backward(const LayerNormBackward& op) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   std::vector<double> by_weight(size_t(columns), 0.0), by_bias(size_t(columns), 0.0);
   for (int64_t i = 0; i < rows; ++i) {
     const double *grad = values(op.grad) + i * columns, *x = values(op.x) + i * columns;
@@ -34,7 +34,7 @@ ORTHOKIT_REFERENCE(LayerNormBackward, layer_norm_backward, op.x.dtype == Dtype::
 // The three terms of the gradient, which cancel whatever grad is where h is the same whatever x is:
 // −1 and 1 of two columns, or of two numbers in a row.
 static std::vector<double> terms_of(const LayerNormBackward& op, std::string_view tensor) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   std::vector<double> terms;
   for (int64_t i = 0; i < rows && tensor == "gradX"; ++i) {
     const double *grad = values(op.grad) + i * columns, *x = values(op.x) + i * columns;

@@ -5,7 +5,7 @@
 namespace orthokit::bench {
 
 static void softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
-  const int64_t rows = op.logits.shape[0], columns = op.logits.shape[1];
+  const int64_t rows = row_count(op.logits), columns = row_length(op.logits);
   double correct = 0;
   long double loss = 0;
   for (int64_t i = 0; i < rows; ++i) {

@@ -5,7 +5,7 @@
 namespace orthokit::bench {
 
 static void softmax_cross_entropy_backward(const SoftmaxCrossEntropyBackward& op) {
-  const int64_t rows = op.logits.shape[0], columns = op.logits.shape[1];
+  const int64_t rows = row_count(op.logits), columns = row_length(op.logits);
   const double factor = op.scale / counted_rows(op.labels);
   for (int64_t i = 0; i < rows; ++i) {
     const auto label = int64_t(values(op.labels)[i]);
@@ -20,7 +20,7 @@ ORTHOKIT_REFERENCE(SoftmaxCrossEntropyBackward, softmax_cross_entropy_backward,
 
 // At the label the probability and 1 cancel, in f64.
 static double terms_of(const SoftmaxCrossEntropyBackward& op, std::string_view, int64_t j) {
-  const int64_t columns = op.logits.shape[1];
+  const int64_t columns = row_length(op.logits);
   if (values(op.labels)[j / columns] != double(j % columns)) return 0;
   const double one = std::abs(op.scale) / counted_rows(op.labels);
   return op.logits.dtype == Dtype::kF64 ? one : one * 0x1p-29;

@@ -5,7 +5,7 @@
 namespace orthokit::bench {
 
 static void column_sum(const ColumnSum& op) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = count_of_rows(op.x, op.out), columns = op.out.size();
   for (int64_t j = 0; j < columns; ++j) {
     double sum = op.beta == 0 ? 0 : op.beta * values(op.out)[j];
     for (int64_t i = 0; i < rows; ++i) sum += values(op.x)[i * columns + j];
@@ -17,7 +17,7 @@ ORTHOKIT_REFERENCE(ColumnSum, column_sum, op.x.dtype == Dtype::kF64 ? 64 : 1);
 
 // All that is added, which may cancel; of f32 numbers, whose sums are f64, by 64 of its roundings.
 static std::vector<double> terms_of(const ColumnSum& op, std::string_view) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = count_of_rows(op.x, op.out), columns = op.out.size();
   std::vector<double> terms;
   for (int64_t j = 0; j < columns; ++j) {
     // The first content of the result is no larger than the result and the sum.

@@ -5,7 +5,7 @@
 namespace orthokit::bench {
 
 static void row_reduce(const RowReduce& op) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   for (int64_t i = 0; i < rows; ++i)
     values(op.out)[i] = reduced(op.reduction, values(op.x) + i * columns, columns, 1);
 }

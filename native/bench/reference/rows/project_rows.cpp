@@ -20,7 +20,7 @@ static long double threshold(std::vector<double> x, double total) {
 }
 
 static void project_rows(const ProjectRows& op) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   for (int64_t i = 0; i < rows; ++i) {
     const double *x = values(op.x) + i * columns, *a = values(op.normal);
     double* out = values(op.out) + i * columns;
@@ -65,7 +65,7 @@ ORTHOKIT_REFERENCE(ProjectRows, project_rows, 16);
 // column nothing of it is left. All that is f64.
 static std::vector<double> terms_of(const ProjectRows& op, std::string_view) {
   if (op.set != RowSet::kHalfspace) return {};
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   const double* a = values(op.normal);
   std::vector<double> terms;
   for (int64_t i = 0; i < rows; ++i) {

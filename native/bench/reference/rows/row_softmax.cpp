@@ -5,7 +5,7 @@
 namespace orthokit::bench {
 
 static void row_softmax(const RowSoftmax& op) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   for (int64_t i = 0; i < rows; ++i) {
     const auto p = softmax(values(op.x) + i * columns, columns);
     std::ranges::copy(p, values(op.out) + i * columns);

@@ -5,7 +5,7 @@
 namespace orthokit::bench {
 
 static void row_softmax_backward(const RowSoftmaxBackward& op) {
-  const int64_t rows = op.y.shape[0], columns = op.y.shape[1];
+  const int64_t rows = row_count(op.y), columns = row_length(op.y);
   for (int64_t i = 0; i < rows; ++i) {
     const double *grad = values(op.grad) + i * columns, *y = values(op.y) + i * columns;
     double dot = 0;

@@ -14,7 +14,7 @@ struct Sources {
 }  // namespace
 
 static Sources sources_of(const ScatterRows& op, Stream& stream) {
-  const int64_t rows = op.out.shape[0], count = op.index.shape[0];
+  const int64_t rows = op.out.shape[0], count = op.index.size();
   const int32_t* index = op.index.as<int32_t>();
   auto* first = stream.scratch<int64_t>(rows + 2);
   auto* from = stream.scratch<int64_t>(count);

@@ -5,7 +5,7 @@
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 void add_bias(const AddBias& op, Stream& stream) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = count_of_rows(op.x, op.bias), columns = op.bias.size();
   visit(op.x.dtype, [&]<class T>() {
     const T *x = op.x.as<T>(), *bias = op.bias.as<T>();
     T* out = op.out.as<T>();

@@ -20,7 +20,7 @@ static void normalize(const T* x, int64_t n, Normalized<A> normal, const T* weig
 }
 
 void layer_norm(const LayerNorm& op, Stream& stream) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   visit(op.x.dtype, [&]<class T>() {
     for_rows(stream, rows, columns, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {

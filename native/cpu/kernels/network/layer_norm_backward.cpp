@@ -88,7 +88,7 @@ static void row_gradient(const T* grad, const T* x, const T* weight, int64_t n,
 
 template <class T>
 static void layer_norm_backward(const LayerNormBackward& op, Stream& stream) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   const int64_t height =
       std::max((rows + kMostBands - 1) / kMostBands, kChunk / std::max<int64_t>(1, columns));
   const int64_t bands = rows == 0 ? 0 : (rows + height - 1) / height;

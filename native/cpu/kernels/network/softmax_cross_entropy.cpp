@@ -26,7 +26,7 @@ static LossSums row_loss(const T* x, int64_t columns, int32_t label) {
 }
 
 void softmax_cross_entropy(const SoftmaxCrossEntropy& op, Stream& stream) {
-  const int64_t rows = op.logits.shape[0], columns = op.logits.shape[1];
+  const int64_t rows = row_count(op.logits), columns = row_length(op.logits);
   auto* partial = stream.scratch<LossSums>(rows);  // by row: the order of the sums stands
   visit(op.logits.dtype, [&]<class T>() {
     for_rows(stream, rows, columns, [&](int64_t first, int64_t last) {

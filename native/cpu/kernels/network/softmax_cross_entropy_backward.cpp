@@ -17,7 +17,7 @@ static void row_grad(const T* x, int64_t columns, int32_t label, double factor, 
 }
 
 void softmax_cross_entropy_backward(const SoftmaxCrossEntropyBackward& op, Stream& stream) {
-  const int64_t rows = op.logits.shape[0], columns = op.logits.shape[1];
+  const int64_t rows = row_count(op.logits), columns = row_length(op.logits);
   const int32_t* labels = op.labels.as<int32_t>();
   const int64_t counted =
       std::count_if(labels, labels + rows, [](int32_t label) { return label >= 0; });

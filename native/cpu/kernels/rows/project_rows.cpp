@@ -39,7 +39,7 @@ template <class T>
 class Row {
  public:
   Row(const ProjectRows& op, const T* x, T* out)
-      : op_(op), x_(x), out_(out), n_(op.x.shape[1]), size_(op.size) {}
+      : op_(op), x_(x), out_(out), n_(row_length(op.x)), size_(op.size) {}
 
   void project() const {
     if (const double sum = sum_of(n_, [&](int64_t i) { return at(i) * 0; }); sum != sum)
@@ -105,7 +105,7 @@ class Row {
 };
 
 void project_rows(const ProjectRows& op, Stream& stream) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   visit_storage(op.x.dtype, [&]<class T>() {
     for_rows(stream, rows, columns, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i)

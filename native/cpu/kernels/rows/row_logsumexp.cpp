@@ -15,7 +15,7 @@ static double log_of_sum(const T* x, int64_t n) {
 }
 
 void row_logsumexp(const RowLogsumexp& op, Stream& stream) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   visit(op.x.dtype, [&]<class T>() {
     for_rows(stream, rows, columns, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i)

@@ -6,7 +6,7 @@
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 void row_softmax_backward(const RowSoftmaxBackward& op, Stream& stream) {
-  const int64_t rows = op.y.shape[0], columns = op.y.shape[1];
+  const int64_t rows = row_count(op.y), columns = row_length(op.y);
   visit(op.y.dtype, [&]<class T>() {
     for_rows(stream, rows, columns, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {

@@ -27,7 +27,7 @@ static void gather_rows(const GatherRows& op, Stream& stream) {
       if constexpr (sizeof none == sizeof outside) std::memcpy(&outside, &none, sizeof none);
     });
     for_matrix(
-        stream, op.index.shape[0], size,
+        stream, op.index.size(), size,
         GatherRow<T>{op.x.as<T>(), op.index.as<int32_t>(), op.out.as<T>(), outside, rows, size});
   });
 }

@@ -73,7 +73,7 @@ struct AddRow {
 };
 
 static void scatter_rows(const ScatterRows& op, Stream& stream) {
-  const int64_t rows = op.out.shape[0], count = op.index.shape[0], size = op.row_size();
+  const int64_t rows = op.out.shape[0], count = op.index.size(), size = op.row_size();
   if (rows == 0 || count == 0 || size == 0) return;
   constexpr int64_t kMostRows = int64_t(1) << 31;  // that an index reaches
   const auto outside = uint32_t(rows < kMostRows ? rows : kMostRows);

@@ -17,7 +17,7 @@ struct AddBiasToRow {
 };
 
 static void add_bias(const AddBias& op, Stream& stream) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = count_of_rows(op.x, op.bias), columns = op.bias.size();
   visit(op.x.dtype, [&]<class T>() {
     for_matrix(stream, rows, columns,
                AddBiasToRow<T>{op.x.as<T>(), op.bias.as<T>(), op.out.as<T>(), columns});

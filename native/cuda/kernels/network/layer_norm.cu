@@ -22,7 +22,7 @@ struct NormalizeRow {
 };
 
 static void layer_norm(const LayerNorm& op, Stream& stream) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   visit(op.x.dtype, [&]<class T>() {
     for_rows(stream, rows, columns,
              NormalizeRow<T>{op.x.as<T>(),

@@ -115,7 +115,7 @@ void run(Stream& stream, const LayerNormGradients<T>& body, bool with_sums,
 }  // namespace
 
 static void layer_norm_backward(const LayerNormBackward& op, Stream& stream) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   if (columns == 0) return;
   visit(op.x.dtype, [&]<class T>() {
     const LayerNormGradients<T> body{

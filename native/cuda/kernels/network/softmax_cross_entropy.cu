@@ -57,7 +57,7 @@ struct MeanLoss {
 };
 
 static void softmax_cross_entropy(const SoftmaxCrossEntropy& op, Stream& stream) {
-  const int64_t rows = op.logits.shape[0], columns = op.logits.shape[1];
+  const int64_t rows = row_count(op.logits), columns = row_length(op.logits);
   auto* losses = stream.scratch<RowLoss>(rows + 1);
   visit(op.logits.dtype, [&]<class T>() {
     for_rows(stream, rows, columns,

@@ -52,7 +52,7 @@ struct LossGradOfRow {
 };
 
 static void softmax_cross_entropy_backward(const SoftmaxCrossEntropyBackward& op, Stream& stream) {
-  const int64_t rows = op.logits.shape[0], columns = op.logits.shape[1];
+  const int64_t rows = row_count(op.logits), columns = row_length(op.logits);
   const auto* labels = op.labels.as<int32_t>();
   auto* factor = stream.scratch<double>(1);
   sum_items<1>(stream, rows, CountLabel{labels}, FactorOfRows{op.scale, factor});

@@ -4,12 +4,14 @@
 
 namespace orthokit::cuda {
 
+// The columns of all matrices of a batch stand in one line.
 template <class Term, class T>
 struct TermOfColumn {
   const T* x;
-  int64_t columns;
-  __device__ double operator()(int64_t row, int64_t column) const {
-    return Term::of(double(x[row * columns + column]));
+  int64_t rows, columns;
+  __device__ double operator()(int64_t row, int64_t at) const {
+    const int64_t matrix = at / columns, column = at - matrix * columns;
+    return Term::of(double(x[(matrix * rows + row) * columns + column]));
   }
 };
 
@@ -23,11 +25,12 @@ struct SetColumn {
 };
 
 static void column_reduce(const ColumnReduce& op, Stream& stream) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = op.rows(), columns = row_length(op.x);
   on_reduction(op.reduction, [&]<class R, class Term>() {
     visit(op.x.dtype, [&]<class T>() {
       visit(op.out.dtype, [&]<class Out>() {
-        reduce_columns<R>(stream, rows, columns, TermOfColumn<Term, T>{op.x.as<T>(), columns},
+        reduce_columns<R>(stream, rows, op.batch() * columns,
+                          TermOfColumn<Term, T>{op.x.as<T>(), rows, columns},
                           SetColumn<Out>{op.out.as<Out>(), divisor_of(op.reduction, rows)});
       });
     });

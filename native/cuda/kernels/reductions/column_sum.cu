@@ -20,7 +20,7 @@ struct AddToColumn {
 };
 
 static void column_sum(const ColumnSum& op, Stream& stream) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = count_of_rows(op.x, op.out), columns = op.out.size();
   visit(op.x.dtype, [&]<class T>() {
     reduce_columns<Sum>(stream, rows, columns, ElementOfColumn<T>{op.x.as<T>(), columns},
                         AddToColumn<T>{op.out.as<T>(), op.beta});

@@ -27,7 +27,7 @@ struct ReducePiece {
 
 template <class R, class Term, class T, class Out>
 static void row_reduce(const RowReduce& op, Stream& stream) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   const double divisor = divisor_of(op.reduction, columns);
   const T* x = op.x.as<T>();
   Out* out = op.out.as<Out>();

@@ -142,7 +142,7 @@ struct ProjectRow {
 
 template <RowSet set>
 static void project_onto(const ProjectRows& op, Stream& stream) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   visit_storage(op.x.dtype, [&]<class S>() {
     if constexpr (!std::is_integral_v<S>)
       for_rows(

@@ -26,7 +26,7 @@ struct LogSumOfRow {
 };
 
 static void row_logsumexp(const RowLogsumexp& op, Stream& stream) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   visit(op.x.dtype, [&]<class T>() {
     for_rows(stream, rows, columns, LogSumOfRow<T>{op.x.as<T>(), op.out.as<T>(), columns});
   });

@@ -17,7 +17,7 @@ struct GradTimesSoftmax {
 };
 
 static void row_logsumexp_backward(const RowLogsumexpBackward& op, Stream& stream) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   visit(op.x.dtype, [&]<class T>() {
     for_rows(stream, rows, columns,
              GradTimesSoftmax<T>{op.grad.as<T>(), op.x.as<T>(), op.out.as<T>(), columns});

@@ -16,7 +16,7 @@ struct SoftmaxRow {
 };
 
 static void row_softmax(const RowSoftmax& op, Stream& stream) {
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1];
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
   visit(op.x.dtype, [&]<class T>() {
     for_rows(stream, rows, columns, SoftmaxRow<T>{op.x.as<T>(), op.out.as<T>(), columns});
   });

@@ -21,7 +21,7 @@ struct SoftmaxGradOfRow {
 };
 
 static void row_softmax_backward(const RowSoftmaxBackward& op, Stream& stream) {
-  const int64_t rows = op.y.shape[0], columns = op.y.shape[1];
+  const int64_t rows = row_count(op.y), columns = row_length(op.y);
   visit(op.y.dtype, [&]<class T>() {
     for_rows(stream, rows, columns,
              SoftmaxGradOfRow<T>{op.grad.as<T>(), op.y.as<T>(), op.out.as<T>(), columns});

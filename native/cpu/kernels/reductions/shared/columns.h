@@ -67,26 +67,28 @@ void reduce_columns(Reduction r, const T* x, int64_t stride, int64_t rows, int64
   }
 }
 
-// done(j, result) for every column j of x.
+// done(b · columns + j, result) for every column j of each of `batch` matrices.
 template <class T, class Done>
-void reduce_columns(Reduction r, const View& x, Stream& stream, Done&& done) {
-  const int64_t rows = x.shape[0], columns = x.shape[1];
+void reduce_columns(Reduction r, const T* x, int64_t batch, int64_t rows, int64_t columns,
+                    Stream& stream, Done&& done) {
   const int64_t bands = (rows + kBandRows - 1) / kBandRows,
                 panels = (columns + kPanelColumns - 1) / kPanelColumns;
-  auto* partial = stream.scratch<double>(bands * columns);
-  stream.parallel(bands * panels, [&](int64_t part) {
-    const int64_t top = part / panels * kBandRows, left = part % panels * kPanelColumns;
-    reduce_columns(r, x.as<T>() + top * columns + left, columns, std::min(kBandRows, rows - top),
-                   std::min(kPanelColumns, columns - left),
-                   partial + part / panels * columns + left);
+  auto* partial = stream.scratch<double>(batch * bands * columns);
+  stream.parallel(batch * bands * panels, [&](int64_t part) {
+    const int64_t line = part / panels, matrix = line / bands;
+    const int64_t top = line % bands * kBandRows, left = part % panels * kPanelColumns;
+    reduce_columns(r, x + (matrix * rows + top) * columns + left, columns,
+                   std::min(kBandRows, rows - top), std::min(kPanelColumns, columns - left),
+                   partial + line * columns + left);
   });
-  stream.parallel(panels, [&](int64_t panel) {
-    const int64_t left = panel * kPanelColumns, right = std::min(columns, left + kPanelColumns);
+  stream.parallel(batch * panels, [&](int64_t part) {
+    const int64_t matrix = part / panels, left = part % panels * kPanelColumns;
+    const int64_t right = std::min(columns, left + kPanelColumns);
     for (int64_t j = left; j < right; ++j) {
       double total = start_of(r);
       for (int64_t band = 0; band < bands; ++band)
-        total = joined(r, total, partial[band * columns + j]);
-      done(j, total);
+        total = joined(r, total, partial[(matrix * bands + band) * columns + j]);
+      done(matrix * columns + j, total);
     }
   });
 }
