@@ -8,23 +8,25 @@ export interface Product {
   transB?: boolean;
   alpha?: number;
   beta?: number;
+  /** One number a column of c. */
+  bias?: ArrayLike<number>;
 }
 
-/** c = alpha · op(a) op(b) + beta · c; beta = 0 does not read c. */
-export function gemm(p: Product, a: ArrayLike<number>, b: ArrayLike<number>, c: ArrayLike<number>): Float64Array {
+/** alpha · op(a) op(b) + beta · s + bias; beta = 0 does not read s. */
+export function gemm(p: Product, a: ArrayLike<number>, b: ArrayLike<number>, s: ArrayLike<number>): Float64Array {
   const { batch = 1, rows, columns, inner, transA, transB, alpha = 1, beta = 0 } = p;
   const out = new Float64Array(batch * rows * columns);
-  for (let s = 0; s < batch; s++)
+  for (let matrix = 0; matrix < batch; matrix++)
     for (let i = 0; i < rows; i++)
       for (let j = 0; j < columns; j++) {
         let sum = 0;
         for (let k = 0; k < inner; k++) {
-          const x = a[s * rows * inner + (transA ? k * rows + i : i * inner + k)]!;
-          const y = b[s * inner * columns + (transB ? j * inner + k : k * columns + j)]!;
+          const x = a[matrix * rows * inner + (transA ? k * rows + i : i * inner + k)]!;
+          const y = b[matrix * inner * columns + (transB ? j * inner + k : k * columns + j)]!;
           sum += x * y;
         }
-        const at = (s * rows + i) * columns + j;
-        out[at] = alpha * sum + (beta === 0 ? 0 : beta * c[at]!);
+        const at = (matrix * rows + i) * columns + j;
+        out[at] = alpha * sum + (beta === 0 ? 0 : beta * s[at]!) + (p.bias ? p.bias[j]! : 0);
       }
   return out;
 }

@@ -5,19 +5,24 @@ import type { Tensor } from '../tensor.ts';
 /** Operations of the group `products`. */
 export interface OpsOfGroup {
   /**
-   * c = alpha op(a) op(b) + beta c
+   * c = alpha op(a) op(b) + beta (addend or c) + bias
    *
    * ```text
-   * c = alpha · op(a) · op(b) + beta · c, for matrices, or batches of equally many.
-   * Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once. beta = 0
-   * does not read c; alpha = 0 or no inner elements leave beta · c. Some processors take bf16 numbers
-   * below 2⁻¹²⁶, and sums of such a size, as 0.
+   * cᵢⱼ = alpha · (op(a) · op(b))ᵢⱼ + beta · sᵢⱼ + biasⱼ, for matrices, or batches of equally many, which
+   * share the bias. s is `addend`, or c itself without one.
+   * Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once (by cuBLAS,
+   * beta · s + bias is rounded before). beta = 0 does not read s; alpha = 0 or no inner elements leave
+   * beta · s + bias. Some processors take bf16 numbers below 2⁻¹²⁶, and sums of such a size, as 0.
    * ```
    *
    * - a, b and c must be floating and of one dtype
    * - a, b and c must be matrices or batches of them
    * - a, b and c must hold equally many matrices
    * - a, b and c must have sides below 2^31
+   * - bias must have c's dtype
+   * - bias must have one element a column of c
+   * - addend must have c's dtype
+   * - addend must have c's shape
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -27,6 +32,8 @@ export interface OpsOfGroup {
       /** Read. */ a: Tensor;
       /** Read. */ b: Tensor;
       /** Read and written. */ c: Tensor;
+      /** Read. Default: none. */ addend?: Tensor | undefined;
+      /** Read. Default: none. */ bias?: Tensor | undefined;
       /** Default `1`. */ alpha?: number | undefined;
       /** Default `0`. */ beta?: number | undefined;
       /** Default `none`. */ transA?: 'none' | 'transposed' | undefined;

@@ -31,8 +31,7 @@ const product = defineOwn('linear', (f, x: Arg, weight: Arg, bias: Arg | undefin
   const a = f.rows(x);
   const out = f.buffer([...x.shape.slice(0, -1), w.shape[0]!], x.dtype);
   const c = f.rows(out);
-  ops.gemm(device, { a, b: w, c, alpha, transB: 'transposed' });
-  if (bias) ops.addBias(device, { x: c, bias: tensorOf(bias), out: c });
+  ops.gemm(device, { a, b: w, c, bias: bias && tensorOf(bias), alpha, transB: 'transposed' });
   return {
     out,
     inputs: [x, weight, bias],
@@ -59,10 +58,10 @@ const product = defineOwn('linear', (f, x: Arg, weight: Arg, bias: Arg | undefin
     tangent: (d, dout) => {
       const [dx, dw, db] = [d(x), d(weight), d(bias)];
       const dc = f.rows(dout);
-      if (dx) ops.gemm(device, { a: f.rows(dx), b: w, c: dc, alpha, transB: 'transposed' });
-      if (dw) ops.gemm(device, { a, b: dw, c: dc, alpha, beta: dx ? 1 : 0, transB: 'transposed' });
-      if (!dx && !dw) ops.fill(device, { x: [dout], value: 0 });
-      if (db) ops.addBias(device, { x: dc, bias: db, out: dc });
+      // Without the tangent of x this is the row of the bias alone.
+      const turned = { c: dc, bias: db, transB: 'transposed' } as const;
+      ops.gemm(device, { ...turned, a: dx ? f.rows(dx) : a, b: w, alpha: dx ? alpha : 0 });
+      if (dw) ops.gemm(device, { a, b: dw, c: dc, alpha, beta: 1, transB: 'transposed' });
     },
   };
 });

@@ -180,6 +180,7 @@ function* productCases() {
         yield `gemm a=${t}[${a}] b=${t}[${b}] c=${t}[384x320] transA=${transA} transB=${transB}`;
       }
     }
+    yield `gemm a=${t}[384x256] b=${t}[256x320] c=${t}[384x320] addend=${t}[384x320] bias=${t}[320] beta=2`;
     // Enough large tiles to fill a device.
     for (const [transA, a] of [
       ['none', '1536x64'],

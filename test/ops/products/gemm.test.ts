@@ -16,6 +16,9 @@ const word = (transposed: boolean | undefined) => (transposed ? 'transposed' : '
 
 type Factors = [alpha: number, beta: number];
 
+/** What a product is added to beside c: nothing, a bias, a tensor in c's place, or both. */
+const additions = ['', 'bias', 'addend', 'addend and bias'] as const;
+
 /** With each pair of factors; `p` has one, unless several are given. */
 async function check(
   device: Device,
@@ -23,22 +26,30 @@ async function check(
   p: Product,
   batched = false,
   factors: readonly Factors[] = [[p.alpha ?? 1, p.beta ?? 0]],
+  added: (typeof additions)[number] = '',
 ): Promise<void> {
   const { batch = 1, rows, columns, inner, transA, transB } = p;
   const shape = (m: number, n: number) => (batched ? [batch, m, n] : [m, n]);
+  const numbers = (size: number, seed: number) => numbersOf(arrayOf(normal(size, seed), dtype), dtype);
   const data = [rows * inner, inner * columns, rows * columns].map((size, i) =>
-    numbersOf(arrayOf(normal(batch * size, 7 * i + size), dtype), dtype),
+    numbers(batch * size, 7 * i + size),
   ) as [Float64Array, Float64Array, Float64Array];
+  const bias = added.endsWith('bias') ? numbers(columns, 5) : undefined;
   const a = tensorOf(device, data[0], transA ? shape(inner, rows) : shape(rows, inner), dtype);
   const b = tensorOf(device, data[1], transB ? shape(columns, inner) : shape(inner, columns), dtype);
   const products = gemm({ ...p, alpha: 1, beta: 0 }, ...data);
   for (const [alpha, beta] of factors) {
     const old = beta === 0 ? data[2].map(() => NaN) : data[2];
-    const c = tensorOf(device, old, shape(rows, columns), dtype);
-    ops.gemm(device, { a, b, c, alpha, beta, transA: word(transA), transB: word(transB) });
-    const expected = products.map((sum, i) => alpha * sum + (beta === 0 ? 0 : beta * old[i]!));
+    const inPlace = tensorOf(device, old, shape(rows, columns), dtype);
+    const nothing = Tensor.full(device, shape(rows, columns), NaN, { dtype });
+    const [c, addend] = added.startsWith('addend') ? [nothing, inPlace] : [inPlace, undefined];
+    const row = bias && tensorOf(device, bias, [columns], dtype);
+    ops.gemm(device, { a, b, c, addend, bias: row, alpha, beta, transA: word(transA), transB: word(transB) });
+    const expected = products.map(
+      (sum, i) => alpha * sum + (beta === 0 ? 0 : beta * old[i]!) + (bias ? bias[i % columns]! : 0),
+    );
     // Sums of `inner` products of normal numbers: errors grow with its root, so a few units of the sum of sizes.
-    const magnitude = Math.abs(alpha) * Math.sqrt(inner) + Math.abs(beta);
+    const magnitude = Math.abs(alpha) * Math.sqrt(inner) + Math.abs(beta) + (bias ? 1 : 0);
     // In 16 bits the sum, which is made in f32, is rounded once.
     const ulps = isHalf(dtype) ? 1 : 4 + 2 * Math.sqrt(inner);
     expectClose(await valuesOf(c), expected, { dtype, ulps, magnitude });
@@ -117,6 +128,15 @@ describe.each(devices)('gemm on %s', (kind) => {
         await check(device, dtype, { rows, columns, inner, ...flags }, false, factors);
     });
 
+    it.each(additions.slice(1))('adds %s', async (added) => {
+      for (const [rows, columns, inner] of sizes)
+        await check(device, dtype, { rows, columns, inner, transB: true }, false, factors, added);
+      await check(device, dtype, { rows: 33, columns: 31, inner: 4097, transA: true }, false, factors, added);
+      await check(device, dtype, { rows: 33, columns: 31, inner: 0 }, false, factors, added);
+      for (const inner of [17, 131])
+        await check(device, dtype, { batch: 3, rows: 97, columns: 104, inner }, true, factors, added);
+    });
+
     it.each(transposes)('batches, a transposed: $transA, b transposed: $transB', async (flags) => {
       await check(device, dtype, { batch: 1, rows: 33, columns: 31, inner: 17, ...flags }, true);
       await check(device, dtype, { batch: 5, rows: 33, columns: 31, inner: 17, beta: -1, ...flags }, true);
@@ -142,6 +162,9 @@ describe.each(devices)('gemm on %s', (kind) => {
         const c2 = bad(m, n);
         ops.gemm(device, { a: bad(m, k), b: bad(k, n), c: c2, alpha: 0 });
         expect(await valuesOf(c2)).toEqual(new Float64Array(m * n));
+        const bias = Tensor.full(device, [n], 3, { dtype });
+        ops.gemm(device, { a: bad(m, k), b: bad(k, n), c: c2, addend: bad(m, n), bias, alpha: 0 });
+        expect(await valuesOf(c2)).toEqual(new Float64Array(m * n).fill(3));
       }
     });
 
@@ -201,6 +224,24 @@ describe.each(devices)('gemm on %s', (kind) => {
     expect(thrown({ a: zeros(1, 2, 3), b: zeros(2, 3, 2), c: zeros(2, 2, 2) }).code).toBe('ERR_SHAPE');
     expect(thrown({ a: zeros(1, 2, 3), b: zeros(3, 2), c }).code).toBe('ERR_SHAPE');
     expect(thrown({ a: c, b: zeros(2, 2), c }).code).toBe('ERR_ARGUMENT');
+    const b = zeros(3, 2);
+    expect(thrown({ a, b, c, bias: zeros(3) })).toEqual({
+      code: 'ERR_SHAPE',
+      message: 'gemm: bias must have one element a column of c, got f32[3] for c f32[2, 2]',
+    });
+    expect(thrown({ a, b, c, bias: zeros(1, 2) }).code).toBe('ERR_SHAPE');
+    expect(thrown({ a, b, c, bias: Tensor.zeros(device, [2], { dtype: 'f64' }) })).toEqual({
+      code: 'ERR_DTYPE',
+      message: "gemm: bias must have c's dtype, got f64[2]",
+    });
+    expect(thrown({ a, b, c, addend: zeros(1, 2) })).toEqual({
+      code: 'ERR_SHAPE',
+      message: "gemm: addend must have c's shape, got f32[1, 2] for c f32[2, 2]",
+    });
+    expect(thrown({ a, b, c, addend: Tensor.zeros(device, [2, 2], { dtype: 'f64' }) }).message).toBe(
+      "gemm: addend must have c's dtype, got f64[2, 2]",
+    );
+    expect(thrown({ a, b, c, addend: c }).code).toBe('ERR_ARGUMENT');
     expect(thrown({ a, b: zeros(3, 2), c, transA: 'yes' as never })).toEqual({
       code: 'ERR_ARGUMENT',
       message: "gemm: transA must be one of 'none', 'transposed', got 'yes'",

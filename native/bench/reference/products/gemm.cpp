@@ -16,12 +16,14 @@ static InnerProduct inner_product(const Gemm& op, int64_t batch, int64_t i, int6
 static void gemm(const Gemm& op) {
   const Matrices size = matrices(op.c);
   double* c = values(op.c);
+  const double *old = op.addend ? values(op.addend) : c,
+               *bias = op.bias ? values(op.bias) : nullptr;
   for (int64_t batch = 0; batch < size.batch; ++batch)
     for (int64_t i = 0; i < size.rows; ++i)
-      for (int64_t j = 0; j < size.columns; ++j, ++c) {
+      for (int64_t j = 0; j < size.columns; ++j, ++c, ++old) {
         const double sum = inner_product(op, batch, i, j).sum();
         *c = (op.alpha == 0 || op.inner() == 0 ? 0 : factor_in(op.a.dtype, op.alpha) * sum) +
-             (op.beta == 0 ? 0 : op.beta * *c);
+             (op.beta == 0 ? 0 : op.beta * *old) + (bias ? bias[j] : 0);
       }
 }
 ORTHOKIT_REFERENCE(Gemm, gemm, product_growth(op.inner()));

@@ -18,6 +18,24 @@ struct Sizes {
   }
 };
 
+// What the product is added to: s of the operation's formula, and the row of the bias.
+template <class T>
+struct Added {
+  const T *old, *bias;
+  explicit Added(const Gemm& op)
+      : old(op.addend ? op.addend.as<T>() : op.c.as<T>()),
+        bias(op.bias ? op.bias.as<T>() : nullptr) {}
+};
+
+// c = beta old + bias, for `rows` × `columns` of it.
+template <class T>
+void begin_sums(T beta, const T* old, const T* bias, int64_t rows, int64_t columns, int64_t stride,
+                T* c) {
+  for (int64_t r = 0; r < rows; ++r, old += stride, c += stride)
+    for (int64_t q = 0; q < columns; ++q)
+      c[q] = (beta == 0 ? T(0) : beta * old[q]) + (bias ? bias[q] : T(0));
+}
+
 // Panels along the longer side of c, all matrices of the batch in one parallel region.
 template <class T>
 void by_blas(const Gemm& op, Stream& stream) {
@@ -26,14 +44,21 @@ void by_blas(const Gemm& op, Stream& stream) {
   const bool by_rows = s.m >= s.n;
   const int64_t length = by_rows ? s.m : s.n, width = panel_of(length),
                 panels = (length + width - 1) / width;
+  const Added<T> added(op);
+  const bool is_begun = op.addend || op.bias;
   stream.parallel(s.batch * panels, [&](int64_t part) {
     const int64_t batch = part / panels, at = part % panels * width,
                   size = std::min(width, length - at);
     const T* a = op.a.as<T>() + batch * s.m * s.k + (by_rows ? (s.ta ? at : at * s.lda) : 0);
     const T* b = op.b.as<T>() + batch * s.k * s.n + (by_rows ? 0 : (s.tb ? at * s.ldb : at));
-    T* c = op.c.as<T>() + batch * s.m * s.n + (by_rows ? at * s.n : at);
-    blas_gemm<T>(s.ta, s.tb, by_rows ? size : s.m, by_rows ? s.n : size, terms, T(op.alpha), a,
-                 s.lda, b, s.ldb, T(op.beta), c, s.n);
+    const int64_t place = batch * s.m * s.n + (by_rows ? at * s.n : at);
+    const int64_t rows = by_rows ? size : s.m, columns = by_rows ? s.n : size;
+    T* c = op.c.as<T>() + place;
+    if (is_begun)
+      begin_sums(T(op.beta), added.old + place,
+                 added.bias && !by_rows ? added.bias + at : added.bias, rows, columns, s.n, c);
+    blas_gemm<T>(s.ta, s.tb, rows, columns, terms, T(op.alpha), a, s.lda, b, s.ldb,
+                 is_begun ? T(1) : T(op.beta), c, s.n);
   });
 }
 
@@ -44,16 +69,18 @@ void by_halves(const Gemm& op, Stream& stream) {
   const HalfFactor<T> left{op.a.as<T>(), s.m, s.lda, s.m * s.k, s.ta},
       right{op.b.as<T>(), s.n, s.ldb, s.k * s.n, !s.tb};
   const float alpha = float(op.alpha), beta = float(op.beta);
+  const Added<T> added(op);
   half_product(
       stream, {s.batch, op.alpha == 0 ? 0 : s.k, false}, left, right,
       [&](int64_t matrix, int64_t i, int64_t j, int64_t rows, int64_t columns, const float* sums) {
         for (int64_t r = 0; r < rows; ++r, sums += kPanel) {
-          T* c = op.c.as<T>() + (matrix * s.m + i + r) * s.n + j;
-          if (beta == 0)
-            for (int64_t q = 0; q < columns; ++q) c[q] = convert<T>(alpha * sums[q]);
-          else
-            for (int64_t q = 0; q < columns; ++q)
-              c[q] = convert<T>(alpha * sums[q] + beta * to_float(c[q]));
+          const int64_t at = (matrix * s.m + i + r) * s.n + j;
+          for (int64_t q = 0; q < columns; ++q) {
+            float value = alpha * sums[q];
+            if (beta != 0) value += beta * to_float(added.old[at + q]);
+            if (added.bias) value += to_float(added.bias[j + q]);
+            op.c.as<T>()[at + q] = convert<T>(value);
+          }
         }
       });
 }
@@ -75,7 +102,7 @@ bool pays(const Sizes& s) {
 // packed at once, panels of both factors; then that part of the result is computed panel by panel.
 class Panels {
  public:
-  Panels(const Gemm& op, Stream& stream) : op_(op), stream_(stream), s_(op) {
+  Panels(const Gemm& op, Stream& stream) : op_(op), stream_(stream), s_(op), added_(op) {
     if (op.alpha == 0) s_.k = 0;
     left_ = parts_of(s_.m, kPanel), right_ = parts_of(s_.n, kPanel);
     const int64_t k = std::max<int64_t>(1, s_.k);
@@ -145,11 +172,16 @@ class Panels {
   void multiply(const Part& p, int64_t slot, int64_t row, int64_t column) const {
     const int64_t i = (p.row + row) * kPanel, j = (p.column + column) * kPanel;
     const float *a = left(slot, row), *b = right(slot, column);
-    float* c = op_.c.as<float>() + (p.first + slot) * s_.m * s_.n + i * s_.n + j;
-    for (int64_t at = 0; at == 0 || at < p.span; at += depth_)
+    const int64_t place = (p.first + slot) * s_.m * s_.n + i * s_.n + j;
+    float* c = op_.c.as<float>() + place;
+    for (int64_t at = 0; at == 0 || at < p.span; at += depth_) {
+      const bool is_first = p.k + at == 0;
       multiply_panels(std::min(depth_, p.span - at), a + at * kPanel, b + at * kPanel, rows(i),
-                      columns(j), false, float(op_.alpha), p.k + at == 0 ? float(op_.beta) : 1, c,
-                      c, s_.n);
+                      columns(j), false, float(op_.alpha), is_first ? float(op_.beta) : 1,
+                      is_first ? added_.old + place : c, c, s_.n);
+    }
+    if (added_.bias && p.k + p.span == s_.k)
+      begin_sums(1.0f, c, added_.bias + j, rows(i), columns(j), s_.n, c);
   }
 
   int64_t rows(int64_t i) const { return std::min<int64_t>(kPanel, s_.m - i); }
@@ -162,6 +194,7 @@ class Panels {
   const Gemm& op_;
   Stream& stream_;
   Sizes s_;
+  const Added<float> added_;
   int64_t left_, right_;    // panels of a and of b
   int64_t rows_, columns_;  // those of them packed at once
   int64_t depth_, span_;    // elements in one running sum; elements packed at once

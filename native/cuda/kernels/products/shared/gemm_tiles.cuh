@@ -48,24 +48,42 @@ __device__ __forceinline__ TilePosition gemm_tile(const GemmWork& work, int64_t 
   return {first + at % rows, at / rows};
 }
 
-// c = alpha (the sum of slices) + beta c, slices in order.
+// What a product is added to: beta old + a row of the bias.
+template <class Sum, class T>
+struct Added {
+  const T *old, *bias;
+  Sum beta;
+  // To element i of a result of so many columns.
+  __device__ __forceinline__ Sum to(Sum product, int64_t i, int64_t columns) const {
+    if (beta != 0) product = fused(beta, convert<Sum>(old[i]), product);
+    return bias ? product + convert<Sum>(bias[i % columns]) : product;
+  }
+};
+template <class Sum, class T>
+Added<Sum, T> added_of(const Gemm& op) {
+  return {(op.addend ? op.addend : op.c).as<T>(), op.bias ? op.bias.as<T>() : nullptr,
+          Sum(op.beta)};
+}
+
+// c = alpha (the sum of slices) + what is added, slices in order.
 template <class Sum, class T>
 __global__ void __launch_bounds__(kTileThreads)
-    sum_slices_kernel(const Sum* slices, int count, int64_t size, Sum alpha, Sum beta, T* c) {
+    sum_slices_kernel(const Sum* slices, int count, int64_t size, Sum alpha, Added<Sum, T> added,
+                      int64_t columns, T* c) {
   for (int64_t i = int64_t(blockIdx.x) * kTileThreads + threadIdx.x; i < size;
        i += int64_t(gridDim.x) * kTileThreads) {
     Sum sum = 0;
     for (int s = 0; s < count; ++s) sum += slices[s * size + i];
-    c[i] = convert<T>(beta == 0 ? alpha * sum : fused(beta, convert<Sum>(c[i]), alpha * sum));
+    c[i] = convert<T>(added.to(alpha * sum, i, columns));
   }
 }
 
 template <class Sum, class T>
-void sum_slices(Stream& stream, const Sum* slices, int64_t count, int64_t size, Sum alpha, Sum beta,
-                T* c) {
+void sum_slices(Stream& stream, const Sum* slices, int64_t count, int64_t size, Sum alpha,
+                const Added<Sum, T>& added, int64_t columns, T* c) {
   launch(stream, sum_slices_kernel<Sum, T>,
          {blocks_for(parts_of(size, kTileThreads)), kTileThreads}, slices, int(count), size, alpha,
-         beta, c);
+         added, columns, c);
 }
 
 }  // namespace orthokit::cuda

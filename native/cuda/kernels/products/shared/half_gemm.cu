@@ -8,25 +8,31 @@ template <class T>
 struct HalfGemmOut {
   T* c;
   float* slices;  // in place of c, where the depth is cut
-  float alpha, beta;
+  Added<float, T> added;
+  float alpha;
   bool whole;  // 16-byte accesses are aligned
 };
 
 template <class T, int side>
 __device__ __forceinline__ void store_half_tile(const HalfSums<side>& sums, T* memory,
-                                                const HalfGemmOut<T>& out, T* c, int64_t rows,
-                                                int64_t columns, int64_t stride) {
+                                                const HalfGemmOut<T>& out, int64_t place,
+                                                int64_t first_column, int64_t rows, int64_t columns,
+                                                int64_t stride) {
   const HalfResult<T, side> tile{memory};
-  if (out.beta != 0) {
+  T* c = out.c + place;
+  const float beta = out.added.beta;
+  if (beta != 0) {
+    const T* old = out.added.old + place;
     tile.each_chunk([&](int row, int column) {
-      bring_chunk(tile.at(row, column), c + row * stride + column,
+      bring_chunk(tile.at(row, column), old + row * stride + column,
                   row < rows ? columns - column : 0, out.whole);
     });
     cp_async_commit();
     cp_async_wait<0>();
     __syncthreads();  // what was there has arrived for all
   }
-  finish_tile(sums, tile, out.alpha, out.beta);
+  const T* bias = out.added.bias ? out.added.bias + first_column : nullptr;
+  finish_tile(sums, tile, out.alpha, beta, 0, bias, int(columns < side ? columns : side));
   __syncthreads();  // the tile is complete
   tile.each_chunk([&](int row, int column) {
     if (row < rows)
@@ -54,7 +60,7 @@ __global__ void __launch_bounds__(kHalfThreads, side == kLargeTile ? 2 : 4)
     if (out.slices)
       store_sums(sums, out.slices + at, work.m - row, work.n - column, work.n);
     else
-      store_half_tile(sums, memory, out, out.c + at, work.m - row, work.n - column, work.n);
+      store_half_tile(sums, memory, out, at, column, work.m - row, work.n - column, work.n);
   }
 }
 
@@ -62,8 +68,8 @@ template <class T, int side>
 static void launch_half_gemm(const Gemm& op, Stream& stream) {
   const AlignedRows a = align_rows(op.a, stream), b = align_rows(op.b, stream);
   const GemmWork work = gemm_work(op, side, a.stride, b.stride, kHalfStage);
-  HalfGemmOut<T> out{op.c.as<T>(), nullptr, float(op.alpha), float(op.beta), false};
-  out.whole = is_aligned(out.c) && work.n % kHalfChunk == 0;
+  HalfGemmOut<T> out{op.c.as<T>(), nullptr, added_of<float, T>(op), float(op.alpha), false};
+  out.whole = is_aligned(out.c) && is_aligned(out.added.old) && work.n % kHalfChunk == 0;
   if (work.slices > 1) out.slices = stream.scratch<float>(work.slices * op.c.size());
   with_forms(op, [&]<bool a_deep, bool b_deep>() {
     launch(stream, half_gemm_kernel<T, side, a_deep, b_deep>,
@@ -72,7 +78,7 @@ static void launch_half_gemm(const Gemm& op, Stream& stream) {
            HalfSide<T>{static_cast<const T*>(b.data), b.stride}, out);
   });
   if (work.slices > 1)
-    sum_slices(stream, out.slices, work.slices, op.c.size(), out.alpha, out.beta, out.c);
+    sum_slices(stream, out.slices, work.slices, op.c.size(), out.alpha, out.added, work.n, out.c);
 }
 
 void half_gemm(const Gemm& op, Stream& stream) {

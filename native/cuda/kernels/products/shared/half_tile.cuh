@@ -265,11 +265,13 @@ __device__ __forceinline__ void store_chunk(T* to, const uint4& raw, int64_t exi
     if (i < exist) to[i] = values[i];
 }
 
-// The finished numbers of a tile: alpha sums + beta old + diagonal I, where the tile holds old.
+// The finished numbers of a tile: alpha sums + beta old + diagonal I + bias, where the tile holds
+// old, and the bias a number for each of its `columns` that exist.
 template <class T, int side>
 __device__ __forceinline__ void finish_tile(const HalfSums<side>& sums,
                                             const HalfResult<T, side>& tile, float alpha,
-                                            float beta, float diagonal = 0) {
+                                            float beta, float diagonal = 0, const T* bias = nullptr,
+                                            int columns = 0) {
   const int row = sums.first_row(), column = sums.first_column();
   const T* first_place = tile.at(row, column);
   sums.each([&](int down, int across, float first, float second) {
@@ -286,6 +288,11 @@ __device__ __forceinline__ void finish_tile(const HalfSums<side>& sums,
       const int below = row + 8 * down - column - 8 * across;
       if (below == 0) first += diagonal;
       if (below == 1) second += diagonal;
+    }
+    if (bias) {
+      const int at = column + 8 * across;
+      if (at < columns) first += to_float(bias[at]);
+      if (at + 1 < columns) second += to_float(bias[at + 1]);
     }
     pair[0] = convert<T>(first), pair[1] = convert<T>(second);
     unsigned raw;

@@ -56,21 +56,21 @@ void multiply(const Blas& blas, const BlasProduct& product) {
     multiply_in<float>(blas, product, BlasCompute::kF32);
 }
 
-void blas_gemm(const Blas& blas, const Gemm& op) {
+BlasProduct product_of(const Gemm& op) {
   const Matrices a = matrices(op.a), b = matrices(op.b), c = matrices(op.c);
-  multiply(blas, {.dtype = op.c.dtype,
-                  .result = op.c.dtype,
-                  .batch = c.batch,
-                  .m = c.rows,
-                  .n = c.columns,
-                  .k = op.inner(),
-                  .alpha = op.alpha,
-                  .beta = op.beta,
-                  .a = {op.a.data, a.columns, a.rows * a.columns, op.trans_a != Transpose::kNone},
-                  .b = {op.b.data, b.columns, b.rows * b.columns, op.trans_b != Transpose::kNone},
-                  .c = op.c.data,
-                  .c_stride = c.columns,
-                  .c_step = c.rows * c.columns});
+  return {.dtype = op.c.dtype,
+          .result = op.c.dtype,
+          .batch = c.batch,
+          .m = c.rows,
+          .n = c.columns,
+          .k = op.inner(),
+          .alpha = op.alpha,
+          .beta = op.beta,
+          .a = {op.a.data, a.columns, a.rows * a.columns, op.trans_a != Transpose::kNone},
+          .b = {op.b.data, b.columns, b.rows * b.columns, op.trans_b != Transpose::kNone},
+          .c = op.c.data,
+          .c_stride = c.columns,
+          .c_step = c.rows * c.columns};
 }
 
 }  // namespace orthokit::cuda

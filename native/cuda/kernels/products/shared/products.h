@@ -23,6 +23,7 @@ struct BlasProduct {
   int64_t c_stride, c_step;
 };
 void multiply(const Blas& blas, const BlasProduct& product);
-void blas_gemm(const Blas& blas, const Gemm& op);
+// Without what else the operation adds.
+BlasProduct product_of(const Gemm& op);
 
 }  // namespace orthokit::cuda
