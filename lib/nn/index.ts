@@ -26,6 +26,7 @@ export { type MapWord, map, relu } from './functions/map.ts';
 export { type MatmulOptions, matmul } from './functions/matmul.ts';
 export { multiply } from './functions/multiply.ts';
 export { reshape } from './functions/reshape.ts';
+export { type RmsNormOptions, rmsNorm } from './functions/rms-norm.ts';
 export { softmax } from './functions/softmax.ts';
 export { squaredError } from './functions/squared-error.ts';
 export { mean, sum } from './functions/sum.ts';

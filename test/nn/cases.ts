@@ -78,6 +78,24 @@ export const cases = (n: number): readonly Case[] => {
       call: ({ x, weight }) => nn.layerNorm({ weight: weight! }, x!, { eps: 0.1 }),
     },
     {
+      name: 'rmsNorm',
+      params: { x: [2, 3, n], weight: [n] },
+      call: ({ x, weight }) => nn.rmsNorm({ weight: weight! }, x!),
+    },
+    {
+      name: 'rmsNorm of a vector by itself',
+      params: { x: [n] },
+      call: ({ x }) => nn.rmsNorm({ weight: x! }, x!, { eps: 0.1 }),
+    },
+    {
+      name: 'rmsNorm, the same twice',
+      params: { x, weight: [n] },
+      call: ({ x, weight }) => {
+        const y = nn.rmsNorm({ weight: weight! }, x!, { eps: 0.1 });
+        return nn.rmsNorm({ weight: weight! }, nn.add(x!, y), { eps: 0.1 });
+      },
+    },
+    {
       name: 'linear',
       params: { x: [2, 3, n], weight: [4, n], bias: [4] },
       call: ({ x, weight, bias }) => nn.linear({ weight: weight!, bias: bias! }, x!),

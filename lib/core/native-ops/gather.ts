@@ -36,7 +36,8 @@ export interface OpsOfGroup {
    * out = rows of x by index
    *
    * ```text
-   * outᵢ = x[indexᵢ], where a row is all that follows the first axis: mini-batches, embeddings.
+   * outᵢ = x[indexᵢ], where a row is all that follows the first axis: mini-batches, embeddings. The
+   * index may have several axes, which stand in out before those of a row.
    * Numerics: bits are copied. An index outside 0 … n − 1 gives a row of NaN, of 0 for integers;
    * nothing outside x is read.
    * Traffic: one read of the rows in index, one write of out.
@@ -44,7 +45,6 @@ export interface OpsOfGroup {
    *
    * - x must have rows
    * - index must be i32
-   * - index must have rank 1
    * - out must have x's dtype
    * - out must have one row of x an element of index
    *
@@ -63,7 +63,8 @@ export interface OpsOfGroup {
    *
    * ```text
    * mode add: out[indexᵢ] += xᵢ; mode set: out[indexᵢ] = xᵢ, where a row is all that follows the
-   * first axis: the gradient of gatherRows, codebooks. Other rows of out stay as they are.
+   * first axis: the gradient of gatherRows, codebooks. The index may have several axes, which stand
+   * in x before those of a row. Other rows of out stay as they are.
    * Numerics: an index that stands several times adds its rows to out's in their order, in f64,
    * rounded once; of several that set, the last remains, its bits copied. An index outside 0 … n − 1
    * is passed over; nothing outside out is written.
@@ -73,7 +74,6 @@ export interface OpsOfGroup {
    * - out must have rows
    * - out must be floating to add
    * - index must be i32
-   * - index must have rank 1
    * - x must have out's dtype
    * - x must have one row of out an element of index
    *

@@ -8,15 +8,14 @@ export interface OpsOfGroup {
    * out = x + bias, row by row
    *
    * ```text
-   * outᵢⱼ = xᵢⱼ + biasⱼ. out may be x.
+   * outᵢⱼ = xᵢⱼ + biasⱼ, where a row j is as much of the last axes of x as bias has. out may be x.
    * Numerics: one sum in the dtype. Traffic: one read of x, one write of out.
    * ```
    *
    * - x must be f32 or f64
    * - bias must have x's dtype
    * - out must have x's dtype
-   * - x must be a matrix
-   * - bias must have one element a column of x
+   * - bias must have the last axes of x
    * - out must have x's shape
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
@@ -104,7 +103,7 @@ export interface OpsOfGroup {
    *
    * - x must be f32 or f64
    * - out must have x's dtype
-   * - x must be a matrix
+   * - x must have an axis
    * - out must have x's shape
    * - eps must be positive
    * - weight must have x's dtype
@@ -144,7 +143,7 @@ export interface OpsOfGroup {
    * - grad must be f32 or f64
    * - x must have grad's dtype
    * - gradX must have grad's dtype
-   * - grad must be a matrix
+   * - grad must have an axis
    * - x must have grad's shape
    * - gradX must have grad's shape
    * - eps must be positive
@@ -215,6 +214,81 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * every row by its root mean square
+   *
+   * ```text
+   * outᵢⱼ = xᵢⱼ / √(mean over j of xᵢⱼ² + eps) · weightⱼ (Zhang and Sennrich 2019, equation 4). Rows lie
+   * along the last axis, of any rank from 1 on. Without a weight it is 1. out may be x.
+   * Numerics: sums of squares in f64 in a fixed order; the quotient of 1 and the root is rounded to
+   * f32, as are the two products, to f64 where x is, and once more to a dtype of 16 bits. A row of
+   * zeros stays zero; a NaN makes its row NaN, an infinity itself NaN and the rest of its row 0. In
+   * f64, elements above 1e154 have squares that are infinite.
+   * Traffic: one read, one write; the second pass finds its row in cache.
+   * ```
+   *
+   * - x must be floating
+   * - x must have an axis
+   * - out must have x's dtype
+   * - out must have x's shape
+   * - eps must be positive
+   * - weight must have x's dtype
+   * - weight must have one element a column of x
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  rmsNorm(
+    device: Device,
+    fields: {
+      /** Read. */ x: Tensor;
+      /** Read. Default: none. */ weight?: Tensor | undefined;
+      /** Written. */ out: Tensor;
+      /** Default `0.000001`. */ eps?: number | undefined;
+    },
+  ): void;
+  /**
+   * gradients of rmsNorm: of x and weight
+   *
+   * ```text
+   * The gradients of rmsNorm from that of its output: with rᵢ = 1 / √(mean(xᵢ²) + eps), hᵢⱼ = xᵢⱼ rᵢ,
+   * gᵢⱼ = gradᵢⱼ weightⱼ and means over the row,
+   *   gradXᵢⱼ = rᵢ (gᵢⱼ − hᵢⱼ mean(gᵢ ⊙ hᵢ)) + betaX · gradXᵢⱼ,
+   *   gradWeightⱼ = Σᵢ gradᵢⱼ hᵢⱼ + betaWeight · gradWeightⱼ.
+   * Either is for those who ask. gradX may be grad or x. A beta of 0 does not read.
+   * Numerics: sums in f64 in a fixed order; gradX from them in f64, or in f32: within 6 ulp of the
+   * largest of rᵢ |gᵢⱼ|, rᵢ |hᵢⱼ mean(gᵢ ⊙ hᵢ)|, |betaX gradXᵢⱼ| and the result. A NaN in x or grad
+   * leaves no number in its row of gradX.
+   * Traffic: two reads, one write; the second pass finds its rows in cache.
+   * ```
+   *
+   * - grad must be floating
+   * - grad must have an axis
+   * - x must have grad's dtype
+   * - x must have grad's shape
+   * - gradX is missing, and gradWeight
+   * - gradX must have grad's dtype
+   * - gradX must have grad's shape
+   * - eps must be positive
+   * - weight must have grad's dtype
+   * - weight must have one element a column of grad
+   * - gradWeight must have grad's dtype
+   * - gradWeight must have one element a column of grad
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  rmsNormBackward(
+    device: Device,
+    fields: {
+      /** Read. */ grad: Tensor;
+      /** Read. */ x: Tensor;
+      /** Read. Default: none. */ weight?: Tensor | undefined;
+      /** Read and written. Default: none. */ gradX?: Tensor | undefined;
+      /** Read and written. Default: none. */ gradWeight?: Tensor | undefined;
+      /** Default `0.000001`. */ eps?: number | undefined;
+      /** Default `0`. */ betaX?: number | undefined;
+      /** Default `0`. */ betaWeight?: number | undefined;
+    },
+  ): void;
+  /**
    * mean loss, number of correct rows
    *
    * ```text
@@ -229,7 +303,7 @@ export interface OpsOfGroup {
    * ```
    *
    * - logits must be f32 or f64
-   * - logits must be a matrix
+   * - logits must have an axis
    * - labels must be i32
    * - labels must have one element a row of logits
    * - loss must be f64
@@ -261,7 +335,7 @@ export interface OpsOfGroup {
    * ```
    *
    * - logits must be f32 or f64
-   * - logits must be a matrix
+   * - logits must have an axis
    * - labels must be i32
    * - labels must have one element a row of logits
    * - grad must have logits' dtype

@@ -8,8 +8,8 @@ export interface OpsOfGroup {
    * sum, mean, maximum or sum of squares of every column
    *
    * ```text
-   * outⱼ = Σᵢ xᵢⱼ, that sum / rows, maxᵢ xᵢⱼ, or Σᵢ xᵢⱼ², by the word. columnSum adds to what is
-   * there.
+   * outⱼ = Σᵢ xᵢⱼ, that sum / rows, maxᵢ xᵢⱼ, or Σᵢ xᵢⱼ², by the word, of a matrix or of each one of
+   * a batch: of x's axes, the one before the last is gone. columnSum adds to what is there.
    * Numerics: squares and sums in f64, in a fixed order, rounded once to out's dtype: x's, or f64,
    * where squares of f32 cannot overflow. A NaN makes its column NaN, in a maximum too. Columns of no
    * elements have sum 0, mean NaN and maximum −inf.
@@ -18,7 +18,7 @@ export interface OpsOfGroup {
    *
    * - x must be f32 or f64
    * - out must have x's dtype or f64
-   * - x must be a matrix
+   * - x must have two axes
    * - out must have one element a column of x
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
@@ -35,15 +35,15 @@ export interface OpsOfGroup {
    * out = sum of the rows of x + beta out
    *
    * ```text
-   * outⱼ = Σᵢ xᵢⱼ + beta · outⱼ: the gradient of a bias. No rows leave beta · out.
+   * outⱼ = Σᵢ xᵢⱼ + beta · outⱼ: the gradient of a bias. A row is as much of the last axes of x as out
+   * has; the axes before them are gone. No rows leave beta · out.
    * Numerics: sums in f64 in a fixed order, rounded once to the dtype. beta = 0 does not read out.
    * Traffic: one read of x, one write of out.
    * ```
    *
    * - x must be f32 or f64
    * - out must have x's dtype
-   * - x must be a matrix
-   * - out must have one element a column of x
+   * - out must have the last axes of x
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -115,7 +115,8 @@ export interface OpsOfGroup {
    * sum, mean, maximum or sum of squares of every row
    *
    * ```text
-   * outᵢ = Σⱼ xᵢⱼ, that sum / columns, maxⱼ xᵢⱼ, or Σⱼ xᵢⱼ², by the word.
+   * outᵢ = Σⱼ xᵢⱼ, that sum / columns, maxⱼ xᵢⱼ, or Σⱼ xᵢⱼ², by the word. The last axis of x is the
+   * row.
    * Numerics: squares and sums in f64, in a fixed order, rounded once to out's dtype: x's, or f64,
    * where squares of f32 cannot overflow. A NaN makes its row NaN, in a maximum too. Rows of no
    * elements have sum 0, mean NaN and maximum −inf.
@@ -124,7 +125,7 @@ export interface OpsOfGroup {
    *
    * - x must be f32 or f64
    * - out must have x's dtype or f64
-   * - x must be a matrix
+   * - x must have an axis
    * - out must have one element a row of x
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE

@@ -22,7 +22,7 @@ export interface OpsOfGroup {
    * ```
    *
    * - x must be floating
-   * - x must be a matrix
+   * - x must have an axis
    * - out must have x's dtype
    * - out must have x's shape
    * - normal must be given for a halfspace alone
@@ -59,7 +59,7 @@ export interface OpsOfGroup {
    *
    * - x must be f32 or f64
    * - out must have x's dtype
-   * - x must be a matrix
+   * - x must have an axis
    * - out must have one element a row of x
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
@@ -85,7 +85,7 @@ export interface OpsOfGroup {
    * - x must be f32 or f64
    * - grad must have x's dtype
    * - out must have x's dtype
-   * - x must be a matrix
+   * - x must have an axis
    * - grad must have one element a row of x
    * - out must have x's shape
    *
@@ -114,7 +114,7 @@ export interface OpsOfGroup {
    *
    * - x must be f32 or f64
    * - out must have x's dtype
-   * - x must be a matrix
+   * - x must have an axis
    * - out must have x's shape
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
@@ -138,7 +138,7 @@ export interface OpsOfGroup {
    * - grad must be f32 or f64
    * - y must have grad's dtype
    * - out must have grad's dtype
-   * - grad must be a matrix
+   * - grad must have an axis
    * - y must have grad's shape
    * - out must have grad's shape
    *

@@ -1,8 +1,8 @@
 import { ops } from '../../core/native-ops.ts';
 import { positive, readOptions, type Schema } from '../../core/schema.ts';
-import type { Tensor } from '../../core/tensor.ts';
 import { defineOwn } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { scaleColumns } from './shared/scale-columns.ts';
 
 /** The scale and the shift of a normalization, `[width]` each. */
 export interface Norm {
@@ -37,21 +37,14 @@ const own = defineOwn('layerNorm', (f, x: Arg, weight: Arg, bias: Arg | undefine
     // The Jacobian of the normalization is symmetric: its way back is its tangent.
     tangent: (d, dout) => {
       const [dx, dw, db] = [d(x), d(weight), d(bias)];
-      const zeros = f.scratch(x.shape.slice(0, -1), 'i32');
-      ops.fill(device, { x: [zeros], value: 0 });
-      const timesColumns = (scale: Tensor, y: Tensor) => {
-        const all = f.scratch(y.shape, y.dtype);
-        ops.gatherRows(device, { x: f.view(scale, [1, scale.size]), index: zeros, out: all });
-        ops.multiply(device, { x: [y], y: [all], out: [y] });
-      };
       if (dx) {
         ops.layerNormBackward(device, { grad: dx, x: input, gradX: dout, eps });
-        timesColumns(w, dout);
+        scaleColumns(f, w, dout);
       } else ops.fill(device, { x: [dout], value: 0 });
       if (dw) {
         const h = f.scratch(x.shape, x.dtype);
         ops.layerNorm(device, { x: input, out: h, eps });
-        timesColumns(dw, h);
+        scaleColumns(f, dw, h);
         ops.linearCombination(device, { out: [dout], terms: [dout, h], coefficients: [1, 1] });
       }
       if (db) ops.addBias(device, { x: dout, bias: db, out: dout });

@@ -18,6 +18,11 @@ export interface Way {
   set(x: Arg | undefined, write: (out: Tensor) => void, over?: boolean): void;
   /** For several results of one kernel; undefined for inputs that need none. */
   setAll(xs: readonly (Arg | undefined)[], write: (outs: readonly (Tensor | undefined)[]) => void): void;
+  /** For several results of one kernel that adds, each with its beta: out = result + beta · out. */
+  addAll(
+    xs: readonly (Arg | undefined)[],
+    write: (outs: readonly (Tensor | undefined)[], betas: readonly (0 | 1)[]) => void,
+  ): void;
   /** A gradient that is there goes on, as that of a sum does. */
   pass(x: Arg | undefined, grad: Tensor): void;
 }

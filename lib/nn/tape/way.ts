@@ -82,17 +82,38 @@ export class Backward implements Way, LossWay {
   }
 
   setAll(xs: readonly Input[], write: (outs: readonly (Tensor | undefined)[]) => void): void {
+    this.#writeAll(xs, false, write);
+  }
+
+  addAll(
+    xs: readonly Input[],
+    write: (outs: readonly (Tensor | undefined)[], betas: readonly (0 | 1)[]) => void,
+  ): void {
+    this.#writeAll(xs, true, write);
+  }
+
+  #writeAll(
+    xs: readonly Input[],
+    adds: boolean,
+    write: (outs: readonly (Tensor | undefined)[], betas: readonly (0 | 1)[]) => void,
+  ): void {
     const outs: (Tensor | undefined)[] = xs.map(() => undefined);
+    const betas: (0 | 1)[] = xs.map(() => 0);
     /** Each output is there until those after it are written. */
     const from = (i: number): void => {
       const x = xs[i];
       if (i < xs.length && !this.#needs(x)) from(i + 1);
-      else if (i < xs.length)
+      else if (i === xs.length) {
+        if (outs.some((out) => out)) write(outs, betas);
+      } else if (adds && (x as Result).gradient !== undefined && xs.indexOf(x) === i) {
+        betas[i] = 1;
+        outs[i] = this.#shares.own(x as Result);
+        from(i + 1);
+      } else
         this.#shares.written(x as Result, (out) => {
           outs[i] = out;
           from(i + 1);
         });
-      else if (outs.some((out) => out)) write(outs);
     };
     from(0);
   }

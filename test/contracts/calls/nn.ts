@@ -47,6 +47,7 @@ const own: Record<string, Call> = {
   layerNorm: within('layerNorm', (on) => [{ weight: row(on), bias: row(on) }, x(on)], {
     options: () => ({ eps: 0.1 }),
   }),
+  rmsNorm: within('rmsNorm', (on) => [{ weight: row(on) }, x(on)], { options: () => ({ eps: 0.1 }) }),
   embedding: within('embedding', (on) => [{ weight: x(on) }, labels(on)], { takes: takesAny }),
   dropout: within('dropout', (on) => [x(on)], { options: () => ({ rate: 0.5 }), takes: takesAny }),
   linear: within('linear', (on) => [{ weight: x(on) }, x(on)]),

@@ -36,6 +36,8 @@ function* rowCases() {
   for (const t of floats) {
     for (const shape of rows) {
       const [x, m] = [`${t}[${shape}]`, columnsOf(shape)];
+      yield `rms_norm x=${x} weight=${t}[${m}] out=${x}`;
+      yield `rms_norm_backward grad=${x} x=${x} weight=${t}[${m}] gradX=${x} gradWeight=${t}[${m}]`;
       for (const set of ['simplex', 'l1_ball', 'ball']) yield `project_rows x=${x} out=${x} set=${set}`;
       yield `project_rows x=${x} normal=${t}[${m}] out=${x} set=halfspace`;
     }
