@@ -29,6 +29,143 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * softmax(q kᵀ) v of many heads, without that matrix
+   *
+   * ```text
+   * For each sequence and head outᵢ = Σⱼ pᵢⱼ vⱼ, pᵢⱼ = exp(sᵢⱼ − logSumᵢ), sᵢⱼ = scale qᵢ·kⱼ, over
+   * the keys j that query i sees (Vaswani et al. 2017, equation 1); logSumᵢ = log Σⱼ exp(sᵢⱼ).
+   * qkv holds at each place the queries of all heads, then keys, then values; or q holds queries and
+   * kv keys and values, of another number of places or of fewer heads: each of kvHeads (0: as many as
+   * heads) serves heads / kvHeads neighbours. scale 0 stands for 1 / √size. With mask 'causal' a query
+   * sees the keys up to its own place, where the last query stands at the place of the last key; the
+   * keys of a sequence from its element of lengths on do not count. A query that sees no key gets 0,
+   * and −∞ as logSum.
+   * Numerics: a tile of keys at a time with a running maximum (Milakov and Gimelshein 2018; Dao et al.
+   * 2022), so that no matrix of queries and keys is ever stored; in f32, or f64 where the operands
+   * are, rounded once to out's dtype; sums in the order of the keys. Products of f16 and bf16 may
+   * round p to that type before it multiplies v. A NaN or an infinity in a key or a value that counts
+   * leaves no finite number in the results of queries that see it, and maybe of others of its head.
+   * Traffic: one read of queries, keys and values, one write.
+   * ```
+   *
+   * - heads must be at least 1
+   * - kvHeads must be at least 0
+   * - kvHeads must divide heads
+   * - scale must be finite
+   * - q must be left out where qkv is given
+   * - kv must be left out where qkv is given
+   * - qkv must be floating
+   * - qkv must be [batch, places, (heads + 2 kvHeads) size]
+   * - qkv must have heads of at most 256 elements
+   * - out must have the dtype of the queries
+   * - out must be [batch, places, heads size]
+   * - logSums must be f64 where the operands are, else f32
+   * - logSums must be [batch, heads, places]
+   * - qkv is missing, or q and kv are
+   * - lengths must be i32
+   * - lengths must have one element a sequence
+   * - q must be floating
+   * - kv must have q's dtype
+   * - q must be [batch, places, heads size]
+   * - q must have heads of at most 256 elements
+   * - kv must be [batch, places, 2 kvHeads size]
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  attention(
+    device: Device,
+    fields: {
+      /** Read. Default: none. */ qkv?: Tensor | undefined;
+      /** Read. Default: none. */ q?: Tensor | undefined;
+      /** Read. Default: none. */ kv?: Tensor | undefined;
+      /** Read. Default: none. */ lengths?: Tensor | undefined;
+      /** Written. */ out: Tensor;
+      /** Written. */ logSums: Tensor;
+      /** Default `1`. */ heads?: number | undefined;
+      /** Default `0`. */ kvHeads?: number | undefined;
+      /** Default `causal`. */ mask?: 'causal' | 'none' | undefined;
+      /** Default `0`. */ scale?: number | undefined;
+    },
+  ): void;
+  /**
+   * gradients of attention: of queries, keys and values
+   *
+   * ```text
+   * The gradients of attention from that of its result, by the same tiles: with pᵢⱼ = exp(sᵢⱼ −
+   * logSumᵢ) for the keys that a query sees and dᵢ = gradᵢ·outᵢ,
+   *   tᵢⱼ = pᵢⱼ (gradᵢ·vⱼ − dᵢ),  gradQᵢ = scale Σⱼ tᵢⱼ kⱼ,  gradKⱼ = scale Σᵢ tᵢⱼ qᵢ,
+   *   gradVⱼ = Σᵢ pᵢⱼ gradᵢ
+   * (Dao et al. 2022, algorithm 4), the latter two over the queries of all heads that kⱼ serves. out
+   * and logSums are what attention gave. beta 1 adds to what the gradients hold, beta 0 does not read
+   * them. Gradients lie as the operands do: gradQkv beside qkv; beside q and kv, gradQ and gradKv for
+   * those who ask.
+   * Numerics: in f32, or f64 where the operands are, rounded once; sums in the order of the keys, or
+   * of the heads and their queries. Products of f16 and bf16 may round p and t to that type before
+   * these multiply. Where a query sees no key its gradient is 0, whatever grad is; so are those of a
+   * key that nobody sees or that does not count. A NaN or an infinity leaves no finite number in the
+   * gradients that it is part of, and maybe in others of its head.
+   * Traffic: one read of each operand, one write; keys and values stay in caches while queries pass.
+   * ```
+   *
+   * - heads must be at least 1
+   * - kvHeads must be at least 0
+   * - kvHeads must divide heads
+   * - scale must be finite
+   * - q must be left out where qkv is given
+   * - kv must be left out where qkv is given
+   * - qkv must be floating
+   * - qkv must be [batch, places, (heads + 2 kvHeads) size]
+   * - qkv must have heads of at most 256 elements
+   * - grad must have the dtype of the queries
+   * - grad must be [batch, places, heads size]
+   * - out must have the dtype of the queries
+   * - out must be [batch, places, heads size]
+   * - logSums must be f64 where the operands are, else f32
+   * - logSums must be [batch, heads, places]
+   * - gradQkv is missing
+   * - gradQ must be left out where qkv is given
+   * - gradKv must be left out where qkv is given
+   * - gradQkv must have qkv's dtype
+   * - gradQkv must have qkv's shape
+   * - beta must be 0 or 1
+   * - qkv is missing, or q and kv are
+   * - lengths must be i32
+   * - lengths must have one element a sequence
+   * - q must be floating
+   * - kv must have q's dtype
+   * - q must be [batch, places, heads size]
+   * - q must have heads of at most 256 elements
+   * - kv must be [batch, places, 2 kvHeads size]
+   * - gradQkv must be left out where q is given
+   * - gradQ is missing, or gradKv is
+   * - gradQ must have q's dtype
+   * - gradQ must have q's shape
+   * - gradKv must have kv's dtype
+   * - gradKv must have kv's shape
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  attentionBackward(
+    device: Device,
+    fields: {
+      /** Read. */ grad: Tensor;
+      /** Read. Default: none. */ qkv?: Tensor | undefined;
+      /** Read. Default: none. */ q?: Tensor | undefined;
+      /** Read. Default: none. */ kv?: Tensor | undefined;
+      /** Read. Default: none. */ lengths?: Tensor | undefined;
+      /** Read. */ out: Tensor;
+      /** Read. */ logSums: Tensor;
+      /** Read and written. Default: none. */ gradQkv?: Tensor | undefined;
+      /** Read and written. Default: none. */ gradQ?: Tensor | undefined;
+      /** Read and written. Default: none. */ gradKv?: Tensor | undefined;
+      /** Default `1`. */ heads?: number | undefined;
+      /** Default `0`. */ kvHeads?: number | undefined;
+      /** Default `causal`. */ mask?: 'causal' | 'none' | undefined;
+      /** Default `0`. */ scale?: number | undefined;
+      /** Default `0`. */ beta?: number | undefined;
+    },
+  ): void;
+  /**
    * out = x times normal distribution at x
    *
    * ```text

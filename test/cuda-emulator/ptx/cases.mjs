@@ -218,6 +218,19 @@ function* largeProductCases() {
   }
 }
 
+/** Heads of each size that tiles are made for; those of the longest in 16 bits take no tensor cores. */
+function* attentionCases() {
+  for (const t of floats) {
+    const sums = t === 'f64' ? 'f64' : 'f32';
+    for (const size of [32, 64, 128, 256]) {
+      const [qkv, out] = [`${t}[1x128x${6 * size}]`, `${t}[1x128x${2 * size}]`];
+      const operands = `qkv=${qkv} out=${out} logSums=${sums}[1x2x128] heads=2`;
+      yield `attention ${operands}`;
+      yield `attention_backward grad=${out} ${operands} gradQkv=${qkv}`;
+    }
+  }
+}
+
 /** In registers of 128 threads, in those of 512, in memory; and for one block. */
 function* sweepCases() {
   const marginals = (n, m) => `rowMass=f64[${n}] columnMass=f64[${m}]`;
@@ -313,6 +326,7 @@ const common = [
   newtonCases,
   productCases,
   largeProductCases,
+  attentionCases,
   sweepCases,
   transportCases,
   pursuitCases,

@@ -1,7 +1,7 @@
 #include "ops/transport/batch_sweeps.h"
 
-#include "cpu/kernels/transport/shared/slots.h"
 #include "cpu/kernels/transport/shared/transport.h"
+#include "cpu/slots.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 

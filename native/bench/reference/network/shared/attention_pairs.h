@@ -1,0 +1,70 @@
+// Queries of attention with the keys that they see, in plain loops.
+#pragma once
+#include "bench/reference/shared/inner_product.h"
+#include "bench/reference/shared/softmax.h"
+#include "ops/network/shared/attention_heads.h"
+
+namespace orthokit::bench {
+
+struct AttentionPairs {
+  AttentionHeads heads;
+  const double *queries, *keys, *lengths;
+
+  template <class Op>
+  explicit AttentionPairs(const Op& op)
+      : heads(heads_of(op)),
+        queries(values(op.q ? op.q : op.qkv)),
+        keys(values(op.kv ? op.kv : op.qkv)),
+        lengths(values(op.lengths)) {}
+
+  template <class Body>
+  void for_queries(Body&& body) const {
+    for (int64_t b = 0; b < heads.batch; ++b)
+      for (int64_t head = 0; head < heads.heads; ++head)
+        for (int64_t i = 0; i < heads.queries; ++i) body(b, head, i);
+  }
+  const double* query(int64_t b, int64_t head, int64_t i) const {
+    return queries + heads.query_at(b, head) + i * heads.query_stride();
+  }
+  const double* key(int64_t b, int64_t head, int64_t j) const {
+    return keys + heads.key_at(b, head / heads.group()) + j * heads.key_stride();
+  }
+  const double* value(int64_t b, int64_t head, int64_t j) const {
+    return keys + heads.value_at(b, head / heads.group()) + j * heads.key_stride();
+  }
+  // Of the keys that the query sees, which are the first.
+  int64_t seen(int64_t b, int64_t i) const {
+    return heads.seen(i, lengths ? counted_keys(int32_t(lengths[b]), heads.keys) : heads.keys);
+  }
+  std::vector<double> scores(int64_t b, int64_t head, int64_t i) const {
+    std::vector<double> s(size_t(seen(b, i)), 0.0);
+    for (size_t j = 0; j < s.size(); ++j)
+      s[j] = heads.scale *
+             InnerProduct{query(b, head, i), 1, key(b, head, int64_t(j)), 1, heads.size}.sum();
+    return s;
+  }
+  // The sizes of the terms of these.
+  std::vector<double> score_sizes(int64_t b, int64_t head, int64_t i) const {
+    std::vector<double> s(size_t(seen(b, i)), 0.0);
+    for (size_t j = 0; j < s.size(); ++j)
+      s[j] = std::abs(heads.scale) *
+             InnerProduct{query(b, head, i), 1, key(b, head, int64_t(j)), 1, heads.size}.terms();
+    return s;
+  }
+};
+
+// What rounding x to the operands' type moves it by, where that has 16 bits: an instruction that
+// multiplies matrices may take it so. By what the sizes of terms are multiplied by.
+inline double rounding_of(Dtype dtype, double x, double growth) {
+  constexpr double kLeastHalf = 0x1p-25;  // half the distance of f16's subnormal numbers
+  if (!is_half(dtype)) return 0;
+  const double moved = std::abs(x) * unit_of(dtype);
+  return (dtype == Dtype::kF16 ? std::max(moved, kLeastHalf) : moved) /
+         (growth * unit_of(Dtype::kF32));
+}
+
+inline std::vector<double> softmax_of(const std::vector<double>& scores) {
+  return softmax(scores.data(), int64_t(scores.size()));
+}
+
+}  // namespace orthokit::bench

@@ -1,0 +1,200 @@
+#include "cuda/kernels/network/shared/attention_forms.cuh"
+#include "ops/network/attention_backward.h"
+
+namespace orthokit::cuda {
+
+template <class S, class T>
+struct AttentionGradients {
+  const S *grad, *out;
+  const T* log_sums;
+  T* products;        // of the gradient of a query's result with the result
+  S *queries, *keys;  // the gradients; null: not asked for
+  bool adds;
+
+  __device__ __forceinline__ void write(S* to, T value) const {
+    *to = convert<S>(adds ? value + convert<T>(*to) : value);
+  }
+};
+
+constexpr int kProductThreads = 256;
+
+// A warp a query of a head.
+template <class S, class T>
+__global__ void __launch_bounds__(kProductThreads)
+    attention_products_kernel(AttentionWork<S> work, AttentionGradients<S, T> g, int64_t count) {
+  constexpr int kWarps = kProductThreads / kWarp;
+  const int lane = int(threadIdx.x) % kWarp;
+  for (int64_t index = blockIdx.x * int64_t(kWarps) + threadIdx.x / kWarp; index < count;
+       index += int64_t(gridDim.x) * kWarps) {
+    const int64_t at = index * work.h.size, heads = work.h.heads, place = index / heads;
+    T sum = 0;
+    for (int k = lane; k < work.h.size; k += kWarp)
+      sum = fused(convert<T>(g.grad[at + k]), convert<T>(g.out[at + k]), sum);
+    sum = warp_reduce<Sum>(sum);
+    if (lane == 0)
+      g.products[work.sums_at(place / work.h.queries, index % heads, place % work.h.queries)] = sum;
+  }
+}
+
+// p of a pair, and the slope of its score; `slope` holds the product of gradient and value.
+template <class T>
+__device__ __forceinline__ void slope_of(bool seen, T scale, T log_sum, T product, T& p, T& slope) {
+  p = seen ? power_of_two(fused(p, scale, -log_sum * T(kLog2E))) : T(0);
+  slope = seen ? p * (slope - product) : T(0);
+}
+
+// A block has a tile of queries, through which keys and values pass.
+template <class Tiles>
+__global__ void __launch_bounds__(Tiles::kThreads, Tiles::kBlocks) attention_query_gradients_kernel(
+    AttentionWork<typename Tiles::Storage> work,
+    AttentionGradients<typename Tiles::Storage, typename Tiles::Number> g, int64_t tiles,
+    int64_t count) {
+  using T = typename Tiles::Number;
+  constexpr int kRows = Tiles::kRows, kColumns = Tiles::kColumns;
+  Tiles t(dyn_shared<void>());
+  for (int64_t index = blockIdx.x; index < count; index += gridDim.x) {
+    const int64_t pair = index % (count / tiles), b = pair / work.h.heads,
+                  head = pair % work.h.heads, kv_head = work.kv_head(head),
+                  first = (tiles - 1 - index / (count / tiles)) * Tiles::kOwn,
+                  counted = work.counted(b), last = work.seen(first + Tiles::kOwn - 1, counted);
+    const T scale = T(work.h.scale * kLog2E);
+    typename Tiles::Sums sums = {};
+    T log_sums[kRows], products[kRows];
+    int64_t seen[kRows];
+#pragma unroll
+    for (int i = 0; i < kRows; ++i) {
+      const int64_t query = first + Tiles::row(i);
+      const bool exists = query < work.h.queries;
+      const int64_t at = work.sums_at(b, head, exists ? query : 0);
+      seen[i] = exists ? work.seen(query, counted) : 0;
+      log_sums[i] = g.log_sums[at], products[i] = g.products[at];
+    }
+    t.release();
+    t.template own<0>(work.query_rows(b, head, first, Tiles::kOwn));
+    t.template own<1>(work.out_rows(g.grad, b, head, first, Tiles::kOwn));
+#pragma unroll 1
+    for (int64_t at = 0; at < last; at += Tiles::kPassing) {
+      if (at > 0) t.release();
+      t.template pass<0>(work.key_rows(b, kv_head, at, counted, Tiles::kPassing));
+      t.template pass<1>(work.value_rows(b, kv_head, at, counted, Tiles::kPassing));
+      t.settle();
+      typename Tiles::Scores p, slopes;
+      t.template score<0, 0>(p);
+      t.template score<1, 1>(slopes);
+#pragma unroll
+      for (int i = 0; i < kRows; ++i)
+#pragma unroll
+        for (int j = 0; j < kColumns; ++j)
+          slope_of(at + Tiles::column(j) < seen[i], scale, log_sums[i], products[i], p[i][j],
+                   slopes[i][j]);
+      t.template add<0>(slopes, sums);
+    }
+    if (last == 0) t.settle();
+#pragma unroll
+    for (int i = 0; i < kRows; ++i) {
+      const int64_t query = first + Tiles::row(i);
+      if (query >= work.h.queries) continue;
+      auto* to = g.queries + work.query_at(b, head, query);
+#pragma unroll
+      for (int k = 0; k < Tiles::kElements; ++k)
+        if (Tiles::element(k) < work.h.size)
+          g.write(to + Tiles::element(k), seen[i] > 0 ? sums[i][k] * T(work.h.scale) : T(0));
+    }
+  }
+}
+
+// A block has a tile of keys and values, through which the queries of all heads pass that they
+// serve.
+template <class Tiles>
+__global__ void __launch_bounds__(Tiles::kThreads, Tiles::kBlocks > 2 ? 2 : Tiles::kBlocks)
+    attention_key_gradients_kernel(
+        AttentionWork<typename Tiles::Storage> work,
+        AttentionGradients<typename Tiles::Storage, typename Tiles::Number> g, int64_t tiles,
+        int64_t count) {
+  using T = typename Tiles::Number;
+  constexpr int kRows = Tiles::kRows, kColumns = Tiles::kColumns;
+  Tiles t(dyn_shared<void>());
+  for (int64_t index = blockIdx.x; index < count; index += gridDim.x) {
+    const int64_t pair = index % (count / tiles), b = pair / work.h.kv_heads,
+                  kv_head = pair % work.h.kv_heads, group = work.h.heads / work.h.kv_heads,
+                  first = index / (count / tiles) * Tiles::kOwn, counted = work.counted(b),
+                  from = work.first_query(first);
+    const T scale = T(work.h.scale * kLog2E);
+    typename Tiles::Sums keys = {}, values = {};
+    t.release();
+    t.template own<0>(work.key_rows(b, kv_head, first, counted, Tiles::kOwn));
+    t.template own<1>(work.value_rows(b, kv_head, first, counted, Tiles::kOwn));
+    t.settle();
+    if (first < counted) {
+#pragma unroll 1
+      for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head)
+#pragma unroll 1
+        for (int64_t at = from; at < work.h.queries; at += Tiles::kPassing) {
+          t.release();
+          t.template pass<0>(work.query_rows(b, head, at, Tiles::kPassing));
+          t.template pass<1>(work.out_rows(g.grad, b, head, at, Tiles::kPassing));
+          t.settle();
+          typename Tiles::Scores p, slopes;
+          t.template score<0, 0>(p);
+          t.template score<1, 1>(slopes);
+#pragma unroll
+          for (int j = 0; j < kColumns; ++j) {
+            const int64_t query = at + Tiles::column(j);
+            const bool exists = query < work.h.queries;
+            const int64_t sums_at = work.sums_at(b, head, exists ? query : 0);
+            const int64_t seen = exists ? work.seen(query, counted) : 0;
+            const T log_sum = g.log_sums[sums_at], product = g.products[sums_at];
+#pragma unroll
+            for (int i = 0; i < kRows; ++i)
+              slope_of(first + Tiles::row(i) < seen, scale, log_sum, product, p[i][j],
+                       slopes[i][j]);
+          }
+          t.template add<1>(p, values);
+          t.template add<0>(slopes, keys);
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < kRows; ++i) {
+      const int64_t key = first + Tiles::row(i);
+      if (key >= work.h.keys) continue;
+      auto *to_key = g.keys + work.key_at(b, kv_head, key),
+           *to_value = g.keys + work.value_at(b, kv_head, key);
+#pragma unroll
+      for (int k = 0; k < Tiles::kElements; ++k)
+        if (Tiles::element(k) < work.h.size) {
+          g.write(to_key + Tiles::element(k), key < counted ? keys[i][k] * T(work.h.scale) : T(0));
+          g.write(to_value + Tiles::element(k), key < counted ? values[i][k] : T(0));
+        }
+    }
+  }
+}
+
+static void attention_backward(const AttentionBackward& op, Stream& stream) {
+  const AttentionHeads h = heads_of(op);
+  with_attention_tiles<2>(stream, attention_dtype(op), h.size, [&]<class Tiles>() {
+    using S = typename Tiles::Storage;
+    using T = typename Tiles::Number;
+    const int64_t queries = h.batch * h.queries * h.heads;
+    const View &to_queries = op.qkv ? op.grad_qkv : op.grad_q,
+               &to_keys = op.qkv ? op.grad_qkv : op.grad_kv;
+    const AttentionGradients<S, T> g{
+        op.grad.as<S>(),    op.out.as<S>(),  op.log_sums.as<T>(), stream.scratch<T>(queries),
+        to_queries.as<S>(), to_keys.as<S>(), op.beta != 0};
+    const AttentionWork<S> work = attention_work<S>(op, {&op.grad});
+    if (queries > 0)
+      launch(stream, attention_products_kernel<S, T>,
+             {blocks_for(parts_of(queries, kProductThreads / kWarp)), kProductThreads}, work, g,
+             queries);
+    const auto run = [&](auto kernel, int64_t places, int64_t heads) {
+      const int64_t tiles = parts_of(places, Tiles::kOwn), count = tiles * h.batch * heads;
+      if (count > 0)
+        launch(stream, kernel, {blocks_for(count), Tiles::kThreads, Tiles::kShared}, work, g, tiles,
+               count);
+    };
+    if (to_queries) run(attention_query_gradients_kernel<Tiles>, h.queries, h.heads);
+    if (to_keys) run(attention_key_gradients_kernel<Tiles>, h.keys, h.kv_heads);
+  });
+}
+ORTHOKIT_KERNEL(AttentionBackward, attention_backward);
+
+}  // namespace orthokit::cuda

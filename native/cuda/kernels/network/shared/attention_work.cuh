@@ -1,0 +1,115 @@
+// What kernels of attention share: the operands as they lie in memory, and which keys a query sees.
+#pragma once
+#include "cuda/convert.cuh"
+#include "cuda/kernel.h"
+#include "cuda/launch.cuh"
+#include "ops/network/shared/attention_heads.h"
+
+namespace orthokit::cuda {
+
+// Rows of a head: those that exist, and that 16 bytes at once are aligned.
+template <class S>
+struct HeadRows {
+  const S* data;
+  int64_t stride;
+  int rows;
+  int size;  // elements of a row
+  bool whole;
+};
+
+template <class S>
+struct AttentionWork {
+  AttentionHeads h;
+  const S *queries, *keys;  // the tensors that hold them
+  const int* lengths;
+  bool whole;
+
+  __device__ __forceinline__ int64_t counted(int64_t b) const {
+    if (!lengths) return h.keys;
+    const int64_t length = lengths[b];
+    return length < 0 ? 0 : length < h.keys ? length : h.keys;
+  }
+  __device__ __forceinline__ int64_t kv_head(int64_t head) const {
+    return head / (h.heads / h.kv_heads);
+  }
+  __device__ __forceinline__ int64_t query_stride() const {
+    return h.packed ? (h.heads + 2 * h.kv_heads) * h.size : h.heads * h.size;
+  }
+  __device__ __forceinline__ int64_t key_stride() const {
+    return h.packed ? query_stride() : 2 * h.kv_heads * h.size;
+  }
+  __device__ __forceinline__ int64_t query_at(int64_t b, int64_t head, int64_t place) const {
+    return (b * h.queries + place) * query_stride() + head * h.size;
+  }
+  __device__ __forceinline__ int64_t key_at(int64_t b, int64_t kv_head, int64_t place) const {
+    return (b * h.keys + place) * key_stride() + ((h.packed ? h.heads : 0) + kv_head) * h.size;
+  }
+  __device__ __forceinline__ int64_t value_at(int64_t b, int64_t kv_head, int64_t place) const {
+    return key_at(b, kv_head + h.kv_heads, place);
+  }
+  // Of the result and its gradient.
+  __device__ __forceinline__ int64_t out_at(int64_t b, int64_t head, int64_t place) const {
+    return ((b * h.queries + place) * h.heads + head) * h.size;
+  }
+  __device__ __forceinline__ int64_t sums_at(int64_t b, int64_t head, int64_t place) const {
+    return (b * h.heads + head) * h.queries + place;
+  }
+  __device__ __forceinline__ int64_t offset() const { return h.keys - h.queries; }
+  // One past the last key that a query sees.
+  __device__ __forceinline__ int64_t seen(int64_t query, int64_t counted) const {
+    if (!h.causal) return counted;
+    const int64_t last = query + offset() + 1;
+    return last < 0 ? 0 : last < counted ? last : counted;
+  }
+  // The first query that sees a key.
+  __device__ __forceinline__ int64_t first_query(int64_t key) const {
+    const int64_t query = h.causal ? key - offset() : 0;
+    return query > 0 ? query : 0;
+  }
+
+  __device__ __forceinline__ HeadRows<S> rows(const S* data, int64_t stride, int64_t left,
+                                              int most) const {
+    return {data, stride, int(left < 0 ? 0 : left < most ? left : most), int(h.size), whole};
+  }
+  __device__ __forceinline__ HeadRows<S> query_rows(int64_t b, int64_t head, int64_t place,
+                                                    int most) const {
+    return rows(queries + query_at(b, head, place), query_stride(), h.queries - place, most);
+  }
+  // Keys that do not count are as those that do not exist.
+  __device__ __forceinline__ HeadRows<S> key_rows(int64_t b, int64_t head, int64_t place,
+                                                  int64_t counted, int most) const {
+    return rows(keys + key_at(b, head, place), key_stride(), counted - place, most);
+  }
+  __device__ __forceinline__ HeadRows<S> value_rows(int64_t b, int64_t head, int64_t place,
+                                                    int64_t counted, int most) const {
+    return rows(keys + value_at(b, head, place), key_stride(), counted - place, most);
+  }
+  // Rows of a tensor that lies as the result does.
+  __device__ __forceinline__ HeadRows<S> out_rows(const S* data, int64_t b, int64_t head,
+                                                  int64_t place, int most) const {
+    return rows(data + out_at(b, head, place), h.heads * h.size, h.queries - place, most);
+  }
+};
+
+inline bool has_whole_rows(const AttentionHeads& h, std::initializer_list<const View*> tensors) {
+  bool whole = h.size % 8 == 0;
+  for (const View* v : tensors)
+    if (*v) whole = whole && reinterpret_cast<uintptr_t>(v->data) % 16 == 0;
+  return whole;
+}
+
+template <class S, class Op>
+AttentionWork<S> attention_work(const Op& op, std::initializer_list<const View*> others) {
+  AttentionWork<S> work{heads_of(op), (op.qkv ? op.qkv : op.q).template as<S>(),
+                        (op.qkv ? op.qkv : op.kv).template as<S>(),
+                        op.lengths.template as<int32_t>(), false};
+  work.whole = has_whole_rows(work.h, {&op.qkv, &op.q, &op.kv}) && has_whole_rows(work.h, others);
+  return work;
+}
+
+// 2^(difference · log₂ e), for scores that carry that factor already.
+__device__ __forceinline__ float power_of_two(float x) { return exp2f(x); }
+__device__ __forceinline__ double power_of_two(double x) { return exp2(x); }
+inline constexpr double kLog2E = 1.4426950408889634, kLn2 = 0.69314718055994531;
+
+}  // namespace orthokit::cuda
