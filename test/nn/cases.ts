@@ -46,6 +46,13 @@ const square = nn.defineFunction('square', (frame, x: nn.Arg) => {
   };
 });
 
+/** Numbers in [0, 1), the same in each call. */
+const fractions = nn.defineFunction('fractions', (frame, like: nn.Arg) => {
+  const out = frame.buffer(like.shape, like.dtype);
+  ops.random(frame.device, { x: [out], seed: 5 });
+  return { out, inputs: [], backward: () => {} };
+});
+
 export const cases = (n: number): readonly Case[] => {
   const x = [3, n];
   const both = { x, y: x };
@@ -60,7 +67,7 @@ export const cases = (n: number): readonly Case[] => {
     { name: 'addRows of vectors', params: { x, r: [n] }, call: ({ x, r }) => nn.addRows(x!, r!) },
     { name: 'gelu', params: { x }, call: ({ x }) => nn.gelu(x!) },
     { name: 'gelu, tanh', params: { x }, call: ({ x }) => nn.gelu(x!, { form: 'tanh' }) },
-    ...(['relu', 'tanh', 'sigmoid', 'softplus', 'exp'] as const).map((word) => ({
+    ...(['relu', 'tanh', 'sigmoid', 'silu', 'softplus', 'exp'] as const).map((word) => ({
       name: `map ${word}`,
       params: { x },
       call: ({ x }: Params) => nn.map(x!, word),
@@ -120,6 +127,20 @@ export const cases = (n: number): readonly Case[] => {
       params: { weight: [rows, n] },
       call: ({ weight }, index) => nn.embedding({ weight: weight! }, index),
     },
+    ...[0, 1, -1].map((axis) => ({
+      name: `concat and slice on axis ${axis}`,
+      params: { x: [2, 3, n], y: [2, 3, n] },
+      call: ({ x, y }: Params) => {
+        const all = nn.concat([x!, y!, nn.relu(x!)], axis);
+        const size = all.shape.at(axis)!;
+        return nn.concat([nn.slice(all, axis, size - 2, size), all, nn.slice(all, axis, 1, 2)], axis);
+      },
+    })),
+    {
+      name: 'slice, the same twice',
+      params: { x },
+      call: ({ x }) => nn.add(nn.slice(x!, 0, 1, 3), nn.slice(x!, 0, 0, 2)),
+    },
     { name: 'reshape', params: { x }, call: ({ x }) => nn.gelu(nn.reshape(x!, [n, 3])) },
     { name: 'cast', params: { x }, call: ({ x }) => nn.cast(nn.cast(x!, 'f64'), x!.dtype) },
     { name: 'defineFunction', params: { x }, call: ({ x }) => nn.add(square(x!), square(nn.gelu(x!))) },
@@ -169,6 +190,13 @@ export const cases = (n: number): readonly Case[] => {
       name: 'squaredError of a parameter and its image',
       params: { x },
       call: ({ x }) => nn.squaredError(nn.add(nn.add(x!, x!), x!), x!),
+      isLoss: true,
+      hasCurvature: true,
+    },
+    {
+      name: 'binaryCrossEntropy',
+      params: { x },
+      call: ({ x }) => nn.binaryCrossEntropy(x!, fractions(x!).tensor),
       isLoss: true,
       hasCurvature: true,
     },

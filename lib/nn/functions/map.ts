@@ -35,12 +35,21 @@ const slopes: Record<MapWord, Slope> = {
     ops.map(f.device, { x: [x], out: [slope], function: 'sigmoid' });
     times(f, grad, slope, out);
   },
+  silu: (f, grad, x, _y, out) => {
+    const [slope, part] = [f.scratch(x.shape, x.dtype), f.scratch(x.shape, x.dtype)];
+    ops.map(f.device, { x: [x], out: [slope], function: 'sigmoid' });
+    // σ + x σ (1 − σ), by the one word for σ (1 − σ).
+    ops.map(f.device, { x: [x], out: [part], function: 'softplus_second_derivative' });
+    times(f, x, part, part);
+    ops.linearCombination(f.device, { out: [slope], terms: [slope, part], coefficients: [1, 1] });
+    times(f, grad, slope, out);
+  },
   exp: (f, grad, _x, y, out) => times(f, grad, y, out),
   log: (f, grad, x, _y, out) => ops.divide(f.device, { x: [grad], y: [x], out: [out] }),
 };
 
 /** A function that {@link map} knows. */
-export type MapWord = 'relu' | 'tanh' | 'sigmoid' | 'softplus' | 'exp' | 'log';
+export type MapWord = 'relu' | 'tanh' | 'sigmoid' | 'silu' | 'softplus' | 'exp' | 'log';
 
 const mapped = (name: string) =>
   defineSymmetric(name, (f, x, word: MapWord) => {
@@ -48,13 +57,14 @@ const mapped = (name: string) =>
     if (!slope) throw refusal(name, 'word', `be ${oneOf(Object.keys(slopes))}`, shown(word));
     const input = tensorOf(x);
     const out = f.buffer(x.shape, x.dtype);
-    ops.map(f.device, { x: [input], out: [out], function: word });
+    ops.map(f.device, { x: [input], out: [out], function: word === 'silu' ? 'sigmoid' : word });
+    if (word === 'silu') times(f, input, out, out);
     return { out, times: (v, to) => slope(f, v, input, out, to) };
   });
 const rectified = mapped('relu');
 
 /**
- * f(x), element by element, by a word. @throws ERR_ARGUMENT for another word
+ * f(x), element by element, by a word; `silu` is x σ(x), σ the sigmoid. @throws ERR_ARGUMENT for another word
  *
  * @example
  * const gate = nn.map(nn.linear(layer, x), 'sigmoid');
