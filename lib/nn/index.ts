@@ -33,9 +33,23 @@ export { softmax } from './functions/softmax.ts';
 export { squaredError } from './functions/squared-error.ts';
 export { mean, sum } from './functions/sum.ts';
 export { weighted } from './functions/weighted.ts';
-export { type Init, type InitLinearOptions, type InitOptions, init, type NewLayer } from './init.ts';
+export {
+  type Init,
+  type InitConv2dOptions,
+  type InitLinearOptions,
+  type InitLoraOptions,
+  type InitOptions,
+  init,
+  type NewAdapter,
+  type NewBatchNorm,
+  type NewLayer,
+} from './init.ts';
+export { type AssignOptions, assign } from './model/assign.ts';
+export type { AssignMap, AssignPlace } from './model/assign-plan.ts';
+export { describe } from './model/describe.ts';
 export { join, mapTensors } from './model/map-tensors.ts';
 export { buffer, named, parameters, select } from './model/parameters.ts';
+export { type Applied, replaceLayers } from './model/replace-layers.ts';
 export { Arena } from './tape/arena.ts';
 export { defineFunction } from './tape/define.ts';
 export type { Frame } from './tape/frame.ts';

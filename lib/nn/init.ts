@@ -1,9 +1,23 @@
 import { allOrNone, filled } from '../core/all-or-none.ts';
 import * as check from '../core/check.ts';
 import type { Device } from '../core/device.ts';
+import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
-import { flag, positive, type Resolved, readOptions, required, type Schema, whole, word } from '../core/schema.ts';
+import {
+  count,
+  finite,
+  flag,
+  optional,
+  positive,
+  type Resolved,
+  readOptions,
+  required,
+  type Schema,
+  whole,
+  word,
+} from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
+import { buffer } from './model/parameters.ts';
 
 /** Options of {@link init}. */
 export interface InitOptions {
@@ -19,6 +33,38 @@ export interface InitLinearOptions {
   bias?: boolean | undefined;
   /** The standard deviation of the weights: positive. Default: 0.02. */
   deviation?: number | undefined;
+}
+
+/** Options of {@link Init.conv2d}. */
+export interface InitConv2dOptions {
+  /** Default: true. */
+  bias?: boolean | undefined;
+  /** The standard deviation of the weights: positive. Default: √(2 / elements of one output's kernel) (He et al. 2015). */
+  deviation?: number | undefined;
+  /** Groups of channels, each with kernels of its own; they divide inputs and outputs. Default: 1. */
+  groups?: number | undefined;
+}
+
+/** Options of {@link Init.lora}. */
+export interface InitLoraOptions {
+  /** Rows of `a`: whole, from 1 on. It has no default. */
+  rank: number;
+  /** The factor of the product: finite. Default: 1. */
+  scale?: number | undefined;
+}
+
+/** A new adapter, for a linear layer. */
+export interface NewAdapter {
+  /** As {@link linear} takes it. */
+  lora: { a: Tensor; b: Tensor; scale: number };
+}
+
+/** A new batch normalization. */
+export interface NewBatchNorm extends NewLayer {
+  /** The running mean `[channels]`, a buffer. */
+  mean: Tensor;
+  /** The running variance `[channels]`, a buffer. */
+  variance: Tensor;
 }
 
 /** New parameters: of a linear layer, or of a normalization. */
@@ -39,6 +85,15 @@ export interface Init {
   table(count: number, width: number): Pick<NewLayer, 'weight'>;
   /** Normal numbers; the deviation is positive. */
   normal(shape: readonly number[], deviation: number): Tensor;
+  /** weight `[outputs, size, size, inputs / groups]` of normal numbers, bias `[outputs]` of zeros. */
+  conv2d(inputs: number, outputs: number, size: number, options?: InitConv2dOptions): NewLayer;
+  /** weight `[channels]` of ones, bias of zeros, and running moments: mean of zeros, variance of ones. */
+  batchNorm(channels: number): NewBatchNorm;
+  /**
+   * For a linear layer `[outputs, inputs]`: a `[rank, inputs]` of normal numbers of deviation 1 / √inputs, b
+   * `[outputs, rank]` of zeros, so that it changes nothing at first.
+   */
+  lora(layer: { weight: Tensor }, options: InitLoraOptions): NewAdapter;
 }
 
 const schema: Schema<Resolved<InitOptions>> = {
@@ -46,6 +101,12 @@ const schema: Schema<Resolved<InitOptions>> = {
   dtype: word(check.floating, 'f32'),
 };
 const normalSchema: Schema<{ deviation: number }> = { deviation: positive(0.02) };
+const convSchema: Schema<Resolved<InitConv2dOptions, 'deviation'>> = {
+  bias: flag(true),
+  deviation: optional(positive(1)),
+  groups: count(1),
+};
+const loraSchema: Schema<Resolved<InitLoraOptions>> = { rank: required(count(1)), scale: finite(1) };
 const linearSchema: Schema<Resolved<InitLinearOptions>> = { bias: flag(true), ...normalSchema };
 
 /**
@@ -82,12 +143,36 @@ export function init(device: Device, options: InitOptions): Init {
     const [weight, bias] = allOrNone(makeWeight, () => full(width, 0));
     return { weight, bias };
   };
+  const withBias = (hasBias: boolean, weight: () => Tensor, width: number): NewLayer =>
+    hasBias ? layer(weight, width) : ({ weight: weight() } as NewLayer);
   return {
     normal,
     linear: (inputs, outputs, given = {}) => {
       const { bias, deviation } = readOptions('nn.init.linear', given, linearSchema);
-      const weight = () => normal([outputs, inputs], deviation);
-      return bias ? layer(weight, outputs) : ({ weight: weight() } as NewLayer);
+      return withBias(bias, () => normal([outputs, inputs], deviation), outputs);
+    },
+    conv2d: (inputs, outputs, size, given = {}) => {
+      const { bias, deviation, groups } = readOptions('nn.init.conv2d', given, convSchema);
+      if (inputs % groups !== 0 || outputs % groups !== 0)
+        throw refusal('nn.init.conv2d', 'groups', `divide inputs and outputs, ${inputs} and ${outputs}`, groups);
+      const shape = [outputs, size, size, inputs / groups];
+      const own = Math.sqrt((2 * groups) / (size * size * inputs));
+      return withBias(bias, () => normal(shape, deviation ?? own), outputs);
+    },
+    batchNorm: (channels) => {
+      const makers = [1, 0, 0, 1].map((value) => () => full(channels, value));
+      const [weight, bias, mean, variance] = allOrNone(...makers) as [Tensor, Tensor, Tensor, Tensor];
+      return { weight, bias, mean: buffer(mean), variance: buffer(variance) };
+    },
+    lora: ({ weight }, given) => {
+      const { rank, scale } = readOptions('nn.init.lora', given, loraSchema);
+      check.tensor('nn.init.lora', 'weight', weight, { rank: 2, filled: true });
+      const [outputs, inputs] = weight.shape as [number, number];
+      const [a, b] = allOrNone(
+        () => normal([rank, inputs], 1 / Math.sqrt(inputs)),
+        () => Tensor.zeros(device, [outputs, rank], { dtype }),
+      );
+      return { lora: { a, b, scale } };
     },
     norm: (width) => layer(() => full(width, 1), width),
     table: (count, width) => ({ weight: normal([count, width], 0.02) }),

@@ -1,5 +1,6 @@
 import { ops } from '../../core/native-ops.ts';
 import type { Tensor } from '../../core/tensor.ts';
+import type { Applied } from '../model/replace-layers.ts';
 import { defineOwn } from '../tape/define.ts';
 import { runningTape } from '../tape/running.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
@@ -100,10 +101,12 @@ const rounded = defineOwn('linear', (f, x: Arg, weight: Arg, bias: Arg | undefin
 });
 
 /**
- * x Wᵀ + b over the last axis; with an adapter, + scale · (x Aᵀ) Bᵀ.
+ * x Wᵀ + b over the last axis; with an adapter, + scale · (x Aᵀ) Bᵀ. A layer that has `apply` is called by it.
  * @throws ERR_SHAPE, ERR_DTYPE
  */
-export function linear({ weight, bias, lora }: Linear, x: Arg): Value {
+export function linear(layer: Linear | Applied, x: Arg): Value {
+  if ('apply' in layer) return layer.apply(x);
+  const { weight, bias, lora } = layer;
   const { products } = runningTape('linear').options;
   const y = products ? rounded(x, weight, bias, products) : product(x, weight, bias, 1);
   return lora ? add(y, product(product(x, lora.a, undefined, 1), lora.b, undefined, lora.scale)) : y;

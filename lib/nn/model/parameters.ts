@@ -1,6 +1,7 @@
 import * as check from '../../core/check.ts';
 import { refusal, shown } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
+import { fitting } from './pattern.ts';
 import { places } from './tree.ts';
 
 const buffers = new WeakSet<Tensor>();
@@ -39,16 +40,6 @@ export const parameters = (model: object): Tensor[] => [...parameterPaths('nn.pa
  */
 export function named(model: object): Record<string, Tensor> {
   return Object.fromEntries([...places('nn.named', model)].map(([tensor, [path]]) => [path!, tensor]));
-}
-
-/** `*` is within a step of the path, `**` any number of steps. */
-function fitting(pattern: string): (path: string) => boolean {
-  const steps = pattern.split('.').map((step) => {
-    if (step === '**') return '(?:\\.[^.]+)*';
-    return `\\.${step.replaceAll(/[\\^$.*+?()[\]{}|]/g, (sign) => (sign === '*' ? '[^.]*' : `\\${sign}`))}`;
-  });
-  const expression = new RegExp(`^${steps.join('')}$`);
-  return (path) => expression.test(`.${path}`);
 }
 
 /**

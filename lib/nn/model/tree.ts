@@ -8,7 +8,7 @@ import { isArg } from '../tape/value.ts';
 
 type Fields = Record<string, unknown>;
 
-const isNode = (x: unknown): x is Fields =>
+export const isNode = (x: unknown): x is Fields =>
   typeof x === 'object' && x !== null && !isArg(x) && !ArrayBuffer.isView(x) && !(x instanceof Device);
 
 /** Their elements have no names. */
@@ -37,35 +37,54 @@ function holdersIn(model: unknown): Set<unknown> {
   return holders;
 }
 
+/** A field or an element of a model, and its path. */
+export interface Part {
+  readonly path: string;
+  readonly value: unknown;
+  readonly owner: Fields;
+  readonly key: string;
+}
+
 /**
- * The paths of every tensor, in the order of fields. A tensor that stands in several places, such as tied weights, has
- * as many paths. An object that holds itself is walked once.
- * @throws ERR_ARGUMENT for tensors in a `Map` or a `Set`, whose elements have no names, for one path of two tensors,
- * and for a proxy of a tensor; ERR_DISPOSED
+ * All parts of a model in the order of fields, owners before what they hold. An object that holds itself is walked once.
+ * @throws ERR_ARGUMENT for tensors in a `Map` or a `Set`, whose elements have no names, and for a proxy of a tensor;
+ * ERR_DISPOSED
  */
-export function places(where: string, model: unknown): Map<Tensor, string[]> {
-  const found = new Map<Tensor, string[]>();
-  const taken = new Map<string, Tensor>();
+export function partsOf(where: string, model: unknown): Part[] {
+  const parts: Part[] = [];
   const above = new Set<unknown>();
   const walk = (x: unknown, path: string): void => {
-    if (x instanceof Tensor) {
-      check.tensor(where, path, x);
-      if ((taken.get(path) ?? x) !== x) throw refusal(where, path, 'be the path of one tensor', 'two');
-      taken.set(path, x);
-      const paths = found.get(x);
-      if (paths) paths.push(path);
-      else found.set(x, [path]);
-      return;
-    }
+    if (x instanceof Tensor) check.tensor(where, path, x);
     if (!isNode(x) || above.has(x)) return;
     if (isBag(x) && holdersIn(x).has(x))
       throw refusal(where, path || 'model', 'be an object or a list', 'a Map or a Set of tensors');
     above.add(x);
-    for (const key of Object.keys(x)) walk(x[key], path === '' ? key : `${path}.${key}`);
+    for (const key of Object.keys(x)) {
+      const below = path === '' ? key : `${path}.${key}`;
+      parts.push({ path: below, value: x[key], owner: x, key });
+      walk(x[key], below);
+    }
     above.delete(x);
   };
   if (typeof model !== 'object' || model === null) throw refusal(where, 'model', 'be an object', shown(model));
   walk(model, '');
+  return parts;
+}
+
+/**
+ * The paths of every tensor, in the order of fields. A tensor that stands in several places, such as tied weights, has
+ * as many paths.
+ * @throws as {@link partsOf}; ERR_ARGUMENT for one path of two tensors
+ */
+export function places(where: string, model: unknown): Map<Tensor, string[]> {
+  const found = new Map<Tensor, string[]>();
+  const taken = new Map<string, Tensor>();
+  for (const { path, value } of partsOf(where, model)) {
+    if (!isTensor(value)) continue;
+    if ((taken.get(path) ?? value) !== value) throw refusal(where, path, 'be the path of one tensor', 'two');
+    taken.set(path, value);
+    found.set(value, [...(found.get(value) ?? []), path]);
+  }
   return found;
 }
 

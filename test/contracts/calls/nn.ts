@@ -68,6 +68,14 @@ const own: Record<string, Call> = {
   parameters: { args: (on) => [model(on)], takes: takesAny },
   named: { args: (on) => [model(on)], takes: takesAny },
   select: { args: (on) => [model(on), '**'], takes: takesAny },
+  describe: { args: (on) => [model(on)], takes: takesAny },
+  assign: {
+    args: (on) => [model(on), { 'layer.w': Tensor.zeros(on.device, [2, 3]) }],
+    options: () => ({ map: (name: string) => name }),
+    takes: takesAny,
+    changes: [0],
+  },
+  replaceLayers: { args: (on) => [model(on), 'layer', () => ({})], takes: takesAny },
   cosine: { options: () => ({ peak: 1, warmup: 1, steps: 2 }), refused: [{ steps: 1 }] },
   Arena: { args: ({ device }) => [device] },
 };

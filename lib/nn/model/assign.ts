@@ -1,0 +1,106 @@
+import * as check from '../../core/check.ts';
+import { refusal, shown } from '../../core/errors.ts';
+import { ops } from '../../core/native-ops.ts';
+import { isRecord } from '../../core/options.ts';
+import { Owned } from '../../core/owned.ts';
+import { kind, readOptions, type Schema } from '../../core/schema.ts';
+import { Tensor } from '../../core/tensor.ts';
+import { type AssignMap, type Piece, type Target, targetsOf } from './assign-plan.ts';
+import { permuted } from './permute.ts';
+
+/** Options of {@link assign}. */
+export interface AssignOptions {
+  /**
+   * Where a tensor of the file goes. `permute` turns it: `[1, 0]` for products that GPT-2 stores `[in, out]`,
+   * `[0, 2, 3, 1]` for PyTorch's kernels; `rows` puts separate q, k and v into one qkv. `null` leaves it out. Default:
+   * to the path that is its name.
+   */
+  map?: AssignMap | undefined;
+}
+
+const where = 'nn.assign';
+const schema: Schema<{ map: AssignMap | undefined }> = { map: kind((x) => typeof x === 'function', 'a function') };
+
+/** Tensors that are written, and from what; those of another dtype are cast. */
+class Copies {
+  readonly #owned = new Owned<Tensor>();
+  readonly #copy = { out: [] as Tensor[], x: [] as Tensor[] };
+  readonly #cast = { out: [] as Tensor[], x: [] as Tensor[] };
+
+  add(target: Tensor, pieces: readonly Piece[]): void {
+    for (const { tensor, permute, rows } of pieces) {
+      const x = permute ? permuted(tensor, permute, this.#owned) : tensor;
+      const lists = x.dtype === target.dtype ? this.#copy : this.#cast;
+      lists.out.push(rows ? this.#owned.add(target.rows(...rows)) : target);
+      lists.x.push(x);
+    }
+  }
+
+  run(): void {
+    const [first] = [...this.#copy.out, ...this.#cast.out];
+    if (this.#copy.out.length > 0) ops.copy(first!.device, this.#copy);
+    if (this.#cast.out.length > 0) ops.cast(first!.device, this.#cast);
+  }
+
+  [Symbol.dispose](): void {
+    this.#owned.dispose();
+  }
+}
+
+/** The bytes of a tensor of the model, as one of its paths would have them. */
+async function bytesOf(target: Tensor, pieces: readonly Piece[]): Promise<Buffer> {
+  using copies = new Copies();
+  const like = new Tensor(target.device, target.shape, target.dtype);
+  try {
+    copies.add(like, pieces);
+    copies.run();
+    return Buffer.from((await like.read()).buffer);
+  } finally {
+    like.dispose();
+  }
+}
+
+/** @throws ERR_STATE unless all paths of the tensor are given the same */
+async function checkTie({ target, given: [first, ...others] }: Target): Promise<void> {
+  if (others.length === 0) return;
+  const bytes = await bytesOf(target, first!);
+  for (const other of others)
+    if (!bytes.equals(await bytesOf(target, other))) {
+      const must = `be what is given for ${first![0]!.name}, with which it is tied`;
+      throw refusal(where, other[0]!.name, must, 'another tensor', 'ERR_STATE');
+    }
+}
+
+/**
+ * Copies tensors, such as those of a file, into a model: each into the tensor whose path is its name, or where `map`
+ * says. All of the model are given, and nothing else; floating dtypes are converted. Of tied tensors one path is
+ * enough, and of two both are equal. What does not fit is found before anything is copied.
+ *
+ * @param tensors By name, on the device of the model, as `loadTensors` gives them.
+ * @example
+ * const turned = /c_attn|c_proj|c_fc/; // GPT-2 stores products [in, out], and masks
+ * await nn.assign(model, await loadTensors(device, 'model.safetensors'), {
+ *   map: (name, { shape }) =>
+ *     name.endsWith('.attn.bias') ? null : { name, ...(turned.test(name) && shape.length === 2 && { permute: [1, 0] }) },
+ * });
+ *
+ * @throws ERR_STATE for tensors that are missing, left over or of another shape, with counts, the first five of each
+ * and names that are near, and for tied tensors that differ; ERR_ARGUMENT for what is no model, tensor, option or
+ * place; ERR_DEVICE; ERR_DISPOSED; what `map` throws
+ */
+export async function assign(
+  model: object,
+  tensors: Readonly<Record<string, Tensor>>,
+  options: AssignOptions = {},
+): Promise<void> {
+  const { map = (name: string) => name } = readOptions(where, options, schema);
+  if (!isRecord(tensors)) throw refusal(where, 'tensors', 'be an object', shown(tensors));
+  const targets = targetsOf(where, model, tensors, map);
+  for (const target of targets) await checkTie(target);
+  using copies = new Copies();
+  for (const { target, given } of targets) {
+    check.alive(where, given[0]![0]!.name, target);
+    copies.add(target, given[0]!);
+  }
+  copies.run();
+}
