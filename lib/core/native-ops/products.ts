@@ -10,9 +10,9 @@ export interface OpsOfGroup {
    * ```text
    * cᵢⱼ = alpha · (op(a) · op(b))ᵢⱼ + beta · sᵢⱼ + biasⱼ, for matrices, or batches of equally many, which
    * share the bias. s is `addend`, or c itself without one.
-   * Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once (by cuBLAS,
-   * beta · s + bias is rounded before). beta = 0 does not read s; alpha = 0 or no inner elements leave
-   * beta · s + bias. Some processors take bf16 numbers below 2⁻¹²⁶, and sums of such a size, as 0.
+   * Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once. beta = 0
+   * does not read s; alpha = 0 or no inner elements leave beta · s + bias. Some processors take bf16
+   * numbers below 2⁻¹²⁶, and sums of such a size, as 0.
    * ```
    *
    * - a, b and c must be floating and of one dtype
