@@ -53,6 +53,20 @@ describe.each(devices)('options of orthokit/nn on %s', (kind) => {
     });
   });
 
+  it('products in 16 bits leave samples apart, and go through adapters', async () => {
+    const x = whole([3, 7]);
+    const model = { weight: whole([5, 7]), bias: whole([5]), a: whole([2, 7]), b: whole([5, 2]) };
+    const loss = (m: nn.Traced<Model>, y: Tensor) => {
+      const lora = { a: m['a']!, b: m['b']!, scale: 2 };
+      return nn.sum(nn.linear({ weight: m['weight']!, bias: m['bias']!, lora }, y));
+    };
+    for (const perSample of [false, true]) {
+      using short = nn.valueAndGrad(loss, { products: 'bf16', perSample });
+      using own = nn.valueAndGrad(loss, { perSample });
+      expect(await read(short(model, x).grads)).toEqual(await read(own(model, x).grads));
+    }
+  });
+
   it('scale is a factor of the gradients, and not of the value', async () => {
     const model = { weight: tensor([5, 7], 1), bias: tensor([5], 2) };
     const x = tensor([3, 7], 3);

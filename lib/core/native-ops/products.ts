@@ -11,14 +11,16 @@ export interface OpsOfGroup {
    * cᵢⱼ = alpha · (op(a) · op(b))ᵢⱼ + beta · sᵢⱼ + biasⱼ, for matrices, or batches of equally many, which
    * share the bias. s is `addend`, or c itself without one.
    * Numerics: products and sums in the tensors' dtype; of f16 and bf16 in f32, rounded once. beta = 0
-   * does not read s; alpha = 0 or no inner elements leave beta · s + bias. Some processors take bf16
-   * numbers below 2⁻¹²⁶, and sums of such a size, as 0.
+   * does not read s; alpha = 0 or no inner elements leave beta · s + bias. `products` 'bf16' and 'f16'
+   * round f32 factors to these; sums stay f32. Some processors take bf16 numbers below 2⁻¹²⁶, and sums
+   * of such a size, as 0.
    * ```
    *
    * - a, b and c must be floating and of one dtype
    * - a, b and c must be matrices or batches of them
    * - a, b and c must hold equally many matrices
    * - a, b and c must have sides below 2^31
+   * - a, b and c must be f32 for products in 16 bits
    * - bias must have c's dtype
    * - bias must have one element a column of c
    * - addend must have c's dtype
@@ -38,6 +40,7 @@ export interface OpsOfGroup {
       /** Default `0`. */ beta?: number | undefined;
       /** Default `none`. */ transA?: 'none' | 'transposed' | undefined;
       /** Default `none`. */ transB?: 'none' | 'transposed' | undefined;
+      /** Default `own`. */ products?: 'own' | 'bf16' | 'f16' | undefined;
     },
   ): void;
   /**

@@ -30,8 +30,6 @@ export interface Session extends Owner {
   readonly options: TapeOptions;
   /** A place in the sequence for so many numbers; none in a call without a seed. */
   draw(count: number): Place | undefined;
-  /** A tensor in the dtype of products, rounded once a call where it is a parameter. */
-  rounded(x: Arg, dtype: 'bf16' | 'f16'): Tensor;
 }
 
 /** The means of one call of a function. */

@@ -1,12 +1,11 @@
 // The functions of a call are written on a tape, which is walked back for gradients and forth for tangents.
 import { OrthokitError } from '../../core/errors.ts';
-import { ops } from '../../core/native-ops.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
 import type { Place, Session, TapeFrame, TapeOptions } from './frame.ts';
 import { located } from './located.ts';
 import type { Entry } from './rule.ts';
-import { type Arg, isResult, isTracked, Result, tangentOf, tensorOf } from './value.ts';
+import { isTracked, Result, tangentOf } from './value.ts';
 import { Backward } from './way.ts';
 
 export class Tape implements Session {
@@ -20,7 +19,6 @@ export class Tape implements Session {
   #untracked: Tensor[] = [];
   readonly #isRecording: boolean;
   readonly #outer: Tape | undefined;
-  readonly #rounded: Map<Tensor, Tensor>;
   readonly #call: number;
 
   constructor(arena: Arena, options: TapeOptions, isRecording: boolean = options.isRecording, outer?: Tape) {
@@ -29,7 +27,6 @@ export class Tape implements Session {
     this.random = options.random;
     this.#isRecording = isRecording;
     this.#outer = outer;
-    this.#rounded = outer ? outer.#rounded : new Map();
     this.#call = arena.calls;
   }
 
@@ -49,18 +46,6 @@ export class Tape implements Session {
     const at = this.random;
     if (at) this.random = { ...at, offset: at.offset + count };
     return at;
-  }
-
-  rounded(x: Arg, dtype: 'bf16' | 'f16'): Tensor {
-    const tensor = tensorOf(x);
-    let cast = this.#rounded.get(tensor);
-    if (!cast) {
-      cast = this.arena.take(tensor.shape, dtype);
-      // The buffer of a result that is no parameter may hold another one later in the call.
-      if (!isResult(x) || x.leaf) this.#rounded.set(tensor, cast);
-      ops.cast(this.arena.device, { out: [cast], x: [tensor] });
-    }
-    return cast;
   }
 
   pin(tensor: Tensor): void {

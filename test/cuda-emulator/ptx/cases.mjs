@@ -205,6 +205,9 @@ function* productCases() {
 }
 
 function* largeProductCases() {
+  for (const products of ['bf16', 'f16']) {
+    yield `gemm a=f32[384x256] b=f32[256x320] c=f32[384x320] bias=f32[320] products=${products}`;
+  }
   for (const t of ['f32', 'f16', 'bf16']) {
     // The depth is cut where tiles are few.
     yield `gemm a=${t}[128x4096] b=${t}[4096x128] c=${t}[128x128]`;

@@ -122,6 +122,52 @@ describe.each(devices)('gemm on %s', (kind) => {
     await check(device, dtype, { rows: 7, columns: 15, inner: 1001, alpha: -1, beta: 1, ...flags });
   });
 
+  describe.each(['bf16', 'f16'] as const)('f32 in products of %s', (products) => {
+    const rounded = (values: Float32Array) => numbersOf(arrayOf(values, products), products);
+    const numbers = (size: number, seed: number) => Float32Array.from(normal(size, seed));
+    it.each(transposes)('rounds factors alone, a transposed: $transA, b transposed: $transB', async (flags) => {
+      for (const [rows, columns, inner, batch] of [...sizes, [33, 31, 4097], [129, 136, 40, 24]] as [
+        number,
+        number,
+        number,
+        number?,
+      ][]) {
+        const [n, shape] = [batch ?? 1, (r: number, c: number) => (batch ? [batch, r, c] : [r, c])];
+        const [a, b] = [numbers(n * rows * inner, 1), numbers(n * inner * columns, 2)];
+        const s = numbers(n * rows * columns, 3);
+        const c = tensorOf(device, s, shape(rows, columns));
+        ops.gemm(device, {
+          a: tensorOf(device, a, flags.transA ? shape(inner, rows) : shape(rows, inner)),
+          b: tensorOf(device, b, flags.transB ? shape(columns, inner) : shape(inner, columns)),
+          c,
+          bias: tensorOf(device, s.subarray(0, columns), [columns]),
+          alpha: 0.5,
+          beta: 2,
+          transA: word(flags.transA),
+          transB: word(flags.transB),
+          products,
+        });
+        const p = { batch: n, rows, columns, inner, ...flags, alpha: 0.5, beta: 2, bias: s };
+        const magnitude = Math.sqrt(inner) / 2 + 3;
+        expectClose(await valuesOf(c), gemm(p, rounded(a), rounded(b), s), {
+          dtype: 'f32',
+          ulps: 4 + 2 * Math.sqrt(inner),
+          magnitude,
+        });
+      }
+    });
+
+    it('takes no other dtype', () => {
+      for (const dtype of ['f64', 'bf16'] as const) {
+        const [x, c] = [Tensor.zeros(device, [2, 2], { dtype }), Tensor.zeros(device, [2, 2], { dtype })];
+        expect(thrownBy(() => ops.gemm(device, { a: x, b: x, c, products }))).toEqual({
+          code: 'ERR_DTYPE',
+          message: `gemm: a, b and c must be f32 for products in 16 bits, got ${dtype}[2, 2]`,
+        });
+      }
+    });
+  });
+
   describe.each(floatingDtypes)('%s', (dtype) => {
     it.each(transposes)('every size, a transposed: $transA, b transposed: $transB', async (flags) => {
       for (const [rows, columns, inner] of sizes)

@@ -4,13 +4,19 @@
 
 namespace orthokit::bench {
 
+static Dtype rounded_to(const Gemm& op) {
+  if (op.products == Products::kOwn) return Dtype::kF64;
+  return op.products == Products::kBf16 ? Dtype::kBf16 : Dtype::kF16;
+}
+
 // The inner product that is element (i, j) of a product of the batch.
 static InnerProduct inner_product(const Gemm& op, int64_t batch, int64_t i, int64_t j) {
   const Matrices sa = matrices(op.a), sb = matrices(op.b);
   const bool ta = op.trans_a == Transpose::kTransposed, tb = op.trans_b == Transpose::kTransposed;
   const double* a = values(op.a) + batch * sa.rows * sa.columns + (ta ? i : i * sa.columns);
   const double* b = values(op.b) + batch * sb.rows * sb.columns + (tb ? j * sb.columns : j);
-  return {a, ta ? sa.columns : 1, b, tb ? 1 : sb.columns, ta ? sa.rows : sa.columns};
+  return {
+      a, ta ? sa.columns : 1, b, tb ? 1 : sb.columns, ta ? sa.rows : sa.columns, rounded_to(op)};
 }
 
 static void gemm(const Gemm& op) {
@@ -34,7 +40,7 @@ static double terms_of(const Gemm& op, std::string_view, int64_t j) {
   const int64_t columns = size.columns, rows = size.rows;
   const InnerProduct product =
       inner_product(op, j / columns / rows, j / columns % rows, j % columns);
-  const double terms = op.a.dtype == Dtype::kBf16
+  const double terms = op.a.dtype == Dtype::kBf16 || op.products == Products::kBf16
                            ? product.terms_of_bf16(growth_of(op) * unit_of(Dtype::kF32))
                            : product.terms();
   return terms == kUnsteady ? kUnsteady : std::abs(op.alpha) * terms;

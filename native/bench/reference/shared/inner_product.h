@@ -12,10 +12,13 @@ struct InnerProduct {
   int64_t step_a;
   const double* b;
   int64_t step_b, size;
+  Dtype rounded = Dtype::kF64;  // factors are rounded to it
 
+  double left(int64_t k) const { return in_dtype(a[k * step_a]); }
+  double right(int64_t k) const { return in_dtype(b[k * step_b]); }
   double sum() const {
     double sum = 0;
-    for (int64_t k = 0; k < size; ++k) sum += a[k * step_a] * b[k * step_b];
+    for (int64_t k = 0; k < size; ++k) sum += left(k) * right(k);
     return sum;
   }
   // The size that its rounding is relative to. Partial sums walk at random from 0 to the sum c: the
@@ -23,7 +26,7 @@ struct InnerProduct {
   double terms() const {
     double sum = 0, squares = 0;
     for (int64_t k = 0; k < size; ++k) {
-      const double term = a[k * step_a] * b[k * step_b];
+      const double term = left(k) * right(k);
       if (std::isfinite(term)) sum += term, squares += term * term;
     }
     return std::sqrt(2 * sum * sum + squares);
@@ -34,12 +37,18 @@ struct InnerProduct {
     constexpr double kLeast = std::numeric_limits<float>::min();
     double lost = kLeast * double(size);
     for (int64_t k = 0; k < size; ++k) {
-      const double x = std::abs(a[k * step_a]), y = std::abs(b[k * step_b]);
+      const double x = std::abs(left(k)), y = std::abs(right(k));
       if (x >= kLeast && y >= kLeast) continue;
       if (std::isinf(x * y)) return kUnsteady;  // 0 times it is NaN
       if (std::isfinite(x * y)) lost += x * y;
     }
     return terms() + lost / rounding;
+  }
+
+ private:
+  double in_dtype(double x) const {
+    if (rounded == Dtype::kBf16) return to_float(to_bfloat16(float(x)));
+    return rounded == Dtype::kF16 ? to_float(to_half(float(x))) : x;
   }
 };
 

@@ -62,24 +62,25 @@ void by_blas(const Gemm& op, Stream& stream) {
   });
 }
 
-// The sums of the whole inner side, and what is added to them, are rounded once.
-template <class T>
+// Products of T, of tensors of `Stored`. The sums of the whole inner side, and what is added to
+// them, are rounded once.
+template <class T, class Stored = T>
 void by_halves(const Gemm& op, Stream& stream) {
   const Sizes s(op);
-  const HalfFactor<T> left{op.a.as<T>(), s.m, s.lda, s.m * s.k, s.ta},
-      right{op.b.as<T>(), s.n, s.ldb, s.k * s.n, !s.tb};
+  const HalfFactor<Stored> left{op.a.as<Stored>(), s.m, s.lda, s.m * s.k, s.ta},
+      right{op.b.as<Stored>(), s.n, s.ldb, s.k * s.n, !s.tb};
   const float alpha = float(op.alpha), beta = float(op.beta);
-  const Added<T> added(op);
-  half_product(
+  const Added<Stored> added(op);
+  half_product<T>(
       stream, {s.batch, op.alpha == 0 ? 0 : s.k, false}, left, right,
       [&](int64_t matrix, int64_t i, int64_t j, int64_t rows, int64_t columns, const float* sums) {
         for (int64_t r = 0; r < rows; ++r, sums += kPanel) {
           const int64_t at = (matrix * s.m + i + r) * s.n + j;
           for (int64_t q = 0; q < columns; ++q) {
             float value = alpha * sums[q];
-            if (beta != 0) value += beta * to_float(added.old[at + q]);
-            if (added.bias) value += to_float(added.bias[j + q]);
-            op.c.as<T>()[at + q] = convert<T>(value);
+            if (beta != 0) value += beta * convert<float>(added.old[at + q]);
+            if (added.bias) value += convert<float>(added.bias[j + q]);
+            op.c.as<Stored>()[at + q] = convert<Stored>(value);
           }
         }
       });
@@ -213,6 +214,8 @@ void gemm(const Gemm& op, Stream& stream) {
     rest.alpha = 0;
     return gemm(rest, stream);
   }
+  if (op.products == Products::kBf16) return by_halves<Bfloat16, float>(op, stream);
+  if (op.products == Products::kF16) return by_halves<Half, float>(op, stream);
   if (is_half(op.c.dtype))
     return visit_half(op.c.dtype, [&]<class T>() { by_halves<T>(op, stream); });
 #ifdef __AVX2__

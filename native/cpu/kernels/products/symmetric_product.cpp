@@ -70,7 +70,7 @@ void by_halves(const SymmetricProduct& op, Stream& stream) {
   b.data = second_of(op).as<T>();
   const T* before = op.addend ? op.addend.as<T>() : op.c.as<T>();
   const float alpha = float(op.alpha), beta = float(op.beta), diagonal = float(op.diagonal);
-  half_product(
+  half_product<T>(
       stream, {s.batch, s.k, true}, a, b,
       [&](int64_t matrix, int64_t i, int64_t j, int64_t rows, int64_t columns, const float* sums) {
         const int64_t first = matrix * s.n * s.n;

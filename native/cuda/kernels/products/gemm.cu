@@ -111,6 +111,23 @@ static void by_blas(const Blas& blas, const Gemm& op, Stream& stream) {
   });
 }
 
+static void gemm(const Gemm& op, Stream& stream);
+
+// With factors rounded to 16 bits.
+static void gemm_of_rounded(const Gemm& op, Stream& stream) {
+  const Dtype dtype = op.products == Products::kBf16 ? Dtype::kBf16 : Dtype::kF16;
+  Gemm rest = op;
+  rest.products = Products::kOwn;
+  if (op.alpha == 0) return gemm(rest, stream);
+  rest.a = narrowed(op.a, dtype, stream), rest.b = narrowed(op.b, dtype, stream);
+  if (!multiplies_halves(stream, dtype)) {
+    rest.a = widened(rest.a, stream), rest.b = widened(rest.b, stream);
+    return gemm(rest, stream);
+  }
+  if (const Blas* blas = stream.blas()) return by_blas(*blas, rest, stream);
+  half_gemm(rest, stream);
+}
+
 static void gemm(const Gemm& op, Stream& stream) {
   if (op.c.size() == 0) return;
   if (op.inner() == 0 &&
@@ -119,6 +136,7 @@ static void gemm(const Gemm& op, Stream& stream) {
     rest.alpha = 0;
     return gemm(rest, stream);
   }
+  if (op.products != Products::kOwn) return gemm_of_rounded(op, stream);
   const Matrices s = matrices(op.c);
   if (holds_halves(op.c) && !multiplies_halves(stream, op.c.dtype)) {
     Gemm wide = op;

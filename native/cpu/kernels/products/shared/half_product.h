@@ -137,14 +137,16 @@ class HalfProduct {
 
 // store(matrix, i, j, rows, columns, sums) gets the finished sums of each tile of left · rightᵀ,
 // kPanel floats a row; zeros if there is nothing to sum.
-template <class T, class Store>
-void half_product(Stream& stream, const HalfSizes& sizes, const HalfFactor<T>& left,
-                  const HalfFactor<T>& right, const Store& store) {
+// The factors are of T, or of f32 and rounded to T.
+template <class T, class From, class Store>
+void half_product(Stream& stream, const HalfSizes& sizes, const HalfFactor<From>& left,
+                  const HalfFactor<From>& right, const Store& store) {
 #ifdef __AVX512F__
   if constexpr (std::is_same_v<T, Bfloat16>)
-    if (has_pairs()) return HalfProduct<Pairs, T, Store>(stream, sizes, left, right, store).run();
+    if (has_pairs())
+      return HalfProduct<Pairs, From, Store>(stream, sizes, left, right, store).run();
 #endif
-  HalfProduct<Widened<T>, T, Store>(stream, sizes, left, right, store).run();
+  HalfProduct<Widened<T>, From, Store>(stream, sizes, left, right, store).run();
 }
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

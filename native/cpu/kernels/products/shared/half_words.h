@@ -1,22 +1,30 @@
-// Rows of 16-bit numbers as the 32-bit words of a panel: each number widened to f32, or, where the
-// processor multiplies pairs of bf16, two neighbours of the inner side in one word.
+// Rows of 16-bit numbers, or of f32 that are rounded to them, as the 32-bit words of a panel: each
+// number widened to f32, or, where the processor multiplies pairs of bf16, two neighbours of the
+// inner side in one word.
 #pragma once
 #include <cstring>
 
 #include "core/half.h"
+#include "cpu/convert.h"
 #include "cpu/panels.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+// Words of all rows that are in L1 at once.
+inline constexpr int64_t kWordSpan = 64;
 
 template <class T>
 struct Widened {
   static constexpr int64_t kElements = 1;  // of the inner side in a word
   // One row, along the inner side.
-  static void along(const T* x, int64_t count, float* words) {
-    for (int64_t i = 0; i < count; ++i) words[i] = to_float(x[i]);
+  template <class From>
+  static void along(const From* x, int64_t count, float* words) {
+    for (int64_t i = 0; i < count; ++i) words[i] = to_float(convert<T>(x[i]));
   }
   // The rows of one word; `left` elements of the inner side remain.
-  static void across(const T* x, int64_t /*stride*/, int64_t /*left*/, int64_t rows, float* words) {
+  template <class From>
+  static void across(const From* x, int64_t /*stride*/, int64_t /*left*/, int64_t rows,
+                     float* words) {
     along(x, rows, words);
   }
   using Tile = FloatTile;
@@ -63,10 +71,17 @@ struct Pairs {
     if (count % 2 != 0) words[count / 2] = 0;
     std::memcpy(words, x, size_t(count) * sizeof *x);
   }
-  static void across(const Bfloat16* x, int64_t stride, int64_t left, int64_t rows, float* words) {
+  static void along(const float* x, int64_t count, float* words) {
+    Bfloat16 rounded[kElements * kWordSpan];
+    for (int64_t i = 0; i < count; ++i) rounded[i] = to_bfloat16(x[i]);
+    along(rounded, count, words);
+  }
+  template <class From>
+  static void across(const From* x, int64_t stride, int64_t left, int64_t rows, float* words) {
+    const auto bits = [](From y) { return uint32_t(convert<Bfloat16>(y).bits); };
     for (int64_t i = 0; i < rows; ++i) {
-      const uint32_t second = left > 1 ? x[stride + i].bits : 0;
-      words[i] = std::bit_cast<float>(second << 16 | x[i].bits);
+      const uint32_t second = left > 1 ? bits(x[stride + i]) : 0;
+      words[i] = std::bit_cast<float>(second << 16 | bits(x[i]));
     }
   }
   using Tile = PairTile;
@@ -90,14 +105,13 @@ void pack_words(bool down, const T* x, int64_t stride, int64_t rows, int64_t wor
       Words::across(x + w * Words::kElements * stride, stride, left, rows, panel + w * kPanel);
     return;
   }
-  constexpr int64_t kSpan = 64;  // words of all rows that are in L1 at once
-  float lines[kPanel * kSpan];
-  for (int64_t w = 0; w < words; w += kSpan) {
-    const int64_t some = std::min(kSpan, words - w), first = w * Words::kElements,
+  float lines[kPanel * kWordSpan];
+  for (int64_t w = 0; w < words; w += kWordSpan) {
+    const int64_t some = std::min(kWordSpan, words - w), first = w * Words::kElements,
                   count = std::min(some * Words::kElements, left - first);
     for (int64_t i = 0; i < rows; ++i)
-      Words::along(x + i * stride + first, count, lines + i * kSpan);
-    transpose(lines, kSpan, rows, some, panel + w * kPanel, kPanel);
+      Words::along(x + i * stride + first, count, lines + i * kWordSpan);
+    transpose(lines, kWordSpan, rows, some, panel + w * kPanel, kPanel);
   }
 }
 

@@ -7,7 +7,7 @@ namespace orthokit::cuda {
 template <class T>
 struct HalfGemmOut {
   T* c;
-  float* slices;  // in place of c, where the depth is cut
+  float* slices;  // in place of c, where the depth is cut or c is f32
   Added<float, T> added;
   float alpha;
   bool whole;  // 16-byte accesses are aligned
@@ -70,21 +70,29 @@ static void launch_half_gemm(const Gemm& op, Stream& stream) {
   const GemmWork work = gemm_work(op, side, a.stride, b.stride, kHalfStage);
   HalfGemmOut<T> out{op.c.as<T>(), nullptr, added_of<float, T>(op), float(op.alpha), false};
   out.whole = is_aligned(out.c) && is_aligned(out.added.old) && work.n % kHalfChunk == 0;
-  if (work.slices > 1) out.slices = stream.scratch<float>(work.slices * op.c.size());
+  const bool is_wide = op.c.dtype == Dtype::kF32;
+  if (is_wide && work.slices == 1 && (op.beta == 0 || op.addend))
+    out.slices = op.c.as<float>();
+  else if (is_wide || work.slices > 1)
+    out.slices = stream.scratch<float>(work.slices * op.c.size());
   with_forms(op, [&]<bool a_deep, bool b_deep>() {
     launch(stream, half_gemm_kernel<T, side, a_deep, b_deep>,
            {blocks_for(work.size()), kHalfThreads, kHalfElements<side> * sizeof(T)}, work,
            HalfSide<T>{static_cast<const T*>(a.data), a.stride},
            HalfSide<T>{static_cast<const T*>(b.data), b.stride}, out);
   });
-  if (work.slices > 1)
+  const bool is_done = work.slices == 1 && op.alpha == 1 && op.beta == 0 && !op.bias;
+  if (is_wide && !is_done)
+    sum_slices(stream, out.slices, work.slices, op.c.size(), out.alpha, added_of<float, float>(op),
+               work.n, op.c.as<float>());
+  else if (!is_wide && work.slices > 1)
     sum_slices(stream, out.slices, work.slices, op.c.size(), out.alpha, out.added, work.n, out.c);
 }
 
 void half_gemm(const Gemm& op, Stream& stream) {
   const Matrices s = matrices(op.c);
   const int64_t tiles = s.batch * parts_of(s.rows, kLargeTile) * parts_of(s.columns, kLargeTile);
-  visit_half(op.c.dtype, [&]<class T>() {
+  visit_half(op.a.dtype, [&]<class T>() {
     if (are_large_enough(s.rows, s.columns, tiles))
       launch_half_gemm<T, kLargeTile>(op, stream);
     else

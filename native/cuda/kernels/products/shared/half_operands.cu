@@ -35,6 +35,16 @@ void narrow(const View& wide, const View& out, Stream& stream) {
   convert_all<float, Bfloat16>(wide, out, stream);
 }
 
+View narrowed(const View& x, Dtype dtype, Stream& stream) {
+  View narrow = x;
+  narrow.dtype = dtype;
+  visit_half(dtype, [&]<class T>() {
+    narrow.data = stream.scratch<T>(x.size());
+    if (x.size() > 0) convert_all<float, T>(x, narrow, stream);
+  });
+  return narrow;
+}
+
 __global__ void __launch_bounds__(kTileThreads)
     align_rows_kernel(const uint16_t* from, int64_t rows, int64_t columns, int64_t stride,
                       uint16_t* to) {

@@ -14,7 +14,7 @@ inline bool multiplies_halves(const Stream& stream, Dtype dtype) {
   return dtype == Dtype::kF16 || stream.capability() >= kBfloat16;
 }
 
-// On tensor cores, by kernels of our own. c is not empty.
+// On tensor cores, by kernels of our own. c is not empty, and 16-bit as a and b are, or f32.
 void half_gemm(const Gemm& op, Stream& stream);
 void half_symmetric_product(const SymmetricProduct& op, Stream& stream);
 
@@ -26,6 +26,8 @@ bool prefers_tiles(const Stream& stream, Dtype dtype, int64_t n, int64_t k);
 View wide_like(const View& x, Stream& stream);
 View widened(const View& x, Stream& stream);
 void narrow(const View& wide, const View& out, Stream& stream);
+// x, of f32, rounded to a 16-bit dtype.
+View narrowed(const View& x, Dtype dtype, Stream& stream);
 
 // Matrices whose rows begin at multiples of 16 bytes: x itself, or a copy in scratch memory.
 struct AlignedRows {

@@ -58,7 +58,7 @@ void multiply(const Blas& blas, const BlasProduct& product) {
 
 BlasProduct product_of(const Gemm& op) {
   const Matrices a = matrices(op.a), b = matrices(op.b), c = matrices(op.c);
-  return {.dtype = op.c.dtype,
+  return {.dtype = op.a.dtype,
           .result = op.c.dtype,
           .batch = c.batch,
           .m = c.rows,
