@@ -55,4 +55,6 @@ export { defineFunction } from './tape/define.ts';
 export type { Frame } from './tape/frame.ts';
 export type { Rule, Way } from './tape/rule.ts';
 export type { Arg, PerParameter, Plain, Traced, Value } from './tape/value.ts';
+export { type Batch, type BatchesOptions, type BatchPlace, batches } from './training/batches.ts';
 export { type CosineOptions, cosine } from './training/cosine.ts';
+export { type OracleOptions, oracle } from './training/oracle.ts';

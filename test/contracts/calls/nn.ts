@@ -76,6 +76,11 @@ const own: Record<string, Call> = {
     changes: [0],
   },
   replaceLayers: { args: (on) => [model(on), 'layer', () => ({})], takes: takesAny },
+  batches: {
+    options: () => ({ count: 5, size: 2, seed: 1 }),
+    refused: [{ size: 6 }, { from: { position: 6 } }],
+  },
+  oracle: { args: (on) => [total, model(on), () => []], options: () => ({}), takes: takesAny },
   cosine: { options: () => ({ peak: 1, warmup: 1, steps: 2 }), refused: [{ steps: 1 }] },
   Arena: { args: ({ device }) => [device] },
 };
