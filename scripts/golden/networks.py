@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Writes test/golden/networks.json: losses, gradients and products of small networks by PyTorch, in f64.
+
+Run: /usr/bin/python3 scripts/golden/networks.py        (Debian's python3-torch; the version is recorded)
+Data: SplitMix64, value 2u - 1, row by row; the same as test/support/splitmix.ts. Parameter i has the seed i + 1, times
+0.5, plus its shift. Products are with the direction of seeds 101, 102, …; the Gauss-Newton product is J' H J v with H the
+second derivative of the mean cross entropy by the logits.
+"""
+import json
+import pathlib
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from splitmix import splitmix
+
+torch.set_num_threads(1)
+torch.set_default_dtype(torch.float64)
+
+
+def values(shape, seed):
+    return torch.from_numpy(splitmix(1, int(np.prod(shape)), seed).reshape(shape))
+
+
+def linear(path, outputs, inputs):
+    return [(f"{path}.weight", [outputs, inputs], 0), (f"{path}.bias", [outputs], 0)]
+
+
+def norm(path, width):
+    return [(f"{path}.weight", [width], 1), (f"{path}.bias", [width], 0)]
+
+
+def labels(count, classes):
+    """Every fourth does not count."""
+    return torch.tensor([-1 if i % 4 == 3 else (5 * i + 2) % classes for i in range(count)])
+
+
+def mlp(p, x):
+    h = F.gelu(F.linear(x, p["up.weight"], p["up.bias"]))
+    h = F.layer_norm(h, [9], p["norm.weight"], p["norm.bias"])
+    return F.linear(torch.tanh(h), p["down.weight"], p["down.bias"])
+
+
+def gpt(heads):
+    def forward(p, ids):
+        count, length = ids.shape
+        width = p["tokens.weight"].shape[1]
+        x = p["tokens.weight"][ids] + p["positions.weight"]
+        mask = torch.full((length, length), -torch.inf).triu(1)
+        for b in ["blocks.0", "blocks.1"]:
+            y = F.layer_norm(x, [width], p[f"{b}.norm1.weight"], p[f"{b}.norm1.bias"])
+            qkv = F.linear(y, p[f"{b}.attention.qkv.weight"], p[f"{b}.attention.qkv.bias"])
+            q, k, v = (t.view(count, length, heads, -1).transpose(1, 2) for t in qkv.split(width, -1))
+            scores = q @ k.transpose(-1, -2) / (width // heads) ** 0.5 + mask
+            y = (scores.softmax(-1) @ v).transpose(1, 2).reshape(count, length, width)
+            x = x + F.linear(y, p[f"{b}.attention.out.weight"], p[f"{b}.attention.out.bias"])
+            y = F.layer_norm(x, [width], p[f"{b}.norm2.weight"], p[f"{b}.norm2.bias"])
+            y = F.gelu(F.linear(y, p[f"{b}.up.weight"], p[f"{b}.up.bias"]), approximate="tanh")
+            x = x + F.linear(y, p[f"{b}.down.weight"], p[f"{b}.down.bias"])
+        x = F.layer_norm(x, [width], p["norm.weight"], p["norm.bias"])
+        return x @ p["tokens.weight"].T
+
+    return forward
+
+
+def cnn(p, x):
+    """x and kernels are channels last in the golden data, as in orthokit; PyTorch wants channels first."""
+    x = x.permute(0, 3, 1, 2)
+    for name in ["conv1", "conv2"]:
+        kernel = p[f"{name}.weight"].permute(0, 3, 1, 2)
+        x = F.conv2d(x, kernel, p[f"{name}.bias"], padding="same")
+        n = f"norm{name[-1]}"
+        x = F.batch_norm(x, None, None, p[f"{n}.weight"], p[f"{n}.bias"], training=True)
+        x = F.relu(x)
+        x = F.max_pool2d(x, 2) if name == "conv1" else F.avg_pool2d(x, 2)
+    return F.linear(x.permute(0, 2, 3, 1).flatten(1), p["head.weight"], p["head.bias"])
+
+
+def gpt_params(width, length, classes):
+    params = [("tokens.weight", [classes, width], 0), ("positions.weight", [length, width], 0)]
+    for b in ["blocks.0", "blocks.1"]:
+        params += norm(f"{b}.norm1", width) + linear(f"{b}.attention.qkv", 3 * width, width)
+        params += linear(f"{b}.attention.out", width, width) + norm(f"{b}.norm2", width)
+        params += linear(f"{b}.up", 2 * width, width) + linear(f"{b}.down", width, 2 * width)
+    return params + norm("norm", width)
+
+
+ids = torch.tensor([[(3 * i + 7 * j * j + 1) % 7 for j in range(5)] for i in range(3)])
+problems = {
+    "mlp": (mlp, linear("up", 9, 7) + norm("norm", 9) + linear("down", 5, 9), values([6, 7], 99), labels(6, 5)),
+    "gpt": (gpt(1), gpt_params(6, 5, 7), ids, labels(15, 7)),
+    "gpt of heads": (gpt(2), gpt_params(6, 5, 7), ids, labels(15, 7)),
+    "cnn": (
+        cnn,
+        [("conv1.weight", [4, 3, 3, 2], 0), ("conv1.bias", [4], 0)]
+        + norm("norm1", 4)
+        + [("conv2.weight", [5, 3, 3, 4], 0), ("conv2.bias", [5], 0)]
+        + norm("norm2", 5)
+        + linear("head", 3, 20),
+        values([4, 8, 8, 2], 99),
+        labels(4, 3),
+    ),
+}
+
+
+def plain(tensor):
+    return [float(x) for x in tensor.detach().reshape(-1)]
+
+
+def solved(forward, specs, x, target):
+    params = {path: values(shape, i + 1) * 0.5 + shift for i, (path, shape, shift) in enumerate(specs)}
+    v = {path: values(shape, i + 101) for i, (path, shape, _) in enumerate(specs)}
+
+    def loss_of(logits):
+        return F.cross_entropy(logits.reshape(-1, logits.shape[-1]), target, ignore_index=-1)
+
+    loss = lambda p: loss_of(forward(p, x))
+    grads = torch.func.grad(loss)(params)
+    logits, tangent = torch.func.jvp(lambda p: forward(p, x), (params,), (v,))
+    _, curved = torch.func.jvp(torch.func.grad(loss_of), (logits,), (tangent,))
+    _, back = torch.func.vjp(lambda p: forward(p, x), params)
+    _, hessian = torch.func.jvp(torch.func.grad(loss), (params,), (v,))
+    (product,) = back(curved)
+
+    trained = {path: nn.Parameter(t.clone()) for path, t in params.items()}
+    optimizer = torch.optim.AdamW(trained.values(), lr=0.01, weight_decay=0.1)
+    losses = []
+    for _ in range(200):
+        optimizer.zero_grad()
+        value = loss(trained)
+        value.backward()
+        losses.append(float(value))
+        optimizer.step()
+    return {
+        "params": specs,
+        "input": {"shape": list(x.shape), "data": x.reshape(-1).tolist()},
+        "labels": target.tolist(),
+        "loss": float(loss(params)),
+        "gradient": {path: plain(t) for path, t in grads.items()},
+        "tangent": plain(tangent),
+        "gaussNewton": {path: plain(t) for path, t in product.items()},
+        "hessian": {path: plain(t) for path, t in hessian.items()},
+        "losses": losses,
+    }
+
+
+result = {
+    "program": f"PyTorch {torch.__version__}",
+    "madeBy": "/usr/bin/python3 scripts/golden/networks.py",
+    "problems": {name: solved(*problem) for name, problem in problems.items()},
+}
+out = pathlib.Path(__file__).resolve().parents[2] / "test" / "golden" / "networks.json"
+out.write_text(json.dumps(result) + "\n")

@@ -1,0 +1,72 @@
+// The networks of scripts/golden/networks.py.
+import { Tensor } from '../../lib/index.ts';
+import * as nn from '../../lib/nn/index.ts';
+
+interface Block {
+  readonly norm1: nn.Norm;
+  readonly attention: { readonly qkv: nn.Linear; readonly out: nn.Linear };
+  readonly norm2: nn.Norm;
+  readonly up: nn.Linear;
+  readonly down: nn.Linear;
+}
+interface Mlp {
+  readonly up: nn.Linear;
+  readonly norm: nn.Norm;
+  readonly down: nn.Linear;
+}
+interface Gpt {
+  readonly tokens: nn.Table;
+  readonly positions: nn.Table;
+  readonly blocks: Readonly<Record<string, Block>>;
+  readonly norm: nn.Norm;
+}
+/** Any of them: each function takes its own. */
+export type Network = Mlp & Gpt;
+
+const mlp = (m: Mlp, x: Tensor): nn.Value => {
+  const h = nn.layerNorm(m.norm, nn.gelu(nn.linear(m.up, x)));
+  return nn.linear(m.down, nn.map(h, 'tanh'));
+};
+
+/** −infinity above the diagonal. */
+const masked = nn.defineFunction('masked', (frame, scores: nn.Arg) => {
+  const length = scores.shape.at(-1)!;
+  const out = frame.constant(`${length}`, (device) => {
+    const values = Float64Array.from({ length: length ** 2 }, (_, i) =>
+      i % length > Math.floor(i / length) ? -Infinity : 0,
+    );
+    return Tensor.from(device, values, [length, length]);
+  });
+  return { out, inputs: [], backward: () => {} };
+});
+
+/** One head, by products and softmax. */
+const byParts = (layer: Block['attention'], x: nn.Arg): nn.Value => {
+  const width = x.shape.at(-1)!;
+  const qkv = nn.linear(layer.qkv, x);
+  const [q, k, v] = [0, 1, 2].map((i) => nn.slice(qkv, -1, i * width, (i + 1) * width)) as [
+    nn.Value,
+    nn.Value,
+    nn.Value,
+  ];
+  const scores = nn.matmul(q, k, { transB: 'transposed', alpha: 1 / Math.sqrt(width) });
+  return nn.linear(layer.out, nn.matmul(nn.softmax(nn.addRows(scores, masked(scores))), v));
+};
+
+const gpt =
+  (attention: typeof byParts) =>
+  (m: Gpt, ids: Tensor): nn.Value => {
+    let x = nn.addRows(nn.embedding(m.tokens, ids), m.positions.weight);
+    for (const block of Object.values(m.blocks)) {
+      x = nn.add(x, attention(block.attention, nn.layerNorm(block.norm1, x)));
+      const h = nn.gelu(nn.linear(block.up, nn.layerNorm(block.norm2, x)), { form: 'tanh' });
+      x = nn.add(x, nn.linear(block.down, h));
+    }
+    return nn.linear(m.tokens, nn.layerNorm(m.norm, x));
+  };
+
+/** By the name of the golden problem. */
+export const forwards: Readonly<Record<string, (m: Network, x: Tensor) => nn.Value>> = {
+  mlp,
+  gpt: gpt(byParts),
+};
