@@ -32,4 +32,19 @@ class Slots {
   double* data_;
 };
 
+// The same for elements of another type.
+template <class T>
+class SlotsOf {
+ public:
+  SlotsOf(Stream& stream, int64_t size)
+      : slots_(stream, (size * int64_t(sizeof(T)) + 7) / int64_t(sizeof(double))) {}
+  template <class F>
+  void borrow(F&& f) const {
+    slots_.borrow([&](double* piece) { f(reinterpret_cast<T*>(piece)); });
+  }
+
+ private:
+  const Slots slots_;
+};
+
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

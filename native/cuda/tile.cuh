@@ -58,34 +58,16 @@ struct Side {
         whole(is_aligned(p) && stride_ % kChunk<T> == 0 && of_batch % kChunk<T> == 0) {}
 };
 
-// A tile's share of an operand, on its way to shared memory.
+// How a tile's share of an operand lies in shared memory, and which chunks of it a thread brings.
 template <class T, bool deep, int side>
-class Panel {
- public:
-  static constexpr int kV = kChunk<T>;
+struct PanelLayout {
+  static constexpr bool kDeep = deep;
+  static constexpr int kSide = side, kV = kChunk<T>, kDepth = kStage;
   static constexpr int kEach = side / 16;  // rows of a thread
   // Lines of neighbours; those of deep panels are padded: eight of them lie in different banks.
   static constexpr int kLines = deep ? side : kStage, kLine = deep ? kStage : side;
   static constexpr int kPitch = deep ? kLine + kV : kLine;
   static constexpr int kElements = kLines * kPitch;
-
-  __device__ Panel(const Side<T>& s, int64_t offset, int64_t row, int64_t all_rows, int64_t depth)
-      : next_(s.data + offset + (deep ? row * s.stride + depth : depth * s.stride + row) +
-              int64_t(my_line()) * s.stride + my_place()),
-        stride_(s.stride),
-        rows_(int(all_rows - row < side ? all_rows - row : side)),
-        whole_(s.whole) {}
-
-  // Begins to copy the next stage, of which `depth` elements exist, or more; zeros follow them.
-  __device__ __forceinline__ void fetch(T* stage, int depth) {
-    T* to = stage + my_line() * kPitch + my_place();
-    const int lines = (deep ? rows_ : depth) - my_line(),
-              exist = (deep ? depth : rows_) - my_place();
-#pragma unroll
-    for (int line = 0; line < kLines; line += kLinesAtOnce)
-      copy(to + line * kPitch, next_ + int64_t(line) * stride_, line < lines ? exist : 0);
-    next_ += deep ? kStage : int64_t(kStage) * stride_;
-  }
 
   // The row of the tile that is element i of the thread at `place` of 16.
   static __device__ __forceinline__ int row_of(int place, int i) {
@@ -111,7 +93,6 @@ class Panel {
     }
   }
 
- private:
   static constexpr int kPerLine = kLine / kV, kLinesAtOnce = kTileThreads / kPerLine;
   static_assert(kLines % kLinesAtOnce == 0);
 
@@ -121,18 +102,44 @@ class Panel {
     return kPerLine == 4 ? line / 8 * 8 + line % 2 * 4 + line / 2 % 4 : line;
   }
   static __device__ __forceinline__ int my_place() { return int(threadIdx.x) % kPerLine * kV; }
-
+  static __device__ __forceinline__ int my_target() { return my_line() * kPitch + my_place(); }
   // Elements that do not exist are not read, wherever `from` points.
-  __device__ __forceinline__ void copy(T* to, const T* from, int exist) const {
+  static __device__ __forceinline__ void copy(T* to, const T* from, int exist, bool whole = true) {
     exist = exist < 0 ? 0 : exist < kV ? exist : kV;
-    if (whole_) {
+    if (whole) {
       cp_async<16>(to, from, exist * int(sizeof(T)));
       return;
     }
 #pragma unroll 1
     for (int i = 0; i < kV; ++i) cp_async<sizeof(T)>(to + i, from + i, i < exist ? sizeof(T) : 0);
   }
+};
 
+// A tile's share of an operand, on its way to shared memory.
+template <class T, bool deep, int side>
+class Panel : public PanelLayout<T, deep, side> {
+ public:
+  using Layout = PanelLayout<T, deep, side>;
+  __device__ Panel(const Side<T>& s, int64_t offset, int64_t row, int64_t all_rows, int64_t depth)
+      : next_(s.data + offset + (deep ? row * s.stride + depth : depth * s.stride + row) +
+              int64_t(Layout::my_line()) * s.stride + Layout::my_place()),
+        stride_(s.stride),
+        rows_(int(all_rows - row < side ? all_rows - row : side)),
+        whole_(s.whole) {}
+
+  // Begins to copy the next stage, of which `depth` elements exist, or more; zeros follow them.
+  __device__ __forceinline__ void fetch(T* stage, int depth) {
+    T* to = stage + Layout::my_target();
+    const int lines = (deep ? rows_ : depth) - Layout::my_line(),
+              exist = (deep ? depth : rows_) - Layout::my_place();
+#pragma unroll
+    for (int line = 0; line < Layout::kLines; line += Layout::kLinesAtOnce)
+      Layout::copy(to + line * Layout::kPitch, next_ + int64_t(line) * stride_,
+                   line < lines ? exist : 0, whole_);
+    next_ += deep ? kStage : int64_t(kStage) * stride_;
+  }
+
+ private:
   const T* next_;  // of the calling thread
   int stride_;
   int rows_;  // those that exist
@@ -177,11 +184,10 @@ struct Slab {
   }
 };
 
-template <class T, int side, bool a_deep, bool b_deep, int most_steps = kRun>
-struct TileProduct {
+// Of a panel for each operand: a Panel, or what fetches as one.
+template <class T, int side, class A, class B, int most_steps = kRun>
+struct PanelProduct {
   static_assert(most_steps % kStage == 0);
-  using A = Panel<T, a_deep, side>;
-  using B = Panel<T, b_deep, side>;
   static constexpr int kEach = side / 16, kV = kChunk<T>;
   static constexpr int kStageElements = A::kElements + B::kElements;
   static constexpr int kSlabElements = Slab<T, side>::kRows * Slab<T, side>::kPitch;
@@ -242,7 +248,7 @@ struct TileProduct {
 #pragma unroll 1
     for (int step = 0; step < kStage; step += kSteps) {
       T left[kSteps][kEach];
-      if constexpr (a_deep) {
+      if constexpr (A::kDeep) {
 #pragma unroll
         for (int i = 0; i < kEach; ++i) {
           T steps[kSteps];
@@ -250,11 +256,11 @@ struct TileProduct {
 #pragma unroll
           for (int v = 0; v < kSteps; ++v) left[v][i] = steps[v];
         }
-      } else if constexpr (b_deep) {
+      } else if constexpr (B::kDeep) {
 #pragma unroll
         for (int v = 0; v < kSteps; ++v) A::load_rows(a, place.y, step + v, left[v]);
       }
-      if constexpr (b_deep) {
+      if constexpr (B::kDeep) {
 #pragma unroll
         for (int j = 0; j < kEach; ++j) {
           T right[kSteps];
@@ -267,7 +273,7 @@ struct TileProduct {
       } else {
 #pragma unroll
         for (int v = 0; v < kSteps; ++v) {
-          if constexpr (!a_deep) A::load_rows(a, place.y, step + v, left[v]);
+          if constexpr (!A::kDeep) A::load_rows(a, place.y, step + v, left[v]);
           T right[kEach];
           B::load_rows(b, place.x, step + v, right);
 #pragma unroll
@@ -279,6 +285,10 @@ struct TileProduct {
     }
   }
 };
+
+template <class T, int side, bool a_deep, bool b_deep, int most_steps = kRun>
+using TileProduct =
+    PanelProduct<T, side, Panel<T, a_deep, side>, Panel<T, b_deep, side>, most_steps>;
 
 // Blocks for `items` that they take in turn: more than a grid may have wait their turn.
 inline dim3 blocks_for(int64_t items) {

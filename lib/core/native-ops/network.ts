@@ -166,6 +166,147 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * convolution of images with kernels, and a bias
+   *
+   * ```text
+   * The kernels [O, height, width, C / groups] over the images x [N, H, W, C], channels last:
+   *   out[n, i, j, o] = bias[o] + Σ over u, v, c of kernel[o, u, v, c] · x[n, i · stride + u · dilation −
+   *     padding, j · stride + v · dilation − padding, ⌊o / (O / groups)⌋ · C / groups + c],
+   * where x is 0 beyond its edges: a cross-correlation, as networks have it. out [N, rows, columns, O]
+   * has ⌊(H + 2 padding − dilation (height − 1) − 1) / stride⌋ + 1 rows, and columns likewise. stride,
+   * padding and dilation are lists of one number, or of one for the height and one for the width; empty:
+   * 1, 0 and 1.
+   * Numerics: products and sums in f32, f64 where x is, rounded once to x's dtype. NaN and infinities of
+   * x go where they are multiplied, to no other place. An infinite kernel may be multiplied by the zeros
+   * beyond the edges, or not.
+   * Traffic: one read of x and kernel, one write of out; a few rows of an image with its padding are
+   * copied at a time.
+   * ```
+   *
+   * - x must be floating
+   * - kernel must have x's dtype
+   * - out must have x's dtype
+   * - x must be images [N, H, W, C]
+   * - kernel must be [O, height, width, C / groups]
+   * - stride must be one or two whole numbers from 1 to 2^20
+   * - padding must be one or two whole numbers from 0 to 2^20
+   * - dilation must be one or two whole numbers from 1 to 2^20
+   * - groups must be positive
+   * - kernel must have x's channels / groups
+   * - kernel must be equally many for each of the groups
+   * - kernel must fit into x and its padding
+   * - out must be [N, rows, columns, O] of the places where kernel fits
+   * - bias must have x's dtype
+   * - bias must have one element a kernel
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  conv2d(
+    device: Device,
+    fields: {
+      /** Read. */ x: Tensor;
+      /** Read. */ kernel: Tensor;
+      /** Read. Default: none. */ bias?: Tensor | undefined;
+      /** Written. */ out: Tensor;
+      /** Default: none. */ stride?: readonly number[] | undefined;
+      /** Default: none. */ padding?: readonly number[] | undefined;
+      /** Default: none. */ dilation?: readonly number[] | undefined;
+      /** Default `1`. */ groups?: number | undefined;
+    },
+  ): void;
+  /**
+   * gradient of conv2d: of its images
+   *
+   * ```text
+   * The gradient of conv2d's images from that of its result, with the same kernel, stride, padding,
+   * dilation and groups:
+   *   gradX[n, h, w, c] = Σ of grad[n, i, j, o] · kernel[o, u, v, c'] over all products of conv2d that
+   *     x[n, h, w, c] is in, + beta · gradX[n, h, w, c].
+   * Numerics: products and sums in f32, f64 where grad is, rounded once to grad's dtype. beta = 0 does not
+   * read gradX. NaN and infinities of grad go where they are multiplied, to no other place. An infinite
+   * kernel may be multiplied by zeros beyond the edges of grad, or not.
+   * Traffic: one read of grad and kernel, one write of gradX; a few rows of an image of grad are copied
+   * at a time.
+   * ```
+   *
+   * - grad must be floating
+   * - kernel must have grad's dtype
+   * - gradX must have grad's dtype
+   * - gradX must be images [N, H, W, C]
+   * - kernel must be [O, height, width, C / groups]
+   * - stride must be one or two whole numbers from 1 to 2^20
+   * - padding must be one or two whole numbers from 0 to 2^20
+   * - dilation must be one or two whole numbers from 1 to 2^20
+   * - groups must be positive
+   * - kernel must have gradX's channels / groups
+   * - kernel must be equally many for each of the groups
+   * - kernel must fit into gradX and its padding
+   * - grad must be [N, rows, columns, O] of the places where kernel fits
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  conv2dBackwardInput(
+    device: Device,
+    fields: {
+      /** Read. */ grad: Tensor;
+      /** Read. */ kernel: Tensor;
+      /** Read and written. */ gradX: Tensor;
+      /** Default: none. */ stride?: readonly number[] | undefined;
+      /** Default: none. */ padding?: readonly number[] | undefined;
+      /** Default: none. */ dilation?: readonly number[] | undefined;
+      /** Default `1`. */ groups?: number | undefined;
+      /** Default `0`. */ beta?: number | undefined;
+    },
+  ): void;
+  /**
+   * gradient of conv2d: of its kernels
+   *
+   * ```text
+   * The gradient of conv2d's kernels from that of its result, with the same images, stride, padding,
+   * dilation and groups:
+   *   gradKernel[o, u, v, c] = Σ of grad[n, i, j, o] · x[n, h, w, c'] over all products of conv2d that
+   *     kernel[o, u, v, c] is in, + beta · gradKernel[o, u, v, c].
+   * gradKernel [samples, O, height, width, C / groups] gets a gradient for each of so many equal parts of
+   * the images, in order, each with the bits of that part alone. That of the bias is columnSum's.
+   * Numerics: products and sums in f32, f64 where grad is, rounded once to grad's dtype; a sum is made of
+   * those of some pixels each, in a fixed order. beta = 0 does not read gradKernel. NaN and infinities of x
+   * go where they are multiplied, to no other place. An infinite grad may be multiplied by the zeros
+   * beyond the edges of x, or not.
+   * Traffic: one read of grad and x, one write of gradKernel; a few rows of an image are copied at a
+   * time.
+   * ```
+   *
+   * - grad must be floating
+   * - x must have grad's dtype
+   * - gradKernel must have grad's dtype
+   * - x must be images [N, H, W, C]
+   * - gradKernel must be [O, height, width, C / groups], or so many for each sample
+   * - stride must be one or two whole numbers from 1 to 2^20
+   * - padding must be one or two whole numbers from 0 to 2^20
+   * - dilation must be one or two whole numbers from 1 to 2^20
+   * - groups must be positive
+   * - gradKernel must have x's channels / groups
+   * - gradKernel must be equally many for each of the groups
+   * - gradKernel must have samples of equally many images
+   * - gradKernel must fit into x and its padding
+   * - grad must be [N, rows, columns, O] of the places where gradKernel fits
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  conv2dBackwardKernel(
+    device: Device,
+    fields: {
+      /** Read. */ grad: Tensor;
+      /** Read. */ x: Tensor;
+      /** Read and written. */ gradKernel: Tensor;
+      /** Default: none. */ stride?: readonly number[] | undefined;
+      /** Default: none. */ padding?: readonly number[] | undefined;
+      /** Default: none. */ dilation?: readonly number[] | undefined;
+      /** Default `1`. */ groups?: number | undefined;
+      /** Default `0`. */ beta?: number | undefined;
+    },
+  ): void;
+  /**
    * out = x times normal distribution at x
    *
    * ```text

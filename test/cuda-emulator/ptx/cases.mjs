@@ -234,6 +234,32 @@ function* attentionCases() {
   }
 }
 
+/** Tiles of both sizes, channels that are whole chunks and others, a kernel for each channel. */
+function* convolutionCases() {
+  for (const t of floats) {
+    const sizes = [
+      [4, 16, 16, 64, 64, 1, 1],
+      [4, 16, 15, 19, 20, 1, 1],
+      [4, 16, 16, 32, 32, 2, 1],
+      [4, 16, 16, 64, 64, 1, 64],
+    ];
+    // Enough large tiles to fill a device.
+    if (t !== 'f64') sizes.push([48, 16, 16, 16, 72, 1, 1]);
+    for (const [n, h, w, c, o, stride, groups] of sizes) {
+      const [x, kernel] = [`${t}[${n}x${h}x${w}x${c}]`, `${t}[${o}x3x3x${c / groups}]`];
+      const out = `${t}[${n}x${Math.ceil(h / stride)}x${Math.ceil(w / stride)}x${o}]`;
+      const moves = `stride=${stride} padding=1 groups=${groups}`;
+      yield `conv2d x=${x} kernel=${kernel} bias=${t}[${o}] out=${out} ${moves}`;
+      yield `conv2d_backward_input grad=${out} kernel=${kernel} gradX=${x} ${moves}`;
+      yield `conv2d_backward_kernel grad=${out} x=${x} gradKernel=${kernel} ${moves}`;
+    }
+  }
+  // As many large tiles of a gradient of kernels.
+  for (const t of ['f32', 'f16', 'bf16']) {
+    yield `conv2d_backward_kernel grad=${t}[1x12x12x1024] x=${t}[1x12x12x192] gradKernel=${t}[1024x3x3x192] padding=1`;
+  }
+}
+
 /** In registers of 128 threads, in those of 512, in memory; and for one block. */
 function* sweepCases() {
   const marginals = (n, m) => `rowMass=f64[${n}] columnMass=f64[${m}]`;
@@ -316,6 +342,7 @@ function* panelCases() {
 function* wideCases() {
   yield 'gemm a=bf16[512x64] b=bf16[64x512] c=bf16[512x512]';
   yield 'symmetric_product a=bf16[512x64] c=bf16[512x512] beta=0.5';
+  yield 'conv2d x=bf16[1x16x16x64] kernel=bf16[64x3x3x64] out=bf16[1x16x16x64] padding=1';
 }
 
 const common = [
@@ -330,6 +357,7 @@ const common = [
   productCases,
   largeProductCases,
   attentionCases,
+  convolutionCases,
   sweepCases,
   transportCases,
   pursuitCases,

@@ -27,7 +27,7 @@ View wide_like(const View& x, Stream& stream) {
 
 View widened(const View& x, Stream& stream) {
   const View wide = wide_like(x, stream);
-  if (x.size() > 0) convert_all<Bfloat16, float>(x, wide, stream);
+  if (x.size() > 0) visit_half(x.dtype, [&]<class T>() { convert_all<T, float>(x, wide, stream); });
   return wide;
 }
 

@@ -32,34 +32,15 @@ __device__ __forceinline__ void multiply_matrices(float (&d)[4], const unsigned 
   mma_bf16_16816(d, a, b);
 }
 
-// A tile's share of an operand, on its way to shared memory. Chunks of a line change places by the
-// line, so that neither copies nor the eight rows of a matrix have bank conflicts.
+// How a tile's share of an operand lies in shared memory, and which chunks of it a thread brings.
+// Chunks of a line change places by the line, so that neither copies nor the eight rows of a matrix
+// have bank conflicts.
 template <class T, bool deep, int side>
-class HalfPanel {
- public:
+struct HalfLayout {
+  static constexpr bool kDeep = deep;
+  static constexpr int kSide = side, kV = kHalfChunk, kDepth = kHalfStage;
   static constexpr int kLines = deep ? side : kHalfStage, kLine = deep ? kHalfStage : side;
-  static constexpr int kElements = kLines * kLine;
-
-  __device__ HalfPanel(const HalfSide<T>& s, int64_t offset, int64_t row, int64_t all_rows,
-                       int64_t depth)
-      : next_(s.data + offset + (deep ? row * s.stride + depth : depth * s.stride + row) +
-              my_line() * s.stride + my_chunk() * kHalfChunk),
-        stride_(s.stride),
-        rows_(int(all_rows - row < side ? all_rows - row : side)),
-        to_(place(my_line(), my_chunk())) {}
-
-  // Begins to copy the next stage, of which `depth` elements exist, or more; zeros follow them.
-  __device__ __forceinline__ void fetch(T* stage, int depth) {
-    const int left = depth < kHalfStage ? depth : kHalfStage;
-    const int lines = (deep ? rows_ : left) - my_line(),
-              exist = (deep ? left : rows_) - my_chunk() * kHalfChunk;
-    const int some = exist < 0 ? 0 : exist < kHalfChunk ? exist : kHalfChunk;
-    const T* from = next_;
-#pragma unroll
-    for (int line = 0; line < kLines; line += kLinesAtOnce, from += kLinesAtOnce * stride_)
-      cp_async16(stage + to_ + line * kLine, from, line < lines ? some * int(sizeof(T)) : 0);
-    next_ = deep ? next_ + kHalfStage : from;
-  }
+  static constexpr int kPitch = kLine, kElements = kLines * kLine;
 
   // The start of a lane's rows of four 8 × 8 matrices, 16 rows from `first` and 16 steps. Rows come
   // before the depth (`rows_first`: as mma takes a), or the depth before the rows (b).
@@ -79,18 +60,52 @@ class HalfPanel {
     load_matrices<!deep>(out, stage + (lane_place ^ 2 * kHalfChunk * along) + 16 * lines * kLine);
   }
 
- private:
   static constexpr int kPerLine = kLine / kHalfChunk, kLinesAtOnce = kHalfThreads / kPerLine;
   static_assert(kLines % kLinesAtOnce == 0 && kLinesAtOnce % 8 == 0);
 
   static __device__ __forceinline__ int my_line() { return int(threadIdx.x) / kPerLine; }
   static __device__ __forceinline__ int my_chunk() { return int(threadIdx.x) % kPerLine; }
+  static __device__ __forceinline__ int my_place() { return my_chunk() * kHalfChunk; }
+  static __device__ __forceinline__ int my_target() { return place(my_line(), my_chunk()); }
+  static __device__ __forceinline__ void copy(T* to, const T* from, int exist) {
+    const int some = exist < 0 ? 0 : exist < kHalfChunk ? exist : kHalfChunk;
+    cp_async16(to, from, some * int(sizeof(T)));
+  }
   static __device__ __forceinline__ int place(int line, int chunk) {
     const int by =
         kPerLine == 4 ? line / 2 % 4 : line % 8;  // lines that share a place in the banks
     return line * kLine + (chunk ^ by) * kHalfChunk;
   }
+};
 
+// A tile's share of an operand, on its way to shared memory.
+template <class T, bool deep, int side>
+class HalfPanel : public HalfLayout<T, deep, side> {
+ public:
+  using Layout = HalfLayout<T, deep, side>;
+
+  __device__ HalfPanel(const HalfSide<T>& s, int64_t offset, int64_t row, int64_t all_rows,
+                       int64_t depth)
+      : next_(s.data + offset + (deep ? row * s.stride + depth : depth * s.stride + row) +
+              Layout::my_line() * s.stride + Layout::my_place()),
+        stride_(s.stride),
+        rows_(int(all_rows - row < side ? all_rows - row : side)),
+        to_(Layout::my_target()) {}
+
+  // Begins to copy the next stage, of which `depth` elements exist, or more; zeros follow them.
+  __device__ __forceinline__ void fetch(T* stage, int depth) {
+    const int left = depth < kHalfStage ? depth : kHalfStage;
+    const int lines = (deep ? rows_ : left) - Layout::my_line(),
+              exist = (deep ? left : rows_) - Layout::my_place();
+    const T* from = next_;
+#pragma unroll
+    for (int line = 0; line < Layout::kLines;
+         line += Layout::kLinesAtOnce, from += Layout::kLinesAtOnce * stride_)
+      Layout::copy(stage + to_ + line * Layout::kPitch, from, line < lines ? exist : 0);
+    next_ = deep ? next_ + kHalfStage : from;
+  }
+
+ private:
   const T* next_;  // of the calling thread
   int64_t stride_;
   int rows_;  // those that exist
@@ -128,10 +143,9 @@ struct HalfSums {
 template <int side>
 inline constexpr int kHalfElements = kHalfStages<side> * 2 * side * kHalfStage;
 
-template <class T, int side, bool a_deep, bool b_deep>
-struct HalfTileProduct {
-  using A = HalfPanel<T, a_deep, side>;
-  using B = HalfPanel<T, b_deep, side>;
+// Of a panel for each operand: a HalfPanel, or what fetches as one.
+template <class T, int side, class A, class B>
+struct HalfPanelProduct {
   static constexpr int kStages = kHalfStages<side>, kElements = A::kElements + B::kElements;
 
   // The sums of the whole depth. All threads of the block call it; afterwards the memory is free.
@@ -190,6 +204,10 @@ struct HalfTileProduct {
     }
   }
 };
+
+template <class T, int side, bool a_deep, bool b_deep>
+using HalfTileProduct =
+    HalfPanelProduct<T, side, HalfPanel<T, a_deep, side>, HalfPanel<T, b_deep, side>>;
 
 // A finished tile in shared memory. Chunks change places by the row: neither the pairs of sums, nor
 // rows, nor eight rows of a column have bank conflicts.
