@@ -79,7 +79,7 @@ async function checkTie({ target, given: [first, ...others] }: Target): Promise<
  * @param tensors By name, on the device of the model, as `loadTensors` gives them.
  * @example
  * const turned = /c_attn|c_proj|c_fc/; // GPT-2 stores products [in, out], and masks
- * await nn.assign(model, await loadTensors(device, 'model.safetensors'), {
+ * await nn.assign(model, await loadTensors('model.safetensors', device), {
  *   map: (name, { shape }) =>
  *     name.endsWith('.attn.bias') ? null : { name, ...(turned.test(name) && shape.length === 2 && { permute: [1, 0] }) },
  * });
