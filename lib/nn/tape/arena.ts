@@ -16,7 +16,7 @@ interface Shelf {
 }
 
 /** A pool holds so many times the bytes of its largest call before buffers of shapes that are no longer seen go. */
-const mostBytes = 1.5;
+const mostBytes = 1.4;
 
 /**
  * The buffers of repeated calls. A buffer that is given back serves the next one of its shape: work runs in the order
@@ -84,6 +84,7 @@ export class Arena {
     shelf.bytes += tensor.byteLength;
     this.#bytes += tensor.byteLength;
     this.#views.keep(tensor);
+    this.#evict();
     return tensor;
   }
 
@@ -127,12 +128,13 @@ export class Arena {
       shelf.free = shelf.all.toReversed();
     }
     this.#largest = Math.max(this.#largest, used);
-    if (this.#bytes > mostBytes * this.#largest) this.#evict();
+    this.#evict();
     this.calls += 1;
   }
 
-  /** Shapes that have not been seen for longest go first. */
+  /** Where there is too much, shapes that this call has not seen go, those that were not seen for longest first. */
   #evict(): void {
+    if (this.#bytes <= mostBytes * this.#largest) return;
     for (const [key, shelf] of [...this.#shelves].sort(([, a], [, b]) => a.lastCall - b.lastCall))
       if (this.#bytes > mostBytes * this.#largest && shelf.lastCall < this.calls) this.#drop(key, shelf);
   }

@@ -1,0 +1,169 @@
+// Devices: cpu, cuda
+// What is promised of training: memory that stays, numbers that are kept in order, messages that say where.
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { AdamW, Device, OrthokitError, Tensor } from '../../lib/index.ts';
+import * as nn from '../../lib/nn/index.ts';
+import { Folder } from '../files/folder.ts';
+import { normal } from '../support/data.ts';
+import { devices } from '../support/devices.ts';
+import { cases, count, labels } from './cases.ts';
+
+describe.each(devices)('promises of orthokit/nn on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+  const make = nn.init(device, { seed: 1 });
+  const made = () => ({ up: make.linear(16, 64), norm: make.norm(64), down: make.linear(64, 16) });
+  type Model = ReturnType<typeof made>;
+  const loss = (m: nn.Traced<Model>, x: Tensor) => {
+    const h = nn.dropout(nn.gelu(nn.layerNorm(m.norm, nn.linear(m.up, x))), { rate: 0.3 });
+    return nn.squaredError(nn.linear(m.down, h), x);
+  };
+  const input = (rows: number, seed = 3) => Tensor.from(device, Float32Array.from(normal(rows * 16, seed)), [rows, 16]);
+
+  it('memory is the same from the second step on, with nothing disposed of', () => {
+    const model = made();
+    using step = nn.valueAndGrad(loss, { seed: 1 });
+    using optimizer = new AdamW(nn.select(model, '**'));
+    const x = input(20);
+    const train = () => optimizer.step(step(model, x).grads);
+    train();
+    train();
+    const { live, bytes } = device.info.memory;
+    for (let i = 0; i < 300; ++i) {
+      train();
+      expect(device.info.memory).toMatchObject({ live, bytes });
+    }
+  });
+
+  it('a hundred lengths take at most half as much again as the longest alone', () => {
+    const model = made();
+    using step = nn.valueAndGrad(loss, { seed: 1 });
+    const before = device.info.memory.bytes;
+    const run = (rows: number): number => {
+      using x = Tensor.zeros(device, [rows, 16]);
+      step(model, x);
+      return device.info.memory.bytes - x.byteLength - before;
+    };
+    const longest = run(1000);
+    for (let i = 0; i < 500; ++i) expect(run(10 + 10 * ((37 * i) % 100))).toBeLessThanOrEqual(1.5 * longest);
+  });
+
+  it('values that are kept cost nothing, and each read gives the number of its own step', async () => {
+    const model = made();
+    using step = nn.valueAndGrad(loss, { seed: 1 });
+    const x = input(4);
+    const values: Tensor[] = [];
+    const reads: Promise<ArrayLike<number>>[] = [];
+    const expected: number[] = [];
+    for (let i = 0; i < 3; ++i) values.push(step(model, x).value);
+    const { live, bytes } = device.info.memory;
+    for (let i = 0; i < 200; ++i) {
+      const { value } = step(model, x);
+      values.push(value);
+      reads.push(value.read());
+    }
+    expect(device.info.memory).toMatchObject({ live, bytes });
+    expect(new Set(values).size).toBe(1);
+    step.calls = 3;
+    for (let i = 0; i < 200; ++i) expected.push((await step(model, x).value.read())[0]!);
+    expect((await Promise.all(reads)).map((numbers) => numbers[0])).toEqual(expected);
+    expect(new Set(expected).size).toBe(200);
+  });
+
+  it('two calls in turn have the bits of one after the other', async () => {
+    const [a, b] = [made(), made()];
+    const [x, y] = [input(4, 1), input(9, 2)];
+    using first = nn.valueAndGrad(loss, { seed: 1 });
+    using second = nn.valueAndGrad(loss, { seed: 2 });
+    const bits = async ({ grads }: nn.ValueAndGrads) => Promise.all([...grads.values()].map((tensor) => tensor.read()));
+    const inTurn = [];
+    for (let i = 0; i < 3; ++i) inTurn.push(await Promise.all([bits(first(a, x)), bits(second(b, y))]));
+    [first.calls, second.calls] = [0, 0];
+    const alone = [];
+    for (let i = 0; i < 3; ++i) alone.push([await bits(first(a, x))]);
+    for (let i = 0; i < 3; ++i) alone[i]!.push(await bits(second(b, y)));
+    expect(inTurn).toEqual(alone);
+  });
+
+  it('state is saved by path: files do not grow, a fresh model takes it, and other paths are refused by name', async () => {
+    using folder = new Folder();
+    const x = input(4);
+    using step = nn.valueAndGrad(loss, { seed: 1 });
+    const started = (model: Model) => new AdamW(nn.select(model, '**'));
+    let model = made();
+    let optimizer = started(model);
+    const sizes = new Set<number>();
+    for (let i = 0; i < 3; ++i) {
+      optimizer.step(step(model, x).grads);
+      await optimizer.save(folder.file('state.safetensors'));
+      sizes.add(readFileSync(folder.file('state.safetensors')).length);
+      optimizer.dispose();
+      model = nn.mapTensors(model, (tensor) => tensor.copy());
+      optimizer = started(model);
+      await optimizer.load(folder.file('state.safetensors'));
+    }
+    expect(sizes.size).toBe(1);
+    using other = new AdamW(nn.select({ ...model, more: make.norm(3) }, '**'));
+    await expect(other.load(folder.file('state.safetensors'))).rejects.toEqual(
+      expect.objectContaining({ code: 'ERR_STATE', message: expect.stringContaining('more.weight') }),
+    );
+    optimizer.dispose();
+  });
+
+  it('no label that counts is a loss and a gradient of 0, beside others that are as they were', async () => {
+    const model = { w: Tensor.from(device, normal(6, 1), [2, 3]) };
+    using step = nn.valueAndGrad((m: nn.Traced<typeof model>, target: Tensor) => nn.crossEntropy(m.w, target));
+    const of = async (...target: number[]) => {
+      const { value, grads } = step(model, Tensor.from(device, Int32Array.from(target), [2]));
+      return [...(await value.read()), ...(await grads.get(model.w)!.read())];
+    };
+    expect(await of(-1, -1)).toEqual([0, 0, 0, 0, 0, 0, 0]);
+    const [, ...one] = await of(1, -1);
+    expect(one.slice(3)).toEqual([0, 0, 0]);
+    expect(one[1]).toBeLessThan(0);
+  });
+
+  const wrong = cases(31).filter(({ params }) => Object.keys(params).length > 1);
+  it.each(wrong.map((one) => [one.name, one] as const))('%s says where a parameter does not fit', (_, one) => {
+    const index = Tensor.zeros(device, [count], { dtype: 'i32' });
+    const target = Tensor.from(device, labels, [count]);
+    for (const name of Object.keys(one.params))
+      for (const fault of ['size', 'dtype'] as const) {
+        const model = Object.fromEntries(
+          Object.entries(one.params).map(([own, shape]) => {
+            const isWrong = own === name;
+            const sides = isWrong && fault === 'size' ? shape.map((side) => side + 1) : shape;
+            return [own, Tensor.zeros(device, sides, { dtype: isWrong && fault === 'dtype' ? 'f64' : 'f32' })];
+          }),
+        );
+        using step = nn.valueAndGrad((m: nn.Traced<typeof model>) => {
+          const y = one.call(m, index, target);
+          return one.isLoss ? y : nn.sum(y);
+        }, one.options);
+        let thrown: unknown;
+        try {
+          step(model);
+        } catch (error) {
+          thrown = error;
+        }
+        expect(thrown, `${name} of another ${fault}`).toBeInstanceOf(OrthokitError);
+        const { code, message } = thrown as OrthokitError;
+        expect([code, message]).toEqual([
+          fault === 'size' ? 'ERR_SHAPE' : 'ERR_DTYPE',
+          expect.stringMatching(/^nn\.\w+(?: of \w+)?: \w+: /),
+        ]);
+        if (fault === 'size') expect(message.match(/\[[\d, ]+\]/g)?.length, message).toBeGreaterThan(1);
+      }
+  });
+});
+
+describe('sources of orthokit', () => {
+  it('draw no number that a seed does not give', () => {
+    const root = path.join(import.meta.dirname, '..', '..', 'lib');
+    const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+    expect(files.filter((file) => readFileSync(path.join(root, file), 'utf8').includes('Math.random'))).toEqual([]);
+    expect(files.length).toBeGreaterThan(100);
+  });
+});
