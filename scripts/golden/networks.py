@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes test/golden/networks.json: losses, gradients and products of small networks by PyTorch, in f64.
+"""Writes test/golden/networks.json: losses, gradients and products of small networks by PyTorch, in f64; and
+test/golden/gpt2.safetensors: one of them under the names and in the layouts of GPT-2, in f32.
 
 Run: /usr/bin/python3 scripts/golden/networks.py        (Debian's python3-torch; the version is recorded)
 Data: SplitMix64, value 2u - 1, row by row; the same as test/support/splitmix.ts. Parameter i has the seed i + 1, times
@@ -8,6 +9,7 @@ second derivative of the mean cross entropy by the logits.
 """
 import json
 import pathlib
+import struct
 
 import numpy as np
 import torch
@@ -139,6 +141,7 @@ def solved(forward, specs, x, target):
         "labels": target.tolist(),
         "loss": float(loss(params)),
         "gradient": {path: plain(t) for path, t in grads.items()},
+        "logits": plain(logits),
         "tangent": plain(tangent),
         "gaussNewton": {path: plain(t) for path, t in product.items()},
         "hessian": {path: plain(t) for path, t in hessian.items()},
@@ -153,3 +156,34 @@ result = {
 }
 out = pathlib.Path(__file__).resolve().parents[2] / "test" / "golden" / "networks.json"
 out.write_text(json.dumps(result) + "\n")
+
+
+def gpt2_file(specs):
+    """The network `gpt of heads` under GPT-2's names and layouts: products [in, out], masks, a head tied to the table."""
+    names = {"tokens": "wte", "positions": "wpe", "norm": "ln_f", "norm1": "ln_1", "norm2": "ln_2", "attention": "attn"}
+    names |= {"qkv": "c_attn", "out": "c_proj", "up": "mlp.c_fc", "down": "mlp.c_proj", "blocks": "h"}
+    tensors = {}
+    for i, (path, shape, shift) in enumerate(specs):
+        name = ".".join(names.get(step, step) for step in path.split("."))
+        tensor = (values(shape, i + 1) * 0.5 + shift).float()
+        tensors[name] = tensor.T.contiguous() if "c_" in name and len(shape) == 2 else tensor
+    length = tensors["wpe.weight"].shape[0]
+    for block in [0, 1]:
+        tensors[f"h.{block}.attn.bias"] = torch.ones(length, length, dtype=torch.uint8).tril()[None, None]
+    tensors["lm_head.weight"] = tensors["wte.weight"]
+    return tensors
+
+
+def write_safetensors(path, tensors):
+    data, header = b"", {"__metadata__": {"format": "pt"}}
+    for name, tensor in tensors.items():
+        part = tensor.numpy().tobytes()
+        kind = {torch.float32: "F32", torch.uint8: "U8"}[tensor.dtype]
+        header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [len(data), len(data) + len(part)]}
+        data += part
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+write_safetensors(out.with_name("gpt2.safetensors"), gpt2_file(problems["gpt of heads"][1]))
