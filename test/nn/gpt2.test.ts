@@ -29,7 +29,7 @@ const words: readonly (readonly [RegExp, string])[] = [
 ];
 const renamed = (name: string): string => words.reduce((text, [from, to]) => text.replace(from, to), name);
 const isProduct = (name: string): boolean => /c_\w+\.weight$/.test(name);
-const isMask = (name: string): boolean => name.endsWith('attn.bias');
+const isMask = (name: string): boolean => name.endsWith('.attn.bias');
 
 describe.each(devices)('files of GPT-2 on %s', (kind) => {
   const device = Device.open(kind);

@@ -31,11 +31,10 @@ const mlp = (m: Mlp, x: Tensor): nn.Value => {
 /** −infinity above the diagonal. */
 const masked = nn.defineFunction('masked', (frame, scores: nn.Arg) => {
   const length = scores.shape.at(-1)!;
-  const out = frame.constant(`${length}`, (device) => {
-    const values = Float64Array.from({ length: length ** 2 }, (_, i) =>
-      i % length > Math.floor(i / length) ? -Infinity : 0,
-    );
-    return Tensor.from(device, values, [length, length]);
+  const { dtype } = scores;
+  const out = frame.constant(`${length} ${dtype}`, (device) => {
+    const values = Array.from({ length: length ** 2 }, (_, i) => (i % length > Math.floor(i / length) ? -Infinity : 0));
+    return Tensor.from(device, values, [length, length], { dtype: dtype as 'f32' | 'f64' });
   });
   return { out, inputs: [], backward: () => {} };
 });
