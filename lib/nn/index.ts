@@ -15,6 +15,7 @@ export { recompute } from './calls/recompute.ts';
 export { type Gradient, type GradientOptions, type ValueAndGrads, valueAndGrad } from './calls/value-and-grad.ts';
 export { add, subtract } from './functions/add.ts';
 export { addRows } from './functions/add-rows.ts';
+export { type Attention, type AttentionOptions, attention } from './functions/attention.ts';
 export { binaryCrossEntropy } from './functions/binary-cross-entropy.ts';
 export { cast } from './functions/cast.ts';
 export { concat, slice } from './functions/concat.ts';

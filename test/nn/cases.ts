@@ -123,6 +123,23 @@ export const cases = (n: number): readonly Case[] => {
       })),
     ),
     {
+      name: 'attention',
+      params: { x: [2, 3, n], qkv: [12, n], bias: [12], out: [n, 4] },
+      call: ({ x, qkv, bias, out }) =>
+        nn.attention({ qkv: { weight: qkv!, bias: bias! }, out: { weight: out! } }, nn.softmax(x!), { heads: 2 }),
+    },
+    {
+      name: 'attention of grouped heads to the places that count',
+      params: { x: [count, 3, n], qkv: [8, n], out: [3, 4] },
+      call: ({ x, qkv, out }, lengths) =>
+        nn.attention({ qkv: { weight: qkv! }, out: { weight: out! } }, nn.softmax(x!), {
+          heads: 2,
+          kvHeads: 1,
+          causal: false,
+          lengths,
+        }),
+    },
+    {
       name: 'embedding',
       params: { weight: [rows, n] },
       call: ({ weight }, index) => nn.embedding({ weight: weight! }, index),

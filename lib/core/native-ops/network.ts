@@ -166,6 +166,79 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * derivative of attention along its operands' tangents
+   *
+   * ```text
+   * The derivative of attention's result where queries, keys and values move along q̇, k̇ and v̇, by the
+   * same tiles: with pᵢⱼ = exp(sᵢⱼ − logSumᵢ) for the keys that a query sees and
+   *   wᵢⱼ = pᵢⱼ scale (q̇ᵢ·kⱼ + qᵢ·k̇ⱼ),
+   *   outTangentᵢ = Σⱼ (wᵢⱼ vⱼ + pᵢⱼ v̇ⱼ) − outᵢ Σⱼ wᵢⱼ.
+   * Tangents lie as the operands do: tangentQkv beside qkv, tangentQ and tangentKv beside q and kv.
+   * out and logSums are what attention gave.
+   * Numerics: in f32, or f64 where the operands are, rounded once; sums in the order of the keys.
+   * Products of f16 and bf16 may round p and w to that type before these multiply. Where a query sees
+   * no key its tangent is 0. A NaN or an infinity leaves no finite number in what it is part of, and
+   * maybe in other results of its head.
+   * Traffic: one read of each operand, one write; keys and values stay in caches while queries pass.
+   * ```
+   *
+   * - heads must be at least 1
+   * - kvHeads must be at least 0
+   * - kvHeads must divide heads
+   * - scale must be finite
+   * - q must be left out where qkv is given
+   * - kv must be left out where qkv is given
+   * - qkv must be floating
+   * - qkv must be [batch, places, (heads + 2 kvHeads) size]
+   * - qkv must have heads of at most 256 elements
+   * - tangentQkv is missing
+   * - tangentQ must be left out where qkv is given
+   * - tangentKv must be left out where qkv is given
+   * - tangentQkv must have qkv's dtype
+   * - tangentQkv must have qkv's shape
+   * - out must have the dtype of the queries
+   * - out must be [batch, places, heads size]
+   * - outTangent must have the dtype of the queries
+   * - outTangent must be [batch, places, heads size]
+   * - logSums must be f64 where the operands are, else f32
+   * - logSums must be [batch, heads, places]
+   * - qkv is missing, or q and kv are
+   * - lengths must be i32
+   * - lengths must have one element a sequence
+   * - q must be floating
+   * - kv must have q's dtype
+   * - q must be [batch, places, heads size]
+   * - q must have heads of at most 256 elements
+   * - kv must be [batch, places, 2 kvHeads size]
+   * - tangentQkv must be left out where q is given
+   * - tangentQ is missing, or tangentKv is
+   * - tangentQ must have q's dtype
+   * - tangentQ must have q's shape
+   * - tangentKv must have kv's dtype
+   * - tangentKv must have kv's shape
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  attentionTangent(
+    device: Device,
+    fields: {
+      /** Read. Default: none. */ qkv?: Tensor | undefined;
+      /** Read. Default: none. */ q?: Tensor | undefined;
+      /** Read. Default: none. */ kv?: Tensor | undefined;
+      /** Read. Default: none. */ tangentQkv?: Tensor | undefined;
+      /** Read. Default: none. */ tangentQ?: Tensor | undefined;
+      /** Read. Default: none. */ tangentKv?: Tensor | undefined;
+      /** Read. Default: none. */ lengths?: Tensor | undefined;
+      /** Read. */ out: Tensor;
+      /** Read. */ logSums: Tensor;
+      /** Written. */ outTangent: Tensor;
+      /** Default `1`. */ heads?: number | undefined;
+      /** Default `0`. */ kvHeads?: number | undefined;
+      /** Default `causal`. */ mask?: 'causal' | 'none' | undefined;
+      /** Default `0`. */ scale?: number | undefined;
+    },
+  ): void;
+  /**
    * convolution of images with kernels, and a bias
    *
    * ```text

@@ -104,13 +104,6 @@ struct AttentionBackward {
     }
     require(beta == 0 || beta == 1, ErrorCode::kArgument, "beta must be 0 or 1", beta);
   }
-
- private:
-  void check_like(auto require, const View& v, const View& of, const char* dtype, const char* shape,
-                  const char* name) const {
-    require(v.dtype == of.dtype, ErrorCode::kDtype, dtype, v);
-    require(same_shape(v, of), ErrorCode::kShape, shape, v, name, of);
-  }
 };
 
 }  // namespace orthokit

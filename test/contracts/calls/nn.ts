@@ -50,6 +50,14 @@ const own: Record<string, Call> = {
     options: () => ({ eps: 0.1 }),
   }),
   rmsNorm: within('rmsNorm', (on) => [{ weight: row(on) }, x(on)], { options: () => ({ eps: 0.1 }) }),
+  attention: within(
+    'attention',
+    ({ device }) => {
+      const layer = (shape: number[]) => ({ weight: Tensor.full(device, shape, 0.5) });
+      return [{ qkv: layer([6, 3]), out: layer([3, 2]) }, Tensor.full(device, [1, 2, 3], 2)];
+    },
+    { options: () => ({ heads: 2, kvHeads: 2 }), says: 'nn.attention|nn.linear' },
+  ),
   embedding: within('embedding', (on) => [{ weight: x(on) }, labels(on)], { takes: takesAny }),
   dropout: within('dropout', (on) => [x(on)], { options: () => ({ rate: 0.5 }), takes: takesAny }),
   linear: within('linear', (on) => [{ weight: x(on) }, x(on)]),
@@ -86,5 +94,5 @@ const own: Record<string, Call> = {
 };
 
 export const calls: Record<string, Call> = Object.fromEntries(
-  Object.entries(own).map(([name, call]) => [name, { ...call, says: `nn.${name}` }]),
+  Object.entries(own).map(([name, call]) => [name, { says: `nn.${name}`, ...call }]),
 );

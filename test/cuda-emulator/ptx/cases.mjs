@@ -230,6 +230,7 @@ function* attentionCases() {
       const operands = `qkv=${qkv} out=${out} logSums=${sums}[1x2x128] heads=2`;
       yield `attention ${operands}`;
       yield `attention_backward grad=${out} ${operands} gradQkv=${qkv}`;
+      yield `attention_tangent ${operands} tangentQkv=${qkv} outTangent=${out}`;
     }
   }
 }

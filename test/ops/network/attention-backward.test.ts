@@ -2,91 +2,41 @@
 // Source: formula "agrees with central differences of attention"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
+import { attentionOperands, attentionResults, attentionShapes, likeOperands } from '../../support/attention.ts';
 import { normal, sizeOf } from '../../support/data.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
-import { type Floating, floatingDtypes } from '../../support/dtypes.ts';
-import { expectLikeReference, referenceDevice } from '../../support/reference.ts';
+import { floatingDtypes } from '../../support/dtypes.ts';
+import { expectLikeReference } from '../../support/reference.ts';
 import { refuses, refusesWrongFields } from '../../support/refusals.ts';
 import { expectSameBits } from '../../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../../support/tensors.ts';
 
-interface Shape {
-  batch: number;
-  queries: number;
-  keys?: number;
-  heads: number;
-  kvHeads?: number;
-  size: number;
-  lengths?: readonly number[];
-  mask?: 'causal' | 'none';
-  beta?: number;
-}
-
-/** Operands, and what attention gives of them: packed where queries and keys are as many. */
-function operandsOf(on: Device, s: Shape, dtype: Floating) {
-  const { batch, queries, heads, size, mask } = s;
-  const kvHeads = s.kvHeads ?? heads;
-  const draw = (seed: number, shape: number[]) => tensorOf(on, normal(sizeOf(shape), seed), shape, dtype);
-  const operands =
-    s.keys === undefined
-      ? { qkv: draw(1, [batch, queries, (heads + 2 * kvHeads) * size]) }
-      : { q: draw(1, [batch, queries, heads * size]), kv: draw(2, [batch, s.keys, 2 * kvHeads * size]) };
-  const all = {
+/** With gradients: of NaN, or of numbers that are added to. */
+function withGradients(operands: ReturnType<typeof attentionOperands>, beta: 0 | 1) {
+  const { device, dtype, shape } = operands.out;
+  const draw = (seed: number, of: readonly number[]) => tensorOf(device, normal(sizeOf(of), seed), of, dtype);
+  return {
     ...operands,
-    lengths: s.lengths && tensorOf(on, s.lengths, [batch], 'i32'),
-    out: Tensor.zeros(on, [batch, queries, heads * size], { dtype }),
-    logSums: Tensor.zeros(on, [batch, heads, queries], { dtype: dtype === 'f64' ? 'f64' : 'f32' }),
-    heads,
-    kvHeads,
-    mask,
+    ...likeOperands(operands, 'grad', (x, i) =>
+      beta ? draw(5 + i, x.shape) : Tensor.full(device, x.shape, NaN, { dtype }),
+    ),
+    grad: draw(4, shape),
+    beta,
   };
-  ops.attention(on, all);
-  return all;
 }
-
-/** The same with gradients. */
-function fieldsOf(on: Device, s: Shape, dtype: Floating) {
-  const all = operandsOf(on, s, dtype);
-  const draw = (seed: number, shape: readonly number[]) => tensorOf(on, normal(sizeOf(shape), seed), shape, dtype);
-  const like = (x: Tensor) => (s.beta ? draw(3, x.shape) : Tensor.full(on, x.shape, NaN, { dtype }));
-  const gradients = 'qkv' in all ? { gradQkv: like(all.qkv!) } : { gradQ: like(all.q!), gradKv: like(all.kv!) };
-  return { ...all, ...gradients, grad: draw(4, all.out.shape), beta: s.beta };
-}
-
-const shapes: Record<string, Shape> = {
-  'one query, one key, one element': { batch: 1, queries: 1, heads: 1, size: 1 },
-  'a tile and a place': { batch: 2, queries: 65, heads: 2, size: 16, beta: 1 },
-  'heads of an odd size': { batch: 1, queries: 33, heads: 3, size: 7 },
-  'long heads': { batch: 1, queries: 20, heads: 1, size: 129 },
-  'all keys': { batch: 1, queries: 70, heads: 2, size: 8, mask: 'none', beta: 1 },
-  'keys that count': { batch: 4, queries: 67, heads: 1, size: 4, lengths: [0, 1, 65, 100], beta: 1 },
-  'keys that count, all seen': { batch: 3, queries: 66, heads: 2, size: 4, lengths: [64, -3, 5], mask: 'none' },
-  'grouped heads': { batch: 2, queries: 18, heads: 6, kvHeads: 2, size: 5 },
-  'the last queries of many keys': { batch: 2, queries: 3, keys: 130, heads: 2, size: 8, beta: 1 },
-  'more queries than keys': { batch: 1, queries: 80, keys: 9, heads: 2, size: 8 },
-  'more queries than keys, all seen': { batch: 1, queries: 5, keys: 2, heads: 1, size: 3, mask: 'none' },
-  'no keys': { batch: 2, queries: 3, keys: 0, heads: 1, size: 2 },
-};
 
 describe.each(devices)('attentionBackward on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
-  describe.each(Object.entries(shapes))('of %s', (_, shape) => {
-    it.each(floatingDtypes)('agrees with the reference in %s', async (dtype) => {
-      const { out, logSums } = operandsOf(referenceDevice(), shape, dtype);
-      const given = [await out.read(), await logSums.read()];
-      const fields = (on: Device) => {
-        const all = fieldsOf(on, shape, dtype);
-        [all.out, all.logSums].forEach((x, i) => {
-          x.write(given[i]!);
+  describe.each(Object.entries(attentionShapes))('of %s', (_, shape) => {
+    it.each(floatingDtypes)('agrees with the reference in %s, also beside what is there', async (dtype) => {
+      const results = await attentionResults(shape, dtype);
+      for (const beta of [0, 1] as const)
+        await expectLikeReference('attentionBackward', device, (on) => withGradients(results(on), beta), {
+          ulps: dtype === 'f64' ? 64 : 32,
+          of: 'largest',
         });
-        return all;
-      };
-      await expectLikeReference('attentionBackward', device, fields, {
-        ulps: dtype === 'f64' ? 64 : 32,
-        of: 'largest',
-      });
     });
   });
 
@@ -236,9 +186,11 @@ describe.each(onlyCpu)('attentionBackward', () => {
         { batch: 3, queries: 130, heads: 3, size: 24 },
         { batch: 2, queries: 70, keys: 150, heads: 4, kvHeads: 2, size: 8 },
       ].flatMap((shape) => {
-        const fields = fieldsOf(device, shape, 'f32');
+        const operands = attentionOperands(device, shape, 'f32');
+        const fields = withGradients(operands, 0);
+        ops.attention(device, operands);
         ops.attentionBackward(device, fields);
-        return 'gradQkv' in fields ? [fields.gradQkv] : [fields.gradQ, fields.gradKv];
+        return [fields.gradQkv, fields.gradQ, fields.gradKv].filter((x) => x !== undefined);
       }),
     ));
 });

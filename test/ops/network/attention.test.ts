@@ -2,68 +2,23 @@
 // Source: closed form "is the value itself where there is one key, and the mean of values where keys are equal"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
+import { attentionOperands, attentionShapes } from '../../support/attention.ts';
 import { expectClose } from '../../support/compare.ts';
-import { normal, sizeOf } from '../../support/data.ts';
+import { normal } from '../../support/data.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
-import { type Floating, floatingDtypes } from '../../support/dtypes.ts';
+import { floatingDtypes } from '../../support/dtypes.ts';
 import { expectLikeReference } from '../../support/reference.ts';
 import { refuses, refusesWrongFields } from '../../support/refusals.ts';
 import { expectSameBits } from '../../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../../support/tensors.ts';
 
-interface Shape {
-  batch: number;
-  queries: number;
-  keys?: number;
-  heads: number;
-  kvHeads?: number;
-  size: number;
-  lengths?: readonly number[];
-  mask?: 'causal' | 'none';
-}
-
-/** Packed where queries and keys are as many, else in two tensors. */
-function fieldsOf(on: Device, s: Shape, dtype: Floating, scale = 1) {
-  const { batch, queries, heads, size, mask } = s;
-  const kvHeads = s.kvHeads ?? heads;
-  const draw = (seed: number, shape: number[]) => tensorOf(on, normal(sizeOf(shape), seed, scale), shape, dtype);
-  const operands =
-    s.keys === undefined
-      ? { qkv: draw(1, [batch, queries, (heads + 2 * kvHeads) * size]) }
-      : { q: draw(1, [batch, queries, heads * size]), kv: draw(2, [batch, s.keys, 2 * kvHeads * size]) };
-  return {
-    ...operands,
-    lengths: s.lengths && tensorOf(on, s.lengths, [batch], 'i32'),
-    out: Tensor.full(on, [batch, queries, heads * size], NaN, { dtype }),
-    logSums: Tensor.full(on, [batch, heads, queries], NaN, { dtype: dtype === 'f64' ? 'f64' : 'f32' }),
-    heads,
-    kvHeads,
-    mask,
-  };
-}
-
-const shapes: Record<string, Shape> = {
-  'one query, one key, one element': { batch: 1, queries: 1, heads: 1, size: 1 },
-  'a tile and a place': { batch: 2, queries: 65, heads: 2, size: 16 },
-  'heads of an odd size': { batch: 1, queries: 33, heads: 3, size: 7 },
-  'long heads': { batch: 1, queries: 20, heads: 1, size: 129 },
-  'all keys': { batch: 1, queries: 70, heads: 2, size: 8, mask: 'none' },
-  'keys that count': { batch: 4, queries: 67, heads: 1, size: 4, lengths: [0, 1, 65, 100] },
-  'keys that count, all seen': { batch: 3, queries: 66, heads: 2, size: 4, lengths: [64, -3, 5], mask: 'none' },
-  'grouped heads': { batch: 2, queries: 18, heads: 6, kvHeads: 2, size: 5 },
-  'the last queries of many keys': { batch: 2, queries: 3, keys: 130, heads: 2, size: 8 },
-  'more queries than keys': { batch: 1, queries: 80, keys: 9, heads: 2, size: 8 },
-  'more queries than keys, all seen': { batch: 1, queries: 5, keys: 2, heads: 1, size: 3, mask: 'none' },
-  'no keys': { batch: 2, queries: 3, keys: 0, heads: 1, size: 2 },
-};
-
 describe.each(devices)('attention on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
-  describe.each(Object.entries(shapes))('of %s', (_, shape) => {
+  describe.each(Object.entries(attentionShapes))('of %s', (_, shape) => {
     it.each(floatingDtypes)('agrees with the reference in %s', (dtype) =>
-      expectLikeReference('attention', device, (on) => fieldsOf(on, shape, dtype), {
+      expectLikeReference('attention', device, (on) => attentionOperands(on, shape, dtype), {
         out: { ulps: 16, of: 'largest' },
         logSums: { ulps: 8, of: 'largest' },
       }),
@@ -74,7 +29,7 @@ describe.each(devices)('attention on %s', (kind) => {
     expectLikeReference(
       'attention',
       device,
-      (on) => fieldsOf(on, { batch: 1, queries: 70, heads: 1, size: 8 }, 'f64', 12),
+      (on) => attentionOperands(on, { batch: 1, queries: 70, heads: 1, size: 8 }, 'f64', 12),
       {
         ulps: 1024,
         of: 'largest',
@@ -239,7 +194,7 @@ describe.each(onlyCpu)('attention', () => {
         { batch: 3, queries: 130, heads: 3, size: 24 },
         { batch: 1, queries: 400, heads: 1, size: 8 },
       ].map((shape) => {
-        const fields = fieldsOf(device, shape, 'f32');
+        const fields = attentionOperands(device, shape, 'f32');
         ops.attention(device, fields);
         return fields.out;
       }),

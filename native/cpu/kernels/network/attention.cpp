@@ -6,8 +6,7 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 namespace {
 
-// Some tiles of queries of a head. No sum crosses tiles of queries, so it does not matter how many
-// a thread has.
+// Some tiles of queries of a head.
 template <class S, class T>
 class AttentionForward {
  public:
@@ -62,24 +61,14 @@ class AttentionForward {
       exponentials(keys, max, t.scores, part);
       for (int64_t q = 0; q < width; ++q)
         sum[q] = begins ? part[q] : fused(sum[q], factors[q], part[q]);
-      add_values(keys, begins, t.values.at(at), t.values.stride, t.scores, factors, t.sums);
+      const T* values = t.values.at(at);
+      if (begins)
+        value_tile<Start::kZero>(keys, padded_, values, t.values.stride, t.scores, t.sums);
+      else
+        value_tile<Start::kScale>(keys, padded_, values, t.values.stride, t.scores, t.sums,
+                                  factors);
     });
     store(places, b, head, i, queries, max, sum, t);
-  }
-
-  // sums[size, query] = factor · sums + valuesᵀ p; each step of queries ends at its own key.
-  void add_values(const TileKeys& keys, bool begins, const T* values, int64_t stride, const T* p,
-                  const T* factors, T* sums) const {
-    const int64_t step = keys.diagonal ? kStep : keys.width;
-    for (int64_t q = 0; q < keys.width; q += step) {
-      const int64_t depth = keys.diagonal ? std::min(q + kStep, keys.rows()) : keys.rows();
-      if (begins)
-        multiply_tile<false, Start::kZero>(padded_, step, depth, values, stride, p + q, kTilePlaces,
-                                           sums + q, kTilePlaces);
-      else
-        multiply_tile<false, Start::kScale>(padded_, step, depth, values, stride, p + q,
-                                            kTilePlaces, sums + q, kTilePlaces, factors + q);
-    }
   }
 
   void store(const KeyPlaces& places, int64_t b, int64_t head, int64_t i, int64_t queries,
@@ -114,23 +103,12 @@ class AttentionForward {
   T* log_sums_;
 };
 
-// With few heads, threads share the queries of each, in parts by the shape alone.
-constexpr int64_t kEnoughUnits = 16;
-
 template <class S, class T>
 void run_attention(const Attention& op, const AttentionHeads& h, Stream& stream) {
   const AttentionForward<S, T> forward(op, h);
-  const int64_t tiles = (h.queries + kTilePlaces - 1) / kTilePlaces, pairs = h.batch * h.heads;
-  if (tiles == 0 || pairs == 0) return;
-  const int64_t wanted = std::clamp<int64_t>((kEnoughUnits + pairs - 1) / pairs, 1, tiles),
-                each = (tiles + wanted - 1) / wanted, parts = (tiles + each - 1) / each;
   const Slots slots(stream, AttentionForward<S, T>::scratch(h));
-  stream.parallel(pairs * parts, [&](int64_t unit) {
-    const int64_t pair = unit / parts, first = unit % parts * each * kTilePlaces;
-    slots.borrow([&](double* slot) {
-      forward.run(pair / h.heads, pair % h.heads, first,
-                  std::min(h.queries, first + each * kTilePlaces), slot);
-    });
+  for_query_parts(stream, h, [&](int64_t b, int64_t head, int64_t first, int64_t last) {
+    slots.borrow([&](double* slot) { forward.run(b, head, first, last, slot); });
   });
 }
 

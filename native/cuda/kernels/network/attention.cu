@@ -17,17 +17,15 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kBlocks)
                      int64_t tiles, int64_t count) {
   using T = typename Tiles::Number;
   constexpr int kRows = Tiles::kRows, kColumns = Tiles::kColumns;
-  Tiles t(dyn_shared<void>());
+  Tiles t(dyn_shared<void>(), work);
   for (int64_t index = blockIdx.x; index < count; index += gridDim.x) {
     // Those that see most keys come first.
-    const int64_t pair = index % (count / tiles), b = pair / work.h.heads,
-                  head = pair % work.h.heads, kv_head = work.kv_head(head),
-                  first = (tiles - 1 - index / (count / tiles)) * Tiles::kOwn,
-                  counted = work.counted(b), last = work.seen(first + Tiles::kOwn - 1, counted);
+    const auto [b, head, kv_head, first, counted, last] =
+        work.query_tile(index, tiles, Tiles::kOwn);
     const T scale = T(work.h.scale * kLog2E);
     typename Tiles::Sums sums = {};
     T max[kRows], total[kRows];
-    int64_t seen[kRows];
+    int seen[kRows];
 #pragma unroll
     for (int i = 0; i < kRows; ++i) {
       max[i] = std::numeric_limits<T>::lowest(), total[i] = 0;
@@ -36,7 +34,7 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kBlocks)
     t.release();
     t.template own<0>(work.query_rows(b, head, first, Tiles::kOwn));
 #pragma unroll 1
-    for (int64_t at = 0; at < last; at += Tiles::kPassing) {
+    for (int at = 0; at < last; at += Tiles::kPassing) {
       if (at > 0) t.release();
       t.template pass<0>(work.key_rows(b, kv_head, at, counted, Tiles::kPassing));
       t.template pass<1>(work.value_rows(b, kv_head, at, counted, Tiles::kPassing));
@@ -69,7 +67,7 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kBlocks)
 #pragma unroll
     for (int i = 0; i < kRows; ++i) {
       const T sum = Tiles::template reduce<Sum>(total[i]);
-      const int64_t query = first + Tiles::row(i);
+      const int query = first + Tiles::row(i);
       if (query >= work.h.queries) continue;
       const T inverse = seen[i] > 0 ? 1 / sum : 0;
       auto* out = result.out + work.out_at(b, head, query);

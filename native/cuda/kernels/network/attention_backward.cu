@@ -45,25 +45,24 @@ __device__ __forceinline__ void slope_of(bool seen, T scale, T log_sum, T produc
 
 // A block has a tile of queries, through which keys and values pass.
 template <class Tiles>
-__global__ void __launch_bounds__(Tiles::kThreads, Tiles::kBlocks) attention_query_gradients_kernel(
-    AttentionWork<typename Tiles::Storage> work,
-    AttentionGradients<typename Tiles::Storage, typename Tiles::Number> g, int64_t tiles,
-    int64_t count) {
+__global__ void __launch_bounds__(Tiles::kThreads, Tiles::kWideBlocks)
+    attention_query_gradients_kernel(
+        AttentionWork<typename Tiles::Storage> work,
+        AttentionGradients<typename Tiles::Storage, typename Tiles::Number> g, int64_t tiles,
+        int64_t count) {
   using T = typename Tiles::Number;
   constexpr int kRows = Tiles::kRows, kColumns = Tiles::kColumns;
-  Tiles t(dyn_shared<void>());
+  Tiles t(dyn_shared<void>(), work);
   for (int64_t index = blockIdx.x; index < count; index += gridDim.x) {
-    const int64_t pair = index % (count / tiles), b = pair / work.h.heads,
-                  head = pair % work.h.heads, kv_head = work.kv_head(head),
-                  first = (tiles - 1 - index / (count / tiles)) * Tiles::kOwn,
-                  counted = work.counted(b), last = work.seen(first + Tiles::kOwn - 1, counted);
+    const auto [b, head, kv_head, first, counted, last] =
+        work.query_tile(index, tiles, Tiles::kOwn);
     const T scale = T(work.h.scale * kLog2E);
     typename Tiles::Sums sums = {};
     T log_sums[kRows], products[kRows];
-    int64_t seen[kRows];
+    int seen[kRows];
 #pragma unroll
     for (int i = 0; i < kRows; ++i) {
-      const int64_t query = first + Tiles::row(i);
+      const int query = first + Tiles::row(i);
       const bool exists = query < work.h.queries;
       const int64_t at = work.sums_at(b, head, exists ? query : 0);
       seen[i] = exists ? work.seen(query, counted) : 0;
@@ -73,7 +72,7 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kBlocks) attention_que
     t.template own<0>(work.query_rows(b, head, first, Tiles::kOwn));
     t.template own<1>(work.out_rows(g.grad, b, head, first, Tiles::kOwn));
 #pragma unroll 1
-    for (int64_t at = 0; at < last; at += Tiles::kPassing) {
+    for (int at = 0; at < last; at += Tiles::kPassing) {
       if (at > 0) t.release();
       t.template pass<0>(work.key_rows(b, kv_head, at, counted, Tiles::kPassing));
       t.template pass<1>(work.value_rows(b, kv_head, at, counted, Tiles::kPassing));
@@ -92,7 +91,7 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kBlocks) attention_que
     if (last == 0) t.settle();
 #pragma unroll
     for (int i = 0; i < kRows; ++i) {
-      const int64_t query = first + Tiles::row(i);
+      const int query = first + Tiles::row(i);
       if (query >= work.h.queries) continue;
       auto* to = g.queries + work.query_at(b, head, query);
 #pragma unroll
@@ -106,19 +105,19 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kBlocks) attention_que
 // A block has a tile of keys and values, through which the queries of all heads pass that they
 // serve.
 template <class Tiles>
-__global__ void __launch_bounds__(Tiles::kThreads, Tiles::kBlocks > 2 ? 2 : Tiles::kBlocks)
+__global__ void __launch_bounds__(Tiles::kThreads, Tiles::kWideBlocks)
     attention_key_gradients_kernel(
         AttentionWork<typename Tiles::Storage> work,
-        AttentionGradients<typename Tiles::Storage, typename Tiles::Number> g, int64_t tiles,
-        int64_t count) {
+        AttentionGradients<typename Tiles::Storage, typename Tiles::Number> g, int64_t count) {
   using T = typename Tiles::Number;
   constexpr int kRows = Tiles::kRows, kColumns = Tiles::kColumns;
-  Tiles t(dyn_shared<void>());
+  Tiles t(dyn_shared<void>(), work);
   for (int64_t index = blockIdx.x; index < count; index += gridDim.x) {
-    const int64_t pair = index % (count / tiles), b = pair / work.h.kv_heads,
-                  kv_head = pair % work.h.kv_heads, group = work.h.heads / work.h.kv_heads,
-                  first = index / (count / tiles) * Tiles::kOwn, counted = work.counted(b),
-                  from = work.first_query(first);
+    const int64_t pairs = work.h.batch * work.h.kv_heads, pair = index % pairs,
+                  b = pair / work.h.kv_heads, kv_head = pair % work.h.kv_heads,
+                  group = work.h.heads / work.h.kv_heads;
+    const int first = int(index / pairs) * Tiles::kOwn, counted = work.counted(b),
+              from = work.first_query(first), queries = int(work.h.queries);
     const T scale = T(work.h.scale * kLog2E);
     typename Tiles::Sums keys = {}, values = {};
     t.release();
@@ -129,7 +128,7 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kBlocks > 2 ? 2 : Tile
 #pragma unroll 1
       for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head)
 #pragma unroll 1
-        for (int64_t at = from; at < work.h.queries; at += Tiles::kPassing) {
+        for (int at = from; at < queries; at += Tiles::kPassing) {
           t.release();
           t.template pass<0>(work.query_rows(b, head, at, Tiles::kPassing));
           t.template pass<1>(work.out_rows(g.grad, b, head, at, Tiles::kPassing));
@@ -139,10 +138,10 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kBlocks > 2 ? 2 : Tile
           t.template score<1, 1>(slopes);
 #pragma unroll
           for (int j = 0; j < kColumns; ++j) {
-            const int64_t query = at + Tiles::column(j);
-            const bool exists = query < work.h.queries;
+            const int query = at + Tiles::column(j);
+            const bool exists = query < queries;
             const int64_t sums_at = work.sums_at(b, head, exists ? query : 0);
-            const int64_t seen = exists ? work.seen(query, counted) : 0;
+            const int seen = exists ? work.seen(query, counted) : 0;
             const T log_sum = g.log_sums[sums_at], product = g.products[sums_at];
 #pragma unroll
             for (int i = 0; i < kRows; ++i)
@@ -155,7 +154,7 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kBlocks > 2 ? 2 : Tile
     }
 #pragma unroll
     for (int i = 0; i < kRows; ++i) {
-      const int64_t key = first + Tiles::row(i);
+      const int key = first + Tiles::row(i);
       if (key >= work.h.keys) continue;
       auto *to_key = g.keys + work.key_at(b, kv_head, key),
            *to_value = g.keys + work.value_at(b, kv_head, key);
@@ -185,14 +184,15 @@ static void attention_backward(const AttentionBackward& op, Stream& stream) {
       launch(stream, attention_products_kernel<S, T>,
              {blocks_for(parts_of(queries, kProductThreads / kWarp)), kProductThreads}, work, g,
              queries);
-    const auto run = [&](auto kernel, int64_t places, int64_t heads) {
-      const int64_t tiles = parts_of(places, Tiles::kOwn), count = tiles * h.batch * heads;
-      if (count > 0)
-        launch(stream, kernel, {blocks_for(count), Tiles::kThreads, Tiles::kShared}, work, g, tiles,
-               count);
-    };
-    if (to_queries) run(attention_query_gradients_kernel<Tiles>, h.queries, h.heads);
-    if (to_keys) run(attention_key_gradients_kernel<Tiles>, h.keys, h.kv_heads);
+    const int64_t tiles = parts_of(h.queries, Tiles::kOwn), pairs = h.batch * h.heads,
+                  key_tiles = parts_of(h.keys, Tiles::kOwn) * h.batch * h.kv_heads;
+    if (to_queries && tiles * pairs > 0)
+      launch(stream, attention_query_gradients_kernel<Tiles>,
+             {blocks_for(tiles * pairs), Tiles::kThreads, Tiles::kShared}, work, g, tiles,
+             tiles * pairs);
+    if (to_keys && key_tiles > 0)
+      launch(stream, attention_key_gradients_kernel<Tiles>,
+             {blocks_for(key_tiles), Tiles::kThreads, Tiles::kShared}, work, g, key_tiles);
   });
 }
 ORTHOKIT_KERNEL(AttentionBackward, attention_backward);

@@ -111,7 +111,14 @@ void check_attention_operands(const Op& op, auto require) {
   }
 }
 
-// The result of attention, or the gradient of it.
+// The gradient or the tangent of an operand.
+void check_like(auto require, const View& v, const View& of, const char* dtype, const char* shape,
+                const char* name) {
+  require(v.dtype == of.dtype, ErrorCode::kDtype, dtype, v);
+  require(same_shape(v, of), ErrorCode::kShape, shape, v, name, of);
+}
+
+// The result of attention, or what belongs to it.
 template <class Op>
 void check_attention_result(const Op& op, const View& v, auto require, const char* dtype,
                             const char* shape) {

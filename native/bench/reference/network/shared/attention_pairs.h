@@ -12,9 +12,13 @@ struct AttentionPairs {
 
   template <class Op>
   explicit AttentionPairs(const Op& op)
+      : AttentionPairs(op, op.q ? op.q : op.qkv, op.kv ? op.kv : op.qkv) {}
+  // What lies as the operands do.
+  template <class Op>
+  AttentionPairs(const Op& op, const View& of_queries, const View& of_keys)
       : heads(heads_of(op)),
-        queries(values(op.q ? op.q : op.qkv)),
-        keys(values(op.kv ? op.kv : op.qkv)),
+        queries(values(of_queries)),
+        keys(values(of_keys)),
         lengths(values(op.lengths)) {}
 
   template <class Body>

@@ -157,18 +157,29 @@ void exponentials(const TileKeys& t, const T* max, T* scores, T* sums) {
     std::fill_n(scores + key * kTilePlaces, t.width, T(0));
 }
 
-// scores[key, query] of rows of keys and columns of queries; on the diagonal those alone that some
-// step of queries sees.
-template <class T>
+// scores[key, query] of rows of keys and columns of queries, or added to them; on the diagonal those
+// alone that some step of queries sees.
+template <Start start = Start::kZero, class T>
 void score_tile(const TileKeys& t, int64_t size, const T* rows, int64_t stride, const T* columns,
                 T* scores) {
   if (!t.diagonal)
-    return multiply_tile<true, Start::kZero>(t.rows(), t.width, size, rows, stride, columns,
-                                             kTilePlaces, scores, kTilePlaces);
+    return multiply_tile<true, start>(t.rows(), t.width, size, rows, stride, columns, kTilePlaces,
+                                      scores, kTilePlaces);
   for (int64_t at = 0; at < std::min(t.rows(), t.width); at += kStep)
-    multiply_tile<true, Start::kZero>(kStep, t.width - at, size, rows + at * stride, stride,
-                                      columns + at, kTilePlaces, scores + at * (kTilePlaces + 1),
-                                      kTilePlaces);
+    multiply_tile<true, start>(kStep, t.width - at, size, rows + at * stride, stride, columns + at,
+                               kTilePlaces, scores + at * (kTilePlaces + 1), kTilePlaces);
+}
+
+// sums[padded, query] = valuesᵀ p, or more of it, on from sums times a factor per query; on the
+// diagonal each step of queries ends at its own key.
+template <Start start, class T>
+void value_tile(const TileKeys& t, int64_t padded, const T* values, int64_t stride, const T* p,
+                T* sums, const T* factors = nullptr) {
+  const int64_t step = t.diagonal ? kStep : t.width;
+  for (int64_t q = 0; q < t.width; q += step)
+    multiply_tile<false, start>(padded, step, t.diagonal ? std::min(q + kStep, t.rows()) : t.rows(),
+                                values, stride, p + q, kTilePlaces, sums + q, kTilePlaces,
+                                factors ? factors + q : nullptr);
 }
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

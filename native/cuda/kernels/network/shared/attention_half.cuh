@@ -32,17 +32,20 @@ class HalfAttention {
   using Storage = S;
   using Number = float;
   static constexpr int kThreads = 128;
-  static constexpr int kOwn = 64, kPassing = size > 64 ? 32 : 64;
+  static constexpr int kOwn = 64, kPassing = (size > 64 ? 32 : 64) / owned;
   static constexpr int kRows = 2, kColumns = kPassing / 4;
   static constexpr int kElements = size / 4;
-  static constexpr int kBlocks = size > 64 ? 2 : 3;
+  static constexpr int kBlocks = 2, kWideBlocks = 2;
   using Scores = float[kRows][kColumns];
   using Sums = float[kRows][kElements];
   static constexpr size_t kShared = (owned * kOwn + 2 * kPassing) * size * sizeof(S);
   static_assert(kShared <= kMostShared);
 
-  __device__ __forceinline__ explicit HalfAttention(void* memory)
-      : own_(static_cast<S*>(memory)), passing_(own_ + owned * kOwn * size) {}
+  __device__ __forceinline__ HalfAttention(void* memory, const AttentionWork<S>& work)
+      : own_(static_cast<S*>(memory)),
+        passing_(own_ + owned * kOwn * size),
+        size_(int(work.h.size)),
+        whole_(work.whole) {}
 
   // As an instruction leaves them: of each 16 × 8 a thread has two neighbours in two rows.
   static __device__ __forceinline__ int row(int i) {
@@ -88,7 +91,7 @@ class HalfAttention {
     }
     const S *a = own_ + own * kOwn * size, *b = passing_ + passing * kPassing * size;
     const int lane = int(threadIdx.x) % kWarp, warp = int(threadIdx.x) / kWarp, quarter = lane / 8;
-#pragma unroll
+#pragma unroll 2
     for (int step = 0; step < size / 16; ++step) {
       unsigned left[4];
       load_matrices<false>(
@@ -148,14 +151,14 @@ class HalfAttention {
   }
   // Zeros follow the rows that exist, and each row's elements.
   template <int rows>
-  static __device__ __forceinline__ void fetch(const HeadRows<S>& from, S* to) {
+  __device__ __forceinline__ void fetch(const HeadRows<S>& from, S* to) const {
 #pragma unroll 4
     for (int i = int(threadIdx.x); i < rows * kChunks; i += kThreads) {
-      const int row = i / kChunks, chunk = i % kChunks, left = from.size - chunk * kChunk;
+      const int row = i / kChunks, chunk = i % kChunks, left = size_ - chunk * kChunk;
       const int some = row < from.rows && left > 0 ? left < kChunk ? left : kChunk : 0;
-      const S* source = from.data + (some > 0 ? row * from.stride + chunk * kChunk : 0);
+      const S* source = from.data + (some > 0 ? int64_t(row) * from.stride + chunk * kChunk : 0);
       S* target = to + place(row, chunk);
-      if (from.whole) {
+      if (whole_) {
         cp_async16(target, source, some * int(sizeof(S)));
       } else {
 #pragma unroll 1
@@ -165,6 +168,8 @@ class HalfAttention {
   }
 
   S *own_, *passing_;
+  int size_;
+  bool whole_;
 };
 
 }  // namespace orthokit::cuda

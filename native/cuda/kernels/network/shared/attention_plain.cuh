@@ -18,10 +18,10 @@ class PlainAttention {
   using Number = T;
   static constexpr int kThreads = 256;  // 16 × 16
   static constexpr int kVector = 16 / sizeof(T);
-  static constexpr int kRows = kVector, kColumns = 4;  // scores of a thread
+  static constexpr int kRows = kVector, kColumns = size > 128 ? 2 : 4;  // scores of a thread
   static constexpr int kOwn = 16 * kRows, kPassing = 16 * kColumns;
   static constexpr int kElements = size / 16;  // of a row of sums, a thread's
-  static constexpr int kBlocks = size <= 64 && sizeof(T) == 4 ? 2 : 1;
+  static constexpr int kBlocks = size <= 64 && sizeof(T) == 4 ? 2 : 1, kWideBlocks = 1;
   using Scores = T[kRows][kColumns];
   using Sums = T[kRows][kElements];
 
@@ -44,8 +44,10 @@ class PlainAttention {
   static constexpr size_t kShared = (kScoreElements + kStageElements) * sizeof(T);
   static_assert(kShared <= kMostShared);
 
-  __device__ __forceinline__ explicit PlainAttention(void* memory)
-      : scores_(static_cast<T*>(memory)), stage_(scores_ + kScoreElements) {}
+  __device__ __forceinline__ PlainAttention(void* memory, const AttentionWork<S>& work)
+      : scores_(static_cast<T*>(memory)),
+        stage_(scores_ + kScoreElements),
+        size_(int(work.h.size)) {}
 
   // Of a tile: a thread's i-th row of scores, its j-th column, its k-th element of a row of sums.
   static __device__ __forceinline__ int row(int i) { return kRows * my_row() + i; }
@@ -82,10 +84,10 @@ class PlainAttention {
     }
     T *a = stage_, *b = stage_ + kDepth * kOwnPitch;
 #pragma unroll 1
-    for (int at = 0; at < own_[own].size; at += kDepth) {
+    for (int at = 0; at < size_; at += kDepth) {
       __syncthreads();  // the stage before is read no more
-      fetch<kOwn, kOwnPitch>(own_[own], at, a);
-      fetch<kPassing, kPassingPitch>(passing_[passing], at, b);
+      fetch<kOwn, kOwnPitch>(own_[own], at, size_, a);
+      fetch<kPassing, kPassingPitch>(passing_[passing], at, size_, b);
       __syncthreads();  // the stage is complete
 #pragma unroll 4
       for (int k = 0; k < kDepth; ++k) {
@@ -112,7 +114,7 @@ class PlainAttention {
       __syncthreads();  // the stage before is read no more
       fetch_lines(passing_[passing], at);
       __syncthreads();  // stage and scores are complete
-#pragma unroll 2
+#pragma unroll kElements < 8 ? 2 : 1
       for (int k = 0; k < kLines; k += kVector) {
         T left[kRows][kVector];
 #pragma unroll
@@ -170,14 +172,14 @@ class PlainAttention {
   // kDepth elements of all rows, transposed. A warp takes 8 elements of 4 rows: whole sectors, and
   // in shared memory a bank each.
   template <int rows, int pitch>
-  static __device__ __forceinline__ void fetch(const HeadRows<S>& from, int at, T* to) {
+  static __device__ __forceinline__ void fetch(const HeadRows<S>& from, int at, int width, T* to) {
     const int k = int(threadIdx.x) % 8, first = int(threadIdx.x) / 8;
 #pragma unroll
     for (int row = first; row < rows; row += kThreads / 8)
 #pragma unroll
       for (int part = k; part < kDepth; part += 8)
-        to[part * pitch + row] = row < from.rows && at + part < from.size
-                                     ? convert<T>(from.data[row * from.stride + at + part])
+        to[part * pitch + row] = row < from.rows && at + part < width
+                                     ? convert<T>(from.data[int64_t(row) * from.stride + at + part])
                                      : T(0);
   }
   // kLines whole rows.
@@ -185,13 +187,14 @@ class PlainAttention {
 #pragma unroll 4
     for (int i = int(threadIdx.x); i < kLines * size; i += kThreads) {
       const int row = at + i / size, element = i % size;
-      stage_[i] = row < from.rows && element < from.size
-                      ? convert<T>(from.data[row * from.stride + element])
+      stage_[i] = row < from.rows && element < size_
+                      ? convert<T>(from.data[int64_t(row) * from.stride + element])
                       : T(0);
     }
   }
 
   T *scores_, *stage_;
+  int size_;
   HeadRows<S> own_[2], passing_[2];
 };
 

@@ -7,14 +7,17 @@
 
 namespace orthokit::cuda {
 
-// Rows of a head: those that exist, and that 16 bytes at once are aligned.
+// Rows of a head, those that exist.
 template <class S>
 struct HeadRows {
   const S* data;
-  int64_t stride;
-  int rows;
-  int size;  // elements of a row
-  bool whole;
+  int stride, rows;
+};
+
+// A tile of a head's queries, and the keys that some of them see.
+struct QueryTile {
+  int64_t b, head, kv_head;
+  int first, counted, last;
 };
 
 template <class S>
@@ -22,12 +25,14 @@ struct AttentionWork {
   AttentionHeads h;
   const S *queries, *keys;  // the tensors that hold them
   const int* lengths;
-  bool whole;
+  bool whole;  // 16 bytes at once are aligned
 
-  __device__ __forceinline__ int64_t counted(int64_t b) const {
-    if (!lengths) return h.keys;
-    const int64_t length = lengths[b];
-    return length < 0 ? 0 : length < h.keys ? length : h.keys;
+  // Places of a sequence fit an int: what is computed grows with their square.
+  __device__ __forceinline__ int counted(int64_t b) const {
+    const int all = int(h.keys);
+    if (!lengths) return all;
+    const int length = lengths[b];
+    return length < 0 ? 0 : length < all ? length : all;
   }
   __device__ __forceinline__ int64_t kv_head(int64_t head) const {
     return head / (h.heads / h.kv_heads);
@@ -54,40 +59,50 @@ struct AttentionWork {
   __device__ __forceinline__ int64_t sums_at(int64_t b, int64_t head, int64_t place) const {
     return (b * h.heads + head) * h.queries + place;
   }
-  __device__ __forceinline__ int64_t offset() const { return h.keys - h.queries; }
+  __device__ __forceinline__ int offset() const { return int(h.keys - h.queries); }
   // One past the last key that a query sees.
-  __device__ __forceinline__ int64_t seen(int64_t query, int64_t counted) const {
+  __device__ __forceinline__ int seen(int query, int counted) const {
     if (!h.causal) return counted;
-    const int64_t last = query + offset() + 1;
+    const int last = query + offset() + 1;
     return last < 0 ? 0 : last < counted ? last : counted;
   }
   // The first query that sees a key.
-  __device__ __forceinline__ int64_t first_query(int64_t key) const {
-    const int64_t query = h.causal ? key - offset() : 0;
+  __device__ __forceinline__ int first_query(int key) const {
+    const int query = h.causal ? key - offset() : 0;
     return query > 0 ? query : 0;
   }
 
-  __device__ __forceinline__ HeadRows<S> rows(const S* data, int64_t stride, int64_t left,
-                                              int most) const {
-    return {data, stride, int(left < 0 ? 0 : left < most ? left : most), int(h.size), whole};
+  // The index-th of all heads' tiles, of `places` queries; those that see most keys come first.
+  __device__ __forceinline__ QueryTile query_tile(int64_t index, int64_t tiles, int places) const {
+    const int64_t pairs = h.batch * h.heads, pair = index % pairs;
+    QueryTile t;
+    t.b = pair / h.heads, t.head = pair % h.heads, t.kv_head = kv_head(t.head);
+    t.first = int(tiles - 1 - index / pairs) * places;
+    t.counted = counted(t.b), t.last = seen(t.first + places - 1, t.counted);
+    return t;
   }
-  __device__ __forceinline__ HeadRows<S> query_rows(int64_t b, int64_t head, int64_t place,
+
+  __device__ __forceinline__ HeadRows<S> rows(const S* data, int64_t stride, int left,
+                                              int most) const {
+    return {data, int(stride), left < 0 ? 0 : left < most ? left : most};
+  }
+  __device__ __forceinline__ HeadRows<S> query_rows(int64_t b, int64_t head, int place,
                                                     int most) const {
-    return rows(queries + query_at(b, head, place), query_stride(), h.queries - place, most);
+    return rows(queries + query_at(b, head, place), query_stride(), int(h.queries) - place, most);
   }
   // Keys that do not count are as those that do not exist.
-  __device__ __forceinline__ HeadRows<S> key_rows(int64_t b, int64_t head, int64_t place,
-                                                  int64_t counted, int most) const {
+  __device__ __forceinline__ HeadRows<S> key_rows(int64_t b, int64_t head, int place, int counted,
+                                                  int most) const {
     return rows(keys + key_at(b, head, place), key_stride(), counted - place, most);
   }
-  __device__ __forceinline__ HeadRows<S> value_rows(int64_t b, int64_t head, int64_t place,
-                                                    int64_t counted, int most) const {
+  __device__ __forceinline__ HeadRows<S> value_rows(int64_t b, int64_t head, int place, int counted,
+                                                    int most) const {
     return rows(keys + value_at(b, head, place), key_stride(), counted - place, most);
   }
   // Rows of a tensor that lies as the result does.
-  __device__ __forceinline__ HeadRows<S> out_rows(const S* data, int64_t b, int64_t head,
-                                                  int64_t place, int most) const {
-    return rows(data + out_at(b, head, place), h.heads * h.size, h.queries - place, most);
+  __device__ __forceinline__ HeadRows<S> out_rows(const S* data, int64_t b, int64_t head, int place,
+                                                  int most) const {
+    return rows(data + out_at(b, head, place), h.heads * h.size, int(h.queries) - place, most);
   }
 };
 

@@ -1,0 +1,68 @@
+import { refusal } from '../../core/errors.ts';
+import { ops } from '../../core/native-ops.ts';
+import { count, flag, kind, optional, readOptions, required, type Schema } from '../../core/schema.ts';
+import { isTensor, type Tensor } from '../../core/tensor.ts';
+import type { Applied } from '../model/replace-layers.ts';
+import { defineOwn } from '../tape/define.ts';
+import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { type Linear, linear } from './linear.ts';
+
+/** The linear layers around {@link attention}. */
+export interface Attention {
+  /** `[(heads + 2 kvHeads) size, width]`: the queries of all heads, then their keys, then their values. */
+  qkv: Linear | Applied;
+  /** `[width, heads size]`. */
+  out: Linear | Applied;
+}
+
+/** Options of {@link attention}. */
+export interface AttentionOptions {
+  /** At least 1. It has no default. */
+  heads: number;
+  /** Of keys and values; each serves heads / kvHeads neighbours. Default: as many as heads. */
+  kvHeads?: number | undefined;
+  /** True: a place sees itself and those before it. Default: true. */
+  causal?: boolean | undefined;
+  /** i32`[B]`: so many places of each sequence count as keys. Default: all. */
+  lengths?: Tensor | undefined;
+}
+
+const schema: Schema<{ heads: number; kvHeads: number | undefined; causal: boolean; lengths: Tensor | undefined }> = {
+  heads: required(count(1)),
+  kvHeads: optional(count(1)),
+  causal: flag(true),
+  lengths: kind(isTensor, 'a tensor'),
+};
+
+const own = defineOwn(
+  'attention',
+  (f, x: Arg, heads: number, kvHeads: number, mask: 'causal' | 'none', lengths: Tensor | undefined) => {
+    const { device } = f;
+    if (x.shape.length !== 3)
+      throw refusal('attention', 'qkv', 'be [batch, places, width]', `[${x.shape}]`, 'ERR_SHAPE');
+    const [batch, places, width] = x.shape as [number, number, number];
+    const size = Math.floor(width / (heads + 2 * kvHeads));
+    const out = f.buffer([batch, places, heads * size], x.dtype);
+    const logSums = f.buffer([batch, heads, places], x.dtype === 'f64' ? 'f64' : 'f32');
+    const operands = { qkv: tensorOf(x), lengths, out, logSums, heads, kvHeads, mask };
+    ops.attention(device, operands);
+    return {
+      out,
+      inputs: [x],
+      backward: (grad, to) =>
+        to.add(x, (gradQkv, beta) => ops.attentionBackward(device, { ...operands, grad, gradQkv, beta })),
+      tangent: (d, outTangent) => ops.attentionTangent(device, { ...operands, tangentQkv: d(x), outTangent }),
+    };
+  },
+);
+
+/**
+ * Attention of many heads over x `[B, T, width]` (Vaswani et al. 2017): softmax(q kᵀ / √size) v, between two linear
+ * layers. Memory grows with T alone. A place that sees none that counts gives 0 to the second layer, and gets none from
+ * its gradient.
+ * @throws ERR_ARGUMENT for what is no option, and where kvHeads does not divide heads; ERR_SHAPE, ERR_DTYPE
+ */
+export function attention(layer: Attention, x: Arg, options: AttentionOptions): Value {
+  const { heads, kvHeads = heads, causal, lengths } = readOptions('nn.attention', options, schema);
+  return linear(layer.out, own(linear(layer.qkv, x), heads, kvHeads, causal ? 'causal' : 'none', lengths));
+}
