@@ -67,6 +67,40 @@ def gpt(heads):
     return forward
 
 
+def turned(x, layout):
+    """Rotary positions of x [B, heads, T, size], by the formula of Hugging Face (halves) or of Meta (interleaved)."""
+    size = x.shape[-1]
+    angles = torch.outer(torch.arange(x.shape[2]).double(), 10000.0 ** (-torch.arange(0, size, 2) / size))
+    cos, sin = angles.cos(), angles.sin()
+    if layout == "halves":
+        first, second = x.chunk(2, -1)
+        return torch.cat([first * cos - second * sin, second * cos + first * sin], -1)
+    pairs = torch.view_as_complex(x.reshape(*x.shape[:-1], -1, 2).contiguous())
+    return torch.view_as_real(pairs * torch.complex(cos, sin)).flatten(-2)
+
+
+def llama(layout):
+    def forward(p, ids):
+        count, length = ids.shape
+        heads, kv_heads, size = 2, 1, 4
+        x = p["tokens.weight"][ids]
+        mask = torch.full((length, length), -torch.inf).triu(1)
+        for b in ["blocks.0", "blocks.1"]:
+            y = F.rms_norm(x, [8], p[f"{b}.norm1.weight"], 1e-6)
+            qkv = F.linear(y, p[f"{b}.attention.qkv.weight"])
+            split = qkv.split([heads * size, kv_heads * size, kv_heads * size], -1)
+            q, k, v = (t.view(count, length, -1, size).transpose(1, 2) for t in split)
+            scores = turned(q, layout) @ turned(k, layout).transpose(-1, -2) / size**0.5 + mask
+            y = (scores.softmax(-1) @ v).transpose(1, 2).reshape(count, length, -1)
+            x = x + F.linear(y, p[f"{b}.attention.out.weight"])
+            y = F.rms_norm(x, [8], p[f"{b}.norm2.weight"], 1e-6)
+            y = F.silu(F.linear(y, p[f"{b}.gate.weight"])) * F.linear(y, p[f"{b}.up.weight"])
+            x = x + F.linear(y, p[f"{b}.down.weight"])
+        return F.linear(F.rms_norm(x, [8], p["norm.weight"], 1e-6), p["head.weight"])
+
+    return forward
+
+
 def cnn(p, x):
     """x and kernels are channels last in the golden data, as in orthokit; PyTorch wants channels first."""
     x = x.permute(0, 3, 1, 2)
@@ -89,11 +123,22 @@ def gpt_params(width, length, classes):
     return params + norm("norm", width)
 
 
+def llama_params():
+    params = [("tokens.weight", [7, 8], 0)]
+    for b in ["blocks.0", "blocks.1"]:
+        params += [(f"{b}.norm1.weight", [8], 1), (f"{b}.attention.qkv.weight", [16, 8], 0)]
+        params += [(f"{b}.attention.out.weight", [8, 8], 0), (f"{b}.norm2.weight", [8], 1)]
+        params += [(f"{b}.gate.weight", [6, 8], 0), (f"{b}.up.weight", [6, 8], 0), (f"{b}.down.weight", [8, 6], 0)]
+    return params + [("norm.weight", [8], 1), ("head.weight", [7, 8], 0)]
+
+
 ids = torch.tensor([[(3 * i + 7 * j * j + 1) % 7 for j in range(5)] for i in range(3)])
 problems = {
     "mlp": (mlp, linear("up", 9, 7) + norm("norm", 9) + linear("down", 5, 9), values([6, 7], 99), labels(6, 5)),
     "gpt": (gpt(1), gpt_params(6, 5, 7), ids, labels(15, 7)),
     "gpt of heads": (gpt(2), gpt_params(6, 5, 7), ids, labels(15, 7)),
+    "llama, halves": (llama("halves"), llama_params(), ids, labels(15, 7)),
+    "llama, interleaved": (llama("interleaved"), llama_params(), ids, labels(15, 7)),
     "cnn": (
         cnn,
         [("conv1.weight", [4, 3, 3, 2], 0), ("conv1.bias", [4], 0)]
@@ -107,11 +152,14 @@ problems = {
 }
 
 
+WITH_PRODUCTS = ["mlp", "gpt", "llama, halves", "cnn"]
+
+
 def plain(tensor):
     return [float(x) for x in tensor.detach().reshape(-1)]
 
 
-def solved(forward, specs, x, target):
+def solved(name, forward, specs, x, target):
     params = {path: values(shape, i + 1) * 0.5 + shift for i, (path, shape, shift) in enumerate(specs)}
     v = {path: values(shape, i + 101) for i, (path, shape, _) in enumerate(specs)}
 
@@ -135,6 +183,7 @@ def solved(forward, specs, x, target):
         value.backward()
         losses.append(float(value))
         optimizer.step()
+    products = {"gaussNewton": product, "hessian": hessian} if name in WITH_PRODUCTS else {}
     return {
         "params": specs,
         "input": {"shape": list(x.shape), "data": x.reshape(-1).tolist()},
@@ -143,8 +192,7 @@ def solved(forward, specs, x, target):
         "gradient": {path: plain(t) for path, t in grads.items()},
         "logits": plain(logits),
         "tangent": plain(tangent),
-        "gaussNewton": {path: plain(t) for path, t in product.items()},
-        "hessian": {path: plain(t) for path, t in hessian.items()},
+        **{kind: {path: plain(t) for path, t in one.items()} for kind, one in products.items()},
         "losses": losses,
     }
 
@@ -152,7 +200,7 @@ def solved(forward, specs, x, target):
 result = {
     "program": f"PyTorch {torch.__version__}",
     "madeBy": "/usr/bin/python3 scripts/golden/networks.py",
-    "problems": {name: solved(*problem) for name, problem in problems.items()},
+    "problems": {name: solved(name, *problem) for name, problem in problems.items()},
 }
 out = pathlib.Path(__file__).resolve().parents[2] / "test" / "golden" / "networks.json"
 out.write_text(json.dumps(result) + "\n")

@@ -18,8 +18,8 @@ interface Problem {
   readonly loss: number;
   readonly gradient: Numbers;
   readonly tangent: readonly number[];
-  readonly gaussNewton: Numbers;
-  readonly hessian: Numbers;
+  readonly gaussNewton?: Numbers;
+  readonly hessian?: Numbers;
   /** Before each step of AdamW. */
   readonly losses: readonly number[];
 }
@@ -101,14 +101,15 @@ describe.each(devices)('networks of PyTorch on %s', (kind) => {
       expectNear(await slope(model, v, x).tangent.read(), problem.tangent, 1e-12);
     });
 
-    it('has the product with the Gauss–Newton matrix', async () => {
+    const { gaussNewton, hessian } = problem;
+    it.runIf(gaussNewton)('has the product with the Gauss–Newton matrix', async () => {
       using product = nn.gaussNewton(loss);
-      await expectAll(product(model, v, x, labels).product, problem.gaussNewton, 1e-12);
+      await expectAll(product(model, v, x, labels).product, gaussNewton!, 1e-12);
     });
 
-    it('has the product with the Hessian', async () => {
+    it.runIf(hessian)('has the product with the Hessian', async () => {
       using product = nn.hvp(loss);
-      await expectAll(product(model, v, x, labels).product, problem.hessian, 1e-9);
+      await expectAll(product(model, v, x, labels).product, hessian!, 1e-9);
     });
 
     it('has the losses of 200 steps', async () => {
