@@ -4,7 +4,7 @@
 
 namespace orthokit::cuda {
 
-template <int inputs, class F>
+template <int inputs, bool adds, class F>
 struct ElementwisePiece {
   static_assert(inputs == 1 || inputs == 2);
   const Operand *out, *x, *y;
@@ -26,6 +26,11 @@ struct ElementwisePiece {
         else
           result[i] = f(a[i], b[i]);
       }
+      if constexpr (adds) {
+        load_raw(to + at, n, a);
+#pragma unroll
+        for (int i = 0; i < kVector; ++i) result[i] += a[i];
+      }
       store_raw(to + at, n, result);
     });
   }
@@ -38,12 +43,13 @@ struct ElementwisePiece {
 };
 
 // out = f(x), or f(x, y): `lists` are out and the inputs, all f32 or f64. F is a struct of plain
-// data with a __device__ operator() that is a template of the type. An output may be an input.
-template <int inputs, class F>
+// data with a __device__ operator() that is a template of the type. An output may be an input. With
+// `adds` the result is added to out.
+template <int inputs, bool adds = false, class F>
 void for_elements(Stream& stream, const Lists& lists, const F& f) {
   for_pieces(stream, lists,
-             ElementwisePiece<inputs, F>{lists.of(0), lists.of(1),
-                                         inputs == 2 ? lists.of(2) : nullptr, f});
+             ElementwisePiece<inputs, adds, F>{lists.of(0), lists.of(1),
+                                               inputs == 2 ? lists.of(2) : nullptr, f});
 }
 
 }  // namespace orthokit::cuda

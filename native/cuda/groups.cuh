@@ -18,6 +18,12 @@ struct Optional {
   T value;
 };
 
+// The row that a result is added to, or a zero that no sum notices, its sign included.
+template <class T>
+__device__ __forceinline__ Optional<T> old_of(bool adds, const T* row) {
+  return {adds ? row : nullptr, T(-0.0)};
+}
+
 template <int N, class T>
 __device__ __forceinline__ Group<T, N> load_group(const T* x, int64_t at) {
   Group<T, N> group;

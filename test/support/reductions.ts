@@ -96,7 +96,8 @@ export function describeReduction({ op, reference, shapes }: ReductionOp): void 
   describe(op, () => {
     refusesWrongFields(op, valid);
     refuses(op, valid, (device) => {
-      const of = (shape: number[], dtype: 'f32' | 'f64' | 'bf16' = 'f32') => Tensor.zeros(device, shape, { dtype });
+      const of = (shape: number[], dtype: 'f32' | 'f64' | 'bf16' | 'i32' = 'f32') =>
+        Tensor.zeros(device, shape, { dtype });
       const one = of([1]);
       const shape = matrix(3, 2);
       return [
@@ -105,7 +106,7 @@ export function describeReduction({ op, reference, shapes }: ReductionOp): void 
           'ERR_SHAPE',
           `${op}: x must have ${isRow ? 'an axis, got f32[]' : 'two axes, got f32[3]'}`,
         ],
-        [{ x: of(shape, 'bf16') }, 'ERR_DTYPE', `${op}: x must be f32 or f64, got bf16[${shape.join(', ')}]`],
+        [{ x: of(shape, 'i32') }, 'ERR_DTYPE', `${op}: x must be floating, got i32[${shape.join(', ')}]`],
         [{ out: of([3], 'bf16') }, 'ERR_DTYPE', `${op}: out must have x's dtype or f64, got bf16[3]`],
         [{ x: of(shape, 'f64') }, 'ERR_DTYPE', `${op}: out must have x's dtype or f64, got f32[3]`],
         [

@@ -18,7 +18,8 @@ struct Gelu {
   )";
   static constexpr const char* examples[] = {
       "x=f32[597x43] out=f32[597x43]", "x=f64[4097] out=f64[4097]",
-      "x=f32[4097] out=f32[4097] form=tanh", "x=f64[597x43] out=f64[597x43] form=tanh"};
+      "x=f32[4097] out=f32[4097] form=tanh", "x=f64[597x43] out=f64[597x43] form=tanh",
+      "x=bf16[597] out=bf16[597]"};
   static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[8192x1024]",
                                           "x=f32[8192x1024] out=f32[8192x1024] form=tanh",
                                           "x=f32[64x1024] out=f32[64x1024]"};
@@ -30,7 +31,7 @@ struct Gelu {
     return double(x.size()) * (form == GeluForm::kErf ? kNormalTailFlops + 3 : kSigmoidFlops + 6);
   }
   void check(auto require) const {
-    require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
+    require(is_floating(x), ErrorCode::kDtype, "x must be floating", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
     require(same_shape(out, x), ErrorCode::kShape, "out must have x's shape", out, "x", x);
   }

@@ -21,7 +21,8 @@ struct LayerNorm {
       "x=f32[597x43] out=f32[597x43]",
       "x=f64[3x4097] weight=f64[4097] bias=f64[4097] out=f64[3x4097]",
       "x=f32[33x31] weight=f32[31] out=f32[33x31] eps=0.1",
-      "x=f32[31x33] bias=f32[33] out=f32[31x33]"};
+      "x=f32[31x33] bias=f32[33] out=f32[31x33]",
+      "x=bf16[31x33] weight=bf16[33] bias=bf16[33] out=bf16[31x33]"};
   static constexpr const char* cases[] = {
       "x=f32[8192x1024] weight=f32[1024] bias=f32[1024] out=f32[8192x1024]",
       "x=f32[64x1024] weight=f32[1024] bias=f32[1024] out=f32[64x1024]"};
@@ -34,7 +35,7 @@ struct LayerNorm {
   }
   double flops() const { return (4 * wide_flops(x) + 5) * double(x.size()); }
   void check(auto require) const {
-    require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
+    require(is_floating(x), ErrorCode::kDtype, "x must be floating", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
     require(x.rank >= 1, ErrorCode::kShape, "x must have an axis", x);
     require(same_shape(out, x), ErrorCode::kShape, "out must have x's shape", out, "x", x);

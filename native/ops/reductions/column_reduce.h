@@ -15,10 +15,12 @@ struct ColumnReduce {
   Traffic: one read of x, one write of out.
   )";
   static constexpr const char* examples[] = {
-      "x=f32[597x43] out=f32[43]", "x=f64[4097x1] out=f64[1] reduction=mean",
+      "x=f32[597x43] out=f32[43]",
+      "x=f64[4097x1] out=f64[1] reduction=mean",
       "x=f32[597x43] out=f32[43] reduction=max",
       "x=f32[33x1025] out=f64[1025] reduction=sum_of_squares",
-      "x=f32[3x597x5] out=f32[3x5] reduction=mean"};
+      "x=f32[3x597x5] out=f32[3x5] reduction=mean",
+      "x=f16[31x33] out=f64[33] reduction=sum_of_squares"};
   static constexpr const char* cases[] = {
       "x=f32[8192x1024] out=f32[1024]", "x=f32[8192x1024] out=f32[1024] reduction=max",
       "x=f32[8192x1024] out=f32[1024] reduction=sum_of_squares", "x=f32[64x1024] out=f32[1024]",

@@ -16,7 +16,8 @@ struct ColumnSum {
   )";
   static constexpr const char* examples[] = {
       "x=f32[597x43] out=f32[43]", "x=f64[4097x1] out=f64[1] beta=0.5",
-      "x=f32[3x1025] out=f32[1025] beta=-1", "x=f32[7x5x31] out=f32[5x31]"};
+      "x=f32[3x1025] out=f32[1025] beta=-1", "x=f32[7x5x31] out=f32[5x31]",
+      "x=f16[31x33] out=f16[33] beta=1"};
   static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[1024]",
                                           "x=f32[64x1024] out=f32[1024]"};
   View x, out;
@@ -26,7 +27,7 @@ struct ColumnSum {
   double flops() const { return wide_flops(x) * double(x.size()); }
   double bytes() const { return double(bytes_in(x) + (beta == 0 ? 1 : 2) * bytes_in(out)); }
   void check(auto require) const {
-    require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
+    require(is_floating(x), ErrorCode::kDtype, "x must be floating", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
     require(fits_last_axes(out, x), ErrorCode::kShape, "out must have the last axes of x", out, "x",
             x);

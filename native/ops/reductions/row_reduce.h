@@ -18,7 +18,8 @@ struct RowReduce {
                                              "x=f64[3x40001] out=f64[3] reduction=mean",
                                              "x=f32[597x43] out=f32[597] reduction=max",
                                              "x=f32[31x4097] out=f64[31] reduction=sum_of_squares",
-                                             "x=f32[3x5x31] out=f64[3x5] reduction=mean"};
+                                             "x=f32[3x5x31] out=f64[3x5] reduction=mean",
+                                             "x=bf16[31x33] out=bf16[31]"};
   static constexpr const char* cases[] = {
       "x=f32[8192x1024] out=f32[8192]", "x=f32[8192x1024] out=f32[8192] reduction=max",
       "x=f32[8192x1024] out=f32[8192] reduction=sum_of_squares", "x=f32[1x8388608] out=f32[1]",

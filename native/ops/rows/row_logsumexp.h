@@ -16,8 +16,8 @@ struct RowLogsumexp {
   in PyTorch.
   Traffic: one read of x, one write of out; the second pass finds its row in cache.
   )";
-  static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597]",
-                                             "x=f64[3x4097] out=f64[3]"};
+  static constexpr const char* examples[] = {
+      "x=f32[597x43] out=f32[597]", "x=f64[3x4097] out=f64[3]", "x=bf16[31x43] out=bf16[31]"};
   static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[8192]",
                                           "x=f32[64x1024] out=f32[64]"};
   View x, out;
@@ -27,7 +27,7 @@ struct RowLogsumexp {
     return (kExpFlops + 2 + wide_flops(x)) * double(x.size()) + kLogFlops * double(row_count(x));
   }
   void check(auto require) const {
-    require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
+    require(is_floating(x), ErrorCode::kDtype, "x must be floating", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
     require(x.rank >= 1, ErrorCode::kShape, "x must have an axis", x);
     require(fits_rows(out, x), ErrorCode::kShape, "out must have one element a row of x", out, "x",

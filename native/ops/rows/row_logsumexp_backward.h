@@ -16,7 +16,8 @@ struct RowLogsumexpBackward {
   Traffic: one read of x and grad, one write; the second pass finds its row in cache.
   )";
   static constexpr const char* examples[] = {"grad=f32[597] x=f32[597x43] out=f32[597x43]",
-                                             "grad=f64[3] x=f64[3x4097] out=f64[3x4097]"};
+                                             "grad=f64[3] x=f64[3x4097] out=f64[3x4097]",
+                                             "grad=f16[31] x=f16[31x43] out=f16[31x43]"};
   static constexpr const char* cases[] = {"grad=f32[8192] x=f32[8192x1024] out=f32[8192x1024]",
                                           "grad=f32[64] x=f32[64x1024] out=f32[64x1024]"};
   View grad, x, out;
@@ -24,7 +25,7 @@ struct RowLogsumexpBackward {
   void fields(Fields& f) { f.in("grad", grad), f.in("x", x), f.out("out", out, kMayAlias); }
   double flops() const { return (kExpFlops + 3 + wide_flops(grad)) * double(x.size()); }
   void check(auto require) const {
-    require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
+    require(is_floating(x), ErrorCode::kDtype, "x must be floating", x);
     require(grad.dtype == x.dtype, ErrorCode::kDtype, "grad must have x's dtype", grad);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
     require(x.rank >= 1, ErrorCode::kShape, "x must have an axis", x);

@@ -17,7 +17,8 @@ struct RowSoftmax {
   Traffic: one read, one write; the second pass finds its row in cache.
   )";
   static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597x43]",
-                                             "x=f64[3x4097] out=f64[3x4097]"};
+                                             "x=f64[3x4097] out=f64[3x4097]",
+                                             "x=f16[31x43] out=f16[31x43]"};
   static constexpr const char* cases[] = {"x=f32[8192x1024] out=f32[8192x1024]",
                                           "x=f32[64x1024] out=f32[64x1024]"};
   View x, out;
@@ -25,7 +26,7 @@ struct RowSoftmax {
   void fields(Fields& f) { f.in("x", x), f.out("out", out, kMayAlias); }
   double flops() const { return (kExpFlops + 3 + wide_flops(x)) * double(x.size()); }
   void check(auto require) const {
-    require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
+    require(is_floating(x), ErrorCode::kDtype, "x must be floating", x);
     require(out.dtype == x.dtype, ErrorCode::kDtype, "out must have x's dtype", out);
     require(x.rank >= 1, ErrorCode::kShape, "x must have an axis", x);
     require(same_shape(out, x), ErrorCode::kShape, "out must have x's shape", out, "x", x);

@@ -51,7 +51,7 @@ describe.each(onlyCpu)('addBias', () => {
         'addBias: bias must have the last axes of x, got f32[3] for x f32[]',
       ],
       [{ x: f64 }, 'ERR_DTYPE', "addBias: bias must have x's dtype, got f32[3]"],
-      [{ x: f64.cast('i32') }, 'ERR_DTYPE', 'addBias: x must be f32 or f64, got i32[2, 3]'],
+      [{ x: f64.cast('i32') }, 'ERR_DTYPE', 'addBias: x must be floating, got i32[2, 3]'],
       [{ out: f64 }, 'ERR_DTYPE', "addBias: out must have x's dtype, got f64[2, 3]"],
       [
         { out: Tensor.zeros(device, [3, 2]) },

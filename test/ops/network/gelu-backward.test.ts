@@ -69,7 +69,7 @@ describe.each(onlyCpu)('geluBackward', () => {
     const f64 = Tensor.zeros(device, [2, 3], { dtype: 'f64' });
     const flat = Tensor.zeros(device, [6]);
     return [
-      [{ grad: f64.cast('i32') }, 'ERR_DTYPE', 'geluBackward: grad must be f32 or f64, got i32[2, 3]'],
+      [{ grad: f64.cast('i32') }, 'ERR_DTYPE', 'geluBackward: grad must be floating, got i32[2, 3]'],
       [{ x: f64 }, 'ERR_DTYPE', "geluBackward: x must have grad's dtype, got f64[2, 3]"],
       [{ out: f64 }, 'ERR_DTYPE', "geluBackward: out must have grad's dtype, got f64[2, 3]"],
       [{ x: flat }, 'ERR_SHAPE', "geluBackward: x must have grad's shape, got f32[6] for grad f32[2, 3]"],

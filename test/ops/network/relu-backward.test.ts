@@ -54,7 +54,7 @@ describe.each(onlyCpu)('reluBackward', () => {
     const f64 = Tensor.zeros(device, [3], { dtype: 'f64' });
     const four = Tensor.zeros(device, [4]);
     return [
-      [{ grad: f64.cast('i32') }, 'ERR_DTYPE', 'reluBackward: grad must be f32 or f64, got i32[3]'],
+      [{ grad: f64.cast('i32') }, 'ERR_DTYPE', 'reluBackward: grad must be floating, got i32[3]'],
       [{ x: f64 }, 'ERR_DTYPE', "reluBackward: x must have grad's dtype, got f64[3]"],
       [{ out: f64 }, 'ERR_DTYPE', "reluBackward: out must have grad's dtype, got f64[3]"],
       [{ x: four }, 'ERR_SHAPE', "reluBackward: x must have grad's shape, got f32[4] for grad f32[3]"],

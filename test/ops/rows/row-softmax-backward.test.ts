@@ -67,7 +67,7 @@ describe.each(onlyCpu)('rowSoftmaxBackward', () => {
     const turned = Tensor.zeros(device, [3, 2]);
     return [
       [{ grad: Tensor.zeros(device, []) }, 'ERR_SHAPE', 'rowSoftmaxBackward: grad must have an axis, got f32[]'],
-      [{ grad: f64.cast('i32') }, 'ERR_DTYPE', 'rowSoftmaxBackward: grad must be f32 or f64, got i32[2, 3]'],
+      [{ grad: f64.cast('i32') }, 'ERR_DTYPE', 'rowSoftmaxBackward: grad must be floating, got i32[2, 3]'],
       [{ y: f64 }, 'ERR_DTYPE', "rowSoftmaxBackward: y must have grad's dtype, got f64[2, 3]"],
       [{ out: f64 }, 'ERR_DTYPE', "rowSoftmaxBackward: out must have grad's dtype, got f64[2, 3]"],
       [{ y: turned }, 'ERR_SHAPE', "rowSoftmaxBackward: y must have grad's shape, got f32[3, 2] for grad f32[2, 3]"],

@@ -32,8 +32,9 @@ static void gelu_backward(const GeluBackward& op) {
     const double x = values(op.x)[i];
     const auto [share, rise, exponent, factor] = slope_at(op.form, x);
     const double limit = x > 0 ? 1 : 0;
+    const double old = op.beta == 0 ? 0 : values(op.out)[i];
     values(op.out)[i] =
-        values(op.grad)[i] * (exponent > -math::kLeastExponent ? limit : share + rise);
+        values(op.grad)[i] * (exponent > -math::kLeastExponent ? limit : share + rise) + old;
   }
 }
 ORTHOKIT_REFERENCE(GeluBackward, gelu_backward);

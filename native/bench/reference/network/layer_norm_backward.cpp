@@ -19,14 +19,19 @@ static void layer_norm_backward(const LayerNormBackward& op) {
       shift += g[k], slope += g[k] * h[k];
       by_weight[k] += grad[j] * h[k], by_bias[k] += grad[j];
     }
-    for (int64_t j = 0; j < columns; ++j)
-      values(op.grad_x)[i * columns + j] =
-          (g[size_t(j)] - shift / double(columns) - h[size_t(j)] * slope / double(columns)) /
-          deviation;
+    for (int64_t j = 0; j < columns; ++j) {
+      double& out = values(op.grad_x)[i * columns + j];
+      out = (g[size_t(j)] - shift / double(columns) - h[size_t(j)] * slope / double(columns)) /
+                deviation +
+            (op.beta_x == 0 ? 0 : out);
+    }
   }
   for (int64_t j = 0; j < columns; ++j) {
-    if (op.grad_weight) values(op.grad_weight)[j] = by_weight[size_t(j)];
-    if (op.grad_bias) values(op.grad_bias)[j] = by_bias[size_t(j)];
+    const auto set = [j](const View& v, double sum, double beta) {
+      if (v) values(v)[j] = sum + (beta == 0 ? 0 : values(v)[j]);
+    };
+    set(op.grad_weight, by_weight[size_t(j)], op.beta_weight);
+    set(op.grad_bias, by_bias[size_t(j)], op.beta_bias);
   }
 }
 ORTHOKIT_REFERENCE(LayerNormBackward, layer_norm_backward, op.x.dtype == Dtype::kF64 ? 64 : 6);

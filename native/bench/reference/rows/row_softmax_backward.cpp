@@ -10,7 +10,10 @@ static void row_softmax_backward(const RowSoftmaxBackward& op) {
     const double *grad = values(op.grad) + i * columns, *y = values(op.y) + i * columns;
     double dot = 0;
     for (int64_t j = 0; j < columns; ++j) dot += grad[j] * y[j];
-    for (int64_t j = 0; j < columns; ++j) values(op.out)[i * columns + j] = y[j] * (grad[j] - dot);
+    for (int64_t j = 0; j < columns; ++j) {
+      double& out = values(op.out)[i * columns + j];
+      out = y[j] * (grad[j] - dot) + (op.beta == 0 ? 0 : out);
+    }
   }
 }
 ORTHOKIT_REFERENCE(RowSoftmaxBackward, row_softmax_backward, op.y.dtype == Dtype::kF64 ? 64 : 4);

@@ -30,11 +30,12 @@ static Sources sources_of(const ScatterRows& op, Stream& stream) {
 }
 
 template <class T>
-static void add_rows(const T* x, int64_t size, const int64_t* from, int64_t count, T* out) {
+static void add_rows(const T* x, int64_t size, const int64_t* from, int64_t count, bool keeps,
+                     T* out) {
   double sums[kBlock];
   for (int64_t left = 0; left < size; left += kBlock) {
     const int64_t n = std::min(kBlock, size - left);
-    for (int64_t j = 0; j < n; ++j) sums[j] = convert<double>(out[left + j]);
+    for (int64_t j = 0; j < n; ++j) sums[j] = keeps ? convert<double>(out[left + j]) : 0;
     for (int64_t k = 0; k < count; ++k) {
       const T* row = x + from[k] * size + left;
       for (int64_t j = 0; j < n; ++j) sums[j] += convert<double>(row[j]);
@@ -52,11 +53,14 @@ void scatter_rows(const ScatterRows& op, Stream& stream) {
       for (int64_t r = begin; r < end; ++r) {
         const int64_t count = first[r + 1] - first[r];
         T* out = op.out.as<T>() + r * size;
-        if (count == 0) continue;
+        if (count == 0) {
+          if (op.beta == 0) std::fill_n(out, size, T{});
+          continue;
+        }
         if (op.mode == ScatterMode::kSet)
           std::copy_n(x + from[first[r + 1] - 1] * size, size, out);
         else
-          add_rows(x, size, from + first[r], count, out);
+          add_rows(x, size, from + first[r], count, op.beta != 0, out);
       }
     });
   });

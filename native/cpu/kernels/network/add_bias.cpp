@@ -1,6 +1,7 @@
 #include "ops/network/add_bias.h"
 
 #include "cpu/chunks.h"
+#include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -15,6 +16,6 @@ void add_bias(const AddBias& op, Stream& stream) {
     });
   });
 }
-ORTHOKIT_KERNEL(AddBias, add_bias);
+ORTHOKIT_WIDE_KERNEL(AddBias, add_bias);
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

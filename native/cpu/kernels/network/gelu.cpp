@@ -2,6 +2,7 @@
 
 #include "cpu/chunks.h"
 #include "cpu/gelu.h"
+#include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -19,6 +20,6 @@ void gelu(const Gelu& op, Stream& stream) {
     op.form == GeluForm::kErf ? gelu<ErfGelu, T>(op, stream) : gelu<TanhGelu, T>(op, stream);
   });
 }
-ORTHOKIT_KERNEL(Gelu, gelu);
+ORTHOKIT_WIDE_KERNEL(Gelu, gelu);
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

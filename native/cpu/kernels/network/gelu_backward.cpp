@@ -2,24 +2,31 @@
 
 #include "cpu/chunks.h"
 #include "cpu/gelu.h"
+#include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-template <class Form, class T>
+template <class Form, bool adds, class T>
 static void gelu_backward(const GeluBackward& op, Stream& stream) {
   const T *grad = op.grad.as<T>(), *x = op.x.as<T>();
   T* out = op.out.as<T>();
   for_rows(stream, op.x.size(), 1, [=](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) out[i] = grad[i] * Form::slope(x[i]);
+    for (int64_t i = first; i < last; ++i) {
+      const T result = grad[i] * Form::slope(x[i]);
+      out[i] = adds ? result + out[i] : result;
+    }
   });
 }
 
 void gelu_backward(const GeluBackward& op, Stream& stream) {
   visit(op.x.dtype, [&]<class T>() {
-    op.form == GeluForm::kErf ? gelu_backward<ErfGelu, T>(op, stream)
-                              : gelu_backward<TanhGelu, T>(op, stream);
+    const auto run = [&]<bool adds>() {
+      op.form == GeluForm::kErf ? gelu_backward<ErfGelu, adds, T>(op, stream)
+                                : gelu_backward<TanhGelu, adds, T>(op, stream);
+    };
+    op.beta == 0 ? run.template operator()<false>() : run.template operator()<true>();
   });
 }
-ORTHOKIT_KERNEL(GeluBackward, gelu_backward);
+ORTHOKIT_WIDE_KERNEL(GeluBackward, gelu_backward);
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

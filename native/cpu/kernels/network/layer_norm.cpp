@@ -2,6 +2,7 @@
 
 #include "cpu/chunks.h"
 #include "cpu/kernels/network/shared/row_moments.h"
+#include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -38,6 +39,6 @@ void layer_norm(const LayerNorm& op, Stream& stream) {
     });
   });
 }
-ORTHOKIT_KERNEL(LayerNorm, layer_norm);
+ORTHOKIT_WIDE_KERNEL(LayerNorm, layer_norm);
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -4,6 +4,7 @@
 
 #include "cpu/chunks.h"
 #include "cpu/kernels/network/shared/row_moments.h"
+#include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -79,11 +80,17 @@ struct Gradient {
 
 template <class T, class A>
 static void row_gradient(const T* grad, const T* x, const T* weight, int64_t n,
-                         Gradient<A> gradient, T* grad_x) {
+                         Gradient<A> gradient, bool adds, T* grad_x) {
+  const auto run = [&](auto&& result) {
+    if (adds)
+      for (int64_t j = 0; j < n; ++j) grad_x[j] += result(j);
+    else
+      for (int64_t j = 0; j < n; ++j) grad_x[j] = result(j);
+  };
   if (weight)
-    for (int64_t j = 0; j < n; ++j) grad_x[j] = T(gradient(A(grad[j]), A(weight[j]), A(x[j])));
+    run([=](int64_t j) { return T(gradient(A(grad[j]), A(weight[j]), A(x[j]))); });
   else
-    for (int64_t j = 0; j < n; ++j) grad_x[j] = T(gradient(A(grad[j]), A(1), A(x[j])));
+    run([=](int64_t j) { return T(gradient(A(grad[j]), A(1), A(x[j]))); });
 }
 
 template <class T>
@@ -107,7 +114,7 @@ static void layer_norm_backward(const LayerNormBackward& op, Stream& stream) {
       for (int i = 0; i < count; ++i) {
         const auto run = [&](auto gradient) {
           row_gradient(grad + i * columns, x + i * columns, weight, columns, gradient,
-                       op.grad_x.as<T>() + at + i * columns);
+                       op.beta_x != 0, op.grad_x.as<T>() + at + i * columns);
         };
         const double slope = Gradient<double>::slope_of(moments[i], means[i]);
         if (kFusedFloats<T> && fits_float(moments[i].inverse) && fits_float(slope))
@@ -128,14 +135,18 @@ static void layer_norm_backward(const LayerNormBackward& op, Stream& stream) {
     for (int64_t band = 1; band < bands; ++band)
       for (int64_t j = 0; j < columns; ++j)
         sums[k * columns + j] += sums[(2 * band + k) * columns + j];
-    for (int64_t j = 0; j < columns; ++j)
-      outs[k]->as<T>()[j] = bands == 0 ? T(0) : T(sums[k * columns + j]);
+    const bool adds = (k == 0 ? op.beta_weight : op.beta_bias) != 0;
+    T* out = outs[k]->as<T>();
+    for (int64_t j = 0; j < columns; ++j) {
+      const T result = bands == 0 ? T(0) : T(sums[k * columns + j]);
+      out[j] = adds ? out[j] + result : result;
+    }
   }
 }
 
 void layer_norm_backward(const LayerNormBackward& op, Stream& stream) {
   visit(op.x.dtype, [&]<class T>() { layer_norm_backward<T>(op, stream); });
 }
-ORTHOKIT_KERNEL(LayerNormBackward, layer_norm_backward);
+ORTHOKIT_WIDE_KERNEL(LayerNormBackward, layer_norm_backward);
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

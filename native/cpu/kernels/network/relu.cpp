@@ -1,6 +1,7 @@
 #include "ops/network/relu.h"
 
 #include "cpu/chunks.h"
+#include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -14,6 +15,6 @@ void relu(const Relu& op, Stream& stream) {
     });
   });
 }
-ORTHOKIT_KERNEL(Relu, relu);
+ORTHOKIT_WIDE_KERNEL(Relu, relu);
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -1,6 +1,7 @@
 #include "ops/reductions/column_reduce.h"
 
 #include "cpu/kernels/reductions/shared/columns.h"
+#include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -15,6 +16,6 @@ void column_reduce(const ColumnReduce& op, Stream& stream) {
     });
   });
 }
-ORTHOKIT_KERNEL(ColumnReduce, column_reduce);
+ORTHOKIT_WIDE_KERNEL(ColumnReduce, column_reduce);
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

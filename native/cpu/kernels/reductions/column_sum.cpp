@@ -1,6 +1,7 @@
 #include "ops/reductions/column_sum.h"
 
 #include "cpu/kernels/reductions/shared/columns.h"
+#include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -13,6 +14,6 @@ void column_sum(const ColumnSum& op, Stream& stream) {
                    });
   });
 }
-ORTHOKIT_KERNEL(ColumnSum, column_sum);
+ORTHOKIT_WIDE_KERNEL(ColumnSum, column_sum);
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -2,6 +2,7 @@
 
 #include "cpu/chunks.h"
 #include "cpu/kernels/reductions/shared/reduction.h"
+#include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -38,6 +39,6 @@ void row_reduce(const RowReduce& op, Stream& stream) {
     visit(op.out.dtype, [&]<class Out>() { row_reduce<T, Out>(op, stream); });
   });
 }
-ORTHOKIT_KERNEL(RowReduce, row_reduce);
+ORTHOKIT_WIDE_KERNEL(RowReduce, row_reduce);
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

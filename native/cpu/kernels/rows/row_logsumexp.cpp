@@ -2,6 +2,7 @@
 
 #include "cpu/chunks.h"
 #include "cpu/softmax.h"
+#include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -23,6 +24,6 @@ void row_logsumexp(const RowLogsumexp& op, Stream& stream) {
     });
   });
 }
-ORTHOKIT_KERNEL(RowLogsumexp, row_logsumexp);
+ORTHOKIT_WIDE_KERNEL(RowLogsumexp, row_logsumexp);
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -2,6 +2,7 @@
 
 #include "cpu/chunks.h"
 #include "cpu/softmax.h"
+#include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -17,6 +18,6 @@ void row_logsumexp_backward(const RowLogsumexpBackward& op, Stream& stream) {
     });
   });
 }
-ORTHOKIT_KERNEL(RowLogsumexpBackward, row_logsumexp_backward);
+ORTHOKIT_WIDE_KERNEL(RowLogsumexpBackward, row_logsumexp_backward);
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

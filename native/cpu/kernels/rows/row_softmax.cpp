@@ -2,6 +2,7 @@
 
 #include "cpu/chunks.h"
 #include "cpu/softmax.h"
+#include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -16,6 +17,6 @@ void row_softmax(const RowSoftmax& op, Stream& stream) {
     });
   });
 }
-ORTHOKIT_KERNEL(RowSoftmax, row_softmax);
+ORTHOKIT_WIDE_KERNEL(RowSoftmax, row_softmax);
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

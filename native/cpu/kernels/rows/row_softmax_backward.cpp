@@ -2,6 +2,7 @@
 
 #include "cpu/chunks.h"
 #include "cpu/sums.h"
+#include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -14,11 +15,15 @@ void row_softmax_backward(const RowSoftmaxBackward& op, Stream& stream) {
         T* out = op.out.as<T>() + i * columns;
         const double mean =
             sum_of(columns, [=](int64_t j) { return double(grad[j]) * double(y[j]); });
-        for (int64_t j = 0; j < columns; ++j) out[j] = T(double(y[j]) * (double(grad[j]) - mean));
+        const auto result = [=](int64_t j) { return T(double(y[j]) * (double(grad[j]) - mean)); };
+        if (op.beta == 0)
+          for (int64_t j = 0; j < columns; ++j) out[j] = result(j);
+        else
+          for (int64_t j = 0; j < columns; ++j) out[j] += result(j);
       }
     });
   });
 }
-ORTHOKIT_KERNEL(RowSoftmaxBackward, row_softmax_backward);
+ORTHOKIT_WIDE_KERNEL(RowSoftmaxBackward, row_softmax_backward);
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

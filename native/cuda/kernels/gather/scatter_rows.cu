@@ -36,6 +36,15 @@ struct SetRow {
   }
 };
 
+template <class T>
+struct ClearRow {
+  T* out;
+  template <int N>
+  __device__ void operator()(int64_t, int64_t at) const {
+    map_group<N>(at, out, [](int64_t) { return T{}; });
+  }
+};
+
 // The first one of a target adds them all.
 template <class T>
 struct AddRow {
@@ -74,6 +83,10 @@ struct AddRow {
 
 static void scatter_rows(const ScatterRows& op, Stream& stream) {
   const int64_t rows = op.out.shape[0], count = op.index.size(), size = op.row_size();
+  if (op.beta == 0)
+    visit_moved(op.out.dtype, [&]<class T>() {
+      for_matrix(stream, 1, op.out.size(), ClearRow<T>{op.out.as<T>()});
+    });
   if (rows == 0 || count == 0 || size == 0) return;
   constexpr int64_t kMostRows = int64_t(1) << 31;  // that an index reaches
   const auto outside = uint32_t(rows < kMostRows ? rows : kMostRows);

@@ -1,4 +1,5 @@
 #include "cuda/matrix.cuh"
+#include "cuda/widened.cuh"
 #include "ops/network/add_bias.h"
 
 namespace orthokit::cuda {
@@ -23,6 +24,6 @@ static void add_bias(const AddBias& op, Stream& stream) {
                AddBiasToRow<T>{op.x.as<T>(), op.bias.as<T>(), op.out.as<T>(), columns});
   });
 }
-ORTHOKIT_KERNEL(AddBias, add_bias);
+ORTHOKIT_WIDE_KERNEL(AddBias, add_bias);
 
 }  // namespace orthokit::cuda

@@ -1,5 +1,6 @@
 #include "cuda/elementwise.cuh"
 #include "cuda/gelu.cuh"
+#include "cuda/widened.cuh"
 #include "ops/network/gelu_backward.h"
 
 namespace orthokit::cuda {
@@ -14,11 +15,17 @@ struct GradTimesSlope {
 
 static void gelu_backward(const GeluBackward& op, Stream& stream) {
   const Lists lists(stream, {{op.out}, {op.grad}, {op.x}});
+  const auto run = [&]<class Form>(Form) {
+    if (op.beta == 0)
+      for_elements<2>(stream, lists, GradTimesSlope<Form>{});
+    else
+      for_elements<2, true>(stream, lists, GradTimesSlope<Form>{});
+  };
   if (op.form == GeluForm::kErf)
-    for_elements<2>(stream, lists, GradTimesSlope<ErfGelu>{});
+    run(ErfGelu{});
   else
-    for_elements<2>(stream, lists, GradTimesSlope<TanhGelu>{});
+    run(TanhGelu{});
 }
-ORTHOKIT_KERNEL(GeluBackward, gelu_backward);
+ORTHOKIT_WIDE_KERNEL(GeluBackward, gelu_backward);
 
 }  // namespace orthokit::cuda

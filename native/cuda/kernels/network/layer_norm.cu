@@ -1,4 +1,5 @@
 #include "cuda/kernels/network/shared/row_moments.cuh"
+#include "cuda/widened.cuh"
 #include "ops/network/layer_norm.h"
 
 namespace orthokit::cuda {
@@ -33,6 +34,6 @@ static void layer_norm(const LayerNorm& op, Stream& stream) {
                              op.eps});
   });
 }
-ORTHOKIT_KERNEL(LayerNorm, layer_norm);
+ORTHOKIT_WIDE_KERNEL(LayerNorm, layer_norm);
 
 }  // namespace orthokit::cuda

@@ -1,5 +1,6 @@
 #include "cuda/columns.cuh"
 #include "cuda/kernels/network/shared/row_moments.cuh"
+#include "cuda/widened.cuh"
 #include "ops/network/layer_norm_backward.h"
 
 namespace orthokit::cuda {
@@ -31,6 +32,7 @@ struct LayerNormGradients {
   const T *grad, *x;
   Optional<T> weight;
   T* grad_x;
+  bool adds;
   int64_t rows, columns;
   double eps;
 
@@ -47,10 +49,11 @@ struct LayerNormGradients {
     };
     team.visit(columns, take, g, v, weight);
     shift = team.sum(shift) / double(columns), slope = team.sum(slope) / double(columns);
-    const auto gradient = [&](int64_t, T gj, T vj, T wj) {
-      return T(moments.inverse * (double(gj) * double(wj) - shift - normal(vj) * slope));
+    const auto gradient = [&](int64_t, T gj, T vj, T wj, T old) {
+      return T(moments.inverse * (double(gj) * double(wj) - shift - normal(vj) * slope)) + old;
     };
-    team.map(columns, grad_x + row * columns, gradient, g, v, weight);
+    T* to = grad_x + row * columns;
+    team.map(columns, to, gradient, g, v, weight, old_of(adds, to));
   }
 };
 
@@ -84,12 +87,15 @@ __global__ void __launch_bounds__(kRowThreads, 2)
 template <class T>
 struct SetGradients {
   T *weight, *bias;  // null: nobody asks
+  bool adds_weight, adds_bias;
   int64_t columns;
   __device__ void operator()(int64_t s, double total) const {
     T* out = s < columns ? weight : bias;
     const int64_t slot = s < columns ? s : s - columns, fours = columns / kVector;
     const int64_t j = columns % kVector == 0 ? slot % fours * kVector + slot / fours : slot;
-    if (out) out[j] = T(total);
+    if (!out) return;
+    const bool adds = s < columns ? adds_weight : adds_bias;
+    out[j] = adds ? out[j] + T(total) : T(total);
   }
 };
 
@@ -118,10 +124,11 @@ static void layer_norm_backward(const LayerNormBackward& op, Stream& stream) {
   const int64_t rows = row_count(op.x), columns = row_length(op.x);
   if (columns == 0) return;
   visit(op.x.dtype, [&]<class T>() {
-    const LayerNormGradients<T> body{
-        op.grad.as<T>(), op.x.as<T>(), {op.weight.as<T>(), T(1)}, op.grad_x.as<T>(), rows,
-        columns,         op.eps};
-    const SetGradients<T> set{op.grad_weight.as<T>(), op.grad_bias.as<T>(), columns};
+    const LayerNormGradients<T> body{op.grad.as<T>(),   op.x.as<T>(),   {op.weight.as<T>(), T(1)},
+                                     op.grad_x.as<T>(), op.beta_x != 0, rows,
+                                     columns,           op.eps};
+    const SetGradients<T> set{op.grad_weight.as<T>(), op.grad_bias.as<T>(), op.beta_weight != 0,
+                              op.beta_bias != 0, columns};
     const bool with_sums = op.grad_weight || op.grad_bias;
     if (columns <= kWarpColumns)
       run<kWarp>(stream, body, with_sums, set);
@@ -129,6 +136,6 @@ static void layer_norm_backward(const LayerNormBackward& op, Stream& stream) {
       run<kRowThreads>(stream, body, with_sums, set);
   });
 }
-ORTHOKIT_KERNEL(LayerNormBackward, layer_norm_backward);
+ORTHOKIT_WIDE_KERNEL(LayerNormBackward, layer_norm_backward);
 
 }  // namespace orthokit::cuda

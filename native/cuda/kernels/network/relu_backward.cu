@@ -1,4 +1,5 @@
 #include "cuda/elementwise.cuh"
+#include "cuda/widened.cuh"
 #include "ops/network/relu_backward.h"
 
 namespace orthokit::cuda {
@@ -12,8 +13,11 @@ struct GradWherePositive {
 
 static void relu_backward(const ReluBackward& op, Stream& stream) {
   const Lists lists(stream, {{op.out}, {op.grad}, {op.x}});
-  for_elements<2>(stream, lists, GradWherePositive{});
+  if (op.beta == 0)
+    for_elements<2>(stream, lists, GradWherePositive{});
+  else
+    for_elements<2, true>(stream, lists, GradWherePositive{});
 }
-ORTHOKIT_KERNEL(ReluBackward, relu_backward);
+ORTHOKIT_WIDE_KERNEL(ReluBackward, relu_backward);
 
 }  // namespace orthokit::cuda

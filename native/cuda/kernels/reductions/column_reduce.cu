@@ -1,5 +1,6 @@
 #include "cuda/columns.cuh"
 #include "cuda/kernels/reductions/shared/reduction.cuh"
+#include "cuda/widened.cuh"
 #include "ops/reductions/column_reduce.h"
 
 namespace orthokit::cuda {
@@ -36,6 +37,6 @@ static void column_reduce(const ColumnReduce& op, Stream& stream) {
     });
   });
 }
-ORTHOKIT_KERNEL(ColumnReduce, column_reduce);
+ORTHOKIT_WIDE_KERNEL(ColumnReduce, column_reduce);
 
 }  // namespace orthokit::cuda

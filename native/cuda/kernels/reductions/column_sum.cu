@@ -1,4 +1,5 @@
 #include "cuda/columns.cuh"
+#include "cuda/widened.cuh"
 #include "ops/reductions/column_sum.h"
 
 namespace orthokit::cuda {
@@ -26,6 +27,6 @@ static void column_sum(const ColumnSum& op, Stream& stream) {
                         AddToColumn<T>{op.out.as<T>(), op.beta});
   });
 }
-ORTHOKIT_KERNEL(ColumnSum, column_sum);
+ORTHOKIT_WIDE_KERNEL(ColumnSum, column_sum);
 
 }  // namespace orthokit::cuda

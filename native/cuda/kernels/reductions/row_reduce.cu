@@ -1,5 +1,6 @@
 #include "cuda/kernels/reductions/shared/reduction.cuh"
 #include "cuda/rows.cuh"
+#include "cuda/widened.cuh"
 #include "ops/reductions/row_reduce.h"
 
 namespace orthokit::cuda {
@@ -53,6 +54,6 @@ static void row_reduce(const RowReduce& op, Stream& stream) {
     });
   });
 }
-ORTHOKIT_KERNEL(RowReduce, row_reduce);
+ORTHOKIT_WIDE_KERNEL(RowReduce, row_reduce);
 
 }  // namespace orthokit::cuda

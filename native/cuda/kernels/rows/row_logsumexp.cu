@@ -1,4 +1,5 @@
 #include "cuda/softmax.cuh"
+#include "cuda/widened.cuh"
 #include "ops/rows/row_logsumexp.h"
 
 namespace orthokit::cuda {
@@ -31,6 +32,6 @@ static void row_logsumexp(const RowLogsumexp& op, Stream& stream) {
     for_rows(stream, rows, columns, LogSumOfRow<T>{op.x.as<T>(), op.out.as<T>(), columns});
   });
 }
-ORTHOKIT_KERNEL(RowLogsumexp, row_logsumexp);
+ORTHOKIT_WIDE_KERNEL(RowLogsumexp, row_logsumexp);
 
 }  // namespace orthokit::cuda

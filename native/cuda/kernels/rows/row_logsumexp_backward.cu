@@ -1,4 +1,5 @@
 #include "cuda/softmax.cuh"
+#include "cuda/widened.cuh"
 #include "ops/rows/row_logsumexp_backward.h"
 
 namespace orthokit::cuda {
@@ -23,6 +24,6 @@ static void row_logsumexp_backward(const RowLogsumexpBackward& op, Stream& strea
              GradTimesSoftmax<T>{op.grad.as<T>(), op.x.as<T>(), op.out.as<T>(), columns});
   });
 }
-ORTHOKIT_KERNEL(RowLogsumexpBackward, row_logsumexp_backward);
+ORTHOKIT_WIDE_KERNEL(RowLogsumexpBackward, row_logsumexp_backward);
 
 }  // namespace orthokit::cuda

@@ -1,4 +1,5 @@
 #include "cuda/softmax.cuh"
+#include "cuda/widened.cuh"
 #include "ops/rows/row_softmax.h"
 
 namespace orthokit::cuda {
@@ -21,6 +22,6 @@ static void row_softmax(const RowSoftmax& op, Stream& stream) {
     for_rows(stream, rows, columns, SoftmaxRow<T>{op.x.as<T>(), op.out.as<T>(), columns});
   });
 }
-ORTHOKIT_KERNEL(RowSoftmax, row_softmax);
+ORTHOKIT_WIDE_KERNEL(RowSoftmax, row_softmax);
 
 }  // namespace orthokit::cuda

@@ -18,7 +18,7 @@ inline double reduction_flops(const View& x, Reduction reduction) {
 }
 
 inline void check_reduced_dtypes(auto require, const View& x, const View& out) {
-  require(is_f32_or_f64(x), ErrorCode::kDtype, "x must be f32 or f64", x);
+  require(is_floating(x), ErrorCode::kDtype, "x must be floating", x);
   require(out.dtype == x.dtype || out.dtype == Dtype::kF64, ErrorCode::kDtype,
           "out must have x's dtype or f64", out);
 }
