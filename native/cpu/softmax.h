@@ -13,17 +13,21 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 // The largest of n elements, passing over NaN; −inf if there is none.
 template <class T>
 T max_of(const T* x, int64_t n) {
-  constexpr T kLeast = -std::numeric_limits<T>::infinity();
-  constexpr int kLanes = 64;
+  constexpr int kLanes = 64, kFew = 8;
   T lanes[kLanes];
-  for (T& lane : lanes) lane = kLeast;
+  for (T& lane : lanes) lane = -std::numeric_limits<T>::infinity();
+  const auto larger = [](T a, T b) { return b > a ? b : a; };
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes)
-    for (int k = 0; k < kLanes; ++k) lanes[k] = x[i + k] > lanes[k] ? x[i + k] : lanes[k];
-  T largest = kLeast;
-  for (; i < n; ++i) largest = x[i] > largest ? x[i] : largest;
-  for (T lane : lanes) largest = lane > largest ? lane : largest;
-  return largest;
+    for (int k = 0; k < kLanes; ++k) lanes[k] = larger(lanes[k], x[i + k]);
+  for (; i + kFew <= n; i += kFew)
+    for (int k = 0; k < kFew; ++k) lanes[k] = larger(lanes[k], x[i + k]);
+  for (int k = 0; i < n; ++i, ++k) lanes[k] = larger(lanes[k], x[i]);
+    // By halves: one after the other, each would wait for the one before.
+#pragma GCC unroll 6
+  for (int half = kLanes / 2; half > 0; half /= 2)
+    for (int k = 0; k < half; ++k) lanes[k] = larger(lanes[k], lanes[k + half]);
+  return lanes[0];
 }
 
 // out = exp(x − max) in units, and the sum of these. out may be x.

@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: golden network.json
 // Source: formula "agrees with central differences of the loss"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
@@ -8,6 +9,7 @@ import { expectClose } from '../../support/compare.ts';
 import { normal, uniform } from '../../support/data.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
 import { matrixShapes } from '../../support/matrices.ts';
+import { lossData, networkGolden } from '../../support/network-golden.ts';
 import { refuses, refusesWrongFields } from '../../support/refusals.ts';
 import { expectSameBits, sameBits } from '../../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../../support/tensors.ts';
@@ -94,6 +96,37 @@ describe.each(devices)('softmaxCrossEntropyBackward on %s', (kind) => {
   });
 });
 
+describe.each(devices)('softmaxCrossEntropyBackward of PyTorch on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+
+  it.each(networkGolden.losses.map((one) => [one.smoothing, one.weights !== null, one] as const))(
+    'has its gradients and curvatures: smoothing %s, weights %s',
+    async (smoothing, _, { weights, grad, curvature }) => {
+      const { rows, classes, logits, labels, rowWeights, direction } = lossData;
+      const f64 = (values: ArrayLike<number>, shape: number[]) => tensorOf(device, values, shape, 'f64');
+      for (const [along, expected] of [
+        [undefined, grad],
+        [f64(direction, [rows, classes]), curvature],
+      ] as const) {
+        const out = Tensor.full(device, [rows, classes], NaN, { dtype: 'f64' });
+        ops.softmaxCrossEntropyBackward(device, {
+          logits: f64(logits, [rows, classes]),
+          labels: tensorOf(device, labels, [rows], 'i32'),
+          ...(weights && { weights: f64(weights, [classes]) }),
+          rowWeights: f64(rowWeights, [rows]),
+          ...(along && { direction: along }),
+          grad: out,
+          smoothing,
+          scale: [3, f64([0.5], [1])],
+          over: f64([1.5], [1]),
+        });
+        expectClose(await valuesOf(out), expected, { dtype: 'f64', ulps: 16, magnitude: 1 });
+      }
+    },
+  );
+});
+
 const valid = (device: Device) => ({
   logits: Tensor.zeros(device, [2, 3]),
   labels: Tensor.zeros(device, [2], { dtype: 'i32' }),
@@ -106,7 +139,7 @@ describe.each(onlyCpu)('softmaxCrossEntropyBackward', () => {
     const op = 'softmaxCrossEntropyBackward';
     return [
       [{ logits: Tensor.zeros(device, []) }, 'ERR_SHAPE', `${op}: logits must have an axis, got f32[]`],
-      [{ logits: f64.cast('u8') }, 'ERR_DTYPE', `${op}: logits must be f32 or f64, got u8[2, 3]`],
+      [{ logits: f64.cast('u8') }, 'ERR_DTYPE', `${op}: logits must be floating, got u8[2, 3]`],
       [{ labels: Tensor.zeros(device, [2]) }, 'ERR_DTYPE', `${op}: labels must be i32, got f32[2]`],
       [
         { labels: Tensor.zeros(device, [2, 1], { dtype: 'i32' }) },
@@ -119,6 +152,14 @@ describe.each(onlyCpu)('softmaxCrossEntropyBackward', () => {
         'ERR_SHAPE',
         `${op}: grad must have logits' shape, got f32[3, 2] for logits f32[2, 3]`,
       ],
+      [{ direction: f64 }, 'ERR_DTYPE', `${op}: direction must have logits' dtype, got f64[2, 3]`],
+      [
+        { direction: Tensor.zeros(device, [3, 2]) },
+        'ERR_SHAPE',
+        `${op}: direction must have logits' shape, got f32[3, 2] for logits f32[2, 3]`,
+      ],
+      [{ scale: Tensor.zeros(device, [2]) }, 'ERR_SHAPE', `${op}: scale on the device must be one number, got f32[2]`],
+      [{ beta: 3 }, 'ERR_ARGUMENT', `${op}: beta must be 0 or 1, got 3`],
     ];
   });
 

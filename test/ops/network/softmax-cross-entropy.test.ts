@@ -1,4 +1,5 @@
 // Devices: cpu, cuda
+// Source: golden network.json
 // Source: closed form "is the log of the number of classes where all logits are equal, and the first class wins"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
@@ -7,6 +8,7 @@ import { expectClose } from '../../support/compare.ts';
 import { normal, uniform } from '../../support/data.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
 import { matrixShapes } from '../../support/matrices.ts';
+import { lossData, networkGolden } from '../../support/network-golden.ts';
 import { refuses, refusesWrongFields } from '../../support/refusals.ts';
 import { expectSameBits } from '../../support/same-bits.ts';
 import { tensorOf, valuesOf } from '../../support/tensors.ts';
@@ -89,6 +91,57 @@ describe.each(devices)('softmaxCrossEntropy on %s', (kind) => {
     expect(await run(tensorOf(device, row, [1, 3]), [label])).toEqual(expected);
   });
 
+  it.each(networkGolden.losses.map((one) => [one.smoothing, one.weights !== null, one] as const))(
+    'has the losses of PyTorch by row: smoothing %s, weights %s',
+    async (smoothing, _, { weights, losses }) => {
+      const { rows, classes, logits, rowWeights } = lossData;
+      const given = {
+        logits: tensorOf(device, logits, [rows, classes], 'f64'),
+        labels: tensorOf(device, lossData.labels, [rows], 'i32'),
+        ...(weights && { weights: tensorOf(device, weights, [classes], 'f64') }),
+        smoothing,
+      };
+      const own = Tensor.full(device, [rows], NaN, { dtype: 'f64' });
+      const loss = Tensor.full(device, [1], NaN, { dtype: 'f64' });
+      ops.softmaxCrossEntropy(device, { ...given, loss, losses: own });
+      expectClose(await valuesOf(own), losses, { dtype: 'f64', ulps: 16, magnitude: 4 });
+      const sum = losses.reduce((a, b) => a + b, 0);
+      // Five labels count.
+      expectClose(await valuesOf(loss), [sum / 5], { dtype: 'f64', ulps: 16, magnitude: 4 });
+      const weighted = losses.map((x, i) => x * rowWeights[i]!);
+      const over = tensorOf(device, [2], [1], 'f64');
+      ops.softmaxCrossEntropy(device, {
+        ...given,
+        rowWeights: tensorOf(device, rowWeights, [rows], 'f64'),
+        loss,
+        losses: own,
+        over: [1.5, over],
+      });
+      expectClose(await valuesOf(own), weighted, { dtype: 'f64', ulps: 16, magnitude: 4 });
+      expectClose(await valuesOf(loss), [weighted.reduce((a, b) => a + b, 0) / 3], {
+        dtype: 'f64',
+        ulps: 16,
+        magnitude: 4,
+      });
+    },
+  );
+
+  it('takes classes without weights that hold -inf, and is inf where they have one', async () => {
+    const logits = tensorOf(device, [0, 1, -Infinity], [1, 3]);
+    const labels = tensorOf(device, [0], [1], 'i32');
+    const lossOf = async (weights: number[], smoothing: number) => {
+      const loss = Tensor.zeros(device, [1], { dtype: 'f64' });
+      ops.softmaxCrossEntropy(device, { logits, labels, weights: tensorOf(device, weights), loss, smoothing });
+      return (await loss.read())[0]!;
+    };
+    expect(await lossOf([1, 1, 0], 0.5)).toBeCloseTo(
+      0.5 * Math.log(1 + Math.E) + (0.5 / 3) * (2 * Math.log(1 + Math.E) - 1),
+      6,
+    );
+    expect(await lossOf([1, 1, 1], 0.5)).toBe(Infinity);
+    expect(await lossOf([0, 1, 1], 0)).toBe(0);
+  });
+
   it('works without correct', async () => {
     const loss = Tensor.zeros(device, [1], { dtype: 'f64' });
     const labels = tensorOf(device, [1], [1], 'i32');
@@ -113,9 +166,9 @@ describe.each(onlyCpu)('softmaxCrossEntropy', () => {
     return [
       [{ logits: Tensor.zeros(device, []) }, 'ERR_SHAPE', `${op}: logits must have an axis, got f32[]`],
       [
-        { logits: Tensor.zeros(device, [2, 3], { dtype: 'f16' }) },
+        { logits: Tensor.zeros(device, [2, 3], { dtype: 'i32' }) },
         'ERR_DTYPE',
-        `${op}: logits must be f32 or f64, got f16[2, 3]`,
+        `${op}: logits must be floating, got i32[2, 3]`,
       ],
       [{ labels: f32 }, 'ERR_DTYPE', `${op}: labels must be i32, got f32[2]`],
       [
@@ -135,6 +188,28 @@ describe.each(onlyCpu)('softmaxCrossEntropy', () => {
         'ERR_SHAPE',
         `${op}: correct must have one element, got i32[0]`,
       ],
+      [{ weights: f64 }, 'ERR_DTYPE', `${op}: weights must have logits' dtype, got f64[1]`],
+      [
+        { weights: f32 },
+        'ERR_SHAPE',
+        `${op}: weights must have one element a column of logits, got f32[2] for logits f32[2, 3]`,
+      ],
+      [{ rowWeights: f64 }, 'ERR_DTYPE', `${op}: rowWeights must have logits' dtype, got f64[1]`],
+      [
+        { rowWeights: Tensor.zeros(device, [3]) },
+        'ERR_SHAPE',
+        `${op}: rowWeights must have one element a row of logits, got f32[3] for logits f32[2, 3]`,
+      ],
+      [{ losses: f64 }, 'ERR_DTYPE', `${op}: losses must have logits' dtype, got f64[1]`],
+      [
+        { losses: Tensor.zeros(device, [3]) },
+        'ERR_SHAPE',
+        `${op}: losses must have one element a row of logits, got f32[3] for logits f32[2, 3]`,
+      ],
+      [{ smoothing: 1.5 }, 'ERR_ARGUMENT', `${op}: smoothing must be in 0 … 1, got 1.5`],
+      [{ smoothing: -0.5 }, 'ERR_ARGUMENT', `${op}: smoothing must be in 0 … 1, got -0.5`],
+      [{ over: -1 }, 'ERR_ARGUMENT', `${op}: over must not be negative, got -1`],
+      [{ over: f32 }, 'ERR_SHAPE', `${op}: over on the device must be one number, got f32[2]`],
       [
         { logits: Tensor.zeros(device, [1, 3]), labels: i32, correct: i32 },
         'ERR_ARGUMENT',

@@ -1,36 +1,55 @@
 #include "ops/network/softmax_cross_entropy.h"
 
-#include "bench/reference/shared/softmax.h"
+#include "bench/reference/network/shared/cross_entropy.h"
 
 namespace orthokit::bench {
 
 static void softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
-  const int64_t rows = row_count(op.logits), columns = row_length(op.logits);
+  const int64_t rows = row_count(op.terms.logits), columns = row_length(op.terms.logits);
   double correct = 0;
   long double loss = 0;
   for (int64_t i = 0; i < rows; ++i) {
-    const double* x = values(op.logits) + i * columns;
-    const auto label = int64_t(values(op.labels)[i]);
-    if (label < 0) continue;
-    if (label >= columns) {
-      loss = NAN;
-      continue;
+    const double* x = values(op.terms.logits) + i * columns;
+    const auto label = int64_t(values(op.terms.labels)[i]);
+    long double own = label < 0 ? 0 : NAN;
+    if (label >= 0 && label < columns) {
+      const long double largest = largest_of(x, columns), sum = sum_of_exps(x, columns);
+      const auto [at_label, at_all] = factors_of(op.terms, i, label);
+      const auto loss_at = [&](int64_t j) { return std::log(sum) - (x[j] - largest); };
+      own = at_label == 0 && !std::isnan(sum) ? 0 : at_label * loss_at(label);
+      for (int64_t j = 0; j < columns; ++j)
+        if (at_all * weight_of(op.terms, j) != 0)
+          own += at_all * weight_of(op.terms, j) * loss_at(j);
+      correct += !std::isnan(sum) && std::find(x, x + columns, double(largest)) == x + label;
     }
-    const long double largest = largest_of(x, columns), sum = sum_of_exps(x, columns);
-    loss += std::log(sum) - (x[label] - largest);
-    correct += !std::isnan(sum) && std::find(x, x + columns, double(largest)) == x + label;
+    loss += own;
+    if (op.losses) values(op.losses)[i] = double(own);
   }
-  const double counted = counted_rows(op.labels);
-  *values(op.loss) = counted == 0 ? 0 : double(loss / counted);
+  const bool none = counted_rows(op.terms.labels) == 0;
+  *values(op.loss) = none ? 0 : double(loss) / divisor_of(op.terms);
   if (op.correct) *values(op.correct) = correct;
 }
 // Of f32 logits the exponentials have f32's error, and their sum less.
 ORTHOKIT_REFERENCE(SoftmaxCrossEntropy, softmax_cross_entropy,
-                   op.logits.dtype == Dtype::kF64 ? 64 : 1);
+                   op.terms.logits.dtype == Dtype::kF64 ? 64 : 1);
 
 // A row's loss is the logarithm of a sum that is at least 1 and rounds like it.
-static double terms_of(const SoftmaxCrossEntropy&, std::string_view tensor, int64_t) {
-  return tensor == "loss" ? 1 : 0;
+static std::vector<double> terms_of(const SoftmaxCrossEntropy& op, std::string_view tensor) {
+  const int64_t rows = row_count(op.terms.logits), columns = row_length(op.terms.logits);
+  std::vector<double> each;
+  double all = 0;
+  for (int64_t i = 0; i < rows; ++i) {
+    const auto label = int64_t(values(op.terms.labels)[i]);
+    double size = 0;
+    if (label >= 0 && label < columns) {
+      const auto [at_label, at_all] = factors_of(op.terms, i, label);
+      size = std::abs(at_label);
+      for (int64_t j = 0; j < columns; ++j) size += std::abs(at_all * weight_of(op.terms, j));
+    }
+    each.push_back(size), all += size;
+  }
+  if (tensor == "losses") return each;
+  return {tensor == "loss" ? all / divisor_of(op.terms) : 0};
 }
 ORTHOKIT_TERMS(SoftmaxCrossEntropy, terms_of);
 

@@ -1,29 +1,58 @@
 #include "ops/network/softmax_cross_entropy_backward.h"
 
-#include "bench/reference/shared/softmax.h"
+#include "bench/reference/network/shared/cross_entropy.h"
 
 namespace orthokit::bench {
 
+static double scale_of(const SoftmaxCrossEntropyBackward& op) {
+  return value_of(op.scale) / divisor_of(op.terms);
+}
+
+// Of probabilities p, by their factors: that of the row, of the label and of all classes.
+static std::vector<double> gradient(const SoftmaxCrossEntropyBackward& op, int64_t row,
+                                    int64_t label, const std::vector<double>& p) {
+  const int64_t columns = row_length(op.terms.logits);
+  const auto [at_label, at_all] = factors_of(op.terms, row, label);
+  double total = at_label, along = 0;
+  for (int64_t j = 0; j < columns; ++j) {
+    total += at_all * weight_of(op.terms, j);
+    if (op.direction) along += p[size_t(j)] * values(op.direction)[row * columns + j];
+  }
+  std::vector<double> result;
+  for (int64_t j = 0; j < columns; ++j)
+    result.push_back(op.direction
+                         ? total * p[size_t(j)] * (values(op.direction)[row * columns + j] - along)
+                         : total * p[size_t(j)] - at_label * (j == label) -
+                               at_all * weight_of(op.terms, j));
+  return result;
+}
+
 static void softmax_cross_entropy_backward(const SoftmaxCrossEntropyBackward& op) {
-  const int64_t rows = row_count(op.logits), columns = row_length(op.logits);
-  const double factor = op.scale / counted_rows(op.labels);
+  const int64_t rows = row_count(op.terms.logits), columns = row_length(op.terms.logits);
   for (int64_t i = 0; i < rows; ++i) {
-    const auto label = int64_t(values(op.labels)[i]);
-    const auto p = softmax(values(op.logits) + i * columns, columns);
+    const auto label = int64_t(values(op.terms.labels)[i]);
+    const bool counts = label >= 0 && label < columns;
+    const auto own =
+        counts ? gradient(op, i, label, softmax(values(op.terms.logits) + i * columns, columns))
+               : std::vector<double>(size_t(columns), label < 0 ? 0 : NAN);
     double* grad = values(op.grad) + i * columns;
     for (int64_t j = 0; j < columns; ++j)
-      grad[j] = label < 0 ? 0 : label >= columns ? NAN : factor * (p[size_t(j)] - (j == label));
+      grad[j] = (counts ? scale_of(op) : 1) * own[size_t(j)] + (op.beta == 0 ? 0 : grad[j]);
   }
 }
 ORTHOKIT_REFERENCE(SoftmaxCrossEntropyBackward, softmax_cross_entropy_backward,
-                   op.logits.dtype == Dtype::kF64 ? 64 : 8);
+                   op.terms.logits.dtype == Dtype::kF64 ? 64 : 8);
 
-// At the label the probability and 1 cancel, in f64.
-static double terms_of(const SoftmaxCrossEntropyBackward& op, std::string_view, int64_t j) {
-  const int64_t columns = row_length(op.logits);
-  if (values(op.labels)[j / columns] != double(j % columns)) return 0;
-  const double one = std::abs(op.scale) / counted_rows(op.labels);
-  return op.logits.dtype == Dtype::kF64 ? one : one * 0x1p-29;
+// At the label the probability and 1 cancel, in f64; with smoothing the terms of all classes do.
+static double terms_of(const SoftmaxCrossEntropyBackward& op, std::string_view, int64_t at) {
+  const int64_t columns = row_length(op.terms.logits), row = at / columns, j = at % columns;
+  const auto label = int64_t(values(op.terms.labels)[row]);
+  if (label < 0 || label >= columns || op.direction) return 0;
+  const auto [at_label, at_all] = factors_of(op.terms, row, label);
+  const double scale = std::abs(scale_of(op)), spread = std::abs(at_all * weight_of(op.terms, j));
+  if (op.terms.logits.dtype == Dtype::kF64)
+    return scale * ((j == label) * std::abs(at_label) + spread);
+  return scale * ((j == label) * std::abs(at_label) * 0x1p-29 + spread);
 }
 ORTHOKIT_TERMS(SoftmaxCrossEntropyBackward, terms_of);
 

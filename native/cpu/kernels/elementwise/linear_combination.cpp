@@ -1,13 +1,9 @@
 #include "ops/elementwise/linear_combination.h"
 
 #include "cpu/chunks.h"
+#include "cpu/factor.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
-
-static double value_of(const Factor& f) {
-  if (!f.by) return f.value;
-  return f.value * visit(f.by.dtype, [&]<class T>() { return double(*f.by.as<T>()); });
-}
 
 template <class T>
 static void combine(T* out, const LinearCombination& op, const double* coefficients,
