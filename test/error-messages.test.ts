@@ -44,7 +44,7 @@ describe('an operation that is refused', () => {
     [
       'a length that another shape settles',
       () => ops.addBias(device, { x: f32(2, 3), bias: f32(2), out: f32(2, 3) }),
-      'addBias: bias must have one element a column of x, got f32[2] for x f32[2, 3]',
+      'addBias: bias must have the last axes of x, got f32[2] for x f32[2, 3]',
     ],
     [
       'symmetricProduct',

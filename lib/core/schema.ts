@@ -36,6 +36,11 @@ export const fraction = (value: number): Option<number> => ({
   default: value,
   wrong: numeric('must be in [0, 1)', (x) => x >= 0 && x < 1),
 });
+/** From none to all. */
+export const portion = (value: number): Option<number> => ({
+  default: value,
+  wrong: numeric('must be in [0, 1]', (x) => x >= 0 && x <= 1),
+});
 /** Above 0, and finite or at most `most`. */
 export const positive = (value: number, most?: number): Option<number> => ({
   default: value,

@@ -144,6 +144,29 @@ T sigmoid_of(T x) {
   return (x < 0 ? e : 1) / (1 + e);
 }
 
+// Beyond this SiLU is −0 or x, and its slope 0 or 1.
+template <class T>
+inline constexpr T kFarthestSilu = sizeof(T) == 4 ? T(130) : T(750);
+
+// x times the exponential comes before the unit, which a small exponential alone would not stand.
+template <class T>
+T silu_of(T x) {
+  constexpr T kUnit = kExpOfDifferenceUnit<T>;
+  const T low = x < -kFarthestSilu<T> ? -kFarthestSilu<T> : x;
+  const T e = exp_of_difference(-std::abs(low), T(0));
+  const T upper = x < 0 ? low * e / kUnit : x;
+  return upper / (1 + e / kUnit);
+}
+
+// s (1 + x (1 − s)), s the sigmoid.
+template <class T>
+T silu_slope_of(T x) {
+  const T above = x < -kFarthestSilu<T> ? -kFarthestSilu<T> : x;
+  const T v = above > kFarthestSilu<T> ? kFarthestSilu<T> : above;
+  const T e = exp_of_negative(-std::abs(v)), inverse = 1 / (1 + e), small = e * inverse;
+  return (v < 0 ? small : inverse) * (1 + v * (v < 0 ? inverse : small));
+}
+
 template <class T>
 T softplus_curvature_of(T x) {
   const T e = exp_of_negative(-std::abs(x));

@@ -135,6 +135,7 @@ export interface OpsOfGroup {
    *   tanh  tanh x                                       the projection onto a box
    *   sigmoid   1 / (1 + e⁻ˣ)            power           xᵉ, parameters = e, as pow of C
    *   softplus  ln(1 + eˣ); its derivative, the sigmoid s; its second derivative, s (1 − s)
+   *   silu  x / (1 + e⁻ˣ), −0 for −inf and in f64 below −708 (Hendrycks and Gimpel 2016, section 2)
    * Numerics: in the dtype. In f64 within 4 ulp, gelu 8. In f32 within 1.1 ulp (exp), 0.9 (log), 2.6
    * (tanh, sigmoid), 2.8 (softplus), 4.5 (its second derivative), 6.5 (gelu), 0.51 (the others); the
    * largest errors measured, over every 61st number by portable code and every 257th by each of the
@@ -163,8 +164,56 @@ export interface OpsOfGroup {
     fields: {
       /** Written. */ out: readonly Tensor[];
       /** Read. */ x: readonly Tensor[];
-      /** Default `abs`. */ function?: 'abs' | 'sign' | 'sqrt' | 'exp' | 'log' | 'tanh' | 'sigmoid' | 'softplus' | 'softplus_derivative' | 'softplus_second_derivative' | 'relu' | 'gelu' | 'soft_threshold' | 'clamp' | 'power' | undefined;
+      /** Default `abs`. */ function?: 'abs' | 'sign' | 'sqrt' | 'exp' | 'log' | 'tanh' | 'sigmoid' | 'softplus' | 'softplus_derivative' | 'softplus_second_derivative' | 'relu' | 'gelu' | 'soft_threshold' | 'clamp' | 'power' | 'silu' | undefined;
       /** Default: none. */ parameters?: readonly number[] | undefined;
+    },
+  ): void;
+  /**
+   * out = grad times the slope of a word of map + beta out
+   *
+   * ```text
+   * outₚ = gradₚ ⊙ f'(xₚ) + beta · outₚ, beta 0 or 1, for each tensor p of the list, where x is the
+   * input of map, and `function` and `parameters` the same; out may be grad or x.
+   *   abs   sign(x)          relu            1 where x > 0, else 0
+   *   sign  0                soft_threshold  1 where |x| > t, else 0
+   *   sqrt  1 / (2 √x)       clamp           1 from low to high, both included, else 0
+   *   exp   eˣ               power           e xᵉ⁻¹
+   *   log   1 / x            gelu            Φ(x) + x φ(x)
+   *   tanh  1 − tanh² x      silu            s (1 + x (1 − s)), s the sigmoid
+   *   sigmoid and softplus_derivative  s (1 − s)
+   *   softplus  s; softplus_second_derivative  s (1 − s) (1 − 2 s)
+   * Numerics: in the dtype, within 8 ulp of grad times the largest term of the slope, exponentials that
+   * would be subnormal apart. Where the slope is a choice of 0 and 1, grad passes unchanged or is left
+   * out, whatever it holds. The product is rounded before it is added; beta = 0 does not read out.
+   * Traffic: two reads, one write.
+   * ```
+   *
+   * - grad must be as many as out
+   * - x must be as many as out
+   * - out must be floating
+   * - grad must have out's dtype
+   * - x must have out's dtype
+   * - grad must have out's shape
+   * - x must have out's shape
+   * - parameters must be none for this function
+   * - beta must be 0 or 1
+   * - parameters must be one number for soft_threshold
+   * - parameters must be low and high for clamp
+   * - parameters must be one number for power
+   * - parameters must not be negative
+   * - parameters must hold a low no larger than high
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  mapBackward(
+    device: Device,
+    fields: {
+      /** Read. */ grad: readonly Tensor[];
+      /** Read. */ x: readonly Tensor[];
+      /** Read and written. */ out: readonly Tensor[];
+      /** Default `abs`. */ function?: 'abs' | 'sign' | 'sqrt' | 'exp' | 'log' | 'tanh' | 'sigmoid' | 'softplus' | 'softplus_derivative' | 'softplus_second_derivative' | 'relu' | 'gelu' | 'soft_threshold' | 'clamp' | 'power' | 'silu' | undefined;
+      /** Default: none. */ parameters?: readonly number[] | undefined;
+      /** Default `0`. */ beta?: number | undefined;
     },
   ): void;
   /**
@@ -192,6 +241,67 @@ export interface OpsOfGroup {
       /** Written. */ out: readonly Tensor[];
       /** Read. */ x: readonly Tensor[];
       /** Read. */ y: readonly Tensor[];
+    },
+  ): void;
+  /**
+   * out = x with its axes in any order
+   *
+   * ```text
+   * out[i_axes₀, i_axes₁, …] = x[i₀, i₁, …], as a copy, of any dtype: axis k of out is axis axesₖ of x.
+   * `shape` gives x other axes first, up to eight of the same elements in their order, such as
+   * [batch, length, 3, heads, width] for [batch, length, 3 · heads · width]; if it is not given they
+   * are x's own. out may have any shape of as many elements.
+   * Numerics: bits are copied. Traffic: one read, one write.
+   * ```
+   *
+   * - out must have x's dtype
+   * - shape must have one to eight axes
+   * - shape must hold as many elements as x
+   * - axes must name each axis once
+   * - out must have as many elements as x
+   * - shape must hold whole numbers that are not negative
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  rearrange(
+    device: Device,
+    fields: {
+      /** Read. */ x: Tensor;
+      /** Written. */ out: Tensor;
+      /** Default: none. */ shape?: readonly number[] | undefined;
+      /** Default: none. */ axes?: readonly number[] | undefined;
+    },
+  ): void;
+  /**
+   * out = x times a number for each place of an axis
+   *
+   * ```text
+   * out[…, i, …] = x[…, i, …] · scaleᵢ + beta · out[…, i, …], where i counts along `axis`, from the end
+   * where it is negative: rows, columns or channels, each by its own factor. beta 0 or 1. out may be
+   * x.
+   * Numerics: one product in the dtype, in f32 for those of 16 bits, rounded before it is added;
+   * 0 · inf is NaN. beta = 0 does not read out.
+   * Traffic: one read, one write.
+   * ```
+   *
+   * - x must be floating
+   * - scale must have x's dtype
+   * - out must have x's dtype
+   * - axis must be one of x's
+   * - scale must have one element a place of the axis
+   * - out must have x's shape
+   * - beta must be 0 or 1
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  scaleAxis(
+    device: Device,
+    fields: {
+      /** Read. */ x: Tensor;
+      /** Read. */ scale: Tensor;
+      /** Read and written. */ out: Tensor;
+      /** Default `-1`. */ axis?: number | undefined;
+      /** Default `0`. */ beta?: number | undefined;
     },
   ): void;
   /**

@@ -62,15 +62,19 @@ export interface OpsOfGroup {
    * rows of out by index: add or set rows of x
    *
    * ```text
-   * mode add: out[indexᵢ] += xᵢ; mode set: out[indexᵢ] = xᵢ, where a row is all that follows the
+   * mode add: out = beta · out, out[indexᵢ] += xᵢ, beta 0 or 1 and 1 if it is not given; mode set:
+   * out[indexᵢ] = xᵢ; where a row is all that follows the
    * first axis: the gradient of gatherRows, codebooks. The index may have several axes, which stand
-   * in x before those of a row. Other rows of out stay as they are.
+   * in x before those of a row. Other rows of out stay as they are, or are 0
+   * where beta is.
    * Numerics: an index that stands several times adds its rows to out's in their order, in f64,
    * rounded once; of several that set, the last remains, its bits copied. An index outside 0 … n − 1
    * is passed over; nothing outside out is written.
    * Traffic: one read of x and index; adding reads and writes the rows in index, setting writes them.
    * ```
    *
+   * - beta must be 0 or 1
+   * - beta must be 1 where rows are set
    * - out must have rows
    * - out must be floating to add
    * - index must be i32
@@ -86,6 +90,7 @@ export interface OpsOfGroup {
       /** Read. */ index: Tensor;
       /** Read. */ x: Tensor;
       /** Default `add`. */ mode?: 'add' | 'set' | undefined;
+      /** Default `1`. */ beta?: number | undefined;
     },
   ): void;
 }

@@ -16,7 +16,7 @@ export interface OpsOfGroup {
    * Traffic: one read of x, one write of out.
    * ```
    *
-   * - x must be f32 or f64
+   * - x must be floating
    * - out must have x's dtype or f64
    * - x must have two axes
    * - out must have one element a column of x
@@ -41,7 +41,7 @@ export interface OpsOfGroup {
    * Traffic: one read of x, one write of out.
    * ```
    *
-   * - x must be f32 or f64
+   * - x must be floating
    * - out must have x's dtype
    * - out must have the last axes of x
    *
@@ -123,7 +123,7 @@ export interface OpsOfGroup {
    * Traffic: one read of x, one write of out.
    * ```
    *
-   * - x must be f32 or f64
+   * - x must be floating
    * - out must have x's dtype or f64
    * - x must have an axis
    * - out must have one element a row of x

@@ -57,7 +57,7 @@ export interface OpsOfGroup {
    * Traffic: one read of x, one write of out; the second pass finds its row in cache.
    * ```
    *
-   * - x must be f32 or f64
+   * - x must be floating
    * - out must have x's dtype
    * - x must have an axis
    * - out must have one element a row of x
@@ -82,7 +82,7 @@ export interface OpsOfGroup {
    * Traffic: one read of x and grad, one write; the second pass finds its row in cache.
    * ```
    *
-   * - x must be f32 or f64
+   * - x must be floating
    * - grad must have x's dtype
    * - out must have x's dtype
    * - x must have an axis
@@ -112,7 +112,7 @@ export interface OpsOfGroup {
    * Traffic: one read, one write; the second pass finds its row in cache.
    * ```
    *
-   * - x must be f32 or f64
+   * - x must be floating
    * - out must have x's dtype
    * - x must have an axis
    * - out must have x's shape
@@ -127,20 +127,23 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
-   * out = y (grad - sum of grad y), by rows
+   * out = y (grad - sum of grad y) + beta out, by rows
    *
    * ```text
-   * outᵢⱼ = yᵢⱼ (gradᵢⱼ − Σₖ gradᵢₖ yᵢₖ), where y is the output of rowSoftmax. out may be grad or y.
-   * Numerics: in f64, rounded once. A NaN or an infinity leaves no finite number in its row.
+   * outᵢⱼ = yᵢⱼ (gradᵢⱼ − Σₖ gradᵢₖ yᵢₖ) + beta · outᵢⱼ, beta 0 or 1, where y is the output of
+   * rowSoftmax. out may be grad or y.
+   * Numerics: in f64, rounded before it is added. A NaN or an infinity leaves no finite number in its
+   * row. beta = 0 does not read out.
    * Traffic: two reads, one write.
    * ```
    *
-   * - grad must be f32 or f64
+   * - grad must be floating
    * - y must have grad's dtype
    * - out must have grad's dtype
    * - grad must have an axis
    * - y must have grad's shape
    * - out must have grad's shape
+   * - beta must be 0 or 1
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -149,7 +152,54 @@ export interface OpsOfGroup {
     fields: {
       /** Read. */ grad: Tensor;
       /** Read. */ y: Tensor;
-      /** Written. */ out: Tensor;
+      /** Read and written. */ out: Tensor;
+      /** Default `0`. */ beta?: number | undefined;
+    },
+  ): void;
+  /**
+   * largest elements of every row, or draws by softmax
+   *
+   * ```text
+   * index = the columns of the k elements of the row with the largest scores, from the largest on,
+   * where k is the length of index' last axis; values = these elements of x. Of equal scores the first
+   * column comes first; NaN counts as +inf.
+   * The score is x, or with noise gumbel x / temperature − ln(−ln u), u uniform: then the first index
+   * is drawn by the probabilities softmax(x / temperature), and all k without replacement (Gumbel
+   * 1954; Kool et al. 2019). Where `among` is not 0, only the `among` largest elements of the row take
+   * part. A temperature of 0 is no noise.
+   * The number u of column j in row i is (w[g] + 1/2) / 2³², g = offset + i · columns + j, of the
+   * sequence (seed, stream) of random.
+   * Numerics: scores in f64. Rows, wherever they lie, draw their own numbers.
+   * Traffic: one read of x; on CUDA one for each element that is found, from cache.
+   * ```
+   *
+   * - x must be floating
+   * - x must have an axis
+   * - index must be i32
+   * - index must have a row a row of x
+   * - index must have at most as many columns as x
+   * - among must be 0 or at least the columns of index
+   * - values must have x's dtype
+   * - values must have the shape of index
+   * - temperature must not be negative
+   * - seed must not be negative
+   * - stream must not be negative
+   * - offset must leave all elements below 2^62
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  rowTopK(
+    device: Device,
+    fields: {
+      /** Read. */ x: Tensor;
+      /** Written. */ index: Tensor;
+      /** Written. Default: none. */ values?: Tensor | undefined;
+      /** Default `0`. */ among?: number | undefined;
+      /** Default `none`. */ noise?: 'none' | 'gumbel' | undefined;
+      /** Default `1`. */ temperature?: number | undefined;
+      /** Default `0`. */ seed?: number | undefined;
+      /** Default `0`. */ offset?: number | undefined;
+      /** Default `0`. */ stream?: number | undefined;
     },
   ): void;
 }

@@ -17,12 +17,21 @@ function* rowCases() {
       const [n, m, x] = [rowsOf(shape), columnsOf(shape), `${t}[${shape}]`];
       yield `row_softmax x=${x} out=${x}`;
       yield `row_softmax_backward grad=${x} y=${x} out=${x}`;
+      yield `row_softmax_backward grad=${x} y=${x} out=${x} beta=1`;
       yield `row_logsumexp x=${x} out=${t}[${n}]`;
       yield `row_logsumexp_backward grad=${t}[${n}] x=${x} out=${x}`;
       yield `layer_norm x=${x} weight=${t}[${m}] bias=${t}[${m}] out=${x}`;
       yield `layer_norm_backward grad=${x} x=${x} weight=${t}[${m}] gradX=${x} gradWeight=${t}[${m}] gradBias=${t}[${m}]`;
+      yield `layer_norm_backward grad=${x} x=${x} gradX=${x} gradWeight=${t}[${m}] betaX=1 betaWeight=1`;
       yield `softmax_cross_entropy logits=${x} labels=i32[${n}] loss=f64[1] correct=i32[1]`;
       yield `softmax_cross_entropy_backward logits=${x} labels=i32[${n}] grad=${x}`;
+      const terms = `logits=${x} labels=i32[${n}] weights=${t}[${m}] rowWeights=${t}[${n}] smoothing=0.1 over=2*f64[1]`;
+      yield `softmax_cross_entropy ${terms} loss=f64[1] losses=${t}[${n}]`;
+      yield `softmax_cross_entropy_backward ${terms} grad=${x} beta=1 scale=2*f64[1]`;
+      yield `softmax_cross_entropy_backward ${terms} direction=${x} grad=${x}`;
+      yield `row_top_k x=${x} index=i32[${n}x2] values=${t}[${n}x2]`;
+      yield `row_top_k x=${x} index=i32[${n}x1] among=3 noise=gumbel seed=1`;
+      yield `row_top_k x=${x} index=i32[${n}x1] noise=gumbel seed=1`;
       for (const reduction of ['sum', 'max', 'sum_of_squares']) {
         for (const to of t === 'f32' ? wide : ['f64']) {
           yield `row_reduce x=${x} out=${to}[${n}] reduction=${reduction}`;
@@ -48,6 +57,14 @@ function* matrixCases() {
   for (const t of wide) {
     yield `add_bias x=${t}[512x512] bias=${t}[512] out=${t}[512x512]`;
     yield `add_bias x=${t}[512x513] bias=${t}[513] out=${t}[512x513]`;
+    for (const [axis, n] of [
+      [1, 512],
+      [0, 384],
+    ])
+      yield `scale_axis x=${t}[384x512] scale=${t}[${n}] out=${t}[384x512] axis=${axis} beta=1`;
+    for (const width of [512, 504])
+      for (const layout of ['halves', 'interleaved'])
+        yield `rope x=${t}[4x128x${width}] offsets=i32[4] out=${t}[4x128x${width}] heads=4 layout=${layout}`;
   }
   for (const t of all) {
     // So many indices that each row is named once.
@@ -56,12 +73,21 @@ function* matrixCases() {
       yield `gather_rows x=${x} ${index} out=${x}`;
       yield `scatter_rows out=${x} ${index} x=${x} mode=set`;
       if (floats.includes(t)) yield `scatter_rows out=${x} ${index} x=${x}`;
+      if (floats.includes(t)) yield `scatter_rows out=${x} ${index} x=${x} beta=0`;
     }
     yield `transpose x=${t}[512x512] out=${t}[512x512]`;
+    yield `rearrange x=${t}[512x512] out=${t}[512x512] axes=1,0`;
+    for (const width of [64, 63])
+      yield `rearrange x=${t}[8x64x${4 * width}] out=${t}[8x4x64x${width}] shape=8,64,4,${width} axes=0,2,1,3`;
     for (const n of [262144, 262143]) yield `transpose x=${t}[1x${n}] out=${t}[${n}x1]`;
     yield `fill x=${t}[${flat}] value=1`;
     yield `copy out=${t}[${flat}] x=${t}[${flat}]`;
   }
+}
+
+/** Kernels that compute in f32, on copies of tensors of 16 bits. */
+function* halfCases() {
+  for (const t of ['f16', 'bf16']) for (const n of [flat, '262143']) yield `relu x=${t}[${n}] out=${t}[${n}]`;
 }
 
 function* elementCases() {
@@ -71,10 +97,12 @@ function* elementCases() {
     for (const op of ['relu', 'gelu']) {
       yield `${op} x=${x} out=${x}`;
       yield `${op}_backward grad=${x} x=${x} out=${x}`;
+      yield `${op}_backward grad=${x} x=${x} out=${x} beta=1`;
     }
     for (const form of ['erf', 'tanh']) {
       yield `gelu x=${x} out=${x} form=${form}`;
       yield `gelu_backward grad=${x} x=${x} out=${x} form=${form}`;
+      yield `gelu_backward grad=${x} x=${x} out=${x} form=${form} beta=1`;
     }
     yield `dots x=${x} y=${x} out=f64[1]`;
     yield `norms x=${x} out=f64[1]`;
@@ -106,10 +134,16 @@ function* mapCases() {
     'softplus_second_derivative',
     'relu',
     'gelu',
+    'silu',
   ];
   const withParameters = ['soft_threshold parameters=0.5', 'clamp parameters=-0.5,0.75', 'power parameters=3'];
   for (const t of wide) {
-    for (const f of [...functions, ...withParameters]) yield `map out=${t}[65536] x=${t}[65536] function=${f}`;
+    for (const f of [...functions, ...withParameters]) {
+      const [x, beta] = [`${t}[65536]`, f === 'silu' || f.startsWith('power') ? 1 : 0];
+      yield `map out=${x} x=${x} function=${f}`;
+      yield `map_backward grad=${x} x=${x} out=${x} function=${f}`;
+      if (beta) yield `map_backward grad=${x} x=${x} out=${x} function=${f} beta=1`;
+    }
   }
 }
 
@@ -349,6 +383,7 @@ function* wideCases() {
 const common = [
   rowCases,
   matrixCases,
+  halfCases,
   elementCases,
   mapCases,
   stepCases,

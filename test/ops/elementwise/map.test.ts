@@ -24,6 +24,7 @@ const bounds: Partial<Record<Word, number>> = {
   softplus: 2.8,
   softplus_second_derivative: 4.5,
   gelu: 6.5,
+  silu: 3,
 };
 const exact: readonly Word[] = ['abs', 'sign', 'sqrt', 'relu', 'clamp'];
 const positive: readonly Word[] = ['sqrt', 'log', 'power'];
@@ -102,6 +103,7 @@ describe.each(devices)('map on %s', (kind) => {
     ['soft_threshold', [0, 0, Infinity, -Infinity]],
     ['clamp', [0, -0, 1.25, -0.5]],
     ['power', [0, 0, Infinity, Infinity]],
+    ['silu', [0, -0, Infinity, -0]],
   ])('%s of 0, -0, inf and -inf', async (word, expected) => {
     for (const dtype of ['f32', 'f64'] as const) {
       const rounded = await valuesOf(tensorOf(device, expected, [4], dtype));
@@ -179,7 +181,7 @@ describe.each(onlyCpu)('map', () => {
         { function: 'sin' },
         'ERR_ARGUMENT',
         "map: function must be one of 'abs', 'sign', 'sqrt', 'exp', 'log', 'tanh', 'sigmoid', 'softplus', " +
-          "'softplus_derivative', 'softplus_second_derivative', 'relu', 'gelu', 'soft_threshold', 'clamp', 'power', got 'sin'",
+          "'softplus_derivative', 'softplus_second_derivative', 'relu', 'gelu', 'soft_threshold', 'clamp', 'power', 'silu', got 'sin'",
       ],
     ];
   });

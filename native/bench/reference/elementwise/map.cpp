@@ -32,6 +32,8 @@ static double mapped(const Map& op, double x) {
       return std::max(x, 0.0);
     case MapFunction::kGelu:
       return x < 0 && is_beyond_normal(x) ? -0.0 : x / 2 * std::erfc(-x / std::sqrt(2.0));
+    case MapFunction::kSilu:
+      return x < math::kLeastExponent ? -0.0 : x * sigmoid;
     case MapFunction::kSoftThreshold:
       return std::copysign(std::max(std::abs(x) - op.parameters[0], 0.0), x);
     case MapFunction::kClamp:

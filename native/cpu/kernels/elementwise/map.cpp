@@ -33,6 +33,8 @@ static void with_function(const Map& op, Body&& body) {
       return body([](auto x) { return softplus_curvature_of(x); });
     case MapFunction::kRelu:
       return body([](auto x) { return x <= 0 ? 0 : x; });
+    case MapFunction::kSilu:
+      return body([](auto x) { return silu_of(x); });
     case MapFunction::kGelu:
       return body([](auto x) { return ErfGelu::value(x); });
     case MapFunction::kSoftThreshold:

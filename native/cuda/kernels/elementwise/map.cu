@@ -28,6 +28,12 @@ struct MapSigmoid {
     return (x < 0 ? e : 1) / (1 + e);
   }
 };
+struct MapSilu {
+  __device__ double operator()(double x) const {
+    const double low = x < -750 ? -750 : x;
+    return low * MapSigmoid{}(low);
+  }
+};
 struct MapSoftplus {
   __device__ double operator()(double x) const { return (x < 0 ? 0 : x) + log1p(exp(-fabs(x))); }
 };
@@ -99,6 +105,8 @@ static void with_function(const Map& op, Run&& run) {
       return run(MapSoftplusCurvature{});
     case MapFunction::kRelu:
       return run(MapRelu{});
+    case MapFunction::kSilu:
+      return run(MapSilu{});
     case MapFunction::kGelu:
       return run(MapGelu{});
     case MapFunction::kSoftThreshold:

@@ -1,0 +1,63 @@
+#include "ops/elementwise/map_backward.h"
+
+#include "bench/reference/reference.h"
+
+namespace orthokit::bench {
+
+static double slope_of(const MapBackward& op, double x) {
+  const double sigmoid = x < math::kLeastExponent ? 0 : 1 / (1 + std::exp(-x)),
+               rest = x > -math::kLeastExponent ? 0 : 1 / (1 + std::exp(x));
+  switch (op.function) {
+    case MapFunction::kAbs:
+      return x > 0 ? 1 : x < 0 ? -1 : x;
+    case MapFunction::kSign:
+      return 0;
+    case MapFunction::kSqrt:
+      return 1 / (2 * std::sqrt(x));
+    case MapFunction::kExp:
+      return std::exp(x);
+    case MapFunction::kLog:
+      return 1 / x;
+    case MapFunction::kTanh:
+      return 1 / (std::cosh(x) * std::cosh(x));
+    case MapFunction::kSoftplus:
+      return sigmoid;
+    case MapFunction::kSigmoid:
+    case MapFunction::kSoftplusDerivative:
+      return sigmoid * rest;
+    case MapFunction::kSoftplusSecondDerivative:
+      return -sigmoid * rest * std::tanh(x / 2);
+    case MapFunction::kRelu:
+      return x > 0;
+    case MapFunction::kGelu:
+      return is_beyond_normal(x) ? x > 0
+                                 : std::erfc(-x / std::sqrt(2.0)) / 2 +
+                                       x / std::sqrt(2 * std::acos(-1.0)) * std::exp(-x * x / 2);
+    case MapFunction::kSoftThreshold:
+      return std::abs(x) > op.parameters[0];
+    case MapFunction::kClamp:
+      return x >= op.parameters[0] && x <= op.parameters[1];
+    case MapFunction::kPower:
+      return op.parameters[0] * std::pow(x, op.parameters[0] - 1);
+    case MapFunction::kSilu:
+      return std::isinf(x) ? x > 0 : sigmoid + x * sigmoid * rest;
+  }
+  return NAN;
+}
+
+static bool is_choice(MapFunction function) {
+  return function == MapFunction::kSign || function == MapFunction::kRelu ||
+         function == MapFunction::kSoftThreshold || function == MapFunction::kClamp;
+}
+
+static void map_backward(const MapBackward& op) {
+  for (int64_t t = 0; t < op.out.count; ++t)
+    for (int64_t i = 0; i < op.out[t].size(); ++i) {
+      double& out = values(op.out[t])[i];
+      const double slope = slope_of(op, values(op.x[t])[i]), grad = values(op.grad[t])[i];
+      out = (is_choice(op.function) && slope == 0 ? 0 : grad * slope) + (op.beta == 0 ? 0 : out);
+    }
+}
+ORTHOKIT_REFERENCE(MapBackward, map_backward);
+
+}  // namespace orthokit::bench
