@@ -19,7 +19,7 @@ export { type Attention, type AttentionOptions, attention } from './functions/at
 export { binaryCrossEntropy } from './functions/binary-cross-entropy.ts';
 export { cast } from './functions/cast.ts';
 export { concat, slice } from './functions/concat.ts';
-export { crossEntropy } from './functions/cross-entropy.ts';
+export { type CrossEntropyOptions, crossEntropy } from './functions/cross-entropy.ts';
 export { type DropoutOptions, dropout } from './functions/dropout.ts';
 export { embedding, type Table } from './functions/embedding.ts';
 export { type GeluOptions, gelu } from './functions/gelu.ts';
@@ -30,6 +30,8 @@ export { type MatmulOptions, matmul } from './functions/matmul.ts';
 export { multiply } from './functions/multiply.ts';
 export { reshape } from './functions/reshape.ts';
 export { type RmsNormOptions, rmsNorm } from './functions/rms-norm.ts';
+export { type RopeOptions, rope } from './functions/rope.ts';
+export { type SampleOptions, sample } from './functions/sample.ts';
 export { softmax } from './functions/softmax.ts';
 export { squaredError } from './functions/squared-error.ts';
 export { mean, sum } from './functions/sum.ts';

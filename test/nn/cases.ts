@@ -1,5 +1,5 @@
 // Functions of orthokit/nn, each with parameters of odd sizes: every test of test/nn/functions takes all of them.
-import { ops, type Tensor } from '../../lib/index.ts';
+import { type Dtype, ops, Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
 
 type Params = Record<string, nn.Arg>;
@@ -53,6 +53,18 @@ const fractions = nn.defineFunction('fractions', (frame, like: nn.Arg) => {
   return { out, inputs: [], backward: () => {} };
 });
 
+const weights = new Map<string, Tensor>();
+/** Weights of n classes, made once a device and dtype. */
+function weightsOf({ device }: Tensor, n: number, dtype: Dtype): Tensor {
+  const key = `${device.kind} ${n} ${dtype}`;
+  const known = weights.get(key);
+  if (known && !known.disposed && known.device === device) return known;
+  const values = Float64Array.from({ length: n }, (_, i) => 0.5 + (i % 3));
+  const made = Tensor.from(device, values, [n], { dtype: 'f64' }).cast(dtype);
+  weights.set(key, made);
+  return made;
+}
+
 export const cases = (n: number): readonly Case[] => {
   const x = [3, n];
   const both = { x, y: x };
@@ -74,6 +86,13 @@ export const cases = (n: number): readonly Case[] => {
     })),
     { name: 'map log', params: { x }, call: ({ x }) => nn.map(x!, 'log'), isPositive: true },
     { name: 'softmax', params: { x: [2, 3, n] }, call: ({ x }) => nn.softmax(x!) },
+    { name: 'softmax, added', params: { x }, call: ({ x }) => nn.multiply(nn.softmax(x!), nn.gelu(x!)) },
+    { name: 'rope', params: { x: [2, 3, 2 * n] }, call: ({ x }) => nn.rope(x!, { heads: 1, offset: 5 }) },
+    {
+      name: 'rope of neighbours',
+      params: { x: [2, 3, 4 * n] },
+      call: ({ x }) => nn.rope(x!, { heads: 2, layout: 'interleaved', base: 100 }),
+    },
     {
       name: 'layerNorm',
       params: { x: [2, 3, n], weight: [n], bias: [n] },
@@ -186,6 +205,14 @@ export const cases = (n: number): readonly Case[] => {
       name: 'crossEntropy with rows that do not count',
       params: { x: [count, n] },
       call: ({ x }, _, labels) => nn.crossEntropy(nn.add(x!, x!), labels),
+      isLoss: true,
+      hasCurvature: true,
+    },
+    {
+      name: 'crossEntropy, smoothed and weighted',
+      params: { x: [count, n] },
+      call: ({ x }, _, labels) =>
+        nn.crossEntropy(nn.add(x!, x!), labels, { over: 3, smoothing: 0.1, weights: weightsOf(labels, n, x!.dtype) }),
       isLoss: true,
       hasCurvature: true,
     },

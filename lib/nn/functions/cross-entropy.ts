@@ -1,67 +1,84 @@
 import { ops } from '../../core/native-ops.ts';
-import type { Tensor } from '../../core/tensor.ts';
+import { kind, portion, readOptions, type Schema } from '../../core/schema.ts';
+import { isTensor, type Tensor } from '../../core/tensor.ts';
 import { defineLoss } from '../tape/define.ts';
-import type { Arg, Value } from '../tape/value.ts';
+import type { TapeFrame } from '../tape/frame.ts';
+import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 import { checkSamples } from '../tape/way.ts';
+
+/** Options of {@link crossEntropy}. */
+export interface CrossEntropyOptions {
+  /**
+   * The sum of the losses is divided by it: a positive number, or f32[1] or f64[1] on the device. Micro-batches of unequal
+   * counts give the gradient of the whole batch by the count of that. Default: the number of labels from 0 on.
+   */
+  over?: number | Tensor | undefined;
+  /** A factor for each class, in the dtype of the logits: `[classes]`. Default: 1 each. */
+  weights?: Tensor | undefined;
+  /** The share of each label that is spread over all classes: in [0, 1] (Szegedy et al. 2016). Default: 0. */
+  smoothing?: number | undefined;
+}
+
+interface Settled {
+  over: number | Tensor | undefined;
+  weights: Tensor | undefined;
+  smoothing: number;
+}
+const schema: Schema<Settled> = {
+  over: kind((x) => isTensor(x) || (typeof x === 'number' && x > 0 && x < Infinity), 'a positive number or a tensor'),
+  weights: kind(isTensor, 'a tensor'),
+  smoothing: portion(0),
+};
+
+/** For each row 1 / the number of labels of its sample that count, `[rows]`. */
+function sharesOfSamples(f: TapeFrame, labels: Tensor, samples: number, dtype: Tensor['dtype']): Tensor {
+  const { device } = f;
+  const shape = [samples, labels.size / Math.max(1, samples)];
+  const [counts, ones, share] = [f.scratch(shape, dtype), f.scratch(shape, dtype), f.scratch([samples], dtype)];
+  ops.cast(device, { x: [f.view(labels, shape)], out: [counts] });
+  ops.map(device, { x: [counts], out: [counts], function: 'clamp', parameters: [-1, 0] });
+  ops.fill(device, { x: [ones], value: 1 });
+  ops.linearCombination(device, { out: [counts], terms: [counts, ones], coefficients: [1, 1] });
+  ops.rowReduce(device, { x: counts, out: share });
+  ops.map(device, { x: [share], out: [share], function: 'clamp', parameters: [1, Infinity] });
+  ops.map(device, { x: [share], out: [share], function: 'power', parameters: [-1] });
+  ops.scaleAxis(device, { x: ones, scale: share, out: ones, axis: 0 });
+  return f.view(ones, [labels.size]);
+}
+
+const own = defineLoss('crossEntropy', (f, logits: Arg, labels: Tensor, options: Settled) => {
+  const { device } = f;
+  const x = tensorOf(logits);
+  const terms = { ...options, logits: x, labels };
+  const out = f.buffer([1], 'f64');
+  ops.softmaxCrossEntropy(device, { ...terms, loss: out });
+  return {
+    out,
+    inputs: [logits],
+    over: 'sum',
+    backward: (scale, to) =>
+      to.set(logits, (grad) => {
+        const { samples } = to;
+        if (samples !== undefined) checkSamples(logits, samples);
+        // The mean of each sample alone.
+        const alone =
+          samples !== undefined && options.over === undefined
+            ? { over: 1, rowWeights: sharesOfSamples(f, labels, samples, x.dtype) }
+            : {};
+        ops.softmaxCrossEntropyBackward(device, { ...terms, ...alone, grad, scale });
+      }),
+    curvature: (d, to) => {
+      const direction = d(logits);
+      if (direction) to.set(logits, (grad) => ops.softmaxCrossEntropyBackward(device, { ...terms, direction, grad }));
+    },
+  };
+});
 
 /**
  * The mean of −ln softmax(logits) at the labels, over the labels from 0 on: logits `[…, classes]`, labels i32 `[…]`. A
- * loss without a label that counts is 0, and so is its gradient.
- * @throws ERR_SHAPE, ERR_DTYPE
+ * loss without a label that counts is 0, and so is its gradient. PyTorch divides weighted losses by the weights of their
+ * labels; `over` does so here.
+ * @throws ERR_ARGUMENT for what is no option; ERR_SHAPE, ERR_DTYPE
  */
-export const crossEntropy: (logits: Arg, labels: Tensor) => Value = defineLoss(
-  'crossEntropy',
-  (f, logits: Arg, labels: Tensor) => {
-    const { device } = f;
-    const x = f.rows(logits);
-    const flat = f.view(labels, [labels.size]);
-    const out = f.buffer([1], 'f64');
-    ops.softmaxCrossEntropy(device, { logits: x, labels: flat, loss: out });
-    const gradient = (of: Tensor, grad: Tensor, scale: number) =>
-      ops.softmaxCrossEntropyBackward(device, { logits: of, labels: flat, grad, scale });
-    const [rows, classes] = x.shape as [number, number];
-    /** scale / counted for rows that count, else 0; through a matrix like the logits. */
-    const shares = (part: Tensor, scale: number): Tensor => {
-      const out = f.scratch([rows], x.dtype);
-      // Of equal logits the gradient is 1 / (classes · counted) beside the label.
-      ops.fill(device, { x: [part], value: 0 });
-      gradient(part, part, classes * scale);
-      ops.rowReduce(device, { x: part, out, reduction: 'max' });
-      return out;
-    };
-    return {
-      out,
-      inputs: [logits],
-      over: 'sum',
-      backward: (scale, to) =>
-        to.set(logits, (grad) => {
-          const { samples } = to;
-          if (samples === undefined) return gradient(x, f.rows(grad), scale);
-          // The mean of each sample alone: times counted over the count of the sample.
-          checkSamples(logits, samples);
-          const each = (t: Tensor) => f.view(t, [samples, 1, x.size / samples]);
-          const [all, share] = [f.scratch(x.shape, x.dtype), f.scratch([samples], x.dtype)];
-          ops.rowReduce(device, { x: f.view(shares(all, 1), [samples, rows / samples]), out: share });
-          ops.map(device, { x: [share], out: [share], function: 'clamp', parameters: [1e-30, 1] });
-          ops.map(device, { x: [share], out: [share], function: 'power', parameters: [-1] });
-          gradient(x, all, scale);
-          ops.gemm(device, { a: f.view(share, [samples, 1, 1]), b: each(all), c: each(grad) });
-        }),
-      // p (v − Σ p v) / counted in rows that count: the way back of the softmax, times a share of each row.
-      curvature: (d, to) => {
-        const v = d(logits);
-        if (!v) return;
-        const [p, share] = [f.scratch(x.shape, x.dtype), f.scratch(x.shape, x.dtype)];
-        const largest = shares(p, classes);
-        ops.fill(device, { x: [share], value: 0 });
-        ops.rowLogsumexpBackward(device, { grad: largest, x: share, out: share });
-        ops.rowSoftmax(device, { x, out: p });
-        to.set(logits, (grad) => {
-          const out = f.rows(grad);
-          ops.rowSoftmaxBackward(device, { grad: f.rows(v), y: p, out });
-          ops.multiply(device, { x: [out], y: [share], out: [out] });
-        });
-      },
-    };
-  },
-);
+export const crossEntropy = (logits: Arg, labels: Tensor, options: CrossEntropyOptions = {}): Value =>
+  own(logits, labels, readOptions('nn.crossEntropy', options, schema));

@@ -16,11 +16,7 @@ const lookup = defineOwn('embedding', (f, weight: Arg, index: Tensor) => {
   return {
     out,
     inputs: [weight],
-    backward: (grad, to) =>
-      to.add(weight, (dw, beta) => {
-        if (beta === 0) ops.fill(device, { x: [dw], value: 0 });
-        ops.scatterRows(device, { out: dw, index, x: grad });
-      }),
+    backward: (grad, to) => to.add(weight, (dw, beta) => ops.scatterRows(device, { out: dw, index, x: grad, beta })),
     tangent: (d, dout) => ops.gatherRows(device, { x: d(weight)!, index, out: dout }),
   };
 });

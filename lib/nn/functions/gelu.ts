@@ -1,6 +1,6 @@
 import { ops } from '../../core/native-ops.ts';
 import { readOptions, type Schema, word } from '../../core/schema.ts';
-import { defineSymmetric } from '../tape/define.ts';
+import { defineSymmetric, type Symmetric } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 /** Options of {@link gelu}. */
@@ -16,7 +16,9 @@ const own = defineSymmetric('gelu', (f, x, form: 'erf' | 'tanh') => {
   const input = tensorOf(x);
   const out = f.buffer(x.shape, x.dtype);
   ops.gelu(device, { x: input, out, form });
-  return { out, over: true, times: (grad, to) => ops.geluBackward(device, { grad, x: input, out: to, form }) };
+  const times: Symmetric['times'] = (grad, to, beta) =>
+    ops.geluBackward(device, { grad, x: input, out: to, form, beta });
+  return { out, times, over: true, adds: true };
 });
 
 /**

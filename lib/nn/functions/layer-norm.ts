@@ -2,7 +2,6 @@ import { ops } from '../../core/native-ops.ts';
 import { positive, readOptions, type Schema } from '../../core/schema.ts';
 import { defineOwn } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
-import { scaleColumns } from './shared/scale-columns.ts';
 
 /** The scale and the shift of a normalization, `[width]` each. */
 export interface Norm {
@@ -30,21 +29,20 @@ const own = defineOwn('layerNorm', (f, x: Arg, weight: Arg, bias: Arg | undefine
     out,
     inputs: [x, weight, bias],
     backward: (grad, to) =>
-      to.setAll([x, weight, bias], ([dx, gradWeight, gradBias]) => {
-        const gradX = dx ?? f.scratch(x.shape, x.dtype);
-        ops.layerNormBackward(device, { grad, x: input, weight: w, gradX, gradWeight, gradBias, eps });
+      to.addAll([x, weight, bias], ([dx, gradWeight, gradBias], [betaX, betaWeight, betaBias]) => {
+        const outs = { gradX: dx ?? f.scratch(x.shape, x.dtype), gradWeight, gradBias };
+        ops.layerNormBackward(device, { grad, x: input, weight: w, ...outs, eps, betaX, betaWeight, betaBias });
       }),
     // The Jacobian of the normalization is symmetric: its way back is its tangent.
     tangent: (d, dout) => {
       const [dx, dw, db] = [d(x), d(weight), d(bias)];
       if (dx) {
         ops.layerNormBackward(device, { grad: dx, x: input, gradX: dout, eps });
-        scaleColumns(f, w, dout);
+        ops.scaleAxis(device, { x: dout, scale: w, out: dout });
       } else ops.fill(device, { x: [dout], value: 0 });
       if (dw) {
         const h = f.scratch(x.shape, x.dtype);
-        ops.layerNorm(device, { x: input, out: h, eps });
-        scaleColumns(f, dw, h);
+        ops.layerNorm(device, { x: input, weight: dw, out: h, eps });
         ops.linearCombination(device, { out: [dout], terms: [dout, h], coefficients: [1, 1] });
       }
       if (db) ops.addBias(device, { x: dout, bias: db, out: dout });

@@ -3,7 +3,6 @@ import { positive, readOptions, type Schema } from '../../core/schema.ts';
 import { defineOwn } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 import type { Norm } from './layer-norm.ts';
-import { scaleColumns } from './shared/scale-columns.ts';
 
 /** Options of {@link rmsNorm}. */
 export interface RmsNormOptions {
@@ -30,7 +29,7 @@ const own = defineOwn('rmsNorm', (f, x: Arg, weight: Arg, eps: number) => {
       const [dx, dw] = [d(x), d(weight)];
       if (dx) {
         ops.rmsNormBackward(device, { grad: dx, x: input, gradX: dout, eps });
-        scaleColumns(f, w, dout);
+        ops.scaleAxis(device, { x: dout, scale: w, out: dout });
       }
       if (!dw) return;
       const part = dx ? f.scratch(x.shape, x.dtype) : dout;

@@ -6,6 +6,7 @@ import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 export const softmax: (x: Arg) => Value = defineSymmetric('softmax', (f, x) => {
   const out = f.buffer(x.shape, x.dtype);
   ops.rowSoftmax(f.device, { x: tensorOf(x), out });
-  const times: Symmetric['times'] = (v, to) => ops.rowSoftmaxBackward(f.device, { grad: v, y: out, out: to });
-  return { out, times, over: true };
+  const times: Symmetric['times'] = (v, to, beta) =>
+    ops.rowSoftmaxBackward(f.device, { grad: v, y: out, out: to, beta });
+  return { out, times, over: true, adds: true };
 });

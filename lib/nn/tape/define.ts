@@ -80,9 +80,11 @@ export const defineOwn = <A extends unknown[]>(
 /** A result, and the product of its derivative by x with another tensor, which is the same from both sides. */
 export interface Symmetric {
   readonly out: Tensor;
-  times(v: Tensor, to: Tensor): void;
+  times(v: Tensor, to: Tensor, beta: 0 | 1): void;
   /** True: `to` may be v. Default: false. */
   readonly over?: boolean;
+  /** True: `times` adds, to = result + beta · to. Default: false, and beta is 0. */
+  readonly adds?: boolean;
 }
 
 /** @internal A function of x whose derivative is symmetric, so that one product serves gradients and tangents. */
@@ -91,12 +93,15 @@ export const defineSymmetric = <A extends unknown[]>(
   body: (frame: TapeFrame, x: Arg, ...args: A) => Symmetric,
 ): ((x: Arg, ...args: A) => Value) =>
   defineOwn(name, (f, x: Arg, ...args: A) => {
-    const { out, times, over } = body(f, x, ...args);
+    const { out, times, over, adds } = body(f, x, ...args);
     return {
       out,
       inputs: [x],
-      backward: (grad, to) => to.set(x, (dx) => times(grad, dx), over),
-      tangent: (d, dout) => times(d(x)!, dout),
+      backward: (grad, to) => {
+        if (adds) to.add(x, (dx, beta) => times(grad, dx, beta), undefined, over);
+        else to.set(x, (dx) => times(grad, dx, 0), over);
+      },
+      tangent: (d, dout) => times(d(x)!, dout, 0),
     };
   });
 

@@ -7,12 +7,13 @@ import type { Arg, Result, Share } from './value.ts';
 export interface Way {
   /**
    * For a kernel that adds: `write(out, beta)` makes out = result + beta · out. `perSample` writes the gradient of each
-   * sample, `[samples, …]`.
+   * sample, `[samples, …]`. `over`: where beta is 0 it may write over the gradient that came in.
    */
   add(
     x: Arg | undefined,
     write: (out: Tensor, beta: 0 | 1) => void,
     perSample?: (out: Tensor, samples: number) => void,
+    over?: boolean,
   ): void;
   /** For a kernel that only writes. `over`: it may write over the gradient that came in. */
   set(x: Arg | undefined, write: (out: Tensor) => void, over?: boolean): void;

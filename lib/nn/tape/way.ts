@@ -55,12 +55,20 @@ export class Backward implements Way, LossWay {
     else loss.gradient = (loss.gradient ?? 0) + scale;
   }
 
-  add(x: Input, write: (out: Tensor, beta: 0 | 1) => void, perSample?: (out: Tensor, samples: number) => void): void {
+  add(
+    x: Input,
+    write: (out: Tensor, beta: 0 | 1) => void,
+    perSample?: (out: Tensor, samples: number) => void,
+    over = false,
+  ): void {
     if (!isTracked(x)) return;
-    const samples = this.samples;
+    const [samples, current] = [this.samples, this.#current];
     if (!x.leaf || samples === undefined) {
-      if (x.gradient === undefined) write(this.#shares.fresh(x).tensor, 0);
-      else write(this.#shares.own(x), 1);
+      if (x.gradient !== undefined) write(this.#shares.own(x), 1);
+      else if (over && !x.leaf && current?.owners === 1) {
+        write(current.tensor, 0);
+        this.pass(x, current.tensor);
+      } else write(this.#shares.fresh(x).tensor, 0);
       return;
     }
     if (!perSample) throw refusedSamples(x);

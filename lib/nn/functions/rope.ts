@@ -1,0 +1,53 @@
+import { ops } from '../../core/native-ops.ts';
+import { count, kind, positive, readOptions, required, type Schema, word } from '../../core/schema.ts';
+import { isTensor, type Tensor } from '../../core/tensor.ts';
+import { defineOwn } from '../tape/define.ts';
+import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+
+type Layout = 'halves' | 'interleaved';
+
+/** Options of {@link rope}. */
+export interface RopeOptions {
+  /** Heads that a row is made of: at least 1. It has no default. */
+  heads: number;
+  /** Pair k of d / 2 of a head turns by base^(−2k / d) a place: positive. Default: 10000. */
+  base?: number | undefined;
+  /** Pairs of elements: k and k + d / 2 (Hugging Face's), or 2k and 2k + 1 (Meta's). Default: `halves`. */
+  layout?: 'halves' | 'interleaved' | undefined;
+  /** The place of the first row, or i32 `[sequences]`, that of each. Default: 0. */
+  offset?: number | Tensor | undefined;
+}
+
+const schema: Schema<{ heads: number; base: number; layout: Layout; offset: number | Tensor | undefined }> = {
+  heads: required(count(1)),
+  base: positive(10000),
+  layout: word<Layout>(['halves', 'interleaved'], 'halves'),
+  offset: kind((x) => isTensor(x) || Number.isSafeInteger(x), 'a whole number or a tensor'),
+};
+
+const own = defineOwn(
+  'rope',
+  (f, x: Arg, heads: number, base: number, layout: Layout, offset: number | Tensor | undefined) => {
+    const { device } = f;
+    const shift = typeof offset === 'number' ? { offset } : { offsets: offset };
+    const turned = (from: Tensor, out: Tensor, turn: 'forward' | 'backward') =>
+      ops.rope(device, { x: from, out, heads, base, layout, turn, ...shift });
+    const out = f.buffer(x.shape, x.dtype);
+    turned(tensorOf(x), out, 'forward');
+    return {
+      out,
+      inputs: [x],
+      backward: (grad, to) => to.set(x, (dx) => turned(grad, dx, 'backward'), true),
+      tangent: (d, dout) => turned(d(x)!, dout, 'forward'),
+    };
+  },
+);
+
+/**
+ * Turns pairs of each head by the angles of its place: x `[sequences…, places, heads · d]` (Su et al. 2021).
+ * @throws ERR_ARGUMENT for what is no option; ERR_SHAPE, ERR_DTYPE
+ */
+export function rope(x: Arg, options: RopeOptions): Value {
+  const { heads, base, layout, offset } = readOptions('nn.rope', options, schema);
+  return own(x, heads, base, layout, offset);
+}

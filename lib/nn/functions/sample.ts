@@ -1,0 +1,56 @@
+import { OrthokitError } from '../../core/errors.ts';
+import { ops } from '../../core/native-ops.ts';
+import { count, notNegative, readOptions, required, type Schema, whole } from '../../core/schema.ts';
+import { defineOwn } from '../tape/define.ts';
+import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+
+/** Options of {@link sample}. */
+export interface SampleOptions {
+  /** Logits are divided by it; 0 takes the largest. Not negative. Default: 1. */
+  temperature?: number | undefined;
+  /** So many of the most likely take part; 0: all. Default: 0. */
+  topK?: number | undefined;
+  /** Of the random numbers: a whole number. It has no default. */
+  seed: number;
+  /** The place in their sequence, such as the number of draws so far: each has its own numbers. It has no default. */
+  position: number;
+}
+
+interface Settled {
+  temperature: number;
+  topK: number;
+  seed: number;
+  position: number;
+}
+const place = required(whole(0, 0, Number.MAX_SAFE_INTEGER));
+const schema: Schema<Settled> = { temperature: notNegative(1), topK: count(0, 0), seed: place, position: place };
+
+const own = defineOwn('sample', (f, logits: Arg, { temperature, topK, seed, position }: Settled) => {
+  const { device, tape } = f;
+  if (tape.options.isRecording)
+    throw new OrthokitError('ERR_UNSUPPORTED', 'nn.sample: a draw must stand in nn.forward, got a gradient');
+  const rows = logits.shape.slice(0, -1);
+  const out = f.buffer(rows, 'i32');
+  ops.rowTopK(device, {
+    x: tensorOf(logits),
+    index: f.view(out, [...rows, 1]),
+    among: topK,
+    noise: 'gumbel',
+    temperature,
+    seed,
+    stream: position,
+  });
+  return { out, inputs: [], backward: () => {} };
+});
+
+/**
+ * One draw a row by softmax(logits / temperature), on the device: logits `[…, classes]` give i32 `[…]`. For
+ * {@link forward} only.
+ *
+ * @example
+ * const next = nn.sample(logits, { temperature: 0.8, topK: 40, seed: 1, position: step });
+ *
+ * @throws ERR_ARGUMENT for what is no option; ERR_UNSUPPORTED in a gradient; ERR_SHAPE, ERR_DTYPE
+ */
+export const sample = (logits: Arg, options: SampleOptions): Value =>
+  own(logits, readOptions('nn.sample', options, schema));
