@@ -28,6 +28,7 @@ export { type Adapter, type Linear, linear } from './functions/linear.ts';
 export { type MapWord, map, relu } from './functions/map.ts';
 export { type MatmulOptions, matmul } from './functions/matmul.ts';
 export { multiply } from './functions/multiply.ts';
+export { type Pool2dOptions, pool2d } from './functions/pool2d.ts';
 export { reshape } from './functions/reshape.ts';
 export { type RmsNormOptions, rmsNorm } from './functions/rms-norm.ts';
 export { type RopeOptions, rope } from './functions/rope.ts';

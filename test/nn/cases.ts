@@ -65,6 +65,24 @@ function weightsOf({ device }: Tensor, n: number, dtype: Dtype): Tensor {
   return made;
 }
 
+/** x, whose neighbouring pixels are moved apart: their order is the same for all parameters near these. */
+const apart = nn.defineFunction('apart', (frame, x: nn.Arg) => {
+  const out = frame.buffer(x.shape, x.dtype);
+  const steps = frame.constant(`${x.shape} ${x.dtype}`, (device) => {
+    const { size } = frame.tensor(x);
+    const channels = x.shape.at(-1)!;
+    const values = Float64Array.from({ length: size }, (_, i) => ((Math.floor(i / channels) * 4) % 9) * 10);
+    return Tensor.from(device, values, x.shape, { dtype: 'f64' }).cast(x.dtype);
+  });
+  ops.linearCombination(frame.device, { out: [out], terms: [frame.tensor(x), steps], coefficients: [1, 1] });
+  return {
+    out,
+    inputs: [x],
+    backward: (grad, to) => to.pass(x, grad),
+    tangent: (d, dout) => ops.copy(frame.device, { x: [d(x)!], out: [dout] }),
+  };
+});
+
 export const cases = (n: number): readonly Case[] => {
   const x = [3, n];
   const both = { x, y: x };
@@ -120,6 +138,19 @@ export const cases = (n: number): readonly Case[] => {
         const y = nn.rmsNorm({ weight: weight! }, x!, { eps: 0.1 });
         return nn.rmsNorm({ weight: weight! }, nn.add(x!, y), { eps: 0.1 });
       },
+    },
+    ...(['max', 'average'] as const).map((kind) => ({
+      name: `pool2d ${kind}`,
+      params: { x: [2, 5, 3, n] },
+      call: ({ x }: Params) => {
+        const y = apart(x!);
+        return nn.add(nn.pool2d(y, { kind, size: 2, stride: 1 }), nn.pool2d(y, { kind, size: 2, stride: 1 }));
+      },
+    })),
+    {
+      name: 'pool2d by its size',
+      params: { x: [n, 4, 4, 2] },
+      call: ({ x }) => nn.pool2d(nn.pool2d(apart(x!), { kind: 'max', size: 2 }), { kind: 'average', size: 2 }),
     },
     {
       name: 'linear',

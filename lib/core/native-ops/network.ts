@@ -531,6 +531,90 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * largest element or mean of every window of images
+   *
+   * ```text
+   * Of images x [N, H, W, C], channels last: out[n, i, j, c] is the largest element, or the mean, of the
+   * size × size elements x[n, i · stride + u, j · stride + v, c]. A stride of 0 is the size. out has
+   * (H − size) / stride + 1 rows, rounded down, and columns likewise; what is left over counts nowhere.
+   *   places   of max: u · size + v of the largest element, the first of equal ones, u8; i32 for sizes
+   *            above 16. pool2dBackward takes them.
+   *   follows  of max: a tensor like x; out has its elements at those places. So out is the derivative
+   *            along it, where x has no equal elements.
+   * Numerics: max is exact, −0 and 0 are equal, and NaN larger than all, the last one of several; sums
+   * of a window in f32, f64 where x is, in its order, and one quotient.
+   * Traffic: one read of x, one write of out.
+   * ```
+   *
+   * - x must be floating
+   * - x must be images [N, H, W, C]
+   * - size must be positive
+   * - stride must be from 0 to 2^31 - 1
+   * - x must have at least size rows and columns
+   * - out must have x's dtype
+   * - out must be [N, rows, columns, C] of the windows
+   * - places must come with kind max
+   * - places must be u8, i32 for sizes above 16
+   * - places must have out's shape
+   * - follows must come with kind max
+   * - follows must have x's dtype
+   * - follows must have x's shape
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  pool2d(
+    device: Device,
+    fields: {
+      /** Read. */ x: Tensor;
+      /** Read. Default: none. */ follows?: Tensor | undefined;
+      /** Written. */ out: Tensor;
+      /** Written. Default: none. */ places?: Tensor | undefined;
+      /** Default `0`. */ size?: number | undefined;
+      /** Default `0`. */ stride?: number | undefined;
+      /** Default `max`. */ kind?: 'max' | 'average' | undefined;
+    },
+  ): void;
+  /**
+   * gradient of pool2d: of its images
+   *
+   * ```text
+   * The gradient of pool2d from that of its output, with the same size, stride and kind: each gradient
+   * goes to the place of the largest element, which pool2d has told (`places`), or in equal shares to
+   * all elements of its window:
+   *   gradX[n, y, x, c] = Σ over the windows of it grad[n, i, j, c] · share + beta · gradX[n, y, x, c],
+   * where share is 1 at the place and 0 elsewhere, or 1 / size². A beta of 0 does not read.
+   * Numerics: sums in f32, f64 where grad is, in the order of the windows; NaN and infinities go where
+   * they belong, into no other element.
+   * Traffic: one read of grad and places, one write of gradX.
+   * ```
+   *
+   * - grad must be floating
+   * - gradX must have grad's dtype
+   * - gradX must be images [N, H, W, C]
+   * - size must be positive
+   * - stride must be from 0 to 2^31 - 1
+   * - gradX must have at least size rows and columns
+   * - grad must be [N, rows, columns, C] of the windows
+   * - places is missing for kind max
+   * - places must be u8, i32 for sizes above 16
+   * - places must have grad's shape
+   * - places must come with kind max
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  pool2dBackward(
+    device: Device,
+    fields: {
+      /** Read. */ grad: Tensor;
+      /** Read. Default: none. */ places?: Tensor | undefined;
+      /** Read and written. */ gradX: Tensor;
+      /** Default `0`. */ size?: number | undefined;
+      /** Default `0`. */ stride?: number | undefined;
+      /** Default `max`. */ kind?: 'max' | 'average' | undefined;
+      /** Default `0`. */ beta?: number | undefined;
+    },
+  ): void;
+  /**
    * out = max(x, 0)
    *
    * ```text

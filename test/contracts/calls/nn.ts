@@ -58,6 +58,9 @@ const own: Record<string, Call> = {
     },
     { options: () => ({ heads: 2, kvHeads: 2 }), says: 'nn.attention|nn.linear' },
   ),
+  pool2d: within('pool2d', (on) => [Tensor.from(on.device, Float64Array.of(1, 2, 3, 4), [1, 2, 2, 1])], {
+    options: () => ({ kind: 'max', size: 2, stride: 1 }),
+  }),
   embedding: within('embedding', (on) => [{ weight: x(on) }, labels(on)], { takes: takesAny }),
   dropout: within('dropout', (on) => [x(on)], { options: () => ({ rate: 0.5 }), takes: takesAny }),
   linear: within('linear', (on) => [{ weight: x(on) }, x(on)]),

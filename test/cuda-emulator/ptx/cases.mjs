@@ -90,6 +90,20 @@ function* halfCases() {
   for (const t of ['f16', 'bf16']) for (const n of [flat, '262143']) yield `relu x=${t}[${n}] out=${t}[${n}]`;
 }
 
+function* imageCases() {
+  for (const t of floats) {
+    // Channels in fours, and one by one.
+    for (const c of [32, 33]) {
+      const [x, out] = [`${t}[4x32x32x${c}]`, `4x16x16x${c}`];
+      yield `pool2d x=${x} out=${t}[${out}] places=u8[${out}] size=2`;
+      yield `pool2d x=${x} out=${t}[${out}] size=2 kind=average`;
+      yield `pool2d_backward grad=${t}[${out}] places=u8[${out}] gradX=${x} size=2`;
+      yield `pool2d_backward grad=${t}[${out}] gradX=${x} size=2 kind=average`;
+      yield `pool2d_backward grad=${t}[4x2x2x${c}] places=i32[4x2x2x${c}] gradX=${t}[4x18x18x${c}] size=17 stride=1`;
+    }
+  }
+}
+
 function* elementCases() {
   for (const t of wide) {
     const x = `${t}[${flat}]`;
@@ -384,6 +398,7 @@ const common = [
   rowCases,
   matrixCases,
   halfCases,
+  imageCases,
   elementCases,
   mapCases,
   stepCases,
