@@ -16,6 +16,7 @@ export { type Gradient, type GradientOptions, type ValueAndGrads, valueAndGrad }
 export { add, subtract } from './functions/add.ts';
 export { addRows } from './functions/add-rows.ts';
 export { type Attention, type AttentionOptions, attention } from './functions/attention.ts';
+export { type BatchNorm, type BatchNormOptions, batchNorm } from './functions/batch-norm.ts';
 export { binaryCrossEntropy } from './functions/binary-cross-entropy.ts';
 export { cast } from './functions/cast.ts';
 export { concat, slice } from './functions/concat.ts';

@@ -87,7 +87,10 @@ export interface Init {
   normal(shape: readonly number[], deviation: number): Tensor;
   /** weight `[outputs, size, size, inputs / groups]` of normal numbers, bias `[outputs]` of zeros. */
   conv2d(inputs: number, outputs: number, size: number, options?: InitConv2dOptions): NewLayer;
-  /** weight `[channels]` of ones, bias of zeros, and running moments: mean of zeros, variance of ones. */
+  /**
+   * weight `[channels]` of ones, bias of zeros, and running moments, f32 where those are of 16 bits: mean of zeros,
+   * variance of ones.
+   */
   batchNorm(channels: number): NewBatchNorm;
   /**
    * For a linear layer `[outputs, inputs]`: a `[rank, inputs]` of normal numbers of deviation 1 / √inputs, b
@@ -138,7 +141,7 @@ export function init(device: Device, options: InitOptions): Init {
       wide.dispose();
     }
   };
-  const full = (width: number, value: number): Tensor => Tensor.full(device, [width], value, { dtype });
+  const full = (width: number, value: number, of = dtype): Tensor => Tensor.full(device, [width], value, { dtype: of });
   const layer = (makeWeight: () => Tensor, width: number): NewLayer => {
     const [weight, bias] = allOrNone(makeWeight, () => full(width, 0));
     return { weight, bias };
@@ -160,7 +163,8 @@ export function init(device: Device, options: InitOptions): Init {
       return withBias(bias, () => normal(shape, deviation ?? own), outputs);
     },
     batchNorm: (channels) => {
-      const makers = [1, 0, 0, 1].map((value) => () => full(channels, value));
+      const wide = is16 ? 'f32' : dtype;
+      const makers = [1, 0, 0, 1].map((value, i) => () => full(channels, value, i < 2 ? dtype : wide));
       const [weight, bias, mean, variance] = allOrNone(...makers) as [Tensor, Tensor, Tensor, Tensor];
       return { weight, bias, mean: buffer(mean), variance: buffer(variance) };
     },

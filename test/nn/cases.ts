@@ -1,5 +1,5 @@
 // Functions of orthokit/nn, each with parameters of odd sizes: every test of test/nn/functions takes all of them.
-import { type Dtype, ops, Tensor } from '../../lib/index.ts';
+import { type Device, type Dtype, ops, Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
 
 type Params = Record<string, nn.Arg>;
@@ -83,6 +83,22 @@ const apart = nn.defineFunction('apart', (frame, x: nn.Arg) => {
   };
 });
 
+const moments = new WeakMap<Device, Map<string, Tensor[]>>();
+/** With running moments that are made once. */
+function normalized(x: nn.Arg, weight: nn.Arg, bias: nn.Arg): nn.Value {
+  const { device, dtype, size } = 'tensor' in weight ? weight.tensor : weight;
+  const known = moments.get(device) ?? new Map<string, Tensor[]>();
+  moments.set(device, known);
+  const key = `${dtype} ${size}`;
+  if (!known.has(key))
+    known.set(
+      key,
+      [0, 1].map((value) => nn.buffer(Tensor.full(device, [size], value, { dtype: dtype === 'f64' ? dtype : 'f32' }))),
+    );
+  const [mean, variance] = known.get(key)!;
+  return nn.batchNorm({ weight, bias, mean: mean!, variance: variance! }, x, { eps: 0.1 });
+}
+
 export const cases = (n: number): readonly Case[] => {
   const x = [3, n];
   const both = { x, y: x };
@@ -138,6 +154,16 @@ export const cases = (n: number): readonly Case[] => {
         const y = nn.rmsNorm({ weight: weight! }, x!, { eps: 0.1 });
         return nn.rmsNorm({ weight: weight! }, nn.add(x!, y), { eps: 0.1 });
       },
+    },
+    {
+      name: 'batchNorm',
+      params: { x: [2, 3, n], weight: [n], bias: [n] },
+      call: ({ x, weight, bias }) => normalized(x!, weight!, bias!),
+    },
+    {
+      name: 'batchNorm, the same twice',
+      params: { x: [n, 2, 3], weight: [3], bias: [3] },
+      call: ({ x, weight, bias }) => normalized(nn.add(x!, normalized(x!, weight!, bias!)), weight!, bias!),
     },
     ...(['max', 'average'] as const).map((kind) => ({
       name: `pool2d ${kind}`,

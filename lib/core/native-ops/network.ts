@@ -240,6 +240,112 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * every column less its mean, by its standard deviation
+   *
+   * ```text
+   * outᵢⱼ = (xᵢⱼ − mⱼ) rⱼ · weightⱼ + biasⱼ, rⱼ = 1 / √(vⱼ + eps) (Ioffe and Szegedy 2015, algorithm 1), for
+   * x [..., C]: images too, with channels last. Without a weight it is 1, without a bias 0. out may be
+   * x. By the word `using`:
+   *   batch    m and v are mean and variance of the columns of x, and v is divided by the number of
+   *            rows. mean and variance, where they are given, move on by the share `momentum`:
+   *              mean = (1 − momentum) mean + momentum m,  variance likewise with v n / (n − 1).
+   *            Into `moments` [2, C] go m and r, for batchNormBackward.
+   *   running  m and v are the tensors mean and variance, which are only read.
+   * Numerics: sums in f64 in a fixed order, of distances from the first row, of f64 in two passes; mean,
+   * variance and moments from them in f64, rounded once; out in f64, or in f32 within 4 ulp of the
+   * largest of |outⱼ − biasⱼ|, |biasⱼ| and |outⱼ|. A column of equal elements becomes the bias; a column that
+   * holds a NaN or an infinity becomes NaN. Deviations above 1e37 lose digits in f32.
+   * Traffic: two reads of x, one write of out.
+   * ```
+   *
+   * - x must be floating
+   * - x must have an axis
+   * - out must have x's dtype
+   * - out must have x's shape
+   * - eps must be positive
+   * - momentum must be in [0, 1]
+   * - mean is missing for running moments
+   * - weight must have x's dtype
+   * - weight must have one element a column of x
+   * - bias must have x's dtype
+   * - bias must have one element a column of x
+   * - mean must be f32, f64 where x is
+   * - mean must have one element a column of x
+   * - variance must be f32, f64 where x is
+   * - variance must have one element a column of x
+   * - x must have two rows or more, of which a variance is
+   * - moments must be f64
+   * - moments must be [2, C]
+   * - variance is missing for running moments
+   * - moments must come with those of the batch
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  batchNorm(
+    device: Device,
+    fields: {
+      /** Read. */ x: Tensor;
+      /** Read. Default: none. */ weight?: Tensor | undefined;
+      /** Read. Default: none. */ bias?: Tensor | undefined;
+      /** Read and written. Default: none. */ mean?: Tensor | undefined;
+      /** Read and written. Default: none. */ variance?: Tensor | undefined;
+      /** Written. */ out: Tensor;
+      /** Written. Default: none. */ moments?: Tensor | undefined;
+      /** Default `batch`. */ using?: 'batch' | 'running' | undefined;
+      /** Default `0.00001`. */ eps?: number | undefined;
+      /** Default `0.1`. */ momentum?: number | undefined;
+    },
+  ): void;
+  /**
+   * gradients of batchNorm: of x, weight and bias
+   *
+   * ```text
+   * The gradients of batchNorm by the moments of the batch, from that of its output: with
+   * hᵢⱼ = (xᵢⱼ − mⱼ) rⱼ, m and r the rows of `moments`, and means over the column,
+   *   gradXᵢⱼ = weightⱼ rⱼ (gradᵢⱼ − mean(gradⱼ) − hᵢⱼ mean(gradⱼ ⊙ hⱼ)) + betaX · gradXᵢⱼ,
+   *   gradWeightⱼ = Σᵢ gradᵢⱼ hᵢⱼ + betaWeight · gradWeightⱼ,  gradBiasⱼ = Σᵢ gradᵢⱼ + betaBias · gradBiasⱼ.
+   * Each is for those who ask. gradX may be grad or x. A beta of 0 does not read. The derivative of h is
+   * symmetric, so that this without a weight is also its derivative along grad.
+   * Numerics: sums in f64 in a fixed order; gradX from them in f64, or in f32 within 6 ulp of the
+   * largest of its terms, each times |weightⱼ| rⱼ, and of |betaX gradXᵢⱼ|. A NaN or an infinity leaves no
+   * finite number in its column.
+   * Traffic: two reads of grad and of x, one write of gradX.
+   * ```
+   *
+   * - grad must be floating
+   * - grad must have an axis
+   * - x must have grad's dtype
+   * - x must have grad's shape
+   * - moments must be f64
+   * - moments must be [2, C]
+   * - gradX is missing, gradWeight and gradBias
+   * - gradX must have grad's dtype
+   * - gradX must have grad's shape
+   * - weight must have grad's dtype
+   * - weight must have one element a column of grad
+   * - gradWeight must have grad's dtype
+   * - gradWeight must have one element a column of grad
+   * - gradBias must have grad's dtype
+   * - gradBias must have one element a column of grad
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  batchNormBackward(
+    device: Device,
+    fields: {
+      /** Read. */ grad: Tensor;
+      /** Read. */ x: Tensor;
+      /** Read. Default: none. */ weight?: Tensor | undefined;
+      /** Read. */ moments: Tensor;
+      /** Read and written. Default: none. */ gradX?: Tensor | undefined;
+      /** Read and written. Default: none. */ gradWeight?: Tensor | undefined;
+      /** Read and written. Default: none. */ gradBias?: Tensor | undefined;
+      /** Default `0`. */ betaX?: number | undefined;
+      /** Default `0`. */ betaWeight?: number | undefined;
+      /** Default `0`. */ betaBias?: number | undefined;
+    },
+  ): void;
+  /**
    * convolution of images with kernels, and a bias
    *
    * ```text

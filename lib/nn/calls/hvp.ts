@@ -7,7 +7,7 @@ import { type PerParameter, type Traced, tensorOf, type Value } from '../tape/va
 import { type Call, type CallOptions, readCall, type ValueAndProduct } from './call.ts';
 import { checkDirection } from './direction.ts';
 import { Plan } from './plan.ts';
-import { valueAndGrad } from './value-and-grad.ts';
+import { gradients } from './value-and-grad.ts';
 
 /** Central differences of fourth order: 8 (g₁ − g₋₁) − (g₂ − g₋₂), over 12 h. */
 const stencil = [
@@ -42,7 +42,7 @@ export function hvp<M extends object, A extends unknown[]>(
   const where = 'nn.hvp';
   const { arena, seed } = readCall(where, options);
   const plan = new Plan(where, loss, { arena, seed });
-  const gradient = valueAndGrad(loss, options);
+  const gradient = gradients(loss, options, 'stay');
   const owned = new Owned<Tensor>();
   /** Where the parameters stand, and H v. */
   let [points, product] = [new Map<Tensor, Tensor>(), new Map<Tensor, Tensor>()];
@@ -52,7 +52,7 @@ export function hvp<M extends object, A extends unknown[]>(
     gradient.dispose();
   };
   const call = (model: M, v: PerParameter, ...args: A) =>
-    plan.run(model, {}, ({ tape, paths }) => {
+    plan.run(model, { moments: 'stay' }, ({ tape, paths }) => {
       checkDirection(where, paths, v);
       // The product is written before v has been read for the last time.
       const blocks = new Set([...owned].map((tensor) => placeOf(tensor).block));

@@ -84,7 +84,7 @@ export class Plan {
   /** Runs the function with a value in place of each parameter, then `end`. */
   record<R>(model: unknown, args: readonly unknown[], options: RunOptions, end: (run: Recorded) => R): R {
     const { along, ...others } = options;
-    return this.run(model, { ...others, isRecording: true }, (run) => {
+    return this.run(model, { moments: 'stay', ...others, isRecording: true }, (run) => {
       if (along) checkDirection(this.#where, run.paths, along);
       const values = new Map<Tensor, Result>();
       for (const [tensor, path] of run.paths) {

@@ -55,25 +55,11 @@ function samplesOf(args: readonly unknown[]): number {
   throw refusal('nn.valueAndGrad', 'an argument', 'be a tensor with samples', got);
 }
 
-/**
- * The function that calls `loss(model, …)` and also gives the gradient of what it returns, by every parameter of the
- * model. The model is any object: `loss` gets the same with values in place of its tensors, methods included (those
- * that use `#private` fields throw there). From the second call of equal shapes on nothing is allocated.
- *
- * @param loss Takes the model and whatever else, returns a loss such as that of {@link crossEntropy}, and must not
- * await.
- * @example
- * const step = nn.valueAndGrad((mlp: nn.Traced<Mlp>, x: Tensor, y: Tensor) => nn.crossEntropy(mlp.forward(x), y));
- * const { value, grads } = step(model, x, y);
- * optimizer.step(grads);
- *
- * @throws ERR_ARGUMENT for what is no function or option. Of the call: ERR_ARGUMENT for a model without tensors, a
- * function that awaits or returns no loss, and a loss in which no parameter matters; what its functions throw, with
- * function and parameter named
- */
-export function valueAndGrad<M extends object, A extends unknown[]>(
+/** The same for callers that move parameters about, for which the running moments of normalizations stay. */
+export function gradients<M extends object, A extends unknown[]>(
   loss: (model: Traced<M>, ...args: A) => Value,
-  options: GradientOptions = {},
+  options: GradientOptions,
+  moments: 'move' | 'stay',
 ): Gradient<M, A> {
   const where = 'nn.valueAndGrad';
   const { scale, products, perSample, ...read } = readOptions(where, options, schema);
@@ -84,7 +70,7 @@ export function valueAndGrad<M extends object, A extends unknown[]>(
     const samples = perSample ? samplesOf(args) : undefined;
     if (isAccumulating && samples !== undefined)
       throw new OrthokitError('ERR_UNSUPPORTED', `${where}: accumulate must come without perSample, got both`);
-    return plan.record(model, args, { stream: state.calls, products, samples }, (recorded) => {
+    return plan.record(model, args, { stream: state.calls, products, samples, moments }, (recorded) => {
       const { paths, values, result } = recorded;
       checkLoss(where, result);
       if (isAccumulating)
@@ -110,3 +96,24 @@ export function valueAndGrad<M extends object, A extends unknown[]>(
     accumulate: { value: (model: M, ...args: A) => run(true, model, args) },
   }) as Gradient<M, A>;
 }
+
+/**
+ * The function that calls `loss(model, …)` and also gives the gradient of what it returns, by every parameter of the
+ * model. The model is any object: `loss` gets the same with values in place of its tensors, methods included (those
+ * that use `#private` fields throw there). From the second call of equal shapes on nothing is allocated.
+ *
+ * @param loss Takes the model and whatever else, returns a loss such as that of {@link crossEntropy}, and must not
+ * await.
+ * @example
+ * const step = nn.valueAndGrad((mlp: nn.Traced<Mlp>, x: Tensor, y: Tensor) => nn.crossEntropy(mlp.forward(x), y));
+ * const { value, grads } = step(model, x, y);
+ * optimizer.step(grads);
+ *
+ * @throws ERR_ARGUMENT for what is no function or option. Of the call: ERR_ARGUMENT for a model without tensors, a
+ * function that awaits or returns no loss, and a loss in which no parameter matters; what its functions throw, with
+ * function and parameter named
+ */
+export const valueAndGrad = <M extends object, A extends unknown[]>(
+  loss: (model: Traced<M>, ...args: A) => Value,
+  options: GradientOptions = {},
+): Gradient<M, A> => gradients(loss, options, 'move');

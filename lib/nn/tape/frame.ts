@@ -20,6 +20,8 @@ export interface TapeOptions {
   readonly products?: 'bf16' | 'f16' | undefined;
   /** So many samples have gradients of their own. */
   readonly samples?: number | undefined;
+  /** Normalizations take the moments of the batch, and running ones move on or stay. Without: the running ones. */
+  readonly moments?: 'move' | 'stay' | undefined;
   /** Parameters of the model: met outside their places in it, they would be silent constants. */
   readonly parameters?: ReadonlyMap<Tensor, string> | undefined;
 }

@@ -30,9 +30,10 @@ export class Tape implements Session {
     this.#call = arena.calls;
   }
 
-  /** A tape for a part of the call. */
+  /** A tape for a part of the call: one that records repeats what has run. */
   inner(isRecording: boolean, random: Place | undefined): Tape {
-    return new Tape(this.arena, { ...this.options, random }, isRecording, this);
+    const moments = this.options.moments && (isRecording ? 'stay' : this.options.moments);
+    return new Tape(this.arena, { ...this.options, random, moments }, isRecording, this);
   }
 
   /** True for a value of this tape, or of one around it. */

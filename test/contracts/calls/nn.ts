@@ -58,6 +58,11 @@ const own: Record<string, Call> = {
     },
     { options: () => ({ heads: 2, kvHeads: 2 }), says: 'nn.attention|nn.linear' },
   ),
+  batchNorm: within(
+    'batchNorm',
+    (on) => [{ weight: row(on), bias: row(on), mean: row(on), variance: row(on) }, x(on)],
+    { options: () => ({ eps: 0.1, momentum: 0.2 }) },
+  ),
   pool2d: within('pool2d', (on) => [Tensor.from(on.device, Float64Array.of(1, 2, 3, 4), [1, 2, 2, 1])], {
     options: () => ({ kind: 'max', size: 2, stride: 1 }),
   }),

@@ -92,6 +92,13 @@ function* halfCases() {
 
 function* imageCases() {
   for (const t of floats) {
+    for (const c of [64, 65]) {
+      const [x, row, wide] = [`${t}[4096x${c}]`, `${t}[${c}]`, `${t === 'f64' ? t : 'f32'}[${c}]`];
+      const norm = `x=${x} weight=${row} bias=${row} mean=${wide} variance=${wide} out=${x}`;
+      yield `batch_norm ${norm} moments=f64[2x${c}]`;
+      yield `batch_norm ${norm} using=running`;
+      yield `batch_norm_backward grad=${x} x=${x} weight=${row} moments=f64[2x${c}] gradX=${x} gradWeight=${row} gradBias=${row}`;
+    }
     // Channels in fours, and one by one.
     for (const c of [32, 33]) {
       const [x, out] = [`${t}[4x32x32x${c}]`, `4x16x16x${c}`];

@@ -1,0 +1,36 @@
+#include "ops/network/batch_norm.h"
+
+#include "bench/reference/reference.h"
+
+namespace orthokit::bench {
+
+static void batch_norm(const BatchNorm& op) {
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
+  const auto move_on = [&](const View& running, int64_t j, double now) {
+    if (running) values(running)[j] = (1 - op.momentum) * values(running)[j] + op.momentum * now;
+  };
+  for (int64_t j = 0; j < columns; ++j) {
+    long double mean = 0, variance = 0;
+    if (op.is_running()) {
+      mean = values(op.mean)[j], variance = values(op.variance)[j];
+    } else if (rows > 0) {
+      for (int64_t i = 0; i < rows; ++i)
+        mean += values(op.x)[i * columns + j] / static_cast<long double>(rows);
+      for (int64_t i = 0; i < rows; ++i) {
+        const long double distance = values(op.x)[i * columns + j] - mean;
+        variance += distance * distance / static_cast<long double>(rows);
+      }
+      move_on(op.mean, j, double(mean));
+      move_on(op.variance, j, double(variance) * double(rows) / double(rows - 1));
+    }
+    const double inverse = double(1 / std::sqrt(variance + op.eps));
+    if (op.moments) values(op.moments)[j] = double(mean), values(op.moments)[columns + j] = inverse;
+    for (int64_t i = 0; i < rows; ++i)
+      values(op.out)[i * columns + j] = double(values(op.x)[i * columns + j] - mean) * inverse *
+                                            (op.weight ? values(op.weight)[j] : 1) +
+                                        (op.bias ? values(op.bias)[j] : 0);
+  }
+}
+ORTHOKIT_REFERENCE(BatchNorm, batch_norm, op.x.dtype == Dtype::kF64 ? 64 : 4);
+
+}  // namespace orthokit::bench

@@ -1,0 +1,58 @@
+#include "ops/network/batch_norm_backward.h"
+
+#include "bench/reference/reference.h"
+
+namespace orthokit::bench {
+
+struct GradientOfColumn {
+  double by_weight, by_bias, scale, mean, inverse;
+};
+static GradientOfColumn gradient_of(const BatchNormBackward& op, int64_t j) {
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
+  const double mean = values(op.moments)[j], inverse = values(op.moments)[columns + j];
+  long double by_weight = 0, by_bias = 0;
+  for (int64_t at = j; at < rows * columns; at += columns) {
+    by_bias += values(op.grad)[at];
+    by_weight += static_cast<long double>(values(op.grad)[at]) *
+                 (static_cast<long double>(values(op.x)[at]) - mean) * inverse;
+  }
+  return {double(by_weight), double(by_bias), inverse * (op.weight ? values(op.weight)[j] : 1),
+          mean, inverse};
+}
+
+static void batch_norm_backward(const BatchNormBackward& op) {
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
+  const auto add = [](const View& out, int64_t at, double x, double beta) {
+    if (out) values(out)[at] = x + (beta == 0 ? 0 : beta * values(out)[at]);
+  };
+  for (int64_t j = 0; j < columns; ++j) {
+    const GradientOfColumn own = gradient_of(op, j);
+    for (int64_t at = j; at < rows * columns; at += columns) {
+      const double h = (values(op.x)[at] - own.mean) * own.inverse;
+      const double g =
+          values(op.grad)[at] - own.by_bias / double(rows) - h * own.by_weight / double(rows);
+      add(op.grad_x, at, own.scale * g, op.beta_x);
+    }
+    add(op.grad_weight, j, own.by_weight, op.beta_weight);
+    add(op.grad_bias, j, own.by_bias, op.beta_bias);
+  }
+}
+ORTHOKIT_REFERENCE(BatchNormBackward, batch_norm_backward, op.x.dtype == Dtype::kF64 ? 64 : 6);
+
+// The three terms of gradX, which cancel whatever grad is where a column has two rows.
+static std::vector<double> terms_of(const BatchNormBackward& op, std::string_view tensor) {
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
+  std::vector<double> terms(tensor == "gradX" ? size_t(op.x.size()) : 0);
+  for (int64_t j = 0; j < columns && !terms.empty(); ++j) {
+    const GradientOfColumn own = gradient_of(op, j);
+    for (int64_t at = j; at < rows * columns; at += columns)
+      terms[size_t(at)] =
+          std::abs(own.scale) *
+          (std::abs(values(op.grad)[at]) + std::abs(own.by_bias / double(rows)) +
+           std::abs((values(op.x)[at] - own.mean) * own.inverse * own.by_weight / double(rows)));
+  }
+  return terms;
+}
+ORTHOKIT_TERMS(BatchNormBackward, terms_of);
+
+}  // namespace orthokit::bench

@@ -1,0 +1,119 @@
+#include "ops/network/batch_norm.h"
+
+#include <cmath>
+
+#include "cpu/fused.h"
+#include "cpu/kernels/network/shared/channels.h"
+#include "cpu/kernels/network/shared/column_sums.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+struct BatchStatistics {
+  const double *mean, *variance;
+};
+
+// The first sum is of distances from `center`, the second of their squares.
+template <class S>
+struct DistanceSums {
+  const S* x;
+  const double* center;
+  template <class V>
+  __attribute__((always_inline)) void operator()(int64_t at, int64_t j, V (&sums)[2]) const {
+    V value, middle;
+    load_wide(x + at, value), load_wide(center + j, middle);
+    const V distance = value - middle;
+    sums[0] += distance, sums[1] += distance * distance;
+  }
+};
+
+// In one pass where f64 has digits to spare: n · variance = Σd² − (Σd)² / n, where Σd² is at most
+// n + 1 times that, as the first row's own distance from the mean is part of it. In two of f64,
+// whose second sum of distances mends the mean.
+template <class S>
+static BatchStatistics statistics_of(const S* x, int64_t rows, int64_t columns, Stream& stream) {
+  auto* center = stream.scratch<double>(2 * columns);
+  double* variance = center + columns;
+  const double count = double(rows);
+  for (int64_t j = 0; j < columns; ++j) center[j] = rows > 0 ? convert<double>(x[j]) : 0;
+  for (int pass = std::is_same_v<S, double> ? 0 : 1; pass < 2; ++pass) {
+    const double* sums = sum_columns<2>(stream, rows, columns, DistanceSums<S>{x, center});
+    for (int64_t j = 0; j < columns && rows > 0; ++j) {
+      const double shift = sums[j] / count, rest = (sums[columns + j] - sums[j] * shift) / count;
+      center[j] += shift, variance[j] = rest < 0 ? 0 : rest;
+    }
+  }
+  if (rows == 0) std::fill_n(variance, columns, 0.0);
+  return {center, variance};
+}
+
+template <class T>
+static void move_on(const BatchNorm& op, const View& running, const double* now, double factor) {
+  if (!running) return;
+  T* to = running.as<T>();
+  for (int64_t j = 0; j < running.size(); ++j)
+    to[j] = T((1 - op.momentum) * double(to[j]) + op.momentum * (now[j] * factor));
+}
+
+// (x − center) scale + shift, where the last has what the center lacks of the mean.
+template <class T>
+struct ColumnMap {
+  T *center, *scale, *shift;
+  ColumnMap(int64_t columns, Stream& stream)
+      : center(stream.scratch<T>(3 * columns)), scale(center + columns), shift(scale + columns) {}
+  void set(int64_t j, double mean, double slope, double bias) {
+    center[j] = T(mean), scale[j] = T(slope);
+    shift[j] = T(bias - (mean - double(center[j])) * slope);
+  }
+};
+
+template <class S>
+static void apply(const BatchNorm& op, const ColumnMap<ArithmeticOf<S>>& map, Stream& stream) {
+  using T = ArithmeticOf<S>;
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
+  for_rows_back(stream, rows, columns, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      const S* x = op.x.as<S>() + i * columns;
+      S* out = op.out.as<S>() + i * columns;
+      for_lanes<T>(columns, [&]<class Lanes>(int64_t j) {
+        Lanes value, center, scale, shift;
+        load_lanes(x + j, value), load_lanes(map.center + j, center);
+        load_lanes(map.scale + j, scale), load_lanes(map.shift + j, shift);
+        multiply_add_lanes(Lanes(value - center), scale, shift);
+        store_lanes(shift, out + j);
+      });
+    }
+  });
+}
+
+template <class S>
+static void batch_norm(const BatchNorm& op, Stream& stream) {
+  using T = ArithmeticOf<S>;
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
+  const auto element = [](const View& v, int64_t j, double missing) {
+    return v ? convert<double>(v.as<S>()[j]) : missing;
+  };
+  BatchStatistics now{};
+  if (!op.is_running()) now = statistics_of(op.x.as<S>(), rows, columns, stream);
+  ColumnMap<T> map(columns, stream);
+  for (int64_t j = 0; j < columns; ++j) {
+    const double mean = op.is_running() ? double(op.mean.as<T>()[j]) : now.mean[j];
+    const double variance = op.is_running() ? double(op.variance.as<T>()[j]) : now.variance[j];
+    const double inverse = 1 / std::sqrt(variance + op.eps);
+    map.set(j, mean, inverse * element(op.weight, j, 1), element(op.bias, j, 0));
+    if (op.moments)
+      op.moments.as<double>()[j] = mean, op.moments.as<double>()[columns + j] = inverse;
+  }
+  apply<S>(op, map, stream);
+  if (op.is_running()) return;
+  move_on<T>(op, op.mean, now.mean, 1);
+  move_on<T>(op, op.variance, now.variance, double(rows) / double(rows - 1));
+}
+
+void batch_norm(const BatchNorm& op, Stream& stream) {
+  visit_storage(op.x.dtype, [&]<class S>() {
+    if constexpr (!std::is_integral_v<S>) batch_norm<S>(op, stream);
+  });
+}
+ORTHOKIT_KERNEL(BatchNorm, batch_norm);
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA
