@@ -487,6 +487,42 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * elements at random by 0, the others divided by 1 - rate
+   *
+   * ```text
+   * outₑ = xₑ / (1 − rate) + beta · outₑ where uₑ ≥ rate, else beta · outₑ (Srivastava et al. 2014), where
+   * uₑ is number offset + e of the uniform ones in f32 that `random` draws from (seed, stream), whatever
+   * the dtype of x. So no split of the work changes a bit, and the gradient is this operation on that of
+   * out, with the same numbers: no mask is kept. out may be x. A beta of 0 does not read out.
+   * Numerics: a product with 1 / (1 − rate) in f32, f64 where x is. An element that is dropped counts as
+   * 0, be it NaN or infinite.
+   * Traffic: one read of x, one write of out.
+   * ```
+   *
+   * - x must be floating
+   * - out must have x's dtype
+   * - out must have x's shape
+   * - rate must be in [0, 1)
+   * - seed must not be negative
+   * - stream must not be negative
+   * - offset must not be negative
+   * - offset must leave all elements below 2^62
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  dropout(
+    device: Device,
+    fields: {
+      /** Read. */ x: Tensor;
+      /** Read and written. */ out: Tensor;
+      /** Default `0`. */ rate?: number | undefined;
+      /** Default `0`. */ seed?: number | undefined;
+      /** Default `0`. */ offset?: number | undefined;
+      /** Default `0`. */ stream?: number | undefined;
+      /** Default `0`. */ beta?: number | undefined;
+    },
+  ): void;
+  /**
    * out = x times normal distribution at x
    *
    * ```text

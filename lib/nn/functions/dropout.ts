@@ -1,7 +1,7 @@
 import { OrthokitError } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { fraction, readOptions, type Schema } from '../../core/schema.ts';
-import { Tensor } from '../../core/tensor.ts';
+import type { Tensor } from '../../core/tensor.ts';
 import { defineSymmetric } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
@@ -25,18 +25,10 @@ const own = defineSymmetric('dropout', (f, x, rate: number) => {
     same(tensorOf(x), out);
     return { out, times: same };
   }
-  // 1 / keep where a uniform number is at least the rate, else 0.
-  const mask = f.buffer(x.shape, x.dtype);
-  const shift = f.constant(`dropout ${rate} ${x.dtype}`, (on) => Tensor.full(on, [1], -rate, { dtype: x.dtype }));
-  const column = f.view(mask, [size, 1]);
-  ops.random(device, { x: [mask], ...place });
-  ops.addBias(device, { x: column, bias: shift, out: column });
-  ops.map(device, { x: [mask], out: [mask], function: 'sign' });
-  ops.map(device, { x: [mask], out: [mask], function: 'relu' });
-  ops.linearCombination(device, { out: [mask], terms: [mask], coefficients: [1 / (1 - rate)] });
-  const times = (y: Tensor, to: Tensor) => ops.multiply(device, { x: [y], y: [mask], out: [to] });
-  times(tensorOf(x), out);
-  return { out, times, over: true };
+  // The same numbers again in place of a mask that is kept.
+  const drop = (y: Tensor, to: Tensor) => ops.dropout(device, { x: y, out: to, rate, ...place });
+  drop(tensorOf(x), out);
+  return { out, times: drop, over: true };
 });
 
 /**

@@ -9,14 +9,6 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-// The words `first` … `first + count − 1` of the sequence lie at the pointer that is returned.
-static const uint32_t* draw(const Random& op, uint64_t first, int64_t count, uint32_t* buffer) {
-  const uint64_t begin = first / 4, end = (first + uint64_t(count) + 3) / 4;
-  for (uint64_t b = begin; b < end; b += kPhiloxBlocks)
-    philox_blocks(uint64_t(op.seed), uint64_t(op.stream), b, buffer + 4 * (b - begin));
-  return buffer + first % 4;
-}
-
 template <class T>
 static T uniform(const uint32_t* words) {
   if constexpr (std::is_same_v<T, double>) {
@@ -42,21 +34,23 @@ static Pair normal(const uint32_t* words) {
 template <class T>
 static void fill_random(const Random& op, uint64_t g, int64_t n, T* out) {
   constexpr uint64_t kWords = std::is_same_v<T, double> ? 2 : 1;  // an element
-  uint32_t buffer[2 * kBlock + 16 + 4 * kPhiloxBlocks];
+  uint32_t buffer[2 * kBlock + kPhiloxSpare];
   if constexpr (std::is_same_v<T, int32_t>) {
-    const uint32_t* words = draw(op, g, n, buffer);
+    const uint32_t* words = philox_words(uint64_t(op.seed), uint64_t(op.stream), g, n, buffer);
     for (int64_t i = 0; i < n; ++i) out[i] = int32_t(words[i]);
   } else if (op.distribution == Distribution::kRademacher) {
-    const uint32_t* words = draw(op, g, n, buffer);
+    const uint32_t* words = philox_words(uint64_t(op.seed), uint64_t(op.stream), g, n, buffer);
     for (int64_t i = 0; i < n; ++i) out[i] = convert<T>(words[i] >> 31 ? -1.0f : 1.0f);
   } else if (op.distribution == Distribution::kUniform) {
-    const uint32_t* words = draw(op, kWords * g, int64_t(kWords) * n, buffer);
+    const uint32_t* words = philox_words(uint64_t(op.seed), uint64_t(op.stream), kWords * g,
+                                         int64_t(kWords) * n, buffer);
     for (int64_t i = 0; i < n; ++i) out[i] = uniform<T>(words + kWords * uint64_t(i));
   } else {
     const int64_t lead = int64_t(g % 2);  // the first element is the second of its pair
     const int64_t pairs = (lead + n + 1) / 2;
     const uint32_t* words =
-        draw(op, kWords * (g - uint64_t(lead)), int64_t(2 * kWords) * pairs, buffer);
+        philox_words(uint64_t(op.seed), uint64_t(op.stream), kWords * (g - uint64_t(lead)),
+                     int64_t(2 * kWords) * pairs, buffer);
     double values[kBlock + 2];
     if constexpr (std::is_same_v<T, double>)
       for (int64_t p = 0; p < pairs; ++p) {

@@ -59,4 +59,15 @@ inline void philox_blocks(uint64_t seed, uint64_t stream, uint64_t index, uint32
 }
 #endif
 
+// The words `first` … `first + count − 1` of the sequence lie at the pointer that is returned, in
+// the buffer, which holds as many and kPhiloxSpare.
+inline constexpr int kPhiloxSpare = 16 + 4 * kPhiloxBlocks;
+inline const uint32_t* philox_words(uint64_t seed, uint64_t stream, uint64_t first, int64_t count,
+                                    uint32_t* buffer) {
+  const uint64_t begin = first / 4, end = (first + uint64_t(count) + 3) / 4;
+  for (uint64_t b = begin; b < end; b += kPhiloxBlocks)
+    philox_blocks(seed, stream, b, buffer + 4 * (b - begin));
+  return buffer + first % 4;
+}
+
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA
