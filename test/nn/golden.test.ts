@@ -102,15 +102,17 @@ describe.each(devices)('networks of PyTorch on %s', (kind) => {
     });
 
     const { gaussNewton, hessian } = problem;
-    it.runIf(gaussNewton)('has the product with the Gauss–Newton matrix', async () => {
-      using product = nn.gaussNewton(loss);
-      await expectAll(product(model, v, x, labels).product, gaussNewton!, 1e-12);
-    });
+    if (gaussNewton)
+      it('has the product with the Gauss–Newton matrix', async () => {
+        using product = nn.gaussNewton(loss);
+        await expectAll(product(model, v, x, labels).product, gaussNewton, 1e-12);
+      });
 
-    it.runIf(hessian)('has the product with the Hessian', async () => {
-      using product = nn.hvp(loss);
-      await expectAll(product(model, v, x, labels).product, hessian!, 1e-9);
-    });
+    if (hessian)
+      it('has the product with the Hessian', async () => {
+        using product = nn.hvp(loss);
+        await expectAll(product(model, v, x, labels).product, hessian, 1e-9);
+      });
 
     it('has the losses of 200 steps', async () => {
       const { model: own } = made();

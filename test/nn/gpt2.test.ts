@@ -10,7 +10,7 @@ import { forwards } from './networks.ts';
 
 const golden = path.join(import.meta.dirname, '..', 'golden');
 const { problems } = JSON.parse(readFileSync(path.join(golden, 'networks.json'), 'utf8'));
-const { input, logits } = problems['gpt'] as {
+const { input, logits } = problems['gpt of heads'] as {
   input: { shape: readonly number[]; data: readonly number[] };
   logits: readonly number[];
 };
@@ -58,7 +58,7 @@ describe.each(devices)('files of GPT-2 on %s', (kind) => {
     };
 
   async function error(model: ReturnType<typeof made>): Promise<number> {
-    using call = nn.forward(forwards['gpt'] as unknown as (m: typeof model, ids: Tensor) => nn.Value);
+    using call = nn.forward(forwards['gpt of heads'] as unknown as (m: typeof model, ids: Tensor) => nn.Value);
     const got = await call(model, Tensor.from(device, Int32Array.from(input.data), input.shape)).read();
     return Math.max(...logits.map((x, i) => Math.abs(x - got[i]!)));
   }

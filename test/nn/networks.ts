@@ -68,4 +68,5 @@ const gpt =
 export const forwards: Readonly<Record<string, (m: Network, x: Tensor) => nn.Value>> = {
   mlp,
   gpt: gpt(byParts),
+  'gpt of heads': gpt((layer, x) => nn.attention(layer, x, { heads: 2 })),
 };

@@ -148,7 +148,7 @@ describe('in a clone that is not built', () => {
     });
     expect(status).toBe(2);
     expect(stderr).toMatch(
-      /^usage: npm run example -- digits\/train \| sparse\/atoms \| tokenizers\/compare \| transport\/morph \| /,
+      /^usage: npm run example -- digits\/train \| gpt\/train \| sparse\/atoms \| tokenizers\/compare \| transport\/morph \| /,
     );
   });
 });
