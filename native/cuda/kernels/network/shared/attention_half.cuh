@@ -91,7 +91,7 @@ class HalfAttention {
     }
     const S *a = own_ + own * kOwn * size, *b = passing_ + passing * kPassing * size;
     const int lane = int(threadIdx.x) % kWarp, warp = int(threadIdx.x) / kWarp, quarter = lane / 8;
-#pragma unroll 2
+#pragma unroll size> 64 ? 1 : 2
     for (int step = 0; step < size / 16; ++step) {
       unsigned left[4];
       load_matrices<false>(

@@ -18,7 +18,8 @@ class PlainAttention {
   using Number = T;
   static constexpr int kThreads = 256;  // 16 × 16
   static constexpr int kVector = 16 / sizeof(T);
-  static constexpr int kRows = kVector, kColumns = size > 128 ? 2 : 4;  // scores of a thread
+  // Scores of a thread: fewer where it has many sums.
+  static constexpr int kRows = size > 128 ? 2 : kVector, kColumns = size > 128 ? 2 : 4;
   static constexpr int kOwn = 16 * kRows, kPassing = 16 * kColumns;
   static constexpr int kElements = size / 16;  // of a row of sums, a thread's
   static constexpr int kBlocks = size <= 64 && sizeof(T) == 4 ? 2 : 1, kWideBlocks = 1;
