@@ -7,12 +7,13 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-// The largest tile: as many sums as the registers hold beside one step's operands.
+// The largest tiles: as many sums as the registers hold beside one step's operands.
 #if defined(__AVX512F__)
-inline constexpr int kRowTileRows = 6, kRowTileVectors = 4;
+inline constexpr int kRowTileRows = 12, kRowTileVectors = 4;
 #else
 inline constexpr int kRowTileRows = 6, kRowTileVectors = 2;
 #endif
+inline constexpr int64_t row_tile_rows(int64_t vectors) { return vectors > 2 ? 6 : kRowTileRows; }
 template <class T>
 inline constexpr int64_t kRowTileColumns = kRowTileVectors * kVectorSize<T>;
 
@@ -40,7 +41,7 @@ inline __attribute__((always_inline)) void row_tile(const T* const* a, const Seg
                                                     const T* b, int64_t b_row, T* c, int64_t c_row,
                                                     const T* first) {
   Vector<T> sum[rows][vectors];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) {
@@ -52,13 +53,13 @@ inline __attribute__((always_inline)) void row_tile(const T* const* a, const Seg
   const int64_t step = kAdjacent ? 1 : inner.step, depth = inner.depth;
   for (int64_t s = 0; s < inner.count; ++s) {
     const T* left[rows];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int r = 0; r < rows; ++r) left[r] = a[r] + inner.at[s];
     for (int64_t k = 0, at = 0; k < depth; ++k, at += step, b += b_row) {
       Vector<T> right[vectors];
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; ++v) load<T>(b + v * kVectorSize<T>, right[v]);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
       for (int r = 0; r < rows; ++r) {
         Vector<T> x;
         x = left[r][at] - Vector<T>{};  // in all lanes; minus 0 is exact
@@ -67,47 +68,46 @@ inline __attribute__((always_inline)) void row_tile(const T* const* a, const Seg
       }
     }
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) store<T>(sum[r][v], c + r * c_row + v * kVectorSize<T>);
 }
 
-// The same for sizes that are known when it runs: rows ≤ kRowTileRows, vectors ≤ kRowTileVectors.
+// f.operator()<rows>() for rows from 1 to `most`.
+template <int most, class F>
+inline __attribute__((always_inline)) void with_rows(int64_t rows, F&& f) {
+  if constexpr (most > 1)
+    if (rows < most) return with_rows<most - 1>(rows, f);
+  f.template operator()<most>();
+}
+
+// A tile whose sizes are known when it runs: rows ≤ row_tile_rows(vectors), vectors ≤
+// kRowTileVectors.
 template <class T, SumsFrom from, bool kAdjacent>
 __attribute__((noinline)) void row_tile(int64_t rows, int64_t vectors, const T* const* a,
                                         const Segments& inner, const T* b, int64_t b_row, T* c,
                                         int64_t c_row, const T* first = nullptr) {
-  const auto with = [&]<int r, int v>() __attribute__((always_inline)) {
-    row_tile<T, r, v, from, kAdjacent>(a, inner, b, b_row, c, c_row, first);
+  const auto with = [&]<int v>() __attribute__((always_inline)) {
+    with_rows<int(row_tile_rows(v))>(
+        rows, [&]<int r>() __attribute__((always_inline)) {
+          row_tile<T, r, v, from, kAdjacent>(a, inner, b, b_row, c, c_row, first);
+        });
   };
-  const auto with_rows = [&]<int r>() __attribute__((always_inline)) {
-    if (vectors == 1) return with.template operator()<r, 1>();
-    if (kRowTileVectors == 2 || vectors == 2) return with.template operator()<r, 2>();
-    if (vectors == 3) return with.template operator()<r, std::min(3, kRowTileVectors)>();
-    with.template operator()<r, kRowTileVectors>();
-  };
-  switch (rows) {
-    case 1:
-      return with_rows.template operator()<1>();
-    case 2:
-      return with_rows.template operator()<2>();
-    case 3:
-      return with_rows.template operator()<3>();
-    case 4:
-      return with_rows.template operator()<4>();
-    case 5:
-      return with_rows.template operator()<5>();
-    default:
-      return with_rows.template operator()<6>();
+  if (vectors == 1) return with.template operator()<1>();
+  if (kRowTileVectors == 2 || vectors == 2) return with.template operator()<2>();
+  if constexpr (kRowTileVectors > 2) {
+    if (vectors == 3) return with.template operator()<3>();
+    with.template operator()<4>();
   }
 }
 
 // body(first row, rows) for tiles of about equal height.
 template <class Body>
-inline void for_row_tiles(int64_t rows, Body&& body) {
+inline void for_row_tiles(int64_t rows, int64_t vectors, Body&& body) {
+  const int64_t most = row_tile_rows(vectors);
   for (int64_t at = 0; at < rows;) {
-    const int64_t left = rows - at, tiles = (left + kRowTileRows - 1) / kRowTileRows,
+    const int64_t left = rows - at, tiles = (left + most - 1) / most,
                   height = (left + tiles - 1) / tiles;
     body(at, height);
     at += height;

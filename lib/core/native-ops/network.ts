@@ -350,15 +350,17 @@ export interface OpsOfGroup {
    *
    * ```text
    * The kernels [O, height, width, C / groups] over the images x [N, H, W, C], channels last:
-   *   out[n, i, j, o] = bias[o] + Σ over u, v, c of kernel[o, u, v, c] · x[n, i · stride + u · dilation −
-   *     padding, j · stride + v · dilation − padding, ⌊o / (O / groups)⌋ · C / groups + c],
+   *   out[n, i, j, o] = bias[o] + Σ over u, v, c of kernel[o, u, v, c] · x[n, i · stride + u ·
+   *     dilation − padding, j · stride + v · dilation − padding, ⌊o / (O / groups)⌋ · C / groups + c],
    * where x is 0 beyond its edges: a cross-correlation, as networks have it. out [N, rows, columns, O]
    * has ⌊(H + 2 padding − dilation (height − 1) − 1) / stride⌋ + 1 rows, and columns likewise. stride,
-   * padding and dilation are lists of one number, or of one for the height and one for the width; empty:
-   * 1, 0 and 1.
-   * Numerics: products and sums in f32, f64 where x is, rounded once to x's dtype. NaN and infinities of
-   * x go where they are multiplied, to no other place. An infinite kernel may be multiplied by the zeros
-   * beyond the edges, or not.
+   * padding and dilation are lists of one number, or of one for the height and one for the width;
+   * empty: 1, 0 and 1.
+   * Numerics: products and sums in f32, f64 where x is, rounded once to x's dtype; on the CPU kernels
+   * of 3 × 3 at stride 1 by Winograd's F(2 × 2, 3 × 3) (Lavin and Gray 2016), whose rounding is
+   * relative to the products of all pixels under a kernel with all its elements, channel by channel.
+   * NaN and infinities of x go where they are multiplied, to no other place. An infinite kernel may be
+   * multiplied by the zeros beyond the edges, or not.
    * Traffic: one read of x and kernel, one write of out; a few rows of an image with its padding are
    * copied at a time.
    * ```
@@ -402,11 +404,12 @@ export interface OpsOfGroup {
    * dilation and groups:
    *   gradX[n, h, w, c] = Σ of grad[n, i, j, o] · kernel[o, u, v, c'] over all products of conv2d that
    *     x[n, h, w, c] is in, + beta · gradX[n, h, w, c].
-   * Numerics: products and sums in f32, f64 where grad is, rounded once to grad's dtype. beta = 0 does not
-   * read gradX. NaN and infinities of grad go where they are multiplied, to no other place. An infinite
-   * kernel may be multiplied by zeros beyond the edges of grad, or not.
-   * Traffic: one read of grad and kernel, one write of gradX; a few rows of an image of grad are copied
-   * at a time.
+   * Numerics: products and sums in f32, f64 where grad is, rounded once to grad's dtype; on the CPU
+   * kernels of 3 × 3 at stride 1 as conv2d multiplies them. beta = 0 does not read gradX. NaN and
+   * infinities of grad go where they are multiplied, to no other place. An infinite kernel may be
+   * multiplied by zeros beyond the edges of grad, or not.
+   * Traffic: one read of grad and kernel, one write of gradX; a few rows of an image of grad are
+   * copied at a time.
    * ```
    *
    * - grad must be floating
@@ -446,12 +449,13 @@ export interface OpsOfGroup {
    * dilation and groups:
    *   gradKernel[o, u, v, c] = Σ of grad[n, i, j, o] · x[n, h, w, c'] over all products of conv2d that
    *     kernel[o, u, v, c] is in, + beta · gradKernel[o, u, v, c].
-   * gradKernel [samples, O, height, width, C / groups] gets a gradient for each of so many equal parts of
-   * the images, in order, each with the bits of that part alone. That of the bias is columnSum's.
-   * Numerics: products and sums in f32, f64 where grad is, rounded once to grad's dtype; a sum is made of
-   * those of some pixels each, in a fixed order. beta = 0 does not read gradKernel. NaN and infinities of x
-   * go where they are multiplied, to no other place. An infinite grad may be multiplied by the zeros
-   * beyond the edges of x, or not.
+   * gradKernel [samples, O, height, width, C / groups] gets a gradient for each of so many equal parts
+   * of the images, in order, each with the bits of that part alone. That of the bias is columnSum's.
+   * Numerics: products and sums in f32, f64 where grad is, rounded once to grad's dtype; a sum is made
+   * of those of some pixels each, in a fixed order; on the CPU kernels of 3 × 3 at stride 1 as conv2d
+   * multiplies them. beta = 0 does not read gradKernel. NaN and infinities of x go where they are
+   * multiplied, to no other place. An infinite grad may be multiplied by the zeros beyond the edges of
+   * x, or not.
    * Traffic: one read of grad and x, one write of gradKernel; a few rows of an image are copied at a
    * time.
    * ```

@@ -8,15 +8,17 @@ struct Conv2d {
                               *summary = "convolution of images with kernels, and a bias";
   static constexpr const char* about = R"(
   The kernels [O, height, width, C / groups] over the images x [N, H, W, C], channels last:
-    out[n, i, j, o] = bias[o] + Σ over u, v, c of kernel[o, u, v, c] · x[n, i · stride + u · dilation −
-      padding, j · stride + v · dilation − padding, ⌊o / (O / groups)⌋ · C / groups + c],
+    out[n, i, j, o] = bias[o] + Σ over u, v, c of kernel[o, u, v, c] · x[n, i · stride + u ·
+      dilation − padding, j · stride + v · dilation − padding, ⌊o / (O / groups)⌋ · C / groups + c],
   where x is 0 beyond its edges: a cross-correlation, as networks have it. out [N, rows, columns, O]
   has ⌊(H + 2 padding − dilation (height − 1) − 1) / stride⌋ + 1 rows, and columns likewise. stride,
-  padding and dilation are lists of one number, or of one for the height and one for the width; empty:
-  1, 0 and 1.
-  Numerics: products and sums in f32, f64 where x is, rounded once to x's dtype. NaN and infinities of
-  x go where they are multiplied, to no other place. An infinite kernel may be multiplied by the zeros
-  beyond the edges, or not.
+  padding and dilation are lists of one number, or of one for the height and one for the width;
+  empty: 1, 0 and 1.
+  Numerics: products and sums in f32, f64 where x is, rounded once to x's dtype; on the CPU kernels
+  of 3 × 3 at stride 1 by Winograd's F(2 × 2, 3 × 3) (Lavin and Gray 2016), whose rounding is
+  relative to the products of all pixels under a kernel with all its elements, channel by channel.
+  NaN and infinities of x go where they are multiplied, to no other place. An infinite kernel may be
+  multiplied by the zeros beyond the edges, or not.
   Traffic: one read of x and kernel, one write of out; a few rows of an image with its padding are
   copied at a time.
   )";

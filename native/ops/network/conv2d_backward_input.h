@@ -11,11 +11,12 @@ struct Conv2dBackwardInput {
   dilation and groups:
     gradX[n, h, w, c] = Σ of grad[n, i, j, o] · kernel[o, u, v, c'] over all products of conv2d that
       x[n, h, w, c] is in, + beta · gradX[n, h, w, c].
-  Numerics: products and sums in f32, f64 where grad is, rounded once to grad's dtype. beta = 0 does not
-  read gradX. NaN and infinities of grad go where they are multiplied, to no other place. An infinite
-  kernel may be multiplied by zeros beyond the edges of grad, or not.
-  Traffic: one read of grad and kernel, one write of gradX; a few rows of an image of grad are copied
-  at a time.
+  Numerics: products and sums in f32, f64 where grad is, rounded once to grad's dtype; on the CPU
+  kernels of 3 × 3 at stride 1 as conv2d multiplies them. beta = 0 does not read gradX. NaN and
+  infinities of grad go where they are multiplied, to no other place. An infinite kernel may be
+  multiplied by zeros beyond the edges of grad, or not.
+  Traffic: one read of grad and kernel, one write of gradX; a few rows of an image of grad are
+  copied at a time.
   )";
   static constexpr const char* examples[] = {
       "grad=f32[3x9x7x10] kernel=f32[10x3x3x9] gradX=f32[3x9x7x9] padding=1",

@@ -11,12 +11,13 @@ struct Conv2dBackwardKernel {
   dilation and groups:
     gradKernel[o, u, v, c] = Σ of grad[n, i, j, o] · x[n, h, w, c'] over all products of conv2d that
       kernel[o, u, v, c] is in, + beta · gradKernel[o, u, v, c].
-  gradKernel [samples, O, height, width, C / groups] gets a gradient for each of so many equal parts of
-  the images, in order, each with the bits of that part alone. That of the bias is columnSum's.
-  Numerics: products and sums in f32, f64 where grad is, rounded once to grad's dtype; a sum is made of
-  those of some pixels each, in a fixed order. beta = 0 does not read gradKernel. NaN and infinities of x
-  go where they are multiplied, to no other place. An infinite grad may be multiplied by the zeros
-  beyond the edges of x, or not.
+  gradKernel [samples, O, height, width, C / groups] gets a gradient for each of so many equal parts
+  of the images, in order, each with the bits of that part alone. That of the bias is columnSum's.
+  Numerics: products and sums in f32, f64 where grad is, rounded once to grad's dtype; a sum is made
+  of those of some pixels each, in a fixed order; on the CPU kernels of 3 × 3 at stride 1 as conv2d
+  multiplies them. beta = 0 does not read gradKernel. NaN and infinities of x go where they are
+  multiplied, to no other place. An infinite grad may be multiplied by the zeros beyond the edges of
+  x, or not.
   Traffic: one read of grad and x, one write of gradKernel; a few rows of an image are copied at a
   time.
   )";

@@ -3,6 +3,7 @@
 #include "cpu/kernels/network/shared/conv2d_bands.h"
 #include "cpu/kernels/network/shared/image_rows.h"
 #include "cpu/kernels/network/shared/pack_kernels.h"
+#include "cpu/kernels/network/shared/winograd.h"
 #include "cpu/slots.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -28,6 +29,10 @@ class Forward {
   }
 
   void run() const {
+    if constexpr (std::is_same_v<T, float>)
+      if (winograd_pays(s_))
+        return Winograd(op_.x, s_.padding[0], s_.padding[1], weights_, op_.out, 0, bias_, stream_)
+            .run();
     const int64_t bands = (s_.out_height + band_ - 1) / band_, parts = bands * groups_;
     const SlotsOf<T> slots(stream_, rows_under(band_) * wide_ * pixel_);
     stream_.parallel(s_.images * parts, [&](int64_t part) {

@@ -3,6 +3,7 @@
 #include "cpu/kernels/network/shared/conv2d_bands.h"
 #include "cpu/kernels/network/shared/reach.h"
 #include "cpu/kernels/network/shared/scatter_input.h"
+#include "cpu/kernels/network/shared/winograd.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 namespace {
@@ -34,6 +35,11 @@ class BackwardInput {
   }
 
   void run() const {
+    if constexpr (std::is_same_v<T, float>)
+      if (winograd_pays(s_))  // one phase, whose kernels are mirrored
+        return Winograd(op_.grad, 2 - s_.padding[0], 2 - s_.padding[1], phases_[0].weights,
+                        op_.grad_x, float(op_.beta), nullptr, stream_)
+            .run();
     const int64_t most = rows_.all[0].pixels, bands = (most + band_ - 1) / band_,
                   parts = bands * groups_;
     const SlotsOf<T> slots(stream_, (band_ + under_ - 1) * wide_ * pixel_);

@@ -2,7 +2,7 @@
 
 #include "cpu/kernels/network/shared/conv2d_bands.h"
 #include "cpu/kernels/network/shared/image_rows.h"
-#include "cpu/kernels/network/shared/kernel_sums.h"
+#include "cpu/kernels/network/shared/winograd_kernel.h"
 #include "cpu/row_tile.h"
 #include "cpu/slots.h"
 
@@ -39,11 +39,14 @@ class BackwardKernel {
     row_at_ = at + depth;
   }
 
-  void run() const {
+  // `winograd`: the way that is tried first, or none.
+  void run(const WinogradKernel* winograd = nullptr) const {
     const int64_t image = ((band_ - 1) * s_.stride[0] + reach_) * wide_ * pixel_,
                   grad = band_ * s_.out_width * kRowTileColumns<T>;
     const SlotsOf<T> slots(stream_, image + grad);
     for (int64_t sample = 0; sample < op_.samples(); ++sample) {
+      if constexpr (std::is_same_v<T, float>)
+        if (winograd && winograd->run(sample)) continue;
       stream_.parallel(sums_.units(), [&](int64_t unit) {
         slots.borrow(
             [&](T* buffer) { add_slot(sample, sums_.unit(unit), buffer, buffer + image); });
@@ -112,7 +115,7 @@ class BackwardKernel {
       return;
     }
     const int64_t vectors = unit.width / kVectorSize<T>;
-    for_row_tiles(depth, [&](int64_t k, int64_t height) {
+    for_row_tiles(depth, vectors, [&](int64_t k, int64_t height) {
       const T* left[kRowTileRows];
       for (int64_t r = 0; r < height; ++r) left[r] = x + at_[k + r];
       T* sums = unit.sums + k * unit.width;
@@ -160,10 +163,11 @@ class BackwardKernel {
 }  // namespace
 
 void conv2d_backward_kernel(const Conv2dBackwardKernel& op, Stream& stream) {
-  if (op.grad.dtype == Dtype::kF64)
-    BackwardKernel<double>(op, stream).run();
-  else
-    BackwardKernel<float>(op, stream).run();
+  if (op.grad.dtype == Dtype::kF64) return BackwardKernel<double>(op, stream).run();
+  const BackwardKernel<float> direct(op, stream);
+  if (!winograd_pays(op.sizes())) return direct.run();
+  const WinogradKernel winograd(op, stream);
+  direct.run(&winograd);
 }
 ORTHOKIT_KERNEL(Conv2dBackwardKernel, conv2d_backward_kernel);
 

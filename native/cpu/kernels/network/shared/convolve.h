@@ -49,7 +49,7 @@ template <class T, int rows>
 inline void channel_tile(const T* const* image, const Segments& inner, const T* weights,
                          int64_t width, T* out, int64_t out_row, const T* first) {
   Vector<T> sum[rows];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int r = 0; r < rows; ++r) {
     sum[r] = Vector<T>{};
     if (first) load<T>(first, sum[r]);
@@ -57,10 +57,10 @@ inline void channel_tile(const T* const* image, const Segments& inner, const T* 
   for (int64_t s = 0; s < inner.count; ++s) {
     Vector<T> weight;
     load<T>(weights + s * width, weight);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int r = 0; r < rows; ++r) add_product<T>(weight, image[r] + inner.at[s], sum[r]);
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int r = 0; r < rows; ++r) store<T>(sum[r], out + r * out_row);
 }
 
@@ -71,29 +71,10 @@ void channel_tiles(int64_t rows, int64_t width, const T* const* image, const Seg
   for (int64_t c = 0; c < width; c += kVectorSize<T>) {
     const T* left[kRowTileRows];
     for (int64_t r = 0; r < rows; ++r) left[r] = image[r] + c;
-    const auto with = [&]<int n>() {
+    with_rows<kRowTileRows>(rows, [&]<int n>() {
       channel_tile<T, n>(left, inner, weights + c, width, out + c, out_row,
                          first ? first + c : nullptr);
-    };
-    switch (rows) {
-      case 1:
-        with.template operator()<1>();
-        break;
-      case 2:
-        with.template operator()<2>();
-        break;
-      case 3:
-        with.template operator()<3>();
-        break;
-      case 4:
-        with.template operator()<4>();
-        break;
-      case 5:
-        with.template operator()<5>();
-        break;
-      default:
-        with.template operator()<6>();
-    }
+    });
   }
 }
 
@@ -119,10 +100,11 @@ void convolve(const Walk& walk, const T* image, const T* weights, const SumsTo<T
     for (int64_t c = 0; c < to.count; c += kColumns) {
       const int64_t columns = std::min(kColumns, to.count - c), width = whole_vectors<T>(columns);
       const T* right = weights + c * depth;
-      for_row_tiles(n, [&](int64_t p, int64_t rows) {
-        alignas(64) T own[kRowTileRows * kColumns];
+      const int64_t vectors = width / kVectorSize<T>;
+      for_row_tiles(n, vectors, [&](int64_t p, int64_t rows) {
+        alignas(64) T own[kRowTileRows * kRowTileColumns<T>];
         T* sums = direct ? to.out.template as<T>() + where[p] + c : own;
-        const int64_t sums_row = direct ? to.pixel : width, vectors = width / kVectorSize<T>;
+        const int64_t sums_row = direct ? to.pixel : width;
         if (by_channel) {
           const T* image[kRowTileRows];
           for (int64_t r = 0; r < rows; ++r) image[r] = left[p + r] + c;

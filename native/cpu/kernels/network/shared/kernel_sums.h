@@ -28,7 +28,8 @@ class KernelSums {
     group_ = depth_ * whole_vectors<T>(kernels_), slot_ = groups * group_;
     const int64_t most =
         std::clamp<int64_t>(kMostBytes / (slot_ * int64_t(sizeof(T))), 2, kMostSlots);
-    slots_ = std::clamp<int64_t>(parts, 1, most);
+    // Panels are apart anyway: more slots than keep some threads busy are more to add.
+    slots_ = std::clamp<int64_t>(std::min(parts / 4, 2 * kMostSlots / (groups * panels_)), 1, most);
     each_ = (parts + slots_ - 1) / slots_;
     slots_ = each_ == 0 ? 1 : (parts + each_ - 1) / each_;
     sums_ = stream.scratch<T>(slots_ * slot_);

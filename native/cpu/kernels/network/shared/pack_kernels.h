@@ -1,4 +1,4 @@
-// Kernels in the panels that `convolve` reads: the numbers that are summed at once lie side by side.
+// Kernels in the panels that `convolve` reads: what is summed at once lies side by side.
 #pragma once
 #include "cpu/convert.h"
 #include "cpu/kernels/network/shared/convolve.h"

@@ -1,4 +1,4 @@
-// Convolutions with one kernel for each channel, where no product has two sides: element by element.
+// Convolutions with one kernel for each channel, whose products have one side: element by element.
 #pragma once
 #include "cuda/columns.cuh"
 #include "cuda/device/fused.cuh"
@@ -10,7 +10,7 @@
 
 namespace orthokit::cuda {
 
-// What stands in a kernel's parameters of the sizes.
+// The sizes, as they stand in a kernel's parameters.
 struct ChannelSizes {
   int64_t height, width, channels, out_height, out_width;
   int kernel_height, kernel_width, stride[2], padding[2], dilation[2];

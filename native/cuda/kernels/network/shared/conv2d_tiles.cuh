@@ -8,7 +8,7 @@
 
 namespace orthokit::cuda {
 
-// Where sums go: c = sums + what is added, or + c for what is not the first of several runs.
+// Target of the sums: c = sums + what is added, or + c behind the first of several runs.
 template <class T, class Sum>
 struct Conv2dOut {
   Sum* c;  // T's, or the sums of slices, one result after the other
