@@ -20,6 +20,7 @@ export { type BatchNorm, type BatchNormOptions, batchNorm } from './functions/ba
 export { binaryCrossEntropy } from './functions/binary-cross-entropy.ts';
 export { cast } from './functions/cast.ts';
 export { concat, slice } from './functions/concat.ts';
+export { type Conv2d, type Conv2dOptions, conv2d } from './functions/conv2d.ts';
 export { type CrossEntropyOptions, crossEntropy } from './functions/cross-entropy.ts';
 export { type DropoutOptions, dropout } from './functions/dropout.ts';
 export { embedding, type Table } from './functions/embedding.ts';

@@ -188,6 +188,21 @@ export const cases = (n: number): readonly Case[] => {
       params: { x, weight: [4, n], a: [2, n], b: [4, 2] },
       call: ({ x, weight, a, b }) => nn.linear({ weight: weight!, lora: { a: a!, b: b!, scale: 0.5 } }, x!),
     },
+    {
+      name: 'conv2d',
+      params: { x: [3, 4, 5, n], weight: [4, 3, 3, n], bias: [4] },
+      call: ({ x, weight, bias }) => nn.conv2d({ weight: weight!, bias: bias! }, x!, { padding: 'same' }),
+    },
+    {
+      name: 'conv2d in groups, at stride 2',
+      params: { x: [3, 5, 6, 4], weight: [6, 2, 3, 2] },
+      call: ({ x, weight }) => nn.conv2d({ weight: weight! }, x!, { stride: 2, padding: 1, dilation: 2, groups: 2 }),
+    },
+    {
+      name: 'conv2d, of itself',
+      params: { x: [3, 3, 3, n] },
+      call: ({ x }) => nn.conv2d({ weight: x! }, x!),
+    },
     ...(['none', 'transposed'] as const).flatMap((transA) =>
       (['none', 'transposed'] as const).map((transB) => ({
         name: `matmul ${transA} ${transB}`,
