@@ -11,25 +11,20 @@ import { Gpt } from './model.mjs';
 export function writer(model, letters) {
   const { device } = /** @type {Tensor} */ (model.tokens.weight);
   const context = model.positions.weight.shape[0];
-  const last = nn.forward((/** @type {Gpt} */ gpt, /** @type {Tensor} */ ids) =>
-    nn.slice(nn.reshape(gpt.forward(ids), [ids.size, letters.length]), 0, ids.size - 1, ids.size),
+  const draw = nn.forward(
+    (/** @type {Gpt} */ gpt, /** @type {Tensor} */ ids, /** @type {nn.SampleOptions} */ options) => {
+      const logits = nn.reshape(gpt.forward(ids), [ids.size, letters.length]);
+      return nn.sample(nn.slice(logits, 0, ids.size - 1, ids.size), options);
+    },
   );
   /** @param {{ start: string, length: number, temperature?: number, seed?: number }} options */
   return async ({ start, length, temperature = 0.8, seed = 1 }) => {
     const text = [...start].map((letter) => letters.indexOf(letter));
-    const draws = await Tensor.rand(device, [length], { seed }).read();
-    for (const draw of draws) {
+    for (let position = 0; position < length; position += 1) {
       const seen = Int32Array.from(text.slice(-context));
       const ids = Tensor.from(device, seen, [1, seen.length]);
-      const logits = await last(model, ids).read();
-      const largest = Math.max(...logits);
-      const shares = Array.from(logits, (logit) => Math.exp((logit - largest) / temperature));
-      let left = draw * shares.reduce((sum, share) => sum + share, 0);
-      const letter = shares.findIndex((share) => {
-        left -= share;
-        return left < 0;
-      });
-      text.push(Math.max(letter, 0));
+      const [letter] = await draw(model, ids, { temperature, seed, position }).read();
+      text.push(letter);
     }
     return text.map((letter) => letters[letter]).join('');
   };

@@ -20,8 +20,17 @@ interface Gpt {
   readonly blocks: Readonly<Record<string, Block>>;
   readonly norm: nn.Norm;
 }
+interface LlamaBlock extends Block {
+  readonly gate: nn.Linear;
+}
+interface Llama {
+  readonly tokens: nn.Table;
+  readonly blocks: Readonly<Record<string, LlamaBlock>>;
+  readonly norm: nn.Norm;
+  readonly head: nn.Linear;
+}
 /** Any of them: each function takes its own. */
-export type Network = Mlp & Gpt;
+export type Network = Mlp & Gpt & Llama;
 
 const mlp = (m: Mlp, x: Tensor): nn.Value => {
   const h = nn.layerNorm(m.norm, nn.gelu(nn.linear(m.up, x)));
@@ -64,9 +73,34 @@ const gpt =
     return nn.linear(m.tokens, nn.layerNorm(m.norm, x));
   };
 
+/** Two heads of queries and one of keys and values, 4 wide; queries and keys are turned by their places. */
+const turnedHeads = (layer: Block['attention'], x: nn.Arg, layout: 'halves' | 'interleaved'): nn.Value => {
+  const apply = (y: nn.Arg): nn.Value => {
+    const qkv = nn.linear(layer.qkv, y);
+    return nn.concat([nn.rope(nn.slice(qkv, -1, 0, 12), { heads: 3, layout }), nn.slice(qkv, -1, 12, 16)], -1);
+  };
+  const qkv = { apply, parameters: [], byteLength: 0 };
+  return nn.attention({ qkv, out: layer.out }, x, { heads: 2, kvHeads: 1 });
+};
+
+const llama =
+  (layout: 'halves' | 'interleaved') =>
+  (m: Llama, ids: Tensor): nn.Value => {
+    let x: nn.Arg = nn.embedding(m.tokens, ids);
+    for (const block of Object.values(m.blocks)) {
+      x = nn.add(x, turnedHeads(block.attention, nn.rmsNorm(block.norm1, x), layout));
+      const y = nn.rmsNorm(block.norm2, x);
+      const gate = nn.map(nn.linear(block.gate, y), 'silu');
+      x = nn.add(x, nn.linear(block.down, nn.multiply(gate, nn.linear(block.up, y))));
+    }
+    return nn.linear(m.head, nn.rmsNorm(m.norm, x));
+  };
+
 /** By the name of the golden problem. */
 export const forwards: Readonly<Record<string, (m: Network, x: Tensor) => nn.Value>> = {
   mlp,
   gpt: gpt(byParts),
+  'llama, halves': llama('halves'),
+  'llama, interleaved': llama('interleaved'),
   'gpt of heads': gpt((layer, x) => nn.attention(layer, x, { heads: 2 })),
 };
