@@ -60,7 +60,7 @@ struct Rope {
     require(x.rank >= 2, ErrorCode::kShape, "x must have two axes", x);
     require(same_shape(out, x), ErrorCode::kShape, "out must have x's shape", out, "x", x);
     require(heads >= 1, ErrorCode::kArgument, "heads must be positive", double(heads));
-    require(row_length(x) % (2 * heads) == 0, ErrorCode::kShape,
+    require(row_length(x) % heads == 0 && width() % 2 == 0, ErrorCode::kShape,
             "x must have an even number of elements a head", x);
     require(turned >= 0 && turned <= heads, ErrorCode::kArgument,
             "turned must be at most the number of heads", double(turned));

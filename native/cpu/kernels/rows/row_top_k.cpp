@@ -4,8 +4,9 @@
 #include <cmath>
 
 #include "cpu/chunks.h"
+#include "cpu/elementary.h"
+#include "cpu/kernels/random/shared/philox.h"
 #include "cpu/widened.h"
-#include "math/philox.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -36,8 +37,10 @@ class Best {
       std::push_heap(items_, items_ + count_);
     }
   }
+  bool is_full() const { return count_ == most_; }
+  double least() const { return most_ == 0 ? HUGE_VAL : items_[0].score; }
   // True if an element of this score behind all others so far would not be taken.
-  bool refuses(double score) const { return count_ == most_ && !(score > items_[0].score); }
+  bool refuses(double score) const { return is_full() && !(score > least()); }
   const Scored* begin() const { return items_; }
   const Scored* end() const { return items_ + count_; }
   void sort() { std::sort_heap(items_, items_ + count_); }
@@ -49,17 +52,43 @@ class Best {
 
 template <class T>
 static void take_all(const T* x, int64_t n, Best& best) {
-  for (int64_t j = 0; j < n; ++j) {
-    const double score = score_of(x[j]);
-    if (!best.refuses(score)) best.offer({score, j});
+  constexpr int64_t kFew = 64;  // that are refused together
+  for (int64_t at = 0; at < n; at += kFew) {
+    const int64_t end = std::min(n, at + kFew);
+    if (best.is_full()) {
+      const T least = T(best.least());
+      int32_t larger = 0;
+      for (int64_t j = at; j < end; ++j) larger += x[j] <= least ? 0 : 1;  // NaN is larger
+      if (larger == 0) continue;
+    }
+    for (int64_t j = at; j < end; ++j) {
+      const double score = score_of(x[j]);
+      if (!best.refuses(score)) best.offer({score, j});
+    }
   }
 }
 
-static double drawn(const RowTopK& op, uint64_t first, Scored of) {
-  const uint64_t g = first + uint64_t(of.column);
-  const auto block = math::philox(uint64_t(op.seed), uint64_t(op.stream), g / 4);
-  const double u = (double(block.words[g % 4]) + 0.5) * 0x1p-32;
-  return of.score / op.temperature - std::log(-std::log(u));
+// −ln(−ln u) for n ≤ kBlock numbers from g on.
+static void draw_noise(const RowTopK& op, uint64_t g, int64_t n, double* out) {
+  uint32_t buffer[kBlock + 8 + 4 * kPhiloxBlocks];
+  const uint64_t begin = g / 4, end = (g + uint64_t(n) + 3) / 4;
+  for (uint64_t b = begin; b < end; b += kPhiloxBlocks)
+    philox_blocks(uint64_t(op.seed), uint64_t(op.stream), b, buffer + 4 * (b - begin));
+  const uint32_t* words = buffer + g % 4;
+  for (int64_t i = 0; i < n; ++i) out[i] = -log_of(-log_of((double(words[i]) + 0.5) * 0x1p-32));
+}
+
+template <class T>
+static void take_drawn(const RowTopK& op, uint64_t first, const T* x, int64_t n, Best& best) {
+  double noise[kBlock];
+  for (int64_t at = 0; at < n; at += kBlock) {
+    const int64_t count = std::min(kBlock, n - at);
+    draw_noise(op, first + uint64_t(at), count, noise);
+    for (int64_t j = 0; j < count; ++j) {
+      const double score = score_of(x[at + j]) / op.temperature + noise[j];
+      if (!best.refuses(score)) best.offer({score, at + j});
+    }
+  }
 }
 
 template <class T>
@@ -71,11 +100,15 @@ static void row_top_k(const RowTopK& op, int64_t row, Scored* memory) {
   if (!op.draws()) {
     take_all(x, columns, best);
   } else if (candidates == columns) {
-    for (int64_t j = 0; j < columns; ++j) best.offer({drawn(op, first, {score_of(x[j]), j}), j});
+    take_drawn(op, first, x, columns, best);
   } else {
     Best among(memory + k, candidates);
     take_all(x, columns, among);
-    for (const Scored& one : among) best.offer({drawn(op, first, one), one.column});
+    for (const Scored& one : among) {
+      double noise;
+      draw_noise(op, first + uint64_t(one.column), 1, &noise);
+      best.offer({one.score / op.temperature + noise, one.column});
+    }
   }
   best.sort();
   int64_t at = row * k;

@@ -10,6 +10,26 @@ struct Turn {
   T cosine, sine;
 };
 
+// Of 2π `turn`. What is left of it beyond whole quarters goes into Taylor's series: sin() of the
+// library has a stack for arguments of any size.
+__device__ __forceinline__ void sine_and_cosine(double turn, double& sine, double& cosine) {
+  const double part = turn - rint(turn), quarter = rint(4 * part);
+  const double r = 2 * std::numbers::pi * (part - quarter / 4), square = r * r;
+  double s = -1.0 / 1307674368000, c = 1.0 / 20922789888000;
+#pragma unroll
+  for (double k :
+       {1.0 / 6227020800, -1.0 / 39916800, 1.0 / 362880, -1.0 / 5040, 1.0 / 120, -1.0 / 6, 1.0})
+    s = fma(s, square, k);
+#pragma unroll
+  for (double k : {-1.0 / 87178291200, 1.0 / 479001600, -1.0 / 3628800, 1.0 / 40320, -1.0 / 720,
+                   1.0 / 24, -0.5, 1.0})
+    c = fma(c, square, k);
+  s *= r;
+  const int turns = int(quarter) & 3;  // two's complement: −1 is 3
+  sine = turns == 0 ? s : turns == 1 ? c : turns == 2 ? -s : -c;
+  cosine = turns == 0 ? c : turns == 1 ? -s : turns == 2 ? -c : s;
+}
+
 // The turn of each pair of a head, a row a position.
 template <class T>
 struct TurnsOfPosition {
@@ -23,8 +43,8 @@ struct TurnsOfPosition {
     for (int64_t k = at; k < at + N; ++k) {
       const double turn =
           double(position) * pow(base, -double(k) / double(pairs)) * (0.5 * std::numbers::inv_pi);
-      const double angle = 2 * std::numbers::pi * (turn - rint(turn));
-      const double cosine = cos(angle), sine = sin(angle);
+      double sine, cosine;
+      sine_and_cosine(turn, sine, cosine);
       out[row * pairs + k] = {T(cosine), T(sign * sine)};
     }
   }
