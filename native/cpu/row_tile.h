@@ -30,6 +30,25 @@ struct Segments {
 };
 inline constexpr int64_t kNoOffset[1] = {0};
 
+// sum[r][·] += Σ left[r][k · step] · b[k, ·] over `depth` elements, in their order.
+template <class T, int rows, int vectors>
+inline __attribute__((always_inline)) void add_products(const T* const (&left)[rows], int64_t step,
+                                                        int64_t depth, const T* b, int64_t b_row,
+                                                        Vector<T> (&sum)[rows][vectors]) {
+  for (int64_t k = 0, at = 0; k < depth; ++k, at += step, b += b_row) {
+    Vector<T> right[vectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) load<T>(b + v * kVectorSize<T>, right[v]);
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; ++r) {
+      Vector<T> x;
+      x = left[r][at] - Vector<T>{};  // in all lanes; minus 0 is exact
+#pragma GCC unroll 4
+      for (int v = 0; v < vectors; ++v) add_product<T>(x, right[v], sum[r][v]);
+    }
+  }
+}
+
 // First value of the sums: 0, what lies in c, or one row for all.
 enum class SumsFrom { kZero, kResult, kRow };
 
@@ -51,22 +70,11 @@ inline __attribute__((always_inline)) void row_tile(const T* const* a, const Seg
       if constexpr (from == SumsFrom::kRow) load<T>(first + v * kVectorSize<T>, sum[r][v]);
     }
   const int64_t step = kAdjacent ? 1 : inner.step, depth = inner.depth;
-  for (int64_t s = 0; s < inner.count; ++s) {
+  for (int64_t s = 0; s < inner.count; ++s, b += depth * b_row) {
     const T* left[rows];
 #pragma GCC unroll 12
     for (int r = 0; r < rows; ++r) left[r] = a[r] + inner.at[s];
-    for (int64_t k = 0, at = 0; k < depth; ++k, at += step, b += b_row) {
-      Vector<T> right[vectors];
-#pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) load<T>(b + v * kVectorSize<T>, right[v]);
-#pragma GCC unroll 12
-      for (int r = 0; r < rows; ++r) {
-        Vector<T> x;
-        x = left[r][at] - Vector<T>{};  // in all lanes; minus 0 is exact
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v) add_product<T>(x, right[v], sum[r][v]);
-      }
-    }
+    add_products<T>(left, step, depth, b, b_row, sum);
   }
 #pragma GCC unroll 12
   for (int r = 0; r < rows; ++r)

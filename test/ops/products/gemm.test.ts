@@ -9,6 +9,7 @@ import { expectClose } from '../../support/compare.ts';
 import { normal } from '../../support/data.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
 import { arrayOf, type Floating, floatingDtypes, numbersOf } from '../../support/dtypes.ts';
+import { sameBits } from '../../support/same-bits.ts';
 import { tensorOf, thrownBy, valuesOf } from '../../support/tensors.ts';
 
 const isHalf = (dtype: Floating) => dtype === 'f16' || dtype === 'bf16';
@@ -112,6 +113,34 @@ describe.each(devices)('gemm on %s', (kind) => {
     // Packed whole, the factors take 102 MB.
     expect(process.memoryUsage.rss() - before).toBeLessThan(50e6);
     await own.close();
+  });
+
+  it.each(onlyCpu)('gives the same bits on any number of threads', async () => {
+    const products = (
+      [
+        [200, 130, 400],
+        [70, 600, 130],
+        [600, 32, 130],
+      ] as const
+    ).flatMap(([m, n, k]) => {
+      const factors = [normal(2 * m * k, 1), normal(2 * k * n, 2)] as const;
+      return transposes.map(({ transA, transB }) => async (own: Device) => {
+        const a = tensorOf(own, factors[0], transA ? [2, k, m] : [2, m, k]);
+        const b = tensorOf(own, factors[1], transB ? [2, n, k] : [2, k, n]);
+        const c = new Tensor(own, [2, m, n]);
+        ops.gemm(own, { a, b, c, transA: word(transA), transB: word(transB) });
+        return c.read();
+      });
+    });
+    const all = async (threads: number) => {
+      const own = Device.open('cpu', { threads });
+      const results = await Promise.all(products.map((product) => product(own)));
+      await own.close();
+      return results;
+    };
+    const alone = await all(1);
+    for (const threads of [2, 3, 5])
+      for (const [i, c] of (await all(threads)).entries()) expect(sameBits(c, alone[i]!)).toBe(true);
   });
 
   // Large tiles, and sides at which 16-byte accesses begin and end.

@@ -16,7 +16,6 @@ Tile tile_at(int64_t index) {
   return {row, index - row * (row + 1) / 2};
 }
 
-int64_t parts_of(int64_t total, int64_t part) { return (total + part - 1) / part; }
 int64_t triangle_of(int64_t sides) { return sides * (sides + 1) / 2; }
 
 // The sizes of one matrix of the batch; `a` is n × k, or k × n if `down`.

@@ -1,7 +1,7 @@
 // Products of 16-bit matrices, summed in f32 over the whole inner side and rounded once.
 #pragma once
+#include "cpu/kernels/products/shared/groups.h"
 #include "cpu/kernels/products/shared/half_words.h"
-#include "cpu/stream.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -53,9 +53,6 @@ class HalfProduct {
  private:
   static constexpr int64_t kBlockPanels = 32, kTile = kPanel * kPanel;
   static constexpr int64_t kPackedWords = int64_t(1) << 21;  // of scratch memory, about
-  // The least work of a chunk, so that taking it costs nothing beside it.
-  static constexpr int64_t kLeastProducts = int64_t(1) << 19, kLeastCopies = int64_t(1) << 14;
-  static int64_t parts_of(int64_t total, int64_t part) { return (total + part - 1) / part; }
 
   struct Block {
     int64_t first, count;  // matrices of the batch
@@ -68,9 +65,9 @@ class HalfProduct {
     const int64_t panels = shares(b) ? b.rows : b.rows + b.columns, tiles = b.rows * b.columns;
     for (int64_t at = 0; at == 0 || at < words_; at += std::max<int64_t>(1, span_)) {
       const int64_t span = std::min(span_, words_ - at);
-      in_groups(b.count * panels, kLeastCopies / (kPanel * std::max<int64_t>(1, span)),
+      in_groups(stream_, b.count * panels, kLeastCopies / (kPanel * std::max<int64_t>(1, span)),
                 [&](int64_t i) { pack(b, i / panels, i % panels, at, span); });
-      in_groups(b.count * tiles, kLeastProducts / (kTile * std::max<int64_t>(1, span)),
+      in_groups(stream_, b.count * tiles, kLeastProducts / (kTile * std::max<int64_t>(1, span)),
                 [&](int64_t i) {
                   const int64_t row = i % tiles / b.columns, column = i % tiles % b.columns;
                   if (!on_diagonal || column <= row) multiply(b, i / tiles, row, column, at, span);
@@ -81,15 +78,6 @@ class HalfProduct {
   // The right panels are the left ones.
   bool shares(const Block& b) const {
     return sizes_.triangle && b.row == b.column && left_.data == right_.data;
-  }
-
-  // body(i) for i < count, at least `group` in a row on one thread.
-  template <class Body>
-  void in_groups(int64_t count, int64_t group, const Body& body) const {
-    group = std::max<int64_t>(1, group);
-    stream_.parallel(parts_of(count, group), [&](int64_t part) {
-      for (int64_t i = part * group; i < std::min(count, (part + 1) * group); ++i) body(i);
-    });
   }
 
   void pack(const Block& b, int64_t slot, int64_t panel, int64_t at, int64_t span) const {

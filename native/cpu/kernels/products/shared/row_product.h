@@ -1,0 +1,212 @@
+// Products of f32 matrices, tile by tile of rows. Factors are read where they lie: but the right one
+// is packed once, in panels as wide as a tile, where its rows lie along the inner side or far from
+// each other, and so is a strip of the left one whose rows lie across.
+#pragma once
+#include <optional>
+
+#include "cpu/kernels/products/shared/groups.h"
+#include "cpu/kernels/products/shared/product_tile.h"
+#include "cpu/panels.h"
+#include "cpu/slots.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+
+// One factor of a batch. Row i's element k lies at data[down ? k · stride + i : i · stride + k];
+// the left factor's rows are those of the result, the right one's are its columns.
+struct RowFactor {
+  const float* data;
+  int64_t rows, stride, matrix;  // elements between matrices
+  bool down;
+};
+
+class RowProduct {
+ public:
+  // `to` begins at the first elements of the batch.
+  RowProduct(Stream& stream, int64_t batch, int64_t inner, const RowFactor& left,
+             const RowFactor& right, const RowResult& to)
+      : stream_(stream),
+        batch_(batch),
+        inner_(inner),
+        left_(left),
+        right_(right),
+        to_(to),
+        left_in_place_(!left.down || left.stride <= kNear),
+        right_in_place_(right.down && right.stride <= kNear) {
+    const int64_t k = std::max<int64_t>(1, inner);
+    depth_ = parts_of(k, parts_of(k, kDepth));
+    panels_ = parts_of(right.rows, kColumns);
+    columns_ = std::min(panels_, std::max<int64_t>(1, kPackedElements / (kColumns * depth_)));
+    const int64_t slice = columns_ * kColumns * depth_;  // of one block of the inner side
+    blocks_ = std::min(parts_of(k, depth_), std::max<int64_t>(1, kPackedElements / slice));
+    matrix_ = slice * blocks_;
+    group_ = std::clamp<int64_t>(kPackedElements / matrix_, 1, std::max<int64_t>(1, batch));
+    packed_ = stream.scratch<float>(group_ * matrix_);
+    if (!left_in_place_) strips_.emplace(stream, kStrip * depth_ / 2);
+    width_ = std::max<int64_t>(1, kNearElements / (kColumns * depth_));
+    // A unit has as many rows as go by one block of panels, or fewer, so that all threads have
+    // some: the bits are those of the tiles, however they are shared out.
+    const int64_t wanted = stream.threads() == 1 ? 1 : kUnitsOfThread * stream.threads(),
+                  chunks = parts_of(wanted, group_ * parts_of(columns_, width_));
+    height_ = std::min(kMostRows, parts_of(parts_of(left.rows, chunks), kStrip) * kStrip);
+  }
+
+  void run() const {
+    for (int64_t first = 0; first < batch_; first += group_)
+      for (int64_t k = 0; k == 0 || k < inner_; k += blocks_ * depth_)
+        for (int64_t panel = 0; panel < panels_; panel += columns_)
+          run_part({first, std::min(group_, batch_ - first), k,
+                    std::min(blocks_ * depth_, inner_ - k), panel,
+                    std::min(columns_, panels_ - panel)});
+  }
+
+ private:
+  static constexpr int64_t kLanes = kVectorSize<float>, kColumns = kRowTileVectors * kLanes;
+  static constexpr int64_t kNear = 512;  // rows further from each other share sets of caches
+  static constexpr int64_t kStrip = 48;  // rows of the left factor that are packed at once
+  static constexpr int64_t kMostRows = 384, kUnitsOfThread = 4;
+  // Elements of scratch memory, at most; and of the panels that rows go by before the next ones do,
+  // which the second cache holds.
+  static constexpr int64_t kPackedElements = int64_t(1) << 22, kNearElements = 160 << 10;
+
+  struct Part {
+    int64_t first, count;  // matrices of the batch
+    int64_t k, span;       // of the inner side
+    int64_t panel, panels;
+  };
+  // Some rows of one matrix by some panels, within a block of the inner side.
+  struct Slice {
+    const Part& part;
+    int64_t slot;  // of the matrix
+    int64_t row, rows, at, panels;
+    int64_t block, k, depth;
+  };
+
+  void run_part(const Part& p) const {
+    const int64_t span = std::max<int64_t>(1, p.span);
+    in_groups(stream_, p.count * p.panels, kLeastCopies / (kColumns * span), [&](int64_t i) {
+      if (!is_in_place(p.panel + i % p.panels)) pack(p, i / p.panels, i % p.panels);
+    });
+    const int64_t rows = parts_of(left_.rows, height_), columns = parts_of(p.panels, width_),
+                  units = rows * columns,
+                  products = height_ * std::min(width_, p.panels) * kColumns * span;
+    in_groups(stream_, p.count * units, kLeastProducts / products, [&](int64_t i) {
+      multiply(p, i / units, i % units / columns * height_, i % columns * width_);
+    });
+  }
+
+  int64_t columns_of(int64_t panel) const {
+    return std::min(kColumns, right_.rows - panel * kColumns);
+  }
+  bool is_in_place(int64_t panel) const {
+    return right_in_place_ && columns_of(panel) % kLanes == 0;
+  }
+  const float* right(int64_t matrix, int64_t panel, int64_t k) const {
+    const int64_t column = panel * kColumns;
+    return right_.data + matrix * right_.matrix +
+           (right_.down ? k * right_.stride + column : column * right_.stride + k);
+  }
+  float* packed(const Part& p, int64_t slot, int64_t block, int64_t at) const {
+    return packed_ + slot * matrix_ + (block * p.panels + at) * depth_ * kColumns;
+  }
+
+  void pack(const Part& p, int64_t slot, int64_t at) const {
+    const int64_t panel = p.panel + at, columns = columns_of(panel),
+                  width = parts_of(columns, kLanes) * kLanes;
+    for (int64_t k = 0, block = 0; k < p.span; k += depth_, ++block) {
+      const int64_t depth = std::min(depth_, p.span - k);
+      const float* from = right(p.first + slot, panel, p.k + k);
+      float* to = packed(p, slot, block, at);
+      if (columns < width) std::fill_n(to, depth * width, 0.0f);
+      if (right_.down)
+        copy_rows(from, right_.stride, columns, depth, to, width);
+      else
+        transpose(from, right_.stride, columns, depth, to, width);
+    }
+  }
+
+  static void copy_rows(const float* from, int64_t stride, int64_t columns, int64_t rows, float* to,
+                        int64_t to_stride) {
+    for (int64_t r = 0; r < rows; ++r, from += stride, to += to_stride) {
+      int64_t i = 0;
+      for (; i + kLanes <= columns; i += kLanes) {
+        Vector<float> x;
+        load<float>(from + i, x);
+        store<float>(x, to + i);
+      }
+      for (; i < columns; ++i) to[i] = from[i];
+    }
+  }
+
+  // Rows of one matrix from `row` on, by panels from `at` on.
+  void multiply(const Part& p, int64_t slot, int64_t row, int64_t at) const {
+    const int64_t last = std::min(left_.rows, row + height_),
+                  panels = std::min(width_, p.panels - at);
+    const float* a = left_.data + (p.first + slot) * left_.matrix;
+    for (int64_t k = 0, block = 0; k == 0 || k < p.span; k += depth_, ++block) {
+      const int64_t from = p.k + k, depth = std::min(depth_, p.span - k);
+      const Slice all{p, slot, row, last - row, at, panels, block, from, depth};
+      if (!left_.down) {
+        multiply<false>(all, a + row * left_.stride + from, left_.stride);
+        continue;
+      }
+      const float* across = a + from * left_.stride;
+      if (left_in_place_) {
+        multiply<true>(all, across + row, left_.stride);
+        continue;
+      }
+      strips_->borrow([&](double* memory) {
+        float* strip = reinterpret_cast<float*>(memory);
+        for (int64_t i = row; i < last; i += kStrip) {
+          Slice some = all;
+          some.row = i, some.rows = std::min(kStrip, last - i);
+          copy_rows(across + i, left_.stride, some.rows, depth, strip, kStrip);
+          multiply<true>(some, strip, kStrip);
+        }
+      });
+    }
+  }
+
+  // All panels go by a tile's rows before the next rows come.
+  template <bool across>
+  void multiply(const Slice& s, const float* a, int64_t stride) const {
+    const int64_t vectors = parts_of(columns_of(s.part.panel + s.at), kLanes),
+                  most = s.panels == 1 ? row_tile_rows(vectors) : kTileRowsOfAll;
+    for (int64_t i = 0, rows = 0; i < s.rows; i += rows) {
+      const int64_t left = s.rows - i;
+      // Tiles of about equal height.
+      rows = left >= most ? most : parts_of(left, parts_of(left, kTileRowsOfAll));
+      for (int64_t q = s.at; q < s.at + s.panels; ++q)
+        multiply_tile<across>(s, q, i, rows, a + i * (across ? 1 : stride), stride);
+    }
+  }
+
+  template <bool across>
+  void multiply_tile(const Slice& s, int64_t at, int64_t row, int64_t rows, const float* a,
+                     int64_t stride) const {
+    const int64_t matrix = s.part.first + s.slot, panel = s.part.panel + at,
+                  columns = columns_of(panel), vectors = parts_of(columns, kLanes);
+    const bool is_first = s.k == 0;
+    const int64_t c = (matrix * left_.rows + s.row + row) * right_.rows + panel * kColumns;
+    const RowResult to{to_.alpha, is_first ? to_.beta : 1, (is_first ? to_.old : to_.c) + c,
+                       is_first && to_.bias ? to_.bias + panel * kColumns : nullptr, to_.c + c};
+    const bool in_place = is_in_place(panel);
+    product_tile_of<across>(rows, vectors)(
+        a, stride, s.depth,
+        in_place ? right(matrix, panel, s.k) : packed(s.part, s.slot, s.block, at),
+        in_place ? right_.stride : vectors * kLanes, to, right_.rows, columns);
+  }
+
+  Stream& stream_;
+  const int64_t batch_, inner_;
+  const RowFactor left_, right_;
+  const RowResult to_;
+  const bool left_in_place_, right_in_place_;
+  int64_t depth_, blocks_;    // elements in one running sum; such blocks packed at once
+  int64_t panels_, columns_;  // of the right factor; those packed at once
+  int64_t matrix_, group_;    // packed elements of one matrix; matrices packed at once
+  int64_t height_, width_;    // rows and panels of a unit
+  float* packed_;
+  std::optional<Slots> strips_;
+};
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA
