@@ -19,7 +19,7 @@ struct Sizes {
   }
 };
 
-// What the product is added to: s of the operation's formula, and the row of the bias.
+// The s of the operation's formula, and the row of the bias.
 template <class T>
 struct Added {
   const T *old, *bias;

@@ -14,8 +14,8 @@ struct RowResult {
   float* c;
 };
 
-// Row r of the left factor lies across (`across`: element k at a[k · a_stride + r]), or from a + r ·
-// a_stride on. The right factor's rows are whole vectors, of which `columns` numbers count.
+// Row r of the left factor lies across (`across`: element k at a[k · a_stride + r]), or along, from
+// a + r · a_stride on. The right factor's rows are whole vectors, of which `columns` numbers count.
 template <int rows, int vectors, bool across>
 __attribute__((noinline)) void product_tile(const float* a, int64_t a_stride, int64_t depth,
                                             const float* b, int64_t b_stride, const RowResult& to,

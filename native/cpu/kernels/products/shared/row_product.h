@@ -1,6 +1,6 @@
-// Products of f32 matrices, tile by tile of rows. Factors are read where they lie: but the right one
-// is packed once, in panels as wide as a tile, where its rows lie along the inner side or far from
-// each other, and so is a strip of the left one whose rows lie across.
+// Products of f32 matrices, tile by tile of rows. Factors are read where they lie, but: the right
+// one is packed once, in panels as wide as a tile, where its rows lie along the inner side or far
+// from each other; and so are strips of a left one whose rows lie across and far from each other.
 #pragma once
 #include <optional>
 

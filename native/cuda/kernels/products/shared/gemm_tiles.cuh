@@ -48,7 +48,7 @@ __device__ __forceinline__ TilePosition gemm_tile(const GemmWork& work, int64_t 
   return {first + at % rows, at / rows};
 }
 
-// What a product is added to: beta old + a row of the bias.
+// Beta old + a row of the bias, which a product is added to.
 template <class Sum, class T>
 struct Added {
   const T *old, *bias;
