@@ -62,7 +62,7 @@ struct ChannelsOfResult {
     const int64_t j = pixel % s.out_width, i = pixel / s.out_width % s.out_height,
                   n = pixel / s.out_width / s.out_height;
     T sums[kVector] = {};
-    if (bias) load(bias.data, bias.dtype, c, N, sums);
+    if (bias.data) load(bias.data, bias.dtype, c, N, sums);
     for (int u = 0; u < s.kernel_height; ++u)
       for (int v = 0; v < s.kernel_width; ++v) {
         const int64_t row = s.under(0, i, u), column = s.under(1, j, v);

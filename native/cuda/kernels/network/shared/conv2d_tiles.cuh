@@ -17,8 +17,9 @@ struct Conv2dOut {
   bool whole;    // 16-byte accesses are aligned
 };
 
+// Large tiles take the registers of a whole multiprocessor: places of pixels stand beside the sums.
 template <class T, int side, class Form>
-__global__ void __launch_bounds__(kTileThreads, 2)
+__global__ void __launch_bounds__(kTileThreads, side == kLargeTile ? 1 : 2)
     conv2d_kernel(GemmWork work, const __grid_constant__ Form form, Conv2dOut<T, T> out) {
   constexpr int kV = kChunk<T>;
   using A = typename Form::template A<PanelLayout<T, Form::kDeepA, side>>;
