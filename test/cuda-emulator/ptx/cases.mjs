@@ -94,7 +94,7 @@ function* imageCases() {
   for (const t of floats) {
     yield `dropout x=${t}[65536] out=${t}[65536] rate=0.1 seed=1`;
     yield `dropout x=${t}[65536] out=${t}[65536] rate=0.1 seed=1 beta=1`;
-    for (const c of [64, 65]) {
+    for (const c of [64, 63]) {
       const [x, row, wide] = [`${t}[4096x${c}]`, `${t}[${c}]`, `${t === 'f64' ? t : 'f32'}[${c}]`];
       const norm = `x=${x} weight=${row} bias=${row} mean=${wide} variance=${wide} out=${x}`;
       yield `batch_norm ${norm} moments=f64[2x${c}]`;
