@@ -1,5 +1,5 @@
 // The networks of scripts/golden/networks.py.
-import { Tensor } from '../../lib/index.ts';
+import { type Device, Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
 
 interface Block {
@@ -29,8 +29,14 @@ interface Llama {
   readonly norm: nn.Norm;
   readonly head: nn.Linear;
 }
+interface Cnn {
+  readonly conv1: nn.Linear;
+  readonly norm1: { readonly weight: nn.Arg; readonly bias: nn.Arg };
+  readonly conv2: nn.Linear;
+  readonly norm2: { readonly weight: nn.Arg; readonly bias: nn.Arg };
+}
 /** Any of them: each function takes its own. */
-export type Network = Mlp & Gpt & Llama;
+export type Network = Mlp & Gpt & Llama & Cnn;
 
 const mlp = (m: Mlp, x: Tensor): nn.Value => {
   const h = nn.layerNorm(m.norm, nn.gelu(nn.linear(m.up, x)));
@@ -96,9 +102,24 @@ const llama =
     return nn.linear(m.head, nn.rmsNorm(m.norm, x));
   };
 
+/** Running moments, which a gradient moves on and does not read. */
+const moments = (device: Device, channels: number) => ({
+  mean: nn.buffer(Tensor.zeros(device, [channels], { dtype: 'f64' })),
+  variance: nn.buffer(Tensor.zeros(device, [channels], { dtype: 'f64' })),
+});
+
+const cnn = (m: Cnn & Llama, x: Tensor): nn.Value => {
+  let y = nn.conv2d(m.conv1, x, { padding: 'same' });
+  y = nn.pool2d(nn.relu(nn.batchNorm({ ...m.norm1, ...moments(x.device, 4) }, y)), { kind: 'max', size: 2 });
+  y = nn.conv2d(m.conv2, y, { padding: 'same' });
+  y = nn.pool2d(nn.relu(nn.batchNorm({ ...m.norm2, ...moments(x.device, 5) }, y)), { kind: 'average', size: 2 });
+  return nn.linear(m.head, nn.reshape(y, [x.shape[0]!, 20]));
+};
+
 /** By the name of the golden problem. */
 export const forwards: Readonly<Record<string, (m: Network, x: Tensor) => nn.Value>> = {
   mlp,
+  cnn,
   gpt: gpt(byParts),
   'llama, halves': llama('halves'),
   'llama, interleaved': llama('interleaved'),

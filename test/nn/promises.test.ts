@@ -125,6 +125,45 @@ describe.each(devices)('promises of orthokit/nn on %s', (kind) => {
     expect(one[1]).toBeLessThan(0);
   });
 
+  it('micro-batches of unequal counts have the loss and the gradient of the whole batch, by `over`', async () => {
+    const counts = [3, 17, 0, 64];
+    const [rows, classes, width] = [70, 5, 7];
+    const model = nn.init(device, { seed: 1, dtype: 'f64' }).linear(width, classes, { deviation: 0.5 });
+    const x = Tensor.from(device, normal(4 * rows * width, 3), [4 * rows, width]);
+    const target = Int32Array.from({ length: 4 * rows }, (_, i) =>
+      i % rows < counts[Math.floor(i / rows)]! ? i % classes : -1,
+    );
+    const all = Tensor.from(device, target, [4 * rows]);
+    const total = counts.reduce((a, b) => a + b, 0);
+    const fn = (m: nn.Traced<typeof model>, input: Tensor, labelled: Tensor, over?: number) =>
+      nn.crossEntropy(nn.linear(m, input), labelled, over === undefined ? {} : { over });
+    using step = nn.valueAndGrad(fn);
+    const read = async (grads: nn.PerParameter) =>
+      (await Promise.all([...grads.values()].map((tensor) => tensor.read()))).flatMap((numbers) => [...numbers]);
+    const whole = step(model, x, all);
+    const [expected, [value]] = [await read(whole.grads), await whole.value.read()];
+    let sum = 0;
+    let grads: number[] = [];
+    const parts = async (over?: number) => {
+      sum = 0;
+      for (const i of counts.keys()) {
+        const [from, end] = [i * rows, (i + 1) * rows];
+        const call = i === 0 ? step : step.accumulate;
+        const part = call(model, x.rows(from, end), all.rows(from, end), over);
+        sum += (await part.value.read())[0]!;
+        grads = await read(part.grads);
+      }
+    };
+    const error = () => Math.max(...grads.map((y, i) => Math.abs(y - expected[i]!)));
+    await parts(total);
+    expect(error()).toBeLessThan(1e-12);
+    expect(sum).toBeCloseTo(value!, 12);
+    // The mean of means is another number.
+    await parts();
+    grads = grads.map((y) => y / 4);
+    expect(error()).toBeGreaterThan(1e-3);
+  });
+
   const wrong = cases(31).filter(({ params }) => Object.keys(params).length > 1);
   it.each(wrong.map((one) => [one.name, one] as const))('%s says where a parameter does not fit', (_, one) => {
     const index = Tensor.zeros(device, [count], { dtype: 'i32' });
@@ -134,7 +173,7 @@ describe.each(devices)('promises of orthokit/nn on %s', (kind) => {
         const model = Object.fromEntries(
           Object.entries(one.params).map(([own, shape]) => {
             const isWrong = own === name;
-            const sides = isWrong && fault === 'size' ? shape.map((side) => side + 1) : shape;
+            const sides = isWrong && fault === 'size' ? shape.map((side) => side + 2) : shape;
             return [own, Tensor.zeros(device, sides, { dtype: isWrong && fault === 'dtype' ? 'f64' : 'f32' })];
           }),
         );

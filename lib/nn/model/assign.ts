@@ -6,7 +6,6 @@ import { Owned } from '../../core/owned.ts';
 import { kind, readOptions, type Schema } from '../../core/schema.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { type AssignMap, type Piece, type Target, targetsOf } from './assign-plan.ts';
-import { permuted } from './permute.ts';
 
 /** Options of {@link assign}. */
 export interface AssignOptions {
@@ -29,11 +28,18 @@ class Copies {
 
   add(target: Tensor, pieces: readonly Piece[]): void {
     for (const { tensor, permute, rows } of pieces) {
-      const x = permute ? permuted(tensor, permute, this.#owned) : tensor;
+      const x = permute ? this.#permuted(tensor, permute) : tensor;
       const lists = x.dtype === target.dtype ? this.#copy : this.#cast;
       lists.out.push(rows ? this.#owned.add(target.rows(...rows)) : target);
       lists.x.push(x);
     }
+  }
+
+  #permuted(x: Tensor, axes: readonly number[]): Tensor {
+    const shape = axes.map((axis) => x.shape[axis]!);
+    const out = this.#owned.add(new Tensor(x.device, shape, x.dtype));
+    ops.rearrange(x.device, { x, out, axes });
+    return out;
   }
 
   run(): void {

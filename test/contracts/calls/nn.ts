@@ -63,6 +63,14 @@ const own: Record<string, Call> = {
     (on) => [{ weight: row(on), bias: row(on), mean: row(on), variance: row(on) }, x(on)],
     { options: () => ({ eps: 0.1, momentum: 0.2 }) },
   ),
+  conv2d: within(
+    'conv2d',
+    ({ device }) => [
+      { weight: Tensor.from(device, Float64Array.of(1, 2), [2, 1, 1, 1]) },
+      Tensor.from(device, Float64Array.of(1, 2, 3, 4), [1, 2, 2, 1]),
+    ],
+    { options: () => ({ stride: 1 }) },
+  ),
   pool2d: within('pool2d', (on) => [Tensor.from(on.device, Float64Array.of(1, 2, 3, 4), [1, 2, 2, 1])], {
     options: () => ({ kind: 'max', size: 2, stride: 1 }),
   }),
