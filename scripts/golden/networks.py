@@ -201,9 +201,13 @@ def solved(name, forward, specs, x, target):
     }
 
 
-result = {
+source = {
     "program": f"PyTorch {torch.__version__}",
     "madeBy": "/usr/bin/python3 scripts/golden/networks.py",
+    "seeds": "SplitMix64: parameter i has i + 1, its direction i + 101, an input 99",
+}
+result = {
+    **source,
     "problems": {name: solved(name, *problem) for name, problem in problems.items()},
 }
 out = pathlib.Path(__file__).resolve().parents[2] / "test" / "golden" / "networks.json"
@@ -239,3 +243,5 @@ def write_safetensors(path, tensors):
 
 
 write_safetensors(out.with_name("gpt2.safetensors"), gpt2_file(problems["gpt of heads"][1]))
+described = {**source, "network": "gpt of heads in networks.json, under GPT-2's names and in its layouts, f32"}
+out.with_name("gpt2.json").write_text(json.dumps(described, indent=1) + "\n")
