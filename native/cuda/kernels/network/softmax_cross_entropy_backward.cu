@@ -57,7 +57,8 @@ struct LossGradOfRow {
 // to.
 template <class T>
 struct GeneralLossGradOfRow {
-  const T *x, *direction;  // null: the gradient
+  static constexpr int kBlocks = 2, kLongRowThreads = 512;  // more leave too few registers
+  const T *x, *direction;                                   // null: the gradient
   const int32_t* labels;
   const double* factor;
   T* grad;
