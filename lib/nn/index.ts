@@ -48,6 +48,7 @@ export {
   init,
   type NewAdapter,
   type NewBatchNorm,
+  type NewFactors,
   type NewLayer,
 } from './init.ts';
 export { type AssignOptions, assign } from './model/assign.ts';

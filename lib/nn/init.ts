@@ -53,10 +53,20 @@ export interface InitLoraOptions {
   scale?: number | undefined;
 }
 
+/** The factors of a new adapter: the layer's weight counts as weight + scale · b·a. */
+export interface NewFactors {
+  /** `[rank, inputs]`. */
+  a: Tensor;
+  /** `[outputs, rank]`. */
+  b: Tensor;
+  /** The share of their product. */
+  scale: number;
+}
+
 /** A new adapter, for a linear layer. */
 export interface NewAdapter {
   /** As {@link linear} takes it. */
-  lora: { a: Tensor; b: Tensor; scale: number };
+  lora: NewFactors;
 }
 
 /** A new batch normalization. */

@@ -3,10 +3,10 @@ import { ops } from '../../core/native-ops.ts';
 import { defineSymmetric, type Symmetric } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
-const words = ['relu', 'tanh', 'sigmoid', 'silu', 'softplus', 'exp', 'log'] as const;
+const words: readonly MapWord[] = ['relu', 'tanh', 'sigmoid', 'silu', 'softplus', 'exp', 'log'];
 
 /** A function that {@link map} knows. */
-export type MapWord = (typeof words)[number];
+export type MapWord = 'relu' | 'tanh' | 'sigmoid' | 'silu' | 'softplus' | 'exp' | 'log';
 
 const mapped = (name: string) =>
   defineSymmetric(name, (f, x, word: MapWord) => {

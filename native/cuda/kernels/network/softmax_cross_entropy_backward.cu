@@ -18,7 +18,7 @@ struct FactorOfRows {
   }
 };
 
-// Where nothing but the labels has a say.
+// The gradient of a plain loss: labels alone have a say.
 template <class T>
 struct LossGradOfRow {
   const T* x;

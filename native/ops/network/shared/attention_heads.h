@@ -28,7 +28,7 @@ struct AttentionHeads {
   int64_t width() const { return heads * size; }  // of the queries and of the result
   int64_t query_stride() const { return packed ? (heads + 2 * kv_heads) * size : width(); }
   int64_t key_stride() const { return packed ? query_stride() : 2 * kv_heads * size; }
-  // Where a head begins in the tensor that holds it.
+  // The element at which a head begins in the tensor that holds it.
   int64_t query_at(int64_t b, int64_t head) const {
     return b * queries * query_stride() + head * size;
   }

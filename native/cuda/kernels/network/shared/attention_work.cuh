@@ -1,4 +1,4 @@
-// What kernels of attention share: the operands as they lie in memory, and which keys a query sees.
+// The operands of attention as they lie in memory, and the keys that a query sees.
 #pragma once
 #include "cuda/convert.cuh"
 #include "cuda/kernel.h"
