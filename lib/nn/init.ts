@@ -39,7 +39,7 @@ export interface InitLinearOptions {
 export interface InitConv2dOptions {
   /** Default: true. */
   bias?: boolean | undefined;
-  /** The standard deviation of the weights: positive. Default: √(2 / elements of one output's kernel) (He et al. 2015). */
+  /** The standard deviation of weights: positive. Default: √(2 / elements of one output's kernel) (He et al. 2015). */
   deviation?: number | undefined;
   /** Groups of channels, each with kernels of its own; they divide inputs and outputs. Default: 1. */
   groups?: number | undefined;

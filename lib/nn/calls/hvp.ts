@@ -44,7 +44,7 @@ export function hvp<M extends object, A extends unknown[]>(
   const plan = new Plan(where, loss, { arena, seed });
   const gradient = gradients(loss, options, 'stay');
   const owned = new Owned<Tensor>();
-  /** Where the parameters stand, and H v. */
+  /** The parameters as they are, and H v. */
   let [points, product] = [new Map<Tensor, Tensor>(), new Map<Tensor, Tensor>()];
   const dispose = (): void => {
     owned.dispose();

@@ -98,7 +98,7 @@ export class Plan {
     });
   }
 
-  /** What the function gives. */
+  /** The result of the function. */
   apply(tape: Tape, model: unknown, args: readonly unknown[]): unknown {
     return runOn(tape, () => this.#fn(...([model, ...args] as never[])));
   }

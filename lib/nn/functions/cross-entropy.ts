@@ -9,8 +9,8 @@ import { checkSamples } from '../tape/way.ts';
 /** Options of {@link crossEntropy}. */
 export interface CrossEntropyOptions {
   /**
-   * The sum of the losses is divided by it: a positive number, or f32[1] or f64[1] on the device. Micro-batches of unequal
-   * counts give the gradient of the whole batch by the count of that. Default: the number of labels from 0 on.
+   * The sum of the losses is divided by it: a positive number, or f32[1] or f64[1] on the device. Micro-batches of
+   * unequal counts give the gradient of the whole batch by the count of that. Default: the number of labels from 0 on.
    */
   over?: number | Tensor | undefined;
   /** A factor for each class, in the dtype of the logits: `[classes]`. Default: 1 each. */
@@ -76,8 +76,8 @@ const own = defineLoss('crossEntropy', (f, logits: Arg, labels: Tensor, options:
 
 /**
  * The mean of −ln softmax(logits) at the labels, over the labels from 0 on: logits `[…, classes]`, labels i32 `[…]`. A
- * loss without a label that counts is 0, and so is its gradient. PyTorch divides weighted losses by the weights of their
- * labels; `over` does so here.
+ * loss without a label that counts is 0, and so is its gradient. PyTorch divides weighted losses by the weights of
+ * their labels; `over` does so here.
  * @throws ERR_ARGUMENT for what is no option; ERR_SHAPE, ERR_DTYPE
  */
 export const crossEntropy = (logits: Arg, labels: Tensor, options: CrossEntropyOptions = {}): Value =>

@@ -1,4 +1,4 @@
-// Where the tensors of a file go, and all that is amiss with them, before anything is copied.
+// The places of a file's tensors in a model, and all that is amiss with them, before anything is copied.
 import * as check from '../../core/check.ts';
 import { type Dtype, isFloating } from '../../core/dtypes.ts';
 import { OrthokitError, refusal, shown, suggestion } from '../../core/errors.ts';
@@ -11,7 +11,7 @@ import { places } from './tree.ts';
 export interface AssignPlace {
   /** The path. */
   name: string;
-  /** The axes of the tensor in the model's order: axis i in the model is axis `permute[i]` of the tensor. Default: as they are. */
+  /** The axes of the tensor in the model's order: axis i there is axis `permute[i]` here. Default: as they are. */
   permute?: readonly number[] | undefined;
   /** First and end of the rows that it fills. Default: all. */
   rows?: readonly [number, number] | undefined;

@@ -10,7 +10,7 @@ import { type AssignMap, type Piece, type Target, targetsOf } from './assign-pla
 /** Options of {@link assign}. */
 export interface AssignOptions {
   /**
-   * Where a tensor of the file goes. `permute` turns it: `[1, 0]` for products that GPT-2 stores `[in, out]`,
+   * The place of a tensor of the file. `permute` turns it: `[1, 0]` for products that GPT-2 stores `[in, out]`,
    * `[0, 2, 3, 1]` for PyTorch's kernels; `rows` puts separate q, k and v into one qkv. `null` leaves it out. Default:
    * to the path that is its name.
    */
@@ -84,10 +84,11 @@ async function checkTie({ target, given: [first, ...others] }: Target): Promise<
  *
  * @param tensors By name, on the device of the model, as `loadTensors` gives them.
  * @example
- * const turned = /c_attn|c_proj|c_fc/; // GPT-2 stores products [in, out], and masks
+ * // GPT-2 stores products [in, out], and masks.
+ * const isTurned = (name, shape) => /c_attn|c_proj|c_fc/.test(name) && shape.length === 2;
  * await nn.assign(model, await loadTensors('model.safetensors', device), {
  *   map: (name, { shape }) =>
- *     name.endsWith('.attn.bias') ? null : { name, ...(turned.test(name) && shape.length === 2 && { permute: [1, 0] }) },
+ *     name.endsWith('.attn.bias') ? null : { name, ...(isTurned(name, shape) && { permute: [1, 0] }) },
  * });
  *
  * @throws ERR_STATE for tensors that are missing, left over or of another shape, with counts, the first five of each

@@ -46,7 +46,7 @@ export interface Part {
 }
 
 /**
- * All parts of a model in the order of fields, owners before what they hold. An object that holds itself is walked once.
+ * All parts of a model in the order of fields, owners before what they hold. One that holds itself is walked once.
  * @throws ERR_ARGUMENT for tensors in a `Map` or a `Set`, whose elements have no names, and for a proxy of a tensor;
  * ERR_DISPOSED
  */

@@ -132,7 +132,7 @@ export class Arena {
     this.calls += 1;
   }
 
-  /** Where there is too much, shapes that this call has not seen go, those that were not seen for longest first. */
+  /** Of too much, shapes that this call has not seen go, those that were not seen for longest first. */
   #evict(): void {
     if (this.#bytes <= mostBytes * this.#largest) return;
     for (const [key, shelf] of [...this.#shelves].sort(([, a], [, b]) => a.lastCall - b.lastCall))

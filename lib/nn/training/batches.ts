@@ -18,7 +18,7 @@ export interface BatchesOptions {
   size: number;
   /** Of the order: whole, 0 to 2^53 − 1. It has no default. */
   seed: number;
-  /** Where the sequence begins, such as after a batch of another run. Default: at its beginning. */
+  /** The place at which the sequence begins, such as after a batch of another run. Default: at its beginning. */
   from?: BatchPlace | undefined;
 }
 

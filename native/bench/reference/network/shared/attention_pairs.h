@@ -13,7 +13,7 @@ struct AttentionPairs {
   template <class Op>
   explicit AttentionPairs(const Op& op)
       : AttentionPairs(op, op.q ? op.q : op.qkv, op.kv ? op.kv : op.qkv) {}
-  // What lies as the operands do.
+  // Tensors that lie as the operands do.
   template <class Op>
   AttentionPairs(const Op& op, const View& of_queries, const View& of_keys)
       : heads(heads_of(op)),
@@ -57,8 +57,8 @@ struct AttentionPairs {
   }
 };
 
-// What rounding x to the operands' type moves it by, where that has 16 bits: an instruction that
-// multiplies matrices may take it so. By what the sizes of terms are multiplied by.
+// Rounding x to the operands' type moves it by this, where that has 16 bits: an instruction that
+// multiplies matrices may take it so. Less the factor that sizes of terms are multiplied by.
 inline double rounding_of(Dtype dtype, double x, double growth) {
   constexpr double kLeastHalf = 0x1p-25;  // half the distance of f16's subnormal numbers
   if (!is_half(dtype)) return 0;

@@ -157,8 +157,8 @@ void exponentials(const TileKeys& t, const T* max, T* scores, T* sums) {
     std::fill_n(scores + key * kTilePlaces, t.width, T(0));
 }
 
-// scores[key, query] of rows of keys and columns of queries, or added to them; on the diagonal those
-// alone that some step of queries sees.
+// scores[key, query] of rows of keys and columns of queries, or added to them; on the diagonal
+// those alone that some step of queries sees.
 template <Start start = Start::kZero, class T>
 void score_tile(const TileKeys& t, int64_t size, const T* rows, int64_t stride, const T* columns,
                 T* scores) {

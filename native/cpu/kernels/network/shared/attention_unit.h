@@ -1,4 +1,4 @@
-// What forward and backward passes of attention share: the keys and values of a head, and the tiles
+// Forward and backward passes of attention share this: the keys and values of a head, and the tiles
 // that a tile of queries goes through.
 #pragma once
 #include "cpu/kernels/network/shared/attention_rows.h"
@@ -28,8 +28,8 @@ class Pieces {
 };
 
 // The places of a sequence's keys in tiles. The last query's own key ends a step and a tile with
-// it: then the diagonal runs from corner to corner of tiles. So there may be places before the first
-// key, which nobody sees.
+// it: then the diagonal runs from corner to corner of tiles. So there may be places before the
+// first key, which nobody sees.
 struct KeyPlaces {
   int64_t before, counted, tiled;  // places: before the keys, keys that count, all in whole tiles
   int64_t shift;                   // from a query's place to that of its own key

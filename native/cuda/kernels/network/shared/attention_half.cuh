@@ -131,7 +131,7 @@ class HalfAttention {
  private:
   static constexpr int kChunk = 8, kChunks = size / kChunk;  // 16 bytes; of a row
 
-  // Chunks of a row change places by the row: neither copies nor eight rows of a matrix share banks.
+  // Chunks of a row change places by the row: no copies and no eight rows of a matrix share banks.
   static __device__ __forceinline__ int place(int row, int chunk) {
     const int by = kChunks == 4 ? row / 2 % 4 : row % 8;
     return row * size + (chunk ^ by) * kChunk;

@@ -27,7 +27,7 @@ class PlainAttention {
   using Sums = T[kRows][kElements];
 
  private:
-  // What a thread has at once of a row of `count` of its elements.
+  // Elements that a thread has at once, of `count` in its part of a row.
   template <int count>
   static constexpr int kTogether = count < kVector ? count : kVector;
   static constexpr int kDepth = 16;
