@@ -220,6 +220,16 @@ export const cases = (n: number): readonly Case[] => {
         nn.attention({ qkv: { weight: qkv!, bias: bias! }, out: { weight: out! } }, nn.softmax(x!), { heads: 2 }),
     },
     {
+      name: 'attention of turned heads',
+      params: { x: [2, 3, n], qkv: [16, n], out: [2, 8] },
+      call: ({ x, qkv, out }) =>
+        nn.attention({ qkv: { weight: qkv! }, out: { weight: out! } }, nn.softmax(x!), {
+          heads: 2,
+          kvHeads: 1,
+          rope: { base: 50, layout: 'interleaved' },
+        }),
+    },
+    {
       name: 'attention of grouped heads to the places that count',
       params: { x: [count, 3, n], qkv: [8, n], out: [3, 4] },
       call: ({ x, qkv, out }, lengths) =>

@@ -1,11 +1,12 @@
 import { refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
-import { count, flag, kind, optional, readOptions, required, type Schema } from '../../core/schema.ts';
+import { count, flag, kind, nested, optional, readOptions, required, type Schema } from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
 import type { Applied } from '../model/replace-layers.ts';
 import { defineOwn } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 import { type Linear, linear } from './linear.ts';
+import { angles, turnHeads } from './rope.ts';
 
 /** The linear layers around {@link attention}. */
 export interface Attention {
@@ -23,15 +24,25 @@ export interface AttentionOptions {
   kvHeads?: number | undefined;
   /** True: a place sees itself and those before it. Default: true. */
   causal?: boolean | undefined;
+  /** Turns queries and keys by their places first, as {@link rope} does. Default: no turn. */
+  rope?: { base?: number | undefined; layout?: 'halves' | 'interleaved' | undefined } | undefined;
   /** i32`[B]`: so many places of each sequence count as keys. Default: all. */
   lengths?: Tensor | undefined;
 }
 
-const schema: Schema<{ heads: number; kvHeads: number | undefined; causal: boolean; lengths: Tensor | undefined }> = {
+interface Given {
+  heads: number;
+  kvHeads: number | undefined;
+  causal: boolean;
+  lengths: Tensor | undefined;
+  rope: { base: number; layout: 'halves' | 'interleaved' } | undefined;
+}
+const schema: Schema<Given> = {
   heads: required(count(1)),
   kvHeads: optional(count(1)),
   causal: flag(true),
   lengths: kind(isTensor, 'a tensor'),
+  rope: optional(nested(angles)),
 };
 
 const own = defineOwn(
@@ -63,6 +74,8 @@ const own = defineOwn(
  * @throws ERR_ARGUMENT for what is no option, and where kvHeads does not divide heads; ERR_SHAPE, ERR_DTYPE
  */
 export function attention(layer: Attention, x: Arg, options: AttentionOptions): Value {
-  const { heads, kvHeads = heads, causal, lengths } = readOptions('nn.attention', options, schema);
-  return linear(layer.out, own(linear(layer.qkv, x), heads, kvHeads, causal ? 'causal' : 'none', lengths));
+  const { heads, kvHeads = heads, causal, lengths, rope } = readOptions('nn.attention', options, schema);
+  const qkv = linear(layer.qkv, x);
+  const turned = rope ? turnHeads(qkv, heads + 2 * kvHeads, heads + kvHeads, rope.base, rope.layout) : qkv;
+  return linear(layer.out, own(turned, heads, kvHeads, causal ? 'causal' : 'none', lengths));
 }

@@ -18,27 +18,32 @@ export interface RopeOptions {
   offset?: number | Tensor | undefined;
 }
 
-const schema: Schema<{ heads: number; base: number; layout: Layout; offset: number | Tensor | undefined }> = {
-  heads: required(count(1)),
+/** @internal How pairs turn. */
+export const angles: Schema<{ base: number; layout: Layout }> = {
   base: positive(10000),
   layout: word<Layout>(['halves', 'interleaved'], 'halves'),
+};
+const schema: Schema<{ heads: number; base: number; layout: Layout; offset: number | Tensor | undefined }> = {
+  heads: required(count(1)),
+  ...angles,
   offset: kind((x) => isTensor(x) || Number.isSafeInteger(x), 'a whole number or a tensor'),
 };
 
-const own = defineOwn(
+/** @internal Of the first `turned` heads alone; 0: of all. */
+export const turnHeads = defineOwn(
   'rope',
-  (f, x: Arg, heads: number, base: number, layout: Layout, offset: number | Tensor | undefined) => {
+  (f, x: Arg, heads: number, turned: number, base: number, layout: Layout, offset?: number | Tensor | undefined) => {
     const { device } = f;
     const shift = typeof offset === 'number' ? { offset } : { offsets: offset };
-    const turned = (from: Tensor, out: Tensor, turn: 'forward' | 'backward') =>
-      ops.rope(device, { x: from, out, heads, base, layout, turn, ...shift });
+    const run = (from: Tensor, out: Tensor, turn: 'forward' | 'backward') =>
+      ops.rope(device, { x: from, out, heads, turned, base, layout, turn, ...shift });
     const out = f.buffer(x.shape, x.dtype);
-    turned(tensorOf(x), out, 'forward');
+    run(tensorOf(x), out, 'forward');
     return {
       out,
       inputs: [x],
-      backward: (grad, to) => to.set(x, (dx) => turned(grad, dx, 'backward'), true),
-      tangent: (d, dout) => turned(d(x)!, dout, 'forward'),
+      backward: (grad, to) => to.set(x, (dx) => run(grad, dx, 'backward'), true),
+      tangent: (d, dout) => run(d(x)!, dout, 'forward'),
     };
   },
 );
@@ -49,5 +54,5 @@ const own = defineOwn(
  */
 export function rope(x: Arg, options: RopeOptions): Value {
   const { heads, base, layout, offset } = readOptions('nn.rope', options, schema);
-  return own(x, heads, base, layout, offset);
+  return turnHeads(x, heads, 0, base, layout, offset);
 }
