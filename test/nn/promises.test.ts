@@ -7,7 +7,7 @@ import { AdamW, Device, OrthokitError, Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
 import { Folder } from '../files/folder.ts';
 import { normal } from '../support/data.ts';
-import { devices } from '../support/devices.ts';
+import { devices, onlyCpu } from '../support/devices.ts';
 import { cases, count, labels } from './cases.ts';
 
 describe.each(devices)('promises of orthokit/nn on %s', (kind) => {
@@ -198,7 +198,7 @@ describe.each(devices)('promises of orthokit/nn on %s', (kind) => {
   });
 });
 
-describe('sources of orthokit', () => {
+describe.each(onlyCpu)('sources of orthokit, seen from the %s', () => {
   it('draw no number that a seed does not give', () => {
     const root = path.join(import.meta.dirname, '..', '..', 'lib');
     const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));

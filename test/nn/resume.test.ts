@@ -1,9 +1,9 @@
 // Devices: cpu, cuda
 // Training goes on in a new process to the same bits: 100 steps are 50, a new process, and 50.
 import { writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Folder } from '../files/folder.ts';
-import { kind } from '../support/devices.ts';
+import { devices, kind } from '../support/devices.ts';
 import { compileLibrary, runScript } from '../support/library.ts';
 
 const code = new Folder();
@@ -73,14 +73,16 @@ interface Result {
 }
 const run = (...args: readonly string[]): unknown => JSON.parse(runScript(code.file('train.js'), ...args));
 
-it('resumes to the same bits, and each part of the checkpoint is needed', () => {
-  const whole = run('begin', code.path, '2') as Result;
-  expect(whole.losses).toHaveLength(100);
-  const { nothing, ...others } = run('go on', code.path, '1') as Record<string, Result>;
-  expect(nothing).toEqual({ losses: whole.losses.slice(50), weights: whole.weights });
-  expect(Object.keys(others)).toEqual(['model', 'optimizer', 'calls', 'data']);
-  for (const [part, { losses, weights }] of Object.entries(others)) {
-    expect(losses, part).not.toEqual(whole.losses.slice(50));
-    expect(weights, part).not.toEqual(whole.weights);
-  }
+describe.each(devices)('training on %s', () => {
+  it('resumes to the same bits, and each part of the checkpoint is needed', () => {
+    const whole = run('begin', code.path, '2') as Result;
+    expect(whole.losses).toHaveLength(100);
+    const { nothing, ...others } = run('go on', code.path, '1') as Record<string, Result>;
+    expect(nothing).toEqual({ losses: whole.losses.slice(50), weights: whole.weights });
+    expect(Object.keys(others)).toEqual(['model', 'optimizer', 'calls', 'data']);
+    for (const [part, { losses, weights }] of Object.entries(others)) {
+      expect(losses, part).not.toEqual(whole.losses.slice(50));
+      expect(weights, part).not.toEqual(whole.weights);
+    }
+  });
 });

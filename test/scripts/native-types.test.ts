@@ -59,7 +59,7 @@ it('demands are noted on examples, on their variants, and on calls that are chec
   const all = new Map<string, string[]>(
     described().map((op: typeof rowSoftmax) => [op.name, op.demands.map(({ words }) => words)]),
   );
-  expect(all.get('row_softmax')).toContain('x must be a matrix');
+  expect(all.get('row_softmax')).toContain('x must be floating');
   // Of a word that no example has; of operands that no example leaves out; of `checked`.
   expect(all.get('sgd')).toContain('momenta are missing for nesterov');
   expect(all.get('softmin')).toContain('of is rows for x and y');
