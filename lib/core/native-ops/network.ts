@@ -254,7 +254,9 @@ export interface OpsOfGroup {
    * Numerics: sums in f64 in a fixed order, of distances from the first row, of f64 in two passes; mean,
    * variance and moments from them in f64, rounded once; out in f64, or in f32 within 4 ulp of the
    * largest of |outⱼ − biasⱼ|, |biasⱼ| and |outⱼ|. A column of equal elements becomes the bias; a column that
-   * holds a NaN or an infinity becomes NaN. Deviations above 1e37 lose digits in f32.
+   * holds a NaN or an infinity becomes NaN, as do its mean, variance and moments. Running moments, weights
+   * and biases that are infinite make of their column what the formula says. Deviations above 1e37 lose
+   * digits in f32.
    * Traffic: two reads of x, one write of out.
    * ```
    *
@@ -308,7 +310,7 @@ export interface OpsOfGroup {
    * symmetric, so that this without a weight is also its derivative along grad.
    * Numerics: sums in f64 in a fixed order; gradX from them in f64, or in f32 within 6 ulp of the
    * largest of its terms, each times |weightⱼ| rⱼ, and of |betaX gradXᵢⱼ|. A NaN or an infinity leaves no
-   * finite number in its column.
+   * finite number in its column; infinite terms of gradX, each times weightⱼ rⱼ, that differ in sign make NaN.
    * Traffic: two reads of grad and of x, one write of gradX.
    * ```
    *

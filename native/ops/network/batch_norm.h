@@ -26,7 +26,9 @@ struct BatchNorm {
   Numerics: sums in f64 in a fixed order, of distances from the first row, of f64 in two passes; mean,
   variance and moments from them in f64, rounded once; out in f64, or in f32 within 4 ulp of the
   largest of |outⱼ − biasⱼ|, |biasⱼ| and |outⱼ|. A column of equal elements becomes the bias; a column that
-  holds a NaN or an infinity becomes NaN. Deviations above 1e37 lose digits in f32.
+  holds a NaN or an infinity becomes NaN, as do its mean, variance and moments. Running moments, weights
+  and biases that are infinite make of their column what the formula says. Deviations above 1e37 lose
+  digits in f32.
   Traffic: two reads of x, one write of out.
   )";
   static constexpr const char* examples[] = {

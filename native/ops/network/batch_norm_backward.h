@@ -17,7 +17,7 @@ struct BatchNormBackward {
   symmetric, so that this without a weight is also its derivative along grad.
   Numerics: sums in f64 in a fixed order; gradX from them in f64, or in f32 within 6 ulp of the
   largest of its terms, each times |weightⱼ| rⱼ, and of |betaX gradXᵢⱼ|. A NaN or an infinity leaves no
-  finite number in its column.
+  finite number in its column; infinite terms of gradX, each times weightⱼ rⱼ, that differ in sign make NaN.
   Traffic: two reads of grad and of x, one write of gradX.
   )";
   static constexpr const char* examples[] = {

@@ -87,6 +87,20 @@ describe.each(devices)('batchNormBackward on %s', (kind) => {
     expect([...(await valuesOf(gradX))]).toEqual([1 - 1.5 - 3.5, NaN, 2 - 1.5 - 3 * 3.5, NaN]);
     expect([...(await valuesOf(gradBias))]).toEqual([3, NaN]);
   });
+
+  it.each(['f32', 'f64'] as const)('adds infinite terms in %s, which are NaN if they differ in sign', async (dtype) => {
+    // Columns: an infinite gradient, element of x, mean, weight.
+    const grad = tensorOf(device, [Infinity, 1, 1, 2, 1, 1, 1, 2], [2, 4], dtype);
+    const x = tensorOf(device, [1, Infinity, 3, 1, -1, 1, 4, 3], [2, 4], dtype);
+    const weight = tensorOf(device, [1, 1, 1, Infinity], [4], dtype);
+    const moments = tensorOf(device, [0, 0, Infinity, 5, 1, 1, 1, 1], [2, 4], 'f64');
+    const gradX = Tensor.zeros(device, [2, 4], { dtype });
+    const [gradWeight, gradBias] = [1, 2].map(() => Tensor.zeros(device, [4], { dtype }));
+    ops.batchNormBackward(device, { grad, x, weight, moments, gradX, gradWeight: gradWeight!, gradBias: gradBias! });
+    expect([...(await valuesOf(gradX))]).toEqual([NaN, -Infinity, -Infinity, NaN, NaN, -Infinity, -Infinity, NaN]);
+    expect([...(await valuesOf(gradWeight!))]).toEqual([Infinity, Infinity, -Infinity, -12]);
+    expect([...(await valuesOf(gradBias!))]).toEqual([Infinity, 2, 2, 4]);
+  });
 });
 
 const valid = (device: Device) => ({

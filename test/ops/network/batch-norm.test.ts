@@ -106,6 +106,32 @@ describe.each(devices)('batchNorm on %s', (kind) => {
     expect(values[5]).toBeCloseTo(1, 6);
     expect(values[11]).toBeCloseTo(-1, 6);
   });
+
+  it.each(['f32', 'f64'] as const)('of a column of %s with an infinity in any row makes all NaN', async (dtype) => {
+    const columns = [
+      [Infinity, 1, 2],
+      [1, 2, Infinity],
+      [1, -Infinity, NaN],
+      [-Infinity, 1, Infinity],
+    ];
+    const rows = [0, 1, 2].flatMap((i) => columns.map((column) => column[i]!));
+    const x = tensorOf(device, rows, [3, 4], dtype);
+    const [mean, variance] = [1, 2].map((value) => Tensor.full(device, [4], value, { dtype }));
+    const moments = Tensor.zeros(device, [2, 4], { dtype: 'f64' });
+    ops.batchNorm(device, { x, out: x, mean: mean!, variance: variance!, moments });
+    for (const tensor of [x, mean!, variance!, moments])
+      expect([...(await valuesOf(tensor))]).toEqual(Array(tensor.size).fill(NaN));
+  });
+
+  it('has the infinities of its formula where running moments, weights or biases are infinite', async () => {
+    const of = (values: number[]) => tensorOf(device, values, [values.length], 'f64');
+    const [mean, variance] = [of([Infinity, 0, 1, 0, 1]), of([1, Infinity, 1, 1, 1])];
+    const [weight, bias] = [of([-1, 1, Infinity, 1, Infinity]), of([0, 3, 0, -Infinity, -Infinity])];
+    const x = tensorOf(device, [1, 2, 3, 4, 5, 1, 2, -3, 4, -5], [2, 5], 'f64');
+    ops.batchNorm(device, { x, weight, bias, mean, variance, out: x, using: 'running' });
+    const first = [Infinity, 3, Infinity, -Infinity, NaN];
+    expect([...(await valuesOf(x))]).toEqual([...first, Infinity, 3, -Infinity, -Infinity, -Infinity]);
+  });
 });
 
 const valid = (device: Device) => ({

@@ -20,6 +20,7 @@ static void batch_norm(const BatchNorm& op) {
         const long double distance = values(op.x)[i * columns + j] - mean;
         variance += distance * distance / static_cast<long double>(rows);
       }
+      if (std::isnan(variance)) mean = variance;  // the column holds a NaN or an infinity
       move_on(op.mean, j, double(mean));
       move_on(op.variance, j, double(variance) * double(rows) / double(rows - 1));
     }

@@ -1,6 +1,6 @@
 #include "ops/network/batch_norm_backward.h"
 
-#include "bench/reference/reference.h"
+#include "bench/reference/shared/inner_product.h"
 
 namespace orthokit::bench {
 
@@ -14,10 +14,11 @@ static GradientOfColumn gradient_of(const BatchNormBackward& op, int64_t j) {
   for (int64_t at = j; at < rows * columns; at += columns) {
     by_bias += values(op.grad)[at];
     by_weight += static_cast<long double>(values(op.grad)[at]) *
-                 (static_cast<long double>(values(op.x)[at]) - mean) * inverse;
+                 (static_cast<long double>(values(op.x)[at]) - mean);
   }
-  return {double(by_weight), double(by_bias), inverse * (op.weight ? values(op.weight)[j] : 1),
-          mean, inverse};
+  double scale = inverse * (op.weight ? values(op.weight)[j] : 1);
+  if (factor_in(op.x.dtype, scale) == 0) scale = 0;  // times an infinity, it is NaN
+  return {double(by_weight * inverse), double(by_bias), scale, mean, inverse};
 }
 
 static void batch_norm_backward(const BatchNormBackward& op) {
@@ -29,9 +30,10 @@ static void batch_norm_backward(const BatchNormBackward& op) {
     const GradientOfColumn own = gradient_of(op, j);
     for (int64_t at = j; at < rows * columns; at += columns) {
       const double h = (values(op.x)[at] - own.mean) * own.inverse;
-      const double g =
-          values(op.grad)[at] - own.by_bias / double(rows) - h * own.by_weight / double(rows);
-      add(op.grad_x, at, own.scale * g, op.beta_x);
+      // Each term times the scale: if that is infinite, their signs count, not that of their sum.
+      const double g = own.scale * values(op.grad)[at] - own.scale * own.by_bias / double(rows) -
+                       own.scale * h * own.by_weight / double(rows);
+      add(op.grad_x, at, g, op.beta_x);
     }
     add(op.grad_weight, j, own.by_weight, op.beta_weight);
     add(op.grad_bias, j, own.by_bias, op.beta_bias);

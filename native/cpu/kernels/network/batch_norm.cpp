@@ -43,6 +43,9 @@ static BatchStatistics statistics_of(const S* x, int64_t rows, int64_t columns, 
     }
   }
   if (rows == 0) std::fill_n(variance, columns, 0.0);
+  // Of a column with an infinity, the order of its rows would tell whether the mean is one.
+  for (int64_t j = 0; j < columns; ++j)
+    if (std::isnan(variance[j])) center[j] = variance[j];
   return {center, variance};
 }
 
@@ -54,7 +57,8 @@ static void move_on(const BatchNorm& op, const View& running, const double* now,
     to[j] = T((1 - op.momentum) * double(to[j]) + op.momentum * (now[j] * factor));
 }
 
-// (x − center) scale + shift, where the last has what the center lacks of the mean.
+// (x − center) scale + shift, where the last has what the center lacks of the mean: nothing, if the
+// mean is infinite or the scale is.
 template <class T>
 struct ColumnMap {
   T *center, *scale, *shift;
@@ -62,7 +66,8 @@ struct ColumnMap {
       : center(stream.scratch<T>(3 * columns)), scale(center + columns), shift(scale + columns) {}
   void set(int64_t j, double mean, double slope, double bias) {
     center[j] = T(mean), scale[j] = T(slope);
-    shift[j] = T(bias - (mean - double(center[j])) * slope);
+    const double lacking = (mean - double(center[j])) * slope;
+    shift[j] = T(std::isfinite(lacking) ? bias - lacking : bias);
   }
 };
 

@@ -1,5 +1,7 @@
 #include "ops/network/batch_norm_backward.h"
 
+#include <cmath>
+
 #include "cpu/kernels/network/shared/channels.h"
 #include "cpu/kernels/network/shared/column_sums.h"
 
@@ -18,7 +20,8 @@ struct GradientSums {
   }
 };
 
-// grad · scale + (x − center) · slope + shift: three numbers of each column, and its center.
+// grad · scale + (x − center) · slope + shift: three numbers of each column, and its center. The
+// shift has what the center lacks of the mean: nothing, if the mean is infinite or the slope is.
 template <class T>
 struct GradientMap {
   T *center, *scale, *slope, *shift;
@@ -69,7 +72,9 @@ static void batch_norm_backward(const BatchNormBackward& op, Stream& stream) {
       const double scale = inverse[j] * (op.weight ? convert<double>(op.weight.as<S>()[j]) : 1);
       const double slope = -scale * inverse[j] * inverse[j] * sums[columns + j] / double(rows);
       map.center[j] = T(mean[j]), map.scale[j] = T(scale), map.slope[j] = T(slope);
-      map.shift[j] = T(-scale * sums[j] / double(rows) - (mean[j] - double(map.center[j])) * slope);
+      const double shift = -scale * sums[j] / double(rows),
+                   lacking = (mean[j] - double(map.center[j])) * slope;
+      map.shift[j] = T(std::isfinite(lacking) ? shift - lacking : shift);
     }
     apply<S>(op, map, stream);
   }

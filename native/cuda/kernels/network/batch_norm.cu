@@ -32,7 +32,8 @@ struct CenterOfColumn {
   }
 };
 
-// (x − center) scale + shift, where the last has what the center lacks of the mean.
+// (x − center) scale + shift, where the last has what the center lacks of the mean: nothing, if the
+// mean is infinite or the scale is.
 template <class T>
 struct ColumnMap {
   T *center, *scale, *shift;
@@ -64,12 +65,15 @@ struct SettleColumn {
       const double count = double(rows), offset = sums[0] / count;
       m = of.middle(column) + offset, v = (sums[1] - sums[0] * offset) / count;
       v = v < 0 ? 0 : v;
+      // Of a column with an infinity, the order of its rows would tell whether the mean is one.
+      m = isnan(v) ? v : m;
       move_on(mean, column, m), move_on(variance, column, v * (count / (count - 1)));
     }
     const double inverse = 1 / sqrt(v + eps), slope = inverse * element(weight, column);
     if (moments) moments[column] = m, moments[of.columns + column] = inverse;
     map.center[column] = T(m), map.scale[column] = T(slope);
-    map.shift[column] = T(element(bias, column) - (m - double(map.center[column])) * slope);
+    const double lacking = (m - double(T(m))) * slope;
+    map.shift[column] = T(element(bias, column) - (isfinite(lacking) ? lacking : 0));
   }
 };
 

@@ -20,7 +20,8 @@ struct GradientSums {
   }
 };
 
-// grad · scale + (x − center) · slope + shift: three numbers of each column, and its center.
+// grad · scale + (x − center) · slope + shift: three numbers of each column, and its center. The
+// shift has what the center lacks of the mean: nothing, if the mean is infinite or the slope is.
 template <class T>
 struct GradientMap {
   T *center, *scale, *slope, *shift;
@@ -45,8 +46,8 @@ struct SettleGradient {
         inverse * convert<double>(weight.data ? weight.data[column] : weight.value);
     const double slope = -scale * inverse * inverse * sums[1] / double(rows);
     map.center[column] = T(mean), map.scale[column] = T(scale), map.slope[column] = T(slope);
-    map.shift[column] =
-        T(-scale * sums[0] / double(rows) - (mean - double(map.center[column])) * slope);
+    const double lacking = (mean - double(T(mean))) * slope;
+    map.shift[column] = T(-scale * sums[0] / double(rows) - (isfinite(lacking) ? lacking : 0));
     add(grad_weight, column, sums[1] * inverse, beta_weight);
     add(grad_bias, column, sums[0], beta_bias);
   }
