@@ -361,8 +361,8 @@ export interface OpsOfGroup {
    * Numerics: products and sums in f32, f64 where x is, rounded once to x's dtype; on the CPU kernels
    * of 3 × 3 at stride 1 by Winograd's F(2 × 2, 3 × 3) (Lavin and Gray 2016), whose rounding is
    * relative to the products of all pixels under a kernel with all its elements, channel by channel.
-   * NaN and infinities of x go where they are multiplied, to no other place. An infinite kernel may be
-   * multiplied by the zeros beyond the edges, or not.
+   * NaN and infinities of x go where they are multiplied, to no other place; those of kernel too on
+   * the CPU, whereas CUDA may multiply them by the zeros beyond the edges.
    * Traffic: one read of x and kernel, one write of out; a few rows of an image with its padding are
    * copied at a time.
    * ```
@@ -408,8 +408,8 @@ export interface OpsOfGroup {
    *     x[n, h, w, c] is in, + beta · gradX[n, h, w, c].
    * Numerics: products and sums in f32, f64 where grad is, rounded once to grad's dtype; on the CPU
    * kernels of 3 × 3 at stride 1 as conv2d multiplies them. beta = 0 does not read gradX. NaN and
-   * infinities of grad go where they are multiplied, to no other place. An infinite kernel may be
-   * multiplied by zeros beyond the edges of grad, or not.
+   * infinities of grad go where they are multiplied, to no other place; those of kernel too on the
+   * CPU, whereas CUDA may multiply them by zeros beyond the edges of grad.
    * Traffic: one read of grad and kernel, one write of gradX; a few rows of an image of grad are
    * copied at a time.
    * ```
@@ -456,8 +456,8 @@ export interface OpsOfGroup {
    * Numerics: products and sums in f32, f64 where grad is, rounded once to grad's dtype; a sum is made
    * of those of some pixels each, in a fixed order; on the CPU kernels of 3 × 3 at stride 1 as conv2d
    * multiplies them. beta = 0 does not read gradKernel. NaN and infinities of x go where they are
-   * multiplied, to no other place. An infinite grad may be multiplied by the zeros beyond the edges of
-   * x, or not.
+   * multiplied, to no other place; those of grad too on the CPU, whereas CUDA may multiply them by the
+   * zeros beyond the edges of x.
    * Traffic: one read of grad and x, one write of gradKernel; a few rows of an image are copied at a
    * time.
    * ```

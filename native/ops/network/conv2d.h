@@ -17,8 +17,8 @@ struct Conv2d {
   Numerics: products and sums in f32, f64 where x is, rounded once to x's dtype; on the CPU kernels
   of 3 × 3 at stride 1 by Winograd's F(2 × 2, 3 × 3) (Lavin and Gray 2016), whose rounding is
   relative to the products of all pixels under a kernel with all its elements, channel by channel.
-  NaN and infinities of x go where they are multiplied, to no other place. An infinite kernel may be
-  multiplied by the zeros beyond the edges, or not.
+  NaN and infinities of x go where they are multiplied, to no other place; those of kernel too on
+  the CPU, whereas CUDA may multiply them by the zeros beyond the edges.
   Traffic: one read of x and kernel, one write of out; a few rows of an image with its padding are
   copied at a time.
   )";

@@ -13,8 +13,8 @@ struct Conv2dBackwardInput {
       x[n, h, w, c] is in, + beta · gradX[n, h, w, c].
   Numerics: products and sums in f32, f64 where grad is, rounded once to grad's dtype; on the CPU
   kernels of 3 × 3 at stride 1 as conv2d multiplies them. beta = 0 does not read gradX. NaN and
-  infinities of grad go where they are multiplied, to no other place. An infinite kernel may be
-  multiplied by zeros beyond the edges of grad, or not.
+  infinities of grad go where they are multiplied, to no other place; those of kernel too on the
+  CPU, whereas CUDA may multiply them by zeros beyond the edges of grad.
   Traffic: one read of grad and kernel, one write of gradX; a few rows of an image of grad are
   copied at a time.
   )";

@@ -16,14 +16,15 @@ struct Conv2dBackwardKernel {
   Numerics: products and sums in f32, f64 where grad is, rounded once to grad's dtype; a sum is made
   of those of some pixels each, in a fixed order; on the CPU kernels of 3 × 3 at stride 1 as conv2d
   multiplies them. beta = 0 does not read gradKernel. NaN and infinities of x go where they are
-  multiplied, to no other place. An infinite grad may be multiplied by the zeros beyond the edges of
-  x, or not.
+  multiplied, to no other place; those of grad too on the CPU, whereas CUDA may multiply them by the
+  zeros beyond the edges of x.
   Traffic: one read of grad and x, one write of gradKernel; a few rows of an image are copied at a
   time.
   )";
   static constexpr const char* examples[] = {
       "grad=f32[3x9x7x10] x=f32[3x9x7x9] gradKernel=f32[10x3x3x9] padding=1",
       "grad=f32[2x4x5x20] x=f32[2x8x11x17] gradKernel=f32[20x3x5x17] stride=2 padding=1 beta=1",
+      "grad=f32[3x5x1x13] x=f32[3x5x1x5] gradKernel=f32[13x3x3x5] padding=1",
       "grad=f32[2x8x7x33] x=f32[2x10x9x32] gradKernel=f32[33x3x3x32]",
       "grad=f32[1x5x9x6] x=f32[1x9x9x4] gradKernel=f32[6x3x2x2] padding=0,1 dilation=2 groups=2",
       "grad=f32[3x28x28x8] x=f32[3x28x28x1] gradKernel=f32[8x3x3x1] padding=1",

@@ -84,6 +84,27 @@ const valid = (device: Device) => ({
   groups: 2,
 });
 describe.each(onlyCpu)('conv2dBackwardInput', () => {
+  it.each([
+    [3, 1],
+    [8, 1],
+    [32, 1],
+    [16, 16],
+  ])('infinite kernels of %i channels in %i groups leave the zeros beyond the edges', async (channels, groups) => {
+    const device = Device.open('cpu');
+    const taps = new Float32Array((channels * 9 * channels) / groups).fill(1);
+    taps[0] = Infinity; // over the pixel above and to the left
+    const kernel = Tensor.from(device, taps, [channels, 3, 3, channels / groups]);
+    const grad = Tensor.full(device, [1, 9, 9, channels], 1);
+    const gradX = Tensor.zeros(device, [1, 9, 9, channels]);
+    ops.conv2dBackwardInput(device, { grad, kernel, gradX, padding: [1], groups });
+    const expected = Float32Array.from({ length: gradX.size }, (_, at) => {
+      const [i, j] = [Math.floor(at / channels / 9), Math.floor(at / channels) % 9];
+      if (at % channels === 0 && i < 8 && j < 8) return Infinity;
+      return (channels / groups) * (i % 8 === 0 ? 2 : 3) * (j % 8 === 0 ? 2 : 3);
+    });
+    expect(await gradX.read()).toEqual(expected);
+    await device.close();
+  });
   refusesWrongFields('conv2dBackwardInput', valid);
   refuses('conv2dBackwardInput', valid, (device) => {
     const op = 'conv2dBackwardInput:';

@@ -90,6 +90,43 @@ const valid = (device: Device) => ({
   groups: 2,
 });
 describe.each(onlyCpu)('conv2dBackwardKernel', () => {
+  it.each([
+    [3, 1],
+    [32, 1],
+    [16, 16],
+  ])('an infinite grad of %i channels in %i groups leaves the zeros beyond the edges', async (channels, groups) => {
+    const device = Device.open('cpu');
+    const data = new Float32Array(9 * 9 * channels).fill(1);
+    data[0] = Infinity; // at the first pixel
+    data[(9 * 9 - 1) * channels + 1] = NaN; // at the last one
+    const grad = Tensor.from(device, data, [1, 9, 9, channels]);
+    const x = Tensor.full(device, [1, 9, 9, channels], 1);
+    const own = channels / groups;
+    const gradKernel = Tensor.zeros(device, [channels, 3, 3, own]);
+    ops.conv2dBackwardKernel(device, { grad, x, gradKernel, padding: [1], groups });
+    const expected = Float32Array.from({ length: gradKernel.size }, (_, at) => {
+      const [o, place] = [Math.floor(at / own / 9), Math.floor(at / own) % 9];
+      const [u, v] = [Math.floor(place / 3), place % 3];
+      if (o === 0 && u > 0 && v > 0) return Infinity;
+      if (o === 1 && u < 2 && v < 2) return NaN;
+      return (u === 1 ? 9 : 8) * (v === 1 ? 9 : 8);
+    });
+    expect(await gradKernel.read()).toEqual(expected);
+    await device.close();
+  });
+
+  it('taps that lie on no pixel stay 0 with a grad of NaN', async () => {
+    const device = Device.open('cpu');
+    const grad = Tensor.full(device, [3, 5, 1, 13], NaN);
+    const x = Tensor.full(device, [3, 5, 1, 5], 1);
+    const gradKernel = Tensor.zeros(device, [13, 3, 3, 5]);
+    ops.conv2dBackwardKernel(device, { grad, x, gradKernel, padding: [1] });
+    const expected = Float32Array.from({ length: gradKernel.size }, (_, at) =>
+      Math.floor(at / 5) % 3 === 1 ? NaN : 0,
+    );
+    expect(await gradKernel.read()).toEqual(expected);
+    await device.close();
+  });
   refusesWrongFields('conv2dBackwardKernel', valid);
   refuses('conv2dBackwardKernel', valid, (device) => {
     const op = 'conv2dBackwardKernel:';

@@ -133,6 +133,26 @@ const valid = (device: Device) => ({
   groups: 2,
 });
 describe.each(onlyCpu)('conv2d', () => {
+  it.each([
+    [3, 1],
+    [32, 1],
+    [16, 16],
+  ])('infinite kernels of %i channels in %i groups leave the zeros beyond the edges', async (channels, groups) => {
+    const device = Device.open('cpu');
+    const taps = new Float32Array((channels * 9 * channels) / groups).fill(1);
+    taps[0] = Infinity; // over the pixel above and to the left
+    const kernel = Tensor.from(device, taps, [channels, 3, 3, channels / groups]);
+    const x = Tensor.full(device, [1, 9, 9, channels], 1);
+    const out = Tensor.zeros(device, [1, 9, 9, channels]);
+    ops.conv2d(device, { x, kernel, out, padding: [1], groups });
+    const expected = Float32Array.from({ length: out.size }, (_, at) => {
+      const [i, j] = [Math.floor(at / channels / 9), Math.floor(at / channels) % 9];
+      if (at % channels === 0 && i > 0 && j > 0) return Infinity;
+      return (channels / groups) * (i % 8 === 0 ? 2 : 3) * (j % 8 === 0 ? 2 : 3);
+    });
+    expect(await out.read()).toEqual(expected);
+    await device.close();
+  });
   refusesWrongFields('conv2d', valid, ['bias']);
   refuses('conv2d', valid, (device) => {
     const zeros = (...shape: number[]) => Tensor.zeros(device, shape);

@@ -1,6 +1,7 @@
 #include "ops/network/conv2d.h"
 
 #include "cpu/kernels/network/shared/conv2d_bands.h"
+#include "cpu/kernels/network/shared/convolve_inside.h"
 #include "cpu/kernels/network/shared/image_rows.h"
 #include "cpu/kernels/network/shared/pack_kernels.h"
 #include "cpu/kernels/network/shared/winograd.h"
@@ -26,11 +27,12 @@ class Forward {
     weights_ = stream.scratch<T>(groups_ * packed_);
     pack_kernels(op_.kernel, groups_, stream, weights_);
     if (op_.bias) pack_bias();
+    only_inside_ = s_.is_padded() && !are_finite(weights_, groups_ * packed_, stream);
   }
 
   void run() const {
     if constexpr (std::is_same_v<T, float>)
-      if (winograd_pays(s_))
+      if (!only_inside_ && winograd_pays(s_))
         return Winograd(op_.x, s_.padding[0], s_.padding[1], weights_, op_.out, 0, bias_, stream_)
             .run();
     const int64_t bands = (s_.out_height + band_ - 1) / band_, parts = bands * groups_;
@@ -83,7 +85,28 @@ class Forward {
                        kernels_,
                        0,
                        bias_ ? bias_ + g * whole_vectors<T>(kernels_) : nullptr};
-    convolve(walk, under.read(buffer), weights_ + g * packed_, to, by_channel_);
+    const T* image_rows = under.read(buffer);
+    if (only_inside_)
+      run_inside(image_rows, from, rows, weights_ + g * packed_, to);
+    else
+      convolve(walk, image_rows, weights_ + g * packed_, to, by_channel_);
+  }
+
+  void run_inside(const T* image, int64_t from, int64_t rows, const T* weights,
+                  const SumsTo<T>& to) const {
+    const auto for_taps = [&](int64_t i, int64_t j, auto&& f) {
+      for (int64_t u = 0; u < s_.kernel_height; ++u)
+        for (int64_t v = 0; v < s_.kernel_width; ++v) {
+          const int64_t down = u * s_.dilation[0], across = j * s_.stride[1] + v * s_.dilation[1],
+                        h = (from + i) * s_.stride[0] + down - s_.padding[0],
+                        w = across - s_.padding[1];
+          if (h >= 0 && h < s_.height && w >= 0 && w < s_.width)
+            f(u * s_.kernel_width + v,
+              image + ((i * s_.stride[0] + down) * wide_ + across) * pixel_);
+        }
+    };
+    convolve_inside(rows, s_.out_width, s_.kernel_height * s_.kernel_width, channels_, by_channel_,
+                    weights, to, for_taps);
   }
 
   Conv2d op_;
@@ -97,6 +120,7 @@ class Forward {
   int64_t band_, packed_;  // rows of out at once; packed elements of a group's kernels
   T* weights_;
   const T* bias_ = nullptr;
+  bool only_inside_;  // without the products of zeros beyond the edges, as these would be NaN
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "ops/network/conv2d_backward_input.h"
 
 #include "cpu/kernels/network/shared/conv2d_bands.h"
+#include "cpu/kernels/network/shared/convolve_inside.h"
 #include "cpu/kernels/network/shared/reach.h"
 #include "cpu/kernels/network/shared/scatter_input.h"
 #include "cpu/kernels/network/shared/winograd.h"
@@ -32,11 +33,12 @@ class BackwardInput {
     phases_ = stream.scratch<Phase>(rows_.count * columns_.count);
     for (int64_t p = 0; p < rows_.count * columns_.count; ++p)
       phases_[p] = phase(rows_.all[p / columns_.count], columns_.all[p % columns_.count]);
+    only_inside_ = !is_pointwise(s_) && !weights_are_finite();
   }
 
   void run() const {
     if constexpr (std::is_same_v<T, float>)
-      if (winograd_pays(s_))  // one phase, whose kernels are mirrored
+      if (!only_inside_ && winograd_pays(s_))  // one phase, whose kernels are mirrored
         return Winograd(op_.grad, 2 - s_.padding[0], 2 - s_.padding[1], phases_[0].weights,
                         op_.grad_x, float(op_.beta), nullptr, stream_)
             .run();
@@ -56,6 +58,12 @@ class BackwardInput {
     T* weights;
     int64_t packed;  // elements of a group's weights
   };
+
+  bool weights_are_finite() const {
+    for (int64_t p = 0; p < rows_.count * columns_.count; ++p)
+      if (!are_finite(phases_[p].weights, groups_ * phases_[p].packed, stream_)) return false;
+    return true;
+  }
 
   static Conv2dBackwardInput flattened(Conv2dBackwardInput op) {
     if (is_pointwise(op.sizes())) as_one_column(op.grad), as_one_column(op.grad_x);
@@ -130,8 +138,30 @@ class BackwardInput {
           channels_,
           T(op_.beta),
           nullptr};
-      if (walk.rows > 0) convolve(walk, grad, phase.weights + g * phase.packed, sums, by_channel_);
+      const T* weights = phase.weights + g * phase.packed;
+      if (walk.rows <= 0) continue;
+      if (only_inside_)
+        run_inside(grad, from, walk.rows, phase, weights, sums);
+      else
+        convolve(walk, grad, weights, sums, by_channel_);
     }
+  }
+
+  void run_inside(const T* grad, int64_t from, int64_t rows, const Phase& phase, const T* weights,
+                  const SumsTo<T>& to) const {
+    const Reach &row = phase.row, &column = phase.column;
+    const auto for_taps = [&](int64_t i, int64_t j, auto&& f) {
+      for (int64_t u = 0; u < row.count; ++u)
+        for (int64_t v = 0; v < column.count; ++v) {
+          const int64_t down = i + row.offset[u], across = j + column.offset[v];
+          if (from + down >= 0 && from + down < s_.out_height && across >= 0 &&
+              across < s_.out_width)
+            f(u * column.count + v,
+              grad + ((down - rows_.least) * wide_ + across + left_) * pixel_);
+        }
+    };
+    convolve_inside(rows, column.pixels, row.count * column.count, kernels_, by_channel_, weights,
+                    to, for_taps);
   }
 
   const Conv2dBackwardInput op_;
@@ -143,6 +173,7 @@ class BackwardInput {
   int64_t pixel_, left_, wide_;          // of grad as it is walked over
   int64_t under_, band_;  // rows of grad for a pixel; rows of a phase's pixels at once
   Phase* phases_;
+  bool only_inside_;  // without the products of zeros beyond the edges, as these would be NaN
 };
 
 template <class T>

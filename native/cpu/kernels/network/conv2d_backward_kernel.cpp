@@ -1,6 +1,7 @@
 #include "ops/network/conv2d_backward_kernel.h"
 
 #include "cpu/kernels/network/shared/conv2d_bands.h"
+#include "cpu/kernels/network/shared/convolve_inside.h"
 #include "cpu/kernels/network/shared/image_rows.h"
 #include "cpu/kernels/network/shared/winograd_kernel.h"
 #include "cpu/row_tile.h"
@@ -65,8 +66,17 @@ class BackwardKernel {
     return op;
   }
 
-  // The bands of a slot, for one panel of kernels.
+  // The bands of a slot, for one panel of kernels. Zeros beyond the edges times a grad that is not
+  // finite are NaN: then once more, without these products.
   void add_slot(int64_t sample, const Unit& unit, T* image_buffer, T* grad_buffer) const {
+    add_bands(sample, unit, image_buffer, grad_buffer, false);
+    if (!s_.is_padded() || are_finite(unit.sums, s_.depth() * unit.width)) return;
+    std::fill_n(unit.sums, s_.depth() * unit.width, T(0));
+    add_bands(sample, unit, image_buffer, grad_buffer, true);
+  }
+
+  void add_bands(int64_t sample, const Unit& unit, T* image_buffer, T* grad_buffer,
+                 bool only_inside) const {
     for (int64_t part = unit.from; part < unit.to; ++part) {
       const int64_t image = sample * images_ + part / bands_, from = part % bands_ * band_,
                     rows = std::min(band_, s_.out_height - from),
@@ -83,7 +93,10 @@ class BackwardKernel {
       const T* x = under.read(image_buffer);
       int64_t grad_row = s_.kernels;
       const T* grad = panel_of_grad(image, from, rows, unit, grad_buffer, grad_row);
-      add_band(x, grad, grad_row, rows, unit, part == unit.from);
+      if (only_inside)
+        add_inside(x, grad, grad_row, from, rows, unit);
+      else
+        add_band(x, grad, grad_row, rows, unit, part == unit.from);
     }
   }
 
@@ -105,17 +118,40 @@ class BackwardKernel {
 
   void add_band(const T* x, const T* grad, int64_t grad_row, int64_t rows, const Unit& unit,
                 bool first) const {
-    const int64_t step = s_.stride[1] * pixel_, depth = s_.depth();
+    const int64_t step = s_.stride[1] * pixel_;
     const bool one = s_.stride[0] * wide_ * pixel_ == s_.out_width * step;
     const Segments pixels{row_at_, one ? 1 : rows, one ? rows * s_.out_width : s_.out_width, step};
+    add_elements(0, s_.depth(), x, pixels, grad, grad_row, unit, first);
+  }
+
+  // The products with pixels of the image alone: row by row for each tap of the kernels.
+  void add_inside(const T* x, const T* grad, int64_t grad_row, int64_t from, int64_t rows,
+                  const Unit& unit) const {
+    const int64_t step = s_.stride[1] * pixel_;
+    for (int64_t u = 0; u < s_.kernel_height; ++u)
+      for (int64_t v = 0; v < s_.kernel_width; ++v) {
+        const auto [top, bottom] = s_.places_inside(0, u);
+        const auto [left, right] = s_.places_inside(1, v);
+        const Segments pixels{kNoOffset, 1, right - left, step};
+        const int64_t first = (u * s_.kernel_width + v) * s_.group_channels();
+        for (int64_t i = std::max(top, from); i < std::min(bottom, from + rows); ++i)
+          add_elements(first, s_.group_channels(), x + row_at_[i - from] + left * step, pixels,
+                       grad + ((i - from) * s_.out_width + left) * grad_row, grad_row, unit, false);
+      }
+  }
+
+  // Of `count` elements of the kernels.
+  void add_elements(int64_t from, int64_t count, const T* x, const Segments& pixels, const T* grad,
+                    int64_t grad_row, const Unit& unit, bool first) const {
     if (by_channel_) {
-      for (int64_t k = 0; k < depth; ++k)
+      for (int64_t k = from; k < from + count; ++k)
         add_channels(x + at_[k] + unit.first, pixels, grad, grad_row, unit.width,
                      unit.sums + k * unit.width, first);
       return;
     }
     const int64_t vectors = unit.width / kVectorSize<T>;
-    for_row_tiles(depth, vectors, [&](int64_t k, int64_t height) {
+    for_row_tiles(count, vectors, [&](int64_t at, int64_t height) {
+      const int64_t k = from + at;
       const T* left[kRowTileRows];
       for (int64_t r = 0; r < height; ++r) left[r] = x + at_[k + r];
       T* sums = unit.sums + k * unit.width;

@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/op.h"
 
@@ -75,6 +76,17 @@ struct Conv2dSizes {
   int64_t group_channels() const { return channels / groups; }
   int64_t group_kernels() const { return kernels / groups; }
   int64_t depth() const { return kernel_height * kernel_width * group_channels(); }
+  bool is_padded() const { return padding[0] > 0 || padding[1] > 0; }
+  // Places [first, last) of a kernel at which its tap of an axis lies on the image.
+  std::pair<int64_t, int64_t> places_inside(int axis, int64_t tap) const {
+    const int64_t size = axis == 0 ? height : width, places = axis == 0 ? out_height : out_width,
+                  before = padding[axis] - tap * dilation[axis], beyond = size + before;
+    const auto from = [&](int64_t pixel) {
+      return std::clamp<int64_t>((pixel + stride[axis] - 1) / stride[axis], 0, places);
+    };
+    const int64_t first = from(std::max<int64_t>(before, 0));
+    return {first, std::max(first, from(std::max<int64_t>(beyond, 0)))};
+  }
   double flops() const {
     return 2.0 * double(images * out_height * out_width * kernels) * double(depth());
   }
