@@ -6,7 +6,7 @@ import type { Applied } from '../model/replace-layers.ts';
 import { defineOwn } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 import { type Linear, linear } from './linear.ts';
-import { angles, turnHeads } from './rope.ts';
+import { angles, type RopeOptions, turnHeads } from './rope.ts';
 
 /** The linear layers around {@link attention}. */
 export interface Attention {
@@ -25,7 +25,7 @@ export interface AttentionOptions {
   /** True: a place sees itself and those before it. Default: true. */
   causal?: boolean | undefined;
   /** Turns queries and keys by their places first, as {@link rope} does. Default: no turn. */
-  rope?: { base?: number | undefined; layout?: 'halves' | 'interleaved' | undefined } | undefined;
+  rope?: Pick<RopeOptions, 'base' | 'layout'> | undefined;
   /** i32`[B]`: so many places of each sequence count as keys. Default: all. */
   lengths?: Tensor | undefined;
 }
