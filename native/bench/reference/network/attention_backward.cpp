@@ -79,10 +79,14 @@ ORTHOKIT_REFERENCE(AttentionBackward, attention_backward,
 // then come sums of which the terms cancel.
 static std::vector<double> terms_of(const AttentionBackward& op, std::string_view tensor) {
   const double growth = growth_of(op);
-  const AttentionSums sums = sums_of(op, [&](double x, double size, double factor) {
+  const auto term = [&](double x, double size, double factor) {
     return (size + rounding_of(attention_dtype(op), x, growth)) * std::abs(factor);
-  });
-  return tensor == "gradKv" ? sums.kv : sums.q;
+  };
+  const AttentionSums sums = sums_of(op, term),
+                      squares = sums_of(op, [&](double x, double size, double factor) {
+                        return std::pow(kFurthest * term(x, size, factor), 2);
+                      });
+  return tensor == "gradKv" ? together(sums.kv, squares.kv) : together(sums.q, squares.q);
 }
 ORTHOKIT_TERMS(AttentionBackward, terms_of);
 

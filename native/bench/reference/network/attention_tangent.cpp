@@ -6,9 +6,14 @@ namespace orthokit::bench {
 
 namespace {
 
-// The sums; or, `sized`, the sizes of their terms: of what `of` makes of p and of the slopes and of
-// the sizes that these round by.
-template <bool sized, class Of>
+// What a key adds to the element of a query.
+struct TangentTerm {
+  double p, slope, p_size, slope_size;  // the sizes that p and the slope round by
+  double value, own, value_tangent;
+};
+
+// The sums of what `of` makes of each term.
+template <class Of>
 std::vector<double> sums_of(const AttentionTangent& op, Of&& of) {
   const AttentionPairs pairs(op),
       along(op, op.qkv ? op.tangent_qkv : op.tangent_q, op.qkv ? op.tangent_qkv : op.tangent_kv);
@@ -24,16 +29,12 @@ std::vector<double> sums_of(const AttentionTangent& op, Of&& of) {
                                      h.size},
           moved_key{pairs.query(b, head, i), 1, along.key(b, head, key), 1, h.size};
       const double p = std::exp(s[j] - log_sum), moved = 1 + sizes[j] + std::abs(log_sum);
-      const double weight = of(p, p * moved),
-                   slope = of(
-                       p * h.scale * (moved_query.sum() + moved_key.sum()),
-                       p * moved * std::abs(h.scale) * (moved_query.terms() + moved_key.terms()));
+      TangentTerm term{p, p * h.scale * (moved_query.sum() + moved_key.sum()), p * moved,
+                       p * moved * std::abs(h.scale) * (moved_query.terms() + moved_key.terms())};
       for (int64_t c = 0; c < h.size; ++c) {
-        const double v = pairs.value(b, head, key)[c], own = values(op.out)[at + c],
-                     v_tangent = along.value(b, head, key)[c];
-        sums[size_t(at + c)] +=
-            sized ? slope * (std::abs(v) + std::abs(own)) + weight * std::abs(v_tangent)
-                  : slope * (v - own) + weight * v_tangent;
+        term.value = pairs.value(b, head, key)[c], term.own = values(op.out)[at + c];
+        term.value_tangent = along.value(b, head, key)[c];
+        sums[size_t(at + c)] += of(term);
       }
     }
   });
@@ -41,7 +42,8 @@ std::vector<double> sums_of(const AttentionTangent& op, Of&& of) {
 }
 
 void attention_tangent(const AttentionTangent& op) {
-  const std::vector<double> sums = sums_of<false>(op, [](double x, double) { return x; });
+  const std::vector<double> sums = sums_of(
+      op, [](const TangentTerm& t) { return t.slope * (t.value - t.own) + t.p * t.value_tangent; });
   std::ranges::copy(sums, values(op.out_tangent));
 }
 
@@ -51,11 +53,25 @@ ORTHOKIT_REFERENCE(AttentionTangent, attention_tangent,
                    product_growth(std::max(heads_of(op).keys, heads_of(op).size)));
 
 // As of the gradients: scores and products round by the sizes of their terms, then terms cancel.
+// The sum of the slopes, by which `out` is multiplied, is of slopes before they are rounded.
 static std::vector<double> terms_of(const AttentionTangent& op, std::string_view) {
   const double growth = growth_of(op);
-  return sums_of<true>(op, [&](double x, double size) {
-    return size + rounding_of(attention_dtype(op), x, growth);
-  });
+  const auto half = [&](double x, double factor) {
+    return rounding_of(attention_dtype(op), x, growth) * std::abs(factor);
+  };
+  const auto size_of = [](const TangentTerm& t) {
+    return t.slope_size * (std::abs(t.value) + std::abs(t.own)) +
+           t.p_size * std::abs(t.value_tangent);
+  };
+  return together(sums_of(op,
+                          [&](const TangentTerm& t) {
+                            return size_of(t) + half(t.slope, t.value) + half(t.p, t.value_tangent);
+                          }),
+                  sums_of(op, [&](const TangentTerm& t) {
+                    return std::pow(size_of(t), 2) +
+                           std::pow(kFurthest * half(t.slope, t.value), 2) +
+                           std::pow(kFurthest * half(t.p, t.value_tangent), 2);
+                  }));
 }
 ORTHOKIT_TERMS(AttentionTangent, terms_of);
 

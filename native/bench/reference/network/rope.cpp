@@ -1,32 +1,72 @@
 #include "ops/network/rope.h"
 
+#include "bench/reference/operands.h"
 #include "bench/reference/reference.h"
 
 namespace orthokit::bench {
 
-static void rope(const Rope& op) {
+namespace {
+
+struct Angle {
+  double cosine, sine;
+  double moved;  // by how many units of f64 the angle rounds
+};
+
+// Of a position and pair k, in more digits than kernels have: those of an angle round as it is
+// large, and the exponent's rounding is multiplied by the logarithm of the base.
+Angle angle_of(const Rope& op, double position, int64_t k) {
+  const long double power = std::log(static_cast<long double>(op.base)) * (-2 * double(k)) /
+                            static_cast<long double>(op.width()),
+                    angle = (op.turn == RopeTurn::kForward ? 1 : -1) * position * std::exp(power);
+  return {double(std::cos(angle)), double(std::sin(angle)),
+          double(std::abs(angle) * (1 + std::abs(power)))};
+}
+
+// body(first, second, the angle) for the two elements of each pair; null where it is copied.
+template <class Body>
+void for_pairs(const Rope& op, Body&& body) {
   const int64_t columns = row_length(op.x), width = op.width(), places = op.places();
   for (int64_t i = 0; i < row_count(op.x); ++i) {
     const double own = op.offsets ? values(op.offsets)[i / places] : 0;
     const double position = double(op.offset + i % places) + own;
-    const double* x = values(op.x) + i * columns;
-    double* out = values(op.out) + i * columns;
-    for (int64_t head = 0; head < op.heads; ++head)
-      for (int64_t k = 0; k < width / 2; ++k) {
+    for (int64_t k = 0; k < width / 2; ++k) {
+      const Angle angle = angle_of(op, position, k);
+      for (int64_t head = 0; head < op.heads; ++head) {
         const bool halves = op.layout == RopeLayout::kHalves;
-        const int64_t first = head * width + (halves ? k : 2 * k),
-                      second = halves ? first + width / 2 : first + 1;
-        const double angle = (op.turn == RopeTurn::kForward ? 1 : -1) * position *
-                             std::pow(op.base, -2 * double(k) / double(width));
-        const double a = x[first], b = x[second];
-        const bool turns = head < op.turned_heads();
-        out[first] = turns ? a * std::cos(angle) - b * std::sin(angle) : a;
-        out[second] = turns ? a * std::sin(angle) + b * std::cos(angle) : b;
+        const int64_t first = i * columns + head * width + (halves ? k : 2 * k);
+        body(first, halves ? first + width / 2 : first + 1,
+             head < op.turned_heads() ? &angle : nullptr);
       }
+    }
   }
 }
-// In f64 an angle rounds as it is large.
-ORTHOKIT_REFERENCE(Rope, rope,
-                   op.x.dtype == Dtype::kF64 ? 64 + 4 * double(op.offset + op.places()) : 4);
+
+void rope(const Rope& op) {
+  const double* x = values(op.x);
+  double* out = values(op.out);
+  for_pairs(op, [&](int64_t first, int64_t second, const Angle* angle) {
+    const double a = x[first], b = x[second];
+    out[first] = angle ? a * angle->cosine - b * angle->sine : a;
+    out[second] = angle ? a * angle->sine + b * angle->cosine : b;
+  });
+}
+
+}  // namespace
+
+ORTHOKIT_REFERENCE(Rope, rope, op.x.dtype == Dtype::kF64 ? 8 : 4);
+
+// Of an angle's rounding, in units of the arithmetic: either element of a pair moves by the other.
+static std::vector<double> terms_of(const Rope& op, std::string_view) {
+  std::vector<double> terms(size_t(op.out.size()), 0.0);
+  const double unit = unit_of(op.x.dtype == Dtype::kF64 ? Dtype::kF64 : Dtype::kF32),
+               *out = values(op.out);
+  for_pairs(op, [&](int64_t first, int64_t second, const Angle* angle) {
+    const double moved = angle ? angle->moved * unit_of(Dtype::kF64) / unit : 0;
+    terms[size_t(first)] = moved * std::abs(out[second]);
+    terms[size_t(second)] = moved * std::abs(out[first]);
+  });
+  return terms;
+}
+ORTHOKIT_SOME_TERMS(Rope, terms_of);
 
 }  // namespace orthokit::bench

@@ -67,6 +67,17 @@ inline double rounding_of(Dtype dtype, double x, double growth) {
          (growth * unit_of(Dtype::kF32));
 }
 
+// A sum of roundings, independent of each other, is seldom so many roots of the sum of their
+// squares, which is six standard deviations.
+inline constexpr double kFurthest = 2.5;
+
+// The size of what many roundings come to: of each the most that it may be, summed; or the root of
+// squares summed where that is less.
+inline std::vector<double> together(std::vector<double> sums, const std::vector<double>& squares) {
+  for (size_t i = 0; i < sums.size(); ++i) sums[i] = std::min(sums[i], std::sqrt(squares[i]));
+  return sums;
+}
+
 inline std::vector<double> softmax_of(const std::vector<double>& scores) {
   return softmax(scores.data(), int64_t(scores.size()));
 }
