@@ -27,14 +27,16 @@ class Forward {
     weights_ = stream.scratch<T>(groups_ * packed_);
     pack_kernels(op_.kernel, groups_, stream, weights_);
     if (op_.bias) pack_bias();
-    only_inside_ = s_.is_padded() && !are_finite(weights_, groups_ * packed_, stream);
   }
 
-  void run() const {
+  void run() {
     if constexpr (std::is_same_v<T, float>)
-      if (!only_inside_ && winograd_pays(s_))
-        return Winograd(op_.x, s_.padding[0], s_.padding[1], weights_, op_.out, 0, bias_, stream_)
-            .run();
+      if (winograd_pays(s_)) {
+        const Winograd winograd(op_.x, s_.padding[0], s_.padding[1], weights_, op_.out, 0, bias_,
+                                stream_);
+        if (winograd.kernels_are_finite()) return winograd.run();
+      }
+    only_inside_ = s_.is_padded() && !are_finite(weights_, groups_ * packed_, stream_);
     const int64_t bands = (s_.out_height + band_ - 1) / band_, parts = bands * groups_;
     const SlotsOf<T> slots(stream_, rows_under(band_) * wide_ * pixel_);
     stream_.parallel(s_.images * parts, [&](int64_t part) {
@@ -120,7 +122,8 @@ class Forward {
   int64_t band_, packed_;  // rows of out at once; packed elements of a group's kernels
   T* weights_;
   const T* bias_ = nullptr;
-  bool only_inside_;  // without the products of zeros beyond the edges, as these would be NaN
+  bool only_inside_ =
+      false;  // without the products of zeros beyond the edges, as these would be NaN
 };
 
 }  // namespace

@@ -33,15 +33,16 @@ class BackwardInput {
     phases_ = stream.scratch<Phase>(rows_.count * columns_.count);
     for (int64_t p = 0; p < rows_.count * columns_.count; ++p)
       phases_[p] = phase(rows_.all[p / columns_.count], columns_.all[p % columns_.count]);
-    only_inside_ = !is_pointwise(s_) && !weights_are_finite();
   }
 
-  void run() const {
+  void run() {
     if constexpr (std::is_same_v<T, float>)
-      if (!only_inside_ && winograd_pays(s_))  // one phase, whose kernels are mirrored
-        return Winograd(op_.grad, 2 - s_.padding[0], 2 - s_.padding[1], phases_[0].weights,
-                        op_.grad_x, float(op_.beta), nullptr, stream_)
-            .run();
+      if (winograd_pays(s_)) {  // one phase, whose kernels are mirrored
+        const Winograd winograd(op_.grad, 2 - s_.padding[0], 2 - s_.padding[1], phases_[0].weights,
+                                op_.grad_x, float(op_.beta), nullptr, stream_);
+        if (winograd.kernels_are_finite()) return winograd.run();
+      }
+    only_inside_ = !is_pointwise(s_) && !weights_are_finite();
     const int64_t most = rows_.all[0].pixels, bands = (most + band_ - 1) / band_,
                   parts = bands * groups_;
     const SlotsOf<T> slots(stream_, (band_ + under_ - 1) * wide_ * pixel_);
@@ -173,7 +174,8 @@ class BackwardInput {
   int64_t pixel_, left_, wide_;          // of grad as it is walked over
   int64_t under_, band_;  // rows of grad for a pixel; rows of a phase's pixels at once
   Phase* phases_;
-  bool only_inside_;  // without the products of zeros beyond the edges, as these would be NaN
+  bool only_inside_ =
+      false;  // without the products of zeros beyond the edges, as these would be NaN
 };
 
 template <class T>

@@ -153,6 +153,9 @@ class Winograd {
     under_kernel_ = {at, 9, in_};
   }
 
+  // True only of kernels without NaN and infinities.
+  bool kernels_are_finite() const { return largest_ < std::numeric_limits<float>::infinity(); }
+
   void run() const {
     const int64_t bands = (down_ + band_ - 1) / band_, image = (2 * band_ + 2) * wide_ * pixel_;
     const int64_t patches = 16 * kGroup * pixel_, sums = 16 * kGroup * kColumns;
