@@ -17,9 +17,10 @@ static void softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
       const auto [at_label, at_all] = factors_of(op.terms, i, label);
       const auto loss_at = [&](int64_t j) { return std::log(sum) - (x[j] - largest); };
       own = at_label == 0 && !std::isnan(sum) ? 0 : at_label * loss_at(label);
+      long double all = 0;
       for (int64_t j = 0; j < columns; ++j)
-        if (at_all * weight_of(op.terms, j) != 0)
-          own += at_all * weight_of(op.terms, j) * loss_at(j);
+        if (weight_of(op.terms, j) != 0) all += weight_of(op.terms, j) * loss_at(j);
+      if (at_all != 0) own += at_all * all;
       correct += !std::isnan(sum) && std::find(x, x + columns, double(largest)) == x + label;
     }
     loss += own;
