@@ -13,11 +13,12 @@ static std::vector<double> gradient(const SoftmaxCrossEntropyBackward& op, int64
                                     int64_t label, const std::vector<double>& p) {
   const int64_t columns = row_length(op.terms.logits);
   const auto [at_label, at_all] = factors_of(op.terms, row, label);
-  double total = at_label, along = 0;
+  double weights = 0, along = 0;
   for (int64_t j = 0; j < columns; ++j) {
-    total += at_all * weight_of(op.terms, j);
+    weights += weight_of(op.terms, j);
     if (op.direction) along += p[size_t(j)] * values(op.direction)[row * columns + j];
   }
+  const double total = at_label + (at_all == 0 ? 0 : at_all * weights);
   std::vector<double> result;
   for (int64_t j = 0; j < columns; ++j)
     result.push_back(op.direction

@@ -15,7 +15,7 @@ inline double weight_of(const CrossEntropyTerms& op, int64_t column) {
 inline LossFactors factors_of(const CrossEntropyTerms& op, int64_t row, int64_t label) {
   const double own = op.row_weights ? values(op.row_weights)[row] : 1;
   return {own * (1 - op.smoothing) * weight_of(op, label),
-          own * op.smoothing / double(row_length(op.logits))};
+          op.smoothing == 0 ? 0 : own * op.smoothing / double(row_length(op.logits))};
 }
 inline double value_of(const Factor& f) { return f.by ? f.value * *values(f.by) : f.value; }
 inline double divisor_of(const CrossEntropyTerms& op) {
