@@ -71,7 +71,8 @@ Bounds::Bounds(const Case& c, const Reference& reference, const std::vector<Valu
   expected_ = std::move(result.values);
   const bool is_long = c.flops() > std::max(kMany, kManyAnElement * elements_of(c));
   const bool is_known = names_terms(result.terms) && !reference.has_other_terms;
-  const int moves = is_known && is_long ? 0 : kMoves;
+  const bool rounds_first = reference.rounds_first && reference.rounds_first(c.op());
+  const int moves = is_known && (is_long || rounds_first) ? 0 : kMoves;
   for (size_t o = 0; o < expected_.size(); ++o) {
     const bool judged = c.operands()[o].role & kOut;
     const size_t size = judged ? expected_[o].elements.size() : 0;

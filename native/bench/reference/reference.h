@@ -35,6 +35,8 @@ struct Reference {
   std::vector<double> (*terms)(const void* op, std::string_view tensor, int64_t size) = nullptr;
   // The terms are some of those that round: moves of the inputs find the others.
   bool has_other_terms = false;
+  // Inputs are rounded before anything else: moved ones would show its steps. Null: never.
+  bool (*rounds_first)(const void* op) = nullptr;
 };
 std::vector<Reference>& reference_list();
 const Reference* find_reference(const OpInfo&);
@@ -112,6 +114,16 @@ bool register_terms(bool has_other_terms = false) {
   return true;
 }
 
+template <class Op, bool rounds_first(const Op&)>
+bool register_first_rounding() {
+  for (auto& reference : reference_list())
+    if (reference.op == &info<Op>())
+      reference.rounds_first = [](const void* op) {
+        return rounds_first(*static_cast<const Op*>(op));
+      };
+  return true;
+}
+
 }  // namespace orthokit::bench
 
 // At the end of a reference's file: the loops, and how far rounding may take a kernel from them, an
@@ -128,3 +140,6 @@ bool register_terms(bool has_other_terms = false) {
 // The same where they are some of those that round.
 #define ORTHOKIT_SOME_TERMS(Op, function) \
   [[maybe_unused]] static const bool terms_known = register_terms<Op, function>(true)
+// After it too: whether the op rounds its inputs before anything else.
+#define ORTHOKIT_ROUNDS_FIRST(Op, function) \
+  [[maybe_unused]] static const bool first_rounding_known = register_first_rounding<Op, function>()

@@ -47,4 +47,7 @@ static double terms_of(const Gemm& op, std::string_view, int64_t j) {
 }
 ORTHOKIT_TERMS(Gemm, terms_of);
 
+static bool rounds_first(const Gemm& op) { return op.products != Products::kOwn; }
+ORTHOKIT_ROUNDS_FIRST(Gemm, rounds_first);
+
 }  // namespace orthokit::bench
