@@ -103,8 +103,9 @@ export interface OpsOfGroup {
    * Numerics: in f32, or f64 where the operands are, rounded once; sums in the order of the keys, or
    * of the heads and their queries. Products of f16 and bf16 may round p and t to that type before
    * these multiply. Where a query sees no key its gradient is 0, whatever grad is; so are those of a
-   * key that nobody sees or that does not count. A NaN or an infinity leaves no finite number in the
-   * gradients that it is part of, and maybe in others of its head.
+   * key that nobody sees or that does not count. A NaN or an infinity, also one
+   * that p or its products come to where logSums is not what attention gave, leaves no finite number
+   * in the gradients that it is part of, and maybe in others of its head.
    * Traffic: one read of each operand, one write; keys and values stay in caches while queries pass.
    * ```
    *
@@ -178,8 +179,9 @@ export interface OpsOfGroup {
    * out and logSums are what attention gave.
    * Numerics: in f32, or f64 where the operands are, rounded once; sums in the order of the keys.
    * Products of f16 and bf16 may round p and w to that type before these multiply. Where a query sees
-   * no key its tangent is 0. A NaN or an infinity leaves no finite number in what it is part of, and
-   * maybe in other results of its head.
+   * no key its tangent is 0. A NaN or an infinity, also one that p or its products come to where
+   * logSums is not what attention gave, leaves no finite number in what it is part of, and maybe in
+   * other results of its head.
    * Traffic: one read of each operand, one write; keys and values stay in caches while queries pass.
    * ```
    *

@@ -15,8 +15,9 @@ struct AttentionTangent {
   out and logSums are what attention gave.
   Numerics: in f32, or f64 where the operands are, rounded once; sums in the order of the keys.
   Products of f16 and bf16 may round p and w to that type before these multiply. Where a query sees
-  no key its tangent is 0. A NaN or an infinity leaves no finite number in what it is part of, and
-  maybe in other results of its head.
+  no key its tangent is 0. A NaN or an infinity, also one that p or its products come to where
+  logSums is not what attention gave, leaves no finite number in what it is part of, and maybe in
+  other results of its head.
   Traffic: one read of each operand, one write; keys and values stay in caches while queries pass.
   )";
   static constexpr const char* examples[] = {

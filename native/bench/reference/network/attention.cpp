@@ -41,6 +41,8 @@ static std::vector<double> terms_of(const Attention& op, std::string_view tensor
         terms[size_t(h.out_at(b, head) + i * h.width() + c)] +=
             std::abs(pairs.value(b, head, int64_t(j))[c]) *
             (p[j] * (1 + sizes[j] + mean) + rounding_of(attention_dtype(op), p[j], growth_of(op)));
+    if (!p.empty() && !pairs.are_keys_finite(b, head))
+      make_unsteady(terms, op.out, h.out_at(b, head) + i * h.width(), h.size);
   });
   return tensor == "logSums" ? of_sums : terms;
 }

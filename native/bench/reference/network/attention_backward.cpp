@@ -68,6 +68,49 @@ void attention_backward(const AttentionBackward& op) {
   add(op, op.grad_kv, sums.kv);
 }
 
+// Of a query that sees keys.
+bool is_query_finite(const AttentionBackward& op, const AttentionPairs& pairs, int64_t b,
+                     int64_t head, int64_t i) {
+  const AttentionHeads& h = pairs.heads;
+  const int64_t at = h.out_at(b, head) + i * h.width();
+  return pairs.is_query_finite(b, head, i) && are_finite(values(op.grad) + at, h.size) &&
+         are_finite(values(op.out) + at, h.size) &&
+         pairs.is_sum_held(attention_dtype(op), values(op.log_sums)[h.sums_at(b, head) + i], b,
+                           head, i);
+}
+
+void make_queries_unsteady(const AttentionBackward& op, const View& result,
+                           std::vector<double>& terms) {
+  const AttentionPairs pairs(op);
+  const AttentionHeads& h = pairs.heads;
+  pairs.for_queries([&](int64_t b, int64_t head, int64_t i) {
+    if (pairs.seen(b, i) > 0 &&
+        !(is_query_finite(op, pairs, b, head, i) && pairs.are_keys_finite(b, head)))
+      make_unsteady(terms, result, h.query_at(b, head) + i * h.query_stride(), h.size);
+  });
+}
+
+void make_keys_unsteady(const AttentionBackward& op, const View& result,
+                        std::vector<double>& terms) {
+  const AttentionPairs pairs(op);
+  const AttentionHeads& h = pairs.heads;
+  std::vector<bool> finite(size_t(h.batch * h.kv_heads), true);  // all queries of these keys
+  pairs.for_queries([&](int64_t b, int64_t head, int64_t i) {
+    if (pairs.seen(b, i) > 0 && !is_query_finite(op, pairs, b, head, i))
+      finite[size_t(b * h.kv_heads + head / h.group())] = false;
+  });
+  for (int64_t b = 0; b < h.batch; ++b)
+    for (int64_t kv_head = 0; kv_head < h.kv_heads && h.queries > 0; ++kv_head)
+      for (int64_t j = 0; j < pairs.counted(b); ++j) {
+        if (finite[size_t(b * h.kv_heads + kv_head)] &&
+            pairs.is_key_finite(b, kv_head * h.group(), j))
+          continue;
+        const int64_t place = j * h.key_stride();
+        make_unsteady(terms, result, h.key_at(b, kv_head) + place, h.size);
+        make_unsteady(terms, result, h.value_at(b, kv_head) + place, h.size);
+      }
+}
+
 }  // namespace
 
 ORTHOKIT_REFERENCE(AttentionBackward, attention_backward,
@@ -86,7 +129,16 @@ static std::vector<double> terms_of(const AttentionBackward& op, std::string_vie
                       squares = sums_of(op, [&](double x, double size, double factor) {
                         return std::pow(kFurthest * term(x, size, factor), 2);
                       });
-  return tensor == "gradKv" ? together(sums.kv, squares.kv) : together(sums.q, squares.q);
+  if (tensor == "gradKv") {
+    std::vector<double> terms = together(sums.kv, squares.kv);
+    if (op.grad_kv) make_keys_unsteady(op, op.grad_kv, terms);
+    return terms;
+  }
+  std::vector<double> terms = together(sums.q, squares.q);
+  if (tensor == "gradQ" || tensor == "gradQkv")
+    make_queries_unsteady(op, op.qkv ? op.grad_qkv : op.grad_q, terms);
+  if (tensor == "gradQkv") make_keys_unsteady(op, op.grad_qkv, terms);
+  return terms;
 }
 ORTHOKIT_TERMS(AttentionBackward, terms_of);
 

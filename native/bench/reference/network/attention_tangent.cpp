@@ -12,11 +12,14 @@ struct TangentTerm {
   double value, own, value_tangent;
 };
 
+AttentionPairs tangents_of(const AttentionTangent& op) {
+  return {op, op.qkv ? op.tangent_qkv : op.tangent_q, op.qkv ? op.tangent_qkv : op.tangent_kv};
+}
+
 // The sums of what `of` makes of each term.
 template <class Of>
 std::vector<double> sums_of(const AttentionTangent& op, Of&& of) {
-  const AttentionPairs pairs(op),
-      along(op, op.qkv ? op.tangent_qkv : op.tangent_q, op.qkv ? op.tangent_qkv : op.tangent_kv);
+  const AttentionPairs pairs(op), along = tangents_of(op);
   const AttentionHeads& h = pairs.heads;
   std::vector<double> sums(size_t(op.out_tangent.size()), 0.0);
   pairs.for_queries([&](int64_t b, int64_t head, int64_t i) {
@@ -63,15 +66,32 @@ static std::vector<double> terms_of(const AttentionTangent& op, std::string_view
     return t.slope_size * (std::abs(t.value) + std::abs(t.own)) +
            t.p_size * std::abs(t.value_tangent);
   };
-  return together(sums_of(op,
-                          [&](const TangentTerm& t) {
-                            return size_of(t) + half(t.slope, t.value) + half(t.p, t.value_tangent);
-                          }),
-                  sums_of(op, [&](const TangentTerm& t) {
-                    return std::pow(size_of(t), 2) +
-                           std::pow(kFurthest * half(t.slope, t.value), 2) +
-                           std::pow(kFurthest * half(t.p, t.value_tangent), 2);
-                  }));
+  std::vector<double> terms =
+      together(sums_of(op,
+                       [&](const TangentTerm& t) {
+                         return size_of(t) + half(t.slope, t.value) + half(t.p, t.value_tangent);
+                       }),
+               sums_of(op, [&](const TangentTerm& t) {
+                 return std::pow(size_of(t), 2) + std::pow(kFurthest * half(t.slope, t.value), 2) +
+                        std::pow(kFurthest * half(t.p, t.value_tangent), 2);
+               }));
+  const AttentionPairs pairs(op), along = tangents_of(op);
+  const AttentionHeads& h = pairs.heads;
+  pairs.for_queries([&](int64_t b, int64_t head, int64_t i) {
+    const int64_t at = h.out_at(b, head) + i * h.width();
+    const bool is_finite =
+        pairs.is_query_finite(b, head, i) && along.is_query_finite(b, head, i) &&
+        pairs.are_keys_finite(b, head) && along.are_keys_finite(b, head) &&
+        are_finite(values(op.out) + at, h.size) &&
+        pairs.is_sum_held(attention_dtype(op), values(op.log_sums)[h.sums_at(b, head) + i], b, head,
+                          i);
+    if (is_finite || pairs.seen(b, i) == 0) return;
+    make_unsteady(terms, op.out_tangent, at, h.size);
+    // Infinities of both signs, where the slopes are multiplied by `out` one by one.
+    for (int64_t c = at; c < at + h.size; ++c)
+      if (std::isinf(values(op.out)[c])) terms[size_t(c)] = kUnsteady;
+  });
+  return terms;
 }
 ORTHOKIT_TERMS(AttentionTangent, terms_of);
 

@@ -6,6 +6,20 @@
 
 namespace orthokit::bench {
 
+inline bool are_finite(const double* x, int64_t size) {
+  return std::all_of(x, x + size, [](double v) { return std::isfinite(v); });
+}
+
+// A row of a result that sums over rows of which one is not finite, or by p that the arithmetic's
+// type does not hold. Kernels multiply tiles whole, with p = 0 where a query does not see a key or
+// where p is too small for their type: 0 times an infinity is NaN. What is NaN by the formula
+// remains so.
+inline void make_unsteady(std::vector<double>& terms, const View& result, int64_t at,
+                          int64_t size) {
+  for (int64_t c = at; c < at + size; ++c)
+    if (!std::isnan(values(result)[c])) terms[size_t(c)] = kUnsteady;
+}
+
 struct AttentionPairs {
   AttentionHeads heads;
   const double *queries, *keys, *lengths;
@@ -36,9 +50,21 @@ struct AttentionPairs {
   const double* value(int64_t b, int64_t head, int64_t j) const {
     return keys + heads.value_at(b, head / heads.group()) + j * heads.key_stride();
   }
+  int64_t counted(int64_t b) const {
+    return lengths ? counted_keys(int32_t(lengths[b]), heads.keys) : heads.keys;
+  }
   // Of the keys that the query sees, which are the first.
-  int64_t seen(int64_t b, int64_t i) const {
-    return heads.seen(i, lengths ? counted_keys(int32_t(lengths[b]), heads.keys) : heads.keys);
+  int64_t seen(int64_t b, int64_t i) const { return heads.seen(i, counted(b)); }
+  bool is_query_finite(int64_t b, int64_t head, int64_t i) const {
+    return are_finite(query(b, head, i), heads.size);
+  }
+  bool is_key_finite(int64_t b, int64_t head, int64_t j) const {
+    return are_finite(key(b, head, j), heads.size) && are_finite(value(b, head, j), heads.size);
+  }
+  bool are_keys_finite(int64_t b, int64_t head) const {
+    for (int64_t j = 0; j < counted(b); ++j)
+      if (!is_key_finite(b, head, j)) return false;
+    return true;
   }
   std::vector<double> scores(int64_t b, int64_t head, int64_t i) const {
     std::vector<double> s(size_t(seen(b, i)), 0.0);
@@ -46,6 +72,16 @@ struct AttentionPairs {
       s[j] = heads.scale *
              InnerProduct{query(b, head, i), 1, key(b, head, int64_t(j)), 1, heads.size}.sum();
     return s;
+  }
+  // Whether all p = exp(s − logSum) are at most the root of the largest number that the
+  // arithmetic's type holds, so that it holds their products too. They are at most 1 where logSum
+  // is what attention gave.
+  bool is_sum_held(Dtype dtype, double log_sum, int64_t b, int64_t head, int64_t i) const {
+    const double largest = dtype == Dtype::kF64 ? std::numeric_limits<double>::max()
+                                                : double(std::numeric_limits<float>::max());
+    const std::vector<double> s = scores(b, head, i);
+    return std::isfinite(log_sum) &&
+           std::ranges::all_of(s, [&](double x) { return x - log_sum <= std::log(largest) / 2; });
   }
   // The sizes of the terms of these.
   std::vector<double> score_sizes(int64_t b, int64_t head, int64_t i) const {
