@@ -6,7 +6,7 @@ namespace orthokit::bench {
 
 namespace {
 
-// What a key adds to the element of a query.
+// The part of a key in the element of a query.
 struct TangentTerm {
   double p, slope, p_size, slope_size;  // the sizes that p and the slope round by
   double value, own, value_tangent;

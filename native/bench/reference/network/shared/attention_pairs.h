@@ -73,7 +73,7 @@ struct AttentionPairs {
              InnerProduct{query(b, head, i), 1, key(b, head, int64_t(j)), 1, heads.size}.sum();
     return s;
   }
-  // Whether all p = exp(s − logSum) are at most the root of the largest number that the
+  // True where all p = exp(s − logSum) are at most the root of the largest number that the
   // arithmetic's type holds, so that it holds their products too. They are at most 1 where logSum
   // is what attention gave.
   bool is_sum_held(Dtype dtype, double log_sum, int64_t b, int64_t head, int64_t i) const {

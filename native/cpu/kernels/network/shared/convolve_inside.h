@@ -1,5 +1,5 @@
-// Convolutions by kernels that are not finite, whose products with the zeros beyond an image's edges
-// would be NaN: without these products, pixel by pixel.
+// Convolutions by kernels that are not finite, whose products with the zeros beyond an image's
+// edges would be NaN: without these products, pixel by pixel.
 #pragma once
 #include "cpu/kernels/network/shared/convolve.h"
 #include "cpu/stream.h"
