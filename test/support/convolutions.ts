@@ -1,4 +1,4 @@
-import type { Device, Tensor } from '../../lib/index.ts';
+import { type Device, Tensor } from '../../lib/index.ts';
 import { normal, sizeOf } from './data.ts';
 import type { Floating } from './dtypes.ts';
 import { tensorOf, valuesOf } from './tensors.ts';
@@ -71,6 +71,28 @@ export const drawn = (on: Device, shape: readonly number[], seed: number, dtype:
 export async function innerProduct(a: Tensor, b: Tensor): Promise<number> {
   const [x, y] = [await valuesOf(a), await valuesOf(b)];
   return x.reduce((sum, v, i) => sum + v * y[i]!, 0);
+}
+
+/**
+ * Results `[1, 9, 9, channels]` of ones under kernels of 3 × 3 ones with a padding of 1, each of so many channels, but for
+ * what `special` says.
+ */
+export function sumsOfOnes(
+  channels: number,
+  each: number,
+  special: (row: number, column: number, channel: number) => number | undefined,
+): Float32Array {
+  return Float32Array.from({ length: 9 * 9 * channels }, (_, at) => {
+    const [i, j] = [Math.floor(at / channels / 9), Math.floor(at / channels) % 9];
+    return special(i, j, at % channels) ?? each * (i % 8 === 0 ? 2 : 3) * (j % 8 === 0 ? 2 : 3);
+  });
+}
+
+/** Kernels of ones, as many as channels, of which the first has an infinity over the pixel above and to the left. */
+export function infiniteKernels(device: Device, channels: number, groups: number): Tensor {
+  const taps = new Float32Array((channels * 9 * channels) / groups).fill(1);
+  taps[0] = Infinity;
+  return Tensor.from(device, taps, [channels, 3, 3, channels / groups]);
 }
 
 /** For a title. */

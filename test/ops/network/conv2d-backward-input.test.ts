@@ -3,7 +3,17 @@
 // Source: closed form "of one element spreads the kernel, of %i channels"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
-import { convolutions, drawn, innerProduct, movesOf, shapesOf, titleOf, ulpsOf } from '../../support/convolutions.ts';
+import {
+  convolutions,
+  drawn,
+  infiniteKernels,
+  innerProduct,
+  movesOf,
+  shapesOf,
+  sumsOfOnes,
+  titleOf,
+  ulpsOf,
+} from '../../support/convolutions.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
 import { floatingDtypes } from '../../support/dtypes.ts';
 import { expectLikeReference } from '../../support/reference.ts';
@@ -67,11 +77,9 @@ describe.each(devices)('conv2dBackwardInput on %s', (kind) => {
     const kernel = Tensor.full(device, [17, 3, 3, channels], 1);
     ops.conv2dBackwardInput(device, { grad: Tensor.from(device, data, [1, 9, 9, 17]), kernel, gradX, padding: [1] });
     const beside = (a: number, b: number) => Math.abs(a - b) <= 1;
-    const expected = Float32Array.from({ length: gradX.size }, (_, at) => {
-      const [i, j] = [Math.floor(at / channels / 9), Math.floor(at / channels) % 9];
+    const expected = sumsOfOnes(channels, 17, (i, j) => {
       if (beside(i, 7) && beside(j, 7)) return NaN;
-      if (beside(i, 2) && beside(j, 3)) return Infinity;
-      return 17 * (i % 8 === 0 ? 2 : 3) * (j % 8 === 0 ? 2 : 3);
+      return beside(i, 2) && beside(j, 3) ? Infinity : undefined;
     });
     expect(await gradX.read()).toEqual(expected);
   });
@@ -91,17 +99,13 @@ describe.each(onlyCpu)('conv2dBackwardInput', () => {
     [16, 16],
   ])('infinite kernels of %i channels in %i groups leave the zeros beyond the edges', async (channels, groups) => {
     const device = Device.open('cpu');
-    const taps = new Float32Array((channels * 9 * channels) / groups).fill(1);
-    taps[0] = Infinity; // over the pixel above and to the left
-    const kernel = Tensor.from(device, taps, [channels, 3, 3, channels / groups]);
+    const kernel = infiniteKernels(device, channels, groups);
     const grad = Tensor.full(device, [1, 9, 9, channels], 1);
     const gradX = Tensor.zeros(device, [1, 9, 9, channels]);
     ops.conv2dBackwardInput(device, { grad, kernel, gradX, padding: [1], groups });
-    const expected = Float32Array.from({ length: gradX.size }, (_, at) => {
-      const [i, j] = [Math.floor(at / channels / 9), Math.floor(at / channels) % 9];
-      if (at % channels === 0 && i < 8 && j < 8) return Infinity;
-      return (channels / groups) * (i % 8 === 0 ? 2 : 3) * (j % 8 === 0 ? 2 : 3);
-    });
+    const expected = sumsOfOnes(channels, channels / groups, (i, j, c) =>
+      c === 0 && i < 8 && j < 8 ? Infinity : undefined,
+    );
     expect(await gradX.read()).toEqual(expected);
     await device.close();
   });

@@ -3,7 +3,16 @@
 // Source: closed form "counts the pixels under a kernel of ones"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
-import { convolutions, drawn, movesOf, shapesOf, titleOf, ulpsOf } from '../../support/convolutions.ts';
+import {
+  convolutions,
+  drawn,
+  infiniteKernels,
+  movesOf,
+  shapesOf,
+  sumsOfOnes,
+  titleOf,
+  ulpsOf,
+} from '../../support/convolutions.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
 import { floatingDtypes } from '../../support/dtypes.ts';
 import { expectLikeReference } from '../../support/reference.ts';
@@ -106,11 +115,9 @@ describe.each(devices)('conv2d on %s', (kind) => {
       const out = Tensor.zeros(device, [1, 9, 9, 17]);
       ops.conv2d(device, { x, kernel: Tensor.full(device, [17, 3, 3, channels], 1), out, padding: [1] });
       const beside = (a: number, b: number) => Math.abs(a - b) <= 1;
-      const expected = Float32Array.from({ length: out.size }, (_, at) => {
-        const [i, j] = [Math.floor(at / 17 / 9), Math.floor(at / 17) % 9];
+      const expected = sumsOfOnes(17, channels, (i, j) => {
         if (beside(i, 7) && beside(j, 7)) return NaN;
-        if (beside(i, 2) && beside(j, 3)) return Infinity;
-        return channels * (i % 8 === 0 ? 2 : 3) * (j % 8 === 0 ? 2 : 3);
+        return beside(i, 2) && beside(j, 3) ? Infinity : undefined;
       });
       expect(await out.read()).toEqual(expected);
     },
@@ -139,17 +146,13 @@ describe.each(onlyCpu)('conv2d', () => {
     [16, 16],
   ])('infinite kernels of %i channels in %i groups leave the zeros beyond the edges', async (channels, groups) => {
     const device = Device.open('cpu');
-    const taps = new Float32Array((channels * 9 * channels) / groups).fill(1);
-    taps[0] = Infinity; // over the pixel above and to the left
-    const kernel = Tensor.from(device, taps, [channels, 3, 3, channels / groups]);
+    const kernel = infiniteKernels(device, channels, groups);
     const x = Tensor.full(device, [1, 9, 9, channels], 1);
     const out = Tensor.zeros(device, [1, 9, 9, channels]);
     ops.conv2d(device, { x, kernel, out, padding: [1], groups });
-    const expected = Float32Array.from({ length: out.size }, (_, at) => {
-      const [i, j] = [Math.floor(at / channels / 9), Math.floor(at / channels) % 9];
-      if (at % channels === 0 && i > 0 && j > 0) return Infinity;
-      return (channels / groups) * (i % 8 === 0 ? 2 : 3) * (j % 8 === 0 ? 2 : 3);
-    });
+    const expected = sumsOfOnes(channels, channels / groups, (i, j, o) =>
+      o === 0 && i > 0 && j > 0 ? Infinity : undefined,
+    );
     expect(await out.read()).toEqual(expected);
     await device.close();
   });
