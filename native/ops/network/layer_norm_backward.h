@@ -61,11 +61,11 @@ struct LayerNormBackward {
     require(same_shape(x, grad), ErrorCode::kShape, "x must have grad's shape", x, "grad", grad);
     require(same_shape(grad_x, grad), ErrorCode::kShape, "gradX must have grad's shape", grad_x,
             "grad", grad);
-    check_columns(require, weight, "weight must have grad's dtype",
+    check_columns(require, weight, grad, "weight must have grad's dtype",
                   "weight must have one element a column of grad");
-    check_columns(require, grad_weight, "gradWeight must have grad's dtype",
+    check_columns(require, grad_weight, grad, "gradWeight must have grad's dtype",
                   "gradWeight must have one element a column of grad");
-    check_columns(require, grad_bias, "gradBias must have grad's dtype",
+    check_columns(require, grad_bias, grad, "gradBias must have grad's dtype",
                   "gradBias must have one element a column of grad");
     require(eps > 0, ErrorCode::kArgument, "eps must be positive", eps);
     require(beta_x == 0 || beta_x == 1, ErrorCode::kArgument, "betaX must be 0 or 1", beta_x);
@@ -73,13 +73,6 @@ struct LayerNormBackward {
             beta_weight);
     require(beta_bias == 0 || beta_bias == 1, ErrorCode::kArgument, "betaBias must be 0 or 1",
             beta_bias);
-  }
-
- private:
-  void check_columns(auto require, const View& v, const char* dtype, const char* shape) const {
-    if (!v) return;
-    require(v.dtype == grad.dtype, ErrorCode::kDtype, dtype, v);
-    require(fits_columns(v, grad), ErrorCode::kShape, shape, v, "grad", grad);
   }
 };
 

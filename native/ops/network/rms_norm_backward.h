@@ -58,18 +58,11 @@ struct RmsNormBackward {
       require(same_shape(grad_x, grad), ErrorCode::kShape, "gradX must have grad's shape", grad_x,
               "grad", grad);
     }
-    check_columns(require, weight, "weight must have grad's dtype",
+    check_columns(require, weight, grad, "weight must have grad's dtype",
                   "weight must have one element a column of grad");
-    check_columns(require, grad_weight, "gradWeight must have grad's dtype",
+    check_columns(require, grad_weight, grad, "gradWeight must have grad's dtype",
                   "gradWeight must have one element a column of grad");
     require(eps > 0, ErrorCode::kArgument, "eps must be positive", eps);
-  }
-
- private:
-  void check_columns(auto require, const View& v, const char* dtype, const char* shape) const {
-    if (!v) return;
-    require(v.dtype == grad.dtype, ErrorCode::kDtype, dtype, v);
-    require(fits_columns(v, grad), ErrorCode::kShape, shape, v, "grad", grad);
   }
 };
 

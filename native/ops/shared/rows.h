@@ -22,6 +22,13 @@ inline bool fits_rows(const View& v, const View& x) {
 inline bool fits_columns(const View& v, const View& x) {
   return v.rank == 1 && v.shape[0] == row_length(x);
 }
+// Demands of an operand that may be left out: one element a column of a gradient, of its dtype.
+inline void check_columns(auto require, const View& v, const View& grad, const char* dtype,
+                          const char* shape) {
+  if (!v) return;
+  require(v.dtype == grad.dtype, ErrorCode::kDtype, dtype, v);
+  require(fits_columns(v, grad), ErrorCode::kShape, shape, v, "grad", grad);
+}
 // True if the axes of `v` are the last ones of x.
 inline bool fits_last_axes(const View& v, const View& x) {
   if (v.rank < 1 || v.rank > x.rank) return false;
