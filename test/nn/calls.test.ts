@@ -168,9 +168,9 @@ describe.each(devices)('calls of orthokit/nn on %s', (kind) => {
       step(model, input, target);
     };
     const before = device.info.memory.bytes;
-    run(100);
+    run(60);
     const longest = device.info.memory.bytes - before;
-    for (let i = 0; i < 300; ++i) run(1 + ((i * 37) % 100));
+    for (let i = 0; i < 120; ++i) run(1 + ((i * 37) % 60));
     expect(device.info.memory.bytes - before).toBeLessThanOrEqual(2.5 * longest);
   });
 

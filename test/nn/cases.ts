@@ -266,12 +266,13 @@ export const cases = (n: number): readonly Case[] => {
     { name: 'dropout', params: { x }, call: ({ x }) => nn.dropout(x!, { rate: 0.4 }), options: { seed: 3 } },
     {
       name: 'recompute',
-      params: { x, weight: [n, n] },
-      call: ({ x, weight }) => {
-        const block = nn.recompute((layer: nn.Linear, y: nn.Arg) =>
-          nn.dropout(nn.gelu(nn.linear(layer, y)), { rate: 0.3 }),
-        );
-        return nn.add(x!, block({ weight: weight! }, nn.relu(x!)));
+      params: { x, down: [2, n], up: [n, 2] },
+      call: ({ x, down, up }) => {
+        const block = nn.recompute((layers: Params, y: nn.Arg) => {
+          const narrow = nn.gelu(nn.linear({ weight: layers['down']! }, y));
+          return nn.dropout(nn.linear({ weight: layers['up']! }, narrow), { rate: 0.3 });
+        });
+        return nn.add(x!, block({ down: down!, up: up! }, nn.relu(x!)));
       },
       hasNoTangent: true,
       options: { seed: 3 },
