@@ -85,6 +85,10 @@ std::vector<double> seeded_values(const std::string& name, int64_t index, int ro
     for (size_t i = 0; i < values.size(); ++i) values[i] = double(n - 1 - int64_t(i) % n);
     return values;
   }
+  if (name == "positions") {  // streams that fill caches of some hundred places
+    for (size_t i = 0; i < values.size(); ++i) values[i] = 581 + double(i * kStride % 10);
+    return values;
+  }
   if (name == "starts") {
     for (size_t i = 0; i < values.size(); ++i) values[i] = double(i * kEntriesOfRow);
     return values;

@@ -350,6 +350,62 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * attention of new places to the last ones of a stream
+   *
+   * ```text
+   * Attention (see attention) of places that follow those of a cache, for generation. Each stream has
+   * had positionsᵢ places, of which keys and values hold the last ones, as many as they have room for:
+   * place p lies in column p mod room of keys and row p mod room of values. The places of qkv come one
+   * after the other: its keys and values go into the cache, over those of the place that is too far
+   * back, and its queries see all that the cache then holds. So a query sees itself and the room − 1
+   * places before it. Where lengths are given, so many places of each stream are new, and queries
+   * behind them see what the last new one saw; one that sees no key gives 0. Into next, which may be
+   * positions, go the places that each stream has had then. Without out, places go into the cache alone.
+   * Positions below 0 count as 0.
+   * Numerics: in f32, or f64 where the operands are, rounded once to out's dtype; sums in the order of
+   * the cache. A NaN or an infinity in a key or a value that is seen leaves no finite number in what
+   * queries give; what lies in the cache and has not been written since position 0 is not seen.
+   * Traffic: one read of the cache for each place, one write of the new places.
+   * ```
+   *
+   * - heads must be at least 1
+   * - kvHeads must be at least 0
+   * - kvHeads must divide heads
+   * - scale must be finite
+   * - qkv must be floating
+   * - qkv must be [batch, places, (heads + 2 kvHeads) size]
+   * - qkv must have heads of at most 256 elements
+   * - positions must be i32
+   * - positions must have one element a stream
+   * - next must be i32
+   * - next must have one element a stream
+   * - keys must have qkv's dtype
+   * - values must have qkv's dtype
+   * - keys must be [streams, kvHeads, size, room]
+   * - values must be [streams, kvHeads, room, size]
+   * - out must have qkv's dtype
+   * - out must be [streams, places, heads size]
+   * - lengths must be i32
+   * - lengths must have one element a sequence
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  cachedAttention(
+    device: Device,
+    fields: {
+      /** Read. */ qkv: Tensor;
+      /** Read. Default: none. */ lengths?: Tensor | undefined;
+      /** Read. */ positions: Tensor;
+      /** Read and written. */ keys: Tensor;
+      /** Read and written. */ values: Tensor;
+      /** Written. Default: none. */ out?: Tensor | undefined;
+      /** Written. Default: none. */ next?: Tensor | undefined;
+      /** Default `1`. */ heads?: number | undefined;
+      /** Default `0`. */ kvHeads?: number | undefined;
+      /** Default `0`. */ scale?: number | undefined;
+    },
+  ): void;
+  /**
    * convolution of images with kernels, and a bias
    *
    * ```text

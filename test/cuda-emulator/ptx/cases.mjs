@@ -292,6 +292,21 @@ function* attentionCases() {
   }
 }
 
+/** A thread a sum, or several; fewer keys than threads, and more; new places alone, and one after the other. */
+function* cachedAttentionCases() {
+  for (const t of floats)
+    for (const [size, room, places] of [
+      [32, 64, 1],
+      [64, 320, 1],
+      [129, 20, 3],
+    ]) {
+      const [streams, cache] = ['positions=i32[4] next=i32[4]', `4x2x${size}x${room}`];
+      const operands = `qkv=${t}[4x${places}x${6 * size}] ${streams} keys=${t}[${cache}] values=${t}[4x2x${room}x${size}]`;
+      yield `cached_attention ${operands} out=${t}[4x${places}x${2 * size}] heads=2`;
+      if (places > 1) yield `cached_attention ${operands} lengths=i32[4] heads=2`;
+    }
+}
+
 /** Tiles of both sizes, channels that are whole chunks and others, a kernel for each channel. */
 function* convolutionCases() {
   for (const t of floats) {
@@ -417,6 +432,7 @@ const common = [
   productCases,
   largeProductCases,
   attentionCases,
+  cachedAttentionCases,
   convolutionCases,
   sweepCases,
   transportCases,

@@ -57,15 +57,19 @@ inline int64_t counted_keys(int32_t length, int64_t keys) {
 
 // Of an op whose operands have been checked.
 template <class Op>
-AttentionHeads heads_of(const Op& op) {
-  const View& first = op.qkv ? op.qkv : op.q;
+AttentionHeads heads_of_places(const Op& op, const View& places, bool packed) {
   AttentionHeads h;
-  h.heads = op.heads, h.kv_heads = op.kv_heads > 0 ? op.kv_heads : op.heads;
-  h.packed = bool(op.qkv), h.causal = op.mask == AttentionMask::kCausal;
-  h.batch = first.shape[0], h.queries = first.shape[1];
-  h.keys = op.qkv ? h.queries : op.kv.shape[1];
-  h.size = first.shape[2] / (op.qkv ? h.heads + 2 * h.kv_heads : h.heads);
+  h.heads = op.heads, h.kv_heads = op.kv_heads > 0 ? op.kv_heads : op.heads, h.packed = packed;
+  h.batch = places.shape[0], h.queries = h.keys = places.shape[1];
+  h.size = places.shape[2] / (packed ? h.heads + 2 * h.kv_heads : h.heads);
   h.scale = op.scale != 0 ? op.scale : 1 / std::sqrt(double(h.size));
+  return h;
+}
+template <class Op>
+AttentionHeads heads_of(const Op& op) {
+  AttentionHeads h = heads_of_places(op, op.qkv ? op.qkv : op.q, bool(op.qkv));
+  if (!op.qkv) h.keys = op.kv.shape[1];
+  h.causal = op.mask == AttentionMask::kCausal;
   return h;
 }
 template <class Op>
@@ -74,7 +78,7 @@ Dtype attention_dtype(const Op& op) {
 }
 
 template <class Op>
-void check_attention_operands(const Op& op, auto require) {
+void check_heads(const Op& op, auto require) {
   require(op.heads >= 1, ErrorCode::kArgument, "heads must be at least 1", double(op.heads));
   require(op.kv_heads >= 0, ErrorCode::kArgument, "kvHeads must be at least 0",
           double(op.kv_heads));
@@ -82,16 +86,36 @@ void check_attention_operands(const Op& op, auto require) {
   require(op.heads % kv_heads == 0, ErrorCode::kArgument, "kvHeads must divide heads",
           double(op.kv_heads));
   require(std::isfinite(op.scale), ErrorCode::kArgument, "scale must be finite", op.scale);
+}
+
+// Queries, keys and values side by side.
+template <class Op>
+void check_packed(const Op& op, auto require) {
+  require(is_floating(op.qkv), ErrorCode::kDtype, "qkv must be floating", op.qkv);
+  const int64_t parts = op.heads + 2 * (op.kv_heads > 0 ? op.kv_heads : op.heads);
+  require(op.qkv.rank == 3 && op.qkv.shape[2] % parts == 0 && op.qkv.shape[2] > 0,
+          ErrorCode::kShape, "qkv must be [batch, places, (heads + 2 kvHeads) size]", op.qkv);
+  require(op.qkv.shape[2] / parts <= kMostHeadSize, ErrorCode::kShape,
+          "qkv must have heads of at most 256 elements", op.qkv);
+}
+
+template <class Op>
+void check_lengths(const Op& op, auto require, int64_t batch) {
+  if (!op.lengths) return;
+  require(op.lengths.dtype == Dtype::kI32, ErrorCode::kDtype, "lengths must be i32", op.lengths);
+  require(op.lengths.rank == 1 && op.lengths.shape[0] == batch, ErrorCode::kShape,
+          "lengths must have one element a sequence", op.lengths);
+}
+
+template <class Op>
+void check_attention_operands(const Op& op, auto require) {
+  check_heads(op, require);
   if (op.qkv) {
     require(!op.q, ErrorCode::kArgument, "q must be left out where qkv is given", op.q);
     require(!op.kv, ErrorCode::kArgument, "kv must be left out where qkv is given", op.kv);
-    require(is_floating(op.qkv), ErrorCode::kDtype, "qkv must be floating", op.qkv);
-    const int64_t parts = op.heads + 2 * kv_heads;
-    require(op.qkv.rank == 3 && op.qkv.shape[2] % parts == 0 && op.qkv.shape[2] > 0,
-            ErrorCode::kShape, "qkv must be [batch, places, (heads + 2 kvHeads) size]", op.qkv);
-    require(op.qkv.shape[2] / parts <= kMostHeadSize, ErrorCode::kShape,
-            "qkv must have heads of at most 256 elements", op.qkv);
+    check_packed(op, require);
   } else {
+    const int64_t kv_heads = op.kv_heads > 0 ? op.kv_heads : op.heads;
     require(op.q && op.kv, ErrorCode::kArgument, "qkv is missing, or q and kv are");
     require(is_floating(op.q), ErrorCode::kDtype, "q must be floating", op.q);
     require(op.kv.dtype == op.q.dtype, ErrorCode::kDtype, "kv must have q's dtype", op.kv);
@@ -103,12 +127,7 @@ void check_attention_operands(const Op& op, auto require) {
                 op.kv.shape[2] == 2 * kv_heads * (op.q.shape[2] / op.heads),
             ErrorCode::kShape, "kv must be [batch, places, 2 kvHeads size]", op.kv, "q", op.q);
   }
-  const View& first = op.qkv ? op.qkv : op.q;
-  if (op.lengths) {
-    require(op.lengths.dtype == Dtype::kI32, ErrorCode::kDtype, "lengths must be i32", op.lengths);
-    require(op.lengths.rank == 1 && op.lengths.shape[0] == first.shape[0], ErrorCode::kShape,
-            "lengths must have one element a sequence", op.lengths);
-  }
+  check_lengths(op, require, (op.qkv ? op.qkv : op.q).shape[0]);
 }
 
 // The gradient or the tangent of an operand.
