@@ -70,9 +70,9 @@ Bounds::Bounds(const Case& c, const Reference& reference, const std::vector<Valu
   auto result = reference_run(c, reference, before);
   expected_ = std::move(result.values);
   const bool is_long = c.flops() > std::max(kMany, kManyAnElement * elements_of(c));
-  const bool is_known = names_terms(result.terms) && !reference.has_other_terms;
-  const bool rounds_first = reference.rounds_first && reference.rounds_first(c.op());
-  const int moves = is_known && (is_long || rounds_first) ? 0 : kMoves;
+  const bool is_known = reference.named == Named::kAll ||
+                        (reference.named == Named::kTerms && is_long && names_terms(result.terms));
+  const int moves = is_known ? 0 : kMoves;
   for (size_t o = 0; o < expected_.size(); ++o) {
     const bool judged = c.operands()[o].role & kOut;
     const size_t size = judged ? expected_[o].elements.size() : 0;
@@ -104,11 +104,13 @@ Bounds::Bounds(const Case& c, const Reference& reference, const std::vector<Valu
       double& bound = bounds_[o][j];
       const double size = std::abs(expected_[o].elements[j]);
       if (!terms.empty() && terms[j] == kUnsteady) unsteady_[o][j] = true;
-      if (unit == 0 || !std::isfinite(size))
+      if (unit == 0 || !std::isfinite(size)) {
         bound = 0;
-      else
-        bound = 2 * bound + growth_ * u * (terms.empty() ? size : std::max(size, terms[j])) +
-                unit * size + subnormal_bound(least);
+        continue;
+      }
+      const double off =
+          2 * bound + growth_ * u * (terms.empty() ? size : std::max(size, terms[j]));
+      bound = off + unit * (size + off) + subnormal_bound(least);
     }
   }
 }

@@ -1,11 +1,11 @@
 // How far each element of a case's results may lie from the reference's. A bound is the sum of
 //   growth · u · |element|, a few roundings of the arithmetic (u: its unit) at the element's own
 //   size,
-// + one rounding to the tensor's dtype,
+// + one rounding to the tensor's dtype, of a number that is as far off as the others let it be,
 // + twice what the reference moves when each input is moved by growth · u, and what a step keeps in
 //   16 bits by its rounding: where terms cancel, no way of computing is better than that.
 // A reference may name the size of terms that cancel by construction, which no input moves
-// (`terms`).
+// (`terms`), or of all that rounds: then none is moved.
 #pragma once
 #include "bench/results.h"
 

@@ -19,6 +19,11 @@ namespace orthokit::bench {
 // nearest.
 void run_on_stored(const OpInfo&, const void* op);
 
+// Terms that a reference names. Of kSome, moves of the inputs find the others. Of kTerms too, but
+// for long sums, where these alone say enough. Of kAll, no input is moved: that would count their
+// rounding again, and show the steps of inputs that are rounded before anything else.
+enum class Named { kSome, kTerms, kAll };
+
 struct Reference {
   const OpInfo* op;
   void (*run)(const void* op);
@@ -33,10 +38,8 @@ struct Reference {
   // empty: none are named. For what cancels by construction, such that moving the inputs does not
   // show it.
   std::vector<double> (*terms)(const void* op, std::string_view tensor, int64_t size) = nullptr;
-  // The terms are some of those that round: moves of the inputs find the others.
-  bool has_other_terms = false;
-  // Inputs are rounded before anything else: moved ones would show its steps. Null: never.
-  bool (*rounds_first)(const void* op) = nullptr;
+  // Which of the terms that round these are.
+  Named named = Named::kTerms;
 };
 std::vector<Reference>& reference_list();
 const Reference* find_reference(const OpInfo&);
@@ -96,10 +99,10 @@ bool register_reference() {
 }
 
 template <class Op, auto terms>
-bool register_terms(bool has_other_terms = false) {
+bool register_terms(Named named) {
   for (auto& reference : reference_list())
     if (reference.op == &info<Op>()) {
-      reference.has_other_terms = has_other_terms;
+      reference.named = named;
       reference.terms = [](const void* op, std::string_view tensor, int64_t size) {
         const Op& own = *static_cast<const Op*>(op);
         if constexpr (std::is_invocable_v<decltype(terms), const Op&, std::string_view>) {
@@ -111,16 +114,6 @@ bool register_terms(bool has_other_terms = false) {
         }
       };
     }
-  return true;
-}
-
-template <class Op, bool rounds_first(const Op&)>
-bool register_first_rounding() {
-  for (auto& reference : reference_list())
-    if (reference.op == &info<Op>())
-      reference.rounds_first = [](const void* op) {
-        return rounds_first(*static_cast<const Op*>(op));
-      };
   return true;
 }
 
@@ -136,10 +129,10 @@ bool register_first_rounding() {
 // function of the op, the tensor's name and the element's number; or without the number, of all
 // elements, where they have work in common.
 #define ORTHOKIT_TERMS(Op, function) \
-  [[maybe_unused]] static const bool terms_known = register_terms<Op, function>()
+  [[maybe_unused]] static const bool terms_known = register_terms<Op, function>(Named::kTerms)
 // The same where they are some of those that round.
 #define ORTHOKIT_SOME_TERMS(Op, function) \
-  [[maybe_unused]] static const bool terms_known = register_terms<Op, function>(true)
-// After it too: whether the op rounds its inputs before anything else.
-#define ORTHOKIT_ROUNDS_FIRST(Op, function) \
-  [[maybe_unused]] static const bool first_rounding_known = register_first_rounding<Op, function>()
+  [[maybe_unused]] static const bool terms_known = register_terms<Op, function>(Named::kSome)
+// The same where they are all of those that round.
+#define ORTHOKIT_ALL_TERMS(Op, function) \
+  [[maybe_unused]] static const bool terms_known = register_terms<Op, function>(Named::kAll)

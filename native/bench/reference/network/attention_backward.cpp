@@ -1,69 +1,70 @@
 #include "ops/network/attention_backward.h"
 
-#include "bench/reference/network/shared/attention_pairs.h"
+#include "bench/reference/network/shared/attention_sums.h"
 
 namespace orthokit::bench {
 
 namespace {
 
-// The sums of the gradients, or the sizes of their terms.
 struct AttentionSums {
-  std::vector<double> q, kv;  // as qkv, or as q and kv
+  std::vector<PairSum> q, kv;  // as qkv, or as q and kv
 };
 
-// body(b, head, i, j, p, slope, the sizes that p and the slope round by).
-template <class Body>
-void for_slopes(const AttentionBackward& op, Body&& body) {
+// Adds, for all pairs, the products of p and the slope with the elements that they multiply. p is
+// off as its score is; the slope besides as the product of gradient and value; and as that of
+// gradient and result, which all pairs of a query share.
+AttentionSums sums_of(const AttentionBackward& op) {
   const AttentionPairs pairs(op);
   const AttentionHeads& h = pairs.heads;
+  const Dtype dtype = attention_dtype(op);
+  const double off_products = pairs.unit * product_growth(h.size);
+  AttentionSums sums;
+  sums.q.resize(size_t(h.batch * h.queries * h.query_stride()));
+  if (!h.packed) sums.kv.resize(size_t(h.batch * h.keys * h.key_stride()));
+  std::vector<PairSum>& kv = h.packed ? sums.q : sums.kv;
   pairs.for_queries([&](int64_t b, int64_t head, int64_t i) {
     const double log_sum = values(op.log_sums)[h.sums_at(b, head) + i];
-    const int64_t at = h.out_at(b, head) + i * h.width();
-    const InnerProduct own{values(op.grad) + at, 1, values(op.out) + at, 1, h.size};
-    const std::vector<double> s = pairs.scores(b, head, i), sizes = pairs.score_sizes(b, head, i);
+    const double *q = pairs.query(b, head, i),
+                 *grad = values(op.grad) + h.out_at(b, head) + i * h.width(),
+                 *out = values(op.out) + h.out_at(b, head) + i * h.width();
+    const InnerProduct own{grad, 1, out, 1, h.size};
+    const double product_own = own.sum(), off_own = off_products * own.terms();
+    const std::vector<double> s = pairs.scores(b, head, i),
+                              off = pairs.scores_off(b, head, i, log_sum);
     for (size_t j = 0; j < s.size(); ++j) {
-      const InnerProduct product{values(op.grad) + at, 1, pairs.value(b, head, int64_t(j)), 1,
-                                 h.size};
-      const double p = std::exp(s[j] - log_sum), moved = 1 + sizes[j] + std::abs(log_sum);
-      body(b, head, i, int64_t(j), p, p * (product.sum() - own.sum()), p * moved,
-           p * moved * (product.terms() + own.terms()));
-    }
-  });
-}
-
-// Adds, for all pairs, what `of` makes of the four numbers and the elements that they multiply.
-template <class Of>
-AttentionSums sums_of(const AttentionBackward& op, Of&& of) {
-  const AttentionPairs pairs(op);
-  const AttentionHeads& h = pairs.heads;
-  AttentionSums sums;
-  sums.q.assign(size_t(h.batch * h.queries * h.query_stride()), 0.0);
-  if (!h.packed) sums.kv.assign(size_t(h.batch * h.keys * h.key_stride()), 0.0);
-  std::vector<double>& kv = h.packed ? sums.q : sums.kv;
-  for_slopes(op, [&](int64_t b, int64_t head, int64_t i, int64_t j, double p, double slope,
-                     double p_size, double slope_size) {
-    const double *q = pairs.query(b, head, i), *k = pairs.key(b, head, j),
-                 *grad = values(op.grad) + h.out_at(b, head) + i * h.width();
-    const int64_t place = j * h.key_stride(), kv_head = head / h.group();
-    for (int64_t c = 0; c < h.size; ++c) {
-      sums.q[size_t(h.query_at(b, head) + i * h.query_stride() + c)] +=
-          of(slope, slope_size, h.scale * k[c]);
-      kv[size_t(h.key_at(b, kv_head) + place + c)] += of(slope, slope_size, h.scale * q[c]);
-      kv[size_t(h.value_at(b, kv_head) + place + c)] += of(p, p_size, grad[c]);
+      const double *k = pairs.key(b, head, int64_t(j)), *v = pairs.value(b, head, int64_t(j));
+      const InnerProduct product{grad, 1, v, 1, h.size};
+      const PairWeight weight(s[j] - log_sum, off[j], pairs.unit);
+      const double difference = product.sum() - product_own, p = weight.p,
+                   off_slope = weight.off * std::abs(difference) +
+                               (p + weight.off) * off_products * product.terms(),
+                   common = (p + weight.off) * off_own;
+      const PairFactor of_value{p, weight.off, s[j], log_sum, half_rounding(dtype, p, weight.off)};
+      PairFactor of_key{p * difference, off_slope, s[j], log_sum,
+                        half_rounding(dtype, p * difference, off_slope + common)};
+      PairFactor of_query = of_key;
+      of_query.common = common, of_key.off = std::hypot(off_slope, common);
+      const int64_t at = h.query_at(b, head) + i * h.query_stride(), kv_head = head / h.group(),
+                    at_key = h.key_at(b, kv_head) + int64_t(j) * h.key_stride(),
+                    at_value = h.value_at(b, kv_head) + int64_t(j) * h.key_stride();
+      for (int64_t c = 0; c < h.size; ++c) {
+        sums.q[size_t(at + c)].add(of_query, h.scale * k[c]);
+        kv[size_t(at_key + c)].add(of_key, h.scale * q[c]);
+        kv[size_t(at_value + c)].add(of_value, grad[c]);
+      }
     }
   });
   return sums;
 }
 
-void add(const AttentionBackward& op, const View& to, const std::vector<double>& sums) {
+void add(const AttentionBackward& op, const View& to, const std::vector<PairSum>& sums) {
   if (!to) return;
   for (size_t i = 0; i < sums.size(); ++i)
-    values(to)[i] = sums[i] + (op.beta == 0 ? 0 : values(to)[i]);
+    values(to)[i] = sums[i].sum + (op.beta == 0 ? 0 : values(to)[i]);
 }
 
 void attention_backward(const AttentionBackward& op) {
-  const AttentionSums sums =
-      sums_of(op, [](double x, double, double factor) { return x * factor; });
+  const AttentionSums sums = sums_of(op);
   add(op, op.qkv ? op.grad_qkv : op.grad_q, sums.q);
   add(op, op.grad_kv, sums.kv);
 }
@@ -118,28 +119,20 @@ ORTHOKIT_REFERENCE(AttentionBackward, attention_backward,
                                             heads_of(op).queries* heads_of(op).group(),
                                             heads_of(op).size})));
 
-// Scores, logarithms of sums and the two products of a slope round by the sizes of their terms;
-// then come sums of which the terms cancel.
 static std::vector<double> terms_of(const AttentionBackward& op, std::string_view tensor) {
-  const double growth = growth_of(op);
-  const auto term = [&](double x, double size, double factor) {
-    return (size + rounding_of(attention_dtype(op), x, growth)) * std::abs(factor);
-  };
-  const AttentionSums sums = sums_of(op, term),
-                      squares = sums_of(op, [&](double x, double size, double factor) {
-                        return std::pow(kFurthest * term(x, size, factor), 2);
-                      });
+  const AttentionSums sums = sums_of(op);
+  const double unit = AttentionPairs(op).unit;
   if (tensor == "gradKv") {
-    std::vector<double> terms = together(sums.kv, squares.kv);
+    std::vector<double> terms = terms_of_sums(sums.kv, growth_of(op), unit);
     if (op.grad_kv) make_keys_unsteady(op, op.grad_kv, terms);
     return terms;
   }
-  std::vector<double> terms = together(sums.q, squares.q);
+  std::vector<double> terms = terms_of_sums(sums.q, growth_of(op), unit);
   if (tensor == "gradQ" || tensor == "gradQkv")
     make_queries_unsteady(op, op.qkv ? op.grad_qkv : op.grad_q, terms);
   if (tensor == "gradQkv") make_keys_unsteady(op, op.grad_qkv, terms);
   return terms;
 }
-ORTHOKIT_TERMS(AttentionBackward, terms_of);
+ORTHOKIT_ALL_TERMS(AttentionBackward, terms_of);
 
 }  // namespace orthokit::bench

@@ -1,43 +1,52 @@
 #include "ops/network/attention_tangent.h"
 
-#include "bench/reference/network/shared/attention_pairs.h"
+#include "bench/reference/network/shared/attention_sums.h"
 
 namespace orthokit::bench {
 
 namespace {
 
-// The part of a key in the element of a query.
-struct TangentTerm {
-  double p, slope, p_size, slope_size;  // the sizes that p and the slope round by
-  double value, own, value_tangent;
-};
-
 AttentionPairs tangents_of(const AttentionTangent& op) {
   return {op, op.qkv ? op.tangent_qkv : op.tangent_q, op.qkv ? op.tangent_qkv : op.tangent_kv};
 }
 
-// The sums of what `of` makes of each term.
-template <class Of>
-std::vector<double> sums_of(const AttentionTangent& op, Of&& of) {
+struct TangentSums {
+  std::vector<PairSum> elements;  // of slopes with values and of p with their tangents
+  std::vector<PairSum> slopes;    // for each element, the sum of its query's
+};
+
+// As of the gradients; the sum of the slopes, by which `out` is multiplied, is of slopes before
+// they are rounded to 16 bits. What moves a slope moves both sums.
+TangentSums sums_of(const AttentionTangent& op) {
   const AttentionPairs pairs(op), along = tangents_of(op);
   const AttentionHeads& h = pairs.heads;
-  std::vector<double> sums(size_t(op.out_tangent.size()), 0.0);
+  const Dtype dtype = attention_dtype(op);
+  const size_t size = size_t(op.out_tangent.size());
+  TangentSums sums{std::vector<PairSum>(size), std::vector<PairSum>(size)};
   pairs.for_queries([&](int64_t b, int64_t head, int64_t i) {
     const double log_sum = values(op.log_sums)[h.sums_at(b, head) + i];
-    const std::vector<double> s = pairs.scores(b, head, i), sizes = pairs.score_sizes(b, head, i);
+    const std::vector<double> s = pairs.scores(b, head, i),
+                              off = pairs.scores_off(b, head, i, log_sum);
     const int64_t at = h.out_at(b, head) + i * h.width();
     for (size_t j = 0; j < s.size(); ++j) {
       const auto key = int64_t(j);
       const InnerProduct moved_query{along.query(b, head, i), 1, pairs.key(b, head, key), 1,
                                      h.size},
           moved_key{pairs.query(b, head, i), 1, along.key(b, head, key), 1, h.size};
-      const double p = std::exp(s[j] - log_sum), moved = 1 + sizes[j] + std::abs(log_sum);
-      TangentTerm term{p, p * h.scale * (moved_query.sum() + moved_key.sum()), p * moved,
-                       p * moved * std::abs(h.scale) * (moved_query.terms() + moved_key.terms())};
+      const PairWeight weight(s[j] - log_sum, off[j], pairs.unit);
+      const double p = weight.p, product = h.scale * (moved_query.sum() + moved_key.sum()),
+                   off_product = pairs.unit * product_growth(h.size) * std::abs(h.scale) *
+                                 (moved_query.terms() + moved_key.terms()),
+                   off_slope = weight.off * std::abs(product) + (p + weight.off) * off_product;
+      const PairFactor slope{p * product, off_slope, s[j], log_sum,
+                             half_rounding(dtype, p * product, off_slope)},
+          of_tangent{p, weight.off, s[j], log_sum, half_rounding(dtype, p, weight.off)};
       for (int64_t c = 0; c < h.size; ++c) {
-        term.value = pairs.value(b, head, key)[c], term.own = values(op.out)[at + c];
-        term.value_tangent = along.value(b, head, key)[c];
-        sums[size_t(at + c)] += of(term);
+        const double value = pairs.value(b, head, key)[c];
+        PairSum& element = sums.elements[size_t(at + c)];
+        element.add(slope, value, value - values(op.out)[at + c]);
+        element.add(of_tangent, along.value(b, head, key)[c]);
+        sums.slopes[size_t(at + c)].add(slope, 1);
       }
     }
   });
@@ -45,9 +54,9 @@ std::vector<double> sums_of(const AttentionTangent& op, Of&& of) {
 }
 
 void attention_tangent(const AttentionTangent& op) {
-  const std::vector<double> sums = sums_of(
-      op, [](const TangentTerm& t) { return t.slope * (t.value - t.own) + t.p * t.value_tangent; });
-  std::ranges::copy(sums, values(op.out_tangent));
+  const TangentSums sums = sums_of(op);
+  for (size_t c = 0; c < sums.elements.size(); ++c)
+    values(op.out_tangent)[c] = sums.elements[c].sum - values(op.out)[c] * sums.slopes[c].sum;
 }
 
 }  // namespace
@@ -55,26 +64,11 @@ void attention_tangent(const AttentionTangent& op) {
 ORTHOKIT_REFERENCE(AttentionTangent, attention_tangent,
                    product_growth(std::max(heads_of(op).keys, heads_of(op).size)));
 
-// As of the gradients: scores and products round by the sizes of their terms, then terms cancel.
-// The sum of the slopes, by which `out` is multiplied, is of slopes before they are rounded.
 static std::vector<double> terms_of(const AttentionTangent& op, std::string_view) {
-  const double growth = growth_of(op);
-  const auto half = [&](double x, double factor) {
-    return rounding_of(attention_dtype(op), x, growth) * std::abs(factor);
-  };
-  const auto size_of = [](const TangentTerm& t) {
-    return t.slope_size * (std::abs(t.value) + std::abs(t.own)) +
-           t.p_size * std::abs(t.value_tangent);
-  };
-  std::vector<double> terms =
-      together(sums_of(op,
-                       [&](const TangentTerm& t) {
-                         return size_of(t) + half(t.slope, t.value) + half(t.p, t.value_tangent);
-                       }),
-               sums_of(op, [&](const TangentTerm& t) {
-                 return std::pow(size_of(t), 2) + std::pow(kFurthest * half(t.slope, t.value), 2) +
-                        std::pow(kFurthest * half(t.p, t.value_tangent), 2);
-               }));
+  const TangentSums sums = sums_of(op);
+  std::vector<double> terms = terms_of_sums(sums.elements, growth_of(op), AttentionPairs(op).unit);
+  for (size_t c = 0; c < terms.size(); ++c)
+    if (terms[c] != kUnsteady) terms[c] += std::abs(values(op.out)[c]) * sums.slopes[c].walk();
   const AttentionPairs pairs(op), along = tangents_of(op);
   const AttentionHeads& h = pairs.heads;
   pairs.for_queries([&](int64_t b, int64_t head, int64_t i) {
@@ -93,6 +87,6 @@ static std::vector<double> terms_of(const AttentionTangent& op, std::string_view
   });
   return terms;
 }
-ORTHOKIT_TERMS(AttentionTangent, terms_of);
+ORTHOKIT_ALL_TERMS(AttentionTangent, terms_of);
 
 }  // namespace orthokit::bench

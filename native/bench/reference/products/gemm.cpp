@@ -34,7 +34,7 @@ static void gemm(const Gemm& op) {
 }
 ORTHOKIT_REFERENCE(Gemm, gemm, product_growth(op.inner()));
 
-// Rounding of a long sum, without the many moves of a product that takes its time.
+// The sum of products, and what is added to it, which is what the result has besides.
 static double terms_of(const Gemm& op, std::string_view, int64_t j) {
   const Matrices size = matrices(op.c);
   const int64_t columns = size.columns, rows = size.rows;
@@ -43,11 +43,12 @@ static double terms_of(const Gemm& op, std::string_view, int64_t j) {
   const double terms = op.a.dtype == Dtype::kBf16 || op.products == Products::kBf16
                            ? product.terms_of_bf16(growth_of(op) * unit_of(Dtype::kF32))
                            : product.terms();
-  return terms == kUnsteady ? kUnsteady : std::abs(op.alpha) * terms;
+  if (terms == kUnsteady) return kUnsteady;
+  const double bias = op.bias ? values(op.bias)[j % columns] : 0;
+  const double old = values(op.c)[j] - op.alpha * product.sum() - bias;
+  return std::abs(op.alpha) * terms + terms_of_added(old, growth_of(op)) +
+         terms_of_added(bias, growth_of(op));
 }
-ORTHOKIT_TERMS(Gemm, terms_of);
-
-static bool rounds_first(const Gemm& op) { return op.products != Products::kOwn; }
-ORTHOKIT_ROUNDS_FIRST(Gemm, rounds_first);
+ORTHOKIT_ALL_TERMS(Gemm, terms_of);
 
 }  // namespace orthokit::bench

@@ -37,7 +37,7 @@ static void symmetric_product(const SymmetricProduct& op) {
 }
 ORTHOKIT_REFERENCE(SymmetricProduct, symmetric_product, product_growth(inner_size(op)));
 
-// As of a gemm, of the half that is computed; the diagonal may cancel with the sum.
+// As of a gemm, of the half that is computed.
 static double terms_of(const SymmetricProduct& op, std::string_view, int64_t j) {
   const int64_t n = matrices(op.c).rows, row = j / n % n, column = j % n;
   const InnerProduct product =
@@ -45,8 +45,12 @@ static double terms_of(const SymmetricProduct& op, std::string_view, int64_t j) 
   const double terms = op.a.dtype == Dtype::kBf16
                            ? product.terms_of_bf16(growth_of(op) * unit_of(Dtype::kF32))
                            : product.terms();
-  return terms == kUnsteady ? kUnsteady : std::abs(op.alpha) * terms + std::abs(op.diagonal);
+  if (terms == kUnsteady) return kUnsteady;
+  const double diagonal = row == column ? op.diagonal : 0;
+  const double old = values(op.c)[j] - op.alpha * product.sum() - diagonal;
+  return std::abs(op.alpha) * terms + terms_of_added(old, growth_of(op)) +
+         terms_of_added(diagonal, growth_of(op));
 }
-ORTHOKIT_TERMS(SymmetricProduct, terms_of);
+ORTHOKIT_ALL_TERMS(SymmetricProduct, terms_of);
 
 }  // namespace orthokit::bench

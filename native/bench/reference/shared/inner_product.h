@@ -1,11 +1,20 @@
 // A sum of products in plain loops.
 #pragma once
+#include <algorithm>
 #include <limits>
 
 #include "bench/reference/operands.h"
 #include "bench/reference/reference.h"
 
 namespace orthokit::bench {
+
+// The size that the rounding of a sum of so many terms is relative to. Partial sums walk at random
+// from 0 to the sum c: the mean of their squares is (2c² + Σ terms²) / 6 times their number. Of one
+// term after the other the walk is known, Σ of the squares: once in ten thousand it is ten times
+// that.
+inline double size_of_walk(double sum, double squares, double walked, int64_t count) {
+  return std::sqrt(std::max(2 * sum * sum + squares, count > 0 ? 6 * walked / double(count) : 0));
+}
 
 struct InnerProduct {
   const double* a;
@@ -21,15 +30,14 @@ struct InnerProduct {
     for (int64_t k = 0; k < size; ++k) sum += left(k) * right(k);
     return sum;
   }
-  // The size that its rounding is relative to. Partial sums walk at random from 0 to the sum c: the
-  // mean of their squares is (2c² + Σ terms²) / 6 times their number.
-  double terms() const {
-    double sum = 0, squares = 0;
+  double terms() const {  // the size that its rounding is relative to
+    double sum = 0, squares = 0, walked = 0;
     for (int64_t k = 0; k < size; ++k) {
       const double term = left(k) * right(k);
       if (std::isfinite(term)) sum += term, squares += term * term;
+      walked += sum * sum;
     }
-    return std::sqrt(2 * sum * sum + squares);
+    return size_of_walk(sum, squares, walked, size);
   }
   // The same where kernels may take bf16 numbers below the smallest normal one as 0, and a partial
   // sum of such a size as well; `rounding` is what the terms are multiplied by.
@@ -57,8 +65,16 @@ inline double factor_in(Dtype dtype, double x) { return dtype == Dtype::kF64 ? x
 
 // Of sums as long as this, one term after the other in the arithmetic's dtype: a rounding is of
 // standard deviation 0.42 of its partial sum's unit, so theirs together is of 0.17 √size of the
-// above. A walk's squares are ten times their mean once in ten thousand, and its roundings then
-// four deviations off once in as many: twelve are beyond what thousands of millions of sums show.
+// above. Walks that are not known have ten times as many squares once in ten thousand, and their
+// roundings are four deviations off once in as many: twelve are beyond what thousands of millions
+// of sums show.
 inline double product_growth(int64_t size) { return 4 + 2 * std::sqrt(double(size)); }
+
+// The size of what is added to such a sum, some roundings of it, less the growth that sizes are
+// multiplied by.
+inline double terms_of_added(double x, double growth) {
+  constexpr double kRoundings = 4;
+  return std::isfinite(x) ? kRoundings * std::abs(x) / growth : 0;
+}
 
 }  // namespace orthokit::bench

@@ -23,6 +23,7 @@ inline void make_unsteady(std::vector<double>& terms, const View& result, int64_
 struct AttentionPairs {
   AttentionHeads heads;
   const double *queries, *keys, *lengths;
+  double unit;  // of the arithmetic
 
   template <class Op>
   explicit AttentionPairs(const Op& op)
@@ -33,7 +34,8 @@ struct AttentionPairs {
       : heads(heads_of(op)),
         queries(values(of_queries)),
         keys(values(of_keys)),
-        lengths(values(op.lengths)) {}
+        lengths(values(op.lengths)),
+        unit(unit_of(attention_dtype(op) == Dtype::kF64 ? Dtype::kF64 : Dtype::kF32)) {}
 
   template <class Body>
   void for_queries(Body&& body) const {
@@ -79,43 +81,24 @@ struct AttentionPairs {
   bool is_sum_held(Dtype dtype, double log_sum, int64_t b, int64_t head, int64_t i) const {
     const double largest = dtype == Dtype::kF64 ? std::numeric_limits<double>::max()
                                                 : double(std::numeric_limits<float>::max());
-    const std::vector<double> s = scores(b, head, i);
-    return std::isfinite(log_sum) &&
-           std::ranges::all_of(s, [&](double x) { return x - log_sum <= std::log(largest) / 2; });
-  }
-  // The sizes of the terms of these.
-  std::vector<double> score_sizes(int64_t b, int64_t head, int64_t i) const {
-    std::vector<double> s(size_t(seen(b, i)), 0.0);
+    const std::vector<double> s = scores(b, head, i), off = scores_off(b, head, i, log_sum);
     for (size_t j = 0; j < s.size(); ++j)
-      s[j] = std::abs(heads.scale) *
-             InnerProduct{query(b, head, i), 1, key(b, head, int64_t(j)), 1, heads.size}.terms();
-    return s;
+      if (!(s[j] + off[j] - log_sum <= std::log(largest) / 2)) return false;
+    return std::isfinite(log_sum);
+  }
+  // How far rounding may take each s − logSum and the logarithm of its exponential: by the terms of
+  // the score, and by some roundings of both numbers and of the exponential.
+  std::vector<double> scores_off(int64_t b, int64_t head, int64_t i, double log_sum) const {
+    constexpr double kRoundings = 8;
+    std::vector<double> off(size_t(seen(b, i)), 0.0);
+    for (size_t j = 0; j < off.size(); ++j) {
+      const InnerProduct product{query(b, head, i), 1, key(b, head, int64_t(j)), 1, heads.size};
+      off[j] =
+          unit * (product_growth(heads.size) * std::abs(heads.scale) * product.terms() +
+                  kRoundings * (1 + std::abs(heads.scale * product.sum()) + std::abs(log_sum)));
+    }
+    return off;
   }
 };
-
-// Rounding x to the operands' type moves it by this, where that has 16 bits: an instruction that
-// multiplies matrices may take it so. Less the factor that sizes of terms are multiplied by.
-inline double rounding_of(Dtype dtype, double x, double growth) {
-  constexpr double kLeastHalf = 0x1p-25;  // half the distance of f16's subnormal numbers
-  if (!is_half(dtype)) return 0;
-  const double moved = std::abs(x) * unit_of(dtype);
-  return (dtype == Dtype::kF16 ? std::max(moved, kLeastHalf) : moved) /
-         (growth * unit_of(Dtype::kF32));
-}
-
-// A sum of roundings, independent of each other, is seldom so many roots of the sum of their
-// squares, which is six standard deviations.
-inline constexpr double kFurthest = 2.5;
-
-// The size of what many roundings come to: of each the most that it may be, summed; or the root of
-// squares summed where that is less.
-inline std::vector<double> together(std::vector<double> sums, const std::vector<double>& squares) {
-  for (size_t i = 0; i < sums.size(); ++i) sums[i] = std::min(sums[i], std::sqrt(squares[i]));
-  return sums;
-}
-
-inline std::vector<double> softmax_of(const std::vector<double>& scores) {
-  return softmax(scores.data(), int64_t(scores.size()));
-}
 
 }  // namespace orthokit::bench
