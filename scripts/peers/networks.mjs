@@ -1,0 +1,131 @@
+#!/usr/bin/env node
+// Races whole training steps against PyTorch, turn by turn from the same weights on the same batches: a GPT of letters
+// (4 blocks of 128, 4 heads, 64 letters, batches of 12) with products in f32 and in bf16 against f32, and the network of
+// convolutions of examples/digits (batches of 128) against channels last; AdamW, on both sides its fastest form. The losses
+// of all steps are compared. On several threads PyTorch multiplies its attention explicitly: the fused one was seen to be
+// wrong there. Prints the least and the median of turns: CPU time on one thread, else of the clock.
+// usage: node scripts/peers/networks.mjs [--threads n] [--seconds n] [gpt|gpt-bf16|cnn …]
+// ORTHOKIT_PYTHON names the interpreter (default /usr/bin/python3).
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { AdamW, Device, saveTensors, Tensor } from 'orthokit';
+import * as nn from 'orthokit/nn';
+import { Cnn } from '../../examples/digits/cnn.mjs';
+import { classes, loadDigits, pixels } from '../../examples/digits/data.mjs';
+import { Gpt } from '../../examples/gpt/model.mjs';
+import { loadText, windows } from '../../examples/gpt/text.mjs';
+import { here, median, python } from './turns.mjs';
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { threads: { type: 'string', default: '1' }, seconds: { type: 'string', default: '20' } },
+});
+const threads = Number(options.threads);
+const seconds = Number(options.seconds);
+const batches = 16;
+const lr = 3e-4;
+
+/** A model, and inputs and labels of each batch. */
+const networks = {
+  gpt(make) {
+    const [context, batch] = [64, 12];
+    const { letters, train } = loadText();
+    const model = new Gpt(make, { letters: letters.length, width: 128, heads: 4, blocks: 4, context });
+    const starts = (i) => Array.from({ length: batch }, (_, j) => (i * batch + j) * 5003);
+    const data = Array.from({ length: batches }, (_, i) => {
+      const { ids, next } = windows(train, starts(i), context);
+      return [ids, next];
+    });
+    return { model, data, shapes: [[batch, context], [batch, context]], steps: 4 };
+  },
+  cnn(make) {
+    const batch = 128;
+    const { train } = loadDigits();
+    const data = Array.from({ length: batches }, (_, i) => {
+      const rows = Array.from({ length: batch }, (_, j) => (5003 * (i * batch + j)) % train.labels.length);
+      const images = Float32Array.from(rows.flatMap((row) => [...train.images.subarray(row * pixels, (row + 1) * pixels)]));
+      return [images, Int32Array.from(rows, (row) => train.labels[row])];
+    });
+    return { model: new Cnn(make, { classes }), data, shapes: [[batch, 28, 28, 1], [batch]], steps: 2 };
+  },
+};
+
+/** Milliseconds: of the processor on one thread, which neighbours do not lengthen, else of the clock. */
+function spent() {
+  const { user, system } = process.cpuUsage();
+  return threads === 1 ? (user + system) / 1e3 : performance.now();
+}
+
+async function race(name, folder) {
+  const [kind, products] = name.split('-');
+  const device = Device.open('cpu', { threads });
+  const { model, data, shapes, steps } = networks[kind](nn.init(device, { seed: 1 }));
+  await saveTensors(path.join(folder, 'model.safetensors'), nn.named(model));
+  for (const [i, batch] of data.entries())
+    for (const [j, numbers] of batch.entries()) writeFileSync(path.join(folder, `${i}-${j}`), numbers);
+
+  const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...env } = process.env;
+  const words = [here('networks_peer.py'), kind, options.threads, folder, JSON.stringify({ shapes, batches, lr })];
+  const peer = spawn(python, words, {
+    env: { ...env, OMP_NUM_THREADS: options.threads, OPENBLAS_NUM_THREADS: options.threads },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: peer.stdout })[Symbol.asyncIterator]();
+  const theirs = async () => {
+    peer.stdin.write(`${steps}\n`);
+    const { value, done } = await lines.next();
+    if (done) throw new Error('the peer has ended');
+    return JSON.parse(value);
+  };
+
+  const optimizer = new AdamW(nn.parameters(model), { lr, weightDecay: 0.01 });
+  const step = nn.valueAndGrad((m, x, y) => nn.crossEntropy(m.forward(x), y), { products });
+  const tensors = data.map((batch) => batch.map((numbers, j) => Tensor.from(device, numbers, shapes[j])));
+  let place = 0;
+  const ours = async () => {
+    const losses = [];
+    const start = spent();
+    for (let i = 0; i < steps; i++, place++) {
+      const { value, grads } = step(model, ...tensors[place % batches]);
+      losses.push(value.read());
+      optimizer.step(grads);
+    }
+    const read = await Promise.all(losses);
+    return { milliseconds: (spent() - start) / steps, losses: read.map(([loss]) => loss) };
+  };
+
+  const turns = [];
+  for (const end = Date.now() + 1e3 * seconds; Date.now() < end || turns.length < 7; )
+    turns.push([await ours(), await theirs()]);
+  peer.stdin.end();
+  await once(peer, 'exit');
+  await device.close();
+
+  const [a, b] = [0, 1].map((side) => turns.flatMap((turn) => turn[side].losses));
+  const apart = a.map((loss, i) => Math.abs(loss - b[i]));
+  // The first turns warm up.
+  const times = [0, 1].map((side) => turns.slice(2).map((turn) => turn[side].milliseconds));
+  const [[least, middle], [peerLeast, peerMiddle]] = times.map((side) => [Math.min(...side), median(side)]);
+  console.log(
+    `${name}, ${threads === 1 ? 'one thread' : `${threads} threads`}: ${least.toFixed(2)} (${middle.toFixed(2)}) ms, PyTorch ` +
+      `${peerLeast.toFixed(2)} (${peerMiddle.toFixed(2)}), ratio ${(least / peerLeast).toFixed(3)} ` +
+      `(${(middle / peerMiddle).toFixed(3)}), ${turns.length} turns of ${steps} steps; losses ${a[0].toFixed(4)} to ` +
+      `${a.at(-1).toFixed(4)}, apart by ${Math.max(...apart.slice(0, 10)).toExponential(1)} in ten steps, by ` +
+      `${Math.max(...apart).toExponential(1)} in all ${apart.length}`,
+  );
+  if (!(Math.max(...apart.slice(0, 10)) < (products ? 2e-2 : 1e-4))) throw new Error(`${name}: losses differ`);
+}
+
+for (const name of positionals.length > 0 ? positionals : ['gpt', 'gpt-bf16', 'cnn']) {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-networks-'));
+  try {
+    await race(name, folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
