@@ -41,14 +41,24 @@ const networks = {
       const { ids, next } = windows(train, starts(i), context);
       return [ids, next];
     });
-    return { model, data, shapes: [[batch, context], [batch, context]], steps: 4 };
+    return {
+      model,
+      data,
+      shapes: [
+        [batch, context],
+        [batch, context],
+      ],
+      steps: 4,
+    };
   },
   cnn(make) {
     const batch = 128;
     const { train } = loadDigits();
     const data = Array.from({ length: batches }, (_, i) => {
       const rows = Array.from({ length: batch }, (_, j) => (5003 * (i * batch + j)) % train.labels.length);
-      const images = Float32Array.from(rows.flatMap((row) => [...train.images.subarray(row * pixels, (row + 1) * pixels)]));
+      const images = Float32Array.from(
+        rows.flatMap((row) => [...train.images.subarray(row * pixels, (row + 1) * pixels)]),
+      );
       return [images, Int32Array.from(rows, (row) => train.labels[row])];
     });
     return { model: new Cnn(make, { classes }), data, shapes: [[batch, 28, 28, 1], [batch]], steps: 2 };

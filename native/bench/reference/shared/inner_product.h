@@ -39,14 +39,15 @@ struct InnerProduct {
     }
     return size_of_walk(sum, squares, walked, size);
   }
-  // The same where kernels may take bf16 numbers below the smallest normal one as 0, and a partial
-  // sum of such a size as well; `rounding` is what the terms are multiplied by.
+  // The same where kernels may take numbers below the smallest normal one as 0, before they round
+  // them to bf16 as after it, and a partial sum of such a size as well; `rounding` is what the terms
+  // are multiplied by.
   double terms_of_bf16(double rounding) const {
     constexpr double kLeast = std::numeric_limits<float>::min();
     double lost = kLeast * double(size);
     for (int64_t k = 0; k < size; ++k) {
       const double x = std::abs(left(k)), y = std::abs(right(k));
-      if (x >= kLeast && y >= kLeast) continue;
+      if (std::abs(a[k * step_a]) >= kLeast && std::abs(b[k * step_b]) >= kLeast) continue;
       if (std::isinf(x * y)) return kUnsteady;  // 0 times it is NaN
       if (std::isfinite(x * y)) lost += x * y;
     }

@@ -75,15 +75,27 @@ void by_halves(const Gemm& op, Stream& stream) {
   half_product<T>(
       stream, {s.batch, op.alpha == 0 ? 0 : s.k, false}, left, right,
       [&](int64_t matrix, int64_t i, int64_t j, int64_t rows, int64_t columns, const float* sums) {
-        for (int64_t r = 0; r < rows; ++r, sums += kPanel) {
-          const int64_t at = (matrix * s.m + i + r) * s.n + j;
-          for (int64_t q = 0; q < columns; ++q) {
-            float value = alpha * sums[q];
-            if (beta != 0) value += beta * convert<float>(added.old[at + q]);
-            if (added.bias) value += convert<float>(added.bias[j + q]);
-            op.c.as<Stored>()[at + q] = convert<Stored>(value);
+        const auto finish = [&]<bool adds, bool biased> {
+          for (int64_t r = 0; r < rows; ++r, sums += kPanel) {
+            const int64_t at = (matrix * s.m + i + r) * s.n + j;
+            const Stored *old = added.old + at, *bias = biased ? added.bias + j : nullptr;
+            Stored* c = op.c.as<Stored>() + at;
+#pragma GCC ivdep  // c may be what is added
+            for (int64_t q = 0; q < columns; ++q) {
+              float value = alpha * sums[q];
+              if (adds) value += beta * convert<float>(old[q]);
+              if (biased) value += convert<float>(bias[q]);
+              c[q] = convert<Stored>(value);
+            }
           }
-        }
+        };
+        const bool is_biased = added.bias != nullptr;
+        if (beta == 0)
+          is_biased ? finish.template operator()<false, true>()
+                    : finish.template operator()<false, false>();
+        else
+          is_biased ? finish.template operator()<true, true>()
+                    : finish.template operator()<true, false>();
       });
 }
 

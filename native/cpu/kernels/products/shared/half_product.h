@@ -2,6 +2,7 @@
 #pragma once
 #include "cpu/kernels/products/shared/groups.h"
 #include "cpu/kernels/products/shared/half_words.h"
+#include "cpu/kernels/products/shared/matrix_tiles.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -26,7 +27,7 @@ class HalfProduct {
   HalfProduct(Stream& stream, const HalfSizes& sizes, const HalfFactor<T>& left,
               const HalfFactor<T>& right, const Store& store)
       : stream_(stream), sizes_(sizes), left_(left), right_(right), store_(store) {
-    words_ = parts_of(sizes.inner, Words::kElements);
+    words_ = parts_of(sizes.inner, Words::kElements * Words::kStep) * Words::kStep;
     row_panels_ = parts_of(left.rows, kPanel), column_panels_ = parts_of(right.rows, kPanel);
     rows_ = std::min(row_panels_, kBlockPanels), columns_ = std::min(column_panels_, kBlockPanels);
     const int64_t slice = std::max<int64_t>(1, (rows_ + columns_) * kPanel);
@@ -77,7 +78,7 @@ class HalfProduct {
 
   // The right panels are the left ones.
   bool shares(const Block& b) const {
-    return sizes_.triangle && b.row == b.column && left_.data == right_.data;
+    return Words::kSidesAlike && sizes_.triangle && b.row == b.column && left_.data == right_.data;
   }
 
   void pack(const Block& b, int64_t slot, int64_t panel, int64_t at, int64_t span) const {
@@ -87,8 +88,8 @@ class HalfProduct {
                   k = at * Words::kElements;
     const T* from =
         x.data + (b.first + slot) * x.matrix + (x.down ? k * x.stride + row : row * x.stride + k);
-    pack_words<Words>(x.down, from, x.stride, std::min<int64_t>(kPanel, x.rows - row), span,
-                      sizes_.inner - k, packed(slot, panel, span));
+    Words::pack(is_left, x.down, from, x.stride, std::min<int64_t>(kPanel, x.rows - row), span,
+                sizes_.inner - k, packed(slot, panel, span));
   }
 
   void multiply(const Block& b, int64_t slot, int64_t row, int64_t column, int64_t at,
@@ -102,9 +103,8 @@ class HalfProduct {
     const float* left = packed(slot, row, span);
     const float* right = packed(slot, shares(b) ? column : b.rows + column, span);
     for (int64_t w = 0; w == 0 || w < span; w += kDepth)
-      multiply_panels<typename Words::Tile>(std::min(kDepth, span - w), left + w * kPanel,
-                                            right + w * kPanel, height, width, false, 1,
-                                            at + w == 0 ? 0 : 1, sums, sums, kPanel);
+      Words::multiply(std::min(kDepth, span - w), left + w * kPanel, right + w * kPanel, height,
+                      width, at + w == 0, sums);
     if (at + span == words_) store_(b.first + slot, i, j, height, width, sums);
   }
 
@@ -130,9 +130,12 @@ template <class T, class From, class Store>
 void half_product(Stream& stream, const HalfSizes& sizes, const HalfFactor<From>& left,
                   const HalfFactor<From>& right, const Store& store) {
 #ifdef __AVX512F__
-  if constexpr (std::is_same_v<T, Bfloat16>)
+  if constexpr (std::is_same_v<T, Bfloat16>) {
+    if (has_matrix_tiles())
+      return HalfProduct<MatrixTiles, From, Store>(stream, sizes, left, right, store).run();
     if (has_pairs())
       return HalfProduct<Pairs, From, Store>(stream, sizes, left, right, store).run();
+  }
 #endif
   HalfProduct<Widened<T>, From, Store>(stream, sizes, left, right, store).run();
 }

@@ -13,8 +13,30 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 // Words of all rows that are in L1 at once.
 inline constexpr int64_t kWordSpan = 64;
 
+template <class Words, class T>
+void pack_words(bool down, const T* x, int64_t stride, int64_t rows, int64_t words, int64_t left,
+                float* panel);
+
+// Panels whose rows lie side by side, word by word, as the tiles of f32 products read them.
+template <class Words>
+struct Columns {
+  static constexpr int64_t kStep = 1;        // the words of a panel are a multiple of it
+  static constexpr bool kSidesAlike = true;  // a panel serves as left factor and as right one
+  template <class T>
+  static void pack(bool /*is_left*/, bool down, const T* x, int64_t stride, int64_t rows,
+                   int64_t words, int64_t left, float* panel) {
+    pack_words<Words>(down, x, stride, rows, words, left, panel);
+  }
+  // sums = left · rightᵀ, or are added to; kPanel floats a row.
+  static void multiply(int64_t words, const float* left, const float* right, int64_t rows,
+                       int64_t columns, bool is_first, float* sums) {
+    multiply_panels<typename Words::Tile>(words, left, right, rows, columns, false, 1,
+                                          is_first ? 0 : 1, sums, sums, kPanel);
+  }
+};
+
 template <class T>
-struct Widened {
+struct Widened : Columns<Widened<T>> {
   static constexpr int64_t kElements = 1;  // of the inner side in a word
   // One row, along the inner side.
   template <class From>
@@ -65,7 +87,7 @@ struct PairTile {
   }
 };
 
-struct Pairs {
+struct Pairs : Columns<Pairs> {
   static constexpr int64_t kElements = 2;
   static void along(const Bfloat16* x, int64_t count, float* words) {
     if (count % 2 != 0) words[count / 2] = 0;

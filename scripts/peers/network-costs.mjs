@@ -1,0 +1,114 @@
+// node scripts/peers/network-costs.mjs [seconds]
+// What a training step of a GPT of letters (4 blocks of 128, 4 heads, 64 letters, batches of 12, AdamW) costs on one thread
+// beside its arithmetic, a line of JSON each: milliseconds until JavaScript has queued it; bytes that are live, and in how many
+// steps they change; bytes and CPU time with `recompute`, and CPU time with adapters of rank 8 alone, as shares of the plain
+// step, turn by turn; how late the event loop is while it trains.
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { AdamW, Device, Tensor } from 'orthokit';
+import * as nn from 'orthokit/nn';
+import { Gpt } from '../../examples/gpt/model.mjs';
+import { median } from './turns.mjs';
+
+const seconds = Number(process.argv[2] ?? 10);
+const [letters, context, batch] = [82, 64, 12];
+const device = Device.open('cpu', { threads: 1 });
+const numbers = (factor) => Int32Array.from({ length: batch * context }, (_, i) => (i * factor) % letters);
+const [ids, next] = [37, 31].map((factor) => Tensor.from(device, numbers(factor), [batch, context]));
+const lossOf = (gpt) => nn.crossEntropy(gpt.forward(ids), next);
+
+const block = nn.recompute((layer, x) => layer.forward(x));
+class Recomputed extends Gpt {
+  forward(x) {
+    return super.forward.call(
+      { ...this, blocks: this.blocks.map((layer) => ({ forward: (y) => block(layer, y) })) },
+      x,
+    );
+  }
+}
+
+const make = nn.init(device, { seed: 1 });
+const sizes = { letters, width: 128, heads: 4, blocks: 4, context };
+const base = new Gpt(make, sizes);
+const adapters = {
+  blocks: base.blocks.map(({ attention }) => ({ attention: { qkv: make.lora(attention.qkv, { rank: 8 }) } })),
+};
+
+/** A step of training, and the bytes that its call holds for values: all that is not of parameters and the optimizer. */
+function training(model, loss) {
+  const before = device.info.memory.bytes;
+  const call = nn.valueAndGrad(loss);
+  const { grads } = call(model);
+  const own = [...grads.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const activations = device.info.memory.bytes - before - own;
+  const optimizer = new AdamW(nn.parameters(model), { lr: 1e-4 });
+  return { activations, step: () => optimizer.step(call(model).grads) };
+}
+
+const racers = {
+  plain: training(base, lossOf),
+  recompute: training(new Recomputed(make, sizes), lossOf),
+  lora: training(adapters, (added) => lossOf(nn.join(base, added))),
+};
+
+/** CPU time of the process in milliseconds. */
+const spent = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e3;
+};
+const times = Object.fromEntries(Object.keys(racers).map((name) => [name, []]));
+for (const end = Date.now() + 1e3 * seconds; Date.now() < end || times.plain.length < 7; )
+  for (const [name, { step }] of Object.entries(racers)) {
+    const start = spent();
+    for (let i = 0; i < 4; i++) step();
+    await device.synchronize();
+    times[name].push((spent() - start) / 4);
+  }
+const least = (values) => Math.min(...values);
+const share = (name, of) => Number((of(times[name]) / of(times.plain)).toFixed(3));
+for (const name of ['recompute', 'lora'])
+  console.log(
+    JSON.stringify({
+      what: name,
+      time: share(name, least),
+      time_of_medians: share(name, median),
+      activations: Number((racers[name].activations / racers.plain.activations).toFixed(3)),
+    }),
+  );
+
+/** Milliseconds until a step is queued, with nothing before it in the queue. */
+const queued = [];
+for (let i = 0; i < 200; i++) {
+  const start = performance.now();
+  racers.plain.step();
+  queued.push(performance.now() - start);
+  await device.synchronize();
+}
+const [first, middle] = [least(queued), median(queued.slice(50))].map((x) => Number(x.toFixed(3)));
+console.log(JSON.stringify({ what: 'queueing a step', median_ms: middle, min_ms: first }));
+
+// Of a process that trains this model alone.
+const alone = Device.open('cpu', { threads: 1 });
+{
+  const model = new Gpt(nn.init(alone, { seed: 1 }), sizes);
+  const data = [37, 31].map((factor) => Tensor.from(alone, numbers(factor), [batch, context]));
+  const optimizer = new AdamW(nn.parameters(model), { lr: 1e-4 });
+  const call = nn.valueAndGrad((gpt, x, y) => nn.crossEntropy(gpt.forward(x), y));
+  const live = [];
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  for (let i = 0; i < 100; i++) {
+    if (i === 20) delay.enable();
+    const { value, grads } = call(model, ...data);
+    optimizer.step(grads);
+    live.push(alone.info.memory.bytes);
+    await value.read();
+  }
+  delay.disable();
+  const megabytes = Number((live.at(-1) / 1e6).toFixed(1));
+  const changes = live.slice(2).filter((bytes) => bytes !== live[1]).length;
+  console.log(JSON.stringify({ what: 'live bytes', megabytes, changes }));
+  console.log(
+    JSON.stringify({ what: 'lag of the event loop', p99_ms: Number((delay.percentile(99) / 1e6 - 1).toFixed(2)) }),
+  );
+}
+await alone.close();
+await device.close();
