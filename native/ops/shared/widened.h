@@ -1,5 +1,6 @@
 // An operation whose f16 and bf16 tensors are replaced by f32 copies.
 #pragma once
+#include <deque>
 #include <vector>
 
 #include "core/op.h"
@@ -22,9 +23,9 @@ class Widened final : public Fields {
     bool any = false;
     for (auto& v : list) any |= is_half(v.dtype);
     if (!any) return;
-    auto* items = stream_.template scratch<View>(list.count);
-    for (int64_t i = 0; i < list.count; ++i) replace(role, items[i] = list[i]);
-    list = {items, list.count};
+    auto& items = lists_.emplace_back(list.begin(), list.end());
+    for (auto& v : items) replace(role, v);
+    list = {items.data(), list.count};
   }
   void replace(int role, View& v) {
     if (!v || !is_half(v.dtype)) return;
@@ -36,6 +37,7 @@ class Widened final : public Fields {
   }
   Stream& stream_;
   std::vector<Copy> copies_;
+  std::deque<std::vector<View>> lists_;  // the host's: a stream's scratch is the device's
 };
 
 }  // namespace orthokit

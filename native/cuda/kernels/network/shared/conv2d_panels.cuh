@@ -38,7 +38,7 @@ __device__ __forceinline__ Conv2dPlace place_of(const Conv2dPixels& pixels, int6
   return {row / pixels.rows, int(row % pixels.rows) * pixels.row_step + pixels.first_row,
           int(p - row * pixels.columns) * pixels.column_step + pixels.first_column};
 }
-// Lies nowhere in an image.
+// Lies nowhere in an image, at any tap: sums with it wrap, as unsigned ones do.
 __device__ __forceinline__ Conv2dPlace no_place() { return {0, INT_MIN, 0}; }
 
 // Channel c of a tap; null beyond the edges.
@@ -46,9 +46,9 @@ template <class T>
 __device__ __forceinline__ const T* pixel_at(const Conv2dImages<T>& images, const T* first,
                                              const Conv2dPlace& place, int down, int across,
                                              int c) {
-  const int row = place.row + down, column = place.column + across;
-  if (unsigned(row) >= unsigned(images.height) || unsigned(column) >= unsigned(images.width))
-    return nullptr;
+  const unsigned row = unsigned(place.row) + unsigned(down);
+  const unsigned column = unsigned(place.column) + unsigned(across);
+  if (row >= unsigned(images.height) || column >= unsigned(images.width)) return nullptr;
   return first +
          ((place.image * images.height + row) * images.width + column) * int64_t(images.channels) +
          c;
