@@ -68,15 +68,11 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kBlocks)
     for (int i = 0; i < kRows; ++i) {
       const T sum = Tiles::template reduce<Sum>(total[i]);
       const int query = first + Tiles::row(i);
-      if (query >= work.h.queries) continue;
+      const bool exists = query < work.h.queries;
       const T inverse = seen[i] > 0 ? 1 / sum : 0;
-      auto* out = result.out + work.out_at(b, head, query);
-#pragma unroll
-      for (int k = 0; k < Tiles::kElements; ++k)
-        if (Tiles::element(k) < work.h.size)
-          out[Tiles::element(k)] =
-              convert<typename Tiles::Storage>(seen[i] > 0 ? sums[i][k] * inverse : T(0));
-      if (Tiles::has_first_column())
+      t.write({result.out + work.out_at(b, head, exists ? query : 0), nullptr, exists}, sums[i],
+              [&](T of, T) { return seen[i] > 0 ? of * inverse : T(0); });
+      if (exists && Tiles::has_first_column())
         result.log_sums[work.sums_at(b, head, query)] =
             seen[i] > 0 ? max[i] * T(kLn2) + log(sum) : -std::numeric_limits<T>::infinity();
     }
@@ -91,8 +87,8 @@ static void attention(const Attention& op, Stream& stream) {
     using T = typename Tiles::Number;
     const int64_t tiles = parts_of(h.queries, Tiles::kOwn), count = tiles * h.batch * h.heads;
     launch(stream, attention_kernel<Tiles>, {blocks_for(count), Tiles::kThreads, Tiles::kShared},
-           attention_work<S>(op, {}), AttentionResult<S, T>{op.out.as<S>(), op.log_sums.as<T>()},
-           tiles, count);
+           attention_work<S>(op, {&op.out}),
+           AttentionResult<S, T>{op.out.as<S>(), op.log_sums.as<T>()}, tiles, count);
   });
 }
 ORTHOKIT_KERNEL(Attention, attention);

@@ -11,8 +11,8 @@ struct AttentionGradients {
   S *queries, *keys;  // the gradients; null: not asked for
   bool adds;
 
-  __device__ __forceinline__ void write(S* to, T value) const {
-    *to = convert<S>(adds ? value + convert<T>(*to) : value);
+  __device__ __forceinline__ ResultRow<S> row(S* to, bool exists) const {
+    return {to, adds ? to : nullptr, exists};
   }
 };
 
@@ -92,12 +92,9 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kWideBlocks)
 #pragma unroll
     for (int i = 0; i < kRows; ++i) {
       const int query = first + Tiles::row(i);
-      if (query >= work.h.queries) continue;
-      auto* to = g.queries + work.query_at(b, head, query);
-#pragma unroll
-      for (int k = 0; k < Tiles::kElements; ++k)
-        if (Tiles::element(k) < work.h.size)
-          g.write(to + Tiles::element(k), seen[i] > 0 ? sums[i][k] * T(work.h.scale) : T(0));
+      const bool exists = query < work.h.queries;
+      t.write(g.row(g.queries + work.query_at(b, head, exists ? query : 0), exists), sums[i],
+              [&](T of, T old) { return (seen[i] > 0 ? of * T(work.h.scale) : T(0)) + old; });
     }
   }
 }
@@ -155,15 +152,12 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kWideBlocks)
 #pragma unroll
     for (int i = 0; i < kRows; ++i) {
       const int key = first + Tiles::row(i);
-      if (key >= work.h.keys) continue;
-      auto *to_key = g.keys + work.key_at(b, kv_head, key),
-           *to_value = g.keys + work.value_at(b, kv_head, key);
-#pragma unroll
-      for (int k = 0; k < Tiles::kElements; ++k)
-        if (Tiles::element(k) < work.h.size) {
-          g.write(to_key + Tiles::element(k), key < counted ? keys[i][k] * T(work.h.scale) : T(0));
-          g.write(to_value + Tiles::element(k), key < counted ? values[i][k] : T(0));
-        }
+      const bool exists = key < work.h.keys;
+      const int place = exists ? key : 0;
+      t.write(g.row(g.keys + work.key_at(b, kv_head, place), exists), keys[i],
+              [&](T of, T old) { return (key < counted ? of * T(work.h.scale) : T(0)) + old; });
+      t.write(g.row(g.keys + work.value_at(b, kv_head, place), exists), values[i],
+              [&](T of, T old) { return (key < counted ? of : T(0)) + old; });
     }
   }
 }
@@ -179,7 +173,7 @@ static void attention_backward(const AttentionBackward& op, Stream& stream) {
     const AttentionGradients<S, T> g{
         op.grad.as<S>(),    op.out.as<S>(),  op.log_sums.as<T>(), stream.scratch<T>(queries),
         to_queries.as<S>(), to_keys.as<S>(), op.beta != 0};
-    const AttentionWork<S> work = attention_work<S>(op, {&op.grad});
+    const AttentionWork<S> work = attention_work<S>(op, {&op.grad, &to_queries, &to_keys});
     if (queries > 0)
       launch(stream, attention_products_kernel<S, T>,
              {blocks_for(parts_of(queries, kProductThreads / kWarp)), kProductThreads}, work, g,

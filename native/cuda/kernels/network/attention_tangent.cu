@@ -69,15 +69,10 @@ __global__ void __launch_bounds__(Tiles::kThreads, Tiles::kWideBlocks) attention
     for (int i = 0; i < kRows; ++i) {
       const T total = Tiles::template reduce<Sum>(totals[i]);
       const int query = first + Tiles::row(i);
-      if (query >= work.h.queries) continue;
-      const int64_t at = work.out_at(b, head, query);
-#pragma unroll
-      for (int k = 0; k < Tiles::kElements; ++k)
-        if (Tiles::element(k) < work.h.size)
-          tangents.out_tangent[at + Tiles::element(k)] = convert<typename Tiles::Storage>(
-              seen[i] > 0
-                  ? fused(-total, convert<T>(tangents.out[at + Tiles::element(k)]), sums[i][k])
-                  : T(0));
+      const bool exists = query < work.h.queries;
+      const int64_t at = work.out_at(b, head, exists ? query : 0);
+      t.write({tangents.out_tangent + at, tangents.out + at, exists}, sums[i],
+              [&](T of, T out) { return seen[i] > 0 ? fused(-total, out, of) : T(0); });
     }
   }
 }
@@ -94,7 +89,7 @@ static void attention_tangent(const AttentionTangent& op, Stream& stream) {
         op.log_sums.as<T>(), op.out_tangent.as<S>()};
     tangents.along.queries = (op.qkv ? op.tangent_qkv : op.tangent_q).as<S>();
     tangents.along.keys = (op.qkv ? op.tangent_qkv : op.tangent_kv).as<S>();
-    AttentionWork<S> work = attention_work<S>(op, {});
+    AttentionWork<S> work = attention_work<S>(op, {&op.out, &op.out_tangent});
     launch(stream, attention_tangent_kernel<Tiles>,
            {blocks_for(count), Tiles::kThreads, Tiles::kShared}, work, tangents, tiles, count);
   });

@@ -128,7 +128,55 @@ class HalfAttention {
     }
   }
 
+  // To a row in memory: value(sum, old), where nothing is old of a zero that no sum notices. All
+  // threads call it: of four neighbours' pairs each gets those of a chunk, so that what is written
+  // is whole sectors.
+  template <class Value>
+  __device__ __forceinline__ void write(const ResultRow<S>& row, const float (&sums)[kElements],
+                                        const Value& value) const {
+    const int lane = int(threadIdx.x) % 4;
+#pragma unroll
+    for (int first = 0; first < kElements; first += 8) {
+      unsigned words[4];
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const int k = first + 2 * i, at = element(k);
+        S pair[2] = {};
+        if (row.old && row.exists) read_neighbours(row.old + at, size_ - at, whole_, pair);
+        const auto old = [&](int v) { return row.old ? convert<float>(pair[v]) : -0.0f; };
+        words[i] = halves_of(value(sums[k], old(0)), value(sums[k + 1], old(1)), S{});
+        if (whole_ || !row.exists) continue;
+        memcpy(pair, &words[i], sizeof pair);
+        write_neighbours(row.to + at, size_ - at, false, pair);
+      }
+      if (!whole_) continue;
+      transpose(words, lane);
+      const int chunk = first / 2 + lane;
+      if (row.exists && chunk * kChunk < size_)
+        __stwb(reinterpret_cast<uint4*>(row.to + chunk * kChunk),
+               make_uint4(words[0], words[1], words[2], words[3]));
+    }
+  }
+
  private:
+  // Of four neighbouring lanes: word i of lane j becomes word j of lane i.
+  static __device__ __forceinline__ void transpose(unsigned (&words)[4], int lane) {
+#pragma unroll
+    for (int step = 1; step <= 2; step *= 2) {
+      const bool upper = lane & step;
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        if (i & step) continue;
+        unsigned &low = words[i], &high = words[i + step];
+        const unsigned other = __shfl_xor_sync(kFullWarp, upper ? low : high, step);
+        if (upper)
+          low = other;
+        else
+          high = other;
+      }
+    }
+  }
+
   static constexpr int kChunk = 8, kChunks = size / kChunk;  // 16 bytes; of a row
 
   // Chunks of a row change places by the row: no copies and no eight rows of a matrix share banks.
@@ -152,7 +200,7 @@ class HalfAttention {
   // Zeros follow the rows that exist, and each row's elements.
   template <int rows>
   __device__ __forceinline__ void fetch(const HeadRows<S>& from, S* to) const {
-#pragma unroll 4
+#pragma unroll size> 64 && owned> 1 ? 1 : 4  // registers are few where copies pass them
     for (int i = int(threadIdx.x); i < rows * kChunks; i += kThreads) {
       const int row = i / kChunks, chunk = i % kChunks, left = size_ - chunk * kChunk;
       const int some = row < from.rows && left > 0 ? left < kChunk ? left : kChunk : 0;

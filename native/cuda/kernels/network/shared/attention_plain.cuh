@@ -31,7 +31,9 @@ class PlainAttention {
   template <int count>
   static constexpr int kTogether = count < kVector ? count : kVector;
   static constexpr int kDepth = 16;
-  static constexpr int kOwnPitch = kOwn + kVector, kPassingPitch = kPassing + kVector;
+  static constexpr int kPair = sizeof(S) == 2 ? 2 : 1;  // elements of a word, or one
+  static constexpr int kPad = kPair == 2 ? 2 : kVector;
+  static constexpr int kOwnPitch = kOwn + kPad, kPassingPitch = kPassing + kPad;
   static constexpr int kScorePitch = kPassing + kVector;
   static constexpr int kScoreElements = kOwn * kScorePitch;
   static constexpr int kLines =
@@ -48,7 +50,8 @@ class PlainAttention {
   __device__ __forceinline__ PlainAttention(void* memory, const AttentionWork<S>& work)
       : scores_(static_cast<T*>(memory)),
         stage_(scores_ + kScoreElements),
-        size_(int(work.h.size)) {}
+        size_(int(work.h.size)),
+        whole_(work.whole) {}
 
   // Of a tile: a thread's i-th row of scores, its j-th column, its k-th element of a row of sums.
   static __device__ __forceinline__ int row(int i) { return kRows * my_row() + i; }
@@ -87,8 +90,8 @@ class PlainAttention {
 #pragma unroll 1
     for (int at = 0; at < size_; at += kDepth) {
       __syncthreads();  // the stage before is read no more
-      fetch<kOwn, kOwnPitch>(own_[own], at, size_, a);
-      fetch<kPassing, kPassingPitch>(passing_[passing], at, size_, b);
+      fetch<kOwn, kOwnPitch>(own_[own], at, a);
+      fetch<kPassing, kPassingPitch>(passing_[passing], at, b);
       __syncthreads();  // the stage is complete
 #pragma unroll 4
       for (int k = 0; k < kDepth; ++k) {
@@ -135,6 +138,24 @@ class PlainAttention {
     }
   }
 
+  // To a row in memory: value(sum, old), where nothing is old of a zero that no sum notices.
+  template <class Value>
+  __device__ __forceinline__ void write(const ResultRow<S>& row, const T (&sums)[kElements],
+                                        const Value& value) const {
+    constexpr int kV = kTogether<kElements>;
+    if (!row.exists) return;
+#pragma unroll
+    for (int k = 0; k < kElements; k += kV) {
+      const int at = element(k);
+      S some[kV] = {};
+      if (row.old) read_neighbours(row.old + at, size_ - at, whole_, some);
+#pragma unroll
+      for (int v = 0; v < kV; ++v)
+        some[v] = convert<S>(value(sums[k + v], row.old ? convert<T>(some[v]) : T(-0.0)));
+      write_neighbours(row.to + at, size_ - at, whole_, some);
+    }
+  }
+
  private:
   static __device__ __forceinline__ int my_row() { return int(threadIdx.x) / 16; }
   static __device__ __forceinline__ int my_column() { return int(threadIdx.x) % 16; }
@@ -170,18 +191,22 @@ class PlainAttention {
     }
   }
 
-  // kDepth elements of all rows, transposed. A warp takes 8 elements of 4 rows: whole sectors, and
-  // in shared memory a bank each.
+  // kDepth elements of all rows, transposed. A warp takes 8 words of 4 rows: whole sectors, and in
+  // shared memory a bank each.
   template <int rows, int pitch>
-  static __device__ __forceinline__ void fetch(const HeadRows<S>& from, int at, int width, T* to) {
-    const int k = int(threadIdx.x) % 8, first = int(threadIdx.x) / 8;
+  __device__ __forceinline__ void fetch(const HeadRows<S>& from, int at, T* to) const {
+    const int k = int(threadIdx.x) % 8 * kPair, first = int(threadIdx.x) / 8;
 #pragma unroll
     for (int row = first; row < rows; row += kThreads / 8)
 #pragma unroll
-      for (int part = k; part < kDepth; part += 8)
-        to[part * pitch + row] = row < from.rows && at + part < width
-                                     ? convert<T>(from.data[int64_t(row) * from.stride + at + part])
-                                     : T(0);
+      for (int part = k; part < kDepth; part += 8 * kPair) {
+        S some[kPair] = {};
+        if (row < from.rows)
+          read_neighbours(from.data + int64_t(row) * from.stride + at + part, size_ - at - part,
+                          whole_, some);
+#pragma unroll
+        for (int v = 0; v < kPair; ++v) to[(part + v) * pitch + row] = convert<T>(some[v]);
+      }
   }
   // kLines whole rows.
   __device__ __forceinline__ void fetch_lines(const HeadRows<S>& from, int at) {
@@ -196,6 +221,7 @@ class PlainAttention {
 
   T *scores_, *stage_;
   int size_;
+  bool whole_;
   HeadRows<S> own_[2], passing_[2];
 };
 

@@ -3,6 +3,7 @@
 #include "cuda/convert.cuh"
 #include "cuda/kernel.h"
 #include "cuda/launch.cuh"
+#include "cuda/vector.cuh"
 #include "ops/network/shared/attention_heads.h"
 
 namespace orthokit::cuda {
@@ -19,6 +20,41 @@ struct QueryTile {
   int64_t b, head, kv_head;
   int first, counted, last;
 };
+
+// Where a row of sums goes. `old`: what it is added to or depends on, or null.
+template <class S>
+struct ResultRow {
+  S* to;
+  const S* old;
+  bool exists;
+};
+
+// Neighbours of a row of which `exist` exist, in one access where rows are whole.
+template <class S, int n>
+__device__ __forceinline__ void read_neighbours(const S* from, int exist, bool whole, S (&to)[n]) {
+  if constexpr (n > 1)
+    if (whole && exist > 0) {
+      const auto raw = *reinterpret_cast<const AccessOf<S, n* int(sizeof(S))>*>(from);
+      memcpy(to, &raw, sizeof to);
+      return;
+    }
+#pragma unroll
+  for (int v = 0; v < n; ++v)
+    if (v < exist) to[v] = from[v];
+}
+template <class S, int n>
+__device__ __forceinline__ void write_neighbours(S* to, int exist, bool whole, const S (&from)[n]) {
+  using Access = AccessOf<S, n* int(sizeof(S))>;
+  if (whole && exist > 0) {
+    Access raw;
+    memcpy(&raw, from, sizeof raw);
+    __stwb(reinterpret_cast<Access*>(to), raw);  // why not plainly, store_raw says
+    return;
+  }
+#pragma unroll
+  for (int v = 0; v < n; ++v)
+    if (v < exist) to[v] = from[v];
+}
 
 template <class S>
 struct AttentionWork {
