@@ -17,9 +17,17 @@ struct Tiling {
   int64_t across, tiles;  // tiles from left to right, and of the matrix
 };
 
-// The second bound leaves 64 registers; without one ptxas spills to hold more blocks.
+// At once on a multiprocessor, at least: four leave 64 registers; without a bound ptxas spills to
+// hold more. A body that needs more registers has its own `kBlocks`.
+template <class Body>
+constexpr int blocks_of_matrix() {
+  if constexpr (requires { Body::kBlocks; }) return Body::kBlocks;
+  return 4;
+}
+
 template <int N, class Body>
-__global__ void __launch_bounds__(kMatrixThreads, 4) matrix_kernel(Tiling tiling, Body body) {
+__global__ void __launch_bounds__(kMatrixThreads, blocks_of_matrix<Body>())
+    matrix_kernel(Tiling tiling, Body body) {
   const int own = int(threadIdx.x) & ((1 << tiling.shift) - 1);
   const int below = int(threadIdx.x) >> tiling.shift;
   for (int64_t tile = blockIdx.x; tile < tiling.tiles; tile += gridDim.x) {

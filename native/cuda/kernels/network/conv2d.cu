@@ -58,7 +58,8 @@ static void by_channel(const Conv2d& op, Stream& stream) {
   const Conv2dSizes s = op.sizes();
   const auto run = [&]<class T>() {
     for_matrix(stream, op.out.size() / s.channels, s.channels,
-               ChannelsOfResult<T>{op.x, op.kernel, op.bias, op.out, ChannelSizes(s)});
+               ChannelsOfResult<T>{op.x, op.bias, op.out, taps_of_channels<T>(op.kernel, s, stream),
+                                   ChannelSizes(s)});
   };
   op.x.dtype == Dtype::kF64 ? run.operator()<double>() : run.operator()<float>();
 }

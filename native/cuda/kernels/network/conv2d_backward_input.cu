@@ -126,7 +126,8 @@ static void by_channel(const Conv2dBackwardInput& op, Stream& stream) {
   const Conv2dSizes s = op.sizes();
   const auto run = [&]<class T>() {
     for_matrix(stream, op.grad_x.size() / s.channels, s.channels,
-               ChannelsOfInput<T>{op.grad, op.kernel, op.grad_x, T(op.beta), ChannelSizes(s)});
+               ChannelsOfInput<T>{op.grad, op.grad_x, taps_of_channels<T>(op.kernel, s, stream),
+                                  T(op.beta), ChannelSizes(s)});
   };
   op.grad.dtype == Dtype::kF64 ? run.operator()<double>() : run.operator()<float>();
 }

@@ -39,23 +39,48 @@ struct ChannelSizes {
   }
 };
 
-// sums += images[at …] ⊙ the kernels' element `tap`, for N channels from c on.
+// Kernels [channels, plane] as taps [plane, channels]: neighbouring channels read neighbours.
+template <class T>
+struct TapsOfChannels {
+  View kernel;
+  T* taps;
+  int64_t plane, channels;
+  template <int N>
+  __device__ void operator()(int64_t tap, int64_t c) const {
+    Group<T, N> group;
+#pragma unroll
+    for (int v = 0; v < N; ++v) {
+      T factor[kVector];
+      load(kernel.data, kernel.dtype, (c + v) * plane + tap, 1, factor);
+      group.of[v] = factor[0];
+    }
+    store_group(taps, tap * channels + c, group);
+  }
+};
+template <class T>
+const T* taps_of_channels(const View& kernel, const Conv2dSizes& s, Stream& stream) {
+  const int64_t plane = s.kernel_height * s.kernel_width;
+  T* taps = stream.scratch<T>(plane * s.channels);
+  for_matrix(stream, plane, s.channels, TapsOfChannels<T>{kernel, taps, plane, s.channels});
+  return taps;
+}
+
+// sums += images[at …] ⊙ a tap of N channels.
 template <class T, int N>
-__device__ __forceinline__ void add_tap(const View& image, int64_t at, const View& kernel,
-                                        int64_t plane, int64_t tap, int64_t c, T (&sums)[kVector]) {
+__device__ __forceinline__ void add_tap(const View& image, int64_t at, const T* tap,
+                                        T (&sums)[kVector]) {
   T values[kVector];
   load(image.data, image.dtype, at, N, values);
+  const Group<T, N> factors = load_group<N>(tap, 0);
 #pragma unroll
-  for (int v = 0; v < N; ++v) {
-    T factor[kVector];
-    load(kernel.data, kernel.dtype, (c + v) * plane + tap, 1, factor);
-    sums[v] = fused(values[v], factor[0], sums[v]);
-  }
+  for (int v = 0; v < N; ++v) sums[v] = fused(values[v], factors.of[v], sums[v]);
 }
 
 template <class T>
 struct ChannelsOfResult {
-  View x, kernel, bias, out;
+  static constexpr int kBlocks = sizeof(T) == 8 ? 3 : 4;
+  View x, bias, out;
+  const T* taps;
   ChannelSizes s;
   template <int N>
   __device__ void operator()(int64_t pixel, int64_t c) const {
@@ -67,8 +92,8 @@ struct ChannelsOfResult {
       for (int v = 0; v < s.kernel_width; ++v) {
         const int64_t row = s.under(0, i, u), column = s.under(1, j, v);
         if (row >= 0 && row < s.height && column >= 0 && column < s.width)
-          add_tap<T, N>(x, ((n * s.height + row) * s.width + column) * s.channels + c, kernel,
-                        s.kernel_height * s.kernel_width, u * s.kernel_width + v, c, sums);
+          add_tap<T, N>(x, ((n * s.height + row) * s.width + column) * s.channels + c,
+                        taps + (u * s.kernel_width + v) * s.channels + c, sums);
       }
     store(out.data, out.dtype, pixel * s.channels + c, N, sums);
   }
@@ -76,7 +101,8 @@ struct ChannelsOfResult {
 
 template <class T>
 struct ChannelsOfInput {
-  View grad, kernel, grad_x;
+  View grad, grad_x;
+  const T* taps;
   T beta;
   ChannelSizes s;
   template <int N>
@@ -88,8 +114,8 @@ struct ChannelsOfInput {
       for (int v = 0; v < s.kernel_width; ++v) {
         const int64_t i = s.place_on(0, h, u), j = s.place_on(1, w, v);
         if (i >= 0 && i < s.out_height && j >= 0 && j < s.out_width)
-          add_tap<T, N>(grad, ((n * s.out_height + i) * s.out_width + j) * s.channels + c, kernel,
-                        s.kernel_height * s.kernel_width, u * s.kernel_width + v, c, sums);
+          add_tap<T, N>(grad, ((n * s.out_height + i) * s.out_width + j) * s.channels + c,
+                        taps + (u * s.kernel_width + v) * s.channels + c, sums);
       }
     const int64_t at = pixel * s.channels + c;
     if (beta != 0) {

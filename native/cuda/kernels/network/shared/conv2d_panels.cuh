@@ -8,9 +8,10 @@
 
 namespace orthokit::cuda {
 
-// An element of a kernel: where its pixel lies from that of the first one, and its number.
-struct Conv2dTap {
-  int down, across, element;
+// An element of a kernel: where its pixel lies from that of the first one, and its number. One
+// access reads it.
+struct alignas(16) Conv2dTap {
+  int down, across, element, unused = 0;
 };
 
 // Images [·, height, width, channels], of which a group's channels are taken.

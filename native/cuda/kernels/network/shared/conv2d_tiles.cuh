@@ -14,7 +14,7 @@ struct Conv2dOut {
   Sum* c;  // T's, or the sums of slices, one result after the other
   Added<Sum, T> added;
   int64_t size;  // of a result
-  bool whole;    // 16-byte accesses are aligned
+  bool whole;    // accesses of 16 bytes are aligned; on tensor cores those of two sums
 };
 
 // Large tiles take the registers of a whole multiprocessor: places of pixels stand beside the sums.
@@ -49,8 +49,9 @@ __global__ void __launch_bounds__(kTileThreads, side == kLargeTile ? 1 : 2)
 #pragma unroll
               for (int v = 0; v < kV; ++v) values[v] = fused(beta, before[v], values[v]);
               if (bias) {
+                load_chunk(bias, before);
 #pragma unroll
-                for (int v = 0; v < kV; ++v) values[v] += bias[v];
+                for (int v = 0; v < kV; ++v) values[v] += before[v];
               }
               write_chunk(c + at, values);
               return;
@@ -90,6 +91,10 @@ __global__ void __launch_bounds__(kHalfThreads, side == kLargeTile ? 2 : 4)
                     at_column = column + first_column + 8 * across;
       if (at_row >= part.rows || at_column >= work.n) return;
       float* at = c + form.place(part, at_row) + at_column;
+      if (out.whole) {
+        *reinterpret_cast<float2*>(at) = make_float2(first, second);
+        return;
+      }
       at[0] = first;
       if (at_column + 1 < work.n) at[1] = second;
     });
@@ -121,8 +126,8 @@ void launch_conv2d(const Conv2dProduct& p, const Form& form, const View& result,
     if (direct) out.c = result.as<T>(), out.added = added;
   }
   if (!direct) out.c = stream.scratch<T>(work.slices * size), out.added = {out.c, nullptr, T(0)};
-  out.whole = is_aligned(out.c) && is_aligned(out.added.old) && p.n % kChunk<T> == 0 &&
-              p.stride % kChunk<T> == 0 && size % kChunk<T> == 0;
+  out.whole = is_aligned(out.c) && is_aligned(out.added.old) && is_aligned(out.added.bias) &&
+              p.n % kChunk<T> == 0 && p.stride % kChunk<T> == 0 && size % kChunk<T> == 0;
   launch(stream, conv2d_kernel<T, side, Form>, {blocks_for(work.size()), kTileThreads}, work, form,
          out);
   if (!direct)
@@ -148,6 +153,7 @@ void launch_half_conv2d(const Conv2dProduct& p, const Form& form, const View& re
   const int64_t size = result.size();
   Conv2dOut<T, float> out{};
   out.c = stream.scratch<float>(work.slices * size), out.size = size;
+  out.whole = p.n % 2 == 0 && p.stride % 2 == 0 && size % 2 == 0;
   launch(stream, half_conv2d_kernel<T, side, Form>,
          {blocks_for(work.size()), kHalfThreads, kHalfElements<side> * sizeof(T)}, work, form, out);
   sum_slices<float, T>(stream, out.c, work.slices, size, 1.0f, added, result.shape[result.rank - 1],
