@@ -33,8 +33,9 @@ __device__ __forceinline__ void store_slab(const Slab<T, side>& slab, const Gemm
 #pragma unroll
       for (int v = 0; v < kV; ++v) values[v] = fused(beta, before[v], out.alpha * values[v]);
       if (bias) {
+        load_chunk(bias + column, before);
 #pragma unroll
-        for (int v = 0; v < kV; ++v) values[v] += bias[column + v];
+        for (int v = 0; v < kV; ++v) values[v] += before[v];
       }
       write_chunk(c + at, values);
       return;
@@ -77,7 +78,8 @@ static void launch_gemm(const Gemm& op, Stream& stream) {
     T* slices = stream.scratch<T>(work.slices * op.c.size());
     out = {slices, {slices, nullptr, T(0)}, T(1), false};
   }
-  out.whole = is_aligned(out.c) && is_aligned(out.added.old) && work.n % kChunk<T> == 0;
+  out.whole = is_aligned(out.c) && is_aligned(out.added.old) && is_aligned(out.added.bias) &&
+              work.n % kChunk<T> == 0;
   with_forms(op, [&]<bool a_deep, bool b_deep>() {
     launch(stream, gemm_kernel<T, side, a_deep, b_deep>, {blocks_for(work.size()), kTileThreads},
            work, a, b, out);
