@@ -5,11 +5,6 @@
 
 namespace orthokit::cuda {
 
-template <class T>
-struct Turn {
-  T cosine, sine;
-};
-
 // Of 2π `turn`. What is left of it beyond whole quarters goes into Taylor's series: sin() of the
 // library has a stack for arguments of any size.
 __device__ __forceinline__ void sine_and_cosine(double turn, double& sine, double& cosine) {
@@ -36,57 +31,81 @@ struct TurnsOfPosition {
   const int32_t* offsets;  // null: all sequences begin at one place
   int64_t offset, places, pairs;
   double base, sign;
-  Turn<T>* out;
+  T *cosines, *sines;
   template <int N>
-  __device__ void operator()(int64_t row, int64_t at) const {
+  __device__ void operator()(int64_t row, int64_t k) const {
     const int64_t position = offset + row % places + (offsets ? offsets[row / places] : 0);
-    for (int64_t k = at; k < at + N; ++k) {
-      const double turn =
-          double(position) * pow(base, -double(k) / double(pairs)) * (0.5 * std::numbers::inv_pi);
+    Group<T, N> own_cosines, own_sines;
+#pragma unroll
+    for (int i = 0; i < N; ++i) {
+      const double turn = double(position) * pow(base, -double(k + i) / double(pairs)) *
+                          (0.5 * std::numbers::inv_pi);
       double sine, cosine;
       sine_and_cosine(turn, sine, cosine);
-      out[row * pairs + k] = {T(cosine), T(sign * sine)};
+      own_cosines.of[i] = T(cosine), own_sines.of[i] = T(sign * sine);
     }
+    store_group(cosines, row * pairs + k, own_cosines);
+    store_group(sines, row * pairs + k, own_sines);
   }
 };
 
+// A row of the matrix is a head, a column a pair of it.
 template <class T>
-struct TurnRow {
-  const T* x;
-  const Turn<T>* turns;
+struct TurnHead {
+  const T *x, *cosines, *sines;
   T* out;
-  int64_t tables, pairs, turned, columns;
+  int64_t tables, pairs, heads, turned;
   bool interleaved;
   template <int N>
-  __device__ void operator()(int64_t row, int64_t at) const {
-    const Turn<T>* own = turns + row % tables * pairs;
-    for (int64_t p = at; p < at + N; ++p) {
-      const int64_t head = p / pairs, k = p - head * pairs;
-      const int64_t begin = row * columns + head * 2 * pairs;
-      const int64_t first = begin + (interleaved ? 2 * k : k),
-                    second = interleaved ? first + 1 : first + pairs;
-      const T a = x[first], b = x[second];
-      const Turn<T> turn = own[k];
-      const bool turns_it = head < turned;
-      out[first] = turns_it ? a * turn.cosine - b * turn.sine : a;
-      out[second] = turns_it ? a * turn.sine + b * turn.cosine : b;
+  __device__ void operator()(int64_t head, int64_t k) const {
+    const int64_t row = head / heads, turn = row % tables * pairs + k;
+    const int64_t first = head * 2 * pairs + (interleaved ? 2 * k : k),
+                  second = interleaved ? first + N : first + pairs;
+    const Group<T, N> cosine = load_group<N>(cosines, turn), sine = load_group<N>(sines, turn);
+    const Group<T, N> lower = load_group<N>(x, first), upper = load_group<N>(x, second);
+    T left[N], right[N];
+#pragma unroll
+    for (int i = 0; i < N; ++i) {
+      const T a = interleaved ? at(lower, upper, 2 * i) : lower.of[i],
+              b = interleaved ? at(lower, upper, 2 * i + 1) : upper.of[i];
+      const bool turns_it = head - row * heads < turned;
+      left[i] = turns_it ? a * cosine.of[i] - b * sine.of[i] : a;
+      right[i] = turns_it ? a * sine.of[i] + b * cosine.of[i] : b;
     }
+    Group<T, N> new_lower, new_upper;
+#pragma unroll
+    for (int i = 0; i < N; ++i) {
+      const int j = N + i;
+      new_lower.of[i] = !interleaved ? left[i] : i % 2 == 0 ? left[i / 2] : right[i / 2];
+      new_upper.of[i] = !interleaved ? right[i] : j % 2 == 0 ? left[j / 2] : right[j / 2];
+    }
+    store_group(out, first, new_lower);
+    store_group(out, second, new_upper);
+  }
+
+ private:
+  // Element i of two groups that follow each other.
+  template <int N>
+  static __device__ __forceinline__ T at(const Group<T, N>& lower, const Group<T, N>& upper,
+                                         int i) {
+    return i < N ? lower.of[i] : upper.of[i - N];
   }
 };
 
 static void rope(const Rope& op, Stream& stream) {
   const int64_t places = op.places(), pairs = op.width() / 2;
-  const int64_t rows = row_count(op.x), columns = row_length(op.x);
+  const int64_t rows = row_count(op.x);
   const int64_t tables = op.offsets ? rows : places;
   const double sign = op.turn == RopeTurn::kForward ? 1 : -1;
   visit(op.x.dtype, [&]<class T>() {
-    auto* turns = stream.scratch<Turn<T>>(tables * pairs);
+    T* cosines = stream.scratch<T>(tables * pairs);
+    T* sines = stream.scratch<T>(tables * pairs);
     for_matrix(stream, tables, pairs,
                TurnsOfPosition<T>{op.offsets.as<int32_t>(), op.offset, places, pairs, op.base, sign,
-                                  turns});
-    for_matrix(stream, rows, columns / 2,
-               TurnRow<T>{op.x.as<T>(), turns, op.out.as<T>(), tables, pairs, op.turned_heads(),
-                          columns, op.layout == RopeLayout::kInterleaved});
+                                  cosines, sines});
+    for_matrix(stream, rows * op.heads, pairs,
+               TurnHead<T>{op.x.as<T>(), cosines, sines, op.out.as<T>(), tables, pairs, op.heads,
+                           op.turned_heads(), op.layout == RopeLayout::kInterleaved});
   });
 }
 ORTHOKIT_WIDE_KERNEL(Rope, rope);
