@@ -51,7 +51,9 @@ struct TransposedRuns {
 template <class T>
 __global__ void __launch_bounds__(kSide* kDownThreads)
     rearrange_kernel(TransposedRuns runs, OuterAxes axes, const T* x, T* out) {
-  __shared__ T tile[kSide][kSide + 1];
+  // An odd number of words a line: neither rows nor columns have bank conflicts.
+  constexpr int kPad = sizeof(T) < 4 ? 4 / int(sizeof(T)) : 1;
+  __shared__ T tile[kSide][kSide + kPad];
   const int own = int(threadIdx.x) % kSide, lane = int(threadIdx.x) / kSide;
   for (int64_t index = blockIdx.x; index < runs.tiles; index += gridDim.x) {
     const int64_t band = index / runs.wide, left = (index - band * runs.wide) * kSide;

@@ -85,7 +85,8 @@ static void scatter_rows(const ScatterRows& op, Stream& stream) {
   const int64_t rows = op.out.shape[0], count = op.index.size(), size = op.row_size();
   if (op.beta == 0)
     visit_moved(op.out.dtype, [&]<class T>() {
-      for_matrix(stream, 1, op.out.size(), ClearRow<T>{op.out.as<T>()});
+      if constexpr (sizeof(T) > 1)  // what is added has a floating dtype
+        for_matrix(stream, 1, op.out.size(), ClearRow<T>{op.out.as<T>()});
     });
   if (rows == 0 || count == 0 || size == 0) return;
   constexpr int64_t kMostRows = int64_t(1) << 31;  // that an index reaches

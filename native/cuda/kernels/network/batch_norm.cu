@@ -104,11 +104,13 @@ void batch_norm_of(const BatchNorm& op, Stream& stream) {
   T* numbers = stream.scratch<T>(3 * columns + 1);
   const ColumnMap<T> map{numbers, numbers + columns, numbers + 2 * columns};
   DistanceSums<S> of{op.x.as<S>(), nullptr, columns};
-  if (std::is_same_v<S, double> && !op.is_running() && rows > 0) {
+  if constexpr (std::is_same_v<S, double>) {
     // f64 has no digits to spare: distances from the mean, whose sum mends it.
-    double* center = stream.scratch<double>(columns);
-    sum_columns<2>(stream, rows, columns, of, CenterOfColumn<S>{of, center, rows});
-    of.center = center;
+    if (!op.is_running() && rows > 0) {
+      double* center = stream.scratch<double>(columns);
+      sum_columns<2>(stream, rows, columns, of, CenterOfColumn<S>{of, center, rows});
+      of.center = center;
+    }
   }
   const SettleColumn<S> settle{of,
                                {op.weight.as<S>(), convert<S>(1.0f)},

@@ -6,6 +6,7 @@ namespace orthokit::cuda {
 // A thread takes some channels of a window. `follows`: null, or what the elements are taken of.
 template <class S>
 struct LargestOfWindow {
+  static constexpr int kBlocks = sizeof(S) == 8 ? 3 : 4;
   const S *x, *follows;
   S* out;
   uint8_t* places;
