@@ -1,5 +1,6 @@
 // What the interpreter counted: of each form of a kernel its largest launch, which edges weigh on least.
 import { readFileSync } from 'node:fs';
+import { modelOf } from './models.mjs';
 import { readableNames } from './names.mjs';
 
 /** Below this many bytes of memory a launch says little of its kernel. */
@@ -10,7 +11,7 @@ const mean = (part, whole, none) => (whole > 0 ? part / whole : none);
 /** The ratios that limits are about. */
 function ratios(launch) {
   return {
-    bytes: mean(launch.moved, launch.least, 1),
+    bytes: mean(launch.moved, modelOf(launch) ?? launch.least, 1),
     sectors: mean(launch.asked, launch.moved, 1),
     conflicts: mean(launch.sharedPasses, launch.sharedLeast, 1),
     divergence: mean(launch.divergent, launch.warpInstructions, 0),

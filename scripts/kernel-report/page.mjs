@@ -129,6 +129,7 @@ examples; ratios are the worst of all forms whose launch moves 64 KB or more.
 
 - **MB**: the different sectors of 32 bytes that are read, and those that are written: less cannot be moved.
 - **asked ÷ least**: sectors that the warps' requests touch, by that number. What is above 1 is served by caches at best.
+  Of attention and convolutions, by the bytes that their tiles are made to ask for (\`scripts/kernel-report/models.mjs\`).
 - **sectors**: bytes that are used of the sectors that requests touch.
 - **bank passes**: passes through shared memory by those that accesses without bank conflicts take.
 - **divergence**: instructions of warps whose lanes are not together.

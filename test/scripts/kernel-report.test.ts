@@ -6,6 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { mistakes } from '../../scripts/kernel-report/limits.mjs';
+import { modelOf } from '../../scripts/kernel-report/models.mjs';
 import { occupancy } from '../../scripts/kernel-report/occupancy.mjs';
 
 const root = path.join(import.meta.dirname, '..', '..');
@@ -224,6 +225,46 @@ describe('what was counted', () => {
       expect(status).toBe(1);
       expect(stderr).toContain('has a grid barrier, and no form without');
     });
+  });
+});
+
+describe('the bytes of a kernel of tiles', () => {
+  const counts = { grid: [1, 1, 1], f32: 0, f64: 0, matrix: 0 };
+  const model = (name: string, more: object) => modelOf({ name, ...counts, ...more });
+
+  it('are both sides of a convolution and its sums', () => {
+    const operations = 2 * 64 * 64 * 16; // of a tile 16 deep
+    expect(model('conv2d_kernel<float, 64, Conv2dForward<float>>', { f32: operations })).toBe(
+      4 * (2 * 64 * 16 + 64 * 64),
+    );
+    expect(model('conv2d_kernel<double, 64, Conv2dForward<double>>', { f64: operations })).toBe(
+      8 * (2 * 64 * 16 + 64 * 64),
+    );
+    expect(model('half_conv2d_kernel<Half, 64, Conv2dForward<Half>>', { matrix: operations })).toBe(
+      2 * 2 * 64 * 16 + 4 * 64 * 64,
+    );
+  });
+
+  // Two causal heads of 128 places.
+  it.each<[string, number, number]>([
+    // Queries and results once, keys and values for three of the four pairs of tiles.
+    ['attention_kernel<HalfAttention<Half, 64, 1>>', 4, 2 * 64 * 2 * (128 + 2 * 3 * 64 + 128)],
+    // The keys' tiles meet queries and their gradients from their own places on, in tiles of 32.
+    // Each of four warps reads two numbers of every query that it meets.
+    [
+      'attention_key_gradients_kernel<HalfAttention<Half, 64, 2>>',
+      4,
+      2 * 64 * 2 * (2 * 128 + 2 * 6 * 32 + 2 * 128) + 2 * 6 * 2 * 4 * 32 * 4,
+    ],
+    // Six pairs of 32 queries and 64 keys, whose scores read both.
+    ['attention_kernel<PlainAttention<double, double, 32>>', 8, 2 * 32 * 8 * (6 * (32 + 64) + 6 * 64 + 128)],
+  ])('of %s are those of the pairs of tiles that meet', (name, blocks, bytes) => {
+    expect(model(name, { grid: [blocks, 1, 1] })).toBe(bytes);
+  });
+
+  it('are unknown of others', () => {
+    expect(model('gemm_kernel<float, 64, true, true>', {})).toBeUndefined();
+    expect(model('attention_products_kernel<Half, float>', {})).toBeUndefined();
   });
 });
 

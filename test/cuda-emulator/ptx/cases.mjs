@@ -2,6 +2,8 @@
 // every form, and large enough for what is counted to be about the elements and not about their edges.
 // usage: node test/cuda-emulator/ptx/cases.mjs own|double|cublas|turing
 
+import { attentionPlaces } from '../../../scripts/kernel-report/models.mjs';
+
 const wide = ['f32', 'f64'];
 const floats = ['f32', 'f64', 'f16', 'bf16'];
 const all = [...floats, 'i32', 'u8'];
@@ -57,11 +59,12 @@ function* matrixCases() {
   for (const t of wide) {
     yield `add_bias x=${t}[512x512] bias=${t}[512] out=${t}[512x512]`;
     yield `add_bias x=${t}[512x513] bias=${t}[513] out=${t}[512x513]`;
-    for (const [axis, n] of [
-      [1, 512],
-      [0, 384],
-    ])
-      yield `scale_axis x=${t}[384x512] scale=${t}[${n}] out=${t}[384x512] axis=${axis} beta=1`;
+    for (const m of [512, 513])
+      for (const [axis, n] of [
+        [1, m],
+        [0, 384],
+      ])
+        yield `scale_axis x=${t}[384x${m}] scale=${t}[${n}] out=${t}[384x${m}] axis=${axis} beta=1`;
     for (const width of [512, 504])
       for (const layout of ['halves', 'interleaved'])
         yield `rope x=${t}[4x128x${width}] offsets=i32[4] out=${t}[4x128x${width}] heads=4 layout=${layout}`;
@@ -75,6 +78,7 @@ function* matrixCases() {
       if (floats.includes(t)) yield `scatter_rows out=${x} ${index} x=${x}`;
       if (floats.includes(t)) yield `scatter_rows out=${x} ${index} x=${x} beta=0`;
     }
+    if (floats.includes(t)) yield `scatter_rows out=${t}[4095x65] index=i32[1] x=${t}[1x65] beta=0`;
     yield `transpose x=${t}[512x512] out=${t}[512x512]`;
     yield `rearrange x=${t}[512x512] out=${t}[512x512] axes=1,0`;
     for (const width of [64, 63])
@@ -278,13 +282,13 @@ function* largeProductCases() {
   }
 }
 
-/** Heads of each size that tiles are made for; those of the longest in 16 bits take no tensor cores. */
+/** Causal heads of each size that tiles are made for; those of the longest in 16 bits take no tensor cores. */
 function* attentionCases() {
   for (const t of floats) {
     const sums = t === 'f64' ? 'f64' : 'f32';
     for (const size of [32, 64, 128, 256]) {
-      const [qkv, out] = [`${t}[1x128x${6 * size}]`, `${t}[1x128x${2 * size}]`];
-      const operands = `qkv=${qkv} out=${out} logSums=${sums}[1x2x128] heads=2`;
+      const [qkv, out] = [`${t}[1x${attentionPlaces}x${6 * size}]`, `${t}[1x${attentionPlaces}x${2 * size}]`];
+      const operands = `qkv=${qkv} out=${out} logSums=${sums}[1x2x${attentionPlaces}] heads=2`;
       yield `attention ${operands}`;
       yield `attention_backward grad=${out} ${operands} gradQkv=${qkv}`;
       yield `attention_tangent ${operands} tangentQkv=${qkv} outTangent=${out}`;
@@ -307,29 +311,31 @@ function* cachedAttentionCases() {
     }
 }
 
-/** Tiles of both sizes, channels that are whole chunks and others, a kernel for each channel. */
+/** A convolution of 3 × 3 by its sizes, and the operations of it that are asked for. */
+function* convolutions(t, [n, h, w, c, o], { stride = 1, groups = 1, ops = ['forward', 'input', 'kernel'] } = {}) {
+  const [x, kernel] = [`${t}[${n}x${h}x${w}x${c}]`, `${t}[${o}x3x3x${c / groups}]`];
+  const out = `${t}[${n}x${Math.ceil(h / stride)}x${Math.ceil(w / stride)}x${o}]`;
+  const moves = `stride=${stride} padding=1 groups=${groups}`;
+  const lines = {
+    forward: `conv2d x=${x} kernel=${kernel} bias=${t}[${o}] out=${out} ${moves}`,
+    input: `conv2d_backward_input grad=${out} kernel=${kernel} gradX=${x} ${moves}`,
+    kernel: `conv2d_backward_kernel grad=${out} x=${x} gradKernel=${kernel} ${moves}`,
+  };
+  for (const op of ops) yield lines[op];
+}
+
+/** Channels that fill small tiles, those that are no whole chunks, steps; a kernel for each channel; large tiles. */
 function* convolutionCases() {
   for (const t of floats) {
-    const sizes = [
-      [4, 16, 16, 64, 64, 1, 1],
-      [4, 16, 15, 19, 20, 1, 1],
-      [4, 16, 16, 32, 32, 2, 1],
-      [4, 16, 16, 64, 64, 1, 64],
-    ];
-    // Enough large tiles to fill a device.
-    if (t !== 'f64') sizes.push([48, 16, 16, 16, 72, 1, 1]);
-    for (const [n, h, w, c, o, stride, groups] of sizes) {
-      const [x, kernel] = [`${t}[${n}x${h}x${w}x${c}]`, `${t}[${o}x3x3x${c / groups}]`];
-      const out = `${t}[${n}x${Math.ceil(h / stride)}x${Math.ceil(w / stride)}x${o}]`;
-      const moves = `stride=${stride} padding=1 groups=${groups}`;
-      yield `conv2d x=${x} kernel=${kernel} bias=${t}[${o}] out=${out} ${moves}`;
-      yield `conv2d_backward_input grad=${out} kernel=${kernel} gradX=${x} ${moves}`;
-      yield `conv2d_backward_kernel grad=${out} x=${x} gradKernel=${kernel} ${moves}`;
-    }
-  }
-  // As many large tiles of a gradient of kernels.
-  for (const t of ['f32', 'f16', 'bf16']) {
-    yield `conv2d_backward_kernel grad=${t}[1x12x12x1024] x=${t}[1x12x12x192] gradKernel=${t}[1024x3x3x192] padding=1`;
+    yield* convolutions(t, [4, 16, 16, 64, 64]);
+    yield* convolutions(t, [4, 16, 15, 19, 20]);
+    yield* convolutions(t, [4, 16, 16, 32, 32], { stride: 2 });
+    for (const c of [64, 63]) yield* convolutions(t, [4, 16, 16, c, c], { groups: c });
+    if (t === 'f64') continue;
+    // As many large tiles as fill a device, with channels on the one side that fill them.
+    yield* convolutions(t, [48, 16, 16, 16, 128], { ops: ['forward'] });
+    yield* convolutions(t, [48, 16, 16, 128, 16], { ops: ['input'] });
+    yield* convolutions(t, [1, 12, 12, 128, 1536], { ops: ['kernel'] });
   }
 }
 
