@@ -98,7 +98,7 @@ struct CachedAttention {
 // The new places of a stream, and what they find there.
 struct NewPlaces {
   int64_t begin, count;  // places before them; those of qkv that are new
-  // What the cache holds once the i-th place of qkv has come.
+  // Places that the cache holds once the i-th place of qkv has come.
   int64_t seen(int64_t i, int64_t room) const {
     return std::min(begin + std::min(i + 1, count), room);
   }

@@ -40,8 +40,8 @@ struct InnerProduct {
     return size_of_walk(sum, squares, walked, size);
   }
   // The same where kernels may take numbers below the smallest normal one as 0, before they round
-  // them to bf16 as after it, and a partial sum of such a size as well; `rounding` is what the terms
-  // are multiplied by.
+  // them to bf16 as after it, and a partial sum of such a size as well; `rounding` is the factor of
+  // the terms.
   double terms_of_bf16(double rounding) const {
     constexpr double kLeast = std::numeric_limits<float>::min();
     double lost = kLeast * double(size);

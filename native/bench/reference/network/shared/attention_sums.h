@@ -6,7 +6,7 @@
 
 namespace orthokit::bench {
 
-// What rounding to the operands' type does to a number, where that has 16 bits: an instruction that
+// A number's change by rounding to the operands' type, where that has 16 bits: an instruction that
 // multiplies matrices may take all numbers of a sum so.
 struct HalfRounding {
   double by = 0;     // the number rounded, less itself

@@ -21,7 +21,7 @@ struct QueryTile {
   int first, counted, last;
 };
 
-// Where a row of sums goes. `old`: what it is added to or depends on, or null.
+// A row that sums go to. `old`: what it is added to or depends on, or null.
 template <class S>
 struct ResultRow {
   S* to;
