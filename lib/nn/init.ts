@@ -36,9 +36,7 @@ export interface InitLinearOptions {
 }
 
 /** Options of {@link Init.conv2d}. */
-export interface InitConv2dOptions {
-  /** Default: true. */
-  bias?: boolean | undefined;
+export interface InitConv2dOptions extends Pick<InitLinearOptions, 'bias'> {
   /** The standard deviation of weights: positive. Default: √(2 / elements of one output's kernel) (He et al. 2015). */
   deviation?: number | undefined;
   /** Groups of channels, each with kernels of its own; they divide inputs and outputs. Default: 1. */
@@ -152,17 +150,15 @@ export function init(device: Device, options: InitOptions): Init {
     }
   };
   const full = (width: number, value: number, of = dtype): Tensor => Tensor.full(device, [width], value, { dtype: of });
-  const layer = (makeWeight: () => Tensor, width: number): NewLayer => {
-    const [weight, bias] = allOrNone(makeWeight, () => full(width, 0));
-    return { weight, bias };
+  const layer = (makeWeight: () => Tensor, width: number, hasBias = true): NewLayer => {
+    const [weight, bias] = allOrNone(makeWeight, ...(hasBias ? [() => full(width, 0)] : []));
+    return { weight, ...(bias && { bias }) } as NewLayer;
   };
-  const withBias = (hasBias: boolean, weight: () => Tensor, width: number): NewLayer =>
-    hasBias ? layer(weight, width) : ({ weight: weight() } as NewLayer);
   return {
     normal,
     linear: (inputs, outputs, given = {}) => {
       const { bias, deviation } = readOptions('nn.init.linear', given, linearSchema);
-      return withBias(bias, () => normal([outputs, inputs], deviation), outputs);
+      return layer(() => normal([outputs, inputs], deviation), outputs, bias);
     },
     conv2d: (inputs, outputs, size, given = {}) => {
       const { bias, deviation, groups } = readOptions('nn.init.conv2d', given, convSchema);
@@ -170,7 +166,7 @@ export function init(device: Device, options: InitOptions): Init {
         throw refusal('nn.init.conv2d', 'groups', `divide inputs and outputs, ${inputs} and ${outputs}`, groups);
       const shape = [outputs, size, size, inputs / groups];
       const own = Math.sqrt((2 * groups) / (size * size * inputs));
-      return withBias(bias, () => normal(shape, deviation ?? own), outputs);
+      return layer(() => normal(shape, deviation ?? own), outputs, bias);
     },
     batchNorm: (channels) => {
       const wide = is16 ? 'f32' : dtype;

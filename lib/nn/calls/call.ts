@@ -1,5 +1,5 @@
 import { refusal, shown } from '../../core/errors.ts';
-import { kind, optional, readOptions, type Schema, whole } from '../../core/schema.ts';
+import { kind, optional, type Resolved, type Schema, whole } from '../../core/schema.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { Arena } from '../tape/arena.ts';
 import { isLoss, isResult, type PerParameter, type Result, tensorOf } from '../tape/value.ts';
@@ -32,17 +32,12 @@ export interface ValueAndProduct {
 }
 
 /** Options that have been read. */
-export interface ReadOptions {
-  arena: Arena | undefined;
-  seed: number | undefined;
-}
+export type ReadOptions = Resolved<CallOptions, 'arena' | 'seed'>;
 
 export const callSchema: Schema<ReadOptions> = {
   arena: kind((value): value is Arena => value instanceof Arena, 'an nn.Arena'),
   seed: optional(whole(0, 0, 2 ** 53)),
 };
-
-export const readCall = (where: string, options: CallOptions): ReadOptions => readOptions(where, options, callSchema);
 
 /** @throws ERR_ARGUMENT unless the function has given a loss in which a parameter matters */
 export function checkLoss(where: string, loss: unknown): asserts loss is Result {

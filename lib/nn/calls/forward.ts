@@ -1,5 +1,5 @@
 import type { Plain } from '../tape/value.ts';
-import { type Call, type CallOptions, plain, readCall } from './call.ts';
+import { type Call, type CallOptions, plain } from './call.ts';
 import { Plan } from './plan.ts';
 
 /**
@@ -18,7 +18,7 @@ export function forward<M extends object, A extends unknown[], R>(
   fn: (model: M, ...args: A) => R,
   options: CallOptions = {},
 ): Call & ((model: M, ...args: A) => Plain<R>) {
-  const plan = new Plan('nn.forward', fn, readCall('nn.forward', options));
+  const plan = new Plan('nn.forward', fn, options);
   let stream = 0;
   return plan.callable((model: M, ...args: A) => {
     stream += 1;

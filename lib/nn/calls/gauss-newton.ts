@@ -1,7 +1,7 @@
 import { refusal } from '../../core/errors.ts';
 import type { Entry, LossRule, LossWay, Rule } from '../tape/rule.ts';
 import { isTracked, type PerParameter, type Traced, tangentOf, type Value } from '../tape/value.ts';
-import { type Call, type CallOptions, checkLoss, readCall, type ValueAndProduct } from './call.ts';
+import { type Call, type CallOptions, checkLoss, type ValueAndProduct } from './call.ts';
 import { Plan } from './plan.ts';
 
 /** A function of the caller's own has the second derivative of its first input. */
@@ -33,7 +33,7 @@ export function gaussNewton<M extends object, A extends unknown[]>(
   options: CallOptions = {},
 ): Call & ((model: M, v: PerParameter, ...args: A) => ValueAndProduct) {
   const where = 'nn.gaussNewton';
-  const plan = new Plan(where, loss, readCall(where, options));
+  const plan = new Plan(where, loss, options);
   return plan.callable((model: M, v: PerParameter, ...args: A) =>
     plan.record(model, args, { along: v }, (run) => {
       const { result, tape } = run;

@@ -1,10 +1,9 @@
 import { refusal } from '../../core/errors.ts';
-import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
 import { placeOf, Tensor } from '../../core/tensor.ts';
 import { replaced } from '../model/tree.ts';
 import { type PerParameter, type Traced, tensorOf, type Value } from '../tape/value.ts';
-import { type Call, type CallOptions, readCall, type ValueAndProduct } from './call.ts';
+import type { Call, CallOptions, ValueAndProduct } from './call.ts';
 import { checkDirection } from './direction.ts';
 import { Plan } from './plan.ts';
 import { gradients } from './value-and-grad.ts';
@@ -40,8 +39,7 @@ export function hvp<M extends object, A extends unknown[]>(
   options: CallOptions = {},
 ): Call & ((model: M, v: PerParameter, ...args: A) => ValueAndProduct) {
   const where = 'nn.hvp';
-  const { arena, seed } = readCall(where, options);
-  const plan = new Plan(where, loss, { arena, seed });
+  const plan = new Plan(where, loss, options);
   const gradient = gradients(loss, options, 'stay');
   const owned = new Owned<Tensor>();
   /** The parameters as they are, and H v. */
@@ -69,20 +67,20 @@ export function hvp<M extends object, A extends unknown[]>(
         points = like(paths.keys(), owned);
       }
       const shadow = replaced(model, (tensor) => points.get(tensor) ?? tensor) as M;
-      const combine = (out: Tensor, terms: readonly Tensor[], coefficients: readonly number[]) =>
-        ops.linearCombination(out.device, { out: [out], terms, coefficients });
-      ops.fill(tape.arena.device, { x: [...product.values()], value: 0 });
+      const { ops } = tape.arena;
+      ops.fill({ x: [...product.values()], value: 0 });
       let grads: PerParameter = new Map();
       for (const [times, factor] of stencil) {
         for (const [tensor, point] of points) {
           const along = v.get(tensor);
-          combine(point, along ? [tensor, along] : [tensor], along ? [1, times * step] : [1]);
+          const terms = along ? [tensor, along] : [tensor];
+          ops.linearCombination({ out: [point], terms, coefficients: along ? [1, times * step] : [1] });
         }
-        if (seed !== undefined) gradient.calls = 0;
+        gradient.calls = 0;
         ({ grads } = gradient(shadow, ...args));
         for (const [tensor, out] of product) {
           const part = grads.get(points.get(tensor)!);
-          if (part) combine(out, [out, part], [1, factor / (12 * step)]);
+          if (part) ops.linearCombination({ out: [out], terms: [out, part], coefficients: [1, factor / (12 * step)] });
         }
       }
       return {

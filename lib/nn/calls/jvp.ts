@@ -1,7 +1,7 @@
 import { refusal, shown } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { isResult, type PerParameter, type Traced, type Value } from '../tape/value.ts';
-import { type Call, type CallOptions, readCall } from './call.ts';
+import type { Call, CallOptions } from './call.ts';
 import { Plan } from './plan.ts';
 
 /** A result and its derivative. */
@@ -27,7 +27,7 @@ export function jvp<M extends object, A extends unknown[]>(
   options: CallOptions = {},
 ): Call & ((model: M, v: PerParameter, ...args: A) => ValueAndTangent) {
   const where = 'nn.jvp';
-  const plan = new Plan(where, fn, readCall(where, options));
+  const plan = new Plan(where, fn, options);
   return plan.callable((model: M, v: PerParameter, ...args: A) =>
     plan.record(model, args, { along: v }, ({ tape, result }) => {
       if (!isResult(result)) throw refusal(where, 'the function', 'return a value', shown(result));

@@ -1,6 +1,7 @@
 // Repeated calls of one function share buffers, and the gradients of the parameters.
 import type { Device } from '../../core/device.ts';
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
+import { readOptions } from '../../core/schema.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { parameterPaths } from '../model/parameters.ts';
 import { replaced } from '../model/tree.ts';
@@ -9,7 +10,7 @@ import type { TapeOptions } from '../tape/frame.ts';
 import { runOn } from '../tape/running.ts';
 import { Tape } from '../tape/tape.ts';
 import { type PerParameter, Result } from '../tape/value.ts';
-import type { Call, ReadOptions } from './call.ts';
+import { type Call, type CallOptions, callSchema, type ReadOptions } from './call.ts';
 import { checkDirection } from './direction.ts';
 
 /** One run on a tape. */
@@ -43,11 +44,11 @@ export class Plan {
   written: ReadonlySet<Tensor> = new Set();
   #isRunning = false;
 
-  constructor(where: string, fn: (...args: never[]) => unknown, options: ReadOptions) {
+  constructor(where: string, fn: (...args: never[]) => unknown, options: CallOptions) {
     if (typeof fn !== 'function') throw refusal(where, 'the first argument', 'be a function', shown(fn));
     this.#where = where;
     this.#fn = fn;
-    this.#options = options;
+    this.#options = readOptions(where, options, callSchema);
   }
 
   /** A function that is also a call with these buffers, and with others that `more` gives back. */

@@ -1,8 +1,8 @@
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
-import { finite, flag, optional, readOptions, type Schema, word } from '../../core/schema.ts';
+import { finite, flag, optional, type Resolved, readOptions, type Schema, word } from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
 import type { PerParameter, Traced, Value } from '../tape/value.ts';
-import { type Call, type CallOptions, callSchema, checkLoss, type ReadOptions } from './call.ts';
+import { type Call, type CallOptions, callSchema, checkLoss } from './call.ts';
 import { Plan } from './plan.ts';
 
 /** Options of {@link valueAndGrad}. */
@@ -41,7 +41,7 @@ export interface Gradient<M extends object, A extends unknown[]> extends Call {
   accumulate(model: M, ...args: A): ValueAndGrads;
 }
 
-const schema: Schema<ReadOptions & { scale: number; products: 'bf16' | 'f16' | undefined; perSample: boolean }> = {
+const schema: Schema<Resolved<GradientOptions, 'arena' | 'seed' | 'products'>> = {
   ...callSchema,
   scale: finite(1),
   products: optional(word(['bf16', 'f16'], 'bf16')),

@@ -1,27 +1,28 @@
-import { ops } from '../../core/native-ops.ts';
-import { defineOwn } from '../tape/define.ts';
+import { defineOwn, type Part, ruleOf } from '../tape/define.ts';
+import type { TapeFrame } from '../tape/frame.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+
+/** @internal The part of rows that are added to all rows of a result. */
+export const rowsAdded = (f: TapeFrame, rows: Arg | undefined): Part => ({
+  x: rows,
+  back: (grad, to, beta) => f.ops.columnSum({ x: grad, out: to, beta }),
+  along: (v, to, beta) => {
+    if (beta === 0) f.ops.fill({ x: [to], value: 0 });
+    f.ops.addBias({ x: to, bias: v, out: to });
+  },
+  perSample: (grad, to, samples) => {
+    const width = to.size / samples;
+    f.ops.columnReduce({ x: f.view(grad, [samples, grad.size / to.size, width]), out: f.view(to, [samples, width]) });
+  },
+  adds: 'both',
+});
 
 /**
  * x + rows, where rows may lack leading axes of x: positions, biases. x `[…, ...rest]`, rows `[...rest]`.
  * @throws ERR_SHAPE, ERR_DTYPE
  */
 export const addRows: (x: Arg, rows: Arg) => Value = defineOwn('addRows', (f, x: Arg, rows: Arg) => {
-  const { device } = f;
   const out = f.buffer(x.shape, x.dtype);
-  ops.addBias(device, { x: tensorOf(x), bias: tensorOf(rows), out });
-  return {
-    out,
-    inputs: [x, rows],
-    backward: (grad, to) => {
-      to.add(rows, (dr, beta) => ops.columnSum(device, { x: grad, out: dr, beta }));
-      to.pass(x, grad);
-    },
-    tangent: (d, dout) => {
-      const [dx, dr] = [d(x), d(rows)];
-      if (dx) ops.copy(device, { x: [dx], out: [dout] });
-      else ops.fill(device, { x: [dout], value: 0 });
-      if (dr) ops.addBias(device, { x: dout, bias: dr, out: dout });
-    },
-  };
+  f.ops.addBias({ x: tensorOf(x), bias: tensorOf(rows), out });
+  return ruleOf(f, out, rowsAdded(f, rows), { x, back: 'same' });
 });

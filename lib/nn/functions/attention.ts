@@ -1,12 +1,21 @@
 import { refusal } from '../../core/errors.ts';
-import { ops } from '../../core/native-ops.ts';
-import { count, flag, kind, nested, optional, readOptions, required, type Schema } from '../../core/schema.ts';
+import {
+  count,
+  flag,
+  kind,
+  nested,
+  optional,
+  type Resolved,
+  readOptions,
+  required,
+  type Schema,
+} from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
 import type { Applied } from '../model/replace-layers.ts';
-import { defineOwn } from '../tape/define.ts';
+import { defineOwn, ruleOf } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 import { type Linear, linear } from './linear.ts';
-import { angles, type RopeOptions, turnHeads } from './rope.ts';
+import { type Angles, angles, type RopeOptions, turnHeads } from './rope.ts';
 
 /** The linear layers around {@link attention}. */
 export interface Attention {
@@ -30,14 +39,7 @@ export interface AttentionOptions {
   lengths?: Tensor | undefined;
 }
 
-interface Given {
-  heads: number;
-  kvHeads: number | undefined;
-  causal: boolean;
-  lengths: Tensor | undefined;
-  rope: { base: number; layout: 'halves' | 'interleaved' } | undefined;
-}
-const schema: Schema<Given> = {
+const schema: Schema<Resolved<Omit<AttentionOptions, 'rope'>, 'kvHeads' | 'lengths'> & { rope: Angles | undefined }> = {
   heads: required(count(1)),
   kvHeads: optional(count(1)),
   causal: flag(true),
@@ -48,7 +50,6 @@ const schema: Schema<Given> = {
 const own = defineOwn(
   'attention',
   (f, x: Arg, heads: number, kvHeads: number, mask: 'causal' | 'none', lengths: Tensor | undefined) => {
-    const { device } = f;
     if (x.shape.length !== 3)
       throw refusal('attention', 'qkv', 'be [batch, places, width]', `[${x.shape}]`, 'ERR_SHAPE');
     const [batch, places, width] = x.shape as [number, number, number];
@@ -56,14 +57,13 @@ const own = defineOwn(
     const out = f.buffer([batch, places, heads * size], x.dtype);
     const logSums = f.buffer([batch, heads, places], x.dtype === 'f64' ? 'f64' : 'f32');
     const operands = { qkv: tensorOf(x), lengths, out, logSums, heads, kvHeads, mask };
-    ops.attention(device, operands);
-    return {
-      out,
-      inputs: [x],
-      backward: (grad, to) =>
-        to.add(x, (gradQkv, beta) => ops.attentionBackward(device, { ...operands, grad, gradQkv, beta })),
-      tangent: (d, outTangent) => ops.attentionTangent(device, { ...operands, tangentQkv: d(x), outTangent }),
-    };
+    f.ops.attention(operands);
+    return ruleOf(f, out, {
+      x,
+      back: (grad, gradQkv, beta) => f.ops.attentionBackward({ ...operands, grad, gradQkv, beta }),
+      along: (tangentQkv, outTangent) => f.ops.attentionTangent({ ...operands, tangentQkv, outTangent }),
+      adds: 'back',
+    });
   },
 );
 

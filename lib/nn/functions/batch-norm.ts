@@ -1,9 +1,9 @@
 import { OrthokitError, refusal } from '../../core/errors.ts';
-import { ops } from '../../core/native-ops.ts';
-import { fraction, positive, readOptions, type Schema } from '../../core/schema.ts';
+import { fraction, positive, type Resolved, readOptions, type Schema } from '../../core/schema.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { defineOwn } from '../tape/define.ts';
 import { type Arg, isResult, tensorOf, type Value } from '../tape/value.ts';
+import { ruleOfNorm } from './normalization.ts';
 
 /** A batch normalization, `[channels]` each. */
 export interface BatchNorm {
@@ -25,10 +25,7 @@ export interface BatchNormOptions {
   momentum?: number | undefined;
 }
 
-interface Numbers {
-  eps: number;
-  momentum: number;
-}
+type Numbers = Resolved<BatchNormOptions>;
 const schema: Schema<Numbers> = { eps: positive(1e-5), momentum: fraction(0.1) };
 
 /** A running moment, which is written to and not trained. */
@@ -40,7 +37,6 @@ function bufferOf(name: string, x: Arg): Tensor {
 const own = defineOwn(
   'batchNorm',
   (f, x: Arg, weight: Arg, bias: Arg, runningMean: Arg, runningVariance: Arg, { eps, momentum }: Numbers) => {
-    const { device } = f;
     const { moments: running, samples } = f.tape.options;
     if (samples !== undefined)
       throw new OrthokitError(
@@ -48,39 +44,22 @@ const own = defineOwn(
         'batchNorm: perSample must meet functions of each sample alone, got the moments of all samples',
       );
     const [mean, variance] = [bufferOf('mean', runningMean), bufferOf('variance', runningVariance)];
-    const given = { x: tensorOf(x), weight: tensorOf(weight), bias: tensorOf(bias), eps };
+    const input = tensorOf(x);
     const out = f.buffer(x.shape, x.dtype);
+    const given = { x: input, weight: tensorOf(weight), bias: tensorOf(bias), eps };
     if (!running) {
-      ops.batchNorm(device, { ...given, mean, variance, out, using: 'running' });
+      f.ops.batchNorm({ ...given, mean, variance, out, using: 'running' });
       return { out, inputs: [x, weight, bias], backward: () => {} };
     }
     const moments = f.buffer([2, x.shape.at(-1) ?? 1], 'f64');
-    ops.batchNorm(device, { ...given, ...(running === 'move' && { mean, variance, momentum }), out, moments });
-    const gradients = { x: given.x, moments };
-    return {
+    f.ops.batchNorm({ ...given, ...(running === 'move' && { mean, variance, momentum }), out, moments });
+    return ruleOfNorm(
+      f,
       out,
-      inputs: [x, weight, bias],
-      backward: (grad, to) =>
-        to.addAll([x, weight, bias], ([gradX, gradWeight, gradBias], [betaX, betaWeight, betaBias]) => {
-          const betas = { betaX, betaWeight, betaBias };
-          const outs = { gradX, gradWeight, gradBias };
-          ops.batchNormBackward(device, { grad, ...gradients, weight: given.weight, ...outs, ...betas });
-        }),
-      // The Jacobian of the normalization is symmetric: its way back is its tangent.
-      tangent: (d, dout) => {
-        const [dx, dw, db] = [d(x), d(weight), d(bias)];
-        if (dx) {
-          ops.batchNormBackward(device, { grad: dx, ...gradients, gradX: dout });
-          ops.scaleAxis(device, { x: dout, scale: given.weight, out: dout });
-        } else ops.fill(device, { x: [dout], value: 0 });
-        if (dw) {
-          const part = f.scratch(x.shape, x.dtype);
-          ops.batchNorm(device, { x: given.x, weight: dw, out: part, eps });
-          ops.linearCombination(device, { out: [dout], terms: [dout, part], coefficients: [1, 1] });
-        }
-        if (db) ops.addBias(device, { x: dout, bias: db, out: dout });
-      },
-    };
+      [x, weight, bias],
+      (w, to) => f.ops.batchNorm({ x: input, weight: w, out: to, eps }),
+      (gradients) => f.ops.batchNormBackward({ ...gradients, x: input, moments }),
+    );
   },
 );
 

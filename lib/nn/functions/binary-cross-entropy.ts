@@ -1,9 +1,7 @@
-import { ops } from '../../core/native-ops.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { defineLoss } from '../tape/define.ts';
+import type { DeviceOps } from '../tape/device-ops.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
-
-type MapFields = Parameters<typeof ops.map>[1];
 
 /**
  * The mean of −t ln σ(z) − (1 − t) ln(1 − σ(z)), z the logits and t targets in [0, 1] of their shape, σ the sigmoid.
@@ -13,24 +11,21 @@ type MapFields = Parameters<typeof ops.map>[1];
 export const binaryCrossEntropy: (logits: Arg, targets: Tensor) => Value = defineLoss(
   'binaryCrossEntropy',
   (f, logits: Arg, targets: Tensor) => {
-    const { device } = f;
     const z = tensorOf(logits);
     const n = Math.max(1, z.size);
-    const map = (x: Tensor, out: Tensor, word: MapFields['function']) =>
-      ops.map(device, { x: [x], out: [out], function: word });
-    const combine = (out: Tensor, terms: readonly Tensor[], coefficients: readonly number[]) =>
-      ops.linearCombination(device, { out: [out], terms, coefficients });
+    const map = (x: Tensor, out: Tensor, word: Parameters<DeviceOps['map']>[0]['function']) =>
+      f.ops.map({ x: [x], out: [out], function: word });
     const out = f.buffer([1], 'f64');
     const [tail, hinge, part] = [0, 1, 2].map(() => f.scratch(z.shape, z.dtype)) as [Tensor, Tensor, Tensor];
     map(z, tail, 'abs');
-    combine(tail, [tail], [-1]);
+    f.combine(tail, [tail], [-1]);
     map(tail, tail, 'softplus');
     map(z, hinge, 'relu');
-    ops.multiply(device, { x: [z], y: [targets], out: [part] });
-    combine(hinge, [hinge, part], [1, -1]);
-    combine(tail, [tail, hinge], [1, 1]);
-    ops.rowReduce(device, { x: f.view(tail, [1, z.size]), out });
-    combine(out, [out], [1 / n]);
+    f.ops.multiply({ x: [z], y: [targets], out: [part] });
+    f.combine(hinge, [hinge, part], [1, -1]);
+    f.combine(tail, [tail, hinge], [1, 1]);
+    f.ops.rowReduce({ x: f.view(tail, [1, z.size]), out });
+    f.combine(out, [out], [1 / n]);
     return {
       out,
       inputs: [logits],
@@ -38,15 +33,15 @@ export const binaryCrossEntropy: (logits: Arg, targets: Tensor) => Value = defin
       backward: (scale, to) =>
         to.set(logits, (grad) => {
           map(z, grad, 'sigmoid');
-          combine(grad, [grad, targets], [scale / n, -scale / n]);
+          f.combine(grad, [grad, targets], [scale / n, -scale / n]);
         }),
       curvature: (d, to) => {
         const v = d(logits);
         if (v)
           to.set(logits, (grad) => {
             map(z, grad, 'softplus_second_derivative');
-            ops.multiply(device, { x: [grad], y: [v], out: [grad] });
-            combine(grad, [grad], [1 / n]);
+            f.ops.multiply({ x: [grad], y: [v], out: [grad] });
+            f.combine(grad, [grad], [1 / n]);
           });
       },
     };

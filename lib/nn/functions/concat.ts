@@ -1,7 +1,6 @@
 import { refusal, shown } from '../../core/errors.ts';
-import { ops } from '../../core/native-ops.ts';
 import { Tensor } from '../../core/tensor.ts';
-import { defineOwn } from '../tape/define.ts';
+import { defineOwn, type Part, ruleOf } from '../tape/define.ts';
 import type { TapeFrame } from '../tape/frame.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
@@ -10,7 +9,6 @@ const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % 
 
 /** A range of an axis, as rows of a matrix so wide that it begins and ends with one; `part` is the range alone. */
 function rowsOf(f: TapeFrame, shape: readonly number[], axis: number, [from, end]: readonly [number, number]) {
-  const { device } = f;
   const step = divisor(shape[axis]!, divisor(from, end)) || 1;
   const width = step * product(shape.slice(axis + 1));
   const [all, first, each] = [shape[axis]! / step, from / step, (end - from) / step];
@@ -20,10 +18,16 @@ function rowsOf(f: TapeFrame, shape: readonly number[], axis: number, [from, end
     return Tensor.from(on, rows, [count]);
   });
   const flat = (x: Tensor) => f.view(x, [width === 0 ? 0 : x.size / width, width]);
+  const put = (part: Tensor, x: Tensor, mode: 'set' | 'add' = 'set') =>
+    f.ops.scatterRows({ out: flat(x), index, x: flat(part), mode });
   return {
-    take: (x: Tensor, part: Tensor) => ops.gatherRows(device, { x: flat(x), index, out: flat(part) }),
-    put: (part: Tensor, x: Tensor, mode: 'set' | 'add' = 'set') =>
-      ops.scatterRows(device, { out: flat(x), index, x: flat(part), mode }),
+    take: (x: Tensor, part: Tensor) => f.ops.gatherRows({ x: flat(x), index, out: flat(part) }),
+    put,
+    /** x = part in its place, and 0 elsewhere, + beta · x. */
+    spread: (part: Tensor, x: Tensor, beta: 0 | 1) => {
+      if (beta === 0) f.ops.fill({ x: [x], value: 0 });
+      put(part, x, beta === 0 ? 'set' : 'add');
+    },
   };
 }
 
@@ -58,16 +62,7 @@ export const slice: (x: Arg, axis: number, from: number, to: number) => Value = 
     const rows = rowsOf(f, x.shape, axis, [from, end]);
     const out = f.buffer(x.shape.with(axis, end - from), x.dtype);
     rows.take(tensorOf(x), out);
-    return {
-      out,
-      inputs: [x],
-      backward: (grad, to) =>
-        to.add(x, (dx, beta) => {
-          if (beta === 0) ops.fill(f.device, { x: [dx], value: 0 });
-          rows.put(grad, dx, beta === 0 ? 'set' : 'add');
-        }),
-      tangent: (d, dout) => rows.take(d(x)!, dout),
-    };
+    return ruleOf(f, out, { x, back: rows.spread, along: rows.take, adds: 'back' });
   },
 );
 
@@ -85,17 +80,7 @@ const joined = defineOwn('concat', (f, given: number, ...xs: readonly Arg[]) => 
   const rows = ranges.map((range) => rowsOf(f, shape, axis, range));
   const out = f.buffer(shape, first.dtype);
   for (const [i, x] of xs.entries()) rows[i]!.put(tensorOf(x), out);
-  return {
-    out,
-    inputs: xs,
-    backward: (grad, to) => {
-      for (const [i, x] of xs.entries()) to.set(x, (dx) => rows[i]!.take(grad, dx));
-    },
-    tangent: (d, dout) => {
-      ops.fill(f.device, { x: [dout], value: 0 });
-      for (const [i, x] of xs.entries()) if (d(x)) rows[i]!.put(d(x)!, dout);
-    },
-  };
+  return ruleOf(f, out, ...rows.map(({ take, spread }, i): Part => ({ x: xs[i], back: take, along: spread })));
 });
 
 /**

@@ -1,8 +1,8 @@
 import { refusal, shown } from '../../core/errors.ts';
-import { ops } from '../../core/native-ops.ts';
 import { count, kind, type Resolved, readOptions, type Schema } from '../../core/schema.ts';
-import { defineOwn } from '../tape/define.ts';
+import { defineOwn, type Part, ruleOf } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { rowsAdded } from './add-rows.ts';
 
 /** A convolution: weight `[O, height, width, C / groups]`, bias `[O]`. */
 export interface Conv2d {
@@ -45,47 +45,23 @@ interface Moves {
 }
 
 const own = defineOwn('conv2d', (f, x: Arg, weight: Arg, bias: Arg | undefined, moves: Moves, places: number[]) => {
-  const { device } = f;
   const [images, kernel] = [tensorOf(x), tensorOf(weight)];
   const out = f.buffer([x.shape[0]!, ...places, weight.shape[0]!], x.dtype);
-  ops.conv2d(device, { ...moves, x: images, kernel, bias: bias && tensorOf(bias), out });
-  return {
-    out,
-    inputs: [x, weight, bias],
-    backward: (grad, to) => {
-      const ofKernel = { ...moves, grad, x: images };
-      to.add(
-        weight,
-        (gradKernel, beta) => ops.conv2dBackwardKernel(device, { ...ofKernel, gradKernel, beta }),
-        (gradKernel) => ops.conv2dBackwardKernel(device, { ...ofKernel, gradKernel }),
-      );
-      const rows = f.rows(grad);
-      to.add(
-        bias,
-        (db, beta) => ops.columnSum(device, { x: rows, out: db, beta }),
-        (db, n) =>
-          ops.columnReduce(device, {
-            x: f.view(grad, [n, rows.shape[0]! / n, rows.shape[1]!]),
-            out: db,
-            reduction: 'sum',
-          }),
-      );
-      to.add(x, (gradX, beta) => ops.conv2dBackwardInput(device, { ...moves, grad, kernel, gradX, beta }));
-    },
-    // Linear in the images, and in the kernels.
-    tangent: (d, dout) => {
-      const [dx, dw, db] = [d(x), d(weight), d(bias)];
-      const parts = [dx && { x: dx, kernel }, dw && { x: images, kernel: dw }].filter((part) => part !== undefined);
-      for (const [i, part] of parts.entries()) {
-        const to = i === 0 ? dout : f.scratch(dout.shape, dout.dtype);
-        ops.conv2d(device, { ...moves, ...part, bias: i === 0 ? db : undefined, out: to });
-        if (i > 0) ops.linearCombination(device, { out: [dout], terms: [dout, to], coefficients: [1, 1] });
-      }
-      if (parts.length > 0) return;
-      ops.fill(device, { x: [dout], value: 0 });
-      if (db) ops.addBias(device, { x: dout, bias: db, out: dout });
-    },
+  f.ops.conv2d({ ...moves, x: images, kernel, bias: bias && tensorOf(bias), out });
+  const ofWeight: Part = {
+    x: weight,
+    back: (grad, gradKernel, beta) => f.ops.conv2dBackwardKernel({ ...moves, grad, x: images, gradKernel, beta }),
+    along: (dw, to) => f.ops.conv2d({ ...moves, x: images, kernel: dw, out: to }),
+    perSample: (grad, gradKernel) => f.ops.conv2dBackwardKernel({ ...moves, grad, x: images, gradKernel }),
+    adds: 'back',
   };
+  const ofX: Part = {
+    x,
+    back: (grad, gradX, beta) => f.ops.conv2dBackwardInput({ ...moves, grad, kernel, gradX, beta }),
+    along: (dx, to) => f.ops.conv2d({ ...moves, x: dx, kernel, out: to }),
+    adds: 'back',
+  };
+  return ruleOf(f, out, ofWeight, rowsAdded(f, bias), ofX);
 });
 
 /**

@@ -1,5 +1,4 @@
-import { ops } from '../../core/native-ops.ts';
-import { kind, portion, readOptions, type Schema } from '../../core/schema.ts';
+import { kind, portion, type Resolved, readOptions, type Schema } from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
 import { defineLoss } from '../tape/define.ts';
 import type { TapeFrame } from '../tape/frame.ts';
@@ -19,11 +18,7 @@ export interface CrossEntropyOptions {
   smoothing?: number | undefined;
 }
 
-interface Settled {
-  over: number | Tensor | undefined;
-  weights: Tensor | undefined;
-  smoothing: number;
-}
+type Settled = Resolved<CrossEntropyOptions, 'over' | 'weights'>;
 const schema: Schema<Settled> = {
   over: kind((x) => isTensor(x) || (typeof x === 'number' && x > 0 && x < Infinity), 'a positive number or a tensor'),
   weights: kind(isTensor, 'a tensor'),
@@ -32,26 +27,24 @@ const schema: Schema<Settled> = {
 
 /** For each row 1 / the number of labels of its sample that count, `[rows]`. */
 function sharesOfSamples(f: TapeFrame, labels: Tensor, samples: number, dtype: Tensor['dtype']): Tensor {
-  const { device } = f;
   const shape = [samples, labels.size / Math.max(1, samples)];
   const [counts, ones, share] = [f.scratch(shape, dtype), f.scratch(shape, dtype), f.scratch([samples], dtype)];
-  ops.cast(device, { x: [f.view(labels, shape)], out: [counts] });
-  ops.map(device, { x: [counts], out: [counts], function: 'clamp', parameters: [-1, 0] });
-  ops.fill(device, { x: [ones], value: 1 });
-  ops.linearCombination(device, { out: [counts], terms: [counts, ones], coefficients: [1, 1] });
-  ops.rowReduce(device, { x: counts, out: share });
-  ops.map(device, { x: [share], out: [share], function: 'clamp', parameters: [1, Infinity] });
-  ops.map(device, { x: [share], out: [share], function: 'power', parameters: [-1] });
-  ops.scaleAxis(device, { x: ones, scale: share, out: ones, axis: 0 });
+  f.ops.cast({ x: [f.view(labels, shape)], out: [counts] });
+  f.ops.map({ x: [counts], out: [counts], function: 'clamp', parameters: [-1, 0] });
+  f.ops.fill({ x: [ones], value: 1 });
+  f.combine(counts, [counts, ones], [1, 1]);
+  f.ops.rowReduce({ x: counts, out: share });
+  f.ops.map({ x: [share], out: [share], function: 'clamp', parameters: [1, Infinity] });
+  f.ops.map({ x: [share], out: [share], function: 'power', parameters: [-1] });
+  f.ops.scaleAxis({ x: ones, scale: share, out: ones, axis: 0 });
   return f.view(ones, [labels.size]);
 }
 
 const own = defineLoss('crossEntropy', (f, logits: Arg, labels: Tensor, options: Settled) => {
-  const { device } = f;
   const x = tensorOf(logits);
   const terms = { ...options, logits: x, labels };
   const out = f.buffer([1], 'f64');
-  ops.softmaxCrossEntropy(device, { ...terms, loss: out });
+  f.ops.softmaxCrossEntropy({ ...terms, loss: out });
   return {
     out,
     inputs: [logits],
@@ -65,11 +58,11 @@ const own = defineLoss('crossEntropy', (f, logits: Arg, labels: Tensor, options:
           samples !== undefined && options.over === undefined
             ? { over: 1, rowWeights: sharesOfSamples(f, labels, samples, x.dtype) }
             : {};
-        ops.softmaxCrossEntropyBackward(device, { ...terms, ...alone, grad, scale });
+        f.ops.softmaxCrossEntropyBackward({ ...terms, ...alone, grad, scale });
       }),
     curvature: (d, to) => {
       const direction = d(logits);
-      if (direction) to.set(logits, (grad) => ops.softmaxCrossEntropyBackward(device, { ...terms, direction, grad }));
+      if (direction) to.set(logits, (grad) => f.ops.softmaxCrossEntropyBackward({ ...terms, direction, grad }));
     },
   };
 });

@@ -1,6 +1,5 @@
-import { ops } from '../../core/native-ops.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import { defineOwn } from '../tape/define.ts';
+import { defineOwn, ruleOf } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 /** A table of rows `[count, width]`. */
@@ -10,15 +9,11 @@ export interface Table {
 }
 
 const lookup = defineOwn('embedding', (f, weight: Arg, index: Tensor) => {
-  const { device } = f;
   const out = f.buffer([...index.shape, weight.shape.at(-1)!], weight.dtype);
-  ops.gatherRows(device, { x: tensorOf(weight), index, out });
-  return {
-    out,
-    inputs: [weight],
-    backward: (grad, to) => to.add(weight, (dw, beta) => ops.scatterRows(device, { out: dw, index, x: grad, beta })),
-    tangent: (d, dout) => ops.gatherRows(device, { x: d(weight)!, index, out: dout }),
-  };
+  const along = (x: Tensor, to: Tensor) => f.ops.gatherRows({ x, index, out: to });
+  along(tensorOf(weight), out);
+  const back = (grad: Tensor, to: Tensor, beta: number) => f.ops.scatterRows({ out: to, index, x: grad, beta });
+  return ruleOf(f, out, { x: weight, back, along, adds: 'back' });
 });
 
 /**

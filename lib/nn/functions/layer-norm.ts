@@ -1,7 +1,8 @@
-import { ops } from '../../core/native-ops.ts';
 import { positive, readOptions, type Schema } from '../../core/schema.ts';
+import type { Tensor } from '../../core/tensor.ts';
 import { defineOwn } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { ruleOfNorm } from './normalization.ts';
 
 /** The scale and the shift of a normalization, `[width]` each. */
 export interface Norm {
@@ -20,34 +21,14 @@ export interface LayerNormOptions {
 const schema: Schema<{ eps: number }> = { eps: positive(1e-5) };
 
 const own = defineOwn('layerNorm', (f, x: Arg, weight: Arg, bias: Arg | undefined, eps: number) => {
-  const { device } = f;
-  const w = tensorOf(weight);
   const input = tensorOf(x);
   const out = f.buffer(x.shape, x.dtype);
-  ops.layerNorm(device, { x: input, weight: w, bias: bias && tensorOf(bias), out, eps });
-  return {
-    out,
-    inputs: [x, weight, bias],
-    backward: (grad, to) =>
-      to.addAll([x, weight, bias], ([dx, gradWeight, gradBias], [betaX, betaWeight, betaBias]) => {
-        const outs = { gradX: dx ?? f.scratch(x.shape, x.dtype), gradWeight, gradBias };
-        ops.layerNormBackward(device, { grad, x: input, weight: w, ...outs, eps, betaX, betaWeight, betaBias });
-      }),
-    // The Jacobian of the normalization is symmetric: its way back is its tangent.
-    tangent: (d, dout) => {
-      const [dx, dw, db] = [d(x), d(weight), d(bias)];
-      if (dx) {
-        ops.layerNormBackward(device, { grad: dx, x: input, gradX: dout, eps });
-        ops.scaleAxis(device, { x: dout, scale: w, out: dout });
-      } else ops.fill(device, { x: [dout], value: 0 });
-      if (dw) {
-        const h = f.scratch(x.shape, x.dtype);
-        ops.layerNorm(device, { x: input, weight: dw, out: h, eps });
-        ops.linearCombination(device, { out: [dout], terms: [dout, h], coefficients: [1, 1] });
-      }
-      if (db) ops.addBias(device, { x: dout, bias: db, out: dout });
-    },
-  };
+  const run = (w: Tensor, to: Tensor, shift?: Tensor) =>
+    f.ops.layerNorm({ x: input, weight: w, bias: shift, out: to, eps });
+  run(tensorOf(weight), out, bias && tensorOf(bias));
+  return ruleOfNorm(f, out, [x, weight, bias], run, ({ gradX, ...others }) =>
+    f.ops.layerNormBackward({ ...others, x: input, gradX: gradX ?? f.scratch(x.shape, x.dtype), eps }),
+  );
 });
 
 /**

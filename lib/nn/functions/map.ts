@@ -1,6 +1,5 @@
 import { oneOf, refusal, shown } from '../../core/errors.ts';
-import { ops } from '../../core/native-ops.ts';
-import { defineSymmetric, type Symmetric } from '../tape/define.ts';
+import { defineOwn, type Part, ruleOf } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 const words: readonly MapWord[] = ['relu', 'tanh', 'sigmoid', 'silu', 'softplus', 'exp', 'log'];
@@ -9,15 +8,14 @@ const words: readonly MapWord[] = ['relu', 'tanh', 'sigmoid', 'silu', 'softplus'
 export type MapWord = 'relu' | 'tanh' | 'sigmoid' | 'silu' | 'softplus' | 'exp' | 'log';
 
 const mapped = (name: string) =>
-  defineSymmetric(name, (f, x, word: MapWord) => {
-    const { device } = f;
+  defineOwn(name, (f, x: Arg, word: MapWord) => {
     if (!words.includes(word)) throw refusal(name, 'word', `be ${oneOf(words)}`, shown(word));
     const input = tensorOf(x);
     const out = f.buffer(x.shape, x.dtype);
-    ops.map(device, { x: [input], out: [out], function: word });
-    const times: Symmetric['times'] = (v, to, beta) =>
-      ops.mapBackward(device, { grad: [v], x: [input], out: [to], function: word, beta });
-    return { out, times, over: true, adds: true };
+    f.ops.map({ x: [input], out: [out], function: word });
+    const back: Part['back'] = (grad, to, beta) =>
+      f.ops.mapBackward({ grad: [grad], x: [input], out: [to], function: word, beta });
+    return ruleOf(f, out, { x, back, over: true, adds: 'both' });
   });
 const rectified = mapped('relu');
 

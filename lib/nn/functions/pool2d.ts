@@ -1,6 +1,6 @@
-import { ops } from '../../core/native-ops.ts';
-import { count, optional, readOptions, required, type Schema, word } from '../../core/schema.ts';
-import { defineOwn } from '../tape/define.ts';
+import { count, optional, type Resolved, readOptions, required, type Schema, word } from '../../core/schema.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import { defineOwn, ruleOf } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 /** Options of {@link pool2d}. */
@@ -13,41 +13,11 @@ export interface Pool2dOptions {
   stride?: number | undefined;
 }
 
-interface Windows {
-  kind: 'max' | 'average';
-  size: number;
-  stride: number | undefined;
-}
-const schema: Schema<Windows> = {
+const schema: Schema<Resolved<Pool2dOptions, 'stride'>> = {
   kind: required(word(['max', 'average'], 'max')),
   size: required(count(1)),
   stride: optional(count(1)),
 };
-
-const own = defineOwn('pool2d', (f, x: Arg, windows: Windows) => {
-  const { device } = f;
-  const { size, kind } = windows;
-  const { stride = size } = windows;
-  const input = tensorOf(x);
-  const [images = 0, height = 0, width = 0, channels = 0] = x.shape;
-  const sides = [height, width].map((length) => Math.max(0, Math.floor((length - size) / stride) + 1));
-  const shape = [images, ...sides, channels];
-  const out = f.buffer(shape, x.dtype);
-  const isMax = kind === 'max' && f.tape.options.isRecording;
-  const places = isMax ? f.buffer(shape, size > 16 ? 'i32' : 'u8') : undefined;
-  ops.pool2d(device, { x: input, out, places, size, stride, kind });
-  return {
-    out,
-    inputs: [x],
-    backward: (grad, to) =>
-      to.add(x, (gradX, beta) => ops.pool2dBackward(device, { grad, places, gradX, size, stride, kind, beta })),
-    tangent: (d, dout) => {
-      const dx = d(x)!;
-      if (kind === 'average') ops.pool2d(device, { x: dx, out: dout, size, stride, kind });
-      else ops.pool2d(device, { x: input, follows: dx, out: dout, size, stride, kind });
-    },
-  };
-});
 
 /**
  * The largest element or the mean of every window of images `[N, H, W, C]`, for each channel: `[N, rows, columns, C]`,
@@ -55,4 +25,22 @@ const own = defineOwn('pool2d', (f, x: Arg, windows: Windows) => {
  * @throws ERR_ARGUMENT for what is no option, and without kind or size; ERR_SHAPE for what are no images, or windows
  * that do not fit into them; ERR_DTYPE
  */
-export const pool2d = (x: Arg, options: Pool2dOptions): Value => own(x, readOptions('nn.pool2d', options, schema));
+export const pool2d: (x: Arg, options: Pool2dOptions) => Value = defineOwn('pool2d', (f, x: Arg, options) => {
+  const { kind, size, stride = size } = readOptions('nn.pool2d', options, schema);
+  const windows = { kind, size, stride };
+  const input = tensorOf(x);
+  const [images = 0, height = 0, width = 0, channels = 0] = x.shape;
+  const sides = [height, width].map((length) => Math.max(0, Math.floor((length - size) / stride) + 1));
+  const shape = [images, ...sides, channels];
+  const out = f.buffer(shape, x.dtype);
+  const isMax = kind === 'max';
+  const places = isMax && f.tape.options.isRecording ? f.buffer(shape, size > 16 ? 'i32' : 'u8') : undefined;
+  f.ops.pool2d({ ...windows, x: input, out, places });
+  return ruleOf(f, out, {
+    x,
+    back: (grad, gradX, beta) => f.ops.pool2dBackward({ ...windows, grad, places, gradX, beta }),
+    along: (dx: Tensor, to) =>
+      f.ops.pool2d({ ...windows, ...(isMax ? { x: input, follows: dx } : { x: dx }), out: to }),
+    adds: 'back',
+  });
+});

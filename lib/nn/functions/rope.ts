@@ -1,10 +1,7 @@
-import { ops } from '../../core/native-ops.ts';
-import { count, kind, positive, readOptions, required, type Schema, word } from '../../core/schema.ts';
+import { count, kind, positive, type Resolved, readOptions, required, type Schema, word } from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
-import { defineOwn } from '../tape/define.ts';
+import { defineOwn, ruleOf } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
-
-type Layout = 'halves' | 'interleaved';
 
 /** Options of {@link rope}. */
 export interface RopeOptions {
@@ -18,12 +15,13 @@ export interface RopeOptions {
   offset?: number | Tensor | undefined;
 }
 
+export type Angles = Resolved<Pick<RopeOptions, 'base' | 'layout'>>;
 /** @internal How pairs turn. */
-export const angles: Schema<{ base: number; layout: Layout }> = {
+export const angles: Schema<Angles> = {
   base: positive(10000),
-  layout: word<Layout>(['halves', 'interleaved'], 'halves'),
+  layout: word(['halves', 'interleaved'], 'halves'),
 };
-const schema: Schema<{ heads: number; base: number; layout: Layout; offset: number | Tensor | undefined }> = {
+const schema: Schema<Resolved<RopeOptions, 'offset'>> = {
   heads: required(count(1)),
   ...angles,
   offset: kind((x) => isTensor(x) || Number.isSafeInteger(x), 'a whole number or a tensor'),
@@ -32,19 +30,14 @@ const schema: Schema<{ heads: number; base: number; layout: Layout; offset: numb
 /** @internal Of the first `turned` heads alone; 0: of all. */
 export const turnHeads = defineOwn(
   'rope',
-  (f, x: Arg, heads: number, turned: number, base: number, layout: Layout, offset?: number | Tensor | undefined) => {
-    const { device } = f;
+  (f, x: Arg, heads: number, turned: number, base: number, layout: Angles['layout'], offset?: number | Tensor) => {
     const shift = typeof offset === 'number' ? { offset } : { offsets: offset };
-    const run = (from: Tensor, out: Tensor, turn: 'forward' | 'backward') =>
-      ops.rope(device, { x: from, out, heads, turned, base, layout, turn, ...shift });
+    const run = (turn: 'forward' | 'backward') => (v: Tensor, to: Tensor) =>
+      f.ops.rope({ x: v, out: to, heads, turned, base, layout, turn, ...shift });
     const out = f.buffer(x.shape, x.dtype);
-    run(tensorOf(x), out, 'forward');
-    return {
-      out,
-      inputs: [x],
-      backward: (grad, to) => to.set(x, (dx) => run(grad, dx, 'backward'), true),
-      tangent: (d, dout) => run(d(x)!, dout, 'forward'),
-    };
+    const along = run('forward');
+    along(tensorOf(x), out);
+    return ruleOf(f, out, { x, back: run('backward'), along, over: true });
   },
 );
 

@@ -1,7 +1,6 @@
 import { OrthokitError } from '../../core/errors.ts';
-import { ops } from '../../core/native-ops.ts';
-import { count, notNegative, readOptions, required, type Schema, whole } from '../../core/schema.ts';
-import { defineOwn } from '../tape/define.ts';
+import { count, notNegative, type Resolved, readOptions, required, type Schema, whole } from '../../core/schema.ts';
+import { defineOwn, ruleOf } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 /** Options of {@link sample}. */
@@ -16,32 +15,13 @@ export interface SampleOptions {
   position: number;
 }
 
-interface Settled {
-  temperature: number;
-  topK: number;
-  seed: number;
-  position: number;
-}
 const place = required(whole(0, 0, Number.MAX_SAFE_INTEGER));
-const schema: Schema<Settled> = { temperature: notNegative(1), topK: count(0, 0), seed: place, position: place };
-
-const own = defineOwn('sample', (f, logits: Arg, { temperature, topK, seed, position }: Settled) => {
-  const { device, tape } = f;
-  if (tape.options.isRecording)
-    throw new OrthokitError('ERR_UNSUPPORTED', 'nn.sample: a draw must stand in nn.forward, got a gradient');
-  const rows = logits.shape.slice(0, -1);
-  const out = f.buffer(rows, 'i32');
-  ops.rowTopK(device, {
-    x: tensorOf(logits),
-    index: f.view(out, [...rows, 1]),
-    among: topK,
-    noise: 'gumbel',
-    temperature,
-    seed,
-    stream: position,
-  });
-  return { out, inputs: [], backward: () => {} };
-});
+const schema: Schema<Resolved<SampleOptions>> = {
+  temperature: notNegative(1),
+  topK: count(0, 0),
+  seed: place,
+  position: place,
+};
 
 /**
  * One draw a row by softmax(logits / temperature), on the device: logits `[…, classes]` give i32 `[…]`. For
@@ -52,5 +32,13 @@ const own = defineOwn('sample', (f, logits: Arg, { temperature, topK, seed, posi
  *
  * @throws ERR_ARGUMENT for what is no option; ERR_UNSUPPORTED in a gradient; ERR_SHAPE, ERR_DTYPE
  */
-export const sample = (logits: Arg, options: SampleOptions): Value =>
-  own(logits, readOptions('nn.sample', options, schema));
+export const sample: (logits: Arg, options: SampleOptions) => Value = defineOwn('sample', (f, logits: Arg, options) => {
+  const { topK, position, ...others } = readOptions('nn.sample', options, schema);
+  if (f.tape.options.isRecording)
+    throw new OrthokitError('ERR_UNSUPPORTED', 'nn.sample: a draw must stand in nn.forward, got a gradient');
+  const rows = logits.shape.slice(0, -1);
+  const out = f.buffer(rows, 'i32');
+  const index = f.view(out, [...rows, 1]);
+  f.ops.rowTopK({ x: tensorOf(logits), index, among: topK, noise: 'gumbel', stream: position, ...others });
+  return ruleOf(f, out);
+});

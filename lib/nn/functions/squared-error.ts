@@ -1,4 +1,3 @@
-import { ops } from '../../core/native-ops.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { defineLoss } from '../tape/define.ts';
 import type { LossWay } from '../tape/rule.ts';
@@ -6,22 +5,22 @@ import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 /** The mean of (x − y)², of one shape. @throws ERR_SHAPE, ERR_DTYPE */
 export const squaredError: (x: Arg, y: Arg) => Value = defineLoss('squaredError', (f, x: Arg, y: Arg) => {
-  const { device } = f;
   const n = Math.max(1, tensorOf(x).size);
   const residual = f.buffer(x.shape, x.dtype);
   const out = f.buffer([1], 'f64');
-  ops.linearCombination(device, { out: [residual], terms: [tensorOf(x), tensorOf(y)], coefficients: [1, -1] });
-  ops.dots(device, { x: [residual], y: [residual], out });
-  ops.linearCombination(device, { out: [out], terms: [out], coefficients: [1 / n] });
+  f.combine(residual, [tensorOf(x), tensorOf(y)], [1, -1]);
+  f.ops.dots({ x: [residual], y: [residual], out });
+  f.combine(out, [out], [1 / n]);
   /** Hands on 2 / n times a sum to x, and its negative to y. */
   const both = (to: LossWay, terms: readonly Tensor[], coefficients: readonly number[]): void => {
-    for (const [input, factor] of [
-      [x, 2],
-      [y, -2],
-    ] as const)
-      to.set(input, (out) =>
-        ops.linearCombination(device, { out: [out], terms, coefficients: coefficients.map((c) => (factor * c) / n) }),
+    const scaled = (factor: number) => (grad: Tensor) =>
+      f.combine(
+        grad,
+        terms,
+        coefficients.map((c) => (factor * c) / n),
       );
+    to.set(x, scaled(2));
+    to.set(y, scaled(-2));
   };
   return {
     out,

@@ -1,23 +1,21 @@
-import { ops } from '../../core/native-ops.ts';
 import { defineLoss } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 const total = (name: string, isMean: boolean) =>
   defineLoss(name, (f, x: Arg) => {
-    const { device } = f;
     const { size, dtype } = tensorOf(x);
     const factor = isMean ? 1 / Math.max(1, size) : 1;
     const out = f.buffer([1], 'f64');
     const is16 = dtype === 'f16' || dtype === 'bf16';
     const wide = is16 ? f.scratch(x.shape, 'f32') : tensorOf(x);
-    if (is16) ops.cast(device, { x: [tensorOf(x)], out: [wide] });
-    ops.rowReduce(device, { x: f.view(wide, [1, size]), out });
-    if (isMean) ops.linearCombination(device, { out: [out], terms: [out], coefficients: [factor] });
+    if (is16) f.ops.cast({ x: [tensorOf(x)], out: [wide] });
+    f.ops.rowReduce({ x: f.view(wide, [1, size]), out });
+    if (isMean) f.combine(out, [out], [factor]);
     return {
       out,
       inputs: [x],
       over: isMean ? 'mean' : 'sum',
-      backward: (scale, to) => to.set(x, (grad) => ops.fill(device, { x: [grad], value: scale * factor })),
+      backward: (scale, to) => to.set(x, (grad) => f.ops.fill({ x: [grad], value: scale * factor })),
     };
   });
 

@@ -1,5 +1,4 @@
 import { refusal, shown } from '../../core/errors.ts';
-import { ops } from '../../core/native-ops.ts';
 import { defineLoss } from '../tape/define.ts';
 import { isLoss, tensorOf, type Value } from '../tape/value.ts';
 
@@ -17,9 +16,11 @@ export const weighted: (terms: readonly (readonly [number, Value])[]) => Value =
     for (const [i, [, loss]] of terms.entries())
       if (!isLoss(loss)) throw refusal('nn.weighted', `terms[${i}]`, 'be a loss', shown(loss));
     const out = f.buffer([1], 'f64');
-    const losses = terms.map(([, loss]) => tensorOf(loss));
-    const coefficients = terms.map(([factor]) => factor);
-    ops.linearCombination(f.device, { out: [out], terms: losses, coefficients });
+    f.combine(
+      out,
+      terms.map(([, loss]) => tensorOf(loss)),
+      terms.map(([factor]) => factor),
+    );
     return {
       out,
       over: 'sum',

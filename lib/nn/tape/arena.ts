@@ -3,6 +3,7 @@ import type { Device } from '../../core/device.ts';
 import type { Dtype } from '../../core/dtypes.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { Tensor } from '../../core/tensor.ts';
+import { type DeviceOps, opsOn } from './device-ops.ts';
 import { Views } from './views.ts';
 
 /** Buffers of one shape and dtype, or a constant. */
@@ -33,6 +34,8 @@ const mostBytes = 1.4;
 export class Arena {
   /** The device of all buffers. */
   readonly device: Device;
+  /** @internal Operations on it. */
+  readonly ops: DeviceOps;
   /** @internal The number of calls that have ended. */
   calls = 0;
   readonly #views = new Views();
@@ -50,6 +53,7 @@ export class Arena {
   constructor(device: Device) {
     check.device('nn.Arena', 'device', device);
     this.device = device;
+    this.ops = opsOn(device);
   }
 
   /** True once {@link Arena.dispose} has been called. */

@@ -77,33 +77,48 @@ export const defineOwn = <A extends unknown[]>(
   body: (frame: TapeFrame, ...args: A) => Rule,
 ): ((...args: A) => Value) => defined(name, body, false);
 
-/** A result, and the product of its derivative by x with another tensor, which is the same from both sides. */
-export interface Symmetric {
-  readonly out: Tensor;
-  times(v: Tensor, to: Tensor, beta: 0 | 1): void;
-  /** True: `to` may be v. Default: false. */
+/** How a result depends on one input: its derivative by x, times a tensor. */
+export interface Part {
+  readonly x: Arg | undefined;
+  /** to = the gradient of x, `grad` that of the result; `'same'` where it is `grad`. */
+  readonly back?: ((grad: Tensor, to: Tensor, beta: 0 | 1) => void) | 'same';
+  /** to = the tangent of the result along that of x. Default: like `back`, where the derivative is symmetric. */
+  readonly along?: (dx: Tensor, to: Tensor, beta: 0 | 1) => void;
+  /** The gradient of each sample, `[samples, …]`. Default: perSample is refused. */
+  readonly perSample?: (grad: Tensor, to: Tensor, samples: number) => void;
+  /** What adds, to = result + beta · to: `back`, or both. Default: neither, and beta is 0. */
+  readonly adds?: 'back' | 'both';
+  /** True: `back` may write over the gradient that came in. Default: false. */
   readonly over?: boolean;
-  /** True: `times` adds, to = result + beta · to. Default: false, and beta is 0. */
-  readonly adds?: boolean;
 }
 
-/** @internal A function of x whose derivative is symmetric, so that one product serves gradients and tangents. */
-export const defineSymmetric = <A extends unknown[]>(
-  name: string,
-  body: (frame: TapeFrame, x: Arg, ...args: A) => Symmetric,
-): ((x: Arg, ...args: A) => Value) =>
-  defineOwn(name, (f, x: Arg, ...args: A) => {
-    const { out, times, over, adds } = body(f, x, ...args);
-    return {
-      out,
-      inputs: [x],
-      backward: (grad, to) => {
-        if (adds) to.add(x, (dx, beta) => times(grad, dx, beta), undefined, over);
-        else to.set(x, (dx) => times(grad, dx, 0), over);
-      },
-      tangent: (d, dout) => times(d(x)!, dout, 0),
-    };
-  });
+/** @internal The rule of a result by its parts. */
+export const ruleOf = (f: TapeFrame, out: Tensor, ...parts: readonly Part[]): Rule => ({
+  out,
+  inputs: parts.map(({ x }) => x),
+  backward: (grad, to) => {
+    for (const { x, back, adds, perSample, over } of parts)
+      if (back === 'same') to.pass(x, grad);
+      else if (adds) {
+        const each = perSample && ((dx: Tensor, samples: number) => perSample(grad, dx, samples));
+        to.add(x, (dx, beta) => back!(grad, dx, beta), each, over);
+      } else to.set(x, (dx) => back!(grad, dx, 0), over);
+  },
+  tangent: (d, dout) => {
+    let beta: 0 | 1 = 0;
+    for (const { x, back, along = back, adds } of parts) {
+      const dx = d(x);
+      if (!dx) continue;
+      if (along !== 'same' && (beta === 0 || adds === 'both')) along!(dx, dout, beta);
+      else {
+        const term = along === 'same' ? dx : f.scratch(dout.shape, dout.dtype);
+        if (along !== 'same') along!(dx, term, 0);
+        f.combine(dout, beta === 0 ? [term] : [dout, term], beta === 0 ? [1] : [1, 1]);
+      }
+      beta = 1;
+    }
+  },
+});
 
 /** @internal A loss: f64[1], with a number as its gradient. */
 export const defineLoss = <A extends unknown[]>(

@@ -3,6 +3,7 @@ import type { Dtype } from '../../core/dtypes.ts';
 import { refusal, shown } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
+import type { DeviceOps } from './device-ops.ts';
 import { type Arg, isArg, type Owner, tensorOf } from './value.ts';
 
 /** A place in a sequence of random numbers. */
@@ -50,6 +51,8 @@ export interface Frame {
 
 export class TapeFrame implements Frame {
   readonly device: Device;
+  /** Operations on the device. */
+  readonly ops: DeviceOps;
   readonly kept: Tensor[] = [];
   readonly tape: Session;
   readonly #name: string;
@@ -59,6 +62,7 @@ export class TapeFrame implements Frame {
     this.tape = tape;
     this.#name = name;
     this.device = tape.arena.device;
+    this.ops = tape.arena.ops;
   }
 
   buffer(shape: readonly number[], dtype: Dtype): Tensor {
@@ -93,6 +97,17 @@ export class TapeFrame implements Frame {
     const width = shape.at(-1) ?? 1;
     const size = shape.reduce((product, side) => product * side, 1);
     return this.view(x, [width === 0 ? 0 : size / width, width]);
+  }
+
+  /** out = Σ coefficient · term. */
+  combine(out: Tensor, terms: readonly Tensor[], coefficients: readonly number[]): void {
+    this.ops.linearCombination({ out: [out], terms, coefficients });
+  }
+
+  /** The rows of each sample, `[samples, rows, n]`. */
+  samples(x: Arg, count: number): Tensor {
+    const [rows, width] = this.rows(x).shape as [number, number];
+    return this.view(x, [count, rows / count, width]);
   }
 
   clean(): void {

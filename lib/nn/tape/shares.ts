@@ -1,7 +1,14 @@
-import { ops } from '../../core/native-ops.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
 import type { Result, Share } from './value.ts';
+
+/** Where a gradient is written: out = result + beta · out, and then `end`. */
+interface Target {
+  readonly out: Tensor;
+  readonly beta: 0 | 1;
+  end(): void;
+}
+const end = (): void => {};
 
 /** The gradients of results on the way back, in buffers of the arena; those of parameters are the caller's. */
 export class Shares {
@@ -11,20 +18,25 @@ export class Shares {
     this.#arena = arena;
   }
 
-  /** Writes the gradient of x, or a part that is added to it. */
-  written(x: Result, write: (out: Tensor) => void): void {
-    if (x.gradient === undefined) {
-      write(this.fresh(x).tensor);
-      return;
-    }
+  /**
+   * Where to write the gradient of x, or a part that `end` adds to it. `adds`: the kernel does so itself where beta is 1.
+   */
+  begin(x: Result, adds: boolean): Target {
+    if (x.gradient === undefined) return { out: this.#fresh(x).tensor, beta: 0, end };
+    if (adds) return { out: this.#own(x), beta: 1, end };
     const { shape, dtype } = this.share(x).tensor;
-    const part = this.#arena.take(shape, dtype);
-    write(part);
-    this.sum(x, part);
-    this.#arena.give(part);
+    const out = this.#arena.take(shape, dtype);
+    return {
+      out,
+      beta: 0,
+      end: () => {
+        this.sum(x, out);
+        this.#arena.give(out);
+      },
+    };
   }
 
-  fresh(x: Result): Share {
+  #fresh(x: Result): Share {
     const share = { tensor: x.leaf ? x.leaf.gradient() : this.#arena.take(x.shape, x.dtype), owners: 1 };
     x.gradient = share;
     return share;
@@ -34,8 +46,8 @@ export class Shares {
   share(x: Result): Share {
     const { gradient } = x;
     if (typeof gradient !== 'number') return gradient!;
-    const share = this.fresh(x);
-    ops.fill(this.#arena.device, { x: [share.tensor], value: gradient });
+    const share = this.#fresh(x);
+    this.#arena.ops.fill({ x: [share.tensor], value: gradient });
     return share;
   }
 
@@ -44,19 +56,19 @@ export class Shares {
     const share = this.share(x);
     if (share.owners === 1) return [share.tensor, share.tensor];
     share.owners -= 1;
-    return [share.tensor, this.fresh(x).tensor];
+    return [share.tensor, this.#fresh(x).tensor];
   }
 
   /** The gradient so far, in a buffer that nobody else holds. */
-  own(x: Result): Tensor {
+  #own(x: Result): Tensor {
     const [from, to] = this.#moved(x);
-    if (from !== to) ops.copy(this.#arena.device, { x: [from], out: [to] });
+    if (from !== to) this.#arena.ops.copy({ x: [from], out: [to] });
     return to;
   }
 
   sum(x: Result, part: Tensor): void {
     const [from, to] = this.#moved(x);
-    ops.linearCombination(this.#arena.device, { out: [to], terms: [from, part], coefficients: [1, 1] });
+    this.#arena.ops.linearCombination({ out: [to], terms: [from, part], coefficients: [1, 1] });
   }
 
   release(gradient: Share): void {

@@ -1,15 +1,17 @@
 import { OrthokitError, refusal } from '../../core/errors.ts';
-import { ops } from '../../core/native-ops.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
+import type { DeviceOps } from './device-ops.ts';
 import type { AgainRule, Entry, LossRule, LossWay, Rule, Way } from './rule.ts';
 import { Shares } from './shares.ts';
 import { type Arg, isTracked, type Result, type Share } from './value.ts';
 
 type Input = Arg | undefined;
+type Write = (out: Tensor, beta: 0 | 1) => void;
+type WriteAll = (outs: readonly (Tensor | undefined)[], betas: readonly (0 | 1)[]) => void;
 
 export class Backward implements Way, LossWay {
-  readonly #arena: Arena;
+  readonly #ops: DeviceOps;
   readonly #shares: Shares;
   readonly samples: number | undefined;
   /** The gradient that came in; none in a loss. */
@@ -18,7 +20,7 @@ export class Backward implements Way, LossWay {
   #factor: Tensor | undefined;
 
   constructor(arena: Arena, samples: number | undefined) {
-    this.#arena = arena;
+    this.#ops = arena.ops;
     this.#shares = new Shares(arena);
     this.samples = samples;
   }
@@ -51,79 +53,57 @@ export class Backward implements Way, LossWay {
   scale(loss: Arg, scale: number): void {
     if (!isTracked(loss)) return;
     if (this.#factor || typeof loss.gradient === 'object')
-      this.set(loss, (out) => ops.fill(this.#arena.device, { x: [out], value: scale }));
+      this.set(loss, (out) => this.#ops.fill({ x: [out], value: scale }));
     else loss.gradient = (loss.gradient ?? 0) + scale;
   }
 
-  add(
-    x: Input,
-    write: (out: Tensor, beta: 0 | 1) => void,
-    perSample?: (out: Tensor, samples: number) => void,
-    over = false,
-  ): void {
+  add(x: Input, write: Write, perSample?: (out: Tensor, samples: number) => void, over = false): void {
     if (!isTracked(x)) return;
-    const [samples, current] = [this.samples, this.#current];
+    const { samples } = this;
     if (!x.leaf || samples === undefined) {
-      if (x.gradient !== undefined) write(this.#shares.own(x), 1);
-      else if (over && !x.leaf && current?.owners === 1) {
-        write(current.tensor, 0);
-        this.pass(x, current.tensor);
-      } else write(this.#shares.fresh(x).tensor, 0);
+      this.#write(x, write, true, over);
       return;
     }
     if (!perSample) throw refusedSamples(x);
     checkSamples(this.#current!.tensor, samples);
-    this.#shares.written(x, (out) => perSample(out, samples));
+    this.#write(x, (out) => perSample(out, samples), false, false);
   }
 
   set(x: Input, write: (out: Tensor) => void, over = false): void {
-    const [factor, current] = [this.#factor, this.#current];
-    if (!this.#needs(x)) return;
-    if (over && !x.leaf && current?.owners === 1) {
-      write(current.tensor);
+    if (this.#needs(x)) this.#write(x, write, false, over);
+  }
+
+  #write(x: Result, write: Write, adds: boolean, over: boolean): void {
+    const current = this.#current;
+    if (over && !x.leaf && current?.owners === 1 && !(adds && x.gradient !== undefined)) {
+      write(current.tensor, 0);
       this.pass(x, current.tensor);
-    } else
-      this.#shares.written(x, (out) => {
-        write(out);
-        if (factor) ops.linearCombination(this.#arena.device, { out: [out], terms: [out], coefficients: [factor] });
-      });
+      return;
+    }
+    const { out, beta, end } = this.#shares.begin(x, adds);
+    write(out, beta);
+    const factor = this.#factor;
+    if (factor) this.#ops.linearCombination({ out: [out], terms: [out], coefficients: [factor] });
+    end();
   }
 
   setAll(xs: readonly Input[], write: (outs: readonly (Tensor | undefined)[]) => void): void {
-    this.#writeAll(xs, false, write);
+    this.#writeAll(xs, write, false);
   }
 
-  addAll(
-    xs: readonly Input[],
-    write: (outs: readonly (Tensor | undefined)[], betas: readonly (0 | 1)[]) => void,
-  ): void {
-    this.#writeAll(xs, true, write);
+  addAll(xs: readonly Input[], write: WriteAll): void {
+    this.#writeAll(xs, write, true);
   }
 
-  #writeAll(
-    xs: readonly Input[],
-    adds: boolean,
-    write: (outs: readonly (Tensor | undefined)[], betas: readonly (0 | 1)[]) => void,
-  ): void {
-    const outs: (Tensor | undefined)[] = xs.map(() => undefined);
-    const betas: (0 | 1)[] = xs.map(() => 0);
-    /** Each output is there until those after it are written. */
-    const from = (i: number): void => {
-      const x = xs[i];
-      if (i < xs.length && !this.#needs(x)) from(i + 1);
-      else if (i === xs.length) {
-        if (outs.some((out) => out)) write(outs, betas);
-      } else if (adds && (x as Result).gradient !== undefined && xs.indexOf(x) === i) {
-        betas[i] = 1;
-        outs[i] = this.#shares.own(x as Result);
-        from(i + 1);
-      } else
-        this.#shares.written(x as Result, (out) => {
-          outs[i] = out;
-          from(i + 1);
-        });
-    };
-    from(0);
+  #writeAll(xs: readonly Input[], write: WriteAll, adds: boolean): void {
+    // Of an input that stands twice in the list the first adds, and the other has a buffer of its own.
+    const targets = xs.map((x, i) => (this.#needs(x) ? this.#shares.begin(x, adds && xs.indexOf(x) === i) : undefined));
+    if (targets.every((target) => !target)) return;
+    write(
+      targets.map((target) => target?.out),
+      targets.map((target) => target?.beta ?? 0),
+    );
+    for (const target of targets) target?.end();
   }
 
   pass(x: Input, grad: Tensor): void {
@@ -133,7 +113,7 @@ export class Backward implements Way, LossWay {
       current.owners += 1;
       x.gradient = current;
     } else if (x.gradient !== undefined) this.#shares.sum(x, grad);
-    else ops.copy(this.#arena.device, { x: [grad], out: [this.#shares.fresh(x).tensor] });
+    else this.#ops.copy({ x: [grad], out: [this.#shares.begin(x, false).out] });
   }
 
   #needs(x: Input): x is Result {

@@ -2,7 +2,7 @@ import * as check from '../../core/check.ts';
 import { refusal, shown } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { isListOf } from '../../core/options.ts';
-import { kind, readOptions, type Schema } from '../../core/schema.ts';
+import { kind, type Resolved, readOptions, type Schema } from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
 import type { Oracle } from '../../solvers/oracle.ts';
 import { type Call, callSchema } from '../calls/call.ts';
@@ -22,7 +22,7 @@ export interface OracleOptions {
   arena?: Arena | undefined;
 }
 
-const schema: Schema<{ params: readonly Tensor[] | undefined; arena: Arena | undefined }> = {
+const schema: Schema<Resolved<OracleOptions, 'params' | 'arena'>> = {
   params: kind((x) => isListOf(x, isTensor) && x.length > 0, 'a list of tensors'),
   arena: callSchema.arena,
 };
