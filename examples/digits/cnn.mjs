@@ -2,12 +2,11 @@
 // place of its tensors.
 import * as nn from 'orthokit/nn';
 
-/** @import { Tensor } from 'orthokit' */
-
 export class Cnn {
   /**
    * @param {nn.Init} make
-   * @param {{ channels?: readonly number[], classes: number }} options channels of each convolution, halved in size between
+   * @param {{ channels?: readonly number[], classes: number }} options channels of the three convolutions; images are
+   *   halved between them
    */
   constructor(make, { channels = [32, 64, 128], classes }) {
     // The normalization after a convolution has a shift of its own.
@@ -15,18 +14,17 @@ export class Cnn {
       conv: make.conv2d(i === 0 ? 1 : channels[i - 1], outputs, 3, { bias: false }),
       norm: make.batchNorm(outputs),
     }));
-    this.head = make.linear(channels[channels.length - 1], classes);
+    this.head = make.linear(7 * 7 * channels[2], classes);
   }
 
-  /** @param {Tensor} images `[N, 28, 28, 1]` @returns {nn.Value} logits `[N, classes]` */
+  /** @param {nn.Arg} images `[N, 28, 28, 1]` @returns {nn.Value} logits `[N, classes]` */
   forward(images) {
-    /** @type {nn.Arg} */
     let x = images;
     for (const [i, { conv, norm }] of this.layers.entries()) {
       if (i > 0) x = nn.pool2d(x, { kind: 'max', size: 2 });
       x = nn.map(nn.batchNorm(norm, nn.conv2d(conv, x, { padding: 'same' })), 'relu');
     }
-    const [count = 0, side = 0, , width = 0] = x.shape;
-    return nn.linear(this.head, nn.reshape(nn.pool2d(x, { kind: 'average', size: side }), [count, width]));
+    const [count, rows, columns, width] = x.shape;
+    return nn.linear(this.head, nn.reshape(x, [count, rows * columns * width]));
   }
 }

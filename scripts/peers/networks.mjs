@@ -86,11 +86,15 @@ async function race(name, folder) {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const lines = createInterface({ input: peer.stdout })[Symbol.asyncIterator]();
-  const theirs = async () => {
-    peer.stdin.write(`${steps}\n`);
+  const answer = async () => {
     const { value, done } = await lines.next();
     if (done) throw new Error('the peer has ended');
     return JSON.parse(value);
+  };
+  const { exact } = await answer();
+  const theirs = () => {
+    peer.stdin.write(`${steps}\n`);
+    return answer();
   };
 
   const optimizer = new AdamW(nn.parameters(model), { lr, weightDecay: 0.01 });
@@ -117,6 +121,7 @@ async function race(name, folder) {
   await device.close();
 
   const [a, b] = [0, 1].map((side) => turns.flatMap((turn) => turn[side].losses));
+  const from64 = [a, b].map(([first]) => Math.abs(first - exact));
   const apart = a.map((loss, i) => Math.abs(loss - b[i]));
   // The first turns warm up.
   const times = [0, 1].map((side) => turns.slice(2).map((turn) => turn[side].milliseconds));
@@ -125,10 +130,11 @@ async function race(name, folder) {
     `${name}, ${threads === 1 ? 'one thread' : `${threads} threads`}: ${least.toFixed(2)} (${middle.toFixed(2)}) ms, PyTorch ` +
       `${peerLeast.toFixed(2)} (${peerMiddle.toFixed(2)}), ratio ${(least / peerLeast).toFixed(3)} ` +
       `(${(middle / peerMiddle).toFixed(3)}), ${turns.length} turns of ${steps} steps; losses ${a[0].toFixed(4)} to ` +
-      `${a.at(-1).toFixed(4)}, apart by ${Math.max(...apart.slice(0, 10)).toExponential(1)} in ten steps, by ` +
-      `${Math.max(...apart).toExponential(1)} in all ${apart.length}`,
+      `${a.at(-1).toFixed(4)}, apart by at most ${Math.max(...apart).toExponential(1)} in ${apart.length} steps, the first from f64 by ` +
+      `${from64.map((distance) => distance.toExponential(1)).join(' and ')}`,
   );
-  if (!(Math.max(...apart.slice(0, 10)) < (products ? 2e-2 : 1e-4))) throw new Error(`${name}: losses differ`);
+  // The first loss is held to PyTorch's in f64, from which its own in f32 may be further away than ours.
+  if (!(from64[0] < (products ? 1e-3 : 1e-5) && Math.max(...apart) < 1e-2)) throw new Error(`${name}: losses differ`);
 }
 
 for (const name of positionals.length > 0 ? positionals : ['gpt', 'gpt-bf16', 'cnn']) {
