@@ -19,10 +19,10 @@ class Block {
     this.down = make.linear(4 * width, width, { deviation });
   }
 
-  /** @param {nn.Arg} x `[B, T, width]` @returns {nn.Value} */
-  forward(x) {
+  /** @param {nn.Arg} x `[B, T, width]` @param {nn.Ring} [ring] @returns {nn.Value} */
+  forward(x, ring) {
     const { heads } = this;
-    const y = nn.add(x, nn.attention(this.attention, nn.layerNorm(this.norm1, x), { heads }));
+    const y = nn.add(x, nn.attention(this.attention, nn.layerNorm(this.norm1, x), { heads, ring }));
     return nn.add(y, nn.linear(this.down, nn.gelu(nn.linear(this.up, nn.layerNorm(this.norm2, y)))));
   }
 }
@@ -39,12 +39,18 @@ export class Gpt {
     this.norm = make.norm(options.width);
   }
 
-  /** @param {Tensor} ids `[B, T]` @returns {nn.Value} logits `[B, T, letters]` of the letter after each */
-  forward(ids) {
-    const rows = nn.slice(this.positions.weight, 0, 0, ids.shape[1]);
+  /**
+   * @param {Tensor} ids `[B, T]`
+   * @param {nn.Ring} [ring] what came before; without it the letters are the first
+   * @returns {nn.Value} logits `[B, T, letters]` of the letter after each
+   */
+  forward(ids, ring) {
+    const letters = nn.embedding(this.tokens, ids);
     /** @type {nn.Value} */
-    let x = nn.addRows(nn.embedding(this.tokens, ids), rows);
-    for (const block of this.blocks) x = block.forward(x);
+    let x = ring
+      ? nn.add(letters, nn.embedding(this.positions, ring.places(ids.shape[1])))
+      : nn.addRows(letters, nn.slice(this.positions.weight, 0, 0, ids.shape[1]));
+    for (const block of this.blocks) x = block.forward(x, ring);
     // The table of letters is the head, too.
     return nn.linear(this.tokens, nn.layerNorm(this.norm, x));
   }

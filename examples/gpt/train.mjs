@@ -91,5 +91,6 @@ for (const { index, ...place } of nn.batches(options)) {
 progress.end();
 console.log(`loss ${loss.toFixed(4)}, of text that it has not seen ${(await testLoss()).toFixed(4)}`);
 console.log(`${(await drawLoss(state.losses, folder)).join(', ')}\n`);
-console.log(await writer(model, letters)({ start: 'The whale ', length: 300 }));
+const [text] = await writer(model, letters)({ start: 'The whale ', length: 300 });
+console.log(text);
 await device.close();

@@ -57,6 +57,7 @@ export { describe } from './model/describe.ts';
 export { join, mapTensors } from './model/map-tensors.ts';
 export { buffer, named, parameters, select } from './model/parameters.ts';
 export { type Applied, replaceLayers } from './model/replace-layers.ts';
+export { Ring, type RingOptions } from './ring.ts';
 export { Arena } from './tape/arena.ts';
 export { defineFunction } from './tape/define.ts';
 export type { Frame } from './tape/frame.ts';

@@ -4,7 +4,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { Gpt } from '../../examples/gpt/model.mjs';
 import { loadText, windows } from '../../examples/gpt/text.mjs';
+import { writer } from '../../examples/gpt/write.mjs';
+import { Device } from '../../lib/index.ts';
+import * as nn from '../../lib/nn/index.ts';
 import { onlyCpu } from '../support/devices.ts';
 
 const script = path.join(import.meta.dirname, '..', '..', 'examples', 'gpt', 'train.mjs');
@@ -50,6 +54,23 @@ describe.each(onlyCpu)('the GPT of letters', () => {
     const { ids, next } = windows(text, [at, at + 5], 4);
     expect([...ids].map((id) => letters[id]).join('')).toBe('Callme I');
     expect([...next].map((id) => letters[id]).join('')).toBe('all e Is');
+  });
+
+  it('writes texts side by side past the end of the context, the same again', async () => {
+    const device = Device.open('cpu');
+    const letters = [...'abcd '];
+    const size = { letters: letters.length, width: 16, heads: 4, blocks: 2, context: 5 };
+    const write = writer(new Gpt(nn.init(device, { seed: 1 }), size), letters);
+    const options = { start: 'bad cab', length: 23, texts: 3, topK: 4 };
+    const texts = await write(options);
+    expect(texts).toEqual(Array.from({ length: 3 }, () => expect.stringMatching(/^bad cab[abcd ]{23}$/)));
+    expect(new Set(texts).size).toBe(3);
+    expect(await write(options)).toEqual(texts);
+    expect(await write({ ...options, length: 9 })).toEqual(texts.map((text) => text.slice(0, 16)));
+    for (const start of ['', 'bed'])
+      await expect(write({ start, length: 1 })).rejects.toThrow(`start must be of letters that the model knows, got`);
+    await expect(write({ ...options, signal: AbortSignal.abort() })).rejects.toThrow('aborted');
+    await device.close();
   });
 
   it('goes on after a kill to the same bits, draws its losses and writes', async () => {

@@ -1,4 +1,4 @@
-import { refusal } from '../../core/errors.ts';
+import { OrthokitError, refusal, shown } from '../../core/errors.ts';
 import {
   count,
   flag,
@@ -12,6 +12,7 @@ import {
 } from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
 import type { Applied } from '../model/replace-layers.ts';
+import { Ring } from '../ring.ts';
 import { defineOwn, ruleOf } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 import { type Linear, linear } from './linear.ts';
@@ -37,24 +38,37 @@ export interface AttentionOptions {
   rope?: Pick<RopeOptions, 'base' | 'layout'> | undefined;
   /** i32`[B]`: so many places of each sequence count as keys. Default: all. */
   lengths?: Tensor | undefined;
+  /**
+   * Keys and values of places before: x follows them, and they stay for the next call. For `forward` only, causal, and
+   * without lengths. Default: none.
+   */
+  ring?: Ring | undefined;
 }
 
-const schema: Schema<Resolved<Omit<AttentionOptions, 'rope'>, 'kvHeads' | 'lengths'> & { rope: Angles | undefined }> = {
+const schema: Schema<
+  Resolved<Omit<AttentionOptions, 'rope'>, 'kvHeads' | 'lengths' | 'ring'> & { rope: Angles | undefined }
+> = {
   heads: required(count(1)),
   kvHeads: optional(count(1)),
   causal: flag(true),
   lengths: kind(isTensor, 'a tensor'),
+  ring: kind((x) => x instanceof Ring, 'an nn.Ring'),
   rope: optional(nested(angles)),
 };
+
+/** The sizes of queries, keys and values side by side, and the shape of what they give. */
+function shapeOf({ shape }: Arg, heads: number, kvHeads: number): [batch: number, places: number, width: number] {
+  if (shape.length !== 3) throw refusal('attention', 'qkv', 'be [batch, places, width]', `[${shape}]`, 'ERR_SHAPE');
+  const [batch, places, width] = shape as [number, number, number];
+  return [batch, places, heads * Math.floor(width / (heads + 2 * kvHeads))];
+}
 
 const own = defineOwn(
   'attention',
   (f, x: Arg, heads: number, kvHeads: number, mask: 'causal' | 'none', lengths: Tensor | undefined) => {
-    if (x.shape.length !== 3)
-      throw refusal('attention', 'qkv', 'be [batch, places, width]', `[${x.shape}]`, 'ERR_SHAPE');
-    const [batch, places, width] = x.shape as [number, number, number];
-    const size = Math.floor(width / (heads + 2 * kvHeads));
-    const out = f.buffer([batch, places, heads * size], x.dtype);
+    const shape = shapeOf(x, heads, kvHeads);
+    const [batch, places] = shape;
+    const out = f.buffer(shape, x.dtype);
     const logSums = f.buffer([batch, heads, places], x.dtype === 'f64' ? 'f64' : 'f32');
     const operands = { qkv: tensorOf(x), lengths, out, logSums, heads, kvHeads, mask };
     f.ops.attention(operands);
@@ -67,15 +81,31 @@ const own = defineOwn(
   },
 );
 
+const cached = defineOwn('attention', (f, x: Arg, heads: number, kvHeads: number, ring: Ring) => {
+  if (f.tape.options.isRecording)
+    throw new OrthokitError('ERR_UNSUPPORTED', 'nn.attention: a ring must stand in nn.forward, got a gradient');
+  const out = f.buffer(shapeOf(x, heads, kvHeads), x.dtype);
+  ring.attend(f, tensorOf(x), heads, kvHeads, out);
+  return ruleOf(f, out);
+});
+
 /**
  * Attention of many heads over x `[B, T, width]` (Vaswani et al. 2017): softmax(q kᵀ / √size) v, between two linear
  * layers. Memory grows with T alone. A place that sees none that counts gives 0 to the second layer, and gets none from
  * its gradient.
- * @throws ERR_ARGUMENT for what is no option, and where kvHeads does not divide heads; ERR_SHAPE, ERR_DTYPE
+ * @throws ERR_ARGUMENT for what is no option, where kvHeads does not divide heads, and for a ring that is not causal or
+ * has lengths; ERR_STATE for a ring after a call that threw, or of fewer layers than the model; ERR_UNSUPPORTED for a
+ * ring in a gradient; ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED
  */
 export function attention(layer: Attention, x: Arg, options: AttentionOptions): Value {
-  const { heads, kvHeads = heads, causal, lengths, rope } = readOptions('nn.attention', options, schema);
+  const { heads, kvHeads = heads, causal, lengths, rope, ring } = readOptions('nn.attention', options, schema);
+  if (ring && !causal) throw refusal('nn.attention', 'causal', 'be true where there is a ring', 'false');
+  if (ring && lengths) throw refusal('nn.attention', 'lengths', 'be left out where there is a ring', shown(lengths));
   const qkv = linear(layer.qkv, x);
-  const turned = rope ? turnHeads(qkv, heads + 2 * kvHeads, heads + kvHeads, rope.base, rope.layout) : qkv;
-  return linear(layer.out, own(turned, heads, kvHeads, causal ? 'causal' : 'none', lengths));
+  const turns = heads + kvHeads;
+  const turned = rope ? turnHeads(qkv, turns + kvHeads, turns, rope.base, rope.layout, ring?.positions) : qkv;
+  const attended = ring
+    ? cached(turned, heads, kvHeads, ring)
+    : own(turned, heads, kvHeads, causal ? 'causal' : 'none', lengths);
+  return linear(layer.out, attended);
 }

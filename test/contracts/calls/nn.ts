@@ -16,6 +16,8 @@ function inside(device: Device, fn: (...args: never[]) => nn.Value) {
     call({ w });
   };
 }
+const ringOptions = { streams: 2, width: 3, length: 4, layers: 1 };
+const ring = ({ device }: Scene) => new nn.Ring(device, ringOptions);
 const takesAny = ['any dtype', 'any rank'] as const;
 
 const functions: Readonly<Record<string, unknown>> = { ...nn };
@@ -109,6 +111,9 @@ const own: Record<string, Call> = {
   oracle: { args: (on) => [total, model(on), () => []], options: () => ({}), takes: takesAny },
   cosine: { options: () => ({ peak: 1, warmup: 1, steps: 2 }), refused: [{ steps: 1 }] },
   Arena: { args: ({ device }) => [device] },
+  Ring: { args: ({ device }) => [device], options: () => ringOptions },
+  'Ring.places': { of: ring, args: () => [2] },
+  'Ring.reset': { of: ring, args: () => [1] },
 };
 
 export const calls: Record<string, Call> = Object.fromEntries(
