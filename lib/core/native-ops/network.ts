@@ -551,6 +551,47 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * how far a convolution is from orthogonal, and gradient
+   *
+   * ```text
+   * L_orth (Wang, Chen, Chakraborty and Yu 2020) of kernels [M, k, k, C] that move by `stride` S:
+   *   R[m, l, u, v] = Σ over a, b, c of kernel[m, a + u S, b + v S, c] · kernel[l, a, b, c]
+   * for all u and v from −⌊(k − 1) / S⌋ to ⌊(k − 1) / S⌋, kernels being 0 beyond their edges;
+   *   L = |R − I|², I the identity at u = v = 0, less M − C S² where M > C S²,
+   *   loss = weight · L, gradKernel = weight · ∇L + beta · gradKernel.
+   * For circular images of side N ≥ 2 k − 1 that S divides, (N / S)² L is exactly |A Aᵀ − I|², A the
+   * matrix of the convolution, or |Aᵀ A − I|² where M > C S² (Achour, Malgouyres and Mamalet 2022).
+   * Numerics: R and the gradient in f32, in f64 where kernel is, squares and their sum in f64; so near
+   * an orthogonal kernel L is as small as rounding of R allows, and where M > C S², which is
+   * subtracted from a number of that size, it may end below 0. beta = 0 does not read gradKernel. A
+   * NaN or an infinity of kernel makes the loss NaN or infinite. Composed of other ops: runs on every
+   * backend. Half of R is computed, as R[m, l, u, v] = R[l, m, −u, −v], and no product with a zero.
+   * ```
+   *
+   * - kernel must be floating
+   * - kernel must be [O, size, size, C] with elements
+   * - kernel must be as wide as it is high
+   * - loss must be f64[1]
+   * - stride must be positive
+   * - weight must be finite
+   * - beta must be finite
+   * - gradKernel must have kernel's dtype
+   * - gradKernel must have kernel's shape
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  convOrthLoss(
+    device: Device,
+    fields: {
+      /** Read. */ kernel: Tensor;
+      /** Written. */ loss: Tensor;
+      /** Read and written. Default: none. */ gradKernel?: Tensor | undefined;
+      /** Default `1`. */ stride?: number | undefined;
+      /** Default `1`. */ weight?: number | undefined;
+      /** Default `0`. */ beta?: number | undefined;
+    },
+  ): void;
+  /**
    * elements at random by 0, the others divided by 1 - rate
    *
    * ```text
