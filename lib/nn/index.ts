@@ -57,6 +57,18 @@ export { describe } from './model/describe.ts';
 export { join, mapTensors } from './model/map-tensors.ts';
 export { buffer, named, parameters, select } from './model/parameters.ts';
 export { type Applied, replaceLayers } from './model/replace-layers.ts';
+export { type ConvOrthLoss, type ConvOrthLossOptions, convOrthLoss } from './orthogonal/conv-orth-loss.ts';
+export {
+  type ConvOrthLayer,
+  ConvOrthRegularizer,
+  type ConvOrthRegularizerOptions,
+} from './orthogonal/conv-orth-regularizer.ts';
+export {
+  type ConvSingularValuesOptions,
+  type ConvSingularValuesProgress,
+  convSingularValues,
+} from './orthogonal/conv-singular-values.ts';
+export type { ConvOrthMode } from './orthogonal/kernel.ts';
 export { Ring, type RingOptions } from './ring.ts';
 export { Arena } from './tape/arena.ts';
 export { defineFunction } from './tape/define.ts';

@@ -8,6 +8,19 @@ const labels = ({ device }: Scene) => Tensor.from(device, Int32Array.of(1, 0), [
 const model = (on: Scene) => ({ layer: { w: x(on) } });
 const total = (m: nn.Traced<ReturnType<typeof model>>): nn.Value => nn.sum(m.layer.w);
 
+const kernel = ({ device }: Scene) => Tensor.full(device, [5, 2, 2, 1], 0.5);
+
+/** A regularizer, and gradients of its kernel: the same for a device. */
+const regularizers = new WeakMap<Device, { regularizer: nn.ConvOrthRegularizer; grads: nn.PerParameter }>();
+function regularized(on: Scene) {
+  const known = regularizers.get(on.device);
+  if (known) return known;
+  const conv = kernel(on);
+  const made = { regularizer: new nn.ConvOrthRegularizer({ conv }), grads: new Map([[conv, conv.copy()]]) };
+  regularizers.set(on.device, made);
+  return made;
+}
+
 /** A function of networks inside a call, which is where it has its meaning. */
 function inside(device: Device, fn: (...args: never[]) => nn.Value) {
   return (...args: never[]): void => {
@@ -114,6 +127,21 @@ const own: Record<string, Call> = {
   Ring: { args: ({ device }) => [device], options: () => ringOptions },
   'Ring.places': { of: ring, args: () => [2] },
   'Ring.reset': { of: ring, args: () => [1] },
+  convOrthLoss: { args: (on) => [kernel(on)], options: () => ({ stride: 1, weight: 2 }) },
+  convSingularValues: {
+    args: (on) => [kernel(on)],
+    options: () => ({ size: 4, stride: 2 }),
+    refused: [{ size: 5 }, { size: 1, stride: 1 }],
+  },
+  ConvOrthRegularizer: {
+    args: (on) => [{ conv: kernel(on) }],
+    options: () => ({ stride: 1, weight: 2, allowInfeasible: true }),
+    refused: [{ stride: 3, allowInfeasible: false }],
+  },
+  'ConvOrthRegularizer.addTo': {
+    of: (on) => regularized(on).regularizer,
+    args: (on) => [regularized(on).grads],
+  },
 };
 
 export const calls: Record<string, Call> = Object.fromEntries(

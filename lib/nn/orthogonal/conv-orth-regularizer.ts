@@ -1,0 +1,154 @@
+import * as check from '../../core/check.ts';
+import { refusal, shown } from '../../core/errors.ts';
+import { ops } from '../../core/native-ops.ts';
+import { isRecord } from '../../core/options.ts';
+import { Owned } from '../../core/owned.ts';
+import {
+  count,
+  flag,
+  notNegative,
+  optional,
+  type Resolved,
+  readOptions,
+  required,
+  type Schema,
+} from '../../core/schema.ts';
+import { isTensor, Tensor } from '../../core/tensor.ts';
+import { type ConvOrthMode, kernelSizes, modeOf } from './kernel.ts';
+
+/** A convolution that {@link ConvOrthRegularizer} holds near an orthogonal one. */
+export interface ConvOrthLayer {
+  /** `[O, k, k, C]`, a parameter. */
+  kernel: Tensor;
+  /** Of this convolution. Default: that of all. */
+  stride?: number | undefined;
+  /** Of this convolution's loss. Default: that of all. */
+  weight?: number | undefined;
+}
+
+/** Options of {@link ConvOrthRegularizer}. */
+export interface ConvOrthRegularizerOptions {
+  /** Of the convolutions that name none: whole, from 1 on. Default: 1. */
+  stride?: number | undefined;
+  /** Factor of each loss and its gradient: finite, not negative. Default: 1. */
+  weight?: number | undefined;
+  /** True: takes kernels of sizes for which no convolution is orthogonal. Default: false. */
+  allowInfeasible?: boolean | undefined;
+}
+
+const shared = { stride: count(1), weight: notNegative(1) };
+const schema: Schema<Resolved<ConvOrthRegularizerOptions>> = { ...shared, allowInfeasible: flag(false) };
+const layerSchema: Schema<Resolved<ConvOrthLayer, 'stride' | 'weight'>> = {
+  kernel: required(check.tensorOption) as never,
+  stride: optional(shared.stride),
+  weight: optional(shared.weight),
+};
+
+/** A convolution with all of its numbers. */
+interface Layer {
+  readonly path: string;
+  readonly kernel: Tensor;
+  readonly stride: number;
+  readonly weight: number;
+}
+
+/**
+ * Adds weight · ∇L_orth of some convolutions to their gradients: see {@link convOrthLoss}. Its place is between the
+ * gradients and the optimizer's step. It returns at once, and waits for nothing.
+ *
+ * An orthogonal convolution of circular images exists where O ≤ C · k², or, if O ≥ C · stride², where stride ≤ k
+ * (Achour, Malgouyres and Mamalet 2022, theorem 4.1); others are refused.
+ *
+ * @example
+ * using regularizer = new nn.ConvOrthRegularizer(nn.select(model, 'conv*.weight'), { weight: 0.1 });
+ * const { value, grads } = step(model, images, labels);
+ * const penalty = regularizer.addTo(grads);
+ * optimizer.step(grads);
+ */
+export class ConvOrthRegularizer {
+  /** The side of each convolution's matrix that is made orthonormal, by path. */
+  readonly modes: Readonly<Record<string, ConvOrthMode>>;
+  readonly #layers: readonly Layer[];
+  readonly #owned: Owned<Tensor>;
+  readonly #losses: Tensor;
+  readonly #each: readonly Tensor[];
+  readonly #total: Tensor;
+  #disposed = false;
+
+  /**
+   * @param layers Kernels by path, as {@link select} gives them, or kernels with a stride and a weight of their own.
+   * @throws ERR_ARGUMENT for what is no option or no convolution, and for sizes without an orthogonal convolution unless
+   * `allowInfeasible`; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED
+   */
+  constructor(layers: Readonly<Record<string, Tensor | ConvOrthLayer>>, options: ConvOrthRegularizerOptions = {}) {
+    const where = 'nn.ConvOrthRegularizer';
+    const { allowInfeasible, ...all } = readOptions(where, options, schema);
+    if (!isRecord(layers) || isTensor(layers)) throw refusal(where, 'layers', 'be kernels by path', shown(layers));
+    const modes: Record<string, ConvOrthMode> = {};
+    this.#layers = Object.entries(layers).map(([path, given]) => {
+      const own: ConvOrthLayer = isTensor(given) ? { kernel: given } : readOptions(where, given, layerSchema, path);
+      const { kernel, stride = all.stride, weight = all.weight } = own;
+      const sizes = kernelSizes(where, path, kernel);
+      const { outputs, side, channels } = sizes;
+      const mode = modeOf(sizes, stride);
+      const most = mode === 'row' ? channels * side ** 2 : Infinity;
+      if (!allowInfeasible && outputs > most)
+        throw refusal(where, path, `have at most C · k² = ${most} outputs, or allowInfeasible be true`, outputs);
+      if (!allowInfeasible && outputs >= channels * stride ** 2 && stride > side)
+        throw refusal(where, path, `have a stride up to its side ${side}, or allowInfeasible be true`, stride);
+      modes[path] = mode;
+      return { path, kernel, stride, weight };
+    });
+    this.modes = Object.freeze(modes);
+    const [first] = this.#layers;
+    if (!first) throw refusal(where, 'layers', 'hold a kernel', 'none');
+    const { device } = first.kernel;
+    for (const { path, kernel } of this.#layers) check.tensor(where, path, kernel, { device });
+    using owned = new Owned<Tensor>();
+    const losses = owned.add(new Tensor(device, [this.#layers.length, 1], 'f64'));
+    this.#losses = losses;
+    this.#total = owned.add(new Tensor(device, [1], 'f64'));
+    this.#each = this.#layers.map((_, i) => owned.add(losses.rows(i, i + 1)));
+    this.#owned = owned.move();
+  }
+
+  /**
+   * Adds the gradients to those of `grads`, which are written; a kernel without a gradient there, or with `null`, gets
+   * none.
+   *
+   * @param grads By parameter, as `valueAndGrad` gives them.
+   * @returns Σ weight · L over all kernels, f64[1]: the regularizer's own, until the next call.
+   * @throws ERR_ARGUMENT unless a map has one of the kernels; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; nothing is
+   * changed then
+   */
+  addTo(grads: ReadonlyMap<Tensor, Tensor | null>): Tensor {
+    const where = 'nn.ConvOrthRegularizer.addTo';
+    check.alive(where, 'the regularizer', { disposed: this.#disposed });
+    check.instance<ReadonlyMap<Tensor, Tensor | null>>(where, 'grads', grads, Map);
+    const { device } = this.#total;
+    const wanted = this.#layers.map(({ path, kernel }) => {
+      check.alive(where, path, kernel);
+      const grad = grads.get(kernel) ?? undefined;
+      if (grad)
+        check.tensor(where, `gradient of ${path}`, grad, { dtypes: [kernel.dtype], shape: kernel.shape, device });
+      return grad;
+    });
+    if (!this.#layers.some(({ kernel }) => grads.has(kernel)))
+      throw refusal(where, 'grads', `have one of ${this.#layers.length} kernels`, `${grads.size} others`);
+    for (const [i, { kernel, stride, weight }] of this.#layers.entries())
+      ops.convOrthLoss(device, { kernel, loss: this.#each[i]!, gradKernel: wanted[i], stride, weight, beta: 1 });
+    ops.columnSum(device, { x: this.#losses, out: this.#total });
+    return this.#total;
+  }
+
+  /** Gives its memory back; later use throws `ERR_DISPOSED`. The kernels are the caller's. */
+  dispose(): void {
+    this.#disposed = true;
+    this.#owned.dispose();
+  }
+
+  /** Disposes: `using regularizer = new nn.ConvOrthRegularizer(…)`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
