@@ -158,7 +158,7 @@ export class Ring {
     f.ops.cachedAttention(begins ? cached : { ...cached, out });
     this.#call = call;
     this.#layer = isLast ? 0 : this.#layer + 1;
-    if (isLast) for (let i = 0; i < streams; i += 1) this.#counts[i]! += places;
+    if (isLast) for (let i = 0; i < streams; ++i) this.#counts[i]! += places;
   }
 
   /** The call that runs. @throws ERR_STATE where another one ended halfway, or this one is through all layers */
