@@ -1,6 +1,7 @@
 #include "bench/reference/reference.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace orthokit::bench {
 
@@ -33,6 +34,12 @@ double kept(const View& state, double x) {
   const double by =
       is_half ? std::max(0x1p-11 * std::abs(x), least_half / 2) : 0x1p-8 * std::abs(x);
   return moves->chance(0.5) ? x + by : x - by;
+}
+
+double faint(Dtype dtype, double x) {
+  const double least = dtype == Dtype::kF64 ? std::numeric_limits<double>::min()
+                                            : double(std::numeric_limits<float>::min());
+  return moves && std::abs(x) < least ? 0 : x;
 }
 
 double signed_sum(double a, double b, double rounding) {

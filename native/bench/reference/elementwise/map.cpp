@@ -6,8 +6,8 @@
 
 namespace orthokit::bench {
 
-static double mapped(const Map& op, double x) {
-  const double sigmoid = x < math::kLeastExponent ? 0 : 1 / (1 + std::exp(-x));
+static double mapped(const Map& op, Dtype dtype, double x) {
+  const double sigmoid = faint(dtype, x < math::kLeastExponent ? 0 : 1 / (1 + std::exp(-x)));
   switch (op.function) {
     case MapFunction::kAbs:
       return std::abs(x);
@@ -47,7 +47,7 @@ static double mapped(const Map& op, double x) {
 static void map(const Map& op) {
   for (int64_t t = 0; t < op.out.count; ++t)
     for (int64_t i = 0; i < op.out[t].size(); ++i)
-      values(op.out[t])[i] = mapped(op, values(op.x[t])[i]);
+      values(op.out[t])[i] = mapped(op, op.x[t].dtype, values(op.x[t])[i]);
 }
 ORTHOKIT_REFERENCE(Map, map);
 

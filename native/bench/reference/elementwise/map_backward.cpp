@@ -4,9 +4,9 @@
 
 namespace orthokit::bench {
 
-static double slope_of(const MapBackward& op, double x) {
-  const double sigmoid = x < math::kLeastExponent ? 0 : 1 / (1 + std::exp(-x)),
-               rest = x > -math::kLeastExponent ? 0 : 1 / (1 + std::exp(x));
+static double slope_of(const MapBackward& op, Dtype dtype, double x) {
+  const double sigmoid = faint(dtype, x < math::kLeastExponent ? 0 : 1 / (1 + std::exp(-x))),
+               rest = faint(dtype, x > -math::kLeastExponent ? 0 : 1 / (1 + std::exp(x)));
   switch (op.function) {
     case MapFunction::kAbs:
       return x > 0 ? 1 : x < 0 ? -1 : x;
@@ -54,7 +54,8 @@ static void map_backward(const MapBackward& op) {
   for (int64_t t = 0; t < op.out.count; ++t)
     for (int64_t i = 0; i < op.out[t].size(); ++i) {
       double& out = values(op.out[t])[i];
-      const double slope = slope_of(op, values(op.x[t])[i]), grad = values(op.grad[t])[i];
+      const double slope = slope_of(op, op.x[t].dtype, values(op.x[t])[i]),
+                   grad = values(op.grad[t])[i];
       out = (is_choice(op.function) && slope == 0 ? 0 : grad * slope) + (op.beta == 0 ? 0 : out);
     }
 }

@@ -1,6 +1,6 @@
 #include "ops/network/batch_norm.h"
 
-#include "bench/reference/reference.h"
+#include "bench/reference/shared/inner_product.h"
 
 namespace orthokit::bench {
 
@@ -33,5 +33,33 @@ static void batch_norm(const BatchNorm& op) {
   }
 }
 ORTHOKIT_REFERENCE(BatchNorm, batch_norm, op.x.dtype == Dtype::kF64 ? 64 : 4);
+
+// A mean is off as a sum of distances from it is, which cancel; of f32, sums are in f64.
+static std::vector<double> terms_of(const BatchNorm& op, std::string_view tensor) {
+  const int64_t rows = row_count(op.x), columns = row_length(op.x);
+  if (op.is_running() || op.x.dtype != Dtype::kF64 || rows == 0) return {};
+  std::vector<double> of_mean, of_out;
+  for (int64_t j = 0; j < columns; ++j) {
+    double mean = 0, squares = 0;
+    for (int64_t i = 0; i < rows; ++i) mean += values(op.x)[i * columns + j] / double(rows);
+    for (int64_t i = 0; i < rows; ++i) {
+      const double distance = values(op.x)[i * columns + j] - mean;
+      squares += distance * distance;
+    }
+    of_mean.push_back(product_growth(rows) / growth_of(op) * std::sqrt(squares) / double(rows));
+    of_out.push_back(of_mean.back() * std::abs(op.weight ? values(op.weight)[j] : 1) /
+                     std::sqrt(squares / double(rows) + op.eps));
+  }
+  if (tensor == "mean") return of_mean;
+  if (tensor == "moments") {
+    of_mean.resize(size_t(2 * columns), 0.0);
+    return of_mean;
+  }
+  if (tensor != "out") return {};
+  std::vector<double> all;
+  for (int64_t i = 0; i < rows; ++i) all.insert(all.end(), of_out.begin(), of_out.end());
+  return all;
+}
+ORTHOKIT_SOME_TERMS(BatchNorm, terms_of);
 
 }  // namespace orthokit::bench

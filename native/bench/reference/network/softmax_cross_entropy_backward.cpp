@@ -45,15 +45,30 @@ ORTHOKIT_REFERENCE(SoftmaxCrossEntropyBackward, softmax_cross_entropy_backward,
                    op.terms.logits.dtype == Dtype::kF64 ? 64 : 8);
 
 // At the label the probability and 1 cancel, in f64; with smoothing the terms of all classes do.
-static double terms_of(const SoftmaxCrossEntropyBackward& op, std::string_view, int64_t at) {
-  const int64_t columns = row_length(op.terms.logits), row = at / columns, j = at % columns;
-  const auto label = int64_t(values(op.terms.labels)[row]);
-  if (label < 0 || label >= columns || op.direction) return 0;
-  const auto [at_label, at_all] = factors_of(op.terms, row, label);
-  const double scale = std::abs(scale_of(op)), spread = std::abs(at_all * weight_of(op.terms, j));
-  if (op.terms.logits.dtype == Dtype::kF64)
-    return scale * ((j == label) * std::abs(at_label) + spread);
-  return scale * ((j == label) * std::abs(at_label) * 0x1p-29 + spread);
+// Infinite terms, of infinite weights or of a division by 0, sum to an infinity or to NaN, as
+// kernels multiply them before or after their sum.
+static std::vector<double> terms_of(const SoftmaxCrossEntropyBackward& op, std::string_view) {
+  const int64_t rows = row_count(op.terms.logits), columns = row_length(op.terms.logits);
+  const bool is_f64 = op.terms.logits.dtype == Dtype::kF64;
+  const double scale = scale_of(op), of_label = is_f64 ? 1 : 0x1p-29;
+  double weights = 0;
+  for (int64_t j = 0; j < columns; ++j) weights += weight_of(op.terms, j);
+  std::vector<double> all(size_t(rows * columns), 0.0);
+  for (int64_t i = 0; i < rows; ++i) {
+    const auto label = int64_t(values(op.terms.labels)[i]);
+    if (label < 0 || label >= columns) continue;
+    const auto [at_label, at_all] = factors_of(op.terms, i, label);
+    const double total = at_label + (at_all == 0 ? 0 : at_all * weights);
+    for (int64_t j = 0; j < columns; ++j) {
+      double& terms = all[size_t(i * columns + j)];
+      if (!std::isfinite(scale * total))
+        terms = kUnsteady;
+      else if (!op.direction)
+        terms = std::abs(scale) * ((j == label) * std::abs(at_label) * of_label +
+                                   std::abs(at_all * weight_of(op.terms, j)));
+    }
+  }
+  return all;
 }
 ORTHOKIT_TERMS(SoftmaxCrossEntropyBackward, terms_of);
 

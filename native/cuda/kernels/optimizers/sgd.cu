@@ -18,13 +18,13 @@ struct MomentumUpdate {
   bool first;  // the momentum begins with this gradient
   template <class T>
   __device__ void operator()(StepVector<T>& v) const {
-    const T beta = T(rule.momentum), kept = first ? T(0) : beta,
-            fresh = first ? T(1) : T(rule.fresh()), ahead = T(rule.look_ahead());
+    const T beta = T(rule.momentum), fresh = first ? T(1) : T(rule.fresh()),
+            ahead = T(rule.look_ahead());
     T m[kVector];
     load(momentum, v.at, v.n, m);
 #pragma unroll
     for (int i = 0; i < kVector; ++i) {
-      m[i] = kept * m[i] + fresh * v.g[i];
+      m[i] = (first ? T(0) : beta * m[i]) + fresh * v.g[i];
       v.u[i] = rule.nesterov ? beta * m[i] + ahead * v.g[i] : m[i];
     }
     store(momentum, v.at, v.n, m);
