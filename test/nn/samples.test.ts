@@ -16,6 +16,7 @@ describe.each(devices)('gradients of samples on %s', (kind) => {
     square: make.linear(7, 7, { deviation: 0.3 }),
     a: make.normal([2, 4], 0.3),
     b: make.normal([5, 2], 0.3),
+    places: make.normal([3, 7], 0.3),
   };
   type Model = nn.Traced<typeof model>;
   const x = Tensor.from(device, normal(6 * 3 * 7, 3), [6, 3, 7]);
@@ -29,6 +30,7 @@ describe.each(devices)('gradients of samples on %s', (kind) => {
     ['mean', (m, input) => nn.mean(nn.gelu(logits(m, input)))],
     ['squaredError', (m, input) => nn.squaredError(twice(m, input), input)],
     ['crossEntropy, where some do not count', (m, input, target) => nn.crossEntropy(logits(m, input), target)],
+    ['rows that are added', (m, input, target) => nn.crossEntropy(nn.addRows(input, m.places), target)],
     [
       'an adapter',
       (m, input, target) =>
