@@ -101,6 +101,7 @@ torch.set_num_threads(1)
 golden = {
     "program": f"PyTorch {torch.__version__}: conv2d and autograd; numpy {np.__version__}: numpy.linalg.svd",
     "madeBy": "/usr/bin/python3 scripts/golden/conv_orth.py",
+    "seeds": [problem["seed"] for problem in PROBLEMS + DESCENTS],
 }
 path = pathlib.Path(__file__).resolve().parents[2] / "test" / "golden" / "conv-orth.json"
 lines = [json.dumps(one) for one in [*map(solved, PROBLEMS)]], [json.dumps(one) for one in map(descended, DESCENTS)]

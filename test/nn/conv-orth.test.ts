@@ -1,49 +1,16 @@
 // Devices: cpu, cuda
 // Axes: products
 // Convolutions near orthogonal ones: the loss, what it says of singular values, and the regularizer.
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, SGD, Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
+import { descents, kernelOf, problems } from '../support/conv-orth.ts';
 import { normal, sizeOf } from '../support/data.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { floatingDtypes } from '../support/dtypes.ts';
 import { singularValues } from '../support/singular-values.ts';
-import { splitmixMatrix } from '../support/splitmix.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
-interface Kernel {
-  readonly shape: readonly [outputs: number, channels: number, side: number];
-  readonly stride: number;
-  readonly size: number;
-  readonly seed: number;
-  readonly scale: number;
-}
-interface Problem extends Kernel {
-  readonly loss: number;
-  readonly gradient: readonly number[];
-  readonly singularValues: readonly number[];
-}
-interface Descent extends Kernel {
-  readonly rate: number;
-  readonly steps: number;
-  readonly losses: readonly [first: number, later: number, last: number];
-  readonly first: readonly [least: number, most: number];
-  readonly last: readonly [least: number, most: number];
-}
-const file = path.join(import.meta.dirname, '..', 'golden', 'conv-orth.json');
-const { problems, descents } = JSON.parse(readFileSync(file, 'utf8')) as {
-  problems: readonly Problem[];
-  descents: readonly Descent[];
-};
-
-const shapeOf = ({ shape: [outputs, channels, side] }: Kernel) => [outputs, side, side, channels];
-const kernelOf = (device: Device, one: Kernel, dtype: 'f32' | 'f64' = 'f64') => {
-  const [outputs, channels, side] = one.shape;
-  const data = splitmixMatrix(outputs * side ** 2, channels, one.seed).map((x) => x * one.scale);
-  return tensorOf(device, data, shapeOf(one), dtype);
-};
 const failed = async (call: () => unknown) => {
   const error: unknown = await (async () => call())().then(
     () => undefined,
@@ -65,7 +32,6 @@ describe.each(devices)('orthogonal convolutions on %s', (kind) => {
       ['f32', 1e-5],
       ['f64', 1e-12],
     ] as const) {
-      // biome-ignore format: one line
       const kernel = kernelOf(device, problem, dtype);
       const { stride, size } = problem;
       const { loss, mode } = await nn.convOrthLoss(kernel, { stride });
@@ -85,7 +51,7 @@ describe.each(devices)('orthogonal convolutions on %s', (kind) => {
   });
 
   it('weight is a factor of loss and gradient, which is written over what was there', async () => {
-    const [problem] = problems as [Problem];
+    const problem = problems[0]!;
     const kernel = kernelOf(device, problem);
     const gradOut = Tensor.full(device, kernel.shape, NaN, { dtype: 'f64' });
     const { loss } = await nn.convOrthLoss(kernel, { weight: 0.25, gradOut });
@@ -217,7 +183,14 @@ describe.each(devices)('orthogonal convolutions on %s', (kind) => {
     const model = made();
     using regularizer = new nn.ConvOrthRegularizer(nn.select(model, '**.weight'));
     const grad = zeros(model.conv1.weight.shape, 'f64');
-    const [total] = await regularizer.addTo(new Map([[model.conv1.weight, grad], [model.deep.conv2.weight, null]])).read(); // biome-ignore format: one line
+    const [total] = await regularizer
+      .addTo(
+        new Map([
+          [model.conv1.weight, grad],
+          [model.deep.conv2.weight, null],
+        ]),
+      )
+      .read();
     let sum = 0;
     for (const kernel of [model.conv1.weight, model.deep.conv2.weight]) sum += (await nn.convOrthLoss(kernel)).loss;
     expect(total).toBeCloseTo(sum, 10);
@@ -228,8 +201,12 @@ describe.each(devices)('orthogonal convolutions on %s', (kind) => {
 describe.each(onlyCpu)('orthogonal convolutions', () => {
   const device = Device.open('cpu');
   afterAll(() => device.close());
-  const zeros = (...shape: number[]) => Tensor.zeros(device, shape);
-  const live = () => device.info.memory.live;
+  /** A device of a test's own, where tensors that others have left cannot go meanwhile. */
+  const opened = () => {
+    const own = Device.open('cpu');
+    const zeros = (...shape: number[]) => Tensor.zeros(own, shape);
+    return { device: own, zeros, live: () => own.info.memory.live, [Symbol.asyncDispose]: () => own.close() };
+  };
 
   it('give the same values in parts, and tell of them', async () => {
     const kernel = tensorOf(device, normal(20 * 4 * 20, 3), [20, 2, 2, 20]);
@@ -259,6 +236,8 @@ describe.each(onlyCpu)('orthogonal convolutions', () => {
   });
 
   it('refuse kernels that are none, and leave nothing behind', async () => {
+    await using own = opened();
+    const { device, zeros, live } = own;
     const before = live();
     const loss = (kernel: Tensor, options?: object) => failed(() => nn.convOrthLoss(kernel, options));
     const values = (kernel: Tensor, options?: object) =>
@@ -268,20 +247,35 @@ describe.each(onlyCpu)('orthogonal convolutions', () => {
       [loss, 'nn.convOrthLoss'],
       [values, 'nn.convSingularValues'],
     ] as const) {
-      // biome-ignore format: one line
       using flat = zeros(2, 27);
       using wide = zeros(2, 3, 5, 4);
       using empty = zeros(0, 3, 3, 4);
-      expect(await one(flat)).toEqual({ code: 'ERR_SHAPE', message: `${where}: kernel must have rank 4 with elements, got [2,27]` }); // biome-ignore format: one line
-      expect(await one(wide)).toEqual({ code: 'ERR_SHAPE', message: `${where}: kernel must be [O, k, k, C], as wide as high, got [2,3,5,4]` }); // biome-ignore format: one line
+      expect(await one(flat)).toEqual({
+        code: 'ERR_SHAPE',
+        message: `${where}: kernel must have rank 4 with elements, got [2,27]`,
+      });
+      expect(await one(wide)).toEqual({
+        code: 'ERR_SHAPE',
+        message: `${where}: kernel must be [O, k, k, C], as wide as high, got [2,3,5,4]`,
+      });
       expect((await one(empty)).code).toBe('ERR_SHAPE');
       expect((await one([1] as never)).code).toBe('ERR_ARGUMENT');
-      expect(await one(kernel, { stride: 0 })).toEqual({ code: 'ERR_ARGUMENT', message: `${where}: stride must be a whole number from 1 on, got 0` }); // biome-ignore format: one line
+      expect(await one(kernel, { stride: 0 })).toEqual({
+        code: 'ERR_ARGUMENT',
+        message: `${where}: stride must be a whole number from 1 on, got 0`,
+      });
       expect((await one(kernel, { stride: 1.5 })).code).toBe('ERR_ARGUMENT');
       expect((await one(kernel, { padding: 1 })).code).toBe('ERR_ARGUMENT');
       for (const bad of [NaN, Infinity, -Infinity]) {
-        using broken = Tensor.from(device, Float32Array.from({ length: 72 }, (_, i) => (i === 40 ? bad : 1)), [2, 3, 3, 4]); // biome-ignore format: one line
-        expect(await one(broken)).toEqual({ code: 'ERR_ARGUMENT', message: `${where}: kernel must be finite, got NaN or infinity` }); // biome-ignore format: one line
+        using broken = Tensor.from(
+          device,
+          Float32Array.from({ length: 72 }, (_, i) => (i === 40 ? bad : 1)),
+          [2, 3, 3, 4],
+        );
+        expect(await one(broken)).toEqual({
+          code: 'ERR_ARGUMENT',
+          message: `${where}: kernel must be finite, got NaN or infinity`,
+        });
       }
       const gone = zeros(2, 3, 3, 4);
       gone.dispose();
@@ -291,16 +285,27 @@ describe.each(onlyCpu)('orthogonal convolutions', () => {
     using f64 = Tensor.zeros(device, [2, 3, 3, 4], { dtype: 'f64' });
     expect((await loss(kernel, { gradOut: other })).code).toBe('ERR_SHAPE');
     expect((await loss(kernel, { gradOut: f64 })).code).toBe('ERR_DTYPE');
-    expect(await loss(kernel, { gradOut: kernel })).toEqual({ code: 'ERR_ARGUMENT', message: 'nn.convOrthLoss: gradOut must be another tensor than kernel, got kernel' }); // biome-ignore format: one line
+    expect(await loss(kernel, { gradOut: kernel })).toEqual({
+      code: 'ERR_ARGUMENT',
+      message: 'nn.convOrthLoss: gradOut must be another tensor than kernel, got kernel',
+    });
     expect((await loss(kernel, { weight: Infinity })).code).toBe('ERR_ARGUMENT');
-    expect(await values(kernel, { size: 4 })).toEqual({ code: 'ERR_ARGUMENT', message: 'nn.convSingularValues: size must be at least 2 k − 1 = 5, got 4' }); // biome-ignore format: one line
-    expect(await values(kernel, { size: 7, stride: 2 })).toEqual({ code: 'ERR_ARGUMENT', message: 'nn.convSingularValues: size must be a multiple of stride 2, got 7' }); // biome-ignore format: one line
+    expect(await values(kernel, { size: 4 })).toEqual({
+      code: 'ERR_ARGUMENT',
+      message: 'nn.convSingularValues: size must be at least 2 k − 1 = 5, got 4',
+    });
+    expect(await values(kernel, { size: 7, stride: 2 })).toEqual({
+      code: 'ERR_ARGUMENT',
+      message: 'nn.convSingularValues: size must be a multiple of stride 2, got 7',
+    });
     expect((await values(kernel, { size: undefined })).code).toBe('ERR_ARGUMENT');
     for (const tensor of [kernel, other, f64]) tensor.dispose();
     expect(live()).toBe(before);
   });
 
   it('end where they are aborted', async () => {
+    await using own = opened();
+    const { device, live } = own;
     const kernel = tensorOf(device, normal(20 * 4 * 20, 3), [20, 2, 2, 20]);
     await device.synchronize();
     const before = live();
@@ -316,14 +321,30 @@ describe.each(onlyCpu)('orthogonal convolutions', () => {
   });
 
   it('exist for some sizes alone; others are taken where that is allowed', async () => {
-    const make = (kernel: Tensor, options?: object) => failed(() => new nn.ConvOrthRegularizer({ conv: kernel }, options).dispose()); // biome-ignore format: one line
+    const zeros = (...shape: number[]) => Tensor.zeros(device, shape);
+    const make = (kernel: Tensor, options?: object) =>
+      failed(() => new nn.ConvOrthRegularizer({ conv: kernel }, options).dispose());
     const where = 'nn.ConvOrthRegularizer: conv must';
-    expect(await make(zeros(9, 2, 2, 2), { stride: 3 })).toEqual({ code: 'ERR_ARGUMENT', message: `${where} have at most C · k² = 8 outputs, or allowInfeasible be true, got 9` }); // biome-ignore format: one line
-    expect(await make(zeros(18, 2, 2, 2), { stride: 3 })).toEqual({ code: 'ERR_ARGUMENT', message: `${where} have at most C · k² = 8 outputs, or allowInfeasible be true, got 18` }); // biome-ignore format: one line
-    expect(await make(zeros(19, 2, 2, 2), { stride: 3 })).toEqual({ code: 'ERR_ARGUMENT', message: `${where} have a stride up to its side 2, or allowInfeasible be true, got 3` }); // biome-ignore format: one line
+    expect(await make(zeros(9, 2, 2, 2), { stride: 3 })).toEqual({
+      code: 'ERR_ARGUMENT',
+      message: `${where} have at most C · k² = 8 outputs, or allowInfeasible be true, got 9`,
+    });
+    expect(await make(zeros(18, 2, 2, 2), { stride: 3 })).toEqual({
+      code: 'ERR_ARGUMENT',
+      message: `${where} have at most C · k² = 8 outputs, or allowInfeasible be true, got 18`,
+    });
+    expect(await make(zeros(19, 2, 2, 2), { stride: 3 })).toEqual({
+      code: 'ERR_ARGUMENT',
+      message: `${where} have a stride up to its side 2, or allowInfeasible be true, got 3`,
+    });
     for (const outputs of [9, 18, 19])
       expect(await make(zeros(outputs, 2, 2, 2), { stride: 3, allowInfeasible: true })).toEqual({});
-    for (const [outputs, stride] of [[8, 3], [8, 2], [100, 2], [1, 7]] as const) // biome-ignore format: one line
+    for (const [outputs, stride] of [
+      [8, 3],
+      [8, 2],
+      [100, 2],
+      [1, 7],
+    ] as const)
       expect(await make(zeros(outputs, 2, 2, 2), { stride })).toEqual({});
     // No step leads a loss without an orthogonal kernel to 0, and of its descent none ends there.
     const kernel = tensorOf(device, normal(9 * 4 * 2, 1, 0.3), [9, 2, 2, 2], 'f64');
@@ -336,15 +357,30 @@ describe.each(onlyCpu)('orthogonal convolutions', () => {
   });
 
   it('the regularizer refuses what does not fit, and changes nothing', async () => {
+    await using own = opened();
+    const { device, zeros, live } = own;
     const kernel = Tensor.full(device, [2, 3, 3, 2], 1);
     const before = live();
-    const make = (layers: unknown, options?: object) => failed(() => new nn.ConvOrthRegularizer(layers as never, options)); // biome-ignore format: one line
-    expect(await make({})).toEqual({ code: 'ERR_ARGUMENT', message: 'nn.ConvOrthRegularizer: layers must hold a kernel, got none' }); // biome-ignore format: one line
-    expect(await make([kernel])).toEqual({ code: 'ERR_ARGUMENT', message: 'nn.ConvOrthRegularizer: layers must be kernels by path, got a list' }); // biome-ignore format: one line
+    const make = (layers: unknown, options?: object) =>
+      failed(() => new nn.ConvOrthRegularizer(layers as never, options));
+    expect(await make({})).toEqual({
+      code: 'ERR_ARGUMENT',
+      message: 'nn.ConvOrthRegularizer: layers must hold a kernel, got none',
+    });
+    expect(await make([kernel])).toEqual({
+      code: 'ERR_ARGUMENT',
+      message: 'nn.ConvOrthRegularizer: layers must be kernels by path, got a list',
+    });
     expect((await make(kernel)).code).toBe('ERR_ARGUMENT');
     expect((await make({ conv: { stride: 2 } })).code).toBe('ERR_ARGUMENT');
-    expect(await make({ conv: { kernel, strid: 2 } })).toEqual({ code: 'ERR_ARGUMENT', message: 'nn.ConvOrthRegularizer: conv: strid is not an option, did you mean stride?' }); // biome-ignore format: one line
-    expect(await make({ conv: { kernel, weight: -1 } })).toEqual({ code: 'ERR_ARGUMENT', message: 'nn.ConvOrthRegularizer: conv.weight must be finite and not negative, got -1' }); // biome-ignore format: one line
+    expect(await make({ conv: { kernel, strid: 2 } })).toEqual({
+      code: 'ERR_ARGUMENT',
+      message: 'nn.ConvOrthRegularizer: conv: strid is not an option, did you mean stride?',
+    });
+    expect(await make({ conv: { kernel, weight: -1 } })).toEqual({
+      code: 'ERR_ARGUMENT',
+      message: 'nn.ConvOrthRegularizer: conv.weight must be finite and not negative, got -1',
+    });
     expect((await make({ conv: kernel }, { allowInfeasible: 1 })).code).toBe('ERR_ARGUMENT');
     const elsewhere = Device.open('cpu');
     expect((await make({ conv: kernel, other: Tensor.zeros(elsewhere, [2, 3, 3, 2]) })).code).toBe('ERR_DEVICE');
@@ -355,7 +391,10 @@ describe.each(onlyCpu)('orthogonal convolutions', () => {
     const add = (grads: unknown) => failed(() => regularizer.addTo(grads as never));
     expect((await add(undefined)).code).toBe('ERR_ARGUMENT');
     expect((await add([grad])).code).toBe('ERR_ARGUMENT');
-    expect(await add(new Map([[grad, grad]]))).toEqual({ code: 'ERR_ARGUMENT', message: 'nn.ConvOrthRegularizer.addTo: grads must have one of 1 kernels, got 1 others' }); // biome-ignore format: one line
+    expect(await add(new Map([[grad, grad]]))).toEqual({
+      code: 'ERR_ARGUMENT',
+      message: 'nn.ConvOrthRegularizer.addTo: grads must have one of 1 kernels, got 1 others',
+    });
     expect((await add(new Map([[kernel, zeros(2, 3, 3, 3)]]))).code).toBe('ERR_SHAPE');
     expect((await add(new Map([[kernel, grad.cast('f64')]]))).code).toBe('ERR_DTYPE');
     expect((await add(new Map([[kernel, Tensor.zeros(elsewhere, [2, 3, 3, 2])]]))).code).toBe('ERR_DEVICE');

@@ -3,11 +3,10 @@
 // Source: golden conv-orth.json
 // Source: closed form "of kernels whose only tap is an orthogonal matrix is 0, and so is its gradient"
 // Source: property "does not change where outputs are turned"
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
 import { expectClose, largest } from '../../support/compare.ts';
+import { kernelOf, problems } from '../../support/conv-orth.ts';
 import { drawn, ulpsOf } from '../../support/convolutions.ts';
 import { normal } from '../../support/data.ts';
 import { devices, onlyCpu } from '../../support/devices.ts';
@@ -15,19 +14,7 @@ import { type Floating, floatingDtypes } from '../../support/dtypes.ts';
 import { expectLikeReference } from '../../support/reference.ts';
 import { refuses, refusesWrongFields } from '../../support/refusals.ts';
 import { expectSameBits } from '../../support/same-bits.ts';
-import { splitmixMatrix } from '../../support/splitmix.ts';
 import { tensorOf, valuesOf } from '../../support/tensors.ts';
-
-interface Problem {
-  readonly shape: readonly [outputs: number, channels: number, side: number];
-  readonly stride: number;
-  readonly seed: number;
-  readonly scale: number;
-  readonly loss: number;
-  readonly gradient: readonly number[];
-}
-const file = path.join(import.meta.dirname, '..', '..', 'golden', 'conv-orth.json');
-const { problems } = JSON.parse(readFileSync(file, 'utf8')) as { problems: readonly Problem[] };
 
 /** Outputs, side, channels and stride: one element, kernels that never meet, more outputs than inputs and fewer. */
 const cases: readonly (readonly [outputs: number, side: number, channels: number, stride: number])[] = [
@@ -76,10 +63,8 @@ describe.each(devices)('convOrthLoss on %s', (kind) => {
   });
 
   it.each(problems)('has the value and the gradient of $shape, stride $stride', async (problem) => {
-    const [outputs, channels, side] = problem.shape;
-    const data = splitmixMatrix(outputs * side ** 2, channels, problem.seed).map((x) => x * problem.scale);
     for (const dtype of ['f32', 'f64'] as const) {
-      const kernel = tensorOf(device, data, [outputs, side, side, channels], dtype);
+      const kernel = kernelOf(device, problem, dtype);
       const gradKernel = Tensor.zeros(device, kernel.shape, { dtype });
       const loss = Tensor.zeros(device, [1], { dtype: 'f64' });
       ops.convOrthLoss(device, { kernel, loss, gradKernel, stride: problem.stride });
@@ -92,7 +77,11 @@ describe.each(devices)('convOrthLoss on %s', (kind) => {
 
   it('of kernels whose only tap is an orthogonal matrix is 0, and so is its gradient', async () => {
     const [c, s] = [Math.cos(0.7), Math.sin(0.7)];
-    for (const [side, tap] of [[1, 0], [3, 4], [2, 3]] as const) // biome-ignore format: one line
+    for (const [side, tap] of [
+      [1, 0],
+      [3, 4],
+      [2, 3],
+    ] as const)
       for (const stride of [1, 2]) {
         const data = new Float64Array(2 * side ** 2 * 2);
         for (const [i, x] of [c, s, -s, c].entries()) data[((i >> 1) * side ** 2 + tap) * 2 + (i & 1)] = x;
