@@ -55,8 +55,11 @@ TangentSums sums_of(const AttentionTangent& op) {
 
 void attention_tangent(const AttentionTangent& op) {
   const TangentSums sums = sums_of(op);
-  for (size_t c = 0; c < sums.elements.size(); ++c)
-    values(op.out_tangent)[c] = sums.elements[c].sum - values(op.out)[c] * sums.slopes[c].sum;
+  for (size_t c = 0; c < sums.elements.size(); ++c) {
+    const PairSum& slopes = sums.slopes[c];  // none, of a query that sees no key
+    values(op.out_tangent)[c] =
+        slopes.count == 0 ? 0 : sums.elements[c].sum - values(op.out)[c] * slopes.sum;
+  }
 }
 
 }  // namespace
