@@ -5,7 +5,7 @@ import type { Rule } from '../tape/rule.ts';
 import { type Arg, tensorOf } from '../tape/value.ts';
 import { rowsAdded } from './add-rows.ts';
 
-/** What the way back of a normalization takes and writes; without a weight it is 1. */
+/** Tensors that the way back of a normalization takes and writes; without a weight it is 1. */
 export interface NormGradients {
   grad: Tensor;
   weight?: Tensor;
@@ -17,7 +17,7 @@ export interface NormGradients {
   betaBias?: number;
 }
 
-/** The rule of h(x) · weight + bias, h a normalization: its Jacobian is symmetric, so that its way back is its tangent. */
+/** The rule of h(x) · weight + bias, h a normalization: its Jacobian is symmetric, so the way back is its tangent. */
 export function ruleOfNorm(
   f: TapeFrame,
   out: Tensor,

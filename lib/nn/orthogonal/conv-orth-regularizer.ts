@@ -77,8 +77,8 @@ export class ConvOrthRegularizer {
 
   /**
    * @param layers Kernels by path, as {@link select} gives them, or kernels with a stride and a weight of their own.
-   * @throws ERR_ARGUMENT for what is no option or no convolution, and for sizes without an orthogonal convolution unless
-   * `allowInfeasible`; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED
+   * @throws ERR_ARGUMENT for what is no option or no convolution, and for sizes without an orthogonal convolution
+   * unless `allowInfeasible`; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED
    */
   constructor(layers: Readonly<Record<string, Tensor | ConvOrthLayer>>, options: ConvOrthRegularizerOptions = {}) {
     const where = 'nn.ConvOrthRegularizer';
@@ -118,8 +118,8 @@ export class ConvOrthRegularizer {
    *
    * @param grads By parameter, as `valueAndGrad` gives them.
    * @returns Σ weight · L over all kernels, f64[1]: the regularizer's own, until the next call.
-   * @throws ERR_ARGUMENT unless a map has one of the kernels; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; nothing is
-   * changed then
+   * @throws ERR_ARGUMENT unless a map has one of the kernels; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; nothing
+   * is changed then
    */
   addTo(grads: ReadonlyMap<Tensor, Tensor | null>): Tensor {
     const where = 'nn.ConvOrthRegularizer.addTo';

@@ -46,8 +46,8 @@ interface Circular extends KernelSizes {
 /**
  * The singular values of a convolution's matrix over circular images `[size, size, C]`, all (size / stride)² ·
  * min(O, C · stride²) of them, descending: of each frequency of the result, those of the O × C · stride² matrix of the
- * transforms of the kernels at all frequencies that the stride folds onto it. Exact but for rounding. The largest one is
- * the norm of the layer. Arithmetic is f32, of kernels of f64 f64.
+ * transforms of the kernels at all frequencies that the stride folds onto it. Exact but for rounding. The largest one
+ * is the norm of the layer. Arithmetic is f32, of kernels of f64 f64.
  *
  * Source: Sedghi, Gupta and Long 2019, and for strides Senderovich, Bulatova, Obukhov and Rakhuba 2022.
  *
@@ -56,8 +56,8 @@ interface Circular extends KernelSizes {
  * const values = await nn.convSingularValues(model.conv1.weight, { size: 28 });
  * console.log(values[0], values.at(-1));
  *
- * @throws ERR_ARGUMENT for what is no option, a size below 2 k − 1 or not a multiple of the stride, and for kernels with
- * NaN or infinity; ERR_SHAPE, ERR_DTYPE; the signal's reason when aborted
+ * @throws ERR_ARGUMENT for what is no option, a size below 2 k − 1 or not a multiple of the stride, and for kernels
+ * with NaN or infinity; ERR_SHAPE, ERR_DTYPE; the signal's reason when aborted
  */
 export async function convSingularValues(kernel: Tensor, options: ConvSingularValuesOptions): Promise<Float64Array> {
   const where = 'nn.convSingularValues';

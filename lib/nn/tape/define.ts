@@ -86,7 +86,7 @@ export interface Part {
   readonly along?: (dx: Tensor, to: Tensor, beta: 0 | 1) => void;
   /** The gradient of each sample, `[samples, …]`. Default: perSample is refused. */
   readonly perSample?: (grad: Tensor, to: Tensor, samples: number) => void;
-  /** What adds, to = result + beta · to: `back`, or both. Default: neither, and beta is 0. */
+  /** The calls that add, to = result + beta · to: `back`, or both. Default: neither, and beta is 0. */
   readonly adds?: 'back' | 'both';
   /** True: `back` may write over the gradient that came in. Default: false. */
   readonly over?: boolean;

@@ -2,7 +2,7 @@ import type { Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
 import type { Result, Share } from './value.ts';
 
-/** Where a gradient is written: out = result + beta · out, and then `end`. */
+/** The tensor that a gradient is written to: out = result + beta · out, and then `end`. */
 interface Target {
   readonly out: Tensor;
   readonly beta: 0 | 1;
@@ -19,7 +19,8 @@ export class Shares {
   }
 
   /**
-   * Where to write the gradient of x, or a part that `end` adds to it. `adds`: the kernel does so itself where beta is 1.
+   * The tensor for the gradient of x, or for a part that `end` adds to it. `adds`: the kernel itself adds where beta
+   * is 1.
    */
   begin(x: Result, adds: boolean): Target {
     if (x.gradient === undefined) return { out: this.#fresh(x).tensor, beta: 0, end };
