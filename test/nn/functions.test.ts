@@ -59,7 +59,7 @@ const inner = async (a: nn.PerParameter, b: nn.PerParameter): Promise<number> =>
 };
 const first = async (tensor: Tensor): Promise<number> => (await tensor.read())[0]!;
 
-/** On the emulated device fewer: less than a warp, a warp and one thread, and a block's 256 threads and some of a warp. */
+/** Fewer on the emulated device: below a warp, a warp and one thread, the 256 threads of a block and some of a warp. */
 const sizes = runs === 'cpu' ? [1, 31, 33, 597] : [1, 33, 261];
 
 describe.each(devices)('functions of orthokit/nn on %s', (kind) => {
