@@ -24,6 +24,31 @@ describe.each(devices)('attentionTangent on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
+  it.each([16, 136])('takes each tensor at a place of its own, in f16, of heads of %i elements', async (size) => {
+    for (const shape of [
+      { batch: 1, queries: 33, heads: 1, size },
+      { batch: 1, queries: 3, keys: 33, heads: 1, size },
+    ]) {
+      const results = await attentionResults(shape, 'f16');
+      const result = async (fields: ReturnType<typeof withTangents>) => {
+        ops.attentionTangent(device, fields);
+        return await valuesOf(fields.outTangent);
+      };
+      const expected = await result(withTangents(results(device)));
+      for (const name of ['qkv', 'q', 'kv', 'tangentQkv', 'tangentQ', 'tangentKv', 'out', 'outTangent'] as const) {
+        const fields = withTangents(results(device));
+        const x: Tensor | undefined = { qkv: undefined, q: undefined, kv: undefined, ...fields }[name];
+        if (!x) continue;
+        const moved = new Tensor(device, [x.size + 1], 'f16').rows(1).reshape(x.shape);
+        moved.write(await x.read());
+        const got = await result({ ...fields, [name]: moved });
+        got.forEach((value, i) => {
+          expect(Math.abs(value - expected[i]!)).toBeLessThan(0.01);
+        });
+      }
+    }
+  });
+
   describe.each(Object.entries(attentionShapes))('of %s', (_, shape) => {
     it.each(floatingDtypes)('agrees with the reference in %s', async (dtype) => {
       const results = await attentionResults(shape, dtype);

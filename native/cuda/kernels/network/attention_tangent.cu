@@ -84,12 +84,13 @@ static void attention_tangent(const AttentionTangent& op, Stream& stream) {
     using S = typename Tiles::Storage;
     using T = typename Tiles::Number;
     const int64_t tiles = parts_of(h.queries, Tiles::kOwn), count = tiles * h.batch * h.heads;
-    AttentionTangents<S, T> tangents{
-        attention_work<S>(op, {&op.tangent_qkv, &op.tangent_q, &op.tangent_kv}), op.out.as<S>(),
-        op.log_sums.as<T>(), op.out_tangent.as<S>()};
+    // Tiles of all tensors are read alike: whole where all are.
+    const AttentionWork<S> work = attention_work<S>(
+        op, {&op.out, &op.out_tangent, &op.tangent_qkv, &op.tangent_q, &op.tangent_kv});
+    AttentionTangents<S, T> tangents{work, op.out.as<S>(), op.log_sums.as<T>(),
+                                     op.out_tangent.as<S>()};
     tangents.along.queries = (op.qkv ? op.tangent_qkv : op.tangent_q).as<S>();
     tangents.along.keys = (op.qkv ? op.tangent_qkv : op.tangent_kv).as<S>();
-    AttentionWork<S> work = attention_work<S>(op, {&op.out, &op.out_tangent});
     launch(stream, attention_tangent_kernel<Tiles>,
            {blocks_for(count), Tiles::kThreads, Tiles::kShared}, work, tangents, tiles, count);
   });
