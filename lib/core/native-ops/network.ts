@@ -45,7 +45,8 @@ export interface OpsOfGroup {
    * 2022), so that no matrix of queries and keys is ever stored; in f32, or f64 where the operands
    * are, rounded once to out's dtype; sums in the order of the keys. Products of f16 and bf16 may
    * round p to that type before it multiplies v. A NaN or an infinity in a key or a value that counts
-   * leaves no finite number in the results of queries that see it, and maybe of others of its head.
+   * leaves no finite number in the results of queries that see it, and maybe of others of its head;
+   * but an infinite key whose score is −∞ has weight 0 beside finite ones.
    * Traffic: one read of queries, keys and values, one write.
    * ```
    *
@@ -364,7 +365,8 @@ export interface OpsOfGroup {
    * Positions below 0 count as 0.
    * Numerics: in f32, or f64 where the operands are, rounded once to out's dtype; sums in the order of
    * the cache. A NaN or an infinity in a key or a value that is seen leaves no finite number in what
-   * queries give; what lies in the cache and has not been written since position 0 is not seen.
+   * queries give, but an infinite key whose score is −∞ has weight 0 beside finite ones; what lies in
+   * the cache and has not been written since position 0 is not seen.
    * Traffic: one read of the cache for each place, one write of the new places.
    * ```
    *

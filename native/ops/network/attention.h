@@ -19,7 +19,8 @@ struct Attention {
   2022), so that no matrix of queries and keys is ever stored; in f32, or f64 where the operands
   are, rounded once to out's dtype; sums in the order of the keys. Products of f16 and bf16 may
   round p to that type before it multiplies v. A NaN or an infinity in a key or a value that counts
-  leaves no finite number in the results of queries that see it, and maybe of others of its head.
+  leaves no finite number in the results of queries that see it, and maybe of others of its head;
+  but an infinite key whose score is −∞ has weight 0 beside finite ones.
   Traffic: one read of queries, keys and values, one write.
   )";
   static constexpr const char* examples[] = {

@@ -20,7 +20,8 @@ struct CachedAttention {
   Positions below 0 count as 0.
   Numerics: in f32, or f64 where the operands are, rounded once to out's dtype; sums in the order of
   the cache. A NaN or an infinity in a key or a value that is seen leaves no finite number in what
-  queries give; what lies in the cache and has not been written since position 0 is not seen.
+  queries give, but an infinite key whose score is −∞ has weight 0 beside finite ones; what lies in
+  the cache and has not been written since position 0 is not seen.
   Traffic: one read of the cache for each place, one write of the new places.
   )";
   static constexpr const char* examples[] = {

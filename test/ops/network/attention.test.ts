@@ -85,6 +85,13 @@ describe.each(devices)('attention on %s', (kind) => {
       [5, 5],
     ]);
   });
+
+  it('gives a key whose score is −∞ no weight beside others', async () => {
+    const qkv = tensorOf(device, [1, -Infinity, 5, 1, 1, 7], [1, 2, 3]);
+    const out = Tensor.zeros(device, [1, 2, 1]);
+    ops.attention(device, { qkv, out, logSums: Tensor.zeros(device, [1, 1, 2]), mask: 'causal' });
+    expect(await out.read()).toEqual(Float32Array.of(NaN, 7));
+  });
 });
 
 const valid = (device: Device) => ({

@@ -120,9 +120,9 @@ describe.each(devices)('cachedAttention on %s', (kind) => {
     }
   });
 
-  it('is NaN where a NaN or an infinite key is seen, and finite where large scores are', async () => {
+  it('is NaN where a NaN or an infinite score is seen, and finite where large or −∞ ones are', async () => {
     const results = [];
-    for (const key of [NaN, Infinity, 1e30]) {
+    for (const key of [NaN, Infinity, 1e30, -Infinity, -1e30]) {
       const out = Tensor.zeros(device, [1, 1, 1]);
       const keys = tensorOf(device, [key, NaN], [1, 1, 1, 2]);
       const values = tensorOf(device, [5, 7], [1, 1, 2, 1]);
@@ -130,7 +130,8 @@ describe.each(devices)('cachedAttention on %s', (kind) => {
       ops.cachedAttention(device, { qkv: tensorOf(device, [1, 0, 7], [1, 1, 3]), positions, keys, values, out });
       results.push(...(await out.read()));
     }
-    expect(results).toEqual([NaN, NaN, 5]);
+    // A key whose score is −∞ has no weight beside the new one, whose value is 7.
+    expect(results).toEqual([NaN, NaN, 5, 7, 7]);
   });
 });
 
