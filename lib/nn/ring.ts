@@ -6,7 +6,7 @@ import { ops } from '../core/native-ops.ts';
 import { Owned } from '../core/owned.ts';
 import { count, readOptions, required, type Schema, word } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
-import type { Arena } from './tape/arena.ts';
+import type { ArenaCall } from './tape/arena.ts';
 import type { TapeFrame } from './tape/frame.ts';
 
 /** Options of a {@link Ring}. */
@@ -66,9 +66,9 @@ export class Ring {
   readonly #counts: number[];
   /** {@link Ring.places} of more than one. */
   #places: Tensor | undefined;
-  /** The layer that comes next, and the call that has begun. */
+  /** The layer that comes next, and the call of the last attention. */
   #layer = 0;
-  #call: { arena: Arena; index: number } | undefined;
+  #call: ArenaCall | undefined;
   #disposed = false;
 
   /** @throws ERR_ARGUMENT for what is no device or option; ERR_MEMORY; ERR_DISPOSED for a closed device */
@@ -100,8 +100,8 @@ export class Ring {
   }
 
   /**
-   * The places that come next, i32`[streams, count]`, for a table of positions. It holds until the next call of this
-   * method.
+   * The places that come next, i32`[streams, count]`, for a table of positions. Of one place it is a view of
+   * {@link Ring.positions}, which moves on with the streams; of more it holds until the next call of this method.
    * @throws ERR_ARGUMENT unless `count` is at least 1; ERR_DISPOSED
    */
   places(count: number): Tensor {
@@ -142,7 +142,8 @@ export class Ring {
   /** @internal Attention of the next layer: queries, keys and values `[streams, places, …]` of all heads. */
   attend(f: TapeFrame, qkv: Tensor, heads: number, kvHeads: number, out: Tensor): void {
     check.alive('nn.attention', 'ring', this);
-    const call = this.#callOf(f.tape.arena);
+    const call = f.tape.arena.current;
+    this.#checkCall(call);
     const { length } = this;
     const [streams, places] = qkv.shape as [number, number, number];
     const { keys, values } = this.#cache(this.#layer, kvHeads);
@@ -161,30 +162,34 @@ export class Ring {
     if (isLast) for (let i = 0; i < streams; ++i) this.#counts[i]! += places;
   }
 
-  /** The call that runs. @throws ERR_STATE where another one ended halfway, or this one is through all layers */
-  #callOf(arena: Arena): { arena: Arena; index: number } {
-    const known = this.#call;
-    const isSame = known?.arena === arena && known.index === arena.calls;
+  /** @throws ERR_STATE where the last call ended halfway or threw, or this one is through all layers */
+  #checkCall(call: ArenaCall): void {
+    const isSame = this.#call === call;
     const refused = (must: string, got: string) => refusal('nn.attention', 'ring', must, got, 'ERR_STATE');
     if (this.#layer > 0 && !isSame)
       throw refused('be reset after a call that ended halfway', `layer ${this.#layer} of ${this.layers}`);
+    if (this.#call?.hasThrown)
+      throw refused('be reset after a call that threw', `layer ${this.layers} of ${this.layers}`);
     if (this.#layer === 0 && isSame) throw refused('have a layer for each attention of a call', String(this.layers));
-    return isSame ? known : { arena, index: arena.calls };
   }
 
-  /** A layer's keys and values for so many heads. */
+  /** A layer's keys and values for so many heads. @throws ERR_STATE where places lie there for another number */
   #cache(layer: number, kvHeads: number): Cache {
     const cache = this.#caches[layer]!;
     if (cache.kvHeads === kvHeads) return cache;
     const { streams, width, length } = this;
     if (width % kvHeads !== 0)
       throw refusal('nn.attention', "ring's width", `be that of ${kvHeads} heads`, String(width), 'ERR_SHAPE');
+    if (this.#counts.some((places) => places > 0))
+      throw refusal('nn.attention', 'kvHeads', `be ${cache.kvHeads} until the ring is reset`, kvHeads, 'ERR_STATE');
     const size = width / kvHeads;
     const made = {
       kvHeads,
       keys: this.#owned.add(cache.keys.reshape([streams, kvHeads, size, length])),
       values: this.#owned.add(cache.values.reshape([streams, kvHeads, length, size])),
     };
+    this.#owned.drop(cache.keys);
+    this.#owned.drop(cache.values);
     this.#caches[layer] = made;
     return made;
   }

@@ -222,6 +222,48 @@ describe.each(devices)('nn.Ring on %s', (kind) => {
       expect(await call(model, idsOf([[1, 2]])).read()).toEqual(first);
     });
 
+    it('to go on after a call that threw behind its last attention, until it is reset', async () => {
+      using ring = ringOf(1, 4, 1);
+      const block = new Block(nn.init(device, { seed: 1 }));
+      const { qkv, out } = block.attention;
+      const wrong = { qkv, out: { weight: Tensor.zeros(device, [width, width + 1]) } };
+      using call = nn.forward((layer: nn.Attention) =>
+        nn.attention(layer, Tensor.full(device, [1, 2, width], 1), { heads, kvHeads: 1, ring }),
+      );
+      expect(thrownBy(() => call(wrong)).code).toBe('ERR_SHAPE');
+      const threw = {
+        code: 'ERR_STATE',
+        message: 'nn.attention: ring must be reset after a call that threw, got layer 1 of 1',
+      };
+      // Not even after one that was refused for it.
+      for (let i = 0; i < 3; i += 1) expect(thrownBy(() => call({ qkv, out }))).toEqual(threw);
+      ring.reset(0);
+      expect(thrownBy(() => call({ qkv, out }))).toEqual(threw);
+      ring.reset();
+      call({ qkv, out });
+      call({ qkv, out });
+      expect(await ring.positions.read()).toEqual(Int32Array.of(4));
+    });
+
+    it('another number of heads of keys while it has places', async () => {
+      using ring = ringOf(1, 4, 1);
+      const { attention } = new Block(nn.init(device, { seed: 1 }));
+      const x = tensorOf(device, normal(2 * width, 1), [1, 2, width]);
+      using call = nn.forward((layer: nn.Attention, kvHeads: number, own?: nn.Ring) =>
+        nn.attention(layer, x, { heads: heads * kvHeads, kvHeads, ring: own }),
+      );
+      call(attention, 1, ring);
+      expect(thrownBy(() => call(attention, 2, ring))).toEqual({
+        code: 'ERR_STATE',
+        message: 'nn.attention: kvHeads must be 1 until the ring is reset, got 2',
+      });
+      for (const kvHeads of [2, 1]) {
+        ring.reset();
+        const result = await valuesOf(call(attention, kvHeads, ring));
+        expectClose(result, await valuesOf(call(attention, kvHeads)), { dtype: 'f32', ulps: 64, magnitude: 4 });
+      }
+    });
+
     it('streams, widths and dtypes that are not the model’s', () => {
       using ring = ringOf(3, 4, 2);
       expect(thrown(ring).code).toBe('ERR_SHAPE');

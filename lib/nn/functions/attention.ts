@@ -94,8 +94,8 @@ const cached = defineOwn('attention', (f, x: Arg, heads: number, kvHeads: number
  * layers. Memory grows with T alone. A place that sees none that counts gives 0 to the second layer, and gets none from
  * its gradient.
  * @throws ERR_ARGUMENT for what is no option, where kvHeads does not divide heads, and for a ring that is not causal or
- * has lengths; ERR_STATE for a ring after a call that threw, or of fewer layers than the model; ERR_UNSUPPORTED for a
- * ring in a gradient; ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED
+ * has lengths; ERR_STATE for a ring after a call that threw, of fewer layers than the model, or with places of other
+ * kvHeads; ERR_UNSUPPORTED for a ring in a gradient; ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED
  */
 export function attention(layer: Attention, x: Arg, options: AttentionOptions): Value {
   const { heads, kvHeads = heads, causal, lengths, rope, ring } = readOptions('nn.attention', options, schema);

@@ -16,6 +16,12 @@ interface Shelf {
   lastCall: number;
 }
 
+/** One call of an arena: whoever lives longer than it can tell it from others, and ask how it ended. */
+export interface ArenaCall {
+  /** True once it, or one inside it, has thrown. */
+  hasThrown: boolean;
+}
+
 /** A pool holds so many times the bytes of its largest call before buffers of shapes that are no longer seen go. */
 const mostBytes = 1.4;
 
@@ -38,6 +44,8 @@ export class Arena {
   readonly ops: DeviceOps;
   /** @internal The number of calls that have ended. */
   calls = 0;
+  /** @internal The call that runs, or the one that comes next. */
+  current: ArenaCall = { hasThrown: false };
   readonly #views = new Views();
   readonly #shelves = new Map<string, Shelf>();
   readonly #lent = new Map<Tensor, Shelf>();
@@ -115,6 +123,9 @@ export class Arena {
     this.#depth += 1;
     try {
       return body();
+    } catch (error) {
+      this.current.hasThrown = true;
+      throw error;
     } finally {
       this.#depth -= 1;
       if (this.#depth === 0) this.#reset();
@@ -134,6 +145,7 @@ export class Arena {
     this.#largest = Math.max(this.#largest, used);
     this.#evict();
     this.calls += 1;
+    this.current = { hasThrown: false };
   }
 
   /** Of too much, shapes that this call has not seen go, those that were not seen for longest first. */
