@@ -356,6 +356,32 @@ describe.each(onlyCpu)('orthogonal convolutions', () => {
     expect((await nn.convOrthLoss(kernel, { stride: 3 })).loss).toBeCloseTo(1, 6);
   });
 
+  it('the regularizer refuses gradients that share bytes with a kernel or with another, and changes nothing', async () => {
+    const shape = [2, 2, 2, 2];
+    const both = tensorOf(device, normal(32, 1), [4, 2, 2, 2]);
+    const [first, second] = [both.rows(0, 2), both.rows(2, 4)];
+    const grad = tensorOf(device, normal(16, 2), shape);
+    const before = await Promise.all([both.read(), grad.read()]);
+    using regularizer = new nn.ConvOrthRegularizer({ first, second, again: first });
+    const where = 'nn.ConvOrthRegularizer.addTo:';
+    const kernelMet = (path: string) => `${where} ${path} must not share its bytes with a gradient, got one that does`;
+    for (const [ofFirst, ofSecond, message] of [
+      [grad, second, kernelMet('second')],
+      [grad, first, kernelMet('first')],
+      [both.rows(1, 3), grad, kernelMet('first')],
+      [grad, grad, `${where} gradient of second must not share its bytes with another, got one that does`],
+    ] as const) {
+      const grads = new Map([
+        [first, ofFirst],
+        [second, ofSecond],
+      ]);
+      expect(await failed(() => regularizer.addTo(grads))).toEqual({ code: 'ERR_ARGUMENT', message });
+      expect(await Promise.all([both.read(), grad.read()])).toEqual(before);
+    }
+    regularizer.addTo(new Map([[first, grad]]));
+    expect(await grad.read()).not.toEqual(before[1]);
+  });
+
   it('the regularizer refuses what does not fit, and changes nothing', async () => {
     await using own = opened();
     const { device, zeros, live } = own;

@@ -3,6 +3,7 @@ import { refusal, shown } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { isRecord } from '../../core/options.ts';
 import { Owned } from '../../core/owned.ts';
+import { Places } from '../../core/places.ts';
 import {
   count,
   flag,
@@ -118,8 +119,8 @@ export class ConvOrthRegularizer {
    *
    * @param grads By parameter, as `valueAndGrad` gives them.
    * @returns Σ weight · L over all kernels, f64[1]: the regularizer's own, until the next call.
-   * @throws ERR_ARGUMENT unless a map has one of the kernels; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; nothing
-   * is changed then
+   * @throws ERR_ARGUMENT unless a map has one of the kernels, and for a gradient that shares its bytes with a kernel or
+   * another gradient; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED; nothing is changed then
    */
   addTo(grads: ReadonlyMap<Tensor, Tensor | null>): Tensor {
     const where = 'nn.ConvOrthRegularizer.addTo';
@@ -135,6 +136,7 @@ export class ConvOrthRegularizer {
     });
     if (!this.#layers.some(({ kernel }) => grads.has(kernel)))
       throw refusal(where, 'grads', `have one of ${this.#layers.length} kernels`, `${grads.size} others`);
+    checkApart(where, this.#layers, wanted);
     for (const [i, { kernel, stride, weight }] of this.#layers.entries())
       ops.convOrthLoss(device, { kernel, loss: this.#each[i]!, gradKernel: wanted[i], stride, weight, beta: 1 });
     ops.columnSum(device, { x: this.#losses, out: this.#total });
@@ -151,4 +153,18 @@ export class ConvOrthRegularizer {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** The operation of one layer sees no other's tensors. @throws ERR_ARGUMENT */
+function checkApart(where: string, layers: readonly Layer[], grads: readonly (Tensor | undefined)[]): void {
+  const places = new Places();
+  const kernels = new Set<Tensor>();
+  for (const [i, { path, kernel }] of layers.entries()) {
+    // A kernel may stand under several paths, and has one gradient.
+    if (!kernels.has(kernel) && grads[i] && !places.add(grads[i]))
+      throw refusal(where, `gradient of ${path}`, 'not share its bytes with another', 'one that does');
+    kernels.add(kernel);
+  }
+  for (const { path, kernel } of layers)
+    if (places.has(kernel)) throw refusal(where, path, 'not share its bytes with a gradient', 'one that does');
 }
