@@ -78,6 +78,13 @@ describe.each(devices)('gradients of samples on %s', (kind) => {
     expect(call(shuffled)).toThrow(
       'nn.linear of up.weight: perSample: rows must be as many for each of 6 samples, got 9',
     );
+    const whole = { rows: make.normal([6, 3, 7], 0.3) };
+    using added = nn.valueAndGrad((m: nn.Traced<typeof whole>, input: Tensor) => nn.sum(nn.addRows(input, m.rows)), {
+      perSample: true,
+    });
+    expect(() => added(whole, x)).toThrow(
+      'nn.addRows of rows: perSample must meet rows that every one of 6 samples adds, got [6,3,7]',
+    );
     using none = Tensor.zeros(device, [0, 3, 7], { dtype: 'f64' });
     expect(call((m, input) => nn.sum(nn.linear(m.up, input)), none)).toThrow(
       'an argument must be a tensor with samples, got [0,3,7]',

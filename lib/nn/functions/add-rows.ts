@@ -1,3 +1,4 @@
+import { OrthokitError } from '../../core/errors.ts';
 import { defineOwn, type Part, ruleOf } from '../tape/define.ts';
 import type { TapeFrame } from '../tape/frame.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
@@ -11,6 +12,11 @@ export const rowsAdded = (f: TapeFrame, rows: Arg | undefined): Part => ({
     f.ops.addBias({ x: to, bias: v, out: to });
   },
   perSample: (grad, to, samples) => {
+    if (grad.size % to.size > 0)
+      throw new OrthokitError(
+        'ERR_UNSUPPORTED',
+        `perSample must meet rows that every one of ${samples} samples adds, got [${to.shape.slice(1)}]`,
+      );
     const width = to.size / samples;
     f.ops.columnReduce({ x: f.view(grad, [samples, grad.size / to.size, width]), out: f.view(to, [samples, width]) });
   },
@@ -19,7 +25,7 @@ export const rowsAdded = (f: TapeFrame, rows: Arg | undefined): Part => ({
 
 /**
  * x + rows, where rows may lack leading axes of x: positions, biases. x `[…, ...rest]`, rows `[...rest]`.
- * @throws ERR_SHAPE, ERR_DTYPE
+ * @throws ERR_SHAPE, ERR_DTYPE; ERR_UNSUPPORTED with perSample for rows that not every sample adds
  */
 export const addRows: (x: Arg, rows: Arg) => Value = defineOwn('addRows', (f, x: Arg, rows: Arg) => {
   const out = f.buffer(x.shape, x.dtype);
