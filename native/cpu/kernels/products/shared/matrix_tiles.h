@@ -5,8 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
+#include "cpu/choice.h"
 #include "cpu/kernels/products/shared/half_words.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -16,8 +15,7 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 inline bool has_matrix_tiles() {
   static const bool has = [] {
     constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-    const char* forced = std::getenv("ORTHOKIT_CPU");
-    return !(forced && *forced) && has_pairs() && __builtin_cpu_supports("amx-bf16") &&
+    return !names_avx512() && has_pairs() && __builtin_cpu_supports("amx-bf16") &&
            syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
   }();
   return has;
