@@ -103,22 +103,13 @@ class AttentionForward {
   T* log_sums_;
 };
 
-template <class S, class T>
-void run_attention(const Attention& op, const AttentionHeads& h, Stream& stream) {
-  const AttentionForward<S, T> forward(op, h);
-  const Slots slots(stream, AttentionForward<S, T>::scratch(h));
-  for_query_parts(stream, h, [&](int64_t b, int64_t head, int64_t first, int64_t last) {
-    slots.borrow([&](double* slot) { forward.run(b, head, first, last, slot); });
-  });
-}
-
 }  // namespace
 
 void attention(const Attention& op, Stream& stream) {
   const AttentionHeads h = heads_of(op);
-  if (attention_dtype(op) == Dtype::kF64) return run_attention<double, double>(op, h, stream);
-  if (attention_dtype(op) == Dtype::kF32) return run_attention<float, float>(op, h, stream);
-  visit_half(attention_dtype(op), [&]<class S>() { run_attention<S, float>(op, h, stream); });
+  visit_attention(attention_dtype(op), [&]<class S, class T>() {
+    for_query_parts(stream, h, AttentionForward<S, T>(op, h));
+  });
 }
 ORTHOKIT_KERNEL(Attention, attention);
 

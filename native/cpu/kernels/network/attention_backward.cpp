@@ -181,10 +181,8 @@ void run_attention_backward(const AttentionBackward& op, const AttentionHeads& h
 
 void attention_backward(const AttentionBackward& op, Stream& stream) {
   const AttentionHeads h = heads_of(op);
-  const Dtype dtype = attention_dtype(op);
-  if (dtype == Dtype::kF64) return run_attention_backward<double, double>(op, h, stream);
-  if (dtype == Dtype::kF32) return run_attention_backward<float, float>(op, h, stream);
-  visit_half(dtype, [&]<class S>() { run_attention_backward<S, float>(op, h, stream); });
+  visit_attention(attention_dtype(op),
+                  [&]<class S, class T>() { run_attention_backward<S, T>(op, h, stream); });
 }
 ORTHOKIT_KERNEL(AttentionBackward, attention_backward);
 

@@ -121,23 +121,13 @@ class AttentionTangents {
   const int64_t padded_;  // elements of a head in scratch memory
 };
 
-template <class S, class T>
-void run_attention_tangent(const AttentionTangent& op, const AttentionHeads& h, Stream& stream) {
-  const AttentionTangents<S, T> tangents(op, h);
-  const Slots slots(stream, AttentionTangents<S, T>::scratch(h));
-  for_query_parts(stream, h, [&](int64_t b, int64_t head, int64_t first, int64_t last) {
-    slots.borrow([&](double* slot) { tangents.run(b, head, first, last, slot); });
-  });
-}
-
 }  // namespace
 
 void attention_tangent(const AttentionTangent& op, Stream& stream) {
   const AttentionHeads h = heads_of(op);
-  const Dtype dtype = attention_dtype(op);
-  if (dtype == Dtype::kF64) return run_attention_tangent<double, double>(op, h, stream);
-  if (dtype == Dtype::kF32) return run_attention_tangent<float, float>(op, h, stream);
-  visit_half(dtype, [&]<class S>() { run_attention_tangent<S, float>(op, h, stream); });
+  visit_attention(attention_dtype(op), [&]<class S, class T>() {
+    for_query_parts(stream, h, AttentionTangents<S, T>(op, h));
+  });
 }
 ORTHOKIT_KERNEL(AttentionTangent, attention_tangent);
 

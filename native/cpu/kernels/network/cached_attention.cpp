@@ -155,9 +155,7 @@ void run_heads(const CachedAttention& op, Stream& stream) {
 }  // namespace
 
 void cached_attention(const CachedAttention& op, Stream& stream) {
-  if (op.qkv.dtype == Dtype::kF64) return run_heads<double, double>(op, stream);
-  if (op.qkv.dtype == Dtype::kF32) return run_heads<float, float>(op, stream);
-  visit_half(op.qkv.dtype, [&]<class S>() { run_heads<S, float>(op, stream); });
+  visit_attention(op.qkv.dtype, [&]<class S, class T>() { run_heads<S, T>(op, stream); });
 }
 ORTHOKIT_KERNEL(CachedAttention, cached_attention);
 

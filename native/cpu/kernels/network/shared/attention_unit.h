@@ -86,18 +86,30 @@ HeadRows<T> tile_rows(const S* x, int64_t stride, int64_t rows, int64_t size, T*
 // With few heads, threads share the queries of each, in parts by the shape alone.
 inline constexpr int64_t kEnoughUnits = 16;
 
-// body(sequence, head, first query, one past the last) for parts of whole tiles of queries, on all
-// threads. No sum crosses tiles of queries, so that it does not matter how many a part has.
-template <class Body>
-void for_query_parts(Stream& stream, const AttentionHeads& h, Body&& body) {
+// Runs `work` on all threads, (sequence, head, first query, one past the last, its scratch memory),
+// for parts of whole tiles of queries. No sum crosses tiles of queries, so that it does not matter
+// how many a part has.
+template <class Work>
+void for_query_parts(Stream& stream, const AttentionHeads& h, const Work& work) {
   const int64_t tiles = (h.queries + kTilePlaces - 1) / kTilePlaces, pairs = h.batch * h.heads;
   if (tiles == 0 || pairs == 0) return;
   const int64_t wanted = std::clamp<int64_t>((kEnoughUnits + pairs - 1) / pairs, 1, tiles),
                 each = (tiles + wanted - 1) / wanted, parts = (tiles + each - 1) / each;
+  const Slots slots(stream, Work::scratch(h));
   stream.parallel(pairs * parts, [&](int64_t unit) {
-    const int64_t pair = unit / parts, first = unit % parts * each * kTilePlaces;
-    body(pair / h.heads, pair % h.heads, first, std::min(h.queries, first + each * kTilePlaces));
+    const int64_t pair = unit / parts, first = unit % parts * each * kTilePlaces,
+                  last = std::min(h.queries, first + each * kTilePlaces);
+    slots.borrow(
+        [&](double* slot) { work.run(pair / h.heads, pair % h.heads, first, last, slot); });
   });
+}
+
+// f.operator()<S, T>() with the type of tensors of this dtype, and with the arithmetic's.
+template <class F>
+void visit_attention(Dtype dtype, F&& f) {
+  if (dtype == Dtype::kF64) return f.template operator()<double, double>();
+  if (dtype == Dtype::kF32) return f.template operator()<float, float>();
+  visit_half(dtype, [&]<class S>() { f.template operator()<S, float>(); });
 }
 
 inline constexpr double kLog2E = 1.4426950408889634, kLn2 = 0.69314718055994531;
