@@ -5,7 +5,7 @@ const combined = (name: string, factor: 1 | -1) =>
   defineOwn(name, (f, x: Arg, y: Arg) => {
     const out = f.buffer(x.shape, x.dtype);
     f.combine(out, [tensorOf(x), tensorOf(y)], [1, factor]);
-    const ofY: Part = { x: y, back: factor === 1 ? 'same' : (v, to) => f.combine(to, [v], [-1]) };
+    const ofY: Part = factor === 1 ? { x: y, back: 'same' } : { x: y, back: (v, to) => f.combine(to, [v], [-1]) };
     return ruleOf(f, out, ofY, { x, back: 'same' });
   });
 

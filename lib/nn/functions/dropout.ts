@@ -27,5 +27,5 @@ export const dropout: (x: Arg, options: DropoutOptions) => Value = defineOwn('dr
   const drop = place && rate > 0 && ((v: Tensor, to: Tensor) => f.ops.dropout({ x: v, out: to, rate, ...place }));
   if (drop) drop(tensorOf(x), out);
   else f.ops.copy({ x: [tensorOf(x)], out: [out] });
-  return ruleOf(f, out, { x, back: drop || 'same', over: true });
+  return ruleOf(f, out, drop ? { x, back: drop, over: true } : { x, back: 'same' });
 });

@@ -1,5 +1,5 @@
 import { readOptions, type Schema, word } from '../../core/schema.ts';
-import { defineOwn, type Part, ruleOf } from '../tape/define.ts';
+import { defineOwn, type Product, ruleOf } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 /** Options of {@link gelu}. */
@@ -19,6 +19,6 @@ export const gelu: (x: Arg, options?: GeluOptions) => Value = defineOwn('gelu', 
   const input = tensorOf(x);
   const out = f.buffer(x.shape, x.dtype);
   f.ops.gelu({ x: input, out, form });
-  const back: Part['back'] = (grad, to, beta) => f.ops.geluBackward({ grad, x: input, out: to, form, beta });
+  const back: Product = (grad, to, beta) => f.ops.geluBackward({ grad, x: input, out: to, form, beta });
   return ruleOf(f, out, { x, back, over: true, adds: 'both' });
 });

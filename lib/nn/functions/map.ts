@@ -1,5 +1,5 @@
 import { oneOf, refusal, shown } from '../../core/errors.ts';
-import { defineOwn, type Part, ruleOf } from '../tape/define.ts';
+import { defineOwn, type Product, ruleOf } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 const words: readonly MapWord[] = ['relu', 'tanh', 'sigmoid', 'silu', 'softplus', 'exp', 'log'];
@@ -13,7 +13,7 @@ const mapped = (name: string) =>
     const input = tensorOf(x);
     const out = f.buffer(x.shape, x.dtype);
     f.ops.map({ x: [input], out: [out], function: word });
-    const back: Part['back'] = (grad, to, beta) =>
+    const back: Product = (grad, to, beta) =>
       f.ops.mapBackward({ grad: [grad], x: [input], out: [to], function: word, beta });
     return ruleOf(f, out, { x, back, over: true, adds: 'both' });
   });

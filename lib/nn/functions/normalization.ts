@@ -1,5 +1,5 @@
 import type { Tensor } from '../../core/tensor.ts';
-import { ruleOf } from '../tape/define.ts';
+import { tangentOf } from '../tape/define.ts';
 import type { TapeFrame } from '../tape/frame.ts';
 import type { Rule } from '../tape/rule.ts';
 import { type Arg, tensorOf } from '../tape/value.ts';
@@ -31,7 +31,9 @@ export function ruleOfNorm(
     f.ops.scaleAxis({ x: to, scale: w, out: to });
   };
   return {
-    ...ruleOf(f, out, { x, along }, { x: weight, along: (dw, to) => run(dw, to) }, rowsAdded(f, bias)),
+    out,
+    inputs: [x, weight, bias],
+    tangent: tangentOf(f, () => [{ x, along }, { x: weight, along: (dw, to) => run(dw, to) }, rowsAdded(f, bias)]),
     backward: (grad, to) =>
       to.addAll([x, weight, bias], ([gradX, gradWeight, gradBias], [betaX = 0, betaWeight = 0, betaBias = 0]) =>
         runBack({ grad, weight: w, gradX, betaX, gradWeight, betaWeight, ...(bias && { gradBias, betaBias }) }),

@@ -77,48 +77,89 @@ export const defineOwn = <A extends unknown[]>(
   body: (frame: TapeFrame, ...args: A) => Rule,
 ): ((...args: A) => Value) => defined(name, body, false);
 
-/** How a result depends on one input: its derivative by x, times a tensor. */
-export interface Part {
+/** to = the derivative of a result by one input, times v, + beta · to; beta is 1 only for what adds. */
+export type Product = (v: Tensor, to: Tensor, beta: 0 | 1) => void;
+
+/** How the tangent of a result depends on that of one input. */
+interface Along {
   readonly x: Arg | undefined;
-  /** to = the gradient of x, `grad` that of the result; `'same'` where it is `grad`. */
-  readonly back?: ((grad: Tensor, to: Tensor, beta: 0 | 1) => void) | 'same';
-  /** to = the tangent of the result along that of x. Default: like `back`, where the derivative is symmetric. */
-  readonly along?: (dx: Tensor, to: Tensor, beta: 0 | 1) => void;
-  /** The gradient of each sample, `[samples, …]`. Default: perSample is refused. */
-  readonly perSample?: (grad: Tensor, to: Tensor, samples: number) => void;
-  /** The calls that add, to = result + beta · to: `back`, or both. Default: neither, and beta is 0. */
-  readonly adds?: 'back' | 'both';
+  /** `'same'` where the tangent goes on as it is. */
+  readonly along: Product | 'same';
+  /** `'both'`: `along` adds. */
+  readonly adds?: 'back' | 'both' | undefined;
+}
+
+/** An input whose gradient is that of the result. */
+interface SamePart {
+  readonly x: Arg | undefined;
+  readonly back: 'same';
+}
+
+interface ProductPart {
+  readonly x: Arg | undefined;
+  /** to = the gradient of x, v that of the result. */
+  readonly back: Product;
+  /** to = the tangent of the result along v, that of x. Default: like `back`, where the derivative is symmetric. */
+  readonly along?: Product;
   /** True: `back` may write over the gradient that came in. Default: false. */
   readonly over?: boolean;
 }
+
+interface WrittenPart extends ProductPart {
+  readonly adds?: undefined;
+}
+
+interface AddedPart extends ProductPart {
+  /** The products that add: `back`, or both. */
+  readonly adds: 'back' | 'both';
+  /** The gradient of each sample, `[samples, …]`. Default: perSample is refused. */
+  readonly perSample?: (grad: Tensor, to: Tensor, samples: number) => void;
+}
+
+/** How a result depends on one input. */
+export type Part = SamePart | WrittenPart | AddedPart;
 
 /** @internal The rule of a result by its parts. */
 export const ruleOf = (f: TapeFrame, out: Tensor, ...parts: readonly Part[]): Rule => ({
   out,
   inputs: parts.map(({ x }) => x),
   backward: (grad, to) => {
-    for (const { x, back, adds, perSample, over } of parts)
+    for (const part of parts) {
+      const { x, back } = part;
       if (back === 'same') to.pass(x, grad);
-      else if (adds) {
+      else if (part.adds) {
+        const { perSample, over } = part;
         const each = perSample && ((dx: Tensor, samples: number) => perSample(grad, dx, samples));
-        to.add(x, (dx, beta) => back!(grad, dx, beta), each, over);
-      } else to.set(x, (dx) => back!(grad, dx, 0), over);
+        to.add(x, (dx, beta) => back(grad, dx, beta), each, over);
+      } else to.set(x, (dx) => back(grad, dx, 0), part.over);
+    }
   },
-  tangent: (d, dout) => {
+  tangent: tangentOf(f, () =>
+    parts.map((part) =>
+      part.back === 'same'
+        ? { x: part.x, along: 'same' }
+        : { x: part.x, along: part.along ?? part.back, adds: part.adds },
+    ),
+  ),
+});
+
+/** @internal The tangent of a result: the sum of what its inputs add. */
+export const tangentOf =
+  (f: TapeFrame, parts: () => readonly Along[]): NonNullable<Rule['tangent']> =>
+  (d, dout) => {
     let beta: 0 | 1 = 0;
-    for (const { x, back, along = back, adds } of parts) {
+    for (const { x, along, adds } of parts()) {
       const dx = d(x);
       if (!dx) continue;
-      if (along !== 'same' && (beta === 0 || adds === 'both')) along!(dx, dout, beta);
+      if (along !== 'same' && (beta === 0 || adds === 'both')) along(dx, dout, beta);
       else {
         const term = along === 'same' ? dx : f.scratch(dout.shape, dout.dtype);
-        if (along !== 'same') along!(dx, term, 0);
+        if (along !== 'same') along(dx, term, 0);
         f.combine(dout, beta === 0 ? [term] : [dout, term], beta === 0 ? [1] : [1, 1]);
       }
       beta = 1;
     }
-  },
-});
+  };
 
 /** @internal A loss: f64[1], with a number as its gradient. */
 export const defineLoss = <A extends unknown[]>(
