@@ -3,14 +3,13 @@
 // compared in every run. On several threads PyTorch multiplies explicitly: its fused attention was seen to be wrong there.
 // usage: node scripts/peers/attention.mjs [--threads n] [--seconds n] [batch,heads,places,size,causal|none …]
 // ORTHOKIT_PYTHON names the interpreter (default /usr/bin/python3).
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { Device, ops, Tensor } from 'orthokit';
-import { here, median, python } from './turns.mjs';
+import { clockOf, startPeer } from './peer.mjs';
+import { median } from './turns.mjs';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -29,13 +28,9 @@ const seconds = Number(options.seconds);
 const device = Device.open('cpu', { threads });
 const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-attention-'));
 
-/** Milliseconds: of the processor on one thread, which neighbours do not lengthen, else of the clock. */
-function spent() {
-  const { user, system } = process.cpuUsage();
-  return threads === 1 ? (user + system) / 1e3 : performance.now();
-}
+const spent = clockOf(threads);
 
-/** What half of the rounds are below, and a tenth of them. */
+/** The median of the rounds, and the time that a tenth of them are below. */
 const figures = (times) => [median(times), times.toSorted((a, b) => a - b)[Math.floor(times.length / 10)]];
 
 /** The largest distance by the largest number. */
@@ -67,16 +62,9 @@ async function raceOne(name) {
   const own = work(batch, heads, places, size, name.split(',')[4]);
   const file = (part) => path.join(folder, part);
   for (const part of ['qkv', 'grad']) writeFileSync(file(part), await own[part].read());
-  const peer = spawn(python, [here('attention_peer.py'), name, options.threads, folder], {
-    env: { ...process.env, OMP_NUM_THREADS: options.threads, OPENBLAS_NUM_THREADS: options.threads },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const peer = startPeer('attention_peer.py', [name, threads, folder], threads);
   const calls = Math.ceil(1e8 / (batch * heads * places * places * size));
-  const lines = createInterface({ input: peer.stdout })[Symbol.asyncIterator]();
-  const ask = async (word) => {
-    peer.stdin.write(`${word} ${word === 'save' ? 1 : calls}\n`);
-    return Number((await lines.next()).value);
-  };
+  const ask = (word) => peer.ask(`${word} ${word === 'save' ? 1 : calls}`);
   // Several calls a round, as a network makes them: to wait for one short call costs as much as it does.
   const ours = async (run) => {
     const start = spent();
@@ -103,7 +91,7 @@ async function raceOne(name) {
         `ratio ${(low / peerLow).toFixed(3)} (${(middle / peerMiddle).toFixed(3)}), ${times[0].length} rounds, apart by ${errors.at(-1).toExponential(1)}`,
     );
   }
-  peer.stdin.end();
+  await peer.end();
   if (Math.max(...errors) > 1e-5) throw new Error(`${name}: results differ`);
 }
 

@@ -2,12 +2,10 @@
 // kernels over themselves and autograd, in its better layout, on one thread, in turns: a child process runs PyTorch, this one
 // orthokit. Results are compared first. Prints a line each: milliseconds of both, the least and the median of their turns, and
 // their ratio.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { Device, Tensor } from 'orthokit';
 import { convOrthLoss } from 'orthokit/nn';
+import { clockOf, least, startPeer } from './peer.mjs';
+import { median } from './turns.mjs';
 
 /** Outputs, channels, side of a kernel, stride: layers of ResNets and of a small network. */
 const cases = [
@@ -24,26 +22,8 @@ const cases = [
 ];
 const seconds = Number(process.argv[2] ?? 2);
 
-const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...env } = process.env;
-const child = spawn('/usr/bin/python3', [path.join(import.meta.dirname, 'conv_orth_peer.py')], {
-  env,
-  stdio: ['pipe', 'pipe', 'inherit'],
-});
-const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-const ask = async (request) => {
-  child.stdin.write(`${JSON.stringify(request)}\n`);
-  const { value, done } = await lines.next();
-  if (done) throw new Error('the peer has ended');
-  return JSON.parse(value);
-};
-
-/** CPU time of the process, in milliseconds: neighbours do not lengthen it. */
-const spent = () => {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e3;
-};
-const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
-const least = (values) => Math.min(...values);
+const peer = startPeer('conv_orth_peer.py');
+const spent = clockOf();
 
 const device = Device.open('cpu', { threads: 1 });
 for (const [outputs, channels, side, stride] of cases) {
@@ -51,9 +31,9 @@ for (const [outputs, channels, side, stride] of cases) {
   const kernel = Tensor.randn(device, shape, { seed: 1 });
   const gradOut = Tensor.zeros(device, shape);
   const data = async (tensor) => Buffer.from((await tensor.read()).buffer).toString('base64');
-  await ask({ shape, stride, data: await data(kernel) });
+  await peer.ask({ shape, stride, data: await data(kernel) });
   const { loss } = await convOrthLoss(kernel, { stride, gradOut });
-  const { error } = await ask({ loss, gradient: await data(gradOut) });
+  const { error } = await peer.ask({ loss, gradient: await data(gradOut) });
   if (error > 1e-5) throw new Error(`${shape}: a difference of ${error}`);
   const repeats = outputs < 64 ? 20 : 3;
   const [ours, theirs] = [[], []];
@@ -61,7 +41,7 @@ for (const [outputs, channels, side, stride] of cases) {
     const start = spent();
     for (let i = 0; i < repeats; ++i) await convOrthLoss(kernel, { stride, gradOut });
     ours.push((spent() - start) / repeats);
-    theirs.push((await ask({ repeats })).milliseconds);
+    theirs.push((await peer.ask({ repeats })).milliseconds);
   }
   console.log(
     `${outputs} × ${channels}, ${side} × ${side}, stride ${stride}: ${least(ours).toFixed(2)} ms against ` +
@@ -70,6 +50,5 @@ for (const [outputs, channels, side, stride] of cases) {
   );
   for (const tensor of [kernel, gradOut]) tensor.dispose();
 }
-child.stdin.end();
-await once(child, 'exit');
+await peer.end();
 await device.close();

@@ -1,18 +1,9 @@
 """The side of PyTorch of conv-orth.mjs: a request a line, an answer a line."""
-import base64
-import json
-import sys
-import time
-
 import torch
+from torch_lines import answer_lines, least, tensor
 
 torch.set_num_threads(1)
 works, exact = [], None
-
-
-def tensor(text, shape):
-    """Channels last in memory, channels second in shape."""
-    return torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.float32).reshape(shape).permute(0, 3, 1, 2)
 
 
 def solver(kernel, stride):
@@ -50,19 +41,10 @@ def check(request):
     return {"error": max(errors)}
 
 
-def timed(work, repeats):
-    start = time.process_time()
-    for _ in range(repeats):
-        work()
-    return (time.process_time() - start) / repeats * 1e3
-
-
-for line in sys.stdin:
-    request = json.loads(line)
+def answer(request):
     if "data" in request:
-        answer = prepare(request)
-    elif "gradient" in request:
-        answer = check(request)
-    else:
-        answer = {"milliseconds": min(timed(work, request["repeats"]) for work in works)}
-    print(json.dumps(answer), flush=True)
+        return prepare(request)
+    return check(request) if "gradient" in request else least(works, request["repeats"])
+
+
+answer_lines(answer)

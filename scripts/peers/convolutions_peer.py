@@ -1,18 +1,9 @@
 """The side of PyTorch of convolutions.mjs: a request a line, an answer a line."""
-import base64
-import json
-import sys
-import time
-
 import torch
+from torch_lines import answer_lines, least, tensor
 
 torch.set_num_threads(1)
 works, results = [], []
-
-
-def tensor(text, shape):
-    """Channels last in memory, channels second in shape."""
-    return torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.float32).reshape(shape).permute(0, 3, 1, 2)
 
 
 def prepare(request):
@@ -44,19 +35,11 @@ def check(request):
     return {"error": ((ours.double() - exact).abs().max() / exact.abs().max()).item()}
 
 
-def timed(work, repeats):
-    start = time.process_time()
-    for _ in range(repeats):
-        work()
-    return (time.process_time() - start) / repeats * 1e3
-
-
-def race(request):
-    return {"milliseconds": min(timed(work, request["repeats"]) for work in works[request["kind"]])}
+def answer(request):
+    if "data" in request:
+        return prepare(request)
+    return check(request) if "check" in request else least(works[request["kind"]], request["repeats"])
 
 
 with torch.no_grad():
-    for line in sys.stdin:
-        request = json.loads(line)
-        answer = prepare if "data" in request else check if "check" in request else race
-        print(json.dumps(answer(request)), flush=True)
+    answer_lines(answer)

@@ -1,5 +1,5 @@
 // node scripts/peers/network-costs.mjs [seconds]
-// What a training step of a GPT of letters (4 blocks of 128, 4 heads, 64 letters, batches of 12, AdamW) costs on one thread
+// Costs of a training step of a GPT of letters (4 blocks of 128, 4 heads, 64 letters, batches of 12, AdamW) on one thread
 // beside its arithmetic, a line of JSON each: milliseconds until JavaScript has queued it; bytes that are live, and in how many
 // steps they change; bytes and CPU time with `recompute`, and CPU time with adapters of rank 8 alone, as shares of the plain
 // step, turn by turn; how late the event loop is while it trains, and while it does not.
@@ -9,6 +9,7 @@ import { setTimeout } from 'node:timers/promises';
 import { AdamW, Device, Tensor } from 'orthokit';
 import * as nn from 'orthokit/nn';
 import { Gpt } from '../../examples/gpt/model.mjs';
+import { clockOf, least } from './peer.mjs';
 import { median } from './turns.mjs';
 
 const seconds = Number(process.argv[2] ?? 10);
@@ -52,11 +53,7 @@ const racers = {
   lora: training(adapters, (added) => lossOf(nn.join(base, added))),
 };
 
-/** CPU time of the process in milliseconds. */
-const spent = () => {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e3;
-};
+const spent = clockOf();
 const times = Object.fromEntries(Object.keys(racers).map((name) => [name, []]));
 for (const end = Date.now() + 1e3 * seconds; Date.now() < end || times.plain.length < 7; )
   for (const [name, { step }] of Object.entries(racers)) {
@@ -65,7 +62,6 @@ for (const end = Date.now() + 1e3 * seconds; Date.now() < end || times.plain.len
     await device.synchronize();
     times[name].push((spent() - start) / 4);
   }
-const least = (values) => Math.min(...values);
 const share = (name, of) => Number((of(times[name]) / of(times.plain)).toFixed(3));
 for (const name of ['recompute', 'lora'])
   console.log(
@@ -111,7 +107,7 @@ const alone = Device.open('cpu', { threads: 1 });
   console.log(JSON.stringify({ what: 'live bytes', megabytes, changes }));
   const late = () => Number((delay.percentile(99) / 1e6 - 1).toFixed(2));
   const p99_ms = late();
-  // What the machine alone makes of a loop that has nothing to do.
+  // The lag that the machine alone makes, of a loop that has nothing to do.
   delay.reset();
   delay.enable();
   await setTimeout(3000);

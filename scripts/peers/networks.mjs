@@ -6,12 +6,9 @@
 // wrong there. Prints the least and the median of turns: CPU time on one thread, else of the clock.
 // usage: node scripts/peers/networks.mjs [--threads n] [--seconds n] [gpt|gpt-bf16|cnn …]
 // ORTHOKIT_PYTHON names the interpreter (default /usr/bin/python3).
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { AdamW, Device, saveTensors, Tensor } from 'orthokit';
 import * as nn from 'orthokit/nn';
@@ -19,7 +16,8 @@ import { Cnn } from '../../examples/digits/cnn.mjs';
 import { classes, loadDigits, pixels } from '../../examples/digits/data.mjs';
 import { Gpt } from '../../examples/gpt/model.mjs';
 import { loadText, windows } from '../../examples/gpt/text.mjs';
-import { here, median, python } from './turns.mjs';
+import { clockOf, least, startPeer } from './peer.mjs';
+import { median } from './turns.mjs';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -65,11 +63,7 @@ const networks = {
   },
 };
 
-/** Milliseconds: of the processor on one thread, which neighbours do not lengthen, else of the clock. */
-function spent() {
-  const { user, system } = process.cpuUsage();
-  return threads === 1 ? (user + system) / 1e3 : performance.now();
-}
+const spent = clockOf(threads);
 
 async function race(name, folder) {
   const [kind, products] = name.split('-');
@@ -79,23 +73,10 @@ async function race(name, folder) {
   for (const [i, batch] of data.entries())
     for (const [j, numbers] of batch.entries()) writeFileSync(path.join(folder, `${i}-${j}`), numbers);
 
-  const { OPENBLAS_CORETYPE: _, OPENBLAS_L2_SIZE: __, ...env } = process.env;
-  const words = [here('networks_peer.py'), kind, options.threads, folder, JSON.stringify({ shapes, batches, lr })];
-  const peer = spawn(python, words, {
-    env: { ...env, OMP_NUM_THREADS: options.threads, OPENBLAS_NUM_THREADS: options.threads },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const lines = createInterface({ input: peer.stdout })[Symbol.asyncIterator]();
-  const answer = async () => {
-    const { value, done } = await lines.next();
-    if (done) throw new Error('the peer has ended');
-    return JSON.parse(value);
-  };
-  const { exact } = await answer();
-  const theirs = () => {
-    peer.stdin.write(`${steps}\n`);
-    return answer();
-  };
+  const words = [kind, threads, folder, JSON.stringify({ shapes, batches, lr })];
+  const peer = startPeer('networks_peer.py', words, threads);
+  const { exact } = await peer.answer();
+  const theirs = () => peer.ask(steps);
 
   const optimizer = new AdamW(nn.parameters(model), { lr, weightDecay: 0.01 });
   const step = nn.valueAndGrad((m, x, y) => nn.crossEntropy(m.forward(x), y), { products });
@@ -116,8 +97,7 @@ async function race(name, folder) {
   const turns = [];
   for (const end = Date.now() + 1e3 * seconds; Date.now() < end || turns.length < 7; )
     turns.push([await ours(), await theirs()]);
-  peer.stdin.end();
-  await once(peer, 'exit');
+  await peer.end();
   await device.close();
 
   const [a, b] = [0, 1].map((side) => turns.flatMap((turn) => turn[side].losses));
@@ -125,10 +105,10 @@ async function race(name, folder) {
   const apart = a.map((loss, i) => Math.abs(loss - b[i]));
   // The first turns warm up.
   const times = [0, 1].map((side) => turns.slice(2).map((turn) => turn[side].milliseconds));
-  const [[least, middle], [peerLeast, peerMiddle]] = times.map((side) => [Math.min(...side), median(side)]);
+  const [[low, middle], [peerLow, peerMiddle]] = times.map((side) => [least(side), median(side)]);
   console.log(
-    `${name}, ${threads === 1 ? 'one thread' : `${threads} threads`}: ${least.toFixed(2)} (${middle.toFixed(2)}) ms, PyTorch ` +
-      `${peerLeast.toFixed(2)} (${peerMiddle.toFixed(2)}), ratio ${(least / peerLeast).toFixed(3)} ` +
+    `${name}, ${threads === 1 ? 'one thread' : `${threads} threads`}: ${low.toFixed(2)} (${middle.toFixed(2)}) ms, PyTorch ` +
+      `${peerLow.toFixed(2)} (${peerMiddle.toFixed(2)}), ratio ${(low / peerLow).toFixed(3)} ` +
       `(${(middle / peerMiddle).toFixed(3)}), ${turns.length} turns of ${steps} steps; losses ${a[0].toFixed(4)} to ` +
       `${a.at(-1).toFixed(4)}, apart by at most ${Math.max(...apart).toExponential(1)} in ${apart.length} steps, the first from f64 by ` +
       `${from64.map((distance) => distance.toExponential(1)).join(' and ')}`,
