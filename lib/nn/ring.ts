@@ -62,7 +62,7 @@ export class Ring {
   readonly #owned: Owned<Tensor>;
   readonly #positions: Tensor;
   readonly #caches: Cache[];
-  /** How many places each stream has had. */
+  /** The number of places that each stream has had. */
   readonly #counts: number[];
   /** {@link Ring.places} of more than one. */
   #places: Tensor | undefined;
@@ -94,7 +94,7 @@ export class Ring {
     return this.#disposed;
   }
 
-  /** i32`[streams]`: how many places each stream has had, which is the place of its next one. */
+  /** i32`[streams]`: the number of places that each stream has had, which is the place of its next one. */
   get positions(): Tensor {
     return this.#positions;
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// How many letters a second the GPT of examples/gpt writes: one stream and 64, drawn on the device; what the processor and
-// what JavaScript alone take for a step. One thread computes, and JavaScript queues beside it.
+// Letters a second that the GPT of examples/gpt writes: one stream and 64, drawn on the device; and the processor's time for
+// a step. One thread computes, and JavaScript queues beside it.
 // usage: node scripts/peers/generation.mjs [--rounds n] [--length n] [--topK n] [streams …]
 import { parseArgs } from 'node:util';
 import { Device } from 'orthokit';

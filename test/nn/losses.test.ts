@@ -1,5 +1,5 @@
 // Devices: cpu, cuda
-// What crossEntropy and sample do beside what all functions do: options, and draws.
+// Options of crossEntropy, and draws of sample, beside all that functions share.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';

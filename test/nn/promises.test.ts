@@ -1,5 +1,5 @@
 // Devices: cpu, cuda
-// What is promised of training: memory that stays, numbers that are kept in order, messages that say where.
+// Promises of training: memory that stays, numbers that are kept in order, messages that say where.
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';

@@ -44,7 +44,7 @@ struct RowTopK {
 
   bool draws() const { return noise == TopNoise::kGumbel && temperature > 0; }
   int64_t count() const { return row_length(index); }
-  // How many elements of a row take part.
+  // The number of elements of a row that take part.
   int64_t candidates() const {
     const int64_t columns = row_length(x);
     return among > 0 && among < columns ? among : columns;
