@@ -96,19 +96,19 @@ struct CachedAttention {
   }
 };
 
-// The new places of a stream, and what they find there.
+// The new places of a stream, and what they find there: on every backend.
 struct NewPlaces {
   int64_t begin, count;  // places before them; those of qkv that are new
   // Places that the cache holds once the i-th place of qkv has come.
-  int64_t seen(int64_t i, int64_t room) const {
+  constexpr int64_t seen(int64_t i, int64_t room) const {
     return std::min(begin + std::min(i + 1, count), room);
   }
-  int32_t end() const {
+  constexpr int32_t end() const {
     return int32_t(std::min<int64_t>(begin + count, std::numeric_limits<int32_t>::max()));
   }
-  int64_t slot(int64_t i, int64_t room) const { return (begin + i) % room; }
+  constexpr int64_t slot(int64_t i, int64_t room) const { return (begin + i) % room; }
 };
-inline NewPlaces new_places(int32_t position, const int32_t* length, int64_t places) {
+constexpr NewPlaces new_places(int32_t position, const int32_t* length, int64_t places) {
   return {std::max<int64_t>(position, 0), length ? counted_keys(*length, places) : places};
 }
 

@@ -9,27 +9,19 @@ namespace orthokit::cuda {
 
 // The new places of streams, on the device.
 struct StreamPlaces {
-  const int *positions, *lengths;
+  const int32_t *positions, *lengths;
   int places;
-  __device__ __forceinline__ int64_t begin(int64_t b) const {
-    return positions[b] > 0 ? positions[b] : 0;
-  }
-  __device__ __forceinline__ int count(int64_t b) const {
-    const int length = lengths ? lengths[b] : places;
-    return length < 0 ? 0 : length < places ? length : places;
+  __device__ __forceinline__ NewPlaces of(int64_t b) const {
+    return new_places(positions[b], lengths ? lengths + b : nullptr, places);
   }
 };
 
 struct NextPositions {
   StreamPlaces places;
-  int* next;
+  int32_t* next;
   template <int N>
   __device__ void operator()(int64_t, int64_t at) const {
-    constexpr int64_t kMost = 0x7fffffff;
-    for (int64_t b = at; b < at + N; ++b) {
-      const int64_t end = places.begin(b) + places.count(b);
-      next[b] = int(end < kMost ? end : kMost);
-    }
+    for (int64_t b = at; b < at + N; ++b) next[b] = places.of(b).end();
   }
 };
 
@@ -65,16 +57,16 @@ class CachedHead {
         values_(w_.values + pair * w_.size * w_.room) {}
 
   __device__ void run() const {
-    const int64_t begin = w_.places.begin(b_), stride = (w_.h.heads + 2 * w_.h.kv_heads) * w_.size;
-    const int count = w_.places.count(b_), group = int(w_.h.heads / w_.h.kv_heads);
+    const NewPlaces places = w_.places.of(b_);
+    const int64_t stride = (w_.h.heads + 2 * w_.h.kv_heads) * w_.size;
+    const int count = int(places.count), group = int(w_.h.heads / w_.h.kv_heads);
     const S* place = w_.qkv + b_ * w_.h.queries * stride;
     S* out = w_.out + b_ * w_.h.queries * w_.h.heads * w_.size;
     for (int i = 0; i < (w_.out ? w_.places.places : count); ++i, place += stride) {
-      if (i < count) append(place, int((begin + i) % w_.room));
+      if (i < count) append(place, int(places.slot(i, w_.room)));
       if (!w_.out) continue;
       __syncthreads();  // the cache is complete
-      const int64_t all = begin + (i < count ? i + 1 : count);
-      const int seen = int(all < w_.room ? all : w_.room);
+      const int seen = int(places.seen(i, w_.room));
       for (int k = 0; k < group; ++k) {
         const int at = (kv_head_ * group + k) * w_.size;
         attend(place + at, seen, out + i * w_.h.heads * w_.size + at);

@@ -51,7 +51,7 @@ struct AttentionHeads {
   }
 };
 
-inline int64_t counted_keys(int32_t length, int64_t keys) {
+constexpr int64_t counted_keys(int32_t length, int64_t keys) {
   return std::clamp<int64_t>(length, 0, keys);
 }
 
