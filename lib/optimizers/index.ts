@@ -24,6 +24,7 @@ export {
   type CombinePart,
   combine,
 } from './combine.ts';
+export { DiffGrad, type DiffGradOptions } from './diff-grad.ts';
 export { HybridAuON, type HybridAuONOptions } from './hybrid-auon.ts';
 export { Lion, type LionOptions } from './lion.ts';
 export { Muon, type MuonOptions } from './muon.ts';

@@ -12,6 +12,7 @@ import {
   AuON,
   combine,
   Device,
+  DiffGrad,
   HybridAuON,
   Lion,
   Muon,
@@ -19,13 +20,14 @@ import {
   Tensor,
 } from '../../dist/index.js';
 
-const classes = { SGD, AdamW, AdaGrad, AdaGradNorm, Lion, Muon, AuON, HybridAuON };
+const classes = { SGD, AdamW, AdaGrad, AdaGradNorm, Lion, DiffGrad, Muon, AuON, HybridAuON };
 const own = {
   SGD: { momentum: 0.8, dampening: 0.1 },
   AdamW: { betas: [0.8, 0.95] },
   AdaGrad: { lrDecay: 0.25, eps: 1e-6 },
   AdaGradNorm: { lrDecay: 0.25, eps: 1e-3 },
   Lion: { betas: [0.8, 0.95] },
+  DiffGrad: { betas: [0.8, 0.95] },
   Muon: { momentum: 0.9, shapeScale: 'spectral' },
   AuON: { momentum: 0.9, gamma: 1.25 },
   HybridAuON: { momentum: 0.9, gamma: 1.25 },

@@ -8,6 +8,7 @@ import {
   AdamW,
   AuON,
   Device,
+  DiffGrad,
   HybridAuON,
   Lion,
   Muon,
@@ -107,6 +108,12 @@ const rows: Row[] = [
     'AdaGradNorm',
     (w) => new AdaGradNorm(w, { lr: 1, initialAccumulator: 0.01 }),
     [0.1802102548, 0.2295034089, 1.1611550814],
+  ],
+  [
+    'diffGrad',
+    (w) => new DiffGrad(w, { lr: 0.01 }),
+    [0.4736517434, 0.0999209444, 0.056255732],
+    [0.4736517434, 0.4723851475, 0.0516835441],
   ],
   ['Lion', (w) => new Lion(w, { lr: 1e-4, weightDecay: 0.01 }), [0.4899318191, 0.0933559048, 0.0007477299]],
 ];

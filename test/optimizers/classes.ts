@@ -35,6 +35,7 @@ export const stateOf: Record<string, { moments: number; bytes: number }> = {
   AdaGrad: { moments: 1, bytes: 4 },
   AdaGradNorm: { moments: 0, bytes: 8 + 4 }, // a sum in f64
   Lion: { moments: 1, bytes: 0 },
+  DiffGrad: { moments: 3, bytes: 4 }, // a counter in i32
   Muon: { moments: 1, bytes: 0 },
   AuON: { moments: 1, bytes: 0 },
   HybridAuON: { moments: 1, bytes: 0 },

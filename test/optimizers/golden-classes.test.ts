@@ -7,6 +7,7 @@ import { Device, Tensor } from '../../lib/index.ts';
 import { adagrad } from '../reference/adagrad.ts';
 import { adagradNorm } from '../reference/adagrad-norm.ts';
 import { auon } from '../reference/auon.ts';
+import { diffGrad } from '../reference/diff-grad.ts';
 import { hybridAuon } from '../reference/hybrid-auon.ts';
 import { lion } from '../reference/lion.ts';
 import { muon } from '../reference/muon.ts';
@@ -26,6 +27,7 @@ const references: Record<string, ListReference> = {
       options,
     ),
   Lion: each(lion),
+  DiffGrad: each(diffGrad),
   Muon: each(muon),
   AuON: each(auon),
   HybridAuON: each(hybridAuon),

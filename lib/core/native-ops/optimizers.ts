@@ -297,6 +297,62 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * one diffGrad step on a list of parameters
+   *
+   * ```text
+   * One step of diffGrad (Dubey et al. 2019; the authors' second program, diffGrad_v2.py).
+   *   m ← β₁ m + (1−β₁) g,  r ← sqrt(β₂ r² + (1−β₂) g²),  ξ = 1 / (1 + exp(−|p − g|)),  p ← g
+   *   u = ξ m sqrt(1−β₂ᵗ) / (1−β₁ᵗ) / (r + eps)
+   * The previous gradient p is kept as a copy. Without it, ξ is ½: what the authors' first program
+   * computes where a framework writes each gradient to the memory of the one before.
+   * If the divisor is exactly 0, nothing moves.
+   * Numerics: the state has the root r of the second moment, as in adamw.
+   * Traffic per element, f32: read w, g, m, r, p, write w, m, r, p: 36 bytes; 28 without p.
+   * ```
+   *
+   * - grads must be as many as weights
+   * - masters must be as many as weights, or none
+   * - weights must be floating
+   * - grads must be like weights
+   * - statistics must be f64
+   * - statistics must have three elements a weight
+   * - lr must be finite
+   * - weightDecay must be finite
+   * - momenta must be like weights
+   * - roots must be like weights
+   * - previous must be like weights
+   * - steps must be as many as weights
+   * - steps must be i32[1] each
+   * - beta1 must be in [0, 1)
+   * - beta2 must be in [0, 1)
+   * - eps must not be negative
+   * - masters must be like weights
+   * - masters must be f32, or bf16 for bf16 weights
+   * - guard must be f64[1]
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  diffGrad(
+    device: Device,
+    fields: {
+      /** Read and written. */ weights: readonly Tensor[];
+      /** Read. */ grads: readonly Tensor[];
+      /** Read and written. Default: none. */ masters?: readonly Tensor[] | undefined;
+      /** Read. Default: none. */ guard?: Tensor | undefined;
+      /** Written. Default: none. */ statistics?: Tensor | undefined;
+      /** Read and written. */ momenta: readonly Tensor[];
+      /** Read and written. */ roots: readonly Tensor[];
+      /** Read and written. Default: none. */ previous?: readonly Tensor[] | undefined;
+      /** Read and written. */ steps: readonly Tensor[];
+      /** Default `0`. */ lr?: number | undefined;
+      /** Default `0`. */ weightDecay?: number | undefined;
+      /** Default `decoupled`. */ weightDecayMode?: 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | undefined;
+      /** Default `0.9`. */ beta1?: number | undefined;
+      /** Default `0.999`. */ beta2?: number | undefined;
+      /** Default `1e-8`. */ eps?: number | undefined;
+    },
+  ): void;
+  /**
    * one HybridAuON step on a list of parameters
    *
    * ```text

@@ -185,6 +185,7 @@ function* stepCases() {
       yield `sgd ${step} momenta=${state} steps=i32[1] momentum=0.9${measured}`;
       yield `adamw ${step} momenta=${state} roots=${state} steps=i32[1]${measured}`;
       yield `lion ${step} momenta=${state}${measured}`;
+      yield `diff_grad ${step} momenta=${state} roots=${state} previous=${state} steps=i32[1]${measured}`;
       yield `adagrad ${step} roots=${state} steps=i32[1]${measured}`;
       yield `apply_update ${step}${measured}`;
       yield `adagrad_norm ${step} squares=f64[1] steps=i32[1]${measured}`;

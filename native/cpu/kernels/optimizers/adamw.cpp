@@ -1,22 +1,15 @@
 #include "ops/optimizers/adamw.h"
 
+#include "cpu/kernels/optimizers/shared/adam.h"
 #include "cpu/kernels/optimizers/shared/state.h"
 #include "cpu/kernels/optimizers/shared/step.h"
 #include "math/roots.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-static const math::BiasCorrections* corrections_of(const Adamw& op, Stream& stream) {
-  const double* counts = count_steps(op.steps, stream);
-  auto* corrections = stream.scratch<math::BiasCorrections>(op.steps.count);
-  for (int64_t t = 0; t < op.steps.count; ++t)
-    corrections[t] = math::bias_corrections(op.beta1, op.beta2, counts[t]);
-  return corrections;
-}
-
 void adamw(const Adamw& op, Stream& stream) {
   if (is_held(op.step.guard)) return;
-  const math::BiasCorrections* corrections = corrections_of(op, stream);
+  const math::BiasCorrections* corrections = corrections_of(op.steps, op.beta1, op.beta2, stream);
   run_plain_step(op.step, same_rates(op.step, stream), stream, [&]<class T>(const Block<T>& b) {
     const T correction1 = T(corrections[b.tensor].momentum),
             correction2 = T(corrections[b.tensor].root);

@@ -1,16 +1,9 @@
+#include "cuda/kernels/optimizers/shared/adam.cuh"
 #include "cuda/kernels/optimizers/shared/step.cuh"
 #include "math/roots.h"
 #include "ops/optimizers/adamw.h"
 
 namespace orthokit::cuda {
-
-struct CorrectAdamw {
-  math::BiasCorrections* corrections;
-  double beta1, beta2;
-  __device__ void operator()(int tensor, double t) const {
-    corrections[tensor] = math::bias_corrections(beta1, beta2, t);
-  }
-};
 
 // Reads w, g, m, r and writes w, m, r.
 struct AdamwUpdate {
@@ -50,7 +43,7 @@ static void adamw(const Adamw& op, Stream& stream) {
   const Lists lists(stream,
                     {step.weights, step.grads, step.masters, op.momenta, op.roots, op.steps});
   auto* corrections = stream.scratch<math::BiasCorrections>(op.steps.count + 1);
-  count_steps(step, lists.of(kOwnLists + 2), stream, CorrectAdamw{corrections, op.beta1, op.beta2});
+  count_steps(step, lists.of(kOwnLists + 2), stream, CorrectBias{corrections, op.beta1, op.beta2});
   run_plain_step(step, lists, {.same = step.lr}, stream,
                  AdamwMethod{lists.of(kOwnLists), lists.of(kOwnLists + 1), corrections,
                              MovingAverage(op.beta1), MovingAverage(op.beta2), op.eps});
