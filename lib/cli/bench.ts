@@ -1,5 +1,6 @@
 import type { Device, DeviceKind } from '../core/device.ts';
 import type { Dtype } from '../core/dtypes.ts';
+import type { Name } from '../core/native-ops/calls.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { type Command, command, UsageError } from './command.ts';
 
@@ -66,7 +67,7 @@ async function time(
   wanted: readonly Described[],
   { seconds, small, json }: TimeOptions,
 ): Promise<void> {
-  const { native } = await import('../core/native.ts');
+  const { calls } = await import('../core/native-ops/calls.ts');
   const { name: processor, isa, units } = device.info;
   const results: Result[] = [];
   if (!json) console.log(`${device.kind}: ${processor}, ${isa}, ${units} threads`);
@@ -75,7 +76,7 @@ async function time(
       const readers = await readersOn(device);
       try {
         const values = valuesOf(op, words, readers);
-        const call = (): void => native.ops[op.name]!(device, values);
+        const call = (): void => calls[camel(op.name) as Name](device, values);
         const result = { op: camel(op.name), case: words, ...(await measure(device, call, seconds * 1000)) };
         results.push(result);
         if (!json) console.log(asLine(result));

@@ -35,8 +35,8 @@ export interface DeviceInfo {
 /** The arrays that tensors are read into and written from. */
 export type TypedArray = Float32Array | Float64Array | Uint16Array | Int32Array | Uint8Array;
 
-/** Checks its fields and queues an operation. */
-type Operation = (device: object, fields: object) => void;
+/** Checks the values of its fields, which stand in the order of its description, and queues an operation. */
+type Operation = (device: object, ...values: unknown[]) => void;
 
 interface Native {
   /** Of a name; or of a device: a lane of its queue, whose work can be given up. */
@@ -64,8 +64,7 @@ interface Native {
   /** Resolves with the array, which must fit, when it has been filled. */
   read<T extends TypedArray>(tensor: object, into: T): Promise<T>;
   dispose(tensor: object): void;
-  /** By name; those that tensors are made with have to be known here, as the types of all others name tensors. */
-  ops: Readonly<Record<string, Operation> & Record<'cast' | 'copy' | 'fill' | 'random', Operation>>;
+  ops: Readonly<Record<string, Operation>>;
   describe(): string;
   unavailable(kind: string): string | undefined;
   setErrorClass(errorClass: typeof OrthokitError): void;

@@ -5,6 +5,7 @@ import { countBytes, inTurn } from './due-turns.ts';
 import { OrthokitError, refusal, shown } from './errors.ts';
 import { arrayFrom, checkNumbers, type DtypeOf, dtypeOf, hostArray, nameOf, type TensorData } from './host-data.ts';
 import { native, type TypedArray } from './native.ts';
+import { calls } from './native-ops/calls.ts';
 import { checkOptions } from './options.ts';
 import { optional, type Resolved, readOptions, type Schema, whole } from './schema.ts';
 
@@ -166,7 +167,7 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
     const { dtype } = options;
     if (typeof value !== 'number') throw refusal('Tensor.full', 'value', 'be a number', shown(value));
     if (dtype === 'i32' || dtype === 'u8') arrayFrom('Tensor.full', 'value must be an integer', [value], dtype);
-    return filled(new Tensor(device, shape, dtype), (tensor) => native.ops.fill(device, { x: [tensor], value }));
+    return filled(new Tensor(device, shape, dtype), (tensor) => calls.fill(device, { x: [tensor], value }));
   }
 
   /**
@@ -198,7 +199,7 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
     if (seed === undefined) throw new OrthokitError('ERR_ARGUMENT', `Tensor.${name}: seed is missing`);
     const distribution = name === 'randn' ? 'normal' : 'uniform';
     return filled(new Tensor(device, shape, dtype as D | undefined), (tensor) =>
-      native.ops.random(device, { x: [tensor], seed, stream, offset, distribution }),
+      calls.random(device, { x: [tensor], seed, stream, offset, distribution }),
     );
   }
 
@@ -265,20 +266,20 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
       throw refusal(op, 'data', 'be numbers, Float32Array or bits in Uint16Array', nameOf(data), 'ERR_DTYPE');
     // f64, so that numbers are rounded once.
     using exact = Tensor.from(this.device, data, this.shape, { dtype: Array.isArray(data) ? 'f64' : 'f32' });
-    native.ops.cast(this.device, { out: [this], x: [exact] });
+    calls.cast(this.device, { out: [this], x: [exact] });
   }
 
   /** A tensor of the same dtype and elements with bytes of its own. */
   copy(): Tensor<D> {
     return filled(new Tensor(this.device, this.shape, this.dtype), (tensor) =>
-      native.ops.copy(this.device, { out: [tensor], x: [this] }),
+      calls.copy(this.device, { out: [tensor], x: [this] }),
     );
   }
 
   /** The elements in another dtype; floating ones rounded to nearest, integers cut toward zero and held in range. */
   cast<T extends Dtype>(dtype: T): Tensor<T> {
     return filled(new Tensor(this.device, this.shape, dtype), (tensor) =>
-      native.ops.cast(this.device, { out: [tensor], x: [this] }),
+      calls.cast(this.device, { out: [tensor], x: [this] }),
     );
   }
 

@@ -1,13 +1,8 @@
 #include "addon/messages.h"
 
-#include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cmath>
-#include <cstdint>
 #include <iterator>
-#include <utility>
-#include <vector>
 
 namespace orthokit {
 namespace {
@@ -27,25 +22,6 @@ std::string number_text(double x) {
   if (std::isinf(x)) return x < 0 ? "-Infinity" : "Infinity";
   char digits[32];
   return {digits, std::to_chars(digits, std::end(digits), x).ptr};
-}
-
-// Letters to change, leave out, put in or exchange; capitals do not count.
-size_t distance(std::string_view a, std::string_view b) {
-  const auto same = [](char x, char y) {
-    return std::tolower(uint8_t(x)) == std::tolower(uint8_t(y));
-  };
-  std::vector<size_t> before, above(b.size() + 1), row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) above[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + !same(a[i - 1], b[j - 1])});
-      if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1]))
-        row[j] = std::min(row[j], before[j - 2] + 1);
-    }
-    before = std::exchange(above, row);
-  }
-  return above[b.size()];
 }
 
 }  // namespace
@@ -79,18 +55,6 @@ std::string shown(napi_env env, napi_value value) {
     default:
       return "a value";
   }
-}
-
-std::string suggestion(std::string_view name, std::span<const std::string_view> known) {
-  if (name.size() > kLongest) return "";
-  std::string_view nearest;
-  size_t least = 3;  // more changes than two make another word
-  for (auto candidate : known) {
-    const size_t changes = distance(name, candidate);
-    if (changes >= least || 2 * changes > candidate.size()) continue;
-    least = changes, nearest = candidate;
-  }
-  return nearest.empty() ? "" : ", did you mean " + std::string(nearest) + "?";
 }
 
 }  // namespace orthokit

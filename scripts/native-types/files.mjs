@@ -76,8 +76,31 @@ ${ops.map((op) => methodOf(op, named)).join('\n')}
 const interfaceOf = (group) => `${group[0].toUpperCase()}${group.slice(1)}`;
 const importOf = (group) => `import type { OpsOfGroup as ${interfaceOf(group)} } from './native-ops/${group}.ts';`;
 
-const indexOf = (names, ops) => `${generated('the ops in native/ops')}
-import { native } from './native.ts';
+/** A call by names, as one by places: each has code of its own, which V8 compiles for the objects that it is given. */
+function callOf({ name, fields }) {
+  const names = fields.map((field) => `'${field.name}'`);
+  const values = names.map((field) => `f[${field}]`);
+  const pass = `native.ops['${name}']!(${['device', ...values].join(', ')})`;
+  return `  ${camel(name)}: operation('${camel(name)}', [${names.join(', ')}], (device, f) => {
+    ${pass};
+  }),`;
+}
+
+const callsOf = (ops) => `${generated('the ops in native/ops')}
+import { type Call, operation } from '../call.ts';
+import { native } from '../native.ts';
+
+export type Name =
+${ops.map(({ name }) => `  | '${camel(name)}'`).join('\n')};
+
+/** The operations without the types of their fields, which name tensors. */
+export const calls: Readonly<Record<Name, Call>> = {
+${ops.map(callOf).join('\n')}
+};
+`;
+
+const indexOf = (names) => `${generated('the ops in native/ops')}
+import { calls } from './native-ops/calls.ts';
 ${names.map(importOf).join('\n')}
 
 /**
@@ -88,13 +111,11 @@ export interface Ops
   extends ${names.map(interfaceOf).join(',\n    ')} {}
 
 /** The operations: each checks its fields at the call, queues its work and returns. */
-export const ops: Readonly<Ops> = Object.freeze({
-${ops.map(({ name }) => `  ${camel(name)}: native.ops['${name}']!,`).join('\n')}
-});
+export const ops: Readonly<Ops> = Object.freeze<Ops>(calls);
 `;
 
 /**
- * Texts by their place in lib/core: the list of operations, and for each group their types and documentation.
+ * Texts by their place in lib/core: the list of operations, their calls, and for each group their types and documentation.
  *
  * @param {readonly { name: string, summary: string, about: string, fields: object[], demands: { code: string, words: string }[] }[]} ops
  * @returns {Map<string, string>}
@@ -106,7 +127,8 @@ export function filesOf(ops) {
   const names = [...new Set(ops.map(({ name }) => groups.get(name)))].sort();
   const ofGroup = (group) => ops.filter(({ name }) => groups.get(name) === group);
   return new Map([
-    ['native-ops.ts', indexOf(names, ops)],
+    ['native-ops.ts', indexOf(names)],
+    ['native-ops/calls.ts', callsOf(ops)],
     ...names.map((group) => [`native-ops/${group}.ts`, fileOf(group, ofGroup(group), named)]),
   ]);
 }

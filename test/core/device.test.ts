@@ -229,7 +229,18 @@ describe.each(devices)('a %s device', (kind) => {
         return 3;
       },
     };
-    expect(thrownBy(() => ops.fill(device, disposing))).toMatchObject({
+    expect(thrownBy(() => ops.fill(device, disposing))).toEqual({
+      code: 'ERR_DISPOSED',
+      message: 'fill: x has been disposed',
+    });
+    const [read, kept] = [tensorOf(device, [1]), tensorOf(device, [1])];
+    const list = Object.defineProperty([read], 1, {
+      get() {
+        read.dispose();
+        return kept;
+      },
+    });
+    expect(thrownBy(() => ops.fill(device, { x: list, value: 3 }))).toEqual({
       code: 'ERR_DISPOSED',
       message: 'fill: a tensor was disposed while the fields were read',
     });

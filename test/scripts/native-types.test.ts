@@ -25,10 +25,19 @@ const cast = { ...rowSoftmax, name: 'cast', fields: [{ name: 'by', kind: 'factor
 
 it('each group is a file, and all of them one list', () => {
   const files = filesOf([cast, rowSoftmax, backward]);
-  expect([...files.keys()]).toEqual(['native-ops.ts', 'native-ops/elementwise.ts', 'native-ops/rows.ts']);
-  expect(files.get('native-ops.ts')).toContain("rowSoftmaxBackward: native.ops['row_softmax_backward']!,");
+  const names = ['native-ops.ts', 'native-ops/calls.ts', 'native-ops/elementwise.ts', 'native-ops/rows.ts'];
+  expect([...files.keys()]).toEqual(names);
+  expect(files.get('native-ops.ts')).toContain('extends Elementwise,\n    Rows {}');
   expect(files.get('native-ops/elementwise.ts')).toContain('{ Factor }');
   expect(files.get('native-ops/rows.ts')).not.toContain('Factor');
+});
+
+it('a call gives the values of all fields in their order', () => {
+  expect(
+    filesOf([cast, rowSoftmax, backward]).get('native-ops/calls.ts'),
+  ).toContain(`  rowSoftmaxBackward: operation('rowSoftmaxBackward', ['x', 'most'], (device, f) => {
+    native.ops['row_softmax_backward']!(device, f['x'], f['most']);
+  }),`);
 });
 
 it('a demand stands once, and names of operations are those of TypeScript', () => {
