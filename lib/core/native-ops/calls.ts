@@ -30,6 +30,7 @@ export type Name =
   | 'copy'
   | 'correlations'
   | 'costRange'
+  | 'dct'
   | 'diffGrad'
   | 'divide'
   | 'dots'
@@ -175,6 +176,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   costRange: operation('costRange', ['cost', 'rowMass', 'columnMass', 'statistics'], (device, f) => {
     native.ops['cost_range']!(device, f['cost'], f['rowMass'], f['columnMass'], f['statistics']);
+  }),
+  dct: operation('dct', ['x', 'out', 'kind'], (device, f) => {
+    native.ops['dct']!(device, f['x'], f['out'], f['kind']);
   }),
   diffGrad: operation('diffGrad', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'roots', 'previous', 'steps', 'lr', 'weightDecay', 'weightDecayMode', 'beta1', 'beta2', 'eps'], (device, f) => {
     native.ops['diff_grad']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['roots'], f['previous'], f['steps'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['beta1'], f['beta2'], f['eps']);

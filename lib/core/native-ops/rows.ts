@@ -5,6 +5,39 @@ import type { Tensor } from '../tensor.ts';
 /** Operations of the group `rows`. */
 export interface OpsOfGroup {
   /**
+   * cosine transform of every row, or its inverse
+   *
+   * ```text
+   * The orthonormal discrete cosine transforms along the last axis, of n elements: with
+   * Qᵢⱼ = √(2/n) cos(π i (2j + 1) / 2n), and row 0 times √½,
+   *   dct2  out = x Qᵀ, the DCT-II    dct3  out = x Q, the DCT-III, which is its inverse and transpose
+   * out may be x. By a Fourier transform of n/2 complex numbers, or of n where n is odd (Makhoul
+   * 1980), by factors 4, 2, 3 and 5; another prime factor p takes p² products for p numbers, so that
+   * any n works, and those of small primes are fast.
+   * Numerics: arithmetic in f32, or f64 where x is; its constants within 2 ulp. The error is some
+   * roundings of a row's norm; before a row is scaled its sums may reach n times its largest element,
+   * and beyond the largest number of the dtype they are infinite. A row that holds NaN or infinity
+   * becomes NaN as far as they reach, others do not.
+   * Traffic: one read, one write; a panel of rows is transformed in cache.
+   * ```
+   *
+   * - x must be floating
+   * - out must have x's dtype
+   * - x must have an axis
+   * - x must have rows of at most 2^30 elements
+   * - out must have x's shape
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  dct(
+    device: Device,
+    fields: {
+      /** Read. */ x: Tensor;
+      /** Written. */ out: Tensor;
+      /** Default `dct2`. */ kind?: 'dct2' | 'dct3' | undefined;
+    },
+  ): void;
+  /**
    * the nearest point of a set, for every row
    *
    * ```text
