@@ -207,7 +207,17 @@ describe('optimizers', () => {
     const names = classes.map(([name]) => name);
     expect(names).toEqual(exported.map(([name]) => name));
     expect(names).toEqual(
-      expect.arrayContaining(['SGD', 'AdamW', 'AdaGrad', 'AdaGradNorm', 'Lion', 'Muon', 'AuON', 'HybridAuON']),
+      expect.arrayContaining([
+        'SGD',
+        'AdamW',
+        'AdaGrad',
+        'AdaGradNorm',
+        'Lion',
+        'Muon',
+        'NorMuon',
+        'AuON',
+        'HybridAuON',
+      ]),
     );
     for (const part of ['contract', 'contract-refusals', 'contract-state'])
       expect(read('test', 'optimizers', `${part}.test.ts`)).toContain("eachClass('R10: ', ['R10']");

@@ -28,6 +28,7 @@ export { DiffGrad, type DiffGradOptions } from './diff-grad.ts';
 export { HybridAuON, type HybridAuONOptions } from './hybrid-auon.ts';
 export { Lion, type LionOptions } from './lion.ts';
 export { Muon, type MuonOptions } from './muon.ts';
+export { NorMuon, type NorMuonOptions } from './nor-muon.ts';
 export { type OrthogonalizeOptions, orthogonalize } from './orthogonalize.ts';
 export type { AuONVariant } from './parts/brake.ts';
 export type { MatrixOptions } from './parts/matrix.ts';

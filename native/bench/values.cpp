@@ -12,9 +12,10 @@ namespace {
 constexpr size_t kManyIndices = 8192, kStride = 7919;
 constexpr size_t kEntriesOfRow = 3;  // of a sparse matrix
 // Operands that have no sign, or are not to be 0.
-constexpr std::string_view kPositive[] = {"roots",    "squares",    "kernel",   "rowMass",
-                                          "variance", "columnMass", "rowScale", "columnScale",
-                                          "rowSums",  "values",     "energies", "residualEnergies"};
+constexpr std::string_view kPositive[] = {
+    "roots",    "squares",    "secondMoments",   "kernel",      "rowMass",
+    "variance", "columnMass", "rowScale",        "columnScale", "rowSums",
+    "values",   "energies",   "residualEnergies"};
 // Matrices, and triangles that stand for one, which are far from singular.
 constexpr std::string_view kDominated[] = {"gram", "factor", "lu"};
 

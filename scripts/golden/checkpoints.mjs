@@ -6,7 +6,19 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { AdaGrad, AdaGradNorm, AuON, Device, DiffGrad, HybridAuON, Lion, Muon, SGD, Tensor } from '../../dist/index.js';
+import {
+  AdaGrad,
+  AdaGradNorm,
+  AuON,
+  Device,
+  DiffGrad,
+  HybridAuON,
+  Lion,
+  Muon,
+  NorMuon,
+  SGD,
+  Tensor,
+} from '../../dist/index.js';
 
 const orthogonal = { coefficients: 'jordan', nsSteps: 3, momentum: 0.9, eps: 1e-6 };
 /** Scalars that are not the defaults, which a file must bring back, and options that the state depends on. */
@@ -25,6 +37,7 @@ const classes = {
   Lion: { Class: Lion, scalars: { betas: [0.8, 0.95], weightDecay: 0.1 }, fixed: {} },
   DiffGrad: { Class: DiffGrad, scalars: { betas: [0.8, 0.95], eps: 1e-6, weightDecay: 0.1 }, fixed: {} },
   Muon: { Class: Muon, scalars: { ...orthogonal, shapeScale: 'spectral', weightDecay: 0.05 }, fixed: {} },
+  NorMuon: { Class: NorMuon, scalars: { ...orthogonal, beta2: 0.9, nsEps: 1e-5 }, fixed: { axis: 'long' } },
   AuON: { Class: AuON, scalars: { momentum: 0.9, gamma: 1.25, eps: 1e-6 }, fixed: { variant: 'paper' } },
   HybridAuON: { Class: HybridAuON, scalars: { ...orthogonal, gamma: 1.25 }, fixed: { variant: 'rms' } },
 };

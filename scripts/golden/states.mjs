@@ -16,11 +16,12 @@ import {
   HybridAuON,
   Lion,
   Muon,
+  NorMuon,
   SGD,
   Tensor,
 } from '../../dist/index.js';
 
-const classes = { SGD, AdamW, AdaGrad, AdaGradNorm, Lion, DiffGrad, Muon, AuON, HybridAuON };
+const classes = { SGD, AdamW, AdaGrad, AdaGradNorm, Lion, DiffGrad, Muon, NorMuon, AuON, HybridAuON };
 const own = {
   SGD: { momentum: 0.8, dampening: 0.1 },
   AdamW: { betas: [0.8, 0.95] },
@@ -29,6 +30,7 @@ const own = {
   Lion: { betas: [0.8, 0.95] },
   DiffGrad: { betas: [0.8, 0.95] },
   Muon: { momentum: 0.9, shapeScale: 'spectral' },
+  NorMuon: { momentum: 0.9, beta2: 0.75 },
   AuON: { momentum: 0.9, gamma: 1.25 },
   HybridAuON: { momentum: 0.9, gamma: 1.25 },
 };
@@ -42,6 +44,7 @@ const variants = {
   AdaGradNorm: { rows: { scope: 'rows' }, global: { scope: 'global' } },
   AuON: { head: { variant: 'head' }, rms: { variant: 'rms' } },
   Muon: { 'heavy-ball': { momentumForm: 'heavy-ball', nesterov: false } },
+  NorMuon: { paper: { variant: 'paper' }, dion: { variant: 'dion' } },
   HybridAuON: { head: { variant: 'head' }, rms: { variant: 'rms' } },
 };
 const settings = {
@@ -61,7 +64,8 @@ const matrices = [
 const vectors = [[6], []];
 const [before, after] = [3, 3];
 
-const takesVectors = (name, options) => !['Muon', 'AuON', 'HybridAuON'].includes(name) || options.variant === 'head';
+const takesVectors = (name, options) =>
+  !['Muon', 'NorMuon', 'AuON', 'HybridAuON'].includes(name) || options.variant === 'head';
 /** `{ file, groups, dtype }`: a group is a class, its options, and the shapes of its weights. */
 const cases = [
   ...Object.keys(own).flatMap((name) =>

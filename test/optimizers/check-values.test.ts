@@ -12,6 +12,7 @@ import {
   HybridAuON,
   Lion,
   Muon,
+  NorMuon,
   orthogonalize,
   SGD,
   Tensor,
@@ -72,6 +73,24 @@ const rows: Row[] = [
     (w) => new Muon(w, { ...muon, weightDecay: 0.1, weightDecayMode: 'cautious' }),
     [0.4704351017, 0.0943326736, 0.075067054],
     [0.4758219875, 0.4641189895, 0.0907313631],
+  ],
+  [
+    'NorMuon repo',
+    (w) => new NorMuon(w, { ...muon, eps: 1e-10 }),
+    [0.4737131923, 0.0949512098, 0.0727862163],
+    [0.4786552807, 0.4637864859, 0.0842176129],
+  ],
+  [
+    'NorMuon, axis long',
+    (w) => new NorMuon(w, { ...muon, eps: 1e-10, axis: 'long' }),
+    [0.4747296586, 0.0946501952, 0.0745739336],
+    [0.4786552807, 0.4637864859, 0.0842176129],
+  ],
+  [
+    'NorMuon paper',
+    (w) => new NorMuon(w, { coefficients: 'jordan', variant: 'paper', weightDecay: 0.01 }),
+    [0.488783311, 0.0926464954, 0.0044601626],
+    [0.4890854353, 0.4644835456, 0.0043706398],
   ],
   [
     'AuON head',

@@ -28,8 +28,11 @@ export const classes: [string, OptimizerClass][] = Object.entries(library as Rec
 /** Options under which a class has all the state that it can have. */
 export const fullState: Record<string, object> = { SGD: { momentum: 0.9 } };
 
-/** State of a parameter: tensors of its shape in the dtype of moments, all that there can be, and bytes beside them. */
-export const stateOf: Record<string, { moments: number; bytes: number }> = {
+/**
+ * State of a parameter: tensors of its shape in the dtype of moments, all that there can be, elements of that dtype a row,
+ * and bytes beside them.
+ */
+export const stateOf: Record<string, { moments: number; rows?: number; bytes: number }> = {
   SGD: { moments: 1, bytes: 4 }, // a counter in i32
   AdamW: { moments: 2, bytes: 4 },
   AdaGrad: { moments: 1, bytes: 4 },
@@ -37,8 +40,19 @@ export const stateOf: Record<string, { moments: number; bytes: number }> = {
   Lion: { moments: 1, bytes: 0 },
   DiffGrad: { moments: 3, bytes: 4 }, // a counter in i32
   Muon: { moments: 1, bytes: 0 },
+  NorMuon: { moments: 1, rows: 1, bytes: 0 },
   AuON: { moments: 1, bytes: 0 },
   HybridAuON: { moments: 1, bytes: 0 },
+};
+
+/** Shapes that a class refuses beside vectors: second moments of one element each would leave of an update its signs. */
+export const refusedShapes: Record<string, number[][]> = { NorMuon: [[1, 1], [6, 1]] }; // biome-ignore format: one line
+
+/** Words of the option `variant`, by class. */
+export const variantsOf: Record<string, string[]> = {
+  AuON: ['paper', 'head', 'rms'],
+  HybridAuON: ['paper', 'head', 'rms'],
+  NorMuon: ['repo', 'paper', 'dion', 'nanogpt'],
 };
 
 /** Every way to keep state: its name, the options, and the dtype of the weights. */

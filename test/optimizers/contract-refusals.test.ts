@@ -60,7 +60,7 @@ eachClass('R10: ', ['R10'], ({ device, alone, Class, shapes, start, grads }) => 
       for (const params of [
         [],
         [w, w],
-        [w, w.reshape([w.size, 1])],
+        [w, w.reshape([1, w.size])],
         [{ params: [] }],
         [w, { params: [w] }],
         w,

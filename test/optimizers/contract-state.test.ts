@@ -85,12 +85,14 @@ eachClass('R10: ', ['R10'], ({ device, alone, name, Class, shapes, start, grads 
 
   it.each(stateSettings)('has the state that its table says, %s', (_setting, options, dtype) => {
     const given: { masterWeights?: string; stateDtype?: 'f64' | 'f32' | 'f16' | 'bf16' } = options;
-    const { moments, bytes } = stateOf[name]!;
+    const { moments, rows = 0, bytes } = stateOf[name]!;
     const width = { f64: 8, f32: 4, f16: 2, bf16: 2 }[given.stateDtype ?? 'f32'];
     const master = given.masterWeights ? (given.masterWeights === 'fp32' ? 4 : 2) : 0;
     const elements = sizeOf([5, 7]);
     const make = (more: object) => new Class([tensor(device, [5, 7], 1, 1, dtype)], { ...options, ...more });
-    expect(make(fullState[name] ?? {}).stateBytes).toBe(elements * (moments * width + master) + bytes);
+    expect(make(fullState[name] ?? {}).stateBytes).toBe(
+      elements * (moments * width + master) + 5 * rows * width + bytes,
+    );
     // Without the options that it needs, a class keeps masters alone.
     if (name in fullState) expect(make({}).stateBytes).toBe(elements * master);
   });

@@ -11,20 +11,27 @@ import {
   gradsOf,
   numbers,
   otherScalars,
+  refusedShapes,
   sizeOf,
   stateBits,
   tensor,
   values,
+  variantsOf,
   weightsOf,
 } from './classes.ts';
 import { code, eachClass, eachDevice } from './each-class.ts';
 
 /** Options that a class refuses without another one beside them. */
-const needCompany: Record<string, string[]> = { SGD: ['nesterov'], Muon: ['dampening'], HybridAuON: ['dampening'] };
+const needCompany: Record<string, string[]> = {
+  SGD: ['nesterov'],
+  Muon: ['dampening'],
+  NorMuon: ['dampening'],
+  HybridAuON: ['dampening'],
+};
 
 it.each(onlyCpu)('finds the classes', () => {
   const names = classes.map(([name]) => name);
-  const known = ['SGD', 'AdamW', 'AdaGrad', 'AdaGradNorm', 'Lion', 'Muon', 'AuON', 'HybridAuON'];
+  const known = ['SGD', 'AdamW', 'AdaGrad', 'AdaGradNorm', 'Lion', 'Muon', 'NorMuon', 'AuON', 'HybridAuON'];
   expect(names).toEqual(expect.arrayContaining(known));
 });
 
@@ -135,7 +142,7 @@ eachClass('R10: ', ['R10'], ({ device, name, Class, shapes, start, grads }) => {
   });
 
   it('stays finite with subnormal gradients, in every variant, without an eps too', async () => {
-    for (const variant of [undefined, 'head', 'rms'])
+    for (const variant of [undefined, ...(variantsOf[name] ?? [])])
       for (const eps of [undefined, 0]) {
         const weights = start();
         const known = new Class(weights).groups[0] as object;
@@ -155,6 +162,10 @@ eachClass('R10: ', ['R10'], ({ device, name, Class, shapes, start, grads }) => {
     async (shape) => {
       const weight = tensor(device, shape, 1);
       const before = await bits([weight]);
+      if (refusedShapes[name]?.some((refused) => refused.join() === shape.join())) {
+        expect(() => new Class([weight])).toThrow(code('ERR_SHAPE'));
+        return;
+      }
       const optimizer = new Class([weight]);
       for (let i = 0; i < 3; ++i) optimizer.step([tensor(device, shape, 2 + i)]);
       const after = await numbers(weight);

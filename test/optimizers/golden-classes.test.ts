@@ -12,6 +12,7 @@ import { hybridAuon } from '../reference/hybrid-auon.ts';
 import { lion } from '../reference/lion.ts';
 import { muon } from '../reference/muon.ts';
 import { coefficientSets } from '../reference/newton-schulz.ts';
+import { norMuon } from '../reference/nor-muon.ts';
 import { sgd } from '../reference/sgd.ts';
 import { each, type ListReference } from '../support/steps.ts';
 import { classes } from './classes.ts';
@@ -29,6 +30,9 @@ const references: Record<string, ListReference> = {
   Lion: each(lion),
   DiffGrad: each(diffGrad),
   Muon: each(muon),
+  NorMuon: each((p, state: never, { eps, nsEps, ...options }: { lr: number; eps: number; nsEps: number }) =>
+    norMuon(p, state, { ...options, eps: nsEps, rowEps: eps }),
+  ),
   AuON: each(auon),
   HybridAuON: each(hybridAuon),
 };

@@ -175,8 +175,10 @@ export async function checkSteps(device: Device, method: Method, run: Run = {}):
     if (inState) expectClose(current[i]!, p.weights, { dtype: stateDtypeOf(run), ulps: steps, magnitude: moves[i]! });
     else expectClose(current[i]!, p.weights, { dtype: stored, ulps: allowed, magnitude });
     for (const [name, values] of Object.entries(states[i]!)) {
-      const own = method.states[name] === 'like' ? stateDtypeOf(run) : 'f64';
-      // Sums kept in f64 are of gradients, and of l2 decay in the type that is computed in.
+      const state = stateDtypeOf(run);
+      const likeOthers = Object.values(method.states).includes('like') && coarse(state);
+      const own = method.states[name] === 'like' || likeOthers ? state : 'f64';
+      // Sums kept in f64 are of gradients, and of l2 decay in the type that is computed in; or of a state in 16 bits.
       const kind = own === 'f64' ? computed : own;
       const tolerance = { dtype: kind, ulps: coarse(own) ? steps : ulps * steps, magnitude: stateSizes[i]![name]! };
       expectClose(await valuesOf(bench.states[name]![i]!), values, tolerance);

@@ -562,6 +562,143 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * one NorMuon step on a list of parameters
+   *
+   * ```text
+   * One NorMuon step on a list of matrices, batches (rank 3) and convolutions (rank 4, 5: [O, rest]);
+   * Li et al. 2025, arXiv 2510.05491.
+   *   m ← momentum, u = look-ahead, o = newtonSchulz(u), then normalizedUpdate of o
+   * Composed of momentum, newtonSchulz, rowReduce or columnReduce, and normalizedUpdate, parameters
+   * of one shape together, as far as they have 4 million elements: scratch for the largest group only.
+   * eps is that of Newton–Schulz, rowEps that of normalizedUpdate.
+   * Numerics: f32, or f64 for f64 weights; norms and sums of rows in f64.
+   * ```
+   *
+   * - grads must be as many as weights
+   * - masters must be as many as weights, or none
+   * - weights must be floating
+   * - grads must be like weights
+   * - statistics must be f64
+   * - statistics must have three elements a weight
+   * - lr must be finite
+   * - weightDecay must be finite
+   * - momenta must be like weights
+   * - coefficients must come in threes
+   * - coefficients must be finite
+   * - momentum must be in [0, 1)
+   * - dampening must be in [0, 1)
+   * - eps must not be negative
+   * - normScale must be positive
+   * - weights must have rank 2 or more
+   * - secondMoments must be as many as weights
+   * - secondMoments must be floating
+   * - secondMoments must have one element a row of the matrices of weights, by axis
+   * - weights must have more than one element in what a second moment is of
+   * - beta2 must be in [0, 1)
+   * - rowEps must not be negative
+   * - masters must be like weights
+   * - masters must be f32, or bf16 for bf16 weights
+   * - guard must be f64[1]
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  norMuon(
+    device: Device,
+    fields: {
+      /** Read and written. */ weights: readonly Tensor[];
+      /** Read. */ grads: readonly Tensor[];
+      /** Read and written. Default: none. */ masters?: readonly Tensor[] | undefined;
+      /** Read. Default: none. */ guard?: Tensor | undefined;
+      /** Written. Default: none. */ statistics?: Tensor | undefined;
+      /** Read and written. */ momenta: readonly Tensor[];
+      /** Read and written. */ secondMoments: readonly Tensor[];
+      /** Default `0`. */ lr?: number | undefined;
+      /** Default `0`. */ weightDecay?: number | undefined;
+      /** Default `decoupled`. */ weightDecayMode?: 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | undefined;
+      /** Default: none. */ coefficients?: readonly number[] | undefined;
+      /** Default `0.95`. */ momentum?: number | undefined;
+      /** Default `0`. */ dampening?: number | undefined;
+      /** Default `1e-7`. */ eps?: number | undefined;
+      /** Default `1`. */ normScale?: number | undefined;
+      /** Default `on`. */ nesterov?: 'off' | 'on' | undefined;
+      /** Default `ema`. */ momentumForm?: 'ema' | 'heavy-ball' | undefined;
+      /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | undefined;
+      /** Default `0.95`. */ beta2?: number | undefined;
+      /** Default `1e-8`. */ rowEps?: number | undefined;
+      /** Default `original`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
+      /** Default `repo`. */ variant?: 'repo' | 'paper' | 'dion' | 'nanogpt' | undefined;
+      /** Default `row`. */ axis?: 'row' | 'long' | undefined;
+    },
+  ): void;
+  /**
+   * w = w - lr scale u, rows of u by their second moments
+   *
+   * ```text
+   * NorMuon's end of a step (arXiv 2510.05491): v ← beta2 · v + (1 − beta2) · mean(u²) for each row of
+   * each matrix, of which `squares` holds the sums, or for each index of the longer side with axis
+   * `long`; u' = u / (√v + eps), then w ← keep · w − lr · scaleᵢ · t / ‖u'‖ · u' with the decay of Step.
+   * u is `grads`. The norm that an update ends with, t · scaleᵢ, and eps, by variant:
+   *   repo: t = ‖u‖, eps is added to ‖u'‖ too;  dion: t = ‖u‖, ‖u'‖ is taken for eps if it is less;
+   *   nanogpt: so too, and u' = u / √max(v, eps);  paper: t = 0.2 · √elements
+   * A zero row stays zero. l2 decay is refused, as in applyUpdate; so are moments of one element, which
+   * would leave of u its signs.
+   * Numerics: factors in f64, their products with u in f32, or f64 for f64 weights.
+   * Traffic per element, f32: read u, w, write w: 12 bytes.
+   * ```
+   *
+   * - grads must be as many as weights
+   * - masters must be as many as weights, or none
+   * - weights must be floating
+   * - grads must be like weights
+   * - statistics must be f64
+   * - statistics must have three elements a weight
+   * - lr must be finite
+   * - weightDecay must be finite
+   * - secondMoments must be as many as weights
+   * - weights must have rank 2 or more
+   * - secondMoments must be floating
+   * - secondMoments must have one element a row of the matrices of weights, by axis
+   * - weights must have more than one element in what a second moment is of
+   * - squares must be as many as weights
+   * - squares must be f64
+   * - squares must be as many as secondMoments of a weight
+   * - weightDecayMode must not be l2, got l2
+   * - scales must be as many as weights, or none
+   * - beta2 must be in [0, 1)
+   * - eps must not be negative
+   * - masters must be like weights
+   * - masters must be f32, or bf16 for bf16 weights
+   * - guard must be f64[1]
+   * - gradSquares must be f64 with one element a weight
+   * - statisticsRows must be as many as weights, or none
+   * - statisticsRows must be different rows of statistics
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  normalizedUpdate(
+    device: Device,
+    fields: {
+      /** Read and written. */ weights: readonly Tensor[];
+      /** Read. */ grads: readonly Tensor[];
+      /** Read and written. Default: none. */ masters?: readonly Tensor[] | undefined;
+      /** Read. Default: none. */ guard?: Tensor | undefined;
+      /** Written. Default: none. */ statistics?: Tensor | undefined;
+      /** Read. */ squares: readonly Tensor[];
+      /** Read and written. */ secondMoments: readonly Tensor[];
+      /** Read. Default: none. */ gradSquares?: Tensor | undefined;
+      /** Default: none. */ statisticsRows?: readonly number[] | undefined;
+      /** Default `0`. */ lr?: number | undefined;
+      /** Default `0`. */ weightDecay?: number | undefined;
+      /** Default `decoupled`. */ weightDecayMode?: 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | undefined;
+      /** Default: none. */ scales?: readonly number[] | undefined;
+      /** Default `0.95`. */ beta2?: number | undefined;
+      /** Default `1e-8`. */ eps?: number | undefined;
+      /** Default `repo`. */ variant?: 'repo' | 'paper' | 'dion' | 'nanogpt' | undefined;
+      /** Default `row`. */ axis?: 'row' | 'long' | undefined;
+    },
+  ): void;
+  /**
    * one SGD step on a list of parameters
    *
    * ```text

@@ -190,6 +190,8 @@ function* stepCases() {
       yield `diff_grad ${step} momenta=${state} roots=${state} previous=${state} steps=i32[1]${measured}`;
       yield `adagrad ${step} roots=${state} steps=i32[1]${measured}`;
       yield `apply_update ${step}${measured}`;
+      const byRows = `${step.replaceAll(flat, '4096x64')} squares=f64[4096] secondMoments=f32[4096]`;
+      yield `normalized_update ${byRows}${measured}`;
       yield `adagrad_norm ${step} squares=f64[1] steps=i32[1]${measured}`;
       yield `auon ${step} momenta=${state}${measured}`;
     }

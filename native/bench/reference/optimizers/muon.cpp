@@ -4,22 +4,6 @@
 
 namespace orthokit::bench {
 
-static double scale_of(ShapeScale rule, double rows, double columns) {
-  switch (rule) {
-    case ShapeScale::kOriginal:
-      return std::sqrt(std::max(1.0, rows / columns));
-    case ShapeScale::kMatchRmsAdamw:
-      return 0.2 * std::sqrt(std::max(rows, columns));
-    case ShapeScale::kSpectral:
-      return std::sqrt(rows / columns);
-    case ShapeScale::kMax:
-      return std::sqrt(std::max(rows, columns));
-    case ShapeScale::kNone:
-      break;
-  }
-  return 1;
-}
-
 static void muon(const Muon& op) {
   const Step& step = op.base.step;
   if (is_held(step.guard)) return;

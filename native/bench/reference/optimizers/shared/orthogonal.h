@@ -101,6 +101,22 @@ inline double newton_schulz_growth(const List<double>& coefficients, WorkingDtyp
   return growth;
 }
 
+inline double scale_of(ShapeScale rule, double rows, double columns) {
+  switch (rule) {
+    case ShapeScale::kOriginal:
+      return std::sqrt(std::max(1.0, rows / columns));
+    case ShapeScale::kMatchRmsAdamw:
+      return 0.2 * std::sqrt(std::max(rows, columns));
+    case ShapeScale::kSpectral:
+      return std::sqrt(rows / columns);
+    case ShapeScale::kMax:
+      return std::sqrt(std::max(rows, columns));
+    case ShapeScale::kNone:
+      break;
+  }
+  return 1;
+}
+
 inline Vector orthogonal_direction(const OrthogonalStep& op, int64_t t) {
   const MomentumRule rule{op.momentum, op.dampening, op.nesterov == Nesterov::kOn, op.form};
   const Vector u = advance(rule, op.momenta[t], decayed_gradient(op.step, t));
