@@ -52,7 +52,8 @@ static std::vector<double> terms_of(const Attention& op, std::string_view tensor
       const double x = s[j] - log_sum, by = off[j] + sum_off;
       const PairWeight own(std::min(x, -by), by, pairs.unit);
       const double p = std::exp(x);
-      const PairFactor factor{p, own.off, s[j], 0, most_half_rounding(attention_dtype(op), p)};
+      PairFactor factor{p, own.off, s[j], 0, most_half_rounding(attention_dtype(op), p)};
+      factor.flushed = own.flushed;
       const double* value = pairs.value(b, head, int64_t(j));
       for (int64_t c = 0; c < h.size; ++c)
         sums[size_t(at + c)].add(factor, value[c], value[c] - values(op.out)[at + c]);

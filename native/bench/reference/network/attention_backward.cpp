@@ -39,9 +39,10 @@ AttentionSums sums_of(const AttentionBackward& op) {
                    off_slope = weight.off * std::abs(difference) +
                                (p + weight.off) * off_products * product.terms(),
                    common = (p + weight.off) * off_own;
-      const PairFactor of_value{p, weight.off, s[j], log_sum, half_rounding(dtype, p, weight.off)};
+      PairFactor of_value{p, weight.off, s[j], log_sum, half_rounding(dtype, p, weight.off)};
       PairFactor of_key{p * difference, off_slope, s[j], log_sum,
                         half_rounding(dtype, p * difference, off_slope + common)};
+      of_value.flushed = weight.flushed, of_key.flushed = weight.flushed * std::abs(difference);
       PairFactor of_query = of_key;
       of_query.common = common, of_key.off = std::hypot(off_slope, common);
       const int64_t at = h.query_at(b, head) + i * h.query_stride(), kv_head = head / h.group(),

@@ -38,14 +38,17 @@ TangentSums sums_of(const AttentionTangent& op) {
                    off_product = pairs.unit * product_growth(h.size) * std::abs(h.scale) *
                                  (moved_query.terms() + moved_key.terms()),
                    off_slope = weight.off * std::abs(product) + (p + weight.off) * off_product;
-      const PairFactor slope{p * product, off_slope, s[j], log_sum,
-                             half_rounding(dtype, p * product, off_slope)},
-          of_tangent{p, weight.off, s[j], log_sum, half_rounding(dtype, p, weight.off)};
+      // How far p is off moves the slope and p with the tangents together: it is counted once.
+      const PairFactor slope{p * product, (p + weight.off) * off_product, 0, 0,
+                             half_rounding(dtype, p * product, off_slope)};
+      PairFactor of_tangent{p, weight.off, s[j], log_sum, half_rounding(dtype, p, weight.off)};
+      of_tangent.flushed = weight.flushed;
       for (int64_t c = 0; c < h.size; ++c) {
-        const double value = pairs.value(b, head, key)[c];
+        const double value = pairs.value(b, head, key)[c], tangent = along.value(b, head, key)[c],
+                     moved = value - values(op.out)[at + c];
         PairSum& element = sums.elements[size_t(at + c)];
-        element.add(slope, value, value - values(op.out)[at + c]);
-        element.add(of_tangent, along.value(b, head, key)[c]);
+        element.add(slope, value, moved);
+        element.add(of_tangent, tangent, tangent + product * moved);
         sums.slopes[size_t(at + c)].add(slope, 1);
       }
     }

@@ -1,5 +1,6 @@
 #include "ops/network/conv_orth_loss.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "bench/reference/shared/inner_product.h"
@@ -43,9 +44,11 @@ static void conv_orth_loss(const ConvOrthLoss& op) {
     out = op.weight * grad[size_t(i)] + (op.beta == 0 ? 0 : op.beta * out);
   }
 }
-// A product of the gradient has three elements of kernel: that each is moved shows more than
-// rounding of its sums does.
+// The longer of its sums: of R over a kernel, of the gradient over all kernels. A product of the
+// gradient has three elements of kernel: that each is moved shows more than rounding of its sums
+// does.
 ORTHOKIT_REFERENCE(ConvOrthLoss, conv_orth_loss,
-                   product_growth(op.size() * op.size() * op.channels()) / 2);
+                   product_growth(op.size() * op.size() * std::max(op.channels(), op.outputs())) /
+                       2);
 
 }  // namespace orthokit::bench

@@ -61,19 +61,28 @@ static void project_rows(const ProjectRows& op) {
 }
 ORTHOKIT_REFERENCE(ProjectRows, project_rows, 16);
 
-// On the border of a halfspace x and its part along the normal may cancel, whatever x is: of one
-// column nothing of it is left. All that is f64.
+// All sums are f64, as what is subtracted is: of it, as of x, nothing may be left.
+// - Of a halfspace the part along the normal.
+// - Of a simplex, and of the 1-ball, the largest number and the threshold below it.
 static std::vector<double> terms_of(const ProjectRows& op, std::string_view) {
-  if (op.set != RowSet::kHalfspace) return {};
+  const bool is_simplex = op.set == RowSet::kSimplex;
+  if (op.set == RowSet::kBall) return {};
   const int64_t rows = row_count(op.x), columns = row_length(op.x);
   const double* a = values(op.normal);
   std::vector<double> terms;
   for (int64_t i = 0; i < rows; ++i) {
     const double* x = values(op.x) + i * columns;
     double product = std::abs(op.size), square = 0;
-    for (int64_t j = 0; j < columns; ++j) product += std::abs(a[j] * x[j]), square += a[j] * a[j];
+    for (int64_t j = 0; a && j < columns; ++j)
+      product += std::abs(a[j] * x[j]), square += a[j] * a[j];
+    std::vector<double> sizes(x, x + columns);
+    if (!is_simplex)
+      std::ranges::transform(x, x + columns, sizes.begin(), [](double v) { return std::abs(v); });
+    const double largest = columns == 0 ? 0 : *std::ranges::max_element(sizes),
+                 below = a ? 0 : largest - double(threshold(sizes, op.size));
     for (int64_t j = 0; j < columns; ++j) {
-      const double term = std::abs(x[j]) + product / square * std::abs(a[j]);
+      const double term = a ? std::abs(x[j]) + product / square * std::abs(a[j])
+                            : std::abs(sizes[size_t(j)] - largest) + below;
       terms.push_back(op.x.dtype == Dtype::kF64 ? term : term * 0x1p-29);
     }
   }

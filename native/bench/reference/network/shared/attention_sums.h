@@ -36,12 +36,13 @@ struct PairFactor {
   double off;             // how far rounding takes it, each pair's by chance
   double score, log_sum;  // constants that these are multiplied by round, for all pairs alike
   HalfRounding half;
-  double common = 0;  // how far it is off with all others of its query
+  double common = 0;   // how far it is off with all others of its query
+  double flushed = 0;  // how far it is off because p is taken as 0, all pairs to the same side
 };
 
 struct PairSum {
   double sum = 0, squares = 0, walked = 0, squares_off = 0, by_scores = 0, by_log_sums = 0,
-         common = 0, halved = 0, doubt = 0;
+         common = 0, flushed = 0, halved = 0, doubt = 0;
   int64_t count = 0;
 
   // `moved`: what the result moves by where the factor does.
@@ -50,7 +51,7 @@ struct PairSum {
     sum += term, squares += term * term, walked += sum * sum, ++count;
     squares_off += f.off * f.off * moved * moved;
     by_scores += f.score * f.value * moved, by_log_sums += f.log_sum * f.value * moved;
-    common += f.common * moved;
+    common += f.common * moved, flushed += f.flushed * std::abs(moved);
     halved += f.half.by * x, doubt += f.half.doubt * std::abs(x);
   }
   void add(const PairFactor& f, double x) { add(f, x, x); }
@@ -61,7 +62,8 @@ struct PairSum {
   double terms(double growth, double unit) const {
     constexpr double kOfConstants = 2;                                      // roundings
     if (!std::isfinite(halved) || !std::isfinite(doubt)) return kUnsteady;  // past the type's end
-    const double off = std::sqrt(squares_off) + std::abs(common) + std::abs(halved) + doubt;
+    const double off =
+        std::sqrt(squares_off) + std::abs(common) + flushed + std::abs(halved) + doubt;
     return walk() + off / (growth * unit) +
            kOfConstants * (std::abs(by_scores) + std::abs(by_log_sums)) / growth;
   }
@@ -74,13 +76,14 @@ inline std::vector<double> terms_of_sums(const std::vector<PairSum>& sums, doubl
   return terms;
 }
 
-// p = eˣ, and how far it is off if x is off by so much. Kernels take a p near the smallest normal
+// p = eˣ, and how far it is off if x is off by so much; kernels take a p near the smallest normal
 // number as 0.
 struct PairWeight {
-  double p, off;
+  double p, off, flushed;
   PairWeight(double x, double off_by, double unit)
       : p(std::exp(x)),
-        off(std::exp(x + off_by) * -std::expm1(-off_by) + std::min(p, least(unit))) {}
+        off(std::exp(x + off_by) * -std::expm1(-off_by)),
+        flushed(std::min(p, least(unit))) {}
 
  private:
   static double least(double unit) {
