@@ -18,11 +18,11 @@ static void dct(const Dct& op) {
   };
   for (int64_t row = 0; row < rows; ++row) {
     const double* x = values(op.x) + row * n;
-    std::vector<double> out(static_cast<size_t>(n));
+    std::vector<long double> out(static_cast<size_t>(n));
     for (int64_t i = 0; i < n; ++i)
       for (int64_t j = 0; j < n; ++j)
-        out[size_t(i)] += x[j] * (op.kind == DctKind::kDct2 ? q(i, j) : q(j, i));
-    std::ranges::copy(out, values(op.out) + row * n);
+        out[size_t(i)] += (long double)(x[j]) * (op.kind == DctKind::kDct2 ? q(i, j) : q(j, i));
+    std::ranges::transform(out, values(op.out) + row * n, [](long double y) { return double(y); });
   }
 }
 ORTHOKIT_REFERENCE(Dct, dct, 16);
