@@ -56,14 +56,18 @@ void rope(const Rope& op) {
 ORTHOKIT_REFERENCE(Rope, rope, op.x.dtype == Dtype::kF64 ? 8 : 4);
 
 // Of an angle's rounding, in units of the arithmetic: either element of a pair moves by the other.
+// Of two products, each of a factor that is rounded, which may cancel: half of what the growth is.
 static std::vector<double> terms_of(const Rope& op, std::string_view) {
   std::vector<double> terms(size_t(op.out.size()), 0.0);
   const double unit = unit_of(op.x.dtype == Dtype::kF64 ? Dtype::kF64 : Dtype::kF32),
                *out = values(op.out);
   for_pairs(op, [&](int64_t first, int64_t second, const Angle* angle) {
-    const double moved = angle ? angle->moved * unit_of(Dtype::kF64) / unit : 0;
-    terms[size_t(first)] = moved * std::abs(out[second]);
-    terms[size_t(second)] = moved * std::abs(out[first]);
+    if (!angle) return;
+    const double moved = angle->moved * unit_of(Dtype::kF64) / unit, c = angle->cosine,
+                 s = angle->sine, a = out[first] * c + out[second] * s,
+                 b = out[second] * c - out[first] * s;
+    terms[size_t(first)] = moved * std::abs(out[second]) + (std::abs(a * c) + std::abs(b * s)) / 2;
+    terms[size_t(second)] = moved * std::abs(out[first]) + (std::abs(a * s) + std::abs(b * c)) / 2;
   });
   return terms;
 }

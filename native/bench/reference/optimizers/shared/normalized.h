@@ -31,7 +31,7 @@ inline Vector normalized(Vector u, const Vector& sums, int64_t columns, bool of_
     v[i] = n.beta2 * v[i] + (1 - n.beta2) * sums[i] / elements;
     const bool floored = n.variant == NorMuonVariant::kNanogpt;
     divisors[i] = floored ? std::sqrt(std::max(v[i], n.eps)) : std::sqrt(v[i]) + n.eps;
-    before += sums[i], after += sums[i] == 0 ? 0 : sums[i] / (divisors[i] * divisors[i]);
+    before += sums[i], after += divisors[i] == 0 ? 0 : sums[i] / (divisors[i] * divisors[i]);
   }
   before = std::sqrt(before), after = std::sqrt(after);
   double factor = before / (after + n.eps);
