@@ -37,3 +37,4 @@ export type { NsDtype, OrthogonalOptions } from './parts/orthogonal.ts';
 export type { ShapeScale } from './parts/shape-scale.ts';
 export type { Report } from './report.ts';
 export { SGD, type SGDOptions } from './sgd.ts';
+export { Trion, type TrionOptions } from './trion.ts';

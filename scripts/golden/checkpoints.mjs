@@ -18,6 +18,7 @@ import {
   NorMuon,
   SGD,
   Tensor,
+  Trion,
 } from '../../dist/index.js';
 
 const orthogonal = { coefficients: 'jordan', nsSteps: 3, momentum: 0.9, eps: 1e-6 };
@@ -38,6 +39,7 @@ const classes = {
   DiffGrad: { Class: DiffGrad, scalars: { betas: [0.8, 0.95], eps: 1e-6, weightDecay: 0.1 }, fixed: {} },
   Muon: { Class: Muon, scalars: { ...orthogonal, shapeScale: 'spectral', weightDecay: 0.05 }, fixed: {} },
   NorMuon: { Class: NorMuon, scalars: { ...orthogonal, beta2: 0.9, nsEps: 1e-5 }, fixed: { axis: 'long' } },
+  Trion: { Class: Trion, scalars: { ...orthogonal, rank: 2, basis: 'dct3', weightDecay: 0.05 }, fixed: {} },
   AuON: { Class: AuON, scalars: { momentum: 0.9, gamma: 1.25, eps: 1e-6 }, fixed: { variant: 'paper' } },
   HybridAuON: { Class: HybridAuON, scalars: { ...orthogonal, gamma: 1.25 }, fixed: { variant: 'rms' } },
 };

@@ -19,9 +19,10 @@ import {
   NorMuon,
   SGD,
   Tensor,
+  Trion,
 } from '../../dist/index.js';
 
-const classes = { SGD, AdamW, AdaGrad, AdaGradNorm, Lion, DiffGrad, Muon, NorMuon, AuON, HybridAuON };
+const classes = { SGD, AdamW, AdaGrad, AdaGradNorm, Lion, DiffGrad, Muon, NorMuon, Trion, AuON, HybridAuON };
 const own = {
   SGD: { momentum: 0.8, dampening: 0.1 },
   AdamW: { betas: [0.8, 0.95] },
@@ -31,6 +32,7 @@ const own = {
   DiffGrad: { betas: [0.8, 0.95] },
   Muon: { momentum: 0.9, shapeScale: 'spectral' },
   NorMuon: { momentum: 0.9, beta2: 0.75 },
+  Trion: { momentum: 0.9, rank: 2 },
   AuON: { momentum: 0.9, gamma: 1.25 },
   HybridAuON: { momentum: 0.9, gamma: 1.25 },
 };
@@ -65,7 +67,7 @@ const vectors = [[6], []];
 const [before, after] = [3, 3];
 
 const takesVectors = (name, options) =>
-  !['Muon', 'NorMuon', 'AuON', 'HybridAuON'].includes(name) || options.variant === 'head';
+  !['Muon', 'NorMuon', 'Trion', 'AuON', 'HybridAuON'].includes(name) || options.variant === 'head';
 /** `{ file, groups, dtype }`: a group is a class, its options, and the shapes of its weights. */
 const cases = [
   ...Object.keys(own).flatMap((name) =>

@@ -16,6 +16,7 @@ import {
   orthogonalize,
   SGD,
   Tensor,
+  Trion,
 } from '../../lib/index.ts';
 import { devices } from '../support/devices.ts';
 
@@ -91,6 +92,12 @@ const rows: Row[] = [
     (w) => new NorMuon(w, { coefficients: 'jordan', variant: 'paper', weightDecay: 0.01 }),
     [0.488783311, 0.0926464954, 0.0044601626],
     [0.4890854353, 0.4644835456, 0.0043706398],
+  ],
+  [
+    'Trion, dct2',
+    (w) => new Trion(w, { rank: 2, lr: 0.02, weightDecay: 0.01 }),
+    [0.4736622342, 0.0957127846, 0.0545478013],
+    [0.44912645, 0.4733796308, 0.0818741379],
   ],
   [
     'AuON head',

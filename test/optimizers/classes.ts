@@ -41,6 +41,7 @@ export const stateOf: Record<string, { moments: number; rows?: number; bytes: nu
   DiffGrad: { moments: 3, bytes: 4 }, // a counter in i32
   Muon: { moments: 1, bytes: 0 },
   NorMuon: { moments: 1, rows: 1, bytes: 0 },
+  Trion: { moments: 1, bytes: 0 },
   AuON: { moments: 1, bytes: 0 },
   HybridAuON: { moments: 1, bytes: 0 },
 };

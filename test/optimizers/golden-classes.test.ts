@@ -14,6 +14,7 @@ import { muon } from '../reference/muon.ts';
 import { coefficientSets } from '../reference/newton-schulz.ts';
 import { norMuon } from '../reference/nor-muon.ts';
 import { sgd } from '../reference/sgd.ts';
+import { trion } from '../reference/trion.ts';
 import { each, type ListReference } from '../support/steps.ts';
 import { classes } from './classes.ts';
 
@@ -33,6 +34,7 @@ const references: Record<string, ListReference> = {
   NorMuon: each((p, state: never, { eps, nsEps, ...options }: { lr: number; eps: number; nsEps: number }) =>
     norMuon(p, state, { ...options, eps: nsEps, rowEps: eps }),
   ),
+  Trion: each(trion),
   AuON: each(auon),
   HybridAuON: each(hybridAuon),
 };

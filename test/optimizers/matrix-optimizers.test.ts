@@ -19,7 +19,9 @@ import { code, eachDevice } from './each-class.ts';
 
 eachDevice(({ device, alone }) => {
   describe.each(
-    classes.filter(([name]) => ['AdamW', 'AdaGrad', 'Lion', 'Muon', 'NorMuon', 'AuON', 'HybridAuON'].includes(name)),
+    classes.filter(([name]) =>
+      ['AdamW', 'AdaGrad', 'Lion', 'Muon', 'NorMuon', 'Trion', 'AuON', 'HybridAuON'].includes(name),
+    ),
   )('%s moves the same whatever the scale of gradients', (name, Class: OptimizerClass) => {
     const variants: Record<string, object[]> = {
       AuON: [{}, { variant: 'rms' }],

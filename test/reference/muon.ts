@@ -1,5 +1,6 @@
 import { type MomentumRule, momentum } from './momentum.ts';
 import { newtonSchulz } from './newton-schulz.ts';
+import { shapeScaleOf } from './shape-scale.ts';
 import { apply, type Decay, decayed, matricesOf, type Parameter, type Statistics } from './step.ts';
 
 export interface OrthogonalOptions extends Decay, MomentumRule {
@@ -25,13 +26,6 @@ export function orthogonalUpdate(p: Parameter, m: Float64Array, options: Orthogo
 
 /** w ← keep · w − lr · s(rows, columns) · o. */
 export function muon(p: Parameter, { momenta }: { momenta: Float64Array }, options: MuonOptions): Statistics {
-  const { rows, columns } = matricesOf(p.shape);
-  const scale = {
-    original: Math.sqrt(Math.max(1, rows / columns)),
-    match_rms_adamw: 0.2 * Math.sqrt(Math.max(rows, columns)),
-    spectral: Math.sqrt(rows / columns),
-    max: Math.sqrt(Math.max(rows, columns)),
-    none: 1,
-  }[options.shapeScale ?? 'original'];
+  const scale = shapeScaleOf(p.shape, options.shapeScale);
   return apply(p, orthogonalUpdate(p, momenta, options), options.lr * scale, options);
 }

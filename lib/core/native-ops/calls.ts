@@ -94,7 +94,8 @@ export type Name =
   | 'sparseNewtonStep'
   | 'svd'
   | 'symmetricProduct'
-  | 'transpose';
+  | 'transpose'
+  | 'trion';
 
 /** The operations without the types of their fields, which name tensors. */
 export const calls: Readonly<Record<Name, Call>> = {
@@ -373,5 +374,8 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   transpose: operation('transpose', ['x', 'out'], (device, f) => {
     native.ops['transpose']!(device, f['x'], f['out']);
+  }),
+  trion: operation('trion', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'lr', 'weightDecay', 'weightDecayMode', 'rank', 'coefficients', 'momentum', 'eps', 'normScale', 'basis', 'shapeScale', 'nsDtype', 'nsMethod'], (device, f) => {
+    native.ops['trion']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['rank'], f['coefficients'], f['momentum'], f['eps'], f['normScale'], f['basis'], f['shapeScale'], f['nsDtype'], f['nsMethod']);
   }),
 };

@@ -473,7 +473,7 @@ export interface OpsOfGroup {
    * - out must be f32 where weights have masters
    * - grads and momenta must be floating
    * - grads and momenta must have out's shape
-   * - momentum must be in [0, 1)
+   * - momentum must be in [0, 1), or 1 for heavy-ball
    * - dampening must be in [0, 1)
    * - l2 must be finite
    * - weights must be floating
@@ -748,6 +748,66 @@ export interface OpsOfGroup {
       /** Default `0`. */ dampening?: number | undefined;
       /** Default `off`. */ nesterov?: 'off' | 'on' | undefined;
       /** Default `heavy-ball`. */ momentumForm?: 'ema' | 'heavy-ball' | undefined;
+    },
+  ): void;
+  /**
+   * one Trion step on a list of parameters
+   *
+   * ```text
+   * One Trion step on a list of matrices, batches (rank 3) and convolutions (rank 4, 5: [O, rest]);
+   * Modoranu et al., arXiv 2505.17967, as corrected in docs/systems.md.
+   *   m ← m + g, a = m D_r, m ← m − (1 − momentum) a D_rᵀ, o = newtonSchulz(a),
+   *   w ← keep · w − lr · shapeScale · o D_rᵀ
+   * D is the DCT-II basis, or the DCT-III basis by `basis`, of the shorter side; D_r its `rank` columns
+   * with the largest 1-norms of m D, of equal ones the first. A matrix that is wider than tall takes
+   * the same from the left.
+   * Composed of momentum, dct, rowTopK, gather and scatter, newtonSchulz and applyUpdate.
+   * Numerics: f32, or f64 for f64 weights; sums of the 1-norms in f64; of Newton–Schulz as in muon.
+   * ```
+   *
+   * - grads must be as many as weights
+   * - masters must be as many as weights, or none
+   * - weights must be floating
+   * - grads must be like weights
+   * - statistics must be f64
+   * - statistics must have three elements a weight
+   * - lr must be finite
+   * - weightDecay must be finite
+   * - momenta must be like weights
+   * - weights must have rank 2 or more
+   * - rank must be at least 1
+   * - coefficients must come in threes
+   * - coefficients must be finite
+   * - momentum must be in [0, 1)
+   * - eps must not be negative
+   * - normScale must be positive
+   * - masters must be like weights
+   * - masters must be f32, or bf16 for bf16 weights
+   * - guard must be f64[1]
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  trion(
+    device: Device,
+    fields: {
+      /** Read and written. */ weights: readonly Tensor[];
+      /** Read. */ grads: readonly Tensor[];
+      /** Read and written. Default: none. */ masters?: readonly Tensor[] | undefined;
+      /** Read. Default: none. */ guard?: Tensor | undefined;
+      /** Written. Default: none. */ statistics?: Tensor | undefined;
+      /** Read and written. */ momenta: readonly Tensor[];
+      /** Default `0`. */ lr?: number | undefined;
+      /** Default `0`. */ weightDecay?: number | undefined;
+      /** Default `decoupled`. */ weightDecayMode?: 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | undefined;
+      /** Default `128`. */ rank?: number | undefined;
+      /** Default: none. */ coefficients?: readonly number[] | undefined;
+      /** Default `0.95`. */ momentum?: number | undefined;
+      /** Default `1e-7`. */ eps?: number | undefined;
+      /** Default `1`. */ normScale?: number | undefined;
+      /** Default `dct2`. */ basis?: 'dct2' | 'dct3' | undefined;
+      /** Default `original`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
+      /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | undefined;
     },
   ): void;
 }

@@ -22,7 +22,8 @@ struct Momentum {
       "grads=bf16[4097],f16[31] momenta=bf16[4097],f32[31] out=f32[4097],f32[31] squares=f64[2] "
       "weights=bf16[4097],f32[31] l2=0.1",
       "grads=bf16[597] momenta=f32[597] out=f32[597] weights=bf16[597] masters=bf16[597] l2=0.1",
-      "grads=f32[31] momenta=f32[31] out=f32[31] guard=f64[1] squares=f64[1]"};
+      "grads=f32[31] momenta=f32[31] out=f32[31] guard=f64[1] squares=f64[1]",
+      "grads=bf16[31] momenta=f32[31] out=f32[31] momentum=1 momentumForm=heavy-ball"};
   static constexpr const char* cases[] = {
       "grads=f32[4096x1024] momenta=f32[4096x1024] out=f32[4096x1024] nesterov=on"};
   List<View> grads, momenta, out, weights;
@@ -74,7 +75,9 @@ struct Momentum {
     if (guard) require.array("guard must be f64[1]", guard, Dtype::kF64, 1);
     if (squares)
       require.array("squares must be f64 with one element a gradient", squares, Dtype::kF64, n);
-    check_fraction(require, "momentum must be in [0, 1)", momentum);
+    const bool adds_up = momentum == 1 && form == MomentumForm::kHeavyBall;
+    require((momentum >= 0 && momentum < 1) || adds_up, ErrorCode::kArgument,
+            "momentum must be in [0, 1), or 1 for heavy-ball", momentum);
     check_fraction(require, "dampening must be in [0, 1)", dampening);
     require(std::isfinite(l2), ErrorCode::kArgument, "l2 must be finite", l2);
   }

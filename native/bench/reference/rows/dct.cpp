@@ -2,20 +2,15 @@
 
 #include <algorithm>
 #include <limits>
-#include <numbers>
 
 #include "bench/reference/reference.h"
+#include "bench/reference/shared/cosines.h"
 
 namespace orthokit::bench {
 
 static void dct(const Dct& op) {
   const int64_t rows = row_count(op.x), n = row_length(op.x);
-  std::vector<double> cosines(size_t(4 * n));
-  for (int64_t t = 0; t < 4 * n; ++t)
-    cosines[size_t(t)] = std::cos(std::numbers::pi * double(t) / (2 * double(n)));
-  const auto q = [&](int64_t i, int64_t j) {
-    return std::sqrt((i == 0 ? 1.0 : 2.0) / double(n)) * cosines[size_t(i * (2 * j + 1) % (4 * n))];
-  };
+  const Cosines q(n);
   for (int64_t row = 0; row < rows; ++row) {
     const double* x = values(op.x) + row * n;
     std::vector<long double> out(static_cast<size_t>(n));

@@ -1,0 +1,73 @@
+// Columns of a cosine basis, for the shorter side of a matrix.
+#pragma once
+#include <algorithm>
+#include <numeric>
+
+#include "bench/reference/optimizers/shared/step.h"
+#include "bench/reference/shared/cosines.h"
+#include "ops/rows/dct.h"
+
+namespace orthokit::bench {
+
+class CosineBasis {
+ public:
+  CosineBasis(const Matrices& shape, DctKind kind)
+      : rows_(size_t(shape.rows)),
+        columns_(size_t(shape.columns)),
+        kind_(kind),
+        q_(int64_t(shorter())) {}
+  size_t shorter() const { return std::min(rows_, columns_); }
+  size_t longer() const { return std::max(rows_, columns_); }
+
+  // Row k: the product of x and basis vector k.
+  Vector coordinates(const Vector& x) const {
+    Vector out(x.size());
+    for (size_t k = 0; k < shorter(); ++k)
+      for (size_t j = 0; j < longer(); ++j)
+        for (size_t i = 0; i < shorter(); ++i)
+          out[k * longer() + j] += vector(k, i) * x[place(i, j)];
+    return out;
+  }
+  // x of coordinates at these vectors alone.
+  Vector matrix(const Vector& rows, const std::vector<size_t>& indices) const {
+    Vector out(rows_ * columns_);
+    for (size_t k = 0; k < indices.size(); ++k)
+      for (size_t j = 0; j < longer(); ++j)
+        for (size_t i = 0; i < shorter(); ++i)
+          out[place(i, j)] += vector(indices[k], i) * rows[k * longer() + j];
+    return out;
+  }
+  std::vector<size_t> largest(const Vector& all, size_t rank) const {
+    Vector scores(shorter());
+    for (size_t k = 0; k < shorter(); ++k)
+      for (size_t j = 0; j < longer(); ++j) scores[k] += std::abs(all[k * longer() + j]);
+    std::vector<size_t> order(shorter());
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::stable_sort(order, std::greater<>(), [&](size_t k) {
+      return std::isnan(scores[k]) ? double(INFINITY) : scores[k];
+    });
+    order.resize(std::min(rank, order.size()));
+    return order;
+  }
+  Vector rows(const Vector& all, const std::vector<size_t>& indices) const {
+    Vector out;
+    for (const size_t k : indices)
+      out.insert(out.end(), all.begin() + long(k * longer()),
+                 all.begin() + long((k + 1) * longer()));
+    return out;
+  }
+
+ private:
+  double vector(size_t k, size_t i) const {
+    const int64_t a = int64_t(k), b = int64_t(i);
+    return kind_ == DctKind::kDct2 ? q_(a, b) : q_(b, a);
+  }
+  size_t place(size_t i, size_t j) const {
+    return rows_ < columns_ ? i * columns_ + j : j * columns_ + i;
+  }
+  const size_t rows_, columns_;
+  const DctKind kind_;
+  const Cosines q_;
+};
+
+}  // namespace orthokit::bench

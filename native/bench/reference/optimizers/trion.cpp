@@ -1,0 +1,38 @@
+#include "ops/optimizers/trion.h"
+
+#include "bench/reference/optimizers/shared/cosine_subspace.h"
+#include "bench/reference/optimizers/shared/orthogonal.h"
+
+namespace orthokit::bench {
+
+static void trion(const Trion& op) {
+  const Step& step = op.step;
+  if (is_held(step.guard)) return;
+  for (int64_t t = 0; t < step.weights.count; ++t) {
+    const Matrices s = matrices(step.weights[t]);
+    const size_t size = size_t(s.rows * s.columns);
+    const Vector sums = advance({.momentum = 1, .form = MomentumForm::kHeavyBall}, op.momenta[t],
+                                decayed_gradient(step, t));
+    Vector u;
+    for (size_t b = 0; b < (size > 0 ? size_t(s.batch) : 0); ++b) {
+      const Vector x(sums.begin() + long(b * size), sums.begin() + long((b + 1) * size));
+      const CosineBasis basis(s, op.basis);
+      const Vector all = basis.coordinates(x);
+      const auto indices = basis.largest(all, size_t(op.rank));
+      const Vector rows = basis.rows(all, indices), inside = basis.matrix(rows, indices);
+      for (size_t i = 0; i < size; ++i)
+        values(op.momenta[t])[b * size + i] -= (1 - op.momentum) * inside[i];
+      const Vector one =
+          basis.matrix(newton_schulz(rows, {1, int64_t(indices.size()), int64_t(basis.longer())},
+                                     op.coefficients, op.norm_scale, op.eps),
+                       indices);
+      u.insert(u.end(), one.begin(), one.end());
+    }
+    note(step, t,
+         apply(step, t, u, step.lr * scale_of(op.shape_scale, double(s.rows), double(s.columns))));
+  }
+}
+ORTHOKIT_REFERENCE(Trion, trion,
+                   newton_schulz_growth(op.coefficients, op.dtype, longest_side(op.step.weights)));
+
+}  // namespace orthokit::bench
