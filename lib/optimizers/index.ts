@@ -25,6 +25,7 @@ export {
   combine,
 } from './combine.ts';
 export { DiffGrad, type DiffGradOptions } from './diff-grad.ts';
+export { EG, type EGOptions } from './eg.ts';
 export { HybridAuON, type HybridAuONOptions } from './hybrid-auon.ts';
 export { Lion, type LionOptions } from './lion.ts';
 export { Muon, type MuonOptions } from './muon.ts';

@@ -15,4 +15,6 @@ export interface Report {
   readonly skipped: number;
   /** AuON classes: the largest r − 1 of a parameter; near zero says that the scaling by cosh does nothing. */
   readonly brake?: number;
+  /** EG: exponents of the step that were cut to ±30. */
+  readonly clamped?: number;
 }

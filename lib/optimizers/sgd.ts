@@ -1,12 +1,10 @@
-import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import type { CommonOptions } from './base/common-options.ts';
 import { Optimizer, type OptimizerOptions, type Work } from './base/optimizer.ts';
 import type { Params } from './base/params.ts';
-import type { Part } from './base/part.ts';
 import { common } from './parts/common.ts';
 import { type MomentumForm, momentum, momentumForm, nesterov } from './parts/momentum.ts';
-import { counter, moment } from './parts/state.ts';
+import { optionalMomentum } from './parts/optional-momentum.ts';
 
 /** Options of {@link SGD}; all may be left out. */
 export interface SGDOptions extends CommonOptions {
@@ -20,21 +18,13 @@ export interface SGDOptions extends CommonOptions {
   readonly momentumForm: MomentumForm;
 }
 
-/** Without momentum there is no state. */
-const optionalState: Part<SGDOptions, 'momenta' | 'steps'> = {
-  slots: (weight, options) => (options.momentum === 0 ? {} : { momenta: moment(weight, options), steps: counter() }),
-  checkOptions: (where, options, slots) => {
-    const { nesterov: ahead, momentum: factor, dampening } = options;
-    if (ahead && (factor === 0 || dampening !== 0)) {
-      const must = 'have momentum and no dampening';
-      throw refusal(where, 'nesterov', must, `momentum ${factor} and dampening ${dampening}`);
-    }
-    if (factor !== 0 && slots?.size === 0)
-      throw refusal(where, 'momentum', 'not be 0 when the optimizer is made, to be set later', factor);
-  },
-};
-
-const parts = [common(1e-3, 0, 'l2'), optionalState, momentum(0), nesterov(false), momentumForm('heavy-ball')] as const;
+const parts = [
+  common(1e-3, 0, 'l2'),
+  optionalMomentum,
+  momentum(0),
+  nesterov(false),
+  momentumForm('heavy-ball'),
+] as const;
 
 /**
  * Stochastic gradient descent with momentum, as `torch.optim.SGD` defines it. Defaults: lr 1e-3, momentum 0,

@@ -13,6 +13,7 @@ import {
   combine,
   Device,
   DiffGrad,
+  EG,
   HybridAuON,
   Lion,
   Muon,
@@ -22,13 +23,14 @@ import {
   Trion,
 } from '../../dist/index.js';
 
-const classes = { SGD, AdamW, AdaGrad, AdaGradNorm, Lion, DiffGrad, Muon, NorMuon, Trion, AuON, HybridAuON };
+const classes = { SGD, AdamW, AdaGrad, AdaGradNorm, Lion, DiffGrad, EG, Muon, NorMuon, Trion, AuON, HybridAuON };
 const own = {
   SGD: { momentum: 0.8, dampening: 0.1 },
   AdamW: { betas: [0.8, 0.95] },
   AdaGrad: { lrDecay: 0.25, eps: 1e-6 },
   AdaGradNorm: { lrDecay: 0.25, eps: 1e-3 },
   Lion: { betas: [0.8, 0.95] },
+  EG: { momentum: 0.8, dampening: 0.1 },
   DiffGrad: { betas: [0.8, 0.95] },
   Muon: { momentum: 0.9, shapeScale: 'spectral' },
   NorMuon: { momentum: 0.9, beta2: 0.75 },
@@ -43,6 +45,7 @@ const variants = {
     ema: { dampening: 0, momentumForm: 'ema' },
     nesterov: { dampening: 0, nesterov: true },
   },
+  EG: { plain: { momentum: 0, dampening: 0 }, adamw: { variant: 'adamw', momentum: 0, dampening: 0 } },
   AdaGradNorm: { rows: { scope: 'rows' }, global: { scope: 'global' } },
   AuON: { head: { variant: 'head' }, rms: { variant: 'rms' } },
   Muon: { 'heavy-ball': { momentumForm: 'heavy-ball', nesterov: false } },

@@ -26,7 +26,7 @@ export const classes: [string, OptimizerClass][] = Object.entries(library as Rec
 );
 
 /** Options under which a class has all the state that it can have. */
-export const fullState: Record<string, object> = { SGD: { momentum: 0.9 } };
+export const fullState: Record<string, object> = { SGD: { momentum: 0.9 }, EG: { variant: 'adamw' } };
 
 /**
  * State of a parameter: tensors of its shape in the dtype of moments, all that there can be, elements of that dtype a row,
@@ -38,6 +38,7 @@ export const stateOf: Record<string, { moments: number; rows?: number; bytes: nu
   AdaGrad: { moments: 1, bytes: 4 },
   AdaGradNorm: { moments: 0, bytes: 8 + 4 }, // a sum in f64
   Lion: { moments: 1, bytes: 0 },
+  EG: { moments: 2, bytes: 4 },
   DiffGrad: { moments: 3, bytes: 4 }, // a counter in i32
   Muon: { moments: 1, bytes: 0 },
   NorMuon: { moments: 1, rows: 1, bytes: 0 },
@@ -51,6 +52,7 @@ export const refusedShapes: Record<string, number[][]> = { NorMuon: [[1, 1], [6,
 
 /** Words of the option `variant`, by class. */
 export const variantsOf: Record<string, string[]> = {
+  EG: ['sgd', 'adamw'],
   AuON: ['paper', 'head', 'rms'],
   HybridAuON: ['paper', 'head', 'rms'],
   NorMuon: ['repo', 'paper', 'dion', 'nanogpt'],

@@ -8,6 +8,7 @@ import { adagrad } from '../reference/adagrad.ts';
 import { adagradNorm } from '../reference/adagrad-norm.ts';
 import { auon } from '../reference/auon.ts';
 import { diffGrad } from '../reference/diff-grad.ts';
+import { type EgOptions, eg } from '../reference/eg.ts';
 import { hybridAuon } from '../reference/hybrid-auon.ts';
 import { lion } from '../reference/lion.ts';
 import { muon } from '../reference/muon.ts';
@@ -30,6 +31,9 @@ const references: Record<string, ListReference> = {
     ),
   Lion: each(lion),
   DiffGrad: each(diffGrad),
+  EG: each((p, states: { step: number }, { weightDecay, ...options }: EgOptions & { weightDecay: number }) =>
+    eg(p, states, { ...options, weightDecayMode: 'decoupled', shrink: weightDecay }),
+  ),
   Muon: each(muon),
   NorMuon: each((p, state: never, { eps, nsEps, ...options }: { lr: number; eps: number; nsEps: number }) =>
     norMuon(p, state, { ...options, eps: nsEps, rowEps: eps }),

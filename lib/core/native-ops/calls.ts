@@ -35,6 +35,7 @@ export type Name =
   | 'divide'
   | 'dots'
   | 'dropout'
+  | 'eg'
   | 'eigh'
   | 'fill'
   | 'gatherRows'
@@ -194,6 +195,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   dropout: operation('dropout', ['x', 'out', 'rate', 'seed', 'offset', 'stream', 'beta'], (device, f) => {
     native.ops['dropout']!(device, f['x'], f['out'], f['rate'], f['seed'], f['offset'], f['stream'], f['beta']);
+  }),
+  eg: operation('eg', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'roots', 'steps', 'lr', 'weightDecay', 'weightDecayMode', 'variant', 'momentum', 'dampening', 'nesterov', 'beta1', 'beta2', 'eps', 'shrink'], (device, f) => {
+    native.ops['eg']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['roots'], f['steps'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['variant'], f['momentum'], f['dampening'], f['nesterov'], f['beta1'], f['beta2'], f['eps'], f['shrink']);
   }),
   eigh: operation('eigh', ['matrix', 'values', 'vectors', 'info'], (device, f) => {
     native.ops['eigh']!(device, f['matrix'], f['values'], f['vectors'], f['info']);

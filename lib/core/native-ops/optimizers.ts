@@ -353,6 +353,78 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * one exponentiated-gradient step on a list of parameters
+   *
+   * ```text
+   * One step of exponentiated gradient (Kivinen and Warmuth 1997; linclab/EG_optimiser, which "Brain-
+   * like learning with exponentiated gradients" and arXiv 2510.02730 build on): no weight changes its
+   * sign.
+   *   w ← keep · w · exp(−lr sign(w) u),  u by the variant of d = g + shrink sign(w):
+   *   sgd    u = d, or as in sgd with heavy-ball momentum: m ← d at the first step, then m ← μ m +
+   *          (1−dampening) d;  u = m, or d + μ m (nesterov)
+   *   adamw  u = m / (1−β₁ᵗ) / (r / sqrt(1−β₂ᵗ) + eps), as in adamw
+   * Decay as everywhere; cautious decays where the step makes |w| smaller.
+   * The exponent is cut to ±30; the third number of the statistics is how many were. No step takes |w|
+   * out of the range of f32 numbers, 2⁻¹⁴⁹ to 3.4e38, so that none becomes 0, where it would stay; in
+   * 16 bits rounding may still do that. 0 stays 0. Σ(rate·u)² of the statistics is that of what the
+   * exponential changes.
+   * Traffic per element, f32: read w, g, write w: 12 bytes; with m 20, with m and r 28.
+   * ```
+   *
+   * - grads must be as many as weights
+   * - masters must be as many as weights, or none
+   * - weights must be floating
+   * - grads must be like weights
+   * - statistics must be f64
+   * - statistics must have three elements a weight
+   * - lr must be finite
+   * - weightDecay must be finite
+   * - weightDecay must leave a part of each weight, or signs would change
+   * - momentum must be in [0, 1)
+   * - dampening must be in [0, 1)
+   * - beta1 must be in [0, 1)
+   * - beta2 must be in [0, 1)
+   * - eps must not be negative
+   * - shrink must be finite
+   * - roots must be left out for variant sgd
+   * - momenta must be like weights
+   * - steps must be as many as weights
+   * - steps must be i32[1] each
+   * - momenta are missing for momentum
+   * - roots must be like weights
+   * - momenta are missing for steps
+   * - momenta are missing for nesterov
+   * - masters must be like weights
+   * - masters must be f32, or bf16 for bf16 weights
+   * - guard must be f64[1]
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  eg(
+    device: Device,
+    fields: {
+      /** Read and written. */ weights: readonly Tensor[];
+      /** Read. */ grads: readonly Tensor[];
+      /** Read and written. Default: none. */ masters?: readonly Tensor[] | undefined;
+      /** Read. Default: none. */ guard?: Tensor | undefined;
+      /** Written. Default: none. */ statistics?: Tensor | undefined;
+      /** Read and written. Default: none. */ momenta?: readonly Tensor[] | undefined;
+      /** Read and written. Default: none. */ roots?: readonly Tensor[] | undefined;
+      /** Read and written. Default: none. */ steps?: readonly Tensor[] | undefined;
+      /** Default `0`. */ lr?: number | undefined;
+      /** Default `0`. */ weightDecay?: number | undefined;
+      /** Default `decoupled`. */ weightDecayMode?: 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | undefined;
+      /** Default `sgd`. */ variant?: 'sgd' | 'adamw' | undefined;
+      /** Default `0`. */ momentum?: number | undefined;
+      /** Default `0`. */ dampening?: number | undefined;
+      /** Default `off`. */ nesterov?: 'off' | 'on' | undefined;
+      /** Default `0.9`. */ beta1?: number | undefined;
+      /** Default `0.999`. */ beta2?: number | undefined;
+      /** Default `1e-8`. */ eps?: number | undefined;
+      /** Default `0`. */ shrink?: number | undefined;
+    },
+  ): void;
+  /**
    * one HybridAuON step on a list of parameters
    *
    * ```text

@@ -1,7 +1,7 @@
 import type { Dtype } from '../../core/dtypes.ts';
 
 /** How decay acts on weights w at rate lr, with the update u (specs: Muon, Emerging-Optimizers, modded-nanogpt). */
-export type WeightDecayMode = 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious';
+export type WeightDecayMode = 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | 'shrink';
 
 /** Options that every optimizer has, for all its groups or for one. */
 export interface CommonOptions {
@@ -11,8 +11,8 @@ export interface CommonOptions {
   weightDecay: number;
   /**
    * `decoupled` w ← (1 − lr·decay)·w · `independent` (1 − decay)·w · `palm` (1 − decay·lr²)·w · `l2` g ← g + decay·w ·
-   * `cautious` decoupled, where w and the update agree in sign. Default `decoupled`; `l2` for SGD, AdaGrad,
-   * AdaGradNorm.
+   * `cautious` decoupled, where w and the update agree in sign · `shrink`, of EG alone, g ← g + decay·sign(w). Default
+   * `decoupled`; `l2` for SGD, AdaGrad, AdaGradNorm, DiffGrad; `shrink` for EG's variant `sgd`.
    */
   weightDecayMode: WeightDecayMode;
   /** Meaning of a `null` gradient: `skip` leaves parameter and state alone; `zero` steps with zeros. Default `skip`. */

@@ -10,7 +10,8 @@ export interface OwnNumber {
   readonly combine: keyof typeof combining;
 }
 
-const combining: { readonly max: (a: number, b: number) => number } = { max: Math.max };
+type Combine = (a: number, b: number) => number;
+const combining: { readonly max: Combine; readonly sum: Combine } = { max: Math.max, sum: (a, b) => a + b };
 
 /** A report, how many elements were stepped, and which number of its own the method has. */
 export interface Measured {
@@ -25,7 +26,8 @@ export function combinedNumbers(all: readonly Measured[]): Partial<Report> {
   for (const { report, number } of all) {
     if (!number) continue;
     const { name, combine } = number;
-    numbers[name] = combining[combine](numbers[name] ?? report[name]!, report[name]!);
+    const [before, value] = [numbers[name], report[name]!];
+    numbers[name] = before === undefined ? value : combining[combine](before, value);
   }
   return numbers;
 }

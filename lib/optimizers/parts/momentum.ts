@@ -1,6 +1,6 @@
 import { refusal } from '../../core/errors.ts';
 import { isListOf } from '../../core/options.ts';
-import { flag, fraction, word } from '../../core/schema.ts';
+import { flag, fraction, notNegative, type Option, optional, word } from '../../core/schema.ts';
 import type { Part } from '../base/part.ts';
 import { passed } from './passed.ts';
 
@@ -36,16 +36,31 @@ export const momentumForm = (value: MomentumForm): Part<Form, never, Form> => ({
   },
 });
 
+const pairOfFractions = (value: readonly [number, number]): Option<readonly [number, number]> => ({
+  default: value,
+  wrong: (x) =>
+    Array.isArray(x) && x.length === 2 && isListOf(x, isFraction) ? undefined : 'must be two numbers in [0, 1)',
+});
+
 /** The factors of two moments, or of an update and a momentum. */
 export const betas = (
   value: readonly [number, number],
 ): Part<{ readonly betas: readonly [number, number] }, never, { readonly beta1: number; readonly beta2: number }> => ({
-  schema: {
-    betas: {
-      default: value,
-      wrong: (x) =>
-        Array.isArray(x) && x.length === 2 && isListOf(x, isFraction) ? undefined : 'must be two numbers in [0, 1)',
-    },
-  },
+  schema: { betas: pairOfFractions(value) },
   fields: ({ betas: [beta1, beta2] }) => ({ beta1, beta2 }),
 });
+
+interface OptionalMoments {
+  readonly betas: readonly [number, number] | undefined;
+  readonly eps: number | undefined;
+}
+
+/** Options of a division by a second moment, for classes that do not always keep one: [0.9, 0.999] and 1e-8. */
+export const optionalMoments: Part<
+  OptionalMoments,
+  never,
+  { readonly beta1: number; readonly beta2: number; readonly eps: number }
+> = {
+  schema: { betas: optional(pairOfFractions([0.9, 0.999])), eps: optional(notNegative(1e-8)) },
+  fields: ({ betas: [beta1, beta2] = [0.9, 0.999], eps = 1e-8 }) => ({ beta1, beta2, eps }),
+};

@@ -187,6 +187,9 @@ function* stepCases() {
       yield `sgd ${step} momenta=${state} steps=i32[1] momentum=0.9${measured}`;
       yield `adamw ${step} momenta=${state} roots=${state} steps=i32[1]${measured}`;
       yield `lion ${step} momenta=${state}${measured}`;
+      yield `eg ${step}${measured}`;
+      yield `eg ${step} momenta=${state} steps=i32[1] momentum=0.9${measured}`;
+      yield `eg ${step} momenta=${state} roots=${state} steps=i32[1] variant=adamw${measured}`;
       yield `diff_grad ${step} momenta=${state} roots=${state} previous=${state} steps=i32[1]${measured}`;
       yield `adagrad ${step} roots=${state} steps=i32[1]${measured}`;
       yield `apply_update ${step}${measured}`;

@@ -2,6 +2,7 @@
 // is here.
 #pragma once
 #include <cmath>
+#include <concepts>
 
 #include "cpu/chunks.h"
 #include "cpu/convert.h"
@@ -13,8 +14,9 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 struct StepSums {
   double grad = 0, update = 0;  // Σg², Σ(rate·u)²
+  double own = 0;               // of a direction that takes its steps itself
   StepSums& operator+=(const StepSums& other) {
-    grad += other.grad, update += other.update;
+    grad += other.grad, update += other.update, own += other.own;
     return *this;
   }
 };
@@ -85,6 +87,12 @@ void apply_update(T* __restrict w, const T* __restrict u, int64_t n, T keep, T r
   for (int64_t i = 0; i < n; ++i) w[i] = math::cautious_step(w[i], u[i], cautious, rate);
 }
 
+// A direction that has its own way to step the weights by the update: the sums of what it has done.
+template <class Direction, class T>
+concept TakesSteps = requires(const Direction& direction, const Step& step, T* x, double rate) {
+                       { direction.take(step, x, x, int64_t(), rate) } -> std::same_as<StepSums>;
+                     };
+
 template <class T, class Direction>
 StepSums step_chunk(const Step& step, const Chunk& chunk, double rate, Direction&& direction) {
   alignas(64) T weights[kBlock], grads[kBlock], update[kBlock];
@@ -98,8 +106,12 @@ StepSums step_chunk(const Step& step, const Chunk& chunk, double rate, Direction
     if (sums_grads) sums.grad += block_sum_of_squares(g, n);
     g = decayed_grads(step, g, w, n, grads);
     direction(Block<T>{g, w, update, chunk.tensor, at, n});
-    if (measured) sums.update += rate * rate * block_sum_of_squares(update, n);
-    apply_update(w, update, n, keep, factor, cautious);
+    if constexpr (TakesSteps<Direction, T>) {
+      sums += direction.take(step, w, update, n, rate);
+    } else {
+      if (measured) sums.update += rate * rate * block_sum_of_squares(update, n);
+      apply_update(w, update, n, keep, factor, cautious);
+    }
     store_weights(step, chunk.tensor, at, n, w);
   }
   return sums;
@@ -154,7 +166,7 @@ inline void write_statistics(const Step& step, int64_t tensor, const StepSums& s
 }
 
 inline void write_all_statistics(const Step& step, const StepSums* sums) {
-  for (int64_t t = 0; t < step.weights.count; ++t) write_statistics(step, t, sums[t]);
+  for (int64_t t = 0; t < step.weights.count; ++t) write_statistics(step, t, sums[t], sums[t].own);
 }
 
 // The whole of a step whose rate is one number a tensor.

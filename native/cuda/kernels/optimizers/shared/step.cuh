@@ -102,16 +102,26 @@ __device__ __forceinline__ void load_decayed(const StepTensor& step, StepVector<
 
 // ---- the update
 
+// A method whose updates step the weights in their own way, in take(vector, keep, cautious, rate,
+// sums), which adds Σ(change)² and a number of the method's own.
+template <class Method>
+concept TakesSteps = requires { requires Method::kTakesSteps; };
+
+// How many sums a method leaves.
+template <class Method>
+inline constexpr int kSumsOf = TakesSteps<Method> ? 3 : 2;
+
 // Σg² and Σ(rate·u)² of the calling thread.
 template <class T, class Method>
-__device__ __forceinline__ Sums<2> step_piece(const StepFields& step, const Piece& piece,
-                                              const Method& method) {
+__device__ __forceinline__ Sums<kSumsOf<Method>> step_piece(const StepFields& step,
+                                                            const Piece& piece,
+                                                            const Method& method) {
   const double rate = step.rates.of(piece.tensor);
   const T keep = T(step.keep), cautious = T(step.cautious), l2 = T(step.l2),
           factor = finite_factor<T>(rate);
   const StepTensor tensor = step.of(piece.tensor);
   const auto update = method.of(piece.tensor);
-  Sums<2> sums;
+  Sums<kSumsOf<Method>> sums;
   for_vectors(piece, [&](int64_t at, int n) {
     StepVector<T> v;
     v.at = at, v.n = n;
@@ -123,12 +133,16 @@ __device__ __forceinline__ Sums<2> step_piece(const StepFields& step, const Piec
       if (l2 != 0) v.g[i] += l2 * v.w[i];
     }
     update(v);
+    if constexpr (TakesSteps<Method>) {
+      update.take(v, keep, cautious, factor, sums);
+    } else {
 #pragma unroll
-    for (int i = 0; i < kVector; ++i) {
-      const double u = i < n ? rate * double(v.u[i]) : 0;
-      sums.of[1] += u * u;
-      v.w[i] = cautious == 0 ? math::decayed_step(v.w[i], v.u[i], keep, factor)
-                             : math::cautious_step(v.w[i], v.u[i], cautious, factor);
+      for (int i = 0; i < kVector; ++i) {
+        const double u = i < n ? rate * double(v.u[i]) : 0;
+        sums.of[1] += u * u;
+        v.w[i] = cautious == 0 ? math::decayed_step(v.w[i], v.u[i], keep, factor)
+                               : math::cautious_step(v.w[i], v.u[i], cautious, factor);
+      }
     }
     store_weights(tensor, v);
   });
@@ -141,7 +155,7 @@ template <class Method, bool any_f64>
 struct StepBody {
   StepFields step;
   Method method;
-  __device__ Sums<2> sums(const Piece& piece) const {
+  __device__ Sums<kSumsOf<Method>> sums(const Piece& piece) const {
     if (is_held(step.guard)) return {};
     if constexpr (any_f64)
       if (step.weights[piece.tensor].dtype == Dtype::kF64)
@@ -152,7 +166,9 @@ struct StepBody {
 
 template <class Method, bool any_f64>
 struct MeasuredStep : StepBody<Method, any_f64> {
-  __device__ Sums<2> operator()(const Piece& piece) const { return this->sums(piece); }
+  __device__ Sums<kSumsOf<Method>> operator()(const Piece& piece) const {
+    return this->sums(piece);
+  }
 };
 template <class Method, bool any_f64>
 struct UnmeasuredStep : StepBody<Method, any_f64> {
@@ -177,6 +193,9 @@ struct WriteStatistics {
   const double *guard, *own;  // own: one number a tensor, or null
   __device__ void operator()(int tensor, const Sums<2>& sums) const {
     if (!is_held(guard)) place.write(tensor, sums.of[0], sums.of[1], own ? own[tensor] : 0);
+  }
+  __device__ void operator()(int tensor, const Sums<3>& sums) const {
+    if (!is_held(guard)) place.write(tensor, sums.of[0], sums.of[1], sums.of[2]);
   }
 };
 
@@ -217,8 +236,8 @@ void run_plain_step(const Step& step, const Lists& lists, Rates rates, Stream& s
   const auto run = [&]<bool any_f64>(std::bool_constant<any_f64>) {
     if (!step.statistics)
       return for_pieces(stream, lists, UnmeasuredStep<Method, any_f64>{{fields, method}});
-    sum_pieces<2>(stream, lists, MeasuredStep<Method, any_f64>{{fields, method}},
-                  WriteStatistics{statistics_of(step, stream), fields.guard, own});
+    sum_pieces<kSumsOf<Method>>(stream, lists, MeasuredStep<Method, any_f64>{{fields, method}},
+                                WriteStatistics{statistics_of(step, stream), fields.guard, own});
   };
   if (has_f64(step.weights))
     run(std::true_type{});
