@@ -11,6 +11,7 @@ static void trion(const Trion& op) {
   for (int64_t t = 0; t < step.weights.count; ++t) {
     const Matrices s = matrices(step.weights[t]);
     const size_t size = size_t(s.rows * s.columns);
+    // As they are stored before the part inside is taken from them.
     const Vector sums = advance({.momentum = 1, .form = MomentumForm::kHeavyBall}, op.momenta[t],
                                 decayed_gradient(step, t));
     Vector u;
@@ -21,7 +22,7 @@ static void trion(const Trion& op) {
       const auto indices = basis.largest(all, size_t(op.rank));
       const Vector rows = basis.rows(all, indices), inside = basis.matrix(rows, indices);
       for (size_t i = 0; i < size; ++i)
-        values(op.momenta[t])[b * size + i] -= (1 - op.momentum) * inside[i];
+        values(op.momenta[t])[b * size + i] = x[i] - (1 - op.momentum) * inside[i];
       const Vector one =
           basis.matrix(newton_schulz(rows, {1, int64_t(indices.size()), int64_t(basis.longer())},
                                      op.coefficients, op.norm_scale, op.eps),
