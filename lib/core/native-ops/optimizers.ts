@@ -454,6 +454,7 @@ export interface OpsOfGroup {
    * - weights must have rank 2 or more
    * - weights of rank 0 and 1 step as in auon, with momentumForm ema
    * - gamma must be in (0, 100]
+   * - coefficients must be left out for nsMethod polar
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
    * - guard must be f64[1]
@@ -480,7 +481,7 @@ export interface OpsOfGroup {
       /** Default `on`. */ nesterov?: 'off' | 'on' | undefined;
       /** Default `ema`. */ momentumForm?: 'ema' | 'heavy-ball' | undefined;
       /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
       /** Default `1`. */ gamma?: number | undefined;
       /** Default `paper`. */ variant?: 'paper' | 'head' | 'rms' | undefined;
     },
@@ -603,9 +604,11 @@ export interface OpsOfGroup {
    * - eps must not be negative
    * - normScale must be positive
    * - weights must have rank 2 or more
+   * - coefficients must be left out for nsMethod polar
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
    * - guard must be f64[1]
+   * - nsDtype must be f32 or f64 for nsMethod polar
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -629,7 +632,7 @@ export interface OpsOfGroup {
       /** Default `on`. */ nesterov?: 'off' | 'on' | undefined;
       /** Default `ema`. */ momentumForm?: 'ema' | 'heavy-ball' | undefined;
       /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
       /** Default `original`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
     },
   ): void;
@@ -668,6 +671,7 @@ export interface OpsOfGroup {
    * - weights must have more than one element in what a second moment is of
    * - beta2 must be in [0, 1)
    * - rowEps must not be negative
+   * - coefficients must be left out for nsMethod polar
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
    * - guard must be f64[1]
@@ -695,7 +699,7 @@ export interface OpsOfGroup {
       /** Default `on`. */ nesterov?: 'off' | 'on' | undefined;
       /** Default `ema`. */ momentumForm?: 'ema' | 'heavy-ball' | undefined;
       /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
       /** Default `0.95`. */ beta2?: number | undefined;
       /** Default `1e-8`. */ rowEps?: number | undefined;
       /** Default `original`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
@@ -853,6 +857,7 @@ export interface OpsOfGroup {
    * - momentum must be in [0, 1)
    * - eps must not be negative
    * - normScale must be positive
+   * - coefficients must be left out for nsMethod polar
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
    * - guard must be f64[1]
@@ -879,7 +884,7 @@ export interface OpsOfGroup {
       /** Default `dct2`. */ basis?: 'dct2' | 'dct3' | undefined;
       /** Default `original`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
       /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
     },
   ): void;
 }

@@ -49,7 +49,10 @@ struct OrthogonalStep {
   double flops() const {
     double sum = step.flops(rule().flops());
     for (auto& w : step.weights)
-      if (w.rank > 1) sum += newton_schulz_flops(matrices(w), coefficients.count / 3, method);
+      if (w.rank > 1)
+        sum += newton_schulz_flops(
+            matrices(w), steps_of(method, coefficients.count, working_dtype(dtype, w.dtype)),
+            method);
     return sum;
   }
   void operands(Fields& f) {
@@ -75,6 +78,8 @@ struct OrthogonalStep {
     check_fraction(require, "dampening must be in [0, 1)", dampening);
     require(eps >= 0, ErrorCode::kArgument, "eps must not be negative", eps);
     require(norm_scale > 0, ErrorCode::kArgument, "normScale must be positive", norm_scale);
+    check_steps(require, "coefficients must be left out for nsMethod polar",
+                "nsDtype must be f32 or f64 for nsMethod polar", method, coefficients.count, dtype);
   }
 };
 
