@@ -215,6 +215,8 @@ describe('optimizers', () => {
         'Lion',
         'Muon',
         'NorMuon',
+        'Dion',
+        'Dion2',
         'AuON',
         'HybridAuON',
       ]),

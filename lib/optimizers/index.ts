@@ -25,16 +25,20 @@ export {
   combine,
 } from './combine.ts';
 export { DiffGrad, type DiffGradOptions } from './diff-grad.ts';
+export { Dion, type DionOptions } from './dion.ts';
+export { Dion2, type Dion2Options } from './dion2.ts';
 export { EG, type EGOptions } from './eg.ts';
 export { HybridAuON, type HybridAuONOptions } from './hybrid-auon.ts';
 export { Lion, type LionOptions } from './lion.ts';
 export { Muon, type MuonOptions } from './muon.ts';
 export { NorMuon, type NorMuonOptions } from './nor-muon.ts';
 export { type OrthogonalizeOptions, orthogonalize } from './orthogonalize.ts';
+export type { InitialBasis } from './parts/basis.ts';
 export type { AuONVariant } from './parts/brake.ts';
 export type { MatrixOptions } from './parts/matrix.ts';
 export type { MomentumForm } from './parts/momentum.ts';
 export type { NsDtype, OrthogonalOptions } from './parts/orthogonal.ts';
+export type { NorMuonVariant } from './parts/row-moments.ts';
 export type { ShapeScale } from './parts/shape-scale.ts';
 export type { Report } from './report.ts';
 export { SGD, type SGDOptions } from './sgd.ts';

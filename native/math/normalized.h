@@ -23,4 +23,10 @@ constexpr Real rescale(Real target, Real norm, Real eps, bool floored) {
   return norm == 0 ? 0 : target / divisor;
 }
 
+// Of a column whose squares add up to `square`: 0 where they are at most least² of those of all.
+template <class Real>
+constexpr Real unit_factor(Real square, Real all, Real eps, Real least) {
+  return square <= least * least * all ? 0 : rescale(Real(1), std::sqrt(square), eps, false);
+}
+
 }  // namespace orthokit::math

@@ -12,6 +12,8 @@ import {
   AuON,
   Device,
   DiffGrad,
+  Dion,
+  Dion2,
   EG,
   HybridAuON,
   Lion,
@@ -46,6 +48,12 @@ const classes = {
   Muon: { Class: Muon, scalars: { ...orthogonal, shapeScale: 'spectral', weightDecay: 0.05 }, fixed: {} },
   NorMuon: { Class: NorMuon, scalars: { ...orthogonal, beta2: 0.9, nsEps: 1e-5 }, fixed: { axis: 'long' } },
   Trion: { Class: Trion, scalars: { ...orthogonal, rank: 2, basis: 'dct3', weightDecay: 0.05 }, fixed: {} },
+  Dion: { Class: Dion, scalars: { momentum: 0.9, eps: 1e-6, shapeScale: 'original' }, fixed: { rank: 2 } },
+  Dion2: {
+    Class: Dion2,
+    scalars: { coefficients: 'jordan', nsSteps: 3, fraction: 0.5, efDecay: 0.75, eps: 1e-6 },
+    fixed: {},
+  },
   AuON: { Class: AuON, scalars: { momentum: 0.9, gamma: 1.25, eps: 1e-6 }, fixed: { variant: 'paper' } },
   HybridAuON: { Class: HybridAuON, scalars: { ...orthogonal, gamma: 1.25 }, fixed: { variant: 'rms' } },
 };

@@ -13,6 +13,8 @@ import {
   combine,
   Device,
   DiffGrad,
+  Dion,
+  Dion2,
   EG,
   HybridAuON,
   Lion,
@@ -23,7 +25,22 @@ import {
   Trion,
 } from '../../dist/index.js';
 
-const classes = { SGD, AdamW, AdaGrad, AdaGradNorm, Lion, DiffGrad, EG, Muon, NorMuon, Trion, AuON, HybridAuON };
+const classes = {
+  SGD,
+  AdamW,
+  AdaGrad,
+  AdaGradNorm,
+  Lion,
+  DiffGrad,
+  EG,
+  Muon,
+  NorMuon,
+  Trion,
+  Dion,
+  Dion2,
+  AuON,
+  HybridAuON,
+};
 const own = {
   SGD: { momentum: 0.8, dampening: 0.1 },
   AdamW: { betas: [0.8, 0.95] },
@@ -35,6 +52,8 @@ const own = {
   Muon: { momentum: 0.9, shapeScale: 'spectral' },
   NorMuon: { momentum: 0.9, beta2: 0.75 },
   Trion: { momentum: 0.9, rank: 2 },
+  Dion: { momentum: 0.75, rank: 2 },
+  Dion2: { fraction: 0.5, efDecay: 0.75 },
   AuON: { momentum: 0.9, gamma: 1.25 },
   HybridAuON: { momentum: 0.9, gamma: 1.25 },
 };
@@ -70,7 +89,7 @@ const vectors = [[6], []];
 const [before, after] = [3, 3];
 
 const takesVectors = (name, options) =>
-  !['Muon', 'NorMuon', 'Trion', 'AuON', 'HybridAuON'].includes(name) || options.variant === 'head';
+  !['Muon', 'NorMuon', 'Trion', 'Dion', 'Dion2', 'AuON', 'HybridAuON'].includes(name) || options.variant === 'head';
 /** `{ file, groups, dtype }`: a group is a class, its options, and the shapes of its weights. */
 const cases = [
   ...Object.keys(own).flatMap((name) =>

@@ -9,6 +9,8 @@ import {
   AuON,
   Device,
   DiffGrad,
+  Dion,
+  Dion2,
   HybridAuON,
   Lion,
   Muon,
@@ -98,6 +100,23 @@ const rows: Row[] = [
     (w) => new Trion(w, { rank: 2, lr: 0.02, weightDecay: 0.01 }),
     [0.4736622342, 0.0957127846, 0.0545478013],
     [0.44912645, 0.4733796308, 0.0818741379],
+  ],
+  [
+    'Dion',
+    (w) => {
+      const rows = Array.from({ length: w[0]!.shape[1]! }, (_, i) =>
+        [0, 1].map((j) => Math.cos(1 + 2.3 * i + 1.7 * j)),
+      );
+      return new Dion(w, { rank: 2, lr: 0.01, weightDecay: 0.01, initialBasis: rows });
+    },
+    [0.4851652885, 0.0958307418, 0.0272833637],
+    [0.4759739697, 0.4692915055, 0.0416823982],
+  ],
+  [
+    'Dion2',
+    (w) => new Dion2(w, { coefficients: 'jordan', fraction: 0.5, lr: 0.01, weightDecay: 0.01 }),
+    [0.4820317018, 0.0930371885, 0.0255151188],
+    [0.4869158107, 0.4636001075, 0.0302024218],
   ],
   [
     'AuON head',

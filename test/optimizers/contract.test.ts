@@ -29,6 +29,7 @@ const needCompany: Record<string, string[]> = {
   Muon: ['dampening'],
   NorMuon: ['dampening'],
   HybridAuON: ['dampening'],
+  Dion: ['initialBasis'], // a seed that is not whole
 };
 
 /** Whether the class has an eps with these options. */
@@ -54,6 +55,8 @@ it.each(onlyCpu)('finds the classes', () => {
     'EG',
     'Muon',
     'NorMuon',
+    'Dion',
+    'Dion2',
     'AuON',
     'HybridAuON',
   ];

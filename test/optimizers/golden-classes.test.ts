@@ -8,6 +8,8 @@ import { adagrad } from '../reference/adagrad.ts';
 import { adagradNorm } from '../reference/adagrad-norm.ts';
 import { auon } from '../reference/auon.ts';
 import { diffGrad } from '../reference/diff-grad.ts';
+import { dion } from '../reference/dion.ts';
+import { dion2 } from '../reference/dion2.ts';
 import { type EgOptions, eg } from '../reference/eg.ts';
 import { hybridAuon } from '../reference/hybrid-auon.ts';
 import { lion } from '../reference/lion.ts';
@@ -35,6 +37,8 @@ const references: Record<string, ListReference> = {
     eg(p, states, { ...options, weightDecayMode: 'decoupled', shrink: weightDecay }),
   ),
   Muon: each(muon),
+  Dion: each(dion),
+  Dion2: each(dion2),
   NorMuon: each((p, state: never, { eps, nsEps, ...options }: { lr: number; eps: number; nsEps: number }) =>
     norMuon(p, state, { ...options, eps: nsEps, rowEps: eps }),
   ),
@@ -53,7 +57,7 @@ interface Golden {
 }
 
 const folder = path.join(import.meta.dirname, '..', 'golden');
-const files = readdirSync(folder).flatMap((file) => /^((?!adamw)[a-z]+-v\d+)\.safetensors$/.exec(file)?.[1] ?? []);
+const files = readdirSync(folder).flatMap((file) => /^((?!adamw)[a-z0-9]+-v\d+)\.safetensors$/.exec(file)?.[1] ?? []);
 const goldenOf = (file: string): Golden => JSON.parse(readFileSync(path.join(folder, `${file}.json`), 'utf8'));
 
 it('there is a file of format version 1 for every class', () => {

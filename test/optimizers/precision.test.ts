@@ -15,7 +15,9 @@ eachClass('R10: ', ['R10'], ({ device, alone, name, Class, shapes, start, grads 
   // Newton–Schulz multiplies the rounding of small singular values, with these coefficients by 3.4 in the first of two steps,
   // which show all that a step does.
   const orthogonalizes = 'nsSteps' in new Class(start()).part().schema;
-  const options = orthogonalizes ? { coefficients: 'jordan', nsSteps: 2 } : {};
+  // Gradients have rank 2; a sum of them keeps the rounding of all steps, if it does not decay.
+  const own: Record<string, object> = { Dion: { rank: 2, momentum: 0.5 }, Dion2: { fraction: 1, efDecay: 0.5 } };
+  const options = { ...(orthogonalizes ? { coefficients: 'jordan', nsSteps: 2 } : {}), ...own[name] };
 
   /** A rate at which the largest element moves by about 1 in three steps: far more than 16 bits round. */
   const visibleRate = async (): Promise<number> => {

@@ -23,6 +23,7 @@ export type Name =
   | 'columnReduce'
   | 'columnSum'
   | 'combineRows'
+  | 'commit'
   | 'conv2d'
   | 'conv2dBackwardInput'
   | 'conv2dBackwardKernel'
@@ -32,6 +33,8 @@ export type Name =
   | 'costRange'
   | 'dct'
   | 'diffGrad'
+  | 'dion'
+  | 'dion2'
   | 'divide'
   | 'dots'
   | 'dropout'
@@ -62,6 +65,7 @@ export type Name =
   | 'normalizedUpdate'
   | 'norms'
   | 'pairwiseCosts'
+  | 'placeSlices'
   | 'planSparsify'
   | 'planSums'
   | 'pool2d'
@@ -95,8 +99,10 @@ export type Name =
   | 'sparseNewtonStep'
   | 'svd'
   | 'symmetricProduct'
+  | 'takeSlices'
   | 'transpose'
-  | 'trion';
+  | 'trion'
+  | 'unitColumns';
 
 /** The operations without the types of their fields, which name tensors. */
 export const calls: Readonly<Record<Name, Call>> = {
@@ -160,6 +166,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   combineRows: operation('combineRows', ['x', 'indices', 'coefficients', 'out'], (device, f) => {
     native.ops['combine_rows']!(device, f['x'], f['indices'], f['coefficients'], f['out']);
   }),
+  commit: operation('commit', ['state', 'x', 'guard'], (device, f) => {
+    native.ops['commit']!(device, f['state'], f['x'], f['guard']);
+  }),
   conv2d: operation('conv2d', ['x', 'kernel', 'bias', 'out', 'stride', 'padding', 'dilation', 'groups'], (device, f) => {
     native.ops['conv2d']!(device, f['x'], f['kernel'], f['bias'], f['out'], f['stride'], f['padding'], f['dilation'], f['groups']);
   }),
@@ -186,6 +195,12 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   diffGrad: operation('diffGrad', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'roots', 'previous', 'steps', 'lr', 'weightDecay', 'weightDecayMode', 'beta1', 'beta2', 'eps'], (device, f) => {
     native.ops['diff_grad']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['roots'], f['previous'], f['steps'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['beta1'], f['beta2'], f['eps']);
+  }),
+  dion: operation('dion', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'bases', 'lr', 'weightDecay', 'weightDecayMode', 'momentum', 'eps', 'shapeScale'], (device, f) => {
+    native.ops['dion']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['bases'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['momentum'], f['eps'], f['shapeScale']);
+  }),
+  dion2: operation('dion2', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'fraction', 'efDecay', 'eps', 'normScale', 'shapeScale', 'nsDtype', 'nsMethod'], (device, f) => {
+    native.ops['dion2']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['fraction'], f['efDecay'], f['eps'], f['normScale'], f['shapeScale'], f['nsDtype'], f['nsMethod']);
   }),
   divide: operation('divide', ['out', 'x', 'y'], (device, f) => {
     native.ops['divide']!(device, f['out'], f['x'], f['y']);
@@ -276,6 +291,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   pairwiseCosts: operation('pairwiseCosts', ['x', 'y', 'out', 'metric'], (device, f) => {
     native.ops['pairwise_costs']!(device, f['x'], f['y'], f['out'], f['metric']);
+  }),
+  placeSlices: operation('placeSlices', ['x', 'places', 'out', 'axis'], (device, f) => {
+    native.ops['place_slices']!(device, f['x'], f['places'], f['out'], f['axis']);
   }),
   planSparsify: operation('planSparsify', ['kernel', 'rowScale', 'columnScale', 'starts', 'columns', 'values', 'statistics', 'delta', 'threshold'], (device, f) => {
     native.ops['plan_sparsify']!(device, f['kernel'], f['rowScale'], f['columnScale'], f['starts'], f['columns'], f['values'], f['statistics'], f['delta'], f['threshold']);
@@ -376,10 +394,16 @@ export const calls: Readonly<Record<Name, Call>> = {
   symmetricProduct: operation('symmetricProduct', ['a', 'c', 'addend', 'b', 'alpha', 'beta', 'diagonal', 'trans'], (device, f) => {
     native.ops['symmetric_product']!(device, f['a'], f['c'], f['addend'], f['b'], f['alpha'], f['beta'], f['diagonal'], f['trans']);
   }),
+  takeSlices: operation('takeSlices', ['x', 'scores', 'places', 'out', 'decay', 'axis'], (device, f) => {
+    native.ops['take_slices']!(device, f['x'], f['scores'], f['places'], f['out'], f['decay'], f['axis']);
+  }),
   transpose: operation('transpose', ['x', 'out'], (device, f) => {
     native.ops['transpose']!(device, f['x'], f['out']);
   }),
   trion: operation('trion', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'lr', 'weightDecay', 'weightDecayMode', 'rank', 'coefficients', 'momentum', 'eps', 'normScale', 'basis', 'shapeScale', 'nsDtype', 'nsMethod'], (device, f) => {
     native.ops['trion']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['rank'], f['coefficients'], f['momentum'], f['eps'], f['normScale'], f['basis'], f['shapeScale'], f['nsDtype'], f['nsMethod']);
+  }),
+  unitColumns: operation('unitColumns', ['x', 'squares', 'out', 'eps', 'least'], (device, f) => {
+    native.ops['unit_columns']!(device, f['x'], f['squares'], f['out'], f['eps'], f['least']);
   }),
 };

@@ -297,6 +297,31 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * state = what was made of it, unless a guard holds
+   *
+   * ```text
+   * stateᵢ = xᵢ for each tensor of the list, in the dtype of the state: the end of a step that made its
+   * new state elsewhere. A guard that is not 0 leaves all as it is.
+   * Numerics: rounded once to nearest, ties to even.
+   * Traffic: one read, one write.
+   * ```
+   *
+   * - x must be as many as state
+   * - state and x must be floating
+   * - x must have as many elements as state
+   * - guard must be f64[1]
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  commit(
+    device: Device,
+    fields: {
+      /** Read and written. */ state: readonly Tensor[];
+      /** Read. */ x: readonly Tensor[];
+      /** Read. Default: none. */ guard?: Tensor | undefined;
+    },
+  ): void;
+  /**
    * one diffGrad step on a list of parameters
    *
    * ```text
@@ -350,6 +375,124 @@ export interface OpsOfGroup {
       /** Default `0.9`. */ beta1?: number | undefined;
       /** Default `0.999`. */ beta2?: number | undefined;
       /** Default `1e-8`. */ eps?: number | undefined;
+    },
+  ): void;
+  /**
+   * one Dion step on a list of parameters
+   *
+   * ```text
+   * One Dion step on a list of matrices, batches (rank 3) and convolutions (rank 4, 5: [O, rest]); Ahn
+   * et al. 2025, arXiv 2504.05295.
+   *   m ← m + g;  p = the orthonormal factor of m q;  r = mᵀ p;  m ← m − (1 − momentum) p rᵀ
+   *   q ← r with columns over their norms + eps, 0 where they are;  w ← keep · w − lr · shapeScale · p qᵀ
+   * q is n × r, r at most the shorter side. Columns of m q that depend on others get directions of p all
+   * the same, those of the Householder reflections of qr, and r is 0 there but for rounding: a column of r
+   * that is at most 16 √longer side of the dtype's rounding of ‖r‖ counts as 0. So the step moves along m
+   * alone, whatever its rank, and a q that has lost columns finds them again.
+   * Composed of momentum, cast, gemm, qr, columnReduce, unitColumns, commit and applyUpdate,
+   * parameters of one shape and rank together, as far as they have 4 million elements: scratch for the
+   * largest group only.
+   * Numerics: f32, or f64 for f64 weights; norms of columns in f64.
+   * ```
+   *
+   * - grads must be as many as weights
+   * - masters must be as many as weights, or none
+   * - weights must be floating
+   * - grads must be like weights
+   * - statistics must be f64
+   * - statistics must have three elements a weight
+   * - lr must be finite
+   * - weightDecay must be finite
+   * - momenta must be like weights
+   * - weights must have rank 2 or more
+   * - bases must be as many as weights
+   * - bases must be floating
+   * - bases must have a row a column of weights, and at most as many columns as the shorter side
+   * - momentum must be in [0, 1)
+   * - eps must not be negative
+   * - guard must be f64[1]
+   * - masters must be like weights
+   * - masters must be f32, or bf16 for bf16 weights
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  dion(
+    device: Device,
+    fields: {
+      /** Read and written. */ weights: readonly Tensor[];
+      /** Read. */ grads: readonly Tensor[];
+      /** Read and written. Default: none. */ masters?: readonly Tensor[] | undefined;
+      /** Read. Default: none. */ guard?: Tensor | undefined;
+      /** Written. Default: none. */ statistics?: Tensor | undefined;
+      /** Read and written. */ momenta: readonly Tensor[];
+      /** Read and written. */ bases: readonly Tensor[];
+      /** Default `0`. */ lr?: number | undefined;
+      /** Default `0`. */ weightDecay?: number | undefined;
+      /** Default `decoupled`. */ weightDecayMode?: 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | undefined;
+      /** Default `0.95`. */ momentum?: number | undefined;
+      /** Default `1e-8`. */ eps?: number | undefined;
+      /** Default `spectral`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
+    },
+  ): void;
+  /**
+   * one Dion2 step on a list of parameters
+   *
+   * ```text
+   * One Dion2 step on a list of matrices, batches (rank 3) and convolutions (rank 4, 5: [O, rest]);
+   * microsoft/dion, dion2.py.
+   *   m ← m + g;  s = the slices of m with the largest Σ|m|, ⌈fraction · number⌉ of the rows, or of the
+   *   columns where they are fewer;  o = newtonSchulz(s);  m ← efDecay · m on these slices
+   *   w ← keep · w, then w ← w − lr · shapeScale · o on them; the shape is that of the whole matrix
+   * Of equal sums the first slice is taken.
+   * Composed of momentum, map, rowReduce or columnReduce, takeSlices, commit, newtonSchulz,
+   * placeSlices and applyUpdate, parameters of one shape together, as far as they have 4 million
+   * elements: scratch for the largest group only.
+   * Numerics: f32, or f64 for f64 weights; sums in f64; the norm before Newton–Schulz in f64, its
+   * products in nsDtype.
+   * ```
+   *
+   * - grads must be as many as weights
+   * - masters must be as many as weights, or none
+   * - weights must be floating
+   * - grads must be like weights
+   * - statistics must be f64
+   * - statistics must have three elements a weight
+   * - lr must be finite
+   * - weightDecay must be finite
+   * - momenta must be like weights
+   * - coefficients must come in threes
+   * - coefficients must be finite
+   * - eps must not be negative
+   * - normScale must be positive
+   * - weights must have rank 2 or more
+   * - fraction must be in (0, 1]
+   * - efDecay must be in [0, 1]
+   * - guard must be f64[1]
+   * - masters must be like weights
+   * - masters must be f32, or bf16 for bf16 weights
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  dion2(
+    device: Device,
+    fields: {
+      /** Read and written. */ weights: readonly Tensor[];
+      /** Read. */ grads: readonly Tensor[];
+      /** Read and written. Default: none. */ masters?: readonly Tensor[] | undefined;
+      /** Read. Default: none. */ guard?: Tensor | undefined;
+      /** Written. Default: none. */ statistics?: Tensor | undefined;
+      /** Read and written. */ momenta: readonly Tensor[];
+      /** Default `0`. */ lr?: number | undefined;
+      /** Default `0`. */ weightDecay?: number | undefined;
+      /** Default `decoupled`. */ weightDecayMode?: 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | undefined;
+      /** Default: none. */ coefficients?: readonly number[] | undefined;
+      /** Default `0.25`. */ fraction?: number | undefined;
+      /** Default `0.95`. */ efDecay?: number | undefined;
+      /** Default `1e-7`. */ eps?: number | undefined;
+      /** Default `1`. */ normScale?: number | undefined;
+      /** Default `spectral`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
+      /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | undefined;
     },
   ): void;
   /**
@@ -447,14 +590,13 @@ export interface OpsOfGroup {
    * - momenta must be like weights
    * - coefficients must come in threes
    * - coefficients must be finite
-   * - momentum must be in [0, 1)
-   * - dampening must be in [0, 1)
    * - eps must not be negative
    * - normScale must be positive
+   * - momentum must be in [0, 1)
+   * - dampening must be in [0, 1)
    * - weights must have rank 2 or more
    * - weights of rank 0 and 1 step as in auon, with momentumForm ema
    * - gamma must be in (0, 100]
-   * - coefficients must be left out for nsMethod polar
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
    * - guard must be f64[1]
@@ -481,7 +623,7 @@ export interface OpsOfGroup {
       /** Default `on`. */ nesterov?: 'off' | 'on' | undefined;
       /** Default `ema`. */ momentumForm?: 'ema' | 'heavy-ball' | undefined;
       /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | undefined;
       /** Default `1`. */ gamma?: number | undefined;
       /** Default `paper`. */ variant?: 'paper' | 'head' | 'rms' | undefined;
     },
@@ -599,16 +741,14 @@ export interface OpsOfGroup {
    * - momenta must be like weights
    * - coefficients must come in threes
    * - coefficients must be finite
-   * - momentum must be in [0, 1)
-   * - dampening must be in [0, 1)
    * - eps must not be negative
    * - normScale must be positive
+   * - momentum must be in [0, 1)
+   * - dampening must be in [0, 1)
    * - weights must have rank 2 or more
-   * - coefficients must be left out for nsMethod polar
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
    * - guard must be f64[1]
-   * - nsDtype must be f32 or f64 for nsMethod polar
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -632,7 +772,7 @@ export interface OpsOfGroup {
       /** Default `on`. */ nesterov?: 'off' | 'on' | undefined;
       /** Default `ema`. */ momentumForm?: 'ema' | 'heavy-ball' | undefined;
       /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | undefined;
       /** Default `original`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
     },
   ): void;
@@ -660,10 +800,10 @@ export interface OpsOfGroup {
    * - momenta must be like weights
    * - coefficients must come in threes
    * - coefficients must be finite
-   * - momentum must be in [0, 1)
-   * - dampening must be in [0, 1)
    * - eps must not be negative
    * - normScale must be positive
+   * - momentum must be in [0, 1)
+   * - dampening must be in [0, 1)
    * - weights must have rank 2 or more
    * - secondMoments must be as many as weights
    * - secondMoments must be floating
@@ -671,7 +811,6 @@ export interface OpsOfGroup {
    * - weights must have more than one element in what a second moment is of
    * - beta2 must be in [0, 1)
    * - rowEps must not be negative
-   * - coefficients must be left out for nsMethod polar
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
    * - guard must be f64[1]
@@ -699,7 +838,7 @@ export interface OpsOfGroup {
       /** Default `on`. */ nesterov?: 'off' | 'on' | undefined;
       /** Default `ema`. */ momentumForm?: 'ema' | 'heavy-ball' | undefined;
       /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | undefined;
       /** Default `0.95`. */ beta2?: number | undefined;
       /** Default `1e-8`. */ rowEps?: number | undefined;
       /** Default `original`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
@@ -775,6 +914,33 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * rows or columns at their places, others 0
+   *
+   * ```text
+   * The slices of each matrix of the batch `out`, rows or columns, are those of x at `places`, as
+   * takeSlices gives them; where a place is none of x's, zeros.
+   * Numerics: bits are copied.
+   * Traffic: one read of x and places, one write of out.
+   * ```
+   *
+   * - out must be a batch of matrices
+   * - out must be f32 or f64
+   * - x must have the dtype of out and, but for fewer slices, its shape
+   * - places must have one element a slice of out
+   * - places must be i32
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  placeSlices(
+    device: Device,
+    fields: {
+      /** Read. */ x: Tensor;
+      /** Read. */ places: Tensor;
+      /** Written. */ out: Tensor;
+      /** Default `rows`. */ axis?: 'rows' | 'columns' | undefined;
+    },
+  ): void;
+  /**
    * one SGD step on a list of parameters
    *
    * ```text
@@ -827,6 +993,39 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * rows or columns of the largest scores, which decay
+   *
+   * ```text
+   * Of each matrix of the batch x the k rows, or columns, with the largest scores go to `out`, in their
+   * order, where k is the number of those of out; in x they are multiplied by `decay`. places = where in
+   * out a slice is, −1 if it was left. Of equal scores the first slice is taken first; NaN counts as
+   * +inf.
+   * Numerics: one product in x's dtype.
+   * Traffic: one read of scores; one read of the slices taken, one write of them in x and in out.
+   * ```
+   *
+   * - x must be a batch of matrices
+   * - x must be f32 or f64
+   * - out must have the dtype of x and, but for fewer slices, its shape
+   * - scores and places must have one element a slice of x
+   * - scores must be f64
+   * - places must be i32
+   * - decay must be in [0, 1]
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  takeSlices(
+    device: Device,
+    fields: {
+      /** Read and written. */ x: Tensor;
+      /** Read. */ scores: Tensor;
+      /** Written. */ places: Tensor;
+      /** Written. */ out: Tensor;
+      /** Default `1`. */ decay?: number | undefined;
+      /** Default `rows`. */ axis?: 'rows' | 'columns' | undefined;
+    },
+  ): void;
+  /**
    * one Trion step on a list of parameters
    *
    * ```text
@@ -857,7 +1056,6 @@ export interface OpsOfGroup {
    * - momentum must be in [0, 1)
    * - eps must not be negative
    * - normScale must be positive
-   * - coefficients must be left out for nsMethod polar
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
    * - guard must be f64[1]
@@ -884,7 +1082,39 @@ export interface OpsOfGroup {
       /** Default `dct2`. */ basis?: 'dct2' | 'dct3' | undefined;
       /** Default `original`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
       /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | undefined;
+    },
+  ): void;
+  /**
+   * columns of matrices, over their norms
+   *
+   * ```text
+   * out = x with each column of each matrix of the batch over its norm + eps, whose squares are given;
+   * a column of norm 0 is 0, and so is one whose norm is at most `least` times that of its matrix: what
+   * rounding leaves of nothing has no direction. out may be x.
+   * Numerics: the inverse in f64, the product in x's dtype.
+   * Traffic: one read, one write.
+   * ```
+   *
+   * - x must be a batch of matrices
+   * - x must be f32 or f64
+   * - squares must be f64
+   * - squares must have one element a column of x
+   * - out must have the dtype of x
+   * - out must have the shape of x
+   * - eps must not be negative
+   * - least must be in [0, 1)
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  unitColumns(
+    device: Device,
+    fields: {
+      /** Read. */ x: Tensor;
+      /** Read. */ squares: Tensor;
+      /** Written. */ out: Tensor;
+      /** Default `0`. */ eps?: number | undefined;
+      /** Default `0`. */ least?: number | undefined;
     },
   ): void;
 }

@@ -1,3 +1,4 @@
+import type { Device } from '../../core/device.ts';
 import type { Dtype } from '../../core/dtypes.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { Tensor } from '../../core/tensor.ts';
@@ -7,8 +8,8 @@ import type { CommonOptions } from './common-options.ts';
 export interface Slot {
   readonly shape: readonly number[];
   readonly dtype: Dtype;
-  /** The value it starts with. */
-  readonly start: number;
+  /** The value it starts with, or what makes the tensor. */
+  readonly start: number | ((device: Device) => Tensor);
 }
 
 /** The copy that `masterWeights` keeps beside a weight, if any. */
@@ -21,5 +22,5 @@ export function masterOf(where: string, weight: Tensor, { masterWeights }: Commo
   return Tensor.zeros(device, shape, { dtype: 'bf16' });
 }
 
-export const create = (weight: Tensor, { shape, dtype, start }: Slot): Tensor =>
-  Tensor.full(weight.device, shape, start, { dtype });
+export const create = ({ device }: Tensor, { shape, dtype, start }: Slot): Tensor =>
+  typeof start === 'number' ? Tensor.full(device, shape, start, { dtype }) : start(device);

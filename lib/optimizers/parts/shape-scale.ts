@@ -13,3 +13,9 @@ interface Scaled {
 export const shapeScale: Part<Scaled, never, Scaled> = passed({
   shapeScale: word<ShapeScale>(['original', 'match_rms_adamw', 'spectral', 'max', 'none'], 'original'),
 });
+
+/** The same, as Dion has it by default. */
+export const spectralScale: Part<Scaled, never, Scaled> = {
+  ...shapeScale,
+  defaults: () => ({ shapeScale: 'spectral' }),
+};

@@ -7,14 +7,9 @@
 namespace orthokit {
 namespace {
 
-// Sums of squares of the rows, or columns, of a group's updates, which lie one after the other.
-View squares_of(const View& first, const RowMoments& all, Composer& c) {
-  View together = first;
-  const int64_t rows = all.of_columns ? all.elements : all.length,
-                columns = all.of_columns ? all.length : all.elements;
-  together.rank = 3;
-  together.shape[0] = all.batch, together.shape[1] = rows, together.shape[2] = columns;
-  const View squares = c.temporary({all.batch, all.length}, Dtype::kF64);
+// Sums of squares of the rows, or columns, of a group's updates.
+View squares_of(const View& together, const RowMoments& all, Composer& c) {
+  const View squares = c.temporary({together.shape[0], all.length}, Dtype::kF64);
   if (all.of_columns)
     c.run(ColumnReduce{.x = together, .out = squares, .reduction = Reduction::kSumOfSquares});
   else
@@ -29,9 +24,8 @@ void nor_muon(const NorMuon& op, Composer& c) {
     const Composer::Scope scope(c);
     OrthogonalUpdates updates(op.base, group, c);
     const Step step = updates.step();
-    RowMoments all = row_moments(step.weights[0], op.axis);
-    for (int64_t i = 1; i < step.weights.count; ++i) all.batch += matrices(step.weights[i]).batch;
-    const View together = squares_of(step.grads[0], all, c);
+    const RowMoments shape = row_moments(step.weights[0], op.axis);
+    const View together = squares_of(updates.together(), shape, c);
 
     std::vector<View> squares, moments;
     int64_t at = 0;

@@ -201,6 +201,24 @@ function* stepCases() {
   }
 }
 
+/** What Dion and Dion2 are composed of. */
+function* sliceCases() {
+  for (const t of wide) {
+    for (const [m, k, n] of [
+      [512, 128, 511],
+      [512, 128, 512],
+    ]) {
+      const index = `scores=f64[1x${m}] places=i32[1x${m}] decay=0.95`;
+      yield `take_slices x=${t}[1x${m}x${n}] out=${t}[1x${k}x${n}] ${index}`;
+      yield `take_slices x=${t}[1x${n}x${m}] out=${t}[1x${n}x${k}] ${index} axis=columns`;
+      yield `place_slices x=${t}[1x${k}x${n}] out=${t}[1x${m}x${n}] places=i32[1x${m}]`;
+      yield `place_slices x=${t}[1x${m}x${k}] out=${t}[1x${m}x${n}] places=i32[1x${n}] axis=columns`;
+      yield `unit_columns x=${t}[1x${m}x${n}] out=${t}[1x${m}x${n}] squares=f64[1x${n}]`;
+    }
+    yield `commit state=${t}[${flat}] x=${t}[${flat}]`;
+  }
+}
+
 /** A counter of squares a row. */
 function* rowStepCases() {
   for (const t of wide) {
@@ -441,6 +459,7 @@ const common = [
   mapCases,
   stepCases,
   rowStepCases,
+  sliceCases,
   logSweepCases,
   newtonCases,
   productCases,

@@ -99,6 +99,7 @@ describe.each(devices)('momentum on %s', (kind) => {
     expect(code({ ...split, out: zeros('f64') })).toBe('ERR_DTYPE');
     expect(code({ l2: 0.1 })).toBe('ERR_ARGUMENT');
     expect(code({ momentum: 1 })).toBe('ERR_ARGUMENT');
+    expect(code({ momentum: 1.1, momentumForm: 'heavy-ball' })).toBe('ERR_ARGUMENT');
     expect(code({ momentum: -0.1 })).toBe('ERR_ARGUMENT');
     expect(code({ dampening: NaN })).toBe('ERR_ARGUMENT');
     expect(code({ weights: zeros(), l2: Infinity })).toBe('ERR_ARGUMENT');

@@ -1,6 +1,7 @@
 #include "ops/optimizers/shared/orthogonal_step.h"
 
 #include "core/composer.h"
+#include "ops/optimizers/commit.h"
 #include "ops/optimizers/momentum.h"
 #include "ops/products/newton_schulz.h"
 
@@ -20,9 +21,8 @@ bool go_together(const View& a, const View& b) {
 
 }  // namespace
 
-std::vector<Group> groups_of(const OrthogonalStep& op) {
+std::vector<Group> groups_of(const List<View>& weights) {
   constexpr int64_t kMostTogether = int64_t(1) << 22;  // elements
-  const List<View>& weights = op.step.weights;
   std::vector<Group> groups;
   std::vector<bool> taken(size_t(weights.count));
   for (int64_t i = 0; i < weights.count; ++i) {
@@ -40,16 +40,15 @@ std::vector<Group> groups_of(const OrthogonalStep& op) {
   return groups;
 }
 
-OrthogonalUpdates::OrthogonalUpdates(const OrthogonalStep& op, const Group& group,
-                                     Composer& composer)
-    : op_(op), rows_(group.begin(), group.end()) {
-  const Step& all = op.step;
+MomentumUpdates::MomentumUpdates(const Step& all, const List<View>& all_momenta,
+                                 const MomentumRule& rule, const Group& group, Composer& composer)
+    : all_(all), rows_(group.begin(), group.end()) {
   const int64_t n = int64_t(group.size());
   int64_t batch = 0;
   for (const int64_t i : group) batch += matrices(all.weights[i]).batch;
   const View& first = all.weights[group[0]];
   const Matrices m = matrices(first);
-  const View together = composer.temporary({batch, m.rows, m.columns}, update_dtype(first));
+  together_ = composer.temporary({batch, m.rows, m.columns}, update_dtype(first));
   if (all.statistics) grad_squares_ = composer.temporary({n}, Dtype::kF64);
 
   std::vector<View> grads, momenta;
@@ -57,10 +56,10 @@ OrthogonalUpdates::OrthogonalUpdates(const OrthogonalStep& op, const Group& grou
     const int64_t i = group[size_t(at)];
     weights_.push_back(all.weights[i]);
     if (all.masters.count > 0) masters_.push_back(all.masters[i]);
-    grads.push_back(all.grads[i]), momenta.push_back(op.momenta[i]);
+    grads.push_back(all.grads[i]), momenta.push_back(all_momenta[i]);
     View update = all.weights[i];
-    update.dtype = together.dtype;
-    update.data = matrix_of(together, matrix).data;
+    update.dtype = together_.dtype;
+    update.data = matrix_of(together_, matrix).data;
     updates_.push_back(update);
     matrix += matrices(update).batch;
   }
@@ -69,18 +68,29 @@ OrthogonalUpdates::OrthogonalUpdates(const OrthogonalStep& op, const Group& grou
                     .out = list(updates_),
                     .guard = all.guard,
                     .squares = grad_squares_,
-                    .momentum = op.momentum,
-                    .dampening = op.dampening,
+                    .momentum = rule.momentum,
+                    .dampening = rule.dampening,
                     .l2 = all.l2(),
-                    .nesterov = op.nesterov,
-                    .form = op.form};
+                    .nesterov = rule.nesterov ? Nesterov::kOn : Nesterov::kOff,
+                    .form = rule.form};
   if (all.l2() != 0) {
     momentum.weights = list(weights_);
     if (all.masters.count > 0) momentum.masters = list(masters_);
   }
   composer.run(momentum);
-  composer.run(NewtonSchulz{.x = together,
-                            .out = together,
+}
+
+void MomentumUpdates::commit_momenta(const List<View>& all, Composer& composer) {
+  std::vector<View> momenta;
+  for (const double row : rows_) momenta.push_back(all[int64_t(row)]);
+  composer.run(Commit{.state = list(momenta), .x = list(updates_), .guard = all_.guard});
+}
+
+OrthogonalUpdates::OrthogonalUpdates(const OrthogonalStep& op, const Group& group,
+                                     Composer& composer)
+    : MomentumUpdates(op.step, op.momenta, op.rule(), group, composer) {
+  composer.run(NewtonSchulz{.x = together(),
+                            .out = together(),
                             .coefficients = op.coefficients,
                             .eps = op.eps,
                             .scale = op.norm_scale,
@@ -88,10 +98,10 @@ OrthogonalUpdates::OrthogonalUpdates(const OrthogonalStep& op, const Group& grou
                             .method = op.method});
 }
 
-Step OrthogonalUpdates::step() {
-  Step step = without_l2(op_.step);
+Step MomentumUpdates::step() {
+  Step step = without_l2(all_);
   step.weights = list(weights_), step.grads = list(updates_);
-  if (op_.step.masters.count > 0) step.masters = list(masters_);
+  if (all_.masters.count > 0) step.masters = list(masters_);
   if (!step.statistics) return step;
   step.grad_squares = grad_squares_;
   step.statistics_rows = {rows_.data(), count()};

@@ -33,6 +33,17 @@ inline double shape_scale(ShapeScale rule, const Matrices& m) {
   }
 }
 
+// Demands of a step's Newton–Schulz.
+inline void check_iteration(auto require, const List<double>& coefficients, double eps,
+                            double norm_scale) {
+  require(coefficients.count % 3 == 0, ErrorCode::kArgument, "coefficients must come in threes",
+          double(coefficients.count));
+  for (double c : coefficients)
+    require(std::isfinite(c), ErrorCode::kArgument, "coefficients must be finite", c);
+  require(eps >= 0, ErrorCode::kArgument, "eps must not be negative", eps);
+  require(norm_scale > 0, ErrorCode::kArgument, "normScale must be positive", norm_scale);
+}
+
 // Shared fields of the steps that orthogonalize their momentum: momentum rule and Newton–Schulz
 // coefficients.
 struct OrthogonalStep {
@@ -49,10 +60,7 @@ struct OrthogonalStep {
   double flops() const {
     double sum = step.flops(rule().flops());
     for (auto& w : step.weights)
-      if (w.rank > 1)
-        sum += newton_schulz_flops(
-            matrices(w), steps_of(method, coefficients.count, working_dtype(dtype, w.dtype)),
-            method);
+      if (w.rank > 1) sum += newton_schulz_flops(matrices(w), coefficients.count / 3, method);
     return sum;
   }
   void operands(Fields& f) {
@@ -70,16 +78,9 @@ struct OrthogonalStep {
   void check(auto require) const {
     step.check(require);
     step.check_state(require, "momenta must be like weights", momenta);
-    require(coefficients.count % 3 == 0, ErrorCode::kArgument, "coefficients must come in threes",
-            double(coefficients.count));
-    for (double c : coefficients)
-      require(std::isfinite(c), ErrorCode::kArgument, "coefficients must be finite", c);
+    check_iteration(require, coefficients, eps, norm_scale);
     check_fraction(require, "momentum must be in [0, 1)", momentum);
     check_fraction(require, "dampening must be in [0, 1)", dampening);
-    require(eps >= 0, ErrorCode::kArgument, "eps must not be negative", eps);
-    require(norm_scale > 0, ErrorCode::kArgument, "normScale must be positive", norm_scale);
-    check_steps(require, "coefficients must be left out for nsMethod polar",
-                "nsDtype must be f32 or f64 for nsMethod polar", method, coefficients.count, dtype);
   }
 };
 
@@ -99,24 +100,35 @@ class Composer;
 // Parameters whose matrices have one shape and dtype, in order: their updates are orthogonalized
 // together. So many that they fill a device, no more: all of a group are in scratch memory at once.
 using Group = std::vector<int64_t>;
-std::vector<Group> groups_of(const OrthogonalStep& op);
+std::vector<Group> groups_of(const List<View>& weights);
+inline std::vector<Group> groups_of(const OrthogonalStep& op) { return groups_of(op.step.weights); }
 
-// The approximate polar factors of a group's momenta, or of their look-ahead, once the momenta are
-// up to date; in temporaries of the caller's scope.
-class OrthogonalUpdates {
+// A group's momenta, or their look-ahead, once they are up to date: a batch of matrices, in
+// temporaries of the caller's scope.
+class MomentumUpdates {
  public:
-  OrthogonalUpdates(const OrthogonalStep& op, const Group& group, Composer& composer);
+  MomentumUpdates(const Step& all, const List<View>& momenta, const MomentumRule& rule,
+                  const Group& group, Composer& composer);
   // The group's step whose gradients are the updates; borrows from this.
   Step step();
   int64_t count() const { return int64_t(weights_.size()); }
+  const View& together() const { return together_; }
+  // The momenta, of all parameters, get what the updates are by now.
+  void commit_momenta(const List<View>& all, Composer& composer);
 
  private:
   List<View> list(std::vector<View>& views) const { return {views.data(), count()}; }
 
-  const OrthogonalStep& op_;
+  const Step& all_;
   std::vector<View> weights_, masters_, updates_;
-  View grad_squares_;
+  View together_, grad_squares_;
   std::vector<double> rows_;  // of the statistics
+};
+
+// Their approximate polar factors.
+class OrthogonalUpdates : public MomentumUpdates {
+ public:
+  OrthogonalUpdates(const OrthogonalStep& op, const Group& group, Composer& composer);
 };
 
 }  // namespace orthokit

@@ -1,0 +1,43 @@
+import { newtonSchulz } from './newton-schulz.ts';
+import { apply, type Decay, decayed, matricesOf, type Parameter, type Statistics } from './step.ts';
+
+export interface Dion2Options extends Decay {
+  coefficients?: readonly number[];
+  fraction?: number;
+  efDecay?: number;
+  eps?: number;
+  normScale?: number;
+  shapeScale?: 'original' | 'spectral' | 'none';
+}
+
+/** Gradients add up; the slices with the largest 1-norms are orthogonalized, and decay. */
+export function dion2(p: Parameter, { momenta }: { momenta: Float64Array }, options: Dion2Options): Statistics {
+  const { coefficients = [], fraction = 0.25, efDecay = 0.95, eps = 1e-7, normScale = 1 } = options;
+  const { batch, rows, columns } = matricesOf(p.shape);
+  const update = new Float64Array(momenta.length);
+  for (const [i, g] of decayed(p, options).entries()) momenta[i]! += g;
+  const byRow = rows <= columns;
+  const [count, length] = byRow ? [rows, columns] : [columns, rows];
+  for (let s = 0; s < batch; s++) {
+    const at = (i: number, k: number): number => s * rows * columns + (byRow ? i * columns + k : k * columns + i);
+    const sums = Array.from({ length: count }, (_, i) => {
+      let sum = 0;
+      for (let k = 0; k < length; k++) sum += Math.abs(momenta[at(i, k)]!);
+      return sum;
+    });
+    const order = [...sums.keys()].sort((a, b) => sums[b]! - sums[a]! || a - b);
+    const taken = order.slice(0, Math.max(1, Math.ceil(fraction * count))).sort((a, b) => a - b);
+    const place = (q: number, k: number): number => (byRow ? q * length + k : k * taken.length + q);
+    const part = new Float64Array(taken.length * length);
+    for (const [q, i] of taken.entries())
+      for (let k = 0; k < length; k++) {
+        part[place(q, k)] = momenta[at(i, k)]!;
+        momenta[at(i, k)]! *= efDecay;
+      }
+    const [m, n] = byRow ? [taken.length, length] : [length, taken.length];
+    const o = newtonSchulz(part, m, n, { coefficients, eps, scale: normScale });
+    for (const [q, i] of taken.entries()) for (let k = 0; k < length; k++) update[at(i, k)] = o[place(q, k)]!;
+  }
+  const scale = { original: Math.sqrt(Math.max(1, rows / columns)), spectral: Math.sqrt(rows / columns), none: 1 };
+  return apply(p, update, options.lr * scale[options.shapeScale ?? 'spectral'], options);
+}
