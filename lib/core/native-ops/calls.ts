@@ -20,6 +20,7 @@ export type Name =
   | 'checkFinite'
   | 'cholesky'
   | 'choleskySolve'
+  | 'clipEach'
   | 'columnReduce'
   | 'columnSum'
   | 'combineRows'
@@ -91,6 +92,7 @@ export type Name =
   | 'scalingSweeps'
   | 'scatterRows'
   | 'segmentReduce'
+  | 'selectKth'
   | 'semidual'
   | 'sgd'
   | 'softmaxCrossEntropy'
@@ -156,6 +158,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   choleskySolve: operation('choleskySolve', ['factor', 'rhs', 'out'], (device, f) => {
     native.ops['cholesky_solve']!(device, f['factor'], f['rhs'], f['out']);
+  }),
+  clipEach: operation('clipEach', ['out', 'x', 'limits'], (device, f) => {
+    native.ops['clip_each']!(device, f['out'], f['x'], f['limits']);
   }),
   columnReduce: operation('columnReduce', ['x', 'out', 'reduction'], (device, f) => {
     native.ops['column_reduce']!(device, f['x'], f['out'], f['reduction']);
@@ -369,6 +374,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   segmentReduce: operation('segmentReduce', ['x', 'y', 'out'], (device, f) => {
     native.ops['segment_reduce']!(device, f['x'], f['y'], f['out']);
+  }),
+  selectKth: operation('selectKth', ['x', 'out', 'ranks', 'scope'], (device, f) => {
+    native.ops['select_kth']!(device, f['x'], f['out'], f['ranks'], f['scope']);
   }),
   semidual: operation('semidual', ['kernel', 'rowMass', 'columnMass', 'rowScale', 'columnScale', 'step', 'nextRowScale', 'nextColumnScale', 'rowSums', 'statistics'], (device, f) => {
     native.ops['semidual']!(device, f['kernel'], f['rowMass'], f['columnMass'], f['rowScale'], f['columnScale'], f['step'], f['nextRowScale'], f['nextColumnScale'], f['rowSums'], f['statistics']);

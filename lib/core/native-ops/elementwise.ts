@@ -28,6 +28,33 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * out = x, no element larger in size than its tensor's limit
+   *
+   * ```text
+   * out = sign(x) min(|x|, limitsₚ) for each tensor p of the list, or with one limit for all.
+   * Numerics: the limit is rounded to f32, or not where out is f64, then to out's dtype; a limit that
+   * is an element of x stays exact. NaN stays NaN, and a limit that is NaN is none.
+   * Traffic: one read, one write.
+   * ```
+   *
+   * - x must be as many as out
+   * - limits must be f64
+   * - limits must have one element a tensor, or one
+   * - x must be floating
+   * - out must have x's dtype
+   * - out must have x's shape
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  clipEach(
+    device: Device,
+    fields: {
+      /** Written. */ out: readonly Tensor[];
+      /** Read. */ x: readonly Tensor[];
+      /** Read. */ limits: Tensor;
+    },
+  ): void;
+  /**
    * out = x
    *
    * ```text

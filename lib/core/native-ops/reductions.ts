@@ -166,4 +166,33 @@ export interface OpsOfGroup {
       /** Written. */ out: Tensor;
     },
   ): void;
+  /**
+   * the k-th largest size of each tensor, or of all
+   *
+   * ```text
+   * outₚ = the ranksₚ-th largest |x| of tensor p of the list, from 1 on; with scope list, the one
+   * number of ranks counts through all tensors. 0 where there are not so many elements.
+   * Sizes are compared as numbers, exactly: −0 is 0, subnormal numbers count, equal ones count each,
+   * infinity is above all numbers, and NaN above infinity: a rank that falls on a NaN gives NaN.
+   * Radix selection: the bits of a size order like the size, so that each read settles the next bits
+   * of the result by counting; nothing is sorted, and counts do not depend on the number of threads.
+   * Traffic: two reads of x on the CPU, four of f64; on CUDA three, or six.
+   * ```
+   *
+   * - x must be floating
+   * - out must be f64 with one element a tensor, or one for the list
+   * - ranks must be as many as out has elements
+   * - ranks must be whole numbers from 1 on
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  selectKth(
+    device: Device,
+    fields: {
+      /** Read. */ x: readonly Tensor[];
+      /** Written. */ out: Tensor;
+      /** Default: none. */ ranks?: readonly number[] | undefined;
+      /** Default `tensor`. */ scope?: 'tensor' | 'list' | undefined;
+    },
+  ): void;
 }

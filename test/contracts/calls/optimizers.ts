@@ -75,5 +75,10 @@ export const calls: Record<string, Call> = {
     args: (on) => saved(on, combined(on)),
     options: () => ({}),
   },
+  clipCoordinates: {
+    ...{ args: (on) => [[matrix(on)]], options: () => ({}), changes: [0], takes: ['any rank'] },
+    refused: [{ fraction: 0.5, threshold: 1 }],
+  },
+  clipGradNorm: { args: (on) => [[matrix(on)], 1], changes: [0], takes: ['any rank'] },
   orthogonalize: { args: (on) => [matrix(on)], options: () => ({ nsSteps: 1 }), takes: ['any rank'] },
 };

@@ -137,6 +137,8 @@ function* elementCases() {
     yield `norms x=${x} out=f64[1]`;
     yield `linear_combination out=${x} terms=${x},${x} coefficients=1,2`;
     yield `scale_each out=${x} x=${x} factors=f64[1]`;
+    yield `clip_each out=${x} x=${x} limits=f64[1]`;
+    yield `select_kth x=${x} ranks=100 out=f64[1]`;
     yield `check_finite x=${x} guard=f64[1]`;
     yield `momentum grads=${x} momenta=${x} out=${x} momentum=0.9`;
     yield `momentum grads=${x} momenta=${x} out=${x} momentum=0.9 squares=f64[1]`;
