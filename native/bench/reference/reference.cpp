@@ -20,10 +20,14 @@ const Reference* find_reference(const OpInfo& op) {
 namespace {
 
 Dice* moves = nullptr;
+bool move_is_even = false;
 
 }  // namespace
 
-KeptIsMoved::KeptIsMoved(Dice& dice) { moves = &dice; }
+KeptIsMoved::KeptIsMoved(Dice& dice) {
+  moves = &dice;
+  move_is_even = !move_is_even;
+}
 KeptIsMoved::~KeptIsMoved() { moves = nullptr; }
 
 double kept(const View& state, double x) {
@@ -47,5 +51,7 @@ double signed_sum(double a, double b, double rounding) {
   const bool may_vanish = std::abs(sum) <= rounding * (std::abs(a) + std::abs(b));
   return moves && may_vanish && moves->chance(0.5) ? 0 : sum;
 }
+
+double remaining(double x, double by) { return !moves ? x : moves->chance(0.5) ? x + by : x - by; }
 
 }  // namespace orthokit::bench

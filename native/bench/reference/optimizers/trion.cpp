@@ -17,7 +17,7 @@ static void trion(const Trion& op) {
     Vector u;
     for (size_t b = 0; b < (size > 0 ? size_t(s.batch) : 0); ++b) {
       const Vector x(sums.begin() + long(b * size), sums.begin() + long((b + 1) * size));
-      const CosineBasis basis(s, op.basis);
+      const CosineBasis basis(step.weights[t], op.basis);
       const Vector all = basis.coordinates(x);
       const auto indices = basis.largest(all, size_t(op.rank));
       const Vector rows = basis.rows(all, indices), inside = basis.matrix(rows, indices);

@@ -1,8 +1,10 @@
-// Columns of a cosine basis, for the shorter side of a matrix.
+// Columns of a cosine basis, for the shorter side of a matrix. A fast transform rounds by the norm of
+// its row, whatever each element is: twice for each factor of the length.
 #pragma once
 #include <algorithm>
 #include <numeric>
 
+#include "bench/reference/operands.h"
 #include "bench/reference/optimizers/shared/step.h"
 #include "bench/reference/shared/cosines.h"
 #include "ops/rows/dct.h"
@@ -11,11 +13,13 @@ namespace orthokit::bench {
 
 class CosineBasis {
  public:
-  CosineBasis(const Matrices& shape, DctKind kind)
-      : rows_(size_t(shape.rows)),
-        columns_(size_t(shape.columns)),
+  CosineBasis(const View& weight, DctKind kind)
+      : rows_(size_t(matrices(weight).rows)),
+        columns_(size_t(matrices(weight).columns)),
         kind_(kind),
-        q_(int64_t(shorter())) {}
+        q_(int64_t(shorter())),
+        rounding_(2 * std::log2(double(2 * shorter())) *
+                  unit_of(weight.dtype == Dtype::kF64 ? Dtype::kF64 : Dtype::kF32)) {}
   size_t shorter() const { return std::min(rows_, columns_); }
   size_t longer() const { return std::max(rows_, columns_); }
 
@@ -26,6 +30,7 @@ class CosineBasis {
       for (size_t j = 0; j < longer(); ++j)
         for (size_t i = 0; i < shorter(); ++i)
           out[k * longer() + j] += vector(k, i) * x[place(i, j)];
+    round(out, [&](size_t k, size_t j) { return k * longer() + j; });
     return out;
   }
   // x of coordinates at these vectors alone.
@@ -35,6 +40,7 @@ class CosineBasis {
       for (size_t j = 0; j < longer(); ++j)
         for (size_t i = 0; i < shorter(); ++i)
           out[place(i, j)] += vector(indices[k], i) * rows[k * longer() + j];
+    round(out, [&](size_t i, size_t j) { return place(i, j); });
     return out;
   }
   std::vector<size_t> largest(const Vector& all, size_t rank) const {
@@ -65,9 +71,20 @@ class CosineBasis {
   size_t place(size_t i, size_t j) const {
     return rows_ < columns_ ? i * columns_ + j : j * columns_ + i;
   }
+  template <class Place>
+  void round(Vector& x, const Place& at) const {
+    for (size_t j = 0; j < longer(); ++j) {
+      double squares = 0;
+      for (size_t i = 0; i < shorter(); ++i) squares += x[at(i, j)] * x[at(i, j)];
+      if (!std::isfinite(squares)) continue;
+      for (size_t i = 0; i < shorter(); ++i)
+        x[at(i, j)] = remaining(x[at(i, j)], rounding_ * std::sqrt(squares));
+    }
+  }
   const size_t rows_, columns_;
   const DctKind kind_;
   const Cosines q_;
+  const double rounding_;
 };
 
 }  // namespace orthokit::bench
