@@ -53,8 +53,8 @@ double signed_sum(double a, double b, double rounding);
 // An exponential, which kernels may take as 0 where it is subnormal in the arithmetic of tensors of
 // this dtype: it is 0 while a KeptIsMoved lives.
 double faint(Dtype, double x);
-// What remains of a sum of terms that an element's own size does not tell, whose roundings come to
-// `by`: while a KeptIsMoved lives, x moved by so much.
+// A sum whose terms may be larger than what remains of them, and whose roundings come to `by`:
+// while a KeptIsMoved lives, x moved by so much.
 double remaining(double x, double by);
 class KeptIsMoved {
  public:

@@ -36,4 +36,13 @@ static void trion(const Trion& op) {
 ORTHOKIT_REFERENCE(Trion, trion,
                    newton_schulz_growth(op.coefficients, op.dtype, longest_side(op.step.weights)));
 
+// Sums of a transform by factors meet infinities of both signs where the definition meets one.
+static double terms_of(const Trion& op, std::string_view, int64_t) {
+  for (const View& v : op.momenta)
+    for (int64_t i = 0; i < v.size(); ++i)
+      if (!std::isfinite(values(v)[i])) return kUnsteady;
+  return 0;
+}
+ORTHOKIT_SOME_TERMS(Trion, terms_of);
+
 }  // namespace orthokit::bench

@@ -1,5 +1,5 @@
-// Columns of a cosine basis, for the shorter side of a matrix. A fast transform rounds by the norm of
-// its row, whatever each element is: twice for each factor of the length.
+// Columns of a cosine basis, for the shorter side of a matrix. A fast transform rounds by the norm
+// of its row, whatever each element is: twice for each factor of two of the length.
 #pragma once
 #include <algorithm>
 #include <numeric>
