@@ -5,7 +5,14 @@ import { isListOf } from '../core/options.ts';
 export type Triple = readonly [a: number, b: number, c: number];
 
 /** The names of {@link coefficientSets}. */
-export type CoefficientName = 'jordan' | 'you5' | 'polar-express' | 'polar-express-kj' | 'deepseek-v4';
+export type CoefficientName =
+  | 'jordan'
+  | 'you5'
+  | 'polar-express'
+  | 'polar-express-101'
+  | 'polar-express-kj'
+  | 'cans'
+  | 'deepseek-v4';
 
 /** A published set of steps. */
 export interface CoefficientSet {
@@ -66,6 +73,13 @@ export const coefficientSets: Readonly<Record<CoefficientName, CoefficientSet>> 
     beyond: 'last',
     count: 5,
   },
+  'polar-express-101': {
+    source: 'Polar Express, safety 1.01 on all steps but the last, as in the paper and NVIDIA Emerging-Optimizers',
+    steps: [...withSafety(polarExpress.slice(0, 7), 1.01), ...polarExpress.slice(7)],
+    beyond: 'last',
+    count: 5,
+    normScale: 1.01,
+  },
   'polar-express-kj': {
     source: 'Polar Express with safety 1.02 inside the recurrence, as in modded-nanogpt and dion; norm × 1.02 + 1e-6',
     steps: [
@@ -79,6 +93,19 @@ export const coefficientSets: Readonly<Record<CoefficientName, CoefficientSet>> 
     count: 5,
     normScale: 1.02,
     eps: 1e-6,
+  },
+  cans: {
+    source: '"cans" in NVIDIA Emerging-Optimizers; the norm × 1.02 is ours, as it diverges above 1',
+    steps: [
+      [8.4703, -25.1081, 18.6293],
+      [4.1828, -3.1087, 0.5806],
+      [3.9619, -2.9541, 0.563],
+      [3.2866, -2.4647, 0.5074],
+      [2.2737, -1.6447, 0.4162],
+    ],
+    beyond: 'last',
+    count: 5,
+    normScale: 1.02,
   },
   'deepseek-v4': {
     source: 'Jordan’s step eight times, then (2, −1.5, 0.5) twice',
@@ -94,6 +121,14 @@ for (const set of Object.values(coefficientSets)) {
   Object.freeze(set);
 }
 Object.freeze(coefficientSets);
+
+/** Published sets that are refused, and why. */
+const unsafeSets: Readonly<Record<string, string>> = {
+  aol: 'turns the sign of singular values above 0.884 of the norm: a step uphill',
+  'aol4-nv': 'turns the sign of singular values above 0.884 of the norm: a step uphill',
+  'polar-express-raw': 'diverges above 1, where rounding puts the singular value of a matrix of rank 1',
+  cubic5: 'turns signs above 1.0035, where rounding in 16 bits puts the singular value of a matrix of rank 1',
+};
 
 /** A named set, or the (a, b, c) of each step. */
 export type Coefficients = CoefficientName | readonly Triple[];
@@ -111,6 +146,8 @@ const isTriple = (x: unknown): x is Triple => Array.isArray(x) && x.length === 3
 
 /** The fault of coefficients, or nothing. */
 export function wrongCoefficients(value: Coefficients): string | undefined {
+  if (typeof value === 'string' && Object.hasOwn(unsafeSets, value))
+    return `must be a set that is safe, and this one ${unsafeSets[value]}`;
   if (typeof value === 'string')
     return Object.hasOwn(coefficientSets, value)
       ? undefined

@@ -40,7 +40,9 @@ describe('named sets', () => {
       'jordan',
       'you5',
       'polar-express',
+      'polar-express-101',
       'polar-express-kj',
+      'cans',
       'deepseek-v4',
     ]);
     for (const { source, steps, count } of Object.values(coefficientSets)) {
@@ -71,6 +73,29 @@ describe('named sets', () => {
     }
     for (const [i, x] of [1, 1.01, 1.02, 1.05].entries())
       if (above[i] !== undefined) expect(Math.abs(f(x) - above[i])).toBeLessThan(1.1e-3);
+  });
+
+  it.each([
+    ['polar-express-101', 976, [0.846, 1.124], [1.03, 1.09]],
+    ['cans', 1049, [0.884, 1.12], [1.005]],
+  ] as const)('%s maps singular values as published, with room in its norm', (name, slope, [least, most], at) => {
+    const iteration = iterationOf(name);
+    const f = (x: number): number => composed(iteration, x);
+    expect(Math.abs(f(1e-12) / 1e-12 - slope)).toBeLessThan(1);
+    const values = Array.from({ length: 20_001 }, (_, i) => f(1e-3 ** (1 - i / 20_000)));
+    expect(Math.abs(Math.min(...values) - least)).toBeLessThan(1.1e-3);
+    expect(Math.abs(Math.max(...values) - most)).toBeLessThan(1.1e-3);
+    for (const [i, value] of at.entries()) expect(Math.abs(f(1 + i / 100) - value)).toBeLessThan(6e-3);
+    for (const x of [1, 1.01]) expect(Math.abs(f(x / iteration.normScale) - 1)).toBeLessThan(0.13);
+  });
+
+  it('that are unsafe are refused, with the reason', () => {
+    const own = Device.open('cpu', { threads: 1 });
+    const x = Tensor.zeros(own, [2, 3]);
+    for (const name of ['aol', 'aol4-nv', 'cubic5'])
+      expect(() => orthogonalize(x, { coefficients: name as never })).toThrow(/coefficients .*turns.*, got/);
+    expect(() => new Muon([x], { coefficients: 'polar-express-raw' as never })).toThrow(/diverges above 1/);
+    return own.close();
   });
 
   it('go on as their authors do', () => {
