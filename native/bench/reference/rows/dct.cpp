@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "bench/reference/reference.h"
 #include "bench/reference/shared/cosines.h"
+#include "bench/reference/shared/inner_product.h"
 
 namespace orthokit::bench {
 
@@ -20,7 +20,14 @@ static void dct(const Dct& op) {
     std::ranges::transform(out, values(op.out) + row * n, [](long double y) { return double(y); });
   }
 }
-ORTHOKIT_REFERENCE(Dct, dct, 16);
+// The largest prime factor: of so many numbers a sum is taken as it is.
+static int64_t longest_sum(int64_t n) {
+  int64_t prime = 1;
+  for (int64_t p = 2; p * p <= n; ++p)
+    for (; n % p == 0; n /= p) prime = p;
+  return std::max(prime, n);
+}
+ORTHOKIT_REFERENCE(Dct, dct, std::max(16.0, product_growth(longest_sum(row_length(op.x)))));
 
 // Sums of a transform by factors meet infinities of both signs where the definition meets one: of a
 // row that holds one, and of a row whose sums may not be held before it is scaled.
