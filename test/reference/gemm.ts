@@ -19,12 +19,11 @@ export function gemm(p: Product, a: ArrayLike<number>, b: ArrayLike<number>, s: 
   for (let matrix = 0; matrix < batch; matrix++)
     for (let i = 0; i < rows; i++)
       for (let j = 0; j < columns; j++) {
+        const left = matrix * rows * inner + (transA ? i : i * inner);
+        const right = matrix * inner * columns + (transB ? j * inner : j);
+        const [down, across] = [transA ? rows : 1, transB ? 1 : columns];
         let sum = 0;
-        for (let k = 0; k < inner; k++) {
-          const x = a[matrix * rows * inner + (transA ? k * rows + i : i * inner + k)]!;
-          const y = b[matrix * inner * columns + (transB ? j * inner + k : k * columns + j)]!;
-          sum += x * y;
-        }
+        for (let k = 0; k < inner; k++) sum += a[left + k * down]! * b[right + k * across]!;
         const at = (matrix * rows + i) * columns + j;
         out[at] = alpha * sum + (beta === 0 ? 0 : beta * s[at]!) + (p.bias ? p.bias[j]! : 0);
       }

@@ -18,10 +18,12 @@ export function uniform(seed: number): () => number {
 /** Normal numbers times `scale`. */
 export function normal(size: number, seed: number, scale = 1): Float64Array {
   const next = uniform(seed);
-  return Float64Array.from({ length: size }, () => {
+  const out = new Float64Array(size);
+  for (let i = 0; i < size; i++) {
     const radius = Math.sqrt(-2 * Math.log(1 - next()));
-    return scale * radius * Math.cos(2 * Math.PI * next());
-  });
+    out[i] = scale * radius * Math.cos(2 * Math.PI * next());
+  }
+  return out;
 }
 
 /** The elements of a shape. */

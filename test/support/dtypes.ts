@@ -26,10 +26,14 @@ function exponentOf(x: number): number {
   return ((view.getUint16(0) >> 4) & 0x7ff) - 1023;
 }
 
+// A power takes as long as all else that is done for a number.
+const least = -1074;
+const powers = Float64Array.from({ length: 2098 }, (_, i) => 2 ** (i + least));
+
 /** The distance between neighbours around x. */
 export function spacing(x: number, dtype: Floating): number {
   const { fraction, lowest } = formats[dtype];
-  return 2 ** (Math.max(exponentOf(x), lowest) - fraction);
+  return powers[Math.max(exponentOf(x), lowest) - fraction - least]!;
 }
 
 /** x in the dtype: floating types to nearest with ties to even, integers cut toward zero and held in range. */
@@ -60,6 +64,13 @@ export function decoded(bits: number, dtype: 'f16' | 'bf16'): number {
   return sign * (2 ** fraction + mantissa) * 2 ** (exponent - 1 + lowest - fraction);
 }
 
+/** The numbers of all sixteen bits, made where they are first asked for. */
+const tables: Partial<Record<Dtype, Float64Array>> = {};
+function tableOf(dtype: 'f16' | 'bf16'): Float64Array {
+  tables[dtype] ??= Float64Array.from({ length: 1 << 16 }, (_, bits) => decoded(bits, dtype));
+  return tables[dtype];
+}
+
 /** The 16 bits of a number that the dtype holds exactly. */
 export function encoded(x: number, dtype: 'f16' | 'bf16'): number {
   const { fraction, lowest, highest } = formats[dtype];
@@ -67,21 +78,30 @@ export function encoded(x: number, dtype: 'f16' | 'bf16'): number {
   if (Number.isNaN(x)) return ((highest - lowest + 2) << fraction) | (1 << (fraction - 1));
   if (!Number.isFinite(x)) return sign | ((highest - lowest + 2) << fraction);
   const exponent = Math.max(exponentOf(x), lowest);
-  const mantissa = Math.abs(x) / 2 ** (exponent - fraction);
-  return sign | (mantissa >= 2 ** fraction ? ((exponent - lowest) << fraction) + mantissa : mantissa);
+  const mantissa = Math.abs(x) / powers[exponent - fraction - least]!;
+  return sign | (mantissa >= 1 << fraction ? ((exponent - lowest) << fraction) + mantissa : mantissa);
 }
 
 /** Numbers, rounded to the dtype, as the array that a tensor of it is written from. */
 export function arrayOf(values: ArrayLike<number>, dtype: Dtype): TypedArray {
-  const list = Array.from(values, (x) => rounded(x, dtype));
-  if (dtype === 'f32') return Float32Array.from(list);
-  if (dtype === 'f64') return Float64Array.from(list);
-  if (dtype === 'i32') return Int32Array.from(list);
-  if (dtype === 'u8') return Uint8Array.from(list);
-  return Uint16Array.from(list, (x) => encoded(x, dtype));
+  // These round to nearest with ties to even themselves.
+  if (dtype === 'f32') return new Float32Array(values);
+  if (dtype === 'f64') return new Float64Array(values);
+  const make = { i32: Int32Array, u8: Uint8Array, f16: Uint16Array, bf16: Uint16Array }[dtype];
+  const out = new make(values.length);
+  const isWhole = dtype === 'i32' || dtype === 'u8';
+  for (let i = 0; i < out.length; i++) {
+    const x = rounded(values[i]!, dtype);
+    out[i] = isWhole ? x : encoded(x, dtype);
+  }
+  return out;
 }
 
 /** What was read from a tensor of the dtype, as numbers. */
 export function numbersOf(array: ArrayLike<number>, dtype: Dtype): Float64Array {
-  return Float64Array.from(array, dtype === 'f16' || dtype === 'bf16' ? (x) => decoded(x, dtype) : (x) => x);
+  const out = new Float64Array(array);
+  if (dtype !== 'f16' && dtype !== 'bf16') return out;
+  const table = tableOf(dtype);
+  for (let i = 0; i < out.length; i++) out[i] = table[out[i]!]!;
+  return out;
 }
