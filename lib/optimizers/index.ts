@@ -31,6 +31,7 @@ export { Dion2, type Dion2Options } from './dion2.ts';
 export { EG, type EGOptions } from './eg.ts';
 export { HybridAuON, type HybridAuONOptions } from './hybrid-auon.ts';
 export { Lion, type LionOptions } from './lion.ts';
+export { type MultiplicativeStepOptions, multiplicativeStep } from './multiplicative-step.ts';
 export { Muon, type MuonOptions } from './muon.ts';
 export { NorMuon, type NorMuonOptions } from './nor-muon.ts';
 export { type OrthogonalizeOptions, orthogonalize } from './orthogonalize.ts';

@@ -79,6 +79,9 @@ export const calls: Record<string, Call> = {
     ...{ args: (on) => [[matrix(on)]], options: () => ({}), changes: [0], takes: ['any rank'] },
     refused: [{ fraction: 0.5, threshold: 1 }],
   },
+  multiplicativeStep: {
+    ...{ args: (on) => [matrix(on), matrix(on)], options: () => ({}), changes: [0], takes: ['any rank'] },
+  },
   clipGradNorm: { args: (on) => [[matrix(on)], 1], changes: [0], takes: ['any rank'] },
   orthogonalize: { args: (on) => [matrix(on)], options: () => ({ nsSteps: 1 }), takes: ['any rank'] },
 };
