@@ -1,7 +1,7 @@
 // All that .ci/run checks after the README's tests, which have built the addon, the C++ tests and dist/. Each axis is tested
 // where it can fail: instruction sets by arithmetic, versions of Node.js by what touches Node-API, orders by races.
 import { jobs as cuda } from './cuda.mjs';
-import { jobs as ptx } from './ptx.mjs';
+import { jobsOf as ptxOf } from './ptx.mjs';
 import { jobs as soak } from './soak.mjs';
 import { step } from './step.mjs';
 
@@ -16,11 +16,12 @@ const node = nodeVersions.map((version) => ({
 }));
 
 const [emulated, ...onEmulated] = cuda;
+const ptx = ptxOf(release.name);
 
 export const jobs = [
   release,
   emulated,
-  ...ptx.slice(1),
+  ...ptx,
   {
     name: 'kernel report',
     needs: [release.name, ...ptx.map((job) => job.name)],

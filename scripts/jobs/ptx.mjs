@@ -18,9 +18,14 @@ export const interpretation = (architecture) => [
   })),
 ];
 
-export const jobs = [
-  emulated,
-  { name: 'nvcc: PTX', run: step('build ptx -DORTHOKIT_PTX_ARCHS=90') },
-  { name: 'PTX: cases', needs: ['nvcc: PTX'], run: step('ptx_cases') },
+const cases = { name: 'PTX: cases', needs: ['nvcc: PTX'], run: step('ptx_cases') };
+const compiled = step('build ptx -DORTHOKIT_PTX_ARCHS=90');
+
+export const jobs = [emulated, { name: 'nvcc: PTX', run: compiled }, cases, ...interpretation(90)];
+
+/** The same of the PTX from which the plug-in of a release was made. @param {string} release the job that builds it */
+export const jobsOf = (release) => [
+  { name: 'nvcc: PTX', needs: [release], run: `${compiled} -DORTHOKIT_PTX_KEPT=build/cuda-release` },
+  cases,
   ...interpretation(90),
 ];

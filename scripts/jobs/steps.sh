@@ -107,11 +107,11 @@ verify_on_processor() { # Nehalem|Haswell
   wc -l < "build/cpu/verified-$1.jsonl" | xargs echo "operations and cases verified:"
 }
 
-# The plug-in for every architecture of a release.
+# The plug-in for every architecture of a release, and the PTX of which it is made for one.
 nvcc_release() {
   command -v nvcc > /dev/null || { echo "nvcc is missing" >&2; return 1; }
   nvcc --version | tail -2
-  build cuda-release
+  build cuda-release -DORTHOKIT_KEEP_PTX=90
   node test/cuda-build/check.mjs
 }
 

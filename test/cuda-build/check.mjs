@@ -1,7 +1,7 @@
 // The CUDA plug-in as nvcc built it for a release (preset cuda-release): it opens, and where it cannot run it says why.
-// And what ORTHOKIT_CUDA=AUTO builds: nothing where no GPU is, else this machine's architectures.
+// That the architectures which share a pass of nvcc's front end may do so. And what ORTHOKIT_CUDA=AUTO builds: nothing where no GPU is, else this machine's architectures.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
@@ -63,8 +63,18 @@ function checkAuto() {
   }
 }
 
+/** A pass for 8.0 serves 9.0, too, and one for 10.0 serves 12.0: no kernel asks for more than the oldest of a pass has. */
+function checkPasses() {
+  const folder = path.join(root, 'native');
+  for (const file of readdirSync(folder, { recursive: true }).filter((name) => /\.(cuh?|h|cpp)$/.test(name))) {
+    for (const [line, asked] of readFileSync(path.join(folder, file), 'utf8').matchAll(/.*__CUDA_ARCH__\s*[<>=!]+(.*)/g))
+      expect(`${file} asks for compute capability 8.0 alone`, /^\s*800\b/.test(asked), line.trim());
+  }
+}
+
 try {
   checkPlugin();
+  checkPasses();
   checkAuto();
 } finally {
   rmSync(work, { recursive: true, force: true });
