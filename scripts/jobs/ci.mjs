@@ -29,7 +29,10 @@ export const jobs = [
   },
   ...onEmulated,
   { name: 'the check of a GPU, on the emulated device', needs: [emulated.name], run: 'node test/gpu-check/check.mjs' },
-  { name: 'sanitizers: build', run: step('build asan -DORTHOKIT_WERROR=ON -DORTHOKIT_ISA_VARIANTS=OFF') },
+  {
+    name: 'sanitizers: build',
+    run: step('build asan -DORTHOKIT_WERROR=ON -DORTHOKIT_ISA_VARIANTS=OFF -DORTHOKIT_UNITY=ALL'),
+  },
   { name: 'sanitizers', needs: ['sanitizers: build'], run: 'ctest --preset asan' },
   ...installed,
   ...node,

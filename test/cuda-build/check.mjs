@@ -67,7 +67,9 @@ function checkAuto() {
 function checkPasses() {
   const folder = path.join(root, 'native');
   for (const file of readdirSync(folder, { recursive: true }).filter((name) => /\.(cuh?|h|cpp)$/.test(name))) {
-    for (const [line, asked] of readFileSync(path.join(folder, file), 'utf8').matchAll(/.*__CUDA_ARCH__\s*[<>=!]+(.*)/g))
+    for (const [line, asked] of readFileSync(path.join(folder, file), 'utf8').matchAll(
+      /.*__CUDA_ARCH__\s*[<>=!]+(.*)/g,
+    ))
       expect(`${file} asks for compute capability 8.0 alone`, /^\s*800\b/.test(asked), line.trim());
   }
 }

@@ -129,16 +129,20 @@ bool register_terms(Named named) {
 // expression of `op`; kElementwise where it is left out.
 #define ORTHOKIT_REFERENCE(Op, run, ...)                                                  \
   static double growth_of([[maybe_unused]] const Op& op) { return allowed(__VA_ARGS__); } \
-  [[maybe_unused]] static const bool reference_known = register_reference<Op, run, growth_of>()
+  [[maybe_unused]] static const bool reference_of_##Op = register_reference<Op, run, growth_of>()
 
 // After it, with the reason: what the terms of an element are where they cancel by construction, a
 // function of the op, the tensor's name and the element's number; or without the number, of all
 // elements, where they have work in common.
-#define ORTHOKIT_TERMS(Op, function) \
-  [[maybe_unused]] static const bool terms_known = register_terms<Op, function>(Named::kTerms)
+#define ORTHOKIT_TERMS(Op, function) ORTHOKIT_NAMED_TERMS(Op, function, Named::kTerms)
 // The same where they are some of those that round.
-#define ORTHOKIT_SOME_TERMS(Op, function) \
-  [[maybe_unused]] static const bool terms_known = register_terms<Op, function>(Named::kSome)
+#define ORTHOKIT_SOME_TERMS(Op, function) ORTHOKIT_NAMED_TERMS(Op, function, Named::kSome)
 // The same where they are all of those that round.
-#define ORTHOKIT_ALL_TERMS(Op, function) \
-  [[maybe_unused]] static const bool terms_known = register_terms<Op, function>(Named::kAll)
+#define ORTHOKIT_ALL_TERMS(Op, function) ORTHOKIT_NAMED_TERMS(Op, function, Named::kAll)
+
+// Other operations' functions of this name may stand before it in the unit.
+#define ORTHOKIT_NAMED_TERMS(Op, function, named)                                        \
+  [[maybe_unused]] static const bool terms_of_##Op =                                     \
+      register_terms<Op, [](const Op& op, auto... of) -> decltype(function(op, of...)) { \
+        return function(op, of...);                                                      \
+      }>(named)

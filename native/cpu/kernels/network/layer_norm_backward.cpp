@@ -3,12 +3,11 @@
 #include <algorithm>
 
 #include "cpu/chunks.h"
+#include "cpu/kernels/network/shared/row_bands.h"
 #include "cpu/kernels/network/shared/row_moments.h"
 #include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
-
-inline constexpr int64_t kMostBands = 64;  // of rows: each has its own sums over columns
 
 // Eight elements, or one, as doubles.
 template <class V, class T>
@@ -96,9 +95,8 @@ static void row_gradient(const T* grad, const T* x, const T* weight, int64_t n,
 template <class T>
 static void layer_norm_backward(const LayerNormBackward& op, Stream& stream) {
   const int64_t rows = row_count(op.x), columns = row_length(op.x);
-  const int64_t height =
-      std::max((rows + kMostBands - 1) / kMostBands, kChunk / std::max<int64_t>(1, columns));
-  const int64_t bands = rows == 0 ? 0 : (rows + height - 1) / height;
+  const RowBands split(rows, columns);  // each with its own sums over columns
+  const int64_t height = split.height, bands = split.count;
   auto* sums = stream.scratch<double>(2 * bands * columns);
   const T* weight = op.weight.as<T>();
   stream.parallel(bands, [&](int64_t band) {

@@ -24,11 +24,11 @@ double squares_of(const Step& step, int64_t tensor, int64_t at, int64_t size) {
                                                    : squares_of<float>(step, tensor, at, size);
 }
 
-int64_t row_length(const View& w) { return w.rank == 1 ? 1 : matrices(w).columns; }
+int64_t columns_of(const View& w) { return w.rank == 1 ? 1 : matrices(w).columns; }
 
 void accumulate_rows(const AdagradNorm& op, Stream& stream) {
   for (int64_t t = 0; t < op.squares.count; ++t) {
-    const int64_t columns = row_length(op.step.weights[t]);
+    const int64_t columns = columns_of(op.step.weights[t]);
     double* squares = op.squares[t].as<double>();
     for_rows(stream, op.squares[t].size(), columns, [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r)
@@ -74,7 +74,7 @@ void adagrad_norm(const AdagradNorm& op, Stream& stream) {
   accumulate_rows(op, stream);
   run_plain_step(op.step, rates, stream, [&]<class T>(const Block<T>& b) {
     const double* squares = op.squares[b.tensor].template as<double>();
-    const int64_t columns = row_length(op.step.weights[b.tensor]);
+    const int64_t columns = columns_of(op.step.weights[b.tensor]);
     for (int64_t i = 0; i < b.size;) {
       const int64_t row = (b.begin + i) / columns,
                     end = std::min(b.size, (row + 1) * columns - b.begin);

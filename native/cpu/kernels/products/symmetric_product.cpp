@@ -19,10 +19,10 @@ Tile tile_at(int64_t index) {
 int64_t triangle_of(int64_t sides) { return sides * (sides + 1) / 2; }
 
 // The sizes of one matrix of the batch; `a` is n × k, or k × n if `down`.
-struct Sizes {
+struct ProductSizes {
   bool down;
   int64_t batch, n, k, stride;
-  explicit Sizes(const SymmetricProduct& op) : down(op.trans != Transpose::kNone) {
+  explicit ProductSizes(const SymmetricProduct& op) : down(op.trans != Transpose::kNone) {
     const Matrices s = matrices(op.a);
     batch = s.batch, stride = s.columns, n = down ? s.columns : s.rows;
     k = op.alpha == 0 ? 0 : down ? s.rows : s.columns;  // a BLAS may read a even then
@@ -35,7 +35,7 @@ const View& second_of(const SymmetricProduct& op) { return op.b ? op.b : op.a; }
 template <class T>
 void by_blas(const SymmetricProduct& op, Stream& stream) {
   constexpr int64_t kTile = 128;
-  const Sizes s(op);
+  const ProductSizes s(op);
   const int64_t tiles = triangle_of(parts_of(s.n, kTile));
   stream.parallel(s.batch * tiles, [&](int64_t part) {
     const int64_t batch = part / tiles;
@@ -63,7 +63,7 @@ void by_blas(const SymmetricProduct& op, Stream& stream) {
 
 template <class T>
 void by_halves(const SymmetricProduct& op, Stream& stream) {
-  const Sizes s(op);
+  const ProductSizes s(op);
   const HalfFactor<T> a{op.a.as<T>(), s.n, s.stride, s.elements(op.a), s.down};
   HalfFactor<T> b = a;
   b.data = second_of(op).as<T>();
@@ -164,7 +164,7 @@ class Panels {
 
   const SymmetricProduct& op_;
   Stream& stream_;
-  Sizes s_;
+  ProductSizes s_;
   int64_t panels_, factors_, depth_, matrix_, group_;
   float* packed_;
 };
