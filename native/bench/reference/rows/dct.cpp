@@ -30,15 +30,18 @@ static int64_t longest_sum(int64_t n) {
 ORTHOKIT_REFERENCE(Dct, dct, std::max(16.0, product_growth(longest_sum(row_length(op.x)))));
 
 // Sums of a transform by factors meet infinities of both signs where the definition meets one: of a
-// row that holds one, and of a row whose sums may not be held before it is scaled.
+// row that holds one, and of a row whose sums may not be held before it is scaled. A cosine that is
+// 0 rounds as large ones do.
 static std::vector<double> terms_of(const Dct& op, std::string_view) {
   const int64_t rows = row_count(op.out), n = row_length(op.out);
   const double most = op.x.dtype == Dtype::kF64 ? std::numeric_limits<double>::max()
                                                 : double(std::numeric_limits<float>::max());
+  constexpr double kOfCosines = 2;  // roundings
   std::vector<double> terms(size_t(op.out.size()), 0.0);
   for (int64_t row = 0; row < rows; ++row) {
-    const double norm = norm_of(values(op.out) + row * n, n);
-    if (!(norm < most / double(n))) std::fill_n(terms.begin() + row * n, n, kUnsteady);
+    const double norm = norm_of(values(op.out) + row * n, n),
+                 of_cosines = norm * std::sqrt(2.0 / double(n)) * kOfCosines / growth_of(op);
+    std::fill_n(terms.begin() + row * n, n, norm < most / double(n) ? of_cosines : kUnsteady);
   }
   return terms;
 }
