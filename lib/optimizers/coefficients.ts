@@ -1,5 +1,7 @@
 // Coefficient sets of Newton–Schulz iterations, as data with their source.
-import { isListOf } from '../core/options.ts';
+import type { Dtype } from '../core/dtypes.ts';
+import { refusal } from '../core/errors.ts';
+import { isListOf, shown } from '../core/options.ts';
 
 /** p(x) = a·x + b·x³ + c·x⁵, one step of Newton–Schulz. */
 export type Triple = readonly [a: number, b: number, c: number];
@@ -156,8 +158,20 @@ export function wrongCoefficients(value: Coefficients): string | undefined {
   return undefined;
 }
 
-/** The iteration of a set, or of the caller's steps, which are repeated from the first where `count` asks for more. */
-export function iterationOf(coefficients: Coefficients, count?: number, eps?: number): Iteration {
+/** The ways to an orthogonal matrix; see {@link OrthogonalizeOptions.method}. */
+export type OrthogonalMethod = 'newton-schulz' | 'gram' | 'polar';
+
+/**
+ * The iteration of a set, or of the caller's steps, which are repeated from the first where `count` asks for more. The
+ * steps of `polar` are in its kernels.
+ */
+export function iterationOf(
+  coefficients: Coefficients,
+  count?: number,
+  eps?: number,
+  method?: OrthogonalMethod,
+): Iteration {
+  if (method === 'polar') return { coefficients: [], normScale: 1, eps: eps ?? 0 };
   const set: CoefficientSet =
     typeof coefficients === 'string'
       ? coefficientSets[coefficients]
@@ -168,6 +182,24 @@ export function iterationOf(coefficients: Coefficients, count?: number, eps?: nu
     flat.push(...(set.steps[at] as Triple));
   }
   return { coefficients: flat, normScale: set.normScale ?? 1, eps: eps ?? set.eps ?? 1e-7 };
+}
+
+/** Throws for options that `polar` would ignore, or cannot follow; by the names that their callers know. */
+export function checkPolar(
+  where: string,
+  names: { readonly method: string; readonly dtype: string },
+  given: {
+    readonly coefficients: Coefficients | undefined;
+    readonly nsSteps: number | undefined;
+    readonly dtype: Dtype | undefined;
+  },
+): void {
+  const { coefficients, nsSteps, dtype } = given;
+  for (const [option, value] of Object.entries({ coefficients, nsSteps }))
+    if (value !== undefined)
+      throw refusal(where, option, `be left out for ${names.method} polar, which has its own steps`, shown(value));
+  if (dtype === 'f16' || dtype === 'bf16')
+    throw refusal(where, names.dtype, `be f32 or f64 for ${names.method} polar`, dtype);
 }
 
 /** f(σ) of the whole iteration for one singular value. */

@@ -30,7 +30,8 @@ const variants: Part<HybridAuONOptions, never, Iteration> = {
     if (shape.length < 2 && form !== 'ema')
       throw refusal(where, 'momentumForm', 'be ema for tensors of rank 0 and 1', form, 'ERR_UNSUPPORTED');
   },
-  fields: ({ variant, coefficients, nsSteps = steps[variant], eps }) => iterationOf(coefficients, nsSteps, eps),
+  fields: ({ variant, coefficients, nsSteps = steps[variant], eps, nsMethod }) =>
+    iterationOf(coefficients, nsSteps, eps, nsMethod),
 };
 
 const parts = [

@@ -1,21 +1,30 @@
 import * as check from '../core/check.ts';
 import type { Dtype } from '../core/dtypes.ts';
-import { OrthokitError, refusal } from '../core/errors.ts';
+import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { type Given, notNegative, optional, readOptions, type Schema, whole, word } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
-import { type Coefficients, iterationOf, warnOfRange, wrongCoefficients } from './coefficients.ts';
+import {
+  type Coefficients,
+  checkPolar,
+  iterationOf,
+  type OrthogonalMethod,
+  warnOfRange,
+  wrongCoefficients,
+} from './coefficients.ts';
 import type { NsDtype } from './parts/orthogonal.ts';
 
 /** Options of {@link orthogonalize}; all may be left out. */
 export interface OrthogonalizeOptions {
   /**
    * `gram` takes the steps on the Gram matrix of the short side where the long one is twice as long or more: the same
-   * in exact arithmetic, less work. Default `newton-schulz`. `polar` is not available yet: ERR_UNSUPPORTED.
+   * in exact arithmetic, less work. `polar` gives the polar factor to rounding, orthogonal for condition numbers up to
+   * 1e6 in f32 and 1e12 in f64, by 20 steps or 29 of its own: four times the work, without coefficients and nsSteps.
+   * Default `newton-schulz`.
    */
-  method: 'newton-schulz' | 'gram' | 'polar';
+  method: OrthogonalMethod;
   /** A named set or a list of [a, b, c]. Default `polar-express`. */
-  coefficients: Coefficients;
+  coefficients: Coefficients | undefined;
   /** How many steps, 0 to 100. Default: as many as the set has. */
   nsSteps: number | undefined;
   /** Added to the norm. Default: the set's own, 1e-7 for most. */
@@ -29,7 +38,7 @@ export interface OrthogonalizeOptions {
 
 const schema: Schema<OrthogonalizeOptions> = {
   method: word(['newton-schulz', 'gram', 'polar'], 'newton-schulz'),
-  coefficients: { default: 'polar-express', wrong: wrongCoefficients },
+  coefficients: optional<Coefficients>({ default: 'polar-express', wrong: wrongCoefficients }),
   nsSteps: optional(whole(5, 0, 100)),
   eps: optional(notNegative(1e-7)),
   dtype: optional(word<NsDtype>(['f32', 'f64', 'f16', 'bf16'], 'f32')),
@@ -48,14 +57,13 @@ export function orthogonalize<D extends Dtype>(x: Tensor<D>, options: Given<Orth
   check.tensor(where, 'x', x, { dtypes: check.floating });
   const { method, coefficients, nsSteps, eps, dtype } = readOptions(where, options, schema);
   if (x.shape.length < 2) throw refusal(where, 'x', 'be a matrix or a batch of matrices', `[${x.shape}]`, 'ERR_SHAPE');
-  if (method === 'polar') throw new OrthokitError('ERR_UNSUPPORTED', `${where}: method ${method} is not available yet`);
+  if (method === 'polar') checkPolar(where, { method: 'method', dtype: 'dtype' }, { coefficients, nsSteps, dtype });
 
   const [rows = 1, columns = 1] = x.shape.slice(-2);
   const batch = x.shape.slice(0, -2).reduce((a, b) => a * b, 1);
-  const { normScale, ...iteration } = iterationOf(coefficients, nsSteps, eps);
-  const { coefficients: own } = options;
-  if (own !== undefined && typeof own !== 'string' && nsSteps !== 0)
-    warnOfRange(where, own, { normScale, ...iteration });
+  const { normScale, ...iteration } = iterationOf(coefficients ?? 'polar-express', nsSteps, eps, method);
+  if (coefficients !== undefined && typeof coefficients !== 'string' && nsSteps !== 0)
+    warnOfRange(where, coefficients, { normScale, ...iteration });
   using from = x.reshape([batch, rows, columns]);
   const out = new Tensor(x.device, x.shape, x.dtype);
   using to = out.reshape([batch, rows, columns]);

@@ -134,7 +134,8 @@ eachDevice(({ device, alone }) => {
         for (const heads of [0, -1, 1.5, '2']) expect(() => new Class(w, { heads })).toThrow(code('ERR_ARGUMENT'));
         expect(() => new Class(w, { split: { axis: 0, sizes: [2, 4] } })).toThrow(code('ERR_UNSUPPORTED'));
         if (!('nsMethod' in (new Class(w).groups[0] as object))) return;
-        expect(() => new Class(w, { nsMethod: 'polar' })).toThrow(code('ERR_UNSUPPORTED'));
+        for (const wrong of [{ nsSteps: 3 }, { coefficients: 'you5' }, { nsDtype: 'bf16' }])
+          expect(() => new Class(w, { nsMethod: 'polar', ...wrong })).toThrow(code('ERR_ARGUMENT'));
         expect(() => new Class(w, { nsDtype: 'i32' })).toThrow(code('ERR_ARGUMENT'));
         for (const nsDtype of ['f32', 'f64', 'f16', 'bf16']) new Class(w, { nsDtype, nsMethod: 'gram' }).dispose();
       });

@@ -189,9 +189,11 @@ describe.each(devices)('orthogonalize on %s', (kind) => {
     for (const shape of [[], [5]]) expect(() => orthogonalize(tensor(device, shape, 1))).toThrow(code('ERR_SHAPE'));
     expect(() => orthogonalize(Tensor.zeros(device, [2, 2], { dtype: 'i32' }))).toThrow(code('ERR_DTYPE'));
     expect(() => orthogonalize([[1]] as never)).toThrow(code('ERR_ARGUMENT'));
-    expect(() => orthogonalize(x, { method: 'polar' })).toThrow(code('ERR_UNSUPPORTED'));
     for (const options of [
       { method: 'qr' },
+      { method: 'polar', nsSteps: 5 },
+      { method: 'polar', coefficients: 'polar-express' },
+      { method: 'polar', dtype: 'f16' },
       { nsSteps: -1 },
       { nsSteps: 1.5 },
       { nsSteps: 101 },

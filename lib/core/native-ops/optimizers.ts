@@ -467,6 +467,7 @@ export interface OpsOfGroup {
    * - weights must have rank 2 or more
    * - fraction must be in (0, 1]
    * - efDecay must be in [0, 1]
+   * - coefficients must be left out for nsMethod polar
    * - guard must be f64[1]
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
@@ -492,7 +493,7 @@ export interface OpsOfGroup {
       /** Default `1`. */ normScale?: number | undefined;
       /** Default `spectral`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
       /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
     },
   ): void;
   /**
@@ -597,6 +598,7 @@ export interface OpsOfGroup {
    * - weights must have rank 2 or more
    * - weights of rank 0 and 1 step as in auon, with momentumForm ema
    * - gamma must be in (0, 100]
+   * - coefficients must be left out for nsMethod polar
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
    * - guard must be f64[1]
@@ -623,7 +625,7 @@ export interface OpsOfGroup {
       /** Default `on`. */ nesterov?: 'off' | 'on' | undefined;
       /** Default `ema`. */ momentumForm?: 'ema' | 'heavy-ball' | undefined;
       /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
       /** Default `1`. */ gamma?: number | undefined;
       /** Default `paper`. */ variant?: 'paper' | 'head' | 'rms' | undefined;
     },
@@ -746,9 +748,11 @@ export interface OpsOfGroup {
    * - momentum must be in [0, 1)
    * - dampening must be in [0, 1)
    * - weights must have rank 2 or more
+   * - coefficients must be left out for nsMethod polar
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
    * - guard must be f64[1]
+   * - nsDtype must be f32 or f64 for nsMethod polar
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -772,7 +776,7 @@ export interface OpsOfGroup {
       /** Default `on`. */ nesterov?: 'off' | 'on' | undefined;
       /** Default `ema`. */ momentumForm?: 'ema' | 'heavy-ball' | undefined;
       /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
       /** Default `original`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
     },
   ): void;
@@ -811,6 +815,7 @@ export interface OpsOfGroup {
    * - weights must have more than one element in what a second moment is of
    * - beta2 must be in [0, 1)
    * - rowEps must not be negative
+   * - coefficients must be left out for nsMethod polar
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
    * - guard must be f64[1]
@@ -838,7 +843,7 @@ export interface OpsOfGroup {
       /** Default `on`. */ nesterov?: 'off' | 'on' | undefined;
       /** Default `ema`. */ momentumForm?: 'ema' | 'heavy-ball' | undefined;
       /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
       /** Default `0.95`. */ beta2?: number | undefined;
       /** Default `1e-8`. */ rowEps?: number | undefined;
       /** Default `original`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
@@ -1056,6 +1061,7 @@ export interface OpsOfGroup {
    * - momentum must be in [0, 1)
    * - eps must not be negative
    * - normScale must be positive
+   * - coefficients must be left out for nsMethod polar
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
    * - guard must be f64[1]
@@ -1082,7 +1088,7 @@ export interface OpsOfGroup {
       /** Default `dct2`. */ basis?: 'dct2' | 'dct3' | undefined;
       /** Default `original`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
       /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
     },
   ): void;
   /**

@@ -49,7 +49,9 @@ export interface OpsOfGroup {
    * ```text
    * y ≈ the polar factor of x: y = x / (scale · ‖x‖ + eps), then y ← a y + (b g + c g²) y with g = y
    * yᵀ, on the smaller side (Muon; coefficients hold a, b, c of each step). Of rank 2, or each matrix
-   * of a batch of rank 3; a zero matrix stays zero.
+   * of a batch of rank 3; a zero matrix stays zero. `polar` has steps of its own, 20 in f32 and 29 in
+   * f64: orthogonal to rounding for condition numbers up to 1e6 and 1e12; where a singular value is
+   * an exact 0 it may stay 0.
    * Numerics: the norm in f64 of x as it is; x over it, all products and their results in `dtype`,
    * sums of 16-bit ones in f32. Relative error against f64 for five steps, of Gaussian matrices: f32
    * 5e-6, f16 4e-3, bf16 3e-2; for `gram` f32 3e-5. Singular values near 0 multiply it, by up to the
@@ -65,6 +67,8 @@ export interface OpsOfGroup {
    * - coefficients must be finite
    * - eps must not be negative
    * - scale must be positive
+   * - coefficients must be left out for method polar
+   * - dtype must be f32 or f64 for method polar
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -77,7 +81,7 @@ export interface OpsOfGroup {
       /** Default `1e-7`. */ eps?: number | undefined;
       /** Default `1`. */ scale?: number | undefined;
       /** Default `own`. */ dtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ method?: 'newton-schulz' | 'gram' | undefined;
+      /** Default `newton-schulz`. */ method?: 'newton-schulz' | 'gram' | 'polar' | undefined;
     },
   ): void;
   /**

@@ -1,7 +1,14 @@
-import { OrthokitError } from '../../core/errors.ts';
 import { notNegative, optional, whole, word } from '../../core/schema.ts';
 import type { Part } from '../base/part.ts';
-import { type Coefficients, type Iteration, iterationOf, warnOfRange, wrongCoefficients } from '../coefficients.ts';
+import {
+  type Coefficients,
+  checkPolar,
+  type Iteration,
+  iterationOf,
+  type OrthogonalMethod,
+  warnOfRange,
+  wrongCoefficients,
+} from '../coefficients.ts';
 import type { MatrixOptions } from './matrix.ts';
 import type { MomentumForm } from './momentum.ts';
 
@@ -24,9 +31,11 @@ export interface OrthogonalOptions extends MatrixOptions {
   nsSteps: number | undefined;
   /**
    * `gram` takes the steps on the Gram matrix of the short side where the long one is twice as long or more: the same
-   * in exact arithmetic, less work. Default `newton-schulz`. `polar` is not available yet: ERR_UNSUPPORTED.
+   * in exact arithmetic, less work. `polar` gives the polar factor to rounding, orthogonal for condition numbers up to
+   * 1e6 in f32 and 1e12 in f64, by 20 steps or 29 of its own: four times the work, without coefficients and nsSteps.
+   * Default `newton-schulz`.
    */
-  nsMethod: 'newton-schulz' | 'gram' | 'polar';
+  nsMethod: OrthogonalMethod;
   /**
    * The dtype of Newton–Schulz, after a norm in f64: `f32`, `f64`, `f16` or `bf16`, the last two with sums in f32.
    * Default f64 for f64 weights, else f32. Settled when the optimizer is made.
@@ -38,7 +47,7 @@ export interface OrthogonalOptions extends MatrixOptions {
 
 interface OrthogonalFields extends Iteration {
   readonly nsDtype: NsDtype | 'own';
-  readonly nsMethod: 'newton-schulz' | 'gram';
+  readonly nsMethod: OrthogonalMethod;
 }
 
 /** The momentum goes through Newton–Schulz. */
@@ -56,14 +65,15 @@ export const orthogonal = (
     nsDtype: optional(word<NsDtype>(['f32', 'f64', 'f16', 'bf16'], 'f32', true)),
     eps: optional(notNegative(1e-7)),
   },
-  checkOptions: (where, { nsMethod, coefficients: steps, nsSteps }) => {
-    if (nsMethod === 'polar')
-      throw new OrthokitError('ERR_UNSUPPORTED', `${where}: nsMethod ${nsMethod} is not available yet`);
+  checkOptions: (where, { nsMethod, coefficients: steps, nsSteps, nsDtype: dtype }) => {
+    const names = { method: 'nsMethod', dtype: 'nsDtype' } as const;
+    const given = steps === coefficients ? undefined : steps;
+    if (nsMethod === 'polar') checkPolar(where, names, { coefficients: given, nsSteps, dtype });
     if (typeof steps !== 'string' && nsSteps !== 0) warnOfRange(where, steps, iterationOf(steps, nsSteps));
   },
   fields: ({ coefficients: steps, nsSteps, nsDtype = 'own' as const, nsMethod, eps }) => ({
-    ...iterationOf(steps, nsSteps, eps),
+    ...iterationOf(steps, nsSteps, eps, nsMethod),
     nsDtype,
-    nsMethod: nsMethod === 'gram' ? 'gram' : 'newton-schulz',
+    nsMethod,
   }),
 });

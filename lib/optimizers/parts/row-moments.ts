@@ -4,7 +4,7 @@ import type { Tensor } from '../../core/tensor.ts';
 import type { CommonOptions } from '../base/common-options.ts';
 import type { Part } from '../base/part.ts';
 import type { Slot } from '../base/state.ts';
-import { type Coefficients, iterationOf } from '../coefficients.ts';
+import { type Coefficients, iterationOf, type OrthogonalMethod } from '../coefficients.ts';
 import type { MomentumForm } from './momentum.ts';
 import type { ShapeScale } from './shape-scale.ts';
 import { moment } from './state.ts';
@@ -27,6 +27,7 @@ interface Variant extends Moments, Pick<CommonOptions, 'lr' | 'stateDtype'> {
   readonly heads: number | undefined;
   readonly coefficients: Coefficients;
   readonly nsSteps: number | undefined;
+  readonly nsMethod: OrthogonalMethod;
 }
 interface MomentFields extends Pick<Moments, 'variant' | 'axis' | 'beta2'> {
   readonly eps: number;
@@ -80,8 +81,17 @@ export const rowMoments: Part<Variant, 'secondMoments', MomentFields> = {
       );
   },
   slots: (weight, options) => ({ secondMoments: slot(weight, options) }),
-  fields: ({ variant, axis, beta2, eps = variant === 'nanogpt' ? 1e-10 : 1e-8, nsEps, coefficients, nsSteps }) => ({
+  fields: ({
+    variant,
+    axis,
+    beta2,
+    eps = variant === 'nanogpt' ? 1e-10 : 1e-8,
+    nsEps,
+    coefficients,
+    nsSteps,
+    nsMethod,
+  }) => ({
     ...{ variant, axis, beta2, rowEps: eps },
-    eps: iterationOf(coefficients, nsSteps, nsEps).eps,
+    eps: iterationOf(coefficients, nsSteps, nsEps, nsMethod).eps,
   }),
 };

@@ -53,7 +53,9 @@ struct Dion2 {
     double sum = step.flops(kMomentumFlops + 1);
     for (auto& w : step.weights)
       if (w.rank > 1)
-        sum += newton_schulz_flops(taken(matrices(w)), coefficients.count / 3, method);
+        sum += newton_schulz_flops(
+            taken(matrices(w)), steps_of(method, coefficients.count, working_dtype(dtype, w.dtype)),
+            method);
     return sum;
   }
   void fields(Fields& f) {
@@ -68,6 +70,8 @@ struct Dion2 {
     step.check(require);
     step.check_state(require, "momenta must be like weights", momenta);
     check_iteration(require, coefficients, eps, norm_scale);
+    check_steps(require, "coefficients must be left out for nsMethod polar",
+                "nsDtype must be f32 or f64 for nsMethod polar", method, coefficients.count, dtype);
     check_matrices(require, step.weights);
     require(fraction > 0 && fraction <= 1, ErrorCode::kArgument, "fraction must be in (0, 1]",
             fraction);

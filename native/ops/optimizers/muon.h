@@ -33,7 +33,9 @@ struct Muon {
       "weights=f32[33x65],f32[65x33],bf16[33x65],f32[2x33x65] "
       "grads=f32[33x65],f32[65x33],bf16[33x65],f32[2x33x65] "
       "momenta=f32[33x65],f32[65x33],f32[33x65],f32[2x33x65] lr=0.02 "
-      "coefficients=3.4445,-4.775,2.0315,3.4445,-4.775,2.0315 nsDtype=bf16 statistics=f64[4x3]"};
+      "coefficients=3.4445,-4.775,2.0315,3.4445,-4.775,2.0315 nsDtype=bf16 statistics=f64[4x3]",
+      "weights=f32[9x33],bf16[21x7] grads=f32[9x33],bf16[21x7] momenta=f32[9x33],f32[21x7] lr=0.02 "
+      "nsMethod=polar"};
   static constexpr const char* cases[] = {
       "weights=f32[1024x1024] grads=f32[1024x1024] momenta=f32[1024x1024] lr=0.02 "
       "coefficients=3.4445,-4.775,2.0315,3.4445,-4.775,2.0315,3.4445,-4.775,2.0315,3.4445,-4.775,2."

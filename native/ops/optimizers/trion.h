@@ -51,7 +51,8 @@ struct Trion {
   double flops() const {
     double sum = step.flops(3) + 2 * cosine_flops(step.weights);
     for (auto& w : step.weights)
-      sum += newton_schulz_flops(inside(w), coefficients.count / 3, method);
+      sum += newton_schulz_flops(
+          inside(w), steps_of(method, coefficients.count, working_dtype(dtype, w.dtype)), method);
     return sum;
   }
   void fields(Fields& f) {
@@ -75,6 +76,8 @@ struct Trion {
     check_fraction(require, "momentum must be in [0, 1)", momentum);
     require(eps >= 0, ErrorCode::kArgument, "eps must not be negative", eps);
     require(norm_scale > 0, ErrorCode::kArgument, "normScale must be positive", norm_scale);
+    check_steps(require, "coefficients must be left out for nsMethod polar",
+                "nsDtype must be f32 or f64 for nsMethod polar", method, coefficients.count, dtype);
   }
 };
 

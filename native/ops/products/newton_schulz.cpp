@@ -51,14 +51,14 @@ SymmetricProduct polynomial(const double* p, const View& gram, const View& out) 
 }
 
 // Returns the tensor that has the result: `out`, if there is one and a step.
-View plain_steps(const NewtonSchulz& op, View y, const View& out, Composer& c) {
+View plain_steps(const List<double>& coefficients, View y, const View& out, Composer& c) {
   const ShortSide side(y);
   View next = c.temporary(y);
   const View gram = c.temporary({y.shape[0], side.n, side.n}, y.dtype), poly = c.temporary(gram);
-  const int64_t count = op.coefficients.count / 3;
+  const int64_t count = coefficients.count / 3;
   for (int64_t i = 0; i < count; ++i) {
     c.run(side.gram(y, gram));
-    c.run(polynomial(&op.coefficients[3 * i], gram, poly));
+    c.run(polynomial(&coefficients[3 * i], gram, poly));
     if (out && i + 1 == count) next = out;
     c.run(side.product(poly, y, next));
     std::swap(y, next);
@@ -108,8 +108,14 @@ void newton_schulz(const NewtonSchulz& op, Composer& c) {
   out.rank = y.rank;
   std::copy_n(y.shape, kMaxRank, out.shape);
   const View in_place = out.dtype == y.dtype ? out : View{};
-  const bool gram = uses_gram(op.method, s, op.coefficients.count / 3);
-  y = gram ? gram_steps(op, y, in_place, c) : plain_steps(op, y, in_place, c);
+  if (op.method == NsMethod::kPolar) {
+    std::vector<double> steps = polar_coefficients(y.dtype);
+    y = plain_steps({steps.data(), int64_t(steps.size())}, y, in_place, c);
+  } else if (uses_gram(op.method, s, op.coefficients.count / 3)) {
+    y = gram_steps(op, y, in_place, c);
+  } else {
+    y = plain_steps(op.coefficients, y, in_place, c);
+  }
   if (y.data != out.data) c.run(Cast{.out = {out}, .x = {y}});
 }
 ORTHOKIT_COMPOSITION(NewtonSchulz, newton_schulz);

@@ -41,8 +41,8 @@ static Vector slice_direction(const Dion2& op, double* m, const Matrices& s) {
       part[place(p, k)] = m[whole(p, k)];
       m[whole(p, k)] *= op.ef_decay;
     }
-  part = newton_schulz(part, rows ? taken : s.rows, rows ? s.columns : taken, op.coefficients,
-                       op.norm_scale, op.eps);
+  part = newton_schulz(part, rows ? taken : s.rows, rows ? s.columns : taken,
+                       steps_of_reference(op.method, op.coefficients), op.norm_scale, op.eps);
   for (int64_t p = 0; p < taken; ++p)
     for (int64_t k = 0; k < length; ++k) out[size_t(whole(p, k))] = part[place(p, k)];
   return out;
@@ -66,7 +66,7 @@ static void dion2(const Dion2& op) {
   }
 }
 ORTHOKIT_REFERENCE(Dion2, dion2,
-                   2 * newton_schulz_growth(op.coefficients, op.dtype,
+                   2 * newton_schulz_growth(op.coefficients, op.method, op.dtype,
                                             longest_side(op.step.weights)));
 
 }  // namespace orthokit::bench

@@ -18,7 +18,7 @@ static void hybrid_auon(const HybridAuon& op) {
   }
 }
 ORTHOKIT_REFERENCE(HybridAuon, hybrid_auon,
-                   2 * newton_schulz_growth(op.base.coefficients, op.base.dtype,
+                   2 * newton_schulz_growth(op.base.coefficients, op.base.method, op.base.dtype,
                                             longest_side(op.base.step.weights)));
 
 }  // namespace orthokit::bench

@@ -60,7 +60,10 @@ struct OrthogonalStep {
   double flops() const {
     double sum = step.flops(rule().flops());
     for (auto& w : step.weights)
-      if (w.rank > 1) sum += newton_schulz_flops(matrices(w), coefficients.count / 3, method);
+      if (w.rank > 1)
+        sum += newton_schulz_flops(
+            matrices(w), steps_of(method, coefficients.count, working_dtype(dtype, w.dtype)),
+            method);
     return sum;
   }
   void operands(Fields& f) {
@@ -81,6 +84,8 @@ struct OrthogonalStep {
     check_iteration(require, coefficients, eps, norm_scale);
     check_fraction(require, "momentum must be in [0, 1)", momentum);
     check_fraction(require, "dampening must be in [0, 1)", dampening);
+    check_steps(require, "coefficients must be left out for nsMethod polar",
+                "nsDtype must be f32 or f64 for nsMethod polar", method, coefficients.count, dtype);
   }
 };
 

@@ -78,6 +78,17 @@ inline Vector newton_schulz(const Vector& x, const Matrices& s, const List<doubl
   return out;
 }
 
+// The steps of an op; those of `polar` converge for whatever is not singular.
+inline List<double> steps_of_reference(NsMethod method, const List<double>& coefficients) {
+  static std::vector<double> convergent = [] {
+    std::vector<double> all;
+    for (int i = 0; i < 40; ++i) all.insert(all.end(), {1.875, -1.25, 0.375});
+    return all;
+  }();
+  if (method != NsMethod::kPolar) return coefficients;
+  return {convergent.data(), int64_t(convergent.size())};
+}
+
 inline double long_side(const View& v) {
   const Matrices s = matrices(v);
   return double(std::max(s.rows, s.columns));
@@ -90,12 +101,15 @@ inline double longest_side(const List<View>& list) {
 
 // A small singular value grows by the first coefficient in each step, and its rounding error with
 // it; so does that of the first product, whose sums are as long as the matrix.
-inline double newton_schulz_growth(const List<double>& coefficients, WorkingDtype dtype,
-                                   double longest) {
+inline double newton_schulz_growth(const List<double>& coefficients, NsMethod method,
+                                   WorkingDtype dtype, double longest) {
   // In 16 bits: twice what five steps were measured to lose.
   if (dtype == WorkingDtype::kF16) return 1e-2 / 0x1p-24;
   if (dtype == WorkingDtype::kBf16) return 6e-2 / 0x1p-24;
   double growth = std::max(16.0, 4 + std::sqrt(longest));
+  // What comes first is divided by the smallest singular value: that of a random matrix at least
+  // twice as wide as high is above a sixtieth of its norm.
+  if (method == NsMethod::kPolar) return 60 * growth;
   for (int64_t t = 0; t < coefficients.count; t += 3)
     growth *= std::max(1.0, std::abs(coefficients[t]));
   return growth;
@@ -120,7 +134,8 @@ inline double scale_of(ShapeScale rule, double rows, double columns) {
 inline Vector orthogonal_direction(const OrthogonalStep& op, int64_t t) {
   const MomentumRule rule{op.momentum, op.dampening, op.nesterov == Nesterov::kOn, op.form};
   const Vector u = advance(rule, op.momenta[t], decayed_gradient(op.step, t));
-  return newton_schulz(u, matrices(op.step.weights[t]), op.coefficients, op.norm_scale, op.eps);
+  return newton_schulz(u, matrices(op.step.weights[t]),
+                       steps_of_reference(op.method, op.coefficients), op.norm_scale, op.eps);
 }
 
 }  // namespace orthokit::bench
