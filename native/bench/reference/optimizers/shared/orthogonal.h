@@ -107,8 +107,8 @@ inline double newton_schulz_growth(const List<double>& coefficients, NsMethod me
   if (dtype == WorkingDtype::kF16) return 1e-2 / 0x1p-24;
   if (dtype == WorkingDtype::kBf16) return 6e-2 / 0x1p-24;
   double growth = std::max(16.0, 4 + std::sqrt(longest));
-  // What comes first is divided by the smallest singular value: that of a random matrix at least
-  // twice as wide as high is above a sixtieth of its norm.
+  // Rounding of the first products is divided by the smallest singular value: that of a random
+  // matrix at least twice as wide as high is above a sixtieth of its norm.
   if (method == NsMethod::kPolar) return 60 * growth;
   for (int64_t t = 0; t < coefficients.count; t += 3)
     growth *= std::max(1.0, std::abs(coefficients[t]));
