@@ -37,9 +37,9 @@ describe.each(devices)('low-rank relatives of Muon on %s', (kind) => {
     const [u1, u2, v1, v2] = [[0.6, 0.8, 0], [0.8, -0.6, 0], [1, 0, 0, 0], [0, 0, 0.28, 0.96]]; // biome-ignore format: one line
     const g = sum(outer(u1!.map((x) => 5 * x), v1!), outer(u2!.map((x) => 0.5 * x), v2!)); // biome-ignore format: one line
     const polar = sum(outer(u1!, v1!), outer(u2!, v2!)).flat();
-    for (const rank of [2, 3, 768]) {
+    for (const rank of [2, 768]) {
       // Power iterations turn the basis to the singular vectors; each moves by a matrix near the polar factor.
-      const [many, fewer] = [await update(Array(40).fill(g), { rank }), await update(Array(39).fill(g), { rank })];
+      const [many, fewer] = [await update(Array(12).fill(g), { rank }), await update(Array(11).fill(g), { rank })];
       const last = many.rows.flat().map((x, i) => x - fewer.rows.flat()[i]!);
       for (const [i, x] of last.entries()) expect(x, `rank ${rank}`).toBeCloseTo(polar[i]!, 6);
     }
@@ -72,23 +72,27 @@ describe.each(devices)('low-rank relatives of Muon on %s', (kind) => {
     expect(Math.hypot(...rows.flat())).toBeGreaterThan(1);
   });
 
-  it.each([
-    [2, 3],
-    [1, 1],
-    [1, 5],
-    [5, 1],
-  ])('never makes NaN of gradients of [%i, %i], whatever their rank and size', async (m, n) => {
-    const full = Array.from({ length: m }, (_, i) => [...normal(n, i)]);
-    const flat = outer(Array(m).fill(1), Array(n).fill(2));
-    for (const Class of [Dion, Dion2])
-      for (const grad of [full, flat, full.map((row, i) => (i === 0 ? row : row.map(() => 0)))])
-        for (const scale of [1e-30, 1, 1e30])
-          for (const eps of [undefined, 0]) {
+  // The arithmetic of every size is that of the operations, which their tests compare on each device.
+  const sizes = [[2, 3], [1, 1], [1, 5], [5, 1]] as const; // biome-ignore format: one line
+  it.each(kind === 'cpu' ? sizes : sizes.slice(0, 1))(
+    'never makes NaN of gradients of [%i, %i], whatever their rank and size',
+    async (m, n) => {
+      const full = Array.from({ length: m }, (_, i) => [...normal(n, i)]);
+      const flat = outer(Array(m).fill(1), Array(n).fill(2));
+      for (const Class of [Dion, Dion2])
+        for (const grad of [full, flat, full.map((row, i) => (i === 0 ? row : row.map(() => 0)))])
+          for (const [scale, options] of [
+            [1e-30, {}],
+            [1e-30, { eps: 0 }],
+            [1, { eps: 0 }],
+            [1e30, {}],
+          ] as const) {
             const scaled = grad.map((row) => row.map((x) => x * scale));
-            const { rows } = await update([scaled, scaled, scaled], eps === 0 ? { eps } : {}, Class);
+            const { rows } = await update([scaled, scaled, scaled], options, Class);
             expect(rows.flat().every(Number.isFinite), `${Class.name} ${scale}`).toBe(true);
           }
-  });
+    },
+  );
 
   it('Dion: the seed makes the basis, the same for equal shapes and for each head', async () => {
     const bases = async (shape: number[], options: object): Promise<number[]> => {
