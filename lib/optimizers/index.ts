@@ -42,6 +42,7 @@ export type { MomentumForm } from './parts/momentum.ts';
 export type { NsDtype, OrthogonalOptions } from './parts/orthogonal.ts';
 export type { NorMuonVariant } from './parts/row-moments.ts';
 export type { ShapeScale } from './parts/shape-scale.ts';
+export { type QkClipOptions, qkClip } from './qk-clip.ts';
 export type { Report } from './report.ts';
 export { SGD, type SGDOptions } from './sgd.ts';
 export { Trion, type TrionOptions } from './trion.ts';

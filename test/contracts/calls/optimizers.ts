@@ -83,5 +83,10 @@ export const calls: Record<string, Call> = {
     ...{ args: (on) => [matrix(on), matrix(on)], options: () => ({}), changes: [0], takes: ['any rank'] },
   },
   clipGradNorm: { args: (on) => [[matrix(on)], 1], changes: [0], takes: ['any rank'] },
+  qkClip: {
+    args: (on) => [matrix(on), matrix(on), Tensor.from(on.device, [200, 1], [2])],
+    options: () => ({ threshold: 100 }),
+    changes: [0, 1],
+  },
   orthogonalize: { args: (on) => [matrix(on)], options: () => ({ nsSteps: 1 }), takes: ['any rank'] },
 };
