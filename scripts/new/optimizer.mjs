@@ -72,7 +72,7 @@ const row = (type) => `| ${type} | what it is here | class \`${type}\` | in work
 
 /** The import that ends with \`SGD,\`, and the object \`classes\`. */
 const inCheckpoints = (type) => (text) => {
-  const imported = inserted(text, /^import \{.*Muon, /m, `${type}, `);
+  const imported = inserted(text, /^ {2}SGD,\n/m, `  ${type},\n`, 'before');
   return inserted(
     imported,
     /^ {2}Lion: \{ Class: Lion, .*\n/m,
@@ -81,7 +81,7 @@ const inCheckpoints = (type) => (text) => {
 };
 const inStates = (type) => (text) => {
   const imported = inserted(text, /^ {2}SGD,\n/m, `  ${type},\n`, 'before');
-  const named = inserted(imported, /^const classes = \{ SGD, /m, `${type}, `);
+  const named = inserted(imported, /^const classes = \{\n {2}SGD,\n/m, `  ${type},\n`);
   return inserted(named, /^ {2}Lion: \{.*\n/m, `  ${type}: { momentum: 0.8 },\n`);
 };
 
