@@ -124,7 +124,7 @@ describe('a file that does not fit', () => {
     await expect(plain.load(folder.file('bad'))).rejects.toThrow(code('ERR_STATE'));
     const muon = new Muon(own);
     await muon.save(folder.file('sgd'));
-    for (const options of [{ nsMethod: 'polar' }, { nsDtype: 'bf16' }, { coefficients: [[1, 2]] }]) {
+    for (const options of [{ nsMethod: 'polar', nsSteps: 5 }, { nsDtype: 'bf16' }, { coefficients: [[1, 2]] }]) {
       writeFileSync(folder.file('bad'), put(options));
       await expect(muon.load(folder.file('bad')), JSON.stringify(options)).rejects.toThrow(code('ERR_STATE'));
     }
