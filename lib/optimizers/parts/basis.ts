@@ -1,3 +1,4 @@
+import { filled } from '../../core/all-or-none.ts';
 import type { Device } from '../../core/device.ts';
 import { refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
@@ -49,10 +50,10 @@ const slot = (weight: Tensor, options: Based): Slot => {
         : Tensor.from(device, given.flat(), place, { dtype });
     using one = drawn.cast(dtype);
     using index = Tensor.zeros(device, [batch], { dtype: 'i32' });
-    const all = new Tensor(device, shape, dtype);
-    using out = all.reshape([batch, columns * taken]);
-    ops.gatherRows(device, { x: one, index, out });
-    return all;
+    return filled(new Tensor(device, shape, dtype), (all) => {
+      using out = all.reshape([batch, columns * taken]);
+      ops.gatherRows(device, { x: one, index, out });
+    });
   };
   return { shape, dtype, start };
 };

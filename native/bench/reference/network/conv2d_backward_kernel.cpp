@@ -29,6 +29,12 @@ ORTHOKIT_REFERENCE(Conv2dBackwardKernel, conv2d_backward_kernel,
 static std::vector<double> terms_of(const Conv2dBackwardKernel& op, std::string_view) {
   Conv2dTerms terms(op.grad_kernel.size());
   const Conv2dSizes sizes = op.sizes();
+  // Tiles may multiply an infinity by the zeros beside an image.
+  const auto is_finite = [](const View& v) {
+    return std::all_of(values(v), values(v) + v.size(), [](double x) { return std::isfinite(x); });
+  };
+  if (!is_finite(op.x) || !is_finite(op.grad))
+    return std::vector<double>(size_t(op.grad_kernel.size()), kUnsteady);
   if (!mixes_terms(sizes)) {
     for_products(op, [&](int64_t i, int64_t k, int64_t j) {
       terms.add(k, values(op.grad)[j] * values(op.x)[i]);

@@ -4,19 +4,30 @@
 
 namespace orthokit::bench {
 
+// A column of which this much is left has no digits of a direction: kernels find others.
+constexpr double kLeastLeft = 1e-6;
+static thread_local bool is_unsteady = false;  // in the last run
+
 // Columns made orthonormal one after the other, each twice. Of full rank alone: the kernels find
 // directions for the others too.
 static Vector orthonormal(Vector x, int64_t rows, int64_t columns) {
   const auto at = [columns](int64_t i, int64_t j) { return size_t(i * columns + j); };
+  const auto norm = [&](int64_t j) {
+    double squares = 0;
+    for (int64_t i = 0; i < rows; ++i) squares += x[at(i, j)] * x[at(i, j)];
+    return std::sqrt(squares);
+  };
   for (int64_t j = 0; j < columns; ++j) {
+    const double before = norm(j);
     for (int64_t t = 0; t < 2 * j; ++t) {
       double sum = 0;
       for (int64_t i = 0; i < rows; ++i) sum += x[at(i, t % j)] * x[at(i, j)];
       for (int64_t i = 0; i < rows; ++i) x[at(i, j)] -= sum * x[at(i, t % j)];
     }
-    double squares = 0;
-    for (int64_t i = 0; i < rows; ++i) squares += x[at(i, j)] * x[at(i, j)];
-    for (int64_t i = 0; i < rows; ++i) x[at(i, j)] /= std::sqrt(squares);
+    const double left = norm(j);
+    // NaN and infinity of one matrix reach all of its batch.
+    if (!(left > kLeastLeft * before) || !std::isfinite(left)) is_unsteady = true;
+    for (int64_t i = 0; i < rows; ++i) x[at(i, j)] /= left;
   }
   return x;
 }
@@ -46,6 +57,7 @@ static Vector low_rank_direction(const Dion& op, double* momentum, double* q, co
 
 static void dion(const Dion& op) {
   const Step& step = op.step;
+  is_unsteady = false;
   if (is_held(step.guard)) return;
   for (int64_t t = 0; t < step.weights.count; ++t) {
     const Matrices s = matrices(step.weights[t]);
@@ -65,5 +77,10 @@ static void dion(const Dion& op) {
 }
 // Sums as long as a side, and the orthonormal factor of columns that are far from dependent.
 ORTHOKIT_REFERENCE(Dion, dion, 64 * (4 + std::sqrt(longest_side(op.step.weights))));
+
+static double term_of(const Dion&, std::string_view, int64_t) {
+  return is_unsteady ? kUnsteady : 0;
+}
+ORTHOKIT_SOME_TERMS(Dion, term_of);
 
 }  // namespace orthokit::bench

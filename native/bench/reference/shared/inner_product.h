@@ -12,8 +12,11 @@ namespace orthokit::bench {
 // from 0 to the sum c: the mean of their squares is (2c² + Σ terms²) / 6 times their number. Of one
 // term after the other the walk is known, Σ of the squares: once in ten thousand it is ten times
 // that.
-inline double size_of_walk(double sum, double squares, double walked, int64_t count) {
-  return std::sqrt(std::max(2 * sum * sum + squares, count > 0 ? 6 * walked / double(count) : 0));
+// Squares that f64 cannot hold, a long double can.
+inline double size_of_walk(long double sum, long double squares, long double walked,
+                           int64_t count) {
+  return double(std::sqrt(
+      std::max(2 * sum * sum + squares, count > 0 ? 6 * walked / (long double)(count) : 0)));
 }
 
 struct InnerProduct {

@@ -41,15 +41,16 @@ struct PairFactor {
 };
 
 struct PairSum {
-  double sum = 0, squares = 0, walked = 0, squares_off = 0, by_scores = 0, by_log_sums = 0,
-         common = 0, flushed = 0, halved = 0, doubt = 0;
+  double sum = 0, by_scores = 0, by_log_sums = 0, common = 0, flushed = 0, halved = 0, doubt = 0;
+  long double squares = 0, walked = 0, squares_off = 0;
   int64_t count = 0;
 
   // `moved`: what the result moves by where the factor does.
   void add(const PairFactor& f, double x, double moved) {
     const double term = f.value * x;
-    sum += term, squares += term * term, walked += sum * sum, ++count;
-    squares_off += f.off * f.off * moved * moved;
+    const long double exact = term, off = (long double)(f.off) * moved;
+    sum += term, squares += exact * exact, walked += (long double)(sum)*sum, ++count;
+    squares_off += off * off;
     by_scores += f.score * f.value * moved, by_log_sums += f.log_sum * f.value * moved;
     common += f.common * moved, flushed += f.flushed * std::abs(moved);
     halved += f.half.by * x, doubt += f.half.doubt * std::abs(x);
@@ -63,7 +64,7 @@ struct PairSum {
     constexpr double kOfConstants = 2;                                      // roundings
     if (!std::isfinite(halved) || !std::isfinite(doubt)) return kUnsteady;  // past the type's end
     const double off =
-        std::sqrt(squares_off) + std::abs(common) + flushed + std::abs(halved) + doubt;
+        double(std::sqrt(squares_off)) + std::abs(common) + flushed + std::abs(halved) + doubt;
     return walk() + off / (growth * unit) +
            kOfConstants * (std::abs(by_scores) + std::abs(by_log_sums)) / growth;
   }
