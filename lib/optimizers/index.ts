@@ -16,6 +16,7 @@ export {
   type CoefficientSet,
   type Coefficients,
   coefficientSets,
+  type OrthogonalMethod,
   type Triple,
 } from './coefficients.ts';
 export {
@@ -37,6 +38,7 @@ export { NorMuon, type NorMuonOptions } from './nor-muon.ts';
 export { type OrthogonalizeOptions, orthogonalize } from './orthogonalize.ts';
 export type { InitialBasis } from './parts/basis.ts';
 export type { AuONVariant } from './parts/brake.ts';
+export type { CosineBasis } from './parts/low-rank.ts';
 export type { MatrixOptions } from './parts/matrix.ts';
 export type { MomentumForm } from './parts/momentum.ts';
 export type { NsDtype, OrthogonalOptions } from './parts/orthogonal.ts';
