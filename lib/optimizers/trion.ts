@@ -15,7 +15,7 @@ export interface TrionOptions
     Pick<OrthogonalOptions, 'coefficients' | 'nsSteps' | 'nsMethod' | 'nsDtype' | 'eps'> {
   /** Share of the part in the subspace that the momentum keeps, in [0, 1). Default 0.95. */
   momentum: number;
-  /** How many basis vectors make an update, at most the shorter side. Default 128, ours: the paper asks for one. */
+  /** Basis vectors that make an update, at most the shorter side. Default 128, ours: the paper asks for one. */
   rank: number;
   /**
    * `dct2`: columns are the cosines of the DCT-II · `dct3`: those of the DCT-III, its transpose, as the program of the

@@ -8,6 +8,7 @@ import { Tensor } from '../../core/tensor.ts';
 import type { CommonOptions } from '../base/common-options.ts';
 import type { Part } from '../base/part.ts';
 import type { Slot } from '../base/state.ts';
+import { sidesOf } from './matrix.ts';
 import { moment } from './state.ts';
 
 /** Start of the power iteration of a low-rank optimizer; see {@link DionOptions.initialBasis}. */
@@ -29,10 +30,8 @@ const initialBasis: Option<InitialBasis> = {
 };
 
 /** Matrices of a weight, and the shape of the basis of each. */
-function basisOf({ shape }: Tensor, { rank, heads }: Pick<Based, 'rank' | 'heads'>) {
-  const whole = shape.length === 3 ? shape : [heads ?? 1, shape[0]! / (heads ?? 1), ...shape.slice(1)];
-  const [batch, rows, ...rest] = whole as [number, number, ...number[]];
-  const columns = rest.reduce((a, b) => a * b, 1);
+function basisOf(weight: Tensor, { rank, heads }: Pick<Based, 'rank' | 'heads'>) {
+  const { batch, rows, columns } = sidesOf(weight, heads);
   return { batch, columns, taken: Math.min(rank, rows, columns) };
 }
 

@@ -26,6 +26,17 @@ export function checkMatrix(where: string, { shape }: Tensor): void {
   }
 }
 
+/** The matrices that a weight is made of: how many, and their sides; convolutions of rank 4 and 5 are [O, the rest]. */
+export function sidesOf(
+  { shape }: Tensor,
+  heads: number | undefined,
+): { batch: number; rows: number; columns: number } {
+  const [batch, rows, ...rest] = (
+    shape.length === 3 ? shape : [heads ?? 1, shape[0]! / (heads ?? 1), ...shape.slice(1)]
+  ) as [number, number, ...number[]];
+  return { batch, rows, columns: rest.reduce((a, b) => a * b, 1) };
+}
+
 /** Takes matrices alone: rank 2, batches of rank 3, convolutions of rank 4 and 5 as [O, the rest]. */
 export const matrices: Part<object> = { checkWeight: checkMatrix };
 

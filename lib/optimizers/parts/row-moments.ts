@@ -5,6 +5,7 @@ import type { CommonOptions } from '../base/common-options.ts';
 import type { Part } from '../base/part.ts';
 import type { Slot } from '../base/state.ts';
 import { type Coefficients, iterationOf, type OrthogonalMethod } from '../coefficients.ts';
+import { sidesOf } from './matrix.ts';
 import type { MomentumForm } from './momentum.ts';
 import type { ShapeScale } from './shape-scale.ts';
 import { moment } from './state.ts';
@@ -42,13 +43,10 @@ const defaults: Readonly<Record<NorMuonVariant, Partial<Variant>>> = {
 };
 
 /** Matrices of a weight, how many second moments each has, and of how many elements each is. */
-function momentsOf({ shape }: Tensor, { axis, heads }: Pick<Variant, 'axis' | 'heads'>) {
-  const [batch, first, ...rest] =
-    shape.length === 3 ? shape : [heads ?? 1, shape[0]! / (heads ?? 1), ...shape.slice(1)];
-  const rows = first!;
-  const columns = rest.reduce((a, b) => a * b, 1);
+function momentsOf(weight: Tensor, { axis, heads }: Pick<Variant, 'axis' | 'heads'>) {
+  const { batch, rows, columns } = sidesOf(weight, heads);
   const ofColumns = axis === 'long' && rows < columns;
-  return { batch: batch!, length: ofColumns ? columns : rows, elements: ofColumns ? rows : columns };
+  return { batch, length: ofColumns ? columns : rows, elements: ofColumns ? rows : columns };
 }
 
 const slot = (weight: Tensor, options: Variant): Slot => {

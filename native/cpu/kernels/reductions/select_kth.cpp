@@ -46,7 +46,7 @@ static double select_few(const SelectKth& op, const Selection<T>& s, math::SizeK
   return double(math::size_of_key<T>(*kth));
 }
 
-// How many elements of a part that share the bits found have each next digit.
+// The counts of each next digit, of elements of a part that share the bits found.
 template <class T>
 static void count_digits(const View& x, const SelectPart& part, math::SizeKey<T> found, int shift,
                          uint32_t* counts) {

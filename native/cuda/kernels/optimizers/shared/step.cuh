@@ -107,7 +107,7 @@ __device__ __forceinline__ void load_decayed(const StepTensor& step, StepVector<
 template <class Method>
 concept TakesSteps = requires { requires Method::kTakesSteps; };
 
-// How many sums a method leaves.
+// The number of sums that a method leaves.
 template <class Method>
 inline constexpr int kSumsOf = TakesSteps<Method> ? 3 : 2;
 
