@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AdamW, Device, loadTensors, readTensorInfo, readTokenizer, Tensor, transplant } from '../../lib/index.ts';
 import { fileBytes } from '../files/bytes.ts';
 import { Folder } from '../files/folder.ts';
+import { settledMemory } from '../support/settled.ts';
 
 const device = Device.open('cpu', { threads: 1 });
 afterAll(() => device.close());
@@ -227,7 +228,7 @@ describe.each(attacks)('R14: while $reader has $what', { tags: ['R14'] }, ({ rea
 
   if (isLong)
     it('an abort is answered', async () => {
-      const live = device.info.memory.live;
+      const { live } = await settledMemory(device);
       const controller = new AbortController();
       const reason = new Error('enough');
       const read = reads[reader](file, controller.signal);

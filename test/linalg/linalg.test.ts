@@ -5,6 +5,7 @@ import { cholesky, eigh, lstsq, lu, polar, qr, solve, svd } from '../../lib/lina
 import { normal } from '../support/data.ts';
 import { diagonal, expectNear, expectOrthonormal, hilbert, multiply, positive, transposed } from '../support/dense.ts';
 import { devices } from '../support/devices.ts';
+import { settledMemory } from '../support/settled.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
 const refused = async (call: () => Promise<unknown>): Promise<{ code: string; message: string }> => {
@@ -109,7 +110,7 @@ describe.each(devices)('linalg on %s', (kind) => {
     using nan = matrix([1, NaN, 1, 1], [2, 2]);
     using lower = matrix([1, 1, NaN, 1], [2, 2]);
     using b = matrix([1, 1], [2]);
-    const before = live();
+    const { live: before } = await settledMemory(device);
     const cases: [() => Promise<unknown>, string][] = [
       [
         () => cholesky(indefinite),
@@ -178,7 +179,7 @@ describe.each(devices)('linalg on %s', (kind) => {
   it('leaves nothing but its results', async () => {
     using x = matrix(hilbert(4), [4, 4]);
     using b = matrix([1, 2, 3, 4], [4]);
-    const before = live();
+    const { live: before } = await settledMemory(device);
     for (const make of [
       async () => [await cholesky(x)],
       async () => Object.values<Tensor>({ ...(await qr(x)) }),

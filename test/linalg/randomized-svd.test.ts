@@ -8,6 +8,7 @@ import { normal } from '../support/data.ts';
 import { expectNear, expectOrthonormal, largest, multiply, transposed } from '../support/dense.ts';
 import { devices } from '../support/devices.ts';
 import { spacing } from '../support/dtypes.ts';
+import { settledMemory } from '../support/settled.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
 interface Golden {
@@ -176,7 +177,7 @@ describe.each(devices)('randomizedSvd on %s', (kind) => {
   it('of an operator is that of its matrix; one seed has one result', async () => {
     const numbers = normal(11 * 8, 21);
     const a = tensorOf(device, numbers, [11, 8], 'f64');
-    const before = live();
+    const { live: before } = await settledMemory(device);
     const [first, again, other] = [
       await randomizedSvd(a, { rank: 3 }),
       await randomizedSvd(a, { rank: 3, seed: 0 }),
@@ -192,7 +193,7 @@ describe.each(devices)('randomizedSvd on %s', (kind) => {
     const seeded = await randomizedSvd(a, { rank: 3, oversample: 0, power: 0, seed: 5 });
     expect(await valuesOf(seeded.s)).not.toEqual(await valuesOf(first.s));
     for (const { u, s, v } of [first, again, other, seeded]) for (const tensor of [u, s, v]) tensor.dispose();
-    expect(live()).toBeLessThanOrEqual(before);
+    expect(live()).toBe(before);
   });
 
   it('refuses what does not fit, and leaves nothing behind', async () => {
@@ -201,7 +202,7 @@ describe.each(devices)('randomizedSvd on %s', (kind) => {
     using flat = Tensor.zeros(device, [3]);
     using half = Tensor.zeros(device, [2, 2], { dtype: 'bf16' });
     using infinite = tensorOf(device, [1, Infinity, 1, 1], [2, 2], 'f64');
-    const before = live();
+    const { live: before } = await settledMemory(device);
     const operator = operatorOf(x);
     const cases: [() => Promise<unknown>, string, string][] = [
       [() => randomizedSvd(x, {} as never), 'ERR_ARGUMENT', 'randomizedSvd: rank must be a whole number from 1 on, got undefined'],
@@ -219,6 +220,6 @@ describe.each(devices)('randomizedSvd on %s', (kind) => {
       [() => randomizedSvd({ ...operator, apply: (x: Tensor) => x.dispose() }, { rank: 1 }), 'ERR_DISPOSED', 'randomizedSvd: x.apply has disposed of a tensor that it was given'],
     ]; // biome-ignore format: a line each
     for (const [call, code, message] of cases) expect(await errorOf(call())).toEqual({ code, message });
-    expect(live()).toBeLessThanOrEqual(before);
+    expect(live()).toBe(before);
   });
 });

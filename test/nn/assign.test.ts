@@ -5,6 +5,7 @@ import { Device, Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
 import { sizeOf } from '../support/data.ts';
 import { devices } from '../support/devices.ts';
+import { settledMemory } from '../support/settled.ts';
 
 describe.each(devices)('tensors assigned to models on %s', (kind) => {
   const device = Device.open(kind);
@@ -170,7 +171,7 @@ describe.each(devices)('tensors assigned to models on %s', (kind) => {
     const model = { tokens: { weight: zeros([3, 2]) }, head: { weight: zeros([3, 2]) } };
     model.head.weight = model.tokens.weight;
     const tensors = { 'tokens.weight': counted([2, 3]), 'head.weight': counted([2, 3]) };
-    const { live } = device.info.memory;
+    const { live } = await settledMemory(device);
     await nn.assign(model, tensors, { map: (name) => ({ name, permute: [1, 0] }) });
     expect(device.info.memory.live).toBe(live);
   });

@@ -5,6 +5,7 @@ import { Device, OrthokitError, ops, Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
 import { normal } from '../support/data.ts';
 import { devices } from '../support/devices.ts';
+import { settledMemory } from '../support/settled.ts';
 
 class Block {
   readonly up: nn.Linear;
@@ -140,7 +141,7 @@ describe.each(devices)('calls of orthokit/nn on %s', (kind) => {
     };
     using step = nn.valueAndGrad(fn, { seed: 1 });
     const expected = await read(step(model, x, labels).grads);
-    const { live } = device.info.memory;
+    const { live } = await settledMemory(device);
     for (let i = 0; i < 4; ++i) {
       left = i;
       expect(() => step(model, x, labels)).toThrow('mine');
@@ -151,8 +152,8 @@ describe.each(devices)('calls of orthokit/nn on %s', (kind) => {
     expect(device.info.memory.live).toBe(live);
   });
 
-  it('dispose gives everything back', () => {
-    const { live } = device.info.memory;
+  it('dispose gives everything back', async () => {
+    const { live } = await settledMemory(device);
     const step = nn.valueAndGrad(loss, { seed: 1 });
     step(model, x, labels);
     expect(device.info.memory.live).toBeGreaterThan(live);

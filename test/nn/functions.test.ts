@@ -5,6 +5,7 @@ import { Device, type Tensor, Tensor as TensorClass } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
 import { normal, sizeOf, uniform } from '../support/data.ts';
 import { devices, onlyCpu, kind as runs } from '../support/devices.ts';
+import { settledMemory } from '../support/settled.ts';
 import { type Case, cases, count, labels, rows } from './cases.ts';
 
 type Model = Record<string, Tensor>;
@@ -102,13 +103,12 @@ describe.each(devices)('functions of orthokit/nn on %s', (kind) => {
           return { tensors, bits: await Promise.all(tensors.map((tensor) => tensor.read())) };
         };
         const firstRun = await run();
-        const { live } = device.info.memory;
+        const { live } = await settledMemory(device);
         const [second, third] = [await run(), await run()];
         expect(second.bits).toEqual(firstRun.bits);
         expect(third.bits).toEqual(firstRun.bits);
         expect(third.tensors.map((tensor, i) => tensor === second.tensors[i])).not.toContain(false);
-        // Tensors of tests before may go at any time.
-        expect(device.info.memory.live).toBeLessThanOrEqual(live);
+        expect(device.info.memory.live).toBe(live);
         expect(await Promise.all(Object.values(model).map((tensor) => tensor.read()))).toEqual(before);
       });
 

@@ -12,6 +12,8 @@ const windows = goal('R19', { ci: 6, deep: 600 });
 const [usual, most] = [10, 50];
 /** A window in which others had the machine for a larger share of the time says nothing, and comes again; so often at most. */
 const [judged, turns] = [0.5, 10];
+/** Work that holds the loop does so in each window, a host that takes a processor away in one: so many late ones come again. */
+const late = windows.deep ? 0 : 2;
 
 /** Timers of a millisecond, one after the other, until `over`: when each was set, and when it came. */
 async function timers(over: { now: boolean }): Promise<(readonly [set: number, came: number])[]> {
@@ -107,18 +109,17 @@ describe('R19: the event loop', windows.tagged, () => {
       using machine = await Machine.start();
       rounds = 0;
       const seen: Window[] = [];
+      const inTime = () => seen.filter(({ p99, max }) => p99 <= usual && max <= most).length;
       let count = 0;
-      for (; seen.length < each && count < turns * each; count++) {
+      for (; inTime() < each && seen.length - inTime() <= late && count < turns * each; count++) {
         const one = await windowOf(machine, works[name]!);
         await device.synchronize();
         if (one.lost <= judged) seen.push(one);
       }
       const figures = seen.map(({ p99, max, lost }) => [p99, max, 100 * lost].map((x) => x.toFixed(1)).join(' '));
-      const words = `p99 ms, max ms, % that others took:\n${figures.join('\n')}`;
-      expect(seen.length, `of ${count} windows; in the others the machine was busy`).toBe(each);
+      const words = `p99 ms, max ms, % that others took, of ${count} windows less those in which others had the machine:\n`;
+      expect(inTime(), words + figures.join('\n')).toBe(each);
       expect(rounds).toBeGreaterThanOrEqual(seen.length);
-      expect(Math.max(...seen.map(({ p99 }) => p99)), words).toBeLessThanOrEqual(usual);
-      expect(Math.max(...seen.map(({ max }) => max)), words).toBeLessThanOrEqual(most);
       windows.record(seen.length);
     },
     windows.limit(120_000),

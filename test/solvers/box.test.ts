@@ -7,6 +7,7 @@ import { normal } from '../support/data.ts';
 import { devices } from '../support/devices.ts';
 import { arrayOf } from '../support/dtypes.ts';
 import { referenceDevice } from '../support/reference.ts';
+import { settledMemory } from '../support/settled.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
 describe.each(devices)('project.box by tensors on %s', (kind) => {
@@ -29,7 +30,7 @@ describe.each(devices)('project.box by tensors on %s', (kind) => {
         using point = tensorOf(on, x, shape, dtype);
         using lower = tensorOf(on, low, shape, dtype);
         using upper = tensorOf(on, high, shape, dtype);
-        const { live } = on.info.memory;
+        const { live } = await settledMemory(on);
         project.box(point, lower, upper);
         expect(on.info.memory.live).toBe(live);
         expect(await read(point)).toEqual([...x.map((value, i) => Math.min(Math.max(value, low[i]!), high[i]!))]);

@@ -4,6 +4,7 @@ import { Device, Tensor } from '../../lib/index.ts';
 import { project } from '../../lib/solvers/index.ts';
 import { normal } from '../support/data.ts';
 import { devices } from '../support/devices.ts';
+import { settledMemory } from '../support/settled.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
 const errorOf = async (call: Promise<unknown>): Promise<{ code: string; message: string }> => {
@@ -26,7 +27,7 @@ describe.each(devices)('projections on %s', (kind) => {
   }
 
   it('take a vector or each row of a matrix, in place', async () => {
-    const before = live();
+    const { live: before } = await settledMemory(device);
     for (const make of [(values: number[]) => vector(values), (values: number[]) => matrix(values, values.length)]) {
       const cases: [(x: Tensor) => void, number[], number[]][] = [
         [(x) => project.simplex(x), [2, 0, -1], [1, 0, 0]],
@@ -55,7 +56,7 @@ describe.each(devices)('projections on %s', (kind) => {
     expect(await valuesOf(half)).toEqual(Float64Array.of(0, 1));
     rows.dispose();
     half.dispose();
-    expect(live()).toBeLessThanOrEqual(before);
+    expect(live()).toBe(before);
   });
 
   it('take tensors of one element and of none', async () => {
@@ -199,10 +200,10 @@ describe.each(devices)('projections on %s', (kind) => {
     using x = vector([1, 2]);
     using a = matrix([1, 1], 2);
     using b = vector([1]);
-    const before = live();
+    const { live: before } = await settledMemory(device);
     await project.affine(x, a, b);
     await project.dykstra(x, [(y) => project.ball(y, 1), (y) => project.box(y, 0, 1)]);
     await expect(project.affine(x, a, x)).rejects.toThrow();
-    expect(live()).toBeLessThanOrEqual(before);
+    expect(live()).toBe(before);
   });
 });

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import { OrthokitError } from '../../lib/core/errors.ts';
 import { Device, type Ops } from '../../lib/index.ts';
 import { cg, minres } from '../../lib/solvers/index.ts';
+import { settledMemory } from '../support/settled.ts';
 import { dense, diagonal, vector } from './problems.ts';
 
 const memory = vi.hoisted(() => ({ isOut: false }));
@@ -29,7 +30,7 @@ describe.each([
     const { signal } = new AbortController();
     const operator = dense(device, diagonal([1, 2, 3]));
     const b = vector(device, [1, 1, 1]);
-    const { live } = device.info.memory;
+    const { live } = await settledMemory(device);
     memory.isOut = true;
     await expect(solve(operator, b, { signal })).rejects.toMatchObject({ code: 'ERR_MEMORY' });
     memory.isOut = false;

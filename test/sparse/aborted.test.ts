@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Dictionary, type OmpOptions, omp, type SparseCode, Tensor } from '../../lib/index.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
+import { settledMemory } from '../support/settled.ts';
 
 const tensorsOf = (code: SparseCode): Tensor[] => [code.indices, code.coefficients, code.residuals, code.counts];
 const valuesOf = async (code: SparseCode) => Promise.all(tensorsOf(code).map((tensor) => tensor.read()));
@@ -24,7 +25,7 @@ describe.each(devices)('omp that is aborted, on %s', { timeout: 120_000 }, (kind
     using fresh = make();
     using right = await omp(fresh, signals, { ...options, k });
     const expected = await valuesOf(right);
-    const { live } = device.info.memory;
+    const { live } = await settledMemory(device);
     {
       using dictionary = make();
       await dictionary.norms();

@@ -4,6 +4,7 @@ import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { Device, type ModelTables, type Ops, Tensor, transplantTables } from '../../lib/index.ts';
 import type { MethodName } from '../../lib/transplant/methods/method.ts';
 import { withResolvers } from '../support/promises.ts';
+import { settledMemory } from '../support/settled.ts';
 import { splitmix } from '../support/splitmix.ts';
 import { parsed } from '../tokenizers/tokenizers.ts';
 import { byteLevelTokenizer } from './models.ts';
@@ -110,7 +111,7 @@ describe('transplantTables that is aborted', () => {
 
   it.each(methods)('ends wherever it waits, and gives all back: %s', async (method) => {
     await transplanted(method, new AbortController().signal, weights);
-    const { live } = device.info.memory;
+    const { live } = await settledMemory(device);
     const { waits } = await abortedIn(method, Infinity);
     expect(waits).toBeGreaterThan(5);
     const faults: string[] = [];

@@ -14,6 +14,7 @@ import {
   type TransportResult,
   transportBatch,
 } from '../../lib/index.ts';
+import { settledMemory } from '../support/settled.ts';
 import { numbers } from '../support/transport.ts';
 
 type Op = keyof Ops;
@@ -132,7 +133,7 @@ describe('a solver that is aborted', () => {
   it.each(Object.keys(small.calls))('gives all back, wherever it is: %s', async (name) => {
     const call = small.calls[name]!;
     const count = await abortedAt(call, Infinity);
-    const { live } = device.info.memory;
+    const { live } = await settledMemory(device);
     const some = Array.from({ length: 8 }, (_, k) => Math.floor((k * count) / 8));
     // What is measured and handed out comes last.
     const last = Array.from({ length: 8 }, (_, k) => count - 1 - k);
@@ -217,7 +218,7 @@ describe('an operation that runs when its solver is aborted', { timeout: 60_000 
   ];
   it.each(cases)('ends soon, and nothing is left: %s in %s', async (name, op) => {
     const call = large.calls[name]!;
-    const { live } = device.info.memory;
+    const { live } = await settledMemory(device);
     const shares: number[] = [];
     // The machine may take its time from some of them.
     while (shares.length < 5 && !(Math.min(...shares) < 0.25)) {

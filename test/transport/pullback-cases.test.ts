@@ -6,6 +6,7 @@ import { setImmediate, setTimeout } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type Metric, sinkhorn, Tensor, type TransportCotangents } from '../../lib/index.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
+import { settledMemory } from '../support/settled.ts';
 import { valuesOf } from '../support/tensors.ts';
 import { massesOf, numbers, plane, splitMix } from '../support/transport.ts';
 
@@ -512,7 +513,7 @@ describe.each(onlyCpu)('pullbacks of larger problems', () => {
     await work;
     expect(turns).toBeGreaterThan(20);
     await cost.read();
-    const { live } = device.info.memory;
+    const { live } = await settledMemory(device);
     const stop = new AbortController();
     const stopped = result.pullback({ plan }, 'cost', { signal: stop.signal });
     await setImmediate();
