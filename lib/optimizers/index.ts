@@ -46,5 +46,6 @@ export type { NorMuonVariant } from './parts/row-moments.ts';
 export type { ShapeScale } from './parts/shape-scale.ts';
 export { type QkClipOptions, qkClip } from './qk-clip.ts';
 export type { Report } from './report.ts';
+export * as schedules from './schedules.ts';
 export { SGD, type SGDOptions } from './sgd.ts';
 export { Trion, type TrionOptions } from './trion.ts';

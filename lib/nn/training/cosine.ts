@@ -1,3 +1,4 @@
+import { cosineRate } from '../../core/cosine-rate.ts';
 import { refusal } from '../../core/errors.ts';
 import { count, notNegative, positive, type Resolved, readOptions, required, type Schema } from '../../core/schema.ts';
 
@@ -31,11 +32,8 @@ const schema: Schema<Resolved<CosineOptions>> = {
  * @throws ERR_ARGUMENT for numbers that are missing or out of range
  */
 export function cosine(options: CosineOptions): (step: number) => number {
-  const { peak, warmup, steps, floor } = readOptions('nn.cosine', options, schema);
+  const numbers = readOptions('nn.cosine', options, schema);
+  const { warmup, steps } = numbers;
   if (steps <= warmup) throw refusal('nn.cosine', 'steps', `be more than warmup, ${warmup}`, steps);
-  return (step) => {
-    if (step < warmup) return (peak * (step + 1)) / warmup;
-    const share = Math.min(1, (step - warmup) / (steps - warmup));
-    return floor + ((peak - floor) * (1 + Math.cos(Math.PI * share))) / 2;
-  };
+  return (step) => cosineRate(step, numbers);
 }

@@ -88,5 +88,15 @@ export const calls: Record<string, Call> = {
     options: () => ({ threshold: 100 }),
     changes: [0, 1],
   },
+  'schedules.constant': { options: () => ({ peak: 2 }) },
+  'schedules.linearWarmup': { options: () => ({ warmup: 2 }) },
+  'schedules.cosine': {
+    options: () => ({ steps: 4, peak: 1, warmup: 2, floor: 0.5 }),
+    refused: [{ warmup: 5 }, { floor: 2 }],
+  },
+  'schedules.trapezoid': {
+    options: () => ({ steps: 4, decay: 2, peak: 1, warmup: 2, floor: 0.5 }),
+    refused: [{ warmup: 3 }, { decay: 3 }, { floor: 2 }],
+  },
   orthogonalize: { args: (on) => [matrix(on)], options: () => ({ nsSteps: 1 }), takes: ['any rank'] },
 };
