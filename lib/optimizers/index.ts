@@ -4,12 +4,20 @@ export type { LoadResult, SaveOptions, Stateful } from '../files/stateful.ts';
 export { AdaGrad, type AdaGradOptions } from './adagrad.ts';
 export { AdaGradNorm, type AdaGradNormOptions } from './adagrad-norm.ts';
 export { AdamW, type AdamWOptions } from './adamw.ts';
+export {
+  AdaptiveBatch,
+  type AdaptiveBatchOptions,
+  type AdaptiveBatchState,
+  type BatchObservation,
+} from './adaptive-batch.ts';
 export { AuON, type AuONOptions } from './auon.ts';
 export type { AnyOptimizer } from './base/any-optimizer.ts';
 export type { CommonOptions, WeightDecayMode } from './base/common-options.ts';
 export type { NonFinite } from './base/guard.ts';
 export { Optimizer, type OptimizerOptions } from './base/optimizer.ts';
 export type { Gradients, Group, GroupOptions, Params, Tensors } from './base/params.ts';
+export type { SampleGradients, SampleProducts } from './batch-tests/sums.ts';
+export type { BatchStatistics, BatchTest } from './batch-tests/tests.ts';
 export { type ClipCoordinatesOptions, clipCoordinates, clipGradNorm } from './clip.ts';
 export {
   type CoefficientName,

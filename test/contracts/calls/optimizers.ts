@@ -1,4 +1,4 @@
-import { AdamW, type AnyOptimizer, combine, Muon, Tensor } from '../../../lib/index.ts';
+import { AdamW, AdaptiveBatch, type AnyOptimizer, combine, Muon, Tensor } from '../../../lib/index.ts';
 import { classes, fullState, tensor } from '../../optimizers/classes.ts';
 import type { Call, Scene, State } from '../call.ts';
 
@@ -15,6 +15,8 @@ const saved = async (on: Scene, one: AnyOptimizer): Promise<readonly unknown[]> 
   for (const { params } of one.groups) for (const weight of params) weight.dispose();
   return [on.folder.file('saved')];
 };
+
+const adaptive = () => new AdaptiveBatch({ batchSize: 2, maxBatchSize: 8 });
 
 const weightsOf = (one: AnyOptimizer): Tensor[] => one.groups.flatMap(({ params }) => params);
 /** Steps with gradients by number; another object is made by `make` for copies of the weights. */
@@ -88,6 +90,25 @@ export const calls: Record<string, Call> = {
     options: () => ({ threshold: 100 }),
     changes: [0, 1],
   },
+  AdaptiveBatch: {
+    options: () => ({
+      batchSize: 2,
+      maxBatchSize: 8,
+      test: 'augmented',
+      theta: 0.5,
+      nu: 1,
+      interval: 2,
+      perTensor: true,
+    }),
+    refused: [
+      { maxBatchSize: 1 },
+      { eta: 1 },
+      { test: 'inner-product' },
+      { test: 'norm', theta: undefined, nu: undefined },
+    ],
+  },
+  'AdaptiveBatch.observe': { of: adaptive, args: (on) => [[matrix(on), matrix(on)]] },
+  'AdaptiveBatch.restore': { of: adaptive, args: () => [{ batchSize: 4, step: 3 }] },
   'schedules.constant': { options: () => ({ peak: 2 }) },
   'schedules.linearWarmup': { options: () => ({ warmup: 2 }) },
   'schedules.cosine': {
