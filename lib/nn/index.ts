@@ -74,6 +74,7 @@ export { Arena } from './tape/arena.ts';
 export { defineFunction } from './tape/define.ts';
 export type { Frame } from './tape/frame.ts';
 export type { Rule, Way } from './tape/rule.ts';
+export type { SampleProducts, WriteProducts } from './tape/sample-sums.ts';
 export type { Arg, PerParameter, Plain, Traced, Value } from './tape/value.ts';
 export { type Batch, type BatchesOptions, type BatchPlace, batches } from './training/batches.ts';
 export { type CosineOptions, cosine } from './training/cosine.ts';

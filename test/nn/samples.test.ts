@@ -17,6 +17,8 @@ describe.each(devices)('gradients of samples on %s', (kind) => {
     a: make.normal([2, 4], 0.3),
     b: make.normal([5, 2], 0.3),
     places: make.normal([3, 7], 0.3),
+    norm: { weight: make.normal([7], 0.5), bias: make.normal([7], 0.5) },
+    rms: { weight: make.normal([4], 0.5) },
   };
   type Model = nn.Traced<typeof model>;
   const x = Tensor.from(device, normal(6 * 3 * 7, 3), [6, 3, 7]);
@@ -31,6 +33,7 @@ describe.each(devices)('gradients of samples on %s', (kind) => {
     ['squaredError', (m, input) => nn.squaredError(twice(m, input), input)],
     ['crossEntropy, where some do not count', (m, input, target) => nn.crossEntropy(logits(m, input), target)],
     ['rows that are added', (m, input, target) => nn.crossEntropy(nn.addRows(input, m.places), target)],
+    ['normalizations', (m, input) => nn.mean(nn.gelu(nn.rmsNorm(m.rms, nn.linear(m.up, nn.layerNorm(m.norm, input)))))],
     [
       'an adapter',
       (m, input, target) =>

@@ -89,7 +89,7 @@ export class Plan {
       if (along) checkDirection(this.#where, run.paths, along);
       const values = new Map<Tensor, Result>();
       for (const [tensor, path] of run.paths) {
-        const gradient = () => this.#gradient(tensor, others.samples);
+        const gradient = () => this.#gradient(tensor, others.sums ? undefined : others.samples);
         const value = new Result(run.tape, tensor, true, { path, gradient });
         value.tangent = along?.get(tensor);
         values.set(tensor, value);

@@ -1,6 +1,7 @@
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
-import { finite, flag, optional, type Resolved, readOptions, type Schema, word } from '../../core/schema.ts';
+import { finite, optional, type Resolved, readOptions, type Schema, word } from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
+import { type SampleProducts, SampleSums } from '../tape/sample-sums.ts';
 import type { PerParameter, Traced, Value } from '../tape/value.ts';
 import { type Call, type CallOptions, callSchema, checkLoss } from './call.ts';
 import { Plan } from './plan.ts';
@@ -16,9 +17,10 @@ export interface GradientOptions extends CallOptions {
   products?: 'bf16' | 'f16' | undefined;
   /**
    * Gradients `[samples, …]`, one for each row of the first tensor argument: those of the loss of this sample alone.
+   * `'products'`: of these gradients only |gᵢ|² and ⟨gᵢ, ḡ⟩, none of which are stored; `grads` is then their mean ḡ.
    * Default: false.
    */
-  perSample?: boolean | undefined;
+  perSample?: boolean | 'products' | undefined;
 }
 
 /** A loss and its gradients. */
@@ -27,6 +29,8 @@ export interface ValueAndGrads {
   readonly value: Tensor;
   /** From each parameter to its gradient; they hold until the next call. Those that do not matter are not there. */
   readonly grads: PerParameter;
+  /** With `perSample: 'products'`: products of the gradients of samples; they hold until the next call. */
+  readonly products?: SampleProducts;
 }
 
 /** The result of {@link valueAndGrad}: a function, and its place in sequences. */
@@ -45,7 +49,10 @@ const schema: Schema<Resolved<GradientOptions, 'arena' | 'seed' | 'products'>> =
   ...callSchema,
   scale: finite(1),
   products: optional(word(['bf16', 'f16'], 'bf16')),
-  perSample: flag(false),
+  perSample: {
+    default: false,
+    wrong: (x) => (typeof x === 'boolean' || x === 'products' ? undefined : "must be true, false or 'products'"),
+  },
 };
 
 function samplesOf(args: readonly unknown[]): number {
@@ -64,26 +71,33 @@ export function gradients<M extends object, A extends unknown[]>(
   const where = 'nn.valueAndGrad';
   const { scale, products, perSample, ...read } = readOptions(where, options, schema);
   const plan = new Plan(where, loss, read);
+  const sums = perSample === 'products' ? new SampleSums() : undefined;
   const state = { calls: 0, unused: [] as readonly string[] };
 
   const run = (isAccumulating: boolean, model: M, args: A): ValueAndGrads => {
-    const samples = perSample ? samplesOf(args) : undefined;
+    const samples = perSample !== false ? samplesOf(args) : undefined;
     if (isAccumulating && samples !== undefined)
       throw new OrthokitError('ERR_UNSUPPORTED', `${where}: accumulate must come without perSample, got both`);
-    return plan.record(model, args, { stream: state.calls, products, samples, moments }, (recorded) => {
+    return plan.record(model, args, { stream: state.calls, products, samples, sums, moments }, (recorded) => {
       const { paths, values, result } = recorded;
+      const { arena } = recorded.tape;
       checkLoss(where, result);
       if (isAccumulating)
         for (const value of values)
           if (plan.written.has(value.data)) value.gradient = { tensor: value.leaf!.gradient(), owners: 1 };
-      const grads = plan.backward(recorded, result, scale);
+      sums?.start(arena, samples!);
+      const grads = plan.backward(recorded, result, sums ? scale / samples! : scale);
+      const sampled = sums?.end(arena);
       state.calls += 1;
       state.unused = [...paths].filter(([tensor]) => !grads.has(tensor)).map(([, path]) => path);
-      return { value: result.data, grads };
+      return { value: result.data, grads, ...(sampled && { products: sampled }) };
     });
   };
 
-  const call = plan.callable((model: M, ...args: A) => run(false, model, args));
+  const call = plan.callable(
+    (model: M, ...args: A) => run(false, model, args),
+    () => sums?.dispose(),
+  );
   return Object.defineProperties(call, {
     calls: {
       get: () => state.calls,

@@ -2,8 +2,8 @@ import { kind, portion, type Resolved, readOptions, type Schema } from '../../co
 import { isTensor, type Tensor } from '../../core/tensor.ts';
 import { defineLoss } from '../tape/define.ts';
 import type { TapeFrame } from '../tape/frame.ts';
+import { checkSamples } from '../tape/sample-checks.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
-import { checkSamples } from '../tape/way.ts';
 
 /** Options of {@link crossEntropy}. */
 export interface CrossEntropyOptions {

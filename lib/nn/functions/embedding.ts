@@ -1,6 +1,7 @@
 import type { Tensor } from '../../core/tensor.ts';
 import { defineOwn, ruleOf } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { oneByOne } from './sample-products.ts';
 
 /** A table of rows `[count, width]`. */
 export interface Table {
@@ -13,7 +14,9 @@ const lookup = defineOwn('embedding', (f, weight: Arg, index: Tensor) => {
   const along = (x: Tensor, to: Tensor) => f.ops.gatherRows({ x, index, out: to });
   along(tensorOf(weight), out);
   const back = (grad: Tensor, to: Tensor, beta: number) => f.ops.scatterRows({ out: to, index, x: grad, beta });
-  return ruleOf(f, out, { x: weight, back, along, adds: 'back' });
+  const products = (grad: Tensor, n: number) =>
+    oneByOne(f, n, (rows, to) => f.ops.scatterRows({ out: to, index: rows(index), x: rows(grad), beta: 0 }));
+  return ruleOf(f, out, { x: weight, back, along, products, adds: 'back' });
 });
 
 /**

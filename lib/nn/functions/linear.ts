@@ -2,6 +2,7 @@ import type { Applied } from '../model/replace-layers.ts';
 import { defineOwn, type Part, ruleOf } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 import { rowsAdded } from './add-rows.ts';
+import { linearProducts } from './sample-products.ts';
 
 /** An adapter of low rank: scale · B A is added to the weight (Hu et al. 2021). */
 export interface Adapter {
@@ -40,6 +41,7 @@ const product = defineOwn('linear', (f, x: Arg, weight: Arg, bias?: Maybe, adden
     back: (grad, to, beta) => f.ops.gemm({ ...ofWeight, a: f.rows(grad), b: a, c: to, beta }),
     along: (dw, to, beta) => f.ops.gemm({ ...along, a, b: dw, c: f.rows(to), beta }),
     perSample: (grad, to, n) => f.ops.gemm({ ...ofWeight, a: f.samples(grad, n), b: f.samples(x, n), c: to }),
+    products: (grad, n) => linearProducts(f, grad, x, n, alpha),
     adds: 'both',
   };
   const byX: Part = {

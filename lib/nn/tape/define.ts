@@ -4,6 +4,7 @@ import { type Frame, TapeFrame } from './frame.ts';
 import { located } from './located.ts';
 import type { LossRule, Rule } from './rule.ts';
 import { runningTape } from './running.ts';
+import type { WriteProducts } from './sample-sums.ts';
 import type { Tape } from './tape.ts';
 import { type Arg, isResult, type Value } from './value.ts';
 
@@ -114,6 +115,8 @@ interface AddedPart extends ProductPart {
   readonly adds: 'back' | 'both';
   /** The gradient of each sample, `[samples, …]`. Default: perSample is refused. */
   readonly perSample?: (grad: Tensor, to: Tensor, samples: number) => void;
+  /** Products of the gradients of samples. Default: of those that `perSample` writes. */
+  readonly products?: (grad: Tensor, samples: number) => WriteProducts;
 }
 
 /** How a result depends on one input. */
@@ -128,9 +131,10 @@ export const ruleOf = (f: TapeFrame, out: Tensor, ...parts: readonly Part[]): Ru
       const { x, back } = part;
       if (back === 'same') to.pass(x, grad);
       else if (part.adds) {
-        const { perSample, over } = part;
+        const { perSample, over, products } = part;
         const each = perSample && ((dx: Tensor, samples: number) => perSample(grad, dx, samples));
-        to.add(x, (dx, beta) => back(grad, dx, beta), each, over);
+        const sums = products && ((samples: number) => products(grad, samples));
+        to.add(x, (dx, beta) => back(grad, dx, beta), each, over, sums);
       } else to.set(x, (dx) => back(grad, dx, 0), part.over);
     }
   },

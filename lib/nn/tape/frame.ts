@@ -4,6 +4,7 @@ import { refusal, shown } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
 import type { DeviceOps } from './device-ops.ts';
+import type { SampleSums } from './sample-sums.ts';
 import { type Arg, isArg, type Owner, tensorOf } from './value.ts';
 
 /** A place in a sequence of random numbers. */
@@ -21,6 +22,8 @@ export interface TapeOptions {
   readonly products?: 'bf16' | 'f16' | undefined;
   /** So many samples have gradients of their own. */
   readonly samples?: number | undefined;
+  /** Of these gradients there are products alone. */
+  readonly sums?: SampleSums | undefined;
   /** Normalizations take the moments of the batch, and running ones move on or stay. Without: the running ones. */
   readonly moments?: 'move' | 'stay' | undefined;
   /** Parameters of the model: met outside their places in it, they would be silent constants. */

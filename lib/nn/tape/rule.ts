@@ -1,19 +1,23 @@
 // A function's result, and how to come back from it.
 import type { Tensor } from '../../core/tensor.ts';
 import type { TapeFrame } from './frame.ts';
+import type { WriteProducts } from './sample-sums.ts';
 import type { Arg, Result, Share } from './value.ts';
 
 /** How a function hands gradients on to its inputs. All do nothing for an input that needs none. */
 export interface Way {
   /**
    * For a kernel that adds: `write(out, beta)` makes out = result + beta · out. `perSample` writes the gradient of each
-   * sample, `[samples, …]`. `over`: where beta is 0 it may write over the gradient that came in.
+   * sample, `[samples, …]`. `over`: where beta is 0 it may write over the gradient that came in. `products`, with
+   * `perSample: 'products'`, writes squares = |gᵢ|² and dots = ⟨gᵢ, mean⟩ of the samples' gradients, f64 `[samples]`;
+   * without it they are made of what `perSample` writes.
    */
   add(
     x: Arg | undefined,
     write: (out: Tensor, beta: 0 | 1) => void,
     perSample?: (out: Tensor, samples: number) => void,
     over?: boolean,
+    products?: (samples: number) => WriteProducts,
   ): void;
   /** For a kernel that only writes. `over`: it may write over the gradient that came in. */
   set(x: Arg | undefined, write: (out: Tensor) => void, over?: boolean): void;

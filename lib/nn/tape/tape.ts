@@ -80,7 +80,7 @@ export class Tape implements Session {
 
   /** From the end to the beginning: gradients come from where they are set. Buffers go back at their last use. */
   backward(): void {
-    const to = new Backward(this.arena, this.options.samples);
+    const to = new Backward(this.arena, this.options);
     for (let i = this.entries.length - 1; i >= 0; --i) {
       const entry = this.entries[i]!;
       if (entry.out.gradient !== undefined) {

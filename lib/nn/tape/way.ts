@@ -1,8 +1,11 @@
-import { OrthokitError, refusal } from '../../core/errors.ts';
+import { OrthokitError } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
 import type { DeviceOps } from './device-ops.ts';
+import type { TapeOptions } from './frame.ts';
 import type { AgainRule, Entry, LossRule, LossWay, Rule, Way } from './rule.ts';
+import { checkSamples, type PerSample, refusedAgain, refusedSamples } from './sample-checks.ts';
+import { productsOf, type SampleSums, type WriteProducts } from './sample-sums.ts';
 import { Shares } from './shares.ts';
 import { type Arg, isTracked, type Result, type Share } from './value.ts';
 
@@ -11,15 +14,19 @@ type Write = (out: Tensor, beta: 0 | 1) => void;
 type WriteAll = (outs: readonly (Tensor | undefined)[], betas: readonly (0 | 1)[]) => void;
 
 export class Backward implements Way, LossWay {
+  readonly #arena: Arena;
   readonly #ops: DeviceOps;
   readonly #shares: Shares;
   readonly samples: number | undefined;
+  readonly #sums: SampleSums | undefined;
   /** The gradient that came in; none in a loss. */
   #current: Share | undefined;
   /** The gradient of a loss, where a function that is none has made it. */
   #factor: Tensor | undefined;
 
-  constructor(arena: Arena, samples: number | undefined) {
+  constructor(arena: Arena, { samples, sums }: Pick<TapeOptions, 'samples' | 'sums'>) {
+    this.#arena = arena;
+    this.#sums = sums;
     this.#ops = arena.ops;
     this.#shares = new Shares(arena);
     this.samples = samples;
@@ -57,16 +64,30 @@ export class Backward implements Way, LossWay {
     else loss.gradient = (loss.gradient ?? 0) + scale;
   }
 
-  add(x: Input, write: Write, perSample?: (out: Tensor, samples: number) => void, over = false): void {
+  add(
+    x: Input,
+    write: Write,
+    perSample?: PerSample,
+    over = false,
+    products?: (samples: number) => WriteProducts,
+  ): void {
     if (!isTracked(x)) return;
     const { samples } = this;
     if (!x.leaf || samples === undefined) {
       this.#write(x, write, true, over);
       return;
     }
-    if (!perSample) throw refusedSamples(x);
+    if (!perSample && !(this.#sums && products)) throw refusedSamples(x);
     checkSamples(this.#current!.tensor, samples);
-    this.#write(x, (out) => perSample(out, samples), false, false);
+    if (!this.#sums) this.#write(x, (out) => perSample!(out, samples), false, false);
+    else this.#addProducts(x, write, products?.(samples) ?? productsOf(this.#arena, perSample!, samples));
+  }
+
+  /** The gradient as of one sample, and products of those of the samples. */
+  #addProducts(x: Result, write: Write, products: WriteProducts): void {
+    if (x.gradient !== undefined) throw refusedAgain(x);
+    this.#write(x, write, false, false);
+    this.#sums!.add(this.#arena, this.#shares.share(x).tensor, products);
   }
 
   set(x: Input, write: (out: Tensor) => void, over = false): void {
@@ -121,19 +142,4 @@ export class Backward implements Way, LossWay {
     if (x.leaf && this.samples !== undefined) throw refusedSamples(x);
     return true;
   }
-}
-
-const refusedSamples = (x: Result): OrthokitError =>
-  refusal(
-    'nn.valueAndGrad',
-    'perSample',
-    `meet functions that have it, and that of ${x.leaf?.path} has not`,
-    'perSample',
-    'ERR_UNSUPPORTED',
-  );
-
-/** @throws ERR_SHAPE unless the first axis holds as many rows of each sample */
-export function checkSamples({ shape }: Arg, samples: number): void {
-  if ((shape[0] ?? 1) % samples !== 0)
-    throw refusal('perSample', 'rows', `be as many for each of ${samples} samples`, shape[0] ?? 1, 'ERR_SHAPE');
 }

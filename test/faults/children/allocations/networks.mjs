@@ -52,6 +52,10 @@ export async function checkNetworks({ checker, device, folder, library }) {
         () => nn.valueAndGrad(loss, { perSample: true }),
         (call) => call(model, x, labels),
       ),
+      'nn.valueAndGrad, products of samples': used(
+        () => nn.valueAndGrad(loss, { perSample: 'products' }),
+        (call) => call(model, x, labels),
+      ),
       'nn.recompute': used(
         () => nn.valueAndGrad(recomputed),
         (call) => call(model, x, labels),

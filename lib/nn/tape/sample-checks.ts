@@ -1,0 +1,32 @@
+// Gradients of samples: how a function writes them, and what is refused of it.
+import { type OrthokitError, refusal } from '../../core/errors.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import type { Arg, Result } from './value.ts';
+
+/** out = the gradient of each sample, `[samples, …]`. */
+export type PerSample = (out: Tensor, samples: number) => void;
+
+export const refusedSamples = (x: Result): OrthokitError =>
+  refusal(
+    'nn.valueAndGrad',
+    'perSample',
+    `meet functions that have it, and that of ${x.leaf?.path} has not`,
+    'perSample',
+    'ERR_UNSUPPORTED',
+  );
+
+/** Products of a sum of two gradients are not those of the two. */
+export const refusedAgain = (x: Result): OrthokitError =>
+  refusal(
+    'nn.valueAndGrad',
+    "perSample 'products'",
+    'meet each parameter once',
+    `${x.leaf?.path} again`,
+    'ERR_UNSUPPORTED',
+  );
+
+/** @throws ERR_SHAPE unless the first axis holds as many rows of each sample */
+export function checkSamples({ shape }: Arg, samples: number): void {
+  if ((shape[0] ?? 1) % samples !== 0)
+    throw refusal('perSample', 'rows', `be as many for each of ${samples} samples`, shape[0] ?? 1, 'ERR_SHAPE');
+}

@@ -1,0 +1,75 @@
+import { Owned } from '../../core/owned.ts';
+import { Tensor } from '../../core/tensor.ts';
+import type { Arena } from './arena.ts';
+import type { PerSample } from './sample-checks.ts';
+
+/** Products of the gradients gᵢ of samples with themselves and with their mean ḡ, over all parameters. */
+export interface SampleProducts {
+  /** |gᵢ|², f64 `[samples]`. */
+  readonly squares: Tensor;
+  /** ⟨gᵢ, ḡ⟩, f64 `[samples]`. */
+  readonly dots: Tensor;
+}
+
+/** squares = |gᵢ|² and dots = ⟨gᵢ, mean⟩ of one parameter: mean is like it, the others are f64 `[samples]`. */
+export type WriteProducts = (mean: Tensor, squares: Tensor, dots: Tensor) => void;
+
+/** Of the rows of x `[samples, n]`, in f64, where squares of f32 keep their range. */
+function rowProducts(arena: Arena, x: Tensor, mean: Tensor, squares: Tensor, dots: Tensor): void {
+  const { ops } = arena;
+  const [wide, factor] = [arena.take(x.shape, 'f64'), arena.take([mean.size], 'f64')];
+  ops.rowReduce({ x, out: squares, reduction: 'sum_of_squares' });
+  ops.cast({ x: [x, arena.view(mean, [mean.size])], out: [wide, factor] });
+  ops.scaleAxis({ x: wide, scale: factor, out: wide });
+  ops.rowReduce({ x: wide, out: dots });
+  for (const tensor of [wide, factor]) arena.give(tensor);
+}
+
+/** Of gradients `[samples, …]` that a function writes. */
+export const productsOf =
+  (arena: Arena, perSample: PerSample, samples: number): WriteProducts =>
+  (mean, squares, dots) => {
+    const each = arena.take([samples, ...mean.shape], mean.dtype);
+    perSample(each, samples);
+    rowProducts(arena, arena.view(each, [samples, mean.size]), mean, squares, dots);
+    arena.give(each);
+  };
+
+/** Sums over the parameters of a call, of gradients that are the samples' parts of their mean: gᵢ / samples. */
+export class SampleSums {
+  #owned = new Owned<Tensor>();
+  #products: SampleProducts | undefined;
+
+  start({ device, ops }: Arena, samples: number): void {
+    if (this.#products?.squares.size !== samples || this.#products.squares.device !== device) {
+      this.dispose();
+      const make = () => this.#owned.add(new Tensor(device, [samples], 'f64'));
+      this.#products = { squares: make(), dots: make() };
+    }
+    const { squares, dots } = this.#products;
+    ops.fill({ x: [squares, dots], value: 0 });
+  }
+
+  add(arena: Arena, mean: Tensor, write: WriteProducts): void {
+    const { squares, dots } = this.#products!;
+    const [own, withMean] = [arena.take(squares.shape, 'f64'), arena.take(squares.shape, 'f64')];
+    write(mean, own, withMean);
+    const all = [squares, dots];
+    arena.ops.linearCombination({ out: all, terms: [...all, own, withMean], coefficients: [1, 1] });
+    for (const tensor of [own, withMean]) arena.give(tensor);
+  }
+
+  /** The sums, of whole gradients. */
+  end({ ops }: Arena): SampleProducts {
+    const { squares, dots } = this.#products!;
+    const samples = squares.size;
+    ops.linearCombination({ out: [squares], terms: [squares], coefficients: [samples ** 2] });
+    ops.linearCombination({ out: [dots], terms: [dots], coefficients: [samples] });
+    return this.#products!;
+  }
+
+  dispose(): void {
+    this.#owned.dispose();
+    this.#products = undefined;
+  }
+}
