@@ -40,7 +40,8 @@ export class SampleSums {
   #owned = new Owned<Tensor>();
   #products: SampleProducts | undefined;
 
-  start({ device, ops }: Arena, samples: number): void {
+  start(arena: Arena, samples: number): void {
+    const { device, ops } = arena;
     if (this.#products?.squares.size !== samples || this.#products.squares.device !== device) {
       this.dispose();
       const make = () => this.#owned.add(new Tensor(device, [samples], 'f64'));
@@ -60,11 +61,11 @@ export class SampleSums {
   }
 
   /** The sums, of whole gradients. */
-  end({ ops }: Arena): SampleProducts {
+  end(arena: Arena): SampleProducts {
     const { squares, dots } = this.#products!;
     const samples = squares.size;
-    ops.linearCombination({ out: [squares], terms: [squares], coefficients: [samples ** 2] });
-    ops.linearCombination({ out: [dots], terms: [dots], coefficients: [samples] });
+    arena.ops.linearCombination({ out: [squares], terms: [squares], coefficients: [samples ** 2] });
+    arena.ops.linearCombination({ out: [dots], terms: [dots], coefficients: [samples] });
     return this.#products!;
   }
 
