@@ -129,11 +129,17 @@ export function checkValues<O>(where: string, values: O, schema: Schema<O>): voi
   }
 }
 
+/** Of no class: an option that is an object of values. */
+const isPlain = (value: unknown): value is Record<string, unknown> =>
+  isRecord(value) && [Object.prototype, null].includes(Object.getPrototypeOf(value));
+
 /**
  * A copy that nobody can change behind the checks; the caller's list, and that of a default, stay theirs. One with a
  * hole, which no option may have, ends there: it may be as long as it likes.
  */
 function frozen<T>(value: T, depth = 2): T {
+  if (depth > 0 && isPlain(value))
+    return Object.freeze(Object.fromEntries(Object.entries(value).map(([k, v]) => [k, frozen(v, depth - 1)]))) as T;
   if (!Array.isArray(value) || depth === 0) return value;
   const copy: unknown[] = [];
   for (let i = 0; i < value.length; ++i) {

@@ -47,7 +47,7 @@ export { type OrthogonalizeOptions, orthogonalize } from './orthogonalize.ts';
 export type { InitialBasis } from './parts/basis.ts';
 export type { AuONVariant } from './parts/brake.ts';
 export type { CosineBasis } from './parts/low-rank.ts';
-export type { MatrixOptions } from './parts/matrix.ts';
+export type { MatrixLayout, MatrixOptions, Split } from './parts/matrix.ts';
 export type { MomentumForm } from './parts/momentum.ts';
 export type { NsDtype, OrthogonalOptions } from './parts/orthogonal.ts';
 export type { NorMuonVariant } from './parts/row-moments.ts';

@@ -222,6 +222,16 @@ function compare(op: string, stored: readonly StoredPart[], parts: readonly Opti
   return settings;
 }
 
+/** Of values of options: numbers, words, and lists and objects of these. */
+const isEqual = (a: unknown, b: unknown): boolean => {
+  if (typeof a !== 'object' || typeof b !== 'object' || !a || !b) return a === b;
+  const keys = Object.keys(a);
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && isEqual(a[key as never], b[key as never]))
+  );
+};
+
 function valuesOf(
   op: string,
   group: { readonly name: string },
@@ -238,7 +248,7 @@ function valuesOf(
     const problem = option.wrong(value);
     if (problem) unfit(op, `group ${group.name}: ${name} ${problem}, got ${shown(value)}`);
     if (!option.fixed) values[name] = value;
-    else if (value !== (group as never)[name])
+    else if (!isEqual(value, (group as never)[name]))
       unfit(
         op,
         `group ${group.name} has ${name} ${shown(value)} in the checkpoint, and ${shown((group as never)[name])} here`,

@@ -1,4 +1,5 @@
 import type { Tensor } from '../../core/tensor.ts';
+import type { Pieces } from './pieces.ts';
 
 /** The lists that a step is made of, but for gradients. */
 export interface Lists {
@@ -8,42 +9,53 @@ export interface Lists {
   readonly elements: number;
 }
 
-/** One parameter and what belongs to it. Views share the tensors' bytes, under the shape that the method works on. */
-export interface Entry {
-  readonly weight: Tensor;
-  readonly tensors: Readonly<Record<string, Tensor>>;
+/** A weight as a method steps it: a parameter, or a piece of one. */
+export interface Block {
+  /** The shape that the method works on. */
+  readonly shape: readonly number[];
+  /** State and, unless it is copied for a step, the weight itself: under that shape, sharing the tensors' bytes. */
   readonly views: Readonly<Record<string, Tensor>>;
 }
 
-/** Views are made where the method sees another shape than the weight's own. */
-export function entryOf(
+/** One parameter and what belongs to it. */
+export interface Entry {
+  readonly weight: Tensor;
+  /** State by its name in checkpoints; that of a piece has the piece's number behind it. */
+  readonly tensors: Readonly<Record<string, Tensor>>;
+  /** How the weight is cut, if it is. */
+  readonly pieces: Pieces | undefined;
+  readonly blocks: readonly Block[];
+}
+
+/** State is under the shape of the weight, which it has the size and rank of, or under its own. */
+const under = (shape: readonly number[], like: Tensor, tensor: Tensor): Tensor =>
+  tensor.size === like.size && tensor.shape.length === like.shape.length && shape !== like.shape
+    ? tensor.reshape(shape)
+    : tensor;
+
+/** A block of a weight, or of a piece of one that is there for the moment. */
+export function blockOf(
   weight: Tensor,
-  tensors: Readonly<Record<string, Tensor>>,
+  state: Readonly<Record<string, Tensor>>,
   shape: readonly number[] | undefined,
-): Entry {
-  const view = (tensor: Tensor): Tensor =>
-    shape && tensor.size === weight.size && tensor.shape.length === weight.shape.length
-      ? tensor.reshape(shape)
-      : tensor;
-  const views = Object.fromEntries(Object.entries({ ...tensors, weight }).map(([name, t]) => [name, view(t)]));
-  return { weight, tensors, views };
+  isCopy: boolean,
+): Block {
+  const own = shape ?? weight.shape;
+  const views: Record<string, Tensor> = {};
+  for (const [name, tensor] of Object.entries(isCopy ? state : { ...state, weight }))
+    views[name] = under(own, weight, tensor);
+  return { shape: own, views };
 }
 
-export function disposeEntry({ weight, tensors, views }: Entry): void {
-  for (const tensor of [...Object.values(tensors), ...Object.values(views)]) if (tensor !== weight) tensor.dispose();
-}
-
-/** A gradient under the shape that the method works on; a view that had to be made joins `views`. */
-export function viewOf(grad: Tensor, { weight, views: { weight: like = weight } }: Entry, views: Tensor[]): Tensor {
-  if (like === weight) return grad;
-  const view = grad.reshape(like.shape);
-  views.push(view);
-  return view;
+export function disposeEntry({ weight, tensors, blocks }: Entry): void {
+  const views = blocks.flatMap((block) => Object.values(block.views));
+  for (const tensor of [...Object.values(tensors), ...views]) if (tensor !== weight) tensor.dispose();
 }
 
 export function listsOf(entries: readonly Entry[]): Lists {
-  const list = (name: string): Tensor[] => entries.flatMap((entry) => entry.views[name] ?? []);
-  const slots = Object.keys(entries[0]?.tensors ?? {}).filter((name) => name !== 'master');
+  const blocks = entries.flatMap((entry) => entry.blocks);
+  const list = (name: string): Tensor[] => blocks.flatMap(({ views }) => views[name] ?? []);
+  const slots = Object.keys(blocks[0]?.views ?? {}).filter((name) => name !== 'master' && name !== 'weight');
   return {
     weights: list('weight'),
     masters: list('master'),

@@ -1,5 +1,6 @@
 import type { Option, Schema } from '../../core/schema.ts';
 import type { Tensor } from '../../core/tensor.ts';
+import type { Pieces } from './pieces.ts';
 import type { Slot } from './state.ts';
 import type { OwnNumber } from './statistics.ts';
 
@@ -19,6 +20,8 @@ export interface Part<O, S extends string = never, F extends object = object> {
   readonly checkWeight?: (where: string, weight: Tensor, options: O) => void;
   /** The state of one parameter, by name. */
   readonly slots?: (weight: Tensor, options: O) => { readonly [K in S]?: Slot };
+  /** How a weight is cut into several, each of which the parts then see as a weight of its own. */
+  readonly pieces?: (where: string, weight: Tensor, options: O) => Pieces | undefined;
   /** The shape that the method sees, where it is not the weight's own. */
   readonly viewShape?: (weight: Tensor, options: O) => readonly number[] | undefined;
   /** Fields of the op for a step. */
@@ -50,6 +53,7 @@ export interface Method<O> {
   checkOptions(where: string, options: O, slots?: ReadonlySet<string>): void;
   checkWeight(where: string, weight: Tensor, options: O): void;
   slots(weight: Tensor, options: O): Record<string, Slot>;
+  pieces(where: string, weight: Tensor, options: O): Pieces | undefined;
   viewShape(weight: Tensor, options: O): readonly number[] | undefined;
   fields(options: O): object;
 }
@@ -68,6 +72,7 @@ export function joined<O>(parts: readonly Part<O, string>[]): Method<O> {
       for (const part of parts) part.checkWeight?.(...checked);
     },
     slots: (weight, options) => all((part) => part.slots?.(weight, options)),
+    pieces: (...cut) => parts.find((part) => part.pieces)?.pieces?.(...cut),
     viewShape: (weight, options) => parts.find((part) => part.viewShape)?.viewShape?.(weight, options),
     fields: (options) => all((part) => part.fields?.(options)),
   };

@@ -34,10 +34,12 @@ export function combinedNumbers(all: readonly Measured[]): Partial<Report> {
 
 interface Used {
   readonly table: Tensor;
+  /** How many rows each parameter has. */
+  readonly rows: number;
   readonly elements: number;
 }
 
-/** Sums that the kernels leave on the device: one table of three columns a group. */
+/** Sums that the kernels leave on the device: one table of three columns a group, with a row a block of a parameter. */
 export class Statistics {
   readonly #device: Device;
   readonly #tables = new Map<string, Tensor>();
@@ -53,17 +55,17 @@ export class Statistics {
     this.#mayHold = mayHold;
   }
 
-  /** The table of a group with so many parameters; `elements` is what they hold together. */
-  table(group: number, parameters: number, elements: number): Tensor {
+  /** The table of a group with so many parameters, in so many blocks; `elements` is what they hold together. */
+  table(group: number, parameters: number, blocks: number, elements: number): Tensor {
     const key = `${group} ${parameters}`;
     let table = this.#tables.get(key);
     if (!table) {
-      table = Tensor.zeros(this.#device, [parameters, 3], { dtype: 'f64' });
+      table = Tensor.zeros(this.#device, [blocks, 3], { dtype: 'f64' });
       this.#tables.set(key, table);
     }
     // A step that does not run writes no sums: what remains must not look like the step before.
     if (this.#mayHold) ops.fill(this.#device, { x: [table], value: Number.NaN });
-    this.#used.push({ table, elements });
+    this.#used.push({ table, rows: blocks / parameters, elements });
     return table;
   }
 
@@ -75,12 +77,17 @@ export class Statistics {
     const isBad = guard.mode === 'propagate' ? (squares: number) => !Number.isFinite(squares) : Number.isNaN;
     for (const [i, table] of tables.entries()) {
       elements += used[i]!.elements;
-      for (let row = 0; row < table.length; row += 3) {
-        const [squares = 0, moved = 0, value = 0] = table.subarray(row, row + 3);
-        grad += squares;
-        update += moved;
-        if (number) own = combining[number.combine](own, value);
-        if (isBad(squares)) nonFinite += 1;
+      const width = 3 * used[i]!.rows;
+      for (let begin = 0; begin < table.length; begin += width) {
+        let isGood = true;
+        for (let row = begin; row < begin + width; row += 3) {
+          const [squares = 0, moved = 0, value = 0] = table.subarray(row, row + 3);
+          grad += squares;
+          update += moved;
+          if (number) own = combining[number.combine](own, value);
+          if (isBad(squares)) isGood = false;
+        }
+        if (!isGood) nonFinite += 1;
       }
     }
     if (held && held.nonFinite > 0) {

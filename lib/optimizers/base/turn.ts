@@ -1,0 +1,60 @@
+import { Owned } from '../../core/owned.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import type { Entry, Lists } from './entry.ts';
+import type { PieceCopies } from './pieces.ts';
+
+/** The weights and gradients of a step, by blocks. */
+export class Turn {
+  readonly weights: readonly Tensor[];
+  readonly grads: readonly Tensor[];
+  readonly #owned = new Owned<Tensor | PieceCopies>();
+  readonly #taken: PieceCopies[] = [];
+  readonly #put: PieceCopies[] = [];
+
+  /** Allocates all that the step needs; nothing is queued yet. */
+  constructor(entries: readonly Entry[], lists: Lists, grads: readonly Tensor[]) {
+    try {
+      this.grads = entries.flatMap((entry, i) => this.#blocks(entry, grads[i]!, [this.#taken]));
+      this.weights = entries.some(({ pieces }) => pieces?.areViews === false)
+        ? entries.flatMap((entry) => this.#weights(entry))
+        : lists.weights;
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+  }
+
+  /** Queues what is copied for the step. */
+  begin(): void {
+    for (const copies of this.#taken) copies.take();
+  }
+
+  /** Queues what is copied back. */
+  end(): void {
+    for (const copies of this.#put) copies.put();
+  }
+
+  dispose(): void {
+    this.#owned.dispose();
+  }
+
+  #weights(entry: Entry): readonly Tensor[] {
+    return entry.pieces?.areViews === false
+      ? this.#blocks(entry, entry.weight, [this.#taken, this.#put])
+      : entry.blocks.map(({ views }) => views['weight']!);
+  }
+
+  /** A tensor like the weight as its blocks; `lists` get the copies that this makes. */
+  #blocks({ weight, pieces, blocks }: Entry, tensor: Tensor, lists: readonly PieceCopies[][]): readonly Tensor[] {
+    const seen = (part: Tensor, i: number): Tensor => {
+      const { shape } = blocks[i]!;
+      const isSame = shape === weight.shape || shape.join() === part.shape.join();
+      return isSame ? part : this.#owned.add(part.reshape(shape));
+    };
+    if (!pieces) return [seen(tensor, 0)];
+    if (pieces.areViews) return pieces.views(tensor).map((view, i) => seen(this.#owned.add(view), i));
+    const copies = this.#owned.add(pieces.copies(tensor));
+    for (const list of lists) list.push(copies);
+    return copies.pieces.map(seen);
+  }
+}
