@@ -158,7 +158,7 @@ describe('optimizers', () => {
     const [, Class] = optimizerClasses.find(([label]) => label === name)!;
     await using device = Device.open('cpu', { threads: 1 });
     const { name: _, params, ...settled } = new Class([Tensor.zeros(device, [2, 2])]).groups[0]!;
-    expect([...Object.keys(settled), 'nonFinite'].sort()).toEqual(named.sort());
+    expect([...Object.keys(settled), 'nonFinite', 'overlap', 'parameters'].sort()).toEqual(named.sort());
   });
 });
 

@@ -1,12 +1,13 @@
 import type { Device } from '../core/device.ts';
 import { OrthokitError, refusal } from '../core/errors.ts';
-import { checkOptions, isRecord, shown } from '../core/options.ts';
+import { checkOptions, isListOf, isRecord, shown } from '../core/options.ts';
 import { Places } from '../core/places.ts';
-import type { Tensor } from '../core/tensor.ts';
+import { isTensor, type Tensor } from '../core/tensor.ts';
 import type { TransferOptions } from '../files/safetensors/index.ts';
 import type { LoadResult, SaveOptions } from '../files/stateful.ts';
 import type { AnyOptimizer } from './base/any-optimizer.ts';
 import { load, type OptimizerPart, save } from './base/checkpoint.ts';
+import { type Choice, type ChoiceOptions, chosen } from './base/choice.ts';
 import type { CommonOptions } from './base/common-options.ts';
 import { Guard, type NonFinite } from './base/guard.ts';
 import { Optimizer } from './base/optimizer.ts';
@@ -24,9 +25,9 @@ type PartsOf<C extends readonly OptimizerClass[]> = { readonly [K in keyof C]: I
 
 type GroupOf<C extends OptimizerClass> = InstanceType<C>['groups'][number];
 /** Tensors make one group; a list of groups makes as many, where the type knows how many. */
-type OwnGroups<C extends OptimizerClass, P> = [P] extends [Tensors]
+type OwnGroups<C extends OptimizerClass, P> = [P] extends [Tensors | Choice]
   ? readonly [GroupOf<C>]
-  : [P] extends [readonly { readonly params: Tensors }[]]
+  : [P] extends [readonly { readonly params: Tensors | Choice }[]]
     ? { readonly [K in keyof P]: GroupOf<C> }
     : readonly GroupOf<C>[];
 
@@ -45,19 +46,22 @@ type OptionsOf<C> = C extends new (
   params: never,
   options?: infer O,
 ) => unknown
-  ? { [K in keyof O as Exclude<K, 'nonFinite'>]: O[K] }
+  ? { [K in keyof O as Exclude<K, OwnOption>]: O[K] }
   : never;
+
+/** Options that the combination has, and its parts have not. */
+type OwnOption = 'nonFinite' | keyof ChoiceOptions;
 
 /** One part of a combination: a class, its parameters or groups, its options. */
 export type CombinePart<C extends OptimizerClass = OptimizerClass> = {
   /** The class. */
   optimizer: C;
-  /** Its tensors or groups, as its constructor takes them. */
-  params: ConstructorParameters<C>[0];
+  /** Its tensors or groups, as its constructor takes them; or a choice from the option `parameters`. */
+  params: ConstructorParameters<C>[0] | Choice;
 } & OptionsOf<C>;
 
 /** Options of {@link combine} itself; those of the optimizers stand in the parts. */
-export interface CombineOptions {
+export interface CombineOptions extends ChoiceOptions {
   /** Answer of a step of all parts to NaN or infinity in a gradient of any. Default `propagate`. */
   nonFinite?: NonFinite | undefined;
 }
@@ -188,21 +192,31 @@ export class CombinedOptimizer<
  *   { optimizer: AdamW, params: vectors, lr: 3e-4 },
  * ]);
  * optimizer.step([...matrixGrads, ...vectorGrads]);
- * @throws ERR_ARGUMENT for a parameter that two parts hold, and whatever the classes throw
+ *
+ * @example
+ * const optimizer = combine(
+ *   [
+ *     { optimizer: AdamW, params: (path, t) => t.shape.length < 2 || path.startsWith('tokens'), lr: 3e-4 },
+ *     { optimizer: Muon, params: '**', lr: 0.02 },
+ *   ],
+ *   { parameters: nn.select(model, '**'), overlap: 'first' },
+ * );
+ * @throws ERR_ARGUMENT for a parameter that two parts hold, or none of those to choose from, and whatever the classes
+ * throw
  */
 export function combine<const C extends readonly OptimizerClass[], const P extends readonly unknown[]>(
   parts: readonly [...{ [K in keyof C]: CombinePart<C[K]> }] &
     readonly [...{ [K in keyof P]: { readonly params: P[K]; readonly [option: string]: unknown } }],
   options: CombineOptions = {},
 ): CombinedOptimizer<PartsOf<C>, GroupsOf<C, P>> {
-  checkOptions('combine', options, ['nonFinite']);
+  checkOptions('combine', options, ['nonFinite', 'parameters', 'overlap']);
   if (!Array.isArray(parts) || parts.length === 0) {
     const must = 'be a list of { optimizer, params }, at least one';
     throw refusal('combine', 'parts', must, Array.isArray(parts) ? 'none' : shown(parts));
   }
   const made: Part[] = [];
   try {
-    for (const part of parts as unknown as readonly CombinePart[]) made.push(makePart(part));
+    for (const part of withChosen(parts, options)) made.push(makePart(part as CombinePart));
     const [first] = made as [Part];
     const seen = new Places();
     const params = made.flatMap((part) => part.groups.flatMap((group: Group<CommonOptions>) => group.params));
@@ -219,12 +233,34 @@ export function combine<const C extends readonly OptimizerClass[], const P exten
   }
 }
 
+type GivenGroup = { readonly name?: unknown; readonly params: unknown };
+const isGroups = (params: unknown): params is readonly GivenGroup[] =>
+  isListOf(params, (group): group is GivenGroup => isRecord(group) && !isTensor(group) && 'params' in group);
+
+/** Parts with their parameters in the place of choices. */
+function withChosen(parts: readonly unknown[], options: CombineOptions): readonly unknown[] {
+  const choosers = parts.flatMap((part, i) => {
+    const params = isRecord(part) ? part['params'] : undefined;
+    if (!isGroups(params)) return [{ name: `parts[${i}]`, params }];
+    return params.map((group, k) => ({ name: `parts[${i}] group ${String(group.name ?? k)}`, params: group.params }));
+  });
+  const all = [...chosen('combine', choosers, options)];
+  return parts.map((part) => {
+    if (!isRecord(part) || !isGroups(part['params'])) {
+      const params = all.shift();
+      return isRecord(part) ? { ...part, params } : part;
+    }
+    return { ...part, params: part['params'].map((group) => ({ ...group, params: all.shift() })) };
+  });
+}
+
 function makePart(part: CombinePart): Part {
   if (!isRecord(part)) throw refusal('combine', 'parts', 'be objects { optimizer, params }', shown(part));
-  const { optimizer, params, ...options } = part as { optimizer: unknown; params: unknown; nonFinite?: unknown };
+  const { optimizer, params, ...options } = part as { optimizer: unknown; params: unknown; [K: string]: unknown };
   const isClass = typeof optimizer === 'function' && optimizer.prototype instanceof Optimizer;
   if (!isClass) throw refusal('combine', 'optimizer', 'be a class of optimizers', shown(optimizer));
-  if (options.nonFinite !== undefined)
-    throw refusal('combine', 'nonFinite', 'be given to the combination, not to a part', shown(options.nonFinite));
+  for (const name of ['nonFinite', 'parameters', 'overlap'])
+    if (options[name] !== undefined)
+      throw refusal('combine', name, 'be given to the combination, not to a part', shown(options[name]));
   return new (optimizer as new (params: unknown, options: unknown) => Part)(params, options);
 }

@@ -12,6 +12,7 @@ export {
 } from './adaptive-batch.ts';
 export { AuON, type AuONOptions } from './auon.ts';
 export type { AnyOptimizer } from './base/any-optimizer.ts';
+export type { Choice, ChoiceOptions } from './base/choice.ts';
 export type { CommonOptions, WeightDecayMode } from './base/common-options.ts';
 export type { NonFinite } from './base/guard.ts';
 export { Optimizer, type OptimizerOptions } from './base/optimizer.ts';

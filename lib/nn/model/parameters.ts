@@ -1,7 +1,7 @@
 import * as check from '../../core/check.ts';
 import { refusal, shown } from '../../core/errors.ts';
+import { fitting } from '../../core/pattern.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import { fitting } from './pattern.ts';
 import { places } from './tree.ts';
 
 const buffers = new WeakSet<Tensor>();
@@ -43,8 +43,8 @@ export function named(model: object): Record<string, Tensor> {
 }
 
 /**
- * The parameters whose path fits a pattern, `*` within a step of the path and `**` over any number, or for which a
- * predicate holds, by path. Optimizers take such records.
+ * The parameters whose path fits a pattern, `*` within a step of the path, `**` over any number and `{a,b}` for either,
+ * or for which a predicate holds, by path. Optimizers take such records.
  *
  * @example
  * const matrices = nn.select(model, (path, t) => t.shape.length === 2 && !path.startsWith('tokens'));

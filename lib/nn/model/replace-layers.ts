@@ -1,7 +1,7 @@
 import { refusal, shown } from '../../core/errors.ts';
+import { fitting } from '../../core/pattern.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Arg, Value } from '../tape/value.ts';
-import { fitting } from './pattern.ts';
 import { isNode, partsOf } from './tree.ts';
 
 /** A layer of one's own in the place of a linear one: quantized, adapted. {@link linear} calls its `apply`. */

@@ -5,6 +5,7 @@ import { isListOf, isRecord, shown } from '../../core/options.ts';
 import { Places } from '../../core/places.ts';
 import type { Given } from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
+import { type Choice, type ChoiceOptions, chosen, isChoice } from './choice.ts';
 
 /** Tensors in order, or by path, as `nn.select` gives them: then state is kept under the path in checkpoints. */
 export type Tensors = readonly Tensor[] | Readonly<Record<string, Tensor>>;
@@ -13,8 +14,8 @@ export type Tensors = readonly Tensor[] | Readonly<Record<string, Tensor>>;
 export type GroupOptions<O> = {
   /** For messages and checkpoints. Default: the number of the group, from 0. */
   name?: string | undefined;
-  /** The parameters, in the order in which a list of gradients will come. */
-  params: Tensors;
+  /** The parameters, in the order in which a list of gradients will come; or a choice from the option `parameters`. */
+  params: Tensors | Choice;
 } & Given<O>;
 
 /** Gradients: a list with one or `null` for each parameter in order, or a map, as `nn.valueAndGrad` gives it. */
@@ -40,8 +41,22 @@ export const pathsOf = (
 ): { readonly tensors: readonly Tensor[]; readonly paths?: readonly string[] } =>
   Array.isArray(params) ? { tensors: params } : { tensors: Object.values(params), paths: Object.keys(params) };
 
+/** A group whose parameters are there. */
+export type ChosenGroup<O> = { readonly name?: string | undefined; readonly params: Tensors } & Given<O>;
+
 /** The groups that parameters make: one of all tensors, or those that are given. */
-export function groupsOf<O>(where: string, params: Params<O>): readonly GroupOptions<O>[] {
+export function groupsOf<O>(where: string, params: Params<O>, options: ChoiceOptions): readonly ChosenGroup<O>[] {
+  const groups = givenGroups(where, params);
+  const names = groups.map(({ name }, i) => `group ${name ?? i}`);
+  const all = chosen(
+    where,
+    groups.map((group, i) => ({ name: names[i]!, params: group.params })),
+    options,
+  );
+  return groups.map((group, i) => (all[i] === group.params ? group : { ...group, params: all[i] }) as ChosenGroup<O>);
+}
+
+function givenGroups<O>(where: string, params: Params<O>): readonly GroupOptions<O>[] {
   const isList = Array.isArray(params);
   if (isByPath(params) && Object.keys(params).length > 0) return [{ params } as unknown as GroupOptions<O>];
   if (!isList || params.length === 0) {
@@ -51,7 +66,7 @@ export function groupsOf<O>(where: string, params: Params<O>): readonly GroupOpt
   if (isListOf(params, isTensor)) return [{ params } as unknown as GroupOptions<O>];
   for (const [i, group] of (params as unknown[]).entries()) {
     const tensors = (group as { params?: unknown } | null)?.params;
-    if (isTensor(group) || !(isListOf(tensors, isTensor) || isByPath(tensors)))
+    if (isTensor(group) || !(isListOf(tensors, isTensor) || isByPath(tensors) || isChoice(tensors)))
       throw refusal(where, 'params', 'be all tensors, or all groups { params: tensors }', `another at ${i}`);
   }
   return params as readonly GroupOptions<O>[];
