@@ -53,6 +53,7 @@ export type { MomentumForm } from './parts/momentum.ts';
 export type { NsDtype, OrthogonalOptions } from './parts/orthogonal.ts';
 export type { NorMuonVariant } from './parts/row-moments.ts';
 export type { ShapeScale } from './parts/shape-scale.ts';
+export { type PolarExpressOptions, polarExpress } from './polar-express.ts';
 export { type QkClipOptions, qkClip } from './qk-clip.ts';
 export type { Report } from './report.ts';
 export * as schedules from './schedules.ts';

@@ -119,5 +119,6 @@ export const calls: Record<string, Call> = {
     options: () => ({ steps: 4, decay: 2, peak: 1, warmup: 2, floor: 0.5 }),
     refused: [{ warmup: 3 }, { decay: 3 }, { floor: 2 }],
   },
+  polarExpress: { options: () => ({ steps: 6 }) },
   orthogonalize: { args: (on) => [matrix(on)], options: () => ({ nsSteps: 1 }), takes: ['any rank'] },
 };
