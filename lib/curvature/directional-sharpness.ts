@@ -71,7 +71,14 @@ export async function directionalSharpness(
   for (let step = 0; step < 2; ++step) vectors.scale(queue, 1 / Math.sqrt(length), v);
   await callback(task, `${where}: operator.apply`, [v, product], () => operator.apply(v, product));
   const pair = owned.add(new Tensor(device, [2], 'f64'));
-  vectors.dots(queue, [[v, product], [v, v]], pair); // biome-ignore format: one line
+  vectors.dots(
+    queue,
+    [
+      [v, product],
+      [v, v],
+    ],
+    pair,
+  );
   const [along, square] = (await task.read(pair)) as unknown as [number, number];
   checkFinite(`${where}: operator.apply`, along);
   return along / square;

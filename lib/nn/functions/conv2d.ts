@@ -3,7 +3,7 @@ import { count, kind, type Resolved, readOptions, type Schema } from '../../core
 import { defineOwn, type Part, ruleOf } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 import { rowsAdded } from './add-rows.ts';
-import { oneByOne } from './sample-products.ts';
+import { inParts } from './sample-products.ts';
 
 /** A convolution: weight `[O, height, width, C / groups]`, bias `[O]`. */
 export interface Conv2d {
@@ -55,8 +55,8 @@ const own = defineOwn('conv2d', (f, x: Arg, weight: Arg, bias: Arg | undefined, 
     along: (dw, to) => f.ops.conv2d({ ...moves, x: images, kernel: dw, out: to }),
     perSample: (grad, gradKernel) => f.ops.conv2dBackwardKernel({ ...moves, grad, x: images, gradKernel }),
     products: (grad, n) =>
-      oneByOne(f, n, (rows, gradKernel) =>
-        f.ops.conv2dBackwardKernel({ ...moves, grad: rows(grad), x: rows(images), gradKernel }),
+      inParts(f, n, n, (rowsOf, gradKernel) =>
+        f.ops.conv2dBackwardKernel({ ...moves, grad: rowsOf(grad), x: rowsOf(images), gradKernel }),
       ),
     adds: 'back',
   };

@@ -1,7 +1,7 @@
 import type { Tensor } from '../../core/tensor.ts';
 import { defineOwn, ruleOf } from '../tape/define.ts';
 import { type Arg, tensorOf, type Value } from '../tape/value.ts';
-import { oneByOne } from './sample-products.ts';
+import { inParts } from './sample-products.ts';
 
 /** A table of rows `[count, width]`. */
 export interface Table {
@@ -15,7 +15,10 @@ const lookup = defineOwn('embedding', (f, weight: Arg, index: Tensor) => {
   along(tensorOf(weight), out);
   const back = (grad: Tensor, to: Tensor, beta: number) => f.ops.scatterRows({ out: to, index, x: grad, beta });
   const products = (grad: Tensor, n: number) =>
-    oneByOne(f, n, (rows, to) => f.ops.scatterRows({ out: to, index: rows(index), x: rows(grad), beta: 0 }));
+    inParts(f, n, 1, (rowsOf, out) => {
+      const to = f.view(out, weight.shape);
+      f.ops.scatterRows({ out: to, index: rowsOf(index), x: rowsOf(grad), beta: 0 });
+    });
   return ruleOf(f, out, { x: weight, back, along, products, adds: 'back' });
 });
 

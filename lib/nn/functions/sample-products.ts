@@ -1,28 +1,46 @@
 // |gᵢ|² and ⟨gᵢ, ḡ⟩ of the gradients of samples, without all of these gradients at once.
+import { Owned } from '../../core/owned.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { TapeFrame } from '../tape/frame.ts';
 import type { WriteProducts } from '../tape/sample-sums.ts';
 import { type Arg, tensorOf } from '../tape/value.ts';
 
-/** By the gradient of one sample after the other, in one buffer: `write(rows, out)`, `rows(x)` being its rows of x. */
-export const oneByOne =
-  (f: TapeFrame, samples: number, write: (rows: (x: Tensor) => Tensor, out: Tensor) => void): WriteProducts =>
+/** Sums of segmentReduce; of them x·x and x·y are wanted. */
+const [columns, first] = [6, 3];
+/** Elements of the gradients that are there at once: so many stay in cache. */
+const atOnce = 2 ** 18;
+
+/** Takes the rows that some samples have of a tensor, whose first axis holds as many of each sample. */
+type RowsOf = (x: Tensor) => Tensor;
+
+/**
+ * By the gradients of a few samples after those of others, in one buffer. `write(rowsOf, out)` makes out
+ * `[count, …]`, of `most` samples or less.
+ */
+export const inParts =
+  (f: TapeFrame, samples: number, most: number, write: (rowsOf: RowsOf, out: Tensor) => void): WriteProducts =>
   (mean, squares, dots) => {
-    const out = f.scratch(mean.shape, mean.dtype);
-    for (let i = 0; i < samples; ++i) {
-      const views: Tensor[] = [];
-      const rows = (x: Tensor): Tensor => {
+    const count = Math.max(1, Math.min(samples, most, Math.floor(atOnce / mean.size)));
+    const buffer = f.scratch([count, ...mean.shape], mean.dtype);
+    const [sums, turned] = [f.scratch([samples, columns], 'f64'), f.scratch([columns, samples], 'f64')];
+    for (let from = 0; from < samples; from += count) {
+      using views = new Owned<Tensor>();
+      const to = Math.min(samples, from + count);
+      const rowsOf = (x: Tensor): Tensor => {
         const each = x.shape[0]! / samples;
-        views.push(x.rows(i * each, (i + 1) * each));
-        return views.at(-1)!;
+        return views.add(x.rows(from * each, to * each));
       };
-      try {
-        write(rows, out);
-        f.ops.dots({ x: [out], y: [out], out: rows(squares) });
-        f.ops.dots({ x: [out], y: [mean], out: rows(dots) });
-      } finally {
-        for (const view of views) view.dispose();
-      }
+      const out = views.add(buffer.rows(0, to - from));
+      write(rowsOf, out);
+      const x = Array.from({ length: to - from }, (_, i) =>
+        views.add(views.add(out.rows(i, i + 1)).reshape(mean.shape)),
+      );
+      f.ops.segmentReduce({ x, y: x.map(() => mean), out: rowsOf(sums) });
+    }
+    f.ops.transpose({ x: sums, out: turned });
+    for (const [i, to] of [squares, dots].entries()) {
+      using row = turned.rows(first + i, first + i + 1);
+      f.ops.copy({ x: [f.view(row, [samples])], out: [to] });
     }
   };
 
@@ -36,40 +54,43 @@ function widened(f: TapeFrame, x: Tensor): Tensor {
 /** squares = Σ (Xᵢ Xᵢᵀ) ∘ (Δᵢ Δᵢᵀ), which for one row a sample is |xᵢ|² |δᵢ|². */
 function queueSquares(f: TapeFrame, x: Tensor, delta: Tensor, squares: Tensor): void {
   const [samples, rows] = x.shape as [number, number];
-  const [a, b] = [0, 1].map(() => f.scratch([samples, rows * rows], 'f64')) as [Tensor, Tensor];
-  for (const [of, out] of [
-    [x, a],
-    [delta, b],
-  ] as const) {
-    // biome-ignore format: one line
+  const [a, b] = [x, delta].map((of) => {
+    const out = f.scratch([samples, rows, rows], 'f64');
     if (rows === 1) f.ops.rowReduce({ x: of, out: f.view(out, [samples, 1]), reduction: 'sum_of_squares' });
-    else f.ops.symmetricProduct({ a: widened(f, of), c: f.view(out, [samples, rows, rows]) });
-  }
+    else f.ops.symmetricProduct({ a: widened(f, of), c: out });
+    return out;
+  }) as [Tensor, Tensor];
   f.ops.multiply({ x: [a], y: [b], out: [a] });
-  f.ops.rowReduce({ x: a, out: squares });
+  f.ops.rowReduce({ x: f.view(a, [samples, rows * rows]), out: squares });
 }
 
+/** ⟨gᵢ, ḡ⟩ = the sum of alpha Δᵢ ∘ (Xᵢ ḡᵀ). */
+function queueDots(f: TapeFrame, x: Tensor, grad: Tensor, alpha: number, mean: Tensor, dots: Tensor): void {
+  const along = f.scratch(grad.shape, grad.dtype);
+  f.ops.gemm({ a: x, b: mean, c: along, alpha, transB: 'transposed' });
+  const [a, b] = [widened(f, along), widened(f, grad)];
+  f.ops.multiply({ x: [a], y: [b], out: [a] });
+  f.ops.rowReduce({ x: f.view(a, [dots.size, a.size / dots.size]), out: dots });
+}
+
+/** Rows of a sample from which on its gradient is made: then it costs no more than products of its rows. */
+const manyRows = 48;
+
 /**
- * Of the weight of a linear layer: gᵢ = alpha Δᵢᵀ Xᵢ, Δᵢ and Xᵢ the rows of a sample. ⟨gᵢ, ḡ⟩ is the sum of
- * alpha Δᵢ ∘ (Xᵢ ḡᵀ); |gᵢ|² comes from products of rows with rows, or, where a sample has so many that these are more
- * than the weight, from one gradient after the other.
+ * Of the weight of a linear layer: gᵢ = alpha Δᵢᵀ Xᵢ, Δᵢ and Xᵢ the rows of a sample. Of few rows no gradient is made,
+ * of many those of a few samples at once.
  */
 export const linearProducts =
   (f: TapeFrame, grad: Tensor, x: Arg, samples: number, alpha = 1): WriteProducts =>
   (mean, squares, dots) => {
     const [delta, input] = [f.samples(grad, samples), f.samples(x, samples)];
-    const rows = input.shape[1]!;
-    if (rows * rows > mean.size) {
-      const write = (of: (x: Tensor) => Tensor, out: Tensor) =>
-        f.ops.gemm({ a: of(f.rows(grad)), b: of(f.rows(x)), c: out, alpha, transA: 'transposed' });
-      oneByOne(f, samples, write)(mean, squares, dots);
+    if (input.shape[1]! >= manyRows) {
+      const write = (rowsOf: RowsOf, out: Tensor) =>
+        f.ops.gemm({ a: rowsOf(delta), b: rowsOf(input), c: out, alpha, transA: 'transposed' });
+      inParts(f, samples, samples, write)(mean, squares, dots);
       return;
     }
-    const along = f.scratch(f.rows(grad).shape, grad.dtype);
-    f.ops.gemm({ a: f.rows(tensorOf(x)), b: mean, c: along, alpha, transB: 'transposed' });
-    const [a, b] = [widened(f, along), widened(f, f.rows(grad))];
-    f.ops.multiply({ x: [a], y: [b], out: [a] });
-    f.ops.rowReduce({ x: f.view(a, [samples, a.size / samples]), out: dots });
+    queueDots(f, f.rows(tensorOf(x)), f.rows(grad), alpha, mean, dots);
     queueSquares(f, input, delta, squares);
     if (alpha !== 1) f.combine(squares, [squares], [alpha * alpha]);
   };

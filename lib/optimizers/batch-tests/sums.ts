@@ -92,7 +92,12 @@ function vectorOf(numbers: Float64Array): VectorProducts {
 
 /** The rows of each tensor with their mean, and their products `[tensors · samples, 6]`. */
 function queueProducts(tensors: readonly [Tensor, ...Tensor[]], owned: Owned) {
-  const [{ device, shape: [samples = 0] }] = tensors; // biome-ignore format: one line
+  const [
+    {
+      device,
+      shape: [samples = 0],
+    },
+  ] = tensors;
   const [rows, means]: [Tensor[], Tensor[]] = [[], []];
   const parts = tensors.map((tensor) => {
     const width = tensor.size / samples;
@@ -115,7 +120,12 @@ function queueProducts(tensors: readonly [Tensor, ...Tensor[]], owned: Owned) {
 async function sumsOfGradients(perSample: SampleGradients, perTensor: boolean, coordinate: boolean): Promise<Sums> {
   using owned = new Owned();
   const tensors = tensorsOf(perSample);
-  const [{ device, shape: [samples = 0] }] = tensors; // biome-ignore format: one line
+  const [
+    {
+      device,
+      shape: [samples = 0],
+    },
+  ] = tensors;
   const { parts, products } = queueProducts(tensors, owned);
   const width = samples * columns;
   let sums = products;
