@@ -14,6 +14,7 @@ export type CoefficientName =
   | 'polar-express-101'
   | 'polar-express-kj'
   | 'cans'
+  | 'aol4-fns'
   | 'deepseek-v4';
 
 /** A published set of steps. */
@@ -108,6 +109,17 @@ export const coefficientSets: Readonly<Record<CoefficientName, CoefficientSet>> 
     beyond: 'last',
     count: 5,
     normScale: 1.02,
+  },
+  'aol4-fns': {
+    source: 'thib-s/flash-newton-schulz, for matrices scaled by AOL (Turbo-Muon)',
+    steps: [
+      [4.6051, -9.6552, 5.6769],
+      [4.7505, -6.0861, 2.179],
+      [2.7763, -2.319, 0.5523],
+      [2.4231, -2.2861, 0.8193],
+    ],
+    beyond: 'last',
+    count: 4,
   },
   'deepseek-v4': {
     source: 'Jordan’s step eight times, then (2, −1.5, 0.5) twice',

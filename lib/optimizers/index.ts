@@ -56,6 +56,7 @@ export type { ShapeScale } from './parts/shape-scale.ts';
 export { type PolarExpressOptions, polarExpress } from './polar-express.ts';
 export { type QkClipOptions, qkClip } from './qk-clip.ts';
 export type { Report } from './report.ts';
+export type { Scaling } from './scaled.ts';
 export * as schedules from './schedules.ts';
 export { SGD, type SGDOptions } from './sgd.ts';
 export { Trion, type TrionOptions } from './trion.ts';

@@ -43,6 +43,7 @@ describe('named sets', () => {
       'polar-express-101',
       'polar-express-kj',
       'cans',
+      'aol4-fns',
       'deepseek-v4',
     ]);
     for (const { source, steps, count } of Object.values(coefficientSets)) {
@@ -54,6 +55,7 @@ describe('named sets', () => {
 
   // slope at 0, least and most on [1e-3, 1], on [1e-2, 1], values at 1, 1.01, 1.02, 1.05
   it.each([
+    ['aol4-fns', 147, [0.147, 1.05], [0.941, 1.05], [0.944, 0.996, 1.044, 1.026]],
     ['jordan', 485, [0.471, 1.202], [0.682, 1.134], [0.696, 0.688, 0.684, 0.682]],
     ['you5', 493, [0.475, 1.145], [0.978, 1.032], [0.978, 1.012, 1.019, 1.028]],
     ['polar-express', 804, [0.729, 1.124], [0.846, 1.124], [1.019, 0.893, 1.107, 0.854]],

@@ -1,6 +1,6 @@
 // Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
-import { coefficientSets, Device, orthogonalize, Tensor } from '../../lib/index.ts';
+import { type CoefficientSet, coefficientSets, Device, orthogonalize, Tensor } from '../../lib/index.ts';
 import { devices } from '../support/devices.ts';
 import { bits, numbers, tensor } from './classes.ts';
 
@@ -10,7 +10,16 @@ const code = (name: string): object => expect.objectContaining({ name: 'Orthokit
 function reference(x: number[], rows: number, columns: number, name: keyof typeof coefficientSets): number[] {
   const set = coefficientSets[name];
   const norm = Math.sqrt(x.reduce((sum, v) => sum + v * v, 0)) * (set.normScale ?? 1) + (set.eps ?? 1e-7);
-  let y = x.map((v) => v / norm);
+  return iterated(
+    x.map((v) => v / norm),
+    rows,
+    columns,
+    set,
+  );
+}
+
+function iterated(x: number[], rows: number, columns: number, set: CoefficientSet): number[] {
+  let y = x;
   for (let t = 0; t < set.count; ++t) {
     const [a, b, c] = set.steps[set.beyond === 'first' ? t % set.steps.length : Math.min(t, set.steps.length - 1)]!;
     const apply = (z: number[]): number[] => {
@@ -165,6 +174,82 @@ describe.each(devices)('orthogonalize on %s', (kind) => {
         expect(Math.abs(v - (expected[k] ?? 0))).toBeLessThan(1e-4);
   });
 
+  describe.each(['schatten4', 'aol'] as const)('scaled by its Gram matrix, %s', (scaling) => {
+    const options = { scaling, coefficients: 'aol4-fns' } as const;
+    it.each([
+      [4, 7],
+      [7, 4],
+      [5, 5],
+      [1, 6],
+      [6, 1],
+    ])('follows the definition, %d × %d', async (rows, columns) => {
+      const x = tensor(device, [rows, columns], 3, 1, 'f64');
+      const data = await numbers(x);
+      // Rows of the short side.
+      const [m, n] = rows > columns ? [columns, rows] : [rows, columns];
+      const at = (i: number, j: number): number => (rows > columns ? j * columns + i : i * columns + j);
+      const places = Array.from({ length: m }, (_, i) => Array.from({ length: n }, (_, j) => at(i, j)));
+      const gram = places.map((a) => places.map((b) => a.reduce((sum, p, k) => sum + data[p]! * data[b[k]!]!, 0)));
+      const factors = gram.map((row) =>
+        scaling === 'aol' ? row.reduce((sum, g) => sum + Math.abs(g), 0) ** -0.5 : Math.hypot(...gram.flat()) ** -0.5,
+      );
+      const scaled = [...data];
+      for (const [i, row] of places.entries()) for (const place of row) scaled[place]! *= factors[i]!;
+
+      const start = await numbers(orthogonalize(x, { ...options, nsSteps: 0 }));
+      for (const [k, v] of start.entries()) expect(v).toBeCloseTo(scaled[k]!, 12);
+      const expected = iterated(scaled, rows, columns, coefficientSets['aol4-fns']);
+      const o = orthogonalize(x, options);
+      expect(await apart(o, expected)).toBeLessThan(1e-10);
+      expect(await apart(orthogonalize(x, { ...options, method: 'gram' }), expected)).toBeLessThan(1e-9);
+    });
+
+    it('in fewer bits it is near', async () => {
+      const x = Tensor.randn(device, [2, 33, 70], { seed: 1 });
+      const exact = await numbers(orthogonalize(x, { ...options, dtype: 'f64' }));
+      expect(await apart(orthogonalize(x, options), exact)).toBeLessThan(2e-5);
+      expect(await apart(orthogonalize(x, { ...options, dtype: 'f16' }), exact)).toBeLessThan(1e-2);
+      expect(await apart(orthogonalize(x.cast('bf16'), { ...options, dtype: 'bf16' }), exact)).toBeLessThan(6e-2);
+    });
+
+    it('keeps batches, zeros, empty tensors, and directions at any scale', async () => {
+      const x = tensor(device, [2, 3, 6, 4], 1);
+      const data = await numbers(x);
+      const parts = Array.from({ length: 6 }, (_, i) =>
+        orthogonalize(Tensor.from(device, data.slice(i * 24, i * 24 + 24), [6, 4]), options),
+      );
+      expect((await bits([orthogonalize(x, options)])).join('')).toBe((await bits(parts)).join(''));
+      for (const dtype of ['f32', 'f64'] as const)
+        for (const shape of [
+          [3, 5],
+          [5, 0],
+          [0, 4, 5],
+          [3, 0, 5],
+        ]) {
+          const zeros = orthogonalize(Tensor.zeros(device, shape, { dtype }), options);
+          expect((await numbers(zeros)).every((v) => v === 0)).toBe(true);
+        }
+      const expected = await numbers(orthogonalize(tensor(device, [5, 6], 1), { ...options, eps: 0 }));
+      for (const scale of [1e-30, 1e30]) {
+        const o = await numbers(orthogonalize(tensor(device, [5, 6], 1, scale), { ...options, eps: 0 }));
+        for (const [k, v] of o.entries()) expect(Math.abs(v - expected[k]!)).toBeLessThan(1e-4);
+      }
+    });
+  });
+
+  it('scaled by rows takes the set that is made for it, and no polar factor', async () => {
+    const x = tensor(device, [4, 6], 1);
+    const [own, named] = [{}, { coefficients: 'aol4-fns' } as const].map((options) =>
+      orthogonalize(x, { scaling: 'aol', ...options }),
+    );
+    expect(await bits([own!])).toEqual(await bits([named!]));
+    expect(() => orthogonalize(x, { scaling: 'aol', method: 'polar' })).toThrow(code('ERR_ARGUMENT'));
+    const [polar, other] = [{}, { scaling: 'schatten4' } as const].map((options) =>
+      orthogonalize(x, { method: 'polar', dtype: 'f64', ...options }),
+    );
+    expect(await apart(other!, await numbers(polar!))).toBeLessThan(1e-6);
+  });
+
   it('with no step divides by the norm', async () => {
     const o = await numbers(orthogonalize(tensor(device, [5, 6], 1, 1, 'f64'), { nsSteps: 0, eps: 0 }));
     expect(Math.hypot(...o)).toBeCloseTo(1, 12);
@@ -177,6 +262,7 @@ describe.each(devices)('orthogonalize on %s', (kind) => {
     const { live } = own.info.memory;
     for (const x of [single, half, exact] as Tensor[]) {
       for (const dtype of ['f32', 'f64'] as const) orthogonalize(x, { dtype }).dispose();
+      for (const scaling of ['schatten4', 'aol'] as const) orthogonalize(x, { scaling }).dispose();
       orthogonalize(x.reshape([1, 1, 4, 6]));
     }
     await own.synchronize();
@@ -191,6 +277,7 @@ describe.each(devices)('orthogonalize on %s', (kind) => {
     expect(() => orthogonalize([[1]] as never)).toThrow(code('ERR_ARGUMENT'));
     for (const options of [
       { method: 'qr' },
+      { scaling: 'spectral' },
       { method: 'polar', nsSteps: 5 },
       { method: 'polar', coefficients: 'polar-express' },
       { method: 'polar', dtype: 'f16' },

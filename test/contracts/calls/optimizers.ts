@@ -120,5 +120,8 @@ export const calls: Record<string, Call> = {
     refused: [{ warmup: 3 }, { decay: 3 }, { floor: 2 }],
   },
   polarExpress: { options: () => ({ steps: 6 }) },
-  orthogonalize: { args: (on) => [matrix(on)], options: () => ({ nsSteps: 1 }), takes: ['any rank'] },
+  orthogonalize: {
+    ...{ args: (on) => [matrix(on)], options: () => ({ nsSteps: 1 }), takes: ['any rank'] },
+    refused: [{ method: 'polar', scaling: 'aol', nsSteps: undefined }],
+  },
 };
