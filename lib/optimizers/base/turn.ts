@@ -13,11 +13,17 @@ export class Turn {
 
   /** Allocates all that the step needs; nothing is queued yet. */
   constructor(entries: readonly Entry[], lists: Lists, grads: readonly Tensor[]) {
+    const seen: Tensor[] = [];
+    let isCopied = false;
     try {
-      this.grads = entries.flatMap((entry, i) => this.#blocks(entry, grads[i]!, [this.#taken]));
-      this.weights = entries.some(({ pieces }) => pieces?.areViews === false)
-        ? entries.flatMap((entry) => this.#weights(entry))
-        : lists.weights;
+      for (const [i, entry] of entries.entries()) {
+        const { weight, pieces, blocks } = entry;
+        if (!pieces && blocks[0]!.shape === weight.shape) seen.push(grads[i]!);
+        else seen.push(...this.#blocks(entry, grads[i]!, [this.#taken]));
+        isCopied ||= pieces?.areViews === false;
+      }
+      this.grads = seen;
+      this.weights = isCopied ? entries.flatMap((entry) => this.#weights(entry)) : lists.weights;
     } catch (error) {
       this.dispose();
       throw error;
@@ -45,11 +51,10 @@ export class Turn {
   }
 
   /** A tensor like the weight as its blocks; `lists` get the copies that this makes. */
-  #blocks({ weight, pieces, blocks }: Entry, tensor: Tensor, lists: readonly PieceCopies[][]): readonly Tensor[] {
+  #blocks({ pieces, blocks }: Entry, tensor: Tensor, lists: readonly PieceCopies[][]): readonly Tensor[] {
     const seen = (part: Tensor, i: number): Tensor => {
       const { shape } = blocks[i]!;
-      const isSame = shape === weight.shape || shape.join() === part.shape.join();
-      return isSame ? part : this.#owned.add(part.reshape(shape));
+      return shape.join() === part.shape.join() ? part : this.#owned.add(part.reshape(shape));
     };
     if (!pieces) return [seen(tensor, 0)];
     if (pieces.areViews) return pieces.views(tensor).map((view, i) => seen(this.#owned.add(view), i));
