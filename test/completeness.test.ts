@@ -215,6 +215,7 @@ describe('optimizers', () => {
         'Lion',
         'Muon',
         'NorMuon',
+        'DCTAdamW',
         'Dion',
         'Dion2',
         'AuON',

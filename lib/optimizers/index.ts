@@ -35,6 +35,7 @@ export {
   type CombinePart,
   combine,
 } from './combine.ts';
+export { DCTAdamW, type DCTAdamWOptions } from './dct-adamw.ts';
 export { DiffGrad, type DiffGradOptions } from './diff-grad.ts';
 export { Dion, type DionOptions } from './dion.ts';
 export { Dion2, type Dion2Options } from './dion2.ts';
@@ -47,6 +48,7 @@ export { NorMuon, type NorMuonOptions } from './nor-muon.ts';
 export { type OrthogonalizeOptions, orthogonalize } from './orthogonalize.ts';
 export type { InitialBasis } from './parts/basis.ts';
 export type { AuONVariant } from './parts/brake.ts';
+export type { ErrorFeedback } from './parts/cosine-moments.ts';
 export type { CosineBasis } from './parts/low-rank.ts';
 export type { MatrixLayout, MatrixOptions, Split } from './parts/matrix.ts';
 export type { MomentumForm } from './parts/momentum.ts';

@@ -10,6 +10,7 @@ import {
   AdaGrad,
   AdaGradNorm,
   AuON,
+  DCTAdamW,
   Device,
   DiffGrad,
   Dion,
@@ -48,6 +49,11 @@ const classes = {
   Muon: { Class: Muon, scalars: { ...orthogonal, shapeScale: 'spectral', weightDecay: 0.05 }, fixed: {} },
   NorMuon: { Class: NorMuon, scalars: { ...orthogonal, beta2: 0.9, nsEps: 1e-5 }, fixed: { axis: 'long' } },
   Trion: { Class: Trion, scalars: { ...orthogonal, rank: 2, basis: 'dct3', weightDecay: 0.05 }, fixed: {} },
+  DCTAdamW: {
+    Class: DCTAdamW,
+    scalars: { betas: [0.8, 0.95], eps: 1e-6, gap: 2, rotate: true, weightDecay: 0.05 },
+    fixed: { rank: 2, basis: 'dct3', errorFeedback: true },
+  },
   Dion: { Class: Dion, scalars: { momentum: 0.9, eps: 1e-6, shapeScale: 'original' }, fixed: { rank: 2 } },
   Dion2: {
     Class: Dion2,

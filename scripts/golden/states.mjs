@@ -11,6 +11,7 @@ import {
   AdamW,
   AuON,
   combine,
+  DCTAdamW,
   Device,
   DiffGrad,
   Dion,
@@ -36,6 +37,7 @@ const classes = {
   Muon,
   NorMuon,
   Trion,
+  DCTAdamW,
   Dion,
   Dion2,
   AuON,
@@ -52,6 +54,7 @@ const own = {
   Muon: { momentum: 0.9, shapeScale: 'spectral' },
   NorMuon: { momentum: 0.9, beta2: 0.75 },
   Trion: { momentum: 0.9, rank: 2 },
+  DCTAdamW: { betas: [0.8, 0.95], rank: 2 },
   Dion: { momentum: 0.75, rank: 2 },
   Dion2: { fraction: 0.5, efDecay: 0.75 },
   AuON: { momentum: 0.9, gamma: 1.25 },
@@ -70,6 +73,11 @@ const variants = {
   Muon: { 'heavy-ball': { momentumForm: 'heavy-ball', nesterov: false } },
   NorMuon: { paper: { variant: 'paper' }, dion: { variant: 'dion' } },
   HybridAuON: { head: { variant: 'head' }, rms: { variant: 'rms' } },
+  DCTAdamW: {
+    feedback: { errorFeedback: true, rotate: true, gap: 2 },
+    '8bit': { errorFeedback: '8bit', rotate: true },
+    '4bit': { errorFeedback: '4bit', rotate: true },
+  },
 };
 const settings = {
   f32: { dtype: 'f32' },
@@ -89,7 +97,8 @@ const vectors = [[6], []];
 const [before, after] = [3, 3];
 
 const takesVectors = (name, options) =>
-  !['Muon', 'NorMuon', 'Trion', 'Dion', 'Dion2', 'AuON', 'HybridAuON'].includes(name) || options.variant === 'head';
+  !['Muon', 'NorMuon', 'Trion', 'DCTAdamW', 'Dion', 'Dion2', 'AuON', 'HybridAuON'].includes(name) ||
+  options.variant === 'head';
 /** `{ file, groups, dtype }`: a group is a class, its options, and the shapes of its weights. */
 const cases = [
   ...Object.keys(own).flatMap((name) =>

@@ -7,6 +7,7 @@ import {
   AdaGradNorm,
   AdamW,
   AuON,
+  DCTAdamW,
   Device,
   DiffGrad,
   Dion,
@@ -121,6 +122,18 @@ const rows: Row[] = [
     (w) => new Trion(w, { rank: 2, lr: 0.02, weightDecay: 0.01 }),
     [0.4736622342, 0.0957127846, 0.0545478013],
     [0.44912645, 0.4733796308, 0.0818741379],
+  ],
+  [
+    'DCT-AdamW, error feedback and rotation, dct2',
+    (w) => new DCTAdamW(w, { rank: 2, errorFeedback: true, rotate: true, lr: 0.01, weightDecay: 0.01 }),
+    [0.4672706174, 0.1027281613, 0.0509195082],
+    [0.4635203293, 0.474232746, 0.0593652201],
+  ],
+  [
+    'DCT-AdamW, error feedback and rotation, dct3',
+    (w) => new DCTAdamW(w, { rank: 2, errorFeedback: true, rotate: true, lr: 0.01, weightDecay: 0.01, basis: 'dct3' }),
+    [0.4687281502, 0.0996771427, 0.0498726962],
+    [0.4652363534, 0.4768339363, 0.0598103799],
   ],
   [
     'Dion',

@@ -43,6 +43,7 @@ export const stateOf: Record<string, { moments: number; rows?: number; bytes: nu
   Muon: { moments: 1, bytes: 0 },
   NorMuon: { moments: 1, rows: 1, bytes: 0 },
   Trion: { moments: 1, bytes: 0 },
+  DCTAdamW: { moments: 2, bytes: 4 + 5 * 4 }, // of full rank; a counter and five indices in i32
   Dion: { moments: 1, rows: 7, bytes: 0 }, // a basis [7, 5] of a weight [5, 7]
   Dion2: { moments: 1, bytes: 0 },
   AuON: { moments: 1, bytes: 0 },

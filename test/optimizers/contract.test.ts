@@ -30,6 +30,7 @@ const needCompany: Record<string, string[]> = {
   NorMuon: ['dampening'],
   HybridAuON: ['dampening'],
   Dion: ['initialBasis'], // a seed that is not whole
+  DCTAdamW: ['gap'], // half a step
 };
 
 /** Whether the class has an eps with these options. */
@@ -55,6 +56,7 @@ it.each(onlyCpu)('finds the classes', () => {
     'EG',
     'Muon',
     'NorMuon',
+    'DCTAdamW',
     'Dion',
     'Dion2',
     'AuON',

@@ -7,6 +7,7 @@ import { Device, Tensor } from '../../lib/index.ts';
 import { adagrad } from '../reference/adagrad.ts';
 import { adagradNorm } from '../reference/adagrad-norm.ts';
 import { auon } from '../reference/auon.ts';
+import { dctAdamw } from '../reference/dct-adamw.ts';
 import { diffGrad } from '../reference/diff-grad.ts';
 import { dion } from '../reference/dion.ts';
 import { dion2 } from '../reference/dion2.ts';
@@ -43,6 +44,7 @@ const references: Record<string, ListReference> = {
     norMuon(p, state, { ...options, eps: nsEps, rowEps: eps }),
   ),
   Trion: each(trion),
+  DCTAdamW: each(dctAdamw),
   AuON: each(auon),
   HybridAuON: each(hybridAuon),
 };

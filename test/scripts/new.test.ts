@@ -100,7 +100,7 @@ describe('an operation', () => {
     expect(named).toEqual(made());
     expect(flowed).toContain(`Counted with this example: ${made().length} new files`);
     // Beside the others of its group.
-    expect(read('docs/guide/operations.md')).toMatch(/\| `dct` .*\n\| `rowScale` \| out = x \|\n/);
+    expect(read('docs/guide/operations.md')).toMatch(/\| `dequantizeRows` .*\n\| `rowScale` \| out = x \|\n/);
     expect(read('native/ops/rows/row_scale.h')).toContain('struct RowScale {');
     for (const file of made().filter((name) => name.includes('kernels')))
       expect(read(file)).toContain('ORTHOKIT_KERNEL(RowScale, row_scale);');

@@ -16,6 +16,7 @@ export type Name =
   | 'batchNormBackward'
   | 'batchSweeps'
   | 'cachedAttention'
+  | 'carryRows'
   | 'cast'
   | 'checkFinite'
   | 'cholesky'
@@ -33,11 +34,14 @@ export type Name =
   | 'correlations'
   | 'costRange'
   | 'dct'
+  | 'dctAdamw'
+  | 'dequantizeRows'
   | 'diffGrad'
   | 'dion'
   | 'dion2'
   | 'divide'
   | 'dots'
+  | 'dropSmall'
   | 'dropout'
   | 'eg'
   | 'eigh'
@@ -74,6 +78,7 @@ export type Name =
   | 'projectRows'
   | 'pursuitStep'
   | 'qr'
+  | 'quantizeRows'
   | 'random'
   | 'rearrange'
   | 'relu'
@@ -147,6 +152,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   cachedAttention: operation('cachedAttention', ['qkv', 'lengths', 'positions', 'keys', 'values', 'out', 'next', 'heads', 'kvHeads', 'scale'], (device, f) => {
     native.ops['cached_attention']!(device, f['qkv'], f['lengths'], f['positions'], f['keys'], f['values'], f['out'], f['next'], f['heads'], f['kvHeads'], f['scale']);
   }),
+  carryRows: operation('carryRows', ['states', 'indices', 'chosen', 'steps', 'guard', 'gap'], (device, f) => {
+    native.ops['carry_rows']!(device, f['states'], f['indices'], f['chosen'], f['steps'], f['guard'], f['gap']);
+  }),
   cast: operation('cast', ['out', 'x'], (device, f) => {
     native.ops['cast']!(device, f['out'], f['x']);
   }),
@@ -198,6 +206,12 @@ export const calls: Readonly<Record<Name, Call>> = {
   dct: operation('dct', ['x', 'out', 'kind'], (device, f) => {
     native.ops['dct']!(device, f['x'], f['out'], f['kind']);
   }),
+  dctAdamw: operation('dctAdamw', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'roots', 'indices', 'steps', 'feedback', 'ranges', 'lr', 'weightDecay', 'weightDecayMode', 'beta1', 'beta2', 'eps', 'rank', 'gap', 'rotate', 'errorFeedback', 'basis'], (device, f) => {
+    native.ops['dct_adamw']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['roots'], f['indices'], f['steps'], f['feedback'], f['ranges'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['beta1'], f['beta2'], f['eps'], f['rank'], f['gap'], f['rotate'], f['errorFeedback'], f['basis']);
+  }),
+  dequantizeRows: operation('dequantizeRows', ['codes', 'ranges', 'out', 'bits'], (device, f) => {
+    native.ops['dequantize_rows']!(device, f['codes'], f['ranges'], f['out'], f['bits']);
+  }),
   diffGrad: operation('diffGrad', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'roots', 'previous', 'steps', 'lr', 'weightDecay', 'weightDecayMode', 'beta1', 'beta2', 'eps'], (device, f) => {
     native.ops['diff_grad']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['roots'], f['previous'], f['steps'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['beta1'], f['beta2'], f['eps']);
   }),
@@ -212,6 +226,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   dots: operation('dots', ['x', 'y', 'out'], (device, f) => {
     native.ops['dots']!(device, f['x'], f['y'], f['out']);
+  }),
+  dropSmall: operation('dropSmall', ['x', 'squares', 'out', 'least'], (device, f) => {
+    native.ops['drop_small']!(device, f['x'], f['squares'], f['out'], f['least']);
   }),
   dropout: operation('dropout', ['x', 'out', 'rate', 'seed', 'offset', 'stream', 'beta'], (device, f) => {
     native.ops['dropout']!(device, f['x'], f['out'], f['rate'], f['seed'], f['offset'], f['stream'], f['beta']);
@@ -320,6 +337,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   qr: operation('qr', ['matrix', 'q', 'r'], (device, f) => {
     native.ops['qr']!(device, f['matrix'], f['q'], f['r']);
+  }),
+  quantizeRows: operation('quantizeRows', ['x', 'codes', 'ranges', 'guard', 'bits'], (device, f) => {
+    native.ops['quantize_rows']!(device, f['x'], f['codes'], f['ranges'], f['guard'], f['bits']);
   }),
   random: operation('random', ['x', 'seed', 'offset', 'stream', 'distribution'], (device, f) => {
     native.ops['random']!(device, f['x'], f['seed'], f['offset'], f['stream'], f['distribution']);

@@ -271,6 +271,40 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * new indices of rows; what is kept of a row goes along
+   *
+   * ```text
+   * In a step that is due, the first one and each whose number `gap` divides, where `steps` counts those
+   * before it: indices = `chosen` in ascending order, for each matrix of the batch, and row p of its
+   * states is what was kept for that index, or 0 for one that is new; where indices held it several
+   * times, the first. In other steps, or under a guard that is not 0, all stays as it is.
+   * Numerics: bits are copied.
+   * Traffic, when due: two reads and two writes of the states.
+   * ```
+   *
+   * - indices and chosen must be i32
+   * - indices must have a row a matrix
+   * - chosen must have the shape of indices
+   * - states must be floating
+   * - states must have a row an index
+   * - steps must be i32[1]
+   * - gap must be at least 1
+   * - guard must be f64[1]
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  carryRows(
+    device: Device,
+    fields: {
+      /** Read and written. Default: none. */ states?: readonly Tensor[] | undefined;
+      /** Read and written. */ indices: Tensor;
+      /** Read. */ chosen: Tensor;
+      /** Read. */ steps: Tensor;
+      /** Read. Default: none. */ guard?: Tensor | undefined;
+      /** Default `1`. */ gap?: number | undefined;
+    },
+  ): void;
+  /**
    * guard = number of tensors that are not finite
    *
    * ```text
@@ -319,6 +353,88 @@ export interface OpsOfGroup {
       /** Read and written. */ state: readonly Tensor[];
       /** Read. */ x: readonly Tensor[];
       /** Read. Default: none. */ guard?: Tensor | undefined;
+    },
+  ): void;
+  /**
+   * one DCT-AdamW step on a list of parameters
+   *
+   * ```text
+   * One DCT-AdamW step on a list of matrices, batches (rank 3) and convolutions (rank 4, 5: [O, rest]);
+   * Modoranu et al., arXiv 2505.17967, as corrected in docs/systems.md.
+   *   A = g + E,  a = A D_r,  E ← A − a D_rᵀ,  u = adamw(a),  w ← keep · w − lr · u D_rᵀ
+   * D is the DCT-II basis, or the DCT-III basis by `basis`, of the shorter side; D_r its columns at
+   * `indices`: in the first step, and in each whose number `gap` divides, the `rank` columns with the
+   * largest 1-norms of A D, of equal ones the first. Moments of a have a row a column of D_r; with
+   * `rotate` they stay with their columns where indices change. Without errorFeedback E is 0; 8bit and
+   * 4bit keep it in codes of quantizeRows, whose rows are those of the matrices. A matrix that is wider
+   * than tall takes the same from the left. A coordinate that is less than 4 log₂ 2n roundings of the
+   * norm of its row of A, n long, counts as 0 in the moments: rounding alone may have made it, and a
+   * step of Adam has the same size whatever the gradient's.
+   * Composed of momentum, dct, rowTopK, carryRows, gather and scatter, adamw and applyUpdate.
+   * Numerics: f32, or f64 for f64 weights; sums of the 1-norms in f64.
+   * ```
+   *
+   * - grads must be as many as weights
+   * - masters must be as many as weights, or none
+   * - weights must be floating
+   * - grads must be like weights
+   * - statistics must be f64
+   * - statistics must have three elements a weight
+   * - lr must be finite
+   * - weightDecay must be finite
+   * - weights must have rank 2 or more
+   * - rank must be at least 1
+   * - gap must be at least 1
+   * - beta1 must be in [0, 1)
+   * - beta2 must be in [0, 1)
+   * - eps must not be negative
+   * - steps must be as many as weights
+   * - steps must be i32[1] each
+   * - momenta must be as many as weights
+   * - momenta must be floating
+   * - momenta must have `rank` rows of the longer side of each matrix
+   * - roots must be as many as weights
+   * - roots must be floating
+   * - roots must have `rank` rows of the longer side of each matrix
+   * - indices must be as many as weights
+   * - indices must be i32 with `rank` elements a matrix
+   * - feedback must be as many as weights, for errorFeedback
+   * - ranges must be as many as weights, for errorFeedback 8bit and 4bit
+   * - feedback must be floating
+   * - feedback must be like weights
+   * - masters must be like weights
+   * - masters must be f32, or bf16 for bf16 weights
+   * - feedback must be u8 with a byte a number, or for two of a row with 4bit
+   * - ranges must be f32, f64 for f64 weights, with two elements a row
+   * - guard must be f64[1]
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  dctAdamw(
+    device: Device,
+    fields: {
+      /** Read and written. */ weights: readonly Tensor[];
+      /** Read. */ grads: readonly Tensor[];
+      /** Read and written. Default: none. */ masters?: readonly Tensor[] | undefined;
+      /** Read. Default: none. */ guard?: Tensor | undefined;
+      /** Written. Default: none. */ statistics?: Tensor | undefined;
+      /** Read and written. */ momenta: readonly Tensor[];
+      /** Read and written. */ roots: readonly Tensor[];
+      /** Read and written. */ indices: readonly Tensor[];
+      /** Read and written. */ steps: readonly Tensor[];
+      /** Read and written. Default: none. */ feedback?: readonly Tensor[] | undefined;
+      /** Read and written. Default: none. */ ranges?: readonly Tensor[] | undefined;
+      /** Default `0`. */ lr?: number | undefined;
+      /** Default `0`. */ weightDecay?: number | undefined;
+      /** Default `decoupled`. */ weightDecayMode?: 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | undefined;
+      /** Default `0.9`. */ beta1?: number | undefined;
+      /** Default `0.999`. */ beta2?: number | undefined;
+      /** Default `1e-8`. */ eps?: number | undefined;
+      /** Default `128`. */ rank?: number | undefined;
+      /** Default `1`. */ gap?: number | undefined;
+      /** Default `off`. */ rotate?: 'off' | 'on' | undefined;
+      /** Default `off`. */ errorFeedback?: 'off' | 'on' | '8bit' | '4bit' | undefined;
+      /** Default `dct2`. */ basis?: 'dct2' | 'dct3' | undefined;
     },
   ): void;
   /**
@@ -494,6 +610,36 @@ export interface OpsOfGroup {
       /** Default `spectral`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
       /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
       /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
+    },
+  ): void;
+  /**
+   * elements become 0 that are small beside a norm
+   *
+   * ```text
+   * out = x, with 0 for each element whose square is less than least² times `squares` of its column, the
+   * sum of squares of something that the column belongs to: what rounding leaves where there is nothing
+   * must not be taken for a direction. Where `squares` is not finite, x stays. out may be x.
+   * Numerics: squares in f64.
+   * Traffic: one read, one write.
+   * ```
+   *
+   * - x must be a batch of matrices
+   * - x must be f32 or f64
+   * - squares must be f64
+   * - squares must have one element a column of x
+   * - out must have the dtype of x
+   * - out must have the shape of x
+   * - least must be in [0, 1)
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  dropSmall(
+    device: Device,
+    fields: {
+      /** Read. */ x: Tensor;
+      /** Read. */ squares: Tensor;
+      /** Written. */ out: Tensor;
+      /** Default `0`. */ least?: number | undefined;
     },
   ): void;
   /**

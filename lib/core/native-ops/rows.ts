@@ -38,6 +38,33 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * rows of codes of 8 or 4 bits as numbers
+   *
+   * ```text
+   * out = least + code · (largest − least) / (2^bits − 1) with the ranges of each row: what
+   * quantizeRows has stored, in the same order. A range of NaN gives a row of NaN.
+   * Numerics: in f64, rounded once.
+   * Traffic: one read of codes, one write of out.
+   * ```
+   *
+   * - bits must be 8 or 4
+   * - out must be f32 or f64
+   * - out must have an axis
+   * - codes must be u8 with a byte a number, or for two of a row with bits 4
+   * - ranges must have x's dtype and two elements a row
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  dequantizeRows(
+    device: Device,
+    fields: {
+      /** Read. */ codes: Tensor;
+      /** Read. */ ranges: Tensor;
+      /** Written. */ out: Tensor;
+      /** Default `8`. */ bits?: number | undefined;
+    },
+  ): void;
+  /**
    * the nearest point of a set, for every row
    *
    * ```text
@@ -76,6 +103,37 @@ export interface OpsOfGroup {
       /** Written. */ out: Tensor;
       /** Default `simplex`. */ set?: 'simplex' | 'l1_ball' | 'ball' | 'halfspace' | undefined;
       /** Default `1`. */ size?: number | undefined;
+    },
+  ): void;
+  /**
+   * rows as codes of 8 or 4 bits between their ends
+   *
+   * ```text
+   * ranges = the least and the largest element of each row of x; codes = ⌊(x − least) / step + ½⌋ with
+   * step = (largest − least) / (2^bits − 1), 0 in a row of equal elements. With bits 4 a byte holds two
+   * neighbours of a row, the first in its high half; behind a row of odd length the low half is 0. A row
+   * that holds NaN or infinity has the range NaN, and codes 0. A guard that is not 0 leaves all.
+   * Numerics: in f64, so that codes are the same everywhere; a row that comes back is off by half a step.
+   * Traffic: two reads of x, from cache if rows are short; one write of codes.
+   * ```
+   *
+   * - bits must be 8 or 4
+   * - x must be f32 or f64
+   * - x must have an axis
+   * - codes must be u8 with a byte a number, or for two of a row with bits 4
+   * - ranges must have x's dtype and two elements a row
+   * - guard must be f64[1]
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  quantizeRows(
+    device: Device,
+    fields: {
+      /** Read. */ x: Tensor;
+      /** Read and written. */ codes: Tensor;
+      /** Read and written. */ ranges: Tensor;
+      /** Read. Default: none. */ guard?: Tensor | undefined;
+      /** Default `8`. */ bits?: number | undefined;
     },
   ): void;
   /**

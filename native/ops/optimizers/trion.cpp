@@ -7,15 +7,6 @@
 namespace orthokit {
 namespace {
 
-// A view of the same elements, under the shape of a weight.
-View shaped(View x, const View& weight) {
-  const Dtype dtype = x.dtype;
-  void* const data = x.data;
-  x = weight;
-  x.dtype = dtype, x.data = data;
-  return x;
-}
-
 void step_one(const Trion& op, int64_t i, Composer& c) {
   View &weight = op.step.weights[i], &momentum = op.momenta[i];
   Step step = without_l2(op.step.only(i));

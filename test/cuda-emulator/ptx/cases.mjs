@@ -221,6 +221,26 @@ function* sliceCases() {
   }
 }
 
+/** What DCT-AdamW is composed of. */
+function* cosineCases() {
+  for (const t of floats)
+    for (const n of [511, 512])
+      yield `carry_rows states=${t}[2x128x${n}] indices=i32[2x128] chosen=i32[2x128] steps=i32[1]`;
+  for (const t of wide) {
+    for (const n of [511, 512]) {
+      yield `drop_small x=${t}[1x128x${n}] squares=f64[1x${n}] out=${t}[1x128x${n}] least=0.5`;
+      for (const [bits, width] of [
+        [8, n],
+        [4, Math.ceil(n / 2)],
+      ]) {
+        const codes = `codes=u8[128x${width}] ranges=${t}[128x2] bits=${bits}`;
+        yield `quantize_rows x=${t}[128x${n}] ${codes}`;
+        yield `dequantize_rows out=${t}[128x${n}] ${codes}`;
+      }
+    }
+  }
+}
+
 /** A counter of squares a row. */
 function* rowStepCases() {
   for (const t of wide) {
@@ -462,6 +482,7 @@ const common = [
   stepCases,
   rowStepCases,
   sliceCases,
+  cosineCases,
   logSweepCases,
   newtonCases,
   productCases,

@@ -43,6 +43,12 @@ class CosineSubspace {
   const int64_t rank_;
 };
 
+// A view of the same elements, under the shape of `like`.
+inline View shaped(const View& x, View like) {
+  like.dtype = x.dtype, like.data = x.data;
+  return like;
+}
+
 // The dtype that a step of this weight computes in.
 inline Dtype arithmetic_dtype(const View& weight) {
   return weight.dtype == Dtype::kF64 ? Dtype::kF64 : Dtype::kF32;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "ops/optimizers/shared/matrix_step.h"
 #include "ops/optimizers/shared/momentum_form.h"
 #include "ops/optimizers/shared/step.h"
 #include "ops/products/newton_schulz.h"
@@ -88,17 +89,6 @@ struct OrthogonalStep {
                 "nsDtype must be f32 or f64 for nsMethod polar", method, coefficients.count, dtype);
   }
 };
-
-inline void check_matrices(auto require, const List<View>& weights) {
-  for (auto& w : weights)
-    require(w.rank >= 2, ErrorCode::kShape, "weights must have rank 2 or more", w);
-}
-
-// l2 decay has its place in the gradient; what applies the finished update must not add it again.
-inline Step without_l2(Step step) {
-  if (step.weight_decay_mode == WeightDecayMode::kL2) step.weight_decay = 0;
-  return step;
-}
 
 class Composer;
 

@@ -62,14 +62,17 @@ class CosineBasis {
                  all.begin() + long((k + 1) * longer()));
     return out;
   }
+  // Of element i along the shorter side, j along the longer one.
+  size_t place(size_t i, size_t j) const {
+    return rows_ < columns_ ? i * columns_ + j : j * columns_ + i;
+  }
+  // Of an element of a transform, as a share of the norm of what is transformed.
+  double rounding() const { return rounding_; }
 
  private:
   double vector(size_t k, size_t i) const {
     const int64_t a = int64_t(k), b = int64_t(i);
     return kind_ == DctKind::kDct2 ? q_(a, b) : q_(b, a);
-  }
-  size_t place(size_t i, size_t j) const {
-    return rows_ < columns_ ? i * columns_ + j : j * columns_ + i;
   }
   template <class Place>
   void round(Vector& x, const Place& at) const {

@@ -1,0 +1,18 @@
+#include "ops/optimizers/drop_small.h"
+
+#include "bench/reference/reference.h"
+
+namespace orthokit::bench {
+
+static void drop_small(const DropSmall& op) {
+  const int64_t rows = op.x.shape[1], columns = op.x.shape[2];
+  for (int64_t i = 0; i < op.x.size(); ++i) {
+    const double squares = values(op.squares)[i / (rows * columns) * columns + i % columns],
+                 x = values(op.x)[i];
+    const bool is_small = std::isfinite(squares) && x * x < op.least * op.least * squares;
+    values(op.out)[i] = is_small ? 0 : x;
+  }
+}
+ORTHOKIT_REFERENCE(DropSmall, drop_small, kExact);
+
+}  // namespace orthokit::bench

@@ -1,0 +1,164 @@
+#include "ops/optimizers/dct_adamw.h"
+
+#include "core/composer.h"
+#include "ops/elementwise/cast.h"
+#include "ops/elementwise/fill.h"
+#include "ops/optimizers/adamw.h"
+#include "ops/optimizers/apply_update.h"
+#include "ops/optimizers/carry_rows.h"
+#include "ops/optimizers/commit.h"
+#include "ops/optimizers/drop_small.h"
+#include "ops/optimizers/momentum.h"
+#include "ops/reductions/column_reduce.h"
+#include "ops/rows/dequantize_rows.h"
+#include "ops/rows/quantize_rows.h"
+
+namespace orthokit {
+namespace {
+
+View shaped(const View& x, std::initializer_list<int64_t> shape) {
+  View v = x;
+  v.rank = 0;
+  for (const int64_t side : shape) v.shape[v.rank++] = side;
+  return v;
+}
+
+// The part of gradients that earlier steps have left, as numbers in the shape of the weight.
+// Nothing rounds them to what they are kept in before the step is done. Zeros without
+// errorFeedback.
+class Feedback {
+ public:
+  Feedback(const DctAdamw& op, int64_t i, Composer& c) : op_(op), index_(i) {
+    View& weight = op.step.weights[i];
+    const Dtype dtype = arithmetic_dtype(weight);
+    const bool is_whole = op.error_feedback == ErrorFeedback::kOn;
+    if (is_whole && op.feedback[i].dtype == dtype) {
+      values_ = op.feedback[i];
+      return;
+    }
+    const Matrices m = matrices(weight);
+    rows_ = c.temporary({m.batch * m.rows, m.columns}, dtype);
+    values_ = shaped(rows_, weight);
+    if (op.is_coded())
+      c.run(DequantizeRows{
+          .codes = op.feedback[i], .ranges = op.ranges[i], .out = rows_, .bits = op.bits()});
+    else if (is_whole)
+      c.run(Cast{.out = {&values_, 1}, .x = {&op.feedback[i], 1}});
+    else
+      c.run(Fill{.x = {&values_, 1}});
+  }
+  View& values() { return values_; }
+  bool is_kept() const { return op_.error_feedback != ErrorFeedback::kOff; }
+  // Less what the step takes.
+  void take(View taken, Composer& c) {
+    c.run(ApplyUpdate{
+        .step = {
+            .weights = {&values_, 1}, .grads = {&taken, 1}, .guard = op_.step.guard, .lr = 1}});
+    if (op_.is_coded())
+      c.run(QuantizeRows{.x = rows_,
+                         .codes = op_.feedback[index_],
+                         .ranges = op_.ranges[index_],
+                         .guard = op_.step.guard,
+                         .bits = op_.bits()});
+    else if (rows_)
+      c.run(
+          Commit{.state = {&op_.feedback[index_], 1}, .x = {&values_, 1}, .guard = op_.step.guard});
+  }
+
+ private:
+  const DctAdamw& op_;
+  const int64_t index_;
+  View rows_, values_;
+};
+
+// Coordinates that are more than the rounding of the transform behind them: those of a column of
+// `all` belong together.
+void drop_rounding(const View& rows, const View& all, Composer& c) {
+  const double n = double(all.shape[1]), unit = all.dtype == Dtype::kF64 ? 0x1p-53 : 0x1p-24;
+  const View squares = c.temporary({all.shape[0], all.shape[2]}, Dtype::kF64);
+  c.run(ColumnReduce{.x = all, .out = squares, .reduction = Reduction::kSumOfSquares});
+  c.run(
+      DropSmall{.x = rows, .squares = squares, .out = rows, .least = 4 * std::log2(2 * n) * unit});
+}
+
+// The step of AdamW in the coordinates `rows`.
+View adamw_of(const DctAdamw& op, int64_t i, View rows, Composer& c) {
+  View moved = c.temporary(rows);
+  View momenta = shaped(op.momenta[i], rows), roots = shaped(op.roots[i], rows);
+  c.run(Fill{.x = {&moved, 1}});
+  c.run(
+      Adamw{.step = {.weights = {&moved, 1}, .grads = {&rows, 1}, .guard = op.step.guard, .lr = -1},
+            .momenta = {&momenta, 1},
+            .roots = {&roots, 1},
+            .steps = {&op.steps[i], 1},
+            .beta1 = op.beta1,
+            .beta2 = op.beta2,
+            .eps = op.eps});
+  return moved;
+}
+
+void count_step(const DctAdamw& op, int64_t i, Dtype dtype, Composer& c) {
+  const Matrices m = op.inside(i);
+  adamw_of(op, i, c.temporary({m.batch, m.rows, m.columns}, dtype), c);
+}
+
+// The direction of a weight that is not empty, made of x, which is gradient and feedback.
+View direction(const DctAdamw& op, int64_t i, const View& x, Feedback& feedback, Composer& c) {
+  View& weight = op.step.weights[i];
+  const Matrices m = op.inside(i);
+  CosineSubspace subspace(c, matrices(weight), x.dtype, op.basis, op.rank);
+  const View all = subspace.coordinates(x), chosen = subspace.largest(all),
+             indices = shaped(op.indices[i], {m.batch, m.rows});
+  View states[] = {shaped(op.momenta[i], {m.batch, m.rows, m.columns}),
+                   shaped(op.roots[i], {m.batch, m.rows, m.columns})};
+  c.run(CarryRows{.states = {states, op.rotate == Rotation::kOn ? 2 : 0},
+                  .indices = indices,
+                  .chosen = chosen,
+                  .steps = op.steps[i],
+                  .guard = op.step.guard,
+                  .gap = op.gap});
+  const View rows = subspace.rows(all, indices);
+  if (feedback.is_kept())
+    feedback.take(shaped(subspace.matrix(subspace.spread(rows, indices)), feedback.values()), c);
+  drop_rounding(rows, all, c);
+  return subspace.matrix(subspace.spread(adamw_of(op, i, rows, c), indices));
+}
+
+void step_one(const DctAdamw& op, int64_t i, Composer& c) {
+  View& weight = op.step.weights[i];
+  Step step = without_l2(op.step.only(i));
+  const Matrices shape = matrices(weight);
+  const View x = c.temporary({shape.batch, shape.rows, shape.columns}, arithmetic_dtype(weight));
+  View update = shaped(x, weight);
+  if (step.statistics) step.grad_squares = c.temporary({1}, Dtype::kF64);
+  Feedback feedback(op, i, c);
+  // Under a guard the sum is 0, and so is all that follows from it.
+  c.run(Momentum{.grads = {&op.step.grads[i], 1},
+                 .momenta = {&feedback.values(), 1},
+                 .out = {&update, 1},
+                 .weights = {&weight, 1},
+                 .masters = step.masters,
+                 .guard = step.guard,
+                 .squares = step.grad_squares,
+                 .momentum = 1,
+                 .l2 = op.step.l2(),
+                 .form = MomentumForm::kHeavyBall});
+  if (x.size() > 0)
+    update = shaped(direction(op, i, x, feedback, c), weight);
+  else
+    count_step(op, i, x.dtype, c);
+  step.grads = {&update, 1};
+  c.run(ApplyUpdate{.step = step});
+}
+
+}  // namespace
+
+void dct_adamw(const DctAdamw& op, Composer& c) {
+  for (int64_t i = 0; i < op.step.weights.count; ++i) {
+    const Composer::Scope scope(c);
+    step_one(op, i, c);
+  }
+}
+ORTHOKIT_COMPOSITION(DctAdamw, dct_adamw);
+
+}  // namespace orthokit
