@@ -12,6 +12,7 @@ static std::vector<int64_t> largest_slices(const double* m, const Matrices& s, b
   for (int64_t i = 0; i < count; ++i)
     for (int64_t k = 0; k < length; ++k)
       sums[size_t(i)] += std::abs(m[rows ? i * s.columns + k : k * s.columns + i]);
+  for (double& sum : sums) sum = std::isnan(sum) ? double(INFINITY) : sum;
   const double most = std::max(1.0, std::ceil(fraction * double(count)));
   std::vector<int64_t> chosen;
   for (int64_t i = 0; i < count; ++i) {
