@@ -35,6 +35,7 @@ export {
   type CombinePart,
   combine,
 } from './combine.ts';
+export { Conda, type CondaOptions } from './conda.ts';
 export { DCTAdamW, type DCTAdamWOptions } from './dct-adamw.ts';
 export { DiffGrad, type DiffGradOptions } from './diff-grad.ts';
 export { Dion, type DionOptions } from './dion.ts';
@@ -53,6 +54,7 @@ export type { CosineBasis } from './parts/low-rank.ts';
 export type { MatrixLayout, MatrixOptions, Split } from './parts/matrix.ts';
 export type { MomentumForm } from './parts/momentum.ts';
 export type { NsDtype, OrthogonalOptions } from './parts/orthogonal.ts';
+export type { ProjectionSide } from './parts/projection.ts';
 export type { NorMuonVariant } from './parts/row-moments.ts';
 export type { ShapeScale } from './parts/shape-scale.ts';
 export { type PolarExpressOptions, polarExpress } from './polar-express.ts';

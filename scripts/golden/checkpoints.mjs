@@ -10,6 +10,7 @@ import {
   AdaGrad,
   AdaGradNorm,
   AuON,
+  Conda,
   DCTAdamW,
   Device,
   DiffGrad,
@@ -60,6 +61,7 @@ const classes = {
     scalars: { coefficients: 'jordan', nsSteps: 3, fraction: 0.5, efDecay: 0.75, eps: 1e-6 },
     fixed: {},
   },
+  Conda: { Class: Conda, scalars: { betas: [0.8, 0.95], eps: 1e-3, gap: 3, scale: 0.5, weightDecay: 0.1 }, fixed: {} },
   AuON: { Class: AuON, scalars: { momentum: 0.9, gamma: 1.25, eps: 1e-6 }, fixed: { variant: 'paper' } },
   HybridAuON: { Class: HybridAuON, scalars: { ...orthogonal, gamma: 1.25 }, fixed: { variant: 'rms' } },
 };

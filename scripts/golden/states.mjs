@@ -10,6 +10,7 @@ import {
   AdaGradNorm,
   AdamW,
   AuON,
+  Conda,
   combine,
   DCTAdamW,
   Device,
@@ -40,6 +41,7 @@ const classes = {
   DCTAdamW,
   Dion,
   Dion2,
+  Conda,
   AuON,
   HybridAuON,
 };
@@ -57,6 +59,7 @@ const own = {
   DCTAdamW: { betas: [0.8, 0.95], rank: 2 },
   Dion: { momentum: 0.75, rank: 2 },
   Dion2: { fraction: 0.5, efDecay: 0.75 },
+  Conda: { betas: [0.8, 0.95], eps: 1e-3, gap: 2 },
   AuON: { momentum: 0.9, gamma: 1.25 },
   HybridAuON: { momentum: 0.9, gamma: 1.25 },
 };
@@ -72,6 +75,7 @@ const variants = {
   AuON: { head: { variant: 'head' }, rms: { variant: 'rms' } },
   Muon: { 'heavy-ball': { momentumForm: 'heavy-ball', nesterov: false } },
   NorMuon: { paper: { variant: 'paper' }, dion: { variant: 'dion' } },
+  Conda: { 'reverse-std': { side: 'reverse_std' } },
   HybridAuON: { head: { variant: 'head' }, rms: { variant: 'rms' } },
   DCTAdamW: {
     feedback: { errorFeedback: true, rotate: true, gap: 2 },
@@ -97,7 +101,7 @@ const vectors = [[6], []];
 const [before, after] = [3, 3];
 
 const takesVectors = (name, options) =>
-  !['Muon', 'NorMuon', 'Trion', 'DCTAdamW', 'Dion', 'Dion2', 'AuON', 'HybridAuON'].includes(name) ||
+  !['Muon', 'NorMuon', 'Trion', 'DCTAdamW', 'Dion', 'Dion2', 'Conda', 'AuON', 'HybridAuON'].includes(name) ||
   options.variant === 'head';
 /** `{ file, groups, dtype }`: a group is a class, its options, and the shapes of its weights. */
 const cases = [

@@ -7,6 +7,7 @@ import {
   AdaGradNorm,
   AdamW,
   AuON,
+  Conda,
   DCTAdamW,
   Device,
   DiffGrad,
@@ -151,6 +152,12 @@ const rows: Row[] = [
     (w) => new Dion2(w, { coefficients: 'jordan', fraction: 0.5, lr: 0.01, weightDecay: 0.01 }),
     [0.4820317018, 0.0930371885, 0.0255151188],
     [0.4869158107, 0.4636001075, 0.0302024218],
+  ],
+  [
+    'Conda',
+    (w) => new Conda(w, { lr: 0.01, betas: [0.9, 0.99], gap: 2, weightDecay: 0.01 }),
+    [0.4844532962, 0.0921694192, 0.020315511],
+    [0.4855389471, 0.4680063078, 0.0196787038],
   ],
   [
     'AuON head',

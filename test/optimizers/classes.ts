@@ -46,6 +46,7 @@ export const stateOf: Record<string, { moments: number; rows?: number; bytes: nu
   DCTAdamW: { moments: 2, bytes: 4 + 5 * 4 }, // of full rank; a counter and five indices in i32
   Dion: { moments: 1, rows: 7, bytes: 0 }, // a basis [7, 5] of a weight [5, 7]
   Dion2: { moments: 1, bytes: 0 },
+  Conda: { moments: 2, bytes: 4 + 4 * 25 }, // a counter in i32, a basis [5, 5] in f32 of a weight [5, 7]
   AuON: { moments: 1, bytes: 0 },
   HybridAuON: { moments: 1, bytes: 0 },
 };

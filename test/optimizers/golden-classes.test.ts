@@ -7,6 +7,7 @@ import { Device, Tensor } from '../../lib/index.ts';
 import { adagrad } from '../reference/adagrad.ts';
 import { adagradNorm } from '../reference/adagrad-norm.ts';
 import { auon } from '../reference/auon.ts';
+import { conda } from '../reference/conda.ts';
 import { dctAdamw } from '../reference/dct-adamw.ts';
 import { diffGrad } from '../reference/diff-grad.ts';
 import { dion } from '../reference/dion.ts';
@@ -45,6 +46,7 @@ const references: Record<string, ListReference> = {
   ),
   Trion: each(trion),
   DCTAdamW: each(dctAdamw),
+  Conda: each(conda),
   AuON: each(auon),
   HybridAuON: each(hybridAuon),
 };

@@ -30,6 +30,7 @@ eachDevice(({ device, alone }) => {
         'DCTAdamW',
         'Dion',
         'Dion2',
+        'Conda',
         'AuON',
         'HybridAuON',
       ].includes(name),
@@ -64,7 +65,7 @@ eachDevice(({ device, alone }) => {
 
     it('are found', () => {
       expect(matrixClasses.map(([name]) => name)).toEqual(
-        expect.arrayContaining(['Muon', 'NorMuon', 'DCTAdamW', 'Dion', 'Dion2', 'AuON', 'HybridAuON']),
+        expect.arrayContaining(['Muon', 'NorMuon', 'DCTAdamW', 'Dion', 'Dion2', 'Conda', 'AuON', 'HybridAuON']),
       );
     });
 
@@ -95,6 +96,7 @@ eachDevice(({ device, alone }) => {
           NorMuon: [[12, 5], [12]],
           Dion: [[12, 5], [3, 5, 4]], // biome-ignore format: one line
           DCTAdamW: [[3, 4, 5], [3, 4, 5], [3, 4], [1]], // biome-ignore format: one line
+          Conda: [[12, 5], [1], [12, 5], [3, 4, 4]], // biome-ignore format: one line
         };
         expect(Object.values(one.part().tensors).map(({ shape }) => shape)).toEqual(own[name] ?? [[12, 5]]);
         const before = await bits([whole]);

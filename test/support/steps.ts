@@ -30,8 +30,8 @@ export interface Method {
   op: StepOp;
   reference: ListReference;
   options: Options;
-  /** Lists of state tensors; each like the weights unless a shape and dtype are given. */
-  states: Record<string, 'like' | ((shape: Shape) => { shape: Shape; dtype: Dtype })>;
+  /** Lists of state tensors; each like the weights unless a shape and dtype are given, which may be that computed in. */
+  states: Record<string, 'like' | ((shape: Shape, computed: Floating) => { shape: Shape; dtype: Dtype })>;
   /** Whether there is a list of step counters. */
   counts?: boolean;
   shapes?: readonly Shape[];
@@ -85,7 +85,7 @@ class Bench {
     }
     for (const [name, kind] of Object.entries(method.states))
       this.states[name] = shapes.map((shape) => {
-        const like = kind === 'like' ? { shape, dtype: stateDtypeOf(run) } : kind(shape);
+        const like = kind === 'like' ? { shape, dtype: stateDtypeOf(run) } : kind(shape, computedOf(run));
         return Tensor.full(device, like.shape, method.start?.[name] ?? 0, { dtype: like.dtype });
       });
     this.statistics = Tensor.full(device, [shapes.length, 3], NaN, { dtype: 'f64' });
@@ -117,6 +117,7 @@ class Bench {
   }
 }
 
+const computedOf = ({ dtype }: Run): Floating => (dtype === 'f64' ? 'f64' : 'f32');
 const stateDtypeOf = (run: Run): Floating => run.stateDtype ?? (run.dtype === 'f64' ? 'f64' : 'f32');
 const apply = (device: Device, op: StepOp, fields: object): void => ops[op](device, fields as never);
 
@@ -125,7 +126,7 @@ export async function checkSteps(device: Device, method: Method, run: Run = {}):
   const { dtype = 'f32', masters = 'none', gradScale = 1, steps = 3, ulps = 16 } = run;
   const shapes = method.shapes ?? run.shapes ?? smallShapes;
   const stored: Floating = masters === 'none' ? dtype : 'f32';
-  const computed: Floating = dtype === 'f64' ? 'f64' : 'f32';
+  const computed = computedOf(run);
   const list = shapes.map((shape, i): Parameter => {
     const weights = Float64Array.from(arrayOfFloats(normal(sizeOf(shape), 10 + i, 0.5), stored));
     return { shape, weights, grads: new Float64Array(weights.length) };
@@ -136,7 +137,7 @@ export async function checkSteps(device: Device, method: Method, run: Run = {}):
       Object.fromEntries(
         Object.entries(method.states).map(([name, kind]) => [
           name,
-          new Float64Array(sizeOf(kind === 'like' ? shape : kind(shape).shape)),
+          new Float64Array(sizeOf(kind === 'like' ? shape : kind(shape, computedOf(run)).shape)),
         ]),
       ),
   );

@@ -5,6 +5,7 @@ import { native } from '../native.ts';
 export type Name =
   | 'adagrad'
   | 'adagradNorm'
+  | 'adamInBasis'
   | 'adamw'
   | 'addBias'
   | 'applyUpdate'
@@ -26,6 +27,7 @@ export type Name =
   | 'columnSum'
   | 'combineRows'
   | 'commit'
+  | 'conda'
   | 'conv2d'
   | 'conv2dBackwardInput'
   | 'conv2dBackwardKernel'
@@ -81,6 +83,7 @@ export type Name =
   | 'quantizeRows'
   | 'random'
   | 'rearrange'
+  | 'refreshBasis'
   | 'relu'
   | 'reluBackward'
   | 'rmsNorm'
@@ -118,6 +121,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   adagradNorm: operation('adagradNorm', ['weights', 'grads', 'masters', 'guard', 'statistics', 'squares', 'steps', 'lr', 'weightDecay', 'weightDecayMode', 'lrDecay', 'eps', 'scope'], (device, f) => {
     native.ops['adagrad_norm']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['squares'], f['steps'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['lrDecay'], f['eps'], f['scope']);
+  }),
+  adamInBasis: operation('adamInBasis', ['momentum', 'grad', 'squares', 'guard', 'roots', 'steps', 'out', 'beta1', 'beta2', 'eps', 'least', 'axis'], (device, f) => {
+    native.ops['adam_in_basis']!(device, f['momentum'], f['grad'], f['squares'], f['guard'], f['roots'], f['steps'], f['out'], f['beta1'], f['beta2'], f['eps'], f['least'], f['axis']);
   }),
   adamw: operation('adamw', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'roots', 'steps', 'lr', 'weightDecay', 'weightDecayMode', 'beta1', 'beta2', 'eps'], (device, f) => {
     native.ops['adamw']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['roots'], f['steps'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['beta1'], f['beta2'], f['eps']);
@@ -181,6 +187,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   commit: operation('commit', ['state', 'x', 'guard'], (device, f) => {
     native.ops['commit']!(device, f['state'], f['x'], f['guard']);
+  }),
+  conda: operation('conda', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'roots', 'bases', 'steps', 'lr', 'weightDecay', 'weightDecayMode', 'beta1', 'beta2', 'eps', 'scale', 'gap', 'side'], (device, f) => {
+    native.ops['conda']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['roots'], f['bases'], f['steps'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['beta1'], f['beta2'], f['eps'], f['scale'], f['gap'], f['side']);
   }),
   conv2d: operation('conv2d', ['x', 'kernel', 'bias', 'out', 'stride', 'padding', 'dilation', 'groups'], (device, f) => {
     native.ops['conv2d']!(device, f['x'], f['kernel'], f['bias'], f['out'], f['stride'], f['padding'], f['dilation'], f['groups']);
@@ -346,6 +355,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   rearrange: operation('rearrange', ['x', 'out', 'shape', 'axes'], (device, f) => {
     native.ops['rearrange']!(device, f['x'], f['out'], f['shape'], f['axes']);
+  }),
+  refreshBasis: operation('refreshBasis', ['x', 'steps', 'guard', 'basis', 'gap', 'side'], (device, f) => {
+    native.ops['refresh_basis']!(device, f['x'], f['steps'], f['guard'], f['basis'], f['gap'], f['side']);
   }),
   relu: operation('relu', ['x', 'out'], (device, f) => {
     native.ops['relu']!(device, f['x'], f['out']);

@@ -105,6 +105,55 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * Adam's update of a momentum and a gradient in a basis
+   *
+   * ```text
+   * The update of Adam in coordinates of an orthonormal basis, of a batch of matrices:
+   *   t ← t + 1,  r ← sqrt(β₂ r² + (1−β₂) g²),  out = sqrt(1−β₂ᵗ) / (1−β₁ᵗ) · m / (r + eps)
+   * m and g are momentum and gradient in that basis. `squares` holds ‖g‖² of each row of g, or of each
+   * column with axis 'columns'; an element of g that is at most `least` times that norm counts as 0, which
+   * is what rounding leaves of a gradient that has nothing of a basis vector. Where r is 0 out is 0, so
+   * that nothing moves along a vector of which there was never a gradient. A guard that is not 0 leaves
+   * roots and steps, and gives zeros.
+   * Numerics: in out's dtype; the sum under the root is scaled by a power of two, as in adamw.
+   * Traffic per element, f32: read m, g, r, write r, out: 20 bytes.
+   * ```
+   *
+   * - out must be a batch of matrices
+   * - out must be f32 or f64
+   * - momentum and grad must have out's dtype
+   * - momentum and grad must have out's shape
+   * - squares must be f64
+   * - squares must have one element a row of out, or a column
+   * - roots must be floating
+   * - roots must have out's elements
+   * - steps must be i32[1]
+   * - beta1 must be in [0, 1)
+   * - beta2 must be in [0, 1)
+   * - eps must not be negative
+   * - least must be in [0, 1)
+   * - guard must be f64[1]
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  adamInBasis(
+    device: Device,
+    fields: {
+      /** Read. */ momentum: Tensor;
+      /** Read. */ grad: Tensor;
+      /** Read. */ squares: Tensor;
+      /** Read. Default: none. */ guard?: Tensor | undefined;
+      /** Read and written. */ roots: Tensor;
+      /** Read and written. */ steps: Tensor;
+      /** Written. */ out: Tensor;
+      /** Default `0.9`. */ beta1?: number | undefined;
+      /** Default `0.999`. */ beta2?: number | undefined;
+      /** Default `1e-8`. */ eps?: number | undefined;
+      /** Default `0`. */ least?: number | undefined;
+      /** Default `rows`. */ axis?: 'rows' | 'columns' | undefined;
+    },
+  ): void;
+  /**
    * one AdamW step on a list of parameters
    *
    * ```text
@@ -353,6 +402,77 @@ export interface OpsOfGroup {
       /** Read and written. */ state: readonly Tensor[];
       /** Read. */ x: readonly Tensor[];
       /** Read. Default: none. */ guard?: Tensor | undefined;
+    },
+  ): void;
+  /**
+   * one Conda step on a list of parameters
+   *
+   * ```text
+   * One Conda step on a list of matrices, batches (rank 3) and convolutions (rank 4, 5: [O, rest]): Adam
+   * in a basis of singular vectors of the momentum; Wang et al. 2025, arXiv 2509.24218, as their program
+   * has it.
+   *   m ← β₁ m + (1−β₁) g;  every `gap` steps b ← the singular vectors of m, by refreshBasis;  t ← t + 1
+   *   r ← sqrt(β₂ r² + (1−β₂) (g b)²);  u = sqrt(1−β₂ᵗ) / (1−β₁ᵗ) · (m b) / (r + eps)
+   *   w ← keep · (w − lr · scale · u bᵀ)
+   * so on the right; on the left bᵀ g, bᵀ m and b u. The decay comes behind the step, but for that of the
+   * modes l2 and cautious. What rounding leaves of a gradient without a basis vector counts as 0, as in
+   * adamInBasis: 8 √side roundings of the norm of its row, or column on the left; of f64 for gradients
+   * and weights in f64, else of f32.
+   * Composed of momentum, refreshBasis, gemm, sums of squares, adamInBasis and applyUpdate.
+   * Numerics: f32, or f64 for f64 weights; the basis from f64. The second moments are not turned when the
+   * basis is.
+   * ```
+   *
+   * - grads must be as many as weights
+   * - masters must be as many as weights, or none
+   * - weights must be floating
+   * - grads must be like weights
+   * - statistics must be f64
+   * - statistics must have three elements a weight
+   * - lr must be finite
+   * - weightDecay must be finite
+   * - momenta must be like weights
+   * - weights must have rank 2 or more
+   * - steps must be as many as weights
+   * - steps must be i32[1] each
+   * - roots must be as many as weights
+   * - bases must be as many as weights
+   * - roots must be floating
+   * - roots must have an element for each of the projected weights
+   * - bases must be f32, or f64 for f64 weights
+   * - bases must have a row for each element of a vector, and the shorter side's columns
+   * - beta1 must be in [0, 1)
+   * - beta2 must be in [0, 1)
+   * - eps must not be negative
+   * - scale must be finite
+   * - gap must be at least 1
+   * - guard must be f64[1]
+   * - masters must be like weights
+   * - masters must be f32, or bf16 for bf16 weights
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  conda(
+    device: Device,
+    fields: {
+      /** Read and written. */ weights: readonly Tensor[];
+      /** Read. */ grads: readonly Tensor[];
+      /** Read and written. Default: none. */ masters?: readonly Tensor[] | undefined;
+      /** Read. Default: none. */ guard?: Tensor | undefined;
+      /** Written. Default: none. */ statistics?: Tensor | undefined;
+      /** Read and written. */ momenta: readonly Tensor[];
+      /** Read and written. */ roots: readonly Tensor[];
+      /** Read and written. */ bases: readonly Tensor[];
+      /** Read and written. */ steps: readonly Tensor[];
+      /** Default `0`. */ lr?: number | undefined;
+      /** Default `0`. */ weightDecay?: number | undefined;
+      /** Default `decoupled`. */ weightDecayMode?: 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | undefined;
+      /** Default `0.9`. */ beta1?: number | undefined;
+      /** Default `0.999`. */ beta2?: number | undefined;
+      /** Default `1e-8`. */ eps?: number | undefined;
+      /** Default `0.25`. */ scale?: number | undefined;
+      /** Default `2000`. */ gap?: number | undefined;
+      /** Default `std`. */ side?: 'std' | 'reverse_std' | 'left' | 'right' | undefined;
     },
   ): void;
   /**
@@ -1089,6 +1209,42 @@ export interface OpsOfGroup {
       /** Read. */ places: Tensor;
       /** Written. */ out: Tensor;
       /** Default `rows`. */ axis?: 'rows' | 'columns' | undefined;
+    },
+  ): void;
+  /**
+   * singular vectors of matrices, if a counter is due
+   *
+   * ```text
+   * Where `steps` is a multiple of `gap`, basis = the left singular vectors of each matrix of x (side
+   * 'left'), or the right ones ('right'), as columns, by falling singular values: as many as the shorter
+   * side of x. 'std' takes those of the shorter side, the right ones of a square matrix, 'reverse_std' the
+   * others. Else nothing changes, and so under a guard that is not 0, or for a matrix that is not finite.
+   * They are the eigenvectors of x xᵀ or xᵀ x in f64. Of each, the first entry that has nine tenths of the
+   * size of the largest is positive; a matrix of zeros has the axes in their order, and the vectors of
+   * equal singular values are those that the eigensolver leaves.
+   * Numerics: f64, rounded once. Singular values below 1e-8 of the largest count as 0.
+   * Traffic: one read, one write, and some hundred passes over a square of the side, if it is due.
+   * ```
+   *
+   * - x must be a batch of matrices
+   * - x must be f32 or f64
+   * - basis must have the dtype of x
+   * - basis must have a row for each element of a vector, and the shorter side's columns
+   * - steps must be i32[1]
+   * - gap must be at least 1
+   * - guard must be f64[1]
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  refreshBasis(
+    device: Device,
+    fields: {
+      /** Read. */ x: Tensor;
+      /** Read. */ steps: Tensor;
+      /** Read. Default: none. */ guard?: Tensor | undefined;
+      /** Read and written. */ basis: Tensor;
+      /** Default `2000`. */ gap?: number | undefined;
+      /** Default `std`. */ side?: 'std' | 'reverse_std' | 'left' | 'right' | undefined;
     },
   ): void;
   /**

@@ -203,6 +203,19 @@ function* stepCases() {
   }
 }
 
+/** What Conda is composed of. */
+function* basisCases() {
+  for (const t of wide) {
+    for (const side of ['left', 'right'])
+      yield `refresh_basis x=${t}[2x33x31] basis=${t}[2x${side === 'left' ? 33 : 31}x31] steps=i32[1] gap=1 side=${side}`;
+    for (const n of [511, 512]) {
+      const operands = ['momentum', 'grad', 'out'].map((name) => `${name}=${t}[1x512x${n}]`).join(' ');
+      yield `adam_in_basis ${operands} roots=bf16[512x${n}] squares=f64[1x512] steps=i32[1]`;
+      yield `adam_in_basis ${operands} roots=${t}[512x${n}] squares=f64[1x${n}] steps=i32[1] axis=columns`;
+    }
+  }
+}
+
 /** What Dion and Dion2 are composed of. */
 function* sliceCases() {
   for (const t of wide) {
@@ -481,6 +494,7 @@ const common = [
   mapCases,
   stepCases,
   rowStepCases,
+  basisCases,
   sliceCases,
   cosineCases,
   logSweepCases,

@@ -3,42 +3,12 @@
 #include <algorithm>
 #include <numeric>
 
+#include "bench/reference/dense/shared/jacobi.h"
 #include "bench/reference/dense/shared/sign.h"
 #include "bench/reference/operands.h"
 #include "bench/reference/reference.h"
 
 namespace orthokit::bench {
-namespace {
-
-// Cyclic Jacobi: V's columns, A's diagonal.
-void rotate(std::vector<double>& a, std::vector<double>& v, size_t n) {
-  double largest = 0;
-  for (double x : a) largest = std::max(largest, std::abs(x));
-  bool is_done = false;
-  for (int sweep = 0; sweep < 30 && !is_done; ++sweep) {
-    is_done = true;
-    for (size_t p = 0; p < n; ++p)
-      for (size_t q = p + 1; q < n; ++q) {
-        if (std::abs(a[p * n + q]) <= 0x1p-60 * largest) continue;
-        is_done = false;
-        const double theta = (a[q * n + q] - a[p * n + p]) / (2 * a[p * n + q]);
-        const double t = (theta < 0 ? -1 : 1) / (std::abs(theta) + std::hypot(1, theta));
-        const double c = 1 / std::hypot(1, t), s = t * c, half = s / (1 + c);
-        // c x − s y and s x + c y, whose rounding is small where the angle is (Rutishauser 1966).
-        const auto turn = [=](double& x, double& y) {
-          const double old = x;
-          x -= s * (y + half * old), y += s * (old - half * y);
-        };
-        for (size_t j = 0; j < n; ++j) turn(a[p * n + j], a[q * n + j]);
-        for (auto* m : {&a, &v})
-          for (size_t i = 0; i < n; ++i) turn((*m)[i * n + p], (*m)[i * n + q]);
-        a[p * n + q] = a[q * n + p] = 0;
-      }
-  }
-}
-
-}  // namespace
-
 static void eigh(const Eigh& op) {
   const auto [batch, rows, columns] = matrices(op.matrix);
   const size_t n = size_t(rows);
@@ -53,7 +23,7 @@ static void eigh(const Eigh& op) {
         v[i * n + i] = 1;
       }
     values(op.info)[index] = is_finite ? 0 : 1;
-    if (is_finite) rotate(a, v, n);
+    if (is_finite) rotate_to_diagonal(a, v, n);
     std::vector<size_t> order(n);
     std::iota(order.begin(), order.end(), 0);
     std::ranges::sort(order, {}, [&](size_t i) { return a[i * n + i]; });

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/optimizers/shared/step.h"
+#include "ops/optimizers/shared/weights.h"
 #include "ops/rows/dct.h"
 
 namespace orthokit {
@@ -42,17 +43,6 @@ class CosineSubspace {
   const DctKind basis_;
   const int64_t rank_;
 };
-
-// A view of the same elements, under the shape of `like`.
-inline View shaped(const View& x, View like) {
-  like.dtype = x.dtype, like.data = x.data;
-  return like;
-}
-
-// The dtype that a step of this weight computes in.
-inline Dtype arithmetic_dtype(const View& weight) {
-  return weight.dtype == Dtype::kF64 ? Dtype::kF64 : Dtype::kF32;
-}
 
 // Work of both transforms of a step of matrices, and of the passes beside them.
 inline double cosine_flops(const List<View>& weights) {

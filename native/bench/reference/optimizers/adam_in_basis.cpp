@@ -1,0 +1,40 @@
+#include "ops/optimizers/adam_in_basis.h"
+
+#include "bench/reference/operands.h"
+#include "bench/reference/optimizers/shared/step.h"
+
+namespace orthokit::bench {
+
+static bool is_near_floor = false;  // an element of the last run may count as 0 or not
+
+static void adam_in_basis(const AdamInBasis& op) {
+  is_near_floor = false;
+  double* out = values(op.out);
+  if (is_held(op.guard)) {
+    for (int64_t i = 0; i < op.out.size(); ++i) out[i] = 0;
+    return;
+  }
+  const double count = ++*values(op.steps), rows = double(op.out.shape[1]);
+  const double factor = std::sqrt(1 - std::pow(op.beta2, count)) / (1 - std::pow(op.beta1, count));
+  const int64_t columns = op.out.shape[2];
+  for (int64_t i = 0; i < op.out.size(); ++i) {
+    const int64_t row = i / columns, column = row / int64_t(rows) * columns + i % columns;
+    const double square = values(op.squares)[op.axis == SliceAxis::kRows ? row : column];
+    const double floor = op.least * std::sqrt(square);
+    double g = values(op.grad)[i], &r = values(op.roots)[i];
+    const bool counts = !std::isfinite(floor) || !(std::abs(g) <= floor);
+    const double distance = std::abs(std::abs(g) - floor);
+    if (floor > 0 && distance <= 64 * unit_of(op.out.dtype) * floor) is_near_floor = true;
+    r = root_of_squares(std::sqrt(op.beta2) * r, counts ? std::sqrt(1 - op.beta2) * g : 0);
+    out[i] = r == 0 ? 0 : factor * values(op.momentum)[i] / (r + op.eps);
+  }
+}
+ORTHOKIT_REFERENCE(AdamInBasis, adam_in_basis, kElementwise);
+
+// An element of the size that counts as 0 rounds to either side of it.
+static double terms_of_adam(const AdamInBasis&, std::string_view, int64_t) {
+  return is_near_floor ? kUnsteady : 0;
+}
+ORTHOKIT_SOME_TERMS(AdamInBasis, terms_of_adam);
+
+}  // namespace orthokit::bench
