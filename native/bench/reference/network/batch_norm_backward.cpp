@@ -1,5 +1,7 @@
 #include "ops/network/batch_norm_backward.h"
 
+#include <limits>
+
 #include "bench/reference/shared/inner_product.h"
 
 namespace orthokit::bench {
@@ -41,17 +43,22 @@ static void batch_norm_backward(const BatchNormBackward& op) {
 }
 ORTHOKIT_REFERENCE(BatchNormBackward, batch_norm_backward, op.x.dtype == Dtype::kF64 ? 64 : 6);
 
-// The three terms of gradX, which cancel whatever grad is where a column has two rows.
+// The three terms of gradX, which cancel whatever grad is where a column has two rows. Past the end
+// of the dtype they sum to an infinity or to NaN, as kernels multiply them.
 static std::vector<double> terms_of(const BatchNormBackward& op, std::string_view tensor) {
   const int64_t rows = row_count(op.x), columns = row_length(op.x);
   std::vector<double> terms(tensor == "gradX" ? size_t(op.x.size()) : 0);
+  const double most = op.x.dtype == Dtype::kF64 ? std::numeric_limits<double>::max()
+                                                : double(std::numeric_limits<float>::max());
   for (int64_t j = 0; j < columns && !terms.empty(); ++j) {
     const GradientOfColumn own = gradient_of(op, j);
-    for (int64_t at = j; at < rows * columns; at += columns)
-      terms[size_t(at)] =
+    for (int64_t at = j; at < rows * columns; at += columns) {
+      const double size =
           std::abs(own.scale) *
           (std::abs(values(op.grad)[at]) + std::abs(own.by_bias / double(rows)) +
            std::abs((values(op.x)[at] - own.mean) * own.inverse * own.by_weight / double(rows)));
+      terms[size_t(at)] = size <= most ? size : kUnsteady;
+    }
   }
   return terms;
 }

@@ -34,7 +34,8 @@ static void softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
 ORTHOKIT_REFERENCE(SoftmaxCrossEntropy, softmax_cross_entropy,
                    op.terms.logits.dtype == Dtype::kF64 ? 64 : 1);
 
-// A row's loss is the logarithm of a sum that is at least 1 and rounds like it.
+// A row's loss is the logarithm of a sum that is at least 1 and rounds like it. Infinite weights
+// make of it an infinity or NaN, as kernels multiply before or after a sum.
 static std::vector<double> terms_of(const SoftmaxCrossEntropy& op, std::string_view tensor) {
   const int64_t rows = row_count(op.terms.logits), columns = row_length(op.terms.logits);
   std::vector<double> each;
@@ -47,9 +48,10 @@ static std::vector<double> terms_of(const SoftmaxCrossEntropy& op, std::string_v
       size = std::abs(at_label);
       for (int64_t j = 0; j < columns; ++j) size += std::abs(at_all * weight_of(op.terms, j));
     }
-    each.push_back(size), all += size;
+    each.push_back(std::isfinite(size) ? size : kUnsteady), all += size;
   }
   if (tensor == "losses") return each;
+  if (tensor == "loss" && !std::isfinite(all)) return {kUnsteady};
   return {tensor == "loss" ? all / divisor_of(op.terms) : 0};
 }
 ORTHOKIT_TERMS(SoftmaxCrossEntropy, terms_of);

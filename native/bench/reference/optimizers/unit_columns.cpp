@@ -12,7 +12,8 @@ static void unit_columns(const UnitColumns& op) {
     for (int64_t j = 0; j < columns; ++j) all += squares[j];
     const double norm = std::sqrt(squares[i % columns]);
     const bool is_nothing = norm <= op.least * std::sqrt(all);
-    values(op.out)[i] = norm == 0 || is_nothing ? 0 : values(op.x)[i] / (norm + op.eps);
+    // NaN and infinity stay.
+    values(op.out)[i] = values(op.x)[i] * (norm == 0 || is_nothing ? 0 : 1 / (norm + op.eps));
   }
 }
 ORTHOKIT_REFERENCE(UnitColumns, unit_columns, kElementwise);
