@@ -12,10 +12,20 @@ export async function checkOptimizers({ checker, device, folder, library }) {
   const classes = Object.entries(library).filter(
     ([, value]) => typeof value === 'function' && value.prototype instanceof library.Optimizer,
   );
-  for (const [name, Class] of classes) {
+  const makers = classes.map(([name, Class]) => [name, (weights) => new Class(weights)]);
+  // Pieces that are copied for a step.
+  makers.push([
+    'Muon of pieces',
+    ([first, second]) =>
+      new library.Muon([
+        { params: [first], split: { axis: 1, sizes: [3, 4] } },
+        { params: [second], layout: 'in-out' },
+      ]),
+  ]);
+  for (const [name, make] of makers) {
     const weights = shapes.map((s, i) => Tensor.from(device, data(s, i), s));
     const grads = shapes.map((s, i) => Tensor.from(device, data(s, 10 + i), s));
-    const optimizer = new Class(weights);
+    const optimizer = make(weights);
     optimizer.step(grads);
     const start = path.join(folder, 'start');
     const saved = path.join(folder, 'saved');
@@ -52,7 +62,7 @@ export async function checkOptimizers({ checker, device, folder, library }) {
     await checker.check({
       name: `new ${name}`,
       reset: () => {},
-      call: () => new Class(weights).dispose(),
+      call: () => make(weights).dispose(),
       results: () => bitsOf(weights),
       inputs: () => bitsOf(weights),
     });
