@@ -16,7 +16,7 @@ import { type BatchStatistics, type BatchTest, statisticsOf } from './batch-test
 
 /** Options of {@link AdaptiveBatch}. */
 export interface AdaptiveBatchOptions {
-  /** The size of the first batches: whole, from 1 on. It has no default. */
+  /** The size of the first batches: whole, from 2 on, as one gradient has no variance. It has no default. */
   batchSize: number;
   /** The largest size: whole, not less than `batchSize`. It has no default. */
   maxBatchSize: number;
@@ -56,8 +56,8 @@ export interface BatchObservation {
 type Threshold = 'eta' | 'theta' | 'nu';
 const threshold = optional(positive(0.1));
 const schema: Schema<Resolved<AdaptiveBatchOptions, Threshold>> = {
-  batchSize: required(count(1)),
-  maxBatchSize: required(count(1)),
+  batchSize: required(count(2, 2)),
+  maxBatchSize: required(count(2, 2)),
   test: word<BatchTest>(['norm', 'inner-product', 'augmented', 'coordinate'], 'norm'),
   eta: threshold,
   theta: threshold,
@@ -186,7 +186,10 @@ export class AdaptiveBatch {
     try {
       const sums = await sumsOf(perSample!, perTensor, test === 'coordinate');
       checkFinite(sums);
-      return statisticsOf(sums, test, { eta, theta, nu });
+      const statistics = statisticsOf(sums, test, { eta, theta, nu });
+      if (Number.isNaN(statistics.candidate))
+        throw refusal('AdaptiveBatch.observe', 'perSample', 'have a finite test', statistics.candidate);
+      return statistics;
     } finally {
       this.#isObserving = false;
     }

@@ -103,7 +103,7 @@ describe.each(devices)('AdaptiveBatch on %s', (kind) => {
     const [a, b] = [[[1, 2], [3, 0], [2, 5]], [[4, -1, 0], [1, 1, 2], [0, 3, 3]]]; // biome-ignore format: one line
     const tensors = [a!, b!].map((rows) => Tensor.from(device, Float64Array.from(rows.flat()), [3, rows[0]!.length]));
     const [one, two] = [plain(a!), plain(b!)];
-    const batch = make({ test: 'augmented', theta: 0.5, nu: 0.25, batchSize: 1, perTensor: true });
+    const batch = make({ test: 'augmented', theta: 0.5, nu: 0.25, batchSize: 2, perTensor: true });
     const { statistics } = await batch.observe(tensors);
     const inner = one.innerProductVariance + two.innerProductVariance;
     const orthogonal = one.orthogonalVariance + two.orthogonalVariance;
@@ -139,16 +139,38 @@ describe.each(devices)('AdaptiveBatch on %s', (kind) => {
     const of = (values: number[]) => Tensor.from(device, values, [2, values.length / 2]);
     for (const test of ['norm', 'inner-product', 'augmented', 'coordinate'] as const) {
       const batch = make({ test });
-      expect((await batch.observe([of([1, -2, -1, 2])])).statistics!.candidate).toBe(
-        test === 'coordinate' ? null : null,
-      );
+      expect((await batch.observe([of([1, -2, -1, 2])])).statistics!.candidate).toBeNull();
       const { statistics } = await batch.observe([of([0, 0, 0, 0])]);
       expect(statistics).toMatchObject({ squaredNorm: 0, variance: 0, candidate: null });
       expect((await batch.observe([of([1, 2, 1, 2])])).statistics).toMatchObject({ variance: 0, candidate: 0 });
       expect(batch.batchSize).toBe(8);
     }
+    for (const options of [
+      { eta: 1e-163 },
+      { test: 'inner-product', theta: 1e-163 },
+      { test: 'augmented', theta: 1e-163, nu: 1e-163 },
+      { test: 'coordinate', eta: 1e-163 },
+    ] as const) {
+      const batch = make(options);
+      expect((await batch.observe([of([1, 2, 1, 2])])).statistics!.candidate).toBe(0);
+      expect([batch.batchSize, batch.due]).toEqual([8, true]);
+      expect((await batch.observe([of([1, 1, 2, 3])])).batchSize).toBe(1000);
+    }
     const batch = make({ test: 'coordinate', eta: 1 });
     expect((await batch.observe([of([1, 1, 0, -1, 3, 0])])).statistics!.coordinateRatio).toBe(0.5);
+  });
+
+  it('has the variance of gradients that are large beside their mean, and of large ones', async () => {
+    const of = (values: number[]) => Tensor.from(device, Float64Array.from(values), [2, values.length / 2]);
+    const seen = async (values: number[], options: Partial<AdaptiveBatchOptions>) =>
+      (await make(options).observe([of(values)])).statistics!;
+    const small = await seen([1, 1e-158, -1, 1e-158], { test: 'augmented' });
+    expect(small).toMatchObject({ variance: 2, innerProductVariance: 0, candidate: Infinity });
+    expect(small.orthogonalVariance).toBeCloseTo(2, 6);
+    const near = await seen([1, 1e-150, -1, 1e-150], { eta: 1e10 });
+    expect(near.candidate! / 2e280).toBeCloseTo(1, 12);
+    const large = await seen([9e153, 0, -9e153, 0], {});
+    expect(large.variance / 1.62e308).toBeCloseTo(1, 12);
   });
 
   it('tests at the first of each interval and up to the largest size, and goes on from its state', async () => {
@@ -192,6 +214,8 @@ describe.each(devices)('AdaptiveBatch on %s', (kind) => {
     await rejected([eight()]).toThrow(code('ERR_STATE'));
     await first;
     expect(batch.state.step).toBe(1);
+    for (const sizes of [{ batchSize: 1 }, { batchSize: 1, maxBatchSize: 1 }])
+      expect(() => make(sizes)).toThrow('AdaptiveBatch: batchSize must be');
     expect(() => make({ theta: 0.5 })).toThrow("AdaptiveBatch: theta must be left out for the test 'norm', got 0.5");
     expect(() => make({ perTensor: true })).toThrow(
       "AdaptiveBatch: perTensor must be false for the test 'norm', got true",

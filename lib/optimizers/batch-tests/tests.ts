@@ -1,5 +1,5 @@
-// The tests of a batch, of sums over the gradients of its samples. Everything is a quotient by powers of |ḡ|², so that
-// no square of a square leaves the range of numbers.
+// The tests of a batch, of sums over the gradients of its samples. Everything is a share of the largest number of its
+// kind, so that no sum and no square of a square leaves the range of numbers.
 import type { Sums, VectorProducts } from './sums.ts';
 
 /** The numbers of a test. Variances have 1 / (samples − 1). */
@@ -35,17 +35,25 @@ const sum = (x: ArrayLike<number> & Iterable<number>): number => {
   return total;
 };
 const quotient = (x: number, by: number): number => (by > 0 ? x / by : 0);
+const largest = (x: readonly Float64Array[], least: number): number =>
+  x.reduce((most, values) => values.reduce((one, value) => Math.max(one, Math.abs(value)), most), least);
+/** x / by², for which no square leaves the range: 0 of 0, however small `by` is. */
+const bySquare = (x: number, by: number): number => x / by / by;
 
-/** Sums of one vector, over h, the |ḡ|² of all: of |gᵢ|², of ⟨gᵢ, ḡ⟩² / h, and of squares that are orthogonal to ḡ. */
-function sharesOf({ squares, dots, squaredNorm: own }: VectorProducts, h: number) {
-  const squared = sum(squares.map((x) => x / h));
-  const along = sum(dots.map((x) => (x / h) ** 2));
-  // The squares of the projections on the vector's own mean.
-  const projected = sum(dots.map((x) => quotient(x, own) * (x / h)));
-  return { squared, along, mean: (own / h) ** 2, orthogonal: squared - projected };
+/** Units of the sums: the largest |gᵢ|² and the largest ⟨gᵢ, ḡ⟩, each at least |ḡ|². */
+interface Units {
+  readonly square: number;
+  readonly dot: number;
 }
 
-const notNegative = (x: number): number => Math.max(0, x);
+/** Sums of one vector in their units: of |gᵢ|², of ⟨gᵢ, ḡ⟩² and of squares that are orthogonal to ḡ. */
+function sharesOf({ squares, dots, squaredNorm: own }: VectorProducts, { square, dot }: Units) {
+  const squared = sum(squares.map((x) => quotient(x, square)));
+  const along = sum(dots.map((x) => quotient(x, dot) ** 2));
+  // The squares of the projections on the vector's own mean.
+  const projected = sum(dots.map((x) => quotient(x, own) * quotient(x, square)));
+  return { squared, along, mean: quotient(own, dot) ** 2, orthogonal: squared - projected };
+}
 
 /** @param sums finite */
 export function statisticsOf(
@@ -54,39 +62,43 @@ export function statisticsOf(
   { eta, theta, nu }: Thresholds,
 ): BatchStatistics {
   const samples = vectors[0]!.squares.length;
-  const squaredNorm = sum(vectors.map((vector) => vector.squaredNorm));
-  const variance = (total: number): number => notNegative(total / (samples - 1));
-  if (!(squaredNorm > 0)) {
-    const all = variance(sum(vectors.map(({ squares }) => sum(squares))));
-    return {
-      samples,
-      squaredNorm: 0,
-      variance: all,
-      innerProductVariance: 0,
-      orthogonalVariance: all,
-      candidate: null,
-    };
+  const squaredNorm = Math.max(0, sum(vectors.map((vector) => vector.squaredNorm)));
+  const units: Units = {
+    square: largest(
+      vectors.map(({ squares }) => squares),
+      squaredNorm,
+    ),
+    dot: largest(
+      vectors.map(({ dots }) => dots),
+      squaredNorm,
+    ),
+  };
+  const variance = (total: number): number => Math.max(0, total / (samples - 1));
+  const shares = vectors.map((vector) => sharesOf(vector, units));
+  const meanShare = quotient(squaredNorm, units.square);
+  const norm = variance(sum(shares.map((share) => share.squared)) - samples * meanShare);
+  if (squaredNorm === 0) {
+    const all = norm * units.square;
+    return { samples, squaredNorm, variance: all, innerProductVariance: 0, orthogonalVariance: all, candidate: null };
   }
-  const shares = vectors.map((vector) => sharesOf(vector, squaredNorm));
-  const norm = variance(sum(shares.map((share) => share.squared)) - samples);
   const inner = variance(sum(shares.map((share) => share.along - samples * share.mean)));
   const orthogonal = variance(sum(shares.map((share) => share.orthogonal)));
   const statistics = {
     samples,
     squaredNorm,
-    variance: norm * squaredNorm,
-    innerProductVariance: inner * squaredNorm * squaredNorm,
-    orthogonalVariance: orthogonal * squaredNorm,
+    variance: norm * units.square,
+    innerProductVariance: inner * units.dot * units.dot,
+    orthogonalVariance: orthogonal * units.square,
   };
   if (coordinate !== undefined) {
     const coordinateRatio = variance(coordinate);
-    return { ...statistics, coordinateRatio, candidate: coordinateRatio / eta ** 2 };
+    return { ...statistics, coordinateRatio, candidate: bySquare(coordinateRatio, eta) };
   }
-  const byInner = inner / theta ** 2;
+  const byInner = bySquare(bySquare(inner, squaredNorm / units.dot), theta);
   const candidates = {
-    norm: norm / eta ** 2,
+    norm: bySquare(norm / meanShare, eta),
     'inner-product': byInner,
-    augmented: Math.max(byInner, orthogonal / nu ** 2),
+    augmented: Math.max(byInner, bySquare(orthogonal / meanShare, nu)),
   };
   return { ...statistics, candidate: candidates[test as Exclude<BatchTest, 'coordinate'>] };
 }
