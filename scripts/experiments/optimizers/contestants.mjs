@@ -1,0 +1,100 @@
+// Optimizers that are compared. Each has seven rates, factors of two around one of its own, so that all are tuned by as many runs.
+// Methods for matrices take the matrices of the layers, and AdamW, at one rate for all of them, what is left: biases,
+// normalizations, tables. Nothing decays: decay would be a second thing to tune.
+import {
+  AdaGrad,
+  AdamW,
+  AdaptiveBatch,
+  AuON,
+  clipCoordinates,
+  combine,
+  DiffGrad,
+  Dion,
+  Dion2,
+  EG,
+  HybridAuON,
+  Lion,
+  Muon,
+  NorMuon,
+  SGD,
+  Trion,
+} from 'orthokit';
+
+/**
+ * @typedef {object} Contestant
+ * @property {string} name
+ * @property {number} rate in the middle of the grid
+ * @property {Record<string, number>} [rates] the same for some tasks
+ * @property {(parameters: { matrices: import('orthokit').Tensor[], others: import('orthokit').Tensor[] }, lr: number) => any} make
+ * @property {(grads: any) => void} [prepare] changes gradients before a step
+ * @property {{ first: number, last: number }} [sizes] of batches, which grow between them; else those of the task
+ * @property {readonly string[]} [tasks] default: all
+ */
+
+/** Rates of a grid over the one in its middle. */
+export const grid = [-3, -2, -1, 0, 1, 2, 3].map((power) => 2 ** power);
+/** Of AdamW beside a method for matrices. */
+const rateBeside = 0.003;
+/** Of methods of low rank: a quarter of the width of the GPT. */
+const rank = 32;
+
+/** @param {string} name @param {any} optimizer @param {number} rate @param {object} [options] @returns {Contestant} */
+const whole = (name, optimizer, rate, options) => ({
+  ...{ name, rate },
+  make: ({ matrices, others }, lr) => new optimizer([...matrices, ...others], { lr, weightDecay: 0, ...options }),
+});
+
+/** @param {string} name @param {any} optimizer @param {number} rate @param {object} [options] @returns {Contestant} */
+const ofMatrices = (name, optimizer, rate, options) => ({
+  ...{ name, rate },
+  make: ({ matrices, others }, lr) =>
+    combine([
+      { optimizer, params: matrices, lr, weightDecay: 0, ...options },
+      { optimizer: AdamW, params: others, lr: rateBeside, weightDecay: 0 },
+    ]),
+});
+
+/** @param {string} name @param {number} first @param {number} last @returns {Contestant} */
+const ofBatches = (name, first, last) => ({
+  ...whole(name, AdaGrad, 0.02),
+  ...{ sizes: { first, last }, tasks: ['mlp'] },
+});
+
+/** The rule by which the batches of a contestant grow; a size that is its own last one stays. */
+export const batchRule = (/** @type {{ first: number, last: number }} */ { first, last }) =>
+  new AdaptiveBatch({ test: 'norm', eta: 1, batchSize: first, maxBatchSize: last });
+
+const sgd = whole('SGD', SGD, 0.1, { momentum: 0.9 });
+
+/** @type {readonly Contestant[]} */
+export const contestants = [
+  sgd,
+  { ...sgd, name: 'SGD + clipCoordinates', prepare: (grads) => clipCoordinates(grads, { fraction: 0.1 }).dispose() },
+  whole('AdamW', AdamW, 0.004),
+  whole('DiffGrad', DiffGrad, 0.004),
+  whole('Lion', Lion, 0.001),
+  { ...ofMatrices('AuON', AuON, 0.1), rates: { gpt: 0.4 } },
+  { ...ofMatrices('HybridAuON', HybridAuON, 0.2), rates: { gpt: 0.4 } },
+  ofMatrices('Muon', Muon, 0.02),
+  ofMatrices('NorMuon', NorMuon, 0.02),
+  ofMatrices('Dion', Dion, 0.08, { rank }),
+  ofMatrices('Dion2', Dion2, 0.16),
+  ofMatrices('Trion', Trion, 0.04, { rank }),
+  ofMatrices('EG', EG, 0.4, { momentum: 0.9 }),
+  ofBatches('AdaGrad, batches of 16', 16, 16),
+  ofBatches('AdaGrad, batches that grow', 16, 1024),
+  ofBatches('AdaGrad, batches of 1024', 1024, 1024),
+];
+
+/** @param {string} name @returns {Contestant} */
+export function contestantOf(name) {
+  const found = contestants.find((contestant) => contestant.name === name);
+  if (!found) throw new Error(`no optimizer is named ${name}`);
+  return found;
+}
+
+/** @param {Contestant} contestant @param {string} task @returns {number[]} its rates, from small ones to large ones */
+export const ratesOf = ({ rate, rates }, task) => grid.map((factor) => factor * (rates?.[task] ?? rate));
+
+/** @param {string} task @returns {readonly Contestant[]} */
+export const contestantsOf = (task) => contestants.filter(({ tasks }) => !tasks || tasks.includes(task));

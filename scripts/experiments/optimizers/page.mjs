@@ -1,0 +1,71 @@
+// docs/experiments/optimizers.md, from recorded runs.
+import { claims } from './claims.mjs';
+import { grid } from './contestants.mjs';
+import { judge, orNever, secondsTo, short, stepsTo } from './evidence.mjs';
+import { finalLoss, mean, meanSharpness, sensitivity, spread } from './figures.mjs';
+import { seeds } from './plan.mjs';
+import { tolerance } from './verdicts.mjs';
+
+/** @param {readonly string[]} head @param {readonly (readonly string[])[]} rows */
+const markdown = (head, rows) =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+
+/** @param {import('./runs.mjs').Outcome} outcome */
+export function tableOf({ task, entries, target }) {
+  const head = [
+    ...['optimizer', 'best rate', 'loss at the end', 'spread over seeds', `steps to ${short(target)}`],
+    ...[`seconds to ${short(target)}`, 'rates within 10 %', 'median over best', 'signs changed'],
+    ...(task.curved ? ['sharpness'] : []),
+  ];
+  const rows = entries.map(({ name, tuning, rate, best }) => {
+    const { edge, near, rates, median } = sensitivity(tuning);
+    const losses = best.map(finalLoss);
+    return [
+      ...[name, `${short(rate)}${edge ? ' ¹' : ''}`, short(mean(losses)), short(spread(losses))],
+      ...[orNever(stepsTo(best, target)), orNever(secondsTo(best, target)), `${near} of ${rates}`, short(median)],
+      ...[`${(100 * mean(best.map(({ signs }) => signs))).toFixed(1)} %`],
+      ...(task.curved ? [short(mean(best.map(meanSharpness)))] : []),
+    ];
+  });
+  return markdown(head, rows);
+}
+
+/** @param {readonly import('./runs.mjs').Outcome[]} outcomes */
+export function pageOf(outcomes) {
+  const judged = claims.map((claim) => ({ ...claim, ...judge(claim, outcomes) }));
+  const tables = outcomes.flatMap((outcome) => [
+    `## ${outcome.task.title}`,
+    `${outcome.entries[0].best[0].steps} steps, batches of ${outcome.task.sizes.full.batch}.`,
+    tableOf(outcome),
+  ]);
+  return `${[
+    '# Optimizers on real data',
+    '`npm run experiment -- optimizers --write` writes this page from recorded runs; `npm run experiment -- optimizers` makes them.',
+    `Every optimizer is tuned by as many runs as the others: ${grid.length} rates, factors of two. On digits each rate is run whole by ` +
+      `${seeds.length} seeds; on letters rates are chosen by one seed and a tenth of the samples, and the best two are run whole by ` +
+      `${seeds.length} seeds. Rates rise for a twentieth of the samples and fall as a cosine to a tenth. Nothing decays. Methods for ` +
+      'matrices have the matrices of the layers, and AdamW has the rest.',
+    '![Loss over samples](../images/experiment-optimizers-loss.svg)',
+    '![Loss at the end over rates](../images/experiment-optimizers-rates.svg)',
+    '## Verdicts',
+    `The rule: figures are those of the best rate, the one with the smallest mean loss on samples that are not trained. A method is ` +
+      '*better* than another one in a task if it is at every seed, and by more, on average, than the larger spread (largest minus ' +
+      'smallest) over seeds of both. A claim to be better is *seen* if the method is better in more than half of the tasks and worse in ' +
+      'none, *refuted* if it is worse in more than half and better in none, else *not seen at this size*. A claim to be as good is *seen* ' +
+      `if the method is in no task worse by more than ${100 * tolerance} %, and *refuted* if it is, above the spread, in more than half. ` +
+      'Where a claim is about a gap, a task without one counts as even.',
+    markdown(
+      ['claim', 'source', 'verdict'],
+      judged.map(({ text, source, verdict }) => [text, source, `*${verdict}*`]),
+    ),
+    ...judged.flatMap(({ text, verdict, lines }) => [
+      `**${text}: ${verdict}.**`,
+      ...(lines.length > 0 ? [lines.map((line) => `- ${line}`).join('\n')] : []),
+    ]),
+    ...tables,
+    '¹ The best rate is at an end of the grid: a better one may lie beyond. *Steps and seconds* are to the loss of batches that AdamW has ' +
+      'halfway, of the median seed; *rates within 10 %* of the best loss, and the *median over* rates *over* the *best* loss, are of the ' +
+      'runs that chose the rate; *signs changed* are weights of matrices; *sharpness* is along steps of unit length, the mean of a ' +
+      'quarter, half and three quarters of the samples.',
+  ].join('\n\n')}\n`;
+}

@@ -1,0 +1,186 @@
+// Devices: cpu
+// npm run experiment: runs that resume, verdicts by their rule, and tiny runs of every optimizer.
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { contestants } from '../../scripts/experiments/optimizers/contestants.mjs';
+import { pageOf } from '../../scripts/experiments/optimizers/page.mjs';
+import { jobs } from '../../scripts/experiments/optimizers/plan.mjs';
+import { outcomeOf } from '../../scripts/experiments/optimizers/runs.mjs';
+import { tasks } from '../../scripts/experiments/optimizers/tasks/index.mjs';
+import { train } from '../../scripts/experiments/optimizers/train.mjs';
+import { compare, verdict } from '../../scripts/experiments/optimizers/verdicts.mjs';
+import { Records } from '../../scripts/experiments/records.mjs';
+import { makeRuns } from '../../scripts/experiments/session.mjs';
+
+const root = path.join(import.meta.dirname, '..', '..');
+const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const run = (...words: string[]) => {
+  const args = [path.join(root, 'scripts', 'experiments.mjs'), ...words, '--folder', folder];
+  return spawnSync(process.execPath, args, { encoding: 'utf8' });
+};
+
+describe('runs', () => {
+  const toy = {
+    jobs: () => [1, 2, 3].map((rate) => ({ settings: { rate }, group: 'toy' })),
+    nameOf: ({ rate }: { rate: number }) => `rate ${rate}`,
+    run: async ({ rate }: { rate: number }) => ({ loss: rate / 3 }),
+  };
+  const options = (minutes: number, lines: string[] = []) => ({
+    minutes,
+    show: (line: string) => void lines.push(line),
+  });
+
+  it('go on where they were, and one that was cut is made again', async () => {
+    const file = path.join(folder, 'toy', 'runs.jsonl');
+    expect(await makeRuns(toy, new Records(file), options(1))).toBe(0);
+    const lines = readFileSync(file, 'utf8').split('\n');
+    expect(lines).toHaveLength(4);
+    rmSync(file);
+    appendFileSync(file, `${lines[0]}\n${lines[1]!.slice(0, 20)}`);
+    const records = new Records(file);
+    expect([records.of({ rate: 1 }).loss, records.of({ rate: 2 })]).toEqual([1 / 3, undefined]);
+    const shown: string[] = [];
+    expect(await makeRuns(toy, records, options(1, shown))).toBe(0);
+    expect(shown).toEqual([
+      expect.stringMatching(/^run 2 of 3: rate 2;/),
+      expect.stringMatching(/^run 3 of 3: rate 3;/),
+    ]);
+    expect([...new Records(file).byKey.values()].map(({ loss }) => loss)).toEqual([1 / 3, 2 / 3, 1]);
+  });
+
+  it('end before the time is over', async () => {
+    const records = new Records(path.join(folder, 'late', 'runs.jsonl'));
+    records.append({ rate: 1 }, { wall: 60 });
+    expect(await makeRuns(toy, records, options(0.5))).toBe(2);
+  });
+});
+
+describe('verdicts', () => {
+  const [low, same, high] = [
+    [0.89, 0.9, 0.91],
+    [0.99, 1, 1.01],
+    [1.09, 1.1, 1.11],
+  ];
+  it('compare by seeds, beside their spread', () => {
+    expect(compare(low, same)).toMatchObject({ outcome: 'better', gain: expect.closeTo(0.1, 3) });
+    expect(compare(high, same).outcome).toBe('worse');
+    expect(compare([0.8, 0.9, 1.2], same).outcome).toBe('even');
+    expect(compare([0.9, 0.95, 0.99], same).outcome).toBe('even');
+    expect(compare([0.9, Infinity, 0.9], same).outcome).toBe('worse');
+  });
+
+  it('follow the rule of the page', () => {
+    const [better, even, worse] = [compare(low, same), compare(same, same), compare(high, same)];
+    expect(verdict('better', [better, better, even])).toBe('seen');
+    expect(verdict('better', [better, better, worse])).toBe('not seen at this size');
+    expect(verdict('better', [worse, worse, even])).toBe('refuted');
+    expect(verdict('as good', [even, better])).toBe('seen');
+    expect(verdict('as good', [even, even, worse])).toBe('not seen at this size');
+    expect(verdict('as good', [worse])).toBe('refuted');
+    expect(verdict('better', [])).toBe('not run yet');
+  });
+});
+
+describe('the experiment of optimizers', () => {
+  /** Runs as if they had been made: AuON is worse than the others, NorMuon better, each but a little by its rate and seed. */
+  const made = {
+    of: ({ optimizer, rate, seed }: { optimizer: string; rate: number; seed: number }) => {
+      const { rate: middle } = contestants.find(({ name }) => name === optimizer)!;
+      const factor = optimizer === 'AuON' ? 1.2 : optimizer === 'NorMuon' ? 0.8 : 1;
+      const loss = factor * (0.5 + 0.001 * seed + 0.05 * Math.abs(Math.log2(rate / middle) - 1));
+      const curve = [2, 1, 0.5].map((share, i) => ({
+        samples: i,
+        steps: 9 * (i + 1),
+        loss: share * loss,
+        seconds: i + 1,
+      }));
+      const sharpness = [{ samples: 1, sharpness: 2 * factor }];
+      return { settings: { optimizer, rate, seed }, steps: 27, curve, loss, seconds: 3, signs: 0, sharpness, batch: 1 };
+    },
+  } as unknown as Records;
+
+  it('tunes each optimizer of a task by as many runs, and all of a task by the same seeds', () => {
+    const all = jobs(made);
+    for (const { name } of tasks) {
+      const counts = all.filter(({ group }) => group.startsWith(`${name}, `)).map(({ group }) => group);
+      const sizes = [...new Set(counts)].map(
+        (group) => `${group.split(', ').at(-1)} ${counts.filter((own) => own === group).length}`,
+      );
+      expect([...new Set(sizes)]).toEqual(name === 'gpt' ? ['rates 7', 'whole 6'] : ['whole 21']);
+    }
+    expect(all.every(({ settings }) => settings)).toBe(true);
+    const none = jobs(new Records(path.join(folder, 'none.jsonl')));
+    expect(none).toHaveLength(all.length);
+    expect(none.filter(({ settings }) => !settings)).toHaveLength(
+      6 * contestants.filter(({ tasks: own }) => !own).length,
+    );
+  });
+
+  it('has a page with figures, and a verdict for each claim', () => {
+    const page = pageOf(tasks.map((task) => outcomeOf(task, made)));
+    expect(page).toContain('| AuON ends at a lower loss than AdamW | arXiv 2509.24320 | *refuted* |');
+    expect(page).toContain('| NorMuon ends at a lower loss than Muon | arXiv 2510.05491 | *seen* |');
+    expect(page).toContain(
+      '| DiffGrad ends at a lower loss than Adam | diffGrad, Dubey et al. 2020 | *not seen at this size* |',
+    );
+    expect(page).toMatch(/\| Conda ends at a lower loss than AdamW \|.*\| \*not run yet\* \|/);
+    expect(page).toMatch(/- Digits, dense layers: loss 0\.402 \(spread over seeds 0\.0016\) against 0\.502 /);
+    expect(page).toContain('| SGD | 0.2 | 0.502 | 0.002 | 18 | 2 | 3 of 7 | 1.2 | 0.0 % | 2 |');
+    expect(page).not.toMatch(/undefined|NaN/);
+  });
+
+  it('gives the same bits again', async () => {
+    const settings = {
+      revision: 1,
+      task: 'mlp',
+      size: 'quick',
+      optimizer: 'Muon',
+      rate: 0.02,
+      seed: 1,
+      share: 0.2,
+    } as const;
+    const [first, second] = [await train(settings), await train(settings)];
+    const bits = ({ curve, loss, signs }: typeof first) => [curve.map((point) => point.loss), loss, signs];
+    expect(bits(first)).toEqual(bits(second));
+    expect(first.curve.at(-1)!.loss).toBeLessThan(first.curve[0]!.loss);
+  });
+
+  it('trains with every optimizer, and EG keeps all signs', { timeout: 60_000 }, () => {
+    const { status, stdout, stderr } = run('optimizers', '--quick');
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const rows = [...stdout.matchAll(/^(\w+): (.+?) {2,}(\d.*)$/gm)].map(([, task, name, numbers]) => {
+      const [steps, first, last, test, signs, sharpness] = numbers!.split(/ +/).map(Number) as number[];
+      return { task, name, steps, first: first!, last: last!, test: test!, signs, sharpness };
+    });
+    expect(rows.map(({ task, name }) => `${task}: ${name}`)).toEqual(
+      tasks.flatMap((task) =>
+        contestants.filter((own) => own.tasks?.includes(task.name) ?? true).map(({ name }) => `${task.name}: ${name}`),
+      ),
+    );
+    for (const row of rows) {
+      expect(row.last).toBeLessThan(row.first);
+      expect(row.test).toBeLessThan(row.first);
+      expect(row.signs === 0).toBe(row.name === 'EG');
+      expect(row.sharpness! > 0).toBe(row.task !== 'cnn');
+    }
+  });
+
+  it('writes no page while runs are missing, and refuses what it does not know', () => {
+    const { status, stderr } = run('optimizers', '--write');
+    expect(status).toBe(1);
+    expect(stderr).toContain('no page is written while runs are missing, by kind:\n  mlp, SGD, whole: 21\n');
+    for (const words of [
+      ['nothing'],
+      [],
+      ['optimizers', '--minutes', 'ten'],
+      ['optimizers', '--fast'],
+      ['optimizers', '--plan', '--quick'],
+    ])
+      expect(run(...words).status).toBe(2);
+  });
+});
