@@ -122,15 +122,17 @@ describe('the experiment of optimizers', () => {
   });
 
   it('has a page with figures, and a verdict for each claim', () => {
-    const page = pageOf(tasks.map((task) => outcomeOf(task, made)));
+    const outcomes = tasks.map((task) => outcomeOf(task, made));
+    const page = pageOf(outcomes);
     expect(page).toContain('| AuON ends at a lower loss than AdamW | arXiv 2509.24320 | *refuted* |');
     expect(page).toContain('| NorMuon ends at a lower loss than Muon | arXiv 2510.05491 | *seen* |');
     expect(page).toContain(
       '| DiffGrad ends at a lower loss than Adam | diffGrad, Dubey et al. 2020 | *not seen at this size* |',
     );
-    expect(page).toMatch(/\| Conda ends at a lower loss than AdamW \|.*\| \*not run yet\* \|/);
     expect(page).toMatch(/- Digits, dense layers: loss 0\.402 \(spread over seeds 0\.0016\) against 0\.502 /);
     expect(page).toContain('| SGD | 0.2 | 0.502 | 0.002 | 18 | 2 | 3 of 7 | 1.2 | 0.0 % | 2 |');
+    const without = outcomes.map((own) => ({ ...own, entries: own.entries.filter(({ name }) => name !== 'Conda') }));
+    expect(pageOf(without)).toMatch(/\| Conda ends at a lower loss than AdamW \|.*\| \*not run yet\* \|/);
     expect(page).not.toMatch(/undefined|NaN/);
   });
 
@@ -150,7 +152,7 @@ describe('the experiment of optimizers', () => {
     expect(first.curve.at(-1)!.loss).toBeLessThan(first.curve[0]!.loss);
   });
 
-  it('trains with every optimizer, and EG keeps all signs', { timeout: 60_000 }, () => {
+  it('trains with every optimizer, and EG keeps all signs', { timeout: 120_000 }, () => {
     const { status, stdout, stderr } = run('optimizers', '--quick');
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const rows = [...stdout.matchAll(/^(\w+): (.+?) {2,}(\d.*)$/gm)].map(([, task, name, numbers]) => {

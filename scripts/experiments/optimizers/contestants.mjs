@@ -6,6 +6,7 @@ import {
   AdamW,
   AdaptiveBatch,
   AuON,
+  Conda,
   clipCoordinates,
   combine,
   DiffGrad,
@@ -80,6 +81,8 @@ export const contestants = [
   ofMatrices('Dion', Dion, 0.08, { rank }),
   ofMatrices('Dion2', Dion2, 0.16),
   ofMatrices('Trion', Trion, 0.04, { rank }),
+  // Runs are short: a basis serves a tenth of them or so.
+  ofMatrices('Conda', Conda, 0.01, { betas: [0.9, 0.99], gap: 50 }),
   ofMatrices('EG', EG, 0.4, { momentum: 0.9 }),
   ofBatches('AdaGrad, batches of 16', 16, 16),
   ofBatches('AdaGrad, batches that grow', 16, 1024),

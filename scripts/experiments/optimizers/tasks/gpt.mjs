@@ -17,7 +17,7 @@ export const gpt = {
   title: 'Letters of Moby-Dick, GPT',
   ...{ curved: true, tuned: true },
   sizes: {
-    full: { samples: 9600, batch: 12, width: 128, heads: 4, blocks: 4, context: 64 },
+    full: { samples: 7200, batch: 12, width: 128, heads: 4, blocks: 4, context: 64 },
     quick: { samples: 64, batch: 4, width: 16, heads: 4, blocks: 1, context: 16 },
   },
   model: (make, { width, heads, blocks, context }) =>
