@@ -38,7 +38,8 @@ __global__ void __launch_bounds__(kDenseThreads, 2) refresh_basis_kernel(BasisWo
   for (int64_t index = slot; index < work.batch; index += gridDim.x) {
     const int64_t size = work.rows * work.columns;
     const T* x = work.x + index * size;
-    const double largest = largest_of_block(size, [&](int64_t i) { return x[i]; });
+    // No constant: nvcc's front end cannot copy one that a lambda initializes.
+    double largest = largest_of_block(size, [&](int64_t i) { return x[i]; });
     if (!(largest < INFINITY)) continue;
     const double power = power_to_unit_of<double>(largest);
     by_thread(n * n,
