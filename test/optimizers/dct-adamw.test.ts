@@ -7,6 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { AdamW, DCTAdamW, Device, ops, Tensor } from '../../lib/index.ts';
 import { normal } from '../support/data.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
+import { valuesOf } from '../support/tensors.ts';
 import { bits, numbers, sizeOf, stateBits } from './classes.ts';
 
 const everything = { rank: 3, gap: 2, rotate: true };
@@ -208,15 +209,36 @@ describe.each(onlyCpu)('DCTAdamW on %s', (kind) => {
     const device = Device.open(kind);
     for (const shape of [[9, 6], [6, 9], [3, 5, 7], [4, 3, 2, 2]]) // biome-ignore format: one line
       for (const errorFeedback of feedbacks)
-        for (const stateDtype of ['f32', 'bf16'] as const) {
+        for (const stateDtype of ['f32', 'bf16', 'f16'] as const) {
           using optimizer = new DCTAdamW([Tensor.zeros(device, shape)], { rank: 4, errorFeedback, stateDtype });
           const [batch, m, ...rest] = (shape.length === 3 ? shape : [1, ...shape]) as [number, number, ...number[]];
           const [n, width] = [sizeOf(rest), stateDtype === 'f32' ? 4 : 2];
           const taken = Math.min(4, m, n);
           const moments = 2 * taken * Math.max(m, n) * width + 4 * taken;
-          const kept = { false: 0, true: m * n * width, '8bit': m * n + 8 * m, '4bit': m * Math.ceil(n / 2) + 8 * m };
+          const kept = {
+            false: 0,
+            true: m * n * (stateDtype === 'f16' ? 4 : width),
+            '8bit': m * n + 8 * m,
+            '4bit': m * Math.ceil(n / 2) + 8 * m,
+          };
           expect(optimizer.stateBytes).toBe(batch * (moments + kept[`${errorFeedback}`]) + 4);
         }
+    await device.close();
+  });
+
+  it('goes on in f16 where the feedback outgrows it', async () => {
+    const device = Device.open(kind);
+    const weight = Tensor.zeros(device, [4, 6]);
+    using optimizer = new DCTAdamW([weight], { rank: 1, gap: 1000, errorFeedback: true, stateDtype: 'f16' });
+    for (let step = 1; step <= 20; ++step)
+      optimizer.step([
+        Tensor.from(
+          device,
+          Float32Array.from(normal(24, step), (x) => 1e4 * (x + 1)),
+          [4, 6],
+        ),
+      ]);
+    expect((await valuesOf(weight)).every(Number.isFinite)).toBe(true);
     await device.close();
   });
 
@@ -224,7 +246,7 @@ describe.each(onlyCpu)('DCTAdamW on %s', (kind) => {
     const results = [];
     for (const threads of [1, 2, 3]) {
       const device = Device.open(kind, { threads });
-      const shapes = [[70, 33], [40, 95], [2, 17, 30]]; // biome-ignore format: one line
+      const shapes = [[170, 133], [140, 195], [2, 17, 30]]; // biome-ignore format: one line
       const weights = shapes.map((shape, i) => Tensor.from(device, Float32Array.from(normal(sizeOf(shape), i)), shape));
       const optimizer = new DCTAdamW(
         feedbacks.map((errorFeedback, i) => ({ name: `${i}`, params: weights.map((w) => w.copy()), errorFeedback })),

@@ -1,4 +1,4 @@
-import { count, flag, type Option, whole, word } from '../../core/schema.ts';
+import { flag, type Option, whole, word } from '../../core/schema.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { CommonOptions } from '../base/common-options.ts';
 import type { Part } from '../base/part.ts';
@@ -47,7 +47,11 @@ function coordinatesOf(weight: Tensor, options: Kept): Record<'momenta' | 'roots
 function feedbackOf(weight: Tensor, options: Kept): { feedback?: Slot; ranges?: Slot } {
   const { errorFeedback: given } = options;
   if (given === false) return {};
-  if (given === true) return { feedback: moment(weight, options as unknown as CommonOptions) };
+  if (given === true) {
+    const like = moment(weight, options as unknown as CommonOptions);
+    // Feedback along vectors that are never taken grows with each step, and f16 ends at 65,504.
+    return { feedback: like.dtype === 'f16' ? { ...like, dtype: 'f32' } : like };
+  }
   const { batch, rows, columns } = sidesOf(weight, options.heads);
   const width = given === '4bit' ? Math.ceil(columns / 2) : columns;
   return {
@@ -61,7 +65,7 @@ export const cosineMoments: Part<Kept, 'momenta' | 'roots' | 'indices' | 'steps'
   {
     schema: {
       rank: whole(128, 1, 2 ** 31 - 1, true),
-      gap: count(1),
+      gap: whole(1, 1, 2 ** 31 - 1),
       rotate: flag(false),
       errorFeedback,
       basis: word<CosineBasis>(['dct2', 'dct3'], 'dct2', true),
