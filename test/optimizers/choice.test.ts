@@ -34,7 +34,7 @@ describe('groups choose parameters', () => {
           optimizer: Muon,
           params: [
             { name: 'qkv', params: 'blocks.*.qkv.weight', split: { axis: 0, sizes: [4, 4, 4] } },
-            { name: 'up', params: ['**.up.weight', '**.down.weight'], lr: 0.1 },
+            { name: 'up', params: ['**.up.weight', '**.{up,down}.*'], lr: 0.1 },
           ],
         },
         { optimizer: AdamW, params: '{tokens,norm.weight}' },
@@ -124,7 +124,23 @@ describe('groups choose parameters', () => {
         ),
       'combine: parameter blocks.0.qkv.bias must be in one group, got parts[0] and parts[1] group b',
     );
-    refused(() => one('**.scale'), 'combine: params of parts[0] must choose some of 6 parameters, got none');
+    refused(
+      () => one('**.scale'),
+      "combine: params of parts[0] must choose some of 6 parameters, got none by '**.scale'",
+    );
+    refused(
+      () => one(['**', '**.scale']),
+      "combine: params of parts[0] must choose some of 6 parameters, got none by '**.scale'",
+    );
+    refused(() => one(() => false), 'combine: params of parts[0] must choose some of 6 parameters, got none');
+    refused(
+      () => one(async () => true),
+      'combine: params of parts[0] must return true or false for tokens, got an object',
+    );
+    refused(
+      () => one('{**,tokens}'),
+      "combine: params of parts[0] must have ** as a step of its own, outside of braces, got '{**,tokens}'",
+    );
     refused(
       () =>
         new SGD([{ params: '**' }, { name: 'own', params: [parameters['tokens']!] }], { parameters, overlap: 'first' }),

@@ -1,6 +1,6 @@
 import * as check from '../../core/check.ts';
 import { refusal, shown } from '../../core/errors.ts';
-import { fitting } from '../../core/pattern.ts';
+import { testOf } from '../../core/pattern.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { places } from './tree.ts';
 
@@ -50,7 +50,8 @@ export function named(model: object): Record<string, Tensor> {
  * const matrices = nn.select(model, (path, t) => t.shape.length === 2 && !path.startsWith('tokens'));
  * const optimizer = new Muon(matrices, { lr: 0.02 });
  *
- * @throws ERR_ARGUMENT for what is no object, neither pattern nor predicate, and where nothing fits
+ * @throws ERR_ARGUMENT for what is no object, neither pattern nor predicate, for `**` that is no step of its own, for a
+ * predicate's answer that is no boolean, and where nothing fits
  */
 export function select(
   model: object,
@@ -58,7 +59,7 @@ export function select(
 ): Record<string, Tensor> {
   if (typeof which !== 'string' && typeof which !== 'function')
     throw refusal('nn.select', 'which', 'be a pattern or a function', shown(which));
-  const fits = typeof which === 'string' ? fitting(which) : which;
+  const fits = testOf('nn.select', 'which', which);
   const all = [...parameterPaths('nn.select', model)];
   const chosen = all.filter(([tensor, path]) => fits(path, tensor));
   if (chosen.length === 0) throw refusal('nn.select', 'which', `fit one of ${all.length} parameters`, shown(which));

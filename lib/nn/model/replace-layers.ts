@@ -1,5 +1,5 @@
 import { refusal, shown } from '../../core/errors.ts';
-import { fitting } from '../../core/pattern.ts';
+import { testOf } from '../../core/pattern.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Arg, Value } from '../tape/value.ts';
 import { isNode, partsOf } from './tree.ts';
@@ -24,7 +24,8 @@ export interface Applied {
  * @example
  * nn.replaceLayers(model, '**.qkv', (layer) => ({ ...layer, ...make.lora(layer, { rank: 8 }) }));
  *
- * @throws ERR_ARGUMENT where no object fits, and unless `replace` gives objects; what `replace` throws
+ * @throws ERR_ARGUMENT where no object fits, for `**` that is no step of its own, and unless `replace` gives objects;
+ * what `replace` throws
  */
 export function replaceLayers(
   model: object,
@@ -36,10 +37,14 @@ export function replaceLayers(
   const parts = partsOf(where, model);
   if (typeof pattern !== 'string') throw refusal(where, 'pattern', 'be a pattern', shown(pattern));
   if (typeof replace !== 'function') throw refusal(where, 'replace', 'be a function', shown(replace));
-  const fits = fitting(pattern);
+  const fits = testOf(where, 'pattern', pattern);
   const chosen: typeof parts = [];
   for (const part of parts)
-    if (isNode(part.value) && fits(part.path) && !chosen.some(({ path }) => part.path.startsWith(`${path}.`)))
+    if (
+      isNode(part.value) &&
+      fits(part.path, part.value) &&
+      !chosen.some(({ path }) => part.path.startsWith(`${path}.`))
+    )
       chosen.push(part);
   if (chosen.length === 0) throw refusal(where, 'pattern', 'fit the path of an object', shown(pattern));
   const made = new Map<unknown, object>();

@@ -1,10 +1,13 @@
 import { refusal } from '../../core/errors.ts';
 import { isListOf, isRecord, shown } from '../../core/options.ts';
-import { fitting } from '../../core/pattern.ts';
+import { testOf } from '../../core/pattern.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
 import { few } from '../../files/quote.ts';
 
-/** Parameters by a pattern of their paths, several of which one must fit, or a test; see {@link ChoiceOptions}. */
+/**
+ * Parameters by a pattern of their paths, by several, each of which must fit some, or by a test, which answers true or
+ * false; see {@link ChoiceOptions}.
+ */
 export type Choice = string | readonly string[] | ((path: string, tensor: Tensor) => boolean);
 
 /** The parameters that groups choose theirs from. */
@@ -30,10 +33,19 @@ const isText = (x: unknown): x is string => typeof x === 'string';
 export const isChoice = (x: unknown): x is Choice =>
   isText(x) || typeof x === 'function' || (Array.isArray(x) && x.length > 0 && isListOf(x, isText));
 
-function testOf(choice: Choice): (path: string, tensor: Tensor) => boolean {
-  if (typeof choice === 'function') return choice;
-  const patterns = isText(choice) ? [fitting(choice)] : choice.map(fitting);
-  return (path) => patterns.some((fits) => fits(path));
+/** The parameters that a choice has, each pattern of it some. */
+function fittingOf(where: string, option: string, choice: Choice, all: readonly [string, Tensor][]) {
+  const found = new Set<string>();
+  for (const one of typeof choice === 'function' || isText(choice) ? [choice] : choice) {
+    const test = testOf(where, option, one);
+    const fits = all.filter(([path, tensor]) => test(path, tensor));
+    if (fits.length === 0) {
+      const got = isText(one) ? `none by ${shown(one)}` : 'none';
+      throw refusal(where, option, `choose some of ${all.length} parameters`, got);
+    }
+    for (const [path] of fits) found.add(path);
+  }
+  return all.filter(([path]) => found.has(path));
 }
 
 /** The parameters of each group, chosen ones by path; what is no choice stays as it is. */
@@ -60,12 +72,12 @@ export function chosen(where: string, groups: readonly Chooser[], options: Choic
       for (const tensor of Array.isArray(tensors) ? tensors.filter(isTensor) : []) own(tensor, name);
       return params;
     }
-    const test = testOf(params);
-    const fits = all.filter(([path, tensor]) => test(path, tensor));
+    const option = `params of ${name}`;
+    const fits = fittingOf(where, option, params, all);
     const free = overlap === 'first' ? fits.filter(([, tensor]) => !owners.has(tensor)) : fits;
     if (free.length === 0) {
-      const got = fits.length > 0 ? `${fits.length}, all of groups before` : 'none';
-      throw refusal(where, `params of ${name}`, `choose some of ${all.length} parameters`, got);
+      const got = `${fits.length}, all of groups before`;
+      throw refusal(where, option, `choose some of ${all.length} parameters`, got);
     }
     for (const [, tensor] of free) own(tensor, name);
     return Object.fromEntries(free);
