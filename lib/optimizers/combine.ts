@@ -117,9 +117,13 @@ export class CombinedOptimizer<
           'ERR_ARGUMENT',
           `combine.step: grads[${i}] must not share its bytes with a parameter or state`,
         );
-    for (const step of steps) step.begin();
-    this.#guard.examine(list);
-    for (const step of steps) step.run();
+    try {
+      for (const step of steps) step.begin();
+      this.#guard.examine(list);
+      for (const step of steps) step.run();
+    } finally {
+      for (const step of steps) step.dispose();
+    }
   }
 
   /** Statistics of the last step, of all parts and of each. */

@@ -1,8 +1,10 @@
 // Devices: cpu, cuda
 // Axes: products
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { AdamW, AuON, combine, Device, Muon, Optimizer, SGD, Tensor } from '../../lib/index.ts';
+import { Guard } from '../../lib/optimizers/base/guard.ts';
 import { devices } from '../support/devices.ts';
+import { settledMemory } from '../support/settled.ts';
 import { bits, gradsOf, numbers, sizeOf, stateBits, tensor, values, weightsOf } from './classes.ts';
 
 const code = (name: string): object => expect.objectContaining({ name: 'OrthokitError', code: name });
@@ -22,6 +24,39 @@ describe.each(devices)('combine on %s', (kind) => {
     );
   type Combined = ReturnType<typeof make>;
   const state = async (optimizer: Combined): Promise<object[]> => Promise.all(optimizer.parts.map(stateBits));
+
+  it('gives copies of a step back where a later part, or the look at gradients, throws', async () => {
+    const fail = (): never => {
+      throw new Error('no');
+    };
+    using one = tensor(device, [4, 6], 1);
+    using two = tensor(device, [6, 4], 2);
+    const split = { axis: 1, sizes: [2, 2] } as const;
+    using optimizer = combine([
+      { optimizer: Muon, params: [one], layout: 'in_out' },
+      { optimizer: Muon, params: [two], split },
+    ]);
+    optimizer.step([one.copy(), two.copy()]);
+    using first = tensor(device, [4, 6], 3);
+    using second = tensor(device, [6, 4], 4);
+    const later = optimizer.parts[1];
+    const prepare = vi.spyOn(later, 'prepare').mockReturnValue({ begin: fail, run: fail, dispose: () => {} });
+    const examine = vi.spyOn(Guard.prototype, 'examine');
+    try {
+      const { live } = await settledMemory(device);
+      expect(() => optimizer.step([first, second])).toThrow('no');
+      expect(device.info.memory.live).toBe(live);
+      prepare.mockRestore();
+      examine.mockImplementation(fail);
+      for (const step of [() => optimizer.step([first, second]), () => later.step([second])]) {
+        expect(step).toThrow('no');
+        expect(device.info.memory.live).toBe(live);
+      }
+    } finally {
+      prepare.mockRestore();
+      examine.mockRestore();
+    }
+  });
 
   it('steps like its parts alone', async () => {
     const [a, b] = [weightsOf(device, shapes), weightsOf(device, shapes)];
