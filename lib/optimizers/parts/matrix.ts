@@ -15,7 +15,7 @@ export interface Split {
 }
 
 /** How a weight stores its matrices; see {@link MatrixOptions.layout}. */
-export type MatrixLayout = 'out-in' | 'in-out';
+export type MatrixLayout = 'out_in' | 'in_out';
 
 /** Options of optimizers of matrices. What state depends on is settled when the optimizer is made: all of these. */
 export interface MatrixOptions extends CommonOptions {
@@ -34,9 +34,9 @@ export interface MatrixOptions extends CommonOptions {
    */
   readonly flatten: boolean | undefined;
   /**
-   * `out-in`: outputs are the rows of a matrix, or the first axis of a flattened weight, as in PyTorch · `in-out`: its
+   * `out_in`: outputs are the rows of a matrix, or the first axis of a flattened weight, as in PyTorch · `in_out`: its
    * columns, or the last axis, as in JAX and TensorFlow; what depends on sides, such as the shape scale, sees it
-   * transposed, by copies for a step. Default `out-in`.
+   * transposed, by copies for a step. Default `out_in`.
    */
   readonly layout: MatrixLayout;
 }
@@ -86,7 +86,7 @@ function piecesOf(
   const rank = shape.length;
   if (rank < 2 && cut) throw refusal(where, 'split', 'be of matrices', `a weight of shape [${shape}]`, 'ERR_SHAPE');
   const isBatch = rank > 2 && !(flatten ?? rank > 3);
-  const isTurned = layout === 'in-out';
+  const isTurned = layout === 'in_out';
   // Rank 3 is a batch for kernels, and rank 4 and 5 a matrix.
   if (rank < 2 || (!cut && !isTurned && isBatch === (rank === 3))) return undefined;
   const at = isBatch ? rank - 2 : 0;
@@ -112,7 +112,7 @@ export const blocks: Part<Pick<MatrixOptions, 'heads' | 'split' | 'flatten' | 'l
     heads: { ...optional(whole(1, 1, 65536)), fixed: true },
     split: optional(split),
     flatten: { ...optional(flag(false)), fixed: true },
-    layout: word<MatrixLayout>(['out-in', 'in-out'], 'out-in', true),
+    layout: word<MatrixLayout>(['out_in', 'in_out'], 'out_in', true),
   },
   checkOptions: (where, { heads, split: cut }) => {
     if (heads !== undefined && cut) throw refusal(where, 'split', 'be left out beside heads', `heads ${heads}`);

@@ -19,7 +19,7 @@ export async function checkOptimizers({ checker, device, folder, library }) {
     ([first, second]) =>
       new library.Muon([
         { params: [first], split: { axis: 1, sizes: [3, 4] } },
-        { params: [second], layout: 'in-out' },
+        { params: [second], layout: 'in_out' },
       ]),
   ]);
   for (const [name, make] of makers) {
