@@ -9,6 +9,7 @@ import { readOptions, type Schema, watchers } from '../core/schema.ts';
 import { Task } from '../core/task.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
+import type { FlatOperator } from './flat.ts';
 
 /** Options of {@link directionalSharpness}. */
 export interface DirectionalSharpnessOptions {
@@ -19,13 +20,19 @@ export interface DirectionalSharpnessOptions {
 const where = 'directionalSharpness';
 const schema: Schema<{ signal: AbortSignal | undefined }> = { signal: watchers<never>().signal };
 
-/** The tensors of a direction, which together have the operator's size. */
-function partsOf(operator: LinearOperator, u: Tensor | readonly Tensor[]): readonly Tensor[] {
-  const { device, dtype, shape } = operator;
+/** The tensors of a direction, which together have the operator's size, and in a list the shapes that it names. */
+function partsOf(operator: LinearOperator & Partial<FlatOperator>, u: Tensor | readonly Tensor[]): readonly Tensor[] {
+  const { device, dtype, shape, shapes } = operator;
   const isList = !isTensor(u) && isListOf(u, isTensor) && u.length > 0;
   const parts = isList ? u : [u as Tensor];
   for (const [i, part] of parts.entries())
-    check.tensor(where, isList ? `u[${i}]` : 'u', part, { dtypes: [dtype], device });
+    check.tensor(where, isList ? `u[${i}]` : 'u', part, {
+      dtypes: [dtype],
+      device,
+      ...(isList && shapes?.[i] && { shape: shapes[i] }),
+    });
+  if (isList && shapes && parts.length !== shapes.length)
+    throw refusal(where, 'u', `have ${shapes.length} tensors`, parts.length, 'ERR_SHAPE');
   const size = parts.reduce((sum, part) => sum + part.size, 0);
   if (size !== shape[1]) throw refusal(where, 'u', `have ${shape[1]} elements`, size, 'ERR_SHAPE');
   return parts;
@@ -36,7 +43,8 @@ function partsOf(operator: LinearOperator, u: Tensor | readonly Tensor[]): reado
  * and u such as the update of an optimizer. A step of length t along u changes the loss by its slope times t and by
  * t² / 2 times this number. One product with the operator; u stays as it is.
  *
- * @param u f32 or f64 as the operator is: `[n]`, or tensors of any shapes that together have n elements, in order.
+ * @param u f32 or f64 as the operator is: `[n]`, or a list of tensors that together have n elements, in order; for an
+ * operator of {@link flat} those of the list have the shapes of the parameters.
  * @example
  * const sharpness = await directionalSharpness(flat(nn.oracle(loss, model, batch), 'hessian'), update);
  *

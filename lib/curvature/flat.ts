@@ -1,3 +1,4 @@
+import * as check from '../core/check.ts';
 import { OrthokitError, oneOf, refusal, shown } from '../core/errors.ts';
 import type { LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
@@ -6,6 +7,12 @@ import { checkOracle, type Oracle } from '../solvers/oracle.ts';
 
 /** Which matrix {@link flat} multiplies by. */
 export type Curvature = 'hessian' | 'gauss-newton';
+
+/** The operator of {@link flat}. */
+export interface FlatOperator extends LinearOperator {
+  /** The shapes of the parameters, in their order. */
+  readonly shapes: readonly (readonly number[])[];
+}
 
 const functions = { hessian: 'hessianProduct', 'gauss-newton': 'gaussNewtonProduct' } as const;
 
@@ -18,9 +25,11 @@ const functions = { hessian: 'hessianProduct', 'gauss-newton': 'gaussNewtonProdu
  * const { ritz } = await lanczos(flat(oracle, 'gauss-newton'), { steps: 20 });
  *
  * @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED for what is no oracle, and for another word or
- * sample; ERR_UNSUPPORTED for an oracle without these products
+ * sample; ERR_UNSUPPORTED for an oracle without these products. A product rejects with ERR_SHAPE, ERR_DTYPE,
+ * ERR_DEVICE, ERR_DISPOSED for vectors that are not `[n]` of the dtype and device of the parameters, and with what the
+ * oracle throws
  */
-export function flat(oracle: Oracle, curvature: Curvature, sample?: number): LinearOperator {
+export function flat(oracle: Oracle, curvature: Curvature, sample?: number): FlatOperator {
   const where = 'flat';
   checkOracle(where, oracle);
   if (!Object.hasOwn(functions, curvature))
@@ -46,7 +55,10 @@ export function flat(oracle: Oracle, curvature: Curvature, sample?: number): Lin
     device,
     dtype: dtype as 'f32' | 'f64',
     shape: [size, size],
+    shapes: params.map(({ shape }) => [...shape]),
     async apply(x, out) {
+      for (const [vector, tensor] of Object.entries({ x, out }))
+        check.tensor('flat.apply', vector, tensor, { dtypes: [dtype], shape: [size], device });
       using owned = new Owned<Tensor>();
       await oracle[name]!(partsOf(x, owned), partsOf(out, owned), sample);
     },

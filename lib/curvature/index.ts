@@ -7,4 +7,4 @@
 export type { LinearOperator } from '../core/operator.ts';
 export type { Oracle } from '../solvers/oracle.ts';
 export { type DirectionalSharpnessOptions, directionalSharpness } from './directional-sharpness.ts';
-export { type Curvature, flat } from './flat.ts';
+export { type Curvature, type FlatOperator, flat } from './flat.ts';

@@ -66,6 +66,27 @@ describe.each(devices)('directionalSharpness on %s', (kind) => {
     const expected = (2 * sum) / 15 / [...dw!, ...db!].reduce((total, value) => total + value * value, 0);
     for (const curvature of ['hessian', 'gauss-newton'] as const)
       expect(await directionalSharpness(flat(oracle, curvature), u)).toBeCloseTo(expected, 9);
+    const operator = flat(oracle, 'hessian');
+    expect(operator.shapes).toEqual([[3, 2], [3]]); // biome-ignore format: one line
+    for (const wrong of [[u[1]!, u[0]!], [u[0]!], [f64([...normal(9, 6)])]]) // biome-ignore format: one line
+      await expect(directionalSharpness(operator, wrong)).rejects.toThrow(
+        expect.objectContaining({ code: 'ERR_SHAPE' }),
+      );
+    expect(await directionalSharpness(operator, f64([...dw!, ...db!]))).toBeCloseTo(expected, 9);
+    const [v, out] = [f64([...normal(9, 7)]), f64([...normal(9, 8)])];
+    const before = await out.read();
+    const wide = Tensor.zeros(device, [3, 3], { dtype: 'f64' });
+    const refused = (vector: Tensor, to: Tensor) => expect(operator.apply(vector, to)).rejects;
+    await refused(f64([...normal(12, 9)]), out).toThrow('flat.apply: x must have shape [9], got [12]');
+    await refused(wide, out).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }));
+    await refused(v, wide).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }));
+    await refused(Tensor.zeros(device, [9], { dtype: 'f32' }), out).toThrow('flat.apply: x must be f64, got f32');
+    const other = Device.open(kind);
+    await refused(Tensor.zeros(other, [9], { dtype: 'f64' }), out).toThrow(
+      expect.objectContaining({ code: 'ERR_DEVICE' }),
+    );
+    await other.close();
+    expect(await out.read()).toEqual(before);
   });
 
   it('refuses directions of no length, and operators that give no numbers', async () => {
