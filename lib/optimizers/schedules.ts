@@ -1,6 +1,6 @@
 // Learning rates as plain functions of the step, which counts from 0.
-import { cosineRate, rising } from '../core/cosine-rate.ts';
-import { refusal, shown } from '../core/errors.ts';
+import { checkedRate, checkFloor, cosineRate, rising } from '../core/cosine-rate.ts';
+import { refusal } from '../core/errors.ts';
 import { count, notNegative, positive, type Resolved, readOptions, required, type Schema } from '../core/schema.ts';
 
 /** A rate, or a factor of one, for the step: finite and from 0 on. Steps count from 0. */
@@ -48,18 +48,6 @@ const ofCosine: Schema<Resolved<CosineScheduleOptions>> = {
 };
 const ofTrapezoid: Schema<Resolved<TrapezoidScheduleOptions>> = { ...ofCosine, decay: required(count(0, 0)) };
 
-/** The function with its step checked. */
-const checked =
-  (where: string, rate: Schedule): Schedule =>
-  (step) => {
-    if (typeof step === 'number' && step >= 0 && step < Infinity) return rate(step);
-    throw refusal(where, 'step', 'be finite and not negative', shown(step));
-  };
-
-function checkFloor(where: string, numbers: { readonly peak: number; readonly floor: number }): void {
-  if (numbers.floor > numbers.peak) throw refusal(where, 'floor', `be at most peak, ${numbers.peak}`, numbers.floor);
-}
-
 /**
  * The same rate in every step.
  *
@@ -71,7 +59,7 @@ function checkFloor(where: string, numbers: { readonly peak: number; readonly fl
 export function constant(options: ConstantScheduleOptions = {}): Schedule {
   const where = 'schedules.constant';
   const numbers = readOptions(where, options, ofConstant);
-  return checked(where, () => numbers.peak);
+  return checkedRate(where, () => numbers.peak);
 }
 
 /**
@@ -85,7 +73,9 @@ export function constant(options: ConstantScheduleOptions = {}): Schedule {
 export function linearWarmup(options: WarmupScheduleOptions): Schedule {
   const where = 'schedules.linearWarmup';
   const numbers = readOptions(where, options, ofWarmup);
-  return checked(where, (step) => (step < numbers.warmup ? rising(step, numbers.peak, numbers.warmup) : numbers.peak));
+  return checkedRate(where, (step) =>
+    step < numbers.warmup ? rising(step, numbers.peak, numbers.warmup) : numbers.peak,
+  );
 }
 
 /**
@@ -100,11 +90,7 @@ export function linearWarmup(options: WarmupScheduleOptions): Schedule {
  */
 export function cosine(options: CosineScheduleOptions): Schedule {
   const where = 'schedules.cosine';
-  const numbers = readOptions(where, options, ofCosine);
-  const { warmup, steps } = numbers;
-  checkFloor(where, numbers);
-  if (steps < warmup) throw refusal(where, 'steps', `be at least warmup, ${warmup}`, steps);
-  return checked(where, (step) => cosineRate(step, numbers));
+  return cosineRate(where, readOptions(where, options, ofCosine));
 }
 
 /**
@@ -123,7 +109,7 @@ export function trapezoid(options: TrapezoidScheduleOptions): Schedule {
   checkFloor(where, numbers);
   if (steps < warmup + decay)
     throw refusal(where, 'steps', `be at least warmup and decay together, ${warmup + decay}`, steps);
-  return checked(where, (step) => {
+  return checkedRate(where, (step) => {
     if (step < warmup) return rising(step, numbers.peak, warmup);
     if (step >= steps) return floor;
     const share = (steps - step) / decay;

@@ -201,8 +201,15 @@ describe.each(onlyCpu)('models of orthokit/nn on %s', (kind) => {
     expect([rate(0), rate(3), rate(4)]).toEqual([0.25, 1, 1]);
     expect(rate(9)).toBeCloseTo(0.55, 12);
     expect([rate(14), rate(1e6)].map((x) => x.toFixed(12))).toEqual(['0.100000000000', '0.100000000000']);
-    expect(() => nn.cosine({ peak: 1, warmup: 4, steps: 4 })).toThrow(
-      'nn.cosine: steps must be more than warmup, 4, got 4',
+    const short = nn.cosine({ peak: 1, warmup: 4, steps: 4 });
+    expect([short(3), short(4)]).toEqual([1, 0]);
+    expect(() => nn.cosine({ peak: 1, warmup: 4, steps: 3 })).toThrow(
+      'nn.cosine: steps must be at least warmup, 4, got 3',
     );
+    expect(() => nn.cosine({ peak: 1, warmup: 0, steps: 3, floor: 2 })).toThrow(
+      'nn.cosine: floor must be at most peak, 1, got 2',
+    );
+    for (const step of [Number.NaN, -1, Infinity])
+      expect(() => rate(step)).toThrow('nn.cosine: step must be finite and not negative, got');
   });
 });
