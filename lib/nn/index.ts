@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 
+export type { SampleProducts } from '../core/sample-products.ts';
 export type { Call, CallOptions, ValueAndProduct } from './calls/call.ts';
 export { detach } from './calls/detach.ts';
 export { forward } from './calls/forward.ts';
@@ -12,7 +13,13 @@ export { gaussNewton } from './calls/gauss-newton.ts';
 export { hvp } from './calls/hvp.ts';
 export { jvp, type ValueAndTangent } from './calls/jvp.ts';
 export { recompute } from './calls/recompute.ts';
-export { type Gradient, type GradientOptions, type ValueAndGrads, valueAndGrad } from './calls/value-and-grad.ts';
+export {
+  type Gradient,
+  type GradientOptions,
+  type ValueAndGrads,
+  type ValueGradsAndProducts,
+  valueAndGrad,
+} from './calls/value-and-grad.ts';
 export { add, subtract } from './functions/add.ts';
 export { addRows } from './functions/add-rows.ts';
 export { type Attention, type AttentionOptions, attention } from './functions/attention.ts';
@@ -74,7 +81,7 @@ export { Arena } from './tape/arena.ts';
 export { defineFunction } from './tape/define.ts';
 export type { Frame } from './tape/frame.ts';
 export type { Rule, Way } from './tape/rule.ts';
-export type { SampleProducts, WriteProducts } from './tape/sample-sums.ts';
+export type { WriteProducts } from './tape/sample-sums.ts';
 export type { Arg, PerParameter, Plain, Traced, Value } from './tape/value.ts';
 export { type Batch, type BatchesOptions, type BatchPlace, batches } from './training/batches.ts';
 export { type CosineOptions, cosine } from './training/cosine.ts';

@@ -1,5 +1,6 @@
 import { OrthokitError, refusal, shown } from '../core/errors.ts';
 import { isRecord } from '../core/options.ts';
+import type { SampleProducts } from '../core/sample-products.ts';
 import {
   count,
   flag,
@@ -11,7 +12,7 @@ import {
   type Schema,
   word,
 } from '../core/schema.ts';
-import { isProducts, type SampleGradients, type SampleProducts, type Sums, sumsOf } from './batch-tests/sums.ts';
+import { isProducts, type SampleGradients, type Sums, sumsOf } from './batch-tests/sums.ts';
 import { type BatchStatistics, type BatchTest, statisticsOf } from './batch-tests/tests.ts';
 
 /** Options of {@link AdaptiveBatch}. */

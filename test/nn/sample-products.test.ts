@@ -91,12 +91,15 @@ describe.each(devices)('products of gradients of samples on %s', (kind) => {
     using each = nn.valueAndGrad(loss, { perSample: true });
     using sums = nn.valueAndGrad(loss, { perSample: 'products' });
     const x = data(shape);
-    const { squares, dots, means } = await expected(each(model, x).grads);
+    const stored = each(model, x);
+    // @ts-expect-error: there are no products without that word.
+    expect(stored.products).toBeUndefined();
+    const { squares, dots, means } = await expected(stored.grads);
     for (let call = 0; call < 2; ++call) {
       const { products, grads } = sums(model, x);
       for (const [of, want] of [
-        [products!.squares, squares],
-        [products!.dots, dots],
+        [products.squares, squares],
+        [products.dots, dots],
       ] as const) {
         // biome-ignore format: one line
         const largest = Math.max(...want.map(Math.abs));
@@ -138,7 +141,7 @@ describe.each(devices)('products of gradients of samples on %s', (kind) => {
     using sums = nn.valueAndGrad(loss, { perSample: 'products' });
     using one = nn.valueAndGrad(loss);
     const { products } = sums(model, words);
-    const [squares, dots] = [await products!.squares.read(), await products!.dots.read()];
+    const [squares, dots] = [await products.squares.read(), await products.dots.read()];
     const whole = await Promise.all([...one(model, words).grads.values()].map((grad) => grad.read()));
     for (let i = 0; i < samples; ++i) {
       const own = await Promise.all([...one(model, words.rows(i, i + 1)).grads.values()].map((grad) => grad.read()));
@@ -160,9 +163,9 @@ describe.each(devices)('products of gradients of samples on %s', (kind) => {
     const x = data([6, 3, 7], 'f32');
     const loss: Loss = (m, input) => nn.mean(nn.gelu(logits(m, input)));
     using one = nn.valueAndGrad(loss, { perSample: 'products' });
-    const read = async ({ products }: nn.ValueAndGrads) => [
-      ...(await products!.squares.read()),
-      ...(await products!.dots.read()),
+    const read = async ({ products }: nn.ValueGradsAndProducts) => [
+      ...(await products.squares.read()),
+      ...(await products.dots.read()),
     ];
     const plain = await read(one(small, x));
     for (const scale of [2 ** -100, 2 ** 100]) {
@@ -179,7 +182,7 @@ describe.each(devices)('products of gradients of samples on %s', (kind) => {
     const x = data([6, 3, 7]);
     const options = { test: 'augmented', theta: 0.5, nu: 0.5, batchSize: 6, maxBatchSize: 10_000 } as const;
     const stored = await new AdaptiveBatch(options).observe(each(model, x).grads);
-    const found = await new AdaptiveBatch(options).observe(sums(model, x).products!);
+    const found = await new AdaptiveBatch(options).observe(sums(model, x).products);
     expect(found.batchSize).toBe(stored.batchSize);
     expect(found.batchSize).toBeGreaterThan(6);
     for (const [name, value] of Object.entries(stored.statistics!))

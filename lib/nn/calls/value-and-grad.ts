@@ -1,7 +1,8 @@
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
+import type { SampleProducts } from '../../core/sample-products.ts';
 import { finite, optional, type Resolved, readOptions, type Schema, word } from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
-import { type SampleProducts, SampleSums } from '../tape/sample-sums.ts';
+import { SampleSums } from '../tape/sample-sums.ts';
 import type { PerParameter, Traced, Value } from '../tape/value.ts';
 import { type Call, type CallOptions, callSchema, checkLoss } from './call.ts';
 import { Plan } from './plan.ts';
@@ -17,8 +18,9 @@ export interface GradientOptions extends CallOptions {
   products?: 'bf16' | 'f16' | undefined;
   /**
    * Gradients `[samples, …]`, one for each row of the first tensor argument: those of the loss of this sample alone.
-   * `'products'`: of these gradients only |gᵢ|² and ⟨gᵢ, ḡ⟩, none of which are stored; `grads` is then their mean ḡ.
-   * Default: false.
+   * `'products'`: only their |gᵢ|² and ⟨gᵢ, ḡ⟩, and in `grads` their mean ḡ. Of weights of `linear` and `conv2d` and of
+   * tables the gradients of a few samples are there at a time, or none; those of any other parameter are made
+   * `[samples, …]`, with a copy in f64, and given back before the next parameter. Default: false.
    */
   perSample?: boolean | 'products' | undefined;
 }
@@ -29,20 +31,24 @@ export interface ValueAndGrads {
   readonly value: Tensor;
   /** From each parameter to its gradient; they hold until the next call. Those that do not matter are not there. */
   readonly grads: PerParameter;
-  /** With `perSample: 'products'`: products of the gradients of samples; they hold until the next call. */
-  readonly products?: SampleProducts;
+}
+
+/** The same with `perSample: 'products'`. */
+export interface ValueGradsAndProducts extends ValueAndGrads {
+  /** Products of the gradients of samples; they hold until the next call. */
+  readonly products: SampleProducts;
 }
 
 /** The result of {@link valueAndGrad}: a function, and its place in sequences. */
-export interface Gradient<M extends object, A extends unknown[]> extends Call {
+export interface Gradient<M extends object, A extends unknown[], R extends ValueAndGrads = ValueAndGrads> extends Call {
   /** The loss and its gradients. Queued; returns at once. */
-  (model: M, ...args: A): ValueAndGrads;
+  (model: M, ...args: A): R;
   /** The number of calls made, which is dropout's place in its sequence: to be saved, and set for a resume. */
   calls: number;
   /** Paths of parameters that the last call did not use. */
   readonly unused: readonly string[];
   /** Like the call, and adds to the gradients of the call before: micro-batches. */
-  accumulate(model: M, ...args: A): ValueAndGrads;
+  accumulate(model: M, ...args: A): R;
 }
 
 const schema: Schema<Resolved<GradientOptions, 'arena' | 'seed' | 'products'>> = {
@@ -74,7 +80,7 @@ export function gradients<M extends object, A extends unknown[]>(
   const sums = perSample === 'products' ? new SampleSums() : undefined;
   const state = { calls: 0, unused: [] as readonly string[] };
 
-  const run = (isAccumulating: boolean, model: M, args: A): ValueAndGrads => {
+  const run = (isAccumulating: boolean, model: M, args: A): ValueAndGrads & Partial<ValueGradsAndProducts> => {
     const samples = perSample !== false ? samplesOf(args) : undefined;
     if (isAccumulating && samples !== undefined)
       throw new OrthokitError('ERR_UNSUPPORTED', `${where}: accumulate must come without perSample, got both`);
@@ -127,7 +133,17 @@ export function gradients<M extends object, A extends unknown[]>(
  * function that awaits or returns no loss, and a loss in which no parameter matters; what its functions throw, with
  * function and parameter named
  */
-export const valueAndGrad = <M extends object, A extends unknown[]>(
+export function valueAndGrad<M extends object, A extends unknown[]>(
+  loss: (model: Traced<M>, ...args: A) => Value,
+  options: GradientOptions & { perSample: 'products' },
+): Gradient<M, A, ValueGradsAndProducts>;
+export function valueAndGrad<M extends object, A extends unknown[]>(
+  loss: (model: Traced<M>, ...args: A) => Value,
+  options?: GradientOptions,
+): Gradient<M, A>;
+export function valueAndGrad<M extends object, A extends unknown[]>(
   loss: (model: Traced<M>, ...args: A) => Value,
   options: GradientOptions = {},
-): Gradient<M, A> => gradients(loss, options, 'move');
+): Gradient<M, A> {
+  return gradients(loss, options, 'move');
+}

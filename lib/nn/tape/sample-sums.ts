@@ -1,15 +1,8 @@
 import { Owned } from '../../core/owned.ts';
+import type { SampleProducts } from '../../core/sample-products.ts';
 import { Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
 import type { PerSample } from './sample-checks.ts';
-
-/** Products of the gradients gᵢ of samples with themselves and with their mean ḡ, over all parameters. */
-export interface SampleProducts {
-  /** |gᵢ|², f64 `[samples]`. */
-  readonly squares: Tensor;
-  /** ⟨gᵢ, ḡ⟩, f64 `[samples]`. */
-  readonly dots: Tensor;
-}
 
 /** squares = |gᵢ|² and dots = ⟨gᵢ, mean⟩ of one parameter: mean is like it, the others are f64 `[samples]`. */
 export type WriteProducts = (mean: Tensor, squares: Tensor, dots: Tensor) => void;

@@ -4,18 +4,11 @@ import { refusal, shown } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { isRecord } from '../../core/options.ts';
 import { Owned } from '../../core/owned.ts';
+import type { SampleProducts } from '../../core/sample-products.ts';
 import { isTensor, Tensor } from '../../core/tensor.ts';
 
 /** Gradients of samples: floating `[samples, …]` each, one for each parameter. */
 export type SampleGradients = readonly Tensor[] | ReadonlyMap<Tensor, Tensor>;
-
-/** Products of the gradients of samples, as `perSample: 'products'` of `nn.valueAndGrad` gives them. */
-export interface SampleProducts {
-  /** |gᵢ|², f64 `[samples]`. */
-  readonly squares: Tensor;
-  /** ⟨gᵢ, ḡ⟩, where ḡ is the mean of all gᵢ: f64 `[samples]`. */
-  readonly dots: Tensor;
-}
 
 /** Products of one vector: of all parameters together, or of one of them. */
 export interface VectorProducts {
