@@ -139,8 +139,12 @@ export function valueAndGrad<M extends object, A extends unknown[]>(
 ): Gradient<M, A, ValueGradsAndProducts>;
 export function valueAndGrad<M extends object, A extends unknown[]>(
   loss: (model: Traced<M>, ...args: A) => Value,
-  options?: GradientOptions,
+  options?: GradientOptions & { perSample?: boolean | undefined },
 ): Gradient<M, A>;
+export function valueAndGrad<M extends object, A extends unknown[]>(
+  loss: (model: Traced<M>, ...args: A) => Value,
+  options: GradientOptions,
+): Gradient<M, A, ValueAndGrads & Partial<ValueGradsAndProducts>>;
 export function valueAndGrad<M extends object, A extends unknown[]>(
   loss: (model: Traced<M>, ...args: A) => Value,
   options: GradientOptions = {},
