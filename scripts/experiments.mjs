@@ -9,7 +9,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { need } from './need.mjs';
 
 const root = path.join(import.meta.dirname, '..');
 const home = path.join(import.meta.dirname, 'experiments');
@@ -47,7 +46,6 @@ if (!(minutes > 0)) refuse(`--minutes must be a number above 0, got ${values.min
 if (Number(values.plan) + Number(values.quick) + Number(values.write) > 1)
   refuse('of --plan, --quick and --write one is allowed');
 
-need('build');
 const { experiment } = await import(`./experiments/${name}/index.mjs`);
 const { Records } = await import('./experiments/records.mjs');
 const { makeRuns, openJobs } = await import('./experiments/session.mjs');
