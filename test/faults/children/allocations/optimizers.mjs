@@ -22,6 +22,15 @@ export async function checkOptimizers({ checker, device, folder, library }) {
         { params: [second], layout: 'in_out' },
       ]),
   ]);
+  // A later part that cannot begin: what an earlier one has copied is given back.
+  makers.push([
+    'combine of pieces',
+    ([first, second]) =>
+      library.combine([
+        { optimizer: library.Muon, params: [first], layout: 'in_out' },
+        { optimizer: library.Muon, params: [second], layout: 'in_out' },
+      ]),
+  ]);
   for (const [name, make] of makers) {
     const weights = shapes.map((s, i) => Tensor.from(device, data(s, i), s));
     const grads = shapes.map((s, i) => Tensor.from(device, data(s, 10 + i), s));
@@ -32,7 +41,8 @@ export async function checkOptimizers({ checker, device, folder, library }) {
     await optimizer.save(start);
     const first = await bitsOf(weights);
     const initial = await Promise.all(weights.map((w) => w.read()));
-    const state = () => bitsOf(Object.values(optimizer.part().tensors));
+    const parts = optimizer.parts ?? [optimizer];
+    const state = () => bitsOf(parts.flatMap((part) => Object.values(part.part().tensors)));
     const reset = async () => {
       await optimizer.load(start);
       for (const [i, w] of weights.entries()) w.write(initial[i]);
