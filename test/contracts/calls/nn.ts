@@ -122,7 +122,7 @@ const own: Record<string, Call> = {
     refused: [{ size: 6 }, { from: { position: 6 } }],
   },
   oracle: { args: (on) => [total, model(on), () => []], options: () => ({}), takes: takesAny },
-  cosine: { options: () => ({ peak: 1, warmup: 1, steps: 2 }), refused: [{ steps: 1 }] },
+  cosine: { options: () => ({ peak: 1, warmup: 1, steps: 2 }), refused: [{ steps: 0 }, { floor: 2 }] },
   Arena: { args: ({ device }) => [device] },
   Ring: { args: ({ device }) => [device], options: () => ringOptions },
   'Ring.places': { of: ring, args: () => [2] },
