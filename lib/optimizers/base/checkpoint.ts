@@ -1,4 +1,5 @@
 // Checkpoints of optimizers: a safetensors file of state tensors, with groups and scalars as text.
+import { isDeepStrictEqual } from 'node:util';
 import { OrthokitError, refusal } from '../../core/errors.ts';
 import type { TypedArray } from '../../core/native.ts';
 import { isRecord, shown } from '../../core/options.ts';
@@ -222,16 +223,6 @@ function compare(op: string, stored: readonly StoredPart[], parts: readonly Opti
   return settings;
 }
 
-/** Of values of options: numbers, words, and lists and objects of these. */
-const isEqual = (a: unknown, b: unknown): boolean => {
-  if (typeof a !== 'object' || typeof b !== 'object' || !a || !b) return a === b;
-  const keys = Object.keys(a);
-  return (
-    keys.length === Object.keys(b).length &&
-    keys.every((key) => Object.hasOwn(b, key) && isEqual(a[key as never], b[key as never]))
-  );
-};
-
 function valuesOf(
   op: string,
   group: { readonly name: string },
@@ -248,7 +239,8 @@ function valuesOf(
     const problem = option.wrong(value);
     if (problem) unfit(op, `group ${group.name}: ${name} ${problem}, got ${shown(value)}`);
     if (!option.fixed) values[name] = value;
-    else if (!isEqual(value, (group as never)[name]))
+    // A clone of what the reader made has the prototypes of other objects.
+    else if (!isDeepStrictEqual(structuredClone(value), (group as never)[name]))
       unfit(
         op,
         `group ${group.name} has ${name} ${shown(value)} in the checkpoint, and ${shown((group as never)[name])} here`,

@@ -79,11 +79,13 @@ static void carry_rows(const CarryRows& op, Stream& stream) {
          op.indices.as<int32_t>(), op.chosen.as<int32_t>(), count, sorted, sources);
   for (const View& state : op.states)
     visit_moved(state.dtype, [&]<class T>() {
-      const int64_t columns = state.shape[2];
-      T *rows = state.as<T>(), *before = stream.scratch<T>(state.size());
-      for_matrix(stream, batch * count, columns, SaveRow<T>{time, rows, before, columns});
-      for_matrix(stream, batch * count, columns,
-                 CarryRow<T>{time, before, sources, rows, count, columns});
+      if constexpr (sizeof(T) > 1) {  // states are floating
+        const int64_t columns = state.shape[2];
+        T *rows = state.as<T>(), *before = stream.scratch<T>(state.size());
+        for_matrix(stream, batch * count, columns, SaveRow<T>{time, rows, before, columns});
+        for_matrix(stream, batch * count, columns,
+                   CarryRow<T>{time, before, sources, rows, count, columns});
+      }
     });
 }
 ORTHOKIT_KERNEL(CarryRows, carry_rows);
