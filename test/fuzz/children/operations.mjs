@@ -49,7 +49,7 @@ const from = {
   factors: (text) => text.split(',').map(factorFrom),
   choice: String,
 };
-const examples = described.flatMap(({ name, fields, examples }) =>
+const operations = described.map(({ name, fields, examples }) =>
   examples.map((example) => {
     const words = example.split(' ').filter(Boolean);
     const entries = words.map((word) => {
@@ -178,8 +178,10 @@ const wrongDevice = () =>
 
 // ---- What is called
 
+// In turn, so that few calls reach each operation.
+let turn = random.below(operations.length);
 function callOperation() {
-  const { op, known, fields } = random.of(examples);
+  const { op, known, fields } = random.of(operations[turn++ % operations.length]);
   const own = { ...fields };
   for (let i = random.of([0, 1, 1, 1, 2, 3]); i > 0; i -= 1) change(own, known);
   const given = random.chance(0.1) ? random.of([...disguises, () => hostileValue(random)])(own) : own;
