@@ -16,7 +16,7 @@ describe.each(devices)('Conda on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
-  /** What steps at a rate of 1 take off zeros. */
+  /** The updates that steps at a rate of 1 take off zeros. */
   async function update(shape: number[], grads: number[][], options: Partial<CondaOptions> = {}) {
     const weight = Tensor.zeros(device, shape, { dtype: 'f64' });
     const optimizer = new Conda([weight], { lr: 1, scale: 1, ...options });

@@ -4,7 +4,7 @@ import { Tensor } from '../../core/tensor.ts';
 
 /** The matrices of a weight, and a cut through each of them. */
 export interface Cut {
-  /** How many matrices there are, and their sides as they are stored. */
+  /** The number of matrices, and their sides as they are stored. */
   readonly batch: number;
   readonly rows: number;
   readonly columns: number;

@@ -34,7 +34,7 @@ export function combinedNumbers(all: readonly Measured[]): Partial<Report> {
 
 interface Used {
   readonly table: Tensor;
-  /** How many rows each parameter has. */
+  /** The number of rows of each parameter. */
   readonly rows: number;
   readonly elements: number;
 }

@@ -203,7 +203,7 @@ function* stepCases() {
   }
 }
 
-/** What Conda is composed of. */
+/** The operations of a step of Conda. */
 function* basisCases() {
   for (const t of wide) {
     for (const side of ['left', 'right'])
@@ -234,7 +234,7 @@ function* sliceCases() {
   }
 }
 
-/** What DCT-AdamW is composed of. */
+/** The operations of a step of DCT-AdamW. */
 function* cosineCases() {
   for (const t of floats)
     for (const n of [511, 512])

@@ -99,7 +99,7 @@ describe.each(devices)('dct_adamw on %s', (kind) => {
       const weights = zeros([m, n], dtype);
       const [momenta, roots] = [zeros([n, m], dtype), zeros([n, m], dtype)];
       const [indices, steps] = [zeros([n], 'i32'), zeros([1], 'i32')];
-      // What rounding leaves in the other coordinates must not become steps of their own.
+      // Rounding errors in the other coordinates must not become steps of their own.
       for (let step = 0; step < 3; ++step) {
         const grads = [
           tensorOf(
