@@ -27,11 +27,11 @@ async function costOf(task, { name, rate, sizes }) {
       share,
     };
     const start = performance.now();
-    const run = await train(settings, { points: 1 });
-    times.push({ samples: share * samples, training: run.seconds, wall: (performance.now() - start) / 1000 });
+    await train(settings, { points: 1 });
+    times.push({ samples: share * samples, wall: (performance.now() - start) / 1000 });
   }
   const [first, last] = times;
-  const perSample = Math.max(0, last.training - first.training) / (last.samples - first.samples);
+  const perSample = Math.max(0, last.wall - first.wall) / (last.samples - first.samples);
   return { perSample, rest: Math.max(0, first.wall - few[0] * own * perSample) };
 }
 

@@ -14,7 +14,7 @@ const markdown = (head, rows) =>
 export function tableOf({ task, entries, target }) {
   const head = [
     ...['optimizer', 'best rate', 'loss at the end', 'spread over seeds', `steps to ${short(target)}`],
-    ...[`seconds to ${short(target)}`, 'rates within 10 %', 'median over best', 'signs changed'],
+    ...[`processor seconds to ${short(target)}`, 'rates within 10 %', 'median over best', 'signs changed'],
     ...(task.curved ? ['sharpness'] : []),
   ];
   const rows = entries.map(({ name, tuning, rate, best }) => {
@@ -63,7 +63,7 @@ export function pageOf(outcomes) {
       ...(lines.length > 0 ? [lines.map((line) => `- ${line}`).join('\n')] : []),
     ]),
     ...tables,
-    '¹ The best rate is at an end of the grid: a better one may lie beyond. *Steps and seconds* are to the loss of batches that AdamW has ' +
+    '¹ The best rate is at an end of the grid: a better one may lie beyond. *Steps and processor seconds* (of all threads) are to the loss of batches that AdamW has ' +
       'halfway, of the median seed; *rates within 10 %* of the best loss, and the *median over* rates *over* the *best* loss, are of the ' +
       'runs that chose the rate; *signs changed* are weights of matrices; *sharpness* is along steps of unit length, the mean of a ' +
       'quarter, half and three quarters of the samples.',
