@@ -1,4 +1,5 @@
-// npm run check: format, lint, types, rules of includes, imports and comments, stale generated files. Names every check; exit 1 if one fails.
+// npm run check: format, lint, types, rules of includes, imports, baselines of tests and comments, stale generated files.
+// Names every check; exit 1 if one fails.
 // usage: node scripts/check.mjs [check…]
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -25,7 +26,10 @@ const checks = {
     [node, typescript, '--noEmit', '-p', 'examples'],
   ],
   includes: () => [[node, 'scripts/check-includes.mjs']],
-  imports: () => [[node, 'scripts/check-imports.mjs']],
+  imports: () => [
+    [node, 'scripts/check-imports.mjs'],
+    [node, 'scripts/check-baselines.mjs'],
+  ],
   comments: () => [[node, 'scripts/check-comments.mjs']],
   generated: () => [[node, 'scripts/generate-native-types.mjs', '--check']],
 };

@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Device, readTensorInfo, type Stateful } from '../../lib/index.ts';
 import { Folder } from '../files/folder.ts';
+import { settledMemory } from '../support/settled.ts';
 import { calls, type Scene, Stage, type State, stateful } from './call.ts';
 import { bitsIn } from './things.ts';
 
@@ -53,7 +54,7 @@ describe.each(stateful)('%s', (name) => {
     const { tensors } = await readTensorInfo(stage.folder.file('state'));
     expect(one.stateBytes).toBe([...tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0));
     expect(one.stateBytes).toBeGreaterThan(0);
-    const { live } = stage.device.info.memory;
+    const { live } = await settledMemory(stage.device);
     one.dispose();
     one.dispose();
     expect(one.stateBytes).toBe(0);

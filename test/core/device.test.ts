@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { Device, OrthokitError, ops, Tensor } from '../../lib/index.ts';
 import { normal } from '../support/data.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
+import { settledMemory } from '../support/settled.ts';
 import { tensorOf, thrownBy, valuesOf } from '../support/tensors.ts';
 
 /** Work of about a tenth of a second, on CUDA of the emulator's, so that what is queued behind it waits. */
@@ -322,7 +323,7 @@ describe.each(devices)('a %s device', (kind) => {
     it('counts tensors, and forgets them when they are disposed', async () => {
       const device = Device.open(kind);
       const tensors = [Tensor.zeros(device, [1000]), Tensor.zeros(device, [0]), tensorOf(device, [1], [1], 'f64')];
-      const { memory } = device.info;
+      const memory = await settledMemory(device);
       expect(memory.live).toBe(3);
       expect(memory.bytes).toBeGreaterThanOrEqual(4008);
       expect(memory.peak).toBe(memory.bytes);

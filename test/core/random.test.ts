@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, type RandomState, RandomStream, Tensor } from '../../lib/index.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { sameBits } from '../support/same-bits.ts';
+import { settledMemory } from '../support/settled.ts';
 import { thrownBy } from '../support/tensors.ts';
 
 describe.each(devices)('random tensors on %s', (kind) => {
@@ -25,16 +26,19 @@ describe.each(devices)('random tensors on %s', (kind) => {
     expect(await plain.read()).not.toEqual(await Tensor[name](device, [33], { seed: 8 }).read());
   });
 
-  it.each(['randn', 'rand'] as const)('Tensor.%s refuses a missing seed and integers, and keeps no memory', (name) => {
-    const { live } = device.info.memory;
-    expect(thrownBy(() => Tensor[name](device, [3], {} as { seed: number }))).toEqual({
-      code: 'ERR_ARGUMENT',
-      message: `Tensor.${name}: seed is missing`,
-    });
-    expect(thrownBy(() => Tensor[name](device, [3], { seed: 1, dtype: 'i32' })).code).toBe('ERR_DTYPE');
-    expect(thrownBy(() => Tensor[name](device, [3], { seed: -1 })).code).toBe('ERR_ARGUMENT');
-    expect(device.info.memory.live).toBe(live);
-  });
+  it.each(['randn', 'rand'] as const)(
+    'Tensor.%s refuses a missing seed and integers, and keeps no memory',
+    async (name) => {
+      const { live } = await settledMemory(device);
+      expect(thrownBy(() => Tensor[name](device, [3], {} as { seed: number }))).toEqual({
+        code: 'ERR_ARGUMENT',
+        message: `Tensor.${name}: seed is missing`,
+      });
+      expect(thrownBy(() => Tensor[name](device, [3], { seed: 1, dtype: 'i32' })).code).toBe('ERR_DTYPE');
+      expect(thrownBy(() => Tensor[name](device, [3], { seed: -1 })).code).toBe('ERR_ARGUMENT');
+      expect(device.info.memory.live).toBe(live);
+    },
+  );
 
   const draw = (random: RandomStream): Tensor[] => [
     random.normal(device, [33]),
@@ -97,9 +101,9 @@ describe.each(devices)('random tensors on %s', (kind) => {
     expect(random.state).toEqual(again.state);
   });
 
-  it('a call that fails uses no numbers and keeps no memory', () => {
+  it('a call that fails uses no numbers and keeps no memory', async () => {
     const random = new RandomStream(9);
-    const { live } = device.info.memory;
+    const { live } = await settledMemory(device);
     expect(thrownBy(() => random.normal(device, [3], { dtype: 'i32' })).code).toBe('ERR_DTYPE');
     expect(random.state.offset).toBe(0);
     expect(device.info.memory.live).toBe(live);

@@ -6,6 +6,7 @@ import { Folder } from '../files/folder.ts';
 import { normal } from '../support/data.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { arrayOf, dtypes } from '../support/dtypes.ts';
+import { settledMemory } from '../support/settled.ts';
 import { tensorOf, thrownBy } from '../support/tensors.ts';
 
 describe.each(devices)('a tensor on %s', (kind) => {
@@ -64,8 +65,8 @@ describe.each(devices)('a tensor on %s', (kind) => {
         expect(thrownBy(() => Tensor.from(device, data as never, [1])).code).toBe('ERR_DTYPE');
     });
 
-    it('another number of elements is ERR_SHAPE, and leaves no tensor', () => {
-      const { live } = device.info.memory;
+    it('another number of elements is ERR_SHAPE, and leaves no tensor', async () => {
+      const { live } = await settledMemory(device);
       expect(thrownBy(() => Tensor.from(device, [1, 2, 3], [2]))).toEqual({
         code: 'ERR_SHAPE',
         message: 'Tensor.from: data must have 2 elements, got 3',
@@ -98,7 +99,7 @@ describe.each(devices)('a tensor on %s', (kind) => {
     });
 
     it('full takes numbers, and for integers those that the dtype holds', async () => {
-      const before = device.info.memory.live;
+      const { live: before } = await settledMemory(device);
       for (const value of [undefined, null, '1', 1n])
         expect(thrownBy(() => Tensor.full(device, [1], value as never)).code).toBe('ERR_ARGUMENT');
       for (const value of [256, -1, 0.5, NaN])
@@ -293,8 +294,8 @@ describe.each(devices)('a tensor on %s', (kind) => {
         expect(codeOf(method, wrong)).toBe('ERR_ARGUMENT');
   });
 
-  it('reads the sizes of a shape once: no getter finds it half made', () => {
-    const { live } = device.info.memory;
+  it('reads the sizes of a shape once: no getter finds it half made', async () => {
+    const { live } = await settledMemory(device);
     const tensor = tensorOf(device, [1, 2, 3, 4, 5, 6]);
     const sizes = [6, 5, 4];
     const changing = Object.defineProperty([0], 0, { get: () => sizes.shift() });
@@ -312,7 +313,7 @@ describe.each(devices)('a tensor on %s', (kind) => {
   });
 
   it('refuses at once what the device could never hold, and still works', async () => {
-    const before = device.info.memory;
+    const before = await settledMemory(device);
     const { code, message } = thrownBy(() => new Tensor(device, [2 ** 22, 2 ** 22]));
     expect(code).toBe('ERR_MEMORY');
     expect(message).toContain(`the device has ${device.info.memoryBytes} bytes`);

@@ -18,7 +18,6 @@ describe.each(devices)('linalg on %s', (kind) => {
   afterAll(() => device.close());
   const matrix = (values: ArrayLike<number>, shape: readonly number[], dtype: 'f32' | 'f64' = 'f64') =>
     tensorOf(device, values, shape, dtype);
-  const live = () => device.info.memory.live;
 
   it('gives each factorization as tensors of the dtype of its matrix', async () => {
     for (const dtype of ['f32', 'f64'] as const) {
@@ -132,7 +131,7 @@ describe.each(devices)('linalg on %s', (kind) => {
       [() => lstsq(nan, b), 'lstsq: a must be finite, got NaN or infinity'],
     ];
     for (const [call, message] of cases) expect(await refused(call)).toEqual({ code: 'ERR_ARGUMENT', message });
-    expect(live()).toBe(before);
+    expect(device.info.memory.live).toBe(before);
   });
 
   it('refuses what is no matrix, no system and no option', async () => {
@@ -193,9 +192,9 @@ describe.each(devices)('linalg on %s', (kind) => {
       async () => [await polar(x, { method: 'newton-schulz' })],
     ]) {
       const made = await make();
-      expect(live() - before).toBe(made.length);
+      expect(device.info.memory.live - before).toBe(made.length);
       for (const tensor of made) tensor.dispose();
     }
-    expect(live()).toBe(before);
+    expect(device.info.memory.live).toBe(before);
   });
 });

@@ -31,7 +31,6 @@ const errorOf = async (call: Promise<unknown>): Promise<{ code: string; message:
 describe.each(devices)('randomizedSvd on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
-  const live = () => device.info.memory.live;
 
   /** U·diag(s)·Vᵀ of orthonormal factors that are drawn. */
   async function withValues(
@@ -193,7 +192,7 @@ describe.each(devices)('randomizedSvd on %s', (kind) => {
     const seeded = await randomizedSvd(a, { rank: 3, oversample: 0, power: 0, seed: 5 });
     expect(await valuesOf(seeded.s)).not.toEqual(await valuesOf(first.s));
     for (const { u, s, v } of [first, again, other, seeded]) for (const tensor of [u, s, v]) tensor.dispose();
-    expect(live()).toBe(before);
+    expect(device.info.memory.live).toBe(before);
   });
 
   it('refuses what does not fit, and leaves nothing behind', async () => {
@@ -220,6 +219,6 @@ describe.each(devices)('randomizedSvd on %s', (kind) => {
       [() => randomizedSvd({ ...operator, apply: (x: Tensor) => x.dispose() }, { rank: 1 }), 'ERR_DISPOSED', 'randomizedSvd: x.apply has disposed of a tensor that it was given'],
     ]; // biome-ignore format: a line each
     for (const [call, code, message] of cases) expect(await errorOf(call())).toEqual({ code, message });
-    expect(live()).toBe(before);
+    expect(device.info.memory.live).toBe(before);
   });
 });

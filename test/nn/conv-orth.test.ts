@@ -8,6 +8,7 @@ import { descents, kernelOf, problems } from '../support/conv-orth.ts';
 import { normal, sizeOf } from '../support/data.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { floatingDtypes } from '../support/dtypes.ts';
+import { settledMemory } from '../support/settled.ts';
 import { singularValues } from '../support/singular-values.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
@@ -171,7 +172,7 @@ describe.each(devices)('orthogonal convolutions on %s', (kind) => {
     };
     const [first] = await train().read();
     train();
-    const { live, bytes } = device.info.memory;
+    const { live, bytes } = await settledMemory(device);
     for (let i = 0; i < (kind === 'cpu' ? 20 : 2); ++i) {
       train();
       expect(device.info.memory).toMatchObject({ live, bytes });
@@ -205,7 +206,7 @@ describe.each(onlyCpu)('orthogonal convolutions', () => {
   const opened = () => {
     const own = Device.open('cpu');
     const zeros = (...shape: number[]) => Tensor.zeros(own, shape);
-    return { device: own, zeros, live: () => own.info.memory.live, [Symbol.asyncDispose]: () => own.close() };
+    return { device: own, zeros, [Symbol.asyncDispose]: () => own.close() };
   };
 
   it('give the same values in parts, and tell of them', async () => {
@@ -237,8 +238,8 @@ describe.each(onlyCpu)('orthogonal convolutions', () => {
 
   it('refuse kernels that are none, and leave nothing behind', async () => {
     await using own = opened();
-    const { device, zeros, live } = own;
-    const before = live();
+    const { device, zeros } = own;
+    const { live: before } = await settledMemory(device);
     const loss = (kernel: Tensor, options?: object) => failed(() => nn.convOrthLoss(kernel, options));
     const values = (kernel: Tensor, options?: object) =>
       failed(() => nn.convSingularValues(kernel, { size: 8, ...options }));
@@ -300,15 +301,15 @@ describe.each(onlyCpu)('orthogonal convolutions', () => {
     });
     expect((await values(kernel, { size: undefined })).code).toBe('ERR_ARGUMENT');
     for (const tensor of [kernel, other, f64]) tensor.dispose();
-    expect(live()).toBe(before);
+    expect(device.info.memory.live).toBe(before);
   });
 
   it('end where they are aborted', async () => {
     await using own = opened();
-    const { device, live } = own;
+    const { device } = own;
     const kernel = tensorOf(device, normal(20 * 4 * 20, 3), [20, 2, 2, 20]);
     await device.synchronize();
-    const before = live();
+    const { live: before } = await settledMemory(device);
     const controller = new AbortController();
     const call = nn.convSingularValues(kernel, {
       ...{ size: 18, signal: controller.signal },
@@ -316,7 +317,7 @@ describe.each(onlyCpu)('orthogonal convolutions', () => {
     });
     await expect(call).rejects.toThrow('enough');
     await device.synchronize();
-    expect(live()).toBe(before);
+    expect(device.info.memory.live).toBe(before);
     kernel.dispose();
   });
 
@@ -384,9 +385,9 @@ describe.each(onlyCpu)('orthogonal convolutions', () => {
 
   it('the regularizer refuses what does not fit, and changes nothing', async () => {
     await using own = opened();
-    const { device, zeros, live } = own;
+    const { device, zeros } = own;
     const kernel = Tensor.full(device, [2, 3, 3, 2], 1);
-    const before = live();
+    const { live: before } = await settledMemory(device);
     const make = (layers: unknown, options?: object) =>
       failed(() => new nn.ConvOrthRegularizer(layers as never, options));
     expect(await make({})).toEqual({
@@ -410,7 +411,7 @@ describe.each(onlyCpu)('orthogonal convolutions', () => {
     expect((await make({ conv: kernel }, { allowInfeasible: 1 })).code).toBe('ERR_ARGUMENT');
     const elsewhere = Device.open('cpu');
     expect((await make({ conv: kernel, other: Tensor.zeros(elsewhere, [2, 3, 3, 2]) })).code).toBe('ERR_DEVICE');
-    expect(live()).toBe(before);
+    expect(device.info.memory.live).toBe(before);
 
     const regularizer = new nn.ConvOrthRegularizer({ conv: kernel });
     const grad = zeros(2, 3, 3, 2);

@@ -5,6 +5,7 @@ import { Device, Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
 import { normal, sizeOf } from '../support/data.ts';
 import { devices } from '../support/devices.ts';
+import { settledMemory } from '../support/settled.ts';
 
 type Model = Record<string, Tensor>;
 
@@ -85,7 +86,7 @@ describe.each(devices)('options of orthokit/nn on %s', (kind) => {
     using train = nn.valueAndGrad(layered, { arena });
     using evaluate = nn.forward(layered as (m: Model, y: Tensor) => nn.Value, { arena });
     const [expected] = await train(model, x).value.read();
-    const { bytes } = device.info.memory;
+    const { bytes } = await settledMemory(device);
     expect((await evaluate(model, x).read())[0]).toBe(expected);
     expect((await train(model, x).value.read())[0]).toBe(expected);
     expect(device.info.memory.bytes).toBeLessThanOrEqual(bytes);

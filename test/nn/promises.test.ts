@@ -8,6 +8,7 @@ import * as nn from '../../lib/nn/index.ts';
 import { Folder } from '../files/folder.ts';
 import { normal } from '../support/data.ts';
 import { devices, onlyCpu, kind as runs } from '../support/devices.ts';
+import { settledMemory } from '../support/settled.ts';
 import { cases, count, labels } from './cases.ts';
 
 /** Steps after which nothing may have grown; the emulated device takes a thousand times as long for one. */
@@ -25,7 +26,7 @@ describe.each(devices)('promises of orthokit/nn on %s', (kind) => {
   };
   const input = (rows: number, seed = 3) => Tensor.from(device, Float32Array.from(normal(rows * 16, seed)), [rows, 16]);
 
-  it('memory is the same from the second step on, with nothing disposed of', () => {
+  it('memory is the same from the second step on, with nothing disposed of', async () => {
     const model = made();
     using step = nn.valueAndGrad(loss, { seed: 1 });
     using optimizer = new AdamW(nn.select(model, '**'));
@@ -33,17 +34,17 @@ describe.each(devices)('promises of orthokit/nn on %s', (kind) => {
     const train = () => optimizer.step(step(model, x).grads);
     train();
     train();
-    const { live, bytes } = device.info.memory;
+    const { live, bytes } = await settledMemory(device);
     for (let i = 0; i < many; ++i) {
       train();
       expect(device.info.memory).toMatchObject({ live, bytes });
     }
   });
 
-  it('a hundred lengths take at most half as much again as the longest alone', () => {
+  it('a hundred lengths take at most half as much again as the longest alone', async () => {
     const model = made();
     using step = nn.valueAndGrad(loss, { seed: 1 });
-    const before = device.info.memory.bytes;
+    const { bytes: before } = await settledMemory(device);
     const run = (rows: number): number => {
       using x = Tensor.zeros(device, [rows, 16]);
       step(model, x);
@@ -61,7 +62,7 @@ describe.each(devices)('promises of orthokit/nn on %s', (kind) => {
     const reads: Promise<ArrayLike<number>>[] = [];
     const expected: number[] = [];
     for (let i = 0; i < 3; ++i) values.push(step(model, x).value);
-    const { live, bytes } = device.info.memory;
+    const { live, bytes } = await settledMemory(device);
     for (let i = 0; i < many; ++i) {
       const { value } = step(model, x);
       values.push(value);

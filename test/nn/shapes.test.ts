@@ -4,6 +4,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
 import { onlyCpu } from '../support/devices.ts';
+import { settledMemory } from '../support/settled.ts';
 
 describe.each(onlyCpu)('calls of many shapes on %s', (kind) => {
   const device = Device.open(kind);
@@ -29,12 +30,12 @@ describe.each(onlyCpu)('calls of many shapes on %s', (kind) => {
           call(layer, x)
       )(nn.valueAndGrad((l: nn.Traced<typeof layer>, x: Tensor) => nn.mean(nn.linear(l, x)), { perSample: true })),
     ],
-  ])('%s keeps what the longest takes', (_, call) => {
+  ])('%s keeps what the longest takes', async (_, call) => {
     const run = (length: number) => {
       using x = Tensor.zeros(device, [2, length, 3]);
       call(model, x);
     };
-    const before = device.info.memory.bytes;
+    const { bytes: before } = await settledMemory(device);
     run(2000);
     const longest = device.info.memory.bytes - before;
     for (let i = 0; i < 40; ++i) run(1000 + 25 * i);

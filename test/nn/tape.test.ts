@@ -204,7 +204,7 @@ describe.each(devices)('tapes of orthokit/nn on %s', (kind) => {
     using plain = nn.forward((m: typeof model) => nn.linear({ weight: m.w }, x));
     const expected = await plain(model).read();
     step(model);
-    const { bytes } = device.info.memory;
+    const { bytes } = await settledMemory(device);
     for (let i = 0; i < 2; ++i) {
       step(model);
       expect(await look!.read()).toEqual(expected);
@@ -279,7 +279,6 @@ describe.each(devices)('tapes of orthokit/nn on %s', (kind) => {
   });
 
   describe('memory', () => {
-    const bytes = () => device.info.memory.bytes;
     const wide = { w: Tensor.zeros(device, [256, 256]) };
     const row = Tensor.zeros(device, [1, 256]);
     const chain = (m: W, y: nn.Arg) => nn.gelu(nn.linear({ weight: m.w }, y));
@@ -294,42 +293,42 @@ describe.each(devices)('tapes of orthokit/nn on %s', (kind) => {
       expect(device.info.memory.live).toBe(before);
     });
 
-    it('of constants goes as that of buffers does', () => {
+    it('of constants goes as that of buffers does', async () => {
       const padded = nn.defineFunction('padded', (frame, y: nn.Arg) => {
         const out = frame.buffer(y.shape, y.dtype);
         const ones = frame.constant(`${y.shape}`, (on) => Tensor.full(on, y.shape, 1, { dtype: y.dtype }));
         ops.multiply(frame.device, { x: [frame.tensor(y)], y: [ones], out: [out] });
         return { out, inputs: [], backward: () => {} };
       });
-      const before = bytes();
+      const { bytes: before } = await settledMemory(device);
       using call = nn.forward((_: typeof model, y: Tensor) => padded(y));
       for (let n = 1000; n < 1020; ++n) {
         using y = Tensor.zeros(device, [n]);
         call(model, y);
       }
-      expect(bytes() - before).toBeLessThan(4 * 2 * 4 * 1020);
+      expect(device.info.memory.bytes - before).toBeLessThan(4 * 2 * 4 * 1020);
     });
 
-    it('of gradients is not taken where there are none', () => {
-      const before = bytes();
+    it('of gradients is not taken where there are none', async () => {
+      const { bytes: before } = await settledMemory(device);
       using slope = nn.jvp(chain);
       slope(wide, new Map([[wide.w, wide.w]]), row);
-      expect(bytes() - before).toBeLessThan(wide.w.byteLength / 2);
+      expect(device.info.memory.bytes - before).toBeLessThan(wide.w.byteLength / 2);
     });
 
-    it('is what products of f32 take where they are of 16 bits', () => {
+    it('is what products of f32 take where they are of 16 bits', async () => {
       const blocks = [0, 1, 2, 3].map(() => ({ w: Tensor.zeros(device, [256, 256]) }));
-      const used = (products?: 'bf16') => {
-        const before = bytes();
+      const used = async (products?: 'bf16') => {
+        const { bytes: before } = await settledMemory(device);
         using step = nn.valueAndGrad(
           (m: { readonly blocks: readonly W[] }, y: Tensor) =>
             nn.sum(m.blocks.reduce<nn.Arg>((z, b) => chain(b, z), y)),
           { products },
         );
         step({ blocks }, row);
-        return bytes() - before;
+        return device.info.memory.bytes - before;
       };
-      expect(used('bf16')).toBe(used());
+      expect(await used('bf16')).toBe(await used());
     });
   });
 

@@ -191,7 +191,7 @@ describe.each(devices)('combine on %s', (kind) => {
     const w = tensor(own, [3, 4], 1);
     const elsewhere = tensor(other, [3], 1);
     await own.synchronize();
-    const { live } = own.info.memory;
+    const { live } = await settledMemory(own);
     const good = { optimizer: Muon, params: [w] };
     const vector = { optimizer: SGD, params: [elsewhere] };
     for (const parts of [
@@ -225,11 +225,11 @@ describe.each(devices)('combine on %s', (kind) => {
     const grads = gradsOf(own, shapes, 1);
     const missing = grads.with(1, null as never);
     await own.synchronize();
-    const before = own.info.memory.live;
+    const { live: before } = await settledMemory(own);
     const optimizer = make(weights, { nonFinite: 'skip' });
     for (const list of [grads, missing]) optimizer.step(list);
     await own.synchronize();
-    const { live } = own.info.memory;
+    const { live } = await settledMemory(own);
     for (let i = 0; i < 50; ++i) optimizer.step(i % 3 === 0 ? missing : grads);
     expect(own.info.memory.live).toBe(live);
     await own.synchronize();

@@ -2,6 +2,7 @@
 // Axes: node
 // State of every optimizer: its memory, the size of its state, its report.
 import { expect, it } from 'vitest';
+import { settledMemory } from '../support/settled.ts';
 import { bits, fullState, numbers, sizeOf, stateOf, stateSettings, tensor, values, weightsOf } from './classes.ts';
 import { code, eachClass } from './each-class.ts';
 
@@ -16,7 +17,7 @@ eachClass('R10: ', ['R10'], ({ device, alone, name, Class, shapes, start, grads 
         const missing = given.map((g, i) => (i === 1 ? null : g));
         for (let i = 0; i < 2; ++i) for (const list of [given, missing]) optimizer.step(list);
         await device.synchronize();
-        const { live, bytes } = device.info.memory;
+        const { live, bytes } = await settledMemory(device);
         for (let i = 0; i < 12; ++i) optimizer.step(i % 3 === 0 ? missing : given);
         expect(device.info.memory.live).toBe(live);
         await device.synchronize();
@@ -32,7 +33,7 @@ eachClass('R10: ', ['R10'], ({ device, alone, name, Class, shapes, start, grads 
     alone(async (device) => {
       const weights = start(device);
       const given = grads(1, 1, device);
-      const { live, bytes } = device.info.memory;
+      const { live, bytes } = await settledMemory(device);
       const optimizer = new Class(weights, { nonFinite: 'skip', missingGrad: 'zero' });
       expect(device.info.memory.bytes).toBeGreaterThanOrEqual(bytes + optimizer.stateBytes);
       optimizer.step(given.map((g, i) => (i === 0 ? null : g)));

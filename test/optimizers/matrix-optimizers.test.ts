@@ -3,6 +3,7 @@
 // What optimizers of matrices do with shapes, heads and scales.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';
+import { settledMemory } from '../support/settled.ts';
 import {
   bits,
   classes,
@@ -73,12 +74,13 @@ eachDevice(({ device, alone }) => {
       const options = { weightDecay: 0.1 };
 
       it.each([[[]], [[5]]])('refuses shape %j and names combine', (shape) =>
-        alone((device) => {
-          const matrix = tensor(device, [3, 3], 1);
-          const { live } = device.info.memory;
-          expect(() => new Class([matrix, tensor(device, shape, 1)])).toThrow(/combine/);
-          expect(() => new Class([matrix, tensor(device, shape, 1)])).toThrow(code('ERR_SHAPE'));
-          expect(device.info.memory.live).toBe(live + 2);
+        alone(async (device) => {
+          using matrix = tensor(device, [3, 3], 1);
+          using other = tensor(device, shape, 1);
+          const { live } = await settledMemory(device);
+          expect(() => new Class([matrix, other])).toThrow(/combine/);
+          expect(() => new Class([matrix, other])).toThrow(code('ERR_SHAPE'));
+          expect(device.info.memory.live).toBe(live);
         })(),
       );
 
@@ -112,7 +114,7 @@ eachDevice(({ device, alone }) => {
           using first = tensor(device, [4, 4], 2); // collected in between, it would be missing below
           optimizer.step([first]);
           await device.synchronize();
-          const { bytes } = device.info.memory;
+          const { bytes } = await settledMemory(device);
           for (let i = 0; i < 5; ++i) {
             using grad = tensor(device, [4, 4], i);
             optimizer.step([grad]);

@@ -10,6 +10,7 @@ import { Folder } from '../files/folder.ts';
 import { uniform } from '../support/data.ts';
 import { goal } from '../support/goal.ts';
 import { clock, Machine } from '../support/machine.ts';
+import { settledMemory } from '../support/settled.ts';
 import { abortable, type Call } from './abort-calls.ts';
 
 const aborts = goal('R18', { ci: 5, deep: 500 });
@@ -41,13 +42,13 @@ afterAll(async () => {
 
 const digest = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex');
 
-/** All that an aborted call must leave as it was. */
+/** All that an aborted call must leave as it was, beside the tensors that live. */
 async function everything(): Promise<unknown> {
   const contents: unknown[] = [];
   for (const tensor of inputs) contents.push(digest(new Uint8Array((await tensor.read()).buffer)));
   for (const name of folder.names.filter((one) => lstatSync(folder.file(one)).isFile()))
     contents.push([name, digest(readFileSync(folder.file(name)))]);
-  return { live: device.info.memory.live, contents };
+  return contents;
 }
 const openFiles = (): number => readdirSync('/proc/self/fd').length;
 
@@ -117,6 +118,7 @@ describe('R18: a call that is aborted at a random time', aborts.tagged, () => {
       const whole = clock() - start;
       await prepare();
       const before = await everything();
+      const { live } = await settledMemory(device);
       const filesBefore = openFiles();
 
       const aborted: Aborted[] = [];
@@ -145,6 +147,7 @@ describe('R18: a call that is aborted at a random time', aborts.tagged, () => {
       expect((await beyond(aborted, (one) => one.free))[0]?.ms ?? 0).toBeLessThan(hung);
 
       expect(await everything()).toEqual(before);
+      expect(device.info.memory.live).toBe(live);
       for (let i = 0; i < 500 && openFiles() > filesBefore; i++) await sleep(10);
       expect(openFiles()).toBeLessThanOrEqual(filesBefore);
     },

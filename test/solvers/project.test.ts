@@ -15,7 +15,6 @@ const errorOf = async (call: Promise<unknown>): Promise<{ code: string; message:
 describe.each(devices)('projections on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
-  const live = () => device.info.memory.live;
   const vector = (values: ArrayLike<number>, dtype: 'f32' | 'f64' | 'bf16' = 'f64') =>
     tensorOf(device, values, [values.length], dtype);
   const matrix = (values: ArrayLike<number>, columns: number, dtype: 'f32' | 'f64' = 'f64') =>
@@ -56,7 +55,7 @@ describe.each(devices)('projections on %s', (kind) => {
     expect(await valuesOf(half)).toEqual(Float64Array.of(0, 1));
     rows.dispose();
     half.dispose();
-    expect(live()).toBe(before);
+    expect(device.info.memory.live).toBe(before);
   });
 
   it('take tensors of one element and of none', async () => {
@@ -204,6 +203,6 @@ describe.each(devices)('projections on %s', (kind) => {
     await project.affine(x, a, b);
     await project.dykstra(x, [(y) => project.ball(y, 1), (y) => project.box(y, 0, 1)]);
     await expect(project.affine(x, a, x)).rejects.toThrow();
-    expect(live()).toBe(before);
+    expect(device.info.memory.live).toBe(before);
   });
 });

@@ -5,6 +5,7 @@ import { normal, uniform } from '../support/data.ts';
 import { denseOmp, rowsOf } from '../support/dense-omp.ts';
 import { devices } from '../support/devices.ts';
 import { sameBits } from '../support/same-bits.ts';
+import { settledMemory } from '../support/settled.ts';
 import { tensorOf, valuesOf } from '../support/tensors.ts';
 
 type Dtype = 'f32' | 'f64';
@@ -231,7 +232,7 @@ describe.each(devices)('omp on %s', (kind) => {
     const { dictionary, signals } = setup(50, 10, 30, 'f32', device);
     const [atoms, y] = [await dictionary.atoms.read(), await signals.read()];
     (await omp(dictionary, signals, { k: 3, batchSize: 7, algorithm: 'gram' })).dispose();
-    const { live, bytes } = device.info.memory;
+    const { live, bytes } = await settledMemory(device);
     (await omp(dictionary, signals, { k: 3, batchSize: 7, algorithm: 'gram' })).dispose();
     expect(device.info.memory).toMatchObject({ live, bytes });
     expect(dictionary.bytes).toBe(50 * 50 * 4 + 50 * 8 + 50 * 4);

@@ -10,6 +10,7 @@ import {
   transplantTables,
 } from '../../lib/index.ts';
 import { Folder } from '../files/folder.ts';
+import { settledMemory } from '../support/settled.ts';
 import { splitmix } from '../support/splitmix.ts';
 import { byteLevelTokenizer, type Rows, writeModel } from './models.ts';
 
@@ -70,7 +71,7 @@ describe('transplantTables', () => {
     const inputs = [base.embed, base.lmHead!, donor.embed];
     const contents = () => Promise.all(inputs.map((tensor) => tensor.read()));
     const before = await contents();
-    const { live } = own.info.memory;
+    const { live } = await settledMemory(own);
     for (const method of ['omp', 'landmark_pca', 'john_hewitt', 'common_interpolation'] as const) {
       const { embed, lmHead } = await transplantTables(base, donor, { method, k: 2 });
       embed.dispose();

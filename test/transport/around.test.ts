@@ -13,6 +13,7 @@ import {
 } from '../../lib/index.ts';
 import { pairwiseCosts } from '../reference/pairwise-costs.ts';
 import { devices } from '../support/devices.ts';
+import { settledMemory } from '../support/settled.ts';
 import { valuesOf } from '../support/tensors.ts';
 import { massesOf, numbers } from '../support/transport.ts';
 
@@ -186,7 +187,7 @@ describe.each(devices)('barycenter on %s', (kind) => {
   it('leaves no memory behind, and refuses what it cannot do', async () => {
     await using own = Device.open(kind);
     using cost = Tensor.from(own, numbers(6, 1), [2, 3]);
-    const { live } = own.info.memory;
+    const { live } = await settledMemory(own);
     (await barycenter(cost, [[1, 1]], { eps: 1 })).masses.dispose();
     const call = (measures: unknown, options: object) =>
       expect(barycenter(cost, measures as number[][], { eps: 1, ...options })).rejects;
@@ -328,7 +329,7 @@ describe.each(devices)('transportBatch on %s', (kind) => {
     using matrix = Tensor.from(own, numbers(6, 1), [2, 3]);
     using single = matrix.cast('f32');
     using bad = Tensor.from(own, Float64Array.of(1, NaN), [1, 1, 2]);
-    const { live } = own.info.memory;
+    const { live } = await settledMemory(own);
     (await transportBatch([matrix], { eps: 1 })).dispose();
     const call = (costs: unknown, options: object = {}) =>
       expect(transportBatch(costs as Tensor, { eps: 1, ...options })).rejects;

@@ -15,6 +15,7 @@ import {
 } from '../../lib/index.ts';
 import { runChild } from '../support/child.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
+import { settledMemory } from '../support/settled.ts';
 import { numbers } from '../support/transport.ts';
 
 const codeOf = async (call: () => unknown): Promise<string | undefined> => {
@@ -166,7 +167,7 @@ describe.each(onlyCpu)('transport by default', (kind) => {
     const [n, m] = [2900, 2900];
     using x = Tensor.from(device, numbers(n, 1), [n, 1]);
     using y = Tensor.from(device, numbers(m, 2), [m, 1]);
-    const { live } = device.info.memory;
+    const { live } = await settledMemory(device);
     using result = await sinkhorn({ x, y }, { eps: 1, maxSweeps: 1, anneal: false });
     expect(result.iterations).toMatchObject({ sweeps: 1, newton: 0 });
     expect(device.info.memory.peak - live).toBeLessThan(1e6);

@@ -5,6 +5,7 @@ import { pairwiseCosts } from '../reference/pairwise-costs.ts';
 import { columnSumsOf, distance, planOf, rowSumsOf } from '../reference/transport.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { sameBits } from '../support/same-bits.ts';
+import { settledMemory } from '../support/settled.ts';
 import { valuesOf } from '../support/tensors.ts';
 import { massesOf, numbers } from '../support/transport.ts';
 
@@ -88,7 +89,7 @@ describe.each(devices)('point clouds on %s', (kind) => {
     const [n, m] = [800, 700];
     using x = Tensor.from(device, Float32Array.from(numbers(2 * n, 1)), [n, 2]);
     using y = Tensor.from(device, Float32Array.from(numbers(2 * m, 2)), [m, 2]);
-    const { live } = device.info.memory;
+    const { live } = await settledMemory(device);
     using result = await sinkhorn({ x, y }, { eps: 2, tol: 1e-3, method: 'sinkhorn', maxSweeps: 4 });
     using gradient = await result.gradient('x');
     using applied = await result.apply(y);
@@ -105,7 +106,7 @@ describe.each(devices)('point clouds on %s', (kind) => {
     const [n, m] = [400, 350];
     using x = Tensor.from(device, Float32Array.from(numbers(d * n, 1)), [n, d]);
     using y = Tensor.from(device, Float32Array.from(numbers(d * m, 2)), [m, d]);
-    const { live } = device.info.memory;
+    const { live } = await settledMemory(device);
     for (const metric of metrics) {
       using result = await sinkhorn({ x, y, metric }, { eps: d, tol: 1e-3, method: 'sinkhorn' });
       expect(result.status).toBe('converged');
@@ -147,7 +148,7 @@ describe.each(devices)('point clouds on %s', (kind) => {
   it('leave no memory behind', async () => {
     await using device = Device.open(kind);
     using x = Tensor.from(device, numbers(40, 1), [20, 2]);
-    const { live } = device.info.memory;
+    const { live } = await settledMemory(device);
     for (const method of ['sinkhorn', 'sns'] as const) {
       using result = await sinkhorn({ x, y: x }, { eps: 0.1, method });
       (await result.gradient('y')).dispose();

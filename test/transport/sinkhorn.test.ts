@@ -11,6 +11,7 @@ import {
 import { columnSumsOf, distance, planOf, rowSumsOf } from '../reference/transport.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { sameBits } from '../support/same-bits.ts';
+import { settledMemory } from '../support/settled.ts';
 import { valuesOf } from '../support/tensors.ts';
 import { massesOf, numbers, splitMix, vector } from '../support/transport.ts';
 
@@ -176,7 +177,7 @@ describe.each(devices)('sinkhorn on %s', (kind) => {
   it('leaves no memory behind', async () => {
     await using device = Device.open(kind);
     using cost = Tensor.from(device, splitMix(40 * 40, 3n), [40, 40]);
-    const { live } = device.info.memory;
+    const { live } = await settledMemory(device);
     (await sinkhorn(cost, { eps: 0.01 })).dispose();
     await sinkhorn(cost, { eps: 0.01, a: [1] }).catch(() => {});
     await sinkhorn(cost, {
