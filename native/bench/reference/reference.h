@@ -112,7 +112,11 @@ bool register_terms(Named named) {
       reference.terms = [](const void* op, std::string_view tensor, int64_t size) {
         const Op& own = *static_cast<const Op*>(op);
         if constexpr (std::is_invocable_v<decltype(terms), const Op&, std::string_view>) {
-          return terms(own, tensor);
+          const auto all = terms(own, tensor);
+          if constexpr (std::is_same_v<decltype(all), const double>)
+            return std::vector<double>(size_t(size), all);
+          else
+            return all;
         } else {
           std::vector<double> all;
           for (int64_t j = 0; j < size; ++j) all.push_back(terms(own, tensor, j));
@@ -132,8 +136,8 @@ bool register_terms(Named named) {
   [[maybe_unused]] static const bool reference_of_##Op = register_reference<Op, run, growth_of>()
 
 // After it, with the reason: what the terms of an element are where they cancel by construction, a
-// function of the op, the tensor's name and the element's number; or without the number, of all
-// elements, where they have work in common.
+// function of the op, the tensor's name and the element's number; or without the number, those of
+// all elements, where they have work in common, or one that each of them has.
 #define ORTHOKIT_TERMS(Op, function) ORTHOKIT_NAMED_TERMS(Op, function, Named::kTerms)
 // The same where they are some of those that round.
 #define ORTHOKIT_SOME_TERMS(Op, function) ORTHOKIT_NAMED_TERMS(Op, function, Named::kSome)

@@ -32,7 +32,7 @@ static void adam_in_basis(const AdamInBasis& op) {
 ORTHOKIT_REFERENCE(AdamInBasis, adam_in_basis, kElementwise);
 
 // An element of the size that counts as 0 rounds to either side of it.
-static double terms_of_adam(const AdamInBasis&, std::string_view, int64_t) {
+static double terms_of_adam(const AdamInBasis&, std::string_view) {
   return is_near_floor ? kUnsteady : 0;
 }
 ORTHOKIT_SOME_TERMS(AdamInBasis, terms_of_adam);

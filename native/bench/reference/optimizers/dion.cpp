@@ -78,9 +78,7 @@ static void dion(const Dion& op) {
 // Sums as long as a side, and the orthonormal factor of columns that are far from dependent.
 ORTHOKIT_REFERENCE(Dion, dion, 64 * (4 + std::sqrt(longest_side(op.step.weights))));
 
-static double term_of(const Dion&, std::string_view, int64_t) {
-  return is_unsteady ? kUnsteady : 0;
-}
+static double term_of(const Dion&, std::string_view) { return is_unsteady ? kUnsteady : 0; }
 ORTHOKIT_SOME_TERMS(Dion, term_of);
 
 }  // namespace orthokit::bench

@@ -65,7 +65,7 @@ static void eg(const Eg& op) {
 }
 ORTHOKIT_REFERENCE(Eg, eg, kElementwise);
 
-static double term_of(const Eg&, std::string_view tensor, int64_t) {
+static double term_of(const Eg&, std::string_view tensor) {
   return is_near_cut && tensor == "statistics" ? kUnsteady : 0;
 }
 ORTHOKIT_SOME_TERMS(Eg, term_of);

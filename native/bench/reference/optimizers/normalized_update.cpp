@@ -17,7 +17,7 @@ static void normalized_update(const NormalizedUpdate& op) {
 ORTHOKIT_REFERENCE(NormalizedUpdate, normalized_update, kElementwise);
 
 // An infinity in a row of which `squares` is finite: they are not those of the update.
-static double term_of(const NormalizedUpdate& op, std::string_view, int64_t) {
+static double term_of(const NormalizedUpdate& op, std::string_view) {
   for (const View& grad : op.step.grads)
     for (int64_t i = 0; i < grad.size(); ++i)
       if (!std::isfinite(values(grad)[i])) return kUnsteady;

@@ -38,7 +38,7 @@ ORTHOKIT_REFERENCE(Trion, trion,
                                         longest_side(op.step.weights)));
 
 // Sums of a transform by factors meet infinities of both signs where the definition meets one.
-static double terms_of(const Trion& op, std::string_view, int64_t) {
+static double terms_of(const Trion& op, std::string_view) {
   for (const View& v : op.momenta)
     for (int64_t i = 0; i < v.size(); ++i)
       if (!std::isfinite(values(v)[i])) return kUnsteady;
