@@ -46,37 +46,26 @@ export { softmax } from './functions/softmax.ts';
 export { squaredError } from './functions/squared-error.ts';
 export { mean, sum } from './functions/sum.ts';
 export { weighted } from './functions/weighted.ts';
-export {
-  type Init,
-  type InitConv2dOptions,
-  type InitLinearOptions,
-  type InitLoraOptions,
-  type InitOptions,
-  init,
-  type NewAdapter,
-  type NewBatchNorm,
-  type NewFactors,
-  type NewLayer,
-} from './init.ts';
+export { init } from './init/init.ts';
+export type { InitConv2dOptions, InitLinearOptions, InitLoraOptions, InitOptions } from './init/options.ts';
+export type { Init, NewAdapter, NewBatchNorm, NewFactors, NewLayer } from './init/parameters.ts';
 export { type AssignOptions, assign } from './model/assign.ts';
 export type { AssignMap, AssignPlace } from './model/assign-plan.ts';
 export { describe } from './model/describe.ts';
 export { join, mapTensors } from './model/map-tensors.ts';
 export { buffer, named, parameters, select } from './model/parameters.ts';
 export { type Applied, replaceLayers } from './model/replace-layers.ts';
+export type { ConvOrthLayer, ConvOrthRegularizerOptions } from './orthogonal/conv-orth-layers.ts';
 export { type ConvOrthLoss, type ConvOrthLossOptions, convOrthLoss } from './orthogonal/conv-orth-loss.ts';
-export {
-  type ConvOrthLayer,
-  ConvOrthRegularizer,
-  type ConvOrthRegularizerOptions,
-} from './orthogonal/conv-orth-regularizer.ts';
+export { ConvOrthRegularizer } from './orthogonal/conv-orth-regularizer.ts';
 export {
   type ConvSingularValuesOptions,
   type ConvSingularValuesProgress,
   convSingularValues,
 } from './orthogonal/conv-singular-values.ts';
 export type { ConvOrthMode } from './orthogonal/kernel.ts';
-export { Ring, type RingOptions } from './ring.ts';
+export type { RingOptions } from './ring/options.ts';
+export { Ring } from './ring/ring.ts';
 export { Arena } from './tape/arena.ts';
 export { defineFunction } from './tape/define.ts';
 export type { Frame } from './tape/frame.ts';

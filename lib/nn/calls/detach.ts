@@ -1,5 +1,4 @@
-import { defineOwn, ruleOf } from '../tape/define.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { type Arg, defineOwn, ruleOf, tensorOf, type Value } from '../tape/define.ts';
 
 /** The value without its past: no gradient passes through it. */
 export const detach: (x: Arg) => Value = defineOwn('detach', (f, x: Arg) => {

@@ -2,7 +2,7 @@
 import type { Device } from '../../core/device.ts';
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
 import { readOptions } from '../../core/schema.ts';
-import { Tensor } from '../../core/tensor.ts';
+import type { Tensor } from '../../core/tensor.ts';
 import { parameterPaths } from '../model/parameters.ts';
 import { replaced } from '../model/tree.ts';
 import { Arena } from '../tape/arena.ts';
@@ -12,6 +12,7 @@ import { Tape } from '../tape/tape.ts';
 import { type PerParameter, Result } from '../tape/value.ts';
 import { type Call, type CallOptions, callSchema, type ReadOptions } from './call.ts';
 import { checkDirection } from './direction.ts';
+import { Gradients } from './gradients.ts';
 
 /** One run on a tape. */
 export interface Run {
@@ -39,9 +40,7 @@ export class Plan {
   readonly #fn: (...args: never[]) => unknown;
   readonly #options: ReadOptions;
   #own: Arena | undefined;
-  readonly #gradients = new Map<Tensor, Tensor>();
-  /** Parameters whose gradients the last call has written. */
-  written: ReadonlySet<Tensor> = new Set();
+  readonly gradients: Gradients = new Gradients();
   #isRunning = false;
 
   constructor(where: string, fn: (...args: never[]) => unknown, options: CallOptions) {
@@ -89,7 +88,7 @@ export class Plan {
       if (along) checkDirection(this.#where, run.paths, along);
       const values = new Map<Tensor, Result>();
       for (const [tensor, path] of run.paths) {
-        const gradient = () => this.#gradient(tensor, others.sums ? undefined : others.samples);
+        const gradient = () => this.gradients.of(tensor, others.sums ? undefined : others.samples);
         const value = new Result(run.tape, tensor, true, { path, gradient });
         value.tangent = along?.get(tensor);
         values.set(tensor, value);
@@ -123,43 +122,25 @@ export class Plan {
     for (const [tensor, path] of found)
       if (tensor.device !== first.device)
         throw new OrthokitError('ERR_DEVICE', `${this.#where}: ${path} is on another device`);
-    // Parameters that are no longer there were replaced.
-    for (const [tensor, gradient] of this.#gradients)
-      if (!found.has(tensor)) {
-        this.#gradients.delete(tensor);
-        this.written = new Set();
-        gradient.dispose();
-      }
+    this.gradients.keep(found);
     return found;
   }
 
   /** The gradients of a walk back from the loss, times scale. */
   backward({ tape, values }: Recorded, loss: Result, scale: number): Map<Tensor, Tensor> {
     tape.arena.pin(loss.data);
-    this.written = new Set();
+    this.gradients.written = new Set();
     loss.gradient = scale;
     tape.backward();
     const grads = new Map<Tensor, Tensor>();
     for (const { data, leaf, gradient } of values) if (gradient !== undefined) grads.set(data, leaf!.gradient());
-    this.written = new Set(grads.keys());
+    this.gradients.written = new Set(grads.keys());
     return grads;
-  }
-
-  #gradient(tensor: Tensor, samples: number | undefined): Tensor {
-    const known = this.#gradients.get(tensor);
-    const shape = samples === undefined ? tensor.shape : [samples, ...tensor.shape];
-    if (known && String(known.shape) === String(shape)) return known;
-    const gradient = new Tensor(tensor.device, shape, tensor.dtype);
-    known?.dispose();
-    this.#gradients.set(tensor, gradient);
-    return gradient;
   }
 
   dispose(): void {
     this.#own?.dispose();
     this.#own = undefined;
-    for (const tensor of this.#gradients.values()) tensor.dispose();
-    this.#gradients.clear();
-    this.written = new Set();
+    this.gradients.dispose();
   }
 }

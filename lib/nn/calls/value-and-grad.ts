@@ -1,7 +1,8 @@
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
 import type { SampleProducts } from '../../core/sample-products.ts';
 import { finite, optional, type Resolved, readOptions, type Schema, word } from '../../core/schema.ts';
-import { isTensor, type Tensor } from '../../core/tensor.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import { samplesOf } from '../tape/sample-checks.ts';
 import { SampleSums } from '../tape/sample-sums.ts';
 import type { PerParameter, Traced, Value } from '../tape/value.ts';
 import { type Call, type CallOptions, callSchema, checkLoss } from './call.ts';
@@ -61,13 +62,6 @@ const schema: Schema<Resolved<GradientOptions, 'arena' | 'seed' | 'products'>> =
   },
 };
 
-function samplesOf(args: readonly unknown[]): number {
-  const first = args.find(isTensor) as Tensor | undefined;
-  if (first && first.shape.length > 0 && first.size > 0) return first.shape[0]!;
-  const got = first ? `[${first.shape}]` : shown(args[0]);
-  throw refusal('nn.valueAndGrad', 'an argument', 'be a tensor with samples', got);
-}
-
 /** The same for callers that move parameters about, for which the running moments of normalizations stay. */
 export function gradients<M extends object, A extends unknown[]>(
   loss: (model: Traced<M>, ...args: A) => Value,
@@ -90,7 +84,7 @@ export function gradients<M extends object, A extends unknown[]>(
       checkLoss(where, result);
       if (isAccumulating)
         for (const value of values)
-          if (plan.written.has(value.data)) value.gradient = { tensor: value.leaf!.gradient(), owners: 1 };
+          if (plan.gradients.written.has(value.data)) value.gradient = { tensor: value.leaf!.gradient(), owners: 1 };
       sums?.start(arena, samples!);
       const grads = plan.backward(recorded, result, sums ? scale / samples! : scale);
       const sampled = sums?.end(arena);

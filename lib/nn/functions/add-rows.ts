@@ -1,7 +1,5 @@
 import { OrthokitError } from '../../core/errors.ts';
-import { defineOwn, type Part, ruleOf } from '../tape/define.ts';
-import type { TapeFrame } from '../tape/frame.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { type Arg, defineOwn, type Part, ruleOf, type TapeFrame, tensorOf, type Value } from '../tape/define.ts';
 
 /** @internal The part of rows that are added to all rows of a result. */
 export const rowsAdded = (f: TapeFrame, rows: Arg | undefined) =>

@@ -1,5 +1,4 @@
-import { defineOwn, type Part, ruleOf } from '../tape/define.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { type Arg, defineOwn, type Part, ruleOf, tensorOf, type Value } from '../tape/define.ts';
 
 const combined = (name: string, factor: 1 | -1) =>
   defineOwn(name, (f, x: Arg, y: Arg) => {

@@ -12,9 +12,8 @@ import {
 } from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
 import type { Applied } from '../model/replace-layers.ts';
-import { Ring } from '../ring.ts';
-import { defineOwn, ruleOf } from '../tape/define.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { Ring } from '../ring/ring.ts';
+import { type Arg, defineOwn, ruleOf, tensorOf, type Value } from '../tape/define.ts';
 import { type Linear, linear } from './linear.ts';
 import { type Angles, angles, type RopeOptions, turnHeads } from './rope.ts';
 

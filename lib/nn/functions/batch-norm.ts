@@ -1,8 +1,7 @@
 import { OrthokitError, refusal } from '../../core/errors.ts';
 import { fraction, positive, type Resolved, readOptions, type Schema } from '../../core/schema.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import { defineOwn } from '../tape/define.ts';
-import { type Arg, isResult, tensorOf, type Value } from '../tape/value.ts';
+import { type Arg, defineOwn, isResult, tensorOf, type Value } from '../tape/define.ts';
 import { ruleOfNorm } from './normalization.ts';
 
 /** A batch normalization, `[channels]` each. */

@@ -1,7 +1,6 @@
 import type { Tensor } from '../../core/tensor.ts';
-import { defineLoss } from '../tape/define.ts';
+import { type Arg, defineLoss, tensorOf, type Value } from '../tape/define.ts';
 import type { DeviceOps } from '../tape/device-ops.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 /**
  * The mean of −t ln σ(z) − (1 − t) ln(1 − σ(z)), z the logits and t targets in [0, 1] of their shape, σ the sigmoid.

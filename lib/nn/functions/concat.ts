@@ -1,8 +1,6 @@
 import { refusal, shown } from '../../core/errors.ts';
 import { Tensor } from '../../core/tensor.ts';
-import { defineOwn, type Part, ruleOf } from '../tape/define.ts';
-import type { TapeFrame } from '../tape/frame.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { type Arg, defineOwn, linearMap, type Part, ruleOf, type TapeFrame, type Value } from '../tape/define.ts';
 
 const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
 const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
@@ -61,8 +59,7 @@ export const slice: (x: Arg, axis: number, from: number, to: number) => Value = 
       );
     const rows = rowsOf(f, x.shape, axis, [from, end]);
     const out = f.buffer(x.shape.with(axis, end - from), x.dtype);
-    rows.take(tensorOf(x), out);
-    return ruleOf(f, out, { x, back: rows.spread, along: rows.take, adds: 'back' });
+    return linearMap(f, out, x, rows.take, { back: rows.spread, adds: 'back' });
   },
 );
 
@@ -79,7 +76,7 @@ const joined = defineOwn('concat', (f, given: number, ...xs: readonly Arg[]) => 
   const shape = first.shape.with(axis, end);
   const rows = ranges.map((range) => rowsOf(f, shape, axis, range));
   const out = f.buffer(shape, first.dtype);
-  for (const [i, x] of xs.entries()) rows[i]!.put(tensorOf(x), out);
+  for (const [i, x] of xs.entries()) rows[i]!.put(f.tensor(x), out);
   return ruleOf(f, out, ...rows.map(({ take, spread }, i): Part => ({ x: xs[i], back: take, along: spread })));
 });
 

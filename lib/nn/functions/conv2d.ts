@@ -1,7 +1,6 @@
 import { refusal, shown } from '../../core/errors.ts';
 import { count, kind, type Resolved, readOptions, type Schema } from '../../core/schema.ts';
-import { defineOwn, type Part, ruleOf } from '../tape/define.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { type Arg, defineOwn, type Part, ruleOf, tensorOf, type Value } from '../tape/define.ts';
 import { rowsAdded } from './add-rows.ts';
 import { inParts } from './sample-products.ts';
 

@@ -1,9 +1,7 @@
 import { kind, portion, type Resolved, readOptions, type Schema } from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
-import { defineLoss } from '../tape/define.ts';
-import type { TapeFrame } from '../tape/frame.ts';
+import { type Arg, defineLoss, type TapeFrame, tensorOf, type Value } from '../tape/define.ts';
 import { checkSamples } from '../tape/sample-checks.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 /** Options of {@link crossEntropy}. */
 export interface CrossEntropyOptions {

@@ -1,8 +1,6 @@
 import { OrthokitError } from '../../core/errors.ts';
 import { fraction, readOptions, type Schema } from '../../core/schema.ts';
-import type { Tensor } from '../../core/tensor.ts';
-import { defineOwn, ruleOf } from '../tape/define.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { type Arg, defineOwn, linearMap, ruleOf, tensorOf, type Value } from '../tape/define.ts';
 
 /** Options of {@link dropout}. */
 export interface DropoutOptions {
@@ -24,8 +22,8 @@ export const dropout: (x: Arg, options: DropoutOptions) => Value = defineOwn('dr
   if (!place && f.tape.options.isRecording)
     throw new OrthokitError('ERR_ARGUMENT', 'dropout: seed of the call must be a number in a gradient, got none');
   // The same numbers again in place of a mask that is kept.
-  const drop = place && rate > 0 && ((v: Tensor, to: Tensor) => f.ops.dropout({ x: v, out: to, rate, ...place }));
-  if (drop) drop(tensorOf(x), out);
-  else f.ops.copy({ x: [tensorOf(x)], out: [out] });
-  return ruleOf(f, out, drop ? { x, back: drop, over: true } : { x, back: 'same' });
+  if (place && rate > 0)
+    return linearMap(f, out, x, (v, to) => f.ops.dropout({ x: v, out: to, rate, ...place }), { over: true });
+  f.ops.copy({ x: [tensorOf(x)], out: [out] });
+  return ruleOf(f, out, { x, back: 'same' });
 });

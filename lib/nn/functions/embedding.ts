@@ -1,6 +1,5 @@
 import type { Tensor } from '../../core/tensor.ts';
-import { defineOwn, ruleOf } from '../tape/define.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { type Arg, defineOwn, linearMap, type Product, type Value } from '../tape/define.ts';
 import { inParts } from './sample-products.ts';
 
 /** A table of rows `[count, width]`. */
@@ -11,15 +10,14 @@ export interface Table {
 
 const lookup = defineOwn('embedding', (f, weight: Arg, index: Tensor) => {
   const out = f.buffer([...index.shape, weight.shape.at(-1)!], weight.dtype);
-  const along = (x: Tensor, to: Tensor) => f.ops.gatherRows({ x, index, out: to });
-  along(tensorOf(weight), out);
-  const back = (grad: Tensor, to: Tensor, beta: number) => f.ops.scatterRows({ out: to, index, x: grad, beta });
+  const back: Product = (grad, to, beta) => f.ops.scatterRows({ out: to, index, x: grad, beta });
   const products = (grad: Tensor, n: number) =>
     inParts(f, n, 1, (rowsOf, out) => {
       const to = f.view(out, weight.shape);
       f.ops.scatterRows({ out: to, index: rowsOf(index), x: rowsOf(grad), beta: 0 });
     });
-  return ruleOf(f, out, { x: weight, back, along, products, adds: 'back' });
+  const along: Product = (x, to) => f.ops.gatherRows({ x, index, out: to });
+  return linearMap(f, out, weight, along, { back, products, adds: 'back' });
 });
 
 /**

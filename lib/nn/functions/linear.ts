@@ -1,6 +1,5 @@
 import type { Applied } from '../model/replace-layers.ts';
-import { defineOwn, type Part, ruleOf } from '../tape/define.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { type Arg, defineOwn, type Part, ruleOf, tensorOf, type Value } from '../tape/define.ts';
 import { rowsAdded } from './add-rows.ts';
 import { linearProducts } from './sample-products.ts';
 

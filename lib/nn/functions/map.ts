@@ -1,6 +1,5 @@
 import { oneOf, refusal, shown } from '../../core/errors.ts';
-import { defineOwn, type Product, ruleOf } from '../tape/define.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { type Arg, defineSymmetric, type Value } from '../tape/define.ts';
 
 const words: readonly MapWord[] = ['relu', 'tanh', 'sigmoid', 'silu', 'softplus', 'exp', 'log'];
 
@@ -8,14 +7,10 @@ const words: readonly MapWord[] = ['relu', 'tanh', 'sigmoid', 'silu', 'softplus'
 export type MapWord = 'relu' | 'tanh' | 'sigmoid' | 'silu' | 'softplus' | 'exp' | 'log';
 
 const mapped = (name: string) =>
-  defineOwn(name, (f, x: Arg, word: MapWord) => {
+  defineSymmetric(name, (f, x, out, word: MapWord) => {
     if (!words.includes(word)) throw refusal(name, 'word', `be ${oneOf(words)}`, shown(word));
-    const input = tensorOf(x);
-    const out = f.buffer(x.shape, x.dtype);
-    f.ops.map({ x: [input], out: [out], function: word });
-    const back: Product = (grad, to, beta) =>
-      f.ops.mapBackward({ grad: [grad], x: [input], out: [to], function: word, beta });
-    return ruleOf(f, out, { x, back, over: true, adds: 'both' });
+    f.ops.map({ x: [x], out: [out], function: word });
+    return (grad, to, beta) => f.ops.mapBackward({ grad: [grad], x: [x], out: [to], function: word, beta });
   });
 const rectified = mapped('relu');
 

@@ -1,9 +1,9 @@
 import { finite, readOptions, type Schema, word } from '../../core/schema.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import { defineOwn, type Part, ruleOf } from '../tape/define.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { type Arg, defineOwn, type Part, ruleOf, tensorOf, type Value } from '../tape/define.ts';
 
 type Turn = 'none' | 'transposed';
+const other = { none: 'transposed', transposed: 'none' } as const;
 
 /** Options of {@link matmul}. */
 export interface MatmulOptions {
@@ -27,25 +27,28 @@ export const matmul: (a: Arg, b: Arg, options?: MatmulOptions) => Value = define
   (f, a: Arg, b: Arg, options = {}) => {
     const { transA, transB, alpha } = readOptions('nn.matmul', options, schema);
     const [isTurnedA, isTurnedB] = [transA === 'transposed', transB === 'transposed'];
-    const word = (isTurned: boolean): Turn => (isTurned ? 'transposed' : 'none');
-    const product = (x: Tensor, y: Tensor, c: Tensor, isTurnedX: boolean, isTurnedY: boolean, beta: number) =>
-      f.ops.gemm({ a: x, b: y, c, alpha, beta, transA: word(isTurnedX), transB: word(isTurnedY) });
+    const product = (x: Tensor, y: Tensor, c: Tensor, transA: Turn, transB: Turn, beta: number) =>
+      f.ops.gemm({ a: x, b: y, c, alpha, beta, transA, transB });
     const [x, y] = [tensorOf(a), tensorOf(b)];
     const sides = [x.shape.at(isTurnedA ? -1 : -2)!, y.shape.at(isTurnedB ? -2 : -1)!];
     const out = f.buffer([...x.shape.slice(0, -2), ...sides], x.dtype);
-    product(x, y, out, isTurnedA, isTurnedB, 0);
+    product(x, y, out, transA, transB, 0);
     const ofA: Part = {
       x: a,
       back: (grad, to, beta) =>
-        isTurnedA ? product(y, grad, to, isTurnedB, true, beta) : product(grad, y, to, false, !isTurnedB, beta),
-      along: (v, to, beta) => product(v, y, to, isTurnedA, isTurnedB, beta),
+        isTurnedA
+          ? product(y, grad, to, transB, 'transposed', beta)
+          : product(grad, y, to, 'none', other[transB], beta),
+      along: (v, to, beta) => product(v, y, to, transA, transB, beta),
       adds: 'both',
     };
     const ofB: Part = {
       x: b,
       back: (grad, to, beta) =>
-        isTurnedB ? product(grad, x, to, true, isTurnedA, beta) : product(x, grad, to, !isTurnedA, false, beta),
-      along: (v, to, beta) => product(x, v, to, isTurnedA, isTurnedB, beta),
+        isTurnedB
+          ? product(grad, x, to, 'transposed', transA, beta)
+          : product(x, grad, to, other[transA], 'none', beta),
+      along: (v, to, beta) => product(x, v, to, transA, transB, beta),
       adds: 'both',
     };
     return ruleOf(f, out, ofA, ofB);

@@ -1,6 +1,5 @@
 import type { Tensor } from '../../core/tensor.ts';
-import { defineOwn, ruleOf } from '../tape/define.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { type Arg, defineOwn, ruleOf, tensorOf, type Value } from '../tape/define.ts';
 
 /** x ⊙ y, of one shape. @throws ERR_SHAPE, ERR_DTYPE */
 export const multiply: (x: Arg, y: Arg) => Value = defineOwn('multiply', (f, x: Arg, y: Arg) => {

@@ -1,7 +1,6 @@
 import { count, optional, type Resolved, readOptions, required, type Schema, word } from '../../core/schema.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import { defineOwn, ruleOf } from '../tape/define.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { type Arg, defineOwn, ruleOf, tensorOf, type Value } from '../tape/define.ts';
 
 /** Options of {@link pool2d}. */
 export interface Pool2dOptions {

@@ -1,7 +1,6 @@
 import { positive, readOptions, type Schema } from '../../core/schema.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import { defineOwn } from '../tape/define.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { type Arg, defineOwn, tensorOf, type Value } from '../tape/define.ts';
 import type { Norm } from './layer-norm.ts';
 import { ruleOfNorm } from './normalization.ts';
 

@@ -1,7 +1,6 @@
 import { count, kind, positive, type Resolved, readOptions, required, type Schema, word } from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
-import { defineOwn, ruleOf } from '../tape/define.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { type Arg, defineOwn, linearMap, type Value } from '../tape/define.ts';
 
 /** Options of {@link rope}. */
 export interface RopeOptions {
@@ -34,10 +33,7 @@ export const turnHeads = defineOwn(
     const shift = typeof offset === 'number' ? { offset } : { offsets: offset };
     const run = (turn: 'forward' | 'backward') => (v: Tensor, to: Tensor) =>
       f.ops.rope({ x: v, out: to, heads, turned, base, layout, turn, ...shift });
-    const out = f.buffer(x.shape, x.dtype);
-    const along = run('forward');
-    along(tensorOf(x), out);
-    return ruleOf(f, out, { x, back: run('backward'), along, over: true });
+    return linearMap(f, f.buffer(x.shape, x.dtype), x, run('forward'), { back: run('backward'), over: true });
   },
 );
 

@@ -1,9 +1,8 @@
 // |gᵢ|² and ⟨gᵢ, ḡ⟩ of the gradients of samples, without all of these gradients at once.
 import { Owned } from '../../core/owned.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import type { TapeFrame } from '../tape/frame.ts';
+import { type Arg, type TapeFrame, tensorOf } from '../tape/define.ts';
 import type { WriteProducts } from '../tape/sample-sums.ts';
-import { type Arg, tensorOf } from '../tape/value.ts';
 
 /** Sums of segmentReduce; of them x·x and x·y are wanted. */
 const [columns, first] = [6, 3];

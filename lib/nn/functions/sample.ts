@@ -1,7 +1,6 @@
 import { OrthokitError } from '../../core/errors.ts';
 import { count, notNegative, type Resolved, readOptions, required, type Schema, whole } from '../../core/schema.ts';
-import { defineOwn, ruleOf } from '../tape/define.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { type Arg, defineOwn, ruleOf, tensorOf, type Value } from '../tape/define.ts';
 
 /** Options of {@link sample}. */
 export interface SampleOptions {

@@ -1,7 +1,6 @@
 import type { Tensor } from '../../core/tensor.ts';
-import { defineLoss } from '../tape/define.ts';
+import { type Arg, defineLoss, tensorOf, type Value } from '../tape/define.ts';
 import type { LossWay } from '../tape/rule.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
 
 /** The mean of (x − y)², of one shape. @throws ERR_SHAPE, ERR_DTYPE */
 export const squaredError: (x: Arg, y: Arg) => Value = defineLoss('squaredError', (f, x: Arg, y: Arg) => {

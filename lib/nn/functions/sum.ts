@@ -1,5 +1,4 @@
-import { defineLoss } from '../tape/define.ts';
-import { type Arg, tensorOf, type Value } from '../tape/value.ts';
+import { type Arg, defineLoss, tensorOf, type Value } from '../tape/define.ts';
 
 const total = (name: string, isMean: boolean) =>
   defineLoss(name, (f, x: Arg) => {

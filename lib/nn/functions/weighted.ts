@@ -1,6 +1,5 @@
 import { refusal, shown } from '../../core/errors.ts';
-import { defineLoss } from '../tape/define.ts';
-import { isLoss, tensorOf, type Value } from '../tape/value.ts';
+import { defineLoss, isLoss, tensorOf, type Value } from '../tape/define.ts';
 
 /**
  * Σ factor · loss.

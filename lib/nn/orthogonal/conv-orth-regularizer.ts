@@ -1,57 +1,16 @@
 import * as check from '../../core/check.ts';
-import { refusal, shown } from '../../core/errors.ts';
+import { refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
-import { isRecord } from '../../core/options.ts';
 import { Owned } from '../../core/owned.ts';
-import { Places } from '../../core/places.ts';
+import { Tensor } from '../../core/tensor.ts';
 import {
-  count,
-  flag,
-  notNegative,
-  optional,
-  type Resolved,
-  readOptions,
-  required,
-  type Schema,
-} from '../../core/schema.ts';
-import { isTensor, Tensor } from '../../core/tensor.ts';
-import { type ConvOrthMode, kernelSizes, modeOf } from './kernel.ts';
-
-/** A convolution that {@link ConvOrthRegularizer} holds near an orthogonal one. */
-export interface ConvOrthLayer {
-  /** `[O, k, k, C]`, a parameter. */
-  kernel: Tensor;
-  /** Of this convolution. Default: that of all. */
-  stride?: number | undefined;
-  /** Of this convolution's loss. Default: that of all. */
-  weight?: number | undefined;
-}
-
-/** Options of {@link ConvOrthRegularizer}. */
-export interface ConvOrthRegularizerOptions {
-  /** Of the convolutions that name none: whole, from 1 on. Default: 1. */
-  stride?: number | undefined;
-  /** Factor of each loss and its gradient: finite, not negative. Default: 1. */
-  weight?: number | undefined;
-  /** True: takes kernels of sizes for which no convolution is orthogonal. Default: false. */
-  allowInfeasible?: boolean | undefined;
-}
-
-const shared = { stride: count(1), weight: notNegative(1) };
-const schema: Schema<Resolved<ConvOrthRegularizerOptions>> = { ...shared, allowInfeasible: flag(false) };
-const layerSchema: Schema<Resolved<ConvOrthLayer, 'stride' | 'weight'>> = {
-  kernel: required(check.tensorOption) as never,
-  stride: optional(shared.stride),
-  weight: optional(shared.weight),
-};
-
-/** A convolution with all of its numbers. */
-interface Layer {
-  readonly path: string;
-  readonly kernel: Tensor;
-  readonly stride: number;
-  readonly weight: number;
-}
+  type ConvOrthLayer,
+  type ConvOrthRegularizerOptions,
+  checkApart,
+  convOrthLayers,
+  type Layer,
+} from './conv-orth-layers.ts';
+import type { ConvOrthMode } from './kernel.ts';
 
 /**
  * Adds weight · ∇L_orth of some convolutions to their gradients: see {@link convOrthLoss}. Its place is between the
@@ -83,24 +42,8 @@ export class ConvOrthRegularizer {
    */
   constructor(layers: Readonly<Record<string, Tensor | ConvOrthLayer>>, options: ConvOrthRegularizerOptions = {}) {
     const where = 'nn.ConvOrthRegularizer';
-    const { allowInfeasible, ...all } = readOptions(where, options, schema);
-    if (!isRecord(layers) || isTensor(layers)) throw refusal(where, 'layers', 'be kernels by path', shown(layers));
-    const modes: Record<string, ConvOrthMode> = {};
-    this.#layers = Object.entries(layers).map(([path, given]) => {
-      const own: ConvOrthLayer = isTensor(given) ? { kernel: given } : readOptions(where, given, layerSchema, path);
-      const { kernel, stride = all.stride, weight = all.weight } = own;
-      const sizes = kernelSizes(where, path, kernel);
-      const { outputs, side, channels } = sizes;
-      const mode = modeOf(sizes, stride);
-      const most = mode === 'row' ? channels * side ** 2 : Infinity;
-      if (!allowInfeasible && outputs > most)
-        throw refusal(where, path, `have at most C · k² = ${most} outputs, or allowInfeasible be true`, outputs);
-      if (!allowInfeasible && outputs >= channels * stride ** 2 && stride > side)
-        throw refusal(where, path, `have a stride up to its side ${side}, or allowInfeasible be true`, stride);
-      modes[path] = mode;
-      return { path, kernel, stride, weight };
-    });
-    this.modes = Object.freeze(modes);
+    this.#layers = convOrthLayers(where, layers, options);
+    this.modes = Object.freeze(Object.fromEntries(this.#layers.map(({ path, mode }) => [path, mode])));
     const [first] = this.#layers;
     if (!first) throw refusal(where, 'layers', 'hold a kernel', 'none');
     const { device } = first.kernel;
@@ -153,18 +96,4 @@ export class ConvOrthRegularizer {
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-/** The operation of one layer sees no other's tensors. @throws ERR_ARGUMENT */
-function checkApart(where: string, layers: readonly Layer[], grads: readonly (Tensor | undefined)[]): void {
-  const places = new Places();
-  const kernels = new Set<Tensor>();
-  for (const [i, { path, kernel }] of layers.entries()) {
-    // A kernel may stand under several paths, and has one gradient.
-    if (!kernels.has(kernel) && grads[i] && !places.add(grads[i]))
-      throw refusal(where, `gradient of ${path}`, 'not share its bytes with another', 'one that does');
-    kernels.add(kernel);
-  }
-  for (const { path, kernel } of layers)
-    if (places.has(kernel)) throw refusal(where, path, 'not share its bytes with a gradient', 'one that does');
 }

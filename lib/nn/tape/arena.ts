@@ -4,26 +4,14 @@ import type { Dtype } from '../../core/dtypes.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { type DeviceOps, opsOn } from './device-ops.ts';
+import { type Shelf, Shelves } from './shelves.ts';
 import { Views } from './views.ts';
-
-/** Buffers of one shape and dtype, or a constant. */
-interface Shelf {
-  /** In the order in which they were made. */
-  readonly all: Tensor[];
-  /** The last one is lent next. */
-  free: Tensor[];
-  bytes: number;
-  lastCall: number;
-}
 
 /** One call of an arena: whoever lives longer than it can tell it from others, and ask how it ended. */
 export interface ArenaCall {
   /** True once it, or one inside it, has thrown. */
   hasThrown: boolean;
 }
-
-/** A pool holds so many times the bytes of its largest call before buffers of shapes that are no longer seen go. */
-const mostBytes = 1.4;
 
 /**
  * The buffers of repeated calls. A buffer that is given back serves the next one of its shape: work runs in the order
@@ -42,17 +30,12 @@ export class Arena {
   readonly device: Device;
   /** @internal Operations on it. */
   readonly ops: DeviceOps;
-  /** @internal The number of calls that have ended. */
-  calls = 0;
   /** @internal The call that runs, or the one that comes next. */
   current: ArenaCall = { hasThrown: false };
   readonly #views = new Views();
-  readonly #shelves = new Map<string, Shelf>();
+  readonly #shelves = new Shelves((tensor) => this.#views.drop(tensor));
   readonly #lent = new Map<Tensor, Shelf>();
   readonly #pinned = new Set<Tensor>();
-  #bytes = 0;
-  /** The bytes of the largest call. */
-  #largest = 0;
   /** Calls that run, one inside the other. */
   #depth = 0;
   #disposed = false;
@@ -67,6 +50,11 @@ export class Arena {
   /** True once {@link Arena.dispose} has been called. */
   get disposed(): boolean {
     return this.#disposed;
+  }
+
+  /** @internal The number of calls that have ended. */
+  get calls(): number {
+    return this.#shelves.calls;
   }
 
   /** @internal Lends a buffer whose elements are not set. */
@@ -85,18 +73,12 @@ export class Arena {
 
   #shelf(key: string): Shelf {
     if (this.#disposed) throw new OrthokitError('ERR_DISPOSED', 'nn: the arena has been disposed');
-    const shelf = this.#shelves.get(key) ?? { all: [], free: [], bytes: 0, lastCall: 0 };
-    this.#shelves.set(key, shelf);
-    shelf.lastCall = this.calls;
-    return shelf;
+    return this.#shelves.at(key);
   }
 
   #add(shelf: Shelf, tensor: Tensor): Tensor {
-    shelf.all.push(tensor);
-    shelf.bytes += tensor.byteLength;
-    this.#bytes += tensor.byteLength;
     this.#views.keep(tensor);
-    this.#evict();
+    this.#shelves.add(shelf, tensor);
     return tensor;
   }
 
@@ -132,33 +114,12 @@ export class Arena {
     }
   }
 
-  /** All that was lent comes back, so that the next call of equal shapes gets the same buffers in the same order. */
   #reset(): void {
     this.#views.reset();
     this.#pinned.clear();
     this.#lent.clear();
-    let used = 0;
-    for (const shelf of this.#shelves.values()) {
-      if (shelf.lastCall === this.calls) used += shelf.bytes;
-      shelf.free = shelf.all.toReversed();
-    }
-    this.#largest = Math.max(this.#largest, used);
-    this.#evict();
-    this.calls += 1;
+    this.#shelves.reset();
     this.current = { hasThrown: false };
-  }
-
-  /** Of too much, shapes that this call has not seen go, those that were not seen for longest first. */
-  #evict(): void {
-    if (this.#bytes <= mostBytes * this.#largest) return;
-    for (const [key, shelf] of [...this.#shelves].sort(([, a], [, b]) => a.lastCall - b.lastCall))
-      if (this.#bytes > mostBytes * this.#largest && shelf.lastCall < this.calls) this.#drop(key, shelf);
-  }
-
-  #drop(key: string, shelf: Shelf): void {
-    this.#shelves.delete(key);
-    this.#bytes -= shelf.bytes;
-    for (const tensor of shelf.all) this.#views.drop(tensor);
   }
 
   /** Gives all buffers back. Results of its calls are gone. */
@@ -166,7 +127,7 @@ export class Arena {
     if (this.#disposed) return;
     this.#reset();
     this.#disposed = true;
-    for (const [key, shelf] of this.#shelves) this.#drop(key, shelf);
+    this.#shelves.clear();
   }
 
   /** Disposes: `using arena = new nn.Arena(device)`. */

@@ -96,10 +96,8 @@ export class TapeFrame implements Frame {
 
   /** `[…, n]` as a matrix of rows of n. */
   rows(x: Arg): Tensor {
-    const { shape } = x;
-    const width = shape.at(-1) ?? 1;
-    const size = shape.reduce((product, side) => product * side, 1);
-    return this.view(x, [width === 0 ? 0 : size / width, width]);
+    const width = x.shape.at(-1) ?? 1;
+    return this.view(x, [width === 0 ? 0 : tensorOf(x).size / width, width]);
   }
 
   /** out = Σ coefficient · term. */

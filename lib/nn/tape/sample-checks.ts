@@ -1,10 +1,18 @@
 // Gradients of samples: how a function writes them, and what is refused of it.
-import { type OrthokitError, refusal } from '../../core/errors.ts';
-import type { Tensor } from '../../core/tensor.ts';
+import { type OrthokitError, refusal, shown } from '../../core/errors.ts';
+import { isTensor, type Tensor } from '../../core/tensor.ts';
 import type { Arg, Result } from './value.ts';
 
 /** out = the gradient of each sample, `[samples, …]`. */
 export type PerSample = (out: Tensor, samples: number) => void;
+
+/** The number of samples of the first tensor argument. */
+export function samplesOf(args: readonly unknown[]): number {
+  const first = args.find(isTensor) as Tensor | undefined;
+  if (first && first.shape.length > 0 && first.size > 0) return first.shape[0]!;
+  const got = first ? `[${first.shape}]` : shown(args[0]);
+  throw refusal('nn.valueAndGrad', 'an argument', 'be a tensor with samples', got);
+}
 
 export const refusedSamples = (x: Result): OrthokitError =>
   refusal(

@@ -7,25 +7,20 @@ import type { PerSample } from './sample-checks.ts';
 /** squares = |gᵢ|² and dots = ⟨gᵢ, mean⟩ of one parameter: mean is like it, the others are f64 `[samples]`. */
 export type WriteProducts = (mean: Tensor, squares: Tensor, dots: Tensor) => void;
 
-/** Of the rows of x `[samples, n]`, in f64, where squares of f32 keep their range. */
-function rowProducts(arena: Arena, x: Tensor, mean: Tensor, squares: Tensor, dots: Tensor): void {
-  const { ops } = arena;
-  const [wide, factor] = [arena.take(x.shape, 'f64'), arena.take([mean.size], 'f64')];
-  ops.rowReduce({ x, out: squares, reduction: 'sum_of_squares' });
-  ops.cast({ x: [x, arena.view(mean, [mean.size])], out: [wide, factor] });
-  ops.scaleAxis({ x: wide, scale: factor, out: wide });
-  ops.rowReduce({ x: wide, out: dots });
-  for (const tensor of [wide, factor]) arena.give(tensor);
-}
-
-/** Of gradients `[samples, …]` that a function writes. */
+/** Of gradients `[samples, …]` that a function writes, in f64, where squares of f32 keep their range. */
 export const productsOf =
   (arena: Arena, perSample: PerSample, samples: number): WriteProducts =>
   (mean, squares, dots) => {
+    const { ops } = arena;
     const each = arena.take([samples, ...mean.shape], mean.dtype);
     perSample(each, samples);
-    rowProducts(arena, arena.view(each, [samples, mean.size]), mean, squares, dots);
-    arena.give(each);
+    const x = arena.view(each, [samples, mean.size]);
+    const [wide, factor] = [arena.take(x.shape, 'f64'), arena.take([mean.size], 'f64')];
+    ops.rowReduce({ x, out: squares, reduction: 'sum_of_squares' });
+    ops.cast({ x: [x, arena.view(mean, [mean.size])], out: [wide, factor] });
+    ops.scaleAxis({ x: wide, scale: factor, out: wide });
+    ops.rowReduce({ x: wide, out: dots });
+    for (const tensor of [wide, factor, each]) arena.give(tensor);
   };
 
 /** Sums over the parameters of a call, of gradients that are the samples' parts of their mean: gᵢ / samples. */

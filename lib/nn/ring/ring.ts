@@ -1,43 +1,14 @@
-// Keys and values of generation, which stay on the device between calls.
-import * as check from '../core/check.ts';
-import type { Device } from '../core/device.ts';
-import { refusal, shown } from '../core/errors.ts';
-import { ops } from '../core/native-ops.ts';
-import { Owned } from '../core/owned.ts';
-import { count, readOptions, required, type Schema, word } from '../core/schema.ts';
-import { Tensor } from '../core/tensor.ts';
-import type { ArenaCall } from './tape/arena.ts';
-import type { TapeFrame } from './tape/frame.ts';
-
-/** Options of a {@link Ring}. */
-export interface RingOptions {
-  /** Sequences side by side: at least 1. It has no default. */
-  streams: number;
-  /** Of the keys of a place: kvHeads times the size of a head. It has no default. */
-  width: number;
-  /** Places that are kept of each stream: at least 1. It has no default. */
-  length: number;
-  /** Attentions of the model: at least 1. It has no default. */
-  layers: number;
-  /** Of keys and values, as of what the model computes. Default: f32. */
-  dtype?: 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-}
-
-const needed = required(count(1));
-const schema: Schema<{ [K in keyof RingOptions]-?: Exclude<RingOptions[K], undefined> }> = {
-  streams: needed,
-  width: needed,
-  length: needed,
-  layers: needed,
-  dtype: word(check.floating, 'f32'),
-};
-
-/** Of one attention, as the operation takes them for so many heads. */
-interface Cache {
-  kvHeads: number;
-  keys: Tensor;
-  values: Tensor;
-}
+import * as check from '../../core/check.ts';
+import type { Device } from '../../core/device.ts';
+import { refusal, shown } from '../../core/errors.ts';
+import { ops } from '../../core/native-ops.ts';
+import { Owned } from '../../core/owned.ts';
+import { readOptions } from '../../core/schema.ts';
+import { Tensor } from '../../core/tensor.ts';
+import type { ArenaCall } from '../tape/arena.ts';
+import type { TapeFrame } from '../tape/frame.ts';
+import { Cache } from './cache.ts';
+import { type RingOptions, schema } from './options.ts';
 
 /**
  * Keys and values of the last `length` places of many streams, for generation: {@link attention} with a ring takes
@@ -59,9 +30,9 @@ export class Ring {
   readonly length: number;
   /** Attentions of the model. */
   readonly layers: number;
-  readonly #owned: Owned<Tensor>;
+  readonly #owned: Owned<Tensor | Cache>;
   readonly #positions: Tensor;
-  readonly #caches: Cache[];
+  readonly #caches: readonly Cache[];
   /** The number of places that each stream has had. */
   readonly #counts: number[];
   /** {@link Ring.places} of more than one. */
@@ -80,11 +51,9 @@ export class Ring {
     this.width = width;
     this.length = length;
     this.layers = layers;
-    using owned = new Owned<Tensor>();
-    const shape = [streams, 1, width, length];
-    const cache = () => owned.add(new Tensor(device, shape, dtype));
+    using owned = new Owned<Tensor | Cache>();
     this.#positions = owned.add(Tensor.zeros(device, [streams], { dtype: 'i32' }));
-    this.#caches = Array.from({ length: layers }, () => ({ kvHeads: 0, keys: cache(), values: cache() }));
+    this.#caches = Array.from({ length: layers }, () => owned.add(new Cache(device, this, dtype)));
     this.#counts = Array.from({ length: streams }, () => 0);
     this.#owned = owned.move();
   }
@@ -125,18 +94,13 @@ export class Ring {
    */
   reset(stream?: number): void {
     check.alive('nn.Ring', 'ring', this);
-    if (stream === undefined) {
-      ops.fill(this.device, { x: [this.#positions], value: 0 });
-      this.#counts.fill(0);
-      this.#layer = 0;
-      this.#call = undefined;
-      return;
-    }
-    if (!Number.isInteger(stream) || stream < 0 || stream >= this.streams)
+    if (stream !== undefined && (!Number.isInteger(stream) || stream < 0 || stream >= this.streams))
       throw refusal('nn.Ring.reset', 'stream', `be one of ${this.streams}, from 0 on`, shown(stream));
-    using own = this.#positions.rows(stream, stream + 1);
-    ops.fill(this.device, { x: [own], value: 0 });
-    this.#counts[stream] = 0;
+    const [from, end] = stream === undefined ? [0, this.streams] : [stream, stream + 1];
+    using some = this.#positions.rows(from, end);
+    ops.fill(this.device, { x: [some], value: 0 });
+    this.#counts.fill(0, from, end);
+    if (stream === undefined) [this.#layer, this.#call] = [0, undefined];
   }
 
   /** @internal Attention of the next layer: queries, keys and values `[streams, places, …]` of all heads. */
@@ -144,14 +108,14 @@ export class Ring {
     check.alive('nn.attention', 'ring', this);
     const call = f.tape.arena.current;
     this.#checkCall(call);
-    const { length } = this;
     const [streams, places] = qkv.shape as [number, number, number];
-    const { keys, values } = this.#cache(this.#layer, kvHeads);
+    const isEmpty = this.#counts.every((n) => n === 0);
+    const { keys, values } = this.#caches[this.#layer]!.arrange(kvHeads, isEmpty);
     const isLast = this.#layer + 1 === this.layers;
-    const next = isLast ? this.#positions : undefined;
-    const cached = { qkv, positions: this.#positions, keys, values, heads, kvHeads, next };
+    const positions = this.#positions;
+    const cached = { qkv, positions, keys, values, heads, kvHeads, next: isLast ? positions : undefined };
     // Places of streams that begin see each other alone: tiles of them are faster.
-    const begins = places > 1 && places <= length && this.#counts.every((n) => n === 0);
+    const begins = isEmpty && places > 1 && places <= this.length;
     if (begins) {
       const logSums = f.scratch([streams, heads, places], qkv.dtype === 'f64' ? 'f64' : 'f32');
       f.ops.attention({ qkv, out, logSums, heads, kvHeads });
@@ -171,27 +135,6 @@ export class Ring {
     if (this.#call?.hasThrown)
       throw refused('be reset after a call that threw', `layer ${this.layers} of ${this.layers}`);
     if (this.#layer === 0 && isSame) throw refused('have a layer for each attention of a call', String(this.layers));
-  }
-
-  /** A layer's keys and values for so many heads. @throws ERR_STATE where places lie there for another number */
-  #cache(layer: number, kvHeads: number): Cache {
-    const cache = this.#caches[layer]!;
-    if (cache.kvHeads === kvHeads) return cache;
-    const { streams, width, length } = this;
-    if (width % kvHeads !== 0)
-      throw refusal('nn.attention', "ring's width", `be that of ${kvHeads} heads`, String(width), 'ERR_SHAPE');
-    if (this.#counts.some((places) => places > 0))
-      throw refusal('nn.attention', 'kvHeads', `be ${cache.kvHeads} until the ring is reset`, kvHeads, 'ERR_STATE');
-    const size = width / kvHeads;
-    const made = {
-      kvHeads,
-      keys: this.#owned.add(cache.keys.reshape([streams, kvHeads, size, length])),
-      values: this.#owned.add(cache.values.reshape([streams, kvHeads, length, size])),
-    };
-    this.#owned.drop(cache.keys);
-    this.#owned.drop(cache.values);
-    this.#caches[layer] = made;
-    return made;
   }
 
   /** Gives keys and values back. */

@@ -1,0 +1,34 @@
+import { Tensor } from '../../core/tensor.ts';
+
+/** The gradients of parameters, which calls write again and again. */
+export class Gradients {
+  readonly #tensors = new Map<Tensor, Tensor>();
+  /** Parameters whose gradients the last call has written. */
+  written: ReadonlySet<Tensor> = new Set();
+
+  /** That of a parameter, or `[samples, …]`. */
+  of(parameter: Tensor, samples: number | undefined): Tensor {
+    const known = this.#tensors.get(parameter);
+    const shape = samples === undefined ? parameter.shape : [samples, ...parameter.shape];
+    if (known && String(known.shape) === String(shape)) return known;
+    const gradient = new Tensor(parameter.device, shape, parameter.dtype);
+    known?.dispose();
+    this.#tensors.set(parameter, gradient);
+    return gradient;
+  }
+
+  /** Gives back those of all other parameters, which were replaced. */
+  keep(parameters: { has(parameter: Tensor): boolean }): void {
+    for (const [parameter, gradient] of this.#tensors) {
+      if (parameters.has(parameter)) continue;
+      this.#tensors.delete(parameter);
+      this.written = new Set();
+      gradient.dispose();
+    }
+  }
+
+  dispose(): void {
+    this.keep(new Set());
+    this.written = new Set();
+  }
+}

@@ -1,0 +1,72 @@
+// The rule of a function by its parts: how its result depends on each of its inputs.
+import type { Tensor } from '../../core/tensor.ts';
+import type { TapeFrame } from './frame.ts';
+import type { Rule } from './rule.ts';
+import type { WriteProducts } from './sample-sums.ts';
+import { type Arg, tensorOf } from './value.ts';
+
+/** to = the derivative of a result by one input, times v, + beta · to; beta is 1 only for what adds. */
+export type Product = (v: Tensor, to: Tensor, beta: 0 | 1) => void;
+
+/** How a result depends on one input. */
+export interface Part {
+  readonly x: Arg | undefined;
+  /** to = the gradient of x, v that of the result; `'same'` where gradient and tangent go on as they are. */
+  readonly back: Product | 'same';
+  /** to = the tangent of the result along v, that of x. Default: `back`, where the derivative is symmetric. */
+  readonly along?: Product;
+  /** The products that add: `back`, or both. Default: none. */
+  readonly adds?: 'back' | 'both' | undefined;
+  /** True: `back` may write over the gradient that came in. Default: false. */
+  readonly over?: boolean;
+  /** The gradient of each sample, `[samples, …]`, where `back` adds. Default: perSample is refused. */
+  readonly perSample?: (grad: Tensor, to: Tensor, samples: number) => void;
+  /** Products of the gradients of samples. Default: of those that `perSample` writes. */
+  readonly products?: (grad: Tensor, samples: number) => WriteProducts;
+}
+
+/** The gradients of inputs, one after the other. */
+const backwardOf =
+  (parts: readonly Part[]): Rule['backward'] =>
+  (grad, to) => {
+    for (const { x, back, adds, over, perSample, products } of parts) {
+      if (back === 'same') to.pass(x, grad);
+      else if (adds) {
+        const each = perSample && ((dx: Tensor, samples: number) => perSample(grad, dx, samples));
+        const sums = products && ((samples: number) => products(grad, samples));
+        to.add(x, (dx, beta) => back(grad, dx, beta), each, over, sums);
+      } else to.set(x, (dx) => back(grad, dx, 0), over);
+    }
+  };
+
+/** The tangent of a result: the sum of what its inputs add. */
+const tangentOf =
+  (f: TapeFrame, parts: readonly Part[]): NonNullable<Rule['tangent']> =>
+  (d, dout) => {
+    let beta: 0 | 1 = 0;
+    for (const { x, back, along = back, adds } of parts) {
+      const dx = d(x);
+      if (!dx) continue;
+      if (along !== 'same' && (beta === 0 || adds === 'both')) along(dx, dout, beta);
+      else {
+        const term = along === 'same' ? dx : f.scratch(dout.shape, dout.dtype);
+        if (along !== 'same') along(dx, term, 0);
+        f.combine(dout, beta === 0 ? [term] : [dout, term], beta === 0 ? [1] : [1, 1]);
+      }
+      beta = 1;
+    }
+  };
+
+/** The rule of a result by its parts. */
+export const ruleOf = (f: TapeFrame, out: Tensor, ...parts: readonly Part[]): Rule => ({
+  out,
+  inputs: parts.map(({ x }) => x),
+  backward: backwardOf(parts),
+  tangent: tangentOf(f, parts),
+});
+
+/** The rule of a linear map, which is run: its tangent is the map itself, and so is `back` unless given. */
+export function linearMap(f: TapeFrame, out: Tensor, x: Arg, along: Product, part: Partial<Part> = {}): Rule {
+  along(tensorOf(x), out, 0);
+  return ruleOf(f, out, { x, back: along, along, ...part });
+}

@@ -1,0 +1,75 @@
+import type { Tensor } from '../../core/tensor.ts';
+
+/** Buffers of one shape and dtype, or a constant. */
+export interface Shelf {
+  /** In the order in which they were made. */
+  readonly all: Tensor[];
+  /** The last one is lent next. */
+  free: Tensor[];
+  bytes: number;
+  lastCall: number;
+}
+
+/** Shelves hold so many times the bytes of the largest call before those that are no longer seen go. */
+const mostBytes = 1.4;
+
+/** The shelves of repeated calls, of which those that no call has seen for long go. */
+export class Shelves {
+  /** The number of calls that have ended. */
+  calls = 0;
+  readonly #drop: (tensor: Tensor) => void;
+  readonly #shelves = new Map<string, Shelf>();
+  #bytes = 0;
+  /** The bytes of the largest call. */
+  #largest = 0;
+
+  /** @param drop Gives a tensor's memory back. */
+  constructor(drop: (tensor: Tensor) => void) {
+    this.#drop = drop;
+  }
+
+  /** The shelf of a key, which this call has seen. */
+  at(key: string): Shelf {
+    const shelf = this.#shelves.get(key) ?? { all: [], free: [], bytes: 0, lastCall: 0 };
+    this.#shelves.set(key, shelf);
+    shelf.lastCall = this.calls;
+    return shelf;
+  }
+
+  /** A new tensor of a shelf, which is not free. */
+  add(shelf: Shelf, tensor: Tensor): void {
+    shelf.all.push(tensor);
+    shelf.bytes += tensor.byteLength;
+    this.#bytes += tensor.byteLength;
+    this.#evict();
+  }
+
+  /** A call ends: all tensors are free, so that the next call of equal shapes gets the same in the same order. */
+  reset(): void {
+    let used = 0;
+    for (const shelf of this.#shelves.values()) {
+      if (shelf.lastCall === this.calls) used += shelf.bytes;
+      shelf.free = shelf.all.toReversed();
+    }
+    this.#largest = Math.max(this.#largest, used);
+    this.#evict();
+    this.calls += 1;
+  }
+
+  /** Of too much, shapes that this call has not seen go, those that were not seen for longest first. */
+  #evict(): void {
+    if (this.#bytes <= mostBytes * this.#largest) return;
+    for (const [key, shelf] of [...this.#shelves].sort(([, a], [, b]) => a.lastCall - b.lastCall))
+      if (this.#bytes > mostBytes * this.#largest && shelf.lastCall < this.calls) this.#remove(key, shelf);
+  }
+
+  #remove(key: string, shelf: Shelf): void {
+    this.#shelves.delete(key);
+    this.#bytes -= shelf.bytes;
+    for (const tensor of shelf.all) this.#drop(tensor);
+  }
+
+  clear(): void {
+    for (const [key, shelf] of this.#shelves) this.#remove(key, shelf);
+  }
+}
