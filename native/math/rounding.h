@@ -1,15 +1,14 @@
-// Elements of a product that are no more than rounding leaves of nothing.
+// Elements that are no more than rounding leaves of nothing.
 #pragma once
 #include <cmath>
 #include <limits>
 
 namespace orthokit::math {
 
-// `least` of a norm whose square this is; of one that is not finite, which hides nothing, 0.
-template <class Real>
-constexpr Real rounding_floor(Real square, Real least) {
-  const Real floor = least * std::sqrt(square);
-  return floor <= std::numeric_limits<Real>::max() ? floor : Real(0);
+// The largest size that counts as 0: `least` of a norm; 0 where that is not finite, which hides
+// nothing.
+constexpr double rounding_floor(double norm, double least) {
+  return norm <= std::numeric_limits<double>::max() ? least * norm : 0;
 }
 
 // x, or 0 where it is no larger than the floor; NaN stays.

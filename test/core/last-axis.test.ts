@@ -120,7 +120,7 @@ describe.each(devices)('operations of rows on %s', (kind) => {
   it('columnReduce takes each matrix of a batch', async () => {
     const x = Tensor.from(device, Float32Array.from(normal(2 * 3 * 5 * n, 1)), [2, 3, 5, n]);
     const out = Tensor.full(device, [2, 3, n], NaN);
-    for (const reduction of ['sum', 'mean', 'max', 'sum_of_squares'] as const) {
+    for (const reduction of ['sum', 'mean', 'max', 'sum_of_squares', 'norm'] as const) {
       ops.columnReduce(device, { x, out, reduction });
       const all = await out.read();
       for (let b = 0; b < 6; ++b) {

@@ -60,6 +60,17 @@ export function describeReduction({ op, reference, shapes }: ReductionOp): void 
       expect(await reduced([2 ** 90, 2 ** -90], { reduction: 'sum_of_squares' }, 'f32')).toEqual([Infinity]);
     });
 
+    it('has norms whose squares f64 does not hold, of few elements and many', async () => {
+      for (const scale of [2 ** -1000, 2 ** -520, 1, 2 ** 520, 2 ** 1000])
+        for (const copies of [1, 9, 400]) {
+          const data = Array.from({ length: 4 * copies ** 2 }, (_, i) => (i % 2 === 0 ? 0.3 : -0.4) * scale);
+          const x = tensorOf(device, data, matrix(1, data.length), 'f64');
+          const out = Tensor.zeros(device, [1], { dtype: 'f64' });
+          reduce(device, { x, out, reduction: 'norm' });
+          expect((await out.read())[0]! / scale).toBeCloseTo(0.5 * Math.SQRT2 * copies, 9);
+        }
+    });
+
     it(`keeps NaN and infinities to their ${line}s`, async () => {
       const lines = [
         [1, NaN],
@@ -78,7 +89,8 @@ export function describeReduction({ op, reference, shapes }: ReductionOp): void 
       expect(await reduced('sum')).toEqual([NaN, NaN, NaN, Infinity, -Infinity]);
       expect(await reduced('mean')).toEqual([NaN, NaN, NaN, Infinity, -Infinity]);
       expect(await reduced('max')).toEqual([NaN, NaN, Infinity, Infinity, 2]);
-      expect(await reduced('sum_of_squares')).toEqual([NaN, NaN, Infinity, Infinity, Infinity]);
+      for (const reduction of ['sum_of_squares', 'norm'] as const)
+        expect(await reduced(reduction)).toEqual([NaN, NaN, Infinity, Infinity, Infinity]);
     });
 
     it('finds a NaN and the largest element wherever they stand', async () => {
@@ -118,7 +130,7 @@ export function describeReduction({ op, reference, shapes }: ReductionOp): void 
         [
           { reduction: 'min' },
           'ERR_ARGUMENT',
-          `${op}: reduction must be one of 'sum', 'mean', 'max', 'sum_of_squares', got 'min'`,
+          `${op}: reduction must be one of 'sum', 'mean', 'max', 'sum_of_squares', 'norm', got 'min'`,
         ],
       ];
     });

@@ -5,15 +5,17 @@ import type { Tensor } from '../tensor.ts';
 /** Operations of the group `reductions`. */
 export interface OpsOfGroup {
   /**
-   * sum, mean, maximum or sum of squares of every column
+   * sum, mean, maximum, sum of squares or norm of every column
    *
    * ```text
-   * outⱼ = Σᵢ xᵢⱼ, that sum / rows, maxᵢ xᵢⱼ, or Σᵢ xᵢⱼ², by the word, of a matrix or of each one of
-   * a batch: of x's axes, the one before the last is gone. columnSum adds to what is there.
+   * outⱼ = Σᵢ xᵢⱼ, that sum / rows, maxᵢ xᵢⱼ, Σᵢ xᵢⱼ², or the root of that, by the word, of a matrix or
+   * of each one of a batch: of x's axes, the one before the last is gone. columnSum adds to what is
+   * there.
    * Numerics: squares and sums in f64, in a fixed order, rounded once to out's dtype: x's, or f64,
-   * where squares of f32 cannot overflow. A NaN makes its column NaN, in a maximum too. Columns of no
-   * elements have sum 0, mean NaN and maximum −inf.
-   * Traffic: one read of x, one write of out.
+   * where squares of f32 cannot overflow. A norm is right for f64 of any size. A NaN makes its column
+   * NaN, in a maximum too. Columns of no elements have sum and norm 0, mean NaN and maximum −inf.
+   * Traffic: one read of x, one write of out; for norms on the CPU a second read of f64 columns whose
+   * squares leave the range of f64.
    * ```
    *
    * - x must be floating
@@ -28,7 +30,7 @@ export interface OpsOfGroup {
     fields: {
       /** Read. */ x: Tensor;
       /** Written. */ out: Tensor;
-      /** Default `sum`. */ reduction?: 'sum' | 'mean' | 'max' | 'sum_of_squares' | undefined;
+      /** Default `sum`. */ reduction?: 'sum' | 'mean' | 'max' | 'sum_of_squares' | 'norm' | undefined;
     },
   ): void;
   /**
@@ -112,15 +114,16 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
-   * sum, mean, maximum or sum of squares of every row
+   * sum, mean, maximum, sum of squares or norm of every row
    *
    * ```text
-   * outᵢ = Σⱼ xᵢⱼ, that sum / columns, maxⱼ xᵢⱼ, or Σⱼ xᵢⱼ², by the word. The last axis of x is the
-   * row.
+   * outᵢ = Σⱼ xᵢⱼ, that sum / columns, maxⱼ xᵢⱼ, Σⱼ xᵢⱼ², or the root of that, by the word. The last
+   * axis of x is the row.
    * Numerics: squares and sums in f64, in a fixed order, rounded once to out's dtype: x's, or f64,
-   * where squares of f32 cannot overflow. A NaN makes its row NaN, in a maximum too. Rows of no
-   * elements have sum 0, mean NaN and maximum −inf.
-   * Traffic: one read of x, one write of out.
+   * where squares of f32 cannot overflow. A norm is right for f64 of any size. A NaN makes its row
+   * NaN, in a maximum too. Rows of no elements have sum and norm 0, mean NaN and maximum −inf.
+   * Traffic: one read of x, one write of out; for norms on the CPU a second read of f64 rows whose
+   * squares leave the range of f64.
    * ```
    *
    * - x must be floating
@@ -135,7 +138,7 @@ export interface OpsOfGroup {
     fields: {
       /** Read. */ x: Tensor;
       /** Written. */ out: Tensor;
-      /** Default `sum`. */ reduction?: 'sum' | 'mean' | 'max' | 'sum_of_squares' | undefined;
+      /** Default `sum`. */ reduction?: 'sum' | 'mean' | 'max' | 'sum_of_squares' | 'norm' | undefined;
     },
   ): void;
   /**

@@ -104,15 +104,15 @@ class CondaStep {
     const View out = c_.temporary(m);
     const Composer::Scope scope(c_);
     const View g = gradient(),
-               squares = c_.temporary({p_.of.batch, p_.is_left ? p_.of.columns : p_.of.rows},
-                                      Dtype::kF64);
+               norms = c_.temporary({p_.of.batch, p_.is_left ? p_.of.columns : p_.of.rows},
+                                    Dtype::kF64);
     if (p_.is_left)
-      c_.run(ColumnReduce{.x = g, .out = squares, .reduction = Reduction::kSumOfSquares});
+      c_.run(ColumnReduce{.x = g, .out = norms, .reduction = Reduction::kNorm});
     else
-      c_.run(RowReduce{.x = g, .out = squares, .reduction = Reduction::kSumOfSquares});
+      c_.run(RowReduce{.x = g, .out = norms, .reduction = Reduction::kNorm});
     c_.run(AdamInBasis{.momentum = m,
                        .grad = projected(g),
-                       .squares = squares,
+                       .norms = norms,
                        .guard = step_.guard,
                        .roots = op_.roots[index_],
                        .steps = op_.steps[index_],

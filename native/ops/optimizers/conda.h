@@ -19,7 +19,7 @@ struct Conda {
   modes l2 and cautious. What rounding leaves of a gradient without a basis vector counts as 0, as in
   adam_in_basis: 8 √side roundings of the norm of its row, or column on the left; of f64 for gradients
   and weights in f64, else of f32.
-  Composed of momentum, refresh_basis, gemm, sums of squares, adam_in_basis and apply_update.
+  Composed of momentum, refresh_basis, gemm, norms, adam_in_basis and apply_update.
   Numerics: f32, or f64 for f64 weights; the basis from f64. The second moments are not turned when the
   basis is.
   )";

@@ -75,10 +75,9 @@ class Feedback {
 // `all` belong together.
 void drop_rounding(const View& rows, const View& all, Composer& c) {
   const double n = double(all.shape[1]), unit = all.dtype == Dtype::kF64 ? 0x1p-53 : 0x1p-24;
-  const View squares = c.temporary({all.shape[0], all.shape[2]}, Dtype::kF64);
-  c.run(ColumnReduce{.x = all, .out = squares, .reduction = Reduction::kSumOfSquares});
-  c.run(
-      DropSmall{.x = rows, .squares = squares, .out = rows, .least = 4 * std::log2(2 * n) * unit});
+  const View norms = c.temporary({all.shape[0], all.shape[2]}, Dtype::kF64);
+  c.run(ColumnReduce{.x = all, .out = norms, .reduction = Reduction::kNorm});
+  c.run(DropSmall{.x = rows, .norms = norms, .out = rows, .least = 4 * std::log2(2 * n) * unit});
 }
 
 // The step of AdamW in the coordinates `rows`.

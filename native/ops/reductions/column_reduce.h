@@ -5,14 +5,16 @@ namespace orthokit {
 
 struct ColumnReduce {
   static constexpr const char *name = "column_reduce",
-                              *summary = "sum, mean, maximum or sum of squares of every column";
+                              *summary = "sum, mean, maximum, sum of squares or norm of every column";
   static constexpr const char* about = R"(
-  outⱼ = Σᵢ xᵢⱼ, that sum / rows, maxᵢ xᵢⱼ, or Σᵢ xᵢⱼ², by the word, of a matrix or of each one of
-  a batch: of x's axes, the one before the last is gone. column_sum adds to what is there.
+  outⱼ = Σᵢ xᵢⱼ, that sum / rows, maxᵢ xᵢⱼ, Σᵢ xᵢⱼ², or the root of that, by the word, of a matrix or
+  of each one of a batch: of x's axes, the one before the last is gone. column_sum adds to what is
+  there.
   Numerics: squares and sums in f64, in a fixed order, rounded once to out's dtype: x's, or f64,
-  where squares of f32 cannot overflow. A NaN makes its column NaN, in a maximum too. Columns of no
-  elements have sum 0, mean NaN and maximum −inf.
-  Traffic: one read of x, one write of out.
+  where squares of f32 cannot overflow. A norm is right for f64 of any size. A NaN makes its column
+  NaN, in a maximum too. Columns of no elements have sum and norm 0, mean NaN and maximum −inf.
+  Traffic: one read of x, one write of out; for norms on the CPU a second read of f64 columns whose
+  squares leave the range of f64.
   )";
   static constexpr const char* examples[] = {
       "x=f32[597x43] out=f32[43]",
@@ -20,6 +22,8 @@ struct ColumnReduce {
       "x=f32[597x43] out=f32[43] reduction=max",
       "x=f32[33x1025] out=f64[1025] reduction=sum_of_squares",
       "x=f32[3x597x5] out=f32[3x5] reduction=mean",
+      "x=f64[3x597x5] out=f64[3x5] reduction=norm",
+      "x=f32[33x1025] out=f64[1025] reduction=norm",
       "x=f16[31x33] out=f64[33] reduction=sum_of_squares"};
   static constexpr const char* cases[] = {
       "x=f32[8192x1024] out=f32[1024]", "x=f32[8192x1024] out=f32[1024] reduction=max",

@@ -36,7 +36,7 @@ function* rowCases() {
       yield `row_top_k x=${x} index=i32[${n}x2] values=${t}[${n}x2]`;
       yield `row_top_k x=${x} index=i32[${n}x1] among=3 noise=gumbel seed=1`;
       yield `row_top_k x=${x} index=i32[${n}x1] noise=gumbel seed=1`;
-      for (const reduction of ['sum', 'max', 'sum_of_squares']) {
+      for (const reduction of ['sum', 'max', 'sum_of_squares', 'norm']) {
         for (const to of t === 'f32' ? wide : ['f64']) {
           yield `row_reduce x=${x} out=${to}[${n}] reduction=${reduction}`;
           if (shape === rows[2]) yield `row_reduce x=${t}[4x40000] out=${to}[4] reduction=${reduction}`;
@@ -210,8 +210,8 @@ function* basisCases() {
       yield `refresh_basis x=${t}[2x33x31] basis=${t}[2x${side === 'left' ? 33 : 31}x31] steps=i32[1] gap=1 side=${side}`;
     for (const n of [511, 512]) {
       const operands = ['momentum', 'grad', 'out'].map((name) => `${name}=${t}[1x512x${n}]`).join(' ');
-      yield `adam_in_basis ${operands} roots=bf16[512x${n}] squares=f64[1x512] steps=i32[1]`;
-      yield `adam_in_basis ${operands} roots=${t}[512x${n}] squares=f64[1x${n}] steps=i32[1] axis=columns`;
+      yield `adam_in_basis ${operands} roots=bf16[512x${n}] norms=f64[1x512] steps=i32[1]`;
+      yield `adam_in_basis ${operands} roots=${t}[512x${n}] norms=f64[1x${n}] steps=i32[1] axis=columns`;
     }
   }
 }
@@ -241,7 +241,7 @@ function* cosineCases() {
       yield `carry_rows states=${t}[2x128x${n}] indices=i32[2x128] chosen=i32[2x128] steps=i32[1]`;
   for (const t of wide) {
     for (const n of [511, 512]) {
-      yield `drop_small x=${t}[1x128x${n}] squares=f64[1x${n}] out=${t}[1x128x${n}] least=0.5`;
+      yield `drop_small x=${t}[1x128x${n}] norms=f64[1x${n}] out=${t}[1x128x${n}] least=0.5`;
       for (const [bits, width] of [
         [8, n],
         [4, Math.ceil(n / 2)],

@@ -19,8 +19,8 @@ static void adam_in_basis(const AdamInBasis& op) {
   const int64_t columns = op.out.shape[2];
   for (int64_t i = 0; i < op.out.size(); ++i) {
     const int64_t row = i / columns, column = row / int64_t(rows) * columns + i % columns;
-    const double square = values(op.squares)[op.axis == SliceAxis::kRows ? row : column];
-    const double floor = op.least * std::sqrt(square);
+    const double norm = values(op.norms)[op.axis == SliceAxis::kRows ? row : column];
+    const double floor = op.least * norm;
     double g = values(op.grad)[i], &r = values(op.roots)[i];
     const bool counts = !std::isfinite(floor) || !(std::abs(g) <= floor);
     const double distance = std::abs(std::abs(g) - floor);

@@ -38,15 +38,16 @@ static Vector adam_update(const Conda& op, const Projection& p, const Vector& ba
                           const Vector& m, const Vector& g, double* roots, double count,
                           double least) {
   const Vector in_basis = project(p, basis, m), grad = project(p, basis, g);
-  Vector squares(size_t(p.is_left ? p.of.columns : p.of.rows)), u(in_basis.size());
+  std::vector<long double> squares(size_t(p.is_left ? p.of.columns : p.of.rows));
+  Vector u(in_basis.size());
   for (size_t i = 0; i < g.size(); ++i) {
     const size_t row = i / size_t(p.of.columns), column = i % size_t(p.of.columns);
-    squares[p.is_left ? column : row] += g[i] * g[i];
+    squares[p.is_left ? column : row] += static_cast<long double>(g[i]) * g[i];
   }
   const double factor = std::sqrt(1 - std::pow(op.beta2, count)) / (1 - std::pow(op.beta1, count));
   for (size_t i = 0; i < u.size(); ++i) {
     const size_t row = i / size_t(p.columns()), column = i % size_t(p.columns());
-    const double floor = least * std::sqrt(squares[p.is_left ? column : row]);
+    const double floor = least * double(std::sqrt(squares[p.is_left ? column : row]));
     const bool counts = !std::isfinite(floor) || !(std::abs(grad[i]) <= floor);
     roots[i] = root_of_squares(std::sqrt(op.beta2) * roots[i],
                                counts ? std::sqrt(1 - op.beta2) * grad[i] : 0);

@@ -16,9 +16,10 @@ struct Doubt {
 thread_local Doubt doubt;
 
 double norm_of_column(const Vector& x, size_t height, size_t width, size_t j) {
-  double squares = 0;
-  for (size_t k = 0; k < height; ++k) squares += x[k * width + j] * x[k * width + j];
-  return std::sqrt(squares);
+  long double squares = 0;
+  for (size_t k = 0; k < height; ++k)
+    squares += static_cast<long double>(x[k * width + j]) * x[k * width + j];
+  return double(std::sqrt(squares));
 }
 
 struct Codes {

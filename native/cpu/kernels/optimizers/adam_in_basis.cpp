@@ -7,20 +7,10 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-// Sizes up to which elements count as 0, one a norm.
-template <class T>
-static const T* floors_of(const AdamInBasis& op, Stream& stream) {
-  T* floors = stream.scratch<T>(op.squares.size());
-  for (int64_t i = 0; i < op.squares.size(); ++i)
-    floors[i] = T(math::rounding_floor(op.squares.as<double>()[i], op.least));
-  return floors;
-}
-
 template <class T>
 static void adam_in_basis(const AdamInBasis& op, Stream& stream) {
   const int64_t rows = op.out.shape[1], columns = op.out.shape[2];
   const bool by_row = op.axis == SliceAxis::kRows;
-  const T* floors = floors_of<T>(op, stream);
   View steps = op.steps;
   const math::BiasCorrections correction = *corrections_of({&steps, 1}, op.beta1, op.beta2, stream);
   const T factor = T(correction.momentum / correction.root), eps = T(op.eps);
@@ -31,10 +21,11 @@ static void adam_in_basis(const AdamInBasis& op, Stream& stream) {
         const int64_t at = row * columns + done, n = std::min(kBlock, columns - done);
         State<T> roots(op.roots, at, n);
         const T *m = op.momentum.as<T>() + at, *g = op.grad.as<T>() + at;
-        const T* floor = by_row ? floors + row : floors + row / rows * columns + done;
+        const double* norm = op.norms.as<double>() + (by_row ? row : row / rows * columns + done);
         T *r = roots.data(), *out = op.out.as<T>() + at;
         for (int64_t i = 0; i < n; ++i) {
-          const T own = math::above(g[i], floor[by_row ? 0 : i]);
+          const T floor = T(math::rounding_floor(norm[by_row ? 0 : i], op.least));
+          const T own = math::above(g[i], floor);
           r[i] = math::root_of_sum(kept, r[i], fresh, own);
           out[i] = r[i] == 0 ? T(0) : factor * m[i] / (r[i] + eps);
         }

@@ -1,7 +1,7 @@
 #include "ops/optimizers/drop_small.h"
 
 #include "cpu/chunks.h"
-#include "math/small.h"
+#include "math/rounding.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -10,11 +10,11 @@ void drop_small(const DropSmall& op, Stream& stream) {
   visit(op.x.dtype, [&]<class T>() {
     for_rows(stream, op.x.shape[0] * rows, columns, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
-        const double* squares = op.squares.as<double>() + row / rows * columns;
+        const double* norms = op.norms.as<double>() + row / rows * columns;
         const T* x = op.x.as<T>() + row * columns;
         T* out = op.out.as<T>() + row * columns;
         for (int64_t j = 0; j < columns; ++j)
-          out[j] = math::unless_small(x[j], op.least, squares[j]);
+          out[j] = math::above(x[j], T(math::rounding_floor(norms[j], op.least)));
       }
     });
   });

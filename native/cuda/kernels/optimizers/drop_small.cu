@@ -1,5 +1,5 @@
 #include "cuda/matrix.cuh"
-#include "math/small.h"
+#include "math/rounding.h"
 #include "ops/optimizers/drop_small.h"
 
 namespace orthokit::cuda {
@@ -7,7 +7,7 @@ namespace orthokit::cuda {
 template <class T>
 struct DropSmallRow {
   const T* x;
-  const double* squares;
+  const double* norms;
   T* out;
   double least;
   int64_t rows, columns;
@@ -15,8 +15,10 @@ struct DropSmallRow {
   __device__ void operator()(int64_t row, int64_t at) const {
     map_group<N>(
         at, out + row * columns,
-        [this](int64_t, T value, double own) { return math::unless_small(value, least, own); },
-        x + row * columns, squares + row / rows * columns);
+        [this](int64_t, T value, double norm) {
+          return math::above(value, T(math::rounding_floor(norm, least)));
+        },
+        x + row * columns, norms + row / rows * columns);
   }
 };
 
@@ -24,7 +26,7 @@ static void drop_small(const DropSmall& op, Stream& stream) {
   const int64_t rows = op.x.shape[1], columns = op.x.shape[2];
   visit(op.x.dtype, [&]<class T>() {
     for_matrix(stream, op.x.shape[0] * rows, columns,
-               DropSmallRow<T>{op.x.as<T>(), op.squares.as<double>(), op.out.as<T>(), op.least,
+               DropSmallRow<T>{op.x.as<T>(), op.norms.as<double>(), op.out.as<T>(), op.least,
                                rows, columns});
   });
 }

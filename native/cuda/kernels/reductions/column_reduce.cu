@@ -19,20 +19,20 @@ struct TermOfColumn {
 template <class Out>
 struct SetColumn {
   Out* out;
-  double divisor;
+  Finish finish;
   __device__ void operator()(int64_t column, double total) const {
-    out[column] = Out(total / divisor);
+    out[column] = Out(finish(total));
   }
 };
 
 static void column_reduce(const ColumnReduce& op, Stream& stream) {
   const int64_t rows = op.rows(), columns = row_length(op.x);
-  on_reduction(op.reduction, [&]<class R, class Term>() {
-    visit(op.x.dtype, [&]<class T>() {
+  visit(op.x.dtype, [&]<class T>() {
+    on_reduction<T>(op.reduction, [&]<class R, class Term>() {
       visit(op.out.dtype, [&]<class Out>() {
         reduce_columns<R>(stream, rows, op.batch() * columns,
                           TermOfColumn<Term, T>{op.x.as<T>(), rows, columns},
-                          SetColumn<Out>{op.out.as<Out>(), divisor_of(op.reduction, rows)});
+                          SetColumn<Out>{op.out.as<Out>(), finish_of<T>(op.reduction, rows)});
       });
     });
   });

@@ -13,7 +13,7 @@ struct ReducePiece {
   const T* x;
   Out* out;
   int64_t columns, pieces;
-  double divisor;
+  Finish finish;
   template <class Team>
   __device__ void operator()(const Team& team, int64_t i) const {
     const int64_t row = i / pieces, left = (i - row * pieces) * kRowPiece;
@@ -22,31 +22,31 @@ struct ReducePiece {
     const auto take = [&](int64_t, T v) { total = R::combine(total, Term::of(double(v))); };
     team.visit(width, take, x + row * columns + left);
     total = team.template reduce<R>(total);
-    if (team.rank == 0) out[i] = Out(total / divisor);
+    if (team.rank == 0) out[i] = Out(finish(total));
   }
 };
 
 template <class R, class Term, class T, class Out>
 static void row_reduce(const RowReduce& op, Stream& stream) {
   const int64_t rows = row_count(op.x), columns = row_length(op.x);
-  const double divisor = divisor_of(op.reduction, columns);
+  const Finish finish = finish_of<T>(op.reduction, columns);
   const T* x = op.x.as<T>();
   Out* out = op.out.as<Out>();
   const int64_t pieces = (columns + kRowPiece - 1) / kRowPiece;
   if (pieces <= 1) {
-    for_rows(stream, rows, columns, ReducePiece<R, Term, T, Out>{x, out, columns, 1, divisor});
+    for_rows(stream, rows, columns, ReducePiece<R, Term, T, Out>{x, out, columns, 1, finish});
     return;
   }
   auto* partial = stream.scratch<double>(rows * pieces);
   for_rows(stream, rows * pieces, kRowPiece,
-           ReducePiece<R, Term, T, double>{x, partial, columns, pieces, 1});
+           ReducePiece<R, Term, T, double>{x, partial, columns, pieces, {}});
   run_rows<kWarp>(stream, rows,
-                  ReducePiece<R, Itself, double, Out>{partial, out, pieces, 1, divisor});
+                  ReducePiece<R, Itself, double, Out>{partial, out, pieces, 1, finish});
 }
 
 static void row_reduce(const RowReduce& op, Stream& stream) {
-  on_reduction(op.reduction, [&]<class R, class Term>() {
-    visit(op.x.dtype, [&]<class T>() {
+  visit(op.x.dtype, [&]<class T>() {
+    on_reduction<T>(op.reduction, [&]<class R, class Term>() {
       if (op.out.dtype == op.x.dtype)
         row_reduce<R, Term, T, T>(op, stream);
       else

@@ -6,14 +6,15 @@
 
 namespace orthokit {
 
-enum class Reduction : int32_t { kSum, kMean, kMax, kSumOfSquares };
+enum class Reduction : int32_t { kSum, kMean, kMax, kSumOfSquares, kNorm };
 inline Words words(Reduction) {
-  static constexpr const char* list[] = {"sum", "mean", "max", "sum_of_squares"};
+  static constexpr const char* list[] = {"sum", "mean", "max", "sum_of_squares", "norm"};
   return list;
 }
 
 inline double reduction_flops(const View& x, Reduction reduction) {
-  const double terms = reduction == Reduction::kSumOfSquares ? 2 : 1;
+  const bool squares = reduction == Reduction::kSumOfSquares || reduction == Reduction::kNorm;
+  const double terms = squares ? 2 : 1;
   return double(x.size()) * (reduction == Reduction::kMax ? 1 : terms * wide_flops(x));
 }
 

@@ -23,6 +23,8 @@ inline double reduced(Reduction reduction, const double* x, int64_t n, int64_t s
       return double(sum / static_cast<long double>(n));
     case Reduction::kSumOfSquares:
       return double(squares);
+    case Reduction::kNorm:
+      return double(std::sqrt(squares));
     default:
       return double(sum);
   }

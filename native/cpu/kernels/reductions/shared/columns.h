@@ -60,8 +60,12 @@ void reduce_columns(Reduction r, const T* x, int64_t stride, int64_t rows, int64
     std::fill_n(nan, n, T(0));
     take_larger(largest, nan, x, stride, rows, n);
     for (int64_t j = 0; j < n; ++j) totals[j] = nan[j] != nan[j] ? nan[j] : largest[j];
-  } else if (r == Reduction::kSumOfSquares) {
-    add_rows_to(totals, x, stride, rows, n, [](T v) { return double(v) * double(v); });
+  } else if (r == Reduction::kSumOfSquares || r == Reduction::kNorm) {
+    add_rows_to(totals, x, stride, rows, n, [](T v) { return squared(double(v)); });
+    for (int64_t j = 0; r == Reduction::kNorm && j < n; ++j)
+      totals[j] = norm_of<T>(totals[j], [&](double scale) {
+        return sum_of(rows, [=](int64_t i) { return squared(scale * double(x[i * stride + j])); });
+      });
   } else {
     add_rows_to(totals, x, stride, rows, n, [](T v) { return double(v); });
   }

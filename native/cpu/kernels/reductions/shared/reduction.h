@@ -6,7 +6,9 @@
 #include <type_traits>
 
 #include "cpu/sums.h"
+#include "math/roots.h"
 #include "ops/reductions/shared/reduction.h"
+#include "ops/shared/square_range.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -34,18 +36,33 @@ T max_or_nan(const T* x, int64_t n) {
   return std::bit_cast<T>(turned(largest));
 }
 
+inline double squared(double x) { return x * x; }
+
 inline double start_of(Reduction r) { return r == Reduction::kMax ? -HUGE_VAL : 0; }
 inline double joined(Reduction r, double a, double b) {
+  if (r == Reduction::kNorm) return math::root_of_sum(1.0, a, 1.0, b);
   return r == Reduction::kMax ? larger(a, b) : a + b;
 }
 inline double finished(Reduction r, double total, int64_t count) {
   return r == Reduction::kMean ? total / double(count) : total;
 }
 
+// The norm of elements whose squares add up to `sum`; scaled(s), where f64 cannot hold that, is the
+// sum of those of the elements times s.
+template <class T, class Scaled>
+double norm_of(double sum, Scaled&& scaled) {
+  const double scale = std::is_same_v<T, double> ? scale_for(sum) : 1;
+  return std::sqrt(scale == 1 ? sum : scaled(scale)) / scale;
+}
+
 template <class T>
 double reduced(Reduction r, const T* x, int64_t n) {
   if (r == Reduction::kMax) return double(max_or_nan(x, n));
   if (r == Reduction::kSumOfSquares) return sum_of_squares(x, n);
+  if (r == Reduction::kNorm)
+    return norm_of<T>(sum_of_squares(x, n), [&](double scale) {
+      return sum_of(n, [=](int64_t i) { return squared(scale * double(x[i])); });
+    });
   return sum_of(n, [x](int64_t i) { return double(x[i]); });
 }
 
