@@ -6,6 +6,7 @@ import { AdamW, Conda, type CondaOptions, Device, Tensor } from '../../lib/index
 import { Folder } from '../files/folder.ts';
 import { normal } from '../support/data.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
+import { tensorOf } from '../support/tensors.ts';
 import { bits, numbers, sizeOf, stateBits } from './classes.ts';
 import { code } from './each-class.ts';
 
@@ -57,6 +58,34 @@ describe.each(devices)('Conda on %s', (kind) => {
       const w = await numbers(weight);
       for (let i = 0; i < 6; ++i)
         for (const [j, x] of row.entries()) expect(w[4 * i + j]! / w[4 * i]!, stateDtype).toBeCloseTo(x, 3);
+    }
+  });
+
+  it('takes no larger steps where gradients fall and come from new directions', async () => {
+    // Rows are multiples of one vector, later of one at a right angle to it. No step of Adam's coordinates is larger than
+    // (1 − β₁) / √((1 − β₂)(1 − β₁² / β₂)), by Cauchy and Schwarz, which is 7.3.
+    const [one, other] = [[1, -2, 3, 0.5, 1], [2, 1, 0, 0, 0]]; // biome-ignore format: one line
+    const outer = (row: number[], seed: number, scale: number) =>
+      [...normal(6, seed)].flatMap((y) => row.map((x) => scale * x * y));
+    for (const [dtype, gradDtype, stateDtype, fall] of [
+      ['f32', 'f32', 'f32', 1e-9],
+      ['f64', 'f64', 'f64', 1e-17],
+      ['f64', 'f32', 'f64', 1e-9],
+      ['f64', 'f64', 'f32', 1e-9],
+      ['f32', 'f32', 'bf16', 1e-5],
+      ['f32', 'f32', 'f16', 1e-4],
+    ] as const) {
+      const weight = Tensor.zeros(device, [6, 5], { dtype });
+      const optimizer = new Conda([weight], { lr: 1, scale: 1, eps: 0, stateDtype, gap: 5 });
+      let before = await numbers(weight);
+      for (let step = 1; step <= 40; ++step) {
+        const grad = step <= 10 ? outer(one, step, 1) : outer(other, step, fall);
+        optimizer.step([tensorOf(device, grad, [6, 5], gradDtype)]);
+        const now = await numbers(weight);
+        const moved = now.map((x, i) => Math.abs(x - before[i]!));
+        expect(Math.max(...moved), `${dtype}, gradients ${gradDtype}, state ${stateDtype}, step ${step}`).toBeLessThan(7.3);
+        before = now;
+      }
     }
   });
 

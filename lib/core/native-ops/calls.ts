@@ -122,8 +122,8 @@ export const calls: Readonly<Record<Name, Call>> = {
   adagradNorm: operation('adagradNorm', ['weights', 'grads', 'masters', 'guard', 'statistics', 'squares', 'steps', 'lr', 'weightDecay', 'weightDecayMode', 'lrDecay', 'eps', 'scope'], (device, f) => {
     native.ops['adagrad_norm']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['squares'], f['steps'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['lrDecay'], f['eps'], f['scope']);
   }),
-  adamInBasis: operation('adamInBasis', ['momentum', 'grad', 'squares', 'guard', 'roots', 'steps', 'out', 'beta1', 'beta2', 'eps', 'least', 'axis'], (device, f) => {
-    native.ops['adam_in_basis']!(device, f['momentum'], f['grad'], f['squares'], f['guard'], f['roots'], f['steps'], f['out'], f['beta1'], f['beta2'], f['eps'], f['least'], f['axis']);
+  adamInBasis: operation('adamInBasis', ['momentum', 'grad', 'norms', 'momentumNorms', 'sizes', 'guard', 'roots', 'steps', 'out', 'beta1', 'beta2', 'eps', 'least', 'leastOfMomentum', 'axis'], (device, f) => {
+    native.ops['adam_in_basis']!(device, f['momentum'], f['grad'], f['norms'], f['momentumNorms'], f['sizes'], f['guard'], f['roots'], f['steps'], f['out'], f['beta1'], f['beta2'], f['eps'], f['least'], f['leastOfMomentum'], f['axis']);
   }),
   adamw: operation('adamw', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'roots', 'steps', 'lr', 'weightDecay', 'weightDecayMode', 'beta1', 'beta2', 'eps'], (device, f) => {
     native.ops['adamw']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['roots'], f['steps'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['beta1'], f['beta2'], f['eps']);
@@ -236,8 +236,8 @@ export const calls: Readonly<Record<Name, Call>> = {
   dots: operation('dots', ['x', 'y', 'out'], (device, f) => {
     native.ops['dots']!(device, f['x'], f['y'], f['out']);
   }),
-  dropSmall: operation('dropSmall', ['x', 'squares', 'out', 'least'], (device, f) => {
-    native.ops['drop_small']!(device, f['x'], f['squares'], f['out'], f['least']);
+  dropSmall: operation('dropSmall', ['x', 'norms', 'out', 'least'], (device, f) => {
+    native.ops['drop_small']!(device, f['x'], f['norms'], f['out'], f['least']);
   }),
   dropout: operation('dropout', ['x', 'out', 'rate', 'seed', 'offset', 'stream', 'beta'], (device, f) => {
     native.ops['dropout']!(device, f['x'], f['out'], f['rate'], f['seed'], f['offset'], f['stream'], f['beta']);

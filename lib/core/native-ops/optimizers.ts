@@ -110,11 +110,12 @@ export interface OpsOfGroup {
    * ```text
    * The update of Adam in coordinates of an orthonormal basis, of a batch of matrices:
    *   t ← t + 1,  r ← sqrt(β₂ r² + (1−β₂) g²),  out = sqrt(1−β₂ᵗ) / (1−β₁ᵗ) · m / (r + eps)
-   * m and g are momentum and gradient in that basis. `squares` holds ‖g‖² of each row of g, or of each
-   * column with axis 'columns'; an element of g that is at most `least` times that norm counts as 0, which
-   * is what rounding leaves of a gradient that has nothing of a basis vector. Where r is 0 out is 0, so
-   * that nothing moves along a vector of which there was never a gradient. A guard that is not 0 leaves
-   * roots and steps, and gives zeros.
+   * m and g are momentum and gradient in that basis. `norms` and `momentumNorms` hold the norms of their
+   * rows, or columns with axis 'columns', before they were projected, `sizes` the largest size in each
+   * basis vector. An element counts as 0 that is at most `least`, of m `leastOfMomentum`, times the norm
+   * of its row times the size of its vector: what rounding leaves of a row that has nothing of a vector.
+   * Where r is 0 out is 0, so that nothing moves along a vector of which there was never a gradient. A
+   * guard that is not 0 leaves roots and steps, and gives zeros.
    * Numerics: in out's dtype; the sum under the root is scaled by a power of two, as in adamw.
    * Traffic per element, f32: read m, g, r, write r, out: 20 bytes.
    * ```
@@ -123,8 +124,10 @@ export interface OpsOfGroup {
    * - out must be f32 or f64
    * - momentum and grad must have out's dtype
    * - momentum and grad must have out's shape
-   * - squares must be f64
-   * - squares must have one element a row of out, or a column
+   * - norms and momentumNorms must be f64
+   * - norms and momentumNorms must have one element a row of out, or a column
+   * - sizes must be f64
+   * - sizes must have one element a column of out, or a row
    * - roots must be floating
    * - roots must have out's elements
    * - steps must be i32[1]
@@ -132,6 +135,7 @@ export interface OpsOfGroup {
    * - beta2 must be in [0, 1)
    * - eps must not be negative
    * - least must be in [0, 1)
+   * - leastOfMomentum must be in [0, 1)
    * - guard must be f64[1]
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
@@ -141,7 +145,9 @@ export interface OpsOfGroup {
     fields: {
       /** Read. */ momentum: Tensor;
       /** Read. */ grad: Tensor;
-      /** Read. */ squares: Tensor;
+      /** Read. */ norms: Tensor;
+      /** Read. */ momentumNorms: Tensor;
+      /** Read. */ sizes: Tensor;
       /** Read. Default: none. */ guard?: Tensor | undefined;
       /** Read and written. */ roots: Tensor;
       /** Read and written. */ steps: Tensor;
@@ -150,6 +156,7 @@ export interface OpsOfGroup {
       /** Default `0.999`. */ beta2?: number | undefined;
       /** Default `1e-8`. */ eps?: number | undefined;
       /** Default `0`. */ least?: number | undefined;
+      /** Default `0`. */ leastOfMomentum?: number | undefined;
       /** Default `rows`. */ axis?: 'rows' | 'columns' | undefined;
     },
   ): void;
@@ -415,10 +422,11 @@ export interface OpsOfGroup {
    *   r ← sqrt(β₂ r² + (1−β₂) (g b)²);  u = sqrt(1−β₂ᵗ) / (1−β₁ᵗ) · (m b) / (r + eps)
    *   w ← keep · (w − lr · scale · u bᵀ)
    * so on the right; on the left bᵀ g, bᵀ m and b u. The decay comes behind the step, but for that of the
-   * modes l2 and cautious. What rounding leaves of a gradient without a basis vector counts as 0, as in
-   * adamInBasis: 8 √side roundings of the norm of its row, or column on the left; of f64 for gradients
-   * and weights in f64, else of f32.
-   * Composed of momentum, refreshBasis, gemm, sums of squares, adamInBasis and applyUpdate.
+   * modes l2 and cautious. What rounding leaves of a row without a basis vector counts as 0, as in
+   * adamInBasis (of a column on the left): of g, 8 √side roundings of the row's norm times the largest
+   * entry of the vector, of f64 for gradients and weights in f64, else of f32; of m as many in the dtype
+   * of the arithmetic, and 4 / √(1−β₁²) in that of the momenta, whose roundings add up.
+   * Composed of momentum, refreshBasis, gemm, norms, adamInBasis and applyUpdate.
    * Numerics: f32, or f64 for f64 weights; the basis from f64. The second moments are not turned when the
    * basis is.
    * ```
@@ -487,9 +495,10 @@ export interface OpsOfGroup {
    * largest 1-norms of A D, of equal ones the first. Moments of a have a row a column of D_r; with
    * `rotate` they stay with their columns where indices change. Without errorFeedback E is 0; 8bit and
    * 4bit keep it in codes of quantizeRows, whose rows are those of the matrices. A matrix that is wider
-   * than tall takes the same from the left. A coordinate that is less than 4 log₂ 2n roundings of the
-   * norm of its row of A, n long, counts as 0 in the moments: rounding alone may have made it, and a
-   * step of Adam has the same size whatever the gradient's.
+   * than tall takes the same from the left. A coordinate that is at most 4 log₂ 2n roundings of the norm
+   * of its row of A, n long, counts as 0: rounding alone may have made it, and a step of Adam has the
+   * same size whatever the gradient's. So does one of 4 √(2/n) roundings of 16 bits, where they keep E.
+   * E is made of the coordinates that are not taken.
    * Composed of momentum, dct, rowTopK, carryRows, gather and scatter, adamw and applyUpdate.
    * Numerics: f32, or f64 for f64 weights; sums of the 1-norms in f64.
    * ```
@@ -736,17 +745,17 @@ export interface OpsOfGroup {
    * elements become 0 that are small beside a norm
    *
    * ```text
-   * out = x, with 0 for each element whose square is less than least² times `squares` of its column, the
-   * sum of squares of something that the column belongs to: what rounding leaves where there is nothing
-   * must not be taken for a direction. Where `squares` is not finite, x stays. out may be x.
-   * Numerics: squares in f64.
+   * out = x, with 0 for each element whose size is at most `least` times `norms` of its column, the norm
+   * of something that the column belongs to: what rounding leaves where there is nothing must not be
+   * taken for a direction. Where the norm is not finite, x stays. out may be x.
+   * Numerics: in x's dtype.
    * Traffic: one read, one write.
    * ```
    *
    * - x must be a batch of matrices
    * - x must be f32 or f64
-   * - squares must be f64
-   * - squares must have one element a column of x
+   * - norms must be f64
+   * - norms must have one element a column of x
    * - out must have the dtype of x
    * - out must have the shape of x
    * - least must be in [0, 1)
@@ -757,7 +766,7 @@ export interface OpsOfGroup {
     device: Device,
     fields: {
       /** Read. */ x: Tensor;
-      /** Read. */ squares: Tensor;
+      /** Read. */ norms: Tensor;
       /** Written. */ out: Tensor;
       /** Default `0`. */ least?: number | undefined;
     },
@@ -1218,7 +1227,8 @@ export interface OpsOfGroup {
    * Where `steps` is a multiple of `gap`, basis = the left singular vectors of each matrix of x (side
    * 'left'), or the right ones ('right'), as columns, by falling singular values: as many as the shorter
    * side of x. 'std' takes those of the shorter side, the right ones of a square matrix, 'reverse_std' the
-   * others. Else nothing changes, and so under a guard that is not 0, or for a matrix that is not finite.
+   * others. Else nothing changes, and so under a guard that is not 0. A matrix that is not finite has a
+   * basis of NaN.
    * They are the eigenvectors of x xᵀ or xᵀ x in f64. Of each, the first entry that has nine tenths of the
    * size of the largest is positive; a matrix of zeros has the axes in their order, and the vectors of
    * equal singular values are those that the eigensolver leaves.

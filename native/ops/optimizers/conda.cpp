@@ -2,6 +2,7 @@
 
 #include "core/composer.h"
 #include "ops/elementwise/fill.h"
+#include "ops/elementwise/map.h"
 #include "ops/optimizers/adam_in_basis.h"
 #include "ops/optimizers/apply_update.h"
 #include "ops/optimizers/momentum.h"
@@ -41,7 +42,7 @@ class CondaStep {
                           .basis = basis_,
                           .gap = op_.gap,
                           .side = op_.side});
-    const View m = projected(x), u = update(m);
+    const View u = update(x);
     unproject(u, x);
     View direction = shaped(x, weight());
     Step step = without_l2(step_);
@@ -100,19 +101,33 @@ class CondaStep {
     else
       c_.run(Gemm{.a = u, .b = basis_, .c = x, .trans_b = Transpose::kTransposed});
   }
-  View update(const View& m) {
-    const View out = c_.temporary(m);
-    const Composer::Scope scope(c_);
-    const View g = gradient(),
-               norms = c_.temporary({p_.of.batch, p_.is_left ? p_.of.columns : p_.of.rows},
-                                    Dtype::kF64);
+  // Of the rows that are projected, or of the columns.
+  View norms_of(const View& x) {
+    const View norms =
+        c_.temporary({p_.of.batch, p_.is_left ? p_.of.columns : p_.of.rows}, Dtype::kF64);
     if (p_.is_left)
-      c_.run(ColumnReduce{.x = g, .out = norms, .reduction = Reduction::kNorm});
+      c_.run(ColumnReduce{.x = x, .out = norms, .reduction = Reduction::kNorm});
     else
-      c_.run(RowReduce{.x = g, .out = norms, .reduction = Reduction::kNorm});
-    c_.run(AdamInBasis{.momentum = m,
+      c_.run(RowReduce{.x = x, .out = norms, .reduction = Reduction::kNorm});
+    return norms;
+  }
+  // The largest entry of each vector.
+  View sizes_of_vectors() {
+    const View sizes = c_.temporary({p_.of.batch, p_.vectors()}, Dtype::kF64);
+    View entries = c_.temporary(basis_), basis = basis_;
+    c_.run(Map{.out = {&entries, 1}, .x = {&basis, 1}, .function = MapFunction::kAbs});
+    c_.run(ColumnReduce{.x = entries, .out = sizes, .reduction = Reduction::kMax});
+    return sizes;
+  }
+  View update(const View& m) {
+    const View out = c_.temporary({p_.of.batch, p_.rows(), p_.columns()}, dtype_);
+    const Composer::Scope scope(c_);
+    const View g = gradient();
+    c_.run(AdamInBasis{.momentum = projected(m),
                        .grad = projected(g),
-                       .norms = norms,
+                       .norms = norms_of(g),
+                       .momentum_norms = norms_of(m),
+                       .sizes = sizes_of_vectors(),
                        .guard = step_.guard,
                        .roots = op_.roots[index_],
                        .steps = op_.steps[index_],
@@ -121,6 +136,7 @@ class CondaStep {
                        .beta2 = op_.beta2,
                        .eps = op_.eps,
                        .least = op_.least_of_gradient(index_),
+                       .least_of_momentum = op_.least_of_momentum(index_),
                        .axis = p_.is_left ? SliceAxis::kColumns : SliceAxis::kRows});
     return out;
   }

@@ -16,9 +16,10 @@ struct Conda {
     r ← sqrt(β₂ r² + (1−β₂) (g b)²);  u = sqrt(1−β₂ᵗ) / (1−β₁ᵗ) · (m b) / (r + eps)
     w ← keep · (w − lr · scale · u bᵀ)
   so on the right; on the left bᵀ g, bᵀ m and b u. The decay comes behind the step, but for that of the
-  modes l2 and cautious. What rounding leaves of a gradient without a basis vector counts as 0, as in
-  adam_in_basis: 8 √side roundings of the norm of its row, or column on the left; of f64 for gradients
-  and weights in f64, else of f32.
+  modes l2 and cautious. What rounding leaves of a row without a basis vector counts as 0, as in
+  adam_in_basis (of a column on the left): of g, 8 √side roundings of the row's norm times the largest
+  entry of the vector, of f64 for gradients and weights in f64, else of f32; of m as many, and 4 /
+  √(1−β₁²) in the dtype of the momenta, whose roundings add up.
   Composed of momentum, refresh_basis, gemm, norms, adam_in_basis and apply_update.
   Numerics: f32, or f64 for f64 weights; the basis from f64. The second moments are not turned when the
   basis is.
@@ -46,12 +47,21 @@ struct Conda {
   int64_t gap = 2000;
   ProjectionSide side = ProjectionSide::kStd;
 
-  // An element of a projected gradient that is this share of the norm of its row, or column, may be
-  // all rounding: that of f32 products, and of a gradient in f32 beside an f64 weight.
+  // An element of a projected gradient that is this share of the norm of its row, or column, times
+  // the largest entry of its vector, may be all rounding: that of f32 products, and of a gradient in
+  // f32 beside an f64 weight.
   double least_of_gradient(int64_t i) const {
     const bool is_f64 = step.weights[i].dtype == Dtype::kF64 &&
                         (step.grads[i].dtype == Dtype::kF64 || step.l2() != 0);
-    return 8 * (is_f64 ? 0x1p-53 : 0x1p-24) * std::sqrt(double(projection(i).length()));
+    return 8 * rounding_unit(is_f64 ? Dtype::kF64 : Dtype::kF32) *
+           std::sqrt(double(projection(i).length()));
+  }
+  // So of a momentum, which is made of gradients; and its elements are rounded in each step, where
+  // what is left of earlier roundings falls by β₁, as they do.
+  double least_of_momentum(int64_t i) const {
+    const double stored =
+        std::max(rounding_unit(momenta[i].dtype), rounding_unit(arithmetic_dtype(step.weights[i])));
+    return std::min(least_of_gradient(i) + 4 * stored / std::sqrt(1 - beta1 * beta1), 0.5);
   }
   Projection projection(int64_t i) const { return projection_of(step.weights[i], side); }
   // Of a step without a refresh of the basis.

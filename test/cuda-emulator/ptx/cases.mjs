@@ -210,8 +210,9 @@ function* basisCases() {
       yield `refresh_basis x=${t}[2x33x31] basis=${t}[2x${side === 'left' ? 33 : 31}x31] steps=i32[1] gap=1 side=${side}`;
     for (const n of [511, 512]) {
       const operands = ['momentum', 'grad', 'out'].map((name) => `${name}=${t}[1x512x${n}]`).join(' ');
-      yield `adam_in_basis ${operands} roots=bf16[512x${n}] norms=f64[1x512] steps=i32[1]`;
-      yield `adam_in_basis ${operands} roots=${t}[512x${n}] norms=f64[1x${n}] steps=i32[1] axis=columns`;
+      const norms = (lines, vectors) => `norms=f64[1x${lines}] momentumNorms=f64[1x${lines}] sizes=f64[1x${vectors}]`;
+      yield `adam_in_basis ${operands} roots=bf16[512x${n}] ${norms(512, n)} steps=i32[1]`;
+      yield `adam_in_basis ${operands} roots=${t}[512x${n}] ${norms(n, 512)} steps=i32[1] axis=columns`;
     }
   }
 }

@@ -16,10 +16,12 @@ const fieldsOf = (shape: Shape, dtype: 'f32' | 'f64', state: Kind, axis: 'rows' 
     momentum: tensorOf(on, normal(size, 1, scale), shape, dtype),
     grad: tensorOf(on, normal(size, 2, scale), shape, dtype),
     norms: Tensor.full(on, [batch, axis === 'rows' ? rows : columns], 2 * scale, { dtype: 'f64' }),
+    momentumNorms: Tensor.full(on, [batch, axis === 'rows' ? rows : columns], 8 * scale, { dtype: 'f64' }),
+    sizes: Tensor.from(on, normal(batch * (axis === 'rows' ? columns : rows), 4).map(Math.abs), [batch, axis === 'rows' ? columns : rows]), // biome-ignore format: one line
     roots: tensorOf(on, normal(size, 3, scale).map(Math.abs), shape, state),
     steps: Tensor.from(on, Int32Array.of(3), [1], { dtype: 'i32' }),
     out: Tensor.full(on, shape, NaN, { dtype }),
-    ...{ beta1: 0.5, beta2: 0.75, eps: 0.125 * scale, least: 0.125, axis },
+    ...{ beta1: 0.5, beta2: 0.75, eps: 0.125 * scale, least: 0.125, leastOfMomentum: 0.0625, axis },
   });
 };
 
@@ -48,7 +50,7 @@ describe.each(devices)('adam_in_basis on %s', (kind) => {
     const zeros = (...of: number[]) => Tensor.zeros(device, of, { dtype: 'f64' });
     const steps = () => Tensor.zeros(device, [1], { dtype: 'i32' });
     const adam = { weights: [zeros(4, 6)], momenta: [zeros(4, 6)], roots: [zeros(4, 6)], steps: [steps()] };
-    const own = { roots: zeros(4, 6), steps: steps(), norms: zeros(1, 4), out: zeros(...shape), beta2: 0.99 };
+    const own = { roots: zeros(4, 6), steps: steps(), norms: zeros(1, 4), momentumNorms: zeros(1, 4), sizes: zeros(1, 6), out: zeros(...shape), beta2: 0.99 };
     let before = new Float64Array(24);
     for (const [t, grad] of [first, second].entries()) {
       const correction = Math.sqrt(1 - 0.99 ** (t + 1));
@@ -62,9 +64,24 @@ describe.each(devices)('adam_in_basis on %s', (kind) => {
     }
   });
 
+  it('nothing moves where momentum or gradient is rounding alone', async () => {
+    const fields = fieldsOf([1, 1, 3], 'f64', 'f64', 'rows')(device);
+    fields.sizes.write(Float64Array.of(1, 0.5, 1));
+    const moved = async (momentum: number[], roots: number) => {
+      fields.roots.write(new Float64Array(3).fill(roots));
+      fields.momentum.write(Float64Array.from(momentum));
+      ops.adamInBasis(device, { ...fields, grad: fields.momentum, least: 0 });
+      return Array.from(await valuesOf(fields.out), Math.sign);
+    };
+    expect(await moved([0.5, 0.5, -0.51], 1)).toEqual([0, 1, -1]);
+    expect(await moved([0.5, 0.25, 0.1], 1)).toEqual([0, 0, 0]);
+  });
+
   it('nothing moves where there was never a gradient beyond rounding', async () => {
     const fields = fieldsOf([1, 1, 3], 'f64', 'f64', 'rows')(device);
     fields.roots.write(new Float64Array(3));
+    fields.sizes.write(new Float64Array(3).fill(1));
+    fields.momentum.write(new Float64Array(3).fill(1));
     fields.grad.write(Float64Array.of(0.25, 0.375, 0));
     ops.adamInBasis(device, { ...fields, eps: 0 });
     const [a, b, c] = await valuesOf(fields.out);
@@ -95,13 +112,17 @@ describe.each(devices)('adam_in_basis on %s', (kind) => {
       expect(code({ [name]: zeros([2, 3, 4], 'f64') })).toBe('ERR_DTYPE');
     }
     expect(code({ out: zeros([3, 4]) })).toBe('ERR_SHAPE');
-    expect(code({ norms: zeros([2, 4], 'f64') })).toBe('ERR_SHAPE');
-    expect(code({ norms: zeros([2, 3]) })).toBe('ERR_DTYPE');
+    for (const name of ['norms', 'momentumNorms']) {
+      expect(code({ [name]: zeros([2, 4], 'f64') })).toBe('ERR_SHAPE');
+      expect(code({ [name]: zeros([2, 3]) })).toBe('ERR_DTYPE');
+    }
+    expect(code({ sizes: zeros([2, 3], 'f64') })).toBe('ERR_SHAPE');
+    expect(code({ sizes: zeros([2, 4]) })).toBe('ERR_DTYPE');
     expect(code({ roots: zeros([2, 3, 5]) })).toBe('ERR_SHAPE');
     expect(code({ roots: zeros([2, 3, 4], 'i32') })).toBe('ERR_DTYPE');
     expect(code({ steps: zeros([1]) })).toBe('ERR_DTYPE');
     expect(code({ guard: zeros([1]) })).toBe('ERR_DTYPE');
-    for (const more of [{ beta1: 1 }, { beta2: -1 }, { eps: -1 }, { least: 1 }, { axis: 'all' }])
+    for (const more of [{ beta1: 1 }, { beta2: -1 }, { eps: -1 }, { least: 1 }, { leastOfMomentum: -1 }, { axis: 'all' }])
       expect(code(more)).toBe('ERR_ARGUMENT');
   });
 });

@@ -19,14 +19,19 @@ static void adam_in_basis(const AdamInBasis& op) {
   const int64_t columns = op.out.shape[2];
   for (int64_t i = 0; i < op.out.size(); ++i) {
     const int64_t row = i / columns, column = row / int64_t(rows) * columns + i % columns;
-    const double norm = values(op.norms)[op.axis == SliceAxis::kRows ? row : column];
-    const double floor = op.least * norm;
-    double g = values(op.grad)[i], &r = values(op.roots)[i];
-    const bool counts = !std::isfinite(floor) || !(std::abs(g) <= floor);
-    const double distance = std::abs(std::abs(g) - floor);
-    if (floor > 0 && distance <= 64 * unit_of(op.out.dtype) * floor) is_near_floor = true;
-    r = root_of_squares(std::sqrt(op.beta2) * r, counts ? std::sqrt(1 - op.beta2) * g : 0);
-    out[i] = r == 0 ? 0 : factor * values(op.momentum)[i] / (r + op.eps);
+    const bool by_row = op.axis == SliceAxis::kRows;
+    const int64_t line = by_row ? row : column, vector = by_row ? column : row;
+    const auto counted = [&](double x, const View& norms, double least) {
+      const double floor = least * values(norms)[line] * values(op.sizes)[vector];
+      const double distance = std::abs(std::abs(x) - floor);
+      if (floor > 0 && distance <= 64 * unit_of(op.out.dtype) * floor) is_near_floor = true;
+      return std::isfinite(floor) && std::abs(x) <= floor ? 0 : x;
+    };
+    const double g = counted(values(op.grad)[i], op.norms, op.least),
+                 m = counted(values(op.momentum)[i], op.momentum_norms, op.least_of_momentum);
+    double& r = values(op.roots)[i];
+    r = root_of_squares(std::sqrt(op.beta2) * r, std::sqrt(1 - op.beta2) * g);
+    out[i] = r == 0 ? 0 : factor * m / (r + op.eps);
   }
 }
 ORTHOKIT_REFERENCE(AdamInBasis, adam_in_basis, kElementwise);

@@ -21,13 +21,21 @@ static void adam_in_basis(const AdamInBasis& op, Stream& stream) {
         const int64_t at = row * columns + done, n = std::min(kBlock, columns - done);
         State<T> roots(op.roots, at, n);
         const T *m = op.momentum.as<T>() + at, *g = op.grad.as<T>() + at;
-        const double* norm = op.norms.as<double>() + (by_row ? row : row / rows * columns + done);
+        const int64_t column = row / rows * columns + done, line = by_row ? row : column,
+                      vector = by_row ? column : row;
+        const double *norm = op.norms.as<double>() + line,
+                     *momentum_norm = op.momentum_norms.as<double>() + line,
+                     *size = op.sizes.as<double>() + vector;
         T *r = roots.data(), *out = op.out.as<T>() + at;
         for (int64_t i = 0; i < n; ++i) {
-          const T floor = T(math::rounding_floor(norm[by_row ? 0 : i], op.least));
-          const T own = math::above(g[i], floor);
-          r[i] = math::root_of_sum(kept, r[i], fresh, own);
-          out[i] = r[i] == 0 ? T(0) : factor * m[i] / (r[i] + eps);
+          const int64_t at_line = by_row ? 0 : i;
+          const double own_size = size[by_row ? i : 0];
+          const T floor = T(math::rounding_floor(norm[at_line] * own_size, op.least)),
+                  momentum_floor = T(math::rounding_floor(momentum_norm[at_line] * own_size,
+                                                          op.least_of_momentum));
+          r[i] = math::root_of_sum(kept, r[i], fresh, math::above(g[i], floor));
+          const T own = math::above(m[i], momentum_floor);
+          out[i] = r[i] == 0 ? T(0) : factor * own / (r[i] + eps);
         }
       }
   });

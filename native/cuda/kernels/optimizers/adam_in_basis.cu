@@ -12,10 +12,10 @@ struct AdamInBasisRow {
   const T *momentum, *grad;
   T* out;
   const Operand* roots;
-  const double *norms, *guard;
+  const double *norms, *momentum_norms, *sizes, *guard;
   const math::BiasCorrections* correction;
   MovingAverage two;
-  double eps, least;
+  double eps, least, least_of_momentum;
   int64_t rows, columns;
   bool by_row;
   template <int N>
@@ -26,16 +26,22 @@ struct AdamInBasisRow {
       for (int i = 0; i < N; ++i) out[begin + i] = 0;
       return;
     }
-    const double* norm = norms + (by_row ? row : row / rows * columns + at);
+    const int64_t column = row / rows * columns + at, line = by_row ? row : column,
+                  vector = by_row ? column : row;
     const T factor = T(correction->momentum / correction->root);
     T r[kVector];
     load(*roots, begin, N, r);
 #pragma unroll
     for (int i = 0; i < N; ++i) {
-      const T floor = T(math::rounding_floor(norm[by_row ? 0 : i], least));
-      const T own = math::above(grad[begin + i], floor);
-      r[i] = math::root_of_sum(T(two.kept), r[i], T(two.fresh), own);
-      out[begin + i] = r[i] == 0 ? T(0) : factor * momentum[begin + i] / (r[i] + T(eps));
+      const int64_t own_line = line + (by_row ? 0 : i);
+      const double size = sizes[vector + (by_row ? i : 0)];
+      const T floor = T(math::rounding_floor(norms[own_line] * size, least)),
+              momentum_floor =
+                  T(math::rounding_floor(momentum_norms[own_line] * size, least_of_momentum));
+      r[i] = math::root_of_sum(T(two.kept), r[i], T(two.fresh),
+                               math::above(grad[begin + i], floor));
+      const T own = math::above(momentum[begin + i], momentum_floor);
+      out[begin + i] = r[i] == 0 ? T(0) : factor * own / (r[i] + T(eps));
     }
     store(*roots, begin, N, r);
   }
@@ -52,9 +58,10 @@ static void adam_in_basis(const AdamInBasis& op, Stream& stream) {
   visit(op.out.dtype, [&]<class T>() {
     for_matrix(stream, op.out.shape[0] * rows, columns,
                AdamInBasisRow<T>{op.momentum.as<T>(), op.grad.as<T>(), op.out.as<T>(), lists.of(1),
-                                 op.norms.as<double>(), op.guard.as<double>(), correction,
-                                 MovingAverage(op.beta2), op.eps, op.least, rows, columns,
-                                 op.axis == SliceAxis::kRows});
+                                 op.norms.as<double>(), op.momentum_norms.as<double>(),
+                                 op.sizes.as<double>(), op.guard.as<double>(), correction,
+                                 MovingAverage(op.beta2), op.eps, op.least, op.least_of_momentum,
+                                 rows, columns, op.axis == SliceAxis::kRows});
   });
 }
 ORTHOKIT_KERNEL(AdamInBasis, adam_in_basis);

@@ -1,4 +1,4 @@
-// The arithmetic of a weight, and results under its shape.
+// The arithmetic of a weight, its rounding, and results under its shape.
 #pragma once
 #include "core/op.h"
 
@@ -7,6 +7,20 @@ namespace orthokit {
 // The dtype that a step of this weight computes in.
 inline Dtype arithmetic_dtype(const View& weight) {
   return weight.dtype == Dtype::kF64 ? Dtype::kF64 : Dtype::kF32;
+}
+
+// Half the distance of neighbours, relative, of a floating type.
+constexpr double rounding_unit(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kF64:
+      return 0x1p-53;
+    case Dtype::kF16:
+      return 0x1p-11;
+    case Dtype::kBf16:
+      return 0x1p-8;
+    default:
+      return 0x1p-24;
+  }
 }
 
 // A view of the same elements, under the shape of `like`.
