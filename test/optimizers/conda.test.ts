@@ -89,6 +89,16 @@ describe.each(devices)('Conda on %s', (kind) => {
     }
   });
 
+  it('shows a momentum that is not finite: no weight of the matrix is left at rest', async () => {
+    const good = [...normal(12, 1)];
+    const spoiled = good.with(4, Number.NaN);
+    expect((await update([4, 3], [spoiled, good])).moved.every(Number.isNaN)).toBe(true);
+    // A basis that is there serves rows that are finite, until the next one is due.
+    const rows = (await update([4, 3], [good, spoiled], { gap: 2 })).moved.map(Number.isNaN);
+    expect(rows).toEqual([0, 1, 2, 3].flatMap((row) => Array(3).fill(row === 1)));
+    expect((await update([4, 3], [good, spoiled, good], { gap: 2 })).moved.every(Number.isNaN)).toBe(true);
+  });
+
   it('goes on behind gradients of zero, which leave the axes for a basis', async () => {
     const { moved, optimizer } = await update([2, 3], [Array(6).fill(0), [1, 2, 3, 4, 5, 6]]);
     expect(Array.from(await numbers(stateOf(optimizer, 'bases')))).toEqual([1, 0, 0, 1]);

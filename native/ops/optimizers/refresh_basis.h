@@ -10,7 +10,8 @@ struct RefreshBasis {
   Where `steps` is a multiple of `gap`, basis = the left singular vectors of each matrix of x (side
   'left'), or the right ones ('right'), as columns, by falling singular values: as many as the shorter
   side of x. 'std' takes those of the shorter side, the right ones of a square matrix, 'reverse_std' the
-  others. Else nothing changes, and so under a guard that is not 0, or for a matrix that is not finite.
+  others. Else nothing changes, and so under a guard that is not 0. A matrix that is not finite has a
+  basis of NaN.
   They are the eigenvectors of x xᵀ or xᵀ x in f64. Of each, the first entry that has nine tenths of the
   size of the largest is positive; a matrix of zeros has the axes in their order, and the vectors of
   equal singular values are those that the eigensolver leaves.

@@ -11,7 +11,10 @@ constexpr double kLeastApart = 1e-5;
 static thread_local bool is_unsteady = false;  // in the last run
 
 static void refresh(const double* m, double* basis, const Projection& p) {
-  if (!is_finite(m, p.of.rows * p.of.columns)) return;
+  if (!is_finite(m, p.of.rows * p.of.columns)) {
+    std::fill_n(basis, p.length() * p.vectors(), NAN);
+    return;
+  }
   const SingularBasis found = singular_basis(m, p);
   for (size_t j = 0; j < found.vectors; ++j)
     for (size_t k = 0; k < found.length; ++k)

@@ -11,8 +11,12 @@ template <class T>
 static void refresh(const RefreshBasis& op, int64_t index) {
   const Projection p = op.projection();
   const auto x = matrix_map<T>(op.x, index);
+  T* out = op.basis.as<T>() + index * p.length() * p.vectors();
   const double largest = largest_size<T>(x);
-  if (!std::isfinite(largest)) return;
+  if (!std::isfinite(largest)) {
+    std::fill_n(out, p.length() * p.vectors(), std::numeric_limits<T>::quiet_NaN());
+    return;
+  }
   const DenseMatrix<double> scaled = x.template cast<double>() * power_to_unit_of<double>(largest);
   DenseMatrix<double> gram, vectors;
   if (p.is_left)
@@ -21,7 +25,6 @@ static void refresh(const RefreshBasis& op, int64_t index) {
     gram.noalias() = -scaled.transpose() * scaled;
   DenseVector<double> values;
   if (!eigensystem<double>(gram, values, &vectors)) return;
-  T* out = op.basis.as<T>() + index * p.length() * p.vectors();
   for (int64_t j = 0; j < p.vectors(); ++j) {
     const auto vector = vectors.col(j);
     const double sign = sign_of(vector);

@@ -40,7 +40,11 @@ __global__ void __launch_bounds__(kDenseThreads, 2) refresh_basis_kernel(BasisWo
     const T* x = work.x + index * size;
     // No constant: nvcc's front end cannot copy one that a lambda initializes.
     double largest = largest_of_block(size, [&](int64_t i) { return x[i]; });
-    if (!(largest < INFINITY)) continue;
+    T* basis = work.basis + index * n * work.vectors;
+    if (!(largest < INFINITY)) {
+      by_thread(n * work.vectors, [&](int64_t i) { basis[i] = T(NAN); });
+      continue;
+    }
     const double power = power_to_unit_of<double>(largest);
     by_thread(n * n,
               [&](int64_t i) { work.gram[slot * n * n + i] = opposite_gram(work, x, power, i); });
@@ -48,7 +52,7 @@ __global__ void __launch_bounds__(kDenseThreads, 2) refresh_basis_kernel(BasisWo
     block.run(slot);
     if (work.solver.info[slot] != 0) continue;
     by_thread(n * work.vectors, [&](int64_t i) {
-      work.basis[index * n * work.vectors + i] =
+      basis[i] =
           T(work.solver.vectors[(slot * n + i / work.vectors) * n + i % work.vectors]);
     });
     __syncthreads();  // the next matrix takes the memory
