@@ -8,7 +8,7 @@ import { describeCheckValues } from '../../support/check-values.ts';
 import { expectClose } from '../../support/compare.ts';
 import { normal, sizeOf } from '../../support/data.ts';
 import { devices } from '../../support/devices.ts';
-import { describeStep, each, type Method } from '../../support/steps.ts';
+import { checkSteps, describeStep, each, type Method } from '../../support/steps.ts';
 import { tensorOf, thrownBy, valuesOf } from '../../support/tensors.ts';
 
 const basisOf = (shape: readonly number[], side?: CondaOptions['side']): number[] => {
@@ -18,7 +18,7 @@ const basisOf = (shape: readonly number[], side?: CondaOptions['side']): number[
 const method: Method = {
   op: 'conda',
   reference: each(conda),
-  // An eps of the size of gradients: else an element that rounding makes moves as far as others.
+  // An eps of the size of gradients: else a small element moves as far as others, and its rounding with it.
   options: { lr: 0.02, eps: 0.1, gap: 2 },
   states: {
     momenta: 'like',
@@ -84,6 +84,16 @@ describe.each(devices)('conda on %s', (kind) => {
       expectClose(await valuesOf(got.bases), state.bases, close);
     }
   });
+
+  it.each([
+    { dtype: 'f32' },
+    { dtype: 'f64' },
+    { dtype: 'bf16', gradDtype: 'f32', masters: 'f32' },
+    { dtype: 'f64', options: { weightDecay: 0.1, weightDecayMode: 'l2' } },
+    { dtype: 'f32', gradScale: 1e-3, options: { weightDecay: 0.1 } },
+  ] as const)('the default eps, of gradients whose singular values lie apart: %j', (run) =>
+    checkSteps(device, { ...method, options: { lr: 0.02, gap: 2 } }, { ...run, ulps: 4096 }),
+  );
 
   it('takes a new basis every gap steps, and keeps its second moments', async () => {
     const grads = [1, 2, 3, 4].map((seed) => Float64Array.from(normal(12, seed)));
