@@ -172,6 +172,38 @@ describe.each(devices)('DCTAdamW on %s', (kind) => {
     }
   });
 
+  it('makes no steps of what it keeps of gradients, where they fall or are 0', async () => {
+    for (const errorFeedback of feedbacks)
+      for (const stateDtype of ['f32', 'bf16'] as const)
+        for (const shape of [[5, 7], [12, 13], [13, 12]]) {
+          // biome-ignore format: one line
+          const w = Tensor.zeros(device, shape);
+          using optimizer = new DCTAdamW([w], { weightDecay: 0, errorFeedback, stateDtype, lr: 1 });
+          for (const size of [0.3, 0.7, 0, 1e-9, 0, 0]) optimizer.step([Tensor.full(device, shape, size)]);
+          const values = await numbers(w);
+          for (const x of values) expect(x / values[0]!, `${errorFeedback}, ${stateDtype}`).toBeCloseTo(1, 4);
+        }
+  });
+
+  it('keeps no rounding beside what it leaves for later steps', async () => {
+    // Of two cosines a step takes one.
+    const [m, n] = [9, 6];
+    const cosines = (size: number) =>
+      Float32Array.from({ length: m * n }, (_, i) => {
+        const at = (Math.PI * (2 * (i % n) + 1)) / (2 * n);
+        return size * (1 + Math.floor(i / n)) * (4 * Math.cos(at) + Math.cos(3 * at));
+      });
+    const w = Tensor.zeros(device, [m, n]);
+    using optimizer = new DCTAdamW([w], { weightDecay: 0, errorFeedback: true, rank: 1, gap: 3, lr: 1, rotate: true });
+    for (const size of [1, 0, 0, 0, 0, 0, 0]) optimizer.step([Tensor.from(device, cosines(size), [m, n])]);
+    const coordinates = Tensor.zeros(device, [m, n]);
+    ops.dct(device, { x: w, out: coordinates });
+    for (const [i, x] of (await numbers(coordinates)).entries()) {
+      if (i % n === 1 || i % n === 3) expect(Math.abs(x)).toBeGreaterThan(0.1);
+      else expect(Math.abs(x)).toBeLessThan(1e-4);
+    }
+  });
+
   it('chooses when its count says so, held back steps not counted', async () => {
     const shape = [6, 4];
     const w = gradient(shape, 1);

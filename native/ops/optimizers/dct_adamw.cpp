@@ -23,9 +23,8 @@ View shaped(const View& x, std::initializer_list<int64_t> shape) {
   return v;
 }
 
-// The part of gradients that earlier steps have left, as numbers in the shape of the weight.
-// Nothing rounds them to what they are kept in before the step is done. Zeros without
-// errorFeedback.
+// The part of gradients that earlier steps have left, as numbers in the shape of the weight: zeros
+// without errorFeedback.
 class Feedback {
  public:
   Feedback(const DctAdamw& op, int64_t i, Composer& c) : op_(op), index_(i) {
@@ -49,20 +48,18 @@ class Feedback {
   }
   View& values() { return values_; }
   bool is_kept() const { return op_.error_feedback != ErrorFeedback::kOff; }
-  // Less what the step takes.
-  void take(View taken, Composer& c) {
-    c.run(ApplyUpdate{
-        .step = {
-            .weights = {&values_, 1}, .grads = {&taken, 1}, .guard = op_.step.guard, .lr = 1}});
+  // What the step leaves.
+  void keep(const View& rest, Composer& c) {
+    View& feedback = op_.feedback[index_];
+    View left = shaped(rest, values_);
     if (op_.is_coded())
-      c.run(QuantizeRows{.x = rows_,
-                         .codes = op_.feedback[index_],
+      c.run(QuantizeRows{.x = shaped(rest, rows_),
+                         .codes = feedback,
                          .ranges = op_.ranges[index_],
                          .guard = op_.step.guard,
                          .bits = op_.bits()});
-    else if (rows_)
-      c.run(
-          Commit{.state = {&op_.feedback[index_], 1}, .x = {&values_, 1}, .guard = op_.step.guard});
+    else
+      c.run(Commit{.state = {&feedback, 1}, .x = {&left, 1}, .guard = op_.step.guard});
   }
 
  private:
@@ -71,13 +68,11 @@ class Feedback {
   View rows_, values_;
 };
 
-// Coordinates that are more than the rounding of the transform behind them: those of a column of
-// `all` belong together.
-void drop_rounding(const View& rows, const View& all, Composer& c) {
-  const double n = double(all.shape[1]), unit = all.dtype == Dtype::kF64 ? 0x1p-53 : 0x1p-24;
+// Coordinates that are more than rounding: those of a column of `all` belong together.
+void drop_rounding(const View& all, double least, Composer& c) {
   const View norms = c.temporary({all.shape[0], all.shape[2]}, Dtype::kF64);
   c.run(ColumnReduce{.x = all, .out = norms, .reduction = Reduction::kNorm});
-  c.run(DropSmall{.x = rows, .norms = norms, .out = rows, .least = 4 * std::log2(2 * n) * unit});
+  c.run(DropSmall{.x = all, .norms = norms, .out = all, .least = least});
 }
 
 // The step of AdamW in the coordinates `rows`.
@@ -106,7 +101,9 @@ View direction(const DctAdamw& op, int64_t i, const View& x, Feedback& feedback,
   View& weight = op.step.weights[i];
   const Matrices m = op.inside(i);
   CosineSubspace subspace(c, matrices(weight), x.dtype, op.basis, op.rank);
-  const View all = subspace.coordinates(x), chosen = subspace.largest(all),
+  const View all = subspace.coordinates(x);
+  drop_rounding(all, op.least(i), c);
+  const View chosen = subspace.largest(all),
              indices = shaped(op.indices[i], {m.batch, m.rows});
   View states[] = {shaped(op.momenta[i], {m.batch, m.rows, m.columns}),
                    shaped(op.roots[i], {m.batch, m.rows, m.columns})};
@@ -117,9 +114,12 @@ View direction(const DctAdamw& op, int64_t i, const View& x, Feedback& feedback,
                   .guard = op.step.guard,
                   .gap = op.gap});
   const View rows = subspace.rows(all, indices);
-  if (feedback.is_kept())
-    feedback.take(shaped(subspace.matrix(subspace.spread(rows, indices)), feedback.values()), c);
-  drop_rounding(rows, all, c);
+  if (feedback.is_kept()) {
+    // Made of the other coordinates: x less what is taken would hold the rounding of that.
+    View none = c.temporary(rows);
+    c.run(Fill{.x = {&none, 1}});
+    feedback.keep(subspace.matrix(subspace.spread(none, indices, all)), c);
+  }
   return subspace.matrix(subspace.spread(adamw_of(op, i, rows, c), indices));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include "ops/optimizers/shared/cosine_subspace.h"
 #include "ops/optimizers/shared/matrix_step.h"
+#include "ops/optimizers/shared/weights.h"
 
 namespace orthokit {
 
@@ -28,9 +29,10 @@ struct DctAdamw {
   largest 1-norms of A D, of equal ones the first. Moments of a have a row a column of D_r; with
   `rotate` they stay with their columns where indices change. Without errorFeedback E is 0; 8bit and
   4bit keep it in codes of quantize_rows, whose rows are those of the matrices. A matrix that is wider
-  than tall takes the same from the left. A coordinate that is less than 4 log₂ 2n roundings of the
-  norm of its row of A, n long, counts as 0 in the moments: rounding alone may have made it, and a
-  step of Adam has the same size whatever the gradient's.
+  than tall takes the same from the left. A coordinate that is at most 4 log₂ 2n roundings of the norm
+  of its row of A, n long, counts as 0: rounding alone may have made it, and a step of Adam has the
+  same size whatever the gradient's. So does one of 4 √(2/n) roundings of 16 bits, where they keep E.
+  E is made of the coordinates that are not taken.
   Composed of momentum, dct, row_top_k, carry_rows, gather and scatter, adamw and apply_update.
   Numerics: f32, or f64 for f64 weights; sums of the 1-norms in f64.
   )";
@@ -71,6 +73,18 @@ struct DctAdamw {
   Matrices inside(int64_t i) const {
     const Matrices m = matrices(step.weights[i]);
     return {m.batch, CosineSubspace::rank_of(m, rank), std::max(m.rows, m.columns)};
+  }
+  // The share of the norm of its row, or column, that a coordinate may have of rounding alone: of a
+  // transform, and of feedback that is kept in less than it; no entry of the basis is larger than
+  // √(2/n).
+  double least(int64_t i) const {
+    const Matrices m = matrices(step.weights[i]);
+    const double n = double(std::min(m.rows, m.columns)),
+                 unit = rounding_unit(arithmetic_dtype(step.weights[i]));
+    const bool is_whole = error_feedback == ErrorFeedback::kOn;
+    const double kept = is_whole ? rounding_unit(feedback[i].dtype) : 0;
+    return std::min(4 * std::log2(2 * n) * unit + (kept > unit ? 4 * kept * std::sqrt(2 / n) : 0),
+                    0.5);
   }
   // Rows of feedback in codes, and bytes of each.
   int64_t bits() const { return error_feedback == ErrorFeedback::kFourBits ? 4 : 8; }

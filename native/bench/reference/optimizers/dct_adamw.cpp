@@ -1,6 +1,7 @@
 #include "ops/optimizers/dct_adamw.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "bench/reference/optimizers/shared/cosine_subspace.h"
 
@@ -73,6 +74,19 @@ void keep_codes(const DctAdamw& op, int64_t t, const Vector& e, const Vector& by
 }
 
 // Indices in ascending order.
+// Coordinates that are more than rounding, which is at most `least` of the norm of their column.
+void drop_rounding(Vector& all, const CosineBasis& basis, double least) {
+  for (size_t j = 0; j < basis.longer(); ++j) {
+    const double limit = least * norm_of_column(all, basis.shorter(), basis.longer(), j);
+    for (size_t k = 0; k < basis.shorter(); ++k) {
+      double& x = all[k * basis.longer() + j];
+      const double size = std::abs(x);
+      if (size > 0.4 * limit && size < 1.6 * limit) doubt.of_choice = true;
+      if (std::isfinite(limit) && size <= limit) x = 0;
+    }
+  }
+}
+
 Vector chosen_of(const CosineBasis& basis, const Vector& all, int64_t rank) {
   const size_t n = basis.shorter(), longer = basis.longer();
   auto order = basis.largest(all, n);
@@ -114,11 +128,9 @@ Vector advance_moments(const DctAdamw& op, double count, const Vector& limits, d
                correction2 = 1 - std::pow(op.beta2, count);
   Vector off(limits.size());
   for (size_t i = 0; i < a.size(); ++i) {
-    const double limit = limits[i % limits.size()], size = std::abs(a[i]);
-    if (size > 0.4 * limit && size < 1.6 * limit) doubt.of_choice = true;
+    const double limit = limits[i % limits.size()];
     // Sums of a transform meet infinities of both signs where the definition meets one.
     if (!std::isfinite(m[i]) || !std::isfinite(r[i])) doubt.of_choice = true;
-    if (size < limit) a[i] = 0;
     m[i] = op.beta1 * m[i] + (1 - op.beta1) * a[i];
     r[i] = root_of_squares(std::sqrt(op.beta2) * r[i], std::sqrt(1 - op.beta2) * a[i]);
     const double divisor = r[i] / std::sqrt(correction2) + op.eps;
@@ -146,12 +158,17 @@ void dct_adamw(const DctAdamw& op) {
     }
     const CosineBasis basis(step.weights[t], op.basis);
     const size_t n = basis.shorter(), longer = basis.longer(), rank = std::min(size_t(op.rank), n);
+    std::vector<size_t> every(n);
+    std::iota(every.begin(), every.end(), 0);
     for (size_t b = 0; b < batch; ++b) {
       const Vector own(x.begin() + long(b * size), x.begin() + long((b + 1) * size));
       double *indices = values(op.indices[t]) + b * rank,
              *m = values(op.momenta[t]) + b * rank * longer,
              *r = values(op.roots[t]) + b * rank * longer;
-      const Vector all = basis.coordinates(own);
+      Vector all = basis.coordinates(own), limits(longer);
+      for (size_t j = 0; j < longer; ++j)
+        limits[j] = 2 * basis.rounding() * norm_of_column(all, n, longer, j);
+      drop_rounding(all, basis, op.least(t));
       if (is_due) {
         const Vector old(indices, indices + rank), chosen = chosen_of(basis, all, op.rank);
         if (op.rotate == Rotation::kOn)
@@ -163,16 +180,15 @@ void dct_adamw(const DctAdamw& op) {
         continue;
       }
       const std::vector<size_t> places(indices, indices + rank);
-      Vector a = basis.rows(all, places), limits(longer);
-      const Vector inside = basis.matrix(a, places);
-      for (size_t j = 0; j < longer; ++j)
-        limits[j] = 2 * basis.rounding() * norm_of_column(all, n, longer, j);
+      Vector a = basis.rows(all, places);
+      for (const size_t k : places) std::fill_n(all.begin() + long(k * longer), longer, 0);
+      const Vector rest = basis.matrix(all, every);
       const Vector off = advance_moments(op, count, limits, m, r, a), one = basis.matrix(a, places);
       for (size_t i = 0; i < n; ++i)
         for (size_t j = 0; j < longer; ++j) {
           const size_t at = basis.place(i, j);
           u[b * size + at] = one[at];
-          x[b * size + at] -= inside[at];
+          x[b * size + at] = rest[at];
           by[b * size + at] = limits[j];
           const double unsure = off[j] + basis.rounding() * norm_of_column(a, rank, longer, j);
           if (std::abs(one[at]) <= unsure && unsure > 0) doubt.of_sign = true;
