@@ -38,8 +38,8 @@ struct AdamInBasisRow {
       const T floor = T(math::rounding_floor(norms[own_line] * size, least)),
               momentum_floor =
                   T(math::rounding_floor(momentum_norms[own_line] * size, least_of_momentum));
-      r[i] = math::root_of_sum(T(two.kept), r[i], T(two.fresh),
-                               math::above(grad[begin + i], floor));
+      r[i] =
+          math::root_of_sum(T(two.kept), r[i], T(two.fresh), math::above(grad[begin + i], floor));
       const T own = math::above(momentum[begin + i], momentum_floor);
       out[begin + i] = r[i] == 0 ? T(0) : factor * own / (r[i] + T(eps));
     }

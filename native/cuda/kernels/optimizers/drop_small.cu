@@ -26,8 +26,8 @@ static void drop_small(const DropSmall& op, Stream& stream) {
   const int64_t rows = op.x.shape[1], columns = op.x.shape[2];
   visit(op.x.dtype, [&]<class T>() {
     for_matrix(stream, op.x.shape[0] * rows, columns,
-               DropSmallRow<T>{op.x.as<T>(), op.norms.as<double>(), op.out.as<T>(), op.least,
-                               rows, columns});
+               DropSmallRow<T>{op.x.as<T>(), op.norms.as<double>(), op.out.as<T>(), op.least, rows,
+                               columns});
   });
 }
 ORTHOKIT_KERNEL(DropSmall, drop_small);

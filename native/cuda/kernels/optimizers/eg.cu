@@ -1,7 +1,6 @@
 #include "cuda/kernels/optimizers/shared/adam.cuh"
 #include "cuda/kernels/optimizers/shared/step.cuh"
 #include "math/exponentiated.h"
-#include "math/roots.h"
 #include "ops/optimizers/eg.h"
 
 namespace orthokit::cuda {
@@ -77,40 +76,20 @@ struct MomentumEg {
 };
 
 struct AdamEgUpdate : Exponentiate {
-  const Operand &momentum, &root;
-  math::BiasCorrections correction;
-  MovingAverage one, two;
-  double eps, shrink;
-  __device__ AdamEgUpdate(const Operand& m, const Operand& r, const math::BiasCorrections& c,
-                          const MovingAverage& a, const MovingAverage& b, double e, double s)
-      : momentum(m), root(r), correction(c), one(a), two(b), eps(e), shrink(s) {}
+  AdamDirection adam;
+  double shrink;
+  __device__ AdamEgUpdate(const AdamDirection& a, double s) : adam(a), shrink(s) {}
   template <class T>
   __device__ void operator()(StepVector<T>& v) const {
     add_shrink(v, shrink);
-    const T first = T(correction.momentum), second = T(correction.root);
-    T m[kVector], r[kVector];
-    load(momentum, v.at, v.n, m);
-    load(root, v.at, v.n, r);
-#pragma unroll
-    for (int i = 0; i < kVector; ++i) {
-      m[i] = T(one.kept) * m[i] + T(one.fresh) * v.g[i];
-      r[i] = math::root_of_sum(T(two.kept), r[i], T(two.fresh), v.g[i]);
-      const T divisor = r[i] * second + T(eps);
-      v.u[i] = divisor == 0 ? T(0) : m[i] * first / divisor;
-    }
-    store(momentum, v.at, v.n, m);
-    store(root, v.at, v.n, r);
+    adam(v);
   }
 };
 struct AdamEg {
   static constexpr bool kTakesSteps = true;
-  const Operand *momenta, *roots;
-  const math::BiasCorrections* corrections;
-  MovingAverage one, two;
-  double eps, shrink;
-  __device__ AdamEgUpdate of(int tensor) const {
-    return {momenta[tensor], roots[tensor], corrections[tensor], one, two, eps, shrink};
-  }
+  AdamDirections adam;
+  double shrink;
+  __device__ AdamEgUpdate of(int tensor) const { return {adam.of(tensor), shrink}; }
 };
 
 static void eg(const Eg& op, Stream& stream) {
@@ -124,8 +103,9 @@ static void eg(const Eg& op, Stream& stream) {
     auto* corrections = stream.scratch<math::BiasCorrections>(op.steps.count + 1);
     count_steps(step, steps, stream, CorrectBias{corrections, op.beta1, op.beta2});
     return run_plain_step(step, lists, rates, stream,
-                          AdamEg{momenta, roots, corrections, MovingAverage(op.beta1),
-                                 MovingAverage(op.beta2), op.eps, op.shrink});
+                          AdamEg{{momenta, roots, corrections, MovingAverage(op.beta1),
+                                  MovingAverage(op.beta2), op.eps},
+                                 op.shrink});
   }
   if (op.momenta.count == 0)
     return run_plain_step(step, lists, rates, stream, PlainEg{{}, op.shrink});

@@ -52,8 +52,7 @@ __global__ void __launch_bounds__(kDenseThreads, 2) refresh_basis_kernel(BasisWo
     block.run(slot);
     if (work.solver.info[slot] != 0) continue;
     by_thread(n * work.vectors, [&](int64_t i) {
-      basis[i] =
-          T(work.solver.vectors[(slot * n + i / work.vectors) * n + i % work.vectors]);
+      basis[i] = T(work.solver.vectors[(slot * n + i / work.vectors) * n + i % work.vectors]);
     });
     __syncthreads();  // the next matrix takes the memory
   }
