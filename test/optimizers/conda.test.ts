@@ -83,7 +83,9 @@ describe.each(devices)('Conda on %s', (kind) => {
         optimizer.step([tensorOf(device, grad, [6, 5], gradDtype)]);
         const now = await numbers(weight);
         const moved = now.map((x, i) => Math.abs(x - before[i]!));
-        expect(Math.max(...moved), `${dtype}, gradients ${gradDtype}, state ${stateDtype}, step ${step}`).toBeLessThan(7.3);
+        expect(Math.max(...moved), `${dtype}, gradients ${gradDtype}, state ${stateDtype}, step ${step}`).toBeLessThan(
+          7.3,
+        );
         before = now;
       }
     }

@@ -175,7 +175,11 @@ describe.each(devices)('DCTAdamW on %s', (kind) => {
   it('makes no steps of what it keeps of gradients, where they fall or are 0', async () => {
     for (const errorFeedback of feedbacks)
       for (const stateDtype of ['f32', 'bf16'] as const)
-        for (const shape of [[5, 7], [12, 13], [13, 12]]) {
+        for (const shape of [
+          [5, 7],
+          [12, 13],
+          [13, 12],
+        ]) {
           // biome-ignore format: one line
           const w = Tensor.zeros(device, shape);
           using optimizer = new DCTAdamW([w], { weightDecay: 0, errorFeedback, stateDtype, lr: 1 });

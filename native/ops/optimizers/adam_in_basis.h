@@ -65,8 +65,7 @@ struct AdamInBasis {
     }
     for (auto& v : {norms, momentum_norms}) {
       require(v.dtype == Dtype::kF64, ErrorCode::kDtype, "norms and momentumNorms must be f64", v);
-      require(v.rank == 2 && v.shape[0] == out.shape[0] && v.shape[1] == lines(),
-              ErrorCode::kShape,
+      require(v.rank == 2 && v.shape[0] == out.shape[0] && v.shape[1] == lines(), ErrorCode::kShape,
               "norms and momentumNorms must have one element a row of out, or a column", v, "out",
               out);
     }

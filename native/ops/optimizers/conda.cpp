@@ -1,12 +1,12 @@
 #include "ops/optimizers/conda.h"
 
-#include "core/composer.h"
+#include "ops/elementwise/cast.h"
 #include "ops/elementwise/fill.h"
 #include "ops/elementwise/map.h"
 #include "ops/optimizers/adam_in_basis.h"
 #include "ops/optimizers/apply_update.h"
-#include "ops/optimizers/momentum.h"
 #include "ops/optimizers/refresh_basis.h"
+#include "ops/optimizers/shared/each_weight.h"
 #include "ops/products/gemm.h"
 #include "ops/reductions/column_reduce.h"
 #include "ops/reductions/row_reduce.h"
@@ -14,27 +14,20 @@
 namespace orthokit {
 namespace {
 
-View as_batch(View x, int64_t batch, int64_t rows, int64_t columns) {
-  x.rank = 3, x.shape[0] = batch, x.shape[1] = rows, x.shape[2] = columns;
-  return x;
-}
-
 // The step of one parameter.
 class CondaStep {
  public:
-  CondaStep(const Conda& op, int64_t i, Composer& c)
+  CondaStep(const Conda& op, int64_t i, Step& step, Composer& c)
       : op_(op),
         index_(i),
-        step_(op.step.only(i)),
+        step_(step),
         p_(op.projection(i)),
         dtype_(arithmetic_dtype(op.step.weights[i])),
-        basis_(as_batch(op.bases[i], p_.of.batch, p_.length(), p_.vectors())),
+        basis_(shaped(op.bases[i], {p_.of.batch, p_.length(), p_.vectors()})),
         c_(c) {}
 
   void run() {
-    const View x = like_weight();
-    if (step_.statistics) step_.grad_squares = c_.temporary({1}, Dtype::kF64);
-    advance_momentum(x);
+    const View x = advanced(step_, op_.step.l2(), op_.momenta[index_], {.momentum = op_.beta1}, c_);
     if (x.size() > 0)
       c_.run(RefreshBasis{.x = x,
                           .steps = op_.steps[index_],
@@ -45,46 +38,29 @@ class CondaStep {
     const View u = update(x);
     unproject(u, x);
     View direction = shaped(x, weight());
-    Step step = without_l2(step_);
-    step.grads = {&direction, 1};
-    double scale = op_.scale * step.keep();  // the decay is that of the new weights
-    c_.run(ApplyUpdate{.step = step, .scales = {&scale, 1}});
+    step_.grads = {&direction, 1};
+    double scale = op_.scale * step_.keep();  // the decay is that of the new weights
+    c_.run(ApplyUpdate{.step = step_, .scales = {&scale, 1}});
   }
 
  private:
   View& weight() const { return op_.step.weights[index_]; }
-  View like_weight() { return c_.temporary({p_.of.batch, p_.of.rows, p_.of.columns}, dtype_); }
 
-  // x = m. Under a guard x is 0, and so is all that follows from it.
-  void advance_momentum(const View& x) {
-    View out = shaped(x, weight());
-    c_.run(Momentum{.grads = {&op_.step.grads[index_], 1},
-                    .momenta = {&op_.momenta[index_], 1},
-                    .out = {&out, 1},
-                    .weights = {&weight(), 1},
-                    .masters = step_.masters,
-                    .guard = step_.guard,
-                    .squares = step_.grad_squares,
-                    .momentum = op_.beta1,
-                    .l2 = step_.l2()});
-  }
-  // The gradient with its l2 decay, in the dtype of the step.
+  // The gradient with its l2 decay, in the arithmetic of the step.
   View gradient() {
-    View& grad = op_.step.grads[index_];
-    if (grad.dtype == dtype_ && step_.l2() == 0)
-      return as_batch(grad, p_.of.batch, p_.of.rows, p_.of.columns);
-    View zeros = shaped(like_weight(), weight()), g = shaped(like_weight(), weight());
-    c_.run(Fill{.x = {&zeros, 1}});
-    c_.run(Momentum{.grads = {&grad, 1},
-                    .momenta = {&zeros, 1},
-                    .out = {&g, 1},
-                    .weights = {&weight(), 1},
-                    .masters = step_.masters,
-                    .guard = step_.guard,
-                    .momentum = 0,
-                    .l2 = step_.l2(),
-                    .form = MomentumForm::kHeavyBall});
-    return as_batch(g, p_.of.batch, p_.of.rows, p_.of.columns);
+    const View& grad = step_.grads[0];
+    const double l2 = op_.step.l2();
+    if (l2 == 0 && grad.dtype == dtype_)
+      return shaped(grad, {p_.of.batch, p_.of.rows, p_.of.columns});
+    View x = shaped(like_matrices(weight(), c_), weight());
+    if (l2 == 0) {
+      c_.run(Cast{.out = {&x, 1}, .x = step_.grads});
+      return shaped(x, {p_.of.batch, p_.of.rows, p_.of.columns});
+    }
+    Step step = step_;
+    step.grad_squares = {};
+    c_.run(Fill{.x = {&x, 1}});
+    return advanced(step, l2, x, sum_of_gradients(), c_);
   }
 
   View projected(const View& x) {
@@ -143,7 +119,7 @@ class CondaStep {
 
   const Conda& op_;
   const int64_t index_;
-  Step step_;
+  Step& step_;
   const Projection p_;
   const Dtype dtype_;
   const View basis_;
@@ -153,10 +129,7 @@ class CondaStep {
 }  // namespace
 
 void conda(const Conda& op, Composer& c) {
-  for (int64_t i = 0; i < op.step.weights.count; ++i) {
-    const Composer::Scope scope(c);
-    CondaStep(op, i, c).run();
-  }
+  for_each_weight(op.step, c, [&](int64_t i, Step& step) { CondaStep(op, i, step, c).run(); });
 }
 ORTHOKIT_COMPOSITION(Conda, conda);
 

@@ -48,8 +48,8 @@ struct Conda {
   ProjectionSide side = ProjectionSide::kStd;
 
   // An element of a projected gradient that is this share of the norm of its row, or column, times
-  // the largest entry of its vector, may be all rounding: that of f32 products, and of a gradient in
-  // f32 beside an f64 weight.
+  // the largest entry of its vector, may be all rounding: that of f32 products, and of a gradient
+  // in f32 beside an f64 weight.
   double least_of_gradient(int64_t i) const {
     const bool is_f64 = step.weights[i].dtype == Dtype::kF64 &&
                         (step.grads[i].dtype == Dtype::kF64 || step.l2() != 0);

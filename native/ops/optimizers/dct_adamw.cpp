@@ -1,6 +1,5 @@
 #include "ops/optimizers/dct_adamw.h"
 
-#include "core/composer.h"
 #include "ops/elementwise/cast.h"
 #include "ops/elementwise/fill.h"
 #include "ops/optimizers/adamw.h"
@@ -8,20 +7,13 @@
 #include "ops/optimizers/carry_rows.h"
 #include "ops/optimizers/commit.h"
 #include "ops/optimizers/drop_small.h"
-#include "ops/optimizers/momentum.h"
+#include "ops/optimizers/shared/each_weight.h"
 #include "ops/reductions/column_reduce.h"
 #include "ops/rows/dequantize_rows.h"
 #include "ops/rows/quantize_rows.h"
 
 namespace orthokit {
 namespace {
-
-View shaped(const View& x, std::initializer_list<int64_t> shape) {
-  View v = x;
-  v.rank = 0;
-  for (const int64_t side : shape) v.shape[v.rank++] = side;
-  return v;
-}
 
 // The part of gradients that earlier steps have left, as numbers in the shape of the weight: zeros
 // without errorFeedback.
@@ -48,7 +40,7 @@ class Feedback {
   }
   View& values() { return values_; }
   bool is_kept() const { return op_.error_feedback != ErrorFeedback::kOff; }
-  // What the step leaves.
+  // `rest`: what the step leaves of them.
   void keep(const View& rest, Composer& c) {
     View& feedback = op_.feedback[index_];
     View left = shaped(rest, values_);
@@ -103,8 +95,7 @@ View direction(const DctAdamw& op, int64_t i, const View& x, Feedback& feedback,
   CosineSubspace subspace(c, matrices(weight), x.dtype, op.basis, op.rank);
   const View all = subspace.coordinates(x);
   drop_rounding(all, op.least(i), c);
-  const View chosen = subspace.largest(all),
-             indices = shaped(op.indices[i], {m.batch, m.rows});
+  const View chosen = subspace.largest(all), indices = shaped(op.indices[i], {m.batch, m.rows});
   View states[] = {shaped(op.momenta[i], {m.batch, m.rows, m.columns}),
                    shaped(op.roots[i], {m.batch, m.rows, m.columns})};
   c.run(CarryRows{.states = {states, op.rotate == Rotation::kOn ? 2 : 0},
@@ -123,40 +114,20 @@ View direction(const DctAdamw& op, int64_t i, const View& x, Feedback& feedback,
   return subspace.matrix(subspace.spread(adamw_of(op, i, rows, c), indices));
 }
 
-void step_one(const DctAdamw& op, int64_t i, Composer& c) {
-  View& weight = op.step.weights[i];
-  Step step = without_l2(op.step.only(i));
-  const Matrices shape = matrices(weight);
-  const View x = c.temporary({shape.batch, shape.rows, shape.columns}, arithmetic_dtype(weight));
-  View update = shaped(x, weight);
-  if (step.statistics) step.grad_squares = c.temporary({1}, Dtype::kF64);
-  Feedback feedback(op, i, c);
-  // Under a guard the sum is 0, and so is all that follows from it.
-  c.run(Momentum{.grads = {&op.step.grads[i], 1},
-                 .momenta = {&feedback.values(), 1},
-                 .out = {&update, 1},
-                 .weights = {&weight, 1},
-                 .masters = step.masters,
-                 .guard = step.guard,
-                 .squares = step.grad_squares,
-                 .momentum = 1,
-                 .l2 = op.step.l2(),
-                 .form = MomentumForm::kHeavyBall});
-  if (x.size() > 0)
-    update = shaped(direction(op, i, x, feedback, c), weight);
-  else
-    count_step(op, i, x.dtype, c);
-  step.grads = {&update, 1};
-  c.run(ApplyUpdate{.step = step});
-}
-
 }  // namespace
 
 void dct_adamw(const DctAdamw& op, Composer& c) {
-  for (int64_t i = 0; i < op.step.weights.count; ++i) {
-    const Composer::Scope scope(c);
-    step_one(op, i, c);
-  }
+  for_each_weight(op.step, c, [&](int64_t i, Step& step) {
+    Feedback feedback(op, i, c);
+    const View x = advanced(step, op.step.l2(), feedback.values(), sum_of_gradients(), c);
+    View update = shaped(x, step.weights[0]);
+    if (x.size() > 0)
+      update = shaped(direction(op, i, x, feedback, c), update);
+    else
+      count_step(op, i, x.dtype, c);
+    step.grads = {&update, 1};
+    c.run(ApplyUpdate{.step = step});
+  });
 }
 ORTHOKIT_COMPOSITION(DctAdamw, dct_adamw);
 

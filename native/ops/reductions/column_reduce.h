@@ -5,7 +5,8 @@ namespace orthokit {
 
 struct ColumnReduce {
   static constexpr const char *name = "column_reduce",
-                              *summary = "sum, mean, maximum, sum of squares or norm of every column";
+                              *summary =
+                                  "sum, mean, maximum, sum of squares or norm of every column";
   static constexpr const char* about = R"(
   outⱼ = Σᵢ xᵢⱼ, that sum / rows, maxᵢ xᵢⱼ, Σᵢ xᵢⱼ², or the root of that, by the word, of a matrix or
   of each one of a batch: of x's axes, the one before the last is gone. column_sum adds to what is

@@ -50,7 +50,15 @@ describe.each(devices)('adam_in_basis on %s', (kind) => {
     const zeros = (...of: number[]) => Tensor.zeros(device, of, { dtype: 'f64' });
     const steps = () => Tensor.zeros(device, [1], { dtype: 'i32' });
     const adam = { weights: [zeros(4, 6)], momenta: [zeros(4, 6)], roots: [zeros(4, 6)], steps: [steps()] };
-    const own = { roots: zeros(4, 6), steps: steps(), norms: zeros(1, 4), momentumNorms: zeros(1, 4), sizes: zeros(1, 6), out: zeros(...shape), beta2: 0.99 };
+    const own = {
+      roots: zeros(4, 6),
+      steps: steps(),
+      norms: zeros(1, 4),
+      momentumNorms: zeros(1, 4),
+      sizes: zeros(1, 6),
+      out: zeros(...shape),
+      beta2: 0.99,
+    };
     let before = new Float64Array(24);
     for (const [t, grad] of [first, second].entries()) {
       const correction = Math.sqrt(1 - 0.99 ** (t + 1));
@@ -122,7 +130,14 @@ describe.each(devices)('adam_in_basis on %s', (kind) => {
     expect(code({ roots: zeros([2, 3, 4], 'i32') })).toBe('ERR_DTYPE');
     expect(code({ steps: zeros([1]) })).toBe('ERR_DTYPE');
     expect(code({ guard: zeros([1]) })).toBe('ERR_DTYPE');
-    for (const more of [{ beta1: 1 }, { beta2: -1 }, { eps: -1 }, { least: 1 }, { leastOfMomentum: -1 }, { axis: 'all' }])
+    for (const more of [
+      { beta1: 1 },
+      { beta2: -1 },
+      { eps: -1 },
+      { least: 1 },
+      { leastOfMomentum: -1 },
+      { axis: 'all' },
+    ])
       expect(code(more)).toBe('ERR_ARGUMENT');
   });
 });

@@ -106,9 +106,7 @@ static void conda(const Conda& op) {
 // Sums as long as a side, of numbers that are sums themselves.
 ORTHOKIT_REFERENCE(Conda, conda, 16 * (4 + std::sqrt(longest_side(op.step.weights))));
 
-static double terms_of_conda(const Conda&, std::string_view) {
-  return is_unsteady ? kUnsteady : 0;
-}
+static double terms_of_conda(const Conda&, std::string_view) { return is_unsteady ? kUnsteady : 0; }
 ORTHOKIT_SOME_TERMS(Conda, terms_of_conda);
 
 }  // namespace orthokit::bench

@@ -1,5 +1,7 @@
 // The arithmetic of a weight, its rounding, and results under its shape.
 #pragma once
+#include <initializer_list>
+
 #include "core/op.h"
 
 namespace orthokit {
@@ -23,10 +25,16 @@ constexpr double rounding_unit(Dtype dtype) {
   }
 }
 
-// A view of the same elements, under the shape of `like`.
+// A view of the same elements, under the shape of `like`, or another one.
 inline View shaped(const View& x, View like) {
   like.dtype = x.dtype, like.data = x.data;
   return like;
+}
+inline View shaped(const View& x, std::initializer_list<int64_t> shape) {
+  View v = x;
+  v.rank = 0;
+  for (const int64_t side : shape) v.shape[v.rank++] = side;
+  return v;
 }
 
 }  // namespace orthokit
