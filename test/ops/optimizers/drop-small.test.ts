@@ -1,33 +1,21 @@
 // Devices: cpu, cuda
 // Source: closed form "drops what is small beside the norm of its column, and that alone"
 import { afterAll, describe, expect, it } from 'vitest';
-import { Device, ops, Tensor } from '../../../lib/index.ts';
-import { normal } from '../../support/data.ts';
+import { Device, ops } from '../../../lib/index.ts';
+import { columnCases, columnFields, refusesColumns } from '../../support/columns.ts';
 import { devices } from '../../support/devices.ts';
 import { expectLikeReference } from '../../support/reference.ts';
-import { tensorOf, thrownBy, valuesOf } from '../../support/tensors.ts';
+import { tensorOf, valuesOf } from '../../support/tensors.ts';
 
-const fieldsOf = (shape: [number, number, number], dtype: 'f32' | 'f64') => {
-  const [batch, rows, columns] = shape;
-  return (on: Device) => ({
-    x: tensorOf(on, normal(batch * rows * columns, 1), shape, dtype),
-    norms: tensorOf(on, normal(batch * columns, 2).map((x) => 3 * Math.abs(x)), [batch, columns], 'f64'), // biome-ignore format: one line
-    out: Tensor.full(on, shape, NaN, { dtype }),
-    least: 0.25,
-  });
-};
+const fieldsOf = columnFields('norms', { least: 0.5 });
 
 describe.each(devices)('drop_small on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
-  it.each<[[number, number, number], 'f32' | 'f64']>([
-    [[3, 33, 31], 'f32'],
-    [[1, 597, 4], 'f64'],
-    [[2, 1, 1], 'f32'],
-    [[2, 0, 3], 'f32'],
-    [[2, 3, 0], 'f64'],
-  ])('of %j in %s', (...given) => expectLikeReference('dropSmall', device, fieldsOf(...given), { ulps: 0.5 }));
+  it.each(columnCases)('of %j in %s', (...given) =>
+    expectLikeReference('dropSmall', device, fieldsOf(...given), { ulps: 0.5 }),
+  );
 
   it('drops what is small beside the norm of its column, and that alone', async () => {
     const x = tensorOf(device, [1, 1, 1, 1e-200, NaN, 0.5, 1, 1, -1e-300, Infinity], [1, 2, 5], 'f64');
@@ -45,14 +33,7 @@ describe.each(devices)('drop_small on %s', (kind) => {
   });
 
   it('refuses what does not fit', () => {
-    const code = (more: object) =>
-      thrownBy(() => ops.dropSmall(device, { ...fieldsOf([2, 3, 4], 'f32')(device), ...more })).code;
-    expect(code({ x: Tensor.zeros(device, [3, 4]) })).toBe('ERR_SHAPE');
-    expect(code({ x: Tensor.zeros(device, [2, 3, 4], { dtype: 'bf16' }) })).toBe('ERR_DTYPE');
-    expect(code({ norms: Tensor.zeros(device, [2, 3], { dtype: 'f64' }) })).toBe('ERR_SHAPE');
-    expect(code({ norms: Tensor.zeros(device, [2, 4]) })).toBe('ERR_DTYPE');
-    expect(code({ out: Tensor.zeros(device, [2, 3, 4], { dtype: 'f64' }) })).toBe('ERR_DTYPE');
-    expect(code({ out: Tensor.zeros(device, [2, 4, 3]) })).toBe('ERR_SHAPE');
-    for (const least of [-1, 1]) expect(code({ least })).toBe('ERR_ARGUMENT');
+    const run = (more: object) => ops.dropSmall(device, { ...fieldsOf([2, 3, 4], 'f32')(device), ...more });
+    refusesColumns(device, 'norms', run, [{ least: -1 }, { least: 1 }]);
   });
 });

@@ -2,38 +2,23 @@
 // Source: closed form "spreads codes evenly from the least to the largest"
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../../lib/index.ts';
-import { normal } from '../../support/data.ts';
 import { devices } from '../../support/devices.ts';
 import { expectLikeReference } from '../../support/reference.ts';
+import { type RowCodes, rowCodeFields, rowCodes } from '../../support/row-codes.ts';
 import { tensorOf, thrownBy, valuesOf } from '../../support/tensors.ts';
 
-type Given = [rows: number, columns: number, bits: 8 | 4, dtype: 'f32' | 'f64'];
 const fieldsOf =
-  (...[rows, columns, bits, dtype]: Given) =>
+  (...given: RowCodes) =>
   (on: Device) => {
-    const width = bits === 8 ? columns : Math.ceil(columns / 2);
-    const codes = Uint8Array.from({ length: rows * width }, (_, i) => (37 * i + 11) % 256);
-    return {
-      codes: Tensor.from(on, codes, [rows, width]),
-      ranges: tensorOf(on, normal(2 * rows, 2), [rows, 2], dtype),
-      out: Tensor.full(on, [rows, columns], NaN, { dtype }),
-      bits,
-    };
+    const { numbers, codes, ranges, bits } = rowCodeFields(on, given);
+    return { codes, ranges, out: numbers, bits };
   };
 
 describe.each(devices)('dequantize_rows on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
-  it.each<Given>([
-    [33, 31, 8, 'f32'],
-    [33, 31, 4, 'f32'],
-    [5, 596, 4, 'f64'],
-    [2, 4097, 8, 'f64'],
-    [3, 1, 4, 'f32'],
-    [3, 0, 4, 'f32'],
-    [0, 3, 8, 'f32'],
-  ])('of %i rows of %i of %i bits in %s', (...given) =>
+  it.each(rowCodes)('of %i rows of %i of %i bits in %s', (...given) =>
     expectLikeReference('dequantizeRows', device, fieldsOf(...given), { ulps: 2, of: 'largest' }),
   );
 
