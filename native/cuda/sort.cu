@@ -14,16 +14,6 @@ __device__ __forceinline__ int digit_of(uint32_t key, int shift) {
   return int(key >> shift) & (kDigits - 1);
 }
 
-// The sum over the lanes before and the own one.
-__device__ __forceinline__ int64_t warp_scan(int64_t x, int lane) {
-#pragma unroll
-  for (int by = 1; by < kWarp; by *= 2) {
-    const int64_t other = __shfl_up_sync(kFullWarp, x, unsigned(by));
-    if (lane >= by) x += other;
-  }
-  return x;
-}
-
 // counts[digit · blocks + block]
 __global__ void __launch_bounds__(kSortThreads)
     count_digits_kernel(const uint32_t* keys, int64_t count, int shift, int64_t* counts) {

@@ -110,6 +110,7 @@ export type Name =
   | 'svd'
   | 'symmetricProduct'
   | 'takeSlices'
+  | 'topK'
   | 'transpose'
   | 'trion'
   | 'unitColumns';
@@ -436,6 +437,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   takeSlices: operation('takeSlices', ['x', 'scores', 'places', 'out', 'decay', 'axis'], (device, f) => {
     native.ops['take_slices']!(device, f['x'], f['scores'], f['places'], f['out'], f['decay'], f['axis']);
+  }),
+  topK: operation('topK', ['x', 'index', 'values', 'order'], (device, f) => {
+    native.ops['top_k']!(device, f['x'], f['index'], f['values'], f['order']);
   }),
   transpose: operation('transpose', ['x', 'out'], (device, f) => {
     native.ops['transpose']!(device, f['x'], f['out']);

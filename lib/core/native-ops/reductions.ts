@@ -198,4 +198,38 @@ export interface OpsOfGroup {
       /** Default `tensor`. */ scope?: 'tensor' | 'list' | undefined;
     },
   ): void;
+  /**
+   * the k largest elements of a tensor, by value or by size
+   *
+   * ```text
+   * index = the places in x, counted along its rows, of its k largest elements, from the largest on,
+   * where k is the number of elements of index; values = these elements of x, with their signs. By
+   * value x is compared, by size |x|. Of equal ones the first place comes first.
+   * Comparisons are of numbers, exactly: −0 equals 0, subnormal numbers count, infinity is above all
+   * numbers, and NaN above infinity, each equal to another one.
+   * Radix selection of the k-th key (see selectKth), then the elements above it and the first ones
+   * that equal it, in order, of which those above are sorted by radix. The result is the only one that
+   * there is, and so the same for any number of threads.
+   * Traffic: three reads of x on the CPU, five of f64; on CUDA five, or eight; beside them those of
+   * what is found.
+   * ```
+   *
+   * - x must be floating
+   * - x must have at most 2^31 elements
+   * - index must be i32
+   * - index must have at most as many elements as x
+   * - values must have x's dtype
+   * - values must have the shape of index
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  topK(
+    device: Device,
+    fields: {
+      /** Read. */ x: Tensor;
+      /** Written. */ index: Tensor;
+      /** Written. Default: none. */ values?: Tensor | undefined;
+      /** Default `value`. */ order?: 'value' | 'size' | undefined;
+    },
+  ): void;
 }

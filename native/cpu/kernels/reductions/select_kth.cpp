@@ -2,15 +2,11 @@
 
 #include <algorithm>
 
-#include "cpu/convert.h"
-#include "math/sizes.h"
+#include "cpu/kernels/reductions/shared/digits.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-inline constexpr int kDigitBits = 16;  // of a size that one read settles
-inline constexpr int64_t kDigits = int64_t(1) << kDigitBits;
-inline constexpr int64_t kFewSizes = kDigits;          // that are selected from a copy
-inline constexpr int64_t kCounted = int64_t(1) << 20;  // elements that share counts
+inline constexpr int64_t kFewSizes = kDigits;  // that are selected from a copy
 
 // A tensor, or a part of it, of the numbers that one rank counts through.
 struct SelectPart {
@@ -25,55 +21,17 @@ struct Selection {
   int64_t first_part, parts;  // of those that are counted
 };
 
-template <class T, class Body>
-static void for_sizes(const View& x, int64_t begin, int64_t size, Body&& body) {
-  T buffer[kBlock];
-  for (int64_t done = 0; done < size; done += kBlock) {
-    const int64_t n = std::min(kBlock, size - done);
-    const T* values = load(x, begin + done, n, buffer);
-    for (int64_t i = 0; i < n; ++i) body(math::key_of_size(values[i]));
-  }
-}
-
 // Of few elements: a copy of their sizes, partly sorted.
 template <class T>
 static double select_few(const SelectKth& op, const Selection<T>& s, math::SizeKey<T>* keys) {
   int64_t count = 0;
   for (int64_t t = s.first_tensor; t < s.last_tensor; ++t)
-    for_sizes<T>(op.x[t], 0, op.x[t].size(), [&](auto key) { keys[count++] = key; });
+    for_blocks<T>(op.x[t], 0, op.x[t].size(), [&](int64_t, int64_t n, const T* values) {
+      for (int64_t i = 0; i < n; ++i) keys[count++] = math::key_of_size(values[i]);
+    });
   auto* kth = keys + int64_t(s.rank) - 1;
   std::nth_element(keys, kth, keys + count, std::greater<>());
   return double(math::size_of_key<T>(*kth));
-}
-
-// The counts of each next digit, of elements of a part that share the bits found.
-template <class T>
-static void count_digits(const View& x, const SelectPart& part, math::SizeKey<T> found, int shift,
-                         uint32_t* counts) {
-  std::fill_n(counts, kDigits, 0);
-  constexpr int kBits = int(sizeof(T)) * 8;
-  const bool is_first = shift + kDigitBits >= kBits;
-  const int above = is_first ? 0 : shift + kDigitBits;
-  for_sizes<T>(x, part.begin, part.size, [&](auto key) {
-    const int64_t digit = int64_t(key >> shift) & (kDigits - 1);
-    if (is_first)
-      ++counts[digit];
-    else
-      counts[digit] += (key >> above) == (found >> above);
-  });
-}
-
-// The digit in which the rank falls, from the largest on; the rank among those that have it.
-template <class T>
-static void settle(Selection<T>& s, const uint64_t* totals, int shift) {
-  for (int64_t digit = kDigits - 1; digit >= 0; --digit) {
-    const double here = double(totals[digit]);
-    if (s.rank <= here) {
-      s.found |= math::SizeKey<T>(digit) << shift;
-      return;
-    }
-    s.rank -= here;
-  }
 }
 
 template <class T>
@@ -123,23 +81,19 @@ static void select_all(const SelectKth& op, Stream& stream) {
   auto* totals = stream.scratch<uint64_t>(counted * kDigits);
   for (int shift = int(sizeof(T)) * 8 - kDigitBits; shift >= 0; shift -= kDigitBits) {
     stream.parallel(parts, [&](int64_t p) {
-      count_digits<T>(op.x[list[p].tensor], list[p], selections[of_part[p]].found, shift,
-                      counts + p * kDigits);
+      const SelectPart& part = list[p];
+      count_digits<T>(op.x[part.tensor], part.begin, part.size, selections[of_part[p]].found, shift,
+                      math::SizeOrder(), counts + p * kDigits);
     });
-    // Digits are shared out: reading all parts of one costs more than those of its neighbours.
-    constexpr int64_t kTogether = 4096;
-    stream.parallel(count * (kDigits / kTogether), [&](int64_t task) {
-      const int64_t i = task / (kDigits / kTogether),
-                    first = task % (kDigits / kTogether) * kTogether;
-      const Selection<T>& s = selections[i];
-      if (s.parts == 0) return;
-      uint64_t* sums = totals + place[i] * kDigits + first;
-      std::fill_n(sums, kTogether, 0);
-      for (int64_t p = s.first_part; p < s.first_part + s.parts; ++p)
-        for (int64_t d = 0; d < kTogether; ++d) sums[d] += counts[p * kDigits + first + d];
+    stream.parallel(count * kDigitShares, [&](int64_t task) {
+      const Selection<T>& s = selections[task / kDigitShares];
+      if (s.parts > 0)
+        sum_digits(counts + s.first_part * kDigits, s.parts, task % kDigitShares,
+                   totals + place[task / kDigitShares] * kDigits);
     });
     stream.parallel(count, [&](int64_t i) {
-      if (selections[i].parts > 0) settle(selections[i], totals + place[i] * kDigits, shift);
+      Selection<T>& s = selections[i];
+      if (s.parts > 0) settle(s.rank, s.found, totals + place[i] * kDigits, shift);
     });
   }
   for (int64_t i = 0; i < count; ++i)
