@@ -218,6 +218,7 @@ describe('optimizers', () => {
         'DCTAdamW',
         'Dion',
         'Dion2',
+        'NorDion2',
         'Conda',
         'AuON',
         'HybridAuON',

@@ -46,6 +46,7 @@ export { HybridAuON, type HybridAuONOptions } from './hybrid-auon.ts';
 export { Lion, type LionOptions } from './lion.ts';
 export { type MultiplicativeStepOptions, multiplicativeStep } from './multiplicative-step.ts';
 export { Muon, type MuonOptions } from './muon.ts';
+export { NorDion2, type NorDion2Options } from './nor-dion2.ts';
 export { NorMuon, type NorMuonOptions } from './nor-muon.ts';
 export { type OrthogonalizeOptions, orthogonalize } from './orthogonalize.ts';
 export type { InitialBasis } from './parts/basis.ts';

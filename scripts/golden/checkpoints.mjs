@@ -20,6 +20,7 @@ import {
   HybridAuON,
   Lion,
   Muon,
+  NorDion2,
   NorMuon,
   SGD,
   Tensor,
@@ -59,6 +60,11 @@ const classes = {
   Dion2: {
     Class: Dion2,
     scalars: { coefficients: 'jordan', nsSteps: 3, fraction: 0.5, efDecay: 0.75, eps: 1e-6 },
+    fixed: {},
+  },
+  NorDion2: {
+    Class: NorDion2,
+    scalars: { coefficients: 'jordan', nsSteps: 3, fraction: 0.5, efDecay: 0.75, beta2: 0.9, nsEps: 1e-5 },
     fixed: {},
   },
   Conda: { Class: Conda, scalars: { betas: [0.8, 0.95], eps: 1e-3, gap: 3, scale: 0.5, weightDecay: 0.1 }, fixed: {} },

@@ -21,6 +21,7 @@ import {
   HybridAuON,
   Lion,
   Muon,
+  NorDion2,
   NorMuon,
   SGD,
   Tensor,
@@ -41,6 +42,7 @@ const classes = {
   DCTAdamW,
   Dion,
   Dion2,
+  NorDion2,
   Conda,
   AuON,
   HybridAuON,
@@ -59,6 +61,7 @@ const own = {
   DCTAdamW: { betas: [0.8, 0.95], rank: 2 },
   Dion: { momentum: 0.75, rank: 2 },
   Dion2: { fraction: 0.5, efDecay: 0.75 },
+  NorDion2: { fraction: 0.5, efDecay: 0.75, beta2: 0.75 },
   Conda: { betas: [0.8, 0.95], eps: 1e-3, gap: 2 },
   AuON: { momentum: 0.9, gamma: 1.25 },
   HybridAuON: { momentum: 0.9, gamma: 1.25 },
@@ -101,8 +104,9 @@ const vectors = [[6], []];
 const [before, after] = [3, 3];
 
 const takesVectors = (name, options) =>
-  !['Muon', 'NorMuon', 'Trion', 'DCTAdamW', 'Dion', 'Dion2', 'Conda', 'AuON', 'HybridAuON'].includes(name) ||
-  options.variant === 'head';
+  !['Muon', 'NorMuon', 'Trion', 'DCTAdamW', 'Dion', 'Dion2', 'NorDion2', 'Conda', 'AuON', 'HybridAuON'].includes(
+    name,
+  ) || options.variant === 'head';
 /** `{ file, groups, dtype }`: a group is a class, its options, and the shapes of its weights. */
 const cases = [
   ...Object.keys(own).flatMap((name) =>

@@ -16,6 +16,7 @@ import {
   HybridAuON,
   Lion,
   Muon,
+  NorDion2,
   NorMuon,
   ops,
   orthogonalize,
@@ -152,6 +153,12 @@ const rows: Row[] = [
     (w) => new Dion2(w, { coefficients: 'jordan', fraction: 0.5, lr: 0.01, weightDecay: 0.01 }),
     [0.4820317018, 0.0930371885, 0.0255151188],
     [0.4869158107, 0.4636001075, 0.0302024218],
+  ],
+  [
+    'NorDion2',
+    (w) => new NorDion2(w, { coefficients: 'jordan', fraction: 0.5, lr: 0.01, weightDecay: 0.01 }),
+    [0.4828825357, 0.0930373153, 0.0249382464], // by a program in NumPy that gives Dion2's published values
+    [0.4830047139, 0.467981299, 0.0416350264],
   ],
   [
     'Conda',

@@ -46,13 +46,15 @@ export const stateOf: Record<string, { moments: number; rows?: number; bytes: nu
   DCTAdamW: { moments: 2, bytes: 4 + 5 * 4 }, // of full rank; a counter and five indices in i32
   Dion: { moments: 1, rows: 7, bytes: 0 }, // a basis [7, 5] of a weight [5, 7]
   Dion2: { moments: 1, bytes: 0 },
+  NorDion2: { moments: 1, rows: 1, bytes: 0 },
   Conda: { moments: 2, bytes: 4 + 4 * 25 }, // a counter in i32, a basis [5, 5] in f32 of a weight [5, 7]
   AuON: { moments: 1, bytes: 0 },
   HybridAuON: { moments: 1, bytes: 0 },
 };
 
 /** Shapes that a class refuses beside vectors: second moments of one element each would leave of an update its signs. */
-export const refusedShapes: Record<string, number[][]> = { NorMuon: [[1, 1], [6, 1]] }; // biome-ignore format: one line
+const ofOneElement = [[1, 1], [6, 1]]; // biome-ignore format: one line
+export const refusedShapes: Record<string, number[][]> = { NorMuon: ofOneElement, NorDion2: ofOneElement };
 
 /** Words of the option `variant`, by class. */
 export const variantsOf: Record<string, string[]> = {

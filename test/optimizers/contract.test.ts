@@ -59,6 +59,7 @@ it.each(onlyCpu)('finds the classes', () => {
     'DCTAdamW',
     'Dion',
     'Dion2',
+    'NorDion2',
     'Conda',
     'AuON',
     'HybridAuON',

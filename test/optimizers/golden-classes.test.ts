@@ -17,6 +17,7 @@ import { hybridAuon } from '../reference/hybrid-auon.ts';
 import { lion } from '../reference/lion.ts';
 import { muon } from '../reference/muon.ts';
 import { coefficientSets } from '../reference/newton-schulz.ts';
+import { norDion2 } from '../reference/nor-dion2.ts';
 import { norMuon } from '../reference/nor-muon.ts';
 import { sgd } from '../reference/sgd.ts';
 import { trion } from '../reference/trion.ts';
@@ -41,6 +42,9 @@ const references: Record<string, ListReference> = {
   Muon: each(muon),
   Dion: each(dion),
   Dion2: each(dion2),
+  NorDion2: each((p, state: never, { eps, nsEps, ...options }: { lr: number; eps: number; nsEps: number }) =>
+    norDion2(p, state, { ...options, eps: nsEps, rowEps: eps }),
+  ),
   NorMuon: each((p, state: never, { eps, nsEps, ...options }: { lr: number; eps: number; nsEps: number }) =>
     norMuon(p, state, { ...options, eps: nsEps, rowEps: eps }),
   ),

@@ -31,6 +31,7 @@ eachDevice(({ device, alone }) => {
         'DCTAdamW',
         'Dion',
         'Dion2',
+        'NorDion2',
         'Conda',
         'AuON',
         'HybridAuON',
@@ -41,6 +42,7 @@ eachDevice(({ device, alone }) => {
       AuON: [{}, { variant: 'rms' }],
       HybridAuON: [{}, { variant: 'rms' }],
       NorMuon: [{ nsEps: 0 }, { nsEps: 0, variant: 'paper' }],
+      NorDion2: [{ nsEps: 0 }],
     };
     it.each(variants[name] ?? [{}])('%j', async (options) => {
       const shapes = shapesFor(device, Class);
@@ -66,7 +68,17 @@ eachDevice(({ device, alone }) => {
 
     it('are found', () => {
       expect(matrixClasses.map(([name]) => name)).toEqual(
-        expect.arrayContaining(['Muon', 'NorMuon', 'DCTAdamW', 'Dion', 'Dion2', 'Conda', 'AuON', 'HybridAuON']),
+        expect.arrayContaining([
+          'Muon',
+          'NorMuon',
+          'DCTAdamW',
+          'Dion',
+          'Dion2',
+          'NorDion2',
+          'Conda',
+          'AuON',
+          'HybridAuON',
+        ]),
       );
     });
 
@@ -96,6 +108,7 @@ eachDevice(({ device, alone }) => {
         expect(whole.shape).toEqual([12, 5]);
         const own: Record<string, number[][]> = {
           NorMuon: [[12, 5], [12]],
+          NorDion2: [[12, 5], [12]],
           Dion: [[12, 5], [3, 5, 4]], // biome-ignore format: one line
           DCTAdamW: [[3, 4, 5], [3, 4, 5], [3, 4], [1]], // biome-ignore format: one line
           Conda: [[12, 5], [1], [12, 5], [3, 4, 4]], // biome-ignore format: one line

@@ -17,7 +17,8 @@ eachClass('R10: ', ['R10'], ({ device, alone, name, Class, shapes, start, grads 
   // which show all that a step does.
   const orthogonalizes = 'nsSteps' in new Class(start()).part().schema;
   // Gradients have rank 2; a sum of them keeps the rounding of all steps, if it does not decay.
-  const own: Record<string, object> = { Dion: { rank: 2, momentum: 0.5 }, Dion2: { fraction: 1, efDecay: 0.5 } };
+  const sliced = { fraction: 1, efDecay: 0.5 };
+  const own: Record<string, object> = { Dion: { rank: 2, momentum: 0.5 }, Dion2: sliced, NorDion2: sliced };
   const options = { ...(orthogonalizes ? { coefficients: 'jordan', nsSteps: 2 } : {}), ...own[name] };
 
   /** A rate at which the largest element moves by about 1 in three steps: far more than 16 bits round. */

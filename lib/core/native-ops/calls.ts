@@ -68,6 +68,7 @@ export type Name =
   | 'multiply'
   | 'muon'
   | 'newtonSchulz'
+  | 'norDion2'
   | 'norMuon'
   | 'normalizedUpdate'
   | 'norms'
@@ -312,11 +313,14 @@ export const calls: Readonly<Record<Name, Call>> = {
   newtonSchulz: operation('newtonSchulz', ['x', 'out', 'coefficients', 'eps', 'scale', 'dtype', 'method'], (device, f) => {
     native.ops['newton_schulz']!(device, f['x'], f['out'], f['coefficients'], f['eps'], f['scale'], f['dtype'], f['method']);
   }),
+  norDion2: operation('norDion2', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'secondMoments', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'fraction', 'efDecay', 'eps', 'normScale', 'shapeScale', 'nsDtype', 'nsMethod', 'beta2', 'rowEps'], (device, f) => {
+    native.ops['nor_dion2']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['secondMoments'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['fraction'], f['efDecay'], f['eps'], f['normScale'], f['shapeScale'], f['nsDtype'], f['nsMethod'], f['beta2'], f['rowEps']);
+  }),
   norMuon: operation('norMuon', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'secondMoments', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'momentum', 'dampening', 'eps', 'normScale', 'nesterov', 'momentumForm', 'nsDtype', 'nsMethod', 'beta2', 'rowEps', 'shapeScale', 'variant', 'axis'], (device, f) => {
     native.ops['nor_muon']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['secondMoments'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['momentum'], f['dampening'], f['eps'], f['normScale'], f['nesterov'], f['momentumForm'], f['nsDtype'], f['nsMethod'], f['beta2'], f['rowEps'], f['shapeScale'], f['variant'], f['axis']);
   }),
-  normalizedUpdate: operation('normalizedUpdate', ['weights', 'grads', 'masters', 'guard', 'statistics', 'squares', 'secondMoments', 'gradSquares', 'statisticsRows', 'lr', 'weightDecay', 'weightDecayMode', 'scales', 'beta2', 'eps', 'variant', 'axis'], (device, f) => {
-    native.ops['normalized_update']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['squares'], f['secondMoments'], f['gradSquares'], f['statisticsRows'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['scales'], f['beta2'], f['eps'], f['variant'], f['axis']);
+  normalizedUpdate: operation('normalizedUpdate', ['weights', 'grads', 'masters', 'guard', 'statistics', 'squares', 'secondMoments', 'places', 'gradSquares', 'statisticsRows', 'lr', 'weightDecay', 'weightDecayMode', 'scales', 'beta2', 'eps', 'variant', 'axis'], (device, f) => {
+    native.ops['normalized_update']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['squares'], f['secondMoments'], f['places'], f['gradSquares'], f['statisticsRows'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['scales'], f['beta2'], f['eps'], f['variant'], f['axis']);
   }),
   norms: operation('norms', ['x', 'out', 'eps', 'scale', 'result'], (device, f) => {
     native.ops['norms']!(device, f['x'], f['out'], f['eps'], f['scale'], f['result']);

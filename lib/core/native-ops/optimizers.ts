@@ -1056,6 +1056,79 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * one NorDion2 step on a list of parameters
+   *
+   * ```text
+   * One NorDion2 step on a list of matrices, batches (rank 3) and convolutions (rank 4, 5: [O, rest]);
+   * microsoft/dion, nordion2.py: dion2 on rows, whatever the shape is, then NorMuon's normalization of
+   * the rows that were taken.
+   *   m ← m + g;  s = the ⌈fraction · rows⌉ rows of m with the largest Σ|m|;  o = newtonSchulz(s);
+   *   m ← efDecay · m on these rows;  v ← beta2 · v + (1 − beta2) · mean(o²) of them
+   *   w ← keep · w, then w ← w − lr · shapeScale · u on them, u = o / (√v + rowEps), row by row, with the
+   *   norm of o; the shape is that of the whole matrix
+   * Of equal sums the first row is taken; v of other rows stays.
+   * Composed of momentum, map, rowReduce, takeSlices, commit, newtonSchulz, placeSlices and
+   * normalizedUpdate (variant dion), parameters of one shape together, as far as they have 4 million
+   * elements: scratch for the largest group only. eps is that of Newton–Schulz.
+   * Numerics: f32, or f64 for f64 weights; sums and norms of rows in f64; the norm before
+   * Newton–Schulz in f64, its products in nsDtype.
+   * ```
+   *
+   * - grads must be as many as weights
+   * - masters must be as many as weights, or none
+   * - weights must be floating
+   * - grads must be like weights
+   * - statistics must be f64
+   * - statistics must have three elements a weight
+   * - lr must be finite
+   * - weightDecay must be finite
+   * - momenta must be like weights
+   * - coefficients must come in threes
+   * - coefficients must be finite
+   * - eps must not be negative
+   * - normScale must be positive
+   * - weights must have rank 2 or more
+   * - fraction must be in (0, 1]
+   * - efDecay must be in [0, 1]
+   * - secondMoments must be as many as weights
+   * - secondMoments must be floating
+   * - secondMoments must have one element a row of the matrices of weights, by axis
+   * - weights must have more than one element in what a second moment is of
+   * - beta2 must be in [0, 1)
+   * - rowEps must not be negative
+   * - coefficients must be left out for nsMethod polar
+   * - guard must be f64[1]
+   * - masters must be like weights
+   * - masters must be f32, or bf16 for bf16 weights
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  norDion2(
+    device: Device,
+    fields: {
+      /** Read and written. */ weights: readonly Tensor[];
+      /** Read. */ grads: readonly Tensor[];
+      /** Read and written. Default: none. */ masters?: readonly Tensor[] | undefined;
+      /** Read. Default: none. */ guard?: Tensor | undefined;
+      /** Written. Default: none. */ statistics?: Tensor | undefined;
+      /** Read and written. */ momenta: readonly Tensor[];
+      /** Read and written. */ secondMoments: readonly Tensor[];
+      /** Default `0`. */ lr?: number | undefined;
+      /** Default `0`. */ weightDecay?: number | undefined;
+      /** Default `decoupled`. */ weightDecayMode?: 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | undefined;
+      /** Default: none. */ coefficients?: readonly number[] | undefined;
+      /** Default `0.25`. */ fraction?: number | undefined;
+      /** Default `0.95`. */ efDecay?: number | undefined;
+      /** Default `1e-7`. */ eps?: number | undefined;
+      /** Default `1`. */ normScale?: number | undefined;
+      /** Default `spectral`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
+      /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
+      /** Default `0.95`. */ beta2?: number | undefined;
+      /** Default `1e-8`. */ rowEps?: number | undefined;
+    },
+  ): void;
+  /**
    * one NorMuon step on a list of parameters
    *
    * ```text
@@ -1136,6 +1209,8 @@ export interface OpsOfGroup {
    * u is `grads`. The norm that an update ends with, t · scaleᵢ, and eps, by variant:
    *   repo: t = ‖u‖, eps is added to ‖u'‖ too;  dion: t = ‖u‖, ‖u'‖ is taken for eps if it is less;
    *   nanogpt: so too, and u' = u / √max(v, eps);  paper: t = 0.2 · √elements
+   * Where `places` has a negative number for a row, as takeSlices gives them, its moment stays as it is
+   * and its update is 0.
    * A zero row stays zero. l2 decay is refused, as in applyUpdate; so are moments of one element, which
    * would leave of u its signs.
    * Numerics: factors in f64, their products with u in f32, or f64 for f64 weights.
@@ -1158,12 +1233,15 @@ export interface OpsOfGroup {
    * - squares must be as many as weights
    * - squares must be f64
    * - squares must be as many as secondMoments of a weight
+   * - places must be as many as weights, or none
    * - weightDecayMode must not be l2, got l2
    * - scales must be as many as weights, or none
    * - beta2 must be in [0, 1)
    * - eps must not be negative
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
+   * - places must be i32
+   * - places must be as many as secondMoments of a weight
    * - guard must be f64[1]
    * - gradSquares must be f64 with one element a weight
    * - statisticsRows must be as many as weights, or none
@@ -1181,6 +1259,7 @@ export interface OpsOfGroup {
       /** Written. Default: none. */ statistics?: Tensor | undefined;
       /** Read. */ squares: readonly Tensor[];
       /** Read and written. */ secondMoments: readonly Tensor[];
+      /** Read. Default: none. */ places?: readonly Tensor[] | undefined;
       /** Read. Default: none. */ gradSquares?: Tensor | undefined;
       /** Default: none. */ statisticsRows?: readonly number[] | undefined;
       /** Default `0`. */ lr?: number | undefined;

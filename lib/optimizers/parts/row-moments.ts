@@ -49,9 +49,36 @@ function momentsOf(weight: Tensor, { axis, heads }: Pick<Variant, 'axis' | 'head
   return { batch, length: ofColumns ? columns : rows, elements: ofColumns ? rows : columns };
 }
 
-const slot = (weight: Tensor, options: Variant): Slot => {
+const slot = (weight: Tensor, options: Pick<Variant, 'axis' | 'heads' | 'stateDtype'>): Slot => {
   const { batch, length } = momentsOf(weight, options);
   return { ...moment(weight, options as unknown as CommonOptions), shape: [batch * length] };
+};
+
+type Taken = Pick<
+  Variant,
+  'beta2' | 'eps' | 'nsEps' | 'stateDtype' | 'heads' | 'coefficients' | 'nsSteps' | 'nsMethod'
+>;
+
+function checkMoments(where: string, weight: Tensor, options: Pick<Variant, 'axis' | 'heads'>): void {
+  if (momentsOf(weight, options).elements === 1)
+    throw refusal(
+      where,
+      'params',
+      `have more than one element in what a second moment is of, by axis ${options.axis}`,
+      `shape [${weight.shape}]`,
+      'ERR_SHAPE',
+    );
+}
+
+/** Those rows of the update that were taken are divided by the roots of their second moments; those of others stay. */
+export const takenRowMoments: Part<Taken, 'secondMoments', Pick<MomentFields, 'beta2' | 'eps' | 'rowEps'>> = {
+  schema: { beta2: fraction(0.95), eps: optional(notNegative(1e-8)), nsEps: optional(notNegative(1e-7)) },
+  checkWeight: (where, weight, options) => checkMoments(where, weight, { ...options, axis: 'row' }),
+  slots: (weight, options) => ({ secondMoments: slot(weight, { ...options, axis: 'row' }) }),
+  fields: ({ beta2, eps = 1e-8, nsEps, coefficients, nsSteps, nsMethod }) => ({
+    ...{ beta2, rowEps: eps },
+    eps: iterationOf(coefficients, nsSteps, nsEps, nsMethod).eps,
+  }),
 };
 
 /** Rows of the orthogonal update are divided by the roots of their second moments. */
@@ -68,16 +95,7 @@ export const rowMoments: Part<Variant, 'secondMoments', MomentFields> = {
     if (variant === 'paper' && shapeScale !== 'none')
       throw refusal(where, 'shapeScale', 'be none for variant paper, which has a scale of its own', shapeScale);
   },
-  checkWeight: (where, weight, options) => {
-    if (momentsOf(weight, options).elements === 1)
-      throw refusal(
-        where,
-        'params',
-        `have more than one element in what a second moment is of, by axis ${options.axis}`,
-        `shape [${weight.shape}]`,
-        'ERR_SHAPE',
-      );
-  },
+  checkWeight: checkMoments,
   slots: (weight, options) => ({ secondMoments: slot(weight, options) }),
   fields: ({
     variant,

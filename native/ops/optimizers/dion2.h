@@ -1,6 +1,5 @@
 #pragma once
-#include "ops/optimizers/shared/orthogonal_step.h"
-#include "ops/optimizers/shared/slices.h"
+#include "ops/optimizers/shared/sliced_step.h"
 
 namespace orthokit {
 
@@ -33,51 +32,17 @@ struct Dion2 {
       "weights=f32[1024x1024] grads=f32[1024x1024] momenta=f32[1024x1024] lr=0.02 "
       "coefficients=3.4445,-4.775,2.0315,3.4445,-4.775,2.0315,3.4445,-4.775,2.0315,3.4445,-4.775,2."
       "0315,3.4445,-4.775,2.0315"};
-  Step step;
-  List<View> momenta;
-  List<double> coefficients;  // a, b, c of each step
-  double fraction = 0.25, ef_decay = 0.95, eps = 1e-7, norm_scale = 1;
-  ShapeScale shape_scale = ShapeScale::kSpectral;
-  WorkingDtype dtype = WorkingDtype::kOwn;
-  NsMethod method = NsMethod::kNewtonSchulz;
+  SlicedStep base;
 
-  // The matrices of those slices that are taken.
-  Matrices taken(const Matrices& m) const {
-    const int64_t side = std::min(m.rows, m.columns);
-    const auto asked = int64_t(std::ceil(fraction * double(side)));
-    const int64_t taken = std::min(side, std::max<int64_t>(1, asked));
-    return m.rows <= m.columns ? Matrices{m.batch, taken, m.columns}
-                               : Matrices{m.batch, m.rows, taken};
+  static constexpr SliceAxis axis_of(const Matrices& m) {
+    return m.rows <= m.columns ? SliceAxis::kRows : SliceAxis::kColumns;
   }
-  double flops() const {
-    double sum = step.flops(kMomentumFlops + 1);
-    for (auto& w : step.weights)
-      if (w.rank > 1)
-        sum += newton_schulz_flops(
-            taken(matrices(w)), steps_of(method, coefficients.count, working_dtype(dtype, w.dtype)),
-            method);
-    return sum;
-  }
+  double flops() const { return base.flops(axis_of); }
   void fields(Fields& f) {
-    step.operands(f);
-    f.inout("momenta", momenta);
-    step.values(f);
-    f.value("coefficients", coefficients), f.value("fraction", fraction);
-    f.value("efDecay", ef_decay), f.value("eps", eps), f.value("normScale", norm_scale);
-    f.value("shapeScale", shape_scale), f.value("nsDtype", dtype), f.value("nsMethod", method);
+    base.operands(f);
+    base.values(f);
   }
-  void check(auto require) const {
-    step.check(require);
-    step.check_state(require, "momenta must be like weights", momenta);
-    check_iteration(require, coefficients, eps, norm_scale);
-    check_steps(require, "coefficients must be left out for nsMethod polar",
-                "nsDtype must be f32 or f64 for nsMethod polar", method, coefficients.count, dtype);
-    check_matrices(require, step.weights);
-    require(fraction > 0 && fraction <= 1, ErrorCode::kArgument, "fraction must be in (0, 1]",
-            fraction);
-    require(ef_decay >= 0 && ef_decay <= 1, ErrorCode::kArgument, "efDecay must be in [0, 1]",
-            ef_decay);
-  }
+  void check(auto require) const { base.check(require); }
 };
 
 }  // namespace orthokit

@@ -14,6 +14,8 @@ struct NormalizedUpdate {
   u is `grads`. The norm that an update ends with, t · scaleᵢ, and eps, by variant:
     repo: t = ‖u‖, eps is added to ‖u'‖ too;  dion: t = ‖u‖, ‖u'‖ is taken for eps if it is less;
     nanogpt: so too, and u' = u / √max(v, eps);  paper: t = 0.2 · √elements
+  Where `places` has a negative number for a row, as take_slices gives them, its moment stays as it is
+  and its update is 0.
   A zero row stays zero. l2 decay is refused, as in apply_update; so are moments of one element, which
   would leave of u its signs.
   Numerics: factors in f64, their products with u in f32, or f64 for f64 weights.
@@ -27,6 +29,8 @@ struct NormalizedUpdate {
       "lr=0.1 weightDecay=0.1 weightDecayMode=cautious",
       "weights=f64[31x33] grads=f64[31x33] squares=f64[31] secondMoments=f64[31] variant=paper "
       "lr=0.1",
+      "weights=f32[3x7x5],f64[4x3] grads=f32[3x7x5],f64[4x3] squares=f64[21],f64[4] "
+      "secondMoments=f32[21],f64[4] places=i32[21],i32[4] variant=dion lr=0.1",
       "weights=f32[6x2x2x2] grads=f32[6x2x2x2] squares=f64[8] secondMoments=f32[8] axis=long "
       "variant=dion lr=0.1",
       "weights=f32[31x5] grads=f32[31x5] squares=f64[31] secondMoments=f32[31] guard=f64[1] lr=0.1",
@@ -39,6 +43,7 @@ struct NormalizedUpdate {
       "weightDecay=0.1"};
   Step step;
   List<View> squares, second_moments;
+  List<View> places;    // empty: every row has its place
   List<double> scales;  // empty: all 1
   double beta2 = 0.95, eps = 1e-8;
   NorMuonVariant variant = NorMuonVariant::kRepo;
@@ -47,12 +52,17 @@ struct NormalizedUpdate {
   static constexpr double kPaperRms = 0.2;  // of an update of `paper`: about that of AdamW's
   bool floors_moment() const { return variant == NorMuonVariant::kNanogpt; }
   bool floors_norm() const { return floors_moment() || variant == NorMuonVariant::kDion; }
+  // Of a weight; null: every row has its place.
+  const int32_t* places_of(int64_t i) const {
+    return places.count > 0 ? places[i].as<int32_t>() : nullptr;
+  }
   double scale(int64_t i) const { return scales.count > 0 ? scales[i] : 1; }
 
   double flops() const { return step.flops(1); }
   void fields(Fields& f) {
     step.operands(f);
     f.in("squares", squares), f.inout("secondMoments", second_moments);
+    f.in("places", places, kOptional);
     name_finished_updates(step, f);
     step.values(f);
     f.value("scales", scales), f.value("beta2", beta2), f.value("eps", eps);
@@ -69,6 +79,13 @@ struct NormalizedUpdate {
               squares[i]);
       require(squares[i].size() == second_moments[i].size(), ErrorCode::kShape,
               "squares must be as many as secondMoments of a weight", squares[i]);
+    }
+    require(places.count == 0 || places.count == step.weights.count, ErrorCode::kArgument,
+            "places must be as many as weights, or none", double(places.count));
+    for (int64_t i = 0; i < places.count; ++i) {
+      require(places[i].dtype == Dtype::kI32, ErrorCode::kDtype, "places must be i32", places[i]);
+      require(places[i].size() == second_moments[i].size(), ErrorCode::kShape,
+              "places must be as many as secondMoments of a weight", places[i]);
     }
     require(step.l2() == 0, ErrorCode::kArgument, "weightDecayMode must not be l2, got l2");
     require(scales.count == 0 || scales.count == step.weights.count, ErrorCode::kArgument,

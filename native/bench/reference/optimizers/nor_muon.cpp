@@ -12,7 +12,7 @@ static void nor_muon(const NorMuon& op) {
     const Matrices s = matrices(step.weights[t]);
     const Vector u = orthogonal_direction(op.base, t);
     normalized_step(
-        step, t, u, {}, op.second_moments[t],
+        step, t, u, {}, op.second_moments[t], nullptr,
         {op.beta2, op.row_eps, scale_of(op.shape_scale, double(s.rows), double(s.columns)),
          op.variant, op.axis});
   }

@@ -11,6 +11,7 @@ static void normalized_update(const NormalizedUpdate& op) {
     const Vector u(values(step.grads[t]), values(step.grads[t]) + step.grads[t].size());
     const double scale = op.scales.count > 0 ? op.scales[t] : 1;
     normalized_step(step, t, u, op.squares[t], op.second_moments[t],
+                    op.places.count > 0 ? values(op.places[t]) : nullptr,
                     {op.beta2, op.eps, scale, op.variant, op.axis});
   }
 }

@@ -12,6 +12,7 @@ void find_factors(const NormalizedUpdate& op, int64_t tensor, int64_t matrix, do
   const int64_t at = matrix * all.length;
   const double* squares = op.squares[tensor].as<double>() + at;
   const View& moments = op.second_moments[tensor];
+  const int32_t* const places = op.places_of(tensor);
   const double fresh = (1 - op.beta2) / double(all.elements);
   double before = 0, after = 0;
   for (int64_t done = 0; done < all.length; done += kBlock) {
@@ -19,6 +20,10 @@ void find_factors(const NormalizedUpdate& op, int64_t tensor, int64_t matrix, do
     const int64_t n = std::min(kBlock, all.length - done);
     const double* old = load(moments, at + done, n, v);
     for (int64_t i = 0; i < n; ++i) {
+      if (places && places[at + done + i] < 0) {
+        v[i] = old[i], factors[done + i] = 0;
+        continue;
+      }
       const double square = squares[done + i];
       v[i] = op.beta2 * old[i] + fresh * square;
       const double factor = math::row_step(v[i], op.eps, op.floors_moment());

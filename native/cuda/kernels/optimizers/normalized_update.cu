@@ -11,6 +11,7 @@ struct NormalizedMatrix {
   int64_t tensor, first, length;
   double fresh, target;  // of a mean's sum; target 0: the norm that it has
   double* factors;
+  const int32_t* places;  // of its rows; null: each has one
 };
 
 struct NormalizedRule {
@@ -28,6 +29,10 @@ static __global__ void __launch_bounds__(kThreads)
   const Operand moments_of = moments[m.tensor];
   double before = 0, after = 0;
   for (int64_t i = threadIdx.x; i < m.length; i += kThreads) {
+    if (m.places && m.places[i] < 0) {
+      m.factors[i] = 0;
+      continue;
+    }
     const double square = squares_of[i];
     double v[kVector] = {};
     load(moments_of, m.first + i, 1, v);
@@ -90,7 +95,8 @@ static void normalized_update(const NormalizedUpdate& op, Stream& stream) {
     for (int64_t i = 0; i < all.batch; ++i)
       if (all.length > 0)
         matrices.push_back({t, i * all.length, all.length, (1 - op.beta2) / double(all.elements),
-                            target, factors + i * all.length});
+                            target, factors + i * all.length,
+                            op.places.count > 0 ? op.places_of(t) + i * all.length : nullptr});
     tensors.push_back({factors, all.of_columns ? all.length : all.elements,
                        all.of_columns ? all.length * all.elements : 0});
   }

@@ -21,13 +21,15 @@ inline Vector sums_of_squares(const Vector& u, int64_t columns, bool of_columns,
   return sums;
 }
 
-// u of one matrix, of which `sums` are given, and its moments from v on.
+// u of one matrix, of which `sums` are given, and its moments from v on. `places`: those of rows
+// that have none stay, and their u becomes 0; null: all have one.
 inline Vector normalized(Vector u, const Vector& sums, int64_t columns, bool of_columns, double* v,
-                         const Normalization& n) {
+                         const double* places, const Normalization& n) {
   const double elements = double(u.size()) / double(sums.size());
   double before = 0, after = 0;
   Vector divisors(sums.size());
   for (size_t i = 0; i < sums.size(); ++i) {
+    if (places && places[i] < 0) continue;
     v[i] = n.beta2 * v[i] + (1 - n.beta2) * sums[i] / elements;
     const bool floored = n.variant == NorMuonVariant::kNanogpt;
     divisors[i] = floored ? std::sqrt(std::max(v[i], n.eps)) : std::sqrt(v[i]) + n.eps;
@@ -47,7 +49,7 @@ inline Vector normalized(Vector u, const Vector& sums, int64_t columns, bool of_
 
 // The step with the update u; its sums of squares are those of `squares`, or of u.
 inline void normalized_step(const Step& step, int64_t t, const Vector& u, const View& squares,
-                            const View& moments, const Normalization& n) {
+                            const View& moments, const double* places, const Normalization& n) {
   const Matrices m = matrices(step.weights[t]);
   const bool of_columns = n.axis == MomentAxis::kLong && m.rows < m.columns;
   const int64_t size = m.rows * m.columns, length = of_columns ? m.columns : m.rows;
@@ -57,8 +59,8 @@ inline void normalized_step(const Step& step, int64_t t, const Vector& u, const 
     const double* given = squares ? values(squares) + i * length : nullptr;
     const Vector sums = given ? Vector(given, given + length)
                               : sums_of_squares(part, m.columns, of_columns, length);
-    const Vector own =
-        normalized(part, sums, m.columns, of_columns, values(moments) + i * length, n);
+    const Vector own = normalized(part, sums, m.columns, of_columns, values(moments) + i * length,
+                                  places ? places + i * length : nullptr, n);
     update += apply(step, t, own, step.lr * n.scale, size_t(i * size));
   }
   note(step, t, update);
