@@ -1,15 +1,11 @@
-import { callback, checkFinite } from '../core/callbacks.ts';
-import * as check from '../core/check.ts';
-import { refusal } from '../core/errors.ts';
-import { ops } from '../core/native-ops.ts';
+import { checkFinite } from '../core/callbacks.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
-import { isListOf } from '../core/options.ts';
 import { Owned } from '../core/owned.ts';
 import { readOptions, type Schema, watchers } from '../core/schema.ts';
 import { Task } from '../core/task.ts';
-import { isTensor, Tensor } from '../core/tensor.ts';
+import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
-import type { FlatOperator } from './flat.ts';
+import { partsOf, productAlong } from './along.ts';
 
 /** Options of {@link directionalSharpness}. */
 export interface DirectionalSharpnessOptions {
@@ -19,24 +15,6 @@ export interface DirectionalSharpnessOptions {
 
 const where = 'directionalSharpness';
 const schema: Schema<{ signal: AbortSignal | undefined }> = { signal: watchers<never>().signal };
-
-/** The tensors of a direction, which together have the operator's size, and in a list the shapes that it names. */
-function partsOf(operator: LinearOperator & Partial<FlatOperator>, u: Tensor | readonly Tensor[]): readonly Tensor[] {
-  const { device, dtype, shape, shapes } = operator;
-  const isList = !isTensor(u) && isListOf(u, isTensor) && u.length > 0;
-  const parts = isList ? u : [u as Tensor];
-  for (const [i, part] of parts.entries())
-    check.tensor(where, isList ? `u[${i}]` : 'u', part, {
-      dtypes: [dtype],
-      device,
-      ...(isList && shapes?.[i] && { shape: shapes[i] }),
-    });
-  if (isList && shapes && parts.length !== shapes.length)
-    throw refusal(where, 'u', `have ${shapes.length} tensors`, parts.length, 'ERR_SHAPE');
-  const size = parts.reduce((sum, part) => sum + part.size, 0);
-  if (size !== shape[1]) throw refusal(where, 'u', `have ${shape[1]} elements`, size, 'ERR_SHAPE');
-  return parts;
-}
 
 /**
  * Directional sharpness (arXiv 2306.00204): vᵀ A v along v = u / |u|, for a symmetric A such as the Hessian of a loss
@@ -59,28 +37,14 @@ export async function directionalSharpness(
 ): Promise<number> {
   checkOperator(where, 'operator', operator, true);
   const { signal } = readOptions(where, options, schema);
-  const parts = partsOf(operator, u);
-  const { device, dtype, shape } = operator;
+  const parts = partsOf(where, operator, u);
+  const { device } = operator;
   using task = new Task<never>(device, { signal });
   using owned = new Owned<Tensor>();
-  const { queue } = task;
-  const make = () => owned.add(new Tensor(device, [shape[0]], dtype));
-  const [v, product, number] = [make(), make(), owned.add(vectors.scalar(device))];
-  let end = 0;
-  for (const part of parts) {
-    const place = owned.add(v.rows(end, end + part.size));
-    ops.copy(queue, { x: [owned.add(part.reshape([part.size]))], out: [place] });
-    end += part.size;
-  }
-  ops.norms(queue, { x: [v], out: number });
-  const length = (await task.read(number))[0]!;
-  if (!(length > 0 && length < Infinity)) throw refusal(where, 'u', 'have a finite length above 0', length);
-  // In two steps, each of which is a number of the dtype, however small u is.
-  for (let step = 0; step < 2; ++step) vectors.scale(queue, 1 / Math.sqrt(length), v);
-  await callback(task, `${where}: operator.apply`, [v, product], () => operator.apply(v, product));
+  const { v, product } = await productAlong(where, task, owned, operator, parts);
   const pair = owned.add(new Tensor(device, [2], 'f64'));
   vectors.dots(
-    queue,
+    task.queue,
     [
       [v, product],
       [v, v],

@@ -18,5 +18,10 @@ export const calls: Record<string, Call> = {
     options: () => ({}),
     takes: ['any rank'],
   },
+  sharpnessProfile: {
+    args: (on) => [operator(on), vector(on.device, [1, 2])],
+    options: () => ({}),
+    takes: ['any rank'],
+  },
   flat: { args: (on) => [oracle(on), 'hessian'], takes: ['any rank'] },
 };
