@@ -22,6 +22,8 @@ const aborts = goal('R18', { ci: 5, deep: 500 });
 const [bound, hung] = [50, 2000];
 /** Milliseconds of processor time on each core from an abort until a device with nothing else to do is free. */
 const freeBound = 100;
+/** A call that holds on is late each time, a host that takes a processor away once: so often come late ones again. */
+const turns = aborts.deep ? 0 : 3;
 /** One in so many may be late, and of fewer one. */
 const allowed = (count: number): number => Math.max(1, Math.floor(count / 100));
 
@@ -123,17 +125,23 @@ describe('R18: a call that is aborted at a random time', aborts.tagged, () => {
 
       const aborted: Aborted[] = [];
       let ended = 0;
-      await aborts.each(async (seed) => {
+      const abort = async (seed: number): Promise<Aborted> => {
         // One that came too late comes earlier the next time, in the end at once.
         for (let within = 0.8 * whole; ; within = within < 1 ? 0 : within / 2) {
           const one = await abortOnce(call, within, seed);
-          if (one) return void aborted.push(one);
+          if (one) return one;
           ended++;
           expect(within, `${name} ends before it can be aborted, seed ${seed}`).toBeGreaterThan(0);
         }
-      });
+      };
+      await aborts.each(async (seed) => void aborted.push(await abort(seed)));
       const answers = await beyond(aborted, (one) => one.answer);
-      const late = answers.filter(({ ms }) => ms > bound);
+      let late = answers.filter(({ ms }) => ms > bound);
+      for (let turn = 0; turn < turns && late.length > 0; turn++) {
+        const again: Aborted[] = [];
+        for (const { seed } of late) again.push(await abort(seed));
+        late = (await beyond(again, (one) => one.answer)).filter(({ ms }) => ms > bound);
+      }
       const worst = (list: { ms: number; seed: number }[]) => list.map(({ ms, seed }) => `${ms.toFixed(1)} ms, seed ${seed}`).join('\n'); // biome-ignore format: one line
       // The machine may get faster, not so much each time.
       expect(ended, 'calls ended before their abort').toBeLessThanOrEqual(4 * aborts.count);

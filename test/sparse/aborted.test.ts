@@ -84,11 +84,20 @@ describe.each(onlyCpu)('a device whose omp is aborted', { timeout: 120_000 }, ()
       await another.norms();
       const controller = new AbortController();
       const call = omp(another, signals, { ...options, signal: controller.signal });
-      setTimeout(() => controller.abort(), whole / 10);
-      await expect(call).rejects.toMatchObject({ name: 'AbortError' });
+      const timer = setTimeout(() => controller.abort(), whole / 10);
+      const error: unknown = await call.then(
+        (code) => code.dispose(),
+        (thrown: unknown) => thrown,
+      );
+      clearTimeout(timer);
       const aborted = performance.now();
       await device.synchronize();
-      shares.push((performance.now() - aborted) / whole);
+      // One that ended before the timer came tells nothing.
+      if (error === undefined) shares.push(Infinity);
+      else {
+        expect(error).toMatchObject({ name: 'AbortError' });
+        shares.push((performance.now() - aborted) / whole);
+      }
     }
     expect(Math.min(...shares), shares.join(' ')).toBeLessThan(0.25);
   });

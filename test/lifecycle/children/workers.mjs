@@ -1,4 +1,5 @@
 // Worker threads that use devices and end in ways that a seed chooses.  workers.mjs <seed> <count>
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
@@ -35,7 +36,8 @@ async function oneWorker(way, random) {
   worker.on('error', () => {});
   const ended = new Promise((resolve) => worker.on('exit', resolve));
   if (way === 'terminate') {
-    // At any time, from before its first line to after its first work.
+    // At any time, from before its first line to after its first work; every other one has begun, however long that takes.
+    if (random.below(2) === 1) await Promise.race([once(worker, 'message'), ended]);
     const microseconds = random.below(90_000);
     await sleep(Math.floor(microseconds / 1000));
     const until = performance.now() + (microseconds % 1000) / 1000;
