@@ -49,6 +49,18 @@ describe.each(devices)('softmaxCrossEntropyBackward on %s', (kind) => {
     );
   });
 
+  it('takes no part of the losses of all classes where they count nothing, however heavy a class is', async () => {
+    const weights = tensorOf(device, [1, 2, Infinity], [3]);
+    const gradOf = async (labels: number[], more: object) => {
+      const logits = Tensor.zeros(device, [labels.length, 3]);
+      ops.softmaxCrossEntropyBackward(device, { logits, labels: i32(labels), weights, grad: logits, over: 1, ...more });
+      return [...(await valuesOf(logits))];
+    };
+    const rowWeights = Tensor.zeros(device, [2]);
+    expect((await gradOf([0, 1], { rowWeights, smoothing: 0.5 })).map(Math.abs)).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(await gradOf([0], {})).toEqual([-2 / 3, 1 / 3, 1 / 3].map(Math.fround));
+  });
+
   it('agrees with central differences of the loss', async () => {
     const [x, labels] = [normal(15, 1), [4, -1, 0]];
     const grad = Tensor.zeros(device, [3, 5], { dtype: 'f64' });

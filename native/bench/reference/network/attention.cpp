@@ -13,8 +13,9 @@ static void attention(const Attention& op) {
     std::fill_n(out, h.size, 0.0);
     const long double largest = largest_of(s.data(), int64_t(s.size())),
                       sum = sum_of_exps(s.data(), int64_t(s.size()));
+    const bool is_nothing = std::ranges::all_of(s, [](double x) { return x == -HUGE_VAL; });
     values(op.log_sums)[h.sums_at(b, head) + i] =
-        s.empty() ? -HUGE_VAL : double(largest + std::log(sum));
+        is_nothing ? -HUGE_VAL : double(largest + std::log(sum));
     for (size_t j = 0; j < s.size(); ++j)
       for (int64_t c = 0; c < h.size; ++c)
         out[c] += double(exponential(s[j] - largest) / sum) * pairs.value(b, head, int64_t(j))[c];

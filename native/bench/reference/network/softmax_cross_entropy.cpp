@@ -46,7 +46,7 @@ static std::vector<double> terms_of(const SoftmaxCrossEntropy& op, std::string_v
     if (label >= 0 && label < columns) {
       const auto [at_label, at_all] = factors_of(op.terms, i, label);
       size = std::abs(at_label);
-      for (int64_t j = 0; j < columns; ++j) size += std::abs(at_all * weight_of(op.terms, j));
+      for (int64_t j = 0; j < columns; ++j) size += std::abs(factor_at(op.terms, at_all, j));
     }
     each.push_back(std::isfinite(size) ? size : kUnsteady), all += size;
   }

@@ -13,18 +13,17 @@ static std::vector<double> gradient(const SoftmaxCrossEntropyBackward& op, int64
                                     int64_t label, const std::vector<double>& p) {
   const int64_t columns = row_length(op.terms.logits);
   const auto [at_label, at_all] = factors_of(op.terms, row, label);
-  double weights = 0, along = 0;
+  double total = at_label, along = 0;
   for (int64_t j = 0; j < columns; ++j) {
-    weights += weight_of(op.terms, j);
+    total += factor_at(op.terms, at_all, j);
     if (op.direction) along += p[size_t(j)] * values(op.direction)[row * columns + j];
   }
-  const double total = at_label + (at_all == 0 ? 0 : at_all * weights);
   std::vector<double> result;
   for (int64_t j = 0; j < columns; ++j)
     result.push_back(op.direction
                          ? total * p[size_t(j)] * (values(op.direction)[row * columns + j] - along)
                          : total * p[size_t(j)] - at_label * (j == label) -
-                               at_all * weight_of(op.terms, j));
+                               factor_at(op.terms, at_all, j));
   return result;
 }
 
@@ -51,21 +50,20 @@ static std::vector<double> terms_of(const SoftmaxCrossEntropyBackward& op, std::
   const int64_t rows = row_count(op.terms.logits), columns = row_length(op.terms.logits);
   const bool is_f64 = op.terms.logits.dtype == Dtype::kF64;
   const double scale = scale_of(op), of_label = is_f64 ? 1 : 0x1p-29;
-  double weights = 0;
-  for (int64_t j = 0; j < columns; ++j) weights += weight_of(op.terms, j);
   std::vector<double> all(size_t(rows * columns), 0.0);
   for (int64_t i = 0; i < rows; ++i) {
     const auto label = int64_t(values(op.terms.labels)[i]);
     if (label < 0 || label >= columns) continue;
     const auto [at_label, at_all] = factors_of(op.terms, i, label);
-    const double total = at_label + (at_all == 0 ? 0 : at_all * weights);
+    double total = at_label;
+    for (int64_t j = 0; j < columns; ++j) total += factor_at(op.terms, at_all, j);
     for (int64_t j = 0; j < columns; ++j) {
       double& terms = all[size_t(i * columns + j)];
       if (!std::isfinite(scale * total))
         terms = kUnsteady;
       else if (!op.direction)
         terms = std::abs(scale) * ((j == label) * std::abs(at_label) * of_label +
-                                   std::abs(at_all * weight_of(op.terms, j)));
+                                   std::abs(factor_at(op.terms, at_all, j)));
     }
   }
   return all;

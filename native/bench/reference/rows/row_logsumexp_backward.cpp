@@ -12,7 +12,7 @@ static void row_logsumexp_backward(const RowLogsumexpBackward& op) {
     const auto p = softmax(x, columns);
     for (int64_t j = 0; j < columns; ++j) {
       const bool is_zero =
-          op.x.dtype == Dtype::kF32 && std::isfinite(largest) && x[j] - largest < -120;
+          op.x.dtype != Dtype::kF64 && std::isfinite(largest) && x[j] - largest < -120;
       values(op.out)[i * columns + j] = values(op.grad)[i] * (is_zero ? 0 : p[size_t(j)]);
     }
   }

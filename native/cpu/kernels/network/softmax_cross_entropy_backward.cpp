@@ -45,7 +45,7 @@ static void general_gradient(const T* x, const T* weights, int64_t columns, int3
       for (int64_t j = 0; j < n; ++j)
         exps[j] = T(double(exps[j]) - even * (weights ? double(weights[at + j]) : 1));
     if (label < at || label >= at + n) return;
-    const double own = weights ? double(weights[label]) : 1;
+    const double own = factor.at_all == 0 ? 0 : weights ? double(weights[label]) : 1;
     exps[label - at] = T(scale * (factor.total * (double(exp_of_difference(at_label, max)) / sum) -
                                   factor.at_label - factor.at_all * own));
   });

@@ -92,9 +92,9 @@ struct GeneralLossGradOfRow {
     const double all = own.at_label + (own.at_all == 0 ? 0 : own.at_all * total);
     const auto gradient = [&](int64_t j, T v, T d, T w, T before) {
       const double p = all * (Stored<T>::exponential(v, max) / sum);
-      const double result = direction
-                                ? p * (double(d) - mean)
-                                : p - (j == label ? own.at_label : 0) - own.at_all * double(w);
+      const double result = direction ? p * (double(d) - mean)
+                                      : p - (j == label ? own.at_label : 0) -
+                                            (own.at_all == 0 ? 0 : own.at_all * double(w));
       return T(whole * result) + before;
     };
     team.map(columns, to, gradient, from, along, factors.weights, old);

@@ -33,7 +33,7 @@ class CrossEntropyFactors {
     const double own = row_weights_ ? double(row_weights_[row]) : 1;
     const double at_label = own * (1 - smoothing_) * (weights_ ? double(weights_[label]) : 1);
     const double at_all = smoothing_ > 0 ? own * share_ : 0;
-    return {at_label, at_all, smoothing_ > 0 ? at_label + at_all * total_ : at_label};
+    return {at_label, at_all, at_label + (at_all == 0 ? 0 : at_all * total_)};
   }
   double total() const { return total_; }
 
