@@ -424,8 +424,8 @@ export interface OpsOfGroup {
    * so on the right; on the left bᵀ g, bᵀ m and b u. The decay comes behind the step, but for that of the
    * modes l2 and cautious. What rounding leaves of a row without a basis vector counts as 0, as in
    * adamInBasis (of a column on the left): of g, 8 √side roundings of the row's norm times the largest
-   * entry of the vector, of f64 for gradients and weights in f64, else of f32; of m as many in the dtype
-   * of the arithmetic, and 4 / √(1−β₁²) in that of the momenta, whose roundings add up.
+   * entry of the vector, of f64 for gradients and weights in f64, else of f32; of m as many, and 4 /
+   * √(1−β₁²) in the dtype of the momenta, whose roundings add up.
    * Composed of momentum, refreshBasis, gemm, norms, adamInBasis and applyUpdate.
    * Numerics: f32, or f64 for f64 weights; the basis from f64. The second moments are not turned when the
    * basis is.
@@ -1308,11 +1308,14 @@ export interface OpsOfGroup {
    * side of x. 'std' takes those of the shorter side, the right ones of a square matrix, 'reverse_std' the
    * others. Else nothing changes, and so under a guard that is not 0. A matrix that is not finite has a
    * basis of NaN.
-   * They are the eigenvectors of x xᵀ or xᵀ x in f64. Of each, the first entry that has nine tenths of the
+   * Those of the shorter side are the eigenvectors of x xᵀ or xᵀ x in f64; those of the longer one x times
+   * them, made orthonormal, and where the singular value is 0 the axis of which most is left beside the
+   * others, the first that has nine tenths of that. Of each, the first entry that has nine tenths of the
    * size of the largest is positive; a matrix of zeros has the axes in their order, and the vectors of
    * equal singular values are those that the eigensolver leaves.
    * Numerics: f64, rounded once. Singular values below 1e-8 of the largest count as 0.
-   * Traffic: one read, one write, and some hundred passes over a square of the side, if it is due.
+   * Traffic: one read, one write, and some hundred passes over a square of the shorter side, if it is due;
+   * for the longer side two passes over its vectors for each of them besides.
    * ```
    *
    * - x must be a batch of matrices

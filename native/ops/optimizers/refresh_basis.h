@@ -12,11 +12,14 @@ struct RefreshBasis {
   side of x. 'std' takes those of the shorter side, the right ones of a square matrix, 'reverse_std' the
   others. Else nothing changes, and so under a guard that is not 0. A matrix that is not finite has a
   basis of NaN.
-  They are the eigenvectors of x xᵀ or xᵀ x in f64. Of each, the first entry that has nine tenths of the
+  Those of the shorter side are the eigenvectors of x xᵀ or xᵀ x in f64; those of the longer one x times
+  them, made orthonormal, and where the singular value is 0 the axis of which most is left beside the
+  others, the first that has nine tenths of that. Of each, the first entry that has nine tenths of the
   size of the largest is positive; a matrix of zeros has the axes in their order, and the vectors of
   equal singular values are those that the eigensolver leaves.
   Numerics: f64, rounded once. Singular values below 1e-8 of the largest count as 0.
-  Traffic: one read, one write, and some hundred passes over a square of the side, if it is due.
+  Traffic: one read, one write, and some hundred passes over a square of the shorter side, if it is due;
+  for the longer side two passes over its vectors for each of them besides.
   )";
   static constexpr const char* examples[] = {
       "x=f32[3x33x17] basis=f32[3x17x17] steps=i32[1] gap=1",
@@ -30,11 +33,20 @@ struct RefreshBasis {
   int64_t gap = 2000;
   ProjectionSide side = ProjectionSide::kStd;
 
+  // Singular values below this share of the largest count as 0.
+  static constexpr double kLeastSingular = 1e-8;
+
   Projection projection() const { return projection_of(x, side); }
+  // The side whose Gram matrix is solved, the shorter one.
+  bool solves_left() const {
+    const Projection p = projection();
+    return p.is_longer() ? !p.is_left : p.is_left;
+  }
   double flops() const {
     const Projection p = projection();
-    const double n = double(p.length());
-    return 2 * n * double(x.size()) + double(p.of.batch) * 9 * n * n * n;
+    const double n = double(p.vectors()),
+                 solved = n * double(x.size()) * 2 + 9 * n * n * n * double(p.of.batch);
+    return solved + (p.is_longer() ? 2 * n * double(x.size()) + 8 * n * double(p.basis_size()) : 0);
   }
   void fields(Fields& f) {
     f.in("x", x), f.in("steps", steps), f.in("guard", guard, kOptional);

@@ -78,6 +78,12 @@ describe.each(devices)('refresh_basis on %s', (kind) => {
     // Of zeros, and of the identity, the axes.
     for (const data of [Array(9).fill(0), [1, 0, 0, 0, 1, 0, 0, 0, 1]])
       expect(Array.from((await vectorsOf(data, 3, 3)).basis)).toEqual([1, 0, 0, 0, 1, 0, 0, 0, 1]);
+    const [rows, columns] = side === 'left' ? [4, 2] : [2, 4];
+    expect(Array.from((await vectorsOf(Array(8).fill(0), rows, columns)).basis)).toEqual([1, 0, 0, 1, 0, 0, 0, 0]);
+    // Of the longer side, beside the one that there is, the first axis at a right angle to it.
+    const one = side === 'left' ? [0, 0, 0, 3, 0, 4, 0, 0] : [0, 0, 0, 0, 0, 3, 4, 0];
+    const expected = side === 'left' ? [0, 1, 0.6, 0, 0.8, 0, 0, 0] : [0, 1, 0.6, 0, 0.8, 0, 0, 0];
+    for (const [i, x] of (await vectorsOf(one, rows, columns)).basis.entries()) expect(x).toBeCloseTo(expected[i]!, 14);
     // Of rank one: the first is that of the matrix, and all are orthonormal.
     const [u, v] = [[1, 2, -2], [2, 0, 1, 2]]; // biome-ignore format: one line
     const data = u.flatMap((a) => v.map((b) => a * b));

@@ -20,6 +20,7 @@ struct Projection {
 
   int64_t length() const { return is_left ? of.rows : of.columns; }  // of a vector
   int64_t vectors() const { return std::min(of.rows, of.columns); }
+  bool is_longer() const { return length() > vectors(); }  // than the other side
   int64_t basis_size() const { return of.batch * length() * vectors(); }
   // Sides of what is projected.
   int64_t rows() const { return is_left ? vectors() : of.rows; }
