@@ -2,7 +2,7 @@
 // Compares ratios of times (to the floor, to plain forms, to peers where they are installed) with the recorded ones, and
 // fails where one is worse beyond the noise.
 // usage: npm run bench:gate [-- [--quick] [--turns n] [--accept 'reason'] [--bench program] [--record file]]
-// --accept records what is worse, better or new, with its reason, and writes docs/performance.md; --quick takes a third of
+// --accept records what is worse, better or new, with its reason, and writes docs/performance.md; --quick takes a quarter of
 // the ratios, without peers; --bench gates another build than build/cpu. Times are those of processors, so a busy machine
 // only makes it longer: within ten minutes. Exit codes: 0 nothing is worse, 1 something is, 2 wrong usage, 3 nothing is
 // recorded of this machine.

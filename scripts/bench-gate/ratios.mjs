@@ -9,6 +9,7 @@ const transformer = [
 const coefficients = `coefficients=${Array(5).fill('3.4445,-4.775,2.0315').join()}`;
 const step = (lists, more) => [...lists.map((list) => `${list}=${transformer}`), ...more.split(' ')];
 const matrix = (...fields) => fields.map((field) => `${field}=f32[8192x1024]`);
+const square = (...fields) => fields.map((field) => `${field}=f32[1024x1024]`);
 const masses = (n) => [`rowMass=f64[${n}]`, `columnMass=f64[${n}]`];
 
 /** A case of orthokit_bench, by its words. */
@@ -127,6 +128,29 @@ const cases = [
     'y=f32[2048x64]',
     'potential=f64[2048]',
     'logSums=f64[2048]',
+  ]),
+  bench('selectKth, a tenth of 29 M', 'floor', ['select_kth', 'x=f32[28672x1024]', 'ranks=2936013', 'out=f64[1]']),
+  bench('topK, a tenth of 29 M', 'floor', [
+    'top_k',
+    'x=f32[28672x1024]',
+    'index=i32[2936013]',
+    'values=f32[2936013]',
+    'order=size',
+  ]),
+  bench('topK, 1024 of 29 M', 'floor', ['top_k', 'x=f32[28672x1024]', 'index=i32[1024]', 'values=f32[1024]']),
+  bench('DCT, 4096 rows of 1024', 'floor', ['dct', 'x=f32[4096x1024]', 'out=f32[4096x1024]'], true),
+  bench('Conda 1024×1024', 'floor', [
+    ...['conda', ...square('weights', 'grads', 'momenta', 'roots', 'bases'), 'steps=i32[1]', 'lr=0.01', 'gap=200'],
+  ]),
+  bench('DCT-AdamW 1024×1024, rank 128', 'floor', [
+    ...['dct_adamw', ...square('weights', 'grads'), 'momenta=f32[128x1024]', 'roots=f32[128x1024]'],
+    ...['indices=i32[128]', 'steps=i32[1]', 'lr=0.001', 'rank=128'],
+  ]),
+  bench('Trion 1024×1024, rank 128', 'floor', [
+    ...['trion', ...square('weights', 'grads', 'momenta'), 'lr=0.02', 'rank=128', coefficients],
+  ]),
+  bench('NorDion2 1024×1024', 'floor', [
+    ...['nor_dion2', ...square('weights', 'grads', 'momenta'), 'secondMoments=f32[1024]', 'lr=0.02', coefficients],
   ]),
   bench('correlations 2000×256, f64', 'floor', [
     'correlations',
