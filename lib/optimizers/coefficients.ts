@@ -1,7 +1,5 @@
 // Coefficient sets of Newton–Schulz iterations, as data with their source.
-import type { Dtype } from '../core/dtypes.ts';
-import { refusal } from '../core/errors.ts';
-import { isListOf, shown } from '../core/options.ts';
+import { isListOf } from '../core/options.ts';
 
 /** p(x) = a·x + b·x³ + c·x⁵, one step of Newton–Schulz. */
 export type Triple = readonly [a: number, b: number, c: number];
@@ -171,7 +169,7 @@ export function wrongCoefficients(value: Coefficients): string | undefined {
 }
 
 /** The ways to an orthogonal matrix; see {@link OrthogonalizeOptions.method}. */
-export type OrthogonalMethod = 'newton-schulz' | 'gram' | 'polar';
+export type OrthogonalMethod = 'auto' | 'newton-schulz' | 'gram' | 'polar';
 
 /**
  * The iteration of a set, or of the caller's steps, which are repeated from the first where `count` asks for more. The
@@ -196,24 +194,6 @@ export function iterationOf(
   return { coefficients: flat, normScale: set.normScale ?? 1, eps: eps ?? set.eps ?? 1e-7 };
 }
 
-/** Throws for options that `polar` would ignore, or cannot follow; by the names that their callers know. */
-export function checkPolar(
-  where: string,
-  names: { readonly method: string; readonly dtype: string },
-  given: {
-    readonly coefficients: Coefficients | undefined;
-    readonly nsSteps: number | undefined;
-    readonly dtype: Dtype | undefined;
-  },
-): void {
-  const { coefficients, nsSteps, dtype } = given;
-  for (const [option, value] of Object.entries({ coefficients, nsSteps }))
-    if (value !== undefined)
-      throw refusal(where, option, `be left out for ${names.method} polar, which has its own steps`, shown(value));
-  if (dtype === 'f16' || dtype === 'bf16')
-    throw refusal(where, names.dtype, `be f32 or f64 for ${names.method} polar`, dtype);
-}
-
 /** f(σ) of the whole iteration for one singular value. */
 export function composed({ coefficients }: Iteration, sigma: number): number {
   let x = sigma;
@@ -224,25 +204,38 @@ export function composed({ coefficients }: Iteration, sigma: number): number {
   return x;
 }
 
+/**
+ * Rounding to 16 bits puts the singular value of a matrix of rank 1 at most at 1 + 2⁻⁸ of the norm, for bf16: steps
+ * that hold to 1.01 have more than twice the room. The warning here and the refusal of {@link polarExpress} ask for it.
+ */
+const largestByRounding = 1.01;
+
+/** The first singular value up to 1.01 that steps bring to 0 or below, or to 1.6 or above, and where to. */
+export function firstOutOfRange(iteration: Iteration): { readonly sigma: number; readonly value: number } | undefined {
+  for (let i = 1; i <= 1000 * largestByRounding; ++i) {
+    const sigma = i / 1000;
+    const value = composed(iteration, sigma / iteration.normScale);
+    if (!(value > 0 && value < 1.6)) return { sigma, value };
+  }
+  return undefined;
+}
+
 const examined = new WeakSet<object>();
 const warned = new Set<string>();
 
 /**
- * Warns, once, of steps that do not keep every singular value in [0, 1.05] positive and below 1.6: some published sets
+ * Warns, once, of steps that do not keep every singular value in [0, 1.01] positive and below 1.6: some published sets
  * turn the sign of large ones, which is a step uphill, or diverge just above 1, where rounding puts the one of a rank-1
  * input.
  */
 export function warnOfRange(where: string, steps: readonly Triple[], iteration: Iteration): void {
   if (examined.has(steps)) return;
   examined.add(steps);
-  for (let i = 1; i <= 1050; ++i) {
-    const sigma = i / 1000;
-    const value = composed(iteration, sigma / iteration.normScale);
-    if (value > 0 && value < 1.6) continue;
-    const text = `${where}: coefficients map singular value ${sigma} to ${value.toPrecision(4)}, outside (0, 1.6)`;
-    if (warned.has(text)) return;
-    warned.add(text);
-    process.emitWarning(text, { type: 'OrthokitWarning', code: 'ORTHOKIT_COEFFICIENTS' });
-    return;
-  }
+  const found = firstOutOfRange(iteration);
+  if (!found) return;
+  const { sigma, value } = found;
+  const text = `${where}: coefficients map singular value ${sigma} to ${value.toPrecision(4)}, outside (0, 1.6)`;
+  if (warned.has(text)) return;
+  warned.add(text);
+  process.emitWarning(text, { type: 'OrthokitWarning', code: 'ORTHOKIT_COEFFICIENTS' });
 }

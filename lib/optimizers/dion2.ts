@@ -3,15 +3,13 @@ import { Optimizer, type OptimizerOptions, type Work } from './base/optimizer.ts
 import type { Params } from './base/params.ts';
 import { common } from './parts/common.ts';
 import { blocks, type MatrixOptions, matrices } from './parts/matrix.ts';
-import { type OrthogonalOptions, orthogonal } from './parts/orthogonal.ts';
+import { type NsOptions, orthogonal } from './parts/orthogonal.ts';
 import { type ShapeScale, spectralScale } from './parts/shape-scale.ts';
 import { sliced } from './parts/sliced.ts';
 import { moment, state } from './parts/state.ts';
 
 /** Options of {@link Dion2}; all may be left out. */
-export interface Dion2Options
-  extends MatrixOptions,
-    Pick<OrthogonalOptions, 'coefficients' | 'nsSteps' | 'nsMethod' | 'nsDtype' | 'eps'> {
+export interface Dion2Options extends MatrixOptions, NsOptions {
   /** Share of the rows, or of the columns where they are fewer, that a step takes, in (0, 1]. Default 0.25. */
   fraction: number;
   /** Share that the sum keeps of rows that were taken, in [0, 1]. Default 0.95. */

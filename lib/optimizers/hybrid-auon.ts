@@ -3,7 +3,6 @@ import { ops } from '../core/native-ops.ts';
 import { Optimizer, type OptimizerOptions, type Work } from './base/optimizer.ts';
 import type { Params } from './base/params.ts';
 import type { Part } from './base/part.ts';
-import { type Iteration, iterationOf } from './coefficients.ts';
 import { type AuONVariant, brake } from './parts/brake.ts';
 import { common } from './parts/common.ts';
 import { blocks } from './parts/matrix.ts';
@@ -24,14 +23,12 @@ export interface HybridAuONOptions extends OrthogonalOptions {
 
 const steps: Record<AuONVariant, number> = { paper: 1, head: 5, rms: 1 };
 
-/** A variant has its own number of steps, and `head` its own momentum of vectors. */
-const variants: Part<HybridAuONOptions, never, Iteration> = {
+/** `head` has a momentum of its own for vectors. */
+const vectors: Part<HybridAuONOptions> = {
   checkWeight: (where, { shape }, { momentumForm: form }) => {
     if (shape.length < 2 && form !== 'ema')
       throw refusal(where, 'momentumForm', 'be ema for tensors of rank 0 and 1', form, 'ERR_UNSUPPORTED');
   },
-  fields: ({ variant, coefficients, nsSteps = steps[variant], eps, nsMethod }) =>
-    iterationOf(coefficients, nsSteps, eps, nsMethod),
 };
 
 const parts = [
@@ -41,9 +38,9 @@ const parts = [
   momentum(0.95),
   nesterov(true),
   momentumForm('ema'),
-  orthogonal('jordan'),
+  orthogonal<Pick<HybridAuONOptions, 'variant'>>('jordan', ({ variant }) => steps[variant]),
   brake,
-  variants,
+  vectors,
 ] as const;
 
 /**

@@ -3,27 +3,26 @@ import * as check from '../core/check.ts';
 import type { Dtype } from '../core/dtypes.ts';
 import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
-import { Owned } from '../core/owned.ts';
 import { type Given, notNegative, optional, readOptions, type Schema, whole, word } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
 import {
   type Coefficients,
-  checkPolar,
   iterationOf,
   type OrthogonalMethod,
   warnOfRange,
   wrongCoefficients,
 } from './coefficients.ts';
+import { checkForm, formOf, restartsOption, type Scaling } from './form.ts';
 import type { NsDtype } from './parts/orthogonal.ts';
-import { type Scaling, scaleByGram } from './scaled.ts';
 
 /** Options of {@link orthogonalize}; all may be left out. */
 export interface OrthogonalizeOptions {
   /**
-   * `gram` takes the steps on the Gram matrix of the short side where the long one is twice as long or more: the same
-   * in exact arithmetic, less work. `polar` gives the polar factor to rounding, orthogonal for condition numbers up to
+   * `gram` takes the steps of a matrix that is not square on the Gram matrix of its short side: the same in exact
+   * arithmetic; what rounding spoils there takes plain steps · `auto`: gram where that is less work, by shape and dtype
+   * alone, else `newton-schulz` · `polar` gives the polar factor to rounding, orthogonal for condition numbers up to
    * 1e6 in f32 and 1e12 in f64, by 20 steps or 29 of its own: four times the work, without coefficients and nsSteps.
-   * Default `newton-schulz`.
+   * Default `auto`.
    */
   method: OrthogonalMethod;
   /**
@@ -37,6 +36,11 @@ export interface OrthogonalizeOptions {
   coefficients: Coefficients | undefined;
   /** How many steps, 0 to 100. Default: as many as the set has. */
   nsSteps: number | undefined;
+  /**
+   * For `gram` and `auto`: before these steps, counted from 0, x and its Gram matrix are made anew, a rising list.
+   * Default: one for each three steps, where they keep the factors best conditioned.
+   */
+  restarts: readonly number[] | undefined;
   /** Added to the norm. Default: the set's own, 1e-7 for most. */
   eps: number | undefined;
   /**
@@ -48,12 +52,15 @@ export interface OrthogonalizeOptions {
 
 const schema: Schema<OrthogonalizeOptions> = {
   scaling: word(['frobenius', 'schatten4', 'aol'], 'frobenius'),
-  method: word(['newton-schulz', 'gram', 'polar'], 'newton-schulz'),
+  method: word(['auto', 'newton-schulz', 'gram', 'polar'], 'auto'),
   coefficients: optional<Coefficients>({ default: 'polar-express', wrong: wrongCoefficients }),
   nsSteps: optional(whole(5, 0, 100)),
+  restarts: restartsOption,
   eps: optional(notNegative(1e-7)),
   dtype: optional(word<NsDtype>(['f32', 'f64', 'f16', 'bf16'], 'f32')),
 };
+
+const names = { method: 'method', scaling: 'scaling', restarts: 'restarts', dtype: 'dtype' } as const;
 
 /**
  * The approximate polar factor U·Vᵀ of each matrix U·Σ·Vᵀ in `x`, of shape [… batch, m, n], as a new tensor of x's
@@ -66,41 +73,23 @@ const schema: Schema<OrthogonalizeOptions> = {
 export function orthogonalize<D extends Dtype>(x: Tensor<D>, options: Given<OrthogonalizeOptions> = {}): Tensor<D> {
   const where = 'orthogonalize';
   check.tensor(where, 'x', x, { dtypes: check.floating });
-  const { method, scaling, coefficients, nsSteps, eps, dtype } = readOptions(where, options, schema);
+  const given = readOptions(where, options, schema);
   if (x.shape.length < 2) throw refusal(where, 'x', 'be a matrix or a batch of matrices', `[${x.shape}]`, 'ERR_SHAPE');
-  if (method === 'polar') checkPolar(where, { method: 'method', dtype: 'dtype' }, { coefficients, nsSteps, dtype });
-  if (method === 'polar' && scaling === 'aol')
-    throw refusal(where, 'scaling', 'be one that keeps the polar factor for method polar', scaling);
+  const { scaling, coefficients, nsSteps, eps, dtype } = given;
+  const named = scaling === 'aol' ? 'aol4-fns' : 'polar-express';
+  const iteration = iterationOf(coefficients ?? named, nsSteps, eps, given.method);
+  checkForm(where, names, iteration, given);
+  if (coefficients !== undefined && typeof coefficients !== 'string' && nsSteps !== 0)
+    warnOfRange(where, coefficients, iteration);
 
   const [rows = 1, columns = 1] = x.shape.slice(-2);
   const batch = x.shape.slice(0, -2).reduce((a, b) => a * b, 1);
-  const named = scaling === 'aol' ? 'aol4-fns' : 'polar-express';
-  const { normScale, ...iteration } = iterationOf(coefficients ?? named, nsSteps, eps, method);
-  if (coefficients !== undefined && typeof coefficients !== 'string' && nsSteps !== 0)
-    warnOfRange(where, coefficients, { normScale, ...iteration });
+  const { normScale, ...steps } = iteration;
+  const fields = { ...steps, scale: normScale, dtype: dtype ?? 'own', scaling, ...formOf(iteration, given) } as const;
   const { device } = x;
-  const working = dtype ?? 'own';
   using from = x.reshape([batch, rows, columns]);
   return filled(new Tensor(device, x.shape, x.dtype), (out) => {
     using to = out.reshape([batch, rows, columns]);
-    if (scaling === 'frobenius')
-      return ops.newtonSchulz(device, { x: from, out: to, ...iteration, scale: normScale, dtype: working, method });
-    using owned = new Owned<Tensor>();
-    const made = (like: Tensor): Tensor => owned.add(new Tensor(device, like.shape, like.dtype));
-    const wide = x.dtype === 'f64' || dtype === 'f64' ? 'f64' : 'f32';
-    const input = from.dtype === wide ? from : owned.add(from.cast(wide));
-    const norm1 = made(input);
-    // Without steps it divides by the norm alone, and with no share of the norm by 0 · ‖x‖ + normScale.
-    ops.newtonSchulz(device, { x: input, out: norm1, eps: iteration.eps });
-    const isTall = rows > columns;
-    const short = isTall ? owned.add(new Tensor(device, [batch, columns, rows], wide)) : norm1;
-    if (isTall) ops.transpose(device, { x: norm1, out: short });
-    scaleByGram(short, scaling);
-    ops.newtonSchulz(device, {
-      ...{ x: short, out: short, ...iteration, dtype: working, method },
-      ...{ scale: Number.MIN_VALUE, eps: normScale },
-    });
-    if (isTall) ops.transpose(device, { x: short, out: norm1 });
-    ops.cast(device, { x: [norm1], out: [to] });
+    ops.newtonSchulz(device, { x: from, out: to, ...fields });
   });
 }

@@ -1,6 +1,6 @@
 import { refusal } from '../core/errors.ts';
 import { type Given, portion, positive, readOptions, type Schema, whole, word } from '../core/schema.ts';
-import { composed, type Triple } from './coefficients.ts';
+import { firstOutOfRange, type Triple } from './coefficients.ts';
 
 /** Options of {@link polarExpress}; all may be left out. */
 export interface PolarExpressOptions {
@@ -106,15 +106,10 @@ export function polarExpressSteps({ lower, steps, cushion, safety, safetyIn }: P
 export function polarExpress(options: Given<PolarExpressOptions> = {}): Triple[] {
   const where = 'polarExpress';
   const steps = polarExpressSteps(readOptions(where, options, schema));
-  const iteration = { coefficients: steps.flat(), normScale: 1, eps: 0 };
-  for (let i = 1; i <= 1010; ++i) {
-    const sigma = i / 1000;
-    const value = composed(iteration, sigma);
-    if (value > 0 && value < 1.6) continue;
-    const got = `${value.toPrecision(4)} for ${sigma}`;
-    throw sigma > 1
-      ? refusal(where, 'safety', 'keep singular values up to 1.01, which rounding makes, in (0, 1.6)', got)
-      : refusal(where, 'steps', 'be so many that singular values come into (0, 1.6)', got);
-  }
-  return steps;
+  const found = firstOutOfRange({ coefficients: steps.flat(), normScale: 1, eps: 0 });
+  if (!found) return steps;
+  const got = `${found.value.toPrecision(4)} for ${found.sigma}`;
+  throw found.sigma > 1
+    ? refusal(where, 'safety', 'keep singular values up to 1.01, which rounding makes, in (0, 1.6)', got)
+    : refusal(where, 'steps', 'be so many that singular values come into (0, 1.6)', got);
 }

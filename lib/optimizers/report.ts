@@ -15,6 +15,12 @@ export interface Report {
   readonly skipped: number;
   /** AuON classes: the largest r − 1 of a parameter; near zero says that the scaling by cosh does nothing. */
   readonly brake?: number;
+  /**
+   * Classes that orthogonalize: matrices that took plain steps, as those on the Gram matrix gave NaN, infinity or a
+   * norm that no orthogonal matrix has. Of a batch, of `heads` and of `split` each matrix counts; those whose own
+   * elements are not finite do not.
+   */
+  readonly fallbacks?: number;
   /** EG: exponents of the step that were cut to ±30. */
   readonly clamped?: number;
 }

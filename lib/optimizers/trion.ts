@@ -5,14 +5,12 @@ import { common } from './parts/common.ts';
 import { type CosineBasis, cosineBasis, rank } from './parts/low-rank.ts';
 import { blocks, type MatrixOptions, matrices } from './parts/matrix.ts';
 import { momentum } from './parts/momentum.ts';
-import { type OrthogonalOptions, orthogonal } from './parts/orthogonal.ts';
+import { type NsOptions, orthogonal } from './parts/orthogonal.ts';
 import { type ShapeScale, shapeScale } from './parts/shape-scale.ts';
 import { moment, state } from './parts/state.ts';
 
 /** Options of {@link Trion}; all may be left out. */
-export interface TrionOptions
-  extends MatrixOptions,
-    Pick<OrthogonalOptions, 'coefficients' | 'nsSteps' | 'nsMethod' | 'nsDtype' | 'eps'> {
+export interface TrionOptions extends MatrixOptions, NsOptions {
   /** Share of the part in the subspace that the momentum keeps, in [0, 1). Default 0.95. */
   momentum: number;
   /** Basis vectors that make an update, at most the shorter side. Default 128, ours: the paper asks for one. */

@@ -100,7 +100,8 @@ class Maker {
   }
 
   Baseline unfused(const OrthogonalStep& op) {
-    return unfused(op.step.weights, op.coefficients, op.eps, op.norm_scale);
+    const Orthogonalization& of = op.orthogonalization;
+    return unfused(op.step.weights, of.coefficients, of.eps, of.norm_scale);
   }
   Baseline unfused(const List<View>& list, const List<double>& coefficients, double eps,
                    double scale) {

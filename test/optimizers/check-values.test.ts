@@ -18,7 +18,6 @@ import {
   Muon,
   NorDion2,
   NorMuon,
-  ops,
   orthogonalize,
   SGD,
   Tensor,
@@ -38,27 +37,19 @@ const muon = { coefficients: 'jordan', lr: 0.02, weightDecay: 0.01 } as const;
 type Make = (w: Tensor[]) => { step(grads: Tensor[]): void };
 type Row = [name: string, make: Make, wide: [number, number, number], tall?: [number, number, number]];
 
-/** Muon with the scaling of Turbo-Muon. */
-const byHand: Make = (weights) => {
-  const momenta = weights.map(({ device, shape, dtype }) => Tensor.zeros(device, shape, { dtype }));
-  const { lr, weightDecay } = muon;
-  return {
-    step(grads) {
-      for (const [i, w] of weights.entries()) {
-        const [{ device, shape }, m, g] = [w, momenta[i]!, grads[i]!];
-        using look = w.copy();
-        for (const out of [m, look])
-          ops.linearCombination(device, { out: [out], terms: [m, g], coefficients: [0.95, 0.05] });
-        using update = orthogonalize(look, { scaling: 'aol' });
-        const rate = -lr * Math.sqrt(Math.max(1, shape[0]! / shape[1]!));
-        ops.linearCombination(device, { out: [w], terms: [w, update], coefficients: [1 - lr * weightDecay, rate] });
-      }
-    },
-  };
-};
-
 const rows: Row[] = [
-  ['Muon by hand, AOL', byHand, [0.4801253292, 0.0942794483, 0.0715124792], [0.4811842038, 0.4696694421, 0.0883404858]],
+  [
+    'Muon, AOL',
+    (w) => new Muon(w, { lr: 0.02, weightDecay: 0.01, nsScaling: 'aol' }),
+    [0.4801253292, 0.0942794483, 0.0715124792],
+    [0.4811842038, 0.4696694421, 0.0883404858],
+  ],
+  [
+    'Muon, polar-express on the Gram matrix',
+    (w) => new Muon(w, { ...muon, coefficients: 'polar-express', nsMethod: 'gram', nsRestarts: [2] }),
+    [0.4776708239, 0.092705759, 0.0769737551],
+    [0.4816139789, 0.4693217519, 0.0936092833],
+  ],
   [
     'Muon, Jordan’s coefficients',
     (w) => new Muon(w, muon),

@@ -124,12 +124,17 @@ describe('a file that does not fit', () => {
     await expect(plain.load(folder.file('bad'))).rejects.toThrow(code('ERR_STATE'));
     const muon = new Muon(own);
     await muon.save(folder.file('sgd'));
-    for (const options of [{ nsMethod: 'polar', nsSteps: 5 }, { nsDtype: 'bf16' }, { coefficients: [[1, 2]] }]) {
+    for (const options of [
+      { nsMethod: 'polar', nsSteps: 5 },
+      { nsRestarts: [7] },
+      { nsDtype: 'bf16' },
+      { coefficients: [[1, 2]] },
+    ]) {
       writeFileSync(folder.file('bad'), put(options));
       await expect(muon.load(folder.file('bad')), JSON.stringify(options)).rejects.toThrow(code('ERR_STATE'));
     }
     expect(muon.groups[0]).toMatchObject({
-      nsMethod: 'newton-schulz',
+      nsMethod: 'auto',
       nsDtype: undefined,
       coefficients: 'polar-express',
     });

@@ -164,7 +164,13 @@ eachDevice(({ device, alone }) => {
         expect(() => new Class([tensor(device, [2, 2, 2], 1)], { heads: 2 })).toThrow(code('ERR_SHAPE'));
         for (const heads of [0, -1, 1.5, '2']) expect(() => new Class(w, { heads })).toThrow(code('ERR_ARGUMENT'));
         if (!('nsMethod' in (new Class(w).groups[0] as object))) return;
-        for (const wrong of [{ nsSteps: 3 }, { coefficients: 'you5' }, { nsDtype: 'bf16' }])
+        for (const wrong of [
+          { nsSteps: 3 },
+          { coefficients: 'you5' },
+          { nsDtype: 'bf16' },
+          { nsScaling: 'aol' },
+          { nsRestarts: [2] },
+        ])
           expect(() => new Class(w, { nsMethod: 'polar', ...wrong })).toThrow(code('ERR_ARGUMENT'));
         expect(() => new Class(w, { nsDtype: 'i32' })).toThrow(code('ERR_ARGUMENT'));
         for (const nsDtype of ['f32', 'f64', 'f16', 'bf16']) new Class(w, { nsDtype, nsMethod: 'gram' }).dispose();

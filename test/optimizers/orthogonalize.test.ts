@@ -116,8 +116,11 @@ describe.each(devices)('orthogonalize on %s', (kind) => {
       ]) {
         const x = Tensor.randn(device, shape, { seed: 2 });
         const exact = await numbers(orthogonalize(x, { coefficients, dtype: 'f64' }));
-        for (const method of ['newton-schulz', 'gram'] as const)
-          expect(await apart(orthogonalize(x, { coefficients, dtype, method }), exact)).toBeLessThan(most);
+        for (const [method, factor] of [
+          ['newton-schulz', 1],
+          ['gram', 1.25],
+        ] as const)
+          expect(await apart(orthogonalize(x, { coefficients, dtype, method }), exact)).toBeLessThan(factor * most);
       }
   });
 

@@ -84,6 +84,7 @@ export type Name =
   | 'quantizeRows'
   | 'random'
   | 'rearrange'
+  | 'redoSteps'
   | 'refreshBasis'
   | 'relu'
   | 'reluBackward'
@@ -229,8 +230,8 @@ export const calls: Readonly<Record<Name, Call>> = {
   dion: operation('dion', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'bases', 'lr', 'weightDecay', 'weightDecayMode', 'momentum', 'eps', 'shapeScale'], (device, f) => {
     native.ops['dion']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['bases'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['momentum'], f['eps'], f['shapeScale']);
   }),
-  dion2: operation('dion2', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'fraction', 'efDecay', 'eps', 'normScale', 'shapeScale', 'nsDtype', 'nsMethod'], (device, f) => {
-    native.ops['dion2']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['fraction'], f['efDecay'], f['eps'], f['normScale'], f['shapeScale'], f['nsDtype'], f['nsMethod']);
+  dion2: operation('dion2', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'fallbacks', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'nsRestarts', 'eps', 'normScale', 'nsDtype', 'nsMethod', 'nsScaling', 'fraction', 'efDecay', 'shapeScale'], (device, f) => {
+    native.ops['dion2']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['fallbacks'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['nsRestarts'], f['eps'], f['normScale'], f['nsDtype'], f['nsMethod'], f['nsScaling'], f['fraction'], f['efDecay'], f['shapeScale']);
   }),
   divide: operation('divide', ['out', 'x', 'y'], (device, f) => {
     native.ops['divide']!(device, f['out'], f['x'], f['y']);
@@ -271,8 +272,8 @@ export const calls: Readonly<Record<Name, Call>> = {
   gramPursuit: operation('gramPursuit', ['correlations', 'gram', 'squares', 'scales', 'energies', 'atoms', 'signals', 'indices', 'coefficients', 'residualNorms', 'counts', 'tol', 'relTol', 'rounding', 'dependence', 'refinements', 'onDependent'], (device, f) => {
     native.ops['gram_pursuit']!(device, f['correlations'], f['gram'], f['squares'], f['scales'], f['energies'], f['atoms'], f['signals'], f['indices'], f['coefficients'], f['residualNorms'], f['counts'], f['tol'], f['relTol'], f['rounding'], f['dependence'], f['refinements'], f['onDependent']);
   }),
-  hybridAuon: operation('hybridAuon', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'momentum', 'dampening', 'eps', 'normScale', 'nesterov', 'momentumForm', 'nsDtype', 'nsMethod', 'gamma', 'variant'], (device, f) => {
-    native.ops['hybrid_auon']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['momentum'], f['dampening'], f['eps'], f['normScale'], f['nesterov'], f['momentumForm'], f['nsDtype'], f['nsMethod'], f['gamma'], f['variant']);
+  hybridAuon: operation('hybridAuon', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'fallbacks', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'nsRestarts', 'eps', 'normScale', 'nsDtype', 'nsMethod', 'nsScaling', 'momentum', 'dampening', 'nesterov', 'momentumForm', 'gamma', 'variant'], (device, f) => {
+    native.ops['hybrid_auon']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['fallbacks'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['nsRestarts'], f['eps'], f['normScale'], f['nsDtype'], f['nsMethod'], f['nsScaling'], f['momentum'], f['dampening'], f['nesterov'], f['momentumForm'], f['gamma'], f['variant']);
   }),
   layerNorm: operation('layerNorm', ['x', 'weight', 'bias', 'out', 'eps'], (device, f) => {
     native.ops['layer_norm']!(device, f['x'], f['weight'], f['bias'], f['out'], f['eps']);
@@ -307,17 +308,17 @@ export const calls: Readonly<Record<Name, Call>> = {
   multiply: operation('multiply', ['out', 'x', 'y'], (device, f) => {
     native.ops['multiply']!(device, f['out'], f['x'], f['y']);
   }),
-  muon: operation('muon', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'momentum', 'dampening', 'eps', 'normScale', 'nesterov', 'momentumForm', 'nsDtype', 'nsMethod', 'shapeScale'], (device, f) => {
-    native.ops['muon']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['momentum'], f['dampening'], f['eps'], f['normScale'], f['nesterov'], f['momentumForm'], f['nsDtype'], f['nsMethod'], f['shapeScale']);
+  muon: operation('muon', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'fallbacks', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'nsRestarts', 'eps', 'normScale', 'nsDtype', 'nsMethod', 'nsScaling', 'momentum', 'dampening', 'nesterov', 'momentumForm', 'shapeScale'], (device, f) => {
+    native.ops['muon']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['fallbacks'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['nsRestarts'], f['eps'], f['normScale'], f['nsDtype'], f['nsMethod'], f['nsScaling'], f['momentum'], f['dampening'], f['nesterov'], f['momentumForm'], f['shapeScale']);
   }),
-  newtonSchulz: operation('newtonSchulz', ['x', 'out', 'coefficients', 'eps', 'scale', 'dtype', 'method'], (device, f) => {
-    native.ops['newton_schulz']!(device, f['x'], f['out'], f['coefficients'], f['eps'], f['scale'], f['dtype'], f['method']);
+  newtonSchulz: operation('newtonSchulz', ['x', 'out', 'fallbacks', 'coefficients', 'eps', 'scale', 'dtype', 'method', 'scaling', 'restarts'], (device, f) => {
+    native.ops['newton_schulz']!(device, f['x'], f['out'], f['fallbacks'], f['coefficients'], f['eps'], f['scale'], f['dtype'], f['method'], f['scaling'], f['restarts']);
   }),
-  norDion2: operation('norDion2', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'secondMoments', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'fraction', 'efDecay', 'eps', 'normScale', 'shapeScale', 'nsDtype', 'nsMethod', 'beta2', 'rowEps'], (device, f) => {
-    native.ops['nor_dion2']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['secondMoments'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['fraction'], f['efDecay'], f['eps'], f['normScale'], f['shapeScale'], f['nsDtype'], f['nsMethod'], f['beta2'], f['rowEps']);
+  norDion2: operation('norDion2', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'fallbacks', 'secondMoments', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'nsRestarts', 'eps', 'normScale', 'nsDtype', 'nsMethod', 'nsScaling', 'fraction', 'efDecay', 'shapeScale', 'beta2', 'rowEps'], (device, f) => {
+    native.ops['nor_dion2']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['fallbacks'], f['secondMoments'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['nsRestarts'], f['eps'], f['normScale'], f['nsDtype'], f['nsMethod'], f['nsScaling'], f['fraction'], f['efDecay'], f['shapeScale'], f['beta2'], f['rowEps']);
   }),
-  norMuon: operation('norMuon', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'secondMoments', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'momentum', 'dampening', 'eps', 'normScale', 'nesterov', 'momentumForm', 'nsDtype', 'nsMethod', 'beta2', 'rowEps', 'shapeScale', 'variant', 'axis'], (device, f) => {
-    native.ops['nor_muon']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['secondMoments'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['momentum'], f['dampening'], f['eps'], f['normScale'], f['nesterov'], f['momentumForm'], f['nsDtype'], f['nsMethod'], f['beta2'], f['rowEps'], f['shapeScale'], f['variant'], f['axis']);
+  norMuon: operation('norMuon', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'fallbacks', 'secondMoments', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'nsRestarts', 'eps', 'normScale', 'nsDtype', 'nsMethod', 'nsScaling', 'momentum', 'dampening', 'nesterov', 'momentumForm', 'beta2', 'rowEps', 'shapeScale', 'variant', 'axis'], (device, f) => {
+    native.ops['nor_muon']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['fallbacks'], f['secondMoments'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['nsRestarts'], f['eps'], f['normScale'], f['nsDtype'], f['nsMethod'], f['nsScaling'], f['momentum'], f['dampening'], f['nesterov'], f['momentumForm'], f['beta2'], f['rowEps'], f['shapeScale'], f['variant'], f['axis']);
   }),
   normalizedUpdate: operation('normalizedUpdate', ['weights', 'grads', 'masters', 'guard', 'statistics', 'squares', 'secondMoments', 'places', 'gradSquares', 'statisticsRows', 'lr', 'weightDecay', 'weightDecayMode', 'scales', 'beta2', 'eps', 'variant', 'axis'], (device, f) => {
     native.ops['normalized_update']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['squares'], f['secondMoments'], f['places'], f['gradSquares'], f['statisticsRows'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['scales'], f['beta2'], f['eps'], f['variant'], f['axis']);
@@ -360,6 +361,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   rearrange: operation('rearrange', ['x', 'out', 'shape', 'axes'], (device, f) => {
     native.ops['rearrange']!(device, f['x'], f['out'], f['shape'], f['axes']);
+  }),
+  redoSteps: operation('redoSteps', ['x', 'norms', 'out', 'count', 'coefficients', 'limit'], (device, f) => {
+    native.ops['redo_steps']!(device, f['x'], f['norms'], f['out'], f['count'], f['coefficients'], f['limit']);
   }),
   refreshBasis: operation('refreshBasis', ['x', 'steps', 'guard', 'basis', 'gap', 'side'], (device, f) => {
     native.ops['refresh_basis']!(device, f['x'], f['steps'], f['guard'], f['basis'], f['gap'], f['side']);
@@ -448,8 +452,8 @@ export const calls: Readonly<Record<Name, Call>> = {
   transpose: operation('transpose', ['x', 'out'], (device, f) => {
     native.ops['transpose']!(device, f['x'], f['out']);
   }),
-  trion: operation('trion', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'lr', 'weightDecay', 'weightDecayMode', 'rank', 'coefficients', 'momentum', 'eps', 'normScale', 'basis', 'shapeScale', 'nsDtype', 'nsMethod'], (device, f) => {
-    native.ops['trion']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['rank'], f['coefficients'], f['momentum'], f['eps'], f['normScale'], f['basis'], f['shapeScale'], f['nsDtype'], f['nsMethod']);
+  trion: operation('trion', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'fallbacks', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'nsRestarts', 'eps', 'normScale', 'nsDtype', 'nsMethod', 'nsScaling', 'rank', 'momentum', 'basis', 'shapeScale'], (device, f) => {
+    native.ops['trion']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['fallbacks'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['nsRestarts'], f['eps'], f['normScale'], f['nsDtype'], f['nsMethod'], f['nsScaling'], f['rank'], f['momentum'], f['basis'], f['shapeScale']);
   }),
   unitColumns: operation('unitColumns', ['x', 'squares', 'out', 'eps', 'least'], (device, f) => {
     native.ops['unit_columns']!(device, f['x'], f['squares'], f['out'], f['eps'], f['least']);

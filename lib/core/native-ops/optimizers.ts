@@ -705,10 +705,12 @@ export interface OpsOfGroup {
    * - lr must be finite
    * - weightDecay must be finite
    * - momenta must be like weights
-   * - coefficients must come in threes
-   * - coefficients must be finite
    * - eps must not be negative
    * - normScale must be positive
+   * - coefficients must come in threes
+   * - coefficients must be finite
+   * - coefficients must be those of 100 steps at most for nsMethods auto and gram
+   * - nsRestarts must be left out but for nsMethods auto and gram
    * - weights must have rank 2 or more
    * - fraction must be in (0, 1]
    * - efDecay must be in [0, 1]
@@ -728,17 +730,20 @@ export interface OpsOfGroup {
       /** Read. Default: none. */ guard?: Tensor | undefined;
       /** Written. Default: none. */ statistics?: Tensor | undefined;
       /** Read and written. */ momenta: readonly Tensor[];
+      /** Read and written. Default: none. */ fallbacks?: Tensor | undefined;
       /** Default `0`. */ lr?: number | undefined;
       /** Default `0`. */ weightDecay?: number | undefined;
       /** Default `decoupled`. */ weightDecayMode?: 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | undefined;
       /** Default: none. */ coefficients?: readonly number[] | undefined;
-      /** Default `0.25`. */ fraction?: number | undefined;
-      /** Default `0.95`. */ efDecay?: number | undefined;
+      /** Default: none. */ nsRestarts?: readonly number[] | undefined;
       /** Default `1e-7`. */ eps?: number | undefined;
       /** Default `1`. */ normScale?: number | undefined;
-      /** Default `spectral`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
       /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'auto' | 'newton-schulz' | 'gram' | 'polar' | undefined;
+      /** Default `frobenius`. */ nsScaling?: 'frobenius' | 'schatten4' | 'aol' | undefined;
+      /** Default `0.25`. */ fraction?: number | undefined;
+      /** Default `0.95`. */ efDecay?: number | undefined;
+      /** Default `spectral`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
     },
   ): void;
   /**
@@ -864,10 +869,12 @@ export interface OpsOfGroup {
    * - lr must be finite
    * - weightDecay must be finite
    * - momenta must be like weights
-   * - coefficients must come in threes
-   * - coefficients must be finite
    * - eps must not be negative
    * - normScale must be positive
+   * - coefficients must come in threes
+   * - coefficients must be finite
+   * - coefficients must be those of 100 steps at most for nsMethods auto and gram
+   * - nsRestarts must be left out but for nsMethods auto and gram
    * - momentum must be in [0, 1)
    * - dampening must be in [0, 1)
    * - weights must have rank 2 or more
@@ -889,18 +896,21 @@ export interface OpsOfGroup {
       /** Read. Default: none. */ guard?: Tensor | undefined;
       /** Written. Default: none. */ statistics?: Tensor | undefined;
       /** Read and written. */ momenta: readonly Tensor[];
+      /** Read and written. Default: none. */ fallbacks?: Tensor | undefined;
       /** Default `0`. */ lr?: number | undefined;
       /** Default `0`. */ weightDecay?: number | undefined;
       /** Default `decoupled`. */ weightDecayMode?: 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | undefined;
       /** Default: none. */ coefficients?: readonly number[] | undefined;
-      /** Default `0.95`. */ momentum?: number | undefined;
-      /** Default `0`. */ dampening?: number | undefined;
+      /** Default: none. */ nsRestarts?: readonly number[] | undefined;
       /** Default `1e-7`. */ eps?: number | undefined;
       /** Default `1`. */ normScale?: number | undefined;
+      /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'auto' | 'newton-schulz' | 'gram' | 'polar' | undefined;
+      /** Default `frobenius`. */ nsScaling?: 'frobenius' | 'schatten4' | 'aol' | undefined;
+      /** Default `0.95`. */ momentum?: number | undefined;
+      /** Default `0`. */ dampening?: number | undefined;
       /** Default `on`. */ nesterov?: 'off' | 'on' | undefined;
       /** Default `ema`. */ momentumForm?: 'ema' | 'heavy-ball' | undefined;
-      /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
       /** Default `1`. */ gamma?: number | undefined;
       /** Default `paper`. */ variant?: 'paper' | 'head' | 'rms' | undefined;
     },
@@ -1016,10 +1026,12 @@ export interface OpsOfGroup {
    * - lr must be finite
    * - weightDecay must be finite
    * - momenta must be like weights
-   * - coefficients must come in threes
-   * - coefficients must be finite
    * - eps must not be negative
    * - normScale must be positive
+   * - coefficients must come in threes
+   * - coefficients must be finite
+   * - coefficients must be those of 100 steps at most for nsMethods auto and gram
+   * - nsRestarts must be left out but for nsMethods auto and gram
    * - momentum must be in [0, 1)
    * - dampening must be in [0, 1)
    * - weights must have rank 2 or more
@@ -1028,6 +1040,7 @@ export interface OpsOfGroup {
    * - masters must be f32, or bf16 for bf16 weights
    * - guard must be f64[1]
    * - nsDtype must be f32 or f64 for nsMethod polar
+   * - nsScaling must keep the polar factor for nsMethod polar
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -1040,18 +1053,21 @@ export interface OpsOfGroup {
       /** Read. Default: none. */ guard?: Tensor | undefined;
       /** Written. Default: none. */ statistics?: Tensor | undefined;
       /** Read and written. */ momenta: readonly Tensor[];
+      /** Read and written. Default: none. */ fallbacks?: Tensor | undefined;
       /** Default `0`. */ lr?: number | undefined;
       /** Default `0`. */ weightDecay?: number | undefined;
       /** Default `decoupled`. */ weightDecayMode?: 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | undefined;
       /** Default: none. */ coefficients?: readonly number[] | undefined;
-      /** Default `0.95`. */ momentum?: number | undefined;
-      /** Default `0`. */ dampening?: number | undefined;
+      /** Default: none. */ nsRestarts?: readonly number[] | undefined;
       /** Default `1e-7`. */ eps?: number | undefined;
       /** Default `1`. */ normScale?: number | undefined;
+      /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'auto' | 'newton-schulz' | 'gram' | 'polar' | undefined;
+      /** Default `frobenius`. */ nsScaling?: 'frobenius' | 'schatten4' | 'aol' | undefined;
+      /** Default `0.95`. */ momentum?: number | undefined;
+      /** Default `0`. */ dampening?: number | undefined;
       /** Default `on`. */ nesterov?: 'off' | 'on' | undefined;
       /** Default `ema`. */ momentumForm?: 'ema' | 'heavy-ball' | undefined;
-      /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
       /** Default `original`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
     },
   ): void;
@@ -1083,10 +1099,12 @@ export interface OpsOfGroup {
    * - lr must be finite
    * - weightDecay must be finite
    * - momenta must be like weights
-   * - coefficients must come in threes
-   * - coefficients must be finite
    * - eps must not be negative
    * - normScale must be positive
+   * - coefficients must come in threes
+   * - coefficients must be finite
+   * - coefficients must be those of 100 steps at most for nsMethods auto and gram
+   * - nsRestarts must be left out but for nsMethods auto and gram
    * - weights must have rank 2 or more
    * - fraction must be in (0, 1]
    * - efDecay must be in [0, 1]
@@ -1112,18 +1130,21 @@ export interface OpsOfGroup {
       /** Read. Default: none. */ guard?: Tensor | undefined;
       /** Written. Default: none. */ statistics?: Tensor | undefined;
       /** Read and written. */ momenta: readonly Tensor[];
+      /** Read and written. Default: none. */ fallbacks?: Tensor | undefined;
       /** Read and written. */ secondMoments: readonly Tensor[];
       /** Default `0`. */ lr?: number | undefined;
       /** Default `0`. */ weightDecay?: number | undefined;
       /** Default `decoupled`. */ weightDecayMode?: 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | undefined;
       /** Default: none. */ coefficients?: readonly number[] | undefined;
-      /** Default `0.25`. */ fraction?: number | undefined;
-      /** Default `0.95`. */ efDecay?: number | undefined;
+      /** Default: none. */ nsRestarts?: readonly number[] | undefined;
       /** Default `1e-7`. */ eps?: number | undefined;
       /** Default `1`. */ normScale?: number | undefined;
-      /** Default `spectral`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
       /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'auto' | 'newton-schulz' | 'gram' | 'polar' | undefined;
+      /** Default `frobenius`. */ nsScaling?: 'frobenius' | 'schatten4' | 'aol' | undefined;
+      /** Default `0.25`. */ fraction?: number | undefined;
+      /** Default `0.95`. */ efDecay?: number | undefined;
+      /** Default `spectral`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
       /** Default `0.95`. */ beta2?: number | undefined;
       /** Default `1e-8`. */ rowEps?: number | undefined;
     },
@@ -1150,10 +1171,12 @@ export interface OpsOfGroup {
    * - lr must be finite
    * - weightDecay must be finite
    * - momenta must be like weights
-   * - coefficients must come in threes
-   * - coefficients must be finite
    * - eps must not be negative
    * - normScale must be positive
+   * - coefficients must come in threes
+   * - coefficients must be finite
+   * - coefficients must be those of 100 steps at most for nsMethods auto and gram
+   * - nsRestarts must be left out but for nsMethods auto and gram
    * - momentum must be in [0, 1)
    * - dampening must be in [0, 1)
    * - weights must have rank 2 or more
@@ -1179,19 +1202,22 @@ export interface OpsOfGroup {
       /** Read. Default: none. */ guard?: Tensor | undefined;
       /** Written. Default: none. */ statistics?: Tensor | undefined;
       /** Read and written. */ momenta: readonly Tensor[];
+      /** Read and written. Default: none. */ fallbacks?: Tensor | undefined;
       /** Read and written. */ secondMoments: readonly Tensor[];
       /** Default `0`. */ lr?: number | undefined;
       /** Default `0`. */ weightDecay?: number | undefined;
       /** Default `decoupled`. */ weightDecayMode?: 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | undefined;
       /** Default: none. */ coefficients?: readonly number[] | undefined;
-      /** Default `0.95`. */ momentum?: number | undefined;
-      /** Default `0`. */ dampening?: number | undefined;
+      /** Default: none. */ nsRestarts?: readonly number[] | undefined;
       /** Default `1e-7`. */ eps?: number | undefined;
       /** Default `1`. */ normScale?: number | undefined;
+      /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'auto' | 'newton-schulz' | 'gram' | 'polar' | undefined;
+      /** Default `frobenius`. */ nsScaling?: 'frobenius' | 'schatten4' | 'aol' | undefined;
+      /** Default `0.95`. */ momentum?: number | undefined;
+      /** Default `0`. */ dampening?: number | undefined;
       /** Default `on`. */ nesterov?: 'off' | 'on' | undefined;
       /** Default `ema`. */ momentumForm?: 'ema' | 'heavy-ball' | undefined;
-      /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
       /** Default `0.95`. */ beta2?: number | undefined;
       /** Default `1e-8`. */ rowEps?: number | undefined;
       /** Default `original`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
@@ -1450,11 +1476,13 @@ export interface OpsOfGroup {
    * - momenta must be like weights
    * - weights must have rank 2 or more
    * - rank must be at least 1
-   * - coefficients must come in threes
-   * - coefficients must be finite
    * - momentum must be in [0, 1)
    * - eps must not be negative
    * - normScale must be positive
+   * - coefficients must come in threes
+   * - coefficients must be finite
+   * - coefficients must be those of 100 steps at most for nsMethods auto and gram
+   * - nsRestarts must be left out but for nsMethods auto and gram
    * - coefficients must be left out for nsMethod polar
    * - masters must be like weights
    * - masters must be f32, or bf16 for bf16 weights
@@ -1471,18 +1499,21 @@ export interface OpsOfGroup {
       /** Read. Default: none. */ guard?: Tensor | undefined;
       /** Written. Default: none. */ statistics?: Tensor | undefined;
       /** Read and written. */ momenta: readonly Tensor[];
+      /** Read and written. Default: none. */ fallbacks?: Tensor | undefined;
       /** Default `0`. */ lr?: number | undefined;
       /** Default `0`. */ weightDecay?: number | undefined;
       /** Default `decoupled`. */ weightDecayMode?: 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious' | undefined;
-      /** Default `128`. */ rank?: number | undefined;
       /** Default: none. */ coefficients?: readonly number[] | undefined;
-      /** Default `0.95`. */ momentum?: number | undefined;
+      /** Default: none. */ nsRestarts?: readonly number[] | undefined;
       /** Default `1e-7`. */ eps?: number | undefined;
       /** Default `1`. */ normScale?: number | undefined;
+      /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
+      /** Default `newton-schulz`. */ nsMethod?: 'auto' | 'newton-schulz' | 'gram' | 'polar' | undefined;
+      /** Default `frobenius`. */ nsScaling?: 'frobenius' | 'schatten4' | 'aol' | undefined;
+      /** Default `128`. */ rank?: number | undefined;
+      /** Default `0.95`. */ momentum?: number | undefined;
       /** Default `dct2`. */ basis?: 'dct2' | 'dct3' | undefined;
       /** Default `original`. */ shapeScale?: 'original' | 'match_rms_adamw' | 'spectral' | 'max' | 'none' | undefined;
-      /** Default `own`. */ nsDtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ nsMethod?: 'newton-schulz' | 'gram' | 'polar' | undefined;
     },
   ): void;
   /**

@@ -49,9 +49,14 @@ export interface OpsOfGroup {
    * ```text
    * y ≈ the polar factor of x: y = x / (scale · ‖x‖ + eps), then y ← a y + (b g + c g²) y with g = y
    * yᵀ, on the smaller side (Muon; coefficients hold a, b, c of each step). Of rank 2, or each matrix
-   * of a batch of rank 3; a zero matrix stays zero. `polar` has steps of its own, 20 in f32 and 29 in
-   * f64: orthogonal to rounding for condition numbers up to 1e6 and 1e12; where a singular value is
-   * an exact 0 it may stay 0.
+   * of a batch of rank 3; a zero matrix stays zero. `gram` takes the steps of a matrix that is not
+   * square on g alone, and makes y anew before those that `restarts` counts, from 0; `auto` does where
+   * that is less work, by shape and dtype. A matrix whose result on g is not finite, or has a norm
+   * above one and a half times what the steps can give, takes them on y, by redoSteps: `fallbacks`
+   * gets the number of these added. `polar` has steps of its own, 20 in f32 and 29 in f64: orthogonal
+   * to rounding for condition numbers up to 1e6 and 1e12; where a singular value is an exact 0 it may
+   * stay 0. `scaling` 'schatten4' and 'aol' take, with A = y yᵀ, y / (scale · ‖A‖^½) in place of y, or
+   * rows of the short side over scale · (Σⱼ|Aᵢⱼ|)^½; sums below 1e-7 count as 1e-7.
    * Numerics: the norm in f64 of x as it is; x over it, all products and their results in `dtype`,
    * sums of 16-bit ones in f32. Relative error against f64 for five steps, of Gaussian matrices: f32
    * 5e-6, f16 4e-3, bf16 3e-2; for `gram` f32 3e-5. Singular values near 0 multiply it, by up to the
@@ -63,12 +68,17 @@ export interface OpsOfGroup {
    * - x must be floating
    * - out must have x's shape
    * - out must have x's dtype
-   * - coefficients must come in threes
-   * - coefficients must be finite
    * - eps must not be negative
    * - scale must be positive
+   * - coefficients must come in threes
+   * - coefficients must be finite
+   * - coefficients must be those of 100 steps at most for methods auto and gram
+   * - restarts must be left out but for methods auto and gram
    * - coefficients must be left out for method polar
+   * - restarts must rise, from 1 on, and count steps that there are
+   * - fallbacks must be f64[1]
    * - dtype must be f32 or f64 for method polar
+   * - scaling must keep the polar factor for method polar
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -77,11 +87,49 @@ export interface OpsOfGroup {
     fields: {
       /** Read. */ x: Tensor;
       /** Written. */ out: Tensor;
+      /** Read and written. Default: none. */ fallbacks?: Tensor | undefined;
       /** Default: none. */ coefficients?: readonly number[] | undefined;
       /** Default `1e-7`. */ eps?: number | undefined;
       /** Default `1`. */ scale?: number | undefined;
       /** Default `own`. */ dtype?: 'own' | 'f32' | 'f64' | 'f16' | 'bf16' | undefined;
-      /** Default `newton-schulz`. */ method?: 'newton-schulz' | 'gram' | 'polar' | undefined;
+      /** Default `newton-schulz`. */ method?: 'auto' | 'newton-schulz' | 'gram' | 'polar' | undefined;
+      /** Default `frobenius`. */ scaling?: 'frobenius' | 'schatten4' | 'aol' | undefined;
+      /** Default: none. */ restarts?: readonly number[] | undefined;
+    },
+  ): void;
+  /**
+   * Newton–Schulz again where its result is of no use
+   *
+   * ```text
+   * For each matrix i of `out` with normsᵢ > limit · √n, n its shorter side, or normsᵢ NaN: out = y
+   * after the steps y ← a y + (b g + c g²) y from y = x, with g = y yᵀ on the shorter side, where x is
+   * finite. `count` gets their number added. All other matrices stay.
+   * Numerics: products and sums of 16-bit numbers in f32, rounded at the end; others in the dtype.
+   * Traffic: none, as long as every norm is in its limit.
+   * ```
+   *
+   * - x must be a batch of matrices
+   * - x must be floating
+   * - out must have x's dtype
+   * - out must have x's shape
+   * - norms must be f64 with one element a matrix
+   * - coefficients must come in threes
+   * - coefficients must be those of 100 steps at most
+   * - coefficients must be finite
+   * - limit must not be negative
+   * - count must be f64[1]
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  redoSteps(
+    device: Device,
+    fields: {
+      /** Read. */ x: Tensor;
+      /** Read. */ norms: Tensor;
+      /** Read and written. */ out: Tensor;
+      /** Read and written. Default: none. */ count?: Tensor | undefined;
+      /** Default: none. */ coefficients?: readonly number[] | undefined;
+      /** Default `1.5`. */ limit?: number | undefined;
     },
   ): void;
   /**

@@ -28,6 +28,8 @@ export interface Part<O, S extends string = never, F extends object = object> {
   readonly fields?: (options: O) => F;
   /** The number of the method's own that its kernels leave in the statistics. */
   readonly number?: OwnNumber;
+  /** Its op counts the matrices whose Gram form was of no use. */
+  readonly countsFallbacks?: boolean;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a part's options do not matter to those who ask for its state or fields
@@ -49,6 +51,7 @@ export type FieldsOf<P extends readonly object[]> = Intersection<
 export interface Method<O> {
   readonly schema: Schema<O>;
   readonly number: OwnNumber | undefined;
+  readonly countsFallbacks: boolean;
   defaults(given: Partial<O>): Partial<O>;
   checkOptions(where: string, options: O, slots?: ReadonlySet<string>): void;
   checkWeight(where: string, weight: Tensor, options: O): void;
@@ -64,6 +67,7 @@ export function joined<O>(parts: readonly Part<O, string>[]): Method<O> {
   return {
     schema: all((part) => part.schema),
     number: parts.find((part) => part.number)?.number,
+    countsFallbacks: parts.some((part) => part.countsFallbacks),
     defaults: (given) => all((part) => part.defaults?.(given)),
     checkOptions: (...checked) => {
       for (const part of parts) part.checkOptions?.(...checked);

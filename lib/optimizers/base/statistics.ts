@@ -6,7 +6,7 @@ import type { Guard } from './guard.ts';
 
 /** A number of a method's own, of which its kernels leave one for each parameter: its name in the report. */
 export interface OwnNumber {
-  readonly name: Exclude<keyof Report, 'step' | 'gradNorm' | 'updateRms' | 'nonFinite' | 'skipped'>;
+  readonly name: Exclude<keyof Report, 'step' | 'gradNorm' | 'updateRms' | 'nonFinite' | 'skipped' | 'fallbacks'>;
   readonly combine: keyof typeof combining;
 }
 
@@ -20,10 +20,11 @@ export interface Measured {
   readonly number: OwnNumber | undefined;
 }
 
-/** The methods' own numbers of several reports, each combined with those of its name. */
+/** The numbers of several reports that not every method has, each combined with those of its name. */
 export function combinedNumbers(all: readonly Measured[]): Partial<Report> {
-  const numbers: Partial<Record<OwnNumber['name'], number>> = {};
+  const numbers: Partial<Record<OwnNumber['name'] | 'fallbacks', number>> = {};
   for (const { report, number } of all) {
+    if (report.fallbacks !== undefined) numbers.fallbacks = (numbers.fallbacks ?? 0) + report.fallbacks;
     if (!number) continue;
     const { name, combine } = number;
     const [before, value] = [numbers[name], report[name]!];
@@ -44,15 +45,26 @@ export class Statistics {
   readonly #device: Device;
   readonly #tables = new Map<string, Tensor>();
   readonly #used: Used[] = [];
+  readonly #countsFallbacks: boolean;
+  #fallbacks: Tensor | undefined;
   #mayHold = false;
 
-  constructor(device: Device) {
+  constructor(device: Device, countsFallbacks: boolean) {
     this.#device = device;
+    this.#countsFallbacks = countsFallbacks;
   }
 
   begin(mayHold: boolean): void {
     this.#used.length = 0;
     this.#mayHold = mayHold;
+    if (!this.#countsFallbacks) return;
+    if (this.#fallbacks) ops.fill(this.#device, { x: [this.#fallbacks], value: 0 });
+    else this.#fallbacks = Tensor.zeros(this.#device, [1], { dtype: 'f64' });
+  }
+
+  /** The field that counts fallbacks, of all groups, for an op that has it. */
+  fallbacks(): { readonly fallbacks?: Tensor } {
+    return this.#fallbacks ? { fallbacks: this.#fallbacks } : {};
   }
 
   /** The table of a group with so many parameters, in so many blocks; `elements` is what they hold together. */
@@ -71,7 +83,11 @@ export class Statistics {
 
   async measure(step: number, guard: Guard, number: OwnNumber | undefined): Promise<Measured> {
     const used = [...this.#used];
-    const [held, ...tables] = await Promise.all([guard.read(), ...used.map(({ table }) => table.read())]);
+    const [held, counted, ...tables] = await Promise.all([
+      guard.read(),
+      this.#fallbacks?.read(),
+      ...used.map(({ table }) => table.read()),
+    ]);
     let [grad, update, own, nonFinite, elements] = [0, 0, 0, 0, 0];
     // A guard lets only finite gradients step: infinite sums are of large ones.
     const isBad = guard.mode === 'propagate' ? (squares: number) => !Number.isFinite(squares) : Number.isNaN;
@@ -104,11 +120,13 @@ export class Statistics {
       nonFinite,
       skipped: held?.skipped ?? 0,
       ...(number ? { [number.name]: own } : {}),
+      ...(this.#countsFallbacks ? { fallbacks: counted?.[0] ?? 0 } : {}),
     };
     return { report, elements, number };
   }
 
   dispose(): void {
     for (const table of this.#tables.values()) table.dispose();
+    this.#fallbacks?.dispose();
   }
 }

@@ -14,7 +14,7 @@ void hybrid_auon(const HybridAuon& op, Composer& c) {
                  .momenta = {&base.momenta[first], 1},
                  .momentum = base.momentum,
                  .gamma = op.gamma,
-                 .eps = base.eps,
+                 .eps = base.orthogonalization.eps,
                  .nesterov = base.nesterov,
                  .variant = op.variant});
       continue;
@@ -23,7 +23,7 @@ void hybrid_auon(const HybridAuon& op, Composer& c) {
     c.run(Auon{.step = updates.step(),
                .momentum = 0,
                .gamma = op.gamma,
-               .eps = base.eps,
+               .eps = base.orthogonalization.eps,
                .variant = op.variant});
   }
 }

@@ -2,6 +2,7 @@
 
 #include "ops/optimizers/apply_update.h"
 #include "ops/optimizers/shared/each_weight.h"
+#include "ops/products/newton_schulz.h"
 
 namespace orthokit {
 
@@ -19,13 +20,7 @@ void trion(const Trion& op, Composer& c) {
                                  .grads = {&inside, 1},
                                  .guard = step.guard,
                                  .lr = 1 - op.momentum}});
-      c.run(NewtonSchulz{.x = rows,
-                         .out = rows,
-                         .coefficients = op.coefficients,
-                         .eps = op.eps,
-                         .scale = op.norm_scale,
-                         .dtype = op.dtype,
-                         .method = op.method});
+      c.run(op.orthogonalization.of(rows));
       update = shaped(subspace.matrix(subspace.spread(rows, indices)), weight);
     }
     step.grads = {&update, 1};

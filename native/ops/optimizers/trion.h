@@ -36,12 +36,10 @@ struct Trion {
   Step step;
   List<View> momenta;
   int64_t rank = 128;
-  List<double> coefficients;  // a, b, c of each step of Newton–Schulz
-  double momentum = 0.95, eps = 1e-7, norm_scale = 1;
+  Orthogonalization orthogonalization;
+  double momentum = 0.95;
   DctKind basis = DctKind::kDct2;
   ShapeScale shape_scale = ShapeScale::kOriginal;
-  WorkingDtype dtype = WorkingDtype::kOwn;  // of Newton–Schulz
-  NsMethod method = NsMethod::kNewtonSchulz;
 
   // The matrices that are orthogonalized.
   Matrices inside(const View& weight) const {
@@ -50,34 +48,25 @@ struct Trion {
   }
   double flops() const {
     double sum = step.flops(3) + 2 * cosine_flops(step.weights);
-    for (auto& w : step.weights)
-      sum += newton_schulz_flops(
-          inside(w), steps_of(method, coefficients.count, working_dtype(dtype, w.dtype)), method);
+    for (auto& w : step.weights) sum += orthogonalization.flops(inside(w), w.dtype);
     return sum;
   }
   void fields(Fields& f) {
     step.operands(f);
     f.inout("momenta", momenta);
+    orthogonalization.operands(f);
     step.values(f);
-    f.value("rank", rank), f.value("coefficients", coefficients);
-    f.value("momentum", momentum), f.value("eps", eps), f.value("normScale", norm_scale);
+    orthogonalization.values(f);
+    f.value("rank", rank), f.value("momentum", momentum);
     f.value("basis", basis), f.value("shapeScale", shape_scale);
-    f.value("nsDtype", dtype), f.value("nsMethod", method);
   }
   void check(auto require) const {
     step.check(require);
     step.check_state(require, "momenta must be like weights", momenta);
     check_matrices(require, step.weights);
     require(rank >= 1, ErrorCode::kArgument, "rank must be at least 1", double(rank));
-    require(coefficients.count % 3 == 0, ErrorCode::kArgument, "coefficients must come in threes",
-            double(coefficients.count));
-    for (double c : coefficients)
-      require(std::isfinite(c), ErrorCode::kArgument, "coefficients must be finite", c);
     check_fraction(require, "momentum must be in [0, 1)", momentum);
-    require(eps >= 0, ErrorCode::kArgument, "eps must not be negative", eps);
-    require(norm_scale > 0, ErrorCode::kArgument, "normScale must be positive", norm_scale);
-    check_steps(require, "coefficients must be left out for nsMethod polar",
-                "nsDtype must be f32 or f64 for nsMethod polar", method, coefficients.count, dtype);
+    orthogonalization.check(require);
   }
 };
 

@@ -1,48 +1,65 @@
 #include "ops/products/newton_schulz.h"
 
+#include <cmath>
 #include <utility>
 
 #include "core/composer.h"
 #include "ops/elementwise/cast.h"
 #include "ops/elementwise/scale_each.h"
 #include "ops/products/gemm.h"
+#include "ops/products/shared/gram_scaling.h"
+#include "ops/products/shared/short_side.h"
 #include "ops/products/symmetric_product.h"
 #include "ops/reductions/norms.h"
 
 namespace orthokit {
 namespace {
 
+// Matrices that the steps begin with, and their Gram matrices of the short side, or a place for
+// them.
+struct Start {
+  View y, gram;
+  bool has_gram;
+};
+
 // y = x / (scale ‖x‖ + eps), each matrix by its own norm.
-void normalize(const NewtonSchulz& op, const View& y, Composer& c) {
+void normalize(const View& x, double scale, double eps, const View& y, Composer& c) {
   const int64_t batch = y.shape[0];
   if (y.size() == 0) return;
   const View inverse = c.temporary({batch}, Dtype::kF64);
   std::vector<View> from, to;
   for (int64_t i = 0; i < batch; ++i)
-    from.push_back(matrix_of(op.x, i)), to.push_back(matrix_of(y, i));
+    from.push_back(matrix_of(x, i)), to.push_back(matrix_of(y, i));
   c.run(Norms{.x = {from.data(), batch},
               .out = inverse,
-              .eps = op.eps,
-              .scale = op.scale,
+              .eps = eps,
+              .scale = scale,
               .result = NormResult::kInverse});
   c.run(ScaleEach{.out = {to.data(), batch}, .x = {from.data(), batch}, .factors = inverse});
 }
 
-// The Gram matrix of the short side, and the products with it.
-struct ShortSide {
-  bool wide;
-  int64_t n;
-  explicit ShortSide(const View& y) {
-    const Matrices s = matrices(y);
-    wide = s.rows <= s.columns, n = std::min(s.rows, s.columns);
+Start start_of(const NewtonSchulz& op, Composer& c) {
+  const Matrices s = matrices(op.x);
+  const Dtype working = working_dtype(op.dtype, op.x.dtype);
+  const int64_t n = std::min(s.rows, s.columns);
+  const View y = c.temporary({s.batch, s.rows, s.columns}, working),
+             gram = c.temporary({s.batch, n, n}, working);
+  if (op.scaling == NsScaling::kFrobenius) {
+    normalize(op.x, op.scale, op.eps, y, c);
+    return {y, gram, false};
   }
-  SymmetricProduct gram(const View& y, const View& out) const {
-    return {.a = y, .c = out, .trans = wide ? Transpose::kNone : Transpose::kTransposed};
+  if (!is_half(working)) {
+    normalize(op.x, 1, op.eps, y, c);
+    scale_by_gram(op.scaling, op.scale, y, gram, c);
+    return {y, gram, true};
   }
-  Gemm product(const View& factor, const View& y, const View& out) const {
-    return {.a = wide ? factor : y, .b = wide ? y : factor, .c = out};
-  }
-};
+  const Composer::Scope scope(c);
+  const View wide = c.temporary(shape_of(y), Dtype::kF32);
+  normalize(op.x, 1, op.eps, wide, c);
+  scale_by_gram(op.scaling, op.scale, wide, c.temporary(shape_of(gram), Dtype::kF32), c);
+  c.run(Cast{.out = {y}, .x = {wide}});
+  return {y, gram, false};
+}
 
 // a + b gram + c gram². gram is symmetric: gram gramᵀ = gram². The linear term rides on the
 // diagonal.
@@ -51,13 +68,14 @@ SymmetricProduct polynomial(const double* p, const View& gram, const View& out) 
 }
 
 // Returns the tensor that has the result: `out`, if there is one and a step.
-View plain_steps(const List<double>& coefficients, View y, const View& out, Composer& c) {
-  const ShortSide side(y);
-  View next = c.temporary(y);
-  const View gram = c.temporary({y.shape[0], side.n, side.n}, y.dtype), poly = c.temporary(gram);
+View plain_steps(const List<double>& coefficients, const Start& start, const View& out,
+                 Composer& c) {
+  const ShortSide side(start.y);
+  View y = start.y, next = c.temporary(y);
+  const View gram = start.gram, poly = c.temporary(gram);
   const int64_t count = coefficients.count / 3;
   for (int64_t i = 0; i < count; ++i) {
-    c.run(side.gram(y, gram));
+    if (i > 0 || !start.has_gram) c.run(side.gram(y, gram));
     c.run(polynomial(&coefficients[3 * i], gram, poly));
     if (out && i + 1 == count) next = out;
     c.run(side.product(poly, y, next));
@@ -66,22 +84,52 @@ View plain_steps(const List<double>& coefficients, View y, const View& out, Comp
   return y;
 }
 
+// The steps for one singular value.
+double composed(const List<double>& coefficients, double x) {
+  for (int64_t i = 0; i < coefficients.count; i += 3)
+    x *= coefficients[i] + x * x * (coefficients[i + 1] + x * x * coefficients[i + 2]);
+  return x;
+}
+
+// The steps from start.y once more, for those matrices of y that cannot be their result.
+void check_result(const NewtonSchulz& op, const Start& start, const View& y, Composer& c) {
+  if (y.size() == 0) return;
+  constexpr int kPlaces = 1000;
+  constexpr double kAllowance = 1.5;
+  double largest = 1;
+  for (int i = 1; i <= kPlaces; ++i)
+    largest = std::max(largest, std::abs(composed(op.coefficients, double(i) / kPlaces)));
+  const View norms = c.temporary({y.shape[0]}, Dtype::kF64);
+  std::vector<View> all;
+  for (int64_t i = 0; i < y.shape[0]; ++i) all.push_back(matrix_of(y, i));
+  c.run(Norms{.x = {all.data(), y.shape[0]}, .out = norms});
+  c.run(RedoSteps{.x = start.y,
+                  .norms = norms,
+                  .out = y,
+                  .count = op.fallbacks,
+                  .coefficients = op.coefficients,
+                  .limit = kAllowance * largest});
+}
+
 // With r = y yᵀ and w = a + b r + c r² of a step: q ← q w, r ← w r w, and y ← q y in the end. All
-// of them are polynomials of one symmetric matrix: they are symmetric, and commute.
-View gram_steps(const NewtonSchulz& op, View y, const View& out, Composer& c) {
-  const ShortSide side(y);
-  View next = c.temporary(y);
-  const View gram = c.temporary({y.shape[0], side.n, side.n}, y.dtype), poly = c.temporary(gram);
+// of them are polynomials of one symmetric matrix: they are symmetric, and commute. start.y stays.
+View gram_steps(const NewtonSchulz& op, const Start& start, const View& out, Composer& c) {
+  const ShortSide side(start.y);
+  View y = start.y, next = c.temporary(y), gram = start.gram;
+  View after = op.restarts.count > 1 || !out ? c.temporary(y) : View{};
+  const View poly = c.temporary(gram);
   View factor = c.temporary(gram), other = c.temporary(gram);
   const int64_t count = op.coefficients.count / 3;
   for (int64_t i = 0; i < count; ++i) {
-    const bool fresh = i == 0 || restarts_at(i);  // q is the identity
-    const bool last = i + 1 == count || restarts_at(i + 1);
-    if (restarts_at(i)) {
+    const bool renewed = restarts_at(op.restarts, i),
+               fresh = i == 0 || renewed,  // q is the identity
+        last = i + 1 == count || restarts_at(op.restarts, i + 1);
+    if (renewed) {
       c.run(side.product(factor, y, next));
-      std::swap(y, next);
+      y = next;
+      std::swap(next, after);
     }
-    if (fresh) c.run(side.gram(y, gram));
+    if (renewed || (i == 0 && !start.has_gram)) c.run(side.gram(y, gram));
     const View w = fresh ? factor : poly;
     c.run(polynomial(&op.coefficients[3 * i], gram, w));
     if (!last) {
@@ -95,26 +143,25 @@ View gram_steps(const NewtonSchulz& op, View y, const View& out, Composer& c) {
   }
   if (out) next = out;
   c.run(side.product(factor, y, next));
+  check_result(op, start, next, c);
   return next;
 }
 
 }  // namespace
 
 void newton_schulz(const NewtonSchulz& op, Composer& c) {
-  const Matrices s = matrices(op.x);
-  View y = c.temporary({s.batch, s.rows, s.columns}, working_dtype(op.dtype, op.x.dtype));
-  normalize(op, y, c);
-  View out = op.out;
+  const Start start = start_of(op, c);
+  View y = start.y, out = op.out;
   out.rank = y.rank;
   std::copy_n(y.shape, kMaxRank, out.shape);
   const View in_place = out.dtype == y.dtype ? out : View{};
   if (op.method == NsMethod::kPolar) {
     std::vector<double> steps = polar_coefficients(y.dtype);
-    y = plain_steps({steps.data(), int64_t(steps.size())}, y, in_place, c);
-  } else if (uses_gram(op.method, s, op.coefficients.count / 3)) {
-    y = gram_steps(op, y, in_place, c);
+    y = plain_steps({steps.data(), int64_t(steps.size())}, start, in_place, c);
+  } else if (op.steps().on_gram(matrices(op.x))) {
+    y = gram_steps(op, start, in_place, c);
   } else {
-    y = plain_steps(op.coefficients, y, in_place, c);
+    y = plain_steps(op.coefficients, start, in_place, c);
   }
   if (y.data != out.data) c.run(Cast{.out = {out}, .x = {y}});
 }

@@ -23,7 +23,7 @@ static void dion2(const Dion2& op) {
   }
 }
 ORTHOKIT_REFERENCE(Dion2, dion2,
-                   2 * newton_schulz_growth(op.base.coefficients, op.base.method, op.base.dtype,
+                   2 * newton_schulz_growth(op.base.orthogonalization,
                                             longest_side(op.base.step.weights)));
 
 }  // namespace orthokit::bench

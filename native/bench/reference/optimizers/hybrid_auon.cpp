@@ -14,11 +14,11 @@ static void hybrid_auon(const HybridAuon& op) {
                             MomentumForm::kEma};
     const Vector u = is_vector ? advance(rule, op.base.momenta[t], decayed_gradient(step, t))
                                : orthogonal_direction(op.base, t);
-    scaled_step(step, t, u, op.variant, op.gamma, op.base.eps);
+    scaled_step(step, t, u, op.variant, op.gamma, op.base.orthogonalization.eps);
   }
 }
 ORTHOKIT_REFERENCE(HybridAuon, hybrid_auon,
-                   2 * newton_schulz_growth(op.base.coefficients, op.base.method, op.base.dtype,
+                   2 * newton_schulz_growth(op.base.orthogonalization,
                                             longest_side(op.base.step.weights)));
 
 }  // namespace orthokit::bench

@@ -15,7 +15,7 @@ static void muon(const Muon& op) {
   }
 }
 ORTHOKIT_REFERENCE(Muon, muon,
-                   newton_schulz_growth(op.base.coefficients, op.base.method, op.base.dtype,
+                   newton_schulz_growth(op.base.orthogonalization,
                                         longest_side(op.base.step.weights)));
 
 }  // namespace orthokit::bench

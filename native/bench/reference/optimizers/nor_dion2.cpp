@@ -26,7 +26,7 @@ static void nor_dion2(const NorDion2& op) {
   }
 }
 ORTHOKIT_REFERENCE(NorDion2, nor_dion2,
-                   2 * newton_schulz_growth(op.base.coefficients, op.base.method, op.base.dtype,
+                   2 * newton_schulz_growth(op.base.orthogonalization,
                                             longest_side(op.base.step.weights)));
 
 }  // namespace orthokit::bench

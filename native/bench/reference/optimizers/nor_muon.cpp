@@ -18,7 +18,7 @@ static void nor_muon(const NorMuon& op) {
   }
 }
 ORTHOKIT_REFERENCE(NorMuon, nor_muon,
-                   2 * newton_schulz_growth(op.base.coefficients, op.base.method, op.base.dtype,
+                   2 * newton_schulz_growth(op.base.orthogonalization,
                                             longest_side(op.base.step.weights)));
 
 }  // namespace orthokit::bench

@@ -23,10 +23,10 @@ static void trion(const Trion& op) {
       const Vector rows = basis.rows(all, indices), inside = basis.matrix(rows, indices);
       for (size_t i = 0; i < size; ++i)
         values(op.momenta[t])[b * size + i] = x[i] - (1 - op.momentum) * inside[i];
-      const Vector one = basis.matrix(
-          newton_schulz(rows, {1, int64_t(indices.size()), int64_t(basis.longer())},
-                        steps_of_reference(op.method, op.coefficients), op.norm_scale, op.eps),
-          indices);
+      const Vector one =
+          basis.matrix(newton_schulz(rows, {1, int64_t(indices.size()), int64_t(basis.longer())},
+                                     steps_of_reference(op.orthogonalization)),
+                       indices);
       u.insert(u.end(), one.begin(), one.end());
     }
     note(step, t,
@@ -34,8 +34,7 @@ static void trion(const Trion& op) {
   }
 }
 ORTHOKIT_REFERENCE(Trion, trion,
-                   newton_schulz_growth(op.coefficients, op.method, op.dtype,
-                                        longest_side(op.step.weights)));
+                   newton_schulz_growth(op.orthogonalization, longest_side(op.step.weights)));
 
 // Sums of a transform by factors meet infinities of both signs where the definition meets one.
 static double terms_of(const Trion& op, std::string_view) {

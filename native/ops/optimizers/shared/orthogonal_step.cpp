@@ -89,13 +89,7 @@ void MomentumUpdates::commit_momenta(const List<View>& all, Composer& composer) 
 OrthogonalUpdates::OrthogonalUpdates(const OrthogonalStep& op, const Group& group,
                                      Composer& composer)
     : MomentumUpdates(op.step, op.momenta, op.rule(), group, composer) {
-  composer.run(NewtonSchulz{.x = together(),
-                            .out = together(),
-                            .coefficients = op.coefficients,
-                            .eps = op.eps,
-                            .scale = op.norm_scale,
-                            .dtype = op.dtype,
-                            .method = op.method});
+  composer.run(op.orthogonalization.of(together()));
 }
 
 Step MomentumUpdates::step() {

@@ -5,8 +5,8 @@
 
 #include "ops/optimizers/shared/matrix_step.h"
 #include "ops/optimizers/shared/momentum_form.h"
+#include "ops/optimizers/shared/orthogonalization.h"
 #include "ops/optimizers/shared/step.h"
-#include "ops/products/newton_schulz.h"
 
 namespace orthokit {
 
@@ -34,59 +34,39 @@ inline double shape_scale(ShapeScale rule, const Matrices& m) {
   }
 }
 
-// Demands of a step's Newton–Schulz.
-inline void check_iteration(auto require, const List<double>& coefficients, double eps,
-                            double norm_scale) {
-  require(coefficients.count % 3 == 0, ErrorCode::kArgument, "coefficients must come in threes",
-          double(coefficients.count));
-  for (double c : coefficients)
-    require(std::isfinite(c), ErrorCode::kArgument, "coefficients must be finite", c);
-  require(eps >= 0, ErrorCode::kArgument, "eps must not be negative", eps);
-  require(norm_scale > 0, ErrorCode::kArgument, "normScale must be positive", norm_scale);
-}
-
-// Shared fields of the steps that orthogonalize their momentum: momentum rule and Newton–Schulz
-// coefficients.
+// Shared fields of the steps that orthogonalize their momentum: momentum rule and Newton–Schulz.
 struct OrthogonalStep {
   Step step;
   List<View> momenta;
-  List<double> coefficients;  // a, b, c of each step
-  double momentum = 0.95, dampening = 0, eps = 1e-7, norm_scale = 1;
+  Orthogonalization orthogonalization;
+  double momentum = 0.95, dampening = 0;
   Nesterov nesterov = Nesterov::kOn;
   MomentumForm form = MomentumForm::kEma;
-  WorkingDtype dtype = WorkingDtype::kOwn;  // of Newton–Schulz
-  NsMethod method = NsMethod::kNewtonSchulz;
 
   MomentumRule rule() const { return {momentum, dampening, nesterov == Nesterov::kOn, form}; }
   double flops() const {
     double sum = step.flops(rule().flops());
     for (auto& w : step.weights)
-      if (w.rank > 1)
-        sum += newton_schulz_flops(
-            matrices(w), steps_of(method, coefficients.count, working_dtype(dtype, w.dtype)),
-            method);
+      if (w.rank > 1) sum += orthogonalization.flops(matrices(w), w.dtype);
     return sum;
   }
   void operands(Fields& f) {
     step.operands(f);
     f.inout("momenta", momenta);
+    orthogonalization.operands(f);
   }
   void values(Fields& f) {
     step.values(f);
-    f.value("coefficients", coefficients);
+    orthogonalization.values(f);
     f.value("momentum", momentum), f.value("dampening", dampening);
-    f.value("eps", eps), f.value("normScale", norm_scale);
     f.value("nesterov", nesterov), f.value("momentumForm", form);
-    f.value("nsDtype", dtype), f.value("nsMethod", method);
   }
   void check(auto require) const {
     step.check(require);
     step.check_state(require, "momenta must be like weights", momenta);
-    check_iteration(require, coefficients, eps, norm_scale);
+    orthogonalization.check(require);
     check_fraction(require, "momentum must be in [0, 1)", momentum);
     check_fraction(require, "dampening must be in [0, 1)", dampening);
-    check_steps(require, "coefficients must be left out for nsMethod polar",
-                "nsDtype must be f32 or f64 for nsMethod polar", method, coefficients.count, dtype);
   }
 };
 

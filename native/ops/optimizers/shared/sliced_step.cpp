@@ -4,6 +4,7 @@
 #include "ops/elementwise/map.h"
 #include "ops/optimizers/place_slices.h"
 #include "ops/optimizers/take_slices.h"
+#include "ops/products/newton_schulz.h"
 #include "ops/reductions/column_reduce.h"
 #include "ops/reductions/row_reduce.h"
 
@@ -42,13 +43,7 @@ SlicedUpdates::SlicedUpdates(const SlicedStep& op, SliceAxis axis, const Group& 
                    .decay = op.ef_decay,
                    .axis = axis});
   commit_momenta(op.momenta, c);
-  c.run(NewtonSchulz{.x = taken,
-                     .out = taken,
-                     .coefficients = op.coefficients,
-                     .eps = op.eps,
-                     .scale = op.norm_scale,
-                     .dtype = op.dtype,
-                     .method = op.method});
+  c.run(op.orthogonalization.of(taken));
   c.run(PlaceSlices{.x = taken, .places = places_, .out = all, .axis = axis});
 }
 

@@ -9,11 +9,9 @@ namespace orthokit {
 struct SlicedStep {
   Step step;
   List<View> momenta;
-  List<double> coefficients;  // a, b, c of each step
-  double fraction = 0.25, ef_decay = 0.95, eps = 1e-7, norm_scale = 1;
+  Orthogonalization orthogonalization;
+  double fraction = 0.25, ef_decay = 0.95;
   ShapeScale shape_scale = ShapeScale::kSpectral;
-  WorkingDtype dtype = WorkingDtype::kOwn;
-  NsMethod method = NsMethod::kNewtonSchulz;
 
   // The matrices of those slices that are taken.
   Matrices taken(const Matrices& m, SliceAxis axis) const {
@@ -28,28 +26,25 @@ struct SlicedStep {
     for (auto& w : step.weights) {
       if (w.rank < 2) continue;
       const Matrices m = matrices(w);
-      sum += newton_schulz_flops(
-          taken(m, axis_of(m)), steps_of(method, coefficients.count, working_dtype(dtype, w.dtype)),
-          method);
+      sum += orthogonalization.flops(taken(m, axis_of(m)), w.dtype);
     }
     return sum;
   }
   void operands(Fields& f) {
     step.operands(f);
     f.inout("momenta", momenta);
+    orthogonalization.operands(f);
   }
   void values(Fields& f) {
     step.values(f);
-    f.value("coefficients", coefficients), f.value("fraction", fraction);
-    f.value("efDecay", ef_decay), f.value("eps", eps), f.value("normScale", norm_scale);
-    f.value("shapeScale", shape_scale), f.value("nsDtype", dtype), f.value("nsMethod", method);
+    orthogonalization.values(f);
+    f.value("fraction", fraction), f.value("efDecay", ef_decay);
+    f.value("shapeScale", shape_scale);
   }
   void check(auto require) const {
     step.check(require);
     step.check_state(require, "momenta must be like weights", momenta);
-    check_iteration(require, coefficients, eps, norm_scale);
-    check_steps(require, "coefficients must be left out for nsMethod polar",
-                "nsDtype must be f32 or f64 for nsMethod polar", method, coefficients.count, dtype);
+    orthogonalization.check(require);
     check_matrices(require, step.weights);
     require(fraction > 0 && fraction <= 1, ErrorCode::kArgument, "fraction must be in (0, 1]",
             fraction);

@@ -38,21 +38,52 @@ inline Vector sizes_of_product(const Vector& x, Vector p, double a, int64_t rows
   return sizes;
 }
 
-// y = x / (scale ‖x‖ + eps), then y ← a y + y (b g + c g²) with g = yᵀ y, for the matrix with at
-// most as many columns as rows. `terms` gets the sizes of the last
-// product, for one of its roundings.
-inline Vector newton_schulz(Vector x, int64_t rows, int64_t columns,
-                            const List<double>& coefficients, double scale, double eps,
-                            Vector* terms = nullptr) {
-  if (columns > rows) {
-    const Vector y =
-        newton_schulz(transpose(x, rows, columns), columns, rows, coefficients, scale, eps, terms);
-    if (terms) *terms = transpose(*terms, columns, rows);
-    return transpose(y, columns, rows);
-  }
+// The fields of Newton–Schulz that the formula needs.
+struct ReferenceSteps {
+  List<double> coefficients;
+  double scale, eps;
+  NsScaling scaling;
+};
+// Those of an op; those of `polar` converge for whatever is not singular.
+inline ReferenceSteps steps_of_reference(const NewtonSchulz& op) {
+  static std::vector<double> convergent = [] {
+    std::vector<double> all;
+    for (int i = 0; i < 40; ++i) all.insert(all.end(), {1.875, -1.25, 0.375});
+    return all;
+  }();
+  const List<double> own{convergent.data(), int64_t(convergent.size())};
+  return {op.method == NsMethod::kPolar ? own : op.coefficients, op.scale, op.eps, op.scaling};
+}
+inline ReferenceSteps steps_of_reference(const Orthogonalization& of) {
+  return steps_of_reference(of.of({}));
+}
+
+// x / (scale ‖x‖ + eps), or of y = x / (‖x‖ + eps) its columns, or the whole, by yᵀ y.
+inline void scale_to_one(Vector& x, int64_t rows, int64_t columns, const ReferenceSteps& steps) {
   double squares = 0;
   for (double v : x) squares += v * v;
-  for (double& v : x) v = squares == 0 ? 0 : v / (scale * std::sqrt(squares) + eps);
+  const bool by_norm = steps.scaling == NsScaling::kFrobenius;
+  const double norm = (by_norm ? steps.scale : 1) * std::sqrt(squares) + steps.eps;
+  for (double& v : x) v = squares == 0 ? 0 : v / norm;
+  if (by_norm) return;
+  constexpr double kLeastSum = 1e-7;
+  const Vector gram = product(x, true, x, columns, rows, columns);
+  double all = 0;
+  for (double g : gram) all += g * g;
+  for (int64_t j = 0; j < columns; ++j) {
+    double sum = 0;
+    for (int64_t k = 0; k < columns; ++k) sum += std::abs(gram[size_t(j * columns + k)]);
+    const double root = steps.scaling == NsScaling::kAol
+                            ? std::sqrt(std::max(sum, kLeastSum))
+                            : std::sqrt(std::sqrt(std::max(all, kLeastSum * kLeastSum)));
+    for (int64_t i = 0; i < rows; ++i) x[size_t(i * columns + j)] /= steps.scale * root;
+  }
+}
+
+// y ← a y + y (b g + c g²) with g = yᵀ y, for the matrix with at most as many columns as rows.
+// `terms` gets the sizes of the last product, for one of its roundings.
+inline Vector steps_from(Vector x, int64_t rows, int64_t columns, const List<double>& coefficients,
+                         Vector* terms = nullptr) {
   for (int64_t t = 0; t < coefficients.count; t += 3) {
     const double a = coefficients[t], b = coefficients[t + 1], c = coefficients[t + 2];
     const Vector gram = product(x, true, x, columns, rows, columns);
@@ -65,28 +96,28 @@ inline Vector newton_schulz(Vector x, int64_t rows, int64_t columns,
   return x;
 }
 
+// The steps of x, scaled.
+inline Vector newton_schulz(Vector x, int64_t rows, int64_t columns, const ReferenceSteps& steps,
+                            Vector* terms = nullptr) {
+  if (columns > rows) {
+    const Vector y = newton_schulz(transpose(x, rows, columns), columns, rows, steps, terms);
+    if (terms) *terms = transpose(*terms, columns, rows);
+    return transpose(y, columns, rows);
+  }
+  scale_to_one(x, rows, columns, steps);
+  return steps_from(x, rows, columns, steps.coefficients, terms);
+}
+
 // Each matrix of a batch of x's shape.
-inline Vector newton_schulz(const Vector& x, const Matrices& s, const List<double>& coefficients,
-                            double scale, double eps) {
+inline Vector newton_schulz(const Vector& x, const Matrices& s, const ReferenceSteps& steps) {
   Vector out;
   const int64_t size = s.rows * s.columns;
   for (int64_t i = 0; i < s.batch; ++i) {
     const Vector one = newton_schulz(Vector(x.begin() + i * size, x.begin() + (i + 1) * size),
-                                     s.rows, s.columns, coefficients, scale, eps);
+                                     s.rows, s.columns, steps);
     out.insert(out.end(), one.begin(), one.end());
   }
   return out;
-}
-
-// The steps of an op; those of `polar` converge for whatever is not singular.
-inline List<double> steps_of_reference(NsMethod method, const List<double>& coefficients) {
-  static std::vector<double> convergent = [] {
-    std::vector<double> all;
-    for (int i = 0; i < 40; ++i) all.insert(all.end(), {1.875, -1.25, 0.375});
-    return all;
-  }();
-  if (method != NsMethod::kPolar) return coefficients;
-  return {convergent.data(), int64_t(convergent.size())};
 }
 
 inline double long_side(const View& v) {
@@ -101,18 +132,20 @@ inline double longest_side(const List<View>& list) {
 
 // A small singular value grows by the first coefficient in each step, and its rounding error with
 // it; so does that of the first product, whose sums are as long as the matrix.
-inline double newton_schulz_growth(const List<double>& coefficients, NsMethod method,
-                                   WorkingDtype dtype, double longest) {
+inline double newton_schulz_growth(const NewtonSchulz& op, double longest) {
   // In 16 bits: twice what five steps were measured to lose.
-  if (dtype == WorkingDtype::kF16) return 1e-2 / 0x1p-24;
-  if (dtype == WorkingDtype::kBf16) return 6e-2 / 0x1p-24;
+  if (op.dtype == WorkingDtype::kF16) return 1e-2 / 0x1p-24;
+  if (op.dtype == WorkingDtype::kBf16) return 6e-2 / 0x1p-24;
   double growth = std::max(16.0, 4 + std::sqrt(longest));
   // Rounding of the first products is divided by the smallest singular value: that of a random
   // matrix at least twice as wide as high is above a sixtieth of its norm.
-  if (method == NsMethod::kPolar) return 60 * growth;
-  for (int64_t t = 0; t < coefficients.count; t += 3)
-    growth *= std::max(1.0, std::abs(coefficients[t]));
+  if (op.method == NsMethod::kPolar) return 60 * growth;
+  for (int64_t t = 0; t < op.coefficients.count; t += 3)
+    growth *= std::max(1.0, std::abs(op.coefficients[t]));
   return growth;
+}
+inline double newton_schulz_growth(const Orthogonalization& of, double longest) {
+  return newton_schulz_growth(of.of({}), longest);
 }
 
 inline double scale_of(ShapeScale rule, double rows, double columns) {
@@ -134,8 +167,7 @@ inline double scale_of(ShapeScale rule, double rows, double columns) {
 inline Vector orthogonal_direction(const OrthogonalStep& op, int64_t t) {
   const MomentumRule rule{op.momentum, op.dampening, op.nesterov == Nesterov::kOn, op.form};
   const Vector u = advance(rule, op.momenta[t], decayed_gradient(op.step, t));
-  return newton_schulz(u, matrices(op.step.weights[t]),
-                       steps_of_reference(op.method, op.coefficients), op.norm_scale, op.eps);
+  return newton_schulz(u, matrices(op.step.weights[t]), steps_of_reference(op.orthogonalization));
 }
 
 }  // namespace orthokit::bench
