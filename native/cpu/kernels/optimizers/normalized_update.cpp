@@ -40,8 +40,9 @@ void find_factors(const NormalizedUpdate& op, int64_t tensor, int64_t matrix, do
                             : std::sqrt(before);
   const double eps = op.variant == NorMuonVariant::kPaper ? 0 : op.eps;
   const double rescaled = math::rescale(target, std::sqrt(after), eps, op.floors_norm());
-  // Rows that have no part in it stay, even beside NaN and infinity.
-  for (int64_t i = 0; i < all.length; ++i) factors[i] = factors[i] == 0 ? 0 : factors[i] * rescaled;
+  // Rows without a place stay, even beside NaN and infinity.
+  for (int64_t i = 0; i < all.length; ++i)
+    if (!places || places[at + i] >= 0) factors[i] *= rescaled;
 }
 
 // update = u by the factors of its rows, or of its columns.

@@ -45,9 +45,9 @@ static __global__ void __launch_bounds__(kThreads)
   before = block_reduce<Sum>(before), after = block_reduce<Sum>(after);
   const double target = m.target != 0 ? m.target : sqrt(before);
   const double rescaled = math::rescale(target, sqrt(after), rule.norm_eps, rule.floors_norm);
-  // Rows that have no part in it stay, even beside NaN and infinity.
+  // Rows without a place stay, even beside NaN and infinity.
   for (int64_t i = threadIdx.x; i < m.length; i += kThreads)
-    m.factors[i] = m.factors[i] == 0 ? 0 : m.factors[i] * rescaled;
+    if (!m.places || m.places[i] >= 0) m.factors[i] *= rescaled;
 }
 
 // Factors of a tensor: of its rows, or of the columns of each of its matrices.
