@@ -55,7 +55,6 @@ export { describe } from './model/describe.ts';
 export { join, mapTensors } from './model/map-tensors.ts';
 export { buffer, named, parameters, select } from './model/parameters.ts';
 export { type Applied, replaceLayers } from './model/replace-layers.ts';
-export type { ConvOrthLayer, ConvOrthRegularizerOptions } from './orthogonal/conv-orth-layers.ts';
 export { type ConvOrthLoss, type ConvOrthLossOptions, convOrthLoss } from './orthogonal/conv-orth-loss.ts';
 export { ConvOrthRegularizer } from './orthogonal/conv-orth-regularizer.ts';
 export {
@@ -64,6 +63,7 @@ export {
   convSingularValues,
 } from './orthogonal/conv-singular-values.ts';
 export type { ConvOrthMode } from './orthogonal/kernel.ts';
+export type { ConvOrthLayer, ConvOrthRegularizerOptions } from './orthogonal/layers.ts';
 export type { RingOptions } from './ring/options.ts';
 export { Ring } from './ring/ring.ts';
 export { Arena } from './tape/arena.ts';

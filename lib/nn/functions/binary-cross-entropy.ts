@@ -1,5 +1,5 @@
 import type { Tensor } from '../../core/tensor.ts';
-import { type Arg, defineLoss, tensorOf, type Value } from '../tape/define.ts';
+import { type Arg, defineLoss, lossOf, tensorOf, type Value } from '../tape/define.ts';
 import type { DeviceOps } from '../tape/device-ops.ts';
 
 /**
@@ -25,24 +25,18 @@ export const binaryCrossEntropy: (logits: Arg, targets: Tensor) => Value = defin
     f.combine(tail, [tail, hinge], [1, 1]);
     f.ops.rowReduce({ x: f.view(tail, [1, z.size]), out });
     f.combine(out, [out], [1 / n]);
-    return {
-      out,
-      inputs: [logits],
+    return lossOf(out, {
+      x: logits,
       over: 'mean',
-      backward: (scale, to) =>
-        to.set(logits, (grad) => {
-          map(z, grad, 'sigmoid');
-          f.combine(grad, [grad, targets], [scale / n, -scale / n]);
-        }),
-      curvature: (d, to) => {
-        const v = d(logits);
-        if (v)
-          to.set(logits, (grad) => {
-            map(z, grad, 'softplus_second_derivative');
-            f.ops.multiply({ x: [grad], y: [v], out: [grad] });
-            f.combine(grad, [grad], [1 / n]);
-          });
+      back: (grad, scale) => {
+        map(z, grad, 'sigmoid');
+        f.combine(grad, [grad, targets], [scale / n, -scale / n]);
       },
-    };
+      curvature: (v, grad) => {
+        map(z, grad, 'softplus_second_derivative');
+        f.ops.multiply({ x: [grad], y: [v], out: [grad] });
+        f.combine(grad, [grad], [1 / n]);
+      },
+    });
   },
 );

@@ -49,15 +49,10 @@ export const slice: (x: Arg, axis: number, from: number, to: number) => Value = 
   (f, x: Arg, given: number, from: number, end: number) => {
     const axis = placed('slice', x, given);
     const size = x.shape[axis]!;
-    if (!Number.isInteger(from) || !Number.isInteger(end) || from < 0 || end < from || end > size)
-      throw refusal(
-        'slice',
-        'from and to',
-        `be a range in 0 … ${size}`,
-        `${shown(from)} and ${shown(end)}`,
-        'ERR_SHAPE',
-      );
-    const rows = rowsOf(f, x.shape, axis, [from, end]);
+    const range = [from, end] as const;
+    if (!range.every(Number.isInteger) || from < 0 || end < from || end > size)
+      throw refusal('slice', 'from and to', `be a range in 0 … ${size}`, range.map(shown).join(' and '), 'ERR_SHAPE');
+    const rows = rowsOf(f, x.shape, axis, range);
     const out = f.buffer(x.shape.with(axis, end - from), x.dtype);
     return linearMap(f, out, x, rows.take, { back: rows.spread, adds: 'back' });
   },

@@ -1,6 +1,6 @@
 import { kind, portion, type Resolved, readOptions, type Schema } from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
-import { type Arg, defineLoss, type TapeFrame, tensorOf, type Value } from '../tape/define.ts';
+import { type Arg, defineLoss, lossOf, type TapeFrame, tensorOf, type Value } from '../tape/define.ts';
 import { checkSamples } from '../tape/sample-checks.ts';
 
 /** Options of {@link crossEntropy}. */
@@ -43,26 +43,20 @@ const own = defineLoss('crossEntropy', (f, logits: Arg, labels: Tensor, options:
   const terms = { ...options, logits: x, labels };
   const out = f.buffer([1], 'f64');
   f.ops.softmaxCrossEntropy({ ...terms, loss: out });
-  return {
-    out,
-    inputs: [logits],
+  return lossOf(out, {
+    x: logits,
     over: 'sum',
-    backward: (scale, to) =>
-      to.set(logits, (grad) => {
-        const { samples } = to;
-        if (samples !== undefined) checkSamples(logits, samples);
-        // The mean of each sample alone.
-        const alone =
-          samples !== undefined && options.over === undefined
-            ? { over: 1, rowWeights: sharesOfSamples(f, labels, samples, x.dtype) }
-            : {};
-        f.ops.softmaxCrossEntropyBackward({ ...terms, ...alone, grad, scale });
-      }),
-    curvature: (d, to) => {
-      const direction = d(logits);
-      if (direction) to.set(logits, (grad) => f.ops.softmaxCrossEntropyBackward({ ...terms, direction, grad }));
+    back: (grad, scale, samples) => {
+      if (samples !== undefined) checkSamples(logits, samples);
+      // The mean of each sample alone.
+      const alone =
+        samples !== undefined && options.over === undefined
+          ? { over: 1, rowWeights: sharesOfSamples(f, labels, samples, x.dtype) }
+          : {};
+      f.ops.softmaxCrossEntropyBackward({ ...terms, ...alone, grad, scale });
     },
-  };
+    curvature: (direction, grad) => f.ops.softmaxCrossEntropyBackward({ ...terms, direction, grad }),
+  });
 });
 
 /**

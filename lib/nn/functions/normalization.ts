@@ -49,8 +49,11 @@ export function ruleOfNorm(
     },
     adds: 'back',
   };
-  const rule = ruleOf(f, out, byX, byWeight, rowsAdded(f, bias));
-  if (f.tape.options.samples !== undefined) return rule;
+  const byBias = rowsAdded(f, bias);
+  const rule = ruleOf(f, out, byX, byWeight, byBias);
+  // Rows that are no samples' are told of before an x that has no gradient of samples.
+  if (f.tape.options.samples !== undefined)
+    return { ...rule, backward: ruleOf(f, out, byWeight, byBias, byX).backward };
   return {
     ...rule,
     backward: (grad, to) =>

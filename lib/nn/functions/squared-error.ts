@@ -12,12 +12,10 @@ export const squaredError: (x: Arg, y: Arg) => Value = defineLoss('squaredError'
   f.combine(out, [out], [1 / n]);
   /** Hands on 2 / n times a sum to x, and its negative to y. */
   const both = (to: LossWay, terms: readonly Tensor[], coefficients: readonly number[]): void => {
-    const scaled = (factor: number) => (grad: Tensor) =>
-      f.combine(
-        grad,
-        terms,
-        coefficients.map((c) => (factor * c) / n),
-      );
+    const scaled = (factor: number) => {
+      const all = coefficients.map((c) => (factor * c) / n);
+      return (grad: Tensor) => f.combine(grad, terms, all);
+    };
     to.set(x, scaled(2));
     to.set(y, scaled(-2));
   };

@@ -1,4 +1,5 @@
-import { type Arg, defineLoss, tensorOf, type Value } from '../tape/define.ts';
+import type { Tensor } from '../../core/tensor.ts';
+import { type Arg, defineLoss, lossOf, tensorOf, type Value } from '../tape/define.ts';
 
 const total = (name: string, isMean: boolean) =>
   defineLoss(name, (f, x: Arg) => {
@@ -10,12 +11,8 @@ const total = (name: string, isMean: boolean) =>
     if (is16) f.ops.cast({ x: [tensorOf(x)], out: [wide] });
     f.ops.rowReduce({ x: f.view(wide, [1, size]), out });
     if (isMean) f.combine(out, [out], [factor]);
-    return {
-      out,
-      inputs: [x],
-      over: isMean ? 'mean' : 'sum',
-      backward: (scale, to) => to.set(x, (grad) => f.ops.fill({ x: [grad], value: scale * factor })),
-    };
+    const back = (grad: Tensor, scale: number) => f.ops.fill({ x: [grad], value: scale * factor });
+    return lossOf(out, { x, over: isMean ? 'mean' : 'sum', back });
   });
 
 /** The sum of all elements: a loss. */

@@ -15,15 +15,13 @@ export const weighted: (terms: readonly (readonly [number, Value])[]) => Value =
     for (const [i, [, loss]] of terms.entries())
       if (!isLoss(loss)) throw refusal('nn.weighted', `terms[${i}]`, 'be a loss', shown(loss));
     const out = f.buffer([1], 'f64');
-    f.combine(
-      out,
-      terms.map(([, loss]) => tensorOf(loss)),
-      terms.map(([factor]) => factor),
-    );
+    const losses = terms.map(([, loss]) => loss);
+    const factors = terms.map(([factor]) => factor);
+    f.combine(out, losses.map(tensorOf), factors);
     return {
       out,
       over: 'sum',
-      inputs: terms.map(([, loss]) => loss),
+      inputs: losses,
       backward: (scale, to) => {
         for (const [factor, loss] of terms) to.scale(loss, scale * factor);
       },

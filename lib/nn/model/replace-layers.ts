@@ -39,13 +39,10 @@ export function replaceLayers(
   if (typeof replace !== 'function') throw refusal(where, 'replace', 'be a function', shown(replace));
   const fits = testOf(where, 'pattern', pattern);
   const chosen: typeof parts = [];
-  for (const part of parts)
-    if (
-      isNode(part.value) &&
-      fits(part.path, part.value) &&
-      !chosen.some(({ path }) => part.path.startsWith(`${path}.`))
-    )
-      chosen.push(part);
+  for (const part of parts) {
+    const isInside = chosen.some(({ path }) => part.path.startsWith(`${path}.`));
+    if (!isInside && isNode(part.value) && fits(part.path, part.value)) chosen.push(part);
+  }
   if (chosen.length === 0) throw refusal(where, 'pattern', 'fit the path of an object', shown(pattern));
   const made = new Map<unknown, object>();
   for (const { path, value } of chosen) {

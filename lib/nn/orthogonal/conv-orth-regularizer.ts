@@ -2,15 +2,10 @@ import * as check from '../../core/check.ts';
 import { refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
+import { Places } from '../../core/places.ts';
 import { Tensor } from '../../core/tensor.ts';
-import {
-  type ConvOrthLayer,
-  type ConvOrthRegularizerOptions,
-  checkApart,
-  convOrthLayers,
-  type Layer,
-} from './conv-orth-layers.ts';
 import type { ConvOrthMode } from './kernel.ts';
+import { type ConvOrthLayer, type ConvOrthRegularizerOptions, convOrthLayers, type Layer } from './layers.ts';
 
 /**
  * Adds weight · ∇L_orth of some convolutions to their gradients: see {@link convOrthLoss}. Its place is between the
@@ -96,4 +91,18 @@ export class ConvOrthRegularizer {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** The operation of one layer sees no other's tensors. @throws ERR_ARGUMENT */
+function checkApart(where: string, layers: readonly Layer[], grads: readonly (Tensor | undefined)[]): void {
+  const places = new Places();
+  const kernels = new Set<Tensor>();
+  for (const [i, { path, kernel }] of layers.entries()) {
+    // A kernel may stand under several paths, and has one gradient.
+    if (!kernels.has(kernel) && grads[i] && !places.add(grads[i]))
+      throw refusal(where, `gradient of ${path}`, 'not share its bytes with another', 'one that does');
+    kernels.add(kernel);
+  }
+  for (const { path, kernel } of layers)
+    if (places.has(kernel)) throw refusal(where, path, 'not share its bytes with a gradient', 'one that does');
 }

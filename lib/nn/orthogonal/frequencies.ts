@@ -35,10 +35,8 @@ export function* frequencies(side: number): Generator<Frequency> {
 /** The number of frequencies whose matrices are made at once. */
 export function partOf({ outputs, side, channels, stride }: Circular): number {
   const folded = 4 * stride ** 2;
-  return Math.max(
-    1,
-    Math.floor(Math.min(mostElements / (folded * outputs * channels), mostPhases / (folded * side ** 2))),
-  );
+  const most = Math.min(mostElements / (folded * outputs * channels), mostPhases / (folded * side ** 2));
+  return Math.max(1, Math.floor(most));
 }
 
 export function* inParts<T>(items: Iterable<T>, size: number): Generator<T[]> {
@@ -77,13 +75,10 @@ export function matricesAt(
             phases[at + 3 * block] = cosines[t]!;
           }
   using owned = new Owned<Tensor>();
-  const factors = owned.add(
-    Tensor.from(device, taps.dtype === 'f64' ? phases : Float32Array.from(phases), [
-      some.length * 4 * folded,
-      side ** 2,
-    ]),
-  );
-  const parts = owned.add(new Tensor(device, [some.length * 4 * folded, outputs * channels], taps.dtype));
+  const rows = some.length * 4 * folded;
+  const exact = taps.dtype === 'f64' ? phases : Float32Array.from(phases);
+  const factors = owned.add(Tensor.from(device, exact, [rows, side ** 2]));
+  const parts = owned.add(new Tensor(device, [rows, outputs * channels], taps.dtype));
   ops.gemm(device, { a: factors, b: taps, c: parts });
   const matrices = owned.add(new Tensor(device, [some.length, 2 * outputs, 2 * folded * channels], taps.dtype));
   const shape = [some.length, 2, 2, folded, outputs, channels];

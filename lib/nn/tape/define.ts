@@ -9,7 +9,7 @@ import type { Tape } from './tape.ts';
 import { type Arg, isResult, tensorOf, type Value } from './value.ts';
 
 export type { TapeFrame } from './frame.ts';
-export { linearMap, type Part, type Product, ruleOf } from './parts.ts';
+export { linearMap, lossOf, type Part, type Product, ruleOf } from './parts.ts';
 export { type Arg, isLoss, isResult, tensorOf, type Value } from './value.ts';
 
 /**

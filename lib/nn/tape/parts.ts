@@ -1,7 +1,7 @@
 // The rule of a function by its parts: how its result depends on each of its inputs.
 import type { Tensor } from '../../core/tensor.ts';
 import type { TapeFrame } from './frame.ts';
-import type { Rule } from './rule.ts';
+import type { LossRule, Rule } from './rule.ts';
 import type { WriteProducts } from './sample-sums.ts';
 import { type Arg, tensorOf } from './value.ts';
 
@@ -70,3 +70,27 @@ export function linearMap(f: TapeFrame, out: Tensor, x: Arg, along: Product, par
   along(tensorOf(x), out, 0);
   return ruleOf(f, out, { x, back: along, along, ...part });
 }
+
+/** How a loss depends on its only input. */
+interface Slope {
+  readonly x: Arg;
+  readonly over: 'sum' | 'mean';
+  /** grad = scale times the gradient; `samples` is that of {@link LossWay}. */
+  readonly back: (grad: Tensor, scale: number, samples: number | undefined) => void;
+  /** grad = the second derivative, times v. Default: the loss is refused by gaussNewton. */
+  readonly curvature?: (v: Tensor, grad: Tensor) => void;
+}
+
+/** The rule of a loss of one input. */
+export const lossOf = (out: Tensor, { x, over, back, curvature }: Slope): LossRule => ({
+  out,
+  inputs: [x],
+  over,
+  backward: (scale, to) => to.set(x, (grad) => back(grad, scale, to.samples)),
+  ...(curvature && {
+    curvature: (d, to) => {
+      const v = d(x);
+      if (v) to.set(x, (grad) => curvature(v, grad));
+    },
+  }),
+});

@@ -14,24 +14,15 @@ export function samplesOf(args: readonly unknown[]): number {
   throw refusal('nn.valueAndGrad', 'an argument', 'be a tensor with samples', got);
 }
 
-export const refusedSamples = (x: Result): OrthokitError =>
-  refusal(
-    'nn.valueAndGrad',
-    'perSample',
-    `meet functions that have it, and that of ${x.leaf?.path} has not`,
-    'perSample',
-    'ERR_UNSUPPORTED',
-  );
+const unsupported = (option: string, must: string, got: string): OrthokitError =>
+  refusal('nn.valueAndGrad', option, must, got, 'ERR_UNSUPPORTED');
+
+export const refusedSamples = ({ leaf }: Result): OrthokitError =>
+  unsupported('perSample', `meet functions that have it, and that of ${leaf?.path} has not`, 'perSample');
 
 /** Products of a sum of two gradients are not those of the two. */
-export const refusedAgain = (x: Result): OrthokitError =>
-  refusal(
-    'nn.valueAndGrad',
-    "perSample 'products'",
-    'meet each parameter once',
-    `${x.leaf?.path} again`,
-    'ERR_UNSUPPORTED',
-  );
+export const refusedAgain = ({ leaf }: Result): OrthokitError =>
+  unsupported("perSample 'products'", 'meet each parameter once', `${leaf?.path} again`);
 
 /** @throws ERR_SHAPE unless the first axis holds as many rows of each sample */
 export function checkSamples({ shape }: Arg, samples: number): void {

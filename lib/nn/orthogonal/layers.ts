@@ -2,7 +2,6 @@
 import * as check from '../../core/check.ts';
 import { refusal, shown } from '../../core/errors.ts';
 import { isRecord } from '../../core/options.ts';
-import { Places } from '../../core/places.ts';
 import {
   count,
   flag,
@@ -74,18 +73,4 @@ export function convOrthLayers(
       throw refusal(where, path, `have a stride up to its side ${side}, or allowInfeasible be true`, stride);
     return { path, kernel, mode, stride, weight };
   });
-}
-
-/** The operation of one layer sees no other's tensors. @throws ERR_ARGUMENT */
-export function checkApart(where: string, layers: readonly Layer[], grads: readonly (Tensor | undefined)[]): void {
-  const places = new Places();
-  const kernels = new Set<Tensor>();
-  for (const [i, { path, kernel }] of layers.entries()) {
-    // A kernel may stand under several paths, and has one gradient.
-    if (!kernels.has(kernel) && grads[i] && !places.add(grads[i]))
-      throw refusal(where, `gradient of ${path}`, 'not share its bytes with another', 'one that does');
-    kernels.add(kernel);
-  }
-  for (const { path, kernel } of layers)
-    if (places.has(kernel)) throw refusal(where, path, 'not share its bytes with a gradient', 'one that does');
 }
