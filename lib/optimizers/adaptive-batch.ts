@@ -12,7 +12,14 @@ import {
   type Schema,
   word,
 } from '../core/schema.ts';
-import { isProducts, type SampleGradients, type Sums, sumsOf } from './batch-tests/sums.ts';
+import {
+  type AccumulatedGradients,
+  isAccumulated,
+  isProducts,
+  type SampleGradients,
+  type Sums,
+  sumsOf,
+} from './batch-tests/sums.ts';
 import { type BatchStatistics, type BatchTest, statisticsOf } from './batch-tests/tests.ts';
 
 /** Options of {@link AdaptiveBatch}. */
@@ -158,13 +165,14 @@ export class AdaptiveBatch {
    * Counts a step and, where a test is due, lets the batch grow. A failed call changes nothing.
    *
    * @param perSample Gradients `[samples, …]` of two samples or more, one tensor for each parameter, in a list, or in a
-   * map as `perSample: true` of `nn.valueAndGrad` gives it; or the products of `perSample: 'products'`; null where no
-   * test is due.
-   * @throws ERR_ARGUMENT for what are no gradients, for NaN and infinity, also of squares, and for products where
-   * single coordinates or tensors are tested; ERR_SHAPE for less than two samples or unequally many; ERR_DTYPE,
-   * ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; ERR_STATE while another call runs
+   * map as `perSample: true` of `nn.valueAndGrad` gives it; or the products of `perSample: 'products'`; or, for the
+   * test `norm`, the mean of a batch that was accumulated and the squares of its samples; null where no test is due.
+   * @throws ERR_ARGUMENT for what are no gradients, for NaN and infinity, also of squares, for products where single
+   * coordinates or tensors are tested, and for accumulated gradients where anything but `norm` is; ERR_SHAPE for less
+   * than two samples or unequally many; ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY; ERR_STATE while another call
+   * runs
    */
-  async observe(perSample: SampleGradients | SampleProducts | null): Promise<BatchObservation> {
+  async observe(perSample: SampleGradients | SampleProducts | AccumulatedGradients | null): Promise<BatchObservation> {
     if (this.#isObserving)
       throw new OrthokitError(
         'ERR_STATE',
@@ -177,8 +185,10 @@ export class AdaptiveBatch {
     return { batchSize: this.#batchSize, statistics };
   }
 
-  async #test(perSample: SampleGradients | SampleProducts | null): Promise<BatchStatistics> {
+  async #test(perSample: SampleGradients | SampleProducts | AccumulatedGradients | null): Promise<BatchStatistics> {
     const { test, perTensor, eta = 0.1, theta = 0.1, nu = 0.1 } = this.#options;
+    if (isAccumulated(perSample) && test !== 'norm')
+      throw refusal('AdaptiveBatch.observe', 'perSample', `be gradients or products for the test '${test}'`, 'a mean');
     if (isProducts(perSample) && (perTensor || test === 'coordinate')) {
       const by = perTensor ? 'perTensor' : "the test 'coordinate'";
       throw refusal('AdaptiveBatch.observe', 'perSample', `be gradients for ${by}`, 'products');

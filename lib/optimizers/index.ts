@@ -18,7 +18,7 @@ export type { CommonOptions, WeightDecayMode } from './base/common-options.ts';
 export type { NonFinite } from './base/guard.ts';
 export { Optimizer, type OptimizerOptions } from './base/optimizer.ts';
 export type { Gradients, Group, GroupOptions, Params, Tensors } from './base/params.ts';
-export type { SampleGradients } from './batch-tests/sums.ts';
+export type { AccumulatedGradients, SampleGradients } from './batch-tests/sums.ts';
 export type { BatchStatistics, BatchTest } from './batch-tests/tests.ts';
 export { type ClipCoordinatesOptions, clipCoordinates, clipGradNorm } from './clip.ts';
 export {

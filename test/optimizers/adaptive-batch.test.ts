@@ -135,6 +135,45 @@ describe.each(devices)('AdaptiveBatch on %s', (kind) => {
     await expect(make().observe({ ...products, dots: x } as never)).rejects.toThrow(code('ERR_SHAPE'));
   });
 
+  it('takes the mean and the squares of a batch that was accumulated, or of micro-batches', async () => {
+    const values = await eight().read();
+    const rows = Array.from({ length: 8 }, (_, i) => [...values.slice(24 * i, 24 * i + 24)]);
+    const meanOf = (some: number[][]) => some[0]!.map((_, c) => some.reduce((sum, g) => sum + g[c]! / some.length, 0));
+    const square = (row: number[]) => row.reduce((sum, g) => sum + g * g, 0);
+    const f64 = (of: number[]) => Tensor.from(device, Float64Array.from(of), [of.length]);
+    const all = meanOf(rows);
+    const mean = [f64(all.slice(0, 10)), f64(all.slice(10))];
+    const squares = [rows.slice(0, 3), rows.slice(3)].map((some) => f64(some.map(square)));
+    const whole = await make({ eta: 0.5 }).observe({ mean, squares });
+    expect(whole.batchSize).toBe(271);
+    expect(whole.statistics!.variance).toBeCloseTo(13.3416904827, 9);
+    expect(whole.statistics!.squaredNorm).toBeCloseTo(0.1971635097, 9);
+    expect(whole.statistics).toMatchObject({ samples: 8, innerProductVariance: null, orthogonalVariance: null });
+
+    const pairs = [0, 2, 4, 6].map((i) => meanOf(rows.slice(i, i + 2)));
+    const { variance } = plain(pairs);
+    const estimate = { mean: new Map([[mean[0]!, mean[0]!], [mean[1]!, mean[1]!]]), squares: [f64(pairs.map(square))], samples: 2 }; // biome-ignore format: one line
+    const { statistics } = await make({ eta: 0.5 }).observe(estimate);
+    expect(statistics!.samples).toBe(8);
+    expect(statistics!.variance).toBeCloseTo(2 * variance, 10);
+    expect(statistics!.candidate).toBeCloseTo((2 * variance) / (0.25 * 0.1971635097), 6);
+    const zero = await make().observe({ mean: [f64([0, 0])], squares: [f64([1, 1])] });
+    expect(zero).toMatchObject({ batchSize: 8, statistics: { variance: 2, candidate: null } });
+
+    const refused = (given: object, options: Partial<AdaptiveBatchOptions> = {}) =>
+      expect(make(options).observe(given as never)).rejects;
+    for (const test of ['inner-product', 'augmented', 'coordinate'] as const)
+      await refused({ mean, squares }, { test }).toThrow(code('ERR_ARGUMENT'));
+    await refused({ mean, squares: [f64([1])] }).toThrow(
+      'AdaptiveBatch.observe: perSample.squares must have 2 elements or more, got 1',
+    );
+    await refused({ mean: [], squares }).toThrow('AdaptiveBatch.observe: perSample.mean must be tensors, got none');
+    for (const more of [{ samples: 0 }, { samples: 1.5 }, { dots: squares[0] }, { squares: [] }])
+      await refused({ mean, squares, ...more }).toThrow(code('ERR_ARGUMENT'));
+    await refused({ mean, squares: [Tensor.zeros(device, [3])] }).toThrow(code('ERR_DTYPE'));
+    await refused({ mean: [f64([Number.NaN])], squares }).toThrow('must have finite squares, got NaN');
+  });
+
   it('keeps its size where the mean is 0, where samples agree, and where fewer would do', async () => {
     const of = (values: number[]) => Tensor.from(device, values, [2, values.length / 2]);
     for (const test of ['norm', 'inner-product', 'augmented', 'coordinate'] as const) {

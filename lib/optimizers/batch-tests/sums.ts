@@ -2,13 +2,28 @@
 import * as check from '../../core/check.ts';
 import { refusal, shown } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
-import { isRecord } from '../../core/options.ts';
+import { isListOf, isRecord } from '../../core/options.ts';
 import { Owned } from '../../core/owned.ts';
 import type { SampleProducts } from '../../core/sample-products.ts';
 import { isTensor, Tensor } from '../../core/tensor.ts';
 
 /** Gradients of samples: floating `[samples, …]` each, one for each parameter. */
 export type SampleGradients = readonly Tensor[] | ReadonlyMap<Tensor, Tensor>;
+
+/**
+ * A batch whose gradients were added up micro-batch by micro-batch, so that none of them is there: for the test `norm`.
+ */
+export interface AccumulatedGradients {
+  /** ḡ, the mean over the batch: floating, one for each parameter, in a list or a map. */
+  readonly mean: SampleGradients;
+  /** Squared lengths |gᵢ|² of all samples, f64 `[k]`, a tensor a micro-batch as `perSample: 'products'` gives them. */
+  readonly squares: readonly Tensor[];
+  /**
+   * How many samples each square is of: 1, or, where the squares are those of the means of micro-batches, as workers
+   * have them, the samples of each. Then the variance is estimated from that of the means. Default 1.
+   */
+  readonly samples?: number | undefined;
+}
 
 /** Products of one vector: of all parameters together, or of one of them. */
 export interface VectorProducts {
@@ -23,6 +38,8 @@ export interface VectorProducts {
 /** The numbers that are read. */
 export interface Sums {
   readonly vectors: readonly VectorProducts[];
+  /** Samples that each square is of, where only squares and the mean are known. */
+  readonly accumulated?: number;
   /** The largest variance of a coordinate over the square of its mean, times b − 1; a mean of 0 does not count. */
   readonly coordinate?: number;
 }
@@ -146,13 +163,52 @@ async function sumsOfProducts({ squares, dots }: SampleProducts): Promise<Sums> 
   return { vectors: [{ squares: each, dots: withMean, squaredNorm }] };
 }
 
-export const isProducts = (perSample: unknown): perSample is SampleProducts =>
+/** The squared length of tensors together, and squares that are known. */
+async function sumsOfAccumulated(given: AccumulatedGradients): Promise<Sums> {
+  const { mean, squares, samples = 1 } = given;
+  const unread = Object.keys(given).find((name) => !['mean', 'squares', 'samples'].includes(name));
+  if (unread !== undefined) throw refusal(where, `perSample.${unread}`, 'be left out beside a mean', 'it');
+  const list: unknown = mean instanceof Map ? [...mean.values()] : mean;
+  if (!isListOf(list, isTensor) || list.length === 0)
+    throw refusal(where, 'perSample.mean', 'be tensors', Array.isArray(list) ? 'none' : shown(list));
+  if (!isListOf(squares, isTensor) || squares.length === 0)
+    throw refusal(where, 'perSample.squares', 'be tensors', Array.isArray(squares) ? 'none' : shown(squares));
+  if (!(Number.isSafeInteger(samples) && samples >= 1))
+    throw refusal(where, 'perSample.samples', 'be a whole number from 1 on', shown(samples));
+  const [{ device }] = list as readonly [Tensor, ...Tensor[]];
+  for (const [i, x] of list.entries())
+    check.tensor(where, `perSample.mean[${i}]`, x, { dtypes: check.floating, filled: true, device });
+  for (const [i, x] of squares.entries())
+    check.tensor(where, `perSample.squares[${i}]`, x, { dtypes: ['f64'], rank: 1, device });
+  const count = squares.reduce((sum, x) => sum + x.size, 0);
+  if (count < least) throw refusal(where, 'perSample.squares', `have ${least} elements or more`, count, 'ERR_SHAPE');
+  using owned = new Owned();
+  const norms = owned.add(new Tensor(device, [list.length], 'f64'));
+  for (const [i, x] of list.entries())
+    ops.rowReduce(device, {
+      ...{ x: owned.add(x.reshape([1, x.size])), out: owned.add(norms.rows(i, i + 1)) },
+      reduction: 'sum_of_squares',
+    });
+  const [own, ...each] = await Promise.all([norms.read(), ...squares.map((x) => (x as Tensor<'f64'>).read())]);
+  const all = Float64Array.from(each.flatMap((values) => [...values]));
+  const squaredNorm = own.reduce((sum, x) => sum + x, 0);
+  return { vectors: [{ squares: all, dots: new Float64Array(all.length), squaredNorm }], accumulated: samples };
+}
+
+export const isAccumulated = (perSample: unknown): perSample is AccumulatedGradients =>
+  isProducts(perSample) && 'mean' in perSample;
+
+export const isProducts = (perSample: unknown): perSample is SampleProducts | AccumulatedGradients =>
   isRecord(perSample) && !(perSample instanceof Map) && !isTensor(perSample);
 
 /** @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED for what are no gradients of samples */
 export const sumsOf = (
-  perSample: SampleGradients | SampleProducts,
+  perSample: SampleGradients | SampleProducts | AccumulatedGradients,
   perTensor: boolean,
   coordinate: boolean,
 ): Promise<Sums> =>
-  isProducts(perSample) ? sumsOfProducts(perSample) : sumsOfGradients(perSample, perTensor, coordinate);
+  isAccumulated(perSample)
+    ? sumsOfAccumulated(perSample)
+    : isProducts(perSample)
+      ? sumsOfProducts(perSample)
+      : sumsOfGradients(perSample, perTensor, coordinate);

@@ -10,10 +10,13 @@ export interface BatchStatistics {
   readonly squaredNorm: number;
   /** Σ over the coordinates of Var(gᵢ). */
   readonly variance: number;
-  /** Varᵢ ⟨gᵢ, ḡ⟩; with `perTensor` the sum of those of the tensors. */
-  readonly innerProductVariance: number;
-  /** Σ over the coordinates of Var(gᵢ − ⟨gᵢ, ḡ⟩ ḡ / |ḡ|²); with `perTensor` the sum of those of the tensors. */
-  readonly orthogonalVariance: number;
+  /** Varᵢ ⟨gᵢ, ḡ⟩; with `perTensor` the sum of those of the tensors; null for accumulated gradients. */
+  readonly innerProductVariance: number | null;
+  /**
+   * Σ over the coordinates of Var(gᵢ − ⟨gᵢ, ḡ⟩ ḡ / |ḡ|²); with `perTensor` the sum of those of the tensors; null for
+   * accumulated gradients.
+   */
+  readonly orthogonalVariance: number | null;
   /** The largest Var(gᵢ) / ḡ² of a coordinate with ḡ ≠ 0; of the test `coordinate` alone. */
   readonly coordinateRatio?: number;
   /** The size of batch that the test asks for, not rounded; null where ḡ is 0. */
@@ -57,7 +60,7 @@ function sharesOf({ squares, dots, squaredNorm: own }: VectorProducts, { square,
 
 /** @param sums finite */
 export function statisticsOf(
-  { vectors, coordinate }: Sums,
+  { vectors, coordinate, accumulated }: Sums,
   test: BatchTest,
   { eta, theta, nu }: Thresholds,
 ): BatchStatistics {
@@ -77,6 +80,15 @@ export function statisticsOf(
   const shares = vectors.map((vector) => sharesOf(vector, units));
   const meanShare = quotient(squaredNorm, units.square);
   const norm = variance(sum(shares.map((share) => share.squared)) - samples * meanShare);
+  if (accumulated !== undefined) {
+    // The means of micro-batches vary by 1 / samples of what the samples do.
+    const [all, ratio] = [accumulated * norm, squaredNorm === 0 ? null : (accumulated * norm) / meanShare];
+    return {
+      ...{ samples: samples * accumulated, squaredNorm, variance: all * units.square },
+      ...{ innerProductVariance: null, orthogonalVariance: null },
+      candidate: ratio === null ? null : bySquare(ratio, eta),
+    };
+  }
   if (squaredNorm === 0) {
     const all = norm * units.square;
     return { samples, squaredNorm, variance: all, innerProductVariance: 0, orthogonalVariance: all, candidate: null };
