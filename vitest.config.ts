@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { SelectionReporter } from './test/support/reporter.ts';
-import { controlAddon, runDevice, selectedFiles } from './test/support/selection.ts';
+import { askedFiles, controlAddon, runDevice } from './test/support/selection.ts';
 
 const limit = process.env.ORTHOKIT_DEEP === '1' ? 2 * 60 * 60_000 : 180_000;
 
@@ -9,6 +9,8 @@ const limit = process.env.ORTHOKIT_DEEP === '1' ? 2 * 60 * 60_000 : 180_000;
 const goals = Array.from({ length: 26 }, (_, i) => ({ name: `R${i + 1}` }));
 
 const device = runDevice();
+const asked = askedFiles();
+delete process.env.ORTHOKIT_TEST_PATHS; // not of runs that tests begin
 // A run is for one device: what is there beside it changes nothing.
 if (device === 'cpu') delete process.env.ORTHOKIT_CUDA_PLUGIN;
 if (device === 'cuda') controlAddon();
@@ -19,7 +21,7 @@ process.env.ORTHOKIT_REFERENCE_PLUGIN ||= path.join(import.meta.dirname, 'build'
 export default defineConfig({
   test: {
     dir: path.join(import.meta.dirname, 'test'),
-    include: selectedFiles(),
+    include: asked,
     setupFiles: ['processor-time.ts', 'products.ts'].map((name) =>
       path.join(import.meta.dirname, 'test', 'support', name),
     ),

@@ -90,20 +90,20 @@ to_file() {
 
 # Both runs must give the same bits.
 verify() {
-  "$bench" --verify --device cuda > "$out/verify.jsonl" || {
+  "$bench" --verify --device cuda "${cases[@]}" > "$out/verify.jsonl" || {
     grep '"passed":false' "$out/verify.jsonl"
     return 1
   }
-  "$bench" --verify --device cuda | diff "$out/verify.jsonl" - || { echo 'two runs differ' && return 1; }
+  "$bench" --verify --device cuda "${cases[@]}" | diff "$out/verify.jsonl" - || { echo 'two runs differ' && return 1; }
 }
 verify_own() {
-  ORTHOKIT_CUBLAS=none "$bench" --verify --device cuda > "$out/verify-own-products.jsonl" || {
+  ORTHOKIT_CUBLAS=none "$bench" --verify --device cuda "${cases[@]}" > "$out/verify-own-products.jsonl" || {
     grep '"passed":false' "$out/verify-own-products.jsonl"
     return 1
   }
 }
 
-small=() rounds=()
+small=() rounds=() cases=()
 $emulated && rounds=(--rounds 1) small=(--small "${rounds[@]}")
 time_products() {
   local op words
@@ -171,9 +171,8 @@ commit=$(git -c safe.directory="$PWD" describe --always --dirty --abbrev=12 --ex
 export -f configure_and_build to_file verify verify_own time_products time_targets small_words suite quoted
 in_shell=(bash -uo pipefail -c)
 pass() { declare -p "$@"; } # the variables of this shell, for one of its own
-state=$(pass emulated build bench small rounds out)
 run() { # <function> [argument…]
-  printf '%s\n' "$state; $*"
+  printf '%s\n' "$(pass emulated build bench small rounds cases out); $*"
 }
 
 if ! $emulated; then
@@ -188,6 +187,10 @@ fi
 unset ORTHOKIT_CUDA_PLUGIN
 
 if step build 300 "${in_shell[@]}" "$(run configure_and_build)"; then
+  if $emulated; then # one of each operation: what verifies all of them there needs no script
+    node scripts/cases.mjs "$bench" | awk '!seen[$1]++' > "$out/cases.txt"
+    cases=(--cases "$out/cases.txt")
+  fi
   step 'verify' 60 "${in_shell[@]}" "$(run verify)"
   step 'verify, own products' 60 "${in_shell[@]}" "$(run verify_own)"
   step_as_far 'time' 120 "${in_shell[@]}" "$(run to_file time.jsonl "$bench" --all --device cuda "${small[@]}")"
@@ -209,7 +212,8 @@ if step build 300 "${in_shell[@]}" "$(run configure_and_build)"; then
   sanitizer=${COMPUTE_SANITIZER:-compute-sanitizer}
   if command -v "$sanitizer" > /dev/null; then
     for tool in memcheck racecheck; do
-      step_as_far "compute-sanitizer $tool" 60 "$sanitizer" --tool "$tool" --error-exitcode 1 "$bench" --verify --device cuda
+      step_as_far "compute-sanitizer $tool" 60 "$sanitizer" --tool "$tool" --error-exitcode 1 "$bench" --verify --device cuda \
+        "${cases[@]}"
     done
   else
     note compute-sanitizer skipped 0 "there is no $sanitizer"

@@ -76,6 +76,13 @@ describe('a run', { timeout: 120_000 }, () => {
   const of = (word: 'cpu' | 'cuda' | 'emulator') =>
     files.filter(({ declared }) => declared!.devices.includes(word)).map(({ file }) => file);
 
+  it('takes those that it is asked for, and none whose path holds the name elsewhere', () => {
+    const named = listed({ ORTHOKIT_TEST_DEVICE: '', ORTHOKIT_TEST_PATHS: 'optimizers core/device docs.test.ts' });
+    const wanted = of('cpu').filter((file) => /^(optimizers\/|core\/device\.|docs\.test\.ts$)/.test(file));
+    expect(named.sort()).toEqual(wanted);
+    expect(wanted).toContain('core/device.test.ts');
+  });
+
   it('takes the files for its device, of its axis', () => {
     expect(listed({ ORTHOKIT_TEST_DEVICE: '' }).sort()).toEqual(of('cpu'));
     expect(listed({ ORTHOKIT_TEST_DEVICE: 'gpu' }).sort()).toEqual(of('cuda'));

@@ -1,16 +1,21 @@
 // The CUDA backend on its emulator: every test that is for it, and every operation in orders that cover each pair.
+import { long, others, pathsOf, together } from './folders.mjs';
 import { orders, products } from './orders.mjs';
 import { step } from './step.mjs';
 
 const verified = (source) => `emulated device: ${source} products`;
 
+const vitest = (name, names, options = '') => ({
+  name: `emulated device: tests: ${name}`,
+  needs: ['emulated device: build'],
+  run: step(`vitest_on_cuda none ${options}${pathsOf(names)}`),
+});
+
 export const jobs = [
   { name: 'emulated device: build', run: step('build emulated') },
-  ...[1, 2, 3].map((shard) => ({
-    name: `emulated device: tests ${shard}/3`,
-    needs: ['emulated device: build'],
-    run: step(`vitest_on_cuda none --shard=${shard}/3`),
-  })),
+  ...together.map((names) => vitest(names.join(', '), names, '--no-isolate ')),
+  ...long.slice(0, 2).map((names) => vitest(names.join(', '), names)),
+  vitest('the others', [...long.slice(2).flat(), ...others, 'fuzz']),
   { name: "emulator's own tests", needs: ['emulated device: build'], run: 'ctest --preset emulated -R emulator' },
   { name: 'emulated device: tests with cuBLAS', needs: ['emulated device: build'], run: step('vitest_with_products') },
   ...products.map((source) => ({

@@ -8,10 +8,19 @@ emulated=$PWD/build/emulated
 plugin=$emulated/orthokit_cuda.so
 own_cublas=$emulated/libcublas_emu.so
 
-vitest() { node node_modules/vitest/vitest.mjs run --dir test --maxWorkers="${ORTHOKIT_TEST_WORKERS:-1}" "$@"; }
+# vitest takes every file whose path holds a word it is given, test/ops/optimizers/… for test/optimizers too: paths go by
+# another way (test/support/selection.ts).
+vitest() { # [option, file or folder…]
+  local options=() paths=() word
+  for word; do
+    if [[ $word == test/* ]]; then paths+=("${word#test/}"); else options+=("$word"); fi
+  done
+  ORTHOKIT_TEST_PATHS="${paths[*]}" node node_modules/vitest/vitest.mjs run --dir test \
+    --maxWorkers="${ORTHOKIT_TEST_WORKERS:-1}" "${options[@]}"
+}
 
 # On the emulated device: all tests that are for it, or those of some files.
-vitest_on_cuda() { # <cuBLAS> [file…]
+vitest_on_cuda() { # <cuBLAS> [option or file…]
   export ORTHOKIT_TEST_DEVICE=cuda ORTHOKIT_CUDA_PLUGIN=$plugin ORTHOKIT_CUBLAS=$1
   vitest "${@:2}"
 }
@@ -19,7 +28,7 @@ vitest_on_cuda() { # <cuBLAS> [file…]
 # The tests of matrix products, by cuBLAS.
 vitest_with_products() {
   export ORTHOKIT_TEST_AXIS=products
-  vitest_on_cuda "$own_cublas"
+  vitest_on_cuda "$own_cublas" --no-isolate
 }
 
 # build <preset> [cmake argument…]: as many compilers as ORTHOKIT_BUILD_JOBS says, else one

@@ -88,6 +88,13 @@ export function selectedFiles(): string[] {
     .map(({ file }) => file);
 }
 
+/** Those of them that ORTHOKIT_TEST_PATHS names, files and folders by their paths below test; without it all. */
+export function askedFiles(): string[] {
+  const paths = (process.env['ORTHOKIT_TEST_PATHS'] ?? '').split(' ').filter((name) => name !== '');
+  const isBelow = (file: string, name: string) => file.startsWith(name) && /^(\/|\.|$)/.test(file.slice(name.length));
+  return selectedFiles().filter((file) => paths.length === 0 || paths.some((name) => isBelow(file, name)));
+}
+
 /** The addon that commands the emulator: it lies beside the plug-in, and tests on an emulated device must not do without. */
 export function controlAddon(): string {
   const plugin = process.env['ORTHOKIT_CUDA_PLUGIN'];
