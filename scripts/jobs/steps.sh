@@ -61,18 +61,39 @@ verify_order() { # <order of threads> <order of streams> own|cublas
   echo "order of threads $1, of streams $2, products $3: the same bits"
 }
 
+# Cases of the operations that multiply matrices, as their tests say: the others are the same with any products.
+product_cases() { # <preset>
+  local file
+  for file in $(grep -lE '^// Axes: .*\bproducts\b' test/ops/*/*.test.ts); do
+    file=$(basename "$file" .test.ts)
+    node scripts/cases.mjs "build/$1/orthokit_bench" --op "${file//-/_}"
+  done > "build/$1/product-cases.txt"
+}
+
 # Tensors that begin where no vector access may have the bits of those that begin where all may.
 verify_parts() { # own|cublas
-  if ! verify_on_cuda emulated forward eager "$(cublas_of "$1")" --offset 1 | diff "$emulated/verified-$1.jsonl" -; then
+  local cases=()
+  if [[ $1 == cublas ]]; then
+    product_cases emulated
+    cases=(--cases "$emulated/product-cases.txt")
+  fi
+  verify_on_cuda emulated forward eager "$(cublas_of "$1")" --offset 1 "${cases[@]}" > "$emulated/parts-$1.jsonl"
+  if grep -vxFf "$emulated/verified-$1.jsonl" "$emulated/parts-$1.jsonl"; then
     echo "Products $1: not the bits of tensors that are no parts of others" >&2
     return 1
   fi
-  echo "parts of tensors, $1 products: the same bits"
+  wc -l < "$emulated/parts-$1.jsonl" | xargs echo "$1 products, the same bits on parts of tensors:"
 }
 
 # Every access checked.
 verify_checked() { # own|cublas
-  verify_on_cuda checked random deferred "$(cublas_of "$1")" > "build/checked/verified-$1.jsonl"
+  local cases=()
+  if [[ $1 == cublas ]]; then
+    product_cases checked
+    cases=(--cases build/checked/product-cases.txt)
+  fi
+  verify_on_cuda checked random deferred "$(cublas_of "$1")" "${cases[@]}" > "build/checked/verified-$1.jsonl"
+  wc -l < "build/checked/verified-$1.jsonl" | xargs echo "operations and cases verified:"
 }
 
 ptx_cases() {

@@ -9,7 +9,8 @@ const vitest = (name, names, options = '') => ({
 
 export const jobs = [
   ...together.map((names) => vitest(names.join(', '), names, '--no-isolate ')),
-  { name: 'C++ tests', run: 'ctest --preset cpu' },
+  // The others of ctest's are among those of instruction sets and of reliability, in larger sizes.
+  { name: 'C++ tests', run: "ctest --preset cpu -R '^(native|reference)$'" },
   ...long.map((names) => vitest(names.join(', '), names)),
   vitest('the others', others),
   { name: 'instruction sets', run: step('verify_sets'), lines: 8 },
