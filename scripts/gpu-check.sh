@@ -103,8 +103,18 @@ verify_own() {
   }
 }
 
-small=() rounds=() cases=()
-$emulated && rounds=(--rounds 1) small=(--small "${rounds[@]}")
+rounds=() cases=()
+$emulated && rounds=(--rounds 1)
+time_all() {
+  local op words
+  if ! $emulated; then
+    to_file time.jsonl "$bench" --all --device cuda
+    return
+  fi
+  while read -r op words; do
+    to_file time.jsonl "$bench" "$op" --device cuda "${rounds[@]}" $words || return
+  done < "$out/cases.txt"
+}
 time_products() {
   local op words
   if $emulated; then # own products take long there: one case
@@ -168,11 +178,11 @@ suite() {
 }
 
 commit=$(git -c safe.directory="$PWD" describe --always --dirty --abbrev=12 --exclude='*' 2> /dev/null || echo unknown)
-export -f configure_and_build to_file verify verify_own time_products time_targets small_words suite quoted
+export -f configure_and_build to_file verify verify_own time_all time_products time_targets small_words suite quoted
 in_shell=(bash -uo pipefail -c)
 pass() { declare -p "$@"; } # the variables of this shell, for one of its own
 run() { # <function> [argument…]
-  printf '%s\n' "$(pass emulated build bench small rounds cases out); $*"
+  printf '%s\n' "$(pass emulated build bench rounds cases out); $*"
 }
 
 if ! $emulated; then
@@ -187,13 +197,13 @@ fi
 unset ORTHOKIT_CUDA_PLUGIN
 
 if step build 300 "${in_shell[@]}" "$(run configure_and_build)"; then
-  if $emulated; then # one of each operation: what verifies all of them there needs no script
+  if $emulated; then # one of each operation: what runs all of them there needs no script
     node scripts/cases.mjs "$bench" | awk '!seen[$1]++' > "$out/cases.txt"
     cases=(--cases "$out/cases.txt")
   fi
   step 'verify' 60 "${in_shell[@]}" "$(run verify)"
   step 'verify, own products' 60 "${in_shell[@]}" "$(run verify_own)"
-  step_as_far 'time' 120 "${in_shell[@]}" "$(run to_file time.jsonl "$bench" --all --device cuda "${small[@]}")"
+  step_as_far 'time' 120 "${in_shell[@]}" "$(run time_all)"
   step_as_far 'time, own products' 30 "${in_shell[@]}" "$(run time_products)"
   step_as_far 'time, targets' 90 "${in_shell[@]}" "$(run time_targets)"
 
