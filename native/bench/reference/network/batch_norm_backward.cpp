@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "bench/reference/operands.h"
 #include "bench/reference/shared/inner_product.h"
 
 namespace orthokit::bench {
@@ -43,13 +44,27 @@ static void batch_norm_backward(const BatchNormBackward& op) {
 }
 ORTHOKIT_REFERENCE(BatchNormBackward, batch_norm_backward, op.x.dtype == Dtype::kF64 ? 64 : 6);
 
+// By how much products may be off that have lost digits below the smallest normal number: the
+// smallest number, times all that they are multiplied by.
+static double faint_of(const BatchNormBackward& op, const GradientOfColumn& own, int64_t at) {
+  const double rows = double(row_count(op.x)), away = std::abs(values(op.x)[at] - own.mean),
+               grad = std::abs(values(op.grad)[at]);
+  if (op.x.dtype != Dtype::kF64)  // in f64 up to the numbers of a column
+    return double(std::numeric_limits<float>::denorm_min()) * (1 + grad + away);
+  const double sum = own.inverse == 0 ? 0 : std::abs(own.by_weight / own.inverse);
+  return std::numeric_limits<double>::denorm_min() *
+         (1 + grad +
+          (std::abs(own.by_bias) + std::abs(own.by_weight) * (1 + away) + sum * away) / rows);
+}
+
 // The three terms of gradX, which cancel whatever grad is where a column has two rows. Past the end
 // of the dtype they sum to an infinity or to NaN, as kernels multiply them.
 static std::vector<double> terms_of(const BatchNormBackward& op, std::string_view tensor) {
   const int64_t rows = row_count(op.x), columns = row_length(op.x);
   std::vector<double> terms(tensor == "gradX" ? size_t(op.x.size()) : 0);
-  const double most = op.x.dtype == Dtype::kF64 ? std::numeric_limits<double>::max()
-                                                : double(std::numeric_limits<float>::max());
+  const Dtype dtype = op.x.dtype == Dtype::kF64 ? Dtype::kF64 : Dtype::kF32;
+  const double most = dtype == Dtype::kF64 ? std::numeric_limits<double>::max()
+                                           : double(std::numeric_limits<float>::max());
   for (int64_t j = 0; j < columns && !terms.empty(); ++j) {
     const GradientOfColumn own = gradient_of(op, j);
     for (int64_t at = j; at < rows * columns; at += columns) {
@@ -57,7 +72,8 @@ static std::vector<double> terms_of(const BatchNormBackward& op, std::string_vie
           std::abs(own.scale) *
           (std::abs(values(op.grad)[at]) + std::abs(own.by_bias / double(rows)) +
            std::abs((values(op.x)[at] - own.mean) * own.inverse * own.by_weight / double(rows)));
-      terms[size_t(at)] = size <= most ? size : kUnsteady;
+      const double faint = faint_of(op, own, at) / (growth_of(op) * unit_of(dtype));
+      terms[size_t(at)] = size <= most && faint <= most ? size + faint : kUnsteady;
     }
   }
   return terms;

@@ -58,7 +58,8 @@ inline ReferenceSteps steps_of_reference(const Orthogonalization& of) {
   return steps_of_reference(of.of({}));
 }
 
-// x / (scale ‖x‖ + eps), or of y = x / (‖x‖ + eps) its columns, or the whole, by yᵀ y.
+// x / (scale ‖x‖ + eps), or of y = x / (‖x‖ + eps) its columns, or the whole, by yᵀ y; of a square
+// matrix its rows, by y yᵀ.
 inline void scale_to_one(Vector& x, int64_t rows, int64_t columns, const ReferenceSteps& steps) {
   double squares = 0;
   for (double v : x) squares += v * v;
@@ -67,7 +68,9 @@ inline void scale_to_one(Vector& x, int64_t rows, int64_t columns, const Referen
   for (double& v : x) v = squares == 0 ? 0 : v / norm;
   if (by_norm) return;
   constexpr double kLeastSum = 1e-7;
-  const Vector gram = product(x, true, x, columns, rows, columns);
+  const bool is_square = rows == columns;
+  const Vector gram = is_square ? product(x, false, transpose(x, rows, columns), rows, rows, rows)
+                                : product(x, true, x, columns, rows, columns);
   double all = 0;
   for (double g : gram) all += g * g;
   for (int64_t j = 0; j < columns; ++j) {
@@ -76,7 +79,8 @@ inline void scale_to_one(Vector& x, int64_t rows, int64_t columns, const Referen
     const double root = steps.scaling == NsScaling::kAol
                             ? std::sqrt(std::max(sum, kLeastSum))
                             : std::sqrt(std::sqrt(std::max(all, kLeastSum * kLeastSum)));
-    for (int64_t i = 0; i < rows; ++i) x[size_t(i * columns + j)] /= steps.scale * root;
+    for (int64_t i = 0; i < rows; ++i)
+      x[size_t(is_square ? j * columns + i : i * columns + j)] /= steps.scale * root;
   }
 }
 
