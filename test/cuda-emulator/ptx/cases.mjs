@@ -139,7 +139,7 @@ function* elementCases() {
     yield `scale_each out=${x} x=${x} factors=f64[1]`;
     yield `clip_each out=${x} x=${x} limits=f64[1]`;
     yield `select_kth x=${x} ranks=100 out=f64[1]`;
-    yield `top_k x=${x} index=i32[100] values=${t}[100]`;
+    for (const order of ['value', 'size']) yield `top_k x=${x} index=i32[100] values=${t}[100] order=${order}`;
     yield `check_finite x=${x} guard=f64[1]`;
     yield `momentum grads=${x} momenta=${x} out=${x} momentum=0.9`;
     yield `momentum grads=${x} momenta=${x} out=${x} momentum=0.9 squares=f64[1]`;

@@ -182,8 +182,9 @@ void take(const TopK& op, Stream& stream, Order order) {
     position = sort(stream, high, count, kBits).position;
   }
   visit_moved(op.x.dtype, [&]<class S>() {
-    launch(stream, write_top_kernel<S>, threads_for(count), taken.place, before, position, count,
-           op.x.as<S>(), op.index.as<int32_t>(), op.values.as<S>());
+    if constexpr (sizeof(S) > 1)  // x is floating
+      launch(stream, write_top_kernel<S>, threads_for(count), taken.place, before, position, count,
+             op.x.as<S>(), op.index.as<int32_t>(), op.values.as<S>());
   });
 }
 

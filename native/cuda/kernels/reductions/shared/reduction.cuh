@@ -37,10 +37,10 @@ struct Square {
 // of f64 may leave its range, those of narrower elements do not.
 template <class T, class F>
 void on_reduction(Reduction reduction, F&& f) {
+  if constexpr (sizeof(T) == sizeof(double))
+    if (reduction == Reduction::kNorm) return f.template operator()<Root, Itself>();
   if (reduction == Reduction::kMax)
     f.template operator()<Larger, Itself>();
-  else if (reduction == Reduction::kNorm && sizeof(T) == sizeof(double))
-    f.template operator()<Root, Itself>();
   else if (reduction == Reduction::kSumOfSquares || reduction == Reduction::kNorm)
     f.template operator()<Sum, Square>();
   else
