@@ -30,9 +30,10 @@ static void column_reduce(const ColumnReduce& op, Stream& stream) {
   visit(op.x.dtype, [&]<class T>() {
     on_reduction<T>(op.reduction, [&]<class R, class Term>() {
       visit(op.out.dtype, [&]<class Out>() {
-        reduce_columns<R>(stream, rows, op.batch() * columns,
-                          TermOfColumn<Term, T>{op.x.as<T>(), rows, columns},
-                          SetColumn<Out>{op.out.as<Out>(), finish_of<T>(op.reduction, rows)});
+        if constexpr (sizeof(Out) >= sizeof(T))  // x's dtype, or f64
+          reduce_columns<R>(stream, rows, op.batch() * columns,
+                            TermOfColumn<Term, T>{op.x.as<T>(), rows, columns},
+                            SetColumn<Out>{op.out.as<Out>(), finish_of<T>(op.reduction, rows)});
       });
     });
   });
