@@ -9,10 +9,10 @@ const hasTests = (name) =>
   name.endsWith('.test.ts') ||
   (!name.includes('.') && readdirSync(path.join(tests, name)).some((file) => file.endsWith('.test.ts')));
 
-/** What computes with the library and no more: the files of a group run one after the other in one process. */
+/** Tests that compute with the library and no more: the files of a group run one after the other in one process. */
 export const together = [['ops'], ['optimizers'], ['nn', 'linalg', 'curvature']];
 
-/** What takes long of the others. */
+/** The long ones of the others. */
 export const long = [
   ['transport'],
   ['sparse', 'solvers', 'tokenizers', 'transplant'],

@@ -1,21 +1,18 @@
 // Devices: cpu, cuda
 // Values: closed forms: the quotient Σ hᵢ uᵢ² / Σ uᵢ² of a diagonal, and the Hessian of a quadratic function.
 import { afterAll, describe, expect, it } from 'vitest';
-import { directionalSharpness, flat, type LinearOperator } from '../../lib/curvature/index.ts';
-import { clipCoordinates, Device, ops, Tensor } from '../../lib/index.ts';
+import { directionalSharpness, flat } from '../../lib/curvature/index.ts';
+import { clipCoordinates, Device, Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
 import { normal } from '../support/data.ts';
 import { devices } from '../support/devices.ts';
+import { diagonalOn, f64On } from './diagonal.ts';
 
 describe.each(devices)('directionalSharpness on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
-  const diagonal = (values: readonly number[], dtype: 'f32' | 'f64' = 'f64'): LinearOperator => {
-    const scale = Tensor.from(device, values, [values.length], { dtype });
-    const shape = [values.length, values.length] as const;
-    return { device, dtype, shape, apply: (x, out) => ops.multiply(device, { x: [x], y: [scale], out: [out] }) };
-  };
-  const f64 = (values: readonly number[]) => Tensor.from(device, Float64Array.from(values), [values.length]);
+  const diagonal = (values: readonly number[], dtype?: 'f32' | 'f64') => diagonalOn(device, values, dtype);
+  const f64 = (values: readonly number[]) => f64On(device, values);
 
   it('is the quotient of Rayleigh, whatever the length of u, and leaves u as it is', async () => {
     const operator = diagonal([4, -1, 2, 0]);

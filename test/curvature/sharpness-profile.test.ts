@@ -5,16 +5,13 @@ import { directionalSharpness, type LinearOperator, sharpnessProfile } from '../
 import { clipCoordinates, Device, ops, Tensor } from '../../lib/index.ts';
 import { normal } from '../support/data.ts';
 import { devices } from '../support/devices.ts';
+import { diagonalOn, f64On } from './diagonal.ts';
 
 describe.each(devices)('sharpnessProfile on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
-  const diagonal = (values: readonly number[], dtype: 'f32' | 'f64' = 'f64'): LinearOperator => {
-    const scale = Tensor.from(device, values, [values.length], { dtype });
-    const shape = [values.length, values.length] as const;
-    return { device, dtype, shape, apply: (x, out) => ops.multiply(device, { x: [x], y: [scale], out: [out] }) };
-  };
-  const f64 = (values: readonly number[]) => Tensor.from(device, Float64Array.from(values), [values.length]);
+  const diagonal = (values: readonly number[], dtype?: 'f32' | 'f64') => diagonalOn(device, values, dtype);
+  const f64 = (values: readonly number[]) => f64On(device, values);
 
   it.each([1, 1e-200, 1e200])('has the shares of the largest parts, whatever the length of u: %f', async (scale) => {
     const curvature = Array.from({ length: 250 }, (_, i) => (i % 7) - 3);

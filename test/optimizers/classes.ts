@@ -25,6 +25,19 @@ export const classes: [string, OptimizerClass][] = Object.entries(library as Rec
     typeof entry[1] === 'function' && entry[1].prototype instanceof Optimizer,
 );
 
+/** Classes for matrices, of which a search that finds nothing would say nothing. */
+export const knownMatrixClasses = [
+  'Muon',
+  'NorMuon',
+  'DCTAdamW',
+  'Dion',
+  'Dion2',
+  'NorDion2',
+  'Conda',
+  'AuON',
+  'HybridAuON',
+];
+
 /** Options under which a class has all the state that it can have. */
 export const fullState: Record<string, object> = { SGD: { momentum: 0.9 }, EG: { variant: 'adamw' } };
 

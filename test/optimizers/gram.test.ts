@@ -94,7 +94,7 @@ describe.each(devices)('the Gram matrix on %s', (kind) => {
       sound.step(grads);
       expect((await sound.report()).fallbacks, Class.name).toBe(0);
     }
-    // What has no finite elements is of no use to plain steps either.
+    // A matrix without finite elements is of no use to plain steps either.
     using muon = make(Muon, options);
     muon.step([grads[0]!, Tensor.full(device, [8, 40], Number.NaN), grads[2]!]);
     expect(await muon.report()).toMatchObject({ fallbacks: 2, nonFinite: 1 });

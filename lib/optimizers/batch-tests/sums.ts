@@ -19,8 +19,8 @@ export interface AccumulatedGradients {
   /** Squared lengths |gᵢ|² of all samples, f64 `[k]`, a tensor a micro-batch as `perSample: 'products'` gives them. */
   readonly squares: readonly Tensor[];
   /**
-   * How many samples each square is of: 1, or, where the squares are those of the means of micro-batches, as workers
-   * have them, the samples of each. Then the variance is estimated from that of the means. Default 1.
+   * The number of samples that each square is of: 1, or, where the squares are those of the means of micro-batches, as
+   * workers have them, the samples of each. Then the variance is estimated from that of the means. Default 1.
    */
   readonly samples?: number | undefined;
 }
