@@ -167,7 +167,7 @@ suite() {
   # Beside the emulated device other tests run, whose addon must stay as it is.
   $emulated && [[ -f build/Release/orthokit.node ]] ||
     ORTHOKIT_CMAKE_ARGS='--CDORTHOKIT_ISA_VARIANTS=OFF --CDORTHOKIT_CUDA=OFF' node scripts/gyp-build.cjs Release --quiet || return
-  [[ -d dist ]] || node node_modules/typescript/bin/tsc -p . || return
+  [[ -d dist ]] || node scripts/typescript.mjs || return
   local device=gpu files=()
   # One of each family there, where they take long.
   $emulated && device=cuda files=(test/ops/optimizers/adamw test/core/tensor test/transport/golden test/sparse/golden

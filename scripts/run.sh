@@ -45,12 +45,11 @@ addon() {
   node scripts/gyp-build.cjs Release --quiet
 }
 
-# dist/.built is newer than everything that tsc reads; a folder counts too, as it changes when a file goes.
+# dist/.built is newer than everything that it is made of; a folder counts too, as it changes when a file goes.
 typescript() {
-  if [[ ! -f dist/.built || -n $(find lib tsconfig.json package.json package-lock.json -newer dist/.built -print -quit) ]]; then
+  if [[ ! -f dist/.built || -n $(find lib tsconfig.json package.json package-lock.json scripts/typescript.mjs -newer dist/.built -print -quit) ]]; then
     touch build/started
-    rm -rf dist
-    node node_modules/typescript/bin/tsc -p .
+    node scripts/typescript.mjs
     touch -r build/started dist/.built
   fi
 }

@@ -16,7 +16,7 @@ const built = (preset, ...targets) =>
   );
 const addon = commands(
   'node scripts/gyp-build.cjs Release --quiet',
-  '{ test -d dist || node node_modules/typescript/bin/tsc -p .; }',
+  '{ test -d dist || node scripts/typescript.mjs; }',
 );
 
 /** Test files, until one test fails. */

@@ -1,10 +1,10 @@
 // Devices: cpu
 // Jobs that make a model folder: whole or not at all, and on from where they stood.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import ts from 'typescript';
-import { afterEach, describe, expect, it } from 'vitest';
+import { rolldown } from 'rolldown';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { OrthokitError } from '../../lib/index.ts';
 import { uniform } from '../support/data.ts';
 import { readModel, tensorOf, writeTensors } from '../transplant/models.ts';
@@ -184,12 +184,17 @@ describe('a job that was stopped', () => {
     const from = modelIn(base);
     await round({ from, out: outer.file('whole') });
     const out = outer.file('out');
-    // The jobs, over the library as it is built, in a process of their own.
-    const { outputText } = ts.transpileModule(readFileSync(path.join(import.meta.dirname, 'jobs.ts'), 'utf8'), {
-      compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
+    // The jobs, joined with the library for a process of their own; it looks for its binary two folders above.
+    const built = mkdtempSync(path.join(root, 'build', 'jobs-'));
+    onTestFinished(() => rmSync(built, { recursive: true }));
+    const jobs = path.join(built, 'jobs.mjs');
+    const bundle = await rolldown({
+      input: path.join(import.meta.dirname, 'jobs.ts'),
+      platform: 'node',
+      external: /^node:/,
+      transform: { target: 'es2022' },
     });
-    const jobs = outer.file('jobs.mjs');
-    writeFileSync(jobs, outputText.replaceAll(/'\.\.\/\.\.\/lib\/(.*)\.ts'/g, `'${root}/dist/$1.js'`));
+    await bundle.write({ file: jobs });
     const run = (piece: number) => {
       const script = `import { round } from '${jobs}';
         const onPiece = (piece) => piece === ${piece} && process.kill(process.pid, 'SIGKILL');

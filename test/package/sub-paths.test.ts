@@ -51,3 +51,19 @@ it('each gives to import and to require the same things, which are those of the 
   expect(stderr).toBe('');
   expect(stdout.trim().split('\n')).toEqual(names.map((name) => `${name} true`));
 });
+
+it('the built root is a file for each folder of lib, not one for each source: loading a file costs more than its text', () => {
+  const loaded = new Set<string>();
+  const load = (file: string): void => {
+    if (loaded.has(file)) return;
+    loaded.add(file);
+    for (const [, name] of readFileSync(file, 'utf8').matchAll(/^(?:import|export) [^;]*?"(\.[^"]+)";$/gm))
+      load(path.join(path.dirname(file), name!));
+  };
+  load(path.join(root, 'dist', 'index.js'));
+  const names = [...loaded]
+    .map((file) => path.basename(file, '.js'))
+    .filter((name) => !['light', 'rolldown-runtime'].includes(name));
+  expect(names).toContain('core');
+  expect(names.filter((name) => name !== 'index' && !existsSync(path.join(root, 'lib', name)))).toEqual([]);
+});

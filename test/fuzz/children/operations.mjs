@@ -1,12 +1,15 @@
 // Fuzzes the native side: fields of operations, shapes, data.  operations.mjs <seed> <executions>
 import assert from 'node:assert/strict';
-import { native } from '../../../dist/core/native.js';
+import { createRequire } from 'node:module';
+import path from 'node:path';
 import { Device, OrthokitError, ops, Tensor } from '../../../dist/index.js';
 import { Random } from '../../support/random.mjs';
 import { disguises, hostileValue, Thrown } from './hostile.mjs';
 
 const [seed, executions] = process.argv.slice(2).map(Number);
 const random = new Random(seed);
+/** The addon that the package has loaded. */
+const native = createRequire(import.meta.url)('node-gyp-build')(path.join(import.meta.dirname, '../../..'));
 const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
 const described = JSON.parse(native.describe());
 
