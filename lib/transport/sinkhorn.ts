@@ -29,6 +29,8 @@ import { settled } from './unconverged.ts';
 
 /** Sweeps from zeros, for the potentials of masses that cannot be carried. */
 const sweepsFromZeros = 20;
+/** Potentials beyond this many eps have few digits left for an exponent. */
+const mostEps = 2 ** 44;
 
 /**
  * Optimal transport with entropy: of all plans P with row sums a and column sums b the one of least
@@ -139,8 +141,9 @@ function stored(problem: Problem<StoredCost>, costs: StoredCost | PointCost): En
         measured = await measure(problem, plan.absorb(), sumsOf);
       }
       if (status !== 'converged' && range.isReachable && (await isProvenInfeasible(plan))) status = 'infeasible';
-      if (!Number.isFinite(measured.value + measured.marginalError)) {
-        // The potentials of masses that cannot be carried grow until they have no digits for eps.
+      // The potentials of masses that cannot be carried grow until they have no digits for eps.
+      const isSpent = status === 'infeasible' && measured.largest > mostEps * settings.eps;
+      if (isSpent || !Number.isFinite(measured.value + measured.marginalError)) {
         await plan.restart(sweepsFromZeros);
         measured = await measure(problem, plan.absorb(), sumsOf);
       }

@@ -312,6 +312,28 @@ describe.each(onlyCpu)('sinkhorn', () => {
     },
   );
 
+  it('potentials that ran away from masses that cannot be carried are not given out', async () => {
+    // Two rows that send half of the mass may use one column of 1e-4 and one of 8e-4 alone.
+    const values = [inf, inf, 0.9147361838258803, 0.21555488463491201, inf, inf, 0.7214775865431875, inf];
+    values.push(inf, 0.7143447694834322, 0.13635686319321394, inf, 0.9639907032251358, 0.7492648186162114, inf);
+    using cost = Tensor.from(device, values, [5, 3], { dtype: 'f64' });
+    const rows = [0.2260626624854015, 0.22997808062038014, 0.2616874079797858, 0.2343552714247946, 0.04791657748963794];
+    const b = [0.00010133183213325787, 0.0007975334690782181, 0.9991011346987886];
+    const limits = { maxSweeps: 300, maxNewton: 100 };
+    using result = await sinkhorn(cost, {
+      a: rows,
+      b,
+      eps: 1.1944018984580443e-6,
+      method: 'splr',
+      gauge: 'last',
+      ...limits,
+    });
+    expect(result.status).toBe('infeasible');
+    // No plan at all has an error of 2.
+    expect(result.marginalError).toBeLessThan(2);
+    expect(Math.max(...(await valuesOf(result.f)).map(Math.abs))).toBeLessThan(1);
+  });
+
   it('masses without a way between them are infeasible', async () => {
     using walls = matrix([1, inf, inf, 1]);
     using result = await sinkhorn(walls, { eps: 0.1, a: [0.5, 0.5], b: [1, 0] });

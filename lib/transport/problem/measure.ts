@@ -11,6 +11,8 @@ import { type Problem, pairOf } from './problem.ts';
 export interface Measured {
   readonly f: Tensor;
   readonly g: Tensor;
+  /** The size of the largest potential that is finite. */
+  readonly largest: number;
   readonly value: number;
   readonly linear: number;
   /** Σ |P 1 − a| + Σ |Pᵀ 1 − b|, in the caller's masses. */
@@ -20,6 +22,10 @@ export interface Measured {
   /** dvalue/deps. */
   readonly entropy: number;
 }
+
+/** A mass of 0 has none that is finite. */
+const largestOf = (potentials: Float64Array): number =>
+  potentials.reduce((most, x) => (Number.isFinite(x) ? Math.max(most, Math.abs(x)) : most), 0);
 
 /** The mean of the potentials of masses that are not 0. */
 function meanOf(potentials: Float64Array, masses: Float64Array): number {
@@ -98,6 +104,7 @@ export async function measure(
   return {
     f: tensor(rows),
     g: tensor(columns),
+    largest: Math.max(largestOf(rows), largestOf(columns)),
     value: isKept ? value : value + price,
     linear: mass * sums.linear,
     marginalError: mass * error,
