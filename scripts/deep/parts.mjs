@@ -21,7 +21,7 @@ const goals = [
   goal('R4'),
   goal('R5'),
   goal('R6'),
-  goal('R7', 6),
+  goal('R7', 12),
   goal('R8'),
   goal('R9'),
   goal('R10'),
