@@ -15,13 +15,13 @@ const looks = (names) => ({
     field: 'name',
     scale: { domain: names, range: names.map((_, i) => colors[i % colors.length]) },
     title: 'Optimizer',
-    legend: { labelLimit: 240 },
+    legend: { labelLimit: 0 },
   },
   strokeDash: {
     field: 'name',
     scale: { domain: names, range: names.map((_, i) => dashes[Math.floor(i / colors.length) % dashes.length]) },
     title: 'Optimizer',
-    legend: { labelLimit: 240 },
+    legend: { labelLimit: 0 },
   },
 });
 
@@ -32,23 +32,37 @@ const looks = (names) => ({
  */
 export async function drawOutcomes(outcomes, folder) {
   const names = [...new Set(outcomes.flatMap(({ entries }) => entries.map(({ name }) => name)))];
-  const logarithmic = (/** @type {string} */ field, /** @type {string} */ title) => ({
-    ...{ field, title, type: 'quantitative', scale: { type: 'log' } },
+  const logarithmic = (/** @type {string} */ field, /** @type {string} */ title, /** @type {object} */ scale = {}) => ({
+    ...{ field, title, type: 'quantitative', scale: { type: 'log', nice: false, ...scale } },
   });
-  const panels = (/** @type {(outcome: any) => object[]} */ values, /** @type {any} */ x) => ({
-    ...style,
-    hconcat: outcomes.map((outcome) => ({
-      title: outcome.task.title,
-      ...{ width: 300, height: 280, data: { values: values(outcome) }, mark: 'line' },
-      encoding: { x, y: logarithmic('loss', 'Mean cross-entropy'), ...looks(names) },
-    })),
+  /** Losses up to `most` times the least. */
+  const panel = (
+    /** @type {string} */ title,
+    /** @type {readonly { loss: number }[]} */ values,
+    /** @type {any} */ x,
+    /** @type {number} */ most,
+  ) => ({
+    ...{ title, width: 400, height: 340, data: { values }, mark: { type: 'line', clip: true } },
+    encoding: { x, y: logarithmic('loss', 'Mean cross-entropy', { domain: domainOf(values, most) }), ...looks(names) },
   });
+  const panels = (
+    /** @type {(outcome: any) => { loss: number }[]} */ values,
+    /** @type {any} */ x,
+    /** @type {number} */ most,
+  ) => ({ ...style, hconcat: outcomes.map((outcome) => panel(outcome.task.title, values(outcome), x, most)) });
   const samples = { field: 'samples', type: 'quantitative', title: 'Samples' };
-  const [loss, rates] = [panels(curves, samples), panels(ends, logarithmic('rate', 'Rate'))];
+  const [loss, rates] = [panels(curves, samples, Infinity), panels(ends, logarithmic('rate', 'Rate'), 12)];
   return [
     ...(await drawChart(/** @type {any} */ (loss), { folder, name: 'experiment-optimizers-loss', kinds: ['svg'] })),
     ...(await drawChart(/** @type {any} */ (rates), { folder, name: 'experiment-optimizers-rates', kinds: ['svg'] })),
   ];
+}
+
+/** @param {readonly { loss: number }[]} values @param {number} most */
+function domainOf(values, most) {
+  const losses = values.map(({ loss }) => loss);
+  const least = Math.min(...losses);
+  return [0.95 * least, Math.min(Math.max(...losses), most * least)];
 }
 
 /** The mean curve over seeds, at the best rate, as far as all have come. @param {import('./runs.mjs').Outcome} outcome */

@@ -1,5 +1,5 @@
 // A claim's verdict, what it rests on, and what would change it.
-import { finalLoss, mean, meanSharpness, median, reached, spread } from './figures.mjs';
+import { finalLoss, mean, meanSharpness, median, reached, sensitivity, spread } from './figures.mjs';
 import { compare, tolerance, verdict } from './verdicts.mjs';
 
 /** @type {Record<import('./claims.mjs').Claim['figure'], (run: any) => number>} */
@@ -43,7 +43,8 @@ export function judge(claim, outcomes) {
       const found = compare(a, b);
       // Where there is no gap, none can be closed.
       const outcome = gap && gap.closed === undefined ? 'even' : found.outcome;
-      return { ...own, method, other, a, b, ...found, outcome, gap };
+      const atEnd = [claim.method, claim.other].filter((name) => sensitivity(entry(own, name).tuning).edge);
+      return { ...own, method, other, a, b, ...found, outcome, gap, atEnd };
     });
   const found = verdict(claim.claim, compared);
   const lines = compared.map((own) => {
@@ -53,9 +54,10 @@ export function judge(claim, outcomes) {
     );
     const steps = `steps to loss ${short(target)}: ${orNever(stepsTo(method, target))} against ${orNever(stepsTo(other, target))}`;
     const side = gain >= 0 ? 'lower' : 'higher';
+    const rates = own.atEnd.map((name) => `; the best rate of ${name} is at an end of its grid`).join('');
     return (
       `${task.title}: ${claim.figure} ${near} against ${far}, ${percent(Math.abs(gain))} ${side}, which counts as ${outcome} ` +
-      `beside a spread of ${percent(own.spread)}; ${steps}${own.gap?.text ?? ''}.`
+      `beside a spread of ${percent(own.spread)}; ${steps}${own.gap?.text ?? ''}${rates}.`
     );
   });
   return { verdict: found, lines: [...lines, changeOf(claim, found, compared)] };
@@ -113,6 +115,7 @@ function changeOf(claim, found, compared) {
     claim.claim === 'better' ? outcome !== 'better' : outcome !== 'better' && gain < -tolerance,
   );
   const wanted =
-    claim.claim === 'better' ? 'a gain above the spread, at each seed' : `a loss of at most ${percent(tolerance)}`;
-  return `What would change it: ${wanted}, where there is none (${named(wrong)}): more seeds, longer runs or larger networks may show it.`;
+    claim.claim === 'better' ? 'a gain above the spread, at each seed,' : `a loss at most ${percent(tolerance)} higher`;
+  const ends = wrong.some(({ atEnd }) => atEnd.includes(claim.method)) ? 'rates beyond the grid, ' : '';
+  return `What would change it: ${wanted} in ${named(wrong)}. It may show with ${ends}more seeds, longer runs or larger networks.`;
 }

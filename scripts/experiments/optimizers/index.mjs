@@ -13,6 +13,12 @@ import { train } from './train.mjs';
 
 const show = (/** @type {string} */ line) => console.log(line);
 
+/** @param {readonly { wall: number, seconds: number }[]} runs */
+function effortOf(runs) {
+  const sumOf = (/** @type {'wall' | 'seconds'} */ key) => clock(runs.reduce((sum, run) => sum + run[key], 0));
+  return `Its ${runs.length} runs took ${sumOf('wall')} by the clock; training alone was ${sumOf('seconds')} of a processor.`;
+}
+
 export const experiment = {
   jobs,
   run: train,
@@ -30,7 +36,7 @@ export const experiment = {
     const outcomes = tasks.map((task) => outcomeOf(task, records));
     const file = path.join(root, 'docs', 'experiments', 'optimizers.md');
     mkdirSync(path.dirname(file), { recursive: true });
-    writeFileSync(file, pageOf(outcomes));
+    writeFileSync(file, pageOf(outcomes, effortOf(jobs(records).map(({ settings }) => records.of(settings)))));
     return [file, ...(await drawOutcomes(outcomes, path.join(root, 'docs', 'images')))];
   },
 };

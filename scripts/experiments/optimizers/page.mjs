@@ -30,8 +30,11 @@ export function tableOf({ task, entries, target }) {
   return markdown(head, rows);
 }
 
-/** @param {readonly import('./runs.mjs').Outcome[]} outcomes */
-export function pageOf(outcomes) {
+/**
+ * @param {readonly import('./runs.mjs').Outcome[]} outcomes
+ * @param {string} effort what the runs took
+ */
+export function pageOf(outcomes, effort) {
   const judged = claims.map((claim) => ({ ...claim, ...judge(claim, outcomes) }));
   const tables = outcomes.flatMap((outcome) => [
     `## ${outcome.task.title}`,
@@ -41,6 +44,7 @@ export function pageOf(outcomes) {
   return `${[
     '# Optimizers on real data',
     '`npm run experiment -- optimizers --write` writes this page from recorded runs; `npm run experiment -- optimizers` makes them.',
+    effort,
     `Every optimizer is tuned by as many runs as the others: ${grid.length} rates, factors of two. On digits each rate is run whole by ` +
       `${seeds.length} seeds; on letters rates are chosen by one seed and a tenth of the samples, and the best two are run whole by ` +
       `${seeds.length} seeds. Rates rise for a twentieth of the samples and fall as a cosine to a tenth. Nothing decays. Methods for ` +
