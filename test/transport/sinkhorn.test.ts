@@ -313,7 +313,7 @@ describe.each(onlyCpu)('sinkhorn', () => {
   );
 
   it('potentials that ran away from masses that cannot be carried are not given out', async () => {
-    // Two rows that send half of the mass may use one column of 1e-4 and one of 8e-4 alone.
+    // All rows but the first, with 0.77 of the mass, may use the columns of 1e-4 and 8e-4 alone.
     const values = [inf, inf, 0.9147361838258803, 0.21555488463491201, inf, inf, 0.7214775865431875, inf];
     values.push(inf, 0.7143447694834322, 0.13635686319321394, inf, 0.9639907032251358, 0.7492648186162114, inf);
     using cost = Tensor.from(device, values, [5, 3], { dtype: 'f64' });
@@ -329,7 +329,7 @@ describe.each(onlyCpu)('sinkhorn', () => {
       ...limits,
     });
     expect(result.status).toBe('infeasible');
-    // No plan at all has an error of 2.
+    // A plan of zeros has an error of 2.
     expect(result.marginalError).toBeLessThan(2);
     expect(Math.max(...(await valuesOf(result.f)).map(Math.abs))).toBeLessThan(1);
   });
