@@ -94,7 +94,7 @@ verify() {
     grep '"passed":false' "$out/verify.jsonl"
     return 1
   }
-  "$bench" --verify --device cuda "${cases[@]}" | diff "$out/verify.jsonl" - || { echo 'two runs differ' && return 1; }
+  "$bench" --verify --device cuda "${cases[@]}" --against "$out/verify.jsonl" | diff "$out/verify.jsonl" - || { echo 'two runs differ' && return 1; }
 }
 verify_own() {
   ORTHOKIT_CUBLAS=none "$bench" --verify --device cuda "${cases[@]}" > "$out/verify-own-products.jsonl" || {

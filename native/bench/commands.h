@@ -16,6 +16,7 @@ struct Options {
   int64_t offset = 0;  // of operands in their blocks, in elements
   std::string
       cases;  // a file of cases to verify instead of the examples, "op field=value …" a line
+  std::string against;  // a file of what --verify has said: of the same bits it is said again
 };
 
 // A line that an emulated device gives says so: its times are not those of a GPU.

@@ -23,7 +23,8 @@ class JsonLine {
     text_ += json;
     return *this;
   }
-  std::string str() const { return "{" + text_ + "}"; }
+  std::string begin() const { return "{" + text_; }  // of a line to which more is added
+  std::string str() const { return begin() + "}"; }
 
  private:
   static std::string quoted(std::string_view value) {

@@ -13,7 +13,8 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: orthokit_bench --list | --describe | --demands\n"
-    "       orthokit_bench --verify [--device cpu|cuda] [--cases file] [--offset n]\n"
+    "       orthokit_bench --verify [--device cpu|cuda] [--cases file] [--offset n] "
+    "[--against file]\n"
     "       orthokit_bench --symmetric-choices [--small] --device cuda\n"
     "       orthokit_bench --all [--small] [--device cpu|cuda] [--threads n] [--rounds n]\n"
     "       orthokit_bench <op> [--small] [--device cpu|cuda] [--threads n] [--rounds n] "
@@ -54,6 +55,8 @@ Line line_from(const std::vector<std::string>& words) {
       line.options.offset = n;
     } else if (word == "--cases") {
       line.options.cases = value();
+    } else if (word == "--against") {
+      line.options.against = value();
     } else if (word == "--small") {
       line.options.small = true;
     } else if (!is_command && word.starts_with("--")) {
@@ -73,6 +76,8 @@ Line line_from(const std::vector<std::string>& words) {
     throw Usage("--verify times nothing");
   if (!line.options.cases.empty() && line.command != "--verify")
     throw Usage("--cases goes with --verify");
+  if (!line.options.against.empty() && line.command != "--verify")
+    throw Usage("--against goes with --verify");
   if (line.options.offset > 0 && line.command != "--verify")
     throw Usage("--offset goes with --verify");
   if (line.options.small && (line.command == "--verify" || !line.flags.empty()))

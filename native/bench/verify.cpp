@@ -8,6 +8,7 @@
 #include "bench/bounds.h"
 #include "bench/commands.h"
 #include "bench/json.h"
+#include "bench/judged.h"
 #include "bench/verify_report.h"
 
 namespace orthokit::bench {
@@ -30,6 +31,7 @@ Verdict failed(const std::string& reason) {
 struct Devices {
   std::shared_ptr<Device> judged;
   std::shared_ptr<Device> alone;  // the CPU with one thread, where the CPU is judged
+  JudgedLines before;             // what --against names
   VerifyReport* report;
 };
 
@@ -41,58 +43,83 @@ uint64_t digest_of(const std::vector<Bytes>& data) {
   return digest;
 }
 
-Verdict verify_case(const OpEntry& entry, const std::string& flags, const Options& options,
-                    const Devices& devices, uint64_t& bits) {
-  const Reference* reference = find_reference(*entry.info);
-  if (!reference) return failed("there is no reference");
-  const auto c = make_case(entry, *devices.judged, flags, options.offset);
-  const auto before = c->read();
-  c->run();
-  const auto after = c->read();
-  bits = digest_of(after);
-  if (auto what = changed_input(*c, before, after); !what.empty()) return failed(what);
-  if (auto name = c->written_around(); !name.empty())
-    return failed("bytes beside " + name + " have been written");
-  if (devices.alone) {
-    const auto on_one_thread = make_case(entry, *devices.alone, flags);
-    on_one_thread->run();
-    if (after != on_one_thread->read()) return failed("the bits depend on the number of threads");
-  }
-  return Bounds(*c, *reference, joined_values(*c, before)).judge(joined_values(*c, after));
+std::string digits_of(uint64_t bits) {
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016" PRIx64, bits);
+  return digits;
 }
 
-void print_line(const OpEntry& entry, const std::string& flags, const Options& options,
-                const Verdict& verdict, const Devices& devices, uint64_t bits) {
+// The begin of a line: of which case it is.
+JsonLine begin_of(const OpEntry& entry, const std::string& flags, const Options& options,
+                  const Devices& devices) {
   JsonLine line;
   line.text("op", entry.info->name).text("case", flags).text("device", options.device);
   if (is_emulated(devices.judged->device_info())) line.word("emulated", true);
+  return line;
+}
+
+// A case with its results.
+struct Ran {
+  std::unique_ptr<Case> c;
+  std::vector<Bytes> before, after;
+  std::string wrong;  // with anything but the values of the results
+};
+
+Ran run_case(const OpEntry& entry, const std::string& flags, const Options& options,
+             const Devices& devices) {
+  Ran ran{make_case(entry, *devices.judged, flags, options.offset), {}, {}, ""};
+  ran.before = ran.c->read();
+  ran.c->run();
+  ran.after = ran.c->read();
+  ran.wrong = changed_input(*ran.c, ran.before, ran.after);
+  if (!ran.wrong.empty()) return ran;
+  if (auto name = ran.c->written_around(); !name.empty()) {
+    ran.wrong = "bytes beside " + name + " have been written";
+  } else if (devices.alone) {
+    const auto on_one_thread = make_case(entry, *devices.alone, flags);
+    on_one_thread->run();
+    if (ran.after != on_one_thread->read()) ran.wrong = "the bits depend on the number of threads";
+  }
+  return ran;
+}
+
+std::string line_of(JsonLine line, const Verdict& verdict, const std::string& bits) {
   line.text("against", "reference");
   if (!verdict.tensor.empty()) line.text("tensor", verdict.tensor);
   if (verdict.reason.empty())
     line.number("error", verdict.error).number("limit", verdict.limit);
   else
     line.text("reason", verdict.reason);
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016" PRIx64, bits);
-  line.text("bits", digits);
-  std::printf("%s\n", line.word("passed", verdict.passed).str().c_str());
-  std::fflush(stdout);
+  return line.text("bits", bits).word("passed", verdict.passed).str();
 }
 
-// `also`, where it is given, may turn a case that passed into one that failed.
+// `also` may turn a case that passed into one that failed: it says why.
 bool passes(const OpEntry& entry, const std::string& flags, const Options& options,
-            const Devices& devices, const std::function<void(Verdict&)>& also = {}) {
+            const Devices& devices, const std::function<std::string()>& also = {}) {
+  const Reference* reference = find_reference(*entry.info);
   Verdict verdict;
-  uint64_t bits = 0;
+  std::string bits = digits_of(0), line;
   devices.report->begin();
   caught(
       [&] {
-        verdict = verify_case(entry, flags, options, devices, bits);
-        if (also) also(verdict);
+        if (!reference) throw Error(ErrorCode::kArgument, "there is no reference");
+        const Ran ran = run_case(entry, flags, options, devices);
+        bits = digits_of(digest_of(ran.after));
+        if (!ran.wrong.empty())
+          verdict = failed(ran.wrong);
+        else if (auto why = also ? also() : ""; !why.empty())
+          verdict = failed(why);
+        else
+          line = devices.before.find(begin_of(entry, flags, options, devices).begin(), bits);
+        if (line.empty() && verdict.passed)
+          verdict = Bounds(*ran.c, *reference, joined_values(*ran.c, ran.before))
+                        .judge(joined_values(*ran.c, ran.after));
       },
       [&](ErrorCode, const char* what, int32_t) { verdict = failed(what); });
   devices.report->end(entry.info->name, verdict.passed);
-  print_line(entry, flags, options, verdict, devices, bits);
+  if (line.empty()) line = line_of(begin_of(entry, flags, options, devices), verdict, bits);
+  std::printf("%s\n", line.c_str());
+  std::fflush(stdout);
   return verdict.passed;
 }
 
@@ -101,10 +128,10 @@ bool verify_examples(const OpEntry& entry, const Options& options, const Devices
   double flops = 0;
   for (auto& example : entry.info->examples) {
     const bool last = &example == &entry.info->examples.back();
-    const bool passed = passes(entry, example, options, devices, [&](Verdict& verdict) {
+    const bool passed = passes(entry, example, options, devices, [&]() -> std::string {
       flops += make_case(entry, *devices.judged, example)->flops();
-      if (last && (flops > 0) == moves(*entry.info))
-        verdict = failed("flops() is not what kMoving says");
+      const bool is_wrong = last && (flops > 0) == moves(*entry.info);
+      return is_wrong ? "flops() is not what kMoving says" : "";
     });
     all_passed = all_passed && passed;
   }
@@ -132,7 +159,8 @@ bool verify_cases(const std::string& path, const Options& options, const Devices
 int verify(const Options& options) {
   const int threads = options.device == "cpu" || options.device == "auto" ? kThreads : 0;
   VerifyReport report;
-  Devices devices{Device::open(options.device, threads), {}, &report};
+  Devices devices{Device::open(options.device, threads), {}, {}, &report};
+  if (!options.against.empty()) devices.before = JudgedLines(options.against);
   if (devices.judged->kind() == Kind::kCpu) devices.alone = Device::open("cpu", 1);
   bool all_passed = true;
   if (!options.cases.empty())

@@ -48,6 +48,7 @@ void VerifyReport::write(const Options& options, const DeviceInfo& info) const {
   JsonLine line;
   line.text("device", options.device).text("isa", info.isa).text("build", preset());
   line.raw("environment", environment()).text("cases", options.cases);
+  line.text("against", options.against);
   line.number("failed", failed_).raw("ops", "[" + ops + "]");
   std::filesystem::create_directories(folder);
   const auto now = std::chrono::system_clock::now().time_since_epoch().count();

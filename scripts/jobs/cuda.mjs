@@ -13,16 +13,16 @@ const vitest = (name, names, options = '') => ({
 
 export const jobs = [
   { name: 'emulated device: build', run: step('build emulated') },
-  ...together.map((names) => vitest(names.join(', '), names, '--no-isolate ')),
-  ...long.slice(0, 2).map((names) => vitest(names.join(', '), names)),
-  vitest('the others', [...long.slice(2).flat(), ...others, 'fuzz']),
-  { name: "emulator's own tests", needs: ['emulated device: build'], run: 'ctest --preset emulated -R emulator' },
-  { name: 'emulated device: tests with cuBLAS', needs: ['emulated device: build'], run: step('vitest_with_products') },
   ...products.map((source) => ({
     name: verified(source),
     needs: ['emulated device: build'],
     run: step(`first_order ${source}`),
   })),
+  ...together.map((names) => vitest(names.join(', '), names, '--no-isolate ')),
+  ...long.slice(0, 2).map((names) => vitest(names.join(', '), names)),
+  vitest('the others', [...long.slice(2).flat(), ...others, 'fuzz']),
+  { name: "emulator's own tests", needs: ['emulated device: build'], run: 'ctest --preset emulated -R emulator' },
+  { name: 'emulated device: tests with cuBLAS', needs: ['emulated device: build'], run: step('vitest_with_products') },
   ...products.map((source) => ({
     name: `parts of tensors: ${source} products`,
     needs: [verified(source)],
@@ -41,7 +41,7 @@ export const jobs = [
   },
   ...products.map((source) => ({
     name: `checked device: ${source} products`,
-    needs: ['checked device: build'],
+    needs: ['checked device: build', verified(source)],
     run: step(`verify_checked ${source}`),
   })),
 ];

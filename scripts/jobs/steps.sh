@@ -52,9 +52,10 @@ first_order() { # own|cublas
   wc -l < "$emulated/verified-$1.jsonl" | xargs echo "operations and cases verified:"
 }
 
-# Another order has the bits of the first.
+# Another order has the bits of the first, so they are not judged again.
 verify_order() { # <order of threads> <order of streams> own|cublas
-  if ! verify_on_cuda emulated "$1" "$2" "$(cublas_of "$3")" | diff "$emulated/verified-$3.jsonl" -; then
+  local first=$emulated/verified-$3.jsonl
+  if ! verify_on_cuda emulated "$1" "$2" "$(cublas_of "$3")" --against "$first" | diff "$first" -; then
     echo "Threads $1, streams $2, products $3: not what forward and eager give" >&2
     return 1
   fi
@@ -77,7 +78,8 @@ verify_parts() { # own|cublas
     product_cases emulated
     cases=(--cases "$emulated/product-cases.txt")
   fi
-  verify_on_cuda emulated forward eager "$(cublas_of "$1")" --offset 1 "${cases[@]}" > "$emulated/parts-$1.jsonl"
+  verify_on_cuda emulated forward eager "$(cublas_of "$1")" --offset 1 "${cases[@]}" \
+    --against "$emulated/verified-$1.jsonl" > "$emulated/parts-$1.jsonl"
   if grep -vxFf "$emulated/verified-$1.jsonl" "$emulated/parts-$1.jsonl"; then
     echo "Products $1: not the bits of tensors that are no parts of others" >&2
     return 1
@@ -85,15 +87,34 @@ verify_parts() { # own|cublas
   wc -l < "$emulated/parts-$1.jsonl" | xargs echo "$1 products, the same bits on parts of tensors:"
 }
 
-# Every access checked.
+# Every access checked. What has the bits that the first order has is judged already.
 verify_checked() { # own|cublas
   local cases=()
   if [[ $1 == cublas ]]; then
     product_cases checked
     cases=(--cases build/checked/product-cases.txt)
   fi
-  verify_on_cuda checked random deferred "$(cublas_of "$1")" "${cases[@]}" > "build/checked/verified-$1.jsonl"
+  verify_on_cuda checked random deferred "$(cublas_of "$1")" "${cases[@]}" \
+    --against "$emulated/verified-$1.jsonl" > "build/checked/verified-$1.jsonl"
   wc -l < "build/checked/verified-$1.jsonl" | xargs echo "operations and cases verified:"
+}
+
+# The option by which lines that this build of the harness has judged are judged no second time, where they are there.
+judged() { # <preset> <lines>
+  [[ ! build/$1/$2 -nt build/$1/orthokit_bench ]] || printf '%s\n' --against "build/$1/$2"
+}
+
+# The C++ tests with sanitizers. That the judge convicts does not depend on them, and with them references run on the
+# device of their own.
+sanitized() {
+  ctest --preset asan -E '^(verify|convictions)$'
+  local against
+  readarray -t against < <(judged cpu verified-portable.jsonl)
+  build/asan/orthokit_bench --verify "${against[@]}" > build/asan/verified.jsonl || {
+    grep '"passed":false' build/asan/verified.jsonl
+    return 1
+  }
+  wc -l < build/asan/verified.jsonl | xargs echo "operations and cases verified:"
 }
 
 ptx_cases() {
@@ -109,31 +130,39 @@ interpret_tests() { # <architecture>
 
 # Every kernel of some cases, as nvcc compiled it, each access checked.
 interpret() { # <architecture> examples|own|double|cublas|turing
-  local cublas=none cases=()
+  local cublas=none products=own cases=() against
   [[ $2 == examples ]] || cases=(--cases "build/ptx/$2.txt")
-  if [[ $2 == cublas ]]; then cublas=$own_cublas && export ORTHOKIT_SYMMETRIC=panels; fi
+  if [[ $2 == cublas ]]; then products=cublas cublas=$own_cublas && export ORTHOKIT_SYMMETRIC=panels; fi
+  readarray -t against < <(judged emulated "verified-$products.jsonl")
   [[ $2 != turing ]] || export ORTHOKIT_EMULATOR_CC=75
   ORTHOKIT_EMULATOR_PTX=build/ptx/kernels-sm_$1.txt ORTHOKIT_CUBLAS=$cublas \
     ORTHOKIT_EMULATOR_COUNTERS=build/ptx/counters-sm_$1-$2.jsonl \
-    "$emulated/orthokit_bench" --verify --device cuda "${cases[@]}" > "build/ptx/verified-sm_$1-$2.jsonl"
+    "$emulated/orthokit_bench" --verify --device cuda "${cases[@]}" "${against[@]}" > "build/ptx/verified-sm_$1-$2.jsonl"
 }
 
 # Every operation on each instruction set of this processor, against the reference; with the same bits on parts of tensors.
 verify_sets() {
-  local set sets
+  local set sets lines
   sets=$(node scripts/instruction-sets.mjs)
   for set in $sets; do
-    ORTHOKIT_CPU=$set build/cpu/orthokit_bench --verify > "build/cpu/verified-$set.jsonl"
-    ORTHOKIT_CPU=$set build/cpu/orthokit_bench --verify --offset 1 | diff "build/cpu/verified-$set.jsonl" -
-    echo "$set: $(wc -l < "build/cpu/verified-$set.jsonl") operations and cases verified, on parts of tensors, too"
+    lines=build/cpu/verified-$set.jsonl
+    ORTHOKIT_CPU=$set build/cpu/orthokit_bench --verify > "$lines"
+    ORTHOKIT_CPU=$set build/cpu/orthokit_bench --verify --offset 1 --against "$lines" | diff "$lines" -
+    echo "$set: $(wc -l < "$lines") operations and cases verified, on parts of tensors, too"
   done
 }
 
-# Instructions that a processor lacks end the process, so one stray inline function shows.
+# Instructions that a processor lacks end the process, so one stray inline function shows. What has the bits that the same
+# kernels give without emulation is judged by these: references take long where it emulates them.
 verify_on_processor() { # Nehalem|Haswell
-  local cases=build/cpu/cases-$1.txt
+  local cases=build/cpu/cases-$1.txt own=build/cpu/judged-$1.jsonl set=avx2
+  [[ $1 != Nehalem ]] || set=portable
   node scripts/jobs/small-cases.mjs build/cpu/orthokit_bench > "$cases"
-  qemu-x86_64 -cpu "$1" build/cpu/orthokit_bench --verify --cases "$cases" > "build/cpu/verified-$1.jsonl"
+  : > "$own"
+  if [[ " $(node scripts/instruction-sets.mjs | xargs) " == *" $set "* ]]; then
+    ORTHOKIT_CPU=$set OPENBLAS_CORETYPE=$1 build/cpu/orthokit_bench --verify --cases "$cases" > "$own"
+  fi
+  qemu-x86_64 -cpu "$1" build/cpu/orthokit_bench --verify --cases "$cases" --against "$own" > "build/cpu/verified-$1.jsonl"
   wc -l < "build/cpu/verified-$1.jsonl" | xargs echo "operations and cases verified:"
 }
 
