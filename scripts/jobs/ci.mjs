@@ -1,6 +1,7 @@
 // All that .ci/run checks after the README's tests, which have built the addon, the C++ tests and dist/. Each axis is tested
 // where it can fail: instruction sets by arithmetic, versions of Node.js by what touches Node-API, orders by races.
 import { jobs as cuda } from './cuda.mjs';
+import { products } from './orders.mjs';
 import { jobsOf as ptxOf } from './ptx.mjs';
 import { jobs as soak } from './soak.mjs';
 import { step } from './step.mjs';
@@ -15,12 +16,16 @@ const node = nodeVersions.map((version) => ({
   run: step(`vitest_on_node ${version}`),
 }));
 
-const [emulated, ...onEmulated] = cuda;
+// What the first order gives on the emulated device is judged before anything is compared with it.
+const emulated = cuda.slice(0, 1 + products.length);
+const onEmulated = cuda.slice(emulated.length);
 const ptx = ptxOf(release.name);
+// What must not be disturbed comes last, when nothing else waits; what is short before it, so that both cores end together.
+const [fuzzing, ...undisturbed] = soak;
 
 export const jobs = [
   release,
-  emulated,
+  ...emulated,
   ...ptx,
   {
     name: 'kernel report',
@@ -28,13 +33,17 @@ export const jobs = [
     run: 'node scripts/kernel-report.mjs build/cuda-release build/ptx --check',
   },
   ...onEmulated,
-  { name: 'the check of a GPU, on the emulated device', needs: [emulated.name], run: 'node test/gpu-check/check.mjs' },
+  {
+    name: 'the check of a GPU, on the emulated device',
+    needs: [emulated[0].name],
+    run: 'node test/gpu-check/check.mjs',
+  },
+  fuzzing,
   {
     name: 'sanitizers: build',
-    run: step('build asan -DORTHOKIT_WERROR=ON -DORTHOKIT_ISA_VARIANTS=OFF -DORTHOKIT_UNITY=ALL'),
+    run: step('build asan -DORTHOKIT_WERROR=ON -DORTHOKIT_ISA_VARIANTS=OFF'),
   },
-  // That the judge convicts does not depend on sanitizers.
-  { name: 'sanitizers', needs: ['sanitizers: build'], run: 'ctest --preset asan -E convictions' },
+  { name: 'sanitizers', needs: ['sanitizers: build'], run: step('sanitized') },
   ...installed,
   ...node,
   ...['Nehalem', 'Haswell'].map((processor) => ({
@@ -56,5 +65,5 @@ export const jobs = [
   },
   { name: 'publint', needs: ['package'], run: 'node node_modules/publint/src/cli.js --strict' },
   { name: 'attw', needs: ['package'], run: step('attw') },
-  ...soak,
+  ...undisturbed,
 ];
