@@ -1,46 +1,29 @@
 // Devices: cpu
-// Axes: node
 // Every block of README, guides and CONTRIBUTING is run or checked: TypeScript runs as it stands, importing the built
 // package under its own name; C++ compiles; commands name scripts, presets, operations, fields and options that exist;
 // JSON is what the bench prints.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
 import { afterAll, describe, expect, it } from 'vitest';
 import { native } from '../lib/core/native.ts';
 import { Device } from '../lib/index.ts';
 import { compilerOptions, writeProject, writeSubPaths } from './package/strict.mjs';
+import {
+  blocks,
+  files,
+  folderOfBlocks,
+  moduleOf,
+  outputsOf,
+  printedBy,
+  printedOutputs,
+  read,
+  root,
+} from './support/guides.ts';
 
-const root = path.join(import.meta.dirname, '..');
-// Inside the package, where `orthokit` resolves to itself; blocks write their files into a folder of their own.
-mkdirSync(path.join(root, 'build'), { recursive: true });
-const folder = mkdtempSync(path.join(root, 'build', 'docs-'));
+const folder = folderOfBlocks();
 afterAll(() => rmSync(folder, { recursive: true }));
-
-interface Block {
-  readonly line: number;
-  readonly code: string;
-}
-
-const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
-
-function blocksOf(file: string, language: string): Block[] {
-  const text = read(file);
-  return [...text.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, 'gms'))].map(({ index, 1: code = '' }) => ({
-    line: text.slice(0, index).split('\n').length,
-    code,
-  }));
-}
-
-const pages = readdirSync(path.join(root, 'docs'), { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.md'))
-  .map((file) => path.join('docs', file));
-const files = ['README.md', 'CONTRIBUTING.md', ...pages];
-const blocks = (language: string): [file: string, line: number, code: string][] =>
-  files.flatMap((file) =>
-    blocksOf(file, language).map(({ line, code }): [string, number, string] => [file, line, code]),
-  );
 
 it('no block is in a language that nothing checks', () => {
   const languages = files.flatMap((file) => [...read(file).matchAll(/^```(\w+)$/gm)].map(([, language]) => language));
@@ -67,44 +50,30 @@ describe('links lead somewhere', () => {
   });
 });
 
-/** Outputs that a block names: `console.log(…); // what is printed (and a remark)`, by line. */
-const outputsOf = (code: string): [line: number, output: string][] =>
-  code.split('\n').flatMap((text, i): [number, string][] => {
-    const [, comment = ''] = /\bconsole\.log\(.*\); \/\/ (.*)$/.exec(text) ?? [];
-    const output = comment.replace(/ *\(.*\)$/, '');
-    return output === '' ? [] : [[i, output]];
-  });
-/** The block, with a line before each output that says which it is. */
-const marked = (code: string): string =>
-  outputsOf(code)
-    .reduce((lines, [i]) => {
-      lines[i] = lines[i]!.replace('console.log(', `console.log('§§${i}');console.log(`);
-      return lines;
-    }, code.split('\n'))
-    .join('\n');
-
 // The reference in CONTRIBUTING is a module for tests, and imports nothing.
 describe('TypeScript runs, and prints what its comments say', () => {
-  it.each(blocks('ts'))('%s, line %i', (file, line, code) => {
-    const { outputText } = ts.transpileModule(marked(code), {
-      compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
-    });
-    const script = path.join(folder, `${file.replaceAll(/\W/g, '-')}-${line}.mjs`);
-    writeFileSync(script, outputText);
-    const printed = execFileSync(process.execPath, [script], { cwd: folder, stdio: 'pipe', encoding: 'utf8' });
-    const outputs = [...printed.matchAll(/^§§(\d+)\n(.*)$/gm)].map(([, i, text]) => [Number(i), text]);
-    expect(outputs).toEqual(outputsOf(code));
+  it.each(blocks('ts'))('%s, line %i', (...block) => {
+    expect(printedOutputs(printedBy(moduleOf(folder, block)))).toEqual(outputsOf(block[2]));
   });
 
   // Other compilers, and the package as it is packed: test/package/check.mjs.
   it('compiles where the compiler is strict and knows nothing but our types', () => {
     const project = mkdtempSync(path.join(folder, 'strict-'));
     const { options } = ts.convertCompilerOptionsFromJson(compilerOptions, project);
+    // Each file is read once for all programs.
+    const host = ts.createCompilerHost(options);
+    const sources = new Map<string, ts.SourceFile | undefined>();
+    const { getSourceFile } = host;
+    host.getSourceFile = (name, ...how) => {
+      if (!sources.has(name)) sources.set(name, getSourceFile(name, ...how));
+      return sources.get(name);
+    };
     const roots: string[][] = [writeProject(project), ...writeSubPaths(project).map((name: string) => [name])];
     const found = roots.flatMap((names) => {
       const program = ts.createProgram(
         names.map((name) => path.join(project, name)),
         options,
+        host,
       );
       return ts.getPreEmitDiagnostics(program);
     });

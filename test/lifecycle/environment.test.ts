@@ -16,9 +16,13 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { runChild } from '../support/child.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
+import { runAxis } from '../support/selection.ts';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+/** For variables that our own code reads and acts upon, which is the same on each version of Node.js. */
+const ours = runAxis() === 'node' ? [] : onlyCpu;
 
 interface Found {
   available: string[];
@@ -33,7 +37,7 @@ async function open(env: Record<string, string>, args: string[] = []): Promise<F
   return JSON.parse(stdout);
 }
 
-describe.each(onlyCpu)('ORTHOKIT_CPU', { timeout: 60_000 }, () => {
+describe.each(ours)('ORTHOKIT_CPU', { timeout: 60_000 }, () => {
   it('a word that is none: no device, with the reason, and import works', async () => {
     const found = await open({ ORTHOKIT_CPU: 'nonsense' });
     const reason = 'ORTHOKIT_CPU must be portable, avx2 or avx512, got nonsense';
@@ -54,7 +58,7 @@ describe.each(onlyCpu)('ORTHOKIT_CPU', { timeout: 60_000 }, () => {
   });
 });
 
-describe.each(onlyCpu)('ORTHOKIT_NUM_THREADS', { timeout: 60_000 }, () => {
+describe.each(ours)('ORTHOKIT_NUM_THREADS', { timeout: 60_000 }, () => {
   it('is the number of threads; nothing and 0 are all cores', async () => {
     expect((await open({ ORTHOKIT_NUM_THREADS: '3' })).info.cpu?.units).toBe(3);
     const all = os.availableParallelism();
@@ -101,7 +105,7 @@ function cut(file: string, bytes: number): string {
   return target;
 }
 
-describe.each(onlyCpu)('R20: ORTHOKIT_CUDA_PLUGIN', { tags: ['R20'], timeout: 60_000 }, () => {
+describe.each(ours)('R20: ORTHOKIT_CUDA_PLUGIN', { tags: ['R20'], timeout: 60_000 }, () => {
   const file = path.join(folder, 'text.so');
   writeFileSync(file, 'this is no library\n'.repeat(10));
   const empty = path.join(folder, 'empty.so');
@@ -144,7 +148,7 @@ describe.each(onlyCpu)('R20: ORTHOKIT_CUDA_PLUGIN', { tags: ['R20'], timeout: 60
   });
 });
 
-describe.each(onlyCpu)('a relative ORTHOKIT_CUDA_PLUGIN', { timeout: 60_000 }, () => {
+describe.each(ours)('a relative ORTHOKIT_CUDA_PLUGIN', { timeout: 60_000 }, () => {
   const reason = (name: string) => `ORTHOKIT_CUDA_PLUGIN must be an absolute path, got ${name}`;
   it.each(['name.so', './name.so', '../name.so', 'folder/name.so'])(
     '%s is refused, be it there or not',
@@ -156,7 +160,7 @@ describe.each(onlyCpu)('a relative ORTHOKIT_CUDA_PLUGIN', { timeout: 60_000 }, (
   );
 });
 
-describe.each(onlyCpu)('ORTHOKIT_REFERENCE_PLUGIN', { timeout: 60_000 }, () => {
+describe.each(ours)('ORTHOKIT_REFERENCE_PLUGIN', { timeout: 60_000 }, () => {
   const plugin = process.env['ORTHOKIT_REFERENCE_PLUGIN']!;
 
   it('without it the kind does not exist; with it, it is not listed', async () => {
@@ -180,7 +184,7 @@ describe.each(onlyCpu)('ORTHOKIT_REFERENCE_PLUGIN', { timeout: 60_000 }, () => {
   });
 });
 
-describe.each(onlyCpu)('ORTHOKIT_DISABLE_CUDA', { timeout: 60_000 }, () => {
+describe.each(ours)('ORTHOKIT_DISABLE_CUDA', { timeout: 60_000 }, () => {
   it('1 is the reason; 0 and nothing are off', async () => {
     const reason = 'disabled by ORTHOKIT_DISABLE_CUDA';
     const { unavailable, errors } = await open({ ORTHOKIT_DISABLE_CUDA: '1' });
@@ -205,7 +209,7 @@ describe.each(devices)('ORTHOKIT_SYNC on %s', { timeout: 60_000 }, (kind) => {
   });
 });
 
-describe.each(onlyCpu)('threads', { timeout: 60_000 }, () => {
+describe.each(ours)('threads', { timeout: 60_000 }, () => {
   it('do not change a bit', async () => {
     const digests = await Promise.all(
       ['1', '2', '3', '7'].map(async (threads) => (await runChild('bits.mjs', { args: [threads] })).stdout),
