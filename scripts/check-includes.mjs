@@ -1,7 +1,9 @@
-// Which folder of native/ may include what: lib → addon → core → backend → kernel, one direction.
+// Which folder of native/ may include what: lib → addon → core → backend → kernel, one direction. And that each file of C++
+// includes what declares the names that it uses: where files are joined before they are compiled, no compiler says so.
 // usage: node scripts/check-includes.mjs [root]
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { lacks } from './includes/lacks.mjs';
 
 const root = path.resolve(process.argv[2] ?? path.join(import.meta.dirname, '..'));
 
@@ -53,6 +55,7 @@ for (const file of files.sort()) {
     if (found) problems.push(`native/${file}:${i + 1}: ${found}`);
   }
 }
+problems.push(...lacks(native, files));
 if (files.length === 0) problems.push(`no sources in ${native}`);
 for (const line of problems) console.error(line);
 process.exitCode = problems.length > 0 ? 1 : 0;

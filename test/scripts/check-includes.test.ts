@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 const script = path.join(import.meta.dirname, '..', '..', 'scripts', 'check-includes.mjs');
 
@@ -42,4 +42,37 @@ it.each([
   const { status, stderr } = check(file, include);
   expect(status).toBe(1);
   expect(stderr).toContain(`native/${file}`);
+});
+
+describe('a file of C++', () => {
+  const files = {
+    'ops/fill.h': '#pragma once\nnamespace orthokit {\nstruct Fill {};\n}\n',
+    'cpu/tiles.h':
+      '#pragma once\n#include <vector>\n#include "ops/fill.h"\nnamespace orthokit::cpu {\ninline void tile(const Fill&) {}\n}\n',
+  };
+  const lines = (text: string): string[] => {
+    const root = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
+    for (const [file, code] of Object.entries({ ...files, 'cpu/kernels/fill.cpp': text })) {
+      const target = path.join(root, 'native', file);
+      mkdirSync(path.dirname(target), { recursive: true });
+      writeFileSync(target, code);
+    }
+    const { stderr } = spawnSync(process.execPath, [script, root], { encoding: 'utf8' });
+    return stderr.split('\n').filter((line) => line !== '');
+  };
+
+  it('includes what declares its names, itself or by what it includes', () => {
+    expect(lines('#include "cpu/tiles.h"\nvoid f(const Fill& x) { tile(x), std::vector<int>(); }\n')).toEqual([]);
+    expect(lines('// Fill and tile(x) and std::vector\nvoid f() { g("Fill"), x.tile(), own::Fill(); }\n')).toEqual([]);
+    expect(lines('struct Fill {};\nvoid tile() {}\nvoid f() { Fill x, tile(); }\n')).toEqual([]);
+  });
+  it.each([
+    ['void f(const Fill& x) {}\n', 'Fill needs "ops/fill.h"'],
+    ['void f() { Fill::run(); }\n', 'Fill needs "ops/fill.h"'],
+    ['#include "ops/fill.h"\nvoid f(const Fill& x) { tile(x); }\n', 'tile needs "cpu/tiles.h"'],
+    ['#include "ops/fill.h"\nstd::vector<Fill> f();\n', 'std::vector needs <vector>'],
+    ['#include <vector>\nauto x = std::nonsense();\n', 'std::nonsense is not in scripts/includes/standard.mjs'],
+  ])('%j is refused', (text, problem) => {
+    expect(lines(text)).toEqual([`native/cpu/kernels/fill.cpp: ${problem}`]);
+  });
 });

@@ -1,5 +1,7 @@
 #include "ops/dense/cholesky.h"
 
+#include <cmath>
+
 #include "cpu/kernels/dense/shared/dense.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {

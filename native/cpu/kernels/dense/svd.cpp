@@ -1,5 +1,6 @@
 #include "ops/dense/svd.h"
 
+#include <cmath>
 #include <numeric>
 
 #include "cpu/kernels/dense/shared/dense.h"
