@@ -9,10 +9,11 @@ export function adamw(
   const { beta1 = 0.9, beta2 = 0.999, eps = 1e-8 } = options;
   const { momenta: m, roots: r, step } = state;
   const g = decayed(p, options);
+  const [missing1, missing2] = [1 - beta1 ** step, Math.sqrt(1 - beta2 ** step)];
   const update = g.map((x, i) => {
     m[i] = beta1 * m[i]! + (1 - beta1) * x;
     r[i] = Math.sqrt(beta2 * r[i]! ** 2 + (1 - beta2) * x ** 2);
-    return m[i] === 0 ? 0 : m[i]! / (1 - beta1 ** step) / (r[i]! / Math.sqrt(1 - beta2 ** step) + eps);
+    return m[i] === 0 ? 0 : m[i]! / missing1 / (r[i]! / missing2 + eps);
   });
   return apply(p, update, options.lr, options);
 }

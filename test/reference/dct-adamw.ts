@@ -72,12 +72,13 @@ export function dctAdamw(p: Parameter, state: DctAdamwState, options: DctAdamwOp
       places.set(chosen);
     }
     const inside = [...places].map((k) => all[k]!);
+    const [missing1, missing2] = [1 - beta1 ** step, Math.sqrt(1 - beta2 ** step)];
     const moved = inside.map((row, k) =>
       row.map((a, j) => {
         const at = k * longer + j;
         m[at] = beta1 * m[at]! + (1 - beta1) * a;
         r[at] = Math.sqrt(beta2 * r[at]! ** 2 + (1 - beta2) * a ** 2);
-        return m[at] === 0 ? 0 : m[at]! / (1 - beta1 ** step) / (r[at]! / Math.sqrt(1 - beta2 ** step) + eps);
+        return m[at] === 0 ? 0 : m[at]! / missing1 / (r[at]! / missing2 + eps);
       }),
     );
     update.set(subspace.matrix(moved, [...places]), b * size);

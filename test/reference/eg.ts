@@ -25,11 +25,12 @@ export function eg(
   const { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0, weightDecayMode = 'decoupled' } = options;
   const { momenta: m, roots: r, step } = state;
   const gradient = decayed(p, options).map((x, i) => x + shrink * Math.sign(p.weights[i]!));
+  const [missing1, missing2] = [1 - beta1 ** step, Math.sqrt(1 - beta2 ** step)];
   const direction = gradient.map((d, i) => {
     if (variant === 'adamw') {
       m![i] = beta1 * m![i]! + (1 - beta1) * d;
       r![i] = Math.sqrt(beta2 * r![i]! ** 2 + (1 - beta2) * d ** 2);
-      return m![i] === 0 ? 0 : m![i]! / (1 - beta1 ** step) / (r![i]! / Math.sqrt(1 - beta2 ** step) + eps);
+      return m![i] === 0 ? 0 : m![i]! / missing1 / (r![i]! / missing2 + eps);
     }
     if (!m) return d;
     m[i] = step === 1 ? d : momentum * m[i]! + (1 - dampening) * d;

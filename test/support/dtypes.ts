@@ -29,6 +29,8 @@ function exponentOf(x: number): number {
 // A power takes as long as all else that is done for a number.
 const least = -1074;
 const powers = Float64Array.from({ length: 2098 }, (_, i) => 2 ** (i + least));
+/** The first power of two that is too large. */
+const ends = { f16: 2 ** 16, bf16: 2 ** 128, f32: 2 ** 128 };
 
 /** The distance between neighbours around x. */
 export function spacing(x: number, dtype: Floating): number {
@@ -48,8 +50,7 @@ export function rounded(x: number, dtype: Dtype): number {
   let whole = Math.floor(steps);
   const rest = steps - whole;
   if (rest > 0.5 || (rest === 0.5 && whole % 2 === 1)) whole += 1;
-  const { highest } = formats[dtype];
-  const size = whole * step >= 2 ** (highest + 1) ? Infinity : whole * step;
+  const size = whole * step >= ends[dtype] ? Infinity : whole * step;
   return Math.sign(x) < 0 ? -size : size;
 }
 
