@@ -1,9 +1,8 @@
 // The library in JavaScript, with a counter at every branch of the files that a fuzz target is about.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
-
-const root = path.join(import.meta.dirname, '..', '..');
+import { javascriptOf, libraryFiles } from '../support/library.ts';
 
 /** A place that a run may reach: an arm of a branch, the body of a loop or of a function. */
 export interface Point {
@@ -13,13 +12,6 @@ export interface Point {
   text: string;
 }
 
-const compilerOptions: ts.CompilerOptions = {
-  module: ts.ModuleKind.ESNext,
-  target: ts.ScriptTarget.ES2022,
-  rewriteRelativeImportExtensions: true,
-  verbatimModuleSyntax: true,
-};
-
 /**
  * Writes lib/ to `folder`/lib, and counters into the files of `measured` (paths below lib/). Counter n, which stands in
  * `globalThis.hits[n]`, is element n of the answer.
@@ -27,15 +19,11 @@ const compilerOptions: ts.CompilerOptions = {
 export function instrumentLibrary(folder: string, measured: readonly string[]): Point[] {
   rmSync(folder, { recursive: true, force: true });
   const points: Point[] = [];
-  const lib = path.join(root, 'lib');
-  for (const name of readdirSync(lib, { recursive: true, encoding: 'utf8' })) {
-    if (!name.endsWith('.ts')) continue;
-    const before = measured.includes(name) ? [counters(name, points)] : [];
-    const source = readFileSync(path.join(lib, name), 'utf8');
-    const { outputText } = ts.transpileModule(source, { compilerOptions, transformers: { before } });
+  for (const name of libraryFiles()) {
+    const transformers = measured.includes(name) ? { before: [counters(name, points)] } : undefined;
     const target = path.join(folder, 'lib', name.replace(/\.ts$/, '.js'));
     mkdirSync(path.dirname(target), { recursive: true });
-    writeFileSync(target, outputText);
+    writeFileSync(target, javascriptOf(name, transformers));
   }
   // By this name the binary is found through ORTHOKIT_PREBUILD.
   writeFileSync(path.join(folder, 'package.json'), '{ "name": "orthokit", "type": "module" }');

@@ -1,25 +1,43 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
 
 const root = path.join(import.meta.dirname, '..', '..');
 
+const compilerOptions: ts.CompilerOptions = {
+  module: ts.ModuleKind.ESNext,
+  target: ts.ScriptTarget.ES2022,
+  rewriteRelativeImportExtensions: true,
+  verbatimModuleSyntax: true,
+};
+
+/** The names of the files of lib/ that are TypeScript. */
+export const libraryFiles = (): string[] =>
+  readdirSync(path.join(root, 'lib'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+
+/** A file of lib/ in JavaScript. What is not to be changed is kept in build/javascript: several tests want all of it. */
+export function javascriptOf(name: string, transformers?: ts.CustomTransformers): string {
+  const source = path.join(root, 'lib', name);
+  const kept = path.join(root, 'build', 'javascript', name.replace(/\.ts$/, '.js'));
+  const changedAt = (file: string): number => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  if (!transformers && changedAt(kept) > changedAt(source)) return readFileSync(kept, 'utf8');
+  const options = { compilerOptions, ...(transformers && { transformers }) };
+  const { outputText } = ts.transpileModule(readFileSync(source, 'utf8'), options);
+  if (transformers) return outputText;
+  // Others may read it meanwhile.
+  mkdirSync(path.dirname(kept), { recursive: true });
+  writeFileSync(`${kept}.${process.pid}`, outputText);
+  renameSync(`${kept}.${process.pid}`, kept);
+  return outputText;
+}
+
 /** Puts the library, in JavaScript as a plain Node process runs it, into `folder/lib`, beside the binary of `build`. */
 export function compileLibrary(folder: string, build = 'build'): void {
-  const names = readdirSync(path.join(root, 'lib'), { recursive: true, encoding: 'utf8' });
-  for (const name of names.filter((file) => file.endsWith('.ts'))) {
-    const { outputText } = ts.transpileModule(readFileSync(path.join(root, 'lib', name), 'utf8'), {
-      compilerOptions: {
-        module: ts.ModuleKind.ESNext,
-        target: ts.ScriptTarget.ES2022,
-        rewriteRelativeImportExtensions: true,
-        verbatimModuleSyntax: true,
-      },
-    });
+  for (const name of libraryFiles()) {
     const target = path.join(folder, 'lib', name.replace(/\.ts$/, '.js'));
     mkdirSync(path.dirname(target), { recursive: true });
-    writeFileSync(target, outputText);
+    writeFileSync(target, javascriptOf(name));
   }
   symlinkSync(path.join(root, build), path.join(folder, 'build'));
   symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
