@@ -18,9 +18,11 @@ const node = nodeVersions.map((version) => ({
 
 // What the first order gives on the emulated device is judged before anything is compared with it.
 const emulated = cuda.slice(0, 1 + products.length);
+const withoutAddon = (job) => ({ ...job, addon: 'unused' });
 const onEmulated = cuda.slice(emulated.length);
-const ptx = ptxOf(release.name);
-// What must not be disturbed comes last, when nothing else waits; what is short before it, so that both cores end together.
+const testsOnEmulated = onEmulated.filter((job) => job.addon !== 'unused');
+const ptx = ptxOf(release.name).map(withoutAddon);
+// What must not be disturbed comes last, when nothing else waits.
 const [fuzzing, ...undisturbed] = soak;
 
 export const jobs = [
@@ -32,37 +34,40 @@ export const jobs = [
     needs: [release.name, ...ptx.map((job) => job.name)],
     run: 'node scripts/kernel-report.mjs build/cuda-release build/ptx --check',
   },
-  ...onEmulated,
+  ...testsOnEmulated,
   {
     name: 'the check of a GPU, on the emulated device',
     needs: [emulated[0].name],
     run: 'node test/gpu-check/check.mjs',
   },
   fuzzing,
-  {
-    name: 'sanitizers: build',
-    run: step('build asan -DORTHOKIT_WERROR=ON -DORTHOKIT_ISA_VARIANTS=OFF'),
-  },
-  { name: 'sanitizers', needs: ['sanitizers: build'], run: step('sanitized') },
-  ...installed,
+  ...installed.map(withoutAddon),
   ...node,
-  ...['Nehalem', 'Haswell'].map((processor) => ({
-    name: `instructions of a ${processor}`,
-    run: step(`verify_on_processor ${processor}`),
-  })),
-  ...['biome', 'clang-format', 'types', 'includes', 'imports', 'comments'].map((name) => ({
-    name,
-    run: `node scripts/check.mjs ${name}`,
-  })),
-  { name: 'generated files', run: step('generated') },
-  { name: 'api reference', run: 'npm run --silent docs' },
   {
-    // Its build has the addon of the tests out of its place.
+    // Beside what does without the addon of the tests, which its build has out of its place.
     name: 'package',
-    cores: 'alone',
+    addon: 'replaced',
     needs: [release.name, ...installed.map((job) => job.name)],
     run: `node test/package/check.mjs ${nodeVersions.map((version) => `"$(${step(`node_of ${version}`)})"`).join(' ')}`,
   },
+  ...onEmulated.filter((job) => job.addon === 'unused'),
+  ...[
+    {
+      name: 'sanitizers: build',
+      run: step('build asan -DORTHOKIT_WERROR=ON -DORTHOKIT_ISA_VARIANTS=OFF'),
+    },
+    { name: 'sanitizers', needs: ['sanitizers: build'], run: step('sanitized') },
+    ...['Nehalem', 'Haswell'].map((processor) => ({
+      name: `instructions of a ${processor}`,
+      run: step(`verify_on_processor ${processor}`),
+    })),
+    ...['biome', 'clang-format', 'types', 'includes', 'imports', 'comments'].map((name) => ({
+      name,
+      run: `node scripts/check.mjs ${name}`,
+    })),
+    { name: 'generated files', run: step('generated') },
+    { name: 'api reference', run: 'npm run --silent docs' },
+  ].map(withoutAddon),
   { name: 'publint', needs: ['package'], run: 'node node_modules/publint/src/cli.js --strict' },
   { name: 'attw', needs: ['package'], run: step('attw') },
   ...undisturbed,

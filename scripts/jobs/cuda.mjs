@@ -12,35 +12,45 @@ const vitest = (name, names, options = '') => ({
 });
 
 export const jobs = [
-  { name: 'emulated device: build', run: step('build emulated') },
+  { name: 'emulated device: build', addon: 'unused', run: step('build emulated') },
   ...products.map((source) => ({
     name: verified(source),
+    addon: 'unused',
     needs: ['emulated device: build'],
     run: step(`first_order ${source}`),
   })),
   ...together.map((names) => vitest(names.join(', '), names, '--no-isolate ')),
   ...long.slice(0, 2).map((names) => vitest(names.join(', '), names)),
   vitest('the others', [...long.slice(2).flat(), ...others, 'fuzz']),
-  { name: "emulator's own tests", needs: ['emulated device: build'], run: 'ctest --preset emulated -R emulator' },
+  {
+    name: "emulator's own tests",
+    addon: 'unused',
+    needs: ['emulated device: build'],
+    run: 'ctest --preset emulated -R emulator',
+  },
   { name: 'emulated device: tests with cuBLAS', needs: ['emulated device: build'], run: step('vitest_with_products') },
   ...products.map((source) => ({
     name: `parts of tensors: ${source} products`,
+    addon: 'unused',
     needs: [verified(source)],
     run: step(`verify_parts ${source}`),
   })),
   ...orders().map(({ threads, streams, source }) => ({
     name: `order: threads ${threads}, streams ${streams}, ${source} products`,
+    addon: 'unused',
     needs: [verified(source)],
     run: step(`verify_order ${threads} ${streams} ${source}`),
   })),
-  { name: 'checked device: build', run: step('build checked') },
+  { name: 'checked device: build', addon: 'unused', run: step('build checked') },
   {
     name: "checked device: emulator's own tests",
+    addon: 'unused',
     needs: ['checked device: build'],
     run: 'ctest --preset checked -R emulator',
   },
   ...products.map((source) => ({
     name: `checked device: ${source} products`,
+    addon: 'unused',
     needs: ['checked device: build', verified(source)],
     run: step(`verify_checked ${source}`),
   })),

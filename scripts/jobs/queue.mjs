@@ -1,5 +1,6 @@
-// Runs jobs over all cores: what a job needs comes first, a job may take more than one core, and one that must not be
-// disturbed takes them all. The output of each goes to a file, and is shown whole where the job fails.
+// Runs jobs over all cores: what a job needs comes first, a job may take more than one core, one that must not be disturbed
+// takes them all, and one that has the addon of the tests out of its place runs beside none that uses it. The output of each
+// goes to a file, and is shown whole where the job fails.
 import { spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
 import os from 'node:os';
@@ -11,6 +12,7 @@ import path from 'node:path';
  * @property {string} run a command for bash
  * @property {string[]} [needs] names of jobs that must have passed
  * @property {number | 'alone'} [cores] how many it keeps busy; default 1
+ * @property {'used' | 'unused' | 'replaced'} [addon] what it does with the addon in build/Release; default 'used'
  */
 
 /** @param {Job[]} jobs in the order in which they are to begin where nothing else decides */
@@ -107,6 +109,9 @@ export async function runJobs(jobs, { folder, cores = os.availableParallelism(),
   const active = new Map();
   let free = cores;
   const take = (job) => (job.cores === 'alone' ? cores : Math.min(job.cores ?? 1, cores));
+  const goTogether = ({ addon: one = 'used' }, { addon: other = 'used' }) =>
+    one === 'unused' || other === 'unused' || (one === 'used' && other === 'used');
+  const fits = (job) => take(job) <= free && [...active.keys()].every((other) => goTogether(job, other));
   const end = (result) => {
     results.set(result.job.name, result);
     onEnd(result);
@@ -121,15 +126,15 @@ export async function runJobs(jobs, { folder, cores = os.availableParallelism(),
         waiting.splice(i, 1);
         end({ job, passed: false, status: `not run, as ${lacking.job.name} failed`, seconds: 0, cpu: 0 });
         i = 0;
-      } else if (needs.every(Boolean) && take(job) <= free) {
+      } else if (needs.every(Boolean) && fits(job)) {
         waiting.splice(i, 1);
         free -= take(job);
-        active.set(job.name, start(job, folder));
+        active.set(job, start(job, folder));
       } else i++;
     }
     if (active.size === 0) continue;
     const result = await Promise.race(active.values());
-    active.delete(result.job.name);
+    active.delete(result.job);
     free += take(result.job);
     end(result);
   }

@@ -10,6 +10,7 @@ interface Job {
   run: string;
   needs?: string[];
   cores?: number | 'alone';
+  addon?: 'used' | 'unused' | 'replaced';
 }
 interface Result {
   job: Job;
@@ -57,6 +58,16 @@ describe('the queue', () => {
   it('runs nothing beside a job that must be alone, nor two of two cores at once', async () => {
     const { events } = await eventsOf([job('a'), job('b', { cores: 'alone' }), job('c', { cores: 2 }), job('d')], 2);
     for (const name of ['b', 'c']) expect(events[events.indexOf(`+${name}`) + 1]).toBe(`-${name}`);
+  });
+
+  it('runs a job that replaces the addon beside those that do without it alone', async () => {
+    const { events } = await eventsOf(
+      [job('a'), job('b', { addon: 'replaced' }), job('c', { addon: 'unused' }), job('d')],
+      2,
+    );
+    const at = (event: string): number => events.indexOf(event);
+    expect(new Set(events.slice(0, 2))).toEqual(new Set(['+a', '+c']));
+    for (const one of ['a', 'd']) expect(at(`-${one}`) < at('+b') || at(`+${one}`) > at('-b'), one).toBe(true);
   });
 
   it('gives a job of more cores than there are all of them', async () => {
