@@ -170,7 +170,7 @@ verify_on_processor() { # Nehalem|Haswell
 nvcc_release() {
   command -v nvcc > /dev/null || { echo "nvcc is missing" >&2; return 1; }
   nvcc --version | tail -2
-  build cuda-release -DORTHOKIT_KEEP_PTX=90
+  build cuda-release -DORTHOKIT_KEEP_PTX=90 -DORTHOKIT_CUDA_COMPRESSION=speed
   node test/cuda-build/check.mjs
 }
 
