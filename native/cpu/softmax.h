@@ -1,73 +1,289 @@
-// Parts of the softmax of one row.
+// Parts of the softmax of rows.
 #pragma once
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "cpu/convert.h"
-#include "cpu/exp.h"
+#include "cpu/exp_row.h"
+#include "cpu/for_vectors.h"
+#include "cpu/streaming.h"
 #include "cpu/sums.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
+// The larger of a and b, or b where a is NaN.
+template <class T>
+__attribute__((always_inline)) inline void larger_of(const Vector<T>& a, const Vector<T>& b,
+                                                     Vector<T>& out) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4)
+    out = Vector<T>(_mm512_max_ps(__m512(a), __m512(b)));
+  else
+    out = Vector<T>(_mm512_max_pd(__m512d(a), __m512d(b)));
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4)
+    out = Vector<T>(_mm256_max_ps(__m256(a), __m256(b)));
+  else
+    out = Vector<T>(_mm256_max_pd(__m256d(a), __m256d(b)));
+#else
+  out = a > b ? a : b;
+#endif
+}
+
+template <class T>
+__attribute__((always_inline)) inline T largest_lane(const Vector<T>& v) {
+#ifdef __AVX512F__
+  if constexpr (sizeof(T) == 4)
+    return _mm512_reduce_max_ps(__m512(v));
+  else
+    return _mm512_reduce_max_pd(__m512d(v));
+#else
+  constexpr int kSize = kVectorSize<T>;
+  T lanes[kSize];
+  store<T>(v, lanes);
+#pragma GCC unroll 4
+  for (int half = kSize / 2; half > 0; half /= 2)
+    for (int k = 0; k < half; ++k)
+      lanes[k] = lanes[k + half] > lanes[k] ? lanes[k + half] : lanes[k];
+  return lanes[0];
+#endif
+}
+
 // The largest of n elements, passing over NaN; −inf if there is none.
 template <class T>
 T max_of(const T* x, int64_t n) {
-  constexpr int kLanes = 64, kFew = 8;
-  T lanes[kLanes];
-  for (T& lane : lanes) lane = -std::numeric_limits<T>::infinity();
-  const auto larger = [](T a, T b) { return b > a ? b : a; };
+  constexpr int kSize = kVectorSize<T>;
+  constexpr T kNone = -std::numeric_limits<T>::infinity();
+  Vector<T> most[4], v;
+  for (auto& lanes : most) lanes = kNone - Vector<T>{};
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    for (int k = 0; k < kLanes; ++k) lanes[k] = larger(lanes[k], x[i + k]);
-  for (; i + kFew <= n; i += kFew)
-    for (int k = 0; k < kFew; ++k) lanes[k] = larger(lanes[k], x[i + k]);
-  for (int k = 0; i < n; ++i, ++k) lanes[k] = larger(lanes[k], x[i]);
-    // By halves: one after the other, each would wait for the one before.
-#pragma GCC unroll 6
-  for (int half = kLanes / 2; half > 0; half /= 2)
-    for (int k = 0; k < half; ++k) lanes[k] = larger(lanes[k], lanes[k + half]);
-  return lanes[0];
+  for (; i + 4 * kSize <= n; i += 4 * kSize)
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; ++k) {
+      load<T>(x + i + k * kSize, v);
+      larger_of<T>(v, most[k], most[k]);
+    }
+  for_vectors<T>(n - i, [&](int64_t j, auto size) {
+    load_part(x + i + j, size, kNone, v);
+    larger_of<T>(v, most[0], most[0]);
+  });
+  larger_of<T>(most[0], most[1], most[0]);
+  larger_of<T>(most[2], most[3], most[2]);
+  larger_of<T>(most[0], most[2], most[0]);
+  return largest_lane<T>(most[0]);
 }
 
-// out = exp(x − max) in units, and the sum of these. out may be x.
-template <class T>
-double exps_of(const T* x, int64_t n, T max, T* out) {
-  for (int64_t i = 0; i < n; ++i) out[i] = exp_of_difference(x[i], max);
-  return sum_of(n, [out](int64_t i) { return double(out[i]); });
+// Of the lanes of a sum, in the order of total_of.
+__attribute__((always_inline)) inline double total_of_lanes(const Vector<double>& lanes) {
+#ifdef __AVX512F__
+  return _mm512_reduce_add_pd(__m512d(lanes));
+#else
+  return total_of(lanes);
+#endif
+}
+
+// A sum in f64 of registers.
+struct WideSum {
+  Vector<double> low{}, high{};
+  __attribute__((always_inline)) void add(const Vector<double>& v) { low += v; }
+  __attribute__((always_inline)) void add(const Vector<float>& v) {
+#if defined(__AVX512F__)
+    low += Vector<double>(_mm512_cvtps_pd(_mm512_castps512_ps256(__m512(v))));
+    high += Vector<double>(_mm512_cvtps_pd(_mm512_extractf32x8_ps(__m512(v), 1)));
+#elif defined(__AVX2__)
+    low += Vector<double>(_mm256_cvtps_pd(_mm256_castps256_ps128(__m256(v))));
+    high += Vector<double>(_mm256_cvtps_pd(_mm256_extractf128_ps(__m256(v), 1)));
+#else
+    low += Vector<double>{double(v[0]), double(v[1])};
+    high += Vector<double>{double(v[2]), double(v[3])};
+#endif
+  }
+};
+
+enum class Sums { kEach, kFours };  // added in f64: each exponential, or sums of four in T
+
+template <Sums kind, class T>
+__attribute__((always_inline)) inline void add_four(const Vector<T> (&v)[4], WideSum& sum) {
+  if constexpr (kind == Sums::kFours)
+    sum.add((v[0] + v[1]) + (v[2] + v[3]));
+  else
+    sum.add(v[0]), sum.add(v[1]), sum.add(v[2]), sum.add(v[3]);
+}
+
+// Bytes that are asked for ahead of those at work: next rows, which the processor does not ask for
+// by itself before it is there.
+inline constexpr int64_t kAhead = 4096;
+
+// put(v, size, j) for registers v = exps(x) of elements from j on, and lanes of their sum. Both
+// functions come by value: what they hold stays in registers, whatever is written.
+template <Sums kind, class T, class Exps, class Put>
+__attribute__((always_inline)) inline void take_exps(const Exps exps, const T* x, int64_t n,
+                                                     const Put put, Vector<double>& lanes) {
+  constexpr int kSize = kVectorSize<T>;
+  WideSum sum;
+  Vector<T> v[4];
+  int64_t at = 0;
+  for (; at + 4 * kSize <= n; at += 4 * kSize) {
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; ++k) {
+      load<T>(x + at + k * kSize, v[k]);
+      __builtin_prefetch(x + at + k * kSize + kAhead / int64_t(sizeof(T)));
+      exps(v[k], v[k]);
+      put(v[k], std::integral_constant<int, kSize>(), at + k * kSize);
+    }
+    add_four<kind, T>(v, sum);
+  }
+  for_vectors<T>(n - at, [&](int64_t j, auto size) {
+    load_part(x + at + j, size, -std::numeric_limits<T>::infinity(), v[0]);
+    exps(v[0], v[0]);
+    put(v[0], size, at + j);
+    sum.add(v[0]);
+  });
+  lanes = sum.low + sum.high;
+}
+
+// out = exps(x), which may be x, and lanes of their sum.
+template <Sums kind, class T, class Exps>
+void set_exps(const Exps& exps, const T* x, int64_t n, T* out, Vector<double>& lanes) {
+  if constexpr (std::is_base_of_v<FloatDifferences, Exps>) {
+    for (int64_t i = 0; i < n; ++i) out[i] = exp_of_difference(x[i], exps.max);
+    lanes = Vector<double>{sum_of(n, [out](int64_t i) { return double(out[i]); })};
+  } else {
+    take_exps<kind>(
+        exps, x, n,
+        [out](const Vector<T>& v, auto size, int64_t j) { store_part(v, size, out + j); }, lanes);
+  }
+}
+
+// body(exps) with the exponentials that a row of this largest element takes.
+template <class T, class Body>
+auto with_exps(T max, Body&& body) {
+  if constexpr (sizeof(T) == 4)
+    if (!RowExps<T>::fits(max)) return body(FloatDifferences{max});
+  return body(RowExps<T>(typename RowExps<T>::Row(max)));
+}
+
+// Sum of exps(x) in their units.
+template <class T, class Exps>
+double sum_of(const Exps& exps, const T* x, int64_t n) {
+  Vector<double> lanes;
+  if constexpr (!std::is_base_of_v<FloatDifferences, Exps>) {
+    take_exps<Sums::kEach>(
+        exps, x, n, [](const Vector<T>&, auto, int64_t) {}, lanes);
+    return total_of_lanes(lanes);
+  } else {
+    T block[kBlock];
+    double sum = 0;
+    for (int64_t at = 0; at < n; at += kBlock, sum += total_of_lanes(lanes))
+      set_exps<Sums::kEach>(exps, x + at, std::min(kBlock, n - at), block, lanes);
+    return sum;
+  }
 }
 
 // Σ exp(xᵢ − max). A row without a finite maximum gives NaN.
 template <class T>
 double sum_of_exps(const T* x, int64_t n, T max) {
-  T exps[kBlock];
-  double sum = 0;
-  for (int64_t at = 0; at < n; at += kBlock)
-    sum += exps_of(x + at, std::min(kBlock, n - at), max, exps);
-  return sum / double(kExpOfDifferenceUnit<T>);
+  return with_exps(max, [=](const auto& exps) { return sum_of(exps, x, n) / exps.of_max(); });
 }
 
-// x = scale · x, rounded once, in f32 alone where the processor fuses and scale in two parts has
-// all digits.
+// A factor, in f32 in two parts, by which products are rounded once where the processor fuses and the
+// parts have all digits.
 template <class T>
-void multiply_by(double scale, int64_t n, T* x) {
-#ifdef __FMA__
-  const double size = std::abs(scale);
-  if (sizeof(T) == 4 && size > 1e-28 && size < 1e28) {
-    const T high = T(scale), low = T(scale - double(high));
-    for (int64_t i = 0; i < n; ++i) x[i] = fused(x[i], high, x[i] * low);
+struct Scale {
+  double all = 0;
+  T high = 0, low = 0;
+  Scale() = default;
+  explicit Scale(double by) : all(by), high(T(by)), low(T(by - double(high))) {}
+  bool fits() const {
+    return sizeof(T) == 8 || (kHasFused && std::abs(all) > 1e-28 && std::abs(all) < 1e28);
+  }
+};
+
+// out = scale · x. out may be x, or a line past the caches, of n whole registers.
+template <class T>
+void multiply_by(const Scale<T>& scale, const T* x, int64_t n, T* out, bool streams = false) {
+  if (!scale.fits()) {
+    for (int64_t i = 0; i < n; ++i) out[i] = T(double(x[i]) * scale.all);
     return;
   }
-#endif
-  for (int64_t i = 0; i < n; ++i) x[i] = T(double(x[i]) * scale);
+  const Vector<T> high = scale.high - Vector<T>{}, low = scale.low - Vector<T>{};
+  const auto run = [=](const auto put) {
+    for_vectors<T>(n, [=](int64_t j, auto size) {
+      Vector<T> v, product;
+      load_part(x + j, size, T(0), v);
+      if constexpr (sizeof(T) == 8)
+        product = v * high;
+      else
+        product = v * low, add_product<T>(v, high, product);
+      put(product, size, out + j);
+    });
+  };
+  if (streams)
+    run([](const Vector<T>& v, auto, T* to) { stream_vector<T>(v, to); });
+  else
+    run([](const Vector<T>& v, auto size, T* to) { store_part(v, size, to); });
 }
 
-// out = factor · exp(x − max) / Σ exp(x − max), and that sum in units. out may be x.
+// Softmax of rows, times factors: some short rows at once, each step for all of them, so that none
+// waits for what another one's lanes come to.
 template <class T>
-double softmax(const T* x, int64_t n, T max, double factor, T* out) {
-  const double sum = exps_of(x, n, max, out);
-  multiply_by(factor / sum, n, out);
-  return sum;
-}
+class SoftmaxRows {
+ public:
+  // Results beyond the caches pass them by, where x is not overwritten.
+  SoftmaxRows(const T* x, int64_t rows, int64_t columns, T* out)
+      : x_(x),
+        columns_(columns),
+        out_(out),
+        streams_(x != out && rows * columns * int64_t(sizeof(T)) > kBeyondCaches &&
+                 columns <= kHeld && columns % kVectorSize<T> == 0 && is_line(out)),
+        together_(std::clamp<int64_t>(
+            (streams_ ? kStreamed : kHeld) / std::max<int64_t>(1, columns), 1, kMost)) {}
+
+  // Rows from `first` to the one before `last`. scale_of(row, exps, sum) is the factor of the row,
+  // and may change its exponentials.
+  template <Sums kind, class ScaleOf>
+  void run(int64_t first, int64_t last, const ScaleOf& scale_of) const {
+    alignas(kLine) T held[kHeld];
+    T most[kMost];
+    typename RowExps<T>::Row begun[kMost];
+    Vector<double> lanes[kMost];
+    Scale<T> scale[kMost];
+    for (int64_t row = first; row < last; row += together_) {
+      const int64_t count = std::min(together_, last - row);
+      const T* x = x_ + row * columns_;
+      T *out = out_ + row * columns_, *exps = streams_ ? held : out;
+      for (int64_t r = 0; r < count; ++r) most[r] = max_of(x + r * columns_, columns_);
+      bool fits = true;
+      for (int64_t r = 0; r < count; ++r) {
+        begun[r] = typename RowExps<T>::Row(most[r]);
+        fits &= RowExps<T>::fits(most[r]);
+      }
+      for (int64_t r = 0; r < count; ++r) {
+        const auto set = [&](const auto& exps_of) {
+          set_exps<kind>(exps_of, x + r * columns_, columns_, exps + r * columns_, lanes[r]);
+        };
+        if (fits) [[likely]]
+          set(RowExps<T>(begun[r]));
+        else
+          with_exps(most[r], set);
+      }
+      for (int64_t r = 0; r < count; ++r)
+        scale[r] = Scale<T>(scale_of(row + r, exps + r * columns_, total_of_lanes(lanes[r])));
+      for (int64_t r = 0; r < count; ++r)
+        multiply_by(scale[r], exps + r * columns_, columns_, out + r * columns_, streams_);
+    }
+    if (streams_) finish_streams();
+  }
+
+ private:
+  static constexpr int64_t kHeld = (1 << 14) / int64_t(sizeof(T)), kStreamed = kHeld / 4;
+  static constexpr int64_t kMost = 16;
+  const T* x_;
+  int64_t columns_;
+  T* out_;
+  bool streams_;
+  int64_t together_;
+};
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -1041,11 +1041,11 @@ export interface OpsOfGroup {
    * correct = number of those rows whose largest logit, the first of equal ones, is at the label.
    * A negative label leaves its row out: its loss is 0. A label ≥ columns makes the loss NaN. No
    * counted row: 0.
-   * Numerics: the largest logit of the row subtracted, exponentials in the dtype (in f32 of exact
-   * differences: a row's sum is within 1.3e-7 of itself), the rest in f64, sums in a fixed order. A
-   * logit of −inf is a probability of 0: at the label the loss is +inf, and so with smoothing wherever
-   * its class has a weight. A row that holds a NaN or +inf, or nothing but −inf, makes the loss NaN
-   * and is not correct.
+   * Numerics: the largest logit of the row subtracted, exponentials in the dtype (in f32 a row's sum
+   * is within 1.3e-7 of itself), the rest in f64, sums in a fixed order. A logit of −inf is a
+   * probability of 0: at the label the loss is +inf, and so with smoothing wherever its class has a
+   * weight. A row that holds a NaN or +inf, or nothing but −inf, makes the loss NaN and is not
+   * correct.
    * Traffic: one read of logits and labels.
    * ```
    *
@@ -1095,9 +1095,9 @@ export interface OpsOfGroup {
    * + beta · gradᵢⱼ, beta 0 or 1. scale and over may live on the device; over as in
    * softmaxCrossEntropy. Rows of negative labels are 0; a label ≥ columns makes its row NaN. grad may
    * be logits or direction.
-   * Numerics: as rowSoftmax; the element at the label is rounded once, so that it keeps its digits
-   * where the probability is near 1. Results are rounded before they are added; beta = 0 does not read
-   * grad.
+   * Numerics: as rowSoftmax; at the label the sum is taken off in f64, so that the element keeps
+   * its digits where the probability is near 1. Results are rounded before they are added; beta = 0
+   * does not read grad.
    * Traffic: one read, one write; the second pass finds its row in cache.
    * ```
    *

@@ -142,7 +142,7 @@ export interface OpsOfGroup {
    * ```text
    * outᵢ = ln Σⱼ exp(xᵢⱼ) = mᵢ + ln Σⱼ exp(xᵢⱼ − mᵢ), mᵢ = maxⱼ xᵢⱼ.
    * Numerics: exponentials in the dtype, the rest in f64, sums in a fixed order, rounded once: no
-   * exponential overflows. In f32 differences are exact and the sum is within 1.3e-7 of itself. A row
+   * exponential overflows. In f32 the sum is within 1.3e-7 of itself, however far x is from 0. A row
    * of no elements, or of nothing but −inf, gives −inf; one that holds +inf gives +inf, a NaN NaN, as
    * in PyTorch.
    * Traffic: one read of x, one write of out; the second pass finds its row in cache.
@@ -195,11 +195,11 @@ export interface OpsOfGroup {
    *
    * ```text
    * outᵢⱼ = exp(xᵢⱼ − mᵢ) / Σₖ exp(xᵢₖ − mᵢ), mᵢ = maxₖ xᵢₖ. out may be x.
-   * Numerics: exponentials in the dtype, sums in f64 in a fixed order. In f32 differences are exact
-   * and results within 3 ulp, however far apart the elements lie; results below 2⁻¹²⁶ too, an ulp
-   * there being 2⁻¹⁴⁹, and 0 below half of that. In f64 differences are rounded, and an exponential
-   * below 3.4e-308 is 0. −inf gives 0; a row that holds a NaN or +inf, or nothing but −inf, becomes
-   * NaN, as in PyTorch.
+   * Numerics: exponentials in the dtype, sums in f64 in a fixed order, on the CPU of four f32 at a
+   * time. In f32 results are within 3 ulp, however far apart the elements lie; results below 2⁻¹²⁶
+   * too, an ulp there being 2⁻¹⁴⁹, and 0 below half of that. In f64 differences are rounded, and an
+   * exponential below 3.4e-308 is 0. −inf gives 0; a row that holds a NaN or +inf, or nothing but
+   * −inf, becomes NaN, as in PyTorch.
    * Traffic: one read, one write; the second pass finds its row in cache.
    * ```
    *

@@ -15,11 +15,11 @@ struct SoftmaxCrossEntropy {
   correct = number of those rows whose largest logit, the first of equal ones, is at the label.
   A negative label leaves its row out: its loss is 0. A label ≥ columns makes the loss NaN. No
   counted row: 0.
-  Numerics: the largest logit of the row subtracted, exponentials in the dtype (in f32 of exact
-  differences: a row's sum is within 1.3e-7 of itself), the rest in f64, sums in a fixed order. A
-  logit of −inf is a probability of 0: at the label the loss is +inf, and so with smoothing wherever
-  its class has a weight. A row that holds a NaN or +inf, or nothing but −inf, makes the loss NaN
-  and is not correct.
+  Numerics: the largest logit of the row subtracted, exponentials in the dtype (in f32 a row's sum
+  is within 1.3e-7 of itself), the rest in f64, sums in a fixed order. A logit of −inf is a
+  probability of 0: at the label the loss is +inf, and so with smoothing wherever its class has a
+  weight. A row that holds a NaN or +inf, or nothing but −inf, makes the loss NaN and is not
+  correct.
   Traffic: one read of logits and labels.
   )";
   static constexpr const char* examples[] = {

@@ -16,9 +16,9 @@ struct SoftmaxCrossEntropyBackward {
   + beta · gradᵢⱼ, beta 0 or 1. scale and over may live on the device; over as in
   softmax_cross_entropy. Rows of negative labels are 0; a label ≥ columns makes its row NaN. grad may
   be logits or direction.
-  Numerics: as row_softmax; the element at the label is rounded once, so that it keeps its digits
-  where the probability is near 1. Results are rounded before they are added; beta = 0 does not read
-  grad.
+  Numerics: as row_softmax; at the label the sum is taken off in f64, so that the element keeps
+  its digits where the probability is near 1. Results are rounded before they are added; beta = 0
+  does not read grad.
   Traffic: one read, one write; the second pass finds its row in cache.
   )";
   static constexpr const char* examples[] = {

@@ -11,7 +11,7 @@ struct RowLogsumexp {
   static constexpr const char* about = R"(
   outᵢ = ln Σⱼ exp(xᵢⱼ) = mᵢ + ln Σⱼ exp(xᵢⱼ − mᵢ), mᵢ = maxⱼ xᵢⱼ.
   Numerics: exponentials in the dtype, the rest in f64, sums in a fixed order, rounded once: no
-  exponential overflows. In f32 differences are exact and the sum is within 1.3e-7 of itself. A row
+  exponential overflows. In f32 the sum is within 1.3e-7 of itself, however far x is from 0. A row
   of no elements, or of nothing but −inf, gives −inf; one that holds +inf gives +inf, a NaN NaN, as
   in PyTorch.
   Traffic: one read of x, one write of out; the second pass finds its row in cache.

@@ -36,8 +36,19 @@ describe.each(devices)('rowSoftmax on %s', (kind) => {
       const x = tensorOf(device, [row, row.map((a) => a + 4096), row.map((a) => a - 4096)].flat(), [3, 4], dtype);
       ops.rowSoftmax(device, { x, out: x });
       const values = await valuesOf(x);
-      expect(values.slice(4, 8)).toEqual(values.slice(0, 4));
-      expect(values.slice(8)).toEqual(values.slice(0, 4));
+      const ulps = ulpsOf(dtype, 4);
+      expectClose(values.slice(4, 8), values.slice(0, 4), { dtype, ulps });
+      expectClose(values.slice(8), values.slice(0, 4), { dtype, ulps });
+    });
+
+    it('agrees with the reference far from 0, and row by row where rows beside it do not', async () => {
+      const spread = Array.from(normal(70, 3, 9));
+      const rows = [0, 16_383, -16_385, 2 ** 20, -(2 ** 100), 60, -60].map((far) => spread.map((v) => far + v));
+      const x = tensorOf(device, rows.flat(), [7, 70], dtype);
+      const out = Tensor.full(device, [7, 70], NaN, { dtype });
+      const expected = reference(await valuesOf(x), 70);
+      ops.rowSoftmax(device, { x, out });
+      expectClose(await valuesOf(out), expected, { dtype, ulps: ulpsOf(dtype, 70) });
     });
   });
 

@@ -9,12 +9,11 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 void row_logsumexp_backward(const RowLogsumexpBackward& op, Stream& stream) {
   const int64_t rows = row_count(op.x), columns = row_length(op.x);
   visit(op.x.dtype, [&]<class T>() {
+    const T* grad = op.grad.as<T>();
+    const SoftmaxRows<T> all(op.x.as<T>(), rows, columns, op.out.as<T>());
     for_rows(stream, rows, columns, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i) {
-        const T* x = op.x.as<T>() + i * columns;
-        softmax(x, columns, max_of(x, columns), double(op.grad.as<T>()[i]),
-                op.out.as<T>() + i * columns);
-      }
+      all.template run<Sums::kFours>(
+          first, last, [=](int64_t row, T*, double sum) { return double(grad[row]) / sum; });
     });
   });
 }

@@ -9,11 +9,9 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 void row_softmax(const RowSoftmax& op, Stream& stream) {
   const int64_t rows = row_count(op.x), columns = row_length(op.x);
   visit(op.x.dtype, [&]<class T>() {
+    const SoftmaxRows<T> all(op.x.as<T>(), rows, columns, op.out.as<T>());
     for_rows(stream, rows, columns, [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i) {
-        const T* x = op.x.as<T>() + i * columns;
-        softmax(x, columns, max_of(x, columns), 1, op.out.as<T>() + i * columns);
-      }
+      all.template run<Sums::kFours>(first, last, [](int64_t, T*, double sum) { return 1 / sum; });
     });
   });
 }
