@@ -1,7 +1,9 @@
 #include "ops/network/gelu_backward.h"
 
 #include "cpu/chunks.h"
+#include "cpu/for_vectors.h"
 #include "cpu/gelu.h"
+#include "cpu/gelu_floats.h"
 #include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -11,6 +13,21 @@ static void gelu_backward(const GeluBackward& op, Stream& stream) {
   const T *grad = op.grad.as<T>(), *x = op.x.as<T>();
   T* out = op.out.as<T>();
   for_rows(stream, op.x.size(), 1, [=](int64_t first, int64_t last) {
+#ifdef __AVX512F__
+    if constexpr (sizeof(T) == 4)
+      return for_vectors<float>(last - first, [=](int64_t j, auto size) {
+        Vector<float> v, g;
+        load_part(x + first + j, size, 0.0f, v);
+        load_part(grad + first + j, size, 0.0f, g);
+        GeluFloats<Form>::slope(v, v);
+        v *= g;
+        if constexpr (adds) {
+          load_part(out + first + j, size, 0.0f, g);
+          v += g;
+        }
+        store_part(v, size, out + first + j);
+      });
+#endif
     for (int64_t i = first; i < last; ++i) {
       const T result = grad[i] * Form::slope(x[i]);
       out[i] = adds ? result + out[i] : result;
