@@ -2,6 +2,7 @@
 
 #include "cpu/chunks.h"
 #include "cpu/convert.h"
+#include "cpu/streaming.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -29,6 +30,18 @@ static Sources sources_of(const ScatterRows& op, Stream& stream) {
   return {first, from};
 }
 
+// A sum of two is rounded once whether it is taken in f64 or not: f64 has more than twice the digits
+// of f32.
+template <class T>
+static void add_row(const T* x, int64_t size, T* out) {
+  for (int64_t j = 0; j < size; ++j) {
+    if constexpr (sizeof(T) >= sizeof(float))
+      out[j] += x[j];
+    else
+      out[j] = convert<T>(convert<double>(out[j]) + convert<double>(x[j]));
+  }
+}
+
 template <class T>
 static void add_rows(const T* x, int64_t size, const int64_t* from, int64_t count, bool keeps,
                      T* out) {
@@ -49,6 +62,9 @@ void scatter_rows(const ScatterRows& op, Stream& stream) {
   const auto [first, from] = sources_of(op, stream);
   visit_storage(op.out.dtype, [&, first = first, from = from]<class T>() {
     const T* x = op.x.as<T>();
+    const int64_t bytes = size * int64_t(sizeof(T));
+    const bool streams = int64_t(bytes_in(op.out)) > kBeyondCaches && is_line(op.out.data) &&
+                         is_line(op.x.data) && bytes % kLine == 0;
     for_rows(stream, op.out.shape[0], size, [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) {
         const int64_t count = first[r + 1] - first[r];
@@ -57,11 +73,19 @@ void scatter_rows(const ScatterRows& op, Stream& stream) {
           if (op.beta == 0) std::fill_n(out, size, T{});
           continue;
         }
-        if (op.mode == ScatterMode::kSet)
-          std::copy_n(x + from[first[r + 1] - 1] * size, size, out);
-        else
+        const T* last = x + from[first[r + 1] - 1] * size;
+        if (op.mode == ScatterMode::kSet) {
+          if (streams)
+            stream_lines(out, last, bytes);
+          else
+            std::copy_n(last, size, out);
+        } else if (count == 1 && op.beta != 0) {
+          add_row(last, size, out);
+        } else {
           add_rows(x, size, from + first[r], count, op.beta != 0, out);
+        }
       }
+      if (streams) finish_streams();
     });
   });
 }
