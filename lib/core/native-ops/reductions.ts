@@ -208,10 +208,11 @@ export interface OpsOfGroup {
    * Comparisons are of numbers, exactly: −0 equals 0, subnormal numbers count, infinity is above all
    * numbers, and NaN above infinity, each equal to another one.
    * Radix selection of the k-th key (see selectKth), then the elements above it and the first ones
-   * that equal it, in order, of which those above are sorted by radix. The result is the only one that
-   * there is, and so the same for any number of threads.
-   * Traffic: three reads of x on the CPU, five of f64; on CUDA five, or eight; beside them those of
-   * what is found.
+   * that equal it, in order, of which those above are sorted by radix. On the CPU a sample tells a
+   * bound first that some more than k should reach; where it holds, these are sorted and no key is
+   * selected. The result is the only one that there is, and so the same for any number of threads.
+   * Traffic: two reads of x on the CPU, or five and of f64 seven where the sample misleads; on CUDA
+   * five, or eight; beside them those of what is found.
    * ```
    *
    * - x must be floating

@@ -19,10 +19,11 @@ struct TopK {
   Comparisons are of numbers, exactly: −0 equals 0, subnormal numbers count, infinity is above all
   numbers, and NaN above infinity, each equal to another one.
   Radix selection of the k-th key (see select_kth), then the elements above it and the first ones
-  that equal it, in order, of which those above are sorted by radix. The result is the only one that
-  there is, and so the same for any number of threads.
-  Traffic: three reads of x on the CPU, five of f64; on CUDA five, or eight; beside them those of
-  what is found.
+  that equal it, in order, of which those above are sorted by radix. On the CPU a sample tells a
+  bound first that some more than k should reach; where it holds, these are sorted and no key is
+  selected. The result is the only one that there is, and so the same for any number of threads.
+  Traffic: two reads of x on the CPU, or five and of f64 seven where the sample misleads; on CUDA
+  five, or eight; beside them those of what is found.
   )";
   static constexpr const char* examples[] = {
       "x=f32[597x43] index=i32[31] values=f32[31]", "x=f32[200000] index=i32[20000] order=size",
@@ -41,8 +42,7 @@ struct TopK {
   }
   double flops() const { return double(x.size()); }
   double bytes() const {
-    const double reads = x.dtype == Dtype::kF64 ? 5 : 3;
-    return reads * double(bytes_in(x)) + double(bytes_in(index)) + double(bytes_in(values));
+    return 2 * double(bytes_in(x)) + double(bytes_in(index)) + double(bytes_in(values));
   }
   void check(auto require) const {
     require(is_floating(x), ErrorCode::kDtype, "x must be floating", x);

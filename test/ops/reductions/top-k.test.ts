@@ -64,6 +64,21 @@ describe.each(devices)('topK on %s', (kind) => {
     },
   );
 
+  it('finds elements that a sample misses, and no more than asked for where it meets many', async () => {
+    // A sample takes every third element of these, and at 80,000 every fifth.
+    const rare = Float32Array.from({ length: 70_000 }, (_, i) => (i % 3 === 1 && i < 9000 ? 9 + i : Math.sin(i)));
+    const common = Float32Array.from({ length: 80_000 }, (_, i) => (i % 5 === 0 ? 7 + (i % 11) : -i));
+    for (const [values, k] of [
+      [rare, 2000],
+      [common, 300],
+      [new Float32Array(70_000).fill(2), 5],
+    ] as const) {
+      const own = await taken(tensorOf(device, [...values], [values.length]), k, 'value');
+      const sorted = Array.from(values, (_, i) => i).sort((a, b) => values[b]! - values[a]! || a - b);
+      expect(own.index).toEqual(sorted.slice(0, k));
+    }
+  });
+
   it.each(['f32', 'f64'] as const)('zeros, subnormals, infinities and NaN have their places: %s', async (dtype) => {
     const tiny = dtype === 'f32' ? 2 ** -149 : 5e-324;
     const values = [-0, tiny, 0, -Infinity, NaN, -2 * tiny, 3, -3, NaN, Infinity];
