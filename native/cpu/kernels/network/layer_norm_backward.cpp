@@ -17,6 +17,8 @@ static void load_doubles(const T* from, V& to) {
   else
     load_eight(from, to);
 }
+static void add_fused(double& sum, double a, double b) { sum = fused(a, b, sum); }
+static void add_fused(Eight& sum, const Eight& a, const Eight& b) { multiply_add(a, b, sum, sum); }
 static void store_doubles(double value, double* to) { *to = value; }
 static void store_doubles(const Eight& values, double* to) { store_eight(values, to); }
 
@@ -38,9 +40,9 @@ static void add_rows(const T* grad, const T* x, const T* weight, int64_t n, cons
       V g, h;
       load_doubles(grad + i * n + j, g), load_doubles(x + i * n + j, h);
       h = (h - moments[i].mean) * moments[i].inverse;
-      weight_sum += g * h, bias_sum += g;
+      add_fused(weight_sum, g, h), bias_sum += g;
       if (weight) g *= w;
-      inner[i] += g, product[i] += g * h;
+      inner[i] += g, add_fused(product[i], g, h);
     }
     store_doubles(weight_sum, by_weight + j), store_doubles(bias_sum, by_bias + j);
   };

@@ -51,7 +51,7 @@ inline Moments moments_of(const float* x, int64_t n, double eps) {
     for (int k = 0; k < 4; ++k) {
       Eight d;
       load_eight(x + j + 8 * k, d);
-      d -= pivot, sums[k] += d, squares[k] += d * d;
+      d -= pivot, sums[k] += d, multiply_add(d, d, squares[k], squares[k]);
     }
   Eight sum = (sums[0] + sums[1]) + (sums[2] + sums[3]),
         square = (squares[0] + squares[1]) + (squares[2] + squares[3]);
@@ -60,7 +60,7 @@ inline Moments moments_of(const float* x, int64_t n, double eps) {
     for (int k = 0; k < 8; ++k) rest[k] = j + k < n ? x[j + k] : x[0];
     Eight d;
     load_eight(rest, d);
-    d -= pivot, sum += d, square += d * d;
+    d -= pivot, sum += d, multiply_add(d, d, square, square);
   }
   const double shift = total_of(sum) / double(n),
                rest = total_of(square) / double(n) - shift * shift;
