@@ -10,8 +10,8 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-// exp(−t) = m 2ᵏ for t ≥ 0, k in 16ths: m is that of the rest. t comes in two parts, `low` below its
-// rounding, and both are `factor` times as large as they count. (By reference: ABIs differ.)
+// exp(−t) = m 2ᵏ for t ≥ 0, k in 16ths and 2ᵏ of the whole part of k. t comes in two parts, both
+// `factor` times as large. (By reference: ABIs differ.)
 struct NegativeExp {
   __m512 m, k;
   __attribute__((always_inline)) NegativeExp(const __m512& t, const __m512& low, float factor) {
@@ -42,9 +42,9 @@ struct NegativeExp {
                                       0x1.ae89fap+0, 0x1.c199bep+0, 0x1.d5818ep+0, 0x1.ea4afap+0};
 };
 
-// Φ(−a) exp(a²/2) for 0 ≤ a ≤ 15: polynomials in what a lies above the start of its piece, from the
-// highest power down, fitted within 2⁻²³·⁵. 1 + a is from 1 to 16, and its leading bits say which of
-// 16 pieces: in the order of these bits, which is from 2 on, then from 1 to 2.
+// Φ(−a) exp(a²/2) for 0 ≤ a ≤ 15: polynomials in the distance of a from the start of its piece,
+// from the highest power down, fitted within 2⁻²³·⁵. The leading bits of 1 + a, which is from 1 to
+// 16, say which of 16 pieces: in the order of these bits, those from 2 on come before those below.
 inline constexpr float kNormalRatios[6][16] = {
     {-0x1.053c5ap-9f, -0x1.b3f000p-11f, -0x1.8949b0p-12f, -0x1.7c0194p-13f, -0x1.200508p-14f,
      -0x1.7088dap-16f, -0x1.1376d4p-17f, -0x1.d17648p-19f, -0x1.359db6p-20f, -0x1.64af00p-22f,
@@ -82,12 +82,12 @@ __attribute__((always_inline)) inline __m512 normal_ratio(const __m512& a) {
   return p;
 }
 
-// Functions take NaN through, as the instructions for the lesser and the greater give their second
+// NaN passes, as the instructions for the lesser and the greater give their second
 // operand where one is NaN.
 __attribute__((always_inline)) inline __m512 within_floats(const __m512& x, float most) {
   return _mm512_max_ps(_mm512_set1_ps(-most), _mm512_min_ps(_mm512_set1_ps(most), x));
 }
-// −a² in two parts for the exponential of −a²/2.
+// exp(−a²/2), by a² in two parts.
 __attribute__((always_inline)) inline NegativeExp exp_of_half_square(const __m512& a) {
   const __m512 square = _mm512_mul_ps(a, a);
   return NegativeExp(square, _mm512_fmsub_ps(a, a, square), 2);

@@ -187,8 +187,8 @@ double sum_of_exps(const T* x, int64_t n, T max) {
   return with_exps(max, [=](const auto& exps) { return sum_of(exps, x, n) / exps.of_max(); });
 }
 
-// A factor, in f32 in two parts, by which products are rounded once where the processor fuses and the
-// parts have all digits.
+// A factor, in f32 in two parts, by which products are rounded once where the processor fuses and
+// the parts have all digits.
 template <class T>
 struct Scale {
   double all = 0;

@@ -30,8 +30,8 @@ static Sources sources_of(const ScatterRows& op, Stream& stream) {
   return {first, from};
 }
 
-// A sum of two is rounded once whether it is taken in f64 or not: f64 has more than twice the digits
-// of f32.
+// A sum of two is rounded once whether it is taken in f64 or not, which has more than twice the
+// digits of f32.
 template <class T>
 static void add_row(const T* x, int64_t size, T* out) {
   for (int64_t j = 0; j < size; ++j) {

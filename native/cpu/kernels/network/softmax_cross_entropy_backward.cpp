@@ -12,8 +12,8 @@ static void set_row(T value, int64_t n, bool adds, T* out) {
   for (int64_t j = 0; j < n; ++j) out[j] = adds ? out[j] + value : value;
 }
 
-// result(exps, at, n) for blocks of the row's exponentials in their units, which it may change; they
-// are set, or added to out.
+// result(exps, at, n) for blocks of the row's exponentials in their units, which it may change;
+// they are set, or added to out.
 template <class T, class Exps, class Result>
 static void for_exps(const Exps& exps_of, const T* x, int64_t columns, bool adds, T* out,
                      Result&& result) {
@@ -78,7 +78,7 @@ static void plain_gradients(const SoftmaxCrossEntropyBackward& op, double scale,
         std::fill_n(exps, columns, label < 0 ? T(0) : std::numeric_limits<T>::quiet_NaN());
         return 1.0;
       }
-      // Where the probability is near 1, its digits are those of what it lacks of 1.
+      // A probability near 1 keeps the digits of its distance from 1.
       exps[label] = T(double(exps[label]) - sum);
       return scale / sum;
     });
