@@ -33,14 +33,16 @@ export function tensor<D extends Dtype = Dtype>(
   if (!isTensor(x)) throw refusal(op, name, 'be a Tensor', shown(x));
   alive(op, name, x);
   const { dtypes, shape, rank = shape?.length, filled, device } = demands;
-  const words = `${rank === undefined ? 'be a tensor' : (ranks[rank] ?? `have rank ${rank}`)}${filled ? ' with elements' : ''}`;
-  const sizes = shape && `have shape [${shape.map((size) => size ?? 'any')}]`;
+  const words = (): string =>
+    `${rank === undefined ? 'be a tensor' : (ranks[rank] ?? `have rank ${rank}`)}${filled ? ' with elements' : ''}`;
+  const sizes = (): string | undefined => shape && `have shape [${shape.map((size) => size ?? 'any')}]`;
   const wrongShape = (must: string): OrthokitError => refusal(op, name, must, `[${x.shape}]`, 'ERR_SHAPE');
-  if (rank !== undefined && x.shape.length !== rank) throw wrongShape(demands.shapeIs ? words : (sizes ?? words));
+  if (rank !== undefined && x.shape.length !== rank) throw wrongShape(demands.shapeIs ? words() : (sizes() ?? words()));
   if (dtypes && !(dtypes as readonly Dtype[]).includes(x.dtype))
     throw refusal(op, name, `be ${dtypeWords(dtypes)}`, x.dtype, 'ERR_DTYPE');
-  if (filled && x.size === 0) throw wrongShape(words);
-  if (shape?.some((size, i) => size !== undefined && size !== x.shape[i])) throw wrongShape(demands.shapeIs ?? sizes!);
+  if (filled && x.size === 0) throw wrongShape(words());
+  if (shape?.some((size, i) => size !== undefined && size !== x.shape[i]))
+    throw wrongShape(demands.shapeIs ?? sizes()!);
   if (device && x.device !== device) throw new OrthokitError('ERR_DEVICE', `${op}: ${name} is on another device`);
 }
 

@@ -160,14 +160,24 @@ export function resolve<O>(schema: Schema<O>, ...given: readonly Given<O>[]): O 
   return values as O;
 }
 
+const known = new WeakMap<object, readonly string[]>();
+
+/** The names of a schema, which never change, in one list. */
+function namesOf<O>(schema: Schema<O>): readonly (keyof O & string)[] {
+  const names = known.get(schema) ?? Object.freeze(Object.keys(schema));
+  known.set(schema, names);
+  return names as readonly (keyof O & string)[];
+}
+
 /**
  * The options of a call with their defaults. `within` is the path to an option that is an object itself.
  * @throws ERR_ARGUMENT for what is no option, of another kind or out of range
  */
 export function readOptions<O>(where: string, given: unknown, schema: Schema<O>, within = ''): O {
-  checkOptions(within === '' ? where : `${where}: ${within}`, given, Object.keys(schema));
+  const names = namesOf(schema);
+  checkOptions(within === '' ? where : `${where}: ${within}`, given, names);
   const values: Partial<O> = {};
-  for (const name of Object.keys(schema) as (keyof O & string)[]) {
+  for (const name of names) {
     const option = schema[name];
     const field = within === '' ? name : `${within}.${name}`;
     const own = (given as Given<O>)[name];

@@ -1,9 +1,11 @@
 // node scripts/peers/network-costs.mjs [seconds]
 // Costs of a training step of a GPT of letters (4 blocks of 128, 4 heads, 64 letters, batches of 12, AdamW) on one thread
-// beside its arithmetic, a line of JSON each: milliseconds until JavaScript has queued it; bytes that are live, and in how many
+// beside its arithmetic, a line of JSON each: milliseconds until JavaScript has queued it, and of 200 operations; bytes that are live, and in how many
 // steps they change; bytes and CPU time with `recompute`, and CPU time with adapters of rank 8 alone, as shares of the plain
 // step, turn by turn; how late the event loop is while it trains, and while it does not.
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import { AdamW, Device, Tensor } from 'orthokit';
@@ -82,8 +84,31 @@ for (let round = 0; round < 10; round++) {
   queued.push((ofMainThread() - start) / 50);
   await device.synchronize();
 }
-const [first, middle] = [least(queued), median(queued.slice(2))].map((x) => Number(x.toFixed(3)));
-console.log(JSON.stringify({ what: 'queueing a step', median_ms: middle, min_ms: first }));
+const require = createRequire(import.meta.url);
+const native = require(require('node-gyp-build').resolve(path.join(import.meta.dirname, '..', '..')));
+/** How many operations a step queues. */
+function operationsOf(step) {
+  const own = { ...native.ops };
+  let count = 0;
+  for (const [name, op] of Object.entries(own))
+    native.ops[name] = (...values) => {
+      count += 1;
+      op(...values);
+    };
+  step();
+  Object.assign(native.ops, own);
+  return count;
+}
+const operations = operationsOf(racers.plain.step);
+const [first, middle] = [least(queued), median(queued.slice(2))];
+const figures = {
+  median_ms: middle,
+  min_ms: first,
+  of_200_ms: (200 / operations) * middle,
+  of_200_min_ms: (200 / operations) * first,
+};
+const rounded = Object.fromEntries(Object.entries(figures).map(([name, ms]) => [name, Number(ms.toFixed(3))]));
+console.log(JSON.stringify({ what: 'queueing a step', operations, ...rounded }));
 
 // Of a process that trains this model alone.
 const alone = Device.open('cpu', { threads: 1 });

@@ -1,3 +1,4 @@
+import { isSameShape } from '../../core/shapes.ts';
 import { Tensor } from '../../core/tensor.ts';
 
 /** The gradients of parameters, which calls write again and again. */
@@ -10,7 +11,7 @@ export class Gradients {
   of(parameter: Tensor, samples: number | undefined): Tensor {
     const known = this.#tensors.get(parameter);
     const shape = samples === undefined ? parameter.shape : [samples, ...parameter.shape];
-    if (known && String(known.shape) === String(shape)) return known;
+    if (known && isSameShape(known.shape, shape)) return known;
     const gradient = new Tensor(parameter.device, shape, parameter.dtype);
     known?.dispose();
     this.#tensors.set(parameter, gradient);

@@ -3,7 +3,7 @@ import type { Device } from '../../core/device.ts';
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
 import { readOptions } from '../../core/schema.ts';
 import type { Tensor } from '../../core/tensor.ts';
-import { parameterPaths } from '../model/parameters.ts';
+import { type Found, Seen } from '../model/seen.ts';
 import { replaced } from '../model/tree.ts';
 import { Arena } from '../tape/arena.ts';
 import type { TapeOptions } from '../tape/frame.ts';
@@ -15,10 +15,8 @@ import { checkDirection } from './direction.ts';
 import { Gradients } from './gradients.ts';
 
 /** One run on a tape. */
-export interface Run {
+export interface Run extends Found {
   readonly tape: Tape;
-  /** The parameters of the model by path. */
-  readonly paths: ReadonlyMap<Tensor, string>;
 }
 
 /** One run with a way back, and what the function has given. */
@@ -41,6 +39,7 @@ export class Plan {
   readonly #options: ReadOptions;
   #own: Arena | undefined;
   readonly gradients: Gradients = new Gradients();
+  readonly #seen = new Seen();
   #isRunning = false;
 
   constructor(where: string, fn: (...args: never[]) => unknown, options: CallOptions) {
@@ -66,7 +65,7 @@ export class Plan {
         'ERR_STATE',
         `${this.#where}: must not be called inside itself, got a call within a call`,
       );
-    const paths = this.#parametersOf(model);
+    const { paths, holders } = this.#parametersOf(model);
     const [first] = paths.keys();
     const arena = this.#arenaFor(first!.device);
     const { seed } = this.#options;
@@ -75,7 +74,9 @@ export class Plan {
     const parameters = isRecording ? paths : undefined;
     this.#isRunning = true;
     try {
-      return arena.call(() => body({ tape: new Tape(arena, { ...options, isRecording, random, parameters }), paths }));
+      return arena.call(() =>
+        body({ tape: new Tape(arena, { ...options, isRecording, random, parameters }), paths, holders }),
+      );
     } finally {
       this.#isRunning = false;
     }
@@ -93,7 +94,7 @@ export class Plan {
         value.tangent = along?.get(tensor);
         values.set(tensor, value);
       }
-      const shadow = replaced(model, (tensor) => values.get(tensor) ?? tensor);
+      const shadow = replaced(model, (tensor) => values.get(tensor) ?? tensor, run.holders);
       return end({ ...run, values: [...values.values()], result: this.apply(run.tape, shadow, args) });
     });
   }
@@ -115,14 +116,14 @@ export class Plan {
   }
 
   /** The parameters of a model by path, all alive and on one device. */
-  #parametersOf(model: unknown): Map<Tensor, string> {
-    const found = parameterPaths(this.#where, model);
-    const [first] = found.keys();
+  #parametersOf(model: unknown): Found {
+    const found = this.#seen.of(this.#where, model);
+    const [first] = found.paths.keys();
     if (!first) throw refusal(this.#where, 'model', 'hold a tensor that is trained', 'none');
-    for (const [tensor, path] of found)
+    for (const [tensor, path] of found.paths)
       if (tensor.device !== first.device)
         throw new OrthokitError('ERR_DEVICE', `${this.#where}: ${path} is on another device`);
-    this.gradients.keep(found);
+    this.gradients.keep(found.paths);
     return found;
   }
 
@@ -141,6 +142,7 @@ export class Plan {
   dispose(): void {
     this.#own?.dispose();
     this.#own = undefined;
+    this.#seen.forget();
     this.gradients.dispose();
   }
 }

@@ -13,8 +13,12 @@ const schema: Schema<{ form: 'erf' | 'tanh' }> = { form: word(['erf', 'tanh'], '
  * x Φ(x), Φ the normal distribution (Hendrycks and Gimpel 2016).
  * @throws ERR_ARGUMENT for what is no option
  */
-export const gelu: (x: Arg, options?: GeluOptions) => Value = defineSymmetric('gelu', (f, x, out, options = {}) => {
-  const { form } = readOptions('nn.gelu', options, schema);
-  f.ops.gelu({ x, out, form });
-  return (grad, to, beta) => f.ops.geluBackward({ grad, x, out: to, form, beta });
-});
+export const gelu: (x: Arg, options?: GeluOptions) => Value = defineSymmetric(
+  'gelu',
+  true,
+  (f, x, out, options = {}) => {
+    const { form } = readOptions('nn.gelu', options, schema);
+    f.ops.gelu({ x, out, form });
+    return (grad, to, beta) => f.ops.geluBackward({ grad, x, out: to, form, beta });
+  },
+);

@@ -25,8 +25,19 @@ const own = defineOwn('layerNorm', (f, x: Arg, weight: Arg, bias: Arg | undefine
   const run = (w: Tensor, to: Tensor, shift?: Tensor) =>
     f.ops.layerNorm({ x: input, weight: w, bias: shift, out: to, eps });
   run(tensorOf(weight), out, bias && tensorOf(bias));
-  return ruleOfNorm(f, out, [x, weight, bias], run, ({ gradX, ...others }) =>
-    f.ops.layerNormBackward({ ...others, x: input, gradX: gradX ?? f.scratch(x.shape, x.dtype), eps }),
+  return ruleOfNorm(f, out, [x, weight, bias], run, (to) =>
+    f.ops.layerNormBackward({
+      x: input,
+      weight: to.weight,
+      grad: to.grad,
+      gradX: to.gradX ?? f.scratch(x.shape, x.dtype),
+      gradWeight: to.gradWeight,
+      gradBias: to.gradBias,
+      betaX: to.betaX,
+      betaWeight: to.betaWeight,
+      betaBias: to.betaBias,
+      eps,
+    }),
   );
 });
 

@@ -1,3 +1,4 @@
+import type { Tensor } from '../../core/tensor.ts';
 import type { Applied } from '../model/replace-layers.ts';
 import { type Arg, defineOwn, type Part, ruleOf, tensorOf, type Value } from '../tape/define.ts';
 import { rowsAdded } from './add-rows.ts';
@@ -24,33 +25,60 @@ export interface Linear {
 }
 
 type Maybe = Arg | undefined;
+const turn = 'transposed';
 
 /** alpha · x Wᵀ + b + addend. */
 const product = defineOwn('linear', (f, x: Arg, weight: Arg, bias?: Maybe, addend?: Maybe, alpha?: number) => {
   const products = f.tape.options.products ?? 'own';
   const w = tensorOf(weight);
   const a = f.rows(x);
-  const out = f.buffer([...x.shape.slice(0, -1), w.shape[0]!], x.dtype);
-  const sum = { bias: bias && tensorOf(bias), addend: addend && f.rows(addend), beta: addend ? 1 : 0 };
-  f.ops.gemm({ ...sum, a, b: w, c: f.rows(out), alpha, transB: 'transposed', products });
-  const ofWeight = { alpha, transA: 'transposed', products } as const;
-  const along = { alpha, transB: 'transposed' } as const;
+  const out = f.buffer(resized(x.shape, w.shape[0]!), x.dtype);
+  // c = alpha · op(a) op(b) + beta · c, all fields in one order: V8 is quickest where all objects are of one form.
+  const run = (a: Tensor, b: Tensor, c: Tensor, turned: 'a' | 'b' | '', beta: 0 | 1, of?: typeof products): void => {
+    const transA = turned === 'a' ? turn : undefined;
+    const transB = turned === 'b' ? turn : undefined;
+    f.ops.gemm({ a, b, c, addend: undefined, bias: undefined, alpha, beta, transA, transB, products: of });
+  };
+  const added = addend && f.rows(addend);
+  const shift = bias && tensorOf(bias);
+  const beta = added ? 1 : 0;
+  f.ops.gemm({
+    a,
+    b: w,
+    c: f.rows(out),
+    addend: added,
+    bias: shift,
+    alpha,
+    beta,
+    transA: undefined,
+    transB: turn,
+    products,
+  });
   const byWeight: Part = {
     x: weight,
-    back: (grad, to, beta) => f.ops.gemm({ ...ofWeight, a: f.rows(grad), b: a, c: to, beta }),
-    along: (dw, to, beta) => f.ops.gemm({ ...along, a, b: dw, c: f.rows(to), beta }),
-    perSample: (grad, to, n) => f.ops.gemm({ ...ofWeight, a: f.samples(grad, n), b: f.samples(x, n), c: to }),
+    back: (grad, to, beta) => run(f.rows(grad), a, to, 'a', beta, products),
+    along: (dw, to, beta) => run(a, dw, f.rows(to), 'b', beta),
+    perSample: (grad, to, n) => run(f.samples(grad, n), f.samples(x, n), to, 'a', 0, products),
     products: (grad, n) => linearProducts(f, grad, x, n, alpha),
     adds: 'both',
   };
   const byX: Part = {
     x,
-    back: (grad, to, beta) => f.ops.gemm({ a: f.rows(grad), b: w, c: f.rows(to), alpha, beta, products }),
-    along: (dx, to, beta) => f.ops.gemm({ ...along, a: f.rows(dx), b: w, c: f.rows(to), beta }),
+    back: (grad, to, beta) => run(f.rows(grad), w, f.rows(to), '', beta, products),
+    along: (dx, to, beta) => run(f.rows(dx), w, f.rows(to), 'b', beta),
     adds: 'both',
+    last: true,
   };
-  return ruleOf(f, out, byWeight, rowsAdded(f, bias), byX, { x: addend, back: 'same' });
+  const rule = ruleOf(f, out, byWeight, rowsAdded(f, bias), byX, { x: addend, back: 'same' });
+  return { ...rule, isFree: true };
 });
+
+/** The shape with another last axis. */
+function resized(shape: readonly number[], width: number): number[] {
+  const sizes = shape.slice();
+  sizes[Math.max(0, sizes.length - 1)] = width;
+  return sizes;
+}
 
 /**
  * x Wᵀ + b over the last axis; with an adapter, + scale · (x Aᵀ) Bᵀ. A layer that has `apply` is called by it.

@@ -7,7 +7,7 @@ const words: readonly MapWord[] = ['relu', 'tanh', 'sigmoid', 'silu', 'softplus'
 export type MapWord = 'relu' | 'tanh' | 'sigmoid' | 'silu' | 'softplus' | 'exp' | 'log';
 
 const mapped = (name: string) =>
-  defineSymmetric(name, (f, x, out, word: MapWord) => {
+  defineSymmetric(name, true, (f, x, out, word: MapWord) => {
     if (!words.includes(word)) throw refusal(name, 'word', `be ${oneOf(words)}`, shown(word));
     f.ops.map({ x: [x], out: [out], function: word });
     return (grad, to, beta) => f.ops.mapBackward({ grad: [grad], x: [x], out: [to], function: word, beta });

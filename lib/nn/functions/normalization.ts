@@ -6,13 +6,13 @@ import { rowsAdded } from './add-rows.ts';
 /** Tensors that the way back of a normalization takes and writes; without a weight it is 1. */
 export interface NormGradients {
   grad: Tensor;
-  weight?: Tensor;
+  weight?: Tensor | undefined;
   gradX: Tensor | undefined;
-  betaX?: number;
+  betaX?: number | undefined;
   gradWeight?: Tensor | undefined;
-  betaWeight?: number;
+  betaWeight?: number | undefined;
   gradBias?: Tensor | undefined;
-  betaBias?: number;
+  betaBias?: number | undefined;
 }
 
 type Inputs = readonly [x: Arg, weight: Arg, bias?: Arg | undefined];
@@ -56,9 +56,10 @@ export function ruleOfNorm(
     return { ...rule, backward: ruleOf(f, out, byWeight, byBias, byX).backward };
   return {
     ...rule,
+    isFree: true,
     backward: (grad, to) =>
       to.addAll(rule.inputs, ([gradX, gradWeight, gradBias], [betaX = 0, betaWeight = 0, betaBias = 0]) =>
-        runBack({ grad, weight: w, gradX, betaX, gradWeight, betaWeight, ...(bias && { gradBias, betaBias }) }),
+        runBack({ grad, weight: w, gradX, betaX, gradWeight, betaWeight, gradBias, betaBias: bias && betaBias }),
       ),
   };
 }

@@ -5,6 +5,9 @@ import type { Tensor } from '../../core/tensor.ts';
 import { places } from './tree.ts';
 
 const buffers = new WeakSet<Tensor>();
+let marks = 0;
+/** How often a tensor was marked: parameters that were found before may be none since. */
+export const bufferMarks = (): number => marks;
 
 /**
  * Marks a tensor that is saved and not trained: running moments, masks. Integer tensors are that without a mark.
@@ -14,6 +17,7 @@ const buffers = new WeakSet<Tensor>();
 export function buffer<T extends Tensor>(tensor: T): T {
   check.tensor('nn.buffer', 'tensor', tensor);
   buffers.add(tensor);
+  marks += 1;
   return tensor;
 }
 

@@ -6,16 +6,17 @@ import { refusal, shown } from '../../core/errors.ts';
 import { isTensor, Tensor } from '../../core/tensor.ts';
 import { isArg } from '../tape/value.ts';
 
-type Fields = Record<string, unknown>;
+/** An object that is walked. */
+export type Node = Record<string, unknown>;
 
-export const isNode = (x: unknown): x is Fields =>
+export const isNode = (x: unknown): x is Node =>
   typeof x === 'object' && x !== null && !isArg(x) && !ArrayBuffer.isView(x) && !(x instanceof Device);
 
 /** Their elements have no names. */
-const isBag = (x: unknown): x is Map<unknown, unknown> | Set<unknown> => x instanceof Map || x instanceof Set;
+export const isBag = (x: unknown): x is Map<unknown, unknown> | Set<unknown> => x instanceof Map || x instanceof Set;
 
 /** The objects that have a tensor or a value at any depth below them. */
-function holdersIn(model: unknown): Set<unknown> {
+export function holdersIn(model: unknown): Set<unknown> {
   const owners = new Map<unknown, unknown[]>();
   const holders = new Set<unknown>();
   const mark = (x: unknown): void => {
@@ -41,7 +42,7 @@ function holdersIn(model: unknown): Set<unknown> {
 export interface Part {
   readonly path: string;
   readonly value: unknown;
-  readonly owner: Fields;
+  readonly owner: Node;
   readonly key: string;
 }
 
@@ -88,15 +89,17 @@ export function places(where: string, model: unknown): Map<Tensor, string[]> {
   return found;
 }
 
-const blank = (x: Fields): Fields =>
-  Array.isArray(x) ? ([] as unknown as Fields) : Object.create(Object.getPrototypeOf(x));
+const blank = (x: Node): Node => (Array.isArray(x) ? ([] as unknown as Node) : Object.create(Object.getPrototypeOf(x)));
 
 /**
  * The same object with every tensor replaced. Methods stay, as prototypes do, and so does what holds no tensor, such as
  * a date.
  */
-export function replaced(model: unknown, f: (tensor: Tensor) => unknown): unknown {
-  const holders = holdersIn(model);
+export function replaced(
+  model: unknown,
+  f: (tensor: Tensor) => unknown,
+  holders: ReadonlySet<unknown> = holdersIn(model),
+): unknown {
   const copies = new Map<unknown, unknown>();
   const walk = (x: unknown): unknown => {
     if (isTensor(x)) return f(x);
@@ -115,7 +118,7 @@ export function replaced(model: unknown, f: (tensor: Tensor) => unknown): unknow
 export function joined(a: unknown, b: unknown): unknown {
   const holders = [holdersIn(a), holdersIn(b)];
   const copies = new Map<unknown, Map<unknown, unknown>>();
-  const isPart = (x: unknown): x is Fields =>
+  const isPart = (x: unknown): x is Node =>
     isNode(x) &&
     !isBag(x) &&
     (Array.isArray(x) || Object.getPrototypeOf(x) === Object.prototype || holders.some((some) => some.has(x)));

@@ -59,7 +59,7 @@ export class Arena {
 
   /** @internal Lends a buffer whose elements are not set. */
   take(shape: readonly number[], dtype: Dtype): Tensor {
-    const shelf = this.#shelf(`${dtype} ${shape}`);
+    const shelf = this.#alive().of(shape, dtype);
     const tensor = shelf.free.pop() ?? this.#add(shelf, new Tensor(this.device, shape, dtype));
     this.#lent.set(tensor, shelf);
     return tensor;
@@ -67,13 +67,13 @@ export class Arena {
 
   /** @internal Masks and lists of indices: made once, and gone as buffers are. */
   constant(key: string, make: (device: Device) => Tensor): Tensor {
-    const shelf = this.#shelf(`constant ${key}`);
+    const shelf = this.#alive().at(`constant ${key}`);
     return shelf.all[0] ?? this.#add(shelf, make(this.device));
   }
 
-  #shelf(key: string): Shelf {
+  #alive(): Shelves {
     if (this.#disposed) throw new OrthokitError('ERR_DISPOSED', 'nn: the arena has been disposed');
-    return this.#shelves.at(key);
+    return this.#shelves;
   }
 
   #add(shelf: Shelf, tensor: Tensor): Tensor {
@@ -93,6 +93,11 @@ export class Arena {
   /** @internal Keeps a buffer until the next call. */
   pin(tensor: Tensor): void {
     this.#pinned.add(tensor);
+  }
+
+  /** @internal True for what stays until the next call. */
+  isPinned(tensor: Tensor): boolean {
+    return this.#pinned.has(tensor);
   }
 
   /** @internal The same bytes under another shape. */

@@ -2,7 +2,7 @@ import { OrthokitError, refusal } from '../../core/errors.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
 import { type Frame, TapeFrame } from './frame.ts';
 import { located } from './located.ts';
-import { type Product, ruleOf } from './parts.ts';
+import { type Part, type Product, ruleOf } from './parts.ts';
 import type { LossRule, Rule } from './rule.ts';
 import { runningTape } from './running.ts';
 import type { Tape } from './tape.ts';
@@ -29,6 +29,13 @@ function checkSources(tape: Tape, name: string, args: readonly unknown[]): void 
   }
 }
 
+/** What is not counted here is asked for by {@link Frame.tensor}. */
+function countUses(args: readonly unknown[]): void {
+  for (const x of args)
+    if (isResult(x)) x.uses += 1;
+    else if (Array.isArray(x)) countUses(x);
+}
+
 type Define<R> = <A extends unknown[]>(
   name: string,
   body: (frame: TapeFrame, ...args: A) => R,
@@ -40,6 +47,7 @@ const definer =
   (...args) => {
     const tape = runningTape(name);
     checkSources(tape, name, args);
+    countUses(args);
     const frame = new TapeFrame(tape, name);
     try {
       const rule = body(frame, ...args);
@@ -83,12 +91,17 @@ export const defineFunction = <A extends unknown[]>(
   body: (frame: Frame, ...args: A) => Rule,
 ): ((...args: A) => Value) => defineOwn(name, body);
 
-/** @internal A function of one input that gives its like and has a symmetric derivative, for which a kernel adds. */
+/**
+ * @internal A function of one input that gives its like and has a symmetric derivative, for which a kernel adds.
+ * `isFree`: that does not read the result.
+ */
 export const defineSymmetric = <A extends unknown[]>(
   name: string,
+  isFree: boolean,
   body: (frame: TapeFrame, x: Tensor, out: Tensor, ...args: A) => Product,
 ): ((x: Arg, ...args: A) => Value) =>
   defineOwn(name, (frame, x: Arg, ...args: A) => {
     const out = frame.buffer(x.shape, x.dtype);
-    return ruleOf(frame, out, { x, back: body(frame, tensorOf(x), out, ...args), over: true, adds: 'both' });
+    const part: Part = { x, back: body(frame, tensorOf(x), out, ...args), over: true, adds: 'both' };
+    return { ...ruleOf(frame, out, part), isFree };
   });

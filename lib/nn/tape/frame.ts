@@ -5,7 +5,7 @@ import type { Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
 import type { DeviceOps } from './device-ops.ts';
 import type { SampleSums } from './sample-sums.ts';
-import { type Arg, isArg, type Owner, tensorOf } from './value.ts';
+import { type Arg, isArg, isResult, type Owner, tensorOf } from './value.ts';
 
 /** A place in a sequence of random numbers. */
 export interface Place {
@@ -85,6 +85,8 @@ export class TapeFrame implements Frame {
   }
 
   tensor(x: Arg): Tensor {
+    // It may be one that the tape has not seen, inside another argument.
+    if (isResult(x)) x.uses += 1;
     return tensorOf(x);
   }
 

@@ -19,6 +19,8 @@ export interface Part {
   readonly adds?: 'back' | 'both' | undefined;
   /** True: `back` may write over the gradient that came in. Default: false. */
   readonly over?: boolean;
+  /** True: `back` does not read x, nor does any part after it, so that it may write over x. Default: false. */
+  readonly last?: boolean;
   /** The gradient of each sample, `[samples, …]`, where `back` adds. Default: perSample is refused. */
   readonly perSample?: (grad: Tensor, to: Tensor, samples: number) => void;
   /** Products of the gradients of samples. Default: of those that `perSample` writes. */
@@ -29,12 +31,12 @@ export interface Part {
 const backwardOf =
   (parts: readonly Part[]): Rule['backward'] =>
   (grad, to) => {
-    for (const { x, back, adds, over, perSample, products } of parts) {
+    for (const { x, back, adds, over, last, perSample, products } of parts) {
       if (back === 'same') to.pass(x, grad);
       else if (adds) {
         const each = perSample && ((dx: Tensor, samples: number) => perSample(grad, dx, samples));
         const sums = products && ((samples: number) => products(grad, samples));
-        to.add(x, (dx, beta) => back(grad, dx, beta), each, over, sums);
+        to.add(x, (dx, beta) => back(grad, dx, beta), each, over, sums, last);
       } else to.set(x, (dx) => back(grad, dx, 0), over);
     }
   };

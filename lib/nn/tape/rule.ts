@@ -10,7 +10,8 @@ export interface Way {
    * For a kernel that adds: `write(out, beta)` makes out = result + beta · out. `perSample` writes the gradient of each
    * sample, `[samples, …]`. `over`: where beta is 0 it may write over the gradient that came in. `products`, with
    * `perSample: 'products'`, writes squares = |gᵢ|² and dots = ⟨gᵢ, mean⟩ of the samples' gradients, f64 `[samples]`;
-   * without it they are made of what `perSample` writes.
+   * without it they are made of what `perSample` writes. `last`: neither this kernel nor a later one of this function
+   * reads x, so that where nobody else does it may write over x.
    */
   add(
     x: Arg | undefined,
@@ -18,6 +19,7 @@ export interface Way {
     perSample?: (out: Tensor, samples: number) => void,
     over?: boolean,
     products?: (samples: number) => WriteProducts,
+    last?: boolean,
   ): void;
   /** For a kernel that only writes. `over`: it may write over the gradient that came in. */
   set(x: Arg | undefined, write: (out: Tensor) => void, over?: boolean): void;
@@ -50,6 +52,8 @@ export interface Rule {
   backward(grad: Tensor, to: Way): void;
   /** out = the derivative of the result along `d(x)`, the tangent of each input; undefined where it is 0. */
   tangent?(d: (x: Arg | undefined) => Tensor | undefined, out: Tensor): void;
+  /** True: the way back does not read the result, so that its gradient may take its place. Default: false. */
+  readonly isFree?: boolean;
   /** Of a loss of its first input alone: out = its second derivative, times v. */
   curvature?(v: Tensor, out: Tensor): void;
 }

@@ -22,8 +22,8 @@ export class Shares {
    * The tensor for the gradient of x, or for a part that `end` adds to it. `adds`: the kernel itself adds where beta
    * is 1.
    */
-  begin(x: Result, adds: boolean): Target {
-    if (x.gradient === undefined) return { out: this.#fresh(x).tensor, beta: 0, end };
+  begin(x: Result, adds: boolean, last = false): Target {
+    if (x.gradient === undefined) return { out: this.#fresh(x, last && this.#mayTake(x)).tensor, beta: 0, end };
     if (adds) return { out: this.#own(x), beta: 1, end };
     const { shape, dtype } = this.share(x).tensor;
     const out = this.#arena.take(shape, dtype);
@@ -37,10 +37,20 @@ export class Shares {
     };
   }
 
-  #fresh(x: Result): Share {
-    const share = { tensor: x.leaf ? x.leaf.gradient() : this.#arena.take(x.shape, x.dtype), owners: 1 };
+  #fresh(x: Result, inPlace = false): Share {
+    const share = { tensor: inPlace ? x.data : this.#new(x), owners: 1 };
+    if (inPlace) x.home!.splice(x.home!.indexOf(x.data), 1);
     x.gradient = share;
     return share;
+  }
+
+  #new(x: Result): Tensor {
+    return x.leaf ? x.leaf.gradient() : this.#arena.take(x.shape, x.dtype);
+  }
+
+  /** True where nobody reads x itself any more but the function that asks. */
+  #mayTake({ uses, home, data }: Result): boolean {
+    return uses === 1 && home !== undefined && home.includes(data) && !this.#arena.isPinned(data);
   }
 
   /** The gradient as a tensor, where it is the number of a loss. */

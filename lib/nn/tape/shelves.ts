@@ -1,3 +1,5 @@
+import type { Dtype } from '../../core/dtypes.ts';
+import { isSameShape } from '../../core/shapes.ts';
 import type { Tensor } from '../../core/tensor.ts';
 
 /** Buffers of one shape and dtype, or a constant. */
@@ -19,6 +21,9 @@ export class Shelves {
   calls = 0;
   readonly #drop: (tensor: Tensor) => void;
   readonly #shelves = new Map<string, Shelf>();
+  /** Those that the call before asked for, in its order, and the place of the next one. */
+  readonly #order: Shelf[] = [];
+  #next = 0;
   #bytes = 0;
   /** The bytes of the largest call. */
   #largest = 0;
@@ -26,6 +31,24 @@ export class Shelves {
   /** @param drop Gives a tensor's memory back. */
   constructor(drop: (tensor: Tensor) => void) {
     this.#drop = drop;
+  }
+
+  /**
+   * The shelf of a shape. That of the same place in the call before is likely to be it: its key is a string, which costs
+   * more than all else.
+   */
+  of(shape: readonly number[], dtype: Dtype): Shelf {
+    const place = this.#next;
+    this.#next += 1;
+    const before = this.#order[place];
+    const like = before?.all[0];
+    if (like && like.dtype === dtype && isSameShape(like.shape, shape)) {
+      before.lastCall = this.calls;
+      return before;
+    }
+    const shelf = this.at(`${dtype} ${shape}`);
+    this.#order[place] = shelf;
+    return shelf;
   }
 
   /** The shelf of a key, which this call has seen. */
@@ -51,6 +74,8 @@ export class Shelves {
       if (shelf.lastCall === this.calls) used += shelf.bytes;
       shelf.free = shelf.all.toReversed();
     }
+    this.#order.length = this.#next;
+    this.#next = 0;
     this.#largest = Math.max(this.#largest, used);
     this.#evict();
     this.calls += 1;
@@ -66,7 +91,7 @@ export class Shelves {
   #remove(key: string, shelf: Shelf): void {
     this.#shelves.delete(key);
     this.#bytes -= shelf.bytes;
-    for (const tensor of shelf.all) this.#drop(tensor);
+    for (const tensor of shelf.all.splice(0)) this.#drop(tensor);
   }
 
   clear(): void {

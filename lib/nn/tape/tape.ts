@@ -64,8 +64,10 @@ export class Tape implements Session {
     const tracked = rule.inputs.filter(isTracked);
     for (const x of tracked) if (x.tape !== this) this.met.add(x);
     const result = new Result(this, out, this.#isRecording && tracked.length > 0);
-    if (result.isTracked) this.entries.push({ name, frame, out: result, rule, isLoss });
-    else {
+    if (result.isTracked) {
+      if (rule.isFree) result.home = frame.kept;
+      this.entries.push({ name, frame, out: result, rule, isLoss });
+    } else {
       for (const tensor of frame.kept) if (tensor !== out) this.arena.give(tensor);
       this.#untracked.push(out);
     }

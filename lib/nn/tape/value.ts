@@ -73,6 +73,10 @@ export class Result implements Value {
   /** True: a parameter matters for it. */
   readonly isTracked: boolean;
   readonly leaf: Leaf | undefined;
+  /** How often a function was given it. */
+  uses = 0;
+  /** The buffers that go with its function, where its own may be given to its gradient. */
+  home: Tensor[] | undefined;
   /** A tensor like it, or the number of a loss. */
   gradient: Share | number | undefined;
   tangent: Tensor | undefined;

@@ -1,9 +1,12 @@
+import { isSameShape } from '../../core/shapes.ts';
 import { placeOf, type Tensor } from '../../core/tensor.ts';
 
 /** Tensors under other shapes. Those of kept tensors are made once; others go when the call ends. */
 export class Views {
   /** By the block of memory, so that views of views go with it. */
   readonly #kept = new Map<object, Map<string, Tensor>>();
+  /** The same of each tensor that was asked for: few, and found without a key. */
+  readonly #of = new WeakMap<Tensor, Tensor[]>();
   #others: Tensor[] = [];
 
   keep(tensor: Tensor): void {
@@ -11,15 +14,18 @@ export class Views {
   }
 
   view(tensor: Tensor, shape: readonly number[]): Tensor {
-    if (shape.length === tensor.shape.length && shape.every((size, i) => size === tensor.shape[i])) return tensor;
+    if (isSameShape(tensor.shape, shape)) return tensor;
+    const seen = this.#of.get(tensor);
+    if (seen) for (const view of seen) if (isSameShape(view.shape, shape) && !view.disposed) return view;
     const { block, begin } = placeOf(tensor);
     const known = this.#kept.get(block);
     const key = `${begin} ${shape}`;
-    let view = known?.get(key);
-    if (!view) {
-      view = tensor.reshape(shape);
-      if (known) known.set(key, view);
-      else this.#others.push(view);
+    const view = known?.get(key) ?? tensor.reshape(shape);
+    if (!known) this.#others.push(view);
+    else {
+      known.set(key, view);
+      if (seen) seen.push(view);
+      else this.#of.set(tensor, [view]);
     }
     return view;
   }

@@ -70,11 +70,12 @@ export class Backward implements Way, LossWay {
     perSample?: PerSample,
     over = false,
     products?: (samples: number) => WriteProducts,
+    last = false,
   ): void {
     if (!isTracked(x)) return;
     const { samples } = this;
     if (!x.leaf || samples === undefined) {
-      this.#write(x, write, true, over);
+      this.#write(x, write, true, over, last);
       return;
     }
     if (!perSample && !(this.#sums && products)) throw refusedSamples(x);
@@ -94,14 +95,14 @@ export class Backward implements Way, LossWay {
     if (this.#needs(x)) this.#write(x, write, false, over);
   }
 
-  #write(x: Result, write: Write, adds: boolean, over: boolean): void {
+  #write(x: Result, write: Write, adds: boolean, over: boolean, last = false): void {
     const current = this.#current;
     if (over && !x.leaf && current?.owners === 1 && !(adds && x.gradient !== undefined)) {
       write(current.tensor, 0);
       this.pass(x, current.tensor);
       return;
     }
-    const { out, beta, end } = this.#shares.begin(x, adds);
+    const { out, beta, end } = this.#shares.begin(x, adds, last);
     write(out, beta);
     const factor = this.#factor;
     if (factor) this.#ops.linearCombination({ out: [out], terms: [out], coefficients: [factor] });
