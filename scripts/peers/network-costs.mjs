@@ -1,8 +1,8 @@
 // node scripts/peers/network-costs.mjs [seconds]
 // Costs of a training step of a GPT of letters (4 blocks of 128, 4 heads, 64 letters, batches of 12, AdamW) on one thread
-// beside its arithmetic, a line of JSON each: milliseconds until JavaScript has queued it, and of 200 operations; bytes that are live, and in how many
-// steps they change; bytes and CPU time with `recompute`, and CPU time with adapters of rank 8 alone, as shares of the plain
-// step, turn by turn; how late the event loop is while it trains, and while it does not.
+// beside its arithmetic, a line of JSON each: milliseconds until JavaScript has queued it, and of 200 operations; bytes
+// that are live, and in how many steps they change; bytes and CPU time with `recompute`, and CPU time with adapters of rank
+// 8 alone, as shares of the plain step, turn by turn; how late the event loop is while it trains, and while it does not.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';

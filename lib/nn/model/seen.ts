@@ -2,7 +2,7 @@ import { isTensor, type Tensor } from '../../core/tensor.ts';
 import { bufferMarks, parameterPaths } from './parameters.ts';
 import { holdersIn, isBag, isNode, type Node, partsOf } from './tree.ts';
 
-/** What a walk over a model has found. */
+/** The findings of a walk over a model. */
 export interface Found {
   /** Its parameters and their paths. */
   readonly paths: ReadonlyMap<Tensor, string>;
@@ -49,7 +49,7 @@ export class Seen {
     const values = partsOf(where, model).map(({ value }) => value);
     const nodes = [...new Set([model, ...values])].filter(isNode);
     const found = { paths, holders: holdersIn(model) };
-    // Whether a Map or a Set is as it was cannot be seen by its fields.
+    // A Map or a Set may change without a change of its fields.
     if (nodes.some(isBag)) return found;
     this.#last = {
       ...found,

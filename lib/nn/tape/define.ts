@@ -29,7 +29,7 @@ function checkSources(tape: Tape, name: string, args: readonly unknown[]): void 
   }
 }
 
-/** What is not counted here is asked for by {@link Frame.tensor}. */
+/** Counts the values among arguments; those inside of objects are counted by {@link Frame.tensor}. */
 function countUses(args: readonly unknown[]): void {
   for (const x of args)
     if (isResult(x)) x.uses += 1;

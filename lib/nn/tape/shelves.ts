@@ -34,7 +34,7 @@ export class Shelves {
   }
 
   /**
-   * The shelf of a shape. That of the same place in the call before is likely to be it: its key is a string, which costs
+   * The shelf of a shape. That of the same place in the call before is likely to be it: a key is a string, which costs
    * more than all else.
    */
   of(shape: readonly number[], dtype: Dtype): Shelf {
