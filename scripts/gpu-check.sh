@@ -177,8 +177,18 @@ suite() {
     node node_modules/vitest/vitest.mjs run --dir test "${files[@]}"
 }
 
+# After the suite, which builds what it needs. With cuBLAS, where it is, and with own products.
+step_graphs() {
+  local blas sizes=()
+  $emulated && sizes=(6 8)
+  for blas in "${ORTHOKIT_CUBLAS:-}" none; do
+    ORTHOKIT_CUBLAS=$blas ORTHOKIT_CUDA_PLUGIN=$PWD/$build/orthokit_cuda.so \
+      node scripts/gpu-check/step-graphs.mjs "${sizes[@]}" | tee -a "$out/step-graphs.jsonl" || return
+  done
+}
+
 commit=$(git -c safe.directory="$PWD" describe --always --dirty --abbrev=12 --exclude='*' 2> /dev/null || echo unknown)
-export -f configure_and_build to_file verify verify_own time_all time_products time_targets small_words suite quoted
+export -f configure_and_build to_file verify verify_own time_all time_products time_targets small_words suite step_graphs quoted
 in_shell=(bash -uo pipefail -c)
 pass() { declare -p "$@"; } # the variables of this shell, for one of its own
 run() { # <function> [argument…]
@@ -230,7 +240,8 @@ if step build 300 "${in_shell[@]}" "$(run configure_and_build)"; then
   fi
 
   if command -v node > /dev/null && command -v npm > /dev/null; then
-    step_as_far 'vitest on the device' 400 "${in_shell[@]}" "$(run suite)"
+    step_as_far 'vitest on the device' 380 "${in_shell[@]}" "$(run suite)"
+    step_as_far 'steps as graphs' 60 "${in_shell[@]}" "$(run step_graphs)"
   else
     note 'vitest on the device' skipped 0 'there is no Node.js'
   fi

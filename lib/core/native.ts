@@ -30,6 +30,15 @@ export interface DeviceInfo {
     /** The most bytes so far. */
     readonly peak: number;
   };
+  /** On CUDA, launches that go to the device as one: a step of training that comes again, for example. */
+  readonly graphs?: {
+    /** Graphs that were made. */
+    readonly made: number;
+    /** How often one was launched. */
+    readonly launched: number;
+    /** Why none are made, or none any more. Absent where they are. */
+    readonly refused?: string;
+  };
 }
 
 /** The arrays that tensors are read into and written from. */
@@ -50,6 +59,9 @@ interface Native {
   synchronize(device: object): Promise<void>;
   /** Undefined where the queue is short; else resolves when it is. */
   flow(device: object): Promise<void> | undefined;
+  /** Work that is queued until the end, or the next begin, may go to the device as one. Of a closed device: nothing. */
+  beginStep(device: object): void;
+  endStep(device: object): void;
   close(device: object): Promise<void>;
   /** Of a device, a shape and a dtype; or of another tensor, whose bytes it shares, and a shape, or a range of rows. */
   Tensor: new (

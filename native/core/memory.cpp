@@ -66,8 +66,17 @@ void* Memory::take(size_t bytes) {
       // The last resort: blocks that queued work still uses come free in stream order.
       auto trimmed = std::make_shared<Reply<bool>>();
       stream_.submit_always([this, sender = std::make_shared<Reply<bool>::Sender>(trimmed)] {
-        trim(stream_.finished(), 0);  // not what later work, of another thread, may use
-        sender->send(true);
+        const auto answer = [&] {
+          trim(stream_.finished(), 0);  // not what later work, of another thread, may use
+          sender->send(true);
+        };
+        try {
+          let_go_();
+        } catch (...) {
+          answer();
+          throw;
+        }
+        answer();
       });
       trimmed->await();
       data = allocate(bytes);

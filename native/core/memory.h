@@ -15,9 +15,15 @@ struct MemoryUse {
 
 class Memory {
  public:
-  // `total` is all that the device has, in bytes.
-  Memory(const Backend& backend, void* const& handle, Stream& stream, int64_t total)
-      : backend_(backend), handle_(handle), stream_(stream), total_(size_t(total)) {}
+  // `total` is all that the device has, in bytes; `let_go` queues, on the stream's thread, work
+  // that is held back.
+  Memory(const Backend& backend, void* const& handle, Stream& stream, int64_t total,
+         Stream::Work let_go)
+      : backend_(backend),
+        handle_(handle),
+        stream_(stream),
+        total_(size_t(total)),
+        let_go_(std::move(let_go)) {}
 
   // A block for a tensor: from the pool, else from the backend. Not on the stream's thread.
   void* take(size_t bytes);
@@ -42,6 +48,7 @@ class Memory {
   void* const& handle_;
   Stream& stream_;
   const size_t total_;
+  const Stream::Work let_go_;
   std::shared_mutex open_;  // shared while the backend allocates: its end comes after
   mutable std::mutex mutex_;
   Pool pool_;

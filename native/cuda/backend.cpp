@@ -80,20 +80,38 @@ Backend make_table(const std::vector<KernelEntry>& kernels) {
       .copy =
           [](void* handle, void* to, const void* from, size_t bytes, Transfer direction,
              Failure* failure) {
-            return guarded(failure, [&] { stream_of(handle).copy(to, from, bytes, direction); });
+            return guarded(failure, [&] {
+              stream_of(handle).graphs().flush();
+              stream_of(handle).copy(to, from, bytes, direction);
+            });
           },
       .synchronize =
           [](void* handle, Failure* failure) {
-            return guarded(failure, [&] { stream_of(handle).synchronize(); });
+            return guarded(failure, [&] {
+              stream_of(handle).graphs().flush();
+              stream_of(handle).synchronize();
+            });
           },
       .mark =
           [](void* handle, int32_t end, Failure* failure) {
-            return guarded(failure, [&] { stream_of(handle).mark(end != 0); });
+            return guarded(failure, [&] {
+              stream_of(handle).graphs().flush();
+              stream_of(handle).mark(end != 0);
+            });
           },
       .seconds_between_marks =
           [](void* handle, double* seconds, Failure* failure) {
             return guarded(failure, [&] { *seconds = stream_of(handle).seconds_between_marks(); });
           },
+      .begin_step =
+          [](void* handle, Failure* failure) {
+            return guarded(failure, [&] { stream_of(handle).graphs().begin_step(); });
+          },
+      .end_step =
+          [](void* handle, Failure* failure) {
+            return guarded(failure, [&] { stream_of(handle).graphs().end_step(); });
+          },
+      .graph_use = [](void* handle, GraphUse* use) { *use = stream_of(handle).graphs().use(); },
       .kernels = kernels.data(),
       .kernel_count = int64_t(kernels.size()),
   };

@@ -1,8 +1,10 @@
 #include "cuda/graphs.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 
 namespace orthokit::cuda {
 namespace {
@@ -21,17 +23,31 @@ bool are_alike(const Calls& a, const Calls& b) {
 }
 }  // namespace
 
-bool Call::is_like(const Call& other) const {
-  return kernel_ == other.kernel_ && same(blocks_, other.blocks_) &&
-         same(threads_, other.threads_) && shared_ == other.shared_;
+bool KernelCall::is_alike(const Call& call) const {
+  const auto& other = static_cast<const KernelCall&>(call);
+  return same(blocks_, other.blocks_) && same(threads_, other.threads_) && shared_ == other.shared_;
 }
 
-cudaKernelNodeParams Call::node(std::vector<void*>& arguments) const {
-  return {const_cast<void*>(kernel_), blocks_,          threads_,
-          unsigned(shared_),          arguments.data(), nullptr};
+cudaKernelNodeParams KernelCall::node(std::vector<void*>& arguments) const {
+  return {const_cast<void*>(what_), blocks_,          threads_,
+          unsigned(shared_),        arguments.data(), nullptr};
 }
 
-Graphs::Graphs(cudaStream_t stream) : stream_(stream), on_(is_on()) {}
+cudaError_t KernelCall::add(cudaGraph_t graph, const cudaGraphNode_t* before, cudaGraphNode_t* to) {
+  std::vector<void*> values = arguments();
+  const cudaKernelNodeParams params = node(values);
+  return cudaGraphAddKernelNode(to, graph, before, before ? 1 : 0, &params);
+}
+
+cudaError_t KernelCall::update(cudaGraphExec_t executable, cudaGraphNode_t of) {
+  std::vector<void*> values = arguments();
+  const cudaKernelNodeParams params = node(values);
+  return cudaGraphExecKernelNodeSetParams(executable, of, &params);
+}
+
+Graphs::Graphs(cudaStream_t stream) : stream_(stream), on_(is_on()) {
+  if (!on_) std::snprintf(use_.refused, sizeof use_.refused, "ORTHOKIT_GRAPHS is 0");
+}
 Graphs::~Graphs() {
   for (auto& known : known_) free(*known);
 }
@@ -44,38 +60,70 @@ void Graphs::free(Known& known) noexcept {
 
 void Graphs::run(const std::function<void()>& work) {
   if (!on_) return work();
-  collects_ = true;
+  earlier_ = calls_.size();
+  in_function_ = true, choose();
+  const auto leave = [&] { in_function_ = false, earlier_ = 0, choose(); };
   try {
     work();
   } catch (...) {
-    collects_ = false;
-    calls_.clear();
+    calls_.erase(calls_.begin() + ptrdiff_t(earlier_), calls_.end());
+    leave();
     throw;
   }
-  collects_ = false;
-  Calls calls;
-  calls.swap(calls_);
+  leave();
+  if (!collects_) flush();
+}
+
+void Graphs::begin_step() {
+  end_step();
+  in_step_ = true, choose();
+}
+
+void Graphs::end_step() {
+  in_step_ = false, choose();
+  flush();
+}
+
+void Graphs::flush() {
+  ++flushes_;
+  const auto end = in_function_ ? calls_.begin() + ptrdiff_t(earlier_) : calls_.end();
+  if (end == calls_.begin()) return;
+  Calls calls(std::make_move_iterator(calls_.begin()), std::make_move_iterator(end));
+  calls_.erase(calls_.begin(), end);
+  earlier_ = 0;
   queue(calls);
 }
 
+GraphUse Graphs::use() const {
+  std::lock_guard lock(mutex_);
+  return use_;
+}
+
 void Graphs::launch_each(const Calls& calls) {
-  for (auto& call : calls) check(call->launch(stream_), "cudaLaunchKernel");
+  for (auto& call : calls) call->launch(stream_);
 }
 
 void Graphs::queue(Calls& calls) {
-  if (calls.size() < kLeastLaunches) return launch_each(calls);
+  if (!on_ || calls.size() < kLeastLaunches) return launch_each(calls);
   Known* known = find(calls);
   if (!known) {
     launch_each(calls);
     remember(calls);
   } else if (const cudaError_t status = queue_graph(*known, calls)) {
     if (is_fault(status)) check(status, "cudaGraphLaunch");
-    cudaGetLastError();  // else the next launch would report it
-    on_ = false;
-    for (auto& each : known_) free(*each);
-    known_.clear();
+    refuse(status);
     launch_each(calls);
   }
+}
+
+void Graphs::refuse(cudaError_t status) {
+  cudaGetLastError();  // else the next launch would report it
+  on_ = false, choose();
+  for (auto& each : known_) free(*each);
+  known_.clear();
+  std::lock_guard lock(mutex_);
+  std::snprintf(use_.refused, sizeof use_.refused, "CUDA refused one: %s (%s)",
+                cudaGetErrorString(status), cudaGetErrorName(status));
 }
 
 Graphs::Known* Graphs::find(const Calls& calls) {
@@ -100,13 +148,9 @@ void Graphs::remember(Calls& calls) {
 cudaError_t Graphs::make(Known& known, const Calls& calls) {
   if (const cudaError_t status = cudaGraphCreate(&known.graph, 0)) return status;
   for (auto& call : calls) {
-    std::vector<void*> arguments = call->arguments();
-    const cudaKernelNodeParams params = call->node(arguments);
     cudaGraphNode_t node = nullptr;
     const cudaGraphNode_t* before = known.nodes.empty() ? nullptr : &known.nodes.back();
-    if (const cudaError_t status =
-            cudaGraphAddKernelNode(&node, known.graph, before, before ? 1 : 0, &params))
-      return status;
+    if (const cudaError_t status = call->add(known.graph, before, &node)) return status;
     known.nodes.push_back(node);
   }
   return cudaGraphInstantiate(&known.executable, known.graph, 0);
@@ -116,20 +160,20 @@ cudaError_t Graphs::make(Known& known, const Calls& calls) {
 cudaError_t Graphs::update(const Known& known, const Calls& calls) {
   for (size_t i = 0; i < calls.size(); ++i) {
     if (calls[i]->has_arguments_of(*known.calls[i])) continue;
-    std::vector<void*> arguments = calls[i]->arguments();
-    const cudaKernelNodeParams params = calls[i]->node(arguments);
-    if (const cudaError_t status =
-            cudaGraphExecKernelNodeSetParams(known.executable, known.nodes[i], &params))
+    if (const cudaError_t status = calls[i]->update(known.executable, known.nodes[i]))
       return status;
   }
   return cudaSuccess;
 }
 
 cudaError_t Graphs::queue_graph(Known& known, Calls& calls) {
-  if (const cudaError_t status = known.executable ? update(known, calls) : make(known, calls))
-    return status;
+  const bool is_new = !known.executable;
+  if (const cudaError_t status = is_new ? make(known, calls) : update(known, calls)) return status;
   if (const cudaError_t status = cudaGraphLaunch(known.executable, stream_)) return status;
   known.calls.swap(calls);
+  std::lock_guard lock(mutex_);
+  use_.made += is_new;
+  ++use_.launched;
   return cudaSuccess;
 }
 

@@ -16,30 +16,31 @@ struct Grid {
 };
 
 template <class... P>
-class CallOf final : public Call {
+class CallOf final : public KernelCall {
  public:
   template <class... A>
   CallOf(void (*kernel)(P...), dim3 blocks, dim3 threads, size_t shared, A&&... arguments)
-      : Call(reinterpret_cast<const void*>(kernel), blocks, threads, shared),
+      : KernelCall(reinterpret_cast<const void*>(kernel), blocks, threads, shared),
         function_(kernel),
         values_(static_cast<P>(std::forward<A>(arguments))...) {
     describe_kernel(kernel);
   }
-  cudaError_t launch(cudaStream_t stream) const override {
-    return std::apply(
+  void launch(cudaStream_t stream) const override {
+    const cudaError_t status = std::apply(
         [&](const P&... values) {
           return cuda::launch(function_, Launch{blocks_, threads_, shared_, stream}, values...);
         },
         values_);
-  }
-  std::vector<void*> arguments() override {
-    return std::apply([](P&... values) { return std::vector<void*>{&values...}; }, values_);
+    check(status, "cudaLaunchKernel");
   }
   bool has_arguments_of(const Call& other) const override {
     return has_values_of(static_cast<const CallOf&>(other), std::index_sequence_for<P...>{});
   }
 
  private:
+  std::vector<void*> arguments() override {
+    return std::apply([](P&... values) { return std::vector<void*>{&values...}; }, values_);
+  }
   template <size_t... i>
   bool has_values_of(const CallOf& other, std::index_sequence<i...>) const {
     return ((std::memcmp(&std::get<i>(values_), &std::get<i>(other.values_), sizeof(P)) == 0) &&
@@ -49,7 +50,7 @@ class CallOf final : public Call {
   std::tuple<P...> values_;
 };
 
-// Before whatever a graph has collected.
+// Before whatever is held back.
 template <class... P, class... A>
 void launch_now(Stream& stream, void (*kernel)(P...), const Grid& grid, A&&... arguments) {
   check(launch(kernel, Launch{grid.blocks, grid.threads, grid.shared, stream.handle()},

@@ -66,6 +66,8 @@ Stream::Stream(int device, Services services)
 Stream::~Stream() {
   cudaSetDevice(device_);
   cudaStreamSynchronize(stream_);
+  captured_blas_.reset();
+  if (capturing_) cudaStreamDestroy(capturing_);
   blas_.reset();
   if (blas_workspace_) release(blas_workspace_);
   tables_.free();
@@ -92,6 +94,31 @@ const Blas* Stream::blas() {
   if (!blas_workspace_) blas_workspace_ = allocate(bytes);
   if (!blas_) blas_ = std::make_unique<Blas>(library, stream_, blas_workspace_, bytes);
   return blas_.get();
+}
+
+// By a handle of its own: one that is given another stream loses its workspace. Other threads may
+// ask for memory meanwhile.
+cudaError_t Stream::capture(const std::function<void(const Blas&)>& work, cudaGraph_t* graph) {
+  cudaError_t status = cudaSuccess;
+  if (!capturing_) status = cudaStreamCreateWithFlags(&capturing_, cudaStreamNonBlocking);
+  if (status != cudaSuccess) return status;
+  const auto refused = [](const auto& queue) {
+    return caught(queue, [](ErrorCode, const char*, int32_t) {});
+  };
+  if (!captured_blas_ && refused([&] {
+        captured_blas_ = std::make_unique<Blas>(blas_library(), capturing_, blas_workspace_,
+                                                workspace_bytes(capability_));
+      }))
+    return cudaErrorNotSupported;
+  status = cudaStreamBeginCapture(capturing_, cudaStreamCaptureModeThreadLocal);
+  if (status != cudaSuccess) return status;
+  const bool failed = refused([&] { work(*captured_blas_); });
+  status = cudaStreamEndCapture(capturing_, graph);
+  if (failed && status == cudaSuccess) {
+    cudaGraphDestroy(*graph);
+    status = cudaErrorStreamCaptureUnsupported;
+  }
+  return status;
 }
 
 cudaError_t Stream::try_allocate(void** data, size_t bytes) {

@@ -44,6 +44,7 @@ class Stream {
   template <class T>
   T fetch(const T* number) {
     T copy;
+    graphs_->flush();
     staging_.download(&copy, number, sizeof copy);
     return copy;
   }
@@ -54,6 +55,8 @@ class Stream {
   Graphs& graphs() { return *graphs_; }
   // cuBLAS on this stream; null where there is none, and own kernels multiply.
   const Blas* blas();
+  // The graph of what `work` queues by cuBLAS; the caller destroys it.
+  cudaError_t capture(const std::function<void(const Blas&)>& work, cudaGraph_t* graph);
 
   void* allocate(size_t bytes);       // any thread
   void release(void* data) noexcept;  // any thread; work in the stream may still use it
@@ -80,6 +83,9 @@ class Stream {
   int units_ = 0, capability_ = 0;
   std::unique_ptr<Blas> blas_;
   void* blas_workspace_ = nullptr;
+  // A stream of its own, which only captures, and its cuBLAS.
+  cudaStream_t capturing_ = nullptr;
+  std::unique_ptr<Blas> captured_blas_;
 };
 
 }  // namespace orthokit::cuda

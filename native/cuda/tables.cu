@@ -37,11 +37,23 @@ void Tables::write(void* to, std::string_view bytes) {
   staging_.upload(to, bytes.data(), bytes.size());
 }
 
+// A function is given no table that lies further back than half a ring.
+void Tables::keep_for_held() {
+  const uint64_t flushes = stream_.graphs().flushes();
+  if (flushes == flushes_) return;
+  flushes_ = flushes;
+  kept_from_ = head_ - std::min(head_, uint64_t(kRing) / 2);
+}
+
 // Forgets the tables that lie where the next one goes.
 uint64_t Tables::make_room(size_t bytes) {
   uint64_t at = head_;
   if (at % kRing + bytes > kRing) at += kRing - at % kRing;
   const uint64_t end = at + (bytes + kAlign - 1) / kAlign * kAlign;
+  if (end > kept_from_ + kRing) {
+    stream_.graphs().flush();
+    keep_for_held();
+  }
   while (!written_.empty() && written_.front().at + kRing < end) {
     const Written oldest = written_.front();
     written_.pop_front();
@@ -59,6 +71,7 @@ const void* Tables::find_large(std::string_view bytes) {
     return large_.back().data;
   }
   if (large_.size() == kMostLarge) {
+    stream_.graphs().flush();
     stream_.release(large_.front().data);
     large_.erase(large_.begin());
   }
@@ -78,6 +91,7 @@ const void* Tables::find(std::string_view bytes) {
   if (bytes.empty()) return nullptr;
   if (bytes.size() > kMostInRing) return find_large(bytes);
   if (!ring_) ring_ = static_cast<std::byte*>(stream_.allocate(kRing));
+  keep_for_held();
   const auto known = places_.find(bytes);
   // One that is soon written over would be by another table of the same kernel function: it is
   // written again.

@@ -47,6 +47,7 @@ class Tables {
   };
 
   const void* find_large(std::string_view bytes);
+  void keep_for_held();
   uint64_t make_room(size_t bytes);
   void write(void* to, std::string_view bytes);
 
@@ -54,6 +55,8 @@ class Tables {
   Staging& staging_;
   std::byte* ring_ = nullptr;
   uint64_t head_ = 0;
+  // Launches that are held back read nothing that lies before.
+  uint64_t kept_from_ = 0, flushes_ = 0;
   Places places_;
   std::deque<Written> written_;  // oldest first
   std::vector<Large> large_;     // least recently used first

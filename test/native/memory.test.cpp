@@ -68,7 +68,11 @@ struct Pool {
     std::lock_guard lock(counters.mutex);
     counters.ended = true;
   }};
-  Memory memory{fake_backend(), handle, stream, int64_t(1) << 40};
+  int let_go = 0;
+  Memory memory{fake_backend(), handle, stream, int64_t(1) << 40, [this] {
+                  ++let_go;
+                  stream.let_go();
+                }};
   Pool() { fake = &counters; }
   ~Pool() {
     stream.halt();
@@ -194,6 +198,23 @@ TEST_CASE("the last resort leaves blocks of work that was queued meanwhile") {
   CHECK(pool.counters.given.contains(used));
   after.open();
   taking.join();
+  pool.finish();
+}
+
+TEST_CASE("blocks of work that is held back are kept, but for the last resort, which lets it go") {
+  Pool pool;
+  std::vector<void*> used;
+  for (int i = 0; i < 4; ++i) used.push_back(pool.memory.take(40 * kMegabyte));
+  pool.stream.submit([&] { pool.stream.hold(); }, 0);
+  pool.finish();
+  for (void* block : used) pool.memory.give(block, 40 * kMegabyte);
+  pool.finish();
+  CHECK(pool.memory.take(1024) != nullptr);
+  for (void* block : used) CHECK(pool.counters.given.contains(block));
+  pool.counters.fail_from = 6, pool.counters.fail_to = 8;
+  CHECK(pool.memory.take(4096) != nullptr);
+  CHECK(pool.let_go == 1);
+  for (void* block : used) CHECK_FALSE(pool.counters.given.contains(block));
   pool.finish();
 }
 

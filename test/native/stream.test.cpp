@@ -41,6 +41,25 @@ TEST_CASE("work runs in the order of submission") {
   for (int i = 0; i < 1000; ++i) CHECK(order[size_t(i)] == i);
 }
 
+TEST_CASE("work that is held is finished when it is let go") {
+  Stream stream([] {});
+  finish(stream);
+  stream.submit_always([&] { stream.hold(); });
+  stream.submit([] {}, 0);
+  finish(stream);
+  finish(stream);
+  CHECK(stream.last() == 5);
+  CHECK(stream.finished() == 1);
+  Ticket finished = 0;
+  stream.submit_always([&] {
+    stream.let_go();
+    finished = stream.finished();
+  });
+  finish(stream);
+  CHECK(finished == 5);
+  CHECK(stream.finished() >= 6);
+}
+
 TEST_CASE("after a failure, queued work is skipped until the failure is reported") {
   Stream stream([] {});
   int ran = 0;

@@ -2,6 +2,7 @@
 import type { Device } from '../../core/device.ts';
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
 import { readOptions } from '../../core/schema.ts';
+import { beginStep } from '../../core/step.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { type Found, Seen } from '../model/seen.ts';
 import { replaced } from '../model/tree.ts';
@@ -73,6 +74,7 @@ export class Plan {
     const { isRecording = false } = options;
     const parameters = isRecording ? paths : undefined;
     this.#isRunning = true;
+    beginStep(first!.device);
     try {
       return arena.call(() =>
         body({ tape: new Tape(arena, { ...options, isRecording, random, parameters }), paths, holders }),

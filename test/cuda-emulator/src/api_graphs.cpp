@@ -1,4 +1,5 @@
 // Graphs: captured, or built kernel by kernel; made executable, changed, launched.
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -9,6 +10,11 @@ struct cudaemu::GraphExec {
   std::vector<Operation> operations;
   const Graph* graph;  // where it comes from
 };
+
+// Kernels, products, copies: what a graph within a graph may be of.
+static bool is_work(const cudaemu::Operation& operation) {
+  return operation.kind == cudaemu::OperationKind::kWork;
+}
 
 using namespace cudaemu;
 
@@ -34,6 +40,24 @@ bool is_node_of(const Graph* graph, const GraphNode* node) {
   for (auto& each : graph->nodes)
     if (each.get() == node) return true;
   return false;
+}
+
+// Nodes run in the order in which they were added: only a chain says that they must.
+bool continues_chain(const Graph* graph, const cudaGraphNode_t* before, size_t count) {
+  if (graph->nodes.empty()) return count == 0 && graph->operations.empty();
+  return count == 1 && before[0] == graph->nodes.back().get();
+}
+
+cudaGraphNode_t add_node(Graph* graph, std::vector<Operation> operations, bool is_child) {
+  graph->nodes.push_back(std::make_unique<GraphNode>(
+      GraphNode{graph, graph->operations.size(), operations.size(), is_child}));
+  for (Operation& operation : operations) graph->operations.push_back(std::move(operation));
+  return graph->nodes.back().get();
+}
+
+bool is_own_node(const GraphExec* executable, const GraphNode* node, bool is_child) {
+  return alive().executables.contains(executable) && is_node_of(executable->graph, node) &&
+         node->is_child == is_child;
 }
 
 cudaError_t operation_of(const cudaKernelNodeParams& params, Operation& operation) {
@@ -63,21 +87,28 @@ cudaError_t cudaGraphCreate(cudaGraph_t* graph, unsigned flags) {
   return cudaSuccess;
 }
 
-// Nodes run in the order in which they were added: only a chain says that they must.
 cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* node, cudaGraph_t graph,
                                    const cudaGraphNode_t* before, size_t count,
                                    const cudaKernelNodeParams* params) {
   ORTHOKIT_EMULATOR_ENTER("cudaGraphAddKernelNode");
   if (!alive().graphs.contains(graph)) return answer(cudaErrorInvalidValue);
-  const bool first = graph->operations.empty();
-  if (count != (first ? 0 : 1) || (!first && graph->nodes.empty()) ||
-      (!first && before[0] != graph->nodes.back().get()))
-    return answer(cudaErrorNotSupported);
+  if (!continues_chain(graph, before, count)) return answer(cudaErrorNotSupported);
   Operation operation;
   if (const cudaError_t wrong = operation_of(*params, operation)) return answer(wrong);
-  graph->nodes.push_back(std::make_unique<GraphNode>(GraphNode{graph, graph->operations.size()}));
-  graph->operations.push_back(std::move(operation));
-  *node = graph->nodes.back().get();
+  *node = add_node(graph, {std::move(operation)}, false);
+  return cudaSuccess;
+}
+
+// A copy of the child: what becomes of it later does not matter.
+cudaError_t cudaGraphAddChildGraphNode(cudaGraphNode_t* node, cudaGraph_t graph,
+                                       const cudaGraphNode_t* before, size_t count,
+                                       cudaGraph_t child) {
+  ORTHOKIT_EMULATOR_ENTER("cudaGraphAddChildGraphNode");
+  if (!alive().graphs.contains(graph) || !alive().graphs.contains(child) || graph == child)
+    return answer(cudaErrorInvalidValue);
+  if (!continues_chain(graph, before, count) || !std::ranges::all_of(child->operations, is_work))
+    return answer(cudaErrorNotSupported);
+  *node = add_node(graph, child->operations, true);
   return cudaSuccess;
 }
 
@@ -94,11 +125,22 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
 cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t executable, cudaGraphNode_t node,
                                              const cudaKernelNodeParams* params) {
   ORTHOKIT_EMULATOR_ENTER("cudaGraphExecKernelNodeSetParams");
-  if (!alive().executables.contains(executable) || !is_node_of(executable->graph, node))
-    return answer(cudaErrorInvalidValue);
+  if (!is_own_node(executable, node, false)) return answer(cudaErrorInvalidValue);
   Operation operation;
   if (const cudaError_t wrong = operation_of(*params, operation)) return answer(wrong);
   executable->operations[node->index] = std::move(operation);
+  return cudaSuccess;
+}
+
+// Of a child of the same form alone.
+cudaError_t cudaGraphExecChildGraphNodeSetParams(cudaGraphExec_t executable, cudaGraphNode_t node,
+                                                 cudaGraph_t child) {
+  ORTHOKIT_EMULATOR_ENTER("cudaGraphExecChildGraphNodeSetParams");
+  if (!is_own_node(executable, node, true) || !alive().graphs.contains(child))
+    return answer(cudaErrorInvalidValue);
+  if (child->operations.size() != node->count || !std::ranges::all_of(child->operations, is_work))
+    return answer(cudaErrorGraphExecUpdateFailure);
+  std::ranges::copy(child->operations, executable->operations.begin() + ptrdiff_t(node->index));
   return cudaSuccess;
 }
 

@@ -98,19 +98,21 @@ cudaError_t copy(const Rows& rows, cudaMemcpyKind kind, cudaStream_t stream, boo
     staged.reset(new char[from_bytes]);
     std::memcpy(staged.get(), rows.from, from_bytes);
   }
-  push(stream, {OperationKind::kWork, [=] {
-                  const char* source = staged ? staged.get() : static_cast<const char*>(rows.from);
-                  char* target = static_cast<char*>(rows.to);
-                  for (size_t row = 0; row < rows.count; ++row) {
-                    if (from_device && checking())
-                      shadow_check_read(source, rows.bytes,
-                                        to_device ? "copy on the device" : "copy to the host");
-                    std::memmove(target, source, rows.bytes);
-                    if (to_device && checking()) shadow_write(target, rows.bytes);
-                    source += rows.from_pitch;
-                    target += rows.to_pitch;
-                  }
-                }});
+  const cudaError_t refused = push(
+      stream, {OperationKind::kWork, [=] {
+                 const char* source = staged ? staged.get() : static_cast<const char*>(rows.from);
+                 char* target = static_cast<char*>(rows.to);
+                 for (size_t row = 0; row < rows.count; ++row) {
+                   if (from_device && checking())
+                     shadow_check_read(source, rows.bytes,
+                                       to_device ? "copy on the device" : "copy to the host");
+                   std::memmove(target, source, rows.bytes);
+                   if (to_device && checking()) shadow_write(target, rows.bytes);
+                   source += rows.from_pitch;
+                   target += rows.to_pitch;
+                 }
+               }});
+  if (refused != cudaSuccess) return refused;
   if (!wait && to != Where::kHost) return cudaSuccess;
   drain(stream_of(stream));
   return after_waiting();
@@ -165,6 +167,10 @@ cudaError_t cudaFreeAsync(void* p, cudaStream_t stream) {
   const Lock lock;
   const cudaError_t entered = enter("cudaFreeAsync");
   if (!is_stream(stream)) return leave(entered, cudaErrorInvalidResourceHandle);
+  if (stream_of(stream)->capture) {
+    finding(cudaErrorNotSupported, "memory that is no graph's is freed in a captured graph");
+    return leave(entered, cudaErrorNotSupported);
+  }
   return leave(entered, push(stream, {OperationKind::kRelease, [p] { release(p); }}));
 }
 

@@ -7,14 +7,22 @@
 using namespace cudaemu;
 
 cudaError_t cudaemu::refuse_in_capture(const char*) {
-  if (!capturing()) return cudaSuccess;
-  invalidate_captures();
-  return answer(cudaErrorStreamCaptureUnsupported);
+  return invalidate_captures() ? answer(cudaErrorStreamCaptureUnsupported) : cudaSuccess;
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+namespace {
+// Whatever the mode of the capture.
+cudaError_t refuse_of_captured(Stream* stream) {
+  if (!stream->capture) return cudaSuccess;
+  stream->capture->invalid = true;
+  return answer(cudaErrorStreamCaptureUnsupported);
+}
+}  // namespace
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   ORTHOKIT_EMULATOR_ENTER("cudaStreamCreateWithFlags");
   *stream = new Stream{current_device()};
+  (*stream)->is_blocking = !(flags & cudaStreamNonBlocking);
   add_stream(*stream);
   return cudaSuccess;
 }
@@ -30,7 +38,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   ORTHOKIT_EMULATOR_ENTER("cudaStreamSynchronize");
   if (!is_stream(stream)) return answer(cudaErrorInvalidResourceHandle);
-  if (stream_of(stream)->capture) ORTHOKIT_EMULATOR_REFUSE_IN_CAPTURE("cudaStreamSynchronize");
+  if (const cudaError_t refused = refuse_of_captured(stream_of(stream))) return refused;
   if (stream)
     drain(stream);
   else
@@ -42,6 +50,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
   if (!is_stream(stream)) return answer(cudaErrorInvalidResourceHandle);
   // A loop that asks must come to an end: every question moves something.
   Stream* asked = stream_of(stream);
+  if (const cudaError_t refused = refuse_of_captured(asked)) return refused;
   if (!step(asked)) step_any();
   return asked->queue.empty() && !asked->busy ? after_waiting() : cudaErrorNotReady;
 }
@@ -87,12 +96,14 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   ORTHOKIT_EMULATOR_ENTER("cudaEventSynchronize");
   if (!event) return answer(cudaErrorInvalidResourceHandle);
+  if (event->capture) return answer(cudaErrorCapturedEvent);
   drain_until([event] { return event->completed >= event->recorded; });
   return after_waiting();
 }
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   ORTHOKIT_EMULATOR_ENTER("cudaEventQuery");
   if (!event) return answer(cudaErrorInvalidResourceHandle);
+  if (event->capture) return answer(cudaErrorCapturedEvent);
   if (event->completed < event->recorded) step_any();
   return event->completed >= event->recorded ? after_waiting() : cudaErrorNotReady;
 }
@@ -105,11 +116,11 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEven
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
   ORTHOKIT_EMULATOR_ENTER("cudaStreamBeginCapture");
   if (!stream || !is_stream(stream) || stream->capture)
     return answer(cudaErrorStreamCaptureUnsupported);
-  begin_capture(stream);
+  begin_capture(stream, mode);
   return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
@@ -119,6 +130,11 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   if (!stream || !is_stream(stream) || !stream->capture || stream->capture->origin != stream)
     return leave(entered, cudaErrorStreamCaptureUnmatched);
   Graph* captured = stream->capture;
+  if (captured->mode != cudaStreamCaptureModeRelaxed &&
+      captured->thread != std::this_thread::get_id()) {
+    captured->invalid = true;
+    return leave(entered, cudaErrorStreamCaptureWrongThread);
+  }
   end_capture(captured);
   if (entered != cudaSuccess || captured->invalid) {
     delete captured;

@@ -19,6 +19,7 @@ namespace {
 constexpr uint32_t kLive = 0xb1a5;
 struct Handle {
   cudaStream_t stream = nullptr;
+  void* workspace = nullptr;  // the caller's
   int pointer_mode = 0, math_mode = 0;
   uint32_t magic = kLive;
 };
@@ -46,6 +47,8 @@ int status_of(cudaError_t code) {
 // Runs `f` in the order of the handle's stream.
 template <class F>
 int queue(const Handle* h, const char* name, F f) {
+  // Its own would be asked for while a stream captures.
+  if (!h->workspace && cudaemu_is_capturing(h->stream)) return kNotSupported;
   return status_of(cudaemu_enqueue(
       h->stream, [](void* p) { (*static_cast<F*>(p))(); },
       [](void* p) { delete static_cast<F*>(p); }, new F(std::move(f)), name));
@@ -154,6 +157,7 @@ ORTHOKIT_EMULATOR_API int cublasSetStream_v2(Handle* h, cudaStream_t stream) {
   if (!is_live(h)) return kNotInitialized;
   if (const cudaError_t code = cudaemu_enter("cublasSetStream")) return status_of(code);
   h->stream = stream;
+  h->workspace = nullptr;  // as cuBLAS does
   return kSuccess;
 }
 ORTHOKIT_EMULATOR_API int cublasSetPointerMode_v2(Handle* h, int mode) {
@@ -168,7 +172,9 @@ ORTHOKIT_EMULATOR_API int cublasSetMathMode(Handle* h, int mode) {
 }
 ORTHOKIT_EMULATOR_API int cublasSetWorkspace_v2(Handle* h, void* p, size_t bytes) {
   if (!is_live(h)) return kNotInitialized;
-  return !p || cudaemu_is_device_range(p, bytes) ? kSuccess : kInvalidValue;
+  if (p && !cudaemu_is_device_range(p, bytes)) return kInvalidValue;
+  h->workspace = p;
+  return kSuccess;
 }
 ORTHOKIT_EMULATOR_API int cublasGetVersion_v2(Handle*, int* version) {
   *version = 130000;

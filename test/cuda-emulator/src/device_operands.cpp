@@ -16,6 +16,11 @@ cudaError_t cudaemu_enqueue(cudaStream_t stream, void (*run)(void*), void (*drop
 
 cudaError_t cudaemu_enter(const char* name) { return enter(name); }
 
+int cudaemu_is_capturing(cudaStream_t stream) {
+  const Lock lock;
+  return is_stream(stream) && stream_of(stream)->capture != nullptr;
+}
+
 int cudaemu_is_device_range(const void* p, size_t bytes) {
   const Lock lock;
   return is_device_range(p, bytes);

@@ -8,6 +8,7 @@ ORTHOKIT_EMULATOR_API cudaError_t cudaemu_enqueue(cudaStream_t, void (*run)(void
                                                   const char* name);
 // For its other functions: counts the call, answers an ordered failure or a lost device.
 ORTHOKIT_EMULATOR_API cudaError_t cudaemu_enter(const char* name);
+ORTHOKIT_EMULATOR_API int cudaemu_is_capturing(cudaStream_t);
 ORTHOKIT_EMULATOR_API int cudaemu_is_device_range(const void* p, size_t bytes);
 // 0, and a finding: outside an allocation, or (checked) unwritten.
 ORTHOKIT_EMULATOR_API int cudaemu_check_read(const void* p, size_t bytes, const char* what);

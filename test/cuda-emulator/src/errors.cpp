@@ -169,6 +169,18 @@ constexpr Words kWords[] = {
                             "operation failed due to a previous error during capture"),
     ORTHOKIT_EMULATOR_WORDS(cudaErrorStreamCaptureUnmatched,
                             "capture was not initiated in this stream"),
+    ORTHOKIT_EMULATOR_WORDS(cudaErrorStreamCaptureImplicit,
+                            "operation would make the legacy stream depend on a capturing "
+                            "blocking stream"),
+    ORTHOKIT_EMULATOR_WORDS(cudaErrorCapturedEvent,
+                            "operation not permitted on an event last recorded in a capturing "
+                            "stream"),
+    ORTHOKIT_EMULATOR_WORDS(cudaErrorStreamCaptureWrongThread,
+                            "attempt to terminate a thread-local capture sequence from another "
+                            "thread"),
+    ORTHOKIT_EMULATOR_WORDS(cudaErrorGraphExecUpdateFailure,
+                            "the graph update was not performed because it included changes which "
+                            "violated constraints specific to instantiated graph update"),
     ORTHOKIT_EMULATOR_WORDS(cudaErrorUnknown, "unknown error"),
 };
 #undef ORTHOKIT_EMULATOR_WORDS

@@ -147,7 +147,14 @@ cudaError_t push(cudaStream_t handle, Operation operation) {
     stream->capture->operations.push_back(std::move(operation));
     return cudaSuccess;
   }
-  if (!handle) drain_all();  // work on the legacy default stream waits for all other
+  if (!handle) {
+    for (const Stream* other : streams().created)
+      if (other->capture && other->is_blocking && other->device == stream->device) {
+        other->capture->invalid = true;
+        return answer(cudaErrorStreamCaptureImplicit);
+      }
+    drain_all();  // work on the legacy default stream waits for all other
+  }
   stream->queue.push_back(std::move(operation));
   switch (options().streams) {
     case StreamOrder::kEager:
@@ -163,9 +170,11 @@ cudaError_t push(cudaStream_t handle, Operation operation) {
 }
 
 bool capturing() { return streams().captures > 0; }
-void begin_capture(Stream* stream) {
+void begin_capture(Stream* stream, cudaStreamCaptureMode mode) {
   stream->capture = new Graph;
   stream->capture->origin = stream;
+  stream->capture->mode = mode;
+  stream->capture->thread = std::this_thread::get_id();
   ++streams().captures;
 }
 void end_capture(Graph* graph) {
@@ -173,9 +182,16 @@ void end_capture(Graph* graph) {
   for (Stream* stream : streams().created)
     if (stream->capture == graph) stream->capture = nullptr;
 }
-void invalidate_captures() {
-  for (Stream* stream : streams().created)
-    if (stream->capture) stream->capture->invalid = true;
+bool invalidate_captures() {
+  bool any = false;
+  for (const Stream* stream : streams().created) {
+    Graph* graph = stream->capture;
+    const bool forbids = graph && (graph->mode == cudaStreamCaptureModeGlobal ||
+                                   (graph->mode == cudaStreamCaptureModeThreadLocal &&
+                                    graph->thread == std::this_thread::get_id()));
+    if (forbids) any = graph->invalid = true;
+  }
+  return any;
 }
 
 }  // namespace cudaemu

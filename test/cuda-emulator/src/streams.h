@@ -3,6 +3,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "findings.h"
@@ -28,7 +29,8 @@ struct Operation {
 struct Stream {
   int device = 0;
   std::deque<Operation> queue;
-  bool busy = false;  // inside a host function
+  bool is_blocking = true;  // the legacy default stream waits for it
+  bool busy = false;        // inside a host function
   Graph* capture = nullptr;
 };
 struct Event {
@@ -39,12 +41,15 @@ struct Event {
 };
 struct GraphNode {
   Graph* graph;
-  size_t index;  // among its operations
+  size_t index, count;  // of its operations
+  bool is_child;
 };
 struct Graph {
   std::vector<Operation> operations;
-  std::vector<std::unique_ptr<GraphNode>> nodes;  // of kernels that were added one by one
+  std::vector<std::unique_ptr<GraphNode>> nodes;  // that were added one by one
   Stream* origin = nullptr;
+  cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
+  std::thread::id thread;  // that captures
   bool invalid = false;
 };
 
@@ -63,9 +68,10 @@ void drop_all();  // forgets all queued work
 void reseed_streams();
 
 bool capturing();  // any stream
-void begin_capture(Stream*);
+void begin_capture(Stream*, cudaStreamCaptureMode);
 void end_capture(Graph*);
-void invalidate_captures();
+// Spoils the captures that forbid this thread what waits; false if none does.
+bool invalidate_captures();
 void note_graph(const Graph*);  // it is the program's now
 
 double now_milliseconds();

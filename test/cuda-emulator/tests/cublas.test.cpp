@@ -214,3 +214,35 @@ TEST_CASE("cuBLAS: an operand past its allocation is found") {
   }
   CHECK_EQ(cudaemu_control("findings?"), 0);
 }
+
+TEST_CASE("cuBLAS: a capture takes products of a handle with a workspace of the caller's alone") {
+  const Clean clean;
+  const Blas blas;
+  const int n = 8, k = 4;
+  const Buffer<float> x(normal(size_t(n * k)), blas.stream), c(size_t(n * n), blas.stream);
+  const Buffer<char> workspace(1024, blas.stream);
+  const auto product = [&] {
+    return gemm(blas, 1, 0, n, n, k, &kOne, x, kF32, k, x, kF32, k, &kZero, c, kF32, n, kCompute32);
+  };
+  REQUIRE_EQ(product(), 0);
+  const std::vector<float> expected = c.read();
+  cudaGraph_t graph;
+  CUDA(cudaStreamBeginCapture(blas.stream, cudaStreamCaptureModeThreadLocal));
+  CHECK_EQ(product(), kUnsupported);
+  CUDA(cudaStreamEndCapture(blas.stream, &graph));
+  CUDA(cudaGraphDestroy(graph));
+
+  using SetWorkspace = int(Handle, void*, size_t);
+  REQUIRE_EQ(symbol<SetWorkspace>("cublasSetWorkspace_v2")(blas, workspace, 1024), 0);
+  CUDA(kernels::fill(c, n * n, 0.f, blas.stream));
+  CUDA(cudaStreamBeginCapture(blas.stream, cudaStreamCaptureModeThreadLocal));
+  REQUIRE_EQ(product(), 0);
+  CUDA(cudaStreamEndCapture(blas.stream, &graph));
+  CHECK_EQ(c.read()[1], 0.f);
+  cudaGraphExec_t executable;
+  CUDA(cudaGraphInstantiate(&executable, graph, 0));
+  CUDA(cudaGraphLaunch(executable, blas.stream));
+  CHECK(c.read() == expected);
+  CUDA(cudaGraphExecDestroy(executable));
+  CUDA(cudaGraphDestroy(graph));
+}

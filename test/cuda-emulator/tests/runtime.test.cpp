@@ -317,6 +317,96 @@ TEST_CASE("a graph that is built of kernels takes other arguments without being 
   CHECK_EQ(cudaGraphInstantiate(&executable, graph, 0), cudaErrorInvalidValue);
 }
 
+TEST_CASE("who may wait while a stream captures depends on the mode") {
+  const Clean clean;
+  const TestStream stream, other;
+  cudaGraph_t graph;
+  const auto in_another_thread = [](auto call) {
+    cudaError_t answer = cudaSuccess;
+    std::thread([&] { answer = call(); }).join();
+    return answer;
+  };
+  const auto allocate = [] {
+    void* p = nullptr;
+    const cudaError_t answer = cudaMalloc(&p, 4);
+    if (answer == cudaSuccess) CUDA(cudaFree(p));
+    return answer;
+  };
+
+  CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+  CHECK_EQ(in_another_thread(allocate), cudaSuccess);
+  CUDA(cudaStreamSynchronize(other));
+  CHECK_EQ(in_another_thread([&] { return cudaStreamEndCapture(stream, &graph); }),
+           cudaErrorStreamCaptureWrongThread);
+  CHECK_EQ(cudaStreamEndCapture(stream, &graph), cudaErrorStreamCaptureInvalidated);
+
+  CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+  CHECK_EQ(allocate(), cudaErrorStreamCaptureUnsupported);
+  CHECK_EQ(cudaStreamEndCapture(stream, &graph), cudaErrorStreamCaptureInvalidated);
+
+  CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
+  CUDA(allocate());
+  CHECK_EQ(cudaStreamQuery(stream), cudaErrorStreamCaptureUnsupported);
+  CHECK_EQ(in_another_thread([&] { return cudaStreamEndCapture(stream, &graph); }),
+           cudaErrorStreamCaptureInvalidated);
+
+  CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal));
+  CHECK_EQ(in_another_thread(allocate), cudaErrorStreamCaptureUnsupported);
+  CHECK_EQ(cudaStreamEndCapture(stream, &graph), cudaErrorStreamCaptureInvalidated);
+
+  // The legacy stream would wait for a blocking one.
+  const Buffer<float> device(64, stream);
+  cudaStream_t blocking;
+  CUDA(cudaStreamCreateWithFlags(&blocking, cudaStreamDefault));
+  CUDA(cudaStreamBeginCapture(blocking, cudaStreamCaptureModeRelaxed));
+  CHECK_EQ(kernels::fill(device, 64, 1.f, nullptr), cudaErrorStreamCaptureImplicit);
+  CHECK_EQ(cudaStreamEndCapture(blocking, &graph), cudaErrorStreamCaptureInvalidated);
+  CUDA(cudaStreamDestroy(blocking));
+}
+
+TEST_CASE("a graph within a graph is a copy, and takes another of its form") {
+  const Clean clean;
+  const TestStream stream, capturing;
+  const Buffer<float> device(64, stream);
+  const Pinned host(64);
+  const auto captured = [&](std::vector<float> values) {
+    cudaGraph_t graph = nullptr;
+    CUDA(cudaStreamBeginCapture(capturing, cudaStreamCaptureModeThreadLocal));
+    for (const float value : values) CUDA(kernels::fill(device, 64, value, capturing));
+    CUDA(cudaStreamEndCapture(capturing, &graph));
+    return graph;
+  };
+  cudaGraph_t graph, child = captured({1.f, 2.f});
+  cudaGraphNode_t first, second, third;
+  cudaGraphExec_t executable;
+  CUDA(cudaGraphCreate(&graph, 0));
+  CUDA(kernels::fill_node(graph, nullptr, device, 64, 5.f, &first));
+  CHECK_EQ(cudaGraphAddChildGraphNode(&second, graph, nullptr, 0, child), cudaErrorNotSupported);
+  CUDA(cudaGraphAddChildGraphNode(&second, graph, &first, 1, child));
+  CUDA(cudaGraphDestroy(child));
+  CHECK_EQ(cudaGraphAddChildGraphNode(&third, graph, &second, 1, child), cudaErrorInvalidValue);
+  CUDA(cudaGraphInstantiate(&executable, graph, 0));
+  const auto value = [&] {
+    CUDA(cudaGraphLaunch(executable, stream));
+    CUDA(cudaMemcpyAsync(host, device, 256, cudaMemcpyDeviceToHost, stream));
+    CUDA(cudaStreamSynchronize(stream));
+    return host[5];
+  };
+  CHECK_EQ(value(), 2.f);
+
+  child = captured({3.f, 4.f});
+  CHECK_EQ(cudaGraphExecChildGraphNodeSetParams(executable, first, child), cudaErrorInvalidValue);
+  CUDA(cudaGraphExecChildGraphNodeSetParams(executable, second, child));
+  CUDA(cudaGraphDestroy(child));
+  CHECK_EQ(value(), 4.f);
+  child = captured({6.f});
+  CHECK_EQ(cudaGraphExecChildGraphNodeSetParams(executable, second, child),
+           cudaErrorGraphExecUpdateFailure);
+  CHECK_EQ(value(), 4.f);
+  for (cudaGraph_t each : {child, graph}) CUDA(cudaGraphDestroy(each));
+  CUDA(cudaGraphExecDestroy(executable));
+}
+
 TEST_CASE("launches have the limits of a GPU") {
   const Clean clean;
   const TestStream stream;

@@ -89,12 +89,12 @@ static void launch_gemm(const Gemm& op, Stream& stream) {
 }
 
 // cuBLAS adds to c alone; a bias and an addend come after it, where 16-bit sums are rounded.
-static void by_blas(const Blas& blas, const Gemm& op, Stream& stream) {
+static void by_blas(const Gemm& op, Stream& stream) {
   BlasProduct product = product_of(op);
-  if (!op.addend && !op.bias) return multiply(blas, product);
+  if (!op.addend && !op.bias) return multiply(stream, product);
   const auto multiply_and_add = [&]<class Sum, class T>(Sum* sums, Added<Sum, T> added) {
     product.c = sums;
-    multiply(blas, product);
+    multiply(stream, product);
     sum_slices<Sum, T>(stream, sums, 1, op.c.size(), Sum(1), added, product.n, op.c.as<T>());
   };
   if (holds_halves(op.c)) {
@@ -126,7 +126,7 @@ static void gemm_of_rounded(const Gemm& op, Stream& stream) {
     rest.a = widened(rest.a, stream), rest.b = widened(rest.b, stream);
     return gemm(rest, stream);
   }
-  if (const Blas* blas = stream.blas()) return by_blas(*blas, rest, stream);
+  if (stream.blas()) return by_blas(rest, stream);
   half_gemm(rest, stream);
 }
 
@@ -150,7 +150,7 @@ static void gemm(const Gemm& op, Stream& stream) {
     return narrow(wide.c, op.c, stream);
   }
   // No BLAS promises that it takes a sum of nothing as 0.
-  if (const Blas* blas = op.alpha == 0 ? nullptr : stream.blas()) return by_blas(*blas, op, stream);
+  if (op.alpha != 0 && stream.blas()) return by_blas(op, stream);
   if (holds_halves(op.c)) return half_gemm(op, stream);
   visit(op.c.dtype, [&]<class T>() {
     if constexpr (has_large_tiles<T>) {

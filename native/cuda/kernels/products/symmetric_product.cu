@@ -94,8 +94,7 @@ static void launch_symmetric(const SymmetricProduct& op, const SymmetricSizes& s
 // The panels of a product go into c itself, but for 16-bit numbers to which something is added yet,
 // which are rounded at the end.
 template <class T>
-static void symmetric_by_blas(const Blas& blas, const SymmetricProduct& op, const SymmetricSizes& s,
-                              Stream& stream) {
+static void symmetric_by_blas(const SymmetricProduct& op, const SymmetricSizes& s, Stream& stream) {
   constexpr int64_t kMostPanels = 8, kLeastRows = 256;
   const int64_t height = std::max(kLeastRows, parts_of(parts_of(s.n, kMostPanels), 64) * 64);
   auto out = symmetric_out<T>(op);
@@ -105,19 +104,19 @@ static void symmetric_by_blas(const Blas& blas, const SymmetricProduct& op, cons
     const T *a = op.a.as<T>(), *b = second_of(op).as<T>();
     for (int64_t row = 0; row < s.n; row += height) {
       const int64_t end = std::min(s.n, row + height);
-      multiply(blas, {.dtype = op.c.dtype,
-                      .result = dtype,
-                      .batch = s.batch,
-                      .m = end - row,
-                      .n = end,
-                      .k = s.k,
-                      .alpha = op.alpha,
-                      .beta = adds ? op.beta : 0,
-                      .a = {a + (s.down ? row : row * s.stride), s.stride, s.a_matrix, s.down},
-                      .b = {b, s.stride, s.a_matrix, !s.down},
-                      .c = c + row * s.n,
-                      .c_stride = s.n,
-                      .c_step = s.n * s.n});
+      multiply(stream, {.dtype = op.c.dtype,
+                        .result = dtype,
+                        .batch = s.batch,
+                        .m = end - row,
+                        .n = end,
+                        .k = s.k,
+                        .alpha = op.alpha,
+                        .beta = adds ? op.beta : 0,
+                        .a = {a + (s.down ? row : row * s.stride), s.stride, s.a_matrix, s.down},
+                        .b = {b, s.stride, s.a_matrix, !s.down},
+                        .c = c + row * s.n,
+                        .c_stride = s.n,
+                        .c_step = s.n * s.n});
     }
     out.alpha = 1;
     if (adds) out.beta = 0;
@@ -140,14 +139,14 @@ static void symmetric_product(const SymmetricProduct& op, Stream& stream) {
     symmetric_product(wide, stream);
     return narrow(wide.c, op.c, stream);
   }
-  const Blas* blas = s.k == 0 ? nullptr : stream.blas();
+  const bool by_blas = s.k != 0 && stream.blas();
   if (holds_halves(op.c)) {
-    if (!blas || prefers_tiles(stream, op.c.dtype, s.n, s.k))
+    if (!by_blas || prefers_tiles(stream, op.c.dtype, s.n, s.k))
       return half_symmetric_product(op, stream);
-    return visit_half(op.c.dtype, [&]<class T>() { symmetric_by_blas<T>(*blas, op, s, stream); });
+    return visit_half(op.c.dtype, [&]<class T>() { symmetric_by_blas<T>(op, s, stream); });
   }
   visit(op.c.dtype, [&]<class T>() {
-    if (blas) return symmetric_by_blas<T>(*blas, op, s, stream);
+    if (by_blas) return symmetric_by_blas<T>(op, s, stream);
     if constexpr (has_large_tiles<T>)
       if (are_large_enough(s.n, s.n, s.batch * triangle_of(parts_of(s.n, kLargeTile))))
         return launch_symmetric<T, kLargeTile>(op, s, stream);

@@ -37,6 +37,10 @@ enum cudaError {
   cudaErrorStreamCaptureUnsupported = 900,
   cudaErrorStreamCaptureInvalidated = 901,
   cudaErrorStreamCaptureUnmatched = 903,
+  cudaErrorStreamCaptureImplicit = 906,
+  cudaErrorCapturedEvent = 907,
+  cudaErrorStreamCaptureWrongThread = 908,
+  cudaErrorGraphExecUpdateFailure = 910,
   cudaErrorUnknown = 999
 };
 typedef cudaError cudaError_t;
@@ -187,6 +191,12 @@ ORTHOKIT_EMULATOR_API cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t*, cudaG
                                                          const cudaKernelNodeParams*);
 ORTHOKIT_EMULATOR_API cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t, cudaGraphNode_t,
                                                                    const cudaKernelNodeParams*);
+ORTHOKIT_EMULATOR_API cudaError_t cudaGraphAddChildGraphNode(cudaGraphNode_t*, cudaGraph_t,
+                                                             const cudaGraphNode_t*, size_t,
+                                                             cudaGraph_t child);
+ORTHOKIT_EMULATOR_API cudaError_t cudaGraphExecChildGraphNodeSetParams(cudaGraphExec_t,
+                                                                       cudaGraphNode_t,
+                                                                       cudaGraph_t child);
 ORTHOKIT_EMULATOR_API cudaError_t cudaGraphInstantiate(cudaGraphExec_t*, cudaGraph_t,
                                                        unsigned long long);
 ORTHOKIT_EMULATOR_API cudaError_t cudaGraphLaunch(cudaGraphExec_t, cudaStream_t);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <tuple>
 
 namespace orthokit::cuda {
 namespace {
@@ -47,13 +48,73 @@ void multiply_in(const Blas& blas, const BlasProduct& p, BlasCompute compute) {
   }
 }
 
-}  // namespace
-
-void multiply(const Blas& blas, const BlasProduct& product) {
+void multiply_now(const Blas& blas, const BlasProduct& product) {
   if (product.dtype == Dtype::kF64)
     multiply_in<double>(blas, product, BlasCompute::kF64);
   else
     multiply_in<float>(blas, product, BlasCompute::kF32);
+}
+
+// One that is held back: in a graph it is a graph of its own, which cuBLAS fills. Which kernels
+// those are may depend on all but the addresses, as far as these are aligned alike.
+class ProductCall final : public Call {
+ public:
+  ProductCall(Stream& stream, const BlasProduct& product)
+      : Call(&kProducts), stream_(stream), product_(product) {}
+  void launch(cudaStream_t) const override { multiply_now(*stream_.blas(), product_); }
+  cudaError_t add(cudaGraph_t graph, const cudaGraphNode_t* before,
+                  cudaGraphNode_t* node) override {
+    return with_captured([&](cudaGraph_t product) {
+      return cudaGraphAddChildGraphNode(node, graph, before, before ? 1 : 0, product);
+    });
+  }
+  cudaError_t update(cudaGraphExec_t executable, cudaGraphNode_t node) override {
+    return with_captured([&](cudaGraph_t product) {
+      return cudaGraphExecChildGraphNodeSetParams(executable, node, product);
+    });
+  }
+
+ private:
+  static constexpr char kProducts = 0;  // its address stands for the kind of call
+  static auto sizes(const BlasProduct& p) {
+    return std::tuple(p.dtype, p.result, p.batch, p.m, p.n, p.k, p.alpha, p.beta, p.a.stride,
+                      p.a.step, p.a.transposed, p.b.stride, p.b.step, p.b.transposed, p.c_stride,
+                      p.c_step, alignment(p.a.data), alignment(p.b.data), alignment(p.c));
+  }
+  static uintptr_t alignment(const void* data) {
+    constexpr uintptr_t kMost = 256;
+    const auto address = reinterpret_cast<uintptr_t>(data) % kMost;
+    return address & (~address + 1);
+  }
+  static auto addresses(const BlasProduct& p) { return std::tuple(p.a.data, p.b.data, p.c); }
+  bool is_alike(const Call& other) const override {
+    return sizes(product_) == sizes(static_cast<const ProductCall&>(other).product_);
+  }
+  bool has_arguments_of(const Call& other) const override {
+    return addresses(product_) == addresses(static_cast<const ProductCall&>(other).product_);
+  }
+  template <class Use>
+  cudaError_t with_captured(const Use& use) const {
+    cudaGraph_t product = nullptr;
+    cudaError_t status =
+        stream_.capture([&](const Blas& blas) { multiply_now(blas, product_); }, &product);
+    if (status != cudaSuccess) return status;
+    status = use(product);
+    cudaGraphDestroy(product);  // the other graph has a copy
+    return status;
+  }
+
+  Stream& stream_;
+  const BlasProduct product_;
+};
+
+}  // namespace
+
+void multiply(Stream& stream, const BlasProduct& product) {
+  if (stream.graphs().collects())
+    stream.graphs().add(std::make_unique<ProductCall>(stream, product));
+  else
+    multiply_now(*stream.blas(), product);
 }
 
 BlasProduct product_of(const Gemm& op) {

@@ -1,6 +1,6 @@
 // Products by cuBLAS, for row-major matrices.
 #pragma once
-#include "cuda/blas.h"
+#include "cuda/stream.h"
 #include "ops/products/gemm.h"
 
 namespace orthokit::cuda {
@@ -22,7 +22,7 @@ struct BlasProduct {
   void* c;
   int64_t c_stride, c_step;
 };
-void multiply(const Blas& blas, const BlasProduct& product);
+void multiply(Stream& stream, const BlasProduct& product);
 // Without what else the operation adds.
 BlasProduct product_of(const Gemm& op);
 

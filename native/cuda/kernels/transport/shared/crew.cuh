@@ -141,13 +141,15 @@ void in_crew(Stream& stream, int64_t size, const Body& body) {
   const int64_t wanted = size / kShareOfBlock;
   const int blocks = int(wanted < 1 ? 1 : wanted < kMostCrew ? wanted : kMostCrew);
   auto* parts = stream.scratch<double>(4 * kMostCrew);
-  if (blocks > 1 && have_room_at_once(stream, blocks))
+  if (blocks > 1 && have_room_at_once(stream, blocks)) {
+    stream.graphs().flush();
     check(launch(crew_kernel<true, Body>,
                  Launch{dim3(unsigned(blocks)), kCrewThreads, 0, stream.handle(), true}, blocks,
                  parts, body),
           "cudaLaunchKernel");
-  else
+  } else {
     launch(stream, crew_kernel<false, Body>, {1, kCrewThreads}, blocks, parts, body);
+  }
 }
 
 }  // namespace orthokit::cuda
