@@ -14,17 +14,23 @@ namespace orthokit::bench {
 struct SingularBasis {
   size_t length = 0, vectors = 0;
   Vector squares;  // of all singular values, and 0 beyond, of x over its largest element
-  Vector all;      // length × length: vector j is column j
+  Vector all;  // length × vectors: vector j is column j; zeros where a longer side has no vector
 
-  double at(size_t i, size_t j) const { return all[i * length + j]; }
+  double at(size_t i, size_t j) const { return all[i * vectors + j]; }
   // By how much vector j's element i moves, where the squares move by the largest one's `rounding`,
-  // to first order (Golub and Van Loan, 8.3).
+  // to first order (Golub and Van Loan, 8.3). Directions beyond the vectors are those of square 0.
   double sensitivity(size_t i, size_t j) const {
-    double sum = 0;
-    for (size_t k = 0; k < length && squares[0] > 0; ++k) {
-      const double apart = squares[j] - squares[k];
-      if (k != j) sum += apart == 0 ? INFINITY : std::pow(at(i, k) / apart, 2);
+    if (length == 0 || squares[0] == 0) return 0;
+    double sum = 0, beyond = length > vectors ? 1 : 0;
+    const auto add = [&](double part, double apart) {
+      sum += apart == 0 ? INFINITY : part / (apart * apart);
+    };
+    for (size_t k = 0; k < vectors; ++k) {
+      const double part = std::pow(at(i, k), 2);
+      if (k != j) add(part, squares[j] - squares[k]);
+      beyond -= part;
     }
+    if (length > vectors) add(std::max(0.0, beyond), squares[j]);
     return squares[0] * std::sqrt(sum);
   }
   // Kernels solve in f64, whose roundings, as many as eigh's, move each vector toward the others.
@@ -34,33 +40,36 @@ struct SingularBasis {
 };
 
 inline SingularBasis singular_basis(const double* x, const Projection& p) {
-  const int64_t rows = p.of.rows, columns = p.of.columns;
-  SingularBasis basis{size_t(p.length()), size_t(p.vectors()), {}, {}};
+  const size_t rows = size_t(p.of.rows), columns = size_t(p.of.columns), n = size_t(p.vectors()),
+               longer = std::max(rows, columns);
+  SingularBasis basis{size_t(p.length()), n, {}, {}};
   double largest = 0;
-  for (int64_t i = 0; i < rows * columns; ++i) largest = std::max(largest, std::abs(x[i]));
-  const double unit = largest == 0 ? 1 : largest;
-  const size_t n = basis.length;
-  Vector gram(n * n), vectors(n * n);
+  for (size_t i = 0; i < rows * columns; ++i) largest = std::max(largest, std::abs(x[i]));
+  // The n lines of x that are as long as its longer side; V has the other side's vectors. Those wanted
+  // of a square matrix are V's.
+  const bool by_rows = rows < columns || (rows == columns && p.is_left);
+  Vector lines(n * longer), turned(n * n);
   for (size_t a = 0; a < n; ++a) {
-    vectors[a * n + a] = 1;
-    for (size_t b = 0; b < n; ++b)
-      for (int64_t k = 0; k < (p.is_left ? columns : rows); ++k) {
-        const auto element = [&](size_t i) {
-          return (p.is_left ? x[int64_t(i) * columns + k] : x[k * columns + int64_t(i)]) / unit;
-        };
-        gram[a * n + b] += element(a) * element(b);
-      }
+    turned[a * n + a] = 1;
+    for (size_t k = 0; k < longer && largest > 0; ++k)
+      lines[a * longer + k] = (by_rows ? x[a * columns + k] : x[k * columns + a]) / largest;
   }
-  rotate_to_diagonal(gram, vectors, n);
+  const Vector found = rotate_to_orthogonal(lines, turned, n);
   std::vector<size_t> order(n);
   std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, std::greater<>(), [&](size_t i) { return gram[i * n + i]; });
-  basis.squares.resize(n), basis.all.resize(n * n);
+  std::ranges::stable_sort(order, std::greater<>(), [&](size_t i) { return found[i]; });
+  basis.squares.resize(basis.length), basis.all.resize(basis.length * n);
   for (size_t j = 0; j < n; ++j) {
     const size_t from = order[j];
-    const double sign = sign_of(n, [&](size_t i) { return vectors[i * n + from]; });
-    basis.squares[j] = gram[from * n + from];
-    for (size_t i = 0; i < n; ++i) basis.all[i * n + j] = sign * vectors[i * n + from];
+    basis.squares[j] = found[from];
+    const double norm = std::sqrt(found[from]);
+    const auto element = [&](size_t i) {
+      if (by_rows == p.is_left) return turned[from * n + i];
+      if (largest == 0) return i == j ? 1.0 : 0.0;
+      return norm == 0 ? 0 : lines[from * longer + i] / norm;
+    };
+    const double sign = sign_of(basis.length, element);
+    for (size_t i = 0; i < basis.length; ++i) basis.all[i * n + j] = sign * element(i);
   }
   return basis;
 }
