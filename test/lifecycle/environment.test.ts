@@ -1,43 +1,17 @@
-// Devices: cpu, cuda
-// Axes: node
+// Devices: cpu
+// Variables that our own code reads and acts upon, which is the same on each version of Node.js.
 import { execFileSync } from 'node:child_process';
-import {
-  copyFileSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { runChild } from '../support/child.ts';
-import { devices, onlyCpu } from '../support/devices.ts';
-import { runAxis } from '../support/selection.ts';
+import { open } from '../support/opened.ts';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** For variables that our own code reads and acts upon, which is the same on each version of Node.js. */
-const ours = runAxis() === 'node' ? [] : onlyCpu;
-
-interface Found {
-  available: string[];
-  unavailable: { cpu: string | null; cuda: string | null };
-  info: { cpu?: { isa: string; units: number } };
-  errors: Record<string, { code: string; message: string }>;
-}
-
-async function open(env: Record<string, string>, args: string[] = []): Promise<Found> {
-  const { stdout, ...ended } = await runChild('open.mjs', { env, args });
-  expect(ended).toEqual({ status: 0, signal: null, stderr: '' });
-  return JSON.parse(stdout);
-}
-
-describe.each(ours)('ORTHOKIT_CPU', { timeout: 60_000 }, () => {
+describe('ORTHOKIT_CPU', { timeout: 60_000 }, () => {
   it('a word that is none: no device, with the reason, and import works', async () => {
     const found = await open({ ORTHOKIT_CPU: 'nonsense' });
     const reason = 'ORTHOKIT_CPU must be portable, avx2 or avx512, got nonsense';
@@ -58,7 +32,7 @@ describe.each(ours)('ORTHOKIT_CPU', { timeout: 60_000 }, () => {
   });
 });
 
-describe.each(ours)('ORTHOKIT_NUM_THREADS', { timeout: 60_000 }, () => {
+describe('ORTHOKIT_NUM_THREADS', { timeout: 60_000 }, () => {
   it('is the number of threads; nothing and 0 are all cores', async () => {
     expect((await open({ ORTHOKIT_NUM_THREADS: '3' })).info.cpu?.units).toBe(3);
     const all = os.availableParallelism();
@@ -82,15 +56,6 @@ describe.each(ours)('ORTHOKIT_NUM_THREADS', { timeout: 60_000 }, () => {
   );
 });
 
-describe.each(onlyCpu)('ORTHOKIT_PREBUILD', { timeout: 60_000 }, () => {
-  it.each(['.', 'build/Release'])('%j, which is relative, is refused', async (relative) => {
-    const { status, stderr } = await runChild('open.mjs', { env: { ORTHOKIT_PREBUILD: relative } });
-    expect(status).toBe(1);
-    expect(stderr).toContain(`OrthokitError: ORTHOKIT_PREBUILD must be an absolute path, got ${relative}`);
-    expect(stderr).toContain("code: 'ERR_NO_BINARY'");
-  });
-});
-
 /** A plug-in of a few lines of C++. */
 function plugin(name: string, code: string): string {
   const target = path.join(folder, `${name}.so`);
@@ -105,7 +70,7 @@ function cut(file: string, bytes: number): string {
   return target;
 }
 
-describe.each(ours)('R20: ORTHOKIT_CUDA_PLUGIN', { tags: ['R20'], timeout: 60_000 }, () => {
+describe('R20: ORTHOKIT_CUDA_PLUGIN', { tags: ['R20'], timeout: 60_000 }, () => {
   const file = path.join(folder, 'text.so');
   writeFileSync(file, 'this is no library\n'.repeat(10));
   const empty = path.join(folder, 'empty.so');
@@ -148,7 +113,7 @@ describe.each(ours)('R20: ORTHOKIT_CUDA_PLUGIN', { tags: ['R20'], timeout: 60_00
   });
 });
 
-describe.each(ours)('a relative ORTHOKIT_CUDA_PLUGIN', { timeout: 60_000 }, () => {
+describe('a relative ORTHOKIT_CUDA_PLUGIN', { timeout: 60_000 }, () => {
   const reason = (name: string) => `ORTHOKIT_CUDA_PLUGIN must be an absolute path, got ${name}`;
   it.each(['name.so', './name.so', '../name.so', 'folder/name.so'])(
     '%s is refused, be it there or not',
@@ -160,7 +125,7 @@ describe.each(ours)('a relative ORTHOKIT_CUDA_PLUGIN', { timeout: 60_000 }, () =
   );
 });
 
-describe.each(ours)('ORTHOKIT_REFERENCE_PLUGIN', { timeout: 60_000 }, () => {
+describe('ORTHOKIT_REFERENCE_PLUGIN', { timeout: 60_000 }, () => {
   const plugin = process.env['ORTHOKIT_REFERENCE_PLUGIN']!;
 
   it('without it the kind does not exist; with it, it is not listed', async () => {
@@ -184,7 +149,7 @@ describe.each(ours)('ORTHOKIT_REFERENCE_PLUGIN', { timeout: 60_000 }, () => {
   });
 });
 
-describe.each(ours)('ORTHOKIT_DISABLE_CUDA', { timeout: 60_000 }, () => {
+describe('ORTHOKIT_DISABLE_CUDA', { timeout: 60_000 }, () => {
   it('1 is the reason; 0 and nothing are off', async () => {
     const reason = 'disabled by ORTHOKIT_DISABLE_CUDA';
     const { unavailable, errors } = await open({ ORTHOKIT_DISABLE_CUDA: '1' });
@@ -197,41 +162,12 @@ describe.each(ours)('ORTHOKIT_DISABLE_CUDA', { timeout: 60_000 }, () => {
   });
 });
 
-describe.each(devices)('ORTHOKIT_SYNC on %s', { timeout: 60_000 }, (kind) => {
-  it('1 throws where queued work was called, and goes on after it', async () => {
-    const { stdout } = await runChild('sync.mjs', { env: { ORTHOKIT_SYNC: '1', ORTHOKIT_TEST_KIND: kind } });
-    expect(stdout).toBe('thrown ERR_ARGUMENT\n2 2\n');
-  });
-
-  it.each(['0', ''])('%j is off', async (off) => {
-    const { stdout } = await runChild('sync.mjs', { env: { ORTHOKIT_SYNC: off, ORTHOKIT_TEST_KIND: kind } });
-    expect(stdout).toBe('queued\nrejected ERR_ARGUMENT\n');
-  });
-});
-
-describe.each(ours)('threads', { timeout: 60_000 }, () => {
+describe('threads', { timeout: 60_000 }, () => {
   it('do not change a bit', async () => {
     const digests = await Promise.all(
       ['1', '2', '3', '7'].map(async (threads) => (await runChild('bits.mjs', { args: [threads] })).stdout),
     );
     expect(digests[0]).toMatch(/^[0-9a-f]{64}\n$/);
     expect(new Set(digests).size).toBe(1);
-  });
-});
-
-describe.each(onlyCpu)('a checkout in a folder with a space', { timeout: 60_000 }, () => {
-  it('finds its binary and looks for the plug-in beside it', async () => {
-    const root = path.join(import.meta.dirname, '..', '..');
-    const copy = path.join(folder, 'my files %20 é');
-    mkdirSync(path.join(copy, 'build', 'Release'), { recursive: true });
-    copyFileSync(path.join(root, 'package.json'), path.join(copy, 'package.json'));
-    cpSync(path.join(root, 'dist'), path.join(copy, 'dist'), { recursive: true });
-    const binary = path.join('build', 'Release', 'orthokit.node');
-    copyFileSync(path.join(root, binary), path.join(copy, binary));
-    symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'));
-    const env = { ORTHOKIT_CUDA_PLUGIN: '', ORTHOKIT_DISABLE_CUDA: '' };
-    const found = await open(env, [path.join(copy, 'dist', 'index.js')]);
-    expect(found.available).toContain('cpu');
-    expect(found.unavailable.cuda).toContain(path.join(copy, 'build', 'Release', 'orthokit_cuda.so'));
   });
 });

@@ -7,8 +7,8 @@
 
 namespace orthokit::bench {
 
-// The plane rotation that makes two directions orthogonal whose products with themselves are `pp` and
-// `qq`, and with each other `pq`.
+// The plane rotation that makes two directions orthogonal whose products with themselves are `pp`
+// and `qq`, and with each other `pq`.
 class Rotation {
  public:
   Rotation(double pp, double qq, double pq) {
@@ -54,8 +54,8 @@ inline void rotate_to_diagonal(std::vector<double>& a, std::vector<double>& v, s
   });
 }
 
-// X V = U Σ, of n columns X, each after the other, and V = I: X becomes U Σ, vectors of V lie in rows.
-// Returns the squares of Σ (Hestenes 1958).
+// X V = U Σ, of n columns X, each after the other, and V = I: X becomes U Σ, and the columns of V
+// lie in rows. Returns the squares of Σ (Hestenes 1958).
 inline std::vector<double> rotate_to_orthogonal(std::vector<double>& x, std::vector<double>& v,
                                                 size_t n) {
   const size_t length = n == 0 ? 0 : x.size() / n;

@@ -45,8 +45,8 @@ inline SingularBasis singular_basis(const double* x, const Projection& p) {
   SingularBasis basis{size_t(p.length()), n, {}, {}};
   double largest = 0;
   for (size_t i = 0; i < rows * columns; ++i) largest = std::max(largest, std::abs(x[i]));
-  // The n lines of x that are as long as its longer side; V has the other side's vectors. Those wanted
-  // of a square matrix are V's.
+  // The n lines of x that are as long as its longer side; V has the other side's vectors. Those
+  // wanted of a square matrix are V's.
   const bool by_rows = rows < columns || (rows == columns && p.is_left);
   Vector lines(n * longer), turned(n * n);
   for (size_t a = 0; a < n; ++a) {
