@@ -9,9 +9,9 @@ namespace orthokit::bench {
 
 // The plane rotation that makes two directions orthogonal whose products with themselves are `pp`
 // and `qq`, and with each other `pq`.
-class Rotation {
+class PlaneRotation {
  public:
-  Rotation(double pp, double qq, double pq) {
+  PlaneRotation(double pp, double qq, double pq) {
     const double theta = (qq - pp) / (2 * pq);
     tangent_ = (theta < 0 ? -1 : 1) / (std::abs(theta) + std::hypot(1, theta));
     const double cosine = 1 / std::hypot(1, tangent_);
@@ -45,7 +45,7 @@ inline void rotate_to_diagonal(std::vector<double>& a, std::vector<double>& v, s
   for (double x : a) largest = std::max(largest, std::abs(x));
   sweep_pairs(n, [&](size_t p, size_t q) {
     if (std::abs(a[p * n + q]) <= 0x1p-60 * largest) return false;
-    const Rotation rotation(a[p * n + p], a[q * n + q], a[p * n + q]);
+    const PlaneRotation rotation(a[p * n + p], a[q * n + q], a[p * n + q]);
     for (size_t j = 0; j < n; ++j) rotation.turn(a[p * n + j], a[q * n + j]);
     for (auto* m : {&a, &v})
       for (size_t i = 0; i < n; ++i) rotation.turn((*m)[i * n + p], (*m)[i * n + q]);
@@ -71,7 +71,7 @@ inline std::vector<double> rotate_to_orthogonal(std::vector<double>& x, std::vec
     const double pp = product(p, p), qq = product(q, q), pq = product(p, q);
     if (std::abs(pq) <= std::max(0x1p-60 * largest, 0x1p-54 * std::sqrt(pp) * std::sqrt(qq)))
       return false;
-    const Rotation rotation(pp, qq, pq);
+    const PlaneRotation rotation(pp, qq, pq);
     for (auto [m, size] : {std::pair{&x, length}, std::pair{&v, n}})
       for (size_t i = 0; i < size; ++i) rotation.turn((*m)[p * size + i], (*m)[q * size + i]);
     return true;
