@@ -10,6 +10,7 @@ namespace orthokit::cuda {
 namespace {
 constexpr size_t kLeastLaunches = 2;  // a graph of one is a launch
 constexpr size_t kMostKnown = 32;
+constexpr size_t kMostHeld = 4096;  // so that a long step's beginning does not wait for its end
 
 bool same(dim3 a, dim3 b) { return a.x == b.x && a.y == b.y && a.z == b.z; }
 
@@ -56,11 +57,13 @@ void Graphs::free(Known& known) noexcept {
   if (known.executable) cudaGraphExecDestroy(known.executable);
   if (known.graph) cudaGraphDestroy(known.graph);
   known.executable = nullptr, known.graph = nullptr;
+  known.nodes.clear();
 }
 
 void Graphs::run(const std::function<void()>& work) {
   if (!on_) return work();
   earlier_ = calls_.size();
+  ++functions_;
   in_function_ = true, choose();
   const auto leave = [&] { in_function_ = false, earlier_ = 0, choose(); };
   try {
@@ -71,7 +74,12 @@ void Graphs::run(const std::function<void()>& work) {
     throw;
   }
   leave();
-  if (!collects_) flush();
+  if (!collects_ || calls_.size() >= kMostHeld) flush();
+}
+
+void Graphs::add(std::unique_ptr<Call> call) {
+  calls_.push_back(std::move(call));
+  if (!in_function_ && calls_.size() >= kMostHeld) flush();
 }
 
 void Graphs::begin_step() {
@@ -168,7 +176,13 @@ cudaError_t Graphs::update(const Known& known, const Calls& calls) {
 
 cudaError_t Graphs::queue_graph(Known& known, Calls& calls) {
   const bool is_new = !known.executable;
-  if (const cudaError_t status = is_new ? make(known, calls) : update(known, calls)) return status;
+  try {
+    if (const cudaError_t status = is_new ? make(known, calls) : update(known, calls))
+      return status;
+  } catch (...) {  // half made, or with arguments of both
+    free(known);
+    throw;
+  }
   if (const cudaError_t status = cudaGraphLaunch(known.executable, stream_)) return status;
   known.calls.swap(calls);
   std::lock_guard lock(mutex_);

@@ -66,9 +66,11 @@ class Graphs {
   // Queues what kernel functions before this one have left. Whoever queues past `add` calls it.
   void flush();
   uint64_t flushes() const { return flushes_; }
+  uint64_t functions() const { return functions_; }  // that have begun
 
   bool collects() const { return collects_; }
-  void add(std::unique_ptr<Call> call) { calls_.push_back(std::move(call)); }
+  bool in_function() const { return in_function_; }
+  void add(std::unique_ptr<Call> call);
   GraphUse use() const;  // any thread
 
  private:
@@ -94,7 +96,7 @@ class Graphs {
   bool on_, in_step_ = false, in_function_ = false, collects_ = false;
   Calls calls_;
   size_t earlier_ = 0;  // of calls_, those of functions before the one that runs
-  uint64_t flushes_ = 0;
+  uint64_t flushes_ = 0, functions_ = 0;
   std::vector<std::unique_ptr<Known>> known_;  // least recently used first
   mutable std::mutex mutex_;
   GraphUse use_{};

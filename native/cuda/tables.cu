@@ -37,12 +37,15 @@ void Tables::write(void* to, std::string_view bytes) {
   staging_.upload(to, bytes.data(), bytes.size());
 }
 
-// A function is given no table that lies further back than half a ring.
+// A function is given no table that lies further back than half a ring, and writes no more than
+// that. The launches of the function that runs are held, whatever is queued meanwhile.
 void Tables::keep_for_held() {
-  const uint64_t flushes = stream_.graphs().flushes();
-  if (flushes == flushes_) return;
-  flushes_ = flushes;
-  kept_from_ = head_ - std::min(head_, uint64_t(kRing) / 2);
+  const Graphs& graphs = stream_.graphs();
+  if (!graphs.in_function() || graphs.functions() != functions_) begin_ = head_;
+  functions_ = graphs.functions();
+  if (graphs.flushes() == flushes_) return;
+  flushes_ = graphs.flushes();
+  kept_from_ = begin_ - std::min(begin_, uint64_t(kRing) / 2);
 }
 
 // Forgets the tables that lie where the next one goes.

@@ -54,9 +54,9 @@ class Tables {
   Stream& stream_;
   Staging& staging_;
   std::byte* ring_ = nullptr;
-  uint64_t head_ = 0;
-  // Launches that are held back read nothing that lies before.
-  uint64_t kept_from_ = 0, flushes_ = 0;
+  uint64_t head_ = 0, begin_ = 0;  // now, and where the function began that runs
+  uint64_t kept_from_ = 0;         // launches that are held back read nothing that lies before
+  uint64_t flushes_ = 0, functions_ = 0;  // of graphs, as they were last seen
   Places places_;
   std::deque<Written> written_;  // oldest first
   std::vector<Large> large_;     // least recently used first

@@ -50,14 +50,26 @@ TEST_CASE("work that is held is finished when it is let go") {
   finish(stream);
   CHECK(stream.last() == 5);
   CHECK(stream.finished() == 1);
-  Ticket finished = 0;
+  Ticket before = 0, after = 0;
   stream.submit_always([&] {
-    stream.let_go();
-    finished = stream.finished();
+    stream.let_go([&] { before = stream.finished(); });
+    after = stream.finished();
   });
   finish(stream);
-  CHECK(finished == 5);
+  CHECK(before == 1);
+  CHECK(after == 5);
   CHECK(stream.finished() >= 6);
+}
+
+TEST_CASE("work that is held is let go where it cannot be given to the device") {
+  Stream stream([] {});
+  stream.submit_always([&] { stream.hold(); });
+  stream.submit_always([&] { stream.let_go(failing("no room")); });
+  const auto error = report(stream);
+  REQUIRE(error);
+  CHECK(error->message == "no room");
+  finish(stream);
+  CHECK(stream.finished() >= 3);
 }
 
 TEST_CASE("after a failure, queued work is skipped until the failure is reported") {
