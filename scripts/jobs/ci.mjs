@@ -43,6 +43,10 @@ export const jobs = [
   fuzzing,
   ...installed.map(withoutAddon),
   ...node,
+  ...['Nehalem', 'Haswell'].map((processor) => ({
+    name: `instructions of a ${processor}`,
+    run: step(`verify_on_processor ${processor}`),
+  })),
   {
     // Beside what does without the addon of the tests, which its build has out of its place.
     name: 'package',
@@ -57,10 +61,6 @@ export const jobs = [
       run: step('build asan -DORTHOKIT_WERROR=ON -DORTHOKIT_ISA_VARIANTS=OFF'),
     },
     { name: 'sanitizers', needs: ['sanitizers: build'], run: step('sanitized') },
-    ...['Nehalem', 'Haswell'].map((processor) => ({
-      name: `instructions of a ${processor}`,
-      run: step(`verify_on_processor ${processor}`),
-    })),
     ...['biome', 'clang-format', 'types', 'includes', 'imports', 'comments'].map((name) => ({
       name,
       run: `node scripts/check.mjs ${name}`,

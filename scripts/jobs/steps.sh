@@ -52,9 +52,18 @@ first_order() { # own|cublas
   wc -l < "$emulated/verified-$1.jsonl" | xargs echo "operations and cases verified:"
 }
 
+# The lines of the first order are of this build.
+require_judged() { # own|cublas
+  [[ $emulated/verified-$1.jsonl -nt $emulated/orthokit_bench ]] || {
+    echo "build/emulated/verified-$1.jsonl is missing, or of another build: first_order $1" >&2
+    return 1
+  }
+}
+
 # Another order has the bits of the first, so they are not judged again.
 verify_order() { # <order of threads> <order of streams> own|cublas
   local first=$emulated/verified-$3.jsonl
+  require_judged "$3"
   if ! verify_on_cuda emulated "$1" "$2" "$(cublas_of "$3")" --against "$first" | diff "$first" -; then
     echo "Threads $1, streams $2, products $3: not what forward and eager give" >&2
     return 1
@@ -74,6 +83,7 @@ product_cases() { # <preset>
 # Tensors that begin where no vector access may have the bits of those that begin where all may.
 verify_parts() { # own|cublas
   local cases=()
+  require_judged "$1"
   if [[ $1 == cublas ]]; then
     product_cases emulated
     cases=(--cases "$emulated/product-cases.txt")
@@ -90,6 +100,7 @@ verify_parts() { # own|cublas
 # Every access checked. What has the bits that the first order has is judged already.
 verify_checked() { # own|cublas
   local cases=()
+  require_judged "$1"
   if [[ $1 == cublas ]]; then
     product_cases checked
     cases=(--cases build/checked/product-cases.txt)
@@ -155,11 +166,12 @@ verify_sets() {
 # Instructions that a processor lacks end the process, so one stray inline function shows. What has the bits that the same
 # kernels give without emulation is judged by these: references take long where it emulates them.
 verify_on_processor() { # Nehalem|Haswell
-  local cases=build/cpu/cases-$1.txt own=build/cpu/judged-$1.jsonl set=avx2
+  local cases=build/cpu/cases-$1.txt own=build/cpu/judged-$1.jsonl set=avx2 sets
   [[ $1 != Nehalem ]] || set=portable
   node scripts/jobs/small-cases.mjs build/cpu/orthokit_bench > "$cases"
   : > "$own"
-  if [[ " $(node scripts/instruction-sets.mjs | xargs) " == *" $set "* ]]; then
+  sets=$(node scripts/instruction-sets.mjs)
+  if [[ " ${sets//$'\n'/ } " == *" $set "* ]]; then
     ORTHOKIT_CPU=$set OPENBLAS_CORETYPE=$1 build/cpu/orthokit_bench --verify --cases "$cases" > "$own"
   fi
   qemu-x86_64 -cpu "$1" build/cpu/orthokit_bench --verify --cases "$cases" --against "$own" > "build/cpu/verified-$1.jsonl"

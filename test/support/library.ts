@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
@@ -12,14 +13,25 @@ const compilerOptions: ts.CompilerOptions = {
   verbatimModuleSyntax: true,
 };
 
+/** Where what is not changed is kept: several tests want all of it. Other options, or another compiler, have another place. */
+const keptIn = path.join(
+  root,
+  'build',
+  'javascript',
+  createHash('sha256')
+    .update(JSON.stringify([ts.version, compilerOptions]))
+    .digest('hex')
+    .slice(0, 12),
+);
+
 /** The names of the files of lib/ that are TypeScript. */
 export const libraryFiles = (): string[] =>
   readdirSync(path.join(root, 'lib'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
 
-/** A file of lib/ in JavaScript. What is not to be changed is kept in build/javascript: several tests want all of it. */
+/** A file of lib/ in JavaScript. */
 export function javascriptOf(name: string, transformers?: ts.CustomTransformers): string {
   const source = path.join(root, 'lib', name);
-  const kept = path.join(root, 'build', 'javascript', name.replace(/\.ts$/, '.js'));
+  const kept = path.join(keptIn, name.replace(/\.ts$/, '.js'));
   const changedAt = (file: string): number => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   if (!transformers && changedAt(kept) > changedAt(source)) return readFileSync(kept, 'utf8');
   const options = { compilerOptions, ...(transformers && { transformers }) };
