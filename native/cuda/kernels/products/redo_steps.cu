@@ -1,7 +1,7 @@
 #include "cuda/convert.cuh"
+#include "cuda/crew.cuh"
 #include "cuda/device/fused.cuh"
 #include "cuda/kernel.h"
-#include "cuda/kernels/transport/shared/crew.cuh"
 #include "ops/products/redo_steps.h"
 
 namespace orthokit::cuda {

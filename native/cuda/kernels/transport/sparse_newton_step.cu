@@ -1,4 +1,4 @@
-#include "cuda/kernels/transport/shared/crew.cuh"
+#include "cuda/crew.cuh"
 #include "cuda/kernels/transport/shared/sparse.cuh"
 #include "ops/transport/sparse_newton_step.h"
 
