@@ -43,13 +43,14 @@ static void softmax_cross_entropy_backward(const SoftmaxCrossEntropyBackward& op
 ORTHOKIT_REFERENCE(SoftmaxCrossEntropyBackward, softmax_cross_entropy_backward,
                    op.terms.logits.dtype == Dtype::kF64 ? 64 : 8);
 
-// At the label the probability and 1 cancel, in f64; with smoothing the terms of all classes do.
+// At the label the probability and 1 cancel, in f64; with smoothing the terms of all classes do. So
+// does a direction's entry with their mean, where one probability is nearly 1.
 // Infinite terms, of infinite weights or of a division by 0, sum to an infinity or to NaN, as
 // kernels multiply them before or after their sum.
 static std::vector<double> terms_of(const SoftmaxCrossEntropyBackward& op, std::string_view) {
   const int64_t rows = row_count(op.terms.logits), columns = row_length(op.terms.logits);
   const bool is_f64 = op.terms.logits.dtype == Dtype::kF64;
-  const double scale = scale_of(op), of_label = is_f64 ? 1 : 0x1p-29;
+  const double scale = scale_of(op), of_f64 = is_f64 ? 1 : 0x1p-29;
   std::vector<double> all(size_t(rows * columns), 0.0);
   for (int64_t i = 0; i < rows; ++i) {
     const auto label = int64_t(values(op.terms.labels)[i]);
@@ -57,12 +58,19 @@ static std::vector<double> terms_of(const SoftmaxCrossEntropyBackward& op, std::
     const auto [at_label, at_all] = factors_of(op.terms, i, label);
     double total = at_label;
     for (int64_t j = 0; j < columns; ++j) total += factor_at(op.terms, at_all, j);
+    std::vector<double> p;
+    double along = 0;
+    if (op.direction) p = softmax(values(op.terms.logits) + i * columns, columns);
+    const auto entry = [&](int64_t j) { return std::abs(values(op.direction)[i * columns + j]); };
+    for (size_t j = 0; j < p.size(); ++j) along += p[j] * entry(int64_t(j));
     for (int64_t j = 0; j < columns; ++j) {
       double& terms = all[size_t(i * columns + j)];
       if (!std::isfinite(scale * total))
         terms = kUnsteady;
-      else if (!op.direction)
-        terms = std::abs(scale) * ((j == label) * std::abs(at_label) * of_label +
+      else if (op.direction)
+        terms = std::abs(scale * total) * p[size_t(j)] * (entry(j) + along) * of_f64;
+      else
+        terms = std::abs(scale) * ((j == label) * std::abs(at_label) * of_f64 +
                                    std::abs(factor_at(op.terms, at_all, j)));
     }
   }
