@@ -74,7 +74,7 @@ T max_of(const T* x, int64_t n) {
   return largest_lane<T>(most[0]);
 }
 
-// Of the lanes of a sum, in the order of total_of.
+// The sum of the lanes of a register, in the order of total_of.
 __attribute__((always_inline)) inline double total_of_lanes(const Vector<double>& lanes) {
 #ifdef __AVX512F__
   return _mm512_reduce_add_pd(__m512d(lanes));
@@ -83,33 +83,51 @@ __attribute__((always_inline)) inline double total_of_lanes(const Vector<double>
 #endif
 }
 
-// A sum in f64 of registers.
-struct WideSum {
-  Vector<double> low{}, high{};
-  __attribute__((always_inline)) void add(const Vector<double>& v) { low += v; }
+// A sum in f64 of registers of exponentials of a row. `add` is for rows of at most kMost elements;
+// what it adds counts from `settle` on, which comes after kTogether additions at the latest.
+template <class T>
+struct ExpSum;
+template <>
+struct ExpSum<double> {
+  static constexpr int64_t kMost = int64_t(1) << 40, kTogether = kMost;
+  Vector<double> lanes{};
+  __attribute__((always_inline)) void add(const Vector<double>& v) { lanes += v; }
+  __attribute__((always_inline)) void add_one(const Vector<double>& v) { lanes += v; }
+  void settle() {}
+};
+#ifdef __AVX2__
+// Registers are added in f32, and what each addition rounds off, which is exact, beside them: that
+// costs less than to widen each. An addition rounds off at most 2⁴¹, half a unit of kStart, so that
+// additions of these parts round off 2⁻²⁴ · 2⁴¹ · (1 + … + kTogether) in each run of them: in all
+// less than 0.4 · 2⁻²⁴ of a row's sum, which holds a largest exponential near 2⁶⁴. (A sum that
+// outgrows kStart outgrows what is rounded off with it.)
+template <>
+struct ExpSum<float> {
+  static constexpr int64_t kMost = int64_t(1) << 16, kTogether = 64;
+  static constexpr float kStart = 0x1p65f;  // above all exponentials
+  Vector<float> whole = kStart - Vector<float>{}, rest{};
+  Vector<double> lanes{};
   __attribute__((always_inline)) void add(const Vector<float>& v) {
-#if defined(__AVX512F__)
-    low += Vector<double>(_mm512_cvtps_pd(_mm512_castps512_ps256(__m512(v))));
-    high += Vector<double>(_mm512_cvtps_pd(_mm512_extractf32x8_ps(__m512(v), 1)));
-#elif defined(__AVX2__)
-    low += Vector<double>(_mm256_cvtps_pd(_mm256_castps256_ps128(__m256(v))));
-    high += Vector<double>(_mm256_cvtps_pd(_mm256_extractf128_ps(__m256(v), 1)));
+    const Vector<float> sum = whole + v;
+    rest += v - (sum - whole);
+    whole = sum;
+  }
+  __attribute__((always_inline)) void settle() {
+    const Vector<float> start = kStart - Vector<float>{};
+    add_one(whole - start), add_one(rest);
+    whole = start, rest = Vector<float>{};
+  }
+  __attribute__((always_inline)) void add_one(const Vector<float>& v) {
+#ifdef __AVX512F__
+    lanes += Vector<double>(_mm512_cvtps_pd(_mm512_castps512_ps256(__m512(v)))) +
+             Vector<double>(_mm512_cvtps_pd(_mm512_extractf32x8_ps(__m512(v), 1)));
 #else
-    low += Vector<double>{double(v[0]), double(v[1])};
-    high += Vector<double>{double(v[2]), double(v[3])};
+    lanes += Vector<double>(_mm256_cvtps_pd(_mm256_castps256_ps128(__m256(v)))) +
+             Vector<double>(_mm256_cvtps_pd(_mm256_extractf128_ps(__m256(v), 1)));
 #endif
   }
 };
-
-enum class Sums { kEach, kFours };  // added in f64: each exponential, or sums of four in T
-
-template <Sums kind, class T>
-__attribute__((always_inline)) inline void add_four(const Vector<T> (&v)[4], WideSum& sum) {
-  if constexpr (kind == Sums::kFours)
-    sum.add((v[0] + v[1]) + (v[2] + v[3]));
-  else
-    sum.add(v[0]), sum.add(v[1]), sum.add(v[2]), sum.add(v[3]);
-}
+#endif
 
 // Bytes that are asked for ahead of those at work: next rows, which the processor does not ask for
 // by itself before it is there.
@@ -117,40 +135,42 @@ inline constexpr int64_t kAhead = 4096;
 
 // put(v, size, j) for registers v = exps(x) of elements from j on, and lanes of their sum. Both
 // functions come by value: what they hold stays in registers, whatever is written.
-template <Sums kind, class T, class Exps, class Put>
+template <class T, class Exps, class Put>
 __attribute__((always_inline)) inline void take_exps(const Exps exps, const T* x, int64_t n,
                                                      const Put put, Vector<double>& lanes) {
   constexpr int kSize = kVectorSize<T>;
-  WideSum sum;
-  Vector<T> v[4];
+  ExpSum<T> sum;
+  Vector<T> v;
   int64_t at = 0;
-  for (; at + 4 * kSize <= n; at += 4 * kSize) {
+  for (const int64_t many = n > ExpSum<T>::kMost ? 0 : n; at + 4 * kSize <= many; sum.settle()) {
+    const int64_t end = std::min(many, at + ExpSum<T>::kTogether * kSize);
+    for (; at + 4 * kSize <= end; at += 4 * kSize)
 #pragma GCC unroll 4
-    for (int k = 0; k < 4; ++k) {
-      load<T>(x + at + k * kSize, v[k]);
-      __builtin_prefetch(x + at + k * kSize + kAhead / int64_t(sizeof(T)));
-      exps(v[k], v[k]);
-      put(v[k], std::integral_constant<int, kSize>(), at + k * kSize);
-    }
-    add_four<kind, T>(v, sum);
+      for (int k = 0; k < 4; ++k) {
+        load<T>(x + at + k * kSize, v);
+        __builtin_prefetch(x + at + k * kSize + kAhead / int64_t(sizeof(T)));
+        exps(v, v);
+        put(v, std::integral_constant<int, kSize>(), at + k * kSize);
+        sum.add(v);
+      }
   }
   for_vectors<T>(n - at, [&](int64_t j, auto size) {
-    load_part(x + at + j, size, -std::numeric_limits<T>::infinity(), v[0]);
-    exps(v[0], v[0]);
-    put(v[0], size, at + j);
-    sum.add(v[0]);
+    load_part(x + at + j, size, -std::numeric_limits<T>::infinity(), v);
+    exps(v, v);
+    put(v, size, at + j);
+    sum.add_one(v);
   });
-  lanes = sum.low + sum.high;
+  lanes = sum.lanes;
 }
 
 // out = exps(x), which may be x, and lanes of their sum.
-template <Sums kind, class T, class Exps>
+template <class T, class Exps>
 void set_exps(const Exps& exps, const T* x, int64_t n, T* out, Vector<double>& lanes) {
   if constexpr (std::is_base_of_v<FloatDifferences, Exps>) {
     for (int64_t i = 0; i < n; ++i) out[i] = exp_of_difference(x[i], exps.max);
     lanes = Vector<double>{sum_of(n, [out](int64_t i) { return double(out[i]); })};
   } else {
-    take_exps<kind>(
+    take_exps(
         exps, x, n,
         [out](const Vector<T>& v, auto size, int64_t j) { store_part(v, size, out + j); }, lanes);
   }
@@ -169,14 +189,14 @@ template <class T, class Exps>
 double sum_of(const Exps& exps, const T* x, int64_t n) {
   Vector<double> lanes;
   if constexpr (!std::is_base_of_v<FloatDifferences, Exps>) {
-    take_exps<Sums::kEach>(
+    take_exps(
         exps, x, n, [](const Vector<T>&, auto, int64_t) {}, lanes);
     return total_of_lanes(lanes);
   } else {
     T block[kBlock];
     double sum = 0;
     for (int64_t at = 0; at < n; at += kBlock, sum += total_of_lanes(lanes))
-      set_exps<Sums::kEach>(exps, x + at, std::min(kBlock, n - at), block, lanes);
+      set_exps(exps, x + at, std::min(kBlock, n - at), block, lanes);
     return sum;
   }
 }
@@ -242,7 +262,7 @@ class SoftmaxRows {
 
   // Rows from `first` to the one before `last`. scale_of(row, exps, sum) is the factor of the row,
   // and may change its exponentials.
-  template <Sums kind, class ScaleOf>
+  template <class ScaleOf>
   void run(int64_t first, int64_t last, const ScaleOf& scale_of) const {
     alignas(kLine) T held[kHeld];
     T most[kMost];
@@ -261,7 +281,7 @@ class SoftmaxRows {
       }
       for (int64_t r = 0; r < count; ++r) {
         const auto set = [&](const auto& exps_of) {
-          set_exps<kind>(exps_of, x + r * columns_, columns_, exps + r * columns_, lanes[r]);
+          set_exps(exps_of, x + r * columns_, columns_, exps + r * columns_, lanes[r]);
         };
         if (fits) [[likely]]
           set(RowExps<T>(begun[r]));

@@ -9,11 +9,11 @@ struct RowSoftmax {
   static constexpr const char *name = "row_softmax", *summary = "softmax of every row";
   static constexpr const char* about = R"(
   outᵢⱼ = exp(xᵢⱼ − mᵢ) / Σₖ exp(xᵢₖ − mᵢ), mᵢ = maxₖ xᵢₖ. out may be x.
-  Numerics: exponentials in the dtype, sums in f64 in a fixed order, on the CPU of four f32 at a
-  time. In f32 results are within 3 ulp, however far apart the elements lie; results below 2⁻¹²⁶
-  too, an ulp there being 2⁻¹⁴⁹, and 0 below half of that. In f64 differences are rounded, and an
-  exponential below 3.4e-308 is 0. −inf gives 0; a row that holds a NaN or +inf, or nothing but
-  −inf, becomes NaN, as in PyTorch.
+  Numerics: exponentials in the dtype, sums in a fixed order, in f64 or, of f32 on the CPU, in f32
+  with what each addition rounds off beside them. In f32 results are within 3 ulp, however far apart
+  the elements lie; results below 2⁻¹²⁶ too, an ulp there being 2⁻¹⁴⁹, and 0 below half of that. In
+  f64 differences are rounded, and an exponential below 3.4e-308 is 0. −inf gives 0; a row that
+  holds a NaN or +inf, or nothing but −inf, becomes NaN, as in PyTorch.
   Traffic: one read, one write; the second pass finds its row in cache.
   )";
   static constexpr const char* examples[] = {"x=f32[597x43] out=f32[597x43]",

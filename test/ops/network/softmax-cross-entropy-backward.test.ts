@@ -37,7 +37,7 @@ describe.each(devices)('softmaxCrossEntropyBackward on %s', (kind) => {
         const grad = Tensor.full(device, [rows, columns], NaN, { dtype });
         ops.softmaxCrossEntropyBackward(device, { logits, labels: i32(labels), grad, scale });
         // As the softmax; at the label, p − 1 cancels.
-        const ulps = dtype === 'f32' ? 2.5 : 8 + Math.sqrt(columns);
+        const ulps = dtype === 'f32' ? 3 : 8 + Math.sqrt(columns);
         const counted = Math.max(1, labels.filter((label) => label >= 0).length);
         const magnitude = expected.map((_, i) =>
           dtype === 'f64' && labels[Math.floor(i / columns)] === i % columns ? scale / counted : 0,
@@ -75,7 +75,7 @@ describe.each(devices)('softmaxCrossEntropyBackward on %s', (kind) => {
     const grad = tensorOf(device, [20, 0], [1, 2]);
     ops.softmaxCrossEntropyBackward(device, { logits: grad, labels: i32([0]), grad });
     const p = 1 / (1 + Math.exp(20));
-    expectClose(await valuesOf(grad), [-p, p], { dtype: 'f32', ulps: 2.5 });
+    expectClose(await valuesOf(grad), [-p, p], { dtype: 'f32', ulps: 3 });
   });
 
   it('keeps the digits of small exponentials for the scale that lifts them', async () => {
@@ -86,7 +86,7 @@ describe.each(devices)('softmaxCrossEntropyBackward on %s', (kind) => {
     const expected = depths.map((depth) => (scale * Math.exp(-depth)) / sum);
     const grad = Tensor.full(device, [1, depths.length + 1], NaN);
     ops.softmaxCrossEntropyBackward(device, { logits, labels: i32([0]), grad, scale });
-    expectClose((await valuesOf(grad)).subarray(1), expected, { dtype: 'f32', ulps: 2.5 });
+    expectClose((await valuesOf(grad)).subarray(1), expected, { dtype: 'f32', ulps: 3 });
     ops.softmaxCrossEntropyBackward(device, { logits, labels: i32([0]), grad: logits, scale });
     expect(sameBits(await logits.read(), await grad.read())).toBe(true);
   });

@@ -21,7 +21,7 @@ static void for_exps(const Exps& exps_of, const T* x, int64_t columns, bool adds
   Vector<double> lanes;
   for (int64_t at = 0; at < columns; at += kBlock) {
     const int64_t n = std::min(kBlock, columns - at);
-    set_exps<Sums::kEach>(exps_of, x + at, n, exps, lanes);
+    set_exps(exps_of, x + at, n, exps, lanes);
     result(exps, at, n);
     for (int64_t j = 0; j < n; ++j) out[at + j] = adds ? out[at + j] + exps[j] : exps[j];
   }
@@ -54,7 +54,7 @@ static void curvature(const Exps& exps_of, const T* x, const T* direction, int64
   double sum = 0, along = 0;
   for (int64_t at = 0; at < columns; at += kBlock) {
     const int64_t n = std::min(kBlock, columns - at);
-    set_exps<Sums::kEach>(exps_of, x + at, n, exps, lanes);
+    set_exps(exps_of, x + at, n, exps, lanes);
     sum += total_of_lanes(lanes);
     along += sum_of(n, [&](int64_t j) { return double(exps[j]) * double(direction[at + j]); });
   }
@@ -72,7 +72,7 @@ static void plain_gradients(const SoftmaxCrossEntropyBackward& op, double scale,
   const int32_t* labels = op.terms.labels.as<int32_t>();
   const SoftmaxRows<T> all(op.terms.logits.as<T>(), rows, columns, op.grad.as<T>());
   for_rows(stream, rows, columns, [&](int64_t first, int64_t last) {
-    all.template run<Sums::kEach>(first, last, [=](int64_t row, T* exps, double sum) {
+    all.run(first, last, [=](int64_t row, T* exps, double sum) {
       const int32_t label = labels[row];
       if (label < 0 || label >= columns) {
         std::fill_n(exps, columns, label < 0 ? T(0) : std::numeric_limits<T>::quiet_NaN());

@@ -12,8 +12,7 @@ void row_logsumexp_backward(const RowLogsumexpBackward& op, Stream& stream) {
     const T* grad = op.grad.as<T>();
     const SoftmaxRows<T> all(op.x.as<T>(), rows, columns, op.out.as<T>());
     for_rows(stream, rows, columns, [&](int64_t first, int64_t last) {
-      all.template run<Sums::kFours>(
-          first, last, [=](int64_t row, T*, double sum) { return double(grad[row]) / sum; });
+      all.run(first, last, [=](int64_t row, T*, double sum) { return double(grad[row]) / sum; });
     });
   });
 }

@@ -11,7 +11,7 @@ void row_softmax(const RowSoftmax& op, Stream& stream) {
   visit(op.x.dtype, [&]<class T>() {
     const SoftmaxRows<T> all(op.x.as<T>(), rows, columns, op.out.as<T>());
     for_rows(stream, rows, columns, [&](int64_t first, int64_t last) {
-      all.template run<Sums::kFours>(first, last, [](int64_t, T*, double sum) { return 1 / sum; });
+      all.run(first, last, [](int64_t, T*, double sum) { return 1 / sum; });
     });
   });
 }
