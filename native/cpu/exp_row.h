@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "cpu/exp_eight.h"
+#include "cpu/exp_table.h"
 #include "cpu/vectors.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -16,11 +17,6 @@ struct DoubleExps {
   double of_max() const { return 1; }
 #ifdef __AVX512F__
   // With a table of the 16 powers of 2 between 1 and 2, in half the steps, within 1.2 ulp.
-  static constexpr double kPowers[] = {
-      0x1.0000000000000p+0, 0x1.0b5586cf9890fp+0, 0x1.172b83c7d517bp+0, 0x1.2387a6e756238p+0,
-      0x1.306fe0a31b715p+0, 0x1.3dea64c123422p+0, 0x1.4bfdad5362a27p+0, 0x1.5ab07dd485429p+0,
-      0x1.6a09e667f3bcdp+0, 0x1.7a11473eb0187p+0, 0x1.8ace5422aa0dbp+0, 0x1.9c49182a3f090p+0,
-      0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0, 0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0};
   __attribute__((always_inline)) void operator()(const Vector<double>& x,
                                                  Vector<double>& out) const {
     const auto by = [](double v) { return _mm512_set1_pd(v); };
@@ -38,8 +34,9 @@ struct DoubleExps {
          {0x1.11123b49f16a6p-7, 0x1.555555545dbe1p-5, 0x1.555555548eb8fp-3, 0x1.0000000000005p-1})
       p = _mm512_fmadd_pd(p, r, by(coefficient));
     p = _mm512_fmadd_pd(p, _mm512_mul_pd(r, r), r);
-    const __m512d power = _mm512_permutex2var_pd(
-        _mm512_loadu_pd(kPowers), _mm512_castpd_si512(shifted), _mm512_loadu_pd(kPowers + 8));
+    const __m512d power =
+        _mm512_permutex2var_pd(_mm512_loadu_pd(kSixteenths.data()), _mm512_castpd_si512(shifted),
+                               _mm512_loadu_pd(kSixteenths.data() + 8));
     const __mmask8 counts = _mm512_cmp_pd_mask(d, by(math::kLeastExponent), _CMP_NLT_UQ);
     out = Vector<double>(_mm512_maskz_scalef_pd(counts, _mm512_fmadd_pd(power, p, power), k));
   }
@@ -70,7 +67,6 @@ struct FloatExps {
   static constexpr int kTableBits = 3;
 #endif
   static constexpr int kTable = 1 << kTableBits;
-  static constexpr float kShift = 0x1.8p23f / kTable;  // a sum with it ends in the nearest 1/kTable
   static bool fits(float max) { return std::abs(max) < 0x1p14f; }
   // Of a row: the largest element, and what is added to the exponents of powers.
   struct Row {
@@ -93,25 +89,19 @@ struct FloatExps {
   }
   __attribute__((always_inline)) void operator()(const Vector<float>& x, Vector<float>& out) const {
 #ifdef __AVX512F__
-    const auto by = [](float v) { return _mm512_set1_ps(v); };
-    const __m512 v = __m512(x), shift = by(kShift);
-    const __m512 shifted = _mm512_fmadd_ps(v, by(std::numbers::log2e_v<float>), shift);
-    const __m512 k = _mm512_sub_ps(shifted, shift);
-    const __m512i bits = _mm512_castps_si512(shifted);
-    const __m512 rest = _mm512_permutexvar_ps(bits, __m512(rests_));
-    const __m512 r = _mm512_add_ps(_mm512_fnmadd_ps(k, by(math::kFloatLogTwo), v),
-                                   _mm512_fnmadd_ps(k, by(math::kFloatLogTwoRest), rest));
-    // exp(r) − 1 − r for |r| ≤ ln 2 / 32, fitted within 2⁻²⁹.
-    __m512 p = _mm512_fmadd_ps(by(0x1.555740p-3f), r, by(0x1.00022ap-1f));
-    p = _mm512_fmadd_ps(p, _mm512_mul_ps(r, r), r);
+    const __m512 v = __m512(x);
+    const InSixteenths in(v);
+    const __m512i bits = _mm512_castps_si512(in.shifted);
+    const __m512 r = in.rest(v, _mm512_permutexvar_ps(bits, __m512(rests_)));
+    const __m512 p = _mm512_fmadd_ps(in.curve(r), _mm512_mul_ps(r, r), r);
     const __m512 power =
         _mm512_castsi512_ps(_mm512_add_epi32(_mm512_slli_epi32(bits, 23 - kTableBits),
                                              _mm512_permutexvar_epi32(bits, __m512i(powers_))));
-    const __mmask16 counts = _mm512_cmp_ps_mask(v, by(least_), _CMP_NLT_UQ);
+    const __mmask16 counts = _mm512_cmp_ps_mask(v, _mm512_set1_ps(least_), _CMP_NLT_UQ);
     out = Vector<float>(_mm512_maskz_fmadd_ps(counts, power, p, power));
 #else
     const auto by = [](float v) { return _mm256_set1_ps(v); };
-    const __m256 v = __m256(x), shift = by(kShift);
+    const __m256 v = __m256(x), shift = by(float_shift(kTable));
     const __m256 shifted = _mm256_fmadd_ps(v, by(std::numbers::log2e_v<float>), shift);
     const __m256 k = _mm256_sub_ps(shifted, shift);
     const __m256i bits = _mm256_castps_si256(shifted);
@@ -136,32 +126,12 @@ struct FloatExps {
     float rests[kTable];
   };
   static constexpr Tables kTables = [] {
-    constexpr float kPowers[] = {0x1.000000p+0, 0x1.0b5586p+0, 0x1.172b84p+0, 0x1.2387a6p+0,
-                                 0x1.306fe0p+0, 0x1.3dea64p+0, 0x1.4bfdaep+0, 0x1.5ab07ep+0,
-                                 0x1.6a09e6p+0, 0x1.7a1148p+0, 0x1.8ace54p+0, 0x1.9c4918p+0,
-                                 0x1.ae89fap+0, 0x1.c199bep+0, 0x1.d5818ep+0, 0x1.ea4afap+0};
-    constexpr float kRests[] = {0,
-                                0x1.8d96d4p-25f,
-                                -0x1.9c0c22p-27f,
-                                0x1.964904p-25f,
-                                0x1.125002p-25f,
-                                0x1.370be4p-25f,
-                                -0x1.0a3550p-25f,
-                                -0x1.00d8acp-27f,
-                                0x1.26055cp-26f,
-                                -0x1.05cb44p-25f,
-                                0x1.67a1cap-28f,
-                                0x1.a3b5e4p-28f,
-                                -0x1.f9c304p-27f,
-                                -0x1.6961b4p-28f,
-                                -0x1.a5217cp-28f,
-                                0x1.61428ep-28f};
     Tables tables{};
     for (int j = 0; j < kTable; ++j) {
       const int step = j << (4 - kTableBits);
-      tables.powers[j] =
-          std::bit_cast<uint32_t>(kPowers[step]) - (uint32_t(j) << (23 - kTableBits));
-      tables.rests[j] = kRests[step];
+      const float power = kFloatSixteenths[step];
+      tables.powers[j] = std::bit_cast<uint32_t>(power) - (uint32_t(j) << (23 - kTableBits));
+      tables.rests[j] = float((kSixteenths[step] - double(power)) / double(power));
     }
     return tables;
   }();
@@ -171,7 +141,7 @@ struct FloatExps {
 };
 #endif
 
-// Those that most rows take.
+// The exponentials that a row takes unless its largest element does not fit.
 template <class T>
 struct RowExps;
 template <>

@@ -5,6 +5,7 @@
 #include <numbers>
 #include <type_traits>
 
+#include "cpu/exp_table.h"
 #include "cpu/gelu.h"
 #include "cpu/vectors.h"
 
@@ -15,31 +16,17 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 struct NegativeExp {
   __m512 m, k;
   __attribute__((always_inline)) NegativeExp(const __m512& t, const __m512& low, float factor) {
-    const auto by = [](float v) { return _mm512_set1_ps(v); };
-    // A sum with this ends in the nearest 16th.
-    const __m512 shift = by(0x1.8p19f);
-    const __m512 shifted = _mm512_fmadd_ps(t, by(-std::numbers::log2e_v<float> / factor), shift);
-    k = _mm512_sub_ps(shifted, shift);
-    const __m512 r = _mm512_add_ps(_mm512_fmadd_ps(k, by(factor * math::kFloatLogTwo), t),
-                                   _mm512_fmadd_ps(k, by(factor * math::kFloatLogTwoRest), low));
-    // exp(−r) = 1 − r + r² (c − d r) for |r| ≤ ln 2 / 32, fitted within 2⁻²⁹.
-    const float inverse = 1 / factor;
-    __m512 p = _mm512_fmadd_ps(by(-0x1.555740p-3f * inverse * inverse * inverse), r,
-                               by(0x1.00022ap-1f * inverse * inverse));
-    p = _mm512_fmadd_ps(p, r, by(-inverse));
-    const __m512 power =
-        _mm512_permutexvar_ps(_mm512_castps_si512(shifted), _mm512_loadu_ps(kPowers));
+    const InSixteenths in(t, -factor);
+    k = in.k;
+    const __m512 r = in.rest(t, low, -factor);
+    const __m512 p = _mm512_fmadd_ps(in.curve(r, -factor), r, _mm512_set1_ps(-1 / factor));
+    const __m512 power = _mm512_permutexvar_ps(_mm512_castps_si512(in.shifted),
+                                               _mm512_loadu_ps(kFloatSixteenths.data()));
     m = _mm512_fmadd_ps(_mm512_mul_ps(power, r), p, power);
   }
   __attribute__((always_inline)) __m512 times(const __m512& x) const {
     return _mm512_scalef_ps(_mm512_mul_ps(m, x), k);  // rounded once more where it is subnormal
   }
-
- private:
-  static constexpr float kPowers[] = {0x1.000000p+0, 0x1.0b5586p+0, 0x1.172b84p+0, 0x1.2387a6p+0,
-                                      0x1.306fe0p+0, 0x1.3dea64p+0, 0x1.4bfdaep+0, 0x1.5ab07ep+0,
-                                      0x1.6a09e6p+0, 0x1.7a1148p+0, 0x1.8ace54p+0, 0x1.9c4918p+0,
-                                      0x1.ae89fap+0, 0x1.c199bep+0, 0x1.d5818ep+0, 0x1.ea4afap+0};
 };
 
 // Φ(−a) exp(a²/2) for 0 ≤ a ≤ 15: polynomials in the distance of a from the start of its piece,
