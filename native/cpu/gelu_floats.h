@@ -126,9 +126,7 @@ struct TanhGeluFloats {
       const __m512 u = _mm512_mul_ps(v, factor);
       const NegativeExp exp(_mm512_abs_ps(u), _mm512_setzero_ps(), 1);
       const __m512 e = exp.times(one), sum = _mm512_add_ps(one, e);
-      const __m512 estimate = _mm512_rcp14_ps(sum);
-      const __m512 inverse =
-          _mm512_fmadd_ps(estimate, _mm512_fnmadd_ps(sum, estimate, one), estimate);
+      const __m512 inverse = _mm512_div_ps(one, sum);
       const __m512 small = _mm512_mul_ps(e, inverse);
       const __mmask16 is_low = _mm512_cmp_ps_mask(u, _mm512_setzero_ps(), _CMP_LT_OQ);
       of = _mm512_mask_mov_ps(inverse, is_low, small);
