@@ -22,8 +22,9 @@ struct TopK {
   that equal it, in order, of which those above are sorted by radix. On the CPU a sample tells a
   bound first that some more than k should reach; where it holds, these are sorted and no key is
   selected. The result is the only one that there is, and so the same for any number of threads.
-  Traffic: two reads of x on the CPU, or five and of f64 seven where the sample misleads; on CUDA
-  five, or eight; beside them those of what is found.
+  Traffic: on the CPU two reads of x, one of at most 65,536 elements; three, and of f64 five, where k
+  is near the size, four and six where the sample misleads. On CUDA five, or eight. Beside them those
+  of what is found.
   )";
   static constexpr const char* examples[] = {
       "x=f32[597x43] index=i32[31] values=f32[31]", "x=f32[200000] index=i32[20000] order=size",

@@ -208,7 +208,8 @@ static bool take_likely(const TopK& op, Stream& stream, Order order) {
   stream.parallel(parts, [&](int64_t p) {
     Taken<T>* next = items + counts[p];
     for_blocks<T>(op.x, p * kCounted, size_of(p), [&](int64_t at, int64_t n, const T* values) {
-      uint8_t reached[kBlock] = {};  // 1 or 0, looked at by eights
+      uint8_t reached[kBlock] = {};  // 1 or 0, looked at by eights, of which the first is lowest
+      static_assert(std::endian::native == std::endian::little);
       for (int64_t i = 0; i < n; ++i) reached[i] = order(values[i]) >= bound;
       for (int64_t i = 0; i < n; i += 8) {
         uint64_t eight;
