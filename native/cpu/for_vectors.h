@@ -91,7 +91,7 @@ __attribute__((always_inline)) inline void stream_vector(const Vector<T>& v, T* 
 #endif
 }
 
-// By the second argument of f.
+// The same of whole registers, as the second argument of f says.
 template <class T, int size>
 __attribute__((always_inline)) inline void load_part(const T* x, std::integral_constant<int, size>,
                                                      T, Vector<T>& out) {
