@@ -637,7 +637,7 @@ export interface OpsOfGroup {
    * form tanh: out = x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))
    * out may be x.
    * Numerics: in the dtype, with the tail of Φ to its full relative precision: within 6.5 ulp in f32,
-   * the tanh form 3 (1 + x²), and 8 in f64, the tanh form times 1 + x² below 0. −0 where the result
+   * the tanh form 4 (1 + x²), and 8 in f64, the tanh form times 1 + x² below 0. −0 where the result
    * would be too small, in f64 below −37.6 (erf) and −21.1 (tanh) already, where the exponential
    * would be subnormal, and for −inf; +inf and NaN pass.
    * Traffic: one read, one write.
