@@ -60,4 +60,14 @@ static void cached_attention(const CachedAttention& op) {
 ORTHOKIT_REFERENCE(CachedAttention, cached_attention,
                    product_growth(std::max(op.room(), op.places().size)));
 
+// An infinite value is one, or NaN where kernels take its weight as 0.
+static std::vector<double> terms_of(const CachedAttention& op, std::string_view tensor) {
+  if (tensor != "out") return {};
+  std::vector<double> terms(size_t(op.out.size()), 0.0);
+  for (size_t i = 0; i < terms.size(); ++i)
+    if (std::isinf(values(op.out)[i])) terms[i] = kUnsteady;
+  return terms;
+}
+ORTHOKIT_SOME_TERMS(CachedAttention, terms_of);
+
 }  // namespace orthokit::bench
