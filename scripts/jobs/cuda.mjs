@@ -1,6 +1,6 @@
 // The CUDA backend on its emulator: every test that is for it, and every operation in orders that cover each pair.
 import { long, others, pathsOf, together } from './folders.mjs';
-import { orders, products } from './orders.mjs';
+import { checkedOrder, orders, products } from './orders.mjs';
 import { step } from './step.mjs';
 
 const verified = (source) => `emulated device: ${source} products`;
@@ -52,6 +52,6 @@ export const jobs = [
     name: `checked device: ${source} products`,
     addon: 'unused',
     needs: ['checked device: build', verified(source)],
-    run: step(`verify_checked ${source}`),
+    run: step(`verify_checked ${checkedOrder.threads} ${checkedOrder.streams} ${source}`),
   })),
 ];

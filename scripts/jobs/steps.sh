@@ -97,17 +97,21 @@ verify_parts() { # own|cublas
   wc -l < "$emulated/parts-$1.jsonl" | xargs echo "$1 products, the same bits on parts of tensors:"
 }
 
-# Every access checked. What has the bits that the first order has is judged already.
-verify_checked() { # own|cublas
-  local cases=()
-  require_judged "$1"
-  if [[ $1 == cublas ]]; then
+# Every access checked, in an order that has the bits of the first, too.
+verify_checked() { # <order of threads> <order of streams> own|cublas
+  local cases=() lines=build/checked/verified-$3.jsonl
+  require_judged "$3"
+  if [[ $3 == cublas ]]; then
     product_cases checked
     cases=(--cases build/checked/product-cases.txt)
   fi
-  verify_on_cuda checked random deferred "$(cublas_of "$1")" "${cases[@]}" \
-    --against "$emulated/verified-$1.jsonl" > "build/checked/verified-$1.jsonl"
-  wc -l < "build/checked/verified-$1.jsonl" | xargs echo "operations and cases verified:"
+  verify_on_cuda checked "$1" "$2" "$(cublas_of "$3")" "${cases[@]}" \
+    --against "$emulated/verified-$3.jsonl" > "$lines"
+  if grep -vxFf "$emulated/verified-$3.jsonl" "$lines"; then
+    echo "Every access checked, products $3: not what forward and eager give" >&2
+    return 1
+  fi
+  wc -l < "$lines" | xargs echo "operations and cases verified, the same bits:"
 }
 
 # The option by which lines that this build of the harness has judged are judged no second time, where they are there.
