@@ -267,13 +267,13 @@ void Scheduler::run(const GridShape& shape) {
   begin(shape);
   main_ = fiber_of_this_thread();
   running_ = &main_;
-  find_static_shared(shape.launch.kernel);
+  find_static_shared(shape.launch.kernel, shape.cooperative);
   const std::vector<uint32_t> order = block_order();
   if (shape.cooperative)
     run_blocks(order.data(), unsigned(order.size()));
   else
     for (size_t i = 0; i < order.size() && !failed; ++i) run_blocks(&order[i], 1);
-  if (!failed) check_shared_size(blocks.front(), shape.most_shared);
+  if (!failed) end_shared(blocks.front(), shape.most_shared);
 }
 
 void run_grid(const GridShape& shape) {

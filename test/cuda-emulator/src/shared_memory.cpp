@@ -26,8 +26,61 @@ struct Segment {  // of this thread of the host
   size_t bytes = 0;
   const Variables* variables = nullptr;
   Block* owner = nullptr;
+  bool in_use = false;  // a block of this launch has had it
+  bool shared = false;  // by blocks that are alive at once
 };
 thread_local Segment segment;
+
+// A segment holds what all kernels of a module have, over a megabyte, so blocks begin with what the
+// kernel writes filled again, and no more. Which variables these are is seen after its launches: by
+// their ends, and by every byte after the first, second, fourth and so on. In its first launch, where
+// blocks are alive at once and where each access is checked, all is filled for each block.
+struct Written {
+  const Variables* of = nullptr;
+  std::vector<bool> variables;
+  uint64_t launches = 0;
+};
+thread_local std::map<const void*, Written> written_by;
+thread_local Written* written = nullptr;             // by the kernel that runs
+thread_local std::map<const char*, bool> is_filled;  // segments, between launches
+
+constexpr unsigned char kFresh = 0xff;
+
+bool is_fresh(const char* data, size_t bytes) {
+  uint64_t all = ~uint64_t(0);
+  for (; bytes >= 64 && all == ~uint64_t(0); data += 64, bytes -= 64) {
+    uint64_t words[8];
+    std::memcpy(words, data, 64);
+    for (const uint64_t word : words) all &= word;
+  }
+  for (; bytes > 0; ++data, --bytes) all &= ~uint64_t(0xff) | static_cast<unsigned char>(*data);
+  return all == ~uint64_t(0);
+}
+bool has_fresh_ends(const char* data, size_t bytes) {
+  const size_t end = std::min<size_t>(bytes, 64);
+  return is_fresh(data, end) && is_fresh(data + bytes - end, end);
+}
+
+// Whether what this kernel has not written is fresh after a launch.
+bool keeps_fresh() { return !checking() && !segment.shared && !segment.variables->empty(); }
+
+void fill_written() {
+  for (size_t i = 0; i < written->variables.size(); ++i)
+    if (written->variables[i])
+      std::memset(segment.start + (*segment.variables)[i].offset, kFresh,
+                  (*segment.variables)[i].bytes);
+}
+
+void see_written() {
+  const uint64_t launch = ++written->launches;
+  const bool every_byte = (launch & (launch - 1)) == 0;
+  for (size_t i = 0; i < written->variables.size(); ++i) {
+    const auto [offset, bytes] = (*segment.variables)[i];
+    const char* data = segment.start + offset;
+    if (!written->variables[i])
+      written->variables[i] = !(every_byte ? is_fresh(data, bytes) : has_fresh_ends(data, bytes));
+  }
+}
 
 // The static shared variables of a module, by its symbols.
 Variables read_variables(const char* module, size_t initialised) {
@@ -89,13 +142,21 @@ bool in_segment(const void* p) {
 
 }  // namespace
 
-void find_static_shared(const void* kernel) {
+void find_static_shared(const void* kernel, bool shared) {
   Search search{reinterpret_cast<uintptr_t>(kernel), {}};
   dl_iterate_phdr(look_at_module, &search);
   segment = search.found;
+  segment.shared = shared;
   if (in_segment(&current)) stop_process("the emulator must be a shared library of its own");
   if (segment.bytes > kDynamicOffset)
     stop_process("%zu bytes of static shared memory in one module", segment.bytes);
+  if (!segment.bytes) return;
+  written = &written_by[kernel];
+  if (written->of != segment.variables)
+    *written = {segment.variables, std::vector<bool>(segment.variables->size()), 0};
+  bool& filled = is_filled[segment.start];
+  if (keeps_fresh() && !filled) std::memset(segment.start, kFresh, segment.bytes);
+  filled = false;  // until the launch has ended
 }
 
 void own_static_shared(Block* block) {
@@ -106,9 +167,12 @@ void own_static_shared(Block* block) {
   }
   if (block->saved_static.size() == segment.bytes)
     std::memcpy(segment.start, block->saved_static.data(), segment.bytes);
-  else
-    std::memset(segment.start, 0xff, segment.bytes);
+  else if (!keeps_fresh() || (segment.in_use && written->launches == 0))
+    std::memset(segment.start, kFresh, segment.bytes);
+  else if (segment.in_use)
+    fill_written();
   segment.owner = block;
+  segment.in_use = true;
 }
 
 void start_shared(Block* block, size_t dynamic_bytes) {
@@ -121,7 +185,7 @@ void start_shared(Block* block, size_t dynamic_bytes) {
     if (storage.size() < dynamic_bytes + kAlignment) storage.resize(dynamic_bytes + kAlignment);
     block->dynamic =
         storage.data() + (kAlignment - reinterpret_cast<uintptr_t>(storage.data()) % kAlignment);
-    std::memset(block->dynamic, 0xff, dynamic_bytes);
+    std::memset(block->dynamic, kFresh, dynamic_bytes);
   }
   if (checking()) {
     shadow_shared(block->slot, 0, segment.bytes);
@@ -129,17 +193,18 @@ void start_shared(Block* block, size_t dynamic_bytes) {
   }
 }
 
-void check_shared_size(Block* block, size_t most) {
-  if (!block->dynamic_bytes || !segment.variables) return;
+void end_shared(Block* block, size_t most) {
+  if (!segment.bytes) return;
   own_static_shared(block);
+  see_written();
   size_t bytes = block->dynamic_bytes;
-  for (const auto& variable : *segment.variables) {
-    const char* data = segment.start + variable.offset;
-    const bool written =
-        std::any_of(data, data + variable.bytes, [](char byte) { return byte != char(0xff); });
-    if (written) bytes += variable.bytes;
+  for (size_t i = 0; i < written->variables.size(); ++i)
+    if (written->variables[i]) bytes += (*segment.variables)[i].bytes;
+  if (keeps_fresh()) {
+    fill_written();
+    is_filled[segment.start] = true;
   }
-  if (bytes > most)
+  if (block->dynamic_bytes && bytes > most)
     finding(cudaErrorInvalidValue,
             "%zu bytes of shared memory, %zu of them dynamic: a GPU refuses more than %zu", bytes,
             block->dynamic_bytes, most);
