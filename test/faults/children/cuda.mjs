@@ -16,7 +16,7 @@ const stays = Number(code) >= 700 && Number(code) <= 719;
 const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
 const data = (size, seed) => Float32Array.from({ length: size }, (_, i) => Math.sin(9.7 * (i + 1) + seed));
 const bytesOf = (array) => Buffer.from(array.buffer).toString('latin1');
-const shapes = [[5, 7], [70, 65], [31]];
+const shapes = [[5, 7], [20, 17], [31]];
 
 /** Two steps, saves and a load: what must come out. */
 async function live(device) {
