@@ -95,7 +95,10 @@ function compilers() {
 
 try {
   need('build');
-  execFileSync('npm', ['run', '--silent', 'prebuilds'], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  execFileSync('npm', ['run', '--silent', 'prebuilds', '--', '--as-built'], {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   const orthokit = pack('.');
   checkFiles(orthokit.files);
   // The dependencies come as tarballs too, so that the install can be cut off from the registry.
