@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { AdamW, Device, ops, Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
-import { normal } from '../support/data.ts';
+import { normal, sizeOf } from '../support/data.ts';
 import { emulator } from '../support/emulator.ts';
 import { sameBits } from '../support/same-bits.ts';
 import { tensorOf } from '../support/tensors.ts';
@@ -28,15 +28,7 @@ function open(graphs = true): Device {
 
 /** A network, its optimizer, and a step on a batch of 8 rows, or of 80, for which products take more blocks. */
 function trainingOf(device: Device, dropout = false) {
-  const draw = (seed: number, ...shape: number[]) =>
-    tensorOf(
-      device,
-      normal(
-        shape.reduce((a, b) => a * b),
-        seed,
-      ),
-      shape,
-    );
+  const draw = (seed: number, ...shape: number[]) => tensorOf(device, normal(sizeOf(shape), seed), shape);
   const model = { up: { weight: draw(1, 24, 12), bias: draw(2, 24) }, norm: draw(3, 24), down: draw(4, 5, 24) };
   const optimizer = new AdamW(nn.parameters(model), { lr: 0.01 });
   const labels = new Map(

@@ -3,22 +3,14 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { AdamW, Device, ops, Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
-import { normal } from '../support/data.ts';
+import { normal, sizeOf } from '../support/data.ts';
 import { sameBits } from '../support/same-bits.ts';
 import { settledMemory } from '../support/settled.ts';
 import { tensorOf } from '../support/tensors.ts';
 
 const device = Device.open('cpu', { threads: 1 });
 afterAll(() => device.close());
-const draw = (seed: number, ...shape: number[]): Tensor =>
-  tensorOf(
-    device,
-    normal(
-      shape.reduce((a, b) => a * b),
-      seed,
-    ),
-    shape,
-  );
+const draw = (seed: number, ...shape: number[]): Tensor => tensorOf(device, normal(sizeOf(shape), seed), shape);
 
 describe('the memory of a GPT of 4 blocks of 128', () => {
   const [letters, width, context, batch, heads] = [82, 128, 64, 12, 4];
