@@ -34,19 +34,22 @@ static void batch_norm(const BatchNorm& op) {
 }
 ORTHOKIT_REFERENCE(BatchNorm, batch_norm, op.x.dtype == Dtype::kF64 ? 64 : 4);
 
-// A mean is off as a sum of distances from it is, which cancel; of f32, sums are in f64.
+// A mean is off as a sum of distances from it is, which cancel, and as these are, equal ones to the
+// same side; of f32, sums are in f64.
 static std::vector<double> terms_of(const BatchNorm& op, std::string_view tensor) {
   const int64_t rows = row_count(op.x), columns = row_length(op.x);
   if (op.is_running() || op.x.dtype != Dtype::kF64 || rows == 0) return {};
   std::vector<double> of_mean, of_out;
   for (int64_t j = 0; j < columns; ++j) {
-    double mean = 0, squares = 0;
+    double mean = 0, sum = 0, sizes = 0, squares = 0, walked = 0;
     for (int64_t i = 0; i < rows; ++i) mean += values(op.x)[i * columns + j] / double(rows);
     for (int64_t i = 0; i < rows; ++i) {
       const double distance = values(op.x)[i * columns + j] - mean;
-      squares += distance * distance;
+      sum += distance, sizes += std::abs(distance), squares += distance * distance;
+      walked += sum * sum;
     }
-    of_mean.push_back(product_growth(rows) / growth_of(op) * std::sqrt(squares) / double(rows));
+    const double off = product_growth(rows) * size_of_walk(sum, squares, walked, rows) + sizes;
+    of_mean.push_back(off / (growth_of(op) * double(rows)));
     of_out.push_back(of_mean.back() * std::abs(op.weight ? values(op.weight)[j] : 1) /
                      std::sqrt(squares / double(rows) + op.eps));
   }
