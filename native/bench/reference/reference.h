@@ -64,6 +64,10 @@ class KeptIsMoved {
 
 inline double* values(const View& v) { return v.as<double>(); }
 
+// Roundings of a result in f64 of a sum of so many numbers, added in four lanes at least: equal
+// ones round to the same side, and partial sums are half of the sum in the mean.
+inline double f64_sum_growth(int64_t size) { return 64 + double(size) / 8; }
+
 inline long double long_sum_of_squares(const double* x, int64_t size) {
   long double sum = 0;
   for (int64_t i = 0; i < size; ++i) sum += static_cast<long double>(x[i]) * x[i];
