@@ -52,9 +52,13 @@ first_order() { # own|cublas
   wc -l < "$emulated/verified-$1.jsonl" | xargs echo "operations and cases verified:"
 }
 
-# The lines of the first order are of this build.
+# True for lines that are there and that this build of the harness has written.
+is_of_build() { # <preset> <lines>
+  [[ build/$1/$2 -nt build/$1/orthokit_bench ]]
+}
+
 require_judged() { # own|cublas
-  [[ $emulated/verified-$1.jsonl -nt $emulated/orthokit_bench ]] || {
+  is_of_build emulated "verified-$1.jsonl" || {
     echo "build/emulated/verified-$1.jsonl is missing, or of another build: first_order $1" >&2
     return 1
   }
@@ -116,7 +120,7 @@ verify_checked() { # <order of threads> <order of streams> own|cublas
 
 # The option by which lines that this build of the harness has judged are judged no second time, where they are there.
 judged() { # <preset> <lines>
-  [[ ! build/$1/$2 -nt build/$1/orthokit_bench ]] || printf '%s\n' --against "build/$1/$2"
+  ! is_of_build "$@" || printf '%s\n' --against "build/$1/$2"
 }
 
 # The C++ tests with sanitizers. That the judge convicts does not depend on them, and with them references run on the

@@ -11,6 +11,7 @@
 #include "bench/dice.h"
 #include "core/op.h"
 #include "math/exp.h"
+#include "ops/shared/rows.h"
 
 namespace orthokit::bench {
 
@@ -64,9 +65,12 @@ class KeptIsMoved {
 
 inline double* values(const View& v) { return v.as<double>(); }
 
-// Roundings of a result in f64 of a sum of so many numbers, added in four lanes at least: equal
-// ones round to the same side, and partial sums are half of the sum in the mean.
-inline double f64_sum_growth(int64_t size) { return 64 + double(size) / 8; }
+// Roundings of a result of sums along rows of x: as many as the caller says, but of f64 more, as
+// these sums round, too. They are added in four lanes at least: equal numbers round to the same
+// side, and partial sums are half of the sum in the mean.
+inline double growth_of_rows(const View& x, double narrower) {
+  return x.dtype == Dtype::kF64 ? 64 + double(row_length(x)) / 8 : narrower;
+}
 
 inline long double long_sum_of_squares(const double* x, int64_t size) {
   long double sum = 0;

@@ -15,7 +15,6 @@ static void layer_norm(const LayerNorm& op) {
           (op.bias ? values(op.bias)[j] : 0);
   }
 }
-ORTHOKIT_REFERENCE(LayerNorm, layer_norm,
-                   op.x.dtype == Dtype::kF64 ? f64_sum_growth(row_length(op.x)) : 2);
+ORTHOKIT_REFERENCE(LayerNorm, layer_norm, growth_of_rows(op.x, 2));
 
 }  // namespace orthokit::bench

@@ -34,8 +34,7 @@ static void layer_norm_backward(const LayerNormBackward& op) {
     set(op.grad_bias, by_bias[size_t(j)], op.beta_bias);
   }
 }
-ORTHOKIT_REFERENCE(LayerNormBackward, layer_norm_backward,
-                   op.x.dtype == Dtype::kF64 ? f64_sum_growth(row_length(op.x)) : 6);
+ORTHOKIT_REFERENCE(LayerNormBackward, layer_norm_backward, growth_of_rows(op.x, 6));
 
 // The three terms of the gradient, which cancel whatever grad is where h is the same whatever x is:
 // −1 and 1 of two columns, or of two numbers in a row.

@@ -12,7 +12,6 @@ static void rms_norm(const RmsNorm& op) {
       values(op.out)[i * columns + j] = x[j] / root * (op.weight ? values(op.weight)[j] : 1);
   }
 }
-ORTHOKIT_REFERENCE(RmsNorm, rms_norm,
-                   op.x.dtype == Dtype::kF64 ? f64_sum_growth(row_length(op.x)) : 3);
+ORTHOKIT_REFERENCE(RmsNorm, rms_norm, growth_of_rows(op.x, 3));
 
 }  // namespace orthokit::bench

@@ -30,8 +30,7 @@ static void rms_norm_backward(const RmsNormBackward& op) {
   };
   add(by_x, op.grad_x, op.beta_x), add(by_weight, op.grad_weight, op.beta_weight);
 }
-ORTHOKIT_REFERENCE(RmsNormBackward, rms_norm_backward,
-                   op.x.dtype == Dtype::kF64 ? f64_sum_growth(row_length(op.x)) : 6);
+ORTHOKIT_REFERENCE(RmsNormBackward, rms_norm_backward, growth_of_rows(op.x, 6));
 
 // The two terms of gradX, which cancel whatever grad is where a row is one number.
 static std::vector<double> terms_of(const RmsNormBackward& op, std::string_view tensor) {

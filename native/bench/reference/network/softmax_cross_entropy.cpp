@@ -31,10 +31,7 @@ static void softmax_cross_entropy(const SoftmaxCrossEntropy& op) {
   if (op.correct) *values(op.correct) = correct;
 }
 // Of f32 logits the exponentials have f32's error, and their sum less.
-ORTHOKIT_REFERENCE(SoftmaxCrossEntropy, softmax_cross_entropy,
-                   op.terms.logits.dtype == Dtype::kF64
-                       ? f64_sum_growth(row_length(op.terms.logits))
-                       : 1);
+ORTHOKIT_REFERENCE(SoftmaxCrossEntropy, softmax_cross_entropy, growth_of_rows(op.terms.logits, 1));
 
 // A row's loss is the logarithm of a sum that is at least 1 and rounds like it. Infinite weights
 // make of it an infinity or NaN, as kernels multiply before or after a sum.

@@ -41,9 +41,7 @@ static void softmax_cross_entropy_backward(const SoftmaxCrossEntropyBackward& op
   }
 }
 ORTHOKIT_REFERENCE(SoftmaxCrossEntropyBackward, softmax_cross_entropy_backward,
-                   op.terms.logits.dtype == Dtype::kF64
-                       ? f64_sum_growth(row_length(op.terms.logits))
-                       : 8);
+                   growth_of_rows(op.terms.logits, 8));
 
 // At the label the probability and 1 cancel, in f64; with smoothing the terms of all classes do. So
 // does a direction's entry with their mean, where one probability is nearly 1.

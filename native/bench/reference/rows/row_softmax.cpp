@@ -11,7 +11,6 @@ static void row_softmax(const RowSoftmax& op) {
     std::ranges::copy(p, values(op.out) + i * columns);
   }
 }
-ORTHOKIT_REFERENCE(RowSoftmax, row_softmax,
-                   op.x.dtype == Dtype::kF64 ? f64_sum_growth(row_length(op.x)) : 4);
+ORTHOKIT_REFERENCE(RowSoftmax, row_softmax, growth_of_rows(op.x, 4));
 
 }  // namespace orthokit::bench

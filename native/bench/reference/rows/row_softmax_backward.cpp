@@ -16,7 +16,6 @@ static void row_softmax_backward(const RowSoftmaxBackward& op) {
     }
   }
 }
-ORTHOKIT_REFERENCE(RowSoftmaxBackward, row_softmax_backward,
-                   op.y.dtype == Dtype::kF64 ? f64_sum_growth(row_length(op.y)) : 4);
+ORTHOKIT_REFERENCE(RowSoftmaxBackward, row_softmax_backward, growth_of_rows(op.y, 4));
 
 }  // namespace orthokit::bench
