@@ -10,6 +10,7 @@ import {
   OrthokitError,
   Tensor,
 } from '../../lib/index.ts';
+import { sizeOf } from '../support/data.ts';
 
 export interface AnyOptions extends CommonOptions {
   [name: string]: unknown;
@@ -91,8 +92,6 @@ export const stateSettings: [name: string, options: object, weights: 'f32' | 'bf
 export function values(count: number, seed: number): number[] {
   return Array.from({ length: count }, (_, i) => Math.fround(Math.sin(12.9898 * (i + 1) + 78.233 * seed) * 1.5));
 }
-
-export const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 export function tensor(
   device: Device,

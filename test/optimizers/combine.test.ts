@@ -3,9 +3,10 @@
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { AdamW, AuON, combine, Device, Muon, Optimizer, SGD, Tensor } from '../../lib/index.ts';
 import { Guard } from '../../lib/optimizers/base/guard.ts';
+import { sizeOf } from '../support/data.ts';
 import { devices } from '../support/devices.ts';
 import { settledMemory } from '../support/settled.ts';
-import { bits, gradsOf, numbers, sizeOf, stateBits, tensor, values, weightsOf } from './classes.ts';
+import { bits, gradsOf, numbers, stateBits, tensor, values, weightsOf } from './classes.ts';
 
 const code = (name: string): object => expect.objectContaining({ name: 'OrthokitError', code: name });
 

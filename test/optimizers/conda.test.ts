@@ -4,10 +4,10 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { AdamW, Conda, type CondaOptions, Device, Tensor } from '../../lib/index.ts';
 import { Folder } from '../files/folder.ts';
-import { normal } from '../support/data.ts';
+import { normal, sizeOf } from '../support/data.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { tensorOf } from '../support/tensors.ts';
-import { bits, numbers, sizeOf, stateBits } from './classes.ts';
+import { bits, numbers, stateBits } from './classes.ts';
 import { code } from './each-class.ts';
 
 const stateOf = (optimizer: Conda, name: string): Tensor =>

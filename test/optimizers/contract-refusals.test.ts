@@ -3,8 +3,9 @@
 // Refusals of every optimizer, at the call and before anything changes.
 import { expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';
+import { sizeOf } from '../support/data.ts';
 import { settledMemory } from '../support/settled.ts';
-import { bits, sizeOf, stateBits, tensor } from './classes.ts';
+import { bits, stateBits, tensor } from './classes.ts';
 import { code, eachClass } from './each-class.ts';
 
 eachClass('R10: ', ['R10'], ({ device, alone, Class, shapes, start, grads }) => {

@@ -2,8 +2,9 @@
 // Axes: node
 // State of every optimizer: its memory, the size of its state, its report.
 import { expect, it } from 'vitest';
+import { sizeOf } from '../support/data.ts';
 import { settledMemory } from '../support/settled.ts';
-import { bits, fullState, numbers, sizeOf, stateOf, stateSettings, tensor, values, weightsOf } from './classes.ts';
+import { bits, fullState, numbers, stateOf, stateSettings, tensor, values, weightsOf } from './classes.ts';
 import { code, eachClass } from './each-class.ts';
 
 eachClass('R10: ', ['R10'], ({ device, alone, name, Class, shapes, start, grads }) => {

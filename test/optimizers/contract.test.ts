@@ -3,6 +3,7 @@
 // Duties of a step of every optimizer. The classes are found in the library; a new one needs no change here.
 import { expect, it } from 'vitest';
 import { Device, Tensor, type WeightDecayMode } from '../../lib/index.ts';
+import { sizeOf } from '../support/data.ts';
 import { onlyCpu } from '../support/devices.ts';
 import {
   type AnyOptimizer,
@@ -14,7 +15,6 @@ import {
   type OptimizerClass,
   otherScalars,
   refusedShapes,
-  sizeOf,
   stateBits,
   tensor,
   values,

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { AdamW, DCTAdamW, Device, ops, Tensor } from '../../lib/index.ts';
-import { normal } from '../support/data.ts';
+import { normal, sizeOf } from '../support/data.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 import { valuesOf } from '../support/tensors.ts';
-import { bits, numbers, sizeOf, stateBits } from './classes.ts';
+import { bits, numbers, stateBits } from './classes.ts';
 
 const everything = { rank: 3, gap: 2, rotate: true };
 const feedbacks = [false, true, '8bit', '4bit'] as const;
