@@ -5,6 +5,7 @@ import path from 'node:path';
 import { Resvg } from '@resvg/resvg-js';
 import * as vega from 'vega';
 import { compile } from 'vega-lite';
+import { png } from './png.mjs';
 
 /** @import { TopLevelSpec } from 'vega-lite' */
 
@@ -48,7 +49,7 @@ export async function drawChart(specification, { folder, name, kinds = ['svg', '
   mkdirSync(folder, { recursive: true });
   return kinds.map((kind) => {
     const file = path.join(folder, `${name}.${kind}`);
-    writeFileSync(file, kind === 'svg' ? svg : picture.render().asPng());
+    writeFileSync(file, kind === 'svg' ? svg : png(picture.render()));
     return file;
   });
 }

@@ -13,16 +13,15 @@ const mayInclude = {
   ops: ['ops', 'core', 'math'],
   cpu: ['cpu', 'ops', 'core', 'math'],
   cuda: ['cuda', 'ops', 'core', 'math'],
+  mpi: ['core'],
   bench: ['bench', 'ops', 'core', 'math'],
   addon: ['addon', 'ops', 'core', 'math'],
 };
 const onlyIn = [
   { header: /^(napi|node_api|js_native_api)/, area: 'addon' },
   { header: /^(cuda|cublas|cooperative_groups|cub\/)/, area: 'cuda' },
-  { header: /^cblas\.h$/, area: 'cpu' },
+  { header: /^mpi\.h$/, area: 'mpi' },
 ];
-// The harness races products against the BLAS that the CPU backend has.
-const exceptions = { 'bench/baseline.cpp': 'cpu/blas.h' };
 // Device building blocks also compile for the emulator, so they see nothing of the host side.
 const deviceMayInclude = /^(cuda\/device\/.*|core\/op\.h|cuda\/stream\.h)$/;
 
@@ -36,7 +35,6 @@ function problem(file, header, quoted) {
   if (!Object.hasOwn(mayInclude, target)) return `"${header}" is not a path from native/`;
   if (file.startsWith('cuda/device/') && !deviceMayInclude.test(header))
     return `device code may not include "${header}"`;
-  if (exceptions[file] === header) return undefined;
   return mayInclude[area].includes(target) ? undefined : `native/${area} may not include "${header}"`;
 }
 

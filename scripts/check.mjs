@@ -33,6 +33,7 @@ const checks = {
     ...(isBuilt() ? [] : [[node, typescript, '--noEmit', '-p', '.']]),
     [node, typescript, '--noEmit', '-p', 'test'],
     [node, typescript, '--noEmit', '-p', 'examples'],
+    [node, typescript, '--noEmit', '-p', 'examples/training-server/page'],
   ],
   includes: () => [[node, 'scripts/check-includes.mjs']],
   imports: () => [

@@ -1,5 +1,5 @@
 // Builds the addon with cmake-js in build/cmake and copies it to build/<configuration>, where node-gyp-build looks.
-// usage: node scripts/gyp-build.cjs [Release|Debug] [--quiet] [--install] [-O folder] [cmake-js arguments, such as --CDORTHOKIT_BLAS=shared]
+// usage: node scripts/gyp-build.cjs [Release|Debug] [--quiet] [--install] [-O folder] [cmake-js arguments, such as --CDORTHOKIT_CUDA=ON]
 // ORTHOKIT_CMAKE_ARGS holds further arguments, separated by spaces.
 'use strict';
 const { spawnSync } = require('node:child_process');
@@ -69,8 +69,9 @@ const target = path.join(root, 'build', configuration);
 mkdirSync(target, { recursive: true });
 const binaries = (folder) => readdirSync(folder).filter((file) => /\.(node|so)$/.test(file));
 const fresh = binaries(built);
-// A plug-in of an earlier build does not fit this addon.
-for (const name of binaries(target)) if (!fresh.includes(name)) rmSync(path.join(target, name));
+// A plug-in of an earlier build does not fit this addon; those of engines, which say by themselves, are built apart.
+const isEngine = (name) => name === 'orthokit_mpi.so';
+for (const name of binaries(target)) if (!fresh.includes(name) && !isEngine(name)) rmSync(path.join(target, name));
 for (const name of fresh) {
   const [from, to] = [path.join(built, name), path.join(target, name)];
   if (existsSync(to) && readFileSync(from).equals(readFileSync(to))) continue;

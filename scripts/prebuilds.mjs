@@ -1,6 +1,6 @@
-// npm run prebuilds: the binaries that the package ships, in prebuilds/<platform>-<arch>/, built and checked. The CUDA
-// plug-in is one of them where nvcc is; without nvcc there is a package for the CPU alone. `-- --as-built`: with the options
-// that the plug-in's build folder has already, in tests.
+// npm run prebuilds: the binaries that the package ships, in prebuilds/<platform>-<arch>/, built and checked: for Linux on
+// x64 and, by a cross compiler where there is one, for the CPU of arm64. The CUDA plug-in is one of them where nvcc is.
+// `-- --as-built`: with the options that the plug-in's build folder has already, in tests.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
@@ -49,8 +49,16 @@ const prebuilds = path.join(root, 'prebuilds');
 rmSync(prebuilds, { recursive: true, force: true });
 const options = ['--napi', '--strip', '--tag-libc', '--name', 'orthokit', '--node-gyp', './scripts/node-gyp.cjs'];
 // A build folder of its own: the developer's keeps its options.
-const cmake = `--quiet -O build/prebuild --CDORTHOKIT_GLIBC_FLOOR=${floor} --CDORTHOKIT_BLAS=static --CDORTHOKIT_CUDA=OFF`;
-withEmptyRelease(() => run(process.execPath, [prebuildify, ...options], { ORTHOKIT_CMAKE_ARGS: cmake }));
+function build(arch, folder, strip, ...more) {
+  const cmake = ['--quiet', '-O', folder, `--CDORTHOKIT_GLIBC_FLOOR=${floor}`, '--CDORTHOKIT_CUDA=OFF', ...more];
+  const env = { ORTHOKIT_CMAKE_ARGS: cmake.join(' '), PREBUILD_STRIP_BIN: strip };
+  withEmptyRelease(() => run(process.execPath, [prebuildify, ...options, '--arch', arch], env));
+}
+build(process.arch, 'build/prebuild', 'strip');
+const cross = 'aarch64-linux-gnu';
+if (process.arch === 'x64' && spawnSync(`${cross}-g++`, ['--version']).status === 0)
+  build('arm64', 'build/prebuild-arm64', `${cross}-strip`, '--CDCMAKE_TOOLCHAIN_FILE=scripts/linux-arm64.cmake');
+else console.warn(`prebuilds: there is no ${cross}-g++, so the package goes without the binary for arm64`);
 
 if (spawnSync('nvcc', ['--version']).status === 0) {
   // Tests may have built it with less work of the compiler.

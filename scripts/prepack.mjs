@@ -17,3 +17,7 @@ if (!binaries.some((file) => file.endsWith('orthokit_cuda.so')))
   console.error(
     'orthokit: packed for the CPU alone, as prebuilds/ holds no CUDA plug-in (npm run prebuilds with nvcc)',
   );
+if (!binaries.some((file) => /^linux-arm64[\\/]orthokit\..*node$/.test(file)))
+  console.error(
+    'orthokit: packed without a binary for arm64 (npm run prebuilds where the cross compiler g++-aarch64-linux-gnu is)',
+  );

@@ -12,7 +12,6 @@ source scripts/require-packages.sh
 
 tools() {
   require_packages nodejs=node npm=npm g++=g++ cmake=cmake ninja-build=ninja \
-    libopenblas-serial-dev='/usr/lib/*/openblas-serial/libopenblas.a' \
     libeigen3-dev=/usr/include/eigen3/Eigen/Core "$@"
   if ! node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)'; then
     echo "orthokit needs Node.js 20.19 or later, and this is $(node --version): install a newer one from https://nodejs.org first." >&2
@@ -72,7 +71,8 @@ build() {
 
 # The same with the harness, from which the types of operations are written again.
 test_tools() {
-  tools doctest-dev=/usr/include/doctest/doctest.h
+  tools doctest-dev=/usr/include/doctest/doctest.h python3-minimal=python3 \
+    libopenblas-serial-dev='/usr/lib/*/openblas-serial/libopenblas.a'
   packages
   addon
   preset cpu

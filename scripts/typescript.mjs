@@ -36,7 +36,12 @@ const bundle = await rolldown({
 const folderOf = (file) => /[\\/]lib[\\/](\w+)[\\/]/.exec(file)?.[1] ?? null;
 const groups = [
   // What the command line uses before it knows whether there is a binary.
-  { debugName: 'light', name: 'light', test: /[\\/]methods[\\/]method\.ts$|[\\/]helpers[\\/]/, priority: 1 },
+  {
+    debugName: 'light',
+    name: 'light',
+    test: /[\\/]methods[\\/](method|names)\.ts$|[\\/]helpers[\\/]|[\\/]distributed[\\/]internal\.ts$/,
+    priority: 1,
+  },
   { debugName: 'folder', name: folderOf, test: /[\\/]lib[\\/](?!cli[\\/])\w+[\\/]/ },
 ];
 await bundle.write({

@@ -1,12 +1,13 @@
 // Devices: cpu
 // Every block of README, guides and CONTRIBUTING is run or checked: TypeScript runs as it stands, importing the built
-// package under its own name; C++ compiles; commands name scripts, presets, operations, fields and options that exist;
-// JSON is what the bench prints.
+// package under its own name; C++ compiles; Python can be read; commands name scripts, presets, operations, fields and
+// options that exist; JSON is what the bench prints.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
 import { afterAll, describe, expect, it } from 'vitest';
+import { openapi } from '../examples/training-server/http/openapi.mjs';
 import { native } from '../lib/core/native.ts';
 import { Device } from '../lib/index.ts';
 import { compilerOptions, writeProject, writeSubPaths } from './package/strict.mjs';
@@ -27,7 +28,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 it('no block is in a language that nothing checks', () => {
   const languages = files.flatMap((file) => [...read(file).matchAll(/^```(\w+)$/gm)].map(([, language]) => language));
-  expect(new Set(languages)).toEqual(new Set(['ts', 'cpp', 'sh', 'json']));
+  expect(new Set(languages)).toEqual(new Set(['ts', 'cpp', 'sh', 'json', 'py']));
 });
 
 describe('links lead somewhere', () => {
@@ -88,6 +89,38 @@ describe('TypeScript runs, and prints what its comments say', () => {
   });
 });
 
+describe('Python', () => {
+  it.each(blocks('py'))('%s, line %i: can be read', (_file, _line, code) => {
+    execFileSync('python3', ['-c', 'import ast, sys; ast.parse(sys.stdin.read())'], { input: code, stdio: 'pipe' });
+  });
+
+  const besides = blocks('py').filter(([file]) => file === path.join('docs', 'guide', 'from-pytorch.md'));
+  it.each(besides)('%s, line %i: the same in TypeScript follows', (file, line) => {
+    const rest = read(file)
+      .split('\n')
+      .slice(line - 1)
+      .join('\n');
+    expect(rest.slice(rest.indexOf('\n```\n'))).toMatch(/^\n```\n\n```ts\n/);
+  });
+});
+
+describe('the page that helps to choose', () => {
+  const page = read('docs/guide/choosing.md');
+  const rows = [...read('docs/systems.md').matchAll(/^\| (\d+) \|.*$/gm)];
+  it.each(rows.map(([row, number]) => [Number(number), row] as const))(
+    'has row %i, by a name of the row',
+    (number, row) => {
+      const lines = page.split('\n').filter((line) => line.includes(`[${number}](../systems.md#the-42-papers)`));
+      expect(lines.length).toBeGreaterThan(0);
+      const names = lines.flatMap((line) =>
+        [...line.split(' | ')[1]!.matchAll(/`([\w ]+)`/g)].map(([, name]) => name!),
+      );
+      expect(names.some((name) => row.includes(`\`${name}\``))).toBe(true);
+    },
+  );
+  it('knows all papers', () => expect(rows.length).toBe(42));
+});
+
 interface Described {
   readonly name: string;
   readonly fields: readonly { readonly name: string }[];
@@ -125,6 +158,7 @@ describe('commands exist', () => {
     .map((file) => read(path.join('scripts', 'peers', file)))
     .join('\n');
   const run = read('scripts/run.sh');
+  const steps = read('scripts/jobs/steps.sh');
   const { dependencies = {}, devDependencies = {}, peerDependencies = {} } = JSON.parse(read('package.json'));
   const titles = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.test.ts'))
@@ -154,15 +188,15 @@ describe('commands exist', () => {
     [/^npx vitest run /, (words) => isFile(words.at(-1))],
     [/^cmake (--build )?--preset /, (words) => presets.includes(words[words.indexOf('--preset') + 1] ?? '')],
     [
-      /^npx orthokit (info|bench|transplant|build)/,
+      /^npx orthokit (info|bench|merge|compress|transplant|run|build)/,
       ([, , command = '', ...rest]) => {
         const table = read(`lib/cli/${command}.ts`);
         const isOption = (word: string): boolean =>
-          new RegExp(`^    '?${word.replace(/^--?/, '')}'?: `, 'm').test(table);
+          new RegExp(`^    '?${word.replace(/^--?/, '')}'?: |\\bshort: '${word.replace(/^-/, '')}'`, 'm').test(table);
         return rest.filter((word) => word.startsWith('-')).every(isOption);
       },
     ],
-    [/^sudo apt install /, (words) => words.slice(3).every((w) => run.includes(`${w}=`))],
+    [/^sudo apt install /, (words) => words.slice(3).every((w) => (run + steps).includes(`${w}=`))],
     // The command that compiles says the same, of what package.json allows.
     [
       /^npm install --save-dev cmake-js@/,
@@ -192,6 +226,15 @@ describe('commands exist', () => {
           .filter((word) => /^[a-z]/.test(word) && script.startsWith('scripts/peers/'))
           .every((word) => Object.hasOwn(JSON.parse(read('scripts/peers/cases.json')), word)),
     ],
+    // Requests to the training server, each to a place that it describes.
+    [
+      /^curl /,
+      (words) => {
+        const url = words.map((word) => word.replaceAll("'", '')).find((word) => word.startsWith('http:'))!;
+        const place = new URL(url).pathname.replace(/[0-9a-z]{8}-[0-9a-f]{8}/, '{id}').replace(/\/\d+\//, '/{step}/');
+        return Object.hasOwn(openapi('0').paths, place);
+      },
+    ],
     [
       /^build\/(cpu|emulated|checked)\/orthokit_bench /,
       ([, command = '', ...rest]) => {
@@ -220,7 +263,7 @@ describe('commands exist', () => {
     sources.some((text) => text.includes(`"${variable.replace('ORTHOKIT_EMULATOR_', '')}"`));
   // The package's own command: what needs no files and takes no longer than a moment. Without CUDA, asking for it fails.
   const runnable =
-    /^npx orthokit (info( --json)?( --require (cpu|cuda))?|bench --list|(info|bench|transplant|build) --help)$/;
+    /^npx orthokit (info( --json)?( --require (cpu|cuda))?|bench --list|(info|bench|merge|compress|transplant|run|build) --help)$/;
   const quick = [...new Set(commands.map(([, , line]) => line).filter((line) => runnable.test(line)))];
   it.each(quick)('%s runs', (line) => {
     const { status, stderr } = spawnSync(
@@ -246,7 +289,11 @@ describe('commands exist', () => {
   });
 });
 
-describe('JSON is what the bench prints', () => {
+describe('JSON is what the bench or the training server prints', () => {
+  const server = 'examples/training-server';
+  const answers = [...readdirSync(path.join(root, server, 'http')).map((file) => `http/${file}`), 'problem.mjs']
+    .map((file) => read(`${server}/${file}`))
+    .join('\n');
   const printed = ['main', 'verify', 'measure', 'case'].map((file) => read(`native/bench/${file}.cpp`)).join('\n');
   const lines = blocks('json').flatMap(([file, line, code]) =>
     code
@@ -254,8 +301,12 @@ describe('JSON is what the bench prints', () => {
       .split('\n')
       .map((text, i): [string, number, string] => [file, line + 1 + i, text]),
   );
-  it.each(lines)('%s, line %i', (_file, _line, text) => {
+  it.each(lines)('%s, line %i', (file, _line, text) => {
     const value: Record<string, unknown> = JSON.parse(text.replace(/,…\}$/, '}'));
+    if (file.endsWith('server.md')) {
+      for (const key of Object.keys(value)) expect(answers).toMatch(new RegExp(`\\b${key}\\b`));
+      return;
+    }
     expect(op(value['op'] as string)).toBeDefined();
     for (const key of Object.keys(value)) expect(printed).toContain(`"${key}`);
   });

@@ -59,10 +59,14 @@ describe('names of the glossary', () => {
     expect(names.filter((name) => unsaid('operations').includes(field(name)))).toEqual([]);
   });
 
+  /** A share of |y|, which has no name of its own in the field. */
+  const named = ['SensingResult.residual'];
+
   it('are those of what calls take and give', () => {
     const names = filesIn('lib').flatMap((file) => fieldsIn(read(file)));
     expect(names.length).toBeGreaterThan(200);
-    expect(names.filter((name) => unsaid('results').includes(field(name)))).toEqual([]);
+    const others = names.filter((name) => !named.includes(name));
+    expect(others.filter((name) => unsaid('results').includes(field(name)))).toEqual([]);
   });
 
   const folders = [...new Set(rules.flatMap(({ places }) => places).filter((place) => place.startsWith('`lib/')))];

@@ -1,16 +1,28 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
-import { type Command, command } from './command.ts';
+import { type Command, command, UsageError } from './command.ts';
+import { engine, refuseMissing } from './engine.ts';
 import { root } from './version.ts';
 
 export const build: Command = command({
   summary: 'compile the addon on this machine; it then goes before the one that was shipped',
   options: {
     install: { type: 'boolean', help: 'let npm fetch cmake-js, if it is not installed' },
+    mpi: { type: 'boolean', help: 'the plug-in for MPI alone, for several processes' },
+    gloo: { type: 'boolean', help: 'not there yet' },
+    nccl: { type: 'boolean', help: 'not there yet' },
+    compiler: { type: 'string', value: 'NAME', help: 'of --mpi: the C++ compiler of that MPI, by default mpicxx' },
+    out: { type: 'string', value: 'FILE', help: 'of --mpi: the plug-in; by default beside the addon' },
   },
   rest: '[--CDNAME=VALUE…]',
   passes: /^--CD\w+=/,
-  run({ install = false }, defines) {
+  run({ install = false, mpi = false, gloo = false, nccl = false, compiler, out }, defines) {
+    refuseMissing({ gloo, nccl });
+    if (mpi) {
+      if (install || defines.length > 0) throw new UsageError('--mpi goes with --compiler and --out alone');
+      return engine({ compiler, out });
+    }
+    if (compiler !== undefined || out !== undefined) throw new UsageError('--compiler and --out go with --mpi');
     const onPath = (names: readonly string[]): boolean =>
       names.some((name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).error === undefined);
     const compilers = [process.env['CXX'] ?? '', 'c++', 'g++', 'clang++'].filter(Boolean);
@@ -21,8 +33,8 @@ export const build: Command = command({
     if (missing.length > 0)
       throw new Error(
         `missing ${missing.join(' and ')}.\n` +
-          'build needs a C++20 compiler, CMake 3.22 or later, cmake-js, Eigen and, for fast matrix products, OpenBLAS.\n' +
-          'Debian and Ubuntu: apt install g++ cmake ninja-build libeigen3-dev libopenblas-serial-dev',
+          'build needs a C++20 compiler, CMake 3.22 or later, cmake-js and Eigen 3.4.\n' +
+          'Debian and Ubuntu: apt install g++ cmake ninja-build libeigen3-dev',
       );
     // It says by itself where cmake-js is missing.
     const script = path.join(root, 'scripts', 'gyp-build.cjs');

@@ -3,12 +3,15 @@
 // The addon is loaded by those commands that compute, so that help, and building one, need none.
 import { bench } from './bench.ts';
 import { build } from './build.ts';
-import { type Command, helpOf, parse, UsageError, usageOf } from './command.ts';
+import { type Command, headOf, helpOf, parse, UsageError, usageOf } from './command.ts';
+import { compress } from './compress.ts';
 import { info } from './info.ts';
+import { merge } from './merge.ts';
+import { run } from './run.ts';
 import { transplant } from './transplant.ts';
 import { version } from './version.ts';
 
-const commands: Readonly<Record<string, Command>> = { info, bench, transplant, build };
+const commands: Readonly<Record<string, Command>> = { info, bench, merge, compress, transplant, run, build };
 
 function help(): string {
   const lines = Object.entries(commands).flatMap(([name, command]) => [
@@ -41,7 +44,8 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   if (['--help', '-h'].includes(name)) return print(atMost(0, args, help()));
   if (name === 'help') return print(atMost(1, args, args.length === 0 ? help() : helpOf(args[0]!, find(args[0]!))));
   const command = find(name);
-  if (args.includes('--help') || args.includes('-h')) return print(helpOf(name, command));
+  const own = command.passesRest ? headOf(command.options, args)[0] : args;
+  if (own.includes('--help') || own.includes('-h')) return print(helpOf(name, command));
   return command.run(...parse(command, args));
 }
 

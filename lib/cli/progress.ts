@@ -2,14 +2,15 @@
 
 const everyMs = 100;
 
-interface Report {
+/** How far a job is. */
+export interface Progress {
   readonly stage: string;
   readonly done: number;
   readonly total: number;
 }
 
-interface Progress {
-  report(progress: Report): void;
+interface Shown {
+  report(progress: Progress): void;
   /** Before anything else is printed. */
   end(): void;
 }
@@ -19,9 +20,9 @@ export interface Terminal {
   write(text: string): unknown;
 }
 
-export const progressOn = (stream: Terminal): Progress => (stream.isTTY ? onTerminal(stream) : inLines(stream));
+export const progressOn = (stream: Terminal): Shown => (stream.isTTY ? onTerminal(stream) : inLines(stream));
 
-function onTerminal(stream: Terminal): Progress {
+function onTerminal(stream: Terminal): Shown {
   let shown = 0;
   let begun: { stage: string; at: number; done: number } | undefined;
   return {
@@ -40,7 +41,7 @@ function onTerminal(stream: Terminal): Progress {
   };
 }
 
-function inLines(stream: Terminal): Progress {
+function inLines(stream: Terminal): Shown {
   let last: string | undefined;
   return {
     report({ stage, done, total }) {

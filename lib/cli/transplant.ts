@@ -1,9 +1,8 @@
-import { constants } from 'node:os';
 import type { MatchCounts } from '../tokenizers/index.ts';
 import type { TransplantOptions, TransplantReport } from '../transplant/index.ts';
 import { methodNames } from '../transplant/methods/method.ts';
 import { type Command, command } from './command.ts';
-import { progressOn } from './progress.ts';
+import { camel, runJob, withFlags } from './folder-job.ts';
 
 type Word = 'method' | 'select' | 'weightScheme' | 'metric' | 'subwordMethod' | 'match' | 'byteMatch' | 'unusedRows';
 /** Words that the library's option of this name takes. */
@@ -52,60 +51,18 @@ export const transplant: Command = command({
     json: flag('one JSON value, and no progress'),
   },
   async run({ json = false, ...values }) {
-    const stop = new AbortController();
-    const interrupt = (signal: NodeJS.Signals): void => stop.abort(new Interrupted(signal));
-    const signals = ['SIGINT', 'SIGTERM'] as const;
     const library = await import('../transplant/index.ts');
-    for (const signal of signals) process.once(signal, interrupt);
-    const progress = json ? undefined : progressOn(process.stderr);
-    try {
-      const options = { ...optionsOf(values), signal: stop.signal, onProgress: progress?.report };
-      const report = await library.transplant(options);
-      progress?.end();
-      console.log(json ? JSON.stringify(report) : asText(report));
-      return 0;
-    } catch (error) {
-      progress?.end();
-      throw inFlags(error as Error);
-    } finally {
-      for (const signal of signals) process.off(signal, interrupt);
-    }
+    return runJob(json, (watchers) => library.transplant({ ...optionsOf(values), ...watchers }), asText, inFlags);
   },
 });
 
-/** The signal that stopped a run; the exit code is the shell's for it. */
-class Interrupted extends Error {
-  readonly code = 'ERR_INTERRUPTED';
-  readonly exitCode: number;
-  constructor(signal: NodeJS.Signals) {
-    super(`stopped by ${signal}; the same command goes on from here`);
-    this.exitCode = 128 + constants.signals[signal];
-  }
-}
-
-const camel = (flag: string): string => flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
-
-/** The error with the command's flags where the library's message names its options. */
-function inFlags(error: Error): Error {
-  const flags = new Map(Object.keys(transplant.options).map((name) => [camel(name), name]));
-  const flag = (name: string): string => (name === 'k' ? '-k' : `--${flags.get(name)}`);
-  const names = [...flags.keys()].join('|');
-  // Words such as `select` are options only where the message begins, or calls them so.
-  error.message = error.message
-    .replace(new RegExp(`^(transplant: )(${names})(?= (must|could))`), (_, op: string, name: string) => op + flag(name))
-    .replaceAll(new RegExp(`\\bthe option (${names})\\b`, 'g'), (_, name: string) => flag(name))
-    // Options that differ, in what the workspace says of an earlier run.
-    .replace(/another run: .*/, (tail) =>
-      tail.replaceAll(
-        new RegExp(`(: |, )(${names})(?= )`, 'g'),
-        (_, before: string, name: string) => before + flag(name),
-      ),
-    )
-    .replaceAll(/\btensors\.(base|donor)\.(embed|lmHead)\b/g, (_, side: string, table: string) =>
-      table === 'embed' ? `--${side}-embed` : `--${side}-lm-head`,
-    );
-  return error;
-}
+/** The message with the command's flags where it names options of the library. */
+const inFlags = (message: string): string =>
+  withFlags(message, 'transplant', Object.keys(transplant.options), (name) =>
+    name === 'k' ? '-k' : `--${name}`,
+  ).replaceAll(/\btensors\.(base|donor)\.(embed|lmHead)\b/g, (_, side: string, table: string) =>
+    table === 'embed' ? `--${side}-embed` : `--${side}-lm-head`,
+  );
 
 /** Options of the library: `--pad-to-multiple` is `padToMultiple`. */
 function optionsOf({ 'no-norm-clip': noClip, ...values }: Readonly<Record<string, unknown>>): TransplantOptions {

@@ -6,27 +6,27 @@ import type { Tensor } from './tensor.ts';
 /**
  * Calls a function of the caller's, and waits for it. `lent` are the tensors that it must not dispose of.
  * @throws ERR_ARGUMENT, or the code of an OrthokitError, if it throws; ERR_DISPOSED for a tensor that has been
- * disposed; the signal's reason when aborted
+ * disposed; the signal's reason when a task is aborted
  */
 export async function callback(
-  task: Task<never>,
+  task: Task<never> | undefined,
   name: string,
   lent: readonly Tensor[],
   call: () => void | Promise<void>,
 ): Promise<void> {
-  task.check();
+  task?.check();
   try {
     const done = call();
-    if (done !== undefined) await task.wait(Promise.resolve(done));
+    if (done !== undefined) await (task ? task.wait(Promise.resolve(done)) : done);
   } catch (error) {
-    task.check();
+    task?.check();
     const code = error instanceof OrthokitError ? error.code : 'ERR_ARGUMENT';
     const words = error instanceof Error ? error.message : shown(error);
     throw new OrthokitError(code, `${name} has failed: ${words}`, { cause: error });
   }
   if (lent.some(({ disposed }) => disposed))
     throw new OrthokitError('ERR_DISPOSED', `${name} has disposed of a tensor that it was given`);
-  task.check();
+  task?.check();
 }
 
 /** @throws ERR_ARGUMENT for NaN and infinity */

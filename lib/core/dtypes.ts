@@ -34,4 +34,10 @@ export const arrays: {
   u8: Uint8Array,
 };
 
+/** The most elements that a tensor may have, sizes of 0 left out. */
+export const mostElements: number = 2 ** 44;
+
 export const isFloating = (dtype: Dtype): boolean => dtype !== 'i32' && dtype !== 'u8';
+
+/** The distance from 1 to the next number of the arithmetic: that of f64, or of f32 for all narrower dtypes. */
+export const epsilonOf = (dtype: Dtype): number => (dtype === 'f64' ? 2 ** -52 : 2 ** -23);

@@ -31,6 +31,16 @@ export function nameOf(data: unknown): string {
   return typeof name === 'string' ? name : data === null ? 'null' : typeof data;
 }
 
+/** @throws ERR_ARGUMENT for an array whose memory was transferred, which looks as if it had no elements */
+export function checkAttached(op: string, name: string, array: ArrayBufferView): void {
+  if (array.byteLength > 0) return;
+  try {
+    new Uint8Array(array.buffer);
+  } catch {
+    throw refusal(op, name, 'have its memory', 'an array whose buffer was transferred');
+  }
+}
+
 /** Memory of the process. @throws ERR_MEMORY; ERR_UNSUPPORTED for more elements than an array of JavaScript can have */
 export function hostArray<D extends Dtype>(op: string, dtype: D, size: number): DtypeArrays[D] {
   const bytes = size * arrays[dtype].BYTES_PER_ELEMENT;

@@ -1,7 +1,9 @@
 // The only file that loads the binary.
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { OrthokitError } from './errors.ts';
+import type { SharedSource } from './shared.ts';
 
 /** Description of a device, and how much of its memory is in use. */
 export interface DeviceInfo {
@@ -13,7 +15,7 @@ export interface DeviceInfo {
   readonly name: string;
   /** Instruction set of the kernels in use: `portable`, `avx2`, `avx512`; compute capability on CUDA. */
   readonly isa: string;
-  /** The library of matrix products, its version and its kernels. */
+  /** The code of matrix products: built-in kernels, or on CUDA cuBLAS and its version. */
   readonly blas: string;
   /** On CUDA, the version that the driver supports and that of the plug-in: `'CUDA 13.1, runtime 13.0'`. */
   readonly driver?: string;
@@ -63,11 +65,15 @@ interface Native {
   beginStep(device: object): void;
   endStep(device: object): void;
   close(device: object): Promise<void>;
-  /** Of a device, a shape and a dtype; or of another tensor, whose bytes it shares, and a shape, or a range of rows. */
+  /**
+   * Of a device, a shape and a dtype, and memory of another process; or of another tensor, whose bytes it shares, and a
+   * shape, or a range of rows.
+   */
   Tensor: new (
     deviceOrTensor: object,
     shapeOrFrom: readonly number[] | number,
     dtypeOrTo?: string | number,
+    source?: SharedSource,
   ) => object;
   /** Copies the array, which must fit, before it returns. */
   write(tensor: object, data: TypedArray): void;
@@ -75,29 +81,87 @@ interface Native {
   give(tensor: object, data: TypedArray): void;
   /** Resolves with the array, which must fit, when it has been filled. */
   read<T extends TypedArray>(tensor: object, into: T): Promise<T>;
+  /** Fills the arrays, which must fit, before it returns: this thread waits for the queue. */
+  readNow(tensors: readonly object[], into: readonly TypedArray[]): void;
   dispose(tensor: object): void;
+  /** Moves a tensor to memory that other processes can map; `done` once the elements are there. */
+  share(tensor: object): { name: string; fd: number; bytes: number; done: Promise<void> };
   ops: Readonly<Record<string, Operation>>;
   describe(): string;
   unavailable(kind: string): string | undefined;
   setErrorClass(errorClass: typeof OrthokitError): void;
+  group: NativeGroup;
+}
+
+/** The processes of a run, by way of an engine: one group a process. */
+export interface NativeGroup {
+  /** Of the plug-in: the library and its version, or why there is none. */
+  engine(): { readonly library?: string; readonly reason?: string };
+  /** Starts the engine; a wait of a call ends after so many seconds. */
+  open(seconds: number, bucketBytes: number): Promise<void>;
+  /** The process waits no more for the promise of `open` or `close`, which stays as it is. */
+  abandon(): void;
+  world(): { readonly rank: number; readonly size: number; readonly host: string };
+  traffic(): { readonly moves: number; readonly received: number };
+  /**
+   * Announces a call to all ranks, and takes theirs: weights are filled, one a rank. A patient one waits without limit.
+   */
+  agree(
+    number: number,
+    tag: string,
+    what: string,
+    digest: string,
+    weight: number,
+    weights: Float64Array,
+    isPatient: boolean,
+  ): Promise<Float64Array>;
+  /** Moves the elements of the array, which stays where it is until then; counts has the elements of each rank. */
+  move(
+    kind: 'sum' | 'part' | 'gather' | 'broadcast',
+    array: TypedArray,
+    dtype: number,
+    counts: Float64Array,
+    weights: Float64Array,
+    isMean: boolean,
+    isOrdered: boolean,
+    root: number,
+  ): Promise<unknown>;
+  close(): Promise<void>;
+  /** Tells the other ranks that this one fails, and why; it waits for their answers for a moment. */
+  fail(text: string): void;
+  /** The failure that ended the run: of another rank, its text; of -1, found by this one. */
+  failure(): { readonly rank: number; readonly text: string } | undefined;
 }
 
 const require = createRequire(import.meta.url);
 const root = path.join(import.meta.dirname, '..', '..');
+
+function find(folder: string | undefined): string {
+  let search: { resolve(root: string): string };
+  try {
+    search = require('node-gyp-build');
+  } catch (cause) {
+    // A bundle is without it.
+    const own = path.join(folder ?? root, 'prebuilds', `${process.platform}-${process.arch}`, 'orthokit.glibc.node');
+    if (existsSync(own)) return own;
+    throw cause;
+  }
+  return search.resolve(root);
+}
 
 function load(): Native {
   // node-gyp-build would look for a relative one from its own folder, and load what stands there.
   const folder = process.env['ORTHOKIT_PREBUILD'];
   if (folder && !path.isAbsolute(folder))
     throw new OrthokitError('ERR_NO_BINARY', `ORTHOKIT_PREBUILD must be an absolute path, got ${folder}`);
-  const find: { resolve(root: string): string } = require('node-gyp-build');
   let file: string;
   try {
-    file = find.resolve(root);
+    file = find(folder);
   } catch (cause) {
     throw new OrthokitError(
       'ERR_NO_BINARY',
-      `no binary of orthokit for ${process.platform}-${process.arch}: compile one with \`npx orthokit build\``,
+      `no binary of orthokit for ${process.platform}-${process.arch}: compile one with \`npx orthokit build\`; ` +
+        'in a bundle, mark orthokit as external, or let ORTHOKIT_PREBUILD name the folder that holds its prebuilds',
       { cause },
     );
   }

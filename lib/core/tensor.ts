@@ -8,6 +8,7 @@ import { native, type TypedArray } from './native.ts';
 import { calls } from './native-ops/calls.ts';
 import { checkOptions } from './options.ts';
 import { optional, type Resolved, readOptions, type Schema, whole } from './schema.ts';
+import { type FromSharedOptions, readHandle, type SharedHandle, type SharedSource, withCause } from './shared.ts';
 
 export type { DtypeOf, TensorData } from './host-data.ts';
 
@@ -42,6 +43,13 @@ const notTensor = (op: string, got: unknown): OrthokitError => refusal(op, 'tens
 
 /** @internal Whether a value is a tensor itself; `instanceof` takes a proxy of one too, which no call takes. */
 export let isTensor: (value: unknown) => value is Tensor;
+/** One object for all tensors that have some of the same bytes. */
+interface Block {
+  /** The memory that other processes can map; its offset is that of the block's first byte, which may be gone. */
+  shared?: SharedHandle;
+  /** Resolves once they are there. */
+  ready?: Promise<void>;
+}
 /** A tensor's bytes: the block, one object for all tensors that have some of it, and a range of the block's bytes. */
 interface Place {
   readonly block: object;
@@ -57,6 +65,14 @@ export let placeOf: (tensor: Tensor) => Place;
  */
 export function give(tensor: Tensor, data: TypedArray): void {
   native.give(tensor, data);
+}
+/**
+ * @internal Fills arrays that fit with the elements of tensors, in the same order, before it returns: for interfaces
+ * that cannot await. The event loop waits for all work of the tensors' devices that was queued before.
+ * @throws what that work left, as an await would
+ */
+export function readNow(tensors: readonly Tensor[], into: readonly TypedArray[]): void {
+  native.readNow(tensors, into);
 }
 /** @internal Like {@link Tensor.from} of an array that fits, under the terms of {@link give}. */
 export function given<D extends Dtype>(
@@ -84,9 +100,9 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
   readonly shape: readonly number[];
   /** The type of the elements. */
   readonly dtype: D;
-  /** How many elements there are. */
+  /** Number of elements. */
   readonly size: number;
-  readonly #block: object;
+  readonly #block: Block;
   readonly #begin: number;
   #disposed = false;
 
@@ -102,11 +118,18 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
   constructor(tensor: Tensor<D>, shape: readonly number[]);
   /** @internal Shares the bytes of some rows of another tensor: {@link Tensor.rows}. */
   constructor(tensor: Tensor<D>, from: number, to: number);
-  constructor(owner: Device | Tensor<D>, shapeOrFrom: readonly number[] | number, dtypeOrTo: D | number = 'f32' as D) {
+  /** @internal Over memory that another process has made: {@link Tensor.fromShared}. */
+  constructor(device: Device, shape: readonly number[], dtype: D, source: SharedSource);
+  constructor(
+    owner: Device | Tensor<D>,
+    shapeOrFrom: readonly number[] | number,
+    dtypeOrTo: D | number = 'f32' as D,
+    source?: SharedSource,
+  ) {
     // A list whose elements are read but once: getters may answer anything, or dispose the tensor.
     const isShape = Array.isArray(shapeOrFrom) && shapeOrFrom.length <= 5;
     const given = isShape ? Object.freeze([...shapeOrFrom]) : (shapeOrFrom as readonly number[] | number);
-    super(owner, given, dtypeOrTo);
+    super(owner, given, dtypeOrTo, source);
     const shared = isTensor(owner) ? (owner as Tensor<D>) : undefined;
     const [from, to] = [given, dtypeOrTo] as [number, number];
     const isPart = shared !== undefined && typeof given === 'number';
@@ -115,7 +138,7 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
     this.dtype = shared?.dtype ?? (dtypeOrTo as D);
     this.shape = sizes;
     this.size = sizes.reduce((a, b) => a * b, 1);
-    this.#block = shared ? shared.#block : Object.freeze({});
+    this.#block = shared ? shared.#block : {};
     const rowBytes = isPart && shared.size > 0 ? shared.byteLength / shared.shape[0]! : 0;
     this.#begin = shared ? shared.#begin + (isPart ? from * rowBytes : 0) : 0;
     if (!shared) countBytes(this.byteLength);
@@ -201,6 +224,81 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
     return filled(new Tensor(device, shape, dtype as D | undefined), (tensor) =>
       calls.random(device, { x: [tensor], seed, stream, offset, distribution }),
     );
+  }
+
+  /**
+   * A tensor over memory that another process has made, without a copy: what either writes, both see. It may be memory
+   * of {@link Tensor.share}, a memfd of any program, or an object of `/dev/shm` such as Python's
+   * `multiprocessing.shared_memory` makes (with `unsealed: 'allow'`). It stays until this tensor is disposed, also when
+   * the other process ends. Nothing orders the two but messages of yours: see the guide.
+   *
+   * The handle is not believed: the memory must be of this user, have the name and the size that it says, and be sealed
+   * against shrinking, or such that this call can seal it; what is refused is not sealed, and nothing is sealed with
+   * `unsealed: 'allow'`. Pages that the memory lacks are reserved: ERR_MEMORY tells that there is no room for them.
+   *
+   * @throws ERR_ARGUMENT for a handle that says what cannot be; ERR_IO, with the system's error as `cause`, for memory
+   * that is not there; ERR_FORMAT for memory that is not what the handle says, or not safe to map; ERR_UNSUPPORTED on
+   * other devices than the CPU, and on other systems than Linux; ERR_MEMORY; ERR_DISPOSED
+   * @example
+   * const gradient = Tensor.fromShared(device, JSON.parse(line));
+   */
+  static fromShared(device: Device, handle: SharedHandle, options: FromSharedOptions = {}): Tensor {
+    const op = 'Tensor.fromShared';
+    const { handle: own, source } = readHandle(op, handle, options);
+    try {
+      const tensor = new Tensor(device, own.shape, own.dtype, source);
+      tensor.#block.shared = own;
+      return tensor;
+    } catch (error) {
+      throw withCause(op, error);
+    }
+  }
+
+  /**
+   * Moves the elements to memory that other processes can map, and gives the handle by which they do so. The tensor
+   * stays what it was for all that is done here, an optimizer's parameter for example; what is queued from now on works
+   * in the shared memory. Of a tensor that is shared already, and of its rows and reshapes, the call gives a handle of
+   * the same memory.
+   *
+   * The memory is a memfd of a random name for this user alone, whose size nobody can change. It ends when this tensor
+   * and those that share its bytes are disposed and no other process maps it, so nothing is left behind whoever is
+   * killed. Other processes can open it while this one lives and has not disposed the tensor: keep the tensor until
+   * then, since garbage collection disposes it, too.
+   *
+   * @returns the handle, once the elements are there
+   * @throws ERR_STATE for a tensor that is not shared yet and has rows or reshapes that are not disposed;
+   * ERR_UNSUPPORTED on other devices than the CPU, and on other systems than Linux; ERR_MEMORY; ERR_IO; ERR_DISPOSED
+   * @example
+   * const weight = Tensor.zeros(device, [256, 128]);
+   * child.stdin.write(`${JSON.stringify(await weight.share())}\n`);
+   */
+  async share(): Promise<SharedHandle> {
+    if (!isTensor(this)) throw notTensor('share', this);
+    const block = this.#block;
+    this.#checkShareable();
+    try {
+      if (!block.shared) {
+        const { name, fd, bytes, done } = native.share(this);
+        const { dtype, shape } = this;
+        block.shared = Object.freeze({ dtype, shape, name, pid: process.pid, fd, bytes, offset: -this.#begin });
+        block.ready = done;
+      }
+      await block.ready;
+    } catch (error) {
+      throw withCause('share', error);
+    }
+    this.#checkShareable();
+    const { offset = 0, ...memory } = block.shared!;
+    return Object.freeze({ ...memory, dtype: this.dtype, shape: this.shape, offset: offset + this.#begin });
+  }
+
+  #checkShareable(): void {
+    if (this.#disposed) throw new OrthokitError('ERR_DISPOSED', 'share: tensor has been disposed');
+    try {
+      native.info(this.device);
+    } catch (cause) {
+      throw new OrthokitError('ERR_DISPOSED', 'share: tensor belongs to a closed device', { cause });
+    }
   }
 
   /** True once {@link Tensor.dispose} has been called. */

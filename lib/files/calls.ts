@@ -19,6 +19,11 @@ export const calls = {
   realpath: (path: string): Promise<string> => fs.realpath(path),
   readlink: (path: string): Promise<string> => fs.readlink(path),
   stat: (path: string): Promise<Stats> => fs.stat(path),
+  /** Bytes of the file system that the caller may still write. */
+  free: async (path: string): Promise<number> => {
+    const { bavail, bsize } = await fs.statfs(path);
+    return bavail * bsize;
+  },
   rename: (from: string, to: string): Promise<void> => fs.rename(from, to),
   unlink: (path: string): Promise<void> => fs.unlink(path),
   lstat: (path: string): Promise<Stats> => fs.lstat(path),

@@ -2,7 +2,13 @@
 
 /** A name from a file, fit for a message. */
 export function quote(name: string): string {
-  return shortened(JSON.stringify(name), '"');
+  return shortened(escaped(JSON.stringify(name)), '"');
+}
+
+/** A text in which what moves the cursor, changes colours or turns the direction of writing shows as an escape. */
+export function escaped(text: string): string {
+  const code = (mark: string): string => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return text.replaceAll(/[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, code);
 }
 
 /** The first of what may be many texts, and how many there are. */

@@ -133,7 +133,11 @@ export async function qrOf(argument: Argument, x: Tensor, sides: Sides): Promise
  */
 export async function lu(x: Tensor): Promise<LuResult> {
   const where = 'lu';
-  const sides = sidesOf(where, 'x', x);
+  return luOf({ where, name: 'x' }, x, sidesOf(where, 'x', x));
+}
+
+/** {@link lu} of an argument of any function. */
+export async function luOf(argument: Argument, x: Tensor, sides: Sides): Promise<LuResult> {
   const outputs = await computed({
     inputs: { matrix: x },
     outputs: {
@@ -149,7 +153,7 @@ export async function lu(x: Tensor): Promise<LuResult> {
   });
   const { lu: triangles, pivots, info, guard } = outputs;
   info.dispose();
-  return judged<'lu' | 'pivots'>({ lu: triangles, pivots, info: guard }, () => notFinite({ where, name: 'x' }));
+  return judged<'lu' | 'pivots'>({ lu: triangles, pivots, info: guard }, () => notFinite(argument));
 }
 
 /**

@@ -15,7 +15,7 @@ import { qrOf, type SvdResult, svdOf } from './factorizations.ts';
 
 /** Options of {@link randomizedSvd}; all but `rank` may be left out. */
 export interface RandomizedSvdOptions {
-  /** How many singular values and vectors: whole, from 1 to the smaller side. There is no default. */
+  /** Number of singular values and vectors: whole, from 1 to the smaller side. There is no default. */
   rank: number;
   /** Directions that are tried beyond `rank`: whole, from 0 on. Default 8. */
   oversample: number;

@@ -1,4 +1,5 @@
 import * as check from '../core/check.ts';
+import { epsilonOf } from '../core/dtypes.ts';
 import { OrthokitError, refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { fraction, type Given, optional, readOptions, type Schema, word } from '../core/schema.ts';
@@ -23,8 +24,6 @@ export interface LstsqOptions {
 
 const solveSchema: Schema<SolveOptions> = { assume: word(['general', 'positive'], 'general') };
 const lstsqSchema: Schema<LstsqOptions> = { rankTolerance: optional(fraction(0)) };
-
-const rounding = { f32: 2 ** -23, f64: 2 ** -52 };
 
 /**
  * x with a·x = b, for each square matrix. f32 or f64, the same for both, and so is x, which has the shape of b.
@@ -66,7 +65,7 @@ async function byLu(where: string, sides: Sides, a: Tensor, rhs: Tensor): Promis
       out: rhs.shape,
     },
     run: (device, { matrix, lu, pivots, info, rhs, out }) => {
-      ops.lu(device, { matrix, lu, pivots, info, tol: rows * rounding[a.dtype as 'f32' | 'f64'] });
+      ops.lu(device, { matrix, lu, pivots, info, tol: rows * epsilonOf(a.dtype) });
       ops.luSolve(device, { lu, pivots, rhs, out });
     },
   });
@@ -94,7 +93,7 @@ export async function lstsq(a: Tensor, b: Tensor, options: Given<LstsqOptions> =
   const where = 'lstsq';
   const sides = sidesOf(where, 'a', a);
   const { front, batch, rows, columns, smaller } = sides;
-  const rounded = Math.max(rows, columns) * rounding[a.dtype as 'f32' | 'f64'];
+  const rounded = Math.max(rows, columns) * epsilonOf(a.dtype);
   const { rankTolerance = rounded } = readOptions(where, options, lstsqSchema);
   using rhs = rightSide(where, sides, a, b);
   const k = rhs.shape.at(-1)!;

@@ -73,5 +73,6 @@ export type { Rule, Way } from './tape/rule.ts';
 export type { WriteProducts } from './tape/sample-sums.ts';
 export type { Arg, PerParameter, Plain, Traced, Value } from './tape/value.ts';
 export { type Batch, type BatchesOptions, type BatchPlace, batches } from './training/batches.ts';
+export { type BilevelOptions, bilevel } from './training/bilevel.ts';
 export { type CosineOptions, cosine } from './training/cosine.ts';
 export { type OracleOptions, oracle } from './training/oracle.ts';

@@ -23,7 +23,7 @@ export interface CoefficientSet {
   readonly steps: readonly Triple[];
   /** The step after the last one: it again, or the first. */
   readonly beyond: 'last' | 'first';
-  /** How many steps where the caller does not say. */
+  /** Number of steps where the caller does not say. */
   readonly count: number;
   /** Multiplies the norm that the input is divided by: room for rounding above 1. Default 1. */
   readonly normScale?: number;

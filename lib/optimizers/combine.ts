@@ -153,12 +153,12 @@ export class CombinedOptimizer<
 
   /** Stores all parts in one file, as {@link Optimizer.save}. */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
-    await save(path, 'combine.save', this.#stored(), options);
+    await save(path, 'combine.save', this.stored(), options);
   }
 
   /** Brings all parts back, as {@link Optimizer.load}. */
   async load(path: string, options: TransferOptions = {}): Promise<LoadResult> {
-    return load(path, 'combine.load', this.#stored(), options);
+    return load(path, 'combine.load', this.stored(), options);
   }
 
   /** Gives the memory of the state back; the parameters stay. */
@@ -172,7 +172,8 @@ export class CombinedOptimizer<
     this.dispose();
   }
 
-  #stored(): OptimizerPart[] {
+  /** @internal What a checkpoint stores of the combination and of each part. */
+  stored(): OptimizerPart[] {
     const guard: OptimizerPart = {
       optimizer: 'combine',
       groups: [],

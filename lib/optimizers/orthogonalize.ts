@@ -34,7 +34,7 @@ export interface OrthogonalizeOptions {
   scaling: Scaling;
   /** A named set or a list of [a, b, c]. Default `polar-express`; `aol4-fns` for `aol`. */
   coefficients: Coefficients | undefined;
-  /** How many steps, 0 to 100. Default: as many as the set has. */
+  /** Number of steps, 0 to 100. Default: as many as the set has. */
   nsSteps: number | undefined;
   /**
    * For `gram` and `auto`: before these steps, counted from 0, x and its Gram matrix are made anew, a rising list.

@@ -6,7 +6,7 @@ import { firstOutOfRange, type Triple } from './coefficients.ts';
 export interface PolarExpressOptions {
   /** The smallest singular value, of a largest one of 1, that is to arrive near 1; in (0, 1]. Default 1e-3. */
   lower: number;
-  /** How many steps, 1 to 100. Default 5. */
+  /** Number of steps, 1 to 100. Default 5. */
   steps: number;
   /**
    * Each step is made for singular values from this share of the largest on, where `lower` is below it: a gentler

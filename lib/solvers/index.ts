@@ -2,6 +2,12 @@ export type { LinearOperator } from '../core/operator.ts';
 export type { TaskOptions } from '../core/task.ts';
 export { type CgOptions, type CgResult, cg } from './cg.ts';
 export { type FistaOptions, type FistaProgress, type FistaResult, fista, type ProximalOperator } from './fista.ts';
+export {
+  type FistaStronglyConvexOptions,
+  type FistaStronglyConvexProgress,
+  type FistaStronglyConvexResult,
+  fistaStronglyConvex,
+} from './fista-strongly-convex.ts';
 export { type LanczosOptions, type LanczosProgress, type LanczosResult, lanczos } from './lanczos.ts';
 export { type LbfgsOptions, type LbfgsProgress, type LbfgsResult, lbfgs } from './lbfgs.ts';
 export { minres } from './minres.ts';

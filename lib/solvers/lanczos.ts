@@ -1,15 +1,17 @@
 import { callback, checkNumber } from '../core/callbacks.ts';
 import * as check from '../core/check.ts';
+import { epsilonOf } from '../core/dtypes.ts';
 import { refusal } from '../core/errors.ts';
 import type { Factor } from '../core/factor.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
-import { type Resolved, readOptions, type Schema, watchers, whole } from '../core/schema.ts';
+import { flag, type Resolved, readOptions, type Schema, watchers, whole } from '../core/schema.ts';
 import { Task, type TaskOptions } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { fillNormal } from './operator.ts';
 import type { SolverStatus } from './status.ts';
+import { checkSymmetric } from './symmetry.ts';
 import { tridiagonalEigen } from './tridiagonal.ts';
 
 /** How far {@link lanczos} is, told after each step. */
@@ -26,6 +28,8 @@ export interface LanczosOptions extends TaskOptions<LanczosProgress> {
   seed?: number | undefined;
   /** The first vector, `[n]`, of any length but 0; it is not written. Default: random. */
   v0?: Tensor | undefined;
+  /** Refuses an operator that is not symmetric, by three products with random vectors at the start. Default: false. */
+  checkSymmetry?: boolean | undefined;
 }
 
 /** The tridiagonal matrix of {@link lanczos} and its eigenvalues. */
@@ -48,6 +52,7 @@ export const lanczosSchema: Schema<Resolved<LanczosOptions, 'v0' | 'signal' | 'o
   steps: whole(20, 1, 1000),
   seed: whole(0, 0, 2 ** 32 - 1),
   v0: check.tensorOption,
+  checkSymmetry: flag(false),
   ...watchers<LanczosProgress>(),
 };
 
@@ -77,12 +82,14 @@ export async function lanczos(operator: LinearOperator, options: LanczosOptions 
   using task = new Task<LanczosProgress>(device, given);
   using owned = new Owned<Tensor>();
   const first = owned.add(new Tensor(device, [n], dtype));
+  if (given.checkSymmetry) await checkSymmetric(where, task as unknown as Task<never>, operator);
   if (given.v0) vectors.copy(task.queue, given.v0, first);
   else fillNormal(task.queue, [first], given.seed, 0);
-  return await lanczosFrom(where, task, operator, first, given.steps, owned);
+  const { basis: _, ...result } = await lanczosFrom(where, task, operator, first, given.steps, owned);
+  return result;
 }
 
-/** Runs from a first vector of any length, which becomes the first of the basis. */
+/** Runs from a first vector of any length, which becomes the first of the basis; `owned` has the others. */
 export async function lanczosFrom(
   where: string,
   task: Task<LanczosProgress>,
@@ -90,7 +97,7 @@ export async function lanczosFrom(
   first: Tensor,
   steps: number,
   owned: Owned<Tensor>,
-): Promise<LanczosResult> {
+): Promise<LanczosResult & { readonly basis: readonly Tensor[] }> {
   const { device, dtype, shape } = operator;
   const { queue } = task;
   const [n] = shape;
@@ -104,7 +111,7 @@ export async function lanczosFrom(
   const basis = [first];
   const coefficients: Tensor[] = [];
   const [alpha, beta]: [number[], number[]] = [[], []];
-  const precision = dtype === 'f64' ? 2 ** -52 : 2 ** -23;
+  const precision = epsilonOf(dtype);
   let largest = 0;
   let status: SolverStatus = 'max-iterations';
   while (alpha.length < most) {
@@ -136,5 +143,5 @@ export async function lanczosFrom(
   }
   const [diagonal, beside] = [Float64Array.from(alpha), Float64Array.from(beta)];
   const { values, weights } = tridiagonalEigen(diagonal, beside);
-  return { alpha: diagonal, beta: beside, ritz: values, weights, status, iterations: alpha.length };
+  return { alpha: diagonal, beta: beside, ritz: values, weights, status, iterations: alpha.length, basis };
 }

@@ -1,3 +1,4 @@
+import { epsilonOf } from '../core/dtypes.ts';
 import type { LinearOperator } from '../core/operator.ts';
 import type { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
@@ -26,7 +27,7 @@ export async function minres(operator: LinearOperator, b: Tensor, options: Syste
   let [v, before, product] = [system.vector(), system.vector(), system.vector()];
   let [w, earlier] = [system.vector(), system.vector()];
   const [along, squares] = [system.scalars(1), system.scalars(1)];
-  const precision = operator.dtype === 'f64' ? 2 ** -52 : 2 ** -23;
+  const precision = epsilonOf(operator.dtype);
 
   let verified = Infinity;
   let norm = await system.evaluate();

@@ -1,10 +1,10 @@
 import { callback, checkFinite } from '../core/callbacks.ts';
-import * as check from '../core/check.ts';
 import type { Device } from '../core/device.ts';
-import { OrthokitError, refusal, shown } from '../core/errors.ts';
+import { refusal, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { isRecord } from '../core/options.ts';
 import { Owned } from '../core/owned.ts';
+import { checkParams } from '../core/params.ts';
 import { optional, type Resolved, readOptions, type Schema, watchers, whole } from '../core/schema.ts';
 import { Task } from '../core/task.ts';
 import type { Tensor } from '../core/tensor.ts';
@@ -32,24 +32,16 @@ export interface Oracle {
 }
 
 /** @throws ERR_ARGUMENT, ERR_DTYPE, ERR_SHAPE, ERR_DEVICE, ERR_DISPOSED for what is no oracle */
-export function checkOracle(where: string, value: unknown): asserts value is Oracle {
-  const wrong = (what: string, got: unknown) =>
-    new OrthokitError('ERR_ARGUMENT', `${where}: ${what}, got ${shown(got)}`);
-  if (!isRecord(value)) throw wrong('oracle must be an oracle', value);
-  const { params } = value;
-  if (!Array.isArray(params) || params.length === 0) throw wrong('oracle.params must be a list of tensors', params);
-  const device = (params[0] as Tensor | undefined)?.device;
-  for (let i = 0; i < params.length; ++i)
-    check.tensor(where, `oracle.params[${i}]`, params[i], {
-      dtypes: [(params[0] as Tensor).dtype],
-      filled: true,
-      device,
-    } as check.TensorDemands);
-  const { dtype } = params[0] as Tensor;
-  if (!check.arithmetic.some((one) => one === dtype))
-    throw refusal(where, 'oracle.params[0]', 'be f32 or f64', dtype, 'ERR_DTYPE');
-  for (const name of ['value', 'gradient'])
-    if (typeof value[name] !== 'function') throw wrong(`oracle must have a function ${name}`, value[name]);
+export function checkOracle(
+  where: string,
+  value: unknown,
+  needed: readonly ('value' | 'gradient')[] = ['value', 'gradient'],
+): asserts value is Oracle {
+  if (!isRecord(value)) throw refusal(where, 'oracle', 'be an oracle', shown(value));
+  checkParams(where, 'oracle.params', value['params']);
+  for (const name of needed)
+    if (typeof value[name] !== 'function')
+      throw refusal(where, 'oracle', `have a function ${name}`, shown(value[name]));
 }
 
 /** Parameters as they are now; `restore` brings them back, whatever has been queued through a lane since. */
@@ -82,7 +74,7 @@ const schema: Schema<Resolved<CheckGradientOptions, 'signal' | 'sample'>> = {
 const step = (params: readonly Tensor[]): number => (params[0]!.dtype === 'f64' ? 6e-6 : 5e-3);
 
 /** h = step · (1 + |x|) / |v|, a good step for central differences along v, and 1 / h; on the device. */
-function stepAlong(
+export function stepAlong(
   queue: Device,
   x: readonly Tensor[],
   v: readonly Tensor[],

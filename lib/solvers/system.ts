@@ -20,6 +20,7 @@ import { Task, type TaskOptions } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import type { SolverStatus } from './status.ts';
+import { checkSymmetric } from './symmetry.ts';
 
 /** How far a system is, told after each iteration. */
 export interface SystemProgress {
@@ -39,6 +40,8 @@ export interface SystemOptions extends TaskOptions<SystemProgress> {
   maxIterations?: number | undefined;
   /** Puts the relative residual norm before the first iteration and after each into the result. Default: false. */
   history?: boolean | undefined;
+  /** Refuses an operator that is not symmetric, by three products with random vectors at the start. Default: false. */
+  checkSymmetry?: boolean | undefined;
 }
 
 /** The end of a method for systems; x is the caller's. */
@@ -67,6 +70,7 @@ export const systemSchema: Schema<SystemSettings> = {
   tol: optional(notNegative(0)),
   maxIterations: optional(count(1)),
   history: optional(flag(false)),
+  checkSymmetry: flag(false),
   ...watchers<SystemProgress>(),
 };
 
@@ -87,6 +91,7 @@ export class System {
   #isWhole = true;
   readonly #owned = new Owned<Tensor>();
   readonly #history: number[] | undefined;
+  #isUnsure: boolean;
 
   constructor(where: string, operator: LinearOperator, b: Tensor, options: SystemSettings) {
     checkOperator(where, 'operator', operator, true);
@@ -100,6 +105,7 @@ export class System {
     this.tol = options.tol ?? (dtype === 'f64' ? 1e-8 : 1e-5);
     this.maxIterations = options.maxIterations ?? 10 * shape[0];
     this.#history = options.history ? [] : undefined;
+    this.#isUnsure = options.checkSymmetry;
     this.task = new Task(device, options);
     try {
       this.x = this.vector();
@@ -127,6 +133,8 @@ export class System {
   /** residual = b − A x; resolves to its norm. */
   async evaluate(): Promise<number> {
     const { queue } = this.task;
+    if (this.#isUnsure) await checkSymmetric(this.#where, this.task as unknown as Task<never>, this.#operator);
+    this.#isUnsure = false;
     await this.apply(this.x, this.residual);
     vectors.combine(queue, this.residual, [-1, this.residual], [1, this.#b]);
     using squares = new Tensor(this.#b.device, [2], 'f64');

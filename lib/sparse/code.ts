@@ -10,9 +10,9 @@ export class SparseCode {
   readonly coefficients: Tensor<'f32' | 'f64'>;
   /** Norm of the residual of each signal, `[B]`. */
   readonly residuals: Tensor<'f32' | 'f64'>;
-  /** How many atoms each signal took, `[B]` i32. */
+  /** Number of atoms that each signal took, `[B]` i32. */
   readonly counts: Tensor<'i32'>;
-  /** How many atoms there were to choose from. */
+  /** Number of atoms to choose from. */
   readonly atoms: number;
 
   /** A code whose elements are not set. */

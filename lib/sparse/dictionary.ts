@@ -68,7 +68,7 @@ export class Dictionary {
   readonly device: Device;
   /** The atoms in the dtype of the work: the tensor that was given, or its f32 copy. */
   readonly atoms: Tensor;
-  /** How many atoms there are. */
+  /** Number of atoms. */
   readonly size: number;
   /** How long an atom is. */
   readonly length: number;

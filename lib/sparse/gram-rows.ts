@@ -6,7 +6,7 @@ import * as vectors from '../core/vectors.ts';
 const leastPiece = 8;
 
 /**
- * How many of so many rows to compute at once, at most `together`: powers of two, and a few rows that are wasted, so
+ * Number of rows, of so many, to compute at once, at most `together`: powers of two, and a few rows that are wasted, so
  * that the device keeps few sizes of memory to use again.
  */
 function pieceOf(rows: number, together: number): number {
@@ -20,7 +20,7 @@ const indexOf = (device: Device, places: readonly number[], count: number): Tens
 
 /** Rows of a Gram matrix that does not fit: those used last. A row has the same bits whenever it is computed. */
 export class GramRows {
-  /** How many rows there is room for. */
+  /** Number of rows that there is room for. */
   readonly capacity: number;
   /** The rows, `[capacity, N]`, by place. */
   readonly table: Tensor;

@@ -1,3 +1,4 @@
+import { epsilonOf } from '../core/dtypes.ts';
 import { refusal, shown } from '../core/errors.ts';
 import { count, notNegative, optional, type Resolved, type Schema, watchers, word } from '../core/schema.ts';
 import type { TaskOptions } from '../core/task.ts';
@@ -23,7 +24,7 @@ export interface PursuitOptions extends TaskOptions<PursuitProgress> {
   onDependent?: 'skip' | 'stop' | undefined;
 }
 
-/** How many signals are done, told after each batch. */
+/** Signals that are done, told after each batch. */
 export interface PursuitProgress {
   /** Signals that are coded so far. */
   readonly done: number;
@@ -54,8 +55,7 @@ export function atomsOf(where: string, k: number | undefined, size: number, most
 const dependence = { f32: 1e-6, f64: 1e-12 } as const;
 
 /** Scores below this share of the largest possible are rounding: nothing is left. */
-const roundingOf = (dtype: 'f32' | 'f64', length: number): number =>
-  4 * Math.sqrt(length) * (dtype === 'f32' ? 2 ** -23 : 2 ** -52);
+const roundingOf = (dtype: 'f32' | 'f64', length: number): number => 4 * Math.sqrt(length) * epsilonOf(dtype);
 
 type Limits = Pick<PursuitSettings, 'tol' | 'relTol' | 'onDependent'> & { rounding: number; dependence: number };
 /** Numbers by which the operations of pursuits choose and end, for signals of a length in a dtype. */

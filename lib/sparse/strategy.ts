@@ -9,7 +9,7 @@ export interface Strategy {
   readonly batchSize: number;
 }
 
-/** How many seconds the parts of a pursuit take of one core, or of a GPU; only their ratios decide. */
+/** Seconds that the parts of a pursuit take of one core, or of a GPU; only their ratios decide. */
 interface Seconds {
   /** A signal by the Gram matrix: 2 n d + n k² operations. */
   gram(n: number, d: number, k: number): number;

@@ -39,7 +39,7 @@ export interface Tokenizer {
   readonly roles: ReadonlyMap<TokenRole, number>;
   /** Ids of further special tokens that the configuration names. */
   readonly additional: ReadonlySet<number>;
-  /** How many merges there are. */
+  /** Number of merges. */
   readonly mergeCount: number;
   /** The class that the configuration names, such as `LlamaTokenizer`. */
   readonly className: string | undefined;

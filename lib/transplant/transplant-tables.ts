@@ -21,7 +21,7 @@ const op = 'transplantTables';
 
 /** Vocabulary and tables of a model, in memory. */
 export interface ModelTables {
-  /** From {@link readTokenizer}. */
+  /** From `readTokenizer`. */
   readonly tokenizer: Tokenizer;
   /** Input embeddings: a row a token, floating. */
   readonly embed: Tensor;
@@ -41,7 +41,7 @@ export interface TransplantedTables {
 
 /**
  * The tables of `base` rebuilt for the vocabulary of `donor`, from tensors to tensors: what {@link transplant} does,
- * without its files. The method `subword` needs merges, which {@link readTokenizer} leaves out, and is refused for BPE.
+ * without its files. The method `subword` needs merges, which `readTokenizer` leaves out, and is refused for BPE.
  *
  * @example
  * const { embed, report } = await transplantTables({ tokenizer: a, embed: x }, { tokenizer: b, embed: y }, { k: 64 });

@@ -1,11 +1,12 @@
 #include "bench/baseline.h"
 
+#include <dlfcn.h>
+
 #include <cstring>
 
 #include "bench/reference/operands.h"
 #include "bench/reference/reference.h"
 #include "bench/values.h"
-#include "cpu/blas.h"
 #include "ops/elementwise/copy.h"
 #include "ops/elementwise/fill.h"
 #include "ops/elementwise/linear_combination.h"
@@ -22,13 +23,37 @@ namespace {
 constexpr double kIntense = 12;              // flops per byte above which a copy is no measure
 constexpr double kMostReferenceFlops = 1e8;  // plain loops take 0.1 s for these
 
+// A product by the BLAS of this machine, through its C interface: row-major, not transposed or
+// transposed.
+template <class T>
+using BlasGemm = void (*)(int order, int ta, int tb, int m, int n, int k, T alpha, const T* a,
+                          int lda, const T* b, int ldb, T beta, T* c, int ldc);
+constexpr int kRowMajor = 101, kPlain = 111, kTurned = 112;
+
+// Null where no OpenBLAS is installed.
+template <class T>
+BlasGemm<T> blas_gemm() {
+  static void* const library = [] {
+    void* const found = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+    using SetThreads = void (*)(int);
+    if (const auto set = found ? SetThreads(dlsym(found, "openblas_set_num_threads")) : nullptr)
+      set(1);
+    return found;
+  }();
+  const char* name = sizeof(T) == 4 ? "cblas_sgemm" : "cblas_dgemm";
+  return library ? BlasGemm<T>(dlsym(library, name)) : nullptr;
+}
+
 class Maker {
  public:
   Maker(Case& c, Device& device, const Clock& clock) : c_(c), device_(device), clock_(clock) {}
 
   Baseline make() {
     const bool on_cpu = device_.kind() == Kind::kCpu;
-    if (auto* op = as<Gemm>()) return on_cpu ? gemm(*op) : fill();
+    if (auto* op = as<Gemm>()) {
+      if (!on_cpu) return fill();
+      if (blas_gemm<float>()) return gemm(*op);
+    }
     if (auto* op = as<SymmetricProduct>()) return plain_product(*op);
     if (auto* op = as<NewtonSchulz>()) {
       View x = op->x;
@@ -72,18 +97,18 @@ class Maker {
     const auto filled = [](const View& v) {
       return std::make_shared<std::vector<T>>(size_t(v.size()) + 1, T(1));
     };
-    return on_host(
-        device_.device_info().blas[0] == 0 ? "plain loops, one thread" : "BLAS, one thread",
-        [op, a = filled(op.a), b = filled(op.b), c = filled(op.c)] {
-          const Matrices s = matrices(op.c);
-          const int64_t k = op.inner();
-          for (int64_t i = 0; i < s.batch; ++i)
-            cpu::blas_gemm<T>(op.trans_a != Transpose::kNone, op.trans_b != Transpose::kNone,
-                              s.rows, s.columns, k, T(op.alpha), a->data() + i * s.rows * k,
-                              matrices(op.a).columns, b->data() + i * k * s.columns,
-                              matrices(op.b).columns, T(op.beta),
-                              c->data() + i * s.rows * s.columns, s.columns);
-        });
+    return on_host("OpenBLAS, one thread", [op, a = filled(op.a), b = filled(op.b),
+                                            c = filled(op.c)] {
+      const Matrices s = matrices(op.c), left = matrices(op.a), right = matrices(op.b);
+      const auto word = [](Transpose t) { return t == Transpose::kNone ? kPlain : kTurned; };
+      const auto stride = [](int64_t x) { return int(std::max<int64_t>(1, x)); };
+      const int64_t k = op.inner();
+      for (int64_t i = 0; i < s.batch; ++i)
+        blas_gemm<T>()(kRowMajor, word(op.trans_a), word(op.trans_b), int(s.rows), int(s.columns),
+                       int(k), T(op.alpha), a->data() + i * s.rows * k, stride(left.columns),
+                       b->data() + i * k * s.columns, stride(right.columns), T(op.beta),
+                       c->data() + i * s.rows * s.columns, stride(s.columns));
+    });
   }
 
   Baseline plain_product(const SymmetricProduct& op) {

@@ -5,6 +5,7 @@
 #include "bench/commands.h"
 #include "bench/flags.h"
 #include "core/fields.h"
+#include "core/plugin.h"
 
 using namespace orthokit;
 using namespace orthokit::bench;

@@ -10,7 +10,7 @@ namespace {
 
 // So many indices name each row once, far from the last: what they gather is beyond the caches.
 constexpr size_t kManyIndices = 8192, kStride = 7919;
-constexpr size_t kEntriesOfRow = 3;  // of a sparse matrix
+constexpr size_t kEntriesOfRow = 3, kManyOfRow = 100;  // of a sparse matrix, and of a large one
 // Operands that have no sign, or are not to be 0.
 constexpr std::string_view kPositive[] = {
     "roots",    "squares",    "secondMoments",   "kernel",      "rowMass",
@@ -86,12 +86,21 @@ std::vector<double> seeded_values(const std::string& name, int64_t index, int ro
     for (size_t i = 0; i < values.size(); ++i) values[i] = double(n - 1 - int64_t(i) % n);
     return values;
   }
+  if (name == "rowBooks") {  // two bytes a row, the lower first: its codebook, of two
+    for (size_t i = 0; i < values.size(); ++i) values[i] = i % 4 == 2 ? 1 : 0;
+    return values;
+  }
   if (name == "positions") {  // streams that fill caches of some hundred places
     for (size_t i = 0; i < values.size(); ++i) values[i] = 581 + double(i * kStride % 10);
     return values;
   }
   if (name == "starts") {
-    for (size_t i = 0; i < values.size(); ++i) values[i] = double(i * kEntriesOfRow);
+    const size_t each = values.size() < kManyIndices ? kEntriesOfRow : kManyOfRow;
+    for (size_t i = 0; i < values.size(); ++i) values[i] = double(i * each);
+    return values;
+  }
+  if (name == "columns" && values.size() >= kManyIndices) {
+    for (size_t i = 0; i < values.size(); ++i) values[i] = double(mix(i) % kManyIndices);
     return values;
   }
   if (name == "index" && values.size() >= kManyIndices) {
@@ -99,10 +108,11 @@ std::vector<double> seeded_values(const std::string& name, int64_t index, int ro
     return values;
   }
   // An accumulator of the whole list is kept once a tensor: the same number each time.
-  const uint64_t seed = seed_of(name, name == "squares" ? 0 : index);
+  const uint64_t seed = seed_of(name, name == "squares" ? 0 : index),
+                 most = name == "codes" ? 256 : 10;
   for (size_t i = 0; i < values.size(); ++i) {
     const uint64_t bits = mix(seed + 0x9e3779b97f4a7c15u * (i + 1));
-    values[i] = whole ? double(bits % 10) : positive ? std::abs(bell(bits)) : bell(bits);
+    values[i] = whole ? double(bits % most) : positive ? std::abs(bell(bits)) : bell(bits);
   }
   return values;
 }

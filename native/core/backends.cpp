@@ -1,13 +1,9 @@
 #include "core/backends.h"
 
-#include <dlfcn.h>
-#include <elf.h>
-#include <sys/stat.h>
-
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <mutex>
+
+#include "core/plugin.h"
 
 namespace orthokit {
 
@@ -20,31 +16,9 @@ struct Found {
   std::string reason;
 };
 
-std::string& plugin_folder() {
-  static auto& folder = *new std::string;
-  return folder;
-}
-
 std::string rebuilt(const std::string& path, const std::string& what) {
   return path + " was built for another version of orthokit (" + what +
          "); rebuild or reinstall it";
-}
-
-// The loader maps what the program headers say: beyond the end of a file that was cut short, the
-// first touch ends the process. What is no ELF file at all is the loader's to name.
-bool is_cut_short(const std::string& path, uint64_t bytes) {
-  std::ifstream file(path, std::ios::binary);
-  Elf64_Ehdr header;
-  if (!file.read(reinterpret_cast<char*>(&header), sizeof header)) return false;
-  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64)
-    return false;
-  file.seekg(std::streamoff(header.e_phoff));
-  for (int i = 0; i < header.e_phnum; ++i) {
-    Elf64_Phdr part;
-    if (!file.read(reinterpret_cast<char*>(&part), sizeof part)) return true;
-    if (part.p_offset > bytes || part.p_filesz > bytes - part.p_offset) return true;
-  }
-  return false;
 }
 
 // The table of a plug-in, if it is of this version and has a device.
@@ -64,46 +38,19 @@ Found usable(const Backend* table, const std::string& path) {
   return {table, ""};
 }
 
-// The name of a plug-in, and the variable that names its file.
-struct Plugin {
-  const char *name, *variable;
-};
 constexpr Plugin kCudaPlugin{"CUDA", "ORTHOKIT_CUDA_PLUGIN"},
     kReferencePlugin{"reference", "ORTHOKIT_REFERENCE_PLUGIN"};
 
-std::string named_file(const Plugin& plugin) {
-  const char* file = secure_getenv(plugin.variable);
-  return file ? file : "";
-}
-
-// The file that the variable names, or else the one beside the addon. A plug-in is never closed:
-// its code must outlive every thread that may still run it.
 Found open_plugin(const Plugin& plugin, const char* file) {
-  const std::string named = named_file(plugin), variable = plugin.variable;
-  // A relative name would load from whatever folder the process was started in.
-  if (!named.empty() && named[0] != '/')
-    return {nullptr, variable + " must be an absolute path, got " + named};
-  const std::string path = named.empty() ? plugin_folder() + "/" + file : named;
-  struct stat status;
-  if (stat(path.c_str(), &status) != 0) {
-    if (!named.empty()) return {nullptr, variable + " names " + path + ": " + std::strerror(errno)};
-    return {nullptr, std::string("this build has no ") + plugin.name + " plug-in (" + path +
-                         " does not exist)"};
-  }
-  if (!S_ISREG(status.st_mode)) return {nullptr, path + " is not a file"};
-  if (is_cut_short(path, uint64_t(status.st_size)))
-    return {nullptr, path + " is cut short; rebuild or reinstall it"};
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-  if (!library)
-    return {nullptr, std::string("the ") + plugin.name + " plug-in cannot be loaded: " + dlerror()};
-  auto get = reinterpret_cast<decltype(&orthokit_backend)>(dlsym(library, "orthokit_backend"));
-  if (!get) return {nullptr, path + " is not an orthokit plug-in"};
+  const Opened opened = open_library(plugin, file, "orthokit_backend");
+  if (!opened.entry) return {nullptr, opened.reason};
+  auto get = reinterpret_cast<decltype(&orthokit_backend)>(opened.entry);
   try {
-    return usable(get(), path);
+    return usable(get(), opened.path);
   } catch (const std::exception& e) {
-    return {nullptr, path + " cannot be started: " + e.what()};
+    return {nullptr, opened.path + " cannot be started: " + e.what()};
   } catch (...) {
-    return {nullptr, path + " cannot be started"};
+    return {nullptr, opened.path + " cannot be started"};
   }
 }
 
@@ -149,11 +96,6 @@ std::optional<Kind> kind_of_name(std::string_view name) {
 
 const Backend* backend(Kind kind) { return found(kind).table; }
 std::string unavailable(Kind kind) { return found(kind).reason; }
-
-void set_plugin_folder(std::string folder) {
-  static std::once_flag once;
-  std::call_once(once, [&] { plugin_folder() = std::move(folder); });
-}
 
 bool environment_flag(const char* name) {
   const char* value = secure_getenv(name);

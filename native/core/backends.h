@@ -11,11 +11,7 @@ namespace orthokit {
 std::optional<Kind> kind_of_name(std::string_view name);
 const Backend* backend(
     Kind);  // null when there is none; looked for at the first question, once per process
-std::string unavailable(Kind);  // why, in words a person can act on; or empty
-void set_plugin_folder(
-    std::string
-        folder);  // beside the addon; ORTHOKIT_CUDA_PLUGIN=file goes first; first call counts
-
+std::string unavailable(Kind);            // why, in words a person can act on; or empty
 bool environment_flag(const char* name);  // 0 or empty is off
 
 }  // namespace orthokit

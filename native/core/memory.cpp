@@ -106,6 +106,40 @@ void Memory::give(void* data, size_t bytes) {
   trim(stream_.finished(), most);
 }
 
+Memory::SharedPlace Memory::hold(SharedMemory memory) {
+  if (stream_.closed()) throw Error(ErrorCode::kDisposed, "the device is closed");
+  std::list<Shared> one;
+  one.push_back({std::move(memory)});
+  std::lock_guard lock(mutex_);
+  if (released_) throw Error(ErrorCode::kDisposed, "the device is closed");
+  ++live_;
+  bytes_ += int64_t(one.front().memory.bytes());
+  peak_ = std::max(peak_, bytes_);
+  shared_.splice(shared_.begin(), one);
+  return shared_.begin();
+}
+
+void Memory::let_go(SharedPlace place) noexcept {
+  {
+    std::lock_guard lock(mutex_);
+    --live_;
+    if (released_) return;
+    bytes_ -= int64_t(place->memory.bytes());
+    place->ticket = stream_.last();
+    leaving_.splice(leaving_.end(), shared_, place);
+  }
+  // If the queue takes no more, it goes with the next one or with the device.
+  caught([&] { stream_.submit_always([this] { unmap(stream_.finished()); }); },
+         [](ErrorCode, const char*, int32_t) {});
+}
+
+void Memory::unmap(Ticket finished) {
+  std::list<Shared> gone;
+  std::lock_guard lock(mutex_);
+  while (!leaving_.empty() && leaving_.front().ticket <= finished)
+    gone.splice(gone.end(), leaving_, leaving_.begin());
+}
+
 void Memory::trim(Ticket finished, size_t keep) {
   std::lock_guard lock(mutex_);
   if (released_) return;
@@ -134,6 +168,9 @@ void Memory::release_all() {
   for (auto& [data, node] : blocks_)
     backend_.release(handle_, data);  // also of tensors that outlive the device
   blocks_.clear();
+  for (const Shared& shared : shared_) bytes_ -= int64_t(shared.memory.bytes());
+  shared_.clear();
+  leaving_.clear();
   pool_.clear();
   pooled_ = 0;
 }

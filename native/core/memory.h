@@ -1,10 +1,12 @@
 // The memory of one device: a pool of freed blocks, counters, and recovery when the backend has no
 // more.
 #pragma once
+#include <list>
 #include <map>
 #include <mutex>
 #include <shared_mutex>
 
+#include "core/shared_memory.h"
 #include "core/stream.h"
 
 namespace orthokit {
@@ -27,10 +29,18 @@ class Memory {
 
   // A block for a tensor: from the pool, else from the backend. Not on the stream's thread.
   void* take(size_t bytes);
-  void give(void* data, size_t bytes);   // queued work may still use it; any thread
-  void* allocate_scratch(size_t bytes);  // on the stream's thread; stays until release
-  void release_scratch(void* data);      // on the stream's thread
-  void release_all();                    // on the stream's thread, at its end
+  void give(void* data, size_t bytes);  // queued work may still use it; any thread
+  // Memory that other processes map, too: while it is held it counts as that of a tensor.
+  struct Shared {
+    SharedMemory memory;
+    Ticket ticket = 0;  // the last work that may use it
+  };
+  using SharedPlace = std::list<Shared>::iterator;
+  SharedPlace hold(SharedMemory memory);
+  void let_go(SharedPlace place) noexcept;  // queued work may still use it; any thread
+  void* allocate_scratch(size_t bytes);     // on the stream's thread; stays until release
+  void release_scratch(void* data);         // on the stream's thread
+  void release_all();                       // on the stream's thread, at its end
   MemoryUse use() const;
   static size_t rounded(size_t bytes);  // the size class: sizes that differ by little share blocks
 
@@ -42,6 +52,7 @@ class Memory {
   using Pool = std::multimap<size_t, Freed>;  // by size class
   void* allocate(size_t bytes);
   void* allocate_or_trim(size_t bytes, Ticket finished);
+  void unmap(Ticket finished);              // what was let go and no work can use any more
   void trim(Ticket finished, size_t keep);  // back to the backend, what no work can use any more
 
   const Backend& backend_;
@@ -55,6 +66,7 @@ class Memory {
   // All that the backend gave, each with its node of the pool while it is in use: giving a block
   // back needs no memory.
   std::map<void*, Pool::node_type> blocks_;
+  std::list<Shared> shared_, leaving_;
   size_t pooled_ = 0;
   int64_t live_ = 0, bytes_ = 0, peak_ = 0;
   bool released_ = false;

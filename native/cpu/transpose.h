@@ -1,4 +1,4 @@
-// Transposed copies of f32 matrices, in squares of 8 that stay in registers.
+// Transposed copies of f32 and f64 matrices, in squares of 8 that stay in registers.
 #pragma once
 #ifdef __AVX2__
 #include <immintrin.h>
@@ -29,20 +29,41 @@ inline void transpose_square(const float* from, int64_t from_stride, float* to, 
     _mm256_storeu_ps(to + (i + 4) * to_stride, _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31));
   }
 }
+inline void transpose_square(const double* from, int64_t from_stride, double* to,
+                             int64_t to_stride) {
+  for (int part = 0; part < 4; ++part) {
+    const int i = part / 2 * 4, j = part % 2 * 4;
+    const double* source = from + i * from_stride + j;
+    double* target = to + j * to_stride + i;
+    __m256d row[4], pair[4];
+    for (int r = 0; r < 4; ++r) row[r] = _mm256_loadu_pd(source + r * from_stride);
+    for (int r = 0; r < 4; r += 2) {
+      pair[r] = _mm256_unpacklo_pd(row[r], row[r + 1]);
+      pair[r + 1] = _mm256_unpackhi_pd(row[r], row[r + 1]);
+    }
+    for (int r = 0; r < 2; ++r) {
+      _mm256_storeu_pd(target + r * to_stride, _mm256_permute2f128_pd(pair[r], pair[r + 2], 0x20));
+      _mm256_storeu_pd(target + (r + 2) * to_stride,
+                       _mm256_permute2f128_pd(pair[r], pair[r + 2], 0x31));
+    }
+  }
+}
 #else
-inline void transpose_square(const float* from, int64_t from_stride, float* to, int64_t to_stride) {
+template <class T>
+inline void transpose_square(const T* from, int64_t from_stride, T* to, int64_t to_stride) {
   for (int i = 0; i < 8; ++i)
     for (int j = 0; j < 8; ++j) to[j * to_stride + i] = from[i * from_stride + j];
 }
 #endif
 
 // to[c, r] = from[r, c].
-inline void transpose(const float* from, int64_t from_stride, int64_t rows, int64_t columns,
-                      float* to, int64_t to_stride) {
+template <class T>
+inline void transpose(const T* from, int64_t from_stride, int64_t rows, int64_t columns, T* to,
+                      int64_t to_stride) {
   for (int64_t r = 0; r < rows; r += 8)
     for (int64_t c = 0; c < columns; c += 8) {
-      const float* source = from + r * from_stride + c;
-      float* target = to + c * to_stride + r;
+      const T* source = from + r * from_stride + c;
+      T* target = to + c * to_stride + r;
       const int64_t height = std::min<int64_t>(8, rows - r),
                     width = std::min<int64_t>(8, columns - c);
       if (height == 8 && width == 8) {

@@ -29,8 +29,8 @@ class Staging {
   std::byte* take(size_t bytes);  // at most a segment
   void next_segment();
   bool insert_segment();  // behind the current one; false where pinned memory is short
-  // How many buffers bring `bytes` back: two, so that one fills while the other is read; one where
-  // they fit, or where pinned memory is short.
+  // Number of buffers that bring `bytes` back: two, so that one fills while the other is read;
+  // one where they fit, or where pinned memory is short.
   size_t returning(size_t bytes);
 
   cudaStream_t stream_;

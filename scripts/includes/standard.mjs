@@ -29,6 +29,7 @@ const headers = {
   ios: 'ios streamoff',
   iterator: 'back_inserter begin end next prev distance size data ssize',
   limits: 'numeric_limits',
+  list: 'list',
   map: 'map multimap',
   memory:
     'make_shared make_unique make_unique_for_overwrite shared_ptr unique_ptr weak_ptr addressof enable_shared_from_this',

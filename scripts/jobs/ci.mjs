@@ -7,6 +7,8 @@ import { jobs as soak } from './soak.mjs';
 import { step } from './step.mjs';
 
 export const nodeVersions = ['22.23.3', '24.21.0'];
+/** Those that a release is tried on, beside the one that runs: the newest, too. */
+export const releaseVersions = [...nodeVersions, '26.10.0'];
 
 const release = { name: 'nvcc: all architectures', run: step('nvcc_release') };
 const installed = nodeVersions.map((version) => ({ name: `Node.js ${version}`, run: step(`install_node ${version}`) }));
@@ -43,10 +45,14 @@ export const jobs = [
   fuzzing,
   ...installed.map(withoutAddon),
   ...node,
+  { name: 'the page of the training server, in a browser', run: step('page_in_browser') },
+  { name: 'files and shared memory, in Python', run: step('in_python') },
+  { name: 'several processes, by Open MPI and MPICH', run: step('several_processes') },
   ...['Nehalem', 'Haswell'].map((processor) => ({
     name: `instructions of a ${processor}`,
     run: step(`verify_on_processor ${processor}`),
   })),
+  { name: 'kernels of arm64', run: step('verify_on_arm64') },
   {
     // Beside what does without the addon of the tests, which its build has out of its place.
     name: 'package',
@@ -66,7 +72,7 @@ export const jobs = [
       run: `node scripts/check.mjs ${name}`,
     })),
     { name: 'generated files', run: step('generated') },
-    { name: 'api reference', run: 'npm run --silent docs' },
+    { name: 'the site of the documentation, in a browser', run: step('site_in_browser') },
   ].map(withoutAddon),
   { name: 'publint', needs: ['package'], run: 'node node_modules/publint/src/cli.js --strict' },
   { name: 'attw', needs: ['package'], run: step('attw') },

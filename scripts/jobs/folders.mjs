@@ -15,7 +15,7 @@ export const together = [['ops'], ['optimizers'], ['nn', 'linalg', 'curvature']]
 /** The long ones of the others. */
 export const long = [
   ['transport'],
-  ['sparse', 'solvers', 'tokenizers', 'transplant'],
+  ['sparse', 'solvers', 'tokenizers', 'transplant', 'merging'],
   ['reliability'],
   ['files', 'attacks'],
 ];

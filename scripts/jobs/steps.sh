@@ -33,6 +33,7 @@ vitest_with_products() {
 
 # build <preset> [cmake argument…]: as many compilers as ORTHOKIT_BUILD_JOBS says, else one
 build() {
+  mkdir -p build
   cmake --preset "$1" "${@:2}" > "build/configured-$1.txt" || { cat "build/configured-$1.txt"; return 1; }
   cmake --build --preset "$1" -j "${ORTHOKIT_BUILD_JOBS:-1}"
 }
@@ -180,10 +181,22 @@ verify_on_processor() { # Nehalem|Haswell
   : > "$own"
   sets=$(node scripts/instruction-sets.mjs)
   if [[ " ${sets//$'\n'/ } " == *" $set "* ]]; then
-    ORTHOKIT_CPU=$set OPENBLAS_CORETYPE=$1 build/cpu/orthokit_bench --verify --cases "$cases" > "$own"
+    ORTHOKIT_CPU=$set build/cpu/orthokit_bench --verify --cases "$cases" > "$own"
   fi
   qemu-x86_64 -cpu "$1" build/cpu/orthokit_bench --verify --cases "$cases" --against "$own" > "build/cpu/verified-$1.jsonl"
   wc -l < "build/cpu/verified-$1.jsonl" | xargs echo "operations and cases verified:"
+}
+
+# The kernels of arm64, compiled for the package by Debian's cross compiler. Most have the bits of the portable ones here.
+verify_on_arm64() {
+  local cases=build/arm64/cases.txt own=build/arm64/judged.jsonl
+  build arm64 -DORTHOKIT_GLIBC_FLOOR=2.28
+  node scripts/jobs/small-cases.mjs build/cpu/orthokit_bench > "$cases"
+  ORTHOKIT_CPU=portable build/cpu/orthokit_bench --verify --cases "$cases" > "$own"
+  qemu-aarch64 -L /usr/aarch64-linux-gnu build/arm64/orthokit_bench --verify --cases "$cases" --against "$own" \
+    > build/arm64/verified.jsonl
+  wc -l < build/arm64/verified.jsonl | xargs echo "operations and cases verified:"
+  grep -cxFf "$own" build/arm64/verified.jsonl | xargs echo "of these with the bits of the portable kernels of x86:" || true
 }
 
 # The plug-in for every architecture of a release, and the PTX of which it is made for one.
@@ -219,6 +232,31 @@ generated() {
   local changed
   changed=$(git -c safe.directory="$PWD" status --porcelain -- lib/core/native-ops.ts lib/core/native-ops)
   [[ -z $changed ]] || { echo "the build wrote what was not committed:"; echo "$changed"; return 1; }
+}
+
+# The page of the training server, in Debian's Chromium.
+page_in_browser() {
+  require_packages chromium=chromium
+  node test/browser/check.mjs
+}
+
+# The site of the documentation, of which the API reference is a part, in the same.
+site_in_browser() {
+  require_packages chromium=chromium
+  npm run --silent docs:site
+  node test/browser/site.mjs
+}
+
+# Files and shared memory of both, in Python; PyTorch is used where it is installed.
+in_python() {
+  require_packages python3-numpy=/usr/lib/python3/dist-packages/numpy \
+    python3-safetensors=/usr/lib/python3/dist-packages/safetensors
+  node test/python/check.mjs
+}
+
+several_processes() {
+  require_packages openmpi-bin=mpiexec.openmpi libopenmpi-dev=mpicxx.openmpi mpich=mpiexec.mpich libmpich-dev=mpicxx.mpich
+  node test/distributed/check.mjs openmpi mpich
 }
 
 # From Node.js 20.19 on, require() takes ES modules: the one rule that is left out is about older ones.

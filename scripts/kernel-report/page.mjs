@@ -89,7 +89,7 @@ function exceptionLines() {
     .join('\n');
 }
 
-/** How many forms pass the limit of each figure. */
+/** Number of forms that pass the limit of each figure. */
 function openLines(open) {
   const figures = new Map();
   for (const key of open) {

@@ -4,7 +4,7 @@ import path from 'node:path';
 
 export const root = path.join(import.meta.dirname, '..', '..');
 
-/** How many of each part of the tree, and where its files lie. */
+/** Mutants taken of each part of the tree, and where its files lie. */
 export const areas = {
   cpu: { count: 20, folders: ['native/cpu/kernels'] },
   cuda: { count: 10, folders: ['native/cuda/kernels'] },

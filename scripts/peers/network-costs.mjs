@@ -86,7 +86,7 @@ for (let round = 0; round < 10; round++) {
 }
 const require = createRequire(import.meta.url);
 const native = require(require('node-gyp-build').resolve(path.join(import.meta.dirname, '..', '..')));
-/** How many operations a step queues. */
+/** Number of operations that a step queues. */
 function operationsOf(step) {
   const own = { ...native.ops };
   let count = 0;

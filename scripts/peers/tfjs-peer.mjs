@@ -1,5 +1,5 @@
 // node scripts/peers/tfjs-peer.mjs <case> cpu|wasm: the same work in TensorFlow.js, which Node runs on one thread.
-// npm install --no-save @tensorflow/tfjs@4.22.0 @tensorflow/tfjs-backend-wasm@4.22.0
+// npm install --no-save @tensorflow/tfjs@4.22.0
 import cases from './cases.json' with { type: 'json' };
 import { race, skip } from './race.mjs';
 

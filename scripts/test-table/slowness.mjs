@@ -15,7 +15,7 @@ function spin() {
   return sum > 0 ? (user + system) / 1000 : Number.NaN;
 }
 
-/** How many times as long this machine takes, 1 where it is no slower. */
+/** Factor by which this machine takes longer, 1 where it is no slower. */
 export function slowness() {
   spin(); // until it is compiled
   return Math.max(1, Math.min(...Array.from({ length: 5 }, spin)) / recorded);

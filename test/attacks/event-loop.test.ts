@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadAdapter } from '../../lib/adapters/index.ts';
 import { AdamW, Device, loadTensors, readTensorInfo, readTokenizer, Tensor, transplant } from '../../lib/index.ts';
 import { fileBytes } from '../files/bytes.ts';
 import { Folder } from '../files/folder.ts';
@@ -45,7 +46,23 @@ const models = (base: Content, donor: Content): Content => ({
 });
 const plain = (): Content => model(`{${small}}`, 3);
 
-type Reader = 'loadTensors' | 'readTensorInfo' | 'readTokenizer' | 'load' | 'transplant';
+/** An adapter of 40 layers, with a configuration of its own. */
+const adapter = (config: string): Content => {
+  const tensor = (name: string, shape: string, at: number): string =>
+    `"base_model.model.l.${name}.weight":{"dtype":"F32","shape":${shape},"data_offsets":[${at},${at + 8}]}`;
+  const header = list(40, (i) => `${tensor(`${i}.lora_A`, '[1,2]', 16 * i)},${tensor(`${i}.lora_B`, '[2,1]', 16 * i + 8)}`); // biome-ignore format: one line
+  const ones = Buffer.from(new Float32Array(160).fill(1).buffer);
+  return {
+    'adapter_config.json': `{"peft_type":"LORA","r":1,${config}}`,
+    'adapter_model.safetensors': Buffer.concat([fileBytes(`{${header}}`, 0), ones]),
+  };
+};
+const patterns = (count: number): string => {
+  const names = list(count, (i) => `"q${i}":1`);
+  return `"rank_pattern":{${names}},"alpha_pattern":{${names}}`;
+};
+
+type Reader = 'loadTensors' | 'readTensorInfo' | 'readTokenizer' | 'load' | 'transplant' | 'loadAdapter';
 interface Attack {
   what: string;
   reader: Reader;
@@ -187,6 +204,31 @@ const attacks: Attack[] = [
     },
     code: 'ERR_FORMAT',
   },
+  {
+    what: 'as many patterns as are read',
+    reader: 'loadAdapter',
+    content: () => adapter(patterns(65_536)),
+    code: 'accepted',
+  },
+  {
+    what: '250,000 patterns',
+    reader: 'loadAdapter',
+    content: () => adapter(patterns(250_000)),
+    code: 'ERR_FORMAT',
+  },
+  {
+    what: 'a list of 16 MB that nobody reads',
+    reader: 'loadAdapter',
+    content: () => adapter(`"x":[${'0,'.repeat(8_388_000)}0]`),
+    code: 'accepted',
+    isLong: true,
+  },
+  {
+    what: 'empty objects as ranks',
+    reader: 'loadAdapter',
+    content: () => adapter(`"rank_pattern":{"q":[${'{},'.repeat(5_000_000)}0]}`),
+    code: 'ERR_FORMAT',
+  },
 ];
 
 /** Writes what an attack consists of; the path that its reader takes. */
@@ -209,6 +251,8 @@ const reads: Record<Reader, (file: string, signal: AbortSignal) => Promise<unkno
   loadTensors: (file, signal) => loadTensors(file, device, { signal }),
   readTensorInfo: (file, signal) => readTensorInfo(file, { signal }),
   readTokenizer: (file, signal) => readTokenizer(file, { signal }),
+  loadAdapter: (file, signal) =>
+    loadAdapter(file, { l: Array.from({ length: 40 }, () => ({ weight: Tensor.zeros(device, [2, 2]) })) }, { signal }),
   load: (file, signal) => new AdamW([Tensor.zeros(device, [2])]).load(file, { signal }),
   transplant: (file, signal) =>
     transplant({

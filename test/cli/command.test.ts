@@ -157,6 +157,10 @@ describe('orthokit build', () => {
     const program = (name: string, body: string) =>
       writeFileSync(path.join(folder, 'bin', name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
     for (const name of ['cmake', 'c++']) program(name, 'exit 0');
+    // It exports nothing, and hides one that somebody installed above the folder.
+    const hidden = path.join(folder, 'node_modules/cmake-js');
+    mkdirSync(hidden, { recursive: true });
+    writeFileSync(path.join(hidden, 'package.json'), '{ "name": "cmake-js", "version": "8.0.0", "exports": {} }');
     const asked = path.join(folder, 'asked');
     const run = (script: string, ...args: string[]) => {
       const env = { ...process.env, PATH: `${folder}/bin:${process.env['PATH']}`, NODE_PATH: '' };

@@ -32,6 +32,8 @@ export interface Call {
   readonly options?: Made<object>;
   /** Options that contradict each other, or the arguments: each is refused. */
   readonly refused?: readonly object[];
+  /** Of what makes a folder: an option with which another folder would come about. Default: `seed` 5. */
+  readonly another?: object;
   /** Of `save` of what keeps state: how it changes. */
   readonly state?: State;
   /** The arguments that the function changes, by their places. */
@@ -114,11 +116,13 @@ const isStateful = (value: AnyFunction): boolean =>
   isClass(value) &&
   ['save', 'load', 'stateBytes', 'dispose'].every((member) => member in value.prototype) &&
   ![...published.values()].some((other) => other.prototype instanceof value);
+/** True for what opens its files as new objects, and so has no state that another one's could take the place of. */
+const opensFiles = (name: string): boolean => 'open' in (published.get(name) ?? {});
 /** Classes that keep state and can save it, of any family: those that are exported, and those of results alone. */
 export const stateful: readonly string[] = [
   ...[...published].flatMap(([name, value]) => (isStateful(value) ? [name] : [])),
   ...Object.keys(calls).flatMap((name) => /^(\w+)\.save$/.exec(name)?.slice(1) ?? []),
-].filter((name, i, all) => all.indexOf(name) === i);
+].filter((name, i, all) => all.indexOf(name) === i && !opensFiles(name));
 
 /** How messages of a function begin. */
 export const beginsLike = (name: string): RegExp =>

@@ -37,7 +37,9 @@ interface Report {
 describe.each(clients)('%s', (name) => {
   const begin = async (stage: Stage) => {
     const { options, call } = await ready(name, stage);
-    const inputs = Object.values(options!).filter((one): one is string => typeof one === 'string' && existsSync(one));
+    const inputs = Object.values(options!)
+      .flat()
+      .filter((one): one is string => typeof one === 'string' && existsSync(one));
     const run = async (changed: object = {}) => (await call([], { ...options, ...changed })) as Report;
     return { options: options as Options, inputs, run };
   };
@@ -67,7 +69,7 @@ describe.each(clients)('%s', (name) => {
     expect(existsSync(options.out)).toBe(false);
     const left = contents(stage.folder.path);
     for (const dryRun of [true, false])
-      await expect(run({ seed: 5, dryRun })).rejects.toMatchObject({
+      await expect(run({ ...(calls[name]!.another ?? { seed: 5 }), dryRun })).rejects.toMatchObject({
         code: 'ERR_STATE',
         message: expect.stringMatching(beginsLike(name)),
       });

@@ -58,7 +58,9 @@ describe.each(names)('%s', (name) => {
       }
       if (!(value instanceof Tensor)) continue;
       await refused(thing, new Proxy(value, {}), 'ERR_ARGUMENT');
-      using whole = Tensor.zeros(stage.device, value.shape, { dtype: value.dtype === 'i32' ? 'f32' : 'u8' });
+      using whole = Tensor.zeros(stage.device, value.shape, {
+        dtype: ['i32', 'u8'].includes(value.dtype) ? 'f32' : 'u8',
+      });
       if (!takes.includes('any dtype')) await refused(thing, whole, 'ERR_DTYPE');
       using deep = Tensor.zeros(stage.device, [1, 1, 1, ...value.shape].slice(0, 5), { dtype: value.dtype });
       if (!takes.includes('any rank')) await refused(thing, deep, 'ERR_SHAPE');

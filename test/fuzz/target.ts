@@ -6,7 +6,7 @@ const root = path.join(import.meta.dirname, '..', '..');
 
 /** What a run of a fuzz target tells. */
 export interface Found {
-  /** How many inputs ended in which way. */
+  /** Number of inputs that ended in each way. */
   outcomes: Record<string, number>;
   /** Bytes by which the process grew. */
   growth: number;

@@ -2,6 +2,7 @@
 // What a save holds, and what it leaves behind when it fails.
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
+import { saveState } from '../../lib/files/state.ts';
 import { AdamW, combine, Device, readTensorInfo, type Tensor } from '../../lib/index.ts';
 import { Folder } from '../files/folder.ts';
 import { everything } from './checkpoints.ts';
@@ -34,6 +35,19 @@ describe('saving', () => {
     expect(other.groups[0]?.lr).toBe(0.02);
     expect((await other.report()).step).toBe(3);
     optimizer.dispose();
+  });
+
+  it('refuses numbers that load would not read, and writes nothing', async () => {
+    using folder = new Folder();
+    const lengths = Array.from({ length: 1 << 19 }, () => 10);
+    const state = { of: 'Thing', schema: { lengths: { default: [], wrong: () => undefined } }, tensors: {} };
+    await expect(
+      saveState(folder.file('x'), 'Thing.save', { ...state, numbers: { lengths } }, {}),
+    ).rejects.toMatchObject({
+      code: 'ERR_UNSUPPORTED',
+      message: 'Thing.save: the state of Thing must have numbers of at most 1048576 characters, got 1572877',
+    });
+    expect(folder.names).toEqual([]);
   });
 
   it('holds the state even when the optimizer is disposed at once', async () => {

@@ -1,13 +1,17 @@
 // The package as users get it: binaries, tarball, an install that runs no script, asks no server and finds no compiler,
-// then an optimizer step from ESM and from CommonJS, and the types by the compilers of several years.  check.mjs [node…]:
-// further versions of Node.js that take the step.
+// then an optimizer step from ESM and from CommonJS, and the types by the compilers of several years; what other installers
+// and a bundler make of it; what it says where no binary fits.
+// usage: node test/package/check.mjs [--release] [node…]: further versions of Node.js that take the step.
+//   --release: of the binaries that are there, on both platforms; and one compiled from the tarball
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -15,8 +19,12 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import { need } from '../../scripts/need.mjs';
+import { checkInstallers } from './installers.mjs';
+import { tooLarge } from './limits.mjs';
 import { compilerOptions, writeProject, writeRequires, writeSubPaths } from './strict.mjs';
 
+const isRelease = process.argv[2] === '--release';
+const nodes = process.argv.slice(isRelease ? 3 : 2);
 const root = path.join(import.meta.dirname, '..', '..');
 const work = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'orthokit package ')));
 const app = path.join(work, 'app');
@@ -56,7 +64,7 @@ function pack(folder) {
       stdio: ['ignore', 'pipe', 'pipe'],
     }),
   );
-  return { tarball: path.join(work, filename), files: files.map((file) => file.path), size };
+  return { tarball: path.join(work, filename), files: files.map((file) => file.path), sizes: files, size };
 }
 
 const hasPlugin = (files) => files.some((file) => /^prebuilds\/.*\/orthokit_cuda\.so$/.test(file));
@@ -68,8 +76,14 @@ function checkFiles(files) {
     files.some((file) => /^prebuilds\/.*\/orthokit\..*node$/.test(file)),
     'the tarball lacks the addon',
   );
-  const hasCompiler = spawnSync('nvcc', ['--version']).status === 0;
-  assert(hasPlugin(files) === hasCompiler, `nvcc ${hasCompiler}, the CUDA plug-in in the tarball ${hasPlugin(files)}`);
+  const has = (file) => files.includes(`prebuilds/${file}`);
+  for (const [tool, file] of [
+    ['nvcc', 'linux-x64/orthokit_cuda.so'],
+    ['aarch64-linux-gnu-g++', 'linux-arm64/orthokit.glibc.node'],
+  ]) {
+    const isDue = isRelease || spawnSync(tool, ['--version']).status === 0;
+    assert(has(file) === isDue, `${tool} ${isDue}, ${file} in the tarball ${has(file)}`);
+  }
   // With binding.gyp in the tarball npm would run node-gyp at install.
   const unwanted = files.filter((file) => /^(binding\.gyp|build|test|node_modules)(\/|$)/.test(file));
   assert(unwanted.length === 0, `the tarball holds ${unwanted}`);
@@ -93,16 +107,46 @@ function compilers() {
   ];
 }
 
+/** Without the binaries the package says what to do, and does it where there is a compiler. */
+function checkWithoutBinary(command) {
+  const installed = path.join(app, 'node_modules', 'orthokit');
+  renameSync(path.join(installed, 'prebuilds'), path.join(work, 'prebuilds'));
+  const script = `import('orthokit').then(() => process.exit(1), ({ code, message }) => console.log(code, message))`;
+  const said = inApp(process.execPath, ['-e', script]);
+  assert(/^ERR_NO_BINARY .*npx orthokit build/.test(said), `without a binary, import says ${said}`);
+  const { status, stderr } = spawnSync(command, ['build'], { cwd: app, encoding: 'utf8', env });
+  assert(
+    status === 1 && /missing CMake .* and a C\+\+20 compiler/.test(stderr),
+    `without a compiler, build says ${stderr}`,
+  );
+  if (!isRelease) return;
+  env.PATH = process.env.PATH;
+  symlinkSync(path.join(root, 'node_modules', 'cmake-js'), path.join(app, 'node_modules', 'cmake-js'));
+  // One set of kernels: what is looked at is that the tarball holds all that a build needs.
+  const result = spawnSync(command, ['build', '--CDORTHOKIT_ISA_VARIANTS=OFF'], {
+    cwd: app,
+    encoding: 'utf8',
+    env,
+  });
+  assert(result.status === 0, `orthokit build says\n${result.stdout}${result.stderr}`);
+  runInApp('use.mjs', process.execPath);
+}
+
 try {
   need('build');
-  execFileSync('npm', ['run', '--silent', 'prebuilds', '--', '--as-built'], {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
+  if (!isRelease)
+    execFileSync('npm', ['run', '--silent', 'prebuilds', '--', '--as-built'], {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
   const orthokit = pack('.');
   checkFiles(orthokit.files);
+  const large = tooLarge(orthokit.sizes, orthokit.size, isRelease);
+  assert(large.length === 0, large.join('\n'));
   // The dependencies come as tarballs too, so that the install can be cut off from the registry.
-  const dependencies = ['node-addon-api', 'node-gyp-build'].map((name) => pack(`./node_modules/${name}`).tarball);
+  const { dependencies: names } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
+  const own = Object.fromEntries(Object.keys(names).map((name) => [name, pack(`./node_modules/${name}`).tarball]));
+  const dependencies = Object.values(own);
 
   writeFileSync(path.join(app, 'package.json'), '{ "private": true }');
   const install = ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund'];
@@ -110,7 +154,7 @@ try {
   const installed = readdirSync(path.join(app, 'node_modules')).filter((name) => !name.startsWith('.'));
   assert(installed.sort().join() === 'node-addon-api,node-gyp-build,orthokit', `installed ${installed}`);
 
-  for (const node of [process.execPath, ...process.argv.slice(2)]) {
+  for (const node of [process.execPath, ...nodes]) {
     runInApp('use.mjs', node);
     runInApp('use.cjs', node);
   }
@@ -147,6 +191,8 @@ try {
       assert(status === 0, `TypeScript ${version} says\n${stdout}`);
     }
   }
+  checkInstallers({ tarball: orthokit.tarball, dependencies: own, work, npm, env });
+  checkWithoutBinary(command);
   console.log(`package: passed, ${(orthokit.size / 1e6).toFixed(1)} MB`);
 } catch (error) {
   console.error(`package: ${error.message}\n${error.stdout ?? ''}${error.stderr ?? ''}`);

@@ -82,7 +82,7 @@ describe('in a clone that is not built', () => {
     expect(`${stdout}${stderr}`).toMatch(/prebuilds\/ holds no binary: npm run prebuilds/);
   });
 
-  it('a package without the CUDA plug-in is made, and says so', () => {
+  it('a package without the CUDA plug-in, or for one platform, is made, and says so', () => {
     const { folder, run } = clone('cpu', ['prepack.mjs']);
     for (const file of [
       'dist/index.js',
@@ -94,7 +94,10 @@ describe('in a clone that is not built', () => {
       writeFileSync(path.join(folder, file), '');
     }
     expect(run('scripts/prepack.mjs')).toEqual({ status: 0, text: expect.stringContaining('no CUDA plug-in') });
+    expect(run('scripts/prepack.mjs').text).toContain('without a binary for arm64');
     writeFileSync(path.join(folder, 'prebuilds/linux-x64/orthokit_cuda.so'), '');
+    mkdirSync(path.join(folder, 'prebuilds/linux-arm64'));
+    writeFileSync(path.join(folder, 'prebuilds/linux-arm64/orthokit.glibc.node'), '');
     expect(run('scripts/prepack.mjs')).toEqual({ status: 0, text: '' });
   });
 

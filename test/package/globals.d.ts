@@ -1,6 +1,7 @@
 // What the blocks of the pages use of Node.js, for compilers that know nothing of it.
 declare const console: { log(...values: unknown[]): void };
 declare module 'node:fs/promises' {
+  export function readdir(folder: string): Promise<string[]>;
   export function mkdtemp(prefix: string): Promise<string>;
   export function mkdir(path: string): Promise<void>;
   export function writeFile(path: string, text: string): Promise<void>;

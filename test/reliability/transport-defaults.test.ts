@@ -3,11 +3,11 @@
 // but for the entropy; and no method that auto chooses from does better alone.
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Device, sinkhorn, Tensor } from '../../lib/index.ts';
+import { Device, sinkhorn, Tensor, transportBatch } from '../../lib/index.ts';
 import { devices } from '../support/devices.ts';
 import { goal } from '../support/goal.ts';
 import { splitmix } from '../support/splitmix.ts';
-import { randomProblem } from '../support/transport-problems.ts';
+import { randomProblem, smallProblem } from '../support/transport-problems.ts';
 
 const file = new URL('../golden/transport-lp.json', import.meta.url);
 const { costs: leastCosts } = JSON.parse(readFileSync(file, 'utf8')) as { costs: number[] };
@@ -37,6 +37,22 @@ describe.each(devices)('R11: transport by default on %s', defaults.tagged, (kind
         const off = range * (result.marginalError + 1e-10);
         expect(result.cost).toBeGreaterThanOrEqual(least - off);
         expect(result.cost).toBeLessThanOrEqual(least + eps * Math.log(n * m) + off);
+      });
+    },
+    defaults.limit(60_000),
+  );
+
+  it(
+    'ends so, too, where an entry of the plan may be a small difference of masses, alone and in a batch',
+    async () => {
+      await defaults.each(async (seed) => {
+        if (seed % every[kind] > 0) return;
+        const { n, m, cost, a, b, eps } = smallProblem(seed);
+        using tensor = Tensor.from(device, cost, [n, m]);
+        using result = await sinkhorn(tensor, { a, b, eps });
+        expect(ended).toContain(result.status);
+        using batch = await transportBatch([tensor], { a: [a], b: [b], eps });
+        expect(ended).toContain(batch.status[0]);
       });
     },
     defaults.limit(60_000),

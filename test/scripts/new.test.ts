@@ -138,7 +138,7 @@ describe('an operation', () => {
   });
 
   it('of a new group has a section in the guide', () => {
-    expect(make('op', 'sequence/shift_rows').status).toBe(0);
+    expect(make('op', 'nowhere/shift_rows').status).toBe(0);
     expect(read('docs/guide/operations.md')).toMatch(/\n## Other\n\n.*\n.*\n\| `shiftRows` \| out = x \|\n$/);
   });
 });
@@ -190,32 +190,32 @@ describe('a system', () => {
   });
 
   it('of a new family makes it a sub-path of the package with a page in the guide', () => {
-    const { status, files, edits } = make('system', 'constrained/probe');
+    const { status, files, edits } = make('system', 'probes/probe');
     expect({ status, files }).toEqual({
       status: 0,
       files: [
-        ...['lib/constrained/probe.ts', 'test/constrained/probe.test.ts', 'lib/constrained/index.ts'],
-        ...['test/contracts/calls/constrained.ts', 'docs/guide/constrained.md'],
+        ...['lib/probes/probe.ts', 'test/probes/probe.test.ts', 'lib/probes/index.ts'],
+        ...['test/contracts/calls/probes.ts', 'docs/guide/probes.md'],
       ],
     });
     expect(counted('the first system of a new family')).toEqual({ files: files.length, edits: edits.length });
     const { exports } = JSON.parse(read('package.json'));
-    expect(exports['./constrained']).toEqual({
-      types: './dist/constrained/index.d.ts',
-      default: './dist/constrained/index.js',
+    expect(exports['./probes']).toEqual({
+      types: './dist/probes/index.d.ts',
+      default: './dist/probes/index.js',
     });
     const folders = Object.keys(exports).flatMap((name) => /^\.\/(\w+)$/.exec(name)?.[1] ?? []);
     expect(JSON.parse(read('typedoc.json')).entryPoints).toEqual([
       'lib/index.ts',
       ...folders.map((name) => `lib/${name}/index.ts`),
     ]);
-    expect(read('docs/guide/README.md')).toContain('[Constrained](constrained.md)');
+    expect(read('docs/guide/README.md')).toContain('[Probes](probes.md)');
     expect(isFormatted([...files, ...edits].filter((file) => !file.endsWith('.md')))).toBe('');
   });
 });
 
 it('what it makes in TypeScript has types, and so have the lists', () => {
-  const files = ['lib/optimizers/probe.ts', 'lib/constrained/index.ts', 'lib/sparse/index.ts'];
+  const files = ['lib/optimizers/probe.ts', 'lib/probes/index.ts', 'lib/sparse/index.ts'];
   expect(problemsOf(files)).toEqual([]);
 }, 120_000);
 

@@ -72,6 +72,26 @@ export function expectOrthonormal(q: ArrayLike<number>, columns: number, dtype: 
   );
 }
 
+/** The largest singular value of a symmetric matrix, by powers of its square. */
+export function spectralNorm(x: Float64Array, n: number): number {
+  let vector = normal(n, 1);
+  let norm = 0;
+  for (let i = 0; i < 30; i++) {
+    vector = multiply(x, vector, n);
+    norm = Math.hypot(...vector);
+    if (norm === 0) return 0;
+    vector = vector.map((value) => value / norm);
+  }
+  return norm;
+}
+
+/** Throws unless the columns are orthonormal to 10·ε·√columns in the spectral norm. */
+export function expectOrthogonality(q: ArrayLike<number>, columns: number, dtype: Dtype): void {
+  const gram = multiply(transposed(q, columns), q, q.length / columns);
+  for (let i = 0; i < columns; i++) gram[i * (columns + 1)]! -= 1;
+  expect(spectralNorm(gram, columns)).toBeLessThanOrEqual(10 * spacing(1, dtype) * Math.sqrt(columns));
+}
+
 /** Throws unless the first entry of each column that has nine tenths of the largest one's size is positive. */
 export function expectSigns(x: ArrayLike<number>, columns: number): void {
   const turned = transposed(x, columns);

@@ -45,6 +45,31 @@ export function randomProblem(seed: number): RandomProblem {
   return { n, m, cost, a, b, range, eps: range * 10 ** -(1 + 4 * next()) };
 }
 
+/**
+ * The problem of a seed with at most four rows and columns: costs that are uniform or of three values, and the masses of a
+ * plan with entries of four decades along a path, so that small ones are differences of larger masses; eps from 1e-3 to
+ * 1e-6 of the range.
+ */
+export function smallProblem(seed: number): RandomProblem {
+  const next = splitmix(seed);
+  const [n, m] = [1 + Math.floor(4 * next()), 1 + Math.floor(4 * next())];
+  const cost = Float64Array.from({ length: n * m }, next() < 0.5 ? () => Math.floor(3 * next()) : next);
+  const [a, b] = [new Float64Array(n), new Float64Array(m)];
+  for (let [i, j] = [0, 0]; i < n && j < m; ) {
+    const entry = 10 ** (-4 * next());
+    a[i]! += entry;
+    b[j]! += entry;
+    if (j === m - 1 || (i < n - 1 && next() < 0.5)) i += 1;
+    else j += 1;
+  }
+  for (const masses of [a, b]) {
+    const total = masses.reduce((x, y) => x + y, 0);
+    for (const [k, mass] of masses.entries()) masses[k] = mass / total;
+  }
+  const range = cost.reduce((x, y) => Math.max(x, y)) - cost.reduce((x, y) => Math.min(x, y)) || 1;
+  return { n, m, cost, a, b, range, eps: range * 10 ** -(3 + 3 * next()) };
+}
+
 function planeCosts(n: number, m: number, next: () => number): Float64Array {
   const points = Float64Array.from({ length: 2 * (n + m) }, next);
   return Float64Array.from({ length: n * m }, (_, at) => {

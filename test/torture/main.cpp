@@ -4,6 +4,7 @@
 #include "bench/flags.h"
 #include "bench/json.h"
 #include "commands.h"
+#include "core/plugin.h"
 
 using namespace orthokit;
 using namespace orthokit::torture;

@@ -1,60 +1,17 @@
 // Devices: cpu
 // R3: a process that is killed while it makes a new model folder.
-import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { Folder } from '../files/folder.ts';
+import { type Ended, killed } from '../files/killed.ts';
 import { uniform } from '../support/data.ts';
 import { goal } from '../support/goal.ts';
 import { byteLevelTokenizer, type Rows, writeModel } from './models.ts';
 
+const runAndKill = (options: object, kill?: Parameters<typeof killed>[2]): Promise<Ended> =>
+  killed('transplant', options, kill);
 const kills = goal('R3', { ci: 6, deep: 1000 });
-const library = path.join(import.meta.dirname, '..', '..', 'dist', 'index.js');
-
-interface Kill {
-  /** Milliseconds after the beginning. */
-  delay?: number;
-  /** The report of progress at which the process waits until it is killed. */
-  report?: number;
-}
-
-/** What a run took that has ended, in milliseconds and reports of progress; nothing of one that was killed. */
-type Ended = { ms: number; reports: number } | undefined;
-
-function runAndKill(options: object, { delay, report = Number.POSITIVE_INFINITY }: Kill = {}): Promise<Ended> {
-  const script = `import { writeSync } from 'node:fs';
-    import { transplant } from ${JSON.stringify(library)};
-    let reports = 0;
-    const onProgress = () => {
-      writeSync(1, 'p');
-      if (++reports > ${report === Number.POSITIVE_INFINITY ? 'Infinity' : report})
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
-    };
-    writeSync(1, 'begins');
-    await transplant({ ...${JSON.stringify(options)}, onProgress });`;
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let begin = 0;
-    let reports = 0;
-    child.stdout.on('data', (data: Buffer) => {
-      if (begin === 0) {
-        begin = performance.now();
-        if (delay !== undefined) setTimeout(() => child.kill('SIGKILL'), delay);
-      }
-      reports += data.toString().replace('begins', '').length;
-      if (reports > report) child.kill('SIGKILL');
-    });
-    child.on('error', reject);
-    child.on('close', (status, signal) => {
-      if (signal === 'SIGKILL') resolve(undefined);
-      else if (status === 0) resolve({ ms: performance.now() - begin, reports });
-      else reject(new Error(`the child ended with ${status ?? signal}`));
-    });
-  });
-}
 
 it('R3: a kill at any time leaves the new folder whole or none, and the next run goes on', {
   ...kills.tagged,

@@ -9,22 +9,32 @@ export type Name =
   | 'adamw'
   | 'addBias'
   | 'applyUpdate'
+  | 'assignCodes'
   | 'attention'
   | 'attentionBackward'
   | 'attentionTangent'
+  | 'augmentImages'
+  | 'augmentImagesBackward'
   | 'auon'
+  | 'axpyRandom'
   | 'batchNorm'
   | 'batchNormBackward'
   | 'batchSweeps'
   | 'cachedAttention'
   | 'carryRows'
   | 'cast'
+  | 'channelStatisticsLoss'
   | 'checkFinite'
   | 'cholesky'
   | 'choleskySolve'
+  | 'clampChannels'
   | 'clipEach'
+  | 'clusterRound'
+  | 'codeSums'
+  | 'codebookGemm'
   | 'columnReduce'
   | 'columnSum'
+  | 'combineEntries'
   | 'combineRows'
   | 'commit'
   | 'conda'
@@ -37,6 +47,8 @@ export type Name =
   | 'costRange'
   | 'dct'
   | 'dctAdamw'
+  | 'decodeCodes'
+  | 'dequantizeGroups'
   | 'dequantizeRows'
   | 'diffGrad'
   | 'dion'
@@ -47,7 +59,9 @@ export type Name =
   | 'dropout'
   | 'eg'
   | 'eigh'
+  | 'entryProducts'
   | 'fill'
+  | 'fitRows'
   | 'gatherRows'
   | 'gelu'
   | 'geluBackward'
@@ -55,6 +69,7 @@ export type Name =
   | 'gibbsKernel'
   | 'gramPursuit'
   | 'hybridAuon'
+  | 'kmeansRows'
   | 'layerNorm'
   | 'layerNormBackward'
   | 'linearCombination'
@@ -67,6 +82,7 @@ export type Name =
   | 'momentum'
   | 'multiply'
   | 'muon'
+  | 'nearestRows'
   | 'newtonSchulz'
   | 'norDion2'
   | 'norMuon'
@@ -79,15 +95,21 @@ export type Name =
   | 'pool2d'
   | 'pool2dBackward'
   | 'projectRows'
+  | 'projectedGuidance'
   | 'pursuitStep'
   | 'qr'
+  | 'quantizeGroups'
   | 'quantizeRows'
+  | 'quantizedGemm'
   | 'random'
   | 'rearrange'
   | 'redoSteps'
+  | 'refineCodes'
   | 'refreshBasis'
   | 'relu'
   | 'reluBackward'
+  | 'retroactiveAttention'
+  | 'ringWrite'
   | 'rmsNorm'
   | 'rmsNormBackward'
   | 'rope'
@@ -112,6 +134,8 @@ export type Name =
   | 'svd'
   | 'symmetricProduct'
   | 'takeSlices'
+  | 'taskFeatures'
+  | 'taskNeighbours'
   | 'topK'
   | 'transpose'
   | 'trion'
@@ -137,6 +161,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   applyUpdate: operation('applyUpdate', ['weights', 'grads', 'masters', 'guard', 'statistics', 'gradSquares', 'statisticsRows', 'lr', 'weightDecay', 'weightDecayMode', 'scales'], (device, f) => {
     native.ops['apply_update']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['gradSquares'], f['statisticsRows'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['scales']);
   }),
+  assignCodes: operation('assignCodes', ['x', 'codebooks', 'rowBooks', 'codes', 'bits'], (device, f) => {
+    native.ops['assign_codes']!(device, f['x'], f['codebooks'], f['rowBooks'], f['codes'], f['bits']);
+  }),
   attention: operation('attention', ['qkv', 'q', 'kv', 'lengths', 'out', 'logSums', 'heads', 'kvHeads', 'mask', 'scale'], (device, f) => {
     native.ops['attention']!(device, f['qkv'], f['q'], f['kv'], f['lengths'], f['out'], f['logSums'], f['heads'], f['kvHeads'], f['mask'], f['scale']);
   }),
@@ -146,8 +173,17 @@ export const calls: Readonly<Record<Name, Call>> = {
   attentionTangent: operation('attentionTangent', ['qkv', 'q', 'kv', 'tangentQkv', 'tangentQ', 'tangentKv', 'lengths', 'out', 'logSums', 'outTangent', 'heads', 'kvHeads', 'mask', 'scale'], (device, f) => {
     native.ops['attention_tangent']!(device, f['qkv'], f['q'], f['kv'], f['tangentQkv'], f['tangentQ'], f['tangentKv'], f['lengths'], f['out'], f['logSums'], f['outTangent'], f['heads'], f['kvHeads'], f['mask'], f['scale']);
   }),
+  augmentImages: operation('augmentImages', ['x', 'out', 'crop', 'flip', 'rollDown', 'rollRight'], (device, f) => {
+    native.ops['augment_images']!(device, f['x'], f['out'], f['crop'], f['flip'], f['rollDown'], f['rollRight']);
+  }),
+  augmentImagesBackward: operation('augmentImagesBackward', ['grad', 'gradX', 'crop', 'flip', 'rollDown', 'rollRight'], (device, f) => {
+    native.ops['augment_images_backward']!(device, f['grad'], f['gradX'], f['crop'], f['flip'], f['rollDown'], f['rollRight']);
+  }),
   auon: operation('auon', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'gradSquares', 'statisticsRows', 'lr', 'weightDecay', 'weightDecayMode', 'momentum', 'gamma', 'eps', 'nesterov', 'variant'], (device, f) => {
     native.ops['auon']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['gradSquares'], f['statisticsRows'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['momentum'], f['gamma'], f['eps'], f['nesterov'], f['variant']);
+  }),
+  axpyRandom: operation('axpyRandom', ['x', 'out', 'factors', 'floored', 'seed', 'offset', 'stream', 'distribution', 'least'], (device, f) => {
+    native.ops['axpy_random']!(device, f['x'], f['out'], f['factors'], f['floored'], f['seed'], f['offset'], f['stream'], f['distribution'], f['least']);
   }),
   batchNorm: operation('batchNorm', ['x', 'weight', 'bias', 'mean', 'variance', 'out', 'moments', 'using', 'eps', 'momentum'], (device, f) => {
     native.ops['batch_norm']!(device, f['x'], f['weight'], f['bias'], f['mean'], f['variance'], f['out'], f['moments'], f['using'], f['eps'], f['momentum']);
@@ -167,6 +203,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   cast: operation('cast', ['out', 'x'], (device, f) => {
     native.ops['cast']!(device, f['out'], f['x']);
   }),
+  channelStatisticsLoss: operation('channelStatisticsLoss', ['x', 'mean', 'variance', 'loss', 'gradX', 'weight'], (device, f) => {
+    native.ops['channel_statistics_loss']!(device, f['x'], f['mean'], f['variance'], f['loss'], f['gradX'], f['weight']);
+  }),
   checkFinite: operation('checkFinite', ['x', 'guard', 'skipped', 'action'], (device, f) => {
     native.ops['check_finite']!(device, f['x'], f['guard'], f['skipped'], f['action']);
   }),
@@ -176,14 +215,29 @@ export const calls: Readonly<Record<Name, Call>> = {
   choleskySolve: operation('choleskySolve', ['factor', 'rhs', 'out'], (device, f) => {
     native.ops['cholesky_solve']!(device, f['factor'], f['rhs'], f['out']);
   }),
+  clampChannels: operation('clampChannels', ['x', 'low', 'high', 'out'], (device, f) => {
+    native.ops['clamp_channels']!(device, f['x'], f['low'], f['high'], f['out']);
+  }),
   clipEach: operation('clipEach', ['out', 'x', 'limits'], (device, f) => {
     native.ops['clip_each']!(device, f['out'], f['x'], f['limits']);
+  }),
+  clusterRound: operation('clusterRound', ['products', 'neighbours', 'fixed', 'sigmaSquares', 'active', 'weights', 'z', 'labels', 'energies', 'taken', 'vanished', 'lambda', 'temperature', 'tol', 'graph', 'update', 'start'], (device, f) => {
+    native.ops['cluster_round']!(device, f['products'], f['neighbours'], f['fixed'], f['sigmaSquares'], f['active'], f['weights'], f['z'], f['labels'], f['energies'], f['taken'], f['vanished'], f['lambda'], f['temperature'], f['tol'], f['graph'], f['update'], f['start']);
+  }),
+  codeSums: operation('codeSums', ['codes', 'rowBooks', 'x', 'sums', 'outside', 'bits', 'columns', 'beta'], (device, f) => {
+    native.ops['code_sums']!(device, f['codes'], f['rowBooks'], f['x'], f['sums'], f['outside'], f['bits'], f['columns'], f['beta']);
+  }),
+  codebookGemm: operation('codebookGemm', ['x', 'codes', 'codebooks', 'rowBooks', 'bias', 'out', 'bits', 'weight', 'beta'], (device, f) => {
+    native.ops['codebook_gemm']!(device, f['x'], f['codes'], f['codebooks'], f['rowBooks'], f['bias'], f['out'], f['bits'], f['weight'], f['beta']);
   }),
   columnReduce: operation('columnReduce', ['x', 'out', 'reduction'], (device, f) => {
     native.ops['column_reduce']!(device, f['x'], f['out'], f['reduction']);
   }),
   columnSum: operation('columnSum', ['x', 'out', 'beta'], (device, f) => {
     native.ops['column_sum']!(device, f['x'], f['out'], f['beta']);
+  }),
+  combineEntries: operation('combineEntries', ['starts', 'columns', 'values', 'order', 'x', 'out'], (device, f) => {
+    native.ops['combine_entries']!(device, f['starts'], f['columns'], f['values'], f['order'], f['x'], f['out']);
   }),
   combineRows: operation('combineRows', ['x', 'indices', 'coefficients', 'out'], (device, f) => {
     native.ops['combine_rows']!(device, f['x'], f['indices'], f['coefficients'], f['out']);
@@ -221,6 +275,12 @@ export const calls: Readonly<Record<Name, Call>> = {
   dctAdamw: operation('dctAdamw', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'roots', 'indices', 'steps', 'feedback', 'ranges', 'lr', 'weightDecay', 'weightDecayMode', 'beta1', 'beta2', 'eps', 'rank', 'gap', 'rotate', 'errorFeedback', 'basis'], (device, f) => {
     native.ops['dct_adamw']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['roots'], f['indices'], f['steps'], f['feedback'], f['ranges'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['beta1'], f['beta2'], f['eps'], f['rank'], f['gap'], f['rotate'], f['errorFeedback'], f['basis']);
   }),
+  decodeCodes: operation('decodeCodes', ['codes', 'codebooks', 'rowBooks', 'out', 'bits'], (device, f) => {
+    native.ops['decode_codes']!(device, f['codes'], f['codebooks'], f['rowBooks'], f['out'], f['bits']);
+  }),
+  dequantizeGroups: operation('dequantizeGroups', ['codes', 'scales', 'out', 'bits'], (device, f) => {
+    native.ops['dequantize_groups']!(device, f['codes'], f['scales'], f['out'], f['bits']);
+  }),
   dequantizeRows: operation('dequantizeRows', ['codes', 'ranges', 'out', 'bits'], (device, f) => {
     native.ops['dequantize_rows']!(device, f['codes'], f['ranges'], f['out'], f['bits']);
   }),
@@ -251,8 +311,14 @@ export const calls: Readonly<Record<Name, Call>> = {
   eigh: operation('eigh', ['matrix', 'values', 'vectors', 'info'], (device, f) => {
     native.ops['eigh']!(device, f['matrix'], f['values'], f['vectors'], f['info']);
   }),
+  entryProducts: operation('entryProducts', ['rows', 'columns', 'x', 'y', 'out'], (device, f) => {
+    native.ops['entry_products']!(device, f['rows'], f['columns'], f['x'], f['y'], f['out']);
+  }),
   fill: operation('fill', ['x', 'value'], (device, f) => {
     native.ops['fill']!(device, f['x'], f['value']);
+  }),
+  fitRows: operation('fitRows', ['starts', 'columns', 'values', 'x', 'shift', 'out', 'squares', 'singular', 'ridge'], (device, f) => {
+    native.ops['fit_rows']!(device, f['starts'], f['columns'], f['values'], f['x'], f['shift'], f['out'], f['squares'], f['singular'], f['ridge']);
   }),
   gatherRows: operation('gatherRows', ['x', 'index', 'out'], (device, f) => {
     native.ops['gather_rows']!(device, f['x'], f['index'], f['out']);
@@ -274,6 +340,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   hybridAuon: operation('hybridAuon', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'fallbacks', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'nsRestarts', 'eps', 'normScale', 'nsDtype', 'nsMethod', 'nsScaling', 'momentum', 'dampening', 'nesterov', 'momentumForm', 'gamma', 'variant'], (device, f) => {
     native.ops['hybrid_auon']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['fallbacks'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['nsRestarts'], f['eps'], f['normScale'], f['nsDtype'], f['nsMethod'], f['nsScaling'], f['momentum'], f['dampening'], f['nesterov'], f['momentumForm'], f['gamma'], f['variant']);
+  }),
+  kmeansRows: operation('kmeansRows', ['x', 'codebooks', 'seed'], (device, f) => {
+    native.ops['kmeans_rows']!(device, f['x'], f['codebooks'], f['seed']);
   }),
   layerNorm: operation('layerNorm', ['x', 'weight', 'bias', 'out', 'eps'], (device, f) => {
     native.ops['layer_norm']!(device, f['x'], f['weight'], f['bias'], f['out'], f['eps']);
@@ -311,6 +380,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   muon: operation('muon', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'fallbacks', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'nsRestarts', 'eps', 'normScale', 'nsDtype', 'nsMethod', 'nsScaling', 'momentum', 'dampening', 'nesterov', 'momentumForm', 'shapeScale'], (device, f) => {
     native.ops['muon']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['fallbacks'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['nsRestarts'], f['eps'], f['normScale'], f['nsDtype'], f['nsMethod'], f['nsScaling'], f['momentum'], f['dampening'], f['nesterov'], f['momentumForm'], f['shapeScale']);
   }),
+  nearestRows: operation('nearestRows', ['queries', 'rows', 'ranges', 'residuals', 'residualRanges', 'index', 'scores', 'metric'], (device, f) => {
+    native.ops['nearest_rows']!(device, f['queries'], f['rows'], f['ranges'], f['residuals'], f['residualRanges'], f['index'], f['scores'], f['metric']);
+  }),
   newtonSchulz: operation('newtonSchulz', ['x', 'out', 'fallbacks', 'coefficients', 'eps', 'scale', 'dtype', 'method', 'scaling', 'restarts'], (device, f) => {
     native.ops['newton_schulz']!(device, f['x'], f['out'], f['fallbacks'], f['coefficients'], f['eps'], f['scale'], f['dtype'], f['method'], f['scaling'], f['restarts']);
   }),
@@ -347,14 +419,23 @@ export const calls: Readonly<Record<Name, Call>> = {
   projectRows: operation('projectRows', ['x', 'normal', 'out', 'set', 'size'], (device, f) => {
     native.ops['project_rows']!(device, f['x'], f['normal'], f['out'], f['set'], f['size']);
   }),
+  projectedGuidance: operation('projectedGuidance', ['cond', 'uncond', 'buffer', 'out', 'normAxes', 'projectAxes', 'scale', 'eta', 'rescale', 'momentum', 'base'], (device, f) => {
+    native.ops['projected_guidance']!(device, f['cond'], f['uncond'], f['buffer'], f['out'], f['normAxes'], f['projectAxes'], f['scale'], f['eta'], f['rescale'], f['momentum'], f['base']);
+  }),
   pursuitStep: operation('pursuitStep', ['correlations', 'atoms', 'signals', 'squares', 'scales', 'energies', 'residuals', 'residualEnergies', 'indices', 'coefficients', 'state', 'counts', 'step', 'tol', 'relTol', 'rounding', 'dependence', 'refinements', 'onDependent'], (device, f) => {
     native.ops['pursuit_step']!(device, f['correlations'], f['atoms'], f['signals'], f['squares'], f['scales'], f['energies'], f['residuals'], f['residualEnergies'], f['indices'], f['coefficients'], f['state'], f['counts'], f['step'], f['tol'], f['relTol'], f['rounding'], f['dependence'], f['refinements'], f['onDependent']);
   }),
   qr: operation('qr', ['matrix', 'q', 'r'], (device, f) => {
     native.ops['qr']!(device, f['matrix'], f['q'], f['r']);
   }),
+  quantizeGroups: operation('quantizeGroups', ['x', 'codes', 'scales', 'bits'], (device, f) => {
+    native.ops['quantize_groups']!(device, f['x'], f['codes'], f['scales'], f['bits']);
+  }),
   quantizeRows: operation('quantizeRows', ['x', 'codes', 'ranges', 'guard', 'bits'], (device, f) => {
     native.ops['quantize_rows']!(device, f['x'], f['codes'], f['ranges'], f['guard'], f['bits']);
+  }),
+  quantizedGemm: operation('quantizedGemm', ['a', 'codes', 'scales', 'c', 'bias', 'bits', 'beta', 'transB', 'activations'], (device, f) => {
+    native.ops['quantized_gemm']!(device, f['a'], f['codes'], f['scales'], f['c'], f['bias'], f['bits'], f['beta'], f['transB'], f['activations']);
   }),
   random: operation('random', ['x', 'seed', 'offset', 'stream', 'distribution'], (device, f) => {
     native.ops['random']!(device, f['x'], f['seed'], f['offset'], f['stream'], f['distribution']);
@@ -365,6 +446,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   redoSteps: operation('redoSteps', ['x', 'norms', 'out', 'count', 'coefficients', 'limit'], (device, f) => {
     native.ops['redo_steps']!(device, f['x'], f['norms'], f['out'], f['count'], f['coefficients'], f['limit']);
   }),
+  refineCodes: operation('refineCodes', ['grad', 'codebooks', 'rowBooks', 'logits', 'momentum', 'squares', 'codes', 'bits', 'pull', 'reach', 'lr', 'beta1', 'beta2', 'correction1', 'correction2'], (device, f) => {
+    native.ops['refine_codes']!(device, f['grad'], f['codebooks'], f['rowBooks'], f['logits'], f['momentum'], f['squares'], f['codes'], f['bits'], f['pull'], f['reach'], f['lr'], f['beta1'], f['beta2'], f['correction1'], f['correction2']);
+  }),
   refreshBasis: operation('refreshBasis', ['x', 'steps', 'guard', 'basis', 'gap', 'side'], (device, f) => {
     native.ops['refresh_basis']!(device, f['x'], f['steps'], f['guard'], f['basis'], f['gap'], f['side']);
   }),
@@ -373,6 +457,12 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   reluBackward: operation('reluBackward', ['grad', 'x', 'out', 'beta'], (device, f) => {
     native.ops['relu_backward']!(device, f['grad'], f['x'], f['out'], f['beta']);
+  }),
+  retroactiveAttention: operation('retroactiveAttention', ['q', 'k', 'v', 'positions', 'queries', 'keys', 'values', 'sums', 'out', 'next', 'recomputed', 'heads', 'refresh', 'scale'], (device, f) => {
+    native.ops['retroactive_attention']!(device, f['q'], f['k'], f['v'], f['positions'], f['queries'], f['keys'], f['values'], f['sums'], f['out'], f['next'], f['recomputed'], f['heads'], f['refresh'], f['scale']);
+  }),
+  ringWrite: operation('ringWrite', ['ring', 'x', 'old', 'slot'], (device, f) => {
+    native.ops['ring_write']!(device, f['ring'], f['x'], f['old'], f['slot']);
   }),
   rmsNorm: operation('rmsNorm', ['x', 'weight', 'out', 'eps'], (device, f) => {
     native.ops['rms_norm']!(device, f['x'], f['weight'], f['out'], f['eps']);
@@ -445,6 +535,12 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   takeSlices: operation('takeSlices', ['x', 'scores', 'places', 'out', 'decay', 'axis'], (device, f) => {
     native.ops['take_slices']!(device, f['x'], f['scores'], f['places'], f['out'], f['decay'], f['axis']);
+  }),
+  taskFeatures: operation('taskFeatures', ['support', 'query', 'mean', 'x', 'norms', 'center', 'lengths', 'shift'], (device, f) => {
+    native.ops['task_features']!(device, f['support'], f['query'], f['mean'], f['x'], f['norms'], f['center'], f['lengths'], f['shift']);
+  }),
+  taskNeighbours: operation('taskNeighbours', ['products', 'index', 'distances', 'from'], (device, f) => {
+    native.ops['task_neighbours']!(device, f['products'], f['index'], f['distances'], f['from']);
   }),
   topK: operation('topK', ['x', 'index', 'values', 'order'], (device, f) => {
     native.ops['top_k']!(device, f['x'], f['index'], f['values'], f['order']);

@@ -5,6 +5,46 @@ import type { Tensor } from '../tensor.ts';
 /** Operations of the group `random`. */
 export interface OpsOfGroup {
   /**
+   * out = x + Σ factor · z, of random z that are not stored
+   *
+   * ```text
+   * outᵉ = max(least, xᵉ + Σⱼ factorsⱼ · zⱼᵉ), where zⱼ are the numbers that `random` draws of the same
+   * seed, offset and distribution, 'normal' or 'rademacher', and of stream + j: the elements of the list
+   * are numbered through, and no split of it changes a value. out may be x. floored += the number of
+   * elements that `least` has raised; NaN stays.
+   * Numerics: z in x's dtype, as `random` gives it; products and sums in f64, rounded once.
+   * Traffic: one read of x, one write of out.
+   * ```
+   *
+   * - distribution must be normal or rademacher
+   * - seed must not be negative
+   * - offset must not be negative
+   * - stream must not be negative
+   * - offset must leave all elements below 2^62
+   * - x must be floating
+   * - x must be of one dtype
+   * - out must have as many tensors as x
+   * - out must have the dtypes of x
+   * - out must have the shapes of x
+   * - floored must be f64[1]
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  axpyRandom(
+    device: Device,
+    fields: {
+      /** Read. */ x: readonly Tensor[];
+      /** Written. */ out: readonly Tensor[];
+      /** Default: none. */ factors?: readonly number[] | undefined;
+      /** Read and written. Default: none. */ floored?: Tensor | undefined;
+      /** Default `0`. */ seed?: number | undefined;
+      /** Default `0`. */ offset?: number | undefined;
+      /** Default `0`. */ stream?: number | undefined;
+      /** Default `normal`. */ distribution?: 'uniform' | 'normal' | 'bits' | 'rademacher' | undefined;
+      /** Default `-1.79769e+308`. */ least?: number | undefined;
+    },
+  ): void;
+  /**
    * random numbers: uniform, normal, signs or words
    *
    * ```text

@@ -53,8 +53,31 @@ export class Folder {
     throw new OrthokitError('ERR_FORMAT', `${this.op}: ${problem} in ${this.path}`);
   };
 
+  /** True if there is something of this name. */
+  async has(name: string): Promise<boolean> {
+    try {
+      await calls.lstat(this.file(name));
+      return true;
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return false;
+      return attempt(this.op, name, 'examined', Promise.reject(error));
+    }
+  }
+
   /** The bytes of a file of at most `limit` bytes, or undefined where there is none. */
-  async read(name: string, limit: number): Promise<Uint8Array | undefined> {
+  read(name: string, limit: number): Promise<Uint8Array | undefined> {
+    return this.#read(name, (size) => {
+      if (size > limit) this.fail(`${name} must have at most ${limit} bytes, got ${size}`);
+      return size;
+    });
+  }
+
+  /** The first bytes of a small file, of any length; undefined where there is none. */
+  readStart(name: string, count: number): Promise<Uint8Array | undefined> {
+    return this.#read(name, (size) => Math.min(size, count));
+  }
+
+  async #read(name: string, countOf: (size: number) => number): Promise<Uint8Array | undefined> {
     const { op } = this;
     const file = this.file(name);
     const noFollow = this.followLinks ? 0 : (constants.O_NOFOLLOW ?? 0);
@@ -69,8 +92,7 @@ export class Folder {
     try {
       const stats = await attempt(op, file, 'examined', calls.fstat(handle));
       if (!stats.isFile()) this.fail(`${name} must be a regular file, got another kind`);
-      if (stats.size > limit) this.fail(`${name} must have at most ${limit} bytes, got ${stats.size}`);
-      const bytes = new Uint8Array(stats.size);
+      const bytes = new Uint8Array(countOf(stats.size));
       const access = { op, path: file, signal: this.signal };
       await readFully(handle, bytes, 0, access, (at) =>
         this.fail(`${name} must keep its size while it is read, got its end at byte ${at}`),

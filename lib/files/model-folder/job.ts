@@ -6,7 +6,7 @@ import { Journal, type Records } from './journal.ts';
 import { type RunRecord, textOf } from './run-record.ts';
 import { Weights } from './weights.ts';
 import type { Workspace } from './workspace.ts';
-import { type NewTensor, writeWeights } from './write-weights.ts';
+import { partsOf, type Replacement, writeWeights } from './write-weights.ts';
 
 /**
  * Opens the records of an earlier run of the job, or new ones; they close with the job. The label is a word of the
@@ -38,11 +38,15 @@ export interface FolderJob<Report> {
   readonly restart: boolean;
   /** Report what a run would do, and refuse what it would refuse, but compute and write nothing. */
   readonly dryRun: boolean;
+  /** The most bytes of tensors in a file of the new folder. Default: the files of the old one. */
+  readonly shardBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Bytes of weights that are written, those of an earlier run included. */
   readonly onBytes: (done: number, total: number) => void;
   /** The tensors that are made anew, by name. Work that takes long keeps what it has finished as records. */
-  tensors(records: OpenRecords): Promise<ReadonlyMap<string, NewTensor>>;
+  tensors(records: OpenRecords): Promise<ReadonlyMap<string, Replacement>>;
+  /** Texts of a file's metadata, of the old tensors that it is made of. Default: those of the old file. */
+  readonly metadataOf?: ((names: readonly string[]) => Readonly<Record<string, string>>) | undefined;
   /** The other files of the new folder. */
   files(): AsyncIterable<readonly [name: string, bytes: Uint8Array]>;
   /** Looks at the new folder before it is published, beyond its weights. */
@@ -60,7 +64,7 @@ export interface FolderJob<Report> {
  * `restart`, and for a folder that is not as it was written
  */
 export async function makeFolder<Report>(job: FolderJob<Report>): Promise<Report> {
-  const { op, workspace, weights, signal, onBytes } = job;
+  const { op, workspace, weights, signal, onBytes, shardBytes } = job;
   for (const { path } of job.inputs) workspace.refuseInside(path);
   const run = textOf(job.record);
   if (job.dryRun) {
@@ -75,7 +79,8 @@ export async function makeFolder<Report>(job: FolderJob<Report>): Promise<Report
       journals.push(journal);
       return journal;
     });
-    await writeWeights(workspace, weights, tensors, { op, signal, onBytes });
+    const { metadataOf } = job;
+    await writeWeights(workspace, weights, tensors, { op, metadataOf, signal, onBytes, shardBytes });
     for await (const [name, bytes] of job.files()) await workspace.write(name, bytes);
     const report = await job.report({ dryRun: false, resumed });
     await verify(job, tensors);
@@ -90,7 +95,7 @@ export async function makeFolder<Report>(job: FolderJob<Report>): Promise<Report
 }
 
 /** Reads the new folder once more: every file opens, and every tensor has its shape and dtype. */
-async function verify<Report>(job: FolderJob<Report>, tensors: ReadonlyMap<string, NewTensor>): Promise<void> {
+async function verify<Report>(job: FolderJob<Report>, tensors: ReadonlyMap<string, Replacement>): Promise<void> {
   const { op, workspace, signal } = job;
   const folder = await Folder.open(op, 'out', workspace.model, { followLinks: false, signal });
   await job.verify?.(folder);
@@ -100,12 +105,15 @@ async function verify<Report>(job: FolderJob<Report>, tensors: ReadonlyMap<strin
     for (const name of job.weights.shardOf.keys()) {
       await dueTurn();
       const { info: before } = await job.weights.find(name);
-      const { shape, dtype = before.dtype } = tensors.get(name) ?? before;
-      const { info } = await weights.find(name);
-      const wrong = (wanted: string, got: string) =>
-        refusal(op, `tensor ${quote(name)}`, `be ${wanted}`, got, 'ERR_STATE');
-      if (info.shape.join() !== shape.join()) throw wrong(`[${shape.join(', ')}]`, `[${info.shape.join(', ')}]`);
-      if (info.dtype !== dtype) throw wrong(dtype, info.dtype);
+      const made = tensors.get(name);
+      for (const part of made ? partsOf(name, made) : [{ ...before, name }]) {
+        const { shape, dtype = before.dtype } = part;
+        const { info } = await weights.find(part.name);
+        const wrong = (wanted: string, got: string) =>
+          refusal(op, `tensor ${quote(part.name)}`, `be ${wanted}`, got, 'ERR_STATE');
+        if (info.shape.join() !== shape.join()) throw wrong(`[${shape.join(', ')}]`, `[${info.shape.join(', ')}]`);
+        if (info.dtype !== dtype) throw wrong(dtype, info.dtype);
+      }
     }
   } finally {
     await weights.close();

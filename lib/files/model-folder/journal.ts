@@ -5,12 +5,16 @@ import { refusal } from '../../core/errors.ts';
 import { attempt, calls, ioError } from '../calls.ts';
 import { readFully, spanBytes, writeFully } from '../contents.ts';
 
+/** Bytes of an ArrayBuffer, in words that declarations for TypeScript before 5.7 may have, too. */
+export type Bytes = ReturnType<Uint8Array['slice']>;
+
 /** Finished work, in records of one size: those before `count` are there. */
 export interface Records {
   readonly count: number;
-  /** Puts records at `at`, which is not beyond the count. */
-  write(at: number, records: Uint8Array): Promise<void>;
-  read(at: number, count: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Puts records at `at`, which is not beyond the count; a power cut may undo what is not synced. */
+  write(at: number, records: Uint8Array, sync?: 'synced' | 'not synced'): Promise<void>;
+  sync(): Promise<void>;
+  read(at: number, count: number): Promise<Bytes>;
 }
 
 /** Records in memory. */
@@ -33,7 +37,9 @@ export class MemoryRecords implements Records {
     this.#count = Math.max(this.#count, at + records.length / this.#recordBytes);
   }
 
-  async read(at: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
+  async sync(): Promise<void> {}
+
+  async read(at: number, count: number): Promise<Bytes> {
     return this.#bytes.subarray(at * this.#recordBytes, (at + count) * this.#recordBytes);
   }
 }
@@ -79,7 +85,7 @@ export class Journal implements Records {
     return this.#count;
   }
 
-  async write(at: number, records: Uint8Array): Promise<void> {
+  async write(at: number, records: Uint8Array, sync: 'synced' | 'not synced' = 'synced'): Promise<void> {
     const stride = this.#recordBytes + sumBytes;
     const count = records.length / this.#recordBytes;
     const bytes = new Uint8Array(count * stride);
@@ -90,11 +96,15 @@ export class Journal implements Records {
       view.setUint32(i * stride + this.#recordBytes, crc32(record), true);
     }
     await writeFully(this.#handle, bytes, at * stride, { op: this.#op, path: this.#path });
-    await attempt(this.#op, this.#path, 'synced', calls.sync(this.#handle));
+    if (sync === 'synced') await this.sync();
     this.#count = Math.max(this.#count, at + count);
   }
 
-  async read(at: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
+  async sync(): Promise<void> {
+    await attempt(this.#op, this.#path, 'synced', calls.sync(this.#handle));
+  }
+
+  async read(at: number, count: number): Promise<Bytes> {
     const records = new Uint8Array(count * this.#recordBytes);
     let i = 0;
     for (const { record } of await this.#stored(at, count)) records.set(record, i++ * this.#recordBytes);

@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import path from 'node:path';
 import { OrthokitError, refusal } from '../../core/errors.ts';
-import { attempt, calls, systemCode } from '../calls.ts';
+import { attempt, calls, ioError, systemCode } from '../calls.ts';
 import { writeFully } from '../contents.ts';
 import { openFolder, syncFolder } from '../place.ts';
 import { differenceOf, isRun } from './run-record.ts';
@@ -15,26 +16,47 @@ const scratchSuffix = '.rows';
  */
 export class Workspace {
   readonly #op: string;
+  readonly #field: string;
   readonly #out: string;
   readonly #folder: string;
 
-  private constructor(op: string, out: string) {
+  private constructor(op: string, field: string, out: string, folder: string) {
     this.#op = op;
+    this.#field = field;
     this.#out = out;
-    this.#folder = `${out}.partial`;
+    this.#folder = folder;
   }
 
   /** @throws ERR_ARGUMENT unless `out` is free or an empty folder, in a folder that exists */
   static async at(op: string, out: string): Promise<Workspace> {
-    const parent = await attempt(op, path.dirname(out), 'opened', calls.realpath(path.dirname(out)), 'out');
+    const place = await Workspace.#placeOf(op, 'out', out);
+    return new Workspace(op, 'out', place, `${place}.partial`);
+  }
+
+  /**
+   * A workspace that nobody else meets, nor takes up: made at once, of a random name, and removed by its maker alone.
+   * @throws as {@link at}
+   */
+  static async alone(op: string, field: string, out: string): Promise<Workspace> {
+    const place = await Workspace.#placeOf(op, field, out);
+    const workspace = new Workspace(op, field, place, `${place}.${randomBytes(8).toString('hex')}.partial`);
+    await attempt(op, workspace.#folder, 'made', calls.makeFolder(workspace.#folder));
+    try {
+      await attempt(op, workspace.#model, 'made', calls.makeFolder(workspace.#model));
+    } catch (error) {
+      await workspace.remove();
+      throw error;
+    }
+    return workspace;
+  }
+
+  static async #placeOf(op: string, field: string, out: string): Promise<string> {
+    const parent = await attempt(op, path.dirname(out), 'opened', calls.realpath(path.dirname(out)), field);
     const place = path.join(parent, path.basename(out));
     const kind = await kindOf(op, place);
     const isEmpty = kind === 'folder' && (await attempt(op, place, 'read', calls.list(place))).length === 0;
-    if (kind !== undefined && !isEmpty) {
-      const got = kind === 'folder' ? 'a folder with files' : 'another kind of file';
-      throw refusal(op, 'out', 'be free or an empty folder', `${got} at ${out}`);
-    }
-    return new Workspace(op, place);
+    if (kind !== undefined && !isEmpty) throw taken(op, field, kind, out);
+    return place;
   }
 
   /**
@@ -81,6 +103,11 @@ export class Workspace {
       throw refusal(this.#op, 'out', 'not be within a model', this.#out);
   }
 
+  /** After a failure, for those whose work nobody takes up: nothing stays. */
+  async remove(): Promise<void> {
+    await calls.removeFolder(this.#folder).catch(() => {});
+  }
+
   /** After a failure: nothing stays of a run that has done nothing, so that one with other options may begin. */
   async leaveBare(): Promise<void> {
     try {
@@ -114,13 +141,20 @@ export class Workspace {
     return this.#write(this.#model, name, bytes);
   }
 
-  /** Puts the new folder in its place at once and whole. */
+  /** Puts the new folder in its place at once and whole. @throws ERR_ARGUMENT for a place that was taken meanwhile */
   async publish(): Promise<void> {
     const op = this.#op;
     for (const name of await attempt(op, this.#model, 'read', calls.list(this.#model)))
       if (name.endsWith('.tmp')) await attempt(op, name, 'removed', calls.unlink(this.file(name)));
     await this.#sync(this.#model);
-    await attempt(op, this.#out, 'replaced', calls.rename(this.#model, this.#out));
+    try {
+      await calls.rename(this.#model, this.#out);
+    } catch (error) {
+      const code = systemCode(error);
+      if (code === 'ENOTEMPTY' || code === 'EEXIST') throw taken(op, this.#field, 'folder', this.#out);
+      if (code === 'ENOTDIR') throw taken(op, this.#field, 'other', this.#out);
+      throw ioError(op, this.#out, 'replaced', error);
+    }
     await this.#sync(path.dirname(this.#out));
     // The new folder is in its place: what is left beside it harms nobody.
     await calls.removeFolder(this.#folder).catch(() => {});
@@ -195,6 +229,11 @@ export class Workspace {
       await calls.close(handle).catch(() => {});
     }
   }
+}
+
+function taken(op: string, field: string, kind: 'folder' | 'other', out: string): OrthokitError {
+  const got = kind === 'folder' ? 'a folder with files' : 'another kind of file';
+  return refusal(op, field, 'be free or an empty folder', `${got} at ${out}`);
 }
 
 async function kindOf(op: string, place: string): Promise<'folder' | 'other' | undefined> {

@@ -14,7 +14,7 @@ export type TensorNames = readonly string[] | ((name: string, info: TensorInfo) 
 /** Tensors of one call: each takes some kilobytes, whatever it holds. */
 const mostTensors = 65_536;
 
-export function checkNames(op: string, names: TensorNames | undefined): void {
+export function checkNames(op: string, names: readonly string[] | ((...args: never[]) => boolean) | undefined): void {
   if (names === undefined || typeof names === 'function') return;
   if (names.length > mostTensors) throw refusal(op, 'names', `be at most ${mostTensors}`, names.length);
   for (const [i, name] of (names as readonly unknown[]).entries())

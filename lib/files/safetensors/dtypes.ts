@@ -1,4 +1,4 @@
-import { arrays, type Dtype } from '../../core/dtypes.ts';
+import { arrays, type Dtype, mostElements } from '../../core/dtypes.ts';
 import { refusal } from '../../core/errors.ts';
 import type { TypedArray } from '../../core/native.ts';
 import { quote } from '../quote.ts';
@@ -54,6 +54,9 @@ export const fileDtypes: Readonly<Record<Dtype, FileDtype>> = {
 const dtypes = new Map<FileDtype, Dtype>();
 for (const dtype of Object.keys(fileDtypes) as Dtype[]) dtypes.set(fileDtypes[dtype], dtype);
 
+/** The dtype of tensors that hold such elements; undefined where there is none. */
+export const dtypeOfFile = (dtype: FileDtype): Dtype | undefined => dtypes.get(dtype);
+
 const maxRank = 5;
 
 export function isFileDtype(name: string): name is FileDtype {
@@ -79,7 +82,7 @@ export function byteLengthOf(dtype: FileDtype, shape: readonly number[]): number
 
 /** The dtype under which a stored tensor can live on a device; throws `ERR_UNSUPPORTED` when there is none. */
 export function tensorDtype(op: string, name: string, info: { dtype: FileDtype; shape: readonly number[] }): Dtype {
-  const dtype = dtypes.get(info.dtype);
+  const dtype = dtypeOfFile(info.dtype);
   const field = `tensor ${quote(name)}`;
   if (!dtype) {
     throw refusal(op, field, `be one of ${[...dtypes.keys()].join(' ')}`, info.dtype, 'ERR_UNSUPPORTED');
@@ -87,6 +90,9 @@ export function tensorDtype(op: string, name: string, info: { dtype: FileDtype; 
   if (info.shape.length > maxRank) {
     throw refusal(op, field, `have at most ${maxRank} dimensions`, info.shape.length, 'ERR_UNSUPPORTED');
   }
+  // Sizes of 0 do not hide the others, as in tensors themselves.
+  if (info.shape.reduce((size, n) => size * Math.max(n, 1), 1) > mostElements)
+    throw refusal(op, field, 'hold at most 2^44 elements', `[${info.shape.join(', ')}]`, 'ERR_UNSUPPORTED');
   return dtype;
 }
 

@@ -28,6 +28,8 @@ export interface TensorFile {
   readBytes(info: TensorInfo, onBytes?: (count: number) => void): Promise<ArrayBuffer>;
   /** The bytes of a part of one tensor, from byte `from` of it, into memory of the caller's. */
   readRange(info: TensorInfo, from: number, into: Uint8Array): Promise<void>;
+  /** The bytes before the data: length and header. */
+  readStart(): Promise<Uint8Array>;
   /** The same as the array that `Tensor.from` takes; `ERR_UNSUPPORTED` for element types that tensors lack. */
   read(name: string, onBytes?: (count: number) => void): Promise<TypedArray>;
 }
@@ -58,6 +60,8 @@ export async function withTensorFile<T>(
 
 /** A tensor file that stays open until one of these is called. */
 export interface OpenTensorFile extends TensorFile {
+  /** Identity of the file and its contents: another file of this path has another, and this one once it is changed. */
+  readonly stamp: string;
   /** Closes; `ERR_IO` when that fails. */
   close(): Promise<void>;
   /** Closes after a failure, in silence. */
@@ -82,7 +86,11 @@ export async function openTensorFile(path: string, options: OpenOptions): Promis
   }
 }
 
-async function readHeader(handle: FileHandle, path: string, options: OpenOptions): Promise<TensorFile> {
+async function readHeader(
+  handle: FileHandle,
+  path: string,
+  options: OpenOptions,
+): Promise<TensorFile & Pick<OpenTensorFile, 'stamp'>> {
   const { op, signal } = options;
   const fail: Fail = (problem) => {
     throw new OrthokitError('ERR_FORMAT', `${op}: ${problem} in ${path}`);
@@ -113,9 +121,15 @@ async function readHeader(handle: FileHandle, path: string, options: OpenOptions
     return bytes.buffer;
   };
   return {
+    stamp: [stats.dev, stats.ino, stats.size, stats.mtimeMs].join(),
     tensors,
     metadata,
     readBytes,
+    async readStart() {
+      const bytes = allocate(op, dataStart);
+      await read(bytes, 0);
+      return bytes;
+    },
     readRange: (info, from, into) => read(into, dataStart + info.begin + from),
     async read(name, onBytes) {
       const info = tensors.get(name);

@@ -4,7 +4,17 @@ import { refusal, shown } from '../../core/errors.ts';
 import type { TypedArray } from '../../core/native.ts';
 import { isRecord } from '../../core/options.ts';
 import { Owned } from '../../core/owned.ts';
-import { kind, type Resolved, readOptions, type Schema, type Watchers, watchers } from '../../core/schema.ts';
+import {
+  count,
+  flag,
+  kind,
+  optional,
+  type Resolved,
+  readOptions,
+  type Schema,
+  type Watchers,
+  watchers,
+} from '../../core/schema.ts';
 import { give, given as givenTensor, type Tensor } from '../../core/tensor.ts';
 import { Turns } from '../../core/turns.ts';
 import { quote } from '../quote.ts';
@@ -12,8 +22,8 @@ import type { SaveOptions } from '../stateful.ts';
 import { checkPath, type Progress, saveSchema, type TransferOptions } from '../transfer.ts';
 import { checkAlive, checkFit, checkInto, checkNames, chosenOf } from './choice.ts';
 import { fileDtypes, tensorDtype } from './dtypes.ts';
-import { withTensorFile } from './file.ts';
 import type { TensorInfo } from './header.ts';
+import { withTensors, writeShards } from './shards.ts';
 import { type TensorSource, writeTensorFile } from './write.ts';
 
 export type { Progress, TransferOptions } from '../transfer.ts';
@@ -21,7 +31,20 @@ export type { FileDtype } from './dtypes.ts';
 export type { TensorInfo } from './header.ts';
 
 /** Options of {@link saveTensors}. */
-export type SaveTensorsOptions = SaveOptions;
+export interface SaveTensorsOptions extends SaveOptions {
+  /**
+   * The most bytes of tensors in a file. With it, `path` is a folder of one or several files with an index, as
+   * transformers names them and with the metadata `format: 'pt'` unless `metadata` says another one, without which
+   * transformers refuses a file; one tensor alone may be larger. Default: `path` is one file, and `metadata` is all of
+   * its metadata.
+   */
+  shardBytes?: number | undefined;
+}
+
+const saveTensorsSchema: Schema<Resolved<SaveTensorsOptions, keyof SaveTensorsOptions>> = {
+  ...saveSchema,
+  shardBytes: optional(count(1)),
+};
 
 /**
  * Stores tensors of any shape and dtype in a safetensors file, readable by every program that knows the format.
@@ -34,7 +57,12 @@ export type SaveTensorsOptions = SaveOptions;
  * @example
  * await saveTensors('model.safetensors', { weight, bias }, { metadata: { step: '1000' } });
  *
- * @param path a regular file to replace, or a free name in a folder that exists
+ * With `shardBytes`, `path` becomes a folder of files and their index, at once and whole: a new one, so that a reader
+ * never meets files of two saves. Of two calls for one path, one makes it and the other rejects with ERR_ARGUMENT. A
+ * killed call leaves its work in `<path>.<random>.partial`, which no other call touches.
+ *
+ * @param path a regular file to replace, or a free name in a folder that exists; with `shardBytes` a free name or an
+ * empty folder
  * @param tensors by name; a name has at most 1 KB of UTF-8 and is not `__metadata__`
  * @throws ERR_ARGUMENT; ERR_IO with the system's error as `cause`; ERR_DISPOSED; the signal's reason when aborted.
  * Format: https://github.com/huggingface/safetensors
@@ -46,11 +74,12 @@ export async function saveTensors(
 ): Promise<void> {
   const op = 'saveTensors';
   checkPath(op, path);
-  const given = readOptions(op, options, saveSchema);
+  const { shardBytes, ...given } = readOptions(op, options, saveTensorsSchema);
   if (!isRecord(tensors)) throw refusal(op, 'tensors', 'be an object', shown(tensors));
   for (const [name, tensor] of Object.entries(tensors)) check.tensor(op, `tensors.${name}`, tensor);
   given.signal?.throwIfAborted();
-  await writeTensorFile(path, snapshot(tensors), { ...given, op });
+  if (shardBytes === undefined) await writeTensorFile(path, snapshot(tensors), { ...given, op });
+  else await writeShards(path, snapshot(tensors), shardBytes, { ...given, op });
 }
 
 /** Queues the reads of all tensors now; a source gives its array away once, so that it is freed when it is written. */
@@ -81,19 +110,28 @@ export interface LoadTensorsOptions extends TransferOptions {
    * and dtypes. Default: new tensors are made.
    */
   into?: Readonly<Record<string, Tensor>> | undefined;
+  /**
+   * Of a folder: its files may be symbolic links, as those of Hugging Face's cache are. Default: `false`. The path
+   * itself may always be a link, to a folder or to a file.
+   */
+  followLinks?: boolean | undefined;
 }
 
-const loadSchema: Schema<Resolved<LoadTensorsOptions, keyof LoadTensorsOptions>> = {
+const loadSchema: Schema<Resolved<LoadTensorsOptions, Exclude<keyof LoadTensorsOptions, 'followLinks'>>> = {
   ...watchers<Progress>(),
+  followLinks: flag(false),
   names: kind((x) => Array.isArray(x) || typeof x === 'function', 'a list or a function'),
   into: kind(isRecord, 'an object of tensors'),
 };
 
 /**
  * Loads tensors of a safetensors file, each with the shape and dtype that it has there: all of them, or those that
- * `names` chooses; as new tensors, or into tensors that exist.
+ * `names` chooses; as new tensors, or into tensors that exist. A folder is read as the model in it:
+ * `model.safetensors`, or the files that `model.safetensors.index.json` names. New tensors come one after the other, so
+ * that the process holds few of them beside their device.
  *
- * The file is checked whole before the first tensor is made. If anything fails, no tensor is left behind. Tensors of
+ * The file is checked whole before the first tensor is made; of a folder all files, or with a list of `names` those
+ * that hold them. If anything fails, no tensor is left behind. Tensors of
  * `into` are written when everything has been read and fits, and all at once: they hold what they held, or what the
  * file holds. That takes host memory for all of them.
  *
@@ -116,13 +154,14 @@ export async function loadTensors(
   const op = 'loadTensors';
   checkPath(op, path);
   check.device(op, 'device', device);
-  const { names, signal, onProgress, ...given } = readOptions(op, options, loadSchema);
+  const { names, signal, onProgress, followLinks, ...given } = readOptions(op, options, loadSchema);
   checkNames(op, names);
   const into = given.into && checkInto(op, given.into, device);
   const made: Record<string, Tensor> = Object.create(null);
   const data = new Map<string, TypedArray>();
   using owned = new Owned();
-  await withTensorFile(path, { op, signal }, async (file) => {
+  const listed = Array.isArray(names) ? names : undefined;
+  await withTensors(path, { op, signal, followLinks, names: listed }, async (file) => {
     // Tensors without elements need no reading, which would give others a turn.
     const turns = new Turns(signal);
     const chosen = await chosenOf(op, path, file.tensors, names, turns);
@@ -136,8 +175,13 @@ export async function loadTensors(
         done += count;
         onProgress?.({ done, total });
       });
-      if (into) data.set(name, array);
-      else made[name] = owned.add(givenTensor(device, array, info.shape, tensorDtype(op, name, info)));
+      if (into) {
+        data.set(name, array);
+        continue;
+      }
+      made[name] = owned.add(givenTensor(device, array, info.shape, tensorDtype(op, name, info)));
+      // The array of a tensor is there until it has been copied to the device.
+      await device.flow();
     }
   });
   signal?.throwIfAborted();
@@ -151,9 +195,12 @@ export async function loadTensors(
   return made;
 }
 
-const infoSchema: Schema<Pick<Watchers<never>, 'signal'>> = { signal: watchers<never>().signal };
+const infoSchema: Schema<Pick<Watchers<never>, 'signal'> & { followLinks: boolean }> = {
+  signal: watchers<never>().signal,
+  followLinks: flag(false),
+};
 
-/** Contents of a safetensors file, without its data. */
+/** Contents of a safetensors file, or of those of a folder, without their data. */
 export interface TensorFileInfo {
   /** The tensors by name, in the order of the file. */
   readonly tensors: Map<string, TensorInfo>;
@@ -162,8 +209,8 @@ export interface TensorFileInfo {
 }
 
 /**
- * Contents of a safetensors file, without its data: names, element types as the file spells them, shapes, sizes and
- * texts.
+ * Contents of a safetensors file, or of the model in a folder, without its data: names, element types as the file
+ * spells them, shapes, sizes and texts.
  *
  * @example
  * const { tensors, metadata } = await readTensorInfo('model.safetensors');
@@ -173,12 +220,12 @@ export interface TensorFileInfo {
  */
 export async function readTensorInfo(
   path: string,
-  options: Pick<TransferOptions, 'signal'> = {},
+  options: Pick<LoadTensorsOptions, 'signal' | 'followLinks'> = {},
 ): Promise<TensorFileInfo> {
   const op = 'readTensorInfo';
   checkPath(op, path);
-  const { signal } = readOptions(op, options, infoSchema);
-  return withTensorFile(path, { op, signal }, async (file) => ({
+  const { signal, followLinks } = readOptions(op, options, infoSchema);
+  return withTensors(path, { op, signal, followLinks }, async (file) => ({
     tensors: new Map(file.tensors),
     metadata: new Map(file.metadata),
   }));

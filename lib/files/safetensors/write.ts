@@ -1,6 +1,4 @@
-import { randomBytes } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import nodePath from 'node:path';
 import { abortable } from '../../core/abortable.ts';
 import { OrthokitError, shown } from '../../core/errors.ts';
 import { isRecord } from '../../core/options.ts';
@@ -8,8 +6,9 @@ import { sorted } from '../../core/sort.ts';
 import { inTurns, type Steps } from '../../core/turns.ts';
 import { attempt, calls } from '../calls.ts';
 import { spanBytes, writeFully } from '../contents.ts';
-import { findPlace, keepMode, openFolder, removeLeftovers, syncFolder } from '../place.ts';
+import { keepMode } from '../place.ts';
 import { quote } from '../quote.ts';
+import { replaceFile } from '../replace.ts';
 import { checkPath, givenUp, type TransferOptions } from '../transfer.ts';
 import { bitsOf, byteLengthOf, type FileDtype, isFileDtype } from './dtypes.ts';
 import { limits, metadataName } from './header.ts';
@@ -54,28 +53,9 @@ export async function writeTensorFile(
   const steps = layOut(op, sources, options.metadata === undefined ? {} : options.metadata);
   const { start, ordered, total } = await inTurns(steps, signal);
   signal?.throwIfAborted();
-  const { target, mode } = await findPlace(op, path);
-  const folder = nodePath.dirname(target);
-  // Opened before anything is written: what fails here has changed nothing.
-  const folderHandle = await openFolder(op, folder);
-  try {
-    await removeLeftovers(target);
-    const temporary = `${target}.${randomBytes(8).toString('hex')}.tmp`;
-    const handle = await attempt(op, temporary, 'created', calls.open(temporary, 'wx', mode));
-    try {
-      await writeContents(handle, temporary, { start, sources: ordered, total, mode }, options);
-      signal?.throwIfAborted();
-      await attempt(op, target, 'replaced', calls.rename(temporary, target));
-    } catch (error) {
-      await calls.unlink(temporary).catch(() => {});
-      throw error;
-    }
-    if (folderHandle) await syncFolder(op, folder, folderHandle);
-  } catch (error) {
-    if (folderHandle) await calls.close(folderHandle).catch(() => {});
-    throw error;
-  }
-  if (folderHandle) await attempt(op, folder, 'closed', calls.close(folderHandle));
+  await replaceFile(path, { op, signal }, (handle, temporary, mode) =>
+    writeContents(handle, temporary, { start, sources: ordered, total, mode }, options),
+  );
 }
 
 interface Contents {

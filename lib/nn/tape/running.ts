@@ -3,6 +3,9 @@ import type { Tape } from './tape.ts';
 
 let current: Tape | undefined;
 
+/** True inside of a call of orthokit/nn. */
+export const isRunning = (): boolean => current !== undefined;
+
 /** The tape of the call that runs. */
 export function runningTape(name: string): Tape {
   if (current) return current;

@@ -1,6 +1,6 @@
 import { refusal } from '../../core/errors.ts';
 import { count, nested, type Resolved, readOptions, required, type Schema, whole } from '../../core/schema.ts';
-import { shuffled } from './shuffled.ts';
+import { shuffled } from '../../core/shuffled.ts';
 
 /** A place in the sequence of {@link batches}. */
 export interface BatchPlace {

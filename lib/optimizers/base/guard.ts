@@ -44,7 +44,7 @@ export class Guard {
     return this.#skipped ? [[skippedName, this.#skipped]] : [];
   }
 
-  /** How many tensors were not finite in the last step, and how many steps have been skipped. */
+  /** Number of tensors that were not finite in the last step, and of steps skipped so far. */
   async read(): Promise<{ nonFinite: number; skipped: number } | undefined> {
     if (!this.#guard || !this.#skipped) return undefined;
     const [guard, skipped] = await Promise.all([this.#guard.read(), this.#skipped.read()]);

@@ -30,7 +30,7 @@ export interface OrthogonalOptions extends MatrixOptions {
    * Trion; `aol4-fns` for nsScaling `aol`.
    */
   coefficients: Coefficients;
-  /** How many steps, 0 to 100. Default: as many as the set has, 5 for most. */
+  /** Number of steps, 0 to 100. Default: as many as the set has, 5 for most. */
   nsSteps: number | undefined;
   /**
    * `gram` takes the steps of a matrix that is not square on the Gram matrix of its short side: the same in exact

@@ -1,12 +1,11 @@
 import * as check from '../../core/check.ts';
+import { epsilonOf } from '../../core/dtypes.ts';
 import { OrthokitError, refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { asRows, checkRows } from './rows.ts';
 
-/** A share of a row's length that is rounding. */
-const rounding = { f32: 2 ** -23, f64: 2 ** -52 };
 /** Powers of two that scale a row at most. */
 const mostPower = { f32: 120, f64: 1000 };
 
@@ -159,7 +158,7 @@ async function checkFactor(where: string, columns: number, factor: Tensor): Prom
   ops.gatherRows(device, { x: flat, index, out: diagonal });
   const distances = [...(await diagonal.read())].map(Number);
   // Reflections of rows of n elements err by less than the root of n.
-  const least = 4 * (m + Math.sqrt(columns)) * rounding[dtype as 'f32' | 'f64'];
+  const least = 4 * (m + Math.sqrt(columns)) * epsilonOf(dtype);
   const at = distances.findIndex((distance) => !(distance > least));
   if (at < 0) return;
   const text = `a must have linearly independent rows, got row ${at} that is a combination of those before it`;

@@ -20,7 +20,7 @@ export interface MatchOptions {
   prefix?: boolean | undefined;
 }
 
-/** How many tokens of the donor found their counterparts, and how. */
+/** Tokens of the donor that found their counterparts, counted by how. */
 export interface MatchCounts {
   /** Ids of the donor, those without a token included. */
   readonly ids: number;

@@ -2,35 +2,13 @@ import { Buffer } from 'node:buffer';
 import { inTurns, type Steps } from '../../core/turns.ts';
 import { editJson } from '../../files/json/edit.ts';
 import type { JsonObject } from '../../files/json/reader.ts';
+import { modelFiles, tokenizerFiles } from '../../files/model-folder/known-files.ts';
 import { limits } from '../../tokenizers/internal.ts';
 import type { Job } from '../tables/job.ts';
 import type { Model } from '../tables/model.ts';
 import { type ConfigPatches, patchConfigs } from './config.ts';
 
 const pauseIds = 1 << 11;
-/** Files that a tokenizer may consist of; nothing else is copied from the donor. */
-const tokenizerFiles = [
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'chat_template.jinja',
-  'chat_template.json',
-  'merges.txt',
-  'vocab.json',
-  'vocab.txt',
-  'tokenizer.model',
-  'spiece.model',
-];
-const baseFiles = [
-  'preprocessor_config.json',
-  'processor_config.json',
-  'LICENSE',
-  'LICENSE.txt',
-  'NOTICE',
-  'NOTICE.txt',
-];
-
 /** How the configuration of the base changes, and what a person should know of it. */
 export function* patchSteps(base: Model, donor: Model, { rows, tables }: Job): Steps<ConfigPatches> {
   const newIds = new Map<number, number>();
@@ -64,7 +42,7 @@ export async function* newTexts(
     const name = 'generation_config.json';
     yield [name, await edited(base.generationBytes, patches.generation, name)];
   }
-  for (const [model, names] of [[donor, tokenizerFiles] as const, [base, baseFiles] as const]) {
+  for (const [model, names] of [[donor, tokenizerFiles] as const, [base, modelFiles] as const]) {
     for (const name of names) {
       const bytes = await model.folder.read(name, limits.fileBytes);
       if (bytes) yield [name, bytes];

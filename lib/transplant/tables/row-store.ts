@@ -39,7 +39,7 @@ export class RowStore {
     this.#rowBytes = rowBytes;
   }
 
-  /** How many rows are there. */
+  /** Number of rows. */
   get count(): number {
     return this.#records.count;
   }

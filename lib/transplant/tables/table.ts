@@ -90,7 +90,7 @@ export function asTensor(device: Device, table: Table, bytes: OwnBytes): Tensor<
   return stored.cast('f32');
 }
 
-/** How many rows are worth one step of a walk over a table. */
+/** Number of rows that are worth one step of a walk over a table. */
 export function rowsPerStep(table: Table): number {
   return Math.max(1, Math.min(mostRows, Math.floor(spanBytes / (4 * table.columns))));
 }

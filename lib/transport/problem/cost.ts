@@ -27,7 +27,7 @@ export const scaleFields = ({ rows, columns }: Pair): Fields<'Scale'> => ({ rowS
 export interface CostRange {
   readonly least: number;
   readonly most: number;
-  /** How many pairs are forbidden. */
+  /** Number of forbidden pairs. */
   readonly forbidden: number;
   /** True if each mass can go somewhere that has mass. */
   readonly isReachable: boolean;

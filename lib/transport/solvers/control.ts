@@ -39,11 +39,11 @@ export class Control<P = TransportProgress> extends Task<P> {
     await this.synchronize();
   }
 
-  /** How many sweeps are left of `maxSweeps`. */
+  /** Sweeps that are left of `maxSweeps`. */
   get sweepsLeft(): number {
     return this.#maxSweeps - this.iterations.sweeps;
   }
-  /** How many Newton steps are left of `maxNewton`. */
+  /** Newton steps that are left of `maxNewton`. */
   get newtonLeft(): number {
     return this.#maxNewton - this.iterations.newton;
   }

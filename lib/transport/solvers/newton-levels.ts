@@ -13,7 +13,7 @@ const mostSteps = 15;
 /** Sweeps at each level of eps. */
 const sweepsAtLevel = ({ anneal }: Settings): number => anneal?.sweeps ?? 2;
 
-/** How many sweeps it makes from the first level of eps to the last. */
+/** Number of sweeps from the first level of eps to the last. */
 export const sweepsByLevels = ({ settings, range }: Problem): number =>
   sweepsAtLevel(settings) * levels(settings, range).length;
 
@@ -28,7 +28,8 @@ interface Level {
  *
  * Levels are solved loosely at first. A loose level may leave rows of little mass where they are, far from their
  * optimum in units of the next eps, and the semi-dual is flat there: where steps stall, levels are solved again from
- * the first, each so far that every row has its mass.
+ * the first, each so far that every row has its mass. That may still leave out an entry of the plan that is the small
+ * difference of masses: where steps stall once more, each level is solved to the end.
  */
 export async function newtonByLevels(plan: ScaledPlan, newton: Newton): Promise<{ end: SolverEnd; error: number }> {
   const { marginals, settings, range, goal: tol, control } = plan.problem;
@@ -54,9 +55,12 @@ export async function newtonByLevels(plan: ScaledPlan, newton: Newton): Promise<
     if (sweeps > 1) plan.blindSweeps(sweeps - 1);
   };
 
-  // The second way down needs sweeps, too.
-  const isLast = list.length === 1 || control.sweepsLeft < 2 * sweepsByLevels(plan.problem);
-  const { end, error } = await descend(isLast ? strictTolerance : looseTolerance, isLast ? Infinity : mostSteps);
-  if (end !== 'stalled') return { end, error };
-  return (await descend(strictTolerance, Infinity)) as { end: SolverEnd; error: number };
+  const ways = [looseTolerance, strictTolerance, tol];
+  for (let way = 0; ; ++way) {
+    // Another way down needs sweeps, too. Where there is one way alone, its tolerance is the strict one.
+    const isLast = way === 2 || list.length === 1 || control.sweepsLeft < 2 * sweepsByLevels(plan.problem);
+    const levelTolerance = ways[isLast && way === 0 ? 1 : way]!;
+    const { end, error } = await descend(levelTolerance, isLast ? Infinity : mostSteps);
+    if (end !== 'stalled') return { end, error };
+  }
 }

@@ -73,7 +73,7 @@ export class Newton {
     this.#shift = firstShift;
   }
 
-  /** How many entries all of the plan but a hundredth needs; infinity where there is no room for them. */
+  /** Number of entries that hold all of the plan but a hundredth; infinity where there is no room for them. */
   async entries(): Promise<number> {
     const { cost, control } = this.#plan;
     const { values } = this.#entries;

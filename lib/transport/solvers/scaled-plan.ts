@@ -174,7 +174,7 @@ export class ScaledPlan {
     return (await this.control.read(this.#statistics))[0]!;
   }
 
-  /** How many sweeps to ask for at once. */
+  /** Number of sweeps to ask for at once. */
   get sweepsAtOnce(): number {
     const count = Math.round(elementsAtOnce / (this.cost.rows * this.cost.columns));
     return Math.min(100, Math.max(1, count));

@@ -56,7 +56,7 @@ export async function sweepUntil(plan: ScaledPlan, tol: number): Promise<number>
 interface Outlook {
   /** L1 error of the marginals. */
   readonly error: number;
-  /** How many more sweeps it would take to the tolerance. */
+  /** Number of further sweeps that the tolerance would take. */
   readonly sweeps: number;
 }
 

@@ -65,11 +65,14 @@ class KeptIsMoved {
 
 inline double* values(const View& v) { return v.as<double>(); }
 
-// Roundings of a result of sums along rows of x: as many as the caller says, but of f64 more, as
-// these sums round, too. They are added in four lanes at least: equal numbers round to the same
-// side, and partial sums are half of the sum in the mean.
+// Roundings of a sum in f64 of a row of n numbers, and of what is made of it. They are added in
+// four lanes at least: equal numbers round to the same side, and partial sums are half of the sum
+// in the mean.
+inline double growth_of_sum(int64_t n) { return 64 + double(n) / 8; }
+// Of a result of sums along rows of x: as many as the caller says, but of f64 more, as these sums
+// round, too.
 inline double growth_of_rows(const View& x, double narrower) {
-  return x.dtype == Dtype::kF64 ? 64 + double(row_length(x)) / 8 : narrower;
+  return x.dtype == Dtype::kF64 ? growth_of_sum(row_length(x)) : narrower;
 }
 
 inline long double long_sum_of_squares(const double* x, int64_t size) {

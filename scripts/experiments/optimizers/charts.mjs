@@ -53,8 +53,18 @@ export async function drawOutcomes(outcomes, folder) {
   const samples = { field: 'samples', type: 'quantitative', title: 'Samples' };
   const [loss, rates] = [panels(curves, samples, Infinity), panels(ends, logarithmic('rate', 'Rate'), 12)];
   return [
-    ...(await drawChart(/** @type {any} */ (loss), { folder, name: 'experiment-optimizers-loss', kinds: ['svg'] })),
-    ...(await drawChart(/** @type {any} */ (rates), { folder, name: 'experiment-optimizers-rates', kinds: ['svg'] })),
+    ...(await drawChart(/** @type {any} */ (loss), {
+      folder,
+      name: 'experiment-optimizers-loss',
+      kinds: ['png'],
+      zoom: 1,
+    })),
+    ...(await drawChart(/** @type {any} */ (rates), {
+      folder,
+      name: 'experiment-optimizers-rates',
+      kinds: ['png'],
+      zoom: 1,
+    })),
   ];
 }
 

@@ -1,14 +1,11 @@
 // docs/experiments/optimizers.md, from recorded runs.
+import { markdown, origin } from '../parts.mjs';
 import { claims } from './claims.mjs';
 import { grid } from './contestants.mjs';
 import { judge, orNever, secondsTo, short, stepsTo } from './evidence.mjs';
 import { finalLoss, mean, meanSharpness, sensitivity, spread } from './figures.mjs';
 import { seeds } from './plan.mjs';
 import { tolerance } from './verdicts.mjs';
-
-/** @param {readonly string[]} head @param {readonly (readonly string[])[]} rows */
-const markdown = (head, rows) =>
-  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
 /** @param {import('./runs.mjs').Outcome} outcome */
 export function tableOf({ task, entries, target }) {
@@ -43,14 +40,14 @@ export function pageOf(outcomes, effort) {
   ]);
   return `${[
     '# Optimizers on real data',
-    '`npm run experiment -- optimizers --write` writes this page from recorded runs; `npm run experiment -- optimizers` makes them.',
+    origin('optimizers'),
     effort,
     `Every optimizer is tuned by as many runs as the others: ${grid.length} rates, factors of two. On digits each rate is run whole by ` +
       `${seeds.length} seeds; on letters rates are chosen by one seed and a tenth of the samples, and the best two are run whole by ` +
       `${seeds.length} seeds. Rates rise for a twentieth of the samples and fall as a cosine to a tenth. Nothing decays. Methods for ` +
       'matrices have the matrices of the layers, and AdamW has the rest.',
-    '![Loss over samples](../images/experiment-optimizers-loss.svg)',
-    '![Loss at the end over rates](../images/experiment-optimizers-rates.svg)',
+    '![Loss over samples](../images/experiment-optimizers-loss.png)',
+    '![Loss at the end over rates](../images/experiment-optimizers-rates.png)',
     '## Verdicts',
     `The rule: figures are those of the best rate, the one with the smallest mean loss on samples that are not trained. A method is ` +
       '*better* than another one in a task if it is at every seed, and by more, on average, than the larger spread (largest minus ' +

@@ -1,15 +1,18 @@
 // reads.mjs <reader> <path>: reads a hostile file in a process of its own, and prints how it ended, how long the event
 // loop was held at a stretch, in milliseconds of processor time, and by how many bytes the process grew.
+import { loadAdapter } from '../../../dist/adapters/index.js';
 import { AdamW, Device, loadTensors, readTensorInfo, readTokenizer, Tensor, transplant } from '../../../dist/index.js';
 
 const [reader, path] = process.argv.slice(2);
 const device = Device.open('cpu', { threads: 1 });
 const optimizer = new AdamW([Tensor.zeros(device, [2])]);
+const model = { l: Array.from({ length: 40 }, () => ({ weight: Tensor.zeros(device, [2, 2]) })) };
 const readers = {
   loadTensors: () => loadTensors(path, device),
   readTensorInfo: () => readTensorInfo(path),
   readTokenizer: () => readTokenizer(path),
   load: () => optimizer.load(path),
+  loadAdapter: () => loadAdapter(path, model),
   transplant: () =>
     transplant({ base: `${path}/base`, donor: `${path}/donor`, out: `${path}/out`, method: 'mean', device }),
 };

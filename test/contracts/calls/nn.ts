@@ -121,6 +121,7 @@ const own: Record<string, Call> = {
     options: () => ({ count: 5, size: 2, seed: 1 }),
     refused: [{ size: 6 }, { from: { position: 6 } }],
   },
+  bilevel: { args: (on) => [total, total, model(on), model(on)], options: () => ({}), takes: takesAny },
   oracle: { args: (on) => [total, model(on), () => []], options: () => ({}), takes: takesAny },
   cosine: { options: () => ({ peak: 1, warmup: 1, steps: 2 }), refused: [{ steps: 0 }, { floor: 2 }] },
   Arena: { args: ({ device }) => [device] },

@@ -34,6 +34,13 @@ export const calls: Record<string, Call> = {
     changes: [0],
     takes: ['any rank'],
   },
+  fistaStronglyConvex: {
+    args: (on) => [oracle(on)],
+    options: () => ({ mu: 0.5, lipschitz: 10, accuracy: 0.1 }),
+    refused: [{ lipschitz: 0.4 }],
+    changes: [0],
+    takes: ['any rank'],
+  },
   checkAdjoint: { args: (on) => [operator(on)], options: () => ({ seed: 1 }) },
   checkGradient: { takes: ['any rank'], args: (on) => [oracle(on)], options: () => ({ seed: 1 }) },
   withDifferences: { takes: ['any rank'], args: (on) => [oracle(on)] },

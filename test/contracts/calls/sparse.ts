@@ -1,4 +1,4 @@
-import { Dictionary, omp, Tensor } from '../../../lib/index.ts';
+import { Dictionary, OnlineOrthogonalDictionary, omp, Tensor } from '../../../lib/index.ts';
 import type { Call, Scene } from '../call.ts';
 
 const atoms = ({ device }: Scene) => Tensor.from(device, [1, 0, 0, 1, 1, 1], [3, 2]);
@@ -12,6 +12,8 @@ const warm = async (on: Scene): Promise<Dictionary> => {
   return dictionary;
 };
 
+const online = ({ device }: Scene) => new OnlineOrthogonalDictionary(device, 2, { seed: 1 });
+
 export const calls: Record<string, Call> = {
   SparseCode: { args: ({ device }) => [device, 2, 1, 3, 'f32'] },
   Dictionary: { args: (on) => [atoms(on)], options: () => ({}) },
@@ -24,6 +26,35 @@ export const calls: Record<string, Call> = {
     args: ({ device }) => [Tensor.from(device, [2, 1, 1, 2], [2, 2]), Tensor.from(device, [3, 1], [1, 2])],
     options: () => ({ k: 1 }),
     refused: [{ k: 3 }],
+  },
+  OnlineOrthogonalDictionary: { args: ({ device }) => [device, 2], options: () => ({ seed: 1 }) },
+  'OnlineOrthogonalDictionary.update': { of: online, args: (on) => [signals(on)] },
+  'OnlineOrthogonalDictionary.encode': {
+    of: online,
+    args: (on) => [signals(on)],
+    options: () => ({ count: 1 }),
+    refused: [{ count: 3 }, { count: undefined }, { threshold: 1 }],
+  },
+  'OnlineOrthogonalDictionary.save': {
+    of: online,
+    args: ({ folder }) => [folder.file('dictionary')],
+    options: () => ({}),
+    state: {
+      advance: async (one: OnlineOrthogonalDictionary, step: number) => {
+        using y = Tensor.randn(one.device, [3, 2], { seed: step });
+        await one.update(y);
+      },
+      again: async (_: OnlineOrthogonalDictionary, on: Scene) => online(on),
+      beside: () => [],
+    },
+  },
+  'OnlineOrthogonalDictionary.load': {
+    of: async (on) => {
+      await online(on).save(on.folder.file('dictionary'));
+      return online(on);
+    },
+    args: ({ folder }) => [folder.file('dictionary')],
+    options: () => ({}),
   },
   reconstruct: { args: async (on) => [await code(on), atoms(on)] },
   toDense: { args: async (on) => [await code(on)] },

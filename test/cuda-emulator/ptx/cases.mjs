@@ -57,6 +57,21 @@ function* rowCases() {
   }
 }
 
+function* searchCases() {
+  const found = 'index=i32[2x3] scores=f64[2x3]';
+  for (const [count, columns] of [
+    [300, 64],
+    [3000, 600],
+    [5000, 8],
+    [300, 5001],
+  ]) {
+    const query = `queries=f32[2x${columns}]`;
+    for (const t of ['f32', 'f16']) yield `nearest_rows ${query} rows=${t}[${count}x${columns}] ${found} metric=l2`;
+    const [codes, ranges] = [`u8[${count}x${columns}]`, `f32[${count}x2]`];
+    yield `nearest_rows ${query} rows=${codes} ranges=${ranges} residuals=${codes} residualRanges=${ranges} ${found}`;
+  }
+}
+
 function* matrixCases() {
   for (const t of wide) {
     yield `add_bias x=${t}[512x512] bias=${t}[512] out=${t}[512x512]`;
@@ -76,6 +91,7 @@ function* matrixCases() {
     for (const m of [64, 65]) {
       const [x, index] = [`${t}[8192x${m}]`, 'index=i32[8192]'];
       yield `gather_rows x=${x} ${index} out=${x}`;
+      yield `ring_write ring=${t}[512x4x${m}] x=${t}[512x${m}] old=${t}[512x${m}] slot=2`;
       yield `scatter_rows out=${x} ${index} x=${x} mode=set`;
       if (floats.includes(t)) yield `scatter_rows out=${x} ${index} x=${x}`;
       if (floats.includes(t)) yield `scatter_rows out=${x} ${index} x=${x} beta=0`;
@@ -254,6 +270,28 @@ function* cosineCases() {
       }
     }
   }
+}
+
+/** Matrices of packed codes in groups, and random directions. */
+function* packedCases() {
+  for (const [bits, width] of [
+    [2, 128],
+    [3, 192],
+    [4, 256],
+    [8, 512],
+  ]) {
+    const codes = `codes=u8[256x${width}] scales=f32[256x8] bits=${bits}`;
+    for (const t of floats) yield `dequantize_groups out=${t}[256x512] ${codes}`;
+    yield `quantized_gemm a=f32[4x512] c=f32[4x256] transB=transposed ${codes}`;
+    yield `quantized_gemm a=f32[4x512] c=f32[4x256] transB=transposed activations=i8 ${codes}`;
+    yield `quantized_gemm a=f32[128x512] c=f32[128x256] transB=transposed ${codes}`;
+    yield `quantized_gemm a=f32[128x256] c=f32[128x512] ${codes}`;
+  }
+  for (const t of floats) {
+    yield `quantize_groups x=${t}[256x512] codes=u8[256x256] scales=f32[256x8]`;
+    yield `axpy_random x=${t}[512x512] out=${t}[512x512] factors=0.5 seed=1`;
+  }
+  yield 'axpy_random x=f32[512x512] out=f32[512x512] factors=0.5 seed=1 floored=f64[1] least=0';
 }
 
 /** A counter of squares a row. */
@@ -462,6 +500,19 @@ function* denseCases() {
   }
 }
 
+/** Rows of three entries. */
+function* entryCases() {
+  for (const t of wide) {
+    for (const width of [16, 17]) {
+      const entries = `starts=i32[1025] columns=i32[3072] values=${t}[3072] x=${t}[512x${width}]`;
+      yield `combine_entries ${entries} out=${t}[1024x${width}]`;
+      yield `fit_rows ${entries} shift=${t}[512] out=${t}[1024x${width}] squares=f64[1024] singular=i32[1024] ridge=0.1`;
+      for (const count of [4096, 4099])
+        yield `entry_products rows=i32[${count}] columns=i32[${count}] x=${t}[512x${width}] y=${t}[512x${width}] out=${t}[${count}]`;
+    }
+  }
+}
+
 function* pursuitCases() {
   for (const t of wide) {
     yield `correlations x=${t}[128x256] atoms=${t}[256x256] out=${t}[128x256]`;
@@ -487,9 +538,39 @@ function* wideCases() {
   yield 'conv2d x=bf16[1x16x16x64] kernel=bf16[64x3x3x64] out=bf16[1x16x16x64] padding=1';
 }
 
+/** Rows of images in each dtype, of four elements at once and of one. */
+function* augmentedCases() {
+  for (const dtype of ['f16', 'bf16', 'f32', 'f64'])
+    for (const channels of [3, 4]) {
+      const image = `${dtype}[2x4x5x${channels}]`;
+      const wide = dtype === 'f64' ? 'f64' : 'f32';
+      const moments = `mean=${wide}[${channels}] variance=${wide}[${channels}]`;
+      const bounds = channels === 3 ? 'low=-1,0,-2 high=1,2,2' : 'low=-1,0,-2,0 high=1,2,2,1';
+      yield `augment_images x=${image} out=${image} crop=1,1,3,3 rollDown=1`;
+      yield `augment_images_backward grad=${image} gradX=${image} crop=1,1,3,3 rollDown=1`;
+      yield `channel_statistics_loss x=${image} ${moments} loss=f64[1] gradX=${image}`;
+      yield `clamp_channels x=${image} ${bounds} out=${image}`;
+    }
+}
+
+/** Places of streams, four at once. */
+function* streamCases() {
+  const rows = ['queries', 'keys', 'values'].map((name) => `${name}=f32[4x4x16x8]`).join(' ');
+  const given = 'q=f32[4x32] k=f32[4x32] v=f32[4x32] positions=i32[4]';
+  yield `retroactive_attention ${given} ${rows} sums=f32[4x4x16x12] out=f32[4x32x16] heads=4 next=i32[4]`;
+}
+
+/** Features of few-shot tasks, of rows in each dtype. */
+function* featureCases() {
+  for (const dtype of ['f16', 'bf16', 'f32', 'f64'])
+    for (const wide of dtype === 'f64' ? ['f64'] : ['f32', 'f64'])
+      yield `task_features query=${dtype}[1x43x33] x=${wide}[1x43x33] norms=f64[1x43] center=f64[1x33]`;
+}
+
 const common = [
   rowCases,
   matrixCases,
+  searchCases,
   halfCases,
   imageCases,
   elementCases,
@@ -499,6 +580,7 @@ const common = [
   basisCases,
   sliceCases,
   cosineCases,
+  packedCases,
   logSweepCases,
   newtonCases,
   productCases,
@@ -509,7 +591,11 @@ const common = [
   sweepCases,
   transportCases,
   pursuitCases,
+  entryCases,
   denseCases,
+  augmentedCases,
+  streamCases,
+  featureCases,
 ];
 const ofDoubles = (line) => line.split(' ')[1].includes('=f64[');
 const linesOf = (generators) => generators.flatMap((cases) => [...cases()]);

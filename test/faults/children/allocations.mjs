@@ -2,11 +2,15 @@
 // then gives the right bits.
 // usage: node allocations.mjs <folder of the library> <orders> <most> <lasting> <queued> <sitting> <of how many>
 import path from 'node:path';
+import { checkAdapters } from './allocations/adapters.mjs';
 import { checkAlgebra } from './allocations/algebra.mjs';
 import { Checker, Orders } from './allocations/check.mjs';
+import { checkCurvature } from './allocations/curvature.mjs';
+import { checkMerging } from './allocations/merging.mjs';
 import { checkNetworks } from './allocations/networks.mjs';
 import { checkOperations } from './allocations/operations.mjs';
 import { checkOptimizers } from './allocations/optimizers.mjs';
+import { checkQuantized } from './allocations/quantized.mjs';
 import { checkSolvers } from './allocations/solvers.mjs';
 import { checkTensors } from './allocations/tensors.mjs';
 
@@ -21,7 +25,18 @@ const ways = { most: Number(most), lasting: lasting === '1', queued: queued === 
 const share = { sitting: Number(sitting), sittings: Number(sittings) };
 const checker = new Checker({ device, orders, OrthokitError, ...ways, ...share });
 const given = { checker, device, folder, library, native };
-const checks = [checkOperations, checkOptimizers, checkSolvers, checkAlgebra, checkNetworks, checkTensors];
+const checks = [
+  checkOperations,
+  checkOptimizers,
+  checkSolvers,
+  checkAlgebra,
+  checkCurvature,
+  checkMerging,
+  checkAdapters,
+  checkNetworks,
+  checkQuantized,
+  checkTensors,
+];
 for (const check of checks) await check(given);
 
 await device.close();

@@ -23,8 +23,9 @@ async function run(input) {
   file = input;
   let codes = '';
   try {
-    await withTensorFile('file', { op: 'read' }, async ({ tensors, metadata, readBytes, read }) => {
+    await withTensorFile('file', { op: 'read' }, async ({ tensors, metadata, readStart, readBytes, read }) => {
       const plain = plainRead(input);
+      assert.ok(input.subarray(0, plain.start).equals(await readStart()));
       assert.equal(metadata.size, plain.metadata.size);
       for (const [key, text] of plain.metadata) assert.equal(metadata.get(key), text);
       assert.equal(tensors.size, plain.tensors.size);

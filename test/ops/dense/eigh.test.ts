@@ -10,6 +10,7 @@ import {
   type Dtype,
   diagonal,
   expectNear,
+  expectOrthogonality,
   expectOrthonormal,
   expectSigns,
   goldenProblems,
@@ -72,6 +73,16 @@ describe.each(devices)('eigh on %s', (kind) => {
         const own = mirrored(part(a, n * n, i), n);
         expectDecomposition(part(values, n, i), part(vectors, n * n, i), own, dtype);
         expectNear(part(alone, n, i), part(values, n, i), dtype, 20 + 2 * n);
+      }
+    });
+
+    it.each(kind === 'cpu' ? [70, 400] : [70])('vectors of %i rows are orthonormal to 10·ε·√n', async (n) => {
+      for (const decades of [0, 3]) {
+        const a = mirrored(
+          normal(n * n, n).map((value, i) => value * 10 ** ((-decades * ((i % n) + Math.floor(i / n))) / n)),
+          n,
+        );
+        expectOrthogonality((await decomposed(device, tensorOf(device, a, [n, n], dtype))).vectors, n, dtype);
       }
     });
 

@@ -10,6 +10,7 @@ import {
   type Dtype,
   diagonal,
   expectNear,
+  expectOrthogonality,
   expectOrthonormal,
   expectSigns,
   goldenProblems,
@@ -67,6 +68,26 @@ describe.each(devices)('svd on %s', (kind) => {
   afterAll(() => device.close());
 
   describe.each(['f32', 'f64'] as const)('%s', (dtype) => {
+    it.each(
+      kind === 'cpu'
+        ? [
+            [40, 60],
+            [300, 300],
+            [2000, 100],
+          ]
+        : [
+            [40, 60],
+            [90, 40],
+          ],
+    )('vectors of %i × %i are orthonormal to 10·ε·√n, of graded columns, too', async (rows, columns) => {
+      const even = normal(rows * columns, rows);
+      for (const decades of [0, 6]) {
+        const a = even.map((value, i) => value * 10 ** ((-decades * (i % columns)) / columns));
+        const { u, v, k } = await decomposed(device, tensorOf(device, a, [rows, columns], dtype));
+        for (const vectors of [u, v]) expectOrthogonality(vectors, k, dtype);
+      }
+    });
+
     it.each([
       [1, 1, 1],
       [2, 2, 2],

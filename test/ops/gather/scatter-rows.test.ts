@@ -47,6 +47,18 @@ describe.each(devices)('scatterRows on %s', (kind) => {
       await expectLikeReference('scatterRows', device, (on) => fields(on, dtype, shape), { ulps: 0 });
   });
 
+  it('sets and adds few of many rows, some of them more than once, and some that are none', async () => {
+    const [rows, size] = [1000, 3];
+    const given = [7, 999, 7, -1, 0, 999, 1000, 7, 500, 2 ** 31 - 1];
+    for (const mode of ['set', 'add'] as const)
+      await expectLikeReference('scatterRows', device, (on) => ({
+        out: tensorOf(on, normal(rows * size, 1, 100), [rows, size], 'f32'),
+        index: tensorOf(on, given, [given.length], 'i32'),
+        x: tensorOf(on, normal(given.length * size, 2, 100), [given.length, size], 'f32'),
+        mode,
+      }), { ulps: 0 }); // biome-ignore format: one line
+  });
+
   it('takes a single row', async () => {
     const [added, set] = [tensorOf(device, [1, 2, 3, 4], [2, 2]), tensorOf(device, [1, 2, 3, 4], [2, 2])];
     const [index, x] = [tensorOf(device, [1], [1], 'i32'), tensorOf(device, [10, 20], [1, 2])];
@@ -99,6 +111,21 @@ const valid = (device: Device) => ({
   x: Tensor.zeros(device, [2, 3]),
 });
 describe.each(onlyCpu)('scatterRows', () => {
+  it('takes memory for the rows that it is given, however many there are', async () => {
+    const rows = 1 << 23;
+    await using device = Device.open('cpu', { threads: 1 });
+    const out = Tensor.zeros(device, [rows], { dtype: 'u8' });
+    const [index, x] = [tensorOf(device, [rows - 1, 3], [2], 'i32'), tensorOf(device, [1, 2], [2], 'u8')];
+    await device.synchronize();
+    const before = process.memoryUsage.rss();
+    ops.scatterRows(device, { out, index, x, mode: 'set' });
+    await device.synchronize();
+    // A number for each row takes 67 MB.
+    expect(process.memoryUsage.rss() - before).toBeLessThan(33e6);
+    const read = await out.read();
+    expect([read[rows - 1], read[3], read[0]]).toEqual([1, 2, 0]);
+  });
+
   refusesWrongFields('scatterRows', valid);
   refuses('scatterRows', valid, (device) => {
     const i32 = Tensor.zeros(device, [2], { dtype: 'i32' });
@@ -130,12 +157,14 @@ describe.each(onlyCpu)('scatterRows', () => {
 
   it('gives the same bits on any number of threads', () =>
     expectSameBits((device) => {
-      const index = tensorOf(device, indicesOf(4097, 3333), [4097], 'i32');
-      const x = tensorOf(device, normal(4097 * 17, 1), [4097, 17]);
-      return (['add', 'set'] as const).map((mode) => {
-        const out = Tensor.zeros(device, [3333, 17]);
-        ops.scatterRows(device, { out, index, x, mode });
-        return out;
+      return [3333, 150_000].flatMap((rows) => {
+        const index = tensorOf(device, indicesOf(4097, rows), [4097], 'i32');
+        const x = tensorOf(device, normal(4097 * 17, 1), [4097, 17]);
+        return (['add', 'set'] as const).map((mode) => {
+          const out = Tensor.zeros(device, [rows, 17]);
+          ops.scatterRows(device, { out, index, x, mode });
+          return out;
+        });
       });
     }));
 });

@@ -43,6 +43,8 @@ AttentionSums sums_of(const AttentionBackward& op) {
       PairFactor of_key{p * difference, off_slope, s[j], log_sum,
                         half_rounding(dtype, p * difference, off_slope + common)};
       of_value.flushed = weight.flushed, of_key.flushed = weight.flushed * std::abs(difference);
+      // Kernels scale queries and keys first, which may leave few digits of the smallest numbers.
+      of_key.least = least_subnormal(pairs.unit);
       PairFactor of_query = of_key;
       of_query.common = common, of_key.off = std::hypot(off_slope, common);
       const int64_t at = h.query_at(b, head) + i * h.query_stride(), kv_head = head / h.group(),

@@ -40,8 +40,9 @@ static void softmax_cross_entropy_backward(const SoftmaxCrossEntropyBackward& op
       grad[j] = (counts ? scale_of(op) : 1) * own[size_t(j)] + (op.beta == 0 ? 0 : grad[j]);
   }
 }
+constexpr double kRoundings = 8;  // of narrower dtypes
 ORTHOKIT_REFERENCE(SoftmaxCrossEntropyBackward, softmax_cross_entropy_backward,
-                   growth_of_rows(op.terms.logits, 8));
+                   growth_of_rows(op.terms.logits, kRoundings));
 
 // At the label the probability and 1 cancel, in f64; with smoothing the terms of all classes do. So
 // does a direction's entry with their mean, where one probability is nearly 1.
@@ -50,7 +51,8 @@ ORTHOKIT_REFERENCE(SoftmaxCrossEntropyBackward, softmax_cross_entropy_backward,
 static std::vector<double> terms_of(const SoftmaxCrossEntropyBackward& op, std::string_view) {
   const int64_t rows = row_count(op.terms.logits), columns = row_length(op.terms.logits);
   const bool is_f64 = op.terms.logits.dtype == Dtype::kF64;
-  const double scale = scale_of(op), of_f64 = is_f64 ? 1 : 0x1p-29;
+  const double scale = scale_of(op), of_f64 = is_f64 ? 1 : 0x1p-29,
+               of_sums = is_f64 ? 1 : of_f64 * growth_of_sum(columns) / kRoundings;
   std::vector<double> all(size_t(rows * columns), 0.0);
   for (int64_t i = 0; i < rows; ++i) {
     const auto label = int64_t(values(op.terms.labels)[i]);
@@ -68,7 +70,7 @@ static std::vector<double> terms_of(const SoftmaxCrossEntropyBackward& op, std::
       if (!std::isfinite(scale * total))
         terms = kUnsteady;
       else if (op.direction)
-        terms = std::abs(scale * total) * p[size_t(j)] * (entry(j) + along) * of_f64;
+        terms = std::abs(scale * total) * p[size_t(j)] * (entry(j) + along) * of_sums;
       else
         terms = std::abs(scale) * ((j == label) * std::abs(at_label) * of_f64 +
                                    std::abs(factor_at(op.terms, at_all, j)));

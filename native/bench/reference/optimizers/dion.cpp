@@ -33,39 +33,19 @@ static Vector orthonormal(Vector x, int64_t rows, int64_t columns) {
   return x;
 }
 
-// How far sums along a side of numbers of size 1 are off, and a vector of length 1 in each element.
-static double rounding_of(const Dion& op) {
-  const bool is_f64 = op.step.weights[0].dtype == Dtype::kF64;
-  return unit_of(is_f64 ? Dtype::kF64 : Dtype::kF32) *
-         (4 + std::sqrt(longest_side(op.step.weights)));
-}
-
-// op(a) b, of which each element is moved by what the rounding of its terms may come to.
-static Vector rounded_product(const Vector& a, bool transposed, const Vector& b, int64_t m,
-                              int64_t k, int64_t n, double rounding) {
-  Vector of_a(size_t(m), 0.0), of_b(size_t(n), 0.0), out = product(a, transposed, b, m, k, n);
-  for (int64_t i = 0; i < m * k; ++i)
-    of_a[size_t(transposed ? i % m : i / k)] += a[size_t(i)] * a[size_t(i)];
-  for (int64_t i = 0; i < k * n; ++i) of_b[size_t(i % n)] += b[size_t(i)] * b[size_t(i)];
-  for (int64_t i = 0; i < m * n; ++i) {
-    const double by = rounding * std::sqrt(of_a[size_t(i / n)] * of_b[size_t(i % n)]);
-    if (std::isfinite(by)) out[size_t(i)] = remaining(out[size_t(i)], by);
-  }
-  return out;
-}
-
 // p qᵀ of one matrix; m and q go on. Moves of the inputs do not show the roundings inside: the
 // columns of p span those of m, so that p pᵀ takes m for itself, or are orthogonal to them.
 static Vector low_rank_direction(const Dion& op, double* momentum, double* q, const Matrices& s,
                                  int64_t rank) {
   const int64_t size = s.rows * s.columns, length = s.columns * rank;
-  const double rounding = rounding_of(op);
+  const Dtype arithmetic = arithmetic_of(op.step.weights[0].dtype);
+  const double rounding = rounding_of_sum(arithmetic, double(std::max(s.rows, s.columns)));
   const Vector m(momentum, momentum + size);
   const Vector mq =
-      rounded_product(m, false, Vector(q, q + length), s.rows, s.columns, rank, rounding);
+      rounded_product(m, false, Vector(q, q + length), s.rows, s.columns, rank, arithmetic);
   Vector p = orthonormal(mq, s.rows, rank);
   for (double& x : p) x = remaining(x, rounding);
-  Vector r = rounded_product(m, true, p, s.columns, s.rows, rank, rounding);
+  Vector r = rounded_product(m, true, p, s.columns, s.rows, rank, arithmetic);
   const Vector part = product(p, false, transpose(r, s.columns, rank), s.rows, rank, s.columns);
   for (int64_t i = 0; i < size; ++i) momentum[i] -= (1 - op.momentum) * part[size_t(i)];
   for (int64_t j = 0; j < rank; ++j) {

@@ -23,10 +23,10 @@ static void trion(const Trion& op) {
       const Vector rows = basis.rows(all, indices), inside = basis.matrix(rows, indices);
       for (size_t i = 0; i < size; ++i)
         values(op.momenta[t])[b * size + i] = x[i] - (1 - op.momentum) * inside[i];
-      const Vector one =
-          basis.matrix(newton_schulz(rows, {1, int64_t(indices.size()), int64_t(basis.longer())},
-                                     steps_of_reference(op.orthogonalization)),
-                       indices);
+      const Vector one = basis.matrix(
+          newton_schulz(rows, {1, int64_t(indices.size()), int64_t(basis.longer())},
+                        steps_of_reference(op.orthogonalization, step.weights[t].dtype)),
+          indices);
       u.insert(u.end(), one.begin(), one.end());
     }
     note(step, t,

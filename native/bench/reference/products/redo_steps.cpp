@@ -24,31 +24,16 @@ static Vector turned_back(const Vector& y, const Matrices& s, bool turned) {
 static void redo_steps(const RedoSteps& op) {
   const Matrices s = matrices(op.x);
   for_redone(op, [&](int64_t i, const Vector& from, bool turned) {
-    const Vector y = turned_back(
-        steps_from(from, std::max(s.rows, s.columns), std::min(s.rows, s.columns), op.coefficients),
-        s, turned);
+    const Vector y =
+        turned_back(steps_from(from, std::max(s.rows, s.columns), std::min(s.rows, s.columns),
+                               op.coefficients, arithmetic_of(op.x.dtype)),
+                    s, turned);
     std::copy(y.begin(), y.end(), values(op.out) + i * s.rows * s.columns);
     if (op.count) values(op.count)[0] += 1;
   });
 }
 static double redo_growth(const RedoSteps& op) { return 16 + 4 * std::sqrt(long_side(op.x)); }
 
-// Sums of the last product may cancel.
-static std::vector<double> terms_of(const RedoSteps& op, std::string_view tensor) {
-  if (tensor != "out") return {};
-  const Matrices s = matrices(op.x);
-  std::vector<double> all(size_t(op.out.size()), 0.0);
-  for_redone(op, [&](int64_t i, const Vector& from, bool turned) {
-    Vector terms(from.size(), 0.0);
-    steps_from(from, std::max(s.rows, s.columns), std::min(s.rows, s.columns), op.coefficients,
-               &terms);
-    terms = turned_back(terms, s, turned);
-    for (size_t k = 0; k < terms.size(); ++k)
-      all[size_t(i * s.rows * s.columns) + k] = 2 / redo_growth(op) * terms[k];
-  });
-  return all;
-}
 ORTHOKIT_REFERENCE(RedoSteps, redo_steps, redo_growth(op));
-ORTHOKIT_SOME_TERMS(RedoSteps, terms_of);
 
 }  // namespace orthokit::bench

@@ -11,13 +11,14 @@ static void row_logsumexp_backward(const RowLogsumexpBackward& op) {
     const double largest = largest_of(x, columns);
     const auto p = softmax(x, columns);
     for (int64_t j = 0; j < columns; ++j) {
-      const bool is_zero =
-          op.x.dtype != Dtype::kF64 && std::isfinite(largest) && x[j] - largest < -120;
-      values(op.out)[i * columns + j] = values(op.grad)[i] * (is_zero ? 0 : p[size_t(j)]);
+      // A NaN in the row makes all of it NaN, whatever an element is beside the largest.
+      const double share = p[size_t(j)];
+      const bool is_zero = op.x.dtype != Dtype::kF64 && std::isfinite(largest) &&
+                           x[j] - largest < -120 && !std::isnan(share);
+      values(op.out)[i * columns + j] = values(op.grad)[i] * (is_zero ? 0 : share);
     }
   }
 }
-ORTHOKIT_REFERENCE(RowLogsumexpBackward, row_logsumexp_backward,
-                   op.x.dtype == Dtype::kF64 ? 64 : 4);
+ORTHOKIT_REFERENCE(RowLogsumexpBackward, row_logsumexp_backward, growth_of_rows(op.x, 4));
 
 }  // namespace orthokit::bench

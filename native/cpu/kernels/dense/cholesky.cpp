@@ -61,8 +61,8 @@ class Factorization {
   }
   // A tile of what is left, at row i and column j.
   void subtract(int64_t first, int64_t end, int64_t i, int64_t j) const {
-    blas_gemm<T>(false, true, std::min(kDenseTile, n_ - i), std::min(kDenseTile, n_ - j),
-                 end - first, T(-1), row(i) + first, n_, row(j) + first, n_, T(1), row(i) + j, n_);
+    product<T>(false, true, std::min(kDenseTile, n_ - i), std::min(kDenseTile, n_ - j), end - first,
+               T(-1), row(i) + first, n_, row(j) + first, n_, T(1), row(i) + j, n_);
   }
 
   T* a_;

@@ -7,18 +7,16 @@
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 template <class T>
-bool eigensystem(const DenseMatrix<T>& x, DenseVector<T>& values, DenseMatrix<T>* vectors) {
+bool eigensystem(const DenseRef<T>& x, DenseVector<T>& values, T* vectors) {
   const eigen::SelfAdjointEigenSolver<DenseMatrix<T>> solver(
       x, vectors ? eigen::ComputeEigenvectors : eigen::EigenvaluesOnly);
   if (solver.info() != eigen::Success) return false;
   values = solver.eigenvalues();
-  if (vectors) *vectors = solver.eigenvectors();
+  if (vectors) eigen::Map<DenseMatrix<T>>(vectors, x.rows(), x.rows()) = solver.eigenvectors();
   return true;
 }
-template bool eigensystem<float>(const DenseMatrix<float>&, DenseVector<float>&,
-                                 DenseMatrix<float>*);
-template bool eigensystem<double>(const DenseMatrix<double>&, DenseVector<double>&,
-                                  DenseMatrix<double>*);
+template bool eigensystem<float>(const DenseRef<float>&, DenseVector<float>&, float*);
+template bool eigensystem<double>(const DenseRef<double>&, DenseVector<double>&, double*);
 
 namespace {
 
@@ -37,14 +35,15 @@ int32_t solve(const Eigh& op, int64_t index) {
   const auto x = matrix_map<T>(op.matrix, index);
   if (!is_finite<T>(x)) return kDenseNotFinite;
   DenseVector<T> values;
-  DenseMatrix<T> vectors;
-  if (!eigensystem<T>(x, values, op.vectors ? &vectors : nullptr)) return kDenseNotConverged;
+  DenseMatrix<T> vectors(op.vectors ? x.rows() : 0, x.rows());
+  if (!eigensystem<T>(x, values, op.vectors ? vectors.data() : nullptr)) return kDenseNotConverged;
   std::copy_n(values.data(), x.rows(), op.values.as<T>() + index * x.rows());
   if (op.vectors) {
     auto out = matrix_map<T>(op.vectors, index);
     for (int64_t j = 0; j < x.rows(); ++j) {
       const auto vector = vectors.col(j);
-      out.col(j) = sign_of(vector) * vector;
+      const T norm = T(std::sqrt(vector.template cast<double>().squaredNorm()));
+      out.col(j) = sign_of(vector) * vector / norm;
     }
   }
   return 0;

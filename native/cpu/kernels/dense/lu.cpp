@@ -74,9 +74,9 @@ class Elimination {
   }
   // A tile of what is left, at row i and column j.
   void subtract(int64_t first, int64_t end, int64_t i, int64_t j) const {
-    blas_gemm<T>(false, false, std::min(kDenseTile, rows_ - i), std::min(kDenseTile, columns_ - j),
-                 end - first, T(-1), row(i) + first, columns_, row(first) + j, columns_, T(1),
-                 row(i) + j, columns_);
+    product<T>(false, false, std::min(kDenseTile, rows_ - i), std::min(kDenseTile, columns_ - j),
+               end - first, T(-1), row(i) + first, columns_, row(first) + j, columns_, T(1),
+               row(i) + j, columns_);
   }
 
   T* a_;

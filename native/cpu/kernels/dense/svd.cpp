@@ -9,44 +9,76 @@
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 namespace {
 
+// In place: the rows of what is rows × columns become its columns.
+template <class T>
+void transpose_in_place(T* x, int64_t rows, int64_t columns) {
+  if (rows == columns) {
+    eigen::Map<RowMajorMatrix<T>>(x, rows, columns).transposeInPlace();
+    return;
+  }
+  std::vector<bool> done(size_t(rows * columns));
+  for (int64_t start = 0; start < rows * columns; ++start) {
+    if (done[size_t(start)]) continue;
+    T value = x[start];
+    int64_t i = start;
+    do {
+      i = i % columns * rows + i / columns;
+      std::swap(value, x[i]);
+      done[size_t(i)] = true;
+    } while (i != start);
+  }
+}
+
 // One-sided Jacobi: rotations of pairs of lines until all are orthogonal (Hestenes 1958; Golub and
 // Van Loan, Matrix Computations, 8.6.3). Lines are the columns of the matrix, or the rows of one
 // that is wide. They begin along the eigenvectors of their Gram matrix, where few rotations are
-// left.
+// left. The work is done where the vectors go, and needs one matrix of the smaller side besides.
 template <class T>
 class Decomposition {
  public:
-  Decomposition(const RowMajorMap<T>& x, T power)
-      : is_wide_(x.rows() < x.cols()), count_(std::min(x.rows(), x.cols())) {
-    if (is_wide_)
-      lines_ = x * power;
-    else
-      lines_ = x.transpose() * power;
-    basis_ = RowMajorMatrix<T>::Identity(count_, count_);
-  }
+  Decomposition(const Svd& op, int64_t index, const RowMajorMap<T>& x, T power)
+      : x_(x),
+        power_(power),
+        is_wide_(x.rows() < x.cols()),
+        count_(std::min(x.rows(), x.cols())),
+        length_(std::max(x.rows(), x.cols())),
+        own_lines_(op.u ? 0 : count_, length_),
+        own_basis_(op.u ? 0 : count_, count_),
+        lines_(op.u ? matrix_map<T>(is_wide_ ? op.v : op.u, index).data() : own_lines_.data(),
+               count_, length_),
+        basis_(op.u ? matrix_map<T>(is_wide_ ? op.u : op.v, index).data() : own_basis_.data(),
+               count_, count_) {}
 
   // True once it has converged.
   template <class Each>
   bool run(const Each& each) {
-    turn_to_eigenvectors(each);
+    start(each);
+    for (int64_t i = 0; i < count_; ++i) squares_.push_back(square_of(i));
+    int near_sweeps = 0;
     for (int sweep = 0; sweep < kMostSweeps; ++sweep) {
-      bool is_done = true;
+      find_suspects(each);
+      auto widest = Angle::kRight;
       for (int64_t round = 0; round < rounds_of(count_); ++round) {
-        std::atomic<bool> has_turned{false};
+        std::atomic<bool> has_turned{false}, is_far{false};
         in_parts(each, pairs_of(count_), kPairs, [&](int64_t begin, int64_t size) {
           for (int64_t i = begin; i < begin + size; ++i) {
             const auto [p, q] = pair_of(count_, round, i);
-            if (q < count_ && turn(p, q)) has_turned = true;
+            const Angle angle = q < count_ && is_suspect(p, q) ? turn(p, q) : Angle::kRight;
+            if (angle != Angle::kRight) has_turned = true;
+            if (angle == Angle::kOther) is_far = true;
           }
         });
-        is_done = is_done && !has_turned;
+        widest = std::max(widest, is_far       ? Angle::kOther
+                                  : has_turned ? Angle::kNear
+                                               : Angle::kRight);
       }
-      if (is_done) return true;
+      if (widest == Angle::kRight) return true;
+      if (widest == Angle::kNear && ++near_sweeps == kNearSweeps) return true;
     }
-    return false;
+    return near_sweeps > 0;
   }
 
-  void write(const Svd& op, int64_t index, T power) {
+  void write(const Svd& op, int64_t index) {
     std::vector<T> norms;
     for (int64_t i = 0; i < count_; ++i) {
       norms.push_back(T(std::sqrt(lines_.row(i).template cast<double>().squaredNorm())));
@@ -60,57 +92,122 @@ class Decomposition {
     std::stable_sort(order.begin(), order.end(),
                      [&](int64_t i, int64_t j) { return norms[size_t(i)] > norms[size_t(j)]; });
     T* s = op.s.as<T>() + index * count_;
-    for (int64_t j = 0; j < count_; ++j) s[j] = norms[size_t(order[size_t(j)])] / power;
+    for (int64_t j = 0; j < count_; ++j) s[j] = norms[size_t(order[size_t(j)])] / power_;
     if (!op.u) return;
     for (int64_t i = 0; i < count_; ++i)
       if (norms[size_t(i)] <= T(kNoise<T>)) complete(i);
-    auto u = matrix_map<T>(op.u, index), v = matrix_map<T>(op.v, index);
+    for (int64_t i = 0; i < count_; ++i)  // as rotations round it, its length drifts
+      basis_.row(i) /= T(std::sqrt(basis_.row(i).template cast<double>().squaredNorm()));
+    put_in_order(lines_, order), put_in_order(basis_, order);
     for (int64_t j = 0; j < count_; ++j) {
-      const auto line = lines_.row(order[size_t(j)]), other = basis_.row(order[size_t(j)]);
-      const T sign = is_wide_ ? sign_of(other) : sign_of(line);
-      u.col(j) = sign * (is_wide_ ? other : line).transpose();
-      v.col(j) = sign * (is_wide_ ? line : other).transpose();
+      const T sign = is_wide_ ? sign_of(basis_.row(j)) : sign_of(lines_.row(j));
+      lines_.row(j) *= sign, basis_.row(j) *= sign;
     }
+    transpose_in_place(lines_.data(), count_, length_);
+    transpose_in_place(basis_.data(), count_, count_);
   }
 
  private:
-  static constexpr int64_t kPairs = 16;  // that a thread takes at once
+  using Lines = eigen::Map<RowMajorMatrix<T>>;
+  static constexpr int64_t kPairs = 16;      // that a thread takes at once
+  static constexpr int64_t kFewLines = 128;  // whose pairs are all looked at
+  static constexpr int64_t kPanel = 256;     // elements of all lines that are worked on at once
 
+  // Lines and basis as they are before the first rotation.
   template <class Each>
-  void turn_to_eigenvectors(const Each& each) {
-    const int64_t length = lines_.cols();
-    RowMajorMatrix<T> gram(count_, count_), turned(count_, length);
-    in_parts(each, count_, kDenseTile, [&](int64_t begin, int64_t size) {
-      blas_gemm<T>(false, true, size, count_, length, T(1), lines_.data() + begin * length, length,
-                   lines_.data(), length, T(0), gram.data() + begin * count_, count_);
-    });
+  void start(const Each& each) {
+    RowMajorMatrix<T> panel(count_, std::min(kPanel, length_));
+    basis_.setZero();
+    for (int64_t from = 0; from < length_; from += kPanel) {
+      const int64_t width = read(from, panel);
+      in_parts(each, count_, kDenseTile, [&](int64_t begin, int64_t size) {
+        product<T>(false, true, size, count_, width, T(1), panel.data() + begin * panel.cols(),
+                   panel.cols(), panel.data(), panel.cols(), T(1), basis_.data() + begin * count_,
+                   count_);
+      });
+    }
+    const eigen::Map<const DenseMatrix<T>> gram(basis_.data(), count_, count_);
     DenseVector<T> values;
-    DenseMatrix<T> vectors;
-    if (!eigensystem<T>(gram, values, &vectors)) return;
-    basis_ = vectors.transpose();
-    in_parts(each, count_, kDenseTile, [&](int64_t begin, int64_t size) {
-      blas_gemm<T>(false, false, size, length, count_, T(1), basis_.data() + begin * count_, count_,
-                   lines_.data(), length, T(0), turned.data() + begin * length, length);
-    });
-    lines_.swap(turned);
+    if (!eigensystem<T>(gram, values, basis_.data())) basis_.setIdentity();
+    for (int64_t from = 0; from < length_; from += kPanel) {
+      const int64_t width = read(from, panel);
+      in_parts(each, count_, kDenseTile, [&](int64_t begin, int64_t size) {
+        product<T>(false, false, size, width, count_, T(1), basis_.data() + begin * count_, count_,
+                   panel.data(), panel.cols(), T(0), lines_.data() + begin * length_ + from,
+                   length_);
+      });
+    }
   }
 
-  // Makes two lines orthogonal. Whether they were not.
-  bool turn(int64_t p, int64_t q) {
-    auto x = lines_.row(p), y = lines_.row(q);
-    const double xx = double(x.squaredNorm()), yy = double(y.squaredNorm()), xy = double(x.dot(y));
-    const double small = kOrthogonalRoundings * double(std::numeric_limits<T>::epsilon()) *
-                         std::sqrt(double(lines_.cols()));
+  // Elements of all lines of the matrix, from one on. How many.
+  int64_t read(int64_t from, RowMajorMatrix<T>& panel) const {
+    const int64_t width = std::min(kPanel, length_ - from);
+    if (is_wide_)
+      panel.leftCols(width) = x_.middleCols(from, width) * power_;
+    else
+      panel.leftCols(width) = x_.middleRows(from, width).transpose() * power_;
+    return width;
+  }
+
+  template <class Rows>
+  static void put_in_order(Rows& rows, const std::vector<int64_t>& order) {
+    std::vector<bool> done(order.size());
+    for (size_t start = 0; start < order.size(); ++start) {
+      if (done[start]) continue;
+      const RowMajorMatrix<T> first = rows.row(int64_t(start));
+      size_t j = start;
+      for (; order[j] != int64_t(start); j = size_t(order[j])) {
+        rows.row(int64_t(j)) = rows.row(order[j]);
+        done[j] = true;
+      }
+      rows.row(int64_t(j)) = first;
+      done[j] = true;
+    }
+  }
+
+  double square_of(int64_t i) const { return double(lines_.row(i).squaredNorm()); }
+
+  // One product of matrices, in a part of the time that a product of each pair takes, finds those
+  // to turn where few are: entries of all others become 0.
+  template <class Each>
+  void find_suspects(const Each& each) {
+    if (count_ < kFewLines) return;
+    products_.resize(count_, count_);
+    std::atomic<int64_t> suspects{0};
+    in_parts(each, count_, kDenseTile, [&](int64_t begin, int64_t size) {
+      product<T>(false, true, size, begin + size, length_, T(1), lines_.data() + begin * length_,
+                 length_, lines_.data(), length_, T(0), products_.data() + begin * count_, count_);
+      int64_t found = 0;
+      for (int64_t q = begin; q < begin + size; ++q)
+        for (int64_t p = 0; p < q; ++p) {
+          const double norms = std::sqrt(squares_[size_t(p)] * squares_[size_t(q)]);
+          if (angle_of<T>(double(products_(q, p)), norms, length_) == Angle::kRight)
+            products_(q, p) = 0;
+          else
+            ++found;
+        }
+      suspects += found;
+    });
+    has_suspects_ = suspects < count_ * count_ / 16;
+  }
+  bool is_suspect(int64_t p, int64_t q) const { return !has_suspects_ || products_(q, p) != 0; }
+
+  // Makes two lines orthogonal. The angle between them before.
+  Angle turn(int64_t p, int64_t q) {
+    const double xx = squares_[size_t(p)], yy = squares_[size_t(q)],
+                 xy = double(lines_.row(p).dot(lines_.row(q)));
     const double norms[] = {std::sqrt(xx), std::sqrt(yy)};
-    if (std::min(norms[0], norms[1]) <= kNoise<T> || !(std::abs(xy) > small * norms[0] * norms[1]))
-      return false;
+    if (std::min(norms[0], norms[1]) <= kNoise<T>) return Angle::kRight;
+    const Angle angle = angle_of<T>(xy, norms[0] * norms[1], lines_.cols());
+    if (angle == Angle::kRight) return angle;
     const double zeta = (yy - xx) / (2 * xy),
                  tangent = (zeta < 0 ? -1 : 1) / (std::abs(zeta) + std::sqrt(1 + zeta * zeta)),
                  cosine = 1 / std::sqrt(1 + tangent * tangent), sine = tangent * cosine;
     const Rotation<T> rotation{T(sine), T(sine / (1 + cosine))};
     for (int64_t j = 0; j < lines_.cols(); ++j) rotation.turn(lines_(p, j), lines_(q, j));
     for (int64_t j = 0; j < count_; ++j) rotation.turn(basis_(p, j), basis_(q, j));
-    return true;
+    squares_[size_t(p)] = square_of(p), squares_[size_t(q)] = square_of(q);
+    return angle;
   }
 
   // A line of zeros becomes a vector of length 1, orthogonal to all others that are not zero: of
@@ -127,9 +224,15 @@ class Decomposition {
     lines_.row(i) = own.transpose();
   }
 
+  const RowMajorMap<T> x_;
+  const T power_;
   const bool is_wide_;
-  const int64_t count_;
-  RowMajorMatrix<T> lines_, basis_;
+  const int64_t count_, length_;
+  RowMajorMatrix<T> own_lines_, own_basis_;  // where no vectors are wanted
+  Lines lines_, basis_;
+  std::vector<double> squares_;  // of the norms of lines
+  RowMajorMatrix<T> products_;   // of lines, before a sweep
+  bool has_suspects_ = false;    // where only pairs whose product is large are looked at
 };
 
 template <class T, class Each>
@@ -138,9 +241,9 @@ int32_t solve(const Svd& op, int64_t index, const Each& each) {
   const double largest = largest_size<T>(x);
   if (!std::isfinite(largest)) return kDenseNotFinite;
   const T power = T(power_to_unit_of<T>(largest));
-  Decomposition<T> decomposition(x, power);
+  Decomposition<T> decomposition(op, index, x, power);
   if (!decomposition.run(each)) return kDenseNotConverged;
-  decomposition.write(op, index, power);
+  decomposition.write(op, index);
   return 0;
 }
 

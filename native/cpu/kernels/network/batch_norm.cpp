@@ -4,7 +4,7 @@
 
 #include "cpu/fused.h"
 #include "cpu/kernels/network/shared/channels.h"
-#include "cpu/kernels/network/shared/column_sums.h"
+#include "cpu/kernels/network/shared/column_moments.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -12,37 +12,14 @@ struct BatchStatistics {
   const double *mean, *variance;
 };
 
-// The first sum is of distances from `center`, the second of their squares.
-template <class S>
-struct DistanceSums {
-  const S* x;
-  const double* center;
-  template <class V>
-  __attribute__((always_inline)) void operator()(int64_t at, int64_t j, V (&sums)[2]) const {
-    V value, middle;
-    load_wide(x + at, value), load_wide(center + j, middle);
-    const V distance = value - middle;
-    sums[0] += distance, sums[1] += distance * distance;
-  }
-};
-
-// In one pass where f64 has digits to spare: n · variance = Σd² − (Σd)² / n, where Σd² is at most
-// n + 1 times that, as the first row's own distance from the mean is part of it. In two of f64,
-// whose second sum of distances mends the mean.
 template <class S>
 static BatchStatistics statistics_of(const S* x, int64_t rows, int64_t columns, Stream& stream) {
   auto* center = stream.scratch<double>(2 * columns);
   double* variance = center + columns;
-  const double count = double(rows);
-  for (int64_t j = 0; j < columns; ++j) center[j] = rows > 0 ? convert<double>(x[j]) : 0;
-  for (int pass = std::is_same_v<S, double> ? 0 : 1; pass < 2; ++pass) {
-    const double* sums = sum_columns<2>(stream, rows, columns, DistanceSums<S>{x, center});
-    for (int64_t j = 0; j < columns && rows > 0; ++j) {
-      const double shift = sums[j] / count, rest = (sums[columns + j] - sums[j] * shift) / count;
-      center[j] += shift, variance[j] = rest < 0 ? 0 : rest;
-    }
-  }
-  if (rows == 0) std::fill_n(variance, columns, 0.0);
+  if (rows > 0)
+    column_moments(x, rows, columns, center, variance, stream);
+  else
+    std::fill_n(center, 2 * columns, 0.0);
   // Of a column with an infinity, the order of its rows would tell whether the mean is one.
   for (int64_t j = 0; j < columns; ++j)
     if (std::isnan(variance[j])) center[j] = variance[j];

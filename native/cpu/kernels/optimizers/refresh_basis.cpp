@@ -59,7 +59,8 @@ static void refresh(const RefreshBasis& op, int64_t index) {
   else
     gram.noalias() = -scaled.transpose() * scaled;
   DenseVector<double> values;
-  if (!eigensystem<double>(gram, values, &vectors)) return;
+  vectors.resize(gram.rows(), gram.rows());
+  if (!eigensystem<double>(gram, values, vectors.data())) return;
   if (p.is_longer()) {
     DenseMatrix<double> longer;
     if (p.is_left)

@@ -1,8 +1,8 @@
 #include "ops/products/gemm.h"
 
-#include "cpu/blas.h"
 #include "cpu/convert.h"
 #include "cpu/kernels/products/shared/half_product.h"
+#include "cpu/kernels/products/shared/product_way.h"
 #include "cpu/kernels/products/shared/row_product.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -27,41 +27,6 @@ struct Added {
       : old(op.addend ? op.addend.as<T>() : op.c.as<T>()),
         bias(op.bias ? op.bias.as<T>() : nullptr) {}
 };
-
-// c = beta old + bias, for `rows` × `columns` of it.
-template <class T>
-void begin_sums(T beta, const T* old, const T* bias, int64_t rows, int64_t columns, int64_t stride,
-                T* c) {
-  for (int64_t r = 0; r < rows; ++r, old += stride, c += stride)
-    for (int64_t q = 0; q < columns; ++q)
-      c[q] = (beta == 0 ? T(0) : beta * old[q]) + (bias ? bias[q] : T(0));
-}
-
-// Panels along the longer side of c, all matrices of the batch in one parallel region.
-template <class T>
-void by_blas(const Gemm& op, Stream& stream) {
-  const Sizes s(op);
-  const int64_t terms = op.alpha == 0 ? 0 : s.k;  // a BLAS may read a and b even then
-  const bool by_rows = s.m >= s.n;
-  const int64_t length = by_rows ? s.m : s.n, width = panel_of(length),
-                panels = (length + width - 1) / width;
-  const Added<T> added(op);
-  const bool is_begun = op.addend || op.bias;
-  stream.parallel(s.batch * panels, [&](int64_t part) {
-    const int64_t batch = part / panels, at = part % panels * width,
-                  size = std::min(width, length - at);
-    const T* a = op.a.as<T>() + batch * s.m * s.k + (by_rows ? (s.ta ? at : at * s.lda) : 0);
-    const T* b = op.b.as<T>() + batch * s.k * s.n + (by_rows ? 0 : (s.tb ? at * s.ldb : at));
-    const int64_t place = batch * s.m * s.n + (by_rows ? at * s.n : at);
-    const int64_t rows = by_rows ? size : s.m, columns = by_rows ? s.n : size;
-    T* c = op.c.as<T>() + place;
-    if (is_begun)
-      begin_sums(T(op.beta), added.old + place,
-                 added.bias && !by_rows ? added.bias + at : added.bias, rows, columns, s.n, c);
-    blas_gemm<T>(s.ta, s.tb, rows, columns, terms, T(op.alpha), a, s.lda, b, s.ldb,
-                 is_begun ? T(1) : T(op.beta), c, s.n);
-  });
-}
 
 // Products of T, of tensors of `Stored`. The sums of the whole inner side, and what is added to
 // them, are rounded once.
@@ -99,27 +64,46 @@ void by_halves(const Gemm& op, Stream& stream) {
       });
 }
 
-#ifdef __AVX2__
-
-// OpenBLAS is faster for small products, and where few columns of a tile exist.
-bool pays(const Sizes& s) {
-  constexpr int64_t kLeast = 16, kFewProducts = 700'000, kLanes = kVectorSize<float>;
-  const int64_t width = (s.n + kLanes - 1) / kLanes * kLanes;
-  return std::min({s.m, s.n, s.k}) >= kLeast && 3 * width <= 4 * s.n &&
-         s.m * s.n * s.k > kFewProducts;
+template <class T>
+void by_thin_parts(Stream& stream, int64_t batch, int64_t terms, const RowFactor<T>& few,
+                   const RowFactor<T>& many, const RowResult<T>& to) {
+  const int64_t parts = parts_of(many.rows, kManyRows),
+                products = few.rows * std::min(kManyRows, many.rows) * std::max<int64_t>(1, terms);
+  in_groups(stream, batch * parts, kLeastProducts / std::max<int64_t>(1, products),
+            [&](int64_t part) {
+              const int64_t matrix = part / parts, at = part % parts * kManyRows;
+              RowFactor<T> own = few, some = many;
+              own.data += matrix * few.matrix;
+              some.data = many.at(at, 0) + matrix * many.matrix;
+              some.rows = std::min(kManyRows, many.rows - at);
+              thin_product<T>(terms, own, some, to.from(matrix, 0, at));
+            });
 }
 
+template <class T>
 void by_rows(const Gemm& op, Stream& stream) {
   const Sizes s(op);
-  const Added<float> added(op);
-  RowProduct(stream, s.batch, op.alpha == 0 ? 0 : s.k,
-             {op.a.as<float>(), s.m, s.lda, s.m * s.k, s.ta},
-             {op.b.as<float>(), s.n, s.ldb, s.k * s.n, !s.tb},
-             {float(op.alpha), float(op.beta), added.old, added.bias, op.c.as<float>()})
-      .run();
+  if (op.c.size() == 0) return;
+  const Added<T> added(op);
+  const int64_t terms = op.alpha == 0 ? 0 : s.k;
+  const RowFactor<T> left{op.a.as<T>(), s.m, s.lda, s.m * s.k, s.ta};
+  RowFactor<T> right{op.b.as<T>(), s.n, s.ldb, s.k * s.n, !s.tb};
+  RowResult<T> to{T(op.alpha), T(op.beta), added.old, added.bias, op.c.as<T>(), s.n, s.m * s.n};
+  const ProductWay way = product_way<T>(s.k, left, right);
+  if (way.rest) {
+    const int64_t first = s.n - way.rest;
+    RowFactor<T> rest = right;
+    rest.data = right.at(first, 0), rest.rows = way.rest;
+    RowResult<T> part = to.from(0, 0, first);
+    part.is_turned = true;
+    by_thin_parts<T>(stream, s.batch, terms, rest, left, part);
+    right.rows = first;
+  }
+  to.is_turned = way.is_turned;
+  const RowFactor<T>&rows = way.is_turned ? right : left, &columns = way.is_turned ? left : right;
+  if (way.is_thin) return by_thin_parts<T>(stream, s.batch, terms, rows, columns, to);
+  RowProduct<T>(stream, s.batch, terms, rows, columns, to).run();
 }
-
-#endif
 
 }  // namespace
 
@@ -134,10 +118,7 @@ void gemm(const Gemm& op, Stream& stream) {
   if (op.products == Products::kF16) return by_halves<Half, float>(op, stream);
   if (is_half(op.c.dtype))
     return visit_half(op.c.dtype, [&]<class T>() { by_halves<T>(op, stream); });
-#ifdef __AVX2__
-  if (op.c.dtype == Dtype::kF32 && pays(Sizes(op))) return by_rows(op, stream);
-#endif
-  visit(op.c.dtype, [&]<class T>() { by_blas<T>(op, stream); });
+  visit(op.c.dtype, [&]<class T>() { by_rows<T>(op, stream); });
 }
 ORTHOKIT_KERNEL(Gemm, gemm);
 

@@ -2,10 +2,10 @@
 
 #include <utility>
 
-#include "cpu/blas.h"
 #include "cpu/chunks.h"
 #include "cpu/convert.h"
 #include "cpu/kernels/products/shared/groups.h"
+#include "cpu/product.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 namespace {
@@ -59,8 +59,8 @@ class Redo {
                 const T* b, int64_t ldb, T beta, T* c) {
     stream_.parallel(parts_of(m, kRedoRows), [=](int64_t part) {
       const int64_t i = part * kRedoRows;
-      blas_gemm<T>(ta, tb, std::min(kRedoRows, m - i), n, k, alpha, a + (ta ? i : i * lda), lda, b,
-                   ldb, beta, c + i * n, n);
+      product<T>(ta, tb, std::min(kRedoRows, m - i), n, k, alpha, a + (ta ? i : i * lda), lda, b,
+                 ldb, beta, c + i * n, n);
     });
   }
 

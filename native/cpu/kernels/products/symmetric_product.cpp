@@ -1,8 +1,8 @@
 #include "ops/products/symmetric_product.h"
 
-#include "cpu/blas.h"
 #include "cpu/convert.h"
 #include "cpu/kernels/products/shared/half_product.h"
+#include "cpu/product.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 namespace {
@@ -25,7 +25,7 @@ struct ProductSizes {
   explicit ProductSizes(const SymmetricProduct& op) : down(op.trans != Transpose::kNone) {
     const Matrices s = matrices(op.a);
     batch = s.batch, stride = s.columns, n = down ? s.columns : s.rows;
-    k = op.alpha == 0 ? 0 : down ? s.rows : s.columns;  // a BLAS may read a even then
+    k = op.alpha == 0 ? 0 : down ? s.rows : s.columns;
   }
   int64_t elements(const View& a) const { return batch == 0 ? 0 : a.size() / batch; }
 };
@@ -33,7 +33,7 @@ struct ProductSizes {
 const View& second_of(const SymmetricProduct& op) { return op.b ? op.b : op.a; }
 
 template <class T>
-void by_blas(const SymmetricProduct& op, Stream& stream) {
+void by_tiles(const SymmetricProduct& op, Stream& stream) {
   constexpr int64_t kTile = 128;
   const ProductSizes s(op);
   const int64_t tiles = triangle_of(parts_of(s.n, kTile));
@@ -50,9 +50,9 @@ void by_blas(const SymmetricProduct& op, Stream& stream) {
       for (int64_t r = i; r < i + height; ++r)
         std::copy_n(old + r * s.n + j, width, c + r * s.n + j);
     }
-    blas_gemm<T>(s.down, !s.down, height, width, s.k, T(op.alpha), a + (s.down ? i : i * s.stride),
-                 s.stride, b + (s.down ? j : j * s.stride), s.stride, T(op.beta), c + i * s.n + j,
-                 s.n);
+    product<T>(s.down, !s.down, height, width, s.k, T(op.alpha), a + (s.down ? i : i * s.stride),
+               s.stride, b + (s.down ? j : j * s.stride), s.stride, T(op.beta), c + i * s.n + j,
+               s.n);
     if (i == j)
       for (int64_t r = 0; r < height; ++r) c[(i + r) * s.n + i + r] += T(op.diagonal);
     for (int64_t r = 0; r < height; ++r)
@@ -180,7 +180,7 @@ void symmetric_product(const SymmetricProduct& op, Stream& stream) {
 #ifdef __AVX2__
   if (op.c.dtype == Dtype::kF32) return Panels(op, stream).run();
 #endif
-  visit(op.c.dtype, [&]<class T>() { by_blas<T>(op, stream); });
+  visit(op.c.dtype, [&]<class T>() { by_tiles<T>(op, stream); });
 }
 ORTHOKIT_KERNEL(SymmetricProduct, symmetric_product);
 

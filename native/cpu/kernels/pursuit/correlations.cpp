@@ -1,5 +1,7 @@
 #include "ops/pursuit/correlations.h"
 
+#include <algorithm>
+
 #include "cpu/vectors.h"
 #ifdef __AVX2__
 #include "cpu/panels.h"

@@ -1,5 +1,3 @@
-#include <limits>
-
 #include "cuda/kernel.h"
 #include "cuda/kernels/dense/shared/dense.cuh"
 #include "cuda/launch.cuh"
@@ -59,21 +57,24 @@ class SvdBlock {
   __device__ T* line(int64_t i) const { return lines_ + i * length_; }
 
   __device__ bool rotate() {
+    int near_sweeps = 0;
     for (int sweep = 0; sweep < kMostSweeps; ++sweep) {
-      double rotations = 0;
+      double widest = double(Angle::kRight);
       for (int64_t round = 0; round < rounds_of(count_); ++round) {
         by_warp(0, pairs_of(count_), [&](int64_t i, int lane) {
           const auto [p, q] = pair_of(count_, round, i);
-          if (q < count_) rotations += turn(p, q, lane);
+          if (q < count_) widest = fmax(widest, double(turn(p, q, lane)));
         });
         __syncthreads();
       }
-      if (block_reduce<Sum>(rotations) == 0) return true;
+      widest = block_reduce<Max>(widest);
+      if (widest == double(Angle::kRight)) return true;
+      if (widest == double(Angle::kNear) && ++near_sweeps == kNearSweeps) return true;
     }
-    return false;
+    return near_sweeps > 0;
   }
-  // Makes two lines orthogonal. 1 if they were not.
-  __device__ double turn(int64_t p, int64_t q, int lane) const {
+  // Makes two lines orthogonal. The angle between them before.
+  __device__ Angle turn(int64_t p, int64_t q, int lane) const {
     T *x = line(p), *y = line(q);
     double xx = 0, xy = 0, yy = 0;
     for (int64_t j = lane; j < length_; j += kWarp) {
@@ -81,11 +82,10 @@ class SvdBlock {
       xx = fused(a, a, xx), xy = fused(a, b, xy), yy = fused(b, b, yy);
     }
     xx = warp_reduce<Sum>(xx), xy = warp_reduce<Sum>(xy), yy = warp_reduce<Sum>(yy);
-    const double size = xy < 0 ? -xy : xy;
-    const double small =
-        kOrthogonalRoundings * double(std::numeric_limits<T>::epsilon()) * sqrt(double(length_));
     xx = sqrt(xx), yy = sqrt(yy);
-    if (xx <= kNoise<T> || yy <= kNoise<T> || !(size > small * xx * yy)) return 0;
+    if (xx <= kNoise<T> || yy <= kNoise<T>) return Angle::kRight;
+    const Angle angle = angle_of<T>(xy, xx * yy, length_);
+    if (angle == Angle::kRight) return angle;
     const double zeta = (yy - xx) * (yy + xx) / (2 * xy), far = zeta < 0 ? -zeta : zeta,
                  tangent = (zeta < 0 ? -1 : 1) / (far + sqrt(1 + zeta * zeta)),
                  cosine = 1 / sqrt(1 + tangent * tangent), sine = tangent * cosine;
@@ -94,15 +94,12 @@ class SvdBlock {
     if (work_.u)
       for (int64_t j = lane; j < count_; j += kWarp)
         rotation.turn(basis_[p * count_ + j], basis_[q * count_ + j]);
-    return 1;
+    return angle;
   }
 
   __device__ void finish(int64_t index, T factor) {
     by_warp(0, count_, [&](int64_t i, int lane) {
-      double sum = 0;
-      for (int64_t j = lane; j < length_; j += kWarp)
-        sum = fused(double(line(i)[j]), double(line(i)[j]), sum);
-      const T norm = T(sqrt(warp_reduce<Sum>(sum)));
+      const T norm = norm_of_warp(line(i), length_, lane);
       if (lane == 0) norms_[i] = norm;
       const bool is_noise = norm <= T(kNoise<T>);
       for (int64_t j = lane; j < length_; j += kWarp)
@@ -122,8 +119,11 @@ class SvdBlock {
           is_wide_ ? sign_of_warp(short_one, count_, lane) : sign_of_warp(long_one, length_, lane);
       T* long_out = (is_wide_ ? work_.v : work_.u) + index * length_ * count_ + rank;
       T* short_out = (is_wide_ ? work_.u : work_.v) + index * count_ * count_ + rank;
+      const T norm =
+          norm_of_warp(short_one, count_, lane);  // rotations round it: its length drifts
       for (int64_t j = lane; j < length_; j += kWarp) long_out[j * count_] = sign * long_one[j];
-      for (int64_t j = lane; j < count_; j += kWarp) short_out[j * count_] = sign * short_one[j];
+      for (int64_t j = lane; j < count_; j += kWarp)
+        short_out[j * count_] = sign * short_one[j] / norm;
     });
   }
   // A line of zeros becomes a vector of length 1, orthogonal to all others that are not zero: of

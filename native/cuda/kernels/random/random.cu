@@ -1,91 +1,22 @@
-#include <numbers>
-#include <vector>
-
-#include "cuda/kernels/random/shared/draw.cuh"
+#include "cuda/kernels/random/shared/numbers.cuh"
 #include "cuda/lists.cuh"
 #include "ops/random/random.h"
 
 namespace orthokit::cuda {
 
-template <class T>
-__device__ __forceinline__ T uniform(const uint32_t* words) {
-  if constexpr (std::is_same_v<T, double>) {
-    return math::unit_double(words[0], words[1]);
-  } else {
-    return convert<T>(math::unit_float<kUniformBits<T>>(words[0]));
-  }
-}
-
-struct NormalPair {
-  double first, second;
-};
-
-// Box–Muller.
-template <class T>
-__device__ __forceinline__ NormalPair normal(const uint32_t* words) {
-  double u, v;
-  if constexpr (std::is_same_v<T, double>) {
-    u = double(math::upper_53_bits(words[0], words[1]) + 1) * 0x1p-53;
-    v = math::unit_double(words[2], words[3]);
-  } else {
-    u = (double(words[0]) + 1) * 0x1p-32, v = double(words[1]) * 0x1p-32;
-  }
-  const double radius = sqrt(-2 * log(u)), angle = 2 * std::numbers::pi * v;
-  return {radius * cos(angle), radius * sin(angle)};
-}
-
 struct RandomPiece {
   const Operand* x;
   const uint64_t* first;  // where each tensor begins, from offset on
-  uint64_t seed, stream, offset;
-  Distribution distribution;
+  uint64_t offset;
+  RandomNumbers numbers;
 
-  // n elements from element g of the sequence.
-  template <class T>
-  __device__ void four(uint64_t g, int n, T (&out)[kVector]) const {
-    constexpr int kWords = std::is_same_v<T, double> ? 2 : 1;  // an element
-    if constexpr (std::is_same_v<T, int32_t>) {
-      uint32_t words[8];
-      draw<2>(seed, stream, g, n, words);
-#pragma unroll
-      for (int i = 0; i < kVector; ++i) out[i] = int32_t(words[i]);
-    } else if (distribution == Distribution::kRademacher) {
-      uint32_t words[8];
-      draw<2>(seed, stream, g, n, words);
-#pragma unroll
-      for (int i = 0; i < kVector; ++i) out[i] = convert<T>(words[i] >> 31 ? -1.0f : 1.0f);
-    } else if (distribution == Distribution::kUniform) {
-      uint32_t words[4 + 4 * kWords];
-      draw<1 + kWords>(seed, stream, kWords * g, kWords * n, words);
-#pragma unroll
-      for (int i = 0; i < kVector; ++i) out[i] = uniform<T>(words + kWords * i);
-    } else {
-      const int lead = int(g % 2);  // the first element is the second of its pair
-      const int pairs = (lead + n + 1) / 2;
-      uint32_t words[4 + 4 * kWords];
-      draw<1 + kWords>(seed, stream, kWords * (g - uint64_t(lead)), 2 * kWords * pairs, words);
-#pragma unroll
-      for (int p = 0; p < 3; ++p) {
-        if (p >= pairs) break;
-        const NormalPair pair = normal<T>(words + 2 * kWords * p);
-        const T cosine = convert<T>(pair.first), sine = convert<T>(pair.second);
-        if (lead == 0) {
-          if (2 * p < kVector) out[2 * p] = cosine;
-          if (2 * p + 1 < kVector) out[2 * p + 1] = sine;
-        } else {
-          if (p > 0 && 2 * p - 1 < kVector) out[2 * p - 1] = cosine;
-          if (2 * p < kVector) out[2 * p] = sine;
-        }
-      }
-    }
-  }
   template <class T>
   __device__ void fill(const Piece& piece) const {
     const uint64_t begin = offset + first[piece.tensor];
     T* to = x[piece.tensor].template as<T>();
     for_vectors(piece, [&](int64_t at, int n) {
       T values[kVector] = {};
-      four(begin + uint64_t(at), n, values);
+      numbers.four(begin + uint64_t(at), n, values);
       store_raw(to + at, n, values);
     });
   }
@@ -97,17 +28,14 @@ struct RandomPiece {
 };
 
 static void random(const Random& op, Stream& stream) {
-  std::vector<uint64_t> first;
-  uint64_t next = 0;
-  for (auto& x : op.x) {
-    first.push_back(next);
-    next += uint64_t(x.size());
-  }
+  const std::vector<uint64_t> first = first_elements(op.x);
   const Lists lists(stream, {op.x});
   if (lists.pieces() == 0) return;
   for_pieces(stream, lists,
-             RandomPiece{lists.of(0), stream.table(first.data(), op.x.count), uint64_t(op.seed),
-                         uint64_t(op.stream), uint64_t(op.offset), op.distribution});
+             RandomPiece{lists.of(0),
+                         stream.table(first.data(), op.x.count),
+                         uint64_t(op.offset),
+                         {uint64_t(op.seed), uint64_t(op.stream), op.distribution}});
 }
 ORTHOKIT_KERNEL(Random, random);
 

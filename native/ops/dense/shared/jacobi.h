@@ -7,9 +7,20 @@
 namespace orthokit {
 
 inline constexpr int kMostSweeps = 40;
-// Lines are orthogonal where their product is at most so many roundings, times the root of their
-// length, of the product of their norms: a rotation leaves some roundings.
-inline constexpr double kOrthogonalRoundings = 4;
+// Two lines are turned where their product is more than so many roundings of the product of their
+// norms: a rotation leaves some roundings. Sums of long lines may have more of them, so that a
+// product of that times the root of the length is near enough once so many more sweeps are over.
+inline constexpr double kOrthogonalRoundings = 5;
+inline constexpr int kNearSweeps = 2;
+enum class Angle { kRight, kNear, kOther };
+template <class T>
+constexpr Angle angle_of(double product, double norms, int64_t length) {
+  const double small = kOrthogonalRoundings * double(std::numeric_limits<T>::epsilon()) * norms,
+               size = product < 0 ? -product : product;
+  if (!(size > small)) return Angle::kRight;
+  return size * size > small * small * double(length) ? Angle::kOther : Angle::kNear;
+}
+
 // Of a matrix whose largest entry is near 1, a line no longer than this is what rounding has left:
 // it is not turned, and a direction orthogonal to all others stands for its own.
 template <class T>

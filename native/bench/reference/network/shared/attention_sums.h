@@ -38,6 +38,7 @@ struct PairFactor {
   HalfRounding half;
   double common = 0;   // how far it is off with all others of its query
   double flushed = 0;  // how far it is off because p is taken as 0, all pairs to the same side
+  double least = 0;    // how far an element that it multiplies is off where that is subnormal
 };
 
 struct PairSum {
@@ -52,7 +53,8 @@ struct PairSum {
     sum += term, squares += exact * exact, walked += (long double)(sum)*sum, ++count;
     squares_off += off * off;
     by_scores += f.score * f.value * moved, by_log_sums += f.log_sum * f.value * moved;
-    common += f.common * moved, flushed += f.flushed * std::abs(moved);
+    common += f.common * moved,
+        flushed += f.flushed * std::abs(moved) + f.least * std::abs(f.value);
     halved += f.half.by * x, doubt += f.half.doubt * std::abs(x);
   }
   void add(const PairFactor& f, double x) { add(f, x, x); }
@@ -75,6 +77,12 @@ inline std::vector<double> terms_of_sums(const std::vector<PairSum>& sums, doubl
   std::vector<double> terms;
   for (const PairSum& sum : sums) terms.push_back(sum.terms(growth, unit));
   return terms;
+}
+
+// The smallest positive number of arithmetic with this unit.
+inline double least_subnormal(double unit) {
+  return unit == unit_of(Dtype::kF64) ? std::numeric_limits<double>::denorm_min()
+                                      : double(std::numeric_limits<float>::denorm_min());
 }
 
 // p = eˣ, and how far it is off if x is off by so much; kernels take a p near the smallest normal

@@ -1,21 +1,10 @@
 // Newton–Schulz in plain loops, and the momentum that goes through it.
 #pragma once
 #include "bench/reference/optimizers/shared/step.h"
+#include "bench/reference/shared/rounded_product.h"
 #include "ops/optimizers/shared/orthogonal_step.h"
 
 namespace orthokit::bench {
-
-// out = op(a) b, row-major; a is m × k, or k × m where transposed.
-inline Vector product(const Vector& a, bool transposed, const Vector& b, int64_t m, int64_t k,
-                      int64_t n) {
-  Vector out(size_t(m * n));
-  for (int64_t i = 0; i < m; ++i)
-    for (int64_t p = 0; p < k; ++p)
-      for (int64_t j = 0; j < n; ++j)
-        out[size_t(i * n + j)] +=
-            a[size_t(transposed ? p * m + i : i * k + p)] * b[size_t(p * n + j)];
-  return out;
-}
 
 inline Vector transpose(const Vector& x, int64_t rows, int64_t columns) {
   Vector out(x.size());
@@ -24,38 +13,26 @@ inline Vector transpose(const Vector& x, int64_t rows, int64_t columns) {
   return out;
 }
 
-// |xᵢ| |aI + pⱼ| for each element of x (a I + p): by how much of u it moves where p, a sum of
-// products, is off by u of its columns.
-inline Vector sizes_of_product(const Vector& x, Vector p, double a, int64_t rows, int64_t columns) {
-  Vector lengths(size_t(columns), 0.0), sizes(x.size());
-  for (int64_t i = 0; i < columns; ++i) p[size_t(i * columns + i)] += a;
-  for (size_t i = 0; i < p.size(); ++i) lengths[i % size_t(columns)] += p[i] * p[i];
-  for (int64_t i = 0; i < rows; ++i) {
-    const double length = norm_of(x.data() + i * columns, columns);
-    for (int64_t j = 0; j < columns; ++j)
-      sizes[size_t(i * columns + j)] = length * std::sqrt(lengths[size_t(j)]);
-  }
-  return sizes;
-}
-
 // The fields of Newton–Schulz that the formula needs.
 struct ReferenceSteps {
   List<double> coefficients;
   double scale, eps;
   NsScaling scaling;
+  Dtype arithmetic;
 };
 // Those of an op; those of `polar` converge for whatever is not singular.
-inline ReferenceSteps steps_of_reference(const NewtonSchulz& op) {
+inline ReferenceSteps steps_of_reference(const NewtonSchulz& op, Dtype dtype) {
   static std::vector<double> convergent = [] {
     std::vector<double> all;
     for (int i = 0; i < 40; ++i) all.insert(all.end(), {1.875, -1.25, 0.375});
     return all;
   }();
   const List<double> own{convergent.data(), int64_t(convergent.size())};
-  return {op.method == NsMethod::kPolar ? own : op.coefficients, op.scale, op.eps, op.scaling};
+  return {op.method == NsMethod::kPolar ? own : op.coefficients, op.scale, op.eps, op.scaling,
+          arithmetic_of(dtype)};
 }
-inline ReferenceSteps steps_of_reference(const Orthogonalization& of) {
-  return steps_of_reference(of.of({}));
+inline ReferenceSteps steps_of_reference(const Orthogonalization& of, Dtype dtype) {
+  return steps_of_reference(of.of({}), dtype);
 }
 
 // x / (scale ‖x‖ + eps), or of y = x / (‖x‖ + eps) its columns, or the whole, by yᵀ y; of a square
@@ -85,31 +62,26 @@ inline void scale_to_one(Vector& x, int64_t rows, int64_t columns, const Referen
 }
 
 // y ← a y + y (b g + c g²) with g = yᵀ y, for the matrix with at most as many columns as rows.
-// `terms` gets the sizes of the last product, for one of its roundings.
 inline Vector steps_from(Vector x, int64_t rows, int64_t columns, const List<double>& coefficients,
-                         Vector* terms = nullptr) {
+                         Dtype arithmetic) {
   for (int64_t t = 0; t < coefficients.count; t += 3) {
     const double a = coefficients[t], b = coefficients[t + 1], c = coefficients[t + 2];
-    const Vector gram = product(x, true, x, columns, rows, columns);
-    Vector poly = product(gram, false, gram, columns, columns, columns);
+    const Vector gram = rounded_product(x, true, x, columns, rows, columns, arithmetic);
+    Vector poly = rounded_product(gram, false, gram, columns, columns, columns, arithmetic);
     for (size_t i = 0; i < poly.size(); ++i) poly[i] = b * gram[i] + c * poly[i];
-    const Vector change = product(x, false, poly, rows, columns, columns);
-    if (terms && t + 3 == coefficients.count) *terms = sizes_of_product(x, poly, a, rows, columns);
+    const Vector change = rounded_product(x, false, poly, rows, columns, columns, arithmetic);
     for (size_t i = 0; i < x.size(); ++i) x[i] = a * x[i] + change[i];
   }
   return x;
 }
 
 // The steps of x, scaled.
-inline Vector newton_schulz(Vector x, int64_t rows, int64_t columns, const ReferenceSteps& steps,
-                            Vector* terms = nullptr) {
-  if (columns > rows) {
-    const Vector y = newton_schulz(transpose(x, rows, columns), columns, rows, steps, terms);
-    if (terms) *terms = transpose(*terms, columns, rows);
-    return transpose(y, columns, rows);
-  }
+inline Vector newton_schulz(Vector x, int64_t rows, int64_t columns, const ReferenceSteps& steps) {
+  if (columns > rows)
+    return transpose(newton_schulz(transpose(x, rows, columns), columns, rows, steps), columns,
+                     rows);
   scale_to_one(x, rows, columns, steps);
-  return steps_from(x, rows, columns, steps.coefficients, terms);
+  return steps_from(x, rows, columns, steps.coefficients, steps.arithmetic);
 }
 
 // Each matrix of a batch of x's shape.
@@ -171,7 +143,8 @@ inline double scale_of(ShapeScale rule, double rows, double columns) {
 inline Vector orthogonal_direction(const OrthogonalStep& op, int64_t t) {
   const MomentumRule rule{op.momentum, op.dampening, op.nesterov == Nesterov::kOn, op.form};
   const Vector u = advance(rule, op.momenta[t], decayed_gradient(op.step, t));
-  return newton_schulz(u, matrices(op.step.weights[t]), steps_of_reference(op.orthogonalization));
+  return newton_schulz(u, matrices(op.step.weights[t]),
+                       steps_of_reference(op.orthogonalization, op.step.weights[t].dtype));
 }
 
 }  // namespace orthokit::bench

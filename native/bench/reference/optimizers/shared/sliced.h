@@ -52,7 +52,7 @@ inline Vector slice_direction(const SlicedStep& op, double* m, const Matrices& s
       m[whole(p, k)] *= op.ef_decay;
     }
   part = newton_schulz(part, rows ? taken : s.rows, rows ? s.columns : taken,
-                       steps_of_reference(op.orthogonalization));
+                       steps_of_reference(op.orthogonalization, op.step.weights[0].dtype));
   for (int64_t p = 0; p < taken; ++p)
     for (int64_t k = 0; k < length; ++k) out[size_t(whole(p, k))] = part[place(p, k)];
   return out;

@@ -3,8 +3,8 @@
 #include <limits>
 
 #include "core/small_dense.h"
-#include "cpu/blas.h"
 #include "cpu/chunks.h"
+#include "cpu/product.h"
 #include "ops/dense/shared/dense.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -50,11 +50,14 @@ typename Vector::Scalar sign_of(const Vector& x) {
 }
 
 // Eigenvalues in ascending order and, where `vectors` is there, eigenvectors of the symmetric
-// matrix whose lower half is x. False where it does not converge. kernels/dense/eigh.cpp has it.
+// matrix whose lower half is x: one after the other, and they may replace x. False where it does
+// not converge. kernels/dense/eigh.cpp has it.
 template <class T>
 using DenseVector = eigen::Matrix<T, eigen::Dynamic, 1>;
 template <class T>
-bool eigensystem(const DenseMatrix<T>& x, DenseVector<T>& values, DenseMatrix<T>* vectors);
+using DenseRef = eigen::Ref<const DenseMatrix<T>>;
+template <class T>
+bool eigensystem(const DenseRef<T>& x, DenseVector<T>& values, T* vectors);
 
 inline constexpr int64_t kDenseBlock = 64;    // columns that are factored at once
 inline constexpr int64_t kDenseTile = 128;    // of what is left, a side

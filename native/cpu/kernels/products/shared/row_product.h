@@ -1,29 +1,24 @@
-// Products of f32 matrices, tile by tile of rows. Factors are read where they lie, but: the right
-// one is packed once, in panels as wide as a tile, where its rows lie along the inner side or far
-// from each other; and so are strips of a left one whose rows lie across and far from each other.
+// Products of f32 or f64 matrices, tile by tile of rows. Factors are read where they lie, but: the
+// right one is packed once, in panels as wide as a tile, where its rows lie along the inner side or
+// far from each other; and so are strips of a left one whose rows lie across and far from each
+// other.
 #pragma once
 #include <optional>
 
 #include "cpu/kernels/products/shared/groups.h"
 #include "cpu/kernels/products/shared/product_tile.h"
+#include "cpu/kernels/products/shared/row_factor.h"
 #include "cpu/panels.h"
 #include "cpu/slots.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-// One factor of a batch. Row i's element k lies at data[down ? k · stride + i : i · stride + k];
-// the left factor's rows are those of the result, the right one's are its columns.
-struct RowFactor {
-  const float* data;
-  int64_t rows, stride, matrix;  // elements between matrices
-  bool down;
-};
-
+template <class T>
 class RowProduct {
  public:
   // `to` begins at the first elements of the batch.
-  RowProduct(Stream& stream, int64_t batch, int64_t inner, const RowFactor& left,
-             const RowFactor& right, const RowResult& to)
+  RowProduct(Stream& stream, int64_t batch, int64_t inner, const RowFactor<T>& left,
+             const RowFactor<T>& right, const RowResult<T>& to)
       : stream_(stream),
         batch_(batch),
         inner_(inner),
@@ -31,7 +26,7 @@ class RowProduct {
         right_(right),
         to_(to),
         left_in_place_(!left.down || left.stride <= kNear),
-        right_in_place_(right.down && right.stride <= kNear) {
+        right_in_place_(right.down && (right.stride <= kNear || left.rows <= kFewTiles)) {
     const int64_t k = std::max<int64_t>(1, inner);
     depth_ = parts_of(k, parts_of(k, kDepth));
     panels_ = parts_of(right.rows, kColumns);
@@ -40,8 +35,8 @@ class RowProduct {
     blocks_ = std::min(parts_of(k, depth_), std::max<int64_t>(1, kPackedElements / slice));
     matrix_ = slice * blocks_;
     group_ = std::clamp<int64_t>(kPackedElements / matrix_, 1, std::max<int64_t>(1, batch));
-    packed_ = stream.scratch<float>(group_ * matrix_);
-    if (!left_in_place_) strips_.emplace(stream, kStrip * depth_ / 2);
+    packed_ = stream.scratch<T>(group_ * matrix_);
+    if (!left_in_place_) strips_.emplace(stream, kStrip * depth_);
     width_ = std::max<int64_t>(1, kNearElements / (kColumns * depth_));
     // A unit has as many rows as go by one block of panels, or fewer, so that all threads have
     // some: the bits are those of the tiles, however they are shared out.
@@ -60,13 +55,16 @@ class RowProduct {
   }
 
  private:
-  static constexpr int64_t kLanes = kVectorSize<float>, kColumns = kRowTileVectors * kLanes;
-  static constexpr int64_t kNear = 512;  // rows further from each other share sets of caches
-  static constexpr int64_t kStrip = 48;  // rows of the left factor that are packed at once
+  static constexpr int64_t kLanes = kVectorSize<T>, kColumns = kRowTileVectors * kLanes;
+  static constexpr int64_t kNear =
+      2048 / sizeof(T);                     // rows further from each other share sets of caches
+  static constexpr int64_t kFewTiles = 12;  // rows by which packed panels would hardly go
+  static constexpr int64_t kStrip = 48;     // rows of the left factor that are packed at once
   static constexpr int64_t kMostRows = 384, kUnitsOfThread = 4;
   // Elements of scratch memory, at most; and of the panels that rows go by before the next ones do,
   // which the second cache holds.
-  static constexpr int64_t kPackedElements = int64_t(1) << 22, kNearElements = 160 << 10;
+  static constexpr int64_t kPackedElements = (int64_t(1) << 24) / sizeof(T),
+                           kNearElements = (640 << 10) / sizeof(T);
 
   struct Part {
     int64_t first, count;  // matrices of the batch
@@ -100,12 +98,12 @@ class RowProduct {
   bool is_in_place(int64_t panel) const {
     return right_in_place_ && columns_of(panel) % kLanes == 0;
   }
-  const float* right(int64_t matrix, int64_t panel, int64_t k) const {
+  const T* right(int64_t matrix, int64_t panel, int64_t k) const {
     const int64_t column = panel * kColumns;
     return right_.data + matrix * right_.matrix +
            (right_.down ? k * right_.stride + column : column * right_.stride + k);
   }
-  float* packed(const Part& p, int64_t slot, int64_t block, int64_t at) const {
+  T* packed(const Part& p, int64_t slot, int64_t block, int64_t at) const {
     return packed_ + slot * matrix_ + (block * p.panels + at) * depth_ * kColumns;
   }
 
@@ -114,9 +112,9 @@ class RowProduct {
                   width = parts_of(columns, kLanes) * kLanes;
     for (int64_t k = 0, block = 0; k < p.span; k += depth_, ++block) {
       const int64_t depth = std::min(depth_, p.span - k);
-      const float* from = right(p.first + slot, panel, p.k + k);
-      float* to = packed(p, slot, block, at);
-      if (columns < width) std::fill_n(to, depth * width, 0.0f);
+      const T* from = right(p.first + slot, panel, p.k + k);
+      T* to = packed(p, slot, block, at);
+      if (columns < width) std::fill_n(to, depth * width, T(0));
       if (right_.down)
         copy_rows(from, right_.stride, columns, depth, to, width);
       else
@@ -124,24 +122,11 @@ class RowProduct {
     }
   }
 
-  static void copy_rows(const float* from, int64_t stride, int64_t columns, int64_t rows, float* to,
-                        int64_t to_stride) {
-    for (int64_t r = 0; r < rows; ++r, from += stride, to += to_stride) {
-      int64_t i = 0;
-      for (; i + kLanes <= columns; i += kLanes) {
-        Vector<float> x;
-        load<float>(from + i, x);
-        store<float>(x, to + i);
-      }
-      for (; i < columns; ++i) to[i] = from[i];
-    }
-  }
-
   // Rows of one matrix from `row` on, by panels from `at` on.
   void multiply(const Part& p, int64_t slot, int64_t row, int64_t at) const {
     const int64_t last = std::min(left_.rows, row + height_),
                   panels = std::min(width_, p.panels - at);
-    const float* a = left_.data + (p.first + slot) * left_.matrix;
+    const T* a = left_.data + (p.first + slot) * left_.matrix;
     for (int64_t k = 0, block = 0; k == 0 || k < p.span; k += depth_, ++block) {
       const int64_t from = p.k + k, depth = std::min(depth_, p.span - k);
       const Slice all{p, slot, row, last - row, at, panels, block, from, depth};
@@ -149,13 +134,12 @@ class RowProduct {
         multiply<false>(all, a + row * left_.stride + from, left_.stride);
         continue;
       }
-      const float* across = a + from * left_.stride;
+      const T* across = a + from * left_.stride;
       if (left_in_place_) {
         multiply<true>(all, across + row, left_.stride);
         continue;
       }
-      strips_->borrow([&](double* memory) {
-        float* strip = reinterpret_cast<float*>(memory);
+      strips_->borrow([&](T* strip) {
         for (int64_t i = row; i < last; i += kStrip) {
           Slice some = all;
           some.row = i, some.rows = std::min(kStrip, last - i);
@@ -168,45 +152,45 @@ class RowProduct {
 
   // All panels go by a tile's rows before the next rows come.
   template <bool across>
-  void multiply(const Slice& s, const float* a, int64_t stride) const {
-    const int64_t vectors = parts_of(columns_of(s.part.panel + s.at), kLanes),
-                  most = s.panels == 1 ? row_tile_rows(vectors) : kTileRowsOfAll;
+  void multiply(const Slice& s, const T* a, int64_t stride) const {
+    const int64_t columns = columns_of(s.part.panel + s.at),
+                  most = s.panels == 1 ? row_tile_rows(parts_of(columns, kLanes)) : kTileRowsOfAll;
+    const bool is_any = s.panels == 1 && is_narrow<T>(columns);
     for (int64_t i = 0, rows = 0; i < s.rows; i += rows) {
       const int64_t left = s.rows - i;
       // Tiles of about equal height.
-      rows = left >= most ? most : parts_of(left, parts_of(left, kTileRowsOfAll));
+      rows = left >= most ? most : is_any ? left : parts_of(left, parts_of(left, kTileRowsOfAll));
       for (int64_t q = s.at; q < s.at + s.panels; ++q)
         multiply_tile<across>(s, q, i, rows, a + i * (across ? 1 : stride), stride);
     }
   }
 
   template <bool across>
-  void multiply_tile(const Slice& s, int64_t at, int64_t row, int64_t rows, const float* a,
+  void multiply_tile(const Slice& s, int64_t at, int64_t row, int64_t rows, const T* a,
                      int64_t stride) const {
     const int64_t matrix = s.part.first + s.slot, panel = s.part.panel + at,
                   columns = columns_of(panel), vectors = parts_of(columns, kLanes);
     const bool is_first = s.k == 0;
-    const int64_t c = (matrix * left_.rows + s.row + row) * right_.rows + panel * kColumns;
-    const RowResult to{to_.alpha, is_first ? to_.beta : 1, (is_first ? to_.old : to_.c) + c,
-                       is_first && to_.bias ? to_.bias + panel * kColumns : nullptr, to_.c + c};
+    RowResult<T> to = to_.from(matrix, s.row + row, panel * kColumns);
+    if (!is_first) to.beta = 1, to.old = to.c, to.bias = nullptr;
     const bool in_place = is_in_place(panel);
-    product_tile_of<across>(rows, vectors)(
-        a, stride, s.depth,
+    orthokit::cpu::multiply_tile<T, across>(
+        rows, a, stride, s.depth,
         in_place ? right(matrix, panel, s.k) : packed(s.part, s.slot, s.block, at),
-        in_place ? right_.stride : vectors * kLanes, to, right_.rows, columns);
+        in_place ? right_.stride : vectors * kLanes, to, columns);
   }
 
   Stream& stream_;
   const int64_t batch_, inner_;
-  const RowFactor left_, right_;
-  const RowResult to_;
+  const RowFactor<T> left_, right_;
+  const RowResult<T> to_;
   const bool left_in_place_, right_in_place_;
   int64_t depth_, blocks_;    // elements in one running sum; such blocks packed at once
   int64_t panels_, columns_;  // of the right factor; those packed at once
   int64_t matrix_, group_;    // packed elements of one matrix; matrices packed at once
   int64_t height_, width_;    // rows and panels of a unit
-  float* packed_;
-  std::optional<Slots> strips_;
+  T* packed_;
+  std::optional<SlotsOf<T>> strips_;
 };
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -65,6 +65,14 @@ __device__ T sign_of_warp(const T* x, int64_t size, int lane) {
   return first > -double(size) && x[int64_t(-first)] < 0 ? T(-1) : T(1);
 }
 
+// The length of a vector, by a warp: what sums in f64 round, and one rounding.
+template <class T>
+__device__ T norm_of_warp(const T* x, int64_t size, int lane) {
+  double sum = 0;
+  for (int64_t j = lane; j < size; j += kWarp) sum = fused(double(x[j]), double(x[j]), sum);
+  return T(sqrt(warp_reduce<Sum>(sum)));
+}
+
 // The place of the i-th of n numbers once they are sorted, equals in their order.
 template <class T>
 __device__ int64_t rank_of(const T* x, int64_t n, int64_t i, bool is_ascending) {

@@ -121,8 +121,9 @@ class EighBlock {
       if (!work_.vectors) return;
       T* vectors = work_.vectors + index * n_ * n_ + rank;
       const T* vector = v_ + i * n_;
-      const T sign = sign_of_warp(vector, n_, lane);
-      for (int64_t j = lane; j < n_; j += kWarp) vectors[j * n_] = sign * vector[j];
+      const T sign = sign_of_warp(vector, n_, lane),
+              norm = norm_of_warp(vector, n_, lane);  // rotations round it: its length drifts
+      for (int64_t j = lane; j < n_; j += kWarp) vectors[j * n_] = sign * vector[j] / norm;
     });
   }
 

@@ -14,7 +14,7 @@ struct SparseLines {
   const double* values;
   int64_t lines;
   __device__ int64_t entries() const { return starts[lines]; }
-  // How many threads share a line: as many as it has entries on average, or half of that.
+  // Number of threads that share a line: as many as it has entries on average, or half of that.
   __device__ int lanes() const {
     const int64_t each = lines > 0 ? entries() / lines : 0;
     int lanes = 1;

@@ -1,0 +1,44 @@
+import { Decimated } from '../runs/decimate.mjs';
+
+/** @import { Run } from '../runs/run.mjs' */
+
+export const columns = /** @type {const} */ ([
+  'loss',
+  'gradNorm',
+  'updateRms',
+  'lr',
+  'ms',
+  'memory',
+  'brake',
+  'seconds',
+]);
+
+/**
+ * Curves of a run over its steps, thinned out to so many points each.
+ *
+ * @param {Run} run
+ * @param {{ from: number, to: number, points: number, keys: readonly string[] }} options
+ */
+export async function curvesOf(run, { from, to, points, keys }) {
+  const curves = Object.fromEntries(keys.map((key) => [key, new Decimated(points)]));
+  for await (const reports of run.metrics(from))
+    for (const { first, columns: values } of reports) {
+      if (first > to) break;
+      for (const key of keys)
+        for (const [i, value] of (values[key] ?? []).entries())
+          if (first + i >= from && first + i <= to) curves[key].add(first + i, value);
+    }
+  return Object.fromEntries(keys.map((key) => [key, curves[key].points()]));
+}
+
+/** All numbers of a run as CSV. @param {Run} run */
+export async function* csvOf(run) {
+  yield `step,${columns.join(',')}\n`;
+  for await (const reports of run.metrics(0)) {
+    let text = '';
+    for (const { first, columns: values } of reports)
+      for (const i of values.loss.keys())
+        text += `${first + i},${columns.map((key) => values[key]?.[i] ?? '').join(',')}\n`;
+    yield text;
+  }
+}

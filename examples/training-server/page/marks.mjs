@@ -1,0 +1,23 @@
+/**
+ * What happened to a run, as vertical lines: changes of rates, and checkpoints.
+ *
+ * @param {any} run
+ * @param {import('./curve.mjs').Curve | undefined} curve
+ * @param {number} color
+ * @param {string} axis
+ * @returns {{ x: number, text: string, color: number }[]}
+ */
+export function marksOf(run, curve, color, axis) {
+  if (!run || !curve) return [];
+  const steps = new Map();
+  for (const { step } of [...(run.checkpoints ?? []), ...run.marks]) steps.set(step, '');
+  for (const { step, values } of run.changes ?? [])
+    if (step !== undefined)
+      steps.set(
+        step,
+        Object.entries(values)
+          .map(([name, value]) => `${name} ${value}`)
+          .join(', '),
+      );
+  return [...steps].map(([step, text]) => ({ x: axis === 'step' ? step : curve.secondsAt(step), text, color }));
+}

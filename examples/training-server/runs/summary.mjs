@@ -1,0 +1,87 @@
+// What a run's events add up to. The journal is the truth; this is read from it, and stands in the manifest once a run
+// has ended, so that a start need not read all journals.
+
+/**
+ * @typedef {'queued' | 'running' | 'pausing' | 'paused' | 'cancelling' | 'done' | 'failed' | 'cancelled'} State
+ *
+ * @typedef {object} Change numbers that were asked for, and the step after which they hold
+ * @property {number} request
+ * @property {Record<string, number>} values
+ * @property {number} [step]
+ *
+ * @typedef {object} Summary
+ * @property {State} state
+ * @property {string} [reason] why it is in that state
+ * @property {string} [code] of a failure
+ * @property {number} lastSeq
+ * @property {number} step the last one whose numbers are in the journal
+ * @property {Record<string, number>} last numbers of that step
+ * @property {{ step: number, bytes: number }[]} checkpoints those that are kept
+ * @property {Change[]} changes
+ * @property {number} attempts starts since something new was told
+ * @property {Record<string, unknown>} [progress]
+ * @property {Record<string, unknown>} [result]
+ * @property {number} updated milliseconds since 1970
+ */
+
+/** Checkpoints that are kept. */
+export const kept = 2;
+
+/** @type {readonly State[]} */
+export const ended = ['done', 'failed', 'cancelled'];
+
+/** @returns {Summary} */
+export const emptySummary = () => ({
+  state: 'queued',
+  lastSeq: 0,
+  step: 0,
+  last: {},
+  checkpoints: [],
+  changes: [],
+  attempts: 0,
+  updated: 0,
+});
+
+/** @type {Record<string, (summary: Summary, event: any) => void>} */
+const rules = {
+  state(summary, { state, reason, code }) {
+    summary.state = state;
+    summary.reason = reason;
+    summary.code = code;
+    if (state === 'paused') summary.attempts = 0;
+  },
+  start(summary) {
+    summary.attempts += 1;
+  },
+  metrics(summary, { first, columns }) {
+    const count = columns.loss.length;
+    summary.step = first + count - 1;
+    summary.attempts = 0;
+    summary.last = Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, values[count - 1]]));
+  },
+  checkpoint(summary, { step, bytes }) {
+    summary.checkpoints = [...summary.checkpoints.filter((other) => other.step !== step), { step, bytes }].slice(-kept);
+    summary.attempts = 0;
+  },
+  change({ changes }, { request, values }) {
+    changes.push({ request, values });
+  },
+  applied({ changes }, { request, step }) {
+    const change = changes.find((other) => other.request === request);
+    if (change) change.step = step;
+  },
+  progress(summary, { progress }) {
+    summary.progress = progress;
+    summary.attempts = 0;
+  },
+  result(summary, { result }) {
+    summary.result = result;
+  },
+};
+
+/** @param {Summary} summary @param {import('./journal.mjs').Event} event */
+export function follow(summary, event) {
+  rules[event.type]?.(summary, event);
+  summary.lastSeq = event.seq;
+  summary.updated = event.time;
+}

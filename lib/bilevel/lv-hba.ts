@@ -1,0 +1,368 @@
+import { callback, checkFinite } from '../core/callbacks.ts';
+import * as check from '../core/check.ts';
+import type { Device } from '../core/device.ts';
+import { OrthokitError, refusal, shown } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { isRecord } from '../core/options.ts';
+import { Owned } from '../core/owned.ts';
+import { nested, type Option, positive, readOptions, required, type Schema, whole } from '../core/schema.ts';
+import { Tensor } from '../core/tensor.ts';
+import * as vectors from '../core/vectors.ts';
+import { GuardedSteps } from '../files/guarded-steps.ts';
+import type { LoadResult, SaveOptions, Stateful } from '../files/stateful.ts';
+import type { TransferOptions } from '../files/transfer.ts';
+
+/** The derivatives of one level: each writes into `out`, like x or like y, and leaves x and y as they are. */
+export interface LevelGradients {
+  /** out = the derivative by x, like x. */
+  gradientX(x: Tensor, y: Tensor, out: Tensor): void | Promise<void>;
+  /** out = the derivative by y, like y. */
+  gradientY(x: Tensor, y: Tensor, out: Tensor): void | Promise<void>;
+}
+
+/** Constraints c of the lower problem, which may couple x and y. */
+export interface CoupledConstraint {
+  /** Their number: whole, from 1 on. */
+  readonly count: number;
+  /** c ≤ 0, or c = 0. */
+  readonly kind: 'inequality' | 'equality';
+  /** out `[count]` = c(x, y). */
+  value(x: Tensor, y: Tensor, out: Tensor): void | Promise<void>;
+  /** out, like x, = the transpose of the derivative of c by x, times λ `[count]`. */
+  jacobianTX(x: Tensor, y: Tensor, lambda: Tensor, out: Tensor): void | Promise<void>;
+  /** out, like y, = the transpose of the derivative of c by y, times λ `[count]`. */
+  jacobianTY(x: Tensor, y: Tensor, lambda: Tensor, out: Tensor): void | Promise<void>;
+}
+
+/**
+ * A problem of two levels with constraints of the lower one: the smallest F(x, y), where y minimizes f(x, ·) in c ≤ 0.
+ */
+export interface ConstrainedBilevel {
+  /** The upper variables, from their start on: f32 or f64. */
+  readonly x: Tensor;
+  /** The lower variables, from their start on: of the dtype and device of x. */
+  readonly y: Tensor;
+  /** The derivatives of F. */
+  readonly upper: LevelGradients;
+  /** The derivatives of f, which is convex in y. */
+  readonly lower: LevelGradients;
+  /** c, convex in x and y. */
+  readonly constraint: CoupledConstraint;
+  /** x and y = the nearest point with c ≤ 0 or c = 0, in place. */
+  project(x: Tensor, y: Tensor): void | Promise<void>;
+  /** y = the nearest point of the set that the lower problem is about besides, in place. Default: all points. */
+  projectLower?(y: Tensor): void | Promise<void>;
+}
+
+/** The weight of the lower problem against the upper one in step k, c (k + 1)ᵖ, k from 0 on. */
+export interface LvHbaPenalty {
+  /** Positive. Default: 1. */
+  c?: number | undefined;
+  /** In [0, 1/2). Default: 0.3. */
+  p?: number | undefined;
+}
+
+/** Options of {@link LvHba}. */
+export interface LvHbaOptions {
+  /** Steps of x and y: positive. It has no default. */
+  alpha: number;
+  /** Steps of z: positive. It has no default. */
+  beta: number;
+  /**
+   * Steps of θ and λ: positive, below about 1 / (L + the largest curvature of c). Constraints want rows of the length
+   * of 1. It has no default.
+   */
+  eta: number;
+  /** γ₁ of the proximal term of θ: positive. Default: 1. */
+  gamma1?: number | undefined;
+  /** γ₂ of the proximal term of λ: positive. Default: 1. */
+  gamma2?: number | undefined;
+  /** See {@link LvHbaPenalty}. Default: its defaults. */
+  penalty?: LvHbaPenalty | undefined;
+  /** The largest multiplier z: positive. Default: 1000. */
+  bound?: number | undefined;
+}
+
+/** The result of {@link LvHba.step}; the tensors belong to the method, and are of the last step. */
+export interface LvHbaStep {
+  /** Length of the step of (x, y) over `alpha`, f64 `[1]`. */
+  readonly residual: Tensor<'f64'>;
+  /** How far the constraints are from being kept at (x, y): the length of c, or of its part above 0, f64 `[1]`. */
+  readonly feasibility: Tensor<'f64'>;
+}
+
+const exponent: Option<number> = {
+  default: 0.3,
+  wrong: (x) => (typeof x === 'number' && x >= 0 && x < 0.5 ? undefined : 'must be in [0, 1/2)'),
+};
+
+interface Given {
+  alpha: number;
+  beta: number;
+  eta: number;
+  gamma1: number;
+  gamma2: number;
+  penalty: { c: number; p: number };
+  bound: number;
+}
+
+const schema: Schema<Given> = {
+  alpha: required(positive(1)),
+  beta: required(positive(1)),
+  eta: required(positive(1)),
+  gamma1: positive(1),
+  gamma2: positive(1),
+  penalty: nested<{ c: number; p: number }>({ c: positive(1), p: exponent }),
+  bound: positive(1000),
+};
+
+const where = 'LvHba';
+/** Distance from constraints that a projection may leave, in units of 1 + |x| + |y|. */
+const rounding = { f32: 1e-4, f64: 1e-8 };
+
+/**
+ * Steps for problems of two levels whose lower one has constraints that both levels share: no second derivatives, one
+ * loop, and a lower problem that may be merely convex. The lower problem's value is replaced by a smooth one, with a
+ * proximal term for its variables and one for its multipliers, whose saddle point (θ, λ) follows by one step each time;
+ * the weight of the lower problem grows with the steps. A step is queued and waits for the functions only.
+ *
+ * Numbers that are not finite move nothing: the step after the device has told of them throws, with the number of the
+ * one that failed, and steps go on from before it.
+ *
+ * State: y and twice the multipliers; 3 times x and 4 times y more while it lives.
+ *
+ * Source: LV-HBA, "Constrained Bi-Level Optimization: Proximal Lagrangian Value function Approach and Hessian-free
+ * Algorithm" (ICLR 2024). The authors' learning scripts lose the upper gradient and never move z; this follows the
+ * algorithm.
+ *
+ * @example
+ * const method = new LvHba({ x, y, upper, lower, constraint, project }, { alpha: 0.05, beta: 0.05, eta: 0.05 });
+ * await method.init();
+ * for (let k = 0; k < 1000; ++k) await method.step();
+ */
+export class LvHba implements Stateful {
+  readonly #problem: ConstrainedBilevel;
+  readonly #options: Given;
+  readonly #device: Device;
+  readonly #theta: Tensor;
+  readonly #lambda: Tensor;
+  readonly #z: Tensor;
+  readonly #nextTheta: Tensor;
+  readonly #nextLambda: Tensor;
+  readonly #nextZ: Tensor;
+  readonly #value: Tensor;
+  readonly #ofX: readonly [Tensor, Tensor, Tensor];
+  readonly #ofY: readonly [Tensor, Tensor, Tensor];
+  readonly #residual: Tensor<'f64'>;
+  readonly #feasibility: Tensor<'f64'>;
+  readonly #pair: Tensor;
+  readonly #steps: GuardedSteps<{ started: number }>;
+  #started = 0;
+
+  /**
+   * @throws ERR_ARGUMENT for what is no problem, and for options out of range; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE,
+   * ERR_DISPOSED for x and y; ERR_MEMORY
+   */
+  constructor(problem: ConstrainedBilevel, options: LvHbaOptions) {
+    checkProblem(problem);
+    this.#options = readOptions(where, options, schema);
+    this.#problem = problem;
+    const { x, y, constraint } = problem;
+    const { device, dtype } = x;
+    this.#device = device;
+    using owned = new Owned<Tensor>();
+    const zeros = (shape: readonly number[]) => owned.add(Tensor.zeros(device, shape, { dtype }));
+    const [m, likeX, likeY] = [() => zeros([constraint.count]), () => zeros(x.shape), () => zeros(y.shape)];
+    [this.#theta, this.#nextTheta] = [likeY(), likeY()];
+    [this.#lambda, this.#nextLambda, this.#z, this.#nextZ, this.#value] = [m(), m(), m(), m(), m()];
+    [this.#ofX, this.#ofY] = [[likeX(), likeX(), likeX()], [likeY(), likeY(), likeY()]]; // biome-ignore format: one line
+    const number = (size = 1) => owned.add(Tensor.zeros(device, [size], { dtype: 'f64' }));
+    [this.#residual, this.#feasibility, this.#pair] = [number(), number(), number(2)];
+    this.#steps = new GuardedSteps(device, {
+      of: where,
+      settings: { ...this.#options },
+      owned,
+      tensors: { theta: this.#theta, lambda: this.#lambda, z: this.#z },
+      beside: { x, y },
+      demand: 'the functions must give finite numbers',
+      numbers: {
+        schema: { started: whole(0, 0, 1) },
+        read: () => ({ started: this.#started }),
+        restore: ({ started }) => {
+          this.#started = started;
+        },
+      },
+    });
+  }
+
+  /** λ, the multipliers of the constraints, `[count]`: the method's own tensor. */
+  get multipliers(): Tensor {
+    return this.#lambda;
+  }
+
+  /**
+   * Projects x and y, and begins with θ = y and multipliers of 0.
+   *
+   * @throws ERR_ARGUMENT for what functions throw, for NaN, and for a projection after which the constraints do not
+   * hold; ERR_DISPOSED; ERR_STATE while another call runs, and after the first step. x and y are then as
+   * before
+   */
+  init(): Promise<void> {
+    return this.#steps.run('init', async (place) => {
+      const { steps } = this.#steps;
+      if (steps > 0)
+        throw new OrthokitError('ERR_STATE', `${place}: must be called before the first step, got ${steps}`);
+      const { x, y, project } = this.#problem;
+      const device = this.#device;
+      const [nextX, nextY] = [this.#ofX[0], this.#ofY[0]];
+      vectors.copy(device, [x, y], [nextX, nextY]);
+      await callback(undefined, `${place}: project`, [nextX, nextY], () => project(nextX, nextY));
+      await this.#measure(place, nextX, nextY);
+      ops.norms(device, { x: [nextX, nextY], out: this.#pair });
+      const [[left], [sizeX, sizeY]] = (await Promise.all([
+        this.#feasibility.read(),
+        this.#pair.read(),
+      ])) as unknown as [[number], [number, number]];
+      this.#steps.checkAlive(place);
+      checkFinite(`${place}: project`, sizeX + sizeY);
+      const most = rounding[x.dtype as 'f32' | 'f64'] * (1 + sizeX + sizeY);
+      if (!(left <= most)) throw refusal(place, 'project', 'lead to where the constraints hold', `${left} beside them`);
+      vectors.copy(device, [nextX, nextY, nextY], [x, y, this.#theta]);
+      ops.fill(device, { x: [this.#lambda, this.#z], value: 0 });
+      this.#started = 1;
+    });
+  }
+
+  /**
+   * One step; it resolves when all is queued.
+   *
+   * @throws ERR_ARGUMENT for what functions throw, with the step, and for a step before this one in which they gave NaN
+   * or infinity; ERR_DISPOSED, also if they dispose of what they are given; ERR_STATE while another call runs, and
+   * before `init`. Nothing has moved then
+   */
+  step(): Promise<LvHbaStep> {
+    return this.#steps.run('step', async (place) => {
+      if (!this.#started) throw new OrthokitError('ERR_STATE', `${place}: init must be called before, got none`);
+      const { x, y, upper, lower, constraint, project } = this.#problem;
+      const device = this.#device;
+      const { alpha, beta, eta, gamma1, gamma2, penalty, bound } = this.#options;
+      const weight = 1 / (penalty.c * (this.#steps.steps + 1) ** penalty.p);
+      const [nextX, partX, otherX] = this.#ofX;
+      const [nextY, partY, otherY] = this.#ofY;
+      const [theta, lambda, z] = [this.#theta, this.#lambda, this.#z];
+      const [nextTheta, nextLambda, nextZ, value] = [this.#nextTheta, this.#nextLambda, this.#nextZ, this.#value];
+      const isEquality = constraint.kind === 'equality';
+      const ask = (name: string, run: () => void | Promise<void>) =>
+        callback(undefined, `${place}: ${name} of step ${this.#steps.steps + 1}`, [x, y, ...this.#lent()], run);
+      const clamp = (one: Tensor, low: number, high: number) =>
+        ops.map(device, { x: [one], out: [one], function: 'clamp', parameters: [low, high] });
+
+      // Both steps of the saddle point are from where it was.
+      await ask('lower.gradientY', () => lower.gradientY(x, theta, partY));
+      await ask('constraint.jacobianTY', () => constraint.jacobianTY(x, theta, lambda, otherY));
+      await ask('constraint.value', () => constraint.value(x, theta, value));
+      const near = 1 - eta / gamma1;
+      vectors.combine(device, nextTheta, [near, theta], [eta / gamma1, y], [-eta, partY], [-eta, otherY]);
+      if (this.#problem.projectLower) await ask('projectLower', () => this.#problem.projectLower!(nextTheta));
+      vectors.combine(device, nextLambda, [1 - eta / gamma2, lambda], [eta / gamma2, z], [eta, value]);
+      clamp(nextLambda, isEquality ? -bound : 0, isEquality ? bound : Infinity);
+
+      await ask('upper.gradientX', () => upper.gradientX(x, y, partX));
+      vectors.combine(device, nextX, [1, x], [-alpha * weight, partX]);
+      await ask('lower.gradientX', () => lower.gradientX(x, y, partX));
+      await ask('lower.gradientX', () => lower.gradientX(x, nextTheta, otherX));
+      vectors.combine(device, nextX, [1, nextX], [-alpha, partX], [alpha, otherX]);
+      await ask('constraint.jacobianTX', () => constraint.jacobianTX(x, nextTheta, nextLambda, otherX));
+      vectors.axpy(device, alpha, otherX, nextX);
+
+      await ask('upper.gradientY', () => upper.gradientY(x, y, partY));
+      await ask('lower.gradientY', () => lower.gradientY(x, y, otherY));
+      vectors.combine(device, nextY, [1 + alpha / gamma1, y], [-alpha / gamma1, nextTheta], [-alpha * weight, partY], [-alpha, otherY]); // biome-ignore format: one line
+      vectors.combine(device, nextZ, [1 - beta / gamma2, z], [beta / gamma2, nextLambda]);
+      clamp(nextZ, isEquality ? -bound : 0, bound);
+      await ask('project', () => project(nextX, nextY));
+
+      vectors.combine(device, [partX, partY], [1 / alpha, [nextX, nextY]], [-1 / alpha, [x, y]]);
+      ops.norms(device, { x: [partX, partY], out: this.#pair });
+      ops.norms(device, { x: [this.#pair], out: this.#residual });
+      await this.#measure(place, nextX, nextY);
+      this.#steps.checkAlive(place);
+      const next = [nextX, nextY, nextTheta, nextLambda, nextZ];
+      this.#steps.examine(next);
+      this.#steps.finish([x, y, theta, lambda, z], next);
+      return { residual: this.#residual, feasibility: this.#feasibility };
+    });
+  }
+
+  /** Bytes of state on the device; 0 once disposed. */
+  get stateBytes(): number {
+    return this.#steps.stateBytes;
+  }
+
+  /**
+   * Stores θ and the multipliers in a safetensors file; x and y are the caller's to store.
+   * @throws ERR_ARGUMENT, also for a step that gave NaN or infinity; ERR_STATE while another call runs; ERR_DISPOSED,
+   * ERR_IO; the signal's reason when aborted
+   */
+  save(path: string, options: SaveOptions = {}): Promise<void> {
+    return this.#steps.save(path, options);
+  }
+
+  /**
+   * Brings back what `save` stored; with the same options, steps go on bit for bit. The file is checked whole before
+   * anything changes.
+   * @throws ERR_STATE for a state that does not fit or of other options, and while another call runs, ERR_FORMAT,
+   * ERR_ARGUMENT, ERR_DISPOSED, ERR_IO; the signal's reason when aborted
+   */
+  load(path: string, options: TransferOptions = {}): Promise<LoadResult> {
+    return this.#steps.load(path, options);
+  }
+
+  /** Gives the memory of the state back; later use throws `ERR_DISPOSED`. x and y stay. */
+  dispose(): void {
+    this.#steps.dispose();
+  }
+
+  /** Disposes: `using method = new LvHba(problem, options)`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #lent(): Tensor[] {
+    return [this.#theta, this.#lambda, this.#nextTheta, this.#nextLambda, this.#value, ...this.#ofX, ...this.#ofY];
+  }
+
+  /** How far constraints are from being kept at a point. */
+  async #measure(place: string, x: Tensor, y: Tensor): Promise<void> {
+    const { constraint } = this.#problem;
+    const [device, value] = [this.#device, this.#value];
+    const words = `${place}: constraint.value of step ${this.#steps.steps + 1}`;
+    await callback(undefined, words, [x, y, value], () => constraint.value(x, y, value));
+    if (constraint.kind === 'inequality') ops.map(device, { x: [value], out: [value], function: 'relu' });
+    ops.norms(device, { x: [value], out: this.#feasibility });
+  }
+}
+
+function checkProblem(problem: unknown): asserts problem is ConstrainedBilevel {
+  if (!isRecord(problem)) throw refusal(where, 'problem', 'be a problem of two levels', shown(problem));
+  const { x, y, constraint } = problem as unknown as ConstrainedBilevel;
+  check.tensor(where, 'x', x, { dtypes: check.arithmetic, filled: true });
+  check.tensor(where, 'y', y, { dtypes: [x.dtype], filled: true, device: x.device });
+  if ((x as Tensor) === y) throw refusal(where, 'y', 'be another tensor than x', 'x');
+  const demand = (name: string, part: unknown, functions: readonly string[]): void => {
+    if (!isRecord(part)) throw refusal(where, name, 'be an object', shown(part));
+    for (const one of functions)
+      if (typeof part[one] !== 'function') throw refusal(where, `${name}.${one}`, 'be a function', shown(part[one]));
+  };
+  demand('upper', problem['upper'], ['gradientX', 'gradientY']);
+  demand('lower', problem['lower'], ['gradientX', 'gradientY']);
+  demand('constraint', constraint, ['value', 'jacobianTX', 'jacobianTY']);
+  demand('problem', problem, ['project']);
+  const { count, kind } = constraint;
+  if (!(Number.isSafeInteger(count) && count >= 1))
+    throw refusal(where, 'constraint.count', 'be a whole number from 1 on', shown(count));
+  if (kind !== 'inequality' && kind !== 'equality')
+    throw refusal(where, 'constraint.kind', "be one of 'inequality', 'equality'", shown(kind));
+  if (problem['projectLower'] !== undefined && typeof problem['projectLower'] !== 'function')
+    throw refusal(where, 'projectLower', 'be a function', shown(problem['projectLower']));
+}

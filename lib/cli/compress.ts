@@ -1,0 +1,76 @@
+import type { CompressOptions, CompressReport } from '../quantized/index.ts';
+import { type Command, command } from './command.ts';
+import { camel, runJob, withFlags } from './folder-job.ts';
+
+const text = (value: string, help: string) => ({ type: 'string', value, help }) as const;
+const flag = (help: string) => ({ type: 'boolean', help }) as const;
+
+export const compress: Command = command({
+  summary: 'compress the matrices of BASE to few bits into the new folder OUT',
+  options: {
+    base: { ...text('DIR', 'the model'), required: true },
+    out: { ...text('DIR', 'the new folder'), required: true },
+    bits: { ...text('N', 'bits of a code: 2, 3, 4 or 8, of codebook 1 to 8; 4'), number: 'whole' },
+    method: { ...text('NAME', 'how'), choices: ['group', 'codebook'], required: true },
+    group: { ...text('N', 'of group: neighbours in a row that share a scale, 64'), number: 'whole' },
+    groups: { ...text('N', 'of codebook: codebooks of a matrix, 1'), number: 'whole' },
+    seed: { ...text('N', 'of codebook: draws where the search of codebooks begins, 0'), number: 'whole' },
+    include: { ...text('GLOB', 'compress these although their names say embedding, head or norm'), list: true },
+    skip: { ...text('GLOB', 'keep these as they are; may be given several times'), list: true },
+    strict: flag('refuse a model of which a matrix does not fit the group, or the groups'),
+    'shard-size': { ...text('BYTES', 'most bytes of a file, such as 5GB; files as in the model'), bytes: true },
+    device: text('NAME', 'auto, cpu, cuda, cuda:1'),
+    'memory-limit': { ...text('BYTES', 'most memory that the job may take, such as 16GB'), bytes: true },
+    'follow-links': flag('follow symbolic links in the folder'),
+    'dry-run': flag('say what would be done, and write nothing'),
+    restart: flag('discard what an earlier run has left'),
+    json: flag('one JSON value, and no progress'),
+  },
+  async run({ json = false, ...values }) {
+    const library = await import('../quantized/index.ts');
+    const options = Object.fromEntries(Object.entries(values).map(([name, value]) => [camel(name), value]));
+    const job = library.compressModel;
+    // Only now, as it shares a file with what needs the binary.
+    const texts = await import('../files/quote.ts');
+    return runJob(
+      json,
+      (watchers) => job({ ...(options as unknown as CompressOptions), ...watchers }),
+      (report) => asText(report, texts),
+      (message) => withFlags(message, 'compressModel', Object.keys(compress.options)),
+    );
+  },
+});
+
+const units = ['bytes', 'KB', 'MB', 'GB', 'TB'];
+function size(bytes: number): string {
+  const unit = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
+  return `${unit === 0 ? bytes : (bytes / 1000 ** unit).toPrecision(3)} ${units[unit]}`;
+}
+
+const rounded = (x: number): string => x.toPrecision(3);
+
+function asText(report: CompressReport, { escaped, quote }: typeof import('../files/quote.ts')): string {
+  const { dryRun, resumed, out, method, bits, tensors, kept, bytes, bytesBefore, scratchBytes, memoryBytes } = report;
+  const lines = [
+    dryRun ? 'dry run, nothing was written' : `${out}${resumed ? ', taken up from an earlier run' : ''}`,
+    `${method}, ${bits} bits; ${size(bytesBefore)} of weights become ${size(bytes)}, ` +
+      `${size(scratchBytes)} beside them meanwhile, at most ${size(memoryBytes)} of memory`,
+  ];
+  for (const { tensor, shape, from, group, groups, bytes: own, bytesBefore: before, error } of tensors) {
+    const form = group === undefined ? `${groups} codebook${groups === 1 ? '' : 's'}` : `group ${group}`;
+    const off = error === undefined ? '' : `, error ${rounded(error)}`;
+    lines.push(`${quote(tensor)} [${shape.join(', ')}] ${from}: ${form}, ${size(before)} become ${size(own)}${off}`);
+  }
+  for (const { tensor, bytes: own, reason } of kept) lines.push(`${quote(tensor)} kept, ${size(own)}: ${reason}`);
+  const { copied, notCopied, warnings, bitsPerWeight } = report;
+  lines.push(`files of the model: ${copied.join(', ') || 'none'}`);
+  if (notCopied.length > 0) lines.push(`not copied: ${notCopied.map(quote).join(', ')}`);
+  lines.push(...warnings.map((warning) => `warning: ${escaped(warning)}`));
+  const keptBytes = kept.reduce((sum, { bytes: own }) => sum + own, 0);
+  const names = kept.slice(0, 5).map(({ tensor }) => quote(tensor));
+  const rest = kept.length > 5 ? ', …' : '';
+  const list =
+    kept.length === 0 ? 'none kept' : `${kept.length} tensors of ${size(keptBytes)} kept: ${names.join(', ')}${rest}`;
+  lines.push(`${bitsPerWeight.toFixed(2)} bits a weight in ${tensors.length} matrices, ${list}`);
+  return lines.join('\n');
+}

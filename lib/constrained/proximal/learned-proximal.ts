@@ -1,0 +1,461 @@
+import * as check from '../../core/check.ts';
+import type { Device } from '../../core/device.ts';
+import { refusal } from '../../core/errors.ts';
+import { ops } from '../../core/native-ops.ts';
+import { Owned } from '../../core/owned.ts';
+import {
+  count,
+  notNegative,
+  optional,
+  positive,
+  type Resolved,
+  readOptions,
+  required,
+  type Schema,
+  watchers,
+  whole,
+  word,
+} from '../../core/schema.ts';
+import { Task, type TaskOptions } from '../../core/task.ts';
+import { Tensor } from '../../core/tensor.ts';
+import * as vectors from '../../core/vectors.ts';
+import { GuardedSteps } from '../../files/guarded-steps.ts';
+import type { LoadResult, SaveOptions, Stateful } from '../../files/stateful.ts';
+import type { TransferOptions } from '../../files/transfer.ts';
+import { type LbfgsProgress, lbfgs } from '../../solvers/lbfgs.ts';
+import type { SolverStatus } from '../../solvers/status.ts';
+import {
+  constrained,
+  cut,
+  gradientOf,
+  initialize,
+  listed,
+  makeWeights,
+  type NetworkForm,
+  type NetworkWeights,
+  namesOf,
+  Pass,
+} from './convex-network.ts';
+import { type MatchingLoss, match } from './matching.ts';
+
+/** Options of {@link LearnedProximal}. */
+export interface LearnedProximalOptions {
+  /** Elements of a signal: whole, from 1 on. It has no default. */
+  dim: number;
+  /** Units of each layer: whole, from 1 on. Default: 64. */
+  hidden?: number | undefined;
+  /** Layers after the first one: whole, from 1 on. Default: 2. */
+  layers?: number | undefined;
+  /** β of the softplus ln(1 + exp(β z)) / β, > 0: the larger, the sharper its bend. Default: 10. */
+  beta?: number | undefined;
+  /** α of α |x|², not negative, which makes ψ strongly convex and the operator invertible. Default: 0. */
+  alpha?: number | undefined;
+  /** Of the first weights: whole, from 0 to 2^53. It has no default. */
+  seed: number;
+  /** The dtype of weights and signals. Default: f32. */
+  dtype?: 'f32' | 'f64' | undefined;
+}
+
+/** Options of {@link LearnedProximal.trainStep}. */
+export interface ProximalTrainOptions {
+  /**
+   * Loss of each element's error d: d², |d|, or 1 − exp(−(d/γ)²), proximal matching, which alone learns the proximal
+   * operator of the prior; the others are for its first steps. Default: `'pm'`.
+   */
+  loss?: MatchingLoss | undefined;
+  /** γ of `'pm'`, > 0: the smaller, the nearer to the mode of what can have been. For `'pm'` alone. Default: 0.1. */
+  gamma?: number | undefined;
+  /** Adam's rate, > 0. Default: 1e-3. */
+  lr?: number | undefined;
+}
+
+/** Options of {@link LearnedProximal.invert} and {@link LearnedProximal.prior}. */
+export interface ProximalInvertOptions extends TaskOptions<LbfgsProgress> {
+  /**
+   * |f(y) − x| of each row over its |x|, or over 1 where that is larger, that is enough: > 0. Default: 1e-8 in f64,
+   * 1e-4 in f32.
+   */
+  tol?: number | undefined;
+  /** Whole, from 1 on. Default: 1000. */
+  maxIterations?: number | undefined;
+}
+
+/** The end of {@link LearnedProximal.invert}. */
+export interface ProximalInverse {
+  /** `[b, dim]`, the caller's: where f(y) is nearest to x. */
+  readonly y: Tensor;
+  /** |f(y) − x| of all rows together. */
+  readonly residualNorm: number;
+  /** As of {@link lbfgs}; not `'converged'` where a row of x is not among the results of f, or not near enough. */
+  readonly status: SolverStatus;
+  /** Steps taken. */
+  readonly iterations: number;
+}
+
+/** The end of {@link LearnedProximal.prior}. */
+export interface ProximalPrior {
+  /** R at each row of x, up to one number that is the same for all. */
+  readonly values: Float64Array;
+  /** As of {@link LearnedProximal.invert}: values of what is not `'converged'` are those of a point beside x. */
+  readonly status: SolverStatus;
+  /** Steps taken. */
+  readonly iterations: number;
+}
+
+type Given = Resolved<LearnedProximalOptions>;
+const schema: Schema<Given> = {
+  dim: required(count(1)),
+  hidden: count(64),
+  layers: count(2),
+  beta: positive(10),
+  alpha: notNegative(0),
+  seed: required(whole(0, 0, 2 ** 53)),
+  dtype: word(check.arithmetic, 'f32'),
+};
+const trainSchema: Schema<Resolved<ProximalTrainOptions, 'gamma'>> = {
+  loss: word<MatchingLoss>(['l2', 'l1', 'pm'], 'pm'),
+  gamma: optional(positive(0.1)),
+  lr: positive(1e-3),
+};
+const invertSchema: Schema<Resolved<ProximalInvertOptions, 'tol' | 'signal' | 'onProgress'>> = {
+  tol: optional(positive(1e-8)),
+  maxIterations: count(1000),
+  ...watchers<LbfgsProgress>(),
+};
+
+/** Powers of two that scale a row at most; their squares are numbers, too. */
+const mostPower = { f32: 62, f64: 510 };
+/** Adam's, as in AdamW. */
+const adam = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 };
+
+/**
+ * A proximal operator f that is learnt from clean and noisy signals: the gradient of a network ψ that is convex in its
+ * input, and so, whatever its weights are, exactly the proximal operator of some R, which need not be convex. Where the
+ * loss is proximal matching, R comes near the negative logarithm of the density of the clean signals, and
+ * {@link LearnedProximal.prior} tells it.
+ *
+ * ψ(x) = w a_L + r x + α |x|², a₀ = σ(W₀ x), a_l = σ(W_l a_{l−1} + R_l x + b_l), σ the softplus with β; W_l and w are
+ * not negative, from the first step on. The derivative of a loss of ∇ψ by the weights is computed by two passes that
+ * are written out; nothing is taped.
+ *
+ * Memory: 4 times the weights, 7 times in a step; 5 (layers + 1) b hidden elements while a batch of b is worked on.
+ *
+ * Source: Fang, Buchanan and Sulam 2024, "What's in a Prior? Learned Proximal Networks for Inverse Problems".
+ *
+ * @example
+ * using lpn = new LearnedProximal(device, { dim: 64, seed: 1 });
+ * for (const [clean, noisy] of batches) await lpn.trainStep(clean, noisy, { gamma: 0.2 });
+ * using denoised = lpn.prox(noisy);
+ */
+export class LearnedProximal implements Stateful {
+  /** The device of the weights. */
+  readonly device: Device;
+  /** The dtype of weights and signals. */
+  readonly dtype: 'f32' | 'f64';
+  readonly #form: NetworkForm;
+  readonly #weights: NetworkWeights;
+  readonly #grads: NetworkWeights;
+  readonly #adam: Readonly<Record<'momenta' | 'roots' | 'steps', readonly Tensor[]>>;
+  readonly #steps: GuardedSteps;
+
+  /**
+   * @throws ERR_ARGUMENT for what is no device, and options that are missing or out of range; ERR_DISPOSED; ERR_MEMORY
+   */
+  constructor(device: Device, options: LearnedProximalOptions) {
+    const where = 'LearnedProximal';
+    check.device(where, 'device', device);
+    const { seed, ...form } = readOptions(where, options, schema);
+    this.device = device;
+    this.dtype = form.dtype;
+    this.#form = form;
+    using owned = new Owned<Tensor>();
+    this.#weights = makeWeights(device, form, owned);
+    this.#grads = makeWeights(device, form, owned);
+    initialize(device, form, this.#weights, seed);
+    const params = listed(this.#weights);
+    const zeros = () => params.map(({ shape }) => owned.add(Tensor.zeros(device, shape, { dtype: form.dtype })));
+    const [momenta, roots] = [zeros(), zeros()];
+    const steps = params.map(() => owned.add(Tensor.zeros(device, [1], { dtype: 'i32' })));
+    this.#adam = { momenta, roots, steps };
+    const names = namesOf(form);
+    const named = (name: string, list: readonly Tensor[]) =>
+      list.map((tensor, i) => [`${name}.${names[i]}`, tensor] as const);
+    const signed = constrained(this.#weights).map((one) => `weights.${names[params.indexOf(one)]}`);
+    this.#steps = new GuardedSteps(device, {
+      of: where,
+      settings: { ...form },
+      owned,
+      tensors: Object.fromEntries([
+        ...named('weights', params),
+        ...named('momenta', momenta),
+        ...named('roots', roots),
+        ...named('steps', steps),
+      ]),
+      beside: {},
+      demand: 'clean and noisy must be finite, and so must be what the network makes of them, and the weights',
+      wrongData(data) {
+        const wrong = signed.find((name) => data.get(name)!.some((value) => !(Number(value) >= 0)));
+        return wrong && `state '${wrong}' must not be negative: the network would not be convex`;
+      },
+    });
+  }
+
+  /**
+   * The weights: W₀, W₁ …, R₁ …, b₁ …, w, r. Who changes them, by steps of an optimizer along
+   * {@link LearnedProximal.pullback}, calls {@link LearnedProximal.keepConvex} after it.
+   */
+  get params(): readonly Tensor[] {
+    return listed(this.#weights);
+  }
+
+  /** Steps of {@link LearnedProximal.trainStep} so far. */
+  get steps(): number {
+    return this.#steps.steps;
+  }
+
+  /**
+   * ψ at each row: a new tensor `[b]`. Queued; nothing is awaited.
+   *
+   * @param x `[b, dim]`, of the network's dtype.
+   * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for another tensor; ERR_DISPOSED; ERR_MEMORY
+   */
+  potential(x: Tensor): Tensor {
+    this.#signals('LearnedProximal.potential', 'x', x);
+    using owned = new Owned<Tensor>();
+    const out = owned.add(new Tensor(this.device, x.shape.slice(0, 1), this.dtype));
+    using pass = new Pass(this.device, this.#form, this.#weights, x);
+    pass.potential(out);
+    return owned.release(out);
+  }
+
+  /**
+   * f = ∇ψ at each row: a new tensor `[b, dim]`, or `out`. Queued; nothing is awaited.
+   *
+   * @param x `[b, dim]`, of the network's dtype.
+   * @param out The same, and another tensor. Default: a new one.
+   * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for other tensors; ERR_DISPOSED; ERR_MEMORY
+   */
+  prox(x: Tensor, out?: Tensor): Tensor {
+    const where = 'LearnedProximal.prox';
+    this.#signals(where, 'x', x);
+    if (out !== undefined) this.#signals(where, 'out', out, x.shape[0]);
+    return gradientOf(this.device, this.#form, this.#weights, x, out);
+  }
+
+  /**
+   * The derivatives of Σ u ⊙ f(x) by the weights, a new tensor for each of {@link LearnedProximal.params}: for losses
+   * of one's own, u their derivative by f(x). Queued; nothing is awaited.
+   *
+   * @param x `[b, dim]`, of the network's dtype.
+   * @param u The same.
+   * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for other tensors; ERR_DISPOSED; ERR_MEMORY
+   */
+  pullback(x: Tensor, u: Tensor): Tensor[] {
+    const where = 'LearnedProximal.pullback';
+    this.#signals(where, 'x', x);
+    this.#signals(where, 'u', u, x.shape[0]);
+    using owned = new Owned<Tensor>();
+    const grads = makeWeights(this.device, this.#form, owned);
+    using out = new Tensor(this.device, x.shape, this.dtype);
+    using pass = new Pass(this.device, this.#form, this.#weights, x);
+    pass.gradient(out);
+    pass.pullback(u, grads);
+    return listed(grads).map((one) => owned.release(one));
+  }
+
+  /**
+   * Sets weights that must not be negative, and are, to 0. Queued; nothing is awaited.
+   * @throws ERR_DISPOSED
+   */
+  keepConvex(): void {
+    this.#steps.checkAlive('LearnedProximal.keepConvex');
+    cut(this.device, this.#weights);
+  }
+
+  /**
+   * A step of Adam on the mean loss of f(noisy) against clean; it resolves to that loss before the step, f64 `[1]`, a
+   * new tensor, when all is queued. Numbers that are not finite move nothing: the step after the device has told of
+   * them throws, and steps go on from before it.
+   *
+   * @param clean `[b, dim]`, of the network's dtype, b from 1 on.
+   * @param noisy The same.
+   * @throws ERR_ARGUMENT for options out of range, a `gamma` for another loss, and a step before this one that was not
+   * finite; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for other tensors; ERR_STATE while another call runs; ERR_DISPOSED,
+   * ERR_MEMORY. Nothing has moved then
+   */
+  trainStep(clean: Tensor, noisy: Tensor, options: ProximalTrainOptions = {}): Promise<Tensor<'f64'>> {
+    return this.#steps.run('trainStep', async (where) => {
+      this.#signals(where, 'clean', clean);
+      this.#signals(where, 'noisy', noisy, clean.shape[0]);
+      const { loss, gamma, lr } = readOptions(where, options, trainSchema);
+      if (gamma !== undefined && loss !== 'pm') throw refusal(where, 'gamma', "be left out but for loss 'pm'", gamma);
+      const device = this.device;
+      const weights = listed(this.#weights);
+      const grads = listed(this.#grads);
+      using owned = new Owned<Tensor>();
+      const value = owned.add(vectors.scalar(device));
+      const difference = owned.add(new Tensor(device, noisy.shape, this.dtype));
+      using pass = new Pass(device, this.#form, this.#weights, noisy);
+      pass.gradient(difference);
+      vectors.axpy(device, -1, clean, difference);
+      match(device, loss, gamma ?? 0.1, difference, value, owned);
+      pass.pullback(difference, this.#grads);
+      // The step on copies first: what it makes may be out of range though the gradients are not.
+      const copies = (list: readonly Tensor[]) => list.map((one) => owned.add(one.copy()));
+      const { momenta, roots, steps } = this.#adam;
+      const tried = { weights: copies(weights), momenta: copies(momenta), roots: copies(roots), steps: copies(steps) };
+      ops.adamw(device, { ...tried, grads, ...adam, lr });
+      // Weights whose squares are beyond the dtype are of no use to a network.
+      vectors.multiply(device, tried.weights, tried.weights, tried.weights);
+      this.#steps.examine([...grads, value, ...tried.weights, ...tried.roots]);
+      ops.adamw(device, { weights, grads, ...this.#adam, ...adam, lr, guard: this.#steps.guard });
+      cut(device, this.#weights);
+      this.#steps.finish([], []);
+      return owned.release(value);
+    });
+  }
+
+  /**
+   * y with f(y) = x, the minimum of ψ(y) − ⟨x, y⟩, for all rows at once.
+   *
+   * @param x `[b, dim]`, of the network's dtype; it stays as it is.
+   * @throws ERR_ARGUMENT for options out of range, NaN and infinity; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for another
+   * tensor; ERR_DISPOSED; ERR_MEMORY; the signal's reason when aborted
+   */
+  async invert(x: Tensor, options: ProximalInvertOptions = {}): Promise<ProximalInverse> {
+    return this.#invert('LearnedProximal.invert', x, options);
+  }
+
+  async #invert(where: string, x: Tensor, options: ProximalInvertOptions): Promise<ProximalInverse> {
+    this.#signals(where, 'x', x);
+    const { tol = this.dtype === 'f64' ? 1e-8 : 1e-4, ...rest } = readOptions(where, options, invertSchema);
+    const { device, dtype } = this;
+    using task = new Task<never>(device, { signal: rest.signal });
+    using owned = new Owned<Tensor>();
+    const squaresOf = (of: Tensor) => task.read(owned.add(vectors.rowSquares(task.queue, of)));
+    const lengths = Float64Array.from(await squaresOf(x), Math.sqrt);
+    const wrong = lengths.find((one) => !Number.isFinite(one));
+    if (wrong !== undefined) throw refusal(where, 'x', 'be finite', `${wrong} for the norm of a row`);
+    this.#steps.checkAlive(where);
+    const y = owned.add(x.copy());
+    const given = owned.add(x.copy());
+    // Each row counts in its own unit u, a power of two: v = y / u has a gradient of (f(y) − x) / u.
+    const units = lengths.map((one) => 2 ** Math.min(mostPower[dtype], Math.floor(Math.log2(Math.max(1, one)))));
+    const factors = (of: (unit: number) => number): Tensor => {
+      const one = owned.add(new Tensor(device, [units.length], dtype));
+      one.write(dtype === 'f64' ? units.map(of) : Float32Array.from(units, of));
+      return one;
+    };
+    const [up, down, twice] = [factors((u) => u), factors((u) => 1 / u), factors((u) => u ** -2)];
+    const v = owned.add(new Tensor(device, x.shape, dtype));
+    const scaled = owned.add(new Tensor(device, x.shape, dtype));
+    ops.scaleAxis(device, { x: y, scale: down, axis: 0, out: v });
+    ops.scaleAxis(device, { x: given, scale: down, axis: 0, out: scaled });
+    const potentials = owned.add(new Tensor(device, x.shape.slice(0, 1), dtype));
+    const [across, sum] = [owned.add(vectors.scalar(device)), owned.add(vectors.scalar(device))];
+    const evaluate = (out: Tensor | undefined, grad?: Tensor): void => {
+      this.#steps.checkAlive(where);
+      ops.scaleAxis(device, { x: v, scale: up, axis: 0, out: y });
+      using pass = new Pass(device, this.#form, this.#weights, y);
+      if (out) {
+        pass.potential(potentials);
+        vectors.dot(device, potentials, twice, sum);
+        vectors.dot(device, v, scaled, across);
+        vectors.combine(device, out, [1, sum], [-1, across]);
+      }
+      if (!grad) return;
+      pass.gradient(grad);
+      vectors.axpy(device, -1, given, grad);
+      ops.scaleAxis(device, { x: grad, scale: down, axis: 0, out: grad });
+    };
+    const oracle = {
+      params: [v],
+      value: (out: Tensor) => evaluate(out),
+      gradient: ([grad]: readonly Tensor[], value?: Tensor) => evaluate(value, grad),
+    };
+    const { status, iterations } = await lbfgs(oracle, { tol, ...rest });
+    this.#steps.checkAlive(where);
+    ops.scaleAxis(device, { x: v, scale: up, axis: 0, out: y });
+    gradientOf(device, this.#form, this.#weights, y, scaled);
+    vectors.axpy(device, -1, given, scaled);
+    const missed = Float64Array.from(await squaresOf(scaled), Math.sqrt);
+    const isSolved = missed.every((one, i) => one <= tol * Math.max(1, lengths[i]!));
+    const residualNorm = missed.reduce((norm, one) => Math.hypot(norm, one), 0);
+    // Rows that are all near enough may miss more together; rounding may take what the last step had.
+    const found = isSolved ? 'converged' : status === 'converged' ? 'at-precision' : status;
+    return { y: owned.release(y), residualNorm, status: found, iterations };
+  }
+
+  /**
+   * R at each row of x, up to one number that is the same for all: ⟨y, x⟩ − |x|²/2 − ψ(y), where f(y) = x.
+   *
+   * @param x `[b, dim]`, of the network's dtype; it stays as it is.
+   * @throws as {@link LearnedProximal.invert}
+   */
+  async prior(x: Tensor, options: ProximalInvertOptions = {}): Promise<ProximalPrior> {
+    const where = 'LearnedProximal.prior';
+    const { y, status, iterations } = await this.#invert(where, x, options);
+    using owned = new Owned<Tensor>();
+    owned.add(y);
+    this.#steps.checkAlive(where);
+    const { device } = this;
+    const wide = (from: Tensor): Tensor => {
+      const to = owned.add(new Tensor(device, from.shape, 'f64'));
+      ops.cast(device, { x: [from], out: [to] });
+      return to;
+    };
+    // ⟨y, x⟩ − |x|²/2 = ⟨y − x/2, x⟩
+    const [points, values] = [wide(y), wide(x)];
+    vectors.combine(device, points, [1, points], [-0.5, values]);
+    vectors.multiply(device, points, values, points);
+    const out = owned.add(new Tensor(device, x.shape.slice(0, 1), 'f64'));
+    ops.rowReduce(device, { x: points, out });
+    vectors.axpy(device, -1, wide(owned.add(this.potential(y))), out);
+    using task = new Task<never>(device, { signal: options.signal });
+    return { values: await task.read(out as Tensor<'f64'>), status, iterations };
+  }
+
+  /** Bytes of weights and Adam's state on the device; 0 once disposed. */
+  get stateBytes(): number {
+    return this.#steps.stateBytes;
+  }
+
+  /**
+   * Stores weights and Adam's state in a safetensors file.
+   * @throws ERR_ARGUMENT, also for a step that was not finite; ERR_STATE while another call runs; ERR_DISPOSED, ERR_IO;
+   * the signal's reason when aborted
+   */
+  save(path: string, options: SaveOptions = {}): Promise<void> {
+    return this.#steps.save(path, options);
+  }
+
+  /**
+   * Brings back what `save` stored; steps go on bit for bit. The file is checked whole before anything changes.
+   * @throws ERR_STATE for a state that does not fit, of other options, or with negative weights where the network would
+   * not be convex, and while another call runs, ERR_FORMAT, ERR_ARGUMENT, ERR_DISPOSED, ERR_IO; the signal's reason
+   * when aborted
+   */
+  load(path: string, options: TransferOptions = {}): Promise<LoadResult> {
+    return this.#steps.load(path, options);
+  }
+
+  /** Gives the memory of weights and state back; later use throws `ERR_DISPOSED`. */
+  dispose(): void {
+    this.#steps.dispose();
+  }
+
+  /** Disposes: `using lpn = new LearnedProximal(device, { dim: 64, seed: 1 })`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #signals(where: string, name: string, x: unknown, rows?: number): asserts x is Tensor {
+    this.#steps.checkAlive(where);
+    check.tensor(where, name, x, {
+      shape: [rows, this.#form.dim],
+      dtypes: [this.dtype],
+      device: this.device,
+      filled: true,
+    });
+  }
+}

@@ -1,0 +1,33 @@
+/** The high half of the product of two 32-bit words. */
+function high(x: number, y: number): number {
+  const [x1, x0, y1, y0] = [x >>> 16, x & 0xffff, y >>> 16, y & 0xffff];
+  const middle = x1 * y0 + ((x0 * y0) >>> 16);
+  const low = x0 * y1 + (middle & 0xffff);
+  return (x1 * y1 + Math.floor(middle / 0x10000) + (low - (low % 0x10000)) / 0x10000) >>> 0;
+}
+
+/**
+ * Block `index` of a sequence of Philox4x32-10, the generator of `ops.random`, on the host: four 32-bit words.
+ * Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011.
+ */
+export function philox(seed: number, stream: number, index: number): [number, number, number, number] {
+  const halves = (x: number): [number, number] => [x >>> 0, Math.floor(x / 2 ** 32)];
+  let [a, b] = halves(index);
+  let [c, d] = halves(stream);
+  let [key0, key1] = halves(seed);
+  for (let round = 0; round < 10; ++round) {
+    const [p, q] = [high(0xd2511f53, a), Math.imul(0xd2511f53, a) >>> 0];
+    const [r, s] = [high(0xcd9e8d57, c), Math.imul(0xcd9e8d57, c) >>> 0];
+    [a, b, c, d] = [(r ^ b ^ key0) >>> 0, s, (p ^ d ^ key1) >>> 0, q];
+    key0 = (key0 + 0x9e3779b9) >>> 0;
+    key1 = (key1 + 0xbb67ae85) >>> 0;
+  }
+  return [a, b, c, d];
+}
+
+/** Element `place` of the f64 sequence of `Tensor.rand` with this seed and stream, on the host: in [0, 1), 53 bits. */
+export function uniform(seed: number, stream: number, place: number): number {
+  const words = philox(seed, stream, Math.floor(place / 2));
+  const [upper, lower] = place % 2 === 0 ? [words[0], words[1]] : [words[2], words[3]];
+  return (upper * 2 ** 21 + (lower >>> 11)) / 2 ** 53;
+}

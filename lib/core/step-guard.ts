@@ -1,0 +1,84 @@
+import type { Device } from './device.ts';
+import { ops } from './native-ops.ts';
+import type { Owned } from './owned.ts';
+import { Tensor } from './tensor.ts';
+
+/**
+ * Holds queued steps back, on the device, from the first one on that made numbers which are not finite: it and all that
+ * follow change nothing. Nobody waits for that: after each step the device is asked, and its answer is there some steps
+ * later.
+ */
+export class StepGuard {
+  readonly #device: Device;
+  /** Not 0 where the step that was examined last is held back. */
+  readonly guard: Tensor;
+  /** Two numbers: one that is finite as long as all steps were, and the last step that was made. */
+  readonly #record: Tensor;
+  readonly #health: Tensor;
+  readonly #last: Tensor;
+  readonly #number: Tensor;
+  #failed: number | undefined;
+  /** Answers of before a return to a state are about other steps. */
+  #generation = 0;
+  #isAsking = false;
+
+  constructor(device: Device, owned: Owned<Tensor>) {
+    const make = (size: number) => owned.add(Tensor.zeros(device, [size], { dtype: 'f64' }));
+    this.#device = device;
+    [this.guard, this.#record, this.#number] = [make(1), make(2), make(1)];
+    this.#health = owned.add(this.#record.rows(0, 1));
+    this.#last = owned.add(this.#record.rows(1, 2));
+  }
+
+  /** Queues the look at all new numbers of step `number`, counted from 1. */
+  examine(number: number, x: readonly Tensor[]): void {
+    const device = this.#device;
+    ops.fill(device, { x: [this.#number], value: number });
+    ops.checkFinite(device, { x: [...x, this.#health], guard: this.guard });
+    // The root of a negative number is none, and that of −0 is 0.
+    ops.linearCombination(device, { out: [this.#health], terms: [this.guard], coefficients: [-1] });
+    ops.map(device, { x: [this.#health], out: [this.#health], function: 'sqrt' });
+  }
+
+  /** Queues state = x, unless the guard holds. */
+  commit(state: readonly Tensor[], x: readonly Tensor[]): void {
+    ops.commit(this.#device, { state, x, guard: this.guard });
+  }
+
+  /** Queues the last of a step's commits. */
+  finish(state: readonly Tensor[], x: readonly Tensor[]): void {
+    this.commit([...state, this.#last], [...x, this.#number]);
+    if (!this.#isAsking) void this.#ask().catch(() => {}); // who waits for the device next hears of it
+  }
+
+  async #ask(): Promise<void> {
+    const generation = this.#generation;
+    this.#isAsking = true;
+    try {
+      const [health, last] = (await this.#record.read()) as unknown as [number, number];
+      if (generation === this.#generation && !Number.isFinite(health)) this.#failed = last + 1;
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+
+  /** Waits until the device has told of all steps. */
+  async settle(): Promise<void> {
+    await this.#ask();
+  }
+
+  /** The step that failed, if the device has told of one. The state is that of before, and steps may go on from it. */
+  takeFailed(): number | undefined {
+    const failed = this.#failed;
+    if (failed !== undefined) this.restart(failed - 1);
+    return failed;
+  }
+
+  /** Goes on from a state after so many steps. */
+  restart(steps: number): void {
+    this.#generation += 1;
+    this.#failed = undefined;
+    ops.fill(this.#device, { x: [this.#health, this.guard], value: 0 });
+    ops.fill(this.#device, { x: [this.#last], value: steps });
+  }
+}

@@ -1,0 +1,275 @@
+// Clustering with a neighbour graph, for many small tasks at once: all that is asked of rows are their products.
+import type { Device } from '../../core/device.ts';
+import { OrthokitError } from '../../core/errors.ts';
+import { ops } from '../../core/native-ops.ts';
+import { Owned } from '../../core/owned.ts';
+import type { Task } from '../../core/task.ts';
+import { Tensor } from '../../core/tensor.ts';
+import { index } from '../../core/vectors.ts';
+import type { ClusterProgress, ClusterResult, ClusterSettings } from './options.ts';
+
+/** Rows of tasks, `[tasks, rows, d]`. */
+export interface Rows {
+  readonly support: Tensor | undefined;
+  readonly query: Tensor;
+  readonly mean: Tensor | undefined;
+  readonly lengths: 'own' | 'unit';
+  readonly shift: 'none' | 'means';
+}
+
+/** Demands on the clusters of all tasks, and where they start. */
+export interface Plan extends ClusterSettings {
+  readonly classes: number;
+  readonly mode: 'means' | 'modes' | 'fixed';
+  /** Labels of the rows of the support, `[tasks · supports]`. */
+  readonly fixed: Int32Array | undefined;
+  /** Weights `[tasks, classes, rows]` of the first centers, by the products of rows, for the tasks from one on. */
+  start(products: Tensor, first: number, owned: Owned<Tensor>): Promise<Tensor>;
+}
+
+/** Bytes that the products of the tasks of one launch take, and tasks of it, at most. */
+const mostBytes = 2 ** 25;
+const mostTasks = 256;
+
+/** Tasks of one launch. */
+interface Group {
+  readonly first: number;
+  readonly tasks: number;
+  readonly rows: number;
+  readonly supports: number;
+}
+
+/** Clusters all tasks; `told` hears how far it is. */
+export async function cluster(
+  where: string,
+  task: Task<ClusterProgress>,
+  { support, query, ...form }: Rows,
+  plan: Plan,
+  isBatch: boolean,
+): Promise<ClusterResult> {
+  const { device } = query;
+  const [tasks, queries, d] = query.shape as [number, number, number];
+  const supports = support ? support.shape[1]! : 0;
+  const rows = supports + queries;
+  const step = Math.max(1, Math.min(mostTasks, Math.floor(mostBytes / (8 * rows * rows))));
+  using made = new Owned<Tensor>();
+  const dtype = query.dtype === 'f64' ? 'f64' : 'f32';
+  const probabilities = made.add(new Tensor(device, [tasks, queries, plan.classes], dtype));
+  const prototypes = made.add(new Tensor(device, [tasks, plan.classes, d], dtype));
+  const labels = new Int32Array(tasks * queries);
+  const lasts = new Float64Array(tasks);
+  const totals = new Int32Array(tasks);
+  const energies: number[] = [];
+  const innerSteps: number[] = [];
+  let iterations = 0;
+  let status: ClusterResult['status'] = 'converged';
+  for (let first = 0; first < tasks; first += step) {
+    using owned = new Owned<Tensor>();
+    const group: Group = { first, tasks: Math.min(step, tasks - first), rows, supports };
+    const part = (x: Tensor): Tensor => owned.add(x.rows(first, first + group.tasks));
+    const own = { ...form, support: support && part(support), query: part(query) };
+    const one = await clusterGroup(where, task, own, plan, group, owned, (taken, trace) => {
+      if (isBatch) return;
+      innerSteps.push(taken);
+      energies.push(...trace);
+    });
+    ops.cast(task.queue, { out: [part(probabilities)], x: [one.probabilities] });
+    ops.cast(task.queue, { out: [part(prototypes)], x: [one.prototypes] });
+    labels.set(one.labels, first * queries);
+    lasts.set(one.energy, first);
+    totals.set(one.steps, first);
+    iterations = Math.max(iterations, one.iterations);
+    if (one.status === 'max-iterations' || status === 'converged') status = one.status;
+    task.report({ iterations: one.iterations, tasks: first + group.tasks });
+  }
+  await task.synchronize();
+  const shaped = (x: Tensor): Tensor => (isBatch ? x : made.add(x.reshape(x.shape.slice(1))));
+  const result = { probabilities: shaped(probabilities), prototypes: shaped(prototypes) };
+  made.release(result.probabilities);
+  made.release(result.prototypes);
+  return {
+    labels,
+    ...result,
+    energy: isBatch ? lasts : Float64Array.from(energies),
+    innerSteps: isBatch ? totals : Int32Array.from(innerSteps),
+    iterations,
+    status,
+  };
+}
+
+interface GroupResult {
+  readonly probabilities: Tensor;
+  readonly prototypes: Tensor;
+  readonly labels: Int32Array;
+  readonly energy: Float64Array;
+  readonly steps: Int32Array;
+  readonly iterations: number;
+  readonly status: ClusterResult['status'];
+}
+
+async function clusterGroup(
+  where: string,
+  task: Task<ClusterProgress>,
+  form: Rows,
+  plan: Plan,
+  group: Group,
+  owned: Owned<Tensor>,
+  trace: (taken: number, energies: Float64Array) => void,
+): Promise<GroupResult> {
+  const { queue } = task;
+  const { device } = form.query;
+  const { tasks, rows, supports, first } = group;
+  const { classes, mode } = plan;
+  const d = form.query.shape[2]!;
+  const f64 = (...shape: number[]): Tensor<'f64'> => owned.add(new Tensor(device, shape, 'f64'));
+  const i32 = (shape: number[], value: number): Tensor<'i32'> =>
+    owned.add(Tensor.full(device, shape, value, { dtype: 'i32' }));
+  // Distances are differences of products: f32 would leave nothing of rows that are close together, far from 0.
+  const x = f64(tasks, rows, d);
+  const [norms, center] = [f64(tasks, rows), f64(tasks, d)];
+  const { support, query, mean, lengths, shift } = form;
+  ops.taskFeatures(queue, {
+    query,
+    x,
+    norms,
+    center,
+    lengths,
+    shift,
+    ...(support && { support }),
+    ...(mean && { mean }),
+  });
+  const products = f64(tasks, rows, rows);
+  ops.symmetricProduct(queue, { a: x, c: products });
+  const degree = plan.neighbours - 1;
+  const neighbours = i32([tasks, rows, degree], -1);
+  const distances = f64(tasks, rows, degree);
+  const from = mode === 'fixed' ? supports : 0;
+  ops.taskNeighbours(queue, { products, index: neighbours, distances, from });
+  checkNorms(where, await task.read(norms), group, lengths);
+  const weights = await plan.start(products, first, owned);
+  const sigmaSquares = mode === 'modes' ? sigmasOf(queue, distances, plan, group, f64) : undefined;
+  const fixed =
+    plan.fixed &&
+    owned.add(Tensor.from(device, plan.fixed.slice(first * supports, (first + tasks) * supports), [tasks, supports]));
+  const z = f64(tasks, rows, classes);
+  const labels = i32([tasks, rows], -1);
+  const energies = f64(tasks, plan.maxInnerSteps);
+  const [taken, vanished, active] = [i32([tasks], 0), i32([tasks], 0), i32([tasks], 1)];
+  const isActive = new Int32Array(tasks).fill(1);
+  const energy = new Float64Array(tasks);
+  const steps = new Int32Array(tasks);
+  let status: ClusterResult['status'] = 'converged';
+  const ended = (word: ClusterResult['status']): void => {
+    if (word === 'max-iterations' || status === 'converged') status = word;
+  };
+  const { lambda, temperature, graph, innerTol: tol } = plan;
+  const update = mode === 'fixed' ? 'none' : plan.assignments;
+  let [iterations, kept] = [0, 0];
+  while (isActive.includes(1)) {
+    const start = iterations > 0 && update === 'soft' ? 'kept' : 'costs';
+    const own = { products, neighbours, weights, z, labels, energies, taken, vanished, active };
+    const rules = { lambda, temperature, tol, graph, update, start } as const;
+    ops.clusterRound(queue, { ...own, ...rules, ...(fixed && { fixed }), ...(sigmaSquares && { sigmaSquares }) });
+    iterations += 1;
+    const [all, counts, lost] = await task.readAll(energies, taken, vanished);
+    for (let t = 0; t < tasks; ++t) {
+      if (isActive[t] === 0) continue;
+      const isBroken = update !== 'none' && lost[t]! > 0;
+      if (isBroken) {
+        ended('breakdown');
+        isActive[t] = 0;
+        // There is what was before this round, of which nothing counts; before the first one there is nothing.
+        if (iterations > 1) continue;
+      }
+      kept = iterations;
+      const count = counts[t]!;
+      const at = t * plan.maxInnerSteps;
+      trace(count, all.subarray(at, at + count));
+      const [now, before] = [all[at + count - 1]!, energy[t]!];
+      energy[t] = now;
+      steps[t]! += count;
+      if (update === 'none') {
+        const change = count > 1 ? Math.abs(now - all[at + count - 2]!) : 0;
+        if (!(change <= tol * Math.abs(now))) ended('max-iterations');
+      } else if (!isBroken && !(iterations > 1 && Math.abs(now - before) <= plan.tol * Math.abs(before))) {
+        if (iterations < plan.maxIterations) continue;
+        ended('max-iterations');
+      }
+      isActive[t] = 0;
+    }
+    active.write(isActive);
+    task.report({ iterations: kept, tasks: first });
+  }
+  return {
+    ...finish(queue, { x, center, weights, z }, group, f64),
+    ...(await labelsOf(task, labels, group)),
+    energy,
+    steps,
+    iterations: kept,
+    status,
+  };
+}
+
+/** σ² of each task. */
+function sigmasOf(
+  queue: Device,
+  distances: Tensor<'f64'>,
+  { sigma }: Plan,
+  { tasks, rows }: Group,
+  f64: (...shape: number[]) => Tensor<'f64'>,
+): Tensor<'f64'> {
+  const sums = f64(tasks);
+  if (sigma !== undefined) {
+    ops.fill(queue, { x: [sums], value: sigma * sigma });
+    return sums;
+  }
+  using lines = distances.reshape([tasks, distances.size / tasks]);
+  ops.rowReduce(queue, { x: lines, out: sums, reduction: 'sum' });
+  ops.linearCombination(queue, { out: [sums], terms: [sums], coefficients: [1 / (5 * rows)] });
+  return sums;
+}
+
+/** Probabilities of the queries, and centers where the rows were. */
+function finish(
+  queue: Device,
+  { x, center, weights, z }: Record<'x' | 'center' | 'weights' | 'z', Tensor>,
+  { tasks, rows, supports }: Group,
+  f64: (...shape: number[]) => Tensor<'f64'>,
+): { probabilities: Tensor; prototypes: Tensor } {
+  const [classes, d, queries] = [weights.shape[1]!, x.shape[2]!, rows - supports];
+  const prototypes = f64(tasks, classes, d);
+  ops.gemm(queue, { a: weights, b: x, c: prototypes });
+  const ones = f64(tasks, classes, 1);
+  ops.fill(queue, { x: [ones], value: 1 });
+  using back = center.reshape([tasks, 1, d]);
+  ops.gemm(queue, { a: ones, b: back, c: prototypes, beta: 1 });
+  const probabilities = f64(tasks, queries, classes);
+  using lines = z.reshape([tasks * rows, classes]);
+  using out = probabilities.reshape([tasks * queries, classes]);
+  using chosen = index(z.device, tasks * queries, (at) => Math.floor(at / queries) * rows + supports + (at % queries));
+  ops.gatherRows(queue, { x: lines, index: chosen, out });
+  return { probabilities, prototypes };
+}
+
+async function labelsOf(
+  task: Task<ClusterProgress>,
+  labels: Tensor<'i32'>,
+  { tasks, rows, supports }: Group,
+): Promise<{ labels: Int32Array }> {
+  const all = await task.read(labels);
+  const queries = rows - supports;
+  const own = new Int32Array(tasks * queries);
+  for (let t = 0; t < tasks; ++t) own.set(all.subarray(t * rows + supports, (t + 1) * rows), t * queries);
+  return { labels: own };
+}
+
+/** @throws ERR_ARGUMENT for rows that are not finite, or of length 0 where lengths are taken */
+function checkNorms(where: string, norms: Float64Array, { first, rows, supports }: Group, lengths: string): void {
+  const at = norms.findIndex((norm) => !Number.isFinite(norm) || (norm === 0 && lengths === 'unit'));
+  if (at < 0) return;
+  const row = at % rows;
+  const named = row < supports ? `support row ${row}` : `${supports > 0 ? 'query ' : ''}row ${row - supports}`;
+  const problem =
+    norms[at] === 0 ? 'must have a length, less the mean, got zeros' : 'must be finite, got NaN or infinity';
+  throw new OrthokitError('ERR_ARGUMENT', `${where}: ${named} of task ${first + Math.floor(at / rows)} ${problem}`);
+}

@@ -1,0 +1,390 @@
+import { callback } from '../core/callbacks.ts';
+import * as check from '../core/check.ts';
+import { OrthokitError, refusal, shown } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { isRecord } from '../core/options.ts';
+import { Owned } from '../core/owned.ts';
+import { kind, optional, positive, readOptions, required, type Schema, watchers, whole } from '../core/schema.ts';
+import { Task } from '../core/task.ts';
+import { Tensor } from '../core/tensor.ts';
+import * as vectors from '../core/vectors.ts';
+import { DadaoGraph } from './dadao-graph.ts';
+import { DadaoNode } from './dadao-node.ts';
+
+/** The function of one node. */
+export interface LocalFunction {
+  /** Numbers of x, the same for all. */
+  readonly dim: number;
+  /** The start of x, `[dim]`, f32 or f64; it is copied. */
+  readonly x0: Tensor;
+  /** out = the gradient of the function at x, both `[dim]`. */
+  gradient(x: Tensor, out: Tensor): void | Promise<void>;
+}
+
+/** Options of {@link DadaoSimulation}. */
+export interface DadaoSimulationOptions {
+  /** μ: all functions are μ-strongly convex; positive. It has no default. */
+  mu: number;
+  /** L: all gradients are L-Lipschitz; from `mu` on. It has no default. */
+  lipschitz: number;
+  /** Of the times of events: whole, from 0 to 2³² − 1. It has no default. */
+  seed: number;
+  /**
+   * Communications of all edges in a unit of time: positive. Default: √(2 χ₁ χ₂) of rates that add up to 1, with the
+   * largest χ₁ and the largest χ₂ of the graphs; of one graph, its `minRate`.
+   */
+  rate?: number | undefined;
+}
+
+/** The state that {@link DadaoSimulation.run} tells of at times between events. */
+export interface DadaoSample {
+  /** The time between events. */
+  readonly time: number;
+  /** Gradient events so far, of all nodes. */
+  readonly gradients: number;
+  /** Communications so far. */
+  readonly communications: number;
+  /** x of each node at that time; the simulation's own tensors, which the next sample changes. */
+  readonly x: readonly Tensor[];
+}
+
+/** Options of {@link DadaoSimulation.run}. */
+export interface DadaoRunOptions {
+  /** Told of samples, and waited for. Default: nobody. */
+  onSample?: ((sample: DadaoSample) => void | Promise<void>) | undefined;
+  /**
+   * Time between two samples, the first of which comes after it: positive. Default: a hundredth of the time that is
+   * run.
+   */
+  every?: number | undefined;
+  /**
+   * Ends the call with its reason. An event that is under way has not been then, and comes again in the next call; a
+   * gradient that still runs must write no more. Default: none.
+   */
+  signal?: AbortSignal | undefined;
+}
+
+/** The end of {@link DadaoSimulation.run}. */
+export interface DadaoTrace {
+  /** The time that has been reached. */
+  readonly time: number;
+  /** Gradient events so far, of all nodes. */
+  readonly gradients: number;
+  /** Communications so far. */
+  readonly communications: number;
+}
+
+const schema: Schema<Omit<DadaoSimulationOptions, 'rate'> & { rate: number | undefined }> = {
+  mu: required(positive(1)),
+  lipschitz: required(positive(1)),
+  seed: required(whole(0, 0, 2 ** 32 - 1)),
+  rate: optional(positive(1)),
+};
+
+const runSchema: Schema<{
+  onSample: DadaoRunOptions['onSample'];
+  every: number | undefined;
+  signal: AbortSignal | undefined;
+}> = {
+  onSample: kind((x) => typeof x === 'function', 'a function'),
+  every: optional(positive(1)),
+  signal: watchers<never>().signal,
+};
+
+/** Uniform numbers that are drawn at once, and gradients whose lengths are looked at together. */
+const block = 2048;
+
+/**
+ * Many nodes of DADAO in one process, with exact random times of events from a seed: the same events, and on the CPU
+ * the same bits, each time. Gradients come once a unit of time and node, communications at `rate` over all edges, in
+ * the proportions of their own rates. Of several graphs one after the other is used, for 1 / χ₁ of the worst one each.
+ *
+ * @example
+ * const simulation = new DadaoSimulation(graph, functions, { mu: 1, lipschitz: 10, seed: 1 });
+ * await simulation.run(250, { onSample: ({ time, x }) => report(time, x) });
+ */
+export class DadaoSimulation {
+  /** The nodes, in the order of the functions. */
+  readonly nodes: readonly DadaoNode[];
+  /** Communications in a unit of time. */
+  readonly rate: number;
+  readonly #graphs: readonly DadaoGraph[];
+  readonly #sums: readonly Float64Array[];
+  readonly #functions: readonly LocalFunction[];
+  readonly #seed: number;
+  /** How long a graph is used. */
+  readonly #turn: number;
+  readonly #owned = new Owned<DadaoNode>();
+  #time = 0;
+  #gradients = 0;
+  #communications = 0;
+  /** The time of the event that comes next. */
+  #due: number | undefined;
+  #drawn: Float64Array | undefined;
+  #used = 0;
+  /** A call runs, or one has failed. */
+  #isBusy = false;
+  #isRunning = false;
+  #isDisposed = false;
+
+  /**
+   * @throws ERR_ARGUMENT for what is no graph, function or option, and for L below μ; ERR_SHAPE for graphs and
+   * functions of different sizes; ERR_DTYPE, ERR_DEVICE for starts that differ in theirs; ERR_DISPOSED, ERR_MEMORY. A
+   * rate below `minRate`, of which the theory says nothing, is warned of
+   */
+  constructor(
+    graph: DadaoGraph | readonly DadaoGraph[],
+    functions: readonly LocalFunction[],
+    options: DadaoSimulationOptions,
+  ) {
+    const where = 'DadaoSimulation';
+    const graphs = Array.isArray(graph) ? (graph as readonly DadaoGraph[]) : [graph as DadaoGraph];
+    if (graphs.length === 0) throw refusal(where, 'graph', 'be a DadaoGraph or a list of them', 'none');
+    for (const one of graphs) check.instance(where, 'graph', one, DadaoGraph);
+    checkFunctions(where, functions, graphs);
+    const { mu, lipschitz, seed, rate: asked } = readOptions(where, options, schema);
+    // χ₁ and χ₂ where the rates add up to 1, each of the graph that is worst in it.
+    const worst = (chi: 'chi1' | 'chi2') => Math.max(...graphs.map((one) => one[chi] * one.totalRate));
+    const [chi1, chi2] = [worst('chi1'), worst('chi2')];
+    const least = Math.sqrt(2 * chi1 * chi2);
+    const rate = asked ?? least;
+    this.rate = rate;
+    this.#graphs = graphs;
+    this.#sums = graphs.map(sumsOf);
+    this.#functions = [...functions];
+    this.#seed = seed;
+    this.#turn = 1 / chi1;
+    using owned = new Owned<DadaoNode>();
+    this.nodes = functions.map(({ dim, x0 }) =>
+      owned.add(new DadaoNode(x0.device, { dim, mu, lipschitz, chi1Star: chi1 / rate, x0 })),
+    );
+    this.#owned = owned.move();
+    const named = graphs.length === 1 ? 'minRate' : 'that of the largest χ₁ and χ₂ of the graphs';
+    if (rate < least)
+      process.emitWarning(`${where}: rate should be at least ${named}, ${least}, got ${rate}`, {
+        type: 'OrthokitWarning',
+        code: 'ORTHOKIT_DADAO_RATE',
+      });
+  }
+
+  /** The time that has been reached; 0 at first. */
+  get time(): number {
+    return this.#time;
+  }
+
+  /**
+   * Runs all events up to a time; another call goes on from there.
+   *
+   * @param until Not before the time that has been reached.
+   * @throws ERR_ARGUMENT for a time that goes back, for what functions throw, and for gradients that are not finite,
+   * with the node and the time: the simulation is of no use then; ERR_DISPOSED; ERR_STATE while another call runs, and
+   * after one that failed; the signal's reason when aborted, after which a call may go on
+   */
+  async run(until: number, options: DadaoRunOptions = {}): Promise<DadaoTrace> {
+    const where = 'DadaoSimulation.run';
+    this.#checkAlive(where);
+    if (this.#isBusy)
+      throw new OrthokitError(
+        'ERR_STATE',
+        `${where}: must be called once the last call has ended well, got another call`,
+      );
+    if (!(typeof until === 'number' && until < Infinity && until >= this.#time))
+      throw refusal(where, 'until', `be a time from ${this.#time} on`, shown(until));
+    const { onSample, every = (until - this.#time) / 100, signal } = readOptions(where, options, runSchema);
+    const { device } = this.#functions[0]!.x0;
+    using task = new Task<never>(device, { signal });
+    using owned = new Owned<Tensor>();
+    const watch = new Watch(device, owned);
+    const x = onSample ? vectors.like(this.#functions.map(({ x0 }) => x0), owned) : []; // biome-ignore format: one line
+    [this.#isBusy, this.#isRunning] = [true, true];
+    try {
+      const start = this.#time;
+      let samples = 1;
+      /** Of the next sample; what is the end but for rounding is the end. */
+      const sampleAt = (): number => {
+        const time = start + samples * every;
+        return Math.abs(time - until) <= 1e-6 * every ? until : time;
+      };
+      const tell = async (time: number): Promise<void> => {
+        await watch.look(where);
+        this.#checkAlive(where);
+        if (!onSample) return;
+        for (const [i, node] of this.nodes.entries()) node.xAt(time, x[i]!);
+        await callback(task, `${where}: onSample`, x, () => onSample({ ...this.#trace(time), x }));
+        this.#checkAlive(where);
+      };
+      for (;;) {
+        signal?.throwIfAborted();
+        await this.#draw();
+        this.#checkAlive(where);
+        const due = this.#due!;
+        for (let sample = sampleAt(); sample <= Math.min(due, until) && every > 0; sample = sampleAt()) {
+          this.#time = sample;
+          samples += 1;
+          await tell(sample);
+        }
+        if (due > until) break;
+        await this.#event(due, watch, where, task);
+        await device.flow();
+        this.#checkAlive(where);
+      }
+      await watch.look(where);
+      this.#checkAlive(where);
+      this.#time = until;
+      this.#isBusy = false;
+      return this.#trace(until);
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) {
+        await watch.look(where);
+        this.#isBusy = false;
+      }
+      throw error;
+    } finally {
+      this.#isRunning = false;
+      if (this.#isDisposed) this.#owned.dispose();
+    }
+  }
+
+  /** Gives the memory of the nodes back; a call that runs rejects, and gives it back as it ends. */
+  dispose(): void {
+    this.#isDisposed = true;
+    if (!this.#isRunning) this.#owned.dispose();
+  }
+
+  /** Disposes: `using simulation = new DadaoSimulation(graph, functions, options)`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #checkAlive(where: string): void {
+    check.alive(where, 'the simulation', { disposed: this.#isDisposed });
+  }
+
+  #trace(time: number): DadaoTrace {
+    return { time, gradients: this.#gradients, communications: this.#communications };
+  }
+
+  /** Makes sure that there is a next event. */
+  async #draw(): Promise<void> {
+    if (this.#due !== undefined) return;
+    if (!this.#drawn || this.#used % block === 0) {
+      const { device } = this.#functions[0]!.x0;
+      using numbers = new Tensor(device, [block], 'f64');
+      ops.random(device, { x: [numbers], seed: this.#seed, offset: this.#used });
+      this.#drawn = (await numbers.read()) as Float64Array;
+    }
+    const total = this.nodes.length + this.rate;
+    this.#due = this.#time - Math.log1p(-this.#next()) / total;
+  }
+
+  #next(): number {
+    const value = this.#drawn![this.#used % block]!;
+    this.#used += 1;
+    return value;
+  }
+
+  async #event(due: number, watch: Watch, where: string, task: Task<never>): Promise<void> {
+    const n = this.nodes.length;
+    const before = this.#time;
+    const place = this.#next() * (n + this.rate);
+    this.#due = undefined;
+    this.#time = due;
+    if (place < n) {
+      const i = Math.floor(place);
+      const one = this.#functions[i]!;
+      const size = await watch.place(where, i, due);
+      try {
+        await this.nodes[i]!.queueGradient(task, due, size, (x, out) => one.gradient(x, out));
+      } catch (error) {
+        // Nothing has moved: the event is the next one again.
+        [this.#time, this.#due, this.#used] = [before, due, this.#used - 1];
+        throw error;
+      }
+      this.#gradients += 1;
+      return;
+    }
+    const which = Math.floor(due / this.#turn) % this.#graphs.length;
+    const graph = this.#graphs[which]!;
+    const [i, j] = edgeAt(graph, this.#sums[which]!, ((place - n) / this.rate) * graph.totalRate);
+    using mine = this.nodes[i]!.message(due);
+    using theirs = this.nodes[j]!.message(due);
+    this.nodes[i]!.receive(due, mine, theirs);
+    this.nodes[j]!.receive(due, theirs, mine);
+    this.#communications += 1;
+  }
+}
+
+/** Sums of the rates up to each edge. */
+function sumsOf({ rates }: DadaoGraph): Float64Array {
+  let sum = 0;
+  return rates.map((rate) => {
+    sum += rate;
+    return sum;
+  });
+}
+
+/** The edge in whose stretch of the rates a place lies. */
+function edgeAt({ edges }: DadaoGraph, sums: Float64Array, place: number): readonly [number, number] {
+  let [from, to] = [0, edges.length - 1];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (place < sums[middle]!) to = middle;
+    else from = middle + 1;
+  }
+  return edges[from]!;
+}
+
+/** The lengths of states and gradients, which are read many at a time. */
+class Watch {
+  readonly #sizes: Tensor;
+  readonly #places: readonly Tensor[];
+  #events: { node: number; time: number }[] = [];
+
+  constructor(device: Tensor['device'], owned: Owned<Tensor>) {
+    this.#sizes = owned.add(Tensor.zeros(device, [2 * block], { dtype: 'f64' }));
+    this.#places = Array.from({ length: block }, (_, i) => owned.add(this.#sizes.rows(2 * i, 2 * i + 2)));
+  }
+
+  /** The place of the next event's two lengths, of the state before it and of the gradient. */
+  async place(where: string, node: number, time: number): Promise<Tensor> {
+    if (this.#events.length === block) await this.look(where);
+    this.#events.push({ node, time });
+    return this.#places[this.#events.length - 1]!;
+  }
+
+  /** @throws ERR_ARGUMENT for the first state or gradient that was not finite */
+  async look(where: string): Promise<void> {
+    const events = this.#events;
+    if (events.length === 0) return;
+    this.#events = [];
+    const sizes = await this.#sizes.read();
+    const bad = events.findIndex((_, i) => !Number.isFinite(sizes[2 * i]! + sizes[2 * i + 1]!));
+    if (bad < 0) return;
+    const { node, time } = events[bad]!;
+    const isState = !Number.isFinite(sizes[2 * bad]!);
+    const field = isState
+      ? `the state of node ${node} before time ${time}`
+      : `functions[${node}].gradient at time ${time}`;
+    throw refusal(where, field, 'be finite', 'NaN or infinity');
+  }
+}
+
+function checkFunctions(where: string, functions: unknown, graphs: readonly DadaoGraph[]): void {
+  if (!Array.isArray(functions) || functions.length === 0)
+    throw refusal(where, 'functions', 'be a list of functions with starts', shown(functions));
+  for (const { nodes } of graphs)
+    if (nodes !== functions.length)
+      throw refusal(where, 'functions', `be one for each node of a graph, ${nodes}`, functions.length, 'ERR_SHAPE');
+  for (let i = 0; i < functions.length; ++i) {
+    const one: unknown = functions[i];
+    const field = `functions[${i}]`;
+    if (!isRecord(one) || typeof one['gradient'] !== 'function')
+      throw refusal(where, field, 'have a function gradient', shown(one));
+    const { dim, x0 } = one as unknown as LocalFunction;
+    if (!(Number.isSafeInteger(dim) && dim > 0))
+      throw refusal(where, `${field}.dim`, 'be a whole number from 1 on', shown(dim));
+    const first: Tensor = (functions[0] as LocalFunction).x0;
+    check.tensor(where, `${field}.x0`, x0, { dtypes: check.arithmetic, shape: [dim] });
+    check.tensor(where, `${field}.x0`, x0, { dtypes: [first.dtype], shape: first.shape, device: first.device });
+  }
+}

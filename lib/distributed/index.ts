@@ -1,0 +1,13 @@
+/**
+ * Training in several processes: collectives over MPI, data-parallel networks, and optimizers whose matrices are
+ * orthogonalized by one process each.
+ *
+ * @packageDocumentation
+ */
+
+export type { LoadResult, SaveOptions } from '../files/stateful.ts';
+export type { TransferOptions } from '../files/transfer.ts';
+export { type ConnectOptions, connect, type EngineName, engineLibrary, unavailable } from './connect.ts';
+export { DataParallel, type DataParallelOptions, type ShardedBatch } from './data-parallel.ts';
+export { type CallOptions, Group, type ReduceOptions, type SumOptions, type Traffic } from './group.ts';
+export { Sharded, ShardedMuon, ShardedNorMuon, type ShardedReport } from './sharded.ts';

@@ -1,0 +1,193 @@
+// Which tensors of a base are merged with which of the models.
+import type { Dtype } from '../../core/dtypes.ts';
+import { isFloating } from '../../core/dtypes.ts';
+import { OrthokitError, refusal } from '../../core/errors.ts';
+import { testOf } from '../../core/pattern.ts';
+import { Turns } from '../../core/turns.ts';
+import { few, quote } from '../../files/quote.ts';
+import { dtypeOfFile } from '../../files/safetensors/dtypes.ts';
+import type { OpenTensorFile } from '../../files/safetensors/file.ts';
+import type { TensorInfo } from '../../files/safetensors/header.ts';
+import type { Settings } from '../options.ts';
+import type { Model } from './models.ts';
+import { isEmbedding, isHead, sharedVocabulary } from './vocabulary.ts';
+
+/** A tensor as it stands in one folder. */
+export interface Part {
+  readonly model: Model;
+  readonly name: string;
+  readonly file: OpenTensorFile;
+  readonly info: TensorInfo;
+}
+
+/** A tensor that is merged. */
+export interface MergedTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Elements of the base's, and of the new one. */
+  readonly size: number;
+  /** Of the base's. */
+  readonly dtype: Dtype;
+  /** Of the new one. */
+  readonly newDtype: Dtype;
+  /** Of the sums. */
+  readonly work: 'f32' | 'f64';
+  /** That of the base, and those of the models in the order in which they are merged. */
+  readonly parts: readonly Part[];
+}
+
+/** Tensors that must have the same bytes. */
+export interface SameBytes {
+  readonly parts: readonly [Part, Part];
+  /** Ends the message of those that have not. */
+  readonly must: string;
+}
+
+/** The work of a merge, as the headers tell it. */
+export interface Fit {
+  readonly merged: readonly MergedTensor[];
+  /** Names of tensors that stay the base's. */
+  readonly kept: readonly string[];
+  readonly same: readonly SameBytes[];
+  readonly warnings: readonly string[];
+}
+
+const isWide = (dtype: Dtype): boolean => dtype === 'f32' || dtype === 'f64';
+const expert = /(^|\.)experts\./;
+
+/**
+ * @throws ERR_ARGUMENT for models without tensors of the base or with others, and for other vocabularies; ERR_SHAPE for
+ * other shapes; ERR_UNSUPPORTED for elements that are no numbers
+ */
+export async function fitOf(op: string, settings: Settings, models: readonly Model[]): Promise<Fit> {
+  const [base, ...others] = models as [Model, ...Model[]];
+  const turns = new Turns(settings.signal);
+  const warnings: string[] = [];
+  const same: SameBytes[] = [];
+  const isChosen = choiceOf(op, settings);
+  const tokens = await sharedVocabulary(op, models, warnings);
+
+  const chosen: string[] = [];
+  const kept: string[] = [];
+  for (const name of base.weights.shardOf.keys()) {
+    if (turns.isDue) await turns.next();
+    (isChosen(name) ? chosen : kept).push(name);
+  }
+  if (chosen.length === 0) throw refusal(op, 'only', 'leave tensors to merge', 'none');
+
+  const sources: Map<string, string>[] = [];
+  for (const model of others)
+    sources.push(await sourcesOf(op, { base, model, chosen, isChosen, turns }, { same, warnings }));
+  const merged: MergedTensor[] = [];
+  const shapes: string[] = [];
+  for (const name of chosen) {
+    if (turns.isDue) await turns.next();
+    const parts = [await partOf(base, name)];
+    for (const [i, model] of others.entries()) parts.push(await partOf(model, sources[i]!.get(name)!));
+    const [own, ...rest] = parts as [Part, ...Part[]];
+    const { shape, dtype } = own.info;
+    const isTable = shape.length === 2 && tokens !== undefined && (isEmbedding(name) || isHead(name));
+    let fits = true;
+    for (const { info, model } of rest) {
+      const isPadded =
+        isTable &&
+        info.shape.length === 2 &&
+        info.shape[1] === shape[1] &&
+        Math.min(info.shape[0]!, shape[0]!) >= tokens;
+      if (info.shape.join() === shape.join() || isPadded) continue;
+      fits = false;
+      shapes.push(`${quote(name)} [${shape}], [${info.shape}] in ${model.label}`);
+    }
+    const dtypes = parts.map(({ info }) => dtypeOfFile(info.dtype));
+    if (dtypes.every((one) => one !== undefined && isFloating(one))) {
+      if (own.info.byteLength === 0) kept.push(name);
+      else if (fits) merged.push(mergedTensor(name, parts, dtypes as Dtype[], settings.dtype));
+      continue;
+    }
+    for (const part of rest) same.push({ parts: [own, part], must: `be the same, as its elements are ${dtype}` });
+    kept.push(name);
+  }
+  if (shapes.length > 0)
+    throw new OrthokitError('ERR_SHAPE', `${op}: models must have the shapes of the base, got ${few(shapes)}`);
+  if (chosen.some((name) => expert.test(name)))
+    warnings.push('experts are merged by their names, which makes sense only for models trained from this base');
+  if (base.config['tie_word_embeddings'] === true && merged.some(({ name }) => isHead(name)))
+    warnings.push('the base ties its head to its embeddings and stores both: each is merged by itself');
+  if (settings.dtype && kept.length > 0)
+    warnings.push(`${kept.length} tensors that are not merged keep the element type of the base`);
+  return { merged, kept, same, warnings };
+}
+
+const partOf = async (model: Model, name: string): Promise<Part> => ({
+  model,
+  name,
+  ...(await model.weights.find(name)),
+});
+
+function mergedTensor(
+  name: string,
+  parts: readonly Part[],
+  dtypes: readonly Dtype[],
+  wanted: Settings['dtype'],
+): MergedTensor {
+  const { shape } = parts[0]!.info;
+  const newDtype = wanted ?? dtypes[0]!;
+  // A sum of f32 in f32 would be rounded more than once.
+  const work = isWide(newDtype) || dtypes.includes('f64') ? 'f64' : 'f32';
+  return { name, shape, size: shape.reduce((a, b) => a * b, 1), dtype: dtypes[0]!, newDtype, work, parts };
+}
+
+function choiceOf(op: string, { only, skip }: Settings): (name: string) => boolean {
+  const tests = (option: 'only' | 'skip', patterns: readonly string[] | undefined) =>
+    patterns?.map((pattern) => testOf<undefined>(op, option, pattern));
+  const [wanted, unwanted] = [tests('only', only), tests('skip', skip)];
+  const fits = (test: (name: string, thing: undefined) => boolean, name: string): boolean => test(name, undefined);
+  return (name) =>
+    (wanted?.some((test) => fits(test, name)) ?? true) && !(unwanted?.some((test) => fits(test, name)) ?? false);
+}
+
+interface Comparison {
+  readonly base: Model;
+  readonly model: Model;
+  readonly chosen: readonly string[];
+  readonly isChosen: (name: string) => boolean;
+  readonly turns: Turns;
+}
+
+/** Names under which a model keeps the chosen tensors: their own, or for a tied head that of the embeddings. */
+async function sourcesOf(
+  op: string,
+  { base, model, chosen, isChosen, turns }: Comparison,
+  { same, warnings }: { same: SameBytes[]; warnings: string[] },
+): Promise<Map<string, string>> {
+  const { weights, label } = model;
+  const sources = new Map<string, string>();
+  const missing: string[] = [];
+  const more: string[] = [];
+  const embedding = [...weights.shardOf.keys()].find(isEmbedding);
+  for (const name of chosen) {
+    if (turns.isDue) await turns.next();
+    const isTied = isHead(name) && embedding !== undefined && model.config['tie_word_embeddings'] !== false;
+    if (weights.shardOf.has(name)) sources.set(name, name);
+    else if (isTied) {
+      sources.set(name, embedding);
+      warnings.push(`${label} ties ${quote(name)} to its embeddings ${quote(embedding)}, which stand for it`);
+    } else missing.push(name);
+  }
+  for (const name of weights.shardOf.keys()) {
+    if (turns.isDue) await turns.next();
+    if (base.weights.shardOf.has(name) || !isChosen(name)) continue;
+    const [own, embeddings] =
+      isHead(name) && embedding ? [await partOf(model, name), await partOf(model, embedding)] : [];
+    if (own && embeddings && own.info.byteLength === embeddings.info.byteLength)
+      same.push({ parts: [embeddings, own], must: 'be its embeddings, as the base has no head of its own' });
+    else more.push(name);
+  }
+  if (missing.length > 0 || more.length > 0) {
+    const parts: string[] = [];
+    if (missing.length > 0) parts.push(`${few(missing, quote)} of the base alone`);
+    if (more.length > 0) parts.push(`${few(more, quote)} of ${label} alone`);
+    throw refusal(op, label, 'have the tensors of the base', `${parts.join(' and ')} (${model.path})`);
+  }
+  return sources;
+}

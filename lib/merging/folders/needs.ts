@@ -1,0 +1,67 @@
+// Memory and disk space that a merge needs, found before anything is done.
+import path from 'node:path';
+import { OrthokitError } from '../../core/errors.ts';
+import { attempt, calls } from '../../files/calls.ts';
+import { quote } from '../../files/quote.ts';
+import { bitsOf, byteLengthOf, fileDtypes } from '../../files/safetensors/dtypes.ts';
+import type { Method } from '../methods/method.ts';
+import type { Fit, MergedTensor } from './fit.ts';
+import type { Model } from './models.ts';
+import { spanSize } from './spans.ts';
+
+export interface Needs {
+  /** Bytes of the new weights. */
+  readonly bytes: number;
+  readonly scratchBytes: number;
+  readonly memoryBytes: number;
+}
+
+/** Of the new weights: other files, and blocks of the file system. */
+const spareShare = 1.05;
+/** Arrays that nobody has any more: so much of them makes the garbage collector begin. */
+const garbage = 1 << 26;
+/** Blocks that the device has got back, and keeps to use them again. */
+const mostPooled = 1 << 26;
+
+/** Bytes of the spans of a tensor: as read, on the device, widened; the sum, its rounding, and what is measured. */
+function spanBytesOf({ size, work, newDtype, parts }: MergedTensor): number {
+  const count = Math.min(size, spanSize);
+  const bytes = work === 'f64' ? 8 : 4;
+  const stored = parts.reduce((sum, { info }) => sum + 2 * (bitsOf[info.dtype] / 8) + bytes, 0);
+  return count * (stored + 6 * bytes + (3 * bitsOf[fileDtypes[newDtype]]) / 8);
+}
+
+/** @throws ERR_MEMORY where `memoryLimit` does not hold the largest tensor's work */
+export function needsOf(op: string, base: Model, fit: Fit, method: Method, memoryLimit: number): Needs {
+  let bytes = 0;
+  const merged = new Map(fit.merged.map((tensor) => [tensor.name, tensor]));
+  const own = process.memoryUsage().rss;
+  let most = 0;
+  let all = 0;
+  let largest = '';
+  for (const tensor of fit.merged) {
+    bytes += byteLengthOf(fileDtypes[tensor.newDtype], tensor.shape)!;
+    const needed = spanBytesOf(tensor) + method.workBytes(tensor);
+    all += needed;
+    if (needed > most) [most, largest] = [needed, tensor.name];
+  }
+  for (const [name, file] of base.weights.shardOf) if (!merged.has(name)) bytes += sizeIn(base, name, file);
+  const memoryBytes = own + most + garbage + Math.min(mostPooled, all - most);
+  if (memoryBytes > memoryLimit) {
+    const must = `hold the work on tensor ${quote(largest)} and this process, ${memoryBytes} bytes`;
+    throw new OrthokitError('ERR_MEMORY', `${op}: memoryLimit must ${must}, got ${memoryLimit}`);
+  }
+  return { bytes, scratchBytes: method.scratchBytes(fit.merged), memoryBytes };
+}
+
+const sizeIn = (base: Model, name: string, file: string): number =>
+  base.weights.opened(file).tensors.get(name)!.byteLength;
+
+/** @throws ERR_IO where the file system of the new folder has not enough space */
+export async function checkSpace(op: string, out: string, { bytes, scratchBytes }: Needs): Promise<void> {
+  const parent = path.dirname(out);
+  const free = await attempt(op, parent, 'examined', calls.free(parent), 'out');
+  const needed = Math.ceil(spareShare * (bytes + scratchBytes));
+  if (free >= needed) return;
+  throw new OrthokitError('ERR_IO', `${op}: out must have ${needed} bytes of free space, got ${free} at ${parent}`);
+}

@@ -1,0 +1,137 @@
+// All inputs are read once before any work: what is wrong in them shows at once, and their hashes tell what was merged.
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import type { Dtype } from '../../core/dtypes.ts';
+import { refusal } from '../../core/errors.ts';
+import { ops } from '../../core/native-ops.ts';
+import { given, type Tensor } from '../../core/tensor.ts';
+import * as vectors from '../../core/vectors.ts';
+import { spanBytes } from '../../files/contents.ts';
+import type { Records } from '../../files/model-folder/journal.ts';
+import { escaped, quote } from '../../files/quote.ts';
+import { dtypeOfFile, typedArray } from '../../files/safetensors/dtypes.ts';
+import type { OpenTensorFile } from '../../files/safetensors/file.ts';
+import type { TensorInfo } from '../../files/safetensors/header.ts';
+import type { Fit, SameBytes } from './fit.ts';
+import type { Model } from './models.ts';
+import type { MergeTask } from './spans.ts';
+
+/** Bytes of the record of a file: its SHA-256. */
+export const scanBytes = 32;
+
+/** A file of weights, and its SHA-256 in hexadecimal digits. */
+export interface HashedFile {
+  readonly label: string;
+  readonly file: string;
+  readonly sha256: string;
+}
+
+/**
+ * Reads every file of the models, unless an earlier run has. Nothing is stored before all are found good: what is
+ * refused leaves no work behind.
+ * @throws ERR_ARGUMENT for a NaN or an infinity in what is merged, and for tensors that must be the same and are not
+ */
+export async function scan(
+  op: string,
+  task: MergeTask,
+  models: readonly Model[],
+  fit: Fit,
+  records: Records,
+): Promise<HashedFile[]> {
+  const files: { model: Model; name: string; file: OpenTensorFile }[] = [];
+  for (const model of models)
+    for (const name of model.weights.shards) files.push({ model, name, file: await model.weights.shard(name) });
+  if (records.count < files.length) {
+    for (const pair of fit.same) await checkSame(op, task, pair);
+    const merged = new Map<Model, Set<string>>();
+    for (const { parts } of fit.merged)
+      for (const { model, name } of parts) merged.set(model, (merged.get(model) ?? new Set()).add(name));
+    const total = files.reduce((sum, { file }) => sum + dataBytesOf(file), 0);
+    let done = 0;
+    const digests: Uint8Array[] = [];
+    for (const { model, name, file } of files) {
+      const before = done;
+      const onBytes = (count: number): void => task.report({ stage: 'scan', done: before + count, total });
+      const isMerged = (tensor: string): boolean => merged.get(model)?.has(tensor) ?? false;
+      digests.push(await scanFile(op, task, { model, name, file, isMerged, onBytes }));
+      done += dataBytesOf(file);
+    }
+    await records.write(0, Buffer.concat(digests));
+  }
+  const stored = Buffer.from(await records.read(0, files.length));
+  return files.map(({ model, name }, i) => {
+    const sha256 = stored.toString('hex', i * scanBytes, (i + 1) * scanBytes);
+    return { label: model.label, file: name, sha256 };
+  });
+}
+
+const dataBytesOf = (file: OpenTensorFile): number =>
+  [...file.tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+
+interface Scanned {
+  readonly model: Model;
+  /** Of the file. */
+  readonly name: string;
+  readonly file: OpenTensorFile;
+  readonly isMerged: (tensor: string) => boolean;
+  readonly onBytes: (count: number) => void;
+}
+
+async function scanFile(op: string, task: MergeTask, scanned: Scanned): Promise<Uint8Array> {
+  const { model, file, isMerged, onBytes } = scanned;
+  const hash = createHash('sha256');
+  hash.update(await file.readStart());
+  using guard = vectors.scalar(task.device);
+  // Data have no gaps, so that tensors in their order are all that there is of the file.
+  const ordered = [...file.tensors].sort(([, a], [, b]) => a.begin - b.begin || a.byteLength - b.byteLength);
+  let done = 0;
+  for (const [name, info] of ordered) {
+    for await (const bytes of spans(file, info)) {
+      const checked = isMerged(name) ? countNotFinite(task, guard, dtypeOfFile(info.dtype)!, bytes) : undefined;
+      // The device checks meanwhile.
+      hash.update(bytes);
+      const count = await checked;
+      done += bytes.length;
+      onBytes(done);
+      if (!count) continue;
+      const place = escaped(path.join(model.path, scanned.name));
+      throw refusal(op, model.label, 'be finite', `NaN or infinity in tensor ${quote(name)} of ${place}`);
+    }
+  }
+  return hash.digest();
+}
+
+async function countNotFinite(
+  task: MergeTask,
+  guard: Tensor,
+  dtype: Dtype,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<number | undefined> {
+  const data = typedArray(dtype, bytes.buffer);
+  using x = given(task.device, data as never, [data.length], dtype);
+  ops.checkFinite(task.queue, { x: [x], guard });
+  const [[count]] = await task.readAll(guard);
+  return count;
+}
+
+async function* spans(file: OpenTensorFile, info: TensorInfo): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+  for (let from = 0; from < info.byteLength; from += spanBytes) {
+    const bytes = new Uint8Array(Math.min(spanBytes, info.byteLength - from));
+    await file.readRange(info, from, bytes);
+    yield bytes;
+  }
+}
+
+async function checkSame(op: string, task: MergeTask, { parts, must }: SameBytes): Promise<void> {
+  const [a, b] = parts;
+  const wrong = (what: string) =>
+    refusal(op, `tensor ${quote(b.name)} of ${b.model.label}`, must, `${what} than ${a.model.label} has`);
+  if (a.info.dtype !== b.info.dtype || a.info.byteLength !== b.info.byteLength)
+    throw wrong(`another ${b.info.dtype} [${b.info.shape}]`);
+  const others = spans(b.file, b.info);
+  for await (const bytes of spans(a.file, a.info)) {
+    task.check();
+    const { value } = await others.next();
+    if (Buffer.compare(bytes, value!) !== 0) throw wrong('other values');
+  }
+}

@@ -1,0 +1,87 @@
+// Elements of tensors in files, brought to a device a span at a time.
+import type { Device } from '../../core/device.ts';
+import type { Dtype } from '../../core/dtypes.ts';
+import { ops } from '../../core/native-ops.ts';
+import type { Owned } from '../../core/owned.ts';
+import type { Task } from '../../core/task.ts';
+import { given, Tensor } from '../../core/tensor.ts';
+import * as vectors from '../../core/vectors.ts';
+import { bitsOf, dtypeOfFile, typedArray } from '../../files/safetensors/dtypes.ts';
+import type { MergeProgress } from '../options.ts';
+import type { MergedTensor, Part } from './fit.ts';
+
+/** Elements that are worked on at once. */
+export const spanSize: number = 1 << 18;
+
+export type MergeTask = Task<MergeProgress>;
+
+/** Some elements of a tensor, in a row. */
+export interface Span {
+  readonly from: number;
+  readonly count: number;
+}
+
+export function* spansOf(size: number): Generator<Span, void> {
+  for (let from = 0; from < size; from += spanSize) yield { from, count: Math.min(spanSize, size - from) };
+}
+
+/** Elements of a tensor in each of its folders, in the dtype of the sums. */
+export async function readSpan(
+  task: MergeTask,
+  { parts, work }: Pick<MergedTensor, 'parts' | 'work'>,
+  span: Span,
+  owned: Owned<Tensor>,
+): Promise<[base: Tensor, ...models: Tensor[]]> {
+  const bytes = await task.wait(Promise.all(parts.map((part) => bytesOf(part, span))));
+  const tensors: Tensor[] = [];
+  for (const [i, part] of parts.entries()) {
+    const own = typedArray(dtypeOfFile(part.info.dtype)!, bytes[i]!);
+    tensors.push(owned.add(widened(task, own as never, dtypeOfFile(part.info.dtype)!, [span.count, work], tensors[0])));
+  }
+  return tensors as [Tensor, ...Tensor[]];
+}
+
+async function bytesOf({ file, info }: Part, { from, count }: Span): Promise<ArrayBuffer> {
+  const elementBytes = bitsOf[info.dtype] / 8;
+  const first = from * elementBytes;
+  const bytes = new Uint8Array(Math.max(0, Math.min(count * elementBytes, info.byteLength - first)));
+  if (bytes.length > 0) await file.readRange(info, first, bytes);
+  return bytes.buffer;
+}
+
+/** A model that has fewer rows than the base, as one without padding has, adds nothing to the others. */
+function widened(
+  task: MergeTask,
+  data: never,
+  dtype: Dtype,
+  [count, work]: [number, 'f32' | 'f64'],
+  base: Tensor | undefined,
+): Tensor {
+  const { device, queue } = task;
+  const found = (data as ArrayLike<number>).length;
+  const stored = given(device, data, [found], dtype);
+  if (found === count && dtype === work) return stored;
+  using own = stored;
+  const out = new Tensor(device, [count], work);
+  try {
+    if (found > 0) into(queue, own, out, 0, found);
+    if (found < count) {
+      using rest = base!.rows(found);
+      into(queue, rest, out, found, count);
+    }
+    return out;
+  } catch (error) {
+    out.dispose();
+    throw error;
+  }
+}
+
+function into(queue: Device, from: Tensor, to: Tensor, begin: number, end: number): void {
+  using rows = to.rows(begin, end);
+  ops.cast(queue, { x: [from], out: [rows] });
+}
+
+/** Makes task vectors of models. */
+export function subtractBase(queue: Device, [base, ...models]: readonly Tensor[]): void {
+  for (const model of models) vectors.axpy(queue, -1, base!, model);
+}

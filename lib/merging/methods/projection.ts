@@ -1,0 +1,196 @@
+// OPCM's projection of a task vector away from what was merged before.
+import { epsilonOf } from '../../core/dtypes.ts';
+import { ops } from '../../core/native-ops.ts';
+import type { Owned } from '../../core/owned.ts';
+import type { Task } from '../../core/task.ts';
+import { Tensor } from '../../core/tensor.ts';
+import * as vectors from '../../core/vectors.ts';
+import { svd } from '../../linalg/index.ts';
+import { sumOf } from '../options.ts';
+
+/** A task, whatever its progress is. */
+export type AnyTask = Pick<Task, 'device' | 'queue' | 'waitFor' | 'wait' | 'readAll' | 'check'>;
+
+/** Elements of a panel: some rows of a matrix that are worked on at once, or one that is longer. */
+export const panelSize: number = 1 << 18;
+
+/** Some rows of a matrix. */
+interface Panel {
+  readonly from: number;
+  readonly to: number;
+}
+
+export function* panelsOf([rows, columns]: readonly [number, number]): Generator<Panel, void> {
+  const most = Math.max(1, Math.floor(panelSize / columns));
+  for (let from = 0; from < rows; from += most) yield { from, to: Math.min(rows, from + most) };
+}
+
+/** The distance of 1 to the next number. */
+/**
+ * Takes from a matrix X what overlaps with a previous one, U·diag(s)·Vᵀ: X − U·C·Vᵀ, where C holds of Uᵀ·X·V the
+ * diagonal, and all of the rows and columns of directions that are protected. X comes in panels of rows, twice: they
+ * are measured, and then cleaned. Only thin singular vectors are needed for that.
+ */
+export class Projection {
+  /** The number of directions that are protected: those whose share of the singular values stays within alpha. */
+  readonly rank: number;
+  /** Directions of singular values above rounding. */
+  readonly #count: number;
+  readonly #task: AnyTask;
+  /** Left singular vectors, columns of [m, min(m, n)]. */
+  readonly #left: Tensor;
+  /** Right singular vectors, columns of [n, min(m, n)]. */
+  readonly #right: Tensor;
+  /** Uᵀ·X·V, and then C without its diagonal beyond the rank. */
+  readonly #common: Tensor;
+  /** That diagonal, one row. */
+  readonly #diagonal: Tensor;
+
+  private constructor(
+    task: AnyTask,
+    { rank, count }: Split,
+    { left, right, common, diagonal }: { left: Tensor; right: Tensor; common: Tensor; diagonal: Tensor },
+  ) {
+    this.rank = rank;
+    this.#count = count;
+    this.#task = task;
+    this.#left = left;
+    this.#right = right;
+    this.#common = common;
+    this.#diagonal = diagonal;
+    ops.fill(task.queue, { x: [common, diagonal], value: 0 });
+  }
+
+  /**
+   * Away from a matrix, f32 or f64, whose memory is used from then on; undefined for one that is 0. What it has belongs
+   * to `owned`.
+   */
+  static async from(
+    task: AnyTask,
+    previous: Tensor,
+    alpha: number,
+    owned: Owned<Tensor>,
+  ): Promise<Projection | undefined> {
+    if (previous.size === 0 || (await isZero(task, previous))) return undefined;
+    const { u, s, v } = await task.waitFor(svd(previous));
+    using values = s;
+    const [left, right] = [owned.add(u), owned.add(v)];
+    const [found] = await task.readAll(values);
+    // Rounding of a matrix, and of its decomposition, makes singular values of half an eps of the largest, hardly more
+    // for large matrices: what is cut off above that, of many small values, would be left of a model that comes twice.
+    const noise = Math.sqrt(Math.max(...previous.shape)) * epsilonOf(previous.dtype);
+    const own = split(found as Float64Array, alpha, noise);
+    if (own.count === 0) return undefined;
+    const { length } = found;
+    using flat = previous.reshape([previous.size]);
+    using begin = flat.rows(0, length ** 2);
+    const common = owned.add(begin.reshape([length, length]));
+    const diagonal = owned.add(new Tensor(task.device, [1, length], previous.dtype));
+    return new Projection(task, own, { left, right, common, diagonal });
+  }
+
+  /** Takes note of the rows of X from one on. */
+  measure(from: number, x: Tensor): void {
+    const { device, queue } = this.#task;
+    using left = this.#left.rows(from, from + x.shape[0]!);
+    using images = new Tensor(device, left.shape, x.dtype);
+    ops.gemm(queue, { a: x, b: this.#right, c: images });
+    if (this.rank > 0) ops.gemm(queue, { a: left, b: images, c: this.#common, transA: 'transposed', beta: 1 });
+    vectors.multiply(queue, left, images, images);
+    using ones = Tensor.full(device, [1, x.shape[0]!], 1, { dtype: x.dtype });
+    ops.gemm(queue, { a: ones, b: images, c: this.#diagonal, beta: 1 });
+  }
+
+  /** Is called once all rows are measured, and before the first is cleaned. */
+  settle(): void {
+    const { device, queue } = this.#task;
+    const { rank } = this;
+    const zero = (x: Tensor, from: number, to?: number): void => {
+      using rows = x.rows(from, to);
+      ops.fill(queue, { x: [rows], value: 0 });
+    };
+    const width = this.#common.shape[0]!;
+    using diagonal = this.#diagonal.reshape([width]);
+    zero(diagonal, 0, rank);
+    zero(diagonal, this.#count);
+    if (rank === 0) return;
+    zero(this.#common, rank);
+    using chosen = Tensor.zeros(device, [width], { dtype: diagonal.dtype });
+    using ones = chosen.rows(0, rank);
+    ops.fill(queue, { x: [ones], value: 1 });
+    using rows = this.#common.rows(0, rank);
+    ops.scaleAxis(queue, { x: rows, scale: chosen, out: rows });
+  }
+
+  /** Takes from the rows of X from one on, in place, what overlaps. */
+  clean(from: number, x: Tensor): void {
+    const { device, queue } = this.#task;
+    using left = this.#left.rows(from, from + x.shape[0]!);
+    using factors = this.#diagonal.reshape([left.shape[1]!]);
+    using images = new Tensor(device, left.shape, x.dtype);
+    ops.scaleAxis(queue, { x: left, scale: factors, out: images });
+    if (this.rank > 0) ops.gemm(queue, { a: left, b: this.#common, c: images, beta: 1 });
+    ops.gemm(queue, { a: images, b: this.#right, c: x, transB: 'transposed', alpha: -1, beta: 1 });
+  }
+
+  /** Takes from a whole matrix, in place, what overlaps. */
+  async cleanAll(x: Tensor): Promise<void> {
+    for (const step of ['measure', 'clean'] as const) {
+      for (const { from, to } of panelsOf(x.shape as [number, number])) {
+        using rows = x.rows(from, to);
+        this[step](from, rows);
+        await this.#task.wait(this.#task.device.flow() ?? Promise.resolve());
+      }
+      if (step === 'measure') this.settle();
+    }
+  }
+}
+
+/** Matrices of zeros take the longest to decompose. */
+async function isZero(task: AnyTask, x: Tensor): Promise<boolean> {
+  using largest = new Tensor(task.device, [1], 'f64');
+  using sizes = x.copy();
+  using flat = sizes.reshape([1, x.size]);
+  ops.map(task.queue, { x: [flat], out: [flat], function: 'abs' });
+  ops.rowReduce(task.queue, { x: flat, out: largest, reduction: 'max' });
+  const [found] = await task.readAll(largest);
+  return found[0] === 0;
+}
+
+interface Split {
+  readonly rank: number;
+  readonly count: number;
+}
+
+/**
+ * Of singular values, the largest first: how many come before the one with which their sum exceeds alpha of the whole,
+ * as the authors' program counts; and how many are above a share of the largest.
+ */
+function split(values: ArrayLike<number>, alpha: number, share: number): Split {
+  let total = 0;
+  let count = 0;
+  for (let i = 0; i < values.length; ++i) {
+    total += values[i]!;
+    if (values[i]! > share * values[0]!) count += 1;
+  }
+  let sum = 0;
+  let rank = 0;
+  while (rank < count) {
+    sum += values[rank]!;
+    if (sum > alpha * total) break;
+    rank += 1;
+  }
+  return { rank, count };
+}
+
+/** A tensor that is projected unless the caller says otherwise: a matrix, but no table with a row a token or place. */
+export const isLinear = (name: string, shape: readonly number[]): boolean =>
+  shape.length === 2 && !['embed', 'wte', 'wpe', 'lm_head'].some((word) => name.includes(word));
+
+/** True where task vectors cancel: the length of their sum is that of its rounding in `dtype`. */
+export const isCanceled = (length: number, lengths: readonly number[], dtype: 'f32' | 'f64'): boolean =>
+  length <= 4 * epsilonOf(dtype) * sumOf(lengths);
+
+/** The factor that brings the sum of what was added to the mean length of the task vectors; 1 where they cancel. */
+export const factorOf = (length: number, lengths: readonly number[], dtype: 'f32' | 'f64'): number =>
+  isCanceled(length, lengths, dtype) ? 1 : sumOf(lengths) / lengths.length / length;

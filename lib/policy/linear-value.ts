@@ -1,0 +1,62 @@
+import * as check from '../core/check.ts';
+import type { Device } from '../core/device.ts';
+import { refusal, shown } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { kind, readOptions, type Schema, word } from '../core/schema.ts';
+import { Tensor } from '../core/tensor.ts';
+
+/** A value function of states, by its values and the products of their derivatives with cotangents. */
+export interface ValueOracle {
+  /** Its parameters, f32 or f64, on one device; what they hold while a function runs is what it works at. */
+  readonly params: readonly Tensor[];
+  /** out `[b]` = the values of b states, which are in any form that the oracle takes. */
+  forward(states: Tensor, out: Tensor): void | Promise<void>;
+  /** grads = Σ cotangentᵢ · the derivative of the i-th value by the parameters. */
+  vjp(states: Tensor, cotangent: Tensor, grads: readonly Tensor[]): void | Promise<void>;
+}
+
+/** Options of {@link linearValue}. */
+export interface LinearValueOptions {
+  /** It has no default. */
+  device: Device;
+  /** Default: `'f32'`. */
+  dtype?: 'f32' | 'f64' | undefined;
+}
+
+const schema: Schema<{ device: Device | undefined; dtype: 'f32' | 'f64' }> = {
+  device: kind(() => true, 'a Device'),
+  dtype: word<'f32' | 'f64'>(['f32', 'f64'], 'f32'),
+};
+
+/**
+ * A value function that is linear in its states, V(s) = sᵀ w: states are features `[b, features]`, and the parameter w
+ * `[features]` starts with zeros. Queued.
+ *
+ * @param features Whole, from 1 on.
+ * @example
+ * const learner = new OdiceValueLearner(linearValue(36, { device }), { lambda: 0.5 });
+ *
+ * @throws ERR_ARGUMENT, ERR_MEMORY, ERR_DISPOSED; its functions ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED
+ */
+export function linearValue(features: number, options: LinearValueOptions): ValueOracle {
+  const where = 'linearValue';
+  if (!(Number.isSafeInteger(features) && features > 0))
+    throw refusal(where, 'features', 'be a whole number from 1 on', shown(features));
+  const { device, dtype } = readOptions(where, options, schema);
+  check.device(where, 'device', device);
+  const w = Tensor.zeros(device, [features], { dtype });
+  return {
+    params: [w],
+    forward(states, out) {
+      check.tensor('linearValue.forward', 'states', states, { shape: [undefined, features] });
+      using b = w.reshape([features, 1]);
+      using c = out.reshape([out.size, 1]);
+      ops.gemm(device, { a: states, b, c });
+    },
+    vjp(states, cotangent, [grad]) {
+      using b = cotangent.reshape([cotangent.size, 1]);
+      using c = grad!.reshape([features, 1]);
+      ops.gemm(device, { a: states, b, c, transA: 'transposed' });
+    },
+  };
+}

@@ -1,0 +1,389 @@
+import { callback } from '../core/callbacks.ts';
+import * as check from '../core/check.ts';
+import type { Device } from '../core/device.ts';
+import { refusal, shown } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { isRecord } from '../core/options.ts';
+import { Owned } from '../core/owned.ts';
+import { checkParams } from '../core/params.ts';
+import { notNegative, portion, positive, type Resolved, readOptions, type Schema, word } from '../core/schema.ts';
+import { Tensor } from '../core/tensor.ts';
+import * as vectors from '../core/vectors.ts';
+import { GuardedSteps } from '../files/guarded-steps.ts';
+import type { LoadResult, SaveOptions, Stateful } from '../files/stateful.ts';
+import type { TransferOptions } from '../files/transfer.ts';
+import type { ValueOracle } from './linear-value.ts';
+import { project } from './project-out.ts';
+
+/** Options of {@link OdiceValueLearner}. */
+export interface OdiceValueLearnerOptions {
+  /** λ, the weight of the dual loss against the mean value: in [0, 1]. Results depend on it. Default: 0.8. */
+  lambda?: number | undefined;
+  /** η, the factor of the backward loss: not negative; at 0 the method is `'semi'`. Default: 1. */
+  eta?: number | undefined;
+  /** γ, in (0, 1]. Default: 0.99. */
+  discount?: number | undefined;
+  /** f* of the dual: of Pearson's χ², or of the reverse Kullback–Leibler divergence. Default: `'pearson'`. */
+  dual?: 'pearson' | 'reverse-kl' | undefined;
+  /**
+   * `'orthogonal'` takes the backward gradient's component along the forward one away; `'true'` leaves it, the whole
+   * gradient; `'semi'` leaves the backward gradient out. Default: `'orthogonal'`.
+   */
+  mode?: 'orthogonal' | 'true' | 'semi' | undefined;
+  /**
+   * Weights of policies, of the residual y: of `'odice'`, as the authors have them, max(y, 0) for Pearson's χ²; of
+   * `'theory'`, the derivative of f*, max(y / 2 + 1, 0). They are the same for the other dual. Default: `'odice'`.
+   */
+  weight?: 'odice' | 'theory' | undefined;
+  /** The share of the new values in those of the target after a step: in (0, 1]. Default: 0.005. */
+  targetRate?: number | undefined;
+  /** Of Adam, positive. Default: 1e-4. */
+  lr?: number | undefined;
+}
+
+type Given = Resolved<OdiceValueLearnerOptions>;
+const schema: Schema<Given> = {
+  lambda: portion(0.8),
+  eta: notNegative(1),
+  discount: positive(0.99, 1),
+  dual: word<Given['dual']>(['pearson', 'reverse-kl'], 'pearson'),
+  mode: word<Given['mode']>(['orthogonal', 'true', 'semi'], 'orthogonal'),
+  weight: word<Given['weight']>(['odice', 'theory'], 'odice'),
+  targetRate: positive(0.005, 1),
+  lr: positive(1e-4),
+};
+
+/** Transitions of {@link OdiceValueLearner.step}. */
+export interface OdiceBatch {
+  /** [b, …], in the form that the oracle takes. */
+  readonly states: Tensor;
+  /** Like `states`. */
+  readonly nextStates: Tensor;
+  /** [b], of the dtype of the parameters. */
+  readonly rewards: Tensor;
+  /** [b], of the dtype of the parameters: 1 where the next state is none, else 0. */
+  readonly done: Tensor;
+}
+
+/** The result of {@link OdiceValueLearner.step}. */
+export interface OdiceStep {
+  /** [b], a new tensor: the weight of each action for the policy, from 0 to 100, by the values before the step. */
+  readonly policyWeights: Tensor;
+  /**
+   * k, f64 `[1]`; 0 but for `'orthogonal'`. It and the numbers below belong to the learner, and are of the last step.
+   */
+  readonly coefficient: Tensor<'f64'>;
+  /** The mean forward residual, f64 `[1]`. */
+  readonly tdMean: Tensor<'f64'>;
+  /** The sum of the weights, f64 `[1]`: 0 where no action is to be learned. */
+  readonly weightSum: Tensor<'f64'>;
+  /** The number of exponents of `'reverse-kl'` that were cut off at 80, f64 `[1]`. */
+  readonly cut: Tensor<'f64'>;
+}
+
+/** Adam's, as in AdamW. */
+const adam = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 };
+const mostWeight = 100;
+/** Exponents beyond are cut: their exponentials are near the largest f32. */
+const mostExponent = 80;
+
+/**
+ * Learns a value function from logged transitions with the dual objective of O-DICE, whose gradient through the next
+ * state's value is made orthogonal to that through the state's own. From the same values come weights of the logged
+ * actions, by which a policy learns to repeat the better ones. A step is queued and waits for the oracle only.
+ *
+ * With V̄ the values of a target that follows slowly, u = 1 − done, y = r + u γ V̄(s') − V(s) and b = r + u γ V(s') −
+ * V̄(s): g = (1 − λ) ∇ mean V(s) + g_f + g_b − k g_f, where g_f = λ ∇ mean f*(y) through V(s), g_b = λ η ∇ mean f*(b)
+ * through V(s') and k = ⟨g_f, g_b⟩ / |g_f|², see {@link projectOut}. Adam without decay takes the step.
+ *
+ * Numbers that are not finite, and `done` that is neither 0 nor 1, move nothing: the step after the device has told of
+ * them throws, with the number of the one that failed, and steps go on from before it.
+ *
+ * State: 3 times the parameters; 5 more while it lives.
+ *
+ * Source: O-DICE, "Revealing the Mystery of Distribution Correction Estimation via Orthogonal-gradient Update" (ICLR
+ * 2024), and the authors' program, odice.py.
+ *
+ * @example
+ * const learner = new OdiceValueLearner(linearValue(36, { device }), { lambda: 0.5, discount: 0.9 });
+ * const { policyWeights } = await learner.step({ states, nextStates, rewards, done });
+ */
+export class OdiceValueLearner implements Stateful {
+  /** Adam's rate of the next steps; saved and loaded. */
+  lr: number;
+  readonly #oracle: ValueOracle;
+  readonly #options: Omit<Given, 'lr'>;
+  readonly #device: Device;
+  readonly #dtype: 'f32' | 'f64';
+  readonly #params: readonly Tensor[];
+  readonly #target: readonly Tensor[];
+  readonly #kept: readonly Tensor[];
+  readonly #forward: readonly Tensor[];
+  readonly #backward: readonly Tensor[];
+  readonly #gradient: readonly Tensor[];
+  readonly #adam: {
+    readonly momenta: readonly Tensor[];
+    readonly roots: readonly Tensor[];
+    readonly steps: readonly Tensor[];
+  };
+  readonly #numbers: Readonly<Record<'coefficient' | 'tdMean' | 'weightSum' | 'cut', Tensor<'f64'>>>;
+  readonly #steps: GuardedSteps<{ lr: number }>;
+
+  /**
+   * @throws ERR_ARGUMENT for what is no oracle, and for options out of range; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE,
+   * ERR_DISPOSED for parameters that are none; ERR_MEMORY
+   */
+  constructor(oracle: ValueOracle, options: OdiceValueLearnerOptions = {}) {
+    const where = 'OdiceValueLearner';
+    checkValueOracle(where, oracle);
+    const { lr, ...rest } = readOptions(where, options, schema);
+    const params = [...oracle.params];
+    const { device, dtype } = params[0]!;
+    this.lr = lr;
+    this.#options = rest;
+    this.#oracle = oracle;
+    this.#device = device;
+    this.#dtype = dtype as 'f32' | 'f64';
+    this.#params = params;
+    using owned = new Owned<Tensor>();
+    const like = () => vectors.like(params, owned);
+    const zeros = () => params.map(({ shape }) => owned.add(Tensor.zeros(device, shape, { dtype })));
+    [this.#target, this.#kept, this.#forward, this.#backward, this.#gradient] = [
+      like(),
+      like(),
+      like(),
+      like(),
+      like(),
+    ];
+    vectors.copy(device, params, this.#target);
+    const [momenta, roots] = [zeros(), zeros()];
+    const steps = params.map(() => owned.add(Tensor.zeros(device, [1], { dtype: 'i32' })));
+    this.#adam = { momenta, roots, steps };
+    const number = () => owned.add(Tensor.zeros(device, [1], { dtype: 'f64' }));
+    this.#numbers = { coefficient: number(), tdMean: number(), weightSum: number(), cut: number() };
+    const named = (name: string, list: readonly Tensor[]) => list.map((tensor, i) => [`${name}.${i}`, tensor] as const);
+    this.#steps = new GuardedSteps(device, {
+      of: where,
+      settings: rest,
+      owned,
+      tensors: Object.fromEntries([
+        ...named('target', this.#target),
+        ...named('momenta', momenta),
+        ...named('roots', roots),
+        ...named('steps', steps),
+      ]),
+      beside: Object.fromEntries(params.map((tensor, i) => [`oracle.params[${i}]`, tensor])),
+      demand: 'oracle, states and rewards must give finite numbers, and done 0 or 1',
+      numbers: {
+        schema: { lr: schema.lr },
+        read: () => ({ lr: this.lr }),
+        restore: (numbers) => {
+          this.lr = numbers.lr;
+        },
+      },
+    });
+  }
+
+  /**
+   * One step; it resolves when all is queued.
+   *
+   * @throws ERR_ARGUMENT for what is no batch, an `lr` that is none, what the oracle throws, with the step, and a step
+   * before this one that gave NaN or infinity; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for tensors that do not fit;
+   * ERR_DISPOSED, also if the oracle disposes of what it is given; ERR_STATE while another call runs; ERR_MEMORY.
+   * Nothing has moved then
+   */
+  step(batch: OdiceBatch): Promise<OdiceStep> {
+    return this.#steps.run('step', async (where) => {
+      const { states, nextStates, rewards, done } = this.#checkBatch(where, batch);
+      const problem = schema.lr.wrong(this.lr);
+      if (problem) throw refusal(where, 'lr', problem.replace(/^must /, ''), shown(this.lr));
+      const [device, count] = [this.#device, rewards.size];
+      using owned = new Owned<Tensor>();
+      const like = () => owned.add(new Tensor(device, [count], this.#dtype));
+      const values = { now: like(), next: like(), targetNow: like(), targetNext: like() };
+      await this.#values(where, states, values.now);
+      await this.#values(where, nextStates, values.next);
+      await this.#atTarget(async () => {
+        await this.#values(where, states, values.targetNow);
+        await this.#values(where, nextStates, values.targetNext);
+      });
+      const { lambda, eta, discount, mode, targetRate } = this.#options;
+      // u γ, by which the next values count.
+      const goes = like();
+      ops.fill(device, { x: [goes], value: discount });
+      vectors.combine(device, goes, [1, goes], [-discount, done]);
+      const [forward, backward] = [like(), like()];
+      vectors.multiply(device, goes, values.targetNext, forward);
+      vectors.combine(device, forward, [1, rewards], [1, forward], [-1, values.now]);
+      vectors.multiply(device, goes, values.next, backward);
+      vectors.combine(device, backward, [1, rewards], [1, backward], [-1, values.targetNow]);
+      const policyWeights = new Tensor(device, [count], this.#dtype);
+      try {
+        this.#tell(forward, backward, policyWeights, owned);
+        const slope = like();
+        this.#slope(forward, slope);
+        vectors.scale(device, -lambda / count, slope);
+        await this.#pull(where, states, slope, this.#forward);
+        if (mode !== 'semi') {
+          this.#slope(backward, slope);
+          vectors.multiply(device, slope, goes, slope);
+          vectors.scale(device, (lambda * eta) / count, slope);
+          await this.#pull(where, nextStates, slope, this.#backward);
+        }
+        ops.fill(device, { x: [slope], value: (1 - lambda) / count });
+        await this.#pull(where, states, slope, this.#gradient);
+        if (mode === 'orthogonal')
+          project(this.#forward, this.#backward, this.#backward, this.#numbers.coefficient, { scale: 1, floor: 1e-10, relative: false }); // biome-ignore format: one line
+        vectors.combine(device, this.#gradient, [1, this.#gradient], [1, this.#forward]);
+        if (mode !== 'semi') vectors.axpy(device, 1, this.#backward, this.#gradient);
+        this.#move(targetRate, done, mode === 'semi' ? [forward] : [forward, backward], owned);
+      } catch (error) {
+        policyWeights.dispose();
+        throw error;
+      }
+      return { policyWeights, ...this.#numbers };
+    });
+  }
+
+  /** Bytes of state on the device; 0 once disposed. */
+  get stateBytes(): number {
+    return this.#steps.stateBytes;
+  }
+
+  /**
+   * Stores target, Adam's state and `lr` in a safetensors file; the parameters are the caller's to store.
+   * @throws ERR_ARGUMENT, also for a step that gave NaN or infinity; ERR_STATE while another call runs; ERR_DISPOSED,
+   * ERR_IO; the signal's reason when aborted
+   */
+  save(path: string, options: SaveOptions = {}): Promise<void> {
+    return this.#steps.save(path, options);
+  }
+
+  /**
+   * Brings back what `save` stored; with the same options, steps go on bit for bit. The file is checked whole before
+   * anything changes.
+   * @throws ERR_STATE for a state that does not fit or of other options, and while another call runs, ERR_FORMAT,
+   * ERR_ARGUMENT, ERR_DISPOSED, ERR_IO; the signal's reason when aborted
+   */
+  load(path: string, options: TransferOptions = {}): Promise<LoadResult> {
+    return this.#steps.load(path, options);
+  }
+
+  /** Gives the memory of the state back; later use throws `ERR_DISPOSED`. The parameters stay. */
+  dispose(): void {
+    this.#steps.dispose();
+  }
+
+  /** Disposes: `using learner = new OdiceValueLearner(oracle)`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #checkBatch(where: string, batch: unknown): OdiceBatch {
+    if (!isRecord(batch)) throw refusal(where, 'batch', 'be an object', shown(batch));
+    const { states, nextStates, rewards, done } = batch as unknown as OdiceBatch;
+    const [device, dtypes] = [this.#device, [this.#dtype]];
+    check.tensor(where, 'rewards', rewards, { rank: 1, dtypes, device, filled: true });
+    check.tensor(where, 'done', done, { shape: rewards.shape, dtypes, device });
+    check.tensor(where, 'states', states, { device, filled: true });
+    if (states.shape[0] !== rewards.size)
+      throw refusal(where, 'states', `have ${rewards.size} rows`, `[${states.shape}]`, 'ERR_SHAPE');
+    check.tensor(where, 'nextStates', nextStates, { shape: states.shape, dtypes: [states.dtype], device });
+    return { states, nextStates, rewards, done };
+  }
+
+  async #call(
+    where: string,
+    name: 'forward' | 'vjp',
+    lent: readonly Tensor[],
+    run: () => void | Promise<void>,
+  ): Promise<void> {
+    const words = `${where}: oracle.${name} of step ${this.#steps.steps + 1}`;
+    await callback(undefined, words, [...this.#params, ...lent], run);
+    this.#steps.checkAlive(where);
+  }
+
+  #values(where: string, states: Tensor, out: Tensor): Promise<void> {
+    return this.#call(where, 'forward', [states, out], () => this.#oracle.forward(states, out));
+  }
+
+  #pull(where: string, states: Tensor, cotangent: Tensor, grads: readonly Tensor[]): Promise<void> {
+    const run = () => this.#oracle.vjp(states, cotangent, grads);
+    return this.#call(where, 'vjp', [states, cotangent, ...grads], run);
+  }
+
+  /** Runs a call while the parameters hold the target's values. */
+  async #atTarget(call: () => Promise<void>): Promise<void> {
+    const device = this.#device;
+    vectors.copy(device, this.#params, this.#kept);
+    vectors.copy(device, this.#target, this.#params);
+    try {
+      await call();
+    } finally {
+      const all = [...this.#params, ...this.#kept];
+      if (!all.some(({ disposed }) => disposed)) vectors.copy(device, this.#kept, this.#params);
+    }
+  }
+
+  /** out = f*'(y): max(y / 2 + 1, 0), or exp(y − 1). */
+  #slope(y: Tensor, out: Tensor): void {
+    const device = this.#device;
+    ops.fill(device, { x: [out], value: 1 });
+    if (this.#options.dual === 'pearson') {
+      vectors.combine(device, out, [1, out], [0.5, y]);
+      ops.map(device, { x: [out], out: [out], function: 'relu' });
+      return;
+    }
+    vectors.combine(device, out, [-1, out], [1, y]);
+    ops.map(device, { x: [out], out: [out], function: 'clamp', parameters: [-Infinity, mostExponent] });
+    ops.map(device, { x: [out], out: [out], function: 'exp' });
+  }
+
+  /** The weights of the policy, and the numbers that are told of a step. */
+  #tell(forward: Tensor, backward: Tensor, weights: Tensor, owned: Owned<Tensor>): void {
+    const { dual, weight, mode } = this.#options;
+    const device = this.#device;
+    if (dual === 'pearson' && weight === 'odice') ops.map(device, { x: [forward], out: [weights], function: 'relu' });
+    else this.#slope(forward, weights);
+    ops.map(device, { x: [weights], out: [weights], function: 'clamp', parameters: [0, mostWeight] });
+    const sum = (x: Tensor, out: Tensor, reduction: 'sum' | 'mean') =>
+      ops.rowReduce(device, { x: owned.add(x.reshape([1, x.size])), out, reduction });
+    sum(forward, this.#numbers.tdMean, 'mean');
+    sum(weights, this.#numbers.weightSum, 'sum');
+    if (dual === 'pearson') return;
+    const counted = mode === 'semi' ? [forward] : [forward, backward];
+    const beyond = counted.map(() => owned.add(new Tensor(device, forward.shape, this.#dtype)));
+    ops.fill(device, { x: beyond, value: 1 });
+    vectors.combine(device, beyond, [-1 - mostExponent, beyond], [1, counted]);
+    ops.map(device, { x: beyond, out: beyond, function: 'relu' });
+    ops.map(device, { x: beyond, out: beyond, function: 'sign' });
+    for (const one of beyond.slice(1)) vectors.axpy(device, 1, one, beyond[0]!);
+    sum(beyond[0]!, this.#numbers.cut, 'sum');
+  }
+
+  #move(rate: number, done: Tensor, residuals: readonly Tensor[], owned: Owned<Tensor>): void {
+    const device = this.#device;
+    // The root of −(done (1 − done))², which is a number for 0 and 1 alone.
+    const other = owned.add(new Tensor(device, done.shape, this.#dtype));
+    ops.fill(device, { x: [other], value: 1 });
+    vectors.combine(device, other, [1, other], [-1, done]);
+    vectors.multiply(device, other, done, other);
+    vectors.multiply(device, other, other, other);
+    vectors.scale(device, -1, other);
+    ops.map(device, { x: [other], out: [other], function: 'sqrt' });
+    // The slope of a residual of −∞ is 0, a finite number.
+    this.#steps.examine([...this.#gradient, ...residuals, other]);
+    const { guard } = this.#steps;
+    ops.adamw(device, { weights: this.#params, grads: this.#gradient, ...this.#adam, ...adam, lr: this.lr, guard });
+    vectors.combine(device, this.#forward, [1 - rate, this.#target], [rate, this.#params]);
+    this.#steps.finish(this.#target, this.#forward);
+  }
+}
+
+function checkValueOracle(where: string, oracle: unknown): asserts oracle is ValueOracle {
+  if (!isRecord(oracle)) throw refusal(where, 'oracle', 'be an oracle', shown(oracle));
+  checkParams(where, 'oracle.params', oracle['params']);
+  for (const name of ['forward', 'vjp'])
+    if (typeof oracle[name] !== 'function')
+      throw refusal(where, 'oracle', `have a function ${name}`, shown(oracle[name]));
+}

@@ -1,0 +1,188 @@
+import { callback } from '../core/callbacks.ts';
+import type { Device } from '../core/device.ts';
+import { refusal, shown } from '../core/errors.ts';
+import { ops } from '../core/native-ops.ts';
+import { isRecord } from '../core/options.ts';
+import { Owned } from '../core/owned.ts';
+import { checkParams } from '../core/params.ts';
+import { Tensor } from '../core/tensor.ts';
+import * as vectors from '../core/vectors.ts';
+import { GuardedSteps } from '../files/guarded-steps.ts';
+import type { LoadResult, SaveOptions } from '../files/stateful.ts';
+import type { TransferOptions } from '../files/transfer.ts';
+import { type Exponents, type Lengths, lengthsAt } from './schedule.ts';
+
+/** An objective that is to become large, by estimates of its gradient at any parameters. */
+export interface PolicyOracle {
+  /**
+   * grads = an estimate of the gradient at `params`, such as from trajectories that are played there. `params` are
+   * tensors like the policy's, which must be left as they are; `seed` is that of the step.
+   */
+  gradient(params: readonly Tensor[], grads: readonly Tensor[], seed: number): void | Promise<void>;
+  /** out = an estimate of the Hessian at `params`, times v, from trajectories of its own. */
+  hessianProduct?(
+    params: readonly Tensor[],
+    v: readonly Tensor[],
+    out: readonly Tensor[],
+    seed: number,
+  ): void | Promise<void>;
+}
+
+/** The result of a step. */
+export interface PolicyStep {
+  /** Length of the estimate of the gradient, f64 `[1]`; it belongs to the method, and holds that of the last step. */
+  readonly gradNorm: Tensor<'f64'>;
+  /** The share that the new estimate had, η. */
+  readonly eta: number;
+  /** The size of the step, γ. */
+  readonly gamma: number;
+}
+
+/** A place to begin a step from. */
+export interface Turn {
+  /** Steps so far. */
+  readonly steps: number;
+  readonly gamma: number;
+  readonly eta: number;
+}
+
+/** Parameters, those of one step before, and the running estimate of the gradient, which moves with them. */
+export class Transport {
+  readonly params: readonly Tensor[];
+  readonly device: Device;
+  readonly #lengths: Lengths;
+  readonly #exponents: Exponents;
+  readonly previous: readonly Tensor[];
+  /** d, the estimate. */
+  readonly #estimate: readonly Tensor[];
+  /** The place where the oracle is asked, then the one to which the step leads. */
+  readonly point: readonly Tensor[];
+  /** The new gradient, then the new estimate. */
+  readonly gradient: readonly Tensor[];
+  /** Buffers like the parameters, of those that asked for some. */
+  readonly extra: readonly (readonly Tensor[])[];
+  readonly #shares: Tensor<'f64'>;
+  readonly #norm: Tensor<'f64'>;
+  readonly #inverse: Tensor<'f64'>;
+  readonly #steps: GuardedSteps;
+
+  constructor(
+    of: string,
+    params: readonly Tensor[],
+    lengths: Lengths,
+    exponents: Exponents,
+    extra = 0,
+    settings: Readonly<Record<string, unknown>> = {},
+  ) {
+    checkParams(of, 'params', params);
+    this.#lengths = lengths;
+    this.#exponents = exponents;
+    this.params = [...params];
+    const { device } = params[0]!;
+    this.device = device;
+    using owned = new Owned<Tensor>();
+    const like = () => vectors.like(params, owned);
+    [this.previous, this.#estimate, this.point, this.gradient] = [like(), like(), like(), like()];
+    this.extra = Array.from({ length: extra }, like);
+    const numbers = (size: number) => owned.add(Tensor.zeros(device, [size], { dtype: 'f64' }));
+    [this.#shares, this.#norm, this.#inverse] = [numbers(params.length), numbers(1), numbers(1)];
+    vectors.copy(device, params, this.previous);
+    ops.fill(device, { x: [...this.#estimate], value: 0 });
+    const named = (name: string, list: readonly Tensor[]) => list.map((tensor, i) => [`${name}.${i}`, tensor] as const);
+    this.#steps = new GuardedSteps(device, {
+      of,
+      settings: {
+        ...settings,
+        ...lengths,
+        schedule: typeof lengths.schedule === 'string' ? lengths.schedule : 'functions',
+      },
+      owned,
+      tensors: Object.fromEntries([...named('previous', this.previous), ...named('estimate', this.#estimate)]),
+      beside: Object.fromEntries(params.map((tensor, i) => [`params[${i}]`, tensor])),
+      demand: 'oracle must give finite numbers',
+    });
+  }
+
+  /** Runs one step, in which `ask` fills `gradient` with what becomes the new estimate. */
+  step(
+    oracle: unknown,
+    seed: number,
+    needsHessian: boolean,
+    normalized: boolean,
+    ask: (oracle: PolicyOracle, turn: Turn, where: string) => Promise<void>,
+  ): Promise<PolicyStep> {
+    return this.#steps.run('step', async (where) => {
+      checkPolicyOracle(where, oracle, needsHessian);
+      if (!(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32))
+        throw refusal(where, 'seed', 'be a whole number from 0 to 4294967295', shown(seed));
+      const { steps } = this.#steps;
+      const turn = { steps, ...lengthsAt(where, this.#lengths, this.#exponents, steps) };
+      await ask(oracle, turn, where);
+      this.#steps.checkAlive(where);
+      this.#move(turn.gamma, normalized);
+      return { gradNorm: this.#norm, eta: turn.eta, gamma: turn.gamma };
+    });
+  }
+
+  /** Calls a function of the oracle's, which must not dispose of what it is given. */
+  call(
+    where: string,
+    name: 'gradient' | 'hessianProduct',
+    steps: number,
+    lent: readonly Tensor[],
+    run: () => void | Promise<void>,
+  ): Promise<void> {
+    return callback(undefined, `${where}: oracle.${name} of step ${steps + 1}`, [...this.params, ...lent], run);
+  }
+
+  /** The new estimate from the new gradient: a share of it, and the rest of the old estimate; at first the gradient. */
+  mix({ steps, eta }: Turn): void {
+    if (steps === 0) return;
+    vectors.combine(this.device, this.gradient, [eta, this.gradient], [1 - eta, this.#estimate]);
+  }
+
+  /** point = θ + factor (θ − θ of the step before); θ before the first step, to which the caller may have written. */
+  lookAhead(factor: number, { steps }: Turn): void {
+    if (steps === 0) {
+      vectors.copy(this.device, this.params, this.point);
+      return;
+    }
+    vectors.combine(this.device, this.point, [1 + factor, this.params], [-factor, this.previous]);
+  }
+
+  #move(gamma: number, normalized: boolean): void {
+    const { device, params, point, gradient } = this;
+    ops.norms(device, { x: gradient, out: this.#shares });
+    ops.norms(device, { x: [this.#shares], out: this.#norm });
+    // The inverse of 0 is 0: an estimate of no length moves nothing.
+    ops.norms(device, { x: [this.#norm], out: this.#inverse, result: 'inverse' });
+    vectors.combine(device, point, [1, params], [normalized ? [gamma, this.#inverse] : gamma, gradient]);
+    this.#steps.examine([...point, ...gradient]);
+    this.#steps.commit(this.previous, params);
+    this.#steps.finish([...params, ...this.#estimate], [...point, ...gradient]);
+  }
+
+  get stateBytes(): number {
+    return this.#steps.stateBytes;
+  }
+
+  save(path: string, options: SaveOptions): Promise<void> {
+    return this.#steps.save(path, options);
+  }
+
+  load(path: string, options: TransferOptions): Promise<LoadResult> {
+    return this.#steps.load(path, options);
+  }
+
+  dispose(): void {
+    this.#steps.dispose();
+  }
+}
+
+function checkPolicyOracle(where: string, value: unknown, needsHessian: boolean): asserts value is PolicyOracle {
+  if (!isRecord(value)) throw refusal(where, 'oracle', 'be an oracle', shown(value));
+  if (typeof value['gradient'] !== 'function')
+    throw refusal(where, 'oracle', 'have a function gradient', shown(value['gradient']));
+  if (needsHessian && typeof value['hessianProduct'] !== 'function')
+    throw refusal(where, 'oracle', 'have a function hessianProduct', shown(value['hessianProduct']), 'ERR_UNSUPPORTED');
+}

@@ -1,0 +1,138 @@
+import path from 'node:path';
+import { Device, type DeviceKind } from '../core/device.ts';
+import { OrthokitError } from '../core/errors.ts';
+import { Task } from '../core/task.ts';
+import { makeFolder } from '../files/model-folder/job.ts';
+import { type RunRecord, statesOf, textOf } from '../files/model-folder/run-record.ts';
+import { Workspace } from '../files/model-folder/workspace.ts';
+import { quote } from '../files/quote.ts';
+import { checkSpace, filesOf, type Model, openModel } from '../merging/internal.ts';
+import { layoutKey, metadataOf } from './folders/layout.ts';
+import { type CompressOptions, type CompressProgress, type Settings, settle } from './folders/options.ts';
+import { packed, packingBytes } from './folders/packed.ts';
+import { type Chosen, type Plan, planOf } from './folders/plan.ts';
+import { type CompressReport, type Known, reportOf } from './folders/report.ts';
+import { measuredBytes, Store, scratchBytesOf, storeBytes } from './folders/store.ts';
+import { newTexts } from './folders/texts.ts';
+
+const op = 'compressModel';
+/** Of the work in the workspace. */
+const format = 1;
+/** Arrays that nobody has any more, and blocks that the device keeps to use them again. */
+const garbage = 1 << 27;
+
+/**
+ * Compresses the matrices of a model into the new folder `out`, tensor by tensor: as whole numbers of few bits with a
+ * scale for each group of neighbours, or as codes of codebooks by k-means. Embeddings, heads, norms, what is not a
+ * matrix and what is tied stay as they are, byte for byte, and the report says why. What a matrix becomes is said in
+ * the layout of docs/design/packed-codes.md; {@link loadCompressed} reads it.
+ *
+ * The new folder appears at once and whole; a run that was killed or aborted goes on after the last tensor that was
+ * finished when it is repeated.
+ *
+ * Memory: one matrix at a time, in f32 about seven times for `codebook`; the report of a dry run says how much.
+ *
+ * @example
+ * const report = await compressModel({ base: 'model', out: 'small', method: 'group', bits: 4 });
+ * console.log(report.bitsPerWeight, report.kept);
+ *
+ * @throws ERR_ARGUMENT for options, a model without matrices to compress, and for NaN; ERR_SHAPE with `strict` for
+ * matrices that do not fit; ERR_FORMAT for folders that are not what they say; ERR_UNSUPPORTED for adapters and for
+ * what is quantized already; ERR_STATE for the remains of another run; ERR_IO with the system's error as `cause`, and
+ * without free space; ERR_MEMORY; ERR_BACKEND; the signal's reason when aborted
+ */
+export async function compressModel(options: CompressOptions): Promise<CompressReport> {
+  const settings = settle(op, options);
+  const { signal, restart, dryRun } = settings;
+  signal?.throwIfAborted();
+  const out = path.resolve(settings.out);
+  const workspace = await Workspace.at(op, out);
+  let model: Model | undefined;
+  let task: Task<CompressProgress> | undefined;
+  let device: Device | undefined;
+  try {
+    const base = await openModel(op, 'base', settings.base, settings);
+    model = base;
+    workspace.refuseInside(base.folder.path);
+    const plan = await planOf(op, settings, base);
+    const needs = needsOf(plan, settings.memoryLimit);
+    const files = await filesOf(base);
+    const known: Known = { settings, out, plan, needs, files };
+    const record = await recordOf(settings, base);
+    if ((await workspace.examine(textOf(record), restart)) !== 'own work') await checkSpace(op, out, needs);
+    // A dry run, too, says that a device cannot be had.
+    const opened = openDevice(settings.device);
+    device = opened;
+    let store: Store | undefined;
+    return await makeFolder({
+      ...{ op, workspace, weights: base.weights, inputs: [base.folder] },
+      ...{ record, restart, dryRun, signal, shardBytes: settings.shardSize },
+      metadataOf: (names) => {
+        const own = new Set(names);
+        const inFile = plan.chosen.filter(({ name }) => own.has(name));
+        return metadataOf(new Map(inFile.map(({ name, form }) => [name, form])));
+      },
+      onBytes: (done, total) => {
+        settings.onProgress?.({ stage: 'write', done, total });
+        signal?.throwIfAborted();
+      },
+      async tensors(open) {
+        task = new Task<CompressProgress>(opened, settings);
+        store = new Store(await open('parts', storeBytes), await open('measured', measuredBytes), plan.chosen);
+        await compressAll(task, settings, plan.chosen, store);
+        const finished = store;
+        return new Map(plan.chosen.map(({ name }, i) => [name, finished.newParts(i)]));
+      },
+      files: () => newTexts(base, files.copied, () => reportOf(known, { dryRun: false, resumed: false }, store)),
+      report: (run) => reportOf(known, run, store),
+    });
+  } finally {
+    task?.[Symbol.dispose]();
+    await model?.weights.close();
+    const closed = device && device !== settings.device ? device.close() : undefined;
+    // Work that still runs on the device after an abort has an end, which nobody needs to wait for.
+    if (!signal?.aborted) await closed;
+  }
+}
+
+const openDevice = (device: Settings['device']): Device =>
+  device instanceof Device ? device : Device.open(device as DeviceKind);
+
+/** The tensors that an earlier run has not finished. */
+async function compressAll(
+  task: Task<CompressProgress>,
+  settings: Settings,
+  chosen: readonly Chosen[],
+  store: Store,
+): Promise<void> {
+  const total = chosen.reduce((sum, { info }) => sum + info.byteLength, 0);
+  let done = 0;
+  for (const [i, one] of chosen.entries()) {
+    if (i >= store.done) await store.add(i, await packed(op, task, one, settings));
+    done += one.info.byteLength;
+    task.report({ stage: 'compress', done, total });
+  }
+}
+
+/** @throws ERR_MEMORY where `memoryLimit` does not hold the largest tensor's work */
+function needsOf({ chosen, bytes }: Plan, memoryLimit: number): Known['needs'] {
+  const own = process.memoryUsage().rss;
+  let most = 0;
+  let largest = '';
+  for (const one of chosen) {
+    const needed = packingBytes(one);
+    if (needed > most) [most, largest] = [needed, one.name];
+  }
+  const memoryBytes = own + most + garbage;
+  if (memoryBytes > memoryLimit) {
+    const must = `hold the work on tensor ${quote(largest)} and this process, ${memoryBytes} bytes`;
+    throw new OrthokitError('ERR_MEMORY', `${op}: memoryLimit must ${must}, got ${memoryLimit}`);
+  }
+  return { bytes, scratchBytes: scratchBytesOf(chosen), memoryBytes };
+}
+
+/** Only a run of the same inputs and options goes on with the work of an earlier one. */
+async function recordOf(settings: Settings, { folder, weights }: Model): Promise<RunRecord> {
+  const { out, device, memoryLimit, followLinks, dryRun, restart, signal, onProgress, ...rest } = settings;
+  return { format, options: { ...rest, layout: layoutKey }, files: await statesOf(folder, weights.shards) };
+}

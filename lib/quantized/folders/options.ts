@@ -1,0 +1,128 @@
+import os from 'node:os';
+import { Device, type DeviceKind } from '../../core/device.ts';
+import { refusal, shown } from '../../core/errors.ts';
+import { isListOf } from '../../core/options.ts';
+import {
+  count,
+  flag,
+  kind,
+  type Option,
+  optional,
+  type Resolved,
+  readOptions,
+  required,
+  type Schema,
+  watchers,
+  whole,
+  word,
+} from '../../core/schema.ts';
+import type { TaskOptions } from '../../core/task.ts';
+import { isPath } from '../../files/transfer.ts';
+
+/** Ways to compress a matrix. */
+export type CompressMethod = 'group' | 'codebook';
+export const compressMethods: readonly CompressMethod[] = ['group', 'codebook'];
+
+/** How far {@link compressModel} is. An abort keeps what is done for the next run. */
+export interface CompressProgress {
+  /** Compressing tensors, or writing files. */
+  readonly stage: 'compress' | 'write';
+  /** Bytes: of the old tensors, or of the new files. */
+  readonly done: number;
+  /** Bytes of the whole stage. */
+  readonly total: number;
+}
+
+/** Options of {@link compressModel}. */
+export interface CompressOptions extends TaskOptions<CompressProgress> {
+  /** The folder of the model. No default. */
+  readonly base: string;
+  /** The new folder: a free name or an empty folder, in a folder that exists. No default. */
+  readonly out: string;
+  /** `group`: whole numbers times a scale of each group. `codebook`: numbers of codebooks, by k-means. No default. */
+  readonly method: CompressMethod;
+  /** Bits of a code: 2, 3, 4 or 8, for `codebook` 1 to 8. Default: 4. */
+  readonly bits?: number | undefined;
+  /**
+   * Of `group`: neighbours in a row that share a scale. Where it does not divide a row, the largest of 128, 64 and 32
+   * below it that does. Default: 64.
+   */
+  readonly group?: number | undefined;
+  /** Of `codebook`: codebooks of a matrix; of one with fewer rows, as many as rows. Default: 1. */
+  readonly groups?: number | undefined;
+  /** Of `codebook`: the seed of {@link CodebookLinear.compress}. Default: 0. */
+  readonly seed?: number | undefined;
+  /** Patterns of names that are compressed although embeddings, heads and norms stay as they are. Default: none. */
+  readonly include?: readonly string[] | undefined;
+  /** Patterns of names that stay as they are, before all else. Default: none. */
+  readonly skip?: readonly string[] | undefined;
+  /**
+   * Refuse a model of which a matrix would stay as it is, or have another group, as its shape does not fit, and
+   * patterns that no name of the model fits, of which there is a warning otherwise. Default: `false`.
+   */
+  readonly strict?: boolean | undefined;
+  /** The most bytes of tensors in a file; what is larger has a file of its own. Default: the files of the model. */
+  readonly shardSize?: number | undefined;
+  /** Device of the computation: an open one, or the name of one to open. Default: `auto`. */
+  readonly device?: Device | DeviceKind | 'auto' | `cuda:${number}` | undefined;
+  /** The most bytes of memory that the job may take. Default: 80 % of the machine's memory. */
+  readonly memoryLimit?: number | undefined;
+  /** Follow symbolic links in the folder, as a download cache has them. Default: `false`. */
+  readonly followLinks?: boolean | undefined;
+  /** Answer the report of what would be done, and write nothing. Default: `false`. */
+  readonly dryRun?: boolean | undefined;
+  /** Discard what an earlier run has left, instead of going on. Default: `false`. */
+  readonly restart?: boolean | undefined;
+}
+
+type Open = 'include' | 'skip' | 'shardSize' | 'signal' | 'onProgress';
+type OfMethod = 'group' | 'groups' | 'seed';
+/** All options, with their defaults; those that the method does not have are undefined. */
+export type Settings = Resolved<CompressOptions, Open | OfMethod>;
+
+const isText = (x: unknown): x is string => typeof x === 'string';
+const folder: Option<string> = required({
+  default: '',
+  wrong: (x) => {
+    if (!isText(x)) return 'must be the path of a folder';
+    return isPath(x) ? undefined : 'must be a non-empty string without NUL';
+  },
+});
+const patterns = kind<readonly string[]>((x) => isListOf(x, isText) && x.length > 0, 'a list of patterns');
+const isDevice = (x: unknown): boolean => x instanceof Device || isText(x);
+
+const schema: Schema<Resolved<CompressOptions, Open | OfMethod | 'memoryLimit'>> = {
+  base: folder,
+  out: folder,
+  method: required(word(compressMethods, 'group')),
+  bits: whole(4, 1, 8),
+  group: optional(count(64)),
+  groups: optional(whole(1, 1, 65_536)),
+  seed: optional(whole(0, 0, 2 ** 53)),
+  include: patterns,
+  skip: patterns,
+  strict: flag(false),
+  shardSize: optional(count(1)),
+  device: { default: 'auto', wrong: (x) => (isDevice(x) ? undefined : 'must be a Device or the name of one') },
+  memoryLimit: kind((x) => Number.isFinite(x) && (x as number) > 0, 'a number of bytes'),
+  followLinks: flag(false),
+  dryRun: flag(false),
+  restart: flag(false),
+  ...watchers<CompressProgress>(),
+};
+
+const groupBits: readonly number[] = [2, 3, 4, 8];
+const ownOptions = { group: ['group'], codebook: ['groups', 'seed'] } as const;
+
+/** @throws ERR_ARGUMENT for what is unknown, of the wrong kind, out of range, or of the other method */
+export function settle(op: string, options: CompressOptions): Settings {
+  const given = readOptions(op, options, schema);
+  const { method, bits } = given;
+  for (const name of ['group', 'groups', 'seed'] as const)
+    if (given[name] !== undefined && !(ownOptions[method] as readonly string[]).includes(name))
+      throw refusal(op, name, `be left out for the method ${method}`, shown(given[name]));
+  if (method === 'group' && !groupBits.includes(bits))
+    throw refusal(op, 'bits', 'be 2, 3, 4 or 8 for the method group', bits);
+  const own = method === 'group' ? { group: given.group ?? 64 } : { groups: given.groups ?? 1, seed: given.seed ?? 0 };
+  return { ...given, ...own, memoryLimit: given.memoryLimit ?? Math.floor(0.8 * os.totalmem()) };
+}

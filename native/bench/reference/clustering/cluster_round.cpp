@@ -1,0 +1,182 @@
+#include "ops/clustering/cluster_round.h"
+
+#include <algorithm>
+
+#include "bench/reference/reference.h"
+
+namespace orthokit::bench {
+namespace {
+
+using Numbers = std::vector<double>;
+
+// Of the terms of each energy in the last run, which cancel: it may be near 0.
+thread_local Numbers energy_terms;
+
+struct PlainRound {
+  const ClusterRound& op;
+  int64_t n, k, task;
+  const double* g;
+  double* weights;
+  Numbers w;  // of the graph, a dense matrix
+
+  PlainRound(const ClusterRound& op, int64_t t)
+      : op(op), n(op.rows()), k(op.clusters()), task(t), w(size_t(n * n)) {
+    g = values(op.products) + t * n * n, weights = values(op.weights) + t * k * n;
+    Numbers raw(size_t(n * n));
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t e = 0; e < op.degree(); ++e) {
+        const auto j = int64_t(values(op.neighbours)[(t * n + i) * op.degree() + e]);
+        if (j >= 0 && j < n) raw[size_t(i * n + j)] += 1;
+      }
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t j = 0; j < n; ++j) {
+        const double half = (raw[size_t(i * n + j)] + raw[size_t(j * n + i)]) / 2;
+        w[size_t(i * n + j)] += op.graph == GraphForm::kRaw ? raw[size_t(i * n + j)] : half;
+        if (op.graph == GraphForm::kPsd) w[size_t(i * n + i)] += half;
+      }
+  }
+  // |xᵢ − c|² of a center that is a sum of rows.
+  double distance(int64_t i, const double* center) const {
+    long double d = g[i * n + i];
+    for (int64_t j = 0; j < n; ++j) {
+      if (center[j] == 0) continue;
+      d -= 2 * (long double)(center[j]) * g[j * n + i];
+      for (int64_t l = 0; l < n; ++l) d += (long double)(center[j]) * center[l] * g[j * n + l];
+    }
+    return double(std::max(d, 0.0L));
+  }
+  double sigma_square() const {
+    return std::max(values(op.sigma_squares)[task], ClusterRound::kLeastSquare);
+  }
+  Numbers costs() const {
+    Numbers a;
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t c = 0; c < k; ++c) {
+        const double d = distance(i, weights + c * n);
+        a.push_back(op.temperature * (op.sigma_squares ? -std::exp(-d / (2 * sigma_square())) : d));
+      }
+    return a;
+  }
+  Numbers smoothed(const Numbers& z) const {
+    Numbers y(z.size());
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t j = 0; j < n; ++j) {
+        // A row that is no neighbour is not read, NaN or not; a row itself is, by the sum of 'psd'.
+        if (w[size_t(i * n + j)] == 0 && (i != j || op.graph == GraphForm::kRaw)) continue;
+        for (int64_t c = 0; c < k; ++c)
+          y[size_t(i * k + c)] += w[size_t(i * n + j)] * z[size_t(j * k + c)];
+      }
+    return y;
+  }
+  void clamp(Numbers& z) const {
+    for (int64_t i = 0; i < op.fixed_rows(); ++i)
+      for (int64_t c = 0; c < k; ++c)
+        z[size_t(i * k + c)] = c == int64_t(values(op.fixed)[task * op.fixed_rows() + i]) ? 1 : 0;
+  }
+  Numbers assigned(const Numbers& a, const Numbers& y) const {
+    Numbers z(a.size());
+    for (int64_t i = 0; i < n; ++i) {
+      double largest = -INFINITY, sum = 0;
+      for (int64_t at = i * k; at < (i + 1) * k; ++at) {
+        z[size_t(at)] = op.lambda * y[size_t(at)] - a[size_t(at)];
+        largest = std::max(largest, z[size_t(at)]);
+      }
+      for (int64_t at = i * k; at < (i + 1) * k; ++at) sum += std::exp(z[size_t(at)] - largest);
+      for (int64_t at = i * k; at < (i + 1) * k; ++at)
+        z[size_t(at)] = std::exp(z[size_t(at)] - largest) / sum;
+    }
+    clamp(z);
+    return z;
+  }
+  double energy(const Numbers& a, const Numbers& z, double& terms) const {
+    const Numbers y = smoothed(z);
+    long double sum = 0;
+    terms = 0;
+    const auto add = [&](long double term) { sum += term, terms += std::abs(double(term)); };
+    for (size_t i = 0; i < z.size(); ++i) {
+      if (z[i] > 0) add((long double)(z[i]) * std::log(z[i]));
+      if (z[i] > 0) add((long double)(a[i]) * z[i]);
+      add((long double)(-op.lambda) / 2 * z[i] * y[i]);
+    }
+    return double(sum);
+  }
+  Numbers center_over(const std::vector<int64_t>& members, const double* center) const {
+    Numbers next(size_t(n), 0.0);
+    double least = INFINITY, sum = 0;
+    for (int64_t i : members) least = std::min(least, distance(i, center));
+    for (int64_t i : members)
+      sum += next[size_t(i)] = std::exp((least - distance(i, center)) / (2 * sigma_square()));
+    for (double& x : next) x /= sum;
+    return next;
+  }
+  void shift(const std::vector<int64_t>& members, double* center) const {
+    for (int round = 0; round < ClusterRound::kMostShifts; ++round) {
+      const Numbers next = center_over(members, center);
+      long double moved = 0;
+      for (int64_t i = 0; i < n; ++i)
+        for (int64_t j = 0; j < n; ++j)
+          moved += (long double)(next[size_t(i)] - center[i]) * (next[size_t(j)] - center[j]) *
+                   g[i * n + j];
+      std::ranges::copy(next, center);
+      if (moved <= ClusterRound::kShiftTolerance * ClusterRound::kShiftTolerance) return;
+    }
+  }
+  void run() const {
+    const Numbers a = costs();
+    double* kept = values(op.z) + task * n * k;
+    Numbers z = assigned(a, Numbers(a.size()));
+    if (op.start == RoundStart::kKept) z.assign(kept, kept + n * k), clamp(z);
+    double* energies = values(op.energies) + task * op.steps();
+    int64_t step = 0;
+    do {
+      z = assigned(a, smoothed(z));
+      energies[step] = energy(a, z, energy_terms[size_t(task * op.steps() + step)]);
+      ++step;
+    } while (step < op.steps() && !(step > 1 && std::abs(energies[step - 1] - energies[step - 2]) <
+                                                    op.tol * std::abs(energies[step - 1])));
+    values(op.taken)[task] = double(step);
+    std::vector<std::vector<int64_t>> members(static_cast<size_t>(k));
+    std::vector<int64_t> chosen;
+    for (int64_t i = 0; i < n; ++i) {
+      const auto first = z.begin() + i * k;
+      chosen.push_back(std::max_element(first, first + k) - first);
+      members[size_t(chosen.back())].push_back(i);
+    }
+    const auto missing = std::ranges::count_if(members, [](auto& m) { return m.empty(); });
+    values(op.vanished)[task] = double(missing);
+    double* labels = values(op.labels) + task * n;
+    if (missing > 0 && labels[0] >= 0) return;
+    std::ranges::copy(z, kept), std::ranges::copy(chosen, labels);
+    if (missing > 0 || op.update == CenterUpdate::kNone) return;
+    for (int64_t c = 0; c < k; ++c) {
+      double *center = weights + c * n, sum = 0;
+      if (op.sigma_squares) {
+        shift(members[size_t(c)], center);
+        continue;
+      }
+      for (int64_t i = 0; i < n; ++i)
+        sum += center[i] = op.update == CenterUpdate::kSoft ? z[size_t(i * k + c)]
+                                                            : double(chosen[size_t(i)] == c);
+      for (int64_t i = 0; i < n; ++i) center[i] /= sum;
+    }
+  }
+};
+
+}  // namespace
+
+static void cluster_round(const ClusterRound& op) {
+  energy_terms.assign(size_t(op.energies.size()), 0.0);
+  for (int64_t t = 0; op.rows() > 0 && t < op.tasks(); ++t)
+    if (!op.active || values(op.active)[t] != 0) PlainRound(op, t).run();
+}
+ORTHOKIT_REFERENCE(ClusterRound, cluster_round, growth_of_sum(op.rows() * op.clusters()));
+
+// z is judged as shares of a row, which are 1 together: a round multiplies relative differences of
+// small ones by lambda times the degree.
+static Numbers terms_of(const ClusterRound& op, std::string_view tensor) {
+  if (tensor == "z") return Numbers(size_t(op.z.size()), 1.0);
+  return tensor == "energies" ? energy_terms : Numbers();
+}
+ORTHOKIT_SOME_TERMS(ClusterRound, terms_of);
+
+}  // namespace orthokit::bench

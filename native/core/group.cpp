@@ -1,0 +1,539 @@
+#include "core/group.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "core/half.h"
+#include "core/op.h"
+
+namespace orthokit {
+namespace {
+
+enum Tag : int32_t { kMeeting = 1, kHeader, kLetter, kAnswer };
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// When the kernel started a process, in its own ticks; -1: there is none, or it is dead.
+int64_t start_of(int64_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(file, text);
+  const size_t name_end = text.rfind(')');
+  if (name_end == std::string::npos) return -1;
+  std::istringstream rest(text.substr(name_end + 1));
+  std::string state, field;
+  rest >> state;
+  if (state == "Z" || state == "X") return -1;
+  for (int i = 4; i < 22; ++i) rest >> field;
+  int64_t started = -1;
+  rest >> started;
+  return started;
+}
+
+// The machine and the namespace that process ids belong to.
+std::string machine() {
+  char host[64] = {}, space[64] = {};
+  gethostname(host, sizeof host - 1);
+  if (readlink("/proc/self/ns/pid", space, sizeof space - 1) < 0) space[0] = 0;
+  return std::string(host) + " " + space;
+}
+
+template <size_t n>
+void put(char (&to)[n], const std::string& text) {
+  std::snprintf(to, n, "%s", text.c_str());
+}
+
+std::string called(const Announced& a) {
+  return "call " + std::to_string(a.number) + " '" + a.tag + "'";
+}
+
+std::string done_last(const Announced& a) {
+  return a.last == 0 ? "none" : "call " + std::to_string(a.last) + " '" + a.last_tag + "'";
+}
+
+std::vector<int64_t> even_parts(int64_t count, int ranks) {
+  std::vector<int64_t> parts(size_t(ranks), count / ranks);
+  for (int i = 0; i < count % ranks; ++i) ++parts[size_t(i)];
+  return parts;
+}
+
+double value_of(float x) { return x; }
+double value_of(double x) { return x; }
+double value_of(Half x) { return to_float(x); }
+double value_of(Bfloat16 x) { return to_float(x); }
+void store(double x, float& to) { to = float(x); }
+void store(double x, double& to) { to = x; }
+void store(double x, Half& to) { to = to_half(to_float_odd(x)); }
+void store(double x, Bfloat16& to) { to = to_bfloat16(to_float_odd(x)); }
+
+template <class Visit>
+void with_type(Dtype dtype, Visit&& visit) {
+  switch (dtype) {
+    case Dtype::kF32:
+      return visit(float());
+    case Dtype::kF64:
+      return visit(double());
+    case Dtype::kF16:
+      return visit(Half());
+    case Dtype::kBf16:
+      return visit(Bfloat16());
+    default:
+      throw Error(ErrorCode::kDtype, "sums are of f32, f64, f16 or bf16");
+  }
+}
+
+double total_of(const std::vector<double>& weights) {
+  double total = 0;
+  for (double weight : weights) total += weight;
+  return total;
+}
+
+// out_i = Σ_r weight_r·x_ri, r rising, in f64; rounded once. A rank of weight 0 has no part in it.
+template <class T>
+void add_in_order(const T* x, int64_t count, const std::vector<double>& weights, bool mean,
+                  T* out) {
+  const double total = mean ? total_of(weights) : 1;
+  for (int64_t i = 0; i < count; ++i) {
+    double sum = 0;
+    for (size_t r = 0; r < weights.size(); ++r)
+      if (weights[r] != 0) sum += weights[r] * value_of(x[int64_t(r) * count + i]);
+    store(total == 0 ? 0 : sum / total, out[i]);
+  }
+}
+
+}  // namespace
+
+void Group::open(double timeout, int64_t bucket_bytes, Done done) {
+  timeout_ = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(timeout));
+  jobs_.push_back({[this, bucket_bytes] { meet(bucket_bytes); }, std::move(done)});
+  thread_ = std::thread([this] { loop(); });
+}
+
+void Group::submit(Work work, Done done) {
+  std::lock_guard lock(mutex_);
+  if (stop_ || is_closed_) throw Error(ErrorCode::kDisposed, "the group is closed");
+  jobs_.push_back({std::move(work), std::move(done)});
+  wake_.notify_all();
+}
+
+void Group::loop() {
+  while (!stop_) {
+    Job job;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, milliseconds(20), [&] { return stop_ || !jobs_.empty() || farewell_; });
+      if (stop_) break;
+      if (!jobs_.empty()) {
+        job = std::move(jobs_.front());
+        jobs_.pop_front();
+      }
+    }
+    std::optional<Error> error;
+    try {
+      if (broken_ && !leaving_) throw *broken_;
+      if (job.work)
+        job.work();
+      else
+        watch();
+    } catch (const Error& e) {
+      error = e;
+    } catch (const std::bad_alloc&) {
+      error = Error(ErrorCode::kMemory, "out of memory");
+    } catch (const std::exception& e) {
+      error = Error(ErrorCode::kBackend, e.what());
+    }
+    if (job.done) job.done(error);
+    if (leaving_) tell();
+  }
+  std::lock_guard lock(mutex_);
+  is_over_ = true;
+  wake_.notify_all();
+}
+
+void Group::meet(int64_t bucket_bytes) {
+  call(engine_.open, &world_handle_, &world_);
+  const int n = world_.size;
+  processes_.resize(size_t(n));
+  heard_.resize(size_t(n));
+  letters_.resize(size_t(n));
+  letter_requests_.resize(size_t(n));
+  Process& own = processes_[size_t(world_.rank)];
+  own.pid = getpid(), own.started = start_of(own.pid), own.bucket_bytes = bucket_bytes;
+  put(own.machine, machine());
+  told_of_ = own;
+  std::vector<void*> requests;
+  const auto each = [&](auto&& body) {
+    for (int r = 0; r < n; ++r)
+      if (r != world_.rank) body(r);
+  };
+  // Every pair is connected here, so that no later wait depends on a side that has yet to connect.
+  each([&](int r) {
+    requests.push_back(start({Motion::kReceive, Dtype::kU8, &processes_[size_t(r)],
+                              int64_t(sizeof(Process)), nullptr, nullptr, r, kMeeting}));
+  });
+  each([&](int r) {
+    requests.push_back(start({Motion::kSend, Dtype::kU8, &told_of_, int64_t(sizeof told_of_),
+                              nullptr, nullptr, r, kMeeting}));
+  });
+  std::vector<int> others;
+  each([&](int r) { others.push_back(r); });
+  wait(std::move(requests), [&](const std::vector<int>& unfinished) {
+    std::string missing, silent;
+    for (int i : unfinished) {
+      const int rank = others[size_t(i) % others.size()];
+      if (size_t(i) < others.size())
+        missing += " " + std::to_string(rank);
+      else
+        silent += " " + name_of(rank);
+    }
+    if (!missing.empty()) return "ranks that did not come to meet the others:" + missing;
+    return "ranks that came to meet the others, but do not answer:" + silent;
+  });
+  compare_buckets();
+  has_met_ = true;
+  each([&](int r) {
+    letter_requests_[size_t(r)] = start({Motion::kReceive, Dtype::kU8, letters_[size_t(r)].text,
+                                         int64_t(sizeof(Letter)), nullptr, nullptr, r, kLetter});
+  });
+}
+
+// All ranks compare all with the same one, so that all come to one answer.
+void Group::compare_buckets() {
+  std::string differs;
+  const int64_t first = processes_[0].bucket_bytes;
+  for (int r = 1; r < world_.size; ++r)
+    if (const int64_t other = processes_[size_t(r)].bucket_bytes; other != first)
+      differs += ", of rank " + std::to_string(r) + " " + std::to_string(other);
+  if (differs.empty()) return;
+  broken_ =
+      Error(ErrorCode::kArgument, "bucketBytes must be the same on all ranks, got of rank 0 " +
+                                      std::to_string(first) + differs);
+  throw *broken_;
+}
+
+void* Group::start(const Exchange& exchange) {
+  void* request = nullptr;
+  try {
+    call(engine_.start, world_handle_, &exchange, &request);
+  } catch (const Error& e) {
+    break_off(e.what());  // what was begun before it is on its way
+  }
+  return request;
+}
+
+bool Group::is_done(void* request) {
+  int32_t done = 0;
+  call(engine_.test, world_handle_, request, &done);
+  return done != 0;
+}
+
+void Group::break_off(const std::string& text) {
+  broken_ = Error(ErrorCode::kBackend, text);
+  keep({-1, text});
+  throw *broken_;
+}
+
+void Group::wait(std::vector<void*> requests, const Blame& blame, bool patient) {
+  const auto until = Clock::now() + timeout_;
+  size_t left = requests.size();
+  for (int turn = 0; left > 0; ++turn) {
+    try {
+      for (void*& request : requests)
+        if (request && is_done(request)) request = nullptr, --left;
+    } catch (const Error& e) {
+      break_off(e.what());  // the others may be in the midst of it
+    }
+    if (left == 0) return;
+    watch();
+    if (!patient && Clock::now() >= until) {
+      std::vector<int> unfinished;
+      for (size_t i = 0; i < requests.size(); ++i)
+        if (requests[i]) unfinished.push_back(int(i));
+      char limit[64];
+      std::snprintf(limit, sizeof limit,
+                    "no answer within %g s: ", std::chrono::duration<double>(timeout_).count());
+      break_off(limit + blame(unfinished));
+    }
+    // Other processes may need this core.
+    if (turn < 100)
+      std::this_thread::yield();
+    else
+      std::this_thread::sleep_for(microseconds(std::min(turn, 500)));
+  }
+}
+
+std::string Group::name_of(int rank) const {
+  return "rank " + std::to_string(rank) + " (process " +
+         std::to_string(processes_[size_t(rank)].pid) + ")";
+}
+
+bool Group::has_ended(int rank) const {
+  const Process &own = processes_[size_t(world_.rank)], &other = processes_[size_t(rank)];
+  return other.pid != 0 && own.started >= 0 && std::strcmp(own.machine, other.machine) == 0 &&
+         start_of(other.pid) != other.started;
+}
+
+void Group::watch() {
+  if (stop_) throw Error(ErrorCode::kDisposed, "the group is closed");
+  if (leaving_) throw Error(ErrorCode::kBackend, "this rank ends");
+  if (broken_ || !has_met_ || letter_requests_.empty()) return;
+  const auto look = [&] {
+    for (int r = 0; r < world_.size; ++r) {
+      void*& request = letter_requests_[size_t(r)];
+      if (!request || !is_done(request)) continue;
+      request = nullptr;
+      char answer = 1;
+      void* sent = start({Motion::kSend, Dtype::kU8, &answer, 1, nullptr, nullptr, r, kAnswer});
+      const auto until = Clock::now() + seconds(1);
+      while (!is_done(sent) && Clock::now() < until) std::this_thread::sleep_for(microseconds(100));
+      letters_[size_t(r)].text[sizeof(Letter) - 1] = 0;
+      broken_ = Error(ErrorCode::kBackend, name_of(r) + " failed");
+      keep({r, letters_[size_t(r)].text});
+      throw *broken_;
+    }
+  };
+  look();
+  if (Clock::now() - looked_ < milliseconds(100)) return;
+  looked_ = Clock::now();
+  for (int r = 0; r < world_.size; ++r) {
+    if (r == world_.rank || !has_ended(r)) continue;
+    look();  // what it may have said last
+    const std::string text = name_of(r) +
+                             " has ended; the last that it did: " + done_last(heard_[size_t(r)]) +
+                             "; the last that rank " + std::to_string(world_.rank) +
+                             " did: " + (own_.number == 0 ? "none" : called(own_)) +
+                             (awaited_.empty() ? "" : ", and it waits at " + awaited_);
+    break_off(text);
+  }
+}
+
+void Group::keep(Failed failed) {
+  std::lock_guard lock(mutex_);
+  if (!failed_) failed_ = std::move(failed);
+}
+
+std::optional<Group::Failed> Group::failure() const {
+  std::lock_guard lock(mutex_);
+  return failed_;
+}
+
+void Group::fail(const std::string& text) {
+  std::unique_lock lock(mutex_);
+  if (is_closed_ || is_over_ || !thread_.joinable() || farewell_) return;
+  farewell_ = text;
+  leaving_ = true;
+  wake_.notify_all();
+  told_.wait_for(lock, seconds(2), [&] { return has_told_ || is_over_; });
+}
+
+void Group::tell() {
+  std::string text;
+  {
+    std::lock_guard lock(mutex_);
+    if (has_told_ || !farewell_) return;
+    text = *farewell_;
+  }
+  if (has_met_ && !failure()) {
+    put(letter_.text, text);
+    answers_.resize(size_t(world_.size));
+    std::vector<void*> requests;
+    try {
+      for (int r = 0; r < world_.size; ++r) {
+        if (r == world_.rank || has_ended(r)) continue;
+        requests.push_back(start(
+            {Motion::kReceive, Dtype::kU8, &answers_[size_t(r)], 1, nullptr, nullptr, r, kAnswer}));
+        requests.push_back(start({Motion::kSend, Dtype::kU8, letter_.text, int64_t(sizeof letter_),
+                                  nullptr, nullptr, r, kLetter}));
+      }
+      const auto until = Clock::now() + milliseconds(1500);
+      for (size_t left = requests.size(); left > 0 && Clock::now() < until;) {
+        for (void*& request : requests)
+          if (request && is_done(request)) request = nullptr, --left;
+        std::this_thread::sleep_for(microseconds(200));
+      }
+      // The others say why before a launcher that sees this process end takes them down.
+      std::this_thread::sleep_for(milliseconds(200));
+    } catch (const Error&) {  // they will miss this rank
+    }
+  }
+  std::lock_guard lock(mutex_);
+  has_told_ = true;
+  broken_ = Error(ErrorCode::kBackend, "this rank has failed");
+  leaving_ = false;
+  told_.notify_all();
+}
+
+void Group::halt() {
+  if (!thread_.joinable()) return;
+  {
+    std::unique_lock lock(mutex_);
+    stop_ = true;
+    wake_.notify_all();
+    wake_.wait_for(lock, seconds(2), [&] { return is_over_; });
+    if (!is_over_) {  // inside the engine, which does not come back
+      thread_.detach();
+      return;
+    }
+  }
+  thread_.join();
+}
+
+void Group::agree(const Announced& call, double* weights, bool patient) {
+  const int n = world_.size;
+  Announced& own = going_;
+  own = call;
+  own.last = own_.number;
+  put(own.last_tag, own_.tag);
+  awaited_ = called(own);
+  std::vector<Announced>& all = coming_;
+  all.assign(size_t(n), {});
+  std::vector<void*> requests;
+  std::vector<int> from;
+  for (int r = 0; r < n; ++r) {
+    if (r == world_.rank) continue;
+    from.push_back(r);
+    requests.push_back(start({Motion::kReceive, Dtype::kU8, &all[size_t(r)],
+                              int64_t(sizeof(Announced)), nullptr, nullptr, r, kHeader}));
+  }
+  for (int r : from)
+    requests.push_back(start(
+        {Motion::kSend, Dtype::kU8, &own, int64_t(sizeof own), nullptr, nullptr, r, kHeader}));
+  const auto blame = [&](const std::vector<int>& unfinished) {
+    std::string missing, silent;
+    for (int i : unfinished) {
+      const int rank = from[size_t(i) % from.size()];
+      const std::string named =
+          " " + name_of(rank) + ", whose last was " + done_last(heard_[size_t(rank)]) + ";";
+      if (size_t(i) < from.size())
+        missing += named;
+      else
+        silent += named;
+    }
+    return "to " + called(own) + ", " + own.what +
+           (missing.empty() ? ", came, but do not answer" + silent : ", did not come" + missing) +
+           " the last of rank " + std::to_string(world_.rank) + ", which waits, was " +
+           done_last(own);
+  };
+  wait(std::move(requests), blame, patient);
+  awaited_.clear();
+  all[size_t(world_.rank)] = own;
+  // Every rank compares all with the same one, so that all come to one answer.
+  const Announced& first = all[0];
+  std::string differs;
+  for (int r = 1; r < n; ++r) {
+    const Announced& other = all[size_t(r)];
+    const bool same = other.number == first.number && std::strcmp(other.tag, first.tag) == 0 &&
+                      std::strcmp(other.what, first.what) == 0 &&
+                      std::strcmp(other.digest, first.digest) == 0;
+    if (!same)
+      differs += std::string(differs.empty() ? "" : "; ") + "rank " + std::to_string(r) +
+                 " came with " + called(other) + ", " + other.what +
+                 (std::strcmp(other.tag, first.tag) == 0 && std::strcmp(other.what, first.what) == 0
+                      ? " of other shapes"
+                      : "");
+  }
+  if (!differs.empty())
+    throw Error(ErrorCode::kArgument, "the ranks do not agree: rank 0 came with " + called(first) +
+                                          ", " + first.what + "; " + differs);
+  for (int r = 0; r < n; ++r) weights[r] = all[size_t(r)].weight;
+  for (Announced& a : all) {
+    a.last = a.number;
+    std::memcpy(a.last_tag, a.tag, sizeof a.tag);
+  }
+  heard_ = all;
+  own_ = own;
+}
+
+void Group::move(Exchange exchange, const char* name) {
+  wait({start(exchange)}, [&](const std::vector<int>&) {
+    return called(own_) + ": " + name + " of the engine, to which all ranks came, has not ended";
+  });
+  ++traffic_.moves;
+}
+
+void Group::sum(void* data, int64_t count, Dtype dtype, const std::vector<double>& weights,
+                bool mean, bool ordered) {
+  if (ordered) {
+    const auto counts = even_parts(count, world_.size);
+    sum_part(data, dtype, counts, weights, mean);
+    return gather(data, dtype, counts);
+  }
+  const double total = mean ? total_of(weights) : 1;
+  const double factor = total == 0 ? 0 : weights[size_t(world_.rank)] / total;
+  const bool is_half = bytes_of(dtype) == 2;
+  float* wide = nullptr;
+  if (is_half) {
+    scratch_.resize(size_t(count) * sizeof(float));
+    wide = reinterpret_cast<float*>(scratch_.data());
+  }
+  with_type(dtype, [&]<class T>(T) {
+    T* x = static_cast<T*>(data);
+    for (int64_t i = 0; i < count; ++i) {
+      const double scaled = factor == 0 ? 0 : factor * value_of(x[i]);
+      if (is_half)
+        wide[i] = float(scaled);
+      else
+        store(scaled, x[i]);
+    }
+  });
+  void* summed = is_half ? wide : data;
+  const Dtype as = is_half ? Dtype::kF32 : dtype;
+  move({Motion::kSum, as, summed, count, nullptr, nullptr, 0, 0}, "the sum");
+  // No all-reduce can do with less, and long ones take no more (Patarasuk and Yuan, 2009).
+  traffic_.received +=
+      int64_t(2.0 * (world_.size - 1) / world_.size * double(count) * double(bytes_of(as)));
+  if (is_half)
+    with_type(dtype, [&]<class T>(T) {
+      for (int64_t i = 0; i < count; ++i) store(wide[i], static_cast<T*>(data)[i]);
+    });
+}
+
+void Group::sum_part(void* data, Dtype dtype, const std::vector<int64_t>& counts,
+                     const std::vector<double>& weights, bool mean) {
+  const size_t rank = size_t(world_.rank), size = bytes_of(dtype);
+  const int64_t own = counts[rank];
+  int64_t all = 0, before = 0;
+  for (size_t r = 0; r < counts.size(); ++r) {
+    if (r == rank) before = all;
+    all += counts[r];
+  }
+  scratch_.resize(size_t(own) * counts.size() * size);
+  move({Motion::kExchange, dtype, data, all, scratch_.data(), counts.data(), 0, 0}, "the exchange");
+  traffic_.received += int64_t(world_.size - 1) * own * int64_t(size);
+  with_type(dtype, [&]<class T>(T) {
+    add_in_order(reinterpret_cast<const T*>(scratch_.data()), own, weights, mean,
+                 static_cast<T*>(data) + before);
+  });
+}
+
+void Group::gather(void* data, Dtype dtype, const std::vector<int64_t>& counts) {
+  int64_t all = 0;
+  for (int64_t count : counts) all += count;
+  move({Motion::kGather, dtype, data, all, nullptr, counts.data(), 0, 0}, "the gather");
+  traffic_.received += (all - counts[size_t(world_.rank)]) * int64_t(bytes_of(dtype));
+}
+
+void Group::broadcast(void* data, int64_t count, Dtype dtype, int root) {
+  move({Motion::kBroadcast, dtype, data, count, nullptr, nullptr, root, 0}, "the broadcast");
+  if (root != world_.rank) traffic_.received += count * int64_t(bytes_of(dtype));
+}
+
+void Group::close() {
+  for (void*& request : letter_requests_) {
+    if (request) engine_.cancel(world_handle_, request);
+    request = nullptr;
+  }
+  letter_requests_.clear();
+  call(engine_.close, world_handle_);
+  std::lock_guard lock(mutex_);
+  is_closed_ = true;
+}
+
+}  // namespace orthokit

@@ -1,0 +1,108 @@
+#include "cpu/product.h"
+
+#include "cpu/kernels/products/shared/product_way.h"
+#include "cpu/transpose.h"
+
+namespace orthokit::cpu::inline ORTHOKIT_ISA {
+namespace {
+
+constexpr int64_t kProductDepth = 192, kProductStrip = 48;
+constexpr int64_t kNearBytes = 2048;  // rows further from each other share sets of caches
+
+// Rows of the left factor by one panel of columns, within a block of the inner side.
+template <class T, bool across>
+void multiply_rows(int64_t rows, const T* a, int64_t a_stride, int64_t depth, const T* b,
+                   int64_t b_stride, const RowResult<T>& to, int64_t columns) {
+  const int64_t vectors = (columns + kVectorSize<T> - 1) / kVectorSize<T>,
+                most = row_tile_rows(vectors);
+  for (int64_t i = 0, height = 0; i < rows; i += height) {
+    const int64_t left = rows - i, tiles = (left + kTileRowsOfAll - 1) / kTileRowsOfAll;
+    height = left >= most ? most : is_narrow<T>(columns) ? left : (left + tiles - 1) / tiles;
+    multiply_tile<T, across>(height, a + i * (across ? 1 : a_stride), a_stride, depth, b, b_stride,
+                             to.from(0, i, 0), columns);
+  }
+}
+
+template <class T>
+void by_thin_parts(int64_t k, const RowFactor<T>& few, const RowFactor<T>& many,
+                   const RowResult<T>& to) {
+  for (int64_t j = 0; j < many.rows; j += kManyRows) {
+    RowFactor<T> some = many;
+    some.data = many.at(j, 0), some.rows = std::min(kManyRows, many.rows - j);
+    thin_product<T>(k, few, some, to.from(0, 0, j));
+  }
+}
+
+// All columns, for some rows whose strip is packed if they lie far from each other.
+template <class T>
+void multiply_strip(const RowFactor<T>& left, const RowFactor<T>& right, int64_t k, int64_t depth,
+                    bool is_packed, const RowResult<T>& to) {
+  constexpr int64_t kColumns = kRowTileColumns<T>, kLanes = kVectorSize<T>;
+  alignas(kVectorBytes) T panel[kColumns * kProductDepth], strip[kProductStrip * kProductDepth];
+  const T* a = left.at(0, k);
+  int64_t stride = left.stride;
+  if (is_packed) {
+    copy_rows(a, stride, left.rows, depth, strip, kProductStrip);
+    a = strip, stride = kProductStrip;
+  }
+  for (int64_t j = 0; j < right.rows; j += kColumns) {
+    const int64_t columns = std::min(kColumns, right.rows - j), width = whole_vectors<T>(columns);
+    const T* b = right.at(j, k);
+    int64_t b_stride = right.stride;
+    if (!right.down || columns % kLanes != 0) {
+      if (columns < width) std::fill_n(panel, depth * width, T(0));
+      if (right.down)
+        copy_rows(b, right.stride, columns, depth, panel, width);
+      else
+        transpose(b, right.stride, columns, depth, panel, width);
+      b = panel, b_stride = width;
+    }
+    (left.down ? multiply_rows<T, true> : multiply_rows<T, false>)(left.rows, a, stride, depth, b,
+                                                                   b_stride, to.from(0, 0, j),
+                                                                   columns);
+  }
+}
+
+template <class T>
+void by_tiles(const RowFactor<T>& left, const RowFactor<T>& right, int64_t k, RowResult<T> to) {
+  const bool is_packed = left.down && left.stride * int64_t(sizeof(T)) > kNearBytes;
+  const int64_t height = is_packed ? kProductStrip : left.rows;
+  const T beta = to.beta;
+  for (int64_t i = 0; i < left.rows; i += height)
+    for (int64_t from = 0; from == 0 || from < k; from += kProductDepth) {
+      RowFactor<T> rows = left;
+      rows.data = left.at(i, 0), rows.rows = std::min(height, left.rows - i);
+      to.beta = from == 0 ? beta : T(1);
+      multiply_strip(rows, right, from, std::min(kProductDepth, k - from), is_packed,
+                     to.from(0, i, 0));
+    }
+}
+
+}  // namespace
+
+template <class T>
+void product(bool ta, bool tb, int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda,
+             const T* b, int64_t ldb, T beta, T* c, int64_t ldc) {
+  const RowFactor<T> left{a, m, lda, 0, ta};
+  RowFactor<T> right{b, n, ldb, 0, !tb};
+  RowResult<T> to{alpha, beta, c, nullptr, c, ldc, 0};
+  const ProductWay way = product_way<T>(k, left, right);
+  if (way.rest) {
+    RowFactor<T> rest = right;
+    rest.data = right.at(n - way.rest, 0), rest.rows = way.rest;
+    RowResult<T> part = to.from(0, 0, n - way.rest);
+    part.is_turned = true;
+    by_thin_parts<T>(k, rest, left, part);
+    right.rows -= way.rest;
+  }
+  to.is_turned = way.is_turned;
+  const RowFactor<T>&rows = way.is_turned ? right : left, &columns = way.is_turned ? left : right;
+  way.is_thin ? by_thin_parts<T>(k, rows, columns, to) : by_tiles<T>(rows, columns, k, to);
+}
+
+template void product<float>(bool, bool, int64_t, int64_t, int64_t, float, const float*, int64_t,
+                             const float*, int64_t, float, float*, int64_t);
+template void product<double>(bool, bool, int64_t, int64_t, int64_t, double, const double*, int64_t,
+                              const double*, int64_t, double, double*, int64_t);
+
+}  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -1,0 +1,232 @@
+// Several processes for real, by each MPI that is named: collectives, training, and ranks that go wrong.
+// usage: node test/distributed/check.mjs openmpi mpich
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+const root = path.join(import.meta.dirname, '..', '..');
+const main = path.join(root, 'dist', 'cli', 'main.js');
+const program = (name) => path.join(import.meta.dirname, 'programs', `${name}.mjs`);
+
+/** Runs the command with a limit, and says how it went; `heard` is called with what it says. */
+async function orthokit(env, ...args) {
+  return watched(env, args, () => {});
+}
+async function watched(env, args, heard) {
+  const begun = performance.now();
+  const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, NO_COLOR: '1', ...env } });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    stdout += text;
+    heard(child, stdout);
+  });
+  child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text));
+  const clock = setTimeout(() => child.kill('SIGTERM'), 100_000);
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  clearTimeout(clock);
+  return { code, stdout, stderr, seconds: (performance.now() - begun) / 1000 };
+}
+
+async function good(env, ...args) {
+  const result = await orthokit(env, 'run', ...args);
+  assert.equal(result.code, 0, result.stderr);
+  return result.stdout;
+}
+
+const near = (a, b) => {
+  assert.equal(a.length, b.length);
+  for (const [i, x] of a.entries())
+    assert.ok(Math.abs(x - b[i]) <= 1e-12 * Math.max(1, Math.abs(x)), `${x} and ${b[i]}`);
+};
+const like = (run, one) => {
+  near(run.losses, one.losses);
+  assert.deepEqual(run.samples, one.samples);
+  for (const [name, weights] of Object.entries(one.weights)) near(run.weights[name], weights);
+};
+const folders = [];
+const folder = () => folders[folders.push(mkdtempSync(path.join(tmpdir(), 'orthokit-ranks-'))) - 1];
+const trained = async (env, ...args) => JSON.parse(await good(env, ...args));
+
+const checks = {
+  async collectives(env) {
+    for (const n of ['2', '4'])
+      assert.match(await good(env, '-n', n, program('collectives')), /^collectives .* [24]\n$/);
+  },
+  async training(env) {
+    // One process by itself, which no launcher has started, has no engine.
+    const one = await trained({ ORTHOKIT_MPI_PLUGIN: '/nowhere' }, '-n', '1', program('training'));
+    assert.equal(one.size, 1);
+    for (const n of ['2', '4']) {
+      const run = await trained(env, '-n', n, program('training'), 'accumulate=2');
+      assert.equal(run.size, Number(n));
+      like(run, one);
+    }
+    // Four, then two from the checkpoint of the four: the same samples.
+    const own = folder();
+    const four = await trained(env, '-n', '4', program('training'), `folder=${own}`, 'stop=8');
+    const two = await trained(env, '-n', '2', program('training'), `folder=${own}`);
+    like({ ...two, losses: [...four.losses, ...two.losses], samples: [...four.samples, ...two.samples] }, one);
+  },
+  async 'the example of digits'(env, name) {
+    if (name !== engines[0]) return; // once is enough: the calls are the same
+    const [own, script] = [folder(), path.join(root, 'examples', 'distributed', 'train.mjs')];
+    await good(env, '-n', '2', script, '--epochs', '1', '--checkpoint', own);
+    const text = await good(env, '-n', '4', script, '--epochs', '2', '--checkpoint', own);
+    assert.match(text, /^resumed in epoch 1, after 8000 samples$/m);
+    // A guess is right in 10 %.
+    assert.ok(Number(/^([\d.]+) % of/m.exec(text)[1]) > 85, text);
+  },
+  async 'a lost rank, and the run that goes on from its checkpoint'(env) {
+    const whole = await trained(env, '-n', '2', program('training'));
+    const own = folder();
+    const args = ['run', '-n', '2', '--restarts', '1', program('training'), `folder=${own}`, 'die=6'];
+    const { code, stdout, stderr } = await orthokit(env, ...args);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /it begins again, 1 of 1/);
+    const run = JSON.parse(stdout.split('\n').find((line) => line.startsWith('{"size"')));
+    assert.equal(run.losses.length, 8);
+    assert.equal(run.hash, whole.hash);
+    assert.deepEqual(run.losses, whole.losses.slice(4));
+  },
+  async 'a rank that throws'(env) {
+    const { code, stderr, seconds } = await orthokit(env, 'run', '-n', '3', program('failures'), 'throw');
+    assert.notEqual(code, 0);
+    assert.ok(seconds < 20, `${seconds} s`);
+    // One waits for a call, the other does something else.
+    assert.match(stderr, /rank 1 failed: RangeError: a bad batch\n +at .*failures\.mjs/);
+    for (const rank of [0, 2])
+      assert.match(stderr, new RegExp(`rank ${rank} ends: Group[.\\w]*: rank 1 failed: RangeError: a bad batch`));
+    assert.match(stderr, /\[cause\]: RangeError: a bad batch\n(.*\n)*? +code: 'MY_CODE'/);
+  },
+  async 'a rank that leaves'(env) {
+    const { code, stderr } = await orthokit(env, 'run', '-n', '3', program('failures'), 'exit');
+    assert.notEqual(code, 0);
+    for (const rank of [0, 2])
+      assert.match(
+        stderr,
+        new RegExp(`rank ${rank} ends: Group\\.allReduce: rank 1 failed: Error: process\\.exit\\(3\\) before`),
+      );
+  },
+  async 'a rank that is killed'(env, name) {
+    if (name === 'mpich') {
+      // Its launcher takes the others down at once.
+      const { code, stdout, stderr, seconds } = await orthokit(env, 'run', '-n', '3', program('failures'), 'kill');
+      assert.notEqual(code, 0);
+      assert.match(stdout + stderr, /Killed \(signal 9\)/);
+      assert.ok(seconds < 20, `${seconds} s`);
+      const left = await orthokit(env, 'run', '-n', '3', '--no-cleanup', program('failures'), 'kill');
+      assert.match(left.stderr, /has no way to do without a cleanup/);
+      return;
+    }
+    for (const [how, last, waits] of [
+      ['kill', "call 1 'first'", "call 1 'first', and it waits at call 2 'second'"],
+      ['kill before', 'none', 'none'],
+    ]) {
+      const { code, stderr } = await orthokit(env, 'run', '-n', '3', '--no-cleanup', program('failures'), how);
+      assert.notEqual(code, 0);
+      for (const rank of [0, 2])
+        assert.ok(
+          new RegExp(
+            `rank 1 \\(process \\d+\\) has ended; the last that it did: ${last}; the last that rank ${rank} did: ${waits}`,
+          ).test(stderr),
+          stderr,
+        );
+    }
+  },
+  async 'a rank that does not come'(env) {
+    const { code, stderr } = await orthokit(env, 'run', '-n', '3', program('failures'), 'stop');
+    assert.notEqual(code, 0);
+    const text =
+      /no answer within 2 s: to call 2 'second', all-reduce .*, did not come rank 1 \(process \d+\), whose last was call 1 'first'; the last of rank [02], which waits, was call 1 'first'/;
+    // The first of them to say so tells the other, if that has not found it by itself.
+    assert.match(stderr, text);
+    for (const rank of [0, 2]) assert.match(stderr, new RegExp(`rank ${rank} (ends|failed): .*Group\\.allReduce: `));
+  },
+  async 'a rank that is behind'(env) {
+    assert.equal(await good(env, '-n', '3', program('busy'), folder()), 'in time\n');
+  },
+  async 'a rank with other buckets'(env) {
+    const { stdout } = await orthokit(env, 'run', '-n', '2', program('failures'), 'buckets');
+    for (const rank of [0, 1])
+      assert.match(
+        stdout,
+        new RegExp(`${rank} ERR_ARGUMENT connect: bucketBytes must be .*, got of rank 0 33554432, of rank 1 4096`),
+      );
+  },
+  async 'a rank that never connects'(env) {
+    const { stdout, seconds } = await orthokit(env, 'run', '-n', '2', program('failures'), 'absent');
+    assert.match(stdout, /0 ERR_BACKEND connect: /);
+    assert.match(stdout, /rank 0 ends by itself/);
+    assert.ok(seconds < 30, `${seconds} s`);
+  },
+  async 'a rank that is stopped while all close'(env) {
+    const { stdout, seconds } = await orthokit(env, 'run', '-n', '2', program('failures'), 'close');
+    assert.match(
+      stdout,
+      /0 ERR_BACKEND Group\.close: (all ranks came, but .* has not ended after 2 s|.* came, but do not answer rank 1)/,
+    );
+    assert.ok(seconds < 30, `${seconds} s`);
+  },
+  async 'ranks that are done before another'(env) {
+    await good(env, '-n', '3', program('failures'), 'idle');
+  },
+  async 'a rank whose error somebody else takes'(env) {
+    const { code, stdout } = await orthokit(env, 'run', '-n', '2', program('failures'), 'listener');
+    assert.notEqual(code, 0);
+    assert.match(stdout, /0 Group\.allReduce: rank 1 failed: RangeError: a bad batch/);
+  },
+  async 'a signal, which ranks have time for'(env) {
+    let sent = false;
+    const { stdout } = await watched(env, ['run', '-n', '2', program('failures'), 'signal'], (child, text) => {
+      if (sent || !text.includes('ready')) return;
+      sent = true;
+      child.kill('SIGTERM');
+    });
+    for (const rank of [0, 1]) assert.match(stdout, new RegExp(`rank ${rank} has saved`));
+  },
+  async 'a word of the launcher'(env) {
+    const { code, stderr } = await orthokit(env, 'run', '-n', '2', program('failures'), 'exit', ':', 'ls');
+    assert.notEqual(code, 0);
+    assert.match(stderr, /an argument ':' begins another program/);
+  },
+  async 'two MPIs'(env, name) {
+    const other = { openmpi: 'mpich', mpich: 'openmpi' }[name];
+    const { code, stderr } = await orthokit(
+      env,
+      'run',
+      '-n',
+      '2',
+      '--launcher',
+      `mpiexec.${other}`,
+      program('failures'),
+    );
+    assert.equal(code, 1);
+    assert.match(stderr, /no launcher of .*: looked for mpiexec/);
+  },
+};
+
+const asked = process.argv.slice(2);
+const engines = asked.filter((word) => ['openmpi', 'mpich'].includes(word));
+const only = asked.filter((word) => !engines.includes(word));
+let failed = 0;
+for (const name of engines) {
+  const plugin = path.join(root, 'build', 'mpi', name, 'orthokit_mpi.so');
+  const built = await orthokit({}, 'build', '--mpi', '--compiler', `mpicxx.${name}`, '--out', plugin);
+  assert.ok(built.code === 0 && existsSync(plugin), built.stderr);
+  for (const [check, run] of Object.entries(checks)) {
+    if (only.length > 0 && !only.includes(check)) continue;
+    const begun = performance.now();
+    try {
+      await run({ ORTHOKIT_MPI_PLUGIN: plugin }, name);
+      console.log(`${name}: ${check}: ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+    } catch (error) {
+      failed += 1;
+      console.error(`${name}: ${check}: failed\n`, error);
+    }
+  }
+}
+for (const own of folders) rmSync(own, { recursive: true, force: true });
+if (engines.length === 0) console.error('usage: node test/distributed/check.mjs openmpi mpich');
+process.exitCode = failed > 0 || engines.length === 0 ? 1 : 0;

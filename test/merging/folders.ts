@@ -1,0 +1,75 @@
+// Small model folders to merge, and what they hold.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Folder } from '../files/folder.ts';
+import { uniform } from '../support/data.ts';
+import { type Dtype, type Rows, readModel, rowsOf, tensorOf, writeTensors } from '../transplant/models.ts';
+
+/** Numbers of a seed, between −1 and 1. */
+export function matrix(rows: number, columns: number, seed: number): Rows {
+  const next = uniform(seed);
+  return Array.from({ length: rows }, () => Array.from({ length: columns }, () => Math.fround(2 * next() - 1)));
+}
+
+export interface Parts {
+  readonly tensors: Record<string, Rows>;
+  readonly dtype?: Dtype;
+  readonly shards?: number;
+  readonly config?: object;
+  readonly files?: Record<string, string>;
+}
+
+/** Writes a model folder; a bias is a vector, its one row. */
+export function writeParts(folder: string, { tensors, dtype, shards, config, files = {} }: Parts): string {
+  mkdirSync(folder, { recursive: true });
+  const plain = (name: string, rows: Rows) => {
+    const tensor = tensorOf(rows, dtype);
+    return name.endsWith('bias') ? { ...tensor, shape: [rows[0]!.length] } : tensor;
+  };
+  const all = Object.fromEntries(Object.entries(tensors).map(([name, rows]) => [name, plain(name, rows)]));
+  writeTensors(folder, all, shards);
+  writeFileSync(path.join(folder, 'config.json'), `${JSON.stringify(config ?? { model_type: 'tiny' })}\n`);
+  for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text);
+  return folder;
+}
+
+/** Values of a tensor of a folder, as they stand there. */
+export function valuesOf(folder: string, name: string): number[] {
+  const tensor = readModel(folder).tensors.get(name)!;
+  return rowsOf({ ...tensor, shape: [1, tensor.shape.reduce((a, b) => a * b, 1)] }).flat();
+}
+
+/** Of models that nobody reads tokens of. */
+const vocabulary = { files: { 'vocab.txt': 'a\nb\n' } };
+
+/** A base and models of two matrices, a bias and embeddings; models differ from the base in all. */
+export function family(folder: Folder, models = 2, options: Omit<Parts, 'tensors'> = {}) {
+  const tensors = (seed: number, size: number): Record<string, Rows> =>
+    Object.fromEntries(
+      [
+        ['model.embed_tokens.weight', 5, 6],
+        ['layers.0.up.weight', 7, 6],
+        ['layers.0.down.weight', 6, 7],
+        ['layers.0.bias', 1, 7],
+      ].map(([name, rows, columns], i) => {
+        const own = matrix(rows as number, columns as number, 100 * seed + i);
+        const base = matrix(rows as number, columns as number, i + 1);
+        return [name, own.map((row, r) => row.map((x, c) => Math.fround(base[r]![c]! + size * x)))];
+      }),
+    );
+  return {
+    base: writeParts(folder.file('base'), { tensors: tensors(0, 0), ...vocabulary, ...options }),
+    models: Array.from({ length: models }, (_, i) =>
+      writeParts(folder.file(`model${i}`), { tensors: tensors(i + 1, 0.25), ...vocabulary, ...options }),
+    ),
+    out: folder.file('out'),
+  };
+}
+
+/** The numbers of a type of 16 bits on both sides of x, at some distance from 0. */
+export function nearest(x: number, dtype: 'F16' | 'BF16'): [below: number, above: number] {
+  const digits = dtype === 'F16' ? 10 : 7;
+  const step = 2 ** (Math.max(Math.floor(Math.log2(Math.abs(x))), dtype === 'F16' ? -14 : -126) - digits);
+  const below = Math.floor(x / step) * step;
+  return [below, below + step];
+}

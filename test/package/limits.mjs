@@ -1,0 +1,39 @@
+// What each file of the package may weigh, in bytes, and what no file of it is.
+
+/** The first pattern that a path matches holds; a plug-in built for tests is not compressed as that of a release. */
+const limits = [
+  [/^prebuilds\/linux-x64\/orthokit\.glibc\.node$/, 12e6],
+  [/^prebuilds\/linux-arm64\/orthokit\.glibc\.node$/, 6e6],
+  [/^prebuilds\/linux-x64\/orthokit_cuda\.so$/, 28e6],
+  [/^docs\/images\//, 120e3],
+  [/^(dist|lib)\/core\/native-ops\//, 120e3],
+  [/^dist\/chunks\/.*\.js$/, 400e3],
+  [/^dist\/.*\.(js|d\.ts|d\.ts\.map)$/, 60e3],
+  [/^lib\/.*\.ts$/, 40e3],
+  [/^native\//, 60e3],
+  [/^docs\/kernels\.md$/, 140e3],
+  [/^docs\/.*\.md$/, 100e3],
+  [/^CHANGELOG\.md$/, 90e3],
+  [/^(README|CONTRIBUTING|SECURITY|THIRD_PARTY_NOTICES)\.md$/, 50e3],
+  [/^(LICENSE|package\.json|CMakeLists\.txt)$|^scripts\//, 40e3],
+];
+/** Of the tarball without the CUDA plug-in, and with it. */
+const tarball = { plain: 10e6, withPlugin: 40e6 };
+
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(2)} MB`;
+
+/** What is too large, or has no limit, a line each. `files` are those of `npm pack --json`; `isRelease`: its plug-in is. */
+export function tooLarge(files, packed, isRelease) {
+  const problems = [];
+  for (const { path, size } of files) {
+    const most = limits.find(([pattern]) => pattern.test(path))?.[1];
+    if (most === undefined) problems.push(`${path} has no limit in test/package/limits.mjs: is it for users?`);
+    else if (size > most && (isRelease || !path.endsWith('.so')))
+      problems.push(`${path} has ${megabytes(size)}, and ${megabytes(most)} is its limit`);
+  }
+  const hasPlugin = files.some(({ path }) => path.endsWith('.so'));
+  const most = hasPlugin ? tarball.withPlugin : tarball.plain;
+  if (packed > most && (isRelease || !hasPlugin))
+    problems.push(`the tarball has ${megabytes(packed)}, and ${megabytes(most)} is its limit`);
+  return problems;
+}
