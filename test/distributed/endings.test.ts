@@ -1,4 +1,4 @@
-// Devices: none
+// Devices: cpu
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
