@@ -39,7 +39,7 @@ const groups = [
   {
     debugName: 'light',
     name: 'light',
-    test: /[\\/]methods[\\/](method|names)\.ts$|[\\/]helpers[\\/]|[\\/]distributed[\\/]internal\.ts$/,
+    test: /[\\/]methods[\\/](method|names)\.ts$|[\\/]helpers[\\/]|[\\/]distributed[\\/](internal|endings)\.ts$/,
     priority: 1,
   },
   { debugName: 'folder', name: folderOf, test: /[\\/]lib[\\/](?!cli[\\/])\w+[\\/]/ },
