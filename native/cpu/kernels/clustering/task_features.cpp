@@ -31,8 +31,10 @@ static void features_of_task(const TaskFeatures& op, int64_t task, double* means
     for (int64_t done = 0; done < columns; done += kBlock) {
       const int64_t n = std::min(kBlock, columns - done);
       const T* v = load(from, row * columns + done, n, buffer);
-      const T* mean = op.mean ? load(op.mean, done, n, middle) : nullptr;
-      for (int64_t j = 0; j < n; ++j) to[done + j] = mean ? v[j] - mean[j] : v[j];
+      std::copy_n(v, n, to + done);
+      if (!op.mean) continue;
+      const T* mean = load(op.mean, done, n, middle);
+      for (int64_t j = 0; j < n; ++j) to[done + j] -= mean[j];
     }
     const double norm = std::sqrt(sum_of_squares(to, columns));
     norms[i] = norm;
