@@ -86,4 +86,15 @@ void store(const View& v, int64_t at, int64_t n, const T* values) {
   });
 }
 
+// n elements of `out` from `at` become those of x.
+inline void convert_elements(const View& x, const View& out, int64_t at, int64_t n) {
+  visit_storage(x.dtype, [&]<class From>() {
+    visit_storage(out.dtype, [&]<class To>() {
+      const From* from = x.as<From>() + at;
+      To* to = out.as<To>() + at;
+      for (int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i]);
+    });
+  });
+}
+
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA
