@@ -1,8 +1,8 @@
 // The only file that loads the binary.
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { OrthokitError } from './errors.ts';
+import { binariesIn, findBinary, type System, thisSystem } from './find-binary.ts';
 import type { SharedSource } from './shared.ts';
 
 /** Description of a device, and how much of its memory is in use. */
@@ -136,17 +136,19 @@ export interface NativeGroup {
 const require = createRequire(import.meta.url);
 const root = path.join(import.meta.dirname, '..', '..');
 
-function find(folder: string | undefined): string {
+function find(root: string, system: System): string | undefined {
   let search: { resolve(root: string): string };
   try {
     search = require('node-gyp-build');
-  } catch (cause) {
+  } catch {
     // A bundle is without it.
-    const own = path.join(folder ?? root, 'prebuilds', `${process.platform}-${process.arch}`, 'orthokit.glibc.node');
-    if (existsSync(own)) return own;
-    throw cause;
+    return findBinary(root, system);
   }
-  return search.resolve(root);
+  try {
+    return search.resolve(root);
+  } catch {
+    return undefined;
+  }
 }
 
 function load(): Native {
@@ -154,15 +156,18 @@ function load(): Native {
   const folder = process.env['ORTHOKIT_PREBUILD'];
   if (folder && !path.isAbsolute(folder))
     throw new OrthokitError('ERR_NO_BINARY', `ORTHOKIT_PREBUILD must be an absolute path, got ${folder}`);
-  let file: string;
-  try {
-    file = find(folder);
-  } catch (cause) {
+  const from = folder || root;
+  const system = thisSystem();
+  const file = find(from, system);
+  if (file === undefined) {
+    const { platform, arch, libc } = system;
+    const others = binariesIn(from);
+    const name = `${platform}-${arch}${platform === 'linux' ? ` with ${libc}` : ''}`;
     throw new OrthokitError(
       'ERR_NO_BINARY',
-      `no binary of orthokit for ${process.platform}-${process.arch}: compile one with \`npx orthokit build\`; ` +
+      `no binary of orthokit for ${name}: ${path.join(from, 'prebuilds')} has ${others.join(', ') || 'none'}; ` +
+        'compile one with `npx orthokit build`; ' +
         'in a bundle, mark orthokit as external, or let ORTHOKIT_PREBUILD name the folder that holds its prebuilds',
-      { cause },
     );
   }
   try {
