@@ -32,3 +32,23 @@ it.each([
   expect(status).toBe(1);
   expect(stderr).toMatch(message);
 });
+
+// Source: what objdump of binutils 2.44 says of a library that ld has linked for AArch64, without most of its lines.
+it.each([
+  ['local symbols of sections', '', 0],
+  ['an export beside them', '0000000000028ee0 g    DF .text\t000000000000010c  Base        other\n', 1],
+])('judges %s', (_what, more, expected) => {
+  const lines =
+    '0000000000025378 l    d  .init\t0000000000000000              .init\n' +
+    '00000000004e0000 l    d  .data\t0000000000000000              .data\n' +
+    '0000000000000000      DF *UND*\t0000000000000000 (GLIBC_2.17) malloc\n' +
+    `0000000000027a20 g    DF .text\t0000000000000008  Base        orthokit_backend\n${more}`;
+  writeFileSync(path.join(folder, 'lines'), lines);
+  writeFileSync(path.join(folder, 'objdump'), `#!/bin/sh\ncat "${folder}/lines"\n`, { mode: 0o755 });
+  const { status, stderr } = spawnSync(process.execPath, [script, '2.28', 'library.so'], {
+    encoding: 'utf8',
+    env: { ...process.env, PATH: `${folder}:${process.env['PATH']}` },
+  });
+  const said = expected === 0 ? '' : 'library.so: exports [orthokit_backend,other], expected [orthokit_backend]\n';
+  expect({ status, stderr }).toEqual({ status: expected, stderr: said });
+});
