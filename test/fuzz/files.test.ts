@@ -29,6 +29,14 @@ const targets: Target[] = [
     beyond: {
       'files/safetensors/file.ts: catch (cause) {': 'no memory for a tensor; test/attacks',
       'files/safetensors/file.ts: catch (error) {': 'a caller that fails with the file open; faults.test.ts',
+      'files/safetensors/file.ts: catch (reason) {':
+        'no regular file, or another than before; files/open-files.test.ts',
+      "files/safetensors/file.ts: fail('file must stay as it is while it is read, got another one');":
+        'a file that is opened twice; files/open-files.test.ts',
+      'files/safetensors/file.ts: stampOf(known) !== stampOf(stats)':
+        'a file that is opened twice; files/open-files.test.ts',
+      'files/safetensors/file.ts: [dev, ino, size, mtimeMs].join()':
+        'a file that is opened twice; files/open-files.test.ts',
       'files/safetensors/file.ts: (constants.O_NOFOLLOW ?? 0)': 'asked for by its caller; test/transplant',
       'files/safetensors/file.ts: constants.O_NOFOLLOW ?? 0': 'systems without the flag',
       'files/safetensors/file.ts: read(into, dataStart + info.begin + from)': 'parts of tensors; test/transplant',

@@ -1,6 +1,7 @@
 import { OrthokitError, refusal } from '../../core/errors.ts';
 import { inTurns } from '../../core/turns.ts';
 import { systemCode } from '../calls.ts';
+import { LentHandles } from '../lent-handles.ts';
 import { quote } from '../quote.ts';
 import { type OpenTensorFile, openTensorFile } from '../safetensors/file.ts';
 import type { TensorInfo } from '../safetensors/header.ts';
@@ -11,46 +12,46 @@ import { indexName, readIndex, type ShardIndex } from './shard-index.ts';
 /** The file of a model in one file. */
 export const singleName = 'model.safetensors';
 
-/** The weights of a model folder: one file, or shards with an index. Files stay open until `close`, or `mostOpen`. */
+/** Files of weights that are open at once, over all models of a thread; what a process may open is often little. */
+const handles = new LentHandles(16);
+
+/**
+ * The weights of a model folder: one file, or shards with an index. Files are known until `close`; few of them are open.
+ */
 export class Weights {
   readonly folder: Folder;
   /** Metadata of the index; undefined for a model in one file. */
   readonly index: Pick<ShardIndex, 'metadata'> | undefined;
   /** Which file holds each tensor. */
   readonly shardOf: ReadonlyMap<string, string>;
-  /** The file that was asked for last is the last one. */
-  readonly #open: Map<string, OpenTensorFile>;
-  readonly #mostOpen: number;
+  readonly #files: Map<string, OpenTensorFile>;
 
   private constructor(
     folder: Folder,
     index: Pick<ShardIndex, 'metadata'> | undefined,
     shardOf: Map<string, string>,
-    open: Map<string, OpenTensorFile>,
-    mostOpen: number,
+    files: Map<string, OpenTensorFile>,
   ) {
     this.folder = folder;
     this.index = index;
     this.shardOf = shardOf;
-    this.#open = open;
-    this.#mostOpen = mostOpen;
+    this.#files = files;
   }
 
-  /** With `mostOpen`, {@link shard} closes the file that was not asked for longest before it opens one more. */
-  static async open(folder: Folder, mostOpen: number = Number.POSITIVE_INFINITY): Promise<Weights> {
-    const open = new Map<string, OpenTensorFile>();
+  static async open(folder: Folder): Promise<Weights> {
+    const files = new Map<string, OpenTensorFile>();
     try {
       const single = await openShard(folder, singleName);
-      open.set(singleName, single);
+      files.set(singleName, single);
       const names = [...single.tensors.keys()];
-      return new Weights(folder, undefined, new Map(names.map((name) => [name, singleName])), open, mostOpen);
+      return new Weights(folder, undefined, new Map(names.map((name) => [name, singleName])), files);
     } catch (error) {
       if (!(error instanceof OrthokitError && systemCode(error.cause) === 'ENOENT')) throw error;
     }
     const bytes = await folder.read(indexName, limits.configBytes);
     if (!bytes) folder.fail(`weights must be ${singleName} or ${indexName} with its shards, got neither`);
     const { metadata, shardOf } = await inTurns(readIndex(bytes, folder.fail), folder.signal);
-    return new Weights(folder, { metadata }, shardOf, open, mostOpen);
+    return new Weights(folder, { metadata }, shardOf, files);
   }
 
   /** The files, in the order of their first tensors. */
@@ -58,20 +59,11 @@ export class Weights {
     return [...new Set(this.shardOf.values())];
   }
 
-  /** An open file of the folder, with every tensor that the index promises of it. */
+  /** A file of the folder, with every tensor that the index promises of it. */
   async shard(name: string): Promise<OpenTensorFile> {
     const { folder } = this;
-    const known = this.#open.get(name);
-    if (known) {
-      this.#open.delete(name);
-      this.#open.set(name, known);
-      return known;
-    }
-    if (this.#open.size >= this.#mostOpen) {
-      const [oldest, old] = this.#open.entries().next().value!;
-      this.#open.delete(oldest);
-      await old.giveUp();
-    }
+    const known = this.#files.get(name);
+    if (known) return known;
     let file: OpenTensorFile;
     try {
       file = await openShard(folder, name);
@@ -80,7 +72,7 @@ export class Weights {
         folder.fail(`${indexName} must name shards that are there, got ${name}`);
       throw error;
     }
-    this.#open.set(name, file);
+    this.#files.set(name, file);
     for (const [tensor, shard] of this.shardOf) {
       if (shard === name && !file.tensors.has(tensor))
         folder.fail(`${indexName} must say where tensors are, got ${quote(tensor)} in ${name}, which lacks it`);
@@ -92,9 +84,9 @@ export class Weights {
     return file;
   }
 
-  /** A file that is open already. */
+  /** A file that has been asked for already. */
   opened(name: string): OpenTensorFile {
-    return this.#open.get(name)!;
+    return this.#files.get(name)!;
   }
 
   async find(name: string): Promise<{ file: OpenTensorFile; info: TensorInfo }> {
@@ -107,14 +99,14 @@ export class Weights {
   }
 
   async close(): Promise<void> {
-    const files = [...this.#open.values()];
-    this.#open.clear();
+    const files = [...this.#files.values()];
+    this.#files.clear();
     for (const file of files) await file.giveUp();
   }
 }
 
 function openShard(folder: Folder, name: string): Promise<OpenTensorFile> {
   const { op, signal } = folder;
-  const opening = openTensorFile(folder.file(name), { op, signal, noFollow: !folder.followLinks });
+  const opening = openTensorFile(folder.file(name), { op, signal, noFollow: !folder.followLinks, handles });
   return folder.guarded(name, opening);
 }

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { OrthokitError } from '../../core/errors.ts';
 import type { TypedArray } from '../../core/native.ts';
@@ -6,6 +6,7 @@ import { inTurns } from '../../core/turns.ts';
 import { attempt, calls } from '../calls.ts';
 import { readFully } from '../contents.ts';
 import type { Fail } from '../json/scanner.ts';
+import { LentHandles } from '../lent-handles.ts';
 import { checkPath, givenUp } from '../transfer.ts';
 import { tensorDtype, typedArray } from './dtypes.ts';
 import { limits, parseHeader, type TensorInfo } from './header.ts';
@@ -18,6 +19,11 @@ export interface OpenOptions {
   readonly signal?: AbortSignal | undefined;
   /** Refuse a path that is a symbolic link. Default: follow it. */
   readonly noFollow?: boolean | undefined;
+  /**
+   * @internal Handles of which few are open at once: the file may be closed between two reads, and a read opens it again, which
+   * fails where it is another file by then. Default: it stays open.
+   */
+  readonly handles?: LentHandles | undefined;
 }
 
 /** An open safetensors file whose header has been checked whole. */
@@ -60,8 +66,6 @@ export async function withTensorFile<T>(
 
 /** A tensor file that stays open until one of these is called. */
 export interface OpenTensorFile extends TensorFile {
-  /** Identity of the file and its contents: another file of this path has another, and this one once it is changed. */
-  readonly stamp: string;
   /** Closes; `ERR_IO` when that fails. */
   close(): Promise<void>;
   /** Closes after a failure, in silence. */
@@ -70,50 +74,68 @@ export interface OpenTensorFile extends TensorFile {
 
 /** Opens and checks a file for as long as its caller needs it. @throws as {@link withTensorFile} */
 export async function openTensorFile(path: string, options: OpenOptions): Promise<OpenTensorFile> {
-  const { op, signal, noFollow } = options;
+  const { op, signal, noFollow, handles = new LentHandles(1) } = options;
   checkPath(op, path);
   signal?.throwIfAborted();
+  const fail: Fail = (problem) => {
+    throw new OrthokitError('ERR_FORMAT', `${op}: ${problem} in ${path}`);
+  };
   // Without O_NONBLOCK, a FIFO would keep open() waiting for a writer.
   const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (noFollow ? (constants.O_NOFOLLOW ?? 0) : 0);
-  const handle = await attempt(op, path, 'opened', calls.open(path, flags));
-  const giveUp = (): Promise<void> => givenUp(calls.close(handle), signal);
+  let known: Stats | undefined;
+  const open = async (): Promise<FileHandle> => {
+    const handle = await attempt(op, path, 'opened', calls.open(path, flags));
+    try {
+      const stats = await attempt(op, path, 'examined', calls.fstat(handle));
+      if (!stats.isFile()) fail('path must be a regular file, got another kind');
+      if (known && stampOf(known) !== stampOf(stats)) fail('file must stay as it is while it is read, got another one');
+      known = stats;
+      return handle;
+    } catch (reason) {
+      await givenUp(calls.close(handle), signal);
+      throw reason;
+    }
+  };
+  const lent = { op, path, open };
+  handles.add(lent);
+  const giveUp = (): Promise<void> => givenUp(handles.close(lent), signal);
+  const ended = (at: number): never => fail(`file must keep its size while it is read, got its end at byte ${at}`);
+  const read: Read = (bytes, position, onBytes) =>
+    handles.use(lent, (handle) => readFully(handle, bytes, position, { op, path, signal }, ended, onBytes));
   try {
-    const file = await readHeader(handle, path, options);
-    return { ...file, giveUp, close: () => attempt(op, path, 'closed', calls.close(handle)) };
+    const size = await handles.use(lent, async () => known!.size);
+    const file = await readHeader(read, size, fail, options);
+    return { ...file, giveUp, close: () => attempt(op, path, 'closed', handles.close(lent)) };
   } catch (error) {
     await giveUp();
     throw error;
   }
 }
 
-async function readHeader(
-  handle: FileHandle,
-  path: string,
-  options: OpenOptions,
-): Promise<TensorFile & Pick<OpenTensorFile, 'stamp'>> {
-  const { op, signal } = options;
-  const fail: Fail = (problem) => {
-    throw new OrthokitError('ERR_FORMAT', `${op}: ${problem} in ${path}`);
-  };
-  const ended = (at: number): never => fail(`file must keep its size while it is read, got its end at byte ${at}`);
-  const read = (bytes: Uint8Array, position: number, onBytes?: (count: number) => void): Promise<void> =>
-    readFully(handle, bytes, position, { op, path, signal }, ended, onBytes);
+/** Identity of a file and its contents. */
+const stampOf = ({ dev, ino, size, mtimeMs }: Stats): string => [dev, ino, size, mtimeMs].join();
 
-  const stats = await attempt(op, path, 'examined', calls.fstat(handle));
-  if (!stats.isFile()) fail('path must be a regular file, got another kind');
-  if (stats.size < lengthBytes + 2) fail(`file must have at least 10 bytes, got ${stats.size}`);
+type Read = (bytes: Uint8Array, position: number, onBytes?: (count: number) => void) => Promise<void>;
+
+async function readHeader(
+  read: Read,
+  size: number,
+  fail: Fail,
+  { op, signal }: Pick<OpenOptions, 'op' | 'signal'>,
+): Promise<TensorFile> {
+  if (size < lengthBytes + 2) fail(`file must have at least 10 bytes, got ${size}`);
 
   const start = new Uint8Array(lengthBytes + 1);
   await read(start, 0);
   const length = new DataView(start.buffer).getBigUint64(0, true);
-  const most = Math.min(limits.headerBytes, stats.size - lengthBytes);
+  const most = Math.min(limits.headerBytes, size - lengthBytes);
   if (length < 2n || length > BigInt(most)) fail(`header must have 2 to ${most} bytes, got ${length}`);
   if (start[lengthBytes] !== 0x7b) fail(`header must begin with '{', got 0x${start[lengthBytes]?.toString(16)}`);
 
   const header = new Uint8Array(Number(length));
   await read(header, lengthBytes);
   const dataStart = lengthBytes + header.length;
-  const { tensors, metadata } = await inTurns(parseHeader(header, stats.size - dataStart, fail), signal);
+  const { tensors, metadata } = await inTurns(parseHeader(header, size - dataStart, fail), signal);
 
   const readBytes: TensorFile['readBytes'] = async (info, onBytes) => {
     const bytes = allocate(op, info.byteLength);
@@ -121,7 +143,6 @@ async function readHeader(
     return bytes.buffer;
   };
   return {
-    stamp: [stats.dev, stats.ino, stats.size, stats.mtimeMs].join(),
     tensors,
     metadata,
     readBytes,

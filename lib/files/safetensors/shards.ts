@@ -24,9 +24,6 @@ interface FolderOptions extends Pick<OpenOptions, 'op' | 'signal'> {
   readonly names?: readonly string[] | undefined;
 }
 
-/** Files of a folder that are open at the same time. */
-const mostOpen = 16;
-
 /** Opens and checks a file, or the files of a folder, few at a time, and closes them whatever happens. */
 export async function withTensors<T>(
   path: string,
@@ -36,24 +33,19 @@ export async function withTensors<T>(
   signal?.throwIfAborted();
   if (!(await isFolder(op, path))) return withTensorFile(path, { op, signal }, use);
   const folder = await Folder.open(op, 'path', path, { followLinks, signal });
-  const weights = await Weights.open(folder, mostOpen);
+  const weights = await Weights.open(folder);
   try {
     const tensors = new Map<string, TensorInfo>();
     const metadata = new Map<string, string>();
-    const stamps = new Map<string, string>();
     const wanted = names && new Set(names.map((name) => weights.shardOf.get(name)));
     for (const shard of weights.shards) {
       if (wanted && !wanted.has(shard)) continue;
       const file = await weights.shard(shard);
-      stamps.set(shard, file.stamp);
       for (const [name, info] of file.tensors) tensors.set(name, info);
       for (const [name, text] of file.metadata) if (!metadata.has(name)) metadata.set(name, text);
     }
     const read = async (name: string, onBytes?: (count: number) => void): Promise<TypedArray> => {
-      const shard = weights.shardOf.get(name)!;
-      const file = await weights.shard(shard);
-      if (file.stamp !== stamps.get(shard))
-        folder.fail(`${shard} must stay as it is while it is read, got another file`);
+      const { file } = await weights.find(name);
       return file.read(name, onBytes);
     };
     return await use({ tensors, metadata, read });
