@@ -90,7 +90,7 @@ function readTuple(name: string): { name: string; platform: string; archs: reado
   return { name, platform: parts[0]!, archs: archs.every(Boolean) ? archs : [] };
 }
 
-/** What a name says between its dots. */
+/** The words between the dots of a name. */
 interface Tags extends Partial<Pick<System, 'libc' | 'armv' | 'uv' | 'abi' | 'runtime'>> {
   readonly name: string;
   /** Built with Node-API, which all versions of Node.js have. */

@@ -2,7 +2,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { calls, ioError } from './calls.ts';
 
-/** A file that is known. Its handle may be closed between two reads; `open` then opens the same file again, or throws. */
+/** A known file. Its handle may be closed between two reads; `open` then opens the same file again, or throws. */
 export interface LentFile {
   readonly op: string;
   readonly path: string;
@@ -61,7 +61,7 @@ export class LentHandles {
   async #leave(count: number): Promise<void> {
     for (const entry of this.#open) {
       if (this.#open.size <= count) return;
-      // What has only been read loses nothing where its close fails.
+      // A close that fails loses nothing of a file that was only read.
       if (entry.users === 0) await this.#shut(entry).catch(() => {});
     }
   }

@@ -16,7 +16,7 @@ export const singleName = 'model.safetensors';
 const handles = new LentHandles(16);
 
 /**
- * The weights of a model folder: one file, or shards with an index. Files are known until `close`; few of them are open.
+ * The weights of a model folder: one file, or shards with an index. Files are known until `close`, few of them open.
  */
 export class Weights {
   readonly folder: Folder;

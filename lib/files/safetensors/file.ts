@@ -20,8 +20,8 @@ export interface OpenOptions {
   /** Refuse a path that is a symbolic link. Default: follow it. */
   readonly noFollow?: boolean | undefined;
   /**
-   * @internal Handles of which few are open at once: the file may be closed between two reads, and a read opens it again, which
-   * fails where it is another file by then. Default: it stays open.
+   * @internal Handles of which few are open at once: the file may be closed between two reads. A read opens it again,
+   * and fails where it is another file by then. Default: it stays open.
    */
   readonly handles?: LentHandles | undefined;
 }
