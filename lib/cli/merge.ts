@@ -1,4 +1,4 @@
-import type { MergeOptions, MergeReport } from '../merging/index.ts';
+import type { MergedModelReport, MergeOptions, MergeReport } from '../merging/index.ts';
 import { mergeMethods } from '../merging/methods/names.ts';
 import { type Command, command } from './command.ts';
 import { camel, runJob, withFlags } from './folder-job.ts';
@@ -10,7 +10,11 @@ export const merge: Command = command({
   summary: 'merge MODELS that were trained from BASE into the new folder OUT',
   options: {
     base: { ...text('DIR', 'the model from which the others were trained'), required: true },
-    models: { ...text('DIR…', 'the models that are merged'), list: true, required: true },
+    models: {
+      ...text('DIR…', 'the models that are merged: whole ones, or LoRA adapters of BASE'),
+      list: true,
+      required: true,
+    },
     out: { ...text('DIR', 'the new folder'), required: true },
     method: { ...text('NAME', 'how'), choices: mergeMethods, required: true },
     weights: { ...text('N,N,…', 'a factor for each model; not of opcm, 1 each'), numbers: true },
@@ -53,12 +57,17 @@ function size(bytes: number): string {
 const mean = (numbers: readonly number[]): number => numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
 const rounded = (x: number): string => x.toPrecision(3);
 
+function adapterText({ tensors, ranks, scales }: NonNullable<MergedModelReport['adapter']>): string {
+  const factors = `rank ${ranks.join(', ')}, scale ${scales.map(rounded).join(', ')}`;
+  return `, an adapter: ${tensors === 0 ? 'nothing' : factors} in ${tensors} ${tensors === 1 ? 'tensor' : 'tensors'}`;
+}
+
 function asText(report: MergeReport, { escaped, quote }: typeof import('../files/quote.ts')): string {
   const { dryRun, resumed, out, method, formula, models, bytes, scratchBytes, memoryBytes, tensors, kept } = report;
   const lines = [
     dryRun ? 'dry run, nothing was written' : `${out}${resumed ? ', taken up from an earlier run' : ''}`,
     `${method}: ${formula}`,
-    ...models.map(({ label, path }) => `${label} ${path}`),
+    ...models.map(({ label, path, adapter }) => `${label} ${path}${adapter ? adapterText(adapter) : ''}`),
     `${tensors.length} tensors merged, ${kept.length} kept; ${size(bytes)} of weights, ` +
       `${scratchBytes > 0 ? `${size(scratchBytes)} beside them meanwhile, ` : ''}at most ${size(memoryBytes)} of memory`,
   ];

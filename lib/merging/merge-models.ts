@@ -1,11 +1,12 @@
 import path from 'node:path';
+import { configName } from '../adapters/internal.ts';
 import { Device, type DeviceKind } from '../core/device.ts';
 import { Task } from '../core/task.ts';
 import { makeFolder } from '../files/model-folder/job.ts';
 import { type RunRecord, statesOf, textOf } from '../files/model-folder/run-record.ts';
 import { Workspace } from '../files/model-folder/workspace.ts';
 import { newFiles } from '../files/model-folder/write-weights.ts';
-import { fitOf } from './folders/fit.ts';
+import { fitOf, type MergedTensor } from './folders/fit.ts';
 import { type Model, openModels } from './folders/models.ts';
 import { checkSpace, needsOf } from './folders/needs.ts';
 import { Ledger, ledgerBytes, newTensor, writtenAs } from './folders/new-tensors.ts';
@@ -13,6 +14,7 @@ import type { MergeReport } from './folders/report.ts';
 import { Reporter } from './folders/reporter.ts';
 import { scan, scanBytes } from './folders/scan.ts';
 import { filesOf, newTexts } from './folders/texts.ts';
+import { Update } from './folders/update.ts';
 import { methodOf, orderOf } from './methods/index.ts';
 import { type MergeOptions, type MergeProgress, type Settings, settle } from './options.ts';
 
@@ -29,8 +31,11 @@ const format = 1;
  * tensors must be the same; vocabularies are compared. What is not merged is copied byte for byte. The new folder
  * appears at once and whole; a run that was killed or aborted goes on where it stood when it is repeated.
  *
- * Memory: a few spans of a tensor, and for `opcm` three matrices of the size of the largest that is projected; the
- * report of a dry run says how much.
+ * A model may be a LoRA adapter of the base, in the files of peft: the base with scale · b·a added to the matrices that
+ * it names. That product is its task vector, exactly, and is made a span at a time.
+ *
+ * Memory: a few spans of a tensor, the factors of adapters for it, and for `opcm` three matrices of the size of the
+ * largest that is projected; the report of a dry run says how much.
  *
  * Source: arXiv 2501.09522 (OPCM, the split rank of the authors' program), arXiv 2212.04089 (task
  * arithmetic), arXiv 2306.01708 (TIES: elements are trimmed over the whole task vector, in f32).
@@ -40,8 +45,9 @@ const format = 1;
  * console.log(report.formula, report.warnings);
  *
  * @throws ERR_ARGUMENT for options, for models that do not fit the base, and for NaN; ERR_SHAPE; ERR_FORMAT for folders
- * that are not what they say; ERR_UNSUPPORTED for adapters; ERR_STATE for the remains of another run; ERR_IO with the
- * system's error as `cause`, and without free space; ERR_MEMORY; ERR_BACKEND; the signal's reason when aborted
+ * that are not what they say; ERR_UNSUPPORTED for adapters that are no plain LoRA; ERR_STATE for the remains of another
+ * run; ERR_IO with the system's error as `cause`, and without free space; ERR_MEMORY; ERR_BACKEND; the signal's reason
+ * when aborted
  */
 export async function mergeModels(options: MergeOptions): Promise<MergeReport> {
   const given = settle(op, options);
@@ -52,6 +58,7 @@ export async function mergeModels(options: MergeOptions): Promise<MergeReport> {
   const out = path.resolve(settings.out);
   const workspace = await Workspace.at(op, out);
   const models: Model[] = [];
+  let merged: readonly MergedTensor[] = [];
   let task: Task<MergeProgress> | undefined;
   let device: Device | undefined;
   try {
@@ -60,6 +67,7 @@ export async function mergeModels(options: MergeOptions): Promise<MergeReport> {
     const base = models[0]!;
     const method = methodOf(settings);
     const fit = await fitOf(op, settings, models);
+    merged = fit.merged;
     const needs = needsOf(op, base, fit, method, settings.memoryLimit);
     const files = await filesOf(base);
     const record = await recordOf(settings, models);
@@ -98,6 +106,7 @@ export async function mergeModels(options: MergeOptions): Promise<MergeReport> {
     });
   } finally {
     task?.[Symbol.dispose]();
+    for (const { parts } of merged) for (const part of parts) if (part instanceof Update) part.dispose();
     for (const { weights } of models) await weights.close();
     const closed = device && device !== settings.device ? device.close() : undefined;
     // Work that still runs on the device after an abort has an end, which nobody needs to wait for.
@@ -112,6 +121,7 @@ const openDevice = (device: Settings['device']): Device =>
 async function recordOf(settings: Settings, models: readonly Model[]): Promise<RunRecord> {
   const { out, device, memoryLimit, followLinks, dryRun, restart, signal, onProgress, ...rest } = settings;
   const files: string[][] = [];
-  for (const { folder, weights } of models) files.push(...(await statesOf(folder, weights.shards)));
+  for (const { folder, weights, adapter } of models)
+    files.push(...(await statesOf(folder, [...weights.shards, ...(adapter ? [configName] : [])])));
   return { format, options: rest, files };
 }

@@ -36,7 +36,10 @@ export interface MergeProgress {
 export interface MergeOptions extends TaskOptions<MergeProgress> {
   /** The folder of the model from which the others were trained. No default. */
   readonly base: string;
-  /** The folders of the models that are merged, one or more. No default. */
+  /**
+   * The folders of the models that are merged, one or more: whole models, or adapters of the base in the files of peft
+   * (LoRA). No default.
+   */
   readonly models: readonly string[];
   /** The new folder: a free name or an empty folder, in a folder that exists. No default. */
   readonly out: string;

@@ -5,7 +5,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { Folder } from '../files/folder.ts';
-import { family } from './folders.ts';
+import { family, matrix, writeAdapter } from './folders.ts';
 
 const cli = path.join(import.meta.dirname, '..', '..', 'dist', 'cli', 'main.js');
 
@@ -49,6 +49,22 @@ it('passes options on, and answers in JSON', () => {
     dryRun: true,
   });
   expect(existsSync(out)).toBe(false);
+});
+
+it('takes adapters, and says of what rank and scale they are', () => {
+  using folder = new Folder();
+  const layer = { a: matrix(2, 6, 1), b: matrix(7, 2, 2) };
+  const adapter = writeAdapter(folder.file('adapter'), { 'layers.0.up': layer }, { r: 2, lora_alpha: 3 });
+  const { base, models, out } = family(folder, 1);
+  const args = ['merge', '--base', base, '--models', ...models, adapter, '--out', out, '--method', 'average'];
+  for (const more of [['--dry-run'], []]) {
+    const { status, stdout } = spawnSync(process.execPath, [cli, ...args, ...more], { encoding: 'utf8' });
+    expect(status).toBe(0);
+    expect(stdout).toContain(
+      `models[0] ${models[0]}\nmodels[1] ${adapter}, an adapter: rank 2, scale 1.50 in 1 tensor\n`,
+    );
+  }
+  expect(existsSync(out)).toBe(true);
 });
 
 it('quotes the names of files that it does not know', () => {

@@ -1,6 +1,7 @@
 // Small model folders to merge, and what they hold.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { PlainTensor } from '../files/bytes.ts';
 import type { Folder } from '../files/folder.ts';
 import { uniform } from '../support/data.ts';
 import { type Dtype, type Rows, readModel, rowsOf, tensorOf, writeTensors } from '../transplant/models.ts';
@@ -73,3 +74,39 @@ export function nearest(x: number, dtype: 'F16' | 'BF16'): [below: number, above
   const below = Math.floor(x / step) * step;
   return [below, below + step];
 }
+
+/** A layer of an adapter: rows of a, `[rank, in]`, and of b, `[out, rank]`. */
+export interface Layer {
+  readonly a: Rows;
+  readonly b: Rows;
+}
+
+/** Numbers in f64, as a file has them. */
+export const doubles = (rows: Rows): PlainTensor => ({
+  dtype: 'F64',
+  shape: [rows.length, rows[0]!.length],
+  bytes: Buffer.from(Float64Array.from(rows.flat()).buffer),
+});
+
+/** Writes an adapter in the layout of peft, by hand. */
+export function writeAdapter(
+  folder: string,
+  layers: Record<string, Layer>,
+  config: object,
+  tensor: (rows: Rows) => PlainTensor = tensorOf,
+): string {
+  mkdirSync(folder, { recursive: true });
+  const tensors: Record<string, PlainTensor> = {};
+  for (const [module, { a, b }] of Object.entries(layers)) {
+    tensors[`base_model.model.${module}.lora_A.weight`] = tensor(a);
+    tensors[`base_model.model.${module}.lora_B.weight`] = tensor(b);
+  }
+  writeTensors(folder, tensors);
+  renameSync(path.join(folder, 'model.safetensors'), path.join(folder, 'adapter_model.safetensors'));
+  writeFileSync(path.join(folder, 'adapter_config.json'), JSON.stringify({ peft_type: 'LORA', ...config }));
+  return folder;
+}
+
+/** scale · b·a, in f64. */
+export const updateOf = ({ a, b }: Layer, scale: number): Rows =>
+  b.map((row) => a[0]!.map((_, j) => scale * row.reduce((sum, x, k) => sum + x * a[k]![j]!, 0)));

@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { mergeModels } from '../../lib/merging/index.ts';
 import { fileBytes } from '../files/bytes.ts';
 import { Folder } from '../files/folder.ts';
-import { matrix, writeParts } from './folders.ts';
+import { matrix, writeAdapter, writeParts } from './folders.ts';
 
 /** What a dry run says, and what the process had resident at its peak, in bytes. */
 function memoryOf(options: object): { said: number; had: number } {
@@ -26,7 +26,7 @@ function memoryOf(options: object): { said: number; had: number } {
 function largeModel(folder: string, shape: readonly number[]): string {
   writeParts(folder, { tensors: { small: [[1]] } });
   const elements = shape.reduce((a, b) => a * b);
-  const header = JSON.stringify({ large: { dtype: 'F32', shape, data_offsets: [0, 4 * elements] } });
+  const header = JSON.stringify({ 'large.weight': { dtype: 'F32', shape, data_offsets: [0, 4 * elements] } });
   const file = path.join(folder, 'model.safetensors');
   writeFileSync(file, fileBytes(header, Buffer.alloc(0)));
   truncateSync(file, 8 + header.length + 4 * elements);
@@ -45,6 +45,18 @@ it('takes no more memory than a dry run says for many models that ties trims', (
   const base = largeModel(folder.file('base'), [2 ** 18]);
   const models = Array.from({ length: 30 }, (_, i) => largeModel(folder.file(`model${i}`), [2 ** 18]));
   const { said, had } = memoryOf({ base, models, out: folder.file('out'), method: 'ties' });
+  expect(had).toBeLessThan(1.1 * said);
+});
+
+it('takes no more memory than a dry run says for the factors of adapters', () => {
+  using folder = new Folder();
+  const [rows, columns, rank] = [1024, 2 ** 15, 200];
+  const base = largeModel(folder.file('base'), [rows, columns]);
+  const layer = { a: Array(rank).fill(Array(columns).fill(1)), b: Array(rows).fill(Array(rank).fill(2)) };
+  const models = [1, 2].map((i) =>
+    writeAdapter(folder.file(`adapter${i}`), { large: layer }, { r: rank, lora_alpha: rank }),
+  );
+  const { said, had } = memoryOf({ base, models, out: folder.file('out'), method: 'average' });
   expect(had).toBeLessThan(1.1 * said);
 });
 

@@ -95,11 +95,6 @@ describe('mergeModels refuses', () => {
       says('ERR_ARGUMENT', 'models[1] must have the tokens of the base, or be given them first by orthokit transplant'),
     ],
     [
-      'an adapter',
-      ({ models }) => write(models[0]!, 'adapter_config.json', {}),
-      says('ERR_UNSUPPORTED', 'models[0] must be a folder of a whole model'),
-    ],
-    [
       'too little memory',
       () => ({ memoryLimit: 1000 }),
       says('ERR_MEMORY', 'memoryLimit must hold the work on tensor'),

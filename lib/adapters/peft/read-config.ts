@@ -12,8 +12,14 @@ import { literal, numberBy } from './patterns.ts';
 /** Ranks and scales of layers, as a configuration has them. */
 export interface Config {
   readonly rslora: boolean;
+  /** True where weights are [in, out]: what is added to them is b·a transposed. */
+  readonly fanInFanOut: boolean;
+  /** True where whole modules are stored beside the factors. */
+  readonly savesModules: boolean;
   rankOf(module: string): number;
   alphaOf(module: string): number;
+  /** The factor of b·a. */
+  scaleOf(module: string): number;
 }
 
 /** Names that a pattern may list. */
@@ -21,7 +27,8 @@ const mostNames = 65_536;
 const patternKeys = ['rank_pattern', 'alpha_pattern'];
 /** Of adapters that add more to a weight than b·a, or change the weight itself: absent, null or false. */
 const refused = ['use_dora', 'use_qalora', 'layer_replication', 'trainable_token_indices', 'alora_invocation_tokens'];
-const wanted = ['peft_type', 'r', 'lora_alpha', 'use_rslora', 'init_lora_weights', ...refused];
+const flags = ['use_rslora', 'fan_in_fan_out'] as const;
+const wanted = ['peft_type', 'r', 'lora_alpha', 'init_lora_weights', 'modules_to_save', ...flags, ...refused];
 
 /** The contents of a file: patterns keep its order, in which objects do not have whole numbers. */
 interface Content {
@@ -37,10 +44,8 @@ interface Content {
 export async function readConfig(op: string, folder: Folder): Promise<Config> {
   const bytes = await folder.read(configName, limits.configBytes);
   if (!bytes) return folder.fail(`${configName} must be there, got none`);
-  return configFrom(
-    op,
-    await inTurns(contentOf(new JsonReader(bytes, folder.fail, configName), folder.fail), folder.signal),
-  );
+  const steps = contentOf(new JsonReader(bytes, folder.fail, configName), folder.fail);
+  return configFrom(op, folder.path, await inTurns(steps, folder.signal));
 }
 
 function* contentOf(reader: JsonReader, fail: Fail): Steps<Content> {
@@ -71,10 +76,10 @@ function* namesOf(key: string, reader: JsonReader, fail: Fail): Steps<Map<string
   return names;
 }
 
-function configFrom(op: string, { json, patterns }: Content): Config {
+function configFrom(op: string, path: string, { json, patterns }: Content): Config {
   const bad = (what: string, code: 'ERR_FORMAT' | 'ERR_UNSUPPORTED' = 'ERR_FORMAT'): OrthokitError =>
-    new OrthokitError(code, `${op}: ${configName} ${what}`);
-  const { peft_type: type, use_rslora: rslora = false, init_lora_weights: init = null } = json;
+    new OrthokitError(code, `${op}: ${configName} ${what} in ${path}`);
+  const { peft_type: type, init_lora_weights: init = null, modules_to_save: saved = null } = json;
   if (type !== 'LORA') throw bad(`must be of peft_type "LORA", got ${shown(type)}`, 'ERR_UNSUPPORTED');
   for (const key of refused)
     if (json[key] !== undefined && json[key] !== null && json[key] !== false)
@@ -82,7 +87,12 @@ function configFrom(op: string, { json, patterns }: Content): Config {
   // Others take something of the weight away, or replace it: b·a alone is not what such an adapter adds.
   if (init !== null && typeof init !== 'boolean' && init !== 'gaussian')
     throw bad(`must have true, false or "gaussian" for init_lora_weights, got ${shown(init)}`, 'ERR_UNSUPPORTED');
-  if (typeof rslora !== 'boolean') throw bad(`must have true or false for use_rslora, got ${shown(rslora)}`);
+  const [rslora, fanInFanOut] = flags.map((key) => {
+    const { [key]: flag = false } = json;
+    if (typeof flag !== 'boolean') throw bad(`must have true or false for ${key}, got ${shown(flag)}`);
+    return flag;
+  }) as [boolean, boolean];
+  if (saved !== null && !Array.isArray(saved)) throw bad(`must have a list for modules_to_save, got ${shown(saved)}`);
   const isRank = (x: Json | undefined): x is number => typeof x === 'number' && Number.isSafeInteger(x) && x >= 1;
   const isAlpha = (x: Json | undefined): x is number => typeof x === 'number' && Number.isFinite(x) && x !== 0;
   const numbers = (key: string, patternKey: string, is: (x: Json | undefined) => x is number, words: string) => {
@@ -99,11 +109,10 @@ function configFrom(op: string, { json, patterns }: Content): Config {
     }
     return numberBy(own, usual);
   };
-  return {
-    rslora,
-    rankOf: numbers('r', 'rank_pattern', isRank, 'a whole number from 1 on'),
-    alphaOf: numbers('lora_alpha', 'alpha_pattern', isAlpha, 'a finite number but 0'),
-  };
+  const rankOf = numbers('r', 'rank_pattern', isRank, 'a whole number from 1 on');
+  const alphaOf = numbers('lora_alpha', 'alpha_pattern', isAlpha, 'a finite number but 0');
+  const scaleOf = (module: string): number => alphaOf(module) / (rslora ? Math.sqrt(rankOf(module)) : rankOf(module));
+  return { rslora, fanInFanOut, savesModules: saved !== null && saved.length > 0, rankOf, alphaOf, scaleOf };
 }
 
 const shown = (value: Json | undefined): string =>

@@ -39,19 +39,22 @@ export class Weights {
   }
 
   static async open(folder: Folder): Promise<Weights> {
-    const files = new Map<string, OpenTensorFile>();
     try {
-      const single = await openShard(folder, singleName);
-      files.set(singleName, single);
-      const names = [...single.tensors.keys()];
-      return new Weights(folder, undefined, new Map(names.map((name) => [name, singleName])), files);
+      return await Weights.single(folder, singleName);
     } catch (error) {
       if (!(error instanceof OrthokitError && systemCode(error.cause) === 'ENOENT')) throw error;
     }
     const bytes = await folder.read(indexName, limits.configBytes);
     if (!bytes) folder.fail(`weights must be ${singleName} or ${indexName} with its shards, got neither`);
     const { metadata, shardOf } = await inTurns(readIndex(bytes, folder.fail), folder.signal);
-    return new Weights(folder, { metadata }, shardOf, files);
+    return new Weights(folder, { metadata }, shardOf, new Map());
+  }
+
+  /** Those of one file of another name. */
+  static async single(folder: Folder, name: string): Promise<Weights> {
+    const file = await openShard(folder, name);
+    const shardOf = new Map([...file.tensors.keys()].map((tensor) => [tensor, name]));
+    return new Weights(folder, undefined, shardOf, new Map([[name, file]]));
   }
 
   /** The files, in the order of their first tensors. */

@@ -5,11 +5,13 @@ import { OrthokitError, refusal } from '../../core/errors.ts';
 import { testOf } from '../../core/pattern.ts';
 import { Turns } from '../../core/turns.ts';
 import { few, quote } from '../../files/quote.ts';
-import { dtypeOfFile } from '../../files/safetensors/dtypes.ts';
+import { dtypeOfFile, type FileDtype } from '../../files/safetensors/dtypes.ts';
 import type { OpenTensorFile } from '../../files/safetensors/file.ts';
 import type { TensorInfo } from '../../files/safetensors/header.ts';
 import type { Settings } from '../options.ts';
+import type { Adapter } from './adapter.ts';
 import type { Model } from './models.ts';
+import { Update } from './update.ts';
 import { isEmbedding, isHead, sharedVocabulary } from './vocabulary.ts';
 
 /** A tensor as it stands in one folder. */
@@ -32,8 +34,8 @@ export interface MergedTensor {
   readonly newDtype: Dtype;
   /** Of the sums. */
   readonly work: 'f32' | 'f64';
-  /** That of the base, and those of the models in the order in which they are merged. */
-  readonly parts: readonly Part[];
+  /** That of the base, and those of the models in the order in which they are merged; of adapters what they add. */
+  readonly parts: readonly [base: Part, ...models: (Part | Update)[]];
 }
 
 /** Tensors that must have the same bytes. */
@@ -75,36 +77,55 @@ export async function fitOf(op: string, settings: Settings, models: readonly Mod
   }
   if (chosen.length === 0) throw refusal(op, 'only', 'leave tensors to merge', 'none');
 
-  const sources: Map<string, string>[] = [];
-  for (const model of others)
-    sources.push(await sourcesOf(op, { base, model, chosen, isChosen, turns }, { same, warnings }));
+  const find: ((name: string) => Part | Update | Promise<Part>)[] = [];
+  for (const model of others) {
+    const comparison = { base, model, chosen, isChosen, turns };
+    const { adapter } = model;
+    if (adapter) {
+      await checkNames(op, comparison, adapter);
+      find.push((name) => new Update(model, adapter.get(name)));
+    } else {
+      const sources = await sourcesOf(op, comparison, { same, warnings });
+      find.push((name) => partOf(model, sources.get(name)!));
+    }
+  }
   const merged: MergedTensor[] = [];
   const shapes: string[] = [];
   for (const name of chosen) {
     if (turns.isDue) await turns.next();
-    const parts = [await partOf(base, name)];
-    for (const [i, model] of others.entries()) parts.push(await partOf(model, sources[i]!.get(name)!));
-    const [own, ...rest] = parts as [Part, ...Part[]];
+    const own = await partOf(base, name);
+    const rest: (Part | Update)[] = [];
+    for (const one of find) rest.push(await one(name));
     const { shape, dtype } = own.info;
     const isTable = shape.length === 2 && tokens !== undefined && (isEmbedding(name) || isHead(name));
     let fits = true;
-    for (const { info, model } of rest) {
+    for (const part of rest) {
+      const { shape: other } = part instanceof Update ? part : part.info;
       const isPadded =
         isTable &&
-        info.shape.length === 2 &&
-        info.shape[1] === shape[1] &&
-        Math.min(info.shape[0]!, shape[0]!) >= tokens;
-      if (info.shape.join() === shape.join() || isPadded) continue;
+        !(part instanceof Update) &&
+        other?.length === 2 &&
+        other[1] === shape[1] &&
+        Math.min(other[0]!, shape[0]!) >= tokens;
+      if (other === undefined || other.join() === shape.join() || isPadded) continue;
       fits = false;
-      shapes.push(`${quote(name)} [${shape}], [${info.shape}] in ${model.label}`);
+      shapes.push(`${quote(name)} [${shape}], [${other}] in ${part.model.label}`);
     }
-    const dtypes = parts.map(({ info }) => dtypeOfFile(info.dtype));
+    const parts = [own, ...rest] as const;
+    const dtypes = parts.flatMap((part) => dtypesOf(part).map(dtypeOfFile));
     if (dtypes.every((one) => one !== undefined && isFloating(one))) {
       if (own.info.byteLength === 0) kept.push(name);
       else if (fits) merged.push(mergedTensor(name, parts, dtypes as Dtype[], settings.dtype));
       continue;
     }
-    for (const part of rest) same.push({ parts: [own, part], must: `be the same, as its elements are ${dtype}` });
+    for (const part of rest) {
+      if (!(part instanceof Update)) {
+        same.push({ parts: [own, part], must: `be the same, as its elements are ${dtype}` });
+      } else if (part.factors) {
+        const { label } = part.model;
+        throw refusal(op, label, 'add to floating tensors alone', `factors for ${quote(name)}, of ${dtype}`, 'ERR_UNSUPPORTED'); // biome-ignore format: one line
+      }
+    }
     kept.push(name);
   }
   if (shapes.length > 0)
@@ -118,6 +139,10 @@ export async function fitOf(op: string, settings: Settings, models: readonly Mod
   return { merged, kept, same, warnings };
 }
 
+/** Element types in which a tensor, or what is added to it, is stored. */
+export const dtypesOf = (part: Part | Update): readonly FileDtype[] =>
+  part instanceof Update ? part.dtypes : [part.info.dtype];
+
 const partOf = async (model: Model, name: string): Promise<Part> => ({
   model,
   name,
@@ -126,11 +151,11 @@ const partOf = async (model: Model, name: string): Promise<Part> => ({
 
 function mergedTensor(
   name: string,
-  parts: readonly Part[],
+  parts: MergedTensor['parts'],
   dtypes: readonly Dtype[],
   wanted: Settings['dtype'],
 ): MergedTensor {
-  const { shape } = parts[0]!.info;
+  const { shape } = parts[0].info;
   const newDtype = wanted ?? dtypes[0]!;
   // A sum of f32 in f32 would be rounded more than once.
   const work = isWide(newDtype) || dtypes.includes('f64') ? 'f64' : 'f32';
@@ -152,6 +177,19 @@ interface Comparison {
   readonly chosen: readonly string[];
   readonly isChosen: (name: string) => boolean;
   readonly turns: Turns;
+}
+
+/** @throws ERR_ARGUMENT for factors of matrices that the base does not have */
+async function checkNames(op: string, { base, model, isChosen, turns }: Comparison, adapter: Adapter): Promise<void> {
+  const { shardOf } = base.weights;
+  const unknown: string[] = [];
+  for (const name of adapter.keys()) {
+    if (turns.isDue) await turns.next();
+    if (!shardOf.has(name) && isChosen(name)) unknown.push(name);
+  }
+  if (unknown.length === 0) return;
+  const got = `${few(unknown, quote)}, where the base has ${few([...shardOf.keys()], quote)} (${model.path})`;
+  throw refusal(op, model.label, 'add to tensors of the base alone', got);
 }
 
 /** Names under which a model keeps the chosen tensors: their own, or for a tied head that of the embeddings. */

@@ -1,9 +1,11 @@
+import { configName, weightsName } from '../../adapters/internal.ts';
 import { refusal } from '../../core/errors.ts';
 import type { JsonObject } from '../../files/json/reader.ts';
 import { Folder } from '../../files/model-folder/folder.ts';
 import { limits } from '../../files/model-folder/limits.ts';
 import { Weights } from '../../files/model-folder/weights.ts';
 import type { Settings } from '../options.ts';
+import { type Adapter, isAdapter, openAdapter } from './adapter.ts';
 
 /** An open model folder. */
 export interface Model {
@@ -15,9 +17,10 @@ export interface Model {
   readonly weights: Weights;
   readonly configBytes: Uint8Array | undefined;
   readonly config: JsonObject;
+  /** Of a model that is given as the base and what is added to it. */
+  readonly adapter?: Adapter | undefined;
 }
 
-const adapterFiles = ['adapter_config.json', 'adapter_model.safetensors'];
 /** Parts of a model of several, which have configurations of their own. */
 const partKeys = ['text', 'vision', 'audio', 'language', 'llm', 'thinker', 'talker'].map((part) => `${part}_config`);
 const configKeys = ['tie_word_embeddings', 'quantization_config', 'torch_dtype', 'dtype', ...partKeys];
@@ -31,7 +34,17 @@ export async function openModels(
 ): Promise<void> {
   const models = settings.models.map((path, i) => [`models[${order[i]}]`, path] as const);
   const paths = [['base', settings.base] as const, ...models];
-  for (const [label, path] of paths) opened.push(await openModel(op, label, path, settings));
+  for (const [label, path] of paths)
+    opened.push(await (label === 'base' ? openModel : openInput)(op, label, path, settings));
+}
+
+type FolderSettings = Pick<Settings, 'followLinks' | 'signal'>;
+
+/** Opens a model, or an adapter of the base. */
+async function openInput(op: string, label: string, path: string, settings: FolderSettings): Promise<Model> {
+  const folder = await Folder.open(op, label, path, settings);
+  if (!(await isAdapter(folder))) return openModel(op, label, path, settings);
+  return { label, path, folder, ...(await openAdapter(label, folder)), configBytes: undefined, config: {} };
 }
 
 /** Opens one model, whose headers are all checked then. */
@@ -39,7 +52,7 @@ export async function openModel(
   op: string,
   label: string,
   path: string,
-  { followLinks, signal }: Pick<Settings, 'followLinks' | 'signal'>,
+  { followLinks, signal }: FolderSettings,
 ): Promise<Model> {
   const folder = await Folder.open(op, label, path, { followLinks, signal });
   await refuseAdapter(folder, label, path);
@@ -58,7 +71,7 @@ export async function openModel(
 }
 
 async function refuseAdapter(folder: Folder, label: string, path: string): Promise<void> {
-  for (const name of adapterFiles) {
+  for (const name of [configName, weightsName]) {
     if (!(await folder.has(name))) continue;
     const must = 'be a folder of a whole model, as adapters are merged into one first';
     throw refusal(folder.op, label, must, `an adapter (${name}) at ${path}`, 'ERR_UNSUPPORTED');

@@ -8,6 +8,7 @@ import type { Method } from '../methods/method.ts';
 import type { Fit, MergedTensor } from './fit.ts';
 import type { Model } from './models.ts';
 import { spanSize } from './spans.ts';
+import { Update } from './update.ts';
 
 export interface Needs {
   /** Bytes of the new weights. */
@@ -27,8 +28,11 @@ const mostPooled = 1 << 26;
 function spanBytesOf({ size, work, newDtype, parts }: MergedTensor): number {
   const count = Math.min(size, spanSize);
   const bytes = work === 'f64' ? 8 : 4;
-  const stored = parts.reduce((sum, { info }) => sum + 2 * (bitsOf[info.dtype] / 8) + bytes, 0);
-  return count * (stored + 6 * bytes + (3 * bitsOf[fileDtypes[newDtype]]) / 8);
+  const read = parts.reduce((sum, part) => {
+    if (part instanceof Update) return sum + part.bytesOf(count, bytes);
+    return sum + count * (2 * (bitsOf[part.info.dtype] / 8) + bytes);
+  }, 0);
+  return read + count * (6 * bytes + (3 * bitsOf[fileDtypes[newDtype]]) / 8);
 }
 
 /** @throws ERR_MEMORY where `memoryLimit` does not hold the largest tensor's work */

@@ -100,7 +100,7 @@ async function* dataOf(
     const exact = await ready.merge(tensor, span, spans, owned);
     const rounded = exact.dtype === tensor.newDtype ? exact : owned.add(exact.cast(tensor.newDtype));
     const found = owned.add(new Tensor(task.device, [count], 'f64'));
-    measure(task.queue, { exact, rounded, spans, found }, owned);
+    measure(task.queue, tensor, { exact, rounded, spans, found }, owned);
     const [array, numbers] = await task.readAll(rounded, found);
     const [largest, ...rest] = numbers as Float64Array;
     // NaN, too.
@@ -123,14 +123,19 @@ interface Measuring {
   readonly found: Tensor;
 }
 
-function measure(queue: Device, { exact, rounded, spans, found }: Measuring, owned: Owned<Tensor>): void {
+function measure(
+  queue: Device,
+  tensor: MergedTensor,
+  { exact, rounded, spans, found }: Measuring,
+  owned: Owned<Tensor>,
+): void {
   const { device, dtype, size } = exact;
   const update = owned.add(rounded === exact ? exact.copy() : rounded.cast(dtype));
   const error = owned.add(new Tensor(device, [1, size], dtype));
   using flat = error.reshape([size]);
   vectors.combine(queue, flat, [1, exact], [-1, update]);
   const [base, ...models] = spans;
-  subtractBase(queue, spans);
+  subtractBase(queue, tensor, spans);
   vectors.axpy(queue, -1, base!, update);
   using squares = found.rows(1);
   const pairs = models.flatMap((model) => [[update, model] as const, [model, model] as const]);

@@ -41,6 +41,17 @@ export interface MergedModelReport {
   readonly path: string;
   /** The factor of its task vector; absent for `opcm`. */
   readonly weight?: number | undefined;
+  /** Of a model that is an adapter of the base: what it adds to it; absent for others. */
+  readonly adapter?:
+    | {
+        /** Matrices that are merged, and have factors. */
+        readonly tensors: number;
+        /** Their ranks, ascending. */
+        readonly ranks: readonly number[];
+        /** Their factors of b·a, ascending. */
+        readonly scales: readonly number[];
+      }
+    | undefined;
   /** The licence that its README names; absent where it names none. */
   readonly license?: string | undefined;
   /** SHA-256 of each file of weights; absent in a dry run. */

@@ -9,6 +9,7 @@ import type { Ledger } from './new-tensors.ts';
 import { type MergedModelReport, type MergedTensorReport, type MergeReport, tensorReport } from './report.ts';
 import type { HashedFile } from './scan.ts';
 import { licenseOf } from './texts.ts';
+import { Update } from './update.ts';
 
 /** All that is known before anything is read or written. */
 interface Known {
@@ -19,6 +20,17 @@ interface Known {
   readonly fit: Fit;
   readonly needs: Needs;
   readonly files: Pick<MergeReport, 'copied' | 'notCopied'>;
+}
+
+function adapterReport(model: Model, { merged }: Fit): MergedModelReport['adapter'] {
+  const updates = merged.flatMap(({ parts }) => parts.find((part) => part.model === model) ?? []);
+  const factors = updates.flatMap((part) => (part instanceof Update ? (part.factors ?? []) : []));
+  const distinct = (numbers: readonly number[]): number[] => [...new Set(numbers)].sort((a, b) => a - b);
+  return {
+    tensors: factors.length,
+    ranks: distinct(factors.map(({ rank }) => rank)),
+    scales: distinct(factors.map(({ scale }) => scale)),
+  };
 }
 
 /** Makes the report of a merge of what is known: more with each step. */
@@ -63,14 +75,16 @@ export class Reporter {
   }
 
   #models(): MergedModelReport[] {
-    const { models, settings } = this.#known;
-    return models.map(({ label, path }, i) => {
+    const { models, settings, fit } = this.#known;
+    return models.map((model, i) => {
+      const { label, path } = model;
       const weight = settings.weights?.[i - 1];
       const license = this.#licenses[i];
       const files = this.hashes?.filter((hashed) => hashed.label === label).map(({ file, sha256 }) => [file, sha256]);
       return {
         ...{ label, path },
         ...(weight !== undefined && { weight }),
+        ...(model.adapter && { adapter: adapterReport(model, fit) }),
         ...(license !== undefined && { license }),
         ...(files && { files: Object.fromEntries(files) as Record<string, string> }),
       };

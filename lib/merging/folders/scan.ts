@@ -1,6 +1,7 @@
 // All inputs are read once before any work: what is wrong in them shows at once, and their hashes tell what was merged.
 import { createHash } from 'node:crypto';
 import path from 'node:path';
+import { weightsName } from '../../adapters/internal.ts';
 import type { Dtype } from '../../core/dtypes.ts';
 import { refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
@@ -12,9 +13,11 @@ import { escaped, quote } from '../../files/quote.ts';
 import { dtypeOfFile, typedArray } from '../../files/safetensors/dtypes.ts';
 import type { OpenTensorFile } from '../../files/safetensors/file.ts';
 import type { TensorInfo } from '../../files/safetensors/header.ts';
+import type { Adapter } from './adapter.ts';
 import type { Fit, SameBytes } from './fit.ts';
 import type { Model } from './models.ts';
 import type { MergeTask } from './spans.ts';
+import { Update } from './update.ts';
 
 /** Bytes of the record of a file: its SHA-256. */
 export const scanBytes = 32;
@@ -45,7 +48,11 @@ export async function scan(
     for (const pair of fit.same) await checkSame(op, task, pair);
     const merged = new Map<Model, Set<string>>();
     for (const { parts } of fit.merged)
-      for (const { model, name } of parts) merged.set(model, (merged.get(model) ?? new Set()).add(name));
+      for (const part of parts) {
+        const names = merged.get(part.model) ?? new Set();
+        merged.set(part.model, names);
+        for (const name of part instanceof Update ? (part.factors?.names ?? []) : [part.name]) names.add(name);
+      }
     const total = files.reduce((sum, { file }) => sum + dataBytesOf(file), 0);
     let done = 0;
     const digests: Uint8Array[] = [];
@@ -56,6 +63,7 @@ export async function scan(
       digests.push(await scanFile(op, task, { model, name, file, isMerged, onBytes }));
       done += dataBytesOf(file);
     }
+    for (const model of models) if (model.adapter) await refuseZero(op, task, model, model.adapter);
     await records.write(0, Buffer.concat(digests));
   }
   const stored = Buffer.from(await records.read(0, files.length));
@@ -63,6 +71,25 @@ export async function scan(
     const sha256 = stored.toString('hex', i * scanBytes, (i + 1) * scanBytes);
     return { label: model.label, file: name, sha256 };
   });
+}
+
+/** An adapter is 0 as long as all b are, with which training begins. */
+async function refuseZero(
+  op: string,
+  task: MergeTask,
+  { label, path, weights }: Model,
+  adapter: Adapter,
+): Promise<void> {
+  const file = weights.opened(weightsName);
+  for (const { b } of adapter.values()) {
+    task.check();
+    const dtype = dtypeOfFile(b.dtype)!;
+    const isHalf = dtype === 'f16' || dtype === 'bf16';
+    // Numbers of 16 bits are read as their bits, of which the first is the sign.
+    for await (const { buffer } of spans(file, b))
+      for (const x of typedArray(dtype, buffer)) if ((isHalf ? x & 0x7fff : x) !== 0) return;
+  }
+  throw refusal(op, label, 'have a lora_B that is not 0', `an adapter that does nothing at ${path}`);
 }
 
 const dataBytesOf = (file: OpenTensorFile): number =>

@@ -7,8 +7,9 @@ import type { Task } from '../../core/task.ts';
 import { given, Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
 import { bitsOf, dtypeOfFile, typedArray } from '../../files/safetensors/dtypes.ts';
-import type { MergeProgress } from '../options.ts';
+import { type MergeProgress, sumOf } from '../options.ts';
 import type { MergedTensor, Part } from './fit.ts';
+import { Update } from './update.ts';
 
 /** Elements that are worked on at once. */
 export const spanSize: number = 1 << 18;
@@ -25,16 +26,21 @@ export function* spansOf(size: number): Generator<Span, void> {
   for (let from = 0; from < size; from += spanSize) yield { from, count: Math.min(spanSize, size - from) };
 }
 
-/** Elements of a tensor in each of its folders, in the dtype of the sums. */
+/** Elements of a tensor in each of its folders, of an adapter what it adds to the base, in the dtype of the sums. */
 export async function readSpan(
   task: MergeTask,
   { parts, work }: Pick<MergedTensor, 'parts' | 'work'>,
   span: Span,
   owned: Owned<Tensor>,
 ): Promise<[base: Tensor, ...models: Tensor[]]> {
-  const bytes = await task.wait(Promise.all(parts.map((part) => bytesOf(part, span))));
+  const read = parts.map((part) => (part instanceof Update ? undefined : bytesOf(part, span)));
+  const bytes = await task.wait(Promise.all(read));
   const tensors: Tensor[] = [];
   for (const [i, part] of parts.entries()) {
+    if (part instanceof Update) {
+      tensors.push(owned.add(await part.read(task, span, work)));
+      continue;
+    }
     const own = typedArray(dtypeOfFile(part.info.dtype)!, bytes[i]!);
     tensors.push(owned.add(widened(task, own as never, dtypeOfFile(part.info.dtype)!, [span.count, work], tensors[0])));
   }
@@ -81,7 +87,23 @@ function into(queue: Device, from: Tensor, to: Tensor, begin: number, end: numbe
   ops.cast(queue, { x: [from], out: [rows] });
 }
 
-/** Makes task vectors of models. */
-export function subtractBase(queue: Device, [base, ...models]: readonly Tensor[]): void {
-  for (const model of models) vectors.axpy(queue, -1, base!, model);
+/** Makes task vectors of models; what an adapter adds is one. */
+export function subtractBase(
+  queue: Device,
+  { parts }: Pick<MergedTensor, 'parts'>,
+  [base, ...models]: readonly Tensor[],
+): void {
+  for (const [i, model] of models.entries())
+    if (!(parts[i + 1] instanceof Update)) vectors.axpy(queue, -1, base!, model);
+}
+
+/** Terms of Σ factorᵢ · modelᵢ + (1 − Σ factorᵢ) · base; of an adapter what it adds is its model less the base. */
+export function affineTerms(
+  { parts }: Pick<MergedTensor, 'parts'>,
+  [base, ...models]: readonly Tensor[],
+  factors: readonly number[],
+): (readonly [number, Tensor])[] {
+  const rest = 1 - sumOf(factors.filter((_, i) => !(parts[i + 1] instanceof Update)));
+  const terms = models.map((model, i) => [factors[i]!, model] as const);
+  return rest === 0 ? terms : [...terms, [rest, base!]];
 }

@@ -83,9 +83,9 @@ function cardOf({ method, formula, base, models, warnings }: Made): string {
     '',
     '| | folder | licence that its README names |',
     '| --- | --- | --- |',
-    ...all.map(({ label, path, license }) => {
+    ...all.map(({ label, path, license, adapter }) => {
       const cell = (value: string): string => `\`${escaped(value).replaceAll(/[|`]/g, ' ')}\``;
-      return `| ${label} | ${cell(path)} | ${license ? cell(license) : 'none'} |`;
+      return `| ${label}${adapter ? ', an adapter' : ''} | ${cell(path)} | ${license ? cell(license) : 'none'} |`;
     }),
     '',
     `Hashes of all inputs and figures of each tensor stand in \`${recordName}\`.`,

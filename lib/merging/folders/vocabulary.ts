@@ -29,9 +29,11 @@ export async function sharedVocabulary(
     return undefined;
   }
   const tokens = await tokensOf(base!.folder);
-  for (const { label, path, folder } of models) {
+  for (const { label, path, folder, adapter } of models) {
     const other = await folder.read(file, limits.fileBytes);
     if (!other) {
+      // An adapter without a vocabulary has the base's.
+      if (adapter && !(await hasOthers(folder))) continue;
       const found = await compareBytes(base!.folder, folder);
       const lack = typeof found === 'string' ? `another ${found} than the base, and no ${file}` : `no ${file}`;
       if (found !== true)
@@ -43,9 +45,8 @@ export async function sharedVocabulary(
     let differing = 0;
     for (let id = 0; id < Math.max(tokens.length, theirs.length); ++id) if (tokens[id] !== theirs[id]) differing += 1;
     if (differing === 0) continue;
-    const must =
-      `have the tokens of the base, or be given them first by ` +
-      `orthokit transplant --base ${path} --donor ${base!.path} --out DIR`;
+    const command = `orthokit transplant --base ${path} --donor ${base!.path} --out DIR`;
+    const must = `have the tokens of the base${adapter ? '' : `, or be given them first by ${command}`}`;
     throw refusal(op, label, must, `${theirs.length} tokens for ${tokens.length}, of which ${differing} differ`);
   }
   return tokens.length;
@@ -54,7 +55,8 @@ export async function sharedVocabulary(
 /** Of a base without a tokenizer that could be read. */
 async function warnOfOthers(base: Model, models: readonly Model[], warnings: string[]): Promise<void> {
   const unknown: string[] = [];
-  for (const { label, folder } of models) {
+  for (const { label, folder, adapter } of models) {
+    if (adapter && !(await hasOthers(folder))) continue;
     const found = await compareBytes(base.folder, folder);
     if (found === true) continue;
     unknown.push(found === undefined ? label : `${label}, whose ${found} is another,`);
@@ -62,6 +64,11 @@ async function warnOfOthers(base: Model, models: readonly Model[], warnings: str
   if (unknown.length === 0) return;
   const whose = few(unknown, (one) => one);
   warnings.push(`the base has no ${file}: nobody can tell whether the tokens of ${whose} are its own`);
+}
+
+async function hasOthers(folder: Folder): Promise<boolean> {
+  for (const name of others) if (await folder.has(name)) return true;
+  return false;
 }
 
 /** True where both have the same vocabulary in another form; the name of a file that differs; else undefined. */

@@ -1,20 +1,19 @@
 import { Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
+import { affineTerms } from '../folders/spans.ts';
 import { sumOf } from '../options.ts';
 import type { Method } from './method.ts';
 
 /** base + Σ factorᵢ · (modelᵢ − base), as one sum: Σ factorᵢ · modelᵢ + (1 − Σ factorᵢ) · base. */
 function linear(formula: string, factors: readonly number[]): Method {
-  const rest = 1 - sumOf(factors);
   return {
     formula,
     scratchBytes: () => 0,
     workBytes: () => 0,
     prepare: async (task) => ({
-      merge(_tensor, { count }, [base, ...models], owned) {
-        const out = owned.add(new Tensor(task.device, [count], base!.dtype));
-        const terms = models.map((model, i) => [factors[i]!, model] as const);
-        vectors.combine(task.queue, out, ...terms, ...(rest === 0 ? [] : [[rest, base!] as const]));
+      merge(tensor, { count }, spans, owned) {
+        const out = owned.add(new Tensor(task.device, [count], spans[0]!.dtype));
+        vectors.combine(task.queue, out, ...affineTerms(tensor, spans, factors));
         return out;
       },
     }),

@@ -5,8 +5,9 @@ import { arrays } from '../../core/dtypes.ts';
 import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
-import type { MergedTensor, Part } from '../folders/fit.ts';
-import { type MergeTask, readSpan, spansOf, subtractBase } from '../folders/spans.ts';
+import { dtypesOf, type MergedTensor } from '../folders/fit.ts';
+import { affineTerms, type MergeTask, readSpan, spansOf, subtractBase } from '../folders/spans.ts';
+import { Update } from '../folders/update.ts';
 import { sumOf } from '../options.ts';
 import type { Measured, Method } from './method.ts';
 import { factorOf, isCanceled, isLinear, Projection, panelSize, panelsOf } from './projection.ts';
@@ -15,7 +16,7 @@ import { blockBytes, blocksOf, StoredSum } from './stored-sum.ts';
 const isProjected = ({ name, shape }: MergedTensor): boolean => isLinear(name, shape);
 /** The dtype in which task vectors are added. */
 const sumDtype = ({ parts }: MergedTensor): 'f32' | 'f64' =>
-  parts.some(({ info }) => info.dtype === 'F64') ? 'f64' : 'f32';
+  parts.some((part) => dtypesOf(part).includes('F64')) ? 'f64' : 'f32';
 const blocksOfSum = (tensor: MergedTensor): number =>
   isProjected(tensor) ? blocksOf(tensor.size, sumDtype(tensor)) : 0;
 
@@ -58,12 +59,12 @@ export function opcm(models: number, alpha: number): Method {
         sumsOf.set(tensor, new StoredSum(task, sums, first, sumDtype(tensor)));
         first += blocksOfSum(tensor);
       }
-      const total = tensors.reduce((sum, { parts }) => sum + parts[0]!.info.byteLength, 0);
+      const total = tensors.reduce((sum, { parts }) => sum + parts[0].info.byteLength, 0);
       let done = 0;
       for (const [i, tensor] of tensors.entries()) {
         if (i >= stored.count)
           await stored.write(i, bytesOfNumbers(await add(task, tensor, alpha, sumsOf.get(tensor)!)));
-        done += tensor.parts[0]!.info.byteLength;
+        done += tensor.parts[0].info.byteLength;
         task.report({ stage: 'measure', done, total });
       }
       const numbers: Numbers[] = [];
@@ -76,16 +77,17 @@ export function opcm(models: number, alpha: number): Method {
         warnings: sumOf(lengths) > 0 && isCanceled(length, lengths, dtype) ? [canceling] : [],
         scale: 1 / factor,
         measured: tensors.map((tensor, i) => (isProjected(tensor) ? measured(numbers[i]!) : {})),
-        async merge(tensor, span, [base, ...others], owned) {
+        async merge(tensor, span, spans, owned) {
+          const [base] = spans;
           const out = owned.add(new Tensor(task.device, [span.count], base!.dtype));
-          if (models === 1) vectors.copy(task.queue, others[0]!, out);
-          else if (isProjected(tensor)) {
+          if (models === 1 && !(tensor.parts[1] instanceof Update)) vectors.copy(task.queue, spans[1]!, out);
+          else if (models > 1 && isProjected(tensor)) {
             const sum = owned.add(await sumsOf.get(tensor)!.read(span.from, span.count));
             const wide = sum.dtype === base!.dtype ? sum : owned.add(sum.cast(base!.dtype));
             vectors.combine(task.queue, out, [1, base!], [factor, wide]);
           } else {
-            const terms = others.map((model) => [factor, model] as const);
-            vectors.combine(task.queue, out, [1 - models * factor, base!], ...terms);
+            const factors = new Array<number>(models).fill(factor);
+            vectors.combine(task.queue, out, ...affineTerms(tensor, spans, factors));
           }
           return out;
         },
@@ -112,7 +114,7 @@ function numbersOf(bytes: Uint8Array<ArrayBuffer>, models: number): Numbers {
 /** Adds the task vectors of a tensor, one model after the other. Of a matrix, the sum is stored after each. */
 async function add(task: MergeTask, tensor: MergedTensor, alpha: number, sum: StoredSum): Promise<Numbers> {
   if (!isProjected(tensor)) return measureSum(task, tensor);
-  const [own, ...models] = tensor.parts as [Part, ...Part[]];
+  const [own, ...models] = tensor.parts;
   const numbers = {
     ranks: new Float64Array(models.length),
     tasks: new Float64Array(models.length),
@@ -160,14 +162,14 @@ async function squaresOf(task: MergeTask, ...matrices: readonly Tensor[]): Promi
   return found as Float64Array;
 }
 
-/** Panels of a model less the base, which are given back once the next is asked for. */
+/** Panels of one model less the base, which are given back once the next is asked for. */
 const taskVector = (task: MergeTask, tensor: Pick<MergedTensor, 'parts' | 'work'>, shape: readonly [number, number]) =>
   async function* (): AsyncGenerator<{ from: number; x: Tensor }, void> {
     for (const { from, to } of panelsOf(shape)) {
       using owned = new Owned<Tensor>();
       const span = { from: from * shape[1], count: (to - from) * shape[1] };
       const [base, model] = (await readSpan(task, tensor, span, owned)) as [Tensor, Tensor];
-      vectors.axpy(task.queue, -1, base, model);
+      subtractBase(task.queue, tensor, [base, model]);
       owned.drop(base);
       yield { from, x: owned.add(model.reshape([to - from, shape[1]])) };
     }
@@ -180,7 +182,7 @@ async function measureSum(task: MergeTask, tensor: MergedTensor): Promise<Number
   for (const span of spansOf(tensor.size)) {
     using owned = new Owned<Tensor>();
     const spans = await readSpan(task, tensor, span, owned);
-    subtractBase(task.queue, spans);
+    subtractBase(task.queue, tensor, spans);
     const [sum, ...vectorsOfModels] = spans;
     const terms = vectorsOfModels.map((vector) => [1, vector] as const);
     vectors.combine(task.queue, sum, ...terms);

@@ -48,12 +48,13 @@ export function ties(weights: readonly number[], scale: number, density: number)
       const size = sumOf(tensors.map((tensor) => tensor.size));
       return {
         density: weights.map((_, i) => numbers[2 * i + 1]! / size),
-        merge(_tensor, { count }, [base, ...models], owned) {
+        merge(tensor, { count }, [base, ...models], owned) {
           const { device, queue } = task;
           const like = (): Tensor => owned.add(new Tensor(device, [count], base!.dtype));
           const parts = models.map((model, i) => {
             const out = like();
-            vectors.combine(queue, out, [1, model], [-1, base!]);
+            vectors.copy(queue, model, out);
+            subtractBase(queue, { parts: [tensor.parts[0], tensor.parts[i + 1]!] }, [base!, out]);
             trim(queue, out, least[i]!);
             vectors.scale(queue, weights[i]!, out);
             return out;
@@ -123,7 +124,7 @@ async function trimsOf(
 ): Promise<Trim[]> {
   const size = sumOf(tensors.map((tensor) => tensor.size));
   const rank = Math.max(1, Math.floor(density * size));
-  const passes = { done: 0, total: 2 * sumOf(tensors.map(({ parts }) => parts[0]!.info.byteLength)) };
+  const passes = { done: 0, total: 2 * sumOf(tensors.map(({ parts }) => parts[0].info.byteLength)) };
   const places = Array.from({ length: models }, () => ({ found: 0, above: 0, here: 0 }));
   for (const isLast of [false, true]) {
     const counts = await countDigits(
@@ -169,7 +170,7 @@ async function countDigits(
       // One model after the other: what is computed of a span is larger than the span.
       for (const [i, vector] of vectorsOfModels.entries()) {
         using work = new Owned<Tensor>();
-        subtractBase(queue, [base, vector]);
+        subtractBase(queue, { parts: [tensor.parts[0], tensor.parts[i + 1]!] }, [base, vector]);
         const sizes = work.add(vector.cast('f32'));
         ops.map(queue, { x: [sizes], out: [sizes], function: 'abs' });
         const [{ buffer, byteOffset, length }] = await task.readAll(sizes);
@@ -186,7 +187,7 @@ async function countDigits(
       }
       await task.wait(device.flow() ?? Promise.resolve());
     }
-    passes.done += tensor.parts[0]!.info.byteLength;
+    passes.done += tensor.parts[0].info.byteLength;
     task.report({ stage: 'measure', ...passes });
   }
   return (await task.readAll(...counts)) as Float64Array[];
