@@ -108,6 +108,38 @@ describe.each(devices)('mergeModels of adapters on %s', (device) => {
     if (report.density) for (const [i, x] of report.density.entries()) expect(x).toBe(expected.density![i]);
   });
 
+  it.each([0.3, 0.8])('projects adapters by their factors as whole matrices, alpha %d', async (alpha) => {
+    using folder = new Folder();
+    const [rows, columns] = [40, 31];
+    const name = 'w.weight';
+    const base = writeParts(folder.file('base'), { tensors: { [name]: matrix(rows, columns, 1), 'v.weight': [[1]] } });
+    // The third has no factors, the last makes sums of more than half of the rank.
+    const own = [3, 4, 0, 5, 9, 2].map((rank, i) => layer(rows, columns, rank, 20 + i));
+    const adapters = own.map((one, i) =>
+      writeAdapter(
+        folder.file(`adapter${i}`),
+        one.b[0]!.length > 0 ? { w: one } : { v: layer(1, 1, 1, 9) },
+        { r: one.b[0]!.length || 1, lora_alpha: one.b[0]!.length || 1 },
+        doubles,
+      ),
+    );
+    const wholes = own.map((one, i) =>
+      whole(
+        folder.file(`whole${i}`),
+        base,
+        one.b[0]!.length > 0 ? { [name]: updateOf(one, 1) } : { 'v.weight': updateOf(layer(1, 1, 1, 9), 1) },
+      ),
+    );
+    const merge = (models: string[], out: string) =>
+      mergeModels({ base, models, out: folder.file(out), method: 'opcm', alpha, device });
+    const [made, expected] = [await merge(adapters, 'out'), await merge(wholes, 'expected')];
+    expect(made.scale).toBeCloseTo(expected.scale!, 10);
+    expect(made.tensors[0]!.ranks).toEqual(expected.tensors[0]!.ranks);
+    expect(made.tensors[0]!.energyKept).toBeCloseTo(expected.tensors[0]!.energyKept!, 10);
+    const [x, y] = [folder.file('out'), folder.file('expected')].map((to) => valuesOf(to, name));
+    expect(Math.max(...x!.map((value, i) => Math.abs(value - y![i]!)))).toBeLessThanOrEqual(2 ** -22);
+  });
+
   it('reports which models are adapters', async () => {
     using folder = new Folder();
     const { base, model, adapters, out } = adapted(folder);

@@ -64,11 +64,7 @@ export class Update {
     const { device, queue } = task;
     const { factors } = this;
     if (!factors) return Tensor.zeros(device, [count], { dtype });
-    if (this.#held?.left.dtype !== dtype) {
-      this.dispose();
-      this.#held = await this.#load(task, factors, dtype);
-    }
-    const { left, right } = this.#held!;
+    const { left, right } = (await this.hold(task, dtype))!;
     const columns = right.shape[1]!;
     const [first, last] = [Math.floor(from / columns), Math.ceil((from + count) / columns)];
     using owned = new Owned<Tensor>();
@@ -84,6 +80,18 @@ export class Update {
     }
     if (from + count === left.shape[0]! * columns) this.dispose();
     return owned.release(out);
+  }
+
+  /**
+   * The factors on the device, which stay this object's until they are given back: their product is what is added, but
+   * for the scale. Undefined where there are none.
+   */
+  async hold(task: Reading, dtype: 'f32' | 'f64'): Promise<Pick<Held, 'left' | 'right'> | undefined> {
+    if (this.factors && this.#held?.left.dtype !== dtype) {
+      this.dispose();
+      this.#held = await this.#load(task, this.factors, dtype);
+    }
+    return this.#held;
   }
 
   async #load(task: Reading, { a, b, isTurned }: Factors, dtype: 'f32' | 'f64'): Promise<Held> {

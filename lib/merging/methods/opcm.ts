@@ -2,15 +2,17 @@
 // each tensor is done by itself, model after model, and one factor at the end brings the sum to its length.
 
 import { arrays } from '../../core/dtypes.ts';
+import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
+import { qr } from '../../linalg/index.ts';
 import { dtypesOf, type MergedTensor } from '../folders/fit.ts';
 import { affineTerms, type MergeTask, readSpan, spansOf, subtractBase } from '../folders/spans.ts';
 import { Update } from '../folders/update.ts';
 import { sumOf } from '../options.ts';
 import type { Measured, Method } from './method.ts';
-import { factorOf, isCanceled, isLinear, Projection, panelSize, panelsOf } from './projection.ts';
+import { factorOf, isCanceled, isLinear, Projection, panelSize, panelsOf, type Rows } from './projection.ts';
 import { blockBytes, blocksOf, StoredSum } from './stored-sum.ts';
 
 const isProjected = ({ name, shape }: MergedTensor): boolean => isLinear(name, shape);
@@ -45,10 +47,14 @@ export function opcm(models: number, alpha: number): Method {
       if (!isProjected(tensor)) return 0;
       const [rows, columns] = tensor.shape as [number, number];
       const bytes = arrays[sumDtype(tensor)].BYTES_PER_ELEMENT;
+      const panels = 10 * Math.max(columns, Math.min(tensor.size, panelSize));
+      const rank = rankOf(tensor, tensor.parts.length - 2);
+      // Factors in a row, their bases, and these turned; of each, both sides; what is computed of them is square.
+      if (rank !== undefined) return bytes * (5 * rank * (rows + columns) + 6 * rank ** 2 + panels);
       // The sum, whose memory holds the products later, and both sides' singular vectors; and a panel of the sum: as it
       // is read and written, on the device, and what is computed of it.
       const matrices = 2 * rows * columns + Math.min(rows, columns) ** 2;
-      return bytes * (matrices + 10 * Math.max(columns, Math.min(tensor.size, panelSize)));
+      return bytes * (matrices + panels);
     },
     async prepare(task, tensors, open) {
       const sums = await open('sums', blockBytes);
@@ -125,8 +131,7 @@ async function add(task: MergeTask, tensor: MergedTensor, alpha: number, sum: St
     using owned = new Owned<Tensor>();
     const shape = tensor.shape as [number, number];
     const rows = taskVector(task, { parts: [own, model], work: sumDtype(tensor) }, shape);
-    const previous = square > 0 ? owned.add(await sum.readAll(shape)) : undefined;
-    const projection = previous && (await Projection.from(task, previous, alpha, owned));
+    const projection = square > 0 ? await away(task, { tensor, count: i, sum, alpha }, owned) : undefined;
     if (projection)
       for await (const { from, x } of rows()) {
         projection.measure(from, x);
@@ -149,6 +154,87 @@ async function add(task: MergeTask, tensor: MergedTensor, alpha: number, sum: St
     numbers.ranks[i] = projection?.rank ?? 0;
   }
   return { ...numbers, square };
+}
+
+/**
+ * The rank that the sum of the first models has at most where all are adapters and it is half of the smaller side or
+ * less; else undefined.
+ */
+function rankOf({ parts, shape }: MergedTensor, count: number): number | undefined {
+  let rank = 0;
+  for (const part of parts.slice(1, 1 + count)) {
+    if (!(part instanceof Update)) return undefined;
+    rank += part.factors?.rank ?? 0;
+  }
+  return 2 * rank <= Math.min(...shape) ? rank : undefined;
+}
+
+interface Previous {
+  readonly tensor: MergedTensor;
+  /** The number of models that were added. */
+  readonly count: number;
+  readonly sum: StoredSum;
+  readonly alpha: number;
+}
+
+/** The projection away from the sum of some models: of adapters, by bases of their factors, in which it lies. */
+async function away(
+  task: MergeTask,
+  { tensor, count, sum, alpha }: Previous,
+  owned: Owned<Tensor>,
+): Promise<Projection | undefined> {
+  const shape = tensor.shape as [number, number];
+  const rank = rankOf(tensor, count);
+  if (rank === undefined) {
+    const previous = owned.add(await sum.readAll(shape));
+    return await Projection.from(task, previous, alpha, owned);
+  }
+  using work = new Owned<Tensor>();
+  const bases = await basesOf(task, tensor, { count, rank }, work);
+  const rows = async function* (): AsyncGenerator<Rows, void> {
+    for (const { from, to } of panelsOf(shape)) {
+      using x = await sum.read(from * shape[1], (to - from) * shape[1]);
+      using matrix = x.reshape([to - from, shape[1]]);
+      yield { from, x: matrix };
+    }
+  };
+  return await Projection.within(task, bases, rows(), alpha, owned);
+}
+
+/** Orthonormal columns that span the columns of what the first models, adapters all, add, and such of its rows. */
+async function basesOf(
+  task: MergeTask,
+  tensor: MergedTensor,
+  { count, rank }: { readonly count: number; readonly rank: number },
+  owned: Owned<Tensor>,
+): Promise<{ left: Tensor; right: Tensor }> {
+  const { device, queue } = task;
+  const dtype = sumDtype(tensor);
+  const [rows, columns] = tensor.shape as [number, number];
+  const make = (...shape: number[]): Tensor => owned.add(new Tensor(device, shape, dtype));
+  const [lefts, rights] = [make(rank, rows), make(rank, columns)];
+  let from = 0;
+  for (const part of tensor.parts.slice(1, 1 + count)) {
+    const held = part instanceof Update ? await part.hold(task, dtype) : undefined;
+    if (!held) continue;
+    const to = from + held.right.shape[0]!;
+    using left = lefts.rows(from, to);
+    using right = rights.rows(from, to);
+    ops.transpose(queue, { x: held.left, out: left });
+    vectors.copy(queue, held.right, right);
+    (part as Update).dispose();
+    from = to;
+  }
+  const basis = async (stacked: Tensor): Promise<Tensor> => {
+    const turned = make(...[...stacked.shape].reverse());
+    ops.transpose(queue, { x: stacked, out: turned });
+    owned.drop(stacked);
+    const { q, r } = await task.waitFor(qr(turned));
+    r.dispose();
+    owned.drop(turned);
+    return owned.add(q);
+  };
+  return { left: await basis(lefts), right: await basis(rights) };
 }
 
 async function squaresOf(task: MergeTask, ...matrices: readonly Tensor[]): Promise<Float64Array> {

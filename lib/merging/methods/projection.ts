@@ -25,7 +25,12 @@ export function* panelsOf([rows, columns]: readonly [number, number]): Generator
   for (let from = 0; from < rows; from += most) yield { from, to: Math.min(rows, from + most) };
 }
 
-/** The distance of 1 to the next number. */
+/** Rows of a matrix from one on. */
+export interface Rows {
+  readonly from: number;
+  readonly x: Tensor;
+}
+
 /**
  * Takes from a matrix X what overlaps with a previous one, U·diag(s)·Vᵀ: X − U·C·Vᵀ, where C holds of Uᵀ·X·V the
  * diagonal, and all of the rows and columns of directions that are protected. X comes in panels of rows, twice: they
@@ -75,18 +80,48 @@ export class Projection {
     const { u, s, v } = await task.waitFor(svd(previous));
     using values = s;
     const [left, right] = [owned.add(u), owned.add(v)];
-    const [found] = await task.readAll(values);
-    // Rounding of a matrix, and of its decomposition, makes singular values of half an eps of the largest, hardly more
-    // for large matrices: what is cut off above that, of many small values, would be left of a model that comes twice.
-    const noise = Math.sqrt(Math.max(...previous.shape)) * epsilonOf(previous.dtype);
-    const own = split(found as Float64Array, alpha, noise);
+    const own = await splitOf(task, values, alpha, previous.shape);
     if (own.count === 0) return undefined;
-    const { length } = found;
     using flat = previous.reshape([previous.size]);
-    using begin = flat.rows(0, length ** 2);
-    const common = owned.add(begin.reshape([length, length]));
-    const diagonal = owned.add(new Tensor(task.device, [1, length], previous.dtype));
+    using begin = flat.rows(0, s.size ** 2);
+    const common = owned.add(begin.reshape([s.size, s.size]));
+    const diagonal = owned.add(new Tensor(task.device, [1, s.size], previous.dtype));
     return new Projection(task, own, { left, right, common, diagonal });
+  }
+
+  /**
+   * Away from a matrix P whose columns lie in the span of `left`, orthonormal columns [m, k], and whose rows in that of
+   * `right`, [n, k]: its singular vectors are those of leftᵀ·P·right, turned. It comes in panels of rows.
+   */
+  static async within(
+    task: AnyTask,
+    { left, right }: { readonly left: Tensor; readonly right: Tensor },
+    previous: AsyncIterable<Rows>,
+    alpha: number,
+    owned: Owned<Tensor>,
+  ): Promise<Projection | undefined> {
+    const { device, queue } = task;
+    const { dtype } = left;
+    const rank = left.shape[1]!;
+    const common = owned.add(Tensor.zeros(device, [rank, rank], { dtype }));
+    for await (const { from, x } of previous) {
+      using rows = left.rows(from, from + x.shape[0]!);
+      using images = new Tensor(device, rows.shape, dtype);
+      ops.gemm(queue, { a: x, b: right, c: images });
+      ops.gemm(queue, { a: rows, b: images, c: common, transA: 'transposed', beta: 1 });
+      await task.wait(device.flow() ?? Promise.resolve());
+    }
+    const { u, s, v } = await task.waitFor(svd(common));
+    using values = s;
+    using turn = u;
+    using other = v;
+    const own = await splitOf(task, values, alpha, [left.shape[0]!, right.shape[0]!]);
+    if (own.count === 0) return undefined;
+    const [ownLeft, ownRight] = [left, right].map(({ shape }) => owned.add(new Tensor(device, shape, dtype)));
+    ops.gemm(queue, { a: left, b: turn, c: ownLeft! });
+    ops.gemm(queue, { a: right, b: other, c: ownRight! });
+    const diagonal = owned.add(new Tensor(device, [1, rank], dtype));
+    return new Projection(task, own, { left: ownLeft!, right: ownRight!, common, diagonal });
   }
 
   /** Takes note of the rows of X from one on. */
@@ -160,6 +195,14 @@ async function isZero(task: AnyTask, x: Tensor): Promise<boolean> {
 interface Split {
   readonly rank: number;
   readonly count: number;
+}
+
+/** The same of singular values on a device, of a matrix of these sizes. */
+async function splitOf(task: AnyTask, values: Tensor, alpha: number, shape: readonly number[]): Promise<Split> {
+  const [found] = await task.readAll(values);
+  // Rounding of a matrix, and of its decomposition, makes singular values of half an eps of the largest, hardly more
+  // for large matrices: what is cut off above that, of many small values, would be left of a model that comes twice.
+  return split(found as Float64Array, alpha, Math.sqrt(Math.max(...shape)) * epsilonOf(values.dtype));
 }
 
 /**
