@@ -2,6 +2,21 @@
 // place of its tensors.
 import * as nn from 'orthokit/nn';
 
+/**
+ * A convolution of images of half the size, unless they come as they are. Without gradients, what is inside takes memory only
+ * while it runs.
+ */
+const layer = nn.scope(
+  (
+    /** @type {{ conv: nn.Conv2d, norm: nn.BatchNorm }} */ { conv, norm },
+    /** @type {nn.Arg} */ x,
+    /** @type {boolean} */ isFirst,
+  ) => {
+    const images = isFirst ? x : nn.pool2d(x, { kind: 'max', size: 2 });
+    return nn.map(nn.batchNorm(norm, nn.conv2d(conv, images, { padding: 'same' })), 'relu');
+  },
+);
+
 export class Cnn {
   /**
    * @param {nn.Init} make
@@ -20,10 +35,7 @@ export class Cnn {
   /** @param {nn.Arg} images `[N, 28, 28, 1]` @returns {nn.Value} logits `[N, classes]` */
   forward(images) {
     let x = images;
-    for (const [i, { conv, norm }] of this.layers.entries()) {
-      if (i > 0) x = nn.pool2d(x, { kind: 'max', size: 2 });
-      x = nn.map(nn.batchNorm(norm, nn.conv2d(conv, x, { padding: 'same' })), 'relu');
-    }
+    for (const [i, one] of this.layers.entries()) x = layer(one, x, i === 0);
     const [count, rows, columns, width] = x.shape;
     return nn.linear(this.head, nn.reshape(x, [count, rows * columns * width]));
   }

@@ -27,6 +27,12 @@ class Block {
   }
 }
 
+/** Without gradients, what is inside of a block takes memory only while it runs. */
+const through = nn.scope(
+  (/** @type {Block} */ block, /** @type {nn.Arg} */ x, /** @type {nn.Ring | undefined} */ ring) =>
+    block.forward(x, ring),
+);
+
 export class Gpt {
   /**
    * @param {nn.Init} make
@@ -50,7 +56,7 @@ export class Gpt {
     let x = ring
       ? nn.add(letters, nn.embedding(this.positions, ring.places(ids.shape[1])))
       : nn.addRows(letters, nn.slice(this.positions.weight, 0, 0, ids.shape[1]));
-    for (const block of this.blocks) x = block.forward(x, ring);
+    for (const block of this.blocks) x = through(block, x, ring);
     // The table of letters is the head, too.
     return nn.linear(this.tokens, nn.layerNorm(this.norm, x));
   }

@@ -13,6 +13,7 @@ export { gaussNewton } from './calls/gauss-newton.ts';
 export { hvp } from './calls/hvp.ts';
 export { jvp, type ValueAndTangent } from './calls/jvp.ts';
 export { recompute } from './calls/recompute.ts';
+export { scope } from './calls/scope.ts';
 export {
   type Gradient,
   type GradientOptions,

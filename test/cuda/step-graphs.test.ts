@@ -132,6 +132,29 @@ describe('steps of training as graphs on the emulator', () => {
     expect(control('graphs?')).toBe(0);
   });
 
+  it('are forward passes, too, whose scopes give buffers back while they run', async () => {
+    const results: Float32Array[] = [];
+    for (const graphs of [true, false]) {
+      const device = open(graphs);
+      const { model, batch, dispose } = trainingOf(device);
+      const half = nn.scope((m: typeof model, x: nn.Arg) => nn.gelu(nn.linear(m.up, x)));
+      const whole = nn.scope((m: typeof model, x: nn.Arg) => nn.layerNorm({ weight: m.norm }, half(m, x)));
+      const forward = nn.forward((m: typeof model, x: Tensor) => nn.linear({ weight: m.down }, whole(m, x)));
+      const pass = (seed: number) => callsOf(device, () => forward(model, batch(seed)));
+      const [launches] = await pass(10);
+      expect(launches).toBe(4);
+      await pass(10);
+      if (graphs) expect([await pass(10), await pass(10)]).toEqual([[0, 1, 1], [0, 0, 1]]); // biome-ignore format: one line
+      await pass(11);
+      results.push((await forward(model, batch(12)).read()) as Float32Array);
+      forward.dispose();
+      dispose();
+      await device.close();
+    }
+    expect(sameBits(results[0]!, results[1]!)).toBe(true);
+    expect(control('graphs?')).toBe(0);
+  });
+
   it('have the bits of single launches, with rates, batches and seeds that change', async () => {
     const used = await expectBits(({ train, batch, optimizer }) => {
       for (let i = 0; i < 6; i += 1) {

@@ -2,7 +2,7 @@ import { refusal, shown } from '../../core/errors.ts';
 import { kind, optional, type Resolved, type Schema, whole } from '../../core/schema.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import { Arena } from '../tape/arena.ts';
-import { isLoss, isResult, type PerParameter, type Result, tensorOf } from '../tape/value.ts';
+import { isLoss, isResult, type PerParameter, type Result } from '../tape/value.ts';
 
 /** A function of the caller's that is called again and again. It owns buffers. */
 export interface Call {
@@ -46,11 +46,10 @@ export function checkLoss(where: string, loss: unknown): asserts loss is Result 
   if (!loss.isTracked) throw refusal(where, 'a parameter of the model', 'matter for the loss', 'none');
 }
 
-/** A result with tensors where values are. */
-export function plain(result: unknown): unknown {
-  if (isResult(result)) return tensorOf(result);
-  if (Array.isArray(result)) return result.map(plain);
-  if (typeof result !== 'object' || result === null || Object.getPrototypeOf(result) !== Object.prototype)
-    return result;
-  return Object.fromEntries(Object.entries(result).map(([key, value]) => [key, plain(value)]));
+/** The result of a function, a value or a list or record of them, with others in place of the values. */
+export function mapped(given: unknown, f: (value: Result) => unknown): unknown {
+  if (isResult(given)) return f(given);
+  if (Array.isArray(given)) return given.map((one) => mapped(one, f));
+  if (typeof given !== 'object' || given === null || Object.getPrototypeOf(given) !== Object.prototype) return given;
+  return Object.fromEntries(Object.entries(given).map(([key, one]) => [key, mapped(one, f)]));
 }

@@ -1,10 +1,12 @@
+import { refusal } from '../../core/errors.ts';
 import type { Plain } from '../tape/value.ts';
-import { type Call, type CallOptions, plain } from './call.ts';
+import { type Call, type CallOptions, mapped } from './call.ts';
 import { Plan } from './plan.ts';
 
 /**
  * A function without gradients: evaluation, generation. Its result, a value or a list or record of them, comes as
- * tensors, which hold until the next call. Nothing of it depends on a mode: there is no eval().
+ * tensors, which hold until the next call. Nothing of it depends on a mode: there is no eval(). Memory: all results of
+ * its functions until it ends, but those inside a {@link scope}.
  *
  * @param fn Takes a model and whatever else, and must not await.
  * @example
@@ -22,6 +24,11 @@ export function forward<M extends object, A extends unknown[], R>(
   let stream = 0;
   return plan.callable((model: M, ...args: A) => {
     stream += 1;
-    return plan.run(model, { stream: stream - 1 }, ({ tape }) => plain(plan.apply(tape, model, args))) as Plain<R>;
+    return plan.run(model, { stream: stream - 1 }, ({ tape }) =>
+      mapped(plan.apply(tape, model, args), (value) => {
+        if (tape.holds(value)) return value.data;
+        throw refusal('nn.forward', 'a result', 'be of this call', 'a value of another, or of a scope that has ended');
+      }),
+    ) as Plain<R>;
   });
 }

@@ -11,6 +11,7 @@ import {
   type Schema,
 } from '../../core/schema.ts';
 import { isTensor, type Tensor } from '../../core/tensor.ts';
+import { scope } from '../calls/scope.ts';
 import type { Applied } from '../model/replace-layers.ts';
 import { Ring } from '../ring/ring.ts';
 import { type Arg, defineOwn, ruleOf, tensorOf, type Value } from '../tape/define.ts';
@@ -88,6 +89,22 @@ const cached = defineOwn('attention', (f, x: Arg, heads: number, kvHeads: number
   return ruleOf(f, out);
 });
 
+type Settled = ReturnType<typeof settled>;
+function settled(options: AttentionOptions) {
+  const { heads, kvHeads = heads, ...others } = readOptions('nn.attention', options, schema);
+  return { heads, kvHeads, ...others };
+}
+
+const between = scope((layer: Attention, x: Arg, { heads, kvHeads, causal, lengths, rope, ring }: Settled): Value => {
+  const qkv = linear(layer.qkv, x);
+  const turns = heads + kvHeads;
+  const turned = rope ? turnHeads(qkv, turns + kvHeads, turns, rope.base, rope.layout, ring?.positions) : qkv;
+  const attended = ring
+    ? cached(turned, heads, kvHeads, ring)
+    : own(turned, heads, kvHeads, causal ? 'causal' : 'none', lengths);
+  return linear(layer.out, attended);
+});
+
 /**
  * Attention of many heads over x `[B, T, width]` (Vaswani et al. 2017): softmax(q kᵀ / √size) v, between two linear
  * layers. Memory grows with T alone. A place that sees none that counts gives 0 to the second layer, and gets none from
@@ -97,14 +114,9 @@ const cached = defineOwn('attention', (f, x: Arg, heads: number, kvHeads: number
  * kvHeads; ERR_UNSUPPORTED for a ring in a gradient; ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED
  */
 export function attention(layer: Attention, x: Arg, options: AttentionOptions): Value {
-  const { heads, kvHeads = heads, causal, lengths, rope, ring } = readOptions('nn.attention', options, schema);
+  const given = settled(options);
+  const { causal, lengths, ring } = given;
   if (ring && !causal) throw refusal('nn.attention', 'causal', 'be true where there is a ring', 'false');
   if (ring && lengths) throw refusal('nn.attention', 'lengths', 'be left out where there is a ring', shown(lengths));
-  const qkv = linear(layer.qkv, x);
-  const turns = heads + kvHeads;
-  const turned = rope ? turnHeads(qkv, turns + kvHeads, turns, rope.base, rope.layout, ring?.positions) : qkv;
-  const attended = ring
-    ? cached(turned, heads, kvHeads, ring)
-    : own(turned, heads, kvHeads, causal ? 'causal' : 'none', lengths);
-  return linear(layer.out, attended);
+  return between(layer, x, given);
 }

@@ -20,7 +20,12 @@ function checkSources(tape: Tape, name: string, args: readonly unknown[]): void 
   const { parameters } = tape.options;
   for (const x of args) {
     if (isResult(x) && !tape.holds(x))
-      throw refusal(`nn.${name}`, 'a value', 'be of the call that runs', 'one of another call');
+      throw refusal(
+        `nn.${name}`,
+        'a value',
+        'be of the call that runs',
+        'one of another call, or of a scope that has ended',
+      );
     if (isTensor(x) && parameters?.has(x))
       throw new OrthokitError(
         'ERR_ARGUMENT',

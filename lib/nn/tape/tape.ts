@@ -1,5 +1,5 @@
 // The functions of a call are written on a tape, which is walked back for gradients and forth for tangents.
-import { OrthokitError } from '../../core/errors.ts';
+import { OrthokitError, refusal } from '../../core/errors.ts';
 import type { Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
 import type { Place, Session, TapeFrame, TapeOptions } from './frame.ts';
@@ -16,8 +16,10 @@ export class Tape implements Session {
   readonly met: Set<Result> = new Set();
   random: Place | undefined;
   /** Results that have no way back. */
-  #untracked: Tensor[] = [];
-  readonly #isRecording: boolean;
+  readonly #untracked = new Set<Tensor>();
+  #hasEnded = false;
+  /** True: what is written here has a way back. */
+  readonly isRecording: boolean;
   readonly #outer: Tape | undefined;
   readonly #call: number;
 
@@ -25,7 +27,7 @@ export class Tape implements Session {
     this.arena = arena;
     this.options = options;
     this.random = options.random;
-    this.#isRecording = isRecording;
+    this.isRecording = isRecording;
     this.#outer = outer;
     this.#call = arena.calls;
   }
@@ -50,10 +52,10 @@ export class Tape implements Session {
   }
 
   pin(tensor: Tensor): void {
-    if (this.arena.calls !== this.#call)
+    if (this.#hasEnded || this.arena.calls !== this.#call)
       throw new OrthokitError(
         'ERR_STATE',
-        'nn: tensor of a value must be asked for inside the call that made it, got a value of a call that has ended',
+        'nn: tensor of a value must be asked for inside the call that made it, got a value of a call, or a scope, that has ended',
       );
     this.arena.pin(tensor);
   }
@@ -63,21 +65,45 @@ export class Tape implements Session {
     const { out } = rule;
     const tracked = rule.inputs.filter(isTracked);
     for (const x of tracked) if (x.tape !== this) this.met.add(x);
-    const result = new Result(this, out, this.#isRecording && tracked.length > 0);
+    const result = new Result(this, out, this.isRecording && tracked.length > 0);
     if (result.isTracked) {
       if (rule.isFree) result.home = frame.kept;
       this.entries.push({ name, frame, out: result, rule, isLoss });
     } else {
       for (const tensor of frame.kept) if (tensor !== out) this.arena.give(tensor);
-      this.#untracked.push(out);
+      // A result may be a tensor of somebody else's.
+      if (frame.kept.includes(out)) this.#untracked.add(out);
     }
     return result;
   }
 
-  /** Results without a way back are no longer needed, but for one. */
+  /** The end of a tape for a part of the call: results without a way back are no longer needed, but for one. */
   release(but?: Tensor): void {
+    this.#hasEnded = true;
     for (const tensor of this.#untracked) if (tensor !== but) this.arena.give(tensor);
-    this.#untracked = [];
+    this.#untracked.clear();
+  }
+
+  /** The result of a tape for a part of the call, as one of this tape that outlives it. */
+  adopt(result: Result, inner: Tape): Result {
+    if (result.tape !== inner) {
+      if (this.holds(result)) return result;
+      throw refusal(
+        'nn.scope',
+        'a value',
+        'be of the function or of what is around it',
+        'one of a scope that has ended',
+      );
+    }
+    if (inner.#untracked.delete(result.data)) this.#untracked.add(result.data);
+    return new Result(this, result.data, false);
+  }
+
+  /** Goes on behind a tape for a part of the call, whose other results are no longer needed. */
+  follow(inner: Tape): void {
+    this.random = inner.random;
+    for (const x of inner.met) if (x.tape !== this) this.met.add(x);
+    inner.release();
   }
 
   /** From the end to the beginning: gradients come from where they are set. Buffers go back at their last use. */

@@ -25,7 +25,7 @@ const ofScales = 3e-3;
 /** @param {Made} made */
 function whole(made) {
   const common = { revision, size: /** @type {const} */ ('full') };
-  const memory = { ...common, kind: 'memory', forwards: 'by blocks' };
+  const memory = { ...common, kind: 'memory', forwards: 'in scopes' };
   const most = /** @type {number} */ (batches.full.at(-1));
   const measured = made.of(memory);
   const fitting = measured && sameMemory(measured.peaks, most);

@@ -77,14 +77,15 @@ export async function inputsOf(model, text, name) {
   const { context, calibration } = sizes[name];
   const { device } = /** @type {Tensor} */ (model.tokens.weight);
   const copy = nn.mapTensors(model, (tensor) => tensor);
-  /** @type {Map<string, nn.Arg>} */
+  /** @type {Map<string, Tensor>} */
   const seen = new Map();
   exchange(copy, (layer, path) => ({
     inner: layer,
     parameters: [],
     byteLength: 0,
     apply(/** @type {nn.Arg} */ x) {
-      seen.set(path, x);
+      // What is inside a block is kept for who asks for its tensor.
+      seen.set(path, /** @type {nn.Value} */ (x).tensor);
       return nn.linear(this.inner, x);
     },
   }));
@@ -117,14 +118,3 @@ export function bytesOf(model) {
 
 export const lossOf = (/** @type {any} */ gpt, /** @type {Tensor} */ ids, /** @type {Tensor} */ next) =>
   nn.crossEntropy(gpt.forward(ids), next);
-
-const block = nn.recompute((/** @type {any} */ layer, /** @type {nn.Arg} */ x) => layer.forward(x));
-
-/** The same loss, the same bits: without gradients, what is inside of a block takes memory only while it runs. */
-export function lossByBlocks(/** @type {any} */ gpt, /** @type {Tensor} */ ids, /** @type {Tensor} */ next) {
-  const positions = nn.slice(gpt.positions.weight, 0, 0, ids.shape[1]);
-  /** @type {nn.Value} */
-  let x = nn.addRows(nn.embedding(gpt.tokens, ids), positions);
-  for (const layer of gpt.blocks) x = block(layer, x);
-  return nn.crossEntropy(nn.linear(gpt.tokens, nn.layerNorm(gpt.norm, x)), next);
-}

@@ -4,7 +4,7 @@ import * as nn from 'orthokit/nn';
 import { QuantLinear, QZO } from 'orthokit/quantized';
 import { examine } from '../merging/train.mjs';
 import { movedTo } from '../moved-to.mjs';
-import { batchOf, exchange, layersOf, lossByBlocks, lossOf, modelOf, sizes, textsOf } from './model.mjs';
+import { batchOf, exchange, layersOf, lossOf, modelOf, sizes, textsOf } from './model.mjs';
 
 /** @import { Tensor } from 'orthokit' */
 /** @typedef {'forwards' | 'scales' | 'all numbers'} Way */
@@ -38,7 +38,7 @@ function stepperOf(way, model, { rate, clip }) {
   if (way === 'forwards') {
     const scales = [...layersOf(model).values()].map((layer) => layer.scales);
     const qzo = new QZO(scales, { lr: rate, clip });
-    const evaluate = nn.forward(lossByBlocks);
+    const evaluate = nn.forward(lossOf);
     /** @type {any} */
     let probe;
     return async (/** @type {Tensor} */ ids, /** @type {Tensor} */ next, /** @type {number} */ seed) => {

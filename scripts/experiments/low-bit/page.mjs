@@ -133,7 +133,7 @@ export function pageOf(runs, effort) {
     ),
     '![Losses of the other text by seconds of a processor](../images/experiment-low-bit.png)',
     'Memory at its peak (`device.info.memory.peak` of a device that holds the model and its training, nothing else), by windows in a batch; and bytes a weight of matrices with all that training keeps of it. ' +
-      "QZO's forwards have each block in `nn.recompute`, which without gradients frees what is inside at once; `nn.forward` alone holds all activations until the next call, as many as a gradient needs.",
+      'The GPT has each block in an `nn.scope`: forwards hold what one block needs, and the results of the others.',
     markdown(
       ['training', 'bytes a weight', ...batches.full.map((of) => `batch ${of}`)],
       /** @type {const} */ (['forwards', 'scales', 'all numbers']).map((way) => [

@@ -6,7 +6,7 @@ import { learnt } from './token.mjs';
 /**
  * @typedef {{ revision: number, size: 'full' | 'quick' }} Common
  * @typedef {Common & { kind: 'sizes', seed: number }} Sizes
- * @typedef {Common & { kind: 'memory', forwards: 'by blocks' }} Memory
+ * @typedef {Common & { kind: 'memory', forwards: 'in scopes' }} Memory
  * @typedef {Common & { kind: 'move', seed: number, way: import('./move.mjs').Way, rate: number, batch: number, clip: number | null }} Move
  * @typedef {Common & { kind: 'token', seed: number, way: keyof typeof import('./token.mjs').ways }} Token
  */

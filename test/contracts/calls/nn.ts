@@ -48,6 +48,7 @@ const own: Record<string, Call> = {
   gaussNewton: { args: () => [total], options: () => ({ seed: 1 }) },
   hvp: { args: () => [total], options: () => ({ seed: 1 }) },
   recompute: { args: () => [nn.relu] },
+  scope: { args: () => [nn.relu] },
   detach: within('detach', (on) => [x(on)], { takes: takesAny }),
   add: within('add', (on) => [x(on), x(on)]),
   subtract: within('subtract', (on) => [x(on), x(on)]),

@@ -25,6 +25,7 @@ export async function checkNetworks({ checker, device, folder, library }) {
   const loss = (m, input, target) => nn.crossEntropy(logits(m, input), target);
   const inside = nn.recompute((m, input) => nn.gelu(nn.linear(m.up, input)));
   const recomputed = (m, input, target) => nn.crossEntropy(nn.linear(m.down, inside(m, input)), target);
+  const scoped = nn.scope((m, input) => [nn.relu(inside(m, input)), nn.linear(m.up, input)]);
   const dropped = (m, input, target) => nn.crossEntropy(nn.dropout(logits(m, input), { rate: 0.5 }), target);
   const used = (make, call) => async () => {
     const made = make();
@@ -55,6 +56,10 @@ export async function checkNetworks({ checker, device, folder, library }) {
       'nn.valueAndGrad, products of samples': used(
         () => nn.valueAndGrad(loss, { perSample: 'products' }),
         (call) => call(model, x, labels),
+      ),
+      'nn.scope': used(
+        () => nn.forward(scoped),
+        (call) => call(model, x),
       ),
       'nn.recompute': used(
         () => nn.valueAndGrad(recomputed),
