@@ -59,16 +59,17 @@ void quantized_gemm(const QuantizedGemm& op, Stream& stream) {
   Left a{op.a.as<float>(), {}};
   const bool is_few = op.is_forward() && op.a.shape[0] < kManyRows;
   if (op.is_rounded() && op.a.size() > 0) {
-    a.rounded = RoundedInputs(w.size, op.a.shape[0], a.numbers, stream);
-    a.numbers = a.rounded.numbers;
-  }
-  if (a.rounded.levels && is_few && multiplies_bytes())
+    const int64_t inputs = op.a.shape[0];
     with_bits(op.bits, [&]<int bits>() {
       with_group(w.size.group, [&]<int codes>() {
+        const bool by_bytes = kBytesPay<codes> && is_few && multiplies_bytes();
+        a.rounded = RoundedInputs(w.size, inputs, a.numbers, by_bytes, stream);
         if constexpr (kBytesPay<codes>)
-          a.rounded.template arrange<bits, codes>(w.size, op.a.shape[0], stream);
+          if (by_bytes) a.rounded.template arrange<bits, codes>(w.size, inputs, stream);
       });
     });
+    a.numbers = a.rounded.numbers;
+  }
   if (is_few) return by_passes(op, w, a, stream);
   const ManyRows product{
       w, op.a.shape[0], a.numbers, {float(op.beta), op.bias.as<float>(), op.c.as<float>()}, stream};

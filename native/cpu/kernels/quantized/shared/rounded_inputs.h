@@ -1,6 +1,8 @@
 // Rows of a product rounded to 8 bits in the groups of its matrix of packed codes.
 #pragma once
 #include <algorithm>
+#include <bit>
+#include <limits>
 
 #include "cpu/kernels/quantized/shared/unpack.h"
 #include "cpu/stream.h"
@@ -64,45 +66,48 @@ struct InputBytes {
   static constexpr int kVectors = place(kGroups, 0);
 };
 
-// out = the levels of n numbers of one group.
-inline void round_group(const float* x, int64_t n, float scale, int8_t* levels, float* numbers) {
-  for (int64_t k = 0; k < n; ++k) {
-    const float level = math::input_level(x[k], scale);
-    levels[k] = int8_t(level);
-    numbers[k] = level * scale;
-  }
+// The scale of a group. Sizes are compared by their bits, whose order is theirs, with infinity and
+// NaN above all others: no order of comparing changes the result, so that lanes can share the work.
+inline float scale_of_group(const float* x, int64_t n) {
+  uint32_t most = 0;
+  for (int64_t k = 0; k < n; ++k)
+    most = std::max(most, std::bit_cast<uint32_t>(x[k]) & 0x7fffffffu);
+  const float size = std::bit_cast<float>(most);
+  return math::input_scale(size, size <= std::numeric_limits<float>::max());
 }
 
-// Rows of a, rounded. Of whole blocks, for each group in a block: what the 2^(bits − 1) of its
-// codes add to the sum of a lane, negated, and the vectors of bytes.
+inline void levels_of(const float* x, int64_t n, float scale, int8_t* out) {
+  for (int64_t k = 0; k < n; ++k) out[k] = int8_t(math::input_level(x[k], scale));
+}
+inline void round_group(const float* x, int64_t n, float scale, float* out) {
+  for (int64_t k = 0; k < n; ++k) out[k] = math::input_level(x[k], scale) * scale;
+}
+
+// Rows of a, rounded: as numbers, or as bytes. Of whole blocks, for each group in a block: what the
+// 2^(bits − 1) of its codes add to the sum of a lane, negated, and the vectors of bytes.
 struct RoundedInputs {
-  const float* numbers = nullptr;  // level · scale, as a
+  const float* numbers = nullptr;  // level · scale, as a; with levels, behind the last whole block
   const float* scales = nullptr;   // [rows, groups]
   const int8_t* levels = nullptr;  // as a
   int32_t* shifts = nullptr;       // [rows, blocks, groups of a block, lanes]
   uint32_t* bytes = nullptr;       // [rows, blocks, vectors, lanes]
 
   RoundedInputs() = default;
-  RoundedInputs(const Grouped& w, int64_t rows, const float* a, Stream& stream) {
+  RoundedInputs(const Grouped& w, int64_t rows, const float* a, bool with_levels, Stream& stream) {
     const int64_t columns = w.row.columns;
+    const int64_t whole = with_levels ? w.row.whole_blocks() * math::kBlockCodes : 0;
     auto* all = stream.scratch<float>(rows * columns);
     auto* of_groups = stream.scratch<float>(rows * w.groups);
-    auto* whole = stream.scratch<int8_t>(rows * columns);
-    stream.parallel(rows, [&](int64_t row) {
-      for (int64_t g = 0; g < w.groups; ++g) {
-        const int64_t at = row * columns + g * w.group;
-        float most = 0;
-        bool is_finite = true;
-        for (int64_t k = at; k < at + w.group; ++k) {
-          const float size = std::abs(a[k]);
-          most = std::max(most, size);
-          is_finite &= size <= std::numeric_limits<float>::max();
-        }
-        const float scale = of_groups[row * w.groups + g] = math::input_scale(most, is_finite);
-        round_group(a + at, w.group, scale, whole + at, all + at);
+    int8_t* bytes_of = with_levels ? stream.scratch<int8_t>(rows * columns) : nullptr;
+    parts_of_rows(stream, rows, w.groups, w.group, [&](int64_t row, int64_t begin, int64_t end) {
+      for (int64_t g = begin; g < end; ++g) {
+        const int64_t column = g * w.group, at = row * columns + column;
+        const float scale = of_groups[row * w.groups + g] = scale_of_group(a + at, w.group);
+        if (with_levels) levels_of(a + at, w.group, scale, bytes_of + at);
+        if (column + w.group > whole) round_group(a + at, w.group, scale, all + at);
       }
     });
-    numbers = all, scales = of_groups, levels = whole;
+    numbers = all, scales = of_groups, levels = bytes_of;
   }
 
   template <int bits, int codes>
@@ -111,39 +116,62 @@ struct RoundedInputs {
     const int64_t blocks = w.row.whole_blocks();
     shifts = stream.scratch<int32_t>(rows * blocks * Bytes::kGroups * math::kCodeLanes);
     bytes = stream.scratch<uint32_t>(rows * blocks * Bytes::kVectors * math::kCodeLanes);
-    stream.parallel(rows, [&](int64_t row) {
-      for (int64_t b = 0, at = row * blocks; b < blocks; ++b, ++at)
+    const auto arranged = [&](int64_t row, int64_t begin, int64_t end) {
+      for (int64_t b = begin; b < end; ++b) {
+        const int64_t at = row * blocks + b;
         arrange_block<bits, codes>(levels + row * w.row.columns + b * math::kBlockCodes,
                                    shifts + at * Bytes::kGroups * math::kCodeLanes,
                                    bytes + at * Bytes::kVectors * math::kCodeLanes);
-    });
+      }
+    };
+    parts_of_rows(stream, rows, blocks, math::kBlockCodes, arranged);
   }
 
  private:
+  // f(row, begin, end) for parts of the `count` pieces of `size` numbers that a row has, on all
+  // threads.
+  template <class F>
+  static void parts_of_rows(Stream& stream, int64_t rows, int64_t count, int64_t size, F&& f) {
+    constexpr int64_t kPart = 4096;  // numbers: about two microseconds
+    const int64_t pieces = std::max<int64_t>(1, kPart / size),
+                  parts = (count + pieces - 1) / pieces;
+    stream.parallel(rows * parts, [&](int64_t p) {
+      const int64_t begin = p % parts * pieces;
+      f(p / parts, begin, std::min(count, begin + pieces));
+    });
+  }
+
   template <int bits, int codes>
-  static void arrange_block(const int8_t* level, int32_t* shift, uint32_t* vector) {
+  static void arrange_block(const int8_t* levels, int32_t* shifts, uint32_t* vectors) {
     using Bytes = InputBytes<bits, codes>;
-    for (int group = 0; group < Bytes::kGroups; ++group, shift += math::kCodeLanes)
-      for (int lane = 0; lane < math::kCodeLanes; ++lane) {
-        int32_t sum = 0;
+    for (int part = 0; part < kLaneParts; ++part) {
+      const int lane = part * kVectorSize<float>;
+      LaneWords of_code[math::kLaneCodes];
+#pragma GCC unroll 8
+      for (int h = 0; h < math::kLaneCodes; ++h)
+        load_words<uint8_t>(reinterpret_cast<const uint8_t*>(levels) + h * math::kCodeLanes + lane,
+                            of_code[h]);
+      int vector = 0;
+#pragma GCC unroll 8
+      for (int group = 0; group < Bytes::kGroups; ++group) {
+        Vector<int32_t> sum{};
+#pragma GCC unroll 8
         for (int h = group * codes; h < (group + 1) * codes; ++h)
-          sum += level[h * math::kCodeLanes + lane];
-        shift[lane] = -sum * (1 << (bits - 1));
-      }
-    for (int group = 0; group < Bytes::kGroups; ++group)
-      for (int word = 0; word < Bytes::kWords; ++word) {
-        if (!Bytes::meets(group, word)) continue;
-        for (int lane = 0; lane < math::kCodeLanes; ++lane) {
-          uint32_t four = 0;
+          sum += Vector<int32_t>(of_code[h] << 24) >> 24;
+        store<int32_t>(sum * -(1 << (bits - 1)), shifts + group * math::kCodeLanes + lane);
+#pragma GCC unroll 4
+        for (int word = 0; word < Bytes::kWords; ++word) {
+          if (!Bytes::meets(group, word)) continue;
+          LaneWords four{};
+#pragma GCC unroll 4
           for (int byte = 0; byte < 4; ++byte) {
             const int h = CodeBytes<bits>::code(word, byte);
-            if (h < 0 || h / codes != group) continue;
-            four |= uint32_t(uint8_t(level[h * math::kCodeLanes + lane])) << (8 * byte);
+            if (h >= 0 && h / codes == group) four |= of_code[h] << (8 * byte);
           }
-          vector[lane] = four;
+          store<uint32_t>(four, vectors + vector++ * math::kCodeLanes + lane);
         }
-        vector += math::kCodeLanes;
       }
+    }
   }
 };
 
