@@ -38,7 +38,7 @@ describe('the experiment of few bits', () => {
   });
 
   it('takes less memory by forwards', async () => {
-    const { peaks, costs } = await run({ revision: 1, size: 'quick', kind: 'memory', forwards: 'by blocks' });
+    const { peaks, costs } = await run({ revision: 1, size: 'quick', kind: 'memory', forwards: 'in scopes' });
     const peak = (way: string) => peaks.find((one: { way: string; batch: number }) => one.way === way && one.batch === batches.quick.at(-1)).peak; // biome-ignore format: one line
     expect(peak('forwards')).toBeLessThan(peak('scales'));
     expect(peak('scales')).toBeLessThan(peak('all numbers'));

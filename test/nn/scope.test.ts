@@ -122,7 +122,7 @@ describe.each(devices)('scopes on %s', (kind) => {
         const at = Tensor.from(own, (await rows.read()) as Int32Array, rows.shape);
         const { bytes } = await settledMemory(own);
         for (let i = 0; i < 3; ++i) forward(gpt, at);
-        const { peak } = own.info.memory;
+        const { peak } = await settledMemory(own);
         forward(gpt, at);
         await own.synchronize();
         expect(own.info.memory.peak).toBe(peak);

@@ -38,8 +38,7 @@ type Made = ReturnType<typeof gptOn>;
 async function peakOf(kind: 'cpu' | 'cuda', blocks: number, steps: (made: Made) => Promise<unknown>): Promise<number> {
   const made = gptOn(kind, blocks);
   try {
-    const { bytes } = await settledMemory(made.device);
-    const { peak } = made.device.info.memory;
+    const { bytes, peak } = await settledMemory(made.device);
     await steps(made);
     // The matrices before they were rounded took less, so that the peak is that of the steps.
     expect(made.device.info.memory.peak).toBeGreaterThan(peak);
@@ -71,12 +70,12 @@ const qzo = (directions: number) => async (made: Made) => {
   forward.dispose();
 };
 const gradients = async ({ model, scales, ids, next }: Made) => {
-  using gradient = nn.valueAndGrad(lossOf as never);
+  using gradient = nn.valueAndGrad(lossOf as unknown as (gpt: nn.Traced<Gpt>, ids: Tensor, next: Tensor) => nn.Value);
   using optimizer = new AdamW(scales);
   for (let i = 0; i < 2; ++i) {
-    const { value, grads } = gradient(model, ...([ids, next] as never));
+    const { value, grads } = gradient(model, ids, next);
     optimizer.step(grads);
-    await (value as Tensor).read();
+    await value.read();
   }
 };
 
