@@ -4,6 +4,15 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
+// A part of a register is loaded by one instruction; and is stored by one, as fast as a whole one.
+#if defined(__AVX512F__)
+inline constexpr bool kHasMasks = true, kFreeMasks = true;
+#elif defined(__AVX2__)
+inline constexpr bool kHasMasks = true, kFreeMasks = false;
+#else
+inline constexpr bool kHasMasks = false, kFreeMasks = false;
+#endif
+
 #if defined(__AVX2__) && !defined(__AVX512F__)
 template <class T>
 inline __m256i first_lanes(int64_t count) {

@@ -4,6 +4,7 @@
 #include "cpu/kernels/products/shared/half_product.h"
 #include "cpu/kernels/products/shared/product_way.h"
 #include "cpu/kernels/products/shared/row_product.h"
+#include "cpu/kernels/products/shared/small_product.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 namespace {
@@ -89,7 +90,13 @@ void by_rows(const Gemm& op, Stream& stream) {
   const RowFactor<T> left{op.a.as<T>(), s.m, s.lda, s.m * s.k, s.ta};
   RowFactor<T> right{op.b.as<T>(), s.n, s.ldb, s.k * s.n, !s.tb};
   RowResult<T> to{T(op.alpha), T(op.beta), added.old, added.bias, op.c.as<T>(), s.n, s.m * s.n};
-  const ProductWay way = product_way<T>(s.k, left, right);
+  const ProductWay way = product_way<T>(terms, left, right);
+  if (const int64_t products = s.m * s.n * std::max<int64_t>(1, terms); products <= kLeastProducts)
+    return in_groups(stream, s.batch, kLeastProducts / products, [&](int64_t i) {
+      RowFactor<T> a = left, b = right;
+      a.data += i * a.matrix, b.data += i * b.matrix;
+      small_product<T>(way, terms, a, b, to.from(i, 0, 0));
+    });
   if (way.rest) {
     const int64_t first = s.n - way.rest;
     RowFactor<T> rest = right;

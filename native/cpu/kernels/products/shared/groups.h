@@ -15,6 +15,10 @@ inline int64_t parts_of(int64_t total, int64_t part) { return (total + part - 1)
 template <class Body>
 void in_groups(Stream& stream, int64_t count, int64_t group, const Body& body) {
   group = std::max<int64_t>(1, group);
+  if (count <= group) {
+    for (int64_t i = 0; i < count; ++i) body(i);
+    return;
+  }
   stream.parallel(parts_of(count, group), [&](int64_t part) {
     for (int64_t i = part * group; i < std::min(count, (part + 1) * group); ++i) body(i);
   });

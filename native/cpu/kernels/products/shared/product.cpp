@@ -1,6 +1,6 @@
 #include "cpu/product.h"
 
-#include "cpu/kernels/products/shared/product_way.h"
+#include "cpu/kernels/products/shared/small_product.h"
 #include "cpu/transpose.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -8,20 +8,6 @@ namespace {
 
 constexpr int64_t kProductDepth = 192, kProductStrip = 48;
 constexpr int64_t kNearBytes = 2048;  // rows further from each other share sets of caches
-
-// Rows of the left factor by one panel of columns, within a block of the inner side.
-template <class T, bool across>
-void multiply_rows(int64_t rows, const T* a, int64_t a_stride, int64_t depth, const T* b,
-                   int64_t b_stride, const RowResult<T>& to, int64_t columns) {
-  const int64_t vectors = (columns + kVectorSize<T> - 1) / kVectorSize<T>,
-                most = row_tile_rows(vectors);
-  for (int64_t i = 0, height = 0; i < rows; i += height) {
-    const int64_t left = rows - i, tiles = (left + kTileRowsOfAll - 1) / kTileRowsOfAll;
-    height = left >= most ? most : is_narrow<T>(columns) ? left : (left + tiles - 1) / tiles;
-    multiply_tile<T, across>(height, a + i * (across ? 1 : a_stride), a_stride, depth, b, b_stride,
-                             to.from(0, i, 0), columns);
-  }
-}
 
 template <class T>
 void by_thin_parts(int64_t k, const RowFactor<T>& few, const RowFactor<T>& many,
@@ -49,7 +35,7 @@ void multiply_strip(const RowFactor<T>& left, const RowFactor<T>& right, int64_t
     const int64_t columns = std::min(kColumns, right.rows - j), width = whole_vectors<T>(columns);
     const T* b = right.at(j, k);
     int64_t b_stride = right.stride;
-    if (!right.down || columns % kLanes != 0) {
+    if (!right.down || (!kHasMasks && columns % kLanes != 0)) {
       if (columns < width) std::fill_n(panel, depth * width, T(0));
       if (right.down)
         copy_rows(b, right.stride, columns, depth, panel, width);
@@ -57,49 +43,68 @@ void multiply_strip(const RowFactor<T>& left, const RowFactor<T>& right, int64_t
         transpose(b, right.stride, columns, depth, panel, width);
       b = panel, b_stride = width;
     }
-    (left.down ? multiply_rows<T, true> : multiply_rows<T, false>)(left.rows, a, stride, depth, b,
-                                                                   b_stride, to.from(0, 0, j),
-                                                                   columns);
+    (left.down ? multiply_panel<T, true> : multiply_panel<T, false>)(left.rows, a, stride, depth, b,
+                                                                     b_stride, to.from(0, 0, j),
+                                                                     columns);
   }
 }
 
 template <class T>
-void by_tiles(const RowFactor<T>& left, const RowFactor<T>& right, int64_t k, RowResult<T> to) {
+void by_tiles(const RowFactor<T>& left, const RowFactor<T>& right, int64_t k,
+              const RowResult<T>& to) {
+  if (kHasMasks && right.down && k <= kProductDepth && right.rows <= kRowTileColumns<T>)
+    return (left.down ? multiply_panel<T, true>
+                      : multiply_panel<T, false>)(left.rows, left.data, left.stride, k, right.data,
+                                                  right.stride, to, right.rows);
   const bool is_packed = left.down && left.stride * int64_t(sizeof(T)) > kNearBytes;
   const int64_t height = is_packed ? kProductStrip : left.rows;
-  const T beta = to.beta;
-  for (int64_t i = 0; i < left.rows; i += height)
-    for (int64_t from = 0; from == 0 || from < k; from += kProductDepth) {
+  RowResult<T> part = to;
+  for (int64_t from = 0; from == 0 || from < k; from += kProductDepth) {
+    for (int64_t i = 0; i < left.rows; i += height) {
       RowFactor<T> rows = left;
       rows.data = left.at(i, 0), rows.rows = std::min(height, left.rows - i);
-      to.beta = from == 0 ? beta : T(1);
       multiply_strip(rows, right, from, std::min(kProductDepth, k - from), is_packed,
-                     to.from(0, i, 0));
+                     part.from(0, i, 0));
     }
+    part.beta = 1, part.old = part.c, part.bias = nullptr;
+  }
 }
 
 }  // namespace
 
 template <class T>
-void product(bool ta, bool tb, int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda,
-             const T* b, int64_t ldb, T beta, T* c, int64_t ldc) {
-  const RowFactor<T> left{a, m, lda, 0, ta};
-  RowFactor<T> right{b, n, ldb, 0, !tb};
-  RowResult<T> to{alpha, beta, c, nullptr, c, ldc, 0};
-  const ProductWay way = product_way<T>(k, left, right);
+void small_product(const ProductWay& way, int64_t inner, const RowFactor<T>& left,
+                   const RowFactor<T>& right, const RowResult<T>& result) {
+  if (left.rows == 0 || right.rows == 0) return;
+  if (!way.is_thin && !way.is_turned && !way.rest) return by_tiles<T>(left, right, inner, result);
+  RowFactor<T> first = right;
+  RowResult<T> to = result;
   if (way.rest) {
+    first.rows -= way.rest;
     RowFactor<T> rest = right;
-    rest.data = right.at(n - way.rest, 0), rest.rows = way.rest;
-    RowResult<T> part = to.from(0, 0, n - way.rest);
+    rest.data = right.at(first.rows, 0), rest.rows = way.rest;
+    RowResult<T> part = to.from(0, 0, first.rows);
     part.is_turned = true;
-    by_thin_parts<T>(k, rest, left, part);
-    right.rows -= way.rest;
+    by_thin_parts<T>(inner, rest, left, part);
   }
   to.is_turned = way.is_turned;
-  const RowFactor<T>&rows = way.is_turned ? right : left, &columns = way.is_turned ? left : right;
-  way.is_thin ? by_thin_parts<T>(k, rows, columns, to) : by_tiles<T>(rows, columns, k, to);
+  const RowFactor<T>&rows = way.is_turned ? first : left, &columns = way.is_turned ? left : first;
+  (way.is_thin ? by_thin_parts<T>(inner, rows, columns, to)
+               : by_tiles<T>(rows, columns, inner, to));
 }
 
+template <class T>
+void product(bool ta, bool tb, int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda,
+             const T* b, int64_t ldb, T beta, T* c, int64_t ldc) {
+  const RowFactor<T> left{a, m, lda, 0, ta}, right{b, n, ldb, 0, !tb};
+  small_product<T>(product_way<T>(k, left, right), k, left, right,
+                   {alpha, beta, c, nullptr, c, ldc, 0});
+}
+
+template void small_product<float>(const ProductWay&, int64_t, const RowFactor<float>&,
+                                   const RowFactor<float>&, const RowResult<float>&);
+template void small_product<double>(const ProductWay&, int64_t, const RowFactor<double>&,
+                                    const RowFactor<double>&, const RowResult<double>&);
 template void product<float>(bool, bool, int64_t, int64_t, int64_t, float, const float*, int64_t,
                              const float*, int64_t, float, float*, int64_t);
 template void product<double>(bool, bool, int64_t, int64_t, int64_t, double, const double*, int64_t,

@@ -2,7 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <utility>
 
 #include "cpu/row_tile.h"
 #include "cpu/vector_part.h"
@@ -79,137 +79,132 @@ __attribute__((noinline)) void store_turned(const T* sums, int64_t width, int64_
   }
 }
 
-// Row r of the left factor lies across (`across`: element k at a[k · a_stride + r]), or along, from
-// a + r · a_stride on. The right factor's rows are whole vectors, of which `columns` numbers count.
+// `tiles` tiles, each below the one before. Row r of the left factor lies across (`across`: element
+// k at a[k · a_stride + r]), or along, from a + r · a_stride on. Of the right factor's rows
+// `columns` numbers count; where there are no masks, its rows are whole vectors.
 template <class T, int rows, int vectors, bool across>
-__attribute__((noinline)) void product_tile(const T* a, int64_t a_stride, int64_t depth, const T* b,
-                                            int64_t b_stride, const RowResult<T>& to,
-                                            int64_t columns) {
-  constexpr int kLanes = kVectorSize<T>, kWidth = vectors * kLanes;
-  Vector<T> sum[rows][vectors];
-  // body(a vector of sums, its place in the result, its column)
-  const auto each = [&](auto&& body) __attribute__((always_inline)) {
+__attribute__((noinline)) void product_tile(int64_t tiles, const T* a, int64_t a_stride,
+                                            int64_t depth, const T* b, int64_t b_stride,
+                                            const RowResult<T>& to, int64_t columns) {
+  constexpr int kLanes = kVectorSize<T>, kWidth = vectors * kLanes, kLast = kWidth - kLanes;
+  const T *old = to.old, *bias = to.bias;
+  T* c = to.c;
+  const T alpha = to.alpha, beta = to.beta;
+  const int64_t stride = to.stride, step = rows * (to.is_turned ? 1 : stride),
+                count = columns - kLast;  // of the last vector
+  const bool is_whole = count == kLanes, is_direct = !to.is_turned && (kFreeMasks || is_whole);
+  for (; tiles > 0; --tiles, a += rows * (across ? 1 : a_stride), c += step, old += step) {
+    Vector<T> sum[rows][vectors];
+    // body(a vector of sums, its place in the result, its column)
+    const auto each = [&](auto&& body) __attribute__((always_inline)) {
 #pragma GCC unroll 12
-    for (int r = 0; r < rows; ++r)
+      for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) body(sum[r][v], r * to.stride + v * kLanes, v * kLanes);
-  };
-  if (!to.is_turned) each([&](Vector<T>&, int64_t at, int) { __builtin_prefetch(to.c + at, 1); });
-  const T* left[rows];
+        for (int v = 0; v < vectors; ++v) body(sum[r][v], r * stride + v * kLanes, v * kLanes);
+    };
+    if (is_direct) each([&](Vector<T>&, int64_t at, int) { __builtin_prefetch(c + at, 1); });
+    const T* left[rows];
 #pragma GCC unroll 12
-  for (int r = 0; r < rows; ++r) left[r] = a + r * (across ? 1 : a_stride);
-  each([](Vector<T>& x, int64_t, int) { x = Vector<T>{}; });
-  add_products<T>(left, across ? a_stride : 1, depth, b, b_stride, sum);
-  if (columns < kWidth || to.is_turned) {
-    alignas(kVectorBytes) T sums[rows * kWidth];
-#pragma GCC unroll 12
-    for (int r = 0; r < rows; ++r)
+    for (int r = 0; r < rows; ++r) left[r] = a + r * (across ? 1 : a_stride);
+    each([](Vector<T>& x, int64_t, int) { x = Vector<T>{}; });
+    const auto add = [&](auto&& load_last) __attribute__((always_inline)) {
+      const T* row = b;
+      for (int64_t k = 0, at = 0; k < depth; ++k, at += across ? a_stride : 1, row += b_stride) {
+        Vector<T> right[vectors];
 #pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) store<T>(sum[r][v], sums + r * kWidth + v * kLanes);
-    (to.is_turned ? store_turned<T> : store_part<T>)(sums, kWidth, rows, columns, to);
-    return;
-  }
-  if (to.alpha != 1) each([&](Vector<T>& x, int64_t, int) { x *= to.alpha; });
-  if (to.beta != 0)
-    each([&](Vector<T>& x, int64_t at, int) {
-      Vector<T> old;
-      load<T>(to.old + at, old);
-      x += to.beta * old;
-    });
-  if (to.bias)
-    each([&](Vector<T>& x, int64_t, int column) {
-      Vector<T> bias;
-      load<T>(to.bias + column, bias);
-      x += bias;
-    });
-  each([&](Vector<T>& x, int64_t at, int) { store<T>(x, to.c + at); });
-}
-
-#ifdef __AVX512F__
-// The same for up to kRowTileRows rows of at most half a register's columns, two of which take the
-// time of a whole one. Rows that are not there are the last one again.
-template <class T, bool across>
-__attribute__((noinline)) void narrow_tile(int64_t rows, const T* a, int64_t a_stride,
-                                           int64_t depth, const T* b, int64_t b_stride,
-                                           const RowResult<T>& to, int64_t columns) {
-  constexpr int kMost = kRowTileRows, kLanes = kVectorSize<T>;
-  using Half __attribute__((vector_size(kVectorBytes / 2))) = T;
-  Half sum[kMost] = {};
-  const T* left[kMost];
+        for (int v = 0; v < vectors - 1; ++v) load<T>(row + v * kLanes, right[v]);
+        load_last(row + kLast, right[vectors - 1]);
 #pragma GCC unroll 12
-  for (int r = 0; r < kMost; ++r)
-    left[r] = a + std::min<int64_t>(r, rows - 1) * (across ? 1 : a_stride);
-  for (int64_t k = 0, at = 0; k < depth; ++k, at += across ? a_stride : 1, b += b_stride) {
-#pragma GCC unroll 12
-    for (int r = 0; r < kMost; ++r)
-      if constexpr (sizeof(T) == 4)
-        sum[r] =
-            Half(_mm256_fmadd_ps(_mm256_set1_ps(left[r][at]), _mm256_loadu_ps(b), __m256(sum[r])));
-      else
-        sum[r] =
-            Half(_mm256_fmadd_pd(_mm256_set1_pd(left[r][at]), _mm256_loadu_pd(b), __m256d(sum[r])));
-  }
-  if (to.alpha == 1 && to.beta == 0 && !to.bias && !to.is_turned) {
-    const __mmask8 first = __mmask8((1u << columns) - 1);
-#pragma GCC unroll 12
-    for (int r = 0; r < kMost; ++r) {
-      if (r >= rows) return;
-      if constexpr (sizeof(T) == 4)
-        _mm256_mask_storeu_ps(to.c + r * to.stride, first, __m256(sum[r]));
-      else
-        _mm256_mask_storeu_pd(to.c + r * to.stride, first, __m256d(sum[r]));
+        for (int r = 0; r < rows; ++r) {
+          Vector<T> x;
+          x = left[r][at] - Vector<T>{};  // in all lanes; minus 0 is exact
+#pragma GCC unroll 4
+          for (int v = 0; v < vectors; ++v) add_product<T>(x, right[v], sum[r][v]);
+        }
+      }
+    };
+    if (!kHasMasks || is_whole)
+      add([](const T* row, Vector<T>& x) { load<T>(row, x); });
+    else
+      add([&](const T* row, Vector<T>& x) { load_first<T>(row, count, x); });
+    if (!is_direct) {
+      alignas(kVectorBytes) T sums[rows * kWidth];
+      each([&, at = sums](Vector<T>& x, int64_t, int) mutable { store<T>(x, at), at += kLanes; });
+      const RowResult<T> part{alpha, beta, old, bias, c, stride, 0, to.is_turned};
+      (to.is_turned ? store_turned<T> : store_part<T>)(sums, kWidth, rows, columns, part);
+      if (to.is_turned && bias) bias += rows;
+      continue;
     }
-    return;
+    const auto load_part = [&](const T* from, int column, Vector<T>& x)
+        __attribute__((always_inline)) {
+      const bool is_last = kFreeMasks && column == kLast;
+      is_last ? load_first<T>(from, count, x) : load<T>(from, x);
+    };
+    if (alpha != 1) each([&](Vector<T>& x, int64_t, int) { x *= alpha; });
+    if (beta != 0)
+      each([&](Vector<T>& x, int64_t at, int column) {
+        Vector<T> added;
+        load_part(old + at, column, added);
+        x += beta * added;
+      });
+    if (bias)
+      each([&](Vector<T>& x, int64_t, int column) {
+        Vector<T> added;
+        load_part(bias + column, column, added);
+        x += added;
+      });
+    each([&](Vector<T>& x, int64_t at, int column) {
+      const bool is_last = kFreeMasks && column == kLast;
+      is_last ? store_first<T>(x, count, c + at) : store<T>(x, c + at);
+    });
   }
-  alignas(kVectorBytes) T sums[kMost * kLanes];
-#pragma GCC unroll 12
-  for (int r = 0; r < kMost; ++r) std::memcpy(sums + r * kLanes, &sum[r], sizeof(Half));
-  (to.is_turned ? store_turned<T> : store_part<T>)(sums, kLanes, rows, columns, to);
 }
-#endif
 
 template <class T>
-using ProductTile = void (*)(const T* a, int64_t a_stride, int64_t depth, const T* b,
+using ProductTile = void (*)(int64_t tiles, const T* a, int64_t a_stride, int64_t depth, const T* b,
                              int64_t b_stride, const RowResult<T>& to, int64_t columns);
 
-// Rows of the tiles of any width; only the largest of narrow ones has more.
-inline constexpr int kTileRowsOfAll = 6;
-static_assert(row_tile_rows(kRowTileVectors) == kTileRowsOfAll);
+// Rows of a tile, at most: as many as there are registers for.
+#if defined(__AVX512F__)
+inline constexpr int64_t kHighTileVectors = 2;
+#elif defined(__AVX2__)
+inline constexpr int64_t kHighTileVectors = 1;
+#else
+inline constexpr int64_t kHighTileVectors = 0;
+#endif
+inline constexpr int product_tile_rows(int64_t vectors) {
+  return vectors > kHighTileVectors ? 6 : 12;
+}
 
-// The tile of so many rows, up to kTileRowsOfAll, or row_tile_rows(vectors), and vectors.
+// Tiles of so many rows and vectors.
 template <class T, bool across>
 ProductTile<T> product_tile_of(int64_t rows, int64_t vectors) {
-  static constexpr auto of = []<int v>() {
-    constexpr int kMost = int(row_tile_rows(v));
-    return std::array<ProductTile<T>, 7>{
-        product_tile<T, 1, v, across>,    product_tile<T, 2, v, across>,
-        product_tile<T, 3, v, across>,    product_tile<T, 4, v, across>,
-        product_tile<T, 5, v, across>,    product_tile<T, 6, v, across>,
-        product_tile<T, kMost, v, across>};
+  static constexpr auto of = []<int v, int... r>(std::integer_sequence<int, r...>) {
+    return std::array<ProductTile<T>, 12>{product_tile<T, r + 1, v, across>...};
   };
-  static constexpr std::array<ProductTile<T>, 7> all[] = {
-      of.template operator()<1>(), of.template operator()<2>(),
-      of.template operator()<std::min(3, kRowTileVectors)>(),
-      of.template operator()<kRowTileVectors>()};
-  return all[vectors - 1][size_t(std::min<int64_t>(rows, kTileRowsOfAll + 1) - 1)];
+  static constexpr auto with = []<int v>() {
+    return of.template operator()<v>(std::make_integer_sequence<int, product_tile_rows(v)>{});
+  };
+  static constexpr std::array<ProductTile<T>, 12> all[] = {
+      with.template operator()<1>(), with.template operator()<2>(),
+      with.template operator()<std::min(3, kRowTileVectors)>(),
+      with.template operator()<kRowTileVectors>()};
+  return all[vectors - 1][size_t(rows - 1)];
 }
 
-// True if tiles of so many columns may have any number of rows up to kRowTileRows.
-template <class T>
-inline bool is_narrow(int64_t columns) {
-  return kRowTileVectors > 2 && columns <= kVectorSize<T> / 2;
-}
-
-// A tile of so many rows, up to those of product_tile_of and is_narrow.
+// All rows of a left factor by one panel of columns, in tiles of about equal height.
 template <class T, bool across>
-inline void multiply_tile(int64_t rows, const T* a, int64_t a_stride, int64_t depth, const T* b,
-                          int64_t b_stride, const RowResult<T>& to, int64_t columns) {
-#ifdef __AVX512F__
-  if (rows > kTileRowsOfAll && is_narrow<T>(columns))
-    return narrow_tile<T, across>(rows, a, a_stride, depth, b, b_stride, to, columns);
-#endif
-  const int64_t vectors = whole_vectors<T>(columns) / kVectorSize<T>;
-  product_tile_of<T, across>(rows, vectors)(a, a_stride, depth, b, b_stride, to, columns);
+inline void multiply_panel(int64_t rows, const T* a, int64_t a_stride, int64_t depth, const T* b,
+                           int64_t b_stride, const RowResult<T>& to, int64_t columns) {
+  const int64_t vectors = (columns + kVectorSize<T> - 1) / kVectorSize<T>,
+                most = product_tile_rows(vectors), tiles = (rows + most - 1) / most,
+                height = (rows + tiles - 1) / tiles, high = rows - (height - 1) * tiles;
+  product_tile_of<T, across>(height, vectors)(high, a, a_stride, depth, b, b_stride, to, columns);
+  if (high == tiles) return;
+  const int64_t row = high * height;
+  product_tile_of<T, across>(height - 1, vectors)(tiles - high, a + row * (across ? 1 : a_stride),
+                                                  a_stride, depth, b, b_stride, to.from(0, row, 0),
+                                                  columns);
 }
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

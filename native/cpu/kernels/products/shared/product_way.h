@@ -15,28 +15,30 @@ template <class T>
 bool is_thin(int64_t inner, const RowFactor<T>& few, const RowFactor<T>& many, bool is_turned) {
   constexpr int64_t kLanes = kVectorSize<T>,
                     kNear = (int64_t(1) << 23) / sizeof(T);  // elements that tiles read faster
-  if (few.rows > kFewRows<T> || many.rows < kLanes) return false;
-  if (many.down) return inner >= kLanes && inner * many.rows > kNear;
-  // Registers that the dot products with one row take, with their sums; a tile of few columns takes
-  // one for each element, one of few rows copies each element before.
-  const int64_t dots = few.rows * (inner / kLanes + 5);
+  if (few.rows > kFewRows<T>) return false;
+  if (many.down) return many.rows >= kLanes && inner >= kLanes && inner * many.rows > kNear;
+  // Registers that the dot products with one row take, with what their sums take; a tile of few
+  // columns takes one for each element, one of few rows copies each element before.
+  const int64_t dots = few.rows * (inner / kLanes + 7);
   return is_turned ? dots < inner : 8 * few.rows < inner;
 }
 
 template <class T>
 ProductWay product_way(int64_t inner, const RowFactor<T>& left, const RowFactor<T>& right) {
-  constexpr int64_t kLanes = kVectorSize<T>, kNarrow = 48;
+  constexpr int64_t kLanes = kVectorSize<T>, kNarrow = 48, kStore = 64, kWide = 512;
   const int64_t m = left.rows, n = right.rows;
   const bool is_turned = n < m;
   if (is_turned ? is_thin(inner, right, left, true) : is_thin(inner, left, right, false))
     return {true, is_turned};
-  if (n > kNarrow) return {false, false};
-  // Columns beyond whole registers leave most of one unused.
+  // Columns beyond whole registers leave most of one unused; those of a turned result are stored
+  // element by element, in about the time of kStore products.
   if (left.down)
-    return {false, inner >= 8 && n * whole_vectors<T>(m) * 10 < m * whole_vectors<T>(n) * 9};
+    return {false, n <= kNarrow && n * whole_vectors<T>(m) * (inner + kStore) <
+                                       m * whole_vectors<T>(n) * inner};
   RowFactor<T> rest = right;
   rest.rows = n % kLanes;
-  const bool has_rest = n > kLanes && rest.rows > 0 && is_thin(inner, rest, left, true);
+  const bool has_rest =
+      n > kLanes && n < kWide && rest.rows > 0 && is_thin(inner, rest, left, true);
   return {false, false, has_rest ? rest.rows : 0};
 }
 

@@ -25,8 +25,8 @@ class RowProduct {
         left_(left),
         right_(right),
         to_(to),
-        left_in_place_(!left.down || left.stride <= kNear),
-        right_in_place_(right.down && (right.stride <= kNear || left.rows <= kFewTiles)) {
+        left_in_place_(!left.down || left.stride <= kNear || right.rows <= kColumns),
+        right_in_place_(right.down && (right.stride <= kColumns || left.rows <= kFewTiles)) {
     const int64_t k = std::max<int64_t>(1, inner);
     depth_ = parts_of(k, parts_of(k, kDepth));
     panels_ = parts_of(right.rows, kColumns);
@@ -56,14 +56,16 @@ class RowProduct {
 
  private:
   static constexpr int64_t kLanes = kVectorSize<T>, kColumns = kRowTileVectors * kLanes;
+  static constexpr int64_t kTileRows = product_tile_rows(kRowTileVectors);
   static constexpr int64_t kNear =
-      2048 / sizeof(T);                     // rows further from each other share sets of caches
-  static constexpr int64_t kFewTiles = 12;  // rows by which packed panels would hardly go
+      512 / sizeof(T);                      // rows further from each other share sets of caches
+  static constexpr int64_t kFewTiles = 24;  // rows by which packed panels would hardly go
+  static constexpr int64_t kShort = 32;     // elements of an inner side
   static constexpr int64_t kStrip = 48;     // rows of the left factor that are packed at once
   static constexpr int64_t kMostRows = 384, kUnitsOfThread = 4;
   // Elements of scratch memory, at most; and of the panels that rows go by before the next ones do,
   // which the second cache holds.
-  static constexpr int64_t kPackedElements = (int64_t(1) << 24) / sizeof(T),
+  static constexpr int64_t kPackedElements = (int64_t(1) << 20) / sizeof(T),
                            kNearElements = (640 << 10) / sizeof(T);
 
   struct Part {
@@ -96,7 +98,7 @@ class RowProduct {
     return std::min(kColumns, right_.rows - panel * kColumns);
   }
   bool is_in_place(int64_t panel) const {
-    return right_in_place_ && columns_of(panel) % kLanes == 0;
+    return right_in_place_ && (kHasMasks || columns_of(panel) % kLanes == 0);
   }
   const T* right(int64_t matrix, int64_t panel, int64_t k) const {
     const int64_t column = panel * kColumns;
@@ -150,34 +152,30 @@ class RowProduct {
     }
   }
 
-  // All panels go by a tile's rows before the next rows come.
+  // All panels go by a tile's rows before the next rows come; or, where the inner side is short so
+  // that a panel stays in the first cache, all rows by a panel before the next one does.
   template <bool across>
   void multiply(const Slice& s, const T* a, int64_t stride) const {
-    const int64_t columns = columns_of(s.part.panel + s.at),
-                  most = s.panels == 1 ? row_tile_rows(parts_of(columns, kLanes)) : kTileRowsOfAll;
-    const bool is_any = s.panels == 1 && is_narrow<T>(columns);
-    for (int64_t i = 0, rows = 0; i < s.rows; i += rows) {
-      const int64_t left = s.rows - i;
-      // Tiles of about equal height.
-      rows = left >= most ? most : is_any ? left : parts_of(left, parts_of(left, kTileRowsOfAll));
+    const int64_t height = s.panels == 1 || s.depth <= kShort ? s.rows : kTileRows;
+    for (int64_t i = 0; i < s.rows; i += height)
       for (int64_t q = s.at; q < s.at + s.panels; ++q)
-        multiply_tile<across>(s, q, i, rows, a + i * (across ? 1 : stride), stride);
-    }
+        multiply_panel<across>(s, q, i, std::min(height, s.rows - i), a + i * (across ? 1 : stride),
+                               stride);
   }
 
   template <bool across>
-  void multiply_tile(const Slice& s, int64_t at, int64_t row, int64_t rows, const T* a,
-                     int64_t stride) const {
+  void multiply_panel(const Slice& s, int64_t at, int64_t row, int64_t rows, const T* a,
+                      int64_t stride) const {
     const int64_t matrix = s.part.first + s.slot, panel = s.part.panel + at,
-                  columns = columns_of(panel), vectors = parts_of(columns, kLanes);
+                  columns = columns_of(panel);
     const bool is_first = s.k == 0;
     RowResult<T> to = to_.from(matrix, s.row + row, panel * kColumns);
     if (!is_first) to.beta = 1, to.old = to.c, to.bias = nullptr;
     const bool in_place = is_in_place(panel);
-    orthokit::cpu::multiply_tile<T, across>(
+    orthokit::cpu::multiply_panel<T, across>(
         rows, a, stride, s.depth,
         in_place ? right(matrix, panel, s.k) : packed(s.part, s.slot, s.block, at),
-        in_place ? right_.stride : vectors * kLanes, to, columns);
+        in_place ? right_.stride : whole_vectors<T>(columns), to, columns);
   }
 
   Stream& stream_;

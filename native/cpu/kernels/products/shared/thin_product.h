@@ -81,11 +81,14 @@ void add_along(int64_t rows, int64_t depth, const T* few, int64_t few_stride, co
   constexpr int kTogether = few_rows == 1 ? 8 : few_rows == 2 ? 4 : 2;
 #endif
   int64_t j = 0;
-  for (; j + kTogether <= rows; j += kTogether)
-    add_dots<T, few_rows, kTogether>(depth, few, few_stride, many + j * many_stride, many_stride,
-                                     sums + j);
-  for (; j < rows; ++j)
-    add_dots<T, few_rows, 1>(depth, few, few_stride, many + j * many_stride, many_stride, sums + j);
+  const auto add = [&]<int together> {
+    for (; j + together <= rows; j += together)
+      add_dots<T, few_rows, together>(depth, few, few_stride, many + j * many_stride, many_stride,
+                                      sums + j);
+  };
+  add.template operator()<kTogether>();
+  add.template operator()<2>();
+  add.template operator()<1>();
 }
 
 // The same of many rows that lie across: some elements of all of them at once.
@@ -134,18 +137,19 @@ template <class T>
 void thin_product(int64_t inner, const RowFactor<T>& few, const RowFactor<T>& many,
                   const RowResult<T>& to) {
   constexpr int64_t kStep = std::min<int64_t>(4, kFewRows<T>);
-  T total[kFewRows<T> * kManyRows], sums[kFewRows<T> * kManyRows], own[kFewRows<T> * kDepth];
-  for (int64_t r = 0; r < few.rows; ++r) std::fill_n(total + r * kManyRows, many.rows, T(0));
+  T total[kFewRows<T> * kManyRows], part[kFewRows<T> * kManyRows], own[kFewRows<T> * kDepth];
   // In dot products each lane of a register has a running sum of its own.
   const int64_t span = few.down || many.down ? kDepth : kDepth * kVectorSize<T>;
-  for (int64_t k = 0; k < inner; k += span) {
+  for (int64_t k = 0; k == 0 || k < inner; k += span) {
     const int64_t depth = std::min(span, inner - k);
     const T* from = few.at(0, k);
     int64_t stride = few.stride;
     if (few.down) {
-      transpose(from, few.stride, depth, few.rows, own, kDepth);
+      for (int64_t r = 0; r < few.rows; ++r)
+        for (int64_t i = 0; i < depth; ++i) own[r * kDepth + i] = from[i * few.stride + r];
       from = own, stride = kDepth;
     }
+    T* const sums = k == 0 ? total : part;
     for (int64_t r = 0; r < few.rows; ++r) std::fill_n(sums + r * kManyRows, many.rows, T(0));
     for (int64_t r = 0; r < few.rows; r += kStep) {
       const auto add = [&]<int count> {
@@ -167,7 +171,7 @@ void thin_product(int64_t inner, const RowFactor<T>& few, const RowFactor<T>& ma
           add.template operator()<4>();
       }
     }
-    for (int64_t r = 0; r < few.rows; ++r)
+    for (int64_t r = 0; k > 0 && r < few.rows; ++r)
       for (int64_t j = 0; j < many.rows; ++j) total[r * kManyRows + j] += sums[r * kManyRows + j];
   }
   (to.is_turned ? store_turned<T> : store_part<T>)(total, kManyRows, few.rows, many.rows, to);
