@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { uniform } from '../random.mjs';
 
 export const pixels = 28 * 28;
 export const classes = 10;
@@ -68,18 +69,4 @@ function shuffle(order, random) {
     const other = Math.floor(random() * (last + 1));
     [order[last], order[other]] = [order[other], order[last]];
   }
-}
-
-// Numbers in [0, 1) that depend on the seed alone: Math.random() has none. A 32-bit Weyl sequence through a mixer
-// (the finalizer of MurmurHash3).
-/** @param {number} seed */
-function uniform(seed) {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x9e3779b9) | 0;
-    let x = state ^ (state >>> 16);
-    x = Math.imul(x, 0x85ebca6b);
-    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-    return ((x ^ (x >>> 16)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,6 +1,7 @@
 // Trajectories of a linear softmax policy, and the oracle of the policy's objective that is made of them.
 import { Tensor } from 'orthokit';
 import { rewardToGo } from 'orthokit/policy';
+import { uniform as sequence } from '../../../examples/random.mjs';
 
 /** @import { Device } from 'orthokit' */
 /** @import { LinearSoftmaxPolicy, PolicyOracle } from 'orthokit/policy' */
@@ -8,18 +9,8 @@ import { rewardToGo } from 'orthokit/policy';
 
 export const discount = 0.99;
 
-// A 32-bit Weyl sequence through the finalizer of MurmurHash3.
-/** @param {number} seed */
-export function uniform(seed) {
-  let state = Math.imul(seed + 1, 0x85ebca6b) ^ Math.floor(seed / 2 ** 32);
-  return () => {
-    state = (state + 0x9e3779b9) | 0;
-    let x = state ^ (state >>> 16);
-    x = Math.imul(x, 0x85ebca6b);
-    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-    return ((x ^ (x >>> 16)) >>> 0) / 2 ** 32;
-  };
-}
+/** Numbers in [0, 1), seeds that follow each other far apart in their sequence. @param {number} seed */
+export const uniform = (seed) => sequence(Math.imul(seed + 1, 0x85ebca6b) ^ Math.floor(seed / 2 ** 32));
 
 /** An action by the softmax of features times θ. @param {readonly number[]} features @param {ArrayLike<number>} theta @param {number} actions @param {() => number} random */
 export function drawn(features, theta, actions, random) {
