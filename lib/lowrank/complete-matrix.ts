@@ -1,4 +1,5 @@
 import { Device } from '../core/device.ts';
+import { checkEntries, type MatrixEntries } from '../core/entries.ts';
 import { refusal } from '../core/errors.ts';
 import { Owned } from '../core/owned.ts';
 import {
@@ -25,7 +26,6 @@ import { shortLines } from './completion/lines.ts';
 import { byNormalEquations } from './completion/regression.ts';
 import { Sketch } from './completion/sketch.ts';
 import { cutLongRows, spectralStart } from './completion/start.ts';
-import { checkEntries, type MatrixEntries } from './entries/list.ts';
 
 /** How far {@link completeMatrix} is, told after each round. */
 export interface CompletionProgress {

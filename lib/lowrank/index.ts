@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 
+export type { EntryPlaces, MatrixEntries } from '../core/entries.ts';
 export type { LinearOperator } from '../core/operator.ts';
 export {
   type CompletionOptions,
@@ -13,7 +14,6 @@ export {
   completeMatrix,
   type UnderdeterminedLines,
 } from './complete-matrix.ts';
-export type { EntryPlaces, MatrixEntries } from './entries/list.ts';
 export {
   MatrixSensing,
   type MatrixSensingOptions,

@@ -1,5 +1,6 @@
 import { callback, checkNumber } from '../core/callbacks.ts';
 import * as check from '../core/check.ts';
+import type { Device } from '../core/device.ts';
 import { epsilonOf } from '../core/dtypes.ts';
 import { refusal } from '../core/errors.ts';
 import type { Factor } from '../core/factor.ts';
@@ -89,6 +90,21 @@ export async function lanczos(operator: LinearOperator, options: LanczosOptions 
   return result;
 }
 
+/** Takes the parts along the vectors of a basis out of x, twice; `coefficients` are scalars, as many at least. */
+export function orthogonalize(
+  queue: Device,
+  basis: readonly Tensor[],
+  coefficients: readonly Tensor[],
+  x: Tensor,
+): void {
+  if (basis.length === 0) return;
+  for (let pass = 0; pass < 2; ++pass) {
+    for (const [k, one] of basis.entries()) vectors.dot(queue, one, x, coefficients[k]!);
+    const terms = basis.map((one, k): [Factor, Tensor] => [[-1, coefficients[k]!], one]);
+    vectors.combine(queue, x, [1, x], ...terms);
+  }
+}
+
 /** Runs from a first vector of any length, which becomes the first of the basis; `owned` has the others. */
 export async function lanczosFrom(
   where: string,
@@ -120,11 +136,7 @@ export async function lanczosFrom(
     await callback(task as Task<never>, `${where}: operator.apply`, [last, next], () => operator.apply(last, next));
     vectors.dot(queue, last, next, along);
     coefficients.push(scalar());
-    for (let pass = 0; pass < 2; ++pass) {
-      for (const [k, one] of basis.entries()) vectors.dot(queue, one, next, coefficients[k]!);
-      const terms = basis.map((one, k): [Factor, Tensor] => [[-1, coefficients[k]!], one]);
-      vectors.combine(queue, next, [1, next], ...terms);
-    }
+    orthogonalize(queue, basis, coefficients, next);
     vectors.dot(queue, next, next, square);
     const [[diagonal], [squared]] = (await task.readAll(along, square)) as unknown as [number[], number[]];
     checkNumber(`${where}: operator.apply`, diagonal! + squared!);

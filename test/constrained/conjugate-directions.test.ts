@@ -54,6 +54,69 @@ describe.each(devices)('deep conjugate directions on %s', (kind) => {
     expect([...(await out.read())]).toEqual([4, -1, -1, 0]);
   });
 
+  it('multiplies by the stencils of seven and of nine points', async () => {
+    for (const dtype of ['f64', 'f32'] as const)
+      for (const sizes of [
+        [3, 4, 5],
+        [1, 3, 2],
+        [4, 1, 1],
+        [2, 3, 1],
+        [5, 4],
+        [1, 6],
+        [6, 1],
+      ] as const) {
+        // biome-ignore format: one line
+        const [points, count] = [sizes.length === 3 ? 7 : 9, sizes.reduce((product, size) => product * size, 1)];
+        const x = normal(count, 1);
+        const [nx, ny, nz] = [sizes[0], sizes[1], sizes[2] ?? 1];
+        const at = (i: number, j: number, k: number) => (i < 0 || j < 0 || k < 0 || i >= nx || j >= ny || k >= nz ? 0 : x[(i * ny + j) * nz + k]!); // biome-ignore format: one line
+        const out = Tensor.full(device, [count], NaN, { dtype });
+        await poissonOperator(device, sizes, { points, dtype }).apply(
+          Tensor.from(device, [...x], [count], { dtype }),
+          out,
+        );
+        const found = await out.read();
+        let place = 0;
+        for (let i = 0; i < nx; ++i)
+          for (let j = 0; j < ny; ++j)
+            for (let k = 0; k < nz; ++k) {
+              let expected = 0;
+              for (let a = -1; a <= 1; ++a)
+                for (let b = -1; b <= 1; ++b)
+                  for (let c = -1; c <= 1; ++c) {
+                    const away = Math.abs(a) + Math.abs(b) + Math.abs(c);
+                    const factor = points === 7 ? [6, -1, 0, 0][away]! : c === 0 ? [10 / 3, -2 / 3, -1 / 6][away]! : 0;
+                    expected += factor * at(i + a, j + b, k + c);
+                  }
+              expect(Math.abs(found[place]! - expected)).toBeLessThan(dtype === 'f64' ? 1e-12 : 1e-5);
+              place += 1;
+            }
+      }
+  });
+
+  it('has the eigenvalues of waves', async () => {
+    // Of waves of 2 and 3 half periods: a + b along two axes, a + b − a b / 6 with nine points, a + b + c along three.
+    const n = 12;
+    const wave = (half: number) => (i: number) => Math.sin((Math.PI * half * (i + 1)) / (n + 1));
+    const own = (half: number) => 2 - 2 * Math.cos((Math.PI * half) / (n + 1));
+    const [a, b] = [own(2), own(3)];
+    for (const [sizes, points, value] of [
+      [[n, n], 5, a + b],
+      [[n, n], 9, a + b - (a * b) / 6],
+      [[n, n, n], 7, a + b + own(1)],
+    ] as const) {
+      const size = sizes.reduce((product, one) => product * one, 1);
+      const parts = (at: number) => [Math.floor(at / n) % n, at % n, Math.floor(at / n / n)];
+      const x = Float64Array.from({ length: size }, (_, at) => {
+        const [i, j, k] = parts(at) as [number, number, number];
+        return wave(2)(i) * wave(3)(j) * (sizes.length === 3 ? wave(1)(k) : 1);
+      });
+      const out = f64(new Float64Array(size));
+      await poissonOperator(device, sizes, { points }).apply(f64(x), out);
+      for (const [i, found] of (await out.read()).entries()) expect(found).toBeCloseTo(value * x[i]!, 12);
+    }
+  });
+
   it('with the residual itself it is the method of conjugate gradients', async () => {
     const n = 16;
     const operator = poissonOperator(device, [n, n]);
@@ -315,7 +378,12 @@ describe.each(devices)('deep conjugate directions on %s', (kind) => {
     expect(await codeOf(cdmSolve(good, vector(device, [1]), itself))).toBe('ERR_SHAPE');
     await expect(cdmLoss(good, b, vector(device, [0, 0]))).rejects.toThrow('cdmLoss: v·A v must be above 0, got 0');
     expect(await codeOf(cdmLoss(good, vector(device, [1]), b))).toBe('ERR_SHAPE');
-    expect(() => poissonOperator(device, [0, 2])).toThrow('poissonOperator: sizes must be two whole numbers from 1 on');
+    expect(() => poissonOperator(device, [0, 2])).toThrow(
+      'poissonOperator: sizes must be two or three whole numbers from 1 on',
+    );
+    expect(() => poissonOperator(device, [2, 2], { points: 7 })).toThrow('poissonOperator: points must be 5 or 9 of two axes, got 7'); // biome-ignore format: one line
+    expect(() => poissonOperator(device, [2, 2, 2], { points: 9 })).toThrow('poissonOperator: points must be 7 of three axes, got 9'); // biome-ignore format: one line
+    expect(() => poissonOperator(device, [2, 2], { points: 6 as never })).toThrow('poissonOperator: points must be 5, 7 or 9, got 6'); // biome-ignore format: one line
     expect(() => poissonOperator(device, [2, 2]).apply(b, b)).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' }));
     expect(await codeOf(ritzDataset(good, { vectors: 0, samples: 1 }))).toBe('ERR_ARGUMENT');
     const zero = dense(device, diagonal([0, 0]));

@@ -1,8 +1,8 @@
 // Devices: cpu
 import { describe, expect, it } from 'vitest';
+import { byRows } from '../../lib/core/entries.ts';
 import type { Steps } from '../../lib/core/turns.ts';
 import { byLength, marked, shortLines } from '../../lib/lowrank/completion/lines.ts';
-import { byRows } from '../../lib/lowrank/entries/list.ts';
 
 function counted<T>(steps: Steps<T>): { yields: number; value: T } {
   for (let yields = 0; ; ++yields) {

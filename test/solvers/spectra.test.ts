@@ -1,7 +1,7 @@
 // Devices: cpu, cuda
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, ops, type Tensor } from '../../lib/index.ts';
-import { lanczos, slq } from '../../lib/solvers/index.ts';
+import { blockLanczos, lanczos, slq } from '../../lib/solvers/index.ts';
 import { devices } from '../support/devices.ts';
 import { codeOf, dense, diagonal, vector } from './problems.ts';
 
@@ -76,5 +76,52 @@ describe.each(devices)('lanczos on %s', (kind) => {
     });
     await expect(thrown).rejects.toMatchObject({ code: 'ERR_ARGUMENT', message: 'slq: f has failed: no' });
     expect(await codeOf(slq(good, Math.log, { probes: 0 }))).toBe('ERR_ARGUMENT');
+  });
+});
+
+describe.each(devices)('blockLanczos on %s', (kind) => {
+  const device = Device.open(kind);
+  afterAll(() => device.close());
+
+  it('finds eigenvalues as often as they stand, where one vector finds each once', async () => {
+    const inner = Array.from({ length: 60 }, (_, i) => i / 59);
+    const operator = dense(device, diagonal([...inner, 7, 7, 7, 9]));
+    const { ritz, weights, status, iterations } = await blockLanczos(operator, { block: 3, steps: 36 });
+    expect(largest(ritz.slice(-4).map((x, i) => x - [7, 7, 7, 9][i]!))).toBeLessThan(1e-8);
+    expect([ritz.length, weights.length, status, iterations]).toEqual([36, 36, 'max-iterations', 36]);
+    expect(Math.abs(weights.reduce((sum, x) => sum + x, 0) - 1)).toBeLessThan(1e-12);
+    // More steps would find the others in what rounding leaves of them.
+    const single = (await lanczos(operator, { steps: 14 })).ritz;
+    expect(single.filter((x) => Math.abs(x - 7) < 1e-3)).toHaveLength(1);
+  });
+
+  it('with a block of one it is the method with one vector', async () => {
+    const values = Array.from({ length: 40 }, (_, i) => Math.sin(i) * i);
+    for (const dtype of ['f64', 'f32'] as const) {
+      const operator = dense(device, diagonal(values), dtype);
+      const [one, other] = [await blockLanczos(operator, { block: 1, steps: 12, seed: 3 }), await lanczos(operator, { steps: 12, seed: 3 })]; // biome-ignore format: one line
+      const most = dtype === 'f64' ? 1e-10 : 1e-3;
+      expect(largest(one.ritz.map((x, i) => x - other.ritz[i]!))).toBeLessThan(most);
+      expect(largest(one.weights.map((x, i) => x - other.weights[i]!))).toBeLessThan(most);
+    }
+  });
+
+  it('says it where fewer products say all, and takes no more than rows', async () => {
+    const { ritz, status, iterations } = await blockLanczos(dense(device, diagonal([1, 1, 1, 1, 4, 4, 4, -9])), { block: 2, steps: 50 }); // biome-ignore format: one line
+    expect([status, iterations]).toEqual(['breakdown', 5]);
+    expect(largest(ritz.map((x, i) => x - [-9, 1, 1, 4, 4][i]!))).toBeLessThan(1e-12);
+    const whole = await blockLanczos(dense(device, diagonal([3, 7, 7])), { block: 9 });
+    expect([whole.status, whole.iterations]).toEqual(['max-iterations', 3]);
+    expect(largest(whole.ritz.map((x, i) => x - [3, 7, 7][i]!))).toBeLessThan(1e-12);
+    expect([...(await blockLanczos(dense(device, diagonal([0, 0, 0])), { block: 2 })).ritz]).toEqual([0, 0]);
+  });
+
+  it('names what goes wrong', async () => {
+    const good = dense(device, diagonal([1, 2]));
+    const nan = { ...good, apply: (_: Tensor, out: Tensor) => ops.fill(device, { x: [out], value: NaN }) };
+    await expect(blockLanczos(nan)).rejects.toThrow('blockLanczos: operator.apply must give finite numbers, got NaN');
+    await expect(blockLanczos(dense(device, [[1, 2], [5, 1]]), { checkSymmetry: true })).rejects.toThrow('symmetric'); // biome-ignore format: one line
+    for (const options of [{ block: 0 }, { block: 101 }, { steps: 0 }, { seed: -1 }])
+      expect(await codeOf(blockLanczos(good, options))).toBe('ERR_ARGUMENT');
   });
 });

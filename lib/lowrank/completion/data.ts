@@ -1,11 +1,5 @@
 // The entries of a completion on its device: by rows and by columns, and those held out.
 import type { Device } from '../../core/device.ts';
-import { refusal } from '../../core/errors.ts';
-import { dtypeOf } from '../../core/host-data.ts';
-import type { Owned } from '../../core/owned.ts';
-import { RandomStream } from '../../core/random.ts';
-import type { Task } from '../../core/task.ts';
-import { given, type Tensor } from '../../core/tensor.ts';
 import {
   byColumns,
   byRows,
@@ -13,14 +7,16 @@ import {
   checkRange,
   checkValues,
   type Lines,
-  lessened,
   linesOf,
   type MatrixEntries,
-  momentsOf,
-  parted,
-  picked,
-  unitOf,
-} from '../entries/list.ts';
+} from '../../core/entries.ts';
+import { refusal } from '../../core/errors.ts';
+import { dtypeOf } from '../../core/host-data.ts';
+import type { Owned } from '../../core/owned.ts';
+import { RandomStream } from '../../core/random.ts';
+import type { Task } from '../../core/task.ts';
+import { given, type Tensor } from '../../core/tensor.ts';
+import { lessened, momentsOf, parted, picked, unitOf } from '../entries/values.ts';
 
 /** Entries of a matrix in lines, each of them a row or a column, as the operations take them. */
 export interface SparseLines {
@@ -91,7 +87,7 @@ export async function dataOf(
   const { device, isCentred, isScaled, hasLines } = layout;
   const { rows, values, shape } = list;
   await task.run(checkRange(where, 'entries', list));
-  await task.run(checkValues(where, values));
+  await task.run(checkValues(where, 'entries', values));
   const { fitted, others } = await divided(task, list, layout);
   if (fitted.rows.length === 0)
     throw refusal(where, 'heldOut', 'leave entries to fit', `${layout.heldOut} of ${rows.length}`);

@@ -1,11 +1,11 @@
 import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
+import { byColumns, byRows, checkPlaces, checkRange, type EntryPlaces, type Lines } from '../../core/entries.ts';
 import { refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { atOnce } from '../../core/turns.ts';
-import { byColumns, byRows, checkPlaces, checkRange, type EntryPlaces, type Lines } from '../entries/list.ts';
 import type { MeasurementOperator } from './operator.ts';
 
 /** Measurements of entries, with the memory of their lists on the device. */

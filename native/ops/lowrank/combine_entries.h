@@ -19,10 +19,14 @@ struct CombineEntries {
       "starts=i32[598] columns=i32[1791] values=f32[1791] x=f32[43x5] out=f32[597x5]",
       "starts=i32[32] columns=i32[93] values=f64[93] order=i32[93] x=f64[10x8] out=f64[31x8]",
       "starts=i32[2] columns=i32[3] values=f32[3] x=f32[10x1029] out=f32[1x1029]",
+      "starts=i32[32] columns=i32[93] values=f64[93] order=i32[93] x=f64[10x1] out=f64[31x1]",
+      "starts=i32[598] columns=i32[1791] values=f32[1791] x=f32[43x1] out=f32[597x1]",
       "starts=i32[1] columns=i32[0] values=f64[0] x=f64[3x2] out=f64[0x2]"};
   static constexpr const char* cases[] = {
       "starts=i32[100001] columns=i32[10000000] values=f32[10000000] x=f32[10000x16] "
-      "out=f32[100000x16]"};
+      "out=f32[100000x16]",
+      "starts=i32[1000001] columns=i32[5000000] values=f64[5000000] x=f64[1000000x1] "
+      "out=f64[1000000x1]"};
   View starts, columns, values, order, x, out;
 
   void fields(Fields& f) {

@@ -26,6 +26,14 @@ export const calls: Record<string, Call> = {
   },
   minres: { args: (on) => [operator(on), b(on)], options: (on) => ({ tol: 1e-8, x0: b(on) }) },
   lanczos: { args: (on) => [operator(on)], options: (on) => ({ steps: 2, v0: b(on) }) },
+  blockLanczos: { args: (on) => [operator(on)], options: () => ({ block: 2, steps: 3 }) },
+  sparseOperator: {
+    args: ({ device }) => [
+      device,
+      { rows: Int32Array.of(1, 0), cols: Int32Array.of(0, 1), values: Float64Array.of(1, 2), shape: [2, 2] },
+    ],
+    options: () => ({}),
+  },
   slq: { args: (on) => [operator(on), (x: number) => x], options: () => ({ probes: 2 }) },
   lbfgs: { takes: ['any rank'], args: (on) => [oracle(on)], options: () => ({ maxIterations: 3 }), changes: [0] },
   fista: {

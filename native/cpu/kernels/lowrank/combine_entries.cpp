@@ -38,6 +38,31 @@ void combine_row(const CombineEntries& op, int64_t i) {
   }
 }
 
+// A row times a vector: one sum in a register.
+template <class T>
+void combine_row_with_vector(const CombineEntries& op, int64_t i) {
+  const int32_t *starts = op.starts.as<int32_t>(), *columns = op.columns.as<int32_t>();
+  const int32_t* order = op.order.as<int32_t>();
+  const T *values = op.values.as<T>(), *x = op.x.as<T>();
+  // Places below 0 are beyond all others without a sign.
+  const auto rows = uint64_t(op.x.shape[0]), count = uint64_t(op.columns.shape[0]);
+  const auto [begin, end, exists] = entry_range(starts[i], starts[i + 1], int64_t(count));
+  double sum = exists ? 0.0 : double(NAN);
+  if (exists && !order) {
+    for (int64_t e = begin; e < end; ++e) {
+      const auto column = uint64_t(int64_t(columns[e]));
+      if (column < rows) sum = fused(double(values[e]), double(x[column]), sum);
+    }
+  } else if (exists) {
+    for (int64_t e = begin; e < end; ++e) {
+      const auto column = uint64_t(int64_t(columns[e])), place = uint64_t(int64_t(order[e]));
+      if (column < rows && place < count)
+        sum = fused(double(values[place]), double(x[column]), sum);
+    }
+  }
+  op.out.as<T>()[i] = T(sum);
+}
+
 }  // namespace
 
 void combine_entries(const CombineEntries& op, Stream& stream) {
@@ -45,7 +70,8 @@ void combine_entries(const CombineEntries& op, Stream& stream) {
   const int64_t each = op.columns.shape[0] / std::max<int64_t>(1, rows) + 1;
   visit(op.x.dtype, [&]<class T>() {
     for_rows(stream, rows, each * op.x.shape[1], [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i) combine_row<T>(op, i);
+      for (int64_t i = first; i < last; ++i)
+        op.x.shape[1] == 1 ? combine_row_with_vector<T>(op, i) : combine_row<T>(op, i);
     });
   });
 }
