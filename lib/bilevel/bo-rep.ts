@@ -15,6 +15,7 @@ import {
   type Schema,
   whole,
 } from '../core/schema.ts';
+import { Suspects } from '../core/suspects.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { GuardedSteps } from '../files/guarded-steps.ts';
@@ -95,6 +96,10 @@ const schema: Schema<Given> = {
 };
 
 const where = 'BoRep';
+/** Steps of y, at most, of whose gradients each is looked at by itself; later ones are, together with the last of them. */
+const mostLooks = 16;
+/** Functions that a step calls once, after those steps. */
+const once = ['lowerHessianYY', 'upperGradientY', 'lowerJacobianXY', 'upperGradientX'] as const;
 
 /** The result of {@link BoRep.step}; the tensors belong to the method, and are of the last step. */
 export interface BoRepStep {
@@ -111,7 +116,8 @@ export interface BoRepStep {
  * second derivative a step. A step is queued and waits for the oracle only.
  *
  * Numbers that are not finite move nothing: the step after the device has told of them throws, with the number of the
- * one that failed, and steps go on from before it. x and y are the caller's tensors, which steps change in place.
+ * one that failed and the function that gave them first, and steps go on from before it. x and y are the caller's
+ * tensors, which steps change in place.
  *
  * State: y and x once each; twice x and four times y more while it lives.
  *
@@ -146,6 +152,7 @@ export class BoRep implements Stateful {
   readonly #inverse: Tensor;
   readonly #hyperNorm: Tensor<'f64'>;
   readonly #lowerGradNorm: Tensor<'f64'>;
+  readonly #suspects: Suspects;
   readonly #steps: GuardedSteps<{ lr: number; refined: number }>;
   #refined = 0;
 
@@ -176,6 +183,9 @@ export class BoRep implements Stateful {
     const number = (size = 1) => owned.add(Tensor.zeros(device, [size], { dtype: 'f64' }));
     this.#shares = number(Math.max(x.length, y.length));
     [this.#distance, this.#inverse, this.#hyperNorm, this.#lowerGradNorm] = [number(), number(), number(), number()];
+    const descents = Array(Math.min(rest.innerSteps, mostLooks)).fill(['oracle.lowerGradientY', y.length]);
+    const counts = { lowerHessianYY: y.length, upperGradientY: y.length, lowerJacobianXY: x.length, upperGradientX: x.length }; // biome-ignore format: one line
+    this.#suspects = new Suspects(device, [...descents, ...once.map((name) => [`oracle.${name}`, counts[name]] as const)], owned); // biome-ignore format: one line
     const named = (name: string, list: readonly Tensor[]) => list.map((tensor, i) => [`${name}.${i}`, tensor] as const);
     this.#steps = new GuardedSteps(device, {
       of: where,
@@ -188,6 +198,7 @@ export class BoRep implements Stateful {
         ...y.map((tensor, i) => [`oracle.y[${i}]`, tensor] as const),
       ]),
       demand: 'oracle must give finite numbers',
+      culprit: () => this.#suspects.culprit(),
       numbers: {
         schema: { lr: schema.lr, refined: whole(0, 0, 1) },
         read: () => ({ lr: this.lr, refined: this.#refined }),
@@ -238,9 +249,11 @@ export class BoRep implements Stateful {
       const device = this.#device;
       const { lowerLr, period, innerSteps, radius: most } = this.#options;
       vectors.copy(device, y, this.#center);
+      this.#suspects.begin();
       try {
         if (this.#steps.steps % period === 0)
-          for (let k = 0; k < innerSteps; ++k) await this.#descend(place, lowerLr, most, sample);
+          for (let k = 0; k < innerSteps; ++k)
+            await this.#descend(place, lowerLr, most, sample, Math.min(k, mostLooks - 1));
         await this.#follow(place, sample);
       } catch (error) {
         if (!y.some(({ disposed }) => disposed)) vectors.copy(device, this.#center, y);
@@ -250,6 +263,7 @@ export class BoRep implements Stateful {
       vectors.copy(device, y, this.#nextY);
       vectors.copy(device, this.#center, y);
       const next = [...this.#nextX, ...this.#nextY, ...this.#nextZ, ...this.#product];
+      this.#suspects.end((state, sizes) => this.#steps.commit(state, sizes));
       this.#steps.examine(next);
       this.#steps.finish([...x, ...y, ...this.#z, ...this.#mean], next);
       return { hyperNorm: this.#hyperNorm, lowerGradNorm: this.#lowerGradNorm };
@@ -302,11 +316,30 @@ export class BoRep implements Stateful {
     this.#steps.checkAlive(place);
   }
 
-  /** One gradient step of y, within a ball around the center. */
-  async #descend(place: string, lowerLr: number, most: number, sample: number | undefined): Promise<void> {
+  /** As `#call`, and looks at what a function gives that a step calls once. */
+  async #ask(
+    place: string,
+    name: (typeof once)[number],
+    lent: readonly Tensor[],
+    out: readonly Tensor[],
+    run: () => void | Promise<void>,
+  ): Promise<void> {
+    await this.#call(place, name, [...lent, ...out], run);
+    this.#suspects.look(Math.min(this.#options.innerSteps, mostLooks) + once.indexOf(name), out);
+  }
+
+  /** One gradient step of y, within a ball around the center; `look` is the place of its gradient among suspects. */
+  async #descend(
+    place: string,
+    lowerLr: number,
+    most: number,
+    sample: number | undefined,
+    look?: number,
+  ): Promise<void> {
     const { y } = this.#oracle;
     const device = this.#device;
     await this.#call(place, 'lowerGradientY', this.#part, () => this.#oracle.lowerGradientY(this.#part, sample));
+    if (look !== undefined) this.#suspects.look(look, this.#part);
     this.#norm(this.#part, this.#lowerGradNorm);
     vectors.axpy(device, -lowerLr, this.#part, y);
     if (most === Infinity) return;
@@ -327,16 +360,14 @@ export class BoRep implements Stateful {
     const { nu, beta, normalize } = this.#options;
     const [z, part, nextZ, product, nextX] = [this.#z, this.#part, this.#nextZ, this.#product, this.#nextX];
     vectors.copy(device, z, nextZ);
-    await this.#call(place, 'lowerHessianYY', [...nextZ, ...part], () =>
-      this.#oracle.lowerHessianYY(nextZ, part, sample),
-    );
+    await this.#ask(place, 'lowerHessianYY', nextZ, part, () => this.#oracle.lowerHessianYY(nextZ, part, sample));
     vectors.combine(device, nextZ, [1, z], [-nu, part]);
-    await this.#call(place, 'upperGradientY', part, () => this.#oracle.upperGradientY(part, sample));
+    await this.#ask(place, 'upperGradientY', [], part, () => this.#oracle.upperGradientY(part, sample));
     vectors.axpy(device, nu, part, nextZ);
-    await this.#call(place, 'lowerJacobianXY', [...nextZ, ...product], () =>
+    await this.#ask(place, 'lowerJacobianXY', nextZ, product, () =>
       this.#oracle.lowerJacobianXY(nextZ, product, sample),
     );
-    await this.#call(place, 'upperGradientX', nextX, () => this.#oracle.upperGradientX(nextX, sample));
+    await this.#ask(place, 'upperGradientX', [], nextX, () => this.#oracle.upperGradientX(nextX, sample));
     vectors.combine(device, product, [-1, product], [1, nextX]);
     if (this.#steps.steps > 0) vectors.combine(device, product, [1 - beta, product], [beta, this.#mean]);
     this.#norm(product, this.#hyperNorm);

@@ -6,6 +6,7 @@ import { ops } from '../core/native-ops.ts';
 import { isRecord } from '../core/options.ts';
 import { Owned } from '../core/owned.ts';
 import { nested, type Option, positive, readOptions, required, type Schema, whole } from '../core/schema.ts';
+import { Suspects } from '../core/suspects.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { GuardedSteps } from '../files/guarded-steps.ts';
@@ -56,7 +57,11 @@ export interface ConstrainedBilevel {
 
 /** The weight of the lower problem against the upper one in step k, c (k + 1)ᵖ, k from 0 on. */
 export interface LvHbaPenalty {
-  /** Positive. Default: 1. */
+  /**
+   * Positive. Where it is small the upper function holds y away from the lower solution, and x gets no news of it: it
+   * may stay where it is. Steps of x and y go along the upper gradient over c, so that one that is much smaller wants a
+   * smaller `alpha`. Default: 1.
+   */
   c?: number | undefined;
   /** In [0, 1/2). Default: 0.3. */
   p?: number | undefined;
@@ -117,6 +122,25 @@ const schema: Schema<Given> = {
 };
 
 const where = 'LvHba';
+/**
+ * What a step looks at, in its order, and how many tensors each gives. Where all functions give finite numbers, a step
+ * may still be too long for x and y.
+ */
+const calls = [
+  ['lower.gradientY', 1],
+  ['constraint.jacobianTY', 1],
+  ['constraint.value', 1],
+  ['projectLower', 1],
+  ['upper.gradientX', 1],
+  ['lower.gradientX', 1],
+  ['lower.gradientX', 1],
+  ['constraint.jacobianTX', 1],
+  ['upper.gradientY', 1],
+  ['lower.gradientY', 1],
+  ['a step of length alpha before project', 2],
+  ['project', 2],
+  ['constraint.value', 1],
+] as const;
 /** Distance from constraints that a projection may leave, in units of 1 + |x| + |y|. */
 const rounding = { f32: 1e-4, f64: 1e-8 };
 
@@ -127,7 +151,7 @@ const rounding = { f32: 1e-4, f64: 1e-8 };
  * the weight of the lower problem grows with the steps. A step is queued and waits for the functions only.
  *
  * Numbers that are not finite move nothing: the step after the device has told of them throws, with the number of the
- * one that failed, and steps go on from before it.
+ * one that failed and the function that gave them first, and steps go on from before it.
  *
  * State: y and twice the multipliers; 3 times x and 4 times y more while it lives.
  *
@@ -156,6 +180,7 @@ export class LvHba implements Stateful {
   readonly #residual: Tensor<'f64'>;
   readonly #feasibility: Tensor<'f64'>;
   readonly #pair: Tensor;
+  readonly #suspects: Suspects;
   readonly #steps: GuardedSteps<{ started: number }>;
   #started = 0;
 
@@ -178,6 +203,11 @@ export class LvHba implements Stateful {
     [this.#ofX, this.#ofY] = [[likeX(), likeX(), likeX()], [likeY(), likeY(), likeY()]]; // biome-ignore format: one line
     const number = (size = 1) => owned.add(Tensor.zeros(device, [size], { dtype: 'f64' }));
     [this.#residual, this.#feasibility, this.#pair] = [number(), number(), number(2)];
+    this.#suspects = new Suspects(
+      device,
+      calls.filter(([name]) => problem.projectLower || name !== 'projectLower'),
+      owned,
+    );
     this.#steps = new GuardedSteps(device, {
       of: where,
       settings: { ...this.#options },
@@ -185,6 +215,7 @@ export class LvHba implements Stateful {
       tensors: { theta: this.#theta, lambda: this.#lambda, z: this.#z },
       beside: { x, y },
       demand: 'the functions must give finite numbers',
+      culprit: () => this.#suspects.culprit(),
       numbers: {
         schema: { started: whole(0, 0, 1) },
         read: () => ({ started: this.#started }),
@@ -252,42 +283,51 @@ export class LvHba implements Stateful {
       const [theta, lambda, z] = [this.#theta, this.#lambda, this.#z];
       const [nextTheta, nextLambda, nextZ, value] = [this.#nextTheta, this.#nextLambda, this.#nextZ, this.#value];
       const isEquality = constraint.kind === 'equality';
-      const ask = (name: string, run: () => void | Promise<void>) =>
-        callback(undefined, `${place}: ${name} of step ${this.#steps.steps + 1}`, [x, y, ...this.#lent()], run);
+      const words = (name: string) => `${place}: ${name} of step ${this.#steps.steps + 1}`;
+      let call = 0;
+      const look = (out: readonly Tensor[]): void => this.#suspects.look(call++, out);
+      const ask = async (name: string, out: readonly Tensor[], run: () => void | Promise<void>): Promise<void> => {
+        await callback(undefined, words(name), [x, y, ...this.#lent()], run);
+        look(out);
+      };
+      this.#suspects.begin();
       const clamp = (one: Tensor, low: number, high: number) =>
         ops.map(device, { x: [one], out: [one], function: 'clamp', parameters: [low, high] });
 
       // Both steps of the saddle point are from where it was.
-      await ask('lower.gradientY', () => lower.gradientY(x, theta, partY));
-      await ask('constraint.jacobianTY', () => constraint.jacobianTY(x, theta, lambda, otherY));
-      await ask('constraint.value', () => constraint.value(x, theta, value));
+      await ask('lower.gradientY', [partY], () => lower.gradientY(x, theta, partY));
+      await ask('constraint.jacobianTY', [otherY], () => constraint.jacobianTY(x, theta, lambda, otherY));
+      await ask('constraint.value', [value], () => constraint.value(x, theta, value));
       const near = 1 - eta / gamma1;
       vectors.combine(device, nextTheta, [near, theta], [eta / gamma1, y], [-eta, partY], [-eta, otherY]);
-      if (this.#problem.projectLower) await ask('projectLower', () => this.#problem.projectLower!(nextTheta));
+      if (this.#problem.projectLower)
+        await ask('projectLower', [nextTheta], () => this.#problem.projectLower!(nextTheta));
       vectors.combine(device, nextLambda, [1 - eta / gamma2, lambda], [eta / gamma2, z], [eta, value]);
       clamp(nextLambda, isEquality ? -bound : 0, isEquality ? bound : Infinity);
 
-      await ask('upper.gradientX', () => upper.gradientX(x, y, partX));
+      await ask('upper.gradientX', [partX], () => upper.gradientX(x, y, partX));
       vectors.combine(device, nextX, [1, x], [-alpha * weight, partX]);
-      await ask('lower.gradientX', () => lower.gradientX(x, y, partX));
-      await ask('lower.gradientX', () => lower.gradientX(x, nextTheta, otherX));
+      await ask('lower.gradientX', [partX], () => lower.gradientX(x, y, partX));
+      await ask('lower.gradientX', [otherX], () => lower.gradientX(x, nextTheta, otherX));
       vectors.combine(device, nextX, [1, nextX], [-alpha, partX], [alpha, otherX]);
-      await ask('constraint.jacobianTX', () => constraint.jacobianTX(x, nextTheta, nextLambda, otherX));
+      await ask('constraint.jacobianTX', [otherX], () => constraint.jacobianTX(x, nextTheta, nextLambda, otherX));
       vectors.axpy(device, alpha, otherX, nextX);
 
-      await ask('upper.gradientY', () => upper.gradientY(x, y, partY));
-      await ask('lower.gradientY', () => lower.gradientY(x, y, otherY));
+      await ask('upper.gradientY', [partY], () => upper.gradientY(x, y, partY));
+      await ask('lower.gradientY', [otherY], () => lower.gradientY(x, y, otherY));
       vectors.combine(device, nextY, [1 + alpha / gamma1, y], [-alpha / gamma1, nextTheta], [-alpha * weight, partY], [-alpha, otherY]); // biome-ignore format: one line
       vectors.combine(device, nextZ, [1 - beta / gamma2, z], [beta / gamma2, nextLambda]);
       clamp(nextZ, isEquality ? -bound : 0, bound);
-      await ask('project', () => project(nextX, nextY));
+      look([nextX, nextY]);
+      await ask('project', [nextX, nextY], () => project(nextX, nextY));
 
       vectors.combine(device, [partX, partY], [1 / alpha, [nextX, nextY]], [-1 / alpha, [x, y]]);
       ops.norms(device, { x: [partX, partY], out: this.#pair });
       ops.norms(device, { x: [this.#pair], out: this.#residual });
-      await this.#measure(place, nextX, nextY);
+      await this.#measure(place, nextX, nextY, look);
       this.#steps.checkAlive(place);
       const next = [nextX, nextY, nextTheta, nextLambda, nextZ];
+      this.#suspects.end((state, sizes) => this.#steps.commit(state, sizes));
       this.#steps.examine(next);
       this.#steps.finish([x, y, theta, lambda, z], next);
       return { residual: this.#residual, feasibility: this.#feasibility };
@@ -333,11 +373,12 @@ export class LvHba implements Stateful {
   }
 
   /** How far constraints are from being kept at a point. */
-  async #measure(place: string, x: Tensor, y: Tensor): Promise<void> {
+  async #measure(place: string, x: Tensor, y: Tensor, look?: (out: readonly Tensor[]) => void): Promise<void> {
     const { constraint } = this.#problem;
     const [device, value] = [this.#device, this.#value];
     const words = `${place}: constraint.value of step ${this.#steps.steps + 1}`;
     await callback(undefined, words, [x, y, value], () => constraint.value(x, y, value));
+    look?.([value]);
     if (constraint.kind === 'inequality') ops.map(device, { x: [value], out: [value], function: 'relu' });
     ops.norms(device, { x: [value], out: this.#feasibility });
   }

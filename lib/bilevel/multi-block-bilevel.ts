@@ -211,7 +211,11 @@ export class MultiBlockBilevel implements Stateful {
     this.#factors = { seen: factor(), isNew: factor(), now: factor(), before: factor(), delay: factor() };
     this.#zNorm = owned.add(Tensor.zeros(device, [1], { dtype: 'f64' }));
     const names = ['lowerGradientY', 'upperGradientY', this.#curvature.oracle, 'upperGradientX', 'lowerJacobianXY'];
-    this.#suspects = new Suspects(device, names.flatMap((name) => [`blocks.${name}`, `blocks.${name}`]), owned); // biome-ignore format: one line
+    this.#suspects = new Suspects(
+      device,
+      names.map((name) => [`blocks.${name}`, 2]),
+      owned,
+    );
     const { lr: _, lipschitz: __, ...settings } = given;
     this.#steps = new GuardedSteps(device, {
       of: where,
@@ -426,8 +430,9 @@ export class MultiBlockBilevel implements Stateful {
     const device = this.#device;
     const [curvature, { x, y }] = [this.#curvature, this.#blocks];
     const [oldX, nextX, nextZ] = this.#ofX;
-    const given = [this.#lower, this.#upper, curvature.given, this.#upperX, this.#jacobian].flat();
-    this.#suspects.look(given, (state, next) => this.#steps.commit(state, next));
+    const given = [this.#lower, this.#upper, curvature.given, this.#upperX, this.#jacobian];
+    for (const [call, pair] of given.entries()) this.#suspects.look(call, pair);
+    this.#suspects.end((state, next) => this.#steps.commit(state, next));
     const state = [x, this.#xBefore, this.#z, curvature.rowsBefore.kept, ...tables.map(({ rows }) => rows)];
     // Copied before its rows change.
     const used = curvature.rowsBefore.before;

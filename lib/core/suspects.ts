@@ -7,21 +7,38 @@ import { Tensor } from './tensor.ts';
 export class Suspects {
   readonly #device: Device;
   readonly #names: readonly string[];
-  /** Of the present step. */
+  /** Of the present step, and the part of each call. */
   readonly #sizes: Tensor;
+  readonly #parts: readonly Tensor[];
   /** Of the first step that failed, or the last one. */
   readonly #told: Tensor;
 
-  /** `names` are those of the tensors, in the order in which they are given. */
-  constructor(device: Device, names: readonly string[], owned: Owned<Tensor>) {
-    [this.#device, this.#names] = [device, names];
-    const make = () => owned.add(Tensor.zeros(device, [names.length], { dtype: 'f64' }));
+  /** `calls` are those of a step in their order: who is called, and how many tensors it gives. */
+  constructor(device: Device, calls: readonly (readonly [name: string, tensors: number])[], owned: Owned<Tensor>) {
+    this.#device = device;
+    this.#names = calls.flatMap(([name, tensors]) => Array(tensors).fill(name));
+    const make = () => owned.add(Tensor.zeros(device, [this.#names.length], { dtype: 'f64' }));
     [this.#sizes, this.#told] = [make(), make()];
+    let end = 0;
+    this.#parts = calls.map(([, tensors]) => {
+      const start = end;
+      end += tensors;
+      return owned.add(this.#sizes.rows(start, end));
+    });
   }
 
-  /** Queues the look at a step; `commit` holds it back where an earlier step has failed. */
-  look(given: readonly Tensor[], commit: (state: readonly Tensor[], x: readonly Tensor[]) => void): void {
-    ops.norms(this.#device, { x: given, out: this.#sizes });
+  /** Queues that a step begins, in which nobody is called yet. */
+  begin(): void {
+    ops.fill(this.#device, { x: [this.#sizes] });
+  }
+
+  /** Queues the look at what a call has given, by its place among all calls. */
+  look(call: number, given: readonly Tensor[]): void {
+    ops.norms(this.#device, { x: given, out: this.#parts[call]! });
+  }
+
+  /** Queues the end of a step; `commit` holds it back where an earlier step has failed. */
+  end(commit: (state: readonly Tensor[], x: readonly Tensor[]) => void): void {
     commit([this.#told], [this.#sizes]);
   }
 
