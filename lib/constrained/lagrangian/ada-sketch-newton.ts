@@ -243,7 +243,7 @@ async function minimize(
 
     using owned = new Owned<Tensor>();
     const make = (...shape: readonly number[]) => owned.add(new Tensor(device, shape, 'f64'));
-    const numbers = make(8);
+    const numbers = make(7);
     const hessian = make(n, n);
     const transposed = make(n, n);
     const values = await calls.hessian(point);
@@ -265,7 +265,8 @@ async function minimize(
     ops.gemm(queue, { a: hessian, b: slope, c: bent });
     ops.gemm(queue, { a: jacobian, b: constraint, c: pulled, transA: 'transposed' });
     ops.gemm(queue, { a: jacobian, b: slope, c: pushed });
-    if (!isConvex) addDiagonal(queue, hessian, n, norm + xi * (largest || 1), owned);
+    const shift = isConvex ? 0 : norm + xi * (largest || 1);
+    if (shift > 0) addDiagonal(queue, hessian, n, shift, owned);
     const matrix = make(n + m, n + m);
     geometry.system(queue, hessian, matrix, owned);
     const [b, z] = [make(n + m), make(n + m)];
@@ -275,9 +276,10 @@ async function minimize(
     vectors.scale(queue, -1, owned.add(constraint.reshape([m])), owned.add(b.rows(n, n + m)));
     const squares = vectors.rowSquares(queue, matrix);
     owned.add(squares);
-    vectors.dot(queue, hessian, hessian, owned.add(numbers.rows(7, 8)));
-    const [norms, all] = (await task.readAll(squares, numbers)) as unknown as [Float64Array, Float64Array];
-    const units = unitsOf(norms, n, all[7]!);
+    const bends = owned.add(vectors.rowSquares(queue, hessian));
+    const [norms, curvatures] = (await task.readAll(squares, bends)) as unknown as [Float64Array, Float64Array];
+    const diagonal = curvatures.map((_, i) => values[i * (n + 1)]! + shift);
+    const units = unitsOf(diagonal, curvatures, point.jacobian);
     const whole = norms.reduce((sum, value) => sum + value, 0);
     const system = await SketchedSystem.of(quiet, sketch, block, { matrix, b, z, units }, random, owned);
 

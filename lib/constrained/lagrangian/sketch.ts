@@ -18,16 +18,31 @@ const patience = 40;
 /** Roundings of |K| |z| that a residual consists of at least. */
 const rounding = 16 * 2 ** -52;
 
+/** A curvature below such a share of the length of its row, or of the largest one, counts as that share. */
+const leastShare = { ofRow: 2 ** -20, ofAll: 2 ** -40 };
+
 /**
- * Powers of two d with which D K D = [B' G'ᵀ; G' 0] has rows of G' of about length 1, and a B' of about that size. All
- * variables have one unit: one for each would make B' small beside G'.
- * @param norms The squares of the lengths of the rows of K; of the last ones, those of G.
- * @param curvature |B|²
+ * Powers of two d with which D K D = [B' G'ᵀ; G' 0] has rows of G', and a diagonal of B', of about size 1: the steps of
+ * sketches grow with the square of the system's condition, which units of variables alone can make as large as one
+ * likes.
+ * @param diagonal That of B, `[n]`.
+ * @param squares The squares of the lengths of the rows of B, `[n]`.
+ * @param jacobian G `[m, n]`
  */
-export function unitsOf(norms: Float64Array, n: number, curvature: number): Float64Array {
-  const power = (square: number): number => (square > 0 && square < Infinity ? Math.round(Math.log2(square) / 2) : 0);
-  const own = Math.round(-power(curvature / n) / 2);
-  return norms.map((one, i) => 2 ** (i < n ? own : -power(one) - own));
+export function unitsOf(diagonal: Float64Array, squares: Float64Array, jacobian: Float64Array): Float64Array {
+  const n = diagonal.length;
+  const m = jacobian.length / n;
+  const sizes = diagonal.map((one, i) => Math.max(Math.abs(one), leastShare.ofRow * Math.sqrt(squares[i]!)));
+  const least = leastShare.ofAll * sizes.reduce((most, one) => Math.max(most, one), 0);
+  const power = (size: number): number => (size > 0 && size < Infinity ? Math.log2(size) : 0);
+  const units = new Float64Array(n + m);
+  for (let i = 0; i < n; ++i) units[i] = 2 ** Math.round(-power(Math.max(sizes[i]!, least)) / 2);
+  for (let row = 0; row < m; ++row) {
+    let square = 0;
+    for (let i = 0; i < n; ++i) square += (jacobian[row * n + i]! * units[i]!) ** 2;
+    units[n + row] = 2 ** Math.round(-power(square) / 2);
+  }
+  return units;
 }
 
 /** A residual and what it is judged by. */

@@ -233,6 +233,33 @@ describe.each(onlyCpu)('AdaSketch–Newton of more variables on %s', () => {
     for (const [i, value] of exact.x.entries()) expect(Math.abs(end.x[i]! - value)).toBeLessThan(1e-6);
   });
 
+  it.each([
+    ['block', 300],
+    ['gaussian', 1000],
+    ['kaczmarz', 1000],
+  ] as const)('is not misled by variables of different units: %s', async (sketch, most) => {
+    const units = [1e6, 1, 1e-3];
+    for (const share of [0, 0.3]) {
+      // Bᵢⱼ is a share of √(Bᵢᵢ Bⱼⱼ), so that each unit taken by itself says all.
+      const b = units.map((one, i) => units.map((other, j) => (i === j ? one : share * Math.sqrt(one * other))));
+      const times = (x: Float64Array) => b.map((row) => row.reduce((sum, value, i) => sum + value * x[i]!, 0));
+      const problem: EqualityProblem = {
+        variables: 3,
+        constraints: 1,
+        value: (x) => times(x).reduce((sum, value, i) => sum + (value / 2 - 1) * x[i]!, 0),
+        gradient: (x, out) => out.set(times(x).map((value) => value - 1)),
+        hessian: (_x, _lambda, out) => out.set(b.flat()),
+        constraint: (x, out) => out.set([x[0]! + x[1]! + x[2]! - 1]),
+        jacobian: (_x, out) => out.set([1, 1, 1]),
+      };
+      const end = await adaSketchNewton(problem, list(1, 1, 1), list(1), { sketch, tol: 1e-6, maxInner: 20_000 });
+      expect(end.status).toBe('converged');
+      expect(end.inner.reduce((sum, one) => sum + one, 0)).toBeLessThan(most);
+      const left = times(end.x).map((value) => value - 1 + end.lambda[0]!);
+      for (const one of [...left, end.x[0]! + end.x[1]! + end.x[2]! - 1]) expect(Math.abs(one)).toBeLessThan(1e-6);
+    }
+  });
+
   it('ends with the signal’s reason while a system is solved', async () => {
     const controller = new AbortController();
     const slow = adaSketchNewton(logistic(50, 20), x0, lambda0, {
