@@ -6,10 +6,14 @@ import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
+import { convolutions, dense, type LayerMaps } from './layer-maps.ts';
 
 /** Sizes and constants of a network. */
 export interface NetworkForm {
+  /** Elements of a signal, or channels of an image. */
   readonly dim: number;
+  /** Rows and columns of the kernels of convolutions; undefined where whole signals are multiplied. */
+  readonly kernel: number | undefined;
   readonly hidden: number;
   readonly layers: number;
   /** Of the softplus, β. */
@@ -21,7 +25,7 @@ export interface NetworkForm {
 
 /** The weights of a network by what they do; gradients of them have the same form. */
 export interface NetworkWeights {
-  /** W₀ `[hidden, dim]`, of any sign. */
+  /** W₀ `[hidden, dim]`, of any sign; kernels are `[hidden, k, k, dim]`, and so are those of the others. */
   readonly input: Tensor;
   /** W₁ … W_L `[hidden, hidden]`, not negative. */
   readonly inner: readonly Tensor[];
@@ -54,18 +58,24 @@ export const namesOf = ({ layers }: NetworkForm): readonly string[] => {
   return ['input', ...each('inner'), ...each('skips'), ...each('biases'), 'output', 'linear'];
 };
 
+/** How the layers of a network multiply. */
+const mapsOf = (device: Device, { kernel }: NetworkForm): LayerMaps =>
+  kernel === undefined ? dense(device) : convolutions(device, kernel);
+
 /** Weights whose elements are not set. */
 export function makeWeights(
   device: Device,
-  { dim, hidden, layers, dtype }: NetworkForm,
+  form: NetworkForm,
   owned: Owned<Tensor>,
 ): NetworkWeights {
-  const make = (...shape: number[]) => owned.add(new Tensor(device, shape, dtype));
-  const each = (...shape: number[]) => Array.from({ length: layers }, () => make(...shape));
+  const { dim, hidden, layers, dtype } = form;
+  const maps = mapsOf(device, form);
+  const make = (...shape: readonly number[]) => owned.add(new Tensor(device, shape, dtype));
+  const each = (...shape: readonly number[]) => Array.from({ length: layers }, () => make(...shape));
   return {
-    input: make(hidden, dim),
-    inner: each(hidden, hidden),
-    skips: each(hidden, dim),
+    input: make(...maps.weights(hidden, dim)),
+    inner: each(...maps.weights(hidden, hidden)),
+    skips: each(...maps.weights(hidden, dim)),
     biases: each(hidden),
     output: make(1, hidden),
     linear: make(1, dim),
@@ -75,7 +85,7 @@ export function makeWeights(
 /** Uniform in ±1/√inputs of each, and those that must not be negative cut at 0. */
 export function initialize(device: Device, form: NetworkForm, weights: NetworkWeights, seed: number): void {
   for (const [stream, one] of listed(weights).entries()) {
-    const inputs = one.shape.length === 1 ? form.dim : one.shape[1]!;
+    const inputs = one.shape.length === 1 ? form.dim : one.size / one.shape[0]!;
     const bound = 1 / Math.sqrt(inputs);
     using ones = Tensor.full(device, one.shape, 1, { dtype: form.dtype });
     ops.random(device, { x: [one], seed, stream, distribution: 'uniform' });
@@ -99,21 +109,23 @@ export class Pass {
   readonly #device: Device;
   readonly #form: NetworkForm;
   readonly #weights: NetworkWeights;
+  readonly #maps: LayerMaps;
   readonly #x: Tensor;
   readonly #batch: number;
   readonly #owned = new Owned<Tensor>();
-  /** a `[2 b, hidden]` of each layer. */
+  /** a `[2 b, …, hidden]` of each layer. */
   readonly #values: Tensor[] = [];
-  /** s `[b, hidden]` of each layer. */
+  /** s `[b, …, hidden]` of each layer. */
   readonly #slopes: Tensor[] = [];
-  /** δ `[2 b, hidden]` of each layer. */
+  /** δ `[2 b, …, hidden]` of each layer. */
   readonly #deltas: Tensor[] = [];
 
-  /** @param x `[b, dim]`; it is read as long as the pass lives. */
+  /** @param x `[b, dim]`, or images `[b, rows, columns, dim]`; it is read as long as the pass lives. */
   constructor(device: Device, form: NetworkForm, weights: NetworkWeights, x: Tensor) {
     this.#device = device;
     this.#form = form;
     this.#weights = weights;
+    this.#maps = mapsOf(device, form);
     this.#x = x;
     this.#batch = x.shape[0]!;
     try {
@@ -127,6 +139,15 @@ export class Pass {
   #make(...shape: number[]): Tensor {
     return this.#owned.add(new Tensor(this.#device, shape, this.#form.dtype));
   }
+  /** So many units for each pixel of each signal. */
+  #units(signals: number, units: number): Tensor {
+    return this.#make(signals, ...this.#x.shape.slice(1, -1), units);
+  }
+  /** A pixel a row. */
+  #pixels(of: Tensor): Tensor {
+    const last = of.shape.at(-1)!;
+    return this.#owned.add(of.reshape([of.size / last, last]));
+  }
   #upper(of: Tensor): Tensor {
     return this.#owned.add(of.rows(0, this.#batch));
   }
@@ -139,18 +160,16 @@ export class Pass {
     const { input, inner, skips, biases } = this.#weights;
     const { beta, hidden } = this.#form;
     const device = this.#device;
-    const b = this.#batch;
-    const x = this.#x;
+    const [b, x, maps] = [this.#batch, this.#x, this.#maps];
     const scaled = biases.map(() => this.#make(hidden));
     vectors.scale(device, beta, biases, scaled);
     for (const [l, weight] of [input, ...inner].entries()) {
-      const [both, slope] = [this.#make(2 * b, hidden), this.#make(b, hidden)];
+      const [both, slope] = [this.#units(2 * b, hidden), this.#units(b, hidden)];
       const value = this.#upper(both);
-      if (l === 0) ops.gemm(device, { a: x, b: weight, c: value, alpha: beta, transB: 'transposed' });
+      if (l === 0) maps.forward(x, weight, value, { factor: beta });
       else {
-        const before = this.#upper(this.#values[l - 1]!);
-        ops.gemm(device, { a: x, b: skips[l - 1]!, c: value, alpha: beta, transB: 'transposed', bias: scaled[l - 1]! });
-        ops.gemm(device, { a: before, b: weight, c: value, beta: 1, transB: 'transposed' });
+        maps.forward(x, skips[l - 1]!, value, { factor: beta, bias: scaled[l - 1]! });
+        maps.forward(this.#upper(this.#values[l - 1]!), weight, value, { adds: true });
       }
       ops.map(device, { x: [value], out: [slope], function: 'sigmoid' });
       ops.map(device, { x: [value], out: [value], function: 'softplus' });
@@ -164,60 +183,64 @@ export class Pass {
     const { output, linear } = this.#weights;
     const { beta, alpha } = this.#form;
     const device = this.#device;
-    const c = this.#owned.add(out.reshape([this.#batch, 1]));
-    const last = this.#upper(this.#values.at(-1)!);
+    const b = this.#batch;
+    const [last, x] = [this.#pixels(this.#upper(this.#values.at(-1)!)), this.#pixels(this.#x)];
+    const count = x.shape[0]!;
+    const c = count === b ? this.#owned.add(out.reshape([b, 1])) : this.#make(count, 1);
     ops.gemm(device, { a: last, b: output, c, alpha: 1 / beta, transB: 'transposed' });
-    ops.gemm(device, { a: this.#x, b: linear, c, beta: 1, transB: 'transposed' });
+    ops.gemm(device, { a: x, b: linear, c, beta: 1, transB: 'transposed' });
+    const signals = (of: Tensor): Tensor => this.#owned.add(of.reshape([b, of.size / Math.max(1, b)]));
+    if (count !== b) ops.rowReduce(device, { x: signals(c), out, reduction: 'sum' });
     if (alpha === 0) return;
-    const squares = this.#make(this.#batch);
-    ops.rowReduce(device, { x: this.#x, out: squares, reduction: 'sum_of_squares' });
+    const squares = this.#make(b);
+    ops.rowReduce(device, { x: signals(this.#x), out: squares, reduction: 'sum_of_squares' });
     vectors.axpy(device, alpha, squares, out);
   }
 
-  /** out `[b, dim]` = ∇ψ = r + 2 α x + Σ δ R + δ₀ W₀, where δ = s ⊙ (δ W) from the last layer to the first. */
+  /** out, like x, = ∇ψ = r + 2 α x + Σ δ R + δ₀ W₀, where δ = s ⊙ (δ W) from the last layer to the first. */
   gradient(out: Tensor): void {
     const { input, inner, skips, output, linear } = this.#weights;
     const { alpha, hidden, layers } = this.#form;
     const device = this.#device;
     const bias = this.#owned.add(linear.reshape([this.#form.dim]));
     for (let l = layers; l >= 0; --l) {
-      const both = this.#make(2 * this.#batch, hidden);
+      const both = this.#units(2 * this.#batch, hidden);
       const delta = this.#lower(both);
       if (l === layers)
-        ops.scaleAxis(device, { x: this.#slopes[l]!, scale: this.#owned.add(output.reshape([hidden])), out: delta });
+        ops.scaleAxis(device, { x: this.#pixels(this.#slopes[l]!), scale: this.#owned.add(output.reshape([hidden])), out: this.#pixels(delta) }); // biome-ignore format: one line
       else {
-        ops.gemm(device, { a: this.#lower(this.#deltas[0]!), b: inner[l]!, c: delta });
+        this.#maps.adjoint(this.#lower(this.#deltas[0]!), inner[l]!, delta);
         vectors.multiply(device, this.#slopes[l]!, delta, delta);
       }
       this.#deltas.unshift(both);
       const weight = l === 0 ? input : skips[l - 1]!;
-      if (l < layers) ops.gemm(device, { a: delta, b: weight, c: out, beta: 1 });
-      else ops.gemm(device, { a: delta, b: weight, c: out, addend: this.#x, beta: 2 * alpha, bias });
+      if (l < layers) this.#maps.adjoint(delta, weight, out, true);
+      else this.#maps.adjointAnd(delta, weight, out, { factor: 2 * alpha, x: this.#x, bias });
     }
   }
 
   /**
    * grads = the derivatives of Σ u ⊙ ∇ψ by the weights, after {@link Pass.gradient}: that is how ψ changes along u.
    *
-   * @param u `[b, dim]`
+   * @param u Like x.
    */
   pullback(u: Tensor, grads: NetworkWeights): void {
     const { input, inner, skips } = this.#weights;
     const { beta, hidden, dim, layers } = this.#form;
     const device = this.#device;
-    const b = this.#batch;
-    const sides = this.#make(2 * b, dim);
+    const [b, maps] = [this.#batch, this.#maps];
+    const sides = this.#units(2 * b, dim);
     vectors.scale(device, beta, this.#x, this.#upper(sides));
     vectors.copy(device, u, this.#lower(sides));
-    const change = this.#make(b, hidden);
+    const change = this.#units(b, hidden);
     // ȧ = s ⊙ ż with ż = W ȧ + R u, and (1 − s) ⊙ ż ⊙ δ, which the second derivative of the softplus adds below.
     for (const [l, weight] of [input, ...inner].entries()) {
       const value = this.#lower(this.#values[l]!);
       const [delta, second] = [this.#lower(this.#deltas[l]!), this.#upper(this.#deltas[l]!)];
-      if (l === 0) ops.gemm(device, { a: u, b: weight, c: change, transB: 'transposed' });
+      if (l === 0) maps.forward(u, weight, change);
       else {
-        ops.gemm(device, { a: u, b: skips[l - 1]!, c: change, transB: 'transposed' });
-        ops.gemm(device, { a: this.#lower(this.#values[l - 1]!), b: weight, c: change, beta: 1, transB: 'transposed' });
+        maps.forward(u, skips[l - 1]!, change);
+        maps.forward(this.#lower(this.#values[l - 1]!), weight, change, { adds: true });
       }
       vectors.multiply(device, this.#slopes[l]!, change, value);
       vectors.combine(device, second, [1, change], [-1, value]);
@@ -227,20 +250,20 @@ export class Pass {
     for (let l = layers; l >= 0; --l) {
       const upper = this.#upper(this.#deltas[l]!);
       if (l < layers) {
-        ops.gemm(device, { a: this.#upper(this.#deltas[l + 1]!), b: inner[l]!, c: change });
+        maps.adjoint(this.#upper(this.#deltas[l + 1]!), inner[l]!, change);
         vectors.multiply(device, this.#slopes[l]!, change, change);
         vectors.combine(device, upper, [1, upper], [1, change]);
       }
-      const a = this.#deltas[l]!;
-      const own = l === 0 ? grads.input : grads.skips[l - 1]!;
-      ops.gemm(device, { a, b: sides, c: own, transA: 'transposed' });
+      const delta = this.#deltas[l]!;
+      maps.gradient(delta, sides, l === 0 ? grads.input : grads.skips[l - 1]!);
       if (l === 0) continue;
-      ops.gemm(device, { a, b: this.#values[l - 1]!, c: grads.inner[l - 1]!, transA: 'transposed' });
-      ops.columnSum(device, { x: upper, out: grads.biases[l - 1]! });
+      maps.gradient(delta, this.#values[l - 1]!, grads.inner[l - 1]!);
+      ops.columnSum(device, { x: this.#pixels(upper), out: grads.biases[l - 1]! });
       biases.push(grads.biases[l - 1]!);
     }
     vectors.scale(device, beta, biases);
-    const sum = (x: Tensor, out: Tensor) => ops.columnSum(device, { x, out: this.#owned.add(out.reshape([out.size])) });
+    const sum = (x: Tensor, out: Tensor) =>
+      ops.columnSum(device, { x: this.#pixels(x), out: this.#owned.add(out.reshape([out.size])) });
     sum(this.#lower(this.#values.at(-1)!), grads.output);
     sum(u, grads.linear);
   }

@@ -1,9 +1,10 @@
 import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
-import { refusal } from '../../core/errors.ts';
+import { refusal, shown } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
 import {
+  also,
   count,
   notNegative,
   optional,
@@ -40,9 +41,16 @@ import { type MatchingLoss, match } from './matching.ts';
 
 /** Options of {@link LearnedProximal}. */
 export interface LearnedProximalOptions {
-  /** Elements of a signal: whole, from 1 on. It has no default. */
-  dim: number;
-  /** Units of each layer: whole, from 1 on. Default: 64. */
+  /** Elements of a signal, which is multiplied as a whole: whole, from 1 on. It, or `channels`, has no default. */
+  dim?: number | undefined;
+  /**
+   * Channels of images `[b, rows, columns, channels]`, which are convolved: whole, from 1 on. Weights do not depend on
+   * rows and columns: train on patches, and take images of any size.
+   */
+  channels?: number | undefined;
+  /** Rows and columns of the kernels of convolutions: whole and odd, from 1 on. For `channels` alone. Default: 3. */
+  kernel?: number | undefined;
+  /** Units of each layer, for images at each pixel: whole, from 1 on. Default: 64. */
   hidden?: number | undefined;
   /** Layers after the first one: whole, from 1 on. Default: 2. */
   layers?: number | undefined;
@@ -82,7 +90,7 @@ export interface ProximalInvertOptions extends TaskOptions<LbfgsProgress> {
 
 /** The end of {@link LearnedProximal.invert}. */
 export interface ProximalInverse {
-  /** `[b, dim]`, the caller's: where f(y) is nearest to x. */
+  /** Like x, the caller's: where f(y) is nearest to x. */
   readonly y: Tensor;
   /** |f(y) − x| of all rows together. */
   readonly residualNorm: number;
@@ -102,9 +110,15 @@ export interface ProximalPrior {
   readonly iterations: number;
 }
 
-type Given = Resolved<LearnedProximalOptions>;
+/** A signal a row. */
+const rowsOf = (x: Tensor, owned: Owned<Tensor>): Tensor =>
+  owned.add(x.reshape([x.shape[0]!, x.shape.slice(1).reduce((product, size) => product * size, 1)]));
+
+type Given = Resolved<LearnedProximalOptions, 'dim' | 'channels' | 'kernel'>;
 const schema: Schema<Given> = {
-  dim: required(count(1)),
+  dim: optional(count(1)),
+  channels: optional(count(1)),
+  kernel: also(optional(count(3)), (x) => (x === undefined || x % 2 === 1 ? undefined : 'must be odd')),
   hidden: count(64),
   layers: count(2),
   beta: positive(10),
@@ -135,7 +149,7 @@ const adam = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 };
  * {@link LearnedProximal.prior} tells it.
  *
  * ψ(x) = w a_L + r x + α |x|², a₀ = σ(W₀ x), a_l = σ(W_l a_{l−1} + R_l x + b_l), σ the softplus with β; W_l and w are
- * not negative, from the first step on. The derivative of a loss of ∇ψ by the weights is computed by two passes that
+ * not negative, from the first step on. Of images W and R are convolutions, and w a_L + r x is summed over pixels. The derivative of a loss of ∇ψ by the weights is computed by two passes that
  * are written out; nothing is taped.
  *
  * Memory: 4 times the weights, 7 times in a step; 5 (layers + 1) b hidden elements while a batch of b is worked on.
@@ -164,7 +178,13 @@ export class LearnedProximal implements Stateful {
   constructor(device: Device, options: LearnedProximalOptions) {
     const where = 'LearnedProximal';
     check.device(where, 'device', device);
-    const { seed, ...form } = readOptions(where, options, schema);
+    const { seed, dim, channels, kernel, ...rest } = readOptions(where, options, schema);
+    if ((dim === undefined) === (channels === undefined))
+      throw refusal(where, 'dim', 'be given, or channels, and not both', shown(dim));
+    if (kernel !== undefined && channels === undefined)
+      throw refusal(where, 'kernel', 'be left out but for channels', kernel);
+    const isImage = channels !== undefined;
+    const form = { ...rest, dim: (dim ?? channels)!, kernel: isImage ? (kernel ?? 3) : undefined };
     this.device = device;
     this.dtype = form.dtype;
     this.#form = form;
@@ -183,7 +203,7 @@ export class LearnedProximal implements Stateful {
     const signed = constrained(this.#weights).map((one) => `weights.${names[params.indexOf(one)]}`);
     this.#steps = new GuardedSteps(device, {
       of: where,
-      settings: { ...form },
+      settings: isImage ? { ...rest, channels, kernel: form.kernel } : { ...rest, dim },
       owned,
       tensors: Object.fromEntries([
         ...named('weights', params),
@@ -216,7 +236,7 @@ export class LearnedProximal implements Stateful {
   /**
    * ψ at each row: a new tensor `[b]`. Queued; nothing is awaited.
    *
-   * @param x `[b, dim]`, of the network's dtype.
+   * @param x `[b, dim]`, or images, of the network's dtype.
    * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for another tensor; ERR_DISPOSED; ERR_MEMORY
    */
   potential(x: Tensor): Tensor {
@@ -229,16 +249,16 @@ export class LearnedProximal implements Stateful {
   }
 
   /**
-   * f = ∇ψ at each row: a new tensor `[b, dim]`, or `out`. Queued; nothing is awaited.
+   * f = ∇ψ at each row: a new tensor like x, or `out`. Queued; nothing is awaited.
    *
-   * @param x `[b, dim]`, of the network's dtype.
+   * @param x `[b, dim]`, or images, of the network's dtype.
    * @param out The same, and another tensor. Default: a new one.
    * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for other tensors; ERR_DISPOSED; ERR_MEMORY
    */
   prox(x: Tensor, out?: Tensor): Tensor {
     const where = 'LearnedProximal.prox';
     this.#signals(where, 'x', x);
-    if (out !== undefined) this.#signals(where, 'out', out, x.shape[0]);
+    if (out !== undefined) this.#signals(where, 'out', out, x);
     return gradientOf(this.device, this.#form, this.#weights, x, out);
   }
 
@@ -246,14 +266,14 @@ export class LearnedProximal implements Stateful {
    * The derivatives of Σ u ⊙ f(x) by the weights, a new tensor for each of {@link LearnedProximal.params}: for losses
    * of one's own, u their derivative by f(x). Queued; nothing is awaited.
    *
-   * @param x `[b, dim]`, of the network's dtype.
+   * @param x `[b, dim]`, or images, of the network's dtype.
    * @param u The same.
    * @throws ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for other tensors; ERR_DISPOSED; ERR_MEMORY
    */
   pullback(x: Tensor, u: Tensor): Tensor[] {
     const where = 'LearnedProximal.pullback';
     this.#signals(where, 'x', x);
-    this.#signals(where, 'u', u, x.shape[0]);
+    this.#signals(where, 'u', u, x);
     using owned = new Owned<Tensor>();
     const grads = makeWeights(this.device, this.#form, owned);
     using out = new Tensor(this.device, x.shape, this.dtype);
@@ -277,7 +297,7 @@ export class LearnedProximal implements Stateful {
    * new tensor, when all is queued. Numbers that are not finite move nothing: the step after the device has told of
    * them throws, and steps go on from before it.
    *
-   * @param clean `[b, dim]`, of the network's dtype, b from 1 on.
+   * @param clean `[b, dim]`, or images, of the network's dtype, b from 1 on.
    * @param noisy The same.
    * @throws ERR_ARGUMENT for options out of range, a `gamma` for another loss, and a step before this one that was not
    * finite; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for other tensors; ERR_STATE while another call runs; ERR_DISPOSED,
@@ -286,7 +306,7 @@ export class LearnedProximal implements Stateful {
   trainStep(clean: Tensor, noisy: Tensor, options: ProximalTrainOptions = {}): Promise<Tensor<'f64'>> {
     return this.#steps.run('trainStep', async (where) => {
       this.#signals(where, 'clean', clean);
-      this.#signals(where, 'noisy', noisy, clean.shape[0]);
+      this.#signals(where, 'noisy', noisy, clean);
       const { loss, gamma, lr } = readOptions(where, options, trainSchema);
       if (gamma !== undefined && loss !== 'pm') throw refusal(where, 'gamma', "be left out but for loss 'pm'", gamma);
       const device = this.device;
@@ -318,7 +338,7 @@ export class LearnedProximal implements Stateful {
   /**
    * y with f(y) = x, the minimum of ψ(y) − ⟨x, y⟩, for all rows at once.
    *
-   * @param x `[b, dim]`, of the network's dtype; it stays as it is.
+   * @param x `[b, dim]`, or images, of the network's dtype; it stays as it is.
    * @throws ERR_ARGUMENT for options out of range, NaN and infinity; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE for another
    * tensor; ERR_DISPOSED; ERR_MEMORY; the signal's reason when aborted
    */
@@ -332,7 +352,7 @@ export class LearnedProximal implements Stateful {
     const { device, dtype } = this;
     using task = new Task<never>(device, { signal: rest.signal });
     using owned = new Owned<Tensor>();
-    const squaresOf = (of: Tensor) => task.read(owned.add(vectors.rowSquares(task.queue, of)));
+    const squaresOf = (of: Tensor) => task.read(owned.add(vectors.rowSquares(task.queue, rowsOf(of, owned))));
     const lengths = Float64Array.from(await squaresOf(x), Math.sqrt);
     const wrong = lengths.find((one) => !Number.isFinite(one));
     if (wrong !== undefined) throw refusal(where, 'x', 'be finite', `${wrong} for the norm of a row`);
@@ -389,7 +409,7 @@ export class LearnedProximal implements Stateful {
   /**
    * R at each row of x, up to one number that is the same for all: ⟨y, x⟩ − |x|²/2 − ψ(y), where f(y) = x.
    *
-   * @param x `[b, dim]`, of the network's dtype; it stays as it is.
+   * @param x `[b, dim]`, or images, of the network's dtype; it stays as it is.
    * @throws as {@link LearnedProximal.invert}
    */
   async prior(x: Tensor, options: ProximalInvertOptions = {}): Promise<ProximalPrior> {
@@ -409,7 +429,7 @@ export class LearnedProximal implements Stateful {
     vectors.combine(device, points, [1, points], [-0.5, values]);
     vectors.multiply(device, points, values, points);
     const out = owned.add(new Tensor(device, x.shape.slice(0, 1), 'f64'));
-    ops.rowReduce(device, { x: points, out });
+    ops.rowReduce(device, { x: rowsOf(points, owned), out });
     vectors.axpy(device, -1, wide(owned.add(this.potential(y))), out);
     using task = new Task<never>(device, { signal: options.signal });
     return { values: await task.read(out as Tensor<'f64'>), status, iterations };
@@ -449,10 +469,12 @@ export class LearnedProximal implements Stateful {
     this.dispose();
   }
 
-  #signals(where: string, name: string, x: unknown, rows?: number): asserts x is Tensor {
+  /** @param like A signal that it has the shape of. */
+  #signals(where: string, name: string, x: unknown, like?: Tensor): asserts x is Tensor {
     this.#steps.checkAlive(where);
+    const { dim, kernel } = this.#form;
     check.tensor(where, name, x, {
-      shape: [rows, this.#form.dim],
+      shape: like?.shape ?? (kernel === undefined ? [undefined, dim] : [undefined, undefined, undefined, dim]),
       dtypes: [this.dtype],
       device: this.device,
       filled: true,

@@ -113,6 +113,145 @@ describe.each(devices)('learned proximal networks on %s', (kind) => {
     }
   });
 
+  describe('of images', () => {
+    const images = { channels: 2, hidden: 3, beta: 3, alpha: 0.05, dtype: 'f64' } as const;
+    const shape = [2, 3, 4, 2];
+    const size = 48;
+    /** A difference of sixth order of a function of one number, at 0. */
+    const slopeOf = async (at: (shift: number) => Promise<number>) => {
+      const h = 1e-3;
+      return (8 * ((await at(h)) - (await at(-h))) - ((await at(2 * h)) - (await at(-2 * h)))) / (12 * h);
+    };
+    /** ψ of each image in loops over pixels. */
+    async function potentials(lpn: LearnedProximal, x: ArrayLike<number>, [count, rows, columns, channels]: number[], layers: number, kernel: number) { // biome-ignore format: one line
+      const all = await Promise.all(lpn.params.map(async (one) => ({ shape: one.shape, data: await one.read() })));
+      const [input, rest] = [all[0]!, all.slice(1)];
+      const [inner, skips, biases, [output, linear]] = [rest.slice(0, layers), rest.slice(layers, 2 * layers), rest.slice(2 * layers, 3 * layers), rest.slice(3 * layers)]; // biome-ignore format: one line
+      const half = (kernel - 1) / 2;
+      const convolved = (from: ArrayLike<number>, by: (typeof all)[number], bias?: (typeof all)[number]) => {
+        const [outputs, , , inputs] = by.shape as number[];
+        const out = new Float64Array(count! * rows! * columns! * outputs!);
+        for (let n = 0; n < count!; ++n)
+          for (let i = 0; i < rows!; ++i)
+            for (let j = 0; j < columns!; ++j)
+              for (let o = 0; o < outputs!; ++o) {
+                let sum = Number(bias?.data[o] ?? 0);
+                for (let u = 0; u < kernel; ++u)
+                  for (let v = 0; v < kernel; ++v) {
+                    const [y, z] = [i + u - half, j + v - half];
+                    if (y < 0 || z < 0 || y >= rows! || z >= columns!) continue;
+                    for (let c = 0; c < inputs!; ++c) sum += Number(by.data[((o * kernel + u) * kernel + v) * inputs! + c]) * from[((n * rows! + y) * columns! + z) * inputs! + c]!; // biome-ignore format: one line
+                  }
+                out[((n * rows! + i) * columns! + j) * outputs! + o] = sum;
+              }
+        return out;
+      };
+      const softplus = (z: Float64Array) => z.map((value) => Math.log1p(Math.exp(images.beta * value)) / images.beta);
+      let a = softplus(convolved(x, input));
+      for (let l = 0; l < layers; ++l) {
+        const skip = convolved(x, skips[l]!, biases[l]!);
+        a = softplus(convolved(a, inner[l]!).map((value, i) => value + skip[i]!));
+      }
+      const pixels = rows! * columns!;
+      return Array.from({ length: count! }, (_, n) => {
+        let sum = 0;
+        for (let p = n * pixels; p < (n + 1) * pixels; ++p) {
+          for (let o = 0; o < images.hidden; ++o) sum += Number(output!.data[o]) * a[p * images.hidden + o]!;
+          for (let c = 0; c < channels!; ++c) sum += (Number(linear!.data[c]) + images.alpha * x[p * channels! + c]!) * x[p * channels! + c]!; // biome-ignore format: one line
+        }
+        return sum;
+      });
+    }
+
+    it.each([
+      [1, 3],
+      [2, 1],
+      [2, 5],
+    ])('has the potential of loops over pixels, and its gradient: layers %i, kernels of %i', async (layers, kernel) => {
+      using lpn = new LearnedProximal(device, { ...images, layers, kernel, seed: 1 });
+      for (const one of lpn.params) if (one.shape.length === 4) expect(one.shape.slice(1, 3)).toEqual([kernel, kernel]);
+      // Any size of images.
+      for (const own of [shape, [1, 1, 7, 2]]) {
+        const x = normal(own.reduce((product, one) => product * one, 1), 2);
+        const expected = await potentials(lpn, x, own, layers, kernel);
+        const found = await lpn.potential(f64(x, own)).read();
+        for (const [n, value] of expected.entries()) expect(Math.abs(Number(found[n]) - value)).toBeLessThan(1e-12 * (1 + Math.abs(value))); // biome-ignore format: one line
+      }
+      const x = normal(size, 3);
+      const f = await lpn.prox(f64(x, shape)).read();
+      for (let k = 0; k < size; k += 5) {
+        const slope = await slopeOf(async (shift) => {
+          const moved = x.slice();
+          moved[k]! += shift;
+          const all = await lpn.potential(f64(moved, shape)).read();
+          return Number(all[Math.floor(k / (size / 2))]);
+        });
+        expect(Math.abs(slope - Number(f[k]))).toBeLessThan(1e-9);
+      }
+    });
+
+    it('has the derivatives by its weights of differences', async () => {
+      using lpn = new LearnedProximal(device, { ...images, seed: 1 });
+      const [x, u] = [f64(normal(size, 2), shape), normal(size, 3)];
+      const grads = lpn.pullback(x, f64(u, shape));
+      for (const [i, param] of lpn.params.entries()) {
+        const own = (await param.read()) as Float64Array;
+        const found = await grads[i]!.read();
+        const k = (7 * i) % own.length;
+        const slope = await slopeOf(async (shift) => {
+          const moved = own.slice();
+          moved[k]! += shift;
+          param.write(moved);
+          using out = lpn.prox(x);
+          return ((await out.read()) as Float64Array).reduce((sum, one, at) => sum + one * u[at]!, 0);
+        });
+        param.write(own);
+        expect(Math.abs(slope - Number(found[k]))).toBeLessThan(1e-9 * Math.max(1, Math.abs(slope)));
+      }
+    });
+
+    it('inverts itself, tells its prior, and goes on from a file bit for bit', async () => {
+      const make = () => new LearnedProximal(device, { ...images, alpha: 0.3, seed: 3 });
+      using lpn = make();
+      using y = f64(normal(size, 4), shape);
+      using x = lpn.prox(y);
+      const inverse = await lpn.invert(x);
+      expect([inverse.status, [...inverse.y.shape]]).toEqual(['converged', shape]);
+      const [first, second] = [await y.read(), await inverse.y.read()];
+      for (let i = 0; i < size; ++i) expect(Number(second[i])).toBeCloseTo(Number(first[i]), 6);
+      const { values } = await lpn.prior(x);
+      const [points, results, own] = [await y.read(), await x.read(), await lpn.potential(y).read()];
+      for (let n = 0; n < 2; ++n) {
+        let expected = -Number(own[n]);
+        for (let i = (n * size) / 2; i < ((n + 1) * size) / 2; ++i) expected += Number(results[i]) * (Number(points[i]) - Number(results[i]) / 2); // biome-ignore format: one line
+        expect(values[n]).toBeCloseTo(expected, 6);
+      }
+      using folder = new Folder();
+      const noisy = f64(normal(size, 5), shape);
+      const steps = async (one: LearnedProximal) => (await one.trainStep(y, noisy, { lr: 0.1, gamma: 1 })).read();
+      const before = Number((await steps(lpn))[0]);
+      for (let step = 0; step < 20; ++step) await steps(lpn);
+      expect(Number((await steps(lpn))[0])).toBeLessThan(before);
+      for (const at of [1, 2, 7]) expect((await lpn.params[at]!.read()).every((value) => Number(value) >= 0)).toBe(true);
+      await lpn.save(folder.file('lpn'));
+      using again = make();
+      await again.load(folder.file('lpn'));
+      expect(await steps(again)).toEqual(await steps(lpn));
+      using other = new LearnedProximal(device, { ...images, kernel: 5, seed: 3 });
+      await expect(other.load(folder.file('lpn'))).rejects.toMatchObject({ code: 'ERR_STATE' });
+    });
+
+    it('refuses kernels and signals that do not fit', () => {
+      const made = (options: object) => () => new LearnedProximal(device, { ...images, seed: 1, ...options });
+      expect(made({ dim: 3 })).toThrow('LearnedProximal: dim must be given, or channels, and not both, got 3');
+      expect(made({ channels: undefined })).toThrow('LearnedProximal: dim must be given, or channels, and not both, got undefined'); // biome-ignore format: one line
+      expect(made({ dim: 3, channels: undefined, kernel: 3 })).toThrow('LearnedProximal: kernel must be left out but for channels, got 3'); // biome-ignore format: one line
+      expect(made({ kernel: 2 })).toThrow('LearnedProximal: kernel must be odd, got 2');
+      using lpn = made({})();
+      for (const wrong of [[2, 3, 4, 3], [24, 2]]) expect(() => lpn.prox(f64(normal(wrong.reduce((product, one) => product * one, 1), 1), wrong))).toThrow(expect.objectContaining({ code: 'ERR_SHAPE' })); // biome-ignore format: one line
+    });
+  });
+
   it.each(['f32', 'f64'] as const)('solves small rows beside large ones: %s', async (dtype) => {
     using lpn = new LearnedProximal(device, { dim: 1, hidden: 8, seed: 1, alpha: 0.5, dtype });
     const rows = (values: number[]) => Tensor.from(device, values, [values.length, 1], { dtype });
