@@ -2,11 +2,14 @@ import { callback, checkFinite } from '../../core/callbacks.ts';
 import * as check from '../../core/check.ts';
 import type { Device } from '../../core/device.ts';
 import { OrthokitError, refusal, shown } from '../../core/errors.ts';
+import type { TypedArray } from '../../core/native.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
 import { count, flag, type Option, optional, positive, readOptions, type Schema, whole } from '../../core/schema.ts';
 import { Tensor } from '../../core/tensor.ts';
-import { AdamW } from '../../optimizers/index.ts';
+import { loadState, saveState } from '../../files/state.ts';
+import type { LoadResult, SaveOptions, Stateful } from '../../files/stateful.ts';
+import type { TransferOptions } from '../../files/transfer.ts';
 import { draw } from './crop.ts';
 import { type CurriculumScaleOptions, curriculumSchema, scaleAt } from './curriculum-scale.ts';
 
@@ -97,6 +100,8 @@ const schema: Schema<{
 const imagesSchema: Schema<{ denormalize: boolean }> = { denormalize: flag(false) };
 
 const where = 'CurriculumSynthesizer';
+/** Adam's, of the authors' program. */
+const adam = { beta1: 0.5, beta2: 0.9, eps: 1e-8 };
 
 /**
  * Images that stand for a data set, made from noise so that a teacher knows them as their labels: in each step one crop
@@ -117,7 +122,7 @@ const where = 'CurriculumSynthesizer';
  * const synthesizer = new CurriculumSynthesizer(device, { shape, labels, iterations: 2000, mean, std });
  * for (let t = 0; t < 2000; ++t) await synthesizer.step(teacher);
  */
-export class CurriculumSynthesizer {
+export class CurriculumSynthesizer implements Stateful {
   readonly #device: Device;
   readonly #options: Omit<CurriculumSynthesizerOptions, 'classes'> & Parameters<typeof scaleAt>[1] & { lr: number; jitter: number; flip: boolean; seed: number }; // biome-ignore format: one line
   readonly #labels: Int32Array;
@@ -126,7 +131,7 @@ export class CurriculumSynthesizer {
   readonly #augmented: Tensor<'f32'>;
   readonly #gradient: Tensor<'f32'>;
   readonly #guard: Tensor<'f64'>;
-  readonly #adam: AdamW;
+  readonly #state: Readonly<Record<'images' | 'momenta' | 'roots' | 'steps' | 'labels', Tensor>>;
   #iteration = 0;
   #busy = false;
   #disposed = false;
@@ -155,7 +160,14 @@ export class CurriculumSynthesizer {
     this.#augmented = owned.add(new Tensor(device, kept, 'f32'));
     this.#gradient = owned.add(new Tensor(device, kept, 'f32'));
     this.#guard = owned.add(new Tensor(device, [1], 'f64'));
-    this.#adam = new AdamW([this.#images], { lr: given.lr, betas: [0.5, 0.9], eps: 1e-8, weightDecay: 0 });
+    const zeros = () => owned.add(Tensor.zeros(device, kept));
+    this.#state = {
+      images: this.#images,
+      momenta: zeros(),
+      roots: zeros(),
+      steps: owned.add(Tensor.zeros(device, [1], { dtype: 'i32' })),
+      labels: owned.add(Tensor.from(device, this.#labels, [n])),
+    };
     this.#owned = owned.move();
   }
 
@@ -203,8 +215,8 @@ export class CurriculumSynthesizer {
       if (bad !== 0)
         throw new OrthokitError('ERR_ARGUMENT', `${name} must write a finite gradient, got NaN or infinity`);
       ops.augmentImagesBackward(device, { grad: gradient, gradX: augmented, ...augmentation });
-      this.#adam.groups[0]!.lr = lr;
-      this.#adam.step([augmented]);
+      const { momenta, roots, steps } = this.#state;
+      ops.adamw(device, { weights: [images], grads: [augmented], momenta: [momenta], roots: [roots], steps: [steps], ...adam, lr }); // biome-ignore format: one line
       const [low, high] = [mean.map((m, c) => -m / std[c]!), mean.map((m, c) => (1 - m) / std[c]!)];
       ops.clampChannels(device, { x: images, out: images, low, high });
       this.#iteration += 1;
@@ -240,21 +252,72 @@ export class CurriculumSynthesizer {
     }
   }
 
-  /** Bytes of state on the device: images and moments; 0 once disposed. */
+  /** Bytes of state on the device: images, moments and labels; 0 once disposed. */
   get stateBytes(): number {
-    return this.#disposed ? 0 : this.#images.byteLength + this.#adam.stateBytes;
+    return this.#disposed ? 0 : Object.values(this.#state).reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
+  /**
+   * Stores images, moments and the number of steps in a safetensors file.
+   * @throws ERR_ARGUMENT; ERR_STATE while a step or another call runs; ERR_DISPOSED, ERR_IO; the signal's reason when
+   * aborted
+   */
+  async save(path: string, options: SaveOptions = {}): Promise<void> {
+    const own = `${where}.save`;
+    await this.#alone(own, () => saveState(path, own, this.#kept, options));
+  }
+
+  /**
+   * Brings back what `save` stored; with the same options and teacher, steps go on bit for bit. The file is checked
+   * whole before anything changes.
+   * @throws ERR_STATE for a state that does not fit, of other options or labels, and while a step or another call runs,
+   * ERR_FORMAT, ERR_ARGUMENT, ERR_DISPOSED, ERR_IO; the signal's reason when aborted
+   */
+  load(path: string, options: TransferOptions = {}): Promise<LoadResult> {
+    const own = `${where}.load`;
+    return this.#alone(own, () =>
+      loadState(path, own, this.#kept, options, ({ iteration }) => {
+        this.#iteration = iteration;
+      }),
+    );
   }
 
   /** Gives the memory of images and state back; later use throws `ERR_DISPOSED`. */
   dispose(): void {
     this.#disposed = true;
-    this.#adam.dispose();
     this.#owned.dispose();
   }
 
   /** Disposes: `using synthesizer = new CurriculumSynthesizer(device, options)`. */
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  get #kept() {
+    const { shape, lr, iterations, mode, milestone, jitter, flip, mean, std, seed } = this.#options;
+    return {
+      of: where,
+      settings: { shape, lr, iterations, mode, milestone, jitter, flip, mean, std, seed },
+      tensors: this.#state,
+      schema: { iteration: whole(0, 0, iterations) },
+      numbers: { iteration: this.#iteration },
+      wrongData: (data: ReadonlyMap<string, TypedArray>): string | undefined => {
+        const i = data.get('labels')!.findIndex((label: number | bigint, at: number) => label !== this.#labels[at]);
+        return i < 0 ? undefined : `state 'labels' must be those of the options, got ${data.get('labels')![i]} at ${i}`;
+      },
+    };
+  }
+
+  /** Runs a call during which there is no step and no other one. */
+  async #alone<T>(own: string, call: () => Promise<T>): Promise<T> {
+    this.#checkAlive(own);
+    if (this.#busy) throw new OrthokitError('ERR_STATE', `${own}: must be called between steps, got a call within one`);
+    this.#busy = true;
+    try {
+      return await call();
+    } finally {
+      this.#busy = false;
+    }
   }
 
   #checkAlive(own: string): void {

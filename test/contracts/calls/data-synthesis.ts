@@ -48,5 +48,25 @@ export const calls: Record<string, Call> = {
   },
   CurriculumSynthesizer: { args: ({ device }) => [device], options: () => course },
   'CurriculumSynthesizer.step': { of: synthesizer, args: () => [teacher] },
+  'CurriculumSynthesizer.save': {
+    of: synthesizer,
+    args: ({ folder }) => [folder.file('saved')],
+    options: () => ({}),
+    state: {
+      advance: async (one: CurriculumSynthesizer) => void (await one.step(teacher)),
+      again: async (_, on) => synthesizer(on),
+      beside: () => [],
+    },
+  },
+  'CurriculumSynthesizer.load': {
+    of: synthesizer,
+    args: async (on) => {
+      using one = synthesizer(on);
+      await one.step(teacher);
+      await one.save(on.folder.file('saved'));
+      return [on.folder.file('saved')];
+    },
+    options: () => ({}),
+  },
   'CurriculumSynthesizer.images': { of: synthesizer, options: () => ({}) },
 };
