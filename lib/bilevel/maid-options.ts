@@ -26,7 +26,7 @@ export interface MaidOptions {
   eps0?: number | undefined;
   /** The first accuracy of linear systems, the length of a residual: positive. Default: 0.1. */
   delta0?: number | undefined;
-  /** The first step size: positive. Default: 0.1. */
+  /** The first step size: positive. One that is far too long costs trials alone. Default: 0.1. */
   step0?: number | undefined;
   /** Share of the descent that a step must keep, and of a gradient that its error leaves: in [0, 1). Default: 1e-4. */
   eta?: number | undefined;
@@ -36,7 +36,10 @@ export interface MaidOptions {
   tau?: number | undefined;
   /** Accuracies grow by this after a step: from 1 on. Default: 1.25. */
   nu?: number | undefined;
-  /** Steps tried before accuracies shrink, one more after each time: whole, from 1 on. Default: 10. */
+  /**
+   * Steps tried before accuracies shrink, one more after each time, without those that lead up for certain: whole, from
+   * 1 on. Default: 10.
+   */
   maxBacktracks?: number | undefined;
   /** The length of the gradient, its error added, that is enough: not negative. Default: 1e-6. */
   gradTol?: number | undefined;

@@ -155,10 +155,14 @@ export class MaidRun {
     }
   }
 
-  /** Takes the first step that leads down, to `there`; its size, or nothing where there is none. */
+  /**
+   * Takes the first step that leads down, to `there`; its size, or nothing where there is none among `most`. Steps that
+   * lead up for certain are too long at any accuracy, and do not count.
+   */
   async #search(first: number, rho: number, most: number, eta: number): Promise<number | undefined> {
     const [here, there, { queue }] = [this.#here, this.#there, this.#task];
-    for (let i = 0, step = first; i < most && step > 0; ++i, step *= rho) {
+    for (let tried = 0, step = first; tried < most && step > 0; step *= rho) {
+      tried += 1;
       vectors.combine(queue, there.theta, [1, here.theta], [-step, this.#p]);
       vectors.copy(queue, here.x, there.x);
       there.lipschitz = await this.#lipschitzAt(there.theta, true);
@@ -171,7 +175,9 @@ export class MaidRun {
       const rounding = (value: number): number =>
         roundings * epsilonOf(here.x.dtype) * (Math.abs(here.value) + Math.abs(value));
       const change = there.value - here.value;
-      if (change + inexact(there.gradNorm, there.eps) + rounding(there.value) <= -eta * step * slope) return step;
+      const unsure = inexact(there.gradNorm, there.eps) + rounding(there.value);
+      if (change + unsure <= -eta * step * slope) return step;
+      if (change > unsure) tried -= 1;
       // No step that is shorter can be seen to lead down: those are of points whose values are like that of this one.
       const least = rounding(here.value);
       if (least > step * slope) {

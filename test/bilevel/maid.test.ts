@@ -414,6 +414,15 @@ describe.each(devices)('runs of Maid on %s', (kind) => {
     }
   });
 
+  it.each([1e6, 1e30])('comes down from a first step that is far too long: %f', async (step0) => {
+    const theta = start(device);
+    const result = await new Maid(leastSquares(device), { ...options, step0 }).run(theta, zeros(device));
+    expect(result.status).toBe('converged');
+    expect(result.iterations).toBeLessThanOrEqual(110);
+    expect(valueAt(await read(theta)) - optimum.value).toBeLessThan(1e-12);
+    result.x.dispose();
+  });
+
   it.each(onlyCpu)('takes what rounding leaves of an accuracy, if that is enough', async () => {
     // h = (x − θ)² / 2 and g = c (x − 3)² / 2, of gradients far longer than the first accuracy is relative to.
     for (const [dtype, c, target, gradTol] of [
