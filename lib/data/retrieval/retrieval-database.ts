@@ -214,7 +214,8 @@ export class RetrievalDatabase {
   }
 
   /**
-   * Removes rows.
+   * Removes rows. Of few rows the memory stays where it is until more of their neighbours go: the others are copied once
+   * for some dozens of them.
    * @throws ERR_ARGUMENT for ids that are not there or stand twice; ERR_DISPOSED, ERR_MEMORY; ERR_IO and ERR_FORMAT
    * where rows are still in a file
    */
@@ -238,6 +239,12 @@ export class RetrievalDatabase {
         const places = gone.get(segment);
         if (!places) rest.push(segment);
         if (!places || places.length === segment.size) continue;
+        const view = Segment.without(segment, places);
+        if (view) {
+          made.push(view);
+          rest.push(view);
+          continue;
+        }
         using owned = new Owned<Tensor>();
         using passing = new Owned<Tensor>();
         const kept = othersThan(places, segment.size);

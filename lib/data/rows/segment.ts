@@ -6,7 +6,11 @@ import type { Task } from '../../core/task.ts';
 import { given, type Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
 import { columnsOf, type Parts, type RowDtype, take } from './form.ts';
+import { othersThan } from './ids.ts';
 import type { RowFile } from './row-file.ts';
+
+/** Rows that may be gone from a segment before the others are copied, and their share of it. */
+const [mostGone, mostGoneShare] = [64, 1 / 4];
 
 /** The properties of all segments of a database. */
 export interface SegmentForm {
@@ -30,6 +34,8 @@ export class Segment {
   readonly #file: RowFile | undefined;
   /** Its first row in the file. */
   readonly #first: number;
+  /** The segment that this one is rows of, all but some; their places there. */
+  #of: { readonly whole: Segment; readonly gone: Int32Array; readonly places: Int32Array } | undefined;
   #isChecked = false;
   #loading: Promise<void> | undefined;
   #holders = 1;
@@ -55,12 +61,35 @@ export class Segment {
     return new Segment(form, ids, file, first);
   }
 
+  /**
+   * A segment without the rows at some places, ascending: their memory stays where it is, and a search passes over them.
+   * Nothing where these would be too many.
+   */
+  static without(segment: Segment, places: Int32Array): Segment | undefined {
+    const { whole, gone: before } = segment.#of ?? { whole: segment, gone: new Int32Array() };
+    const gone = new Int32Array([...before, ...segment.#inWhole(places)]).sort();
+    if (gone.length > mostGone || gone.length > mostGoneShare * whole.size) return undefined;
+    const left = othersThan(gone, whole.size);
+    const made = new Segment(
+      segment.form,
+      left.map((place) => whole.ids[place]!),
+    );
+    made.#of = { whole: whole.hold(), gone, places: left };
+    return made;
+  }
+
+  /** Places of the segment that this one is rows of. */
+  #inWhole(places: Int32Array): Int32Array {
+    return this.#of ? places.map((place) => this.#of!.places[place]!) : places;
+  }
+
   get size(): number {
     return this.ids.length;
   }
 
   /** Bytes on the device. */
   get bytes(): number {
+    if (this.#of) return this.#of.whole.bytes;
     return Object.values(this.#parts ?? {}).reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
@@ -74,20 +103,38 @@ export class Segment {
     if (this.#holders > 0) return;
     this.#owned?.dispose();
     this.#file?.release();
+    this.#of?.whole.release();
   }
 
-  /** Its rows, if they are on the device. */
+  /** Its rows, if they are on the device, and no others with them. */
   get resident(): Parts | undefined {
     return this.#parts;
   }
 
   /** True if a search must wait before it goes on to the next one: memory is for a few of these at a time. */
   get isPassing(): boolean {
-    return !this.#parts;
+    return this.#of ? this.#of.whole.isPassing : !this.#parts;
+  }
+
+  /** All rows for a search, and the id of each: −1 for those that it must pass over, as many as `gone`. */
+  async searched(
+    op: string,
+    task: Task<never>,
+    owned: Owned<Tensor>,
+  ): Promise<{ readonly parts: Parts; readonly ids: Int32Array; readonly gone: number }> {
+    const { whole, gone } = this.#of ?? { whole: this, gone: new Int32Array() };
+    const parts = await whole.rows(op, task, owned);
+    const ids = gone.length > 0 ? whole.ids.slice() : whole.ids;
+    for (const place of gone) ids[place] = -1;
+    return { parts, ids, gone: gone.length };
   }
 
   /** All rows. Those of a file stay on the device if it keeps them; else they belong to `owned`. */
   async rows(op: string, task: Task<never>, owned: Owned<Tensor>): Promise<Parts> {
+    if (this.#of) {
+      using passing = new Owned<Tensor>();
+      return take(await this.#of.whole.rows(op, task, passing), this.#of.places, owned);
+    }
     if (this.#parts) return this.#parts;
     if (!this.#file!.keeps) return await this.#read(op, task, owned);
     this.#loading ??= this.#keep(op, task).finally(() => {
@@ -106,6 +153,7 @@ export class Segment {
 
   /** Some rows by their places, or one tensor of them: a file is read at these alone. */
   async some(op: string, task: Task<never>, places: Int32Array, owned: Owned<Tensor>, only?: string): Promise<Parts> {
+    if (this.#of) return this.#of.whole.some(op, task, this.#inWhole(places), owned, only);
     const { device, dim, dtype } = this.form;
     if (this.#parts) return take(only ? { [only]: this.#parts[only]! } : this.#parts, places, owned);
     const taken: Record<string, Tensor> = {};

@@ -84,27 +84,34 @@ export class Snapshot {
     nearest: Nearest,
   ): Promise<void> {
     const { device } = this.form;
-    let waiting: { segment: Segment; index: Tensor<'i32'>; scores: Tensor<'f64'> }[] = [];
+    let waiting: { ids: Int32Array; gone: number; index: Tensor<'i32'>; scores: Tensor<'f64'> }[] = [];
     using owned = new Owned<Tensor>();
     const settle = async (): Promise<void> => {
       const read = await task.wait(
         Promise.all(waiting.map(({ index, scores }) => Promise.all([index.read(), scores.read()]))),
       );
-      for (const [i, [index, scores]] of read.entries())
-        await task.run(nearest.merge(from, waiting[i]!.segment.ids, index, scores));
+      for (const [i, [index, scores]] of read.entries()) {
+        const { ids, gone } = waiting[i]!;
+        const width = Math.min(nearest.k, ids.length - gone);
+        const columns = Math.min(nearest.k + gone, ids.length);
+        if (columns > width) await task.run(passOver(ids, index, scores, columns, width));
+        const size = queries.shape[0]! * width;
+        await task.run(nearest.merge(from, ids, index.subarray(0, size), scores.subarray(0, size), width));
+      }
       for (const { index, scores } of waiting) for (const tensor of [index, scores]) owned.drop(tensor);
       waiting = [];
     };
     for (const segment of this.segments) {
       const { isPassing } = segment;
       using passing = new Owned<Tensor>();
-      const { rows, ranges, residuals, residualRanges } = await segment.rows(op, task, passing);
-      const shape = [queries.shape[0]!, Math.min(nearest.k, segment.size)];
+      const { parts, ids, gone } = await segment.searched(op, task, passing);
+      const { rows, ranges, residuals, residualRanges } = parts;
+      const shape = [queries.shape[0]!, Math.min(nearest.k + gone, ids.length)];
       const index = owned.add(new Tensor(device, shape, 'i32'));
       const scores = owned.add(new Tensor(device, shape, 'f64'));
       const codes = ranges ? { ranges, residuals: residuals!, residualRanges: residualRanges! } : {};
       ops.nearestRows(task.queue, { queries, rows: rows!, ...codes, index, scores, metric: this.metric });
-      waiting.push({ segment, index, scores });
+      waiting.push({ ids, gone, index, scores });
       if (isPassing) await settle();
     }
     await settle();
@@ -178,6 +185,25 @@ export class Snapshot {
   }
 }
 
+/** Moves the first `width` results of each query that have an id to the front of both lists, which have `columns` each. */
+function* passOver(
+  ids: Int32Array,
+  index: Int32Array,
+  scores: Float64Array,
+  columns: number,
+  width: number,
+): Steps<void> {
+  for (let [row, done] = [0, 0]; row * columns < index.length; ++row)
+    for (let [column, count] = [0, 0]; count < width; ++column) {
+      if (++done % 2 ** 14 === 0) yield;
+      const [from, to] = [row * columns + column, row * width + count];
+      if (ids[index[from]!]! < 0) continue;
+      index[to] = index[from]!;
+      scores[to] = scores[from]!;
+      count += 1;
+    }
+}
+
 /** The first rows of each query among those of the segments so far. */
 class Nearest {
   readonly k: number;
@@ -203,9 +229,8 @@ class Nearest {
   }
 
   /** Rows of a segment by their places, for the queries from one on. */
-  *merge(first: number, ids: Int32Array, index: Int32Array, scores: Float64Array): Steps<void> {
+  *merge(first: number, ids: Int32Array, index: Int32Array, scores: Float64Array, width: number): Steps<void> {
     const { k } = this;
-    const width = Math.min(k, ids.length);
     const before = (score: number, id: number, other: number, otherId: number): boolean =>
       score === other ? id < otherId : score < other === this.#leastFirst;
     for (let [row, done] = [0, 0]; row * width < index.length; ++row) {
