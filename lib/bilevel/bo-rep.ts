@@ -96,7 +96,7 @@ const schema: Schema<Given> = {
 };
 
 const where = 'BoRep';
-/** Steps of y, at most, of whose gradients each is looked at by itself; later ones are, together with the last of them. */
+/** Steps of y, at most, of whose gradients each is looked at by itself; of later ones the last is. */
 const mostLooks = 16;
 /** Functions that a step calls once, after those steps. */
 const once = ['lowerHessianYY', 'upperGradientY', 'lowerJacobianXY', 'upperGradientX'] as const;

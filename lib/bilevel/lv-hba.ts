@@ -123,8 +123,8 @@ const schema: Schema<Given> = {
 
 const where = 'LvHba';
 /**
- * What a step looks at, in its order, and how many tensors each gives. Where all functions give finite numbers, a step
- * may still be too long for x and y.
+ * All that a step looks at, in its order, and how many tensors each gives. Where all functions give finite numbers, a
+ * step may still be too long for x and y.
  */
 const calls = [
   ['lower.gradientY', 1],

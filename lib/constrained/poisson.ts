@@ -25,8 +25,8 @@ const schema: Schema<Resolved<PoissonOptions, 'points'>> = {
 };
 
 /**
- * The Laplacian of a grid with values of 0 around it, times −h²: of two axes 4 at each point and −1 at its neighbours, or
- * with nine points 10/3, −2/3 and −1/6 at those of corners; of three axes 6 and −1. Symmetric and positive definite;
+ * The Laplacian of a grid with values of 0 around it, times −h²: of two axes 4 at each point and −1 at its neighbours,
+ * or with nine points 10/3, −2/3 and −1/6 at those of corners; of three axes 6 and −1. Symmetric and positive definite;
  * vectors hold the grid row by row.
  *
  * Memory: a vector, and one more for nine points.
@@ -36,7 +36,8 @@ const schema: Schema<Resolved<PoissonOptions, 'points'>> = {
  * const operator = poissonOperator(device, [64, 64], {});
  *
  * @throws ERR_ARGUMENT for what is no device, another dtype, and points of another number of axes; ERR_SHAPE for other
- * sizes; ERR_DISPOSED; ERR_MEMORY. A product throws for vectors that are not one number a point, of its dtype and device
+ * sizes; ERR_DISPOSED; ERR_MEMORY. A product throws for vectors that are not one number a point, of its dtype and
+ * device
  */
 export function poissonOperator(
   device: Device,
@@ -78,7 +79,7 @@ class SecondDifference {
   /** Points along the axis, and the distance of two neighbours in a vector. */
   readonly #count: number;
   readonly #stride: number;
-  /** 1 for points that have a neighbour behind them, and before them, within one turn of the axis; none of the first. */
+  /** 1 for points that have a neighbour behind them, and before them, within a turn of the axis; none of the first. */
   readonly #masks: readonly Tensor[];
 
   constructor(device: Device, sizes: readonly number[], axis: number, dtype: 'f32' | 'f64') {

@@ -26,7 +26,7 @@ export interface BlockLanczosOptions extends TaskOptions<LanczosProgress> {
 
 /** The eigenvalues of {@link blockLanczos}. */
 export interface BlockLanczosResult {
-  /** Ascending: the outer ones are near those of the operator, each as often as it stands there, up to `block` times. */
+  /** Ascending: the outer ones are near those of the operator, each as often as it stands there, at most `block`. */
   readonly ritz: Float64Array;
   /** The squares of the first elements of each eigenvector, as many as `block`, in the mean; their sum is 1. */
   readonly weights: Float64Array;

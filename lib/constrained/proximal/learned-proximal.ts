@@ -149,8 +149,8 @@ const adam = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 };
  * {@link LearnedProximal.prior} tells it.
  *
  * ψ(x) = w a_L + r x + α |x|², a₀ = σ(W₀ x), a_l = σ(W_l a_{l−1} + R_l x + b_l), σ the softplus with β; W_l and w are
- * not negative, from the first step on. Of images W and R are convolutions, and w a_L + r x is summed over pixels. The derivative of a loss of ∇ψ by the weights is computed by two passes that
- * are written out; nothing is taped.
+ * not negative, from the first step on. Of images W and R are convolutions, and w a_L + r x is summed over pixels. The
+ * derivative of a loss of ∇ψ by the weights is computed by two passes that are written out; nothing is taped.
  *
  * Memory: 4 times the weights, 7 times in a step; 5 (layers + 1) b hidden elements while a batch of b is worked on.
  *

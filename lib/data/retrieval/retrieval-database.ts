@@ -214,8 +214,8 @@ export class RetrievalDatabase {
   }
 
   /**
-   * Removes rows. Of few rows the memory stays where it is until more of their neighbours go: the others are copied once
-   * for some dozens of them.
+   * Removes rows. Of few rows the memory stays where it is until more of their neighbours go: the others are copied
+   * once for some dozens of them.
    * @throws ERR_ARGUMENT for ids that are not there or stand twice; ERR_DISPOSED, ERR_MEMORY; ERR_IO and ERR_FORMAT
    * where rows are still in a file
    */

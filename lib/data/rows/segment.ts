@@ -62,8 +62,8 @@ export class Segment {
   }
 
   /**
-   * A segment without the rows at some places, ascending: their memory stays where it is, and a search passes over them.
-   * Nothing where these would be too many.
+   * A segment without the rows at some places, ascending: their memory stays where it is, and a search passes over
+   * them. Nothing where these would be too many.
    */
   static without(segment: Segment, places: Int32Array): Segment | undefined {
     const { whole, gone: before } = segment.#of ?? { whole: segment, gone: new Int32Array() };

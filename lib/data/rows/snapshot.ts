@@ -185,7 +185,7 @@ export class Snapshot {
   }
 }
 
-/** Moves the first `width` results of each query that have an id to the front of both lists, which have `columns` each. */
+/** Moves the first `width` results of each query that have an id to the front of lists that have `columns` each. */
 function* passOver(
   ids: Int32Array,
   index: Int32Array,
