@@ -45,7 +45,7 @@ export interface LearnedProximalOptions {
   dim?: number | undefined;
   /**
    * Channels of images `[b, rows, columns, channels]`, which are convolved: whole, from 1 on. Weights do not depend on
-   * rows and columns: train on patches, and take images of any size.
+   * rows and columns: train on patches, and take images of any size. It has no default.
    */
   channels?: number | undefined;
   /** Rows and columns of the kernels of convolutions: whole and odd, from 1 on. For `channels` alone. Default: 3. */
