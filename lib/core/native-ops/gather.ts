@@ -9,13 +9,14 @@ export interface OpsOfGroup {
    *
    * ```text
    * outᵢ = Σₜ coefficientsᵢₜ · x[indicesᵢₜ]: signals of a sparse code, rows of a table in terms of
-   * others.
+   * others. Rows of 16 bits give sums of f32.
    * Numerics: sums in f64 in the order of the code, rounded once. An index outside 0 … n − 1, such as
    * −1 for an unused place, adds nothing; nothing outside x is read.
    * Traffic: one read of the code and of each row that it names, one write of out.
    * ```
    *
-   * - x, coefficients and out must be all f32 or all f64
+   * - x must be floating
+   * - coefficients and out must have x's dtype, or f32 for 16 bits
    * - x, coefficients and out must be matrices
    * - indices must be i32
    * - indices must have the shape of coefficients

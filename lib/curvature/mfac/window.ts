@@ -13,9 +13,6 @@ const bytesOf: Readonly<Record<WindowDtype, number>> = { f32: 4, f64: 8, bf16: 2
 
 /** Damping below this share of the largest square, times the size of the window, is lost in rounding. */
 const rounding = 64 * 2 ** -52;
-/** Rows of a ring of 16 bits that are widened at a time. */
-const widened = 8;
-
 /** Sizes of a window. */
 export interface WindowSizes {
   /** Gradients, m. */
@@ -233,31 +230,18 @@ export class Window {
       ops.gemm(queue, { a: owned.add(y.reshape([1, window])), b: this.gradients, c: row });
       return;
     }
-    if (dtype === 'f32') {
-      vectors.scale(queue, this.#scale, y);
-      // y as the sum of two numbers of f32, side by side.
-      const [rounded, high, low] = [make([window, 1], 'f64'), make([window, 1], 'f32'), make([window, 1], 'f32')];
-      ops.cast(queue, { x: [y], out: [high] });
-      ops.cast(queue, { x: [high], out: [rounded] });
-      vectors.combine(queue, rounded, [-1, rounded], [1, y]);
-      ops.cast(queue, { x: [rounded], out: [low] });
-      const pairs = make([1, 2 * window], 'f32');
-      const both = owned.add(pairs.reshape([2 * window, 1]));
-      ops.scatterRows(queue, { out: both, index: this.#evens, x: high, mode: 'set' });
-      ops.scatterRows(queue, { out: both, index: this.#odds, x: low, mode: 'set' });
-      ops.combineRows(queue, { x: this.gradients, indices: this.#twice, coefficients: pairs, out: row });
-      vectors.scale(queue, this.#unscale, out);
-      return;
-    }
-    const rows = make([Math.min(widened, window), size], 'f64');
-    const sum = make([1, size], 'f64');
-    for (let from = 0; from < window; from += widened) {
-      const to = Math.min(window, from + widened);
-      const b = owned.add(rows.rows(0, to - from));
-      ops.cast(queue, { x: [owned.add(this.gradients.rows(from, to))], out: [b] });
-      const a = owned.add(owned.add(y.rows(from, to)).reshape([1, to - from]));
-      ops.gemm(queue, { a, b, c: sum, beta: Number(from > 0) });
-    }
-    ops.cast(queue, { x: [sum], out: [row] });
+    vectors.scale(queue, this.#scale, y);
+    // y as the sum of two numbers of f32, side by side.
+    const [rounded, high, low] = [make([window, 1], 'f64'), make([window, 1], 'f32'), make([window, 1], 'f32')];
+    ops.cast(queue, { x: [y], out: [high] });
+    ops.cast(queue, { x: [high], out: [rounded] });
+    vectors.combine(queue, rounded, [-1, rounded], [1, y]);
+    ops.cast(queue, { x: [rounded], out: [low] });
+    const pairs = make([1, 2 * window], 'f32');
+    const both = owned.add(pairs.reshape([2 * window, 1]));
+    ops.scatterRows(queue, { out: both, index: this.#evens, x: high, mode: 'set' });
+    ops.scatterRows(queue, { out: both, index: this.#odds, x: low, mode: 'set' });
+    ops.combineRows(queue, { x: this.gradients, indices: this.#twice, coefficients: pairs, out: row });
+    vectors.scale(queue, this.#unscale, out);
   }
 }

@@ -1,32 +1,69 @@
 #include "ops/gather/combine_rows.h"
 
 #include "cpu/chunks.h"
+#include "cpu/convert.h"
 #include "cpu/fused.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-void combine_rows(const CombineRows& op, Stream& stream) {
-  constexpr int64_t kTile = 512;  // sums that stay in L1 while the rows pass
+constexpr int64_t kTile = 2048;  // sums that stay in L1 while the rows pass
+constexpr int kAtOnce = 4;       // rows of which a sum takes all while it is in a register
+
+// sums += Σₖ factorₖ · rowₖ, in this order.
+template <class S>
+static void add_rows(const S* const* rows, const double* factors, int64_t n, double* sums) {
+  const S *a = rows[0], *b = rows[1], *c = rows[2], *d = rows[3];
+  for (int64_t j = 0; j < n; ++j) {
+    double sum = fused(factors[0], convert<double>(a[j]), sums[j]);
+    sum = fused(factors[1], convert<double>(b[j]), sum);
+    sum = fused(factors[2], convert<double>(c[j]), sum);
+    sums[j] = fused(factors[3], convert<double>(d[j]), sum);
+  }
+}
+
+template <class S>
+static void add_row(const S* row, double factor, int64_t n, double* sums) {
+  for (int64_t j = 0; j < n; ++j) sums[j] = fused(factor, convert<double>(row[j]), sums[j]);
+}
+
+// Elements `at` to `at` + n of one row of out.
+template <class S, class T>
+static void combine_tile(const CombineRows& op, int64_t i, int64_t at, int64_t n) {
+  alignas(64) double sums[kTile];
   const int64_t rows = op.x.shape[0], columns = op.x.shape[1], terms = op.indices.shape[1];
-  const int32_t* indices = op.indices.as<int32_t>();
-  visit(op.x.dtype, [&]<class T>() {
-    for_rows(stream, op.out.shape[0], columns * (terms + 1), [&](int64_t first, int64_t last) {
-      alignas(64) double sums[kTile];
-      for (int64_t i = first; i < last; ++i)
-        for (int64_t at = 0; at < columns; at += kTile) {
-          const int64_t width = std::min(kTile, columns - at);
-          std::fill_n(sums, width, 0.0);
-          for (int64_t t = i * terms; t < (i + 1) * terms; ++t) {
-            if (indices[t] < 0 || indices[t] >= rows) continue;
-            const T* row = op.x.as<T>() + indices[t] * columns + at;
-            const double factor = double(op.coefficients.as<T>()[t]);
-            for (int64_t j = 0; j < width; ++j) sums[j] = fused(factor, double(row[j]), sums[j]);
-          }
-          T* out = op.out.as<T>() + i * columns + at;
-          for (int64_t j = 0; j < width; ++j) out[j] = T(sums[j]);
-        }
-    });
-  });
+  const int32_t* indices = op.indices.as<int32_t>() + i * terms;
+  const T* coefficients = op.coefficients.as<T>() + i * terms;
+  std::fill_n(sums, n, 0.0);
+  const S* found[kAtOnce];
+  double factors[kAtOnce];
+  int count = 0;
+  for (int64_t t = 0; t < terms; ++t) {
+    if (indices[t] < 0 || indices[t] >= rows) continue;
+    found[count] = op.x.as<S>() + indices[t] * columns + at;
+    factors[count] = double(coefficients[t]);
+    if (++count == kAtOnce) add_rows(found, factors, n, sums), count = 0;
+  }
+  for (int k = 0; k < count; ++k) add_row(found[k], factors[k], n, sums);
+  T* out = op.out.as<T>() + i * columns + at;
+  for (int64_t j = 0; j < n; ++j) out[j] = T(sums[j]);
+}
+
+void combine_rows(const CombineRows& op, Stream& stream) {
+  const int64_t columns = op.x.shape[1], terms = op.indices.shape[1];
+  const int64_t tiles = std::max<int64_t>(1, (columns + kTile - 1) / kTile);
+  const auto run = [&]<class S, class T>() {
+    for_rows(stream, op.out.shape[0] * tiles, std::min(columns, kTile) * (terms + 1),
+             [&](int64_t first, int64_t last) {
+               for (int64_t part = first; part < last; ++part) {
+                 const int64_t at = part % tiles * kTile;
+                 combine_tile<S, T>(op, part / tiles, at, std::min(kTile, columns - at));
+               }
+             });
+  };
+  if (op.x.dtype == op.out.dtype)
+    visit(op.x.dtype, [&]<class T>() { run.template operator()<T, T>(); });
+  else
+    visit_half(op.x.dtype, [&]<class S>() { run.template operator()<S, float>(); });
 }
 ORTHOKIT_KERNEL(CombineRows, combine_rows);
 

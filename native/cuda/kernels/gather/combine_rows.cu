@@ -4,9 +4,10 @@
 
 namespace orthokit::cuda {
 
-template <class T>
+template <class S, class T>
 struct CombineRow {
-  const T *x, *coefficients;
+  const S* x;
+  const T* coefficients;
   const int32_t* indices;
   T* out;
   int64_t rows, size, terms;
@@ -18,7 +19,8 @@ struct CombineRow {
       if (row < 0 || row >= rows) continue;
       const double factor = double(coefficients[t]);
       visit_group<N>(
-          at, [&](int64_t j, T v) { sums[j - at] = fused(factor, double(v), sums[j - at]); },
+          at,
+          [&](int64_t j, S v) { sums[j - at] = fused(factor, convert<double>(v), sums[j - at]); },
           x + row * size);
     }
     Group<T, N> group;
@@ -29,11 +31,15 @@ struct CombineRow {
 };
 
 static void combine_rows(const CombineRows& op, Stream& stream) {
-  visit(op.x.dtype, [&]<class T>() {
+  const auto run = [&]<class S, class T>() {
     for_matrix(stream, op.out.shape[0], op.out.shape[1],
-               CombineRow<T>{op.x.as<T>(), op.coefficients.as<T>(), op.indices.as<int32_t>(),
-                             op.out.as<T>(), op.x.shape[0], op.x.shape[1], op.indices.shape[1]});
-  });
+               CombineRow<S, T>{op.x.as<S>(), op.coefficients.as<T>(), op.indices.as<int32_t>(),
+                                op.out.as<T>(), op.x.shape[0], op.x.shape[1], op.indices.shape[1]});
+  };
+  if (op.x.dtype == op.out.dtype)
+    visit(op.x.dtype, [&]<class T>() { run.template operator()<T, T>(); });
+  else
+    visit_half(op.x.dtype, [&]<class S>() { run.template operator()<S, float>(); });
 }
 ORTHOKIT_KERNEL(CombineRows, combine_rows);
 
