@@ -1,5 +1,7 @@
 import { callback, checkFinite } from '../core/callbacks.ts';
+import type { Device } from '../core/device.ts';
 import { epsilonOf } from '../core/dtypes.ts';
+import type { Factor } from '../core/factor.ts';
 import { ops } from '../core/native-ops.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
@@ -7,7 +9,7 @@ import { flag, type Resolved, readOptions, type Schema, watchers, whole } from '
 import { Task, type TaskOptions } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
-import { type LanczosProgress, orthogonalize } from './lanczos.ts';
+import type { LanczosProgress } from './lanczos.ts';
 import { fillNormal } from './operator.ts';
 import type { SolverStatus } from './status.ts';
 import { checkSymmetric } from './symmetry.ts';
@@ -139,4 +141,14 @@ export async function blockLanczos(
   const weights = new Float64Array(size);
   for (let i = 0; i < starts; ++i) for (let j = 0; j < size; ++j) weights[j]! += turned[i * size + j]! ** 2 / starts;
   return { ritz, weights, status, iterations: size };
+}
+
+/** Takes the parts along the vectors of a basis out of x, twice; `coefficients` are scalars, as many at least. */
+function orthogonalize(queue: Device, basis: readonly Tensor[], coefficients: readonly Tensor[], x: Tensor): void {
+  if (basis.length === 0) return;
+  for (let pass = 0; pass < 2; ++pass) {
+    for (const [k, one] of basis.entries()) vectors.dot(queue, one, x, coefficients[k]!);
+    const terms = basis.map((one, k): [Factor, Tensor] => [[-1, coefficients[k]!], one]);
+    vectors.combine(queue, x, [1, x], ...terms);
+  }
 }

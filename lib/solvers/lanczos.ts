@@ -3,7 +3,7 @@ import * as check from '../core/check.ts';
 import type { Device } from '../core/device.ts';
 import { epsilonOf } from '../core/dtypes.ts';
 import { refusal } from '../core/errors.ts';
-import type { Factor } from '../core/factor.ts';
+import { ops } from '../core/native-ops.ts';
 import { checkOperator, type LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
 import { flag, type Resolved, readOptions, type Schema, watchers, whole } from '../core/schema.ts';
@@ -59,9 +59,9 @@ export const lanczosSchema: Schema<Resolved<LanczosOptions, 'v0' | 'signal' | 'o
 
 /**
  * Extreme eigenvalues of a symmetric operator by the method of Lanczos. Each vector is made orthogonal to all others,
- * twice. Scalars are read once a step.
+ * twice. Scalars are read once in eight steps, so that up to seven products more are asked for than count.
  *
- * Memory: steps + 1 vectors.
+ * Memory: steps + 3 vectors.
  *
  * Source: Lanczos 1950; twice is enough: Parlett 1998, section 6.9.
  *
@@ -90,22 +90,62 @@ export async function lanczos(operator: LinearOperator, options: LanczosOptions 
   return result;
 }
 
-/** Takes the parts along the vectors of a basis out of x, twice; `coefficients` are scalars, as many at least. */
-export function orthogonalize(
-  queue: Device,
-  basis: readonly Tensor[],
-  coefficients: readonly Tensor[],
-  x: Tensor,
-): void {
-  if (basis.length === 0) return;
-  for (let pass = 0; pass < 2; ++pass) {
-    for (const [k, one] of basis.entries()) vectors.dot(queue, one, x, coefficients[k]!);
-    const terms = basis.map((one, k): [Factor, Tensor] => [[-1, coefficients[k]!], one]);
-    vectors.combine(queue, x, [1, x], ...terms);
+/** Vectors of length 1, each at right angles to all others, as rows of a matrix; and what another one has besides. */
+class Basis {
+  readonly rows: readonly Tensor[];
+  /** The vector that comes next, without its parts along those that are there. */
+  readonly added: Tensor;
+  readonly #matrix: Tensor;
+  readonly #row: Tensor;
+  readonly #places: Tensor;
+  /** Minus the parts along each vector, in f64, then 1: nothing has written behind them. */
+  readonly #parts: Tensor;
+  readonly #shares: Tensor;
+
+  constructor(device: Device, like: Tensor, count: number, owned: Owned<Tensor>) {
+    const { dtype, size } = like;
+    const make = (shape: readonly number[], of: Tensor['dtype'] = dtype): Tensor =>
+      owned.add(new Tensor(device, shape, of));
+    this.#matrix = make([count, size]);
+    this.rows = Array.from({ length: count }, (_, i) => {
+      using row = this.#matrix.rows(i, i + 1);
+      return owned.add(row.reshape([size]));
+    });
+    this.added = make([size]);
+    this.#row = owned.add(this.added.reshape([1, size]));
+    this.#places = owned.add(vectors.index(device, count, (i) => i));
+    [this.#parts, this.#shares] = [make([count, 1], 'f64'), make([count, 1])];
+    ops.fill(device, { x: [this.#parts, this.#shares], value: 1 });
+  }
+
+  /** added = row `count` less its parts along the rows before it. */
+  add(queue: Device, count: number): void {
+    const next = this.rows[count]!;
+    using parts = this.#parts.rows(0, count);
+    using shares = this.#shares.rows(0, count);
+    using longer = this.#shares.rows(0, count + 1);
+    using coefficients = longer.reshape([1, count + 1]);
+    using places = this.#places.rows(0, count + 1);
+    using indices = places.reshape([1, count + 1]);
+    if (next.dtype === 'f64') {
+      using a = this.#matrix.rows(0, count);
+      using b = next.reshape([next.size, 1]);
+      ops.gemm(queue, { a, b, c: shares, alpha: -1 });
+    } else {
+      const x = this.rows.slice(0, count);
+      using flat = parts.reshape([count]);
+      ops.dots(queue, { x, y: x.map(() => next), out: flat });
+      vectors.scale(queue, -1, parts);
+      ops.cast(queue, { x: [parts], out: [shares] });
+    }
+    ops.combineRows(queue, { x: this.#matrix, indices, coefficients, out: this.#row });
   }
 }
 
-/** Runs from a first vector of any length, which becomes the first of the basis; `owned` has the others. */
+/** Steps that are queued before numbers are read, at most; those after a breakdown do not count. */
+const mostAhead = 8;
+
+/** Runs from a first vector of any length; `owned` has the basis. */
 export async function lanczosFrom(
   where: string,
   task: Task<LanczosProgress>,
@@ -118,42 +158,55 @@ export async function lanczosFrom(
   const { queue } = task;
   const [n] = shape;
   const most = Math.min(steps, n);
-  const scalar = (): Tensor => owned.add(vectors.scalar(device));
-  const [square, along] = [scalar(), scalar()];
+  const list = (count: number): Tensor => owned.add(new Tensor(device, [count], 'f64'));
+  const [square, size, inverse, told] = [list(1), list(1), list(1), list(2 * most)];
   vectors.dot(queue, first, first, square);
   const length = Math.sqrt((await task.read(square))[0]!);
   if (!(length > 0 && length < Infinity)) throw refusal(where, 'v0', 'have a finite length above 0', length);
-  vectors.scale(queue, 1 / length, first);
-  const basis = [first];
-  const coefficients: Tensor[] = [];
+  const basis = new Basis(device, first, most + 1, owned);
+  const { rows, added } = basis;
+  vectors.scale(queue, 1 / length, first, rows[0]!);
   const [alpha, beta]: [number[], number[]] = [[], []];
   const precision = epsilonOf(dtype);
   let largest = 0;
   let status: SolverStatus = 'max-iterations';
-  while (alpha.length < most) {
-    const last = basis.at(-1)!;
-    const next = owned.add(new Tensor(device, [n], dtype));
-    await callback(task as Task<never>, `${where}: operator.apply`, [last, next], () => operator.apply(last, next));
-    vectors.dot(queue, last, next, along);
-    coefficients.push(scalar());
-    orthogonalize(queue, basis, coefficients, next);
-    vectors.dot(queue, next, next, square);
-    const [[diagonal], [squared]] = (await task.readAll(along, square)) as unknown as [number[], number[]];
-    checkNumber(`${where}: operator.apply`, diagonal! + squared!);
-    alpha.push(diagonal!);
-    task.report({ iterations: alpha.length });
-    if (alpha.length === most) break;
-    const size = Math.sqrt(squared!);
-    largest = Math.max(largest, Math.abs(diagonal!), size);
-    if (!(size > 8 * Math.sqrt(n) * precision * largest)) {
-      status = 'breakdown';
-      break;
+  for (let ahead = 1; alpha.length < most && status !== 'breakdown'; ahead = Math.min(2 * ahead, mostAhead)) {
+    const from = alpha.length;
+    const to = Math.min(from + ahead, most);
+    for (let step = from; step < to; ++step) {
+      const [last, next] = [rows[step]!, rows[step + 1]!];
+      await callback(task as Task<never>, `${where}: operator.apply`, [last, next], () => operator.apply(last, next));
+      using along = told.rows(2 * step, 2 * step + 1);
+      using left = told.rows(2 * step + 1, 2 * step + 2);
+      vectors.dot(queue, last, next, along);
+      basis.add(queue, step + 1);
+      vectors.copy(queue, added, next);
+      basis.add(queue, step + 1);
+      vectors.dot(queue, added, added, left);
+      ops.map(queue, { x: [left], out: [size], function: 'sqrt' });
+      // The inverse of 0 is 0: a vector of no length stays one.
+      ops.norms(queue, { x: [size], out: inverse, result: 'inverse' });
+      vectors.scale(queue, [1, inverse], added, next);
     }
-    beta.push(size);
-    vectors.scale(queue, 1 / size, next);
-    basis.push(next);
+    using numbers = told.rows(2 * from, 2 * to);
+    const [read] = await task.readAll(numbers);
+    for (let step = from; step < to; ++step) {
+      const [diagonal, squared] = [Number(read[2 * (step - from)]), Number(read[2 * (step - from) + 1])];
+      checkNumber(`${where}: operator.apply`, diagonal + squared);
+      alpha.push(diagonal);
+      task.report({ iterations: alpha.length });
+      if (alpha.length === most) break;
+      const size = Math.sqrt(squared);
+      largest = Math.max(largest, Math.abs(diagonal), size);
+      if (!(size > 8 * Math.sqrt(n) * precision * largest)) {
+        status = 'breakdown';
+        break;
+      }
+      beta.push(size);
+    }
   }
   const [diagonal, beside] = [Float64Array.from(alpha), Float64Array.from(beta)];
   const { values, weights } = tridiagonalEigen(diagonal, beside);
-  return { alpha: diagonal, beta: beside, ritz: values, weights, status, iterations: alpha.length, basis };
+  const iterations = alpha.length;
+  return { alpha: diagonal, beta: beside, ritz: values, weights, status, iterations, basis: rows.slice(0, iterations) };
 }
