@@ -377,9 +377,12 @@ export class BoRep implements Stateful {
   }
 
   #norm(x: readonly Tensor[], out: Tensor): void {
+    if (x.length === 1) {
+      vectors.length(this.#device, x, this.#shares, out);
+      return;
+    }
     using shares = this.#shares.rows(0, x.length);
-    ops.norms(this.#device, { x, out: shares });
-    ops.norms(this.#device, { x: [shares], out });
+    vectors.length(this.#device, x, shares, out);
   }
 
   async #refineWith(

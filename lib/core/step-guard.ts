@@ -10,11 +10,12 @@ import { Tensor } from './tensor.ts';
  */
 export class StepGuard {
   readonly #device: Device;
-  /** Not 0 where the step that was examined last is held back. */
+  /** Not 0 where the step that was examined last is held back: how many were. */
   readonly guard: Tensor;
-  /** Two numbers: one that is finite as long as all steps were, and the last step that was made. */
+  /** Two numbers: that one, and the last step that was made. */
   readonly #record: Tensor;
-  readonly #health: Tensor;
+  /** How many tensors of the step that was examined last are not finite. */
+  readonly #bad: Tensor;
   readonly #last: Tensor;
   readonly #number: Tensor;
   #failed: number | undefined;
@@ -25,8 +26,8 @@ export class StepGuard {
   constructor(device: Device, owned: Owned<Tensor>) {
     const make = (size: number) => owned.add(Tensor.zeros(device, [size], { dtype: 'f64' }));
     this.#device = device;
-    [this.guard, this.#record, this.#number] = [make(1), make(2), make(1)];
-    this.#health = owned.add(this.#record.rows(0, 1));
+    [this.#record, this.#bad, this.#number] = [make(2), make(1), make(1)];
+    this.guard = owned.add(this.#record.rows(0, 1));
     this.#last = owned.add(this.#record.rows(1, 2));
   }
 
@@ -34,10 +35,7 @@ export class StepGuard {
   examine(number: number, x: readonly Tensor[]): void {
     const device = this.#device;
     ops.fill(device, { x: [this.#number], value: number });
-    ops.checkFinite(device, { x: [...x, this.#health], guard: this.guard });
-    // The root of a negative number is none, and that of −0 is 0.
-    ops.linearCombination(device, { out: [this.#health], terms: [this.guard], coefficients: [-1] });
-    ops.map(device, { x: [this.#health], out: [this.#health], function: 'sqrt' });
+    ops.checkFinite(device, { x, guard: this.#bad, skipped: this.guard });
   }
 
   /** Queues state = x, unless the guard holds. */
@@ -55,8 +53,8 @@ export class StepGuard {
     const generation = this.#generation;
     this.#isAsking = true;
     try {
-      const [health, last] = (await this.#record.read()) as unknown as [number, number];
-      if (generation === this.#generation && !Number.isFinite(health)) this.#failed = last + 1;
+      const [held, last] = (await this.#record.read()) as unknown as [number, number];
+      if (generation === this.#generation && held !== 0) this.#failed = last + 1;
     } finally {
       this.#isAsking = false;
     }
@@ -78,7 +76,7 @@ export class StepGuard {
   restart(steps: number): void {
     this.#generation += 1;
     this.#failed = undefined;
-    ops.fill(this.#device, { x: [this.#health, this.guard], value: 0 });
+    ops.fill(this.#device, { x: [this.guard], value: 0 });
     ops.fill(this.#device, { x: [this.#last], value: steps });
   }
 }

@@ -58,19 +58,31 @@ export function norm(queue: Device, x: Vector, out: Tensor): void {
   ops.map(queue, { x: [out], out: [out], function: 'sqrt' });
 }
 
+/** out = ‖x‖₂ of numbers of any size; `shares` has room for the length of each tensor. */
+export function length(queue: Device, x: readonly Tensor[], shares: Tensor, out: Tensor): void {
+  if (x.length === 1) {
+    ops.norms(queue, { x, out });
+    return;
+  }
+  ops.norms(queue, { x, out: shares });
+  ops.norms(queue, { x: [shares], out });
+}
+
 /** Terms that one operation adds. */
 const mostTerms = 8;
 
 /** out = Σ of the terms, of one factor and one vector each; out may be one of the first eight. */
 export function combine(queue: Device, out: Vector, ...terms: readonly (readonly [Factor, Vector])[]): void {
-  const now = terms.slice(0, mostTerms);
-  ops.linearCombination(queue, {
-    out: listOf(out),
-    terms: now.flatMap(([, x]) => listOf(x)),
-    coefficients: now.map(([factor]) => factor),
-  });
-  const later = terms.slice(mostTerms);
-  if (later.length > 0) combine(queue, out, [1, out], ...later);
+  const outs = listOf(out);
+  const add = (some: readonly (readonly [Factor, Vector])[]): void =>
+    ops.linearCombination(queue, {
+      out: outs,
+      terms: some.flatMap(([, x]) => listOf(x)),
+      coefficients: some.map(([factor]) => factor),
+    });
+  add(terms.slice(0, mostTerms));
+  for (let from = mostTerms; from < terms.length; from += mostTerms - 1)
+    add([[1, out], ...terms.slice(from, from + mostTerms - 1)]);
 }
 
 /** y += factor · x */

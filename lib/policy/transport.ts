@@ -152,8 +152,7 @@ export class Transport {
 
   #move(gamma: number, normalized: boolean): void {
     const { device, params, point, gradient } = this;
-    ops.norms(device, { x: gradient, out: this.#shares });
-    ops.norms(device, { x: [this.#shares], out: this.#norm });
+    vectors.length(device, gradient, this.#shares, this.#norm);
     // The inverse of 0 is 0: an estimate of no length moves nothing.
     ops.norms(device, { x: [this.#norm], out: this.#inverse, result: 'inverse' });
     vectors.combine(device, point, [1, params], [normalized ? [gamma, this.#inverse] : gamma, gradient]);
