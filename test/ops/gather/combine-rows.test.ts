@@ -50,17 +50,20 @@ describe.each(devices)('combineRows on %s', (kind) => {
     ['bf16', 3, 597, 2049, 33],
     ['f16', 31, 5, 44, 6],
     ['bf16', 2, 3, 1, 0],
-  ] as const)('takes rows of %s: %i sums of %i rows of %i elements, %i terms each', async (dtype, count, rows, size, terms) => {
-    const x = tensorOf(device, normal(rows * size, 1), [rows, size], 'f32').cast(dtype);
-    const indices = indicesOf(count * terms, rows);
-    const coefficients = tensorOf(device, normal(count * terms, 2), [count, terms], 'f32');
-    const given = await valuesOf(x.cast('f32'));
-    const expected = reference(given, indices, await valuesOf(coefficients), size, terms);
-    const out = Tensor.full(device, [count, size], NaN);
-    ops.combineRows(device, { x, indices: tensorOf(device, indices, [count, terms], 'i32'), coefficients, out });
-    const whole = terms === 0 ? new Float64Array(count * size) : expected;
-    expectClose(await valuesOf(out), whole, { dtype: 'f32', ulps: 1 });
-  });
+  ] as const)(
+    'takes rows of %s: %i sums of %i rows of %i elements, %i terms each',
+    async (dtype, count, rows, size, terms) => {
+      const x = tensorOf(device, normal(rows * size, 1), [rows, size], 'f32').cast(dtype);
+      const indices = indicesOf(count * terms, rows);
+      const coefficients = tensorOf(device, normal(count * terms, 2), [count, terms], 'f32');
+      const given = await valuesOf(x.cast('f32'));
+      const expected = reference(given, indices, await valuesOf(coefficients), size, terms);
+      const out = Tensor.full(device, [count, size], NaN);
+      ops.combineRows(device, { x, indices: tensorOf(device, indices, [count, terms], 'i32'), coefficients, out });
+      const whole = terms === 0 ? new Float64Array(count * size) : expected;
+      expectClose(await valuesOf(out), whole, { dtype: 'f32', ulps: 1 });
+    },
+  );
 
   it('of unit vectors gives the coefficients in their places', async () => {
     const unit = tensorOf(device, [1, 0, 0, 0, 1, 0, 0, 0, 1], [3, 3]);
@@ -90,7 +93,11 @@ describe.each(onlyCpu)('combineRows', () => {
       'ERR_DTYPE',
       "combineRows: coefficients and out must have x's dtype, or f32 for 16 bits, got f32[4, 2] for x f64[5, 3]",
     ],
-    [{ x: Tensor.zeros(device, [5, 3], { dtype: 'i32' }) }, 'ERR_DTYPE', 'combineRows: x must be floating, got i32[5, 3]'],
+    [
+      { x: Tensor.zeros(device, [5, 3], { dtype: 'i32' }) },
+      'ERR_DTYPE',
+      'combineRows: x must be floating, got i32[5, 3]',
+    ],
     [
       { x: Tensor.zeros(device, [5, 3]).cast('bf16'), out: Tensor.zeros(device, [4, 3]).cast('bf16') },
       'ERR_DTYPE',

@@ -33,6 +33,25 @@ describe.each(devices)('dots on %s', (kind) => {
     }
   });
 
+  it.each(['f32', 'f64', 'bf16'] as const)(
+    'gives the bits of each pair alone where all share a long vector: %s',
+    async (dtype) => {
+      const [count, size] = [11, (1 << 18) + 597];
+      const shared = Tensor.randn(device, [size], { seed: 1 }).cast(dtype);
+      const x = Array.from({ length: count }, (_, i) => Tensor.randn(device, [size], { seed: i + 2 }).cast(dtype));
+      const out = Tensor.full(device, [count], NaN, { dtype: 'f64' });
+      ops.dots(device, { x, y: x.map(() => shared), out });
+      const alone = await Promise.all(
+        x.map(async (one) => {
+          const own = Tensor.full(device, [1], NaN, { dtype: 'f64' });
+          ops.dots(device, { x: [one], y: [shared], out: own });
+          return (await own.read())[0];
+        }),
+      );
+      expect([...(await out.read())]).toEqual(alone);
+    },
+  );
+
   it('is right for f32 of any size', async () => {
     const x = tensorOf(device, new Array(100).fill(2 ** -100));
     const y = tensorOf(device, new Array(100).fill(2 ** 100));

@@ -7,17 +7,19 @@
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 constexpr int64_t kTile = 2048;  // sums that stay in L1 while the rows pass
-constexpr int kAtOnce = 4;       // rows of which a sum takes all while it is in a register
+constexpr int kAtOnce = 8;       // rows of which a sum takes all while it is in a register
 
 // sums += Σₖ factorₖ · rowₖ, in this order.
 template <class S>
 static void add_rows(const S* const* rows, const double* factors, int64_t n, double* sums) {
-  const S *a = rows[0], *b = rows[1], *c = rows[2], *d = rows[3];
+  const S* row[kAtOnce];
+  double factor[kAtOnce];
+  std::copy_n(rows, kAtOnce, row), std::copy_n(factors, kAtOnce, factor);
   for (int64_t j = 0; j < n; ++j) {
-    double sum = fused(factors[0], convert<double>(a[j]), sums[j]);
-    sum = fused(factors[1], convert<double>(b[j]), sum);
-    sum = fused(factors[2], convert<double>(c[j]), sum);
-    sums[j] = fused(factors[3], convert<double>(d[j]), sum);
+    double sum = sums[j];
+#pragma GCC unroll 8
+    for (int k = 0; k < kAtOnce; ++k) sum = fused(factor[k], convert<double>(row[k][j]), sum);
+    sums[j] = sum;
   }
 }
 

@@ -20,32 +20,57 @@ static double chunk_dot(const View& x, const View& y, const Chunk& c) {
 
 // Elements of a y that all pairs share and that caches of a processor do not keep.
 constexpr int64_t kLong = 16 * kChunk;
+constexpr int64_t kStreams = 8;  // vectors that memory gives at once
 
 static bool is_shared(const Dots& op) {
   if (op.x.count < 2 || op.y[0].size() < kLong) return false;
   for (int64_t t = 1; t < op.y.count; ++t)
-    if (op.y[t].data != op.y[0].data || op.y[t].dtype != op.y[0].dtype) return false;
+    if (op.y[t].data != op.y[0].data || op.y[t].dtype != op.y[0].dtype ||
+        op.x[t].dtype != op.x[0].dtype)
+      return false;
   return true;
+}
+
+// The products of elements `begin` to `begin` + size of some x with y, summed as chunk_dot does.
+template <class T>
+static void chunk_dots(const View* x, int64_t count, const View& y, int64_t begin, int64_t size,
+                       double* sums) {
+  T x_buffer[kBlock], y_buffer[kBlock];
+  std::fill_n(sums, count, 0.0);
+  for (int64_t done = 0; done < size; done += kBlock) {
+    const int64_t n = std::min(kBlock, size - done);
+    const T* b = load(y, begin + done, n, y_buffer);
+    for (int64_t t = 0; t < count; ++t) {
+      const T* a = load(x[t], begin + done, n, x_buffer);
+      sums[t] += sum_of(n, [=](int64_t i) { return double(a[i]) * double(b[i]); });
+    }
+  }
 }
 
 void dots(const Dots& op, Stream& stream) {
   const Chunks chunks(op.x, stream);
   auto* partial = stream.scratch<double>(chunks.count());
-  const auto work = [&](const Chunk& c) {
-    const View &x = op.x[c.tensor], &y = op.y[c.tensor];
-    const bool wide = x.dtype == Dtype::kF64 || y.dtype == Dtype::kF64;
-    partial[c.index] = wide ? chunk_dot<double>(x, y, c) : chunk_dot<float>(x, y, c);
-  };
-  // Vectors with the same one: all of them a chunk at a time, so that y comes from memory once.
   if (is_shared(op)) {
-    const int64_t size = op.y[0].size();
+    // All vectors a chunk at a time, so that y comes from memory once.
+    const View& y = op.y[0];
+    const bool wide = op.x[0].dtype == Dtype::kF64 || y.dtype == Dtype::kF64;
     stream.parallel(chunks.begin(1), [&](int64_t i) {
-      const int64_t at = i * kChunk;
-      for (int64_t t = 0; t < op.x.count; ++t)
-        work({chunks.begin(t) + i, t, at, std::min(kChunk, size - at)});
+      const int64_t at = i * kChunk, size = std::min(kChunk, y.size() - at);
+      double sums[kStreams];
+      for (int64_t first = 0; first < op.x.count; first += kStreams) {
+        const int64_t count = std::min(kStreams, op.x.count - first);
+        const View* x = &op.x[first];
+        wide ? chunk_dots<double>(x, count, y, at, size, sums)
+             : chunk_dots<float>(x, count, y, at, size, sums);
+        for (int64_t t = 0; t < count; ++t) partial[chunks.begin(first + t) + i] = sums[t];
+      }
     });
   } else {
-    chunks.run(work);
+    chunks.run([&](const Chunk& c) {
+      const View &x = op.x[c.tensor], &y = op.y[c.tensor];
+      const bool wide = x.dtype == Dtype::kF64 || y.dtype == Dtype::kF64;
+      partial[c.index] = wide ? chunk_dot<double>(x, y, c) : chunk_dot<float>(x, y, c);
+    });
   }
   chunks.reduce(partial, [&](int64_t t, double sum) { op.out.as<double>()[t] = sum; });
 }
