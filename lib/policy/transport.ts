@@ -156,7 +156,8 @@ export class Transport {
     // The inverse of 0 is 0: an estimate of no length moves nothing.
     ops.norms(device, { x: [this.#norm], out: this.#inverse, result: 'inverse' });
     vectors.combine(device, point, [1, params], [normalized ? [gamma, this.#inverse] : gamma, gradient]);
-    this.#steps.examine([...point, ...gradient]);
+    // An estimate that is not finite leads to no finite point.
+    this.#steps.examine(point);
     this.#steps.commit(this.previous, params);
     this.#steps.finish([...params, ...this.#estimate], [...point, ...gradient]);
   }
