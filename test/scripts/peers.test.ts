@@ -1,5 +1,6 @@
 // Devices: cpu
 // How peers take turns, and how a sitting becomes tables.
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -72,6 +73,53 @@ it('says what a process lacks, and no path of this machine', () => {
   const { skipped } = turn(['node', '--input-type=module', '-e', "import 'no-such-peer'"]) as { skipped: string };
   expect(isMissing({ skipped })).toBe(true);
   expect(skipped).toMatch(/Cannot find package 'no-such-peer'$/);
+});
+
+/** Of the matrix `dense-100`, by SciPy's eigsh. */
+const largest = '28.3513569288817';
+
+it('runs short forms of what races methods, with a peer that only says that it is as far', () => {
+  const peer = path.join(folder, 'peer.mjs');
+  writeFileSync(
+    peer,
+    `#!${process.execPath}
+import { createInterface } from 'node:readline';
+for await (const line of createInterface({ input: process.stdin })) {
+  const { start, method } = JSON.parse(line);
+  const answer = start || method ? { version: '0', largest: ${largest} } : { milliseconds: 1, error: 0, value: ${largest}, products: 61 };
+  console.log(JSON.stringify(answer));
+}
+`,
+    { mode: 0o755 },
+  );
+  const lines = (script: string, ...words: string[]) =>
+    execFileSync(process.execPath, [path.join(root, 'scripts', 'peers', script), ...words], {
+      encoding: 'utf8',
+      env: { ...process.env, ORTHOKIT_PYTHON: script === 'm-fac.mjs' ? path.join(folder, 'none') : peer },
+    })
+      .trim()
+      .split('\n');
+  const [title, ours, theirs, half] = lines('m-fac.mjs', '1', '8', '1000', '4');
+  expect(title).toBe('window 8, 1000 parameters, one thread');
+  expect(ours).toMatch(/^ {2}orthokit f32: \d+ ms, .* times the floor of \d+ ms$/);
+  expect(theirs).toMatch(/authors': .*ENOENT$/);
+  expect(half).toMatch(/^ {2}orthokit bf16: \d+ ms/);
+  const [steps, accurate] = lines('lanczos.mjs', '1', '1', 'dense-100');
+  expect(steps).toMatch(/^dense-100, 60 steps, 1 thread .* products 60 and 61;/);
+  expect(accurate).toMatch(/^dense-100, to 1e-8, .* products \d\d and 61;/);
+  const methods = [
+    'BoRep',
+    'MultiBlockBilevel',
+    'LvHba',
+    'OdiceValueLearner',
+    'NPgIgt',
+    'Harpg',
+    'NHarpg',
+    'DadaoNode',
+  ];
+  const told = lines('oracle-steps.mjs', '0.01', '1', '1000');
+  expect(told.map((line) => line.split(',')[0])).toEqual(methods);
+  for (const line of told) expect(line).toMatch(/1000 parameters, 1 thread .* µs against/);
 });
 
 it('measures by programs that there are', () => {

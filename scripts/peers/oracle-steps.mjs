@@ -1,0 +1,220 @@
+// node scripts/peers/oracle-steps.mjs [seconds per case] [threads] [parameters] [method …]: steps of methods that stand on oracles,
+// in f32 and call by call in turns, against the same rules written with tensors of PyTorch, in place and without a graph: a child
+// process runs those. Oracles are in closed form, an operation each, the same on both sides, so that the rules are what is
+// timed. After five steps both sides must be at the same place. A turn is an even number of steps that take some milliseconds, and waits
+// for the last of them. Prints a line each: microseconds of a step, of processors on
+// one thread and of the clock on several, the least and the median, and how many times ours PyTorch's
+// are. Without threads and parameters: one and two, 10,000 and 10,000,000 (the lower level has as many; blocks are a thousand
+// of 10, a hundred a step, or a hundred thousand of 100, ten thousand a step).
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Device, ops, Tensor } from 'orthokit';
+import { BoRep, LvHba, MultiBlockBilevel } from 'orthokit/bilevel';
+import { DadaoNode } from 'orthokit/decentralized';
+import { Harpg, NPgIgt, OdiceValueLearner } from 'orthokit/policy';
+import { clockOf, least, startPeer } from './peer.mjs';
+import { median } from './turns.mjs';
+
+const [seconds = 4, onlyThreads = 0, onlySize = 0] = process.argv.slice(2, 5).map(Number);
+const asked = process.argv.slice(5);
+const first = 5;
+
+/** out = Σ factor · x, an operation. */
+const sum = (device, out, ...terms) =>
+  ops.linearCombination(device, { out: [out], terms: terms.map(([, x]) => x), coefficients: terms.map(([c]) => c) });
+const copy = (device, x, out) => ops.copy(device, { x: [x], out: [out] });
+
+/** Each makes a method from the numbers r: `step`, which may be awaited, and where it is. */
+const methods = {
+  BoRep({ device, times }) {
+    const [x, y, b] = [times(1), times(0.5), times(2)];
+    const method = new BoRep(
+      {
+        x: [x],
+        y: [y],
+        lowerGradientY: ([out]) => sum(device, out, [1, y], [-1, x]),
+        lowerHessianYY: ([v], [out]) => copy(device, v, out),
+        lowerJacobianXY: ([v], [out]) => sum(device, out, [-1, v]),
+        upperGradientX: ([out]) => sum(device, out, [0.1, x]),
+        upperGradientY: ([out]) => sum(device, out, [1, y], [-1, b]),
+      },
+      { lr: 0.1, lowerLr: 0.5, nu: 0.5, radius: 1 },
+    );
+    return { step: () => method.step(), place: x, owned: [method, x, y, b] };
+  },
+
+  MultiBlockBilevel({ device, d, r }) {
+    const dim = d > 1e6 ? 100 : 10;
+    const [count, ids] = [d / dim, d / dim / 10];
+    const [x, y] = [Tensor.full(device, [dim], 0.5), Tensor.zeros(device, [count, dim])];
+    copy(device, r.reshape([count, dim]), y);
+    const minus = Tensor.zeros(device, [dim]);
+    const method = new MultiBlockBilevel(
+      {
+        ...{ count, dim, x, y },
+        lowerGradientY(_, at, of, out) {
+          sum(device, minus, [-1, at]);
+          ops.addBias(device, { x: of, bias: minus, out });
+        },
+        upperGradientY: (_, at, of, out) => copy(device, of, out),
+        lowerHessianYY: (_, at, of, v, out) => copy(device, v, out),
+        lowerJacobianXY(_, at, of, v, out) {
+          ops.columnSum(device, { x: v, out });
+          sum(device, out, [-1, out]);
+        },
+      },
+      { variant: 'v2', blocksPerStep: ids, alpha: 0.5, beta: 0.5, lr: 0.02, lowerLr: 0.02, seed: 1 },
+    );
+    const sampled = [];
+    const step = async () => {
+      const told = await method.step();
+      if (sampled.length < 2 * 10) sampled.push([...told.sampled]);
+    };
+    return { step, place: x, request: { dim, ids, sampled }, needs: 2 * 10, owned: [method, x, y, minus] };
+  },
+
+  async LvHba({ device, d, times }) {
+    const [x, y, b, half] = [times(1), times(0.5), times(2), times(0)];
+    const method = new LvHba(
+      {
+        ...{ x, y },
+        upper: {
+          gradientX: (at, _, out) => sum(device, out, [0.1, at]),
+          gradientY: (_, of, out) => sum(device, out, [1, of], [-1, b]),
+        },
+        lower: {
+          gradientX: (at, of, out) => sum(device, out, [1, at], [-1, of]),
+          gradientY: (at, of, out) => sum(device, out, [1, of], [-1, at]),
+        },
+        constraint: {
+          ...{ count: d, kind: 'inequality' },
+          value: (at, of, out) => sum(device, out, [1, of], [-1, at]),
+          jacobianTX: (at, of, lambda, out) => sum(device, out, [-1, lambda]),
+          jacobianTY: (at, of, lambda, out) => copy(device, lambda, out),
+        },
+        project(at, of) {
+          sum(device, half, [0.5, of], [-0.5, at]);
+          ops.relu(device, { x: half, out: half });
+          sum(device, at, [1, at], [1, half]);
+          sum(device, of, [1, of], [-1, half]);
+        },
+      },
+      { alpha: 0.1, beta: 0.1, eta: 0.1 },
+    );
+    await method.init();
+    return { step: () => method.step(), place: y, owned: [method, x, y, b, half] };
+  },
+
+  OdiceValueLearner({ device, d, r, times }) {
+    const w = times(1);
+    const b = Math.min(256, d / 2);
+    const onPart = (x, isNext, work) => {
+      const own = isNext ? x.rows(b, 2 * b) : x.rows(0, b);
+      work(own);
+      own.dispose();
+    };
+    const [states, nextStates, rewards] = [0, 0, 0].map(() => Tensor.zeros(device, [b]));
+    copy(device, r.rows(0, b), rewards);
+    const done = Tensor.from(device, Float32Array.from({ length: b }, (_, i) => Number(i % 10 === 0)), [b]); // biome-ignore format: one line
+    const learner = new OdiceValueLearner(
+      {
+        params: [w],
+        forward: (at, out) => onPart(w, at === nextStates, (own) => copy(device, own, out)),
+        vjp(at, cotangent, [grad]) {
+          ops.fill(device, { x: [grad] });
+          onPart(grad, at === nextStates, (own) => copy(device, cotangent, own));
+        },
+      },
+      { lr: 1e-3 },
+    );
+    const step = async () => (await learner.step({ states, nextStates, rewards, done })).policyWeights.dispose();
+    return { step, place: w, owned: [learner, w, states, nextStates, rewards, done] };
+  },
+
+  NPgIgt: (given) => ascent(given, (params) => new NPgIgt(params)),
+  Harpg: (given) => ascent(given, (params) => new Harpg(params, { normalized: false })),
+  NHarpg: (given) => ascent(given, (params) => new Harpg(params)),
+
+  DadaoNode({ device, d, r, times }) {
+    const [b, theirs] = [times(2), times(1)];
+    const node = new DadaoNode(device, { dim: d, mu: 1, lipschitz: 10, chi1Star: 2, x0: r });
+    let t = 0;
+    const step = async () => {
+      t += 0.1;
+      await node.gradientEvent(t, (at, out) => sum(device, out, [1, at], [-1, b]));
+      t += 0.1;
+      const mine = node.message(t);
+      node.receive(t, mine, theirs);
+      mine.dispose();
+    };
+    return { step, place: () => node.x, owned: [node, b, theirs] };
+  },
+};
+
+function ascent({ device, times }, make) {
+  const [theta, b] = [times(1), times(2)];
+  const method = make([theta]);
+  const oracle = {
+    gradient: ([at], [out]) => sum(device, out, [1, b], [-1, at]),
+    hessianProduct: (_, [v], [out]) => sum(device, out, [-1, v]),
+  };
+  let seed = 0;
+  return { step: () => method.step(oracle, seed++), place: theta, owned: [method, theta, b] };
+}
+
+const unknown = asked.filter((name) => !Object.hasOwn(methods, name));
+if (unknown.length > 0) throw new Error(`there is no ${unknown}; methods: ${Object.keys(methods).join(' ')}`);
+const folder = mkdtempSync(path.join(tmpdir(), 'orthokit-peer-'));
+const [numbers, result] = ['numbers', 'result'].map((name) => path.join(folder, name));
+
+async function raceOf(device, peer, name, d, threads) {
+  const r = Tensor.randn(device, [d], { seed: 1 });
+  writeFileSync(numbers, await r.read());
+  const times = (factor) => {
+    const out = Tensor.zeros(device, [d]);
+    sum(device, out, [factor, r]);
+    return out;
+  };
+  const { step, place, request, needs = first, owned } = await methods[name]({ device, d, r, times });
+  const clock = clockOf(threads);
+  const run = async (steps) => {
+    const begin = clock();
+    for (let i = 0; i < steps; ++i) await step();
+    await device.synchronize();
+    return clock() - begin;
+  };
+  await run(first);
+  writeFileSync(result, await (typeof place === 'function' ? place() : place).read());
+  await run(needs - first);
+  const { version } = await peer.ask({ method: name, d, numbers, ...request });
+  const { error } = await peer.ask({ steps: first, result });
+  if (!(error <= 1e-4)) throw new Error(`${name}: a difference of ${error}`);
+  const steps = 2 * Math.max(1, Math.round(10 / ((await run(2)) / 2)));
+  const [ours, theirs] = [[], []];
+  for (const end = Date.now() + 1e3 * seconds; Date.now() < end || ours.length < 3; ) {
+    ours.push((1e3 * (await run(steps))) / steps);
+    theirs.push((1e3 * (await peer.ask({ steps })).milliseconds) / steps);
+  }
+  const [a, b] = [ours, theirs].map((list) => [least(list), median(list)]);
+  const us = (value) => value.toFixed(value < 1e3 ? 1 : 0);
+  console.log(
+    `${name}, ${d} parameters, ${threads} ${threads === 1 ? 'thread' : 'threads'} (PyTorch ${version}): ${us(a[0])} µs against ` +
+      `${us(b[0])}, the median ${us(a[1])} against ${us(b[1])}; theirs are ${(b[0] / a[0]).toFixed(2)} times ours, of medians ` +
+      `${(b[1] / a[1]).toFixed(2)}; ${ours.length} turns of ${steps}, difference ${error.toExponential(1)}`,
+  );
+  for (const one of [...owned, r]) one.dispose();
+}
+
+try {
+  for (const d of onlySize ? [onlySize] : [1e4, 1e7])
+    for (const threads of onlyThreads ? [onlyThreads] : [1, 2]) {
+      const device = Device.open('cpu', { threads });
+      const peer = startPeer('oracle_steps_peer.py', [threads], threads);
+      for (const name of asked.length > 0 ? asked : Object.keys(methods)) await raceOf(device, peer, name, d, threads);
+      await peer.end();
+      await device.close();
+    }
+} finally {
+  rmSync(folder, { recursive: true });
+}
