@@ -55,18 +55,11 @@ describe.each(devices)('deep conjugate directions on %s', (kind) => {
   });
 
   it('multiplies by the stencils of seven and of nine points', async () => {
+    const grids: (readonly [number, number] | readonly [number, number, number])[] = [[3, 4, 5], [1, 3, 2], [4, 1, 1], [2, 3, 1], [5, 4], [1, 6], [6, 1]]; // biome-ignore format: one line
     for (const dtype of ['f64', 'f32'] as const)
-      for (const sizes of [
-        [3, 4, 5],
-        [1, 3, 2],
-        [4, 1, 1],
-        [2, 3, 1],
-        [5, 4],
-        [1, 6],
-        [6, 1],
-      ] as const) {
-        // biome-ignore format: one line
-        const [points, count] = [sizes.length === 3 ? 7 : 9, sizes.reduce((product, size) => product * size, 1)];
+      for (const sizes of grids) {
+        const points = sizes.length === 3 ? 7 : 9;
+        const count = sizes[0] * sizes[1] * (sizes[2] ?? 1);
         const x = normal(count, 1);
         const [nx, ny, nz] = [sizes[0], sizes[1], sizes[2] ?? 1];
         const at = (i: number, j: number, k: number) => (i < 0 || j < 0 || k < 0 || i >= nx || j >= ny || k >= nz ? 0 : x[(i * ny + j) * nz + k]!); // biome-ignore format: one line

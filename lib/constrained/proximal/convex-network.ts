@@ -63,11 +63,7 @@ const mapsOf = (device: Device, { kernel }: NetworkForm): LayerMaps =>
   kernel === undefined ? dense(device) : convolutions(device, kernel);
 
 /** Weights whose elements are not set. */
-export function makeWeights(
-  device: Device,
-  form: NetworkForm,
-  owned: Owned<Tensor>,
-): NetworkWeights {
+export function makeWeights(device: Device, form: NetworkForm, owned: Owned<Tensor>): NetworkWeights {
   const { dim, hidden, layers, dtype } = form;
   const maps = mapsOf(device, form);
   const make = (...shape: readonly number[]) => owned.add(new Tensor(device, shape, dtype));

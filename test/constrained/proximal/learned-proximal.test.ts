@@ -123,7 +123,14 @@ describe.each(devices)('learned proximal networks on %s', (kind) => {
       return (8 * ((await at(h)) - (await at(-h))) - ((await at(2 * h)) - (await at(-2 * h)))) / (12 * h);
     };
     /** ψ of each image in loops over pixels. */
-    async function potentials(lpn: LearnedProximal, x: ArrayLike<number>, [count, rows, columns, channels]: number[], layers: number, kernel: number) { // biome-ignore format: one line
+    async function potentials(
+      lpn: LearnedProximal,
+      x: ArrayLike<number>,
+      [count, rows, columns, channels]: number[],
+      layers: number,
+      kernel: number,
+    ) {
+      // biome-ignore format: one line
       const all = await Promise.all(lpn.params.map(async (one) => ({ shape: one.shape, data: await one.read() })));
       const [input, rest] = [all[0]!, all.slice(1)];
       const [inner, skips, biases, [output, linear]] = [rest.slice(0, layers), rest.slice(layers, 2 * layers), rest.slice(2 * layers, 3 * layers), rest.slice(3 * layers)]; // biome-ignore format: one line
@@ -172,7 +179,10 @@ describe.each(devices)('learned proximal networks on %s', (kind) => {
       for (const one of lpn.params) if (one.shape.length === 4) expect(one.shape.slice(1, 3)).toEqual([kernel, kernel]);
       // Any size of images.
       for (const own of [shape, [1, 1, 7, 2]]) {
-        const x = normal(own.reduce((product, one) => product * one, 1), 2);
+        const x = normal(
+          own.reduce((product, one) => product * one, 1),
+          2,
+        );
         const expected = await potentials(lpn, x, own, layers, kernel);
         const found = await lpn.potential(f64(x, own)).read();
         for (const [n, value] of expected.entries()) expect(Math.abs(Number(found[n]) - value)).toBeLessThan(1e-12 * (1 + Math.abs(value))); // biome-ignore format: one line
@@ -232,7 +242,8 @@ describe.each(devices)('learned proximal networks on %s', (kind) => {
       const before = Number((await steps(lpn))[0]);
       for (let step = 0; step < 20; ++step) await steps(lpn);
       expect(Number((await steps(lpn))[0])).toBeLessThan(before);
-      for (const at of [1, 2, 7]) expect((await lpn.params[at]!.read()).every((value) => Number(value) >= 0)).toBe(true);
+      for (const at of [1, 2, 7])
+        expect((await lpn.params[at]!.read()).every((value) => Number(value) >= 0)).toBe(true);
       await lpn.save(folder.file('lpn'));
       using again = make();
       await again.load(folder.file('lpn'));
