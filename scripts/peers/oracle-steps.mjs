@@ -57,9 +57,9 @@ const methods = {
           sum(device, minus, [-1, at]);
           ops.addBias(device, { x: of, bias: minus, out });
         },
-        upperGradientY: (_, at, of, out) => copy(device, of, out),
-        lowerHessianYY: (_, at, of, v, out) => copy(device, v, out),
-        lowerJacobianXY(_, at, of, v, out) {
+        upperGradientY: (_, _at, of, out) => copy(device, of, out),
+        lowerHessianYY: (_, _at, _of, v, out) => copy(device, v, out),
+        lowerJacobianXY(_, _at, _of, v, out) {
           ops.columnSum(device, { x: v, out });
           sum(device, out, [-1, out]);
         },
@@ -90,8 +90,8 @@ const methods = {
         constraint: {
           ...{ count: d, kind: 'inequality' },
           value: (at, of, out) => sum(device, out, [1, of], [-1, at]),
-          jacobianTX: (at, of, lambda, out) => sum(device, out, [-1, lambda]),
-          jacobianTY: (at, of, lambda, out) => copy(device, lambda, out),
+          jacobianTX: (_at, _of, lambda, out) => sum(device, out, [-1, lambda]),
+          jacobianTY: (_at, _of, lambda, out) => copy(device, lambda, out),
         },
         project(at, of) {
           sum(device, half, [0.5, of], [-0.5, at]);
