@@ -48,9 +48,10 @@ if (!existsSync(path.join(root, prebuildify))) {
 const prebuilds = path.join(root, 'prebuilds');
 rmSync(prebuilds, { recursive: true, force: true });
 const options = ['--napi', '--strip', '--tag-libc', '--name', 'orthokit', '--node-gyp', './scripts/node-gyp.cjs'];
-// A build folder of its own: the developer's keeps its options.
+// A build folder of its own: the developer's keeps its options. Joined files share what they instantiate.
 function build(arch, folder, strip, ...more) {
-  const cmake = ['--quiet', '-O', folder, `--CDORTHOKIT_GLIBC_FLOOR=${floor}`, '--CDORTHOKIT_CUDA=OFF', ...more];
+  const given = ['UNITY=ON', 'CUDA=OFF', `GLIBC_FLOOR=${floor}`].map((option) => `--CDORTHOKIT_${option}`);
+  const cmake = ['--quiet', '-O', folder, ...given, ...more];
   const env = { ORTHOKIT_CMAKE_ARGS: cmake.join(' '), PREBUILD_STRIP_BIN: strip };
   withEmptyRelease(() => run(process.execPath, [prebuildify, ...options, '--arch', arch], env));
 }

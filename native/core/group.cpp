@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <sstream>
 
 #include "core/half.h"
 #include "core/op.h"
+#include "core/small_file.h"
 
 namespace orthokit {
 namespace {
@@ -22,19 +22,14 @@ using std::chrono::seconds;
 
 // When the kernel started a process, in its own ticks; -1: there is none, or it is dead.
 int64_t start_of(int64_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(file, text);
+  const std::string text = text_of_file("/proc/" + std::to_string(pid) + "/stat");
   const size_t name_end = text.rfind(')');
   if (name_end == std::string::npos) return -1;
-  std::istringstream rest(text.substr(name_end + 1));
-  std::string state, field;
-  rest >> state;
-  if (state == "Z" || state == "X") return -1;
-  for (int i = 4; i < 22; ++i) rest >> field;
-  int64_t started = -1;
-  rest >> started;
-  return started;
+  const char* rest = text.c_str() + name_end + 1;  // from field 3, the state, each after a space
+  if (rest[0] == ' ' && (rest[1] == 'Z' || rest[1] == 'X')) return -1;
+  for (int field = 3; rest && field < 22; ++field)
+    rest = *rest ? std::strchr(rest + 1, ' ') : nullptr;
+  return rest ? std::strtoll(rest, nullptr, 10) : -1;
 }
 
 // The machine and the namespace that process ids belong to.

@@ -6,10 +6,12 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <mutex>
+
+#include "core/small_file.h"
 
 namespace orthokit {
 namespace {
@@ -22,15 +24,15 @@ std::string& folder_of_plugins() {
 // The loader maps what the program headers say: beyond the end of a file that was cut short, the
 // first touch ends the process. What is no ELF file at all is the loader's to name.
 bool is_cut_short(const std::string& path, uint64_t bytes) {
-  std::ifstream file(path, std::ios::binary);
+  const SmallFile file(std::fopen(path.c_str(), "re"));
   Elf64_Ehdr header;
-  if (!file.read(reinterpret_cast<char*>(&header), sizeof header)) return false;
+  if (!file || std::fread(&header, sizeof header, 1, file.get()) != 1) return false;
   if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64)
     return false;
-  file.seekg(std::streamoff(header.e_phoff));
+  if (fseeko(file.get(), off_t(header.e_phoff), SEEK_SET) != 0) return true;
   for (int i = 0; i < header.e_phnum; ++i) {
     Elf64_Phdr part;
-    if (!file.read(reinterpret_cast<char*>(&part), sizeof part)) return true;
+    if (std::fread(&part, sizeof part, 1, file.get()) != 1) return true;
     if (part.p_offset > bytes || part.p_filesz > bytes - part.p_offset) return true;
   }
   return false;
