@@ -13,6 +13,14 @@ import { tensorOf, valuesOf } from '../../support/tensors.ts';
 describe.each(devices)('dots on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
+  const eachAlone = (x: Tensor[], y: Tensor[]) =>
+    Promise.all(
+      x.map(async (one, i) => {
+        const own = Tensor.full(device, [1], NaN, { dtype: 'f64' });
+        ops.dots(device, { x: [one], y: [y[i]!], out: own });
+        return (await own.read())[0];
+      }),
+    );
 
   it.each([
     ['f32', 'f32'],
@@ -41,16 +49,19 @@ describe.each(devices)('dots on %s', (kind) => {
       const x = Array.from({ length: count }, (_, i) => Tensor.randn(device, [size], { seed: i + 2 }).cast(dtype));
       const out = Tensor.full(device, [count], NaN, { dtype: 'f64' });
       ops.dots(device, { x, y: x.map(() => shared), out });
-      const alone = await Promise.all(
-        x.map(async (one) => {
-          const own = Tensor.full(device, [1], NaN, { dtype: 'f64' });
-          ops.dots(device, { x: [one], y: [shared], out: own });
-          return (await own.read())[0];
-        }),
-      );
-      expect([...(await out.read())]).toEqual(alone);
+      expect([...(await out.read())]).toEqual(await eachAlone(x, x.map(() => shared)));
     },
   );
+
+  it('takes parts of one long vector beside it, each by its own length', async () => {
+    const [size, few] = [(1 << 18) + 597, 31];
+    const y = Tensor.randn(device, [size], { seed: 1 });
+    const parts = [y, y.rows(0, few), y, y.rows(0, 1 << 18)];
+    const x = parts.map((part, i) => Tensor.randn(device, part.shape, { seed: i + 2 }));
+    const out = Tensor.full(device, [parts.length], NaN, { dtype: 'f64' });
+    ops.dots(device, { x, y: parts, out });
+    expect([...(await out.read())]).toEqual(await eachAlone(x, parts));
+  });
 
   it('is right for f32 of any size', async () => {
     const x = tensorOf(device, new Array(100).fill(2 ** -100));

@@ -25,8 +25,8 @@ constexpr int64_t kStreams = 8;  // vectors that memory gives at once
 static bool is_shared(const Dots& op) {
   if (op.x.count < 2 || op.y[0].size() < kLong) return false;
   for (int64_t t = 1; t < op.y.count; ++t)
-    if (op.y[t].data != op.y[0].data || op.y[t].dtype != op.y[0].dtype ||
-        op.x[t].dtype != op.x[0].dtype)
+    if (op.y[t].data != op.y[0].data || op.y[t].size() != op.y[0].size() ||
+        op.y[t].dtype != op.y[0].dtype || op.x[t].dtype != op.x[0].dtype)
       return false;
   return true;
 }
