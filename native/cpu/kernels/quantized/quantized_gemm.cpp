@@ -7,9 +7,9 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 // Rows of a from which on tiles of numbers serve more than once what it takes to unpack them.
 #ifdef __AVX512F__
-inline constexpr int64_t kManyRows = 25;
+constexpr int64_t kTiledRows = 25;
 #else
-inline constexpr int64_t kManyRows = 17;
+constexpr int64_t kTiledRows = 17;
 #endif
 
 // The numbers of a that are multiplied, and what integers are made of where they are rounded.
@@ -57,7 +57,7 @@ void quantized_gemm(const QuantizedGemm& op, Stream& stream) {
   if (op.c.size() == 0) return;
   const GroupedRows w(op.matrix(), op.codes, op.scales);
   Left a{op.a.as<float>(), {}};
-  const bool is_few = op.is_forward() && op.a.shape[0] < kManyRows;
+  const bool is_few = op.is_forward() && op.a.shape[0] < kTiledRows;
   if (op.is_rounded() && op.a.size() > 0) {
     const int64_t inputs = op.a.shape[0];
     with_bits(op.bits, [&]<int bits>() {
