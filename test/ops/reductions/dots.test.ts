@@ -48,8 +48,9 @@ describe.each(devices)('dots on %s', (kind) => {
       const shared = Tensor.randn(device, [size], { seed: 1 }).cast(dtype);
       const x = Array.from({ length: count }, (_, i) => Tensor.randn(device, [size], { seed: i + 2 }).cast(dtype));
       const out = Tensor.full(device, [count], NaN, { dtype: 'f64' });
-      ops.dots(device, { x, y: x.map(() => shared), out });
-      expect([...(await out.read())]).toEqual(await eachAlone(x, x.map(() => shared)));
+      const y = x.map(() => shared);
+      ops.dots(device, { x, y, out });
+      expect([...(await out.read())]).toEqual(await eachAlone(x, y));
     },
   );
 
