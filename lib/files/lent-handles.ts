@@ -30,13 +30,14 @@ export class LentHandles {
     this.#entries.set(file, { handle: undefined, users: 0 });
   }
 
-  /** Lends the handle of a file until the promise of `use` is settled. */
+  /** Lends the handle of a file until the promise of `use` is settled. @throws ERR_IO once the file is closed */
   async use<T>(file: LentFile, use: (handle: FileHandle) => Promise<T>): Promise<T> {
-    const entry = this.#entries.get(file);
-    if (!entry) throw ioError(file.op, file.path, 'read', Object.assign(new Error('closed'), { code: 'EBADF' }));
+    const entry = this.#entryOf(file);
     entry.users += 1;
     try {
       if (!entry.handle) await this.#leave(this.#most - 1);
+      // Nobody would close what is opened after `close`.
+      this.#entryOf(file);
       this.#open.delete(entry);
       this.#open.add(entry);
       entry.handle ??= file.open();
@@ -45,6 +46,13 @@ export class LentHandles {
       entry.users -= 1;
       await this.#leave(this.#most);
     }
+  }
+
+  /** @throws ERR_IO for a file that has been closed for good */
+  #entryOf(file: LentFile): Entry {
+    const entry = this.#entries.get(file);
+    if (entry) return entry;
+    throw ioError(file.op, file.path, 'read', Object.assign(new Error('closed'), { code: 'EBADF' }));
   }
 
   async #opened(entry: Entry): Promise<FileHandle> {

@@ -10,6 +10,7 @@ import { LentHandles } from '../../lib/files/lent-handles.ts';
 import { Folder as ModelFolder } from '../../lib/files/model-folder/folder.ts';
 import { Weights } from '../../lib/files/model-folder/weights.ts';
 import { matrix, writeParts } from '../merging/folders.ts';
+import { withResolvers } from '../support/promises.ts';
 import { byteLevelTokenizer, readModel, tensorOf, writeModel } from '../transplant/models.ts';
 import { openFiles, restoreCalls } from './failing.ts';
 import { Folder } from './folder.ts';
@@ -132,4 +133,32 @@ it('opens a file once for reads at one time, and again after an open that failed
   await handles.close(b);
   expect({ opened, closed }).toEqual({ opened: 3, closed: 2 });
   calls.close = original.close;
+});
+
+it('opens no file that is closed while another one makes room for it', async () => {
+  const open: string[] = [];
+  const closing = withResolvers<void>();
+  calls.close = async (handle) => {
+    await closing.promise;
+    open.splice(open.indexOf(handle as unknown as string), 1);
+  };
+  const handles = new LentHandles(1);
+  const file = (name: string) => ({
+    op: 'test',
+    path: name,
+    open: async () => {
+      open.push(name);
+      return name as unknown as FileHandle;
+    },
+  });
+  const [a, b] = [file('a'), file('b')];
+  handles.add(a);
+  handles.add(b);
+  await handles.use(a, async () => {});
+  const read = handles.use(b, async () => {});
+  await handles.close(b);
+  closing.resolve();
+  await expect(read).rejects.toMatchObject({ code: 'ERR_IO', cause: { code: 'EBADF' } });
+  await handles.close(a);
+  expect(open).toEqual([]);
 });
