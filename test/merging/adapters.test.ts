@@ -278,6 +278,23 @@ describe.each(onlyCpu)('adapters on %s', (device) => {
     expect((await mergeModels({ ...options, restart: true })).models[0]!.adapter!.scales).toEqual([15]);
   });
 
+  it.each([0, 1])('are named where their product is too large, model %d', async (large) => {
+    using folder = new Folder();
+    const base = writeParts(folder.file('base'), { tensors: { 'w.weight': matrix(8, 6, 1) }, dtype: 'BF16' });
+    const config = { r: 2, lora_alpha: 2 };
+    const models = [0, 1].map((i) => {
+      const { a, b } = layer(8, 6, 2, 5 + i);
+      const factor = i === large ? 1e30 : 1;
+      const own = [a, b].map((x) => x.map((row) => row.map((value) => factor * value))) as [Rows, Rows];
+      return writeAdapter(folder.file(`adapter${i}`), { w: { a: own[0], b: own[1] } }, config);
+    });
+    const options = { base, models, out: folder.file('out'), method: 'opcm', device } as const;
+    await expect(mergeModels(options)).rejects.toMatchObject({
+      code: 'ERR_ARGUMENT',
+      message: `mergeModels: models[${large}] must differ from tensor "w.weight" of the base by what f32 holds, got more`,
+    });
+  });
+
   type Case = [name: string, make: (folders: ReturnType<typeof adapted>) => unknown, code: string, text: string];
   const change = (folder: string, changes: object): void => {
     const file = path.join(folder, 'adapter_config.json');
@@ -309,6 +326,8 @@ describe.each(onlyCpu)('adapters on %s', (device) => {
     ['a factor that is no matrix', ({ adapters }) => write(adapters[1]!, { [name(up, 'B')]: { ...tensorOf(matrix(7, 3, 1)), shape: [7, 3, 1, 1] } }), 'ERR_SHAPE', `got "${name(up, 'B')}" [7,3,1,1] at `],
     ['integers', ({ adapters }) => write(adapters[1]!, { [name(up, 'B')]: { dtype: 'I32', shape: [7, 3], bytes: Buffer.alloc(84) } }), 'ERR_ARGUMENT', `models[1] must have floating factors, got I32 in "${name(up, 'B')}" at `],
     ['NaN', ({ adapters }) => write(adapters[1]!, { [name(up, 'A')]: tensorOf(matrix(3, 6, 1).map((row) => row.map((x, i) => (i === 4 ? Number.NaN : x)))) }), 'ERR_ARGUMENT', `models[1] must be finite, got NaN or infinity in tensor "${name(up, 'A')}" of `],
+    ['scales beyond f32', ({ adapters }) => change(adapters[1]!, { lora_alpha: 1e60 }), 'ERR_ARGUMENT', 'models[1] must have scales that f32 holds by adapter_config.json, got 7.0710678'],
+    ['scales that f32 rounds to 0', ({ adapters }) => change(adapters[0]!, { lora_alpha: 1e-60 }), 'ERR_ARGUMENT', 'models[0] must have scales that f32 holds by adapter_config.json, got 5e-61 of "layers.0.up" at '],
     ['adapters that do nothing', ({ adapters }) => write(adapters[1]!, { [name(up, 'B')]: tensorOf(matrix(7, 3, 1).map((row) => row.map(() => -0)), 'BF16'), [name(down, 'B')]: doubles(matrix(6, 2, 1).map((row) => row.map(() => 0))) }), 'ERR_ARGUMENT', 'models[1] must have a lora_B that is not 0, got an adapter that does nothing at '],
     ['no factors at all', ({ adapters }) => write(adapters[1]!, Object.fromEntries([up, down].flatMap((own) => [[name(own, 'A'), undefined], [name(own, 'B'), undefined]]))), 'ERR_ARGUMENT', 'models[1] must hold lora_A and lora_B, got no tensors at '],
     ['a configuration that is none', ({ adapters }) => writeFileSync(path.join(adapters[1]!, 'adapter_config.json'), '[]'), 'ERR_FORMAT', 'adapter_config.json must be an object'],

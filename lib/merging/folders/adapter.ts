@@ -34,8 +34,8 @@ export const isAdapter = async (folder: Folder): Promise<boolean> =>
 
 /**
  * Opens an adapter, whose header is checked then, as far as that can be without the base.
- * @throws ERR_ARGUMENT for a folder that is a model besides, and for factors that do not fit each other;
- * ERR_UNSUPPORTED for what is no plain LoRA; ERR_FORMAT; ERR_IO
+ * @throws ERR_ARGUMENT for a folder that is a model besides, for a factor without the other, and for scales beyond f32;
+ * ERR_SHAPE for factors of another rank than the configuration says; ERR_UNSUPPORTED for what is no plain LoRA; ERR_FORMAT; ERR_IO
  */
 export async function openAdapter(label: string, folder: Folder): Promise<{ adapter: Adapter; weights: Weights }> {
   const { op, path } = folder;
@@ -91,7 +91,13 @@ async function factorsOf(label: string, weights: Weights, config: Config): Promi
     ] as const)
       if (!fits)
         throw refusal(op, label, `have factors of rank ${rank} by ${configName}`, `${quote(name)} [${shape}] at ${path}`, 'ERR_SHAPE'); // biome-ignore format: one line
-    found.set(`${module}.weight`, { names, a, b, rank, scale: config.scaleOf(module), isTurned: config.fanInFanOut });
+    const scale = config.scaleOf(module);
+    const held = Math.fround(scale);
+    if (held === 0 || !Number.isFinite(held)) {
+      const must = `have scales that f32 holds by ${configName}`;
+      throw refusal(op, label, must, `${scale} of ${quote(module)} at ${path}`);
+    }
+    found.set(`${module}.weight`, { names, a, b, rank, scale, isTurned: config.fanInFanOut });
   }
   return found;
 }

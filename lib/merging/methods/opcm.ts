@@ -2,10 +2,12 @@
 // each tensor is done by itself, model after model, and one factor at the end brings the sum to its length.
 
 import { arrays } from '../../core/dtypes.ts';
+import { refusal } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
 import { Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
+import { quote } from '../../files/quote.ts';
 import { qr } from '../../linalg/index.ts';
 import { dtypesOf, type MergedTensor } from '../folders/fit.ts';
 import { affineTerms, type MergeTask, readSpan, spansOf, subtractBase } from '../folders/spans.ts';
@@ -151,6 +153,11 @@ async function add(task: MergeTask, tensor: MergedTensor, alpha: number, sum: St
     }
     await sum.end();
     if (!projection) numbers.tasks[i] = numbers.cleans[i]!;
+    if (!Number.isFinite(square + numbers.tasks[i]!)) {
+      const { label, folder } = model.model;
+      const must = `differ from tensor ${quote(tensor.name)} of the base by what ${sumDtype(tensor)} holds`;
+      throw refusal(folder.op, label, must, 'more');
+    }
     numbers.ranks[i] = projection?.rank ?? 0;
   }
   return { ...numbers, square };
