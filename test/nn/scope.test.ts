@@ -2,7 +2,7 @@
 // A forward pass holds what one block needs; results have the bits that they have without scopes.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Gpt } from '../../examples/gpt/model.mjs';
-import { Device, Tensor } from '../../lib/index.ts';
+import { Device, ops, Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
 import { devices } from '../support/devices.ts';
 import { sameBits } from '../support/same-bits.ts';
@@ -80,6 +80,34 @@ describe.each(devices)('scopes on %s', (kind) => {
     expectSame(await bitsOf([outside]), await bitsOf([list[1]!]));
   });
 
+  it('keep the buffer that a result of a function of the caller lies in', async () => {
+    const flat = nn.defineFunction('flat', (frame, y: nn.Arg, isOwn: boolean) => {
+      const from = frame.tensor(y);
+      const buffer = isOwn ? frame.buffer(from.shape, from.dtype) : from;
+      if (isOwn) ops.copy(device, { x: [from], out: [buffer] });
+      return { out: buffer.reshape([from.size]), inputs: [y], backward: () => {} };
+    });
+    const run = async (around: typeof plain) => {
+      using forward = nn.forward((m: Model) => {
+        let seen: Tensor | undefined;
+        const given = [true, false].map((isOwn) =>
+          around(() => {
+            seen = flat(nn.gelu(nn.linear(m.up, x)), isOwn).tensor;
+            return around(() => flat(nn.relu(nn.linear(m.up, x)), isOwn))();
+          })(),
+        );
+        // They would be written over, if their buffers were free.
+        const others = Array.from({ length: 5 }, () => nn.map(nn.linear(m.up, x), 'tanh'));
+        return { given, seen: seen!, others };
+      });
+      const { given, seen } = forward(model as never);
+      return bitsOf([...given, seen]);
+    };
+    const expected = await run(plain);
+    expectSame(await run(nn.scope), expected);
+    expectSame(await run((fn) => nn.recompute(fn as never) as never), expected);
+  });
+
   it('refuse what is theirs after their end, and what is no function', () => {
     let lost: nn.Value | undefined;
     const leave = (m: Model) =>
@@ -104,6 +132,8 @@ describe.each(devices)('scopes on %s', (kind) => {
     expect(refused(() => nn.scope(async () => lost)())).toMatch(/^ERR_ARGUMENT nn: the function must be synchronous/);
     expect(thrownBy(() => nn.scope(5 as never)).code).toBe('ERR_ARGUMENT');
     expect(thrownBy(() => nn.scope(() => 1)()).code).toBe('ERR_STATE');
+    const outside = thrownBy(() => nn.attention({ qkv: model.up, out: model.down }, x, { heads: 1 }));
+    expect(outside.message).toMatch(/^nn.attention: must be called inside nn.forward/);
     // A gradient keeps what is inside.
     using gradient = nn.valueAndGrad((m: Model) => {
       leave(m);

@@ -15,6 +15,7 @@ import { scope } from '../calls/scope.ts';
 import type { Applied } from '../model/replace-layers.ts';
 import { Ring } from '../ring/ring.ts';
 import { type Arg, defineOwn, ruleOf, tensorOf, type Value } from '../tape/define.ts';
+import { runningTape } from '../tape/running.ts';
 import { type Linear, linear } from './linear.ts';
 import { type Angles, angles, type RopeOptions, turnHeads } from './rope.ts';
 
@@ -114,6 +115,7 @@ const between = scope((layer: Attention, x: Arg, { heads, kvHeads, causal, lengt
  * kvHeads; ERR_UNSUPPORTED for a ring in a gradient; ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED
  */
 export function attention(layer: Attention, x: Arg, options: AttentionOptions): Value {
+  runningTape('attention');
   const given = settled(options);
   const { causal, lengths, ring } = given;
   if (ring && !causal) throw refusal('nn.attention', 'causal', 'be true where there is a ring', 'false');

@@ -1,12 +1,19 @@
 // The functions of a call are written on a tape, which is walked back for gradients and forth for tangents.
 import { OrthokitError, refusal } from '../../core/errors.ts';
-import type { Tensor } from '../../core/tensor.ts';
+import { placeOf, type Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
 import type { Place, Session, TapeFrame, TapeOptions } from './frame.ts';
 import { located } from './located.ts';
 import type { Entry } from './rule.ts';
 import { isTracked, Result, tangentOf } from './value.ts';
 import { Backward } from './way.ts';
+
+/** The one of some buffers that a tensor is, or lies in. */
+function bufferOf(tensor: Tensor, buffers: Iterable<Tensor>): Tensor | undefined {
+  const { block } = placeOf(tensor);
+  for (const one of buffers) if (placeOf(one).block === block) return one;
+  return undefined;
+}
 
 export class Tape implements Session {
   readonly arena: Arena;
@@ -57,7 +64,7 @@ export class Tape implements Session {
         'ERR_STATE',
         'nn: tensor of a value must be asked for inside the call that made it, got a value of a call, or a scope, that has ended',
       );
-    this.arena.pin(tensor);
+    this.arena.pin(bufferOf(tensor, this.#untracked) ?? tensor);
   }
 
   record(name: string, frame: TapeFrame, rule: Entry['rule'], isLoss: boolean): Result {
@@ -70,9 +77,10 @@ export class Tape implements Session {
       if (rule.isFree) result.home = frame.kept;
       this.entries.push({ name, frame, out: result, rule, isLoss });
     } else {
-      for (const tensor of frame.kept) if (tensor !== out) this.arena.give(tensor);
-      // A result may be a tensor of somebody else's.
-      if (frame.kept.includes(out)) this.#untracked.add(out);
+      // A result may be a tensor of somebody else's, or lie in one.
+      const own = bufferOf(out, frame.kept);
+      for (const tensor of frame.kept) if (tensor !== own) this.arena.give(tensor);
+      if (own) this.#untracked.add(own);
     }
     return result;
   }
@@ -80,7 +88,8 @@ export class Tape implements Session {
   /** The end of a tape for a part of the call: results without a way back are no longer needed, but for one. */
   release(but?: Tensor): void {
     this.#hasEnded = true;
-    for (const tensor of this.#untracked) if (tensor !== but) this.arena.give(tensor);
+    const kept = but && bufferOf(but, this.#untracked);
+    for (const tensor of this.#untracked) if (tensor !== kept) this.arena.give(tensor);
     this.#untracked.clear();
   }
 
@@ -95,7 +104,8 @@ export class Tape implements Session {
         'one of a scope that has ended',
       );
     }
-    if (inner.#untracked.delete(result.data)) this.#untracked.add(result.data);
+    const own = bufferOf(result.data, inner.#untracked);
+    if (own && inner.#untracked.delete(own)) this.#untracked.add(own);
     return new Result(this, result.data, false);
   }
 
