@@ -80,7 +80,7 @@ export async function blockLanczos(
   if (checkSymmetry) await checkSymmetric(where, quiet, operator);
   const most = Math.min(steps, n);
   const vector = (): Tensor => owned.add(new Tensor(device, [n], dtype));
-  const square = owned.add(vectors.scalar(device));
+  const norm = owned.add(vectors.scalar(device));
   const coefficients = Array.from({ length: most }, () => owned.add(vectors.scalar(device)));
   /** Vectors to come, and the size that they had before anything was taken out of them; of products, that of A. */
   const waiting: { readonly x: Tensor; readonly size?: number }[] = [];
@@ -103,8 +103,8 @@ export async function blockLanczos(
     }
     const { x } = next;
     orthogonalize(queue, basis, coefficients, x);
-    vectors.dot(queue, x, x, square);
-    const length = Math.sqrt((await task.read(square))[0]!);
+    ops.norms(queue, { x: [x], out: norm });
+    const length = (await task.read(norm))[0]!;
     if (!(length > 8 * Math.sqrt(n) * epsilonOf(dtype) * (next.size ?? largest))) {
       owned.drop(x);
       continue;

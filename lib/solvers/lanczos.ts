@@ -15,7 +15,7 @@ import type { SolverStatus } from './status.ts';
 import { checkSymmetric } from './symmetry.ts';
 import { tridiagonalEigen } from './tridiagonal.ts';
 
-/** How far {@link lanczos} is, told after each step. */
+/** How far {@link lanczos} is, told of each step once its numbers are read. */
 export interface LanczosProgress {
   /** Steps taken. */
   readonly iterations: number;
@@ -159,10 +159,10 @@ export async function lanczosFrom(
   const [n] = shape;
   const most = Math.min(steps, n);
   const list = (count: number): Tensor => owned.add(new Tensor(device, [count], 'f64'));
-  const [square, size, inverse, told] = [list(1), list(1), list(1), list(2 * most)];
-  vectors.dot(queue, first, first, square);
-  const length = Math.sqrt((await task.read(square))[0]!);
-  if (!(length > 0 && length < Infinity)) throw refusal(where, 'v0', 'have a finite length above 0', length);
+  const [inverse, told] = [list(1), list(2 * most)];
+  ops.norms(queue, { x: [first], out: inverse });
+  const length = (await task.read(inverse))[0]!;
+  if (!(length < Infinity && 1 / length < Infinity)) throw refusal(where, 'v0', 'have a finite length above 0', length);
   const basis = new Basis(device, first, most + 1, owned);
   const { rows, added } = basis;
   vectors.scale(queue, 1 / length, first, rows[0]!);
@@ -182,21 +182,19 @@ export async function lanczosFrom(
       basis.add(queue, step + 1);
       vectors.copy(queue, added, next);
       basis.add(queue, step + 1);
-      vectors.dot(queue, added, added, left);
-      ops.map(queue, { x: [left], out: [size], function: 'sqrt' });
+      ops.norms(queue, { x: [added], out: left });
       // The inverse of 0 is 0: a vector of no length stays one.
-      ops.norms(queue, { x: [size], out: inverse, result: 'inverse' });
+      ops.norms(queue, { x: [left], out: inverse, result: 'inverse' });
       vectors.scale(queue, [1, inverse], added, next);
     }
     using numbers = told.rows(2 * from, 2 * to);
     const [read] = await task.readAll(numbers);
     for (let step = from; step < to; ++step) {
-      const [diagonal, squared] = [Number(read[2 * (step - from)]), Number(read[2 * (step - from) + 1])];
-      checkNumber(`${where}: operator.apply`, diagonal + squared);
+      const [diagonal, size] = [Number(read[2 * (step - from)]), Number(read[2 * (step - from) + 1])];
+      checkNumber(`${where}: operator.apply`, diagonal + size);
       alpha.push(diagonal);
       task.report({ iterations: alpha.length });
       if (alpha.length === most) break;
-      const size = Math.sqrt(squared);
       largest = Math.max(largest, Math.abs(diagonal), size);
       if (!(size > 8 * Math.sqrt(n) * precision * largest)) {
         status = 'breakdown';

@@ -36,6 +36,41 @@ describe.each(devices)('lanczos on %s', (kind) => {
     expect(largest(single.ritz.map((x, i) => x - i - 1))).toBeLessThan(1e-5);
   });
 
+  it.each([1e-200, 1e200])('is the same of any scale: %f', async (scale) => {
+    const values = [-3, 1, 1, 2, 5];
+    const operator = dense(device, diagonal(values.map((x) => x * scale)));
+    const distinct = [-3, 1, 2, 5];
+    const { ritz, status } = await lanczos(operator, {
+      v0: vector(
+        device,
+        [1, 1, 1, 1, 1].map((x) => x * scale),
+      ),
+    });
+    expect([status, ritz.length]).toEqual(['breakdown', 4]);
+    expect(largest(ritz.map((x, i) => x / scale - distinct[i]!))).toBeLessThan(1e-12);
+    const block = await blockLanczos(operator, { block: 2 });
+    expect(block.iterations).toBe(5);
+    expect(largest(block.ritz.map((x, i) => x / scale - values[i]!))).toBeLessThan(1e-12);
+  });
+
+  it('tells nothing of products after a breakdown, and of those before NaN', async () => {
+    const good = dense(device, diagonal(Array.from({ length: 20 }, (_, i) => i % 3)));
+    const until = (last: number) => {
+      let count = 0;
+      const apply = (x: Tensor, out: Tensor) =>
+        ++count > last ? ops.fill(device, { x: [out], value: NaN }) : good.apply(x, out);
+      return { ...good, apply };
+    };
+    const told: number[] = [];
+    const onProgress = ({ iterations }: { iterations: number }): void => void told.push(iterations);
+    const [whole, other] = [await lanczos(good), await lanczos(until(3), { onProgress })];
+    expect([whole.status, whole.iterations]).toEqual(['breakdown', 3]);
+    expect(other).toEqual(whole);
+    expect(told).toEqual([1, 2, 3]);
+    await expect(lanczos(until(2), { onProgress })).rejects.toThrow('operator.apply must give numbers, got NaN');
+    expect(told).toEqual([1, 2, 3, 1, 2]);
+  });
+
   it('keeps vectors orthogonal where eigenvalues have long been found', async () => {
     const values = Array.from({ length: 60 }, (_, i) => 0.8 ** i);
     const { ritz } = await lanczos(dense(device, diagonal(values)), { steps: 60 });
