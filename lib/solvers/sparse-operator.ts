@@ -8,6 +8,7 @@ import {
   checkValues,
   type Lines,
   type MatrixEntries,
+  pause,
 } from '../core/entries.ts';
 import { OrthokitError } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
@@ -16,6 +17,7 @@ import { Owned } from '../core/owned.ts';
 import { readOptions, type Schema, type Watchers, watchers } from '../core/schema.ts';
 import { Task } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
+import type { Steps } from '../core/turns.ts';
 
 /** Options of {@link sparseOperator}. */
 export interface SparseOperatorOptions {
@@ -74,7 +76,7 @@ export async function sparseOperator(
   await task.run(checkRange(where, 'entries', list));
   await task.run(checkValues(where, 'entries', values));
   const inRows = await task.run(byRows(where, 'entries', list, values));
-  const places = Int32Array.from({ length: values.length }, (_, e) => e);
+  const places = await task.run(numbered(values.length));
   const inColumns = await task.run(byColumns({ ...inRows, carried: places }, shape[1]));
   using owned = new Owned<Tensor>();
   const up = <A extends Int32Array | Float32Array | Float64Array>(data: A): Tensor =>
@@ -116,4 +118,14 @@ export async function sparseOperator(
     dispose,
     [Symbol.dispose]: dispose,
   };
+}
+
+/** 0, 1, 2 … */
+function* numbered(size: number): Steps<Int32Array> {
+  const out = new Int32Array(size);
+  for (let from = 0; from < size; from += pause) {
+    for (let e = from; e < Math.min(size, from + pause); ++e) out[e] = e;
+    yield;
+  }
+  return out;
 }
