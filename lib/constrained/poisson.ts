@@ -5,7 +5,7 @@ import { ops } from '../core/native-ops.ts';
 import type { LinearOperator } from '../core/operator.ts';
 import { Owned } from '../core/owned.ts';
 import { kind, type Resolved, readOptions, type Schema, word } from '../core/schema.ts';
-import { Tensor } from '../core/tensor.ts';
+import { placeOf, Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 
 /** Options of {@link poissonOperator}. */
@@ -57,6 +57,9 @@ export function poissonOperator(
   const apply = (x: Tensor, out: Tensor): void => {
     for (const [name, one] of Object.entries({ x, out }))
       check.tensor(`${where}.apply`, name, one, { shape: [size], dtypes: [dtype], device });
+    const [from, to] = [placeOf(x), placeOf(out)];
+    if (from.block === to.block && from.begin < to.end && to.begin < from.end)
+      throw refusal(`${where}.apply`, 'out', 'not share memory with x', 'one that does');
     using owned = new Owned<Tensor>();
     const room = owned.add(new Tensor(device, [size], dtype));
     vectors.scale(device, 2 * axes.length, x, out);
@@ -88,8 +91,10 @@ class SecondDifference {
     this.#stride = sizes.slice(axis + 1).reduce((product, one) => product * one, 1);
     const [turn, stride] = [this.#count * this.#stride, this.#stride];
     const mask = (edge: number): Tensor => {
-      const values = Array.from({ length: turn }, (_, i) => Number(Math.floor(i / stride) !== edge));
-      return Tensor.from(device, values, [turn], { dtype });
+      const ones = Tensor.full(device, [turn], 1, { dtype });
+      using none = ones.rows(edge * stride, (edge + 1) * stride);
+      ops.fill(device, { x: [none], value: 0 });
+      return ones;
     };
     this.#masks = axis === 0 || this.#count === 1 ? [] : [mask(this.#count - 1), mask(0)];
   }

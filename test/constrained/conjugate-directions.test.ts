@@ -374,6 +374,10 @@ describe.each(devices)('deep conjugate directions on %s', (kind) => {
     expect(() => poissonOperator(device, [0, 2])).toThrow(
       'poissonOperator: sizes must be two or three whole numbers from 1 on',
     );
+    const both = f64(Float64Array.of(1, 2, 3, 4));
+    expect(() => poissonOperator(device, [2, 2]).apply(both, both)).toThrow('poissonOperator.apply: out must not share memory with x, got one that does'); // biome-ignore format: one line
+    expect(await both.read()).toEqual(Float64Array.of(1, 2, 3, 4));
+    expect(() => poissonOperator(device, [1, 2 ** 50])).toThrow(expect.objectContaining({ code: expect.stringMatching(/^ERR_/) })); // biome-ignore format: one line
     expect(() => poissonOperator(device, [2, 2], { points: 7 })).toThrow('poissonOperator: points must be 5 or 9 of two axes, got 7'); // biome-ignore format: one line
     expect(() => poissonOperator(device, [2, 2, 2], { points: 9 })).toThrow('poissonOperator: points must be 7 of three axes, got 9'); // biome-ignore format: one line
     expect(() => poissonOperator(device, [2, 2], { points: 6 as never })).toThrow('poissonOperator: points must be 5, 7 or 9, got 6'); // biome-ignore format: one line
