@@ -179,14 +179,14 @@ export class CurriculumSynthesizer implements Stateful {
   /**
    * One step of all images.
    * @throws ERR_ARGUMENT for a teacher that is no function, for what it throws, a loss that is not finite, and a
-   * gradient that it has not written or that is not finite; ERR_STATE while another step runs, and after the last
-   * iteration; ERR_DISPOSED, also if it disposes of what it is given. Nothing has changed then
+   * gradient that it has not written or that is not finite; ERR_STATE while another step or call runs, and after the
+   * last iteration; ERR_DISPOSED, also if it disposes of what it is given. Nothing has changed then
    */
   async step(teacher: SynthesisTeacher): Promise<CurriculumStep> {
     const own = `${where}.step`;
     this.#checkAlive(own);
     if (typeof teacher !== 'function') throw refusal(own, 'teacher', 'be a function', shown(teacher));
-    if (this.#busy) throw new OrthokitError('ERR_STATE', `${own}: another step is running`);
+    if (this.#busy) throw new OrthokitError('ERR_STATE', `${own}: must be called between steps and other calls, got one within another`);
     const { iterations, lr: first, shape, mean, std } = this.#options;
     if (this.#iteration >= iterations)
       throw new OrthokitError('ERR_STATE', `${own}: all ${iterations} iterations are done`);
