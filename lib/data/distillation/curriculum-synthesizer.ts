@@ -186,7 +186,7 @@ export class CurriculumSynthesizer implements Stateful {
     const own = `${where}.step`;
     this.#checkAlive(own);
     if (typeof teacher !== 'function') throw refusal(own, 'teacher', 'be a function', shown(teacher));
-    if (this.#busy) throw new OrthokitError('ERR_STATE', `${own}: must be called between steps and other calls, got one within another`);
+    if (this.#busy) throw new OrthokitError('ERR_STATE', `${own}: must be called alone, got a call within another`);
     const { iterations, lr: first, shape, mean, std } = this.#options;
     if (this.#iteration >= iterations)
       throw new OrthokitError('ERR_STATE', `${own}: all ${iterations} iterations are done`);
