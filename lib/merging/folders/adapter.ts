@@ -35,7 +35,8 @@ export const isAdapter = async (folder: Folder): Promise<boolean> =>
 /**
  * Opens an adapter, whose header is checked then, as far as that can be without the base.
  * @throws ERR_ARGUMENT for a folder that is a model besides, for a factor without the other, and for scales beyond f32;
- * ERR_SHAPE for factors of another rank than the configuration says; ERR_UNSUPPORTED for what is no plain LoRA; ERR_FORMAT; ERR_IO
+ * ERR_SHAPE for factors of another rank than the configuration says; ERR_UNSUPPORTED for what is no plain LoRA;
+ * ERR_FORMAT; ERR_IO
  */
 export async function openAdapter(label: string, folder: Folder): Promise<{ adapter: Adapter; weights: Weights }> {
   const { op, path } = folder;
