@@ -91,6 +91,18 @@ export const kinds = {
     trains: false,
     fields: { base: model, donor: model, k: optional(whole(1, 1024)), seed: optional(whole(0, 2 ** 31 - 1)) },
   },
+  compress: {
+    summary: 'gives the matrices of a model few bits (compressModel)',
+    trains: false,
+    fields: {
+      base: model,
+      method: word(['group', 'codebook'], 'group'),
+      bits: whole(1, 8, 4),
+      group: optional(whole(1, 65536)),
+      groups: optional(whole(1, 65536)),
+      seed: optional(whole(0, 2 ** 31 - 1)),
+    },
+  },
 };
 
 /**

@@ -260,6 +260,7 @@ export class Scheduler {
       const checkpoint = run.summary.checkpoints.at(-1)?.step;
       const job = {
         kind: run.manifest.kind,
+        trains: kinds[run.manifest.kind].trains,
         params: run.manifest.params,
         folder: run.folder,
         data: this.data,

@@ -5,7 +5,7 @@ import { byId, element } from './dom.mjs';
 import { download } from './download.mjs';
 import { makeForm } from './form.mjs';
 import { marksOf } from './marks.mjs';
-import { nameOf, Rows } from './rows.mjs';
+import { hasCurves, nameOf, Rows } from './rows.mjs';
 
 const keys = {
   loss: 'Loss',
@@ -190,8 +190,7 @@ await makeForm((run) => {
   change();
 });
 const after = await load();
-for (const { id, kind } of [...runs.values()].reverse().slice(0, 2))
-  if (kind !== 'merge' && kind !== 'transplant') show(id);
+for (const { id, kind } of [...runs.values()].reverse().slice(0, 2)) if (hasCurves(kind)) show(id);
 change();
 await listen({
   after,

@@ -1,6 +1,8 @@
 import { byId, element, short } from './dom.mjs';
 
 const trains = new Set(['mlp', 'cnn', 'gpt']);
+/** True for kinds whose runs have curves. @param {string} kind */
+export const hasCurves = (kind) => trains.has(kind);
 const over = ['done', 'failed', 'cancelled'];
 /** Milliseconds without news of a run that runs, after which the page says so. */
 const stale = 30_000;
@@ -106,7 +108,7 @@ export class Rows {
 
   #fill(run, parts, color) {
     const { state, reason, kind, step, steps, last, result, progress, heard } = run;
-    const isTraining = trains.has(kind);
+    const isTraining = hasCurves(kind);
     const age = Date.now() - heard;
     write(parts.state, state === 'running' && age > stale ? `running, no news for ${Math.round(age / 1000)} s` : state);
     write(parts.why, reason ?? '');

@@ -2,12 +2,24 @@ import { readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { transplant } from 'orthokit';
 import { mergeModels } from 'orthokit/merging';
+import { compressModel } from 'orthokit/quantized';
 import { replaceJson, syncFolder } from '../runs/files.mjs';
 
 /** @import { Control, Job } from './worker.mjs' */
 
 /** Milliseconds between two reports of progress. */
 const period = 200;
+
+/**
+ * What makes a model of each kind.
+ *
+ * @type {Record<string, (common: any, models: Job['models']) => Promise<unknown>>}
+ */
+const makers = {
+  merge: (common, { models }) => mergeModels({ ...common, models }),
+  transplant: (common, { donor }) => transplant({ ...common, donor }),
+  compress: (common) => compressModel(common),
+};
 
 /**
  * A job from folders to a folder. A pause ends it; what is done stays for the next start. The model is made aside and
@@ -46,10 +58,7 @@ export async function makeModel({ kind, params, models, folder }, control) {
   };
   let report;
   try {
-    report =
-      kind === 'merge'
-        ? await mergeModels(/** @type {any} */ ({ ...common, models: models.models }))
-        : await transplant(/** @type {any} */ ({ ...common, donor: models.donor }));
+    report = await makers[kind](common, models);
   } catch (error) {
     if (!control.signal.aborted) throw error;
     return control.post({ type: 'ended', state: control.wish === 'pause' ? 'paused' : 'cancelled' });
@@ -60,7 +69,7 @@ export async function makeModel({ kind, params, models, folder }, control) {
 }
 
 /** @param {any} report the parts of it that name no folder */
-function resultOf({ formula, method, bytes, tensors, kept, warnings }) {
+function resultOf({ formula, method, bytes, bytesBefore, bitsPerWeight, tensors, kept, warnings }) {
   const counts = { tensors: tensors?.length, kept: kept?.length };
-  return { method, formula, bytes, ...counts, warnings: (warnings ?? []).slice(0, 20) };
+  return { method, formula, bytes, bytesBefore, bitsPerWeight, ...counts, warnings: (warnings ?? []).slice(0, 20) };
 }

@@ -5,6 +5,7 @@ import { JobError } from './job-error.mjs';
 /**
  * @typedef {object} Job
  * @property {string} kind
+ * @property {boolean} trains
  * @property {Record<string, any>} params
  * @property {string} folder of the run
  * @property {string | undefined} data folder of data
@@ -63,8 +64,7 @@ port.on('message', (message) => {
 const job = workerData;
 try {
   // A thread loads what its own kind of job needs.
-  const isForFolders = job.kind === 'merge' || job.kind === 'transplant';
-  const run = isForFolders ? (await import('./folders.mjs')).makeModel : (await import('./train.mjs')).train;
+  const run = job.trains ? (await import('./train.mjs')).train : (await import('./folders.mjs')).makeModel;
   await run(job, control);
 } catch (error) {
   const { code = 'ERR_INTERNAL', message, stack } = /** @type {JobError} */ (error);
