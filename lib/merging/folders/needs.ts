@@ -19,7 +19,7 @@ export interface Needs {
 
 /** Of the new weights: other files, and blocks of the file system. */
 const spareShare = 1.05;
-/** Arrays that nobody has any more: 64 MiB of them make the garbage collector begin, and half as many come until it ends. */
+/** Arrays that nobody has any more: 64 MiB make the garbage collector begin, and half as many come until it ends. */
 const garbage = 3 << 25;
 /** Blocks that the device has got back, and keeps to use them again. */
 const mostPooled = 1 << 26;
