@@ -1,6 +1,7 @@
 // Devices: cpu
 // Every call of the system fails once: the old file stays whole, or the new one is; tensors stay what they were.
 import { afterAll, afterEach, expect, it } from 'vitest';
+import { calls } from '../../lib/files/calls.ts';
 import { Device, loadNpy, loadNpz, saveNpy, saveNpz, Tensor } from '../../lib/index.ts';
 import { failNth, openFiles, restoreCalls } from '../files/failing.ts';
 import { Folder } from '../files/folder.ts';
@@ -75,4 +76,20 @@ it('ends early where it is aborted', async () => {
     expect((await settledMemory(device)).live).toBe(live);
   }
   expect(openFiles(folder.path)).toEqual([]);
+});
+
+it.each(kinds)('%s that ends before the size that it had', async (_, save, load) => {
+  using folder = new Folder();
+  const file = folder.file('x');
+  await save(file, old);
+  const { read } = calls;
+  // All of it, and its beginning, where members are: the directory of an archive comes first, from the end.
+  for (const isGone of [() => true, (position: number) => position < 30]) {
+    calls.read = (handle, bytes, position) => (isGone(position) ? Promise.resolve(0) : read(handle, bytes, position));
+    await expect(load(file)).rejects.toMatchObject({
+      code: 'ERR_FORMAT',
+      message: expect.stringMatching(/file must keep its size while it is read, got its end at byte \d/),
+    });
+    restoreCalls();
+  }
 });

@@ -54,6 +54,35 @@ const targets: Target[] = [
     executions: 10_000,
   },
   {
+    name: 'arrays',
+    measured: ['npy/array', 'npy/header', 'npy/dtypes', 'zip/directory', 'zip/member'].map(
+      (name) => `files/${name}.ts`,
+    ),
+    outcomes: ['ERR_FORMAT', 'ERR_UNSUPPORTED', 'accepted'],
+    beyond: {
+      'files/npy/array.ts: catch (cause) {': 'no memory for an array; test/attacks',
+      'files/npy/header.ts: export function writeArrayHeader(descr: string, shape: readonly number[]): Uint8Array {':
+        'files that are written; test/arrays',
+      'files/npy/header.ts: `${shape[0]},`': 'files that are written; test/arrays',
+      "files/npy/header.ts: shape.join(', ')": 'files that are written; test/arrays',
+      'files/zip/directory.ts: fail(`file must keep its size while it is read, got its end at byte ${at}`)':
+        'a file that shrinks meanwhile; arrays/faults.test.ts',
+      'files/zip/member.ts: fail(`file must keep its size while it is read, got its end at byte ${at}`)':
+        'a file that shrinks meanwhile; arrays/faults.test.ts',
+      'files/zip/member.ts: wrong(`must have ${done + bytes.length} bytes, got ${size}`);':
+        'a caller that asks for more than the size; readers of arrays have looked at it',
+      'files/zip/member.ts: wrong(`must have ${done} bytes, got ${size}`);':
+        'a caller that ends before the size; readers of arrays have looked at it',
+      'files/zip/member.ts: wrong(`must have ${size} bytes, got others`);':
+        'the same, and more than the size, which zlib refuses before',
+      "files/zip/member.ts: not systemCode(error)?.startsWith('Z_')": 'zlib without memory',
+      'files/zip/member.ts: inflate.destroy(error)': 'a file that cannot be read further; arrays/faults.test.ts',
+      'files/zip/member.ts: throw error;': 'a file that cannot be read further, and aborts; arrays/faults.test.ts',
+      'files/zip/member.ts: Promise.reject(error)': 'zlib without memory',
+    },
+    executions: 10_000,
+  },
+  {
     name: 'checkpoint',
     measured: ['optimizers/base/checkpoint.ts'],
     outcomes: ['ERR_FORMAT', 'ERR_STATE', 'accepted'],
