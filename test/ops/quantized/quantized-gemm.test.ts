@@ -46,7 +46,7 @@ describe.each(devices)('quantized_gemm on %s', (kind) => {
   afterAll(() => device.close());
 
   it.each([2, 3, 4, 8])('multiplies few rows and many, %i bits', async (bits) => {
-    for (const inputs of [1, 2, 3, 4, 5, 9, 33])
+    for (const inputs of [1, 2, 3, 4, 5, 9, 20, 33])
       for (const [rows, columns, groups] of [
         [13, 256, 8],
         [9, 448, 7],
@@ -96,6 +96,8 @@ describe.each(devices)('quantized_gemm on %s', (kind) => {
         [5, 512, 2],
         [5, 96, 2],
         [3, 43, 43],
+        // A row that several threads round.
+        ...(inputs === 1 ? ([[5, 8192, 64]] as const) : []),
       ] as const)
         await expectLikeReference(
           'quantizedGemm',
@@ -167,15 +169,17 @@ describe.each(onlyCpu)('quantized_gemm', (kind) => {
     for (const threads of [1, 3]) {
       await using device = Device.open(kind, { threads });
       for (const [transB, activations] of [['none', 'f32'], ['transposed', 'f32'], ['transposed', 'i8']] as const) // biome-ignore format: one line
-        for (const inputs of [1, 20]) {
-          const fields = fieldsOf({ inputs, rows: 300, columns: 2048, groups: 32, bits: 4, transB, activations })(
-            device,
-          );
+        for (const [inputs, columns] of [
+          [1, 2048],
+          [20, 2048],
+          [1, 8192],
+        ] as const) {
+          const fields = fieldsOf({ inputs, rows: 300, columns, groups: 32, bits: 4, transB, activations })(device);
           ops.quantizedGemm(device, fields);
           results.push((await fields.c.read()) as Float32Array);
         }
     }
-    expect(results.slice(6)).toEqual(results.slice(0, 6));
+    expect(results.slice(9)).toEqual(results.slice(0, 9));
     await using device = Device.open(kind);
     for (const activations of ['f32', 'i8'] as const) {
       const all = fieldsOf({ inputs: 4, rows: 50, columns: 512, groups: 8, bits: 4, activations })(device);
