@@ -20,7 +20,7 @@ export async function uninterrupted(
 ): Promise<{ losses: number[]; model: Buffer }> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
   const losses: number[] = [];
-  const job = { kind, params, folder, changes, models: {}, known: 0, threads: 1, data };
+  const job = { kind, trains: true, params, folder, changes, models: {}, known: 0, threads: 1, data };
   const worker = new Worker(thread, { workerData: job });
   try {
     await new Promise((resolve, reject) => {
