@@ -28,6 +28,8 @@ struct FewRoundedRows {
     const uint32_t* bytes = a.bytes + first * blocks * Bytes::kVectors * math::kCodeLanes;
     int64_t left = blocks_of_group;
     for (int64_t b = 0; b < blocks; ++b) {
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; ++r) fetch_block<bits>(block + (rows + r) * row_bytes);
       for (int part = 0; part < kLaneParts; ++part) {
         const int64_t lane = part * kVectorSize<float>;
         LaneWords words[rows][Bytes::kWords];

@@ -34,6 +34,8 @@ struct FewRows {
     const float* scales = w.scales_of(row);
     const int64_t blocks_of_group = codes == 8 ? w.size.group / math::kBlockCodes : 1;
     for (int64_t b = 0, left = blocks_of_group; b < w.size.row.whole_blocks(); ++b) {
+#pragma GCC unroll 8
+      for (int r = 0; r < rows; ++r) fetch_block<bits>(block + (rows + r) * bytes);
       for (int part = 0; part < kLaneParts; ++part) {
         const float* x = a + b * math::kBlockCodes + part * kVectorSize<float>;
         LaneWords words[rows][kLaneWords<bits>];

@@ -82,4 +82,11 @@ inline __attribute__((always_inline)) void code_numbers(const LaneWords (&words)
   out = __builtin_convertvector(Vector<int32_t>(top) >> (32 - bits), Vector<float>);
 }
 
+// Asks for a block of codes before it is needed: rows are so short, and so many are read at once,
+// that the processor does not see the next ones coming.
+template <int bits>
+inline __attribute__((always_inline)) void fetch_block(const uint8_t* block) {
+  for (int64_t at = 0; at < math::kCodeLanes * bits; at += 64) __builtin_prefetch(block + at);
+}
+
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA
