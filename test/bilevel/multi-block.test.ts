@@ -384,8 +384,7 @@ describe.each(onlyCpu)('the way of MultiBlockBilevel on %s', (kind) => {
       const epoch = Math.floor(m / perStep);
       const taken = Array.from({ length: epoch }, (_, t) => [...schedule.at(t)]).flat();
       expect(new Set(taken).size).toBe(epoch * perStep);
-      expect(Math.min(...taken.slice(0, 1000))).toBeGreaterThanOrEqual(0);
-      expect(Math.max(...taken.slice(0, 1000))).toBeLessThan(m);
+      expect(taken.filter((block) => !(block >= 0 && block < m))).toEqual([]);
       expect(schedule.at(0)).toEqual(Int32Array.from(taken.slice(0, perStep)));
     }
     const places = new BlockSchedule(4, 3, 1).placesBefore(1);

@@ -1,5 +1,5 @@
 // Devices: cpu, cuda
-// What training by forwards alone takes of a GPT: memory and work, against forwards and a gradient.
+// Memory and work of training a GPT by forwards alone, against forwards and a gradient.
 import { describe, expect, it } from 'vitest';
 import { Gpt } from '../../examples/gpt/model.mjs';
 import { AdamW, Device, ops, Tensor } from '../../lib/index.ts';

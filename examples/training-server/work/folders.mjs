@@ -11,7 +11,7 @@ import { replaceJson, syncFolder } from '../runs/files.mjs';
 const period = 200;
 
 /**
- * What makes a model of each kind.
+ * The function that makes a model, by the kind of job.
  *
  * @type {Record<string, (common: any, models: Job['models']) => Promise<unknown>>}
  */

@@ -48,7 +48,7 @@ async function run(input) {
   }
   const isWhole = [...infos.values()].every(({ dtype }) => dtype !== undefined);
   if (!isWhole) await assert.rejects(many ? loadNpz('x.npz', device) : loadNpy('x.npy', device), isRefusal);
-  // What can be loaded can be described, and is what the description says.
+  // Arrays that can be loaded can be described, and are as their description says.
   assert.deepEqual(Object.keys(loaded).sort(), [...infos.keys()].sort());
   for (const [name, tensor] of Object.entries(loaded)) {
     const { dtype, shape, fortranOrder, byteLength } = infos.get(name);
