@@ -22,6 +22,16 @@ export function framed(text, data, version = 1) {
 export const arrayFile = (descr, shape, data, order = 'False') =>
   framed(`{'descr': ${descr}, 'fortran_order': ${order}, 'shape': ${shape}, }\n`, data);
 
+/** Places and bytes of the numbers of a header. */
+const localFields = { signature: [0, 4], flags: [6, 2], method: [8, 2], crc: [14, 4], packedBytes: [18, 4], bytes: [22, 4], nameBytes: [26, 2] }; // biome-ignore format: one line
+const centralFields = { signature: [0, 4], flags: [8, 2], method: [10, 2], crc: [16, 4], packedBytes: [20, 4], bytes: [24, 4], nameBytes: [28, 2], extraBytes: [30, 2], disk: [34, 2], begin: [42, 4] }; // biome-ignore format: one line
+
+function written(length, fields, numbers) {
+  const header = Buffer.alloc(length);
+  for (const [name, [at, bytes]] of Object.entries(fields)) header.writeUIntLE(numbers[name], at, bytes);
+  return header;
+}
+
 /** An archive. A member has a name, data, and what its headers say otherwise. */
 export function zip(members, { comment = 0, long = false, end: changed = {} } = {}) {
   const [parts, entries] = [[], []];
@@ -30,27 +40,9 @@ export function zip(members, { comment = 0, long = false, end: changed = {} } = 
     const stored = raw ?? (packed ? deflateRawSync(data) : data);
     const text = Buffer.from(name);
     const said = { flags: 0, method: packed ? 8 : 0, crc: crc32(data), packedBytes: stored.length, bytes: data.length, disk: 0, begin: at }; // biome-ignore format: one line
-    const here = { ...said, signature: 0x04034b50, ...local };
-    const head = Buffer.alloc(30);
-    head.writeUInt32LE(here.signature, 0);
-    head.writeUInt16LE(here.flags, 6);
-    head.writeUInt16LE(here.method, 8);
-    head.writeUInt32LE(here.crc, 14);
-    head.writeUInt32LE(here.packedBytes, 18);
-    head.writeUInt32LE(here.bytes, 22);
-    head.writeUInt16LE(text.length, 26);
+    const here = { ...said, signature: 0x04034b50, nameBytes: text.length, ...local };
     const there = { ...said, signature: 0x02014b50, nameBytes: text.length, extraBytes: extra.length, ...central };
-    const entry = Buffer.alloc(46);
-    entry.writeUInt32LE(there.signature, 0);
-    entry.writeUInt16LE(there.flags, 8);
-    entry.writeUInt16LE(there.method, 10);
-    entry.writeUInt32LE(there.crc, 16);
-    entry.writeUInt32LE(there.packedBytes, 20);
-    entry.writeUInt32LE(there.bytes, 24);
-    entry.writeUInt16LE(there.nameBytes, 28);
-    entry.writeUInt16LE(there.extraBytes, 30);
-    entry.writeUInt16LE(there.disk, 34);
-    entry.writeUInt32LE(there.begin, 42);
+    const [head, entry] = [written(30, localFields, here), written(46, centralFields, there)];
     parts.push(head, text, stored);
     entries.push(entry, text, extra);
     at += head.length + text.length + stored.length;
