@@ -5,11 +5,13 @@ import { Folder } from '../files/folder.ts';
 import { runChild } from '../support/child.ts';
 import { devices, onlyCpu } from '../support/devices.ts';
 
+// One heap for all threads: each other one reserves 64 MB, two of them all that is left to the collector.
+const oneHeap = { MALLOC_ARENA_MAX: '1' };
+
 describe.each(devices)('a process that is short of memory, with a device on %s', { timeout: 60_000 }, (kind) => {
   it('is told so by the call that needs more, and goes on', async () => {
     using folder = new Folder();
-    // One heap for all threads: each other one reserves 64 MB, two of them all that is left to the collector.
-    const env = { ORTHOKIT_TEST_KIND: kind, MALLOC_ARENA_MAX: '1' };
+    const env = { ORTHOKIT_TEST_KIND: kind, ...oneHeap };
     const ended = await runChild('short-memory.mjs', { args: [folder.path], env });
     expect(ended).toEqual({
       status: 0,
@@ -23,7 +25,7 @@ describe.each(devices)('a process that is short of memory, with a device on %s',
 
 describe.each(onlyCpu)('a process that is short of memory', { timeout: 60_000 }, () => {
   it('reads a list that is as long as its memory allows', async () => {
-    const ended = await runChild('long-list.mjs');
+    const ended = await runChild('long-list.mjs', { env: oneHeap });
     expect(ended).toEqual({ status: 0, signal: null, stdout: 'ERR_ARGUMENT\nERR_ARGUMENT ERR_ARGUMENT\n', stderr: '' });
   });
 });
