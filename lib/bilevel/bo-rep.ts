@@ -19,8 +19,7 @@ import { Suspects } from '../core/suspects.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { GuardedSteps } from '../files/guarded-steps.ts';
-import type { LoadResult, SaveOptions, Stateful } from '../files/stateful.ts';
-import type { TransferOptions } from '../files/transfer.ts';
+import { StatefulSteps } from '../files/stateful-steps.ts';
 import { type BilevelFunction, type BilevelOracle, checkBilevelOracle } from '../solvers/bilevel-oracle.ts';
 
 /** Options of the refinement of y before the first step. */
@@ -119,7 +118,7 @@ export interface BoRepStep {
  * one that failed and the function that gave them first, and steps go on from before it. x and y are the caller's
  * tensors, which steps change in place.
  *
- * State: y and x once each; twice x and four times y more while it lives.
+ * State: z, like y, and the mean, like x, stored with `lr`; twice x and four times y more while it lives.
  *
  * Source: BO-REP, "Bilevel Optimization under Unbounded Smoothness: A New Algorithm and Convergence Analysis" (ICLR
  * 2024). The authors' program sums up the gradients of its inner steps, and has neither ball nor refinement; this
@@ -130,7 +129,7 @@ export interface BoRepStep {
  * await method.init();
  * for (let t = 0; t < 1000; ++t) await method.step(t);
  */
-export class BoRep implements Stateful {
+export class BoRep extends StatefulSteps {
   /** η of the next steps; saved and loaded. */
   lr: number;
   readonly #oracle: Required<BilevelOracle>;
@@ -161,6 +160,7 @@ export class BoRep implements Stateful {
    * second derivatives, see {@link finiteDifferences}; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY
    */
   constructor(oracle: BilevelOracle, options: BoRepOptions) {
+    super();
     checkBilevelOracle(where, oracle, [
       ...(['lowerGradientY', 'upperGradientX', 'upperGradientY', 'lowerHessianYY', 'lowerJacobianXY'] as const),
     ]);
@@ -207,6 +207,7 @@ export class BoRep implements Stateful {
         },
       },
     });
+    this.keep(this.#steps);
   }
 
   /**
@@ -268,40 +269,6 @@ export class BoRep implements Stateful {
       this.#steps.finish([...x, ...y, ...this.#z, ...this.#mean], next);
       return { hyperNorm: this.#hyperNorm, lowerGradNorm: this.#lowerGradNorm };
     });
-  }
-
-  /** Bytes of state on the device; 0 once disposed. */
-  get stateBytes(): number {
-    return this.#steps.stateBytes;
-  }
-
-  /**
-   * Stores z, the mean hypergradient and `lr` in a safetensors file; x and y are the caller's to store.
-   * @throws ERR_ARGUMENT, also for a step that gave NaN or infinity; ERR_STATE while another call runs; ERR_DISPOSED,
-   * ERR_IO; the signal's reason when aborted
-   */
-  save(path: string, options: SaveOptions = {}): Promise<void> {
-    return this.#steps.save(path, options);
-  }
-
-  /**
-   * Brings back what `save` stored; with the same options, steps go on bit for bit. The file is checked whole before
-   * anything changes.
-   * @throws ERR_STATE for a state that does not fit or of other options, and while another call runs, ERR_FORMAT,
-   * ERR_ARGUMENT, ERR_DISPOSED, ERR_IO; the signal's reason when aborted
-   */
-  load(path: string, options: TransferOptions = {}): Promise<LoadResult> {
-    return this.#steps.load(path, options);
-  }
-
-  /** Gives the memory of the state back; later use throws `ERR_DISPOSED`. x and y stay. */
-  dispose(): void {
-    this.#steps.dispose();
-  }
-
-  /** Disposes: `using method = new BoRep(oracle, options)`. */
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 
   async #call(

@@ -10,8 +10,7 @@ import { Suspects } from '../core/suspects.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { GuardedSteps } from '../files/guarded-steps.ts';
-import type { LoadResult, SaveOptions, Stateful } from '../files/stateful.ts';
-import type { TransferOptions } from '../files/transfer.ts';
+import { StatefulSteps } from '../files/stateful-steps.ts';
 
 /** The derivatives of one level: each writes into `out`, like x or like y, and leaves x and y as they are. */
 export interface LevelGradients {
@@ -153,7 +152,7 @@ const rounding = { f32: 1e-4, f64: 1e-8 };
  * Numbers that are not finite move nothing: the step after the device has told of them throws, with the number of the
  * one that failed and the function that gave them first, and steps go on from before it.
  *
- * State: y and twice the multipliers; 3 times x and 4 times y more while it lives.
+ * State: θ, like y, and twice the multipliers; 3 times x and 4 times y more while it lives.
  *
  * Source: LV-HBA, "Constrained Bi-Level Optimization: Proximal Lagrangian Value function Approach and Hessian-free
  * Algorithm" (ICLR 2024). The authors' learning scripts lose the upper gradient and never move z; this follows the
@@ -164,7 +163,7 @@ const rounding = { f32: 1e-4, f64: 1e-8 };
  * await method.init();
  * for (let k = 0; k < 1000; ++k) await method.step();
  */
-export class LvHba implements Stateful {
+export class LvHba extends StatefulSteps {
   readonly #problem: ConstrainedBilevel;
   readonly #options: Given;
   readonly #device: Device;
@@ -189,6 +188,7 @@ export class LvHba implements Stateful {
    * ERR_DISPOSED for x and y; ERR_MEMORY
    */
   constructor(problem: ConstrainedBilevel, options: LvHbaOptions) {
+    super();
     checkProblem(problem);
     this.#options = readOptions(where, options, schema);
     this.#problem = problem;
@@ -224,6 +224,7 @@ export class LvHba implements Stateful {
         },
       },
     });
+    this.keep(this.#steps);
   }
 
   /** λ, the multipliers of the constraints, `[count]`: the method's own tensor. */
@@ -332,40 +333,6 @@ export class LvHba implements Stateful {
       this.#steps.finish([x, y, theta, lambda, z], next);
       return { residual: this.#residual, feasibility: this.#feasibility };
     });
-  }
-
-  /** Bytes of state on the device; 0 once disposed. */
-  get stateBytes(): number {
-    return this.#steps.stateBytes;
-  }
-
-  /**
-   * Stores θ and the multipliers in a safetensors file; x and y are the caller's to store.
-   * @throws ERR_ARGUMENT, also for a step that gave NaN or infinity; ERR_STATE while another call runs; ERR_DISPOSED,
-   * ERR_IO; the signal's reason when aborted
-   */
-  save(path: string, options: SaveOptions = {}): Promise<void> {
-    return this.#steps.save(path, options);
-  }
-
-  /**
-   * Brings back what `save` stored; with the same options, steps go on bit for bit. The file is checked whole before
-   * anything changes.
-   * @throws ERR_STATE for a state that does not fit or of other options, and while another call runs, ERR_FORMAT,
-   * ERR_ARGUMENT, ERR_DISPOSED, ERR_IO; the signal's reason when aborted
-   */
-  load(path: string, options: TransferOptions = {}): Promise<LoadResult> {
-    return this.#steps.load(path, options);
-  }
-
-  /** Gives the memory of the state back; later use throws `ERR_DISPOSED`. x and y stay. */
-  dispose(): void {
-    this.#steps.dispose();
-  }
-
-  /** Disposes: `using method = new LvHba(problem, options)`. */
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 
   #lent(): Tensor[] {

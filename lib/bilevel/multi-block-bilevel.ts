@@ -20,8 +20,7 @@ import { Suspects } from '../core/suspects.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { GuardedSteps } from '../files/guarded-steps.ts';
-import type { LoadResult, SaveOptions, Stateful } from '../files/stateful.ts';
-import type { TransferOptions } from '../files/transfer.ts';
+import { StatefulSteps } from '../files/stateful-steps.ts';
 import { type BlockCurvature, HessianCurvature, SolutionCurvature } from './block-curvature.ts';
 import { type BlockOracles, checkBlockOracles } from './block-oracles.ts';
 import { BlockRows, type RowFactors, track } from './block-rows.ts';
@@ -119,7 +118,7 @@ export interface MultiBlockStep {
  * the number of the step that failed, and steps go on from before it. x and y are the caller's tensors, which steps
  * change in place.
  *
- * State: y once and, of `'v1'`, the Hessians twice, of `'v2'`, y twice more; x twice.
+ * State: y once and, of `'v1'`, the Hessians twice, of `'v2'`, y twice more; x twice; `lr` is stored with it.
  *
  * Source: BSVRB, "Blockwise Stochastic Variance-Reduced Methods with Parallel Speedup for Multi-Block Bilevel
  * Optimization" (ICML 2023). The authors' program has the wrong sign in a Hessian, takes one element of a product for
@@ -130,7 +129,7 @@ export interface MultiBlockStep {
  * const method = new MultiBlockBilevel(blocks, { variant: 'v2', blocksPerStep: 4, ...rates, seed: 1 });
  * for (let t = 0; t < 1000; ++t) await method.step();
  */
-export class MultiBlockBilevel implements Stateful {
+export class MultiBlockBilevel extends StatefulSteps {
   /** η of the next steps; saved and loaded. */
   lr: number;
   readonly #blocks: BlockOracles;
@@ -169,6 +168,7 @@ export class MultiBlockBilevel implements Stateful {
    * ERR_DISPOSED for x and y; ERR_MEMORY. A `lowerLr` that `lipschitz` does not allow is warned of
    */
   constructor(blocks: BlockOracles, options: MultiBlockBilevelOptions) {
+    super();
     const given = readOptions(where, options, schema);
     const { variant, blocksPerStep: ids, alpha, beta, lr, lowerLr, updates, lipschitz, seed } = given;
     checkBlockOracles(where, blocks, variant === 'v1' ? 'lowerHessian' : 'lowerHessianYY');
@@ -242,6 +242,7 @@ export class MultiBlockBilevel implements Stateful {
         },
       },
     });
+    this.keep(this.#steps);
     if (lipschitz !== undefined && lowerLr * (1 + this.#gamma) * lipschitz > 1)
       process.emitWarning(
         `${where}: lowerLr should be at most 1 / ((1 + gamma) lipschitz), ${1 / ((1 + this.#gamma) * lipschitz)}, got ${lowerLr}`,
@@ -322,40 +323,6 @@ export class MultiBlockBilevel implements Stateful {
       }
       return owned.release(out);
     });
-  }
-
-  /** Bytes of state on the device; 0 once disposed. */
-  get stateBytes(): number {
-    return this.#steps.stateBytes;
-  }
-
-  /**
-   * Stores the trackers and `lr` in a safetensors file; x and y are the caller's to store.
-   * @throws ERR_ARGUMENT, also for a step that gave NaN or infinity; ERR_STATE while another call runs; ERR_DISPOSED,
-   * ERR_IO; the signal's reason when aborted
-   */
-  save(path: string, options: SaveOptions = {}): Promise<void> {
-    return this.#steps.save(path, options);
-  }
-
-  /**
-   * Brings back what `save` stored; with the same options, steps go on bit for bit. The file is checked whole before
-   * anything changes.
-   * @throws ERR_STATE for a state that does not fit or of other options, and while another call runs, ERR_FORMAT,
-   * ERR_ARGUMENT, ERR_DISPOSED, ERR_IO; the signal's reason when aborted
-   */
-  load(path: string, options: TransferOptions = {}): Promise<LoadResult> {
-    return this.#steps.load(path, options);
-  }
-
-  /** Gives the memory of the state back; later use throws `ERR_DISPOSED`. x and y stay. */
-  dispose(): void {
-    this.#steps.dispose();
-  }
-
-  /** Disposes: `using method = new MultiBlockBilevel(blocks, options)`. */
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 
   /** Factors of the sampled blocks, from when they were taken last. */

@@ -2,8 +2,7 @@ import { ops } from '../core/native-ops.ts';
 import { flag, readOptions, type Schema, whole } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
-import type { LoadResult, SaveOptions, Stateful } from '../files/stateful.ts';
-import type { TransferOptions } from '../files/transfer.ts';
+import { StatefulSteps } from '../files/stateful-steps.ts';
 import { type Lengths, lengths, type PolicySchedule } from './schedule.ts';
 import { type PolicyOracle, type PolicyStep, Transport } from './transport.ts';
 
@@ -48,7 +47,7 @@ const otherSeed = 2 ** 32;
  * const method = new Harpg(policy.params, { stepSize: 1, seed: 1 });
  * for (let t = 0; t < 300; ++t) await method.step(oracle, t);
  */
-export class Harpg implements Stateful {
+export class Harpg extends StatefulSteps {
   readonly #transport: Transport;
   readonly #normalized: boolean;
   readonly #seed: number;
@@ -61,11 +60,13 @@ export class Harpg implements Stateful {
    * @throws ERR_ARGUMENT for options out of range; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY
    */
   constructor(params: readonly Tensor[], options: HarpgOptions = {}) {
+    super();
     const where = 'Harpg';
     const { normalized, seed, ...given } = readOptions(where, options, schema);
     this.#normalized = normalized;
     this.#seed = seed;
     this.#transport = new Transport(where, params, given, { stepSize: normalized ? 1 : 1 / 2, momentum: 1 }, 2, { normalized, seed }); // biome-ignore format: one line
+    this.keep(this.#transport.turns);
     [this.#change, this.#product] = this.#transport.extra as [readonly Tensor[], readonly Tensor[]];
   }
 
@@ -99,39 +100,5 @@ export class Harpg implements Stateful {
       transport.mix(turn);
       if (turn.steps > 0) vectors.axpy(device, 1 - turn.eta, product, gradient);
     });
-  }
-
-  /** Bytes of state on the device; 0 once disposed. */
-  get stateBytes(): number {
-    return this.#transport.stateBytes;
-  }
-
-  /**
-   * Stores the state in a safetensors file; the parameters are the caller's to store.
-   * @throws ERR_ARGUMENT, also for a step that gave NaN or infinity; ERR_STATE while another call runs; ERR_DISPOSED,
-   * ERR_IO; the signal's reason when aborted
-   */
-  save(path: string, options: SaveOptions = {}): Promise<void> {
-    return this.#transport.save(path, options);
-  }
-
-  /**
-   * Brings back what `save` stored; with the same options, steps go on bit for bit. The file is checked whole before
-   * anything changes.
-   * @throws ERR_STATE for a state that does not fit or of other options, and while another call runs, ERR_FORMAT,
-   * ERR_ARGUMENT, ERR_DISPOSED, ERR_IO; the signal's reason when aborted
-   */
-  load(path: string, options: TransferOptions = {}): Promise<LoadResult> {
-    return this.#transport.load(path, options);
-  }
-
-  /** Gives the memory of the state back; later use throws `ERR_DISPOSED`. The parameters stay. */
-  dispose(): void {
-    this.#transport.dispose();
-  }
-
-  /** Disposes: `using method = new Harpg(params)`. */
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }

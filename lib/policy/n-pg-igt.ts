@@ -1,7 +1,6 @@
 import { readOptions, type Schema } from '../core/schema.ts';
 import type { Tensor } from '../core/tensor.ts';
-import type { LoadResult, SaveOptions, Stateful } from '../files/stateful.ts';
-import type { TransferOptions } from '../files/transfer.ts';
+import { StatefulSteps } from '../files/stateful-steps.ts';
 import { type Lengths, lengths, type PolicySchedule } from './schedule.ts';
 import { type PolicyOracle, type PolicyStep, Transport } from './transport.ts';
 
@@ -39,7 +38,7 @@ const schema: Schema<Lengths> = lengths;
  * const method = new NPgIgt(policy.params, { stepSize: 1 });
  * for (let t = 0; t < 300; ++t) await method.step(oracle, t);
  */
-export class NPgIgt implements Stateful {
+export class NPgIgt extends StatefulSteps {
   readonly #transport: Transport;
 
   /**
@@ -47,9 +46,11 @@ export class NPgIgt implements Stateful {
    * @throws ERR_ARGUMENT for options out of range; ERR_SHAPE, ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY
    */
   constructor(params: readonly Tensor[], options: NPgIgtOptions = {}) {
+    super();
     const where = 'NPgIgt';
     const given = readOptions(where, options, schema);
     this.#transport = new Transport(where, params, given, { stepSize: 1, momentum: 4 / 5 });
+    this.keep(this.#transport.turns);
   }
 
   /**
@@ -70,38 +71,5 @@ export class NPgIgt implements Stateful {
       );
       transport.mix(turn);
     });
-  }
-
-  /** Bytes of state on the device; 0 once disposed. */
-  get stateBytes(): number {
-    return this.#transport.stateBytes;
-  }
-
-  /**
-   * Stores the state in a safetensors file; the parameters are the caller's to store.
-   * @throws ERR_ARGUMENT, also for a step that gave NaN or infinity; ERR_STATE while another call runs; ERR_DISPOSED,
-   * ERR_IO; the signal's reason when aborted
-   */
-  save(path: string, options: SaveOptions = {}): Promise<void> {
-    return this.#transport.save(path, options);
-  }
-
-  /**
-   * Brings back what `save` stored; steps go on bit for bit. The file is checked whole before anything changes.
-   * @throws ERR_STATE for a state that does not fit or of other options, and while another call runs, ERR_FORMAT,
-   * ERR_ARGUMENT, ERR_DISPOSED, ERR_IO; the signal's reason when aborted
-   */
-  load(path: string, options: TransferOptions = {}): Promise<LoadResult> {
-    return this.#transport.load(path, options);
-  }
-
-  /** Gives the memory of the state back; later use throws `ERR_DISPOSED`. The parameters stay. */
-  dispose(): void {
-    this.#transport.dispose();
-  }
-
-  /** Disposes: `using method = new NPgIgt(params)`. */
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }

@@ -10,8 +10,7 @@ import { notNegative, portion, positive, type Resolved, readOptions, type Schema
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { GuardedSteps } from '../files/guarded-steps.ts';
-import type { LoadResult, SaveOptions, Stateful } from '../files/stateful.ts';
-import type { TransferOptions } from '../files/transfer.ts';
+import { StatefulSteps } from '../files/stateful-steps.ts';
 import type { ValueOracle } from './linear-value.ts';
 import { project } from './project-out.ts';
 
@@ -99,7 +98,7 @@ const mostExponent = 80;
  * Numbers that are not finite, and `done` that is neither 0 nor 1, move nothing: the step after the device has told of
  * them throws, with the number of the one that failed, and steps go on from before it.
  *
- * State: 3 times the parameters; 5 more while it lives.
+ * State: the target and two moments, 3 times the parameters, stored with `lr`; 5 more while it lives.
  *
  * Source: O-DICE, "Revealing the Mystery of Distribution Correction Estimation via Orthogonal-gradient Update" (ICLR
  * 2024), and the authors' program, odice.py.
@@ -108,7 +107,7 @@ const mostExponent = 80;
  * const learner = new OdiceValueLearner(linearValue(36, { device }), { lambda: 0.5, discount: 0.9 });
  * const { policyWeights } = await learner.step({ states, nextStates, rewards, done });
  */
-export class OdiceValueLearner implements Stateful {
+export class OdiceValueLearner extends StatefulSteps {
   /** Adam's rate of the next steps; saved and loaded. */
   lr: number;
   readonly #oracle: ValueOracle;
@@ -134,6 +133,7 @@ export class OdiceValueLearner implements Stateful {
    * ERR_DISPOSED for parameters that are none; ERR_MEMORY
    */
   constructor(oracle: ValueOracle, options: OdiceValueLearnerOptions = {}) {
+    super();
     const where = 'OdiceValueLearner';
     checkValueOracle(where, oracle);
     const { lr, ...rest } = readOptions(where, options, schema);
@@ -182,6 +182,7 @@ export class OdiceValueLearner implements Stateful {
         },
       },
     });
+    this.keep(this.#steps);
   }
 
   /**
@@ -243,40 +244,6 @@ export class OdiceValueLearner implements Stateful {
       }
       return { policyWeights, ...this.#numbers };
     });
-  }
-
-  /** Bytes of state on the device; 0 once disposed. */
-  get stateBytes(): number {
-    return this.#steps.stateBytes;
-  }
-
-  /**
-   * Stores target, Adam's state and `lr` in a safetensors file; the parameters are the caller's to store.
-   * @throws ERR_ARGUMENT, also for a step that gave NaN or infinity; ERR_STATE while another call runs; ERR_DISPOSED,
-   * ERR_IO; the signal's reason when aborted
-   */
-  save(path: string, options: SaveOptions = {}): Promise<void> {
-    return this.#steps.save(path, options);
-  }
-
-  /**
-   * Brings back what `save` stored; with the same options, steps go on bit for bit. The file is checked whole before
-   * anything changes.
-   * @throws ERR_STATE for a state that does not fit or of other options, and while another call runs, ERR_FORMAT,
-   * ERR_ARGUMENT, ERR_DISPOSED, ERR_IO; the signal's reason when aborted
-   */
-  load(path: string, options: TransferOptions = {}): Promise<LoadResult> {
-    return this.#steps.load(path, options);
-  }
-
-  /** Gives the memory of the state back; later use throws `ERR_DISPOSED`. The parameters stay. */
-  dispose(): void {
-    this.#steps.dispose();
-  }
-
-  /** Disposes: `using learner = new OdiceValueLearner(oracle)`. */
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 
   #checkBatch(where: string, batch: unknown): OdiceBatch {

@@ -8,8 +8,6 @@ import { checkParams } from '../core/params.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { GuardedSteps } from '../files/guarded-steps.ts';
-import type { LoadResult, SaveOptions } from '../files/stateful.ts';
-import type { TransferOptions } from '../files/transfer.ts';
 import { type Exponents, type Lengths, lengthsAt } from './schedule.ts';
 
 /** An objective that is to become large, by estimates of its gradient at any parameters. */
@@ -64,7 +62,7 @@ export class Transport {
   readonly #shares: Tensor<'f64'>;
   readonly #norm: Tensor<'f64'>;
   readonly #inverse: Tensor<'f64'>;
-  readonly #steps: GuardedSteps;
+  readonly turns: GuardedSteps;
 
   constructor(
     of: string,
@@ -89,7 +87,7 @@ export class Transport {
     vectors.copy(device, params, this.previous);
     ops.fill(device, { x: [...this.#estimate], value: 0 });
     const named = (name: string, list: readonly Tensor[]) => list.map((tensor, i) => [`${name}.${i}`, tensor] as const);
-    this.#steps = new GuardedSteps(device, {
+    this.turns = new GuardedSteps(device, {
       of,
       settings: {
         ...settings,
@@ -111,14 +109,14 @@ export class Transport {
     normalized: boolean,
     ask: (oracle: PolicyOracle, turn: Turn, where: string) => Promise<void>,
   ): Promise<PolicyStep> {
-    return this.#steps.run('step', async (where) => {
+    return this.turns.run('step', async (where) => {
       checkPolicyOracle(where, oracle, needsHessian);
       if (!(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32))
         throw refusal(where, 'seed', 'be a whole number from 0 to 4294967295', shown(seed));
-      const { steps } = this.#steps;
+      const { steps } = this.turns;
       const turn = { steps, ...lengthsAt(where, this.#lengths, this.#exponents, steps) };
       await ask(oracle, turn, where);
-      this.#steps.checkAlive(where);
+      this.turns.checkAlive(where);
       this.#move(turn.gamma, normalized);
       return { gradNorm: this.#norm, eta: turn.eta, gamma: turn.gamma };
     });
@@ -157,25 +155,9 @@ export class Transport {
     ops.norms(device, { x: [this.#norm], out: this.#inverse, result: 'inverse' });
     vectors.combine(device, point, [1, params], [normalized ? [gamma, this.#inverse] : gamma, gradient]);
     // An estimate that is not finite leads to no finite point.
-    this.#steps.examine(point);
-    this.#steps.commit(this.previous, params);
-    this.#steps.finish([...params, ...this.#estimate], [...point, ...gradient]);
-  }
-
-  get stateBytes(): number {
-    return this.#steps.stateBytes;
-  }
-
-  save(path: string, options: SaveOptions): Promise<void> {
-    return this.#steps.save(path, options);
-  }
-
-  load(path: string, options: TransferOptions): Promise<LoadResult> {
-    return this.#steps.load(path, options);
-  }
-
-  dispose(): void {
-    this.#steps.dispose();
+    this.turns.examine(point);
+    this.turns.commit(this.previous, params);
+    this.turns.finish([...params, ...this.#estimate], [...point, ...gradient]);
   }
 }
 

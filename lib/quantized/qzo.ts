@@ -16,9 +16,8 @@ import {
 } from '../core/schema.ts';
 import { placeOf, Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
-import type { LoadResult, SaveOptions, Stateful } from '../files/stateful.ts';
-import type { TransferOptions } from '../files/transfer.ts';
-import { ForwardSteps } from './forward-only/forward-steps.ts';
+import { CountedSteps } from '../files/counted-steps.ts';
+import { StatefulSteps } from '../files/stateful-steps.ts';
 import { askLoss, checkLoss, checkSeed, type LossResult, numbersOf } from './forward-only/loss.ts';
 
 /** Options of {@link QZO}. */
@@ -103,7 +102,7 @@ const extraStream = 2 ** 32;
  * const qzo = new QZO([layer.scales], { lr: 1e-4 });
  * const { lossPlus } = await qzo.step(([scales]) => lossOf(layer.apply(x, { scales })), seed);
  */
-export class QZO implements Stateful {
+export class QZO extends StatefulSteps {
   /** The size of a step; it may change between steps. */
   lr: number;
   readonly #options: Omit<Resolved<QZOOptions, 'extra'>, 'lr' | 'extra'>;
@@ -112,7 +111,7 @@ export class QZO implements Stateful {
   readonly #perturbedScales: readonly Tensor[];
   readonly #perturbedExtra: readonly Tensor[];
   readonly #floored: Tensor;
-  readonly #steps: ForwardSteps;
+  readonly #steps: CountedSteps;
   #hasWarned = false;
 
   /**
@@ -121,6 +120,7 @@ export class QZO implements Stateful {
    * ERR_DTYPE, ERR_DEVICE, ERR_DISPOSED, ERR_MEMORY
    */
   constructor(scales: readonly Tensor[], options: QZOOptions = {}) {
+    super();
     const where = 'QZO';
     checkParams(where, 'scales', scales);
     const { lr, extra = [], ...given } = readOptions(where, options, schema);
@@ -140,13 +140,14 @@ export class QZO implements Stateful {
     this.#perturbedScales = vectors.like(this.#scales, owned);
     this.#perturbedExtra = vectors.like(this.#extra, owned);
     this.#floored = owned.add(Tensor.zeros(scales[0]!.device, [1], { dtype: 'f64' }));
-    this.#steps = new ForwardSteps({
+    this.#steps = new CountedSteps({
       of: where,
       tensors: { floored: this.#floored },
       owned,
       beside: Object.fromEntries([...named('scales', this.#scales), ...named('extra', this.#extra)]),
       settings: {},
     });
+    this.keep(this.#steps);
   }
 
   /** Steps so far, those that a loss which is not finite has left without effect included. */
@@ -253,38 +254,6 @@ export class QZO implements Stateful {
       type: 'OrthokitWarning',
       code: 'ORTHOKIT_UNRESOLVED',
     });
-  }
-
-  /** Bytes of state on the device; 0 once disposed. */
-  get stateBytes(): number {
-    return this.#steps.stateBytes;
-  }
-
-  /**
-   * Stores the state; scales and extra tensors are the caller's to store.
-   * @throws ERR_ARGUMENT; ERR_STATE while another call runs; ERR_DISPOSED, ERR_IO; the signal's reason when aborted
-   */
-  save(path: string, options: SaveOptions = {}): Promise<void> {
-    return this.#steps.save(path, options);
-  }
-
-  /**
-   * Brings back what `save` stored; steps go on bit for bit. The file is checked whole before anything changes.
-   * @throws ERR_STATE for a state that does not fit, and while another call runs, ERR_FORMAT, ERR_ARGUMENT,
-   * ERR_DISPOSED, ERR_IO; the signal's reason when aborted
-   */
-  load(path: string, options: TransferOptions = {}): Promise<LoadResult> {
-    return this.#steps.load(path, options);
-  }
-
-  /** Gives the perturbed copy back; later use throws `ERR_DISPOSED`. Scales and extra tensors stay. */
-  dispose(): void {
-    this.#steps.dispose();
-  }
-
-  /** Disposes: `using qzo = new QZO(scales)`. */
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }
 

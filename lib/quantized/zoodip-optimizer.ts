@@ -15,9 +15,8 @@ import {
 } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
-import type { LoadResult, SaveOptions, Stateful } from '../files/stateful.ts';
-import type { TransferOptions } from '../files/transfer.ts';
-import { ForwardSteps } from './forward-only/forward-steps.ts';
+import { CountedSteps } from '../files/counted-steps.ts';
+import { StatefulSteps } from '../files/stateful-steps.ts';
 import { projectOut, quietDirections } from './forward-only/history.ts';
 import { askLoss, checkLoss, checkSeed, type LossResult, numbersOf } from './forward-only/loss.ts';
 
@@ -89,7 +88,7 @@ const mostMoves = 2 ** 31 - 1;
  * const zoodip = new ZoodipOptimizer(embedding);
  * for (let i = 0; i < 1000; ++i) await zoodip.step((x) => lossOf(x), i);
  */
-export class ZoodipOptimizer implements Stateful {
+export class ZoodipOptimizer extends StatefulSteps {
   /** The size of a step; it may change between steps. */
   lr: number;
   readonly #options: Omit<Resolved<ZoodipOptions>, 'lr'>;
@@ -106,13 +105,14 @@ export class ZoodipOptimizer implements Stateful {
   #removed = 0;
   /** Steps that have moved x. */
   #moves = 0;
-  readonly #steps: ForwardSteps<{ removed: number; moves: number }>;
+  readonly #steps: CountedSteps<{ removed: number; moves: number }>;
 
   /**
    * @param x f32 or f64, of any shape, which steps change in place.
    * @throws ERR_ARGUMENT for options out of range; ERR_SHAPE for an empty tensor; ERR_DTYPE, ERR_DISPOSED, ERR_MEMORY
    */
   constructor(x: Tensor, options: ZoodipOptions = {}) {
+    super();
     const where = 'ZoodipOptimizer';
     check.tensor(where, 'x', x, { dtypes: check.arithmetic, filled: true });
     const { lr, ...given } = readOptions(where, options, schema);
@@ -130,7 +130,7 @@ export class ZoodipOptimizer implements Stateful {
     this.#history = owned.add(Tensor.zeros(device, [given.history, size], { dtype }));
     const mostRows = Math.min(given.history, size);
     this.#basis = owned.add(Tensor.zeros(device, [mostRows, size], { dtype }));
-    this.#steps = new ForwardSteps({
+    this.#steps = new CountedSteps({
       of: where,
       tensors: { ...this.#kept, history: this.#history, basis: this.#basis },
       owned,
@@ -150,6 +150,7 @@ export class ZoodipOptimizer implements Stateful {
         },
       },
     });
+    this.keep(this.#steps);
   }
 
   /** Steps so far, those that a loss which is not finite has left without effect included. */
@@ -278,37 +279,5 @@ export class ZoodipOptimizer implements Stateful {
     using place = all.rows(this.#options.history - 1);
     vectors.copy(last.device, last, place);
     return quietDirections(all, this.#options.nu);
-  }
-
-  /** Bytes of state on the device; 0 once disposed. */
-  get stateBytes(): number {
-    return this.#steps.stateBytes;
-  }
-
-  /**
-   * Stores the state; x is the caller's to store.
-   * @throws ERR_ARGUMENT; ERR_STATE while another call runs; ERR_DISPOSED, ERR_IO; the signal's reason when aborted
-   */
-  save(path: string, options: SaveOptions = {}): Promise<void> {
-    return this.#steps.save(path, options);
-  }
-
-  /**
-   * Brings back what `save` stored; steps go on bit for bit. The file is checked whole before anything changes.
-   * @throws ERR_STATE for a state that does not fit, and while another call runs, ERR_FORMAT, ERR_ARGUMENT,
-   * ERR_DISPOSED, ERR_IO; the signal's reason when aborted
-   */
-  load(path: string, options: TransferOptions = {}): Promise<LoadResult> {
-    return this.#steps.load(path, options);
-  }
-
-  /** Gives the memory of the state back; later use throws `ERR_DISPOSED`. x stays. */
-  dispose(): void {
-    this.#steps.dispose();
-  }
-
-  /** Disposes: `using zoodip = new ZoodipOptimizer(x)`. */
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }

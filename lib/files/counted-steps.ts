@@ -1,14 +1,14 @@
-import * as check from '../../core/check.ts';
-import { OrthokitError } from '../../core/errors.ts';
-import type { Owned } from '../../core/owned.ts';
-import { count, type Schema } from '../../core/schema.ts';
-import type { Tensor } from '../../core/tensor.ts';
-import { loadState, saveState } from '../../files/state.ts';
-import type { LoadResult, SaveOptions } from '../../files/stateful.ts';
-import type { TransferOptions } from '../../files/transfer.ts';
+import * as check from '../core/check.ts';
+import { OrthokitError } from '../core/errors.ts';
+import type { Owned } from '../core/owned.ts';
+import { count, type Schema } from '../core/schema.ts';
+import type { Tensor } from '../core/tensor.ts';
+import { loadState, type StateForm, saveState } from './state.ts';
+import type { LoadResult, SaveOptions } from './stateful.ts';
+import type { TransferOptions } from './transfer.ts';
 
-/** State of a method that waits for its losses in each step. */
-export interface ForwardState<N extends object> {
+/** State of a method that takes steps, each of which counts as a whole or not at all. */
+export interface StepState<N extends object> {
   /** The class, with which messages begin. */
   readonly of: string;
   /** Tensors of the state by name, which `owned` has. */
@@ -23,21 +23,23 @@ export interface ForwardState<N extends object> {
   readonly numbers?: {
     readonly schema: Schema<N>;
     /** Names a fault of numbers of a file that keep the rules one by one. */
-    wrong(numbers: N & { readonly steps: number }): string | undefined;
+    wrong?(numbers: { steps: number } & N): string | undefined;
     read(): N;
     restore(numbers: N): void;
   };
+  /** Names a fault of the elements of a file's tensors. */
+  readonly wrongData?: StateForm<{ steps: number } & N>['wrongData'];
 }
 
-/** Steps of a method that trains by forward passes: one call at a time, counted, saved and loaded. */
-export class ForwardSteps<N extends object = object> {
-  readonly #state: ForwardState<N>;
+/** The steps of a method: one call at a time, counted, saved and loaded. */
+export class CountedSteps<N extends object = object> {
+  readonly #state: StepState<N>;
   readonly #owned: Owned<Tensor>;
   #steps = 0;
   #isBusy = false;
   #isDisposed = false;
 
-  constructor(state: ForwardState<N>) {
+  constructor(state: StepState<N>) {
     this.#state = state;
     this.#owned = state.owned.move();
   }
@@ -52,8 +54,18 @@ export class ForwardSteps<N extends object = object> {
     this.#steps += 1;
   }
 
+  /** Goes on from a state after so many steps. */
+  protected goTo(steps: number): void {
+    this.#steps = steps;
+  }
+
   /** Runs a call whose messages begin with `where`. @throws ERR_DISPOSED; ERR_STATE while another one runs */
-  async run<T>(name: string, call: (where: string) => T | Promise<T>): Promise<T> {
+  run<T>(name: string, call: (where: string) => T | Promise<T>): Promise<T> {
+    return this.alone(name, call);
+  }
+
+  /** As `run`, for calls of every kind. */
+  protected async alone<T>(name: string, call: (where: string) => T | Promise<T>): Promise<T> {
     const where = `${this.#state.of}.${name}`;
     this.checkAlive(where);
     if (this.#isBusy)
@@ -82,26 +94,31 @@ export class ForwardSteps<N extends object = object> {
   }
 
   get #kept() {
-    const { of, settings, tensors, numbers } = this.#state;
+    const { of, settings, tensors, numbers, wrongData } = this.#state;
     const schema = { steps: count(0, 0), ...numbers?.schema } as Schema<{ steps: number } & N>;
-    const wrong = (found: { steps: number } & N): string | undefined => numbers?.wrong(found);
-    return { of, settings, tensors, schema, wrong, numbers: { steps: this.#steps, ...(numbers?.read() as N) } };
+    const wrong = (found: { steps: number } & N): string | undefined => numbers?.wrong?.(found);
+    const values = { steps: this.#steps, ...(numbers?.read() as N) };
+    return { of, settings, tensors, schema, wrong, numbers: values, ...(wrongData && { wrongData }) };
   }
 
   save(path: string, options: SaveOptions): Promise<void> {
-    return this.run('save', (where) => saveState(path, where, this.#kept, options));
+    return this.alone('save', (where) => this.store(path, where, options));
+  }
+
+  protected store(path: string, where: string, options: SaveOptions): Promise<void> {
+    return saveState(path, where, this.#kept, options);
   }
 
   load(path: string, options: TransferOptions): Promise<LoadResult> {
-    return this.run('load', (where) =>
+    return this.alone('load', (where) =>
       loadState(path, where, this.#kept, options, (numbers) => {
-        this.#steps = numbers.steps;
+        this.goTo(numbers.steps);
         this.#state.numbers?.restore(numbers);
       }),
     );
   }
 
-  /** Disposes; a call that runs keeps its tensors until it has ended. */
+  /** Disposes; a call that runs keeps its tensors until it has ended, and so can bring the caller's back. */
   dispose(): void {
     this.#isDisposed = true;
     if (!this.#isBusy) this.#owned.dispose();
