@@ -4,18 +4,7 @@ import { refusal, shown } from '../core/errors.ts';
 import type { TypedArray } from '../core/native.ts';
 import { ops } from '../core/native-ops.ts';
 import { Owned } from '../core/owned.ts';
-import {
-  count,
-  type Option,
-  optional,
-  positive,
-  type Resolved,
-  readOptions,
-  required,
-  type Schema,
-  whole,
-  word,
-} from '../core/schema.ts';
+import { readOptions } from '../core/schema.ts';
 import { Suspects } from '../core/suspects.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
@@ -25,77 +14,7 @@ import { type BlockCurvature, HessianCurvature, SolutionCurvature } from './bloc
 import { type BlockOracles, checkBlockOracles } from './block-oracles.ts';
 import { BlockRows, type RowFactors, track } from './block-rows.ts';
 import { BlockSchedule } from './block-schedule.ts';
-
-/** Options of {@link MultiBlockBilevel}. */
-export interface MultiBlockBilevelOptions {
-  /**
-   * `'v1'` keeps the Hessians of all blocks and their inverses, for small ones; `'v2'` a vector for each, which follows
-   * the solution of its linear system by products. It has no default.
-   */
-  variant: 'v1' | 'v2';
-  /** Blocks that a step takes: whole, from 1 to their number. It has no default. */
-  blocksPerStep: number;
-  /** α, the share of the new in the trackers of blocks: in (0, 1]. It has no default. */
-  alpha: number;
-  /** β, the same for the hypergradient: in (0, 1]. It has no default. */
-  beta: number;
-  /**
-   * γ, the weight of the change between two points in trackers: finite, not negative. `'msvr'`:
-   * (m − I) / (I (1 − α)) + 1 − α for m blocks of which steps take I, which asks for α below 1 where I < m. Default:
-   * `'msvr'`.
-   */
-  gamma?: 'msvr' | number | undefined;
-  /** η, the step size of x: positive. It has no default. */
-  lr: number;
-  /** τ, the step size of y: positive. About 1 / ((1 + γ) L) at most. It has no default. */
-  lowerLr: number;
-  /** The step size of the vectors of `'v2'`: positive. Default: `lowerLr`. */
-  vLr?: number | undefined;
-  /** Eigenvalues of the Hessians of `'v1'` count as this at least: positive. Default: 1e-5. */
-  hessianFloor?: number | undefined;
-  /** The vectors of `'v2'` are this long at most: positive. Default: Infinity. */
-  vBound?: number | undefined;
-  /**
-   * `'all'`: each step moves all of y; `'lazy'`: a block is moved when a step takes it, by all that it has missed,
-   * which leads to the same and costs what is sampled. Default: `'lazy'`.
-   */
-  updates?: 'all' | 'lazy' | undefined;
-  /** L: ∇_y g is L-Lipschitz; positive. With it a `lowerLr` that is too large is warned of. Default: unknown. */
-  lipschitz?: number | undefined;
-  /** Of the order of blocks: whole, from 0 to 2³² − 1. It has no default. */
-  seed: number;
-}
-
-type Given = Resolved<MultiBlockBilevelOptions, 'vLr' | 'hessianFloor' | 'vBound' | 'lipschitz'>;
-
-const portion: Option<number> = {
-  default: undefined as unknown as number,
-  wrong: (x) => (typeof x === 'number' && x > 0 && x <= 1 ? undefined : 'must be in (0, 1]'),
-};
-const schema: Schema<Given> = {
-  variant: required(word<'v1' | 'v2'>(['v1', 'v2'], 'v2')),
-  blocksPerStep: required(count(1)),
-  alpha: portion,
-  beta: portion,
-  gamma: {
-    default: 'msvr',
-    wrong: (x) =>
-      x === 'msvr' || (typeof x === 'number' && x >= 0 && x < Infinity)
-        ? undefined
-        : "must be 'msvr' or finite and not negative",
-  },
-  lr: required(positive(1)),
-  lowerLr: required(positive(1)),
-  vLr: optional(positive(1)),
-  hessianFloor: optional(positive(1)),
-  vBound: {
-    default: undefined,
-    wrong: (x) => (x === undefined || (typeof x === 'number' && x > 0) ? undefined : 'must be a positive number or Infinity'), // biome-ignore format: one line
-  },
-  updates: word<'all' | 'lazy'>(['all', 'lazy'], 'lazy'),
-  lipschitz: optional(positive(1)),
-  seed: required(whole(0, 0, 2 ** 32 - 1)),
-};
+import { checkVariant, type MultiBlockBilevelOptions, schema } from './multi-block-options.ts';
 
 const where = 'MultiBlockBilevel';
 
@@ -172,7 +91,7 @@ export class MultiBlockBilevel extends StatefulSteps {
     const given = readOptions(where, options, schema);
     const { variant, blocksPerStep: ids, alpha, beta, lr, lowerLr, updates, lipschitz, seed } = given;
     checkBlockOracles(where, blocks, variant === 'v1' ? 'lowerHessian' : 'lowerHessianYY');
-    checkVariant(given);
+    checkVariant(where, given);
     const { count: blockCount, dim, x, y } = blocks;
     if (ids > blockCount) throw refusal(where, 'blocksPerStep', `be at most the number of blocks, ${blockCount}`, ids);
     if (alpha === 1 && ids < blockCount && given.gamma === 'msvr')
@@ -436,11 +355,4 @@ function wrongState(data: ReadonlyMap<string, TypedArray>, steps: number): strin
   }
   if (newest !== steps - 1) return `state 'last' must have a block of step ${steps - 1}, got none after ${newest}`;
   return undefined;
-}
-
-/** @throws ERR_ARGUMENT for options of the other variant */
-function checkVariant({ variant, vLr, vBound, hessianFloor }: Given): void {
-  const foreign = variant === 'v1' ? { vLr, vBound } : { hessianFloor };
-  for (const [name, value] of Object.entries(foreign))
-    if (value !== undefined) throw refusal(where, name, `be left out for variant '${variant}'`, shown(value));
 }

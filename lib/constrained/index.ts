@@ -17,12 +17,10 @@ export {
 export type { EqualityProblem } from './lagrangian/problem.ts';
 export type { Sketch } from './lagrangian/sketch.ts';
 export { type PoissonOptions, poissonOperator } from './poisson.ts';
+export type { ProximalInverse, ProximalInvertOptions, ProximalPrior } from './proximal/invert.ts';
 export {
   LearnedProximal,
   type LearnedProximalOptions,
-  type ProximalInverse,
-  type ProximalInvertOptions,
-  type ProximalPrior,
   type ProximalTrainOptions,
 } from './proximal/learned-proximal.ts';
 export type { MatchingLoss } from './proximal/matching.ts';

@@ -5,54 +5,16 @@ import * as check from '../core/check.ts';
 import type { Dtype } from '../core/dtypes.ts';
 import { OrthokitError, refusal, shown } from '../core/errors.ts';
 import { native } from '../core/native.ts';
-import { calls } from '../core/native-ops/calls.ts';
 import { isListOf } from '../core/options.ts';
 import { Owned } from '../core/owned.ts';
 import { Places } from '../core/places.ts';
-import {
-  flag,
-  notNegative,
-  type Option,
-  type Resolved,
-  readOptions,
-  type Schema,
-  whole,
-  word,
-} from '../core/schema.ts';
+import { readOptions, type Schema, whole } from '../core/schema.ts';
 import { isTensor, Tensor } from '../core/tensor.ts';
-import { type Bucket, bucketsOf, load, type Parcel, Shelf, unload } from './buckets.ts';
+import { bucketsOf, type Parcel, Shelf } from './buckets.ts';
 import { failureOf, written } from './failure.ts';
+import { type CallOptions, partly, type ReduceOptions, reduced, type SumOptions, tagged } from './group-options.ts';
+import { alone, carry, type Moving, sizesOf } from './moving.ts';
 import { within } from './within.ts';
-
-/** Options of every call of a group. */
-export interface CallOptions {
-  /**
-   * The name of the call, 1 to 60 printable ASCII characters: all ranks must come with the same one, and messages have
-   * it. Default: that of the method.
-   */
-  tag?: string | undefined;
-}
-
-/** Options of sums over ranks. */
-export interface SumOptions extends CallOptions {
-  /** The sum over all ranks, or the mean. Default: `'sum'`. */
-  op?: 'sum' | 'mean' | undefined;
-  /**
-   * With `'mean'`: the weight of this rank, such as the number of its samples; finite, not negative. The mean is Σ
-   * weight · x / Σ weight, a rank of weight 0 has no part in it whatever its numbers, and without any weight the mean
-   * is 0. Default: 1.
-   */
-  weight?: number | undefined;
-}
-
-/** Options of {@link Group.allReduce}. */
-export interface ReduceOptions extends SumOptions {
-  /**
-   * True: numbers of rank 0, 1, 2 … are added in this order in f64 and rounded once, by any engine, on any machine.
-   * False: in the engine's own way, halves in f32; it may be faster for few bytes. Default: true.
-   */
-  deterministic?: boolean | undefined;
-}
 
 /** The bytes that a group has moved so far, on this rank. */
 export interface Traffic {
@@ -66,30 +28,6 @@ export interface Traffic {
    * Announcements of calls, some hundred bytes a rank, are not counted.
    */
   readonly received: number;
-}
-
-const dtypes: readonly Dtype[] = ['f32', 'f64', 'f16', 'bf16', 'i32', 'u8'];
-
-const tagOption = (value: string): Option<string> => ({
-  default: value,
-  wrong: (x) =>
-    typeof x === 'string' && /^[ -~]{1,60}$/.test(x) ? undefined : 'must be 1 to 60 printable ASCII characters',
-});
-const tagged = (tag: string): Schema<Resolved<CallOptions>> => ({ tag: tagOption(tag) });
-const summed = (tag: string): Schema<Resolved<SumOptions>> => ({
-  ...tagged(tag),
-  op: word(['sum', 'mean'], 'sum'),
-  weight: notNegative(1),
-});
-const reduced: Schema<Resolved<ReduceOptions>> = { ...summed('all-reduce'), deterministic: flag(true) };
-const partly = summed('reduce-scatter');
-
-/** How a call moves its buckets. */
-interface Moving {
-  readonly kind: 'sum' | 'part' | 'gather' | 'broadcast';
-  readonly isMean?: boolean;
-  readonly isOrdered?: boolean;
-  readonly root?: number;
 }
 
 interface Call {
@@ -359,41 +297,9 @@ export class Group {
     const buckets = this.#isAlone ? [] : bucketsOf(op, parcels, this.size, this.#bucketBytes);
     return this.#call({ op, tag, what, shapes, weight }, async (weights) => {
       if (this.#isAlone) alone(parcels, moving, weight);
-      else await this.#carry(op, buckets, moving, moving.isMean ? weights : weights.map(() => 1));
+      else await carry(op, this.#shelf, this.size, buckets, moving, moving.isMean ? weights : weights.map(() => 1));
       for (const { byteLength } of tensors) this.#payload += byteLength;
     });
-  }
-
-  /** Fills buckets, moves them, and writes what came; one is filled while the one before it travels. */
-  async #carry(
-    op: string,
-    buckets: readonly Bucket[],
-    { kind, isMean = false, isOrdered = true, root = 0 }: Moving,
-    weights: Float64Array,
-  ): Promise<void> {
-    const [first] = buckets;
-    if (!first) return;
-    const { device } = first.parcels[0]!.tensor;
-    const array = (i: number) => this.#shelf.array(op, device, buckets[i]!, i % 2);
-    const written: [Promise<void>, Promise<void>] = [Promise.resolve(), Promise.resolve()];
-    const filled = async (i: number): Promise<void> => {
-      if (i >= buckets.length) return;
-      await written[i % 2];
-      await load(array(i), buckets[i]!);
-    };
-    let next = filled(0);
-    for (const [i, bucket] of buckets.entries()) {
-      await next;
-      next = filled(i + 1);
-      // It is awaited in the next turn, or never if this one fails.
-      next.catch(() => {});
-      const own = array(i);
-      const counts = spread(bucket, kind, this.size);
-      await native.group.move(kind, own, dtypes.indexOf(bucket.dtype), counts, weights, isMean, isOrdered, root);
-      written[i % 2] = unload(own, bucket);
-      written[i % 2]!.catch(() => {});
-    }
-    await Promise.all(written);
   }
 
   /** Makes a call when those before it are done: all ranks agree on it, then its work is done. */
@@ -512,28 +418,5 @@ function checkTensors(op: string, tensors: readonly Tensor[], dtypes?: readonly 
   for (const [i, tensor] of tensors.entries()) {
     check.tensor(op, `tensors[${i}]`, tensor, { device: tensors[0]!.device, ...(dtypes && { dtypes }) });
     if (!places.add(tensor)) throw refusal(op, 'tensors', 'share no bytes', `some again at ${i}`);
-  }
-}
-
-/** Elements by dtype, in words. */
-function sizesOf(tensors: readonly Tensor[]): string {
-  const sizes = new Map<Dtype, number>();
-  for (const { dtype, size } of tensors) sizes.set(dtype, (sizes.get(dtype) ?? 0) + size);
-  return [...sizes].map(([dtype, size]) => `${size} ${dtype}`).join(', ') || 'no elements';
-}
-
-/** The parts of a bucket that an engine sees. Sums of all are cut evenly, whatever its tensors are. */
-const spread = ({ counts, size }: Bucket, kind: Moving['kind'], ranks: number): Float64Array =>
-  kind === 'sum' || kind === 'broadcast'
-    ? Float64Array.from({ length: ranks }, (_, r) => (r === 0 ? size : 0))
-    : counts;
-
-/** The work of one rank by itself: its own tensors are those of all. */
-function alone(parcels: readonly (readonly Parcel[])[], { isMean }: Moving, weight: number): void {
-  for (const { tensor, into, goes } of parcels.flat()) {
-    if (!into || !goes) continue;
-    const { device } = tensor;
-    if (isMean && weight === 0) calls.fill(device, { x: [into], value: 0 });
-    else if (into !== tensor) calls.copy(device, { out: [into], x: [tensor] });
   }
 }

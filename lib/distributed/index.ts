@@ -9,5 +9,6 @@ export type { LoadResult, SaveOptions } from '../files/stateful.ts';
 export type { TransferOptions } from '../files/transfer.ts';
 export { type ConnectOptions, connect, type EngineName, engineLibrary, unavailable } from './connect.ts';
 export { DataParallel, type DataParallelOptions, type ShardedBatch } from './data-parallel.ts';
-export { type CallOptions, Group, type ReduceOptions, type SumOptions, type Traffic } from './group.ts';
+export { Group, type Traffic } from './group.ts';
+export type { CallOptions, ReduceOptions, SumOptions } from './group-options.ts';
 export { Sharded, ShardedMuon, ShardedNorMuon, type ShardedReport } from './sharded.ts';

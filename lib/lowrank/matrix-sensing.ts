@@ -1,4 +1,3 @@
-import * as check from '../core/check.ts';
 import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { Owned } from '../core/owned.ts';
@@ -10,12 +9,8 @@ import * as vectors from '../core/vectors.ts';
 import { svd } from '../linalg/index.ts';
 import type { SolverStatus } from '../solvers/status.ts';
 import { BlockDescent, type DescentOptions } from './measurement/blocks.ts';
-import {
-  checkMeasurement,
-  type FactorMeasurement,
-  factorsOf,
-  type MeasurementOperator,
-} from './measurement/operator.ts';
+import { FactorDescent } from './measurement/factor-descent.ts';
+import { type FactorMeasurement, factorsOf, type MeasurementOperator } from './measurement/operator.ts';
 import { spectralNorm } from './measurement/scale.ts';
 
 /** Options of {@link MatrixSensing}. */
@@ -104,11 +99,10 @@ const defaultSwitch = 0.1;
  * const { residual } = await sensing.run(400);
  * const { left, right } = sensing.factors();
  */
-export class MatrixSensing {
+export class MatrixSensing extends FactorDescent {
   readonly #measurement: MeasurementOperator;
   readonly #y: Tensor;
   readonly #options: Given;
-  readonly #owned: Owned<Tensor>;
   readonly #way: FactorMeasurement;
   readonly #descent: BlockDescent;
   readonly #residuals: Tensor;
@@ -118,7 +112,6 @@ export class MatrixSensing {
   #scale: { readonly lr: number; readonly first: number } | undefined;
   #residual = NaN;
   #isBalanced = false;
-  #disposed = false;
 
   /**
    * @param y `[m]`, in dtype and device of the measurement; it stays the caller's, and must not change
@@ -127,11 +120,10 @@ export class MatrixSensing {
    */
   constructor(measurement: MeasurementOperator, y: Tensor, options: MatrixSensingOptions) {
     const where = 'MatrixSensing';
-    checkMeasurement(where, 'measurement', measurement);
+    super(where, measurement, y);
     const { device, shape, sides } = measurement;
     const dtype = measurement.dtype as 'f32' | 'f64';
     const given = readOptions<Given>(where, options, schema);
-    check.tensor(where, 'y', y, { dtypes: [dtype], shape: [shape[0]], device });
     const { rank, form, seed, alpha } = given;
     const [rows, columns] = sides;
     if (form === 'symmetric' && rows !== columns)
@@ -163,17 +155,7 @@ export class MatrixSensing {
     this.#residuals = owned.add(new Tensor(device, [shape[0]], dtype));
     this.#squares = owned.add(new Tensor(device, [blockSize + 1], 'f64'));
     this.#way = factorsOf(measurement, owned);
-    this.#owned = owned.move();
-  }
-
-  /** True once {@link MatrixSensing.dispose} has been called. */
-  get disposed(): boolean {
-    return this.#disposed;
-  }
-
-  /** Steps made so far. */
-  get steps(): number {
-    return this.#descent.steps;
+    this.keep(this.#descent, owned);
   }
 
   /**
@@ -185,8 +167,7 @@ export class MatrixSensing {
    * aborted
    */
   async run(steps: number, options: DescentOptions = {}): Promise<SensingResult> {
-    check.alive('MatrixSensing.run', 'sensing', this);
-    check.alive('MatrixSensing.run', 'y', this.#y);
+    this.checkAlive('MatrixSensing.run', 'sensing', true);
     const good = await this.#descent.run(steps, options, {
       step: (task, factors, _, place) => this.#step(task, factors, place),
       look: (task, factors, places) => this.#look(task, factors, places),
@@ -200,24 +181,13 @@ export class MatrixSensing {
    * symmetric form the same one twice. @throws ERR_DISPOSED, ERR_MEMORY
    */
   factors(): SensedFactors {
-    check.alive('MatrixSensing.factors', 'sensing', this);
+    this.checkAlive('MatrixSensing.factors', 'sensing');
     const [left, right] = this.#descent.factors;
     using owned = new Owned<Tensor>();
     const own = owned.add(left!.copy());
     const other = right ? owned.add(right.copy()) : own;
     owned.release(own);
     return { left: own, right: owned.release(other) };
-  }
-
-  /** Gives the memory back; later use throws `ERR_DISPOSED`. Measurement and y stay. */
-  dispose(): void {
-    this.#disposed = true;
-    this.#owned.dispose();
-  }
-
-  /** Disposes: `using sensing = new MatrixSensing(measurement, y, { rank: 5 })`. */
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 
   /** Residuals of the factors, and their square in its place. */

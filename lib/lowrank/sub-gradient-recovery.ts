@@ -1,4 +1,3 @@
-import * as check from '../core/check.ts';
 import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
 import { Owned } from '../core/owned.ts';
@@ -9,12 +8,8 @@ import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import type { SolverStatus } from '../solvers/status.ts';
 import { BlockDescent, type DescentOptions } from './measurement/blocks.ts';
-import {
-  checkMeasurement,
-  type FactorMeasurement,
-  factorsOf,
-  type MeasurementOperator,
-} from './measurement/operator.ts';
+import { FactorDescent } from './measurement/factor-descent.ts';
+import { type FactorMeasurement, factorsOf, type MeasurementOperator } from './measurement/operator.ts';
 import { elementSize } from './measurement/scale.ts';
 
 /** Options of {@link SubGradientRecovery}. */
@@ -80,11 +75,10 @@ const outlier = 10;
  * const { outlierShare } = await recovery.run(1600);
  * const factor = recovery.factor();
  */
-export class SubGradientRecovery {
+export class SubGradientRecovery extends FactorDescent {
   readonly #measurement: MeasurementOperator;
   readonly #y: Tensor;
   readonly #options: Given;
-  readonly #owned: Owned<Tensor>;
   readonly #way: FactorMeasurement;
   readonly #descent: BlockDescent;
   readonly #residuals: Tensor;
@@ -93,7 +87,6 @@ export class SubGradientRecovery {
   readonly #numbers: Tensor;
   #first: number | undefined;
   #last: Omit<RecoveryResult, 'status'> = { loss: NaN, outlierShare: NaN };
-  #disposed = false;
 
   /**
    * @param measurement Of square matrices; the Aᵢ need not be symmetric
@@ -103,11 +96,10 @@ export class SubGradientRecovery {
    */
   constructor(measurement: MeasurementOperator, y: Tensor, options: SubGradientRecoveryOptions) {
     const where = 'SubGradientRecovery';
-    checkMeasurement(where, 'measurement', measurement);
+    super(where, measurement, y);
     const { device, shape, sides } = measurement;
     const dtype = measurement.dtype as 'f32' | 'f64';
     const given = readOptions<Given>(where, options, schema);
-    check.tensor(where, 'y', y, { dtypes: [dtype], shape: [shape[0]], device });
     const [n, columns] = sides;
     if (n !== columns) throw refusal(where, 'measurement', 'be of square matrices', `[${sides}]`, 'ERR_SHAPE');
     this.#measurement = measurement;
@@ -123,17 +115,7 @@ export class SubGradientRecovery {
     this.#signs = owned.add(new Tensor(device, [shape[0]], dtype));
     this.#numbers = owned.add(new Tensor(device, [1, 4], 'f64'));
     this.#way = factorsOf(measurement, owned);
-    this.#owned = owned.move();
-  }
-
-  /** True once {@link SubGradientRecovery.dispose} has been called. */
-  get disposed(): boolean {
-    return this.#disposed;
-  }
-
-  /** Steps made so far. */
-  get steps(): number {
-    return this.#descent.steps;
+    this.keep(this.#descent, owned);
   }
 
   /**
@@ -144,8 +126,7 @@ export class SubGradientRecovery {
    * the measurement gives; ERR_STATE while another run lasts; ERR_DISPOSED; the signal's reason when aborted
    */
   async run(steps: number, options: DescentOptions = {}): Promise<RecoveryResult> {
-    check.alive('SubGradientRecovery.run', 'recovery', this);
-    check.alive('SubGradientRecovery.run', 'y', this.#y);
+    this.checkAlive('SubGradientRecovery.run', 'recovery', true);
     const good = await this.#descent.run(steps, options, {
       step: (task, [factor], step) => this.#descend(task, factor!, step),
       look: (task, [factor]) => this.#look(task, factor!),
@@ -155,19 +136,8 @@ export class SubGradientRecovery {
 
   /** U as it is, `[n, rank]`: a new tensor, the caller's. @throws ERR_DISPOSED, ERR_MEMORY */
   factor(): Tensor {
-    check.alive('SubGradientRecovery.factor', 'recovery', this);
+    this.checkAlive('SubGradientRecovery.factor', 'recovery');
     return this.#descent.factors[0]!.copy();
-  }
-
-  /** Gives the memory back; later use throws `ERR_DISPOSED`. Measurement and y stay. */
-  dispose(): void {
-    this.#disposed = true;
-    this.#owned.dispose();
-  }
-
-  /** Disposes: `using recovery = new SubGradientRecovery(measurement, y, { rank: 5 })`. */
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 
   /** residuals = y − A(U·Uᵀ). */

@@ -29,6 +29,8 @@ struct Announced {
   char digest[64] = {};  // of shapes
 };
 
+std::string called(const Announced&);  // in messages: number and tag
+
 struct Traffic {  // bytes of others that reached this rank, headers apart
   std::atomic<int64_t> moves{0}, received{0};
 };
