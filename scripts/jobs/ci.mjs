@@ -23,13 +23,23 @@ const emulated = cuda.slice(0, 1 + products.length);
 const withoutAddon = (job) => ({ ...job, addon: 'unused' });
 const onEmulated = cuda.slice(emulated.length);
 const testsOnEmulated = onEmulated.filter((job) => job.addon !== 'unused');
+const checks = onEmulated.filter((job) => job.addon === 'unused');
+const checkedBuild = checks.find((job) => job.name === 'checked device: build');
 const ptx = ptxOf(release.name).map(withoutAddon);
 // What must not be disturbed comes last, when nothing else waits.
 const [fuzzing, ...undisturbed] = soak;
 
+// Builds that take minutes, of which others wait, come first: none of them is left alone at the end.
 export const jobs = [
   release,
   ...emulated,
+  {
+    name: 'sanitizers: build',
+    addon: 'unused',
+    run: step('build asan -DORTHOKIT_WERROR=ON -DORTHOKIT_ISA_VARIANTS=OFF'),
+  },
+  checkedBuild,
+  { name: 'kernels of arm64', run: step('verify_on_arm64') },
   ...ptx,
   {
     name: 'kernel report',
@@ -52,7 +62,6 @@ export const jobs = [
     name: `instructions of a ${processor}`,
     run: step(`verify_on_processor ${processor}`),
   })),
-  { name: 'kernels of arm64', run: step('verify_on_arm64') },
   {
     // Beside what does without the addon of the tests, which its build has out of its place.
     name: 'package',
@@ -60,12 +69,8 @@ export const jobs = [
     needs: [release.name, ...installed.map((job) => job.name)],
     run: `node test/package/check.mjs ${nodeVersions.map((version) => `"$(${step(`node_of ${version}`)})"`).join(' ')}`,
   },
-  ...onEmulated.filter((job) => job.addon === 'unused'),
+  ...checks.filter((job) => job !== checkedBuild),
   ...[
-    {
-      name: 'sanitizers: build',
-      run: step('build asan -DORTHOKIT_WERROR=ON -DORTHOKIT_ISA_VARIANTS=OFF'),
-    },
     { name: 'sanitizers', needs: ['sanitizers: build'], run: step('sanitized') },
     ...['biome', 'clang-format', 'types', 'includes', 'imports', 'comments'].map((name) => ({
       name,

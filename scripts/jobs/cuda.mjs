@@ -1,15 +1,18 @@
 // The CUDA backend on its emulator: every test that is for it, and every operation in orders that cover each pair.
-import { long, others, pathsOf, together } from './folders.mjs';
+import { jobsOf, parts } from './folders.mjs';
 import { checkedOrder, orders, products } from './orders.mjs';
 import { step } from './step.mjs';
 
 const verified = (source) => `emulated device: ${source} products`;
 
-const vitest = (name, names, options = '') => ({
-  name: `emulated device: tests: ${name}`,
-  needs: ['emulated device: build'],
-  run: step(`vitest_on_cuda none ${options}${pathsOf(names)}`),
-});
+/** Parts with little to do here are one. */
+const few = 40;
+const [long, short] = [parts.filter(({ cuda }) => cuda > few), parts.filter(({ cuda }) => cuda <= few)];
+const joined = {
+  names: [...short.flatMap(({ names }) => names), 'fuzz'],
+  cuda: short.reduce((sum, { cuda }) => sum + cuda, 12),
+  title: 'what has few',
+};
 
 export const jobs = [
   { name: 'emulated device: build', addon: 'unused', run: step('build emulated') },
@@ -19,9 +22,11 @@ export const jobs = [
     needs: ['emulated device: build'],
     run: step(`first_order ${source}`),
   })),
-  ...together.map((names) => vitest(names.join(', '), names, '--no-isolate ')),
-  ...long.slice(0, 2).map((names) => vitest(names.join(', '), names)),
-  vitest('the others', [...long.slice(2).flat(), ...others, 'fuzz']),
+  ...jobsOf([...long, joined], 'cuda', (title, words) => ({
+    name: `emulated device: tests: ${title}`,
+    needs: ['emulated device: build'],
+    run: step(`vitest_on_cuda none ${words}`),
+  })),
   {
     name: "emulator's own tests",
     addon: 'unused',

@@ -1,6 +1,6 @@
 // Devices: cpu
 // The queue of scripts/jobs.mjs: what runs when, and what a failure does. Then the lists themselves.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -138,5 +138,43 @@ describe('the orders of the emulated device', () => {
     const pairs = (a: keyof Order, b: keyof Order) => new Set(run.map((order) => `${order[a]} ${order[b]}`)).size;
     expect([pairs('threads', 'streams'), pairs('threads', 'source'), pairs('streams', 'source')]).toEqual([9, 6, 6]);
     expect(new Set(allOrders().map((order) => JSON.stringify(order))).size).toBe(16);
+  });
+});
+
+describe('the parts of the tests', () => {
+  const tests = path.join(import.meta.dirname, '..');
+  const isTest = (file: string) => file.endsWith('.test.ts');
+  const places = readdirSync(tests, { withFileTypes: true })
+    .filter((one) =>
+      one.isDirectory()
+        ? readdirSync(path.join(tests, one.name), { recursive: true }).some((file) => isTest(String(file)))
+        : isTest(one.name),
+    )
+    .map(({ name }) => `test/${name}`);
+  const runOf = async (list: string, words: RegExp): Promise<string[]> => {
+    const { jobs } = (await import(path.join(scripts, 'jobs', `${list}.mjs`))) as { jobs: Job[] };
+    const own = jobs.filter(({ run }) => words.test(run));
+    return own.flatMap(({ run }) => run.split(' ').filter((word) => word.startsWith('test/')));
+  };
+
+  it('run each folder once on the CPU, but for soak and fuzzing', async () => {
+    const apart = ['test/soak', 'test/fuzz'];
+    expect((await runOf('test', /sh vitest /)).sort()).toEqual(places.filter((one) => !apart.includes(one)).sort());
+  });
+  it('run each folder once on the emulated device', async () => {
+    const run = await runOf('cuda', /sh vitest_on_cuda /);
+    expect(run.sort()).toEqual(places.filter((one) => one !== 'test/soak').sort());
+  });
+  it('begin with the longest, which is no longer than a third of all', async () => {
+    const { parts, jobsOf } = (await import(path.join(scripts, 'jobs', 'folders.mjs'))) as {
+      parts: { names: string[]; cpu: number; cuda: number }[];
+      jobsOf(of: typeof parts, device: 'cpu' | 'cuda', jobOf: (title: string, words: string) => string): string[];
+    };
+    for (const device of ['cpu', 'cuda'] as const) {
+      const seconds = parts.map((part) => part[device]);
+      const longest = parts[seconds.indexOf(Math.max(...seconds))]!;
+      expect(jobsOf(parts, device, (_, words) => words)[0]).toContain(`test/${longest.names[0]}`);
+      expect(Math.max(...seconds)).toBeLessThan(seconds.reduce((sum, one) => sum + one, 0) / 3);
+    }
   });
 });
