@@ -21,11 +21,11 @@ const having = async (option: string): Promise<string[]> => {
   for (const name of withOptions) if (await takes(name, option)) names.push(name);
   return names;
 };
-const [lasting, telling, iterating] = [
-  await having('signal'),
-  await having('onProgress'),
-  [...(await having('maxIterations')), ...(await having('maxSweeps')), ...(await having('probes'))],
-];
+const [lasting, telling] = [await having('signal'), await having('onProgress')];
+/** Functions that iterate, and the option that bounds what they count; the steps of probes have no bound of their own. */
+const limits = new Map<string, 'maxIterations' | 'maxSweeps' | 'probes'>();
+for (const option of ['maxIterations', 'maxSweeps', 'probes'] as const)
+  for (const name of await having(option)) limits.set(name, option);
 const reason = new Error('enough');
 
 it('whatever tells of its progress can be aborted', () => {
@@ -72,17 +72,52 @@ const gradients = ['TransportResult.pullback'];
 
 /** Classes whose options bound what a method does. */
 const methods: Readonly<Record<string, string>> = { Maid: 'Maid.run' };
+const iterating = [...limits].filter(([name]) => !gradients.includes(name));
 
-describe.each([...new Set(iterating.map((name) => methods[name] ?? name))].filter((name) => !gradients.includes(name)))(
-  '%s',
-  (name) => {
-    it('says how it has ended, and after how many iterations', async () => {
-      await using stage = new Stage();
-      const { call } = await ready(name, stage);
-      const result = (await call()) as Record<string, unknown>;
-      for (const status of [result['status']].flat()) expect(Object.keys(words)).toContain(status);
-      const { iterations = result['sweeps'], xy } = result as { iterations?: unknown; xy?: { iterations: unknown } };
-      expect(iterations ?? xy?.iterations).toBeDefined();
-    });
-  },
-);
+type Told = Readonly<Record<string, unknown>>;
+/** Iterations or sweeps that a result or a report of progress counts, of each problem. */
+function countsOf({ iterations, sweeps, xy, xx, yy }: Told): number[] {
+  const parts = [xy, xx, yy].filter((part) => part !== undefined) as Told[];
+  if (parts.length > 0) return parts.flatMap(countsOf);
+  const counted = typeof iterations === 'object' ? (iterations as { sweeps: number }).sweeps : (iterations ?? sweeps);
+  return ArrayBuffer.isView(counted) ? [...(counted as Int32Array)] : ([counted].flat() as number[]);
+}
+/** Lists of results that have an element for each iteration, and of how many more. */
+const lists = { history: 0, alphas: 0, inner: 0, innerSteps: 0, residuals: 1, kkt: 1 };
+
+async function run(name: string, chosen: object = {}): Promise<{ result: Told; told: Told[]; given: Told }> {
+  await using stage = new Stage();
+  const { args, options, call } = await ready(methods[name] ?? name, stage);
+  const told: Told[] = [];
+  const watch = telling.includes(methods[name] ?? name) ? { onProgress: (progress: Told) => told.push(progress) } : {};
+  const result = (await call(args, { ...options, ...watch, ...chosen })) as Told;
+  return { result, told, given: options as Told };
+}
+
+describe.each(iterating)('%s', (name, limit) => {
+  it('says how it has ended, and after how many iterations', async () => {
+    const { result, told, given } = await run(name);
+    for (const status of [result['status']].flat()) expect(Object.keys(words)).toContain(status);
+    const counts = countsOf(result);
+    expect(counts.length).toBeGreaterThan(0);
+    for (const count of counts) expect(Number.isInteger(count) && count > 0, `${count}`).toBe(true);
+    const most = limit === 'probes' ? Infinity : ((given?.[limit] as number | undefined) ?? Infinity);
+    expect(Math.max(...counts)).toBeLessThanOrEqual(most);
+    for (const [list, more] of Object.entries(lists))
+      if (list in result) expect((result[list] as ArrayLike<unknown>).length, list).toBe(counts[0]! + more);
+    const last = told.at(-1);
+    if (limit === 'maxIterations' && last && 'iterations' in last) expect(countsOf(last)).toEqual(counts);
+  });
+
+  if (limit === 'probes' || name in methods) return;
+  it.each([1, 2])('ends after %i of them where no more are allowed', async (most) => {
+    const { result, told } = await run(name, { [limit]: most });
+    const counts = countsOf(result);
+    expect(Math.max(...counts)).toBeLessThanOrEqual(most);
+    const parts = [result, ...[result['xy'], result['xx'], result['yy']].filter(Boolean)] as Told[];
+    for (const part of parts.slice(parts.length > 1 ? 1 : 0))
+      if (part['status'] === 'max-iterations') expect(countsOf(part)).toEqual([most]);
+    const last = told.at(-1);
+    if (limit === 'maxIterations' && last && 'iterations' in last) expect(countsOf(last)).toEqual(counts);
+  });
+});
