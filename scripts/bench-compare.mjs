@@ -36,7 +36,7 @@ const median = (values) => {
   return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 };
 
-/** What is known of each case: several lines of one are several runs. */
+/** The lines of each case: several lines of one are several runs. */
 function casesOf(file) {
   const runs = new Map();
   for (const record of linesOf(file)) {

@@ -1,14 +1,14 @@
-// Comments of lib and native: none begins like a riddle ("What …", "Whether …", "Where …" in place of a noun), and none is
-// wider than the code, which the formatters leave to us.
+// Comments: none begins like a riddle ("What …", "Whether …", "Where …", "How many …" in place of a noun), and in lib and
+// native none is wider than the code, which the formatters leave to us.
 // usage: node scripts/check-comments.mjs [root]
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 const root = process.argv[2] ?? path.join(import.meta.dirname, '..');
-/** Columns of a line. */
-const widths = { lib: 120, native: 100 };
-const isComment = /^\s*(\/\/|\/\*\*?|\*)/;
-const riddle = /^\s*(\/\/|\/\*\*?|\*) (What|Whether|Where) /;
+/** Columns of a line. Types stand in comments of the others, which may have lines as wide as these. */
+const widths = { lib: 120, native: 100, examples: Infinity, scripts: Infinity, test: Infinity };
+const isComment = /^\s*(\/\/|\/\*\*?|\*|# )/;
+const riddle = /^\s*(\/\/|\/\*\*?|\*|#) (What|Whether|Where|How many|How much) /;
 /** Written by scripts/generate-native-types.mjs from the comments of native/ops. */
 const isGenerated = (file) => file.startsWith('lib/core/native-ops');
 /** An address has no place to be broken. */
@@ -27,9 +27,9 @@ function faultsOf(text, width) {
 }
 
 const faults = Object.entries(widths).flatMap(([folder, width]) =>
-  readdirSync(path.join(root, folder), { recursive: true })
+  (existsSync(path.join(root, folder)) ? readdirSync(path.join(root, folder), { recursive: true }) : [])
     .map((file) => path.join(folder, file))
-    .filter((file) => /\.(ts|h|c|cpp|cu|cuh)$/.test(file) && !isGenerated(file))
+    .filter((file) => /\.(ts|mjs|cjs|sh|py|h|c|cpp|cu|cuh)$/.test(file) && !isGenerated(file))
     .sort()
     .flatMap((file) => faultsOf(readFileSync(path.join(root, file), 'utf8'), width).map((fault) => `${file}:${fault}`)),
 );

@@ -17,7 +17,7 @@ function sources() {
 }
 
 const typescript = 'node_modules/typescript/bin/tsc';
-/** Whether dist/ was built from what is there (scripts/run.sh): then the compiler has seen it. */
+/** True if dist/ was built from what is there (scripts/run.sh): then the compiler has seen it. */
 function isBuilt() {
   const changedAt = (file) => statSync(path.join(root, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   const read = readdirSync(path.join(root, 'lib'), { recursive: true }).map((file) => path.join('lib', file));

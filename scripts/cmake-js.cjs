@@ -1,4 +1,4 @@
-// Where cmake-js is, which compiles the addon. It is no dependency: only who compiles needs it.
+// The place of cmake-js, which compiles the addon. It is no dependency: only who compiles needs it.
 'use strict';
 const path = require('node:path');
 const { spawnSync } = require('node:child_process');

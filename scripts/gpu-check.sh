@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # bash scripts/gpu-check.sh [--emulated] [folder]
-# What this library does on the GPU of this machine: builds the CUDA plug-in, compares every operation with the CPU, looks
+# This library on the GPU of this machine: builds the CUDA plug-in, compares every operation with the CPU, looks
 # for races and stray accesses, times every case against its floor, cuBLAS and PyTorch, and writes JSON lines, result.json
 # and summary.md to the folder (default: gpu-results). Needs Linux, an NVIDIA GPU with its driver, nvcc, CMake and a C++
 # compiler. compute-sanitizer, a Python that imports torch (PYTHON names it; default python3) and Node.js are used where

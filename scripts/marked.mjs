@@ -11,7 +11,7 @@ export function replaceMarked(text, name, content) {
   return `${text.slice(0, from + begin.length)}\n${content.trim()}\n\n${text.slice(to)}`;
 }
 
-/** What is between the marks of `name`. */
+/** The text between the marks of `name`. */
 export function readMarked(text, name) {
   const [begin, end] = marks(name);
   return text.slice(text.indexOf(begin) + begin.length, text.indexOf(end)).trim();

@@ -60,7 +60,7 @@ function draw(seed) {
   writeJson(file, { seed, mutants });
 }
 
-/** What the compiler refuses says nothing about the tests, nor does what cannot be applied. */
+/** A mutant that the compiler refuses says nothing about the tests, nor does one that cannot be applied. */
 function drawAgain(seed, ids) {
   const next = choices(seed);
   const { again = [], mutants, ...rest } = read(file);
@@ -93,7 +93,7 @@ function check() {
 }
 
 const seconds = 900;
-/** What hangs is ended with all that it started. */
+/** A command that hangs is ended with all that it started. */
 const bash = (command, cwd) =>
   spawnSync('timeout', ['--kill-after=10', `${seconds}`, 'bash', '-c', command], {
     cwd,

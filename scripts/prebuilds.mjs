@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { need } from './need.mjs';
 
 const root = path.join(import.meta.dirname, '..');
-// What official Node 20 and later need themselves, so we ask for nothing more.
+// The version that official Node 20 and later need themselves, so we ask for nothing more.
 const floor = '2.28';
 
 function run(command, args, env = {}) {

@@ -1,4 +1,4 @@
-// What the processor says of itself, apart from what the library finds.
+// The processor's own words about itself, apart from what the library finds.
 import { readFileSync } from 'node:fs';
 
 /** Weakest first, with the flags of /proc/cpuinfo that a processor must have (native/cpu/backend.cpp asks for the same). */

@@ -62,7 +62,7 @@ preset() {
   quietly cmake --build --preset "$1"
 }
 
-# What a program needs; the types of operations are those of the repository.
+# All that a program needs; the types of operations are those of the repository.
 build() {
   packages
   addon

@@ -35,7 +35,7 @@ const bundle = await rolldown({
 /** All of lib/core in one chunk, and so on; as deep as there, because it looks for its binaries two folders above. */
 const folderOf = (file) => /[\\/]lib[\\/](\w+)[\\/]/.exec(file)?.[1] ?? null;
 const groups = [
-  // What the command line uses before it knows whether there is a binary.
+  // Modules that the command line uses before it knows whether there is a binary.
   {
     debugName: 'light',
     name: 'light',

@@ -1,5 +1,5 @@
 // Devices: cpu
-// What belongs together is there: an operation's header, kernel, reference and test; a class and its page; a paper's row.
+// All that belongs together is there: an operation's header, kernel, reference and test; a class and its page; a paper's row.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -41,7 +41,7 @@ const demandsOf = (name: string): string[] => {
   return [...comment.matchAll(/^ {3}\* - (.*)$/gm)].map(([, demand]) => demand!);
 };
 
-/** What demands speak of, and what is no field: "x and y must …" speaks of x and y. */
+/** Words of demands that are no field: "x and y must …" speaks of x and y. */
 const foreign = (demands: readonly string[], fields: readonly string[]): string[] =>
   demands
     .flatMap((demand) => /^\w+(?:(?:, | and | or )\w+)*/.exec(demand)![0].split(/, | and | or /))
@@ -250,7 +250,7 @@ describe('golden files', () => {
         /^(?:\/usr\/bin\/python3 )?(scripts\/golden\/\w+\.(?:mjs|py))(?: \d+)?$/.exec(madeBy) ?? [];
       expect(exists(script), madeBy).toBe(true);
       expect(program).toMatch(/\w+ \d+(\.\d+)*/);
-      // What is drawn has its seed beside it.
+      // Drawn data have their seed beside them.
       const isDrawn = /random|splitmix|rng/i.test(read(script));
       if (isDrawn) expect([seed, seeds, problems?.[0]?.seeds].some((own) => own !== undefined)).toBe(true);
     },

@@ -202,7 +202,7 @@ describe('commands exist', () => {
       /^npm install --save-dev cmake-js@/,
       (words) => words.at(-1) === `cmake-js@${/\d+/.exec(peerDependencies['cmake-js'])?.[0]}`,
     ],
-    // What only the peers of a race need: each is imported there, and is no dependency of ours.
+    // Packages that only the peers of a race need: each is imported there, and is no dependency of ours.
     [
       /^apt-get install python3-/,
       (words) => words.slice(2).every((w) => new RegExp(`^import ${w.replace('python3-', '')}\\b`, 'm').test(peers)),

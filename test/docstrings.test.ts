@@ -110,7 +110,7 @@ const refusal =
 /** True for a constant that is a function, such as `nn.gelu`. */
 const isCalled = (node: ts.Declaration): boolean =>
   ts.isVariableDeclaration(node) && checker.getTypeAtLocation(node).getCallSignatures().length > 0;
-/** What runs when the name is called: of a class its constructor. */
+/** The code that runs when the name is called: of a class its constructor. */
 const calledOf = (node: ts.Declaration): ts.Declaration | undefined =>
   ts.isClassDeclaration(node)
     ? node.members.find((member) => ts.isConstructorDeclaration(member) && member.body)

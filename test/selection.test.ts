@@ -89,7 +89,7 @@ describe('a run', { timeout: 120_000 }, () => {
     expect(of('emulator').filter((file) => file.startsWith('cuda/')).length).toBe(
       readdirSync(path.join(root, 'test', 'cuda')).length,
     );
-    // What gpu-check.sh promises of a GPU.
+    // The promises of gpu-check.sh for a GPU.
     const families = new Set(of('cuda').map((file) => file.split(/[/.]/)[0]));
     for (const family of ['ops', 'optimizers', 'transport', 'sparse', 'transplant', 'core', 'files'])
       expect(families, family).toContain(family);

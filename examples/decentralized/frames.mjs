@@ -1,6 +1,6 @@
 // Messages of nodes as bytes, the same on the wire and in a journal: a length, a kind, a node, a number, a time, a vector.
 
-/** What a frame is. The last three stand in journals only. */
+/** Kinds of frames. The last three stand in journals only. */
 export const kinds = /** @type {const} */ ([
   'ask',
   'offer',

@@ -23,7 +23,7 @@ export class Journal {
     return path.join(this.folder, `${name}-${generation}.${name === 'snapshot' ? 'safetensors' : 'bin'}`);
   }
 
-  /** What there is: the file of the state, if any, and the events since. @returns {{ snapshot: string | undefined, events: Frame[] }} */
+  /** The content of the folder: the file of the state, if any, and the events since. @returns {{ snapshot: string | undefined, events: Frame[] }} */
   recover() {
     const found = readdirSync(this.folder).map((name) => Number(/^journal-(\d+)\.bin$/.exec(name)?.[1] ?? -1));
     this.#generation = Math.max(0, ...found);

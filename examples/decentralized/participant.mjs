@@ -62,7 +62,7 @@ export class Participant {
       if (kind === 'gradient') await this.node.gradientEvent(time, gradient);
       else neighbour.last = neighbour.asked = number;
       if (kind === 'commit') this.#move(time, /** @type {Float32Array} */ (vector));
-      // Whether it was confirmed is not known: once more does no harm.
+      // It may have been confirmed already: once more does no harm.
       if (vector && id < peer) neighbour.unconfirmed = { kind: 'commit', peer: id, number, time, vector };
       if (kind === 'gradient' || kind === 'commit') this.counts.replayed += 1;
     }

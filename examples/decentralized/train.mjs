@@ -147,7 +147,7 @@ async function solution() {
   return x.read();
 }
 
-/** What communications must leave as it is: Σ (z + 2 z̃) over nodes, 0 at first, against the sum of its parts' lengths. @param {readonly Report[]} of */
+/** An invariant of communications: Σ (z + 2 z̃) over nodes, 0 at first, against the sum of its parts' lengths. @param {readonly Report[]} of */
 async function leftOver(of) {
   const sum = new Float64Array(dim);
   let size = 0;

@@ -24,7 +24,7 @@ export class Mlp {
       ops.linearCombination(device, { out: [weight], terms: [weight], coefficients: [deviation] });
     }
     this.biases = this.outputs.map((size) => Tensor.zeros(device, [size], { dtype }));
-    /** What {@link Mlp.backward} fills. */
+    /** Gradients, filled by {@link Mlp.backward}. */
     this.weightGrads = this.weights.map(({ shape }) => Tensor.zeros(device, shape, { dtype }));
     this.biasGrads = this.biases.map(({ shape }) => Tensor.zeros(device, shape, { dtype }));
   }

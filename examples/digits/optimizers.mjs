@@ -1,10 +1,10 @@
-// What is compared. Muon and AuON are for matrices, so AdamW takes the biases beside them. Learning rates are the best by
+// The optimizers that are compared. Muon and AuON are for matrices, so AdamW takes the biases beside them. Learning rates are the best by
 // test accuracy of a sweep in factors of two, with ten epochs and another seed.
 import { AdamW, AuON, combine, HybridAuON, Muon, SGD } from 'orthokit';
 
 /** @import { Mlp } from './network.mjs' */
 
-/** What a training run needs of an optimizer. @typedef {{ groups: readonly { lr: number }[], step(grads: readonly (import('orthokit').Tensor | null)[]): void }} Optimizer */
+/** The part of an optimizer that a training run needs. @typedef {{ groups: readonly { lr: number }[], step(grads: readonly (import('orthokit').Tensor | null)[]): void }} Optimizer */
 
 /** @type {readonly { name: string, setting: string, make: (network: Mlp) => Optimizer }[]} */
 export const optimizers = [

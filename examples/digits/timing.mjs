@@ -7,7 +7,7 @@ const repetitions = 10;
 export const method = `${repetitions} steps of the optimizer alone, ${repetitions} of the rest, in turns; median of ${rounds}`;
 
 /**
- * How much of the time of `part` and `rest` goes to `part`. Both are timed in turns, so that a busy moment of the machine
+ * The share of the time of `part` and `rest` that goes to `part`. Both are timed in turns, so that a busy moment of the machine
  * hits both, with the queue empty at the start and at the end of each.
  *
  * @param {Device} device

@@ -1,4 +1,4 @@
-// What one server takes at most. Nothing that a client sends decides about memory, time or files beyond these.
+// The most that one server takes. Nothing that a client sends decides about memory, time or files beyond these.
 
 import { totalmem } from 'node:os';
 

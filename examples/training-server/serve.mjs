@@ -61,7 +61,7 @@ let signals = 0;
 for (const signal of ['SIGTERM', 'SIGINT'])
   process.on(signal, () => {
     signals += 1;
-    // What is acknowledged is in the journals already.
+    // All that is acknowledged is in the journals already.
     if (signals > 1) process.exit(1);
     void end();
   });

@@ -15,7 +15,7 @@ const pairs = [
 ];
 
 /**
- * Where a picture has ink, and how much: positions in pixels, two numbers a point, and masses of total 1.
+ * The ink of a picture: positions in pixels, two numbers a point, and masses of total 1.
  * @param {Float32Array} image
  */
 export function inkOf(image) {

@@ -57,7 +57,7 @@ export async function learnPrototypes(device, { images, batches, onStep }) {
   return prototypes;
 }
 
-/** How many of the digits have the commonest label of their prototype. @param {ArrayLike<number>} nearest @param {Int32Array} labels */
+/** The number of digits that have the commonest label of their prototype. @param {ArrayLike<number>} nearest @param {Int32Array} labels */
 export function purity(nearest, labels) {
   const counts = Array.from({ length: count }, () => new Int32Array(10));
   for (let k = 0; k < labels.length; k++) counts[nearest[k]][labels[k]]++;

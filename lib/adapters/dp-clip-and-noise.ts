@@ -31,7 +31,7 @@ const schema: Schema<DpClipAndNoiseOptions> = {
  * deviation clip · noiseMultiplier is added to every element of their sum: (Σ gᵢ · min(1, clip/|gᵢ|) + noise) / n. A
  * NaN in a sample makes the result NaN, an infinity its element; nothing is waited for.
  *
- * How much privacy that gives is not counted here: an accountant is the caller's. One gradient of several
+ * The privacy that this gives is not counted here: an accountant is the caller's. One gradient of several
  * tensors must be one row, or each is clipped by itself. The noise is that of {@link Tensor.randn}, no cryptographic
  * generator.
  *

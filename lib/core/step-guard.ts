@@ -14,7 +14,7 @@ export class StepGuard {
   readonly guard: Tensor;
   /** Two numbers: that one, and the last step that was made. */
   readonly #record: Tensor;
-  /** How many tensors of the step that was examined last are not finite. */
+  /** The number of tensors that are not finite in the step that was examined last. */
   readonly #bad: Tensor;
   readonly #last: Tensor;
   readonly #number: Tensor;

@@ -53,7 +53,7 @@ interface Call {
 export class Group {
   /** Which of the ranks this process is, from 0. */
   readonly rank: number;
-  /** How many ranks there are. */
+  /** The number of ranks. */
   readonly size: number;
   /** The library that moves data, and its version; `'none'` for a process by itself. */
   readonly engine: string;

@@ -25,7 +25,7 @@ export interface BarycenterOptions
     Pick<SinkhornOptions, 'throwUnlessConverged'> {
   /** Strength of the entropy, in units of the cost: positive. There is no default. */
   eps: number;
-  /** How much each measure counts: as many numbers, none negative, of any total. Default: all the same. */
+  /** The weight of each measure: as many numbers, none negative, of any total. Default: all the same. */
   weights?: readonly number[] | undefined;
   /** Without the blur of the entropy; for a square, symmetric cost. Default: false. */
   debiased?: boolean | undefined;

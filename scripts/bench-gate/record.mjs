@@ -1,4 +1,4 @@
-// What was recorded, by machine: { machines: { <machine>: { compiler, ratios: { <name>: rounds } } }, accepted: […] }.
+// Records by machine: { machines: { <machine>: { compiler, ratios: { <name>: rounds } } }, accepted: […] }.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { median } from '../peers/turns.mjs';

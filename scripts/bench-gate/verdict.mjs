@@ -1,14 +1,14 @@
-// Whether a ratio is what was recorded: from the rounds of both, each of a process of its own.
+// The verdict on a ratio against the recorded one: from the rounds of both, each of a process of its own.
 import { median } from '../peers/turns.mjs';
 
-/** What processes of one build differ by on a busy machine, whatever the recorded rounds say. */
+/** The difference between processes of one build on a busy machine, whatever the recorded rounds say. */
 const leastNoise = 0.1;
 /** Twice the time is never noise. */
 const mostNoise = 0.75;
 
 const range = (values) => [Math.min(...values), Math.max(...values)];
 
-/** What a record says of a ratio: its middle, and how far from it other rounds may be. */
+/** The range of a ratio by its record: its middle, and how far from it other rounds may be. */
 export function expected(recorded) {
   const [least, most] = range(recorded);
   const middle = median(recorded);

@@ -1,4 +1,4 @@
-// What a deep run consists of, in parts of half an hour at most: `run` is a command for bash.
+// The parts of a deep run, of half an hour at most: `run` is a command for bash.
 import path from 'node:path';
 import { allOrders, products } from '../jobs/orders.mjs';
 import { interpretation } from '../jobs/ptx.mjs';

@@ -1,4 +1,4 @@
-// What experiments share whose page follows from their runs: words and tables of pages, and the shape of the experiment.
+// Shared by experiments whose page follows from their runs: words and tables of pages, and the shape of the experiment.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { table } from '../../examples/digits/table.mjs';

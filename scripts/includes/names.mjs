@@ -27,7 +27,7 @@ const values = /^(?:(?:inline|static|constexpr|constinit|extern|const)\s+)+[\w:<
 const functions =
   /^(?=[^\s#])(?!(?:return|if|for|while|switch|else|using|namespace|public|private)\b)(?:__attribute__\(\(.*?\)\)\s*)?(?:\[\[.*?\]\]\s*)?[\w:<>,*&[\] ]+?[ *&](\w+)\(/gm;
 
-/** What a header declares in its namespaces, and defines by the preprocessor. */
+/** Names that a header declares in its namespaces, and defines by the preprocessor. */
 export function declarationsOf(text) {
   const names = new Set();
   for (const pattern of [types, aliases, macros, values, functions])

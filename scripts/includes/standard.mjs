@@ -1,4 +1,4 @@
-// What the standard headers declare, of all that source files here name; `std::chrono::…` and the like by their first word.
+// Names that the standard headers declare, of all that source files here name; `std::chrono::…` and the like by their first word.
 const headers = {
   algorithm:
     'all_of any_of binary_search clamp copy copy_n fill fill_n find find_if lower_bound max max_element min min_element ' +
@@ -60,7 +60,7 @@ const headers = {
   variant: 'variant visit holds_alternative monostate',
   vector: 'erase_if vector',
 };
-/** What declares a name beside the header that the standard gives it: these cannot do without it. */
+/** Headers that declare a name beside the header that the standard gives it: these cannot do without it. */
 const also = {
   begin: ['array', 'map', 'set', 'span', 'string', 'string_view', 'vector'],
   end: ['array', 'map', 'set', 'span', 'string', 'string_view', 'vector'],

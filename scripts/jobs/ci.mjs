@@ -18,7 +18,7 @@ const node = nodeVersions.map((version) => ({
   run: step(`vitest_on_node ${version}`),
 }));
 
-// What the first order gives on the emulated device is judged before anything is compared with it.
+// Results of the first order on the emulated device are judged before anything is compared with it.
 const emulated = cuda.slice(0, 1 + products.length);
 const withoutAddon = (job) => ({ ...job, addon: 'unused' });
 const onEmulated = cuda.slice(emulated.length);
@@ -26,7 +26,7 @@ const testsOnEmulated = onEmulated.filter((job) => job.addon !== 'unused');
 const checks = onEmulated.filter((job) => job.addon === 'unused');
 const checkedBuild = checks.find((job) => job.name === 'checked device: build');
 const ptx = ptxOf(release.name).map(withoutAddon);
-// What must not be disturbed comes last, when nothing else waits.
+// Jobs that must not be disturbed come last, when nothing else waits.
 const [fuzzing, ...undisturbed] = soak;
 
 // Builds that take minutes, of which others wait, come first: none of them is left alone at the end.

@@ -1,4 +1,4 @@
-// What nvcc made of the kernels, for one architecture, interpreted on the emulator with every access checked.
+// The kernels as nvcc compiled them for one architecture, interpreted on the emulator with every access checked.
 import { step } from './step.mjs';
 
 const emulated = { name: 'emulated device: build', run: step('build emulated') };

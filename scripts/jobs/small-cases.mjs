@@ -28,7 +28,7 @@ const smaller = (example) =>
     : example.replaceAll(shapes, (shape) => shape.replaceAll(/\d+/g, (side) => `${smallSide(Number(side))}`));
 
 function run(...args) {
-  // What is verified here is not for the table of a run.
+  // Verifications of these are not for the table of a run.
   const env = { ...process.env, ORTHOKIT_TEST_REPORT: '' };
   return spawnSync(bench, args, { encoding: 'utf8', maxBuffer: 1 << 28, env }).stdout.trim();
 }

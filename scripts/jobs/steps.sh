@@ -210,7 +210,7 @@ verify_on_arm64() {
 nvcc_release() {
   command -v nvcc > /dev/null || { echo "nvcc is missing" >&2; return 1; }
   nvcc --version | tail -2
-  # What runs on the host is tested on the emulated device: here it need not be fast.
+  # Code of the host is tested on the emulated device: here it need not be fast.
   build cuda-release -DORTHOKIT_KEEP_PTX=90 -DORTHOKIT_CUDA_COMPRESSION=speed "-DCMAKE_CUDA_FLAGS_RELEASE=-O1 -DNDEBUG"
   node test/cuda-build/check.mjs
 }

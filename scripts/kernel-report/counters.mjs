@@ -1,4 +1,4 @@
-// What the interpreter counted: of each form of a kernel its largest launch, which edges weigh on least.
+// The interpreter's counts: of each form of a kernel its largest launch, which edges weigh on least.
 import { readFileSync } from 'node:fs';
 import { modelOf } from './models.mjs';
 import { readableNames } from './names.mjs';

@@ -17,7 +17,7 @@ export function readableNames(symbols) {
 
 const plain = /^(-?\d+\w*|true|false|float|double|long|int|unsigned.*|signed.*|\(\w+\)\d+|__half|__nv_bfloat16)$/;
 
-/** What kernels share that differ in a number, a flag or an element type. */
+/** The common name of kernels that differ in a number, a flag or an element type. */
 export function familyOf(name) {
   let shorter = name.replaceAll(/\((\w+)\)(\d+)/g, '$2');
   for (let before = ''; before !== shorter; ) {

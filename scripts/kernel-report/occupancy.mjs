@@ -1,4 +1,4 @@
-// How many blocks of a kernel a multiprocessor holds at once: CUDA C++ Programming Guide, "Compute Capabilities"; registers
+// Blocks of a kernel that a multiprocessor holds at once: CUDA C++ Programming Guide, "Compute Capabilities"; registers
 // are handed out in pieces of 256 a warp, shared memory in pieces of 256 bytes, and from 8.0 on each block takes 1 KB more.
 
 const kB = 1024;

@@ -1,4 +1,4 @@
-// What passes a limit and is neither mended nor explained yet: scripts/kernel-open.json holds it by form and figure, so
+// Figures that pass a limit and are neither mended nor explained yet: scripts/kernel-open.json holds it by form and figure, so
 // that nothing joins it unseen.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';

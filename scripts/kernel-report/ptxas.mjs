@@ -1,4 +1,4 @@
-// What ptxas says of every kernel and architecture: registers, spills, stack and static shared memory.
+// The words of ptxas on every kernel and architecture: registers, spills, stack and static shared memory.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { readableNames } from './names.mjs';

@@ -31,7 +31,7 @@ const changes = [
 ];
 
 const isCode = (line) => !/^\s*(\/\/|\*|\/\*|#|import |export \{|\} from)/.test(line);
-/** Whether a place lies in a string, a comment or a template's arguments. */
+/** True for a place that lies in a string, a comment or a template's arguments. */
 const isQuoted = (line, at) =>
   /\/\//.test(line.slice(0, at)) || (line.slice(0, at).match(/['"`]/g) ?? []).length % 2 === 1;
 

@@ -77,7 +77,7 @@ const testsOfArea = {
     return [
       ...harness(name, { preset: 'emulated', device: 'cuda', programs: 20 }),
       ...(isOperation(name) ? [files(testOf(name), [`${testOf(name)}.test`], on)] : []),
-      // What the host does, by R24's build, and then what kernels do.
+      // The host's work, by R24's build, and then that of kernels.
       ...['asan-emulated', 'checked'].flatMap((preset) =>
         isOperation(name) ? harness(name, { preset, device: 'cuda' }) : [],
       ),

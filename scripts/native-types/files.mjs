@@ -104,7 +104,7 @@ import { calls } from './native-ops/calls.ts';
 ${names.map(importOf).join('\n')}
 
 /**
- * What {@link ops} holds: formulas, numerics and memory traffic, then what each demands of shapes, dtypes and numbers. A
+ * The operations of {@link ops}: formulas, numerics and memory traffic, then what each demands of shapes, dtypes and numbers. A
  * field that is a list takes many tensors in one call.
  */
 export interface Ops

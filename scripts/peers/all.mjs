@@ -68,7 +68,7 @@ function machine() {
   };
 }
 
-/** What a sitting that was broken off has measured, if it was of this commit, this day and as many turns. */
+/** The measurements of a sitting that was broken off, if it was of this commit, this day and as many turns. */
 function begun(own) {
   if (options.out || !existsSync(begunFile)) return undefined;
   const before = JSON.parse(readFileSync(begunFile, 'utf8'));

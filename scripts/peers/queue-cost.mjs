@@ -1,5 +1,5 @@
 // node scripts/peers/queue-cost.mjs [rounds]
-// What a call costs JavaScript until it has queued its work: microseconds of the event loop a call, the least and the median of
+// The cost of a call to JavaScript until it has queued its work: microseconds of the event loop a call, the least and the median of
 // rounds of 1000 calls, which the device does meanwhile and is waited for between rounds. docs/performance.md quotes it.
 import { Device, ops, SGD, Tensor } from '../../dist/index.js';
 

@@ -1,4 +1,4 @@
-// What the peers in JavaScript share: rounds of a piece of work, and the line that tells their time.
+// Shared by the peers in JavaScript: rounds of a piece of work, and the line that tells their time.
 
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 

@@ -1,4 +1,4 @@
-// What a sitting measures, in its order: commands that print lines of JSON, with the turns that each takes.
+// The parts of a sitting, in its order: commands that print lines of JSON, with the turns that each takes.
 import path from 'node:path';
 
 export const root = path.join(import.meta.dirname, '..', '..');

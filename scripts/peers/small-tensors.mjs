@@ -1,5 +1,5 @@
 // node scripts/peers/small-tensors.mjs [rounds]
-// What a step over 150 small tensors costs beyond its arithmetic: from optimizer.step(grads) until the device is done,
+// The cost of a step over 150 small tensors beyond its arithmetic: from optimizer.step(grads) until the device is done,
 // less the same number of elements in one tensor. docs/performance.md quotes it.
 import { AdamW, AuON, Device, SGD, Tensor } from 'orthokit';
 

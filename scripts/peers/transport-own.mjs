@@ -56,7 +56,7 @@ const work = async () => {
   result.dispose();
   return result.marginalError;
 };
-// What JavaScript compiles while it is young is no part of the method.
+// Compilation of young JavaScript is no part of the method.
 for (const start = performance.now(); performance.now() - start < 500; ) await work();
 await race(`orthokit ${method}`, '', `${kind} ${n}`, work, n > 1000 ? 5 : 9);
 await device.close();

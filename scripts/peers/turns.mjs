@@ -26,7 +26,7 @@ export function turn([program, ...words], timeout = 300_000) {
   return { skipped: said.replace(/ imported from .*/, '').trim() }; // the place is that of one machine
 }
 
-/** What cannot be imported cannot be imported for the next case either. */
+/** A peer that cannot be imported cannot be imported for the next case either. */
 export const isMissing = ({ skipped }) => /ModuleNotFoundError|Cannot find package|ENOENT/.test(skipped ?? '');
 
 export const median = (values) => {

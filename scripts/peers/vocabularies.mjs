@@ -1,4 +1,4 @@
-// How many tokens of real vocabularies find each other, by bytes and by mergekit's rules: a table in Markdown.
+// Numbers of tokens of real vocabularies that find each other, by bytes and by mergekit's rules: a table in Markdown.
 // usage: node scripts/peers/vocabularies.mjs [folder…]
 // Each folder holds a tokenizer.json; without folders, those of the packages below that are installed, and BERT's pieces.
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

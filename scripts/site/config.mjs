@@ -1,4 +1,4 @@
-// What vitepress makes of the pages in build/site/pages. Nothing is asked of other hosts: fonts and search are of the site.
+// The configuration of vitepress for the pages in build/site/pages. Nothing is asked of other hosts: fonts and search are of the site.
 import path from 'node:path';
 import { subPathsOf } from './api-pages.mjs';
 import { guides } from './guides.mjs';

@@ -9,7 +9,7 @@ export function section(text, title) {
   return found;
 }
 
-/** What stands between the title of the README and its list, on one line. */
+/** The text between the title of the README and its list, on one line. */
 export const opening = (text) => /^# [^\n]+\n\n(.*?)\n\n/s.exec(text)[1].replaceAll('\n', ' ');
 
 export function home() {

@@ -37,7 +37,7 @@ export function addressOf(file, repository = manifest.repository) {
   return `${url.replace(/^git\+/, '').replace(/\.git$/, '')}/blob/main/${file}`;
 }
 
-/** What stands before the first heading of level 1 counts for nothing. */
+/** Text before the first heading of level 1 counts for nothing. */
 export const titleOf = (text) => /^# (.+)$/m.exec(text)?.[1].replaceAll('`', '') ?? '';
 
 const fences = /^(```[^\n]*\n.*?^```)$/ms;

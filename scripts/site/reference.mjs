@@ -12,7 +12,7 @@ import { root } from './pages.mjs';
  */
 export async function writeReference(folder) {
   const { entryPoints } = JSON.parse(readFileSync(path.join(root, 'typedoc.json'), 'utf8'));
-  // What several entry points export is described by the first: a sub-path, not the root.
+  // A name that several entry points export is described by the first: a sub-path, not the root.
   const ordered = [...entryPoints.filter((file) => file !== 'lib/index.ts'), 'lib/index.ts'];
   // All else is as typedoc.json says.
   const app = await Application.bootstrapWithPlugins({

@@ -38,7 +38,7 @@ export function timesOf({ tests, verified }, budgets) {
   const note = (key, ms) => least.set(key, Math.min(least.get(key) ?? Number.POSITIVE_INFINITY, ms));
   for (const { device, files, axis, deep, filtered } of tests)
     if (!axis && !deep && !filtered) for (const file of files) note(`${device} ${file.file}`, costOf(file));
-  // What is compared with an earlier run does not judge.
+  // A comparison with an earlier run does not judge.
   for (const { device, ops, cases, against, environment } of verified)
     if (cases === '' && !against && !environment.ORTHOKIT_EMULATOR_PTX)
       for (const { op, processorMs } of ops) note(`verify-${device} ${op}`, processorMs);

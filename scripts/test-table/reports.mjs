@@ -1,4 +1,4 @@
-// What runs of vitest (test/support/reporter.ts) and of orthokit_bench --verify (native/bench/verify_report.h) wrote down.
+// The notes of runs of vitest (test/support/reporter.ts) and of orthokit_bench --verify (native/bench/verify_report.h).
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 

@@ -239,7 +239,7 @@ describe.each(devices)('loraAttentionGrad on %s', (kind) => {
     expect(certificateOf(1, 6, 1e-3, 923, double)).toBe(undefined);
     expect(certificateOf(1, 64, 1e-3, 4096, double)).toBe(undefined);
     for (const most of [NaN, Infinity, 1e300]) expect(certificateOf(most, 1, 1e-3, 4096, double)).toBe(undefined);
-    // What rounding to f32 takes, and f64 does not.
+    // The digits that rounding to f32 takes, and f64 does not.
     expect(certificateOf(1, 6, 1e-5, 4096, single)).toBe(undefined);
     expect(certificateOf(8, 1, 1e-3, 4096, single)).toBe(undefined);
     expect(certificateOf(8, 1, 1e-3, 4096, double)!.errorBound).toBeGreaterThan(0);

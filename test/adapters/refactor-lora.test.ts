@@ -26,7 +26,7 @@ describe.each(devices)('refactorLora on %s', (kind) => {
     };
   };
   const draw = (rows: number, columns: number, seed: number) => dense(rows, columns, normal(rows * columns, seed));
-  /** How much of the rows of one lies in the orthonormal rows of another: their number, if all. */
+  /** The part of the rows of one in the orthonormal rows of another: their number, if all. */
   const overlap = (x: Dense, rows: Dense): number => norm(product(x, transposed(rows))) ** 2;
 
   describe.each([

@@ -15,7 +15,7 @@ import { settledMemory } from '../support/settled.ts';
 const device = Device.open('cpu', { threads: 1 });
 afterAll(() => device.close());
 
-/** What the event loop may be held at a stretch, in milliseconds of processor time, and what a process may grow by. */
+/** The longest hold of the event loop, in milliseconds of processor time, and the most growth of a process. */
 const mostHeld = 150;
 const mostGrowth = 256 << 20;
 

@@ -244,7 +244,7 @@ describe.each(devices)('MultiBlockBilevel on %s', (kind) => {
           },
         };
         await method.step();
-        // What follows is held back, too, until somebody hears of it.
+        // A step that follows is held back, too, until somebody hears of it.
         await method.save(folder.file('never')).then(
           () => expect.unreachable(),
           (error: Error) => expect(error.message).toBe(`MultiBlockBilevel.save: blocks.${name} must give finite numbers, got others in step ${step + 1}`), // biome-ignore format: one line

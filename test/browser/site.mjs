@@ -60,7 +60,7 @@ try {
     const holds = await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth);
     assert.ok(holds, `nothing of ${place} sticks out`);
   };
-  /** Whether all pictures in the text are drawn. */
+  /** True if all pictures in the text are drawn. */
   const drawn = () =>
     page.evaluate(() => {
       const all = [...document.querySelectorAll('.vp-doc img')];

@@ -342,7 +342,7 @@ describe.each(devices)('deep conjugate directions on %s', (kind) => {
     }
     const zero = await cdmSolve(good, vector(device, [0, 0, 0, 0]), itself);
     expect(zero).toMatchObject({ status: 'converged', iterations: 0 });
-    // What is shown to the predictor is its own to write.
+    // The predictor may write into its own tensors.
     const inPlace: Predictor = (r, out) => {
       ops.copy(device, { x: [r], out: [out] });
       ops.fill(device, { x: [r], value: 5 });

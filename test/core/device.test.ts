@@ -378,7 +378,7 @@ describe.each(devices)('a %s device', (kind) => {
       }
       expect(thrown?.code).toBe('ERR_MEMORY');
       expect(thrown?.message).toContain('device.flow()');
-      // What waits keeps its place: reads may still be asked for.
+      // A call that waits keeps its place: reads may still be asked for.
       expect(await x[1999]!.read()).toEqual(Float32Array.from([queued - 1]));
       ops.fill(device, { x, value: -1 });
       expect(await x[0]!.read()).toEqual(Float32Array.from([-1]));

@@ -19,7 +19,7 @@ afterEach(() => {
   }
 });
 
-/** What node-gyp-build finds. It reads the environment when it is loaded, so it is loaded anew. */
+/** The binary that node-gyp-build finds. It reads the environment when it is loaded, so it is loaded anew. */
 function theirs(root: string): string | undefined {
   const entry = require.resolve('node-gyp-build');
   for (const file of Object.keys(require.cache)) if (file.includes('node-gyp-build')) delete require.cache[file];

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 
-// Where two threads can get the same work buffer of the BLAS, about one in a hundred of these products is wrong.
+// About one in a hundred of these products is wrong where two threads can get the same work buffer of the BLAS.
 it('multiplies the same in one thread and in several', async () => {
   const shape = [2000, 40, 40];
   const products: Buffer[][] = [];

@@ -55,7 +55,7 @@ it('no inline function of Eigen is shared between instruction sets', () => {
     const own = new RegExp(`orthokit_eigen_${set}::|orthokit::cpu::${set}::`);
     expect(names.some((name) => own.test(name))).toBe(true);
     expect(names.filter((name) => /\bEigen::/.test(name))).toEqual([]);
-    // What is left is of the standard library and the core: the portable objects, which come first, have it, too, or do not
+    // The rest is of the standard library and the core: the portable objects, which come first, have it, too, or do not
     // call it.
     expect(names.filter((name) => !own.test(name) && !has.has(name) && wants.has(name))).toEqual([]);
   }

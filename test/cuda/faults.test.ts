@@ -67,7 +67,7 @@ describe('a call of CUDA that fails on a cuda device', { timeout: 300_000 }, () 
       );
   });
 
-  // Where a fault stays does not depend on its code, and that it does is seen at any call.
+  // The place where a fault stays does not depend on its code; that it stays is seen at any call.
   it.each([719, 710])('for ever, with CUDA error %i', (code) => {
     expect(run('*', code, 1, { blas: 'none', every: 7 }).problems).toEqual([]);
   });

@@ -1,5 +1,5 @@
 // Devices: emulator
-// What a step costs on a GPU besides the bytes that it moves, counted by the emulator.
+// The cost of a step on a GPU besides the bytes that it moves, counted by the emulator.
 import { describe, expect, it } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { expectSame } from '../support/compare.ts';

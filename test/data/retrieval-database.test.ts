@@ -333,7 +333,7 @@ describe.each(onlyCpu)('RetrievalDatabase, whatever the device', (kind) => {
     using db = new RetrievalDatabase(device, 1, { metric: 'dot' });
     await db.add(new Float32Array(2 ** 19));
     const call = db.search(new Float32Array(2 ** 20), 2 ** 19);
-    // Where a process may have any memory, JavaScript has no such array.
+    // JavaScript has no such array, even where a process may have any memory.
     await expect(call).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_(MEMORY|UNSUPPORTED)$/) });
   });
 

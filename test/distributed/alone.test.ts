@@ -1,5 +1,5 @@
 // Devices: cpu, cuda
-// What holds in a process by itself, and what is refused before any engine is asked. Several processes: check.mjs.
+// A process by itself, and refusals before any engine is asked. Several processes: check.mjs.
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';

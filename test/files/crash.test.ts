@@ -12,7 +12,7 @@ import { Folder } from './folder.ts';
 
 const count = 30_000;
 const kills = goal('R3', { ci: 300, deep: 20_000 });
-/** What a disk writes at once, in bytes. */
+/** Bytes that a disk writes at once. */
 const block = 4096;
 const cuts = goal('R4', { ci: 500, deep: 50_000 });
 
@@ -117,7 +117,7 @@ describe('R4: a power cut', cuts.tagged, () => {
     | { kind: 'sync'; file: object }
     | { kind: 'rename'; file: object };
 
-  /** What a save did to its file and its folder, in order. */
+  /** The calls of a save to its file and its folder, in order. */
   async function record(folder: Folder): Promise<Event[]> {
     const events: Event[] = [];
     const files = new Map<string, object>();

@@ -11,7 +11,7 @@ export interface Kill {
   report?: number;
 }
 
-/** What a run took that has ended, in milliseconds and reports of progress; nothing of one that was killed. */
+/** The cost of a run that has ended, in milliseconds and reports of progress; nothing of one that was killed. */
 export type Ended = { ms: number; reports: number } | undefined;
 
 /** Calls a function of a family, of the same name or not, in a process that is killed. */

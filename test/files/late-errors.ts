@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { type Calls, calls } from '../../lib/files/calls.ts';
 
 /**
- * What is written to the n-th file that is opened is taken and lost; its close fails, and has closed it all the same. Says
+ * Data written to the n-th file that is opened is taken and lost; its close fails, and has closed it all the same. Says
  * whether there was such a file, and whether it was written.
  */
 export function loseNth(nth: number): { readonly opened: boolean; readonly written: boolean } {

@@ -1,5 +1,5 @@
 // Devices: cpu
-// Where a save puts its file: permissions, links, and what killed saves have left.
+// The place of a saved file: permissions, links, and what killed saves have left.
 import {
   chmodSync,
   existsSync,

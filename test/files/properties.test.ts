@@ -97,7 +97,7 @@ describe('a damaged file', () => {
           expect(result).toMatchObject({ name: 'OrthokitError', code: 'ERR_FORMAT' });
           return;
         }
-        // What is accepted covers the file exactly, and a plain parser sees the same.
+        // An accepted header covers the file exactly, and a plain parser sees the same.
         const plain = plainRead(damaged).tensors;
         let total = 0;
         for (const [name, info] of result) {

@@ -48,7 +48,7 @@ function numberIn(random: Random, text: string): string {
   return text.slice(0, index) + random.of(numbers) + text.slice(index + old.length);
 }
 
-/** Whether a case is small enough to be run, or too large for any machine. */
+/** True for a case that is small enough to be run, or too large for any machine. */
 function isQuick(text: string): boolean {
   for (const [, shape = ''] of text.matchAll(/\[([\dx]*)\]/g)) {
     const size = shape.split('x').reduce((product, side) => product * Number(side), 1);

@@ -140,7 +140,7 @@ describe.each(targets)('R13: fuzzing of $name', rounds.tagged, ({ name, measured
   it(
     'what a seed makes of the corpus is accepted or refused with a code',
     async () => {
-      // What reaches something new is kept, to be added to the corpus.
+      // Inputs that reach something new are kept, to be added to the corpus.
       const keep = path.join(library, 'kept');
       mkdirSync(keep);
       const totals: Record<string, number> = {};

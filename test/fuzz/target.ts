@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 
 const root = path.join(import.meta.dirname, '..', '..');
 
-/** What a run of a fuzz target tells. */
+/** The report of a run of a fuzz target. */
 export interface Found {
   /** Number of inputs that ended in each way. */
   outcomes: Record<string, number>;

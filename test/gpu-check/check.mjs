@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
-// What runs here fails on purpose, and is not for the table of a run.
+// Tests here fail on purpose, and are not for the table of a run.
 delete process.env.ORTHOKIT_TEST_REPORT;
 const root = path.join(import.meta.dirname, '..', '..');
 const folder = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));

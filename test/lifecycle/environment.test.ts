@@ -98,7 +98,7 @@ describe('R20: ORTHOKIT_CUDA_PLUGIN', { tags: ['R20'], timeout: 60_000 }, () => 
     ['one without a backend', none, 'offers no backend'],
     ['one that throws when it starts', throws, 'cannot be started: from the plug-in'],
     ['one that throws a number', throwsNumber, 'cannot be started'],
-    // Where a loader would run beyond the end of the file, and end the process.
+    // A place where a loader would run beyond the end of the file, and end the process.
     ['one of 64 bytes', cut(none, 64), 'is cut short'],
     ['one of 1,000 bytes', cut(none, 1000), 'is cut short'],
     ['one of 4,096 bytes', cut(none, 4096), 'is cut short'],

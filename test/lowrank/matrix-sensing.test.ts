@@ -223,7 +223,7 @@ describe.each(onlyCpu)('MatrixSensing', () => {
       }
       expect(aborted.steps).toBe(16);
       expect(await agree(aborted, moment === 'while they are balanced' ? plain : whole)).toBe(true);
-      // What was put off is made up for.
+      // The part that was put off is made up for.
       for (const sensing of [whole, aborted]) await sensing.run(1);
       expect(await agree(aborted, whole)).toBe(true);
       measurement.dispose();

@@ -178,7 +178,7 @@ describe.each(devices)('ContinualMerger on %s', (kind) => {
     await Promise.all([add, aborted]);
     expect(ended).toEqual(['aborted', 'add']);
     expect(merger.count).toBe(1);
-    // What comes later still waits.
+    // Later calls still wait.
     const alone = new ContinualMerger(base);
     for (const model of [one!, two!]) await alone.add(model);
     await merger.add(two!);

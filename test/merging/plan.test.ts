@@ -1,5 +1,5 @@
 // Devices: cpu
-// What a merge finds out before it reads weights: headers, space and memory of models as large as real ones.
+// Facts that a merge finds before it reads weights: headers, space and memory of models as large as real ones.
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, expect, it } from 'vitest';

@@ -1,5 +1,5 @@
 // Devices: cpu
-// What only whole processes show: how much memory a merge takes.
+// Seen in whole processes alone: the memory that a merge takes.
 import { spawnSync } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -10,7 +10,7 @@ import { Folder } from '../files/folder.ts';
 import type { Rows } from '../transplant/models.ts';
 import { matrix, writeAdapter, writeParts } from './folders.ts';
 
-/** What a dry run says, and what the process had resident at its peak, in bytes. */
+/** The words of a dry run, and the bytes that the process had resident at its peak. */
 function memoryOf(options: object): { said: number; had: number } {
   const library = path.join(import.meta.dirname, '..', '..', 'dist', 'merging', 'index.js');
   const script = `import { mergeModels } from ${JSON.stringify(library)};
@@ -99,6 +99,6 @@ it.each([
   };
   const more = (await said('large', [rows, columns])) - (await said('small', [512, 512]));
   expect(more).toBeGreaterThan(4 * 2 * rows * columns);
-  // What this process grows by meanwhile is no part of it.
+  // The growth of this process meanwhile is no part of it.
   expect(more).toBeLessThan(4 * 3 * rows * columns + 2 ** 25);
 });

@@ -63,7 +63,7 @@ TEST_CASE_TEMPLATE("rounding is to nearest, ties to even", T, F16, Bf16) {
   for (uint32_t sign : {0u, 0x8000u})
     for (uint32_t low = 0; low < infinity; ++low) {
       const double a = value_of(low, T::exponent, T::mantissa);
-      // What would come after the largest number is where infinity begins to be nearer.
+      // Infinity begins to be nearer at what would come after the largest number.
       const double b = low + 1 < infinity ? value_of(low + 1, T::exponent, T::mantissa)
                                           : a + (a - value_of(low - 1, T::exponent, T::mantissa));
       const float middle = float((a + b) / 2);

@@ -13,7 +13,7 @@ using namespace orthokit;
 
 namespace {
 
-// What a report says, awaited.
+// The words of a report, awaited.
 std::optional<Error> report(Stream& stream) {
   std::promise<std::optional<Error>> told;
   stream.submit_report([&](std::optional<Error> e) { told.set_value(std::move(e)); });

@@ -1,5 +1,5 @@
 // Devices: cpu
-// What a call of orthokit/nn holds, and that a gradient takes the place of a result only where nobody reads it any more.
+// The memory that a call of orthokit/nn holds, and that a gradient takes the place of a result only where nobody reads it any more.
 import { afterAll, describe, expect, it } from 'vitest';
 import { AdamW, Device, ops, Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';

@@ -1,6 +1,6 @@
 // Devices: cpu, cuda
 // Axes: products
-// What AuON's formula does: specification of the method, section on its brake.
+// AuON's formula: specification of the method, section on its brake.
 import { afterAll, describe, expect, it } from 'vitest';
 import { AuON, Device, HybridAuON, Muon, SGD, Tensor } from '../../lib/index.ts';
 import { normal } from '../support/data.ts';

@@ -1,4 +1,4 @@
-// What tests of checkpoints share.
+// Shared by tests of checkpoints.
 import { readFileSync } from 'node:fs';
 import type { Tensor } from '../../lib/index.ts';
 import { fileBytes } from '../files/bytes.ts';

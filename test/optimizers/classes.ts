@@ -104,7 +104,7 @@ export function tensor(
   return Tensor.from(device, data, shape, { dtype });
 }
 
-/** Whether the class steps vectors, with its defaults. */
+/** True for a class that steps vectors, with its defaults. */
 export function takesVectors(device: Device, Class: OptimizerClass): boolean {
   using w = Tensor.zeros(device, [3]);
   try {

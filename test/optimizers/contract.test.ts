@@ -34,7 +34,7 @@ const needCompany: Record<string, string[]> = {
   DCTAdamW: ['gap'], // half a step
 };
 
-/** Whether the class has an eps with these options. */
+/** True if the class has an eps with these options. */
 function takesEps(Class: OptimizerClass, weights: Tensor[], options: object): boolean {
   try {
     new Class(weights, { ...options, eps: 0 }).dispose();

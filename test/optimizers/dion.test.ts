@@ -18,7 +18,7 @@ describe.each(devices)('low-rank relatives of Muon on %s', (kind) => {
 
   const matrix = (rows: number[][]): Tensor =>
     Tensor.from(device, Float64Array.from(rows.flat()), [rows.length, rows[0]!.length]);
-  /** What steps at a rate of 1 take off a matrix of zeros. */
+  /** The amount that steps at a rate of 1 take off a matrix of zeros. */
   async function update(grads: number[][][], options: object = {}, Class: typeof Dion | typeof Dion2 = Dion) {
     const [m, n] = [grads[0]!.length, grads[0]![0]!.length];
     const weight = Tensor.zeros(device, [m, n], { dtype: 'f64' });

@@ -84,7 +84,7 @@ const stateOf = (parts: readonly AnyOptimizer[]): [string, Tensor][] =>
     Object.entries(part.part().tensors).map(([name, x]): [string, Tensor] => [`${i}.${name}`, x]),
   );
 
-/** What a rounding more or less in f32, in f64, or in 16 bits may become in three steps. */
+/** The growth of a rounding more or less in f32, in f64, or in 16 bits in three steps. */
 const rounding: Record<Dtype, number> = { f64: 1e-13, f32: 2e-5, f16: 4e-3, bf16: 3e-2, i32: 0, u8: 0 };
 
 async function expectClose(device: Device, x: Tensor, word: string, allowed: number, name: string): Promise<void> {

@@ -1,4 +1,4 @@
-// What tests of files that do not fit share: an optimizer that must stay as it is, and a file that it takes.
+// Shared by tests of files that do not fit: an optimizer that must stay as it is, and a file that it takes.
 import { writeFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { AdamW, type Device, type Tensor } from '../../lib/index.ts';
@@ -19,7 +19,7 @@ export interface KeptOptimizer {
   loading(bytes: Uint8Array): Promise<unknown>;
   /** Asserts that all is as it was. */
   unchanged(): Promise<void>;
-  /** What is now must stay from here on. */
+  /** The present state must stay from here on. */
   renew(): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 // Devices: cpu, cuda
 // Axes: products
-// What optimizers of matrices do with shapes, heads and scales.
+// Shapes, heads and scales of optimizers of matrices.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';
 import { settledMemory } from '../support/settled.ts';

@@ -10,7 +10,7 @@ describe.each(devices)('Muon on %s', (kind) => {
   const device = Device.open(kind);
   afterAll(() => device.close());
 
-  /** What one step without momentum subtracts at a rate of 1. */
+  /** The amount that one step without momentum subtracts at a rate of 1. */
   async function update(shape: number[], options = {}, seed = 1): Promise<number[]> {
     const weight = Tensor.zeros(device, shape, { dtype: 'f64' });
     const grad = Tensor.from(

@@ -1,5 +1,5 @@
 // Devices: cpu
-// What a save holds, and what it leaves behind when it fails.
+// The memory of a save, and what one that fails leaves behind.
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { saveState } from '../../lib/files/state.ts';

@@ -1,5 +1,5 @@
 // Devices: cpu
-// What npm packs: all that users need, nothing that only developers run; pages whose links stay inside. And what packing
+// The content of the package: all that users need, nothing that only developers run; pages whose links stay inside. And what packing
 // refuses in a clone that is not built.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

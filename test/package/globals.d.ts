@@ -1,4 +1,4 @@
-// What the blocks of the pages use of Node.js, for compilers that know nothing of it.
+// The part of Node.js that the blocks of the pages use, for compilers that know nothing of it.
 declare const console: { log(...values: unknown[]): void };
 declare module 'node:fs/promises' {
   export function readdir(folder: string): Promise<string[]>;

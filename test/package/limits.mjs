@@ -1,4 +1,4 @@
-// What each file of the package may weigh, in bytes, and what no file of it is.
+// The most bytes of each file of the package, and names that no file of it has.
 
 /** The first pattern that a path matches holds; a plug-in built for tests is not compressed as that of a release. */
 const limits = [
@@ -22,7 +22,7 @@ const tarball = { plain: 11e6, withPlugin: 40e6 };
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(2)} MB`;
 
-/** What is too large, or has no limit, a line each. `files` are those of `npm pack --json`; `isRelease`: its plug-in is. */
+/** Files that are too large, or have no limit, a line each. `files` are those of `npm pack --json`; `isRelease`: its plug-in is. */
 export function tooLarge(files, packed, isRelease) {
   const problems = [];
   for (const { path, size } of files) {

@@ -109,7 +109,7 @@ export class Regression {
           const factor = rows[r]![p]! / rows[p]![p]!;
           for (let c = p; c <= groups; ++c) rows[r]![c]! -= factor * rows[p]![c]!;
         }
-      // What is explained: Σ of the squares of the pivots' right sides over the pivots.
+      // The explained part: Σ of the squares of the pivots' right sides over the pivots.
       total += square - rows.reduce((sum, row, p) => sum + row[groups]! ** 2 / row[p]!, 0);
     }
     return total / (2 * count);

@@ -23,7 +23,7 @@ export function brakeOf(z: Float64Array): number {
   return Number.isFinite(mean) ? mean / (1 + Math.sqrt(1 + mean)) : Math.exp(logMeanCosh2(z) / 2) - 1;
 }
 
-/** What the weights lose, but for lr, and the brake, of one matrix or tensor u. */
+/** The loss of the weights, but for lr, and the brake, of one matrix or tensor u. */
 export function scaledUpdate(u: Float64Array, shape: readonly number[], options: AuonOptions): [Float64Array, number] {
   const { gamma = 1, eps = 1e-7, variant = 'paper' } = options;
   const { rows, columns } = matricesOf(shape);

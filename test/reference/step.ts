@@ -1,4 +1,4 @@
-// What all optimizer steps share. Weights and state are changed in place.
+// Shared by all optimizer steps. Weights and state are changed in place.
 import { sumOfSquares } from './sums.ts';
 
 export type WeightDecayMode = 'decoupled' | 'independent' | 'l2' | 'palm' | 'cautious';

@@ -1,4 +1,4 @@
-// What references of transport share.
+// Shared by references of transport.
 import { sum } from './sums.ts';
 
 /** A transport problem, or what is known of one: a matrix of `rows` × `columns`, and vectors along its sides. */

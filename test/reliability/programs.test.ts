@@ -45,7 +45,7 @@ describe.each(devices)('R7: random programs on the %s', programs.tagged, () => {
       expect(counts['programs']).toBe(programs.count);
       if (programs.count >= 300) expect(counts['unseen']).toBe(0);
       if (kind === 'cpu') for (const set of expectedSets()) expect(counts[set], `kernels for ${set}`).toBe(1);
-      // What the judge lets pass: an element that may or may not be finite, or whose bound says little.
+      // Elements that the judge lets pass: one that may or may not be finite, or whose bound says little.
       const { elements = 0, waived = 0, wide = 0 } = counts;
       console.log(`R7: ${elements} elements judged, ${waived} of them waived, ${wide} by a wide bound`);
       expect(elements).toBeGreaterThan(programs.count * 1000);

@@ -76,7 +76,7 @@ describe.each(devices)('R11: transport by default on %s', defaults.tagged, (kind
         expect(sweeps).toBeLessThanOrEqual(options.maxSweeps);
         expect(newton).toBeLessThanOrEqual(options.maxNewton);
         if (auto.status === 'converged') return;
-        // What numbers can tell apart there: 2⁻⁴⁶ of the size of the costs, in units of eps.
+        // The least difference of numbers there: 2⁻⁴⁶ of the size of the costs, in units of eps.
         const precision = 2 ** -46 * Math.max(1, Math.max(range, ...cost) / eps);
         for (const method of ['sinkhorn', 'sns', 'lbfgs'] as const) {
           using other = await sinkhorn(tensor, { ...options, method });

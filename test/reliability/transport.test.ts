@@ -66,7 +66,7 @@ function problem(seed: number) {
 }
 type Problem = ReturnType<typeof problem>;
 
-/** What a solver says of a problem. */
+/** A solver's answer to a problem. */
 interface Answer {
   readonly status: TransportStatus;
   readonly value: number;

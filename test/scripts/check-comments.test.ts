@@ -8,9 +8,9 @@ import { expect, it } from 'vitest';
 const script = path.join(import.meta.dirname, '..', '..', 'scripts', 'check-comments.mjs');
 
 /** Words for a library and a native file of such texts. */
-function check(lib: string, native: string): string {
+function check(lib: string, native: string, more: Record<string, string> = {}): string {
   const root = mkdtempSync(path.join(os.tmpdir(), 'orthokit-'));
-  for (const [name, text] of Object.entries({ 'lib/core/tensor.ts': lib, 'native/core/op.h': native })) {
+  for (const [name, text] of Object.entries({ 'lib/core/tensor.ts': lib, 'native/core/op.h': native, ...more })) {
     const file = path.join(root, name);
     mkdirSync(path.dirname(file), { recursive: true });
     writeFileSync(file, text);
@@ -35,4 +35,14 @@ it.each([
   ['', `x();\n${wide(101)}`, 'native/core/op.h:2: has 101 columns, at most 100'],
 ])('%j and %j do not', (lib, native, fault) => {
   expect(check(lib, native)).toContain(fault);
+});
+
+it.each([
+  ['examples/gpt/train.mjs', '/** How many are left. @param {number} n */'],
+  ['scripts/jobs/steps.sh', '  # What runs here.'],
+  ['test/core/tensor.test.ts', '// Devices: cpu\n// Where it is.'],
+  ['test/torture/oracle.h', '// How much it takes.'],
+])('in %s, %j does not either', (file, text) => {
+  expect(check('', '', { [file]: text })).toContain(`${file}:${text.split('\n').length}: begins like a riddle`);
+  expect(check('', '', { [file]: wide(200) })).toBe('');
 });

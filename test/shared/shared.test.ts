@@ -188,7 +188,7 @@ describe('a handle', () => {
     expect(codes({ fd: 999_999 })).toBe('ERR_IO');
     expect(codes({ bytes: 32 })).toBe('ERR_FORMAT');
     expect(codes({ bytes: 32, shape: [8] })).toBe('ERR_FORMAT');
-    // What it says of the memory must not show the name to whoever guesses.
+    // Its words on the memory must not show the name to whoever guesses.
     try {
       Tensor.fromShared(device, { ...good, fd: other.fd });
     } catch (error) {

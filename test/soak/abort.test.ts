@@ -96,7 +96,7 @@ async function abortOnce(call: Call, within: number, seed: number): Promise<Abor
   return { seed, abort, answer, free: clock(), used: waits ? undefined : (user + system) / 1000 };
 }
 
-/** What each of these took beyond what the machine lost, latest first. */
+/** The time that each of these took beyond what the machine lost, latest first. */
 async function beyond(
   list: readonly Aborted[],
   end: (one: Aborted) => number,

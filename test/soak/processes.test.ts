@@ -18,7 +18,7 @@ type Way = keyof typeof ways;
 
 const ends = goal('R16', { ci: 60, deep: 5000 });
 
-/** Where a process that crashes leaves its core. */
+/** The folder in which a process that crashes leaves its core. */
 const folder = new Folder();
 afterAll(() => folder[Symbol.dispose]());
 
@@ -65,7 +65,7 @@ describe('R16: a process with work in its queue', ends.tagged, () => {
       await ends.each(async (seed, index) => {
         const way = names[seed % names.length] as Way;
         taken.push({ way, seed, took: await endOne(way, seed) });
-        // What an end costs without any work, on the machine as it is now: one in turn with each round of the others.
+        // The cost of an end without any work, on the machine as it is now: one in turn with each round of the others.
         if (index % names.length === 0)
           idle.push(await endOne(names[(index / names.length) % names.length] as Way, seed, 'none'));
       });

@@ -149,7 +149,7 @@ describe.each(onlyCpu)('takes what memoryLimit allows, and 64 MB of scratch', ()
     ['products', 12_000, 32],
   ])('%s', (form, atoms, limit) => {
     const library = path.join(import.meta.dirname, '..', '..', 'dist', 'index.js');
-    /** What a process takes at most, with a second pursuit of many signals or without. */
+    /** The most memory of a process, with a second pursuit of many signals or without. */
     const peak = (signals: number): number => {
       const script = `import { readFileSync } from 'node:fs';
       import { Device, Dictionary, omp, Tensor } from ${JSON.stringify(library)};

@@ -17,7 +17,7 @@ const read = async (code: SparseCode) => ({
   counts: Array.from(await code.counts.read()),
 });
 
-/** What fails: its code and message. */
+/** The code and message of a failure. */
 async function rejection(call: () => Promise<unknown>): Promise<{ code: string; message: string }> {
   try {
     await call();

@@ -156,7 +156,7 @@ describe.each(devices)('streams on %s', (kind) => {
         using z = step(other, t);
         expect(await z!.read()).toEqual(await y!.read());
       }
-      // What has not begun is a state, too.
+      // A stream that has not begun is a state, too.
       using unborn = one();
       await unborn.save(folder.file('empty'));
       await other.load(folder.file('empty'), { device });

@@ -1,4 +1,4 @@
-// Whether what a test file computes reaches an assertion: by its syntax, so that a comment or an import alone is not enough.
+// The results of a test file that reach an assertion: by its syntax, so that a comment or an import alone is not enough.
 import ts from 'typescript';
 
 type Seed = (node: ts.Node) => boolean;
@@ -14,11 +14,11 @@ export function importedFrom(text: string, module: string): string[] {
   });
 }
 
-/** Whether the result of one of the functions of these names is compared with something. */
+/** True if the result of one of the functions of these names is compared with something. */
 export const isCompared = (text: string, names: readonly string[]): boolean =>
   reaches(text, (node) => ts.isIdentifier(node) && names.includes(node.text));
 
-/** Whether what objects of the class did is compared with something. */
+/** True if what objects of the class did is compared with something. */
 export const isExamined = (text: string, name: string): boolean =>
   reaches(text, (node) => ts.isNewExpression(node) && node.expression.getText() === name);
 
@@ -78,7 +78,7 @@ function reaches(text: string, seed: Seed): boolean {
       for (const own of bindings(name)) carriers.add(own);
     };
     if (ts.isNewExpression(node) && seed(node)) {
-      // What an object is made of, it changes.
+      // An object changes what it is made of.
       for (const argument of node.arguments ?? [])
         visit(argument, (part) => {
           if (ts.isIdentifier(part)) carriers.add(part.text);

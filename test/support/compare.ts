@@ -4,7 +4,7 @@ export interface Tolerance {
   dtype: Floating;
   /** Allowed distance, in units in the last place of the expected number, or of `magnitude` where that is larger. */
   ulps: number;
-  /** What the rounding errors are relative to where terms cancel: one number, or one an element. */
+  /** The unit of rounding errors where terms cancel: one number, or one an element. */
   magnitude?: number | ArrayLike<number>;
 }
 

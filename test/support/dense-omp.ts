@@ -21,7 +21,7 @@ export const rowsOf = (x: ArrayLike<number>, columns: number): Float64Array[] =>
     Float64Array.from({ length: columns }, (_, j) => x[i * columns + j]!),
   );
 
-/** What factors of the scores of atoms are: their inverse lengths where they count as unit vectors. */
+/** Factors of the scores of atoms: their inverse lengths where they count as unit vectors. */
 const scalesOf = (atoms: readonly Float64Array[], unit: boolean): number[] =>
   atoms.map(norm).map((length) => (unit ? (length > 0 ? 1 / length : 0) : 1));
 

@@ -122,7 +122,7 @@ export const apart = (rows: number, columns: number, seed: number): Float64Array
   );
 
 /**
- * What the errors of eigenvectors, the columns of `vectors`, are relative to: the roundings of the largest value over the gaps
+ * The unit of errors of eigenvectors, the columns of `vectors`: the roundings of the largest value over the gaps
  * between the values, and those of a vector's length. native/bench/reference/dense/eigh.cpp derives it.
  */
 export function termsOfEigenvectors(values: ArrayLike<number>, vectors: ArrayLike<number>): Float64Array {

@@ -1,4 +1,4 @@
-// What a dtype can hold, from its definition: significand bits and exponents, in f64 arithmetic.
+// The numbers of a dtype, from its definition: significand bits and exponents, in f64 arithmetic.
 import type { Dtype, TypedArray } from '../../lib/index.ts';
 
 export type Floating = 'f32' | 'f64' | 'f16' | 'bf16';
@@ -98,7 +98,7 @@ export function arrayOf(values: ArrayLike<number>, dtype: Dtype): TypedArray {
   return out;
 }
 
-/** What was read from a tensor of the dtype, as numbers. */
+/** Elements that were read from a tensor of the dtype, as numbers. */
 export function numbersOf(array: ArrayLike<number>, dtype: Dtype): Float64Array {
   const out = new Float64Array(array);
   if (dtype !== 'f16' && dtype !== 'bf16') return out;

@@ -12,7 +12,7 @@ const [slice, slices] = (ORTHOKIT_DEEP_SLICE || '1/1').split('/').map(Number) as
 export interface GoalSizes {
   ci: number;
   deep: number;
-  /** What the sizes count; `'seconds'` is for `each`, which begins cases until they have passed. Default `'cases'`. */
+  /** The unit of the sizes; `'seconds'` is for `each`, which begins cases until they have passed. Default `'cases'`. */
   unit?: 'cases' | 'seconds';
 }
 
@@ -34,7 +34,7 @@ export interface Goal {
   limit(ci: number): number;
   /** Adds to the record of a deep run what has been done. */
   record(cases: number): void;
-  /** What a failure prints. */
+  /** The words of a failure. */
   replay(seed: number, path?: string): string;
 }
 

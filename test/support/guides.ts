@@ -55,10 +55,10 @@ export function moduleOf(folder: string, [file, line, code]: Block): string {
   return script;
 }
 
-/** What a module prints in a process of its own, which must end well. */
+/** The output of a module in a process of its own, which must end well. */
 export const printedBy = (script: string): string =>
   execFileSync(process.execPath, [script], { cwd: path.dirname(script), stdio: 'pipe', encoding: 'utf8' });
 
-/** What was printed where a block names it, by line. */
+/** The output where a block names it, by line. */
 export const printedOutputs = (printed: string): [line: number, output: string][] =>
   [...printed.matchAll(/^§§(\d+)\n(.*)$/gm)].map(([, i, text]) => [Number(i), text!]);

@@ -13,7 +13,7 @@ const compilerOptions: ts.CompilerOptions = {
   verbatimModuleSyntax: true,
 };
 
-/** Where what is not changed is kept: several tests want all of it. Other options, or another compiler, have another place. */
+/** The folder of what is not changed: several tests want all of it. Other options, or another compiler, have another place. */
 const keptIn = path.join(
   root,
   'build',

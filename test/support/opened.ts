@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { runChild } from './child.ts';
 
-/** What a process says of its devices. */
+/** A process's words on its devices. */
 export interface Opened {
   available: string[];
   unavailable: { cpu: string | null; cuda: string | null };

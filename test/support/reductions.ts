@@ -1,4 +1,4 @@
-// What row_reduce and column_reduce both do, each along its own side of a matrix.
+// Shared by row_reduce and column_reduce, each along its own side of a matrix.
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, type Ops, ops, Tensor } from '../../lib/index.ts';
 import { reductions } from '../reference/row-reduce.ts';

@@ -8,7 +8,7 @@ const call = (op: keyof typeof ops, device: Device, fields: Fields) =>
 const isTensors = (value: unknown): value is Tensor | Tensor[] => typeof value === 'object' && value !== null;
 
 /**
- * What every operation refuses, each tested on fields that `valid` makes: a field that is missing (but for those in
+ * Refusals of every operation, each tested on fields that `valid` makes: a field that is missing (but for those in
  * `optional`), disposed or on another device, a field that does not exist.
  */
 export function refusesWrongFields(

@@ -14,7 +14,7 @@ export interface RunReport {
   isa: string;
   /** ORTHOKIT_CPU, ORTHOKIT_CUBLAS and ORTHOKIT_EMULATOR_…, as far as they are set. */
   environment: Record<string, string>;
-  /** Whether only tests of some titles or tags were asked for: the others count as skipped, and that is right then. */
+  /** True if only tests of some titles or tags were asked for: the others count as skipped, and that is right then. */
   filtered: boolean;
   deep: boolean;
   /** All files for this device, and axis, whether this run was given them or not. */

@@ -3,7 +3,7 @@ import { Device, type Tensor, type TypedArray } from '../../lib/index.ts';
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: TypedArray) => Buffer.from(buffer, byteOffset, byteLength);
 
-/** Whether two arrays hold the same bits: quicker than comparing elements, and −0 is not 0. */
+/** True for two arrays of the same bits: quicker than comparing elements, and −0 is not 0. */
 export const sameBits = (a: TypedArray, b: TypedArray): boolean => bytesOf(a).equals(bytesOf(b));
 
 /** Runs the same on CPUs of 1, 2 and 3 threads: the tensors that come back must hold the same bits. */

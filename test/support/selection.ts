@@ -38,7 +38,7 @@ function words<T extends readonly string[]>(text: string, label: string, known: 
   return found;
 }
 
-/** What the text of a test file declares; undefined where it names no device. */
+/** The declaration in the text of a test file; undefined where it names no device. */
 export function declarationOf(text: string): Declaration | undefined {
   const named = words(text, 'Devices', devices);
   return named && { devices: named, axes: words(text, 'Axes', axes) ?? [] };

@@ -1,4 +1,4 @@
-// What a device holds once the tensors that nobody has any more are gone: what a later call leaves is counted from there.
+// The memory of a device once the tensors that nobody has any more are gone: what a later call leaves is counted from there.
 import { setImmediate } from 'node:timers/promises';
 import v8 from 'node:v8';
 import { runInNewContext } from 'node:vm';

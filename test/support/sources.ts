@@ -1,4 +1,4 @@
-// Where expected values come from besides the reference: each test of an operation says so, in lines that are read without
+// The sources of expected values besides the reference: each test of an operation says so, in lines that are read without
 // running it. A golden file is one of test/golden; a title is that of a test in the file, or in another one that is named, or
 // the first word of a row of its table of tests.
 //

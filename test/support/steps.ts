@@ -32,10 +32,10 @@ export interface Method {
   options: Options;
   /** Lists of state tensors; each like the weights unless a shape and dtype are given, which may be that computed in. */
   states: Record<string, 'like' | ((shape: Shape, computed: Floating) => { shape: Shape; dtype: Dtype })>;
-  /** Whether there is a list of step counters. */
+  /** True if there is a list of step counters. */
   counts?: boolean;
   shapes?: readonly Shape[];
-  /** What all elements of a state are at the start of {@link checkValues}. Default: 0. */
+  /** The value of all elements of a state at the start of {@link checkValues}. Default: 0. */
   start?: Record<string, number>;
 }
 
@@ -204,7 +204,7 @@ function checkStatistics(actual: Float64Array, expected: Statistics[], computed:
     }
 }
 
-/** What every step owes: all dtypes, decay modes, sizes of gradients, guard, checks. */
+/** Duties of every step: all dtypes, decay modes, sizes of gradients, guard, checks. */
 export function describeStep(method: Method): void {
   describe.each(devices)(`${method.op} on %s`, (kind) => {
     const device = Device.open(kind);

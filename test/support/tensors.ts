@@ -12,7 +12,7 @@ export const tensorOf = (
 /** A tensor's elements as numbers. */
 export const valuesOf = async (tensor: Tensor): Promise<Float64Array> => numbersOf(await tensor.read(), tensor.dtype);
 
-/** What a failing call throws: its code and message. */
+/** The code and message that a failing call throws. */
 export function thrownBy(call: () => unknown): { code: string; message: string } {
   try {
     call();

@@ -1,4 +1,4 @@
-// What is queued: operations, bytes of their operands, and multiplications and additions of matrix products.
+// Queued work: operations, bytes of their operands, and multiplications and additions of matrix products.
 
 import { native } from '../../lib/core/native.ts';
 import { isTensor, type Tensor } from '../../lib/core/tensor.ts';

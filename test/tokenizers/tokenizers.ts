@@ -2,7 +2,7 @@ import { OrthokitError } from '../../lib/index.ts';
 import { parseTokenizer } from '../../lib/tokenizers/parse.ts';
 import type { Tokenizer } from '../../lib/tokenizers/tokenizer.ts';
 
-/** What tokenizer.json and the configuration beside it say. */
+/** The content of tokenizer.json and of the configuration beside it. */
 export function parsed(tokenizer: object | string | Uint8Array, config?: object, specials?: object): Tokenizer {
   const text = typeof tokenizer === 'string' ? tokenizer : JSON.stringify(tokenizer);
   const bytes = tokenizer instanceof Uint8Array ? new Uint8Array(tokenizer) : new Uint8Array(Buffer.from(text));

@@ -39,7 +39,7 @@ describe('pieces of BERT', () => {
 
   it('are the tokens of Llama 2 that have the same text, inside and at the beginning of words', () => {
     const known = new Set(Object.keys((JSON.parse(llamaFile.toString()) as { model: { vocab: object } }).model.vocab));
-    // What begins a word may lack the space, as punctuation does.
+    // The beginning of a word may lack the space, as punctuation does.
     const shared = pieces.filter(
       (piece) => !isSpecial(piece) && piece !== '▁' && (known.has(piece) || known.has(piece.replace('▁', ''))),
     );

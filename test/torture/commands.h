@@ -1,4 +1,4 @@
-// What main() dispatches to.
+// The commands of main().
 #pragma once
 #include <cstdint>
 #include <map>

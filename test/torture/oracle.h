@@ -1,4 +1,4 @@
-// Whether an op's results are right: within bounds (bench/bounds.h) of the reference on the same
+// The judge of an op's results: within bounds (bench/bounds.h) of the reference on the same
 // inputs.
 #pragma once
 #include "bench/bounds.h"

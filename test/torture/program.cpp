@@ -40,7 +40,7 @@ bool is_of_domain(const std::string& name) {
   return names.contains(name);
 }
 
-// What these hold has a meaning that another tensor's numbers do not have.
+// Elements of these have a meaning that another tensor's numbers do not have.
 bool is_own(const std::string& name) {
   static const std::set<std::string> names{"index",   "labels",  "steps", "roots",
                                            "squares", "masters", "guard"};

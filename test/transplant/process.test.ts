@@ -1,5 +1,5 @@
 // Devices: cpu
-// What only whole processes show: that a kill loses nothing, and how much memory it takes.
+// Seen in whole processes alone: that a kill loses nothing, and how much memory it takes.
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

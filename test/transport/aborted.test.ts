@@ -135,7 +135,7 @@ describe('a solver that is aborted', () => {
     const count = await abortedAt(call, Infinity);
     const { live } = await settledMemory(device);
     const some = Array.from({ length: 8 }, (_, k) => Math.floor((k * count) / 8));
-    // What is measured and handed out comes last.
+    // Reports that are measured and handed out come last.
     const last = Array.from({ length: 8 }, (_, k) => count - 1 - k);
     const left: [number, number][] = [];
     for (const at of [...some, ...last]) {

@@ -13,7 +13,7 @@ import { prometheus } from './prometheus.mjs';
 
 const { version } = JSON.parse(readFileSync(createRequire(import.meta.url).resolve('orthokit/package.json'), 'utf8'));
 
-/** What the server is, has, and how it is. @param {Server} server */
+/** The server's name, means and health. @param {Server} server */
 export function aboutRoutes(server) {
   const { store, scheduler, streams } = server;
   /** @type {Hono<{ Bindings: import('@hono/node-server').HttpBindings }>} */

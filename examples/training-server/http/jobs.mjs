@@ -18,7 +18,7 @@ export const listFields = {
   limit: whole(1, 1000, 100),
   cursor: { ...text(/^[0-9a-z-]{1,20}$/, 'be the cursor of an answer before'), optional: true },
 };
-/** What may be asked of a run by POST /jobs/:id/… */
+/** Requests that may be made of a run by POST /jobs/:id/… */
 export const wishes = /** @type {const} */ (['pause', 'resume', 'cancel', 'checkpoint']);
 
 /** Values of a query, numbers as such. @param {Record<string, string>} query @param {Fields} fields */

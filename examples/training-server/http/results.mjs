@@ -31,7 +31,7 @@ export const curveFields = {
   },
 };
 
-/** What runs have come to: curves, events, checkpoints. @param {Server} server */
+/** The results of runs: curves, events, checkpoints. @param {Server} server */
 export function resultRoutes({ store, streams, limits }) {
   /** @type {Hono<{ Bindings: import('@hono/node-server').HttpBindings }>} */
   const app = new Hono();

@@ -68,7 +68,7 @@ export class Streams {
 class Client {
   #busy = false;
   #ended = false;
-  /** Whether it has had all that there was: from then on it must keep up. */
+  /** True once it has had all that there was: from then on it must keep up. */
   #isLive = false;
 
   /** @param {Streams} streams @param {ServerResponse} response @param {number} after @param {Run | undefined} run */
@@ -119,7 +119,7 @@ class Client {
     this.#busy = false;
   }
 
-  /** What the memory has no longer: of one run from its journal, of all runs it is too much. */
+  /** Events that memory no longer has: of one run from its journal, of all runs it is too much. */
   async #catchUp() {
     const { ring } = this.streams.store;
     if (!this.run) return this.#resync();

@@ -76,7 +76,7 @@ export class Attendant {
     }
   }
 
-  /** What a job tells and cannot be written is lost: it ends. @param {unknown} error */
+  /** A job ends whose news cannot be written. @param {unknown} error */
   #cannotWrite(error) {
     log('what a job tells cannot be written', { job: this.run.id, error: String(error) });
     this.#end = { how: 'failed', code: 'ERR_IO', reason: 'its journal cannot be written' };

@@ -43,7 +43,7 @@ const training = {
   init: optional(model),
 };
 
-/** What of a training job may change while it runs. @type {Fields} */
+/** Fields of a training job that may change while it runs. @type {Fields} */
 export const changeable = {
   lr: optional(number(0, 10)),
   otherLr: optional(number(0, 10)),
@@ -106,7 +106,7 @@ export const kinds = {
 };
 
 /**
- * What fields by themselves do not tell: values that contradict each other, or need too much together.
+ * Faults that no field shows by itself: values that contradict each other, or need too much together.
  *
  * @param {string} kind
  * @param {Record<string, any>} params

@@ -20,7 +20,7 @@ import { modelFolders } from './models.mjs';
 export class Scheduler {
   /** @type {Map<Run, Attendant | undefined>} */
   #running = new Map();
-  /** What clients wish of jobs that have threads, or are about to. @type {Map<Run, 'pause' | 'cancel'>} */
+  /** Wishes of clients for jobs that have threads, or are about to. @type {Map<Run, 'pause' | 'cancel'>} */
   #wishes = new Map();
   /** The last of the changes of state that were begun, for each run. @type {Map<Run, Promise<void>>} */
   #turns = new Map();
@@ -292,7 +292,7 @@ export class Scheduler {
     this.#next();
   }
 
-  /** Where the journal of a run cannot be had, its end is known to this server alone. @param {Run} run @param {unknown} error */
+  /** The end of a run without a journal, known to this server alone. @param {Run} run @param {unknown} error */
   #lose(run, error) {
     log('the state of a run cannot be written', { run: run.id, error: String(error) });
     this.#leaveQueue(run);
@@ -315,7 +315,7 @@ export class Scheduler {
     }
   }
 
-  /** Whether a run was started often and came to nothing new. @param {Run} run */
+  /** True for a run that was started often and came to nothing new. @param {Run} run */
   #isHopeless(run) {
     return run.summary.attempts >= this.limits.attempts;
   }

@@ -1,5 +1,5 @@
 /**
- * What is known of a run's numbers: curves that the server has thinned out, and what has come since.
+ * The known numbers of a run: curves that the server has thinned out, and what has come since.
  */
 export class Curve {
   /** @type {Map<string, [step: number, value: number][]>} */

@@ -52,7 +52,7 @@ function inputOf(name, schema, required) {
   });
 }
 
-/** What was typed, in the type that the server asks for; it judges the rest. */
+/** The text of a field, in the type that the server asks for; it judges the rest. */
 function typed(text, { type, items }) {
   if (type === 'array') return text.split(',').map((part) => typed(part.trim(), items));
   return (type === 'integer' || type === 'number') && text.trim() !== '' && !Number.isNaN(Number(text))

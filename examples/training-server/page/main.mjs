@@ -52,7 +52,7 @@ const rows = new Rows({
 
 function take(run) {
   const before = runs.get(run.id);
-  // What an answer says may be older than what the stream has told since.
+  // An answer may be older than what the stream has told since.
   if (before && run.lastEvent < before.lastEvent) return;
   runs.set(run.id, { ...run, heard: Date.now(), marks: before?.marks ?? [] });
 }
@@ -181,7 +181,7 @@ for (const id of ['key', 'axis', 'log', 'smooth', 'filter']) byId(id).addEventLi
 byId('csv').addEventListener('click', () => download.csv(byId('key').value, drawnCurves()));
 byId('png').addEventListener('click', () => download.png(chart.canvas));
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', change);
-// What is stale says so.
+// Stale numbers say so.
 setInterval(change, 5000);
 
 await makeForm((run) => {

@@ -1,5 +1,5 @@
 /**
- * What happened to a run, as vertical lines: changes of rates, and checkpoints.
+ * Events of a run as vertical lines: changes of rates, and checkpoints.
  *
  * @param {any} run
  * @param {import('./curve.mjs').Curve | undefined} curve

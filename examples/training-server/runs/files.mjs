@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 
-/** What has been written into a folder lasts, names included. @param {string} folder */
+/** Makes writes into a folder last, names included. @param {string} folder */
 export async function syncFolder(folder) {
   const handle = await open(folder, 'r');
   try {

@@ -77,7 +77,7 @@ export class Journal {
     return this.#files.get(file);
   }
 
-  /** What has been appended lasts through a loss of power. @param {string} file */
+  /** Makes appended lines last through a loss of power. @param {string} file */
   async sync(file) {
     await this.#files.get(file)?.handle.datasync();
   }
@@ -130,7 +130,7 @@ export class Journal {
 
   /**
    * Lines that a full disk does not take are tried again later: it holds training of their run back, and loses nothing.
-   * Where the file is not there or not the server's, its lines fail.
+   * Lines of a file that is missing, or not the server's, fail.
    *
    * @param {string} file
    * @param {Line[]} lines

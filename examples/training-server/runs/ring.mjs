@@ -56,7 +56,7 @@ export class Ring {
     return entry ? this.#bytes - entry.offset : 0;
   }
 
-  /** Where the first event above a number is. @param {number} seq */
+  /** The place of the first event above a number. @param {number} seq */
   #place(seq) {
     let [low, high] = [this.#first, this.#entries.length];
     while (low < high) {

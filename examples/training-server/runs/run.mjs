@@ -35,7 +35,7 @@ export class Run {
     /** Bytes of the journal that are written and told. */
     this.bytes = manifest.bytes ?? 0;
     this.journal = path.join(folder, 'events.jsonl');
-    // What the manifest of an ended run tells need not be read again, but for places.
+    // The manifest of an ended run tells all but places, which are read again.
     this.known = manifest.summary !== undefined;
   }
 

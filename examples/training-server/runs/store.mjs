@@ -166,7 +166,7 @@ export class Store {
   /** @param {string} name of a folder in `runs` */
   async #read(name) {
     const folder = path.join(this.root, 'runs', name);
-    // What was being made, or deleted, when the server ended.
+    // Left from what was being made, or deleted, when the server ended.
     if (/^\..*\.new$/.test(name)) await rm(folder, { recursive: true, force: true });
     if (!idPattern.test(name)) return undefined;
     try {

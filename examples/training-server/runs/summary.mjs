@@ -1,4 +1,4 @@
-// What a run's events add up to. The journal is the truth; this is read from it, and stands in the manifest once a run
+// The sum of a run's events. The journal is the truth; this is read from it, and stands in the manifest once a run
 // has ended, so that a start need not read all journals.
 
 /**

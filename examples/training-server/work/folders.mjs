@@ -32,7 +32,7 @@ export async function makeModel({ kind, params, models, folder }, control) {
   const { base: _base, models: _models, donor: _donor, ...options } = params;
   const [aside, place, reportFile] = ['.model.new', 'model', 'report.json'].map((name) => path.join(folder, name));
   const finish = async (/** @type {Record<string, unknown>} */ result) => {
-    // Where the model has its place already, a start before this one has come that far.
+    // A model that has its place already: a start before this one has come that far.
     await rename(aside, place).catch((error) => {
       if (error.code !== 'ENOENT') throw error;
     });

@@ -1,4 +1,4 @@
-// What a training job takes of memory, from above: a job that takes more than the server gives is refused.
+// An upper bound for the memory of a training job: a job that takes more than the server gives is refused.
 
 /** Numbers of 4 bytes that a weight takes: itself, its gradient, and what optimizers keep of it. */
 const perWeight = 6;

@@ -62,7 +62,7 @@ export async function train(job, control) {
 
   const save = async () => {
     await reports.flush();
-    // What is saved already must not be taken apart to be saved again.
+    // A finished save must not be taken apart to be saved again.
     if (state.step === job.checkpoint) return;
     state.seconds = reports.seconds;
     const bytes = await saveCheckpoint(folder, { model, optimizer, state });

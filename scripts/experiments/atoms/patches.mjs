@@ -5,7 +5,7 @@ import { uniform } from '../uniform.mjs';
 /** Pixels along a side of a patch, and in it. */
 export const side = 8;
 export const dim = side * side;
-/** How many of the largest coefficients are kept. */
+/** The number of the largest coefficients that are kept. */
 export const counts = [1, 2, 4, 8, 16];
 /** The share of a patch's energy with which it counts as told. */
 export const told = 0.99;

@@ -54,7 +54,7 @@ export function errorOf({ gram, sides, rest }, c, y) {
   return error;
 }
 
-/** Where a function of one number is least in [-9, 3]: the best of 49 places, and golden sections around it. @param {(x: number) => number} f */
+/** The place where a function of one number is least in [-9, 3]: the best of 49 places, and golden sections around it. @param {(x: number) => number} f */
 export function least(f) {
   const places = Array.from({ length: 49 }, (_, i) => -9 + i / 4);
   const values = places.map(f);

@@ -9,7 +9,7 @@ import { sizes, tolerance, ways } from './run.mjs';
 import { pasted, sceneOf } from './scene.mjs';
 
 const titles = { cg: '`cg`', untrained: 'the cycle before it learns', byHand: 'weights by hand', learnt: 'learnt' };
-/** How many more iterations the largest size may take than the smallest, and by how many times fewer than `cg` it must be. */
+/** Iterations that the largest size may take beyond the smallest, and how many times fewer than `cg` it must take. */
 const [more, times] = [3, 8];
 /** A side of the square in the picture. */
 const shown = 127;

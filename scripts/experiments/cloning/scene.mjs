@@ -2,7 +2,7 @@
 // what is cut out, and takes the values around it from where it goes.
 import { crop, photograph } from '../photographs.mjs';
 
-/** Where the square of a size lies, as shares of a picture's width: its left, its top and its side. */
+/** The place of the square of a size, as shares of a picture's width: its left, its top and its side. */
 const places = { from: [0.1, 0.06, 0.32], to: [0.05, 0.03, 0.5] };
 
 /**

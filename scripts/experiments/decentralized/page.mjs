@@ -9,7 +9,7 @@ import { graphs, sizes } from './run.mjs';
 
 export const seeds = [1, 2, 3];
 export const names = /** @type {GraphName[]} */ (Object.keys(graphs));
-/** What the theory promises of the slope. */
+/** The slope that the theory promises. */
 export const promised = -Math.sqrt(mu / lipschitz) / (8 * Math.SQRT2);
 /** Part of the mean by which slopes of graphs may differ. */
 const most = 0.15;

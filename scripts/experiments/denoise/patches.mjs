@@ -42,7 +42,7 @@ export function ofPatches(device, prox, { rows, columns }) {
   );
   const covered = new Float64Array(rows * columns);
   for (const place of places) for (const at of place) covered[at] += 1;
-  // Where patches meet more often, a pixel would count more: all have the weight of the most frequent one, and what lacks stays as it is.
+  // A pixel would count more where patches meet more often: all have the weight of the most frequent one, and what lacks stays as it is.
   const most = Math.max(...covered);
   return async (/** @type {ArrayLike<number>} */ values) => {
     const patches = new Float32Array(places.length * dim);

@@ -18,7 +18,7 @@ export const noise = { plain: 0.1, blurred: 0.02 };
 export const beta = 50;
 /** Of the blur, in pixels. */
 export const blurWidth = 1.2;
-/** What is tried on the pictures that are learnt from; the best there is taken. */
+/** Values that are tried on the pictures that are learnt from; the best there is taken. */
 export const tried = {
   weights: [0.035, 0.05, 0.07, 0.1],
   blurredWeights: [0.001, 0.002, 0.004],

@@ -92,7 +92,7 @@ export async function shareRight(device, model, { images, labels }) {
   return right / labels.length;
 }
 
-/** What goes through as it is, and pulls its moments to those that a batch norm remembers. */
+/** A layer that gives its input as it is, and pulls its moments to those that a batch norm remembers. */
 const pulled = nn.defineFunction(
   'pulled',
   (

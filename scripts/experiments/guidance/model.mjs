@@ -13,7 +13,7 @@ const waves = 8;
 /** @param {number} t from 0, the digit, to 1, noise */
 export const scheduleAt = (t) => ({ alpha: Math.cos((Math.PI * t) / 2), sigma: Math.sin((Math.PI * t) / 2) });
 
-/** What the network is told of the time. @param {ArrayLike<number>} times */
+/** The features of the time, for the network. @param {ArrayLike<number>} times */
 function features(times) {
   const out = new Float32Array(times.length * 2 * waves);
   for (let i = 0; i < times.length; ++i)

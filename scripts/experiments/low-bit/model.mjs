@@ -72,7 +72,7 @@ export function batchOf(device, text, starts, context) {
   return [Tensor.from(device, ids, shape), Tensor.from(device, next, shape)];
 }
 
-/** What each layer is given when the model reads a text: rows by path. @param {Gpt} model @param {Int32Array} text @param {SizeName} name */
+/** The inputs of each layer when the model reads a text: rows by path. @param {Gpt} model @param {Int32Array} text @param {SizeName} name */
 export async function inputsOf(model, text, name) {
   const { context, calibration } = sizes[name];
   const { device } = /** @type {Tensor} */ (model.tokens.weight);
@@ -84,7 +84,7 @@ export async function inputsOf(model, text, name) {
     parameters: [],
     byteLength: 0,
     apply(/** @type {nn.Arg} */ x) {
-      // What is inside a block is kept for who asks for its tensor.
+      // Tensors inside a block are kept for who asks for its tensor.
       seen.set(path, /** @type {nn.Value} */ (x).tensor);
       return nn.linear(this.inner, x);
     },

@@ -50,7 +50,7 @@ function stepperOf(way, model, { rate, clip }) {
     };
   }
   if (way === 'scales') {
-    // What is not to be trained takes no memory for a gradient.
+    // A weight that is not to be trained takes no memory for a gradient.
     const scales = [...layersOf(model).values()].map((layer) => layer.scales);
     for (const tensor of nn.parameters(model)) if (!scales.includes(tensor)) nn.buffer(tensor);
   }

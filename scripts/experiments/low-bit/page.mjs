@@ -18,7 +18,7 @@ const batch = /** @type {number} */ (batches.full.at(-1));
 
 /** The losses of a run within so many milliseconds of a processor. @param {any} run @param {number} cost @param {number} time */
 const within = (run, cost, time) => run.losses.filter((/** @type {unknown} */ _, /** @type {number} */ i) => i * every.full * cost <= time * (1 + 1e-9)); // biome-ignore format: one line
-/** What a run ended with: worse than any number where that is none. @param {readonly (number | null)[]} losses */
+/** The last loss of a run: worse than any number where that is none. @param {readonly (number | null)[]} losses */
 const last = (losses) => losses.at(-1) ?? Number.POSITIVE_INFINITY;
 
 /** A rate and a bound of directional derivatives. @param {any} run */

@@ -15,7 +15,7 @@ export const accuracies = (runs, way) =>
       .map(({ figures }) => mean(figures.map((/** @type {Figures} */ own) => own.accuracy))),
   );
 
-/** What is as long as OPCM's sum where four task vectors are orthogonal. */
+/** A share that is as long as OPCM's sum where four task vectors are orthogonal. */
 const sameLength = 'arithmetic, scale 0.5';
 
 /** The claim is a gain of at least so much. */

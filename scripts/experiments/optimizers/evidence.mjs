@@ -41,7 +41,7 @@ export function judge(claim, outcomes) {
       const [a, b] = [method, other].map((runs) => runs.map(figures[claim.figure]));
       const gap = claim.toward ? gapOf(claim, own, entry) : undefined;
       const found = compare(a, b);
-      // Where there is no gap, none can be closed.
+      // Without a gap, none can be closed.
       const outcome = gap && gap.closed === undefined ? 'even' : found.outcome;
       const atEnd = [claim.method, claim.other].filter((name) => sensitivity(entry(own, name).tuning).edge);
       return { ...own, method, other, a, b, ...found, outcome, gap, atEnd };

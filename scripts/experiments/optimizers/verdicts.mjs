@@ -37,7 +37,7 @@ export function verdict(claim, comparisons) {
   if (comparisons.length === 0) return 'not run yet';
   const count = (/** @type {string} */ outcome) => comparisons.filter((own) => own.outcome === outcome).length;
   const most = comparisons.length / 2;
-  // Where as good is claimed, worse within the tolerance is as good.
+  // For a claim of "as good", worse within the tolerance is as good.
   const held = comparisons.filter(({ outcome, gain }) => outcome === 'better' || gain >= -tolerance).length;
   if (claim === 'as good') {
     if (held === comparisons.length) return 'seen';

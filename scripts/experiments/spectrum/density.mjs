@@ -23,5 +23,5 @@ export async function spectrum(operator, { probes, steps, seed }) {
   return { largest: Math.max(...values.map(([value]) => value)), trace, values };
 }
 
-/** How many eigenvalues are above a number, by estimate. @param {readonly [number, number][]} values @param {number} than */
+/** The estimated number of eigenvalues above a number. @param {readonly [number, number][]} values @param {number} than */
 export const above = (values, than) => values.reduce((sum, [value, count]) => sum + (value > than ? count : 0), 0);

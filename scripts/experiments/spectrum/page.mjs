@@ -20,7 +20,7 @@ const parts = (runs) => ({
 });
 /** The last look that is there. @param {any} run */
 const end = (run) => run.curve.at(-1);
-/** Whether it came down: at a rate that is too large the loss runs away. @param {any} run */
+/** True for a run that came down: at a rate that is too large the loss runs away. @param {any} run */
 const hasStayed = (run) => end(run).loss <= run.curve[0].loss;
 /** @param {any} run with spectra */
 const outer = ({ spectra }) => {

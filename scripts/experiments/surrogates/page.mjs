@@ -27,7 +27,7 @@ function of(runs, network, way, value) {
   };
 }
 
-/** What a way does at the best of its steps or rates, by the mean loss at the end. @param {readonly any[]} runs @param {Network} network @param {Way} way */
+/** The result of a way at the best of its steps or rates, by the mean loss at the end. @param {readonly any[]} runs @param {Network} network @param {Way} way */
 function best(runs, network, way) {
   const made = runs.flatMap((run) => run.runs.filter((/** @type {any} */ one) => one.way === way));
   const all = tried[way]

@@ -9,7 +9,7 @@ import { problemOf } from './problem.mjs';
 
 export const networks = /** @type {const} */ (['linear', 'mlp']);
 export const sizes = { full: { count: 200, hidden: 24, calls: 30 }, quick: { count: 30, hidden: 6, calls: 6 } };
-/** What is tried of each way: of surrogates multiples of the step that is safe, of the others rates. @type {Record<Way, readonly number[]>} */
+/** Sizes that are tried of each way: of surrogates multiples of the step that is safe, of the others rates. @type {Record<Way, readonly number[]>} */
 export const tried = {
   'surrogate 1': [1, 8, 64],
   'surrogate 5': [1, 8, 64],

@@ -25,7 +25,7 @@ export async function run({ size, way, eps, seed }) {
   const theta = Tensor.full(device, [tiles, tiles], first, { dtype: 'f64' });
   const x0 = Tensor.from(device, noise, [side, side]);
   const { status, certified, iterations, lowerCalls, cgCalls, history, gradNorm } = await maid.run(theta, x0);
-  // What is true at the end: by accuracies that leave nothing open.
+  // The truth at the end: by accuracies that leave nothing open.
   const sharp = size === 'full' ? 1e-7 : 1e-3;
   const exact = new Maid(problem, {
     ...shared,

@@ -113,7 +113,7 @@ describe.each(devices)('AdaSketch–Newton on %s', (kind) => {
       },
     });
     expect(same.x).toEqual(later.x);
-    // What is not finite on the way is a step that is too long.
+    // A number that is not finite on the way is of a step that is too long.
     const edge = await run({ value: ([a, b]) => (a! < -1.25 ? NaN : a! + b!) });
     expect(edge.status).toBe('converged');
   });

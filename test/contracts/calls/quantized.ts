@@ -96,7 +96,7 @@ export const calls: Record<string, Call> = {
   partialUniformTimesteps: { args: () => [8], options: () => ({ seed: 1 }), refused: [{ low: 900 }, { high: 500 }] },
 };
 
-/** What the caller keeps beside, as it is now. */
+/** The caller's own tensors, as they are now. */
 const copyOf = async (one: object, { device }: Scene): Promise<Tensor> => {
   const tensor = kept.get(one)!;
   return Tensor.from(device, (await tensor.read()) as Float32Array, tensor.shape);

@@ -14,7 +14,7 @@ const move = (one: ContinualAttention, device: Device, step: number): void => {
   for (const x of [q, k, v]) x.dispose();
 };
 
-/** Where the layers of a call are: they have no device that can be asked. */
+/** The device of the layers of a call: they have no device that can be asked. */
 const devices = new WeakMap<object, Device>();
 const at = <T extends object>(device: Device, one: T): T => {
   devices.set(one, device);

@@ -234,7 +234,7 @@ function* basisCases() {
   }
 }
 
-/** What Dion and Dion2 are composed of. */
+/** The parts of Dion and Dion2. */
 function* sliceCases() {
   for (const t of wide) {
     for (const [m, k, n] of [
@@ -534,7 +534,7 @@ function* panelCases() {
   }
 }
 
-/** Where tensor cores do not take bf16. */
+/** For architectures whose tensor cores do not take bf16. */
 function* wideCases() {
   yield 'gemm a=bf16[512x64] b=bf16[64x512] c=bf16[512x512]';
   yield 'symmetric_product a=bf16[512x64] c=bf16[512x512] beta=0.5';

@@ -1,4 +1,4 @@
-// What a launch asks of a device: instructions, arithmetic, memory.
+// The demands of a launch on a device: instructions, arithmetic, memory.
 #pragma once
 #include <array>
 #include <memory>

@@ -1,4 +1,4 @@
-// What an instruction may ask of a floating-point result beside its value.
+// Demands of an instruction on a floating-point result beside its value.
 #pragma once
 #include <algorithm>
 #include <cfenv>

@@ -153,7 +153,7 @@ void interpret(Scheduler& scheduler, const Module& module, const Kernel& kernel,
   if (writes) write_counters(kernel.name, shape, shared);
 }
 
-// What the host's code of a kernel writes is not watched.
+// Writes of the host's code of a kernel are not watched.
 void trust_all_memory() {
   for_each_allocation([](const Allocation& a) { shadow_write(a.start, a.bytes); });
 }

@@ -67,7 +67,7 @@ char* memory_at(Warp& w, const Instruction& i, Space space, uint64_t address, si
 
 namespace {
 
-// Where each lane goes; of shared and local memory without the window.
+// The target of each lane; of shared and local memory without the window.
 struct Addresses {
   uint64_t of[32];
   Addresses(Warp& w, const Operand& o, Lanes lanes) {

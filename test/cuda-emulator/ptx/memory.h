@@ -1,4 +1,4 @@
-// Where a lane's access goes, once it has been found to be allowed.
+// The target of a lane's access, once it has been found to be allowed.
 #pragma once
 #include "ptx/machine.h"
 #include "shadow.h"

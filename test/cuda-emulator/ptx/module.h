@@ -21,7 +21,7 @@ class Module {
   bool has(const std::string& kernel) const { return entries_.count(kernel) > 0; }
   const Kernel& kernel(const std::string& name);  // throws Unsupported
 
-  // What the parser of a kernel's body asks.
+  // Questions of the parser of a kernel's body.
   struct Shared {
     size_t bytes, alignment;
   };

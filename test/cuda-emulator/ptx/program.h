@@ -28,12 +28,12 @@ struct Operand {
   std::vector<int> list;  // registers of {…}; -1 where nothing is wanted
 };
 
-// What the loop over instructions does itself, because it changes where lanes go on.
+// Done by the loop over instructions itself, because it changes where lanes go on.
 enum class Control : uint8_t { kNone, kBranch, kTable, kReturn, kBarrier, kWarp, kTrap };
 
 enum class Rounding : uint8_t { kNearest, kZero, kDown, kUp };
 
-// What an instruction costs a lane or, of matrix instructions, a warp.
+// The cost of an instruction to a lane or, of matrix instructions, a warp.
 struct Cost {
   uint16_t f32 = 0, f64 = 0, matrix = 0;
   uint8_t special = 0, shuffles = 0;

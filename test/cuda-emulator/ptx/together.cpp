@@ -1,4 +1,4 @@
-// What the lanes of a warp do together, and branches and barriers.
+// Operations of a warp's lanes together, branches and barriers.
 #include <algorithm>
 
 #include "ptx/build.h"

@@ -38,7 +38,7 @@ inline bool is_float(Type t) { return t >= Type::kF16 && t <= Type::kF64; }
 // kArgument: what a call hands over, which lies in registers on a device.
 enum class Space : uint8_t { kGeneric, kGlobal, kShared, kLocal, kParameter, kArgument, kConstant };
 
-// Where shared and local memory lie among generic addresses.
+// Places of shared and local memory among generic addresses.
 constexpr uint64_t kWindow = uint64_t(0xff) << 56, kSharedWindow = uint64_t(0x5a) << 56,
                    kLocalWindow = uint64_t(0x5b) << 56;
 inline Space space_of(uint64_t generic_address) {

@@ -1,4 +1,4 @@
-// What the functions of the runtime share.
+// Shared by the functions of the runtime.
 #pragma once
 #include "errors.h"
 #include "lock.h"

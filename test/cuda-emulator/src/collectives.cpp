@@ -1,4 +1,4 @@
-// What threads do together: barriers, shuffles and votes, matrix instructions.
+// Operations of threads together: barriers, shuffles and votes, matrix instructions.
 #include <algorithm>
 
 #include "cuda_fp16.h"
@@ -7,7 +7,7 @@
 namespace cudaemu {
 namespace {
 
-// What each lane gets from an operation that all lanes of its mask have reached.
+// The result of each lane from an operation that all lanes of its mask have reached.
 uint64_t lane_result(const WarpOperation& o, unsigned lane, unsigned votes) {
   switch (o.op) {
     case kBallot:

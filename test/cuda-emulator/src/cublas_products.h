@@ -1,4 +1,4 @@
-// What cuBLAS computes, by OpenBLAS on the memory of the emulated device. Column-major, like both.
+// Products of cuBLAS, by OpenBLAS on the memory of the emulated device. Column-major, like both.
 #pragma once
 #include "cublas_types.h"
 

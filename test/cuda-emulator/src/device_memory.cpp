@@ -78,7 +78,7 @@ void* allocate(int device, size_t bytes) {
   reserve();
   Device& d = memory().devices[size_t(device)];
   const size_t need = rounded(bytes);
-  // What has been released stays unused for a lap. A short one takes no new memory of the host each time.
+  // Released memory stays unused for a lap. A short one takes no new memory of the host each time.
   constexpr size_t kLap = size_t(128) << 20;
   if (d.cursor > d.begin + kLap && d.used < kLap / 2) d.cursor = d.begin;
   if (bytes > options().memory || d.used + need > options().memory) return nullptr;

@@ -1,4 +1,4 @@
-// What a call of the runtime answers before it does anything: the device's lasting error, or a
+// The answer of a call of the runtime before it does anything: the device's lasting error, or a
 // failure that a test has ordered.
 #pragma once
 #include "findings.h"

@@ -80,7 +80,7 @@ cudaemu_switch:
 namespace cudaemu {
 namespace {
 
-// What cudaemu_switch would have left on a stack that it is to enter at `entry`.
+// The frame that cudaemu_switch would have left on a stack that it is to enter at `entry`.
 void* prepared_stack(char* top, void (*entry)()) {
   auto** slot = reinterpret_cast<void**>(reinterpret_cast<uintptr_t>(top) & ~uintptr_t(15));
 #if defined(__x86_64__)

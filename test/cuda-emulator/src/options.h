@@ -1,4 +1,4 @@
-// What the environment asks of the emulator; control.cpp changes it while a test runs.
+// Settings of the emulator by the environment; control.cpp changes it while a test runs.
 #pragma once
 #include <cstddef>
 #include <cstdint>

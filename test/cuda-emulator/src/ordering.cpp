@@ -1,4 +1,4 @@
-// What orders the accesses of threads beside barriers: asynchronous copies, fences, atomics.
+// Orders of the accesses of threads beside barriers: asynchronous copies, fences, atomics.
 #include <cstring>
 
 #include "device_memory.h"

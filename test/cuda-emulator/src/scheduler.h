@@ -85,7 +85,7 @@ class Scheduler {
   ~Scheduler();
   void run(const GridShape&);
 
-  // What every executor of kernels begins with: a launch, and each of its blocks.
+  // The beginning of every executor of kernels: a launch, and each of its blocks.
   void begin(const GridShape&);
   std::vector<uint32_t> block_order();
   void start(Block*, uint32_t index);

@@ -1,4 +1,4 @@
-// What is known of every byte of device and shared memory: written or not, by whom and when.
+// Knowledge of every byte of device and shared memory: written or not, by whom and when.
 // Active once a module of instrumented kernels has been loaded.
 #pragma once
 #include <cstddef>

@@ -61,7 +61,7 @@ bool has_fresh_ends(const char* data, size_t bytes) {
   return is_fresh(data, end) && is_fresh(data + bytes - end, end);
 }
 
-// Whether what this kernel has not written is fresh after a launch.
+// True if what this kernel has not written is fresh after a launch.
 bool keeps_fresh() { return !checking() && !segment.shared && !segment.variables->empty(); }
 
 void fill_written() {

@@ -1,4 +1,4 @@
-// What the environment sets. CTest runs this case once for every setting, without the others.
+// Settings by the environment. CTest runs this case once for every setting, without the others.
 #include <csetjmp>
 #include <csignal>
 #include <cstdlib>

@@ -45,7 +45,7 @@ cudaError_t normalize(double* x, int n, double* partials, int blocks, cudaStream
 // For 32 threads: what each vote and shuffle gives; rows of 32, see the test.
 constexpr int kWarpRows = 9;
 cudaError_t warp_operations(double* shuffles, int* votes, cudaStream_t);
-// What the counting barriers and the atomics of 64 threads in 3 blocks give.
+// Results of the counting barriers and the atomics of 64 threads in 3 blocks.
 constexpr int kCounts = 12;
 cudaError_t counts(int* barriers, int* atomics, unsigned long long* wide, cudaStream_t);
 // The thread that comes first, of 64: depends on the order, on purpose.

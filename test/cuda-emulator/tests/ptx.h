@@ -27,7 +27,7 @@ inline std::string program(const std::string& body, const std::string& before = 
          "  ret;\n}\n";
 }
 
-// What each thread of a block stores at out[thread].
+// The value that each thread of a block stores at out[thread].
 inline std::vector<uint64_t> run_threads(const std::string& body, unsigned threads,
                                          const std::vector<uint64_t>& in,
                                          const std::string& before = "", unsigned shared = 0) {

@@ -1,4 +1,4 @@
-// What threads do together in PTX, memory, calls, and what is counted.
+// Operations of threads together in PTX, memory, calls, and counts.
 #include <numeric>
 
 #include "ptx.h"

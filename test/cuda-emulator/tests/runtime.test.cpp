@@ -298,7 +298,7 @@ TEST_CASE("a graph that is built of kernels takes other arguments without being 
   CUDA(cudaGraphLaunch(executable, stream));
   CHECK_EQ(value(), 2.f);
 
-  // What is queued keeps its arguments.
+  // Queued work keeps its arguments.
   CUDA(cudaGraphLaunch(executable, stream));
   CUDA(kernels::fill_node(graph, nullptr, device, 64, 3.f, &second, executable));
   CHECK_EQ(value(), 2.f);
@@ -452,7 +452,7 @@ TEST_CASE("the n-th call fails, of one function or of any") {
   CUDA(cudaStreamSynchronize(stream));
   CHECK_EQ(cudaMemsetAsync(p, 0, 64, stream), cudaErrorInvalidResourceHandle);
   CHECK_EQ(cudaPeekAtLastError(), cudaErrorInvalidResourceHandle);
-  // What releases has released, even where the answer is a failure.
+  // A call that releases has released, even where the answer is a failure.
   set("fail=cudaFreeAsync:1:1");
   CHECK_EQ(cudaFreeAsync(p, stream), cudaErrorInvalidValue);
   CUDA(cudaFreeAsync(q, stream));

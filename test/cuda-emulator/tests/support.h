@@ -1,4 +1,4 @@
-// What the tests of the emulator share.
+// Shared by the tests of the emulator.
 #pragma once
 #include <doctest/doctest.h>
 

@@ -73,7 +73,7 @@ describe.each(devices)('CurriculumSynthesizer on %s', (kind) => {
   });
 
   it('turns images around unless flip is false', async () => {
-    /** How many of eight seeds show the images as they are, in the first step, whose crop is the whole image. */
+    /** The number of seeds, of eight, that show the images as they are, in the first step, whose crop is the whole image. */
     const asTheyAre = async (flip: boolean) => {
       let count = 0;
       for (let seed = 0; seed < 8; ++seed) {

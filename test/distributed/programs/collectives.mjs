@@ -102,7 +102,7 @@ assert.deepEqual(
   Array.from({ length: size }, (_, r) => r * 2.5),
 );
 
-// What comes here is what theory says: 2 (n − 1) / n of the bytes, in the mean over ranks, for an all-reduce.
+// The bytes that come here are those of theory: 2 (n − 1) / n of the bytes, in the mean over ranks, for an all-reduce.
 const bytes = 4 * 12_000;
 for (const [name, call, each] of [
   ['all-reduce', (x) => group.allReduce([x]), (2 * (size - 1)) / size],
@@ -124,7 +124,7 @@ for (const [name, call, each] of [
   );
 }
 
-// What does not agree is found before data moves, and nothing is lost by it.
+// Calls that do not agree are found before data moves, and nothing is lost by it.
 const kept = Tensor.full(device, [4], rank);
 const refused = async (call, pattern) => {
   await assert.rejects(call, (error) => error.code === 'ERR_ARGUMENT' && pattern.test(error.message));

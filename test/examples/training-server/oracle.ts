@@ -1,4 +1,4 @@
-// What a training job comes to when nothing interrupts it: its thread alone, with changes at given steps.
+// The result of a training job when nothing interrupts it: its thread alone, with changes at given steps.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';

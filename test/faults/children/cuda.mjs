@@ -99,7 +99,7 @@ for (let n = 1; n <= calls; n += Number(every)) {
       );
       if (late?.code !== 'ERR_BACKEND') say(`the fault is forgotten: ${late}`);
     } else {
-      // What failed behind an error that was thrown at the call is still to be reported.
+      // A failure behind an error that was thrown at the call is still to be reported.
       await device.synchronize().catch((late) => {
         if (!(late instanceof OrthokitError)) say(`later ${late.stack}`);
       });

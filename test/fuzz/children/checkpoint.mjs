@@ -85,7 +85,7 @@ async function run(input) {
     try {
       await optimizer.load('input');
       agree(input, await saved(optimizer));
-      // What was accepted can be stepped with and saved again.
+      // An accepted state can be stepped with and saved again.
       optimizer.step(grads);
       await optimizer.save('again');
       outcomes.push('accepted');
@@ -101,7 +101,7 @@ async function run(input) {
   return outcomes.includes('accepted') ? 'accepted' : outcomes.sort()[0];
 }
 
-/** What was loaded is what is saved. */
+/** The loaded state is the one that is saved. */
 function agree(input, again) {
   const [given, found] = [input, again].map((file) => JSON.parse(parts(file).metadata.content));
   assert.equal(given.length, found.length);

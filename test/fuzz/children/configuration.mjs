@@ -34,7 +34,7 @@ async function run(input) {
   return outcomes.join(' ');
 }
 
-/** What is written is JSON that says what was read, but for what was to change. */
+/** The written text is JSON that says what was read, but for what was to change. */
 async function configs(model) {
   const base = await model.readJson('config.json', isConfigKey, [textConfig]);
   const baseGeneration = await model.readJson('generation_config.json', isConfigKey, [textConfig]);

@@ -1,6 +1,6 @@
 // Values that nobody should pass. Those that run code throw `Thrown`, or a TypeError where JavaScript itself does.
 
-/** What the getters here throw. */
+/** The error that the getters here throw. */
 export class Thrown extends Error {}
 
 const thrower = () => {

@@ -72,7 +72,7 @@ function refusal(error, codes) {
   return error.code;
 }
 
-/** What JSON.parse sees in a file that was accepted. */
+/** A file that was accepted, by JSON.parse. */
 function plainRead(bytes) {
   const start = 8 + Number(bytes.readBigUInt64LE(0));
   const header = JSON.parse(bytes.toString('utf8', 8, start));

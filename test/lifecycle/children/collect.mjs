@@ -30,7 +30,7 @@ for (let i = 0; i < 20 || (i < 2000 && !areFew()); i++) {
   await new Promise((resolve) => setTimeout(resolve, 5));
 }
 console.log(areFew());
-// What a read is filling is held, although nobody has it yet.
+// The array that a read fills is held, although nobody has it yet.
 const x = Tensor.full(device, [100_000], 7);
 const reads = Array.from({ length: 20 }, () => x.read());
 globalThis.gc();

@@ -1,4 +1,4 @@
-// How many graphs five steps of AdamW launch on CUDA's emulator, and what becomes of the weights.
+// The number of graphs that five steps of AdamW launch on CUDA's emulator, and their weights.
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { AdamW, Device, Tensor } from '../../../dist/index.js';

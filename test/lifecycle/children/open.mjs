@@ -1,4 +1,4 @@
-// What a process finds, as one line of JSON. Argument 2: where to import from.
+// The devices that a process finds, as one line of JSON. Argument 2: the module to import.
 import { pathToFileURL } from 'node:url';
 
 const from = process.argv[2] ? pathToFileURL(process.argv[2]) : new URL('../../../dist/index.js', import.meta.url);

@@ -1,4 +1,4 @@
-// Where the process has no memory left for what is asked for, calls say so, and the rest goes on.
+// In a process without memory left for what is asked for, calls say so, and the rest goes on.
 // usage: node short-memory.mjs <folder for files>
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

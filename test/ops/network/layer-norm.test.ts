@@ -54,7 +54,7 @@ describe.each(devices)('layerNorm on %s', (kind) => {
     const out = Tensor.full(device, [rows, columns], NaN);
     ops.layerNorm(device, { ...inputs, out });
     const scaled = reference(x, columns, 1e-5, weight);
-    // What f64 leaves of the variance, of numbers with an offset.
+    // The digits that f64 leaves of the variance of numbers with an offset.
     const ulps = 2.5 + 1e-3;
     expectClose(await valuesOf(out), scaled, { dtype: 'f32', ulps });
     ops.layerNorm(device, { ...inputs, bias: tensorOf(device, bias, [columns]), out });

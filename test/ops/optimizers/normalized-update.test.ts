@@ -41,7 +41,7 @@ describe.each(devices)('normalized_update on %s', (kind) => {
     });
   });
 
-  /** What a step at a rate of 1 takes off weights of zero. */
+  /** The amount that a step at a rate of 1 takes off weights of zero. */
   async function update(rows: number[][], more: object = {}): Promise<number[][]> {
     const [m, n] = [rows.length, rows[0]!.length];
     const weights = [Tensor.zeros(device, [m, n], { dtype: 'f64' })];

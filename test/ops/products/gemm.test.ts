@@ -17,7 +17,7 @@ const word = (transposed: boolean | undefined) => (transposed ? 'transposed' : '
 
 type Factors = [alpha: number, beta: number];
 
-/** What a product is added to beside c: nothing, a bias, a tensor in c's place, or both. */
+/** The tensors that a product is added to beside c: nothing, a bias, a tensor in c's place, or both. */
 const additions = ['', 'bias', 'addend', 'addend and bias'] as const;
 
 /** With each pair of factors; `p` has one, unless several are given. */
@@ -82,7 +82,7 @@ describe.each(devices)('gemm on %s', (kind) => {
   it('an inner side that is too long to be packed at once', () =>
     check(device, 'f32', { rows: 49, columns: 50, inner: 23_001, beta: 2 }));
 
-  // What is packed are panels of the CPU.
+  // Packed operands are panels of the CPU.
   const tooLarge = onlyCpu.flatMap(() => [
     [10_950, 50],
     [50, 10_950],

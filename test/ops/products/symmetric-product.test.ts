@@ -16,7 +16,7 @@ interface Form {
   readonly alpha?: number;
   readonly beta?: number;
   readonly diagonal?: number;
-  /** Whether what is added comes from a tensor of its own. */
+  /** True if what is added comes from a tensor of its own. */
   readonly separate?: boolean;
 }
 

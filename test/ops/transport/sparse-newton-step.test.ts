@@ -131,7 +131,7 @@ describe.each(devices)('sparseNewtonStep on %s', (kind) => {
       tol: 1e-13,
     });
     const [d, e] = [await valuesOf(step), await valuesOf(columnStep)];
-    // What is left of both equations.
+    // The residuals of both equations.
     const left = { rows: rowRhs.map((x, i) => x - r[i]! * d[i]!), columns: columnRhs.map((x, j) => x - c[j]! * e[j]!) };
     for (let i = 0; i < n; i++) {
       for (let k = starts[i]!; k < starts[i + 1]!; k++) {

@@ -1,5 +1,5 @@
 // Devices: cpu
-// What only whole processes show: how much memory the work takes.
+// Seen in whole processes alone: the memory that the work takes.
 import { spawnSync } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,5 +1,5 @@
 // Devices: cpu
-// What is refused by name, and leaves no folder behind.
+// Models that are refused by name, and leave no folder behind.
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, expect, it } from 'vitest';

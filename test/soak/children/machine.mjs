@@ -1,4 +1,4 @@
-// What the machine takes from a process that does next to nothing: sleeps of a millisecond and half a millisecond of work
+// The time that the machine takes from a process that does next to nothing: sleeps of a millisecond and half a millisecond of work
 // in turn, and a line for each turn that took longer than the best: its end on the monotonic clock, which all processes
 // share, and what was lost.
 import { writeSync } from 'node:fs';

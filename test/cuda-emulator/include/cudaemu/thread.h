@@ -1,4 +1,4 @@
-// What a kernel sees of the thread that runs it, and the operations that threads do together.
+// The thread that runs a kernel as the kernel sees it, and the operations that threads do together.
 #pragma once
 #include "api.h"
 

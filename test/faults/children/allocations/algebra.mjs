@@ -11,7 +11,7 @@ function definite() {
   return draws.map((x, i) => (x + draws[(i % n) * n + Math.floor(i / n)]) / 2 + (i % (n + 1) === 0 ? n : 0));
 }
 
-/** What solves, by functions that make and give back the vectors that a solver works on. */
+/** Solvers, by functions that make and give back the vectors that a solver works on. */
 function problems({ device, library, double }) {
   const { ops, Tensor } = library;
   const matrix = double(definite(), [n, n]);

@@ -57,7 +57,7 @@ export class Checker {
     Object.assign(this, given);
   }
 
-  /** Where not all requests are tried, nor are all examples: the first and the last. */
+  /** Not all examples are tried where not all requests are: the first and the last. */
   sampled(list) {
     return this.most < 1000 ? [...new Set([list[0], list.at(-1)])] : list;
   }
@@ -115,9 +115,9 @@ export class Checker {
     this.summary.requests += requests;
     // A new device has an empty pool: blocks are asked for, and few enough that all may fail.
     const last = Math.min(requests, one.opens ? Math.max(this.most, 50) : this.most);
-    // Where not all are tried, they are spread.
+    // Some of them are tried, and spread.
     const numberOf = (i) => (requests > last ? Math.ceil((i * requests) / last) : i);
-    // What the first failures leave is for ever: words of errors, room in queues and pools.
+    // The first failures leave for ever: words of errors, room in queues and pools.
     for (const i of [1, last]) if (last > 0) await this.#fail(one, numberOf(i), right);
     const host = await this.steadyBlocks();
     const known = this.problems.length;

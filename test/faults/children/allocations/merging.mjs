@@ -1,4 +1,4 @@
-// What merges models on a device.
+// Calls that merge models on a device.
 import path from 'node:path';
 import { data } from './bits.mjs';
 import { checkCalls } from './calls.mjs';

@@ -7,7 +7,7 @@ const each = (write) => (operands) =>
   operands.filter(({ role }) => write === (role !== 'in')).map(({ tensor }) => tensor);
 
 export async function checkOperations({ checker, device, native, library: { Tensor, ops } }) {
-  /** Whether the op takes its example in smaller sizes. */
+  /** True for an op that takes its example in smaller sizes. */
   const fits = (op, example) => {
     try {
       ops[camelCase(op.name)](device, fieldsOf(device, Tensor, op, example, smaller).fields);

@@ -14,7 +14,7 @@ export async function checkQuantized({ checker, device, folder, library }) {
   const group = QuantLinear.quantize(weight, { group: 11, bias });
   const books = await CodebookLinear.compress(weight, { codes: 4, groups: 2, bias });
   const codebooks = () => CodebookLinear.compress(weight, { codes: 4, groups: 2, bias });
-  /** What the call gives, of a thing that is gone then. */
+  /** The result of a call of a thing that is gone then. */
   const of = (make, call) => async () => {
     const made = await make();
     try {
