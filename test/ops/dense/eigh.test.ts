@@ -65,6 +65,7 @@ describe.each(devices)('eigh on %s', (kind) => {
       [3, 16],
       [1, 33],
       [1, 70],
+      ...(kind === 'cpu' ? [[2, 64], [1, 131]] : []), // biome-ignore format: one line
     ])('V·diag(λ)·Vᵀ is A: %i of %i rows', async (batch, n) => {
       const a = normal(batch * n * n, n);
       const { values, alone, vectors, info } = await decomposed(device, tensorOf(device, a, [batch, n, n], dtype));
@@ -103,19 +104,27 @@ describe.each(devices)('eigh on %s', (kind) => {
       ),
     );
 
-    it('of multiples of the identity, zeros, equal eigenvalues, low rank and extreme scales', async () => {
-      const n = 10;
-      const ones = new Float64Array(n * n).fill(1);
-      const scale = dtype === 'f64' ? 1e200 : 1e30;
-      const cases = [new Float64Array(n * n), diagonal(new Float64Array(n).fill(3)), ones];
-      cases.push(diagonal([5, -5, 5, -5, 1, 1, 1, 0, 0, 0]), mirrored(normal(n * n, 3, scale), n));
-      cases.push(mirrored(normal(n * n, 4, 1 / scale), n));
-      for (const a of cases) {
-        const { values, vectors, info } = await decomposed(device, tensorOf(device, a, [n, n], dtype));
-        expect(info).toEqual([0]);
-        expectDecomposition(values, vectors, a, dtype);
-      }
-    });
+    it.each(kind === 'cpu' ? [10, 75] : [10])(
+      'of multiples of the identity, zeros, equal eigenvalues, low rank, blocks and extreme scales, %i rows',
+      async (n) => {
+        const ones = new Float64Array(n * n).fill(1);
+        const scale = dtype === 'f64' ? 1e200 : 1e30;
+        const cases = [new Float64Array(n * n), diagonal(new Float64Array(n).fill(3)), ones];
+        const equal = [5, -5, 5, -5, 1, 1, 1, 0, 0, 0];
+        cases.push(diagonal(Float64Array.from({ length: n }, (_, i) => equal[i % 10]!)));
+        cases.push(mirrored(normal(n * n, 3, scale), n));
+        // Three blocks, between which there is nothing.
+        const block = (i: number): number => Math.floor((3 * i) / n);
+        const blocks = normal(n * n, 5).map((value, i) => (block(i % n) === block(Math.floor(i / n)) ? value : 0));
+        cases.push(mirrored(blocks, n));
+        cases.push(mirrored(normal(n * n, 4, 1 / scale), n));
+        for (const a of cases) {
+          const { values, vectors, info } = await decomposed(device, tensorOf(device, a, [n, n], dtype));
+          expect(info).toEqual([0]);
+          expectDecomposition(values, vectors, a, dtype);
+        }
+      },
+    );
 
     it('has closed forms: the second difference, and a Pauli matrix', async () => {
       const n = 20;
@@ -203,11 +212,15 @@ describe.each(onlyCpu)('eigh', () => {
     ],
   ]);
 
-  it('has the same bits on any number of threads', () =>
+  it.each([
+    [9, 40],
+    [3, 130],
+  ])('has the same bits on any number of threads, %i of %i rows', (batch, n) =>
     expectSameBits((device) => {
-      const matrix = tensorOf(device, normal(9 * 40 * 40, 1), [9, 40, 40]);
-      const [values, vectors] = [unwritten(device, [9, 40], 'f32'), unwritten(device, [9, 40, 40], 'f32')];
-      ops.eigh(device, { matrix, values, vectors, info: unwritten(device, [9], 'i32') });
+      const matrix = tensorOf(device, normal(batch * n * n, 1), [batch, n, n]);
+      const [values, vectors] = [unwritten(device, [batch, n], 'f32'), unwritten(device, [batch, n, n], 'f32')];
+      ops.eigh(device, { matrix, values, vectors, info: unwritten(device, [batch], 'i32') });
       return [values, vectors];
-    }));
+    }),
+  );
 });

@@ -3,11 +3,123 @@
 #include <cmath>
 
 #include "cpu/kernels/dense/shared/dense.h"
+#include "cpu/kernels/dense/shared/tridiagonal.h"
+#include "cpu/kernels/dense/shared/turns.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
+namespace {
+
+constexpr int64_t kLarge = 64;      // a side from which products of matrices pay
+constexpr int64_t kMostSteps = 30;  // of QR, for each value
+constexpr int64_t kPadding = 16;    // elements: columns 4096 bytes apart would share cache lines
+
+// The end of the steps: a block in the middle of T that no zero divides, from `first` to `last`.
+struct Block {
+  int64_t first, last;
+};
+
+// A step of the QR algorithm by Wilkinson's shift (Golub and Van Loan, Matrix Computations, 8.3.2);
+// each(column, turn) is told of the turns of columns of the vectors.
+template <class T, class Each>
+void step(const Block& block, DenseVector<T>& d, DenseVector<T>& e, const Each& each) {
+  const auto [first, last] = block;
+  const T half = (d[last - 1] - d[last]) / 2, end = e[last - 1];
+  T shift = d[last];
+  if (half == 0)
+    shift -= std::abs(end);
+  else  // end² may be 0
+    shift -= end / ((half + std::copysign(std::hypot(half, end), half)) / end);
+  T x = d[first] - shift, z = e[first];
+  for (int64_t k = first; k < last && z != 0; ++k) {
+    eigen::JacobiRotation<T> rotation;
+    rotation.makeGivens(x, z);
+    const T c = rotation.c(), s = rotation.s();
+    const T upper = s * d[k] + c * e[k], lower = s * e[k] + c * d[k + 1];
+    d[k] = c * (c * d[k] - s * e[k]) - s * (c * e[k] - s * d[k + 1]);
+    d[k + 1] = s * upper + c * lower;
+    e[k] = c * upper - s * lower;
+    if (k > first) e[k - 1] = c * e[k - 1] - s * z;
+    x = e[k];
+    if (k < last - 1) {
+      z = -s * e[k + 1];
+      e[k + 1] *= c;
+    }
+    each(k, Turn<T>{c, s});
+  }
+}
+
+// Eigenvalues of a tridiagonal matrix whose largest element is near 1, in d, in no order. False
+// where it does not converge.
+template <class T>
+bool diagonalize(DenseVector<T>& d, DenseVector<T>& e, Sweeps<T>* vectors) {
+  constexpr T kEpsilon = std::numeric_limits<T>::epsilon();
+  const int64_t n = d.size();
+  int64_t left = kMostSteps * n;
+  for (int64_t first = 0, last = n - 1; last > 0;) {
+    for (int64_t i = first; i < last; ++i) {
+      const T share = e[i] / kEpsilon;
+      if (share * share <= std::abs(d[i]) + std::abs(d[i + 1])) e[i] = 0;
+    }
+    while (last > 0 && e[last - 1] == 0) --last;
+    if (last == 0) break;
+    if (left-- == 0) return false;
+    first = last - 1;
+    while (first > 0 && e[first - 1] != 0) --first;
+    if (vectors) {
+      vectors->begin(first, last);
+      step<T>({first, last}, d, e, [&](int64_t k, const Turn<T>& turn) { vectors->turn(k, turn); });
+    } else {
+      step<T>({first, last}, d, e, [](int64_t, const Turn<T>&) {});
+    }
+  }
+  return true;
+}
+
+// The same of a matrix of kLarge rows or more.
+template <class T>
+bool large_eigensystem(const DenseRef<T>& x, DenseVector<T>& values, T* vectors) {
+  const int64_t n = x.rows();
+  DenseMatrix<T> padded(n + kPadding, n);
+  eigen::Ref<DenseMatrix<T>> own = padded.topRows(n);
+  own = x;
+  T largest = 0;
+  for (int64_t j = 0; j < n; ++j)
+    largest = std::max(largest, own.col(j).tail(n - j).cwiseAbs().maxCoeff());
+  if (largest == 0) largest = 1;
+  own /= largest;
+  auto [diagonal, below, factors] = to_tridiagonal<T>(own);
+  bool has_converged;
+  if (vectors) {
+    eigen::Map<DenseMatrix<T>> out(vectors, n, n);
+    out = eigen::householderSequence(own, factors).setLength(n - 1).setShift(1);
+    padded.resize(0, 0);
+    Sweeps<T> sweeps(out);
+    has_converged = diagonalize<T>(diagonal, below, &sweeps);
+    sweeps.write(out);
+  } else {
+    has_converged = diagonalize<T>(diagonal, below, nullptr);
+  }
+  if (!has_converged) return false;
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t least = 0;
+    diagonal.tail(n - i).minCoeff(&least);
+    if (least == 0) continue;
+    std::swap(diagonal[i], diagonal[i + least]);
+    if (vectors) {
+      eigen::Map<DenseMatrix<T>> out(vectors, n, n);
+      out.col(i).swap(out.col(i + least));
+    }
+  }
+  values = diagonal * largest;
+  return true;
+}
+
+}  // namespace
+
 template <class T>
 bool eigensystem(const DenseRef<T>& x, DenseVector<T>& values, T* vectors) {
+  if (x.rows() >= kLarge) return large_eigensystem<T>(x, values, vectors);
   const eigen::SelfAdjointEigenSolver<DenseMatrix<T>> solver(
       x, vectors ? eigen::ComputeEigenvectors : eigen::EigenvaluesOnly);
   if (solver.info() != eigen::Success) return false;
@@ -38,13 +150,18 @@ int32_t solve(const Eigh& op, int64_t index) {
   DenseMatrix<T> vectors(op.vectors ? x.rows() : 0, x.rows());
   if (!eigensystem<T>(x, values, op.vectors ? vectors.data() : nullptr)) return kDenseNotConverged;
   std::copy_n(values.data(), x.rows(), op.values.as<T>() + index * x.rows());
-  if (op.vectors) {
-    auto out = matrix_map<T>(op.vectors, index);
-    for (int64_t j = 0; j < x.rows(); ++j) {
-      const auto vector = vectors.col(j);
-      const T norm = T(std::sqrt(vector.template cast<double>().squaredNorm()));
-      out.col(j) = sign_of(vector) * vector / norm;
-    }
+  if (!op.vectors) return 0;
+  for (int64_t j = 0; j < x.rows(); ++j) {
+    auto vector = vectors.col(j);
+    const T norm = T(std::sqrt(vector.template cast<double>().squaredNorm()));
+    vector *= sign_of(vector) / norm;
+  }
+  auto out = matrix_map<T>(op.vectors, index);
+  constexpr int64_t kColumns = 8;  // at once: lines of a cache that may be of one set
+  for (int64_t j = 0; j < x.rows(); j += kColumns) {
+    const int64_t size = std::min(kColumns, x.rows() - j);
+    for (int64_t i = 0; i < x.rows(); ++i)
+      for (int64_t k = j; k < j + size; ++k) out(i, k) = vectors(i, k);
   }
   return 0;
 }
