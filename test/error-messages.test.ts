@@ -39,7 +39,7 @@ describe('an operation that is refused', () => {
           device,
           wrong({ indices: f32(3, 2).cast('i32'), coefficients: f32(3, 2), x: f32(9, 4), out: f32(3, 5) }),
         ),
-      'combineRows: out must have as many rows as indices, as long as those of x, got f32[3, 5] for indices i32[3, 2] and x f32[9, 4]',
+      'combineRows: out must have as many rows as coefficients, as long as those of x, got f32[3, 5] for coefficients f32[3, 2] and x f32[9, 4]',
     ],
     [
       'a length that another shape settles',

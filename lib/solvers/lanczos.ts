@@ -1,6 +1,5 @@
 import { callback, checkNumber } from '../core/callbacks.ts';
 import * as check from '../core/check.ts';
-import type { Device } from '../core/device.ts';
 import { epsilonOf } from '../core/dtypes.ts';
 import { refusal } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
@@ -90,58 +89,6 @@ export async function lanczos(operator: LinearOperator, options: LanczosOptions 
   return result;
 }
 
-/** Vectors of length 1, each at right angles to all others, as rows of a matrix; and what another one has besides. */
-class Basis {
-  readonly rows: readonly Tensor[];
-  /** The vector that comes next, without its parts along those that are there. */
-  readonly added: Tensor;
-  readonly #matrix: Tensor;
-  readonly #row: Tensor;
-  readonly #places: Tensor;
-  /** Minus the parts along each vector, in f64, then 1: nothing has written behind them. */
-  readonly #parts: Tensor;
-  readonly #shares: Tensor;
-
-  constructor(device: Device, like: Tensor, count: number, owned: Owned<Tensor>) {
-    const { dtype, size } = like;
-    const make = (shape: readonly number[], of: Tensor['dtype'] = dtype): Tensor =>
-      owned.add(new Tensor(device, shape, of));
-    this.#matrix = make([count, size]);
-    this.rows = Array.from({ length: count }, (_, i) => {
-      using row = this.#matrix.rows(i, i + 1);
-      return owned.add(row.reshape([size]));
-    });
-    this.added = make([size]);
-    this.#row = owned.add(this.added.reshape([1, size]));
-    this.#places = owned.add(vectors.index(device, count, (i) => i));
-    [this.#parts, this.#shares] = [make([count, 1], 'f64'), make([count, 1])];
-    ops.fill(device, { x: [this.#parts, this.#shares], value: 1 });
-  }
-
-  /** added = row `count` less its parts along the rows before it. */
-  add(queue: Device, count: number): void {
-    const next = this.rows[count]!;
-    using parts = this.#parts.rows(0, count);
-    using shares = this.#shares.rows(0, count);
-    using longer = this.#shares.rows(0, count + 1);
-    using coefficients = longer.reshape([1, count + 1]);
-    using places = this.#places.rows(0, count + 1);
-    using indices = places.reshape([1, count + 1]);
-    if (next.dtype === 'f64') {
-      using a = this.#matrix.rows(0, count);
-      using b = next.reshape([next.size, 1]);
-      ops.gemm(queue, { a, b, c: shares, alpha: -1 });
-    } else {
-      const x = this.rows.slice(0, count);
-      using flat = parts.reshape([count]);
-      ops.dots(queue, { x, y: x.map(() => next), out: flat });
-      vectors.scale(queue, -1, parts);
-      ops.cast(queue, { x: [parts], out: [shares] });
-    }
-    ops.combineRows(queue, { x: this.#matrix, indices, coefficients, out: this.#row });
-  }
-}
-
 /** Steps that are queued before numbers are read, at most; those after a breakdown do not count. */
 const mostAhead = 8;
 
@@ -158,14 +105,20 @@ export async function lanczosFrom(
   const { queue } = task;
   const [n] = shape;
   const most = Math.min(steps, n);
-  const list = (count: number): Tensor => owned.add(new Tensor(device, [count], 'f64'));
-  const [inverse, told] = [list(1), list(2 * most)];
-  ops.norms(queue, { x: [first], out: inverse });
-  const length = (await task.read(inverse))[0]!;
+  const list = (count: number) => owned.add(new Tensor(device, [count], 'f64'));
+  const norm = list(1);
+  ops.norms(queue, { x: [first], out: norm });
+  const length = (await task.read(norm))[0]!;
   if (!(length < Infinity && 1 / length < Infinity)) throw refusal(where, 'v0', 'have a finite length above 0', length);
-  const basis = new Basis(device, first, most + 1, owned);
-  const { rows, added } = basis;
+  // Vectors of length 1, each at right angles to all others, a row each, and as many again as views.
+  const matrix = owned.add(new Tensor(device, [most + 1, n], dtype));
+  const rows = Array.from({ length: most + 1 }, (_, i) => {
+    using row = matrix.rows(i, i + 1);
+    return owned.add(row.reshape([n]));
+  });
   vectors.scale(queue, 1 / length, first, rows[0]!);
+  /** Numbers of steps that are queued: products with each vector, then the length that is left. */
+  const told = list(mostAhead * (most + 1));
   const [alpha, beta]: [number[], number[]] = [[], []];
   const precision = epsilonOf(dtype);
   let largest = 0;
@@ -173,24 +126,21 @@ export async function lanczosFrom(
   for (let ahead = 1; alpha.length < most && status !== 'breakdown'; ahead = Math.min(2 * ahead, mostAhead)) {
     const from = alpha.length;
     const to = Math.min(from + ahead, most);
+    let taken = 0;
     for (let step = from; step < to; ++step) {
       const [last, next] = [rows[step]!, rows[step + 1]!];
       await callback(task as Task<never>, `${where}: operator.apply`, [last, next], () => operator.apply(last, next));
-      using along = told.rows(2 * step, 2 * step + 1);
-      using left = told.rows(2 * step + 1, 2 * step + 2);
-      vectors.dot(queue, last, next, along);
-      basis.add(queue, step + 1);
-      vectors.copy(queue, added, next);
-      basis.add(queue, step + 1);
-      ops.norms(queue, { x: [added], out: left });
-      // The inverse of 0 is 0: a vector of no length stays one.
-      ops.norms(queue, { x: [left], out: inverse, result: 'inverse' });
-      vectors.scale(queue, [1, inverse], added, next);
+      using basis = matrix.rows(0, step + 1);
+      using out = told.rows(taken, taken + step + 2);
+      ops.gramSchmidt(queue, { basis, x: next, out });
+      taken += step + 2;
     }
-    using numbers = told.rows(2 * from, 2 * to);
-    const [read] = await task.readAll(numbers);
+    using numbers = told.rows(0, taken);
+    const read = await task.read(numbers);
+    let end = 0;
     for (let step = from; step < to; ++step) {
-      const [diagonal, size] = [Number(read[2 * (step - from)]), Number(read[2 * (step - from) + 1])];
+      end += step + 2;
+      const [diagonal, size] = [Number(read[end - 2]), Number(read[end - 1])];
       checkNumber(`${where}: operator.apply`, diagonal + size);
       alpha.push(diagonal);
       task.report({ iterations: alpha.length });

@@ -16,15 +16,23 @@ double total_of(double* sums) {
   return sums[0];
 }
 
+// Σ term(i) for i < n; ahead(i) is called before each kSums terms from i on.
+template <class Term, class Ahead>
+double sum_of(int64_t n, Term&& term, Ahead&& ahead) {
+  double sums[kSums] = {};
+  int64_t i = 0;
+  for (; i + kSums <= n; i += kSums) {
+    ahead(i);
+    for (int k = 0; k < kSums; ++k) sums[k] += term(i + k);
+  }
+  for (int k = 0; i < n; ++i, ++k) sums[k] += term(i);
+  return total_of<kSums>(sums);
+}
+
 // Σ term(i) for i < n.
 template <class Term>
 double sum_of(int64_t n, Term&& term) {
-  double sums[kSums] = {};
-  int64_t i = 0;
-  for (; i + kSums <= n; i += kSums)
-    for (int k = 0; k < kSums; ++k) sums[k] += term(i + k);
-  for (int k = 0; i < n; ++i, ++k) sums[k] += term(i);
-  return total_of<kSums>(sums);
+  return sum_of(n, term, [](int64_t) {});
 }
 
 template <class T>

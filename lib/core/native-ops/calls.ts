@@ -68,6 +68,7 @@ export type Name =
   | 'gemm'
   | 'gibbsKernel'
   | 'gramPursuit'
+  | 'gramSchmidt'
   | 'hybridAuon'
   | 'kmeansRows'
   | 'layerNorm'
@@ -337,6 +338,9 @@ export const calls: Readonly<Record<Name, Call>> = {
   }),
   gramPursuit: operation('gramPursuit', ['correlations', 'gram', 'squares', 'scales', 'energies', 'atoms', 'signals', 'indices', 'coefficients', 'residualNorms', 'counts', 'tol', 'relTol', 'rounding', 'dependence', 'refinements', 'onDependent'], (device, f) => {
     native.ops['gram_pursuit']!(device, f['correlations'], f['gram'], f['squares'], f['scales'], f['energies'], f['atoms'], f['signals'], f['indices'], f['coefficients'], f['residualNorms'], f['counts'], f['tol'], f['relTol'], f['rounding'], f['dependence'], f['refinements'], f['onDependent']);
+  }),
+  gramSchmidt: operation('gramSchmidt', ['basis', 'x', 'out'], (device, f) => {
+    native.ops['gram_schmidt']!(device, f['basis'], f['x'], f['out']);
   }),
   hybridAuon: operation('hybridAuon', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'fallbacks', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'nsRestarts', 'eps', 'normScale', 'nsDtype', 'nsMethod', 'nsScaling', 'momentum', 'dampening', 'nesterov', 'momentumForm', 'gamma', 'variant'], (device, f) => {
     native.ops['hybrid_auon']!(device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['fallbacks'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['nsRestarts'], f['eps'], f['normScale'], f['nsDtype'], f['nsMethod'], f['nsScaling'], f['momentum'], f['dampening'], f['nesterov'], f['momentumForm'], f['gamma'], f['variant']);

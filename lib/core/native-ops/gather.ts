@@ -9,18 +9,21 @@ export interface OpsOfGroup {
    *
    * ```text
    * outᵢ = Σₜ coefficientsᵢₜ · x[indicesᵢₜ]: signals of a sparse code, rows of a table in terms of
-   * others. Rows of 16 bits give sums of f32.
+   * others; without indices of all rows in their order. Rows of 16 bits give sums of f32; coefficients
+   * may be f64 beside rows of any kind.
    * Numerics: sums in f64 in the order of the code, rounded once. An index outside 0 … n − 1, such as
    * −1 for an unused place, adds nothing; nothing outside x is read.
    * Traffic: one read of the code and of each row that it names, one write of out.
    * ```
    *
    * - x must be floating
-   * - coefficients and out must have x's dtype, or f32 for 16 bits
+   * - out must have x's dtype, or f32 for 16 bits
+   * - coefficients must have out's dtype or f64
    * - x, coefficients and out must be matrices
    * - indices must be i32
    * - indices must have the shape of coefficients
-   * - out must have as many rows as indices, as long as those of x
+   * - out must have as many rows as coefficients, as long as those of x
+   * - coefficients without indices must have a column for each row of x
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -28,7 +31,7 @@ export interface OpsOfGroup {
     device: Device,
     fields: {
       /** Read. */ x: Tensor;
-      /** Read. */ indices: Tensor;
+      /** Read. Default: none. */ indices?: Tensor | undefined;
       /** Read. */ coefficients: Tensor;
       /** Written. */ out: Tensor;
     },

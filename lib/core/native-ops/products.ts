@@ -44,6 +44,34 @@ export interface OpsOfGroup {
     },
   ): void;
   /**
+   * a vector without its parts along rows, of length 1
+   *
+   * ```text
+   * x ← x − Bᵀ B x, twice, then x / |x|; B is `basis`, of orthonormal rows. out = the products B x of x
+   * as it was given, one a row, then the length of what was left: a step of Lanczos or Arnoldi. Twice is
+   * enough (Parlett 1998, section 6.9). Nothing is left of 0, which stays 0.
+   * Numerics: products and their sums in f64, what is taken from x rounded to its dtype. Composed of
+   * other ops: runs on every backend.
+   * Traffic: four reads of basis.
+   * ```
+   *
+   * - x must be f32 or f64
+   * - x must be a vector
+   * - basis must have x's dtype
+   * - basis must have rows as long as x
+   * - out must be f64 with a number for each row and one more
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  gramSchmidt(
+    device: Device,
+    fields: {
+      /** Read. */ basis: Tensor;
+      /** Read and written. */ x: Tensor;
+      /** Written. */ out: Tensor;
+    },
+  ): void;
+  /**
    * approximate polar factor
    *
    * ```text

@@ -40,17 +40,10 @@ export class Window {
   readonly #owned = new Owned<Tensor>();
   readonly #rows: readonly Tensor[];
   readonly #diagonal: Tensor;
-  readonly #evens: Tensor;
-  readonly #odds: Tensor;
-  /** Each row twice. */
-  readonly #twice: Tensor;
   readonly #ones: Tensor;
   readonly #least: Tensor;
   readonly #top: Tensor;
   readonly #inverse: Tensor;
-  /** max(1, max |g|), and its inverse: with it coefficients of gradients of any size are numbers of f32. */
-  readonly #scale: Tensor;
-  readonly #unscale: Tensor;
   readonly #products: Tensor;
   readonly #factor: Tensor;
   #isFactored = false;
@@ -82,18 +75,12 @@ export class Window {
       this.#factor = make([window, window]);
       this.#products = make([window, 1]);
       this.#diagonal = this.#owned.add(vectors.index(device, window, (i) => i * (window + 1)));
-      this.#evens = this.#owned.add(vectors.index(device, window, (i) => 2 * i));
-      this.#odds = this.#owned.add(vectors.index(device, window, (i) => 2 * i + 1));
-      const twice = this.#owned.add(vectors.index(device, 2 * window, (i) => i >> 1));
-      this.#twice = this.#owned.add(twice.reshape([1, 2 * window]));
       this.#ones = make([window, 1]);
       ops.fill(device, { x: [this.#ones], value: 1 });
       this.#least = make([1]);
       ops.fill(device, { x: [this.#least], value: window * damp });
       this.#top = make([2]);
       this.#inverse = make([1]);
-      this.#scale = make([1]);
-      this.#unscale = make([1]);
     } catch (error) {
       this.#owned.dispose();
       if (error instanceof OrthokitError && error.code === 'ERR_MEMORY') throw short('less');
@@ -193,10 +180,6 @@ export class Window {
     ops.gatherRows(queue, { x: elements, index: this.#diagonal, out: own });
     ops.rowReduce(queue, { x: owned.add(own.reshape([1, window])), out: first, reduction: 'max' });
     const pair = owned.add(this.#top.reshape([1, 2]));
-    ops.fill(queue, { x: [second], value: 1 });
-    ops.rowReduce(queue, { x: pair, out: this.#scale, reduction: 'max' });
-    ops.map(queue, { x: [this.#scale], out: [this.#scale], function: 'sqrt' });
-    vectors.divide(queue, second, this.#scale, this.#unscale);
     vectors.scale(queue, rounding * window, first);
     ops.copy(queue, { x: [this.#least], out: [second] });
     const ridge = owned.add(vectors.scalar(this.#device));
@@ -220,28 +203,9 @@ export class Window {
    * with all digits of y.
    */
   #combine(queue: Device, out: Tensor): void {
-    const { window, size, dtype } = this.sizes;
-    using owned = new Owned<Tensor>();
-    const make = (shape: readonly number[], of: 'f32' | 'f64'): Tensor =>
-      owned.add(new Tensor(this.#device, shape, of));
-    const row = owned.add(out.reshape([1, size]));
-    const y = this.#products;
-    if (dtype === 'f64') {
-      ops.gemm(queue, { a: owned.add(y.reshape([1, window])), b: this.gradients, c: row });
-      return;
-    }
-    vectors.scale(queue, this.#scale, y);
-    // y as the sum of two numbers of f32, side by side.
-    const [rounded, high, low] = [make([window, 1], 'f64'), make([window, 1], 'f32'), make([window, 1], 'f32')];
-    ops.cast(queue, { x: [y], out: [high] });
-    ops.cast(queue, { x: [high], out: [rounded] });
-    vectors.combine(queue, rounded, [-1, rounded], [1, y]);
-    ops.cast(queue, { x: [rounded], out: [low] });
-    const pairs = make([1, 2 * window], 'f32');
-    const both = owned.add(pairs.reshape([2 * window, 1]));
-    ops.scatterRows(queue, { out: both, index: this.#evens, x: high, mode: 'set' });
-    ops.scatterRows(queue, { out: both, index: this.#odds, x: low, mode: 'set' });
-    ops.combineRows(queue, { x: this.gradients, indices: this.#twice, coefficients: pairs, out: row });
-    vectors.scale(queue, this.#unscale, out);
+    const { window, size } = this.sizes;
+    using row = out.reshape([1, size]);
+    using coefficients = this.#products.reshape([1, window]);
+    ops.combineRows(queue, { x: this.gradients, coefficients, out: row });
   }
 }

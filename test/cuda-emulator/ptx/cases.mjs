@@ -516,7 +516,12 @@ function* entryCases() {
 function* pursuitCases() {
   for (const half of ['f16', 'bf16'])
     for (const m of [512, 513])
-      yield `combine_rows x=${half}[256x${m}] indices=i32[64x8] coefficients=f32[64x8] out=f32[64x${m}]`;
+      for (const t of wide)
+        yield `combine_rows x=${half}[256x${m}] indices=i32[64x8] coefficients=${t}[64x8] out=f32[64x${m}]`;
+  for (const m of [512, 513]) {
+    yield `combine_rows x=f32[256x${m}] indices=i32[64x8] coefficients=f64[64x8] out=f32[64x${m}]`;
+    yield `combine_rows x=f32[8x${m}] coefficients=f64[64x8] out=f32[64x${m}]`;
+  }
   for (const t of wide) {
     yield `correlations x=${t}[128x256] atoms=${t}[256x256] out=${t}[128x256]`;
     for (const m of [512, 513]) {

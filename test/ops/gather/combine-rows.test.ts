@@ -65,6 +65,41 @@ describe.each(devices)('combineRows on %s', (kind) => {
     },
   );
 
+  it.each([
+    ['f32', 3, 31, 2049, 33],
+    ['f32', 31, 5, 44, 6],
+    ['bf16', 2, 5, 140003, 9],
+    ['f16', 9, 5, 44, 6],
+  ] as const)(
+    'takes coefficients of f64 with all their digits: rows of %s, %i sums of %i rows of %i elements, %i terms each',
+    async (dtype, count, rows, size, terms) => {
+      const x = tensorOf(device, normal(rows * size, 1), [rows, size], 'f32').cast(dtype);
+      const given = await valuesOf(x.cast('f32'));
+      const indices = indicesOf(count * terms, rows);
+      // A row that comes twice nearly goes away: what is left of it are digits that f32 has not.
+      const half = [...normal(count * terms, 2)];
+      const twice = half.flatMap((value) => [value, 2 ** -30 - value]);
+      const places = indices.flatMap((row) => [row, row]);
+      const coefficients = tensorOf(device, twice, [count, 2 * terms], 'f64');
+      const expected = reference(given, places, twice, size, 2 * terms);
+      const out = Tensor.full(device, [count, size], NaN);
+      const indicesTwice = tensorOf(device, places, [count, 2 * terms], 'i32');
+      ops.combineRows(device, { x, indices: indicesTwice, coefficients, out });
+      expectClose(await valuesOf(out), expected, { dtype: 'f32', ulps: 1, magnitude: 2 ** -20 });
+    },
+  );
+
+  it('without indices takes all rows in their order', async () => {
+    const [count, rows, size] = [3, 17, 1029];
+    const x = tensorOf(device, normal(rows * size, 1), [rows, size]);
+    const coefficients = tensorOf(device, normal(count * rows, 2), [count, rows], 'f64');
+    const indices = Int32Array.from({ length: count * rows }, (_, at) => at % rows);
+    const out = Tensor.full(device, [count, size], NaN);
+    ops.combineRows(device, { x, coefficients, out });
+    const expected = reference(await valuesOf(x), indices, await valuesOf(coefficients), size, rows);
+    expectClose(await valuesOf(out), expected, { dtype: 'f32', ulps: 1, magnitude: 2 ** -20 });
+  });
+
   it('of unit vectors gives the coefficients in their places', async () => {
     const unit = tensorOf(device, [1, 0, 0, 0, 1, 0, 0, 0, 1], [3, 3]);
     const indices = tensorOf(device, [2, 0, 1, 1], [2, 2], 'i32');
@@ -86,12 +121,17 @@ const valid = (device: Device) => ({
   out: Tensor.zeros(device, [4, 3]),
 });
 describe.each(onlyCpu)('combineRows', () => {
-  refusesWrongFields('combineRows', valid);
+  refusesWrongFields('combineRows', valid, ['indices']);
   refuses('combineRows', valid, (device) => [
     [
       { x: Tensor.zeros(device, [5, 3], { dtype: 'f64' }) },
       'ERR_DTYPE',
-      "combineRows: coefficients and out must have x's dtype, or f32 for 16 bits, got f32[4, 2] for x f64[5, 3]",
+      "combineRows: out must have x's dtype, or f32 for 16 bits, got f32[4, 3] for x f64[5, 3]",
+    ],
+    [
+      { x: Tensor.zeros(device, [5, 3], { dtype: 'f64' }), out: Tensor.zeros(device, [4, 3], { dtype: 'f64' }) },
+      'ERR_DTYPE',
+      "combineRows: coefficients must have out's dtype or f64, got f32[4, 2] for out f64[4, 3]",
     ],
     [
       { x: Tensor.zeros(device, [5, 3], { dtype: 'i32' }) },
@@ -101,7 +141,7 @@ describe.each(onlyCpu)('combineRows', () => {
     [
       { x: Tensor.zeros(device, [5, 3]).cast('bf16'), out: Tensor.zeros(device, [4, 3]).cast('bf16') },
       'ERR_DTYPE',
-      "combineRows: coefficients and out must have x's dtype, or f32 for 16 bits, got bf16[4, 3] for x bf16[5, 3]",
+      "combineRows: out must have x's dtype, or f32 for 16 bits, got bf16[4, 3] for x bf16[5, 3]",
     ],
     [
       { x: Tensor.zeros(device, [5]) },
@@ -117,7 +157,12 @@ describe.each(onlyCpu)('combineRows', () => {
     [
       { out: Tensor.zeros(device, [5, 3]) },
       'ERR_SHAPE',
-      'combineRows: out must have as many rows as indices, as long as those of x, got f32[5, 3] for indices i32[4, 2] and x f32[5, 3]',
+      'combineRows: out must have as many rows as coefficients, as long as those of x, got f32[5, 3] for coefficients f32[4, 2] and x f32[5, 3]',
+    ],
+    [
+      { indices: undefined },
+      'ERR_SHAPE',
+      'combineRows: coefficients without indices must have a column for each row of x, got f32[4, 2] for x f32[5, 3]',
     ],
   ]);
 

@@ -6,8 +6,13 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-constexpr int64_t kTile = 2048;  // sums that stay in L1 while the rows pass
-constexpr int kAtOnce = 8;       // rows of which a sum takes all while it is in a register
+constexpr int kAtOnce = 8;        // rows of which a sum takes all while it is in a register
+constexpr int64_t kTile = 16384;  // sums that stay in L2 while the rows pass
+
+// Elements of a tile: memory gives long stretches of a row faster, and threads want many tiles.
+static int64_t tile_of(int64_t columns) {
+  return std::clamp<int64_t>(columns / 64 / 64 * 64, kTile / 8, kTile);
+}
 
 // sums += Σₖ factorₖ · rowₖ, in this order.
 template <class S>
@@ -29,19 +34,20 @@ static void add_row(const S* row, double factor, int64_t n, double* sums) {
 }
 
 // Elements `at` to `at` + n of one row of out.
-template <class S, class T>
+template <class S, class T, class C>
 static void combine_tile(const CombineRows& op, int64_t i, int64_t at, int64_t n) {
   alignas(64) double sums[kTile];
-  const int64_t rows = op.x.shape[0], columns = op.x.shape[1], terms = op.indices.shape[1];
-  const int32_t* indices = op.indices.as<int32_t>() + i * terms;
-  const T* coefficients = op.coefficients.as<T>() + i * terms;
+  const int64_t rows = op.x.shape[0], columns = op.x.shape[1], terms = op.coefficients.shape[1];
+  const int32_t* indices = op.indices ? op.indices.as<int32_t>() + i * terms : nullptr;
+  const C* coefficients = op.coefficients.as<C>() + i * terms;
   std::fill_n(sums, n, 0.0);
   const S* found[kAtOnce];
   double factors[kAtOnce];
   int count = 0;
   for (int64_t t = 0; t < terms; ++t) {
-    if (indices[t] < 0 || indices[t] >= rows) continue;
-    found[count] = op.x.as<S>() + indices[t] * columns + at;
+    const int64_t row = indices ? indices[t] : t;
+    if (row < 0 || row >= rows) continue;
+    found[count] = op.x.as<S>() + row * columns + at;
     factors[count] = double(coefficients[t]);
     if (++count == kAtOnce) add_rows(found, factors, n, sums), count = 0;
   }
@@ -51,21 +57,18 @@ static void combine_tile(const CombineRows& op, int64_t i, int64_t at, int64_t n
 }
 
 void combine_rows(const CombineRows& op, Stream& stream) {
-  const int64_t columns = op.x.shape[1], terms = op.indices.shape[1];
-  const int64_t tiles = std::max<int64_t>(1, (columns + kTile - 1) / kTile);
-  const auto run = [&]<class S, class T>() {
-    for_rows(stream, op.out.shape[0] * tiles, std::min(columns, kTile) * (terms + 1),
+  const int64_t columns = op.x.shape[1], terms = op.coefficients.shape[1];
+  const int64_t tile = tile_of(columns);
+  const int64_t tiles = std::max<int64_t>(1, (columns + tile - 1) / tile);
+  visit_combined(op, [&]<class S, class T, class C>() {
+    for_rows(stream, op.out.shape[0] * tiles, std::min(columns, tile) * (terms + 1),
              [&](int64_t first, int64_t last) {
                for (int64_t part = first; part < last; ++part) {
-                 const int64_t at = part % tiles * kTile;
-                 combine_tile<S, T>(op, part / tiles, at, std::min(kTile, columns - at));
+                 const int64_t at = part % tiles * tile;
+                 combine_tile<S, T, C>(op, part / tiles, at, std::min(tile, columns - at));
                }
              });
-  };
-  if (op.x.dtype == op.out.dtype)
-    visit(op.x.dtype, [&]<class T>() { run.template operator()<T, T>(); });
-  else
-    visit_half(op.x.dtype, [&]<class S>() { run.template operator()<S, float>(); });
+  });
 }
 ORTHOKIT_KERNEL(CombineRows, combine_rows);
 

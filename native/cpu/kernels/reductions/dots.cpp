@@ -35,14 +35,24 @@ static bool is_shared(const Dots& op) {
 template <class T>
 static void chunk_dots(const View* x, int64_t count, const View& y, int64_t begin, int64_t size,
                        double* sums) {
-  T x_buffer[kBlock], y_buffer[kBlock];
+  T x_buffer[kBlock];
+  double y_buffer[kBlock];
   std::fill_n(sums, count, 0.0);
   for (int64_t done = 0; done < size; done += kBlock) {
     const int64_t n = std::min(kBlock, size - done);
-    const T* b = load(y, begin + done, n, y_buffer);
+    const double* b = load(y, begin + done, n, y_buffer);
     for (int64_t t = 0; t < count; ++t) {
       const T* a = load(x[t], begin + done, n, x_buffer);
-      sums[t] += sum_of(n, [=](int64_t i) { return double(a[i]) * double(b[i]); });
+      // Other vectors come before the next block of this one, too many for the processor to ask
+      // memory for it by itself.
+      const int64_t width = bytes_of(x[t].dtype);
+      const auto* next = static_cast<const char*>(x[t].data) + (begin + done + kBlock) * width;
+      sums[t] += sum_of(
+          n, [=](int64_t i) { return double(a[i]) * b[i]; },
+          [=](int64_t i) {
+            for (int64_t at = 0; at < kSums * width; at += 64)
+              __builtin_prefetch(next + i * width + at);
+          });
     }
   }
 }

@@ -4,10 +4,10 @@
 
 namespace orthokit::cuda {
 
-template <class S, class T>
+template <class S, class T, class C>
 struct CombineRow {
   const S* x;
-  const T* coefficients;
+  const C* coefficients;
   const int32_t* indices;
   T* out;
   int64_t rows, size, terms;
@@ -15,7 +15,7 @@ struct CombineRow {
   __device__ void operator()(int64_t i, int64_t at) const {
     double sums[N] = {};
     for (int64_t t = i * terms; t < (i + 1) * terms; ++t) {
-      const int64_t row = indices[t];
+      const int64_t row = indices ? indices[t] : t - i * terms;
       if (row < 0 || row >= rows) continue;
       const double factor = double(coefficients[t]);
       visit_group<N>(
@@ -31,15 +31,12 @@ struct CombineRow {
 };
 
 static void combine_rows(const CombineRows& op, Stream& stream) {
-  const auto run = [&]<class S, class T>() {
+  visit_combined(op, [&]<class S, class T, class C>() {
     for_matrix(stream, op.out.shape[0], op.out.shape[1],
-               CombineRow<S, T>{op.x.as<S>(), op.coefficients.as<T>(), op.indices.as<int32_t>(),
-                                op.out.as<T>(), op.x.shape[0], op.x.shape[1], op.indices.shape[1]});
-  };
-  if (op.x.dtype == op.out.dtype)
-    visit(op.x.dtype, [&]<class T>() { run.template operator()<T, T>(); });
-  else
-    visit_half(op.x.dtype, [&]<class S>() { run.template operator()<S, float>(); });
+               CombineRow<S, T, C>{op.x.as<S>(), op.coefficients.as<C>(),
+                                   op.indices ? op.indices.as<int32_t>() : nullptr, op.out.as<T>(),
+                                   op.x.shape[0], op.x.shape[1], op.coefficients.shape[1]});
+  });
 }
 ORTHOKIT_KERNEL(CombineRows, combine_rows);
 

@@ -1,0 +1,35 @@
+#include "ops/products/gram_schmidt.h"
+
+#include <cmath>
+#include <vector>
+
+#include "bench/reference/shared/inner_product.h"
+
+namespace orthokit::bench {
+
+static void gram_schmidt(const GramSchmidt& op) {
+  const int64_t rows = op.basis.shape[0], size = op.x.size();
+  const double* basis = values(op.basis);
+  std::vector<long double> x(values(op.x), values(op.x) + size), products;
+  products.resize(size_t(rows));
+  for (int pass = 0; pass < 2; ++pass) {
+    for (int64_t i = 0; i < rows; ++i) {
+      long double sum = 0;
+      for (int64_t j = 0; j < size; ++j) sum += basis[i * size + j] * x[size_t(j)];
+      products[size_t(i)] = sum;
+      if (pass == 0) values(op.out)[i] = double(sum);
+    }
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < size; ++j) x[size_t(j)] -= products[size_t(i)] * basis[i * size + j];
+  }
+  long double squares = 0;
+  for (long double one : x) squares += one * one;
+  const long double length = std::sqrt(squares);
+  values(op.out)[rows] = double(length);
+  for (int64_t j = 0; j < size; ++j)
+    values(op.x)[j] = length > 0 ? double(x[size_t(j)] / length) : 0;
+}
+ORTHOKIT_REFERENCE(GramSchmidt, gram_schmidt,
+                   product_growth(op.x.size()) * product_growth(op.basis.shape[0]));
+
+}  // namespace orthokit::bench
