@@ -1,18 +1,23 @@
-// node scripts/peers/equal-losses.mjs [classes] [features] [samples] [turns]: softmax regression under the constraint that all
-// classes have the same mean loss, by adaSketchNewton with direct solves and with block sketches, on one thread, against
-// SciPy's SLSQP, which gets the same functions but for the Hessian. Each runs in processes of its own, in turns. Prints a
-// line each: milliseconds, steps, the value and the largest violation of a constraint.
+// node scripts/peers/equal-losses.mjs digits [turns] [seed]: the problem of the experiment `fairness`, softmax regression of three
+// digits whose expected errors are the same; or
+// node scripts/peers/equal-losses.mjs [classes] [features] [samples] [turns]: softmax regression of random samples under the
+// constraint that all classes have the same mean loss. By adaSketchNewton with direct solves and with block sketches, on one
+// thread, against SciPy's SLSQP, which gets the same functions but for the Hessian. Each runs in processes of its own, in turns.
+// Prints a line each: milliseconds of processors, steps, the value and the largest violation of a constraint.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Device, ops, Tensor } from 'orthokit';
 import { adaSketchNewton } from 'orthokit/constrained';
+import * as fairness from '../experiments/fairness/problem.mjs';
 import { splitmix } from '../splitmix.mjs';
+import { clockOf } from './peer.mjs';
 import { here, python, race } from './turns.mjs';
 
 const l2 = 1e-2;
 
 if (process.argv[2] === '--run') await run(process.argv[3], process.argv[4], process.argv.slice(5).map(Number));
+else if (process.argv[2] === 'digits') compareDigits(...process.argv.slice(3).map(Number));
 else compare(process.argv.slice(2).map(Number));
 
 /** The problem as functions on arrays: every one of them is a weighted sum over the samples. */
@@ -75,49 +80,80 @@ function problemOf(device, x, y, classes, d) {
       for (let k = 0; k + 1 < classes; ++k)
         for (let at = 0; at < classes * d; ++at) out[k * classes * d + at] = lists[k][at] - lists[k + 1][at];
     },
-    /** For each pair of classes Xᵀ diag(weights p (δ − p)) X, all by one product on the device. */
     async hessian(w, lambda, out) {
-      const size = classes * d;
       const weights = counts.map((count, k) => 1 / n + ((lambda[k] ?? 0) - (lambda[k - 1] ?? 0)) / count);
-      const pairs = [];
-      for (let a = 0; a < classes; ++a) for (let b = 0; b <= a; ++b) pairs.push([a, b]);
-      const width = pairs.length * d;
-      const scaled = new Float64Array(n * width);
-      each(w, (i, _, p) => {
-        let at = i * width;
-        for (const [a, b] of pairs) {
-          const share = weights[y[i]] * p[a] * ((a === b ? 1 : 0) - p[b]);
-          for (let j = 0; j < d; ++j) scaled[at++] = share * x[i * d + j];
-        }
-      });
-      const [all, right] = [Tensor.from(device, x, [n, d]), Tensor.from(device, scaled, [n, width])];
-      const product = new Tensor(device, [d, width], 'f64');
-      ops.gemm(device, { a: all, b: right, c: product, transA: 'transposed' });
-      const found = await product.read();
-      for (const one of [all, right, product]) one.dispose();
-      for (const [place, [a, b]] of pairs.entries())
-        for (let j = 0; j < d; ++j)
-          for (let k = 0; k < d; ++k) {
-            const value = found[j * width + place * d + k] + (a === b && j === k ? l2 : 0);
-            out[(a * d + j) * size + b * d + k] = value;
-            out[(b * d + k) * size + a * d + j] = value;
-          }
+      const slopes = [];
+      each(w, (i, _, p) => slopes.push({ weight: weights[y[i]], p: p.slice() }));
+      const shareOf = (i, a, b) => slopes[i].weight * slopes[i].p[a] * ((a === b ? 1 : 0) - slopes[i].p[b]);
+      await bySamples(device, x, [classes, d, n], shareOf, out);
     },
   };
 }
 
-async function run(sketch, folder, [classes, d, _, tol]) {
+/** The problem of the experiment, the Hessian by a product on the device. */
+function errorsOf(device, x, labels, classes, d) {
+  const count = labels.length;
+  const samples = { x, labels, count };
+  const sizes = new Float64Array(classes);
+  for (const label of labels) sizes[label] += 1;
+  return {
+    ...fairness.problemOf(samples, true),
+    async hessian(w, lambda, out) {
+      const p = fairness.chances(samples, w);
+      const all = lambda.reduce((sum, value) => sum + value, 0);
+      const errors = sizes.map((size, k) => (k === classes - 1 ? -all : lambda[k]) / size);
+      const shareOf = (i, a, b) => {
+        const [pa, pb, right] = [p[i * classes + a], p[i * classes + b], p[i * classes + labels[i]]];
+        const soft = pa * ((a === b ? 1 : 0) - pb);
+        const bent = ((a === labels[i] ? 1 : 0) - pa) * ((b === labels[i] ? 1 : 0) - pb) - soft;
+        return soft / count - errors[labels[i]] * right * bent;
+      };
+      await bySamples(device, x, [classes, d, count], shareOf, out);
+    },
+  };
+}
+
+/** out = for each pair of classes Xᵀ diag(shares) X, all by one product on the device, and the penalty. */
+async function bySamples(device, x, [classes, d, n], shareOf, out) {
+  const size = classes * d;
+  const pairs = [];
+  for (let a = 0; a < classes; ++a) for (let b = 0; b <= a; ++b) pairs.push([a, b]);
+  const width = pairs.length * d;
+  const scaled = new Float64Array(n * width);
+  let at = 0;
+  for (let i = 0; i < n; ++i)
+    for (const [a, b] of pairs) {
+      const share = shareOf(i, a, b);
+      for (let j = 0; j < d; ++j) scaled[at++] = share * x[i * d + j];
+    }
+  const [all, right] = [Tensor.from(device, x, [n, d]), Tensor.from(device, scaled, [n, width])];
+  const product = new Tensor(device, [d, width], 'f64');
+  ops.gemm(device, { a: all, b: right, c: product, transA: 'transposed' });
+  const found = await product.read();
+  for (const one of [all, right, product]) one.dispose();
+  for (const [place, [a, b]] of pairs.entries())
+    for (let j = 0; j < d; ++j)
+      for (let k = 0; k < d; ++k) {
+        const value = found[j * width + place * d + k] + (a === b && j === k ? l2 : 0);
+        out[(a * d + j) * size + b * d + k] = value;
+        out[(b * d + k) * size + a * d + j] = value;
+      }
+}
+
+async function run(kind, folder, [classes, d, _, tol]) {
   const buffer = (name) => new Uint8Array(readFileSync(path.join(folder, name))).buffer;
   const [x, y] = [new Float64Array(buffer('x')), new Int32Array(buffer('y'))];
   const device = Device.open('cpu', { threads: 1 });
-  const problem = problemOf(device, x, y, classes, d);
-  const begin = performance.now();
+  const [of, sketch] = kind.split(' ');
+  const problem = (of === 'errors' ? errorsOf : problemOf)(device, x, y, classes, d);
+  const clock = clockOf();
+  const begin = clock();
   const end = await adaSketchNewton(problem, new Float64Array(classes * d), new Float64Array(classes - 1), {
     sketch,
     tol,
     device,
   });
-  const ms = performance.now() - begin;
+  const ms = clock() - begin;
   const missed = new Float64Array(classes - 1);
   problem.constraint(end.x, missed);
   const violation = missed.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
@@ -125,27 +161,38 @@ async function run(sketch, folder, [classes, d, _, tol]) {
   console.log(JSON.stringify({ median_ms: ms, min_ms: ms, value, violation, iterations, status }));
 }
 
+function compareDigits(turns = 3, seed = 1) {
+  const { x, labels, count } = fairness.samplesOf('full', seed).train;
+  raceOn('errors', { x, y: labels }, [fairness.digits.length, fairness.width, count], turns);
+}
+
 function compare([classes = 10, d = 40, samples = 500, turns = 3]) {
+  const next = splitmix(1);
+  const normal = () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
+  const y = Int32Array.from({ length: samples }, (_, i) => i % classes);
+  const centres = Float64Array.from({ length: classes * d }, normal);
+  // Classes that are spread differently, so that their losses differ where nothing asks them not to.
+  const x = Float64Array.from({ length: samples * d }, (_, at) => {
+    const [i, j] = [Math.floor(at / d), at % d];
+    return j === d - 1 ? 1 : 0.5 * centres[y[i] * d + j] + (0.5 + y[i] / classes) * normal();
+  });
+  raceOn('losses', { x, y }, [classes, d, samples], turns);
+}
+
+/** What the classes have in common, of what samples, in which sizes. */
+function raceOn(equal, data, sizes, turns) {
   const folder = mkdtempSync(path.join(tmpdir(), 'orthokit-'));
   try {
-    const next = splitmix(1);
-    const normal = () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
-    const y = Int32Array.from({ length: samples }, (_, i) => i % classes);
-    const centres = Float64Array.from({ length: classes * d }, normal);
-    // Classes that are spread differently, so that their losses differ where nothing asks them not to.
-    const x = Float64Array.from({ length: samples * d }, (_, at) => {
-      const [i, j] = [Math.floor(at / d), at % d];
-      return j === d - 1 ? 1 : 0.5 * centres[y[i] * d + j] + (0.5 + y[i] / classes) * normal();
-    });
-    for (const [name, list] of Object.entries({ x, y })) writeFileSync(path.join(folder, name), list);
-    const words = [folder, classes, d, samples];
-    const own = (sketch) => [process.execPath, import.meta.filename, '--run', sketch, ...words, 1e-6];
+    for (const [name, list] of Object.entries(data)) writeFileSync(path.join(folder, name), list);
+    const [classes, d, samples] = sizes;
+    const words = [folder, ...sizes];
+    const own = (sketch) => [process.execPath, import.meta.filename, '--run', `${equal} ${sketch}`, ...words, 1e-6];
     const racers = new Map([
       ['direct', { command: own('direct') }],
       ['block', { command: own('block'), most: 1, timeout: 120_000 }],
-      ["SciPy's SLSQP", { command: [python, here('equal_losses_peer.py'), ...words, 1e-10] }],
+      ["SciPy's SLSQP", { command: [python, here('equal_losses_peer.py'), equal, ...words, 1e-10] }],
     ]);
-    console.log(`${classes} classes of ${d} features, ${samples} samples, ${classes * d} variables, one thread`);
+    console.log(`equal ${equal}, ${classes} classes of ${d} features, ${samples} samples, ${classes * d} variables, one thread`); // biome-ignore format: one line
     const found = race(racers, turns);
     for (const [name, line] of found) {
       if (line.skipped) {

@@ -5,21 +5,28 @@ import { Device, Tensor } from 'orthokit';
 import { LearnedProximal } from 'orthokit/constrained';
 import { here, median, python, race } from './turns.mjs';
 
-/** dim, hidden, layers, batch: the authors' for the Laplace distribution, that of our tests, and patches of 8 × 8. */
+/**
+ * dim, hidden, layers, batch: the authors' for the Laplace distribution, that of our tests, and patches of 8 × 8; and of
+ * convolutions channels, hidden, layers, batch, kernel and side of the images.
+ */
 const sizes = [
   [1, 50, 4, 2000],
   [1, 32, 2, 512],
   [64, 128, 3, 256],
+  [1, 32, 3, 16, 3, 32],
+  [3, 64, 3, 8, 3, 32],
 ];
 
 if (process.argv[2] === '--run') await run(process.argv.slice(3).map(Number));
 else compare(...process.argv.slice(2).map(Number));
 
-async function run([dim, hidden, layers, batch, steps]) {
+async function run([steps, dim, hidden, layers, batch, kernel, side]) {
   const device = Device.open('cpu', { threads: 1 });
-  const lpn = new LearnedProximal(device, { dim, hidden, layers, beta: 10, seed: 1 });
-  const clean = Tensor.randn(device, [batch, dim], { seed: 1 });
-  const noisy = Tensor.randn(device, [batch, dim], { seed: 2 });
+  const own = side === undefined ? { dim } : { channels: dim, kernel };
+  const lpn = new LearnedProximal(device, { ...own, hidden, layers, beta: 10, seed: 1 });
+  const shape = side === undefined ? [batch, dim] : [batch, side, side, dim];
+  const clean = Tensor.randn(device, shape, { seed: 1 });
+  const noisy = Tensor.randn(device, shape, { seed: 2 });
   const data = await clean.read();
   noisy.write((await noisy.read()).map((value, i) => value + data[i]));
   const [times, losses] = [[], []];
@@ -37,15 +44,17 @@ async function run([dim, hidden, layers, batch, steps]) {
 
 function compare(turns = 5, steps = 50) {
   for (const size of sizes) {
-    const words = [...size, steps];
+    const words = [steps, ...size];
     const racers = new Map([
       ['orthokit', { command: [process.execPath, import.meta.filename, '--run', ...words] }],
       ['PyTorch', { command: [python, here('learned_proximal_peer.py'), ...words] }],
     ]);
     const found = race(racers, turns);
     const [own, other] = [found.get('orthokit'), found.get('PyTorch')];
-    const [dim, hidden, layers, batch] = size;
-    const line = `dim ${dim}, hidden ${hidden}, layers ${layers}, batch ${batch}`;
+    const [dim, hidden, layers, batch, kernel, side] = size;
+    const signals =
+      side === undefined ? `dim ${dim}` : `images of ${side} × ${side} × ${dim}, kernels of ${kernel} × ${kernel}`;
+    const line = `${signals}, hidden ${hidden}, layers ${layers}, batch ${batch}`;
     if (own.skipped || other.skipped) {
       console.log(`${line}: ${own.skipped ?? other.skipped}`);
       continue;

@@ -1,7 +1,7 @@
 """A training step of a learned proximal network in PyTorch, the gradient of its gradient by autograd.
 
-usage: learned_proximal_peer.py dim hidden layers batch steps
-The network is that of the authors' program, exps/laplacian/network.py. Prints milliseconds of each step and the losses.
+usage: learned_proximal_peer.py steps dim hidden layers batch [kernel side]
+The network is that of the authors' program, exps/laplacian/network.py; with a kernel, of images, its maps are convolutions. Prints milliseconds of each step and the losses.
 """
 import json
 import os
@@ -13,17 +13,24 @@ import torch
 from torch import nn
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-dim, hidden, layers, batch, steps = map(int, sys.argv[1:6])
+steps, dim, hidden, layers, batch = map(int, sys.argv[1:6])
+kernel, side = map(int, sys.argv[6:8]) if len(sys.argv) > 6 else (None, None)
 BETA, GAMMA = 10, 0.5
+
+
+def layer(inputs, outputs, bias=True, size=kernel):
+    if kernel is None:
+        return nn.Linear(inputs, outputs, bias=bias)
+    return nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=bias)
 
 
 class Network(nn.Module):
     def __init__(self):
         super().__init__()
-        self.core = nn.ModuleList([nn.Linear(dim, hidden, bias=False),
-                                   *[nn.Linear(hidden, hidden, bias=False) for _ in range(layers)],
-                                   nn.Linear(hidden, 1, bias=False)])
-        self.skip = nn.ModuleList([*[nn.Linear(dim, hidden) for _ in range(layers)], nn.Linear(dim, 1)])
+        self.core = nn.ModuleList([layer(dim, hidden, bias=False),
+                                   *[layer(hidden, hidden, bias=False) for _ in range(layers)],
+                                   layer(hidden, 1, bias=False, size=1)])
+        self.skip = nn.ModuleList([*[layer(dim, hidden) for _ in range(layers)], layer(dim, 1, size=1)])
         self.act = nn.Softplus(beta=BETA)
 
     def potential(self, x):
@@ -43,7 +50,8 @@ class Network(nn.Module):
 
 
 torch.manual_seed(1)
-clean, noise = torch.randn(batch, dim), torch.randn(batch, dim)
+shape = (batch, dim) if kernel is None else (batch, dim, side, side)
+clean, noise = torch.randn(shape), torch.randn(shape)
 noisy = clean + noise
 network = Network()
 network.clip()

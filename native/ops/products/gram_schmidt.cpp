@@ -21,18 +21,16 @@ View part(const View& whole, int64_t first, std::initializer_list<int64_t> shape
   return view;
 }
 
-// minus = −B x
-void set_products(const View& basis, const View& x, const View& minus, Composer& c) {
+// products = B x
+void set_products(const View& basis, const View& x, const View& products, Composer& c) {
   const int64_t rows = basis.shape[0], size = x.size();
   if (x.dtype == Dtype::kF64) {
-    const View column = part(x, 0, {size, 1}), result = part(minus, 0, {rows, 1});
-    c.run(Gemm{.a = basis, .b = column, .c = result, .alpha = -1});
+    c.run(Gemm{.a = basis, .b = part(x, 0, {size, 1}), .c = part(products, 0, {rows, 1})});
     return;
   }
   std::vector<View> each, same(size_t(rows), x);
   for (int64_t i = 0; i < rows; ++i) each.push_back(part(basis, i * size, {size}));
-  c.run(Dots{.x = {each.data(), rows}, .y = {same.data(), rows}, .out = minus});
-  c.run(LinearCombination{.out = {minus}, .terms = {minus}, .coefficients = {-1}});
+  c.run(Dots{.x = {each.data(), rows}, .y = {same.data(), rows}, .out = products});
 }
 
 }  // namespace
@@ -43,11 +41,9 @@ void gram_schmidt(const GramSchmidt& op, Composer& c) {
   if (rows > 0) {
     const View minus = c.temporary({rows}, Dtype::kF64);
     const View taken = c.temporary({1, size}, op.x.dtype), line = part(taken, 0, {size});
-    for (int pass = 0; pass < 2; ++pass) {
-      set_products(op.basis, op.x, minus, c);
-      if (pass == 0)
-        c.run(LinearCombination{
-            .out = {part(op.out, 0, {rows})}, .terms = {minus}, .coefficients = {-1}});
+    for (const View& products : {part(op.out, 0, {rows}), minus}) {
+      set_products(op.basis, op.x, products, c);
+      c.run(LinearCombination{.out = {minus}, .terms = {products}, .coefficients = {-1}});
       c.run(CombineRows{.x = op.basis, .coefficients = part(minus, 0, {1, rows}), .out = taken});
       c.run(LinearCombination{.out = {op.x}, .terms = {op.x, line}, .coefficients = {1, 1}});
     }
