@@ -4,6 +4,7 @@
 
 #include "cpu/chunks.h"
 #include "cpu/kernels/quantized/shared/book_lanes.h"
+#include "cpu/kernels/quantized/shared/lanes.h"
 #include "cpu/product.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -42,8 +43,10 @@ void row_products(const Coded& all, const Books& books, int64_t first, const flo
   for (int64_t b = 0; b < blocks; ++b) {
     const float* values = x + b * kBlock;
     for (int r = 0; r < count; ++r) {
+      const uint8_t* block = codes[r] + b * row.block_bytes();
+      fetch_block<bits>(block + count * row.bytes());
       BlockLanes lanes;
-      load_block<bits>(codes[r] + b * row.block_bytes(), lanes);
+      load_block<bits>(block, lanes);
       for_numbers<bits>(lanes, *book[r], [&](int h, const BookFloats& numbers) {
         BookFloats value;
         std::memcpy(&value, values + math::kCodeLanes * h, sizeof value);
