@@ -79,6 +79,17 @@ describe.each(devices)('gemm on %s', (kind) => {
     [31, 597, 65],
     [97, 131, 401],
   ];
+  // On the CPU these are read where they lie, a few rows after the others; two and four columns are stored together.
+  it.each([
+    { rows: 11, columns: 141, inner: 6200, transB: true },
+    { rows: 23, columns: 141, inner: 700, transB: true },
+    { rows: 33, columns: 300, inner: 700, transB: true, beta: 2 },
+    { rows: 597, columns: 2, inner: 9, transA: true, alpha: -0.5 },
+    { rows: 597, columns: 4, inner: 65, transA: true },
+    { rows: 600, columns: 4, inner: 300 },
+  ])('$rows rows, $columns columns, an inner side of $inner', async (product) => {
+    for (const dtype of ['f32', 'f64'] as const) await check(device, dtype, product);
+  });
   it('an inner side that is too long to be packed at once', () =>
     check(device, 'f32', { rows: 49, columns: 50, inner: 23_001, beta: 2 }));
 
@@ -121,6 +132,7 @@ describe.each(devices)('gemm on %s', (kind) => {
         [200, 130, 400],
         [70, 600, 130],
         [600, 32, 130],
+        [24, 600, 700],
       ] as const
     ).flatMap(([m, n, k]) => {
       const factors = [normal(2 * m * k, 1), normal(2 * k * n, 2)] as const;

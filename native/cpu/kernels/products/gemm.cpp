@@ -68,15 +68,16 @@ void by_halves(const Gemm& op, Stream& stream) {
 template <class T>
 void by_thin_parts(Stream& stream, int64_t batch, int64_t terms, const RowFactor<T>& few,
                    const RowFactor<T>& many, const RowResult<T>& to) {
-  const int64_t parts = parts_of(many.rows, kManyRows),
-                products = few.rows * std::min(kManyRows, many.rows) * std::max<int64_t>(1, terms);
+  const int64_t deep = std::max<int64_t>(1, terms), most = rows_of_part<T>(deep, few.rows),
+                parts = parts_of(many.rows, most),
+                products = few.rows * std::min(most, many.rows) * deep;
   in_groups(stream, batch * parts, kLeastProducts / std::max<int64_t>(1, products),
             [&](int64_t part) {
-              const int64_t matrix = part / parts, at = part % parts * kManyRows;
+              const int64_t matrix = part / parts, at = part % parts * most;
               RowFactor<T> own = few, some = many;
               own.data += matrix * few.matrix;
               some.data = many.at(at, 0) + matrix * many.matrix;
-              some.rows = std::min(kManyRows, many.rows - at);
+              some.rows = std::min(most, many.rows - at);
               thin_product<T>(terms, own, some, to.from(matrix, 0, at));
             });
 }

@@ -12,9 +12,10 @@ constexpr int64_t kNearBytes = 2048;  // rows further from each other share sets
 template <class T>
 void by_thin_parts(int64_t k, const RowFactor<T>& few, const RowFactor<T>& many,
                    const RowResult<T>& to) {
-  for (int64_t j = 0; j < many.rows; j += kManyRows) {
+  const int64_t most = rows_of_part<T>(std::max<int64_t>(1, k), few.rows);
+  for (int64_t j = 0; j < many.rows; j += most) {
     RowFactor<T> some = many;
-    some.data = many.at(j, 0), some.rows = std::min(kManyRows, many.rows - j);
+    some.data = many.at(j, 0), some.rows = std::min(most, many.rows - j);
     thin_product<T>(k, few, some, to.from(0, 0, j));
   }
 }

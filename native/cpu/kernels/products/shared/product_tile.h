@@ -62,11 +62,39 @@ __attribute__((noinline)) void store_part(const T* sums, int64_t width, int64_t 
   }
 }
 
+// c = alpha · sums, column after column, where c is as narrow as a column.
+template <class T, int rows>
+void store_columns(const T* sums, int64_t width, int64_t columns, T alpha, T* c) {
+  constexpr int kLanes = kVectorSize<T>;
+  for (int64_t j = 0; j < columns; j += kLanes, c += rows * kLanes) {
+    Vector<T> x[rows];
+    for (int r = 0; r < rows; ++r) load<T>(sums + r * width + j, x[r]), x[r] *= alpha;
+    // Lanes of the upper and the lower half of the rows in turn, until all rows are.
+    for (int step = 1; step < rows; step *= 2) {
+      Vector<T> pair[rows];
+      [&]<size_t... l>(std::index_sequence<l...>) __attribute__((always_inline)) {
+        for (int r = 0; r < rows / 2; ++r) {
+          const Vector<T> a = x[r], b = x[r + rows / 2];
+          pair[2 * r] = __builtin_shufflevector(a, b, (l / 2 + l % 2 * kLanes)...);
+          pair[2 * r + 1] = __builtin_shufflevector(a, b, (kLanes / 2 + l / 2 + l % 2 * kLanes)...);
+        }
+      }
+      (std::make_index_sequence<size_t(kLanes)>());
+      std::copy_n(pair, rows, x);
+    }
+    for (int r = 0; r < rows; ++r) store<T>(x[r], c + r * kLanes);
+  }
+}
+
 // The same of a tile whose columns are rows of c.
 template <class T>
 __attribute__((noinline)) void store_turned(const T* sums, int64_t width, int64_t rows,
                                             int64_t columns, const RowResult<T>& to) {
   const bool adds = to.beta != 0;
+  if (to.stride == rows && columns % kVectorSize<T> == 0 && !adds && !to.bias) {
+    if (rows == 2) return store_columns<T, 2>(sums, width, columns, to.alpha, to.c);
+    if (rows == 4) return store_columns<T, 4>(sums, width, columns, to.alpha, to.c);
+  }
   for (int64_t j = 0; j < columns; ++j, ++sums) {
     const T* old = to.old + j * to.stride;
     T* c = to.c + j * to.stride;

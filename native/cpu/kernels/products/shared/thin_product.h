@@ -12,6 +12,17 @@ namespace orthokit::cpu::inline ORTHOKIT_ISA {
 template <class T>
 inline constexpr int64_t kFewRows = std::max(8, kVectorSize<T> * 3 / 4 - 1);
 inline constexpr int64_t kManyRows = 256;  // of the other factor, at most
+// Rows of the other factor that some of the few ones go by before the next of these do.
+inline constexpr int64_t kRowsAtOnce = 8;
+
+// Rows of the other factor that a thin product takes: where the few are more than it takes at
+// once, no more than the second cache holds.
+template <class T>
+int64_t rows_of_part(int64_t inner, int64_t few_rows) {
+  constexpr int64_t kNearElements = (512 << 10) / sizeof(T);
+  if (few_rows <= kFewRows<T>) return kManyRows;
+  return std::clamp(kNearElements / inner / kRowsAtOnce * kRowsAtOnce, kRowsAtOnce, kManyRows);
+}
 
 // The sum of the lanes of x[i], in lane i.
 template <class T, int count, int width = kVectorSize<T>>
@@ -134,12 +145,13 @@ void add_across(int64_t rows, int64_t depth, const T* few, int64_t few_stride, c
 
 // The product of at most kFewRows by at most kManyRows rows.
 template <class T>
-void thin_product(int64_t inner, const RowFactor<T>& few, const RowFactor<T>& many,
-                  const RowResult<T>& to) {
+void thin_part(int64_t inner, const RowFactor<T>& few, const RowFactor<T>& many,
+               const RowResult<T>& to) {
   constexpr int64_t kStep = std::min<int64_t>(4, kFewRows<T>);
   T total[kFewRows<T> * kManyRows], part[kFewRows<T> * kManyRows], own[kFewRows<T> * kDepth];
   // In dot products each lane of a register has a running sum of its own.
-  const int64_t span = few.down || many.down ? kDepth : kDepth * kVectorSize<T>;
+  const int64_t span = few.down || many.down ? kDepth : kDepth * kVectorSize<T>,
+                at_once = many.down || few.rows <= kStep ? many.rows : kRowsAtOnce;
   for (int64_t k = 0; k == 0 || k < inner; k += span) {
     const int64_t depth = std::min(span, inner - k);
     const T* from = few.at(0, k);
@@ -151,30 +163,46 @@ void thin_product(int64_t inner, const RowFactor<T>& few, const RowFactor<T>& ma
     }
     T* const sums = k == 0 ? total : part;
     for (int64_t r = 0; r < few.rows; ++r) std::fill_n(sums + r * kManyRows, many.rows, T(0));
-    for (int64_t r = 0; r < few.rows; r += kStep) {
-      const auto add = [&]<int count> {
-        (many.down ? add_across<T, count>
-                   : add_along<T, count>)(many.rows, depth, from + r * stride, stride,
-                                          many.at(0, k), many.stride, sums + r * kManyRows);
-      };
-      switch (std::min(kStep, few.rows - r)) {
-        case 1:
-          add.template operator()<1>();
-          break;
-        case 2:
-          add.template operator()<2>();
-          break;
-        case 3:
-          add.template operator()<3>();
-          break;
-        default:
-          add.template operator()<4>();
+    for (int64_t j = 0; j < many.rows; j += at_once)
+      for (int64_t r = 0; r < few.rows; r += kStep) {
+        const auto add = [&]<int count> {
+          (many.down ? add_across<T, count> : add_along<T, count>)(std::min(at_once, many.rows - j),
+                                                                   depth, from + r * stride, stride,
+                                                                   many.at(j, k), many.stride,
+                                                                   sums + r * kManyRows + j);
+        };
+        switch (std::min(kStep, few.rows - r)) {
+          case 1:
+            add.template operator()<1>();
+            break;
+          case 2:
+            add.template operator()<2>();
+            break;
+          case 3:
+            add.template operator()<3>();
+            break;
+          default:
+            add.template operator()<4>();
+        }
       }
-    }
     for (int64_t r = 0; k > 0 && r < few.rows; ++r)
       for (int64_t j = 0; j < many.rows; ++j) total[r * kManyRows + j] += sums[r * kManyRows + j];
   }
   (to.is_turned ? store_turned<T> : store_part<T>)(total, kManyRows, few.rows, many.rows, to);
+}
+
+// The product of few rows by at most rows_of_part.
+template <class T>
+void thin_product(int64_t inner, const RowFactor<T>& few, const RowFactor<T>& many,
+                  const RowResult<T>& to) {
+  constexpr int64_t kGroup = 8;
+  static_assert(kGroup <= kFewRows<T>);
+  if (few.rows <= kFewRows<T>) return thin_part<T>(inner, few, many, to);
+  for (int64_t r = 0; r < few.rows; r += kGroup) {
+    RowFactor<T> some = few;
+    some.data = few.at(r, 0), some.rows = std::min(kGroup, few.rows - r);
+    thin_part<T>(inner, some, many, to.from(0, r, 0));
+  }
 }
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA
