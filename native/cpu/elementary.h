@@ -27,6 +27,7 @@ inline Reduced reduced_by_log_two(double x) {
 // (exp(r) − 1) / r for |r| ≤ ln 2 / 2, by its series.
 inline double exp_slope(double r) {
   double p = 1.0 / 87178291200;
+#pragma GCC unroll 13
   for (double inverse_factorial :
        {1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320,
         1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0})

@@ -1,4 +1,5 @@
-// The multiplicative step of exponentiated gradient: its bounds, and what they do to one number.
+// The multiplicative step of exponentiated gradient: its bounds, and what they do to one number,
+// without branches, so that the compiler turns loops over it into SIMD.
 #pragma once
 #include <cmath>
 
@@ -17,25 +18,29 @@ struct SizeRange {
   constexpr explicit SizeRange(T size)
       : low(size < T(kLeastEgSize) ? size : T(kLeastEgSize)),
         high(size > T(kMostEgSize) ? size : T(kMostEgSize)) {}
-  constexpr bool holds(T x) const { return !(x < low || x > high); }
-  constexpr T nearest(T x) const { return x < low ? low : x > high ? high : x; }
+  constexpr bool holds(T x) const { return !((x < low) | (x > high)); }
+  constexpr T nearest(T x) const {
+    const T least = x < low ? low : x;
+    return least > high ? high : least;
+  }
 };
 
 // −rate · sign(w) · u, 0 where w is.
 template <class T>
 constexpr T eg_exponent(T w, T u, T rate) {
-  const T x = rate * u;
-  return w == 0 ? T(0) : w < 0 ? x : -x;
+  const T x = rate * u, against = w < 0 ? x : -x;
+  return w == 0 ? T(0) : against;
 }
 
 template <class T>
 constexpr bool is_cut(T exponent) {
-  return exponent < T(-kMostEgExponent) || exponent > T(kMostEgExponent);
+  return std::abs(exponent) > T(kMostEgExponent);
 }
 template <class T>
 constexpr T cut(T exponent) {
   constexpr T kMost = T(kMostEgExponent);
-  return exponent < -kMost ? -kMost : exponent > kMost ? kMost : exponent;
+  const T low = exponent < -kMost ? -kMost : exponent;
+  return low > kMost ? kMost : low;
 }
 
 // w times the exponential and what decay leaves, and how far the exponential alone moves its size.

@@ -23,22 +23,25 @@ static ExpParts<double> exp_parts(double x) {
   return {power_of_two(reduced.k), reduced.r * exp_slope(reduced.r)};
 }
 
-// w ← kept · w · exp(−rate · sign(w) · u); u ← by how much the exponential moves |w|. How many
-// exponents were cut.
+// The number of exponents that are cut.
 template <class T>
-static int32_t exponentiate(T* __restrict w, T* __restrict u, int64_t n, T keep, T cautious,
-                            T rate) {
+static int32_t count_cuts(const T* w, const T* u, int64_t n, T rate) {
   int32_t cuts = 0;
+  for (int64_t i = 0; i < n; ++i) cuts += math::is_cut(math::eg_exponent(w[i], u[i], rate)) ? 1 : 0;
+  return cuts;
+}
+
+// w ← kept · w · exp(−rate · sign(w) · u); u ← by how much the exponential moves |w|.
+template <class T>
+static void exponentiate(T* __restrict w, T* __restrict u, int64_t n, T keep, T cautious, T rate) {
   for (int64_t i = 0; i < n; ++i) {
     const T exponent = math::eg_exponent(w[i], u[i], rate);
     const auto [power, q] = exp_parts(math::cut(exponent));
     const T kept = exponent <= 0 ? keep - cautious : keep;
     const auto [weight, change] =
         math::eg_step(w[i], power * (1 + q), fused(power, q, power - 1), kept);
-    cuts += math::is_cut(exponent);
     w[i] = weight, u[i] = change;
   }
-  return cuts;
 }
 
 struct EgDirection {
@@ -99,7 +102,8 @@ struct EgDirection {
   StepSums take(const Step& step, T* w, T* u, int64_t n, double rate) const {
     const T keep = T(step.keep()), cautious = T(step.cautious()), factor = finite_factor<T>(rate);
     StepSums sums;
-    sums.own = exponentiate(w, u, n, keep, cautious, factor);
+    if (step.statistics) sums.own = count_cuts(w, u, n, factor);
+    exponentiate(w, u, n, keep, cautious, factor);
     if (step.statistics) sums.update = block_sum_of_squares(u, n);
     return sums;
   }
