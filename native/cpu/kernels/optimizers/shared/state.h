@@ -1,6 +1,7 @@
 // A block of one state tensor in the type that is computed in: brought in at the start, taken home
 // at the end.
 #pragma once
+#include "cpu/ask_for.h"
 #include "cpu/convert.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -11,6 +12,7 @@ class State {
   State(const View& v, int64_t at, int64_t n)
       : view_(v), at_(at), size_(n), data_(target(v, at, buffer_)) {
     load(v, at, n, buffer_);
+    ask_for(data_ + n, n * int64_t(sizeof(T)));  // of the next block
   }
   ~State() { store(view_, at_, size_, data_); }
   State(const State&) = delete;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <concepts>
 
+#include "cpu/ask_for.h"
 #include "cpu/chunks.h"
 #include "cpu/convert.h"
 #include "cpu/sums.h"
@@ -103,6 +104,8 @@ StepSums step_chunk(const Step& step, const Chunk& chunk, double rate, Direction
     const int64_t at = chunk.begin + done, n = std::min(kBlock, chunk.size - done);
     T* w = load_weights(step, chunk.tensor, at, n, weights);
     const T* g = load(step.grads[chunk.tensor], at, n, grads);
+    if (const int64_t next = std::min(kBlock, chunk.size - done - n); next > 0)
+      ask_for(w + n, next * int64_t(sizeof(T))), ask_for(g + n, next * int64_t(sizeof(T)));
     if (sums_grads) sums.grad += block_sum_of_squares(g, n);
     g = decayed_grads(step, g, w, n, grads);
     direction(Block<T>{g, w, update, chunk.tensor, at, n});
