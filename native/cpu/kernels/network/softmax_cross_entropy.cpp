@@ -2,7 +2,7 @@
 
 #include "cpu/chunks.h"
 #include "cpu/kernels/network/shared/cross_entropy.h"
-#include "cpu/softmax.h"
+#include "cpu/row_sum.h"
 #include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -31,8 +31,8 @@ static LossSums row_loss(const T* x, int64_t columns, int64_t row, int32_t label
                          const CrossEntropyFactors<T>& factors) {
   if (label < 0) return {};
   if (label >= columns) return {std::numeric_limits<double>::quiet_NaN(), 1, 0};
-  const T max = max_of(x, columns);
-  const double sum = sum_of_exps(x, columns, max), log_sum = std::log(sum);
+  const auto [max, sum] = row_sum(x, columns);
+  const double log_sum = std::log(sum);
   // The maximum of a row with NaN passes over it, and the sum does not.
   const bool correct = sum == sum && x[label] == max && std::find(x, x + label, max) == x + label;
   const double at_label = log_sum - (double(x[label]) - double(max));

@@ -1,15 +1,15 @@
 #include "ops/rows/row_logsumexp.h"
 
 #include "cpu/chunks.h"
-#include "cpu/softmax.h"
+#include "cpu/row_sum.h"
 #include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
 template <class T>
 static double log_of_sum(const T* x, int64_t n) {
-  const T max = max_of(x, n);
-  if (std::isfinite(max)) return double(max) + std::log(sum_of_exps(x, n, max));
+  const auto [max, sum] = row_sum(x, n);
+  if (std::isfinite(max)) return double(max) + std::log(sum);
   for (int64_t j = 0; j < n; ++j)
     if (x[j] != x[j]) return double(x[j]);  // max passes over NaN
   return double(max);
