@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 // Races whole training steps against PyTorch, turn by turn from the same weights on the same batches: a GPT of letters
-// (4 blocks of 128, 4 heads, 64 letters, batches of 12) with products in f32 and in bf16 against f32, and the network of
-// convolutions of examples/digits (batches of 128) against channels last; AdamW, on both sides its fastest form. The losses
+// (4 blocks of 128, 4 heads, 64 letters, batches of 12) with products in f32 and in bf16 against f32, one of 10.7 million
+// parameters (`large`: 6 blocks of 384, 6 heads, 256 letters, batches of 12), and the network of convolutions of
+// examples/digits (batches of 128) against channels last; AdamW, on both sides its fastest form. The losses
 // of all steps are compared. On several threads PyTorch multiplies its attention explicitly: the fused one was seen to be
 // wrong there. Prints the least and the median of turns: CPU time on one thread, else of the clock.
-// usage: node scripts/peers/networks.mjs [--threads n] [--seconds n] [gpt|gpt-bf16|cnn …]
+// usage: node scripts/peers/networks.mjs [--threads n] [--seconds n] [gpt|gpt-bf16|large|cnn …]
 // ORTHOKIT_PYTHON names the interpreter (default /usr/bin/python3).
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -28,27 +29,24 @@ const seconds = Number(options.seconds);
 const batches = 16;
 const lr = 3e-4;
 
+/** A GPT of letters, with inputs and labels of each batch. */
+function gpt(make, sizes, steps) {
+  const batch = 12;
+  const { context } = sizes;
+  const { letters, train } = loadText();
+  const starts = (i) => Array.from({ length: batch }, (_, j) => (i * batch + j) * 5003);
+  const data = Array.from({ length: batches }, (_, i) => {
+    const { ids, next } = windows(train, starts(i), context);
+    return [ids, next];
+  });
+  const shape = [batch, context];
+  return { model: new Gpt(make, { letters: letters.length, ...sizes }), data, shapes: [shape, shape], steps };
+}
+
 /** A model, and inputs and labels of each batch. */
 const networks = {
-  gpt(make) {
-    const [context, batch] = [64, 12];
-    const { letters, train } = loadText();
-    const model = new Gpt(make, { letters: letters.length, width: 128, heads: 4, blocks: 4, context });
-    const starts = (i) => Array.from({ length: batch }, (_, j) => (i * batch + j) * 5003);
-    const data = Array.from({ length: batches }, (_, i) => {
-      const { ids, next } = windows(train, starts(i), context);
-      return [ids, next];
-    });
-    return {
-      model,
-      data,
-      shapes: [
-        [batch, context],
-        [batch, context],
-      ],
-      steps: 4,
-    };
-  },
+  gpt: (make) => gpt(make, { width: 128, heads: 4, blocks: 4, context: 64 }, 4),
+  large: (make) => gpt(make, { width: 384, heads: 6, blocks: 6, context: 256 }, 1),
   cnn(make) {
     const batch = 128;
     const { train } = loadDigits();
@@ -73,7 +71,12 @@ async function race(name, folder) {
   for (const [i, batch] of data.entries())
     for (const [j, numbers] of batch.entries()) writeFileSync(path.join(folder, `${i}-${j}`), numbers);
 
-  const words = [kind, threads, folder, JSON.stringify({ shapes, batches, lr })];
+  const words = [
+    kind === 'cnn' ? 'cnn' : 'gpt',
+    threads,
+    folder,
+    JSON.stringify({ shapes, batches, lr, heads: model.blocks?.[0].heads }),
+  ];
   const peer = startPeer('networks_peer.py', words, threads);
   const { exact } = await peer.answer();
   const theirs = () => peer.ask(steps);

@@ -65,7 +65,7 @@ def gpt(ids):
     x = F.embedding(ids, w["tokens.weight"]) + w["positions.weight"]
     for i in range(layers):
         own = f"blocks.{i}"
-        qkv = linear(f"{own}.attention.qkv", norm(f"{own}.norm1", x)).view(n, places, 3, 4, -1)
+        qkv = linear(f"{own}.attention.qkv", norm(f"{own}.norm1", x)).view(n, places, 3, given["heads"], -1)
         y = attend(*qkv.permute(2, 0, 3, 1, 4).unbind(), hidden).transpose(1, 2).reshape(n, places, -1)
         x = x + linear(f"{own}.attention.out", y)
         x = x + linear(f"{own}.down", F.gelu(linear(f"{own}.up", norm(f"{own}.norm2", x))))
