@@ -260,13 +260,10 @@ export class BoRep extends StatefulSteps {
         if (!y.some(({ disposed }) => disposed)) vectors.copy(device, this.#center, y);
         throw error;
       }
-      // y is where it began again, unless all numbers are finite.
-      vectors.copy(device, y, this.#nextY);
-      vectors.copy(device, this.#center, y);
-      const next = [...this.#nextX, ...this.#nextY, ...this.#nextZ, ...this.#product];
       this.#suspects.end((state, sizes) => this.#steps.commit(state, sizes));
-      this.#steps.examine(next);
-      this.#steps.finish([...x, ...y, ...this.#z, ...this.#mean], next);
+      this.#steps.examine([...this.#nextX, ...y, ...this.#nextZ, ...this.#product]);
+      this.#steps.restore(y, this.#center);
+      this.#steps.finish([...x, ...this.#z, ...this.#mean], [...this.#nextX, ...this.#nextZ, ...this.#product]);
       return { hyperNorm: this.#hyperNorm, lowerGradNorm: this.#lowerGradNorm };
     });
   }
@@ -306,8 +303,8 @@ export class BoRep extends StatefulSteps {
     const { y } = this.#oracle;
     const device = this.#device;
     await this.#call(place, 'lowerGradientY', this.#part, () => this.#oracle.lowerGradientY(this.#part, sample));
-    if (look !== undefined) this.#suspects.look(look, this.#part);
-    this.#norm(this.#part, this.#lowerGradNorm);
+    if (look === undefined) this.#norm(this.#part, this.#lowerGradNorm);
+    else this.#suspects.look(look, this.#part, this.#lowerGradNorm);
     vectors.axpy(device, -lowerLr, this.#part, y);
     if (most === Infinity) return;
     vectors.combine(device, this.#part, [1, y], [-1, this.#center]);

@@ -18,6 +18,9 @@ export class StepGuard {
   readonly #bad: Tensor;
   readonly #last: Tensor;
   readonly #number: Tensor;
+  /** 0 where the guard holds, else 1: what holds back the way back. */
+  readonly #free: Tensor;
+  readonly #one: Tensor;
   #failed: number | undefined;
   /** Answers of before a return to a state are about other steps. */
   #generation = 0;
@@ -26,7 +29,8 @@ export class StepGuard {
   constructor(device: Device, owned: Owned<Tensor>) {
     const make = (size: number) => owned.add(Tensor.zeros(device, [size], { dtype: 'f64' }));
     this.#device = device;
-    [this.#record, this.#bad, this.#number] = [make(2), make(1), make(1)];
+    [this.#record, this.#bad, this.#number, this.#free] = [make(2), make(1), make(1), make(1)];
+    this.#one = owned.add(Tensor.full(device, [1], 1, { dtype: 'f64' }));
     this.guard = owned.add(this.#record.rows(0, 1));
     this.#last = owned.add(this.#record.rows(1, 2));
   }
@@ -41,6 +45,15 @@ export class StepGuard {
   /** Queues state = x, unless the guard holds. */
   commit(state: readonly Tensor[], x: readonly Tensor[]): void {
     ops.commit(this.#device, { state, x, guard: this.guard });
+  }
+
+  /** Queues state = before, where the guard holds: of state that a step has changed in place. */
+  restore(state: readonly Tensor[], before: readonly Tensor[]): void {
+    const device = this.#device;
+    const [out, terms] = [[this.#free], [this.#one, this.guard]];
+    ops.linearCombination(device, { out, terms, coefficients: [1, -1] });
+    ops.map(device, { x: out, out, function: 'relu' });
+    ops.commit(device, { state, x: before, guard: this.#free });
   }
 
   /** Queues the last of a step's commits. */

@@ -32,9 +32,13 @@ export class Suspects {
     ops.fill(this.#device, { x: [this.#sizes] });
   }
 
-  /** Queues the look at what a call has given, by its place among all calls. */
-  look(call: number, given: readonly Tensor[]): void {
-    ops.norms(this.#device, { x: given, out: this.#parts[call]! });
+  /** Queues the look at what a call has given, by its place among all calls. `length` becomes the length of it all. */
+  look(call: number, given: readonly Tensor[], length?: Tensor): void {
+    const out = this.#parts[call]!;
+    ops.norms(this.#device, { x: given, out });
+    if (length === undefined) return;
+    if (given.length === 1) ops.copy(this.#device, { x: [out], out: [length] });
+    else ops.norms(this.#device, { x: [out], out: length });
   }
 
   /** Queues the end of a step; `commit` holds it back where an earlier step has failed. */

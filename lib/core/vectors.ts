@@ -71,18 +71,26 @@ export function length(queue: Device, x: readonly Tensor[], shares: Tensor, out:
 /** Terms that one operation adds. */
 const mostTerms = 8;
 
+type Term = readonly [Factor, Vector];
+
+/** out = Σ of some of the terms, few enough for one operation. */
+function add(queue: Device, out: readonly Tensor[], some: readonly Term[]): void {
+  const terms: Tensor[] = [];
+  const coefficients: Factor[] = [];
+  for (const [factor, x] of some) {
+    if (isTensor(x)) terms.push(x);
+    else for (const one of x as readonly Tensor[]) terms.push(one);
+    coefficients.push(factor);
+  }
+  ops.linearCombination(queue, { out, terms, coefficients });
+}
+
 /** out = Σ of the terms, of one factor and one vector each; out may be one of the first eight. */
-export function combine(queue: Device, out: Vector, ...terms: readonly (readonly [Factor, Vector])[]): void {
+export function combine(queue: Device, out: Vector, ...terms: readonly Term[]): void {
   const outs = listOf(out);
-  const add = (some: readonly (readonly [Factor, Vector])[]): void =>
-    ops.linearCombination(queue, {
-      out: outs,
-      terms: some.flatMap(([, x]) => listOf(x)),
-      coefficients: some.map(([factor]) => factor),
-    });
-  add(terms.slice(0, mostTerms));
+  add(queue, outs, terms.length > mostTerms ? terms.slice(0, mostTerms) : terms);
   for (let from = mostTerms; from < terms.length; from += mostTerms - 1)
-    add([[1, out], ...terms.slice(from, from + mostTerms - 1)]);
+    add(queue, outs, [[1, out], ...terms.slice(from, from + mostTerms - 1)]);
 }
 
 /** y += factor · x */

@@ -84,8 +84,9 @@ export class CountedSteps<N extends object = object> {
 
   /** @throws ERR_DISPOSED for a method, or what it works on, that is gone */
   checkAlive(where: string): void {
-    check.alive(where, 'the method', { disposed: this.#isDisposed });
-    for (const [name, tensor] of Object.entries(this.#state.beside)) check.alive(where, name, tensor);
+    if (this.#isDisposed) check.alive(where, 'the method', { disposed: true });
+    const { beside } = this.#state;
+    for (const name in beside) check.alive(where, name, beside[name]!);
   }
 
   get stateBytes(): number {

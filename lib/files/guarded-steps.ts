@@ -52,6 +52,11 @@ export class GuardedSteps<N extends object = object> extends CountedSteps<N> {
     this.#guard.commit(state, x);
   }
 
+  /** Queues state = before, where the guard holds: of state that the step has changed in place. */
+  restore(state: readonly Tensor[], before: readonly Tensor[]): void {
+    this.#guard.restore(state, before);
+  }
+
   /** Queues the last of a step's commits. */
   finish(state: readonly Tensor[], x: readonly Tensor[]): void {
     this.#guard.finish(state, x);

@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "core/spin.h"
 #include "core/stream.h"
 
 namespace orthokit::cpu {
@@ -12,23 +13,10 @@ namespace {
 
 constexpr uint64_t kMostHelpers = 1 << 16, kClosed = kMostHelpers;
 
-void relax() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#endif
-}
-
-// The next part of a step often comes within microseconds; a thread that sleeps takes 50 to wake.
+// The next part of a step often comes within microseconds.
 template <class Ready>
 bool spin(Ready&& ready) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(50);
-  do {
-    for (int i = 0; i < 32; ++i) {
-      if (ready()) return true;
-      relax();
-    }
-  } while (std::chrono::steady_clock::now() < until);
-  return false;
+  return orthokit::spin(std::chrono::microseconds(50), ready);
 }
 
 }  // namespace

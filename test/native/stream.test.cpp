@@ -220,6 +220,52 @@ TEST_CASE("halt lets the running work end and drops the rest, with what it owns"
   CHECK(owned.use_count() == 1);
 }
 
+TEST_CASE("a call finds what was written to its memory, of any size, whatever ran in it before") {
+  Stream stream([] {});
+  struct Told {
+    std::vector<size_t> sizes;
+    bool good = true;
+  } told;
+  const auto run = [](void* self, const void* what, std::byte* memory) {
+    Told& all = *static_cast<Told*>(self);
+    const auto bytes = size_t(static_cast<const char*>(what) - static_cast<const char*>(nullptr));
+    all.good = all.good && reinterpret_cast<uintptr_t>(memory) % 16 == 0;
+    for (size_t i = 0; i < bytes; ++i) all.good = all.good && memory[i] == std::byte(bytes + i);
+    all.sizes.push_back(bytes);
+  };
+  std::vector<size_t> sizes;
+  for (size_t round = 0; round < 3; ++round) {
+    Gate gate;
+    stream.submit([&] { gate.wait(); }, 0);
+    gate.await_reached();
+    for (size_t i = 0; i < 700; ++i) {
+      const size_t bytes = (i * 37 + round) % 1500;
+      sizes.push_back(bytes);
+      const auto fill = [&](std::byte* memory) {
+        for (size_t k = 0; k < bytes; ++k) memory[k] = std::byte(bytes + k);
+      };
+      stream.submit({run, &told, static_cast<const char*>(nullptr) + bytes}, bytes, fill, 0);
+    }
+    gate.open();
+    finish(stream);
+  }
+  CHECK(told.good);
+  CHECK(told.sizes == sizes);
+}
+
+TEST_CASE("work that follows what runs always is skipped after a failure") {
+  Stream stream([] {});
+  int ran = 0;
+  const auto count = [](void* self, const void*, std::byte*) { ++*static_cast<int*>(self); };
+  for (int i = 0; i < 3; ++i) finish(stream);
+  stream.submit(failing("first"), 0);
+  for (int i = 0; i < 3; ++i)
+    stream.submit(
+        {count, &ran}, 8, [](std::byte*) {}, 0);
+  CHECK(report(stream));
+  CHECK(ran == 0);
+}
+
 TEST_CASE("64 MB of queued work are refused, and fit again later") {
   Stream stream([] {});
   Gate gate;

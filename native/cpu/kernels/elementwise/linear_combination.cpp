@@ -2,27 +2,69 @@
 
 #include "cpu/chunks.h"
 #include "cpu/factor.h"
+#include "cpu/for_vectors.h"
+#include "cpu/streaming.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-template <class T>
-static void combine(T* out, const LinearCombination& op, const double* coefficients,
-                    const Chunk& c) {
-  constexpr int64_t kPart = 512;  // stays in L1 while the terms are added
-  const auto term = [&](int64_t j) {
-    return op.terms[j * op.out.count + c.tensor].as<T>() + c.begin;
-  };
-  for (int64_t at = 0; at < c.size; at += kPart) {
-    const int64_t n = std::min(kPart, c.size - at);
-    T sum[kPart];
-    const T first = T(coefficients[0]), *x = term(0) + at;
-    for (int64_t i = 0; i < n; ++i) sum[i] = first * x[i];
-    for (int64_t j = 1; j < op.coefficients.count; ++j) {
-      const T factor = T(coefficients[j]), *y = term(j) + at;
-      for (int64_t i = 0; i < n; ++i) sum[i] += factor * y[i];
-    }
-    std::copy_n(sum, n, out + c.begin + at);
+// Products and sums are rounded one by one, as vectors and elements are alike here.
+template <class T, int kTerms, bool kStreams>
+static void add_terms(const T* const* x, const T* factors, T* out, int64_t size) {
+  for_vectors<T>(
+      size, [&](int64_t j, auto n) __attribute__((always_inline)) {
+        Vector<T> sum, term;
+        load_part(x[0] + j, n, T(0), sum);
+        sum = factors[0] * sum;
+#pragma GCC unroll 8
+        for (int k = 1; k < kTerms; ++k) {
+          load_part(x[k] + j, n, T(0), term);
+          sum += factors[k] * term;
+        }
+        if constexpr (kStreams && !std::is_same_v<decltype(n), int>)
+          stream_vector<T>(sum, out + j);
+        else
+          store_part(sum, n, out + j);
+      });
+}
+
+template <class T, bool kStreams>
+static void add_terms(int64_t terms, const T* const* x, const T* factors, T* out, int64_t size) {
+  switch (terms) {
+    case 1:
+      return add_terms<T, 1, kStreams>(x, factors, out, size);
+    case 2:
+      return add_terms<T, 2, kStreams>(x, factors, out, size);
+    case 3:
+      return add_terms<T, 3, kStreams>(x, factors, out, size);
+    case 4:
+      return add_terms<T, 4, kStreams>(x, factors, out, size);
+    case 5:
+      return add_terms<T, 5, kStreams>(x, factors, out, size);
+    case 6:
+      return add_terms<T, 6, kStreams>(x, factors, out, size);
+    case 7:
+      return add_terms<T, 7, kStreams>(x, factors, out, size);
+    default:
+      return add_terms<T, 8, kStreams>(x, factors, out, size);
   }
+}
+
+template <class T>
+static void combine(const LinearCombination& op, const double* coefficients, const Chunk& c) {
+  static_assert(LinearCombination::kMaxTerms == 8);
+  const View& view = op.out[c.tensor];
+  T* out = view.as<T>() + c.begin;
+  T factors[LinearCombination::kMaxTerms];
+  const T* x[LinearCombination::kMaxTerms];
+  bool streams = int64_t(bytes_in(view)) > kBeyondCaches && is_line(out);
+  for (int64_t j = 0; j < op.coefficients.count; ++j) {
+    factors[j] = T(coefficients[j]);
+    x[j] = op.terms[j * op.out.count + c.tensor].as<T>() + c.begin;
+    streams = streams && x[j] != out;
+  }
+  if (!streams) return add_terms<T, false>(op.coefficients.count, x, factors, out, c.size);
+  add_terms<T, true>(op.coefficients.count, x, factors, out, c.size);
+  finish_streams();
 }
 
 void linear_combination(const LinearCombination& op, Stream& stream) {
@@ -31,8 +73,7 @@ void linear_combination(const LinearCombination& op, Stream& stream) {
     coefficients[j] = value_of(op.coefficients[j]);
   const Chunks chunks(op.out, stream);
   chunks.run([&](const Chunk& c) {
-    visit(op.out[c.tensor].dtype,
-          [&]<class T>() { combine(op.out[c.tensor].as<T>(), op, coefficients, c); });
+    visit(op.out[c.tensor].dtype, [&]<class T>() { combine<T>(op, coefficients, c); });
   });
 }
 ORTHOKIT_KERNEL(LinearCombination, linear_combination);
