@@ -10,24 +10,29 @@ namespace orthokit::bench {
 static void gram_schmidt(const GramSchmidt& op) {
   const int64_t rows = op.basis.shape[0], size = op.x.size();
   const double* basis = values(op.basis);
-  std::vector<long double> x(values(op.x), values(op.x) + size), products;
+  std::vector<double> x(values(op.x), values(op.x) + size), products;
   products.resize(size_t(rows));
-  for (int pass = 0; pass < 2; ++pass) {
+  for (int pass = 0; pass < 2 && rows > 0; ++pass) {
     for (int64_t i = 0; i < rows; ++i) {
       long double sum = 0;
-      for (int64_t j = 0; j < size; ++j) sum += basis[i * size + j] * x[size_t(j)];
-      products[size_t(i)] = sum;
+      for (int64_t j = 0; j < size; ++j)
+        sum += static_cast<long double>(basis[i * size + j]) * x[size_t(j)];
+      products[size_t(i)] = double(sum);
       if (pass == 0) values(op.out)[i] = double(sum);
     }
-    for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < size; ++j) x[size_t(j)] -= products[size_t(i)] * basis[i * size + j];
+    for (int64_t j = 0; j < size; ++j) {
+      long double sum = 0;
+      for (int64_t i = 0; i < rows; ++i)
+        sum += static_cast<long double>(products[size_t(i)]) * basis[i * size + j];
+      x[size_t(j)] -= double(sum);
+    }
   }
   long double squares = 0;
-  for (long double one : x) squares += one * one;
-  const long double length = std::sqrt(squares);
-  values(op.out)[rows] = double(length);
+  for (double one : x) squares += static_cast<long double>(one) * one;
+  const double length = double(std::sqrt(squares));
+  values(op.out)[rows] = length;
   for (int64_t j = 0; j < size; ++j)
-    values(op.x)[j] = length > 0 ? double(x[size_t(j)] / length) : 0;
+    values(op.x)[j] = length > 0 || length != length ? x[size_t(j)] / length : 0;
 }
 ORTHOKIT_REFERENCE(GramSchmidt, gram_schmidt,
                    product_growth(op.x.size()) * product_growth(op.basis.shape[0]));
