@@ -311,6 +311,15 @@ describe('adapters in the layout of peft', () => {
         'encoder.layer.0.x': zero(1),
       });
       await loads('ERR_STATE', /file must name layers of the model alone, got 1 other names: "encoder\.layer\.0\.x"/);
+      // A whole module beside the factors, as modules_to_save stores it.
+      const file = path.join(at(), 'adapter_config.json');
+      writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), modules_to_save: ['score'] }));
+      await write({
+        [`${query}.lora_A.weight`]: zero(2, 6),
+        [`${query}.lora_B.weight`]: zero(4, 2),
+        'base_model.model.score.weight': zero(1),
+      });
+      await loads('ERR_STATE', /of the model alone, got 1 other names: "base_model\.model\.score\.weight"/);
       await write({ [`${query}.lora_A.weight`]: zero(2, 6) });
       await loads('ERR_STATE', /both factors of a layer, got no ".*query\.lora_B\.weight"/);
       await write({ [`${query}.lora_A.default.weight`]: zero(2, 6) });
