@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Tensor } from '../lib/index.ts';
 import { calls } from './contracts/call.ts';
 import { classes as optimizerClasses } from './optimizers/classes.ts';
@@ -132,6 +132,8 @@ it('what refuses says with which codes', () => {
 });
 
 describe('optimizers', () => {
+  const device = Device.open('cpu', { threads: 1 });
+  afterAll(() => device.close());
   const isOptimizer = (type: ts.Type): boolean =>
     checker
       .getBaseTypes(type as ts.InterfaceType)
@@ -151,12 +153,11 @@ describe('optimizers', () => {
     expect(tagsOf(symbol, 'throws').join()).toMatch(/ERR_/);
     expect(tagsOf(symbol, 'example')).not.toEqual([]);
   });
-  it.each(classes)('$name has the options that its type names', async ({ name, node }) => {
+  it.each(classes)('$name has the options that its type names', ({ name, node }) => {
     const own = (node as ts.ClassDeclaration).members.find(ts.isConstructorDeclaration)!;
     const type = checker.getNonNullableType(checker.getTypeAtLocation(own.parameters[1]!));
     const named = type.getProperties().map((property) => property.name);
     const [, Class] = optimizerClasses.find(([label]) => label === name)!;
-    await using device = Device.open('cpu', { threads: 1 });
     const { name: _, params, ...settled } = new Class([Tensor.zeros(device, [2, 2])]).groups[0]!;
     expect([...Object.keys(settled), 'nonFinite', 'overlap', 'parameters'].sort()).toEqual(named.sort());
   });

@@ -105,7 +105,9 @@ const testsOfArea = {
       files('tests of tensors and devices', ['test/core', 'test/files', 'test/lifecycle'], {
         prepare: addon,
       }),
-      files('tests of operations', ['test/ops', 'test/attacks', 'completeness', 'messages'], { prepare: addon }),
+      files('tests of operations', ['test/ops', 'test/attacks', 'test/completeness.test.ts', 'test/messages.test.ts'], {
+        prepare: addon,
+      }),
     ];
   },
   lib(mutant) {
@@ -116,9 +118,13 @@ const testsOfArea = {
       ...(folder && existsSync(path.join(root, folder)) ? [files(folder, [folder])] : []),
       files('tests near and further', testsNear(mutant, 'cpu', 12)),
       // Some of them run what is compiled.
-      files('tests of the package', ['test/core', 'test/lifecycle', 'test/attacks', 'completeness', 'docs'], {
-        prepare: 'bash scripts/run.sh build',
-      }),
+      files(
+        'tests of the package',
+        ['test/core', 'test/lifecycle', 'test/attacks', 'test/completeness.test.ts', 'test/docs.test.ts'],
+        {
+          prepare: 'bash scripts/run.sh build',
+        },
+      ),
     ];
   },
 };

@@ -7,25 +7,24 @@ import { settledMemory } from '../support/settled.ts';
 import { calls, ready, Stage } from './call.ts';
 import { bitsIn } from './things.ts';
 
-/** True if a function has an option of this name: one that it has not is refused by name. */
-async function takes(name: string, option: string): Promise<boolean> {
+const names = ['signal', 'onProgress', 'maxIterations', 'maxSweeps', 'probes'] as const;
+type Name = (typeof names)[number];
+
+/** The functions that have each option: one that a function has not is refused by name, before it does anything. */
+const having: Readonly<Record<Name, string[]>> = { signal: [], onProgress: [], maxIterations: [], maxSweeps: [], probes: [] }; // biome-ignore format: one line
+for (const name of Object.keys(calls).filter((one) => calls[one]!.options)) {
   await using stage = new Stage();
   const { args, options, call } = await ready(name, stage);
-  const error = await call(args, { ...options, [option]: 1n }).catch((thrown: Error) => thrown);
-  return !(error as Error).message.includes('is not an option');
+  for (const option of names) {
+    const error = await call(args, { ...options, [option]: 1n }).catch((thrown: Error) => thrown);
+    if (!(error as Error).message.includes('is not an option')) having[option].push(name);
+  }
 }
-
-const withOptions = Object.keys(calls).filter((name) => calls[name]!.options);
-const having = async (option: string): Promise<string[]> => {
-  const names: string[] = [];
-  for (const name of withOptions) if (await takes(name, option)) names.push(name);
-  return names;
-};
-const [lasting, telling] = [await having('signal'), await having('onProgress')];
+const { signal: lasting, onProgress: telling } = having;
 /** Functions that iterate, and the option that bounds what they count; the steps of probes have no bound of their own. */
 const limits = new Map<string, 'maxIterations' | 'maxSweeps' | 'probes'>();
 for (const option of ['maxIterations', 'maxSweeps', 'probes'] as const)
-  for (const name of await having(option)) limits.set(name, option);
+  for (const name of having[option]) limits.set(name, option);
 const reason = new Error('enough');
 
 it('whatever tells of its progress can be aborted', () => {

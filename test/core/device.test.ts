@@ -133,6 +133,12 @@ describe.each(devices)('a %s device', (kind) => {
     await device[Symbol.asyncDispose]();
   });
 
+  it('passes on why it could not be closed at the end of a block', async () => {
+    const close = () => Promise.reject(new OrthokitError('ERR_BACKEND', 'the device is lost'));
+    const lost: Device = Object.assign(Object.create(Device.prototype), { close });
+    await expect(lost[Symbol.asyncDispose]()).rejects.toMatchObject({ code: 'ERR_BACKEND' });
+  });
+
   it('closes once: what is queued finishes, later calls throw', async () => {
     const device = Device.open(kind);
     const x = tensorOf(device, [1, 2]);

@@ -108,7 +108,7 @@ describe.each(onlyCpu)('MatrixSensing', () => {
     const { matrix, measurement, y } = problem(device, 1600, true);
     using sensing = new MatrixSensing(measurement, y, { rank: 5, form: 'symmetric', lr: 0.2 });
     const errors: number[] = [];
-    for (const steps of [1000, 1000, 2000]) {
+    for (const steps of [500, 500, 1000]) {
       await sensing.run(steps);
       errors.push(await errorOf(sensing, matrix, 5));
     }
