@@ -16,9 +16,13 @@ double total_of(double* sums) {
   return sums[0];
 }
 
+struct NothingAhead {
+  void operator()(int64_t) const {}
+};
+
 // Σ term(i) for i < n; ahead(i) is called before each kSums terms from i on.
-template <class Term, class Ahead>
-double sum_of(int64_t n, Term&& term, Ahead&& ahead) {
+template <class Term, class Ahead = NothingAhead>
+double sum_of(int64_t n, Term&& term, const Ahead& ahead = {}) {
   double sums[kSums] = {};
   int64_t i = 0;
   for (; i + kSums <= n; i += kSums) {
@@ -27,12 +31,6 @@ double sum_of(int64_t n, Term&& term, Ahead&& ahead) {
   }
   for (int k = 0; i < n; ++i, ++k) sums[k] += term(i);
   return total_of<kSums>(sums);
-}
-
-// Σ term(i) for i < n.
-template <class Term>
-double sum_of(int64_t n, Term&& term) {
-  return sum_of(n, term, [](int64_t) {});
 }
 
 template <class T>

@@ -91,12 +91,13 @@ bool large_eigensystem(const DenseRef<T>& x, DenseVector<T>& values, T* vectors)
   auto [diagonal, below, factors] = to_tridiagonal<T>(own);
   bool has_converged;
   if (vectors) {
-    eigen::Map<DenseMatrix<T>> out(vectors, n, n);
-    out = eigen::householderSequence(own, factors).setLength(n - 1).setShift(1);
+    DenseMatrix<T> product = own;
     padded.resize(0, 0);
-    Sweeps<T> sweeps(out);
+    product = eigen::householderSequence(product, factors).setLength(n - 1).setShift(1);
+    Sweeps<T> sweeps(product);
+    product.resize(0, 0);
     has_converged = diagonalize<T>(diagonal, below, &sweeps);
-    sweeps.write(out);
+    sweeps.write({vectors, n, n});
   } else {
     has_converged = diagonalize<T>(diagonal, below, nullptr);
   }
@@ -119,7 +120,10 @@ bool large_eigensystem(const DenseRef<T>& x, DenseVector<T>& values, T* vectors)
 
 template <class T>
 bool eigensystem(const DenseRef<T>& x, DenseVector<T>& values, T* vectors) {
-  if (x.rows() >= kLarge) return large_eigensystem<T>(x, values, vectors);
+  // Kernels for processors without AVX2 are kept small.
+  if constexpr (kVectorBytes > 16) {
+    if (x.rows() >= kLarge) return large_eigensystem<T>(x, values, vectors);
+  }
   const eigen::SelfAdjointEigenSolver<DenseMatrix<T>> solver(
       x, vectors ? eigen::ComputeEigenvectors : eigen::EigenvaluesOnly);
   if (solver.info() != eigen::Success) return false;

@@ -7,46 +7,24 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-// Products and sums are rounded one by one, as vectors and elements are alike here.
-template <class T, int kTerms, bool kStreams>
-static void add_terms(const T* const* x, const T* factors, T* out, int64_t size) {
+// Products and sums are rounded one by one, as vectors and elements are alike here. kTerms: how many
+// there are, or 0 for `terms`.
+template <class T, int kTerms>
+static void add_terms(int64_t terms, const T* const* x, const T* factors, T* out, int64_t size,
+                      bool streams) {
   for_vectors<T>(
       size, [&](int64_t j, auto n) __attribute__((always_inline)) {
         Vector<T> sum, term;
         load_part(x[0] + j, n, T(0), sum);
         sum = factors[0] * sum;
-#pragma GCC unroll 8
-        for (int k = 1; k < kTerms; ++k) {
+        for (int64_t k = 1; k < (kTerms > 0 ? kTerms : terms); ++k) {
           load_part(x[k] + j, n, T(0), term);
           sum += factors[k] * term;
         }
-        if constexpr (kStreams && !std::is_same_v<decltype(n), int>)
-          stream_vector<T>(sum, out + j);
-        else
-          store_part(sum, n, out + j);
+        if constexpr (!std::is_same_v<decltype(n), int>)
+          if (streams) return stream_vector<T>(sum, out + j);
+        store_part(sum, n, out + j);
       });
-}
-
-template <class T, bool kStreams>
-static void add_terms(int64_t terms, const T* const* x, const T* factors, T* out, int64_t size) {
-  switch (terms) {
-    case 1:
-      return add_terms<T, 1, kStreams>(x, factors, out, size);
-    case 2:
-      return add_terms<T, 2, kStreams>(x, factors, out, size);
-    case 3:
-      return add_terms<T, 3, kStreams>(x, factors, out, size);
-    case 4:
-      return add_terms<T, 4, kStreams>(x, factors, out, size);
-    case 5:
-      return add_terms<T, 5, kStreams>(x, factors, out, size);
-    case 6:
-      return add_terms<T, 6, kStreams>(x, factors, out, size);
-    case 7:
-      return add_terms<T, 7, kStreams>(x, factors, out, size);
-    default:
-      return add_terms<T, 8, kStreams>(x, factors, out, size);
-  }
 }
 
 template <class T>
@@ -62,9 +40,9 @@ static void combine(const LinearCombination& op, const double* coefficients, con
     x[j] = op.terms[j * op.out.count + c.tensor].as<T>() + c.begin;
     streams = streams && x[j] != out;
   }
-  if (!streams) return add_terms<T, false>(op.coefficients.count, x, factors, out, c.size);
-  add_terms<T, true>(op.coefficients.count, x, factors, out, c.size);
-  finish_streams();
+  const auto add = op.coefficients.count == 2 ? add_terms<T, 2> : add_terms<T, 0>;
+  add(op.coefficients.count, x, factors, out, c.size, streams);
+  if (streams) finish_streams();
 }
 
 void linear_combination(const LinearCombination& op, Stream& stream) {

@@ -44,9 +44,8 @@ void multiply_strip(const RowFactor<T>& left, const RowFactor<T>& right, int64_t
         transpose(b, right.stride, columns, depth, panel, width);
       b = panel, b_stride = width;
     }
-    (left.down ? multiply_panel<T, true> : multiply_panel<T, false>)(left.rows, a, stride, depth, b,
-                                                                     b_stride, to.from(0, 0, j),
-                                                                     columns);
+    multiply_panel<T>(left.rows, {a, stride, left.down}, depth, b, b_stride, to.from(0, 0, j),
+                      columns);
   }
 }
 
@@ -54,9 +53,8 @@ template <class T>
 void by_tiles(const RowFactor<T>& left, const RowFactor<T>& right, int64_t k,
               const RowResult<T>& to) {
   if (kHasMasks && right.down && k <= kProductDepth && right.rows <= kRowTileColumns<T>)
-    return (left.down ? multiply_panel<T, true>
-                      : multiply_panel<T, false>)(left.rows, left.data, left.stride, k, right.data,
-                                                  right.stride, to, right.rows);
+    return multiply_panel<T>(left.rows, {left.data, left.stride, left.down}, k, right.data,
+                             right.stride, to, right.rows);
   const bool is_packed = left.down && left.stride * int64_t(sizeof(T)) > kNearBytes;
   const int64_t height = is_packed ? kProductStrip : left.rows;
   RowResult<T> part = to;

@@ -107,21 +107,42 @@ __attribute__((noinline)) void store_turned(const T* sums, int64_t width, int64_
   }
 }
 
-// `tiles` tiles, each below the one before. Row r of the left factor lies across (`across`: element
-// k at a[k · a_stride + r]), or along, from a + r · a_stride on. Of the right factor's rows
-// `columns` numbers count; where there are no masks, its rows are whole vectors.
-template <class T, int rows, int vectors, bool across>
-__attribute__((noinline)) void product_tile(int64_t tiles, const T* a, int64_t a_stride,
-                                            int64_t depth, const T* b, int64_t b_stride,
-                                            const RowResult<T>& to, int64_t columns) {
+// A left factor: element k of row r at data[r · row + k · element].
+template <class T>
+struct TileRows {
+  const T* data;
+  int64_t row, element;
+
+  // Rows that lie across, beside each other, or along, one after the other.
+  TileRows(const T* a, int64_t stride, bool across)
+      : data(a), row(across ? 1 : stride), element(across ? stride : 1) {}
+  TileRows from(int64_t r) const {
+    TileRows rest = *this;
+    rest.data += r * row;
+    return rest;
+  }
+};
+
+// Known of a tile's rows where registers do not hold their pointers: high tiles have a code for each.
+enum class Lie { kAny, kAlong, kAcross };
+inline constexpr int kRowPointers = 6;
+
+// `tiles` tiles, each below the one before. Of the right factor's rows `columns` numbers count;
+// where there are no masks, its rows are whole vectors.
+template <class T, int rows, int vectors, Lie lie>
+__attribute__((noinline)) void product_tile(int64_t tiles, TileRows<T> a, int64_t depth, const T* b,
+                                            int64_t b_stride, const RowResult<T>& to,
+                                            int64_t columns) {
   constexpr int kLanes = kVectorSize<T>, kWidth = vectors * kLanes, kLast = kWidth - kLanes;
+  const int64_t distance = lie == Lie::kAcross ? 1 : a.row,
+                next = lie == Lie::kAlong ? 1 : a.element;
   const T *old = to.old, *bias = to.bias;
   T* c = to.c;
   const T alpha = to.alpha, beta = to.beta;
   const int64_t stride = to.stride, step = rows * (to.is_turned ? 1 : stride),
                 count = columns - kLast;  // of the last vector
   const bool is_whole = count == kLanes, is_direct = !to.is_turned && (kFreeMasks || is_whole);
-  for (; tiles > 0; --tiles, a += rows * (across ? 1 : a_stride), c += step, old += step) {
+  for (; tiles > 0; --tiles, a = a.from(rows), c += step, old += step) {
     Vector<T> sum[rows][vectors];
     // body(a vector of sums, its place in the result, its column)
     const auto each = [&](auto&& body) __attribute__((always_inline)) {
@@ -133,11 +154,11 @@ __attribute__((noinline)) void product_tile(int64_t tiles, const T* a, int64_t a
     if (is_direct) each([&](Vector<T>&, int64_t at, int) { __builtin_prefetch(c + at, 1); });
     const T* left[rows];
 #pragma GCC unroll 12
-    for (int r = 0; r < rows; ++r) left[r] = a + r * (across ? 1 : a_stride);
+    for (int r = 0; r < rows; ++r) left[r] = a.data + r * distance;
     each([](Vector<T>& x, int64_t, int) { x = Vector<T>{}; });
     const auto add = [&](auto&& load_last) __attribute__((always_inline)) {
       const T* row = b;
-      for (int64_t k = 0, at = 0; k < depth; ++k, at += across ? a_stride : 1, row += b_stride) {
+      for (int64_t k = 0, at = 0; k < depth; ++k, at += next, row += b_stride) {
         Vector<T> right[vectors];
 #pragma GCC unroll 4
         for (int v = 0; v < vectors - 1; ++v) load<T>(row + v * kLanes, right[v]);
@@ -189,7 +210,7 @@ __attribute__((noinline)) void product_tile(int64_t tiles, const T* a, int64_t a
 }
 
 template <class T>
-using ProductTile = void (*)(int64_t tiles, const T* a, int64_t a_stride, int64_t depth, const T* b,
+using ProductTile = void (*)(int64_t tiles, TileRows<T> a, int64_t depth, const T* b,
                              int64_t b_stride, const RowResult<T>& to, int64_t columns);
 
 // Rows of a tile, at most: as many as there are registers for.
@@ -205,10 +226,11 @@ inline constexpr int product_tile_rows(int64_t vectors) {
 }
 
 // Tiles of so many rows and vectors.
-template <class T, bool across>
+template <class T, Lie lie>
 ProductTile<T> product_tile_of(int64_t rows, int64_t vectors) {
   static constexpr auto of = []<int v, int... r>(std::integer_sequence<int, r...>) {
-    return std::array<ProductTile<T>, 12>{product_tile<T, r + 1, v, across>...};
+    return std::array<ProductTile<T>, 12>{product_tile < T, r + 1, v,
+                                          r < kRowPointers ? Lie::kAny : lie > ...};
   };
   static constexpr auto with = []<int v>() {
     return of.template operator()<v>(std::make_integer_sequence<int, product_tile_rows(v)>{});
@@ -221,18 +243,19 @@ ProductTile<T> product_tile_of(int64_t rows, int64_t vectors) {
 }
 
 // All rows of a left factor by one panel of columns, in tiles of about equal height.
-template <class T, bool across>
-inline void multiply_panel(int64_t rows, const T* a, int64_t a_stride, int64_t depth, const T* b,
-                           int64_t b_stride, const RowResult<T>& to, int64_t columns) {
+template <class T>
+inline void multiply_panel(int64_t rows, TileRows<T> a, int64_t depth, const T* b, int64_t b_stride,
+                           const RowResult<T>& to, int64_t columns) {
   const int64_t vectors = (columns + kVectorSize<T> - 1) / kVectorSize<T>,
                 most = product_tile_rows(vectors), tiles = (rows + most - 1) / most,
                 height = (rows + tiles - 1) / tiles, high = rows - (height - 1) * tiles;
-  product_tile_of<T, across>(height, vectors)(high, a, a_stride, depth, b, b_stride, to, columns);
+  const auto tile_of =
+      a.row == 1 ? product_tile_of<T, Lie::kAcross> : product_tile_of<T, Lie::kAlong>;
+  tile_of(height, vectors)(high, a, depth, b, b_stride, to, columns);
   if (high == tiles) return;
   const int64_t row = high * height;
-  product_tile_of<T, across>(height - 1, vectors)(tiles - high, a + row * (across ? 1 : a_stride),
-                                                  a_stride, depth, b, b_stride, to.from(0, row, 0),
-                                                  columns);
+  tile_of(height - 1, vectors)(tiles - high, a.from(row), depth, b, b_stride, to.from(0, row, 0),
+                               columns);
 }
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

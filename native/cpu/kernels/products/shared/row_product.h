@@ -133,12 +133,12 @@ class RowProduct {
       const int64_t from = p.k + k, depth = std::min(depth_, p.span - k);
       const Slice all{p, slot, row, last - row, at, panels, block, from, depth};
       if (!left_.down) {
-        multiply<false>(all, a + row * left_.stride + from, left_.stride);
+        multiply(all, {a + row * left_.stride + from, left_.stride, false});
         continue;
       }
       const T* across = a + from * left_.stride;
       if (left_in_place_) {
-        multiply<true>(all, across + row, left_.stride);
+        multiply(all, {across + row, left_.stride, true});
         continue;
       }
       strips_->borrow([&](T* strip) {
@@ -146,7 +146,7 @@ class RowProduct {
           Slice some = all;
           some.row = i, some.rows = std::min(kStrip, last - i);
           copy_rows(across + i, left_.stride, some.rows, depth, strip, kStrip);
-          multiply<true>(some, strip, kStrip);
+          multiply(some, {strip, kStrip, true});
         }
       });
     }
@@ -154,26 +154,23 @@ class RowProduct {
 
   // All panels go by a tile's rows before the next rows come; or, where the inner side is short so
   // that a panel stays in the first cache, all rows by a panel before the next one does.
-  template <bool across>
-  void multiply(const Slice& s, const T* a, int64_t stride) const {
+  void multiply(const Slice& s, const TileRows<T>& a) const {
     const int64_t height = s.panels == 1 || s.depth <= kShort ? s.rows : kTileRows;
     for (int64_t i = 0; i < s.rows; i += height)
       for (int64_t q = s.at; q < s.at + s.panels; ++q)
-        multiply_panel<across>(s, q, i, std::min(height, s.rows - i), a + i * (across ? 1 : stride),
-                               stride);
+        multiply_panel(s, q, i, std::min(height, s.rows - i), a.from(i));
   }
 
-  template <bool across>
-  void multiply_panel(const Slice& s, int64_t at, int64_t row, int64_t rows, const T* a,
-                      int64_t stride) const {
+  void multiply_panel(const Slice& s, int64_t at, int64_t row, int64_t rows,
+                      const TileRows<T>& a) const {
     const int64_t matrix = s.part.first + s.slot, panel = s.part.panel + at,
                   columns = columns_of(panel);
     const bool is_first = s.k == 0;
     RowResult<T> to = to_.from(matrix, s.row + row, panel * kColumns);
     if (!is_first) to.beta = 1, to.old = to.c, to.bias = nullptr;
     const bool in_place = is_in_place(panel);
-    orthokit::cpu::multiply_panel<T, across>(
-        rows, a, stride, s.depth,
+    orthokit::cpu::multiply_panel<T>(
+        rows, a, s.depth,
         in_place ? right(matrix, panel, s.k) : packed(s.part, s.slot, s.block, at),
         in_place ? right_.stride : whole_vectors<T>(columns), to, columns);
   }
