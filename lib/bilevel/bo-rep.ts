@@ -19,7 +19,7 @@ import { Suspects } from '../core/suspects.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { GuardedSteps } from '../files/guarded-steps.ts';
-import { StatefulSteps } from '../files/stateful-steps.ts';
+import { keepSteps, StatefulSteps } from '../files/stateful-steps.ts';
 import { type BilevelFunction, type BilevelOracle, checkBilevelOracle } from '../solvers/bilevel-oracle.ts';
 
 /** Options of the refinement of y before the first step. */
@@ -207,7 +207,7 @@ export class BoRep extends StatefulSteps {
         },
       },
     });
-    this.keep(this.#steps);
+    keepSteps(this, this.#steps);
   }
 
   /**

@@ -10,7 +10,7 @@ import { Suspects } from '../core/suspects.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { GuardedSteps } from '../files/guarded-steps.ts';
-import { StatefulSteps } from '../files/stateful-steps.ts';
+import { keepSteps, StatefulSteps } from '../files/stateful-steps.ts';
 
 /** The derivatives of one level: each writes into `out`, like x or like y, and leaves x and y as they are. */
 export interface LevelGradients {
@@ -224,7 +224,7 @@ export class LvHba extends StatefulSteps {
         },
       },
     });
-    this.keep(this.#steps);
+    keepSteps(this, this.#steps);
   }
 
   /** λ, the multipliers of the constraints, `[count]`: the method's own tensor. */

@@ -9,7 +9,7 @@ import { Suspects } from '../core/suspects.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { GuardedSteps } from '../files/guarded-steps.ts';
-import { StatefulSteps } from '../files/stateful-steps.ts';
+import { keepSteps, StatefulSteps } from '../files/stateful-steps.ts';
 import { type BlockCurvature, HessianCurvature, SolutionCurvature } from './block-curvature.ts';
 import { type BlockOracles, checkBlockOracles } from './block-oracles.ts';
 import { BlockRows, type RowFactors, track } from './block-rows.ts';
@@ -161,7 +161,7 @@ export class MultiBlockBilevel extends StatefulSteps {
         },
       },
     });
-    this.keep(this.#steps);
+    keepSteps(this, this.#steps);
     if (lipschitz !== undefined && lowerLr * (1 + this.#gamma) * lipschitz > 1)
       process.emitWarning(
         `${where}: lowerLr should be at most 1 / ((1 + gamma) lipschitz), ${1 / ((1 + this.#gamma) * lipschitz)}, got ${lowerLr}`,

@@ -4,13 +4,18 @@ import type { TransferOptions } from './transfer.ts';
 
 type KeptSteps = Pick<CountedSteps, 'stateBytes' | 'save' | 'load' | 'dispose'>;
 
+/** @internal Gives a method that is being made its steps. */
+export let keepSteps: (method: StatefulSteps, steps: KeptSteps) => void;
+
 /** A method whose state is that of its steps. */
 export abstract class StatefulSteps implements Stateful {
   #kept: KeptSteps | undefined;
 
-  /** @internal The steps of a method that is being made. */
-  protected keep(steps: KeptSteps): void {
-    this.#kept = steps;
+  // No method: a class of a caller's that extends one of ours may have any names.
+  static {
+    keepSteps = (method, steps) => {
+      method.#kept = steps;
+    };
   }
 
   /** Bytes of state on the device; 0 once disposed. */
@@ -21,8 +26,8 @@ export abstract class StatefulSteps implements Stateful {
   /**
    * Stores the state in a safetensors file; tensors that the caller gave, such as parameters, are the caller's to
    * store.
-   * @throws ERR_ARGUMENT, also for a step that gave NaN or infinity; ERR_STATE while another call runs; ERR_DISPOSED,
-   * ERR_IO; the signal's reason when aborted
+   * @throws ERR_ARGUMENT, also for a queued step that gave NaN or infinity; ERR_STATE while another call runs;
+   * ERR_DISPOSED, ERR_IO; the signal's reason when aborted
    */
   save(path: string, options: SaveOptions = {}): Promise<void> {
     return this.#kept!.save(path, options);

@@ -9,7 +9,7 @@ import * as vectors from '../core/vectors.ts';
 import { svd } from '../linalg/index.ts';
 import type { SolverStatus } from '../solvers/status.ts';
 import { BlockDescent, type DescentOptions } from './measurement/blocks.ts';
-import { FactorDescent } from './measurement/factor-descent.ts';
+import { checkDescent, FactorDescent, keepDescent } from './measurement/factor-descent.ts';
 import { type FactorMeasurement, factorsOf, type MeasurementOperator } from './measurement/operator.ts';
 import { spectralNorm } from './measurement/scale.ts';
 
@@ -155,7 +155,7 @@ export class MatrixSensing extends FactorDescent {
     this.#residuals = owned.add(new Tensor(device, [shape[0]], dtype));
     this.#squares = owned.add(new Tensor(device, [blockSize + 1], 'f64'));
     this.#way = factorsOf(measurement, owned);
-    this.keep(this.#descent, owned);
+    keepDescent(this, this.#descent, owned);
   }
 
   /**
@@ -167,7 +167,7 @@ export class MatrixSensing extends FactorDescent {
    * aborted
    */
   async run(steps: number, options: DescentOptions = {}): Promise<SensingResult> {
-    this.checkAlive('MatrixSensing.run', 'sensing', true);
+    checkDescent('MatrixSensing.run', 'sensing', this, true);
     const good = await this.#descent.run(steps, options, {
       step: (task, factors, _, place) => this.#step(task, factors, place),
       look: (task, factors, places) => this.#look(task, factors, places),
@@ -181,7 +181,7 @@ export class MatrixSensing extends FactorDescent {
    * symmetric form the same one twice. @throws ERR_DISPOSED, ERR_MEMORY
    */
   factors(): SensedFactors {
-    this.checkAlive('MatrixSensing.factors', 'sensing');
+    checkDescent('MatrixSensing.factors', 'sensing', this);
     const [left, right] = this.#descent.factors;
     using owned = new Owned<Tensor>();
     const own = owned.add(left!.copy());

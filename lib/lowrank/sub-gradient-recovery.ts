@@ -8,7 +8,7 @@ import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import type { SolverStatus } from '../solvers/status.ts';
 import { BlockDescent, type DescentOptions } from './measurement/blocks.ts';
-import { FactorDescent } from './measurement/factor-descent.ts';
+import { checkDescent, FactorDescent, keepDescent } from './measurement/factor-descent.ts';
 import { type FactorMeasurement, factorsOf, type MeasurementOperator } from './measurement/operator.ts';
 import { elementSize } from './measurement/scale.ts';
 
@@ -115,7 +115,7 @@ export class SubGradientRecovery extends FactorDescent {
     this.#signs = owned.add(new Tensor(device, [shape[0]], dtype));
     this.#numbers = owned.add(new Tensor(device, [1, 4], 'f64'));
     this.#way = factorsOf(measurement, owned);
-    this.keep(this.#descent, owned);
+    keepDescent(this, this.#descent, owned);
   }
 
   /**
@@ -126,7 +126,7 @@ export class SubGradientRecovery extends FactorDescent {
    * the measurement gives; ERR_STATE while another run lasts; ERR_DISPOSED; the signal's reason when aborted
    */
   async run(steps: number, options: DescentOptions = {}): Promise<RecoveryResult> {
-    this.checkAlive('SubGradientRecovery.run', 'recovery', true);
+    checkDescent('SubGradientRecovery.run', 'recovery', this, true);
     const good = await this.#descent.run(steps, options, {
       step: (task, [factor], step) => this.#descend(task, factor!, step),
       look: (task, [factor]) => this.#look(task, factor!),
@@ -136,7 +136,7 @@ export class SubGradientRecovery extends FactorDescent {
 
   /** U as it is, `[n, rank]`: a new tensor, the caller's. @throws ERR_DISPOSED, ERR_MEMORY */
   factor(): Tensor {
-    this.checkAlive('SubGradientRecovery.factor', 'recovery');
+    checkDescent('SubGradientRecovery.factor', 'recovery', this);
     return this.#descent.factors[0]!.copy();
   }
 

@@ -2,7 +2,7 @@ import { ops } from '../core/native-ops.ts';
 import { flag, readOptions, type Schema, whole } from '../core/schema.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
-import { StatefulSteps } from '../files/stateful-steps.ts';
+import { keepSteps, StatefulSteps } from '../files/stateful-steps.ts';
 import { type Lengths, lengths, type PolicySchedule } from './schedule.ts';
 import { type PolicyOracle, type PolicyStep, Transport } from './transport.ts';
 
@@ -66,7 +66,7 @@ export class Harpg extends StatefulSteps {
     this.#normalized = normalized;
     this.#seed = seed;
     this.#transport = new Transport(where, params, given, { stepSize: normalized ? 1 : 1 / 2, momentum: 1 }, 2, { normalized, seed }); // biome-ignore format: one line
-    this.keep(this.#transport.turns);
+    keepSteps(this, this.#transport.turns);
     [this.#change, this.#product] = this.#transport.extra as [readonly Tensor[], readonly Tensor[]];
   }
 

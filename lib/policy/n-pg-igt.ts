@@ -1,6 +1,6 @@
 import { readOptions, type Schema } from '../core/schema.ts';
 import type { Tensor } from '../core/tensor.ts';
-import { StatefulSteps } from '../files/stateful-steps.ts';
+import { keepSteps, StatefulSteps } from '../files/stateful-steps.ts';
 import { type Lengths, lengths, type PolicySchedule } from './schedule.ts';
 import { type PolicyOracle, type PolicyStep, Transport } from './transport.ts';
 
@@ -50,7 +50,7 @@ export class NPgIgt extends StatefulSteps {
     const where = 'NPgIgt';
     const given = readOptions(where, options, schema);
     this.#transport = new Transport(where, params, given, { stepSize: 1, momentum: 4 / 5 });
-    this.keep(this.#transport.turns);
+    keepSteps(this, this.#transport.turns);
   }
 
   /**

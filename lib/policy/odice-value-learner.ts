@@ -10,7 +10,7 @@ import { notNegative, portion, positive, type Resolved, readOptions, type Schema
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { GuardedSteps } from '../files/guarded-steps.ts';
-import { StatefulSteps } from '../files/stateful-steps.ts';
+import { keepSteps, StatefulSteps } from '../files/stateful-steps.ts';
 import type { ValueOracle } from './linear-value.ts';
 import { project } from './project-out.ts';
 
@@ -182,7 +182,7 @@ export class OdiceValueLearner extends StatefulSteps {
         },
       },
     });
-    this.keep(this.#steps);
+    keepSteps(this, this.#steps);
   }
 
   /**

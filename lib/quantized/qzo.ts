@@ -17,7 +17,7 @@ import {
 import { placeOf, Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { CountedSteps } from '../files/counted-steps.ts';
-import { StatefulSteps } from '../files/stateful-steps.ts';
+import { keepSteps, StatefulSteps } from '../files/stateful-steps.ts';
 import { askLoss, checkLoss, checkSeed, type LossResult, numbersOf } from './forward-only/loss.ts';
 
 /** Options of {@link QZO}. */
@@ -147,7 +147,7 @@ export class QZO extends StatefulSteps {
       beside: Object.fromEntries([...named('scales', this.#scales), ...named('extra', this.#extra)]),
       settings: {},
     });
-    this.keep(this.#steps);
+    keepSteps(this, this.#steps);
   }
 
   /** Steps so far, those that a loss which is not finite has left without effect included. */

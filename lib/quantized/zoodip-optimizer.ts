@@ -16,7 +16,7 @@ import {
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { CountedSteps } from '../files/counted-steps.ts';
-import { StatefulSteps } from '../files/stateful-steps.ts';
+import { keepSteps, StatefulSteps } from '../files/stateful-steps.ts';
 import { projectOut, quietDirections } from './forward-only/history.ts';
 import { askLoss, checkLoss, checkSeed, type LossResult, numbersOf } from './forward-only/loss.ts';
 
@@ -150,7 +150,7 @@ export class ZoodipOptimizer extends StatefulSteps {
         },
       },
     });
-    this.keep(this.#steps);
+    keepSteps(this, this.#steps);
   }
 
   /** Steps so far, those that a loss which is not finite has left without effect included. */

@@ -20,7 +20,7 @@ import { Task } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
 import { GuardedSteps } from '../../files/guarded-steps.ts';
-import { StatefulSteps } from '../../files/stateful-steps.ts';
+import { keepSteps, StatefulSteps } from '../../files/stateful-steps.ts';
 import {
   constrained,
   cut,
@@ -174,7 +174,7 @@ export class LearnedProximal extends StatefulSteps {
         return wrong && `state '${wrong}' must not be negative: the network would not be convex`;
       },
     });
-    this.keep(this.#steps);
+    keepSteps(this, this.#steps);
   }
 
   /**

@@ -4,6 +4,11 @@ import type { Tensor } from '../../core/tensor.ts';
 import type { BlockDescent } from './blocks.ts';
 import { checkMeasurement, type MeasurementOperator } from './operator.ts';
 
+/** @internal Takes all that goes when a descent that is being made is disposed of; moved out of `owned`. */
+export let keepDescent: (method: FactorDescent, descent: BlockDescent, owned: Owned<Tensor>) => void;
+/** @internal @throws ERR_DISPOSED */
+export let checkDescent: (where: string, word: string, method: FactorDescent, needsNumbers?: boolean) => void;
+
 /** A descent on factors toward numbers that were measured. */
 export abstract class FactorDescent {
   readonly #y: Tensor;
@@ -18,16 +23,16 @@ export abstract class FactorDescent {
     this.#y = y;
   }
 
-  /** @internal All that goes when the descent is disposed of; moved out of here. */
-  protected keep(descent: BlockDescent, owned: Owned<Tensor>): void {
-    this.#descent = descent;
-    this.#owned = owned.move();
-  }
-
-  /** @internal @throws ERR_DISPOSED */
-  protected checkAlive(where: string, word: string, needsNumbers = false): void {
-    check.alive(where, word, this);
-    if (needsNumbers) check.alive(where, 'y', this.#y);
+  // No methods: a class of a caller's that extends one of ours may have any names.
+  static {
+    keepDescent = (method, descent, owned) => {
+      method.#descent = descent;
+      method.#owned = owned.move();
+    };
+    checkDescent = (where, word, method, needsNumbers = false) => {
+      check.alive(where, word, { disposed: method.#disposed });
+      if (needsNumbers) check.alive(where, 'y', method.#y);
+    };
   }
 
   /** True once `dispose` has been called. */
