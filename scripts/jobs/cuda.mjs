@@ -11,7 +11,7 @@ const [long, short] = [parts.filter(({ cuda }) => cuda > few), parts.filter(({ c
 const joined = {
   names: [...short.flatMap(({ names }) => names), 'fuzz'],
   cuda: short.reduce((sum, { cuda }) => sum + cuda, 12),
-  title: 'what has few',
+  title: 'parts with little to do',
 };
 
 export const jobs = [

@@ -179,7 +179,7 @@ function compare([classes = 10, d = 40, samples = 500, turns = 3]) {
   raceOn('losses', { x, y }, [classes, d, samples], turns);
 }
 
-/** What the classes have in common, of what samples, in which sizes. */
+/** Races on data of classes that are to have equal `losses` or `errors`; sizes are classes, features and samples. */
 function raceOn(equal, data, sizes, turns) {
   const folder = mkdtempSync(path.join(tmpdir(), 'orthokit-'));
   try {

@@ -1,7 +1,8 @@
 """A training step of a learned proximal network in PyTorch, the gradient of its gradient by autograd.
 
 usage: learned_proximal_peer.py steps dim hidden layers batch [kernel side]
-The network is that of the authors' program, exps/laplacian/network.py; with a kernel, of images, its maps are convolutions. Prints milliseconds of each step and the losses.
+The network is that of the authors' program, exps/laplacian/network.py; with a kernel, of images, its maps are convolutions.
+Prints milliseconds of each step and the losses.
 """
 import json
 import os

@@ -12,6 +12,7 @@ import * as nn from 'orthokit/nn';
 import { here, python } from './turns.mjs';
 
 const [, , source] = process.argv;
+if (!source) throw new Error('usage: node scripts/peers/peft-files.mjs SOURCE');
 const folder = mkdtempSync(path.join(tmpdir(), 'orthokit-'));
 const at = (...names) => path.join(folder, ...names);
 const device = Device.open('cpu');

@@ -1,6 +1,6 @@
 // node scripts/peers/retrieval.mjs [rows] [columns] [queries] [k] [turns]: exact search of the nearest rows by squared distance
-// on two threads (or ORTHOKIT_NUM_THREADS), in f32, f16 and i8, against faiss's flat index (Debian's python3-faiss) and NumPy. Each runs in processes of
-// its own, in turns. Prints a line each: milliseconds of a batch (the least of the turns' medians), of a single query (median
+// on two threads (or ORTHOKIT_NUM_THREADS), in f32, f16 and i8, against faiss's flat index (Debian's python3-faiss) and NumPy.
+// Each runs in processes of its own, in turns. Prints a line each: milliseconds of a batch (the least of the turns' medians), of a single query (median
 // and 99th percentile), how many times ours the batch takes, and which share of the ids is that of f32. Then what it takes to
 // open the file of the rows. Without sizes: 350,000 × 100, then 1,000,000 × 128.
 import { spawnSync } from 'node:child_process';

@@ -1,7 +1,7 @@
 // node scripts/peers/rows.mjs [--seconds n] [word …]: what networks compute by elements and by rows, and plain orthogonalization,
 // against PyTorch, on one thread and in f32, in turns: a child process runs PyTorch, this one orthokit, on the same numbers and,
-// where PyTorch has such a form, into results that are reused. Results are compared with PyTorch's in f64 first. Words choose cases whose name has
-// one. Prints a line each: milliseconds of processors of both, the least and the median of their turns, their ratios, and
+// where PyTorch has such a form, into results that are reused. Results are compared with PyTorch's in f64 first. Words choose
+// cases whose name has one. Prints a line each: milliseconds of processors of both, the least and the median of their turns, their ratios, and
 // nanoseconds an element of ours.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
