@@ -47,6 +47,46 @@ describe.each(devices)('rowLogsumexp on %s', (kind) => {
       const large = (await valuesOf(x))[0]!;
       expect([...(await valuesOf(out))]).toEqual([large, -large, 3, -inf, inf, inf, NaN, NaN]);
     });
+
+    // Kernels may take a row part by part, in units of the largest element so far.
+    it.each([17, 1024, 1025, 4099, 70001])(
+      'takes elements as they are wherever they stand: rows of %i columns',
+      async (n) => {
+        const inf = Infinity;
+        const half = n >> 1;
+        const one = (place: number, value: number, others: number) => (i: number) => (i === place ? value : others);
+        const last = n - 1;
+        const rows: [(i: number) => number, number][] = [
+          [one(0, 3, -inf), 3],
+          [one(last, 3, -inf), 3],
+          [() => -inf, -inf],
+          [one(0, inf, 0), inf],
+          [one(last, inf, 0), inf],
+          [one(0, NaN, 0), NaN],
+          [one(last, NaN, 0), NaN],
+          [one(last, NaN, -inf), NaN],
+          [(i) => (i === 0 ? NaN : i === last ? inf : 0), NaN],
+          [(i) => (i < half ? -200 : 200), 200 + Math.log(n - half)],
+          [(i) => (i < half ? 200 : -200), 200 + Math.log(half)],
+          [one(last, 2 ** 14, 2 ** 14 - 1), 2 ** 14 + Math.log1p(last / Math.E)],
+          [one(last, 1 - 2 ** 14, -(2 ** 14)), 1 - 2 ** 14 + Math.log1p(last / Math.E)],
+          [one(last, 2 ** 127, -(2 ** 127)), 2 ** 127],
+          [(i) => -i / 64, -Math.log(-Math.expm1(-1 / 64)) + Math.log(-Math.expm1(-n / 64))],
+          [(i) => (i - last) / 64, -Math.log(-Math.expm1(-1 / 64)) + Math.log(-Math.expm1(-n / 64))],
+        ];
+        const x = new Tensor(device, [rows.length, n], dtype);
+        const given = Float64Array.from({ length: rows.length * n }, (_, at) => rows[Math.floor(at / n)]![0](at % n));
+        x.write(dtype === 'f64' ? given : Float32Array.from(given));
+        const out = Tensor.zeros(device, [rows.length], { dtype });
+        ops.rowLogsumexp(device, { x, out });
+        const got = await valuesOf(out);
+        const rounding = { f32: 2 ** -23, f64: 2 ** -48 }[dtype];
+        for (const [r, [, value]] of rows.entries())
+          if (Number.isFinite(value))
+            expect(Math.abs(got[r]! - value), `row ${r}`).toBeLessThanOrEqual(rounding * Math.abs(value));
+          else expect(got[r], `row ${r}`).toBe(value);
+      },
+    );
   });
 });
 
