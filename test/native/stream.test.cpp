@@ -2,8 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
+#include <thread>
 #include <vector>
 
 #include "faults.h"
@@ -448,6 +450,76 @@ TEST_CASE("data that waits to be written counts as a long queue") {
   finish(stream);
   finish(stream);
   CHECK(told);
+}
+
+// Pauses are about as long as the stream's thread looks for items before it sleeps.
+TEST_CASE("items of many threads all run, in the order of each, whether the stream sleeps or not") {
+  constexpr int kThreads = 3, kItems = 3000;
+  Stream stream([] {});
+  std::atomic<int> wrong{0};
+  int ran[kThreads] = {};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kItems; ++i) {
+        stream.submit([&, t, i] { wrong += ran[t]++ != i; }, 0);
+        if (i % 3) continue;
+        const auto told = std::make_shared<std::promise<void>>();
+        auto future = told->get_future();
+        stream.submit_report([told](std::optional<Error>) { told->set_value(); });
+        if (future.wait_for(std::chrono::seconds(60)) != std::future_status::ready) {
+          ++wrong;
+          return;
+        }
+        const auto until =
+            std::chrono::steady_clock::now() + std::chrono::nanoseconds(50 * ((i + t) % 160));
+        while (std::chrono::steady_clock::now() < until) {
+        }
+      }
+    });
+  for (auto& thread : threads) thread.join();
+  CHECK_FALSE(report(stream));
+  CHECK(wrong == 0);
+  for (const int items : ran) CHECK(items == kItems);
+}
+
+TEST_CASE("who waits for a short queue is told, though its last item ends meanwhile") {
+  Stream stream([] {});
+  Pace pace;
+  About about;
+  about.expected = 10;
+  about.pace = &pace;
+  for (int round = 0; round < 5000; ++round) {
+    pace.learn(1, 1e6);  // so that two items are a long queue
+    for (int i = 0; i < 2; ++i) stream.submit([] {}, about);
+    const auto told = std::make_shared<std::promise<void>>();
+    auto future = told->get_future();
+    if (stream.is_short_or([told] { told->set_value(); })) continue;
+    REQUIRE(future.wait_for(std::chrono::seconds(60)) == std::future_status::ready);
+  }
+}
+
+TEST_CASE("what is queued while the stream halts is refused or dropped, with what it owns") {
+  for (int round = 0; round < 50; ++round) {
+    auto owned = std::make_shared<int>(1);
+    {
+      Stream stream([] {});
+      std::atomic<int> queued{0};
+      std::thread submitting([&] {
+        for (;;) try {
+            stream.submit([owned] {}, 0);
+            ++queued;
+          } catch (const Error& e) {
+            if (e.code == ErrorCode::kDisposed) return;
+            std::this_thread::yield();  // so many wait
+          }
+      });
+      while (queued < round) std::this_thread::yield();
+      stream.halt();
+      submitting.join();
+      CHECK(owned.use_count() == 1);
+    }
+  }
 }
 
 TEST_CASE("tickets count submissions and finished work") {
