@@ -51,6 +51,26 @@ describe.each(devices)('linear_combination on %s', (kind) => {
     expectClose(await valuesOf(y), expected, { dtype: 'f32', ulps: 2, magnitude: 4 });
   });
 
+  // Results of more than 8 MB are written past the caches; parts begin anywhere, and are smaller.
+  it.each(['f32', 'f64'] as const)('what caches do not hold has the bits of its parts: %s', async (dtype) => {
+    const size = (1 << 21) + 77;
+    const coefficients = [0.9, -0.1, 0.7];
+    const make = () => Tensor.full(device, [size, 1], NaN, { dtype });
+    const terms = coefficients.map(make);
+    for (const [stream, term] of terms.entries()) ops.random(device, { x: [term], seed: 7, stream });
+    const [whole, parts] = [make(), make()];
+    ops.linearCombination(device, { out: [whole], terms, coefficients });
+    for (let from = 0; from < size; from += 400_001) {
+      const part = (x: Tensor) => x.rows(from, Math.min(from + 400_001, size));
+      ops.linearCombination(device, { out: [part(parts)], terms: terms.map(part), coefficients });
+    }
+    const expected = await parts.read();
+    expect(Buffer.from((await whole.read()).buffer).equals(Buffer.from(expected.buffer))).toBe(true);
+    // One of its own terms is not written past the caches: it is there already.
+    ops.linearCombination(device, { out: [terms[1]!], terms, coefficients });
+    expect(Buffer.from((await terms[1]!.read()).buffer).equals(Buffer.from(expected.buffer))).toBe(true);
+  });
+
   it('reads a term whose coefficient is 0', async () => {
     const out = new Tensor(device, [2]);
     ops.linearCombination(device, { out: [out], terms: [tensorOf(device, [NaN, Infinity])], coefficients: [0] });
