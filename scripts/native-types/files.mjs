@@ -104,8 +104,8 @@ import { calls } from './native-ops/calls.ts';
 ${names.map(importOf).join('\n')}
 
 /**
- * The operations of {@link ops}: formulas, numerics and memory traffic, then what each demands of shapes, dtypes and numbers. A
- * field that is a list takes many tensors in one call.
+ * The operations of {@link ops}: formulas, numerics and memory traffic, then what each demands of shapes, dtypes and
+ * numbers. A field that is a list takes many tensors in one call.
  */
 export interface Ops
   extends ${names.map(interfaceOf).join(',\n    ')} {}
