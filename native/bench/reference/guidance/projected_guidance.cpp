@@ -48,12 +48,14 @@ static void projected_guidance(const ProjectedGuidance& op) {
   const std::vector<double> base(op.base == GuidanceBase::kCond ? c : u,
                                  (op.base == GuidanceBase::kCond ? c : u) + size);
   const std::vector<double> along(c, c + size);
+  const double most = op.cond.dtype == Dtype::kF64 ? std::numeric_limits<double>::max()
+                                                   : double(std::numeric_limits<float>::max());
   for (size_t i = 0; i < n; ++i) {
     const auto group = size_t(project[i]);
     const double share = cond[group] == 0 ? 0 : double(product[group] / cond[group]);
-    double part = s(i) * b[i];
-    if (op.eta != 1) part -= (1 - op.eta) * share * along[i];
-    values(op.out)[i] = base[i] + op.factor() * part;
+    double part = op.factor() * s(i) * b[i];
+    if (op.eta != 1) part -= std::clamp(op.factor() * (1 - op.eta) * share, -most, most) * along[i];
+    values(op.out)[i] = base[i] + part;
   }
 }
 ORTHOKIT_REFERENCE(ProjectedGuidance, projected_guidance, 32);

@@ -7,8 +7,8 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
-// Products and sums are rounded one by one, as vectors and elements are alike here. kTerms: how many
-// there are, or 0 for `terms`.
+// Products and sums are rounded one by one, as vectors and elements are alike here. kTerms: how
+// many there are, or 0 for `terms`.
 template <class T, int kTerms>
 static void add_terms(int64_t terms, const T* const* x, const T* factors, T* out, int64_t size,
                       bool streams) {

@@ -123,7 +123,8 @@ struct TileRows {
   }
 };
 
-// Known of a tile's rows where registers do not hold their pointers: high tiles have a code for each.
+// Known of a tile's rows where registers do not hold their pointers: high tiles have a code for
+// each.
 enum class Lie { kAny, kAlong, kAcross };
 inline constexpr int kRowPointers = 6;
 
