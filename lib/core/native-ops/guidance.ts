@@ -16,7 +16,8 @@ export interface OpsOfGroup {
    * Axis 0 is the batch and in neither list. Both are reduced in one pass, over the parts that no axis of
    * either list divides; out may be cond or uncond.
    * Numerics: elements in f32, or f64 where cond is; norms and products in f64, in a fixed order. A part
-   * whose ⟨c, c⟩ is 0 has no projection. NaN and infinity stay in the samples that hold them.
+   * whose ⟨c, c⟩ is 0 has no projection; what c is multiplied by is finite, at most the largest number of
+   * the elements' arithmetic. NaN and infinity stay in the samples that hold them.
    * Traffic: two reads of cond and uncond, one write of out; a buffer is read twice and written once, and
    * uncond then read once. Without a rescale and with eta 1 one read of all.
    * ```
