@@ -27,13 +27,20 @@ export function patternOf(op: string, numbers: ReadonlyMap<string, number>, usua
   return listed.sort(([a], [b]) => b.length - a.length);
 }
 
-/** The number of a module by patterns in the order of their file, by a look at each end of its name. */
-export function numberBy(patterns: ReadonlyMap<string, number>, usual: number): (module: string) => number {
-  const places = new Map([...patterns.keys()].map((name, place) => [name, place]));
+/** A number and the place of its pattern in the file. */
+export interface Placed {
+  readonly place: number;
+  readonly number: number;
+}
+
+/** The number of a module by patterns, by a look at each end of its name. */
+export function numberBy(patterns: ReadonlyMap<string, Placed>, usual: number): (module: string) => number {
   return (module) => {
-    let first: string | undefined;
-    for (const name of [`^${module}`, ...endsOf(module)])
-      if (places.has(name) && (first === undefined || places.get(name)! < places.get(first)!)) first = name;
-    return first === undefined ? usual : patterns.get(first)!;
+    let first: Placed | undefined;
+    for (const name of [`^${module}`, ...endsOf(module)]) {
+      const own = patterns.get(name);
+      if (own && (first === undefined || own.place < first.place)) first = own;
+    }
+    return first === undefined ? usual : first.number;
   };
 }

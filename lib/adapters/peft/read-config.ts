@@ -7,7 +7,7 @@ import type { Folder } from '../../files/model-folder/folder.ts';
 import { limits } from '../../files/model-folder/limits.ts';
 import { quote } from '../../files/quote.ts';
 import { configName } from './layout.ts';
-import { literal, numberBy } from './patterns.ts';
+import { literal, numberBy, type Placed } from './patterns.ts';
 
 /** Ranks and scales of layers, as a configuration has them. */
 export interface Config {
@@ -24,6 +24,7 @@ export interface Config {
 
 /** Names that a pattern may list. */
 const mostNames = 65_536;
+const pauseNames = 1 << 9;
 const patternKeys = ['rank_pattern', 'alpha_pattern'];
 /** Of adapters that add more to a weight than b·a, or change the weight itself: absent, null or false. */
 const refused = ['use_dora', 'use_qalora', 'layer_replication', 'trainable_token_indices', 'alora_invocation_tokens'];
@@ -44,8 +45,8 @@ interface Content {
 export async function readConfig(op: string, folder: Folder): Promise<Config> {
   const bytes = await folder.read(configName, limits.configBytes);
   if (!bytes) return folder.fail(`${configName} must be there, got none`);
-  const steps = contentOf(new JsonReader(bytes, folder.fail, configName), folder.fail);
-  return configFrom(op, folder.path, await inTurns(steps, folder.signal));
+  const reader = new JsonReader(bytes, folder.fail, configName);
+  return inTurns(configFrom(op, folder, reader), folder.signal);
 }
 
 function* contentOf(reader: JsonReader, fail: Fail): Steps<Content> {
@@ -76,9 +77,10 @@ function* namesOf(key: string, reader: JsonReader, fail: Fail): Steps<Map<string
   return names;
 }
 
-function configFrom(op: string, path: string, { json, patterns }: Content): Config {
+function* configFrom(op: string, folder: Folder, reader: JsonReader): Steps<Config> {
+  const { json, patterns } = yield* contentOf(reader, folder.fail);
   const bad = (what: string, code: 'ERR_FORMAT' | 'ERR_UNSUPPORTED' = 'ERR_FORMAT'): OrthokitError =>
-    new OrthokitError(code, `${op}: ${configName} ${what} in ${path}`);
+    new OrthokitError(code, `${op}: ${configName} ${what} in ${folder.path}`);
   const { peft_type: type, init_lora_weights: init = null, modules_to_save: saved = null } = json;
   if (type !== 'LORA') throw bad(`must be of peft_type "LORA", got ${shown(type)}`, 'ERR_UNSUPPORTED');
   for (const key of refused)
@@ -95,22 +97,28 @@ function configFrom(op: string, path: string, { json, patterns }: Content): Conf
   if (saved !== null && !Array.isArray(saved)) throw bad(`must have a list for modules_to_save, got ${shown(saved)}`);
   const isRank = (x: Json | undefined): x is number => typeof x === 'number' && Number.isSafeInteger(x) && x >= 1;
   const isAlpha = (x: Json | undefined): x is number => typeof x === 'number' && Number.isFinite(x) && x !== 0;
-  const numbers = (key: string, patternKey: string, is: (x: Json | undefined) => x is number, words: string) => {
+  function* numbers(
+    key: string,
+    patternKey: string,
+    is: (x: Json | undefined) => x is number,
+    words: string,
+  ): Steps<(module: string) => number> {
     const { [key]: usual = 8 } = json;
     if (!is(usual)) throw bad(`must have ${words} for ${key}, got ${shown(usual)}`);
     const pattern = patterns.get(patternKey) ?? new Map<string, Json>();
     if (!(pattern instanceof Map)) throw bad(`must have an object for ${patternKey}, got ${shown(pattern as Json)}`);
-    const own = new Map<string, number>();
+    const own = new Map<string, Placed>();
     for (const [name, value] of pattern as ReadonlyMap<string, Json>) {
       if (!is(value)) throw bad(`must have ${words} for ${quote(name)} of ${patternKey}, got ${shown(value)}`);
       if (!literal.test(name.replace(/^\^/, '')))
         throw bad(`must name modules in ${patternKey}, got the expression ${quote(name)}`, 'ERR_UNSUPPORTED');
-      own.set(name, value);
+      own.set(name, { place: own.size, number: value });
+      if (own.size % pauseNames === 0) yield;
     }
     return numberBy(own, usual);
-  };
-  const rankOf = numbers('r', 'rank_pattern', isRank, 'a whole number from 1 on');
-  const alphaOf = numbers('lora_alpha', 'alpha_pattern', isAlpha, 'a finite number but 0');
+  }
+  const rankOf = yield* numbers('r', 'rank_pattern', isRank, 'a whole number from 1 on');
+  const alphaOf = yield* numbers('lora_alpha', 'alpha_pattern', isAlpha, 'a finite number but 0');
   const scaleOf = (module: string): number => alphaOf(module) / (rslora ? Math.sqrt(rankOf(module)) : rankOf(module));
   return { rslora, fanInFanOut, savesModules: saved !== null && saved.length > 0, rankOf, alphaOf, scaleOf };
 }
