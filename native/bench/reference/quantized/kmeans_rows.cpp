@@ -1,40 +1,39 @@
 #include "ops/quantized/kmeans_rows.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "bench/reference/reference.h"
 
 namespace orthokit::bench {
 
-// Of all splits of the sorted row: squares[k][j] of the first j numbers in k clusters.
+// Of all splits of the sorted row: squares[k][j] of the first j numbers in k + 1 clusters. What lies
+// before j goes into the last cluster number by number (Welford 1962).
 static std::vector<double> means_of(std::vector<double> x, size_t clusters) {
   std::ranges::sort(x);
   const size_t n = x.size();
-  const auto mean = [&](size_t begin, size_t end) {
-    double sum = 0;
-    for (size_t j = begin; j < end; ++j) sum += x[j];
-    return sum / double(end - begin);
-  };
-  const auto spread = [&](size_t begin, size_t end) {
-    double sum = 0;
-    for (size_t j = begin; j < end; ++j) sum += std::pow(x[j] - mean(begin, end), 2);
-    return sum;
-  };
-  std::vector<std::vector<double>> one(n + 1, std::vector<double>(n + 1, 0));
-  for (size_t i = 0; i < n; ++i)
-    for (size_t j = i + 1; j <= n; ++j) one[i][j] = spread(i, j);
-  std::vector<std::vector<double>> squares{one[0]};
-  std::vector<std::vector<size_t>> begins{std::vector<size_t>(n + 1, 0)};
-  for (size_t k = 1; k < clusters; ++k) {
-    squares.emplace_back(n + 1, INFINITY), begins.emplace_back(n + 1, 0);
-    for (size_t j = k + 1; j <= n; ++j)
+  std::vector<std::vector<double>> squares(clusters, std::vector<double>(n + 1, INFINITY));
+  std::vector<std::vector<size_t>> begins(clusters, std::vector<size_t>(n + 1, 0));
+  std::vector<double> last(n);  // the squares of the numbers from i to j
+  for (size_t j = 1; j <= n; ++j) {
+    long double mean = 0, square = 0;
+    for (size_t i = j; i-- > 0;) {
+      const long double off = x[i] - mean;
+      mean += off / (long double)(j - i);
+      square += off * (x[i] - mean);
+      last[i] = double(square);
+    }
+    squares[0][j] = last[0];
+    for (size_t k = 1; k < std::min(clusters, j); ++k)
       for (size_t i = k; i < j; ++i)
-        if (const double all = squares[k - 1][i] + one[i][j]; all < squares[k][j])
+        if (const double all = squares[k - 1][i] + last[i]; all < squares[k][j])
           squares[k][j] = all, begins[k][j] = i;
   }
   std::vector<double> means(clusters);
-  for (size_t k = clusters, end = n; k-- > 0; end = begins[k][end])
-    means[k] = mean(begins[k][end], end);
+  for (size_t k = clusters, end = n; k-- > 0; end = begins[k][end]) {
+    const size_t begin = begins[k][end];
+    means[k] = std::accumulate(x.begin() + begin, x.begin() + end, 0.0) / double(end - begin);
+  }
   return means;
 }
 
