@@ -7,8 +7,8 @@
 
 namespace orthokit::bench {
 
-// Of all splits of the sorted row: squares[k][j] of the first j numbers in k + 1 clusters. What lies
-// before j goes into the last cluster number by number (Welford 1962).
+// Of all splits of the sorted row: squares[k][j] of the first j numbers in k + 1 clusters. What
+// lies before j goes into the last cluster number by number (Welford 1962).
 static std::vector<double> means_of(std::vector<double> x, size_t clusters) {
   std::ranges::sort(x);
   const size_t n = x.size();
