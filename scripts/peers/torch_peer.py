@@ -2,6 +2,7 @@
 import sys
 
 import torch
+from newton_schulz import newton_schulz
 from peer_race import CASES, gpt2_like, race
 
 torch.set_num_threads(1)
@@ -35,21 +36,6 @@ def auon_step():
             w.addcdiv_(u, root, value=-0.24)
 
     return step
-
-
-def newton_schulz():
-    x, y, other, gram, quartic = (torch.randn(shape) for _ in range(5))
-
-    def work():
-        nonlocal y, other
-        torch.div(x, x.norm() + 1e-7, out=y)
-        for _ in range(5):
-            torch.mm(y, y.T, out=gram)
-            torch.addmm(gram, gram, gram, beta=-4.775, alpha=2.0315, out=quartic)
-            torch.addmm(y, quartic, y, beta=3.4445, out=other)
-            y, other = other, y
-
-    return work
 
 
 def into_a_tensor(function):
@@ -89,7 +75,7 @@ MAKERS = {
     "sgd": lambda: optimizer_step(lambda w: torch.optim.SGD(w, lr=0.1, momentum=0.9, fused=True)),
     "adamw": lambda: optimizer_step(lambda w: torch.optim.AdamW(w, lr=1e-3, fused=True)),
     "auon": auon_step,
-    "newton-schulz": newton_schulz,
+    "newton-schulz": lambda: newton_schulz(torch.randn(shape)),
     "layer-norm": layer_norm,
     "gelu": lambda: into_a_tensor(lambda x, out: torch._C._nn.gelu(x, out=out)),
     "softmax": lambda: into_a_tensor(lambda x, out: torch.softmax(x, 1, out=out)),
