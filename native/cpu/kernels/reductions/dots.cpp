@@ -1,5 +1,6 @@
 #include "ops/reductions/dots.h"
 
+#include "cpu/ask_for.h"
 #include "cpu/chunks.h"
 #include "cpu/convert.h"
 #include "cpu/sums.h"
@@ -49,10 +50,7 @@ static void chunk_dots(const View* x, int64_t count, const View& y, int64_t begi
       const auto* next = static_cast<const char*>(x[t].data) + (begin + done + kBlock) * width;
       sums[t] += sum_of(
           n, [=](int64_t i) { return double(a[i]) * b[i]; },
-          [=](int64_t i) {
-            for (int64_t at = 0; at < kSums * width; at += 64)
-              __builtin_prefetch(next + i * width + at);
-          });
+          [=](int64_t i) { ask_for(next + i * width, kSums * width); });
     }
   }
 }

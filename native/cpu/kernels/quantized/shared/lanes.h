@@ -2,6 +2,7 @@
 #pragma once
 #include <cstring>
 
+#include "cpu/ask_for.h"
 #include "cpu/vectors.h"
 #include "math/packed_codes.h"
 
@@ -86,7 +87,7 @@ inline __attribute__((always_inline)) void code_numbers(const LaneWords (&words)
 // that the processor does not see the next ones coming.
 template <int bits>
 inline __attribute__((always_inline)) void fetch_block(const uint8_t* block) {
-  for (int64_t at = 0; at < math::kCodeLanes * bits; at += 64) __builtin_prefetch(block + at);
+  ask_for(block, math::kCodeLanes * bits);
 }
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA
