@@ -12,7 +12,10 @@ void semidual(const Semidual& op, Stream& stream) {
   const auto* step = op.step ? op.step.as<double>() : nullptr;
   auto *next_u = op.next_row_scale.as<double>(), *next_v = op.next_column_scale.as<double>(),
        *row_sums = op.row_sums.as<double>();
-  for (int64_t i = 0; i < n; ++i) next_u[i] = r[i] == 0 ? 0 : step ? u[i] * exp_of(step[i]) : u[i];
+  if (step)
+    for (int64_t i = 0; i < n; ++i) next_u[i] = r[i] == 0 ? 0 : u[i] * exp_of(step[i]);
+  else
+    for (int64_t i = 0; i < n; ++i) next_u[i] = r[i] == 0 ? 0 : u[i];
   auto* partial = stream.scratch<double>(panels.count() * m);
   auto* sums = stream.scratch<double>(m);
   visit(op.kernel.dtype, [&]<class T>() {
