@@ -113,6 +113,7 @@ describe('an option that is refused', () => {
   it.each([
     ['a number in quotes', { eps: '0.1' }, "sinkhorn: eps must be a positive number, got '0.1'"],
     ['a name that is nearly one', { maxSweep: 5 }, 'sinkhorn: maxSweep is not an option, did you mean maxSweeps?'],
+    ['a name like no other', { colour: 1 }, 'sinkhorn: colour is not an option, there are a, anneal, b, eps, '],
   ])('by sinkhorn for %s', async (_, options, message) => {
     await expect(sinkhorn(w, wrong(options))).rejects.toThrow(message);
   });

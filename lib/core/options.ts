@@ -13,10 +13,19 @@ export function isListOf<T>(value: unknown, isOne: (element: unknown) => element
   return true;
 }
 
-/** @throws ERR_ARGUMENT unless the options are an object, and each of its names one that somebody reads. */
+/**
+ * The message of an unknown name says which is near it, or which there are.
+ * @throws ERR_ARGUMENT unless the options are an object, and each of its names one that somebody reads
+ */
 export function checkOptions(where: string, options: unknown, known: readonly string[]): void {
   if (!isRecord(options)) throw refusal(where, 'options', 'be an object', shown(options));
   for (const name of Object.keys(options))
     if (!known.includes(name))
-      throw new OrthokitError('ERR_ARGUMENT', `${where}: ${name} is not an option${suggestion(name, known)}`);
+      throw new OrthokitError(
+        'ERR_ARGUMENT',
+        `${where}: ${name} is not an option${suggestion(name, known) || all(known)}`,
+      );
 }
+
+const all = (known: readonly string[]): string =>
+  known.length === 0 ? ', there are none' : `, there are ${[...known].sort().join(', ')}`;
