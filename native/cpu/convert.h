@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "cpu/variant.h"
+#include "cpu/strips.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -86,15 +86,44 @@ void store(const View& v, int64_t at, int64_t n, const T* values) {
   });
 }
 
-// n elements of `out` from `at` become those of x.
-inline void convert_elements(const View& x, const View& out, int64_t at, int64_t n) {
+// The n elements of `out` from `at` become the sums + beta · themselves, rounded once. Out of line:
+// kernels share the code of all dtypes.
+template <class T>
+[[gnu::noinline]] void store_sums(const View& out, int64_t at, int64_t n, const T* sums, T beta) {
+  visit_storage(out.dtype, [&]<class S>() {
+    S* to = out.as<S>() + at;
+    if (beta == 0)
+      for (int64_t k = 0; k < n; ++k) to[k] = convert<S>(sums[k]);
+    else
+      for (int64_t k = 0; k < n; ++k) to[k] = convert<S>(sums[k] + beta * convert<T>(to[k]));
+  });
+}
+
+// n elements of x from `at`, as `dtype`.
+inline void convert_block(const View& x, int64_t at, int64_t n, Dtype dtype, void* out) {
   visit_storage(x.dtype, [&]<class From>() {
-    visit_storage(out.dtype, [&]<class To>() {
+    visit_storage(dtype, [&]<class To>() {
       const From* from = x.as<From>() + at;
-      To* to = out.as<To>() + at;
+      To* to = static_cast<To*>(out);
       for (int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i]);
     });
   });
+}
+
+// n elements of `out` from `at` become those of x.
+inline void convert_elements(const View& x, const View& out, int64_t at, int64_t n) {
+  const int64_t width = bytes_of(out.dtype), read = bytes_of(x.dtype);
+  const auto* from = static_cast<const char*>(x.data) + at * read;
+  auto* to = static_cast<char*>(out.data) + at * width;
+  const bool streams = streams_to(out, to, from);
+  alignas(kLine) char block[kBlock * int64_t(sizeof(double))];
+  for (int64_t i = 0; i < n; i += kBlock) {
+    const int64_t size = std::min(kBlock, n - i);
+    const bool whole = streams && size == kBlock;
+    ask_for_strip(from + i * read, size * read);
+    convert_block(x, at + i, size, out.dtype, whole ? block : to + i * width);
+    if (whole) stream_strip(to + i * width, block, kBlock * width);
+  }
 }
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

@@ -34,11 +34,12 @@ void with_power(double e, Body&& body) {
   if (e == -1) return body([](double x) { return 1 / x; });
   if (e == 0.5) return body([](double x) { return root_of(x); });
   if (e == -0.5) return body([](double x) { return 1 / root_of(x); });
-  const bool general = std::isfinite(e) && e != 0;
-  body([e, general, power = FloatPower(general ? e : 1)]<class T>(T x) -> double {
+  if (!std::isfinite(e) || e == 0) return body([e](double x) { return std::pow(x, e); });
+  body([e, power = FloatPower(e)]<class T>(T x) -> double {
     if constexpr (sizeof(T) == 4)
-      if (general) return power(double(x));
-    return std::pow(double(x), e);
+      return power(double(x));
+    else
+      return std::pow(x, e);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "cpu/ask_for.h"
 #include "cpu/convert.h"
 #include "cpu/exp_row.h"
 #include "cpu/for_vectors.h"
@@ -129,10 +130,6 @@ struct ExpSum<float> {
 };
 #endif
 
-// Bytes that are asked for ahead of those at work: next rows, which the processor does not ask for
-// by itself before it is there.
-inline constexpr int64_t kAhead = 4096;
-
 // put(v, size, j) for registers v = exps(x) of elements from j on, and lanes of their sum. Both
 // functions come by value: what they hold stays in registers, whatever is written.
 template <class T, class Exps, class Put>
@@ -148,7 +145,7 @@ __attribute__((always_inline)) inline void take_exps(const Exps exps, const T* x
 #pragma GCC unroll 4
       for (int k = 0; k < 4; ++k) {
         load<T>(x + at + k * kSize, v);
-        __builtin_prefetch(x + at + k * kSize + kAhead / int64_t(sizeof(T)));
+        ask_ahead(x + at + k * kSize);
         exps(v, v);
         put(v, std::integral_constant<int, kSize>(), at + k * kSize);
         sum.add(v);
@@ -293,7 +290,6 @@ class SoftmaxRows {
       for (int64_t r = 0; r < count; ++r)
         multiply_by(scale[r], exps + r * columns_, columns_, out + r * columns_, streams_);
     }
-    if (streams_) finish_streams();
   }
 
  private:

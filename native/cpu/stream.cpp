@@ -4,6 +4,9 @@
 #include <chrono>
 #include <system_error>
 #include <utility>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "core/spin.h"
 #include "core/stream.h"
@@ -86,6 +89,13 @@ bool Stream::enter(uint64_t round) {
   return true;
 }
 
+// Stores that passed the caches by (cpu/streaming.h) come before what follows.
+static void finish_streams() {
+#ifdef __SSE2__
+  _mm_sfence();
+#endif
+}
+
 void Stream::work() {
   for (int64_t i; (i = next_.fetch_add(1)) < count_;) {
     try {
@@ -95,6 +105,7 @@ void Stream::work() {
       if (!failure_) failure_ = std::current_exception();
     }
   }
+  finish_streams();
 }
 
 void Stream::parallel(int64_t count, const std::function<void(int64_t)>& all) {
@@ -110,6 +121,7 @@ void Stream::parallel(int64_t count, const std::function<void(int64_t)>& all) {
   const auto called = uint64_t(std::min<int64_t>(count - 1, int64_t(helpers_.size())));
   if (count <= 1 || called == 0) {
     for (int64_t i = 0; i < count; ++i) body(i);
+    finish_streams();
     return check();
   }
   body_ = &body;

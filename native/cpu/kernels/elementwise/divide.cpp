@@ -1,6 +1,7 @@
 #include "ops/elementwise/divide.h"
 
 #include "cpu/chunks.h"
+#include "cpu/strips.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -10,7 +11,9 @@ void divide(const Divide& op, Stream& stream) {
     visit(op.out[c.tensor].dtype, [&]<class T>() {
       const T *x = op.x[c.tensor].as<T>() + c.begin, *y = op.y[c.tensor].as<T>() + c.begin;
       T* out = op.out[c.tensor].as<T>() + c.begin;
-      for (int64_t i = 0; i < c.size; ++i) out[i] = x[i] / y[i];
+      set_strips(
+          c.size, out, streams_to(op.out[c.tensor], out, x, y),
+          [=](int64_t i) { return x[i] / y[i]; }, x, y);
     });
   });
 }

@@ -1,5 +1,6 @@
 #include "ops/elementwise/linear_combination.h"
 
+#include "cpu/ask_for.h"
 #include "cpu/chunks.h"
 #include "cpu/factor.h"
 #include "cpu/for_vectors.h"
@@ -15,9 +16,11 @@ static void add_terms(int64_t terms, const T* const* x, const T* factors, T* out
   for_vectors<T>(
       size, [&](int64_t j, auto n) __attribute__((always_inline)) {
         Vector<T> sum, term;
+        ask_ahead(x[0] + j);
         load_part(x[0] + j, n, T(0), sum);
         sum = factors[0] * sum;
         for (int64_t k = 1; k < (kTerms > 0 ? kTerms : terms); ++k) {
+          ask_ahead(x[k] + j);
           load_part(x[k] + j, n, T(0), term);
           sum += factors[k] * term;
         }
@@ -42,7 +45,6 @@ static void combine(const LinearCombination& op, const double* coefficients, con
   }
   const auto add = op.coefficients.count == 2 ? add_terms<T, 2> : add_terms<T, 0>;
   add(op.coefficients.count, x, factors, out, c.size, streams);
-  if (streams) finish_streams();
 }
 
 void linear_combination(const LinearCombination& op, Stream& stream) {

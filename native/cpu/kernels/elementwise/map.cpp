@@ -3,6 +3,7 @@
 #include "cpu/chunks.h"
 #include "cpu/gelu.h"
 #include "cpu/power.h"
+#include "cpu/strips.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -59,7 +60,9 @@ void map(const Map& op, Stream& stream) {
       visit(op.out[c.tensor].dtype, [&]<class T>() {
         const T* x = op.x[c.tensor].as<T>() + c.begin;
         T* out = op.out[c.tensor].as<T>() + c.begin;
-        for (int64_t i = 0; i < c.size; ++i) out[i] = T(f(x[i]));
+        const bool streams = streams_to(op.out[c.tensor], out, x);
+        set_strips(
+            c.size, out, streams, [=](int64_t i) { return T(f(x[i])); }, x);
       });
     });
   });

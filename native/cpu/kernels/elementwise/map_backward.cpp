@@ -3,6 +3,7 @@
 #include "cpu/chunks.h"
 #include "cpu/gelu.h"
 #include "cpu/power.h"
+#include "cpu/strips.h"
 #include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -65,10 +66,9 @@ void map_backward(const MapBackward& op, Stream& stream) {
       visit(op.out[c.tensor].dtype, [&]<class T>() {
         const T *grad = op.grad[c.tensor].as<T>() + c.begin, *x = op.x[c.tensor].as<T>() + c.begin;
         T* out = op.out[c.tensor].as<T>() + c.begin;
-        if (op.beta == 0)
-          for (int64_t i = 0; i < c.size; ++i) out[i] = T(f(grad[i], x[i]));
-        else
-          for (int64_t i = 0; i < c.size; ++i) out[i] += T(f(grad[i], x[i]));
+        put_strips(
+            c.size, out, streams_to(op.out[c.tensor], out, grad, x), op.beta != 0,
+            [=](int64_t i) { return T(f(grad[i], x[i])); }, grad, x);
       });
     });
   });

@@ -119,7 +119,6 @@ void scatter_rows(const ScatterRows& op, Stream& stream) {
           add_rows(x, size, from + first[k], count, op.beta != 0, out);
         }
       }
-      if (streams) finish_streams();
     });
   });
 }

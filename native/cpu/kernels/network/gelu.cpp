@@ -1,5 +1,6 @@
 #include "ops/network/gelu.h"
 
+#include "cpu/ask_for.h"
 #include "cpu/chunks.h"
 #include "cpu/for_vectors.h"
 #include "cpu/gelu.h"
@@ -16,6 +17,7 @@ static void set_gelu(const T* x, int64_t n, T* out, [[maybe_unused]] bool stream
     const auto run = [=](const auto put) {
       for_vectors<float>(n, [=](int64_t j, auto size) {
         Vector<float> v;
+        ask_ahead(x + j);
         load_part(x + j, size, 0.0f, v);
         GeluFloats<Form>::value(v, v);
         put(v, size, out + j);
@@ -35,10 +37,9 @@ template <class Form, class T>
 static void gelu(const Gelu& op, Stream& stream) {
   const T* x = op.x.as<T>();
   T* out = op.out.as<T>();
-  const bool streams = x != out && int64_t(bytes_in(op.out)) > kBeyondCaches && is_line(out);
+  const bool streams = streams_to(op.out, out, x);
   for_rows(stream, op.x.size(), 1, [=](int64_t first, int64_t last) {
     set_gelu<Form>(x + first, last - first, out + first, streams);
-    if (streams) finish_streams();
   });
 }
 

@@ -1,6 +1,7 @@
 #include "ops/network/relu_backward.h"
 
 #include "cpu/chunks.h"
+#include "cpu/strips.h"
 #include "cpu/widened.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
@@ -10,12 +11,14 @@ void relu_backward(const ReluBackward& op, Stream& stream) {
     const bool adds = op.beta != 0;
     const T *grad = op.grad.as<T>(), *x = op.x.as<T>();
     T* out = op.out.as<T>();
-    for_rows(stream, op.x.size(), 1, [=](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i) {
-        const T g = grad[i];  // read in any case: a branch for it would often be mispredicted
-        const T result = x[i] > 0 ? g : T(0);
-        out[i] = adds ? result + out[i] : result;
-      }
+    for_rows(stream, op.x.size(), 1, [=, &op](int64_t first, int64_t last) {
+      const T *g = grad + first, *v = x + first;
+      const auto slope = [=](int64_t i) {
+        const T read = g[i];  // in any case: a branch for it would often be mispredicted
+        return v[i] > 0 ? read : T(0);
+      };
+      put_strips(last - first, out + first, streams_to(op.out, out + first, g, v), adds, slope, g,
+                 v);
     });
   });
 }

@@ -66,7 +66,7 @@ void rms_norm_backward(const RmsNormBackward& op, Stream& stream) {
   const int64_t rows = row_count(op.x), columns = row_length(op.x);
   const RowBands bands(rows, columns);
   const int64_t size = op.grad_weight ? columns : 0;
-  auto* sums = stream.scratch<double>(bands.count * size);
+  auto* sums = stream.scratch<double>(std::max<int64_t>(1, bands.count) * size);
   bands.run(stream, sums, size, [&](int64_t row, double* own) {
     op.x.dtype == Dtype::kF64 ? row_backward<double>(op, row * columns, columns, own)
                               : row_backward<float>(op, row * columns, columns, own);

@@ -47,7 +47,6 @@ void transpose_band(const Bits* x, int64_t x_stride, Bits* out, int64_t out_stri
     else
       transpose_any(from, x_stride, height, width, to, out_stride);
   }
-  finish_streams();
 }
 
 // f.operator()<Bits>() with an unsigned type of an element's size.

@@ -26,15 +26,7 @@ struct SumsTo {
   bool is_direct() const {
     return bytes_of(out.dtype) == sizeof(T) && beta == 0 && count % kVectorSize<T> == 0;
   }
-  void store(const T* sums, int64_t to, int64_t n) const {
-    visit_storage(out.dtype, [&]<class S>() {
-      S* o = out.as<S>() + to;
-      if (beta == 0)
-        for (int64_t c = 0; c < n; ++c) o[c] = convert<S>(sums[c]);
-      else
-        for (int64_t c = 0; c < n; ++c) o[c] = convert<S>(sums[c] + beta * convert<T>(o[c]));
-    });
-  }
+  void store(const T* sums, int64_t to, int64_t n) const { store_sums(out, to, n, sums, beta); }
 };
 
 // Elements of the panels of a group's weights.

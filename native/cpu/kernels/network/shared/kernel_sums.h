@@ -67,24 +67,14 @@ class KernelSums {
           for (int64_t o = 0; o < first.columns; ++o)
             turned[o * kPiece + i] = sum[i * first.width + o];
       for (int64_t o = 0; o < first.columns; ++o)
-        store_row(kernel,
-                  ((sample * groups_ + first.group) * kernels_ + first.first + o) * depth_ + k, n,
-                  turned + o * kPiece, beta);
+        store_sums(kernel,
+                   ((sample * groups_ + first.group) * kernels_ + first.first + o) * depth_ + k, n,
+                   turned + o * kPiece, beta);
     });
   }
 
  private:
   static constexpr int64_t kColumns = kRowTileColumns<T>, kPiece = 64;
-
-  static void store_row(const View& kernel, int64_t at, int64_t n, const T* sums, T beta) {
-    visit_storage(kernel.dtype, [&]<class S>() {
-      S* out = kernel.as<S>() + at;
-      if (beta == 0)
-        for (int64_t k = 0; k < n; ++k) out[k] = convert<S>(sums[k]);
-      else
-        for (int64_t k = 0; k < n; ++k) out[k] = convert<S>(sums[k] + beta * convert<T>(out[k]));
-    });
-  }
 
   int64_t groups_, parts_, kernels_, depth_, panels_;
   int64_t group_, slot_, slots_, each_;  // elements of a group, of a slot; slots; parts of one

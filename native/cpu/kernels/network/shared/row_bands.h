@@ -37,13 +37,8 @@ inline void add_bands(int64_t bands, int64_t stride, double* sums, const View& o
   // Band after band: down a column, every step would meet the same set of the cache.
   for (int64_t band = 1; band < bands; ++band)
     for (int64_t j = 0; j < columns; ++j) sums[j] += sums[band * stride + j];
-  visit_storage(out.dtype, [&]<class T>() {
-    T* to = out.as<T>();
-    for (int64_t j = 0; j < columns; ++j) {
-      const double sum = bands == 0 ? 0 : sums[j];
-      to[j] = convert<T>(beta == 0 ? sum : sum + beta * convert<double>(to[j]));
-    }
-  });
+  if (bands == 0) std::fill_n(sums, columns, 0.0);
+  store_sums(out, 0, columns, static_cast<const double*>(sums), beta);
 }
 
 }  // namespace orthokit::cpu::inline ORTHOKIT_ISA

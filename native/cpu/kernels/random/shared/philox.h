@@ -30,7 +30,8 @@ inline void multiply_words(const PhiloxLanes& a, uint32_t factor, PhiloxLanes& p
 // Blocks `index` … `index` + kPhiloxBlocks − 1, as philox() of math/philox.h.
 inline void philox_blocks(uint64_t seed, uint64_t stream, uint64_t index, uint32_t* words) {
   uint32_t k0 = uint32_t(seed), k1 = uint32_t(seed >> 32);
-  PhiloxLanes c0, c2 = PhiloxLanes{} + (stream & 0xffffffffu), c3 = PhiloxLanes{} + (stream >> 32);
+  PhiloxLanes c0{}, c2 = PhiloxLanes{} + (stream & 0xffffffffu),
+                    c3 = PhiloxLanes{} + (stream >> 32);
   for (int lane = 0; lane < kPhiloxBlocks; ++lane) c0[lane] = index + uint64_t(lane);
   PhiloxLanes c1 = c0 >> 32, p0, p1;
 #pragma GCC unroll 10
