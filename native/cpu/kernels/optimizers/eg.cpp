@@ -2,6 +2,7 @@
 
 #include "cpu/elementary.h"
 #include "cpu/kernels/optimizers/shared/adam.h"
+#include "cpu/kernels/optimizers/shared/exponentiate_floats.h"
 #include "cpu/kernels/optimizers/shared/state.h"
 #include "cpu/kernels/optimizers/shared/step.h"
 #include "math/exponentiated.h"
@@ -99,11 +100,19 @@ struct EgDirection {
   }
 
   template <class T>
-  StepSums take(const Step& step, T* w, T* u, int64_t n, double rate) const {
+  StepSums take(const Step& step, T* w, T* u, int64_t n, double rate, const T* next_grads) const {
     const T keep = T(step.keep()), cautious = T(step.cautious()), factor = finite_factor<T>(rate);
     StepSums sums;
-    if (step.statistics) sums.own = count_cuts(w, u, n, factor);
-    exponentiate(w, u, n, keep, cautious, factor);
+#ifdef __AVX512F__
+    if constexpr (std::is_same_v<T, float>)
+      sums.own = ExponentiateFloats(keep, cautious, factor)(w, u, n, next_grads);
+    else
+#endif
+    {
+      ask_for(w + n, n * int64_t(sizeof(T))), ask_for(next_grads, n * int64_t(sizeof(T)));
+      if (step.statistics) sums.own = count_cuts(w, u, n, factor);
+      exponentiate(w, u, n, keep, cautious, factor);
+    }
     if (step.statistics) sums.update = block_sum_of_squares(u, n);
     return sums;
   }

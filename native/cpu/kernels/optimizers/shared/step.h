@@ -89,10 +89,12 @@ void apply_update(T* __restrict w, const T* __restrict u, int64_t n, T keep, T r
 }
 
 // A direction that has its own way to step the weights by the update: the sums of what it has done.
+// It is told where the gradients of the next block lie, and asks for these and the next weights.
 template <class Direction, class T>
-concept TakesSteps = requires(const Direction& direction, const Step& step, T* x, double rate) {
-                       { direction.take(step, x, x, int64_t(), rate) } -> std::same_as<StepSums>;
-                     };
+concept TakesSteps =
+    requires(const Direction& direction, const Step& step, T* x, const T* next, double rate) {
+      { direction.take(step, x, x, int64_t(), rate, next) } -> std::same_as<StepSums>;
+    };
 
 template <class T, class Direction>
 StepSums step_chunk(const Step& step, const Chunk& chunk, double rate, Direction&& direction) {
@@ -104,13 +106,15 @@ StepSums step_chunk(const Step& step, const Chunk& chunk, double rate, Direction
     const int64_t at = chunk.begin + done, n = std::min(kBlock, chunk.size - done);
     T* w = load_weights(step, chunk.tensor, at, n, weights);
     const T* g = load(step.grads[chunk.tensor], at, n, grads);
-    if (const int64_t next = std::min(kBlock, chunk.size - done - n); next > 0)
-      ask_for(w + n, next * int64_t(sizeof(T))), ask_for(g + n, next * int64_t(sizeof(T)));
+    const T* next_grads = g + n;
+    if constexpr (!TakesSteps<Direction, T>)
+      if (const int64_t next = std::min(kBlock, chunk.size - done - n); next > 0)
+        ask_for(w + n, next * int64_t(sizeof(T))), ask_for(next_grads, next * int64_t(sizeof(T)));
     if (sums_grads) sums.grad += block_sum_of_squares(g, n);
     g = decayed_grads(step, g, w, n, grads);
     direction(Block<T>{g, w, update, chunk.tensor, at, n});
     if constexpr (TakesSteps<Direction, T>) {
-      sums += direction.take(step, w, update, n, rate);
+      sums += direction.take(step, w, update, n, rate, next_grads);
     } else {
       if (measured) sums.update += rate * rate * block_sum_of_squares(update, n);
       apply_update(w, update, n, keep, factor, cautious);
