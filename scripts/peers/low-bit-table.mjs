@@ -1,9 +1,12 @@
 // node scripts/peers/low-bit-table.mjs [threads] [rounds] [shape…]: products of 1 to 128 rows with matrices of 2, 3, 4 and 8 bits in
 // groups of 128, rows in f32 and rounded to 8 bits, against the f32 product of the same shape. Prints a table for each shape `[out]x[in]`
 // (default: 4096x4096, 4096x11008, 768x3072), in Markdown: milliseconds of the f32 product, and the time of the others as a share of it.
-// All products of a row take turns, each with several matrices so that they come from memory; the least of all rounds counts.
+// All products of a row take turns, each with several matrices so that they come from memory; the least of all rounds counts. Beside them
+// onnxruntime's MatMulNBits of 4 bits, with rows in f32 and at its accuracy level 4, in processes of its own (python3-onnxruntime and
+// python3-onnx of Debian; without them these columns are left out).
 import { Device, ops, Tensor } from 'orthokit';
 import { QuantLinear } from 'orthokit/quantized';
+import { here, python, turn } from './turns.mjs';
 
 const [threads = 1, rounds = 7] = process.argv.slice(2, 4).map(Number);
 const shapes = process.argv.length > 4 ? process.argv.slice(4) : ['4096x4096', '4096x11008', '768x3072'];
@@ -13,6 +16,8 @@ const [batches, widths] = [
 ];
 /** Matrices in turn hold so many bytes together, which are more than a cache has, or are so many. */
 const [turnBytes, mostMatrices] = [96 << 20, 16];
+/** Milliseconds that the peer may take for a shape. */
+const limit = 600_000;
 /** A product is repeated until this many milliseconds are over. */
 const least = 10;
 /** A share from which on a product is slower for no reason. */
@@ -50,10 +55,18 @@ try {
       inTurn((outputs * inputs * bits) / 8, () => QuantLinear.quantize(weights[0], { bits, group: 128 })),
     );
     await device.synchronize();
-    const heads = widths.flatMap((bits) => [`${bits} bits`, 'i8']);
+    const peers = [0, 4]
+      .map((level) =>
+        turn([python, here('low_bit_peer.py'), outputs, inputs, 128, threads, level, rounds, ...batches], limit),
+      )
+      .filter(({ skipped }) => !skipped);
+    const heads = [
+      ...widths.flatMap((bits) => [`${bits} bits`, 'i8']),
+      ...['onnxruntime, 4 bits', 'its level 4'].slice(0, peers.length),
+    ];
     console.log(`\n${shape}, groups of 128, ${threads} threads\n\n| rows | f32, ms | ${heads.join(' | ')} |`);
     console.log(`| ${Array.from({ length: heads.length + 2 }, () => '---').join(' | ')} |`);
-    for (const rows of batches) {
+    for (const [place, rows] of batches.entries()) {
       const a = Tensor.randn(device, [rows, inputs], { seed: 99 });
       const c = Tensor.zeros(device, [rows, outputs]);
       const products = [
@@ -70,7 +83,7 @@ try {
       ].map((one) => ({ ...one, best: Number.POSITIVE_INFINITY }));
       for (let round = 0; round < rounds; ++round)
         for (const one of products) one.best = Math.min(one.best, await timed(one.run, one.count));
-      const [plain, ...others] = products.map(({ best }) => best);
+      const [plain, ...others] = [...products.map(({ best }) => best), ...peers.map(({ min_ms: ms }) => ms[place])];
       const cells = others.map((ms) => `${(ms / plain).toFixed(2)}${ms > tolerated * plain ? ' !' : ''}`);
       console.log(`| ${rows} | ${plain.toFixed(3)} | ${cells.join(' | ')} |`);
       for (const tensor of [a, c]) tensor.dispose();
