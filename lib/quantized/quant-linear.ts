@@ -29,8 +29,9 @@ export interface QuantizeOptions {
   /** `[out]`, f32, frozen. Default: none. */
   readonly bias?: Tensor | undefined;
   /**
-   * `'i8'`: x is rounded to 8 bits in each row and group, with the scale max |x| / 127, and on the CPU few rows are
-   * multiplied as integers. Gradients are those of the layer without this rounding. Default: `'f32'`.
+   * `'i8'`: x is rounded to 8 bits in each row and group, with the scale max |x| / 127, and on the CPU few rows, of 4
+   * bits any number, are multiplied as integers. Gradients are those of the layer without this rounding. Default:
+   * `'f32'`.
    */
   readonly activations?: QuantActivations | undefined;
 }
@@ -48,8 +49,9 @@ export interface QuantLinearParts {
   /** `[out]`, f32, frozen. Default: none. */
   readonly bias?: Tensor | undefined;
   /**
-   * `'i8'`: x is rounded to 8 bits in each row and group, with the scale max |x| / 127, and on the CPU few rows are
-   * multiplied as integers. Gradients are those of the layer without this rounding. Default: `'f32'`.
+   * `'i8'`: x is rounded to 8 bits in each row and group, with the scale max |x| / 127, and on the CPU few rows, of 4
+   * bits any number, are multiplied as integers. Gradients are those of the layer without this rounding. Default:
+   * `'f32'`.
    */
   readonly activations?: QuantActivations | undefined;
 }

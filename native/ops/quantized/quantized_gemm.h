@@ -24,9 +24,10 @@ struct QuantizedGemm {
   activations = 'i8', for transB 'transposed' alone, rounds a first: in each row and group of w to
   level · s, with s = max |a| / 127 and level = a / s rounded to nearest, halves to even, −127 … 127.
   NaN and infinity make the product NaN, and a group whose s is 0 counts as zeros. Of few rows on a
-  CPU, whole blocks of 128 codes are multiplied as integers, exactly, in groups of 128 n (AVX2) or of
-  64 and 128 n (AVX-512 with VNNI); elsewhere the numbers level · s are multiplied like those of
-  'f32': the same product but for rounding, and no faster.
+  CPU, and of any number of 4 bits (AVX-512: and of 8), whole blocks of 128 codes are multiplied as
+  integers, exactly, in groups of 128 n (AVX2) or of 64 and 128 n (AVX-512 with VNNI); elsewhere the
+  numbers level · s are multiplied like those of 'f32': the same product but for rounding, and no
+  faster.
   Traffic: one read of codes, scales and a, one write of c.
   )";
   static constexpr const char* examples[] = {
@@ -57,6 +58,8 @@ struct QuantizedGemm {
       "a=f32[5x256] codes=u8[6x256] scales=f32[6x4] c=f32[5x6] bits=8 transB=transposed "
       "activations=i8",
       "a=f32[33x160] codes=u8[29x64] scales=f32[29x5] c=f32[33x29] bits=3 transB=transposed "
+      "activations=i8",
+      "a=f32[67x320] codes=u8[29x160] scales=f32[29x5] c=f32[67x29] beta=1 transB=transposed "
       "activations=i8",
       "a=f32[0x64] codes=u8[5x32] scales=f32[5x1] c=f32[0x5] transB=transposed",
       "a=f32[2x0] codes=u8[5x0] scales=f32[5x0] c=f32[2x5] bias=f32[5] transB=transposed"};
