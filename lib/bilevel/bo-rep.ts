@@ -1,4 +1,4 @@
-import { callback, checkFinite } from '../core/callbacks.ts';
+import { called, checkFinite } from '../core/callbacks.ts';
 import type { Device } from '../core/device.ts';
 import { OrthokitError, refusal, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
@@ -138,7 +138,7 @@ export class BoRep extends StatefulSteps {
   readonly #device: Device;
   readonly #z: readonly Tensor[];
   readonly #mean: readonly Tensor[];
-  /** Buffers like y: where a block of steps began, a gradient or product, and what becomes of y and z. */
+  /** Buffers like y: where a block of steps began, a gradient or product, another or y before `init`, and the next z. */
   readonly #center: readonly Tensor[];
   readonly #part: readonly Tensor[];
   readonly #nextY: readonly Tensor[];
@@ -204,6 +204,7 @@ export class BoRep extends StatefulSteps {
         read: () => ({ lr: this.lr, refined: this.#refined }),
         restore: ({ lr: rate, refined }) => {
           [this.lr, this.#refined] = [rate, refined];
+          this.#suspects.clear();
         },
       },
     });
@@ -250,11 +251,10 @@ export class BoRep extends StatefulSteps {
       const device = this.#device;
       const { lowerLr, period, innerSteps, radius: most } = this.#options;
       vectors.copy(device, y, this.#center);
-      this.#suspects.begin();
       try {
         if (this.#steps.steps % period === 0)
           for (let k = 0; k < innerSteps; ++k)
-            await this.#descend(place, lowerLr, most, sample, Math.min(k, mostLooks - 1));
+            await this.#descend(place, lowerLr, most, sample, [Math.min(k, mostLooks - 1), k === innerSteps - 1]);
         await this.#follow(place, sample);
       } catch (error) {
         if (!y.some(({ disposed }) => disposed)) vectors.copy(device, this.#center, y);
@@ -268,16 +268,18 @@ export class BoRep extends StatefulSteps {
     });
   }
 
-  async #call(
+  #call(
     place: string,
     name: BilevelFunction,
     lent: readonly Tensor[],
     run: () => void | Promise<void>,
-  ): Promise<void> {
+  ): Promise<void> | undefined {
     const { x, y } = this.#oracle;
     const words = `${place}: oracle.${name} of step ${this.#steps.steps + 1}`;
-    await callback(undefined, words, [...x, ...y, ...lent], run);
+    const wait = called(words, [...x, ...y, ...lent], run);
+    if (wait) return wait.then(() => this.#steps.checkAlive(place));
     this.#steps.checkAlive(place);
+    return undefined;
   }
 
   /** As `#call`, and looks at what a function gives that a step calls once. */
@@ -288,31 +290,36 @@ export class BoRep extends StatefulSteps {
     out: readonly Tensor[],
     run: () => void | Promise<void>,
   ): Promise<void> {
-    await this.#call(place, name, [...lent, ...out], run);
+    const wait = this.#call(place, name, [...lent, ...out], run);
+    if (wait) await wait;
     this.#suspects.look(Math.min(this.#options.innerSteps, mostLooks) + once.indexOf(name), out);
   }
 
-  /** One gradient step of y, within a ball around the center; `look` is the place of its gradient among suspects. */
+  /**
+   * One gradient step of y, within a ball around the center; `look` is the place of its gradient among suspects, and
+   * whether its length is told of.
+   */
   async #descend(
     place: string,
     lowerLr: number,
     most: number,
     sample: number | undefined,
-    look?: number,
+    look?: readonly [place: number, isTold: boolean],
   ): Promise<void> {
     const { y } = this.#oracle;
     const device = this.#device;
-    await this.#call(place, 'lowerGradientY', this.#part, () => this.#oracle.lowerGradientY(this.#part, sample));
+    const wait = this.#call(place, 'lowerGradientY', this.#part, () => this.#oracle.lowerGradientY(this.#part, sample));
+    if (wait) await wait;
     if (look === undefined) this.#norm(this.#part, this.#lowerGradNorm);
-    else this.#suspects.look(look, this.#part, this.#lowerGradNorm);
+    else this.#suspects.look(look[0], this.#part, look[1] ? this.#lowerGradNorm : undefined);
     vectors.axpy(device, -lowerLr, this.#part, y);
     if (most === Infinity) return;
     vectors.combine(device, this.#part, [1, y], [-1, this.#center]);
-    this.#norm(this.#part, this.#distance);
     // min(radius / distance, 1); where there is no distance, there is nothing to shorten.
-    const factor = this.#inverse;
-    ops.norms(device, { x: [this.#distance], out: factor, result: 'inverse' });
-    vectors.scale(device, most, factor);
+    const [factor, scale] = [this.#inverse, Math.min(1 / most, Number.MAX_VALUE)];
+    if (y.length > 1) this.#norm(this.#part, this.#distance);
+    const x = y.length > 1 ? [this.#distance] : this.#part;
+    ops.norms(device, { x, out: factor, scale, result: 'inverse' });
     ops.map(device, { x: [factor], out: [factor], function: 'clamp', parameters: [0, 1] });
     vectors.combine(device, y, [1, this.#center], [factor, this.#part]);
   }
@@ -323,11 +330,11 @@ export class BoRep extends StatefulSteps {
     const device = this.#device;
     const { nu, beta, normalize } = this.#options;
     const [z, part, nextZ, product, nextX] = [this.#z, this.#part, this.#nextZ, this.#product, this.#nextX];
+    const upperPart = this.#nextY;
     vectors.copy(device, z, nextZ);
     await this.#ask(place, 'lowerHessianYY', nextZ, part, () => this.#oracle.lowerHessianYY(nextZ, part, sample));
-    vectors.combine(device, nextZ, [1, z], [-nu, part]);
-    await this.#ask(place, 'upperGradientY', [], part, () => this.#oracle.upperGradientY(part, sample));
-    vectors.axpy(device, nu, part, nextZ);
+    await this.#ask(place, 'upperGradientY', [], upperPart, () => this.#oracle.upperGradientY(upperPart, sample));
+    vectors.combine(device, nextZ, [1, z], [-nu, part], [nu, upperPart]);
     await this.#ask(place, 'lowerJacobianXY', nextZ, product, () =>
       this.#oracle.lowerJacobianXY(nextZ, product, sample),
     );
@@ -336,7 +343,7 @@ export class BoRep extends StatefulSteps {
     if (this.#steps.steps > 0) vectors.combine(device, product, [1 - beta, product], [beta, this.#mean]);
     this.#norm(product, this.#hyperNorm);
     // The inverse of 0 is 0: a mean of no length moves nothing.
-    ops.norms(device, { x: [this.#hyperNorm], out: this.#inverse, result: 'inverse' });
+    if (normalize) ops.norms(device, { x: [this.#hyperNorm], out: this.#inverse, result: 'inverse' });
     vectors.combine(device, nextX, [1, x], [normalize ? [-this.lr, this.#inverse] : -this.lr, product]);
   }
 

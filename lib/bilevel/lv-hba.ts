@@ -1,4 +1,4 @@
-import { callback, checkFinite } from '../core/callbacks.ts';
+import { callback, called, checkFinite } from '../core/callbacks.ts';
 import * as check from '../core/check.ts';
 import type { Device } from '../core/device.ts';
 import { OrthokitError, refusal, shown } from '../core/errors.ts';
@@ -221,6 +221,7 @@ export class LvHba extends StatefulSteps {
         read: () => ({ started: this.#started }),
         restore: ({ started }) => {
           this.#started = started;
+          this.#suspects.clear();
         },
       },
     });
@@ -287,40 +288,60 @@ export class LvHba extends StatefulSteps {
       const words = (name: string) => `${place}: ${name} of step ${this.#steps.steps + 1}`;
       let call = 0;
       const look = (out: readonly Tensor[]): void => this.#suspects.look(call++, out);
-      const ask = async (name: string, out: readonly Tensor[], run: () => void | Promise<void>): Promise<void> => {
-        await callback(undefined, words(name), [x, y, ...this.#lent()], run);
+      const lent = [x, y, ...this.#lent()];
+      const ask = (
+        name: string,
+        out: readonly Tensor[],
+        run: () => void | Promise<void>,
+      ): Promise<void> | undefined => {
+        const wait = called(words(name), lent, run);
+        if (wait) return wait.then(() => look(out));
         look(out);
+        return undefined;
       };
-      this.#suspects.begin();
+      let wait: Promise<void> | undefined;
       const clamp = (one: Tensor, low: number, high: number) =>
         ops.map(device, { x: [one], out: [one], function: 'clamp', parameters: [low, high] });
 
       // Both steps of the saddle point are from where it was.
-      await ask('lower.gradientY', [partY], () => lower.gradientY(x, theta, partY));
-      await ask('constraint.jacobianTY', [otherY], () => constraint.jacobianTY(x, theta, lambda, otherY));
-      await ask('constraint.value', [value], () => constraint.value(x, theta, value));
+      wait = ask('lower.gradientY', [partY], () => lower.gradientY(x, theta, partY));
+      if (wait) await wait;
+      wait = ask('constraint.jacobianTY', [otherY], () => constraint.jacobianTY(x, theta, lambda, otherY));
+      if (wait) await wait;
+      wait = ask('constraint.value', [value], () => constraint.value(x, theta, value));
+      if (wait) await wait;
       const near = 1 - eta / gamma1;
       vectors.combine(device, nextTheta, [near, theta], [eta / gamma1, y], [-eta, partY], [-eta, otherY]);
       if (this.#problem.projectLower)
-        await ask('projectLower', [nextTheta], () => this.#problem.projectLower!(nextTheta));
+        wait = ask('projectLower', [nextTheta], () => this.#problem.projectLower!(nextTheta));
+      if (wait) await wait;
       vectors.combine(device, nextLambda, [1 - eta / gamma2, lambda], [eta / gamma2, z], [eta, value]);
       clamp(nextLambda, isEquality ? -bound : 0, isEquality ? bound : Infinity);
 
-      await ask('upper.gradientX', [partX], () => upper.gradientX(x, y, partX));
+      wait = ask('upper.gradientX', [partX], () => upper.gradientX(x, y, partX));
+
+      if (wait) await wait;
       vectors.combine(device, nextX, [1, x], [-alpha * weight, partX]);
-      await ask('lower.gradientX', [partX], () => lower.gradientX(x, y, partX));
-      await ask('lower.gradientX', [otherX], () => lower.gradientX(x, nextTheta, otherX));
+      wait = ask('lower.gradientX', [partX], () => lower.gradientX(x, y, partX));
+      if (wait) await wait;
+      wait = ask('lower.gradientX', [otherX], () => lower.gradientX(x, nextTheta, otherX));
+      if (wait) await wait;
       vectors.combine(device, nextX, [1, nextX], [-alpha, partX], [alpha, otherX]);
-      await ask('constraint.jacobianTX', [otherX], () => constraint.jacobianTX(x, nextTheta, nextLambda, otherX));
+      wait = ask('constraint.jacobianTX', [otherX], () => constraint.jacobianTX(x, nextTheta, nextLambda, otherX));
+      if (wait) await wait;
       vectors.axpy(device, alpha, otherX, nextX);
 
-      await ask('upper.gradientY', [partY], () => upper.gradientY(x, y, partY));
-      await ask('lower.gradientY', [otherY], () => lower.gradientY(x, y, otherY));
+      wait = ask('upper.gradientY', [partY], () => upper.gradientY(x, y, partY));
+
+      if (wait) await wait;
+      wait = ask('lower.gradientY', [otherY], () => lower.gradientY(x, y, otherY));
+      if (wait) await wait;
       vectors.combine(device, nextY, [1 + alpha / gamma1, y], [-alpha / gamma1, nextTheta], [-alpha * weight, partY], [-alpha, otherY]); // biome-ignore format: one line
       vectors.combine(device, nextZ, [1 - beta / gamma2, z], [beta / gamma2, nextLambda]);
       clamp(nextZ, isEquality ? -bound : 0, bound);
       look([nextX, nextY]);
-      await ask('project', [nextX, nextY], () => project(nextX, nextY));
+      wait = ask('project', [nextX, nextY], () => project(nextX, nextY));
+      if (wait) await wait;
 
       vectors.combine(device, [partX, partY], [1 / alpha, [nextX, nextY]], [-1 / alpha, [x, y]]);
       ops.norms(device, { x: [partX, partY], out: this.#pair });

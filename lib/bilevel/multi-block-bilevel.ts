@@ -1,4 +1,4 @@
-import { callback } from '../core/callbacks.ts';
+import { called } from '../core/callbacks.ts';
 import type { Device } from '../core/device.ts';
 import { refusal, shown } from '../core/errors.ts';
 import type { TypedArray } from '../core/native.ts';
@@ -158,6 +158,7 @@ export class MultiBlockBilevel extends StatefulSteps {
         read: () => ({ lr: this.lr }),
         restore: (numbers) => {
           this.lr = numbers.lr;
+          this.#suspects.clear();
         },
       },
     });
@@ -204,7 +205,8 @@ export class MultiBlockBilevel extends StatefulSteps {
       ): Promise<void> => {
         const words = `${place}: blocks.${name} of step ${steps + 1}`;
         const { x, y } = this.#blocks;
-        await callback(undefined, words, [x, y, ...lent], () => run(sampled.slice(), steps));
+        const wait = called(words, [x, y, ...lent], () => run(sampled.slice(), steps));
+        if (wait) await wait;
         this.#steps.checkAlive(place);
       };
       const [now, before] = await this.#gradients(ask);

@@ -20,13 +20,42 @@ export async function callback(
     if (done !== undefined) await (task ? task.wait(Promise.resolve(done)) : done);
   } catch (error) {
     task?.check();
-    const code = error instanceof OrthokitError ? error.code : 'ERR_ARGUMENT';
-    const words = error instanceof Error ? error.message : shown(error);
-    throw new OrthokitError(code, `${name} has failed: ${words}`, { cause: error });
+    throw failed(name, error);
   }
-  if (lent.some(({ disposed }) => disposed))
-    throw new OrthokitError('ERR_DISPOSED', `${name} has disposed of a tensor that it was given`);
+  checkLent(name, lent);
   task?.check();
+}
+
+/**
+ * As `callback`, of no task. Undefined once the call is over: a function that queues and gives no promise costs no turn
+ * of the queue of promises, `const wait = called(…); if (wait) await wait;`.
+ * @throws what the function throws before it gives a promise, as `callback`
+ */
+export function called(
+  name: string,
+  lent: readonly Tensor[],
+  call: () => void | Promise<void>,
+): Promise<void> | undefined {
+  let done: void | Promise<void>;
+  try {
+    done = call();
+  } catch (error) {
+    throw failed(name, error);
+  }
+  if (done !== undefined) return callback(undefined, name, lent, () => done);
+  checkLent(name, lent);
+  return undefined;
+}
+
+function failed(name: string, error: unknown): OrthokitError {
+  const code = error instanceof OrthokitError ? error.code : 'ERR_ARGUMENT';
+  const words = error instanceof Error ? error.message : shown(error);
+  return new OrthokitError(code, `${name} has failed: ${words}`, { cause: error });
+}
+
+function checkLent(name: string, lent: readonly Tensor[]): void {
+  for (const { disposed } of lent)
+    if (disposed) throw new OrthokitError('ERR_DISPOSED', `${name} has disposed of a tensor that it was given`);
 }
 
 /** @throws ERR_ARGUMENT for NaN and infinity */

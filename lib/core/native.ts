@@ -46,8 +46,11 @@ export interface DeviceInfo {
 /** The arrays that tensors are read into and written from. */
 export type TypedArray = Float32Array | Float64Array | Uint16Array | Int32Array | Uint8Array;
 
-/** Checks the values of its fields, which stand in the order of its description, and queues an operation. */
-type Operation = (device: object, ...values: unknown[]) => void;
+/**
+ * Checks the values of its fields, which stand in the order of its description, and queues an operation. Without
+ * arguments: those that are written on the sheet; false if they cannot be read there, and nothing has happened then.
+ */
+export type Operation = (device?: object, ...values: unknown[]) => boolean;
 
 interface Native {
   /** Of a name; or of a device: a lane of its queue, whose work can be given up. */
@@ -86,6 +89,9 @@ interface Native {
   dispose(tensor: object): void;
   /** Moves a tensor to memory that other processes can map; `done` once the elements are there. */
   share(tensor: object): { name: string; fd: number; bytes: number; done: Promise<void> };
+  /** Memory of calls, and of places of new handles: see sheet.ts. */
+  lendSheet(memory: Float64Array): void;
+  numberOfWord(word: string): number;
   ops: Readonly<Record<string, Operation>>;
   describe(): string;
   unavailable(kind: string): string | undefined;

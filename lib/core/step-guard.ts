@@ -1,7 +1,13 @@
 import type { Device } from './device.ts';
-import { ops } from './native-ops.ts';
+import { ownCall } from './own-call.ts';
 import type { Owned } from './owned.ts';
 import { Tensor } from './tensor.ts';
+
+const checkFinite = ownCall('checkFinite');
+const commit = ownCall('commit');
+const fill = ownCall('fill');
+const linearCombination = ownCall('linearCombination');
+const map = ownCall('map');
 
 /**
  * Holds queued steps back, on the device, from the first one on that made numbers which are not finite: it and all that
@@ -38,22 +44,22 @@ export class StepGuard {
   /** Queues the look at all new numbers of step `number`, counted from 1. */
   examine(number: number, x: readonly Tensor[]): void {
     const device = this.#device;
-    ops.fill(device, { x: [this.#number], value: number });
-    ops.checkFinite(device, { x, guard: this.#bad, skipped: this.guard });
+    fill(device, { x: [this.#number], value: number });
+    checkFinite(device, { x, guard: this.#bad, skipped: this.guard });
   }
 
   /** Queues state = x, unless the guard holds. */
   commit(state: readonly Tensor[], x: readonly Tensor[]): void {
-    ops.commit(this.#device, { state, x, guard: this.guard });
+    commit(this.#device, { state, x, guard: this.guard });
   }
 
   /** Queues state = before, where the guard holds: of state that a step has changed in place. */
   restore(state: readonly Tensor[], before: readonly Tensor[]): void {
     const device = this.#device;
     const [out, terms] = [[this.#free], [this.#one, this.guard]];
-    ops.linearCombination(device, { out, terms, coefficients: [1, -1] });
-    ops.map(device, { x: out, out, function: 'relu' });
-    ops.commit(device, { state, x: before, guard: this.#free });
+    linearCombination(device, { out, terms, coefficients: [1, -1] });
+    map(device, { x: out, out, function: 'relu' });
+    commit(device, { state, x: before, guard: this.#free });
   }
 
   /** Queues the last of a step's commits. */
@@ -78,6 +84,11 @@ export class StepGuard {
     await this.#ask();
   }
 
+  /** Whether the device has told of a step that failed. */
+  get hasFailed(): boolean {
+    return this.#failed !== undefined;
+  }
+
   /** The step that failed, if the device has told of one. The state is that of before, and steps may go on from it. */
   takeFailed(): number | undefined {
     const failed = this.#failed;
@@ -89,7 +100,7 @@ export class StepGuard {
   restart(steps: number): void {
     this.#generation += 1;
     this.#failed = undefined;
-    ops.fill(this.#device, { x: [this.guard], value: 0 });
-    ops.fill(this.#device, { x: [this.#last], value: steps });
+    fill(this.#device, { x: [this.guard], value: 0 });
+    fill(this.#device, { x: [this.#last], value: steps });
   }
 }

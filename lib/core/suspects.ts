@@ -1,7 +1,11 @@
 import type { Device } from './device.ts';
-import { ops } from './native-ops.ts';
+import { ownCall } from './own-call.ts';
 import type { Owned } from './owned.ts';
 import { Tensor } from './tensor.ts';
+
+const copyAll = ownCall('copy');
+const fill = ownCall('fill');
+const norms = ownCall('norms');
 
 /** Who has given numbers that are not finite: lengths of the results of functions in the last step looked at. */
 export class Suspects {
@@ -27,18 +31,13 @@ export class Suspects {
     });
   }
 
-  /** Queues that a step begins, in which nobody is called yet. */
-  begin(): void {
-    ops.fill(this.#device, { x: [this.#sizes] });
-  }
-
   /** Queues the look at what a call has given, by its place among all calls. `length` becomes the length of it all. */
   look(call: number, given: readonly Tensor[], length?: Tensor): void {
     const out = this.#parts[call]!;
-    ops.norms(this.#device, { x: given, out });
+    norms(this.#device, { x: given, out });
     if (length === undefined) return;
-    if (given.length === 1) ops.copy(this.#device, { x: [out], out: [length] });
-    else ops.norms(this.#device, { x: [out], out: length });
+    if (given.length === 1) copyAll(this.#device, { x: [out], out: [length] });
+    else norms(this.#device, { x: [out], out: length });
   }
 
   /** Queues the end of a step; `commit` holds it back where an earlier step has failed. */
@@ -46,9 +45,15 @@ export class Suspects {
     commit([this.#told], [this.#sizes]);
   }
 
-  /** The first one of the step that failed, or nobody. */
+  /** Queues that nobody is suspected: the next step may not call all. */
+  clear(): void {
+    fill(this.#device, { x: [this.#sizes, this.#told] });
+  }
+
+  /** The first one of the step that failed, or nobody; from then on nobody is. */
   async culprit(): Promise<string | undefined> {
     const sizes = await this.#told.read();
+    this.clear();
     return this.#names[sizes.findIndex((size) => !Number.isFinite(size))];
   }
 }

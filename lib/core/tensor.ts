@@ -9,6 +9,7 @@ import { calls } from './native-ops/calls.ts';
 import { checkOptions } from './options.ts';
 import { optional, type Resolved, readOptions, type Schema, whole } from './schema.ts';
 import { type FromSharedOptions, readHandle, type SharedHandle, type SharedSource, withCause } from './shared.ts';
+import { HandlePlace } from './sheet.ts';
 
 export type { DtypeOf, TensorData } from './host-data.ts';
 
@@ -130,6 +131,7 @@ export class Tensor<D extends Dtype = Dtype> extends native.Tensor {
     const isShape = Array.isArray(shapeOrFrom) && shapeOrFrom.length <= 5;
     const given = isShape ? Object.freeze([...shapeOrFrom]) : (shapeOrFrom as readonly number[] | number);
     super(owner, given, dtypeOrTo, source);
+    HandlePlace.ofTensor(this);
     const shared = isTensor(owner) ? (owner as Tensor<D>) : undefined;
     const [from, to] = [given, dtypeOrTo] as [number, number];
     const isPart = shared !== undefined && typeof given === 'number';

@@ -4,9 +4,18 @@ import { filled } from './all-or-none.ts';
 import type { Device } from './device.ts';
 import type { Dtype } from './dtypes.ts';
 import type { Factor } from './factor.ts';
-import { ops } from './native-ops.ts';
+import { ownCall } from './own-call.ts';
 import type { Owned } from './owned.ts';
 import { isTensor, Tensor } from './tensor.ts';
+
+const copyAll = ownCall('copy');
+const divideAll = ownCall('divide');
+const dotsOf = ownCall('dots');
+const linearCombination = ownCall('linearCombination');
+const map = ownCall('map');
+const multiplyAll = ownCall('multiply');
+const norms = ownCall('norms');
+const rowReduce = ownCall('rowReduce');
 
 export type Vector<D extends Dtype = Dtype> = Tensor<D> | readonly Tensor<D>[];
 
@@ -33,12 +42,12 @@ export function dots(queue: Device, pairs: readonly (readonly [Vector, Vector])[
   const x = pairs.flatMap(([first]) => listOf(first));
   const y = pairs.flatMap(([, second]) => listOf(second));
   if (x.length === pairs.length) {
-    ops.dots(queue, { x, y, out });
+    dotsOf(queue, { x, y, out });
     return;
   }
   using shares = new Tensor(out.device, [pairs.length, x.length / pairs.length], 'f64');
-  ops.dots(queue, { x, y, out: shares });
-  ops.rowReduce(queue, { x: shares, out, reduction: 'sum' });
+  dotsOf(queue, { x, y, out: shares });
+  rowReduce(queue, { x: shares, out, reduction: 'sum' });
 }
 
 /** out = Σ xᵢ yᵢ over all elements, in f64. */
@@ -49,23 +58,23 @@ export function dot(queue: Device, x: Vector, y: Vector, out: Tensor): void {
 /** The sum of the squares of each row of a matrix. */
 export const rowSquares = (queue: Device, x: Tensor): Tensor<'f64'> =>
   filled(new Tensor(x.device, x.shape.slice(0, 1), 'f64'), (out) => {
-    ops.rowReduce(queue, { x, out, reduction: 'sum_of_squares' });
+    rowReduce(queue, { x, out, reduction: 'sum_of_squares' });
   });
 
 /** out = ‖x‖₂, infinite where a square is beyond f64. */
 export function norm(queue: Device, x: Vector, out: Tensor): void {
   dot(queue, x, x, out);
-  ops.map(queue, { x: [out], out: [out], function: 'sqrt' });
+  map(queue, { x: [out], out: [out], function: 'sqrt' });
 }
 
 /** out = ‖x‖₂ of numbers of any size; `shares` has room for the length of each tensor. */
 export function length(queue: Device, x: readonly Tensor[], shares: Tensor, out: Tensor): void {
   if (x.length === 1) {
-    ops.norms(queue, { x, out });
+    norms(queue, { x, out });
     return;
   }
-  ops.norms(queue, { x, out: shares });
-  ops.norms(queue, { x: [shares], out });
+  norms(queue, { x, out: shares });
+  norms(queue, { x: [shares], out });
 }
 
 /** Terms that one operation adds. */
@@ -82,7 +91,7 @@ function add(queue: Device, out: readonly Tensor[], some: readonly Term[]): void
     else for (const one of x as readonly Tensor[]) terms.push(one);
     coefficients.push(factor);
   }
-  ops.linearCombination(queue, { out, terms, coefficients });
+  linearCombination(queue, { out, terms, coefficients });
 }
 
 /** out = Σ of the terms, of one factor and one vector each; out may be one of the first eight. */
@@ -104,15 +113,15 @@ export function scale(queue: Device, factor: Factor, x: Vector, out: Vector = x)
 }
 
 export function copy(queue: Device, x: Vector, out: Vector): void {
-  ops.copy(queue, { x: listOf(x), out: listOf(out) });
+  copyAll(queue, { x: listOf(x), out: listOf(out) });
 }
 
 /** out = x ⊙ y, element by element. */
 export function multiply(queue: Device, x: Vector, y: Vector, out: Vector): void {
-  ops.multiply(queue, { x: listOf(x), y: listOf(y), out: listOf(out) });
+  multiplyAll(queue, { x: listOf(x), y: listOf(y), out: listOf(out) });
 }
 
 /** out = x / y, element by element: the quotient of two scalars, too. */
 export function divide(queue: Device, x: Vector, y: Vector, out: Vector): void {
-  ops.divide(queue, { x: listOf(x), y: listOf(y), out: listOf(out) });
+  divideAll(queue, { x: listOf(x), y: listOf(y), out: listOf(out) });
 }

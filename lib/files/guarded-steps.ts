@@ -1,4 +1,4 @@
-import type { Device } from '../core/device.ts';
+import { type Device, flowing } from '../core/device.ts';
 import { OrthokitError } from '../core/errors.ts';
 import { StepGuard } from '../core/step-guard.ts';
 import type { Tensor } from '../core/tensor.ts';
@@ -33,13 +33,23 @@ export class GuardedSteps<N extends object = object> extends CountedSteps<N> {
   }
 
   override run<T>(name: string, call: (where: string) => T | Promise<T>): Promise<T> {
-    return this.alone(name, async (where) => {
+    return this.alone(name, (where) => {
       // A loop that never reads lets the device keep up, and hears of what it has told.
-      await this.#device.flow();
-      this.checkAlive(where);
-      await this.#hear(where);
-      return call(where);
+      const wait = flowing(this.#device);
+      if (!wait && !this.#guard.hasFailed) return call(where);
+      return this.#runAfter(wait, where, call);
     });
+  }
+
+  async #runAfter<T>(
+    wait: Promise<void> | undefined,
+    where: string,
+    call: (where: string) => T | Promise<T>,
+  ): Promise<T> {
+    await wait;
+    this.checkAlive(where);
+    await this.#hear(where);
+    return call(where);
   }
 
   /** Queues the look at all new numbers of the step that is under way. */

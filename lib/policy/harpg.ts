@@ -1,6 +1,6 @@
 import { ops } from '../core/native-ops.ts';
 import { flag, readOptions, type Schema, whole } from '../core/schema.ts';
-import { Tensor } from '../core/tensor.ts';
+import type { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
 import { keepSteps, StatefulSteps } from '../files/stateful-steps.ts';
 import { type Lengths, lengths, type PolicySchedule } from './schedule.ts';
@@ -85,20 +85,21 @@ export class Harpg extends StatefulSteps {
       const [change, product] = [this.#change, this.#product];
       // Both ask at tensors that are not the caller's, so that nobody can write into those.
       vectors.copy(device, params, point);
-      await transport.call(where, 'gradient', turn.steps, [...point, ...gradient], () =>
+      const asking = transport.call(where, 'gradient', turn.steps, [...point, ...gradient], () =>
         asked.gradient(point, gradient, seed),
       );
+      if (asking) await asking;
       if (turn.steps > 0) {
-        using between = new Tensor(device, [1], 'f64');
+        const between = transport.scalar;
         ops.random(device, { x: [between], seed: this.#seed, offset: turn.steps });
         vectors.combine(device, change, [1, params], [-1, previous]);
         vectors.combine(device, point, [1, previous], [between, change]);
-        await transport.call(where, 'hessianProduct', turn.steps, [...point, ...change, ...product], () =>
+        const wait = transport.call(where, 'hessianProduct', turn.steps, [...point, ...change, ...product], () =>
           asked.hessianProduct!(point, change, product, seed + otherSeed),
         );
+        if (wait) await wait;
       }
-      transport.mix(turn);
-      if (turn.steps > 0) vectors.axpy(device, 1 - turn.eta, product, gradient);
+      transport.mix(turn, product);
     });
   }
 }

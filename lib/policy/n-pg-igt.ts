@@ -66,9 +66,10 @@ export class NPgIgt extends StatefulSteps {
     return transport.step(oracle, seed, false, true, async (asked, turn, where) => {
       transport.lookAhead((1 - turn.eta) / turn.eta, turn);
       const { point, gradient } = transport;
-      await transport.call(where, 'gradient', turn.steps, [...point, ...gradient], () =>
+      const wait = transport.call(where, 'gradient', turn.steps, [...point, ...gradient], () =>
         asked.gradient(point, gradient, seed),
       );
+      if (wait) await wait;
       transport.mix(turn);
     });
   }

@@ -1,4 +1,4 @@
-import { callback } from '../core/callbacks.ts';
+import { called } from '../core/callbacks.ts';
 import * as check from '../core/check.ts';
 import type { Device } from '../core/device.ts';
 import { refusal, shown } from '../core/errors.ts';
@@ -266,7 +266,8 @@ export class OdiceValueLearner extends StatefulSteps {
     run: () => void | Promise<void>,
   ): Promise<void> {
     const words = `${where}: oracle.${name} of step ${this.#steps.steps + 1}`;
-    await callback(undefined, words, [...this.#params, ...lent], run);
+    const wait = called(words, [...this.#params, ...lent], run);
+    if (wait) await wait;
     this.#steps.checkAlive(where);
   }
 

@@ -1,4 +1,4 @@
-import { callback } from '../core/callbacks.ts';
+import { called } from '../core/callbacks.ts';
 import type { Device } from '../core/device.ts';
 import { refusal, shown } from '../core/errors.ts';
 import { ops } from '../core/native-ops.ts';
@@ -62,6 +62,8 @@ export class Transport {
   readonly #shares: Tensor<'f64'>;
   readonly #norm: Tensor<'f64'>;
   readonly #inverse: Tensor<'f64'>;
+  /** Of whatever a step needs it for until its gradient is there. */
+  readonly scalar: Tensor<'f64'>;
   readonly turns: GuardedSteps;
 
   constructor(
@@ -84,6 +86,7 @@ export class Transport {
     this.extra = Array.from({ length: extra }, like);
     const numbers = (size: number) => owned.add(Tensor.zeros(device, [size], { dtype: 'f64' }));
     [this.#shares, this.#norm, this.#inverse] = [numbers(params.length), numbers(1), numbers(1)];
+    this.scalar = this.#inverse;
     vectors.copy(device, params, this.previous);
     ops.fill(device, { x: [...this.#estimate], value: 0 });
     const named = (name: string, list: readonly Tensor[]) => list.map((tensor, i) => [`${name}.${i}`, tensor] as const);
@@ -122,21 +125,26 @@ export class Transport {
     });
   }
 
-  /** Calls a function of the oracle's, which must not dispose of what it is given. */
+  /** Calls a function of the oracle's, which must not dispose of what it is given; undefined once it is over. */
   call(
     where: string,
     name: 'gradient' | 'hessianProduct',
     steps: number,
     lent: readonly Tensor[],
     run: () => void | Promise<void>,
-  ): Promise<void> {
-    return callback(undefined, `${where}: oracle.${name} of step ${steps + 1}`, [...this.params, ...lent], run);
+  ): Promise<void> | undefined {
+    return called(`${where}: oracle.${name} of step ${steps + 1}`, [...this.params, ...lent], run);
   }
 
-  /** The new estimate from the new gradient: a share of it, and the rest of the old estimate; at first the gradient. */
-  mix({ steps, eta }: Turn): void {
+  /**
+   * The new estimate from the new gradient: a share of it, and the rest of the old estimate and of what has been added
+   * to that; at first the gradient.
+   */
+  mix({ steps, eta }: Turn, added?: readonly Tensor[]): void {
     if (steps === 0) return;
-    vectors.combine(this.device, this.gradient, [eta, this.gradient], [1 - eta, this.#estimate]);
+    const [share, rest] = [[eta, this.gradient] as const, [1 - eta, this.#estimate] as const];
+    if (added) vectors.combine(this.device, this.gradient, share, rest, [1 - eta, added]);
+    else vectors.combine(this.device, this.gradient, share, rest);
   }
 
   /** point = θ + factor (θ − θ of the step before); θ before the first step, to which the caller may have written. */
@@ -152,7 +160,7 @@ export class Transport {
     const { device, params, point, gradient } = this;
     vectors.length(device, gradient, this.#shares, this.#norm);
     // The inverse of 0 is 0: an estimate of no length moves nothing.
-    ops.norms(device, { x: [this.#norm], out: this.#inverse, result: 'inverse' });
+    if (normalized) ops.norms(device, { x: [this.#norm], out: this.#inverse, result: 'inverse' });
     vectors.combine(device, point, [1, params], [normalized ? [gamma, this.#inverse] : gamma, gradient]);
     // An estimate that is not finite leads to no finite point.
     this.turns.examine(point);

@@ -118,7 +118,8 @@ void Stream::parallel(int64_t count, const std::function<void(int64_t)>& all) {
   const auto check = [this] {
     if (is_given_up()) throw Error(ErrorCode::kDisposed, "the work was given up");
   };
-  const auto called = uint64_t(std::min<int64_t>(count - 1, int64_t(helpers_.size())));
+  const int64_t helpers = runs_at_once() ? 0 : int64_t(helpers_.size());
+  const auto called = uint64_t(std::min<int64_t>(count - 1, helpers));
   if (count <= 1 || called == 0) {
     for (int64_t i = 0; i < count; ++i) body(i);
     finish_streams();

@@ -80,7 +80,7 @@ const importOf = (group) => `import type { OpsOfGroup as ${interfaceOf(group)} }
 function callOf({ name, fields }) {
   const names = fields.map((field) => `'${field.name}'`);
   const values = names.map((field) => `f[${field}]`);
-  const pass = `native.ops['${name}']!(${['device', ...values].join(', ')})`;
+  const pass = `send(${[`native.ops['${name}']!`, 'device', ...values].join(', ')})`;
   return `  ${camel(name)}: operation('${camel(name)}', [${names.join(', ')}], (device, f) => {
     ${pass};
   }),`;
@@ -89,6 +89,7 @@ function callOf({ name, fields }) {
 const callsOf = (ops) => `${generated('the ops in native/ops')}
 import { type Call, operation } from '../call.ts';
 import { native } from '../native.ts';
+import { send } from '../sheet.ts';
 
 export type Name =
 ${ops.map(({ name }) => `  | '${camel(name)}'`).join('\n')};
