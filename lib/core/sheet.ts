@@ -98,6 +98,7 @@ function write(value: unknown): boolean {
       }
       if (!Array.isArray(value)) return false;
       const { length } = value;
+      if (at + 2 + 2 * length > size) return false;
       sheet[at] = list;
       sheet[at + 1] = length;
       at += 2;

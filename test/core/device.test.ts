@@ -245,17 +245,21 @@ describe.each(devices)('a %s device', (kind) => {
       code: 'ERR_DISPOSED',
       message: 'fill: x has been disposed',
     });
-    const [read, kept] = [tensorOf(device, [1]), tensorOf(device, [1])];
-    const list = Object.defineProperty([read], 1, {
-      get() {
-        read.dispose();
-        return kept;
-      },
-    });
-    expect(thrownBy(() => ops.fill(device, { x: list, value: 3 }))).toEqual({
-      code: 'ERR_DISPOSED',
-      message: 'fill: a tensor was disposed while the fields were read',
-    });
+    const kept = tensorOf(device, [1]);
+    // A long list is read once; one that is read a second time finds the tensor gone.
+    for (const [length, message] of [
+      [2, 'fill: x has been disposed'],
+      [600, 'fill: a tensor was disposed while the fields were read'],
+    ] as const) {
+      const read = tensorOf(device, [1]);
+      const list = Object.defineProperty([read, ...Array(length - 1).fill(kept)], 1, {
+        get() {
+          read.dispose();
+          return kept;
+        },
+      });
+      expect(thrownBy(() => ops.fill(device, { x: list, value: 3 }))).toEqual({ code: 'ERR_DISPOSED', message });
+    }
     ops.fill(device, { x: [x], value: 4 });
     expect(await x.read()).toEqual(Float32Array.from([4]));
     await device.close();

@@ -53,6 +53,33 @@ TEST_CASE("work after a failure is skipped until someone has been told") {
   CHECK(values(*device, x) == std::vector<float>{1, 1});
 }
 
+TEST_CASE("small work runs at once where nothing waits, and fails as queued work does") {
+  auto device = Device::open("cpu", 2);
+  const Tensor x = device->empty({2}, Dtype::kF32);
+  device->run(Fill{.x = {x}, .value = 1});
+  std::thread::id ran;
+  test::hook = [&] { ran = std::this_thread::get_id(); };
+  const auto here = [&] { return ran == std::this_thread::get_id(); };
+  // It takes a few runs to learn how long one takes.
+  for (int i = 0; i < 10'000 && !here(); ++i) {
+    device->synchronize();
+    device->run(test::Hook{});
+  }
+  CHECK(here());
+  bool is_at_once = false;
+  test::hook = [&] {
+    is_at_once = here();
+    throw Error(ErrorCode::kArgument, "bad");
+  };
+  device->run(test::Hook{});
+  device->run(Fill{.x = {x}, .value = 5});
+  CHECK_THROWS_WITH_AS(device->synchronize(), "testHook: bad", Error);
+  CHECK(is_at_once);
+  CHECK(values(*device, x) == std::vector<float>{1, 1});
+  device->run(Fill{.x = {x}, .value = 5});
+  CHECK(values(*device, x) == std::vector<float>{5, 5});
+}
+
 TEST_CASE("an op that is given up ends with the parts that have begun, and is no failure") {
   for (int threads : {1, 4}) {
     auto device = Device::open("cpu", threads);

@@ -1,0 +1,75 @@
+// Devices: cpu
+// Axes: node
+import { afterAll, describe, expect, it } from 'vitest';
+import { Device, ops, Tensor } from '../../lib/index.ts';
+import { thrownBy } from '../support/tensors.ts';
+
+const device = Device.open('cpu', { threads: 1 });
+afterAll(() => device.close());
+
+const full = (value: number, size = 1) => Tensor.full(device, [size], value);
+const one = async (x: Tensor) => (await x.read())[0];
+
+/** A list whose second element is found by a call. */
+function lazily(first: Tensor, second: () => Tensor): Tensor[] {
+  const list = [first, first];
+  Object.defineProperty(list, 1, { get: second });
+  return list;
+}
+
+describe('calls that are written where native code reads them', () => {
+  it('are right if another one is made while a list is read', async () => {
+    const [a, b, out, other] = [full(1), full(2), full(0), full(0)];
+    const terms = lazily(a, () => {
+      ops.fill(device, { x: [other], value: 7 });
+      return b;
+    });
+    ops.linearCombination(device, { out: [out], terms, coefficients: [10, 100] });
+    expect([await one(out), await one(other)]).toEqual([210, 7]);
+  });
+
+  it('are right if tensors are made while a list is read', async () => {
+    const [a, out] = [full(1), full(0)];
+    const terms = lazily(a, () => full(3));
+    ops.linearCombination(device, { out: [out], terms, coefficients: [10, 100] });
+    expect(await one(out)).toBe(310);
+  });
+
+  it('refuse a tensor that a getter has disposed of', () => {
+    const [a, b, out] = [full(1), full(2), full(0)];
+    const terms = lazily(a, () => {
+      a.dispose();
+      return b;
+    });
+    const call = () => ops.linearCombination(device, { out: [out], terms, coefficients: [1, 1] });
+    expect(thrownBy(call).code).toBe('ERR_DISPOSED');
+  });
+
+  it.each([1, 509, 510, 511, 512, 2000])('take %i operands', async (count) => {
+    const x = Array.from({ length: count }, () => full(0));
+    ops.fill(device, { x, value: 3 });
+    for (const tensor of x) expect(await one(tensor)).toBe(3);
+  });
+
+  it('take numbers, words and factors of each kind', async () => {
+    const [x, out] = [full(3), full(0)];
+    const half = Tensor.full(device, [1], 0.5, { dtype: 'f64' });
+    ops.linearCombination(device, { out: [out], terms: [x, x, x], coefficients: [1, half, [10, half]] });
+    expect(await one(out)).toBe(19.5);
+    ops.map(device, { x: [out], out: [out], function: 'clamp', parameters: [-Infinity, 4] });
+    expect(await one(out)).toBe(4);
+  });
+
+  it('say what is wrong with other values', () => {
+    const x = full(1);
+    const messageOf = (fields: object) => thrownBy(() => ops.map(device, fields as never)).message;
+    expect(messageOf({ x: [x], out: [x], function: 'twice' })).toMatch(
+      /^map: function must be one of .*, got 'twice'$/,
+    );
+    expect(messageOf({ x: [x], out: [{}], function: 'exp' })).toMatch(/^map: out must be a Tensor, got/);
+    expect(messageOf({ x, out: [x], function: 'exp' })).toMatch(/^map: x must be an array, got/);
+    expect(messageOf({ out: [x], function: 'exp' })).toBe('map: x is missing');
+    expect(messageOf({ x: [x], out: [x], function: 'clamp', parameters: ['0', 1] })).toMatch(/a number, got '0'$/);
+    expect(thrownBy(() => ops.fill({} as Device, { x: [x] })).message).toMatch(/^fill: device must be a Device, got/);
+  });
+});
