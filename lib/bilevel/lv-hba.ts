@@ -152,7 +152,7 @@ const rounding = { f32: 1e-4, f64: 1e-8 };
  * Numbers that are not finite move nothing: the step after the device has told of them throws, with the number of the
  * one that failed and the function that gave them first, and steps go on from before it.
  *
- * State: θ, like y, and twice the multipliers; 3 times x and 4 times y more while it lives.
+ * State: θ, like y, and twice the multipliers; 5 times x and 4 times y more while it lives.
  *
  * Source: LV-HBA, "Constrained Bi-Level Optimization: Proximal Lagrangian Value function Approach and Hessian-free
  * Algorithm" (ICLR 2024). The authors' learning scripts lose the upper gradient and never move z; this follows the
@@ -174,7 +174,8 @@ export class LvHba extends StatefulSteps {
   readonly #nextLambda: Tensor;
   readonly #nextZ: Tensor;
   readonly #value: Tensor;
-  readonly #ofX: readonly [Tensor, Tensor, Tensor];
+  readonly #nextX: Tensor;
+  readonly #ofX: readonly [Tensor, Tensor, Tensor, Tensor];
   readonly #ofY: readonly [Tensor, Tensor, Tensor];
   readonly #residual: Tensor<'f64'>;
   readonly #feasibility: Tensor<'f64'>;
@@ -200,7 +201,7 @@ export class LvHba extends StatefulSteps {
     const [m, likeX, likeY] = [() => zeros([constraint.count]), () => zeros(x.shape), () => zeros(y.shape)];
     [this.#theta, this.#nextTheta] = [likeY(), likeY()];
     [this.#lambda, this.#nextLambda, this.#z, this.#nextZ, this.#value] = [m(), m(), m(), m(), m()];
-    [this.#ofX, this.#ofY] = [[likeX(), likeX(), likeX()], [likeY(), likeY(), likeY()]]; // biome-ignore format: one line
+    [this.#nextX, this.#ofX, this.#ofY] = [likeX(), [likeX(), likeX(), likeX(), likeX()], [likeY(), likeY(), likeY()]]; // biome-ignore format: one line
     const number = (size = 1) => owned.add(Tensor.zeros(device, [size], { dtype: 'f64' }));
     [this.#residual, this.#feasibility, this.#pair] = [number(), number(), number(2)];
     this.#suspects = new Suspects(
@@ -247,7 +248,7 @@ export class LvHba extends StatefulSteps {
         throw new OrthokitError('ERR_STATE', `${place}: must be called before the first step, got ${steps}`);
       const { x, y, project } = this.#problem;
       const device = this.#device;
-      const [nextX, nextY] = [this.#ofX[0], this.#ofY[0]];
+      const [nextX, nextY] = [this.#nextX, this.#ofY[0]];
       vectors.copy(device, [x, y], [nextX, nextY]);
       await callback(undefined, `${place}: project`, [nextX, nextY], () => project(nextX, nextY));
       await this.#measure(place, nextX, nextY);
@@ -280,7 +281,7 @@ export class LvHba extends StatefulSteps {
       const device = this.#device;
       const { alpha, beta, eta, gamma1, gamma2, penalty, bound } = this.#options;
       const weight = 1 / (penalty.c * (this.#steps.steps + 1) ** penalty.p);
-      const [nextX, partX, otherX] = this.#ofX;
+      const nextX = this.#nextX;
       const [nextY, partY, otherY] = this.#ofY;
       const [theta, lambda, z] = [this.#theta, this.#lambda, this.#z];
       const [nextTheta, nextLambda, nextZ, value] = [this.#nextTheta, this.#nextLambda, this.#nextZ, this.#value];
@@ -318,18 +319,16 @@ export class LvHba extends StatefulSteps {
       vectors.combine(device, nextLambda, [1 - eta / gamma2, lambda], [eta / gamma2, z], [eta, value]);
       clamp(nextLambda, isEquality ? -bound : 0, isEquality ? bound : Infinity);
 
-      wait = ask('upper.gradientX', [partX], () => upper.gradientX(x, y, partX));
-
+      const [ofUpper, atY, atTheta, ofConstraint] = this.#ofX;
+      wait = ask('upper.gradientX', [ofUpper], () => upper.gradientX(x, y, ofUpper));
       if (wait) await wait;
-      vectors.combine(device, nextX, [1, x], [-alpha * weight, partX]);
-      wait = ask('lower.gradientX', [partX], () => lower.gradientX(x, y, partX));
+      wait = ask('lower.gradientX', [atY], () => lower.gradientX(x, y, atY));
       if (wait) await wait;
-      wait = ask('lower.gradientX', [otherX], () => lower.gradientX(x, nextTheta, otherX));
+      wait = ask('lower.gradientX', [atTheta], () => lower.gradientX(x, nextTheta, atTheta));
       if (wait) await wait;
-      vectors.combine(device, nextX, [1, nextX], [-alpha, partX], [alpha, otherX]);
-      wait = ask('constraint.jacobianTX', [otherX], () => constraint.jacobianTX(x, nextTheta, nextLambda, otherX));
+      wait = ask('constraint.jacobianTX', [ofConstraint], () => constraint.jacobianTX(x, nextTheta, nextLambda, ofConstraint)); // biome-ignore format: one line
       if (wait) await wait;
-      vectors.axpy(device, alpha, otherX, nextX);
+      vectors.combine(device, nextX, [1, x], [-alpha * weight, ofUpper], [-alpha, atY], [alpha, atTheta], [alpha, ofConstraint]); // biome-ignore format: one line
 
       wait = ask('upper.gradientY', [partY], () => upper.gradientY(x, y, partY));
 
@@ -343,6 +342,7 @@ export class LvHba extends StatefulSteps {
       wait = ask('project', [nextX, nextY], () => project(nextX, nextY));
       if (wait) await wait;
 
+      const [partX] = this.#ofX;
       vectors.combine(device, [partX, partY], [1 / alpha, [nextX, nextY]], [-1 / alpha, [x, y]]);
       ops.norms(device, { x: [partX, partY], out: this.#pair });
       ops.norms(device, { x: [this.#pair], out: this.#residual });
@@ -357,7 +357,16 @@ export class LvHba extends StatefulSteps {
   }
 
   #lent(): Tensor[] {
-    return [this.#theta, this.#lambda, this.#nextTheta, this.#nextLambda, this.#value, ...this.#ofX, ...this.#ofY];
+    return [
+      this.#theta,
+      this.#lambda,
+      this.#nextTheta,
+      this.#nextLambda,
+      this.#value,
+      this.#nextX,
+      ...this.#ofX,
+      ...this.#ofY,
+    ];
   }
 
   /** How far constraints are from being kept at a point. */
