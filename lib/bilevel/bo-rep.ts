@@ -138,7 +138,7 @@ export class BoRep extends StatefulSteps {
   readonly #device: Device;
   readonly #z: readonly Tensor[];
   readonly #mean: readonly Tensor[];
-  /** Buffers like y: where a block of steps began, a gradient or product, another or y before `init`, and the next z. */
+  /** Buffers like y: where a block of steps began, a gradient or product, another or y before `init`; the next z. */
   readonly #center: readonly Tensor[];
   readonly #part: readonly Tensor[];
   readonly #nextY: readonly Tensor[];

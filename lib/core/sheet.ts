@@ -13,7 +13,7 @@ const device = 5;
 
 /** Numbers of a call; one with more goes through Node-API. */
 const size = 1024;
-/** The end of the call, and before that the place of a handle that has just been made; the place of the device; values. */
+/** The end of the call, or the place of a handle that has just been made; the place of the device; values. */
 const sheet = new Float64Array(size);
 native.lendSheet(sheet);
 
@@ -64,7 +64,7 @@ function numberOf(text: string): number {
   return made;
 }
 
-/** How many calls have been written: a getter of a list may make one while another is. */
+/** Count of calls that have been begun: a getter of a list may make one while another is. */
 let calls = 0;
 let at = 0;
 
@@ -123,7 +123,7 @@ function writeCall(queue: object, values: readonly unknown[]): boolean {
   return calls === mine;
 }
 
-/** Queues an operation: from the sheet, or, for what cannot be read there, through Node-API, which says what is wrong. */
+/** Queues an operation: from the sheet or, where that cannot be, through Node-API, which says what is wrong. */
 export function send(operation: Operation, queue: object, ...values: readonly unknown[]): void {
   if (writeCall(queue, values) && operation()) return;
   operation(queue, ...values);

@@ -84,7 +84,7 @@ export class StepGuard {
     await this.#ask();
   }
 
-  /** Whether the device has told of a step that failed. */
+  /** True once the device has told of a step that failed. */
   get hasFailed(): boolean {
     return this.#failed !== undefined;
   }

@@ -1,5 +1,5 @@
-// Reads any op from the sheet: each value is a kind and what belongs to it. What is no such value, or
-// no tensor that can be used, is not complained of here: the reader of values does that.
+// Reads any op from the sheet: each value is a kind and what belongs to it. Nothing is complained
+// of here, such as a value of a wrong kind or a tensor that is gone: the reader of values does it.
 #pragma once
 #include <cmath>
 #include <memory>
@@ -27,7 +27,7 @@ class SheetReader final : public Fields {
     ++at_;
     return true;
   }
-  // What belongs to a value of the kind; 0 if it is none.
+  // The number that belongs to a value of the kind; 0 if it is none.
   double take(Kind kind) {
     good_ = is(kind) && end_ - at_ >= 2;
     if (!good_) return 0;
