@@ -105,33 +105,36 @@ export class Journal implements Records {
   }
 
   async read(at: number, count: number): Promise<Bytes> {
-    const records = new Uint8Array(count * this.#recordBytes);
-    let i = 0;
-    for (const { record } of await this.#stored(at, count)) records.set(record, i++ * this.#recordBytes);
-    return records;
+    const bytes = await this.#stored(at, count);
+    // Close up, over the check sums.
+    const stride = this.#recordBytes + sumBytes;
+    for (let i = 1; i < count; ++i) bytes.copyWithin(i * this.#recordBytes, i * stride, i * stride + this.#recordBytes);
+    return bytes.subarray(0, count * this.#recordBytes);
   }
 
-  async #stored(at: number, count: number): Promise<{ record: Uint8Array; sum: number }[]> {
+  /** Records with their check sums. */
+  async #stored(at: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
     const stride = this.#recordBytes + sumBytes;
     const bytes = new Uint8Array(count * stride);
     const [op, path] = [this.#op, this.#path];
     await readFully(this.#handle, bytes, at * stride, { op, path }, () => {
       throw ioError(op, path, 'read', new Error('the file has ended'));
     });
-    const view = new DataView(bytes.buffer);
-    return Array.from({ length: count }, (_, i) => {
-      const end = i * stride + this.#recordBytes;
-      return { record: bytes.subarray(i * stride, end), sum: view.getUint32(end, true) };
-    });
+    return bytes;
   }
 
   /** Records before the first one whose check sum is wrong. */
   async #countRight(): Promise<number> {
-    const step = Math.max(1, Math.floor(spanBytes / (this.#recordBytes + sumBytes)));
+    const stride = this.#recordBytes + sumBytes;
+    const step = Math.max(1, Math.floor(spanBytes / stride));
     for (let at = 0; at < this.#count; at += step) {
-      const found = await this.#stored(at, Math.min(step, this.#count - at));
-      const wrong = found.findIndex(({ record, sum }) => crc32(record) !== sum);
-      if (wrong >= 0) return at + wrong;
+      const count = Math.min(step, this.#count - at);
+      const bytes = await this.#stored(at, count);
+      const view = new DataView(bytes.buffer);
+      for (let i = 0; i < count; ++i) {
+        const end = i * stride + this.#recordBytes;
+        if (crc32(bytes.subarray(i * stride, end)) !== view.getUint32(end, true)) return at + i;
+      }
     }
     return this.#count;
   }

@@ -64,8 +64,8 @@ export class Ledger {
 
   async read(name: string, size: number): Promise<Written> {
     const { first, names } = this.#fileOf.get(name)!;
-    const { buffer } = await this.#records.read(first + names.indexOf(name), 1);
-    const [largest = 0, squares = 0, update = 0, ...pairs] = new Float64Array(buffer.slice(0));
+    const record = await this.#records.read(first + names.indexOf(name), 1);
+    const [largest = 0, squares = 0, update = 0, ...pairs] = new Float64Array(record.slice().buffer);
     const cosines = Array.from({ length: this.#models }, (_, i) => {
       const norms = Math.sqrt(update) * Math.sqrt(pairs[2 * i + 1]!);
       return norms > 0 ? pairs[2 * i]! / norms : undefined;

@@ -2,7 +2,7 @@
 import type { Device } from '../../core/device.ts';
 import type { Dtype } from '../../core/dtypes.ts';
 import { ops } from '../../core/native-ops.ts';
-import type { Owned } from '../../core/owned.ts';
+import { Owned } from '../../core/owned.ts';
 import type { Task } from '../../core/task.ts';
 import { given, Tensor } from '../../core/tensor.ts';
 import * as vectors from '../../core/vectors.ts';
@@ -45,6 +45,34 @@ export async function readSpan(
     tensors.push(owned.add(widened(task, own as never, dtypeOfFile(part.info.dtype)!, [span.count, work], tensors[0])));
   }
   return tensors as [Tensor, ...Tensor[]];
+}
+
+/** Reads spans one after the other, each while the one before is worked on; that is given back then. */
+export async function* readAhead(
+  task: MergeTask,
+  tensor: Pick<MergedTensor, 'parts' | 'work'>,
+  spans: readonly Span[],
+): AsyncGenerator<{ span: Span; tensors: [base: Tensor, ...models: Tensor[]]; owned: Owned<Tensor> }, void> {
+  const begin = (span: Span | undefined) => {
+    if (!span) return undefined;
+    const owned = new Owned<Tensor>();
+    const reading = readSpan(task, tensor, span, owned);
+    // Whoever waits for it hears of an error.
+    reading.catch(() => {});
+    return { owned, reading };
+  };
+  let ahead = begin(spans[0]);
+  try {
+    for (const [i, span] of spans.entries()) {
+      using owned = ahead!.owned;
+      const tensors = await ahead!.reading;
+      ahead = begin(spans[i + 1]);
+      yield { span, tensors, owned };
+    }
+  } finally {
+    await ahead?.reading.catch(() => {});
+    ahead?.owned.dispose();
+  }
 }
 
 async function bytesOf({ file, info }: Part, { from, count }: Span): Promise<ArrayBuffer> {

@@ -10,7 +10,8 @@ import * as vectors from '../../core/vectors.ts';
 import { quote } from '../../files/quote.ts';
 import { qr } from '../../linalg/index.ts';
 import { dtypesOf, type MergedTensor } from '../folders/fit.ts';
-import { affineTerms, type MergeTask, readSpan, spansOf, subtractBase } from '../folders/spans.ts';
+import { affineTerms, type MergeTask, readAhead, readSpan, spansOf, subtractBase } from '../folders/spans.ts';
+import { trailing } from '../folders/trailing.ts';
 import { Update } from '../folders/update.ts';
 import { sumOf } from '../options.ts';
 import type { Measured, Method } from './method.ts';
@@ -135,22 +136,30 @@ async function add(task: MergeTask, tensor: MergedTensor, alpha: number, sum: St
     const rows = taskVector(task, { parts: [own, model], work: sumDtype(tensor) }, shape);
     const projection = square > 0 ? await away(task, { tensor, count: i, sum, alpha }, owned) : undefined;
     if (projection)
-      for await (const { from, x } of rows()) {
-        projection.measure(from, x);
-        numbers.tasks[i]! += (await squaresOf(task, x))[0]!;
-      }
+      await trailing(async (trail) => {
+        for await (const { from, x } of rows()) {
+          projection.measure(from, x);
+          await trail.follow(squaresOf(task, x), ([whole]) => {
+            numbers.tasks[i]! += whole!;
+          });
+        }
+      });
     projection?.settle();
     square = 0;
-    for await (const { from, x } of rows()) {
-      projection?.clean(from, x);
-      using added = i > 0 ? await sum.read(from * shape[1], x.size) : undefined;
-      using total = added?.reshape(x.shape);
-      if (total) vectors.axpy(task.queue, 1, x, total);
-      const [clean, whole] = await squaresOf(task, x, total ?? x);
-      numbers.cleans[i]! += clean!;
-      square += whole!;
-      await sum.append(total ?? x);
-    }
+    await trailing(async (trail) => {
+      for await (const { from, x } of rows()) {
+        projection?.clean(from, x);
+        using added = i > 0 ? await sum.read(from * shape[1], x.size) : undefined;
+        using total = added?.reshape(x.shape);
+        if (total) vectors.axpy(task.queue, 1, x, total);
+        const found = Promise.all([squaresOf(task, x, total ?? x), task.readAll(total ?? x)]);
+        await trail.follow(found, async ([[clean, whole], [elements]]) => {
+          numbers.cleans[i]! += clean!;
+          square += whole!;
+          await sum.append(elements as Float32Array | Float64Array);
+        });
+      }
+    });
     await sum.end();
     if (!projection) numbers.tasks[i] = numbers.cleans[i]!;
     if (!Number.isFinite(square + numbers.tasks[i]!)) {
@@ -160,6 +169,7 @@ async function add(task: MergeTask, tensor: MergedTensor, alpha: number, sum: St
     }
     numbers.ranks[i] = projection?.rank ?? 0;
   }
+  await sum.sync();
   return { ...numbers, square };
 }
 
@@ -255,16 +265,18 @@ async function squaresOf(task: MergeTask, ...matrices: readonly Tensor[]): Promi
   return found as Float64Array;
 }
 
-/** Panels of one model less the base, which are given back once the next is asked for. */
+/** Panels of one model less the base, which are given back once the next is asked for, and is read before. */
 const taskVector = (task: MergeTask, tensor: Pick<MergedTensor, 'parts' | 'work'>, shape: readonly [number, number]) =>
   async function* (): AsyncGenerator<{ from: number; x: Tensor }, void> {
-    for (const { from, to } of panelsOf(shape)) {
-      using owned = new Owned<Tensor>();
-      const span = { from: from * shape[1], count: (to - from) * shape[1] };
-      const [base, model] = (await readSpan(task, tensor, span, owned)) as [Tensor, Tensor];
+    const spans = [...panelsOf(shape)].map(({ from, to }) => ({
+      from: from * shape[1],
+      count: (to - from) * shape[1],
+    }));
+    for await (const { span, tensors, owned } of readAhead(task, tensor, spans)) {
+      const [base, model] = tensors as [Tensor, Tensor];
       subtractBase(task.queue, tensor, [base, model]);
       owned.drop(base);
-      yield { from, x: owned.add(model.reshape([to - from, shape[1]])) };
+      yield { from: span.from / shape[1], x: owned.add(model.reshape([span.count / shape[1], shape[1]])) };
     }
   };
 

@@ -44,11 +44,11 @@ export class Projection {
   readonly #task: AnyTask;
   /** Left singular vectors, columns of [m, min(m, n)]. */
   readonly #left: Tensor;
-  /** Right singular vectors, columns of [n, min(m, n)]. */
+  /** Right singular vectors, columns of [n, min(m, n)]; V·Cᵀ once all is measured. */
   readonly #right: Tensor;
-  /** Uᵀ·X·V, and then C without its diagonal beyond the rank. */
+  /** The first `rank` rows and columns of Uᵀ·X·V. */
   readonly #common: Tensor;
-  /** That diagonal, one row. */
+  /** Its diagonal, a row each; of those that are protected 0 once all is measured. */
   readonly #diagonal: Tensor;
 
   private constructor(
@@ -83,9 +83,9 @@ export class Projection {
     const own = await splitOf(task, values, alpha, previous.shape);
     if (own.count === 0) return undefined;
     using flat = previous.reshape([previous.size]);
-    using begin = flat.rows(0, s.size ** 2);
-    const common = owned.add(begin.reshape([s.size, s.size]));
-    const diagonal = owned.add(new Tensor(task.device, [1, s.size], previous.dtype));
+    using begin = flat.rows(0, own.rank ** 2);
+    const common = owned.add(begin.reshape([own.rank, own.rank]));
+    const diagonal = owned.add(new Tensor(task.device, [s.size, 1], previous.dtype));
     return new Projection(task, own, { left, right, common, diagonal });
   }
 
@@ -103,15 +103,15 @@ export class Projection {
     const { device, queue } = task;
     const { dtype } = left;
     const rank = left.shape[1]!;
-    const common = owned.add(Tensor.zeros(device, [rank, rank], { dtype }));
+    const square = owned.add(Tensor.zeros(device, [rank, rank], { dtype }));
     for await (const { from, x } of previous) {
       using rows = left.rows(from, from + x.shape[0]!);
       using images = new Tensor(device, rows.shape, dtype);
       ops.gemm(queue, { a: x, b: right, c: images });
-      ops.gemm(queue, { a: rows, b: images, c: common, transA: 'transposed', beta: 1 });
+      ops.gemm(queue, { a: rows, b: images, c: square, transA: 'transposed', beta: 1 });
       await task.wait(device.flow() ?? Promise.resolve());
     }
-    const { u, s, v } = await task.waitFor(svd(common));
+    const { u, s, v } = await task.waitFor(svd(square));
     using values = s;
     using turn = u;
     using other = v;
@@ -120,52 +120,60 @@ export class Projection {
     const [ownLeft, ownRight] = [left, right].map(({ shape }) => owned.add(new Tensor(device, shape, dtype)));
     ops.gemm(queue, { a: left, b: turn, c: ownLeft! });
     ops.gemm(queue, { a: right, b: other, c: ownRight! });
-    const diagonal = owned.add(new Tensor(device, [1, rank], dtype));
+    using flat = square.reshape([square.size]);
+    using begin = flat.rows(0, own.rank ** 2);
+    const common = owned.add(begin.reshape([own.rank, own.rank]));
+    const diagonal = owned.add(new Tensor(device, [rank, 1], dtype));
     return new Projection(task, own, { left: ownLeft!, right: ownRight!, common, diagonal });
   }
 
   /** Takes note of the rows of X from one on. */
   measure(from: number, x: Tensor): void {
     const { device, queue } = this.#task;
-    using left = this.#left.rows(from, from + x.shape[0]!);
+    using rows = this.#left.rows(from, from + x.shape[0]!);
+    using left = this.#turned(rows);
     using images = new Tensor(device, left.shape, x.dtype);
-    ops.gemm(queue, { a: x, b: this.#right, c: images });
-    if (this.rank > 0) ops.gemm(queue, { a: left, b: images, c: this.#common, transA: 'transposed', beta: 1 });
+    ops.gemm(queue, { a: this.#right, b: x, c: images, transA: 'transposed', transB: 'transposed' });
+    using own = left.rows(0, this.rank);
+    using other = images.rows(0, this.rank);
+    if (this.rank > 0) ops.gemm(queue, { a: own, b: other, c: this.#common, transB: 'transposed', beta: 1 });
     vectors.multiply(queue, left, images, images);
-    using ones = Tensor.full(device, [1, x.shape[0]!], 1, { dtype: x.dtype });
-    ops.gemm(queue, { a: ones, b: images, c: this.#diagonal, beta: 1 });
+    using ones = Tensor.full(device, [x.shape[0]!, 1], 1, { dtype: x.dtype });
+    ops.gemm(queue, { a: images, b: ones, c: this.#diagonal, beta: 1 });
   }
 
   /** Is called once all rows are measured, and before the first is cleaned. */
   settle(): void {
     const { device, queue } = this.#task;
-    const { rank } = this;
-    const zero = (x: Tensor, from: number, to?: number): void => {
-      using rows = x.rows(from, to);
+    for (const part of [this.#diagonal.rows(0, this.rank), this.#diagonal.rows(this.#count)]) {
+      using rows = part;
       ops.fill(queue, { x: [rows], value: 0 });
-    };
-    const width = this.#common.shape[0]!;
-    using diagonal = this.#diagonal.reshape([width]);
-    zero(diagonal, 0, rank);
-    zero(diagonal, this.#count);
-    if (rank === 0) return;
-    zero(this.#common, rank);
-    using chosen = Tensor.zeros(device, [width], { dtype: diagonal.dtype });
-    using ones = chosen.rows(0, rank);
-    ops.fill(queue, { x: [ones], value: 1 });
-    using rows = this.#common.rows(0, rank);
-    ops.scaleAxis(queue, { x: rows, scale: chosen, out: rows });
+    }
+    using factors = this.#diagonal.reshape([this.#diagonal.size]);
+    for (const { from, to } of panelsOf(this.#right.shape as [number, number])) {
+      using rows = this.#right.rows(from, to);
+      using right = this.#turned(rows);
+      using images = new Tensor(device, right.shape, right.dtype);
+      ops.scaleAxis(queue, { x: right, scale: factors, out: images, axis: 0 });
+      using own = right.rows(0, this.rank);
+      using other = images.rows(0, this.rank);
+      if (this.rank > 0) ops.gemm(queue, { a: this.#common, b: own, c: other });
+      ops.transpose(queue, { x: images, out: rows });
+    }
   }
 
   /** Takes from the rows of X from one on, in place, what overlaps. */
   clean(from: number, x: Tensor): void {
-    const { device, queue } = this.#task;
     using left = this.#left.rows(from, from + x.shape[0]!);
-    using factors = this.#diagonal.reshape([left.shape[1]!]);
-    using images = new Tensor(device, left.shape, x.dtype);
-    ops.scaleAxis(queue, { x: left, scale: factors, out: images });
-    if (this.rank > 0) ops.gemm(queue, { a: left, b: this.#common, c: images, beta: 1 });
-    ops.gemm(queue, { a: images, b: this.#right, c: x, transB: 'transposed', alpha: -1, beta: 1 });
+    ops.gemm(this.#task.queue, { a: left, b: this.#right, c: x, transB: 'transposed', alpha: -1, beta: 1 });
+  }
+
+  /** Some rows of singular vectors, turned: a direction is a row, so that those that are protected are the first. */
+  #turned(rows: Tensor): Tensor {
+    const [count, directions] = rows.shape as [number, number];
+    const turned = new Tensor(this.#task.device, [directions, count], rows.dtype);
+    ops.transpose(this.#task.queue, { x: rows, out: turned });
+    return turned;
   }
 
   /** Takes from a whole matrix, in place, what overlaps. */

@@ -32,26 +32,34 @@ export class StoredSum {
     this.#dtype = dtype;
   }
 
-  async append(x: Tensor): Promise<void> {
-    const [{ buffer, byteOffset, byteLength }] = await this.#task.readAll(x);
-    const bytes = new Uint8Array(this.#rest.length + byteLength);
-    bytes.set(this.#rest);
-    bytes.set(new Uint8Array(buffer, byteOffset, byteLength), this.#rest.length);
+  /** Writes elements that follow those before. */
+  async append({ buffer, byteOffset, byteLength }: Float32Array | Float64Array): Promise<void> {
+    let bytes = new Uint8Array(buffer, byteOffset, byteLength);
+    if (this.#rest.length > 0) {
+      const joined = new Uint8Array(this.#rest.length + byteLength);
+      joined.set(this.#rest);
+      joined.set(bytes, this.#rest.length);
+      bytes = joined;
+    }
     const whole = bytes.length - (bytes.length % blockBytes);
     this.#rest = bytes.slice(whole);
     await this.#write(bytes.subarray(0, whole));
   }
 
-  /** Writes what is left, and syncs all; the next element is the first again. */
+  /** Writes what is left; the next element is the first again. */
   async end(): Promise<void> {
     if (this.#rest.length > 0) {
       const block = new Uint8Array(blockBytes);
       block.set(this.#rest);
       await this.#write(block);
     }
-    await this.#task.wait(this.#blocks.sync());
     this.#next = 0;
     this.#rest = new Uint8Array(0);
+  }
+
+  /** Elements that were written are there after a power cut, too. */
+  async sync(): Promise<void> {
+    await this.#task.wait(this.#blocks.sync());
   }
 
   async #write(blocks: Uint8Array): Promise<void> {
@@ -67,8 +75,7 @@ export class StoredSum {
     const first = Math.floor(begin / blockBytes);
     const reading = this.#blocks.read(this.#first + first, Math.ceil(end / blockBytes) - first);
     const { buffer, byteOffset } = await this.#task.wait(reading);
-    const at = byteOffset + begin - first * blockBytes;
-    const data = new arrays[this.#dtype](buffer.slice(at, at + end - begin));
+    const data = new arrays[this.#dtype](buffer, byteOffset + begin - first * blockBytes, count);
     return given(this.#task.device, data as never, [count], this.#dtype);
   }
 
