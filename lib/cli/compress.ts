@@ -1,5 +1,5 @@
 import type { CompressOptions, CompressReport } from '../quantized/index.ts';
-import { type Command, command } from './command.ts';
+import { type Command, command, UsageError } from './command.ts';
 import { camel, runJob, withFlags } from './folder-job.ts';
 
 const text = (value: string, help: string) => ({ type: 'string', value, help }) as const;
@@ -11,6 +11,7 @@ export const compress: Command = command({
     base: { ...text('DIR', 'the model'), required: true },
     out: { ...text('DIR', 'the new folder'), required: true },
     bits: { ...text('N', 'bits of a code: 2, 3, 4 or 8, of codebook 1 to 8; 4'), number: 'whole' },
+    'bits-of': { ...text('GLOB=N', 'other bits for these; the first that fits counts'), list: true },
     method: { ...text('NAME', 'how'), choices: ['group', 'codebook'], required: true },
     group: { ...text('N', 'of group: neighbours in a row that share a scale, 64'), number: 'whole' },
     groups: { ...text('N', 'of codebook: codebooks of a matrix, 1'), number: 'whole' },
@@ -28,7 +29,11 @@ export const compress: Command = command({
   },
   async run({ json = false, ...values }) {
     const library = await import('../quantized/index.ts');
-    const options = Object.fromEntries(Object.entries(values).map(([name, value]) => [camel(name), value]));
+    const { 'bits-of': bitsOf, ...others } = values;
+    const options = {
+      ...Object.fromEntries(Object.entries(others).map(([name, value]) => [camel(name), value])),
+      ...(bitsOf && { bitsOf: Object.fromEntries(bitsOf.map(bitsOfWord)) }),
+    };
     const job = library.compressModel;
     // Only now, as it shares a file with what needs the binary.
     const texts = await import('../files/quote.ts');
@@ -40,6 +45,13 @@ export const compress: Command = command({
     );
   },
 });
+
+/** `GLOB=N` as a pattern and its bits. */
+function bitsOfWord(word: string): [pattern: string, bits: number] {
+  const [, pattern, bits] = /^(.+)=([1-8])$/.exec(word) ?? [];
+  if (pattern === undefined) throw new UsageError(`--bits-of must be GLOB=N, N from 1 to 8, got '${word}'`);
+  return [pattern, Number(bits)];
+}
 
 const units = ['bytes', 'KB', 'MB', 'GB', 'TB'];
 function size(bytes: number): string {
@@ -56,8 +68,9 @@ function asText(report: CompressReport, { escaped, quote }: typeof import('../fi
     `${method}, ${bits} bits; ${size(bytesBefore)} of weights become ${size(bytes)}, ` +
       `${size(scratchBytes)} beside them meanwhile, at most ${size(memoryBytes)} of memory`,
   ];
-  for (const { tensor, shape, from, group, groups, bytes: own, bytesBefore: before, error } of tensors) {
-    const form = group === undefined ? `${groups} codebook${groups === 1 ? '' : 's'}` : `group ${group}`;
+  for (const { tensor, shape, from, bits: code, group, groups, bytes: own, bytesBefore: before, error } of tensors) {
+    const parts = group === undefined ? `${groups} codebook${groups === 1 ? '' : 's'}` : `group ${group}`;
+    const form = code === bits ? parts : `${code} bits, ${parts}`;
     const off = error === undefined ? '' : `, error ${rounded(error)}`;
     lines.push(`${quote(tensor)} [${shape.join(', ')}] ${from}: ${form}, ${size(before)} become ${size(own)}${off}`);
   }

@@ -1,7 +1,7 @@
 // Small model folders to merge, and what they hold.
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { PlainTensor } from '../files/bytes.ts';
+import { fileBytes, type PlainTensor } from '../files/bytes.ts';
 import type { Folder } from '../files/folder.ts';
 import { uniform } from '../support/data.ts';
 import { type Dtype, type Rows, readModel, rowsOf, tensorOf, writeTensors } from '../transplant/models.ts';
@@ -110,3 +110,48 @@ export function writeAdapter(
 /** scale · b·a, in f64. */
 export const updateOf = ({ a, b }: Layer, scale: number): Rows =>
   b.map((row) => a[0]!.map((_, j) => scale * row.reduce((sum, x, k) => sum + x * a[k]![j]!, 0)));
+
+/** Tensors of a model of seven thousand million weights. */
+function shapes(): Record<string, number[]> {
+  const layer = (i: number): Record<string, number[]> =>
+    Object.fromEntries(
+      [
+        ['input_layernorm', [4096]],
+        ['mlp.down_proj', [4096, 11008]],
+        ['mlp.gate_proj', [11008, 4096]],
+        ['mlp.up_proj', [11008, 4096]],
+        ['post_attention_layernorm', [4096]],
+        ...['q', 'k', 'v', 'o'].map((name) => [`self_attn.${name}_proj`, [4096, 4096]]),
+      ].map(([name, shape]) => [`model.layers.${i}.${name}.weight`, shape as number[]]),
+    );
+  const layers = Array.from({ length: 32 }, (_, i) => layer(i));
+  const ends = {
+    'model.embed_tokens.weight': [32000, 4096],
+    'model.norm.weight': [4096],
+    'lm_head.weight': [32000, 4096],
+  };
+  return Object.assign({}, ...layers, ends) as Record<string, number[]>;
+}
+
+/** Such a model of 16 bits, in three files of zeros that take no space on the disk. */
+export function writeLarge(folder: string): void {
+  mkdirSync(folder);
+  const names = Object.entries(shapes());
+  const each = Math.ceil(names.length / 3);
+  const weightMap: Record<string, string> = {};
+  for (let shard = 0; shard < 3; ++shard) {
+    const file = `model-0000${shard + 1}-of-00003.safetensors`;
+    const header: Record<string, object> = {};
+    let begin = 0;
+    for (const [name, shape] of names.slice(shard * each, (shard + 1) * each)) {
+      const end = begin + 2 * shape.reduce((a, b) => a * b);
+      header[name] = { dtype: 'BF16', shape, data_offsets: [begin, end] };
+      weightMap[name] = file;
+      begin = end;
+    }
+    const bytes = fileBytes(JSON.stringify(header), Buffer.alloc(0));
+    writeFileSync(path.join(folder, file), bytes);
+    truncateSync(path.join(folder, file), bytes.length + begin);
+  }
+  writeFileSync(path.join(folder, 'model.safetensors.index.json'), JSON.stringify({ weight_map: weightMap }));
+}

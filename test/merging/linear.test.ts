@@ -1,11 +1,13 @@
 // Devices: cpu, cuda
 // Source: closed form "the weighted mean, and the base with a multiple of the sum of task vectors, in f64"
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type MergeOptions, mergeModels } from '../../lib/merging/index.ts';
 import { Folder } from '../files/folder.ts';
 import { devices } from '../support/devices.ts';
-import { readModel } from '../transplant/models.ts';
-import { family, nearest, valuesOf } from './folders.ts';
+import { readModel, tensorOf, writeTensors } from '../transplant/models.ts';
+import { family, matrix, nearest, valuesOf, writeParts } from './folders.ts';
 
 describe.each(devices)('mergeModels on %s', (device) => {
   /** The factor of each task vector in what is added to the base. */
@@ -71,6 +73,34 @@ describe.each(devices)('mergeModels on %s', (device) => {
         expect(Math.abs(x - exact[i]!)).toBeLessThanOrEqual((above - below) * (0.5 + 1e-4));
       }
     }
+  });
+
+  it('gives each tensor the element type that it has in the base, whatever those of the models are', async () => {
+    using folder = new Folder();
+    const types = { a: 'F32', b: 'BF16', c: 'F16' } as const;
+    const write = (name: string, seed: number, dtypeOf: (tensor: keyof typeof types) => 'F32' | 'BF16' | 'F16') => {
+      const to = writeParts(folder.file(name), { tensors: {}, config: { torch_dtype: 'bfloat16' } });
+      const one = (tensor: keyof typeof types, i: number) => tensorOf(matrix(3, 5, seed + i), dtypeOf(tensor));
+      writeTensors(to, { a: one('a', 0), b: one('b', 1), c: one('c', 2) });
+      return to;
+    };
+    const base = write('base', 1, (tensor) => types[tensor]);
+    const models = [write('one', 10, () => 'F32'), write('two', 20, () => 'BF16')];
+    const report = await mergeModels({ base, models, out: folder.file('out'), method: 'average', device });
+    for (const { tensor, from, to } of report.tensors) {
+      const dtype = types[tensor as keyof typeof types];
+      expect([from, to]).toEqual([dtype.toLowerCase(), dtype.toLowerCase()]);
+      const stored = readModel(folder.file('out')).tensors.get(tensor)!;
+      expect(stored.dtype).toBe(dtype);
+      const [x, y] = models.map((model) => valuesOf(model, tensor));
+      const exact = x!.map((value, i) => (value + y![i]!) / 2);
+      for (const [i, value] of valuesOf(folder.file('out'), tensor).entries()) {
+        const [below, above] = dtype === 'F32' ? [0, 2 ** -23] : nearest(exact[i]!, dtype);
+        expect(Math.abs(value - exact[i]!)).toBeLessThanOrEqual((above - below) * (0.5 + 1e-4));
+      }
+    }
+    const config = (of: string) => readFileSync(path.join(of, 'config.json'), 'utf8');
+    expect(config(folder.file('out'))).toBe(config(base));
   });
 
   it('gives another element type where it is asked for, and takes models of any', async () => {

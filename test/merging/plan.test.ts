@@ -1,61 +1,13 @@
 // Devices: cpu
 // Facts that a merge finds before it reads weights: headers, space and memory of models as large as real ones.
-import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { calls } from '../../lib/files/calls.ts';
 import { mergeModels } from '../../lib/merging/index.ts';
-import { fileBytes } from '../files/bytes.ts';
 import { restoreCalls } from '../files/failing.ts';
 import { Folder } from '../files/folder.ts';
-import { family } from './folders.ts';
+import { family, writeLarge } from './folders.ts';
 
 afterEach(restoreCalls);
-
-/** Tensors of a model of seven thousand million weights. */
-function shapes(): Record<string, number[]> {
-  const layer = (i: number): Record<string, number[]> =>
-    Object.fromEntries(
-      [
-        ['input_layernorm', [4096]],
-        ['mlp.down_proj', [4096, 11008]],
-        ['mlp.gate_proj', [11008, 4096]],
-        ['mlp.up_proj', [11008, 4096]],
-        ['post_attention_layernorm', [4096]],
-        ...['q', 'k', 'v', 'o'].map((name) => [`self_attn.${name}_proj`, [4096, 4096]]),
-      ].map(([name, shape]) => [`model.layers.${i}.${name}.weight`, shape as number[]]),
-    );
-  const layers = Array.from({ length: 32 }, (_, i) => layer(i));
-  const ends = {
-    'model.embed_tokens.weight': [32000, 4096],
-    'model.norm.weight': [4096],
-    'lm_head.weight': [32000, 4096],
-  };
-  return Object.assign({}, ...layers, ends) as Record<string, number[]>;
-}
-
-/** Of 16 bits, in three files of zeros that take no space on the disk. */
-function writeLarge(folder: string): void {
-  mkdirSync(folder);
-  const names = Object.entries(shapes());
-  const each = Math.ceil(names.length / 3);
-  const weightMap: Record<string, string> = {};
-  for (let shard = 0; shard < 3; ++shard) {
-    const file = `model-0000${shard + 1}-of-00003.safetensors`;
-    const header: Record<string, object> = {};
-    let begin = 0;
-    for (const [name, shape] of names.slice(shard * each, (shard + 1) * each)) {
-      const end = begin + 2 * shape.reduce((a, b) => a * b);
-      header[name] = { dtype: 'BF16', shape, data_offsets: [begin, end] };
-      weightMap[name] = file;
-      begin = end;
-    }
-    const bytes = fileBytes(JSON.stringify(header), Buffer.alloc(0));
-    writeFileSync(path.join(folder, file), bytes);
-    truncateSync(path.join(folder, file), bytes.length + begin);
-  }
-  writeFileSync(path.join(folder, 'model.safetensors.index.json'), JSON.stringify({ weight_map: weightMap }));
-}
 
 it('plans a merge of four large models by their headers alone', async () => {
   using folder = new Folder();

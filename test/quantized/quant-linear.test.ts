@@ -1,5 +1,7 @@
 // Devices: cpu, cuda
 // Source: formula of docs/design/packed-codes.md "w[i, k] = q[i, k] · scales[i, ⌊k / group⌋]"
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Device, Tensor } from '../../lib/index.ts';
 import * as nn from '../../lib/nn/index.ts';
@@ -82,6 +84,29 @@ describe.each(devices)('QuantLinear on %s', (kind) => {
     }
     expect(gradients[1]).toEqual(gradients[0]);
     expect(thrownBy(() => QuantLinear.quantize(w, { activations: 'i4' as 'i8' })).code).toBe('ERR_ARGUMENT');
+  });
+
+  it('has the numbers of the example of its layout, of the bytes that the page shows', async () => {
+    const page = readFileSync(path.join(import.meta.dirname, '..', '..', 'docs', 'design', 'packed-codes.md'), 'utf8');
+    const example = page.slice(page.indexOf('## Example of 8 codes'), page.indexOf('## Files'));
+    const shown = [...example.matchAll(/^```\n(.*)\n```/gm)].map(([, line]) =>
+      // Bytes, of which those that dots stand for are 0 up to the number in brackets.
+      line!.split(/\((\d+) bytes\)/).flatMap((part, i, parts) => {
+        if (i % 2 === 1) return [];
+        const bytes = [...part.matchAll(/\b[0-9a-f]{2}\b/g)].map(([byte]) => Number.parseInt(byte, 16));
+        return [...bytes, ...Array(Math.max(0, Number(parts[i + 1] ?? bytes.length) - bytes.length)).fill(0)];
+      }),
+    );
+    expect(shown.map((bytes) => bytes.length)).toEqual([64, 48]);
+    for (const [bits, bytes, numbers] of [
+      [4, shown[0]!, [1, -1, 7, -7, 0, 2, -8, 3]],
+      [3, shown[1]!, [1, -1, 3, -3, 0, 2, -4, 3]],
+    ] as const) {
+      const codes = Tensor.from(device, Uint8Array.from(bytes), [1, bytes.length]);
+      using layer = QuantLinear.from({ codes, scales: Tensor.full(device, [1, 1], 1), inputs: 128, bits });
+      const expected = Array.from({ length: 128 }, (_, k) => (k % 16 === 0 ? numbers[k / 16] : 0));
+      expect([...(await valuesOf(layer.dequantize()))]).toEqual(expected);
+    }
   });
 
   it('takes the bytes of its codes and scales', () => {

@@ -1,7 +1,7 @@
 import os from 'node:os';
 import { Device, type DeviceKind } from '../../core/device.ts';
 import { refusal, shown } from '../../core/errors.ts';
-import { isListOf } from '../../core/options.ts';
+import { isListOf, isRecord } from '../../core/options.ts';
 import {
   count,
   flag,
@@ -17,6 +17,7 @@ import {
   word,
 } from '../../core/schema.ts';
 import type { TaskOptions } from '../../core/task.ts';
+import { quote } from '../../files/quote.ts';
 import { isPath } from '../../files/transfer.ts';
 
 /** Ways to compress a matrix. */
@@ -43,6 +44,8 @@ export interface CompressOptions extends TaskOptions<CompressProgress> {
   readonly method: CompressMethod;
   /** Bits of a code: 2, 3, 4 or 8, for `codebook` 1 to 8. Default: 4. */
   readonly bits?: number | undefined;
+  /** Other bits for names that fit a pattern, `{ '**.down.*': 8 }`: those of the first that fits. Default: none. */
+  readonly bitsOf?: Readonly<Record<string, number>> | undefined;
   /**
    * Of `group`: neighbours in a row that share a scale. Where it does not divide a row, the largest of 128, 64 and 32
    * below it that does. Default: 64.
@@ -75,7 +78,7 @@ export interface CompressOptions extends TaskOptions<CompressProgress> {
   readonly restart?: boolean | undefined;
 }
 
-type Open = 'include' | 'skip' | 'shardSize' | 'signal' | 'onProgress';
+type Open = 'bitsOf' | 'include' | 'skip' | 'shardSize' | 'signal' | 'onProgress';
 type OfMethod = 'group' | 'groups' | 'seed';
 /** All options, with their defaults; those that the method does not have are undefined. */
 export type Settings = Resolved<CompressOptions, Open | OfMethod>;
@@ -89,6 +92,11 @@ const folder: Option<string> = required({
   },
 });
 const patterns = kind<readonly string[]>((x) => isListOf(x, isText) && x.length > 0, 'a list of patterns');
+const isBits = (x: unknown): boolean => Number.isInteger(x) && (x as number) >= 1 && (x as number) <= 8;
+const bitsOf = kind<Readonly<Record<string, number>>>(
+  (x) => isRecord(x) && Object.values(x).every(isBits),
+  'an object from patterns to bits, 1 to 8',
+);
 const isDevice = (x: unknown): boolean => x instanceof Device || isText(x);
 
 const schema: Schema<Resolved<CompressOptions, Open | OfMethod | 'memoryLimit'>> = {
@@ -96,6 +104,7 @@ const schema: Schema<Resolved<CompressOptions, Open | OfMethod | 'memoryLimit'>>
   out: folder,
   method: required(word(compressMethods, 'group')),
   bits: whole(4, 1, 8),
+  bitsOf,
   group: optional(count(64)),
   groups: optional(whole(1, 1, 65_536)),
   seed: optional(whole(0, 0, 2 ** 53)),
@@ -121,8 +130,12 @@ export function settle(op: string, options: CompressOptions): Settings {
   for (const name of ['group', 'groups', 'seed'] as const)
     if (given[name] !== undefined && !(ownOptions[method] as readonly string[]).includes(name))
       throw refusal(op, name, `be left out for the method ${method}`, shown(given[name]));
-  if (method === 'group' && !groupBits.includes(bits))
-    throw refusal(op, 'bits', 'be 2, 3, 4 or 8 for the method group', bits);
+  const named = Object.entries(given.bitsOf ?? {}).map(
+    ([pattern, own]) => [`bitsOf of ${quote(pattern)}`, own] as const,
+  );
+  for (const [name, own] of [['bits', bits] as const, ...named])
+    if (method === 'group' && !groupBits.includes(own))
+      throw refusal(op, name, 'be 2, 3, 4 or 8 for the method group', own);
   const own = method === 'group' ? { group: given.group ?? 64 } : { groups: given.groups ?? 1, seed: given.seed ?? 0 };
   return { ...given, ...own, memoryLimit: given.memoryLimit ?? Math.floor(0.8 * os.totalmem()) };
 }

@@ -48,6 +48,7 @@ const usualGroups: readonly number[] = [128, 64, 32];
 export async function planOf(op: string, settings: Settings, model: Model): Promise<Plan> {
   refuseCompressed(op, model);
   const [included, skipped] = [patternsOf(op, settings, 'include'), patternsOf(op, settings, 'skip')];
+  const bits = patternsOf(op, settings, 'bitsOf');
   const isTied = model.config['tie_word_embeddings'] === true;
   const turns = new Turns(settings.signal);
   const chosen: Chosen[] = [];
@@ -70,29 +71,30 @@ export async function planOf(op: string, settings: Settings, model: Model): Prom
       keep(reason);
       continue;
     }
-    const form = formOf(settings, info.shape as [number, number]);
-    if ('misfit' in form) {
-      misfits.push(`${quote(name)} [${info.shape}]: ${form.misfit}`);
-      if (!form.form) {
-        keep(form.misfit);
+    const own = bitsFor(bits, name, settings);
+    const found = formOf(own, info.shape as [number, number]);
+    if ('misfit' in found) {
+      misfits.push(`${quote(name)} [${info.shape}]: ${found.misfit}`);
+      if (!found.form) {
+        keep(found.misfit);
         continue;
       }
     }
-    const own = 'misfit' in form ? form.form! : form;
+    const form = 'misfit' in found ? found.form! : found;
     if (isTied && (isEmbedding(name) || isHead(name)))
       warnings.push(`${quote(name)} is tied to another table: who reads the new model must know that it is compressed`);
-    const size = bytesOf(own);
+    const size = bytesOf(form);
     if (size >= info.byteLength) {
       keep('it would not become smaller');
       continue;
     }
-    for (const { suffix } of partsOf(own))
+    for (const { suffix } of partsOf(form))
       if (model.weights.shardOf.has(name + suffix))
         throw refusal(op, 'base', `have no tensor of the name of a part of another`, quote(name + suffix));
-    chosen.push({ name, form: own, file, info });
+    chosen.push({ name, form, file, info });
     bytes += size;
   }
-  for (const { option, pattern, isUsed } of [...included, ...skipped]) {
+  for (const { option, pattern, isUsed } of [...included, ...skipped, ...bits]) {
     if (isUsed) continue;
     if (settings.strict) throw refusal(op, option, 'have patterns of names that the model has', quote(pattern));
     warnings.push(`the pattern ${quote(pattern)} of ${option} is that of no tensor`);
@@ -109,7 +111,7 @@ export async function planOf(op: string, settings: Settings, model: Model): Prom
 }
 
 interface Pattern {
-  readonly option: 'include' | 'skip';
+  readonly option: 'include' | 'skip' | 'bitsOf';
   readonly pattern: string;
   readonly test: (name: string) => boolean;
   /** True once a name has fitted it. */
@@ -117,7 +119,9 @@ interface Pattern {
 }
 
 function patternsOf(op: string, settings: Settings, option: Pattern['option']): Pattern[] {
-  return (settings[option] ?? []).map((pattern) => {
+  const given = settings[option] ?? [];
+  const patterns: readonly string[] = Array.isArray(given) ? given : Object.keys(given);
+  return patterns.map((pattern) => {
     const test = testOf<undefined>(op, option, pattern);
     return { option, pattern, test: (name) => test(name, undefined), isUsed: false };
   });
@@ -128,6 +132,13 @@ function fits(patterns: readonly Pattern[], name: string): boolean {
   const fitting = patterns.filter(({ test }) => test(name));
   for (const one of fitting) one.isUsed = true;
   return fitting.length > 0;
+}
+
+/** The settings of a matrix, whose bits may be those of a pattern: the first that its name fits. */
+function bitsFor(patterns: readonly Pattern[], name: string, settings: Settings): Settings {
+  if (!fits(patterns, name)) return settings;
+  const { pattern } = patterns.find(({ test }) => test(name))!;
+  return { ...settings, bits: settings.bitsOf![pattern]! };
 }
 
 /** A model that is compressed already loses more with each time, and nobody would see it. */

@@ -14,6 +14,8 @@ export interface CompressedTensorReport {
   readonly shape: readonly number[];
   /** The element type that it had, as files spell it. */
   readonly from: string;
+  /** Bits of a code. */
+  readonly bits: number;
   /** Of `group`: neighbours in a row that share a scale. */
   readonly group?: number | undefined;
   /** Of `codebook`: its codebooks. */
@@ -30,7 +32,7 @@ export interface CompressedTensorReport {
 export interface CompressReport {
   /** The method. */
   readonly method: CompressMethod;
-  /** Bits of a code. */
+  /** Bits of a code, of tensors without others. */
   readonly bits: number;
   /** True if nothing was written. */
   readonly dryRun: boolean;
@@ -81,7 +83,7 @@ export async function reportOf(known: Known, run: JobRun, store: Store | undefin
     const error = run.dryRun || !store ? undefined : await store.error(i);
     bytesBefore += info.byteLength;
     tensors.push({
-      ...{ tensor: name, shape: form.shape, from: info.dtype, ...own },
+      ...{ tensor: name, shape: form.shape, from: info.dtype, bits: form.bits, ...own },
       ...{ bytesBefore: info.byteLength, bytes: bytesOf(form) },
       ...(error !== undefined && { error }),
     });

@@ -1,12 +1,14 @@
 // Devices: cpu
-// Seen in whole processes alone: the memory that the work takes.
+// Seen in whole processes alone: the memory that the work takes, and what another one loads.
 import { spawnSync } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
+import { Device, Tensor } from '../../../lib/index.ts';
+import { type CodebookLinear, compressModel, loadCompressed, type QuantLinear } from '../../../lib/quantized/index.ts';
 import { fileBytes } from '../../files/bytes.ts';
 import { Folder } from '../../files/folder.ts';
-import { writeParts } from '../../merging/folders.ts';
+import { matrix, writeParts } from '../../merging/folders.ts';
 
 /** A model whose one matrix is so large, of zeros that take no space on the disk. */
 function largeModel(folder: string, dtype: 'F32' | 'F64', shape: readonly [number, number]): string {
@@ -18,6 +20,31 @@ function largeModel(folder: string, dtype: 'F32' | 'F64', shape: readonly [numbe
   truncateSync(file, 8 + header.length + bytes);
   return folder;
 }
+
+it('loads in a new process to the same bits of products', async () => {
+  using folder = new Folder();
+  for (const method of ['group', 'codebook'] as const) {
+    const base = writeParts(folder.file(`${method} base`), { tensors: { 'a.weight': matrix(24, 96, 1) } });
+    const out = folder.file(method);
+    await compressModel({ base, out, method, bits: 3, device: 'cpu', ...(method === 'group' && { group: 32 }) });
+    await using device = Device.open('cpu', { threads: 1 });
+    const { 'a.weight': layer } = await loadCompressed(out, device);
+    const rows = Float32Array.from(matrix(5, 96, 2).flat());
+    using y = (layer as QuantLinear | CodebookLinear).apply(Tensor.from(device, rows, [5, 96])) as Tensor;
+    const bits = Buffer.from((await y.read()).buffer).toString('hex');
+    const library = (name: string) => path.join(import.meta.dirname, '..', '..', '..', 'dist', name);
+    const script = `import { Device, Tensor } from ${JSON.stringify(library('index.js'))};
+      import { loadCompressed } from ${JSON.stringify(library('quantized/index.js'))};
+      const device = Device.open('cpu', { threads: 3 });
+      const { 'a.weight': layer } = await loadCompressed(${JSON.stringify(out)}, device);
+      const y = layer.apply(Tensor.from(device, Float32Array.from(${JSON.stringify([...rows])}), [5, 96]));
+      console.log(Buffer.from((await y.read()).buffer).toString('hex'));
+      await device.close();`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect({ stdout, stderr }).toEqual({ stdout: `${bits}\n`, stderr: '' });
+    expect(bits).not.toMatch(/^0*$/);
+  }
+});
 
 it.each([
   ['F32', 4, [1, 2 ** 25]],

@@ -2,17 +2,20 @@
 // Models that are refused by name, and leave no folder behind.
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, afterEach, expect, it } from 'vitest';
+import { calls } from '../../../lib/files/calls.ts';
 import { Device } from '../../../lib/index.ts';
 import { type CompressOptions, compressModel, loadCompressed, QuantLinear } from '../../../lib/quantized/index.ts';
 import { fileBytes } from '../../files/bytes.ts';
+import { restoreCalls } from '../../files/failing.ts';
 import { Folder } from '../../files/folder.ts';
-import { matrix, writeParts } from '../../merging/folders.ts';
+import { matrix, writeLarge, writeParts } from '../../merging/folders.ts';
 import { readModel } from '../../transplant/models.ts';
 import { modelOf } from './folders.ts';
 
 const device = Device.open('cpu');
 afterAll(() => device.close());
+afterEach(restoreCalls);
 
 const job = (folder: Folder, more: Partial<CompressOptions> = {}) =>
   compressModel({ base: folder.file('base'), out: folder.file('out'), method: 'group', group: 32, device, ...more });
@@ -90,6 +93,72 @@ it('refuses a model that is compressed already, one without matrices, and too li
   using foreign = new Folder();
   writeParts(foreign.file('base'), { tensors: { 'a.weight': matrix(4, 32, 1) }, config: { quantization_config: {} } });
   await expect(job(foreign)).rejects.toMatchObject({ code: 'ERR_UNSUPPORTED' });
+});
+
+it('has other bits for names that fit a pattern, the first of them', async () => {
+  using folder = new Folder();
+  modelOf(folder);
+  const bitsOf = { '**.down.*': 8, '**.{down,up}.*': 2 };
+  const report = await job(folder, { bits: 3, bitsOf });
+  const bits = Object.fromEntries(report.tensors.map((one) => [one.tensor.split('.').at(-2), one.bits]));
+  expect([report.bits, bits]).toEqual([3, { up: 2, down: 8 }]);
+  expect(report.bitsPerWeight).toBeCloseTo((32 * 128 * (2 + 1) + 64 * 32 * (8 + 1)) / (32 * 128 + 64 * 32), 12);
+  const weights = await loadCompressed(folder.file('out'), device);
+  for (const { tensor, shape, bits: own, error } of report.tensors) {
+    const layer = weights[tensor] as QuantLinear;
+    expect(layer.bits).toBe(own);
+    expect(layer.codes.shape).toEqual([shape[0], (shape[1]! * own) / 8]);
+    // Halves of steps of 2^bits − 2 in all, of numbers that are even between −1 and 1.
+    const expected = 1 / (2 ** own - 2);
+    expect(error! / expected).toBeGreaterThan(0.8);
+    expect(error! / expected).toBeLessThan(1.2);
+  }
+  for (const one of Object.values(weights)) one.dispose();
+  for (const [wrong, message] of [
+    [{ '**.up.*': 5 }, 'bitsOf of "**.up.*" must be 2, 3, 4 or 8 for the method group, got 5'],
+    [{ '**.up.*': 9 }, 'bitsOf must be an object from patterns to bits, 1 to 8'],
+    [[4], 'bitsOf must be an object from patterns to bits, 1 to 8'],
+    [{ 'a**': 4 }, 'bitsOf must have ** as a step of its own'],
+  ] as const)
+    await expect(job(folder, { out: folder.file('new'), bitsOf: wrong as never })).rejects.toMatchObject({
+      code: 'ERR_ARGUMENT',
+      message: expect.stringContaining(message),
+    });
+});
+
+it('asks for the bytes of the new files, of the work and a twentieth more, in a dry run, too', async () => {
+  using folder = new Folder();
+  modelOf(folder);
+  calls.free = async () => 1e12;
+  const { bytes, scratchBytes } = await job(folder, { dryRun: true });
+  const needed = Math.ceil(1.05 * (bytes + scratchBytes));
+  for (const dryRun of [true, false]) {
+    calls.free = async () => needed - 1;
+    await expect(job(folder, { dryRun })).rejects.toMatchObject({
+      code: 'ERR_IO',
+      message: expect.stringContaining(`out must have ${needed} bytes of free space, got ${needed - 1}`),
+    });
+    expect(folder.names).toEqual(['base']);
+  }
+  calls.free = async () => needed;
+  expect((await job(folder)).bytes).toBe(bytes);
+});
+
+it('plans the compression of a large model by its headers alone', async () => {
+  using folder = new Folder();
+  writeLarge(folder.file('base'));
+  const real = calls.read;
+  let read = 0;
+  calls.read = async (file, into, position) => {
+    const count = await real(file, into, position);
+    read += count;
+    return count;
+  };
+  calls.free = async () => 1e15;
+  const { tensors, kept, bytesBefore, bitsPerWeight } = await job(folder, { dryRun: true, memoryLimit: 1e12 });
+  expect([tensors.length, kept.length, bytesBefore]).toEqual([7 * 32, 3 + 2 * 32, 2 * 6_738_415_616]);
+  expect(bitsPerWeight).toBe(4 + 32 / 32);
+  expect(read).toBeLessThan(5e5);
 });
 
 it('keeps tied tables but where include names them, with a warning', async () => {
