@@ -80,6 +80,46 @@ describe.each(devices)('tensors assigned to models on %s', (kind) => {
     expect(i).toBe(120);
   });
 
+  it('moves rows of heads from one rotary layout to the other, so that attention stays what it is', async () => {
+    const model = { w: zeros([8, 2]), b: zeros([8]) };
+    const place = (name: string, to: 'halves' | 'interleaved') => ({ name, rope: { heads: 2, to } });
+    await nn.assign(model, { w: counted([8, 2], 0), b: counted([8], 0) }, { map: (name) => place(name, 'halves') });
+    // Pairs of neighbours are rows 0 and 1, 2 and 3; they become rows 0 and 2, 1 and 3 of their head.
+    expect(await values(model.b)).toEqual([0, 2, 1, 3, 4, 6, 5, 7]);
+    expect(await values(model.w)).toEqual([0, 2, 1, 3, 4, 6, 5, 7].flatMap((row) => [2 * row, 2 * row + 1]));
+    const back = { w: zeros([8, 2]), b: zeros([8]) };
+    await nn.assign(back, model, { map: (name) => place(name, 'interleaved') });
+    expect(await values(back.b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+
+    const make = nn.init(device, { seed: 1, dtype: 'f64' });
+    const meta = { q: make.linear(8, 8), k: make.linear(8, 4), v: make.linear(8, 4), out: make.linear(8, 8) };
+    const own = { qkv: make.linear(8, 16), out: make.linear(8, 8) };
+    const first = { q: [0, 8, 2], k: [8, 12, 1], v: [12, 16, 0] } as const;
+    const loaded = (isMoved: boolean) =>
+      nn.assign(own, nn.named(meta), {
+        map: (name) => {
+          const [layer, part] = name.split('.') as [keyof typeof first, string];
+          if (!(layer in first)) return name;
+          const [from, end, heads] = first[layer];
+          const rope = isMoved && heads > 0 ? { heads, to: 'halves' as const } : undefined;
+          return { name: `qkv.${part}`, rows: [from, end], rope };
+        },
+      });
+    const x = make.normal([2, 5, 8], 1);
+    const attended = async (layout: 'halves' | 'interleaved') => {
+      using call = nn.forward((layer: typeof own) =>
+        nn.attention(layer, x, { heads: 2, kvHeads: 1, rope: { layout } }),
+      );
+      return values(call(own));
+    };
+    await loaded(false);
+    const expected = await attended('interleaved');
+    const off = (got: readonly number[]) => Math.max(...got.map((y, i) => Math.abs(y - expected[i]!)));
+    expect(off(await attended('halves'))).toBeGreaterThan(1e-6);
+    await loaded(true);
+    expect(off(await attended('halves'))).toBeLessThan(1e-14);
+  });
+
   it('buffers are saved and loaded too', async () => {
     const model = { w: zeros([2]), mean: nn.buffer(zeros([2])), table: Tensor.zeros(device, [2], { dtype: 'i32' }) };
     const table = Tensor.from(device, Int32Array.of(7, 8), [2]);
@@ -140,6 +180,7 @@ describe.each(devices)('tensors assigned to models on %s', (kind) => {
       () => ({ ...file(), head: zeros([2, 2]), b: zeros([2, 2]) }),
       (name) => ({ head: { name, rows: [0, 2] as const }, b: { name: 'head', rows: [1, 3] as const } })[name] ?? name,
     ],
+    ['(head: rope of 2 heads of f32[3,2])', file, (name) => (name === 'head' ? { name, rope: { heads: 2, to: 'halves' } } : name)], // biome-ignore format: one line
     ['(head: given twice)', () => ({ ...file(), b: zeros([3, 2]) }), (name) => (name === 'b' ? 'head' : name)],
     ['got 3 missing (blocks.0.qkv.weight, blocks.0.norm, head)', () => ({}), undefined],
     ['1 left over (b as heads)', () => ({ ...file(), b: zeros([1]) }), (name) => (name === 'b' ? 'heads' : name)],
@@ -159,6 +200,10 @@ describe.each(devices)('tensors assigned to models on %s', (kind) => {
   it.each<[string, unknown]>([
     ['map of head must give a path, a place or null, got 3', 3],
     ['permute of head must be a list of axes, got 1', { name: 'head', permute: 1 }],
+    [
+      "rope of head must be { heads, to: 'halves' or 'interleaved' }, got an object",
+      { name: 'head', rope: { heads: 2 } },
+    ],
     ['rows of head must be first and end, got a list', { name: 'head', rows: [1] }],
   ])('%s', async (message, place) => {
     const map = (name: string) => (name === 'head' ? (place as null) : name);

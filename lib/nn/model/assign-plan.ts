@@ -13,6 +13,11 @@ export interface AssignPlace {
   name: string;
   /** The axes of the tensor in the model's order: axis i there is axis `permute[i]` here. Default: as they are. */
   permute?: readonly number[] | undefined;
+  /**
+   * The tensor has the rows of so many heads of queries or keys, whose pairs lie in the other of the two layouts of
+   * {@link rope}: `to: 'halves'` moves rows of Meta's files as those of transformers lie. Default: as they are.
+   */
+  rope?: { readonly heads: number; readonly to: 'halves' | 'interleaved' } | undefined;
   /** First and end of the rows that it fills. Default: all. */
   rows?: readonly [number, number] | undefined;
 }
@@ -38,12 +43,20 @@ function placeOf(where: string, name: string, place: unknown): AssignPlace | und
   if (typeof place === 'string') return { name: place };
   if (!isRecord(place) || typeof place['name'] !== 'string')
     throw refusal(where, `map of ${name}`, 'give a path, a place or null', shown(place));
-  const { permute, rows } = place;
+  const { permute, rope, rows } = place;
   if (permute !== undefined && !Array.isArray(permute))
     throw refusal(where, `permute of ${name}`, 'be a list of axes', shown(permute));
+  if (rope !== undefined && !isTurn(rope))
+    throw refusal(where, `rope of ${name}`, "be { heads, to: 'halves' or 'interleaved' }", shown(rope));
   if (rows !== undefined && !isPair(rows)) throw refusal(where, `rows of ${name}`, 'be first and end', shown(rows));
   return place as unknown as AssignPlace;
 }
+
+const isTurn = (x: unknown): boolean =>
+  isRecord(x) &&
+  Number.isInteger(x['heads']) &&
+  Number(x['heads']) > 0 &&
+  ['halves', 'interleaved'].includes(String(x['to']));
 
 const typed = (dtype: Dtype, shape: readonly unknown[]): string => `${dtype}[${shape}]`;
 
@@ -51,12 +64,14 @@ const typed = (dtype: Dtype, shape: readonly unknown[]): string => `${dtype}[${s
 function misfit(target: Tensor, pieces: readonly Piece[]): string | undefined {
   const [count = 1, ...row] = target.shape;
   let end = 0;
-  for (const { tensor, permute, rows } of [...pieces].sort((a, b) => (a.rows?.[0] ?? 0) - (b.rows?.[0] ?? 0))) {
+  for (const { tensor, permute, rope, rows } of [...pieces].sort((a, b) => (a.rows?.[0] ?? 0) - (b.rows?.[0] ?? 0))) {
     const axes = permute ?? tensor.shape.map((_, axis) => axis);
     const isOrder = String([...axes].sort()) === String([...tensor.shape.keys()].sort());
     const shape = axes.map((axis) => tensor.shape[axis]);
     const wanted = rows ? [rows[1] - rows[0], ...row] : target.shape;
     const isKind = tensor.dtype === target.dtype || (isFloating(tensor.dtype) && isFloating(target.dtype));
+    if (rope && isOrder && (shape[0] ?? 1) % (2 * rope.heads) !== 0)
+      return `rope of ${rope.heads} heads of ${typed(tensor.dtype, shape)}`;
     if (!isOrder) return `permute [${axes}] of ${typed(tensor.dtype, tensor.shape)}`;
     if (String(shape) !== String(wanted) || !isKind)
       return `${typed(tensor.dtype, shape)} for ${typed(target.dtype, wanted)}`;

@@ -11,8 +11,8 @@ import { type AssignMap, type Piece, type Target, targetsOf } from './assign-pla
 export interface AssignOptions {
   /**
    * The place of a tensor of the file. `permute` turns it: `[1, 0]` for products that GPT-2 stores `[in, out]`,
-   * `[0, 2, 3, 1]` for PyTorch's kernels; `rows` puts separate q, k and v into one qkv. `null` leaves it out. Default:
-   * to the path that is its name.
+   * `[0, 2, 3, 1]` for PyTorch's kernels; `rows` puts separate q, k and v into one qkv, `rope` moves rows of
+   * heads to the other layout. `null` leaves it out. Default: to the path that is its name.
    */
   map?: AssignMap | undefined;
 }
@@ -27,8 +27,9 @@ class Copies {
   readonly #cast = { out: [] as Tensor[], x: [] as Tensor[] };
 
   add(target: Tensor, pieces: readonly Piece[]): void {
-    for (const { tensor, permute, rows } of pieces) {
-      const x = permute ? this.#permuted(tensor, permute) : tensor;
+    for (const { tensor, permute, rope, rows } of pieces) {
+      const turned = permute ? this.#permuted(tensor, permute) : tensor;
+      const x = rope ? this.#moved(turned, rope) : turned;
       const lists = x.dtype === target.dtype ? this.#copy : this.#cast;
       lists.out.push(rows ? this.#owned.add(target.rows(...rows)) : target);
       lists.x.push(x);
@@ -40,6 +41,16 @@ class Copies {
     const out = this.#owned.add(new Tensor(x.device, shape, x.dtype));
     ops.rearrange(x.device, { x, out, axes });
     return out;
+  }
+
+  /** Rows [heads, pairs, 2] as [heads, 2, pairs], or back. */
+  #moved(x: Tensor, { heads, to }: NonNullable<Piece['rope']>): Tensor {
+    const [rows = 1, ...row] = x.shape;
+    const pairs = rows / heads / 2;
+    const sides = to === 'halves' ? [heads, pairs, 2] : [heads, 2, pairs];
+    const size = row.reduce((a, b) => a * b, 1);
+    const apart = this.#owned.add(x.reshape([...sides, size]));
+    return this.#owned.add(this.#permuted(apart, [0, 2, 1, 3]).reshape(x.shape));
   }
 
   run(): void {
