@@ -206,6 +206,55 @@ describe.each(devices)('calls of orthokit/nn on %s', (kind) => {
     expect(along(gv, await read(v))).toBeGreaterThan(0);
   });
 
+  it('a function without a tangent or a second derivative is named before any derivative is computed', () => {
+    const done: string[] = [];
+    const copied = (name: string, isMoving: boolean) =>
+      nn.defineFunction(name, (frame, y: nn.Arg) => {
+        const out = frame.buffer(y.shape, y.dtype);
+        ops.copy(frame.device, { x: [frame.tensor(y)], out: [out] });
+        const tangent = (d: (of: nn.Arg) => Tensor | undefined, to: Tensor) => {
+          done.push(name);
+          ops.copy(frame.device, { x: [d(y)!], out: [to] });
+        };
+        return { out, inputs: [y], backward: (grad, to) => to.pass(y, grad), ...(isMoving && { tangent }) };
+      });
+    const [moving, still] = [copied('moving', true), copied('still', false)];
+    const v = new Map([[model.head.weight as Tensor, model.head.weight as Tensor]]);
+    using slope = nn.jvp((net: nn.Traced<Net>) => nn.gelu(still(nn.gelu(moving(net.head.weight)))));
+    const message = 'nn.still: has no tangent, so that it has no place in jvp';
+    const { code, message: said } = thrown(() => slope(model, v));
+    expect([code, said, done]).toEqual(['ERR_UNSUPPORTED', message, []]);
+    // One beside the path of the direction does not matter.
+    using beside = nn.jvp((net: nn.Traced<Net>) => nn.add(moving(net.head.weight), still(nn.detach(net.head.weight))));
+    beside(model, v);
+    expect(done).toEqual(['moving']);
+    using product = nn.gaussNewton((net: nn.Traced<Net>) => nn.mean(still(moving(net.head.weight))));
+    expect(thrown(() => product(model, v))).toMatchObject({
+      code: 'ERR_UNSUPPORTED',
+      message: 'nn.gaussNewton: the loss must have a second derivative, got nn.mean',
+    });
+    expect(done).toEqual(['moving']);
+  });
+
+  it('the stack of an error begins with the line of the caller, on the way back too', () => {
+    const line = (error: OrthokitError) => /^ +at .*$/m.exec(error.stack!)?.[0];
+    const bad = nn.defineFunction('bad', (frame, y: nn.Arg) => {
+      const out = frame.buffer(y.shape, y.dtype);
+      ops.copy(frame.device, { x: [frame.tensor(y)], out: [out] });
+      return {
+        out,
+        inputs: [y],
+        backward: (grad, to) => to.set(y, (dy) => ops.multiply(frame.device, { x: [grad], y: [x], out: [dy] })),
+      };
+    });
+    using step = nn.valueAndGrad((net: nn.Traced<Net>) => nn.sum(bad(net.head.weight)));
+    const error = thrown(() => step(model));
+    expect(error.message).toMatch(/^nn\.bad of head\.weight: multiply: /);
+    for (const one of [error, thrown(() => nn.relu(x)), error.cause as OrthokitError])
+      expect(one.stack).toContain('calls.test.ts');
+    for (const one of [error, thrown(() => nn.relu(x))]) expect(line(one)).toContain('calls.test.ts');
+  });
+
   it('a direction that does not fit is refused by name', () => {
     using slope = nn.jvp((net: nn.Traced<Net>, input: Tensor) => nn.linear(net.head, input));
     expect(thrown(() => slope(model, new Map(), x)).message).toContain('v must have a parameter of the model');

@@ -50,11 +50,11 @@ const definer =
   <R extends Rule | LossRule>(isLoss: boolean): Define<R> =>
   (name, body) =>
   (...args) => {
-    const tape = runningTape(name);
-    checkSources(tape, name, args);
-    countUses(args);
-    const frame = new TapeFrame(tape, name);
     try {
+      const tape = runningTape(name);
+      checkSources(tape, name, args);
+      countUses(args);
+      const frame = new TapeFrame(tape, name);
       const rule = body(frame, ...args);
       checkSources(tape, name, rule.inputs);
       return tape.record(name, frame, rule, isLoss);

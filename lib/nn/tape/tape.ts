@@ -4,6 +4,7 @@ import { placeOf, type Tensor } from '../../core/tensor.ts';
 import type { Arena } from './arena.ts';
 import type { Place, Session, TapeFrame, TapeOptions } from './frame.ts';
 import { located } from './located.ts';
+import { movingIn } from './moving.ts';
 import type { Entry } from './rule.ts';
 import { isTracked, Result, tangentOf } from './value.ts';
 import { Backward } from './way.ts';
@@ -136,12 +137,9 @@ export class Tape implements Session {
 
   /** From the beginning to the end, with tangents. */
   forth(): void {
-    for (const { name, out, frame, rule } of this.entries) {
-      if (!rule.inputs.some(tangentOf)) continue;
-      if (!rule.tangent)
-        throw new OrthokitError('ERR_UNSUPPORTED', `nn.${name}: has no tangent, so that it has no place in jvp`);
+    for (const { out, frame, rule } of movingIn(this.entries)) {
       const tangent = frame.buffer(out.shape, out.dtype);
-      rule.tangent(tangentOf, tangent);
+      rule.tangent!(tangentOf, tangent);
       out.tangent = tangent;
       frame.clean();
     }
