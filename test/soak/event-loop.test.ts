@@ -2,6 +2,7 @@
 // R19: the event loop turns while steps, reads and loads run.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AdamW, combine, Device, loadTensors, Muon, saveTensors, Tensor } from '../../lib/index.ts';
+import * as nn from '../../lib/nn/index.ts';
 import { Folder } from '../files/folder.ts';
 import { goal } from '../support/goal.ts';
 import { clock, Machine } from '../support/machine.ts';
@@ -71,12 +72,26 @@ const optimizer = combine([
 const [weight, grad] = [weights.at(-1)!.copy(), grads.at(-1)!];
 const small = new AdamW([weight]);
 
+const make = nn.init(device, { seed: 1 });
+const model = { up: make.linear(64, 256), norm: make.norm(256), down: make.linear(256, 64) };
+const rows = make.normal([32, 64], 1);
+const call = nn.valueAndGrad((m: nn.Traced<typeof model>) =>
+  nn.squaredError(nn.linear(m.down, nn.gelu(nn.layerNorm(m.norm, nn.linear(m.up, rows)))), rows),
+);
+const trainer = new AdamW(nn.select(model, '**'));
+
 let rounds = 0;
 const works: Record<string, Work> = {
   async 'steps of a network'(over) {
     for (; !over.now; rounds++) {
       optimizer.step(grads);
       await (rounds % 10 === 0 ? optimizer.report() : device.flow());
+    }
+  },
+  async 'training by gradients of a function'(over) {
+    for (; !over.now; rounds++) {
+      trainer.step(call(model).grads);
+      await device.flow();
     }
   },
   // Thousands of steps a turn, if nobody counted.
