@@ -55,6 +55,7 @@ describe.each(devices)('pieces of orthokit/nn on %s', (kind) => {
     ['ERR_SHAPE', 'from and to must be a range in 0 … 3, got 2 and 1', () => nn.slice(x, 1, 2, 1)],
     ['ERR_ARGUMENT', 'nn.concat: xs must be a list of tensors and values, got none', () => nn.concat([], 0)],
     ['ERR_SHAPE', 'concat: xs[1] must fit [2,3,2] but for axis 1, got [2,3]', () => nn.concat([x, whole([2, 3])], 1)],
+    ['ERR_SHAPE', 'xs[1] must fit [2,3,2] but for axis 2, got [2,3]', () => nn.concat([x, whole([2, 3])], 2)],
     ['ERR_DTYPE', 'nn.concat: ', () => nn.concat([x, x.cast('f64')], 1)],
   ])('%s: %s', (code, words, fn) => {
     using call = nn.forward(fn as (m: typeof w) => nn.Value);

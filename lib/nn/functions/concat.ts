@@ -63,7 +63,7 @@ const joined = defineOwn('concat', (f, given: number, ...xs: readonly Arg[]) => 
   const axis = placed('concat', first, given);
   let end = 0;
   const ranges = xs.map(({ shape }, i): [number, number] => {
-    if (String(shape.with(axis, 0)) !== String(first.shape.with(axis, 0)))
+    if (shape.length !== first.shape.length || String(shape.with(axis, 0)) !== String(first.shape.with(axis, 0)))
       throw refusal('concat', `xs[${i}]`, `fit [${first.shape}] but for axis ${axis}`, `[${shape}]`, 'ERR_SHAPE');
     end += shape[axis]!;
     return [end - shape[axis]!, end];

@@ -76,9 +76,11 @@ const own = defineOwn('conv2d', (f, x: Arg, weight: Arg, bias: Arg | undefined, 
 export function conv2d({ weight, bias }: Conv2d, x: Arg, options: Conv2dOptions = {}): Value {
   const { stride, padding = 0, dilation, groups } = readOptions('nn.conv2d', options, schema);
   const reach = [1, 2].map((axis) => dilation * ((weight.shape[axis] ?? 1) - 1) + 1);
-  if (padding === 'same' && (stride !== 1 || reach.some((size) => size % 2 === 0)))
+  // A kernel that is none is for the operation to refuse.
+  const isKernel = weight.shape.length === 4;
+  if (padding === 'same' && isKernel && (stride !== 1 || reach.some((size) => size % 2 === 0)))
     throw refusal('nn.conv2d', 'padding', 'be a number but at stride 1 for kernels of odd reach', shown(padding));
-  const around = padding === 'same' ? reach.map((size) => (size - 1) / 2) : [padding, padding];
+  const around = padding === 'same' ? reach.map((size) => Math.floor((size - 1) / 2)) : [padding, padding];
   const places = reach.map((size, axis) =>
     Math.max(0, Math.floor(((x.shape[1 + axis] ?? 1) + 2 * around[axis]! - size) / stride) + 1),
   );
