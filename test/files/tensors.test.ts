@@ -4,7 +4,15 @@ import { lstatSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { native } from '../../lib/core/native.ts';
-import { Device, type Dtype, loadTensors, readTensorInfo, saveTensors, Tensor } from '../../lib/index.ts';
+import {
+  Device,
+  type Dtype,
+  loadTensors,
+  readTensorInfo,
+  type SaveTensorsOptions,
+  saveTensors,
+  Tensor,
+} from '../../lib/index.ts';
 import { devices } from '../support/devices.ts';
 import { fileBytes, plainRead } from './bytes.ts';
 import { Folder } from './folder.ts';
@@ -67,7 +75,7 @@ describe.each(devices)('on %s', (kind) => {
       const a = Tensor.from(device, new Float64Array([0.5]), []);
       await saveTensors(folder.file('x'), { b, a }, { metadata: { k: 'v' } });
       const header =
-        '{"__metadata__":{"k":"v"},"a":{"dtype":"F64","shape":[],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}}';
+        '{"__metadata__":{"format":"pt","k":"v"},"a":{"dtype":"F64","shape":[],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}}';
       const data = Buffer.from('000000000000e03f' + '0000803f' + '000000c0', 'hex');
       expect(readFileSync(folder.file('x')).toString('hex')).toBe(
         fileBytes(header.padEnd(Math.ceil(header.length / 8) * 8), data).toString('hex'),
@@ -83,6 +91,18 @@ describe.each(devices)('on %s', (kind) => {
       const bytes = readFileSync(folder.file('ab'));
       expect(bytes.equals(readFileSync(folder.file('ba')))).toBe(true);
       expect(Number(bytes.readBigUInt64LE(0)) % 8).toBe(0);
+    });
+
+    it('says the format that transformers asks for, unless the caller says another one', async () => {
+      using folder = new Folder();
+      const a = Tensor.from(device, [1], [1]);
+      const saved = async (options?: SaveTensorsOptions) => {
+        await saveTensors(folder.file('x'), { a }, options);
+        return Object.fromEntries((await readTensorInfo(folder.file('x'))).metadata);
+      };
+      expect(await saved()).toEqual({ format: 'pt' });
+      expect(await saved({ metadata: { step: '3' } })).toEqual({ format: 'pt', step: '3' });
+      expect(await saved({ metadata: { format: 'np' } })).toEqual({ format: 'np' });
     });
 
     it('stores the values of the moment of the call', async () => {
@@ -114,7 +134,9 @@ describe.each(devices)('on %s', (kind) => {
     it('stores no tensors, and names that objects treat as special', async () => {
       using folder = new Folder();
       await saveTensors(folder.file('none'), {});
-      expect(readFileSync(folder.file('none')).toString('latin1')).toBe('\x08\0\0\0\0\0\0\0{}      ');
+      expect(readFileSync(folder.file('none')).toString('latin1')).toBe(
+        '\x20\0\0\0\0\0\0\0{"__metadata__":{"format":"pt"}}',
+      );
       expect(Object.keys(await loadTensors(folder.file('none'), device))).toEqual([]);
 
       const tensors: Record<string, Tensor> = Object.create(null);
@@ -124,7 +146,11 @@ describe.each(devices)('on %s', (kind) => {
       const loaded = await loadTensors(folder.file('x'), device);
       expect(Object.getPrototypeOf(loaded)).toBe(null);
       for (const [i, name] of names.entries()) expect([...(await loaded[name]!.read())]).toEqual([i]);
-      expect([...(await readTensorInfo(folder.file('x'))).metadata]).toEqual([['__proto__', 'text']]);
+      const { metadata } = await readTensorInfo(folder.file('x'));
+      expect([...metadata].sort()).toEqual([
+        ['__proto__', 'text'],
+        ['format', 'pt'],
+      ]);
     });
 
     it('tells its progress in bytes', async () => {

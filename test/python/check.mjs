@@ -41,7 +41,7 @@ const model = path.join(folder, 'model');
 mkdirSync(model);
 writeFileSync(path.join(model, 'config.json'), '{}');
 const weight = Tensor.randn(device, [128, 128], { seed: 1 });
-await saveTensors(path.join(model, 'model.safetensors'), { 'layers.0.weight': weight }, { metadata: { format: 'pt' } });
+await saveTensors(path.join(model, 'model.safetensors'), { 'layers.0.weight': weight });
 for (const [name, options] of Object.entries({ group: { bits: 4 }, codebook: { bits: 4 } }))
   await compressModel({ base: model, out: path.join(files, name), method: name, device: 'cpu', ...options });
 
@@ -69,6 +69,9 @@ for (const { safetensors: found } of compressed) {
   const packed = Object.entries(found).find(([, [dtype]]) => dtype === 'U8' || dtype === 'I32');
   assert.ok(packed, 'packed codes are among the tensors');
 }
+// transformers refuses weights that do not say so.
+const weights = lines.filter(({ file, safetensors: found }) => found && file !== 'adamw.safetensors');
+for (const { file, format } of weights) assert.equal(format, 'pt', file);
 assert.ok(of('adamw.safetensors').safetensors);
 console.log(`${lines.length} files read`);
 

@@ -42,11 +42,12 @@ for path in sorted(folder.rglob("*")):
     elif name.endswith(".safetensors"):
         found = {}
         with safetensors.safe_open(path, "np") as file:
+            texts = file.metadata() or {}
             for key in file.keys():
                 # NumPy has no bf16.
                 part = file.get_slice(key)
                 found[key] = [part.get_dtype(), list(part.get_shape())]
-        line = {"file": name, "safetensors": found}
+        line = {"file": name, "safetensors": found, "format": texts.get("format")}
         if torch:
             line["torch"] = by_torch(path)
         print(json.dumps(line))

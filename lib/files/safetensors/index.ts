@@ -34,12 +34,13 @@ export type { TensorInfo } from './header.ts';
 export interface SaveTensorsOptions extends SaveOptions {
   /**
    * The most bytes of tensors in a file. With it, `path` is a folder of one or several files with an index, as
-   * transformers names them and with the metadata `format: 'pt'` unless `metadata` says another one, without which
-   * transformers refuses a file; one tensor alone may be larger. Default: `path` is one file, and `metadata` is all of
-   * its metadata.
+   * transformers names them; one tensor alone may be larger. Default: `path` is one file.
    */
   shardBytes?: number | undefined;
 }
+
+/** Metadata of every file, unless a caller says otherwise: transformers refuses one without it. */
+const format = { format: 'pt' };
 
 const saveTensorsSchema: Schema<Resolved<SaveTensorsOptions, keyof SaveTensorsOptions>> = {
   ...saveSchema,
@@ -74,10 +75,11 @@ export async function saveTensors(
 ): Promise<void> {
   const op = 'saveTensors';
   checkPath(op, path);
-  const { shardBytes, ...given } = readOptions(op, options, saveTensorsSchema);
+  const { shardBytes, ...read } = readOptions(op, options, saveTensorsSchema);
   if (!isRecord(tensors)) throw refusal(op, 'tensors', 'be an object', shown(tensors));
   for (const [name, tensor] of Object.entries(tensors)) check.tensor(op, `tensors.${name}`, tensor);
-  given.signal?.throwIfAborted();
+  read.signal?.throwIfAborted();
+  const given = { ...read, metadata: { ...format, ...read.metadata } };
   if (shardBytes === undefined) await writeTensorFile(path, snapshot(tensors), { ...given, op });
   else await writeShards(path, snapshot(tensors), shardBytes, { ...given, op });
 }

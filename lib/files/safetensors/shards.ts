@@ -92,7 +92,7 @@ export async function writeShards(
       await writeTensorFile(workspace.file(name), members, {
         op,
         signal,
-        metadata: { format: 'pt', ...metadata },
+        metadata,
         onProgress: (progress: Progress) => onProgress?.({ done: before + progress.done, total }),
       });
       done += bytes;
