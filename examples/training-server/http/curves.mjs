@@ -1,4 +1,5 @@
 import { Decimated } from '../runs/decimate.mjs';
+import { isNonFinite } from '../runs/non-finite.mjs';
 
 /** @import { Run } from '../runs/run.mjs' */
 
@@ -14,21 +15,31 @@ export const columns = /** @type {const} */ ([
 ]);
 
 /**
- * Curves of a run over its steps, thinned out to so many points each.
+ * Curves of a run over its steps, thinned out to so many points each, and beside them the first steps, as many at most,
+ * whose number is NaN or infinite.
  *
  * @param {Run} run
  * @param {{ from: number, to: number, points: number, keys: readonly string[] }} options
  */
 export async function curvesOf(run, { from, to, points, keys }) {
   const curves = Object.fromEntries(keys.map((key) => [key, new Decimated(points)]));
+  /** @type {Record<string, [step: number, value: string][]>} */
+  const nonFinite = Object.fromEntries(keys.map((key) => [key, []]));
   for await (const reports of run.metrics(from))
     for (const { first, columns: values } of reports) {
       if (first > to) break;
       for (const key of keys)
         for (const [i, value] of (values[key] ?? []).entries())
-          if (first + i >= from && first + i <= to) curves[key].add(first + i, value);
+          if (first + i >= from && first + i <= to) {
+            if (typeof value !== 'string') curves[key].add(first + i, value);
+            else if (isNonFinite(value) && nonFinite[key].length < points) nonFinite[key].push([first + i, value]);
+          }
     }
-  return Object.fromEntries(keys.map((key) => [key, curves[key].points()]));
+  const told = Object.entries(nonFinite).filter(([, steps]) => steps.length > 0);
+  return {
+    curves: Object.fromEntries(keys.map((key) => [key, curves[key].points()])),
+    nonFinite: Object.fromEntries(told),
+  };
 }
 
 /** All numbers of a run as CSV. @param {Run} run */

@@ -111,7 +111,7 @@ export function openapi(version) {
         parameters: [id],
         get: operation(
           'Curves, thinned out',
-          { 200: answer('Pairs of step and value by name', any) },
+          { 200: answer('Pairs of step and value by name; in nonFinite steps of NaN and infinities, as text', any) },
           { parameters: query(curveFields) },
         ),
       },

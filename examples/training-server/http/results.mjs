@@ -60,8 +60,8 @@ export function resultRoutes({ store, streams, limits }) {
     try {
       // Events up to this one are in the answer; a client goes on after it.
       const { lastSeq } = run.summary;
-      const curves = await curvesOf(run, { .../** @type {any} */ (options), keys: names });
-      return c.json({ id: run.id, lastEvent: lastSeq, curves });
+      const found = await curvesOf(run, { .../** @type {any} */ (options), keys: names });
+      return c.json({ id: run.id, lastEvent: lastSeq, ...found });
     } finally {
       reading -= 1;
     }

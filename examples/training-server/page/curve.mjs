@@ -4,19 +4,31 @@
 export class Curve {
   /** @type {Map<string, [step: number, value: number][]>} */
   #points = new Map();
+  /** Steps whose number is NaN or infinite, as text. @type {Map<string, [step: number, value: string][]>} */
+  #nonFinite = new Map();
   /** Steps that have come since. */
   added = 0;
 
-  /** @param {string} key @param {[number, number][]} points */
-  set(key, points) {
+  /** @param {string} key @param {[number, number][]} points @param {[number, string][]} [nonFinite] */
+  set(key, points, nonFinite = []) {
     this.#points.set(key, points);
+    this.#nonFinite.set(key, [...nonFinite]);
   }
 
-  /** @param {number} first @param {Record<string, (number | null)[]>} columns numbers of steps `first`, `first` + 1, … */
+  /** The first of each stretch of steps without a number. @param {string} key @returns {[number, string][]} */
+  gaps(key) {
+    const all = this.#nonFinite.get(key) ?? [];
+    return all.filter(([step], i) => step !== (all[i - 1]?.[0] ?? -1) + 1);
+  }
+
+  /** @param {number} first @param {Record<string, (number | string | null)[]>} columns numbers of steps `first`, `first` + 1, … */
   add(first, columns) {
     for (const [key, points] of this.#points)
       for (const [i, value] of (columns[key] ?? []).entries())
-        if (value !== null && first + i > (points.at(-1)?.[0] ?? 0)) points.push([first + i, value]);
+        if (typeof value === 'string') {
+          const all = this.#nonFinite.get(key);
+          if (first + i > (all?.at(-1)?.[0] ?? 0)) all?.push([first + i, value]);
+        } else if (value !== null && first + i > (points.at(-1)?.[0] ?? 0)) points.push([first + i, value]);
     this.added += columns.loss.length;
   }
 

@@ -20,9 +20,10 @@ export function element(name, attributes = {}, ...children) {
 /** @param {string} id @returns {any} */
 export const byId = (id) => document.getElementById(id);
 
-/** @param {number | null | undefined} value */
+/** @param {number | string | null | undefined} value NaN and infinities come as text */
 export function short(value) {
   if (value === undefined || value === null) return '–';
+  if (typeof value === 'string') return value;
   const size = Math.abs(value);
   return size >= 1e6 || (size > 0 && size < 1e-3) ? value.toExponential(2) : `${Number(value.toPrecision(4))}`;
 }

@@ -76,10 +76,10 @@ async function fetchCurve(id) {
   fetching.set(id, waiting);
   try {
     const curve = new Curve();
-    const { curves: found } = await json(
+    const { curves: found, nonFinite } = await json(
       `/jobs/${id}/metrics?points=${points}&keys=${[...Object.keys(keys), 'seconds']}`,
     );
-    for (const [key, values] of Object.entries(found)) curve.set(key, values);
+    for (const [key, values] of Object.entries(found)) curve.set(key, values, nonFinite[key]);
     for (const { first, columns } of waiting) curve.add(first, columns);
     curves.set(id, curve);
   } catch (error) {
@@ -101,6 +101,10 @@ const handlers = {
   },
   checkpoint(run, { step }) {
     run.marks.push({ step, text: 'saved' });
+    if (run.state === 'running') run.reason = undefined;
+  },
+  warning(run, { text }) {
+    run.reason = text;
   },
   progress(run, { progress }) {
     run.progress = progress;
@@ -158,7 +162,9 @@ function draw() {
   const isFound = (run) => words.every((word) => `${nameOf(run)} ${run.state} ${run.id}`.toLowerCase().includes(word));
   rows.draw(all.filter(isFound), shown);
   const drawn = drawnCurves();
-  const marks = [...shown].flatMap(([id, color]) => marksOf(runs.get(id), curves.get(id), color, byId('axis').value));
+  const marks = [...shown].flatMap(([id, color]) =>
+    marksOf(runs.get(id), curves.get(id), color, byId('axis').value, byId('key').value),
+  );
   chart.draw(drawn, {
     title: keys[byId('key').value],
     log: byId('log').checked,

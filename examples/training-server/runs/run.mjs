@@ -86,7 +86,7 @@ export class Run {
    * Numbers of steps, from one on.
    *
    * @param {number} step
-   * @returns {AsyncGenerator<{ first: number, columns: Record<string, (number | null)[]> }[]>}
+   * @returns {AsyncGenerator<{ first: number, columns: Record<string, (number | string | null)[]> }[]>}
    */
   async *metrics(step) {
     await this.#placesRead();

@@ -15,7 +15,7 @@
  * @property {string} [code] of a failure
  * @property {number} lastSeq
  * @property {number} step the last one whose numbers are in the journal
- * @property {Record<string, number>} last numbers of that step
+ * @property {Record<string, number | string>} last numbers of that step, `'NaN'` and infinities as text
  * @property {{ step: number, bytes: number }[]} checkpoints those that are kept
  * @property {Change[]} changes
  * @property {number} attempts starts since something new was told
@@ -62,6 +62,10 @@ const rules = {
   checkpoint(summary, { step, bytes }) {
     summary.checkpoints = [...summary.checkpoints.filter((other) => other.step !== step), { step, bytes }].slice(-kept);
     summary.attempts = 0;
+    if (summary.state === 'running') summary.reason = undefined;
+  },
+  warning(summary, { text }) {
+    summary.reason = text;
   },
   change({ changes }, { request, values }) {
     changes.push({ request, values });

@@ -1,3 +1,5 @@
+import { told } from '../runs/non-finite.mjs';
+
 /**
  * @import { AnyOptimizer, Device } from 'orthokit'
  * @import { Control } from './worker.mjs'
@@ -51,7 +53,8 @@ export class Reports {
     this.seconds += (ms * steps.length) / 1000;
     if (steps.length > 0) {
       const names = Object.keys(steps[0]);
-      const columns = Object.fromEntries(names.map((name) => [name, steps.map((numbers) => numbers[name])]));
+      /** @type {Record<string, import('../runs/non-finite.mjs').Told[]>} */
+      const columns = Object.fromEntries(names.map((name) => [name, steps.map((numbers) => told(numbers[name]))]));
       const rounded = Math.round(1000 * ms) / 1000;
       columns.ms = steps.map(() => rounded);
       const thousandths = Math.round(1000 * this.seconds);

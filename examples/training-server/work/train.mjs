@@ -4,7 +4,7 @@ import { Device, loadTensors, saveTensors } from 'orthokit';
 import * as nn from 'orthokit/nn';
 import { limits } from '../limits.mjs';
 import { replaceJson } from '../runs/files.mjs';
-import { loadCheckpoint, saveCheckpoint } from './checkpoint.mjs';
+import { checkSpace, isFull, loadCheckpoint, refuseNonFinite, saveCheckpoint } from './checkpoint.mjs';
 import { makeOptimizer } from './optimizers.mjs';
 import { Reports } from './reports.mjs';
 import { scheduleOf } from './schedule.mjs';
@@ -60,14 +60,30 @@ export async function train(job, control) {
   const made = changes.filter((change) => change.step !== undefined);
   control.changes.unshift(...changes.filter((change) => change.step === undefined));
 
+  let saved = job.checkpoint;
   const save = async () => {
     await reports.flush();
     // A finished save must not be taken apart to be saved again.
-    if (state.step === job.checkpoint) return;
+    if (state.step === saved) return;
     state.seconds = reports.seconds;
-    const bytes = await saveCheckpoint(folder, { model, optimizer, state });
-    control.post({ type: 'checkpoint', step: state.step, bytes });
+    await refuseNonFinite(model, state.step, saved);
+    try {
+      const bytes = await saveCheckpoint(folder, { model, optimizer, state });
+      saved = state.step;
+      control.post({ type: 'checkpoint', step: state.step, bytes });
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      // Checkpoints before this one are as they were.
+      const last = saved === undefined ? 'there is none before' : `the last one is of step ${saved}`;
+      control.post({
+        type: 'warning',
+        step: state.step,
+        text: `no space for the checkpoint of step ${state.step}: ${last}`,
+      });
+    }
   };
+  // One that goes on has its checkpoint, and is warned where the next one has no space.
+  if (job.checkpoint === undefined) await checkSpace(folder, model, optimizer);
   const first = state.step;
   const from = { epoch: state.epoch, position: state.position };
   for (const { index, ...place } of nn.batches({ count: task.count, size: params.batch, seed: params.seed, from })) {
