@@ -1,19 +1,27 @@
-"""Few-shot tasks by SLK-Means in NumPy, as its authors' program does them, for few-shot.mjs.
+"""Few-shot tasks by SLK-Means in NumPy, SciPy and scikit-learn, one task after another, with the operations of its
+authors' program (src/SLK.py and src/bound_update.py of imtiazziko/SLK-few-shot), for few-shot.mjs.
 
-usage: few_shot_peer.py folder tasks supports queries classes dimensions
+usage: few_shot_peer.py folder tasks supports queries classes dimensions serial|pools [first]
+
+`pools`: means in a pool of processes that each outer iteration opens, as published; `serial`: in this one. With
+`first`, so many tasks alone, and the time for all in proportion.
 """
 import json
+import multiprocessing
 import os
+import resource
 import sys
-import time
 
 import numpy as np
 from scipy import sparse
+from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.neighbors import NearestNeighbors
 
-folder = sys.argv[1]
-tasks, supports, queries, classes, d = (int(x) for x in sys.argv[2:])
+folder, form = sys.argv[1], sys.argv[7]
+tasks, supports, queries, classes, d = (int(x) for x in sys.argv[2:7])
+first = int(sys.argv[8]) if len(sys.argv) > 8 else tasks
 knn, lam = 3, 0.7
+shared = None
 
 
 def read(name, dtype, *shape):
@@ -21,60 +29,94 @@ def read(name, dtype, *shape):
 
 
 def affinity(x):
-    near = NearestNeighbors(n_neighbors=knn).fit(x).kneighbors(x, return_distance=False)
-    rows = np.repeat(np.arange(len(x)), knn - 1)
-    return sparse.csc_matrix((np.ones(len(rows)), (rows, near[:, 1:].ravel())), shape=(len(x), len(x)))
+    near = NearestNeighbors(n_neighbors=knn).fit(x).kneighbors(x)[1]
+    rows = np.repeat(range(len(x)), knn - 1)
+    ones = np.ones(len(rows))
+    return sparse.csc_matrix((ones, (rows, near[:, 1:].flatten())), shape=(len(x), len(x)), dtype=float)
+
+
+def width(x, kernel):
+    squares = euclidean_distances(x, squared=True)
+    return np.sqrt(kernel.multiply(squares).sum() / (5 * len(x)))
 
 
 def normalize(y):
-    y = np.exp(y - y.max(1, keepdims=True))
-    return y / y.sum(1, keepdims=True)
+    y = np.exp(y - np.max(y, axis=1)[:, np.newaxis])
+    return y / np.sum(y, axis=1)[:, None]
 
 
-def energy(s, unary, kernel):
-    return float((s * np.log(np.maximum(s, 1e-20)) + unary * s - lam * kernel.dot(s) * s).sum())
+def bound_energy(s, unary, kernel):
+    rest = unary * s + -lam * kernel.dot(s) * s
+    return (s * np.log(np.maximum(s, 1e-20)) + rest).sum()
 
 
-def inner(unary, kernel, support):
-    s = normalize(-unary)
-    s[:supports] = np.eye(classes)[support]
-    before = np.inf
+def inner(unary, kernel, s):
+    before = float("inf")
     for step in range(600):
         s = normalize(-unary + lam * kernel.dot(s))
-        now = energy(s, unary, kernel)
+        now = bound_energy(s, unary, kernel)
         if step > 1 and abs(now - before) <= 1e-7 * abs(before):
             break
         before = now
-    return s, now
+    return np.argmax(s, axis=1), s
+
+
+def outer_energy(x, centers, s, kernel):
+    squares = euclidean_distances(x, centers, squared=True)
+    ties = sum(np.dot(s[:, k], kernel.dot(s[:, k])) for k in range(classes))
+    return (s * squares).sum() - lam * ties
+
+
+def mean(rows):
+    return shared[rows, :].mean(axis=0)
+
+
+def means(members):
+    if form == "serial":
+        return np.vstack([mean(rows) for rows in members])
+    with multiprocessing.Pool(processes=classes) as pool:
+        return np.vstack(pool.map(mean, members))
 
 
 def cluster(support, labels, query):
-    support = support / np.linalg.norm(support, axis=1, keepdims=True)
-    query = query / np.linalg.norm(query, axis=1, keepdims=True)
-    query = query + support.mean(0) - query.mean(0)
-    x = np.concatenate([support, query])
+    global shared
+    support = support / np.linalg.norm(support, 2, 1)[:, None]
+    query = query / np.linalg.norm(query, 2, 1)[:, None]
+    query = query + (support.mean(0) - query.mean(0))[np.newaxis, :]
+    shared = x = np.concatenate((support, query), axis=0)
     kernel = affinity(x)
+    width(x, kernel)
     centers = np.stack([support[labels == k].mean(0) for k in range(classes)])
-    before, found = np.inf, None
-    for _ in range(100):
-        unary = ((x[:, None] - centers[None]) ** 2).sum(2)
-        s, now = inner(unary, kernel, labels)
-        new = s.argmax(1)
-        if len(np.unique(new)) < classes:
+    found = euclidean_distances(x, centers).argmin(axis=1)
+    found[:supports] = labels
+    for step in range(100):
+        old = found.copy()
+        centers = means([np.where(found == k)[0] for k in range(classes)])
+        unary = euclidean_distances(x, centers, squared=True)
+        s = normalize(-unary)
+        s[:supports] = 0
+        s[np.arange(supports), labels] = 1
+        found, s = inner(unary, kernel, s)
+        if len(np.unique(found)) != classes:
+            found = old
             break
-        found = new
-        centers = np.stack([x[found == k].mean(0) for k in range(classes)])
-        if abs(now - before) <= 1e-4 * abs(before):
+        now = outer_energy(x, centers, s, kernel)
+        if step > 1 and abs(now - before) <= 1e-4 * abs(before):
             break
         before = now
     return found[supports:]
 
 
-support = read("support", np.float32, tasks, supports, d).astype(np.float64)
-query = read("query", np.float32, tasks, queries, d).astype(np.float64)
+def processors():
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return 1000 * sum(one.ru_utime + one.ru_stime for one in spent)
+
+
+support = read("support", np.float32, tasks, supports, d)
+query = read("query", np.float32, tasks, queries, d)
 labels = read("labels", np.int32, tasks, supports)
-own = read("own", np.int32, tasks, queries)
-begin = time.process_time()
-found = np.stack([cluster(support[t], labels[t], query[t]) for t in range(tasks)])
-spent = 1000 * (time.process_time() - begin)
+own = read("own", np.int32, tasks, queries)[:first]
+begin = processors()
+found = np.stack([cluster(support[t], labels[t], query[t]) for t in range(first)])
+spent = (processors() - begin) * tasks / first
 print(json.dumps({"min_ms": spent, "same": float((found == own).mean()), "version": np.__version__}))

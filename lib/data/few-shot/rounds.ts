@@ -1,5 +1,6 @@
 // Clustering with a neighbour graph, for many small tasks at once: all that is asked of rows are their products.
 import type { Device } from '../../core/device.ts';
+import type { Dtype } from '../../core/dtypes.ts';
 import { OrthokitError } from '../../core/errors.ts';
 import { ops } from '../../core/native-ops.ts';
 import { Owned } from '../../core/owned.ts';
@@ -29,7 +30,7 @@ export interface Plan extends ClusterSettings {
 
 /** Bytes that the products of the tasks of one launch take, and tasks of it, at most. */
 const mostBytes = 2 ** 25;
-const mostTasks = 256;
+const mostTasks = 64;
 
 /** Tasks of one launch. */
 interface Group {
@@ -37,6 +38,34 @@ interface Group {
   readonly tasks: number;
   readonly rows: number;
   readonly supports: number;
+}
+
+/**
+ * Tensors of a group of tasks, taken in the same order by each: all after the first work in its memory, as fresh pages
+ * take about as long as products do.
+ */
+class Workspace {
+  #tensors: Tensor[] = [];
+  #taken = 0;
+  #device: Device;
+  #owned: Owned<Tensor>;
+
+  constructor(device: Device, owned: Owned<Tensor>) {
+    this.#device = device;
+    this.#owned = owned;
+  }
+
+  /** From here on another group takes them, of no more tasks than the first. */
+  restart(): void {
+    this.#taken = 0;
+  }
+
+  take<D extends Dtype>(shape: readonly number[], dtype: D): Tensor<D> {
+    const at = this.#taken++;
+    if (at === this.#tensors.length) this.#tensors.push(this.#owned.add(new Tensor(this.#device, shape, dtype)));
+    const whole = this.#tensors[at] as Tensor<D>;
+    return whole.shape[0] === shape[0] ? whole : this.#owned.add(whole.rows(0, shape[0]!));
+  }
 }
 
 /** Clusters all tasks; `told` hears how far it is. */
@@ -63,16 +92,19 @@ export async function cluster(
   const innerSteps: number[] = [];
   let iterations = 0;
   let status: ClusterResult['status'] = 'converged';
+  using working = new Owned<Tensor>();
+  const space = new Workspace(device, working);
   for (let first = 0; first < tasks; first += step) {
     using owned = new Owned<Tensor>();
+    space.restart();
     const group: Group = { first, tasks: Math.min(step, tasks - first), rows, supports };
     const part = (x: Tensor): Tensor => owned.add(x.rows(first, first + group.tasks));
     const own = { ...form, support: support && part(support), query: part(query) };
-    const one = await clusterGroup(where, task, own, plan, group, owned, (taken, trace) => {
-      if (isBatch) return;
+    const trace = (taken: number, own: Float64Array): void => {
       innerSteps.push(taken);
-      energies.push(...trace);
-    });
+      energies.push(...own);
+    };
+    const one = await clusterGroup(where, task, own, plan, group, space, owned, isBatch ? undefined : trace);
     ops.cast(task.queue, { out: [part(probabilities)], x: [one.probabilities] });
     ops.cast(task.queue, { out: [part(prototypes)], x: [one.prototypes] });
     labels.set(one.labels, first * queries);
@@ -113,35 +145,31 @@ async function clusterGroup(
   form: Rows,
   plan: Plan,
   group: Group,
+  space: Workspace,
   owned: Owned<Tensor>,
-  trace: (taken: number, energies: Float64Array) => void,
+  trace: ((taken: number, energies: Float64Array) => void) | undefined,
 ): Promise<GroupResult> {
   const { queue } = task;
   const { device } = form.query;
   const { tasks, rows, supports, first } = group;
   const { classes, mode } = plan;
   const d = form.query.shape[2]!;
-  const f64 = (...shape: number[]): Tensor<'f64'> => owned.add(new Tensor(device, shape, 'f64'));
-  const i32 = (shape: number[], value: number): Tensor<'i32'> =>
-    owned.add(Tensor.full(device, shape, value, { dtype: 'i32' }));
+  const f64 = (...shape: number[]): Tensor<'f64'> => space.take(shape, 'f64');
+  const i32 = (shape: number[], value: number): Tensor<'i32'> => {
+    const x = space.take(shape, 'i32');
+    ops.fill(queue, { x: [x], value });
+    return x;
+  };
   // Distances are differences of products: f32 would leave nothing of rows that are close together, far from 0.
   const x = f64(tasks, rows, d);
   const [norms, center] = [f64(tasks, rows), f64(tasks, d)];
   const { support, query, mean, lengths, shift } = form;
-  ops.taskFeatures(queue, {
-    query,
-    x,
-    norms,
-    center,
-    lengths,
-    shift,
-    ...(support && { support }),
-    ...(mean && { mean }),
-  });
+  const given = { query, ...(support && { support }), ...(mean && { mean }) };
+  ops.taskFeatures(queue, { ...given, x, norms, center, lengths, shift });
   const products = f64(tasks, rows, rows);
   ops.symmetricProduct(queue, { a: x, c: products });
   const degree = plan.neighbours - 1;
-  const neighbours = i32([tasks, rows, degree], -1);
+  const neighbours = space.take([tasks, rows, degree], 'i32');
   const distances = f64(tasks, rows, degree);
   const from = mode === 'fixed' ? supports : 0;
   ops.taskNeighbours(queue, { products, index: neighbours, distances, from });
@@ -171,7 +199,9 @@ async function clusterGroup(
     const rules = { lambda, temperature, tol, graph, update, start } as const;
     ops.clusterRound(queue, { ...own, ...rules, ...(fixed && { fixed }), ...(sigmaSquares && { sigmaSquares }) });
     iterations += 1;
-    const [all, counts, lost] = await task.readAll(energies, taken, vanished);
+    const [counts, lost] = await task.readAll(taken, vanished);
+    const last = await lastTwo(task, energies, counts);
+    const all = trace && (await task.read(energies));
     for (let t = 0; t < tasks; ++t) {
       if (isActive[t] === 0) continue;
       const isBroken = update !== 'none' && lost[t]! > 0;
@@ -184,12 +214,12 @@ async function clusterGroup(
       kept = iterations;
       const count = counts[t]!;
       const at = t * plan.maxInnerSteps;
-      trace(count, all.subarray(at, at + count));
-      const [now, before] = [all[at + count - 1]!, energy[t]!];
+      if (all) trace(count, all.subarray(at, at + count));
+      const [now, before] = [last[2 * t]!, energy[t]!];
       energy[t] = now;
       steps[t]! += count;
       if (update === 'none') {
-        const change = count > 1 ? Math.abs(now - all[at + count - 2]!) : 0;
+        const change = count > 1 ? Math.abs(now - last[2 * t + 1]!) : 0;
         if (!(change <= tol * Math.abs(now))) ended('max-iterations');
       } else if (!isBroken && !(iterations > 1 && Math.abs(now - before) <= plan.tol * Math.abs(before))) {
         if (iterations < plan.maxIterations) continue;
@@ -208,6 +238,19 @@ async function clusterGroup(
     iterations: kept,
     status,
   };
+}
+
+/** The last energy of each task, and the one before it, if there is one; all would take far longer to read. */
+async function lastTwo(task: Task<ClusterProgress>, energies: Tensor, counts: Int32Array): Promise<Float64Array> {
+  const [tasks, most] = energies.shape as [number, number];
+  using elements = energies.reshape([tasks * most, 1]);
+  using chosen = index(energies.device, 2 * tasks, (at) => {
+    const t = Math.floor(at / 2);
+    return t * most + Math.max(0, counts[t]! - 1 - (at % 2));
+  });
+  using out = new Tensor(energies.device, [2 * tasks, 1], 'f64');
+  ops.gatherRows(task.queue, { x: elements, index: chosen, out });
+  return (await task.read(out)) as Float64Array;
 }
 
 /** σ² of each task. */

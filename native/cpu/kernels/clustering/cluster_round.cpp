@@ -4,31 +4,38 @@
 #include <cmath>
 
 #include "cpu/chunks.h"
+#include "cpu/elementary.h"
 #include "cpu/exp_eight.h"
+#include "cpu/sums.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 namespace {
 
-// One task of a round, by itself on a thread.
+int64_t eights(int64_t size) { return (size + 7) / 8 * 8; }
+
+// One task of a round, by itself on a thread. Rows are taken eight at a time: costs and logits lie
+// in blocks of eight rows, [n / 8, k, 8], where a class of eight rows is a vector; z lies by rows,
+// filled up to whole eights, where a row and its neighbours are vectors.
 struct TaskOfRound {
   const ClusterRound& op;
   const Stream& stream;
-  int64_t n, k, degree, fixed_rows;
+  int64_t n, k, degree, fixed_rows, padded, stride;
   const double* g;
   const int32_t *neighbours, *fixed;
   double *weights, *kept;
   int32_t* labels;
   double sigma_square;  // of op.sigma_squares
-  // Scratch: costs, z, W z [n, k]; a line of products and two of weights; rows that have a row as
-  // neighbour, and their ends.
-  double *costs, *z, *y, *line, *line_weights, *other;
-  int32_t *sources, *ends, *next;
+  // Scratch: costs, and W z that becomes logits [n / 8, k, 8]; z [n, stride]; a block of
+  // exponentials and one of rows; a line of products and two of weights; ties of rows, their ends.
+  double *costs, *y, *z, *exps, *sums, *line, *line_weights, *other;
+  int32_t *ties, *ends, *next, *found;
 
   static int64_t doubles(const ClusterRound& op) {
-    return 3 * op.rows() * op.clusters() + 3 * op.rows();
+    const int64_t rows = eights(op.rows()), classes = eights(op.clusters());
+    return 2 * rows * op.clusters() + rows * classes + 16 * classes + 3 * op.rows();
   }
   static int64_t integers(const ClusterRound& op) {
-    return op.rows() * op.degree() + 2 * op.rows() + 1;
+    return 2 * op.rows() * op.degree() + 3 * op.rows() + 1;
   }
   TaskOfRound(const ClusterRound& op, const Stream& stream, int64_t t, double* scratch,
               int32_t* lists)
@@ -37,7 +44,9 @@ struct TaskOfRound {
         n(op.rows()),
         k(op.clusters()),
         degree(op.degree()),
-        fixed_rows(op.fixed_rows()) {
+        fixed_rows(op.fixed_rows()),
+        padded(eights(n)),
+        stride(eights(k)) {
     g = op.products.as<double>() + t * n * n;
     neighbours = op.neighbours.as<int32_t>() + t * n * degree;
     fixed = op.fixed ? op.fixed.as<int32_t>() + t * fixed_rows : nullptr;
@@ -46,10 +55,13 @@ struct TaskOfRound {
     sigma_square = op.sigma_squares
                        ? std::max(op.sigma_squares.as<double>()[t], ClusterRound::kLeastSquare)
                        : 0;
-    costs = scratch, z = costs + n * k, y = z + n * k, line = y + n * k, line_weights = line + n;
-    other = line_weights + n;
-    sources = lists, ends = sources + n * degree, next = ends + n + 1;
+    costs = scratch, y = costs + padded * k, z = y + padded * k;
+    exps = z + padded * stride, sums = exps + 8 * stride, line = sums + 8 * stride;
+    line_weights = line + n, other = line_weights + n;
+    ties = lists, ends = ties + 2 * n * degree, next = ends + n + 1, found = next + n;
+    std::fill_n(costs, padded * k, 0.0), std::fill_n(z, n * stride, 0.0);
   }
+  static int64_t place(int64_t i, int64_t c, int64_t k) { return (i / 8 * k + c) * 8 + i % 8; }
 
   // line = g · w, and what distances from the center of w lack: wᵀ g w.
   double products_with(const double* w) const {
@@ -70,85 +82,102 @@ struct TaskOfRound {
       const double square = products_with(weights + c * n);
       for (int64_t i = 0; i < n; ++i) {
         const double d = distance(i, square);
-        costs[i * k + c] =
+        costs[place(i, c, k)] =
             op.temperature * (op.sigma_squares ? -std::exp(-d / (2 * sigma_square)) : d);
       }
     }
   }
   bool is_row(int32_t index) const { return index >= 0 && index < n; }
-  void find_sources() const {
+  // The rows that W ties each row to: its neighbours, and but for 'raw' those that have it as one.
+  void find_ties() const {
+    const bool both = op.graph == GraphForm::kPsd;
     std::fill_n(ends, n + 1, 0);
     for (int64_t e = 0; e < n * degree; ++e)
-      if (is_row(neighbours[e])) ++ends[neighbours[e] + 1];
-    for (int64_t i = 0; i < n; ++i) ends[i + 1] += ends[i], next[i] = ends[i];
+      if (is_row(neighbours[e])) ++ends[e / degree + 1], ends[neighbours[e] + 1] += both ? 1 : 0;
+    for (int64_t i = 0; i < n; ++i) next[i] = ends[i], ends[i + 1] += ends[i];
     for (int64_t e = 0; e < n * degree; ++e)
-      if (is_row(neighbours[e])) sources[next[neighbours[e]]++] = int32_t(e / degree);
+      if (is_row(neighbours[e])) ties[next[e / degree]++] = neighbours[e];
+    for (int64_t e = 0; both && e < n * degree; ++e)
+      if (is_row(neighbours[e])) ties[next[neighbours[e]]++] = int32_t(e / degree);
   }
   // y = W z; the sum of z W z.
   double smooth() const {
-    double total = 0;
-    for (int64_t i = 0; i < n; ++i) {
-      double* to = y + i * k;
-      std::fill_n(to, k, 0.0);
-      int64_t out = 0;
-      for (int64_t e = i * degree; e < (i + 1) * degree; ++e) {
-        if (!is_row(neighbours[e])) continue;
-        ++out;
-        for (int64_t c = 0; c < k; ++c) to[c] += z[neighbours[e] * k + c];
-      }
-      if (op.graph == GraphForm::kPsd) {
-        for (int32_t e = ends[i]; e < ends[i + 1]; ++e)
-          for (int64_t c = 0; c < k; ++c) to[c] += z[sources[e] * k + c];
-        const double sum = double(out + ends[i + 1] - ends[i]);
-        for (int64_t c = 0; c < k; ++c) to[c] = (to[c] + sum * z[i * k + c]) / 2;
-      }
-      for (int64_t c = 0; c < k; ++c) total += z[i * k + c] * to[c];
+    Eight total{};
+    for (int64_t i = 0; i < n; i += 8) {
+      const int64_t rows = std::min<int64_t>(8, n - i);
+      for (int64_t r = 0; r < rows; ++r) smooth_row(i + r, sums + r * stride, total);
+      std::fill(sums + rows * stride, sums + 8 * stride, 0.0);
+      for (int64_t c = 0; c < k; ++c)
+        for (int64_t r = 0; r < 8; ++r) y[i * k + c * 8 + r] = sums[r * stride + c];
     }
-    return total;
+    return total_of(total);
   }
-  // z = exp(y), eight at a time.
-  void find_exponentials() const {
-    int64_t at = 0;
-    for (; at + 8 <= n * k; at += 8) {
-      Eight v;
-      load_eight(y + at, v), exp_of_eight(v, v), store_eight(v, z + at);
+  void smooth_row(int64_t i, double* to, Eight& total) const {
+    const double degree_of_row = double(ends[i + 1] - ends[i]);
+    for (int64_t c = 0; c < stride; c += 8) {
+      Eight sum{}, v, own;
+      load_eight(z + i * stride + c, own);
+      for (int32_t e = ends[i]; e < ends[i + 1]; ++e)
+        load_eight(z + ties[e] * stride + c, v), sum += v;
+      if (op.graph == GraphForm::kPsd) sum = (sum + own * degree_of_row) * 0.5;
+      multiply_add(own, sum, total, total), store_eight(sum, to + c);
     }
-    for (; at < n * k; ++at) z[at] = std::exp(y[at]);
   }
-  // z = softmax(−a + lambda y), or of −a alone; the sum of z ln z + a z. y holds logits afterwards.
+  // z = softmax(−a + lambda y), or of −a alone; the sum of z ln z + a z.
   double assign(bool is_first) const {
-    for (int64_t i = 0; i < n; ++i) {
-      double* to = y + i * k;
-      double largest = -INFINITY;
-      for (int64_t c = 0; c < k; ++c) {
-        to[c] = is_first ? -costs[i * k + c] : -costs[i * k + c] + op.lambda * to[c];
-        largest = std::max(largest, to[c]);
+    double energy[8] = {};
+    for (int64_t i = 0; i < n; i += 8) {
+      double own[8];
+      assign_block(i, is_first, own);
+      for (int64_t r = 0; r < 8; ++r) {
+        const int64_t row = i + r;
+        const bool is_fixed = row < fixed_rows;
+        const bool has_class = is_fixed && fixed[row] >= 0 && fixed[row] < k;
+        if (is_fixed) own[r] = has_class ? costs[place(row, fixed[row], k)] : 0;
+        if (row < n) energy[r] += own[r];
       }
-      for (int64_t c = 0; c < k; ++c) to[c] -= largest;
+      const int64_t rows = std::min<int64_t>(8, n - i);
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t c = 0; c < k; ++c)
+          z[(i + r) * stride + c] =
+              i + r >= fixed_rows ? exps[c * 8 + r] : double(c == fixed[i + r]);
     }
-    find_exponentials();
-    double total = 0;
-    for (int64_t i = 0; i < n; ++i) {
-      double* to = z + i * k;
-      const double *a = costs + i * k, *logits = y + i * k;
-      if (i < fixed_rows) {
-        for (int64_t c = 0; c < k; ++c) to[c] = c == fixed[i] ? 1 : 0;
-        if (fixed[i] >= 0 && fixed[i] < k) total += a[fixed[i]];
-        continue;
-      }
-      double sum = 0, mean = 0;
-      for (int64_t c = 0; c < k; ++c) sum += to[c], mean += to[c] * (logits[c] + a[c]);
-      const double inverse = 1 / sum;
-      for (int64_t c = 0; c < k; ++c) to[c] *= inverse;
-      total += mean * inverse - std::log(sum);
+    return total_of<8>(energy);
+  }
+  // exps of eight rows = softmax; their sums of z ln z + a z.
+  void assign_block(int64_t first, bool is_first, double* energy) const {
+    const double* a = costs + first * k;
+    double* logits = y + first * k;
+    Eight largest = Eight{} - INFINITY, v, cost, sum{}, mean{};
+    for (int64_t c = 0; c < k; ++c) {
+      load_eight(a + c * 8, cost);
+      if (is_first)
+        v = -cost;
+      else
+        load_eight(logits + c * 8, v), v = v * op.lambda - cost;
+      store_eight(v, logits + c * 8);
+      greater_of(v, largest, largest);
     }
-    return total;
+    for (int64_t c = 0; c < k; ++c) {
+      load_eight(a + c * 8, cost), load_eight(logits + c * 8, v);
+      v -= largest, cost += v;
+      exp_of_eight(v, v);
+      sum += v, multiply_add(v, cost, mean, mean), store_eight(v, exps + c * 8);
+    }
+    double totals[8], means[8], inverses[8];
+    store_eight(sum, totals), store_eight(mean, means);
+    for (int r = 0; r < 8; ++r) inverses[r] = 1 / totals[r];
+    for (int r = 0; r < 8; ++r) energy[r] = means[r] * inverses[r] - log_of(totals[r]);
+    Eight inverse;
+    load_eight(inverses, inverse);
+    for (int64_t c = 0; c < k; ++c)
+      load_eight(exps + c * 8, v), v *= inverse, store_eight(v, exps + c * 8);
   }
   int32_t run_steps(double* energies) const {
     if (op.start == RoundStart::kKept) {
-      std::copy_n(kept, n * k, z);
-      for (int64_t i = 0; i < fixed_rows; ++i)
-        for (int64_t c = 0; c < k; ++c) z[i * k + c] = c == fixed[i] ? 1 : 0;
+      for (int64_t i = 0; i < n; ++i)
+        for (int64_t c = 0; c < k; ++c)
+          z[i * stride + c] = i >= fixed_rows ? kept[i * k + c] : double(c == fixed[i]);
     } else {
       assign(true);
     }
@@ -161,9 +190,6 @@ struct TaskOfRound {
         return int32_t(step + 1);
     }
     return int32_t(op.steps());
-  }
-  int64_t label_of(int64_t i) const {
-    return std::max_element(z + i * k, z + (i + 1) * k) - (z + i * k);
   }
   // Mean shift of one center over the rows with its label.
   void shift(int64_t cluster) const {
@@ -200,30 +226,30 @@ struct TaskOfRound {
         continue;
       }
       const auto share = [&](int64_t i) {
-        return op.update == CenterUpdate::kSoft ? z[i * k + c] : labels[i] == c ? 1.0 : 0.0;
+        return op.update == CenterUpdate::kSoft ? z[i * stride + c] : labels[i] == c ? 1.0 : 0.0;
       };
       double sum = 0;
       for (int64_t i = 0; i < n; ++i) sum += share(i);
       for (int64_t i = 0; i < n; ++i) w[i] = share(i) / sum;
     }
   }
-  int32_t missing() const {
-    int32_t count = 0;
-    for (int64_t c = 0; c < k; ++c) {
-      bool found = false;
-      for (int64_t i = 0; !found && i < n; ++i) found = label_of(i) == c;
-      count += found ? 0 : 1;
+  // The first largest of each row; how many classes no row has.
+  int32_t find_labels() const {
+    std::fill_n(sums, k, 0.0);
+    for (int64_t i = 0; i < n; ++i) {
+      const double* row = z + i * stride;
+      found[i] = int32_t(std::max_element(row, row + k) - row), sums[found[i]] = 1;
     }
-    return count;
+    return int32_t(std::count(sums, sums + k, 0.0));
   }
   void run(double* energies, int32_t& taken, int32_t& vanished) const {
-    find_costs(), find_sources();
+    find_costs(), find_ties();
     taken = run_steps(energies);
     if (stream.is_given_up()) return;
-    vanished = missing();
+    vanished = find_labels();
     if (vanished > 0 && labels[0] >= 0) return;
-    std::copy_n(z, n * k, kept);
-    for (int64_t i = 0; i < n; ++i) labels[i] = int32_t(label_of(i));
+    for (int64_t i = 0; i < n; ++i) std::copy_n(z + i * stride, k, kept + i * k);
+    std::copy_n(found, n, labels);
     if (vanished == 0 && op.update != CenterUpdate::kNone) find_weights();
   }
 };

@@ -8,61 +8,100 @@
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
+namespace {
+
 template <class T>
-static void mean_of_rows(const T* x, int64_t rows, int64_t columns, double* out) {
-  std::fill_n(out, columns, 0.0);
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = 0; j < columns; ++j) out[j] += double(x[i * columns + j]);
-  for (int64_t j = 0; j < columns; ++j) out[j] /= double(std::max<int64_t>(1, rows));
+void read_row(const View& from, int64_t at, int64_t n, T* to) {
+  visit_storage(from.dtype, [&]<class S>() {
+    const S* v = from.as<S>() + at;
+    for (int64_t j = 0; j < n; ++j) to[j] = convert<T>(v[j]);
+  });
 }
 
 template <class T>
-static void features_of_task(const TaskFeatures& op, int64_t task, double* means) {
-  const int64_t columns = op.columns(), supports = op.supports(), rows = op.rows();
-  T* x = op.x.as<T>() + task * rows * columns;
-  double* norms = op.norms.as<double>() + task * rows;
-  double* center = op.center.as<double>() + task * columns;
-  T buffer[kBlock], middle[kBlock];
-  for (int64_t i = 0; i < rows; ++i) {
-    const bool is_support = i < supports;
-    const View& from = is_support ? op.support : op.query;
-    const int64_t row = is_support ? task * supports + i : task * (rows - supports) + i - supports;
-    T* to = x + i * columns;
-    for (int64_t done = 0; done < columns; done += kBlock) {
-      const int64_t n = std::min(kBlock, columns - done);
-      const T* v = load(from, row * columns + done, n, buffer);
-      std::copy_n(v, n, to + done);
-      if (!op.mean) continue;
-      const T* mean = load(op.mean, done, n, middle);
-      for (int64_t j = 0; j < n; ++j) to[done + j] -= mean[j];
+class FeaturesOfTask {
+ public:
+  FeaturesOfTask(const TaskFeatures& op, int64_t task, double* means)
+      : op_(op),
+        task_(task),
+        columns_(op.columns()),
+        supports_(op.supports()),
+        rows_(op.rows()),
+        means_(means),
+        other_(means + columns_),
+        x_(op.x.as<T>() + task * rows_ * columns_),
+        norms_(op.norms.as<double>() + task * rows_),
+        center_(op.center.as<double>() + task * columns_) {}
+
+  // Row by row while it is near; only what needs the means of all goes over them again.
+  void run() const {
+    const int64_t own = supports_ > 0 ? supports_ : rows_;
+    const bool is_shifted = op_.shift == QueryShift::kMeans;
+    std::fill_n(means_, columns_, 0.0), std::fill_n(other_, columns_, 0.0);
+    for (int64_t i = 0; i < rows_; ++i) {
+      T* row = x_ + i * columns_;
+      read(i, row), scale(row, norms_[i]);
+      if (i < own || is_shifted) add(row, i < own ? means_ : other_);
     }
-    const double norm = std::sqrt(sum_of_squares(to, columns));
-    norms[i] = norm;
-    if (op.lengths == RowLengths::kUnit && norm != 0)
-      for (int64_t j = 0; j < columns; ++j) to[j] = T(double(to[j]) * (1 / norm));
+    divide(means_, own), divide(other_, rows_ - own);
+    const bool is_centred = op_.lengths == RowLengths::kOwn;
+    for (int64_t j = 0; j < columns_; ++j) {
+      other_[j] = is_shifted ? means_[j] - other_[j] : 0;
+      center_[j] = is_centred ? means_[j] : 0;
+    }
+    for (int64_t i = is_shifted ? own : rows_; i < rows_; ++i) {
+      T* row = x_ + i * columns_;
+      for (int64_t j = 0; j < columns_; ++j) row[j] += T(other_[j]);
+    }
+    for (int64_t i = 0; is_centred && i < rows_; ++i) {
+      T* row = x_ + i * columns_;
+      for (int64_t j = 0; j < columns_; ++j) row[j] = T(double(row[j]) - center_[j]);
+    }
   }
-  double *own = means, *other = means + columns;
-  const int64_t queries = rows - supports;
-  mean_of_rows(x, supports > 0 ? supports : queries, columns, own);
-  if (op.shift == QueryShift::kMeans) {
-    mean_of_rows(x + supports * columns, queries, columns, other);
-    for (int64_t i = supports; i < rows; ++i)
-      for (int64_t j = 0; j < columns; ++j) x[i * columns + j] += T(own[j] - other[j]);
+
+ private:
+  void read(int64_t i, T* row) const {
+    if (i < supports_)
+      read_row(op_.support, (task_ * supports_ + i) * columns_, columns_, row);
+    else
+      read_row(op_.query, (task_ * (rows_ - supports_) + i - supports_) * columns_, columns_, row);
+    if (!op_.mean) return;
+    T buffer[kBlock];
+    for (int64_t done = 0; done < columns_; done += kBlock) {
+      const int64_t n = std::min(kBlock, columns_ - done);
+      const T* mean = load(op_.mean, done, n, buffer);
+      for (int64_t j = 0; j < n; ++j) row[done + j] -= mean[j];
+    }
   }
-  const bool is_centred = op.lengths == RowLengths::kOwn;
-  for (int64_t j = 0; j < columns; ++j) center[j] = is_centred ? own[j] : 0;
-  for (int64_t i = 0; is_centred && i < rows; ++i)
-    for (int64_t j = 0; j < columns; ++j)
-      x[i * columns + j] = T(double(x[i * columns + j]) - center[j]);
-}
+  void scale(T* row, double& norm) const {
+    norm = std::sqrt(sum_of_squares(row, columns_));
+    if (op_.lengths != RowLengths::kUnit || norm == 0) return;
+    const double factor = 1 / norm;
+    for (int64_t j = 0; j < columns_; ++j) row[j] = T(double(row[j]) * factor);
+  }
+  void add(const T* row, double* sums) const {
+    for (int64_t j = 0; j < columns_; ++j) sums[j] += double(row[j]);
+  }
+  void divide(double* sums, int64_t rows) const {
+    for (int64_t j = 0; j < columns_; ++j) sums[j] /= double(std::max<int64_t>(1, rows));
+  }
+
+  const TaskFeatures& op_;
+  int64_t task_, columns_, supports_, rows_;
+  double *means_, *other_;
+  T* x_;
+  double *norms_, *center_;
+};
+
+}  // namespace
 
 void task_features(const TaskFeatures& op, Stream& stream) {
   const int64_t columns = op.columns();
   auto* means = stream.scratch<double>(2 * op.tasks() * columns);
   for_rows(stream, op.tasks(), op.rows() * columns, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t)
-      op.x.dtype == Dtype::kF64 ? features_of_task<double>(op, t, means + 2 * t * columns)
-                                : features_of_task<float>(op, t, means + 2 * t * columns);
+      op.x.dtype == Dtype::kF64 ? FeaturesOfTask<double>(op, t, means + 2 * t * columns).run()
+                                : FeaturesOfTask<float>(op, t, means + 2 * t * columns).run();
   });
 }
 ORTHOKIT_KERNEL(TaskFeatures, task_features);

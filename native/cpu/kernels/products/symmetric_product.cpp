@@ -34,7 +34,7 @@ const View& second_of(const SymmetricProduct& op) { return op.b ? op.b : op.a; }
 
 template <class T>
 void by_tiles(const SymmetricProduct& op, Stream& stream) {
-  constexpr int64_t kTile = 128;
+  constexpr int64_t kTile = 128, kStrip = 16;
   const ProductSizes s(op);
   const int64_t tiles = triangle_of(parts_of(s.n, kTile));
   stream.parallel(s.batch * tiles, [&](int64_t part) {
@@ -50,9 +50,15 @@ void by_tiles(const SymmetricProduct& op, Stream& stream) {
       for (int64_t r = i; r < i + height; ++r)
         std::copy_n(old + r * s.n + j, width, c + r * s.n + j);
     }
-    product<T>(s.down, !s.down, height, width, s.k, T(op.alpha), a + (s.down ? i : i * s.stride),
-               s.stride, b + (s.down ? j : j * s.stride), s.stride, T(op.beta), c + i * s.n + j,
-               s.n);
+    // On the diagonal, what lies above it is left out by strips of columns.
+    const int64_t strip = i == j ? kStrip : width;
+    for (int64_t q = 0; q < width; q += strip) {
+      const int64_t top = i == j ? i + q : i, left = j + q;
+      product<T>(s.down, !s.down, i + height - top, std::min(strip, width - q), s.k, T(op.alpha),
+                 a + (s.down ? top : top * s.stride), s.stride,
+                 b + (s.down ? left : left * s.stride), s.stride, T(op.beta), c + top * s.n + left,
+                 s.n);
+    }
     if (i == j)
       for (int64_t r = 0; r < height; ++r) c[(i + r) * s.n + i + r] += T(op.diagonal);
     for (int64_t r = 0; r < height; ++r)
