@@ -2,7 +2,7 @@
 // Letters a second that the GPT of examples/gpt writes: one stream and 64, drawn on the device; and the processor's time for
 // a step, beside that of reading what was written, or a whole context, anew for each letter. One thread computes, and JavaScript
 // queues beside it.
-// usage: node scripts/peers/generation.mjs [--rounds n] [--length n] [--topK n] [streams …]
+// usage: node scripts/peers/generation.mjs [--rounds n] [--length n] [--context n] [--topK n] [streams …]
 import { parseArgs } from 'node:util';
 import { Device, Tensor } from 'orthokit';
 import * as nn from 'orthokit/nn';
@@ -16,9 +16,10 @@ const { values: given, positionals } = parseArgs({
     rounds: { type: 'string', default: '9' },
     length: { type: 'string', default: '64' },
     topK: { type: 'string', default: '0' },
+    context: { type: 'string', default: '64' },
   },
 });
-const [rounds, length, topK] = [given.rounds, given.length, given.topK].map(Number);
+const [rounds, length, topK, context] = [given.rounds, given.length, given.topK, given.context].map(Number);
 const all = positionals.length > 0 ? positionals.map(Number) : [1, 64];
 
 const device = Device.open('cpu', { threads: 1 });
@@ -28,7 +29,7 @@ const model = new Gpt(nn.init(device, { seed: 1 }), {
   width: 128,
   heads: 4,
   blocks: 4,
-  context: 64,
+  context,
 });
 const write = writer(model, letters);
 const anew = nn.forward((gpt, ids, options) => {
@@ -39,13 +40,12 @@ const anew = nn.forward((gpt, ids, options) => {
 /** Milliseconds of processors for a letter that is drawn after `places(i)` others, which are all read again. */
 async function recomputed(texts, places) {
   const ids = Array.from({ length }, (_, i) => {
-    const count = Math.min(64, places(i));
+    const count = Math.min(context, places(i));
     return Tensor.from(device, Int32Array.from({ length: texts * count }, (_, at) => (at * 31) % letters.length), [texts, count]); // biome-ignore format: one line
   });
   const before = process.cpuUsage();
   let last;
-  for (const [position, seen] of ids.entries())
-    last = anew(model, seen, { temperature: 0.8, topK, seed: 1, position });
+  for (const [position, seen] of ids.entries()) last = anew(model, seen, { temperature: 0.8, topK, seed: 1, position });
   await last.read();
   const { user, system } = process.cpuUsage(before);
   for (const tensor of ids) tensor.dispose();
@@ -60,7 +60,7 @@ for (const texts of all) {
     await write({ ...options, seed: round + 4 });
     const { user, system } = process.cpuUsage(before);
     const spent = performance.now() - start;
-    const others = [await recomputed(texts, (i) => i + 1), await recomputed(texts, () => 64)];
+    const others = [await recomputed(texts, (i) => i + 1), await recomputed(texts, () => context)];
     if (round < 0) continue;
     growing.push(others[0]);
     whole.push(others[1]);
@@ -71,6 +71,7 @@ for (const texts of all) {
     JSON.stringify({
       streams: texts,
       length,
+      context,
       tokens_per_s: Math.round(median(rates)),
       best: Math.round(Math.max(...rates)),
       processor_ms_per_step: Number(median(processor).toFixed(3)),
