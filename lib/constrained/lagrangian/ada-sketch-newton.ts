@@ -16,11 +16,10 @@ import {
 } from '../../core/schema.ts';
 import { Task, type TaskOptions } from '../../core/task.ts';
 import { Tensor } from '../../core/tensor.ts';
-import * as vectors from '../../core/vectors.ts';
 import type { SolverStatus } from '../../solvers/status.ts';
-import { addDiagonal, Geometry, type Lengths } from './geometry.ts';
+import { Geometry, type Lengths, systemOf } from './geometry.ts';
 import { Calls, checkProblem, type EqualityProblem, type Point, vectorOf } from './problem.ts';
-import { type Sketch, SketchedSystem, unitsOf } from './sketch.ts';
+import { type Sketch, SketchedSystem, type Solution, unitsOf } from './sketch.ts';
 
 /** How far {@link adaSketchNewton} is, told after each step. */
 export interface AdaSketchProgress {
@@ -144,7 +143,7 @@ const rounding = 2 ** -52;
  * λ·c + η₁|c|²/2 + η₂|∇ₓL|²/2. Weights and accuracy adapt themselves. Where the Hessian of the Lagrangian is not
  * positive definite on what the constraints leave free, its norm is added to it.
  *
- * Memory: 8 matrices of n + m rows and columns in f64, two of n on the host, and blocks.
+ * Memory: 4 matrices of n + m rows and columns in f64, three on the host, and blocks; one more for sketches.
  *
  * Source: Hong, Na, Mahoney and Kolar 2023, "Constrained Optimization via Exact Augmented Lagrangian and Randomized
  * Iterative Sketching", and the authors' program, which has the objective's Hessian in the gradient of the merit
@@ -207,8 +206,23 @@ async function minimize(
   const { queue } = task;
   const calls = new Calls(where, quiet, problem);
   using geometry = new Geometry(device, n, m);
+  using owned = new Owned<Tensor>();
   let stream = 0;
   const random = () => ({ seed, stream: stream++ });
+  const system = new SketchedSystem(device, sketch, block, n + m, 5, random, owned);
+  const [zx, zl] = [owned.add(system.z.rows(0, n)), owned.add(system.z.rows(n, n + m))];
+  // Parts of the slope of the merit function along (dx, dλ).
+  const make = (...shape: readonly number[]) => owned.add(new Tensor(device, shape, 'f64'));
+  const flat = (column: Tensor): Tensor => owned.add(column.reshape([column.size]));
+  const [bent, pulled, pushed] = [make(n, 1), make(n, 1), make(m, 1)];
+  const { slope, constraint, jacobian, hessian } = geometry;
+  const along = [
+    [flat(slope), zx],
+    [flat(bent), zx],
+    [flat(pulled), zx],
+    [flat(constraint), zl],
+    [flat(pushed), zl],
+  ] as const;
   let { eta1, eta2, delta } = given;
   let largest = 0;
 
@@ -237,68 +251,49 @@ async function minimize(
     if (missed <= given.tol) return end('converged');
     if (missed <= 16 * rounding * lengths.scale) return end('at-precision');
     if (missed > mostGrowth * Math.max(1, kkt[0]!)) return end('diverged');
-    const { least, units: spectrum } = await geometry.ranks(quiet);
+    const isLast = alphas.length >= given.maxIterations;
+    // The eigenvalues come with sums of the Hessian, where one is asked for.
+    const bend = isLast ? undefined : await geometry.bend(quiet, lengths, await calls.hessian(point));
+    const { least, units: spectrum } = bend?.ranks ?? (await geometry.ranks(quiet, lengths));
     if (!(spectrum[0] > rankShare * spectrum[1])) return end('infeasible');
-    if (alphas.length >= given.maxIterations) return end('max-iterations');
-
-    using owned = new Owned<Tensor>();
-    const make = (...shape: readonly number[]) => owned.add(new Tensor(device, shape, 'f64'));
-    const numbers = make(7);
-    const hessian = make(n, n);
-    const transposed = make(n, n);
-    const values = await calls.hessian(point);
-    hessian.write(values);
-    ops.transpose(queue, { x: hessian, out: transposed });
-    vectors.axpy(queue, -1, hessian, transposed);
-    vectors.dots(queue, [[hessian, hessian], [transposed, transposed], [geometry.jacobian, geometry.jacobian]], owned.add(numbers.rows(0, 3))); // biome-ignore format: one line
-    const [size, skew, wide] = (await task.read(numbers)) as unknown as [number, number, number];
+    if (bend === undefined) return end('max-iterations');
+    const { values, size, skew } = bend;
     if (!Number.isFinite(size)) throw refusal(where, 'problem.hessian', 'give finite numbers', size);
     if (skew > 1e-12 * size) throw refusal(where, 'problem.hessian', 'give a symmetric matrix', Math.sqrt(skew / size));
     const norm = Math.sqrt(size);
     largest = Math.max(largest, norm);
     const leastCurvature = curvatureShare[(alphas.at(-1) ?? 1) < short ? 'careful' : 'usual'] * largest;
-    const isConvex = await geometry.isConvex(quiet, hessian, leastCurvature, 2 * largest || 1);
+    const isConvex = await geometry.isConvex(quiet, values, leastCurvature, 2 * largest || 1);
+    const shift = isConvex ? 0 : norm + xi * (largest || 1);
 
-    // Parts of the slope of the merit function along (dx, dλ).
-    const [bent, pulled, pushed] = [make(n, 1), make(n, 1), make(m, 1)];
-    const { slope, constraint, jacobian } = geometry;
     ops.gemm(queue, { a: hessian, b: slope, c: bent });
     ops.gemm(queue, { a: jacobian, b: constraint, c: pulled, transA: 'transposed' });
     ops.gemm(queue, { a: jacobian, b: slope, c: pushed });
-    const shift = isConvex ? 0 : norm + xi * (largest || 1);
-    if (shift > 0) addDiagonal(queue, hessian, n, shift, owned);
-    const matrix = make(n + m, n + m);
-    geometry.system(queue, hessian, matrix, owned);
-    const [b, z] = [make(n + m), make(n + m)];
-    const [zx, zl] = [owned.add(z.rows(0, n)), owned.add(z.rows(n, n + m))];
-    ops.fill(queue, { x: [z] });
-    vectors.scale(queue, -1, owned.add(slope.reshape([n])), owned.add(b.rows(0, n)));
-    vectors.scale(queue, -1, owned.add(constraint.reshape([m])), owned.add(b.rows(n, n + m)));
-    const squares = vectors.rowSquares(queue, matrix);
-    owned.add(squares);
-    const bends = owned.add(vectors.rowSquares(queue, hessian));
-    const [norms, curvatures] = (await task.readAll(squares, bends)) as unknown as [Float64Array, Float64Array];
-    const diagonal = curvatures.map((_, i) => values[i * (n + 1)]! + shift);
-    const units = unitsOf(diagonal, curvatures, point.jacobian);
-    const whole = norms.reduce((sum, value) => sum + value, 0);
-    const system = await SketchedSystem.of(quiet, sketch, block, { matrix, b, z, units }, random, owned);
+    const b = new Float64Array(n + m);
+    for (let i = 0; i < n; ++i) b[i] = -lengths.gradient[i]!;
+    for (let i = 0; i < m; ++i) b[n + i] = -point.constraint[i]!;
+    const units = () => unitsOf(values, shift, point.jacobian, n);
+    await system.begin(quiet, systemOf(values, point.jacobian, n, shift), b, units);
 
-    const shifted = whole - 2 * wide;
+    let trace = 0;
+    for (let i = 0; i < n; ++i) trace += values[i * (n + 1)]!;
+    // |W + shift · I|², and |K|².
+    const shifted = size + shift * (2 * trace + n * shift);
+    const wide = lengths.size;
+    const whole = shifted + 2 * wide;
     const psi = (20 * Math.max(shifted, 1)) / (Math.min(least, 1) * Math.min(xi, 1));
     const upsilon = Math.max(Math.sqrt(wide), norm, 1);
     const formula = (): number => ((0.5 - beta) * eta2) / ((1 + eta1 + eta2) * upsilon ** 2 * psi ** 2);
     delta = Math.max(leastDelta, Math.min(delta, formula()));
     let steps = 0;
     let descent = 0;
+    let solution: Solution;
     let failed: SolverStatus | undefined;
     for (;;) {
       const wanted = (theta * delta * missed) / (Math.sqrt(whole) * psi);
-      const solution = await system.reach(quiet, wanted, Math.sqrt(whole), given.maxInner - steps);
+      solution = await system.reach(quiet, wanted, Math.sqrt(whole), given.maxInner - steps, along);
       steps += solution.steps;
-      const parts = owned.add(numbers.rows(0, 7));
-      const along = (column: Tensor): Tensor => owned.add(column.reshape([column.size]));
-      vectors.dots(queue, [[along(slope), zx], [along(bent), zx], [along(pulled), zx], [along(constraint), zl], [along(pushed), zl], [zx, zx], [zl, zl]], parts); // biome-ignore format: one line
-      const [first, second, third, fourth, fifth] = (await task.read(parts)) as unknown as number[];
+      const [first, second, third, fourth, fifth] = solution.along;
       descent = first! + fourth! + eta2 * (second! + fifth!) + eta1 * third!;
       if (descent <= (-eta2 / 2) * missed ** 2) break;
       if (solution.end === 'limit') {
@@ -316,7 +311,7 @@ async function minimize(
     }
     if (failed) return end(failed);
 
-    const [dx, dl] = (await task.readAll(zx, zl)) as unknown as [Float64Array, Float64Array];
+    const [dx, dl] = [solution.z.subarray(0, n), solution.z.subarray(n)];
     const start = meritOf(point, lengths);
     const slack = 16 * rounding * (Math.abs(start) + Math.abs(point.value) + Math.abs(lengths.work));
     let alpha = 1;
@@ -331,10 +326,7 @@ async function minimize(
       next = { point: trial, lengths: there };
       break;
     }
-    if (next === undefined) {
-      await geometry.enter(quiet, point);
-      return end(-descent <= slack ? 'at-precision' : 'search-failed');
-    }
+    if (next === undefined) return end(-descent <= slack ? 'at-precision' : 'search-failed');
     ({ point, lengths } = next);
     kkt.push(residualOf(lengths));
     alphas.push(alpha);
