@@ -72,7 +72,8 @@ export async function ritzDataset(operator: LinearOperator, options: RitzDataset
   const square = owned.add(vectors.scalar(device));
   vectors.dot(queue, first, first, square);
   if ((await task.read(square))[0] === 0) throw none(0);
-  const { alpha, beta, basis, ritz } = await lanczosFrom(where, task, operator, first, steps, owned);
+  const { alpha, beta, basis: made, ritz } = await lanczosFrom(where, task, operator, first, steps, owned);
+  const basis = made();
   const k = alpha.length;
   const lowest = ritz.findIndex((value) => value >= least);
   if (lowest < 0) throw none(ritz.at(-1)!);

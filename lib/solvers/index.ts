@@ -12,6 +12,7 @@ export {
 } from './fista-strongly-convex.ts';
 export { type LanczosOptions, type LanczosProgress, type LanczosResult, lanczos } from './lanczos.ts';
 export { type LbfgsOptions, type LbfgsProgress, type LbfgsResult, lbfgs } from './lbfgs.ts';
+export { type MatrixOperator, matrixOperator } from './matrix-operator.ts';
 export { minres } from './minres.ts';
 export { type CheckAdjointOptions, checkAdjoint } from './operator.ts';
 export { type CheckGradientOptions, checkGradient, type Oracle, withDifferences } from './oracle.ts';

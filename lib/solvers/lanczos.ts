@@ -9,6 +9,7 @@ import { flag, type Resolved, readOptions, type Schema, watchers, whole } from '
 import { Task, type TaskOptions } from '../core/task.ts';
 import { Tensor } from '../core/tensor.ts';
 import * as vectors from '../core/vectors.ts';
+import { matrixOf } from './matrix-operator.ts';
 import { fillNormal } from './operator.ts';
 import type { SolverStatus } from './status.ts';
 import { checkSymmetric } from './symmetry.ts';
@@ -57,8 +58,9 @@ export const lanczosSchema: Schema<Resolved<LanczosOptions, 'v0' | 'signal' | 'o
 };
 
 /**
- * Extreme eigenvalues of a symmetric operator by the method of Lanczos. Each vector is made orthogonal to all others,
- * twice. Scalars are read once in eight steps, so that up to seven products more are asked for than count.
+ * Extreme eigenvalues of a symmetric operator by the method of Lanczos. Each vector is made orthogonal to the last two,
+ * and then to all others. Scalars are read once in eight steps, so that up to seven products more are asked for than
+ * count; on a matrix of {@link matrixOperator} of at most 512 rows after 16 steps, and then once in 32.
  *
  * Memory: steps + 3 vectors.
  *
@@ -89,10 +91,15 @@ export async function lanczos(operator: LinearOperator, options: LanczosOptions 
   return result;
 }
 
-/** Steps that are queued before numbers are read, at most; those after a breakdown do not count. */
-const mostAhead = 8;
+/**
+ * Steps that are queued before numbers are read, at most; those after a breakdown do not count. On a small matrix
+ * waiting for numbers takes longer than steps.
+ */
+const mostAhead = { usual: 8, small: 32 };
+const firstAhead = { usual: 1, small: 16 };
+const small = 512;
 
-/** Runs from a first vector of any length; `owned` has the basis. */
+/** Runs from a first vector of any length; `owned` has the basis, whose vectors are made when they are asked for. */
 export async function lanczosFrom(
   where: string,
   task: Task<LanczosProgress>,
@@ -100,7 +107,7 @@ export async function lanczosFrom(
   first: Tensor,
   steps: number,
   owned: Owned<Tensor>,
-): Promise<LanczosResult & { readonly basis: readonly Tensor[] }> {
+): Promise<LanczosResult & { readonly basis: () => readonly Tensor[] }> {
   const { device, dtype, shape } = operator;
   const { queue } = task;
   const [n] = shape;
@@ -110,37 +117,43 @@ export async function lanczosFrom(
   ops.norms(queue, { x: [first], out: norm });
   const length = (await task.read(norm))[0]!;
   if (!(length < Infinity && 1 / length < Infinity)) throw refusal(where, 'v0', 'have a finite length above 0', length);
-  // Vectors of length 1, each at right angles to all others, a row each, and as many again as views.
-  const matrix = owned.add(new Tensor(device, [most + 1, n], dtype));
-  const rows = Array.from({ length: most + 1 }, (_, i) => {
-    using row = matrix.rows(i, i + 1);
-    return owned.add(row.reshape([n]));
-  });
-  vectors.scale(queue, 1 / length, first, rows[0]!);
-  /** Numbers of steps that are queued: products with each vector, then the length that is left. */
-  const told = list(mostAhead * (most + 1));
+  // Vectors of length 1, each at right angles to all others, a row each.
+  const vectorsOf = owned.add(new Tensor(device, [(most + 1) * n], dtype));
+  const basis = owned.add(vectorsOf.reshape([most + 1, n]));
+  const rows: Tensor[] = [];
+  const row = (i: number): Tensor => (rows[i] ??= owned.add(vectorsOf.rows(i * n, (i + 1) * n)));
+  vectors.scale(queue, 1 / length, first, row(0));
+  const matrix = matrixOf(operator);
+  const kind = matrix && n <= small ? 'small' : 'usual';
+  const longest = mostAhead[kind];
+  /** Of each step that is queued its product with its vector, and the length that is left. */
+  const told = list(2 * longest);
+  const pairs = owned.add(told.reshape([longest, 2]));
+  const places = matrix ? [] : Array.from({ length: longest }, (_, i) => owned.add(pairs.rows(i, i + 1)));
+  const take = async (from: number, to: number): Promise<void> => {
+    const name = `${where}: operator.apply`;
+    if (matrix) {
+      using out = pairs.rows(0, to - from);
+      const call = () => ops.lanczosSteps(queue, { matrix, basis, out, from });
+      return callback(task as Task<never>, name, [], call);
+    }
+    for (let step = from; step < to; ++step) {
+      const [last, next] = [row(step), row(step + 1)];
+      await callback(task as Task<never>, name, [last, next], () => operator.apply(last, next));
+      ops.lanczosSteps(queue, { basis, out: places[step - from]!, from: step });
+    }
+  };
   const [alpha, beta]: [number[], number[]] = [[], []];
   const precision = epsilonOf(dtype);
   let largest = 0;
   let status: SolverStatus = 'max-iterations';
-  for (let ahead = 1; alpha.length < most && status !== 'breakdown'; ahead = Math.min(2 * ahead, mostAhead)) {
+  for (let ahead = firstAhead[kind]; alpha.length < most && status !== 'breakdown'; ahead = Math.min(2 * ahead, longest)) {
     const from = alpha.length;
     const to = Math.min(from + ahead, most);
-    let taken = 0;
+    await take(from, to);
+    const read = await task.read(told);
     for (let step = from; step < to; ++step) {
-      const [last, next] = [rows[step]!, rows[step + 1]!];
-      await callback(task as Task<never>, `${where}: operator.apply`, [last, next], () => operator.apply(last, next));
-      using basis = matrix.rows(0, step + 1);
-      using out = told.rows(taken, taken + step + 2);
-      ops.gramSchmidt(queue, { basis, x: next, out });
-      taken += step + 2;
-    }
-    using numbers = told.rows(0, taken);
-    const read = await task.read(numbers);
-    let end = 0;
-    for (let step = from; step < to; ++step) {
-      end += step + 2;
-      const [diagonal, size] = [Number(read[end - 2]), Number(read[end - 1])];
+      const [diagonal, size] = [read[2 * (step - from)]!, read[2 * (step - from) + 1]!];
       checkNumber(`${where}: operator.apply`, diagonal + size);
       alpha.push(diagonal);
       task.report({ iterations: alpha.length });
@@ -156,5 +169,6 @@ export async function lanczosFrom(
   const [diagonal, beside] = [Float64Array.from(alpha), Float64Array.from(beta)];
   const { values, weights } = tridiagonalEigen(diagonal, beside);
   const iterations = alpha.length;
-  return { alpha: diagonal, beta: beside, ritz: values, weights, status, iterations, basis: rows.slice(0, iterations) };
+  const made = (): readonly Tensor[] => Array.from({ length: iterations }, (_, i) => row(i));
+  return { alpha: diagonal, beta: beside, ritz: values, weights, status, iterations, basis: made };
 }

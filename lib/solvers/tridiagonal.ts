@@ -8,9 +8,12 @@ export function tridiagonalEigen(
   beside: Float64Array,
 ): { readonly values: Float64Array; readonly weights: Float64Array } {
   const n = diagonal.length;
-  const d = Float64Array.from(diagonal);
+  // By a power of two near 1, so that no square is beyond the range of numbers.
+  const most = beside.reduce((one, x) => Math.max(one, Math.abs(x)), diagonal.reduce((one, x) => Math.max(one, Math.abs(x)), 0)); // biome-ignore format: one line
+  const unit = most > 0 && most < Infinity ? 2 ** Math.max(-1022, Math.min(1022, Math.floor(Math.log2(most)))) : 1;
+  const d = diagonal.map((x) => x / unit);
   const e = new Float64Array(n);
-  e.set(beside.subarray(0, n - 1));
+  for (let i = 0; i < n - 1; ++i) e[i] = beside[i]! / unit;
   const first = new Float64Array(n);
   if (n > 0) first[0] = 1;
   for (let l = 0; l < n; ++l) {
@@ -19,13 +22,13 @@ export function tridiagonalEigen(
       while (m < n - 1 && Math.abs(e[m]!) > 2 ** -52 * (Math.abs(d[m]!) + Math.abs(d[m + 1]!))) ++m;
       if (m === l) break;
       let g = (d[l + 1]! - d[l]!) / (2 * e[l]!);
-      let r = Math.hypot(g, 1);
+      let r = Math.sqrt(g * g + 1);
       g = d[m]! - d[l]! + e[l]! / (g + (g < 0 ? -r : r));
       let [s, c, p] = [1, 1, 0];
       let i = m - 1;
       for (; i >= l; --i) {
         const [f, b] = [s * e[i]!, c * e[i]!];
-        r = Math.hypot(f, g);
+        r = Math.sqrt(f * f + g * g);
         e[i + 1] = r;
         if (r === 0) {
           d[i + 1]! -= p;
@@ -50,7 +53,7 @@ export function tridiagonalEigen(
   }
   const order = Array.from(d.keys()).sort((i, j) => d[i]! - d[j]!);
   return {
-    values: Float64Array.from(order, (i) => d[i]!),
+    values: Float64Array.from(order, (i) => unit * d[i]!),
     weights: Float64Array.from(order, (i) => first[i]! ** 2),
   };
 }

@@ -48,7 +48,7 @@ export function unitsOf(hessian: Float64Array, shift: number, jacobian: Float64A
   return units;
 }
 
-/** Where a solver stands. */
+/** The end of a call of a solver, and what it has reached. */
 export interface Solution {
   /** |K z − b|. */
   readonly residual: number;

@@ -49,11 +49,14 @@ export interface OpsOfGroup {
    * ```text
    * x ← x − Bᵀ B x, twice, then x / |x|; B is `basis`, of orthonormal rows. out = the products B x of x
    * as it was given, one a row, then the length of what was left: a step of Lanczos or Arnoldi. Twice is
-   * enough (Parlett 1998, section 6.9). Nothing is left of 0, which stays 0.
+   * enough (Parlett 1998, section 6.9). Nothing is left of 0, which stays 0. The first time is for the
+   * last `recent` rows alone, from 1 on, or all for 0: enough where those before are at right angles to x
+   * but for rounding, as two are in a step of Lanczos; of those before, out has the products of the
+   * second time.
    * Numerics: products and their sums in f64, what is taken from x rounded to its dtype; so is 1 / |x|,
    * at most the largest number, so that what is left of f32 has the length 1 to rounding where |x| is
    * between 3e-39 and 8e37. Composed of other ops: runs on every backend.
-   * Traffic: four reads of basis.
+   * Traffic: four reads of basis, or two and two of its last rows.
    * ```
    *
    * - x must be f32 or f64
@@ -61,6 +64,7 @@ export interface OpsOfGroup {
    * - basis must have x's dtype
    * - basis must have rows as long as x
    * - out must be f64 with a number for each row and one more
+   * - recent must not be negative
    *
    * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
    */
@@ -70,6 +74,43 @@ export interface OpsOfGroup {
       /** Read. */ basis: Tensor;
       /** Read and written. */ x: Tensor;
       /** Written. */ out: Tensor;
+      /** Default `0`. */ recent?: number | undefined;
+    },
+  ): void;
+  /**
+   * steps of Lanczos on a symmetric matrix
+   *
+   * ```text
+   * For i = from, from + 1, …, one for each row of out: v_{i+1} = A vᵢ without its parts along v₀ … vᵢ,
+   * of length 1; v are the rows of `basis`, of which those up to `from` are orthonormal, and A is
+   * `matrix`. Without a matrix, one step, of which row from + 1 holds the product already. outᵢ = vᵢᵀ A
+   * vᵢ, an element of the diagonal of a tridiagonal matrix, and the length of what was left, the one
+   * beside it (Lanczos 1950; Parlett 1998, chapter 13).
+   * Numerics: products as gemm's; parts go as in gramSchmidt, the first time those along vᵢ and
+   * v_{i−1} alone. Where a length is but rounding, what follows says nothing. Composed of other ops:
+   * runs on every backend.
+   * Traffic: for each step one read of matrix, and two of the rows of basis up to its own.
+   * ```
+   *
+   * - basis must be a matrix
+   * - basis must be f32 or f64
+   * - out must have two columns
+   * - out must be f64
+   * - from must not be negative
+   * - basis must have a row for each step, and those up to from
+   * - matrix must be square, of basis's columns
+   * - matrix must have basis's dtype
+   * - out must have one row without a matrix
+   *
+   * @throws ERR_ARGUMENT, ERR_DEVICE, ERR_DISPOSED, ERR_DTYPE, ERR_SHAPE
+   */
+  lanczosSteps(
+    device: Device,
+    fields: {
+      /** Read. Default: none. */ matrix?: Tensor | undefined;
+      /** Read and written. */ basis: Tensor;
+      /** Written. */ out: Tensor;
+      /** Default `0`. */ from?: number | undefined;
     },
   ): void;
   /**

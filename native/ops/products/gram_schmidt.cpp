@@ -3,23 +3,17 @@
 #include <vector>
 
 #include "core/composer.h"
+#include "ops/elementwise/copy.h"
 #include "ops/elementwise/linear_combination.h"
 #include "ops/elementwise/scale_each.h"
 #include "ops/gather/combine_rows.h"
 #include "ops/products/gemm.h"
+#include "ops/products/shared/part.h"
 #include "ops/reductions/dots.h"
 #include "ops/reductions/norms.h"
 
 namespace orthokit {
 namespace {
-
-View part(const View& whole, int64_t first, std::initializer_list<int64_t> shape) {
-  View view = whole;
-  view.data = whole.as<std::byte>() + size_t(first) * bytes_of(whole.dtype);
-  view.rank = 0;
-  for (int64_t size : shape) view.shape[view.rank++] = size;
-  return view;
-}
 
 // products = B x
 void set_products(const View& basis, const View& x, const View& products, Composer& c) {
@@ -39,14 +33,21 @@ void gram_schmidt(const GramSchmidt& op, Composer& c) {
   const int64_t rows = op.basis.shape[0], size = op.x.size();
   const View length = part(op.out, rows, {1});
   if (rows > 0) {
-    const View minus = c.temporary({rows}, Dtype::kF64);
+    const int64_t first = op.first(), before = rows - first;
+    const View minus = c.temporary({rows}, Dtype::kF64), again = c.temporary({rows}, Dtype::kF64);
     const View taken = c.temporary({1, size}, op.x.dtype), line = part(taken, 0, {size});
-    for (const View& products : {part(op.out, 0, {rows}), minus}) {
-      set_products(op.basis, op.x, products, c);
-      c.run(LinearCombination{.out = {minus}, .terms = {products}, .coefficients = {-1}});
-      c.run(CombineRows{.x = op.basis, .coefficients = part(minus, 0, {1, rows}), .out = taken});
+    const auto take = [&](int64_t from, const View& products) {
+      const View some = part(op.basis, from * size, {rows - from, size});
+      const View less = part(minus, 0, {rows - from});
+      set_products(some, op.x, products, c);
+      c.run(LinearCombination{.out = {less}, .terms = {products}, .coefficients = {-1}});
+      c.run(CombineRows{.x = some, .coefficients = part(less, 0, {1, rows - from}), .out = taken});
       c.run(LinearCombination{.out = {op.x}, .terms = {op.x, line}, .coefficients = {1, 1}});
-    }
+    };
+    take(before, part(op.out, before, {first}));
+    take(0, again);
+    if (before > 0)
+      c.run(Copy{.out = {part(op.out, 0, {before})}, .x = {part(again, 0, {before})}});
   }
   const View inverse = c.temporary({1}, Dtype::kF64);
   c.run(Norms{.x = {op.x}, .out = length});

@@ -26,6 +26,7 @@ export const calls: Record<string, Call> = {
   },
   minres: { args: (on) => [operator(on), b(on)], options: (on) => ({ tol: 1e-8, x0: b(on) }) },
   lanczos: { args: (on) => [operator(on)], options: (on) => ({ steps: 2, v0: b(on) }) },
+  matrixOperator: { args: ({ device }) => [Tensor.from(device, Float64Array.of(2, 1, 1, 3), [2, 2])] },
   blockLanczos: { args: (on) => [operator(on)], options: () => ({ block: 2, steps: 3 }) },
   sparseOperator: {
     args: ({ device }) => [

@@ -36,6 +36,24 @@ describe.each(devices)('gramSchmidt on %s', (kind) => {
       });
     });
 
+    it.each([
+      [9, 597, 2],
+      [31, 43, 5],
+      [3, 64, 3],
+    ])('is like plain loops: %i rows of %i elements, of which the last %i go first', async (count, size, recent) => {
+      const fields = (on: Device) => ({
+        basis: tensorOf(on, normal(count * size, 1, 1 / Math.sqrt(size)), [count, size], dtype),
+        x: tensorOf(on, normal(size, 2), [size], dtype),
+        out: Tensor.full(on, [count + 1], NaN, { dtype: 'f64' }),
+        recent,
+      });
+      const of = { f32: 2 ** 29, f64: 2 }[dtype];
+      await expectLikeReference('gramSchmidt', device, fields, {
+        x: { ulps: 4 + count, of: 'largest' },
+        out: { ulps: of * (4 + count), of: 'largest' },
+      });
+    });
+
     it('leaves what axes do not span, of length 1', async () => {
       const basis = tensorOf(device, [1, 0, 0, 0, 0, 0, 0, 1, 0, 0], [2, 5], dtype);
       const x = tensorOf(device, [7, 3, -2, 0, 4], [5], dtype);
@@ -115,6 +133,7 @@ describe.each(onlyCpu)('gramSchmidt', () => {
         'ERR_SHAPE',
         'gramSchmidt: basis must have rows as long as x, got f32[2, 4] for x f32[3]',
       ],
+      [{ recent: -1 }, 'ERR_ARGUMENT', 'gramSchmidt: recent must not be negative, got -1'],
       [
         { out: zeros([2], 'f64') },
         'ERR_SHAPE',

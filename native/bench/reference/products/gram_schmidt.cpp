@@ -13,16 +13,18 @@ static void gram_schmidt(const GramSchmidt& op) {
   std::vector<double> x(values(op.x), values(op.x) + size), products;
   products.resize(size_t(rows));
   for (int pass = 0; pass < 2 && rows > 0; ++pass) {
-    for (int64_t i = 0; i < rows; ++i) {
+    const bool is_first = pass == 0;
+    const int64_t from = is_first ? rows - op.first() : 0;
+    for (int64_t i = from; i < rows; ++i) {
       long double sum = 0;
       for (int64_t j = 0; j < size; ++j)
         sum += static_cast<long double>(basis[i * size + j]) * x[size_t(j)];
       products[size_t(i)] = double(sum);
-      if (pass == 0) values(op.out)[i] = double(sum);
+      if (is_first || i < rows - op.first()) values(op.out)[i] = double(sum);
     }
     for (int64_t j = 0; j < size; ++j) {
       long double sum = 0;
-      for (int64_t i = 0; i < rows; ++i)
+      for (int64_t i = from; i < rows; ++i)
         sum += static_cast<long double>(products[size_t(i)]) * basis[i * size + j];
       x[size_t(j)] -= double(sum);
     }

@@ -1,0 +1,41 @@
+#include "ops/products/lanczos_steps.h"
+
+#include <cmath>
+#include <vector>
+
+#include "bench/reference/shared/inner_product.h"
+
+namespace orthokit::bench {
+
+static double product(const double* a, const double* b, int64_t n) {
+  long double sum = 0;
+  for (int64_t j = 0; j < n; ++j) sum += static_cast<long double>(a[j]) * b[j];
+  return double(sum);
+}
+
+static void lanczos_steps(const LanczosSteps& op) {
+  const int64_t n = op.size();
+  double* basis = values(op.basis);
+  for (int64_t step = 0; step < op.steps(); ++step) {
+    const int64_t row = op.from + step;
+    double *last = basis + row * n, *next = last + n;
+    if (op.matrix.data)
+      for (int64_t j = 0; j < n; ++j) next[j] = product(values(op.matrix) + j * n, last, n);
+    for (int pass = 0; pass < 2; ++pass) {
+      const int64_t begin = pass == 0 && row > 1 ? row - 1 : 0;
+      std::vector<double> products;
+      for (int64_t i = begin; i <= row; ++i) products.push_back(product(basis + i * n, next, n));
+      if (pass == 0) values(op.out)[2 * step] = products.back();
+      for (int64_t i = begin; i <= row; ++i)
+        for (int64_t j = 0; j < n; ++j) next[j] -= products[size_t(i - begin)] * basis[i * n + j];
+    }
+    const double length = std::sqrt(product(next, next, n));
+    values(op.out)[2 * step + 1] = length;
+    for (int64_t j = 0; j < n; ++j) next[j] = length > 0 || length != length ? next[j] / length : 0;
+  }
+}
+ORTHOKIT_REFERENCE(LanczosSteps, lanczos_steps,
+                   product_growth(op.size()) * product_growth(op.from + op.steps() + 1) *
+                       double(op.steps() + 1));
+
+}  // namespace orthokit::bench
