@@ -147,7 +147,11 @@ export async function lanczosFrom(
   const precision = epsilonOf(dtype);
   let largest = 0;
   let status: SolverStatus = 'max-iterations';
-  for (let ahead = firstAhead[kind]; alpha.length < most && status !== 'breakdown'; ahead = Math.min(2 * ahead, longest)) {
+  for (
+    let ahead = firstAhead[kind];
+    alpha.length < most && status !== 'breakdown';
+    ahead = Math.min(2 * ahead, longest)
+  ) {
     const from = alpha.length;
     const to = Math.min(from + ahead, most);
     await take(from, to);

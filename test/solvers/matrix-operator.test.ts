@@ -44,7 +44,9 @@ describe.each(devices)('matrixOperator on %s', (kind) => {
     const operator = matrixOperator(matrix);
     const three = vector(device, [1, 2, 3]);
     expect(() => operator.apply(three, three)).toThrow('matrixOperator.apply: x must have shape [2], got [3]');
-    expect(() => operator.adjoint(vector(device, [1, 2]), three)).toThrow('matrixOperator.adjoint: out must have shape [2], got [3]');
+    expect(() => operator.adjoint(vector(device, [1, 2]), three)).toThrow(
+      'matrixOperator.adjoint: out must have shape [2], got [3]',
+    );
     expect(() => matrixOperator(three)).toThrow('matrixOperator: matrix must have shape');
     expect(() => matrixOperator(new Tensor(device, [2, 2], 'i32'))).toThrow('matrixOperator: matrix must be');
     const nan = matrixOperator(of(device, [[NaN, 0], [0, 1]])); // biome-ignore format: one line
