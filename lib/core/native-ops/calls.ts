@@ -72,6 +72,7 @@ export type Name =
   | 'gramSchmidt'
   | 'hybridAuon'
   | 'kmeansRows'
+  | 'lanczosSteps'
   | 'layerNorm'
   | 'layerNormBackward'
   | 'linearCombination'
@@ -340,14 +341,17 @@ export const calls: Readonly<Record<Name, Call>> = {
   gramPursuit: operation('gramPursuit', ['correlations', 'gram', 'squares', 'scales', 'energies', 'atoms', 'signals', 'indices', 'coefficients', 'residualNorms', 'counts', 'tol', 'relTol', 'rounding', 'dependence', 'refinements', 'onDependent'], (device, f) => {
     send(native.ops['gram_pursuit']!, device, f['correlations'], f['gram'], f['squares'], f['scales'], f['energies'], f['atoms'], f['signals'], f['indices'], f['coefficients'], f['residualNorms'], f['counts'], f['tol'], f['relTol'], f['rounding'], f['dependence'], f['refinements'], f['onDependent']);
   }),
-  gramSchmidt: operation('gramSchmidt', ['basis', 'x', 'out'], (device, f) => {
-    send(native.ops['gram_schmidt']!, device, f['basis'], f['x'], f['out']);
+  gramSchmidt: operation('gramSchmidt', ['basis', 'x', 'out', 'recent'], (device, f) => {
+    send(native.ops['gram_schmidt']!, device, f['basis'], f['x'], f['out'], f['recent']);
   }),
   hybridAuon: operation('hybridAuon', ['weights', 'grads', 'masters', 'guard', 'statistics', 'momenta', 'fallbacks', 'lr', 'weightDecay', 'weightDecayMode', 'coefficients', 'nsRestarts', 'eps', 'normScale', 'nsDtype', 'nsMethod', 'nsScaling', 'momentum', 'dampening', 'nesterov', 'momentumForm', 'gamma', 'variant'], (device, f) => {
     send(native.ops['hybrid_auon']!, device, f['weights'], f['grads'], f['masters'], f['guard'], f['statistics'], f['momenta'], f['fallbacks'], f['lr'], f['weightDecay'], f['weightDecayMode'], f['coefficients'], f['nsRestarts'], f['eps'], f['normScale'], f['nsDtype'], f['nsMethod'], f['nsScaling'], f['momentum'], f['dampening'], f['nesterov'], f['momentumForm'], f['gamma'], f['variant']);
   }),
   kmeansRows: operation('kmeansRows', ['x', 'codebooks', 'seed'], (device, f) => {
     send(native.ops['kmeans_rows']!, device, f['x'], f['codebooks'], f['seed']);
+  }),
+  lanczosSteps: operation('lanczosSteps', ['matrix', 'basis', 'out', 'from'], (device, f) => {
+    send(native.ops['lanczos_steps']!, device, f['matrix'], f['basis'], f['out'], f['from']);
   }),
   layerNorm: operation('layerNorm', ['x', 'weight', 'bias', 'out', 'eps'], (device, f) => {
     send(native.ops['layer_norm']!, device, f['x'], f['weight'], f['bias'], f['out'], f['eps']);

@@ -2,6 +2,7 @@
 
 #include "core/composer.h"
 #include "ops/elementwise/copy.h"
+#include "ops/elementwise/fill.h"
 #include "ops/products/gemm.h"
 #include "ops/products/shared/part.h"
 
@@ -9,6 +10,7 @@ namespace orthokit {
 
 static void lanczos_steps(const LanczosSteps& op, Composer& c) {
   const int64_t n = op.size();
+  if (n == 0) return c.run(Fill{.x = {op.out}});
   const View products = c.temporary({op.from + op.steps() + 1}, Dtype::kF64);
   for (int64_t step = 0; step < op.steps(); ++step) {
     const int64_t row = op.from + step, after = (row + 1) * n;

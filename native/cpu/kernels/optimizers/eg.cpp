@@ -15,7 +15,7 @@ template <class T>
 struct ExpParts {
   T power, q;
 };
-static ExpParts<float> exp_parts(float x) {
+[[maybe_unused]] static ExpParts<float> exp_parts(float x) {
   const ReducedFloat reduced = reduced_by_log_two(x);
   return {power_of_two(reduced.k()), exp_less_one_near_zero(reduced.r)};
 }
