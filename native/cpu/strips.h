@@ -44,8 +44,8 @@ __attribute__((always_inline)) inline void write_strips(int64_t size, T* out, bo
       read...);
 }
 
-// out[i] = f(i), where f reads the i-th elements of the others, which `out` may be one of: no element
-// waits for another.
+// out[i] = f(i), where f reads the i-th elements of the others, which `out` may be one of: no
+// element waits for another.
 template <class T, class F, class... Ts>
 __attribute__((always_inline)) inline void set_strips(int64_t size, T* out, bool streams, F&& f,
                                                       const Ts*... read) {

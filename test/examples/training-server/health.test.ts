@@ -140,7 +140,10 @@ describe('a job by itself', () => {
   it('is refused at its start where the disk has no space for two checkpoints', async () => {
     const real = await statfs(root);
     vi.mocked(statfs).mockResolvedValueOnce({ ...real, bavail: 1, bsize: 4096 } as never);
-    const { code, message } = (await run('small').then(() => ({}), (error) => error)) as OrthokitError;
+    const { code, message } = (await run('small').then(
+      () => ({}),
+      (error) => error,
+    )) as OrthokitError;
     expect([code, message]).toEqual(['ERR_IO', 'the disk must have 1.0 MB for two checkpoints, got 0.0 MB']);
     expect(readdirSync(path.join(root, 'small'))).toEqual([]);
   });
