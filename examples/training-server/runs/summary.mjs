@@ -62,7 +62,7 @@ const rules = {
   checkpoint(summary, { step, bytes }) {
     summary.checkpoints = [...summary.checkpoints.filter((other) => other.step !== step), { step, bytes }].slice(-kept);
     summary.attempts = 0;
-    if (summary.state === 'running') summary.reason = undefined;
+    if (summary.state === 'running') delete summary.reason;
   },
   warning(summary, { text }) {
     summary.reason = text;

@@ -61,7 +61,7 @@ export async function refuseNonFinite(model, step, saved) {
       }
 }
 
-/** True for a disk, or a share of it, that is full. @param {unknown} error */
+/** True for a disk, or a share of it, that is full. @param {unknown} error @returns {boolean} */
 export function isFull(error) {
   const { code, cause } = /** @type {NodeJS.ErrnoException} */ (error);
   return ['ENOSPC', 'EDQUOT'].includes(code ?? '') || (cause !== undefined && isFull(cause));
