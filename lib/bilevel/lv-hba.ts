@@ -313,9 +313,10 @@ export class LvHba extends StatefulSteps {
       if (wait) await wait;
       const near = 1 - eta / gamma1;
       vectors.combine(device, nextTheta, [near, theta], [eta / gamma1, y], [-eta, partY], [-eta, otherY]);
-      if (this.#problem.projectLower)
+      if (this.#problem.projectLower) {
         wait = ask('projectLower', [nextTheta], () => this.#problem.projectLower!(nextTheta));
-      if (wait) await wait;
+        if (wait) await wait;
+      }
       vectors.combine(device, nextLambda, [1 - eta / gamma2, lambda], [eta / gamma2, z], [eta, value]);
       clamp(nextLambda, isEquality ? -bound : 0, isEquality ? bound : Infinity);
 

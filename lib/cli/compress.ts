@@ -32,7 +32,7 @@ export const compress: Command = command({
     const { 'bits-of': bitsOf, ...others } = values;
     const options = {
       ...Object.fromEntries(Object.entries(others).map(([name, value]) => [camel(name), value])),
-      ...(bitsOf && { bitsOf: Object.fromEntries(bitsOf.map(bitsOfWord)) }),
+      ...(bitsOf && { bitsOf: bitsOfWords(bitsOf) }),
     };
     const job = library.compressModel;
     // Only now, as it shares a file with what needs the binary.
@@ -51,6 +51,12 @@ function bitsOfWord(word: string): [pattern: string, bits: number] {
   const [, pattern, bits] = /^(.+)=([1-8])$/.exec(word) ?? [];
   if (pattern === undefined) throw new UsageError(`--bits-of must be GLOB=N, N from 1 to 8, got '${word}'`);
   return [pattern, Number(bits)];
+}
+
+function bitsOfWords(words: readonly string[]): Record<string, number> {
+  const all = new Map(words.map(bitsOfWord));
+  if (all.size < words.length) throw new UsageError('--bits-of must name a pattern once');
+  return Object.fromEntries(all);
 }
 
 const units = ['bytes', 'KB', 'MB', 'GB', 'TB'];

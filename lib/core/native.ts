@@ -89,8 +89,8 @@ interface Native {
   dispose(tensor: object): void;
   /** Moves a tensor to memory that other processes can map; `done` once the elements are there. */
   share(tensor: object): { name: string; fd: number; bytes: number; done: Promise<void> };
-  /** Memory of calls, and of places of new handles: see sheet.ts. */
-  lendSheet(memory: Float64Array): void;
+  /** Memory of calls, and of places of new handles: see sheet.ts. Gives the one that was lent first. */
+  lendSheet(memory: Float64Array): Float64Array;
   numberOfWord(word: string): number;
   ops: Readonly<Record<string, Operation>>;
   describe(): string;

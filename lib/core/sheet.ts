@@ -13,9 +13,12 @@ const device = 5;
 
 /** Numbers of a call; one with more goes through Node-API. */
 const size = 1024;
-/** The end of the call, or the place of a handle that has just been made; the place of the device; values. */
-const sheet = new Float64Array(size);
-native.lendSheet(sheet);
+/**
+ * The end of the call, or the place of a handle that has just been made; the place of the device; values; the count of
+ * calls that have been begun, as a getter of a list may make one while another is. Copies of this file that share the
+ * binary share it.
+ */
+const sheet = native.lendSheet(new Float64Array(size + 1));
 
 class Given {
   constructor(handle: object) {
@@ -52,20 +55,19 @@ export class HandlePlace extends Given {
 }
 
 const words = new Map<string, number>();
-/** Words that native code is asked to keep: those of all operations are fewer. */
+/** Words that native code is asked to keep, and their letters: those of all operations are fewer. */
 const mostWords = 1024;
+const mostLetters = 63;
 
 function numberOf(text: string): number {
   const known = words.get(text);
   if (known !== undefined) return known;
-  if (words.size === mostWords) return -1;
+  if (words.size === mostWords || text.length > mostLetters) return -1;
   const made = native.numberOfWord(text);
   words.set(text, made);
   return made;
 }
 
-/** Count of calls that have been begun: a getter of a list may make one while another is. */
-let calls = 0;
 let at = 0;
 
 /** False for what cannot be written. */
@@ -98,7 +100,8 @@ function write(value: unknown): boolean {
       }
       if (!Array.isArray(value)) return false;
       const { length } = value;
-      if (at + 2 + 2 * length > size) return false;
+      // Of a proxy it may be anything.
+      if (!(typeof length === 'number' && length >= 0 && at + 2 + 2 * length <= size)) return false;
       sheet[at] = list;
       sheet[at + 1] = length;
       at += 2;
@@ -114,13 +117,17 @@ function writeCall(queue: object, values: readonly unknown[]): boolean {
   if (typeof queue !== 'object' || queue === null) return false;
   const place = HandlePlace.of(queue, device);
   if (place < 0) return false;
-  calls += 1;
-  const mine = calls;
+  sheet[size]! += 1;
+  const mine = sheet[size];
   at = 2;
-  for (let i = 0; i < values.length; ++i) if (!write(values[i])) return false;
+  try {
+    for (let i = 0; i < values.length; ++i) if (!write(values[i])) return false;
+  } catch {
+    return false; // a getter has thrown, which Node-API tells
+  }
   sheet[0] = at;
   sheet[1] = place;
-  return calls === mine;
+  return sheet[size] === mine;
 }
 
 /** Queues an operation: from the sheet or, where that cannot be, through Node-API, which says what is wrong. */

@@ -33,23 +33,14 @@ export class GuardedSteps<N extends object = object> extends CountedSteps<N> {
   }
 
   override run<T>(name: string, call: (where: string) => T | Promise<T>): Promise<T> {
-    return this.alone(name, (where) => {
-      // A loop that never reads lets the device keep up, and hears of what it has told.
-      const wait = flowing(this.#device);
-      if (!wait && !this.#guard.hasFailed) return call(where);
-      return this.#runAfter(wait, where, call);
+    return this.alone(name, async (where) => {
+      // A loop that never reads lets the device keep up, and hears of what it has told. The step begins after the
+      // caller's turn even where nothing waits: what is set after the call counts always, or never.
+      await flowing(this.#device);
+      this.checkAlive(where);
+      if (this.#guard.hasFailed) await this.#hear(where);
+      return call(where);
     });
-  }
-
-  async #runAfter<T>(
-    wait: Promise<void> | undefined,
-    where: string,
-    call: (where: string) => T | Promise<T>,
-  ): Promise<T> {
-    await wait;
-    this.checkAlive(where);
-    await this.#hear(where);
-    return call(where);
   }
 
   /** Queues the look at all new numbers of the step that is under way. */

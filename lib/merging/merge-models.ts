@@ -19,8 +19,8 @@ import { methodOf, orderOf } from './methods/index.ts';
 import { type MergeOptions, type MergeProgress, type Settings, settle } from './options.ts';
 
 const op = 'mergeModels';
-/** Of the work in the workspace. */
-const format = 1;
+/** Of the work in the workspace, whose sums are rounded in an order of their own. */
+const format = 2;
 
 /**
  * Merges models that were trained from one base into the new folder `out`, tensor by tensor: by the weighted mean, by

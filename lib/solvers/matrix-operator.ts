@@ -48,5 +48,5 @@ export function matrixOperator(matrix: Tensor): MatrixOperator {
     adjoint: (y, out) => multiply('adjoint', [n, m], y, out),
   };
   matrices.set(operator, matrix);
-  return operator;
+  return Object.freeze(operator); // another apply would not be asked
 }

@@ -50,8 +50,10 @@ class SheetReader final : public Fields {
   template <class T, class Read>
   List<T> list(Read&& read) {
     if (absent()) return {};
-    const auto count = size_t(take(kList));
+    const double length = take(kList);
+    good_ = good_ && length >= 0 && length <= double(end_ - at_) && length == std::floor(length);
     if (!good_) return {};
+    const auto count = size_t(length);
     const size_t bytes = count * sizeof(T);
     std::byte* room = room_ + used_;
     if (used_ + bytes <= sizeof room_)

@@ -1,5 +1,9 @@
 #include "bench/ceilings.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "ops/elementwise/copy.h"
 #include "ops/elementwise/fill.h"
 #include "ops/products/gemm.h"
@@ -7,9 +11,11 @@
 namespace orthokit::bench {
 namespace {
 
-constexpr double kMostBytes = 256e6;  // far beyond any cache: more changes nothing
-constexpr double kLeastRound = 2e-3;  // seconds: long against the start of a thread
-constexpr double kSlice = 4096;       // bytes: all arrays stay in the sight of the prefetchers
+constexpr double kMostBytes = 256e6;       // far beyond any cache: more changes nothing
+constexpr double kLeastRound = 2e-3;       // seconds: long against the start of a thread
+constexpr double kSlice = 4096;            // bytes: all arrays stay in the sight of the prefetchers
+constexpr double kBeyondCaches = 8 << 20;  // bytes: what is written passes them by
+constexpr size_t kLine = 8;                // words
 
 // Three arrays, walked together in slices: summed, incremented, overwritten. `words` is how much of
 // each belongs to a slice.
@@ -19,16 +25,34 @@ struct Walk {
     size_t words;
     uint64_t* slice(size_t s) const { return data + s * words; }
   } read, update, write;
+  bool passes_caches = false;  // what is written, in whole lines
 };
+
+// A line that is not read before it is written.
+[[gnu::always_inline]] inline void write_line(uint64_t* line, uint64_t value) {
+#ifdef __SSE2__
+  const __m128i pair = _mm_set1_epi64x(int64_t(value));
+  for (size_t i = 0; i < kLine; i += 2)
+    _mm_stream_si128(reinterpret_cast<__m128i*>(line + i), pair);
+#else
+  for (size_t i = 0; i < kLine; ++i) line[i] = value;
+#endif
+}
 
 [[gnu::always_inline]] inline void walk_slices(const Walk& w, size_t begin, size_t end) {
   for (size_t s = begin; s < end; ++s) {
     uint64_t *in = w.read.slice(s), sum = s;
+    // Beside writes that pass the caches, memory gives more where the next slice is asked for.
+    if (w.passes_caches)
+      for (size_t i = 0; i < w.read.words; i += kLine) __builtin_prefetch(in + w.read.words + i);
     for (size_t i = 0; i < w.read.words; ++i) sum ^= in[i];
     uint64_t* inout = w.update.slice(s);
     for (size_t i = 0; i < w.update.words; ++i) inout[i] += sum;
     uint64_t* out = w.write.slice(s);
-    for (size_t i = 0; i < w.write.words; ++i) out[i] = sum;
+    if (w.passes_caches)
+      for (size_t i = 0; i < w.write.words; i += kLine) write_line(out + i, sum);
+    else
+      for (size_t i = 0; i < w.write.words; ++i) out[i] = sum;
     if (w.read.words > 0) in[0] = sum;  // the sum is used
   }
 }
@@ -60,13 +84,15 @@ class Streams {
                  shrink = std::min(1.0, kMostBytes / total);
     slices_ = size_t(total * shrink / kSlice) + 1;
     const auto array = [&](double bytes) {
-      const size_t words = size_t(bytes * shrink / 8 / double(slices_));
+      size_t words = size_t(bytes * shrink / 8 / double(slices_));
+      if (words > kLine) words -= words % kLine;
       const Tensor t = device.empty({int64_t(2 * slices_ * words)}, Dtype::kF32);
       tensors_.push_back(t);
       device.run(Fill{.x = {t}, .value = 1});
       return Walk::Array{t.view().as<uint64_t>(), words};
     };
     walk_ = {array(mix.read), array(mix.update), array(mix.write)};
+    walk_.passes_caches = mix.write > kBeyondCaches && walk_.write.words % kLine == 0;
     device.synchronize();
   }
   double traffic() const {

@@ -1,4 +1,4 @@
-// The composer of an operation runs its parts on the stream's own thread, each at once.
+// The composer of an operation runs its parts on the thread that runs it, each at once.
 #pragma once
 #include "core/device.h"
 

@@ -38,8 +38,8 @@ class Memory {
   using SharedPlace = std::list<Shared>::iterator;
   SharedPlace hold(SharedMemory memory);
   void let_go(SharedPlace place) noexcept;  // queued work may still use it; any thread
-  void* allocate_scratch(size_t bytes);     // on the stream's thread; stays until release
-  void release_scratch(void* data);         // on the stream's thread
+  void* allocate_scratch(size_t bytes);     // on the thread that runs the work; until release
+  void release_scratch(void* data);         // the same
   void release_all();                       // on the stream's thread, at its end
   MemoryUse use() const;
   static size_t rounded(size_t bytes);  // the size class: sizes that differ by little share blocks

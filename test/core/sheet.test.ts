@@ -1,6 +1,6 @@
 // Devices: cpu
 // Axes: node
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { Device, ops, Tensor } from '../../lib/index.ts';
 import { thrownBy } from '../support/tensors.ts';
 
@@ -71,5 +71,33 @@ describe('calls that are written where native code reads them', () => {
     expect(messageOf({ out: [x], function: 'exp' })).toBe('map: x is missing');
     expect(messageOf({ x: [x], out: [x], function: 'clamp', parameters: ['0', 1] })).toMatch(/a number, got '0'$/);
     expect(thrownBy(() => ops.fill({} as Device, { x: [x] })).message).toMatch(/^fill: device must be a Device, got/);
+  });
+
+  it.each([NaN, -1, undefined, 1.5, Infinity, 5n])('refuse a list whose length is %s', (length) => {
+    const x = full(0);
+    const list = new Proxy([x], { get: (all, name) => (name === 'length' ? length : Reflect.get(all, name)) });
+    expect(thrownBy(() => ops.fill(device, { x: list, value: 3 })).message).toMatch(/^fill: x/);
+  });
+
+  it('tell what a getter throws', () => {
+    const terms = lazily(full(1), () => {
+      throw new RangeError('mine');
+    });
+    const call = () => ops.linearCombination(device, { out: [full(0)], terms, coefficients: [1, 1] });
+    expect(thrownBy(call).message).toBe('mine');
+  });
+
+  it('are those of each copy of the library that shares the binary', async () => {
+    const [a, b, c] = [full(1), full(10), full(0)];
+    vi.resetModules();
+    const copy = await import('../../lib/index.ts');
+    const other = copy.Device.open('cpu', { threads: 1 });
+    const x = copy.Tensor.full(other, [1], 5);
+    copy.ops.linearCombination(other, { out: [x], terms: [x, x], coefficients: [1, 1] });
+    ops.linearCombination(device, { out: [c], terms: [a, b], coefficients: [1, 1] });
+    copy.ops.fill(other, { x: [x], value: 4 });
+    ops.fill(device, { x: [a], value: 2 });
+    expect([await one(c), await one(a), (await x.read())[0]]).toEqual([11, 2, 4]);
+    await other.close();
   });
 });

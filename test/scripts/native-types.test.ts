@@ -36,7 +36,7 @@ it('a call gives the values of all fields in their order', () => {
   expect(
     filesOf([cast, rowSoftmax, backward]).get('native-ops/calls.ts'),
   ).toContain(`  rowSoftmaxBackward: operation('rowSoftmaxBackward', ['x', 'most'], (device, f) => {
-    native.ops['row_softmax_backward']!(device, f['x'], f['most']);
+    send(native.ops['row_softmax_backward']!, device, f['x'], f['most']);
   }),`);
 });
 

@@ -306,8 +306,8 @@ export class Scheduler {
     if (how === 'failed') await this.#end(run, 'failed', reason ?? 'the log of the server says why', code);
     else if (how === 'done') await this.#end(run, 'done');
     else if (wish === 'cancel') await this.#end(run, 'cancelled', 'asked for');
-    else if (wish === 'pause') await this.#tell(run, 'paused', 'asked for');
-    else if (this.#closing) await this.#tell(run, 'queued', 'server stopped');
+    else if (wish === 'pause') await this.#tell(run, 'paused', `asked for${unsaved(run)}`);
+    else if (this.#closing) await this.#tell(run, 'queued', `server stopped${unsaved(run)}`);
     else if (this.#isHopeless(run)) await this.#giveUp(run, reason ?? 'its thread ended');
     else {
       await this.#tell(run, 'queued', reason ?? 'its thread ended');
@@ -335,4 +335,10 @@ export class Scheduler {
     await this.#tell(run, state, reason, code);
     await this.store.seal(run);
   }
+}
+
+/** Where a full disk has kept the last steps from being saved. @param {Run} run */
+function unsaved({ summary: { step, checkpoints } }) {
+  const last = checkpoints.at(-1)?.step ?? 0;
+  return step > last ? `; steps after ${last} are not saved` : '';
 }

@@ -63,8 +63,8 @@ export async function refuseNonFinite(model, step, saved) {
 
 /** True for a disk, or a share of it, that is full. @param {unknown} error @returns {boolean} */
 export function isFull(error) {
-  const { code, cause } = /** @type {NodeJS.ErrnoException} */ (error);
-  return ['ENOSPC', 'EDQUOT'].includes(code ?? '') || (cause !== undefined && isFull(cause));
+  const { code, cause } = /** @type {NodeJS.ErrnoException} */ (error ?? {});
+  return ['ENOSPC', 'EDQUOT'].includes(code ?? '') || (cause != null && isFull(cause));
 }
 
 /**
@@ -84,7 +84,7 @@ export async function saveCheckpoint(run, { model, optimizer, state }) {
     await whole([saveTensors(weights, nn.named(model)), optimizer.save(moments)]);
     await replaceJson(path.join(folder, 'state.json'), state);
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true }).catch(() => {});
     throw error;
   }
   const parent = await open(path.dirname(folder), 'r');

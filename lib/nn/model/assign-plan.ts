@@ -56,7 +56,7 @@ const isTurn = (x: unknown): boolean =>
   isRecord(x) &&
   Number.isInteger(x['heads']) &&
   Number(x['heads']) > 0 &&
-  ['halves', 'interleaved'].includes(String(x['to']));
+  (x['to'] === 'halves' || x['to'] === 'interleaved');
 
 const typed = (dtype: Dtype, shape: readonly unknown[]): string => `${dtype}[${shape}]`;
 

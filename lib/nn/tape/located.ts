@@ -5,7 +5,9 @@ import { isResult, type Result } from './value.ts';
 /** Frames that are taken where the library's own fill a usual stack. */
 const depth = 60;
 
-const framesOf = ({ stack }: Error): string[] => (stack ?? '').split('\n').filter((line) => /^ +at /.test(line));
+/** None where a program gives stacks a form of its own. */
+const framesOf = ({ stack }: Error): string[] =>
+  typeof stack === 'string' ? stack.split('\n').filter((line) => /^ +at /.test(line)) : [];
 
 /** The library's, or of a function such as map that it calls. */
 const isOwn = (frame: string): boolean =>
@@ -20,7 +22,7 @@ function othersIn(frames: readonly string[]): readonly string[] {
 /** The frames of whoever has called into the library, here and now. */
 function callers(): readonly string[] {
   const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = depth;
+  if (!Reflect.set(Error, 'stackTraceLimit', depth)) return [];
   const frames = othersIn(framesOf(new Error()));
   Error.stackTraceLimit = stackTraceLimit;
   return frames;

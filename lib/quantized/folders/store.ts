@@ -57,8 +57,8 @@ export class Store {
 
   /** |W − Q| / |W|; 0 for a matrix of zeros. */
   async error(i: number): Promise<number> {
-    const { buffer } = await this.#measured.read(i, 1);
-    const [difference, squares] = new Float64Array(buffer.slice(0));
+    const { buffer, byteOffset } = await this.#measured.read(i, 1);
+    const [difference, squares] = new Float64Array(buffer, byteOffset, 2);
     return squares! > 0 ? Math.sqrt(difference! / squares!) : 0;
   }
 

@@ -24,7 +24,7 @@ struct QuantizedGemm {
   activations = 'i8', for transB 'transposed' alone, rounds a first: in each row and group of w to
   level · s, with s = max |a| / 127 and level = a / s rounded to nearest, halves to even, −127 … 127.
   NaN and infinity make the product NaN, and a group whose s is 0 counts as zeros. Of few rows on a
-  CPU, and of any number of 4 bits (AVX-512: and of 8), whole blocks of 128 codes are multiplied as
+  CPU, and of up to 128 of 4 bits (AVX-512: and of 8), whole blocks of 128 codes are multiplied as
   integers, exactly, in groups of 128 n (AVX2) or of 64 and 128 n (AVX-512 with VNNI); elsewhere the
   numbers level · s are multiplied like those of 'f32': the same product but for rounding, and no
   faster.

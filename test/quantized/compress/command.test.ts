@@ -46,7 +46,7 @@ it('passes options on, answers in JSON, and names flags in its messages', () => 
   const bits = compress(folder, '--method', 'group', '--group', '32', '--bits-of', '**.up.*=8', '*.=2', '--dry-run');
   expect(bits.stdout).toContain('"model.layers.0.up.weight" [32, 128] F32: 8 bits, group 32, 16.4 KB become');
   expect(bits.stdout).toContain('"model.layers.0.down.weight" [64, 32] F32: group 32, 8.19 KB become');
-  expect(bits.stdout).toContain('warning: the pattern "*." of bitsOf is that of no tensor');
+  expect(bits.stdout).toContain('warning: the pattern "*." of bitsOf is that of no matrix that is compressed');
   expect(compress(folder, '--method', 'group', '--bits-of', '**=9').stderr).toContain(
     "--bits-of must be GLOB=N, N from 1 to 8, got '**=9'",
   );

@@ -54,7 +54,11 @@ static void projected_guidance(const ProjectedGuidance& op) {
     const auto group = size_t(project[i]);
     const double share = cond[group] == 0 ? 0 : double(product[group] / cond[group]);
     double part = op.factor() * s(i) * b[i];
-    if (op.eta != 1) part -= std::clamp(op.factor() * (1 - op.eta) * share, -most, most) * along[i];
+    if (op.eta != 1) {
+      // Finite times c may leave the range of the elements' arithmetic.
+      const double across = std::clamp(op.factor() * (1 - op.eta) * share, -most, most) * along[i];
+      part -= std::abs(across) > most ? std::copysign(HUGE_VAL, across) : across;
+    }
     values(op.out)[i] = base[i] + part;
   }
 }

@@ -15,13 +15,14 @@ constexpr int64_t kTiledRows = 17;
 #endif
 
 // The same of rows that are multiplied as integers, which take a part of the time of numbers:
-// passes of 4 bits are faster than tiles for any number of rows, with AVX-512 those of 8 bits, too.
+// passes of 4 bits are faster than tiles for many more rows, with AVX-512 those of 8 bits, too. What is
+// left beside whole blocks of codes goes row by row.
 template <int bits>
-constexpr int64_t tiled_byte_rows() {
-  constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-  if (bits == 4) return kNever;
+int64_t tiled_byte_rows(int64_t columns) {
+  if (columns % math::kBlockCodes != 0) return kTiledRows;
+  if (bits == 4) return 129;
 #ifdef __AVX512F__
-  if (bits == 8) return kNever;
+  if (bits == 8) return 129;
   if (bits == 2) return 65;
 #endif
   return kTiledRows;
@@ -78,7 +79,7 @@ void quantized_gemm(const QuantizedGemm& op, Stream& stream) {
     with_bits(op.bits, [&]<int bits>() {
       with_group(w.size.group, [&]<int codes>() {
         const bool by_bytes =
-            kBytesPay<codes> && multiplies_bytes() && inputs < tiled_byte_rows<bits>();
+            kBytesPay<codes> && multiplies_bytes() && inputs < tiled_byte_rows<bits>(op.columns());
         a.rounded = RoundedInputs(w.size, inputs, a.numbers, by_bytes, stream);
         if constexpr (kBytesPay<codes>)
           if (by_bytes) a.rounded.template arrange<bits, codes>(w.size, inputs, stream);

@@ -1,7 +1,7 @@
 // Devices: cpu
 // Source: property "what caches do not hold has the bits of its parts"
 import { afterAll, describe, expect, it } from 'vitest';
-import { Device, type Dtype, ops, Tensor } from '../../../lib/index.ts';
+import { Device, type Dtype, ops, Tensor } from '../../lib/index.ts';
 
 const device = Device.open('cpu', { threads: 2 });
 afterAll(() => device.close());
