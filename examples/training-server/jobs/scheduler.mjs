@@ -337,7 +337,7 @@ export class Scheduler {
   }
 }
 
-/** Where a full disk has kept the last steps from being saved. @param {Run} run */
+/** Words for steps that a full disk has kept from being saved. @param {Run} run */
 function unsaved({ summary: { step, checkpoints } }) {
   const last = checkpoints.at(-1)?.step ?? 0;
   return step > last ? `; steps after ${last} are not saved` : '';

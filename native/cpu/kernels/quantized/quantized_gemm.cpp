@@ -15,8 +15,8 @@ constexpr int64_t kTiledRows = 17;
 #endif
 
 // The same of rows that are multiplied as integers, which take a part of the time of numbers:
-// passes of 4 bits are faster than tiles for many more rows, with AVX-512 those of 8 bits, too. What is
-// left beside whole blocks of codes goes row by row.
+// passes of 4 bits are faster than tiles for many more rows, with AVX-512 those of 8 bits, too.
+// Codes beside whole blocks go row by row.
 template <int bits>
 int64_t tiled_byte_rows(int64_t columns) {
   if (columns % math::kBlockCodes != 0) return kTiledRows;
