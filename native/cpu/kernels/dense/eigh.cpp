@@ -2,9 +2,10 @@
 
 #include <cmath>
 
-#include "cpu/kernels/dense/shared/dense.h"
+#include "cpu/kernels/dense/shared/conquer.h"
+#include "cpu/kernels/dense/shared/reflections.h"
 #include "cpu/kernels/dense/shared/tridiagonal.h"
-#include "cpu/kernels/dense/shared/turns.h"
+#include "cpu/vectors.h"
 
 namespace orthokit::cpu::inline ORTHOKIT_ISA {
 
@@ -19,10 +20,9 @@ struct Block {
   int64_t first, last;
 };
 
-// A step of the QR algorithm by Wilkinson's shift (Golub and Van Loan, Matrix Computations, 8.3.2);
-// each(column, turn) is told of the turns of columns of the vectors.
-template <class T, class Each>
-void step(const Block& block, DenseVector<T>& d, DenseVector<T>& e, const Each& each) {
+// A step of the QR algorithm by Wilkinson's shift (Golub and Van Loan, Matrix Computations, 8.3.2).
+template <class T>
+void step(const Block& block, DenseVector<T>& d, DenseVector<T>& e) {
   const auto [first, last] = block;
   const T half = (d[last - 1] - d[last]) / 2, end = e[last - 1];
   T shift = d[last];
@@ -45,14 +45,13 @@ void step(const Block& block, DenseVector<T>& d, DenseVector<T>& e, const Each& 
       z = -s * e[k + 1];
       e[k + 1] *= c;
     }
-    each(k, Turn<T>{c, s});
   }
 }
 
 // Eigenvalues of a tridiagonal matrix whose largest element is near 1, in d, in no order. False
 // where it does not converge.
 template <class T>
-bool diagonalize(DenseVector<T>& d, DenseVector<T>& e, Sweeps<T>* vectors) {
+bool diagonalize(DenseVector<T>& d, DenseVector<T>& e) {
   constexpr T kEpsilon = std::numeric_limits<T>::epsilon();
   const int64_t n = d.size();
   int64_t left = kMostSteps * n;
@@ -66,19 +65,15 @@ bool diagonalize(DenseVector<T>& d, DenseVector<T>& e, Sweeps<T>* vectors) {
     if (left-- == 0) return false;
     first = last - 1;
     while (first > 0 && e[first - 1] != 0) --first;
-    if (vectors) {
-      vectors->begin(first, last);
-      step<T>({first, last}, d, e, [&](int64_t k, const Turn<T>& turn) { vectors->turn(k, turn); });
-    } else {
-      step<T>({first, last}, d, e, [](int64_t, const Turn<T>&) {});
-    }
+    step<T>({first, last}, d, e);
   }
   return true;
 }
 
 // The same of a matrix of kLarge rows or more.
 template <class T>
-bool large_eigensystem(const DenseRef<T>& x, DenseVector<T>& values, T* vectors) {
+bool large_eigensystem(const DenseRef<T>& x, DenseVector<T>& values, T* vectors,
+                       const EachPart& each) {
   const int64_t n = x.rows();
   DenseMatrix<T> padded(n + kPadding, n);
   eigen::Ref<DenseMatrix<T>> own = padded.topRows(n);
@@ -88,20 +83,10 @@ bool large_eigensystem(const DenseRef<T>& x, DenseVector<T>& values, T* vectors)
     largest = std::max(largest, own.col(j).tail(n - j).cwiseAbs().maxCoeff());
   if (largest == 0) largest = 1;
   own /= largest;
-  auto [diagonal, below, factors] = to_tridiagonal<T>(own);
-  bool has_converged;
-  if (vectors) {
-    DenseMatrix<T> product = own;
-    padded.resize(0, 0);
-    product = eigen::householderSequence(product, factors).setLength(n - 1).setShift(1);
-    Sweeps<T> sweeps(product);
-    product.resize(0, 0);
-    has_converged = diagonalize<T>(diagonal, below, &sweeps);
-    sweeps.write({vectors, n, n});
-  } else {
-    has_converged = diagonalize<T>(diagonal, below, nullptr);
-  }
-  if (!has_converged) return false;
+  auto [diagonal, below, factors] = to_tridiagonal<T>(own, each);
+  if (!(vectors ? Conquest<T>(diagonal, below, vectors, each).run(diagonal)
+                : diagonalize<T>(diagonal, below)))
+    return false;
   for (int64_t i = 0; i < n; ++i) {
     int64_t least = 0;
     diagonal.tail(n - i).minCoeff(&least);
@@ -113,16 +98,24 @@ bool large_eigensystem(const DenseRef<T>& x, DenseVector<T>& values, T* vectors)
     }
   }
   values = diagonal * largest;
+  // Eigenvectors of T become those of A = Q T Qᵀ.
+  for (int64_t first = (n - 2) / kReflections * kReflections; vectors && first >= 0;
+       first -= kReflections) {
+    const int64_t left = n - 1 - first;
+    const Reflections<T> block(&own(first + 1, first), padded.rows(), std::min(kReflections, left),
+                               left, factors.data() + first);
+    block.apply(each, vectors + first + 1, n, n, false);
+  }
   return true;
 }
 
 }  // namespace
 
 template <class T>
-bool eigensystem(const DenseRef<T>& x, DenseVector<T>& values, T* vectors) {
+bool eigensystem(const DenseRef<T>& x, DenseVector<T>& values, T* vectors, const EachPart& each) {
   // Kernels for processors without AVX2 are kept small.
   if constexpr (kVectorBytes > 16) {
-    if (x.rows() >= kLarge) return large_eigensystem<T>(x, values, vectors);
+    if (x.rows() >= kLarge) return large_eigensystem<T>(x, values, vectors, each);
   }
   const eigen::SelfAdjointEigenSolver<DenseMatrix<T>> solver(
       x, vectors ? eigen::ComputeEigenvectors : eigen::EigenvaluesOnly);
@@ -131,8 +124,10 @@ bool eigensystem(const DenseRef<T>& x, DenseVector<T>& values, T* vectors) {
   if (vectors) eigen::Map<DenseMatrix<T>>(vectors, x.rows(), x.rows()) = solver.eigenvectors();
   return true;
 }
-template bool eigensystem<float>(const DenseRef<float>&, DenseVector<float>&, float*);
-template bool eigensystem<double>(const DenseRef<double>&, DenseVector<double>&, double*);
+template bool eigensystem<float>(const DenseRef<float>&, DenseVector<float>&, float*,
+                                 const EachPart&);
+template bool eigensystem<double>(const DenseRef<double>&, DenseVector<double>&, double*,
+                                  const EachPart&);
 
 namespace {
 
@@ -147,12 +142,13 @@ bool is_finite(const RowMajorMap<T>& x) {
 
 // 0, or why there is no result.
 template <class T>
-int32_t solve(const Eigh& op, int64_t index) {
+int32_t solve(const Eigh& op, int64_t index, const EachPart& each) {
   const auto x = matrix_map<T>(op.matrix, index);
   if (!is_finite<T>(x)) return kDenseNotFinite;
   DenseVector<T> values;
   DenseMatrix<T> vectors(op.vectors ? x.rows() : 0, x.rows());
-  if (!eigensystem<T>(x, values, op.vectors ? vectors.data() : nullptr)) return kDenseNotConverged;
+  if (!eigensystem<T>(x, values, op.vectors ? vectors.data() : nullptr, each))
+    return kDenseNotConverged;
   std::copy_n(values.data(), x.rows(), op.values.as<T>() + index * x.rows());
   if (!op.vectors) return 0;
   for (int64_t j = 0; j < x.rows(); ++j) {
@@ -174,15 +170,13 @@ template <class T>
 void run(const Eigh& op, Stream& stream) {
   constexpr T kNaN = std::numeric_limits<T>::quiet_NaN();
   const auto [batch, n, columns] = matrices(op.matrix);
-  for_rows(stream, batch, 4 * n * n, [&, n = n](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int32_t info = n == 0 ? 0 : solve<T>(op, i);
-      if (info != 0) {
-        std::fill_n(op.values.as<T>() + i * n, n, kNaN);
-        if (op.vectors) std::fill_n(op.vectors.as<T>() + i * n * n, n * n, kNaN);
-      }
-      op.info.as<int32_t>()[i] = info;
+  for_matrices(stream, batch, n, n, [&, n = n](int64_t i, const auto& each) {
+    const int32_t info = n == 0 ? 0 : solve<T>(op, i, each);
+    if (info != 0) {
+      std::fill_n(op.values.as<T>() + i * n, n, kNaN);
+      if (op.vectors) std::fill_n(op.vectors.as<T>() + i * n * n, n * n, kNaN);
     }
+    op.info.as<int32_t>()[i] = info;
   });
 }
 

@@ -56,7 +56,7 @@ class Decomposition {
     for (int64_t i = 0; i < count_; ++i) squares_.push_back(square_of(i));
     int near_sweeps = 0;
     for (int sweep = 0; sweep < kMostSweeps; ++sweep) {
-      find_suspects(each);
+      if (!find_suspects(each)) return true;
       auto widest = Angle::kRight;
       for (int64_t round = 0; round < rounds_of(count_); ++round) {
         std::atomic<bool> has_turned{false}, is_far{false};
@@ -121,14 +121,14 @@ class Decomposition {
     for (int64_t from = 0; from < length_; from += kPanel) {
       const int64_t width = read(from, panel);
       in_parts(each, count_, kDenseTile, [&](int64_t begin, int64_t size) {
-        product<T>(false, true, size, count_, width, T(1), panel.data() + begin * panel.cols(),
-                   panel.cols(), panel.data(), panel.cols(), T(1), basis_.data() + begin * count_,
-                   count_);
+        const T* own = panel.data() + begin * panel.cols();  // of the half of the Gram matrix
+        product<T>(false, true, size, count_ - begin, width, T(1), own, panel.cols(), own,
+                   panel.cols(), T(1), basis_.data() + begin * (count_ + 1), count_);
       });
     }
     const eigen::Map<const DenseMatrix<T>> gram(basis_.data(), count_, count_);
     DenseVector<T> values;
-    if (!eigensystem<T>(gram, values, basis_.data())) basis_.setIdentity();
+    if (!eigensystem<T>(gram, values, basis_.data(), each)) basis_.setIdentity();
     for (int64_t from = 0; from < length_; from += kPanel) {
       const int64_t width = read(from, panel);
       in_parts(each, count_, kDenseTile, [&](int64_t begin, int64_t size) {
@@ -168,27 +168,38 @@ class Decomposition {
   double square_of(int64_t i) const { return double(lines_.row(i).squaredNorm()); }
 
   // One product of matrices, in a part of the time that a product of each pair takes, finds those
-  // to turn where few are: entries of all others become 0.
+  // to turn where few are: entries of all others become 0. False where none is to be turned.
   template <class Each>
-  void find_suspects(const Each& each) {
-    if (count_ < kFewLines) return;
+  bool find_suspects(const Each& each) {
+    if (count_ < kFewLines) return true;
     products_.resize(count_, count_);
+    constexpr double kRounding = kOrthogonalRoundings * double(std::numeric_limits<T>::epsilon());
+    std::vector<T> norms, limits;
+    for (const double square : squares_) {
+      norms.push_back(T(std::sqrt(square)));
+      limits.push_back(T(kRounding * std::sqrt(square)));
+    }
     std::atomic<int64_t> suspects{0};
     in_parts(each, count_, kDenseTile, [&](int64_t begin, int64_t size) {
       product<T>(false, true, size, begin + size, length_, T(1), lines_.data() + begin * length_,
                  length_, lines_.data(), length_, T(0), products_.data() + begin * count_, count_);
       int64_t found = 0;
       for (int64_t q = begin; q < begin + size; ++q)
-        for (int64_t p = 0; p < q; ++p) {
-          const double norms = std::sqrt(squares_[size_t(p)] * squares_[size_t(q)]);
-          if (angle_of<T>(double(products_(q, p)), norms, length_) == Angle::kRight)
-            products_(q, p) = 0;
-          else
-            ++found;
-        }
+        found += drop_right(&products_(q, 0), norms.data(), q, limits[size_t(q)]);
       suspects += found;
     });
     has_suspects_ = suspects < count_ * count_ / 16;
+    return suspects > 0;
+  }
+  // Products that are no larger than rounding become 0. How many are left.
+  static int64_t drop_right(T* products, const T* norms, int64_t count, T limit) {
+    int32_t left = 0;
+    for (int64_t p = 0; p < count; ++p) {
+      const bool is_left = std::abs(products[p]) > limit * norms[p];
+      products[p] = is_left ? products[p] : T(0);
+      left += is_left;
+    }
+    return left;
   }
   bool is_suspect(int64_t p, int64_t q) const { return !has_suspects_ || products_(q, p) != 0; }
 

@@ -60,7 +60,10 @@ static void refresh(const RefreshBasis& op, int64_t index) {
     gram.noalias() = -scaled.transpose() * scaled;
   DenseVector<double> values;
   vectors.resize(gram.rows(), gram.rows());
-  if (!eigensystem<double>(gram, values, vectors.data())) return;
+  const auto each = [](int64_t count, const auto& f) {
+    for (int64_t i = 0; i < count; ++i) f(i);
+  };
+  if (!eigensystem<double>(gram, values, vectors.data(), each)) return;
   if (p.is_longer()) {
     DenseMatrix<double> longer;
     if (p.is_left)

@@ -1,5 +1,6 @@
 // Matrices of a batch, as Eigen sees them, and the blocks of a factorization.
 #pragma once
+#include <functional>
 #include <limits>
 
 #include "core/small_dense.h"
@@ -49,6 +50,9 @@ typename Vector::Scalar sign_of(const Vector& x) {
   return 1;
 }
 
+// each(count, f) calls f(i) for i < count, on whatever threads there are.
+using EachPart = std::function<void(int64_t, const std::function<void(int64_t)>&)>;
+
 // Eigenvalues in ascending order and, where `vectors` is there, eigenvectors of the symmetric
 // matrix whose lower half is x: one after the other, and they may replace x. False where it does
 // not converge. kernels/dense/eigh.cpp has it.
@@ -57,7 +61,7 @@ using DenseVector = eigen::Matrix<T, eigen::Dynamic, 1>;
 template <class T>
 using DenseRef = eigen::Ref<const DenseMatrix<T>>;
 template <class T>
-bool eigensystem(const DenseRef<T>& x, DenseVector<T>& values, T* vectors);
+bool eigensystem(const DenseRef<T>& x, DenseVector<T>& values, T* vectors, const EachPart& each);
 
 inline constexpr int64_t kDenseBlock = 64;    // columns that are factored at once
 inline constexpr int64_t kDenseTile = 128;    // of what is left, a side

@@ -15,7 +15,7 @@ struct Tridiagonal {
 // whose reflections meet what is right of them in one product each way (Dongarra, Sorensen and
 // Hammarling 1989; LAPACK's sytrd). The upper half is not read, and may change.
 template <class T>
-Tridiagonal<T> to_tridiagonal(eigen::Ref<DenseMatrix<T>> a) {
+Tridiagonal<T> to_tridiagonal(eigen::Ref<DenseMatrix<T>> a, const EachPart& each) {
   constexpr int64_t kBlock = 32;
   const int64_t n = a.rows(), stride = a.outerStride();
   Tridiagonal<T> result{DenseVector<T>(n), DenseVector<T>(n - 1), DenseVector<T>(n - 1)};
@@ -42,14 +42,15 @@ Tridiagonal<T> to_tridiagonal(eigen::Ref<DenseMatrix<T>> a) {
       image *= factors[i];
       image -= (factors[i] * image.dot(vector) / 2) * vector;
     }
-    for (int64_t at = first + size; at < n; at += kDenseTile) {
-      const int64_t width = std::min(kDenseTile, n - at);
+    const int64_t after = first + size;
+    in_parts(each, n - after, kDenseTile, [&](int64_t begin, int64_t width) {
+      const int64_t at = after + begin;
       T* to = &a(at, at);
       product<T>(true, false, width, n - at, size, T(-1), &images(at, 0), n, &a(at, first), stride,
                  T(1), to, stride);
       product<T>(true, false, width, n - at, size, T(-1), &a(at, first), stride, &images(at, 0), n,
                  T(1), to, stride);
-    }
+    });
   }
   diagonal[n - 1] = a(n - 1, n - 1);
   return result;
