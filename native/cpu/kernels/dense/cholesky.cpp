@@ -18,8 +18,7 @@ class Factorization {
   }
 
   // 0, or the order of the first minor that is not positive.
-  template <class Each>
-  int32_t run(const Each& each) {
+  int32_t run(const EachPart& each) {
     for (int64_t first = 0; first < n_; first += kDenseBlock) {
       const int64_t end = std::min(n_, first + kDenseBlock);
       for (int64_t i = first; i < end; ++i)
@@ -74,7 +73,7 @@ class Factorization {
 template <class T>
 void run(const Cholesky& op, Stream& stream) {
   const auto [batch, n, columns] = matrices(op.gram);
-  for_matrices(stream, batch, n, n, [&, n = n](int64_t index, const auto& each) {
+  for_matrices(stream, batch, n, n, [&, n = n](int64_t index, const EachPart& each) {
     const T* from = op.gram.as<T>() + index * n * n;
     T* to = op.factor.as<T>() + index * n * n;
     for (int64_t i = 0; i < n; ++i) {

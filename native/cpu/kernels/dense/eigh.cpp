@@ -170,7 +170,7 @@ template <class T>
 void run(const Eigh& op, Stream& stream) {
   constexpr T kNaN = std::numeric_limits<T>::quiet_NaN();
   const auto [batch, n, columns] = matrices(op.matrix);
-  for_matrices(stream, batch, n, n, [&, n = n](int64_t i, const auto& each) {
+  for_matrices(stream, batch, n, n, [&, n = n](int64_t i, const EachPart& each) {
     const int32_t info = n == 0 ? 0 : solve<T>(op, i, each);
     if (info != 0) {
       std::fill_n(op.values.as<T>() + i * n, n, kNaN);

@@ -13,8 +13,7 @@ class Elimination {
   Elimination(T* a, int64_t rows, int64_t columns, int32_t* pivots)
       : a_(a), rows_(rows), columns_(columns), pivots_(pivots) {}
 
-  template <class Each>
-  void run(const Each& each) {
+  void run(const EachPart& each) {
     for (int64_t i = 0; i < rows_; ++i) pivots_[i] = int32_t(i);
     const int64_t sides = std::min(rows_, columns_);
     for (int64_t first = 0; first < sides; first += kDenseBlock) {
@@ -88,7 +87,7 @@ template <class T>
 void run(const Lu& op, Stream& stream) {
   const auto [batch, rows, columns] = matrices(op.matrix);
   for_matrices(stream, batch, rows, columns,
-               [&, rows = rows, columns = columns](int64_t index, const auto& each) {
+               [&, rows = rows, columns = columns](int64_t index, const EachPart& each) {
                  const T* from = op.matrix.as<T>() + index * rows * columns;
                  T* to = op.lu.as<T>() + index * rows * columns;
                  if (to != from) std::copy_n(from, rows * columns, to);

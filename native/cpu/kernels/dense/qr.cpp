@@ -17,8 +17,7 @@ class Reflected {
   explicit Reflected(RowMajorMatrix<T>& a)
       : a_(a), length_(a.cols()), count_(std::min(a.rows(), a.cols())), factors_(count_) {}
 
-  template <class Each>
-  void factor(const Each& each) {
+  void factor(const EachPart& each) {
     for (int64_t first = 0; first < count_; first += kReflections) {
       const int64_t end = std::min(count_, first + kReflections);
       for (int64_t j = first; j < end; ++j) {
@@ -33,8 +32,7 @@ class Reflected {
   }
 
   // Columns of Q, one after the other.
-  template <class Each>
-  RowMajorMatrix<T> columns(const Each& each) const {
+  RowMajorMatrix<T> columns(const EachPart& each) const {
     RowMajorMatrix<T> q = RowMajorMatrix<T>::Identity(count_, length_);
     if (count_ <= kFew) {
       for (int64_t j = count_ - 1; j >= 0; --j)
@@ -68,8 +66,8 @@ class Reflected {
   DenseVector<T> factors_;
 };
 
-template <class T, class Each>
-void factor(const Qr& op, int64_t index, const Each& each) {
+template <class T>
+void factor(const Qr& op, int64_t index, const EachPart& each) {
   const auto x = matrix_map<T>(op.matrix, index);
   auto q = matrix_map<T>(op.q, index), r = matrix_map<T>(op.r, index);
   const double largest = largest_size<T>(x);
@@ -101,7 +99,7 @@ void run(const Qr& op, Stream& stream) {
   const auto [batch, rows, columns] = matrices(op.matrix);
   if (op.matrix.size() == 0) return;
   for_matrices(stream, batch, rows, columns,
-               [&](int64_t index, const auto& each) { factor<T>(op, index, each); });
+               [&](int64_t index, const EachPart& each) { factor<T>(op, index, each); });
 }
 
 }  // namespace

@@ -50,8 +50,7 @@ class Decomposition {
                count_, count_) {}
 
   // True once it has converged.
-  template <class Each>
-  bool run(const Each& each) {
+  bool run(const EachPart& each) {
     start(each);
     for (int64_t i = 0; i < count_; ++i) squares_.push_back(square_of(i));
     int near_sweeps = 0;
@@ -114,8 +113,7 @@ class Decomposition {
   static constexpr int64_t kPanel = 256;     // elements of all lines that are worked on at once
 
   // Lines and basis as they are before the first rotation.
-  template <class Each>
-  void start(const Each& each) {
+  void start(const EachPart& each) {
     RowMajorMatrix<T> panel(count_, std::min(kPanel, length_));
     basis_.setZero();
     for (int64_t from = 0; from < length_; from += kPanel) {
@@ -169,8 +167,7 @@ class Decomposition {
 
   // One product of matrices, in a part of the time that a product of each pair takes, finds those
   // to turn where few are: entries of all others become 0. False where none is to be turned.
-  template <class Each>
-  bool find_suspects(const Each& each) {
+  bool find_suspects(const EachPart& each) {
     if (count_ < kFewLines) return true;
     products_.resize(count_, count_);
     constexpr double kRounding = kOrthogonalRoundings * double(std::numeric_limits<T>::epsilon());
@@ -246,8 +243,8 @@ class Decomposition {
   bool has_suspects_ = false;    // where only pairs whose product is large are looked at
 };
 
-template <class T, class Each>
-int32_t solve(const Svd& op, int64_t index, const Each& each) {
+template <class T>
+int32_t solve(const Svd& op, int64_t index, const EachPart& each) {
   const auto x = matrix_map<T>(op.matrix, index);
   const double largest = largest_size<T>(x);
   if (!std::isfinite(largest)) return kDenseNotFinite;
@@ -263,7 +260,7 @@ void run(const Svd& op, Stream& stream) {
   constexpr T kNaN = std::numeric_limits<T>::quiet_NaN();
   const Matrices m = matrices(op.matrix);
   const int64_t k = smaller_side(op.matrix);
-  for_matrices(stream, m.batch, m.rows, m.columns, [&](int64_t index, const auto& each) {
+  for_matrices(stream, m.batch, m.rows, m.columns, [&](int64_t index, const EachPart& each) {
     const int32_t info = k == 0 ? 0 : solve<T>(op, index, each);
     op.info.as<int32_t>()[index] = info;
     if (info == 0) return;

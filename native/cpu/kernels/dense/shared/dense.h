@@ -67,16 +67,19 @@ inline constexpr int64_t kDenseBlock = 64;    // columns that are factored at on
 inline constexpr int64_t kDenseTile = 128;    // of what is left, a side
 inline constexpr int64_t kManyThreads = 192;  // a side from which threads share one matrix
 
+// each(count, f) calls f(i) for i < count.
+using EachPart = std::function<void(int64_t count, const std::function<void(int64_t)>& f)>;
+
 // Each matrix of a batch: small ones by one thread each, tiny ones in groups; large ones after each
-// other, by all threads. body(index, each), where each(count, f) calls f(i) for i < count.
+// other, by all threads. body(index, each), where each is an EachPart.
 template <class Body>
 void for_matrices(Stream& stream, int64_t batch, int64_t rows, int64_t columns, Body&& body) {
   if (std::max(rows, columns) >= kManyThreads) {
-    const auto each = [&](int64_t count, auto&& f) { stream.parallel(count, f); };
+    const EachPart each = [&](int64_t count, const auto& f) { stream.parallel(count, f); };
     for (int64_t i = 0; i < batch; ++i) body(i, each);
     return;
   }
-  const auto each = [](int64_t count, auto&& f) {
+  const EachPart each = [](int64_t count, const auto& f) {
     for (int64_t i = 0; i < count; ++i) f(i);
   };
   for_rows(stream, batch, rows * columns, [&](int64_t begin, int64_t end) {
@@ -85,8 +88,8 @@ void for_matrices(Stream& stream, int64_t batch, int64_t rows, int64_t columns, 
 }
 
 // f(begin, size) for parts of `total`, each of `part`.
-template <class Each, class F>
-void in_parts(const Each& each, int64_t total, int64_t part, F&& f) {
+template <class F>
+void in_parts(const EachPart& each, int64_t total, int64_t part, F&& f) {
   each((total + part - 1) / part,
        [&](int64_t i) { f(i * part, std::min(part, total - i * part)); });
 }

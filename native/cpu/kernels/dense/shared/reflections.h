@@ -36,8 +36,7 @@ class Reflections {
   }
 
   // Each of `rows` rows x, `stride` elements apart, becomes H·x, or with `is_transposed` Hᵀ·x.
-  template <class Each>
-  void apply(const Each& each, T* x, int64_t stride, int64_t rows, bool is_transposed) const {
+  void apply(const EachPart& each, T* x, int64_t stride, int64_t rows, bool is_transposed) const {
     const int64_t count = vectors_.rows(), length = vectors_.cols();
     in_parts(each, rows, kDenseTile, [&](int64_t begin, int64_t size) {
       T images[kDenseTile * kReflections], turned[kDenseTile * kReflections];
