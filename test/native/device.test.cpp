@@ -58,23 +58,32 @@ TEST_CASE("small work runs at once where nothing waits, and fails as queued work
   const Tensor x = device->empty({2}, Dtype::kF32);
   device->run(Fill{.x = {x}, .value = 1});
   std::thread::id ran;
-  test::hook = [&] { ran = std::this_thread::get_id(); };
+  bool fails = false;
+  test::hook = [&] {
+    ran = std::this_thread::get_id();
+    if (fails) throw Error(ErrorCode::kArgument, "bad");
+  };
   const auto here = [&] { return ran == std::this_thread::get_id(); };
-  // It takes a few runs to learn how long one takes.
-  for (int i = 0; i < 10'000 && !here(); ++i) {
+  // It takes a few runs to learn how long one takes, and one that is disturbed queues the next.
+  const auto run_until_here = [&](auto&& run) {
+    ran = {};
+    for (int i = 0; i < 10'000 && !here(); ++i) run();
+    CHECK(here());
+  };
+  run_until_here([&] {
     device->synchronize();
     device->run(test::Hook{});
-  }
-  CHECK(here());
-  bool is_at_once = false;
-  test::hook = [&] {
-    is_at_once = here();
-    throw Error(ErrorCode::kArgument, "bad");
-  };
-  device->run(test::Hook{});
-  device->run(Fill{.x = {x}, .value = 5});
-  CHECK_THROWS_WITH_AS(device->synchronize(), "testHook: bad", Error);
-  CHECK(is_at_once);
+  });
+  run_until_here([&] {
+    fails = false;
+    device->synchronize();
+    device->run(test::Hook{});
+    device->synchronize();
+    fails = true, ran = {};
+    device->run(test::Hook{});
+    device->run(Fill{.x = {x}, .value = 5});
+    CHECK_THROWS_WITH_AS(device->synchronize(), "testHook: bad", Error);
+  });
   CHECK(values(*device, x) == std::vector<float>{1, 1});
   device->run(Fill{.x = {x}, .value = 5});
   CHECK(values(*device, x) == std::vector<float>{5, 5});

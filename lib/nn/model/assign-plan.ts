@@ -17,9 +17,17 @@ export interface AssignPlace {
    * The tensor has the rows of so many heads of queries or keys, whose pairs lie in the other of the two layouts of
    * {@link rope}: `to: 'halves'` moves rows of Meta's files as those of transformers lie. Default: as they are.
    */
-  rope?: { readonly heads: number; readonly to: 'halves' | 'interleaved' } | undefined;
+  rope?: AssignTurn | undefined;
   /** First and end of the rows that it fills. Default: all. */
   rows?: readonly [number, number] | undefined;
+}
+
+/** Of {@link AssignPlace.rope}: the layout that rows are moved to. */
+export interface AssignTurn {
+  /** Of queries or keys, in the tensor. */
+  readonly heads: number;
+  /** The layout that the model's {@link rope} has. */
+  readonly to: 'halves' | 'interleaved';
 }
 
 /** Says where a tensor goes: to a path, to a place, or nowhere. */
